@@ -1,0 +1,78 @@
+# Everything happens in $(VENV); the first target asked for sets it up, later ones find it ready.
+#
+#   make tune   learn folk tunes (about two minutes), then compose one; from then on, compose at once
+#   make test   run the tests
+#   make check  everything the continuous integration runs
+#
+# Variables:
+#   PYTHON=python3.12    the interpreter to build the environment with (3.11 or newer)
+#   TORCH_INDEX=URL      a further package index to take torch from. To get the small CPU build
+#                        of torch, give the address that torch's install page shows for "CPU".
+#   PIP_ARGS="..."       anything else pip should be told
+#   SEED=7               the tune that `make tune` composes; without it, a new one each time
+
+PYTHON ?= python3
+VENV ?= .venv
+TORCH_INDEX ?=
+PIP_ARGS ?=
+SEED ?=
+
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+WEIGHTS := tunes-out/tunes.safetensors
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
+	$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) $(PIP_ARGS)
+
+.PHONY: tune train test lint format types imports sizes check install clean
+.DEFAULT_GOAL := test
+# An interrupted training has kept its best weights: make must not delete them.
+.PRECIOUS: $(WEIGHTS)
+
+tune: $(WEIGHTS)
+	$(BIN)/sluice compose $(if $(SEED),--seed $(SEED))
+
+$(WEIGHTS): | $(READY)
+	$(BIN)/sluice train tunes
+
+train: $(READY)
+	$(BIN)/sluice train tunes
+
+test: $(READY)
+	$(BIN)/python -m pytest
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(READY)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+types: $(READY)
+	$(BIN)/mypy
+
+imports: $(READY)
+	$(BIN)/lint-imports --no-cache
+
+sizes:
+	@git ls-files '*.py' | xargs -r wc -l | awk '$$2 != "total" && $$1 > 400 \
+		{ print $$2 ": " $$1 " lines; a file has 400 at most, split it by subject"; bad = 1 } \
+		END { exit bad }'
+
+check: lint types imports sizes test
+
+install: $(READY)
+
+# torch is never part of an isolated build: the back end is installed first, at its locked version.
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Sluice needs Python 3.11 or newer: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@echo "Setting up $(VENV): torch and the rest, a few minutes the first time"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(PIP) scikit-build-core
+	@$(PIP) --no-build-isolation --editable '.[tunes,dev]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,3 @@
+"""Recurrent networks whose cell is written once, as its update equations."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,1 @@
+"""What this machine offers, and which backend each cell runs on here."""

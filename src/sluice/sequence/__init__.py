@@ -1,0 +1,1 @@
+"""From sequences of tokens to a trained model, and back to sequences."""
