@@ -1,1 +1,17 @@
-"""From sequences of tokens to a trained model, and back to sequences."""
+"""From sequences of tokens to a trained language model, and from it to new sequences."""
+
+from sluice.sequence.checkpoint import Checkpoint as Checkpoint
+from sluice.sequence.errors import CheckpointError as CheckpointError
+from sluice.sequence.errors import SequenceError as SequenceError
+from sluice.sequence.errors import TrainingDiverged as TrainingDiverged
+from sluice.sequence.errors import UnknownToken as UnknownToken
+from sluice.sequence.generate import Sampling as Sampling
+from sluice.sequence.generate import generate as generate
+from sluice.sequence.model import LanguageModel as LanguageModel
+from sluice.sequence.model import ModelConfig as ModelConfig
+from sluice.sequence.plan import Plan as Plan
+from sluice.sequence.train import Outcome as Outcome
+from sluice.sequence.train import Progress as Progress
+from sluice.sequence.train import loss_per_token as loss_per_token
+from sluice.sequence.train import train as train
+from sluice.sequence.vocabulary import Vocabulary as Vocabulary

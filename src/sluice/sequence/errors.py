@@ -1,0 +1,17 @@
+"""What can go wrong with sequences, each said in one sentence with what to do."""
+
+
+class SequenceError(ValueError):
+    """Base of this package's errors; its message is meant for people."""
+
+
+class UnknownToken(SequenceError):
+    """A token or id that the vocabulary does not hold."""
+
+
+class CheckpointError(SequenceError):
+    """A file of weights that cannot be read, or does not fit what it is asked to fit."""
+
+
+class TrainingDiverged(SequenceError):
+    """The training loss stopped being a finite number."""

@@ -1,0 +1,104 @@
+"""Tokens and the numbers that stand for them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain
+
+from sluice.sequence.errors import SequenceError, UnknownToken
+
+PADDING, START, END = 0, 1, 2
+"""The ids every vocabulary begins with; they mark places in a batch and have no token."""
+
+_MARKS = 3
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The tokens a model knows, numbered from 3 on in the order given.
+
+    Ids 0, 1 and 2 are `PADDING`, `START` and `END`; `len(vocabulary)` counts them, so it is the
+    number of classes a model has to tell apart.
+
+    >>> vocabulary = Vocabulary.of([["G", "A", "|"], ["G", "|"]])
+    >>> vocabulary.encode(["G", "|"]), vocabulary.decode([3])
+    ([4, 5], ['A'])
+
+    Raises:
+        SequenceError: no token at all, or one given twice.
+    """
+
+    tokens: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if not self.tokens:
+            raise SequenceError("A vocabulary needs at least one token; the data held none.")
+        if len(self._ids) != len(self.tokens):
+            twice = next(token for token in self.tokens if self.tokens.count(token) > 1)
+            raise SequenceError(f"A vocabulary holds each token once, but {twice!r} came twice.")
+
+    @classmethod
+    def of(cls, sequences: Iterable[Sequence[str]]) -> Vocabulary:
+        """The vocabulary of all tokens in `sequences`, sorted."""
+        return cls(tuple(sorted(set(chain.from_iterable(sequences)))))
+
+    @cached_property
+    def _ids(self) -> dict[str, int]:
+        return {token: number for number, token in enumerate(self.tokens, _MARKS)}
+
+    def __len__(self) -> int:
+        return len(self.tokens) + _MARKS
+
+    def __contains__(self, token: object) -> bool:
+        return token in self._ids
+
+    def encode(self, tokens: Iterable[str]) -> list[int]:
+        """The ids of `tokens`, without `START` and `END`.
+
+        Raises:
+            UnknownToken: a token that is not in the vocabulary.
+        """
+        return [self._id(token) for token in tokens]
+
+    def decode(self, ids: Iterable[int]) -> list[str]:
+        """The tokens of `ids`; the three marks are passed over.
+
+        Raises:
+            UnknownToken: an id outside the vocabulary.
+        """
+        return [self._token(number) for number in ids if number not in (PADDING, START, END)]
+
+    def _id(self, token: str) -> int:
+        try:
+            return self._ids[token]
+        except KeyError:
+            raise UnknownToken(
+                f"The token {token!r} is not among the {len(self.tokens)} that these weights know; "
+                "leave it out, or train on data that has it."
+            ) from None
+
+    def _token(self, number: int) -> str:
+        if not _MARKS <= number < len(self):
+            raise UnknownToken(f"Ids run from 0 to {len(self) - 1}, but {number} came.")
+        return self.tokens[number - _MARKS]
+
+    def to_json(self) -> str:
+        return json.dumps(self.tokens, ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> Vocabulary:
+        """The vocabulary that `to_json` wrote.
+
+        Raises:
+            SequenceError: anything but a list of different strings.
+        """
+        try:
+            tokens = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise SequenceError(f"A vocabulary is a JSON list of tokens ({error}).") from None
+        if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
+            raise SequenceError("A vocabulary is a JSON list of strings; something else came.")
+        return cls(tuple(tokens))
