@@ -62,7 +62,7 @@ def loss_per_token(model: LanguageModel, sequences: Sequences, batch_size: int =
     with torch.inference_mode():
         for batch in by_length(sequences, batch_size):
             tokens = int((batch[1:] != PADDING).sum())
-            total += float(_loss(model, batch)) * tokens
+            total += _loss(model, batch).item() * tokens
             count += tokens
     model.train(was_training)
     return total / count
@@ -170,7 +170,7 @@ class _Run:
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self._part(), self.plan)
         loss = _loss(self.model, batch)
-        value = self._finite(float(loss), "training")
+        value = self._finite(loss.item(), "training")
         self.optimizer.zero_grad()
         torch.autograd.backward(loss)
         clip_grad_norm_(self.model.parameters(), self.plan.clip)

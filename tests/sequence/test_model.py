@@ -1,0 +1,76 @@
+from typing import Any
+
+import pytest
+import torch
+
+from sluice.sequence import LanguageModel, ModelConfig, SequenceError
+from sluice.sequence.batches import pad
+
+
+def small(**changes: Any) -> LanguageModel:
+    sizes = {"vocabulary_size": 11, "embedding_size": 6, "hidden_size": 7, "num_layers": 2}
+    return LanguageModel(ModelConfig(**{**sizes, **changes})).eval()
+
+
+@pytest.mark.parametrize(
+    ("cell", "reference"),
+    [("lstm", torch.nn.LSTM), ("gru", torch.nn.GRU), ("elman", torch.nn.RNN)],
+)
+def test_logits_are_those_of_torch_modules_put_together(
+    cell: Any, reference: type[torch.nn.RNNBase]
+) -> None:
+    model = small(cell=cell)
+    weights = model.state_dict()
+    layers = reference(6, 7, 2)
+    layers.load_state_dict(
+        {name[7:]: value for name, value in weights.items() if name.startswith("layers.")}
+    )
+    tokens = torch.randint(11, (5, 3))
+    hidden, _ = layers(weights["embedding.weight"][tokens])
+    expected = hidden @ weights["readout.weight"].T + weights["readout.bias"]
+    logits, _ = model(tokens)
+    torch.testing.assert_close(logits, expected)
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru", "elman"])
+def test_step_by_step_is_the_whole(cell: Any) -> None:
+    model, tokens = small(cell=cell), torch.randint(11, (6, 2))
+    whole, _ = model(tokens)
+    state, rows = None, []
+    for row in tokens:
+        logits, state = model(row[None], state)
+        rows.append(logits)
+    torch.testing.assert_close(torch.cat(rows), whole)
+
+
+def test_padding_at_the_end_changes_no_logit_before_it() -> None:
+    model = small()
+    alone, _ = model(pad([[5, 6]]))
+    beside, _ = model(pad([[5, 6], [7, 8, 9, 10, 3]]))
+    torch.testing.assert_close(beside[:4, 0], alone[:, 0])
+
+
+def test_tied_weights_are_one_parameter() -> None:
+    model = small(tied=True, embedding_size=7)
+    model.embedding.weight.data[:, :] = 0
+    model.embedding.weight.data[4] = 1
+    logits, _ = model(torch.tensor([[5]]))
+    others = logits[0, 0, [3, 5]] - model.readout.bias[[3, 5]]
+    torch.testing.assert_close(others, torch.zeros(2))
+    assert logits[0, 0, 4] != model.readout.bias[4]
+    assert [name for name in model.state_dict() if "readout" in name] == ["readout.bias"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"cell": "transformer"}, "one of lstm, gru, elman, but 'transformer' came"),
+        ({"hidden_size": 0}, "hidden_size is a whole number of at least 1, but 0"),
+        ({"num_layers": 1.5}, "num_layers is a whole number of at least 1, but 1.5"),
+        ({"dropout": 1.0}, r"dropout lies in \[0, 1\), but 1.0"),
+        ({"tied": True}, "but 6 and 7 came"),
+    ],
+)
+def test_a_bad_configuration_is_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(SequenceError, match=message):
+        small(**changes)
