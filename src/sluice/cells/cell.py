@@ -1,0 +1,301 @@
+"""What a cell's definition may say: `Cell`, and `State`, `Gate`, `Map`, `Vector`, `Norm`, `Mask`.
+
+A cell is a class with a ``step``: its update equations, in ordinary Python. The arguments after
+``x`` are its states (and masks); the keys of the dictionary returned are the names of its values.
+
+    class Leaky(Cell):
+        '''A tanh unit that keeps part of what it had.'''
+
+        candidate, leak = Gate(), Gate()
+
+        def step(self, x, h):
+            k = sigmoid(self.leak(x, h))
+            g = tanh(self.candidate(x, h))
+            return dict(h=k * h + (1 - k) * g, leak=k, candidate=g)
+"""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Self
+
+from torch import Tensor
+
+from sluice.equations import specs
+from sluice.equations.evaluate import Tensors
+from sluice.equations.graph import Graph, Node
+from sluice.equations.ops import Value
+from sluice.equations.specs import HIDDEN, Sizes
+from sluice.equations.symbol import EquationError
+from sluice.equations.text import to_text
+from sluice.equations.trace import Declared, Meaning, trace
+
+
+@dataclass(frozen=True)
+class State:
+    """A value carried from step to step.
+
+    ``width`` is ``"hidden"`` or ``"projection"``; ``initial`` is its value before the first step.
+    A state of width hidden that starts at 0 need not be declared: naming it in ``step`` is enough.
+    """
+
+    width: str = HIDDEN
+    initial: float = 0.0
+
+
+class _Declaration:
+    """A part that a step reaches through ``self``, under the name it is declared by."""
+
+    name: str = ""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+
+@dataclass
+class Gate(_Declaration):
+    """A learned map of the input and of a state: ``gate(x, h)`` is W x + b + R h + b'.
+
+    ``gate(x)`` and ``gate(h=h)`` are its two halves; a gate used by one half has only that half's
+    parameters. Its value is a pre-activation: put sigmoid or tanh around it. ``heads`` (a number,
+    or the name of an attribute of the cell) makes R block-diagonal. ``width`` is as for `State`.
+    """
+
+    width: str = HIDDEN
+    heads: int | str = 1
+    bias: bool = True
+
+    def __get__(self, cell: Cell | None, owner: type) -> Any:
+        return self if cell is None else _BoundGate(cell, self.name)
+
+
+@dataclass(frozen=True)
+class _BoundGate:
+    cell: Cell
+    name: str
+
+    def __call__(self, x: Value = None, h: Value = None) -> Value:
+        meaning = self.cell.meaning
+        if x is None and h is None:
+            raise EquationError(f"gate '{self.name}' called on nothing; write self.{self.name}(x, h)")
+        if h is None:
+            return meaning.affine("ih", self.name, x)
+        recurrent = meaning.affine("hh", self.name, h)
+        return recurrent if x is None else meaning.affine("ih", self.name, x) + recurrent
+
+
+@dataclass
+class Map(_Declaration):
+    """A learned map of one value of the step: ``map(v)`` is W v (+ b), of the given width.
+
+    Unlike a gate it has parameters of its own, ``weight_{name}`` and ``bias_{name}``; another
+    ``parameter`` name may be given. What it maps may have been computed within the step.
+    """
+
+    width: str = HIDDEN
+    bias: bool = True
+    parameter: str | None = None
+
+    def __get__(self, cell: Cell | None, owner: type) -> Any:
+        return self if cell is None else _BoundMap(cell, self.name, self.parameter or self.name)
+
+
+@dataclass(frozen=True)
+class _BoundMap:
+    cell: Cell
+    name: str
+    stack: str
+
+    def __call__(self, operand: Value) -> Value:
+        return self.cell.meaning.affine(self.stack, self.name, operand)
+
+
+@dataclass
+class Vector(_Declaration):
+    """A learned number for each unit; used as a value, ``self.peephole * c``.
+
+    ``initial`` is where each begins; None draws them uniformly from ±1/√hidden.
+    """
+
+    initial: float | None = None
+    width: str = HIDDEN
+
+    def __get__(self, cell: Cell | None, owner: type) -> Any:
+        return self if cell is None else cell.meaning.vector(self.name)
+
+
+@dataclass
+class Norm(_Declaration):
+    """Layer norm with a learned weight and bias: ``norm(a)``, or over several, ``norm(a, b)``.
+
+    Over several values it takes mean and variance over all of them together and returns as many.
+    """
+
+    epsilon: float = 1e-5
+
+    def __get__(self, cell: Cell | None, owner: type) -> Any:
+        return self if cell is None else _BoundNorm(cell, self.name)
+
+
+@dataclass(frozen=True)
+class _BoundNorm:
+    cell: Cell
+    name: str
+
+    def __call__(self, *group: Value) -> Value:
+        parts = self.cell.meaning.norm(self.name, group)
+        return parts[0] if len(group) == 1 else parts
+
+
+@dataclass(frozen=True)
+class Mask:
+    """A random value given to each step under its name, as an argument of ``step``.
+
+    While training each element is ``kept`` with probability ``1 - rate``, else ``dropped``, drawn
+    from torch's generator by the layer; in evaluation it is ``evaluated``. ``shared`` masks are
+    drawn once for a whole sequence, the others at every step.
+    """
+
+    rate: float
+    kept: float = 1.0
+    dropped: float = 0.0
+    evaluated: float = 1.0
+    shared: bool = False
+    width: str = HIDDEN
+
+
+@dataclass
+class _Found:
+    """The declarations of a class, by kind."""
+
+    parts: dict[str, Any] = field(default_factory=dict)
+
+    def of(self, kind: type) -> dict[str, Any]:
+        return {name: part for name, part in self.parts.items() if isinstance(part, kind)}
+
+
+class Cell:
+    """A recurrent cell, written once as its update equations.
+
+    Subclasses declare gates, maps, vectors, norms and masks as class attributes, and write
+    ``step(self, x, h, ...)``. Python attributes of an instance are constants of the equations.
+
+    ``keeps`` and ``writes`` name the gates that say what to keep and what to write, for the
+    initialisations that need to know (``forget_bias=``, ``chrono=`` of the layers).
+    """
+
+    keeps: str | None = None
+    writes: str | None = None
+    _meaning: Meaning | None = None
+
+    def step(self, x: Any, *states: Any) -> dict[str, Any]:
+        """One time step: from the input and the states found to all named values."""
+        raise NotImplementedError(f"{type(self).__name__} defines no step(self, x, h)")
+
+    @property
+    def name(self) -> str:
+        """The cell's name, without spaces."""
+        return type(self).__name__
+
+    @property
+    def meaning(self) -> Meaning:
+        """What gates and vectors stand for now; set by `bound` and `bind`."""
+        if self._meaning is None:
+            raise EquationError(
+                f"{self.name}'s gates have no parameters yet; run it in a layer, "
+                "sluice.nn.Recurrent(cell, ...), or call cell.bind(parameters, sizes).step(...)"
+            )
+        return self._meaning
+
+    def bound(self, meaning: Meaning) -> Self:
+        """A copy of this cell whose gates, vectors and norms mean ``meaning``."""
+        other = copy.copy(self)
+        other._meaning = meaning
+        return other
+
+    def bind(self, parameters: Mapping[str, Tensor], sizes: Sizes) -> Self:
+        """A copy of this cell whose ``step`` computes on tensors with these parameters.
+
+        ``parameters`` are named as `Graph.parameters` names them (``weight_ih``, ...), shaped for
+        ``sizes``. The step maps ``(batch, input)`` and states ``(batch, hidden)`` to a dictionary.
+        """
+        graph = self.graph
+        return self.bound(Tensors(graph.stacks, graph.norms, sizes, parameters))
+
+    @cached_property
+    def declared(self) -> Declared:
+        """Everything that this cell declares, as data."""
+        found = _Found()
+        for owner in reversed(type(self).__mro__):
+            kinds = (State, Gate, Map, Vector, Norm, Mask)
+            found.parts |= {n: p for n, p in vars(owner).items() if isinstance(p, kinds)}
+        masks = found.of(Mask)
+        states = [name for name in _arguments(self) if name not in masks]
+        declared = found.of(State)
+        return Declared(
+            states=tuple(_state(name, declared.get(name, State())) for name in states),
+            stacks=_gate_stacks(self, found.of(Gate)) + _map_stacks(found.of(Map)),
+            vectors=tuple(specs.VectorSpec(n, v.width, v.initial) for n, v in found.of(Vector).items()),
+            norms=tuple(specs.NormSpec(n, (), norm.epsilon) for n, norm in found.of(Norm).items()),
+            masks=tuple(specs.Mask(n, **vars(mask)) for n, mask in masks.items()),
+        )
+
+    @cached_property
+    def graph(self) -> Graph:
+        """The cell's equations, traced from its ``step``. Raises `EquationError`."""
+
+        def step(meaning: Meaning, x: Node, values: dict[str, Node]) -> Mapping[str, Value]:
+            return self.bound(meaning).step(x, **values)
+
+        return trace(self.name, self.declared, step)
+
+    @cached_property
+    def text(self) -> str:
+        """The canonical text of the cell's graph."""
+        return to_text(self.graph)
+
+    def __getstate__(self) -> dict[str, Any]:
+        derived = ("declared", "graph", "text", "_meaning")
+        return {name: value for name, value in vars(self).items() if name not in derived}
+
+
+def _arguments(cell: Cell) -> list[str]:
+    """The names of step's arguments after the input."""
+    found = inspect.signature(cell.step).parameters.values()
+    if not found or any(p.kind not in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY) for p in found):
+        raise EquationError(
+            f"{cell.name}: step takes the input and the states by name, as step(self, x, h)"
+        )
+    names = [p.name for p in found][1:]
+    if not names:
+        raise EquationError(f"{cell.name}: step carries no state; write step(self, x, h)")
+    return names
+
+
+def _state(name: str, state: State) -> specs.State:
+    return specs.State(name, state.width, float(state.initial))
+
+
+def _gate_stacks(cell: Cell, gates: dict[str, Gate]) -> tuple[specs.Stack, ...]:
+    if not gates:
+        return ()
+    heads = {int(getattr(cell, g.heads) if isinstance(g.heads, str) else g.heads) for g in gates.values()}
+    biases = {gate.bias for gate in gates.values()}
+    if len(heads) > 1 or len(biases) > 1:
+        raise EquationError(f"{cell.name}: all gates of a cell have the same heads and the same bias")
+    named, bias = tuple((name, gate.width) for name, gate in gates.items()), biases.pop()
+    return (
+        specs.Stack("ih", named, specs.INPUT, 1, bias),
+        specs.Stack("hh", named, HIDDEN, heads.pop(), bias),
+    )
+
+
+def _map_stacks(maps: dict[str, Map]) -> tuple[specs.Stack, ...]:
+    return tuple(
+        specs.Stack(m.parameter or name, ((name, m.width),), HIDDEN, 1, m.bias)
+        for name, m in maps.items()
+    )

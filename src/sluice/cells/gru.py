@@ -1,0 +1,49 @@
+"""Gated recurrent units: both forms of the reset gate, and the minimal gated unit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sluice.cells.cell import Cell, Gate
+from sluice.equations.ops import sigmoid, tanh
+
+
+class GRU(Cell):
+    """The gated recurrent unit with the reset *after* the product (Cho et al. 2014, v1 of the paper;
+    the form of cuDNN), as `torch.nn.GRU` has it: z keeps the old state.
+    """
+
+    reset, update, candidate = Gate(), Gate(), Gate()
+    keeps = "update"
+
+    def step(self, x: Any, h: Any) -> dict[str, Any]:
+        r = sigmoid(self.reset(x, h))
+        z = sigmoid(self.update(x, h))
+        n = tanh(self.candidate(x) + r * self.candidate(h=h))
+        return dict(h=(1.0 - z) * n + z * h, reset=r, update=z, candidate=n)
+
+
+class ResetBeforeGRU(Cell):
+    """The gated recurrent unit of the paper (Cho et al. 2014, equations 5 to 8): the reset gate acts
+    on the state *before* the product, which makes a second stage of the step.
+    """
+
+    reset, update, candidate = Gate(), Gate(), Gate()
+    keeps = "update"
+
+    def step(self, x: Any, h: Any) -> dict[str, Any]:
+        r = sigmoid(self.reset(x, h))
+        z = sigmoid(self.update(x, h))
+        n = tanh(self.candidate(x, r * h))
+        return dict(h=z * h + (1.0 - z) * n, reset=r, update=z, candidate=n)
+
+
+class MGU(Cell):
+    """The minimal gated unit (Zhou et al. 2016, equations 5a to 5c): one gate both resets and writes."""
+
+    forget, candidate = Gate(), Gate()
+
+    def step(self, x: Any, h: Any) -> dict[str, Any]:
+        f = sigmoid(self.forget(x, h))
+        n = tanh(self.candidate(x, f * h))
+        return dict(h=(1.0 - f) * h + f * n, forget=f, candidate=n)

@@ -1,0 +1,100 @@
+"""Long short-term memory and its kin, as far as each gate has its own equation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sluice.cells.cell import Cell, Gate, Map, State, Vector
+from sluice.equations.ops import detach, sigmoid, tanh
+from sluice.equations.specs import PROJECTION
+
+
+class LSTM(Cell):
+    """Long short-term memory with a forget gate (Hochreiter & Schmidhuber 1997; Gers, Schmidhuber
+    & Cummins 2000, equations 2.1 to 2.6 without peepholes), as `torch.nn.LSTM` has it.
+    """
+
+    input, forget, candidate, output = Gate(), Gate(), Gate(), Gate()
+    keeps, writes = "forget", "input"
+
+    def step(self, x: Any, h: Any, c: Any) -> dict[str, Any]:
+        i = sigmoid(self.input(x, h))  # where to write
+        f = sigmoid(self.forget(x, h))  # what to keep
+        g = tanh(self.candidate(x, h))  # what to write
+        o = sigmoid(self.output(x, h))  # what to show
+        c = f * c + i * g  # the cell state changes only linearly
+        return dict(h=o * tanh(c), c=c, input=i, forget=f, candidate=g, output=o)
+
+
+class ProjectedLSTM(Cell):
+    """The LSTM with a recurrent projection (Sak, Senior & Beaufays 2014, equations 7 to 12, without
+    peepholes and the non-recurrent projection), as `torch.nn.LSTM(proj_size=...)` has it.
+    """
+
+    h = State(width=PROJECTION)
+    input, forget, candidate, output = Gate(), Gate(), Gate(), Gate()
+    projection = Map(width=PROJECTION, bias=False, parameter="hr")
+    keeps, writes = "forget", "input"
+
+    def step(self, x: Any, h: Any, c: Any) -> dict[str, Any]:
+        i = sigmoid(self.input(x, h))
+        f = sigmoid(self.forget(x, h))
+        g = tanh(self.candidate(x, h))
+        o = sigmoid(self.output(x, h))
+        c = f * c + i * g
+        h = self.projection(o * tanh(c))
+        return dict(h=h, c=c, input=i, forget=f, candidate=g, output=o)
+
+
+class LSTM1997(Cell):
+    """The LSTM as first published (Hochreiter & Schmidhuber 1997, appendix A.1): no forget gate.
+
+    Its learning rule truncates the gradient: errors that leave the cell through a gate or the
+    candidate go no further back (their section 4); only the cell state carries them.
+    The squashing functions g and h are 4σ(x) − 2 and 2σ(x) − 1, as there.
+    """
+
+    input, candidate, output = Gate(), Gate(), Gate()
+    writes = "input"
+
+    def step(self, x: Any, h: Any, c: Any) -> dict[str, Any]:
+        past = detach(h)
+        i = sigmoid(self.input(x, past))
+        g = 4.0 * sigmoid(self.candidate(x, past)) - 2.0
+        o = sigmoid(self.output(x, past))
+        c = c + i * g
+        return dict(h=o * (2.0 * sigmoid(c) - 1.0), c=c, input=i, candidate=g, output=o)
+
+
+class PeepholeLSTM(Cell):
+    """The LSTM whose gates see the cell state (Gers, Schraudolph & Schmidhuber 2002, equations 1 to
+    7; here with a squashed candidate and output, as Graves 2013, equations 7 to 11).
+    """
+
+    input, forget, candidate, output = Gate(), Gate(), Gate(), Gate()
+    peep_input, peep_forget, peep_output = Vector(), Vector(), Vector()
+    keeps, writes = "forget", "input"
+
+    def step(self, x: Any, h: Any, c: Any) -> dict[str, Any]:
+        i = sigmoid(self.input(x, h) + self.peep_input * c)
+        f = sigmoid(self.forget(x, h) + self.peep_forget * c)
+        g = tanh(self.candidate(x, h))
+        c = f * c + i * g
+        o = sigmoid(self.output(x, h) + self.peep_output * c)
+        return dict(h=o * tanh(c), c=c, input=i, forget=f, candidate=g, output=o)
+
+
+class CIFG(Cell):
+    """The LSTM with coupled input and forget gates, i = 1 − f (Greff et al. 2017, section III,
+    variant CIFG).
+    """
+
+    forget, candidate, output = Gate(), Gate(), Gate()
+    keeps = "forget"
+
+    def step(self, x: Any, h: Any, c: Any) -> dict[str, Any]:
+        f = sigmoid(self.forget(x, h))
+        g = tanh(self.candidate(x, h))
+        o = sigmoid(self.output(x, h))
+        c = f * c + (1.0 - f) * g
+        return dict(h=o * tanh(c), c=c, forget=f, candidate=g, output=o)

@@ -1,0 +1,213 @@
+"""Cells from cells: layer norm, zoneout and recurrent dropout of any cell."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+from sluice.cells.cell import Cell
+from sluice.equations.graph import Affine, Node
+from sluice.equations.ops import Value
+from sluice.equations.specs import Mask, NormSpec
+from sluice.equations.symbol import EquationError
+from sluice.equations.trace import Declared, Meaning
+
+
+class Transform(Cell):
+    """A cell made from another, ``inner``."""
+
+    def __init__(self, inner: Cell | type[Cell]) -> None:
+        self.inner = inner() if isinstance(inner, type) else inner
+        self.keeps, self.writes = self.inner.keeps, self.inner.writes
+
+    @property
+    def name(self) -> str:
+        own = type(self).__name__
+        return f"{own}({self.inner.name})" if type(self).__module__ == __name__ else own
+
+    def step(self, x: Any, **values: Any) -> dict[str, Any]:
+        return self.inner.bound(self.meaning).step(x, **values)
+
+
+class LayerNormed(Transform):
+    """What `layer_norm` makes."""
+
+    def __init__(self, inner: Cell | type[Cell], span: str, epsilon: float) -> None:
+        super().__init__(inner)
+        if span not in ("all", "gate"):
+            raise ValueError(f"span is 'all' or 'gate', not {span!r}")
+        self.span, self.epsilon = span, epsilon
+
+    @cached_property
+    def groups(self) -> dict[tuple[str, str], tuple[str, ...]]:
+        """For each gate in its stack, the gates that share its mean and variance."""
+        read: dict[tuple[str, Node], list[str]] = {}
+        for node in self.inner.graph.nodes:
+            if isinstance(node, Affine) and node.stack in ("ih", "hh"):
+                read.setdefault((node.stack, node.operand), []).append(node.gate)
+        found: dict[tuple[str, str], tuple[str, ...]] = {}
+        for (stack, _), used in read.items():
+            order = [gate for gate, _ in self.inner.graph.stack(stack).gates if gate in used]
+            for gate in order:
+                found[stack, gate] = tuple(order) if self.span == "all" else (gate,)
+        return found
+
+    def norm_name(self, stack: str, group: tuple[str, ...]) -> str:
+        """The name of the norm over ``group``, as its parameters carry it."""
+        whole = len(group) == len(self.inner.graph.stack(stack).gates) > 1
+        return f"norm_{stack}" if whole else f"norm_{stack}_{'_'.join(group)}"
+
+    @cached_property
+    def declared(self) -> Declared:
+        inner = self.inner.declared
+        paired = ("ih", "hh")
+        names = {self.norm_name(stack, group) for (stack, _), group in self.groups.items()}
+        norms = tuple(NormSpec(name, (), self.epsilon) for name in sorted(names))
+        stacks = tuple(replace(s, bias=s.bias and s.name not in paired) for s in inner.stacks)
+        return replace(inner, stacks=stacks, norms=inner.norms + norms)
+
+    def step(self, x: Any, **values: Any) -> dict[str, Any]:
+        return self.inner.bound(_Normed(self.meaning, self)).step(x, **values)
+
+
+@dataclass
+class _Normed:
+    """A meaning whose gates' maps are normed."""
+
+    meaning: Meaning
+    cell: LayerNormed
+
+    def affine(self, stack: str, gate: str, operand: Value) -> Value:
+        if stack not in ("ih", "hh"):
+            return self.meaning.affine(stack, gate, operand)
+        group = self.cell.groups[stack, gate]
+        parts = tuple(self.meaning.affine(stack, other, operand) for other in group)
+        return self.meaning.norm(self.cell.norm_name(stack, group), parts)[group.index(gate)]
+
+    def vector(self, name: str) -> Value:
+        return self.meaning.vector(name)
+
+    def norm(self, name: str, group: tuple[Value, ...]) -> tuple[Value, ...]:
+        return self.meaning.norm(name, group)
+
+
+class Zoneout(Transform):
+    """What `zoneout` makes."""
+
+    def __init__(self, inner: Cell | type[Cell], rates: Mapping[str, float]) -> None:
+        super().__init__(inner)
+        states = {state.name for state in self.inner.declared.states}
+        for state, rate in rates.items():
+            if state not in states:
+                raise ValueError(f"{self.inner.name} has states {sorted(states)}, not '{state}'")
+            _check_rate(rate)
+        self.rates = dict(rates)
+
+    @cached_property
+    def declared(self) -> Declared:
+        inner = self.inner.declared
+        widths = {state.name: state.width for state in inner.states}
+        masks = tuple(
+            Mask(f"zoneout_{state}", rate, 0.0, 1.0, rate, False, widths[state])
+            for state, rate in self.rates.items()
+        )
+        return replace(inner, masks=inner.masks + masks)
+
+    def step(self, x: Any, **values: Any) -> dict[str, Any]:
+        masks = {state: values.pop(f"zoneout_{state}") for state in self.rates}
+        found = self.inner.bound(self.meaning).step(x, **values)
+        for state, held in masks.items():
+            found[state] = held * values[state] + (1.0 - held) * found[state]
+        return found
+
+
+class RecurrentDropout(Transform):
+    """What `recurrent_dropout` makes."""
+
+    def __init__(self, inner: Cell | type[Cell], rate: float) -> None:
+        super().__init__(inner)
+        _check_rate(rate)
+        self.rate = rate
+
+    @cached_property
+    def declared(self) -> Declared:
+        inner = self.inner.declared
+        widths = [stack.operand for stack in self.inner.graph.stacks if stack.name == "hh"]
+        if not widths:
+            raise EquationError(f"{self.inner.name} has no recurrent map to drop inputs of")
+        mask = Mask("dropout", self.rate, 1.0 / (1.0 - self.rate), 0.0, 1.0, True, widths[0])
+        return replace(inner, masks=(*inner.masks, mask))
+
+    def step(self, x: Any, **values: Any) -> dict[str, Any]:
+        dropped = _Dropped(self.meaning, values.pop("dropout"))
+        return self.inner.bound(dropped).step(x, **values)
+
+
+@dataclass
+class _Dropped:
+    """A meaning whose recurrent maps read masked operands."""
+
+    meaning: Meaning
+    mask: Value
+
+    def affine(self, stack: str, gate: str, operand: Value) -> Value:
+        return self.meaning.affine(stack, gate, operand * self.mask if stack == "hh" else operand)
+
+    def vector(self, name: str) -> Value:
+        return self.meaning.vector(name)
+
+    def norm(self, name: str, group: tuple[Value, ...]) -> tuple[Value, ...]:
+        return self.meaning.norm(name, group)
+
+
+def layer_norm(cell: Cell | type[Cell], span: str = "all", epsilon: float = 1e-5) -> Cell:
+    """``cell`` with layer norm on its gates' maps (Ba, Kiros & Hinton 2016, equations 4 and 20).
+
+    W x and R h are normed apart, each with a weight and a bias of its own, which take the place of
+    the gates' biases. With ``span="all"`` mean and variance are taken over all gates that read the
+    same value, as in the paper; with ``span="gate"`` over each gate alone.
+
+    Example:
+        >>> from sluice.cells import GRU, layer_norm
+        >>> layer_norm(GRU).name
+        'LayerNormed(GRU)'
+    """
+    return LayerNormed(cell, span, epsilon)
+
+
+def zoneout(cell: Cell | type[Cell], **rates: float) -> Cell:
+    """``cell`` whose states keep, at random, their previous value (Krueger et al. 2017, section 3).
+
+    ``rates`` gives each state's probability, as in ``zoneout(LSTM, h=0.05, c=0.5)``; in evaluation
+    a state moves by the expected value. Raises ValueError for an unknown state or a rate outside
+    [0, 1).
+
+    Example:
+        >>> from sluice.cells import LSTM, zoneout
+        >>> [mask.name for mask in zoneout(LSTM, h=0.05, c=0.5).declared.masks]
+        ['zoneout_h', 'zoneout_c']
+    """
+    return Zoneout(cell, rates)
+
+
+def recurrent_dropout(cell: Cell | type[Cell], rate: float) -> Cell:
+    """``cell`` with dropout on what its recurrent maps read (Gal & Ghahramani 2016, section 4).
+
+    One mask is drawn for a whole sequence and used at every step; kept elements are scaled by
+    1 / (1 − rate). Raises ValueError for a rate outside [0, 1).
+
+    Example:
+        >>> from sluice.cells import LSTM, recurrent_dropout
+        >>> recurrent_dropout(LSTM, 0.25).declared.masks[0].shared
+        True
+    """
+    return RecurrentDropout(cell, rate)
+
+
+def _check_rate(rate: float) -> None:
+    if not 0.0 <= rate < 1.0:
+        raise ValueError(f"a rate is a probability in [0, 1), not {rate}")
+
+

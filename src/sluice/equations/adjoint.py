@@ -1,0 +1,128 @@
+"""The reverse pass: a graph in, its adjoint out, as another graph of the same nodes.
+
+One step of backpropagation through time. Given the gradient of the loss with respect to the
+states that a step leaves behind (a leaf of kind ``gradient`` for each), the adjoint holds the
+gradients with respect to the states that it found, its input, its vectors, and each result of
+an affine map (``deltas``) and of a norm. Gradients of weights are sums of outer products of
+deltas and operands over many steps, so they are not part of the graph.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from sluice.equations.graph import (
+    Affine,
+    Elementwise,
+    Graph,
+    Leaf,
+    Node,
+    RowNorm,
+    constant,
+    topological,
+)
+from sluice.equations.ops import TABLE
+
+
+@dataclass(frozen=True)
+class NormDelta:
+    """The gradients that reach a norm's results: what its weight and bias learn from."""
+
+    norm: str
+    group: tuple[Node, ...]
+    upstream: tuple[Node, ...]
+
+
+@dataclass(frozen=True)
+class Adjoint:
+    """The gradients of one step; a name is missing where nothing reaches it."""
+
+    states: dict[str, Node]
+    input: Node | None
+    vectors: dict[str, Node]
+    deltas: dict[Affine, Node]
+    norms: tuple[NormDelta, ...]
+
+    @property
+    def outputs(self) -> tuple[Node, ...]:
+        """Every gradient node."""
+        found = [*self.states.values(), *self.vectors.values(), *self.deltas.values()]
+        found += [node for norm in self.norms for node in norm.upstream]
+        return tuple(found if self.input is None else [*found, self.input])
+
+    def reads(self, graph: Graph) -> tuple[Node, ...]:
+        """The nodes of the forward graph that the gradients read, operands first.
+
+        Leaves are left out: they are at hand in any step.
+        """
+        forward = {node for node in graph.nodes if not isinstance(node, Leaf)}
+        wanted = [node for delta in self.deltas for node in (delta.operand,)]
+        wanted += [part for norm in self.norms for part in norm.group]
+        below = topological([*self.outputs, *wanted], known=forward)
+        read = {operand for node in below for operand in node.operands} | set(self.outputs)
+        read |= set(wanted)
+        return tuple(node for node in graph.nodes if node in forward and node in read)
+
+
+def adjoint(graph: Graph) -> Adjoint:
+    """Differentiate ``graph`` in reverse."""
+    gradients: dict[Node, Node] = {}
+    norms: list[NormDelta] = []
+    for state in graph.states:
+        _add(gradients, graph.named[state.name], Leaf("gradient", state.name, state.width))
+    first_parts = _first_parts(graph)
+    for node in reversed(graph.nodes):
+        if isinstance(node, RowNorm):
+            if first_parts[node.norm, node.group] is node:  # by now all parts are complete
+                norms.extend(_norm(node, gradients))
+        elif node in gradients:
+            for operand, gradient in _operand_gradients(node, gradients[node]):
+                _add(gradients, operand, gradient)
+    reached = [node for node in graph.nodes if node in gradients]
+    leaves = {(n.kind, n.name): gradients[n] for n in reached if isinstance(n, Leaf)}
+    return Adjoint(
+        states={name: g for (kind, name), g in leaves.items() if kind == "state"},
+        input=leaves.get(("input", "x")),
+        vectors={name: g for (kind, name), g in leaves.items() if kind == "vector"},
+        deltas={node: gradients[node] for node in reached if isinstance(node, Affine)},
+        norms=tuple(norms),
+    )
+
+
+def _add(gradients: dict[Node, Node], node: Node, gradient: Node) -> None:
+    gradients[node] = gradients[node] + gradient if node in gradients else gradient
+
+
+def _first_parts(graph: Graph) -> dict[tuple[str, tuple[Node, ...]], RowNorm]:
+    found: dict[tuple[str, tuple[Node, ...]], RowNorm] = {}
+    for node in graph.nodes:
+        if isinstance(node, RowNorm):
+            found.setdefault((node.norm, node.group), node)
+    return found
+
+
+def _operand_gradients(node: Node, gradient: Node) -> Iterator[tuple[Node, Node]]:
+    if isinstance(node, Affine):
+        operand = node.operand
+        yield operand, Affine(node.stack, node.gate, gradient, operand.width, True)
+    elif isinstance(node, Elementwise):
+        parts = TABLE[node.op].derivative(gradient, node, *node.arguments)
+        for operand, part in zip(node.arguments, parts, strict=True):
+            if part is not None and not (isinstance(operand, Leaf) and operand.kind == "constant"):
+                yield operand, part
+
+
+def _norm(first: RowNorm, gradients: dict[Node, Node]) -> Iterator[NormDelta]:
+    """Pass the gradients of all parts of a norm back to its group, together."""
+    parts = [
+        RowNorm(first.norm, first.group, index, (), part.width)
+        for index, part in enumerate(first.group)
+    ]
+    if not any(part in gradients for part in parts):
+        return
+    upstream = tuple(gradients.get(part, constant(0.0)) for part in parts)
+    for index, operand in enumerate(first.group):
+        back = RowNorm(first.norm, first.group, index, upstream, operand.width)
+        _add(gradients, operand, back)
+    yield NormDelta(first.norm, first.group, upstream)

@@ -1,0 +1,186 @@
+"""Nodes on tensors: what affine maps and norms compute, and a graph evaluated in order.
+
+Every tensor here is (..., width): one row a sequence in a batch, or, for what does not depend
+on a state, all time steps of all sequences at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from sluice.equations.graph import Affine, Elementwise, Leaf, Node, RowNorm, topological
+from sluice.equations.ops import apply
+from sluice.equations.specs import NormSpec, Sizes, Stack
+
+Values = dict[Node, Any]
+
+
+class Tensors:
+    """The meaning of gates, vectors and norms on tensors, for one layer's parameters.
+
+    ``parameters`` are named as `Graph.parameters` names them; biases may be missing.
+    """
+
+    def __init__(
+        self,
+        stacks: Iterable[Stack],
+        norms: Iterable[NormSpec],
+        sizes: Sizes,
+        parameters: Mapping[str, Tensor],
+    ) -> None:
+        self.parameters = parameters
+        self._sizes = sizes
+        self._stacks = {stack.name: stack for stack in stacks}
+        self._norms = {norm.name: norm for norm in norms}
+        self._parts: dict[tuple[str, tuple[str, ...]], Tensor] = {}
+
+    def affine(self, stack: str, gate: str, operand: Tensor) -> Tensor:
+        return self.affines(stack, (gate,), operand)[0]
+
+    def affines(self, stack: str, gates: tuple[str, ...], operand: Tensor) -> tuple[Tensor, ...]:
+        """Several gates' maps of one operand, as one matrix product."""
+        weight, bias = self._rows(f"weight_{stack}", gates), None
+        if f"bias_{stack}" in self.parameters:
+            bias = self._rows(f"bias_{stack}", gates)
+        heads = self._stacks[stack].heads
+        if heads == 1:
+            result = F.linear(operand, weight, bias)
+        else:
+            result = _block_linear(operand, weight, heads, len(gates))
+            result = result if bias is None else result + bias
+        rows = self._stacks[stack].rows(self._sizes)
+        return result.split([rows[gate][1] for gate in gates], dim=-1)
+
+    def transposed(self, stack: str, gate: str, upstream: Tensor) -> Tensor:
+        """The adjoint of a gate's map: from its gradient to its operand's."""
+        weight, heads = self._rows(f"weight_{stack}", (gate,)), self._stacks[stack].heads
+        if heads == 1:
+            return upstream @ weight
+        blocks = weight.unflatten(0, (heads, -1))
+        return torch.einsum("...ku,kud->...kd", upstream.unflatten(-1, (heads, -1)), blocks).flatten(
+            -2
+        )
+
+    def vector(self, name: str) -> Tensor:
+        return self.parameters[name]
+
+    def norm(self, name: str, group: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        joined, widths = torch.cat(group, dim=-1), [part.shape[-1] for part in group]
+        weight, bias = self.parameters[f"weight_{name}"], self.parameters.get(f"bias_{name}")
+        epsilon = self._norms[name].epsilon
+        return F.layer_norm(joined, (sum(widths),), weight, bias, epsilon).split(widths, dim=-1)
+
+    def norm_adjoint(
+        self, name: str, group: tuple[Tensor, ...], upstream: tuple[Tensor, ...]
+    ) -> tuple[Tensor, ...]:
+        """The adjoint of a layer norm: the gradients of the parts of its input."""
+        standard, scale = self.standardised(name, group)
+        g = torch.cat(upstream, dim=-1) * self.parameters[f"weight_{name}"]
+        along = (g * standard).mean(-1, keepdim=True)
+        result = (g - g.mean(-1, keepdim=True) - standard * along) * scale
+        return result.split([part.shape[-1] for part in group], dim=-1)
+
+    def standardised(self, name: str, group: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
+        """A norm's input with mean 0 and variance 1, and the 1/σ that made it so."""
+        joined = torch.cat(group, dim=-1)
+        variance, mean = torch.var_mean(joined, dim=-1, correction=0, keepdim=True)
+        scale = torch.rsqrt(variance + self._norms[name].epsilon)
+        return (joined - mean) * scale, scale
+
+    def _rows(self, parameter: str, gates: tuple[str, ...]) -> Tensor:
+        whole, stack = self.parameters[parameter], self._stacks[parameter.partition("_")[2]]
+        if gates == tuple(gate for gate, _ in stack.gates):
+            return whole
+        key = (parameter, gates)
+        if key not in self._parts:
+            rows = stack.rows(self._sizes)
+            self._parts[key] = torch.cat([whole.narrow(0, *rows[gate]) for gate in gates])
+        return self._parts[key]
+
+
+def _block_linear(operand: Tensor, weight: Tensor, heads: int, gates: int) -> Tensor:
+    """Block-diagonal maps: head k of every gate reads head k of the operand alone."""
+    blocks = weight.unflatten(0, (gates, heads, -1))
+    parts = operand.unflatten(-1, (heads, -1))
+    return torch.einsum("...kd,gkud->...gku", parts, blocks).flatten(-3)
+
+
+class Schedule:
+    """The order in which to evaluate nodes, maps and norms of one operand together."""
+
+    def __init__(self, outputs: Iterable[Node], known: Iterable[Node] = ()) -> None:
+        batches: dict[object, list[Node]] = {}
+        for node in topological(outputs, known):
+            batches.setdefault(_batch_key(node), []).append(node)
+        self.batches = [tuple(batch) for batch in batches.values()]
+
+    @property
+    def nodes(self) -> list[Node]:
+        """All nodes that it evaluates."""
+        return [node for batch in self.batches for node in batch]
+
+    def run(self, values: Values, meaning: Tensors) -> Values:
+        """Add the value of every node to ``values``, which must hold the known ones."""
+        for batch in self.batches:
+            values.update(zip(batch, _compute(batch, values, meaning), strict=True))
+        return values
+
+
+def _batch_key(node: Node) -> object:
+    if isinstance(node, Affine) and not node.transposed:
+        return (node.stack, node.operand)
+    if isinstance(node, RowNorm):
+        return (node.norm, node.group, node.upstream)
+    return node
+
+
+def _compute(batch: tuple[Node, ...], values: Values, meaning: Tensors) -> Iterable[Any]:
+    first = batch[0]
+    if isinstance(first, Affine):
+        operand = values[first.operand]
+        if first.transposed:
+            return (meaning.transposed(first.stack, first.gate, operand),)
+        gates = tuple(cast(Affine, node).gate for node in batch)
+        return meaning.affines(first.stack, gates, operand)
+    if isinstance(first, RowNorm):
+        parts = _norm_parts(first, values, meaning)
+        return [parts[cast(RowNorm, node).index] for node in batch]
+    if isinstance(first, Elementwise):
+        return (_elementwise(first, values, meaning),)
+    return (_leaf(cast(Leaf, first), meaning),)
+
+
+def _norm_parts(node: RowNorm, values: Values, meaning: Tensors) -> tuple[Tensor, ...]:
+    group = tuple(values[part] for part in node.group)
+    if not node.upstream:
+        return meaning.norm(node.norm, group)
+    like = group[0]
+    upstream = tuple(
+        values[g] if isinstance(values[g], Tensor) else torch.zeros_like(like)
+        for g in node.upstream
+    )
+    return meaning.norm_adjoint(node.norm, group, upstream)
+
+
+def _elementwise(node: Elementwise, values: Values, meaning: Tensors) -> Any:
+    operands = [values[operand] for operand in node.arguments]
+    if node.op == "where":  # between two numbers torch would choose float32
+        like = next(iter(meaning.parameters.values()))
+        operands[1:] = [
+            o if isinstance(o, Tensor) else torch.full((), o, dtype=like.dtype, device=like.device)
+            for o in operands[1:]
+        ]
+    return apply(node.op, *operands)
+
+
+def _leaf(leaf: Leaf, meaning: Tensors) -> Any:
+    if leaf.kind == "constant":
+        return float(leaf.name)
+    if leaf.kind == "vector":
+        return meaning.vector(leaf.name)
+    raise KeyError(f"{leaf.kind} '{leaf.name}' was given no value")

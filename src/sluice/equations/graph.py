@@ -1,0 +1,246 @@
+"""A cell's equations as data: immutable nodes, and the graph that they form.
+
+Three kinds of node compute: `Elementwise`, `Affine` and `RowNorm`; a `Leaf` is where a value
+comes in. Nodes are interned: two nodes that say the same are the same object, so a
+subexpression written twice is computed once, and identity is equality.
+
+A node's ``width`` is symbolic (``"input"``, ``"hidden"``, ``"projection"``; ``"1"`` for a
+constant): a graph fits layers of every size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+from weakref import WeakValueDictionary
+
+from sluice.equations.ops import TABLE
+from sluice.equations.specs import (
+    CONSTANT,
+    Mask,
+    NormSpec,
+    Parameter,
+    Stack,
+    State,
+    VectorSpec,
+    parameters,
+)
+from sluice.equations.symbol import EquationError, Symbol
+
+_interned: WeakValueDictionary[tuple[Any, ...], Node] = WeakValueDictionary()
+
+
+class _Interned(type):
+    """Makes a class return the one instance that has the given fields."""
+
+    def __call__(cls, *fields: Any) -> Any:
+        key = (cls, *fields)
+        node = _interned.get(key)
+        if node is None:
+            node = _interned.setdefault(key, super().__call__(*fields))
+        return node
+
+
+class Node(Symbol, metaclass=_Interned):
+    """One value within a step. ``width`` says how many numbers a row of it has."""
+
+    __slots__ = ("__weakref__",)
+    width: str
+
+    @property
+    def operands(self) -> tuple[Node, ...]:
+        """The nodes that this one is computed from."""
+        return ()
+
+    def __repr__(self) -> str:
+        """Short: a node's operands would repeat what they share, without end."""
+        label = next(getattr(self, f) for f in ("op", "gate", "norm", "name") if hasattr(self, f))
+        return f"<{type(self).__name__} {label}, {self.width}>"
+
+    @staticmethod
+    def symbolic_apply(op: str, operands: tuple[Any, ...]) -> Node:
+        """The node that applies ``op`` to nodes and numbers."""
+        return elementwise(op, *map(_as_node, operands))
+
+
+@dataclass(frozen=True, eq=False, slots=True, repr=False)
+class Leaf(Node):
+    """A value that comes in.
+
+    ``kind`` is ``input``, ``state``, ``vector``, ``mask``, ``constant`` (its name is the
+    number) or, in an adjoint, ``gradient`` (its name is the output's).
+    """
+
+    kind: str
+    name: str
+    width: str
+
+
+@dataclass(frozen=True, eq=False, slots=True, repr=False)
+class Elementwise(Node):
+    """An operation of the op table on operands of one width."""
+
+    op: str
+    arguments: tuple[Node, ...]
+    width: str
+
+    @property
+    def operands(self) -> tuple[Node, ...]:
+        return self.arguments
+
+
+@dataclass(frozen=True, eq=False, slots=True, repr=False)
+class Affine(Node):
+    """A learned map: ``weight @ operand + bias``, with the rows of one gate in one stack.
+
+    ``transposed`` marks its adjoint, ``weight.T @ operand``.
+    """
+
+    stack: str
+    gate: str
+    operand: Node
+    width: str
+    transposed: bool
+
+    @property
+    def operands(self) -> tuple[Node, ...]:
+        return (self.operand,)
+
+
+@dataclass(frozen=True, eq=False, slots=True, repr=False)
+class RowNorm(Node):
+    """Layer norm over the concatenation of ``group``; this is its part number ``index``.
+
+    With ``upstream`` (one gradient for each of the group) it is the adjoint instead: the
+    gradient of the part's own input.
+    """
+
+    norm: str
+    group: tuple[Node, ...]
+    index: int
+    upstream: tuple[Node, ...]
+    width: str
+
+    @property
+    def operands(self) -> tuple[Node, ...]:
+        return self.group + self.upstream
+
+
+def constant(value: float) -> Node:
+    """A number as a node."""
+    return Leaf("constant", repr(float(value)), CONSTANT)
+
+
+def elementwise(op: str, *operands: Node) -> Node:
+    """``op`` of the op table on operands whose widths agree.
+
+    Raises `EquationError` where they do not, or where a comparison is used as a number.
+    """
+    if len(operands) != TABLE[op].arity:
+        raise EquationError(f"{op} takes {TABLE[op].arity} operands, not {len(operands)}")
+    for place, operand in enumerate(operands):
+        compared = isinstance(operand, Elementwise) and operand.op == "greater"
+        if compared != (op == "where" and place == 0):
+            raise EquationError(
+                "a comparison belongs, and only a comparison, in the first place of "
+                "where(a > b, x, y); it is not a number"
+            )
+    widths = {operand.width for operand in operands} - {CONSTANT}
+    if len(widths) > 1:
+        raise EquationError(
+            f"{op} of values of different widths, {_told(operands)}; "
+            "bring them to one width with a Gate() or a Map()"
+        )
+    return Elementwise(op, operands, widths.pop() if widths else CONSTANT)
+
+
+def _told(operands: Iterable[Node]) -> str:
+    return " and ".join(f"{getattr(o, 'name', 'a value')} ({o.width})" for o in operands)
+
+
+def _as_node(value: Any) -> Node:
+    if isinstance(value, Node):
+        return value
+    try:
+        return constant(float(value))
+    except (TypeError, ValueError, RuntimeError):
+        raise EquationError(
+            f"a {type(value).__name__} among the symbols; a cell's equations hold only numbers, "
+            "states, gates, Vector()s and masks"
+        ) from None
+
+
+def topological(outputs: Iterable[Node], known: Iterable[Node] = ()) -> list[Node]:
+    """Every node that ``outputs`` need, operands first; the walk stops at ``known`` nodes."""
+    order: list[Node] = []
+    seen = set(known)
+    stack: list[tuple[Node, Iterator[Node]]] = []
+
+    def push(node: Node) -> None:
+        if node not in seen:
+            seen.add(node)
+            stack.append((node, iter(node.operands)))
+
+    for output in outputs:
+        push(output)
+        while stack:
+            node, rest = stack[-1]
+            following = next(rest, None)
+            if following is not None:
+                push(following)
+            else:
+                order.append(node)
+                stack.pop()
+    return order
+
+
+def dependents(nodes: Iterable[Node], roots: Iterable[Node]) -> set[Node]:
+    """Those of ``nodes`` (operands first) that are, or are computed from, one of ``roots``."""
+    found = set(roots)
+    for node in nodes:
+        if any(operand in found for operand in node.operands):
+            found.add(node)
+    return found
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A cell's update equations: what a step computes, and what it needs for that.
+
+    ``outputs`` pairs every name that the step returns with its node, in the order returned;
+    the first of ``states`` is what a layer gives out.
+    """
+
+    name: str
+    states: tuple[State, ...]
+    stacks: tuple[Stack, ...]
+    vectors: tuple[VectorSpec, ...]
+    norms: tuple[NormSpec, ...]
+    masks: tuple[Mask, ...]
+    outputs: tuple[tuple[str, Node], ...]
+
+    @cached_property
+    def nodes(self) -> tuple[Node, ...]:
+        """Every node of the graph, operands first."""
+        return tuple(topological(node for _, node in self.outputs))
+
+    @cached_property
+    def named(self) -> dict[str, Node]:
+        """The node of each name that the step returns."""
+        return dict(self.outputs)
+
+    @cached_property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """The learned tensors of one layer, weights and biases first, as torch orders them."""
+        return parameters(self.stacks, self.vectors, self.norms)
+
+    @cached_property
+    def state_leaves(self) -> tuple[Leaf, ...]:
+        """The previous step's states, in order."""
+        return tuple(Leaf("state", state.name, state.width) for state in self.states)
+
+    def stack(self, name: str) -> Stack:
+        """The stack of gates called ``name``."""
+        return next(stack for stack in self.stacks if stack.name == name)

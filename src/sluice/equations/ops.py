@@ -1,0 +1,164 @@
+"""The op table: one row for each elementwise operation.
+
+A row holds the operation's name, how many operands it takes, what it is on tensors, and its
+derivative. The derivative is a function of the upstream gradient ``g``, the output ``y`` and
+the operands, and is written in terms of ``y`` wherever ``y`` is what one would save.
+
+The functions below the table (`sigmoid`, `tanh`, ...) are what a cell's ``step`` is written
+with. On tensors they compute; on symbols they yield nodes of a graph.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+Value = Any  # a tensor, a symbol, or a Python number
+
+
+@dataclass(frozen=True)
+class Op:
+    """One elementwise operation."""
+
+    name: str
+    arity: int
+    torch: Callable[..., Tensor]
+    derivative: Callable[..., tuple[Value | None, ...]]
+
+
+def apply(name: str, *operands: Value) -> Value:
+    """Apply the operation called ``name`` to symbols, tensors or numbers."""
+    for operand in operands:
+        symbolic = getattr(type(operand), "symbolic_apply", None)
+        if symbolic is not None:
+            return symbolic(name, operands)
+    op = TABLE[name]
+    if any(isinstance(operand, Tensor) for operand in operands):
+        return op.torch(*operands)
+    return op.torch(*(torch.tensor(float(o), dtype=torch.float64) for o in operands)).item()
+
+
+def _as_tensors(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """Let a torch function that insists on tensors take numbers as well."""
+
+    def call(*operands: Value) -> Tensor:
+        like = next(o for o in operands if isinstance(o, Tensor))
+        return function(
+            *(o if isinstance(o, Tensor) else torch.full_like(like, o) for o in operands)
+        )
+
+    return call
+
+
+def _sides(g: Value, a: Value, b: Value) -> tuple[Value, Value]:
+    """Share ``g`` between ``a`` and ``b``: all to the greater, half each where they are equal."""
+    to_a = where(greater(a, b), g, where(greater(b, a), 0.0, g * 0.5))
+    return to_a, g - to_a
+
+
+def _smaller_sides(g: Value, a: Value, b: Value) -> tuple[Value, Value]:
+    to_b, to_a = _sides(g, a, b)
+    return to_a, to_b
+
+
+_ROWS = (
+    Op("add", 2, lambda a, b: a + b, lambda g, y, a, b: (g, g)),
+    Op("subtract", 2, lambda a, b: a - b, lambda g, y, a, b: (g, -g)),
+    Op("multiply", 2, lambda a, b: a * b, lambda g, y, a, b: (g * b, g * a)),
+    Op("divide", 2, lambda a, b: a / b, lambda g, y, a, b: (g / b, -(g * y) / b)),
+    Op("negative", 1, torch.neg, lambda g, y, a: (-g,)),
+    Op("exp", 1, torch.exp, lambda g, y, a: (g * y,)),
+    Op("log", 1, torch.log, lambda g, y, a: (g / a,)),
+    Op("sqrt", 1, torch.sqrt, lambda g, y, a: (g / (y * 2.0),)),
+    Op("sigmoid", 1, torch.sigmoid, lambda g, y, a: (g * (y * (1.0 - y)),)),
+    Op("log_sigmoid", 1, F.logsigmoid, lambda g, y, a: (g * (1.0 - exp(y)),)),
+    Op("tanh", 1, torch.tanh, lambda g, y, a: (g * (1.0 - y * y),)),
+    Op("relu", 1, torch.relu, lambda g, y, a: (where(greater(y, 0.0), g, 0.0),)),
+    Op(
+        "absolute",
+        1,
+        torch.abs,
+        lambda g, y, a: (where(greater(a, 0.0), g, where(greater(0.0, a), -g, 0.0)),),
+    ),
+    Op("maximum", 2, _as_tensors(torch.maximum), lambda g, y, a, b: _sides(g, a, b)),
+    Op("minimum", 2, _as_tensors(torch.minimum), lambda g, y, a, b: _smaller_sides(g, a, b)),
+    Op("greater", 2, _as_tensors(torch.gt), lambda g, y, a, b: (None, None)),
+    Op(
+        "where",
+        3,
+        torch.where,
+        lambda g, y, c, a, b: (None, where(c, g, 0.0), where(c, 0.0, g)),
+    ),
+    Op("detach", 1, torch.detach, lambda g, y, a: (None,)),
+)
+TABLE: dict[str, Op] = {op.name: op for op in _ROWS}
+
+
+def exp(a: Value) -> Value:
+    """e to the power of ``a``, elementwise."""
+    return apply("exp", a)
+
+
+def log(a: Value) -> Value:
+    """The natural logarithm of ``a``, elementwise."""
+    return apply("log", a)
+
+
+def sqrt(a: Value) -> Value:
+    """The square root of ``a``, elementwise."""
+    return apply("sqrt", a)
+
+
+def sigmoid(a: Value) -> Value:
+    """The logistic function 1 / (1 + e^-a), elementwise: a gate between 0 and 1."""
+    return apply("sigmoid", a)
+
+
+def log_sigmoid(a: Value) -> Value:
+    """log(sigmoid(a)), elementwise, without overflow for large negative ``a``."""
+    return apply("log_sigmoid", a)
+
+
+def tanh(a: Value) -> Value:
+    """The hyperbolic tangent of ``a``, elementwise."""
+    return apply("tanh", a)
+
+
+def relu(a: Value) -> Value:
+    """max(a, 0), elementwise; its derivative at 0 is 0, as in torch."""
+    return apply("relu", a)
+
+
+def absolute(a: Value) -> Value:
+    """|a|, elementwise; its derivative at 0 is 0, as in torch."""
+    return apply("absolute", a)
+
+
+def maximum(a: Value, b: Value) -> Value:
+    """The greater of ``a`` and ``b``, elementwise; equal operands share the gradient."""
+    return apply("maximum", a, b)
+
+
+def minimum(a: Value, b: Value) -> Value:
+    """The smaller of ``a`` and ``b``, elementwise; equal operands share the gradient."""
+    return apply("minimum", a, b)
+
+
+def greater(a: Value, b: Value) -> Value:
+    """Whether ``a > b``, elementwise: the condition of `where`. No gradient passes."""
+    return apply("greater", a, b)
+
+
+def where(condition: Value, a: Value, b: Value) -> Value:
+    """``a`` where ``condition`` (a comparison) holds, else ``b``, elementwise."""
+    return apply("where", condition, a, b)
+
+
+def detach(a: Value) -> Value:
+    """``a``, with no gradient passing back through it."""
+    return apply("detach", a)

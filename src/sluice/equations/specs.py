@@ -1,0 +1,140 @@
+"""What a cell declares, as plain data: states, stacks of gates, vectors, norms and masks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+INPUT, HIDDEN, PROJECTION, CONSTANT = "input", "hidden", "projection", "1"
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """The sizes of one layer: how many numbers each symbolic width stands for."""
+
+    input: int
+    hidden: int
+    projection: int = 0
+
+    def of(self, width: str) -> int:
+        """The number behind a width such as ``"hidden"`` or, for one head, ``"hidden/4"``."""
+        name, _, heads = width.partition("/")
+        return int(getattr(self, name)) // int(heads or 1)
+
+
+@dataclass(frozen=True)
+class State:
+    """A value carried from step to step; ``initial`` is its value before the first."""
+
+    name: str
+    width: str = HIDDEN
+    initial: float = 0.0
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Gates whose maps read operands of one width, their weights stacked in one matrix.
+
+    ``name`` is the suffix of the parameters (``ih`` gives ``weight_ih`` and ``bias_ih``);
+    ``gates`` pairs each gate with its width. With ``heads`` above 1 the matrix of each gate
+    is block-diagonal.
+    """
+
+    name: str
+    gates: tuple[tuple[str, str], ...]
+    operand: str
+    heads: int = 1
+    bias: bool = True
+
+    def rows(self, sizes: Sizes) -> dict[str, tuple[int, int]]:
+        """Where each gate's rows begin, and how many there are."""
+        found, start = {}, 0
+        for gate, width in self.gates:
+            found[gate] = (start, sizes.of(width))
+            start += sizes.of(width)
+        return found
+
+
+@dataclass(frozen=True)
+class VectorSpec:
+    """A learned number for each unit; ``initial`` None draws it as torch draws weights."""
+
+    name: str
+    width: str = HIDDEN
+    initial: float | None = None
+
+
+@dataclass(frozen=True)
+class NormSpec:
+    """A layer norm: the widths of the parts that it spans, and its epsilon."""
+
+    name: str
+    widths: tuple[str, ...]
+    epsilon: float = 1e-5
+
+
+@dataclass(frozen=True)
+class Mask:
+    """A random value passed into each step, so that runs can be repeated.
+
+    While training each element is ``kept`` with probability ``1 - rate`` and else ``dropped``;
+    ``shared`` masks are drawn once for a whole sequence. In evaluation it is ``evaluated``.
+    """
+
+    name: str
+    rate: float
+    kept: float
+    dropped: float
+    evaluated: float
+    shared: bool
+    width: str = HIDDEN
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A learned tensor of a layer. Each dimension is a sum of symbolic widths.
+
+    ``initial`` None means: drawn uniformly from ±1/√hidden, as torch draws them.
+    """
+
+    name: str
+    dimensions: tuple[tuple[str, ...], ...]
+    initial: float | None = None
+
+    @property
+    def is_bias(self) -> bool:
+        """Whether ``bias=False`` removes it."""
+        return self.name.startswith("bias_")
+
+    def shape(self, sizes: Sizes) -> tuple[int, ...]:
+        """The tensor's shape in a layer of these sizes."""
+        return tuple(sum(map(sizes.of, widths)) for widths in self.dimensions)
+
+
+def parameters(
+    stacks: Iterable[Stack], vectors: Iterable[VectorSpec], norms: Iterable[NormSpec]
+) -> tuple[Parameter, ...]:
+    """The learned tensors that these declarations ask for, in torch's order."""
+    paired = [stack for stack in stacks if stack.name in ("ih", "hh")]
+    mapped = [stack for stack in stacks if stack.name not in ("ih", "hh")]
+    found = [_weight(stack) for stack in paired] + [_bias(s) for s in paired if s.bias]
+    for stack in mapped:
+        found += [_weight(stack)] + ([_bias(stack)] if stack.bias else [])
+    found += [Parameter(vector.name, ((vector.width,),), vector.initial) for vector in vectors]
+    for norm in norms:
+        found.append(Parameter(f"weight_{norm.name}", (norm.widths,), 1.0))
+        found.append(Parameter(f"bias_{norm.name}", (norm.widths,), 0.0))
+    return tuple(found)
+
+
+def _rows(stack: Stack) -> tuple[str, ...]:
+    return tuple(width for _, width in stack.gates)
+
+
+def _weight(stack: Stack) -> Parameter:
+    columns = stack.operand if stack.heads == 1 else f"{stack.operand}/{stack.heads}"
+    return Parameter(f"weight_{stack.name}", (_rows(stack), (columns,)))
+
+
+def _bias(stack: Stack) -> Parameter:
+    return Parameter(f"bias_{stack.name}", (_rows(stack),))

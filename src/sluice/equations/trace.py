@@ -1,0 +1,169 @@
+"""Tracing: a step, run once on symbols, becomes a graph.
+
+A step asks for its learned parts through a *meaning*: under `Symbols` the gates yield nodes,
+under `sluice.equations.evaluate.Tensors` the same calls compute.
+"""
+
+from __future__ import annotations
+
+import linecache
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Protocol
+
+from sluice.equations.graph import Affine, Elementwise, Graph, Leaf, Node, RowNorm
+from sluice.equations.ops import Value
+from sluice.equations.specs import INPUT, Mask, NormSpec, Stack, State, VectorSpec
+from sluice.equations.symbol import EquationError
+
+
+class Meaning(Protocol):
+    """What a step's gates, vectors and norms stand for."""
+
+    def affine(self, stack: str, gate: str, operand: Value) -> Value:
+        """The map of ``gate`` in ``stack``, applied to ``operand``."""
+
+    def vector(self, name: str) -> Value:
+        """The learned vector called ``name``."""
+
+    def norm(self, name: str, group: tuple[Value, ...]) -> tuple[Value, ...]:
+        """The layer norm called ``name`` over the concatenation of ``group``."""
+
+
+@dataclass(frozen=True)
+class Declared:
+    """All that a cell declares: each stack's gates are those it might use."""
+
+    states: tuple[State, ...]
+    stacks: tuple[Stack, ...]
+    vectors: tuple[VectorSpec, ...] = ()
+    norms: tuple[NormSpec, ...] = ()
+    masks: tuple[Mask, ...] = ()
+
+
+class Symbols:
+    """The symbolic meaning: gates, vectors and norms yield nodes."""
+
+    def __init__(self, declared: Declared) -> None:
+        self._widths = {(s.name, gate): w for s in declared.stacks for gate, w in s.gates}
+        self._vectors = {vector.name: vector.width for vector in declared.vectors}
+
+    def affine(self, stack: str, gate: str, operand: Value) -> Node:
+        if not isinstance(operand, Node):
+            raise EquationError(f"gate '{gate}' reads a value of the step, not {operand!r}")
+        return Affine(stack, gate, operand, self._widths[stack, gate], False)
+
+    def vector(self, name: str) -> Node:
+        return Leaf("vector", name, self._vectors[name])
+
+    def norm(self, name: str, group: tuple[Value, ...]) -> tuple[Node, ...]:
+        return tuple(
+            RowNorm(name, group, index, (), part.width) for index, part in enumerate(group)
+        )
+
+
+def trace(
+    name: str,
+    declared: Declared,
+    step: Callable[[Meaning, Node, dict[str, Node]], Mapping[str, Value]],
+) -> Graph:
+    """Run ``step`` once on symbols and return its graph.
+
+    ``step`` is called with a meaning, the input, and the states and masks by name. Raises
+    `EquationError`, with the line of the step, for what cannot become equations.
+    """
+    states = {state.name: Leaf("state", state.name, state.width) for state in declared.states}
+    masks = {mask.name: Leaf("mask", mask.name, mask.width) for mask in declared.masks}
+    try:
+        returned = step(Symbols(declared), Leaf("input", "x", INPUT), {**states, **masks})
+    except Exception as error:
+        message = str(error)
+        if not isinstance(error, EquationError):
+            message = f"{type(error).__name__}: {message}"
+        place = _place(error.__traceback__)
+        raise EquationError(f"{name}: {place}{message}") from error
+    try:
+        _check_returned(returned, declared)
+        return _graph(name, declared, dict(returned))
+    except EquationError as error:
+        raise EquationError(f"{name}: {error}") from None
+
+
+def _place(trail: TracebackType | None) -> str:
+    """The innermost line of a function called ``step``, as `file line N: code: `."""
+    frames = [frame for frame in traceback.extract_tb(trail) if frame.name == "step"]
+    if not frames:
+        return ""
+    file, line = frames[-1].filename, frames[-1].lineno or 0
+    return f"{Path(file).name} line {line}: `{linecache.getline(file, line).strip()}`: "
+
+
+def _check_returned(returned: Any, declared: Declared) -> None:
+    expected = ", ".join(f"{s.name}=..." for s in declared.states)
+    if not isinstance(returned, Mapping):
+        raise EquationError(f"step returns dict({expected}, ...), not {type(returned).__name__}")
+    for state in declared.states:
+        if state.name not in returned:
+            raise EquationError(f"step returns no '{state.name}'; it must return dict({expected})")
+    widths = {state.name: state.width for state in declared.states}
+    gates = {gate for stack in declared.stacks for gate, _ in stack.gates}
+    for name, node in returned.items():
+        if not isinstance(node, Node):
+            raise EquationError(f"step returns {node!r} as '{name}'; it must depend on the step")
+        if name in widths and node.width != widths[name]:
+            raise EquationError(
+                f"state '{name}' has width {widths[name]} but step returns one of {node.width}; "
+                "declare State(width=...) or bring it to that width with a Map()"
+            )
+        if name in gates and _is_preactivation(node):
+            raise EquationError(
+                f"'{name}' is a gate, but step returns its pre-activation under that name; "
+                f"return the gate's value, as in {name}=sigmoid(self.{name}(x, h))"
+            )
+
+
+def _is_preactivation(node: Node) -> bool:
+    if isinstance(node, Elementwise):
+        return node.op in ("add", "subtract") and all(map(_is_preactivation, node.operands))
+    return isinstance(node, Affine | RowNorm) or (isinstance(node, Leaf) and node.kind == "vector")
+
+
+def _graph(name: str, declared: Declared, outputs: dict[str, Node]) -> Graph:
+    """Keep, of all that is declared, what the outputs use."""
+    first = Graph(name, declared.states, (), (), (), (), tuple(outputs.items()))
+    affines = [node for node in first.nodes if isinstance(node, Affine)]
+    norms = [node for node in first.nodes if isinstance(node, RowNorm)]
+    leaves = {(n.kind, n.name) for n in first.nodes if isinstance(n, Leaf)}
+    return replace(
+        first,
+        stacks=tuple(filter(None, (_used_stack(stack, affines) for stack in declared.stacks))),
+        vectors=tuple(v for v in declared.vectors if ("vector", v.name) in leaves),
+        norms=tuple(filter(None, (_used_norm(norm, norms) for norm in declared.norms))),
+        masks=tuple(mask for mask in declared.masks if ("mask", mask.name) in leaves),
+    )
+
+
+def _used_stack(stack: Stack, affines: list[Affine]) -> Stack | None:
+    mine = [affine for affine in affines if affine.stack == stack.name]
+    used = {affine.gate for affine in mine}
+    widths = {affine.operand.width for affine in mine}
+    if len(widths) > 1:
+        told = " and ".join(f"{a.gate} ({a.operand.width})" for a in mine)
+        raise EquationError(
+            f"the gates of one stack read values of one width, but these differ: {told}; "
+            "declare a Map() for the odd one"
+        )
+    gates = tuple((gate, width) for gate, width in stack.gates if gate in used)
+    return replace(stack, gates=gates, operand=widths.pop()) if gates else None
+
+
+def _used_norm(norm: NormSpec, norms: list[RowNorm]) -> NormSpec | None:
+    widths = {tuple(n.width for n in node.group) for node in norms if node.norm == norm.name}
+    if len(widths) > 1:
+        raise EquationError(f"norm '{norm.name}' spans values of different widths; declare two")
+    return replace(norm, widths=widths.pop()) if widths else None
+
+

@@ -1,0 +1,155 @@
+"""Backpropagation through time with the adjoint graph, in a time loop of torch operations.
+
+The forward pass keeps of each step what `sluice.equations.stages` says must be saved; the way
+back evaluates the adjoint step by step, last step first, and sums the gradients of the weights
+as products over all steps at the end.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from sluice.equations.adjoint import Adjoint, NormDelta, adjoint
+from sluice.equations.evaluate import Schedule, Values
+from sluice.equations.graph import Affine, Graph, Leaf, Node
+from sluice.equations.stages import stages
+from sluice.run.eager import walk
+from sluice.run.passes import Pass
+
+
+@dataclass(frozen=True)
+class Gradients:
+    """The gradients of everything that a `Pass` reads, shaped as there."""
+
+    x: Tensor
+    states: tuple[Tensor, ...]
+    parameters: tuple[Tensor, ...]
+    restart: tuple[Tensor, ...]
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What the way back through one graph needs, whatever the tensors."""
+
+    adjoint: Adjoint
+    saved: tuple[Node, ...]
+    upstream: tuple[Leaf, ...]
+    leaves: tuple[Leaf, ...]
+    schedule: Schedule
+
+
+@lru_cache(maxsize=64)
+def plan(graph: Graph) -> _Plan:
+    """The adjoint of ``graph``, and the order in which to evaluate it from what is saved."""
+    back, saved = adjoint(graph), stages(graph).saved
+    kinds = ("state", "input", "mask")
+    leaves = tuple(n for n in graph.nodes if isinstance(n, Leaf) and n.kind in kinds)
+    upstream = tuple(Leaf("gradient", s.name, s.width) for s in graph.states)
+    operands = [node.operand for node in back.deltas]
+    operands += [part for norm in back.norms for part in norm.group]
+    schedule = Schedule([*back.outputs, *operands], known=[*saved, *leaves, *upstream])
+    assert not any(isinstance(n, Affine) and not n.transposed for n in schedule.nodes)
+    return _Plan(back, saved, upstream, leaves, schedule)
+
+
+def backward(job: Pass, output: Tensor, last: tuple[Tensor, ...]) -> Gradients:
+    """The gradients of a loss, given those of the output and of the last states."""
+    made, kept = plan(job.graph), list[tuple[int, Values]]()
+    for step in walk(job):
+        kept.append((step.t, {node: step.values[node] for node in made.saved + made.leaves}))
+    sums = _Sums(torch.zeros_like(job.x))
+    restart = tuple(torch.zeros_like(state) for state in job.restart_states)
+    flowing = last
+    for t, values in reversed(kept):
+        flowing = (flowing[0] + _masked(job, t, output[t]), *flowing[1:])
+        inward = _step(job, made, t, values, flowing, sums)
+        if job.restarts is not None:
+            at, pairs = job.restarts[t], list(zip(restart, inward, strict=True))
+            restart = tuple(sum_ + torch.where(at, g, 0).sum(0) for sum_, g in pairs)
+            inward = tuple(torch.where(at, 0, g) for g in inward)
+        flowing = inward
+    return Gradients(sums.x, flowing, _parameter_gradients(job, made, sums), restart)
+
+
+@dataclass
+class _Sums:
+    """What is gathered on the way back: by node and step, or already summed."""
+
+    x: Tensor
+    deltas: dict[Node, list[Tensor]] = field(default_factory=lambda: defaultdict(list))
+    operands: dict[Node, list[Tensor]] = field(default_factory=lambda: defaultdict(list))
+    vectors: dict[str, Tensor] = field(default_factory=dict)
+    norms: dict[str, Tensor] = field(default_factory=dict)
+
+    def add(self, to: dict[str, Tensor], name: str, gradient: Tensor) -> None:
+        rows = gradient.flatten(0, -2).sum(0)
+        to[name] = to[name] + rows if name in to else rows
+
+
+def _masked(job: Pass, t: int, gradient: Tensor) -> Tensor:
+    return gradient if job.valid is None else torch.where(job.valid[t], gradient, 0)
+
+
+def _step(
+    job: Pass, made: _Plan, t: int, values: Values, flowing: tuple[Tensor, ...], sums: _Sums
+) -> tuple[Tensor, ...]:
+    """One step back: add to ``sums`` and return the gradients of the states found."""
+    at_work = tuple(_masked(job, t, g) for g in flowing)
+    values.update(zip(made.upstream, at_work, strict=True))
+    made.schedule.run(values, job.meaning)
+    back = made.adjoint
+    if back.input is not None:
+        sums.x[t] = values[back.input]
+    for affine, delta in back.deltas.items():
+        sums.deltas[affine].append(values[delta])
+    for operand in {affine.operand for affine in back.deltas}:
+        sums.operands[operand].append(values[operand])
+    for name, gradient in back.vectors.items():
+        sums.add(sums.vectors, name, values[gradient])
+    for norm in back.norms:
+        _add_norm(job, norm, values, sums)
+    inward = []
+    for state, g in zip(job.graph.states, flowing, strict=True):
+        node = back.states.get(state.name)
+        found = torch.zeros_like(g) if node is None else values[node]
+        inward.append(found if job.valid is None else torch.where(job.valid[t], found, g))
+    return tuple(inward)
+
+
+def _add_norm(job: Pass, norm: NormDelta, values: Values, sums: _Sums) -> None:
+    group = tuple(values[part] for part in norm.group)
+    standard, _ = job.meaning.standardised(norm.norm, group)
+    pairs = zip((values[g] for g in norm.upstream), group, strict=True)
+    parts = [g if isinstance(g, Tensor) else torch.zeros_like(like) for g, like in pairs]
+    upstream = torch.cat(parts, dim=-1)
+    sums.add(sums.norms, f"weight_{norm.norm}", upstream * standard)
+    sums.add(sums.norms, f"bias_{norm.norm}", upstream)
+
+
+def _parameter_gradients(job: Pass, made: _Plan, sums: _Sums) -> tuple[Tensor, ...]:
+    found = {name: torch.zeros_like(p) for name, p in job.meaning.parameters.items()}
+    for affine in made.adjoint.deltas:
+        stack = job.graph.stack(affine.stack)
+        delta = torch.stack(sums.deltas[affine]).flatten(0, -2)
+        operand = torch.stack(sums.operands[affine.operand]).flatten(0, -2)
+        rows = stack.rows(job.sizes)[affine.gate]
+        found[f"weight_{stack.name}"].narrow(0, *rows).add_(_outer(delta, operand, stack.heads))
+        if f"bias_{stack.name}" in found:
+            found[f"bias_{stack.name}"].narrow(0, *rows).add_(delta.sum(0))
+    for name, gradient in {**sums.vectors, **sums.norms}.items():
+        if name in found:
+            found[name] = found[name] + gradient
+    return tuple(found.values())
+
+
+def _outer(delta: Tensor, operand: Tensor, heads: int) -> Tensor:
+    """The gradient of a map's weight: a sum of outer products, block by block."""
+    if heads == 1:
+        return delta.T @ operand
+    blocks = (part.unflatten(-1, (heads, -1)) for part in (delta, operand))
+    return torch.einsum("nku,nkd->kud", *blocks).flatten(0, 1)

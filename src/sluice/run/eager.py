@@ -1,0 +1,84 @@
+"""The reference: a cell's graph in a time loop of torch operations.
+
+It runs on any device and in any dtype, and autograd, double backward, forward mode and the
+transforms of ``torch.func`` see ordinary operations. What depends on the input alone is computed
+for all time steps at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from sluice.equations.evaluate import Schedule, Values
+from sluice.equations.graph import Leaf, Node, dependents
+from sluice.run.passes import Pass
+
+
+@dataclass(frozen=True)
+class Step:
+    """One time step: the values of all nodes, and the states before and after it."""
+
+    t: int
+    values: Values
+    before: tuple[Tensor, ...]
+    after: tuple[Tensor, ...]
+
+
+def run(job: Pass) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """Run ``job`` and return the output ``(time, batch, width)`` and the last states.
+
+    The output is zero, and the states stand still, where a sequence has ended.
+    """
+    states, collected = job.states, list[Tensor]()
+    for step in walk(job):
+        output, states = step.after[0], step.after
+        collected.append(output if job.valid is None else torch.where(job.valid[step.t], output, 0))
+    if job.reverse:
+        collected.reverse()
+    return torch.stack(collected), states
+
+
+def walk(job: Pass) -> Iterator[Step]:
+    """Each time step in the order of the direction."""
+    graph, outer = job.graph, job.outer_values()
+    inner = dependents(graph.nodes, graph.state_leaves)
+    hoisted = [node for node in graph.nodes if node not in inner]
+    Schedule(hoisted, known=outer).run(outer, job.meaning)
+    schedule = Schedule(graph.named.values(), known=[*outer, *graph.state_leaves])
+    slices = {node: value.unbind(0) for node, value in outer.items() if _varies(node)}
+    fixed = {node: value for node, value in outer.items() if node not in slices}
+    states = job.states
+    for t in job.steps:
+        before = _restarted(job, t, states)
+        values: Values = {**fixed, **{node: parts[t] for node, parts in slices.items()}}
+        values.update(zip(graph.state_leaves, before, strict=True))
+        schedule.run(values, job.meaning)
+        states = _after(job, t, values, before)
+        yield Step(t, values, before, states)
+
+
+def _restarted(job: Pass, t: int, states: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """The states that step ``t`` finds: those given, or the initial where a sequence starts."""
+    if job.restarts is None:
+        return states
+    at, pairs = job.restarts[t], zip(job.restart_states, states, strict=True)
+    return tuple(torch.where(at, fresh, state) for fresh, state in pairs)
+
+
+def _after(job: Pass, t: int, values: Values, before: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    updated = tuple(values[job.graph.named[state.name]] for state in job.graph.states)
+    if job.valid is None:
+        return updated
+    pairs = zip(updated, before, strict=True)
+    return tuple(torch.where(job.valid[t], new, old) for new, old in pairs)
+
+
+def _varies(node: Node) -> bool:
+    """Whether a value computed outside the loop has a time dimension."""
+    if isinstance(node, Leaf):
+        return node.kind in ("input", "mask")
+    return any(map(_varies, node.operands))

@@ -1,0 +1,15 @@
+"""torch's own fused layer: oneDNN or its C++ loop on a CPU, cuDNN on a GPU."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import nn
+
+
+def run(layer: nn.RNNBase, kind: type[nn.RNNBase], input: Any, hx: Any) -> Any:
+    """Run ``layer``'s weights through the forward of torch's class ``kind``.
+
+    ``layer`` is laid out as torch lays it out, so that torch's method finds all it looks for.
+    """
+    return kind.forward(layer, input, hx)

@@ -1,0 +1,114 @@
+"""One pass: a graph, its tensors, and how the sequences lie in the batch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from sluice.equations.evaluate import Tensors, Values
+from sluice.equations.graph import Graph, Leaf
+from sluice.equations.specs import Sizes
+
+
+@dataclass(frozen=True)
+class Pass:
+    """All that is needed to run one cell over time in one direction.
+
+    Attributes:
+        graph: The cell's equations.
+        sizes: The layer's sizes.
+        x: The input, ``(time, batch, input)``.
+        states: The states before the first step, in the graph's order, ``(batch, width)`` each.
+        parameters: The layer's tensors in the order of `Graph.parameters`, biases left out where
+            the layer has none.
+        masks: A tensor for each mask of the graph, broadcastable to ``(time, batch, width)``.
+        lengths: How many steps of each sequence count, ``(batch,)``; None for all of them.
+        resets: Where a new sequence starts, ``(time, batch)``, boolean; None for nowhere.
+        restart: The states a new sequence starts from, ``(width,)`` each; None for the cell's own.
+        reverse: Whether time runs from the last step to the first.
+    """
+
+    graph: Graph
+    sizes: Sizes
+    x: Tensor
+    states: tuple[Tensor, ...]
+    parameters: tuple[Tensor, ...]
+    masks: tuple[Tensor, ...] = ()
+    lengths: Tensor | None = None
+    resets: Tensor | None = None
+    restart: tuple[Tensor, ...] | None = None
+    reverse: bool = False
+
+    @cached_property
+    def meaning(self) -> Tensors:
+        """The graph's gates, vectors and norms as tensors."""
+        return Tensors(
+            self.graph.stacks, self.graph.norms, self.sizes, named(self.graph, self.parameters)
+        )
+
+    @cached_property
+    def valid(self) -> Tensor | None:
+        """Which steps count, ``(time, batch, 1)``."""
+        if self.lengths is None:
+            return None
+        steps = torch.arange(self.x.shape[0], device=self.x.device)
+        return (steps[:, None] < self.lengths.to(self.x.device)[None, :]).unsqueeze(-1)
+
+    @cached_property
+    def restarts(self) -> Tensor | None:
+        """Before which steps, in the order of this direction, the states restart."""
+        if self.resets is None:
+            return None
+        resets = self.resets.unsqueeze(-1)
+        if self.valid is not None:
+            resets = resets & self.valid
+        if not self.reverse:
+            return resets
+        # Going backwards, the step before t is t + 1: what lies there ends where t + 1 restarts.
+        return torch.cat([resets[1:], torch.zeros_like(resets[:1])])
+
+    @cached_property
+    def restart_states(self) -> tuple[Tensor, ...]:
+        """The states that a new sequence starts from, ``(width,)`` each."""
+        if self.restart is not None:
+            return self.restart
+        return initial_states(self.graph, self.sizes, self.x)
+
+    @property
+    def steps(self) -> Sequence[int]:
+        """The time steps in the order of this direction."""
+        forward = range(self.x.shape[0])
+        return forward[::-1] if self.reverse else forward
+
+    def clean_input(self) -> Tensor:
+        """The input, with nothing in the padding that could spoil a gradient."""
+        return self.x if self.valid is None else torch.where(self.valid, self.x, 0.0)
+
+    def outer_values(self) -> Values:
+        """The leaves that do not depend on the states, over all time steps."""
+        values: Values = {Leaf("input", "x", "input"): self.clean_input()}
+        shape = self.x.shape[:2]
+        for mask, tensor in zip(self.graph.masks, self.masks, strict=True):
+            width = self.sizes.of(mask.width)
+            values[Leaf("mask", mask.name, mask.width)] = tensor.expand(*shape, width)
+        return values
+
+
+def named(graph: Graph, tensors: Sequence[Tensor]) -> dict[str, Tensor]:
+    """``tensors`` by the names of the graph's parameters, whether biases are among them or not."""
+    names = [parameter.name for parameter in graph.parameters]
+    if len(tensors) != len(names):
+        names = [parameter.name for parameter in graph.parameters if not parameter.is_bias]
+    return dict(zip(names, tensors, strict=True))
+
+
+def initial_states(graph: Graph, sizes: Sizes, like: Tensor) -> tuple[Tensor, ...]:
+    """The cell's own initial states, ``(width,)`` each, of the dtype and device of ``like``."""
+    return tuple(
+        torch.full((sizes.of(s.width),), s.initial, dtype=like.dtype, device=like.device)
+        for s in graph.states
+    )
