@@ -1,0 +1,143 @@
+"""How sequences come in, and the one form in which layers run them: time-major and padded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
+
+
+States = list[tuple[Tensor, ...]]
+"""For each layer and direction, in torch's order, the states, ``(batch, width)`` each."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Sequences as ``x``, (time, batch, input), and how they came.
+
+    Attributes:
+        x: The input, padded.
+        lengths: How many steps of each sequence count, ``(batch,)``; None for all.
+        resets: Where a new sequence starts, ``(time, batch)``; None for nowhere.
+        packed: The `PackedSequence` that it was, if it was one.
+        batch_first: Whether the batch came before the time.
+        batched: Whether there was a batch dimension at all.
+    """
+
+    x: Tensor
+    lengths: Tensor | None
+    resets: Tensor | None
+    packed: PackedSequence | None
+    batch_first: bool
+    batched: bool
+
+    def restore(self, y: Tensor) -> Any:
+        """An output, (time, batch, features), in the form in which the input came."""
+        if self.packed is not None:
+            return self.packed._replace(data=self._pack(y))
+        if not self.batched:
+            return y.squeeze(1)
+        return y.transpose(0, 1) if self.batch_first else y
+
+    def dropout(self, y: Tensor, rate: float) -> Tensor:
+        """Dropout with the mask that torch draws for an input that came in this form."""
+        if self.packed is None:
+            return F.dropout(y, rate, training=True)
+        data = F.dropout(self._pack(y), rate, training=True)
+        padded, _ = pad_packed_sequence(PackedSequence(data, self.packed.batch_sizes))
+        return padded
+
+    def _pack(self, y: Tensor) -> Tensor:
+        assert self.lengths is not None
+        return pack_padded_sequence(y, self.lengths.cpu()).data
+
+
+def arrange(
+    kind: str,
+    input: Tensor | PackedSequence,
+    lengths: Tensor | None,
+    resets: Tensor | PackedSequence | None,
+    batch_first: bool,
+) -> Batch:
+    """Bring an input and its marks to one form.
+
+    Raises ValueError for a wrong number of dimensions, or marks that do not fit the input;
+    RuntimeError, as torch does, for an input without time steps.
+    """
+    if isinstance(input, PackedSequence):
+        return _arrange_packed(kind, input, lengths, resets)
+    if input.dim() not in (2, 3):
+        raise ValueError(f"{kind}: Expected input to be 2D or 3D, got {input.dim()}D instead")
+    if isinstance(resets, PackedSequence):
+        raise ValueError("resets is a PackedSequence but the input is not; pack both or neither")
+    batched = input.dim() == 3
+    x = input if batched else input.unsqueeze(1)
+    marks = resets if batched or resets is None else resets.unsqueeze(1)
+    if lengths is not None and not batched:
+        lengths = lengths.reshape(1)
+    if batched and batch_first:
+        x = x.transpose(0, 1)
+        marks = marks.transpose(0, 1) if marks is not None and marks.dim() == 2 else marks
+    if x.shape[0] == 0:
+        raise RuntimeError("Expected sequence length to be larger than 0 in RNN")
+    _check_marks(x, lengths, marks)
+    return Batch(x, lengths, marks, None, batch_first, batched)
+
+
+def _arrange_packed(
+    kind: str,
+    input: PackedSequence,
+    lengths: Tensor | None,
+    resets: Tensor | PackedSequence | None,
+) -> Batch:
+    if lengths is not None:
+        raise ValueError(f"{kind}: a PackedSequence has its own lengths; leave lengths= out")
+    if input.data.dim() != 2:
+        raise RuntimeError(f"input must have 2 dimensions, got {input.data.dim()}")
+    x, sizes = pad_packed_sequence(PackedSequence(input.data, input.batch_sizes))
+    marks = None
+    if resets is not None:
+        if not isinstance(resets, PackedSequence):
+            raise ValueError("resets must be a PackedSequence, packed as the input is")
+        marks, _ = pad_packed_sequence(PackedSequence(resets.data, resets.batch_sizes))
+    _check_marks(x, None, marks)
+    return Batch(x, sizes, marks, input, False, True)
+
+
+def _check_marks(x: Tensor, lengths: Tensor | None, resets: Tensor | None) -> None:
+    steps, batch = x.shape[:2]
+    if lengths is not None:
+        if lengths.shape != (batch,) or lengths.is_floating_point() or lengths.is_complex():
+            raise ValueError(
+                f"lengths must be integers of shape ({batch},), one for each sequence, "
+                f"got {lengths.dtype} of shape {tuple(lengths.shape)}"
+            )
+        if not torch.compiler.is_compiling() and _out_of_range(lengths, steps):
+            raise ValueError(
+                f"lengths must lie between 0 and the {steps} steps of the input, "
+                f"got {lengths.tolist()}"
+            )
+    if resets is not None and (resets.shape != (steps, batch) or resets.dtype != torch.bool):
+        raise ValueError(
+            f"resets must be boolean and laid out as the input is, {steps} steps of {batch} "
+            f"sequences, got {resets.dtype} of shape {tuple(resets.shape)}"
+        )
+
+
+def _out_of_range(lengths: Tensor, steps: int) -> bool:
+    if lengths.is_meta or torch._C._functorch.peek_interpreter_stack() is not None:
+        return False  # their values cannot be looked at
+    return bool(lengths.numel()) and bool(((lengths < 0) | (lengths > steps)).any())
+
+
+def under_autocast(batch: Batch, states: States) -> tuple[Batch, States]:
+    """The input and the states in the dtype that autocast asks for."""
+    if batch.x.dtype == torch.float64:
+        return batch, states  # as torch: autocast leaves float64 alone
+    dtype = torch.get_autocast_dtype(batch.x.device.type)
+    cast = [tuple(state.to(dtype) for state in place) for place in states]
+    return replace(batch, x=batch.x.to(dtype)), cast

@@ -1,0 +1,123 @@
+"""`Recurrent`: any cell, a user's own included, as a layer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch import nn
+
+from sluice.cells.cell import Cell
+from sluice.nn.stack import RecurrentStack
+
+
+class Recurrent(RecurrentStack):
+    """Layers of any cell over time, with `torch.nn.LSTM`'s arguments and layout.
+
+    Args:
+        cell: A `sluice.Cell`, or a class of one that needs no arguments.
+        input_size: The width of the input.
+        hidden_size: The width of the states; one number, or one for each layer.
+        num_layers: How many layers; left out where ``hidden_size`` gives one number each.
+        bias: Whether there are biases.
+        batch_first: Whether the batch comes before the time.
+        dropout: Dropout on the output of every layer but the last, while training.
+        bidirectional: Whether a second set of layers reads the input from its end.
+        proj_size: The width of states of width ``"projection"``; 0 where there are none.
+        learn_initial_state: Whether the states before the first step are parameters.
+        forget_bias: The first bias of the gate that keeps the state (Jozefowicz et al. 2015).
+        chrono: The longest memory, in steps, of chrono initialisation (Tallec & Ollivier 2018).
+        output_size: The width of a readout y = activation(W h + b); None for no map.
+        output_activation: ``sigmoid``, ``tanh``, ``relu``, ``softmax`` or ``identity``.
+        device: Where the parameters are made.
+        dtype: Their dtype.
+
+    A call takes and returns what `RecurrentStack.forward` says: (output, states), where the states
+    are a tensor if the cell has one, else a tuple in the order of ``step``'s arguments.
+
+    Raises ValueError or TypeError for arguments out of range, and `sluice.EquationError` for a
+    cell whose ``step`` cannot become equations.
+
+    Example:
+        >>> import torch, sluice
+        >>> layer = sluice.nn.Recurrent(sluice.cells.PeepholeLSTM, 3, 8, num_layers=2)
+        >>> y, (h, c) = layer(torch.zeros(5, 4, 3))     # time, batch, input
+        >>> y.shape, c.shape
+        (torch.Size([5, 4, 8]), torch.Size([2, 4, 8]))
+    """
+
+    def __init__(
+        self,
+        cell: Cell | type[Cell],
+        input_size: int,
+        hidden_size: int | Sequence[int],
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        proj_size: int = 0,
+        *,
+        learn_initial_state: bool = False,
+        forget_bias: float | None = None,
+        chrono: float | None = None,
+        output_size: int | None = None,
+        output_activation: str | None = None,
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__()
+        sizes = layer_sizes(hidden_size, num_layers)
+        # torch checks the arguments; its layer is thrown away, and made without memory.
+        nn.RNNBase(
+            "LSTM",
+            input_size,
+            min(sizes),
+            len(sizes),
+            bias,
+            batch_first,
+            dropout,
+            bidirectional,
+            proj_size,
+            device="meta",
+        )
+        self.input_size, self.hidden_size = input_size, hidden_size
+        self.num_layers, self.proj_size = len(sizes), proj_size
+        self.bias, self.batch_first = bias, batch_first
+        self.dropout, self.bidirectional = float(dropout), bidirectional
+        self._setup(
+            cell() if isinstance(cell, type) else cell,
+            sizes,
+            proj_size,
+            learn_initial_state=learn_initial_state,
+            forget_bias=forget_bias,
+            chrono=chrono,
+            output_size=output_size,
+            output_activation=output_activation,
+            device=device,
+            dtype=dtype,
+        )
+
+    def extra_repr(self) -> str:
+        """The cell, the sizes, and what differs from the defaults."""
+        told = [self.cell.name, str(self.input_size), str(self.hidden_size)]
+        defaults = {"num_layers": 1, "bias": True, "batch_first": False, "dropout": 0.0}
+        defaults |= {"bidirectional": False, "proj_size": 0, "learn_initial_state": False}
+        for name, value in defaults.items():
+            if getattr(self, name) != value:
+                told.append(f"{name}={getattr(self, name)}")
+        return ", ".join(told)
+
+
+def layer_sizes(hidden_size: int | Sequence[int], num_layers: int) -> tuple[int, ...]:
+    """The hidden size of each layer. Raises ValueError where the two arguments disagree."""
+    if not isinstance(hidden_size, Sequence):
+        if num_layers <= 0:
+            raise ValueError("num_layers must be greater than zero")
+        return (hidden_size,) * num_layers
+    if num_layers not in (1, len(hidden_size)) or not hidden_size:
+        raise ValueError(
+            f"hidden_size names {len(hidden_size)} layers but num_layers is {num_layers}; "
+            "leave num_layers out"
+        )
+    return tuple(hidden_size)

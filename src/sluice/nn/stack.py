@@ -1,0 +1,324 @@
+"""Layers × directions: what every recurrent module does around its cell."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence
+
+from sluice.cells.cell import Cell
+from sluice.equations.specs import Mask, Sizes
+from sluice.equations.text import from_text
+from sluice.nn import init, states
+from sluice.nn.batch import Batch, States, arrange, under_autocast
+from sluice.nn.readout import Readout
+from sluice.nn.stream import Stream
+from sluice.run import eager, operator
+from sluice.run.choose import NATIVE, OPERATOR, Choice, choose
+from sluice.run.passes import Pass
+
+
+class RecurrentStack(nn.Module):
+    """The part shared by `Recurrent` and the drop-in layers.
+
+    A subclass sets torch's attributes (``input_size``, ``num_layers``, ``bias``, ``batch_first``,
+    ``dropout``, ``bidirectional``) and then calls `_setup`.
+    """
+
+    input_size: int
+    num_layers: int
+    bias: bool
+    batch_first: bool
+    dropout: float
+    bidirectional: bool
+
+    #: ``"reference"`` runs the equations step by step wherever there is a choice.
+    prefer: str | None = None
+    #: The forward of torch's own layer, where the subclass has one.
+    native: type[nn.RNNBase] | None = None
+    readout: Readout | None
+
+    def _setup(
+        self,
+        cell: Cell,
+        hidden_sizes: Sequence[int],
+        proj_size: int,
+        *,
+        learn_initial_state: bool,
+        forget_bias: float | None,
+        chrono: float | None,
+        output_size: int | None,
+        output_activation: str | None,
+        device: Any,
+        dtype: Any,
+    ) -> None:
+        self.cell = cell
+        self.hidden_sizes = tuple(hidden_sizes)
+        self.learn_initial_state = learn_initial_state
+        self.forget_bias, self.chrono = forget_bias, chrono
+        self._text, self._state_names = cell.text, [s.name for s in cell.graph.states]
+        self._has_projection = any(s.width == "projection" for s in cell.graph.states)
+        self._check_projection(proj_size)
+        self._sizes = self._layer_sizes(proj_size)
+        self._register(device, dtype)
+        self.reset_parameters()
+        self.readout = None
+        if output_size is not None or output_activation is not None:
+            kind, features = output_activation or "identity", self.output_features
+            self.readout = Readout(features, output_size, kind, self.bias, device, dtype)
+
+    def _check_projection(self, proj_size: int) -> None:
+        if self._has_projection != (proj_size > 0):
+            need = "needs" if self._has_projection else "has no projection and takes no"
+            raise ValueError(f"{self.cell.name} {need} proj_size; got proj_size={proj_size}")
+
+    @property
+    def directions(self) -> int:
+        """1, or 2 for a bidirectional layer."""
+        return 2 if self.bidirectional else 1
+
+    @property
+    def output_features(self) -> int:
+        """How wide the last layer's output is, both directions together, before any readout."""
+        return self.directions * self._sizes[-1].of(self.cell.graph.states[0].width)
+
+    def _layer_sizes(self, proj_size: int) -> list[Sizes]:
+        width, found = self.input_size, []
+        for hidden in self.hidden_sizes:
+            found.append(Sizes(width, hidden, proj_size))
+            width = self.directions * (proj_size or hidden)
+        return found
+
+    def _places(self) -> list[tuple[int, str]]:
+        """Each layer and direction as (layer, suffix of its parameters)."""
+        suffixes = ("", "_reverse")[: self.directions]
+        return [(k, f"_l{k}{suffix}") for k in range(self.num_layers) for suffix in suffixes]
+
+    def _register(self, device: Any, dtype: Any) -> None:
+        """Make every parameter that torch has not made already, in the shape it should have."""
+        self._names: list[list[str]] = []
+        self._initial_names: list[list[str]] = []
+        for layer, suffix in self._places():
+            sizes, names = self._sizes[layer], list[str]()
+            for parameter in self.cell.graph.parameters:
+                if self.bias or not parameter.is_bias:
+                    names.append(parameter.name + suffix)
+                    self._register_one(names[-1], parameter.shape(sizes), device, dtype)
+            self._names.append(names)
+            initial = [f"initial_{s}{suffix}" for s in self._state_names]
+            self._initial_names.append(initial if self.learn_initial_state else [])
+            if self.learn_initial_state:
+                for name, state in zip(initial, self.cell.graph.states, strict=True):
+                    self._register_one(name, (sizes.of(state.width),), device, dtype)
+
+    def _register_one(self, name: str, shape: tuple[int, ...], device: Any, dtype: Any) -> None:
+        present = getattr(self, name, None)
+        if present is None or present.shape != shape:
+            setattr(self, name, nn.Parameter(torch.empty(shape, device=device, dtype=dtype)))
+
+    def reset_parameters(self) -> None:
+        """Draw all parameters anew: as torch does, and as the named options ask."""
+        if not hasattr(self, "_initial_names"):
+            return  # torch's constructor calls this before the layers are set up
+        for place, (layer, suffix) in enumerate(self._places()):
+            sizes = self._sizes[layer]
+            own = {n.removesuffix(suffix): getattr(self, n) for n in self._names[place]}
+            init.reset(self.cell, sizes, own)
+            if self.forget_bias is not None:
+                init.forget_bias(self.cell, sizes, own, self.forget_bias)
+            if self.chrono is not None:
+                init.chrono(self.cell, sizes, own, self.chrono)
+            states = zip(self._initial_names[place], self.cell.graph.states, strict=False)
+            for name, state in states:
+                nn.init.constant_(getattr(self, name), state.initial)
+
+    @property
+    def backend(self) -> Choice:
+        """Which backend a plain call runs on now, and why; ``str()`` of it is one sentence."""
+        return choose(self.parameters(), self._beyond_torch(None, None, None), self.prefer)
+
+    def _beyond_torch(self, lengths: Any, resets: Any, input: Any) -> str | None:
+        """What is asked for that torch's own layer does not offer."""
+        if self.native is None:
+            return f"the cell {self.cell.name}"
+        if lengths is not None or resets is not None:
+            return "lengths= and resets="
+        if len(set(self.hidden_sizes)) > 1:
+            return "layers of different sizes"
+        if isinstance(input, Tensor) and self.native is not nn.LSTM:
+            if torch.is_autocast_enabled(input.device.type) and not input.is_cuda:
+                return "autocast of this cell on a CPU"
+        return None
+
+    def forward(
+        self,
+        input: Tensor | PackedSequence,
+        hx: Any = None,
+        lengths: Tensor | None = None,
+        resets: Tensor | PackedSequence | None = None,
+    ) -> tuple[Any, Any]:
+        """Run over time, as `torch.nn.LSTM.forward` does.
+
+        Args:
+            input: ``(time, batch, input)``; ``(batch, time, input)`` with ``batch_first``;
+                ``(time, input)`` for one sequence; or a `PackedSequence`.
+            hx: The states before the first step, ``(layers × directions, batch, width)``, as a
+                tuple where the cell has several; for layers of different sizes a tuple of
+                ``(batch, width)`` for each layer and direction in place of each tensor.
+            lengths: How many steps of each sequence count, ``(batch,)``, integers, zeros allowed.
+                Outputs beyond are zero and the states are those of the last step that counts.
+            resets: Boolean, laid out as the input is: a new sequence starts here. No state and no
+                gradient crosses, in either direction; the state restarts from the layer's initial
+                one, zero or learned, not from ``hx``.
+
+        Returns:
+            The output, laid out as the input is, and the last states, as ``hx`` is laid out.
+
+        Raises:
+            ValueError: the input has the wrong number of dimensions or another dtype than the
+                weights; ``lengths`` or ``resets`` do not fit the input.
+            RuntimeError: the input or ``hx`` has the wrong size.
+        """
+        tensor = input.data if isinstance(input, PackedSequence) else input
+        beyond = self._beyond_torch(lengths, resets, tensor)
+        choice = choose((tensor, *self.parameters()), beyond, self.prefer)
+        if choice.name == NATIVE and self.native is not None:
+            output, last = self.native.forward(self, input, self._native_states(input, hx))  # type: ignore[arg-type]
+            return self._read_out(output), last
+        batch = arrange(type(self).__name__, input, lengths, resets, self.batch_first)
+        self._check_input(batch.x)
+        given = self._initial(batch.x) if hx is None else states.split(hx, self._widths(), batch)
+        if torch.is_autocast_enabled(batch.x.device.type):
+            batch, given = under_autocast(batch, given)
+            with torch.autocast(batch.x.device.type, enabled=False):
+                y, finals = self._run_layers(batch, given, choice.name)
+        else:
+            y, finals = self._run_layers(batch, given, choice.name)
+        return self._read_out(batch.restore(y)), states.join(finals, batch)
+
+    def _check_input(self, x: Tensor) -> None:
+        if x.shape[-1] != self.input_size:
+            raise RuntimeError(
+                "input.size(-1) must be equal to input_size. "
+                f"Expected {self.input_size}, got {x.shape[-1]}"
+            )
+        dtype = getattr(self, self._names[0][0]).dtype
+        if x.dtype != dtype and not torch.is_autocast_enabled(x.device.type):
+            raise ValueError(
+                f"{type(self).__name__} input dtype ({x.dtype}) does not match weight dtype "
+                f"({dtype}). Convert input: input.to({dtype}), or convert model: "
+                f"model.to({x.dtype})"
+            )
+
+    def _widths(self) -> list[tuple[int, ...]]:
+        """The widths of the states of each place."""
+        declared = self.cell.graph.states
+        sizes = [self._sizes[layer] for layer, _ in self._places()]
+        return [tuple(s.of(state.width) for state in declared) for s in sizes]
+
+    def _initial(self, x: Tensor) -> States:
+        """The layer's own initial states, learned or the cell's, for a batch like ``x``."""
+        found = []
+        values = [state.initial for state in self.cell.graph.states]
+        for place, widths in enumerate(self._widths()):
+            rows = [getattr(self, name) for name in self._initial_names[place]] or [
+                torch.full((width,), value, dtype=x.dtype, device=x.device)
+                for width, value in zip(widths, values, strict=True)
+            ]
+            found.append(tuple(row.to(x.dtype).expand(x.shape[1], -1) for row in rows))
+        return found
+
+    def _native_states(self, input: Tensor | PackedSequence, hx: Any) -> Any:
+        """What torch's own layer is to start from: ``hx``, or the learned states."""
+        if hx is not None or not self.learn_initial_state:
+            return hx
+        batch = arrange(type(self).__name__, input, None, None, self.batch_first)
+        return states.join(self._initial(batch.x), batch)
+
+    def _read_out(self, output: Any) -> Any:
+        if self.readout is None:
+            return output
+        if isinstance(output, PackedSequence):
+            return output._replace(data=self.readout(output.data))
+        return self.readout(output)
+
+    def _run_layers(self, batch: Batch, states: States, backend: str) -> tuple[Tensor, States]:
+        y, finals = batch.x, list[tuple[Tensor, ...]]()
+        for layer in range(self.num_layers):
+            outputs = []
+            for direction in range(self.directions):
+                place = layer * self.directions + direction
+                out, last = self._run_one(batch, y, place, states[place], backend)
+                outputs.append(out)
+                finals.append(last)
+            y = torch.cat(outputs, dim=-1) if len(outputs) > 1 else outputs[0]
+            if self.dropout > 0 and self.training and layer < self.num_layers - 1:
+                y = batch.dropout(y, self.dropout)
+        return y, finals
+
+    def _run_one(
+        self, batch: Batch, x: Tensor, place: int, states: tuple[Tensor, ...], backend: str
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """One layer in one direction."""
+        sizes = self._sizes[place // self.directions]
+        parameters = [getattr(self, name).to(x.dtype) for name in self._names[place]]
+        restart = [getattr(self, name).to(x.dtype) for name in self._initial_names[place]]
+        masks = [
+            draw(mask, x, sizes.of(mask.width), self.training) for mask in self.cell.graph.masks
+        ]
+        reverse = place % self.directions == 1
+        if backend == OPERATOR:
+            plain = [sizes.input, sizes.hidden, sizes.projection]
+            marks = (batch.lengths, batch.resets, restart, reverse)
+            found = operator.run(self._text, plain, x, states, parameters, masks, *marks)
+            return found[0], tuple(found[1:])
+        job = Pass(
+            from_text(self._text),
+            sizes,
+            x,
+            states,
+            tuple(parameters),
+            tuple(masks),
+            batch.lengths,
+            batch.resets,
+            tuple(restart) or None,
+            reverse,
+        )
+        return eager.run(job)
+
+    @property
+    def sizes(self) -> tuple[Sizes, ...]:
+        """The sizes of each layer."""
+        return tuple(self._sizes)
+
+    def copied_parameters(self, place: int) -> tuple[Tensor, ...]:
+        """Copies of one layer's tensors (in one direction), in the graph's order."""
+        return tuple(getattr(self, name).detach().clone() for name in self._names[place])
+
+    def initial_rows(self) -> States:
+        """The initial states of each layer and direction, ``(1, width)`` each."""
+        like = getattr(self, self._names[0][0]).detach()
+        return [
+            tuple(state.detach().clone() for state in place)
+            for place in self._initial(like.new_empty(1, 1, self.input_size))
+        ]
+
+    def stream(self, batch_size: int = 1) -> Stream:
+        """This layer one step at a time, with its state kept; see `Stream`.
+
+        Raises ValueError for a bidirectional layer, which would need the future.
+        """
+        return Stream(self, batch_size)
+
+
+def draw(mask: Mask, x: Tensor, width: int, training: bool) -> Tensor:
+    """A mask for ``x`` (time, batch, input), from torch's generator while training."""
+    if not training:
+        return torch.full((1, 1, 1), mask.evaluated, dtype=x.dtype, device=x.device)
+    steps = 1 if mask.shared else x.shape[0]
+    dropped = torch.rand((steps, x.shape[1], width), device=x.device) < mask.rate
+    kept = torch.full((), mask.kept, dtype=x.dtype, device=x.device)
+    return torch.where(dropped, torch.full_like(kept, mask.dropped), kept)
