@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from sluice.sequence.files import write_whole
+from sluice.sequence.files import require_writable, write_whole
 
 
 def test_writes_makes_folders_and_leaves_nothing_else(tmp_path: Path) -> None:
@@ -42,3 +42,15 @@ def test_a_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError, match="file"):
         write_whole(tmp_path / "file" / "weights", b"new")
+
+
+def test_a_writable_folder_is_made_and_left_empty(tmp_path: Path) -> None:
+    require_writable(tmp_path / "new" / "folder")
+    assert list((tmp_path / "new" / "folder").iterdir()) == []
+
+
+def test_an_unwritable_folder_is_told_before_anything_is_made(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match="file"):
+        require_writable(tmp_path / "file")
+    assert list(tmp_path.iterdir()) == [tmp_path / "file"]

@@ -1,4 +1,5 @@
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -92,16 +93,21 @@ def test_what_comes_next_depends_on_the_opening() -> None:
         assert drawn == [ids[1:]]
 
 
+@pytest.fixture
+def two_threads() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.mark.usefixtures("two_threads")
 def test_a_seed_decides_alone() -> None:
     model, sampling = random_model(), Sampling(max_length=60)
     together = generate(model, range(6), sampling=sampling)
-    threads = torch.get_num_threads()
-    try:
-        torch.set_num_threads(1)
-        torch.rand(3)
-        alone = [generate(model, [seed], sampling=sampling)[0] for seed in range(6)]
-    finally:
-        torch.set_num_threads(threads)
+    torch.set_num_threads(1)
+    torch.rand(3)
+    alone = [generate(model, [seed], sampling=sampling)[0] for seed in range(6)]
     assert together == alone
     assert len({tuple(ids) for ids in together}) > 1
 

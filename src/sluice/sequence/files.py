@@ -28,6 +28,17 @@ def write_whole(path: Path, content: bytes) -> None:
         raise
 
 
+def require_writable(folder: Path) -> None:
+    """Make `folder` and see that a file can be written in it, before long work is begun.
+
+    Raises:
+        OSError: it cannot be made or written to.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=folder):
+        pass
+
+
 def _umask() -> int:
     """The process's umask, which can only be read by setting it (mkstemp makes private files)."""
     mask = os.umask(0)

@@ -9,6 +9,7 @@ from typing import Literal, get_args
 from torch import Tensor, nn
 from torch.nn import functional
 
+from sluice.nn import GRU, LSTM, RNN
 from sluice.sequence.errors import SequenceError
 from sluice.sequence.vocabulary import PADDING
 
@@ -16,7 +17,7 @@ CellName = Literal["lstm", "gru", "elman"]
 State = Tensor | tuple[Tensor, Tensor]
 """What the layers carry from step to step: `h` (layers, batch, hidden), with `c` for an LSTM."""
 
-_LAYERS: dict[str, Callable[..., nn.RNNBase]] = {"lstm": nn.LSTM, "gru": nn.GRU, "elman": nn.RNN}
+_LAYERS: dict[str, Callable[..., nn.Module]] = {"lstm": LSTM, "gru": GRU, "elman": RNN}
 
 
 @dataclass(frozen=True)
