@@ -81,7 +81,9 @@ class _BoundGate:
     def __call__(self, x: Value = None, h: Value = None) -> Value:
         meaning = self.cell.meaning
         if x is None and h is None:
-            raise EquationError(f"gate '{self.name}' called on nothing; write self.{self.name}(x, h)")
+            raise EquationError(
+                f"gate '{self.name}' called on nothing; write self.{self.name}(x, h)"
+            )
         if h is None:
             return meaning.affine("ih", self.name, x)
         recurrent = meaning.affine("hh", self.name, h)
@@ -192,7 +194,7 @@ class Cell:
     writes: str | None = None
     _meaning: Meaning | None = None
 
-    def step(self, x: Any, *states: Any) -> dict[str, Any]:
+    def step(self, x: Any, *states: Any, **named: Any) -> dict[str, Any]:
         """One time step: from the input and the states found to all named values."""
         raise NotImplementedError(f"{type(self).__name__} defines no step(self, x, h)")
 
@@ -239,7 +241,9 @@ class Cell:
         return Declared(
             states=tuple(_state(name, declared.get(name, State())) for name in states),
             stacks=_gate_stacks(self, found.of(Gate)) + _map_stacks(found.of(Map)),
-            vectors=tuple(specs.VectorSpec(n, v.width, v.initial) for n, v in found.of(Vector).items()),
+            vectors=tuple(
+                specs.VectorSpec(n, v.width, v.initial) for n, v in found.of(Vector).items()
+            ),
             norms=tuple(specs.NormSpec(n, (), norm.epsilon) for n, norm in found.of(Norm).items()),
             masks=tuple(specs.Mask(n, **vars(mask)) for n, mask in masks.items()),
         )
@@ -283,10 +287,14 @@ def _state(name: str, state: State) -> specs.State:
 def _gate_stacks(cell: Cell, gates: dict[str, Gate]) -> tuple[specs.Stack, ...]:
     if not gates:
         return ()
-    heads = {int(getattr(cell, g.heads) if isinstance(g.heads, str) else g.heads) for g in gates.values()}
+    heads = {
+        int(getattr(cell, g.heads) if isinstance(g.heads, str) else g.heads) for g in gates.values()
+    }
     biases = {gate.bias for gate in gates.values()}
     if len(heads) > 1 or len(biases) > 1:
-        raise EquationError(f"{cell.name}: all gates of a cell have the same heads and the same bias")
+        raise EquationError(
+            f"{cell.name}: all gates of a cell have the same heads and the same bias"
+        )
     named, bias = tuple((name, gate.width) for name, gate in gates.items()), biases.pop()
     return (
         specs.Stack("ih", named, specs.INPUT, 1, bias),

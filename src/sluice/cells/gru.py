@@ -9,8 +9,8 @@ from sluice.equations.ops import sigmoid, tanh
 
 
 class GRU(Cell):
-    """The gated recurrent unit with the reset *after* the product (Cho et al. 2014, v1 of the paper;
-    the form of cuDNN), as `torch.nn.GRU` has it: z keeps the old state.
+    """The gated recurrent unit with the reset *after* the product (Cho et al. 2014, in its first
+    version, arXiv:1406.1078v1; the form of cuDNN), as `torch.nn.GRU` has it: z keeps the old state.
     """
 
     reset, update, candidate = Gate(), Gate(), Gate()
@@ -24,8 +24,8 @@ class GRU(Cell):
 
 
 class ResetBeforeGRU(Cell):
-    """The gated recurrent unit of the paper (Cho et al. 2014, equations 5 to 8): the reset gate acts
-    on the state *before* the product, which makes a second stage of the step.
+    """The gated recurrent unit of the paper (Cho et al. 2014, equations 5 to 8): the reset gate
+    acts on the state *before* the product, which makes a second stage of the step.
     """
 
     reset, update, candidate = Gate(), Gate(), Gate()
@@ -39,7 +39,7 @@ class ResetBeforeGRU(Cell):
 
 
 class MGU(Cell):
-    """The minimal gated unit (Zhou et al. 2016, equations 5a to 5c): one gate both resets and writes."""
+    """The minimal gated unit (Zhou et al. 2016, section 3.1): one gate both resets and writes."""
 
     forget, candidate = Gate(), Gate()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sluice.cells.cell import Cell, Norm
+from sluice.cells.cell import Norm
 from sluice.cells.elman import Elman
 from sluice.cells.gru import GRU
 from sluice.cells.lstm import LSTM
@@ -23,9 +23,7 @@ class _NormedOutputLSTM(LSTM):
         g = tanh(self.candidate(x, h))
         o = sigmoid(self.output(x, h))
         c = f * c + i * g
-        return dict(
-            h=o * tanh(self.norm_c(c)), c=c, input=i, forget=f, candidate=g, output=o
-        )
+        return dict(h=o * tanh(self.norm_c(c)), c=c, input=i, forget=f, candidate=g, output=o)
 
 
 class LayerNormLSTM(LayerNormed):

@@ -209,5 +209,3 @@ def recurrent_dropout(cell: Cell | type[Cell], rate: float) -> Cell:
 def _check_rate(rate: float) -> None:
     if not 0.0 <= rate < 1.0:
         raise ValueError(f"a rate is a probability in [0, 1), not {rate}")
-
-

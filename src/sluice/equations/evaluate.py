@@ -54,7 +54,7 @@ class Tensors:
             result = _block_linear(operand, weight, heads, len(gates))
             result = result if bias is None else result + bias
         rows = self._stacks[stack].rows(self._sizes)
-        return result.split([rows[gate][1] for gate in gates], dim=-1)
+        return _split(result, [rows[gate][1] for gate in gates])
 
     def transposed(self, stack: str, gate: str, upstream: Tensor) -> Tensor:
         """The adjoint of a gate's map: from its gradient to its operand's."""
@@ -62,9 +62,9 @@ class Tensors:
         if heads == 1:
             return upstream @ weight
         blocks = weight.unflatten(0, (heads, -1))
-        return torch.einsum("...ku,kud->...kd", upstream.unflatten(-1, (heads, -1)), blocks).flatten(
-            -2
-        )
+        return torch.einsum(
+            "...ku,kud->...kd", upstream.unflatten(-1, (heads, -1)), blocks
+        ).flatten(-2)
 
     def vector(self, name: str) -> Tensor:
         return self.parameters[name]
@@ -73,7 +73,7 @@ class Tensors:
         joined, widths = torch.cat(group, dim=-1), [part.shape[-1] for part in group]
         weight, bias = self.parameters[f"weight_{name}"], self.parameters.get(f"bias_{name}")
         epsilon = self._norms[name].epsilon
-        return F.layer_norm(joined, (sum(widths),), weight, bias, epsilon).split(widths, dim=-1)
+        return _split(F.layer_norm(joined, (sum(widths),), weight, bias, epsilon), widths)
 
     def norm_adjoint(
         self, name: str, group: tuple[Tensor, ...], upstream: tuple[Tensor, ...]
@@ -83,7 +83,7 @@ class Tensors:
         g = torch.cat(upstream, dim=-1) * self.parameters[f"weight_{name}"]
         along = (g * standard).mean(-1, keepdim=True)
         result = (g - g.mean(-1, keepdim=True) - standard * along) * scale
-        return result.split([part.shape[-1] for part in group], dim=-1)
+        return _split(result, [part.shape[-1] for part in group])
 
     def standardised(self, name: str, group: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
         """A norm's input with mean 0 and variance 1, and the 1/σ that made it so."""
@@ -101,6 +101,11 @@ class Tensors:
             rows = stack.rows(self._sizes)
             self._parts[key] = torch.cat([whole.narrow(0, *rows[gate]) for gate in gates])
         return self._parts[key]
+
+
+def _split(joined: Tensor, widths: list[int]) -> tuple[Tensor, ...]:
+    parts: tuple[Tensor, ...] = torch.split(joined, widths, dim=-1)
+    return parts
 
 
 def _block_linear(operand: Tensor, weight: Tensor, heads: int, gates: int) -> Tensor:

@@ -130,8 +130,6 @@ class _Parts:
         elif head == "mask":
             name, *numbers, shared, width = words
             rate, kept, dropped, evaluated = map(float, numbers)
-            self.masks.append(
-                Mask(name, rate, kept, dropped, evaluated, bool(int(shared)), width)
-            )
+            self.masks.append(Mask(name, rate, kept, dropped, evaluated, bool(int(shared)), width))
         else:
             raise ValueError(f"not a line of a graph: {head} {' '.join(words)}")

@@ -165,5 +165,3 @@ def _used_norm(norm: NormSpec, norms: list[RowNorm]) -> NormSpec | None:
     if len(widths) > 1:
         raise EquationError(f"norm '{norm.name}' spans values of different widths; declare two")
     return replace(norm, widths=widths.pop()) if widths else None
-
-

@@ -10,7 +10,6 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
-
 States = list[tuple[Tensor, ...]]
 """For each layer and direction, in torch's order, the states, ``(batch, width)`` each."""
 

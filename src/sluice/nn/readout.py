@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-_ACTIVATIONS = {
+_ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "identity": lambda a: a,
     "sigmoid": torch.sigmoid,
     "tanh": torch.tanh,
@@ -61,5 +62,4 @@ class Readout(nn.Module):
 
     def forward(self, h: Tensor) -> Tensor:
         """From (..., features) to (..., size)."""
-        y: Tensor = _ACTIVATIONS[self.activation](self.map(h))
-        return y
+        return _ACTIVATIONS[self.activation](self.map(h))

@@ -84,11 +84,11 @@ class LSTM(_DropIn):
         (torch.Size([5, 2, 16]), torch.Size([2, 2, 8]))
     """
 
-    _mode = "LSTM"  # type: ignore[assignment]
+    _mode = "LSTM"
     native = nn.LSTM
     get_expected_cell_size = nn.LSTM.get_expected_cell_size
-    check_forward_args = nn.LSTM.check_forward_args
-    permute_hidden = nn.LSTM.permute_hidden
+    check_forward_args = nn.LSTM.check_forward_args  # type: ignore[assignment]
+    permute_hidden = nn.LSTM.permute_hidden  # type: ignore[assignment]
 
     def _cell(self) -> Cell:
         return ProjectedLSTM() if self.proj_size > 0 else LSTMEquations()
@@ -104,7 +104,7 @@ class GRU(_DropIn):
         (torch.Size([2, 5, 8]), torch.Size([1, 2, 8]))
     """
 
-    _mode = "GRU"  # type: ignore[assignment]
+    _mode = "GRU"
     native = nn.GRU
 
     def __init__(self, *arguments: Any, **options: Any) -> None:

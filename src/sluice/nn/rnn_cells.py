@@ -41,7 +41,9 @@ class _OneStep(nn.Module):
         zeros = torch.zeros(*input.shape[:-1], self.hidden_size).to(input)
         given = states if isinstance(states, tuple) else (states,)
         names = [state.name for state in cell.graph.states]
-        values = {n: zeros for n in names} if states is None else dict(zip(names, given, strict=True))
+        values = (
+            dict.fromkeys(names, zeros) if states is None else dict(zip(names, given, strict=True))
+        )
         return cell.bind(parameters, Sizes(self.input_size, self.hidden_size)).step(input, **values)
 
 

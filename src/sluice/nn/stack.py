@@ -148,9 +148,9 @@ class RecurrentStack(nn.Module):
             return "lengths= and resets="
         if len(set(self.hidden_sizes)) > 1:
             return "layers of different sizes"
-        if isinstance(input, Tensor) and self.native is not nn.LSTM:
-            if torch.is_autocast_enabled(input.device.type) and not input.is_cuda:
-                return "autocast of this cell on a CPU"
+        cast = isinstance(input, Tensor) and torch.is_autocast_enabled(input.device.type)
+        if cast and not input.is_cuda and self.native is not nn.LSTM:
+            return "autocast of this cell on a CPU"
         return None
 
     def forward(
@@ -186,7 +186,7 @@ class RecurrentStack(nn.Module):
         beyond = self._beyond_torch(lengths, resets, tensor)
         choice = choose((tensor, *self.parameters()), beyond, self.prefer)
         if choice.name == NATIVE and self.native is not None:
-            output, last = self.native.forward(self, input, self._native_states(input, hx))  # type: ignore[arg-type]
+            output, last = self.native.forward(self, input, self._native_states(input, hx))
             return self._read_out(output), last
         batch = arrange(type(self).__name__, input, lengths, resets, self.batch_first)
         self._check_input(batch.x)
@@ -246,7 +246,8 @@ class RecurrentStack(nn.Module):
         return self.readout(output)
 
     def _run_layers(self, batch: Batch, states: States, backend: str) -> tuple[Tensor, States]:
-        y, finals = batch.x, list[tuple[Tensor, ...]]()
+        y = batch.x
+        finals: States = []
         for layer in range(self.num_layers):
             outputs = []
             for direction in range(self.directions):

@@ -124,6 +124,9 @@ class Stream:
             raise ValueError(f"the saved state does not fit: expected {shapes}, got {given}")
         names = [state.name for state in self._layer.cell.graph.states]
         self._states = [
-            tuple(saved[f"{name}_l{place}"].to(like).clone() for name, like in zip(names, s, strict=True))
+            tuple(
+                saved[f"{name}_l{place}"].to(like).clone()
+                for name, like in zip(names, s, strict=True)
+            )
             for place, s in enumerate(self._states)
         ]

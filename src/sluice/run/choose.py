@@ -52,10 +52,10 @@ def choose(tensors: Iterable[Tensor], beyond_torch: str | None, prefer: str | No
     return Choice(NATIVE, "torch's own layer does all that is asked for")
 
 
-@torch.compiler.assume_constant_result
+@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
 def _transforming() -> bool:
-    functorch = torch._C._functorch.peek_interpreter_stack()
-    return functorch is not None or forward_ad._current_level >= 0
+    level: int = forward_ad._current_level
+    return level >= 0 or torch._C._functorch.peek_interpreter_stack() is not None
 
 
 def _unusual(tensor: Tensor) -> str | None:

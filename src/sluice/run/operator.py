@@ -150,4 +150,3 @@ def _cut(tensors: Sequence[Tensor], counts: Sequence[int]) -> list[list[Tensor]]
 
 
 run.register_autograd(_backward, setup_context=_save)
-
