@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Self
 
 import typer
 from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
 from sluice import __version__
+
+if TYPE_CHECKING:
+    from sluice import sequence
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 train_app = typer.Typer(no_args_is_help=True, help="Train a model.")
@@ -80,3 +85,113 @@ def doctor() -> None:
         "No kernels are fused yet: 'native' is torch's own layer, 'reference' a Python loop of "
         "torch operations over time."
     )
+
+
+@train_app.command("tunes")
+def train_tunes(
+    data: Annotated[
+        list[Path] | None,
+        typer.Option(help="A file or folder of ABC in place of the collections; repeatable."),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="The folder for the weights.")] = _FOLDER,
+    minutes: Annotated[float, typer.Option(help="How long to train.")] = 2.0,
+    epochs: Annotated[
+        float | None, typer.Option(help="Train this often over the data instead: repeatable.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Decides first weights and order.")] = 0,
+) -> None:
+    """Learn folk tunes; Ctrl-C stops early and keeps the best weights."""
+    with _one_sentence():
+        from sluice.sequence.files import require_writable
+        from sluice.tunes import learn
+
+        console, weights = Console(), out / _WEIGHTS
+        plan = learn.plan(seconds=None if epochs else 60 * minutes, epochs=epochs, seed=seed)
+        require_writable(out)
+        prepared = learn.prepare(data)
+        console.print(prepared.report(), highlight=False)
+        with _Live(console, weights) as live:
+            outcome = learn.train(prepared, weights, plan, on_progress=live.show)
+        how = "stopped early" if outcome.ended == "interrupted" else "done"
+        console.print(
+            f"Training {how} after {outcome.seconds:.0f} s and {outcome.tokens:,} tokens. "
+            f"Validation: {outcome.validation:.3f} nats per token. Weights: {weights}",
+            highlight=False,
+        )
+
+
+@app.command("compose")
+def compose_tunes(
+    weights: Annotated[Path, typer.Option(help="What `sluice train tunes` wrote.")] = (
+        _FOLDER / _WEIGHTS
+    ),
+    temperature: Annotated[float, typer.Option(help="Below 1 tamer, above 1 wilder.")] = 0.9,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="The same seed, the same tune; else a new one.")
+    ] = None,
+    meter: Annotated[str | None, typer.Option(help="As in 6/8.")] = None,
+    mode: Annotated[str | None, typer.Option(help="maj, min, dor, mix, ...")] = None,
+    count: Annotated[int, typer.Option(min=1, help="How many tunes.")] = 1,
+    start: Annotated[
+        str | None, typer.Option(help="First notes to continue, in ABC, as in 'G2 E FED'.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="The folder for ABC and MIDI.")] = _FOLDER,
+) -> None:
+    """Compose tunes: ABC on the terminal and in a file, and MIDI files."""
+    with _one_sentence():
+        from sluice.tunes import compose, measures
+
+        console = Console()
+        chosen = secrets.randbelow(1_000_000) if seed is None else seed
+        composer = compose.Composer.load(weights)
+        tunes = composer.compose(
+            count=count, temperature=temperature, seed=chosen, meter=meter, mode=mode, start=start
+        )
+        files = compose.write(tunes, out)
+        for number, tune in enumerate(tunes, 1):
+            typer.echo(tune.abc(number=number))
+        console.print(measures.table(tunes, composer))
+        typer.echo(f"Seed {chosen}. Written: {', '.join(map(str, files))}")
+
+
+class _Live:
+    """Training as it goes: a line that moves, and after each validation what the model sings."""
+
+    def __init__(self, console: Console, weights: Path) -> None:
+        self.console, self.weights = console, weights
+        self.bar = Progress(
+            BarColumn(bar_width=24), TextColumn("{task.description}"), console=console
+        )
+        self.task = self.bar.add_task("", total=1.0)
+
+    def __enter__(self) -> Self:
+        self.bar.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.bar.stop()
+
+    def show(self, progress: sequence.Progress) -> None:
+        minutes, seconds = divmod(round(progress.seconds_left), 60)
+        validation = "" if progress.best is None else f" | validation {progress.best:.3f}"
+        self.bar.update(
+            self.task,
+            completed=progress.part,
+            description=f"loss {progress.loss:.3f} nats per token{validation} | "
+            f"{progress.tokens_per_second:,.0f} tokens/s | {minutes}:{seconds:02} left",
+        )
+        if progress.validated:
+            self._sing(progress)
+
+    def _sing(self, progress: sequence.Progress) -> None:
+        from sluice.tunes import compose
+
+        tune = compose.Composer.load(self.weights).compose(count=1, seed=0)[0]
+        line = tune.abc().partition("\nK:")[2].partition("\n")[2].partition("\n")[0]
+        self.console.print(
+            f"{progress.seconds:4.0f} s  {progress.validation:.3f}  {line}",
+            markup=False,
+            highlight=False,
+            overflow="ellipsis",
+            no_wrap=True,
+        )
