@@ -1,0 +1,53 @@
+"""The cells that tests run through, each made anew, with sizes that suit all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sluice.cells import (
+    CIFG,
+    GRU,
+    LSTM,
+    LSTM1997,
+    MGU,
+    SLSTM,
+    Cell,
+    Elman,
+    Jordan,
+    LayerNormElman,
+    LayerNormGRU,
+    LayerNormLSTM,
+    PeepholeLSTM,
+    ProjectedLSTM,
+    ResetBeforeGRU,
+    layer_norm,
+    recurrent_dropout,
+    zoneout,
+)
+from sluice.equations import Sizes
+
+SIZES = Sizes(input=3, hidden=4, projection=2)
+
+CELLS: dict[str, Callable[[], Cell]] = {
+    "elman": Elman,
+    "elman-relu": lambda: Elman("relu"),
+    "jordan": Jordan,
+    "lstm": LSTM,
+    "lstm-1997": LSTM1997,
+    "peephole": PeepholeLSTM,
+    "cifg": CIFG,
+    "projected": ProjectedLSTM,
+    "gru": GRU,
+    "gru-reset-before": ResetBeforeGRU,
+    "mgu": MGU,
+    "slstm": lambda: SLSTM(heads=2),
+    "slstm-exponential": lambda: SLSTM(heads=1, forget="exponential"),
+    "layer-norm-lstm": LayerNormLSTM,
+    "layer-norm-lstm-by-gate": lambda: LayerNormLSTM("gate"),
+    "layer-norm-gru": LayerNormGRU,
+    "layer-norm-elman": LayerNormElman,
+    "layer-norm-two-stages": lambda: layer_norm(ResetBeforeGRU),
+    "zoneout-lstm": lambda: zoneout(LSTM, h=0.1, c=0.5),
+    "dropout-gru": lambda: recurrent_dropout(GRU, 0.25),
+    "zoneout-dropout-peephole": lambda: zoneout(recurrent_dropout(PeepholeLSTM, 0.2), c=0.1),
+}
