@@ -31,7 +31,7 @@ from sluice.nn import Recurrent
 
 Parameters = dict[str, Tensor]
 States = tuple[Tensor, ...]
-I, H, T, B = 3, 4, 6, 2
+X, H, T, B = 3, 4, 6, 2
 
 
 def gates(p: Parameters, x: Tensor, h: Tensor, count: int) -> tuple[Tensor, ...]:
@@ -137,7 +137,8 @@ def norm_by_gate(p: Parameters, x: Tensor, s: States) -> States:
         names = ["input", "forget", "candidate", "output"]
         keys = [f"norm_{side}_{name}_l0" for name in names]
         return [
-            F.layer_norm(a, (H,), p[f"weight_{k}"], p[f"bias_{k}"]) for a, k in zip(parts, keys)
+            F.layer_norm(a, (H,), p[f"weight_{k}"], p[f"bias_{k}"])
+            for a, k in zip(parts, keys, strict=True)
         ]
 
     h, c = s
@@ -173,10 +174,10 @@ ORACLES: dict[str, tuple[Callable[[], Cell], Callable[[Parameters, Tensor, State
 @pytest.mark.parametrize("name", ORACLES)
 def test_cell_is_its_equations(name: str) -> None:
     make, step = ORACLES[name]
-    layer = Recurrent(make(), I, H, dtype=torch.float64).eval()
+    layer = Recurrent(make(), X, H, dtype=torch.float64).eval()
     for parameter in layer.parameters():
         torch.nn.init.normal_(parameter, std=0.7)
-    x = torch.randn(T, B, I, dtype=torch.float64, requires_grad=True)
+    x = torch.randn(T, B, X, dtype=torch.float64, requires_grad=True)
     y, last = layer(x)
     states: States = tuple(torch.zeros(B, H, dtype=x.dtype) for _ in layer.cell.graph.states)
     outputs, p = [], dict(layer.named_parameters())
@@ -206,8 +207,8 @@ def test_slstm_survives_what_overflows_without_a_stabiliser() -> None:
 
 
 def test_lstm_1997_passes_no_gradient_through_its_gates() -> None:
-    layer = Recurrent(LSTM1997, I, H)
-    x = torch.randn(T, 1, I)
+    layer = Recurrent(LSTM1997, X, H)
+    x = torch.randn(T, 1, X)
     h = torch.randn(1, 1, H, requires_grad=True)
     c = torch.randn(1, 1, H, requires_grad=True)
     y, _ = layer(x, (h, c))
@@ -233,7 +234,9 @@ def test_recurrent_dropout_holds_one_mask_over_time() -> None:
         layer.weight_ih_l0.zero_(), layer.bias_ih_l0.zero_(), layer.bias_hh_l0.zero_()
     y, _ = layer(torch.zeros(3, 1, 1), torch.ones(1, 1, 400))
     alive = y[0, 0] > 0
-    torch.testing.assert_close(y[:, 0, alive], torch.tensor([[2.0], [4.0], [8.0]]).expand(3, alive.sum()))
+    torch.testing.assert_close(
+        y[:, 0, alive], torch.tensor([[2.0], [4.0], [8.0]]).expand(3, alive.sum())
+    )
     assert (y[:, 0, ~alive] == 0).all() and 120 < alive.sum() < 280
 
 
@@ -244,12 +247,12 @@ def test_rates_are_probabilities(rate: float) -> None:
 
 
 def test_step_on_tensors_is_the_layer() -> None:
-    layer = Recurrent(PeepholeLSTM, I, H)
+    layer = Recurrent(PeepholeLSTM, X, H)
     p = {name.removesuffix("_l0"): value for name, value in layer.named_parameters()}
     from sluice.equations import Sizes
 
-    cell = layer.cell.bind(p, Sizes(I, H))
-    x = torch.randn(B, I)
+    cell = layer.cell.bind(p, Sizes(X, H))
+    x = torch.randn(B, X)
     found = cell.step(x, torch.zeros(B, H), torch.zeros(B, H))
     y, (_, c) = layer(x[None])
     torch.testing.assert_close(found["h"], y[0])

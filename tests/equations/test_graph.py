@@ -6,10 +6,19 @@ import pickle
 
 import pytest
 import torch
-from cell_list import CELLS
 
+from cell_list import CELLS
 from sluice.cells import Cell, Gate, State, Vector
-from sluice.equations import EquationError, from_text, maximum, sigmoid, stages, tanh, to_text, where
+from sluice.equations import (
+    EquationError,
+    from_text,
+    maximum,
+    sigmoid,
+    stages,
+    tanh,
+    to_text,
+    where,
+)
 from sluice.equations.graph import Affine, Elementwise, Leaf, constant
 
 
@@ -37,8 +46,16 @@ def test_text_refuses_what_is_no_graph() -> None:
 
 @pytest.mark.parametrize(
     ("name", "count", "hoisted"),
-    [("elman", 1, 1), ("lstm", 1, 4), ("gru", 1, 3), ("gru-reset-before", 2, 3), ("mgu", 2, 2)]
-    + [("jordan", 2, 1), ("projected", 2, 4), ("dropout-gru", 1, 3)],
+    [
+        ("elman", 1, 1),
+        ("lstm", 1, 4),
+        ("gru", 1, 3),
+        ("gru-reset-before", 2, 3),
+        ("mgu", 2, 2),
+        ("jordan", 2, 1),
+        ("projected", 2, 4),
+        ("dropout-gru", 1, 3),
+    ],
 )
 def test_stages(name: str, count: int, hoisted: int) -> None:
     cut = stages(CELLS[name]().graph)
@@ -169,7 +186,7 @@ class Everything(Cell):
 
         a = self.gate(x, h)
         b = e.exp(-abs(a)) + e.log(1.5 + a**2) - e.sqrt(1.0 + h * h) / (2.0 - sigmoid(a))
-        b = b + where(a > 0.1, e.relu(a), e.log_sigmoid(a)) + where(0.2 > a, 0.1, 0.3)
+        b = b + where(a > 0.1, e.relu(a), e.log_sigmoid(a)) + where(a < 0.2, 0.1, 0.3)
         return dict(h=tanh(maximum(b, -0.5) + e.minimum(a, self.peep) + e.detach(a)))
 
 
@@ -184,7 +201,7 @@ def test_every_operation_differentiates() -> None:
     h = torch.full((5, 3), 2.0, dtype=d, requires_grad=True)
     p = tuple(torch.randn(q.shape(sizes), dtype=d, requires_grad=True) for q in graph.parameters)
     y, last = eager.run(Pass(graph, sizes, x, (h,), p))
-    assert {op for op in _ops(graph.nodes)} >= {"exp", "log", "sqrt", "relu", "log_sigmoid"}
+    assert set(_ops(graph.nodes)) >= {"exp", "log", "sqrt", "relu", "log_sigmoid"}
     gy, gl = torch.randn_like(y), torch.randn_like(last[0])
     expected = torch.autograd.grad((y, last[0]), (x, h, *p), (gy, gl))
     found = bptt.backward(Pass(graph, sizes, x.detach(), (h.detach(),), p), gy, (gl,))

@@ -127,7 +127,7 @@ BAD_CALLS = [
 def test_errors_of_a_call_are_torchs(call: int, prefer: str | None) -> None:
     a, b = pair(2)
     b.prefer = prefer
-    with pytest.raises(Exception) as theirs:  # noqa: B017, PT011
+    with pytest.raises(Exception) as theirs:
         BAD_CALLS[call](a)
     with pytest.raises(type(theirs.value)):
         BAD_CALLS[call](b)
@@ -175,7 +175,9 @@ def test_one_step_cells(name: str, prefer: str | None) -> None:
     x, h = torch.randn(3, 4), torch.randn(3, 5)
     hx = (h, torch.randn(3, 5)) if name == "LSTMCell" else h
     for arguments in ((x,), (x, hx), (x[0],)):
-        for mine, expected in zip(as_tuple(ours(*arguments)), as_tuple(theirs(*arguments)), strict=True):
+        for mine, expected in zip(
+            as_tuple(ours(*arguments)), as_tuple(theirs(*arguments)), strict=True
+        ):
             close(mine, expected)
 
 
@@ -185,7 +187,9 @@ def test_other_dtypes(kind: torch.dtype) -> None:
     a.to(kind), b.to(kind)
     x = torch.randn(5, 2, 4).to(kind)
     b.prefer = "reference"
-    torch.testing.assert_close(b(x)[0], a(x)[0], rtol=2e-2 if kind is torch.bfloat16 else 1e-9, atol=1e-2)
+    torch.testing.assert_close(
+        b(x)[0], a(x)[0], rtol=2e-2 if kind is torch.bfloat16 else 1e-9, atol=1e-2
+    )
     assert b(x)[0].dtype is kind
 
 

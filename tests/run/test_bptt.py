@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
-from cell_list import CELLS, SIZES
 from torch import Tensor
 
+from cell_list import CELLS, SIZES
 from sluice.run import bptt, eager
 from sluice.run.passes import Pass
 

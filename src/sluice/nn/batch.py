@@ -133,6 +133,12 @@ def _out_of_range(lengths: Tensor, steps: int) -> bool:
     return bool(lengths.numel()) and bool(((lengths < 0) | (lengths > steps)).any())
 
 
+def autocasting(x: Tensor) -> bool:
+    """Whether autocast is on for the device of ``x``."""
+    kind = x.device.type
+    return torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)
+
+
 def under_autocast(batch: Batch, states: States) -> tuple[Batch, States]:
     """The input and the states in the dtype that autocast asks for."""
     if batch.x.dtype == torch.float64:

@@ -13,7 +13,7 @@ from sluice.cells.cell import Cell
 from sluice.equations.specs import Mask, Sizes
 from sluice.equations.text import from_text
 from sluice.nn import init, states
-from sluice.nn.batch import Batch, States, arrange, under_autocast
+from sluice.nn.batch import Batch, States, arrange, autocasting, under_autocast
 from sluice.nn.readout import Readout
 from sluice.nn.stream import Stream
 from sluice.run import eager, operator
@@ -63,6 +63,7 @@ class RecurrentStack(nn.Module):
         self._has_projection = any(s.width == "projection" for s in cell.graph.states)
         self._check_projection(proj_size)
         self._sizes = self._layer_sizes(proj_size)
+        self._check_heads()
         self._register(device, dtype)
         self.reset_parameters()
         self.readout = None
@@ -74,6 +75,13 @@ class RecurrentStack(nn.Module):
         if self._has_projection != (proj_size > 0):
             need = "needs" if self._has_projection else "has no projection and takes no"
             raise ValueError(f"{self.cell.name} {need} proj_size; got proj_size={proj_size}")
+
+    def _check_heads(self) -> None:
+        for stack in self.cell.graph.stacks:
+            for sizes in self._sizes:
+                width = sizes.of(stack.operand)
+                if width % stack.heads:
+                    raise ValueError(f"{width} units do not divide into {stack.heads} heads")
 
     @property
     def directions(self) -> int:
@@ -148,7 +156,7 @@ class RecurrentStack(nn.Module):
             return "lengths= and resets="
         if len(set(self.hidden_sizes)) > 1:
             return "layers of different sizes"
-        cast = isinstance(input, Tensor) and torch.is_autocast_enabled(input.device.type)
+        cast = isinstance(input, Tensor) and autocasting(input)
         if cast and not input.is_cuda and self.native is not nn.LSTM:
             return "autocast of this cell on a CPU"
         return None
@@ -191,7 +199,7 @@ class RecurrentStack(nn.Module):
         batch = arrange(type(self).__name__, input, lengths, resets, self.batch_first)
         self._check_input(batch.x)
         given = self._initial(batch.x) if hx is None else states.split(hx, self._widths(), batch)
-        if torch.is_autocast_enabled(batch.x.device.type):
+        if autocasting(batch.x):
             batch, given = under_autocast(batch, given)
             with torch.autocast(batch.x.device.type, enabled=False):
                 y, finals = self._run_layers(batch, given, choice.name)
@@ -206,7 +214,7 @@ class RecurrentStack(nn.Module):
                 f"Expected {self.input_size}, got {x.shape[-1]}"
             )
         dtype = getattr(self, self._names[0][0]).dtype
-        if x.dtype != dtype and not torch.is_autocast_enabled(x.device.type):
+        if x.dtype != dtype and not autocasting(x):
             raise ValueError(
                 f"{type(self).__name__} input dtype ({x.dtype}) does not match weight dtype "
                 f"({dtype}). Convert input: input.to({dtype}), or convert model: "

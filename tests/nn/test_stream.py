@@ -1,0 +1,88 @@
+"""A layer one step at a time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+import sluice
+from sluice.cells import SLSTM, LayerNormLSTM, ResetBeforeGRU, recurrent_dropout, zoneout
+from sluice.nn import Recurrent
+
+LAYERS: list[Any] = [
+    lambda: sluice.nn.LSTM(3, 4, 2, learn_initial_state=True),
+    lambda: sluice.nn.LSTM(3, (4, 6), output_size=2, output_activation="tanh"),
+    lambda: sluice.nn.LSTM(3, 4, proj_size=2, bias=False),
+    lambda: Recurrent(zoneout(recurrent_dropout(LayerNormLSTM(), 0.3), c=0.2), 3, 4),
+    lambda: Recurrent(SLSTM(2), 3, 4),
+    lambda: Recurrent(ResetBeforeGRU, 3, 4, dtype=torch.float64),
+]
+pytestmark = pytest.mark.filterwarnings("ignore:LSTM with projections is not supported")
+
+
+@pytest.mark.parametrize("make", LAYERS)
+def test_steps_are_the_layer_in_evaluation(make: Any) -> None:
+    layer = make()
+    stream = layer.stream(batch_size=2)
+    dtype = next(layer.parameters()).dtype
+    x = torch.randn(5, 2, 3, dtype=dtype)
+    y = torch.stack([stream(step) for step in x])
+    torch.testing.assert_close(y, layer.eval()(x)[0].detach(), rtol=1e-5, atol=1e-6)
+    out = torch.full_like(y[0], float("nan"))
+    stream.reset()
+    assert stream(x[0], out=out) is out
+    torch.testing.assert_close(out, y[0])
+
+
+def test_reset_of_some_rows_and_saved_states() -> None:
+    layer = sluice.nn.GRU(3, 4)
+    stream, x = layer.stream(2), torch.randn(6, 2, 3)
+    first = stream(x[0])
+    saved = stream.state_dict()
+    second = stream(x[1])
+    assert not first.requires_grad
+    stream.load_state_dict(saved)
+    assert torch.equal(stream(x[1]), second)
+    stream.reset(torch.tensor([False, True]))
+    third = stream(x[0])
+    torch.testing.assert_close(third[1], first[1])
+    assert not torch.allclose(third[0], first[0])
+    other = sluice.nn.GRU(3, 4).stream(3)
+    with pytest.raises(ValueError, match="does not fit"):
+        other.load_state_dict(saved)
+
+
+def test_a_stream_keeps_its_weights_until_refreshed() -> None:
+    layer = sluice.nn.GRU(3, 4)
+    stream, x = layer.stream(1), torch.ones(1, 3)
+    before = stream(x)
+    with torch.no_grad():
+        layer.weight_ih_l0.zero_()
+    stream.reset()
+    assert torch.equal(stream(x), before)
+    stream.refresh()
+    stream.reset()
+    torch.testing.assert_close(stream(x), layer(x[None])[0][0])
+
+
+def test_a_fresh_tensor_every_step() -> None:
+    stream = sluice.nn.GRU(3, 4).stream(1)
+    y = stream(torch.ones(1, 3))
+    kept = y.clone()
+    y.zero_()
+    state = stream.state_dict()["h_l0"]
+    assert torch.equal(state, kept)
+
+
+def test_refusals() -> None:
+    with pytest.raises(ValueError, match="bidirectional"):
+        sluice.nn.GRU(3, 4, bidirectional=True).stream()
+    with pytest.raises(ValueError, match="batch_size"):
+        sluice.nn.GRU(3, 4).stream(0)
+    stream = sluice.nn.GRU(3, 4).stream(2)
+    with pytest.raises(ValueError, match="a step reads"):
+        stream(torch.zeros(1, 3))
+    with pytest.raises(ValueError, match="a step reads"):
+        stream(torch.zeros(2, 3, dtype=torch.float64))
