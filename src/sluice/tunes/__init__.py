@@ -1,0 +1,1 @@
+"""Folk music: ABC in and out, corpora, families, sound, and composing."""

@@ -1,0 +1,44 @@
+"""What can go wrong with tunes, each said in one sentence with what to do."""
+
+from pathlib import Path
+
+
+class TuneError(ValueError):
+    """Base of this package's errors; its message is meant for people."""
+
+
+class NoTunes(TuneError):
+    """A file or folder in which no tune could be read at all."""
+
+
+class MissingExtra(TuneError):
+    """A library that only tunes need is not installed."""
+
+    def __init__(self, library: str) -> None:
+        super().__init__(
+            f"This needs the library {library}, which is not installed; "
+            "run: pip install 'sluice-rnn[tunes]'"
+        )
+
+
+class BadMusic(TuneError):
+    """Something in a tune that cannot be read: what, and on which line of its file."""
+
+    def __init__(self, reason: str, line: int) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.line = line
+
+
+class BadTokens(TuneError):
+    """A sequence of tokens that spells no tune: what is wrong, and at which token."""
+
+    def __init__(self, reason: str, place: int) -> None:
+        super().__init__(f"Token {place}: {reason}")
+        self.reason = reason
+        self.place = place
+
+
+def unreadable(path: Path, error: OSError) -> TuneError:
+    """The sentence for a file that cannot be opened."""
+    return TuneError(f"Cannot read {path}: {error.strerror or error}; check the path.")

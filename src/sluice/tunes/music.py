@@ -1,0 +1,323 @@
+"""Lines of ABC music read into symbols: what sounds and for how long, bars, tuplets, meters.
+
+Accidentals, key signatures, ties, broken rhythm and unit note lengths are resolved here; grace
+notes, decorations, chord symbols and slurs are passed over. Durations are exact and in eighths.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+from sluice.tunes.abc import Header, Line, parse_key, parse_meter, parse_unit
+from sluice.tunes.errors import BadMusic
+from sluice.tunes.keys import Pitch
+
+
+@dataclass(frozen=True)
+class Sound:
+    """A note, a chord, or a rest (no pitch); `duration` is as written, before any tuplet."""
+
+    pitches: tuple[Pitch, ...]
+    duration: Fraction
+    line: int
+    tied: bool = False
+
+
+@dataclass(frozen=True)
+class BarLine:
+    """A bar line, with the repeats that close and open at it and the ending that begins."""
+
+    line: int
+    closes: bool = False
+    opens: bool = False
+    ending: str = ""
+
+
+@dataclass(frozen=True)
+class Tuplet:
+    """`notes` sounds in the time of `time`, for the next `reach` sounds."""
+
+    notes: int
+    time: int
+    reach: int
+    line: int
+
+
+@dataclass(frozen=True)
+class Meter:
+    """The meter from here on, as a fraction."""
+
+    meter: str
+    line: int
+
+
+Symbol = Sound | BarLine | Tuplet | Meter
+
+_LENGTH = r"(\d{0,4})(/{0,5})(\d{0,4})"
+_NOTE = r"[_^=]*[A-Ga-g][,']*"
+_SYMBOLS: dict[str, str] = {
+    "quoted": r'"[^"]*"',
+    "decoration": r"!(?:[^!|:\[\]\s]*!)?|\+[a-z][^+|\s]*\+|[.~H-Wh-w]|y\d*",
+    "grace": r"\{[^{}]*\}",
+    "field": r"\[([A-Za-z]):([^\]]*)\]",
+    "bar": r"(:\s*)*(?:\[?\|+\]?)+(?:\s*:)*|::+",
+    "ending": r"\[\s*(\d(?:[-,.]*\d)*)",
+    "tuplet": r"\((\d)(?::(\d{0,2}))?(?::(\d{0,2}))?",
+    "hook": r"x(?=\s*(?:[|:]|\[\|))",
+    "note": f"({_NOTE}){_LENGTH}",
+    "rest": f"[zx]{_LENGTH}",
+    "long_rest": r"[ZX](\d{0,2})",
+    "broken": r"(>{1,3}|<{1,3})",
+    "tie": r"-",
+    "chord": r"\[",
+    "chord_end": rf"\]{_LENGTH}",
+    "slur": r"\((?!\d)|\)",
+    "space": r"[\s`\\$*]+",
+}
+_LEXERS = {name: re.compile(pattern) for name, pattern in _SYMBOLS.items()}
+_BARE_ENDING = re.compile(r"\s*(\d(?:[-,.]*\d)*)")
+_PASSED_OVER = {"quoted", "decoration", "grace", "slur", "space", "hook"}
+_FAULTS = {
+    '"': "a quotation mark that is not closed",
+    "{": "grace notes that are not closed",
+    "&": "several voices in one bar; only single-voice tunes are read",
+    "^": "an accidental with no note after it",
+    "_": "an accidental with no note after it",
+    "=": "an accidental with no note after it",
+    ":": "a colon that belongs to no bar line",
+}
+_IN_TIME_OF = {2: 3, 3: 2, 4: 3, 6: 2, 8: 3}
+
+
+def read_music(header: Header, lines: Sequence[Line]) -> tuple[str, list[Symbol]]:
+    """The meter that a tune's music begins in, and its symbols in order.
+
+    Raises:
+        BadMusic: something that cannot be read, or several voices.
+    """
+    reader = _Reader(header)
+    for line in lines:
+        reader.read_line(line)
+    reader.finish()
+    return reader.first_meter, reader.symbols
+
+
+def tuplet_time(notes: int, meter: str) -> int:
+    """How many notes' time a tuplet takes that does not say it itself (ABC 2.1, section 4.13)."""
+    beats, unit = map(int, meter.split("/"))
+    compound = unit == 8 and beats % 3 == 0
+    return _IN_TIME_OF.get(notes, 3 if compound else 2)
+
+
+class _Reader:
+    def __init__(self, header: Header) -> None:
+        self.symbols: list[Symbol] = []
+        self.unit, self.meter, self.first_meter = header.unit, header.meter, header.meter
+        self.signature = header.key.signature
+        self.accidentals: dict[str, int] = {}
+        self.carried: dict[int, int] = {}
+        self.chord: list[tuple[Pitch, Fraction]] | None = None
+        self.owed = Fraction(1)
+        self.tie_open = False
+        self.voice: str | None = None
+        self.line = 0
+
+    def read_line(self, line: Line) -> None:
+        self.line = line.number
+        if line.field is not None:
+            self._set(*line.field)
+            return
+        place = 0
+        while place < len(line.text):
+            place = self._next(line.text, place)
+        if self.chord is not None:
+            raise self._bad("a chord that is not closed")
+
+    def finish(self) -> None:
+        if self.owed != 1:
+            raise self._bad("a broken rhythm with no second note")
+
+    def _bad(self, reason: str) -> BadMusic:
+        return BadMusic(reason, self.line)
+
+    def _next(self, text: str, place: int) -> int:
+        """Read one symbol of `text` and return where the next begins."""
+        for name, pattern in _LEXERS.items():
+            match = pattern.match(text, place)
+            if match is None or not match[0]:
+                continue
+            if name == "bar":
+                return self._bar(text, match)
+            if name not in _PASSED_OVER:
+                handler: Callable[[re.Match[str]], None] = getattr(self, f"_{name}")
+                handler(match)
+            return match.end()
+        fault = _FAULTS.get(text[place], f"{text[place]!r}, which means nothing here")
+        raise self._bad(fault)
+
+    def _field(self, match: re.Match[str]) -> None:
+        self._set(match[1], match[2].strip())
+
+    def _set(self, letter: str, value: str) -> None:
+        if letter == "K":
+            self.signature = parse_key(value, self.line).signature
+        elif letter == "L":
+            self.unit = parse_unit(value, self.line)
+        elif letter == "M":
+            self._change_meter(parse_meter(value, self.line))
+        elif letter == "V":
+            self._one_voice((value.split() or [""])[0])
+        elif letter == "m":
+            raise self._bad("a macro (m:), which is not expanded")
+
+    def _change_meter(self, meter: str) -> None:
+        if not any(isinstance(symbol, Sound | Tuplet) for symbol in self.symbols):
+            self.first_meter = meter
+        elif meter != self.meter:
+            self.symbols.append(Meter(meter, self.line))
+        self.meter = meter
+
+    def _one_voice(self, voice: str) -> None:
+        if self.voice not in (None, voice):
+            raise self._bad("several voices; only single-voice tunes are read")
+        self.voice = voice
+
+    def _bar(self, text: str, match: re.Match[str]) -> int:
+        """A bar line, joined to one just before it, and the ending number that touches it."""
+        if self.chord is not None:
+            raise self._bad("a chord that is not closed")
+        if self.owed != 1:
+            raise self._bad("a broken rhythm with no second note")
+        self.accidentals.clear()
+        sign = match[0]
+        self._join(BarLine(self.line, closes=sign[0] == ":", opens=sign[-1] == ":"))
+        bare = _BARE_ENDING.match(text, match.end())
+        if bare is None:
+            return match.end()
+        self._ending(bare)
+        return bare.end()
+
+    def _ending(self, match: re.Match[str]) -> None:
+        digits = re.findall(r"\d", match[1])
+        if "-" in match[1]:
+            digits = [str(number) for number in range(int(digits[0]), int(digits[-1]) + 1)]
+        self.accidentals.clear()
+        self._join(BarLine(self.line, ending=",".join(digits)))
+
+    def _join(self, bar: BarLine) -> None:
+        last = self.symbols[-1] if self.symbols else None
+        if isinstance(last, BarLine):
+            bar = replace(
+                last,
+                closes=last.closes or bar.closes,
+                opens=last.opens or bar.opens,
+                ending=bar.ending or last.ending,
+            )
+            self.symbols.pop()
+        self.symbols.append(bar)
+
+    def _tuplet(self, match: re.Match[str]) -> None:
+        notes = int(match[1])
+        if notes < 2:
+            raise self._bad(f"a tuplet of {notes}")
+        time = int(match[2] or tuplet_time(notes, self.meter))
+        reach = int(match[3] or notes)
+        if not time or not reach:
+            raise self._bad(f"the tuplet {match[0]}, which takes no time")
+        self.symbols.append(Tuplet(notes, time, reach, self.line))
+
+    def _note(self, match: re.Match[str]) -> None:
+        pitch, duration = self._pitch(match[1]), self._length(match[0], *match.groups()[1:])
+        if self.chord is None:
+            self._sound((pitch,), duration)
+        else:
+            self.chord.append((pitch, duration))
+
+    def _pitch(self, text: str) -> Pitch:
+        """What sounds: its own accidental, else one tied over, earlier in the bar, or in the key.
+
+        An accidental holds for its letter in every octave until the bar ends (ABC 2.1's default).
+        """
+        try:
+            pitch, marked = Pitch.parse(text)
+        except ValueError:
+            raise self._bad(f"{text!r}, which is no pitch") from None
+        if marked:
+            self.accidentals[pitch.letter] = pitch.alter
+            return pitch
+        in_key = self.signature.get(pitch.letter, 0)
+        alter = self.accidentals.get(pitch.letter, self.carried.get(pitch.step, in_key))
+        return Pitch(pitch.step, alter)
+
+    def _length(self, text: str, above: str, slashes: str, below: str) -> Fraction:
+        """A length in eighths; `/` halves, `//` quarters, `/3` thirds."""
+        if below and len(slashes) > 1:
+            raise self._bad(f"the length of {text!r}")
+        divisor = int(below) if below else 2 ** len(slashes)
+        if not divisor or above.strip("0") == "" != above:
+            raise self._bad(f"{text!r}, which takes no time")
+        return Fraction(int(above or 1), divisor) * self.unit * 8
+
+    def _rest(self, match: re.Match[str]) -> None:
+        if self.chord is None:
+            self._sound((), self._length(match[0], *match.groups()))
+
+    def _long_rest(self, match: re.Match[str]) -> None:
+        """A rest of whole bars."""
+        for bar in range(int(match[1] or 1)):
+            if bar:
+                self._join(BarLine(self.line))
+            self._sound((), 8 * Fraction(self.meter))
+
+    def _chord(self, match: re.Match[str]) -> None:
+        if self.chord is not None:
+            raise self._bad("a chord within a chord")
+        self.chord = []
+
+    def _chord_end(self, match: re.Match[str]) -> None:
+        """The chord lasts as its first note does, times the length after the bracket."""
+        if not self.chord:
+            raise self._bad("a chord bracket that holds no notes")
+        factor = self._length(match[0], *match.groups()) / (self.unit * 8)
+        pitches = tuple(pitch for pitch, _ in self.chord)
+        duration, self.chord = self.chord[0][1] * factor, None
+        self._sound(pitches, duration)
+
+    def _sound(self, pitches: tuple[Pitch, ...], duration: Fraction) -> None:
+        if self.tie_open:
+            self._close_tie(pitches)
+        self.symbols.append(Sound(pitches, duration * self.owed, self.line))
+        self.owed, self.carried = Fraction(1), {}
+
+    def _last_sound(self) -> tuple[int, Sound] | None:
+        for place in range(len(self.symbols) - 1, -1, -1):
+            symbol = self.symbols[place]
+            if isinstance(symbol, Sound):
+                return place, symbol
+        return None
+
+    def _close_tie(self, pitches: tuple[Pitch, ...]) -> None:
+        """A hyphen ties where the same pitches follow; between others it was a slur."""
+        self.tie_open = False
+        last = self._last_sound()
+        if last is not None and last[1].pitches == pitches:
+            self.symbols[last[0]] = replace(last[1], tied=True)
+
+    def _tie(self, match: re.Match[str]) -> None:
+        last = self._last_sound()
+        if self.chord is not None or last is None or not last[1].pitches:
+            return
+        self.tie_open = True
+        self.carried = {pitch.step: pitch.alter for pitch in last[1].pitches}
+
+    def _broken(self, match: re.Match[str]) -> None:
+        """`A>B` dots the first and halves the second; each further sign goes on halving."""
+        last = self.symbols[-1] if self.symbols else None
+        if not isinstance(last, Sound) or self.owed != 1:
+            raise self._bad("a broken rhythm with no first note")
+        short = Fraction(1, 2 ** len(match[1]))
+        first, self.owed = (2 - short, short) if match[1][0] == ">" else (short, 2 - short)
+        self.symbols[-1] = replace(last, duration=last.duration * first)

@@ -1,0 +1,201 @@
+"""Tokens read as music: exact durations, bars, repeats. What spells no tune is refused here.
+
+Durations are fractions of an eighth note and already scaled by tuplets.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import NamedTuple
+
+from sluice.tunes.errors import BadTokens
+from sluice.tunes.keys import MODES, Pitch
+from sluice.tunes.music import tuplet_time
+
+METER = re.compile(r"M:(\d+/\d+)")
+MODE = re.compile(rf"K:C({'|'.join(MODES)})")
+DURATION = re.compile(r"(\d*)(?:/(\d+))?")
+TUPLET = re.compile(r"\((\d)(?::(\d+):(\d+))?")
+BAR_LINE = re.compile(r"\||\|:|:\||::|\|\d(?:,\d)*")
+
+
+class Event(NamedTuple):
+    """A note, a chord or a rest (no pitch): MIDI numbers, length in eighths, tied to the next."""
+
+    pitches: tuple[int, ...]
+    duration: Fraction
+    tied: bool = False
+
+
+@dataclass(frozen=True)
+class Bar:
+    """What stands between two bar lines.
+
+    `start` and `stop` are the places of its first token and of the one after its last. `opens`
+    and `closes` say that a repeat begins at its left or ends at its right bar line, `ending`
+    which times through it is played (all if empty), and `length` how long it should be.
+    """
+
+    events: tuple[Event, ...]
+    length: Fraction
+    start: int
+    stop: int
+    opens: bool = False
+    closes: bool = False
+    ending: tuple[int, ...] = ()
+
+    @property
+    def duration(self) -> Fraction:
+        return sum((event.duration for event in self.events), Fraction(0))
+
+
+@dataclass(frozen=True)
+class Score:
+    """A tune's meter and mode, and its bars in written order."""
+
+    meter: str
+    mode: str
+    bars: tuple[Bar, ...]
+
+    @property
+    def events(self) -> list[Event]:
+        return [event for bar in self.bars for event in bar.events]
+
+
+def parse(tokens: Sequence[str]) -> Score:
+    """The music that `tokens` spell.
+
+    >>> score = parse("M:2/4 K:Cmaj |: c 2 (3 d e f :|".split())
+    >>> [str(event.duration) for event in score.bars[0].events], score.bars[0].closes
+    (['2', '2/3', '2/3', '2/3'], True)
+
+    Raises:
+        BadTokens: meter and mode are not in front, a token stands where it cannot, or no note.
+    """
+    meter = METER.fullmatch(tokens[0]) if tokens else None
+    if meter is None:
+        raise BadTokens("a tune begins with its meter, as in M:6/8", 0)
+    mode = MODE.fullmatch(tokens[1]) if len(tokens) > 1 else None
+    if mode is None:
+        raise BadTokens("the mode, as in K:Cdor, comes second", 1)
+    reader = _Reader(tokens, meter[1])
+    while reader.place < len(tokens):
+        reader.step()
+    reader.finish()
+    if not any(event.pitches for bar in reader.bars for event in bar.events):
+        raise BadTokens("the tune has no notes", len(tokens))
+    return Score(meter[1], mode[1], tuple(reader.bars))
+
+
+class _Reader:
+    def __init__(self, tokens: Sequence[str], meter: str) -> None:
+        self.tokens, self.place = tokens, 2
+        self.meter = meter
+        self.bars: list[Bar] = []
+        self.events: list[Event] = []
+        self.start = self.place
+        self.opens = False
+        self.ending: tuple[int, ...] = ()
+        self.tuplet, self.left = Fraction(1), 0
+
+    def step(self) -> None:
+        token = self.tokens[self.place]
+        if BAR_LINE.fullmatch(token):
+            self._bar(token)
+        elif match := METER.fullmatch(token):
+            self.meter = match[1]
+            self.place += 1
+        elif match := TUPLET.fullmatch(token):
+            self._tuplet(match)
+        else:
+            self._event()
+
+    def finish(self) -> None:
+        self._close(closes=False)
+
+    def _bad(self, reason: str) -> BadTokens:
+        return BadTokens(reason, self.place)
+
+    def _close(self, closes: bool) -> None:
+        """End the bar here; a bar line with nothing before it only adds to the one before."""
+        if self.left:
+            raise self._bad("a tuplet with too few notes before the bar line")
+        if self.events:
+            events, length = tuple(self.events), 8 * Fraction(self.meter)
+            bar = Bar(events, length, self.start, self.place, self.opens, closes, self.ending)
+            self.bars.append(bar)
+            self.events, self.opens = [], False
+        elif closes and self.bars:
+            self.bars[-1] = replace(self.bars[-1], closes=True)
+
+    def _bar(self, token: str) -> None:
+        closes = token in (":|", "::")
+        self._close(closes)
+        if closes or token == "|:":
+            self.ending = ()
+        self.opens = self.opens or token in ("|:", "::")
+        if token[-1].isdigit():
+            self.ending = tuple(map(int, token[1:].split(",")))
+        self.place += 1
+        self.start = self.place
+
+    def _tuplet(self, match: re.Match[str]) -> None:
+        if self.left:
+            raise self._bad("a tuplet within a tuplet")
+        notes = int(match[1])
+        time = int(match[2] or tuplet_time(notes, self.meter))
+        self.left = int(match[3] or notes)
+        if not notes or not time or not self.left:
+            raise self._bad("a tuplet that takes no time")
+        self.tuplet = Fraction(time, notes)
+        self.place += 1
+
+    def _event(self) -> None:
+        pitches = self._pitches()
+        duration = self._duration()
+        if self.left:
+            duration *= self.tuplet
+            self.left -= 1
+        tied = self._here() == "-" and bool(pitches)
+        self.place += tied
+        self.events.append(Event(pitches, duration, tied))
+
+    def _here(self) -> str:
+        return self.tokens[self.place] if self.place < len(self.tokens) else ""
+
+    def _pitches(self) -> tuple[int, ...]:
+        if self._here() == "z":
+            self.place += 1
+            return ()
+        if self._here() != "[":
+            return (self._pitch(),)
+        self.place += 1
+        chord = [self._pitch()]
+        while self._here() != "]":
+            chord.append(self._pitch())
+        self.place += 1
+        return tuple(chord)
+
+    def _pitch(self) -> int:
+        token = self._here()
+        try:
+            pitch, _ = Pitch.parse(token)
+        except ValueError:
+            raise self._bad(f"{token!r} stands where a note should") from None
+        self.place += 1
+        if not 0 <= pitch.midi <= 127:
+            raise self._bad(f"{token!r} lies outside what can be played")
+        return pitch.midi
+
+    def _duration(self) -> Fraction:
+        match = DURATION.fullmatch(self._here())
+        if match is None or not match[0]:
+            return Fraction(1)
+        above, below = int(match[1] or 1), int(match[2] or 1)
+        if not above or not below:
+            raise self._bad("a duration of nothing")
+        self.place += 1
+        return Fraction(above, below)
