@@ -1,0 +1,32 @@
+"""The Python in the documentation runs, and so do the examples in docstrings."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import pkgutil
+import re
+from pathlib import Path
+
+import pytest
+
+import sluice
+
+ROOT = Path(__file__).parent.parent
+MODULES = [
+    module.name
+    for module in pkgutil.walk_packages(sluice.__path__, "sluice.")
+    if module.name.split(".")[1] in ("equations", "cells", "run", "nn", "sequence", "tunes")
+]
+
+
+def test_the_page_on_cells_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "cells.md").read_text(), re.S)
+    exec(code, {"__name__": "docs"})
+    assert capsys.readouterr().out == code.rpartition("# ")[2]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_docstring_examples(name: str) -> None:
+    failed, _ = doctest.testmod(importlib.import_module(name))
+    assert failed == 0
