@@ -14,7 +14,7 @@ from sluice.tunes import score
 from sluice.tunes.abc import Block
 from sluice.tunes.errors import BadMusic, BadTokens
 from sluice.tunes.keys import Key, Pitch
-from sluice.tunes.music import BarLine, Meter, Sound, Symbol, Tuplet, read_music, tuplet_time
+from sluice.tunes.music import BarLine, Sound, Symbol, Tuplet, read_music, tuplet_time
 
 _BARS_A_LINE = 4
 _RHYTHM_BY_METER = {

@@ -1,0 +1,129 @@
+"""Tune families, and a split that keeps each on one side.
+
+In a collection of folk music variants of a tune stand side by side: a split at random would test
+on what was learnt. A family is a connected component of tunes that share a passage or a title.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from sluice.tunes.errors import TuneError
+from sluice.tunes.tokens import Tune
+
+_PITCHES = 4
+_ASIDE = re.compile(r"\([^)]*\)|\bno\.? ?\d+|[^\w ]")
+_ARTICLE = re.compile(r"\b(the|a|an)\b")
+
+
+def passages(tune: Tune) -> Iterator[tuple[str, ...]]:
+    """Every two neighbouring bars of a tune, as tokens on a root of C.
+
+    Both bars are complete and they differ, and together they have at least four pitches: a held
+    last note or a bar played twice is no kinship.
+    """
+    for first, second in pairwise(tune.score.bars):
+        pitches = {event.pitches for bar in (first, second) for event in bar.events}
+        left, right = tune.tokens[first.start : first.stop], tune.tokens[second.start : second.stop]
+        whole = first.duration == first.length and second.duration == second.length
+        if whole and left != right and len(pitches) >= _PITCHES:
+            yield (*left, "|", *right)
+
+
+def plain_title(title: str) -> str:
+    """A title without case, punctuation, articles, numbers and asides.
+
+    >>> plain_title("The Boys of Bluehill, No. 2 (slowly)")
+    'boys of bluehill'
+    """
+    return " ".join(_ARTICLE.sub(" ", _ASIDE.sub(" ", title.casefold())).split())
+
+
+def families(tunes: Sequence[Tune]) -> list[list[int]]:
+    """The places in `tunes` of each family's members, in order of the first."""
+    leader = list(range(len(tunes)))
+
+    def find(place: int) -> int:
+        while leader[place] != place:
+            leader[place] = leader[leader[place]]
+            place = leader[place]
+        return place
+
+    first: dict[object, int] = {}
+    for place, tune in enumerate(tunes):
+        title = plain_title(tune.title)
+        for mark in (*passages(tune), *([title] if title else [])):
+            leader[find(place)] = find(first.setdefault(mark, place))
+    members: defaultdict[int, list[int]] = defaultdict(list)
+    for place in range(len(tunes)):
+        members[find(place)].append(place)
+    return sorted(members.values())
+
+
+@dataclass(frozen=True)
+class Split:
+    """Training and validation tunes of different families, and figures of the families.
+
+    `random_leak` is the part of the validation tunes that, in a split of the same size at
+    random, would have a relative among the training tunes.
+    """
+
+    training: tuple[Tune, ...]
+    validation: tuple[Tune, ...]
+    families: int
+    largest: int
+    random_leak: float
+
+    def report(self) -> str:
+        """The figures in one sentence each."""
+        return (
+            f"{self.families} families, the largest of {self.largest} tunes. "
+            f"{len(self.training)} tunes to learn from, {len(self.validation)} of other families "
+            f"to validate on; at random, {self.random_leak:.0%} of these would have a relative "
+            "among the first."
+        )
+
+
+def split(tunes: Sequence[Tune], validation: float = 0.05, seed: int = 0) -> Split:
+    """Split `tunes` by family; about the part `validation` of them is kept for validation.
+
+    Raises:
+        TuneError: fewer than two families, so that nothing could be kept apart.
+    """
+    groups = families(tunes)
+    if len(groups) < 2:
+        raise TuneError(
+            f"All {len(tunes)} tunes are of one family, so none can be kept for validation; "
+            "give more tunes."
+        )
+    wanted = max(1, round(validation * len(tunes)))
+    order = random.Random(seed).sample(groups, len(groups))
+    kept: list[int] = []
+    for group in order:
+        room = wanted - len(kept)
+        if len(group) <= room or (not kept and group is order[-1]):
+            kept += group
+    kept = kept or min(groups, key=len)
+    chosen = set(kept)
+    return Split(
+        tuple(tune for place, tune in enumerate(tunes) if place not in chosen),
+        tuple(tunes[place] for place in sorted(chosen)),
+        len(groups),
+        max(map(len, groups)),
+        _random_leak(groups, len(kept), random.Random(seed)),
+    )
+
+
+def _random_leak(groups: Sequence[Sequence[int]], size: int, chance: random.Random) -> float:
+    """The mean over a hundred random splits."""
+    family = {place: number for number, group in enumerate(groups) for place in group}
+    leaked = 0
+    for _ in range(100):
+        drawn = Counter(family[place] for place in chance.sample(sorted(family), size))
+        leaked += sum(count for number, count in drawn.items() if count < len(groups[number]))
+    return leaked / (100 * size)

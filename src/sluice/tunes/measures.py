@@ -1,0 +1,145 @@
+"""What holds of composed tunes and of the corpus, by the same measures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from statistics import fmean
+from typing import Any, Protocol
+
+from rich.table import Table
+
+from sluice.tunes.errors import BadTokens, TuneError
+from sluice.tunes.score import Bar, Score
+from sluice.tunes.tokens import Tune
+
+
+@dataclass(frozen=True)
+class Measures:
+    """Means over tunes.
+
+    Attributes:
+        exact_bars: Of the bars that stand inside (not first or last, nor at a repeat or an
+            ending, where upbeats are made up for), the part whose notes fill the meter exactly.
+        on_tonic: The part of the tunes whose last note is the root.
+        unique_bars: Different bars over all bars.
+        copied: The longest run of tokens, without meter and mode, that some training tune has too.
+        copied_part: That run as a part of the tune's tokens.
+    """
+
+    exact_bars: float
+    on_tonic: float
+    unique_bars: float
+    copied: float
+    copied_part: float
+
+
+class Index:
+    """Every run of tokens of the training tunes, to be asked for the longest in common."""
+
+    def __init__(self, tunes: Sequence[Sequence[str]]) -> None:
+        codes: dict[str, int] = {}
+        for tokens in tunes:
+            for token in tokens:
+                codes.setdefault(token, len(codes) + 2)
+        self._codes = {token: chr(code) for token, code in codes.items()}
+        self._text = "\x00" + "\x00".join("".join(map(self._codes.get, t)) for t in tunes) + "\x00"  # type: ignore[arg-type]
+
+    def longest_run(self, tokens: Sequence[str]) -> int:
+        """How many tokens in a row some training tune has too."""
+        text = "".join(self._codes.get(token, "\x01") for token in tokens)
+        best = 0
+        for start in range(len(text)):
+            while start + best < len(text) and text[start : start + best + 1] in self._text:
+                best += 1
+        return best
+
+
+def measure(tunes: Sequence[Tune], training: Index) -> Measures:
+    """The measures of `tunes`, copies sought in `training`.
+
+    Raises:
+        TuneError: no tunes.
+    """
+    if not tunes:
+        raise TuneError("There are no tunes to measure; compose or read at least one.")
+    scores = [tune.score for tune in tunes]
+    runs = [training.longest_run(tune.tokens[2:]) for tune in tunes]
+    parts = [run / (len(tune.tokens) - 2) for run, tune in zip(runs, tunes, strict=True)]
+    return Measures(
+        fmean(_exact_bars(score) for score in scores),
+        fmean(_on_tonic(score) for score in scores),
+        fmean(_unique_bars(tune, score) for tune, score in zip(tunes, scores, strict=True)),
+        fmean(runs),
+        fmean(parts),
+    )
+
+
+def _exact_bars(score: Score) -> float:
+    inner = [bar for bar in score.bars[1:-1] if not _at_a_repeat(score.bars, bar)]
+    return fmean(bar.duration == bar.length for bar in inner) if inner else 1.0
+
+
+def _at_a_repeat(bars: Sequence[Bar], bar: Bar) -> bool:
+    place = bars.index(bar)
+    after = bars[place + 1]
+    before = bars[place - 1]
+    return bar.opens or bar.closes or bool(bar.ending) or after.opens or before.closes
+
+
+def _on_tonic(score: Score) -> bool:
+    last = next(event for event in reversed(score.events) if event.pitches)
+    return last.pitches[0] % 12 == 0
+
+
+def _unique_bars(tune: Tune, score: Score) -> float:
+    spelt = [tune.tokens[bar.start : bar.stop] for bar in score.bars]
+    return len(set(spelt)) / len(spelt)
+
+
+def spells_a_tune(tune: Tune) -> bool:
+    """Whether the tokens can be read as music."""
+    try:
+        return bool(tune.score.bars)
+    except BadTokens:
+        return False
+
+
+def as_figures(measures: Measures) -> dict[str, float]:
+    """The measures as plain numbers, for a file."""
+    return asdict(measures)
+
+
+def from_figures(figures: Mapping[str, Any]) -> Measures:
+    """What `as_figures` gave. Raises TuneError where some are missing."""
+    try:
+        return Measures(**{name: float(figures[name]) for name in Measures.__dataclass_fields__})
+    except (KeyError, TypeError, ValueError):
+        raise TuneError(
+            "These weights carry no measures of the tunes they learnt from; train again."
+        ) from None
+
+
+class Trained(Protocol):
+    """What the table needs of a composer: the corpus's own measures, and what it learnt from."""
+
+    @property
+    def corpus(self) -> Measures: ...
+
+    @property
+    def index(self) -> Index: ...
+
+
+def table(composed: Sequence[Tune], composer: Trained) -> Table:
+    """The measures of composed tunes beside those of the corpus's validation tunes."""
+    mine, theirs = measure(composed, composer.index), composer.corpus
+    shown = Table("", "composed", "corpus", title="Measures", title_justify="left", box=None)
+    for label, name, form in (
+        ("interior bars of exact length", "exact_bars", "{:.0%}"),
+        ("ends on the tonic", "on_tonic", "{:.0%}"),
+        ("different bars", "unique_bars", "{:.0%}"),
+        ("longest copied run, tokens", "copied", "{:.0f}"),
+        ("the same, part of the tune", "copied_part", "{:.0%}"),
+    ):
+        shown.add_row(label, *(form.format(getattr(m, name)) for m in (mine, theirs)))
+    return shown
