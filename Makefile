@@ -20,7 +20,7 @@ SEED ?=
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 WEIGHTS := tunes-out/tunes.safetensors
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
+PIP := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --constraint constraints.txt \
 	$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) $(PIP_ARGS)
 
 .PHONY: tune train test lint format types imports sizes check install clean

@@ -1,11 +1,200 @@
+import os
+import random
+import signal
+import subprocess
+import sys
 from importlib.metadata import version
+from pathlib import Path
 
-from typer.testing import CliRunner
+import pytest
+from safetensors.torch import load_file
+from typer.testing import CliRunner, Result
 
 from sluice.cli import app
 
+NOTES = "GABcdefg"
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+@pytest.fixture(scope="module")
+def tunes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("data") / "tunes.abc"
+    choose = random.Random(0).choice
+    with path.open("w") as file:
+        for number in range(1, 41):
+            bars = ("".join(choose(NOTES) for _ in range(6)) for _ in range(7))
+            music = "|".join([*bars, "G6"])
+            file.write(f"X:{number}\nT:Tune {chr(64 + number)}\nM:6/8\nL:1/8\nK:G\n{music}|\n\n")
+    return path
+
+
+@pytest.fixture(scope="module")
+def trained(tunes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("trained")
+    result = run("train", "tunes", "--data", tunes, "--out", out, "--epochs", 6)
+    assert result.exit_code == 0, result.output
+    assert "nats per token" in result.output
+    return out / "tunes.safetensors"
+
+
+def sentence(result: Result) -> str:
+    """What a failing command says: exit code 2, nothing on stdout, one line on stderr."""
+    assert result.exit_code == 2, result.output
+    assert result.stdout == ""
+    assert result.stderr.count("\n") == 1
+    assert result.stderr.startswith("sluice: ")
+    return result.stderr
+
 
 def test_version_is_the_installed_one() -> None:
-    result = CliRunner().invoke(app, ["--version"])
+    result = run("--version")
     assert result.exit_code == 0
     assert result.output.strip() == f"sluice {version('sluice-rnn')}"
+
+
+def test_doctor_tells_versions_and_backends() -> None:
+    result = run("doctor")
+    assert result.exit_code == 0
+    for word in ("torch", version("numpy"), "threads", "nn.LSTM", "native", "PeepholeLSTM"):
+        assert word in result.output
+
+
+def test_composing_writes_what_it_shows(trained: Path, tmp_path: Path) -> None:
+    options = ("--weights", trained, "--seed", 4, "--meter", "6/8", "--mode", "maj")
+    result = run("compose", *options, "--out", tmp_path)
+    assert result.exit_code == 0, result.output
+    (written,) = tmp_path.glob("*.abc")
+    (sounding,) = tmp_path.glob("*.mid")
+    assert written.read_text() in result.output
+    assert "M:6/8" in written.read_text()
+    assert sounding.read_bytes()[:4] == b"MThd"
+    assert "corpus" in result.output
+    again = run("compose", *options, "--out", tmp_path / "again")
+    assert written.read_text() in again.output
+
+
+def test_several_tunes_begin_as_asked(trained: Path, tmp_path: Path) -> None:
+    result = run(
+        "compose", "--weights", trained, "--out", tmp_path, "--count", 3,
+        "--meter", "6/8", "--start", "CDE",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    assert result.output.count("K:Cmaj\nCDE") == 3
+    assert len(list(tmp_path.glob("*.mid"))) == 3
+
+
+def test_without_a_seed_the_seed_is_told(trained: Path, tmp_path: Path) -> None:
+    result = run("compose", "--weights", trained, "--out", tmp_path)
+    assert "The same again: --seed" in result.output
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "is empty"),
+        (b"\x00\x01\x02", "is no text"),
+        (b"Dear diary, no music today.\n", "no line begins with X:"),
+        (b"X:1\nT:Silence\nM:4/4\nK:C\nz8|z8|\n", "could be read"),
+        (b"X:1\nT:One\nM:4/4\nK:C\nCDEF GABc|\n", "of one family"),
+    ],
+)
+def test_data_that_cannot_be_learnt(tmp_path: Path, content: bytes, said: str) -> None:
+    data, out = tmp_path / "data.abc", tmp_path / "out"
+    data.write_bytes(content)
+    assert said in sentence(run("train", "tunes", "--data", data, "--out", out))
+    assert not list(out.glob("*"))
+
+
+def test_data_that_is_not_there(tmp_path: Path) -> None:
+    missing = tmp_path / "missing.abc"
+    told = sentence(run("train", "tunes", "--data", missing, "--out", tmp_path / "out"))
+    assert str(missing) in told
+
+
+@pytest.mark.parametrize("command", ["train", "compose"])
+def test_a_folder_that_cannot_be_written(
+    command: str, tunes: Path, trained: Path, tmp_path: Path
+) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("here first")
+    arguments = {
+        "train": ("train", "tunes", "--data", tunes, "--out", blocked / "out"),
+        "compose": ("compose", "--weights", trained, "--out", blocked / "out"),
+    }
+    assert str(blocked) in sentence(run(*arguments[command]))
+    assert blocked.read_text() == "here first"
+    assert list(tmp_path.iterdir()) == [blocked]
+
+
+def test_budgets_that_are_none(tunes: Path, tmp_path: Path) -> None:
+    arguments = ("train", "tunes", "--data", tunes, "--out", tmp_path / "out")
+    assert "seconds is above 0" in sentence(run(*arguments, "--minutes", 0))
+    assert "epochs is above 0" in sentence(run(*arguments, "--epochs", -1))
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--meter", "13/7"), "knows no meter '13/7'; it learnt 6/8"),
+        (("--mode", "blue"), "knows no mode 'blue'"),
+        (("--start", "!?"), "is not notes in ABC"),
+        (("--start", "^^C,,,,"), "never met"),
+        (("--temperature", 0), "temperature is above 0"),
+    ],
+)
+def test_wishes_that_cannot_be_met(
+    trained: Path, tmp_path: Path, options: tuple[object, ...], said: str
+) -> None:
+    out = tmp_path / "out"
+    told = sentence(run("compose", "--weights", trained, "--meter", "6/8", "--out", out, *options))
+    assert said in told
+    assert not out.exists()
+
+
+def test_weights_that_cannot_be_read(trained: Path, tmp_path: Path) -> None:
+    broken, out = tmp_path / "broken.safetensors", tmp_path / "out"
+    broken.write_bytes(trained.read_bytes()[:-100])
+    told = sentence(run("compose", "--weights", broken, "--out", out))
+    assert "not a complete safetensors file" in told
+    told = sentence(run("compose", "--weights", tmp_path / "none", "--out", out))
+    assert "train first" in told
+    assert not out.exists()
+
+
+def test_no_traceback_from_a_real_process(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "sluice.cli", "compose", "--weights", tmp_path / "none"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_ctrl_c_keeps_whole_weights(tunes: Path, tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "sluice.cli", "train", "tunes"),
+            *("--data", tunes, "--out", tmp_path, "--minutes", "0.5"),
+        ],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        if " s  " in line:  # the first validation
+            process.send_signal(signal.SIGINT)
+            break
+    rest, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert "stopped early" in rest
+    assert [path.name for path in tmp_path.iterdir()] == ["tunes.safetensors"]
+    assert "embedding.weight" in load_file(tmp_path / "tunes.safetensors")

@@ -148,10 +148,10 @@ def compose_tunes(
             count=count, temperature=temperature, seed=chosen, meter=meter, mode=mode, start=start
         )
         files = compose.write(tunes, out)
-        for number, tune in enumerate(tunes, 1):
-            typer.echo(tune.abc(number=number))
+        typer.echo("\n".join(tune.abc(number) for number, tune in enumerate(tunes, 1)))
         console.print(measures.table(tunes, composer))
-        typer.echo(f"Seed {chosen}. Written: {', '.join(map(str, files))}")
+        again = "" if seed is not None else f"The same again: --seed {chosen}. "
+        typer.echo(f"{again}Written: {', '.join(map(str, files))}")
 
 
 class _Live:
@@ -184,14 +184,19 @@ class _Live:
             self._sing(progress)
 
     def _sing(self, progress: sequence.Progress) -> None:
-        from sluice.tunes import compose
+        from sluice.sequence import Checkpoint, Sampling, generate
 
-        tune = compose.Composer.load(self.weights).compose(count=1, seed=0)[0]
-        line = tune.abc().partition("\nK:")[2].partition("\n")[2].partition("\n")[0]
+        best = Checkpoint.load(self.weights)
+        (ids,) = generate(best.model, seeds=[0], sampling=Sampling(max_length=80))
+        tokens = " ".join(best.vocabulary.decode(ids))
         self.console.print(
-            f"{progress.seconds:4.0f} s  {progress.validation:.3f}  {line}",
+            f"{progress.seconds:4.0f} s  {progress.validation:.3f}  {tokens}",
             markup=False,
             highlight=False,
             overflow="ellipsis",
             no_wrap=True,
         )
+
+
+if __name__ == "__main__":
+    main()
