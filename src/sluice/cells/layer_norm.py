@@ -38,7 +38,7 @@ class LayerNormLSTM(LayerNormed):
 
 
 class LayerNormGRU(LayerNormed):
-    """The layer-norm GRU (Ba et al. 2016, equations 23 to 25), its reset after the product."""
+    """The layer-norm GRU (Ba et al. 2016, supplementary material), its reset after the product."""
 
     def __init__(self, span: str = "all", epsilon: float = 1e-5) -> None:
         super().__init__(GRU, span, epsilon)

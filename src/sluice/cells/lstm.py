@@ -11,7 +11,7 @@ from sluice.equations.specs import PROJECTION
 
 class LSTM(Cell):
     """Long short-term memory with a forget gate (Hochreiter & Schmidhuber 1997; Gers, Schmidhuber
-    & Cummins 2000, equations 2.1 to 2.6 without peepholes), as `torch.nn.LSTM` has it.
+    & Cummins 2000, section 3), as `torch.nn.LSTM` has it.
     """
 
     input, forget, candidate, output = Gate(), Gate(), Gate(), Gate()
@@ -67,8 +67,8 @@ class LSTM1997(Cell):
 
 
 class PeepholeLSTM(Cell):
-    """The LSTM whose gates see the cell state (Gers, Schraudolph & Schmidhuber 2002, equations 1 to
-    7; here with a squashed candidate and output, as Graves 2013, equations 7 to 11).
+    """The LSTM whose gates see the cell state (Gers, Schraudolph & Schmidhuber 2002; with a
+    squashed candidate and output, as in Graves 2013, equations 7 to 11).
     """
 
     input, forget, candidate, output = Gate(), Gate(), Gate(), Gate()

@@ -28,7 +28,7 @@ def reset(cell: Cell, sizes: Sizes, parameters: Mapping[str, Tensor]) -> None:
 
 
 def forget_bias(cell: Cell, sizes: Sizes, parameters: Mapping[str, Tensor], value: float) -> None:
-    """Set the bias of the gate that keeps the state (Jozefowicz et al. 2015, section 4.2).
+    """Set the bias of the gate that keeps the state (Jozefowicz et al. 2015).
 
     Raises ValueError where the cell has no such gate, or no biases.
     """
