@@ -1,13 +1,8 @@
-"""The measures, on tunes whose values are counted by hand."""
-
-from __future__ import annotations
-
-import random
-
 import pytest
+from rich.console import Console
 
 from sluice.tunes.errors import TuneError
-from sluice.tunes.measures import Index, as_figures, from_figures, measure
+from sluice.tunes.measures import Index, Measures, as_figures, from_figures, measure
 from sluice.tunes.tokens import Tune
 
 
@@ -15,45 +10,53 @@ def tune(body: str) -> Tune:
     return Tune(("M:2/4", "K:Cmaj", *body.split()))
 
 
-def test_counted_by_hand() -> None:
-    # Inside stand four bars (the first and last are left out), one a beat short.
-    mine = tune("G | C D E F | C D E F | C D E | G A B c | c 4 |")
-    found = measure([mine], Index([["C", "D", "E", "F", "|", "G", "G"]]))
-    assert found.exact_bars == pytest.approx(3 / 4)
+def test_the_longest_run_is_of_tokens_and_within_one_tune() -> None:
+    index = Index(["c d e f".split(), "g a b".split()])
+    assert index.longest_run("x d e f g a y".split()) == 3
+    assert index.longest_run("e f g a b".split()) == 3
+    assert index.longest_run("x y".split()) == 0
+
+
+def test_measures_by_hand() -> None:
+    """Bars: an upbeat, one exact, one short, one exact again as before, and the last."""
+    found = measure([tune("G | c 2 e 2 | c | c 2 e 2 | c 3 |")], Index(["x c 2 e 2 y".split()]))
+    assert found.exact_bars == pytest.approx(2 / 3)
     assert found.on_tonic == 1
-    assert found.unique_bars == pytest.approx(5 / 6)
-    assert found.copied == 5  # C D E F | and then another note
-    assert found.copied_part == pytest.approx(5 / len(mine.tokens[2:]))
+    assert found.unique_bars == pytest.approx(4 / 5)
+    assert (found.copied, found.copied_part) == (4, pytest.approx(4 / 17))
 
 
-def test_bars_at_a_repeat_need_not_be_full() -> None:
-    mine = tune("G | C D E F | C D E :| G | C D E F | G A B c | c 3 |")
-    # what remains inside and away from the repeat: two full bars and the one before the last
-    assert measure([mine], Index([["C"]])).exact_bars == 1
+def test_means_over_tunes() -> None:
+    found = measure([tune("c 4 | d 4 | e 4 |"), tune("c 4 | d 2 | c' 4 |")], Index([]))
+    assert (found.exact_bars, found.on_tonic, found.copied) == (0.5, 0.5, 0)
 
 
-def test_longest_run_against_plain_search() -> None:
-    chance = random.Random(0)
-    corpus = [[chance.choice("CDEF") for _ in range(60)] for _ in range(8)]
-    index = Index(corpus)
-    for _ in range(20):
-        asked = [chance.choice("CDEFx") for _ in range(30)]
-        runs = {tuple(asked[a:b]) for a in range(len(asked)) for b in range(a + 1, len(asked) + 1)}
-        expected = max(
-            (len(r) for r in runs for c in corpus if _within(list(r), c)),
-            default=0,
-        )
-        assert index.longest_run(asked) == expected
+def test_bars_at_repeats_do_not_count_as_interior() -> None:
+    found = measure([tune("G | c 4 | d 3 :| |: e | f 4 | c 4 |")], Index([]))
+    assert found.exact_bars == 1
 
 
-def _within(run: list[str], whole: list[str]) -> bool:
-    return any(whole[k : k + len(run)] == run for k in range(len(whole) - len(run) + 1))
-
-
-def test_figures_come_back_and_missing_ones_are_told() -> None:
-    found = measure([tune("C D E F | C 4 |")], Index([["C"]]))
-    assert from_figures(as_figures(found)) == found
-    with pytest.raises(TuneError, match="train again"):
-        from_figures({})
+def test_nothing_to_measure() -> None:
     with pytest.raises(TuneError, match="no tunes"):
-        measure([], Index([["C"]]))
+        measure([], Index([]))
+
+
+def test_figures_come_back_or_are_missed() -> None:
+    measures = Measures(0.1, 0.2, 0.3, 4.0, 0.5)
+    assert from_figures(as_figures(measures)) == measures
+    with pytest.raises(TuneError, match="train again"):
+        from_figures({"exact_bars": 0.1})
+
+
+def test_composed_stand_beside_the_corpus() -> None:
+    from sluice.tunes.measures import table
+
+    class Trained:
+        corpus = Measures(0.12, 0.34, 0.56, 7.0, 0.89)
+        index = Index([])
+
+    console = Console(width=80)
+    with console.capture() as said:
+        console.print(table([tune("c 4 | d 4 | c 4 |")], Trained()))
+    rows = [line.split()[-2:] for line in said.get().splitlines()[-5:]]
+    assert rows == [["100%", "12%"], ["100%", "34%"], ["67%", "56%"], ["0", "7"], ["0%", "89%"]]

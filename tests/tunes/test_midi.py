@@ -1,81 +1,79 @@
-"""MIDI read back by mido, against times computed by hand."""
-
-from __future__ import annotations
-
 import io
-from pathlib import Path
 
 import mido
 import pytest
 
-from sluice.tunes import midi
+from sluice.tunes.midi import performed, to_midi
 from sluice.tunes.tokens import Tune
 
 
-def sounded(tokens: str, rhythm: str = "") -> tuple[list[tuple[int, int, int]], int]:
-    """Each note as (start, length in ticks, number), and the tempo."""
-    file = mido.MidiFile(file=io.BytesIO(midi.to_midi(Tune(tuple(tokens.split()), rhythm=rhythm))))
-    now, begun, notes, tempo = 0, {}, [], 0
-    for message in file.tracks[0]:
+def notes(tokens: str, rhythm: str = "") -> list[tuple[float, float, int]]:
+    """Start and end in seconds and number of every note, as another library plays them."""
+    file = mido.MidiFile(file=io.BytesIO(to_midi(Tune(tuple(tokens.split()), rhythm=rhythm))))
+    now, sounding, found = 0.0, {}, []
+    for message in file:
         now += message.time
-        if message.type == "set_tempo":
-            tempo = message.tempo
-        elif message.type == "note_on" and message.velocity:
-            begun[message.note] = now
-        elif message.type in ("note_off", "note_on"):
-            start = begun.pop(message.note)
-            notes.append((start, now - start, message.note))
-    assert not begun
-    return sorted(notes), tempo
+        if message.type == "note_on" and message.velocity:
+            assert message.note not in sounding
+            sounding[message.note] = now
+        elif message.type in ("note_on", "note_off"):
+            found.append((sounding.pop(message.note), now, message.note))
+    assert not sounding
+    return sorted(found)
 
 
-def test_lengths_tuplets_chords_and_ties() -> None:
-    notes, _ = sounded("M:4/4 K:Cmaj C 2 (3 D E F z [ C G ] - [ C G ] |")
-    assert notes == [
-        (0, 480, 60),
-        (480, 160, 62),
-        (640, 160, 64),
-        (800, 160, 65),
-        (1200, 480, 60),
-        (1200, 480, 67),
+def assert_plays(tokens: str, rhythm: str, expected: list[tuple[float, float, int]]) -> None:
+    found = notes(tokens, rhythm)
+    assert len(found) == len(expected)
+    for mine, theirs in zip(found, expected, strict=True):
+        assert mine == pytest.approx(theirs, abs=2e-3)
+
+
+def test_a_reel_counts_quarters() -> None:
+    """200 quarters a minute: an eighth is 0.15 s."""
+    expected = [(0, 0.15, 72), (0.15, 0.45, 74), (0.6, 0.75, 76)]
+    assert_plays("M:4/4 K:Cmaj c d 2 z e |", "reel", expected)
+
+
+def test_a_jig_counts_dotted_quarters() -> None:
+    """116 dotted quarters a minute: an eighth is 60 / 116 / 3 s."""
+    eighth = 60 / 116 / 3
+    expected = [(0, 2 * eighth, 72), (2 * eighth, 3 * eighth, 76)]
+    assert_plays("M:6/8 K:Cmaj c 2 e |", "jig", expected)
+
+
+def test_triplets_ties_and_chords() -> None:
+    """Three in the time of two eighths, each 0.1 s; a tie sounds once; a chord together."""
+    expected = [
+        *((0, 0.1, 72), (0.1, 0.2, 74), (0.2, 0.3, 76)),
+        *((0.3, 0.75, 77), (0.75, 0.9, 60), (0.75, 0.9, 64)),
     ]
+    assert_plays("M:4/4 K:Cmaj (3 c d e f 2 - | f [ C E ] |", "reel", expected)
+
+
+def test_a_tempo_and_a_meter_are_written() -> None:
+    tune = Tune(tuple("M:3/4 K:Cmaj c 2 |".split()), title="Łódź", rhythm="waltz")
+    messages = list(mido.MidiFile(file=io.BytesIO(to_midi(tune))).tracks[0])
+    (meter,) = (m for m in messages if m.type == "time_signature")
+    (tempo,) = (m for m in messages if m.type == "set_tempo")
+    assert (meter.numerator, meter.denominator) == (3, 4)
+    assert mido.tempo2bpm(tempo.tempo) == pytest.approx(140, rel=1e-4)
 
 
 @pytest.mark.parametrize(
-    ("tokens", "played"),
+    ("body", "order"),
     [
-        ("|: C D :|", "CDCD"),
-        ("C :| D :|", "CCDD"),
-        ("C :: D :| E", "CCDDE"),
-        ("|: C |1 D :| |2 E | F", "CDCEF"),
-        ("|: C |1 D :| |2 E |: F :|", "CDCEFF"),
-        ("C | D", "CD"),
+        ("c | d |", "cd"),
+        ("c | d :| e |", "cdcde"),
+        ("G |: c :| |: d :|", "Gccdd"),
+        ("c :: d :|", "ccdd"),
+        ("|: c |1 d :| |2 e |: f :|", "cdceff"),
+        ("|: c |1 d | e :| |2 f | g :| a |", "cdecfga"),
+        ("|: c |1,3 d :| |2,4 e :| f |", "cdcecdcef"),
+        ("|: c |1,2 d :| |3 e :|", "cdcdce"),
     ],
 )
-def test_repeats_and_endings_are_played(tokens: str, played: str) -> None:
-    notes, _ = sounded(f"M:2/4 K:Cmaj {tokens} |")
-    names = {60: "C", 62: "D", 64: "E", 65: "F"}
-    assert "".join(names[number] for _, _, number in notes) == played
-
-
-def test_compound_meters_beat_in_dotted_notes() -> None:
-    _, jig = sounded("M:6/8 K:Cmaj C 3 |", "jig")
-    _, reel = sounded("M:4/4 K:Cmaj C 2 |", "reel")
-    assert jig == round(60e6 / (116 * 1.5)) and reel == round(60e6 / 200)
-    assert [midi.is_compound(m) for m in ("6/8", "9/8", "12/8", "3/8", "3/4", "4/4")] == [
-        True,
-        True,
-        True,
-        False,
-        False,
-        False,
-    ]
-
-
-def test_written_whole_or_not_at_all(tmp_path: Path) -> None:
-    tune = Tune(("M:2/4", "K:Cmaj", "C", "2", "|"), title="Ō")
-    midi.write_midi(tune, tmp_path / "a" / "t.mid")
-    assert mido.MidiFile(tmp_path / "a" / "t.mid").length > 0
-    (tmp_path / "file").write_text("in the way")
-    with pytest.raises(OSError):
-        midi.write_midi(tune, tmp_path / "file" / "t.mid")
+def test_repeats_and_endings_are_played(body: str, order: str) -> None:
+    numbers = {"G": 67, "c": 72, "d": 74, "e": 76, "f": 77, "g": 79, "a": 81}
+    bars = performed(Tune(("M:2/4", "K:Cmaj", *body.split())).score)
+    assert [bar.events[0].pitches[0] for bar in bars] == [numbers[name] for name in order]

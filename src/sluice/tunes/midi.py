@@ -5,9 +5,8 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
-from pathlib import Path
+from itertools import takewhile
 
-from sluice.sequence.files import write_whole
 from sluice.tunes.errors import MissingExtra
 from sluice.tunes.score import Bar, Event, Score
 from sluice.tunes.tokens import Tune
@@ -60,7 +59,7 @@ def performed(score: Score) -> list[Bar]:
             at += 1
             continue
         played.append(bar)
-        if bar.closes and _goes_back(score.bars, begin, at, time):
+        if bar.closes and time < _times(score.bars, begin, at):
             at, time = begin, time + 1
             continue
         if bar.closes:
@@ -69,10 +68,10 @@ def performed(score: Score) -> list[Bar]:
     return played
 
 
-def _goes_back(bars: Sequence[Bar], begin: int, at: int, time: int) -> bool:
-    """Whether the repeat that closes at `at` is played again."""
-    endings = [n for bar in bars[begin : at + 1] for n in bar.ending]
-    return time < max([2, *endings]) and not (bars[at].ending and time >= max(bars[at].ending) > 1)
+def _times(bars: Sequence[Bar], begin: int, at: int) -> int:
+    """How often the part from `begin` to the repeat sign at `at`, and its endings, is played."""
+    endings_after = takewhile(lambda bar: bar.ending and not bar.opens, bars[at + 1 :])
+    return max([2, *(n for bar in (*bars[begin : at + 1], *endings_after) for n in bar.ending)])
 
 
 def _notes(events: Sequence[Event]) -> Iterator[tuple[Fraction, Fraction, int]]:
@@ -122,11 +121,6 @@ def to_midi(tune: Tune) -> bytes:
     buffer = io.BytesIO()
     file.save(file=buffer)
     return buffer.getvalue()
-
-
-def write_midi(tune: Tune, path: Path) -> None:
-    """Write a tune as MIDI, whole or not at all. Raises OSError where that cannot be."""
-    write_whole(path, to_midi(tune))
 
 
 def _ticks(eighths: Fraction) -> int:
