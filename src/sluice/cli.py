@@ -109,7 +109,7 @@ def train_tunes(
         plan = learn.plan(seconds=None if epochs else 60 * minutes, epochs=epochs, seed=seed)
         require_writable(out)
         prepared = learn.prepare(data)
-        console.print(prepared.report(), highlight=False)
+        console.print(prepared.report(), highlight=False, soft_wrap=True)
         with _Live(console, weights) as live:
             outcome = learn.train(prepared, weights, plan, on_progress=live.show)
         how = "stopped early" if outcome.ended == "interrupted" else "done"
@@ -117,6 +117,7 @@ def train_tunes(
             f"Training {how} after {outcome.seconds:.0f} s and {outcome.tokens:,} tokens. "
             f"Validation: {outcome.validation:.3f} nats per token. Weights: {weights}",
             highlight=False,
+            soft_wrap=True,
         )
 
 
