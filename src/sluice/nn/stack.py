@@ -18,6 +18,7 @@ from sluice.nn.readout import Readout
 from sluice.nn.stream import Stream
 from sluice.run import eager, operator
 from sluice.run.choose import NATIVE, OPERATOR, Choice, choose
+from sluice.run.native import run as run_native
 from sluice.run.passes import Pass
 
 
@@ -194,7 +195,7 @@ class RecurrentStack(nn.Module):
         beyond = self._beyond_torch(lengths, resets, tensor)
         choice = choose((tensor, *self.parameters()), beyond, self.prefer)
         if choice.name == NATIVE and self.native is not None:
-            output, last = self.native.forward(self, input, self._native_states(input, hx))
+            output, last = run_native(self, self.native, input, self._native_states(input, hx))
             return self._read_out(output), last
         batch = arrange(type(self).__name__, input, lengths, resets, self.batch_first)
         self._check_input(batch.x)

@@ -3,17 +3,36 @@
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
+from sluice.cells.cell import Cell
 from sluice.equations.evaluate import Schedule, Tensors, Values
 from sluice.equations.graph import Leaf
+from sluice.equations.specs import Sizes
+from sluice.nn.batch import States
+from sluice.nn.readout import Readout
 from sluice.run.passes import named
 
-if TYPE_CHECKING:
-    from sluice.nn.stack import RecurrentStack
+
+class Streamable(Protocol):
+    """What a stream needs of a layer."""
+
+    cell: Cell
+    input_size: int
+    readout: Readout | None
+
+    @property
+    def directions(self) -> int: ...
+
+    @property
+    def sizes(self) -> tuple[Sizes, ...]: ...
+
+    def copied_parameters(self, place: int) -> tuple[Tensor, ...]: ...
+
+    def initial_rows(self) -> States: ...
 
 
 class Stream:
@@ -33,7 +52,7 @@ class Stream:
         torch.Size([2, 8])
     """
 
-    def __init__(self, layer: RecurrentStack, batch_size: int = 1) -> None:
+    def __init__(self, layer: Streamable, batch_size: int = 1) -> None:
         if layer.directions == 2:
             raise ValueError(
                 "a bidirectional layer reads its input from the end as well, so it cannot run "

@@ -7,9 +7,9 @@ from typing import Any
 from torch import nn
 
 
-def run(layer: nn.RNNBase, kind: type[nn.RNNBase], input: Any, hx: Any) -> Any:
+def run(layer: nn.Module, kind: type[nn.RNNBase], input: Any, hx: Any) -> Any:
     """Run ``layer``'s weights through the forward of torch's class ``kind``.
 
-    ``layer`` is laid out as torch lays it out, so that torch's method finds all it looks for.
+    ``layer`` derives from `torch.nn.RNNBase`, so that torch's method finds all it looks for.
     """
     return kind.forward(layer, input, hx)
