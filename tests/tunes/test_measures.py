@@ -2,7 +2,7 @@ import pytest
 from rich.console import Console
 
 from sluice.tunes.errors import TuneError
-from sluice.tunes.measures import Index, Measures, as_figures, from_figures, measure
+from sluice.tunes.measures import Index, Measures, as_figures, from_figures, measure, table
 from sluice.tunes.tokens import Tune
 
 
@@ -10,16 +10,24 @@ def tune(body: str) -> Tune:
     return Tune(("M:2/4", "K:Cmaj", *body.split()))
 
 
+def index(*tunes: str) -> Index:
+    return Index([tokens.split() for tokens in tunes])
+
+
+def run(training: Index, tokens: str) -> int:
+    return training.longest_run(tokens.split())
+
+
 def test_the_longest_run_is_of_tokens_and_within_one_tune() -> None:
-    index = Index(["c d e f".split(), "g a b".split()])
-    assert index.longest_run("x d e f g a y".split()) == 3
-    assert index.longest_run("e f g a b".split()) == 3
-    assert index.longest_run("x y".split()) == 0
+    training = index("c d e f", "g a b")
+    assert run(training, "x d e f g a y") == 3
+    assert run(training, "e f g a b") == 3
+    assert run(training, "x y") == 0
 
 
 def test_measures_by_hand() -> None:
     """Bars: an upbeat, one exact, one short, one exact again as before, and the last."""
-    found = measure([tune("G | c 2 e 2 | c | c 2 e 2 | c 3 |")], Index(["x c 2 e 2 y".split()]))
+    found = measure([tune("G | c 2 e 2 | c | c 2 e 2 | c 3 |")], index("x c 2 e 2 y"))
     assert found.exact_bars == pytest.approx(2 / 3)
     assert found.on_tonic == 1
     assert found.unique_bars == pytest.approx(4 / 5)
@@ -27,18 +35,18 @@ def test_measures_by_hand() -> None:
 
 
 def test_means_over_tunes() -> None:
-    found = measure([tune("c 4 | d 4 | e 4 |"), tune("c 4 | d 2 | c' 4 |")], Index([]))
+    found = measure([tune("c 4 | d 4 | e 4 |"), tune("c 4 | d 2 | c' 4 |")], index())
     assert (found.exact_bars, found.on_tonic, found.copied) == (0.5, 0.5, 0)
 
 
 def test_bars_at_repeats_do_not_count_as_interior() -> None:
-    found = measure([tune("G | c 4 | d 3 :| |: e | f 4 | c 4 |")], Index([]))
+    found = measure([tune("G | c 4 | d 3 :| |: e | f 4 | c 4 |")], index())
     assert found.exact_bars == 1
 
 
 def test_nothing_to_measure() -> None:
     with pytest.raises(TuneError, match="no tunes"):
-        measure([], Index([]))
+        measure([], index())
 
 
 def test_figures_come_back_or_are_missed() -> None:
@@ -49,8 +57,6 @@ def test_figures_come_back_or_are_missed() -> None:
 
 
 def test_composed_stand_beside_the_corpus() -> None:
-    from sluice.tunes.measures import table
-
     class Trained:
         corpus = Measures(0.12, 0.34, 0.56, 7.0, 0.89)
         index = Index([])

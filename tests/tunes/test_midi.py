@@ -52,7 +52,7 @@ def test_triplets_ties_and_chords() -> None:
 
 
 def test_a_tempo_and_a_meter_are_written() -> None:
-    tune = Tune(tuple("M:3/4 K:Cmaj c 2 |".split()), title="Łódź", rhythm="waltz")
+    tune = Tune(("M:3/4", "K:Cmaj", "c", "2", "|"), title="Łódź", rhythm="waltz")
     messages = list(mido.MidiFile(file=io.BytesIO(to_midi(tune))).tracks[0])
     (meter,) = (m for m in messages if m.type == "time_signature")
     (tempo,) = (m for m in messages if m.type == "set_tempo")

@@ -11,7 +11,7 @@ def tune(body: str, meter: str = "4/4", key: str = "C", unit: str = "1/8") -> Tu
 
 def test_a_jig_in_d_is_brought_to_c() -> None:
     told = tune("|: A | d2f afd :|", meter="6/8", key="D")
-    assert told.tokens == tuple("M:6/8 K:Cmaj |: G | c 2 e g e c :|".split())
+    assert " ".join(told.tokens) == "M:6/8 K:Cmaj |: G | c 2 e g e c :|"
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,8 @@ def test_a_tune_of_rests_has_no_notes() -> None:
 
 
 def test_written_abc() -> None:
-    written = Tune(tuple("M:6/8 K:Cdor |: c _e g _a 2 a :|".split()), "Two words", rhythm="jig")
+    tokens = ("M:6/8", "K:Cdor", "|:", "c", "_e", "g", "_a", "2", "a", ":|")
+    written = Tune(tokens, "Two words", rhythm="jig")
     assert written.abc(number=3) == (
         "X:3\nT:Two words\nR:jig\nM:6/8\nL:1/8\nK:Cdor\n|:ceg _a2=a:|\n"
     )

@@ -11,7 +11,7 @@ from typing import Any
 from sluice.sequence import Checkpoint, Sampling, generate
 from sluice.sequence.files import write_whole
 from sluice.tunes import abc, midi
-from sluice.tunes.errors import BadMusic, NoTunes, TuneError
+from sluice.tunes.errors import BadMusic, TuneError
 from sluice.tunes.keys import MODES
 from sluice.tunes.measures import Index, Measures, from_figures, spells_a_tune
 from sluice.tunes.tokens import Tune, from_abc, guess_rhythm
@@ -111,7 +111,7 @@ class Composer:
         text = f"X:1\nT:start\nM:{meter}\nL:1/8\nK:C{key}\n{notes}\n"
         try:
             tokens = from_abc(abc.blocks(text, "the start")[0]).tokens[2:]
-        except (BadMusic, NoTunes, IndexError) as error:
+        except BadMusic as error:
             raise TuneError(f"The start {notes!r} is not notes in ABC: {error}.") from None
         tokens = tokens if notes.rstrip().endswith(("|", ":")) else tokens[:-1]
         strange = [token for token in tokens if token not in self.checkpoint.vocabulary]

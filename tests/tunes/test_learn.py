@@ -1,0 +1,57 @@
+from pathlib import Path
+
+import pytest
+import torch
+
+from sluice.sequence import Checkpoint, SequenceError, loss_per_token
+from sluice.tunes import learn
+from sluice.tunes.errors import TuneError
+from sluice.tunes.measures import Index, from_figures, measure
+
+
+@pytest.fixture
+def book(tmp_path: Path) -> Path:
+    """Forty tunes of two bars, each of its own family."""
+    torch.set_num_threads(1)
+    tunes = []
+    for number in range(40):
+        low, high = "CDEFGABc"[number % 8], "cdefg"[number // 8]
+        tunes.append(
+            f"X:{number}\nT:Number {chr(65 + number % 8)}{chr(65 + number // 8)}\n"
+            f"M:4/4\nL:1/8\nK:C\n|:{low}{high}{low}2 EGce|c2{high}{low} {low}4:|\n"
+        )
+    path = tmp_path / "book.abc"
+    path.write_text("\n".join(tunes))
+    return path
+
+
+def test_the_file_holds_the_best_weights_and_the_corpus_figures(book: Path, tmp_path: Path) -> None:
+    prepared = learn.prepare([book])
+    weights = tmp_path / "out" / "tunes.safetensors"
+    outcome = learn.train(prepared, weights, learn.plan(epochs=12), hidden_size=32)
+    loaded = Checkpoint.load(weights)
+    kept = [loaded.vocabulary.encode(tune.tokens) for tune in prepared.split.validation]
+    assert loss_per_token(loaded.model, kept) == pytest.approx(outcome.validation, abs=1e-5)
+    assert outcome.validation < 0.7 * torch.log(torch.tensor(len(loaded.vocabulary))).item()
+    training = Index([tune.tokens[2:] for tune in prepared.split.training])
+    expected = measure(prepared.split.validation, training)
+    assert from_figures(loaded.figures["corpus"]) == expected
+    assert len(loaded.figures["training"]) == len(prepared.split.training) == 38
+
+
+def test_a_plan_needs_one_budget() -> None:
+    with pytest.raises(SequenceError, match="seconds or epochs"):
+        learn.plan()
+
+
+def test_what_was_read_is_reported(book: Path) -> None:
+    report = learn.prepare([book]).report()
+    assert report.startswith("40 of 40 tunes read, 0 dropped.")
+    assert "40 families, the largest of 1 tunes" in report
+
+
+def test_one_tune_is_too_few(tmp_path: Path) -> None:
+    path = tmp_path / "one.abc"
+    path.write_text("X:1\nM:4/4\nK:C\nCDEF|\n")
+    with pytest.raises(TuneError, match="give more tunes"):
+        learn.prepare([path])
