@@ -18,6 +18,7 @@ from sluice.sequence.batches import by_length, shuffled
 from sluice.sequence.errors import SequenceError, TrainingDiverged
 from sluice.sequence.model import LanguageModel
 from sluice.sequence.plan import Plan, learning_rate
+from sluice.sequence.threads import Threads
 from sluice.sequence.vocabulary import PADDING
 
 Sequences = Sequence[Sequence[int]]
@@ -128,6 +129,7 @@ class _Run:
 
     def __post_init__(self) -> None:
         self.started = self.clock()
+        self.threads = Threads(many=torch.get_num_threads())
         self.generator = torch.Generator().manual_seed(self.plan.seed)
         torch.manual_seed(self.plan.seed)
         self.optimizer = torch.optim.AdamW(
@@ -147,13 +149,14 @@ class _Run:
             if self.best is not None:
                 self.model.load_state_dict(self.best_weights)
             self.model.eval()
+            torch.set_num_threads(self.threads.many)
         assert self.best is not None
         return Outcome(self.best, self.steps, self.tokens, self._elapsed(), ended)
 
     def _steps(self) -> None:
         done = 0
         for batch in self._batches():
-            self._step(batch)
+            self._timed_step(batch)
             due = math.floor(self._part() * self.plan.validations)
             if due > done:
                 self._validate()
@@ -165,6 +168,20 @@ class _Run:
     def _batches(self) -> Iterator[Tensor]:
         while True:
             yield from shuffled(self.training, self.plan.batch_size, self.generator)
+
+    def _timed_step(self, batch: Tensor) -> None:
+        """A step with the number of threads that is fastest now, where time is the budget.
+
+        With a budget in epochs the number stays: other sums in another order would give other
+        weights, and the run would not repeat.
+        """
+        if self.plan.seconds is None or self.threads.many == 1:
+            return self._step(batch)
+        torch.set_num_threads(self.threads.number())
+        before = self.clock()
+        self._step(batch)
+        self.threads.took(batch.numel(), self.clock() - before)
+        return None
 
     def _step(self, batch: Tensor) -> None:
         for group in self.optimizer.param_groups:
