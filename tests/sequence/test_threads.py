@@ -1,27 +1,21 @@
-import pytest
-
 from sluice.sequence.threads import Threads
 
 
-def steps(threads: Threads, speeds: dict[int, float], count: int) -> list[int]:
-    """The numbers of threads of `count` steps on a machine with `speeds` for each."""
-    used = []
-    for place in range(count):
-        number = threads.number()
-        used.append(number)
-        work = 10 + place % 7
-        threads.took(work, work / speeds[number])
-    return used
+def chosen(many_take: list[float], steps: int) -> list[int]:
+    """Choices on a machine where one thread takes a second and four take, trial by trial, this."""
+    trials = iter(many_take)
+    threads = Threads(4, lambda number: 1.0 if number == 1 else next(trials))
+    return [threads.number() for _ in range(steps)]
 
 
-@pytest.mark.parametrize(("speeds", "best"), [({1: 40, 4: 70}, 4), ({1: 40, 4: 2}, 1)])
-def test_the_faster_is_used_once_both_were_tried(speeds: dict[int, float], best: int) -> None:
-    used = steps(Threads(many=4), speeds, 128)
-    assert used == [1, 1, 4, 4] + [best] * 124
+def test_many_threads_while_they_help() -> None:
+    assert chosen([0.3, 0.4, 0.9], steps=3) == [4, 4, 4]
 
 
-def test_a_machine_that_changes_is_noticed() -> None:
-    threads = Threads(many=2)
-    assert steps(threads, {1: 40, 2: 70}, 128)[-1] == 2
-    assert steps(threads, {1: 40, 2: 5}, 128)[-1] == 1
-    assert steps(threads, {1: 40, 2: 70}, 128)[-1] == 2
+def test_one_thread_for_a_while_after_they_did_not() -> None:
+    refused = [1] * 17  # the trial's own step and sixteen more
+    assert chosen([0.3, 8.0, 2.0, 0.3], steps=36) == [4, *refused, *refused, 4]
+
+
+def test_one_processor_is_never_tried() -> None:
+    assert Threads(1, lambda number: 1 / 0).number() == 1

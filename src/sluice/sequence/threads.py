@@ -1,55 +1,54 @@
-"""How many threads to train with, found by trying.
+"""How many threads the next training step is to use.
 
-Two threads are nearly twice as fast as one on an idle machine, and many times slower where
-something else runs: at every barrier the one waits for the other, which waits for a processor.
+Two threads are nearly twice as fast as one on an idle machine, and a hundred times slower where
+something else runs: at each of a step's thousands of barriers the one waits for the other, which
+waits for a processor.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
+import time
+from collections.abc import Callable
 
-_PERIOD = 128
-_TRIAL = 2
+import torch
+
+_REST = 16
+_PRODUCTS = 10
+
+
+def seconds_with(threads: int) -> float:
+    """The time of a few products of the size that recurrent layers compute, torch set so."""
+    torch.set_num_threads(threads)
+    left, right = torch.ones(16, 256), torch.ones(256, 1024)
+    before = time.perf_counter()
+    for _ in range(_PRODUCTS):
+        left @ right
+    return time.perf_counter() - before
 
 
 class Threads:
-    """One thread or `many`, whichever was faster when last tried.
+    """One thread, or `many` where a short trial shows that they help at this moment.
 
-    Every 128 steps, two steps are tried with one thread and two with `many`.
+    After a trial that shows otherwise, 16 steps use one thread before the next trial.
 
-    >>> threads = Threads(many=2)
-    >>> for _ in range(4):
-    ...     seconds = 0.1 if threads.number() == 1 else 5.0
-    ...     threads.took(work=100, seconds=seconds)
-    >>> threads.number()
-    1
+    >>> busy = Threads(many=2, seconds=lambda threads: 1.0 if threads == 1 else 4.0)
+    >>> idle = Threads(many=2, seconds=lambda threads: 1.0 / threads)
+    >>> busy.number(), idle.number()
+    (1, 2)
     """
 
-    def __init__(self, many: int) -> None:
+    def __init__(self, many: int, seconds: Callable[[int], float] = seconds_with) -> None:
         self.many = many
-        self._steps = 0
-        self._work: defaultdict[int, float] = defaultdict(float)
-        self._seconds: defaultdict[int, float] = defaultdict(float)
+        self._seconds = seconds
+        self._alone = min(seconds(1) for _ in range(5)) if many > 1 else 0.0
+        self._rest = 0
 
     def number(self) -> int:
-        """How many threads the next step is to use."""
-        place = self._steps % _PERIOD
-        if place < _TRIAL:
+        """For the next step; about a millisecond on an idle machine."""
+        if self.many == 1 or self._rest > 0:
+            self._rest -= 1
             return 1
-        if place < 2 * _TRIAL:
+        if self._seconds(self.many) < self._alone:
             return self.many
-        return max((self.many, 1), key=self._speed)
-
-    def took(self, work: float, seconds: float) -> None:
-        """The step that `number` was asked for did so much work in so many seconds."""
-        place = self._steps % _PERIOD
-        if place == 0:
-            self._work.clear()
-            self._seconds.clear()
-        if place < 2 * _TRIAL:
-            self._work[self.number()] += work
-            self._seconds[self.number()] += seconds
-        self._steps += 1
-
-    def _speed(self, threads: int) -> float:
-        return self._work[threads] / max(self._seconds[threads], 1e-9)
+        self._rest = _REST
+        return 1

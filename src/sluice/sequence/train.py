@@ -156,7 +156,8 @@ class _Run:
     def _steps(self) -> None:
         done = 0
         for batch in self._batches():
-            self._timed_step(batch)
+            self._choose_threads()
+            self._step(batch)
             due = math.floor(self._part() * self.plan.validations)
             if due > done:
                 self._validate()
@@ -169,19 +170,10 @@ class _Run:
         while True:
             yield from shuffled(self.training, self.plan.batch_size, self.generator)
 
-    def _timed_step(self, batch: Tensor) -> None:
-        """A step with the number of threads that is fastest now, where time is the budget.
-
-        With a budget in epochs the number stays: other sums in another order would give other
-        weights, and the run would not repeat.
-        """
-        if self.plan.seconds is None or self.threads.many == 1:
-            return self._step(batch)
-        torch.set_num_threads(self.threads.number())
-        before = self.clock()
-        self._step(batch)
-        self.threads.took(batch.numel(), self.clock() - before)
-        return None
+    def _choose_threads(self) -> None:
+        """With a budget in epochs the number stays: sums in another order would not repeat."""
+        if self.plan.seconds is not None:
+            torch.set_num_threads(self.threads.number())
 
     def _step(self, batch: Tensor) -> None:
         for group in self.optimizer.param_groups:
@@ -197,6 +189,7 @@ class _Run:
         self.loss = value if self.steps == 1 else 0.95 * self.loss + 0.05 * value
 
     def _validate(self) -> None:
+        self._choose_threads()
         self.latest = self._finite(loss_per_token(self.model, self.validation), "validation")
         if self.best is None or self.latest < self.best:
             self.best = self.latest
