@@ -98,12 +98,20 @@ def train_tunes(
     epochs: Annotated[
         float | None, typer.Option(help="Train this often over the data instead: repeatable.")
     ] = None,
+    threads: Annotated[
+        int, typer.Option(min=1, help="More than one helps only where nothing else runs.")
+    ] = 1,
     seed: Annotated[int, typer.Option(min=0, help="Decides first weights and order.")] = 0,
 ) -> None:
     """Learn folk tunes; Ctrl-C stops early and keeps the best weights."""
     with _one_sentence():
+        import torch
+
         from sluice.sequence.files import require_writable
         from sluice.tunes import learn
+
+        # Threads that share a processor wait for each other at every one of a step's barriers.
+        torch.set_num_threads(threads)
 
         console, weights = Console(), out / _WEIGHTS
         plan = learn.plan(seconds=None if epochs else 60 * minutes, epochs=epochs, seed=seed)

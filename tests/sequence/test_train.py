@@ -159,13 +159,3 @@ def test_no_data_is_refused(
 ) -> None:
     with pytest.raises(SequenceError, match=f"The {named} data needs"):
         train(model(), training, validation, Plan(epochs=1))
-
-
-def test_the_number_of_threads_is_left_as_it_was() -> None:
-    torch.set_num_threads(2)
-    try:
-        ticks = count()
-        train(model(), RISING, RISING[:4], Plan(seconds=60), clock=lambda: float(next(ticks)))
-        assert torch.get_num_threads() == 2
-    finally:
-        torch.set_num_threads(1)

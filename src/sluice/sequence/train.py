@@ -18,7 +18,6 @@ from sluice.sequence.batches import by_length, shuffled
 from sluice.sequence.errors import SequenceError, TrainingDiverged
 from sluice.sequence.model import LanguageModel
 from sluice.sequence.plan import Plan, learning_rate
-from sluice.sequence.threads import Threads
 from sluice.sequence.vocabulary import PADDING
 
 Sequences = Sequence[Sequence[int]]
@@ -129,7 +128,6 @@ class _Run:
 
     def __post_init__(self) -> None:
         self.started = self.clock()
-        self.threads = Threads(many=torch.get_num_threads())
         self.generator = torch.Generator().manual_seed(self.plan.seed)
         torch.manual_seed(self.plan.seed)
         self.optimizer = torch.optim.AdamW(
@@ -149,14 +147,12 @@ class _Run:
             if self.best is not None:
                 self.model.load_state_dict(self.best_weights)
             self.model.eval()
-            torch.set_num_threads(self.threads.many)
         assert self.best is not None
         return Outcome(self.best, self.steps, self.tokens, self._elapsed(), ended)
 
     def _steps(self) -> None:
         done = 0
         for batch in self._batches():
-            self._choose_threads()
             self._step(batch)
             due = math.floor(self._part() * self.plan.validations)
             if due > done:
@@ -169,11 +165,6 @@ class _Run:
     def _batches(self) -> Iterator[Tensor]:
         while True:
             yield from shuffled(self.training, self.plan.batch_size, self.generator)
-
-    def _choose_threads(self) -> None:
-        """With a budget in epochs the number stays: sums in another order would not repeat."""
-        if self.plan.seconds is not None:
-            torch.set_num_threads(self.threads.number())
 
     def _step(self, batch: Tensor) -> None:
         for group in self.optimizer.param_groups:
@@ -189,7 +180,6 @@ class _Run:
         self.loss = value if self.steps == 1 else 0.95 * self.loss + 0.05 * value
 
     def _validate(self) -> None:
-        self._choose_threads()
         self.latest = self._finite(loss_per_token(self.model, self.validation), "validation")
         if self.best is None or self.latest < self.best:
             self.best = self.latest
