@@ -52,10 +52,13 @@ def choose(tensors: Iterable[Tensor], beyond_torch: str | None, prefer: str | No
     return Choice(NATIVE, "torch's own layer does all that is asked for")
 
 
-@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
 def _transforming() -> bool:
     level: int = forward_ad._current_level
     return level >= 0 or torch._C._functorch.peek_interpreter_stack() is not None
+
+
+# As torch.compiler.assume_constant_result marks it, without importing the compiler for that.
+_transforming._dynamo_marked_constant = True  # type: ignore[attr-defined]
 
 
 def _unusual(tensor: Tensor) -> str | None:
