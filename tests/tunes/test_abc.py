@@ -30,6 +30,11 @@ def test_tunes_are_cut_apart_with_their_lines() -> None:
     assert [line.text for line in second.music()] == ["A:|B2"]
 
 
+def test_a_bracket_in_a_field_makes_it_no_music() -> None:
+    (block,) = abc.blocks("X:1\nC:[trad.]\nZ:|someone|\nM:4/4\nK:C\nC\n", "book")
+    assert block.header().meter == "4/4"
+
+
 def test_headers() -> None:
     first, second = (block.header() for block in abc.blocks(TWO, "book"))
     assert (first.meter, first.unit) == ("3/4", Fraction(1, 8))

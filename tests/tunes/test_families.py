@@ -23,6 +23,15 @@ def test_two_bars_in_common_make_a_family_and_families_join() -> None:
     assert families(tunes) == [[0, 1, 3, 4], [2]]
 
 
+def test_an_octave_apart_is_kin_and_a_fifth_apart_is_not() -> None:
+    tunes = [
+        tune(f"{SHARED} c 4 |"),
+        tune("C D E F | G F E D | C 4 |"),
+        tune("g a b c' | d' c' b a | g 4 |"),
+    ]
+    assert families(tunes) == [[0, 1], [2]]
+
+
 @pytest.mark.parametrize(
     "banal",
     ["c 4 | c 4 |", "c d e f | c d e f |", "c c c c | g 2 c 2 |", "c d e f | g |"],

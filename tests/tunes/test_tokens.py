@@ -31,6 +31,9 @@ def test_a_jig_in_d_is_brought_to_c() -> None:
         ("A[M:3/4]B|", "A M:3/4 B |"),
         ("Z2|A|", "z 8 | z 8 | A |"),
         ("A B", "A B |"),
+        ("A B|=20\nc|=\nd|", "A B | c | d |"),
+        ("A|\n: B:|", "A |: B :|"),
+        ("A4|\nz:|", "A 4 | z :|"),
     ],
 )
 def test_bodies(body: str, expected: str) -> None:
@@ -54,6 +57,7 @@ def test_flats_of_the_key_are_written_into_the_tokens() -> None:
         ("A |\n(3AB|", "too few notes"),
         ("A |\n? B|", "means nothing"),
         ("A |\nB0|", "takes no time"),
+        ("A |\nB c: d|", "belongs to no bar line"),
     ],
 )
 def test_faults_name_their_line(body: str, said: str) -> None:

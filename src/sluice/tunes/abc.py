@@ -20,7 +20,7 @@ _NEWLINE = re.compile(r"\r\n|\r|\n")
 _COMMENT = re.compile(r"(?<!\\)%.*")
 _FIELD = re.compile(r"([A-Za-z+]):(.*)", re.DOTALL)
 # A line such as `A:| B2` is a note before a repeat sign and not a field.
-_NOTE_BEFORE_BAR = re.compile(r"[a-g]:\s*[|:\[]", re.IGNORECASE)
+_NOTE_BEFORE_BAR = re.compile(r"[A-Ga-gxz]:\s*(?:[|:]|\[[|\d])")
 _METER = re.compile(r"\(?(\d{1,3}(?:\s*\+\s*\d{1,3})*)\)?\s*/\s*(\d+)")
 _BEATS = ("1", "2", "4", "8", "16", "32")
 _LENGTH = re.compile(r"(\d{1,3})\s*/\s*(\d{1,3})(?!\d)")

@@ -11,28 +11,43 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from itertools import pairwise
 
 from sluice.tunes.errors import TuneError
+from sluice.tunes.score import Bar
 from sluice.tunes.tokens import Tune
+
+Sounding = tuple[tuple[tuple[int, ...], Fraction], ...]
+"""What a bar sounds: semitones above some C, and length in eighths, of each event."""
+Passage = tuple[Sounding, Sounding]
 
 _PITCHES = 4
 _ASIDE = re.compile(r"\([^)]*\)|\bno\.? ?\d+|[^\w ]")
 _ARTICLE = re.compile(r"\b(the|a|an)\b")
 
 
-def passages(tune: Tune) -> Iterator[tuple[str, ...]]:
-    """Every two neighbouring bars of a tune, as tokens on a root of C.
+def passages(tune: Tune) -> Iterator[Passage]:
+    """Every two neighbouring bars of a tune, as they sound on a root of C in any octave.
 
     Both bars are complete and they differ, and together they have at least four pitches: a held
-    last note or a bar played twice is no kinship.
+    last note or a bar played twice is no kinship. The octave is left out because the same tune
+    in G and in A may come to lie an octave apart.
     """
-    for first, second in pairwise(tune.score.bars):
-        pitches = {event.pitches for bar in (first, second) for event in bar.events}
-        left, right = tune.tokens[first.start : first.stop], tune.tokens[second.start : second.stop]
-        whole = first.duration == first.length and second.duration == second.length
-        if whole and left != right and len(pitches) >= _PITCHES:
-            yield (*left, "|", *right)
+    for bars in pairwise(tune.score.bars):
+        pitches = {pitch for bar in bars for event in bar.events for pitch in event.pitches}
+        if len(pitches) < _PITCHES or any(bar.duration != bar.length for bar in bars):
+            continue
+        octave = min(pitches) // 12 * 12
+        first, second = (_sounding(bar, octave) for bar in bars)
+        if first != second:
+            yield first, second
+
+
+def _sounding(bar: Bar, octave: int) -> Sounding:
+    return tuple(
+        (tuple(pitch - octave for pitch in event.pitches), event.duration) for event in bar.events
+    )
 
 
 def plain_title(title: str) -> str:

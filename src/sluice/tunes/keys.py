@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import NamedTuple
 
 LETTERS = "CDEFGAB"
@@ -67,14 +68,9 @@ class Pitch(NamedTuple):
         Raises:
             ValueError: `text` is not a pitch.
         """
-        match = _PITCH.fullmatch(text)
-        if match is None:
-            raise ValueError(f"{text!r} is not a pitch")
-        sign, letter, marks = match.groups()
-        octave = letter.islower() + marks.count("'") - marks.count(",")
-        step = LETTERS.index(letter.upper()) + 7 * octave
-        return cls(step, ACCIDENTALS[sign] if sign else 0), sign is not None
+        return _pitch(text)
 
+    @lru_cache(maxsize=4096)  # noqa: B019 -- a pitch is a value, and there are few
     def moved(self, letters: int, semitones: int) -> Pitch:
         """This pitch an interval higher, spelt anew where it would need three accidentals."""
         natural = Pitch(self.step + letters)
@@ -84,6 +80,17 @@ class Pitch(NamedTuple):
         while wanted - natural.midi < -2:
             natural = Pitch(natural.step - 1)
         return Pitch(natural.step, wanted - natural.midi)
+
+
+@lru_cache(maxsize=1024)
+def _pitch(text: str) -> tuple[Pitch, bool]:
+    match = _PITCH.fullmatch(text)
+    if match is None:
+        raise ValueError(f"{text!r} is not a pitch")
+    sign, letter, marks = match.groups()
+    octave = letter.islower() + marks.count("'") - marks.count(",")
+    step = LETTERS.index(letter.upper()) + 7 * octave
+    return Pitch(step, ACCIDENTALS[sign] if sign else 0), sign is not None
 
 
 @dataclass(frozen=True)

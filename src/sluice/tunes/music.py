@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import lru_cache
 
 from sluice.tunes.abc import Header, Line, parse_key, parse_meter, parse_unit
 from sluice.tunes.errors import BadMusic
@@ -65,7 +66,7 @@ _SYMBOLS: dict[str, str] = {
     "field": r"\[([A-Za-z]):([^\]]*)\]",
     "bar": r"(:\s*)*(?:\[?\|+\]?)+(?:\s*:)*|::+",
     "ending": r"\[\s*(\d(?:[-,.]*\d)*)",
-    "tuplet": r"\((\d)(?::(\d{0,2}))?(?::(\d{0,2}))?",
+    "tuplet": r"[(](\d)(?::(\d{0,2}))?(?::(\d{0,2}))?",
     "hook": r"x(?=\s*(?:[|:]|\[\|))",
     "note": f"({_NOTE}){_LENGTH}",
     "rest": f"[zx]{_LENGTH}",
@@ -74,10 +75,14 @@ _SYMBOLS: dict[str, str] = {
     "tie": r"-",
     "chord": r"\[",
     "chord_end": rf"\]{_LENGTH}",
-    "slur": r"\((?!\d)|\)",
-    "space": r"[\s`\\$*]+",
+    "slur": r"[(](?!\d)|[)]",
+    # A `=` that ends a line is a soft line break left by mail.
+    "space": r"(?:[\s`\\$*]|=(?:20)?\s*$)+",
+    "colon": r":",
 }
 _LEXERS = {name: re.compile(pattern) for name, pattern in _SYMBOLS.items()}
+_GROUP = re.compile(r"(?<!\[)\((?!\?)")
+_ANY = re.compile("|".join(f"(?P<{name}>{_GROUP.sub('(?:', p)})" for name, p in _SYMBOLS.items()))
 _BARE_ENDING = re.compile(r"\s*(\d(?:[-,.]*\d)*)")
 _PASSED_OVER = {"quoted", "decoration", "grace", "slur", "space", "hook"}
 _FAULTS = {
@@ -87,7 +92,6 @@ _FAULTS = {
     "^": "an accidental with no note after it",
     "_": "an accidental with no note after it",
     "=": "an accidental with no note after it",
-    ":": "a colon that belongs to no bar line",
 }
 _IN_TIME_OF = {2: 3, 3: 2, 4: 3, 6: 2, 8: 3}
 
@@ -110,6 +114,11 @@ def tuplet_time(notes: int, meter: str) -> int:
     beats, unit = map(int, meter.split("/"))
     compound = unit == 8 and beats % 3 == 0
     return _IN_TIME_OF.get(notes, 3 if compound else 2)
+
+
+@lru_cache(maxsize=1024)
+def _eighths(above: int, below: int, unit: Fraction) -> Fraction:
+    return Fraction(above, below) * unit * 8
 
 
 class _Reader:
@@ -145,18 +154,20 @@ class _Reader:
 
     def _next(self, text: str, place: int) -> int:
         """Read one symbol of `text` and return where the next begins."""
-        for name, pattern in _LEXERS.items():
-            match = pattern.match(text, place)
-            if match is None or not match[0]:
-                continue
-            if name == "bar":
-                return self._bar(text, match)
-            if name not in _PASSED_OVER:
-                handler: Callable[[re.Match[str]], None] = getattr(self, f"_{name}")
-                handler(match)
-            return match.end()
-        fault = _FAULTS.get(text[place], f"{text[place]!r}, which means nothing here")
-        raise self._bad(fault)
+        found = _ANY.match(text, place)
+        if found is None:
+            fault = _FAULTS.get(text[place], f"{text[place]!r}, which means nothing here")
+            raise self._bad(fault)
+        name = str(found.lastgroup)
+        if name in _PASSED_OVER:
+            return found.end()
+        match = _LEXERS[name].match(text, place)
+        assert match is not None
+        if name == "bar":
+            return self._bar(text, match)
+        handler: Callable[[re.Match[str]], None] = getattr(self, f"_{name}")
+        handler(match)
+        return match.end()
 
     def _field(self, match: re.Match[str]) -> None:
         self._set(match[1], match[2].strip())
@@ -199,6 +210,12 @@ class _Reader:
             return match.end()
         self._ending(bare)
         return bare.end()
+
+    def _colon(self, match: re.Match[str]) -> None:
+        """A colon that follows a bar line over a line break or a field opens a repeat."""
+        if self.symbols and not isinstance(self.symbols[-1], BarLine):
+            raise self._bad("a colon that belongs to no bar line")
+        self._join(BarLine(self.line, opens=True))
 
     def _ending(self, match: re.Match[str]) -> None:
         digits = re.findall(r"\d", match[1])
@@ -259,7 +276,7 @@ class _Reader:
         divisor = int(below) if below else 2 ** len(slashes)
         if not divisor or above.strip("0") == "" != above:
             raise self._bad(f"{text!r}, which takes no time")
-        return Fraction(int(above or 1), divisor) * self.unit * 8
+        return _eighths(int(above or 1), divisor, self.unit)
 
     def _rest(self, match: re.Match[str]) -> None:
         if self.chord is None:
@@ -289,7 +306,8 @@ class _Reader:
     def _sound(self, pitches: tuple[Pitch, ...], duration: Fraction) -> None:
         if self.tie_open:
             self._close_tie(pitches)
-        self.symbols.append(Sound(pitches, duration * self.owed, self.line))
+        duration = duration if self.owed == 1 else duration * self.owed
+        self.symbols.append(Sound(pitches, duration, self.line))
         self.owed, self.carried = Fraction(1), {}
 
     def _last_sound(self) -> tuple[int, Sound] | None:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import lru_cache
 from typing import NamedTuple
 
 from sluice.tunes.errors import BadTokens
@@ -17,7 +18,7 @@ from sluice.tunes.music import tuplet_time
 
 METER = re.compile(r"M:(\d+/\d+)")
 MODE = re.compile(rf"K:C({'|'.join(MODES)})")
-DURATION = re.compile(r"(\d*)(?:/(\d+))?")
+DURATION = re.compile(r"\d{0,6}(?:/0*[1-9]\d{0,5})?")
 TUPLET = re.compile(r"\((\d)(?::(\d+):(\d+))?")
 BAR_LINE = re.compile(r"\||\|:|:\||::|\|\d(?:,\d)*")
 
@@ -191,11 +192,17 @@ class _Reader:
         return pitch.midi
 
     def _duration(self) -> Fraction:
-        match = DURATION.fullmatch(self._here())
-        if match is None or not match[0]:
+        token = self._here()
+        if not DURATION.fullmatch(token) or not token:
             return Fraction(1)
-        above, below = int(match[1] or 1), int(match[2] or 1)
-        if not above or not below:
+        duration = _fraction(token)
+        if not duration:
             raise self._bad("a duration of nothing")
         self.place += 1
-        return Fraction(above, below)
+        return duration
+
+
+@lru_cache(maxsize=1024)
+def _fraction(token: str) -> Fraction:
+    above, _, below = token.partition("/")
+    return Fraction(int(above or 1), int(below or 1))
