@@ -45,11 +45,16 @@ class Collection:
     notice: str = ""
 
     def report(self) -> str:
-        """How many tunes were kept, how many dropped and for what, the notice last."""
+        """How many tunes were kept, and which were dropped where and why.
+
+        Of a printed collection only how many for which reason, and its notice last.
+        """
         total = len(self.tunes) + len(self.dropped)
-        lines = [f"{len(self.tunes)} of {total} tunes read, {len(self.dropped)} dropped."]
-        lines += [f"  {count:4}  {kind}" for kind, count in self.reasons().most_common()]
-        return "\n".join([*lines, self.notice] if self.notice else lines)
+        kept = f"{len(self.tunes)} of {total} tunes read, {len(self.dropped)} dropped."
+        if not self.notice:
+            return "\n".join([kept, *(f"  {dropped}" for dropped in self.dropped)])
+        counts = [f"  {count:4}  {kind}" for kind, count in self.reasons().most_common()]
+        return "\n".join([kept, *counts, self.notice])
 
     def reasons(self) -> Counter[str]:
         """How many tunes were dropped for each kind of reason; examples in it are left out."""
