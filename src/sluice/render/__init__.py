@@ -1,0 +1,1 @@
+"""Equations written out in the languages that run them."""

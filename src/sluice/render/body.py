@@ -1,0 +1,64 @@
+"""A body: the elementwise part of a step as a kernel sees it, with where each value lies.
+
+A kernel multiplies matrices and moves through time; between the products it calls a body on a
+tile of ``rows`` (sequences) by ``blocks`` (of `lanes` units each). A body is compiled to a function
+
+    void body(int64 rows, int64 blocks, const Slot *slots)
+
+where a ``Slot`` is ``{T *base; int64 row; int64 block;}``, its strides counted in elements. What a
+slot holds may be missing (``base`` null) only where `Access.optional` says so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sluice.equations.graph import Node
+
+LOAD, PARAMETER, SCALAR, STORE, ADD_ROW, ADD_BLOCK = (
+    "load",
+    "parameter",
+    "scalar",
+    "store",
+    "add row",
+    "add block",
+)
+
+
+@dataclass(frozen=True)
+class Access:
+    """How a body reads or writes one value; r and b number the tile's rows and blocks.
+
+    =============  =====================================================================
+    ``load``       lanes at ``base + r·row + b·block + item·lanes``
+    ``parameter``  lanes at ``base + b·block + item·lanes``: the same for all rows
+    ``scalar``     one number at ``base + r·row + item``, the same for all lanes and blocks
+    ``store``      lanes to where ``load`` reads
+    ``add row``    lanes added to those at ``base + r·row + item·lanes``: a sum over blocks
+    ``add block``  lanes added to those at ``base + b·block + item·lanes``: a sum over rows
+    =============  =====================================================================
+    """
+
+    kind: str
+    slot: int
+    item: int
+    optional: bool = False
+
+
+@dataclass(frozen=True)
+class Body:
+    """Inputs and outputs of one function; what lies between is elementwise.
+
+    Every node that ``outputs`` reach before they reach an input or a constant is `Elementwise`.
+    ``detach`` passes its operand on. All loads of a tile's element come before its stores: a body
+    may write what it has read.
+    """
+
+    inputs: tuple[tuple[Node, Access], ...]
+    outputs: tuple[tuple[Node, Access], ...]
+    slots: int
+
+
+def lanes(bits: int) -> int:
+    """How many numbers of so many bits a block has: 64 bytes of them."""
+    return 512 // bits
