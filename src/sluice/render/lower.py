@@ -113,10 +113,10 @@ class Forward:
         key = (leaf.name, leaf.width)
         if key not in self.parameters:
             self.parameters[key] = self.places.item("parameters", CONST, leaf.width)
-            self.named_parameters.append((name, int(part or 0), *self.parameters[key]))
+            self.named_parameters.append((name, part, *self.parameters[key]))
         return self.parameters[key]
 
-    named_parameters: list[tuple[str, int, int, int]]
+    named_parameters: list[tuple[str, str, int, int]]
 
     def leaf(self, leaf: Leaf) -> tuple[int, int, str] | None:
         """Where what comes in from outside a step lies."""

@@ -253,8 +253,8 @@ class Back:
                 return mean.leaf
         leaf = Leaf("row", f"mean{len(self.section.means)}", "1")
         source, item = self.places.item("row sums", STEP, "")
-        target, _ = self.places.item("row means", STEP, "")
-        self.section.means.append(Means(norm, leaf, tuple(summed), source, item, target))
+        target = self.places.item("row means", STEP, "")
+        self.section.means.append(Means(norm, leaf, tuple(summed), source, item, *target))
         return leaf
 
 

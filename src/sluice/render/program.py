@@ -68,6 +68,7 @@ class RowMean:
     source: int
     item: int
     target: int
+    target_item: int
 
 
 @dataclass
@@ -108,7 +109,7 @@ class Program:
     """A cell's phases forward and back, and the places that they share."""
 
     places: list[Place]
-    parameters: list[tuple[str, int, int, int]]
+    parameters: list[tuple[str, str, int, int]]
     hoisted: list[Phase]
     forward: list[Phase]
     backward: list[Phase]

@@ -79,6 +79,7 @@ class Means:
     source: int
     item: int
     target: int
+    target_item: int
 
 
 @dataclass
@@ -239,7 +240,7 @@ class Section:
                 return norm.target, norm.item + norm.leaves.index(node), SCALAR  # type: ignore[arg-type]
         for mean in self.means:
             if node is mean.leaf:
-                return mean.target, mean.item, SCALAR
+                return mean.target, mean.target_item, SCALAR
         made = self.result_of(node)
         if made:
             group, item = made
@@ -298,7 +299,8 @@ class Section:
                 )
         for mean in self.means:
             if self.level(mean.leaf) == level:
-                first.means.append(RowMean(mean.norm, mean.source, mean.item, mean.target))
+                words = (mean.norm, mean.source, mean.item, mean.target, mean.target_item)
+                first.means.append(RowMean(*words))
         found = []
         for width in sorted(widths):
             phase = Phase(width)

@@ -1,0 +1,10 @@
+// The parts of the extension module; each adds its own to it.
+#pragma once
+
+#include <nanobind/nanobind.h>
+
+namespace sluice::SLUICE_ISA {
+
+void bind_loop(nanobind::module_& module);
+
+}  // namespace sluice::SLUICE_ISA

@@ -1,0 +1,138 @@
+// One call's arguments, the tape that it leaves, and how its sequences lie in time.
+#pragma once
+
+#include <cstring>
+#include <memory>
+
+#include "matrix.h"
+
+namespace sluice::SLUICE_ISA {
+
+template <class Real> struct Strided {
+    Real* data = nullptr;
+    i64 time = 0, row = 0;
+};
+
+// What a pass over time reads and writes; arrays are (time, batch, width) without padding.
+template <class Real> struct Call {
+    i64 steps = 0, batch = 0;
+    const Real* x = nullptr;
+    std::vector<const Real*> initial, restart;
+    std::vector<Strided<Real>> masks;
+    const i64* lengths = nullptr;      // descending, or null
+    const uint8_t* resets = nullptr;   // (time, batch), in the direction's own sense, or null
+    bool reverse = false;
+    int threads = 1;
+    Real* y = nullptr;
+    std::vector<Real*> last;
+    // The way back:
+    const Real* upstream = nullptr;
+    std::vector<const Real*> last_gradient;
+    Real* x_gradient = nullptr;
+    std::vector<Real*> initial_gradient, restart_gradient, parameter_gradient;
+
+    i64 first_step(i64 b) const { return reverse ? length(b) - 1 : 0; }
+    i64 length(i64 b) const { return lengths ? lengths[b] : steps; }
+    // How many sequences (the longest come first) are under way at step t.
+    i64 active(i64 t) const {
+        if (!lengths) return batch;
+        i64 low = 0, high = batch;
+        while (low < high) {
+            const i64 middle = (low + high) / 2;
+            if (lengths[middle] > t) low = middle + 1;
+            else high = middle;
+        }
+        return low;
+    }
+    bool restarts(i64 t, i64 b) const { return resets && resets[t * batch + b]; }
+};
+
+// What backpropagation needs of a forward pass, step by step: states, named values, statistics.
+template <class Real> struct Tape {
+    i64 steps, batch;
+    Block memory;
+    std::vector<Real*> base;  // of each place; null where the tape has none
+
+    // `direct`: the output array itself holds the first state.
+    Tape(const Program& program, i64 t, i64 b, bool direct) : steps(t), batch(b) {
+        std::vector<i64> sizes(program.places.size(), 0);
+        i64 total = 0;
+        for (size_t k = 0; k < sizes.size(); ++k) {
+            const Place& p = program.places[k];
+            const bool kept = p.role == Role::tape || p.role == Role::statistics ||
+                              p.role == Role::hoisted_statistics ||
+                              (p.role == Role::next && !(direct && p.index == 0));
+            if (!kept) continue;
+            sizes[k] = checked(checked(t, b), (p.row + 15) / 16 * 16);
+            total = total + sizes[k];
+            if (total < 0 || total > (i64(1) << 56)) throw std::bad_alloc();
+        }
+        memory = Block(size_t(total + 64) * sizeof(Real));
+        base.assign(sizes.size(), nullptr);
+        auto* at = reinterpret_cast<Real*>(memory.data());
+        for (size_t k = 0; k < sizes.size(); ++k)
+            if (sizes[k]) base[k] = at, at += sizes[k];
+    }
+
+    static i64 checked(i64 a, i64 b) {
+        i64 product;
+        if (__builtin_mul_overflow(a, b, &product) || product > (i64(1) << 56))
+            throw std::bad_alloc();
+        return product;
+    }
+};
+
+// A program with one layer's weights packed for it.
+template <class P> struct Kernel {
+    using Real = typename P::Real;
+    static constexpr i64 L = lanes<Real>;
+    const Program& program;
+    std::vector<std::unique_ptr<Packed<P>>> matrices;
+    Block constants;
+    std::vector<Real*> constant;  // of each place of scope constant that parameters fill
+    bool trains;
+
+    Kernel(const Program& p, const Real* const* parameters, bool for_training)
+        : program(p), matrices(p.matrices.size()), trains(for_training) {
+        for (const auto* list : {&p.hoisted, &p.forward}) pack_phases(*list, parameters);
+        if (trains) {
+            pack_phases(p.backward, parameters);
+            for (const Product& product : p.deferred) pack(product, parameters);
+        }
+        fill_constants(parameters);
+    }
+
+private:
+    void pack_phases(const std::vector<Phase>& phases, const Real* const* parameters) {
+        for (const Phase& phase : phases)
+            for (const Product& product : phase.products) pack(product, parameters);
+    }
+    void pack(const Product& product, const Real* const* parameters) {
+        const Matrix& m = program.matrices[size_t(product.matrix)];
+        const i64 results = m.transposed ? 1 : m.gates();
+        const bool spread = program.places[size_t(product.target)].items != results;
+        matrices[size_t(product.matrix)] = std::make_unique<Packed<P>>(m, spread, parameters);
+    }
+    void fill_constants(const Real* const* parameters) {
+        i64 total = 0;
+        for (const Place& p : program.places)
+            if (p.role == Role::parameters) total += p.row;
+        constants = Block(size_t(total + 16) * sizeof(Real));
+        auto* at = reinterpret_cast<Real*>(constants.data());
+        std::fill(at, at + total, Real(0));
+        constant.assign(program.places.size(), nullptr);
+        for (size_t k = 0; k < program.places.size(); ++k)
+            if (program.places[k].role == Role::parameters)
+                constant[k] = at, at += program.places[k].row;
+        for (const UnitParameter& u : program.units) {
+            const Place& p = program.places[size_t(u.place)];
+            const Real* source = u.parameter >= 0 ? parameters[u.parameter] : nullptr;
+            if (u.parameter >= 0 && !source) continue;
+            for (i64 unit = 0; unit < p.width; ++unit)
+                constant[size_t(u.place)][unit / L * p.block + u.item * L + unit % L] =
+                    source ? source[u.start + unit] : Real(1);
+        }
+    }
+};
+
+}  // namespace sluice::SLUICE_ISA

@@ -1,0 +1,279 @@
+"""The fused kernels of a CPU: a cell's program, its compiled bodies, and the time loop in C++."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sluice.equations.graph import Graph
+from sluice.equations.specs import Sizes
+from sluice.render.body import lanes
+from sluice.render.compile import compile as compile_bodies
+from sluice.render.lower import lower
+from sluice.render.program import Program
+from sluice.run import eager, kernels
+from sluice.run.passes import Pass, named
+from sluice.run.words import Words, body_name
+
+LAYERS = {
+    "float32": "LayerFloat32",
+    "float64": "LayerFloat64",
+    "bfloat16": "LayerBfloat16",
+    "int8": "LayerInt8",
+}
+_BITS = {torch.float32: 32, torch.float64: 64}
+_lock = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A cell of given sizes, ready to run: its program for the kernels, bodies compiled."""
+
+    graph: Graph
+    sizes: Sizes
+    program: Program
+    handle: Any
+    compiled: Any
+    bits: int
+
+
+def prepare(graph: Graph, sizes: Sizes, biased: bool, dtype: torch.dtype) -> Prepared:
+    """The program of ``graph``; made once for each size and dtype."""
+    with _lock:
+        return _prepared(graph, sizes, biased, _BITS[dtype], kernels.isa())
+
+
+@lru_cache(maxsize=256)
+def _prepared(
+    graph: Graph, sizes: Sizes, biased: bool, bits: int, isa: str | None
+) -> Prepared:
+    program = lower(graph, biased)
+    parts = (("hoisted", program.hoisted), ("forward", program.forward))
+    bodies = {
+        body_name(name, number): phase.body
+        for name, part in (*parts, ("backward", program.backward))
+        for number, phase in enumerate(part)
+        if phase.body is not None
+    }
+    compiled = compile_bodies(bodies, bits, isa)
+    words = Words(graph, program, sizes, compiled.address).write()
+    handle = _module().Program(words, lanes(bits))
+    return Prepared(graph, sizes, program, handle, compiled, bits)
+
+
+def _module() -> Any:
+    module = kernels.load()
+    assert module is not None, kernels.why_missing()
+    return module
+
+
+def pack(made: Prepared, parameters: Sequence[Tensor], precision: str, trains: bool) -> Any:
+    """A layer's weights, packed: copied as they are now."""
+    tensors = named(made.graph, parameters)
+    kept = [tensors.get(p.name) for p in made.graph.parameters]
+    held = [None if t is None else t.detach().contiguous() for t in kept]
+    addresses = [0 if t is None else t.data_ptr() for t in held]
+    return getattr(_module(), LAYERS[precision])(made.handle, addresses, trains)
+
+
+def run(job: Pass, precision: str | None = None) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """Run ``job`` on the kernels; autograd flows through as through `eager.run`.
+
+    ``precision`` is ``"float32"``, ``"bfloat16"`` or ``"int8"`` for float32 tensors; None for the
+    tensors' own.
+    """
+    order, ordered = _by_length(job)
+    precision = precision or ("float64" if job.x.dtype == torch.float64 else "float32")
+    restart = () if ordered.restart is None else ordered.restart
+    found = _Run.apply(
+        _Settings(ordered, precision), ordered.x, *ordered.states, *ordered.parameters, *restart
+    )
+    y, *last = found
+    if order is None:
+        return y, tuple(last)
+    back = order.argsort()
+    return y.index_select(1, back), tuple(state.index_select(0, back) for state in last)
+
+
+def _by_length(job: Pass) -> tuple[Tensor | None, Pass]:
+    """The job with its longest sequences first, and the order that does that."""
+    if job.lengths is None or job.lengths.numel() < 2:
+        return None, job
+    lengths = job.lengths.cpu()
+    if bool((lengths[1:] <= lengths[:-1]).all()):
+        return None, job
+    order = lengths.argsort(descending=True, stable=True)
+    masks = tuple(m.index_select(1, order) if m.shape[1] > 1 else m for m in job.masks)
+    ordered = Pass(
+        job.graph,
+        job.sizes,
+        job.x.index_select(1, order),
+        tuple(state.index_select(0, order) for state in job.states),
+        job.parameters,
+        masks,
+        lengths[order],
+        None if job.resets is None else job.resets.index_select(1, order),
+        job.restart,
+        job.reverse,
+    )
+    return order, ordered
+
+
+class _Settings:
+    """What a call hands to the way back beside its tensors."""
+
+    def __init__(self, job: Pass, precision: str) -> None:
+        self.job, self.precision = job, precision
+        self.made = prepare(job.graph, job.sizes, self._biased(), job.x.dtype)
+        self.threads = kernels.get_num_threads()
+
+    def _biased(self) -> bool:
+        return len(self.job.parameters) == len(self.job.graph.parameters)
+
+
+class _Words:
+    """A call's words; keeps alive the tensors whose addresses they hold."""
+
+    def __init__(self, s: _Settings, x: Tensor, states: Sequence[Tensor], y: Tensor) -> None:
+        job = s.job
+        self.kept: list[Tensor] = []
+        fresh = [] if job.resets is None else [t.detach() for t in job.restart_states]
+        self.words = [x.shape[0], x.shape[1], s.threads, int(job.reverse)]
+        self.words += [self.at(x), self.at(y)]
+        self.words += [self.at(None if job.lengths is None else job.lengths.cpu().long())]
+        restarts = None if job.restarts is None else job.restarts.squeeze(-1).to(torch.uint8)
+        self.words.append(self.at(restarts))
+        self.several(states)
+        self.several(fresh)
+        self.words.append(len(job.masks))
+        for mask, spec in zip(job.masks, job.graph.masks, strict=True):
+            self.words += self._mask(mask, job.sizes.of(spec.width), lanes(s.made.bits), x)
+
+    def at(self, tensor: Tensor | None) -> int:
+        """A tensor's address; 0 for none."""
+        if tensor is None:
+            return 0
+        self.kept.append(tensor.detach().contiguous())
+        return self.kept[-1].data_ptr()
+
+    def several(self, tensors: Sequence[Tensor | None]) -> None:
+        """A list of addresses."""
+        self.words += [len(tensors), *map(self.at, tensors)]
+
+    def _mask(self, mask: Tensor, width: int, block: int, x: Tensor) -> list[int]:
+        """A mask's address and strides over time and rows, its width padded to whole blocks."""
+        own = mask.expand(*mask.shape[:-1], width)
+        if width % block:
+            own = torch.nn.functional.pad(own, (0, -width % block))
+        own = own.contiguous()
+        time, row = (0 if n == 1 else step for n, step in zip(own.shape, own.stride(), strict=False))
+        return [self.at(own), time, row]
+
+
+class _Run(torch.autograd.Function):
+    """One pass over time, and its way back."""
+
+    @staticmethod
+    def forward(ctx: Any, s: _Settings, *tensors: Tensor) -> tuple[Tensor, ...]:
+        job, graph = s.job, s.job.graph
+        x, states = job.x.detach().contiguous(), [t.detach() for t in job.states]
+        y = x.new_empty(*x.shape[:2], job.sizes.of(graph.states[0].width))
+        last = [x.new_empty(x.shape[1], job.sizes.of(state.width)) for state in graph.states]
+        trains = any(ctx.needs_input_grad)
+        layer = pack(s.made, job.parameters, s.precision, trains)
+        call = _Words(s, x, states, y)
+        call.several(last)
+        tape = layer.forward(call.words, trains)
+        if trains:
+            ctx.settings, ctx.layer, ctx.tape = s, layer, tape
+            ctx.save_for_backward(*tensors, y)
+        return (y, *last)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor | None) -> Any:
+        s: _Settings = ctx.settings
+        *tensors, y = ctx.saved_tensors
+        if torch.is_grad_enabled():
+            return (None, *_differentiable(s, tensors, gradients, ctx.needs_input_grad[1:]))
+        return (None, *_backward(s, ctx.layer, ctx.tape, tensors, y, gradients, ctx.needs_input_grad))
+
+
+def _backward(
+    s: _Settings,
+    layer: Any,
+    tape: Any,
+    tensors: Sequence[Tensor],
+    y: Tensor,
+    gradients: Sequence[Tensor | None],
+    needs: Sequence[bool],
+) -> list[Tensor | None]:
+    job, graph = s.job, s.job.graph
+    count = len(graph.states)
+    x, states = tensors[0].contiguous(), tensors[1 : 1 + count]
+    parameters = tensors[1 + count : 1 + count + len(job.parameters)]
+    call = _Words(s, x, states, y)
+    call.words.append(call.at(gradients[0]))
+    call.several(gradients[1:])
+    of_x = torch.empty_like(x) if needs[1] else None
+    call.words.append(0 if of_x is None else of_x.data_ptr())
+    of_states = [torch.empty_like(t, memory_format=torch.contiguous_format) for t in states]
+    call.words += [count, *(t.data_ptr() for t in of_states)]
+    restart = [torch.zeros_like(t) for t in (job.restart or ())]
+    call.words += [len(restart), *(t.data_ptr() for t in restart)]
+    first = 2 + count
+    of_parameters = [
+        torch.zeros_like(p, memory_format=torch.contiguous_format) if needs[first + k] else None
+        for k, p in enumerate(parameters)
+    ]
+    filled = {k: t for k, t in zip(_names(job), of_parameters, strict=True)}
+    targets = [filled.get(p.name) for p in graph.parameters]
+    call.words += [len(targets), *(0 if t is None else t.data_ptr() for t in targets)]
+    layer.backward(call.words, tape)
+    return [of_x, *of_states, *of_parameters, *restart]
+
+
+def _names(job: Pass) -> list[str]:
+    return list(named(job.graph, job.parameters))
+
+
+def _differentiable(
+    s: _Settings,
+    tensors: Sequence[Tensor],
+    gradients: Sequence[Tensor | None],
+    needs: Sequence[bool],
+) -> list[Tensor | None]:
+    """The gradients by the reference, so that they have gradients of their own."""
+    job = s.job
+    count, given = len(job.graph.states), len(job.parameters)
+    x, rest = tensors[0], tensors[1:]
+    again = Pass(
+        job.graph,
+        job.sizes,
+        x,
+        tuple(rest[:count]),
+        tuple(rest[count : count + given]),
+        job.masks,
+        job.lengths,
+        job.resets,
+        tuple(rest[count + given :]) or None,
+        job.reverse,
+    )
+    y, last = eager.run(again)
+    outputs = [(o, g) for o, g in zip((y, *last), gradients, strict=True) if g is not None]
+    wanted = [t for t, need in zip(tensors, needs, strict=True) if need]
+    found = iter(
+        torch.autograd.grad(
+            [o for o, _ in outputs],
+            wanted,
+            [g for _, g in outputs],
+            create_graph=True,
+            allow_unused=True,
+        )
+    )
+    return [next(found) if need else None for need in needs]

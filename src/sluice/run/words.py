@@ -1,0 +1,186 @@
+"""A program for given sizes as the list of integers that the kernels read."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterable, Mapping
+
+from sluice.equations.graph import Graph
+from sluice.equations.specs import Sizes
+from sluice.render.program import (
+    Phase,
+    Place,
+    Product,
+    Program,
+    RowGradient,
+    RowMean,
+    Statistics,
+    WeightGradient,
+)
+
+_SCOPES = ("time", "chunk", "step", "const")
+_ROLES = (
+    "scratch",
+    "input",
+    "previous",
+    "next",
+    "tape",
+    "mask",
+    "parameters",
+    "statistics",
+    "hoisted statistics",
+    "flow",
+    "flow out",
+    "upstream",
+    "deltas",
+    "learned operand",
+    "row gradients",
+    "row sums",
+    "row means",
+    "input gradient",
+    "tile",
+)
+
+
+class Words:
+    """Writes one program; ``addresses`` are those of the bodies, in the order of `bodies`."""
+
+    def __init__(
+        self, graph: Graph, program: Program, sizes: Sizes, addresses: Mapping[str, int]
+    ) -> None:
+        self.graph, self.program, self.sizes, self.addresses = graph, program, sizes, addresses
+        self._numbers = {p.name: k for k, p in enumerate(graph.parameters)}
+        self._shapes = {p.name: p.shape(sizes) for p in graph.parameters}
+        self._matrices: list[list[int]] = []
+        self._norms = {norm.name: norm for norm in graph.norms}
+
+    def write(self) -> list[int]:
+        """All of it."""
+        program, sizes = self.program, self.sizes
+        phases = [
+            self._many(part, lambda phase, name=name: self._phase(phase, name))
+            for name, part in (
+                ("hoisted", program.hoisted),
+                ("forward", program.forward),
+                ("backward", program.backward),
+            )
+        ]
+        deferred = self._many(program.deferred, self._product)
+        rest = any(
+            role == "input gradient"
+            for phase in program.backward
+            for role in (program.places[k].role for k in phase.places)
+        )
+        head = [sizes.input, len(self.graph.parameters), int(rest)]
+        states = [sizes.of(state.width) for state in self.graph.states]
+        masks = [sizes.of(mask.width) for mask in self.graph.masks]
+        return [
+            *head,
+            *_list(states),
+            *_list(masks),
+            *self._many(program.places, self._place),
+            *_joined(self._matrices),
+            *(word for part in phases for word in part),
+            *deferred,
+            *self._many(program.weights, self._weight),
+            *self._many(program.rows, self._row),
+            *self._many(program.parameters, self._unit),
+        ]
+
+    def _many(self, things: Iterable[object], write: Callable[..., list[int]]) -> list[int]:
+        return _joined([write(thing) for thing in things])
+
+    def _place(self, place: Place) -> list[int]:
+        role = "tile" if place.role.endswith("tile") else place.role
+        code = _ROLES.index(role) if role in _ROLES else 0
+        width = self.sizes.of(place.width) if place.width else 0
+        return [_SCOPES.index(place.scope), code, place.index, width, place.items]
+
+    def _phase(self, phase: Phase, name: str) -> list[int]:
+        part = getattr(self.program, name)
+        address = self.addresses[body_name(name, part.index(phase))] if phase.body else 0
+        return [
+            self.sizes.of(phase.width),
+            *self._many(phase.statistics, self._statistics),
+            *self._many(phase.means, self._mean),
+            *self._many(phase.products, self._product),
+            address,
+            *_list(phase.places),
+        ]
+
+    def _units(self, norm: str) -> int:
+        return sum(map(self.sizes.of, self._norms[norm].widths))
+
+    def _statistics(self, s: Statistics) -> list[int]:
+        (epsilon,) = struct.unpack("<q", struct.pack("<d", self._norms[s.norm].epsilon))
+        places, items = zip(*s.parts, strict=True)
+        units = self._units(s.norm)
+        return [*_list(places), *_list(items), s.target, s.item, units, epsilon]
+
+    def _mean(self, m: RowMean) -> list[int]:
+        return [m.source, m.item, m.target, m.target_item, self._units(m.norm)]
+
+    def _product(self, p: Product) -> list[int]:
+        stack, sizes = self.graph.stack(p.stack), self.sizes
+        widths = dict(stack.gates)
+        rows = stack.rows(sizes)
+        gate, operand = sizes.of(widths[p.gates[0]]), sizes.of(stack.operand)
+        bias = -1 if p.transposed else self._numbers.get(f"bias_{stack.name}", -1)
+        width, inner = (operand, gate) if p.transposed else (gate, operand)
+        starts = _list(rows[name][0] for name in p.gates)
+        weight = self._numbers[f"weight_{stack.name}"]
+        self._matrices.append(
+            [
+                int(p.transposed),
+                weight,
+                bias,
+                width,
+                inner,
+                stack.heads,
+                operand // stack.heads,
+                *starts,
+            ]
+        )
+        return [len(self._matrices) - 1, p.operand, p.target, p.item, int(p.accumulate)]
+
+    def _weight(self, w: WeightGradient) -> list[int]:
+        stack = self.graph.stack(w.stack)
+        rows = stack.rows(self.sizes)
+        starts = _list(rows[gate][0] for gate in w.gates)
+        columns = self.sizes.of(stack.operand) // stack.heads
+        number = self._numbers[f"weight_{w.stack}"]
+        return [number, columns, stack.heads, rows[w.gates[0]][1], *starts, w.deltas, w.operand]
+
+    def _row(self, g: RowGradient) -> list[int]:
+        width = self.sizes.of(self.program.places[g.place].width)
+        start = 0
+        if g.kind == "gate":
+            start, width = self.graph.stack(g.parameter.removeprefix("bias_")).rows(self.sizes)[
+                g.gate
+            ]
+        elif g.kind == "norm":
+            start = self._norm_start(g.parameter, int(g.gate))
+        return [self._numbers[g.parameter], start, width, g.place, g.item]
+
+    def _norm_start(self, parameter: str, part: int) -> int:
+        norm = self._norms[parameter.partition("_")[2]]
+        return sum(map(self.sizes.of, norm.widths[:part]))
+
+    def _unit(self, unit: tuple[str, str, int, int]) -> list[int]:
+        name, part, place, item = unit
+        start = self._norm_start(name, int(part)) if part else 0
+        return [self._numbers.get(name, -1), start, place, item]
+
+
+def body_name(part: str, number: int) -> str:
+    """The name of a phase's body among the compiled."""
+    return f"{part}_{number}"
+
+
+def _list(words: Iterable[int]) -> list[int]:
+    found = list(words)
+    return [len(found), *found]
+
+
+def _joined(lists: list[list[int]]) -> list[int]:
+    return [len(lists), *(word for words in lists for word in words)]
