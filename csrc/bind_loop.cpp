@@ -64,7 +64,8 @@ template <class P> struct Layer {
     Layer(const Program& p, const std::vector<i64>& parameters, bool trains)
         : program(&p), kernel(p, reals(parameters, p).data(), trains) {}
 
-    std::unique_ptr<Tape<Real>> forward(const std::vector<i64>& words, bool keep) const {
+    // The tape, which the caller owns; null where none is kept.
+    Tape<Real>* forward(const std::vector<i64>& words, bool keep) const {
         Reader in(words);
         Call<Real> call = read_call<Real>(in, *program);
         call.last = outputs<Real>(in);
@@ -72,7 +73,7 @@ template <class P> struct Layer {
         const bool direct = program->state_widths[0] % lanes<Real> == 0;
         if (keep) tape = std::make_unique<Tape<Real>>(*program, call.steps, call.batch, direct);
         Forward<P>(kernel, call, tape.get()).run();
-        return tape;
+        return tape.release();
     }
 
     void backward(const std::vector<i64>& words, const Tape<Real>& tape) const {
@@ -122,7 +123,7 @@ template <class Real> void bind_tape(nb::module_& m, const char* name) {
 template <class P> void bind_layer(nb::module_& m, const char* name) {
     nb::class_<Layer<P>>(m, name)
         .def(nb::init<const Program&, const std::vector<i64>&, bool>(), nb::keep_alive<1, 2>())
-        .def("forward", &Layer<P>::forward, nb::call_guard<nb::gil_scoped_release>())
+        .def("forward", &Layer<P>::forward, nb::rv_policy::take_ownership, nb::call_guard<nb::gil_scoped_release>())
         .def("backward", &Layer<P>::backward, nb::call_guard<nb::gil_scoped_release>());
 }
 

@@ -86,7 +86,8 @@ public:
         return words_[at_++];
     }
     std::vector<i64> list() {
-        std::vector<i64> found(size_t(next()));
+        const size_t count = size_t(next());
+        std::vector<i64> found(count);
         for (i64& word : found) word = next();
         return found;
     }

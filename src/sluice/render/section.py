@@ -160,7 +160,9 @@ class Section:
                 ] = (node, False)
         for node, place, item, optional in self._later:
             self._settle(node, place, item, optional)
-        top = max([0, *(level for level, _ in self._wants), *map(self._group_level, self.groups)])
+        levels = [level for level, _ in self._wants]
+        levels += [self.level(norm.leaves[0]) for norm in self.norms]
+        top = max([0, *levels, *map(self._group_level, self.groups)])
         bodies = {}
         for level in range(top, -1, -1):
             for width in sorted({w for at, w in self._wants if at == level}):
@@ -314,8 +316,12 @@ class Section:
             else:
                 phase.products = [self._product(group, group.tile, 0) for group in own]
             found.append(phase)
-        if (first.statistics or first.means) and found:
-            found[0].statistics, found[0].means = first.statistics, first.means
+        if not (first.statistics or first.means):
+            return found
+        if not found:
+            first.width = self.places.all[first.statistics[0].parts[0][0]].width
+            return [first]
+        found[0].statistics, found[0].means = first.statistics, first.means
         return found
 
     def _product(self, group: Group, target: int, item: int) -> Product:

@@ -1,0 +1,133 @@
+// How two operands are multiplied: their types, how many k's go together, one multiply-add.
+#pragma once
+
+#include "vector.h"
+
+namespace sluice::SLUICE_ISA {
+
+// left: the group of a row's elements at `a`, in every lane. right: the same group of one
+// register of units. A group takes `parts` multiply-adds; each part reads its share again, as a
+// load is cheaper than a register kept.
+template <class T> struct Plain {
+    using A = T;
+    using B = T;
+    using Acc = T;
+    using Real = T;
+    static constexpr int group = 1, parts = 1;
+
+    template <int> [[gnu::always_inline]] static Register<T> left(const T* a) {
+        return splat(*a);
+    }
+    template <int> [[gnu::always_inline]] static Register<T> right(const T* b) {
+        return load<T>(b);
+    }
+    [[gnu::always_inline]] static Register<T> add(Register<T> sum, Register<T> a, Register<T> b) {
+        return fma(a, b, sum);
+    }
+};
+
+struct F32 : Plain<float> {};
+struct F64 : Plain<double> {};
+
+struct BF16 {
+    using A = uint16_t;
+    using B = uint16_t;
+    using Acc = float;
+    using Real = float;
+    static constexpr int group = 2;
+
+#if defined(__AVX512BF16__)
+    static constexpr int parts = 1;
+    template <int> [[gnu::always_inline]] static Register<int> left(const A* a) {
+        return splat(int(word_at(a)));
+    }
+    template <int> [[gnu::always_inline]] static Register<int> right(const B* b) {
+        return load<int>(b);
+    }
+    [[gnu::always_inline]] static Register<float> add(Register<float> sum, Register<int> a,
+                                                      Register<int> b) {
+        return (Register<float>)_mm512_dpbf16_ps((__m512)sum, (__m512bh)a, (__m512bh)b);
+    }
+#else
+    // A bfloat16 is the upper half of a float: the word's lower half is the even k.
+    static constexpr int parts = 2;
+    template <int part> [[gnu::always_inline]] static Register<float> half(Register<int> words) {
+        if constexpr (part == 0) return (Register<float>)(words << 16);
+        return (Register<float>)(words & int(0xffff0000));
+    }
+    template <int part> [[gnu::always_inline]] static Register<float> left(const A* a) {
+        return half<part>(splat(int(word_at(a))));
+    }
+    template <int part> [[gnu::always_inline]] static Register<float> right(const B* b) {
+        return half<part>(load<int>(b));
+    }
+    [[gnu::always_inline]] static Register<float> add(Register<float> sum, Register<float> a,
+                                                      Register<float> b) {
+        return fma(a, b, sum);
+    }
+#endif
+};
+
+// Unsigned activations times signed weights, summed exactly.
+struct I8 {
+    using A = uint8_t;
+    using B = int8_t;
+    using Acc = int32_t;
+    using Real = float;
+    using Words = Register<int32_t>;
+    static constexpr int group = 4;
+
+#if defined(__AVX512VNNI__)
+    static constexpr int parts = 1;
+    template <int> [[gnu::always_inline]] static Words left(const A* a) {
+        return splat(int32_t(word_at(a)));
+    }
+    template <int> [[gnu::always_inline]] static Words right(const B* b) {
+        return load<int32_t>(b);
+    }
+    [[gnu::always_inline]] static Words add(Words sum, Words a, Words b) {
+        return (Words)_mm512_dpbusd_epi32((__m512i)sum, (__m512i)a, (__m512i)b);
+    }
+#else
+    // Two bytes of each word at a time, widened to 16 bits: their two products fit 32 bits.
+    static constexpr int parts = 2;
+    template <int part> [[gnu::always_inline]] static Words left(const A* a) {
+        return splat(int32_t(word_at(a) >> (8 * part) & 0x00ff00ff));
+    }
+    template <int part> [[gnu::always_inline]] static Words right(const B* b) {
+        auto bytes = load<int16_t>(b);
+        if constexpr (part == 0) bytes <<= 8;
+        return (Words)(bytes >> 8);
+    }
+    [[gnu::always_inline]] static Words add(Words sum, Words a, Words b) {
+        return sum + products(a, b);
+    }
+#if defined(__AVX512BW__)
+    [[gnu::always_inline]] static Words products(Words a, Words b) {
+        return (Words)_mm512_madd_epi16((__m512i)a, (__m512i)b);
+    }
+#elif defined(__AVX2__)
+    [[gnu::always_inline]] static Words products(Words a, Words b) {
+        return (Words)_mm256_madd_epi16((__m256i)a, (__m256i)b);
+    }
+#elif defined(__SSE2__)
+    [[gnu::always_inline]] static Words products(Words a, Words b) {
+        return (Words)_mm_madd_epi16((__m128i)a, (__m128i)b);
+    }
+#else
+    [[gnu::always_inline]] static Words products(Words a, Words b) {
+        return (a << 16 >> 16) * (b << 16 >> 16) + (a >> 16) * (b >> 16);
+    }
+#endif
+#endif
+};
+
+// The number of groups that k elements fill, the last one padded with zeros.
+template <class P> constexpr i64 groups_of(i64 k) { return (k + P::group - 1) / P::group; }
+
+// Elements of the packed panel of nv vectors of units.
+template <class P> constexpr i64 panel_size(int nv, i64 k) {
+    return nv * lanes<typename P::Acc> * P::group * groups_of<P>(k);
+}
+
+} // namespace sluice::SLUICE_ISA
