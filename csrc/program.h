@@ -164,7 +164,7 @@ private:
         const bool scalars = p.role == Role::statistics || p.role == Role::hoisted_statistics ||
                              p.role == Role::row_means;
         p.blocks = p.role == Role::row_sums ? 1 : (p.width + lanes - 1) / lanes;
-        p.block = p.role == Role::row_sums ? 0 : p.items * lanes;
+        p.block = scalars || p.role == Role::row_sums ? 0 : p.items * lanes;
         p.row = scalars ? p.items : p.blocks * p.items * lanes;
         return p;
     }

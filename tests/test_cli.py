@@ -58,7 +58,7 @@ def test_version_is_the_installed_one() -> None:
 def test_doctor_tells_versions_and_backends() -> None:
     result = run("doctor")
     assert result.exit_code == 0
-    for word in ("torch", version("numpy"), "threads", "nn.LSTM", "native", "PeepholeLSTM"):
+    for word in ("torch", version("numpy"), "threads", "nn.LSTM", "fused", "PeepholeLSTM"):
         assert word in result.output
 
 

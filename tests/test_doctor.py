@@ -3,11 +3,13 @@ from pathlib import Path
 import torch
 
 from sluice.doctor import backends, machine, processor
+from sluice.run import kernels
 
 
 def test_versions_and_threads_are_the_real_ones() -> None:
     told = machine()
     assert told["torch"] == torch.__version__
+    assert told["kernels"] == kernels.isa()
     assert told["threads"].startswith(f"{torch.get_num_threads()} of torch's")
 
 
@@ -30,6 +32,6 @@ def test_a_system_without_cpuinfo_is_no_error(tmp_path: Path) -> None:
 def test_every_layer_and_cell_is_told_its_backend_and_the_reason() -> None:
     told = backends()
     for name in ("nn.LSTM", "nn.GRU", "nn.RNN"):
-        assert told[name].startswith("native: ")
+        assert told[name].startswith("fused: ")
     for name in ("PeepholeLSTM", "ProjectedLSTM", "SLSTM", "Jordan"):
-        assert told[f"nn.Recurrent(cells.{name})"].startswith("reference: ")
+        assert told[f"nn.Recurrent(cells.{name})"].startswith("fused: ")

@@ -13,7 +13,7 @@ def test_the_examples_run_and_say_what_they_should(capsys: pytest.CaptureFixture
     blocks = re.findall(r"```python\n(.*?)```", README, re.S)
     names: dict[str, object] = {}
     exec("".join(blocks), names)
-    assert "torch.Size([100, 4, 32]) torch.Size([2, 4, 32]) reference" in capsys.readouterr().out
+    assert "torch.Size([100, 4, 32]) torch.Size([2, 4, 32]) fused" in capsys.readouterr().out
     assert "sluice" in type(names["model"][0]).__module__  # type: ignore[index]
 
 

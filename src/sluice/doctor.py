@@ -12,6 +12,7 @@ import torch
 
 import sluice
 from sluice import cells, nn
+from sluice.run import kernels
 
 _INSTRUCTION_SETS = (
     *("sse4_2", "avx", "avx2", "fma", "f16c", "avx_vnni", "avx512f", "avx512bw", "avx512vl"),
@@ -38,6 +39,7 @@ def machine(cpuinfo: Path = Path("/proc/cpuinfo")) -> dict[str, str]:
         "system": platform.platform(),
         "processor": model or platform.processor() or platform.machine(),
         "instruction sets": " ".join(known) or "not known on this system",
+        "kernels": kernels.isa() or kernels.why_missing(),
         "threads": f"{torch.get_num_threads()} of torch's, {os.cpu_count()} processors",
         "CUDA": torch.cuda.get_device_name() if torch.cuda.is_available() else "none",
     }

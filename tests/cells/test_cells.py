@@ -213,7 +213,8 @@ def test_lstm_1997_passes_no_gradient_through_its_gates() -> None:
     c = torch.randn(1, 1, H, requires_grad=True)
     y, _ = layer(x, (h, c))
     of_h, of_c = torch.autograd.grad(y.sum(), (h, c), allow_unused=True)
-    assert of_h is None and of_c.abs().min() > 0
+    assert of_h is None or not of_h.any()
+    assert of_c.abs().min() > 0
 
 
 def test_zoneout_keeps_states_at_its_rate_and_repeats_for_a_seed() -> None:

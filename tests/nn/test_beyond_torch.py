@@ -219,8 +219,13 @@ def test_refused_options(make: Any, told: str) -> None:
 
 @pytest.mark.parametrize("cell", [PeepholeLSTM, Elman])
 def test_backend_tells_itself_and_why(cell: Any) -> None:
-    assert Recurrent(cell, X, H).backend.name == "reference"
+    assert Recurrent(cell, X, H).backend.name == "fused"
+    assert Recurrent(cell, X, H).half().backend.name == "reference"
     layer = sluice.nn.LSTM(X, H)
-    assert str(layer.backend).startswith("native: torch's own layer")
+    assert str(layer.backend).startswith("fused: the kernels")
+    assert str(layer.half().backend).startswith("native: there are no kernels for torch.float16")
+    layer = layer.float()
+    layer.prefer = "native"
+    assert layer.backend.name == "native"
     layer.prefer = "reference"
     assert layer.backend.name == "reference" and "prefer" in layer.backend.reason

@@ -16,8 +16,8 @@ from sluice.nn import init, states
 from sluice.nn.batch import Batch, States, arrange, autocasting, under_autocast
 from sluice.nn.readout import Readout
 from sluice.nn.stream import Stream
-from sluice.run import eager, operator
-from sluice.run.choose import NATIVE, OPERATOR, Choice, choose
+from sluice.run import cpu, eager, operator
+from sluice.run.choose import FUSED, NATIVE, OPERATOR, Choice, choose, warn_of
 from sluice.run.native import run as run_native
 from sluice.run.passes import Pass
 
@@ -36,8 +36,10 @@ class RecurrentStack(nn.Module):
     dropout: float
     bidirectional: bool
 
-    #: ``"reference"`` runs the equations step by step wherever there is a choice.
+    #: ``"reference"`` runs the equations step by step, ``"native"`` torch's own layer, wherever
+    #: there is a choice.
     prefer: str | None = None
+    _precision: str = "float32"
     #: The forward of torch's own layer, where the subclass has one.
     native: type[nn.RNNBase] | None = None
     readout: Readout | None
@@ -149,6 +151,21 @@ class RecurrentStack(nn.Module):
         """Which backend a plain call runs on now, and why; ``str()`` of it is one sentence."""
         return choose(self.parameters(), self._beyond_torch(None, None, None), self.prefer)
 
+    @property
+    def precision(self) -> str:
+        """What a float32 layer's kernels multiply in: ``"float32"``, ``"bfloat16"`` (weights
+        rounded at every call, sums in float32) or ``"int8"`` (for evaluation).
+
+        Raises ValueError for any other name.
+        """
+        return self._precision
+
+    @precision.setter
+    def precision(self, name: str) -> None:
+        if name not in cpu.PRECISIONS:
+            raise ValueError(f"precision is one of {', '.join(cpu.PRECISIONS)}, not {name!r}")
+        self._precision = name
+
     def _beyond_torch(self, lengths: Any, resets: Any, input: Any) -> str | None:
         """What is asked for that torch's own layer does not offer."""
         if self.native is None:
@@ -194,6 +211,7 @@ class RecurrentStack(nn.Module):
         tensor = input.data if isinstance(input, PackedSequence) else input
         beyond = self._beyond_torch(lengths, resets, tensor)
         choice = choose((tensor, *self.parameters()), beyond, self.prefer)
+        warn_of(choice, tensor, self._precision)
         if choice.name == NATIVE and self.native is not None:
             output, last = run_native(self, self.native, input, self._native_states(input, hx))
             return self._read_out(output), last
@@ -285,6 +303,11 @@ class RecurrentStack(nn.Module):
             marks = (batch.lengths, batch.resets, restart, reverse)
             found = operator.run(self._text, plain, x, states, parameters, masks, *marks)
             return found[0], tuple(found[1:])
+        dtype = x.dtype
+        if backend == FUSED and dtype == torch.bfloat16:  # autocast: its sums are in float32
+            x, states = x.float(), tuple(state.float() for state in states)
+            parameters, restart = [p.float() for p in parameters], [r.float() for r in restart]
+            masks = [mask.float() for mask in masks]
         job = Pass(
             from_text(self._text),
             sizes,
@@ -297,7 +320,21 @@ class RecurrentStack(nn.Module):
             tuple(restart) or None,
             reverse,
         )
-        return eager.run(job)
+        if backend != FUSED or not cpu.fits(job):
+            return eager.run(job)
+        narrow = dtype == torch.bfloat16
+        y, last = cpu.run(job, "bfloat16" if narrow else self._chosen_precision(dtype))
+        return y.to(dtype), tuple(state.to(dtype) for state in last)
+
+    def _chosen_precision(self, dtype: torch.dtype) -> str:
+        if dtype == torch.float64:
+            return "float64"
+        if self._precision == "int8" and self.training:
+            raise RuntimeError(
+                "int8 weights are for evaluation; call eval() first, or train with "
+                'precision = "bfloat16" or "float32"'
+            )
+        return self._precision
 
     @property
     def sizes(self) -> tuple[Sizes, ...]:

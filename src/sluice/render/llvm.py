@@ -15,7 +15,9 @@ def module(functions: Mapping[str, Body], bits: int, wide: bool = True) -> str:
     """IR of all ``functions``; ``wide`` asks for registers of 64 bytes where there are any."""
     parts = [function(name, body, bits) for name, body in functions.items()]
     size = 512 if wide else 256
-    attributes = f'attributes #0 = {{ "prefer-vector-width"="{size}" "min-legal-vector-width"="{size}" }}'
+    attributes = (
+        f'attributes #0 = {{ "prefer-vector-width"="{size}" "min-legal-vector-width"="{size}" }}'
+    )
     return "\n".join([*parts, definitions(bits), attributes])
 
 
@@ -55,7 +57,11 @@ class _Function:
         for node, access in self.body.inputs:
             if access.kind == PARAMETER:
                 self.values[node] = self._read(f"%at{access.slot}", access.item)
-        w.lines += ["  br label %row", "row:", "  %r = phi i64 [ 0, %block ], [ %r.next, %row.end ]"]
+        w.lines += [
+            "  br label %row",
+            "row:",
+            "  %r = phi i64 [ 0, %block ], [ %r.next, %row.end ]",
+        ]
         for number in range(len(self.sums)):
             w.lines.append(
                 f"  %sum{number} = phi {w.vector} [ zeroinitializer, %block ], "
@@ -122,9 +128,7 @@ class _Function:
     def _scalar(self, access: Access) -> str:
         """One number of a row, in every lane; its slot's blocks have no stride."""
         w = self.w
-        start = w.emit(
-            f"getelementptr {w.scalar}, ptr %base{access.slot}, i64 %roff{access.slot}"
-        )
+        start = w.emit(f"getelementptr {w.scalar}, ptr %base{access.slot}, i64 %roff{access.slot}")
         place = self._place(start, access.item)
         value = w.emit(f"load {w.scalar}, ptr {place}, align {self.bits // 8}")
         first = w.emit(f"insertelement {w.vector} poison, {w.scalar} {value}, i64 0")
@@ -133,9 +137,7 @@ class _Function:
 
     def _add_row(self, node: Node, access: Access) -> None:
         w = self.w
-        base = w.emit(
-            f"getelementptr {w.scalar}, ptr %base{access.slot}, i64 %roff{access.slot}"
-        )
+        base = w.emit(f"getelementptr {w.scalar}, ptr %base{access.slot}, i64 %roff{access.slot}")
         total = w.op("fadd", self._read(base, access.item), self.values[node])
         self._store(total, base, access.item)
 

@@ -53,8 +53,9 @@ class Forward:
         if isinstance(node, RowNorm):
             value, (mean, scale) = self.norm_parts(node)
             gain, bias = self.norm_parameters(node)
-            standard = (value - mean) * scale  # type: ignore[operator]
-            return standard * gain + bias if bias is not None else standard * gain
+            standard = (value - mean) * scale
+            scaled: Node = standard * gain
+            return scaled if bias is None else elementwise("add", scaled, bias)
         assert isinstance(node, Elementwise)
         if node.op == "detach":  # a matter of gradients, which the adjoint has settled
             return self.expand(node.arguments[0])
@@ -94,10 +95,10 @@ class Forward:
             if (norm.norm, norm.parts) == (node.norm, parts):
                 return parts[node.index], norm.leaves
         number = len(self.step.norms) + len(self.hoisted.norms)
-        leaves = tuple(Leaf("row", f"{number}.{what}", "1") for what in ("mean", "scale"))
+        leaves = (Leaf("row", f"{number}.mean", "1"), Leaf("row", f"{number}.scale", "1"))
         role = "statistics" if section is self.step else "hoisted statistics"
         place, item = self.places.item(role, TIME, "", 2)
-        norm = Norm(node.norm, parts, leaves, place, item)  # type: ignore[arg-type]
+        norm = Norm(node.norm, parts, leaves, place, item)
         section.norms.append(norm)
         return parts[node.index], norm.leaves
 

@@ -85,7 +85,7 @@ class Back:
             return self.forward.expand(node)
         if isinstance(node, RowNorm) and node.upstream:
             return self._norm_back(node)
-        if isinstance(node, Affine) and not node.transposed or isinstance(node, RowNorm):
+        if (isinstance(node, Affine) and not node.transposed) or isinstance(node, RowNorm):
             return self.forward.expand(node)
         if isinstance(node, Affine) or (isinstance(node, Elementwise) and node.op == "add"):
             rest, buckets = self._terms(node)
@@ -218,8 +218,8 @@ class Back:
             value, (mean, scale) = self.forward.norm_parts(part)
             if isinstance(g, Leaf) and g.kind == "constant":
                 continue
-            standard = (value - mean) * scale  # type: ignore[operator]
-            self._row_gradient(f"weight_{norm.norm}", str(index), g * standard, "norm")  # type: ignore[operator]
+            standard = (value - mean) * scale
+            self._row_gradient(f"weight_{norm.norm}", str(index), g * standard, "norm")
             if self.forward.biased:
                 self._row_gradient(f"bias_{norm.norm}", str(index), g, "norm")
 
@@ -231,12 +231,12 @@ class Back:
             part = RowNorm(node.norm, node.group, index, (), node.group[index].width)
             value, (mean, scale) = self.forward.norm_parts(part)
             gain, _ = self.forward.norm_parameters(part)
-            scaled.append(self.rewrite(upstream) * gain)  # type: ignore[operator]
-            standards.append((value - mean) * scale)  # type: ignore[operator]
-        along = [q * s for q, s in zip(scaled, standards, strict=True)]  # type: ignore[operator]
+            scaled.append(self.rewrite(upstream) * gain)
+            standards.append((value - mean) * scale)
+        along = [q * s for q, s in zip(scaled, standards, strict=True)]
         first, second = self._mean(node.norm, scaled), self._mean(node.norm, along)
         q, s = scaled[node.index], standards[node.index]
-        result: Node = (q - first - s * second) * scale  # type: ignore[operator]
+        result: Node = (q - first - s * second) * scale
         return result
 
     def _mean(self, norm: str, parts: list[Node]) -> Leaf:

@@ -95,7 +95,7 @@ class WeightGradient:
 
 @dataclass(frozen=True)
 class RowGradient:
-    """A sum over rows that is a parameter's gradient, at a gate, a norm's part or all of a vector."""
+    """A sum over rows: the gradient of a gate's bias, a part of a norm, or a vector."""
 
     parameter: str
     gate: str

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from sluice.equations.graph import Elementwise, Leaf, Node, constant
-from sluice.render.body import ADD_BLOCK, ADD_ROW, LOAD, PARAMETER, SCALAR, STORE, Access, Body
+from sluice.equations.graph import Elementwise, Leaf, Node
+from sluice.render.body import ADD_ROW, LOAD, SCALAR, STORE, Access, Body
 from sluice.render.program import (
     CHUNK,
-    CONST,
     STEP,
     Phase,
     Place,
@@ -107,7 +106,7 @@ class Section:
     def result_of(self, leaf: Node) -> tuple[Group, int] | None:
         for group in self.groups:
             if leaf in group.results:
-                return group, group.results.index(leaf)  # type: ignore[arg-type]
+                return group, group.results.index(leaf)
         return None
 
     def level(self, node: Node) -> int:
@@ -239,7 +238,7 @@ class Section:
             return known
         for norm in self.norms:
             if node in norm.leaves:
-                return norm.target, norm.item + norm.leaves.index(node), SCALAR  # type: ignore[arg-type]
+                return norm.target, norm.item + norm.leaves.index(node), SCALAR
         for mean in self.means:
             if node is mean.leaf:
                 return mean.target, mean.target_item, SCALAR
@@ -296,9 +295,7 @@ class Section:
         first = Phase("")
         for norm, parts in norms:
             if self.level(norm.leaves[0]) == level:
-                first.statistics.append(
-                    Statistics(norm.norm, tuple(parts), norm.target, norm.item)
-                )
+                first.statistics.append(Statistics(norm.norm, tuple(parts), norm.target, norm.item))
         for mean in self.means:
             if self.level(mean.leaf) == level:
                 words = (mean.norm, mean.source, mean.item, mean.target, mean.target_item)
@@ -342,5 +339,3 @@ def _only_keeps(body: Body, groups: list[Group]) -> bool:
     outputs = [node for node, _ in body.outputs]
     kept = all(group.kept is not None for group in groups)
     return kept and bool(groups) and set(outputs) == results and len(outputs) == len(results)
-
-

@@ -3,12 +3,14 @@
 =============  ====================================================================
 ``operator``   compiling or exporting: one custom operator stands for the time loop
 ``reference``  the cell's equations in a time loop of torch operations; always right
-``native``     torch's own layer, for what torch itself offers
+``fused``      the kernels: the cell's equations compiled, in a time loop of their own
+``native``     torch's own layer, where there are no kernels, for what torch itself offers
 =============  ====================================================================
 """
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -16,7 +18,10 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
-OPERATOR, REFERENCE, NATIVE = "operator", "reference", "native"
+from sluice.run import kernels
+
+_told: set[str] = set()
+OPERATOR, REFERENCE, NATIVE, FUSED = "operator", "reference", "native", "fused"
 
 
 @dataclass(frozen=True)
@@ -36,8 +41,9 @@ def choose(tensors: Iterable[Tensor], beyond_torch: str | None, prefer: str | No
     Args:
         tensors: The input and the parameters.
         beyond_torch: What is asked for that torch's own layer does not offer; None for nothing.
-        prefer: ``"reference"`` asks for it wherever one could choose.
+        prefer: ``"reference"`` or ``"native"`` asks for that wherever one could choose.
     """
+    tensors = list(tensors)
     if _transforming():
         return Choice(REFERENCE, "a torch.func transform or forward-mode derivative is active")
     if torch.compiler.is_compiling():
@@ -47,9 +53,45 @@ def choose(tensors: Iterable[Tensor], beyond_torch: str | None, prefer: str | No
     unusual = next((_unusual(t) for t in tensors if _unusual(t)), None)
     if unusual:
         return Choice(REFERENCE, unusual)
+    unfit = "layer.prefer asks for torch's own" if prefer == NATIVE else _unfit(tensors)
+    if unfit is None:
+        return Choice(FUSED, f"the kernels for {kernels.isa()} run every cell")
     if beyond_torch:
-        return Choice(REFERENCE, f"torch's own layer lacks {beyond_torch}")
-    return Choice(NATIVE, "torch's own layer does all that is asked for")
+        return Choice(REFERENCE, f"{unfit}, and torch's own layer lacks {beyond_torch}")
+    return Choice(NATIVE, f"{unfit}; torch's own layer does all that is asked for")
+
+
+def warn_of(choice: Choice, tensor: Tensor, precision: str) -> None:
+    """Say, once for each reason, why something that was expected to be fast is not."""
+    slow = choice.name == REFERENCE and tensor.device.type == "cpu"
+    if slow and "kernels" in choice.reason:
+        _warn(f"the reference runs, a slow loop in Python: {choice.reason}")
+    if precision != "float32" and choice.name not in (FUSED, OPERATOR):
+        _warn(f"precision {precision} is the kernels' alone; float32 runs here ({choice})")
+
+
+def _warn(message: str) -> None:
+    if message not in _told:
+        _told.add(message)
+        warnings.warn(message, RuntimeWarning, stacklevel=4)
+
+
+def _unfit(tensors: list[Tensor]) -> str | None:
+    """Why the kernels cannot run on these tensors; None where they can."""
+    kinds = {(tensor.device.type, tensor.dtype) for tensor in tensors}
+    for device, dtype in sorted(kinds, key=str):
+        if device != "cpu":
+            return f"there are no kernels for {device}"
+        if dtype not in (torch.float32, torch.float64, torch.bfloat16):
+            return f"there are no kernels for {dtype}"
+    dtypes = {dtype for _, dtype in kinds}
+    if len(dtypes) > 1 or torch.bfloat16 in dtypes:
+        return "the tensors are not all float32 or all float64"
+    if any(tensor.numel() == 0 for tensor in tensors):
+        return "a tensor is empty"
+    if kernels.load() is None:
+        return kernels.why_missing()
+    return None
 
 
 def _transforming() -> bool:

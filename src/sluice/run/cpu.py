@@ -27,6 +27,7 @@ LAYERS = {
     "bfloat16": "LayerBfloat16",
     "int8": "LayerInt8",
 }
+PRECISIONS = ("float32", "bfloat16", "int8")
 _BITS = {torch.float32: 32, torch.float64: 64}
 _lock = threading.Lock()
 
@@ -50,9 +51,7 @@ def prepare(graph: Graph, sizes: Sizes, biased: bool, dtype: torch.dtype) -> Pre
 
 
 @lru_cache(maxsize=256)
-def _prepared(
-    graph: Graph, sizes: Sizes, biased: bool, bits: int, isa: str | None
-) -> Prepared:
+def _prepared(graph: Graph, sizes: Sizes, biased: bool, bits: int, isa: str | None) -> Prepared:
     program = lower(graph, biased)
     parts = (("hoisted", program.hoisted), ("forward", program.forward))
     bodies = {
@@ -91,7 +90,7 @@ def run(job: Pass, precision: str | None = None) -> tuple[Tensor, tuple[Tensor, 
     order, ordered = _by_length(job)
     precision = precision or ("float64" if job.x.dtype == torch.float64 else "float32")
     restart = () if ordered.restart is None else ordered.restart
-    found = _Run.apply(
+    found = _Run.apply(  # type: ignore[no-untyped-call]
         _Settings(ordered, precision), ordered.x, *ordered.states, *ordered.parameters, *restart
     )
     y, *last = found
@@ -99,6 +98,11 @@ def run(job: Pass, precision: str | None = None) -> tuple[Tensor, tuple[Tensor, 
         return y, tuple(last)
     back = order.argsort()
     return y.index_select(1, back), tuple(state.index_select(0, back) for state in last)
+
+
+def fits(job: Pass) -> bool:
+    """Whether the kernels take this job's tensors: float32 or float64, and not empty."""
+    return job.x.dtype in _BITS and job.x.numel() > 0
 
 
 def _by_length(job: Pass) -> tuple[Tensor | None, Pass]:
@@ -172,7 +176,7 @@ class _Words:
         if width % block:
             own = torch.nn.functional.pad(own, (0, -width % block))
         own = own.contiguous()
-        time, row = (0 if n == 1 else step for n, step in zip(own.shape, own.stride(), strict=False))
+        time, row = (own.stride(k) if own.shape[k] > 1 else 0 for k in (0, 1))
         return [self.at(own), time, row]
 
 
@@ -186,22 +190,29 @@ class _Run(torch.autograd.Function):
         y = x.new_empty(*x.shape[:2], job.sizes.of(graph.states[0].width))
         last = [x.new_empty(x.shape[1], job.sizes.of(state.width)) for state in graph.states]
         trains = any(ctx.needs_input_grad)
+        trains = trains and s.precision != "int8"
         layer = pack(s.made, job.parameters, s.precision, trains)
         call = _Words(s, x, states, y)
         call.several(last)
         tape = layer.forward(call.words, trains)
+        ctx.settings = s
         if trains:
-            ctx.settings, ctx.layer, ctx.tape = s, layer, tape
+            ctx.layer, ctx.tape = layer, tape
             ctx.save_for_backward(*tensors, y)
         return (y, *last)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> Any:
         s: _Settings = ctx.settings
+        if s.precision == "int8":
+            raise RuntimeError("int8 weights do not train: no gradient passes back through them")
         *tensors, y = ctx.saved_tensors
         if torch.is_grad_enabled():
             return (None, *_differentiable(s, tensors, gradients, ctx.needs_input_grad[1:]))
-        return (None, *_backward(s, ctx.layer, ctx.tape, tensors, y, gradients, ctx.needs_input_grad))
+        return (
+            None,
+            *_backward(s, ctx.layer, ctx.tape, tensors, y, gradients, ctx.needs_input_grad),
+        )
 
 
 def _backward(
@@ -231,7 +242,7 @@ def _backward(
         torch.zeros_like(p, memory_format=torch.contiguous_format) if needs[first + k] else None
         for k, p in enumerate(parameters)
     ]
-    filled = {k: t for k, t in zip(_names(job), of_parameters, strict=True)}
+    filled = dict(zip(_names(job), of_parameters, strict=True))
     targets = [filled.get(p.name) for p in graph.parameters]
     call.words += [len(targets), *(0 if t is None else t.data_ptr() for t in targets)]
     layer.backward(call.words, tape)

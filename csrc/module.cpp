@@ -1,0 +1,37 @@
+// The extension module, one for each instruction set.
+#include <nanobind/nanobind.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include <string>
+#include <vector>
+
+#include "bind.h"
+
+#define SLUICE_TEXT(name) #name
+#define SLUICE_NAME_OF(isa) SLUICE_TEXT(isa)
+#define SLUICE_MODULE_OF(isa, module) NB_MODULE(_kernels_##isa, module)
+#define SLUICE_MODULE(isa, module) SLUICE_MODULE_OF(isa, module)
+
+namespace nb = nanobind;
+
+// The instruction sets that this processor and its system offer, the best last.
+static std::vector<std::string> supported() {
+    std::vector<std::string> found{"generic"};
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    if (__builtin_cpu_supports("x86-64-v3")) found.push_back("v3");
+    if (__builtin_cpu_supports("x86-64-v4")) {
+        found.push_back("avx512");
+        if (__builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512vnni"))
+            found.push_back("avx512_bf16");
+    }
+#endif
+    return found;
+}
+
+SLUICE_MODULE(SLUICE_ISA, m) {
+    m.attr("isa") = SLUICE_NAME_OF(SLUICE_ISA);
+    m.def("supported", &supported);
+    sluice::SLUICE_ISA::bind_loop(m);
+}

@@ -1,0 +1,66 @@
+"""The compiled kernels: which instruction set they are for, and how many threads they use."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from functools import lru_cache
+from typing import Any
+
+import torch
+
+_threads: int | None = None
+
+
+@lru_cache(maxsize=1)
+def load() -> Any:
+    """The extension module for the best instruction set that this processor has, or None.
+
+    The environment variable ``SLUICE_ISA`` names another: ``generic``, ``v3``, ``avx512`` or
+    ``avx512_bf16``. Raises ValueError where this processor or this installation lacks it.
+    """
+    generic = _module("generic")
+    if generic is None:
+        return None
+    possible = [name for name in generic.supported() if _module(name) is not None]
+    wanted = os.environ.get("SLUICE_ISA", "")
+    if wanted and wanted not in possible:
+        raise ValueError(
+            f"SLUICE_ISA is {wanted!r}, but here the kernels run on {', '.join(possible)}; "
+            "name one of these, or unset it"
+        )
+    return _module(wanted or possible[-1])
+
+
+def _module(isa: str) -> Any:
+    try:
+        return importlib.import_module(f"sluice._kernels_{isa}")
+    except ModuleNotFoundError:
+        return None
+
+
+def isa() -> str | None:
+    """The instruction set of the kernels in use; None without kernels."""
+    module = load()
+    return None if module is None else str(module.isa)
+
+
+def why_missing() -> str:
+    """Why there are no kernels here."""
+    return "this installation has no kernels, as it was installed with SLUICE_PURE=1"
+
+
+def set_num_threads(count: int) -> None:
+    """Use so many threads in the kernels; without it, as many as `torch.get_num_threads`.
+
+    Raises ValueError for less than one.
+    """
+    global _threads
+    if count < 1:
+        raise ValueError(f"the number of threads must be at least 1, got {count}")
+    _threads = count
+
+
+def get_num_threads() -> int:
+    """How many threads the kernels use."""
+    return torch.get_num_threads() if _threads is None else _threads

@@ -1,0 +1,95 @@
+"""Jobs drawn for tests, and what two ways of running one say of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sluice.equations.graph import Graph
+from sluice.equations.specs import Sizes
+from sluice.run.passes import Pass
+
+Run = Callable[[Pass], tuple[Tensor, tuple[Tensor, ...]]]
+
+
+def draw(
+    graph: Graph,
+    sizes: Sizes,
+    steps: int,
+    batch: int,
+    *,
+    dtype: torch.dtype = torch.float64,
+    lengths: bool = False,
+    resets: bool = False,
+    reverse: bool = False,
+    bias: bool = True,
+    seed: int = 0,
+) -> Pass:
+    """A job with all that can be asked for; everything learnable requires a gradient."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def drawn(*shape: int) -> Tensor:
+        return torch.randn(shape, dtype=dtype, generator=generator)
+
+    widths = [sizes.of(state.width) for state in graph.states]
+    parameters = [p for p in graph.parameters if bias or not p.is_bias]
+    masks = [(1 if m.shared else steps, batch, sizes.of(m.width)) for m in graph.masks]
+    counts = torch.randint(0, steps + 1, (batch,), generator=generator)
+    begins = torch.rand(steps, batch, generator=generator) < 0.3
+    return Pass(
+        graph,
+        sizes,
+        drawn(steps, batch, sizes.input).requires_grad_(),
+        tuple((drawn(batch, w).abs() * 0.5 + 0.1).requires_grad_() for w in widths),
+        tuple((drawn(*p.shape(sizes)) * sizes.hidden**-0.5).requires_grad_() for p in parameters),
+        tuple((torch.rand(s, generator=generator) < 0.7).to(dtype) for s in masks),
+        counts if lengths else None,
+        begins if resets else None,
+        tuple((drawn(w).abs() * 0.5 + 0.1).requires_grad_() for w in widths) if resets else None,
+        reverse,
+    )
+
+
+def leaves(job: Pass) -> list[Tensor]:
+    """All tensors of ``job`` that a gradient is asked for."""
+    return [job.x, *job.states, *job.parameters, *(job.restart or ())]
+
+
+def told(run: Run, job: Pass) -> list[Tensor]:
+    """Values and every gradient, the upstream gradients being drawn and none of them zero."""
+    y, last = run(job)
+    generator = torch.Generator().manual_seed(5)
+    upstream = [torch.randn(t.shape, generator=generator).to(t.dtype) for t in (y, *last)]
+    found = torch.autograd.grad([y, *last], leaves(job), upstream, allow_unused=True)
+    gradients = [
+        torch.zeros_like(t) if g is None else g for g, t in zip(found, leaves(job), strict=True)
+    ]
+    return [y, *last, *gradients]
+
+
+def cast(job: Pass, dtype: torch.dtype) -> Pass:
+    """The same job in another dtype."""
+
+    def as_dtype(tensors: Any) -> Any:
+        return tensors and tuple(t.detach().to(dtype).requires_grad_() for t in tensors)
+
+    return replace(
+        job,
+        x=job.x.detach().to(dtype).requires_grad_(),
+        states=as_dtype(job.states),
+        parameters=as_dtype(job.parameters),
+        masks=tuple(mask.to(dtype) for mask in job.masks),
+        restart=as_dtype(job.restart),
+    )
+
+
+def error(found: Tensor, expected: Tensor) -> float:
+    """The largest difference over the largest value."""
+    if expected.numel() == 0:
+        return 0.0
+    difference = (found.double() - expected.double()).abs().max().item()
+    return float(difference / max(expected.abs().max().item(), 1e-30))
