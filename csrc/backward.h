@@ -313,7 +313,7 @@ private:
                 return gradient + (w.starts[size_t(m / L % gates)] + unit) * w.columns;
             };
             if (m1 > m0 && rows > 0)
-                outer<P>(m0, m1, w.columns, rows, a, b, row_of, nullptr, true, scratch);
+                outer<P>(m0, m1, w.columns, rows, a, b, row_of, scratch);
             for (i64 q = 0; w.heads > 1 && q < rows; ++q) b[q] += w.columns;
         }
     }

@@ -31,6 +31,8 @@ static std::vector<std::string> supported() {
 }
 
 SLUICE_MODULE(SLUICE_ISA, m) {
+    // Programs live in a cache of Python's until the process ends: no leak.
+    nb::set_leak_warnings(false);
     m.attr("isa") = SLUICE_NAME_OF(SLUICE_ISA);
     m.def("supported", &supported);
     sluice::SLUICE_ISA::bind_loop(m);

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "policy.h"
 
@@ -40,25 +41,62 @@ static inline float quantise_row(uint8_t* out, const float* in, i64 n, i64 padde
     return greatest / 127.0f;
 }
 
-template <class P> static inline __attribute__((always_inline)) typename P::B converted(typename P::Real value) {
-    if constexpr (P::group == 2) return bf16(value);
-    else return typename P::B(value);
+// What the micro-kernel reads at once for one unit: a group of k's, as one word.
+template <class P> struct WordOf { using type = typename P::Real; };
+template <> struct WordOf<BF16> { using type = uint32_t; };
+
+// 64 bytes of a row's words from k on; beyond its end, and for no row, zeros.
+template <class P>
+static inline Vector<typename WordOf<P>::type> words_of(const typename P::Real* row, i64 k, i64 end) {
+    using Word = typename WordOf<P>::type;
+    constexpr i64 L = lanes<Word>;
+    Vector<Word> found = {};
+    const i64 count = std::min(end - k, L * P::group);
+    if (!row || count <= 0) return found;
+    if constexpr (P::group == 2) {
+        uint16_t narrow[2 * L] = {};
+        to_bf16(narrow, row + k, count);
+        std::memcpy(&found, narrow, sizeof found);
+    } else {
+        if (count == L) std::memcpy(&found, row + k, sizeof found);
+        else std::memcpy(&found, row + k, size_t(count) * sizeof(Word));
+    }
+    return found;
+}
+
+// Rows become columns: halves interleaved, as many times as two goes into the lanes.
+template <class Word, size_t... lane>
+static inline void transpose(Vector<Word> (&rows)[lanes<Word>], std::index_sequence<lane...>) {
+    constexpr int L = lanes<Word>;
+#pragma GCC unroll 4
+    for (int round = 1; round < L; round *= 2) {
+        Vector<Word> next[L];
+#pragma GCC unroll 16
+        for (int i = 0; i < L / 2; ++i) {
+            next[2 * i] = __builtin_shufflevector(rows[i], rows[i + L / 2],
+                                                  (int(lane) / 2 + int(lane) % 2 * L)...);
+            next[2 * i + 1] = __builtin_shufflevector(rows[i], rows[i + L / 2],
+                                                      (L / 2 + int(lane) / 2 + int(lane) % 2 * L)...);
+        }
+#pragma GCC unroll 16
+        for (int i = 0; i < L; ++i) rows[i] = next[i];
+    }
 }
 
 // Rows of weights, one a unit (null: zeros), to a panel: element (k, n, l) is rows[n·L + l][k].
 template <class P>
 static void pack_rows(typename P::B* panel, int nv, const typename P::Real* const* rows, i64 k) {
-    constexpr i64 L = lanes<typename P::Acc>, G = P::group;
-    const i64 groups = (k + G - 1) / G;
-    for (i64 u = 0; u < nv * L; ++u) {
-        const auto* row = rows[u];
-        typename P::B* to = panel + u * G;
-        for (i64 g = 0; g < groups; ++g)
-            for (i64 j = 0; j < G; ++j) {
-                const i64 at = g * G + j;
-                to[g * nv * L * G + j] = row && at < k ? converted<P>(row[at]) : typename P::B(0);
-            }
-    }
+    using Word = typename WordOf<P>::type;
+    constexpr int L = lanes<Word>;
+    const i64 groups = groups_of<P>(k);
+    for (int n = 0; n < nv; ++n)
+        for (i64 g = 0; g < groups; g += L) {
+            Vector<Word> block[L];
+            for (int l = 0; l < L; ++l) block[l] = words_of<P>(rows[n * L + l], g * P::group, k);
+            transpose<Word>(block, std::make_index_sequence<size_t(L)>());
+            for (i64 i = 0; i < std::min<i64>(L, groups - g); ++i)
+                std::memcpy(panel + ((g + i) * nv + n) * L * P::group, &block[i], 64);
+        }
 }
 
 // As `pack_rows`, of a matrix that lies the other way: element (k, n, l) is columns[k][n·L + l].
@@ -66,13 +104,19 @@ template <class P>
 static void pack_columns(typename P::B* panel, int nv, const typename P::Real* const* columns, i64 k,
                          i64 units) {
     constexpr i64 L = lanes<typename P::Acc>, G = P::group;
-    const i64 groups = (k + G - 1) / G;
-    for (i64 at = 0; at < groups * G; ++at) {
-        const auto* column = at < k ? columns[at] : nullptr;
-        typename P::B* to = panel + at / G * nv * L * G + at % G;
-        for (i64 u = 0; u < nv * L; ++u)
-            to[u * G] = column && u < units ? converted<P>(column[u]) : typename P::B(0);
-    }
+    for (i64 g = 0; g < groups_of<P>(k); ++g, panel += nv * L * G)
+        for (i64 j = 0; j < G; ++j) {
+            const auto* column = g * G + j < k ? columns[g * G + j] : nullptr;
+            if constexpr (G == 1) {
+                const i64 here = column ? std::min(units, nv * L) : 0;
+                if (here) std::memcpy(panel, column, size_t(here) * sizeof *panel);
+                std::fill(panel + here, panel + nv * L, typename P::B(0));
+            } else {
+                uint16_t narrow[4 * L] = {};
+                if (column) to_bf16(narrow, column, std::min(units, nv * L));
+                for (i64 u = 0; u < nv * L; ++u) panel[u * G + j] = narrow[u];
+            }
+        }
 }
 
 // Rows of weights to signed bytes, each by its own scale; `offset`: what operands' 128 adds.
