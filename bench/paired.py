@@ -1,0 +1,75 @@
+"""Times of several functions, taken in turns in one run, and tables of them that are kept.
+
+Each round gives every function a block of calls of about `BLOCK` seconds: long enough for what the
+one before left behind (torch's OpenMP threads spin for a while after a call) to die down.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from datetime import date
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from sluice import doctor
+
+BLOCK = 0.1
+RESULTS = Path(__file__).parent / "results"
+
+
+def paired(
+    functions: Mapping[str, Callable[[], object]], rounds: int = 5, block: float = BLOCK
+) -> dict[str, float]:
+    """The median over rounds of each function's seconds a call."""
+    counts = {}
+    for name, function in functions.items():
+        function()
+        counts[name] = max(1, int(block / _seconds(function, 1)))
+    found: dict[str, list[float]] = {name: [] for name in functions}
+    for _ in range(rounds):
+        for name, function in functions.items():
+            found[name].append(_seconds(function, counts[name]))
+    return {name: statistics.median(times) for name, times in found.items()}
+
+
+def _seconds(function: Callable[[], object], count: int) -> float:
+    start = time.perf_counter()
+    for _ in range(count):
+        function()
+    return (time.perf_counter() - start) / count
+
+
+class Report:
+    """A table that grows by rows, is shown, and is kept in `bench/results/` as Markdown."""
+
+    def __init__(self, name: str, title: str, columns: list[str], notes: list[str]) -> None:
+        self.path, self.title, self.columns, self.notes = RESULTS / f"{name}.md", title, columns, notes
+        self.rows: list[list[str]] = []
+        self.console = Console(width=150)
+        self.console.print(title)
+
+    def add(self, *cells: str) -> None:
+        """A row, shown at once."""
+        self.rows.append(list(cells))
+        self.console.print("  ".join(f"{cell:>10}" for cell in cells))
+
+    def keep(self) -> None:
+        """Show the table, and write it."""
+        table = Table(title=self.title)
+        for column in self.columns:
+            table.add_column(column, justify="right")
+        for row in self.rows:
+            table.add_row(*row)
+        self.console.print(table)
+        lines = [f"# {self.title}", "", *self.notes, ""]
+        lines += ["| " + " | ".join(self.columns) + " |", "|" + "---:|" * len(self.columns)]
+        lines += ["| " + " | ".join(row) + " |" for row in self.rows]
+        lines += ["", f"Measured on {date.today()}:", ""]
+        lines += [f"- {name}: {value}" for name, value in doctor.machine().items()]
+        self.path.parent.mkdir(exist_ok=True)
+        self.path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        self.console.print(f"kept in {self.path}")
