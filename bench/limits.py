@@ -7,6 +7,7 @@ import threading
 import time
 
 import llvmlite.binding as llvm
+from rich.console import Console
 
 CHAINS = 24
 """Sums in flight: more than the latency of a multiply-add times the units that do them."""
@@ -42,15 +43,18 @@ def _compiled(precision: str) -> tuple[object, object]:
     vector = "<16 x float>" if precision != "int8" else "<16 x i32>"
     zero = "zeroinitializer"
     call = {
-        "float32": "call <16 x float> @llvm.fma.v16f32(<16 x float> %a, <16 x float> %a, {v} %s{k})",
+        "float32": "call <16 x float> @llvm.fma.v16f32(<16 x float> %a, <16 x float> %a, "
+        "{v} %s{k})",
         "bfloat16": "call <16 x float> @llvm.x86.avx512bf16.dpbf16ps.512({v} %s{k}, <32 x bfloat> "
         "%a, <32 x bfloat> %a)",
         "int8": "call <16 x i32> @llvm.x86.avx512.vpdpbusd.512({v} %s{k}, <16 x i32> %a, "
         "<16 x i32> %a)",
     }[precision]
-    operand = {"float32": "<16 x float>", "bfloat16": "<32 x bfloat>", "int8": "<16 x i32>"}[precision]
+    operands = {"float32": "<16 x float>", "bfloat16": "<32 x bfloat>", "int8": "<16 x i32>"}
+    operand = operands[precision]
     declared = {
-        "float32": "declare <16 x float> @llvm.fma.v16f32(<16 x float>, <16 x float>, <16 x float>)",
+        "float32": "declare <16 x float> @llvm.fma.v16f32(<16 x float>, <16 x float>, "
+        "<16 x float>)",
         "bfloat16": "declare <16 x float> @llvm.x86.avx512bf16.dpbf16ps.512(<16 x float>, "
         "<32 x bfloat>, <32 x bfloat>)",
         "int8": "declare <16 x i32> @llvm.x86.avx512.vpdpbusd.512(<16 x i32>, <16 x i32>, "
@@ -82,4 +86,5 @@ def _compiled(precision: str) -> tuple[object, object]:
 if __name__ == "__main__":
     for name in _FLOPS:
         found = peak(name)
-        print(name, "no such instruction" if found is None else f"{found / 1e9:.0f} GFLOP/s, 2 threads")
+        told = "no such instruction" if found is None else f"{found / 1e9:.0f} GFLOP/s, 2 threads"
+        Console().print(name, told)

@@ -47,7 +47,8 @@ class Report:
     """A table that grows by rows, is shown, and is kept in `bench/results/` as Markdown."""
 
     def __init__(self, name: str, title: str, columns: list[str], notes: list[str]) -> None:
-        self.path, self.title, self.columns, self.notes = RESULTS / f"{name}.md", title, columns, notes
+        self.path = RESULTS / f"{name}.md"
+        self.title, self.columns, self.notes = title, columns, notes
         self.rows: list[list[str]] = []
         self.console = Console(width=150)
         self.console.print(title)
