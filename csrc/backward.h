@@ -56,7 +56,7 @@ private:
     bool can_split_units() const {
         if (program_.has_norms || P::group > 1) return false;
         for (i64 width : program_.state_widths)
-            if (ceil_div(width, 4 * L) < 2 * call_.threads || width < 192) return false;
+            if (ceil_div(width, 4 * L) < call_.threads) return false;
         return true;
     }
 

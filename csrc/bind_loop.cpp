@@ -61,8 +61,8 @@ template <class P> struct Layer {
         for (i64 a : addresses) found.push_back(pointer<Real>(a));
         return found;
     }
-    Layer(const Program& p, const std::vector<i64>& parameters, bool trains)
-        : program(&p), kernel(p, reals(parameters, p).data(), trains) {}
+    Layer(const Program& p, const std::vector<i64>& parameters, bool trains, int threads)
+        : program(&p), kernel(p, reals(parameters, p).data(), trains, std::max(1, threads)) {}
 
     // The tape, which the caller owns; null where none is kept.
     Tape<Real>* forward(const std::vector<i64>& words, bool keep) const {
@@ -122,7 +122,7 @@ template <class Real> void bind_tape(nb::module_& m, const char* name) {
 
 template <class P> void bind_layer(nb::module_& m, const char* name) {
     nb::class_<Layer<P>>(m, name)
-        .def(nb::init<const Program&, const std::vector<i64>&, bool>(), nb::keep_alive<1, 2>())
+        .def(nb::init<const Program&, const std::vector<i64>&, bool, int>(), nb::keep_alive<1, 2>())
         .def("forward", &Layer<P>::forward, nb::rv_policy::take_ownership, nb::call_guard<nb::gil_scoped_release>())
         .def("backward", &Layer<P>::backward, nb::call_guard<nb::gil_scoped_release>());
 }

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "matrix.h"
+#include "pool.h"
 
 namespace sluice::SLUICE_ISA {
 
@@ -92,26 +93,35 @@ template <class P> struct Kernel {
     std::vector<Real*> constant;  // of each place of scope constant that parameters fill
     bool trains;
 
-    Kernel(const Program& p, const Real* const* parameters, bool for_training)
+    Kernel(const Program& p, const Real* const* parameters, bool for_training, int threads)
         : program(p), matrices(p.matrices.size()), trains(for_training) {
-        for (const auto* list : {&p.hoisted, &p.forward}) pack_phases(*list, parameters);
+        for (const auto* list : {&p.hoisted, &p.forward}) lay_out(*list);
         if (trains) {
-            pack_phases(p.backward, parameters);
-            for (const Product& product : p.deferred) pack(product, parameters);
+            lay_out(p.backward);
+            for (const Product& product : p.deferred) lay_out(product);
         }
+        i64 weights = 0;
+        for (const auto& m : matrices)
+            if (m) weights += m->weights();
+        run_team(weights < alone ? 1 : threads, [&](int id, Team& team) {
+            for (const auto& m : matrices)
+                if (m) m->pack(parameters, id, team.size);
+        });
         fill_constants(parameters);
     }
 
 private:
-    void pack_phases(const std::vector<Phase>& phases, const Real* const* parameters) {
+    static constexpr i64 alone = 1 << 15;  // so few weights are packed sooner than a thread wakes
+
+    void lay_out(const std::vector<Phase>& phases) {
         for (const Phase& phase : phases)
-            for (const Product& product : phase.products) pack(product, parameters);
+            for (const Product& product : phase.products) lay_out(product);
     }
-    void pack(const Product& product, const Real* const* parameters) {
+    void lay_out(const Product& product) {
         const Matrix& m = program.matrices[size_t(product.matrix)];
         const i64 results = m.transposed ? 1 : m.gates();
         const bool spread = program.places[size_t(product.target)].items != results;
-        matrices[size_t(product.matrix)] = std::make_unique<Packed<P>>(m, spread, parameters);
+        matrices[size_t(product.matrix)] = std::make_unique<Packed<P>>(m, spread);
     }
     void fill_constants(const Real* const* parameters) {
         i64 total = 0;

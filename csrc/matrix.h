@@ -22,7 +22,7 @@ template <class P> class Packed {
 
 public:
     // `spread`: the target keeps other items between these, so a panel must stay in one block.
-    Packed(const Matrix& matrix, bool spread, const Real* const* parameters)
+    Packed(const Matrix& matrix, bool spread)
         : m_(&matrix), results_(matrix.transposed ? 1 : matrix.gates()) {
         blocks = ceil_div(m_->width, L);
         per_panel = spread || results_ > 2 ? 1 : 4 / results_;
@@ -32,8 +32,27 @@ public:
         stride_ = panel_size<P>(4, k_);
         panels_ = ceil_div(blocks, per_panel);
         memory_ = Block(size_t(panels_ * pieces_ * stride_) * sizeof(B) + extra_bytes());
-        pack(parameters);
     }
+
+    // Fill this thread's share of the panels.
+    void pack(const Real* const* parameters, int id, int threads) {
+        const Real* weight = parameters[m_->weight];
+        const Real* bias = m_->bias >= 0 ? parameters[m_->bias] : nullptr;
+        const i64 longest = k_ + 64;
+        Block spread(m_->heads > 1 ? size_t(longest) * 4 * L * sizeof(Real) : 64);
+        Block lists(size_t(longest) * sizeof(Real*) + 4 * L * sizeof(Real*));
+        for (i64 p = panels_ * id / threads; p < panels_ * (id + 1) / threads; ++p)
+            for (i64 piece = 0; piece < pieces_; ++piece) {
+                const i64 here = std::min(per_panel, blocks - p * per_panel);
+                const i64 gate = piece * 4, gates = std::min<i64>(4, results_ - gate);
+                const int nv = int(gates * here);
+                auto** list = reinterpret_cast<const Real**>(lists.data());
+                auto* scratch = reinterpret_cast<Real*>(spread.data());
+                if (m_->transposed) pack_back(p, nv, weight, list, scratch);
+                else pack_forward(p, piece, nv, int(gates), weight, bias, list, scratch);
+            }
+    }
+    i64 weights() const { return panels_ * pieces_ * stride_; }
 
     i64 blocks, per_panel;
     i64 results() const { return results_; }
@@ -122,24 +141,6 @@ private:
                 const Real sum = Real(sums[r * nv * L + u] - offsets()[vector + u]);
                 const Real add = accumulate ? out[r * ld_out + u] : bias ? bias[u] : Real(0);
                 out[r * ld_out + u] = sum * (scales()[vector + u] * row_scales[r]) + add;
-            }
-    }
-
-    void pack(const Real* const* parameters) {
-        const Real* weight = parameters[m_->weight];
-        const Real* bias = m_->bias >= 0 ? parameters[m_->bias] : nullptr;
-        const i64 longest = k_ + 64;
-        Block spread(m_->heads > 1 ? size_t(longest) * 4 * L * sizeof(Real) : 64);
-        Block lists(size_t(longest) * sizeof(Real*) + 4 * L * sizeof(Real*));
-        for (i64 p = 0; p < panels_; ++p)
-            for (i64 piece = 0; piece < pieces_; ++piece) {
-                const i64 here = std::min(per_panel, blocks - p * per_panel);
-                const i64 gate = piece * 4, gates = std::min<i64>(4, results_ - gate);
-                const int nv = int(gates * here);
-                auto** list = reinterpret_cast<const Real**>(lists.data());
-                auto* scratch = reinterpret_cast<Real*>(spread.data());
-                if (m_->transposed) pack_back(p, nv, weight, list, scratch);
-                else pack_forward(p, piece, nv, int(gates), weight, bias, list, scratch);
             }
     }
 

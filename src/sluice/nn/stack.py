@@ -149,7 +149,12 @@ class RecurrentStack(nn.Module):
     @property
     def backend(self) -> Choice:
         """Which backend a plain call runs on now, and why; ``str()`` of it is one sentence."""
-        return choose(self.parameters(), self._beyond_torch(None, None, None), self.prefer)
+        return choose(self._own(), self._beyond_torch(None, None, None), self.prefer)
+
+    def _own(self) -> list[Tensor]:
+        """The tensors that the time loops read."""
+        groups = (*self._names, *self._initial_names)
+        return [getattr(self, name) for names in groups for name in names]
 
     @property
     def precision(self) -> str:
@@ -210,7 +215,7 @@ class RecurrentStack(nn.Module):
         """
         tensor = input.data if isinstance(input, PackedSequence) else input
         beyond = self._beyond_torch(lengths, resets, tensor)
-        choice = choose((tensor, *self.parameters()), beyond, self.prefer)
+        choice = choose((tensor, *self._own()), beyond, self.prefer)
         warn_of(choice, tensor, self._precision)
         if choice.name == NATIVE and self.native is not None:
             output, last = run_native(self, self.native, input, self._native_states(input, hx))

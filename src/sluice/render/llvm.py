@@ -16,7 +16,8 @@ def module(functions: Mapping[str, Body], bits: int, wide: bool = True) -> str:
     parts = [function(name, body, bits) for name, body in functions.items()]
     size = 512 if wide else 256
     attributes = (
-        f'attributes #0 = {{ "prefer-vector-width"="{size}" "min-legal-vector-width"="{size}" }}'
+        f'attributes #0 = {{ "prefer-vector-width"="{size}" "min-legal-vector-width"="{size}" '
+        '"reciprocal-estimates"="vec-divf:1" }'
     )
     return "\n".join([*parts, definitions(bits), attributes])
 

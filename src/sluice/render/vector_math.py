@@ -44,6 +44,8 @@ _LN2 = {
 }
 # Where exp has reached 0 or infinity, and where tanh has reached 1.
 _ENDS = {32: (-104.0, 89.0, 20.0), 64: (-746.0, 710.0, 40.0)}
+# Of finite numbers, the divisor from 1 to 2: an estimate and a Newton step are exact enough.
+_RATIO = "fdiv arcp ninf"
 _MAGIC = {32: 12582912.0, 64: 6755399441055744.0}
 _MANTISSA, _BIAS = {32: 23, 64: 52}, {32: 127, 64: 1023}
 
@@ -178,7 +180,7 @@ def _exp_of_negative(w: Writer, x: str) -> str:
 def _sigmoid(w: Writer, x: str) -> str:
     e, one = _exp_of_negative(w, x), w.number(1.0)
     above = w.select(w.compare("olt", x, w.number(0.0)), e, one)
-    return w.op("fdiv", above, w.op("fadd", e, one))
+    return w.op(_RATIO, above, w.op("fadd", e, one))
 
 
 def _tanh(w: Writer, x: str) -> str:
@@ -186,7 +188,7 @@ def _tanh(w: Writer, x: str) -> str:
     n, e = w.reduced(w.at_least(double, -2 * _ENDS[w.bits][2]))
     scale = w.power(n)
     down = w.fma(e, scale, w.op("fsub", scale, w.number(1.0)))
-    size = w.op("fdiv", w.negative(down), w.op("fadd", down, w.number(2.0)))
+    size = w.op(_RATIO, w.negative(down), w.op("fadd", down, w.number(2.0)))
     return w.intrinsic("copysign", size, x)
 
 

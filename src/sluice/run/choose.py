@@ -50,7 +50,7 @@ def choose(tensors: Iterable[Tensor], beyond_torch: str | None, prefer: str | No
         return Choice(OPERATOR, "the program is being compiled or exported")
     if prefer == REFERENCE:
         return Choice(REFERENCE, "layer.prefer asks for it")
-    unusual = next((_unusual(t) for t in tensors if _unusual(t)), None)
+    unusual = next(filter(None, map(_unusual, tensors)), None)
     if unusual:
         return Choice(REFERENCE, unusual)
     unfit = "layer.prefer asks for torch's own" if prefer == NATIVE else _unfit(tensors)

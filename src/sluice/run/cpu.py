@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -78,7 +79,9 @@ def pack(made: Prepared, parameters: Sequence[Tensor], precision: str, trains: b
     kept = [tensors.get(p.name) for p in made.graph.parameters]
     held = [None if t is None else t.detach().contiguous() for t in kept]
     addresses = [0 if t is None else t.data_ptr() for t in held]
-    return getattr(_module(), LAYERS[precision])(made.handle, addresses, trains)
+    return getattr(_module(), LAYERS[precision])(
+        made.handle, addresses, trains, kernels.get_num_threads()
+    )
 
 
 def run(job: Pass, precision: str | None = None) -> tuple[Tensor, tuple[Tensor, ...]]:
@@ -239,14 +242,20 @@ def _backward(
     call.words += [len(restart), *(t.data_ptr() for t in restart)]
     first = 2 + count
     of_parameters = [
-        torch.zeros_like(p, memory_format=torch.contiguous_format) if needs[first + k] else None
-        for k, p in enumerate(parameters)
+        _zeros_like(p) if needs[first + k] else None for k, p in enumerate(parameters)
     ]
     filled = dict(zip(_names(job), of_parameters, strict=True))
     targets = [filled.get(p.name) for p in graph.parameters]
     call.words += [len(targets), *(0 if t is None else t.data_ptr() for t in targets)]
     layer.backward(call.words, tape)
     return [of_x, *of_states, *of_parameters, *restart]
+
+
+def _zeros_like(tensor: Tensor) -> Tensor:
+    """Zeros, written by this thread alone: torch's would spin for milliseconds beside a kernel."""
+    made = torch.empty_like(tensor, memory_format=torch.contiguous_format)
+    ctypes.memset(made.data_ptr(), 0, made.nbytes)
+    return made
 
 
 def _names(job: Pass) -> list[str]:
