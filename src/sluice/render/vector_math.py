@@ -45,7 +45,7 @@ _LN2 = {
 # Where exp has reached 0 or infinity, and where tanh has reached 1.
 _ENDS = {32: (-104.0, 89.0, 20.0), 64: (-746.0, 710.0, 40.0)}
 # Of finite numbers, the divisor from 1 to 2: an estimate and a Newton step are exact enough.
-_RATIO = "fdiv arcp ninf"
+_RATIO = "fdiv arcp ninf contract"
 _MAGIC = {32: 12582912.0, 64: 6755399441055744.0}
 _MANTISSA, _BIAS = {32: 23, 64: 52}, {32: 127, 64: 1023}
 
