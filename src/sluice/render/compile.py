@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import threading
 import time
 from collections.abc import Mapping
@@ -15,6 +16,14 @@ from sluice.render.llvm import module
 _CPUS = {"avx512": "x86-64-v4", "v3": "x86-64-v3", "generic": "x86-64"}
 _lock = threading.Lock()
 _compiled: dict[str, Compiled] = {}
+
+
+def _after_fork() -> None:
+    global _lock
+    _lock = threading.Lock()  # another thread may have held the old one
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 
 @dataclass(frozen=True)

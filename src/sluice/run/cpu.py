@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import torch
@@ -30,7 +30,16 @@ LAYERS = {
 }
 PRECISIONS = ("float32", "bfloat16", "int8")
 _BITS = {torch.float32: 32, torch.float64: 64}
+_made: dict[tuple[Any, ...], Prepared] = {}
 _lock = threading.Lock()
+
+
+def _after_fork() -> None:
+    global _lock
+    _lock = threading.Lock()  # another thread may have held the old one
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 
 @dataclass(frozen=True)
@@ -47,11 +56,14 @@ class Prepared:
 
 def prepare(graph: Graph, sizes: Sizes, biased: bool, dtype: torch.dtype) -> Prepared:
     """The program of ``graph``; made once for each size and dtype."""
-    with _lock:
-        return _prepared(graph, sizes, biased, _BITS[dtype], kernels.isa())
+    key = (graph, sizes, biased, _BITS[dtype], kernels.isa())
+    found = _made.get(key)
+    if found is None:
+        with _lock:
+            found = _made.get(key) or _made.setdefault(key, _prepared(*key))
+    return found
 
 
-@lru_cache(maxsize=256)
 def _prepared(graph: Graph, sizes: Sizes, biased: bool, bits: int, isa: str | None) -> Prepared:
     program = lower(graph, biased)
     parts = (("hoisted", program.hoisted), ("forward", program.forward))

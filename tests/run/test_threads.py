@@ -1,0 +1,155 @@
+"""Threads: many callers, forks, few processors, more threads than there are; and the same bits."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+import sluice
+from sluice.run import kernels
+
+HEAD = """
+import os, signal, threading, torch, sluice
+signal.alarm(60)
+torch.manual_seed(0)
+layer = sluice.nn.LSTM(32, 128)
+x = torch.randn(20, 9, 32)
+def told():
+    layer.zero_grad()
+    y = layer(x)[0]
+    y.sum().backward()
+    return torch.cat([y.detach().flatten(), layer.weight_hh_l0.grad.flatten()])
+"""
+
+
+def run(code: str, **environment: str) -> str:
+    """The output of a fresh interpreter, which has a minute, as its children have."""
+    done = subprocess.run(
+        [sys.executable, "-c", HEAD + code],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **environment},
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_several_callers_at_once() -> None:
+    layer, x = sluice.nn.LSTM(16, 128), torch.randn(30, 5, 16)
+    expected = layer(x)[0]
+    start = threading.Barrier(6)
+
+    def work(_: int) -> bool:
+        start.wait()
+        return all(torch.equal(layer(x)[0], expected) for _ in range(20))
+
+    with ThreadPoolExecutor(6) as pool:
+        assert all(pool.map(work, range(6)))
+
+
+def test_after_a_fork() -> None:
+    code = """
+expected = told()
+children = []
+for _ in range(2):
+    child = os.fork()
+    if child == 0:
+        signal.alarm(30)
+        torch.set_num_threads(1)
+        sluice.set_num_threads(2)
+        os._exit(0 if torch.equal(told(), expected) else 1)
+    children.append(child)
+print(sum(os.waitpid(child, 0)[1] for child in children), torch.equal(told(), expected))
+"""
+    assert run(code) == "0 True"
+
+
+def test_a_fork_while_another_thread_computes() -> None:
+    code = """
+import time
+sluice.set_num_threads(2)
+torch.set_num_threads(1)
+layer(x)  # what is imported at first use: Python's own lock does not outlive a fork
+stop = []
+def busy():
+    while not stop: layer(x)
+thread = threading.Thread(target=busy); thread.start()
+bad = 0
+for _ in range(5):
+    time.sleep(0.01)
+    child = os.fork()
+    if child == 0:
+        signal.alarm(30)
+        layer(x)
+        os._exit(0)
+    bad += os.waitpid(child, 0)[1]
+stop.append(1); thread.join()
+print(bad)
+"""
+    assert run(code) == "0"
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no affinity here")
+def test_on_one_processor_and_with_too_many_threads() -> None:
+    code = """
+expected = told()
+sluice.set_num_threads(7)
+many = told()
+os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+print(torch.equal(many[:x.shape[0] * 9 * 128], expected[:x.shape[0] * 9 * 128]))
+a = told()
+sluice.set_num_threads(2)
+b = told()
+torch.testing.assert_close(a, expected); torch.testing.assert_close(b, expected)
+print(len(os.sched_getaffinity(0)))
+"""
+    assert run(code).split() == ["True", "1"]
+
+
+class Rows(Dataset[torch.Tensor]):
+    """Each item is made by a layer, in a worker."""
+
+    def __init__(self) -> None:
+        torch.manual_seed(0)
+        self.layer = sluice.nn.GRU(3, 20)
+
+    def __len__(self) -> int:
+        return 6
+
+    def __getitem__(self, k: int) -> torch.Tensor:
+        with torch.no_grad():
+            y: torch.Tensor = self.layer(torch.full((4, 1, 3), float(k)))[0]
+        return y
+
+
+def test_in_the_workers_of_a_loader() -> None:
+    rows = Rows()
+    expected = torch.stack([rows[k] for k in range(6)])
+    found = torch.cat(list(DataLoader(rows, batch_size=2, num_workers=2)))
+    assert torch.equal(found, expected)
+
+
+def test_masks_are_the_same_whatever_the_threads() -> None:
+    cell = sluice.cells.zoneout(sluice.cells.LSTM, h=0.3, c=0.2)
+    layer, x = sluice.nn.Recurrent(cell, 8, 64, num_layers=2, dropout=0.2), torch.randn(9, 6, 8)
+    found = []
+    try:
+        for count in (1, 2, 3):
+            kernels.set_num_threads(count)
+            torch.manual_seed(11)
+            found.append(layer(x)[0])
+    finally:
+        kernels.set_num_threads(torch.get_num_threads())
+    assert torch.equal(found[0], found[1]) and torch.equal(found[0], found[2])
+
+
+def test_the_number_is_checked() -> None:
+    with pytest.raises(ValueError, match="at least 1, got 0"):
+        sluice.set_num_threads(0)
