@@ -19,7 +19,8 @@ public:
           direct_(program_.state_widths[0] % L == 0),
           states_(program_, call, &tape, direct_, arena_) {
         const i64 b = call.batch;
-        by_units_ = call.threads > 1 && b < 2 * call.threads && can_split_units();
+        by_units_ = call.threads > 1 && b < 2 * call.threads && P::group == 1 &&
+                    splits_by_units<Real>(program_, call.threads);
         threads_ = by_units_ ? call.threads
                              : int(std::max<i64>(1, std::min<i64>(b / 2, call.threads)));
         steps_ = std::max<i64>(1, std::min(call.steps, ceil_div(chunk_rows, std::max<i64>(1, b))));
@@ -52,13 +53,6 @@ private:
     std::vector<A*> rounded_;                // by place: deltas as the product reads them
     std::vector<Real*> flows_[2], restart_sums_;
     std::vector<i64> unrounded_;
-
-    bool can_split_units() const {
-        if (program_.has_norms || P::group > 1) return false;
-        for (i64 width : program_.state_widths)
-            if (ceil_div(width, 4 * L) < call_.threads) return false;
-        return true;
-    }
 
     void allocate() {
         const i64 b = call_.batch;

@@ -6,5 +6,6 @@
 namespace sluice::SLUICE_ISA {
 
 void bind_loop(nanobind::module_& module);
+void bind_step(nanobind::module_& module);
 
 }  // namespace sluice::SLUICE_ISA

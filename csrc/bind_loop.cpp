@@ -5,12 +5,11 @@
 #include "backward.h"
 #include "bind.h"
 #include "forward.h"
+#include "layer.h"
 
 namespace nb = nanobind;
 
 namespace sluice::SLUICE_ISA {
-
-template <class T> T* pointer(i64 address) { return reinterpret_cast<T*>(address); }
 
 // The part of a call that both directions share; arrays are given by their addresses.
 template <class Real> Call<Real> read_call(Reader& in, const Program& program) {
@@ -49,56 +48,48 @@ template <class Real> std::vector<Real*> outputs(Reader& in) {
     return found;
 }
 
-template <class P> struct Layer {
+// The tape, which the caller owns; null where none is kept.
+template <class P>
+Tape<typename P::Real>* forward(const Layer<P>& layer, const std::vector<i64>& words, bool keep) {
     using Real = typename P::Real;
-    const Program* program;
-    Kernel<P> kernel;
+    const Program* program = layer.program;
+    Reader in(words);
+    Call<Real> call = read_call<Real>(in, *program);
+    call.last = outputs<Real>(in);
+    std::unique_ptr<Tape<Real>> tape;
+    const bool direct = program->state_widths[0] % lanes<Real> == 0;
+    if (keep) tape = std::make_unique<Tape<Real>>(*program, call.steps, call.batch, direct);
+    Forward<P>(layer.kernel, call, tape.get()).run();
+    return tape.release();
+}
 
-    static std::vector<const Real*> reals(const std::vector<i64>& addresses, const Program& p) {
-        if (i64(addresses.size()) != p.parameters)
-            throw std::invalid_argument("a layer's parameters do not fit its program");
-        std::vector<const Real*> found;
-        for (i64 a : addresses) found.push_back(pointer<Real>(a));
-        return found;
-    }
-    Layer(const Program& p, const std::vector<i64>& parameters, bool trains, int threads)
-        : program(&p), kernel(p, reals(parameters, p).data(), trains, std::max(1, threads)) {}
+template <class Real> std::vector<const Real*> readable(const std::vector<Real*>& from) {
+    return {from.begin(), from.end()};
+}
 
-    // The tape, which the caller owns; null where none is kept.
-    Tape<Real>* forward(const std::vector<i64>& words, bool keep) const {
+template <class P>
+void backward(const Layer<P>& layer, const std::vector<i64>& words,
+          const Tape<typename P::Real>& tape) {
+    using Real = typename P::Real;
+    const Program* program = layer.program;
+    if constexpr (P::group == 4) {
+        throw std::invalid_argument("int8 weights do not train");
+    } else {
+        if (!layer.kernel.trains) throw std::invalid_argument("this layer was packed for inference");
         Reader in(words);
         Call<Real> call = read_call<Real>(in, *program);
-        call.last = outputs<Real>(in);
-        std::unique_ptr<Tape<Real>> tape;
-        const bool direct = program->state_widths[0] % lanes<Real> == 0;
-        if (keep) tape = std::make_unique<Tape<Real>>(*program, call.steps, call.batch, direct);
-        Forward<P>(kernel, call, tape.get()).run();
-        return tape.release();
+        call.upstream = pointer<Real>(in.next());
+        call.last_gradient = readable(outputs<Real>(in));
+        call.x_gradient = pointer<Real>(in.next());
+        call.initial_gradient = outputs<Real>(in);
+        call.restart_gradient = outputs<Real>(in);
+        call.parameter_gradient = outputs<Real>(in);
+        if (i64(call.parameter_gradient.size()) != program->parameters ||
+            tape.steps != call.steps || tape.batch != call.batch)
+            throw std::invalid_argument("a way back does not fit its tape");
+        Backward<P>(layer.kernel, call, tape).run();
     }
-
-    void backward(const std::vector<i64>& words, const Tape<Real>& tape) const {
-        if constexpr (P::group == 4) {
-            throw std::invalid_argument("int8 weights do not train");
-        } else {
-            if (!kernel.trains) throw std::invalid_argument("this layer was packed for inference");
-            Reader in(words);
-            Call<Real> call = read_call<Real>(in, *program);
-            call.upstream = pointer<Real>(in.next());
-            call.last_gradient = as_const(outputs<Real>(in));
-            call.x_gradient = pointer<Real>(in.next());
-            call.initial_gradient = outputs<Real>(in);
-            call.restart_gradient = outputs<Real>(in);
-            call.parameter_gradient = outputs<Real>(in);
-            if (i64(call.parameter_gradient.size()) != program->parameters ||
-                tape.steps != call.steps || tape.batch != call.batch)
-                throw std::invalid_argument("a way back does not fit its tape");
-            Backward<P>(kernel, call, tape).run();
-        }
-    }
-    static std::vector<const Real*> as_const(const std::vector<Real*>& from) {
-        return {from.begin(), from.end()};
-    }
-};
+}
 
 // Copy one item of a tape's place (or a state kept beside it) to (time, batch, width).
 template <class Real>
@@ -123,8 +114,8 @@ template <class Real> void bind_tape(nb::module_& m, const char* name) {
 template <class P> void bind_layer(nb::module_& m, const char* name) {
     nb::class_<Layer<P>>(m, name)
         .def(nb::init<const Program&, const std::vector<i64>&, bool, int>(), nb::keep_alive<1, 2>())
-        .def("forward", &Layer<P>::forward, nb::rv_policy::take_ownership, nb::call_guard<nb::gil_scoped_release>())
-        .def("backward", &Layer<P>::backward, nb::call_guard<nb::gil_scoped_release>());
+        .def("forward", &forward<P>, nb::rv_policy::take_ownership, nb::call_guard<nb::gil_scoped_release>())
+        .def("backward", &backward<P>, nb::call_guard<nb::gil_scoped_release>());
 }
 
 void bind_loop(nb::module_& m) {

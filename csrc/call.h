@@ -100,14 +100,19 @@ template <class P> struct Kernel {
             lay_out(p.backward);
             for (const Product& product : p.deferred) lay_out(product);
         }
-        i64 weights = 0;
-        for (const auto& m : matrices)
-            if (m) weights += m->weights();
-        run_team(weights < alone ? 1 : threads, [&](int id, Team& team) {
+        run_team(weights() < alone ? 1 : threads, [&](int id, Team& team) {
             for (const auto& m : matrices)
                 if (m) m->pack(parameters, id, team.size);
         });
         fill_constants(parameters);
+    }
+
+    // How many weights are packed, padding included.
+    i64 weights() const {
+        i64 found = 0;
+        for (const auto& m : matrices)
+            if (m) found += m->weights();
+        return found;
     }
 
 private:

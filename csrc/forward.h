@@ -17,7 +17,7 @@ public:
           states_(program_, call, tape, direct_, arena_) {
         const i64 b = call.batch;
         by_units_ = call.threads > 1 && b < 2 * call.threads;
-        const bool few = by_units_ && !can_split_units();
+        const bool few = by_units_ && !splits_by_units<Real>(program_, call.threads);
         threads_ = few ? int(std::max<i64>(1, std::min<i64>(b, call.threads))) : call.threads;
         by_units_ = by_units_ && !few;
         shared_.assign(program_.places.size(), nullptr);
@@ -46,12 +46,6 @@ private:
 
     static bool needs_memory(const Place& p) {
         return p.role == Role::scratch || p.role == Role::row_sums || p.role == Role::row_means;
-    }
-    bool can_split_units() const {
-        if (program_.has_norms) return false;
-        for (i64 width : program_.state_widths)
-            if (ceil_div(width, 4 * L) < call_.threads) return false;
-        return true;
     }
     const Real* initial(size_t s, i64 b) const {
         return states_.all[s].initial + b * states_.all[s].padded;

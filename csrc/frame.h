@@ -20,6 +20,14 @@ template <class Real> struct Bound {
     Real* at(i64 t, i64 r) const { return base + t * time + r * row; }
 };
 
+// Whether threads can share a step's units: each has panels, and nothing is summed over units.
+template <class Real> bool splits_by_units(const Program& program, int threads) {
+    if (program.has_norms) return false;
+    for (i64 width : program.state_widths)
+        if (ceil_div(width, 4 * lanes<Real>) < threads) return false;
+    return true;
+}
+
 constexpr i64 tile_rows = 48, most_slots = 64;
 
 template <class P> struct Frame {

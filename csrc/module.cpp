@@ -36,4 +36,5 @@ SLUICE_MODULE(SLUICE_ISA, m) {
     m.attr("isa") = SLUICE_NAME_OF(SLUICE_ISA);
     m.def("supported", &supported);
     sluice::SLUICE_ISA::bind_loop(m);
+    sluice::SLUICE_ISA::bind_step(m);
 }

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 import sluice
+from cell_list import CELLS
 from sluice.cells import SLSTM, LayerNormLSTM, ResetBeforeGRU, recurrent_dropout, zoneout
 from sluice.nn import Recurrent
 
@@ -86,3 +87,47 @@ def test_refusals() -> None:
         stream(torch.zeros(1, 3))
     with pytest.raises(ValueError, match="a step reads"):
         stream(torch.zeros(2, 3, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("batch", [1, 3])
+def test_every_cell_steps_on_the_kernels(name: str, batch: int, monkeypatch: Any) -> None:
+    monkeypatch.setenv("SLUICE_POISON", "1")
+    cell = CELLS[name]()
+    projected = any(state.width == "projection" for state in cell.graph.states)
+    layer = Recurrent(cell, 5, 18, num_layers=2, proj_size=7 if projected else 0)
+    layer.double().eval()
+    stream, x = layer.stream(batch), torch.randn(6, batch, 5).double()
+    assert layer.backend.name == "fused" and stream._step is not None
+    y = torch.stack([stream(step) for step in x])
+    layer.prefer = "reference"
+    expected, last = layer(x)
+    torch.testing.assert_close(y, expected.detach(), rtol=1e-9, atol=1e-11)
+    last = last if isinstance(last, tuple) else (last,)
+    for state, found in zip(last, zip(*stream._engine.read(), strict=True), strict=True):
+        torch.testing.assert_close(torch.stack(found), state.detach(), rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16", "int8"])
+@pytest.mark.parametrize("hidden", [33, 512])
+def test_a_stream_multiplies_as_its_layer_does(precision: str, hidden: int) -> None:
+    layer = sluice.nn.LSTM(20, hidden).eval()
+    layer.precision = precision
+    x = torch.randn(5, 2, 20)
+    stream = layer.stream(2)
+    assert torch.equal(torch.stack([stream(step) for step in x]), layer(x)[0])
+
+
+def test_what_lies_otherwise_in_memory() -> None:
+    layer, x = sluice.nn.GRU(3, 4), torch.randn(4, 3)
+    a, b = layer.stream(3), layer.stream(3)
+    expected = a(x.T[:, :3].contiguous())
+    assert torch.equal(b(x.T[:, :3]), expected)
+    b.reset()
+    wide = torch.full((3, 8), float("nan"))
+    assert b(x.T[:, :3], out=wide[:, ::2]) is not None
+    assert torch.equal(wide[:, ::2], expected) and wide[:, 1::2].isnan().all()
+    square, s = torch.randn(4, 4), sluice.nn.GRU(4, 4).stream(4)
+    first = s(square)
+    s.reset()
+    assert torch.equal(s(square, out=square), first)  # the result over its own input

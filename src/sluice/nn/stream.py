@@ -10,11 +10,13 @@ from torch import Tensor
 
 from sluice.cells.cell import Cell
 from sluice.equations.evaluate import Schedule, Tensors, Values
-from sluice.equations.graph import Leaf
+from sluice.equations.graph import Graph, Leaf
 from sluice.equations.specs import Sizes
 from sluice.nn.batch import States
 from sluice.nn.readout import Readout
+from sluice.run.choose import FUSED, Choice
 from sluice.run.passes import named
+from sluice.run.steps import Copied, Steps
 
 
 class Streamable(Protocol):
@@ -23,6 +25,12 @@ class Streamable(Protocol):
     cell: Cell
     input_size: int
     readout: Readout | None
+
+    @property
+    def backend(self) -> Choice: ...
+
+    @property
+    def precision(self) -> str: ...
 
     @property
     def directions(self) -> int: ...
@@ -39,7 +47,9 @@ class Stream:
     """Runs a layer step by step: ``y = stream(x)``, as in evaluation, without gradients.
 
     A stream holds its own copy of the weights, taken when it is made and at `refresh`: later
-    changes of the layer do not reach it before that.
+    changes of the layer do not reach it before that. Where the layer's backend is ``fused``, a
+    step runs on the kernels, in the layer's `precision`, and allocates nothing but the result;
+    one stream is not for several threads at once.
 
     Args:
         layer: The layer; not bidirectional.
@@ -61,24 +71,34 @@ class Stream:
         if batch_size < 1:
             raise ValueError(f"batch_size must be at least 1, got {batch_size}")
         self._layer, self.batch_size = layer, batch_size
+        self._engine: Steps | _Reference | None = None
+        self._step: Any = None
         self.refresh()
         self.reset()
 
     def refresh(self) -> None:
         """Take the layer's weights as they are now; the state stays."""
-        layer, graph = self._layer, self._layer.cell.graph
-        self._meanings = [
-            Tensors(graph.stacks, graph.norms, sizes, named(graph, layer.copied_parameters(place)))
+        kept = self._engine and self._engine.read()
+        layer = self._layer
+        layers = [
+            Copied(layer.cell.graph, sizes, layer.copied_parameters(place))
             for place, sizes in enumerate(layer.sizes)
         ]
         self._readout = copy.deepcopy(layer.readout)
         self._initial = layer.initial_rows()
-        self._input = Leaf("input", "x", "input")
-        self._masks: Values = {
-            Leaf("mask", mask.name, mask.width): mask.evaluated for mask in graph.masks
-        }
-        known = [self._input, *graph.state_leaves, *self._masks]
-        self._schedule = Schedule(graph.named.values(), known=known)
+        self._dtype = layers[0].parameters[0].dtype
+        self._in_shape = (self.batch_size, layer.input_size)
+        self._out_shape = (self.batch_size, self._initial[-1][0].shape[1])
+        self._like = torch.empty(self._out_shape, dtype=self._dtype)
+        if layer.backend.name == FUSED:
+            narrow = self._dtype == torch.float32
+            precision = layer.precision if narrow else "float64"
+            self._engine = Steps(layers, self.batch_size, precision)
+            self._step = self._engine.step
+        else:
+            self._engine, self._step = _Reference(layers), None
+        if kept:
+            self._engine.write(kept)
 
     def reset(self, rows: Tensor | None = None) -> None:
         """Start anew, from the layer's initial state.
@@ -90,47 +110,84 @@ class Stream:
             tuple(row.expand(self.batch_size, -1).clone() for row in states)
             for states in self._initial
         ]
-        if rows is None:
-            self._states = fresh
-            return
-        for old, new in zip(self._states, fresh, strict=True):
-            for kept, initial in zip(old, new, strict=True):
-                kept[rows] = initial[rows]
+        assert self._engine is not None
+        if rows is not None:
+            now = self._engine.read()
+            for old, new in zip(now, fresh, strict=True):
+                for kept, initial in zip(old, new, strict=True):
+                    kept[rows] = initial[rows]
+            fresh = now
+        self._engine.write(fresh)
 
-    @torch.no_grad()
     def __call__(self, x: Tensor, out: Tensor | None = None) -> Tensor:
         """One step: from ``x``, (batch, input), to the output, (batch, features).
 
         With ``out`` the result is written there. Raises ValueError for an input of another shape
         or dtype.
         """
+        if (
+            self._step is None
+            or x.shape != self._in_shape
+            or x.dtype is not self._dtype
+            or not x.is_contiguous()
+            or not x.is_cpu
+        ):
+            return self._slowly(x, out)
+        if out is None:
+            y = torch.empty_like(self._like)  # sooner than torch.empty by half a microsecond
+        elif self._readout is None and self._may_write(out):
+            y = out
+        else:
+            return self._slowly(x, out)
+        self._step(x.data_ptr(), y.data_ptr())
+        if self._readout is None:
+            return y
+        with torch.no_grad():
+            read: Tensor = self._readout(y)
+        return read
+
+    def _may_write(self, out: Tensor) -> bool:
+        return (
+            out.shape == self._out_shape
+            and out.dtype is self._dtype
+            and out.is_contiguous()
+            and out.is_cpu
+            and not out.requires_grad
+        )
+
+    def _slowly(self, x: Tensor, out: Tensor | None) -> Tensor:
+        """A step where something needs a copy, or on the reference."""
         self._check(x)
-        graph, y = self._layer.cell.graph, x
-        for place, meaning in enumerate(self._meanings):
-            values: Values = {self._input: y, **self._masks}
-            values.update(zip(graph.state_leaves, self._states[place], strict=True))
-            self._schedule.run(values, meaning)
-            # Cloned: a state may be the very tensor that it was before, or another's.
-            self._states[place] = tuple(values[graph.named[s.name]].clone() for s in graph.states)
-            y = self._states[place][0]
+        with torch.no_grad():
+            return self._checked(x, out)
+
+    def _checked(self, x: Tensor, out: Tensor | None) -> Tensor:
+        if isinstance(self._engine, _Reference):
+            y = self._engine.step(x)
+        else:
+            y, x = torch.empty_like(self._like), x.contiguous()
+            self._step(x.data_ptr(), y.data_ptr())
         if self._readout is not None:
             y = self._readout(y)
         return y.clone() if out is None else out.copy_(y)
 
     def _check(self, x: Tensor) -> None:
-        expected, dtype = (self.batch_size, self._layer.input_size), self._states[0][0].dtype
-        if x.shape != expected or x.dtype != dtype:
+        if x.shape != self._in_shape or x.dtype != self._dtype:
             raise ValueError(
-                f"a step reads {dtype} of shape {expected}, (batch, input), "
+                f"a step reads {self._dtype} of shape {self._in_shape}, (batch, input), "
                 f"got {x.dtype} of shape {tuple(x.shape)}"
             )
+        device = self._initial[0][0].device
+        if x.device != device:
+            raise ValueError(f"this stream's weights are on {device}, the input on {x.device}")
 
     def state_dict(self) -> dict[str, Tensor]:
         """The state as tensors by name, to be saved; `load_state_dict` takes it back."""
+        assert self._engine is not None
         names = [state.name for state in self._layer.cell.graph.states]
         return {
-            f"{name}_l{place}": tensor.clone()
-            for place, states in enumerate(self._states)
+            f"{name}_l{place}": tensor
+            for place, states in enumerate(self._engine.read())
             for name, tensor in zip(names, states, strict=True)
         }
 
@@ -142,10 +199,45 @@ class Stream:
         if shapes != given:
             raise ValueError(f"the saved state does not fit: expected {shapes}, got {given}")
         names = [state.name for state in self._layer.cell.graph.states]
-        self._states = [
-            tuple(
-                saved[f"{name}_l{place}"].to(like).clone()
-                for name, like in zip(names, s, strict=True)
-            )
-            for place, s in enumerate(self._states)
+        assert self._engine is not None
+        self._engine.write(
+            [
+                tuple(saved[f"{name}_l{place}"].to(own[f"{name}_l{place}"]) for name in names)
+                for place in range(len(self._initial))
+            ]
+        )
+
+
+class _Reference:
+    """The equations, a step at a time."""
+
+    def __init__(self, layers: list[Copied]) -> None:
+        graph: Graph = layers[0].graph
+        self._graph, self._states = graph, list[tuple[Tensor, ...]]()
+        self._meanings = [
+            Tensors(graph.stacks, graph.norms, one.sizes, named(graph, one.parameters))
+            for one in layers
         ]
+        self._input = Leaf("input", "x", "input")
+        self._masks: Values = {
+            Leaf("mask", mask.name, mask.width): mask.evaluated for mask in graph.masks
+        }
+        known = [self._input, *graph.state_leaves, *self._masks]
+        self._schedule = Schedule(graph.named.values(), known=known)
+
+    def read(self) -> States:
+        return [tuple(state.clone() for state in states) for states in self._states]
+
+    def write(self, states: States) -> None:
+        self._states = [tuple(state.clone() for state in own) for own in states]
+
+    def step(self, x: Tensor) -> Tensor:
+        graph, y = self._graph, x
+        for place, meaning in enumerate(self._meanings):
+            values: Values = {self._input: y, **self._masks}
+            values.update(zip(graph.state_leaves, self._states[place], strict=True))
+            self._schedule.run(values, meaning)
+            # Cloned: a state may be the very tensor that it was before, or another's.
+            self._states[place] = tuple(values[graph.named[s.name]].clone() for s in graph.states)
+            y = self._states[place][0]
+        return y

@@ -253,9 +253,7 @@ def _backward(
     restart = [torch.zeros_like(t) for t in (job.restart or ())]
     call.words += [len(restart), *(t.data_ptr() for t in restart)]
     first = 2 + count
-    of_parameters = [
-        _zeros_like(p) if needs[first + k] else None for k, p in enumerate(parameters)
-    ]
+    of_parameters = [_zeros_like(p) if needs[first + k] else None for k, p in enumerate(parameters)]
     filled = dict(zip(_names(job), of_parameters, strict=True))
     targets = [filled.get(p.name) for p in graph.parameters]
     call.words += [len(targets), *(0 if t is None else t.data_ptr() for t in targets)]

@@ -9,9 +9,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from sluice.run.choose import FUSED
+from sluice.run.steps import Copied, Draws, Steps
 from sluice.sequence.errors import SequenceError
 from sluice.sequence.model import LanguageModel, State
 from sluice.sequence.vocabulary import END, PADDING, START
+
+_NAN = "These weights give NaN; train again, with a lower learning rate."
 
 
 @dataclass(frozen=True)
@@ -54,9 +58,10 @@ def generate(
 ) -> list[list[int]]:
     """Draw one sequence of ids for each seed, without `START` and `END`.
 
-    A seed gives the same sequence whoever else is in the batch and however many threads run: a
-    copy of the model computes in float64, and each sequence draws from its own generator, one
-    number a token.
+    A seed gives the same sequence whoever else is in the batch and however many threads run:
+    each sequence draws from its own generator, one number a token, and the kernels' sums depend
+    on neither. All that happens between two tokens happens in the kernels, in the dtype of the
+    weights; where there are none, a copy of the model computes in float64.
 
     Args:
         model: any `LanguageModel`; it is left as it is.
@@ -77,10 +82,43 @@ def generate(
     """
     sampling = sampling or Sampling()
     choices = _choices(opening, model.config.vocabulary_size)
-    copy = deepcopy(model).to("cpu", torch.float64).eval()
+    uniforms = _uniforms(seeds, sampling.max_length)
     with torch.inference_mode():
-        drawn = _roll(copy, _uniforms(seeds, sampling.max_length), choices, sampling)
+        if model.layers.backend.name == FUSED:
+            drawn = _on_kernels(model, uniforms, choices, sampling)
+        else:
+            copy = deepcopy(model).to("cpu", torch.float64).eval()
+            drawn = _roll(copy, uniforms, choices, sampling)
     return [_until_end(row) for row in drawn.T.tolist()]
+
+
+def _on_kernels(
+    model: LanguageModel, uniforms: Tensor, choices: list[Tensor], sampling: Sampling
+) -> Tensor:
+    """The drawn ids (time, sequence), until every sequence has ended."""
+    layers = model.layers
+    copied = [
+        Copied(layers.cell.graph, sizes, layers.copied_parameters(place))
+        for place, sizes in enumerate(layers.sizes)
+    ]
+    embedding = model.embedding.weight.detach().contiguous()
+    readout = embedding if model.config.tied else model.readout.weight.detach().contiguous()
+    precision = "float64" if embedding.dtype == torch.float64 else layers.precision
+    draws = Draws(
+        embedding,
+        readout,
+        model.readout.bias.detach(),
+        torch.stack(choices),
+        END,
+        sampling.temperature,
+        sampling.top_k or 0,
+        sampling.top_p or 1.0,
+    )
+    steps = Steps(copied, uniforms.shape[1], precision)
+    drawn = steps.generate(draws, torch.full((uniforms.shape[1],), START), uniforms)
+    if drawn is None:
+        raise SequenceError(_NAN)
+    return drawn
 
 
 def _choices(opening: Sequence[Collection[int]], size: int) -> list[Tensor]:
@@ -133,7 +171,7 @@ def _roll(
 def _draw(logits: Tensor, allowed: Tensor, uniform: Tensor, sampling: Sampling) -> Tensor:
     """One id for each row of `logits` (sequence, vocabulary): the inverse of the cumulative sum."""
     if logits.isnan().any():
-        raise SequenceError("These weights give NaN; train again, with a lower learning rate.")
+        raise SequenceError(_NAN)
     scaled = logits.masked_fill(~allowed, -torch.inf) / sampling.temperature
     likeliest, ids = scaled.softmax(dim=1).sort(dim=1, descending=True, stable=True)
     below = likeliest.cumsum(dim=1) - likeliest

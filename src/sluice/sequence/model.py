@@ -17,7 +17,7 @@ CellName = Literal["lstm", "gru", "elman"]
 State = Tensor | tuple[Tensor, Tensor]
 """What the layers carry from step to step: `h` (layers, batch, hidden), with `c` for an LSTM."""
 
-_LAYERS: dict[str, Callable[..., nn.Module]] = {"lstm": LSTM, "gru": GRU, "elman": RNN}
+_LAYERS: dict[str, Callable[..., LSTM | GRU | RNN]] = {"lstm": LSTM, "gru": GRU, "elman": RNN}
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,122 @@
+// Layers one step at a time, their states kept: a step allocates nothing.
+#pragma once
+
+#include "pool.h"
+#include "states.h"
+
+namespace sluice::SLUICE_ISA {
+
+template <class P> class Stepper {
+    using Real = typename P::Real;
+    static constexpr i64 L = lanes<Real>;
+
+public:
+    // `masks`: the number that stands in each mask; at most `threads` are used, where they help.
+    Stepper(const Kernel<P>& kernel, i64 batch, const std::vector<double>& masks, int threads)
+        : kernel_(kernel), program_(kernel.program) {
+        if (batch < 1 || masks.size() != program_.mask_widths.size())
+            throw std::invalid_argument("a stream does not fit its program");
+        const bool large = kernel.weights() * i64(sizeof(typename P::B)) >= worth_waking;
+        threads_ = large && splits_by_units<Real>(program_, threads) ? threads : 1;
+        call_.steps = 1, call_.batch = batch, call_.threads = threads_;
+        for (i64 width : program_.state_widths) {
+            const i64 padded = ceil_div(width, L) * L;
+            for (auto& swing : swing_) {
+                swing.push_back(arena_.reals(batch * padded));
+                std::fill_n(swing.back(), batch * padded, Real(0));
+            }
+        }
+        for (size_t k = 0; k < masks.size(); ++k) {
+            const i64 padded = ceil_div(program_.mask_widths[k], L) * L;
+            masks_.push_back(arena_.reals(padded));
+            std::fill_n(masks_.back(), padded, Real(masks[k]));
+        }
+        for (const Place& p : program_.places) shared_.push_back(memory_for(p));
+        input_ = program_.find(Role::input);
+        for (i64 s = 0; s < i64(program_.state_widths.size()); ++s)
+            places_.push_back({program_.find(Role::previous, s), program_.find(Role::next, s)});
+        for (int id = 0; id < threads_; ++id) hands_.push_back(std::make_unique<Hand>(*this, id));
+    }
+
+    i64 input_width() const { return program_.input_width; }
+    i64 width(i64 s) const { return program_.state_widths.at(size_t(s)); }
+    i64 padded(i64 s) const { return ceil_div(width(s), L) * L; }
+    // A state after the last step: rows of `padded`.
+    Real* state(i64 s) const { return swing_[turn_].at(size_t(s)); }
+
+    // One step from rows of the input, `row` numbers apart.
+    void step(const Real* x, i64 row) {
+        if (threads_ == 1) work(*hands_[0], x, row, nullptr);
+        else
+            run_team(threads_, [&](int id, Team& team) {
+                work(*hands_[size_t(id)], x, row, &team);
+            });
+        turn_ ^= 1;
+    }
+
+private:
+    static constexpr i64 worth_waking = i64(1) << 20;  // bytes of weights
+
+    struct Hand {
+        Frame<P> frame;
+        Arena<Real> arena;
+        Real* input;
+        Hand(Stepper& of, int id)
+            : frame(of.kernel_, of.call_, id, of.threads_, of.threads_ > 1) {
+            furnish(frame, {&of.program_.hoisted, &of.program_.forward}, of.call_.batch, arena);
+            for (size_t k = 0; k < of.shared_.size(); ++k) {
+                const Place& p = of.program_.places[k];
+                if (p.role == Role::mask) frame.where(i64(k)) = {of.masks_[size_t(p.index)], 0, 0, L};
+                else if (of.shared_[k]) frame.bind(i64(k), of.shared_[k], 0);
+            }
+            input = arena.reals(of.call_.batch * (of.program_.input_width + L));
+        }
+    };
+
+    const Kernel<P>& kernel_;
+    const Program& program_;
+    Call<Real> call_;
+    int threads_ = 1, turn_ = 0;
+    i64 input_ = -1;
+    std::vector<std::pair<i64, i64>> places_;  // of each state: before the step, and after
+    Arena<Real> arena_;
+    std::vector<Real*> swing_[2], masks_, shared_;
+    std::vector<std::unique_ptr<Hand>> hands_;
+
+    Real* memory_for(const Place& p) {
+        switch (p.role) {
+        case Role::parameters: return kernel_.constant[size_t(&p - program_.places.data())];
+        case Role::scratch:
+        case Role::row_sums:
+        case Role::row_means:
+        case Role::statistics:
+        case Role::hoisted_statistics: return arena_.reals(call_.batch * p.row);
+        default: return nullptr;
+        }
+    }
+
+    void work(Hand& hand, const Real* x, i64 row, Team* team) {
+        Frame<P>& frame = hand.frame;
+        const i64 rows = call_.batch;
+        if (input_ >= 0) frame.where(input_) = {const_cast<Real*>(x), 0, row, L};
+        for (size_t s = 0; s < places_.size(); ++s) {
+            const auto [before, after] = places_[s];
+            const i64 across = padded(i64(s));
+            if (before >= 0) frame.where(before) = {swing_[turn_][s], 0, across, L};
+            frame.where(after) = {swing_[turn_ ^ 1][s], 0, across, L};
+        }
+        for (const Phase& phase : program_.hoisted) frame.run(phase, 0, 0, rows);
+        if (input_ >= 0) {
+            const i64 to = program_.places[size_t(input_)].row;
+            for (i64 b = 0; b < rows; ++b)
+                copy_padded(hand.input + b * to, x + b * row, program_.input_width, to);
+            frame.where(input_) = {hand.input, 0, to, L};
+        }
+        for (const Phase& phase : program_.forward) {
+            frame.run(phase, 0, 0, rows);
+            if (team) team->barrier(frame.id);
+        }
+    }
+};
+
+}  // namespace sluice::SLUICE_ISA

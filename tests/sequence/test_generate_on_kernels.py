@@ -1,0 +1,74 @@
+"""Tokens drawn in the kernels, against the loop of torch operations that says what they are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+from sluice.sequence import Sampling, generate
+from sluice.sequence.errors import SequenceError
+from sluice.sequence.model import LanguageModel, ModelConfig
+
+WAYS = [
+    Sampling(max_length=60),
+    Sampling(temperature=0.3, max_length=60),
+    Sampling(temperature=1.7, top_k=4, max_length=60),
+    Sampling(top_p=0.6, max_length=60),
+    Sampling(top_k=1, max_length=20),
+    Sampling(top_k=9, top_p=0.3, temperature=2.5, max_length=60),
+]
+
+
+def model(cell: Any, **options: Any) -> LanguageModel:
+    torch.manual_seed(4)
+    made = LanguageModel(ModelConfig(23, cell, 16, 16, **options))
+    with torch.no_grad():
+        for parameter in made.parameters():
+            parameter.mul_(3)  # sharper than an untrained model's
+    return made
+
+
+@pytest.mark.parametrize("sampling", WAYS)
+@pytest.mark.parametrize(
+    ("cell", "options"), [("lstm", {}), ("gru", {"tied": True}), ("elman", {"num_layers": 3})]
+)
+def test_the_same_tokens_as_the_reference(cell: str, options: Any, sampling: Sampling) -> None:
+    made = model(cell, **options).double()
+    opening = [[5, 9, 11], [7]]
+    assert made.layers.backend.name == "fused"
+    found = generate(made, range(12), opening=opening, sampling=sampling)
+    made.layers.prefer = "reference"
+    assert found == generate(made, range(12), opening=opening, sampling=sampling)
+    assert all(ids[0] in opening[0] and ids[1] == 7 for ids in found)
+    assert len({tuple(ids) for ids in found}) > 1
+
+
+def test_float32_draws_by_seed_alone() -> None:
+    made = model("lstm")
+    together = generate(made, range(9), sampling=WAYS[0])
+    assert together == [generate(made, [seed], sampling=WAYS[0])[0] for seed in range(9)]
+    assert together == generate(made, range(9), sampling=WAYS[0])
+
+
+def test_weights_that_give_nan_are_told() -> None:
+    made = model("gru")
+    with torch.no_grad():
+        made.readout.weight[3, 2] = float("nan")
+    with pytest.raises(SequenceError, match="NaN"):
+        generate(made, [1])
+
+
+def test_frequencies_are_the_probabilities() -> None:
+    """A model whose logits do not depend on anything draws by its bias."""
+    made = model("elman")
+    with torch.no_grad():
+        made.readout.weight.zero_()
+        made.readout.bias.copy_(torch.linspace(-2, 1, 23))
+    drawn = [ids[0] for ids in generate(made, range(4000), sampling=Sampling(max_length=1)) if ids]
+    expected = made.readout.bias.double().softmax(0)
+    expected[:2] = 0  # padding and the start are never drawn
+    expected /= expected.sum()
+    counts = torch.bincount(torch.tensor(drawn), minlength=23) / 4000
+    assert (counts[3:] - expected[3:]).abs().max() < 4 * (0.25 / 4000) ** 0.5
