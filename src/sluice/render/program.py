@@ -117,3 +117,23 @@ class Program:
     weights: list[WeightGradient]
     rows: list[RowGradient]
     saved: dict[str, tuple[int, int]]
+
+
+def body_name(part: str, number: int) -> str:
+    """The name of a phase's body among the compiled."""
+    return f"{part}_{number}"
+
+
+def bodies(program: Program) -> dict[str, Body]:
+    """All bodies of a program: ``hoisted_0``, ``forward_0``, ``backward_0`` and so on."""
+    parts = {
+        "hoisted": program.hoisted,
+        "forward": program.forward,
+        "backward": program.backward,
+    }
+    return {
+        body_name(name, number): phase.body
+        for name, phases in parts.items()
+        for number, phase in enumerate(phases)
+        if phase.body is not None
+    }

@@ -17,10 +17,10 @@ from sluice.equations.specs import Sizes
 from sluice.render.body import lanes
 from sluice.render.compile import compile as compile_bodies
 from sluice.render.lower import lower
-from sluice.render.program import Program
+from sluice.render.program import Program, bodies
 from sluice.run import eager, kernels
 from sluice.run.passes import Pass, named
-from sluice.run.words import Words, body_name
+from sluice.run.words import Words
 
 LAYERS = {
     "float32": "LayerFloat32",
@@ -66,14 +66,7 @@ def prepare(graph: Graph, sizes: Sizes, biased: bool, dtype: torch.dtype) -> Pre
 
 def _prepared(graph: Graph, sizes: Sizes, biased: bool, bits: int, isa: str | None) -> Prepared:
     program = lower(graph, biased)
-    parts = (("hoisted", program.hoisted), ("forward", program.forward))
-    bodies = {
-        body_name(name, number): phase.body
-        for name, part in (*parts, ("backward", program.backward))
-        for number, phase in enumerate(part)
-        if phase.body is not None
-    }
-    compiled = compile_bodies(bodies, bits, isa)
+    compiled = compile_bodies(bodies(program), bits, isa)
     words = Words(graph, program, sizes, compiled.address).write()
     handle = _module().Program(words, lanes(bits))
     return Prepared(graph, sizes, program, handle, compiled, bits)

@@ -16,6 +16,7 @@ from sluice.render.program import (
     RowMean,
     Statistics,
     WeightGradient,
+    body_name,
 )
 
 _SCOPES = ("time", "chunk", "step", "const")
@@ -170,11 +171,6 @@ class Words:
         name, part, place, item = unit
         start = self._norm_start(name, int(part)) if part else 0
         return [self._numbers.get(name, -1), start, place, item]
-
-
-def body_name(part: str, number: int) -> str:
-    """The name of a phase's body among the compiled."""
-    return f"{part}_{number}"
 
 
 def _list(words: Iterable[int]) -> list[int]:
