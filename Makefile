@@ -3,6 +3,7 @@
 #   make tune   learn folk tunes (about two minutes), then compose one; from then on, compose at once
 #   make test   run the tests
 #   make check  everything the continuous integration runs
+#   make sanitize   the kernels' tests under address and undefined-behaviour sanitizers
 #
 # Variables:
 #   PYTHON=python3.12    the interpreter to build the environment with (3.11 or newer)
@@ -23,7 +24,7 @@ WEIGHTS := tunes-out/tunes.safetensors
 PIP := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --constraint constraints.txt \
 	$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) $(PIP_ARGS)
 
-.PHONY: tune train test lint format types imports sizes check install clean
+.PHONY: tune train test lint format types imports sizes check sanitize install clean
 .DEFAULT_GOAL := test
 # An interrupted training has kept its best weights: make must not delete them.
 .PRECIOUS: $(WEIGHTS)
@@ -60,6 +61,17 @@ sizes:
 		END { exit bad }'
 
 check: lint types imports sizes test
+
+# The kernels' tests with what g++ checks at run time: addresses, lifetimes, undefined behaviour.
+sanitize: $(READY)
+	$(BIN)/cmake -S . -B build/sanitize -G Ninja -DSLUICE_SANITIZE=address,undefined \
+		-DPython_EXECUTABLE="$(abspath $(BIN)/python)" -DCMAKE_MAKE_PROGRAM="$(abspath $(BIN)/ninja)"
+	$(BIN)/cmake --build build/sanitize
+	LD_PRELOAD="$$(g++ -print-file-name=libasan.so) $$(g++ -print-file-name=libubsan.so)" \
+		ASAN_OPTIONS=detect_leaks=0:alloc_dealloc_mismatch=0 UBSAN_OPTIONS=print_stacktrace=1 \
+		SLUICE_KERNELS="$(abspath build/sanitize)" \
+		$(BIN)/python -m pytest -p no:cacheprovider tests/run tests/nn/test_stream.py \
+		tests/sequence/test_generate_on_kernels.py
 
 install: $(READY)
 

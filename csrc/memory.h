@@ -18,7 +18,12 @@ namespace sluice::SLUICE_ISA {
 // the longest unused given back first.
 class Spare {
 public:
-    static constexpr size_t limit = size_t(256) << 20, huge = size_t(2) << 20;
+#if defined(__SANITIZE_ADDRESS__)
+    static constexpr size_t limit = 0;  // so that what is used after its end is seen
+#else
+    static constexpr size_t limit = size_t(256) << 20;
+#endif
+    static constexpr size_t huge = size_t(2) << 20;
 
     // At least `bytes`, and how many they are; no more than a quarter is left over.
     void* take(size_t& bytes) {

@@ -1,7 +1,15 @@
 """Settings that every test shares."""
 
+import os
+
 import pytest
 import torch
+
+import sluice
+
+# A folder with kernels to test in place of the installed ones, such as `make sanitize` builds.
+if folder := os.environ.get("SLUICE_KERNELS"):
+    sluice.__path__.insert(0, folder)
 
 
 @pytest.fixture(autouse=True, scope="session")
