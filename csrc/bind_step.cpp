@@ -16,12 +16,13 @@ namespace sluice::SLUICE_ISA {
 template <class P> struct Stream {
     using Real = typename P::Real;
     using Clock = std::chrono::steady_clock;
+    using Chosen = typename Stepper<P>::Chosen;
     i64 batch;
     std::vector<std::unique_ptr<Stepper<P>>> layers;
 
     Stream(i64 rows, int threads, const std::vector<Layer<P>*>& packed,
            const std::vector<std::vector<double>>& masks)
-        : batch(rows) {
+        : batch(rows), first_kernel_(packed.empty() ? nullptr : &packed[0]->kernel) {
         if (packed.empty() || masks.size() != packed.size())
             throw std::invalid_argument("a stream needs masks for each of its layers");
         for (size_t k = 0; k < packed.size(); ++k) {
@@ -33,10 +34,11 @@ template <class P> struct Stream {
     Stream(const Stream&) = delete;
 
     // A thread's part of a step of all layers; the output, and in `row` its rows' distance.
-    const Real* advance(int id, int turn, const Real* x, i64& row, Team* team) {
+    const Real* advance(int id, int turn, const Real* x, i64& row, Team* team, const Chosen* chosen = nullptr) {
         for (auto& layer : layers) {
             const bool shared = team && layer->threads() > 1;
-            if (shared || id == 0) layer->step(id, turn, x, row, shared ? team : nullptr);
+            if (shared || id == 0) layer->step(id, turn, x, row, shared ? team : nullptr, chosen);
+            chosen = nullptr;
             if (team && !shared) team->barrier(id);
             x = layer->state(0, turn ^ 1);
             row = layer->padded(0);
@@ -91,6 +93,7 @@ template <class P> struct Stream {
         i64* drawn = pointer<i64>(in.next());
         if (draws.width != layers[0]->input_width() || draws.places < 1)
             throw std::invalid_argument("the embedding does not fit the first layer");
+        const auto table = tabulated(draws);
         Generation<Real> all(draws, steps, batch, layers.back()->width(0));
         i64 taken = 0;
         run_team(threads_, [&](int id, Team& team) {
@@ -98,8 +101,10 @@ template <class P> struct Stream {
             int turn = turn_;
             std::vector<i64> found;
             const i64 count = all.run(id, own, {tokens, tokens + batch}, found,
-                                      [&](const Real* x, i64& row) {
-                                          const Real* y = advance(id, turn, x, row, own);
+                                      [&](const i64* chosen, const Real* x, i64& row) {
+                                          const Chosen some{*table, chosen};
+                                          const Real* y = advance(id, turn, x, row, own,
+                                                                  table ? &some : nullptr);
                                           turn ^= 1;
                                           return y;
                                       });
@@ -111,9 +116,19 @@ template <class P> struct Stream {
     }
 
 private:
+    static constexpr i64 largest_table = i64(1) << 22;  // numbers
+    const Kernel<P>* first_kernel_;
     int threads_ = 1, turn_ = 0;
     Clock::time_point last_{};
 
+    // The first layer's products with every embedding, where they are few enough.
+    std::unique_ptr<Stepper<P>> tabulated(const Draws<Real>& draws) const {
+        if (layers[0]->table_size(draws.vocabulary) > largest_table) return nullptr;
+        const std::vector<double> masks(first_kernel_->program.mask_widths.size(), 1.0);
+        auto table = std::make_unique<Stepper<P>>(*first_kernel_, draws.vocabulary, masks, 1);
+        table->hoist(0, draws.embedding, draws.width);
+        return table;
+    }
     // Whether a worker still looks for work since the last step, so that sharing this one pays.
     bool awake() const {
         return threads_ > 1 && Clock::now() - last_ < std::chrono::microseconds(20) &&

@@ -81,8 +81,7 @@ private:
                 frame.bind(n, tape_ ? tape_->base[k] : arena.reals(call_.batch * p.row),
                            tape_ ? call_.batch : 0);
             else if (p.scope == Scope::step && shared_[k]) frame.bind(n, shared_[k], 0);
-            else if ((p.scope == Scope::chunk && p.role == Role::scratch) ||
-                     p.role == Role::hoisted_statistics)
+            else if (p.hoisted())
                 own[k] = arena.reals(chunk_rows * p.row);
             else if (p.role == Role::input && program_.input_in_bodies)
                 own[k] = arena.reals(call_.batch * p.row);

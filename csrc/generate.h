@@ -91,8 +91,8 @@ public:
     }
 
     // A thread's part, from `tokens` on: fills `drawn`, (steps, batch), and returns the steps taken,
-    // −1 where weights gave NaN. `step(x, row)` is the layers', and gives the output and its rows'
-    // distance.
+    // −1 where weights gave NaN. `step(tokens, x, row)` is the layers', and gives the output and its
+    // rows' distance; x holds the tokens' embeddings.
     template <class Step>
     i64 run(int id, Team* team, std::vector<i64> tokens, std::vector<i64>& drawn, Step step) {
         const int threads = team ? team->size : 1;
@@ -106,7 +106,7 @@ public:
             for (i64 b = 0; b < batch_; ++b)
                 std::copy_n(draws_.embedding + tokens[size_t(b)] * width, width, x.data() + b * width);
             i64 row = width;
-            const Real* y = step(x.data(), row);
+            const Real* y = step(tokens.data(), x.data(), row);
             // In turns: a thread may be a step ahead of one that still draws.
             Real* logits = logits_[t & 1].data();
             if (last > first)

@@ -24,6 +24,11 @@ struct Place {
     Role role;
     i64 index, width, items;
     i64 blocks = 0, row = 0, block = 0;  // filled for the number's size
+
+    // Whether it keeps, for a chunk of steps, what depends on the input alone.
+    bool hoisted() const {
+        return (scope == Scope::chunk && role == Role::scratch) || role == Role::hoisted_statistics;
+    }
 };
 
 // Weights as a product needs them: which rows of which parameter, and how they are laid out.

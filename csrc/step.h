@@ -47,21 +47,40 @@ public:
     i64 padded(i64 s) const { return ceil_div(width(s), L) * L; }
     Real* state(i64 s, int turn) const { return swing_[turn].at(size_t(s)); }
 
+    // Inputs of which each step takes some: what depends on them alone, computed beforehand.
+    struct Chosen {
+        const Stepper& table;  // has seen all of them as its batch
+        const i64* numbers;    // of this step's
+    };
+    // How many numbers a table of `count` inputs would hold.
+    i64 table_size(i64 count) const {
+        i64 size = 0;
+        for (const Place& p : program_.places) size += p.hoisted() ? count * p.row : 0;
+        return size;
+    }
+
+    // What depends on the input alone.
+    void hoist(int id, const Real* x, i64 row) {
+        Frame<P>& frame = hands_[size_t(id)]->frame;
+        if (input_ >= 0) frame.where(input_) = {const_cast<Real*>(x), 0, row, L};
+        for (const Phase& phase : program_.hoisted) frame.run(phase, 0, 0, call_.batch);
+    }
+
     // A thread's part of one step from rows of the input, `row` numbers apart; all of it without
     // a team.
-    void step(int id, int turn, const Real* x, i64 row, Team* team) {
+    void step(int id, int turn, const Real* x, i64 row, Team* team, const Chosen* chosen = nullptr) {
         Hand& hand = *hands_[size_t(id)];
         Frame<P>& frame = hand.frame;
         frame.by_units = team != nullptr;
         const i64 rows = call_.batch;
-        if (input_ >= 0) frame.where(input_) = {const_cast<Real*>(x), 0, row, L};
         for (size_t s = 0; s < places_.size(); ++s) {
             const auto [before, after] = places_[s];
             const i64 across = padded(i64(s));
             if (before >= 0) frame.where(before) = {swing_[turn][s], 0, across, L};
             frame.where(after) = {swing_[turn ^ 1][s], 0, across, L};
         }
-        for (const Phase& phase : program_.hoisted) frame.run(phase, 0, 0, rows);
+        if (chosen) take(frame, *chosen);
+        else hoist(id, x, row);
         if (program_.input_in_bodies) {
             const i64 to = program_.places[size_t(input_)].row;
             for (i64 b = 0; b < rows; ++b)
@@ -102,6 +121,19 @@ private:
     Arena<Real> arena_;
     std::vector<Real*> swing_[2], masks_, shared_;
     std::vector<std::unique_ptr<Hand>> hands_;
+
+    void take(Frame<P>& frame, const Chosen& chosen) const {
+        for (size_t k = 0; k < shared_.size(); ++k) {
+            const Place& p = program_.places[k];
+            if (!p.hoisted()) continue;
+            i64 first = 0, last = p.blocks;
+            if (p.width > 0) frame.range(p.width, first, last);
+            const i64 start = first * p.block, count = p.width > 0 ? (last - first) * p.block : p.row;
+            for (i64 b = 0; b < call_.batch; ++b)
+                std::copy_n(chosen.table.shared_[k] + chosen.numbers[b] * p.row + start, count,
+                            shared_[k] + b * p.row + start);
+        }
+    }
 
     Real* memory_for(const Place& p) {
         switch (p.role) {
