@@ -39,7 +39,11 @@ class Subject:
     """Over how many steps rivals must agree; an untrained norm makes chaos of any rounding."""
 
 
-own = partial(partial, sluice.nn.Recurrent)
+def own(cell: type[sluice.Cell]) -> Callable[[int, int], nn.Module]:
+    """A layer of any cell."""
+    return partial(sluice.nn.Recurrent, cell)
+
+
 CELLS = {
     "lstm": Subject(4, sluice.nn.LSTM, of_torch(nn.LSTM), "onnxruntime", onnxruntime),
     "gru": Subject(3, sluice.nn.GRU, of_torch(nn.GRU), "onnxruntime", onnxruntime),
@@ -125,7 +129,7 @@ def compare(name: str, rival: Layer, ours: Layer, x: Tensor) -> None:
     """Stop unless the two agree."""
     with torch.inference_mode():
         off = (rival(x)[0] - ours(x)[0]).abs().max().item()
-    if not off < 1e-4:
+    if not off < 1e-5:
         raise SystemExit(
             f"The outputs of {name} differ from ours by {off:.1e}: not the same layer."
         )
