@@ -1,6 +1,7 @@
 """Layers beside torch's and others, in one run: inference, and training (forward and back).
 
     python bench/layers.py [lstm gru elman layer-norm own-lstm own-highway] [--shapes 128x64x512 …]
+        [--rounds 3]
 
 GFLOP/s count the matrix products: 2·T·B·(I + H)·gates·H, three times that for training.
 """
@@ -79,6 +80,7 @@ def main() -> None:
     asked = argparse.ArgumentParser(description=__doc__)
     asked.add_argument("cells", nargs="*", default=list(CELLS))
     asked.add_argument("--shapes", nargs="*", default=list(SHAPES))
+    asked.add_argument("--rounds", type=int, default=5)
     asked.add_argument("--name", default="layers")
     wanted = asked.parse_args()
     limits = {name: peak(name) for name in ("float32", "bfloat16", "int8")}
@@ -87,11 +89,11 @@ def main() -> None:
     report = Report(wanted.name, "Layers, inference and training", COLUMNS, [*NOTES, limit])
     for cell in wanted.cells:
         for shape in wanted.shapes:
-            rows(report, cell, *map(int, shape.split("x")))
+            rows(report, cell, wanted.rounds, *map(int, shape.split("x")))
     report.keep()
 
 
-def rows(report: Report, cell: str, time: int, batch: int, size: int) -> None:
+def rows(report: Report, cell: str, rounds: int, time: int, batch: int, size: int) -> None:
     """Measure a cell at a shape, and add its two rows."""
     subject = CELLS[cell]
     x, upstream = torch.randn(time, batch, size), torch.randn(time, batch, size)
@@ -104,7 +106,8 @@ def rows(report: Report, cell: str, time: int, batch: int, size: int) -> None:
         if way == "training":
             trainable = {k: v for k, v in layers.items() if isinstance(v, nn.Module)}
             timed = {name: layer for name, layer in trainable.items() if name != "int8"}
-        seconds = paired({name: run(layer, x, upstream) for name, layer in timed.items()})
+        calls = {name: run(layer, x, upstream) for name, layer in timed.items()}
+        seconds = paired(calls, rounds)
         speeds = {name: factor * flops / found / 1e9 for name, found in seconds.items()}
         shape = f"{time}×{batch}×{size}"
         report.add(cell, shape, way, *against_torch(speeds), *also(subject.also, speeds))
