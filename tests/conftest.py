@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from sluice.run import kernels
+
 
 def _take(path: Path) -> None:
     name = f"sluice.{path.name.partition('.')[0]}"
@@ -26,6 +28,11 @@ for _path in Path(os.environ.get("SLUICE_KERNELS", os.devnull)).glob("_kernels_*
 def _one_thread() -> None:
     """Tensors in tests are small: more threads only wait for each other on a busy machine."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def _little_work_is_shared(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kernels, "WORTH_WAKING", 1)
 
 
 @pytest.fixture(autouse=True)

@@ -145,7 +145,9 @@ class _Settings:
     def __init__(self, job: Pass, precision: str) -> None:
         self.job, self.precision = job, precision
         self.made = prepare(job.graph, job.sizes, self._biased(), job.x.dtype)
-        self.threads = kernels.get_num_threads()
+        steps, batch = job.x.shape[:2]
+        weights = sum(parameter.numel() for parameter in job.parameters)
+        self.threads = kernels.threads_for(steps * batch * weights)
 
     def _biased(self) -> bool:
         return len(self.job.parameters) == len(self.job.graph.parameters)

@@ -9,6 +9,9 @@ from typing import Any
 
 import torch
 
+#: Multiplications that take one thread as long as it takes another to wake, some 20 μs.
+WORTH_WAKING = 1 << 20
+
 _threads: int | None = None
 
 
@@ -59,6 +62,11 @@ def set_num_threads(count: int) -> None:
     if count < 1:
         raise ValueError(f"the number of threads must be at least 1, got {count}")
     _threads = count
+
+
+def threads_for(multiplications: int) -> int:
+    """How many threads share so many multiplications: one more for each `WORTH_WAKING` of them."""
+    return max(1, min(get_num_threads(), multiplications // WORTH_WAKING))
 
 
 def get_num_threads() -> int:
