@@ -41,7 +41,8 @@ def compile(bodies: Mapping[str, Body], bits: int, isa: str | None = None) -> Co
 
     ``isa`` is one of the kernels' instruction sets; None for all that this processor has.
     """
-    text = module(bodies, bits, wide=isa in (None, "avx512", "avx512_bf16"))
+    avx512 = isa in ("avx512", "avx512_bf16")
+    text = module(bodies, bits, wide=isa is None or avx512, avx512=avx512)
     key = hashlib.sha256(f"{isa} {text}".encode()).hexdigest()
     with _lock:
         if key not in _compiled:

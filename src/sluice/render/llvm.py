@@ -11,15 +11,18 @@ from sluice.render.vector_math import NAMES, Writer, definitions
 _ARITHMETIC = {"add": "fadd", "subtract": "fsub", "multiply": "fmul"}
 
 
-def module(functions: Mapping[str, Body], bits: int, wide: bool = True) -> str:
-    """IR of all ``functions``; ``wide`` asks for registers of 64 bytes where there are any."""
+def module(
+    functions: Mapping[str, Body], bits: int, wide: bool = True, avx512: bool = False
+) -> str:
+    """IR of all ``functions``; ``wide`` asks for registers of 64 bytes where there are any,
+    ``avx512`` for instructions that only AVX-512 has."""
     parts = [function(name, body, bits) for name, body in functions.items()]
     size = 512 if wide else 256
     attributes = (
         f'attributes #0 = {{ "prefer-vector-width"="{size}" "min-legal-vector-width"="{size}" '
         '"reciprocal-estimates"="vec-divf:1" }'
     )
-    return "\n".join([*parts, definitions(bits), attributes])
+    return "\n".join([*parts, definitions(bits, avx512), attributes])
 
 
 def function(name: str, body: Body, bits: int) -> str:

@@ -57,6 +57,7 @@ class Writer:
     bits: int
     lines: list[str]
     names: int = 0
+    avx512: bool = False
 
     @property
     def lanes(self) -> int:
@@ -147,23 +148,35 @@ class Writer:
         shifted = self.iop("add", n, self.integer(_BIAS[self.bits]))
         return self.from_bits(self.iop("shl", shifted, self.integer(_MANTISSA[self.bits])))
 
-    def reduced(self, x: str) -> tuple[str, str]:
-        """n and e^r − 1 where x = n ln 2 + r."""
+    def scaled(self, a: str, n: str) -> str:
+        """a · 2ⁿ for any whole n, rounded once; AVX-512 has an instruction for it."""
+        kind, mask = ("ps", "i16") if self.bits == 32 else ("pd", "i8")
+        return self.emit(
+            f"call {self.vector} @llvm.x86.avx512.mask.scalef.{kind}.512({self.vector} {a}, "
+            f"{self.vector} {n}, {self.vector} {a}, {mask} -1, i32 4)"
+        )
+
+    def reduced(self, x: str) -> tuple[str, str, str]:
+        """n, as a number and as an integer, and e^r − 1 where x = n ln 2 + r."""
         magic, (high, low) = self.number(_MAGIC[self.bits]), _LN2[self.bits]
         t = self.fma(x, self.number(1.4426950408889634074), magic)
         n, whole = self.op("fsub", t, magic), self.bits_of(t)
         r = self.fma(n, self.number(-high), x)
         r = self.fma(n, self.number(-low), r)
         q = self.polynomial(_Q[self.bits], r)
-        return self.iop("sub", whole, self.bits_of(magic)), self.fma(self.op("fmul", q, r), r, r)
+        integer = self.iop("sub", whole, self.bits_of(magic))
+        return n, integer, self.fma(self.op("fmul", q, r), r, r)
 
 
 def _exp_of(w: Writer, x: str) -> str:
     """e^x for x within the ends."""
-    n, e = w.reduced(x)
-    half = w.iop("ashr", n, w.integer(1))
-    first, second = w.power(half), w.power(w.iop("sub", n, half))
-    return w.op("fmul", w.op("fmul", w.op("fadd", e, w.number(1.0)), first), second)
+    n, whole, e = w.reduced(x)
+    e = w.op("fadd", e, w.number(1.0))
+    if w.avx512:
+        return w.scaled(e, n)
+    half = w.iop("ashr", whole, w.integer(1))
+    first, second = w.power(half), w.power(w.iop("sub", whole, half))
+    return w.op("fmul", w.op("fmul", e, first), second)
 
 
 def _exp(w: Writer, x: str) -> str:
@@ -185,8 +198,8 @@ def _sigmoid(w: Writer, x: str) -> str:
 
 def _tanh(w: Writer, x: str) -> str:
     double = w.op("fmul", w.intrinsic("fabs", x), w.number(-2.0))
-    n, e = w.reduced(w.at_least(double, -2 * _ENDS[w.bits][2]))
-    scale = w.power(n)
+    n, whole, e = w.reduced(w.at_least(double, -2 * _ENDS[w.bits][2]))
+    scale = w.scaled(w.number(1.0), n) if w.avx512 else w.power(whole)
     down = w.fma(e, scale, w.op("fsub", scale, w.number(1.0)))
     size = w.op(_RATIO, w.negative(down), w.op("fadd", down, w.number(2.0)))
     return w.intrinsic("copysign", size, x)
@@ -242,11 +255,11 @@ _FUNCTIONS = {
 NAMES = tuple(_FUNCTIONS)
 
 
-def definitions(bits: int) -> str:
+def definitions(bits: int, avx512: bool = False) -> str:
     """IR of all the functions, called ``@sluice.exp`` and so on; they are inlined where used."""
     parts = []
     for name, write in _FUNCTIONS.items():
-        w = Writer(bits, [])
+        w = Writer(bits, [], avx512=avx512)
         result = write(w, "%x")
         head = f"define internal {w.vector} @sluice.{name}({w.vector} %x) alwaysinline {{"
         parts.append("\n".join([head, *w.lines, f"  ret {w.vector} {result}", "}"]))
@@ -254,4 +267,9 @@ def definitions(bits: int) -> str:
     for name, count in (("fma", 3), ("fabs", 1), ("copysign", 2), ("sqrt", 1)):
         operands = ", ".join([v.vector] * count)
         parts.append(f"declare {v.vector} @llvm.{name}.{v.suffix}({operands})")
+    if avx512:
+        kind, mask = ("ps", "i16") if bits == 32 else ("pd", "i8")
+        operands = ", ".join([v.vector] * 3)
+        name = f"llvm.x86.avx512.mask.scalef.{kind}.512"
+        parts.append(f"declare {v.vector} @{name}({operands}, {mask}, i32 immarg)")
     return "\n".join(parts)
