@@ -1,15 +1,9 @@
 """Settings that every test shares."""
 
-import os
-
 import pytest
 import torch
 
-import sluice
-
-# A folder with kernels to test in place of the installed ones, such as `make sanitize` builds.
-if folder := os.environ.get("SLUICE_KERNELS"):
-    sluice.__path__.insert(0, folder)
+import built_kernels  # noqa: F401
 
 
 @pytest.fixture(autouse=True, scope="session")
