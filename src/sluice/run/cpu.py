@@ -83,7 +83,7 @@ def pack(made: Prepared, parameters: Sequence[Tensor], precision: str, trains: b
     """A layer's weights, packed: copied as they are now."""
     tensors = named(made.graph, parameters)
     kept = [tensors.get(p.name) for p in made.graph.parameters]
-    held = [None if t is None else t.detach().contiguous() for t in kept]
+    held = [t if t is None or t.is_contiguous() else t.detach().contiguous() for t in kept]
     addresses = [0 if t is None else t.data_ptr() for t in held]
     return getattr(_module(), LAYERS[precision])(
         made.handle, addresses, trains, kernels.get_num_threads()
@@ -100,7 +100,10 @@ def run(
     """
     order, ordered = _by_length(job)
     settings = _Settings(ordered, precision, layer)
-    y, *last = _Run.apply(settings, *ordered.tensors)  # type: ignore[no-untyped-call]
+    if torch.is_grad_enabled() and any(t.requires_grad for t in ordered.tensors):
+        y, *last = _Run.apply(settings, *ordered.tensors)  # type: ignore[no-untyped-call]
+    else:
+        y, *last = _forward(settings, trains=False)[0]
     if order is None:
         return y, tuple(last)
     back = order.argsort()
@@ -148,7 +151,6 @@ class _Settings:
     def __init__(self, job: Pass, precision: str | None, layer: Any = None) -> None:
         self.job, self.layer = job, layer
         self.precision = precision or ("float64" if job.x.dtype == torch.float64 else "float32")
-        self.trains = torch.is_grad_enabled() and self.precision != "int8"
         self.made = prepare(job.graph, job.sizes, self._biased(), job.x.dtype)
         self.threads = kernels.get_num_threads()
 
@@ -178,8 +180,10 @@ class _Words:
         """A tensor's address; 0 for none."""
         if tensor is None:
             return 0
-        self.kept.append(tensor.detach().contiguous())
-        return self.kept[-1].data_ptr()
+        if not tensor.is_contiguous():
+            tensor = tensor.detach().contiguous()
+        self.kept.append(tensor)
+        return tensor.data_ptr()
 
     def several(self, tensors: Sequence[Tensor | None]) -> None:
         """A list of addresses."""
@@ -200,20 +204,13 @@ class _Run(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, s: _Settings, *tensors: Tensor) -> tuple[Tensor, ...]:
-        job, graph = s.job, s.job.graph
-        x, states = job.x.detach().contiguous(), [t.detach() for t in job.states]
-        y = x.new_empty(*x.shape[:2], job.sizes.of(graph.states[0].width))
-        last = [x.new_empty(x.shape[1], job.sizes.of(state.width)) for state in graph.states]
-        trains = s.trains and any(ctx.needs_input_grad)
-        layer = s.layer or pack(s.made, job.parameters, s.precision, trains)
-        call = _Words(s, x, states, y)
-        call.several(last)
-        tape = layer.forward(call.words, trains)
+        trains = any(ctx.needs_input_grad) and s.precision != "int8"
+        outputs, layer, tape = _forward(s, trains)
         ctx.settings = s
         if trains:
             ctx.layer, ctx.tape = layer, tape
-            ctx.save_for_backward(*tensors, y)
-        return (y, *last)
+            ctx.save_for_backward(*tensors, outputs[0])
+        return outputs
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> Any:
@@ -227,6 +224,19 @@ class _Run(torch.autograd.Function):
             None,
             *_backward(s, ctx.layer, ctx.tape, tensors, y, gradients, ctx.needs_input_grad),
         )
+
+
+def _forward(s: _Settings, trains: bool) -> tuple[tuple[Tensor, ...], Any, Any]:
+    """The output and the last states, the packed layer, and the tape where one is kept."""
+    job, widths = s.job, [s.job.sizes.of(state.width) for state in s.job.graph.states]
+    x = job.x
+    y = x.new_empty(*x.shape[:2], widths[0])
+    last = [x.new_empty(x.shape[1], width) for width in widths]
+    layer = s.layer or pack(s.made, job.parameters, s.precision, trains)
+    call = _Words(s, job.x, job.states, y)
+    call.several(last)
+    tape = layer.forward(call.words, trains)
+    return (y, *last), layer, tape
 
 
 def _backward(
