@@ -4,6 +4,7 @@
 #   make test   run the tests
 #   make check  everything the continuous integration runs
 #   make sanitize   the kernels' tests under address and undefined-behaviour sanitizers
+#   make sanitize-threads   those with several threads under ThreadSanitizer
 #   make bench  measure anew what bench/results/ holds; BENCH="layers streaming" names some of it
 #
 # Variables:
@@ -26,7 +27,7 @@ WEIGHTS := tunes-out/tunes.safetensors
 PIP := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --constraint constraints.txt \
 	$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) $(PIP_ARGS)
 
-.PHONY: tune train test lint format types imports sizes check sanitize bench install clean
+.PHONY: tune train test lint format types imports sizes check sanitize sanitize-threads bench install clean
 .DEFAULT_GOAL := test
 # An interrupted training has kept its best weights: make must not delete them.
 .PRECIOUS: $(WEIGHTS)
@@ -64,16 +65,28 @@ sizes:
 
 check: lint types imports sizes test
 
-# The kernels' tests with what g++ checks at run time: addresses, lifetimes, undefined behaviour.
-sanitize: $(READY)
-	$(BIN)/cmake -S . -B build/sanitize -G Ninja -DSLUICE_SANITIZE=address,undefined \
+# The kernels' tests with what g++ checks at run time: addresses, lifetimes, undefined behaviour;
+# or, under ThreadSanitizer, every access that two threads make. One instruction set: builds are slow.
+SANITIZE_ISA ?= v3
+THREADED := several_callers or fork or processor or masks_are or float64 or any_shape or neighbours
+
+sanitize: LIBRARIES = libasan libubsan
+sanitize: SANITIZERS = address,undefined
+sanitize: CHOSEN = tests/run tests/nn/test_stream.py tests/sequence/test_generate_on_kernels.py \
+	-k "not every_instruction_set and not memory_is_bounded"
+sanitize-threads: LIBRARIES = libtsan
+sanitize-threads: SANITIZERS = thread
+sanitize-threads: CHOSEN = tests/run/test_threads.py tests/run/test_cpu.py -k "$(THREADED)"
+
+sanitize sanitize-threads: $(READY)
+	$(BIN)/cmake -S . -B build/$@ -G Ninja -DSLUICE_SANITIZE=$(SANITIZERS) \
 		-DPython_EXECUTABLE="$(abspath $(BIN)/python)" -DCMAKE_MAKE_PROGRAM="$(abspath $(BIN)/ninja)"
-	$(BIN)/cmake --build build/sanitize
-	LD_PRELOAD="$$(g++ -print-file-name=libasan.so) $$(g++ -print-file-name=libubsan.so)" \
+	$(BIN)/cmake --build build/$@ --target _kernels_generic _kernels_$(SANITIZE_ISA)
+	LD_PRELOAD="$(foreach name,$(LIBRARIES),$$(g++ -print-file-name=$(name).so))" \
 		ASAN_OPTIONS=detect_leaks=0:alloc_dealloc_mismatch=0 UBSAN_OPTIONS=print_stacktrace=1 \
-		SLUICE_KERNELS="$(abspath build/sanitize)" \
-		$(BIN)/python -m pytest -p no:cacheprovider tests/run tests/nn/test_stream.py \
-		tests/sequence/test_generate_on_kernels.py
+		TSAN_OPTIONS=die_after_fork=0 \
+		SLUICE_KERNELS="$(abspath build/$@)" SLUICE_ISA=$(SANITIZE_ISA) \
+		$(BIN)/python -m pytest -p no:cacheprovider $(CHOSEN)
 
 bench: $(READY)
 	@$(PIP) --no-build-isolation --editable '.[bench]'

@@ -61,6 +61,7 @@ public:
         job_ = job, context_ = context, threads_ = threads;
         caller_cpu_.store(sched_getcpu(), std::memory_order_relaxed);
         left_.store(threads - 1, std::memory_order_relaxed);
+        current_ = number_.load(std::memory_order_relaxed) + 1;
         open_.store(true);
         number_.fetch_add(1, std::memory_order_release);
         number_.notify_all();
@@ -84,6 +85,7 @@ private:
     Job job_ = nullptr;
     void* context_ = nullptr;
     int threads_ = 0;
+    uint32_t current_ = 0;
     alignas(64) std::atomic<uint32_t> number_{0};
     alignas(64) std::atomic<int> left_{0};
     // A worker is inside from before it looks whether the job is open until it is done with it;
@@ -104,6 +106,7 @@ private:
     }
     void work(int id, uint32_t seen) {
         int avoided = -1;
+        uint32_t done = seen;
         for (;;) {
             for (int spins = 0; number_.load(std::memory_order_acquire) == seen; ++spins) {
                 if (spins < 2000) pause_briefly();
@@ -111,8 +114,9 @@ private:
             }
             seen = number_.load(std::memory_order_acquire);
             inside_.fetch_add(1);
-            if (open_.load()) {
-                seen = number_.load(std::memory_order_acquire);  // perhaps a later one by now
+            // Perhaps a later job by now, whose number is not told yet: once is enough.
+            if (open_.load() && done != current_) {
+                done = current_;
                 take_part(id, avoided);
             }
             inside_.fetch_sub(1);

@@ -26,6 +26,14 @@ def test_the_page_on_cells_runs(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == code.rpartition("# ")[2]
 
 
+def test_the_page_on_kernels_runs() -> None:
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "kernels.md").read_text(), re.S)
+    whole = [code for code in blocks if code.startswith("import")]
+    assert whole
+    for code in whole:
+        exec(code, {"__name__": "docs"})
+
+
 @pytest.mark.parametrize("name", MODULES)
 def test_docstring_examples(name: str) -> None:
     failed, _ = doctest.testmod(importlib.import_module(name))

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 import torch
@@ -15,8 +16,10 @@ from torch.utils.data import DataLoader, Dataset
 import sluice
 from sluice.run import kernels
 
-HEAD = """
-import os, signal, threading, torch, sluice
+HEAD = f"""
+import os, signal, sys, threading, torch, sluice
+sys.path.insert(0, {str(Path(__file__).parents[1])!r})
+import built_kernels
 signal.alarm(60)
 torch.manual_seed(0)
 layer = sluice.nn.LSTM(32, 128)

@@ -29,6 +29,7 @@ class Recurrent(RecurrentStack):
         chrono: The longest memory, in steps, of chrono initialisation (Tallec & Ollivier 2018).
         output_size: The width of a readout y = activation(W h + b); None for no map.
         output_activation: ``sigmoid``, ``tanh``, ``relu``, ``softmax`` or ``identity``.
+        recompute: How many steps of a training pass are kept at a time (`Settings.recompute`).
         device: Where the parameters are made.
         dtype: Their dtype.
 
@@ -63,6 +64,7 @@ class Recurrent(RecurrentStack):
         chrono: float | None = None,
         output_size: int | None = None,
         output_activation: str | None = None,
+        recompute: int | None = None,
         device: Any = None,
         dtype: Any = None,
     ) -> None:
@@ -94,6 +96,7 @@ class Recurrent(RecurrentStack):
             chrono=chrono,
             output_size=output_size,
             output_activation=output_activation,
+            recompute=recompute,
             device=device,
             dtype=dtype,
         )
@@ -101,8 +104,9 @@ class Recurrent(RecurrentStack):
     def extra_repr(self) -> str:
         """The cell, the sizes, and what differs from the defaults."""
         told = [self.cell.name, str(self.input_size), str(self.hidden_size)]
-        defaults = {"num_layers": 1, "bias": True, "batch_first": False, "dropout": 0.0}
-        defaults |= {"bidirectional": False, "proj_size": 0, "learn_initial_state": False}
+        defaults: dict[str, Any] = {"num_layers": 1, "bias": True, "batch_first": False}
+        defaults |= {"dropout": 0.0, "bidirectional": False, "proj_size": 0}
+        defaults |= {"learn_initial_state": False, "recompute": None}
         for name, value in defaults.items():
             if getattr(self, name) != value:
                 told.append(f"{name}={getattr(self, name)}")

@@ -37,6 +37,7 @@ class _DropIn(RecurrentStack, nn.RNNBase):
         chrono: float | None = None,
         output_size: int | None = None,
         output_activation: str | None = None,
+        recompute: int | None = None,
     ) -> None:
         sizes = layer_sizes(hidden_size, num_layers)
         torch_arguments = (len(sizes), bias, batch_first, dropout, bidirectional, proj_size)
@@ -54,6 +55,7 @@ class _DropIn(RecurrentStack, nn.RNNBase):
             chrono=chrono,
             output_size=output_size,
             output_activation=output_activation,
+            recompute=recompute,
             device=device,
             dtype=dtype,
         )
@@ -73,7 +75,7 @@ class LSTM(_DropIn):
     """`torch.nn.LSTM`, argument for argument and weight for weight, with more in the same call.
 
     Beyond torch: ``hidden_size`` may name a size for each layer; ``learn_initial_state``,
-    ``forget_bias``, ``chrono``, ``output_size`` and ``output_activation`` are as for
+    ``forget_bias``, ``chrono``, ``output_size``, ``output_activation`` and ``recompute`` are as for
     `sluice.nn.Recurrent`; a call takes ``lengths=`` and ``resets=`` (`RecurrentStack.forward`).
 
     Example:

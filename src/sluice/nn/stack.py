@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -15,14 +16,15 @@ from sluice.equations.text import from_text
 from sluice.nn import init, states
 from sluice.nn.batch import Batch, States, arrange, autocasting, under_autocast
 from sluice.nn.readout import Readout
+from sluice.nn.settings import Settings
 from sluice.nn.stream import Stream
-from sluice.run import cpu, eager, operator
+from sluice.run import cpu, eager, operator, segments
 from sluice.run.choose import FUSED, NATIVE, OPERATOR, Choice, choose, warn_of
 from sluice.run.native import run as run_native
 from sluice.run.passes import Pass
 
 
-class RecurrentStack(nn.Module):
+class RecurrentStack(Settings, nn.Module):
     """The part shared by `Recurrent` and the drop-in layers.
 
     A subclass sets torch's attributes (``input_size``, ``num_layers``, ``bias``, ``batch_first``,
@@ -36,10 +38,6 @@ class RecurrentStack(nn.Module):
     dropout: float
     bidirectional: bool
 
-    #: ``"reference"`` runs the equations step by step, ``"native"`` torch's own layer, wherever
-    #: there is a choice.
-    prefer: str | None = None
-    _precision: str = "float32"
     #: The forward of torch's own layer, where the subclass has one.
     native: type[nn.RNNBase] | None = None
     readout: Readout | None
@@ -55,6 +53,7 @@ class RecurrentStack(nn.Module):
         chrono: float | None,
         output_size: int | None,
         output_activation: str | None,
+        recompute: int | None,
         device: Any,
         dtype: Any,
     ) -> None:
@@ -62,6 +61,7 @@ class RecurrentStack(nn.Module):
         self.hidden_sizes = tuple(hidden_sizes)
         self.learn_initial_state = learn_initial_state
         self.forget_bias, self.chrono = forget_bias, chrono
+        self.recompute = recompute
         self._text, self._state_names = cell.text, [s.name for s in cell.graph.states]
         self._has_projection = any(s.width == "projection" for s in cell.graph.states)
         self._check_projection(proj_size)
@@ -156,27 +156,14 @@ class RecurrentStack(nn.Module):
         groups = (*self._names, *self._initial_names)
         return [getattr(self, name) for names in groups for name in names]
 
-    @property
-    def precision(self) -> str:
-        """What a float32 layer's kernels multiply in: ``"float32"``, ``"bfloat16"`` (weights
-        rounded at every call, sums in float32) or ``"int8"`` (for evaluation).
-
-        Raises ValueError for any other name.
-        """
-        return self._precision
-
-    @precision.setter
-    def precision(self, name: str) -> None:
-        if name not in cpu.PRECISIONS:
-            raise ValueError(f"precision is one of {', '.join(cpu.PRECISIONS)}, not {name!r}")
-        self._precision = name
-
     def _beyond_torch(self, lengths: Any, resets: Any, input: Any) -> str | None:
         """What is asked for that torch's own layer does not offer."""
         if self.native is None:
             return f"the cell {self.cell.name}"
         if lengths is not None or resets is not None:
             return "lengths= and resets="
+        if self.recompute is not None:
+            return "recompute="
         if len(set(self.hidden_sizes)) > 1:
             return "layers of different sizes"
         cast = isinstance(input, Tensor) and autocasting(input)
@@ -216,7 +203,7 @@ class RecurrentStack(nn.Module):
         tensor = input.data if isinstance(input, PackedSequence) else input
         beyond = self._beyond_torch(lengths, resets, tensor)
         choice = choose((tensor, *self._own()), beyond, self.prefer)
-        warn_of(choice, tensor, self._precision)
+        warn_of(choice, tensor, self.precision, self.recompute)
         if choice.name == NATIVE and self.native is not None:
             output, last = run_native(self, self.native, input, self._native_states(input, hx))
             return self._read_out(output), last
@@ -328,20 +315,23 @@ class RecurrentStack(nn.Module):
             reverse,
         )
         if backend != FUSED or not cpu.fits(job):
-            return eager.run(job)
+            return segments.run(job, self.recompute, eager.run)
         narrow = dtype == torch.bfloat16
-        y, last = cpu.run(job, "bfloat16" if narrow else self._chosen_precision(dtype))
+        precision = "bfloat16" if narrow else self._chosen_precision(dtype)
+        fused = partial(cpu.run, precision=precision)
+        shared = partial(cpu.share, precision=precision)
+        y, last = segments.run(job, self.recompute, fused, shared)
         return y.to(dtype), tuple(state.to(dtype) for state in last)
 
     def _chosen_precision(self, dtype: torch.dtype) -> str:
         if dtype == torch.float64:
             return "float64"
-        if self._precision == "int8" and self.training:
+        if self.precision == "int8" and self.training:
             raise RuntimeError(
                 "int8 weights are for evaluation; call eval() first, or train with "
                 'precision = "bfloat16" or "float32"'
             )
-        return self._precision
+        return self.precision
 
     @property
     def sizes(self) -> tuple[Sizes, ...]:

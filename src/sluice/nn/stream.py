@@ -6,7 +6,7 @@ import copy
 from typing import Any, Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, empty_like
 
 from sluice.cells.cell import Cell
 from sluice.equations.evaluate import Schedule, Tensors, Values
@@ -73,6 +73,7 @@ class Stream:
         self._layer, self.batch_size = layer, batch_size
         self._engine: Steps | _Reference | None = None
         self._step: Any = None
+        self._run: Any = None
         self.refresh()
         self.reset()
 
@@ -94,9 +95,11 @@ class Stream:
             narrow = self._dtype == torch.float32
             precision = layer.precision if narrow else "float64"
             self._engine = Steps(layers, self.batch_size, precision)
-            self._step = self._engine.step
+            self._run = self._engine.step
         else:
-            self._engine, self._step = _Reference(layers), None
+            self._engine, self._run = _Reference(layers), None
+        # Where nothing follows the kernels, a step is theirs alone.
+        self._step = self._run if self._readout is None else None
         if kept:
             self._engine.write(kept)
 
@@ -125,35 +128,28 @@ class Stream:
         With ``out`` the result is written there. Raises ValueError for an input of another shape
         or dtype.
         """
+        step = self._step
         if (
-            self._step is None
-            or x.shape != self._in_shape
-            or x.dtype is not self._dtype
-            or not x.is_contiguous()
-            or not x.is_cpu
+            step is not None
+            and x.shape == self._in_shape
+            and x.dtype is self._dtype
+            and x.is_contiguous()
+            and x.is_cpu
         ):
-            return self._slowly(x, out)
-        if out is None:
-            y = torch.empty_like(self._like)  # sooner than torch.empty by half a microsecond
-        elif self._readout is None and self._may_write(out):
-            y = out
-        else:
-            return self._slowly(x, out)
-        self._step(x.data_ptr(), y.data_ptr())
-        if self._readout is None:
-            return y
-        with torch.no_grad():
-            read: Tensor = self._readout(y)
-        return read
-
-    def _may_write(self, out: Tensor) -> bool:
-        return (
-            out.shape == self._out_shape
-            and out.dtype is self._dtype
-            and out.is_contiguous()
-            and out.is_cpu
-            and not out.requires_grad
-        )
+            if out is None:
+                y = empty_like(self._like)  # sooner than torch.empty by half a microsecond
+                step(x.data_ptr(), y.data_ptr())
+                return y
+            if (
+                out.shape == self._out_shape
+                and out.dtype is self._dtype
+                and out.is_contiguous()
+                and out.is_cpu
+                and not out.requires_grad
+            ):
+                step(x.data_ptr(), out.data_ptr())
+                return out
+        return self._slowly(x, out)
 
     def _slowly(self, x: Tensor, out: Tensor | None) -> Tensor:
         """A step where something needs a copy, or on the reference."""
@@ -163,13 +159,13 @@ class Stream:
 
     def _checked(self, x: Tensor, out: Tensor | None) -> Tensor:
         if isinstance(self._engine, _Reference):
-            y = self._engine.step(x)
+            y = self._engine.step(x).clone()  # it may be the state itself
         else:
-            y, x = torch.empty_like(self._like), x.contiguous()
-            self._step(x.data_ptr(), y.data_ptr())
+            y, x = empty_like(self._like), x.contiguous()
+            self._run(x.data_ptr(), y.data_ptr())
         if self._readout is not None:
             y = self._readout(y)
-        return y.clone() if out is None else out.copy_(y)
+        return y if out is None else out.copy_(y)
 
     def _check(self, x: Tensor) -> None:
         if x.shape != self._in_shape or x.dtype != self._dtype:

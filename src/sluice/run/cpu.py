@@ -5,8 +5,9 @@ from __future__ import annotations
 import ctypes
 import os
 import threading
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -89,25 +90,34 @@ def pack(made: Prepared, parameters: Sequence[Tensor], precision: str, trains: b
     )
 
 
-def run(job: Pass, precision: str | None = None) -> tuple[Tensor, tuple[Tensor, ...]]:
+def run(
+    job: Pass, precision: str | None = None, layer: Any = None
+) -> tuple[Tensor, tuple[Tensor, ...]]:
     """Run ``job`` on the kernels; autograd flows through as through `eager.run`.
 
     ``precision`` is ``"float32"``, ``"bfloat16"`` or ``"int8"`` for float32 tensors; None for the
-    tensors' own.
+    tensors' own. ``layer`` is what `pack` made of the parameters; None to pack them now.
     """
     order, ordered = _by_length(job)
-    precision = precision or ("float64" if job.x.dtype == torch.float64 else "float32")
-    restart = () if ordered.restart is None else ordered.restart
-    settings = _Settings(ordered, precision)
-    tensors = (ordered.x, *ordered.states, *ordered.parameters, *restart)
-    if torch.is_grad_enabled() and any(t.requires_grad for t in tensors):
-        y, *last = _Run.apply(settings, *tensors)  # type: ignore[no-untyped-call]
+    settings = _Settings(ordered, precision, layer)
+    if torch.is_grad_enabled() and any(t.requires_grad for t in ordered.tensors):
+        y, *last = _Run.apply(settings, *ordered.tensors)  # type: ignore[no-untyped-call]
     else:
         y, *last = _forward(settings, trains=False)[0]
     if order is None:
         return y, tuple(last)
     back = order.argsort()
     return y.index_select(1, back), tuple(state.index_select(0, back) for state in last)
+
+
+def share(
+    job: Pass, trains: bool, precision: str | None = None
+) -> Callable[[Pass], tuple[Tensor, tuple[Tensor, ...]]]:
+    """`run` for passes that share the parameters of ``job``: packed once, for training or not."""
+    settings = _Settings(job, precision)
+    trains = trains and settings.precision != "int8"
+    layer = pack(settings.made, job.parameters, settings.precision, trains)
+    return partial(run, precision=precision, layer=layer)
 
 
 def fits(job: Pass) -> bool:
@@ -124,17 +134,13 @@ def _by_length(job: Pass) -> tuple[Tensor | None, Pass]:
         return None, job
     order = lengths.argsort(descending=True, stable=True)
     masks = tuple(m.index_select(1, order) if m.shape[1] > 1 else m for m in job.masks)
-    ordered = Pass(
-        job.graph,
-        job.sizes,
-        job.x.index_select(1, order),
-        tuple(state.index_select(0, order) for state in job.states),
-        job.parameters,
-        masks,
-        lengths[order],
-        None if job.resets is None else job.resets.index_select(1, order),
-        job.restart,
-        job.reverse,
+    ordered = replace(
+        job,
+        x=job.x.index_select(1, order),
+        states=tuple(state.index_select(0, order) for state in job.states),
+        masks=masks,
+        lengths=lengths[order],
+        resets=None if job.resets is None else job.resets.index_select(1, order),
     )
     return order, ordered
 
@@ -142,8 +148,9 @@ def _by_length(job: Pass) -> tuple[Tensor | None, Pass]:
 class _Settings:
     """What a call hands to the way back beside its tensors."""
 
-    def __init__(self, job: Pass, precision: str) -> None:
-        self.job, self.precision = job, precision
+    def __init__(self, job: Pass, precision: str | None, layer: Any = None) -> None:
+        self.job, self.layer = job, layer
+        self.precision = precision or ("float64" if job.x.dtype == torch.float64 else "float32")
         self.made = prepare(job.graph, job.sizes, self._biased(), job.x.dtype)
         steps, batch = job.x.shape[:2]
         weights = sum(parameter.numel() for parameter in job.parameters)
@@ -214,7 +221,7 @@ class _Run(torch.autograd.Function):
             raise RuntimeError("int8 weights do not train: no gradient passes back through them")
         *tensors, y = ctx.saved_tensors
         if torch.is_grad_enabled():
-            return (None, *_differentiable(s, tensors, gradients, ctx.needs_input_grad[1:]))
+            return (None, *eager.gradients(s.job.holding(tensors), gradients))
         return (
             None,
             *_backward(s, ctx.layer, ctx.tape, tensors, y, gradients, ctx.needs_input_grad),
@@ -227,7 +234,7 @@ def _forward(s: _Settings, trains: bool) -> tuple[tuple[Tensor, ...], Any, Any]:
     x = job.x
     y = x.new_empty(*x.shape[:2], widths[0])
     last = [x.new_empty(x.shape[1], width) for width in widths]
-    layer = pack(s.made, job.parameters, s.precision, trains)
+    layer = s.layer or pack(s.made, job.parameters, s.precision, trains)
     call = _Words(s, job.x, job.states, y)
     call.several(last)
     tape = layer.forward(call.words, trains)
@@ -274,40 +281,3 @@ def _zeros_like(tensor: Tensor) -> Tensor:
 
 def _names(job: Pass) -> list[str]:
     return list(named(job.graph, job.parameters))
-
-
-def _differentiable(
-    s: _Settings,
-    tensors: Sequence[Tensor],
-    gradients: Sequence[Tensor | None],
-    needs: Sequence[bool],
-) -> list[Tensor | None]:
-    """The gradients by the reference, so that they have gradients of their own."""
-    job = s.job
-    count, given = len(job.graph.states), len(job.parameters)
-    x, rest = tensors[0], tensors[1:]
-    again = Pass(
-        job.graph,
-        job.sizes,
-        x,
-        tuple(rest[:count]),
-        tuple(rest[count : count + given]),
-        job.masks,
-        job.lengths,
-        job.resets,
-        tuple(rest[count + given :]) or None,
-        job.reverse,
-    )
-    y, last = eager.run(again)
-    outputs = [(o, g) for o, g in zip((y, *last), gradients, strict=True) if g is not None]
-    wanted = [t for t, need in zip(tensors, needs, strict=True) if need]
-    found = iter(
-        torch.autograd.grad(
-            [o for o, _ in outputs],
-            wanted,
-            [g for _, g in outputs],
-            create_graph=True,
-            allow_unused=True,
-        )
-    )
-    return [next(found) if need else None for need in needs]

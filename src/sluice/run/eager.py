@@ -7,7 +7,7 @@ for all time steps at once.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -40,6 +40,35 @@ def run(job: Pass) -> tuple[Tensor, tuple[Tensor, ...]]:
     if job.reverse:
         collected.reverse()
     return torch.stack(collected), states
+
+
+def gradients(job: Pass, upstream: Sequence[Tensor | None]) -> list[Tensor | None]:
+    """The gradients of ``job.tensors``, with gradients of their own; None where none is asked for.
+
+    ``upstream`` are those of the output and of the last states, None for zeros.
+    """
+    own = job.holding([t.view_as(t) for t in job.tensors])  # one tensor may come in two places
+    y, last = run(own)
+    return pulled((y, *last), upstream, own.tensors, create_graph=True)
+
+
+def pulled(
+    outputs: Sequence[Tensor],
+    upstream: Sequence[Tensor | None],
+    inputs: Sequence[Tensor],
+    create_graph: bool = False,
+) -> list[Tensor | None]:
+    """The gradients of ``inputs``; None for those that require none or are not reached."""
+    pairs = [(o, g) for o, g in zip(outputs, upstream, strict=True) if g is not None]
+    pairs = [(o, g) for o, g in pairs if o.requires_grad]
+    asked = [t for t in inputs if t.requires_grad]
+    if not pairs or not asked:
+        return [None] * len(inputs)
+    ends, given = zip(*pairs, strict=True)
+    found = iter(
+        torch.autograd.grad(ends, asked, given, create_graph=create_graph, allow_unused=True)
+    )
+    return [next(found) if t.requires_grad else None for t in inputs]
 
 
 def walk(job: Pass) -> Iterator[Step]:

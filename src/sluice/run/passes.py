@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
@@ -42,6 +42,28 @@ class Pass:
     resets: Tensor | None = None
     restart: tuple[Tensor, ...] | None = None
     reverse: bool = False
+
+    @property
+    def learned(self) -> tuple[Tensor, ...]:
+        """What the whole of time shares: the parameters, and the states to restart from."""
+        return (*self.parameters, *(self.restart or ()))
+
+    @property
+    def tensors(self) -> tuple[Tensor, ...]:
+        """All that a gradient can be asked for."""
+        return (self.x, *self.states, *self.learned)
+
+    def holding(self, tensors: Sequence[Tensor]) -> Pass:
+        """The same job with others in place of `tensors`."""
+        x, *rest = tensors
+        states, parameters = len(self.states), len(self.parameters)
+        return replace(
+            self,
+            x=x,
+            states=tuple(rest[:states]),
+            parameters=tuple(rest[states : states + parameters]),
+            restart=tuple(rest[states + parameters :]) or None,
+        )
 
     @cached_property
     def meaning(self) -> Tensors:

@@ -1,0 +1,53 @@
+"""What may be asked of a layer at any time: its backend, its precision, how much it keeps."""
+
+from __future__ import annotations
+
+from sluice.run import cpu
+
+
+class Settings:
+    """Attributes of every recurrent layer that may be set between two calls."""
+
+    #: ``"reference"`` runs the equations step by step, ``"native"`` torch's own layer, wherever
+    #: there is a choice.
+    prefer: str | None = None
+    _precision: str = "float32"
+    _recompute: int | None = None
+
+    @property
+    def precision(self) -> str:
+        """What a float32 layer's kernels multiply in: ``"float32"``, ``"bfloat16"`` (weights
+        rounded at every call, sums in float32) or ``"int8"`` (for evaluation).
+
+        Raises ValueError for any other name.
+        """
+        return self._precision
+
+    @precision.setter
+    def precision(self, name: str) -> None:
+        if name not in cpu.PRECISIONS:
+            raise ValueError(f"precision is one of {', '.join(cpu.PRECISIONS)}, not {name!r}")
+        self._precision = name
+
+    @property
+    def recompute(self) -> int | None:
+        """How many steps of a training pass are kept at a time; None for all of them.
+
+        With ``k``, the states are kept every k steps and the steps between run again on the way
+        back: about half as much work again, for memory that grows like time / k + k beside input
+        and output. Values are the same; gradients of weights are summed in another order. Rests
+        under ``torch.func`` and forward mode, and in compiled programs, which keep every step.
+
+        Raises ValueError for less than 1, TypeError for what is no int.
+        """
+        return self._recompute
+
+    @recompute.setter
+    def recompute(self, steps: int | None) -> None:
+        if steps is not None and (not isinstance(steps, int) or isinstance(steps, bool)):
+            raise TypeError(
+                f"recompute is a number of steps, an int, or None; got {type(steps).__name__}"
+            )
+        if steps is not None and steps < 1:
+            raise ValueError(f"recompute must be at least 1 step, or None for never; got {steps}")
+        self._recompute = steps
