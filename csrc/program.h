@@ -15,7 +15,7 @@ enum class Scope : i64 { time, chunk, step, constant };
 enum class Role : i64 {
     scratch, input, previous, next, tape, mask, parameters, statistics, hoisted_statistics,
     flow, flow_out, upstream, deltas, learned_operand, row_gradients, row_sums, row_means,
-    input_gradient, tile
+    input_gradient, tile, recorded
 };
 
 // An array of rows; a row is `blocks` × `items` × lanes numbers, or `items` scalars.

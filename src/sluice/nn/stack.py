@@ -16,7 +16,7 @@ from sluice.nn import init, states
 from sluice.nn.batch import Batch, States, arrange, autocasting, under_autocast
 from sluice.nn.readout import Readout
 from sluice.nn.stream import Stream
-from sluice.run import cpu, eager, operator
+from sluice.run import cpu, eager, operator, recording
 from sluice.run.choose import FUSED, NATIVE, OPERATOR, Choice, choose, warn_of
 from sluice.run.native import run as run_native
 from sluice.run.passes import Pass
@@ -173,8 +173,11 @@ class RecurrentStack(nn.Module):
 
     def _beyond_torch(self, lengths: Any, resets: Any, input: Any) -> str | None:
         """What is asked for that torch's own layer does not offer."""
+        recorded = recording.heard(self)
         if self.native is None:
             return f"the cell {self.cell.name}"
+        if recorded:
+            return "recordings"
         if lengths is not None or resets is not None:
             return "lengths= and resets="
         if len(set(self.hidden_sizes)) > 1:
@@ -325,10 +328,11 @@ class RecurrentStack(nn.Module):
             tuple(restart) or None,
             reverse,
         )
+        kept = recording.begin(self, place, job, batch.order)
         if backend != FUSED or not cpu.fits(job):
-            return eager.run(job)
+            return eager.run(job, kept)
         narrow = dtype == torch.bfloat16
-        y, last = cpu.run(job, "bfloat16" if narrow else self._chosen_precision(dtype))
+        y, last = cpu.run(job, "bfloat16" if narrow else self._chosen_precision(dtype), kept)
         return y.to(dtype), tuple(state.to(dtype) for state in last)
 
     def _chosen_precision(self, dtype: torch.dtype) -> str:

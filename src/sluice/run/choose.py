@@ -44,7 +44,7 @@ def choose(tensors: Iterable[Tensor], beyond_torch: str | None, prefer: str | No
         prefer: ``"reference"`` or ``"native"`` asks for that wherever one could choose.
     """
     tensors = list(tensors)
-    if _transforming():
+    if transforming():
         return Choice(REFERENCE, "a torch.func transform or forward-mode derivative is active")
     if torch.compiler.is_compiling():
         return Choice(OPERATOR, "the program is being compiled or exported")
@@ -63,8 +63,8 @@ def choose(tensors: Iterable[Tensor], beyond_torch: str | None, prefer: str | No
 
 def warn_of(choice: Choice, tensor: Tensor, precision: str) -> None:
     """Say, once for each reason, why something that was expected to be fast is not."""
-    slow = choice.name == REFERENCE and tensor.device.type == "cpu"
-    if slow and "kernels" in choice.reason:
+    slow = choice.name == REFERENCE and tensor.device.type == "cpu" and "kernels" in choice.reason
+    if slow or (choice.name == REFERENCE and "lacks recordings" in choice.reason):
         _warn(f"the reference runs, a slow loop in Python: {choice.reason}")
     if precision != "float32" and choice.name not in (FUSED, OPERATOR):
         _warn(f"precision {precision} is the kernels' alone; float32 runs here ({choice})")
@@ -94,13 +94,14 @@ def _unfit(tensors: list[Tensor]) -> str | None:
     return None
 
 
-def _transforming() -> bool:
+def transforming() -> bool:
+    """Whether a ``torch.func`` transform or forward-mode differentiation is going on."""
     level: int = forward_ad._current_level
     return level >= 0 or torch._C._functorch.peek_interpreter_stack() is not None
 
 
 # As torch.compiler.assume_constant_result marks it, without importing the compiler for that.
-_transforming._dynamo_marked_constant = True  # type: ignore[attr-defined]
+transforming._dynamo_marked_constant = True  # type: ignore[attr-defined]
 
 
 def _unusual(tensor: Tensor) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import threading
+import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,8 @@ from sluice.render.lower import lower
 from sluice.render.program import Program, bodies
 from sluice.run import eager, kernels
 from sluice.run.passes import Pass, named
+from sluice.run.recording import Recording
+from sluice.run.tape import OnTape
 from sluice.run.words import Words
 
 LAYERS = {
@@ -54,9 +57,14 @@ class Prepared:
     bits: int
 
 
-def prepare(graph: Graph, sizes: Sizes, biased: bool, dtype: torch.dtype) -> Prepared:
-    """The program of ``graph``; made once for each size and dtype."""
-    key = (graph, sizes, biased, _BITS[dtype], kernels.isa())
+def prepare(
+    graph: Graph, sizes: Sizes, biased: bool, dtype: torch.dtype, recording: bool = False
+) -> Prepared:
+    """The program of ``graph``; made once for each size and dtype.
+
+    With ``recording`` its way back also keeps the derivatives of named values.
+    """
+    key = (graph, sizes, biased, _BITS[dtype], kernels.isa(), recording)
     found = _made.get(key)
     if found is None:
         with _lock:
@@ -64,8 +72,10 @@ def prepare(graph: Graph, sizes: Sizes, biased: bool, dtype: torch.dtype) -> Pre
     return found
 
 
-def _prepared(graph: Graph, sizes: Sizes, biased: bool, bits: int, isa: str | None) -> Prepared:
-    program = lower(graph, biased)
+def _prepared(
+    graph: Graph, sizes: Sizes, biased: bool, bits: int, isa: str | None, recording: bool
+) -> Prepared:
+    program = lower(graph, biased, recording)
     compiled = compile_bodies(bodies(program), bits, isa)
     words = Words(graph, program, sizes, compiled.address).write()
     handle = _module().Program(words, lanes(bits))
@@ -89,22 +99,25 @@ def pack(made: Prepared, parameters: Sequence[Tensor], precision: str, trains: b
     )
 
 
-def run(job: Pass, precision: str | None = None) -> tuple[Tensor, tuple[Tensor, ...]]:
+def run(
+    job: Pass, precision: str | None = None, recording: Recording | None = None
+) -> tuple[Tensor, tuple[Tensor, ...]]:
     """Run ``job`` on the kernels; autograd flows through as through `eager.run`.
 
     ``precision`` is ``"float32"``, ``"bfloat16"`` or ``"int8"`` for float32 tensors; None for the
-    tensors' own.
+    tensors' own. The tape, and that of the way back, is left with a ``recording``.
     """
     order, ordered = _by_length(job)
+    back = None if order is None else order.argsort()
     precision = precision or ("float64" if job.x.dtype == torch.float64 else "float32")
     restart = () if ordered.restart is None else ordered.restart
+    settings = _Settings(ordered, precision, recording, back)
     found = _Run.apply(  # type: ignore[no-untyped-call]
-        _Settings(ordered, precision), ordered.x, *ordered.states, *ordered.parameters, *restart
+        settings, ordered.x, *ordered.states, *ordered.parameters, *restart
     )
     y, *last = found
-    if order is None:
+    if back is None:
         return y, tuple(last)
-    back = order.argsort()
     return y.index_select(1, back), tuple(state.index_select(0, back) for state in last)
 
 
@@ -140,10 +153,20 @@ def _by_length(job: Pass) -> tuple[Tensor | None, Pass]:
 class _Settings:
     """What a call hands to the way back beside its tensors."""
 
-    def __init__(self, job: Pass, precision: str) -> None:
-        self.job, self.precision = job, precision
-        self.made = prepare(job.graph, job.sizes, self._biased(), job.x.dtype)
+    def __init__(
+        self, job: Pass, precision: str, recording: Recording | None, order: Tensor | None
+    ) -> None:
+        self.job, self.precision, self.order = job, precision, order
+        self.trains = job.trains and precision != "int8"
+        self._recording = None if recording is None else weakref.ref(recording)
+        variant = self.trains and recording is not None
+        self.made = prepare(job.graph, job.sizes, self._biased(), job.x.dtype, variant)
         self.threads = kernels.get_num_threads()
+
+    @property
+    def recording(self) -> Recording | None:
+        """Who wants what this pass leaves; None where nobody does, or does any more."""
+        return None if self._recording is None else self._recording()
 
     def _biased(self) -> bool:
         return len(self.job.parameters) == len(self.job.graph.parameters)
@@ -197,14 +220,16 @@ class _Run(torch.autograd.Function):
         x, states = job.x.detach().contiguous(), [t.detach() for t in job.states]
         y = x.new_empty(*x.shape[:2], job.sizes.of(graph.states[0].width))
         last = [x.new_empty(x.shape[1], job.sizes.of(state.width)) for state in graph.states]
-        trains = any(ctx.needs_input_grad)
-        trains = trains and s.precision != "int8"
-        layer = pack(s.made, job.parameters, s.precision, trains)
+        recording = s.recording
+        layer = pack(s.made, job.parameters, s.precision, s.trains)
         call = _Words(s, x, states, y)
         call.several(last)
-        tape = layer.forward(call.words, trains)
+        tape = layer.forward(call.words, s.trains or recording is not None)
+        if recording is not None:
+            read = OnTape(s.job, s.made.handle, tape, s.made.program.saved, s.order, y)
+            recording.ran("fused", read, s.trains)
         ctx.settings = s
-        if trains:
+        if s.trains:
             ctx.layer, ctx.tape = layer, tape
             ctx.save_for_backward(*tensors, y)
         return (y, *last)
@@ -216,6 +241,8 @@ class _Run(torch.autograd.Function):
             raise RuntimeError("int8 weights do not train: no gradient passes back through them")
         *tensors, y = ctx.saved_tensors
         if torch.is_grad_enabled():
+            if s.recording is not None:  # the gradients themselves come from the reference
+                _backward(s, ctx.layer, ctx.tape, tensors, y, gradients, ctx.needs_input_grad)
             return (None, *_differentiable(s, tensors, gradients, ctx.needs_input_grad[1:]))
         return (
             None,
@@ -250,7 +277,10 @@ def _backward(
     filled = dict(zip(_names(job), of_parameters, strict=True))
     targets = [filled.get(p.name) for p in graph.parameters]
     call.words += [len(targets), *(0 if t is None else t.data_ptr() for t in targets)]
-    layer.backward(call.words, tape)
+    recorded = layer.backward(call.words, tape)
+    if (recording := s.recording) is not None:
+        places = s.made.program.recorded
+        recording.went_back(OnTape(s.job, s.made.handle, recorded, places, s.order))
     return [of_x, *of_states, *of_parameters, *restart]
 
 

@@ -43,6 +43,12 @@ class Pass:
     restart: tuple[Tensor, ...] | None = None
     reverse: bool = False
 
+    @property
+    def trains(self) -> bool:
+        """Whether autograd will want a way back."""
+        learned = (self.x, *self.states, *self.parameters, *(self.restart or ()))
+        return torch.is_grad_enabled() and any(tensor.requires_grad for tensor in learned)
+
     @cached_property
     def meaning(self) -> Tensors:
         """The graph's gates, vectors and norms as tensors."""
