@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextvars import ContextVar
+from functools import partial
 from typing import Protocol
 
 import torch
@@ -90,13 +91,15 @@ class Recording:
         )
 
     def _lazily(self, read: Read) -> _Lazily:
-        return _Lazily(lambda name: self._arranged(read(name)), self.names)
+        return _Lazily(partial(_arranged, read, self._valid, self._order), self.names)
 
-    def _arranged(self, tensor: Tensor) -> Tensor:
-        tensor = tensor.detach()
-        if self._valid is not None:
-            tensor = torch.where(self._valid, tensor, 0)
-        return tensor if self._order is None else tensor.index_select(1, self._order)
+
+def _arranged(read: Read, valid: Tensor | None, order: Tensor | None, name: str) -> Tensor:
+    # Apart from the recording: a cycle would keep a tape until the garbage collector comes by.
+    tensor = read(name).detach()
+    if valid is not None:
+        tensor = torch.where(valid, tensor, 0)
+    return tensor if order is None else tensor.index_select(1, order)
 
 
 class Listener(Protocol):
