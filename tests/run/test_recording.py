@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 import weakref
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -148,7 +148,7 @@ def recorded(run: Callable[..., Any], job: Pass, **options: Any) -> tuple[Record
 @pytest.mark.parametrize("name", OWN)
 @pytest.mark.parametrize("backend", RUNS)
 def test_values_and_derivatives(backend: str, name: str) -> None:
-    for seed, (way, threads) in enumerate(itertools.product(WAYS, (1, 3))):
+    for seed, (way, threads) in enumerate(zip(WAYS, (1, 3, 3, 1), strict=True)):
         cell, sizes = OWN[name](), (Sizes(3, 4, 2), Sizes(17, 34, 15))[seed % 2]
         job = draw(cell.graph, sizes, 5, 1 + (seed + 2) % 7, seed=seed, **way)
         values, gradients = plain(cell, job)
@@ -207,8 +207,22 @@ def test_outputs_of_the_reference_are_bit_for_bit_those_without(name: str) -> No
     assert torch.equal(found[0], y) and torch.equal(silent.value(job.graph.states[0].name), y)
 
 
-@pytest.mark.parametrize("backend", RUNS)
-def test_low_precision_is_near(backend: str) -> None:
+@pytest.mark.parametrize("name", ["lstm", "gru-reset-before", "projected"])
+def test_threads_that_share_units(name: str) -> None:
+    job = draw(CELLS[name]().graph, Sizes(9, 130, 70), 4, 1, resets=True)
+    found = []
+    for threads in (1, 2):
+        kernels.set_num_threads(threads)
+        recording, outputs = recorded(cpu.run, job)
+        torch.autograd.backward(outputs, upstream(outputs))
+        found.append(recording)
+    for key in found[0].names:
+        assert torch.equal(found[0].value(key), found[1].value(key))
+        assert found[0].gradient(key).abs().max() > 0
+        assert error(found[1].gradient(key), found[0].gradient(key)) < 1e-12
+
+
+def test_bfloat16_is_near() -> None:
     job = cast(draw(CELLS["lstm"]().graph, Sizes(8, 20), 12, 3), torch.float32)
     exact, outputs = recorded(eager.run, job)
     torch.autograd.backward(outputs, upstream(outputs))
@@ -234,16 +248,16 @@ def test_the_last_way_back_counts(backend: str) -> None:
     assert not recording.gradient("h").requires_grad and gradient.requires_grad
 
 
+def with_only_the_input(job: Pass) -> Pass:
+    """The job with nothing to learn but its input."""
+    states, parameters = (tuple(t.detach() for t in ts) for ts in (job.states, job.parameters))
+    return replace(job, states=states, parameters=parameters)
+
+
 @pytest.mark.parametrize("backend", RUNS)
 def test_nothing_that_requires_a_gradient_is_no_matter(backend: str) -> None:
     job = draw(CELLS["gru"]().graph, Sizes(3, 5), 4, 2)
-    frozen = Pass(
-        job.graph,
-        job.sizes,
-        job.x.detach(),
-        tuple(s.detach() for s in job.states),
-        tuple(p.detach() for p in job.parameters),
-    )
+    frozen = replace(with_only_the_input(job), x=job.x.detach())
     recording, (y, *_) = recorded(RUNS[backend], frozen)
     assert not y.requires_grad
     with pytest.raises(RuntimeError, match="ran without gradients"):
@@ -253,13 +267,7 @@ def test_nothing_that_requires_a_gradient_is_no_matter(backend: str) -> None:
 @pytest.mark.parametrize("backend", RUNS)
 def test_only_the_input_learns(backend: str) -> None:
     job = draw(CELLS["lstm"]().graph, Sizes(3, 5), 4, 2)
-    frozen = Pass(
-        job.graph,
-        job.sizes,
-        job.x,
-        tuple(s.detach() for s in job.states),
-        tuple(p.detach() for p in job.parameters),
-    )
+    frozen = with_only_the_input(job)
     found = []
     for each in (job, frozen):
         recording, (y, *_) = recorded(RUNS[backend], each)
