@@ -4,6 +4,7 @@
 #   make test   run the tests
 #   make check  everything the continuous integration runs
 #   make sanitize   the kernels' tests under address and undefined-behaviour sanitizers
+#   make bench  measure anew what bench/results/ holds; BENCH="layers streaming" names some of it
 #
 # Variables:
 #   PYTHON=python3.12    the interpreter to build the environment with (3.11 or newer)
@@ -17,6 +18,7 @@ VENV ?= .venv
 TORCH_INDEX ?=
 PIP_ARGS ?=
 SEED ?=
+BENCH ?= layers streaming generation training_step precision
 
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
@@ -24,7 +26,7 @@ WEIGHTS := tunes-out/tunes.safetensors
 PIP := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --constraint constraints.txt \
 	$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) $(PIP_ARGS)
 
-.PHONY: tune train test lint format types imports sizes check sanitize install clean
+.PHONY: tune train test lint format types imports sizes check sanitize bench install clean
 .DEFAULT_GOAL := test
 # An interrupted training has kept its best weights: make must not delete them.
 .PRECIOUS: $(WEIGHTS)
@@ -72,6 +74,10 @@ sanitize: $(READY)
 		SLUICE_KERNELS="$(abspath build/sanitize)" \
 		$(BIN)/python -m pytest -p no:cacheprovider tests/run tests/nn/test_stream.py \
 		tests/sequence/test_generate_on_kernels.py
+
+bench: $(READY)
+	@$(PIP) --no-build-isolation --editable '.[bench]'
+	@for name in $(BENCH); do $(BIN)/python bench/$$name.py || exit 1; done
 
 install: $(READY)
 

@@ -1,6 +1,7 @@
-"""Layers beside torch's, in one run: inference, and training (forward and back).
+"""Layers beside torch's and others, in one run: inference, and training (forward and back).
 
-    python bench/layers.py [lstm gru elman layer-norm] [--shapes 128x64x512 …]
+    python bench/layers.py [lstm gru elman layer-norm own-lstm own-highway] [--shapes 128x64x512 …]
+        [--rounds 3]
 
 GFLOP/s count the matrix products: 2·T·B·(I + H)·gates·H, three times that for training.
 """
@@ -8,53 +9,70 @@ GFLOP/s count the matrix products: 2·T·B·(I + H)·gates·H, three times that 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
 from limits import peak
+from own_cells import Highway, Mine
 from paired import Report, paired
+from rivals import HighwayLoop, LayerNormLoop, as_lstm, of_torch, onnxruntime
 from torch import Tensor, nn
 
 import sluice
 
 SHAPES = ("128x64x512", "128x64x256", "256x16x128", "256x1x128")
-Made = Callable[[int], nn.Module]
+Layer = Callable[[Tensor], tuple[Tensor, Any]]
 
 
-class LoopedLayerNormLSTM(nn.Module):
-    """The layer-norm LSTM (Ba et al. 2016) as one writes it with torch: a loop over the steps."""
+@dataclass(frozen=True)
+class Subject:
+    """A layer of ours, `made(input_size, hidden_size)`, and two rivals made from its weights."""
 
-    def __init__(self, size: int) -> None:
-        super().__init__()
-        self.of_x, self.of_h = nn.Linear(size, 4 * size), nn.Linear(size, 4 * size)
-        self.norm_x, self.norm_h = nn.LayerNorm(4 * size), nn.LayerNorm(4 * size)
-        self.norm_c = nn.LayerNorm(size)
-
-    def forward(self, x: Tensor) -> tuple[Tensor, Any]:
-        h = c = x.new_zeros(x.shape[1:])
-        outputs = []
-        for projected in self.norm_x(self.of_x(x)):
-            gates = projected + self.norm_h(self.of_h(h))
-            i, f, g, o = gates.chunk(4, -1)
-            c = f.sigmoid() * c + i.sigmoid() * g.tanh()
-            h = o.sigmoid() * self.norm_c(c).tanh()
-            outputs.append(h)
-        return torch.stack(outputs), (h, c)
+    gates: int
+    made: Callable[[int, int], nn.Module]
+    torchs: Callable[[Any], nn.Module]
+    also: str
+    others: Callable[[Any], Layer]
+    compared: int | None = None
+    """Over how many steps rivals must agree; an untrained norm makes chaos of any rounding."""
 
 
-CELLS: dict[str, tuple[int, Made | None, Made]] = {
-    "lstm": (4, lambda n: nn.LSTM(n, n), lambda n: sluice.nn.LSTM(n, n)),
-    "gru": (3, lambda n: nn.GRU(n, n), lambda n: sluice.nn.GRU(n, n)),
-    "elman": (1, lambda n: nn.RNN(n, n), lambda n: sluice.nn.RNN(n, n)),
-    "layer-norm": (
+def own(cell: type[sluice.Cell]) -> Callable[[int, int], nn.Module]:
+    """A layer of any cell."""
+    return partial(sluice.nn.Recurrent, cell)
+
+
+CELLS = {
+    "lstm": Subject(4, sluice.nn.LSTM, of_torch(nn.LSTM), "onnxruntime", onnxruntime),
+    "gru": Subject(3, sluice.nn.GRU, of_torch(nn.GRU), "onnxruntime", onnxruntime),
+    "elman": Subject(1, sluice.nn.RNN, of_torch(nn.RNN), "onnxruntime", onnxruntime),
+    "layer-norm": Subject(
         4,
-        LoopedLayerNormLSTM,
-        lambda n: sluice.nn.Recurrent(sluice.cells.LayerNormLSTM, n, n),
+        own(sluice.cells.LayerNormLSTM),
+        LayerNormLoop,
+        "indexed loop",
+        partial(LayerNormLoop, by_index=True),
+        compared=5,
+    ),
+    "own-lstm": Subject(4, own(Mine), as_lstm(nn.LSTM), "sluice.nn.LSTM", as_lstm(sluice.nn.LSTM)),
+    "own-highway": Subject(
+        4, own(Highway), HighwayLoop, "compiled step", partial(HighwayLoop, compiled=True)
     ),
 }
-"""Gates, torch's module, ours."""
 COLUMNS = ["cell", "T×B×H", "", "torch", "fp32", "×", "bf16", "×", "int8", "×"]
+COLUMNS += ["also beside", "", "fp32 ×"]
+NOTES = [
+    "GFLOP/s of the matrix products, I = H; × is the ratio to torch, the last × that of fp32 to "
+    "what also stands beside, all in the same run and with the same weights.",
+    "torch is its own layer for lstm, gru, elman and own-lstm (the LSTM's equations as a user's "
+    "cell), and for the others a Python loop of torch operations over the unbound projected input.",
+    "'indexed loop' takes each step by index instead, as one commonly writes it: its gradient "
+    "is as large as all of xs at every step. 'compiled step' is the Python loop with its step "
+    "through torch.compile, the time to compile left out.",
+]
 
 
 def main() -> None:
@@ -62,50 +80,80 @@ def main() -> None:
     asked = argparse.ArgumentParser(description=__doc__)
     asked.add_argument("cells", nargs="*", default=list(CELLS))
     asked.add_argument("--shapes", nargs="*", default=list(SHAPES))
+    asked.add_argument("--rounds", type=int, default=5)
     asked.add_argument("--name", default="layers")
     wanted = asked.parse_args()
     limits = {name: peak(name) for name in ("float32", "bfloat16", "int8")}
     told = ", ".join(f"{k} {v / 1e9:.0f}" for k, v in limits.items() if v)
-    notes = [
-        "GFLOP/s of the matrix products, I = H; × is the ratio to torch in the same run.",
-        f"Limit, two threads of multiply-adds on registers: {told} GFLOP/s.",
-    ]
-    report = Report(wanted.name, "Layers, inference and training", COLUMNS, notes)
+    limit = f"Limit, two threads of multiply-adds on registers: {told} GFLOP/s."
+    report = Report(wanted.name, "Layers, inference and training", COLUMNS, [*NOTES, limit])
     for cell in wanted.cells:
         for shape in wanted.shapes:
-            row(report, cell, *map(int, shape.split("x")))
+            rows(report, cell, wanted.rounds, *map(int, shape.split("x")))
     report.keep()
 
 
-def row(report: Report, cell: str, time: int, batch: int, size: int) -> None:
+def rows(report: Report, cell: str, rounds: int, time: int, batch: int, size: int) -> None:
     """Measure a cell at a shape, and add its two rows."""
-    gates, torchs, ours = CELLS[cell]
+    subject = CELLS[cell]
     x, upstream = torch.randn(time, batch, size), torch.randn(time, batch, size)
-    layers = {"torch": torchs(size)} if torchs else {}
-    for precision, short in ((None, "fp32"), ("bfloat16", "bf16"), ("int8", "int8")):
-        layers[short] = ours(size)
-        if precision:
-            layers[short].precision = precision  # type: ignore[assignment]
-    layers["int8"].eval()
-    flops = 2 * time * batch * 2 * size * gates * size
+    layers = made(subject, size)
+    for name in ("torch", "also"):
+        compare(name, layers[name], layers["fp32"], x[: subject.compared])
+    flops = 2 * time * batch * 2 * size * subject.gates * size
     for way, run, factor in (("inference", infer, 1), ("training", train, 3)):
-        timed = {
-            name: run(layer, x, upstream)
-            for name, layer in layers.items()
-            if not (name == "int8" and way == "training")
-        }
-        seconds = paired(timed)
-        cells = [cell, f"{time}×{batch}×{size}", way]
-        for name in ("torch", "fp32", "bf16", "int8"):
-            found = seconds.get(name)
-            cells.append(f"{factor * flops / found / 1e9:.0f}" if found else "")
-            if name != "torch":
-                ratio = seconds["torch"] / found if found and "torch" in seconds else None
-                cells.append(f"{ratio:.2f}" if ratio else "")
-        report.add(*cells)
+        timed = layers
+        if way == "training":
+            trainable = {k: v for k, v in layers.items() if isinstance(v, nn.Module)}
+            timed = {name: layer for name, layer in trainable.items() if name != "int8"}
+        calls = {name: run(layer, x, upstream) for name, layer in timed.items()}
+        seconds = paired(calls, rounds)
+        speeds = {name: factor * flops / found / 1e9 for name, found in seconds.items()}
+        shape = f"{time}×{batch}×{size}"
+        report.add(cell, shape, way, *against_torch(speeds), *also(subject.also, speeds))
 
 
-def infer(layer: nn.Module, x: Tensor, upstream: Tensor) -> Callable[[], object]:
+def made(subject: Subject, size: int) -> dict[str, Layer]:
+    """Our layer in each precision, and its rivals, all with the same weights."""
+    layers: dict[str, Any] = {}
+    for short, precision in (("fp32", "float32"), ("bf16", "bfloat16"), ("int8", "int8")):
+        layers[short] = subject.made(size, size)
+        layers[short].load_state_dict(layers["fp32"].state_dict())
+        layers[short].precision = precision
+    layers["int8"].eval()
+    return {
+        "torch": subject.torchs(layers["fp32"]),
+        **layers,
+        "also": subject.others(layers["fp32"]),
+    }
+
+
+def compare(name: str, rival: Layer, ours: Layer, x: Tensor) -> None:
+    """Stop unless the two agree."""
+    with torch.inference_mode():
+        off = (rival(x)[0] - ours(x)[0]).abs().max().item()
+    if not off < 1e-5:
+        raise SystemExit(
+            f"The outputs of {name} differ from ours by {off:.1e}: not the same layer."
+        )
+
+
+def against_torch(speeds: Mapping[str, float]) -> list[str]:
+    """Torch's speed, then ours in each precision with its ratio to that."""
+    told = [f"{speeds['torch']:.0f}"]
+    for name in ("fp32", "bf16", "int8"):
+        found = speeds.get(name)
+        told += [f"{found:.0f}", f"{found / speeds['torch']:.2f}"] if found else ["", ""]
+    return told
+
+
+def also(name: str, speeds: Mapping[str, float]) -> list[str]:
+    """The other rival's name, its speed, and our ratio to it; empty where it does not run."""
+    found = speeds.get("also")
+    return [name, f"{found:.0f}", f"{speeds['fp32'] / found:.2f}"] if found else ["", "", ""]
+
+
+def infer(layer: Layer, x: Tensor, upstream: Tensor) -> Callable[[], object]:
     """A forward without gradients."""
 
     def call() -> None:
@@ -115,7 +163,7 @@ def infer(layer: nn.Module, x: Tensor, upstream: Tensor) -> Callable[[], object]
     return call
 
 
-def train(layer: nn.Module, x: Tensor, upstream: Tensor) -> Callable[[], object]:
+def train(layer: Any, x: Tensor, upstream: Tensor) -> Callable[[], object]:
     """A forward and its gradients, of the input too."""
     own = x.clone().requires_grad_()
 

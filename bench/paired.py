@@ -50,7 +50,7 @@ class Report:
         self.path = RESULTS / f"{name}.md"
         self.title, self.columns, self.notes = title, columns, notes
         self.rows: list[list[str]] = []
-        self.console = Console(width=150)
+        self.console = Console(width=170)
         self.console.print(title)
 
     def add(self, *cells: str) -> None:

@@ -2,9 +2,12 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/vector.h>
 
+#include <chrono>
+
 #include "bind.h"
 #include "generate.h"
 #include "layer.h"
+#include "step.h"
 
 namespace nb = nanobind;
 
@@ -12,71 +15,124 @@ namespace sluice::SLUICE_ISA {
 
 template <class P> struct Stream {
     using Real = typename P::Real;
+    using Clock = std::chrono::steady_clock;
+    using Chosen = typename Stepper<P>::Chosen;
     i64 batch;
     std::vector<std::unique_ptr<Stepper<P>>> layers;
 
     Stream(i64 rows, int threads, const std::vector<Layer<P>*>& packed,
            const std::vector<std::vector<double>>& masks)
-        : batch(rows) {
+        : batch(rows), first_kernel_(packed.empty() ? nullptr : &packed[0]->kernel) {
         if (packed.empty() || masks.size() != packed.size())
             throw std::invalid_argument("a stream needs masks for each of its layers");
-        for (size_t k = 0; k < packed.size(); ++k)
+        for (size_t k = 0; k < packed.size(); ++k) {
             layers.push_back(std::make_unique<Stepper<P>>(packed[k]->kernel, rows, masks[k], threads));
+            threads_ = std::max(threads_, layers.back()->threads());
+        }
     }
 
     Stream(const Stream&) = delete;
 
-    const Real* advance(const Real* x, i64 width, i64& row) {
-        row = width;
+    // A thread's part of a step of all layers; the output, and in `row` its rows' distance.
+    const Real* advance(int id, int turn, const Real* x, i64& row, Team* team, const Chosen* chosen = nullptr) {
         for (auto& layer : layers) {
-            layer->step(x, row);
-            x = layer->state(0);
+            const bool shared = team && layer->threads() > 1;
+            if (shared || id == 0) layer->step(id, turn, x, row, shared ? team : nullptr, chosen);
+            chosen = nullptr;
+            if (team && !shared) team->barrier(id);
+            x = layer->state(0, turn ^ 1);
             row = layer->padded(0);
         }
         return x;
     }
     void step(i64 x, i64 y) {
-        i64 row;
-        const Real* from =
-            advance(pointer<Real>(x), layers[0]->input_width(), row);
-        const i64 width = layers.back()->width(0);
+        i64 row = layers[0]->input_width();
+        const Real* in = pointer<Real>(x);
+        if (awake())
+            run_team(threads_, [&](int id, Team& team) {
+                i64 own = row;
+                advance(id, turn_, in, own, &team);
+            });
+        else
+            advance(0, turn_, in, row, nullptr);
+        turn_ ^= 1;
+        const Stepper<P>& top = *layers.back();
         for (i64 b = 0; b < batch; ++b)
-            std::copy_n(from + b * row, width, pointer<Real>(y) + b * width);
+            std::copy_n(top.state(0, turn_) + b * top.padded(0), top.width(0),
+                        pointer<Real>(y) + b * top.width(0));
+        if (threads_ > 1) last_ = Clock::now();
     }
     // A state to or from the caller's (batch, width).
     void read(i64 layer, i64 s, i64 to) const {
         const Stepper<P>& one = *layers.at(size_t(layer));
         for (i64 b = 0; b < batch; ++b)
-            std::copy_n(one.state(s) + b * one.padded(s), one.width(s),
+            std::copy_n(one.state(s, turn_) + b * one.padded(s), one.width(s),
                         pointer<Real>(to) + b * one.width(s));
     }
     void write(i64 layer, i64 s, i64 from) {
         const Stepper<P>& one = *layers.at(size_t(layer));
         for (i64 b = 0; b < batch; ++b)
-            copy_padded(one.state(s) + b * one.padded(s), pointer<Real>(from) + b * one.width(s),
+            copy_padded(one.state(s, turn_) + b * one.padded(s), pointer<Real>(from) + b * one.width(s),
                         one.width(s), one.padded(s));
     }
 
+    // Draw from `tokens` on, which are replaced by the last ones; `drawn`: (steps, batch).
     i64 generate(const std::vector<i64>& words, double temperature, double top_p) {
         Reader in(words);
         Draws<Real> draws;
         const i64 steps = in.next();
-        draws.vocabulary = in.next(), draws.embedding_width = in.next(), draws.end = in.next();
+        draws.vocabulary = in.next(), draws.width = in.next(), draws.end = in.next();
         draws.embedding = pointer<Real>(in.next());
         draws.readout = pointer<Real>(in.next());
         draws.bias = pointer<Real>(in.next());
         draws.uniforms = pointer<double>(in.next());
         draws.choices = pointer<uint8_t>(in.next());
-        draws.places = in.next(), draws.place = in.next(), draws.top_k = in.next();
+        draws.places = in.next(), draws.top_k = in.next();
         draws.temperature = temperature, draws.top_p = top_p;
         i64* tokens = pointer<i64>(in.next());
-        auto* ended = pointer<uint8_t>(in.next());
         i64* drawn = pointer<i64>(in.next());
-        if (draws.embedding_width != layers[0]->input_width() || draws.places < 1)
+        if (draws.width != layers[0]->input_width() || draws.places < 1)
             throw std::invalid_argument("the embedding does not fit the first layer");
-        return sluice::SLUICE_ISA::generate<P>(
-            draws, steps, batch, tokens, ended, drawn, layers.back()->width(0),
-            [&](const Real* x, i64 width, i64& row) { return advance(x, width, row); });
+        const auto table = tabulated(draws);
+        Generation<Real> all(draws, steps, batch, layers.back()->width(0));
+        i64 taken = 0;
+        run_team(threads_, [&](int id, Team& team) {
+            Team* own = threads_ > 1 ? &team : nullptr;
+            int turn = turn_;
+            std::vector<i64> found;
+            const i64 count = all.run(id, own, {tokens, tokens + batch}, found,
+                                      [&](const i64* chosen, const Real* x, i64& row) {
+                                          const Chosen some{*table, chosen};
+                                          const Real* y = advance(id, turn, x, row, own,
+                                                                  table ? &some : nullptr);
+                                          turn ^= 1;
+                                          return y;
+                                      });
+            if (id == 0) std::copy(found.begin(), found.end(), drawn), taken = count;
+        });
+        if (taken > 0) std::copy_n(drawn + (taken - 1) * batch, batch, tokens);
+        turn_ ^= int(taken & 1);
+        return taken;
+    }
+
+private:
+    static constexpr i64 largest_table = i64(1) << 22;  // numbers
+    const Kernel<P>* first_kernel_;
+    int threads_ = 1, turn_ = 0;
+    Clock::time_point last_{};
+
+    // The first layer's products with every embedding, where they are few enough.
+    std::unique_ptr<Stepper<P>> tabulated(const Draws<Real>& draws) const {
+        if (layers[0]->table_size(draws.vocabulary) > largest_table) return nullptr;
+        const std::vector<double> masks(first_kernel_->program.mask_widths.size(), 1.0);
+        auto table = std::make_unique<Stepper<P>>(*first_kernel_, draws.vocabulary, masks, 1);
+        table->hoist(0, draws.embedding, draws.width);
+        return table;
+    }
+    // Whether a worker still looks for work since the last step, so that sharing this one pays.
+    bool awake() const {
+        return threads_ > 1 && Clock::now() - last_ < std::chrono::microseconds(20) &&
+               Pool::get().idle();
     }
 };
 

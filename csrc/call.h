@@ -111,10 +111,7 @@ template <class P> struct Kernel {
             lay_out(p.backward);
             for (const Product& product : p.deferred) lay_out(product);
         }
-        run_team(weights() < alone ? 1 : threads, [&](int id, Team& team) {
-            for (const auto& m : matrices)
-                if (m) m->pack(parameters, id, team.size);
-        });
+        pack(parameters, weights() < alone ? 1 : threads);
         fill_constants(parameters);
     }
 
@@ -127,7 +124,25 @@ template <class P> struct Kernel {
     }
 
 private:
-    static constexpr i64 alone = 1 << 15;  // so few weights are packed sooner than a thread wakes
+    static constexpr i64 alone = 1 << 13;  // so few weights are packed sooner than another looks
+
+    // Each thread begins with the panels that it will multiply by, where threads share units.
+    void pack(const Real* const* parameters, int threads) {
+        std::vector<std::pair<Packed<P>*, i64>> panels;
+        std::vector<i64> ends;
+        for (i64 id = 0; id < threads; ++id) {
+            for (const auto& m : matrices)
+                for (i64 k = m ? m->panels() * id / threads : 0;
+                     m && k < m->panels() * (id + 1) / threads; ++k)
+                    panels.push_back({m.get(), k});
+            ends.push_back(i64(panels.size()));
+        }
+        share(ends, [&](auto next) {
+            typename Packed<P>::Scratch scratch;
+            for (i64 k = next(); k >= 0; k = next())
+                panels[size_t(k)].first->pack(panels[size_t(k)].second, parameters, scratch);
+        });
+    }
 
     void lay_out(const std::vector<Phase>& phases) {
         for (const Phase& phase : phases)

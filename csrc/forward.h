@@ -81,10 +81,9 @@ private:
                 frame.bind(n, tape_ ? tape_->base[k] : arena.reals(call_.batch * p.row),
                            tape_ ? call_.batch : 0);
             else if (p.scope == Scope::step && shared_[k]) frame.bind(n, shared_[k], 0);
-            else if ((p.scope == Scope::chunk && p.role == Role::scratch) ||
-                     p.role == Role::hoisted_statistics)
+            else if (p.hoisted())
                 own[k] = arena.reals(chunk_rows * p.row);
-            else if (p.role == Role::input && in_bodies(n))
+            else if (p.role == Role::input && program_.input_in_bodies)
                 own[k] = arena.reals(call_.batch * p.row);
         }
         return own;
@@ -92,12 +91,6 @@ private:
     void bind_mask(Frame<P>& frame, i64 k) {
         const Strided<Real>& mask = call_.masks[size_t(program_.places[size_t(k)].index)];
         frame.where(k) = {mask.data, mask.time, mask.row, L};
-    }
-    bool in_bodies(i64 place) const {
-        for (const Phase& phase : program_.forward)
-            for (i64 k : phase.places)
-                if (k == place) return true;
-        return false;
     }
 
     // All that depends on the input alone, for `count` steps from t0 on, rows flat.
@@ -144,8 +137,8 @@ private:
         hand_over(frame, t, end);
     }
     void copy_input(Frame<P>& frame, i64 t, i64 end) {
+        if (!program_.input_in_bodies) return;
         const i64 k = program_.find(Role::input);
-        if (k < 0 || !in_bodies(k)) return;
         const i64 width = program_.input_width;
         for (i64 b = frame.row0; b < end; ++b)
             copy_padded(frame.where(k).at(0, b), call_.x + (t * call_.batch + b) * width, width,

@@ -34,23 +34,27 @@ public:
         memory_ = Block(size_t(panels_ * pieces_ * stride_) * sizeof(B) + extra_bytes());
     }
 
-    // Fill this thread's share of the panels.
-    void pack(const Real* const* parameters, int id, int threads) {
+    // What a thread needs to pack panels: rows' addresses, and rows of a head among zeros.
+    struct Scratch {
+        std::vector<const Real*> list;
+        std::vector<Real> rows;
+        void fit(const Packed& matrix) {
+            const size_t longest = size_t(matrix.k_ + 64);
+            if (list.size() < longest + 4 * L) list.resize(longest + 4 * L);
+            if (matrix.m_->heads > 1 && rows.size() < longest * 4 * L) rows.resize(longest * 4 * L);
+        }
+    };
+
+    i64 panels() const { return panels_ * pieces_; }
+    void pack(i64 panel, const Real* const* parameters, Scratch& scratch) {
+        scratch.fit(*this);
         const Real* weight = parameters[m_->weight];
         const Real* bias = m_->bias >= 0 ? parameters[m_->bias] : nullptr;
-        const i64 longest = k_ + 64;
-        Block spread(m_->heads > 1 ? size_t(longest) * 4 * L * sizeof(Real) : 64);
-        Block lists(size_t(longest) * sizeof(Real*) + 4 * L * sizeof(Real*));
-        for (i64 p = panels_ * id / threads; p < panels_ * (id + 1) / threads; ++p)
-            for (i64 piece = 0; piece < pieces_; ++piece) {
-                const i64 here = std::min(per_panel, blocks - p * per_panel);
-                const i64 gate = piece * 4, gates = std::min<i64>(4, results_ - gate);
-                const int nv = int(gates * here);
-                auto** list = reinterpret_cast<const Real**>(lists.data());
-                auto* scratch = reinterpret_cast<Real*>(spread.data());
-                if (m_->transposed) pack_back(p, nv, weight, list, scratch);
-                else pack_forward(p, piece, nv, int(gates), weight, bias, list, scratch);
-            }
+        const i64 p = panel / pieces_, piece = panel % pieces_;
+        const i64 gates = std::min<i64>(4, results_ - piece * 4);
+        const int nv = int(gates * std::min(per_panel, blocks - p * per_panel));
+        if (m_->transposed) pack_back(p, nv, weight, scratch.list.data(), scratch.rows.data());
+        else pack_forward(p, piece, nv, gates, weight, bias, scratch);
     }
     i64 weights() const { return panels_ * pieces_ * stride_; }
 
@@ -144,22 +148,25 @@ private:
             }
     }
 
-    void pack_forward(i64 p, i64 piece, int nv, int gates, const Real* weight, const Real* bias,
-                      const Real** list, Real* scratch) {
+    void pack_forward(i64 p, i64 piece, int nv, i64 gates, const Real* weight, const Real* bias,
+                      Scratch& scratch) {
         i64 from, count;
         range(p, from, count);
         const i64 base = (p * per_panel * results_ + piece * 4) * L;
-        for (i64 v = 0; v < nv; ++v)
+        const Real** list = scratch.list.data();
+        for (i64 v = 0; v < nv; ++v) {
+            const i64 unit = (p * per_panel + v / gates) * L, valid = m_->width - unit;
+            const i64 row = m_->starts[size_t(piece * 4 + v % gates)] + unit;
+            Real* biased = biases() + base + v * L;
             for (i64 l = 0; l < L; ++l) {
-                const i64 unit = (p * per_panel + v / gates) * L + l;
-                const i64 row = m_->starts[size_t(piece * 4 + v % gates)] + unit;
-                const bool inside = unit < m_->width;
-                const Real* source = inside ? weight + row * m_->columns : nullptr;
-                if (inside && m_->heads > 1)
-                    source = spread_row(scratch + (v * L + l) * m_->inner, source, unit, m_->inner);
-                list[v * L + l] = source ? source + from : nullptr;
-                biases()[base + v * L + l] = inside && bias ? bias[row] : Real(0);
+                const Real* source = l < valid ? weight + (row + l) * m_->columns + from : nullptr;
+                if (source && m_->heads > 1)
+                    source = spread_row(scratch.rows.data() + (v * L + l) * m_->inner, source - from,
+                                        unit + l) + from;
+                list[v * L + l] = source;
+                biased[l] = bias && l < valid ? bias[row + l] : Real(0);
             }
+        }
         if constexpr (P::group == 4)
             pack_rows_int8(panel(p, piece), nv, list, count, scales() + base, offsets() + base);
         else
@@ -167,9 +174,9 @@ private:
     }
 
     // A head's row of weights among zeros, as if the map were dense.
-    Real* spread_row(Real* to, const Real* row, i64 unit, i64 length) const {
+    Real* spread_row(Real* to, const Real* row, i64 unit) const {
         const i64 head = unit / (m_->width / m_->heads);
-        std::fill(to, to + length, Real(0));
+        std::fill(to, to + m_->inner, Real(0));
         std::copy(row, row + m_->columns, to + head * m_->columns);
         return to;
     }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <utility>
 
 #include "policy.h"
@@ -27,23 +28,37 @@ static inline void to_bf16(uint16_t* out, const float* in, i64 n) {
     for (; k < n; ++k) out[k] = bf16(in[k]);
 }
 
+// The greatest magnitude among n numbers; NaN or infinite where one is. As integers, the bits of
+// magnitudes are in the numbers' order.
+static inline float greatest_magnitude(const float* in, i64 n) {
+    uint32_t found = 0;
+    for (i64 k = 0; k < n; ++k) {
+        uint32_t bits;
+        std::memcpy(&bits, in + k, sizeof bits);
+        found = std::max(found, bits & 0x7fffffffu);
+    }
+    return float_of(found);
+}
+
+constexpr float most = std::numeric_limits<float>::max();
+
 // Quantise a row by its greatest magnitude; returns what a step of one stands for.
 static inline float quantise_row(uint8_t* out, const float* in, i64 n, i64 padded) {
-    float greatest = 0, sum = 0;
-    for (i64 k = 0; k < n; ++k) greatest = std::max(greatest, std::fabs(in[k])), sum += in[k];
+    const float greatest = greatest_magnitude(in, n);
     std::fill(out + n, out + padded, uint8_t(128));
-    if (!(std::fabs(sum) <= 3e38f) || greatest == 0) {
+    if (!(greatest > 0 && greatest <= most)) {
         std::fill(out, out + n, uint8_t(128));
-        return std::fabs(sum) <= 3e38f ? 0.0f : NAN;
+        return greatest == 0 ? 0.0f : NAN;
     }
     const float scale = 127.0f / greatest;
-    for (i64 k = 0; k < n; ++k) out[k] = uint8_t(int(std::lrintf(in[k] * scale)) + 128);
+    for (i64 k = 0; k < n; ++k) out[k] = uint8_t(int(std::rint(in[k] * scale)) + 128);
     return greatest / 127.0f;
 }
 
 // What the micro-kernel reads at once for one unit: a group of k's, as one word.
 template <class P> struct WordOf { using type = typename P::Real; };
 template <> struct WordOf<BF16> { using type = uint32_t; };
+template <> struct WordOf<I8> { using type = uint32_t; };
 
 // 64 bytes of a row's words from k on; beyond its end, and for no row, zeros.
 template <class P>
@@ -83,20 +98,25 @@ static inline void transpose(Vector<Word> (&rows)[lanes<Word>], std::index_seque
     }
 }
 
-// Rows of weights, one a unit (null: zeros), to a panel: element (k, n, l) is rows[n·L + l][k].
-template <class P>
-static void pack_rows(typename P::B* panel, int nv, const typename P::Real* const* rows, i64 k) {
+// A panel of words: word g of unit u is word g − at of words(u, at), which gives 64 bytes of them.
+template <class P, class Words> static void pack_words(typename P::B* panel, int nv, i64 k, Words words) {
     using Word = typename WordOf<P>::type;
     constexpr int L = lanes<Word>;
     const i64 groups = groups_of<P>(k);
     for (int n = 0; n < nv; ++n)
         for (i64 g = 0; g < groups; g += L) {
             Vector<Word> block[L];
-            for (int l = 0; l < L; ++l) block[l] = words_of<P>(rows[n * L + l], g * P::group, k);
+            for (int l = 0; l < L; ++l) block[l] = words(n * L + l, g);
             transpose<Word>(block, std::make_index_sequence<size_t(L)>());
             for (i64 i = 0; i < std::min<i64>(L, groups - g); ++i)
                 std::memcpy(panel + ((g + i) * nv + n) * L * P::group, &block[i], 64);
         }
+}
+
+// Rows of weights, one a unit (null: zeros), to a panel: element (k, n, l) is rows[n·L + l][k].
+template <class P>
+static void pack_rows(typename P::B* panel, int nv, const typename P::Real* const* rows, i64 k) {
+    pack_words<P>(panel, nv, k, [&](int u, i64 g) { return words_of<P>(rows[u], g * P::group, k); });
 }
 
 // As `pack_rows`, of a matrix that lies the other way: element (k, n, l) is columns[k][n·L + l].
@@ -119,24 +139,37 @@ static void pack_columns(typename P::B* panel, int nv, const typename P::Real* c
         }
 }
 
+// 64 weights from k on as signed bytes of 1 / inverse each; what they come to is added to `sum`.
+static inline Vector<uint32_t> quantised(const float* row, i64 k, i64 end, float inverse, int32_t& sum) {
+    alignas(64) int8_t bytes[64] = {};
+    const i64 count = row ? std::min<i64>(end - k, 64) : 0;
+    int32_t total = 0;
+    for (i64 i = 0; i < count; ++i) {
+        const int q = int(std::rint(row[k + i] * inverse));
+        total += q;
+        bytes[i] = int8_t(q);
+    }
+    sum += total;
+    Vector<uint32_t> found;
+    std::memcpy(&found, bytes, sizeof found);
+    return found;
+}
+
 // Rows of weights to signed bytes, each by its own scale; `offset`: what operands' 128 adds.
 static inline void pack_rows_int8(int8_t* panel, int nv, const float* const* rows, i64 k,
                                   float* scale, int32_t* offset) {
-    constexpr i64 L = lanes<int32_t>;
-    const i64 groups = (k + 3) / 4;
-    for (i64 u = 0; u < nv * L; ++u) {
-        float greatest = 0;
-        for (i64 at = 0; rows[u] && at < k; ++at) greatest = std::max(greatest, std::fabs(rows[u][at]));
-        const float inverse = greatest > 0 ? 127.0f / greatest : 0.0f;
-        int32_t sum = 0;
-        for (i64 at = 0; at < groups * 4; ++at) {
-            const int q = rows[u] && at < k ? int(std::lrintf(rows[u][at] * inverse)) : 0;
-            sum += q;
-            panel[at / 4 * nv * L * 4 + u * 4 + at % 4] = int8_t(q);
-        }
+    constexpr int L = lanes<int32_t>;
+    float inverse[4 * L];
+    int32_t sum[4 * L] = {};
+    for (int u = 0; u < nv * L; ++u) {
+        const float greatest = rows[u] ? greatest_magnitude(rows[u], k) : 0.0f;
+        inverse[u] = greatest > 0 && greatest <= most ? 127.0f / greatest : 0.0f;
         scale[u] = greatest / 127.0f;
-        offset[u] = 128 * sum;
     }
+    pack_words<I8>(panel, nv, k, [&](int u, i64 g) {
+        return quantised(inverse[u] > 0 ? rows[u] : nullptr, g * 4, k, inverse[u], sum[u]);
+    });
+    for (int u = 0; u < nv * L; ++u) offset[u] = 128 * sum[u];
 }
 
 }  // namespace sluice::SLUICE_ISA

@@ -52,17 +52,22 @@ public:
     using Job = void (*)(void* context, int id);
 
     std::mutex busy;
+    bool idle() { return std::unique_lock(busy, std::try_to_lock).owns_lock(); }
 
-    // Run job(0) here and job(1 … threads − 1) on workers; the caller holds `busy`.
-    void run(int threads, Job job, void* context) {
+    // Run job(0) here and job(1 … threads − 1) on workers; the caller holds `busy`. A job that is
+    // not `whole` ends with the caller's part: a worker that has not begun by then never does.
+    void run(int threads, Job job, void* context, bool whole) {
         while (int(workers_) < threads - 1) start();
         job_ = job, context_ = context, threads_ = threads;
         caller_cpu_.store(sched_getcpu(), std::memory_order_relaxed);
         left_.store(threads - 1, std::memory_order_relaxed);
+        open_.store(true);
         number_.fetch_add(1, std::memory_order_release);
         number_.notify_all();
         job(context, 0);
-        wait_for([&] { return left_.load(std::memory_order_acquire) == 0; });
+        if (whole) wait_for([&] { return left_.load(std::memory_order_acquire) == 0; });
+        open_.store(false);
+        wait_for([&] { return inside_.load() == 0; });
     }
 
     static Pool& get() {
@@ -81,6 +86,10 @@ private:
     int threads_ = 0;
     alignas(64) std::atomic<uint32_t> number_{0};
     alignas(64) std::atomic<int> left_{0};
+    // A worker is inside from before it looks whether the job is open until it is done with it;
+    // both are sequentially consistent, so that it never begins after the caller saw none inside.
+    alignas(64) std::atomic<int> inside_{0};
+    std::atomic<bool> open_{false};
     std::atomic<int> caller_cpu_{-1};
 
     static Pool*& current() {
@@ -101,11 +110,19 @@ private:
                 else number_.wait(seen, std::memory_order_acquire);
             }
             seen = number_.load(std::memory_order_acquire);
-            if (id >= threads_) continue;
-            leave_to_caller(avoided);
-            job_(context_, id);
-            left_.fetch_sub(1, std::memory_order_release);
+            inside_.fetch_add(1);
+            if (open_.load()) {
+                seen = number_.load(std::memory_order_acquire);  // perhaps a later one by now
+                take_part(id, avoided);
+            }
+            inside_.fetch_sub(1);
         }
+    }
+    void take_part(int id, int& avoided) {
+        if (id >= threads_) return;
+        leave_to_caller(avoided);
+        job_(context_, id);
+        left_.fetch_sub(1, std::memory_order_release);
     }
     // Two threads that wait for each other on one core cost many times what they should: a worker
     // that finds itself on the caller's core goes elsewhere, if it may.
@@ -120,27 +137,44 @@ private:
     }
 };
 
-// Run job(id, team) on `threads` threads, the caller being number 0. A second caller meanwhile
-// starts threads of its own.
-template <class F> void run_team(int threads, F&& job) {
-    Team team(threads);
-    if (threads == 1) return job(0, team);
-    struct Context {
-        F& job;
-        Team& team;
-    } context{job, team};
+// Run job(id) on up to `threads` threads, the caller being number 0; `whole` as for the pool. A
+// second caller meanwhile starts threads of its own, or works alone where that is enough.
+template <class F> void run_jobs(int threads, F&& job, bool whole) {
+    if (threads == 1) return job(0);
     Pool& pool = Pool::get();
     if (std::unique_lock lock(pool.busy, std::try_to_lock); lock) {
-        pool.run(threads, [](void* c, int id) {
-            auto& the = *static_cast<Context*>(c);
-            the.job(id, the.team);
-        }, &context);
+        pool.run(threads, [](void* context, int id) { (*static_cast<F*>(context))(id); }, &job, whole);
         return;
     }
+    if (!whole) return job(0);
     std::vector<std::thread> others;
-    for (int id = 1; id < threads; ++id) others.emplace_back([&, id] { job(id, team); });
-    job(0, team);
+    for (int id = 1; id < threads; ++id) others.emplace_back([&, id] { job(id); });
+    job(0);
     for (auto& thread : others) thread.join();
+}
+
+// Run job(id, team) on `threads` threads.
+template <class F> void run_team(int threads, F&& job) {
+    Team team(threads);
+    run_jobs(threads, [&](int id) { job(id, team); }, true);
+}
+
+// Jobs 0 … last(ends) − 1, where thread k begins with those before ends[k]; whoever has done its own
+// takes what others have left. The caller does not wait for a thread that is asleep, so that even
+// little work may be shared. work(next): next() is a job, or −1 when there are no more.
+template <class F> void share(const std::vector<i64>& ends, F&& work) {
+    struct alignas(64) Cursor { std::atomic<i64> next; };
+    const size_t threads = ends.size();
+    std::vector<Cursor> cursors(threads);
+    for (size_t k = 0; k < threads; ++k) cursors[k].next = k ? ends[k - 1] : 0;
+    run_jobs(int(threads), [&](int id) {
+        size_t from = size_t(id), passed = 0;
+        work([&]() -> i64 {
+            for (; passed < threads; ++passed, from = (from + 1) % threads)
+                if (const i64 k = cursors[from].next.fetch_add(1); k < ends[from]) return k;
+            return -1;
+        });
+    }, false);
 }
 
 }  // namespace sluice::SLUICE_ISA

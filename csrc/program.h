@@ -24,6 +24,11 @@ struct Place {
     Role role;
     i64 index, width, items;
     i64 blocks = 0, row = 0, block = 0;  // filled for the number's size
+
+    // Whether it keeps, for a chunk of steps, what depends on the input alone.
+    bool hoisted() const {
+        return (scope == Scope::chunk && role == Role::scratch) || role == Role::hoisted_statistics;
+    }
 };
 
 // Weights as a product needs them: which rows of which parameter, and how they are laid out.
@@ -120,6 +125,7 @@ struct Program {
     std::vector<i64> state_widths, mask_widths;
     i64 input_width = 0, parameters = 0;
     bool input_rest = false, has_norms = false;
+    bool input_in_bodies = false;  // of a step forward
 
     Program(const std::vector<i64>& words, i64 lanes) {
         Reader in(words);
@@ -129,6 +135,7 @@ struct Program {
         state_widths = in.list();
         mask_widths = in.list();
         places = in.many([&] { return read_place(in, lanes); });
+        index_places();
         matrices = in.many([&] { return read_matrix(in); });
         hoisted = in.many([&] { return read_phase(in); });
         forward = in.many([&] { return read_phase(in); });
@@ -146,16 +153,27 @@ struct Program {
         for (const auto* list : {&hoisted, &forward, &backward})
             for (const Phase& phase : *list)
                 has_norms |= !phase.statistics.empty() || !phase.means.empty();
+        for (const Phase& phase : forward)
+            for (i64 k : phase.places) input_in_bodies |= k == find(Role::input);
     }
 
     // The place of a role and index, or -1.
     i64 find(Role role, i64 index = 0) const {
-        for (size_t k = 0; k < places.size(); ++k)
-            if (places[k].role == role && places[k].index == index) return i64(k);
-        return -1;
+        const auto& all = found_[size_t(role)];
+        return size_t(index) < all.size() ? all[size_t(index)] : -1;
     }
 
 private:
+    std::vector<i64> found_[size_t(Role::recorded) + 1];
+
+    void index_places() {
+        for (size_t k = places.size(); k-- > 0;) {
+            auto& all = found_[size_t(places[k].role)];
+            const size_t index = size_t(places[k].index);
+            if (all.size() <= index) all.resize(index + 1, -1);
+            all[index] = i64(k);
+        }
+    }
     static Place read_place(Reader& in, i64 lanes) {
         Place p{Scope(in.next()), Role(in.next()), 0, 0, 0};
         p.index = in.next();

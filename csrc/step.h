@@ -6,6 +6,8 @@
 
 namespace sluice::SLUICE_ISA {
 
+// One layer. Its states lie in two places in turn: a step reads those of `turn` and leaves the
+// others.
 template <class P> class Stepper {
     using Real = typename P::Real;
     static constexpr i64 L = lanes<Real>;
@@ -16,7 +18,7 @@ public:
         : kernel_(kernel), program_(kernel.program) {
         if (batch < 1 || masks.size() != program_.mask_widths.size())
             throw std::invalid_argument("a stream does not fit its program");
-        const bool large = kernel.weights() * i64(sizeof(typename P::B)) >= worth_waking;
+        const bool large = kernel.weights() * i64(sizeof(typename P::B)) >= worth_sharing;
         threads_ = large && splits_by_units<Real>(program_, threads) ? threads : 1;
         call_.steps = 1, call_.batch = batch, call_.threads = threads_;
         for (i64 width : program_.state_widths) {
@@ -38,24 +40,61 @@ public:
         for (int id = 0; id < threads_; ++id) hands_.push_back(std::make_unique<Hand>(*this, id));
     }
 
+    // How many threads can share a step.
+    int threads() const { return threads_; }
     i64 input_width() const { return program_.input_width; }
     i64 width(i64 s) const { return program_.state_widths.at(size_t(s)); }
     i64 padded(i64 s) const { return ceil_div(width(s), L) * L; }
-    // A state after the last step: rows of `padded`.
-    Real* state(i64 s) const { return swing_[turn_].at(size_t(s)); }
+    Real* state(i64 s, int turn) const { return swing_[turn].at(size_t(s)); }
 
-    // One step from rows of the input, `row` numbers apart.
-    void step(const Real* x, i64 row) {
-        if (threads_ == 1) work(*hands_[0], x, row, nullptr);
-        else
-            run_team(threads_, [&](int id, Team& team) {
-                work(*hands_[size_t(id)], x, row, &team);
-            });
-        turn_ ^= 1;
+    // Inputs of which each step takes some: what depends on them alone, computed beforehand.
+    struct Chosen {
+        const Stepper& table;  // has seen all of them as its batch
+        const i64* numbers;    // of this step's
+    };
+    // How many numbers a table of `count` inputs would hold.
+    i64 table_size(i64 count) const {
+        i64 size = 0;
+        for (const Place& p : program_.places) size += p.hoisted() ? count * p.row : 0;
+        return size;
+    }
+
+    // What depends on the input alone.
+    void hoist(int id, const Real* x, i64 row) {
+        Frame<P>& frame = hands_[size_t(id)]->frame;
+        if (input_ >= 0) frame.where(input_) = {const_cast<Real*>(x), 0, row, L};
+        for (const Phase& phase : program_.hoisted) frame.run(phase, 0, 0, call_.batch);
+    }
+
+    // A thread's part of one step from rows of the input, `row` numbers apart; all of it without
+    // a team.
+    void step(int id, int turn, const Real* x, i64 row, Team* team, const Chosen* chosen = nullptr) {
+        Hand& hand = *hands_[size_t(id)];
+        Frame<P>& frame = hand.frame;
+        frame.by_units = team != nullptr;
+        const i64 rows = call_.batch;
+        for (size_t s = 0; s < places_.size(); ++s) {
+            const auto [before, after] = places_[s];
+            const i64 across = padded(i64(s));
+            if (before >= 0) frame.where(before) = {swing_[turn][s], 0, across, L};
+            frame.where(after) = {swing_[turn ^ 1][s], 0, across, L};
+        }
+        if (chosen) take(frame, *chosen);
+        else hoist(id, x, row);
+        if (program_.input_in_bodies) {
+            const i64 to = program_.places[size_t(input_)].row;
+            for (i64 b = 0; b < rows; ++b)
+                copy_padded(hand.input + b * to, x + b * row, program_.input_width, to);
+            frame.where(input_) = {hand.input, 0, to, L};
+        }
+        for (const Phase& phase : program_.forward) {
+            frame.run(phase, 0, 0, rows);
+            if (team) team->barrier(id);
+        }
     }
 
 private:
-    static constexpr i64 worth_waking = i64(1) << 20;  // bytes of weights
+    static constexpr i64 worth_sharing = i64(1) << 18;  // bytes of weights
 
     struct Hand {
         Frame<P> frame;
@@ -76,12 +115,25 @@ private:
     const Kernel<P>& kernel_;
     const Program& program_;
     Call<Real> call_;
-    int threads_ = 1, turn_ = 0;
+    int threads_ = 1;
     i64 input_ = -1;
     std::vector<std::pair<i64, i64>> places_;  // of each state: before the step, and after
     Arena<Real> arena_;
     std::vector<Real*> swing_[2], masks_, shared_;
     std::vector<std::unique_ptr<Hand>> hands_;
+
+    void take(Frame<P>& frame, const Chosen& chosen) const {
+        for (size_t k = 0; k < shared_.size(); ++k) {
+            const Place& p = program_.places[k];
+            if (!p.hoisted()) continue;
+            i64 first = 0, last = p.blocks;
+            if (p.width > 0) frame.range(p.width, first, last);
+            const i64 start = first * p.block, count = p.width > 0 ? (last - first) * p.block : p.row;
+            for (i64 b = 0; b < call_.batch; ++b)
+                std::copy_n(chosen.table.shared_[k] + chosen.numbers[b] * p.row + start, count,
+                            shared_[k] + b * p.row + start);
+        }
+    }
 
     Real* memory_for(const Place& p) {
         switch (p.role) {
@@ -92,29 +144,6 @@ private:
         case Role::statistics:
         case Role::hoisted_statistics: return arena_.reals(call_.batch * p.row);
         default: return nullptr;
-        }
-    }
-
-    void work(Hand& hand, const Real* x, i64 row, Team* team) {
-        Frame<P>& frame = hand.frame;
-        const i64 rows = call_.batch;
-        if (input_ >= 0) frame.where(input_) = {const_cast<Real*>(x), 0, row, L};
-        for (size_t s = 0; s < places_.size(); ++s) {
-            const auto [before, after] = places_[s];
-            const i64 across = padded(i64(s));
-            if (before >= 0) frame.where(before) = {swing_[turn_][s], 0, across, L};
-            frame.where(after) = {swing_[turn_ ^ 1][s], 0, across, L};
-        }
-        for (const Phase& phase : program_.hoisted) frame.run(phase, 0, 0, rows);
-        if (input_ >= 0) {
-            const i64 to = program_.places[size_t(input_)].row;
-            for (i64 b = 0; b < rows; ++b)
-                copy_padded(hand.input + b * to, x + b * row, program_.input_width, to);
-            frame.where(input_) = {hand.input, 0, to, L};
-        }
-        for (const Phase& phase : program_.forward) {
-            frame.run(phase, 0, 0, rows);
-            if (team) team->barrier(frame.id);
         }
     }
 };

@@ -7,6 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+import torch
 from safetensors.torch import load_file
 from typer.testing import CliRunner, Result
 
@@ -106,6 +107,49 @@ def test_data_that_cannot_be_learnt(tmp_path: Path, content: bytes, said: str) -
     data.write_bytes(content)
     assert said in sentence(run("train", "tunes", "--data", data, "--out", out))
     assert not list(out.glob("*"))
+
+
+def test_training_in_bfloat16_keeps_weights_in_float32(tunes: Path, tmp_path: Path) -> None:
+    kept = {}
+    for precision in ("float32", "bfloat16"):
+        out = tmp_path / precision
+        options = ("--data", tunes, "--out", out, "--epochs", 1, "--precision", precision)
+        result = run("train", "tunes", *options)
+        assert result.exit_code == 0, result.output
+        kept[precision] = load_file(out / "tunes.safetensors")
+    name = "layers.weight_hh_l0"
+    assert kept["bfloat16"][name].dtype is torch.float32
+    # An epoch and a seed repeat bit by bit, so that what differs is the precision's doing.
+    assert not torch.equal(kept["bfloat16"][name], kept["float32"][name])
+
+
+def test_composing_in_int8(trained: Path, tmp_path: Path) -> None:
+    written = {}
+    for precision in ("float32", "int8"):
+        out = tmp_path / precision
+        options = ("--weights", trained, "--seed", 0, "--count", 5, "--out", out)
+        result = run("compose", *options, "--precision", precision)
+        assert result.exit_code == 0, result.output
+        (tunes,) = out.glob("*.abc")
+        written[precision] = tunes.read_text()
+    # Somewhere in five tunes a draw falls to another side.
+    assert written["int8"] != written["float32"]
+
+
+@pytest.mark.parametrize(
+    ("command", "precision", "known"),
+    [
+        (("train", "tunes"), "int8", ("float32", "bfloat16")),
+        (("compose",), "float16", ("float32", "bfloat16", "int8")),
+    ],
+)
+def test_a_precision_that_is_none(
+    command: tuple[str, ...], precision: str, known: tuple[str, ...], tmp_path: Path
+) -> None:
+    result = run(*command, "--out", tmp_path / "out", "--precision", precision)
+    assert result.exit_code == 2
+    assert all(name in result.stderr for name in known)
+    assert not (tmp_path / "out").exists()
 
 
 def test_data_that_is_not_there(tmp_path: Path) -> None:

@@ -121,6 +121,17 @@ def show(
         typer.echo(llvm.function(name, body, 64 if double else 32))
 
 
+class _TrainingPrecision(StrEnum):
+    float32 = "float32"
+    bfloat16 = "bfloat16"
+
+
+class _Precision(StrEnum):
+    float32 = "float32"
+    bfloat16 = "bfloat16"
+    int8 = "int8"
+
+
 def _refuse(message: str) -> NoReturn:
     typer.echo(f"sluice: {message}.", err=True)
     raise typer.Exit(2)
@@ -141,6 +152,9 @@ def train_tunes(
         int, typer.Option(min=1, help="More than one helps only where nothing else runs.")
     ] = 1,
     seed: Annotated[int, typer.Option(min=0, help="Decides first weights and order.")] = 0,
+    precision: Annotated[
+        _TrainingPrecision, typer.Option(help="What the kernels multiply in; weights are float32.")
+    ] = _TrainingPrecision.float32,
 ) -> None:
     """Learn folk tunes; Ctrl-C stops early and keeps the best weights."""
     with _one_sentence():
@@ -158,7 +172,9 @@ def train_tunes(
         prepared = learn.prepare(data)
         console.print(prepared.report(), highlight=False, soft_wrap=True)
         with _Live(console, weights) as live:
-            outcome = learn.train(prepared, weights, plan, on_progress=live.show)
+            outcome = learn.train(
+                prepared, weights, plan, on_progress=live.show, precision=precision
+            )
         how = "stopped early" if outcome.ended == "interrupted" else "done"
         console.print(
             f"Training {how} after {outcome.seconds:.0f} s and {outcome.tokens:,} tokens. "
@@ -184,6 +200,9 @@ def compose_tunes(
         str | None, typer.Option(help="First notes to continue, in ABC, as in 'G2 E FED'.")
     ] = None,
     out: Annotated[Path, typer.Option(help="The folder for ABC and MIDI.")] = _FOLDER,
+    precision: Annotated[
+        _Precision, typer.Option(help="What the kernels multiply in.")
+    ] = _Precision.float32,
 ) -> None:
     """Compose tunes: ABC on the terminal and in a file, and MIDI files."""
     with _one_sentence():
@@ -191,7 +210,7 @@ def compose_tunes(
 
         console = Console()
         chosen = secrets.randbelow(1_000_000) if seed is None else seed
-        composer = compose.Composer.load(weights)
+        composer = compose.Composer.load(weights, precision)
         tunes = composer.compose(
             count=count, temperature=temperature, seed=chosen, meter=meter, mode=mode, start=start
         )

@@ -43,6 +43,14 @@ def test_the_same_seed_gives_the_same_tunes(composer: compose.Composer) -> None:
     assert first[0].tokens != composer.compose(seed=6)[0].tokens
 
 
+def test_a_precision_is_the_layers(tmp_path: Path) -> None:
+    checkpoint("2").save(tmp_path / "weights")
+    loaded = compose.Composer.load(tmp_path / "weights", "bfloat16")
+    assert loaded.checkpoint.model.layers.precision == "bfloat16"
+    with pytest.raises(ValueError, match="float32, bfloat16, int8"):
+        compose.Composer.load(tmp_path / "weights", "float16")
+
+
 def test_meter_mode_and_start_are_kept(composer: compose.Composer) -> None:
     for tune in composer.compose(count=3, meter="6/8", mode="dor", start="ceg | G"):
         assert tune.tokens[:7] == ("M:6/8", "K:Cdor", "c", "_e", "g", "|", "G")

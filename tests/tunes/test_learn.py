@@ -39,6 +39,18 @@ def test_the_file_holds_the_best_weights_and_the_corpus_figures(book: Path, tmp_
     assert len(loaded.figures["training"]) == len(prepared.split.training) == 38
 
 
+def test_the_model_learns_in_the_precision_asked_for(book: Path, tmp_path: Path) -> None:
+    prepared, plan = learn.prepare([book]), learn.plan(epochs=4)
+    losses = {
+        precision: learn.train(
+            prepared, tmp_path / precision, plan, hidden_size=32, precision=precision
+        ).validation
+        for precision in ("float32", "bfloat16")
+    }
+    assert losses["bfloat16"] == pytest.approx(losses["float32"], abs=0.02)
+    assert losses["bfloat16"] != losses["float32"]
+
+
 def test_a_plan_needs_one_budget() -> None:
     with pytest.raises(SequenceError, match="seconds or epochs"):
         learn.plan()

@@ -221,6 +221,13 @@ class Graph:
     masks: tuple[Mask, ...]
     outputs: tuple[tuple[str, Node], ...]
 
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash((self.name, self.states, self.stacks, self.outputs))
+
     @cached_property
     def nodes(self) -> tuple[Node, ...]:
         """Every node of the graph, operands first."""

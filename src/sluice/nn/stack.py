@@ -259,11 +259,12 @@ class RecurrentStack(nn.Module):
         found = []
         values = [state.initial for state in self.cell.graph.states]
         for place, widths in enumerate(self._widths()):
-            rows = [getattr(self, name) for name in self._initial_names[place]] or [
-                torch.full((width,), value, dtype=x.dtype, device=x.device)
+            names = self._initial_names[place]
+            rows = [getattr(self, name).to(x.dtype).expand(x.shape[1], -1) for name in names] or [
+                x.new_full((x.shape[1], width), value)
                 for width, value in zip(widths, values, strict=True)
             ]
-            found.append(tuple(row.to(x.dtype).expand(x.shape[1], -1) for row in rows))
+            found.append(tuple(rows))
         return found
 
     def _native_states(self, input: Tensor | PackedSequence, hx: Any) -> Any:
@@ -300,7 +301,8 @@ class RecurrentStack(nn.Module):
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
         """One layer in one direction."""
         sizes = self._sizes[place // self.directions]
-        parameters = [getattr(self, name).to(x.dtype) for name in self._names[place]]
+        own = [getattr(self, name) for name in self._names[place]]
+        parameters = [p if p.dtype is x.dtype else p.to(x.dtype) for p in own]
         restart = [getattr(self, name).to(x.dtype) for name in self._initial_names[place]]
         masks = [
             draw(mask, x, sizes.of(mask.width), self.training) for mask in self.cell.graph.masks

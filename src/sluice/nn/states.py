@@ -70,5 +70,7 @@ def _column(column: Sequence[Tensor], batch: Batch) -> Any:
         parts = [part.index_select(0, batch.packed.unsorted_indices) for part in parts]
     if not batch.batched:
         parts = [part.squeeze(0) for part in parts]
+    if len(parts) == 1:
+        return parts[0].unsqueeze(0)
     same = all(part.shape[-1] == parts[0].shape[-1] for part in parts)
     return torch.stack(parts) if same else tuple(parts)

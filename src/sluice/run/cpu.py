@@ -92,7 +92,7 @@ def pack(made: Prepared, parameters: Sequence[Tensor], precision: str, trains: b
     """A layer's weights, packed: copied as they are now."""
     tensors = named(made.graph, parameters)
     kept = [tensors.get(p.name) for p in made.graph.parameters]
-    held = [None if t is None else t.detach().contiguous() for t in kept]
+    held = [t if t is None or t.is_contiguous() else t.detach().contiguous() for t in kept]
     addresses = [0 if t is None else t.data_ptr() for t in held]
     return getattr(_module(), LAYERS[precision])(
         made.handle, addresses, trains, kernels.get_num_threads()
@@ -112,10 +112,11 @@ def run(
     precision = precision or ("float64" if job.x.dtype == torch.float64 else "float32")
     restart = () if ordered.restart is None else ordered.restart
     settings = _Settings(ordered, precision, recording, back)
-    found = _Run.apply(  # type: ignore[no-untyped-call]
-        settings, ordered.x, *ordered.states, *ordered.parameters, *restart
-    )
-    y, *last = found
+    if ordered.trains:
+        tensors = (ordered.x, *ordered.states, *ordered.parameters, *restart)
+        y, *last = _Run.apply(settings, *tensors)  # type: ignore[no-untyped-call]
+    else:
+        y, *last = _forward(settings)[0]
     if back is None:
         return y, tuple(last)
     return y.index_select(1, back), tuple(state.index_select(0, back) for state in last)
@@ -194,8 +195,10 @@ class _Words:
         """A tensor's address; 0 for none."""
         if tensor is None:
             return 0
-        self.kept.append(tensor.detach().contiguous())
-        return self.kept[-1].data_ptr()
+        if not tensor.is_contiguous():
+            tensor = tensor.detach().contiguous()
+        self.kept.append(tensor)
+        return tensor.data_ptr()
 
     def several(self, tensors: Sequence[Tensor | None]) -> None:
         """A list of addresses."""
@@ -216,23 +219,12 @@ class _Run(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, s: _Settings, *tensors: Tensor) -> tuple[Tensor, ...]:
-        job, graph = s.job, s.job.graph
-        x, states = job.x.detach().contiguous(), [t.detach() for t in job.states]
-        y = x.new_empty(*x.shape[:2], job.sizes.of(graph.states[0].width))
-        last = [x.new_empty(x.shape[1], job.sizes.of(state.width)) for state in graph.states]
-        recording = s.recording
-        layer = pack(s.made, job.parameters, s.precision, s.trains)
-        call = _Words(s, x, states, y)
-        call.several(last)
-        tape = layer.forward(call.words, s.trains or recording is not None)
-        if recording is not None:
-            read = OnTape(s.job, s.made.handle, tape, s.made.program.saved, s.order, y)
-            recording.ran("fused", read, s.trains)
+        outputs, layer, tape = _forward(s)
         ctx.settings = s
         if s.trains:
             ctx.layer, ctx.tape = layer, tape
-            ctx.save_for_backward(*tensors, y)
-        return (y, *last)
+            ctx.save_for_backward(*tensors, outputs[0])
+        return outputs
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> Any:
@@ -248,6 +240,23 @@ class _Run(torch.autograd.Function):
             None,
             *_backward(s, ctx.layer, ctx.tape, tensors, y, gradients, ctx.needs_input_grad),
         )
+
+
+def _forward(s: _Settings) -> tuple[tuple[Tensor, ...], Any, Any]:
+    """The output and the last states, the packed layer, and the tape where one is kept."""
+    job, widths = s.job, [s.job.sizes.of(state.width) for state in s.job.graph.states]
+    x = job.x
+    y = x.new_empty(*x.shape[:2], widths[0])
+    last = [x.new_empty(x.shape[1], width) for width in widths]
+    recording = s.recording
+    layer = pack(s.made, job.parameters, s.precision, s.trains)
+    call = _Words(s, job.x, job.states, y)
+    call.several(last)
+    tape = layer.forward(call.words, s.trains or recording is not None)
+    if recording is not None:
+        read = OnTape(job, s.made.handle, tape, s.made.program.saved, s.order, y)
+        recording.ran("fused", read, s.trains)
+    return (y, *last), layer, tape
 
 
 def _backward(

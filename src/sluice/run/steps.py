@@ -106,7 +106,6 @@ class Steps:
         """
         choices = draws.choices.to(torch.uint8).contiguous()
         uniforms = uniforms.contiguous()
-        ended = torch.zeros(self.batch, dtype=torch.uint8)
         drawn = torch.empty(uniforms.shape, dtype=torch.int64)
         words = [
             len(uniforms),
@@ -118,10 +117,8 @@ class Steps:
             uniforms.data_ptr(),
             choices.data_ptr(),
             len(choices),
-            0,
             draws.top_k,
             tokens.data_ptr(),
-            ended.data_ptr(),
             drawn.data_ptr(),
         ]
         top_p = draws.top_p if draws.top_p < 1 else 2.0  # rounding must not cut the last token

@@ -173,17 +173,20 @@ def _draw(logits: Tensor, allowed: Tensor, uniform: Tensor, sampling: Sampling) 
     if logits.isnan().any():
         raise SequenceError(_NAN)
     scaled = logits.masked_fill(~allowed, -torch.inf) / sampling.temperature
-    likeliest, ids = scaled.softmax(dim=1).sort(dim=1, descending=True, stable=True)
-    below = likeliest.cumsum(dim=1) - likeliest
+    probabilities = scaled.softmax(dim=1)
+    likeliest, ids = probabilities.sort(dim=1, descending=True, stable=True)
+    dropped = torch.zeros_like(allowed).expand_as(ids).clone()
     if sampling.top_k is not None:
-        likeliest[:, sampling.top_k :] = 0
+        dropped[:, sampling.top_k :] = True
     if sampling.top_p is not None:
-        likeliest[below >= sampling.top_p] = 0
-    cumulative = likeliest.cumsum(dim=1)
+        dropped |= likeliest.cumsum(dim=1) - likeliest >= sampling.top_p
+    kept = probabilities.masked_fill(torch.zeros_like(dropped).scatter(1, ids, dropped), 0)
+    cumulative = kept.cumsum(dim=1)
     place = torch.searchsorted(cumulative, (uniform * cumulative[:, -1])[:, None], right=True)
     # A tie at the very top would point past the last token that has any probability.
-    last = (likeliest > 0).sum(dim=1, keepdim=True) - 1
-    return ids.gather(1, place.minimum(last))[:, 0]
+    numbers = torch.arange(kept.shape[1]).expand_as(kept)
+    last = numbers.masked_fill(kept == 0, 0).amax(dim=1, keepdim=True)
+    return place.minimum(last)[:, 0]
 
 
 def _until_end(ids: list[int]) -> list[int]:

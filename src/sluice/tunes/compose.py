@@ -31,14 +31,19 @@ class Composer:
     corpus: Measures
 
     @classmethod
-    def load(cls, weights: Path) -> Composer:
+    def load(cls, weights: Path, precision: str = "float32") -> Composer:
         """Read a file of weights.
 
+        `precision` is what the kernels multiply in, `"float32"`, `"bfloat16"` or `"int8"`,
+        whatever the weights were trained in.
+
         Raises:
+            ValueError: an unknown precision.
             CheckpointError: no such file, truncated, or not a language model.
             TuneError: a language model, but not of tunes.
         """
         checkpoint = Checkpoint.load(weights)
+        checkpoint.model.layers.precision = precision
         return cls(checkpoint, from_figures(checkpoint.figures.get("corpus", {})))
 
     @cached_property

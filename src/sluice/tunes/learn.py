@@ -62,13 +62,16 @@ def train(
     *,
     on_progress: Callable[[Progress], None] = lambda progress: None,
     hidden_size: int = 256,
+    precision: str = "float32",
 ) -> Outcome:
     """Learn the training tunes and keep the best weights in the file `weights`.
 
     The file is written whole at every new lowest validation loss, and carries the corpus's own
-    measures and the training tunes' tokens, so that composing needs nothing else.
+    measures and the training tunes' tokens, so that composing needs nothing else. `precision` is
+    what the kernels multiply in, `"float32"` or `"bfloat16"`; the weights are float32 in both.
 
     Raises:
+        ValueError: an unknown precision.
         SequenceError: a loss that is not finite.
         OSError: the file cannot be written.
     """
@@ -80,6 +83,7 @@ def train(
     model = LanguageModel(
         ModelConfig(len(vocabulary), embedding_size=64, hidden_size=hidden_size, num_layers=1)
     )
+    model.layers.precision = precision
     figures = {
         "corpus": measures.as_figures(corpus),
         "training": [" ".join(tokens) for tokens in training],

@@ -1,0 +1,63 @@
+"""What a precision costs in nats: the model of `make tune`, trained in float32 and in bfloat16 for
+equally many steps from the same seed, then evaluated in each precision.
+
+    python bench/precision.py [--seeds 0 1] [--epochs 5]
+
+One thread. Five epochs are about the steps that `make tune` takes in its two minutes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+
+import torch
+from paired import Report
+
+from sluice.sequence import Checkpoint, loss_per_token
+from sluice.tunes import learn
+
+TRAINED, EVALUATED = ("float32", "bfloat16"), ("float32", "bfloat16", "int8")
+
+
+def losses(prepared: learn.Prepared, weights: Path) -> dict[str, float]:
+    """Validation nats per token of kept weights, in each precision."""
+    kept = Checkpoint.load(weights)
+    validation = [kept.vocabulary.encode(tune.tokens) for tune in prepared.split.validation]
+    found = {}
+    for precision in EVALUATED:
+        kept.model.layers.precision = precision
+        found[precision] = loss_per_token(kept.model, validation)
+    return found
+
+
+def main() -> None:
+    """Train, evaluate, keep."""
+    asked = argparse.ArgumentParser(description=__doc__)
+    asked.add_argument("--seeds", nargs="*", type=int, default=[0, 1])
+    asked.add_argument("--epochs", type=float, default=5.0)
+    wanted = asked.parse_args()
+    torch.set_num_threads(1)
+    prepared = learn.prepare()
+    notes = [
+        "Validation nats per token, and in brackets how far from float32 throughout.",
+        f"One LSTM layer of 256, {wanted.epochs:g} epochs, one thread; every weight is float32.",
+    ]
+    columns = ["seed", "trained in", "steps", *(f"evaluated in {name}" for name in EVALUATED)]
+    report = Report("precision", "What a precision costs in nats", columns, notes)
+    for seed in wanted.seeds:
+        baseline = None
+        for precision in TRAINED:
+            with tempfile.TemporaryDirectory() as folder:
+                weights, plan = Path(folder) / "w", learn.plan(epochs=wanted.epochs, seed=seed)
+                outcome = learn.train(prepared, weights, plan, precision=precision)
+                found = losses(prepared, weights)
+            baseline = found["float32"] if baseline is None else baseline
+            told = [f"{nats:.4f} ({nats - baseline:+.4f})" for nats in found.values()]
+            report.add(str(seed), precision, str(outcome.steps), *told)
+    report.keep()
+
+
+if __name__ == "__main__":
+    main()
