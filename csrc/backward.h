@@ -14,8 +14,10 @@ template <class P> class Backward {
     static constexpr i64 chunk_rows = 1024;
 
 public:
-    Backward(const Kernel<P>& kernel, const Call<Real>& call, const Tape<Real>& tape)
-        : kernel_(kernel), program_(kernel.program), call_(call), tape_(tape),
+    // `recorded` is where a program that records gradients leaves them; null for any other.
+    Backward(const Kernel<P>& kernel, const Call<Real>& call, const Tape<Real>& tape,
+             Tape<Real>* recorded)
+        : kernel_(kernel), program_(kernel.program), call_(call), tape_(tape), recorded_(recorded),
           direct_(program_.state_widths[0] % L == 0),
           states_(program_, call, &tape, direct_, arena_) {
         const i64 b = call.batch;
@@ -44,6 +46,7 @@ private:
     const Program& program_;
     const Call<Real>& call_;
     const Tape<Real>& tape_;
+    Tape<Real>* recorded_;
     bool direct_, by_units_ = false;
     Arena<Real> arena_;
     States<P> states_;
@@ -135,6 +138,7 @@ private:
                 const Strided<Real>& mask = call_.masks[size_t(p.index)];
                 frame.where(n) = {mask.data, mask.time, mask.row, L};
             } else if (tape_.base[k]) frame.bind(n, tape_.base[k], call_.batch);
+            else if (p.role == Role::recorded) frame.bind(n, recorded_->base[k], call_.batch);
             else if (p.role == Role::next) frame.where(n) = states_.next(size_t(p.index), 0);
             else if (shared_[k]) frame.bind(n, shared_[k], 0);
         }

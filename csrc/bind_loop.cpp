@@ -58,7 +58,9 @@ Tape<typename P::Real>* forward(const Layer<P>& layer, const std::vector<i64>& w
     call.last = outputs<Real>(in);
     std::unique_ptr<Tape<Real>> tape;
     const bool direct = program->state_widths[0] % lanes<Real> == 0;
-    if (keep) tape = std::make_unique<Tape<Real>>(*program, call.steps, call.batch, direct);
+    if (keep)
+        tape = std::make_unique<Tape<Real>>(
+            Tape<Real>::of_values(*program, call.steps, call.batch, direct));
     Forward<P>(layer.kernel, call, tape.get()).run();
     return tape.release();
 }
@@ -67,9 +69,10 @@ template <class Real> std::vector<const Real*> readable(const std::vector<Real*>
     return {from.begin(), from.end()};
 }
 
+// The gradients that the program records, which the caller owns; null where it records none.
 template <class P>
-void backward(const Layer<P>& layer, const std::vector<i64>& words,
-          const Tape<typename P::Real>& tape) {
+Tape<typename P::Real>* backward(const Layer<P>& layer, const std::vector<i64>& words,
+                                 const Tape<typename P::Real>& tape) {
     using Real = typename P::Real;
     const Program* program = layer.program;
     if constexpr (P::group == 4) {
@@ -87,7 +90,12 @@ void backward(const Layer<P>& layer, const std::vector<i64>& words,
         if (i64(call.parameter_gradient.size()) != program->parameters ||
             tape.steps != call.steps || tape.batch != call.batch)
             throw std::invalid_argument("a way back does not fit its tape");
-        Backward<P>(layer.kernel, call, tape).run();
+        std::unique_ptr<Tape<Real>> recorded;
+        if (program->find(Role::recorded) >= 0)
+            recorded = std::make_unique<Tape<Real>>(
+                Tape<Real>::of_gradients(*program, call.steps, call.batch));
+        Backward<P>(layer.kernel, call, tape, recorded.get()).run();
+        return recorded.release();
     }
 }
 
@@ -115,7 +123,7 @@ template <class P> void bind_layer(nb::module_& m, const char* name) {
     nb::class_<Layer<P>>(m, name)
         .def(nb::init<const Program&, const std::vector<i64>&, bool, int>(), nb::keep_alive<1, 2>())
         .def("forward", &forward<P>, nb::rv_policy::take_ownership, nb::call_guard<nb::gil_scoped_release>())
-        .def("backward", &backward<P>, nb::call_guard<nb::gil_scoped_release>());
+        .def("backward", &backward<P>, nb::rv_policy::take_ownership, nb::call_guard<nb::gil_scoped_release>());
 }
 
 void bind_loop(nb::module_& m) {

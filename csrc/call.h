@@ -48,22 +48,40 @@ template <class Real> struct Call {
     bool restarts(i64 t, i64 b) const { return resets && resets[t * batch + b]; }
 };
 
-// What backpropagation needs of a forward pass, step by step: states, named values, statistics.
+// What is kept of every step: of a forward pass what backpropagation needs (states, named values,
+// statistics), or of a way back the gradients that someone records.
 template <class Real> struct Tape {
     i64 steps, batch;
     Block memory;
     std::vector<Real*> base;  // of each place; null where the tape has none
 
     // `direct`: the output array itself holds the first state.
-    Tape(const Program& program, i64 t, i64 b, bool direct) : steps(t), batch(b) {
+    static Tape of_values(const Program& program, i64 t, i64 b, bool direct) {
+        return Tape(program, t, b, [direct](const Place& p) {
+            return p.role == Role::tape || p.role == Role::statistics ||
+                   p.role == Role::hoisted_statistics ||
+                   (p.role == Role::next && !(direct && p.index == 0));
+        });
+    }
+    static Tape of_gradients(const Program& program, i64 t, i64 b) {
+        return Tape(program, t, b, [](const Place& p) { return p.role == Role::recorded; });
+    }
+
+    static i64 checked(i64 a, i64 b) {
+        i64 product;
+        if (__builtin_mul_overflow(a, b, &product) || product > (i64(1) << 56))
+            throw std::bad_alloc();
+        return product;
+    }
+
+private:
+    template <class Kept>
+    Tape(const Program& program, i64 t, i64 b, Kept kept) : steps(t), batch(b) {
         std::vector<i64> sizes(program.places.size(), 0);
         i64 total = 0;
         for (size_t k = 0; k < sizes.size(); ++k) {
             const Place& p = program.places[k];
-            const bool kept = p.role == Role::tape || p.role == Role::statistics ||
-                              p.role == Role::hoisted_statistics ||
-                              (p.role == Role::next && !(direct && p.index == 0));
-            if (!kept) continue;
+            if (!kept(p)) continue;
             sizes[k] = checked(checked(t, b), (p.row + 15) / 16 * 16);
             total = total + sizes[k];
             if (total < 0 || total > (i64(1) << 56)) throw std::bad_alloc();
@@ -73,13 +91,6 @@ template <class Real> struct Tape {
         auto* at = reinterpret_cast<Real*>(memory.data());
         for (size_t k = 0; k < sizes.size(); ++k)
             if (sizes[k]) base[k] = at, at += sizes[k];
-    }
-
-    static i64 checked(i64 a, i64 b) {
-        i64 product;
-        if (__builtin_mul_overflow(a, b, &product) || product > (i64(1) << 56))
-            throw std::bad_alloc();
-        return product;
     }
 };
 

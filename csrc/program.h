@@ -15,7 +15,7 @@ enum class Scope : i64 { time, chunk, step, constant };
 enum class Role : i64 {
     scratch, input, previous, next, tape, mask, parameters, statistics, hoisted_statistics,
     flow, flow_out, upstream, deltas, learned_operand, row_gradients, row_sums, row_means,
-    input_gradient, tile
+    input_gradient, tile, recorded
 };
 
 // An array of rows; a row is `blocks` × `items` × lanes numbers, or `items` scalars.
@@ -164,7 +164,7 @@ struct Program {
     }
 
 private:
-    std::vector<i64> found_[size_t(Role::tile) + 1];
+    std::vector<i64> found_[size_t(Role::recorded) + 1];
 
     void index_places() {
         for (size_t k = places.size(); k-- > 0;) {

@@ -16,12 +16,15 @@ ROOT = Path(__file__).parent.parent
 MODULES = [
     module.name
     for module in pkgutil.walk_packages(sluice.__path__, "sluice.")
-    if module.name.split(".")[1] in ("equations", "cells", "run", "nn", "sequence", "tunes")
+    if module.name.split(".")[1]
+    in ("equations", "cells", "run", "nn", "insight", "sequence", "tunes")
 ]
 
 
-def test_the_page_on_cells_runs(capsys: pytest.CaptureFixture[str]) -> None:
-    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "cells.md").read_text(), re.S)
+@pytest.mark.parametrize("page", ["cells", "recording"])
+def test_pages_run(page: str, capsys: pytest.CaptureFixture[str]) -> None:
+    text = (ROOT / "docs" / f"{page}.md").read_text()
+    (code,) = re.findall(r"```python\n(.*?)```", text, re.S)
     exec(code, {"__name__": "docs"})
     assert capsys.readouterr().out == code.rpartition("# ")[2]
 

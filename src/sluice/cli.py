@@ -160,7 +160,7 @@ def train_tunes(
     with _one_sentence():
         import torch
 
-        from sluice.sequence.files import require_writable
+        from sluice.files import require_writable
         from sluice.tunes import learn
 
         # Threads that share a processor wait for each other at every one of a step's barriers.

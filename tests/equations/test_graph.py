@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -153,6 +155,18 @@ def test_errors_name_the_line_and_the_way_out(cell: type[Cell], line: str, advic
     assert str(caught.value).startswith(cell.__name__)
     if line:
         assert line in str(caught.value) and "test_graph.py line" in str(caught.value)
+
+
+@pytest.mark.parametrize("value", [lambda h: h > 0.0, lambda h: constant(2.0)])
+def test_what_is_no_number_of_the_step_has_no_name(value: Callable[[Any], Any]) -> None:
+    class Odd(Cell):
+        gate = Gate()
+
+        def step(self, x: Any, h: Any) -> dict[str, Any]:
+            return dict(h=tanh(self.gate(x, h)), odd=value(h))
+
+    with pytest.raises(EquationError, match=r"as 'odd'; (return numbers|it must depend)"):
+        _ = Odd().graph
 
 
 class Torchy(Cell):

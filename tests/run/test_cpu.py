@@ -152,6 +152,23 @@ def test_values_depend_on_neither_threads_nor_neighbours(name: str) -> None:
     assert all(torch.equal(y, ys[0]) for y in ys)
 
 
+def test_no_tape_is_kept_where_no_gradient_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+    job, asked = draw(CELLS["lstm"]().graph, Sizes(3, 4), 5, 2), []
+    pack = cpu.pack
+
+    def noted(*arguments: Any) -> Any:
+        asked.append(arguments[-1])
+        return pack(*arguments)
+
+    monkeypatch.setattr(cpu, "pack", noted)
+    cpu.run(job)
+    with torch.no_grad():
+        cpu.run(job)
+    with torch.inference_mode():
+        cpu.run(job)
+    assert asked == [True, False, False]
+
+
 def test_gradients_repeat_bitwise() -> None:
     job = draw(CELLS["peephole"]().graph, Sizes(40, 70), 50, 33, dtype=torch.float32)
     first, second = told(cpu.run, job), told(cpu.run, job)

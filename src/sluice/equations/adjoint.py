@@ -36,13 +36,18 @@ class NormDelta:
 
 @dataclass(frozen=True)
 class Adjoint:
-    """The gradients of one step; a name is missing where nothing reaches it."""
+    """The gradients of one step; a name is missing where nothing reaches it.
+
+    ``named`` holds those of the values that the step returns: total derivatives, as the gradients
+    of the states come from all later steps. Beside `outputs`: only who records them needs them.
+    """
 
     states: dict[str, Node]
     input: Node | None
     vectors: dict[str, Node]
     deltas: dict[Affine, Node]
     norms: tuple[NormDelta, ...]
+    named: dict[str, Node]
 
     @property
     def outputs(self) -> tuple[Node, ...]:
@@ -87,6 +92,7 @@ def adjoint(graph: Graph) -> Adjoint:
         vectors={name: g for (kind, name), g in leaves.items() if kind == "vector"},
         deltas={node: gradients[node] for node in reached if isinstance(node, Affine)},
         norms=tuple(norms),
+        named={name: gradients[node] for name, node in graph.outputs if node in gradients},
     )
 
 

@@ -6,7 +6,7 @@ on a state, all time steps of all sequences at once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, cast
 
 import torch
@@ -129,10 +129,18 @@ class Schedule:
         """All nodes that it evaluates."""
         return [node for batch in self.batches for node in batch]
 
-    def run(self, values: Values, meaning: Tensors) -> Values:
-        """Add the value of every node to ``values``, which must hold the known ones."""
+    def run(
+        self, values: Values, meaning: Tensors, seen: Callable[[Node, Any], Any] | None = None
+    ) -> Values:
+        """Add the value of every node to ``values``, which must hold the known ones.
+
+        ``seen`` is shown each, and returns what to go on with.
+        """
         for batch in self.batches:
-            values.update(zip(batch, _compute(batch, values, meaning), strict=True))
+            found = _compute(batch, values, meaning)
+            if seen is not None:
+                found = map(seen, batch, found)
+            values.update(zip(batch, found, strict=True))
         return values
 
 

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from sluice.equations.graph import Affine, Elementwise, Graph, Leaf, Node, RowNorm
 from sluice.equations.ops import Value
-from sluice.equations.specs import INPUT, Mask, NormSpec, Stack, State, VectorSpec
+from sluice.equations.specs import CONSTANT, INPUT, Mask, NormSpec, Stack, State, VectorSpec
 from sluice.equations.symbol import EquationError
 
 
@@ -111,8 +111,13 @@ def _check_returned(returned: Any, declared: Declared) -> None:
     widths = {state.name: state.width for state in declared.states}
     gates = {gate for stack in declared.stacks for gate, _ in stack.gates}
     for name, node in returned.items():
-        if not isinstance(node, Node):
+        if not isinstance(node, Node) or node.width == CONSTANT:
             raise EquationError(f"step returns {node!r} as '{name}'; it must depend on the step")
+        if isinstance(node, Elementwise) and node.op == "greater":
+            raise EquationError(
+                f"step returns a comparison as '{name}'; return numbers, as in "
+                f"{name}=where(a > b, 1.0, 0.0)"
+            )
         if name in widths and node.width != widths[name]:
             raise EquationError(
                 f"state '{name}' has width {widths[name]} but step returns one of {node.width}; "

@@ -34,6 +34,11 @@ class Batch:
     batch_first: bool
     batched: bool
 
+    @property
+    def order(self) -> Tensor | None:
+        """Where the caller's sequences lie in ``x``; None where they lie in the caller's order."""
+        return None if self.packed is None else self.packed.unsorted_indices
+
     def restore(self, y: Tensor) -> Any:
         """An output, (time, batch, features), in the form in which the input came."""
         if self.packed is not None:

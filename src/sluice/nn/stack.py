@@ -18,7 +18,7 @@ from sluice.nn.batch import Batch, States, arrange, autocasting, under_autocast
 from sluice.nn.readout import Readout
 from sluice.nn.settings import Settings
 from sluice.nn.stream import Stream
-from sluice.run import cpu, eager, operator, segments
+from sluice.run import cpu, eager, operator, recording, segments
 from sluice.run.choose import FUSED, NATIVE, OPERATOR, Choice, choose, warn_of
 from sluice.run.native import run as run_native
 from sluice.run.passes import Pass
@@ -158,8 +158,11 @@ class RecurrentStack(Settings, nn.Module):
 
     def _beyond_torch(self, lengths: Any, resets: Any, input: Any) -> str | None:
         """What is asked for that torch's own layer does not offer."""
+        recorded = recording.heard(self)
         if self.native is None:
             return f"the cell {self.cell.name}"
+        if recorded:
+            return "recordings"
         if lengths is not None or resets is not None:
             return "lengths= and resets="
         if self.recompute is not None:
@@ -314,13 +317,15 @@ class RecurrentStack(Settings, nn.Module):
             tuple(restart) or None,
             reverse,
         )
+        kept = recording.begin(self, place, job, batch.order)
+        steps = self.recompute if kept is None else None  # a recording keeps all steps anyway
         if backend != FUSED or not cpu.fits(job):
-            return segments.run(job, self.recompute, eager.run)
+            return segments.run(job, steps, partial(eager.run, recording=kept))
         narrow = dtype == torch.bfloat16
         precision = "bfloat16" if narrow else self._chosen_precision(dtype)
-        fused = partial(cpu.run, precision=precision)
+        fused = partial(cpu.run, precision=precision, recording=kept)
         shared = partial(cpu.share, precision=precision)
-        y, last = segments.run(job, self.recompute, fused, shared)
+        y, last = segments.run(job, steps, fused, shared)
         return y.to(dtype), tuple(state.to(dtype) for state in last)
 
     def _chosen_precision(self, dtype: torch.dtype) -> str:

@@ -182,12 +182,17 @@ class Forward:
 
 
 @lru_cache(maxsize=128)
-def lower(graph: Graph, biased: bool) -> Program:
-    """The program of ``graph``; ``biased`` says whether the layer has its biases."""
+def lower(graph: Graph, biased: bool, recording: bool = False) -> Program:
+    """The program of ``graph``; ``biased`` says whether the layer has its biases.
+
+    With ``recording`` the way back also keeps the derivative with respect to every named value.
+    """
     from sluice.render.lower_back import Back
 
     forward = Forward(graph, biased)
     back = Back(forward)
+    if recording:
+        back.record()
     backward = back.phases()
     step = forward.step.phases()
     hoisted = forward.hoisted.phases()
@@ -201,4 +206,5 @@ def lower(graph: Graph, biased: bool) -> Program:
         back.weights,
         back.rows,
         forward.names,
+        back.recorded,
     )

@@ -40,6 +40,7 @@ class Back:
         self.deferred: list[Product] = []
         self.weights: list[WeightGradient] = []
         self.rows: list[RowGradient] = []
+        self.recorded: dict[str, tuple[int, int]] = {}
         self._forward_nodes = set(self.graph.nodes)
         self._rewritten: dict[Node, Node] = {}
         self._delta_sets: dict[tuple[Node, ...], int] = {}
@@ -54,6 +55,16 @@ class Back:
         """The phases of one step back, the products into the flowing gradients last."""
         last = [Phase(product.width, products=[product]) for product in self._last]
         return self.section.phases() + last
+
+    def record(self) -> None:
+        """Keep the derivative with respect to every named value that the loss depends on."""
+        places: dict[tuple[Node, str], tuple[int, int]] = {}
+        for name, gradient in self.adjoint.named.items():
+            node, width = self.rewrite(gradient), self.graph.named[name].width
+            if (node, width) not in places:
+                places[node, width] = self.places.item("recorded", TIME, width)
+                self.section.want_any_time(node, *places[node, width])
+            self.recorded[name] = places[node, width]
 
     def _known(self, node: Node) -> tuple[int, int, str] | None:
         if node in self.forward.saved:

@@ -106,7 +106,11 @@ class RowGradient:
 
 @dataclass
 class Program:
-    """A cell's phases forward and back, and the places that they share."""
+    """A cell's phases forward and back, and the places that they share.
+
+    ``saved`` says where each named value of a step lies, ``recorded`` where the loss's derivative
+    with respect to it: (place, item), time by time.
+    """
 
     places: list[Place]
     parameters: list[tuple[str, str, int, int]]
@@ -117,6 +121,7 @@ class Program:
     weights: list[WeightGradient]
     rows: list[RowGradient]
     saved: dict[str, tuple[int, int]]
+    recorded: dict[str, tuple[int, int]]
 
 
 def body_name(part: str, number: int) -> str:

@@ -63,8 +63,8 @@ def choose(tensors: Iterable[Tensor], beyond_torch: str | None, prefer: str | No
 
 def warn_of(choice: Choice, tensor: Tensor, precision: str, recompute: int | None) -> None:
     """Say, once for each reason, why something that was expected to be fast is not."""
-    slow = choice.name == REFERENCE and tensor.device.type == "cpu"
-    if slow and "kernels" in choice.reason:
+    slow = choice.name == REFERENCE and tensor.device.type == "cpu" and "kernels" in choice.reason
+    if slow or (choice.name == REFERENCE and "lacks recordings" in choice.reason):
         _warn(f"the reference runs, a slow loop in Python: {choice.reason}")
     if precision != "float32" and choice.name not in (FUSED, OPERATOR):
         _warn(f"precision {precision} is the kernels' alone; float32 runs here ({choice})")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import threading
+import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -21,6 +22,8 @@ from sluice.render.lower import lower
 from sluice.render.program import Program, bodies
 from sluice.run import eager, kernels
 from sluice.run.passes import Pass, named
+from sluice.run.recording import Recording
+from sluice.run.tape import OnTape
 from sluice.run.words import Words
 
 LAYERS = {
@@ -55,9 +58,14 @@ class Prepared:
     bits: int
 
 
-def prepare(graph: Graph, sizes: Sizes, biased: bool, dtype: torch.dtype) -> Prepared:
-    """The program of ``graph``; made once for each size and dtype."""
-    key = (graph, sizes, biased, _BITS[dtype], kernels.isa())
+def prepare(
+    graph: Graph, sizes: Sizes, biased: bool, dtype: torch.dtype, recording: bool = False
+) -> Prepared:
+    """The program of ``graph``; made once for each size and dtype.
+
+    With ``recording`` its way back also keeps the derivatives of named values.
+    """
+    key = (graph, sizes, biased, _BITS[dtype], kernels.isa(), recording)
     found = _made.get(key)
     if found is None:
         with _lock:
@@ -65,8 +73,10 @@ def prepare(graph: Graph, sizes: Sizes, biased: bool, dtype: torch.dtype) -> Pre
     return found
 
 
-def _prepared(graph: Graph, sizes: Sizes, biased: bool, bits: int, isa: str | None) -> Prepared:
-    program = lower(graph, biased)
+def _prepared(
+    graph: Graph, sizes: Sizes, biased: bool, bits: int, isa: str | None, recording: bool
+) -> Prepared:
+    program = lower(graph, biased, recording)
     compiled = compile_bodies(bodies(program), bits, isa)
     words = Words(graph, program, sizes, compiled.address).write()
     handle = _module().Program(words, lanes(bits))
@@ -91,22 +101,26 @@ def pack(made: Prepared, parameters: Sequence[Tensor], precision: str, trains: b
 
 
 def run(
-    job: Pass, precision: str | None = None, layer: Any = None
+    job: Pass,
+    precision: str | None = None,
+    layer: Any = None,
+    recording: Recording | None = None,
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
     """Run ``job`` on the kernels; autograd flows through as through `eager.run`.
 
     ``precision`` is ``"float32"``, ``"bfloat16"`` or ``"int8"`` for float32 tensors; None for the
-    tensors' own. ``layer`` is what `pack` made of the parameters; None to pack them now.
+    tensors' own. ``layer`` is what `pack` made of the parameters; None to pack them now. The tape,
+    and that of the way back, is left with a ``recording``.
     """
     order, ordered = _by_length(job)
-    settings = _Settings(ordered, precision, layer)
-    if torch.is_grad_enabled() and any(t.requires_grad for t in ordered.tensors):
+    back = None if order is None else order.argsort()
+    settings = _Settings(ordered, precision, layer, recording, back)
+    if ordered.trains:
         y, *last = _Run.apply(settings, *ordered.tensors)  # type: ignore[no-untyped-call]
     else:
-        y, *last = _forward(settings, trains=False)[0]
-    if order is None:
+        y, *last = _forward(settings)[0]
+    if back is None:
         return y, tuple(last)
-    back = order.argsort()
     return y.index_select(1, back), tuple(state.index_select(0, back) for state in last)
 
 
@@ -148,13 +162,28 @@ def _by_length(job: Pass) -> tuple[Tensor | None, Pass]:
 class _Settings:
     """What a call hands to the way back beside its tensors."""
 
-    def __init__(self, job: Pass, precision: str | None, layer: Any = None) -> None:
-        self.job, self.layer = job, layer
+    def __init__(
+        self,
+        job: Pass,
+        precision: str | None,
+        layer: Any = None,
+        recording: Recording | None = None,
+        order: Tensor | None = None,
+    ) -> None:
+        self.job, self.layer, self.order = job, layer, order
         self.precision = precision or ("float64" if job.x.dtype == torch.float64 else "float32")
-        self.made = prepare(job.graph, job.sizes, self._biased(), job.x.dtype)
+        self.trains = job.trains and self.precision != "int8"
+        self._recording = None if recording is None else weakref.ref(recording)
+        variant = self.trains and recording is not None
+        self.made = prepare(job.graph, job.sizes, self._biased(), job.x.dtype, variant)
         steps, batch = job.x.shape[:2]
         weights = sum(parameter.numel() for parameter in job.parameters)
         self.threads = kernels.threads_for(steps * batch * weights)
+
+    @property
+    def recording(self) -> Recording | None:
+        """Who wants what this pass leaves; None where nobody does, or does any more."""
+        return None if self._recording is None else self._recording()
 
     def _biased(self) -> bool:
         return len(self.job.parameters) == len(self.job.graph.parameters)
@@ -206,10 +235,9 @@ class _Run(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, s: _Settings, *tensors: Tensor) -> tuple[Tensor, ...]:
-        trains = any(ctx.needs_input_grad) and s.precision != "int8"
-        outputs, layer, tape = _forward(s, trains)
+        outputs, layer, tape = _forward(s)
         ctx.settings = s
-        if trains:
+        if s.trains:
             ctx.layer, ctx.tape = layer, tape
             ctx.save_for_backward(*tensors, outputs[0])
         return outputs
@@ -221,6 +249,8 @@ class _Run(torch.autograd.Function):
             raise RuntimeError("int8 weights do not train: no gradient passes back through them")
         *tensors, y = ctx.saved_tensors
         if torch.is_grad_enabled():
+            if s.recording is not None:  # the gradients themselves come from the reference
+                _backward(s, ctx.layer, ctx.tape, tensors, y, gradients, ctx.needs_input_grad)
             return (None, *eager.gradients(s.job.holding(tensors), gradients))
         return (
             None,
@@ -228,16 +258,20 @@ class _Run(torch.autograd.Function):
         )
 
 
-def _forward(s: _Settings, trains: bool) -> tuple[tuple[Tensor, ...], Any, Any]:
+def _forward(s: _Settings) -> tuple[tuple[Tensor, ...], Any, Any]:
     """The output and the last states, the packed layer, and the tape where one is kept."""
     job, widths = s.job, [s.job.sizes.of(state.width) for state in s.job.graph.states]
     x = job.x
     y = x.new_empty(*x.shape[:2], widths[0])
     last = [x.new_empty(x.shape[1], width) for width in widths]
-    layer = s.layer or pack(s.made, job.parameters, s.precision, trains)
+    recording = s.recording
+    layer = s.layer or pack(s.made, job.parameters, s.precision, s.trains)
     call = _Words(s, job.x, job.states, y)
     call.several(last)
-    tape = layer.forward(call.words, trains)
+    tape = layer.forward(call.words, s.trains or recording is not None)
+    if recording is not None:
+        read = OnTape(job, s.made.handle, tape, s.made.program.saved, s.order, y)
+        recording.ran("fused", read, s.trains)
     return (y, *last), layer, tape
 
 
@@ -268,7 +302,10 @@ def _backward(
     filled = dict(zip(_names(job), of_parameters, strict=True))
     targets = [filled.get(p.name) for p in graph.parameters]
     call.words += [len(targets), *(0 if t is None else t.data_ptr() for t in targets)]
-    layer.backward(call.words, tape)
+    recorded = layer.backward(call.words, tape)
+    if (recording := s.recording) is not None:
+        places = s.made.program.recorded
+        recording.went_back(OnTape(s.job, s.made.handle, recorded, places, s.order))
     return [of_x, *of_states, *of_parameters, *restart]
 
 

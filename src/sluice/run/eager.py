@@ -9,13 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from sluice.equations.evaluate import Schedule, Values
-from sluice.equations.graph import Leaf, Node, dependents
+from sluice.equations.graph import dependents
 from sluice.run.passes import Pass
+from sluice.run.recording import Recording
+from sluice.run.watch import Watch
 
 
 @dataclass(frozen=True)
@@ -28,17 +32,21 @@ class Step:
     after: tuple[Tensor, ...]
 
 
-def run(job: Pass) -> tuple[Tensor, tuple[Tensor, ...]]:
+def run(job: Pass, recording: Recording | None = None) -> tuple[Tensor, tuple[Tensor, ...]]:
     """Run ``job`` and return the output ``(time, batch, width)`` and the last states.
 
-    The output is zero, and the states stand still, where a sequence has ended.
+    The output is zero, and the states stand still, where a sequence has ended. What the pass
+    leaves for a ``recording`` goes there.
     """
     states, collected = job.states, list[Tensor]()
-    for step in walk(job):
+    watch = None if recording is None else Watch(job)
+    for step in walk(job, watch):
         output, states = step.after[0], step.after
         collected.append(output if job.valid is None else torch.where(job.valid[step.t], output, 0))
     if job.reverse:
         collected.reverse()
+    if recording is not None and watch is not None:
+        watch.finish(recording)
     return torch.stack(collected), states
 
 
@@ -71,21 +79,25 @@ def pulled(
     return [next(found) if t.requires_grad else None for t in inputs]
 
 
-def walk(job: Pass) -> Iterator[Step]:
-    """Each time step in the order of the direction."""
+def walk(job: Pass, watch: Watch | None = None) -> Iterator[Step]:
+    """Each time step in the order of the direction; ``watch`` sees every node's value."""
     graph, outer = job.graph, job.outer_values()
     inner = dependents(graph.nodes, graph.state_leaves)
     hoisted = [node for node in graph.nodes if node not in inner]
-    Schedule(hoisted, known=outer).run(outer, job.meaning)
+    if watch is not None:
+        outer = {leaf: watch(None, leaf, value) for leaf, value in outer.items()}
+    Schedule(hoisted, known=outer).run(outer, job.meaning, partial(watch, None) if watch else None)
     schedule = Schedule(graph.named.values(), known=[*outer, *graph.state_leaves])
-    slices = {node: value.unbind(0) for node, value in outer.items() if _varies(node)}
+    slices = {node: value.unbind(0) for node, value in outer.items() if _varies(value)}
     fixed = {node: value for node, value in outer.items() if node not in slices}
     states = job.states
     for t in job.steps:
         before = _restarted(job, t, states)
         values: Values = {**fixed, **{node: parts[t] for node, parts in slices.items()}}
+        if watch is not None:
+            before = tuple(map(partial(watch, t), graph.state_leaves, before))
         values.update(zip(graph.state_leaves, before, strict=True))
-        schedule.run(values, job.meaning)
+        schedule.run(values, job.meaning, partial(watch, t) if watch else None)
         states = _after(job, t, values, before)
         yield Step(t, values, before, states)
 
@@ -106,8 +118,6 @@ def _after(job: Pass, t: int, values: Values, before: tuple[Tensor, ...]) -> tup
     return tuple(torch.where(job.valid[t], new, old) for new, old in pairs)
 
 
-def _varies(node: Node) -> bool:
+def _varies(value: Any) -> bool:
     """Whether a value computed outside the loop has a time dimension."""
-    if isinstance(node, Leaf):
-        return node.kind in ("input", "mask")
-    return any(map(_varies, node.operands))
+    return isinstance(value, Tensor) and value.dim() == 3

@@ -65,6 +65,11 @@ class Pass:
             restart=tuple(rest[states + parameters :]) or None,
         )
 
+    @property
+    def trains(self) -> bool:
+        """Whether autograd will want a way back."""
+        return torch.is_grad_enabled() and any(tensor.requires_grad for tensor in self.tensors)
+
     @cached_property
     def meaning(self) -> Tensors:
         """The graph's gates, vectors and norms as tensors."""

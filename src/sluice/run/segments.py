@@ -31,8 +31,7 @@ def run(job: Pass, steps: int | None, plain: Run, share: Share | None = None) ->
     Without ``steps``, for no more steps than that, without gradients and under a transform of
     ``torch.func``, this is ``plain(job)``. What ``share`` returns runs the segments in its place.
     """
-    trains = torch.is_grad_enabled() and any(t.requires_grad for t in job.tensors)
-    if steps is None or steps >= job.x.shape[0] or not trains or transforming():
+    if steps is None or steps >= job.x.shape[0] or not job.trains or transforming():
         return plain(job)
     share = share or (lambda job, trains: plain)
     y, *last = _Segments.apply(job, steps, share, *job.tensors)  # type: ignore[no-untyped-call]

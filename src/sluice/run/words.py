@@ -40,6 +40,7 @@ _ROLES = (
     "row means",
     "input gradient",
     "tile",
+    "recorded",
 )
 
 

@@ -12,8 +12,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from sluice.files import write_whole
 from sluice.sequence.errors import CheckpointError
-from sluice.sequence.files import write_whole
 from sluice.sequence.model import LanguageModel, ModelConfig
 from sluice.sequence.vocabulary import Vocabulary
 

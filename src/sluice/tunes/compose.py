@@ -8,8 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from sluice.files import write_whole
 from sluice.sequence import Checkpoint, Sampling, generate
-from sluice.sequence.files import write_whole
 from sluice.tunes import abc, midi
 from sluice.tunes.errors import BadMusic, TuneError
 from sluice.tunes.keys import MODES

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from sluice.sequence.files import require_writable, write_whole
+from sluice.files import require_writable, write_whole
 
 
 def test_writes_makes_folders_and_leaves_nothing_else(tmp_path: Path) -> None:
