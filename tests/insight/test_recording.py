@@ -245,6 +245,17 @@ def test_torchs_own_layer_gives_way_visibly(monkeypatch: pytest.MonkeyPatch) -> 
     torch.testing.assert_close(ours, y)
 
 
+def test_a_recording_keeps_all_steps_whatever_recompute_says() -> None:
+    layer, x = sluice.nn.LSTM(3, 5), torch.randn(9, 2, 3)
+    with sluice.record(layer) as plain:
+        layer(x)[0].pow(2).sum().backward()
+    layer.recompute = 2
+    with sluice.record(layer) as tape:
+        layer(x)[0].pow(2).sum().backward()
+    assert torch.equal(tape.forget, plain.forget)
+    torch.testing.assert_close(tape.gradient.forget, plain.gradient.forget)
+
+
 def test_precision_and_autocast() -> None:
     layer, x = sluice.nn.LSTM(3, 16), torch.randn(9, 2, 3)
     with sluice.record(layer) as tape:
