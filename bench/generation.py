@@ -2,7 +2,8 @@
 
     python bench/generation.py
 
-Embedding, two LSTM layers, readout, a draw; a vocabulary of 90, as for folk tunes, 500 tokens.
+Embedding, LSTM layers, readout, a draw; a vocabulary of 90, as for folk tunes, 500 tokens. The
+first model is that of `make tune`.
 """
 
 from __future__ import annotations
@@ -19,15 +20,17 @@ from sluice.sequence.model import LanguageModel, ModelConfig
 from sluice.sequence.vocabulary import END
 
 TOKENS, VOCABULARY = 500, 90
+MODELS = ((64, 256, 1), (128, 128, 2), (256, 256, 2), (512, 512, 2))
+"""Embedding, hidden units, layers."""
 
 
 class Looped(nn.Module):
     """The same model as one writes it with torch."""
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, embedding: int, size: int, layers: int) -> None:
         super().__init__()
-        self.embedding = nn.Embedding(VOCABULARY, size)
-        self.layers = nn.LSTM(size, size, 2)
+        self.embedding = nn.Embedding(VOCABULARY, embedding)
+        self.layers = nn.LSTM(embedding, size, layers)
         self.readout = nn.Linear(size, VOCABULARY)
 
     @torch.inference_mode()
@@ -48,15 +51,28 @@ def ours(model: LanguageModel, precision: str, batch: int) -> object:
 def main() -> None:
     report = Report(
         "generation",
-        f"Generation: μs a token, {TOKENS} tokens, two LSTM layers, a vocabulary of {VOCABULARY}",
-        ["H", "sequences", "torch loop", "fp32", "×", "bf16", "×", "int8", "×"],
-        [],
+        f"Generation: μs a token, {TOKENS} tokens, LSTM layers, a vocabulary of {VOCABULARY}",
+        [
+            "embedding",
+            "H",
+            "layers",
+            "sequences",
+            "torch loop",
+            "fp32",
+            "×",
+            "bf16",
+            "×",
+            "int8",
+            "×",
+        ],
+        ["Everything from the weights to the list of tokens is counted."],
     )
-    for size in (128, 256, 512):
-        model = LanguageModel(ModelConfig(VOCABULARY, "lstm", size, size)).eval()
+    for embedding, size, layers in MODELS:
+        sizes = {"embedding_size": embedding, "hidden_size": size, "num_layers": layers}
+        model = LanguageModel(ModelConfig(VOCABULARY, **sizes)).eval()
         with torch.no_grad():
             model.readout.bias[END] = -1e4  # so that all sequences are equally long
-        loop = Looped(size).eval()
+        loop = Looped(embedding, size, layers).eval()
         for batch in (1, 16):
             precisions = ("float32", "bfloat16", "int8")
 
@@ -64,7 +80,13 @@ def main() -> None:
             functions |= {p: partial(ours, model, p, batch) for p in precisions}
             found = paired(functions, rounds=5)
             scale = 1e6 / TOKENS / batch
-            row = [str(size), str(batch), f"{found['torch'] * scale:.1f}"]
+            row = [
+                str(embedding),
+                str(size),
+                str(layers),
+                str(batch),
+                f"{found['torch'] * scale:.1f}",
+            ]
             for p in precisions:
                 row += [f"{found[p] * scale:.1f}", f"{found['torch'] / found[p]:.1f}"]
             report.add(*row)

@@ -343,9 +343,9 @@ class RecurrentStack(Settings, nn.Module):
         """The sizes of each layer."""
         return tuple(self._sizes)
 
-    def copied_parameters(self, place: int) -> tuple[Tensor, ...]:
-        """Copies of one layer's tensors (in one direction), in the graph's order."""
-        return tuple(getattr(self, name).detach().clone() for name in self._names[place])
+    def own_parameters(self, place: int) -> tuple[Tensor, ...]:
+        """One layer's tensors (in one direction), detached, in the graph's order."""
+        return tuple(getattr(self, name).detach() for name in self._names[place])
 
     def initial_rows(self) -> States:
         """The initial states of each layer and direction, ``(1, width)`` each."""

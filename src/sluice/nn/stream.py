@@ -16,7 +16,7 @@ from sluice.nn.batch import States
 from sluice.nn.readout import Readout
 from sluice.run.choose import FUSED, Choice
 from sluice.run.passes import named
-from sluice.run.steps import Copied, Steps
+from sluice.run.steps import Layer, Steps
 
 
 class Streamable(Protocol):
@@ -38,7 +38,7 @@ class Streamable(Protocol):
     @property
     def sizes(self) -> tuple[Sizes, ...]: ...
 
-    def copied_parameters(self, place: int) -> tuple[Tensor, ...]: ...
+    def own_parameters(self, place: int) -> tuple[Tensor, ...]: ...
 
     def initial_rows(self) -> States: ...
 
@@ -82,7 +82,7 @@ class Stream:
         kept = self._engine and self._engine.read()
         layer = self._layer
         layers = [
-            Copied(layer.cell.graph, sizes, layer.copied_parameters(place))
+            Layer(layer.cell.graph, sizes, layer.own_parameters(place))
             for place, sizes in enumerate(layer.sizes)
         ]
         self._readout = copy.deepcopy(layer.readout)
@@ -207,11 +207,11 @@ class Stream:
 class _Reference:
     """The equations, a step at a time."""
 
-    def __init__(self, layers: list[Copied]) -> None:
+    def __init__(self, layers: list[Layer]) -> None:
         graph: Graph = layers[0].graph
         self._graph, self._states = graph, list[tuple[Tensor, ...]]()
         self._meanings = [
-            Tensors(graph.stacks, graph.norms, one.sizes, named(graph, one.parameters))
+            Tensors(graph.stacks, graph.norms, one.sizes, named(graph, _copies(one)))
             for one in layers
         ]
         self._input = Leaf("input", "x", "input")
@@ -237,3 +237,7 @@ class _Reference:
             self._states[place] = tuple(values[graph.named[s.name]].clone() for s in graph.states)
             y = self._states[place][0]
         return y
+
+
+def _copies(layer: Layer) -> list[Tensor]:
+    return [parameter.clone() for parameter in layer.parameters]

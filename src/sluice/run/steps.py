@@ -22,7 +22,7 @@ _STREAMS = {
 
 
 @dataclass(frozen=True)
-class Copied:
+class Layer:
     """One layer's equations and sizes, and its weights in the graph's order of parameters."""
 
     graph: Graph
@@ -60,7 +60,7 @@ class Steps:
         precision: One of `cpu.LAYERS`; ``"float64"`` for weights in float64 alone.
     """
 
-    def __init__(self, layers: Sequence[Copied], batch: int, precision: str) -> None:
+    def __init__(self, layers: Sequence[Layer], batch: int, precision: str) -> None:
         self.dtype = layers[0].parameters[0].dtype
         self.batch = batch
         self.widths = [[one.sizes.of(state.width) for state in one.graph.states] for one in layers]

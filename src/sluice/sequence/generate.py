@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from sluice.run.choose import FUSED
-from sluice.run.steps import Copied, Draws, Steps
+from sluice.run.steps import Draws, Layer, Steps
 from sluice.sequence.errors import SequenceError
 from sluice.sequence.model import LanguageModel, State
 from sluice.sequence.vocabulary import END, PADDING, START
@@ -97,8 +97,8 @@ def _on_kernels(
 ) -> Tensor:
     """The drawn ids (time, sequence), until every sequence has ended."""
     layers = model.layers
-    copied = [
-        Copied(layers.cell.graph, sizes, layers.copied_parameters(place))
+    stack = [
+        Layer(layers.cell.graph, sizes, layers.own_parameters(place))
         for place, sizes in enumerate(layers.sizes)
     ]
     embedding = model.embedding.weight.detach().contiguous()
@@ -114,7 +114,7 @@ def _on_kernels(
         sampling.top_k or 0,
         sampling.top_p or 1.0,
     )
-    steps = Steps(copied, uniforms.shape[1], precision)
+    steps = Steps(stack, uniforms.shape[1], precision)
     drawn = steps.generate(draws, torch.full((uniforms.shape[1],), START), uniforms)
     if drawn is None:
         raise SequenceError(_NAN)
