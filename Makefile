@@ -89,7 +89,8 @@ sanitize sanitize-threads: $(READY)
 		-DPython_EXECUTABLE="$(abspath $(BIN)/python)" -DCMAKE_MAKE_PROGRAM="$(abspath $(BIN)/ninja)"
 	$(BIN)/cmake --build build/$@ --target $(sort _kernels_generic _kernels_$(SANITIZE_ISA))
 	LD_PRELOAD="$(foreach name,$(LIBRARIES),$$(g++ -print-file-name=$(name).so))" \
-		ASAN_OPTIONS=detect_leaks=0:alloc_dealloc_mismatch=0 UBSAN_OPTIONS=print_stacktrace=1 \
+		ASAN_OPTIONS=detect_leaks=0:alloc_dealloc_mismatch=0:allocator_may_return_null=1 \
+		UBSAN_OPTIONS=print_stacktrace=1 \
 		SLUICE_KERNELS="$(abspath build/$@)" SLUICE_ISA=$(SANITIZE_ISA) \
 		$(BIN)/python -m pytest -p no:cacheprovider $(CHOSEN)
 
