@@ -2,6 +2,7 @@
 #
 #   make tune   learn folk tunes (about two minutes), then compose one; from then on, compose at once
 #   make test   run the tests
+#   make test-all   every cell, size, precision and instruction set, kept in tests/results
 #   make check  everything the continuous integration runs
 #   make sanitize   the kernels' tests under address and undefined-behaviour sanitizers
 #   make sanitize-threads   those with several threads under ThreadSanitizer
@@ -27,7 +28,8 @@ WEIGHTS := tunes-out/tunes.safetensors
 PIP := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --constraint constraints.txt \
 	$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) $(PIP_ARGS)
 
-.PHONY: tune train test lint format types imports sizes check sanitize sanitize-threads bench install clean
+.PHONY: tune train test test-all lint format types imports sizes check sanitize sanitize-threads bench install \
+	clean
 .DEFAULT_GOAL := test
 # An interrupted training has kept its best weights: make must not delete them.
 .PRECIOUS: $(WEIGHTS)
@@ -43,6 +45,10 @@ train: $(READY)
 
 test: $(READY)
 	$(BIN)/python -m pytest
+
+# The full product, on every instruction set: some twenty minutes.
+test-all: $(READY)
+	PYTHONPATH=tests $(BIN)/python tests/matrix.py
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -68,7 +74,8 @@ check: lint types imports sizes test
 # The kernels' tests with what g++ checks at run time: addresses, lifetimes, undefined behaviour;
 # or, under ThreadSanitizer, every access that two threads make. One instruction set: builds are slow.
 SANITIZE_ISA ?= v3
-THREADED := several_callers or fork or processor or masks_are or float64 or any_shape or neighbours
+# TSan cannot follow a fork of a process with threads.
+THREADED := several_callers or processor or masks_are or float64 or any_shape or neighbours or stream
 
 sanitize: LIBRARIES = libasan libubsan
 sanitize: SANITIZERS = address,undefined
@@ -76,15 +83,17 @@ sanitize: CHOSEN = tests/run tests/nn/test_stream.py tests/sequence/test_generat
 	-k "not every_instruction_set and not memory_is_bounded"
 sanitize-threads: LIBRARIES = libtsan
 sanitize-threads: SANITIZERS = thread
-sanitize-threads: CHOSEN = tests/run/test_threads.py tests/run/test_cpu.py -k "$(THREADED)"
+sanitize-threads: SANITIZE_ISA = generic
+sanitize-threads: CHOSEN = tests/run/test_threads.py tests/run/test_cpu.py tests/nn/test_stream.py \
+	-k "$(THREADED)"
 
 sanitize sanitize-threads: $(READY)
 	$(BIN)/cmake -S . -B build/$@ -G Ninja -DSLUICE_SANITIZE=$(SANITIZERS) \
 		-DPython_EXECUTABLE="$(abspath $(BIN)/python)" -DCMAKE_MAKE_PROGRAM="$(abspath $(BIN)/ninja)"
-	$(BIN)/cmake --build build/$@ --target _kernels_generic _kernels_$(SANITIZE_ISA)
+	$(BIN)/cmake --build build/$@ --target $(sort _kernels_generic _kernels_$(SANITIZE_ISA))
 	LD_PRELOAD="$(foreach name,$(LIBRARIES),$$(g++ -print-file-name=$(name).so))" \
-		ASAN_OPTIONS=detect_leaks=0:alloc_dealloc_mismatch=0 UBSAN_OPTIONS=print_stacktrace=1 \
-		TSAN_OPTIONS=die_after_fork=0 \
+		ASAN_OPTIONS=detect_leaks=0:alloc_dealloc_mismatch=0:allocator_may_return_null=1 \
+		UBSAN_OPTIONS=print_stacktrace=1 \
 		SLUICE_KERNELS="$(abspath build/$@)" SLUICE_ISA=$(SANITIZE_ISA) \
 		$(BIN)/python -m pytest -p no:cacheprovider $(CHOSEN)
 
