@@ -1,7 +1,8 @@
 """Times of several functions, taken in turns in one run, and tables of them that are kept.
 
-Each round gives every function a block of calls of about `BLOCK` seconds: long enough for what the
-one before left behind (torch's OpenMP threads spin for a while after a call) to die down.
+Each round gives every function a block of calls of about `BLOCK` seconds, after a pause in which
+the threads of the one before (OpenMP's and onnxruntime's spin for a while) go to sleep, and a call
+that does not count.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from rich.table import Table
 
 from sluice import doctor
 
-BLOCK = 0.1
+BLOCK, PAUSE = 0.1, 0.05
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -32,6 +33,8 @@ def paired(
     found: dict[str, list[float]] = {name: [] for name in functions}
     for _ in range(rounds):
         for name, function in functions.items():
+            time.sleep(PAUSE)
+            function()
             found[name].append(_seconds(function, counts[name]))
     return {name: statistics.median(times) for name, times in found.items()}
 

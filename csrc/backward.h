@@ -21,7 +21,7 @@ public:
           direct_(program_.state_widths[0] % L == 0),
           states_(program_, call, &tape, direct_, arena_) {
         const i64 b = call.batch;
-        by_units_ = call.threads > 1 && b < 2 * call.threads && P::group == 1 &&
+        by_units_ = call.threads > 1 && b < 2 * call.threads &&
                     splits_by_units<Real>(program_, call.threads);
         threads_ = by_units_ ? call.threads
                              : int(std::max<i64>(1, std::min<i64>(b / 2, call.threads)));
@@ -53,17 +53,22 @@ private:
     int threads_ = 1;
     i64 steps_ = 1;
     std::vector<Real*> shared_, sums_;       // by place: scratch; sums over rows, for each thread
-    std::vector<A*> rounded_;                // by place: deltas as the product reads them
+    // Deltas as the product reads them, by place: where threads share units each rounds them all for
+    // itself.
+    std::vector<std::vector<A*>> rounded_;
     std::vector<Real*> flows_[2], restart_sums_;
-    std::vector<i64> unrounded_;
+    std::vector<i64> unrounded_, moving_;  // places; moving: bound anew at every step
 
     void allocate() {
         const i64 b = call_.batch;
         shared_.assign(program_.places.size(), nullptr);
         sums_ = shared_;
-        rounded_.assign(program_.places.size(), nullptr);
+        rounded_.assign(by_units_ ? size_t(threads_) : 1, std::vector<A*>(program_.places.size()));
         for (size_t k = 0; k < shared_.size(); ++k) {
             const Place& p = program_.places[k];
+            if (p.role == Role::flow || p.role == Role::flow_out || p.role == Role::row_sums ||
+                p.role == Role::upstream || p.role == Role::input)
+                moving_.push_back(i64(k));
             const bool step = p.role == Role::scratch || p.role == Role::row_sums ||
                               p.role == Role::row_means;
             const bool chunk = p.role == Role::deltas || p.role == Role::learned_operand ||
@@ -77,7 +82,7 @@ private:
                 std::fill(sums_[k], sums_[k] + threads_ * p.row, Real(0));
             }
             if (P::group > 1 && p.role == Role::deltas)
-                rounded_[k] = arena_.template take<A>(steps_ * b * p.row);
+                for (auto& own : rounded_) own[k] = arena_.template take<A>(steps_ * b * p.row);
         }
         for (size_t k = 0; k < shared_.size() && P::group > 1; ++k) {
             bool used = program_.places[k].role != Role::deltas;
@@ -90,6 +95,10 @@ private:
             restart_sums_.push_back(arena_.reals(threads_ * one.padded));
             std::fill(restart_sums_.back(), restart_sums_.back() + threads_ * one.padded, Real(0));
         }
+    }
+
+    A* rounded(const Frame<P>& frame, i64 k) const {
+        return rounded_[by_units_ ? size_t(frame.id) : 0][size_t(k)];
     }
 
     // A sequence without steps: its gradient goes by it.
@@ -159,7 +168,7 @@ private:
         if constexpr (P::group > 1) {
             const i64 row = frame.place(p.operand).row;
             frame.operands[size_t(p.matrix)] = {
-                rounded_[size_t(p.operand)] - t0 * call_.batch * row, call_.batch * row, row};
+                rounded(frame, p.operand) - t0 * call_.batch * row, call_.batch * row, row};
         }
     }
 
@@ -177,7 +186,7 @@ private:
     void round(Frame<P>& frame, i64 t, i64 end) {
         for (i64 k : unrounded_) {
             const Bound<Real>& from = frame.where(k);
-            A* to = rounded_[size_t(k)] + (from.at(t, 0) - shared_[size_t(k)]);
+            A* to = rounded(frame, k) + (from.at(t, 0) - shared_[size_t(k)]);
             for (i64 b = frame.row0; b < end; ++b)
                 to_bf16(to + b * from.row, from.at(t, b), from.row);
         }
@@ -185,16 +194,16 @@ private:
 
     void prepare(Frame<P>& frame, i64 t, i64 end, int turn) {
         states_.bind(frame, t, frame.row0, end);
-        for (size_t k = 0; k < program_.places.size(); ++k) {
-            const Place& p = program_.places[k];
+        for (i64 k : moving_) {
+            const Place& p = frame.place(k);
             const size_t s = size_t(p.index);
-            if (p.role == Role::flow) frame.bind(i64(k), flows_[turn][s], 0);
-            if (p.role == Role::flow_out) frame.bind(i64(k), flows_[turn ^ 1][s], 0);
+            if (p.role == Role::flow) frame.bind(k, flows_[turn][s], 0);
+            if (p.role == Role::flow_out) frame.bind(k, flows_[turn ^ 1][s], 0);
             if (p.role == Role::row_sums)
                 for (i64 b = frame.row0; b < end; ++b)
-                    std::fill_n(frame.where(i64(k)).at(0, b), p.row, Real(0));
-            if (p.role == Role::upstream) bind_rows(frame, i64(k), call_.upstream, t, end);
-            if (p.role == Role::input) bind_rows(frame, i64(k), call_.x, t, end);
+                    std::fill_n(frame.where(k).at(0, b), p.row, Real(0));
+            if (p.role == Role::upstream) bind_rows(frame, k, call_.upstream, t, end);
+            if (p.role == Role::input) bind_rows(frame, k, call_.x, t, end);
         }
         for (i64 b = frame.row0; b < end; ++b)
             if (t == (call_.reverse ? 0 : call_.length(b) - 1)) enter(frame, b, turn);
@@ -295,7 +304,7 @@ private:
         for (i64 t = t0; t < t0 + count; ++t)
             for (i64 r = 0, end = call_.active(t); r < end; ++r, ++rows) {
                 if constexpr (P::group == 1) a[rows] = frame.where(w.deltas).at(t, r);
-                else a[rows] = rounded_[size_t(w.deltas)] + ((t - t0) * call_.batch + r) * deltas.row;
+                else a[rows] = rounded(frame, w.deltas) + ((t - t0) * call_.batch + r) * deltas.row;
                 b[rows] = operand_row(frame, w.operand, t, r);
             }
         Real* gradient = call_.parameter_gradient[size_t(w.parameter)];

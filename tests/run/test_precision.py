@@ -10,6 +10,7 @@ from torch import Tensor
 
 import sluice
 from cell_list import CELLS
+from sluice.run import kernels
 
 BOUND = {"float32": 1e-5, "bfloat16": 1e-2, "int8": 2e-2}
 # Cells that amplify any rounding over many steps, whoever computes them: without a gate that
@@ -69,6 +70,25 @@ def test_gradients_in_bfloat16_are_those_of_float64(name: str) -> None:
         told[precision] = [g for g in found if g is not None]
     for found, exact in zip(told["bfloat16"], told["float32"], strict=True):
         assert off(found, exact) < 4e-2 if exact.any() else not found.any()
+
+
+@pytest.mark.parametrize("name", ["lstm", "gru", "gru-reset-before", "peephole"])
+def test_bfloat16_gradients_are_the_same_where_threads_share_units(name: str) -> None:
+    layer, x = made(name, 40, 256), torch.randn(6, 1, 40, requires_grad=True)
+    layer.precision = "bfloat16"
+    found = []
+    try:
+        for count in (1, 2, 3):
+            kernels.set_num_threads(count)
+            y, last = layer(x)
+            loss = (y * torch.linspace(-1, 1.5, y.numel()).reshape(y.shape)).sum()
+            loss = loss + sum(s.square().sum() for s in (last if type(last) is tuple else (last,)))
+            found.append(torch.autograd.grad(loss, [x, *layer.parameters()]))
+    finally:
+        kernels.set_num_threads(torch.get_num_threads())
+    for other in found[1:]:
+        assert all(torch.equal(a, b) for a, b in zip(found[0], other, strict=True))
+        assert all(a.any() for a in other)
 
 
 def test_int8_takes_outliers_and_rows_of_zeros() -> None:
