@@ -14,8 +14,8 @@
 
 namespace sluice::SLUICE_ISA {
 
-// What blocks leave behind: the next call finds its pages mapped. At most `limit` bytes are kept,
-// the longest unused given back first.
+// What large blocks leave behind: the next call finds its pages mapped. At most `limit` bytes in `most`
+// pieces are kept, the longest unused given back first; small blocks the system's heap keeps as well.
 class Spare {
 public:
 #if defined(__SANITIZE_ADDRESS__)
@@ -23,10 +23,11 @@ public:
 #else
     static constexpr size_t limit = size_t(256) << 20;
 #endif
-    static constexpr size_t huge = size_t(2) << 20;
+    static constexpr size_t huge = size_t(2) << 20, small = size_t(1) << 16, most = 64;
 
     // At least `bytes`, and how many they are; no more than a quarter is left over.
     void* take(size_t& bytes) {
+        if (bytes < small) return std::aligned_alloc(64, bytes);
         {
             std::lock_guard lock(guard_);
             size_t best = kept_.size();
@@ -47,11 +48,11 @@ public:
         return fresh;
     }
     void give(void* data, size_t bytes) {
+        if (bytes < small || bytes > limit) return std::free(data);
         std::lock_guard lock(guard_);
-        if (bytes > limit) return std::free(data);
         kept_.push_back({data, bytes});
         total_ += bytes;
-        while (total_ > limit) {
+        while (total_ > limit || kept_.size() > most) {
             total_ -= kept_.front().bytes;
             std::free(kept_.front().data);
             kept_.erase(kept_.begin());
