@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from sluice.insight.recording import record
 from sluice.nn.convert import convert
+from sluice.nn.stack import RecurrentStack
 
 _PARAMETER = re.compile(r"(?:weight_(?:ih|hh|hr)|bias_(?:ih|hh))_l(\d+)(_reverse)?")
 _BY_GATES: dict[int, Any] = {1: nn.RNN, 3: nn.GRU, 4: nn.LSTM}
@@ -77,8 +78,8 @@ def from_torch(model: nn.Module, *inputs: Any, tolerance: float = 1e-5, **option
     layers = _converted(original, ours)
     if not layers:
         raise ValueError(
-            f"{type(model).__name__} holds no recurrent layer of torch.nn to convert; subclasses "
-            "of them stay as they are"
+            f"{type(model).__name__} holds no recurrent layer of torch.nn to convert and record; "
+            "subclasses of them stay as they are, and one-step cells are not recorded"
         )
     given = inputs or (() if options else (_drawn(model),))
     modes = [(module, module.training) for module in ours.modules()]
@@ -190,16 +191,16 @@ def _layer(own: Mapping[str, Tensor], nonlinearity: str, batch_first: bool) -> n
 
 def _converted(original: nn.Module, ours: nn.Module) -> int:
     pairs = zip(original.modules(), ours.modules(), strict=True)
-    return sum(getattr(a, "num_layers", 1) for a, b in pairs if type(a) is not type(b))
+    changed = (b for a, b in pairs if type(a) is not type(b) and isinstance(b, RecurrentStack))
+    return sum(layer.num_layers for layer in changed)
 
 
 def _drawn(model: nn.Module) -> Tensor:
     """An input for a lone layer; torch's own generator is left alone."""
-    if not isinstance(model, nn.RNNBase | nn.RNNCellBase):
+    if not isinstance(model, nn.RNNBase):
         raise ValueError(f"{type(model).__name__} needs an input to be compared on; give one")
     like = next(model.parameters())
-    steps = (20, 3) if isinstance(model, nn.RNNBase) else (3,)
-    drawn = torch.randn(*steps, model.input_size, generator=torch.Generator().manual_seed(0))
+    drawn = torch.randn(20, 3, model.input_size, generator=torch.Generator().manual_seed(0))
     return drawn.to(like)
 
 

@@ -74,7 +74,7 @@ def wrapped(tokens: Sequence[str], columns: int) -> list[list[int]]:
     """The tokens of each line by their numbers; ``tokens`` are those of `data.labels`."""
     lines: list[list[int]] = [[]]
     for at, token in enumerate(tokens):
-        if lines[-1] and sum(len(tokens[k]) for k in lines[-1]) + len(token) > columns:
+        while lines[-1] and sum(len(tokens[k]) for k in lines[-1]) + len(token) > columns:
             lines[-1:] = _broken(lines[-1], tokens)
         lines[-1].append(at)
         if token.endswith("↵"):
