@@ -26,10 +26,7 @@ def paired(
     functions: Mapping[str, Callable[[], object]], rounds: int = 5, block: float = BLOCK
 ) -> dict[str, float]:
     """The median over rounds of each function's seconds a call."""
-    counts = {}
-    for name, function in functions.items():
-        function()
-        counts[name] = max(1, int(block / _seconds(function, 1)))
+    counts = {name: _fitting(function, block) for name, function in functions.items()}
     found: dict[str, list[float]] = {name: [] for name in functions}
     for _ in range(rounds):
         for name, function in functions.items():
@@ -37,6 +34,14 @@ def paired(
             function()
             found[name].append(_seconds(function, counts[name]))
     return {name: statistics.median(times) for name, times in found.items()}
+
+
+def _fitting(function: Callable[[], object], block: float) -> int:
+    """How many calls take so long, once the first, slow ones are over."""
+    count = 1
+    while (spent := _seconds(function, count)) * count < block / 4:
+        count *= 2
+    return max(1, round(block / spent))
 
 
 def _seconds(function: Callable[[], object], count: int) -> float:

@@ -1,6 +1,7 @@
 """Recurrent networks whose cell is written once, as its update equations."""
 
 from sluice import cells as cells
+from sluice import insight as insight
 from sluice import nn as nn
 from sluice.cells import Cell as Cell
 from sluice.cells import Gate as Gate

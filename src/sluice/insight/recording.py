@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import safetensors.torch
@@ -13,8 +13,12 @@ import torch
 from torch import Tensor, nn
 
 from sluice.files import write_whole
+from sluice.insight.labelled import to_xarray
 from sluice.nn.stack import RecurrentStack
 from sluice.run import recording as switch
+
+if TYPE_CHECKING:
+    import xarray
 
 
 class Values(Mapping[str, Tensor]):
@@ -251,6 +255,17 @@ class Tape:
     def numpy(self) -> dict[str, np.ndarray[Any, Any]]:
         """`tensors` as NumPy arrays (bfloat16, which NumPy lacks, as float32)."""
         return {name: _array(tensor) for name, tensor in self.tensors().items()}
+
+    def xarray(self) -> xarray.DataTree:
+        """All of it with named dimensions, ``tape.xarray()["encoder/l0"].forget``.
+
+        Dimensions are ``time``, ``batch`` and ``unit``, or ``projection`` for a projected state;
+        derivatives are in ``encoder/l0/gradient``.
+
+        Raises MissingExtra where xarray, the extra of that name, is not installed, RuntimeError
+        where a module has recorded nothing.
+        """
+        return to_xarray(self)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write `tensors` as one safetensors file, whole or not at all.

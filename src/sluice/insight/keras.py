@@ -1,0 +1,121 @@
+"""Keras' weights, opened: NumPy arrays as ``layer.get_weights()`` gives them. Keras is not needed.
+
+Kernels are (input, gates × units), so that torch's are their transposes. Gates come in the order
+input, forget, cell, output in an LSTM and update, reset, candidate in a GRU (the layers' pages of
+the Keras 3 API, and ``keras/src/layers/rnn``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from sluice.cells import ResetBeforeGRU
+from sluice.nn import GRU, LSTM, RNN, Recurrent
+
+_GATES = {"lstm": 4, "gru": 3, "simple_rnn": 1}
+# Where each gate of ours lies in Keras' order.
+_ORDER = {"lstm": (0, 1, 2, 3), "gru": (1, 0, 2), "simple_rnn": (0,)}
+
+Array = NDArray[Any]
+
+
+def from_keras(
+    weights: Sequence[Array], kind: str = "lstm", *, reset_after: bool | None = None
+) -> LSTM | GRU | RNN | Recurrent:
+    """A layer with the weights of Keras' ``LSTM``, ``GRU`` or ``SimpleRNN``, at its defaults.
+
+    The activations are tanh and sigmoid, as in Keras 2 and later; Keras 1 had a piecewise linear
+    ``hard_sigmoid``.
+
+    Args:
+        weights: What ``layer.get_weights()`` returns: kernel ``(input, gates × units)``,
+            recurrent kernel ``(units, gates × units)`` and, unless ``use_bias=False``, bias
+            ``(gates × units,)``, or ``(2, 3 × units)`` for a GRU whose reset comes after.
+        kind: ``"lstm"``, ``"gru"`` or ``"simple_rnn"``.
+        reset_after: For a GRU, whether the reset gate acts after the product with the state
+            (Keras' default since 2.0, and torch's form) or before (the paper's). The bias tells;
+            without one this must.
+
+    Returns:
+        `sluice.nn.LSTM`, `GRU` or `RNN`, or a `Recurrent` of `sluice.cells.ResetBeforeGRU`; its
+        input is ``(batch, time, features)``, as Keras has it, its parameters in the weights' dtype.
+
+    Raises:
+        ValueError: another kind, arrays whose shapes do not fit one another, or a GRU whose form
+            is not told or contradicts its bias.
+
+    Example:
+        >>> import numpy as np, sluice, torch
+        >>> shapes = [(3, 32), (8, 32), (32,)]
+        >>> layer = sluice.insight.from_keras([np.zeros(s, np.float32) for s in shapes], "lstm")
+        >>> layer(torch.zeros(2, 5, 3))[0].shape
+        torch.Size([2, 5, 8])
+    """
+    if kind not in _GATES:
+        raise ValueError(f"kind is {', '.join(map(repr, _GATES))}, not {kind!r}")
+    arrays = [np.asarray(array) for array in weights]
+    after = _checked(arrays, kind, reset_after)
+    inputs, units = arrays[0].shape[0], arrays[1].shape[0]
+    options: dict[str, Any] = {
+        "bias": len(arrays) == 3,
+        "batch_first": True,
+        "dtype": torch.from_numpy(arrays[0]).dtype,
+    }
+    layer: LSTM | GRU | RNN | Recurrent
+    if kind == "gru" and not after:
+        layer = Recurrent(ResetBeforeGRU, inputs, units, **options)
+    else:
+        layer = {"lstm": LSTM, "gru": GRU, "simple_rnn": RNN}[kind](inputs, units, **options)
+    _fill(layer, [_reordered(array, kind) for array in arrays])
+    return layer
+
+
+def _checked(arrays: list[Array], kind: str, reset_after: bool | None) -> bool:
+    """Whether the reset comes after, once all shapes are known to fit."""
+    shapes = [array.shape for array in arrays]
+    if len(shapes) not in (2, 3) or any(len(shape) != 2 for shape in shapes[:2]):
+        raise ValueError(f"expected a kernel, a recurrent kernel and at most a bias; got {shapes}")
+    (inputs, _), (units, _), *_ = shapes
+    wide = _GATES[kind] * units
+    after = kind == "gru" and _resets_after(shapes, reset_after)
+    expected: list[tuple[int, ...]] = [(inputs, wide), (units, wide)]
+    expected.append((2, wide) if after else (wide,))
+    if shapes != expected[: len(shapes)]:
+        raise ValueError(f"a {kind} of {units} units has the shapes {expected}, not {shapes}")
+    return after
+
+
+def _resets_after(shapes: list[tuple[int, ...]], told: bool | None) -> bool:
+    if len(shapes) == 2:
+        if told is None:
+            raise ValueError("a GRU without biases does not show its form; say reset_after=")
+        return told
+    after = len(shapes[2]) == 2
+    if told is not None and told != after:
+        raise ValueError(
+            f"reset_after={told} contradicts a bias of shape {shapes[2]}, which is that of "
+            f"reset_after={after}"
+        )
+    return after
+
+
+def _reordered(array: Array, kind: str) -> Tensor:
+    """The gates along the last axis in our order, as a tensor."""
+    gates = np.split(array, _GATES[kind], axis=-1)
+    return torch.from_numpy(np.concatenate([gates[place] for place in _ORDER[kind]], axis=-1))
+
+
+@torch.no_grad()
+def _fill(layer: nn.Module, tensors: list[Tensor]) -> None:
+    state = {"weight_ih_l0": tensors[0].T, "weight_hh_l0": tensors[1].T}
+    if len(tensors) == 3:
+        both = tensors[2].ndim == 2
+        state["bias_ih_l0"] = tensors[2][0] if both else tensors[2]
+        state["bias_hh_l0"] = tensors[2][1] if both else torch.zeros_like(tensors[2])
+    layer.load_state_dict(state)

@@ -1,0 +1,109 @@
+"""What pictures are given, as NumPy arrays: tapes, tensors, arrays; tokens as labels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+
+from sluice.insight.recording import Recorded, RecordedModule, Tape
+
+Array = NDArray[Any]
+Numbers = Tensor | ArrayLike
+Source = Tape | RecordedModule | Mapping[str, Numbers] | Numbers
+"""A tape or a module's part of it where that has one layer and one direction, such a layer, a
+mapping of names to arrays, or one array."""
+
+
+def array(values: Numbers) -> Array:
+    """Tensors and whatever NumPy reads, as an array of float64 or complex128."""
+    if isinstance(values, Tensor):
+        values = values.detach().cpu()
+        values = (values if values.is_complex() else values.double()).numpy()
+    found = np.asarray(values)
+    return found.astype(np.complex128 if np.iscomplexobj(found) else np.float64)
+
+
+def vectors(values: Mapping[str, Numbers] | Numbers, what: str) -> dict[str, Array]:
+    """One vector or several with names, as vectors with names; the name of one alone is empty.
+
+    Raises ValueError for what is no vector, or empty.
+    """
+    several = values if isinstance(values, Mapping) else {"": values}
+    found = {name: array(one) for name, one in several.items()}
+    for one in found.values():
+        if one.ndim != 1 or not one.size:
+            raise ValueError(f"{what} are a vector, one number a unit; got shape {one.shape}")
+    return found
+
+
+def by_name(source: Source, names: Sequence[str] | None, sequence: int) -> dict[str, Array]:
+    """Values of one sequence, ``(time, units)`` each, finite, by their names.
+
+    Raises:
+        ValueError: a value is neither (time, batch, units) nor (time, units), is empty, or holds a
+            NaN or an infinity; the source has several layers or directions.
+        IndexError: the batch has no such sequence.
+        KeyError: the source has no value of one of ``names``.
+    """
+    values = _values(source)
+    chosen = tuple(values) if names is None or list(values) == [""] else names
+    return {name: _sequence(array(values[name]), name, sequence) for name in chosen}
+
+
+def _values(source: Source) -> Mapping[str, Numbers]:
+    if isinstance(source, Tape | RecordedModule):
+        places: dict[str, Recorded] = source.places
+        if len(places) > 1:
+            raise ValueError(
+                f"there are {len(places)} places, {', '.join(places)}: give one of them, as in "
+                "tape.layer(0)"
+            )
+        (source,) = places.values()
+    return source if isinstance(source, Mapping) else {"": source}  # one array needs no name
+
+
+def _sequence(values: Array, name: str, sequence: int) -> Array:
+    told = f"'{name}'" if name else "the array"
+    if values.ndim not in (2, 3) or not values.size:
+        raise ValueError(
+            f"{told} has shape {values.shape}; expected (time, batch, units) or (time, units), "
+            "none of them 0"
+        )
+    if values.ndim == 3:
+        if not -values.shape[1] <= sequence < values.shape[1]:
+            raise IndexError(f"{told} has {values.shape[1]} sequences and none numbered {sequence}")
+        values = values[:, sequence]
+    bad = np.argwhere(~np.isfinite(values))
+    if bad.size:
+        step, unit = bad[0]
+        raise ValueError(f"{told} is {values[step, unit]} first at step {step}, unit {unit}")
+    return values
+
+
+def labels(tokens: Sequence[str] | None, steps: int) -> list[str] | None:
+    """Tokens with their blanks made visible. Raises ValueError where not one came for each step."""
+    if tokens is None:
+        return None
+    if len(tokens) != steps:
+        raise ValueError(f"there are {steps} steps and {len(tokens)} tokens; give one for each")
+    blanks = str.maketrans({" ": "␣", "\n": "↵", "\t": "⇥"})
+    return [str(token).translate(blanks) for token in tokens]
+
+
+def mean_order(values: Array) -> Array:
+    """Units by their mean over time, the largest first; of equals the first first."""
+    return np.argsort(-values.mean(axis=0), kind="stable")
+
+
+def peak_order(values: Array) -> Array:
+    """Units by the step at which they are farthest from zero, the earliest first."""
+    return np.argsort(np.abs(values).argmax(axis=0), kind="stable")
+
+
+def liveliest(values: Array, count: int) -> list[int]:
+    """The units that vary most over time (standard deviation), the liveliest first."""
+    return [int(unit) for unit in np.argsort(-values.std(axis=0), kind="stable")[:count]]

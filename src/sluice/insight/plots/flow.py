@@ -1,0 +1,98 @@
+"""How far the gradient reaches back: several models on one axis."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sluice.insight.plots import data
+from sluice.insight.plots.style import Style, dress, figure, legend, strokes, styled, whole_numbers
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+def gradient_flow(
+    norms: Mapping[str, data.Numbers],
+    *,
+    label: str = "norm of the gradient",
+    title: str | None = None,
+    style: str = "light",
+) -> Figure:
+    """Norms of gradients at each step, on a logarithmic axis; the last step is on the right.
+
+    Of several runs the median is drawn, and a band from the smallest to the largest. A norm of
+    exactly 0 (on a logarithmic axis there is no place for it) leaves a gap, and the legend tells
+    how many there are.
+
+    Args:
+        norms: For each model ``(time,)``, as ``tape.gradient.h.norm(dim=-1).mean(dim=1)``, or
+            ``(runs, time)``; not negative.
+        label: What the norms are of, for the axis.
+        title: Above the picture.
+        style: ``"light"`` or ``"dark"``.
+
+    Returns:
+        The figure.
+
+    Raises:
+        MissingExtra: matplotlib is not installed.
+        ValueError: norms of another shape, negative or not finite, or none; an unknown ``style``.
+
+    Example:
+        >>> import torch, sluice
+        >>> norms = {"Elman": 0.5 ** torch.arange(50.0).flip(0), "LSTM": torch.ones(3, 50)}
+        >>> picture = sluice.insight.plots.gradient_flow(norms)
+        >>> picture.axes[0].get_yscale()
+        'log'
+    """
+    look = styled(style)
+    runs = {name: _checked(name, values) for name, values in norms.items()}
+    if not runs:
+        raise ValueError("there are no norms to draw; give at least one model's")
+    drawn = figure(look, 6.0, 3.4)
+    axes = drawn.subplots()
+    dress(axes, look, "step", label, title)
+    for (name, values), stroke in zip(runs.items(), strokes(look), strict=False):
+        _line(axes, name, values, stroke)
+    axes.set_yscale("log")
+    _ticks(axes, look)
+    legend(axes, look)
+    return drawn
+
+
+def _checked(name: str, values: data.Numbers) -> data.Array:
+    found = np.atleast_2d(data.array(values))
+    if found.ndim != 2 or not found.size:
+        raise ValueError(f"'{name}' has shape {found.shape}; expected (time,) or (runs, time)")
+    bad = np.argwhere(~((found >= 0) & np.isfinite(found)))
+    if bad.size:
+        run, step = bad[0]
+        raise ValueError(
+            f"'{name}' is {found[run, step]} at step {step}; norms are finite and not negative"
+        )
+    return found
+
+
+def _line(axes: Axes, name: str, values: data.Array, stroke: dict[str, Any]) -> None:
+    steps = np.arange(values.shape[1])
+    middle = np.median(values, axis=0)
+    zeros = int((middle == 0).sum())
+    told = f"{name} (0 at {zeros} steps)" if zeros else name
+    axes.plot(steps, np.where(middle > 0, middle, np.nan), label=told, **stroke)
+    if len(values) > 1:
+        positive = np.where(values > 0, values, np.nan)
+        seen = ~np.isnan(positive).all(axis=0)
+        low, high = (f(positive[:, seen], axis=0) for f in (np.nanmin, np.nanmax))
+        axes.fill_between(steps[seen], low, high, color=stroke["color"], alpha=0.22, linewidth=0)
+
+
+def _ticks(axes: Axes, style: Style) -> None:
+    axes.grid(axis="y", color=style.grid, linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.minorticks_off()
+    axes.margins(x=0.02)
+    whole_numbers(axes.xaxis)

@@ -1,0 +1,73 @@
+"""How long units remember: the distribution of their timescales."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sluice.insight.plots import data
+from sluice.insight.plots.style import dress, figure, legend, strokes, styled, whole_numbers
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def timescales(
+    steps: Mapping[str, data.Numbers] | data.Numbers,
+    *,
+    bins: int = 24,
+    title: str | None = None,
+    style: str = "light",
+) -> Figure:
+    """A histogram of timescales on a logarithmic axis; of several models, outlines over another.
+
+    A timescale τ = −1/ln f̄ (Tallec & Ollivier 2018) is infinite where the gate is always open: no
+    bin holds it, and the legend tells how many there are.
+
+    Args:
+        steps: Timescales in steps, ``(units,)``, positive; or a name and such a vector for each
+            model or layer.
+        bins: How many bins, of equal width on the logarithmic axis.
+        title: Above the picture.
+        style: ``"light"`` or ``"dark"``.
+
+    Returns:
+        The figure.
+
+    Raises:
+        MissingExtra: matplotlib is not installed.
+        ValueError: timescales that are no vector, not positive or all infinite; an unknown
+            ``style``.
+
+    Example:
+        >>> import torch, sluice
+        >>> picture = sluice.insight.plots.timescales(torch.rand(64) * 50 + 1)
+        >>> picture.axes[0].get_xscale()
+        'log'
+    """
+    look = styled(style)
+    found = data.vectors(steps, "timescales")
+    every = np.concatenate(list(found.values()))
+    finite = every[np.isfinite(every)]
+    if not (every > 0).all() or not finite.size:
+        raise ValueError("timescales are positive numbers of steps, at least one of them finite")
+    low, high = finite.min() / 1.1, finite.max() * 1.1
+    edges = np.geomspace(low, high, bins + 1)
+    drawn = figure(look, 5.0, 3.0)
+    axes = drawn.subplots()
+    dress(axes, look, "timescale τ (steps)", "units", title)
+    for (name, values), stroke in zip(found.items(), strokes(look), strict=False):
+        counts, _ = np.histogram(values[np.isfinite(values)], edges)
+        infinite = int(np.isinf(values).sum())
+        told = " ".join(filter(None, [name, f"({infinite} infinite)" if infinite else ""]))
+        axes.stairs(counts, edges, fill=True, color=stroke["color"], alpha=0.25)
+        axes.stairs(counts, edges, label=told, **stroke)
+    axes.set_xscale("log", subs=(2, 5))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter("{x:g}")
+    whole_numbers(axes.yaxis)
+    if any(axes.get_legend_handles_labels()[1]):
+        legend(axes, look)
+    return drawn

@@ -1,0 +1,69 @@
+"""States of single units, followed over time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from sluice.insight.plots import data
+from sluice.insight.plots.steps import name_steps, width
+from sluice.insight.plots.style import dress, figure, legend, strokes, styled
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def traces(
+    source: data.Source,
+    name: str = "c",
+    *,
+    units: Sequence[int] | int = 5,
+    tokens: Sequence[str] | None = None,
+    sequence: int = 0,
+    title: str | None = None,
+    style: str = "light",
+) -> Figure:
+    """One line a unit: what it holds at each step, by default of the cell state.
+
+    Args:
+        source: A tape, a layer of it, a mapping of names to arrays, or one array:
+            ``(time, batch, units)`` or ``(time, units)``.
+        name: Which value; of one array, what the axis calls it.
+        units: Their numbers; or how many of the liveliest (largest standard deviation over time).
+        tokens: What was read at each step, for the axis.
+        sequence: Which sequence of the batch.
+        title: Above the picture.
+        style: ``"light"`` or ``"dark"``.
+
+    Returns:
+        The figure.
+
+    Raises:
+        MissingExtra: matplotlib is not installed.
+        ValueError: an array of another shape, or with a NaN; not one token a step; an unknown
+            ``style``.
+        KeyError, IndexError: no such name, sequence or unit.
+
+    Example:
+        >>> import torch, sluice
+        >>> picture = sluice.insight.plots.traces(torch.randn(30, 8).cumsum(0), units=[2, 5])
+        >>> [line.get_label() for line in picture.axes[0].lines[:2]]
+        ['unit 2', 'unit 5']
+    """
+    look = styled(style)
+    (values,) = data.by_name(source, [name], sequence).values()
+    chosen = data.liveliest(values, units) if isinstance(units, int) else list(units)
+    told = data.labels(tokens, len(values))
+    for unit in chosen:
+        if not 0 <= unit < values.shape[1]:
+            raise IndexError(f"'{name}' has units 0 to {values.shape[1] - 1} and no unit {unit}")
+    drawn = figure(look, width(len(values)), 2.8)
+    axes = drawn.subplots()
+    dress(axes, look, "step", name, title)
+    for unit, stroke in zip(chosen, strokes(look), strict=False):
+        axes.plot(values[:, unit], label=f"unit {unit}", **stroke)
+    axes.axhline(0.0, color=look.ink, linewidth=0.6, zorder=1)
+    axes.set_xlim(-0.5, len(values) - 0.5)
+    name_steps(axes, look, len(values), told)
+    legend(axes, look, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    return drawn

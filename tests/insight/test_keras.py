@@ -1,0 +1,108 @@
+"""Keras' weights against its documented equations, written out in NumPy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from sluice.insight import from_keras
+
+UNITS, INPUTS = 5, 3
+Array = np.ndarray[Any, Any]
+
+
+def sigmoid(x: Array) -> Array:
+    return 1 / (1 + np.exp(-x))
+
+
+def lstm(x: Array, kernel: Array, recurrent: Array, bias: Array) -> Array:
+    """Gates i, f, c, o; ``x`` is (batch, time, features)."""
+    h = c = np.zeros((len(x), UNITS))
+    outputs = []
+    for step in range(x.shape[1]):
+        z = x[:, step] @ kernel + h @ recurrent + bias
+        i, f, candidate, o = (z[:, k * UNITS : (k + 1) * UNITS] for k in range(4))
+        c = sigmoid(f) * c + sigmoid(i) * np.tanh(candidate)
+        h = sigmoid(o) * np.tanh(c)
+        outputs.append(h)
+    return np.stack(outputs, axis=1)
+
+
+def gru(x: Array, kernel: Array, recurrent: Array, bias: Array) -> Array:
+    """Gates z, r, h; a bias of two rows is that of ``reset_after=True``."""
+    after = bias.ndim == 2
+    b_in, b_rec = bias if after else (bias, np.zeros_like(bias))
+    h, outputs = np.zeros((len(x), UNITS)), []
+    z_, r_, h_ = (slice(k * UNITS, (k + 1) * UNITS) for k in range(3))
+    for step in range(x.shape[1]):
+        a = x[:, step] @ kernel + b_in
+        z = sigmoid(a[:, z_] + h @ recurrent[:, z_] + b_rec[z_])
+        r = sigmoid(a[:, r_] + h @ recurrent[:, r_] + b_rec[r_])
+        inner = r * (h @ recurrent[:, h_] + b_rec[h_]) if after else (r * h) @ recurrent[:, h_]
+        h = z * h + (1 - z) * np.tanh(a[:, h_] + inner)
+        outputs.append(h)
+    return np.stack(outputs, axis=1)
+
+
+def simple_rnn(x: Array, kernel: Array, recurrent: Array, bias: Array) -> Array:
+    h, outputs = np.zeros((len(x), UNITS)), []
+    for step in range(x.shape[1]):
+        h = np.tanh(x[:, step] @ kernel + bias + h @ recurrent)
+        outputs.append(h)
+    return np.stack(outputs, axis=1)
+
+
+def drawn(gates: int, *bias: int) -> list[Array]:
+    generator = np.random.default_rng(3)
+    wide = gates * UNITS
+    shapes = [(INPUTS, wide), (UNITS, wide), (*bias, wide)]
+    return [generator.normal(size=shape) for shape in shapes]
+
+
+CASES = [
+    ("lstm", lstm, drawn(4)),
+    ("gru", gru, drawn(3, 2)),
+    ("gru", gru, drawn(3)),
+    ("simple_rnn", simple_rnn, drawn(1)),
+]
+
+
+@pytest.mark.parametrize("biased", [True, False])
+@pytest.mark.parametrize(("kind", "equations", "weights"), CASES)
+def test_outputs_are_those_of_the_equations(
+    kind: str, equations: Any, weights: list[Array], biased: bool
+) -> None:
+    x = np.random.default_rng(4).normal(size=(2, 7, INPUTS))
+    after = weights[2].ndim == 2 if kind == "gru" else None
+    bias = weights[2] if biased else np.zeros_like(weights[2])
+    given = weights if biased else weights[:2]
+    layer = from_keras(given, kind, reset_after=after)
+    y, _ = layer(torch.from_numpy(x))
+    np.testing.assert_allclose(y.detach().numpy(), equations(x, *weights[:2], bias), atol=1e-12)
+    kept = [array.copy() for array in given]
+    with torch.no_grad():
+        for parameter in layer.parameters():
+            parameter.zero_()
+    for array, copied in zip(given, kept, strict=True):
+        np.testing.assert_array_equal(array, copied)
+
+
+def test_the_form_of_a_gru_follows_from_its_bias() -> None:
+    assert type(from_keras(drawn(3, 2), "gru")).__name__ == "GRU"
+    assert from_keras(drawn(3), "gru").cell.name == "ResetBeforeGRU"
+    with pytest.raises(ValueError, match="say reset_after="):
+        from_keras(drawn(3)[:2], "gru")
+    with pytest.raises(ValueError, match=r"reset_after=True contradicts a bias of shape \(15,\)"):
+        from_keras(drawn(3), "gru", reset_after=True)
+
+
+def test_weights_that_do_not_fit() -> None:
+    with pytest.raises(ValueError, match="kind is 'lstm', 'gru', 'simple_rnn', not 'LSTM'"):
+        from_keras(drawn(4), "LSTM")
+    with pytest.raises(ValueError, match=r"a simple_rnn of 5 units has the shapes \[\(3, 5\)"):
+        from_keras(drawn(4), "simple_rnn")
+    with pytest.raises(ValueError, match="expected a kernel, a recurrent kernel"):
+        from_keras(drawn(4)[:1])
