@@ -1,5 +1,33 @@
 """Looking inside a model: what its gates did, and what the loss says of them."""
 
+from sluice.insight.ablation import held as held
+from sluice.insight.dynamics import Trajectory as Trajectory
+from sluice.insight.dynamics import trajectory as trajectory
+from sluice.insight.faults import Fault as Fault
+from sluice.insight.faults import first_fault as first_fault
+from sluice.insight.fixed_points import FixedPoints as FixedPoints
+from sluice.insight.fixed_points import fixed_points as fixed_points
+from sluice.insight.gradients import CellPath as CellPath
+from sluice.insight.gradients import cell_path as cell_path
+from sluice.insight.gradients import connectivity as connectivity
+from sluice.insight.gradients import gradient_flow as gradient_flow
+from sluice.insight.gradients import itemised_gradients as itemised_gradients
+from sluice.insight.jacobians import lyapunov_spectrum as lyapunov_spectrum
+from sluice.insight.jacobians import product_singular_values as product_singular_values
+from sluice.insight.jacobians import step_jacobians as step_jacobians
+from sluice.insight.memory import Distribution as Distribution
+from sluice.insight.memory import Saturation as Saturation
+from sluice.insight.memory import memory_capacity as memory_capacity
+from sluice.insight.memory import reach as reach
+from sluice.insight.memory import saturation as saturation
+from sluice.insight.memory import timescale_distribution as timescale_distribution
+from sluice.insight.memory import timescales as timescales
+from sluice.insight.probes import Match as Match
+from sluice.insight.probes import Probe as Probe
+from sluice.insight.probes import correlated_units as correlated_units
+from sluice.insight.probes import matching_places as matching_places
+from sluice.insight.probes import probe as probe
+from sluice.insight.probes import units_on as units_on
 from sluice.insight.recording import Recorded as Recorded
 from sluice.insight.recording import Tape as Tape
 from sluice.insight.recording import record as record
