@@ -71,7 +71,7 @@ def probe(
 
     Example:
         >>> import torch, sluice
-        >>> values = torch.randn(50, 4, 8)
+        >>> values = torch.randn(200, 4, 8)
         >>> found = sluice.insight.probe(values, (values[..., 3] > 0).long())
         >>> found.score > 0.9, found.selectivity > 0.3
         (True, True)
