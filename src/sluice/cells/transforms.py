@@ -1,15 +1,16 @@
-"""Cells from cells: layer norm, zoneout and recurrent dropout of any cell."""
+"""Cells from cells: layer norm, zoneout, recurrent dropout and held values of any cell."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from math import isfinite
 from typing import Any
 
 from sluice.cells.cell import Cell
-from sluice.equations.graph import Affine, Node
-from sluice.equations.ops import Value
+from sluice.equations.graph import Affine, Elementwise, Leaf, Node, RowNorm
+from sluice.equations.ops import Value, apply, detach, greater, where
 from sluice.equations.specs import Mask, NormSpec
 from sluice.equations.symbol import EquationError
 from sluice.equations.trace import Declared, Meaning
@@ -162,6 +163,58 @@ class _Dropped:
         return self.meaning.norm(name, group)
 
 
+class Held(Transform):
+    """What `hold` makes."""
+
+    def __init__(self, inner: Cell | type[Cell], values: Mapping[str, float]) -> None:
+        super().__init__(inner)
+        named = self.inner.graph.named
+        for name, value in values.items():
+            if name not in named:
+                raise ValueError(f"{self.inner.name} names {', '.join(named)}, and no '{name}'")
+            if not isfinite(value):
+                raise ValueError(f"'{name}' can be held at a finite number, not at {value}")
+        self.values = {name: float(value) for name, value in values.items()}
+
+    @cached_property
+    def declared(self) -> Declared:
+        return self.inner.declared
+
+    def step(self, x: Any, **given: Any) -> dict[str, Any]:
+        graph = self.inner.graph
+        held = {graph.named[name]: value for name, value in self.values.items()}
+        values: dict[Node, Value] = {}
+        for node in graph.nodes:
+            value = _meant(node, values, self.meaning, x, given)
+            values[node] = _in_place_of(value, held[node]) if node in held else value
+        return {name: values[node] for name, node in graph.outputs}
+
+
+def _meant(
+    node: Node, values: dict[Node, Value], meaning: Meaning, x: Value, given: dict[str, Value]
+) -> Value:
+    """What a node of a graph is under ``meaning``, given what its operands are."""
+    operands = tuple(values[operand] for operand in node.operands)
+    if isinstance(node, Elementwise):
+        return apply(node.op, *operands)
+    if isinstance(node, Affine):
+        return meaning.affine(node.stack, node.gate, operands[0])
+    if isinstance(node, RowNorm):
+        return meaning.norm(node.norm, operands)[node.index]
+    assert isinstance(node, Leaf)
+    if node.kind == "constant":
+        return float(node.name)
+    if node.kind == "vector":
+        return meaning.vector(node.name)
+    return x if node.kind == "input" else given[node.name]
+
+
+def _in_place_of(value: Value, number: float) -> Value:
+    """The number, in a form that keeps the parameters of what it replaces: v > v never holds."""
+    unread = detach(value)
+    return where(greater(unread, unread), unread, number)
+
+
 def layer_norm(cell: Cell | type[Cell], span: str = "all", epsilon: float = 1e-5) -> Cell:
     """``cell`` with layer norm on its gates' maps (Ba, Kiros & Hinton 2016, equations 4 and 20).
 
@@ -204,6 +257,26 @@ def recurrent_dropout(cell: Cell | type[Cell], rate: float) -> Cell:
         True
     """
     return RecurrentDropout(cell, rate)
+
+
+def hold(cell: Cell | type[Cell], **values: float) -> Cell:
+    """``cell`` with named values held at a number: a gate open or shut, a state at rest.
+
+    Everything in the step that reads the value reads the number; the parameters stay, so that a
+    trained layer's weights fit, and those of a held gate get gradient zero. What is held is the
+    value that goes by the name: `MGU` keeps 1 − ``forget`` of its state.
+
+    ``values`` are numbers by name, as in ``hold(LSTM, forget=1.0)``. Raises ValueError for a name
+    that the cell does not return, or a number that is not finite.
+
+    Example:
+        >>> import torch, sluice
+        >>> layer = sluice.nn.Recurrent(sluice.cells.hold(sluice.cells.LSTM, output=0.0), 3, 8)
+        >>> y, _ = layer(torch.randn(5, 2, 3))
+        >>> y.abs().max().item()
+        0.0
+    """
+    return Held(cell, values)
 
 
 def _check_rate(rate: float) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -354,6 +355,22 @@ class RecurrentStack(Settings, nn.Module):
             tuple(state.detach().clone() for state in place)
             for place in self._initial(like.new_empty(1, 1, self.input_size))
         ]
+
+    @contextmanager
+    def running(self, cell: Cell) -> Iterator[None]:
+        """Run another cell with this layer's parameters inside a ``with`` block.
+
+        Raises ValueError for a cell whose parameters and states are others.
+        """
+        ours, theirs = self.cell.graph, cell.graph
+        if (ours.parameters, ours.states) != (theirs.parameters, theirs.states):
+            raise ValueError(f"{cell.name} has other parameters or states than {self.cell.name}")
+        kept = self.cell, self._text, self.native
+        self.cell, self._text, self.native = cell, cell.text, None
+        try:
+            yield
+        finally:
+            self.cell, self._text, self.native = kept
 
     def stream(self, batch_size: int = 1) -> Stream:
         """This layer one step at a time, with its state kept; see `Stream`.

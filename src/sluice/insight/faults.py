@@ -1,0 +1,115 @@
+"""Where a recorded pass first goes wrong: NaN or infinity, by layer, value, step and sequence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from sluice.equations.graph import topological
+from sluice.insight.recording import Recorded, RecordedModule, Tape
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A value that is not finite; ``str()`` of it is one sentence.
+
+    Attributes:
+        module: The module's name in the model, ``""`` for the model itself.
+        place: Its layer and direction, as ``"l0"`` or ``"l1_reverse"``.
+        name: The named value, as ``"forget"``.
+        step: Which time step, counted from 0.
+        sequence: Which sequence of the batch, counted from 0.
+        unit: Which unit, counted from 0.
+        kind: ``"NaN"`` or ``"infinity"``.
+        weights: The parameters of the layer that are not finite themselves.
+    """
+
+    module: str
+    place: str
+    name: str
+    step: int
+    sequence: int
+    unit: int
+    kind: str
+    weights: tuple[str, ...]
+
+    def __str__(self) -> str:
+        where = f"'{self.module}' {self.place}" if self.module else self.place
+        cause = (
+            f"; {', '.join(self.weights)} of that layer already hold one" if self.weights else ""
+        )
+        return (
+            f"{self.kind} first appears in {where}, value '{self.name}', step {self.step}, "
+            f"sequence {self.sequence}, unit {self.unit}{cause}"
+        )
+
+
+def first_fault(tape: Tape) -> Fault | None:
+    """Where NaN or infinity first appears in a recorded forward pass.
+
+    *First* is in the order of computing: the modules as the model lists them, the lowest layer of
+    each, the earliest step in the layer's direction, and within a step the value that the
+    equations compute first.
+
+    Args:
+        tape: A tape that has recorded a forward pass.
+
+    Returns:
+        A `Fault`, or None where all is finite.
+
+    Raises:
+        RuntimeError: a module has recorded nothing.
+
+    Example:
+        >>> import torch, sluice
+        >>> layer, x = sluice.nn.LSTM(3, 4), torch.zeros(5, 2, 3)
+        >>> x[2, 1] = float("nan")
+        >>> with sluice.record(layer) as tape:
+        ...     y, _ = layer(x)
+        >>> print(sluice.insight.first_fault(tape))
+        NaN first appears in l0, value 'input', step 2, sequence 1, unit 0
+    """
+    for name in tape:
+        module = tape[name]
+        for place, recorded in module.places.items():
+            found = _first(recorded, module, place.endswith("_reverse"))
+            if found is not None:
+                return Fault(name, place, *found, _not_finite(module, place))
+    return None
+
+
+def _first(
+    recorded: Recorded, module: RecordedModule, reverse: bool
+) -> tuple[str, int, int, int, str] | None:
+    best: tuple[int, str, Tensor] | None = None
+    for name in _in_order(module):
+        wrong = (~recorded[name].isfinite()).nonzero()
+        if len(wrong):
+            row = wrong[wrong[:, 0] == (wrong[:, 0].max() if reverse else wrong[0, 0])][0]
+            early = -int(row[0]) if reverse else int(row[0])
+            if best is None or early < best[0]:
+                best = (early, name, row)
+    if best is None:
+        return None
+    _, name, row = best
+    step, sequence, unit = row.tolist()
+    kind = "NaN" if bool(recorded[name][step, sequence, unit].isnan()) else "infinity"
+    return name, step, sequence, unit, kind
+
+
+def _in_order(module: RecordedModule) -> list[str]:
+    """The names of a cell's values: each after those that it is computed from."""
+    graph = module._module.cell.graph
+    nodes = set(graph.named.values())
+    return sorted(graph.named, key=lambda n: len(nodes.intersection(topological([graph.named[n]]))))
+
+
+def _not_finite(module: RecordedModule, place: str) -> tuple[str, ...]:
+    with torch.no_grad():
+        return tuple(
+            name
+            for name, parameter in module._module.named_parameters()
+            if name.endswith(f"_{place}") and not bool(parameter.isfinite().all())
+        )

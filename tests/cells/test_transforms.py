@@ -1,0 +1,59 @@
+"""`hold`: every named value of every cell, on the kernels against a loop that replaces it."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+import sluice
+from cell_list import CELLS, SIZES
+from sluice.cells import LSTM, MGU, hold
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_every_named_value_of_every_cell(name: str) -> None:
+    cell, x = CELLS[name](), torch.randn(4, 2, SIZES.input).double()
+    projected = any(state.width == "projection" for state in cell.graph.states)
+    proj_size = SIZES.projection if projected else 0
+    plain = sluice.nn.Recurrent(cell, SIZES.input, SIZES.hidden, proj_size=proj_size)
+    for value in cell.graph.named:
+        holding = hold(cell, **{value: 0.25})
+        layer = sluice.nn.Recurrent(holding, SIZES.input, SIZES.hidden, proj_size=proj_size)
+        layer.load_state_dict(plain.state_dict())  # a trained layer's weights fit
+        layer.double().eval()
+        with sluice.record(layer) as tape:
+            layer(x)[0].square().sum().backward()
+        assert tape.backend == "fused" and bool((tape[""][value] == 0.25).all())
+        fused = [parameter.grad for parameter in layer.parameters()]
+        layer.zero_grad()
+        layer.prefer = "reference"
+        with sluice.record(layer) as other:
+            layer(x)[0].square().sum().backward()
+        for each in tape[""].places["l0"]:
+            torch.testing.assert_close(tape[""][each], other[""][each])
+        for a, b in zip(fused, layer.parameters(), strict=True):
+            torch.testing.assert_close(a, torch.zeros_like(a) if b.grad is None else b.grad)
+
+
+def test_a_hold_is_of_the_value_that_goes_by_the_name() -> None:
+    layer, x = sluice.nn.Recurrent(hold(MGU, forget=0.25), 3, 4), torch.randn(1, 2, 3)
+    h = torch.randn(1, 2, 4)
+    y, _ = layer(x, h)
+    weights, biases = layer.weight_ih_l0, layer.bias_ih_l0 + layer.bias_hh_l0
+    recurrent = layer.weight_hh_l0[4:] @ (0.25 * h[0]).T
+    candidate = torch.tanh(x[0] @ weights[4:].T + biases[4:] + recurrent.T)
+    torch.testing.assert_close(y[0], 0.75 * h[0] + 0.25 * candidate)
+
+
+def test_a_gate_that_is_not_finite_is_held_all_the_same() -> None:
+    layer = sluice.nn.Recurrent(hold(LSTM, forget=1.0), 3, 4)
+    with torch.no_grad():
+        layer.bias_ih_l0[4:8] = float("nan")
+    assert bool(layer(torch.randn(5, 2, 3))[0].isfinite().all())
+
+
+def test_what_cannot_be_held() -> None:
+    with pytest.raises(ValueError, match=r"LSTM names h, c, input, .*and no 'froget'"):
+        hold(LSTM, froget=1.0)
+    with pytest.raises(ValueError, match="'forget' can be held at a finite number, not at inf"):
+        hold(LSTM, forget=float("inf"))
