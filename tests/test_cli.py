@@ -247,7 +247,7 @@ def test_ctrl_c_keeps_whole_weights(tunes: Path, tmp_path: Path) -> None:
 
 
 def test_show_prints_a_body() -> None:
-    told = run("show", "lstm")
+    told = run("show", "lstm", "--as", "llvm")
     assert told.exit_code == 0
     assert told.output.startswith("define void @forward_0(")
     assert told.output.count("call <16 x float> @sluice.sigmoid") == 3
@@ -260,7 +260,7 @@ def test_show_prints_a_body() -> None:
     ("arguments", "message"),
     [
         (["lstn"], "there is no cell 'lstn'"),
-        (["gru", "--part", "sideways"], "no body 'sideways'"),
+        (["gru", "--as", "llvm", "--part", "sideways"], "no body 'sideways'"),
     ],
 )
 def test_show_refuses_in_one_sentence(arguments: list[str], message: str) -> None:
