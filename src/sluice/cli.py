@@ -78,6 +78,7 @@ def doctor() -> None:
 
 
 app.command("show")(cli_show.show)
+app.command("sketch")(cli_show.sketch)
 
 
 class _TrainingPrecision(StrEnum):

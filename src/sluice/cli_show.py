@@ -89,6 +89,35 @@ def _typeset(found: Cell, out: Path, theme: str) -> None:
         save(typeset(found.graph, theme), out)
 
 
+def sketch(
+    cell: Annotated[str, _CELL],
+    out: Annotated[
+        Path | None, typer.Option(help="A .svg, .png or .pdf; else CELL.svg, here.")
+    ] = None,
+    steps: Annotated[
+        bool, typer.Option("--steps", help="A series, NAME-1, NAME-2, ..., that reveals it.")
+    ] = False,
+    theme: Annotated[ThemeName, typer.Option(help="Of the picture.")] = ThemeName.light,
+) -> None:
+    """Draw a cell's unit from its equations, whole or step by step."""
+    from sluice.files import write_whole
+    from sluice.render import picture
+    from sluice.render import sketch as sketches
+
+    found = find(cell)
+    path = out or Path(f"{found.graph.name}.svg")
+    with told_in_one_sentence(picture.PictureError):
+        ending = picture.format_of(path)
+        drawn = (
+            sketches.series(found.graph, theme) if steps else [sketches.sketch(found.graph, theme)]
+        )
+        whole = [picture.encoded(one, ending) for one in drawn]
+        for number, content in enumerate(whole, 1):
+            place = path.with_stem(f"{path.stem}-{number}") if steps else path
+            write_whole(place, content)
+            typer.echo(place)
+
+
 def _show_llvm(cell: str, found: Cell, part: str, double: bool) -> None:
     from sluice.render import llvm, lower, program
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FORMATS = ("svg", "png", "pdf")
-_WIDE = 1200  # pixels across in a PNG
+_WIDE, _COARSEST, _FINEST = 1200, 90.0, 160.0  # of a PNG: pixels across, and to an inch
 _SETTINGS: dict[Any, Any] = {
     "mathtext.fontset": "cm",
     "svg.fonttype": "path",
@@ -37,12 +37,12 @@ class Theme:
     faint: str
     layer: str
     pointwise: str
-    line: str
+    body: str
 
 
 THEMES = {
-    "light": Theme("#ffffff", "#1a1a1a", "#d9d9d9", "#f7d58b", "#b9dcf2", "#1a1a1a"),
-    "dark": Theme("#16181d", "#f2f2f2", "#3c4048", "#8a5f00", "#1f5f8b", "#e6e6e6"),
+    "light": Theme("#ffffff", "#1a1a1a", "#d9d9d9", "#f7d58b", "#b9dcf2", "#f6f7f5"),
+    "dark": Theme("#16181d", "#f2f2f2", "#3c4048", "#8a5f00", "#1f5f8b", "#20232a"),
 }
 
 
@@ -81,7 +81,12 @@ def encoded(drawn: Figure, ending: str) -> bytes:
     content = io.BytesIO()
     dated = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {}}[ending]
     with settings():
-        drawn.savefig(content, format=ending, metadata=dated, dpi=_WIDE / drawn.get_figwidth())
+        drawn.savefig(
+            content,
+            format=ending,
+            metadata=dated,
+            dpi=min(_FINEST, max(_COARSEST, _WIDE / drawn.get_figwidth())),
+        )
     return content.getvalue()
 
 
