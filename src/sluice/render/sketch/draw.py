@@ -59,7 +59,7 @@ def sketch(graph: Graph, theme: str = "light", upto: int | None = None) -> Figur
     Example:
         >>> from sluice.cells import LSTM
         >>> sketch(LSTM().graph).axes[0].texts[0].get_text()
-        '$\\\\sigma$'
+        '$\\sigma$'
     """
     colours = THEMES[theme]
     with settings():
