@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 FORMATS = ("svg", "png", "pdf")
 _WIDE, _COARSEST, _FINEST = 1200, 90.0, 160.0  # of a PNG: pixels across, and to an inch
+_MISSING = "pictures need matplotlib, which is missing; pip install 'sluice-rnn[plots]'"
 _SETTINGS: dict[Any, Any] = {
     "mathtext.fontset": "cm",
     "svg.fonttype": "path",
@@ -51,9 +52,7 @@ def figure(width: float, height: float, theme: Theme) -> Figure:
     try:
         from matplotlib.figure import Figure
     except ImportError:
-        raise PictureError(
-            "pictures need matplotlib, which is missing; pip install 'sluice-rnn[plots]'"
-        ) from None
+        raise PictureError(_MISSING) from None
     return Figure(figsize=(width, height), facecolor=theme.paper)
 
 
@@ -62,9 +61,7 @@ def settings() -> Any:
     try:
         from matplotlib import rc_context
     except ImportError:
-        raise PictureError(
-            "pictures need matplotlib, which is missing; pip install 'sluice-rnn[plots]'"
-        ) from None
+        raise PictureError(_MISSING) from None
     return rc_context(_SETTINGS)
 
 

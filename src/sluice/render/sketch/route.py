@@ -118,9 +118,10 @@ class Router:
                 start = self._source(net)
                 reach = abs(spot.x - start[0]) + abs(spot.y - start[1])
                 found.append(_Request(net, spot, "", straight, reach))
+        own = self.places.graph.state_leaves
         for state in self.places.graph.states:
             net = self.places.graph.named[state.name]
-            straight = bool(self.places.spines[state.name]) or isinstance(net, Leaf)
+            straight = bool(self.places.spines[state.name]) or net in own
             found.append(_Request(net, None, state.name, straight, 0))
         return found
 
