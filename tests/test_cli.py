@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load_file
 from typer.testing import CliRunner, Result
 
+from sluice.cells import Elman
 from sluice.cli import app
 
 NOTES = "GABcdefg"
@@ -247,7 +248,7 @@ def test_ctrl_c_keeps_whole_weights(tunes: Path, tmp_path: Path) -> None:
 
 
 def test_show_prints_a_body() -> None:
-    told = run("show", "lstm")
+    told = run("show", "lstm", "--as", "llvm")
     assert told.exit_code == 0
     assert told.output.startswith("define void @forward_0(")
     assert told.output.count("call <16 x float> @sluice.sigmoid") == 3
@@ -256,11 +257,79 @@ def test_show_prints_a_body() -> None:
     assert back.exit_code == 0 and "<8 x double>" in back.output
 
 
+OWN_CELL = """
+from sluice import Cell, Gate, sigmoid, tanh
+
+class Leaky(Cell):
+    leak, candidate = Gate(), Gate()
+    def step(self, x, h):
+        k = sigmoid(self.leak(x, h))
+        return dict(h=k * h + (1 - k) * tanh(self.candidate(x, h)), leak=k)
+
+class Broken(Cell):
+    leak = Gate()
+    def step(self, x, h):
+        return dict(h=self.leak(x, h) if h else h)
+"""
+
+
+def test_show_prints_equations_latex_and_graph(tmp_path: Path) -> None:
+    assert run("show", "GRU").stdout.splitlines()[-1] == "h_t = (1 − z_t) ⊙ h̃_t + z_t ⊙ h_{t-1}"
+    latex = run("show", "peephole-lstm", "--as", "latex").stdout
+    assert latex.endswith("h_{t} &= o_{t} \\odot \\tanh(c_{t})\n")
+    assert run("show", "elman", "--as", "graph").stdout == Elman().text
+    (tmp_path / "own.py").write_text(OWN_CELL)
+    own = run("show", f"{tmp_path / 'own.py'}:Leaky").stdout
+    assert "leak_t = σ(W_{i,leak} x_t + b_{i,leak} + " in own
+
+
+def test_pictures_are_written_where_asked(tmp_path: Path) -> None:
+    assert run("show", "elman", "--out", tmp_path / "a" / "e.svg").exit_code == 0
+    assert b"<svg" in (tmp_path / "a" / "e.svg").read_bytes()
+    result = run("sketch", "lstm", "--steps", "--theme", "dark", "--out", tmp_path / "l.png")
+    assert result.exit_code == 0, result.output
+    made = sorted(path.name for path in tmp_path.glob("*.png"))
+    assert made == ["l-1.png", "l-2.png", "l-3.png", "l-4.png"]
+
+
+@pytest.mark.parametrize(
+    ("cell", "out", "said"),
+    [
+        ("lstn", "a.svg", "the cells are cifg, elman, gru, "),
+        ("lstm", "a.gif", "is a file .svg, .png or .pdf, not 'a.gif'"),
+        ("lstm", "file/a.svg", "choose another place"),
+        ("none.py:Leaky", "a.svg", "there is no file"),
+        ("own.py:Leak", "a.svg", "its cells are Leaky, Broken"),
+        ("own.py:Broken", "a.svg", "a symbol has no truth value"),
+        ("file:Leaky", "a.svg", "is no Python file"),
+    ],
+)
+@pytest.mark.parametrize("command", ["show", "sketch"])
+def test_pictures_that_cannot_be(
+    command: str, cell: str, out: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("own.py").write_text(OWN_CELL)
+    Path("file").write_text("here first")
+    assert said in sentence(run(command, cell, "--out", out))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "own.py"]
+
+
+@pytest.mark.parametrize("command", ["show", "sketch"])
+def test_pictures_without_matplotlib(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    told = sentence(run(command, "lstm", "--out", tmp_path / "a.svg"))
+    assert "pip install 'sluice-rnn[plots]'" in told
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["lstn"], "there is no cell 'lstn'"),
-        (["gru", "--part", "sideways"], "no body 'sideways'"),
+        (["gru", "--as", "llvm", "--part", "sideways"], "no body 'sideways'"),
     ],
 )
 def test_show_refuses_in_one_sentence(arguments: list[str], message: str) -> None:

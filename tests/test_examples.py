@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
 ROOT = Path(__file__).parent.parent
+PICTURES = ROOT / "docs" / "pictures"
 
 
 def example(name: str) -> ModuleType:
@@ -19,12 +21,20 @@ def example(name: str) -> ModuleType:
     return module
 
 
-def test_every_picture_in_the_docs_is_made_by_an_example(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_pictures_of_recordings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     example("vanishing").main(tmp_path, steps=8, hidden=4, updates=3, runs=2)
     assert capsys.readouterr().out.count("after 8 steps") == 4
     example("reading").main(tmp_path, hidden=4, updates=2)
     made = {path.name: path.read_bytes()[:8] for path in tmp_path.iterdir()}
-    assert set(made) == {path.name for path in (ROOT / "docs" / "pictures").iterdir()}
+    assert set(made) == {path.name for path in PICTURES.glob("*.png")}
     assert set(made.values()) == {b"\x89PNG\r\n\x1a\n"}
+
+
+def test_the_sketches_of_the_page_are_those_made(tmp_path: Path) -> None:
+    example("sketches").main(tmp_path)
+    page = (ROOT / "docs" / "equations-and-sketches.md").read_text()
+    made = {path.name for path in tmp_path.iterdir()}
+    assert set(re.findall(r"\(pictures/([^)]+)\)", page)) == made
+    assert made == {path.name for path in PICTURES.glob("*.svg")}
+    for name in made:
+        assert (tmp_path / name).read_bytes() == (PICTURES / name).read_bytes()

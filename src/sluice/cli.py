@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn, Self
+from typing import TYPE_CHECKING, Annotated, Self
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
-from sluice import __version__
+from sluice import __version__, cli_show
 
 if TYPE_CHECKING:
     from sluice import sequence
@@ -31,21 +30,12 @@ def main() -> None:
     app()
 
 
-@contextmanager
-def _one_sentence() -> Iterator[None]:
+def _one_sentence() -> AbstractContextManager[None]:
     """Tell what went wrong on stderr in one sentence, and leave with exit code 2."""
     from sluice.sequence import SequenceError
     from sluice.tunes.errors import TuneError
 
-    try:
-        yield
-    except (SequenceError, TuneError) as error:
-        message = " ".join(str(error).split())
-    except OSError as error:
-        message = f"{error.filename or 'A file'}: {error.strerror or error}; choose another place."
-    else:
-        return
-    _refuse(message.removesuffix("."))
+    return cli_show.told_in_one_sentence(SequenceError, TuneError)
 
 
 def _show_version(wanted: bool) -> None:
@@ -87,38 +77,8 @@ def doctor() -> None:
     )
 
 
-class _Form(StrEnum):
-    llvm = "llvm"
-
-
-@app.command("show")
-def show(
-    cell: Annotated[str, typer.Argument(help="A cell of sluice.cells, such as lstm.")],
-    form: Annotated[_Form, typer.Option("--as", help="What to show it as.")] = _Form.llvm,
-    part: Annotated[
-        str, typer.Option(help="forward, backward or hoisted (what depends on the input alone).")
-    ] = "forward",
-    double: Annotated[bool, typer.Option("--double", help="In float64.")] = False,
-) -> None:
-    """Show a cell's equations as the kernels get them: `llvm` is a body's intermediate code."""
-    from sluice import cells
-    from sluice.render import llvm, lower, program
-
-    known = {
-        name.lower(): kind
-        for name, kind in vars(cells).items()
-        if isinstance(kind, type) and issubclass(kind, cells.Cell) and kind is not cells.Cell
-    }
-    found = known.get(cell.lower().replace("-", ""))
-    if found is None:
-        _refuse(f"there is no cell {cell!r}; the cells are {', '.join(sorted(known))}")
-    bodies = program.bodies(lower.lower(found().graph, True))
-    chosen = {name: body for name, body in bodies.items() if name.startswith(f"{part}_")}
-    if not chosen:
-        parts = ", ".join(sorted({name.rpartition("_")[0] for name in bodies}))
-        _refuse(f"{cell} has no body {part!r}; it has {parts}")
-    for name, body in chosen.items():
-        typer.echo(llvm.function(name, body, 64 if double else 32))
+app.command("show")(cli_show.show)
+app.command("sketch")(cli_show.sketch)
 
 
 class _TrainingPrecision(StrEnum):
@@ -130,11 +90,6 @@ class _Precision(StrEnum):
     float32 = "float32"
     bfloat16 = "bfloat16"
     int8 = "int8"
-
-
-def _refuse(message: str) -> NoReturn:
-    typer.echo(f"sluice: {message}.", err=True)
-    raise typer.Exit(2)
 
 
 @train_app.command("tunes")

@@ -1,8 +1,9 @@
 """The op table: one row for each elementwise operation.
 
-A row holds the operation's name, how many operands it takes, what it is on tensors, and its
-derivative. The derivative is a function of the upstream gradient ``g``, the output ``y`` and
-the operands, and is written in terms of ``y`` wherever ``y`` is what one would save.
+A row holds the operation's name, how many operands it takes, what it is on tensors, its
+derivative and how it is written. The derivative is a function of the upstream gradient ``g``, the
+output ``y`` and the operands, and is written in terms of ``y`` wherever ``y`` is what one would
+save.
 
 The functions below the table (`sigmoid`, `tanh`, ...) are what a cell's ``step`` is written
 with. On tensors they compute; on symbols they yield nodes of a graph.
@@ -21,6 +22,32 @@ from torch.nn import functional as F
 Value = Any  # a tensor, a symbol, or a Python number
 
 
+# How tightly a written expression binds: looser ones get parentheses inside tighter ones.
+LOOSE, NEGATED, SUM, QUOTIENT, PRODUCT, CALL = range(6)
+
+
+@dataclass(frozen=True)
+class Written:
+    """How an operation is written: ``latex`` and ``plain`` (Unicode) with a ``{}`` per operand.
+
+    ``sign`` stands for the operation alone. ``binds`` is how tightly the whole binds, ``needs``
+    how tightly each operand must, to stand without parentheses.
+    """
+
+    latex: str
+    plain: str
+    sign: str
+    binds: int
+    needs: tuple[int, ...]
+
+
+def _call(latex: str, plain: str, arity: int = 1) -> Written:
+    """A function's name before its operands in parentheses."""
+    operands = f"({', '.join(['{}'] * arity)})"
+    escaped = latex.replace("{", "{{").replace("}", "}}")
+    return Written(escaped + operands, plain + operands, latex, CALL, (LOOSE,) * arity)
+
+
 @dataclass(frozen=True)
 class Op:
     """One elementwise operation."""
@@ -29,6 +56,7 @@ class Op:
     arity: int
     torch: Callable[..., Tensor]
     derivative: Callable[..., tuple[Value | None, ...]]
+    written: Written
 
 
 def apply(name: str, *operands: Value) -> Value:
@@ -67,34 +95,108 @@ def _smaller_sides(g: Value, a: Value, b: Value) -> tuple[Value, Value]:
 
 
 _ROWS = (
-    Op("add", 2, lambda a, b: a + b, lambda g, y, a, b: (g, g)),
-    Op("subtract", 2, lambda a, b: a - b, lambda g, y, a, b: (g, -g)),
-    Op("multiply", 2, lambda a, b: a * b, lambda g, y, a, b: (g * b, g * a)),
-    Op("divide", 2, lambda a, b: a / b, lambda g, y, a, b: (g / b, -(g * y) / b)),
-    Op("negative", 1, torch.neg, lambda g, y, a: (-g,)),
-    Op("exp", 1, torch.exp, lambda g, y, a: (g * y,)),
-    Op("log", 1, torch.log, lambda g, y, a: (g / a,)),
-    Op("sqrt", 1, torch.sqrt, lambda g, y, a: (g / (y * 2.0),)),
-    Op("sigmoid", 1, torch.sigmoid, lambda g, y, a: (g * (y * (1.0 - y)),)),
-    Op("log_sigmoid", 1, F.logsigmoid, lambda g, y, a: (g * (1.0 - exp(y)),)),
-    Op("tanh", 1, torch.tanh, lambda g, y, a: (g * (1.0 - y * y),)),
-    Op("relu", 1, torch.relu, lambda g, y, a: (where(greater(y, 0.0), g, 0.0),)),
+    Op(
+        "add",
+        2,
+        lambda a, b: a + b,
+        lambda g, y, a, b: (g, g),
+        Written("{} + {}", "{} + {}", "+", SUM, (NEGATED, SUM)),
+    ),
+    Op(
+        "subtract",
+        2,
+        lambda a, b: a - b,
+        lambda g, y, a, b: (g, -g),
+        Written("{} - {}", "{} − {}", "-", SUM, (NEGATED, QUOTIENT)),
+    ),
+    Op(
+        "multiply",
+        2,
+        lambda a, b: a * b,
+        lambda g, y, a, b: (g * b, g * a),
+        Written(r"{} \odot {}", "{} ⊙ {}", r"\times", PRODUCT, (PRODUCT, PRODUCT)),
+    ),
+    Op(
+        "divide",
+        2,
+        lambda a, b: a / b,
+        lambda g, y, a, b: (g / b, -(g * y) / b),
+        Written("{} / {}", "{} / {}", r"\div", QUOTIENT, (PRODUCT, CALL)),
+    ),
+    Op(
+        "negative",
+        1,
+        torch.neg,
+        lambda g, y, a: (-g,),
+        Written("-{}", "−{}", "-", NEGATED, (QUOTIENT,)),
+    ),
+    Op("exp", 1, torch.exp, lambda g, y, a: (g * y,), _call(r"\exp", "exp")),
+    Op("log", 1, torch.log, lambda g, y, a: (g / a,), _call(r"\log", "log")),
+    Op(
+        "sqrt",
+        1,
+        torch.sqrt,
+        lambda g, y, a: (g / (y * 2.0),),
+        Written(r"\sqrt{{{}}}", "√({})", r"\sqrt{\,}", CALL, (LOOSE,)),
+    ),
+    Op("sigmoid", 1, torch.sigmoid, lambda g, y, a: (g * (y * (1.0 - y)),), _call(r"\sigma", "σ")),
+    Op(
+        "log_sigmoid",
+        1,
+        F.logsigmoid,
+        lambda g, y, a: (g * (1.0 - exp(y)),),
+        _call(r"\log\,\sigma", "log σ"),
+    ),
+    Op("tanh", 1, torch.tanh, lambda g, y, a: (g * (1.0 - y * y),), _call(r"\tanh", "tanh")),
+    Op(
+        "relu",
+        1,
+        torch.relu,
+        lambda g, y, a: (where(greater(y, 0.0), g, 0.0),),
+        _call(r"\mathrm{ReLU}", "ReLU"),
+    ),
     Op(
         "absolute",
         1,
         torch.abs,
         lambda g, y, a: (where(greater(a, 0.0), g, where(greater(0.0, a), -g, 0.0)),),
+        Written("|{}|", "|{}|", r"|\cdot|", CALL, (LOOSE,)),
     ),
-    Op("maximum", 2, _as_tensors(torch.maximum), lambda g, y, a, b: _sides(g, a, b)),
-    Op("minimum", 2, _as_tensors(torch.minimum), lambda g, y, a, b: _smaller_sides(g, a, b)),
-    Op("greater", 2, _as_tensors(torch.gt), lambda g, y, a, b: (None, None)),
+    Op(
+        "maximum",
+        2,
+        _as_tensors(torch.maximum),
+        lambda g, y, a, b: _sides(g, a, b),
+        _call(r"\max", "max", 2),
+    ),
+    Op(
+        "minimum",
+        2,
+        _as_tensors(torch.minimum),
+        lambda g, y, a, b: _smaller_sides(g, a, b),
+        _call(r"\min", "min", 2),
+    ),
+    Op(
+        "greater",
+        2,
+        _as_tensors(torch.gt),
+        lambda g, y, a, b: (None, None),
+        Written("{} > {}", "{} > {}", ">", LOOSE, (NEGATED, NEGATED)),
+    ),
     Op(
         "where",
         3,
         torch.where,
         lambda g, y, c, a, b: (None, where(c, g, 0.0), where(c, 0.0, g)),
+        Written(
+            r"({1}\ \mathrm{{if}}\ {0},\ \mathrm{{else}}\ {2})",
+            "({1} if {0}, else {2})",
+            r"\mathrm{if}",
+            CALL,
+            (LOOSE, NEGATED, NEGATED),
+        ),
     ),
-    Op("detach", 1, torch.detach, lambda g, y, a: (None,)),
+    Op("detach", 1, torch.detach, lambda g, y, a: (None,), _call(r"\mathrm{sg}", "sg")),
 )
 TABLE: dict[str, Op] = {op.name: op for op in _ROWS}
 

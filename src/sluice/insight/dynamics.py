@@ -104,7 +104,7 @@ def step_map(layer: RecurrentStack, number: int = 0, reverse: bool = False) -> S
             f"directions, and none is l{number}{'_reverse' * reverse}"
         )
     place = number * layer.directions + reverse
-    copies = [tensor.double() for tensor in layer.copied_parameters(place)]
+    copies = [t.to(torch.float64, copy=True) for t in layer.own_parameters(place)]
     start = torch.cat([row[0].double() for row in layer.initial_rows()[place]])
     graph = layer.cell.graph
     return StepMap(graph, layer.sizes[number], named(graph, copies), start)

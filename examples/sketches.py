@@ -1,0 +1,35 @@
+"""Makes the pictures of docs/equations-and-sketches.md: python examples/sketches.py [FOLDER]."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from sluice import Cell, Gate, sigmoid, tanh
+from sluice.cells import GRU, LSTM
+from sluice.render.picture import save
+from sluice.render.sketch import series, sketch
+from sluice.render.typeset import typeset
+
+
+class Leaky(Cell):
+    """A tanh unit that keeps part of what it had."""
+
+    leak, candidate = Gate(), Gate()
+
+    def step(self, x: Any, h: Any) -> dict[str, Any]:
+        k = sigmoid(self.leak(x, h))  # how much to keep
+        g = tanh(self.candidate(x, h))  # what to write
+        return {"h": k * h + (1 - k) * g, "leak": k, "candidate": g}
+
+
+def main(folder: Path) -> None:
+    """Write every picture of the page into ``folder``."""
+    save(sketch(LSTM().graph), folder / "lstm.svg")
+    save(typeset(LSTM().graph), folder / "lstm-equations.svg")
+    save(series(LSTM().graph)[1], folder / "lstm-input.svg")
+    save(sketch(GRU().graph), folder / "gru.svg")
+    save(sketch(Leaky().graph), folder / "leaky.svg")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]) if sys.argv[1:] else Path(__file__).parent.parent / "docs" / "pictures")

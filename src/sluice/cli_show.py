@@ -1,0 +1,185 @@
+"""The commands that show a cell: its equations and its sketch."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from sluice.cells import Cell
+
+_CELL = typer.Argument(help="A cell of sluice.cells, such as lstm, or path/to/file.py:ClassName.")
+
+
+class Form(StrEnum):
+    equations = "equations"
+    latex = "latex"
+    graph = "graph"
+    llvm = "llvm"
+
+
+class ThemeName(StrEnum):
+    light = "light"
+    dark = "dark"
+
+
+def refuse(message: str) -> NoReturn:
+    """Say on stderr what is wrong, in one sentence, and leave with exit code 2."""
+    typer.echo(f"sluice: {' '.join(message.split()).removesuffix('.')}.", err=True)
+    raise typer.Exit(2)
+
+
+@contextmanager
+def told_in_one_sentence(*kinds: type[Exception]) -> Iterator[None]:
+    """Refuse with what an error of these kinds, or of a file, says."""
+    try:
+        yield
+    except kinds as error:
+        refuse(str(error))
+    except OSError as error:
+        refuse(f"{error.filename or 'A file'}: {error.strerror or error}; choose another place")
+
+
+def show(
+    cell: Annotated[str, _CELL],
+    form: Annotated[Form, typer.Option("--as", help="What to show it as.")] = Form.equations,
+    out: Annotated[
+        Path | None, typer.Option(help="Typeset the equations in this .svg, .png or .pdf.")
+    ] = None,
+    theme: Annotated[ThemeName, typer.Option(help="Of the picture.")] = ThemeName.light,
+    part: Annotated[
+        str,
+        typer.Option(help="Of llvm: forward, backward or hoisted (what needs only the input)."),
+    ] = "forward",
+    double: Annotated[bool, typer.Option("--double", help="Of llvm: in float64.")] = False,
+) -> None:
+    """Show a cell's update equations: as text, LaTeX, their graph, or what the kernels get."""
+    found = find(cell)
+    if out is not None:
+        if form is not Form.equations:
+            refuse(f"--out typesets the equations; leave out --as {form}")
+        _typeset(found, out, theme)
+    elif form is Form.llvm:
+        _show_llvm(cell, found, part, double)
+    else:
+        typer.echo(_text(found, form))
+
+
+def _text(found: Cell, form: Form) -> str:
+    from sluice.render.latex import equations
+
+    if form is Form.graph:
+        return found.text.removesuffix("\n")
+    lines = equations(found.graph)
+    return lines.latex() if form is Form.latex else lines.plain()
+
+
+def _typeset(found: Cell, out: Path, theme: str) -> None:
+    from sluice.render.picture import PictureError, format_of, save
+    from sluice.render.typeset import typeset
+
+    with told_in_one_sentence(PictureError):
+        format_of(out)
+        save(typeset(found.graph, theme), out)
+
+
+def sketch(
+    cell: Annotated[str, _CELL],
+    out: Annotated[
+        Path | None, typer.Option(help="A .svg, .png or .pdf; else CELL.svg, here.")
+    ] = None,
+    steps: Annotated[
+        bool, typer.Option("--steps", help="A series, NAME-1, NAME-2, ..., that reveals it.")
+    ] = False,
+    theme: Annotated[ThemeName, typer.Option(help="Of the picture.")] = ThemeName.light,
+) -> None:
+    """Draw a cell's unit from its equations, whole or step by step."""
+    from sluice.files import write_whole
+    from sluice.render import picture
+    from sluice.render import sketch as sketches
+
+    found = find(cell)
+    path = out or Path(f"{found.graph.name}.svg")
+    with told_in_one_sentence(picture.PictureError):
+        ending = picture.format_of(path)
+        drawn = (
+            sketches.series(found.graph, theme) if steps else [sketches.sketch(found.graph, theme)]
+        )
+        whole = [picture.encoded(one, ending) for one in drawn]
+        for number, content in enumerate(whole, 1):
+            place = path.with_stem(f"{path.stem}-{number}") if steps else path
+            write_whole(place, content)
+            typer.echo(place)
+
+
+def _show_llvm(cell: str, found: Cell, part: str, double: bool) -> None:
+    from sluice.render import llvm, lower, program
+
+    bodies = program.bodies(lower.lower(found.graph, True))
+    chosen = {name: body for name, body in bodies.items() if name.startswith(f"{part}_")}
+    if not chosen:
+        parts = ", ".join(sorted({name.rpartition("_")[0] for name in bodies}))
+        refuse(f"{cell} has no body {part!r}; it has {parts}")
+    for name, body in chosen.items():
+        typer.echo(llvm.function(name, body, 64 if double else 32))
+
+
+def find(name: str) -> Cell:
+    """The cell that a command's argument names, its equations traced; else refuse."""
+    path, colon, kind = name.rpartition(":")
+    made = _own(Path(path), kind) if colon else _known(name)
+    with told_in_one_sentence(ValueError):
+        _ = made.graph
+    return made
+
+
+def _known(name: str) -> Cell:
+    from sluice import cells
+
+    known = {
+        label.lower(): kind
+        for label, kind in vars(cells).items()
+        if isinstance(kind, type) and issubclass(kind, cells.Cell) and kind is not cells.Cell
+    }
+    found = known.get(name.lower().replace("-", "").replace("_", ""))
+    if found is None:
+        refuse(
+            f"there is no cell {name!r}; the cells are {', '.join(sorted(known))}, and your own "
+            "as path/to/file.py:ClassName"
+        )
+    return found()
+
+
+def _own(path: Path, kind: str) -> Cell:
+    """A user's own cell: the class ``kind`` (or a cell made there) of a Python file."""
+    from sluice.cells import Cell
+
+    if not path.is_file():
+        refuse(f"there is no file {str(path)!r}; write path/to/file.py:ClassName")
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        refuse(f"{str(path)!r} is no Python file; write path/to/file.py:ClassName")
+    module = importlib.util.module_from_spec(spec)
+    with told_in_one_sentence(Exception):
+        spec.loader.exec_module(module)
+        found = getattr(module, kind, None)
+        if isinstance(found, type) and issubclass(found, Cell):
+            found = found()
+    if not isinstance(found, Cell):
+        cells = [n for n, v in vars(module).items() if _is_cell(v, module.__name__)]
+        refuse(f"{path} has no cell {kind!r}; its cells are {', '.join(cells) or 'none'}")
+    return found
+
+
+def _is_cell(value: object, module: str) -> bool:
+    from sluice.cells import Cell
+
+    if isinstance(value, type):
+        return issubclass(value, Cell) and value.__module__ == module
+    return isinstance(value, Cell)

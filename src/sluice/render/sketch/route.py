@@ -1,0 +1,303 @@
+"""Wires of a sketch: each connection takes the cheapest way along the grid.
+
+Steps, bends and crossings have a price; two values never share a stretch of wire, and cross only
+at right angles. What one value has already laid may be branched from for nothing.
+"""
+
+from __future__ import annotations
+
+import heapq
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from sluice.equations.graph import Leaf, Node
+from sluice.render.sketch.parts import Net
+from sluice.render.sketch.place import Places, Spot
+
+Point = tuple[int, int]
+_BEND, _CROSS, _CLOSE = 4, 5, 1
+_SIDES: dict[str, Point] = {"right": (1, 0), "left": (-1, 0), "top": (0, 1), "bottom": (0, -1)}
+# What it costs to enter or leave a part on each of its sides.
+_ENTER = {
+    "up": {"bottom": 0, "left": 2, "right": 8, "top": 12},
+    "down": {"top": 0, "left": 2, "right": 8, "bottom": 12},
+    "join": {"left": 0, "bottom": 0, "top": 1, "right": 9},
+    "rail": {"bottom": 0, "top": 0},
+}
+_LEAVE = {
+    "up": {"top": 0, "right": 3, "left": 9},
+    "down": {"bottom": 0, "right": 3, "left": 9},
+    "join": {"right": 0, "top": 1},
+    "rail": {"right": 0},
+}
+
+
+class NoWayError(Exception):
+    """A connection finds no way through; more room between the parts makes one."""
+
+
+@dataclass(frozen=True)
+class End:
+    """Where a wire begins or ends: a point, the way it runs there, and what that costs."""
+
+    point: Point
+    way: Point
+    price: int = 0
+
+
+@dataclass
+class Wire:
+    """One connection, as the points of its corners; ``step`` says when it is revealed."""
+
+    net: Net
+    points: list[Point]
+    step: int
+    arrow: bool
+
+
+@dataclass
+class _Request:
+    net: Net
+    target: Spot | None  # None: out of the unit, to the right
+    state: str
+    straight: bool
+    reach: int
+
+
+@dataclass
+class Router:
+    """Lays all wires of a placed sketch."""
+
+    places: Places
+    wires: list[Wire] = field(default_factory=list)
+    blocked: set[Point] = field(default_factory=set)
+    ports: dict[Point, Spot] = field(default_factory=dict)
+    along: dict[tuple[Point, bool], Net] = field(default_factory=dict)  # a point, horizontally?
+    corners: dict[Point, Net] = field(default_factory=dict)
+    trees: dict[Net, set[Point]] = field(default_factory=dict)
+    before: dict[tuple[Net, Point], Point] = field(default_factory=dict)
+    approaches: dict[Point, Spot] = field(default_factory=dict)
+    top: int = 0
+    awkward: bool = False  # whether a wire had to enter a part from behind
+
+    def __post_init__(self) -> None:
+        spots = self.places.spots.values()
+        self.top = max([*self.places.rails.values(), *(s.y + s.tall for s in spots)]) + 4
+        for spot in spots:
+            for dx in range(1 - spot.half, spot.half):
+                for dy in range(1 - spot.tall, spot.tall):
+                    self.blocked.add((spot.x + dx, spot.y + dy))
+            for side in _SIDES.values():
+                port = self._port(spot, side)
+                self.ports[port] = spot
+                self.approaches[port[0] + side[0], port[1] + side[1]] = spot
+
+    def run(self) -> list[Wire]:
+        """Every wire. Raises `NoWayError` where the parts stand too close."""
+        for request in sorted(self._requests(), key=_first_laid):
+            self._lay(request)
+        return self.wires
+
+    def _port(self, spot: Spot, side: Point) -> Point:
+        return spot.x + side[0] * spot.half, spot.y + side[1] * spot.tall
+
+    def _requests(self) -> list[_Request]:
+        found = []
+        of = self.places.parts.of
+        for spot in self.places.spots.values():
+            line = self.places.spines.get(spot.way, [])
+            for net in spot.part.inputs:
+                if isinstance(net, Node) and self.places.parts.is_parameter(net):
+                    continue
+                index = line.index(spot.part) if spot.on_rail else -1
+                straight = spot.on_rail and (
+                    of.get(net) is line[index - 1]
+                    if index
+                    else isinstance(net, Leaf) and net.kind == "state" and net.name == spot.way
+                )
+                start = self._source(net)
+                reach = abs(spot.x - start[0]) + abs(spot.y - start[1])
+                found.append(_Request(net, spot, "", straight, reach))
+        own = self.places.graph.state_leaves
+        for state in self.places.graph.states:
+            net = self.places.graph.named[state.name]
+            straight = bool(self.places.spines[state.name]) or net in own
+            found.append(_Request(net, None, state.name, straight, 0))
+        return found
+
+    def _source(self, net: Net) -> Point:
+        part = self.places.parts.of.get(net)
+        if part is not None:
+            spot = self.places.spots[part]
+            return spot.x, spot.y
+        assert isinstance(net, Leaf)
+        return self.terminal(net)
+
+    def terminal(self, leaf: Leaf) -> Point:
+        """Where the input or a state comes into the picture."""
+        if leaf.kind == "state":
+            return 0, self.places.rails[leaf.name]
+        joins = [s.x for s in self.places.spots.values() if s.part.kind == "join"]
+        layers = [s.x for s in self.places.spots.values() if leaf in s.part.inputs]
+        return min([*joins, *layers], default=6), self.places.bottom - 6
+
+    def _starts(self, net: Net) -> list[End]:
+        if net in self.trees:
+            return [End(p, way) for p in self.trees[net] for way in _SIDES.values()]
+        part = self.places.parts.of.get(net)
+        if part is None:
+            assert isinstance(net, Leaf)
+            return [End(self.terminal(net), (1, 0) if net.kind == "state" else (0, 1))]
+        spot = self.places.spots[part]
+        kind = "rail" if spot.on_rail else "join" if part.kind == "join" else spot.way
+        return [
+            End(self._port(spot, _SIDES[side]), _SIDES[side], price)
+            for side, price in _LEAVE[kind].items()
+        ]
+
+    def _ends(self, request: _Request) -> list[End]:
+        spot = request.target
+        if spot is None:
+            return [End((self.places.width, self.places.rails[request.state]), (1, 0))]
+        if request.straight:
+            return [End(self._port(spot, (-1, 0)), (1, 0))]
+        kind = "rail" if spot.on_rail else "join" if spot.part.kind == "join" else spot.way
+        return [
+            End(self._port(spot, _SIDES[side]), (-_SIDES[side][0], -_SIDES[side][1]), price)
+            for side, price in _ENTER[kind].items()
+        ]
+
+    def _lay(self, request: _Request) -> None:
+        net = request.net
+        path = self._search(request)
+        tree = self.trees.setdefault(net, set())
+        for here, there in pairwise(path):
+            self.before[net, there] = here
+            level = here[1] == there[1]
+            self.along[here, level] = self.along[there, level] = net
+        for before, here, after in zip(path, path[1:], path[2:], strict=False):
+            if (before[0] == after[0]) == (before[1] == after[1]):
+                self.corners[here] = net
+        for end in (path[0], path[-1]):
+            self.corners[end] = net
+        tree.update(path)
+        self.awkward |= request.target is not None and path[-1][0] > request.target.x
+        target = request.target
+        part = self.places.parts.of.get(net)
+        step = target.step if target else self.places.spots[part].step if part else 0
+        self.wires.append(Wire(net, self._whole(path, request), step, target is None))
+
+    def _whole(self, path: list[Point], request: _Request) -> list[Point]:
+        """The corners of a value's whole way, from the middle of one part to that of the other."""
+        while (request.net, path[0]) in self.before:
+            path = [self.before[request.net, path[0]], *path]
+        points = _bends(path)
+        source = self.ports.get(path[0])
+        if source is not None:
+            points.insert(0, (source.x, source.y))
+        if request.target is not None:
+            points.append((request.target.x, request.target.y))
+        return points
+
+    def _search(self, request: _Request) -> list[Point]:
+        net = request.net
+        ends = {(e.point, e.way): e.price for e in self._ends(request)}
+        best: dict[tuple[Point, Point], int] = {}
+        came: dict[tuple[Point, Point], tuple[Point, Point]] = {}
+        queue: list[tuple[int, int, Point, Point]] = []
+        starts = [end for end in self._starts(net) if self._may_start(end.point, net)]
+        doors = set() if net in self.trees else {end.point for end in starts}
+        for end in starts:
+            best[end.point, end.way] = end.price
+            heapq.heappush(queue, (end.price, len(queue), end.point, end.way))
+        found: tuple[int, tuple[Point, Point]] | None = None
+        count = len(queue)
+        while queue:
+            price, _, point, way = heapq.heappop(queue)
+            if found is not None and price >= found[0]:
+                break
+            if price > best[point, way]:
+                continue
+            if (point, way) in ends:
+                total = price + ends[point, way]
+                if found is None or total < found[0]:
+                    found = total, (point, way)
+                continue
+            for turn in _SIDES.values():
+                if turn == (-way[0], -way[1]):
+                    continue
+                if turn != way and point in doors:
+                    continue  # straight out of a part
+                extra = self._step_price(point, way, turn, net, request)
+                if extra is None:
+                    continue
+                after = (point[0] + turn[0], point[1] + turn[1])
+                total = price + extra
+                if total < best.get((after, turn), 1 << 30):
+                    best[after, turn] = total
+                    came[after, turn] = (point, way)
+                    count += 1
+                    heapq.heappush(queue, (total, count, after, turn))
+        if found is None:
+            raise NoWayError
+        state = found[1]
+        path = [state[0]]
+        while state in came:
+            state = came[state]
+            path.append(state[0])
+        return path[::-1]
+
+    def _may_start(self, point: Point, net: Net) -> bool:
+        if net not in self.trees:
+            return self.corners.get(point, net) is net
+        crossed = {self.along.get((point, level), net) for level in (True, False)}
+        return crossed <= {net} and (point not in self.ports or self._out(point, net))
+
+    def _out(self, point: Point, net: Net) -> bool:
+        """Whether a port is the one where the net itself comes out."""
+        return self.ports[point].part.output == net
+
+    def _step_price(
+        self, point: Point, way: Point, turn: Point, net: Net, request: _Request
+    ) -> int | None:
+        """What a step from a point costs; None where it cannot be taken."""
+        price = 1 + (_BEND if turn != way else 0)
+        if turn != way and any(
+            self.along.get((point, level), net) is not net for level in (True, False)
+        ):
+            return None  # no turn on another's wire
+        after = (point[0] + turn[0], point[1] + turn[1])
+        if not (0 <= after[0] <= self.places.width) or after in self.blocked:
+            return None
+        if not (self.places.bottom - 6 <= after[1] <= self.top):
+            return None
+        if self.corners.get(after, net) is not net:
+            return None
+        owner = self.ports.get(after)
+        if owner is not None and owner is not request.target:
+            return None
+        level = turn[1] == 0
+        if not level and not 3 <= point[0] <= self.places.width - 4:
+            return None  # nothing bends outside the unit
+        if self.along.get((after, level), net) is not net:
+            return None
+        if self.along.get((after, not level), net) is not net:
+            price += _CROSS
+        if self.approaches.get(after, request.target) is not request.target:
+            price += _CLOSE
+        return price
+
+
+def _first_laid(request: _Request) -> tuple[bool, bool, int]:
+    """Rails before all, then what is joined; of the rest the longest, for others to branch from."""
+    joined = request.target is not None and request.target.part.kind == "join"
+    return not request.straight, not joined, -request.reach
+
+
+def _bends(path: list[Point]) -> list[Point]:
+    """Only the ends and corners of a way."""
+    kept = [path[0]]
+    for before, here, after in zip(path, path[1:], path[2:], strict=False):
+        if (after[0] - here[0], after[1] - here[1]) != (here[0] - before[0], here[1] - before[1]):
+            kept.append(here)
+    return [*kept, path[-1]]

@@ -1,0 +1,53 @@
+"""A cell's equations as a picture, typeset by matplotlib's mathtext."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sluice.equations.graph import Graph
+from sluice.render.latex import equations
+from sluice.render.picture import THEMES, figure, settings
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_POINTS, _LEADING, _MARGIN = 18.0, 1.75, 0.25
+
+
+def typeset(graph: Graph, theme: str = "light") -> Figure:
+    """The equations of ``graph`` as a matplotlib figure, aligned at the equals signs.
+
+    ``theme`` is ``"light"`` or ``"dark"``. Raises `sluice.render.picture.PictureError` where
+    matplotlib is missing.
+
+    Example:
+        >>> from sluice.cells import LSTM
+        >>> len(typeset(LSTM().graph).texts)  # six left sides, six right sides
+        12
+    """
+    found, colours = equations(graph), THEMES[theme]
+    rows = [(f"${line.left.latex}$", f"$= {line.right.latex}$") for line in found.lines]
+    rows += [("", rf"$\mathrm{{where}}\ {note.latex}$") for note in found.notes]
+    with settings():
+        left = max(text_size(left)[0] for left, _ in rows if left)
+        width = 2 * _MARGIN + left + 0.05 + max(text_size(right)[0] for _, right in rows)
+        leading = _POINTS * _LEADING / 72
+        height = 2 * _MARGIN + leading * len(rows)
+        drawn = figure(width, height, colours)
+        for place, row in enumerate(rows):
+            y = 1 - (_MARGIN + leading * (place + 0.7)) / height
+            for text, x, side in zip(
+                row, (_MARGIN + left, _MARGIN + left + 0.05), ("right", "left"), strict=True
+            ):
+                if text:
+                    drawn.text(x / width, y, text, size=_POINTS, color=colours.ink, ha=side)
+    return drawn
+
+
+def text_size(text: str, points: float = _POINTS) -> tuple[float, float]:
+    """Width and height in inches of a text with mathematics, at a size in points."""
+    from matplotlib.mathtext import MathTextParser
+
+    parsed = MathTextParser("path").parse(text, dpi=72)
+    scale = points / 10 / 72  # without a font the parser sets 10 points
+    return parsed.width * scale, parsed.height * scale
