@@ -200,3 +200,31 @@ def test_autocast_is_followed_by_all(layer: nn.Module) -> None:
         y, _ = layer(x)
     assert y.dtype is torch.bfloat16
     torch.testing.assert_close(y.float(), layer(x)[0], rtol=0, atol=2e-2)
+
+
+@pytest.mark.parametrize("prefer", [None, "reference"])
+@pytest.mark.parametrize("wrong", [torch.float32, torch.float64, torch.bfloat16])
+def test_states_of_another_dtype_are_refused(prefer: str | None, wrong: torch.dtype) -> None:
+    """As torch refuses a hidden state of another dtype: the kernels would read beyond its end."""
+    right = torch.float32 if wrong is not torch.float32 else torch.float64
+    x, good, bad = torch.ones(2, 1, 3).to(right), torch.ones(1, 1, 4).to(right), torch.ones(1, 1, 4)
+    bad = bad.to(wrong)
+    for kind, hx in (("LSTM", (bad, good)), ("GRU", bad), ("RNN", bad), ("LSTM", (good, bad))):
+        if hx is bad or hx[0] is bad:
+            with pytest.raises((RuntimeError, ValueError)):
+                getattr(torch.nn, kind)(3, 4, dtype=right)(x, hx)
+        layer = getattr(sluice.nn, kind)(3, 4, dtype=right)
+        layer.prefer = prefer
+        with pytest.raises(RuntimeError, match="hx must be"):
+            layer(x, hx)
+
+
+def test_a_state_on_another_device_is_refused() -> None:
+    with pytest.raises(RuntimeError, match="on meta"):
+        sluice.nn.GRU(3, 4)(torch.ones(2, 1, 3), torch.ones(1, 1, 4, device="meta"))
+
+
+def test_autocast_leaves_float64_states_checked() -> None:
+    layer = sluice.nn.GRU(3, 4).double()
+    with torch.autocast("cpu", dtype=torch.bfloat16), pytest.raises(RuntimeError, match="hx must"):
+        layer(torch.ones(2, 1, 3).double(), torch.ones(1, 1, 4))

@@ -202,7 +202,8 @@ class RecurrentStack(Settings, nn.Module):
         Raises:
             ValueError: the input has the wrong number of dimensions or another dtype than the
                 weights; ``lengths`` or ``resets`` do not fit the input.
-            RuntimeError: the input or ``hx`` has the wrong size.
+            RuntimeError: the input or ``hx`` has the wrong size; ``hx`` has another dtype than the
+                input, or is on another device.
         """
         tensor = input.data if isinstance(input, PackedSequence) else input
         beyond = self._beyond_torch(lengths, resets, tensor)
@@ -216,9 +217,11 @@ class RecurrentStack(Settings, nn.Module):
         given = self._initial(batch.x) if hx is None else states.split(hx, self._widths(), batch)
         if autocasting(batch.x):
             batch, given = under_autocast(batch, given)
+            states.check(given, batch.x)
             with torch.autocast(batch.x.device.type, enabled=False):
                 y, finals = self._run_layers(batch, given, choice.name)
         else:
+            states.check(given, batch.x)
             y, finals = self._run_layers(batch, given, choice.name)
         return self._read_out(batch.restore(y)), states.join(finals, batch)
 

@@ -32,6 +32,19 @@ def split(hx: Any, widths: list[tuple[int, ...]], batch: Batch) -> States:
     return list(zip(*columns, strict=True))
 
 
+def check(states: States, x: Tensor) -> None:
+    """Raise RuntimeError for a state of another dtype than ``x``, or on another device.
+
+    torch refuses a hidden state for that, and of an LSTM's cell state not always: we always do.
+    """
+    for state in (state for place in states for state in place):
+        if state.dtype != x.dtype or state.device != x.device:
+            raise RuntimeError(
+                f"hx must be {x.dtype} on {x.device} as the input is, got {state.dtype} on "
+                f"{state.device}; convert it: hx.to(input)"
+            )
+
+
 def _places(state: Any, widths: list[int], batch: Batch, label: str) -> list[Tensor]:
     size = batch.x.shape[1]
     if isinstance(state, Tensor):
