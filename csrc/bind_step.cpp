@@ -22,7 +22,7 @@ template <class P> struct Stream {
 
     Stream(i64 rows, int threads, const std::vector<Layer<P>*>& packed,
            const std::vector<std::vector<double>>& masks)
-        : batch(rows), first_kernel_(packed.empty() ? nullptr : &packed[0]->kernel) {
+        : batch(rows) {
         if (packed.empty() || masks.size() != packed.size())
             throw std::invalid_argument("a stream needs masks for each of its layers");
         for (size_t k = 0; k < packed.size(); ++k) {
@@ -93,7 +93,7 @@ template <class P> struct Stream {
         i64* drawn = pointer<i64>(in.next());
         if (draws.width != layers[0]->input_width() || draws.places < 1)
             throw std::invalid_argument("the embedding does not fit the first layer");
-        const auto table = tabulated(draws);
+        const auto table = layers[0]->tabulated(draws.embedding, draws.vocabulary, draws.width);
         Generation<Real> all(draws, steps, batch, layers.back()->width(0));
         i64 taken = 0;
         run_team(threads_, [&](int id, Team& team) {
@@ -102,7 +102,7 @@ template <class P> struct Stream {
             std::vector<i64> found;
             const i64 count = all.run(id, own, {tokens, tokens + batch}, found,
                                       [&](const i64* chosen, const Real* x, i64& row) {
-                                          const Chosen some{*table, chosen};
+                                          const Chosen some{table.get(), chosen};
                                           const Real* y = advance(id, turn, x, row, own,
                                                                   table ? &some : nullptr);
                                           turn ^= 1;
@@ -116,19 +116,9 @@ template <class P> struct Stream {
     }
 
 private:
-    static constexpr i64 largest_table = i64(1) << 22;  // numbers
-    const Kernel<P>* first_kernel_;
     int threads_ = 1, turn_ = 0;
     Clock::time_point last_{};
 
-    // The first layer's products with every embedding, where they are few enough.
-    std::unique_ptr<Stepper<P>> tabulated(const Draws<Real>& draws) const {
-        if (layers[0]->table_size(draws.vocabulary) > largest_table) return nullptr;
-        const std::vector<double> masks(first_kernel_->program.mask_widths.size(), 1.0);
-        auto table = std::make_unique<Stepper<P>>(*first_kernel_, draws.vocabulary, masks, 1);
-        table->hoist(0, draws.embedding, draws.width);
-        return table;
-    }
     // Whether a worker still looks for work since the last step, so that sharing this one pays.
     bool awake() const {
         return threads_ > 1 && Clock::now() - last_ < std::chrono::microseconds(20) &&

@@ -49,14 +49,18 @@ public:
 
     // Inputs of which each step takes some: what depends on them alone, computed beforehand.
     struct Chosen {
-        const Stepper& table;  // has seen all of them as its batch
+        const Stepper* table;  // has seen all of them as its batch
         const i64* numbers;    // of this step's
     };
-    // How many numbers a table of `count` inputs would hold.
-    i64 table_size(i64 count) const {
+    // A table of `count` inputs, `row` numbers apart; null where it would be too large.
+    std::unique_ptr<Stepper> tabulated(const Real* inputs, i64 count, i64 row) const {
         i64 size = 0;
         for (const Place& p : program_.places) size += p.hoisted() ? count * p.row : 0;
-        return size;
+        if (size > largest_table) return nullptr;
+        const std::vector<double> masks(masks_.size(), 1.0);  // nothing before a step reads them
+        auto table = std::make_unique<Stepper>(kernel_, count, masks, 1);
+        table->hoist(0, inputs, row);
+        return table;
     }
 
     // What depends on the input alone.
@@ -95,6 +99,7 @@ public:
 
 private:
     static constexpr i64 worth_sharing = i64(1) << 18;  // bytes of weights
+    static constexpr i64 largest_table = i64(1) << 22;  // numbers
 
     struct Hand {
         Frame<P> frame;
@@ -130,7 +135,7 @@ private:
             if (p.width > 0) frame.range(p.width, first, last);
             const i64 start = first * p.block, count = p.width > 0 ? (last - first) * p.block : p.row;
             for (i64 b = 0; b < call_.batch; ++b)
-                std::copy_n(chosen.table.shared_[k] + chosen.numbers[b] * p.row + start, count,
+                std::copy_n(chosen.table->shared_[k] + chosen.numbers[b] * p.row + start, count,
                             shared_[k] + b * p.row + start);
         }
     }

@@ -140,17 +140,13 @@ def find(name: str) -> Cell:
 
 
 def _known(name: str) -> Cell:
-    from sluice import cells
+    from sluice.cells.known import known
 
-    known = {
-        label.lower(): kind
-        for label, kind in vars(cells).items()
-        if isinstance(kind, type) and issubclass(kind, cells.Cell) and kind is not cells.Cell
-    }
-    found = known.get(name.lower().replace("-", "").replace("_", ""))
+    named = {label.lower(): kind for label, kind in known().items()}
+    found = named.get(name.lower().replace("-", "").replace("_", ""))
     if found is None:
         refuse(
-            f"there is no cell {name!r}; the cells are {', '.join(sorted(known))}, and your own "
+            f"there is no cell {name!r}; the cells are {', '.join(sorted(named))}, and your own "
             "as path/to/file.py:ClassName"
         )
     return found()

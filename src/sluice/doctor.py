@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
 import torch
 
 import sluice
-from sluice import cells, nn
+from sluice import nn
+from sluice.cells.known import known
 from sluice.run import kernels
 
 _INSTRUCTION_SETS = (
@@ -61,13 +61,7 @@ def backends() -> dict[str, str]:
     """For each layer and each cell: the backend that a plain call runs on here, and why."""
     layers = {name: getattr(nn, name)(4, 8) for name in ("LSTM", "GRU", "RNN")}
     told = {f"nn.{name}": str(layer.backend) for name, layer in layers.items()}
-    for name, cell in _cells():
+    for name, cell in known().items():
         layer = nn.Recurrent(cell, 4, 8, proj_size=4 if name == "ProjectedLSTM" else 0)
         told[f"nn.Recurrent(cells.{name})"] = str(layer.backend)
     return told
-
-
-def _cells() -> Iterator[tuple[str, type[cells.Cell]]]:
-    for name, value in sorted(vars(cells).items()):
-        if isinstance(value, type) and issubclass(value, cells.Cell) and value is not cells.Cell:
-            yield name, value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ import sluice
 from cell_list import CELLS
 from sluice.cells import SLSTM, LayerNormLSTM, ResetBeforeGRU, recurrent_dropout, zoneout
 from sluice.nn import Recurrent
+from sluice.run import kernels
 
 LAYERS: list[Any] = [
     lambda: sluice.nn.LSTM(3, 4, 2, learn_initial_state=True),
@@ -116,6 +118,25 @@ def test_a_stream_multiplies_as_its_layer_does(precision: str, hidden: int) -> N
     x = torch.randn(5, 2, 20)
     stream = layer.stream(2)
     assert torch.equal(torch.stack([stream(step) for step in x]), layer(x)[0])
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16", "int8"])
+def test_steps_are_the_same_bits_whoever_shares_them(precision: str) -> None:
+    """In a tight loop the threads share steps, after a pause one thread takes a step alone."""
+    layer, x = sluice.nn.LSTM(40, 192, 2).eval(), torch.randn(80, 3, 40)
+    layer.precision = precision
+    with torch.no_grad():
+        expected = layer(x)[0]
+    try:
+        for count in (1, 2, 3):
+            kernels.set_num_threads(count)
+            stream = layer.stream(3)
+            for t, row in enumerate(x):
+                if t % 20 == 0:
+                    time.sleep(0.001)
+                assert torch.equal(stream(row), expected[t]), (count, t)
+    finally:
+        kernels.set_num_threads(torch.get_num_threads())
 
 
 def test_what_lies_otherwise_in_memory() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 
+from sluice.run import kernels
 from sluice.sequence import Sampling, generate
 from sluice.sequence.errors import SequenceError
 from sluice.sequence.model import LanguageModel, ModelConfig
@@ -43,6 +44,29 @@ def test_the_same_tokens_as_the_reference(cell: str, options: Any, sampling: Sam
     assert found == generate(made, range(12), opening=opening, sampling=sampling)
     assert all(ids[0] in opening[0] and ids[1] == 7 for ids in found)
     assert sampling.top_k == 1 or len({tuple(ids) for ids in found}) > 1
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+def test_threads_share_the_layers_of_a_large_model(cell: str, threads: int) -> None:
+    torch.manual_seed(4)
+    made = LanguageModel(ModelConfig(90, cell, 40, 192, num_layers=2)).double()
+    kernels.set_num_threads(threads)
+    try:
+        found = generate(made, range(3), sampling=WAYS[0])
+    finally:
+        kernels.set_num_threads(torch.get_num_threads())
+    made.layers.prefer = "reference"
+    assert found == generate(made, range(3), sampling=WAYS[0])
+
+
+def test_a_vocabulary_too_large_for_a_table() -> None:
+    torch.manual_seed(4)
+    made = LanguageModel(ModelConfig(70_000, "lstm", 4, 16)).double()
+    sampling = Sampling(max_length=12, top_k=5)
+    found = generate(made, range(2), sampling=sampling)
+    made.layers.prefer = "reference"
+    assert found == generate(made, range(2), sampling=sampling)
 
 
 def test_float32_draws_by_seed_alone() -> None:

@@ -6,7 +6,6 @@ operands first, and the outputs. Equal graphs have equal texts.
 
 from __future__ import annotations
 
-import hashlib
 from functools import lru_cache
 
 from sluice.equations.graph import Affine, Elementwise, Graph, Leaf, Node, RowNorm
@@ -60,11 +59,6 @@ def from_text(text: str) -> Graph:
         tuple(found.masks),
         tuple(found.outputs),
     )
-
-
-def fingerprint(graph: Graph) -> str:
-    """A short name for exactly this graph: 16 hexadecimal digits of its text's SHA-256."""
-    return hashlib.sha256(to_text(graph).encode()).hexdigest()[:16]
 
 
 def _stack_line(stack: Stack) -> str:

@@ -1,10 +1,10 @@
 """Looking inside a model: what its gates did, and what the loss says of them."""
 
+from sluice.extras import MissingExtra as MissingExtra
 from sluice.insight import plots as plots
 from sluice.insight.ablation import held as held
 from sluice.insight.dynamics import Trajectory as Trajectory
 from sluice.insight.dynamics import trajectory as trajectory
-from sluice.insight.extras import MissingExtra as MissingExtra
 from sluice.insight.faults import Fault as Fault
 from sluice.insight.faults import first_fault as first_fault
 from sluice.insight.fixed_points import FixedPoints as FixedPoints

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sluice.insight.extras import MissingExtra
+from sluice.extras import MissingExtra
 
 if TYPE_CHECKING:
     import xarray

@@ -52,7 +52,6 @@ class Words:
     ) -> None:
         self.graph, self.program, self.sizes, self.addresses = graph, program, sizes, addresses
         self._numbers = {p.name: k for k, p in enumerate(graph.parameters)}
-        self._shapes = {p.name: p.shape(sizes) for p in graph.parameters}
         self._matrices: list[list[int]] = []
         self._norms = {norm.name: norm for norm in graph.norms}
 

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from sluice.extras import how_to_install
+
 
 class TuneError(ValueError):
     """Base of this package's errors; its message is meant for people."""
@@ -15,10 +17,7 @@ class MissingExtra(TuneError):
     """A library that only tunes need is not installed."""
 
     def __init__(self, library: str) -> None:
-        super().__init__(
-            f"This needs the library {library}, which is not installed; "
-            "run: pip install 'sluice-rnn[tunes]'"
-        )
+        super().__init__(how_to_install(library, "tunes"))
 
 
 class BadMusic(TuneError):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
-from sluice.insight.extras import MissingExtra
+from sluice.extras import MissingExtra
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
