@@ -75,7 +75,7 @@ check: lint types imports sizes test
 # or, under ThreadSanitizer, every access that two threads make. One instruction set: builds are slow.
 SANITIZE_ISA ?= v3
 # TSan cannot follow a fork of a process with threads.
-THREADED := several_callers or processor or masks_are or float64 or any_shape or neighbours or stream
+THREADED := several_callers or processor or masks_are or float64 or any_shape or neighbours or stream or threads_share
 
 sanitize: LIBRARIES = libasan libubsan
 sanitize: SANITIZERS = address,undefined
@@ -85,7 +85,7 @@ sanitize-threads: LIBRARIES = libtsan
 sanitize-threads: SANITIZERS = thread
 sanitize-threads: SANITIZE_ISA = generic
 sanitize-threads: CHOSEN = tests/run/test_threads.py tests/run/test_cpu.py tests/nn/test_stream.py \
-	-k "$(THREADED)"
+	tests/sequence/test_generate_on_kernels.py -k "$(THREADED)"
 
 sanitize sanitize-threads: $(READY)
 	$(BIN)/cmake -S . -B build/$@ -G Ninja -DSLUICE_SANITIZE=$(SANITIZERS) \

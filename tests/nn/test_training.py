@@ -77,7 +77,10 @@ found = torch.cat([p.grad.flatten() for p in layer.parameters()])
 alone = torch.autograd.grad(layer(x)[0].sin().mean(), list(layer.parameters()))
 torch.testing.assert_close(found, torch.cat([g.flatten() for g in alone]))
 dist.destroy_process_group()
+os._exit(0)
 """
+# No interpreter is taken down, as gloo's threads may then still hold tensors, and abort
+# (pytorch/pytorch#179291); what fails above leaves with its own exit code.
 
 
 @pytest.mark.skipif(not torch.distributed.is_available(), reason="torch without distributed")
@@ -90,6 +93,5 @@ def test_two_processes_have_the_gradients_of_one(tmp_path: Path) -> None:
         subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
         for command in commands
     ]
-    for process in running:
-        _, told = process.communicate(timeout=120)
-        assert process.returncode == 0, told
+    told = [process.communicate(timeout=120)[1] for process in running]
+    assert [process.returncode for process in running] == [0, 0], told
