@@ -211,7 +211,7 @@ def test_weights_that_cannot_be_read(trained: Path, tmp_path: Path) -> None:
 
 def test_no_traceback_from_a_real_process(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "sluice.cli", "compose", "--weights", tmp_path / "none"],
+        [sys.executable, "-m", "sluice", "compose", "--weights", tmp_path / "none"],
         capture_output=True,
         text=True,
         cwd=tmp_path,
@@ -226,7 +226,7 @@ def test_no_traceback_from_a_real_process(tmp_path: Path) -> None:
 def test_ctrl_c_keeps_whole_weights(tunes: Path, tmp_path: Path) -> None:
     process = subprocess.Popen(
         [
-            *(sys.executable, "-m", "sluice.cli", "train", "tunes"),
+            *(sys.executable, "-m", "sluice", "train", "tunes"),
             *("--data", tunes, "--out", tmp_path, "--minutes", "0.5"),
         ],
         stdout=subprocess.PIPE,

@@ -1,8 +1,7 @@
-"""The command line: thin commands that call the library."""
+"""The command that trains a model, and what it shows meanwhile."""
 
 from __future__ import annotations
 
-import secrets
 from contextlib import AbstractContextManager
 from enum import StrEnum
 from pathlib import Path
@@ -11,74 +10,24 @@ from typing import TYPE_CHECKING, Annotated, Self
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
-from rich.table import Table
 
-from sluice import __version__, cli_show
+from sluice.cli.told import told_in_one_sentence
 
 if TYPE_CHECKING:
     from sluice import sequence
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-train_app = typer.Typer(no_args_is_help=True, help="Train a model.")
-app.add_typer(train_app, name="train")
+app = typer.Typer(no_args_is_help=True, help="Train a model.")
 
-_FOLDER = Path("tunes-out")
-_WEIGHTS = "tunes.safetensors"
+FOLDER = Path("tunes-out")
+WEIGHTS = "tunes.safetensors"
 
 
-def main() -> None:
-    app()
-
-
-def _one_sentence() -> AbstractContextManager[None]:
+def one_sentence() -> AbstractContextManager[None]:
     """Tell what went wrong on stderr in one sentence, and leave with exit code 2."""
     from sluice.sequence import SequenceError
     from sluice.tunes.errors import TuneError
 
-    return cli_show.told_in_one_sentence(SequenceError, TuneError)
-
-
-def _show_version(wanted: bool) -> None:
-    if wanted:
-        typer.echo(f"sluice {__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def sluice(
-    version: Annotated[
-        bool,
-        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
-    ] = False,
-) -> None:
-    """Recurrent networks whose cell is written once, as its update equations."""
-
-
-@app.command("doctor")
-def doctor() -> None:
-    """Show what this machine offers, and which backend each cell runs on here and why."""
-    from sluice import doctor as examination
-
-    console = Console()
-    for title, lines in (
-        ("This machine", examination.machine()),
-        ("Backends", examination.backends()),
-    ):
-        table = Table(title=title, title_justify="left", show_header=False, box=None)
-        table.add_column(no_wrap=True, style="bold")
-        table.add_column(overflow="fold")
-        for name, value in lines.items():
-            table.add_row(name, value)
-        console.print(table)
-        console.print()
-    console.print(
-        "'fused' is the cell's equations compiled, 'native' torch's own layer, 'reference' a "
-        "Python loop of torch operations over time."
-    )
-
-
-app.command("show")(cli_show.show)
-app.command("sketch")(cli_show.sketch)
+    return told_in_one_sentence(SequenceError, TuneError)
 
 
 class _TrainingPrecision(StrEnum):
@@ -86,19 +35,13 @@ class _TrainingPrecision(StrEnum):
     bfloat16 = "bfloat16"
 
 
-class _Precision(StrEnum):
-    float32 = "float32"
-    bfloat16 = "bfloat16"
-    int8 = "int8"
-
-
-@train_app.command("tunes")
+@app.command("tunes")
 def train_tunes(
     data: Annotated[
         list[Path] | None,
         typer.Option(help="A file or folder of ABC in place of the collections; repeatable."),
     ] = None,
-    out: Annotated[Path, typer.Option(help="The folder for the weights.")] = _FOLDER,
+    out: Annotated[Path, typer.Option(help="The folder for the weights.")] = FOLDER,
     minutes: Annotated[float, typer.Option(help="How long to train.")] = 2.0,
     epochs: Annotated[
         float | None, typer.Option(help="Train this often over the data instead: repeatable.")
@@ -112,7 +55,7 @@ def train_tunes(
     ] = _TrainingPrecision.float32,
 ) -> None:
     """Learn folk tunes; Ctrl-C stops early and keeps the best weights."""
-    with _one_sentence():
+    with one_sentence():
         import torch
 
         from sluice.files import require_writable
@@ -121,7 +64,7 @@ def train_tunes(
         # Threads that share a processor wait for each other at every one of a step's barriers.
         torch.set_num_threads(threads)
 
-        console, weights = Console(), out / _WEIGHTS
+        console, weights = Console(), out / WEIGHTS
         plan = learn.plan(seconds=None if epochs else 60 * minutes, epochs=epochs, seed=seed)
         require_writable(out)
         prepared = learn.prepare(data)
@@ -137,43 +80,6 @@ def train_tunes(
             highlight=False,
             soft_wrap=True,
         )
-
-
-@app.command("compose")
-def compose_tunes(
-    weights: Annotated[Path, typer.Option(help="What `sluice train tunes` wrote.")] = (
-        _FOLDER / _WEIGHTS
-    ),
-    temperature: Annotated[float, typer.Option(help="Below 1 tamer, above 1 wilder.")] = 0.9,
-    seed: Annotated[
-        int | None, typer.Option(min=0, help="The same seed, the same tune; else a new one.")
-    ] = None,
-    meter: Annotated[str | None, typer.Option(help="As in 6/8.")] = None,
-    mode: Annotated[str | None, typer.Option(help="maj, min, dor, mix, ...")] = None,
-    count: Annotated[int, typer.Option(min=1, help="How many tunes.")] = 1,
-    start: Annotated[
-        str | None, typer.Option(help="First notes to continue, in ABC, as in 'G2 E FED'.")
-    ] = None,
-    out: Annotated[Path, typer.Option(help="The folder for ABC and MIDI.")] = _FOLDER,
-    precision: Annotated[
-        _Precision, typer.Option(help="What the kernels multiply in.")
-    ] = _Precision.float32,
-) -> None:
-    """Compose tunes: ABC on the terminal and in a file, and MIDI files."""
-    with _one_sentence():
-        from sluice.tunes import compose, measures
-
-        console = Console()
-        chosen = secrets.randbelow(1_000_000) if seed is None else seed
-        composer = compose.Composer.load(weights, precision)
-        tunes = composer.compose(
-            count=count, temperature=temperature, seed=chosen, meter=meter, mode=mode, start=start
-        )
-        files = compose.write(tunes, out)
-        typer.echo("\n".join(tune.abc(number) for number, tune in enumerate(tunes, 1)))
-        console.print(measures.table(tunes, composer))
-        again = "" if seed is not None else f"The same again: --seed {chosen}. "
-        typer.echo(f"{again}Written: {', '.join(map(str, files))}")
 
 
 class _Live:
@@ -218,7 +124,3 @@ class _Live:
             overflow="ellipsis",
             no_wrap=True,
         )
-
-
-if __name__ == "__main__":
-    main()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterator
-from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from sluice.cli.told import refuse, told_in_one_sentence
 
 if TYPE_CHECKING:
     from sluice.cells import Cell
@@ -27,23 +27,6 @@ class Form(StrEnum):
 class ThemeName(StrEnum):
     light = "light"
     dark = "dark"
-
-
-def refuse(message: str) -> NoReturn:
-    """Say on stderr what is wrong, in one sentence, and leave with exit code 2."""
-    typer.echo(f"sluice: {' '.join(message.split()).removesuffix('.')}.", err=True)
-    raise typer.Exit(2)
-
-
-@contextmanager
-def told_in_one_sentence(*kinds: type[Exception]) -> Iterator[None]:
-    """Refuse with what an error of these kinds, or of a file, says."""
-    try:
-        yield
-    except kinds as error:
-        refuse(str(error))
-    except OSError as error:
-        refuse(f"{error.filename or 'A file'}: {error.strerror or error}; choose another place")
 
 
 def show(

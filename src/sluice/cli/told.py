@@ -1,0 +1,26 @@
+"""How a command says what went wrong: one sentence on stderr, exit code 2."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NoReturn
+
+import typer
+
+
+def refuse(message: str) -> NoReturn:
+    """Say on stderr what is wrong, in one sentence, and leave with exit code 2."""
+    typer.echo(f"sluice: {' '.join(message.split()).removesuffix('.')}.", err=True)
+    raise typer.Exit(2)
+
+
+@contextmanager
+def told_in_one_sentence(*kinds: type[Exception]) -> Iterator[None]:
+    """Refuse with what an error of these kinds, or of a file, says."""
+    try:
+        yield
+    except kinds as error:
+        refuse(str(error))
+    except OSError as error:
+        refuse(f"{error.filename or 'A file'}: {error.strerror or error}; choose another place")
