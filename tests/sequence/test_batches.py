@@ -1,6 +1,7 @@
 import torch
 
-from sluice.sequence.batches import by_length, pad, shuffled
+from sluice.sequence.batches import Bucketed, by_length, pad, shuffled
+from sluice.sequence.vocabulary import PADDING
 
 SEQUENCES = [[10 + number] * (1 + number * 7 % 23) for number in range(101)]
 
@@ -35,3 +36,17 @@ def test_the_generator_alone_decides_the_order() -> None:
 
     assert order(1) == order(1)
     assert order(1) != order(2)
+
+
+def test_an_epoch_is_the_same_whenever_asked_and_from_any_batch_on() -> None:
+    source = Bucketed([[3] * (1 + place % 7) for place in range(50)], batch_size=4, seed=5)
+    once, again = (list(source.batches(2)) for _ in range(2))
+    rest = list(source.batches(2, first=5))
+    assert len(once) == len(source) == 13
+    assert all(torch.equal(a.inputs, b.inputs) for a, b in zip(once, again, strict=True))
+    assert all(torch.equal(a.targets, b.targets) for a, b in zip(once[5:], rest, strict=True))
+    other = list(source.batches(3))
+    assert [b.inputs.shape for b in other] != [b.inputs.shape for b in once]
+    assert sum(int((b.targets > PADDING).sum()) for b in other) == sum(
+        len(sequence) + 1 for sequence in source.sequences
+    )

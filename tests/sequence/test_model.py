@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from sluice.sequence import LanguageModel, ModelConfig, SequenceError
+from sluice.sequence.batch import Batch
 from sluice.sequence.batches import pad
 
 
@@ -74,3 +75,17 @@ def test_tied_weights_are_one_parameter() -> None:
 def test_a_bad_configuration_is_refused(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(SequenceError, match=message):
         small(**changes)
+
+
+def test_the_loss_sums_what_is_no_padding() -> None:
+    torch.manual_seed(0)
+    model = LanguageModel(ModelConfig(vocabulary_size=7, hidden_size=5)).eval()
+    tokens = torch.tensor([[1, 1], [4, 5], [6, 2], [2, 0]])
+    (total, items), _ = model.loss(Batch(tokens[:-1], tokens[1:]))
+    logits, _ = model(tokens[:-1])
+    expected = sum(
+        -logits[time, column].log_softmax(0)[tokens[time + 1, column]]
+        for time, column in [(0, 0), (1, 0), (2, 0), (0, 1), (1, 1)]
+    )
+    assert items == 5
+    torch.testing.assert_close(total, expected)

@@ -30,10 +30,10 @@ class Batch:
 
 
 class Loss(NamedTuple):
-    """A loss summed over `count` items (tokens, labels, values); a scalar tensor and a number."""
+    """A loss summed over `items` (tokens, labels, values): a scalar tensor and their number."""
 
     total: Tensor
-    count: int
+    items: int
 
 
 class Source(Protocol):
@@ -43,7 +43,8 @@ class Source(Protocol):
     goes on in sequence `b` of the next, and the state is carried over (truncated BPTT).
     """
 
-    carries: bool
+    @property
+    def carries(self) -> bool: ...
 
     def __len__(self) -> int: ...
 

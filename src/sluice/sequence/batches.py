@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
+from sluice.sequence.batch import Batch
 from sluice.sequence.vocabulary import END, PADDING, START
 
 _POOL = 16
@@ -47,3 +51,28 @@ def shuffled(
         batches = list(by_length(pool, batch_size))
         for place in torch.randperm(len(batches), generator=generator).tolist():
             yield batches[place]
+
+
+@dataclass(frozen=True)
+class Bucketed:
+    """A `Source` of whole sequences of ids, in batches of similar length, anew for each epoch.
+
+    >>> source = Bucketed([[7, 8], [9], [7]], batch_size=2, seed=0)
+    >>> len(source), [batch.inputs.shape[1] for batch in source.batches(epoch=0)]
+    (2, [1, 2])
+    """
+
+    sequences: Sequence[Sequence[int]]
+    batch_size: int
+    seed: int
+
+    carries: ClassVar[bool] = False
+
+    def __len__(self) -> int:
+        return math.ceil(len(self.sequences) / self.batch_size)
+
+    def batches(self, epoch: int, first: int = 0) -> Iterator[Batch]:
+        """As `Source.batches`; the order depends on `seed` and `epoch` alone."""
+        generator = torch.Generator().manual_seed(hash((self.seed, epoch)) % 2**63)
+        for tokens in islice(shuffled(self.sequences, self.batch_size, generator), first, None):
+            yield Batch(tokens[:-1], tokens[1:])

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from sluice.nn import GRU, LSTM, RNN
+from sluice.sequence.batch import Batch, Loss
 from sluice.sequence.errors import SequenceError
 from sluice.sequence.vocabulary import PADDING
 
@@ -99,3 +100,12 @@ class LanguageModel(nn.Module):
         hidden, state = self.layers(self.embedding(tokens), state)
         weight = self.embedding.weight if self.config.tied else self.readout.weight
         return functional.linear(self.dropout(hidden), weight, self.readout.bias), state
+
+    def loss(self, batch: Batch, state: State | None = None) -> tuple[Loss, State]:
+        """Cross-entropy in nats, summed over the targets that are no padding."""
+        logits, state = self(batch.inputs, state)
+        targets = batch.targets.flatten()
+        total = functional.cross_entropy(
+            logits.flatten(0, 1), targets, ignore_index=PADDING, reduction="sum"
+        )
+        return Loss(total, int((targets != PADDING).sum())), state
