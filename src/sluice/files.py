@@ -23,9 +23,16 @@ def write_whole(path: Path, content: bytes) -> None:
             os.fsync(file.fileno())
         beside.chmod(0o666 & ~_umask())
         beside.replace(path)
+        _flush_folder(path.parent)
     except BaseException:
         beside.unlink(missing_ok=True)
         raise
+
+
+def remove_leftovers(folder: Path, pattern: str) -> None:
+    """Remove what a process killed inside `write_whole` left beside files named like `pattern`."""
+    for left in folder.glob(f".{pattern}.*"):
+        left.unlink(missing_ok=True)
 
 
 def require_writable(folder: Path) -> None:
@@ -37,6 +44,16 @@ def require_writable(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=folder):
         pass
+
+
+def _flush_folder(folder: Path) -> None:
+    """See that the folder's new entry is on the disk, too, where the system knows such a thing."""
+    if os.name == "posix":
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def _umask() -> int:

@@ -9,9 +9,10 @@ from sluice.sequence.generate import Sampling as Sampling
 from sluice.sequence.generate import generate as generate
 from sluice.sequence.model import LanguageModel as LanguageModel
 from sluice.sequence.model import ModelConfig as ModelConfig
-from sluice.sequence.plan import Plan as Plan
-from sluice.sequence.train import Outcome as Outcome
-from sluice.sequence.train import Progress as Progress
-from sluice.sequence.train import loss_per_token as loss_per_token
-from sluice.sequence.train import train as train
+from sluice.sequence.training import Outcome as Outcome
+from sluice.sequence.training import Plan as Plan
+from sluice.sequence.training import Progress as Progress
+from sluice.sequence.training import evaluate as evaluate
+from sluice.sequence.training import loss_per_token as loss_per_token
+from sluice.sequence.training import train as train
 from sluice.sequence.vocabulary import Vocabulary as Vocabulary

@@ -18,8 +18,11 @@ from sluice.sequence import (
     Vocabulary,
 )
 from sluice.sequence import train as train_sequences
+from sluice.sequence.batches import Bucketed
 from sluice.tunes import corpora, families, measures
 from sluice.tunes.corpora import Collection
+
+_BATCH = 16
 
 
 @dataclass(frozen=True)
@@ -50,9 +53,7 @@ def plan(seconds: float | None = None, epochs: float | None = None, seed: int = 
     Raises:
         SequenceError: a budget that is missing or not positive.
     """
-    return Plan(
-        seconds=seconds, epochs=epochs, seed=seed, batch_size=16, learning_rate=0.008, validations=8
-    )
+    return Plan(seconds=seconds, epochs=epochs, seed=seed, learning_rate=0.008, validations=8)
 
 
 def train(
@@ -94,8 +95,8 @@ def train(
 
     return train_sequences(
         model,
-        [vocabulary.encode(tokens) for tokens in training],
-        [vocabulary.encode(tune.tokens) for tune in prepared.split.validation],
+        Bucketed([vocabulary.encode(tokens) for tokens in training], _BATCH, plan.seed),
+        Bucketed([vocabulary.encode(t.tokens) for t in prepared.split.validation], 64, 0),
         plan,
         on_progress=on_progress,
         on_best=keep,

@@ -17,8 +17,11 @@ from sluice.sequence import (
     loss_per_token,
     train,
 )
+from sluice.sequence.batches import Bucketed
 
 RISING = [[start + step for step in range(3 + start % 4)] for start in (3, 4, 5, 6)] * 20
+DATA = Bucketed(RISING, batch_size=8, seed=0)
+FEW = Bucketed(RISING[:4], batch_size=64, seed=0)
 
 
 def model(dropout: float = 0.0) -> LanguageModel:
@@ -30,8 +33,9 @@ def model(dropout: float = 0.0) -> LanguageModel:
 
 def trained(**plan: Any) -> tuple[LanguageModel, Outcome]:
     learner = model(dropout=0.1)
-    values: dict[str, Any] = {"epochs": 4, "batch_size": 8, "learning_rate": 0.02, **plan}
-    return learner, train(learner, RISING, RISING[:4], Plan(**values))
+    values: dict[str, Any] = {"epochs": 4, "learning_rate": 0.02, **plan}
+    data = Bucketed(RISING, batch_size=8, seed=values.get("seed", 0))
+    return learner, train(learner, data, FEW, Plan(**values))
 
 
 def weights(learner: LanguageModel) -> dict[str, torch.Tensor]:
@@ -73,8 +77,8 @@ def test_a_budget_in_seconds_ends_by_the_clock() -> None:
     reports: list[Progress] = []
     outcome = train(
         model(),
-        RISING,
-        RISING[:4],
+        DATA,
+        FEW,
         Plan(seconds=100, validations=4),
         on_progress=reports.append,
         clock=lambda: float(next(ticks)),
@@ -95,9 +99,9 @@ def test_the_best_weights_are_kept_and_announced() -> None:
     announced: list[tuple[float, dict[str, torch.Tensor]]] = []
     outcome = train(
         learner,
-        RISING,
-        falling,
-        Plan(epochs=5, batch_size=8, learning_rate=0.05, validations=10),
+        DATA,
+        Bucketed(falling, batch_size=8, seed=0),
+        Plan(epochs=5, learning_rate=0.05, validations=10),
         on_best=lambda loss: announced.append((loss, weights(learner))),
     )
     losses = [loss for loss, _ in announced]
@@ -118,9 +122,9 @@ def test_an_interrupt_ends_cleanly_with_the_best_weights(stop_at: int) -> None:
 
     outcome = train(
         learner,
-        RISING,
-        RISING[:4],
-        Plan(epochs=4, batch_size=8),
+        DATA,
+        FEW,
+        Plan(epochs=4),
         on_progress=interrupt,
         on_best=announced.append,
     )
@@ -142,20 +146,19 @@ def test_a_loss_that_is_no_number_stops_and_keeps_the_best() -> None:
     with pytest.raises(TrainingDiverged, match=r"after step 20.*below 0.004.*best validation"):
         train(
             learner,
-            RISING,
-            RISING[:4],
-            Plan(epochs=4, batch_size=8, validations=8),
+            DATA,
+            FEW,
+            Plan(epochs=4, validations=8),
             on_progress=poison,
         )
     torch.testing.assert_close(weights(learner), kept, rtol=0, atol=0)
 
 
 @pytest.mark.parametrize(
-    ("training", "validation", "named"),
-    [([], [[3]], "training"), ([[3]], [], "validation"), ([[3], []], [[3]], "training")],
+    ("training", "validation", "named"), [([], RISING, "training"), (RISING, [], "validation")]
 )
 def test_no_data_is_refused(
     training: list[list[int]], validation: list[list[int]], named: str
 ) -> None:
     with pytest.raises(SequenceError, match=f"The {named} data needs"):
-        train(model(), training, validation, Plan(epochs=1))
+        train(model(), Bucketed(training, 8, 0), Bucketed(validation, 8, 0), Plan(epochs=1))

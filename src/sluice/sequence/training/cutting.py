@@ -1,0 +1,45 @@
+"""Batches cut in time and into columns, and states cut off from what computed them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._pytree import tree_map_only
+
+from sluice.sequence.batch import Batch
+
+
+def span(batch: Batch, first: int, last: int) -> Batch:
+    """The steps from `first` up to `last`."""
+    lengths = batch.lengths
+    return Batch(
+        batch.inputs[first:last],
+        batch.targets[first:last],
+        None if lengths is None else (lengths - first).clamp(0, last - first),
+        None if batch.resets is None else batch.resets[first:last],
+    )
+
+
+def columns(batch: Batch, first: int, last: int) -> Batch:
+    """The sequences from `first` up to `last`."""
+    targets = batch.targets
+    return Batch(
+        batch.inputs[:, first:last],
+        targets[first:last] if targets.dim() == 1 else targets[:, first:last],
+        None if batch.lengths is None else batch.lengths[first:last],
+        None if batch.resets is None else batch.resets[:, first:last],
+    )
+
+
+def moved(batch: Batch, device: torch.device) -> Batch:
+    """The batch on a device; what says where it is ends (`lengths`) goes along."""
+    given = {name: value for name, value in vars(batch).items() if value is not None}
+    return replace(batch, **{name: value.to(device) for name, value in given.items()})
+
+
+def detached(state: Any) -> Any:
+    """A state (tensors in tuples, lists or dicts) cut off from what computed it."""
+    return tree_map_only(Tensor, Tensor.detach, state)

@@ -1,0 +1,75 @@
+"""Going on from a checkpoint: whether it may be, and what it holds."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from sluice.sequence.errors import CheckpointError
+from sluice.sequence.training.checkpoints import Checkpoints, decoded
+from sluice.sequence.training.processes import Group
+
+
+def found(
+    folder: Path, group: Group, *, resume: bool, plan: dict[str, Any], shapes: dict[str, list[int]]
+) -> dict[str, Any] | None:
+    """The state to go on from, or None where training begins anew; every process gets the same.
+
+    Args:
+        folder: where `Checkpoints` lie.
+        group: rank 0 reads for all.
+        resume: whether to go on.
+        plan: what decides the result, as JSON values.
+        shapes: of the model's weights.
+
+    Raises:
+        CheckpointError: to go on, and nothing is whole, or plan or model are others; or not to go
+            on, and the training there has not ended.
+    """
+    content, refused = group.from_first(_read(folder) if group.rank == 0 else None)
+    if refused is not None and resume:
+        raise CheckpointError(refused)
+    state = None if content is None else decoded(content)
+    if state is None or not resume:
+        _require_ended(state, folder)
+        if group.rank == 0:
+            Checkpoints(folder).clear()
+        return None
+    _require_same(state, folder, plan, shapes)
+    return state
+
+
+def _read(folder: Path) -> tuple[bytes | None, str | None]:
+    try:
+        return Checkpoints(folder).load(), None
+    except CheckpointError as error:
+        return None, str(error)
+
+
+def _require_ended(state: dict[str, Any] | None, folder: Path) -> None:
+    if state is not None and state["ledger"]["ended"] is None:
+        raise CheckpointError(
+            f"{folder} holds a training that stopped after step {state['ledger']['steps']}; "
+            "resume it, or give another folder, or remove its last-*.state to begin anew."
+        )
+
+
+def _require_same(
+    state: dict[str, Any], folder: Path, plan: dict[str, Any], shapes: dict[str, list[int]]
+) -> None:
+    before = json.loads(state["plan"])
+    now = json.loads(json.dumps(plan))
+    for name in sorted(before.keys() | now.keys()):
+        if before.get(name) != now.get(name):
+            raise CheckpointError(
+                f"The training in {folder} had {name} = {before.get(name)}, but now it is "
+                f"{now.get(name)}; resume it as it was, or begin a new one in another folder."
+            )
+    kept = {name: list(tensor.shape) for name, tensor in state["shared"]["model"].items()}
+    for name in sorted(kept.keys() | shapes.keys()):
+        if kept.get(name) != shapes.get(name):
+            raise CheckpointError(
+                f"The training in {folder} is of another model: {name} has the shape "
+                f"{kept.get(name, 'none')} there, and {shapes.get(name, 'none')} here."
+            )

@@ -1,0 +1,40 @@
+"""Ctrl-C and SIGTERM, heard between two steps."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+
+class Stop:
+    """Whether somebody has asked training to end."""
+
+    def __init__(self) -> None:
+        self.wanted = False
+
+    @contextmanager
+    def listening(self, signals: tuple[int, ...]) -> Iterator[None]:
+        """Note the first such signal inside a ``with`` block; a second one does what it always did.
+
+        Only a process's main thread can listen.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {number: signal.getsignal(number) for number in signals}
+
+        def note(number: int, frame: FrameType | None) -> None:
+            self.wanted = True
+            signal.signal(number, before[number])
+
+        heard = [number for number in signals if before[number] not in (signal.SIG_IGN, None)]
+        for number in heard:
+            signal.signal(number, note)
+        try:
+            yield
+        finally:
+            for number in heard:
+                signal.signal(number, before[number])
