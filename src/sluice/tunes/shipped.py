@@ -1,0 +1,91 @@
+"""The model of tunes that comes with the package: how it is trained, and where it lies.
+
+The recipe takes about an hour on two cores. It learns from the collections whose terms are clear
+(`sluice.tunes.terms`), split by family; `python -m sluice.tunes.shipped OUT` runs it, and goes on
+where it was broken off.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import torch
+from rich.console import Console
+
+from sluice.sequence import Outcome, Plan, Progress
+from sluice.sequence.training.schedules import Cosine
+from sluice.tunes import corpora, families, learn, terms
+
+SHAPE = learn.Shape(
+    embedding_size=256,
+    hidden_size=512,
+    num_layers=2,
+    dropout=0.5,
+    embedding_dropout=0.1,
+    batch_size=32,
+)
+PLAN = Plan(
+    epochs=36,
+    learning_rate=2.5e-3,
+    schedule=Cosine(),
+    warmup=0.05,
+    weight_decay=0.05,
+    betas=(0.9, 0.99),
+    clip=0.5,
+    validations=36,
+    precision="bfloat16",
+)
+
+
+def prepare(*, by_family: bool = True) -> learn.Prepared:
+    """The tunes that the model learns from, split by family, or at random for comparison.
+
+    Raises:
+        MissingExtra: music21 is not installed.
+    """
+    collection = corpora.load(doubt=terms.doubt)
+    split = families.split if by_family else families.at_random
+    return learn.Prepared(collection, split(collection.tunes, seed=0))
+
+
+def train(folder: Path, *, by_family: bool = True) -> Outcome:
+    """Run the recipe; weights and checkpoints come to lie in `folder`.
+
+    Raises:
+        SequenceError, OSError: as `learn.train`.
+    """
+    return learn.train(
+        prepare(by_family=by_family),
+        folder / "tunes.safetensors",
+        PLAN,
+        shape=SHAPE,
+        precision="bfloat16",
+        folder=folder,
+        resume=True,
+        on_progress=_tell,
+    )
+
+
+def _tell(progress: Progress) -> None:
+    if progress.validated:
+        Console().print(
+            f"{progress.part:4.0%}  {progress.seconds:6.0f} s  loss {progress.loss:.3f}  "
+            f"validation {progress.validation:.4f}  best {progress.best:.4f}",
+            highlight=False,
+        )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Train the model of tunes that is shipped.")
+    parser.add_argument("out", type=Path, help="the folder for weights and checkpoints")
+    parser.add_argument("--random-split", action="store_true", help="heed no families")
+    parser.add_argument("--threads", type=int, default=1)
+    chosen = parser.parse_args()
+    torch.set_num_threads(chosen.threads)
+    outcome = train(chosen.out, by_family=not chosen.random_split)
+    Console().print(f"{outcome.validation:.4f} nats per token after {outcome.seconds:.0f} s")
+
+
+if __name__ == "__main__":
+    main()
