@@ -9,6 +9,7 @@ from sluice.insight.faults import Fault as Fault
 from sluice.insight.faults import first_fault as first_fault
 from sluice.insight.fixed_points import FixedPoints as FixedPoints
 from sluice.insight.fixed_points import fixed_points as fixed_points
+from sluice.insight.folder import load_recording as load_recording
 from sluice.insight.gradients import CellPath as CellPath
 from sluice.insight.gradients import cell_path as cell_path
 from sluice.insight.gradients import connectivity as connectivity
@@ -34,6 +35,8 @@ from sluice.insight.probes import correlated_units as correlated_units
 from sluice.insight.probes import matching_places as matching_places
 from sluice.insight.probes import probe as probe
 from sluice.insight.probes import units_on as units_on
-from sluice.insight.recording import Recorded as Recorded
+from sluice.insight.recorded import Recorded as Recorded
 from sluice.insight.recording import Tape as Tape
 from sluice.insight.recording import record as record
+from sluice.insight.weights import WeightGradients as WeightGradients
+from sluice.insight.weights import weight_gradients as weight_gradients

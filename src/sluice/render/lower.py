@@ -182,17 +182,16 @@ class Forward:
 
 
 @lru_cache(maxsize=128)
-def lower(graph: Graph, biased: bool, recording: bool = False) -> Program:
+def lower(graph: Graph, biased: bool, recorded: tuple[str, ...] = ()) -> Program:
     """The program of ``graph``; ``biased`` says whether the layer has its biases.
 
-    With ``recording`` the way back also keeps the derivative with respect to every named value.
+    The way back also keeps the derivatives with respect to the named values ``recorded``.
     """
     from sluice.render.lower_back import Back
 
     forward = Forward(graph, biased)
     back = Back(forward)
-    if recording:
-        back.record()
+    back.record(recorded)
     backward = back.phases()
     step = forward.step.phases()
     hoisted = forward.hoisted.phases()
