@@ -169,6 +169,9 @@ def test_a_layer_under_two_names_is_one() -> None:
         layer(torch.randn(4, 2, 3))
     assert tape["first"] is tape["second"] and torch.equal(tape.h, tape["second"].h)
     assert list(tape.tensors()) == [f"first.l0.{n}" for n in tape["first"].places["l0"]]
+    with sluice.record(model, layers=["second"]) as tape:
+        layer(torch.randn(4, 2, 3))
+    assert tape["second"].h.shape == (4, 2, 3)
 
 
 def test_an_exception_ends_the_recording() -> None:

@@ -40,7 +40,7 @@ class Values(Mapping[str, Tensor]):
 
     def _missing(self, name: str) -> str:
         hint = ""
-        if (self._prefix + name).startswith(PRE) and not any(
+        if f"{self._prefix}{name}.".startswith(PRE) and not any(
             known.startswith(PRE) for known in self._recording.names
         ):
             hint = "; pre-activations are recorded with sluice.record(model, pre=True)"

@@ -59,7 +59,11 @@ class Tape:
                 f"{type(model).__name__} holds no recurrent layer of sluice.nn to record; "
                 "sluice.nn.convert(model) makes its torch layers ours"
             )
-        self._wanted = selection.within({n: one._module for n, one in self._modules.items()})
+        wanted = selection.within({n: one._module for n, one in self._modules.items()})
+        self._wanted = {(self._modules[n]._name, place): w for (n, place), w in wanted.items()}
+        chosen = {name for name, _ in self._wanted}
+        self._by_module = {m: one for m, one in self._by_module.items() if one._name in chosen}
+        self._modules = {n: one for n, one in self._modules.items() if one._name in chosen}
 
     def __enter__(self) -> Tape:
         if listening.listening(self):

@@ -26,13 +26,14 @@ class Selection:
 
         Raises ValueError for a layer or a value that there is not, and for ``every`` below 1.
         """
-        if self.every < 1:
+        if not isinstance(self.every, int) or self.every < 1:
             raise ValueError(f"every= is a number of steps from 1 on, not {self.every}")
         names = None if self.names is None else frozenset(_several(self.names, "names"))
         wanted = Wanted(names, self.pre, self.maps, self.every)
         places = self._places(modules)
         self._check_names(wanted, {name: modules[name] for name, _ in places})
-        return dict.fromkeys(places, wanted)
+        having = (at for at in places if wanted.of(modules[at[0]].cell.graph))
+        return dict.fromkeys(having, wanted)
 
     def _places(self, modules: Mapping[str, RecurrentStack]) -> list[tuple[str, int]]:
         every = {name: range(one.num_layers * one.directions) for name, one in modules.items()}
