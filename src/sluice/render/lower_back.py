@@ -14,7 +14,7 @@ from sluice.equations.graph import (
 )
 from sluice.equations.ops import greater, where
 from sluice.render.body import ADD_BLOCK, LOAD, PARAMETER
-from sluice.render.lower import Forward
+from sluice.render.lower_forward import Forward
 from sluice.render.program import (
     CHUNK,
     CONST,
