@@ -64,10 +64,11 @@ def _text(found: Cell, form: Form) -> str:
 
 
 def _typeset(found: Cell, out: Path, theme: str) -> None:
+    from sluice.extras import MissingExtra
     from sluice.render.picture import PictureError, format_of, save
     from sluice.render.typeset import typeset
 
-    with told_in_one_sentence(PictureError):
+    with told_in_one_sentence(PictureError, MissingExtra):
         format_of(out)
         save(typeset(found.graph, theme), out)
 
@@ -83,13 +84,14 @@ def sketch(
     theme: Annotated[ThemeName, typer.Option(help="Of the picture.")] = ThemeName.light,
 ) -> None:
     """Draw a cell's unit from its equations, whole or step by step."""
+    from sluice.extras import MissingExtra
     from sluice.files import write_whole
     from sluice.render import picture
     from sluice.render import sketch as sketches
 
     found = find(cell)
     path = out or Path(f"{found.graph.name}.svg")
-    with told_in_one_sentence(picture.PictureError):
+    with told_in_one_sentence(picture.PictureError, MissingExtra):
         ending = picture.format_of(path)
         drawn = (
             sketches.series(found.graph, theme) if steps else [sketches.sketch(found.graph, theme)]

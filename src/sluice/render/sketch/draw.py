@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sluice.equations.graph import Graph
-from sluice.render.picture import THEMES, PictureError, Theme, figure, settings
+from sluice.render.picture import PictureError, figure, settings
 from sluice.render.sketch.label import Box, Label, labels
 from sluice.render.sketch.parts import Parts
 from sluice.render.sketch.place import POINTS, TRACK, Places, Spot, place
 from sluice.render.sketch.route import NoWayError, Router, Wire
+from sluice.render.theme import Theme, themed
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -53,15 +54,15 @@ def layout(graph: Graph) -> Layout:
 def sketch(graph: Graph, theme: str = "light", upto: int | None = None) -> Figure:
     r"""The unit of ``graph`` as a matplotlib figure; ``upto`` reveals only its first steps.
 
-    Raises `sluice.render.picture.PictureError` where matplotlib is missing or a cell
-    too intricate.
+    Raises MissingExtra where matplotlib is missing, `sluice.render.picture.PictureError` for a cell
+    that is too intricate, ValueError for an unknown theme.
 
     Example:
         >>> from sluice.cells import LSTM
         >>> sketch(LSTM().graph).axes[0].texts[0].get_text()
         '$\\sigma$'
     """
-    colours = THEMES[theme]
+    colours = themed(theme)
     with settings():
         made = layout(graph)
         return _Drawing(made, colours, upto).run()
@@ -80,7 +81,7 @@ def series(graph: Graph, theme: str = "light") -> list[Figure]:
     with settings():
         made = layout(graph)
         steps = range(1, len(made.places.steps) + 1)
-        return [_Drawing(made, THEMES[theme], upto).run() for upto in steps]
+        return [_Drawing(made, themed(theme), upto).run() for upto in steps]
 
 
 class _Drawing:
@@ -114,7 +115,7 @@ class _Drawing:
         return self.upto is None or step < self.upto
 
     def _ink(self, step: int) -> str:
-        return self.theme.ink if self._shown(step) else self.theme.faint
+        return self.theme.ink if self._shown(step) else self.theme.grid
 
     def _outline(self) -> None:
         from matplotlib.patches import FancyBboxPatch
@@ -127,7 +128,7 @@ class _Drawing:
                 box.top - box.bottom,
                 boxstyle="round,pad=0,rounding_size=1.2",
                 facecolor=self.theme.body,
-                edgecolor=self.theme.faint,
+                edgecolor=self.theme.grid,
                 linewidth=1.2,
                 zorder=0,
             )
