@@ -38,5 +38,7 @@ from sluice.insight.probes import units_on as units_on
 from sluice.insight.recorded import Recorded as Recorded
 from sluice.insight.recording import Tape as Tape
 from sluice.insight.recording import record as record
+from sluice.insight.sketches import sketch_saved as sketch_saved
+from sluice.insight.sketches import sketch_with as sketch_with
 from sluice.insight.weights import WeightGradients as WeightGradients
 from sluice.insight.weights import weight_gradients as weight_gradients

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from errno import ENOENT
 from pathlib import Path
 
 import numpy as np
@@ -88,7 +89,7 @@ def load_recording(path: str | os.PathLike[str]) -> dict[str, Tensor]:
     if path.is_dir():
         return _from_folder(path)
     if not path.exists():
-        raise FileNotFoundError(f"there is no recording at {path}")
+        raise FileNotFoundError(ENOENT, "there is no recording", str(path))
     try:
         return safetensors.torch.load_file(path)
     except SafetensorError as error:

@@ -115,8 +115,7 @@ class Tape:
         if not isinstance(found, Steps) or found.stream is not stream:
             if place in kept:
                 kept.clear()
-            names = want.of(job.graph)
-            found = kept[place] = Steps(stream, names, backend, want.every)
+            found = kept[place] = Steps(stream, job.graph, want, backend)
         found.append(read)
 
     def _key(self, layer: object, place: int) -> tuple[str, int]:
@@ -286,6 +285,28 @@ def record(
     """
     selection = Selection(layers, names, pre, maps, every)
     return Tape(model, selection, None if to is None else Folder(Path(to)))
+
+
+def place_of(
+    source: Tape | RecordedModule | Recorded,
+    layer: str | None = None,
+    number: int = 0,
+    reverse: bool = False,
+) -> Recorded:
+    """One layer in one direction of what was recorded, or of a part of it.
+
+    Raises KeyError where the model has no module ``layer``, ValueError where there are several and
+    none is named, IndexError and RuntimeError as `RecordedModule.layer`.
+    """
+    if isinstance(source, Recorded):
+        return source
+    if isinstance(source, RecordedModule):
+        return source.layer(number, reverse)
+    if layer is None and len(source) > 1:
+        raise ValueError(
+            f"the model has several recurrent layers; say which of {', '.join(source)}"
+        )
+    return source[next(iter(source)) if layer is None else layer].layer(number, reverse)
 
 
 def _named_modules(model: nn.Module | Stream) -> Iterator[tuple[str, nn.Module | Stream]]:

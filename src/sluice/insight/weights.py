@@ -11,7 +11,7 @@ from torch import Tensor
 
 from sluice.equations.watched import learned_maps
 from sluice.insight.recorded import Recorded, RecordedModule
-from sluice.insight.recording import Tape
+from sluice.insight.recording import Tape, place_of
 from sluice.run.recording import Recording
 
 _NUMBERS_AT_ONCE = 1 << 22
@@ -72,7 +72,7 @@ def weight_gradients(
         >>> torch.allclose(found.full["weight_hh.forget"].sum(0), model.weight_hh_l0.grad[rows])
         True
     """
-    place = _place(tape, layer, number, reverse)
+    place = place_of(tape, layer, number, reverse)
     maps = _maps(place)
     steps, sizes, full = list(steps), dict[str, Tensor](), dict[str, Tensor]()
     for name, part in maps.items():
@@ -86,18 +86,6 @@ def weight_gradients(
             sizes[f"bias_{name}"] = part.delta.double().sum(1).norm(dim=-1)
             full[f"bias_{name}"] = part.delta[steps].sum(1)
     return WeightGradients(sizes, full if steps else {})
-
-
-def _place(
-    tape: Tape | RecordedModule | Recorded, layer: str | None, number: int, reverse: bool
-) -> Recorded:
-    if isinstance(tape, Recorded):
-        return tape
-    if isinstance(tape, RecordedModule):
-        return tape.layer(number, reverse)
-    if layer is None and len(tape) > 1:
-        raise ValueError(f"the model has several recurrent layers; say which of {', '.join(tape)}")
-    return tape[next(iter(tape)) if layer is None else layer].layer(number, reverse)
 
 
 @dataclass(frozen=True)

@@ -164,15 +164,16 @@ class Steps:
     """What a stream's steps leave: named values, a row of time for each step (or every k-th).
 
     Attributes:
-        names, backend, every: As of a `Recording`.
+        graph, names, backend, every: As of a `Recording`.
         stream: Whose steps they are.
     """
 
     has_gradients = False
 
-    def __init__(self, stream: object, names: tuple[str, ...], backend: str, every: int) -> None:
-        self.stream, self.names, self.backend, self.every = stream, names, backend, every
-        self._count, self._rows = 0, {name: list[Tensor]() for name in names}
+    def __init__(self, stream: object, graph: Graph, wanted: Wanted, backend: str) -> None:
+        self.stream, self.graph, self.backend = stream, graph, backend
+        self.names, self.every = wanted.of(graph), wanted.every
+        self._count, self._rows = 0, {name: list[Tensor]() for name in self.names}
 
     def append(self, read: Read) -> None:
         """One more step, ``(1, batch, width)`` each."""
