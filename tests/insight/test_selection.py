@@ -194,7 +194,7 @@ def test_files_that_are_no_recording(tmp_path: Path) -> None:
         insight.load_recording(tmp_path / "text")
     with pytest.raises(ValueError, match="holds no recording"):
         insight.load_recording(tmp_path)
-    with pytest.raises(FileNotFoundError, match="there is no recording: .*nothing"):
+    with pytest.raises(FileNotFoundError, match=r"there is no recording: .*nothing"):
         insight.load_recording(tmp_path / "nothing")
 
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _LINE, _CASING = 1.8, 1.7
 _LEADING, _CAPTION = 2.3, 0.85
+_SCALE = 10.0
+_SAID = "value on a wire; a gate is filled as far as it is open"
 
 
 def sketch(
@@ -102,6 +104,9 @@ class Drawing:
         self.left, self.bottom = -2.5, box.bottom - 5.6
         self.bottom -= (3.2 if painted else 0.0) + (lines * _LEADING + 0.9 if lines else 0.0)
         self.right, self.top = box.right + 4.5, box.top + (3.4 if title else 1.0)
+        if painted:  # about as wide as what is written there
+            self.right = max(self.right, box.left + _SCALE + 1.0 + 0.42 * len(_SAID))
+        self.right = max(self.right, box.left + 0.53 * len(title or ""))
         width, height = self.right - self.left, self.top - self.bottom
         self.figure = figure(width * TRACK, height * TRACK, theme)
         self.axes = self.figure.add_axes((0, 0, 1, 1))
@@ -306,7 +311,7 @@ class Drawing:
         """Which colour is which value, in a row of its own."""
         from matplotlib.patches import Rectangle
 
-        left, y, width, parts = self.made.box.left, self.made.box.bottom - 6.9, 10.0, 40
+        left, y, width, parts = self.made.box.left, self.made.box.bottom - 6.9, _SCALE, 40
         for k in range(parts):
             shade = painted.shade(painted.limit * (2 * (k + 0.5) / parts - 1))
             corner = (left + width * k / parts, y - 0.4)
@@ -316,8 +321,7 @@ class Drawing:
         for at, value in ((0.0, -painted.limit), (0.5, 0.0), (1.0, painted.limit)):
             text = f"${value:.3g}$"
             self._text(left + at * width, y - 1.1, text, self.theme.ink, POINTS * 0.55)
-        said = "value on a wire; a gate is filled as far as it is open"
-        self._text(left + width + 0.8, y, said, self.theme.ink, POINTS * 0.65, "left")
+        self._text(left + width + 0.8, y, _SAID, self.theme.ink, POINTS * 0.65, "left")
 
     def _legend(self) -> None:
         """What the shapes mean, in a row below."""
