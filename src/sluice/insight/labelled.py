@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from sluice.equations.watched import watched
 from sluice.extras import MissingExtra
 from sluice.insight.recorded import Recorded, RecordedModule, Values
 
@@ -12,11 +13,15 @@ if TYPE_CHECKING:
     import xarray
 
 
+_DIMENSIONS = {"input": "input", "projection": "projection"}
+
+
 def to_xarray(modules: Mapping[str, RecordedModule]) -> xarray.DataTree:
     """Of modules by name, a node for each place, ``encoder/l0_reverse``, and in it each value.
 
     Dimensions are ``time``, ``batch`` and ``unit``; a projected state has ``projection`` in place
-    of ``unit``. Where there are derivatives, the node has a child ``gradient`` with the same names.
+    of ``unit``, and what a map reads of the input has ``input``. Where there are derivatives, the
+    node has a child ``gradient`` with the same names.
 
     Where only every k-th step was kept, ``time`` has coordinates.
 
@@ -39,10 +44,11 @@ def to_xarray(modules: Mapping[str, RecordedModule]) -> xarray.DataTree:
 
 
 def _variables(values: Values) -> dict[str, tuple[tuple[str, str, str], object]]:
-    arrays = values.numpy()
-    units = max(array.shape[2] for array in arrays.values())
-    widths = {name: "unit" if a.shape[2] == units else "projection" for name, a in arrays.items()}
-    return {name: (("time", "batch", widths[name]), array) for name, array in arrays.items()}
+    named = watched(values._recording.graph, pre=True, maps=True).named
+    return {
+        name: (("time", "batch", _DIMENSIONS.get(named[name].width, "unit")), array)
+        for name, array in values.numpy().items()
+    }
 
 
 def _steps(place: Recorded) -> dict[str, range]:

@@ -5,6 +5,7 @@ The switch is a context variable: it reaches the thread (or task) that turned it
 
 from __future__ import annotations
 
+import threading
 import weakref
 from contextvars import ContextVar
 from dataclasses import replace
@@ -50,7 +51,7 @@ class Changing(Protocol):
 
 _listeners: ContextVar[tuple[Listener, ...]] = ContextVar("sluice_recordings", default=())
 _changing: weakref.WeakSet[Changing] = weakref.WeakSet()
-_on = 0
+_on, _lock = 0, threading.Lock()
 
 
 def start(listener: Listener) -> None:
@@ -67,15 +68,17 @@ def stop(listener: Listener) -> None:
 
 def _count(more: int) -> None:
     global _on
-    _on += more
-    for one in list(_changing):
-        one.recordings_changed(_on > 0)
+    with _lock:
+        _on += more
+        for one in list(_changing):
+            one.recordings_changed(_on > 0)
 
 
 def tell(one: Changing) -> None:
     """Tell ``one`` from now on, and now, whether there are recordings."""
-    _changing.add(one)
-    one.recordings_changed(_on > 0)
+    with _lock:
+        _changing.add(one)
+        one.recordings_changed(_on > 0)
 
 
 def listening(listener: Listener) -> bool:
