@@ -4,10 +4,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import torch
+from matplotlib.figure import Figure
+
+import sluice
 from sluice import Cell, Gate, sigmoid, tanh
 from sluice.cells import GRU, LSTM
+from sluice.files import write_whole
 from sluice.render.picture import save
-from sluice.render.sketch import series, sketch
+from sluice.render.sketch import animated, series, sketch
 from sluice.render.typeset import typeset
 
 
@@ -22,11 +27,22 @@ class Leaky(Cell):
         return {"h": k * h + (1 - k) * g, "leak": k, "candidate": g}
 
 
+def recorded() -> Figure:
+    """An LSTM that keeps much, at one step of a slow signal."""
+    torch.manual_seed(0)
+    layer = sluice.nn.LSTM(1, 16, forget_bias=2.0).double()  # one picture on every machine
+    with torch.no_grad(), sluice.record(layer) as tape:
+        layer(torch.linspace(0, 12, 40).double().sin().reshape(-1, 1, 1) * 3)
+    return sluice.insight.sketch_with(tape, step=12, unit=3)
+
+
 def main(folder: Path) -> None:
     """Write every picture of the page into ``folder``."""
     save(sketch(LSTM().graph), folder / "lstm.svg")
     save(typeset(LSTM().graph), folder / "lstm-equations.svg")
     save(series(LSTM().graph)[1], folder / "lstm-input.svg")
+    write_whole(folder / "lstm-moving.svg", animated(LSTM().graph))
+    save(recorded(), folder / "lstm-values.svg")
     save(sketch(GRU().graph), folder / "gru.svg")
     save(sketch(Leaky().graph), folder / "leaky.svg")
 

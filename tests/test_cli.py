@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load_file
 from typer.testing import CliRunner, Result
 
+import sluice
 from sluice.cells import Elman
 from sluice.cli import app
 
@@ -290,6 +291,28 @@ def test_pictures_are_written_where_asked(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     made = sorted(path.name for path in tmp_path.glob("*.png"))
     assert made == ["l-1.png", "l-2.png", "l-3.png", "l-4.png"]
+
+
+def test_a_sketch_moves_or_shows_what_was_recorded(tmp_path: Path) -> None:
+    assert run("sketch", "gru", "--animate", "--out", tmp_path / "g.svg").exit_code == 0
+    assert "prefers-reduced-motion" in (tmp_path / "g.svg").read_text()
+    layer, tape = sluice.nn.GRU(3, 4), tmp_path / "tape.safetensors"
+    with sluice.record(layer) as recorded:
+        layer(torch.randn(5, 2, 3))
+    recorded.save(tape)
+    made = run("sketch", "gru", "--recording", tape, "--step", 4, "--unit", 1, "--unit", 2,
+               "--out", tmp_path / "r.svg")  # fmt: skip
+    assert made.exit_code == 0, made.output
+    for arguments, said in (
+        (("--animate", "--out", tmp_path / "a.png"), "only an .svg moves, not 'a.png'"),
+        (("--animate", "--steps"), "exclude each other"),
+        (("--recording", tape, "--step", 5), "step 5 was not kept; there are 0 to 4"),
+        (("--recording", tape, "--layer", "l1"), "there is no layer 'l1' of"),
+        (("--recording", tmp_path / "none"), "none: there is no recording"),
+    ):
+        assert said in sentence(run("sketch", "gru", *arguments))
+    assert "is no LSTM" in sentence(run("sketch", "lstm", "--recording", tape))
+    assert not list(tmp_path.glob("a*"))
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,17 @@ def test_a_lone_layer_without_derivatives() -> None:
     assert list(node.data_vars) == ["h", "reset", "update", "candidate"] and not node.children
 
 
+def test_maps_have_the_width_of_what_they_read() -> None:
+    layer = sluice.nn.LSTM(3, 5, proj_size=2)
+    with sluice.record(layer, maps=True, pre=True) as tape:
+        layer(torch.randn(4, 2, 3))[0].sum().backward()
+    node = tape.xarray()["l0"]
+    assert dict(node["gradient"].sizes) == {
+        "time": 4, "batch": 2, "unit": 5, "projection": 2, "input": 3,
+    }  # fmt: skip
+    np.testing.assert_array_equal(node["pre.forget"], tape.pre.forget)
+
+
 def test_without_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "xarray", None)
     with pytest.raises(sluice.insight.MissingExtra, match=r"pip install 'sluice-rnn\[xarray\]'"):

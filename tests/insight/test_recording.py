@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_sequence
 
 import sluice
-from sluice.run import kernels, recording
+from sluice.run import kernels, listening
 from sluice.run.choose import _told
 
 
@@ -139,7 +139,7 @@ def test_the_last_call_is_kept_and_nothing_after_the_block() -> None:
         layer(first)
         layer(second)
     kept = tape.h
-    assert torch.equal(kept, layer(second)[0]) and not recording.active()
+    assert torch.equal(kept, layer(second)[0]) and not listening.active()
     layer(third)
     assert tape.h is kept
     with tape:  # and again
@@ -169,13 +169,16 @@ def test_a_layer_under_two_names_is_one() -> None:
         layer(torch.randn(4, 2, 3))
     assert tape["first"] is tape["second"] and torch.equal(tape.h, tape["second"].h)
     assert list(tape.tensors()) == [f"first.l0.{n}" for n in tape["first"].places["l0"]]
+    with sluice.record(model, layers=["second"]) as tape:
+        layer(torch.randn(4, 2, 3))
+    assert tape["second"].h.shape == (4, 2, 3)
 
 
 def test_an_exception_ends_the_recording() -> None:
     layer = sluice.nn.GRU(3, 3)
     with pytest.raises(ZeroDivisionError), sluice.record(layer):
         _ = 1 / 0
-    assert not recording.active()
+    assert not listening.active()
 
 
 def test_another_thread_is_not_recorded() -> None:

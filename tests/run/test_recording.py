@@ -15,10 +15,12 @@ import sluice
 from cell_list import CELLS
 from run.jobs import cast, draw, error
 from sluice.cells import Cell
+from sluice.equations.graph import Elementwise
 from sluice.equations.specs import Sizes
+from sluice.equations.watched import watched
 from sluice.run import cpu, eager, kernels
 from sluice.run.passes import Pass, named
-from sluice.run.recording import Recording
+from sluice.run.recording import Recording, Wanted
 
 RUNS: dict[str, Callable[..., Any]] = {"fused": cpu.run, "reference": eager.run}
 WAYS: list[dict[str, Any]] = [
@@ -165,6 +167,55 @@ def test_values_and_derivatives(backend: str, name: str) -> None:
             assert recording.value(key).shape == values[key].shape
             difference = (recording.gradient(key) - gradients[key]).abs().max()
             assert difference < 1e-9 * (1 + gradients[key].abs().max()), (way, key)
+
+
+@pytest.mark.parametrize("name", OWN)
+@pytest.mark.parametrize("backend", RUNS)
+def test_watched_graphs_give_the_same_bits(backend: str, name: str) -> None:
+    graph = OWN[name]().graph
+    narrow = ("bfloat16", "int8") if name in ("gru", "layer-norm-lstm", "projected") else ()
+    for precision in ("float32", *narrow) if backend == "fused" else (None,):
+        options = {"precision": precision} if precision else {}
+        way = {"lengths": True, "resets": True}
+        job = cast(draw(graph, Sizes(20, 36, 18), 5, 3, **way), torch.float32)
+        y, last = RUNS[backend](job, **options)
+        more = replace(job, graph=watched(graph, pre=True, maps=True))
+        _, found = recorded(RUNS[backend], more, **options)
+        assert all(torch.equal(a, b) for a, b in zip((y, *last), found, strict=True))
+
+
+@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("backend", RUNS)
+def test_preactivations_are_what_enters_the_gates(backend: str, name: str) -> None:
+    graph = CELLS[name]().graph
+    job = draw(graph, Sizes(3, 4, 2), 5, 3, lengths=True, reverse=True)
+    recording, outputs = recorded(RUNS[backend], replace(job, graph=watched(graph, True, False)))
+    torch.autograd.backward(outputs, upstream(outputs))
+    functions = {"sigmoid": torch.sigmoid, "tanh": torch.tanh}
+    gates = {g for stack in graph.stacks for g, _ in stack.gates if stack.name in ("ih", "hh")}
+    assert {n for n in recording.names if n.startswith("pre.")} >= {f"pre.{g}" for g in gates}
+    for gate in gates & set(graph.named):
+        node = graph.named[gate]
+        if isinstance(node, Elementwise) and node.op in functions:
+            before = recording.value(f"pre.{gate}").requires_grad_()
+            after = torch.where(job.valid, functions[node.op](before), 0.0)
+            torch.testing.assert_close(after.detach(), recording.value(gate))
+            (expected,) = torch.autograd.grad(after, before, recording.gradient(gate))
+            torch.testing.assert_close(recording.gradient(f"pre.{gate}"), expected)
+
+
+def test_only_what_is_recorded_has_its_derivative_kept() -> None:
+    job = draw(CELLS["lstm"]().graph, Sizes(3, 5), 4, 2)
+    recording = Recording(job, None, Wanted(frozenset({"forget"}), every=3))
+    y, _ = cpu.run(job, recording=recording)
+    y.sum().backward()
+    whole, (z, *_) = recorded(cpu.run, job)
+    z.sum().backward()
+    assert recording.names == ("forget",)
+    assert torch.equal(recording.value("forget"), whole.value("forget")[::3])
+    assert torch.equal(recording.gradient("forget"), whole.gradient("forget")[::3])
+    kept = cpu.prepare(job.graph, job.sizes, True, torch.float64, ("forget",)).program.recorded
+    assert set(kept) == {"forget"}
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16", "int8"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -64,10 +64,11 @@ def _text(found: Cell, form: Form) -> str:
 
 
 def _typeset(found: Cell, out: Path, theme: str) -> None:
+    from sluice.extras import MissingExtra
     from sluice.render.picture import PictureError, format_of, save
     from sluice.render.typeset import typeset
 
-    with told_in_one_sentence(PictureError):
+    with told_in_one_sentence(PictureError, MissingExtra):
         format_of(out)
         save(typeset(found.graph, theme), out)
 
@@ -80,25 +81,65 @@ def sketch(
     steps: Annotated[
         bool, typer.Option("--steps", help="A series, NAME-1, NAME-2, ..., that reveals it.")
     ] = False,
+    animate: Annotated[
+        bool, typer.Option("--animate", help="One .svg that reveals it step by step.")
+    ] = False,
     theme: Annotated[ThemeName, typer.Option(help="Of the picture.")] = ThemeName.light,
+    recording: Annotated[
+        Path | None,
+        typer.Option(help="Colour it by a recording: a .safetensors file, or a folder."),
+    ] = None,
+    layer: Annotated[
+        str | None, typer.Option(help="Whose values, as encoder.l0; if there are several.")
+    ] = None,
+    step: Annotated[int, typer.Option(help="Of the recording, counted from 0.")] = 0,
+    sequence: Annotated[int, typer.Option(help="Of the recording's batch.")] = 0,
+    unit: Annotated[
+        list[int] | None, typer.Option(help="Of the layer; several: their mean. Else of all.")
+    ] = None,
 ) -> None:
-    """Draw a cell's unit from its equations, whole or step by step."""
+    """Draw a cell's unit from its equations: whole, step by step, or with recorded values."""
+    from sluice.extras import MissingExtra
     from sluice.files import write_whole
     from sluice.render import picture
-    from sluice.render import sketch as sketches
 
+    if sum((steps, animate, recording is not None)) > 1:
+        refuse("--steps, --animate and --recording exclude each other; choose one")
     found = find(cell)
     path = out or Path(f"{found.graph.name}.svg")
-    with told_in_one_sentence(picture.PictureError):
+    with told_in_one_sentence(picture.PictureError, MissingExtra, ValueError, IndexError):
         ending = picture.format_of(path)
-        drawn = (
-            sketches.series(found.graph, theme) if steps else [sketches.sketch(found.graph, theme)]
-        )
-        whole = [picture.encoded(one, ending) for one in drawn]
+        if animate and ending != "svg":
+            refuse(f"only an .svg moves, not {path.name!r}")
+        if recording is not None:
+            at = {"step": step, "sequence": sequence, "unit": unit}
+            whole = [_coloured(found, recording, layer, ending, theme, **at)]
+        else:
+            whole = _sketched(found, ending, theme, steps, animate)
         for number, content in enumerate(whole, 1):
             place = path.with_stem(f"{path.stem}-{number}") if steps else path
             write_whole(place, content)
             typer.echo(place)
+
+
+def _sketched(found: Cell, ending: str, theme: str, steps: bool, animate: bool) -> list[bytes]:
+    from sluice.render import sketch as sketches
+    from sluice.render.picture import encoded
+
+    if animate:
+        return [sketches.animated(found.graph, theme)]
+    if steps:
+        return [encoded(one, ending) for one in sketches.series(found.graph, theme)]
+    return [encoded(sketches.sketch(found.graph, theme), ending)]
+
+
+def _coloured(
+    found: Cell, recording: Path, layer: str | None, ending: str, theme: str, **at: Any
+) -> bytes:
+    from sluice.insight import sketch_saved
+    from sluice.render.picture import encoded
+
+    return encoded(sketch_saved(found.graph, recording, layer, theme=theme, **at), ending)
 
 
 def _show_llvm(cell: str, found: Cell, part: str, double: bool) -> None:

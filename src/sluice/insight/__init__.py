@@ -9,6 +9,7 @@ from sluice.insight.faults import Fault as Fault
 from sluice.insight.faults import first_fault as first_fault
 from sluice.insight.fixed_points import FixedPoints as FixedPoints
 from sluice.insight.fixed_points import fixed_points as fixed_points
+from sluice.insight.folder import load_recording as load_recording
 from sluice.insight.gradients import CellPath as CellPath
 from sluice.insight.gradients import cell_path as cell_path
 from sluice.insight.gradients import connectivity as connectivity
@@ -18,6 +19,9 @@ from sluice.insight.jacobians import lyapunov_spectrum as lyapunov_spectrum
 from sluice.insight.jacobians import product_singular_values as product_singular_values
 from sluice.insight.jacobians import step_jacobians as step_jacobians
 from sluice.insight.keras import from_keras as from_keras
+from sluice.insight.matching import Match as Match
+from sluice.insight.matching import matching_places as matching_places
+from sluice.insight.matching import units_on as units_on
 from sluice.insight.memory import Distribution as Distribution
 from sluice.insight.memory import Saturation as Saturation
 from sluice.insight.memory import memory_capacity as memory_capacity
@@ -28,12 +32,13 @@ from sluice.insight.memory import timescales as timescales
 from sluice.insight.opening import Opened as Opened
 from sluice.insight.opening import from_state_dict as from_state_dict
 from sluice.insight.opening import from_torch as from_torch
-from sluice.insight.probes import Match as Match
 from sluice.insight.probes import Probe as Probe
 from sluice.insight.probes import correlated_units as correlated_units
-from sluice.insight.probes import matching_places as matching_places
 from sluice.insight.probes import probe as probe
-from sluice.insight.probes import units_on as units_on
-from sluice.insight.recording import Recorded as Recorded
+from sluice.insight.recorded import Recorded as Recorded
 from sluice.insight.recording import Tape as Tape
 from sluice.insight.recording import record as record
+from sluice.insight.sketches import sketch_saved as sketch_saved
+from sluice.insight.sketches import sketch_with as sketch_with
+from sluice.insight.weights import WeightGradients as WeightGradients
+from sluice.insight.weights import weight_gradients as weight_gradients

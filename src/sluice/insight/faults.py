@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from sluice.equations.graph import topological
-from sluice.insight.recording import Recorded, RecordedModule, Tape
+from sluice.insight.recorded import Recorded, RecordedModule
+from sluice.insight.recording import Tape
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ def _first(
     recorded: Recorded, module: RecordedModule, reverse: bool
 ) -> tuple[str, int, int, int, str] | None:
     best: tuple[int, str, Tensor] | None = None
-    for name in _in_order(module):
+    for name in (name for name in _in_order(module) if name in recorded):
         wrong = (~recorded[name].isfinite()).nonzero()
         if len(wrong):
             row = wrong[wrong[:, 0] == (wrong[:, 0].max() if reverse else wrong[0, 0])][0]
@@ -96,7 +97,7 @@ def _first(
     _, name, row = best
     step, sequence, unit = row.tolist()
     kind = "NaN" if bool(recorded[name][step, sequence, unit].isnan()) else "infinity"
-    return name, step, sequence, unit, kind
+    return name, step * recorded.every, sequence, unit, kind
 
 
 def _in_order(module: RecordedModule) -> list[str]:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from sluice.equations.graph import Elementwise, Graph, Leaf, Node
 from sluice.insight.dynamics import Trajectory, trajectory
-from sluice.insight.recording import Recorded, RecordedModule
+from sluice.insight.recorded import Recorded, RecordedModule
 from sluice.nn.stack import RecurrentStack
 
 _ROWS_AT_ONCE = 64

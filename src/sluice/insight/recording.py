@@ -3,159 +3,31 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import safetensors.torch
-import torch
 from torch import Tensor, nn
 
 from sluice.files import write_whole
+from sluice.insight.folder import Folder
 from sluice.insight.labelled import to_xarray
+from sluice.insight.recorded import Recorded as Recorded
+from sluice.insight.recorded import RecordedModule as RecordedModule
+from sluice.insight.recorded import as_array
+from sluice.insight.selection import Selection
+from sluice.insight.size import bytes_of, require_room
 from sluice.nn.stack import RecurrentStack
-from sluice.run import recording as switch
+from sluice.nn.stream import Stream
+from sluice.run import listening
+from sluice.run.passes import Pass
+from sluice.run.recording import Read, Recording, Steps, Wanted
+from sluice.run.shelf import Shelf
 
 if TYPE_CHECKING:
     import xarray
-
-
-class Values(Mapping[str, Tensor]):
-    """Tensors by name, ``(time, batch, width)`` each; ``values.forget`` is ``values["forget"]``.
-
-    They are read from the tape when first asked for. Where a sequence has ended they are zero.
-    A name that a mapping has a use for, such as ``items``, is at hand in brackets alone.
-    """
-
-    def __init__(self, recording: switch.Recording, place: str) -> None:
-        self._recording, self._place = recording, place
-
-    def __getitem__(self, name: str) -> Tensor:
-        """The value called ``name``. Raises KeyError where the cell has none of that name."""
-        if name not in self._recording.names:
-            raise KeyError(_no_name(self._place, name, self._recording.names))
-        return self._recording.value(name)
-
-    def __getattr__(self, name: str) -> Tensor:
-        if name.startswith("_") or name not in self._recording.names:
-            raise AttributeError(_no_name(self._place, name, self._recording.names))
-        return self[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._recording.names)
-
-    def __len__(self) -> int:
-        return len(self._recording.names)
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} of {self._place}: {', '.join(self)}>"
-
-    def numpy(self) -> dict[str, np.ndarray[Any, Any]]:
-        """All of them as NumPy arrays (bfloat16, which NumPy lacks, as float32)."""
-        return {name: _array(tensor) for name, tensor in self.items()}
-
-
-class Gradient(Values):
-    """The total derivative of the loss with respect to each named value, through all paths.
-
-    It is that of the last ``backward()`` that came by. Reading raises RuntimeError before one, or
-    where the recorded pass ran without gradients.
-    """
-
-    def __getitem__(self, name: str) -> Tensor:
-        if name not in self._recording.names:
-            raise KeyError(_no_name(self._place, name, self._recording.names))
-        return self._recording.gradient(name)
-
-
-class Recorded(Values):
-    """One layer in one direction: its named values, and with `gradient` their derivatives."""
-
-    @property
-    def gradient(self) -> Gradient:
-        """The derivatives, by the same names."""
-        return Gradient(self._recording, f"the gradient of {self._place}")
-
-    @property
-    def has_gradient(self) -> bool:
-        """Whether a backward pass has come by."""
-        return self._recording.has_gradients
-
-    @property
-    def backend(self) -> str:
-        """The backend that ran, ``"fused"`` or ``"reference"``."""
-        return self._recording.backend
-
-
-class RecordedModule:
-    """The last call of one recurrent module: a `Recorded` for each of its layers and directions.
-
-    Where there is only one, its values are at hand here: ``tape["encoder"].forget``,
-    ``tape["encoder"].gradient.forget``.
-    """
-
-    def __init__(self, name: str, module: RecurrentStack) -> None:
-        self._name, self._module = name, module
-        self._recordings: dict[int, switch.Recording] = {}
-
-    @property
-    def places(self) -> dict[str, Recorded]:
-        """Every layer and direction, ``"l0"``, ``"l0_reverse"``, ``"l1"``, … as torch names them.
-
-        Raises RuntimeError where no call has been recorded.
-        """
-        self._require()
-        found = {}
-        for place, recording in sorted(self._recordings.items()):
-            layer, direction = divmod(place, self._module.directions)
-            label = f"l{layer}" + "_reverse" * direction
-            found[label] = Recorded(recording, f"{self._told} {label}")
-        return found
-
-    def layer(self, number: int, reverse: bool = False) -> Recorded:
-        """One layer, counted from 0, in one direction.
-
-        Raises IndexError where the module has no such layer or direction, RuntimeError where no
-        call has been recorded.
-        """
-        places, label = self.places, f"l{number}" + "_reverse" * reverse
-        if label not in places:
-            raise IndexError(f"{self._told} has no {label}; it has {', '.join(places)}")
-        return places[label]
-
-    def __getitem__(self, name: str) -> Tensor:
-        return self._only(name)[name]
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("_"):
-            raise AttributeError(name)
-        return getattr(self._only(name), name)
-
-    def __repr__(self) -> str:
-        return f"<RecordedModule {self._told}: {len(self._recordings)} places>"
-
-    def _only(self, name: str) -> Recorded:
-        places = self.places
-        if len(places) > 1:
-            calls = [f"layer({label[1:]})" for label in places if "_" not in label]
-            calls += ["layer(0, reverse=True)"] if "l0_reverse" in places else []
-            raise AttributeError(
-                f"{self._told} has {len(places)} places, {', '.join(places)}: say whose '{name}', "
-                f"as in {' or '.join(calls[-2:])}"
-            )
-        return next(iter(places.values()))
-
-    @property
-    def _told(self) -> str:
-        return f"'{self._name}'" if self._name else f"the {type(self._module).__name__}"
-
-    def _require(self) -> None:
-        if not self._recordings:
-            raise RuntimeError(
-                f"{self._told} has recorded nothing: call the model inside the with block "
-                "(a compiled or exported program is not recorded)"
-            )
 
 
 class Tape:
@@ -165,45 +37,122 @@ class Tape:
     itself where it is a recurrent layer. Where there is one module in all, its values are at hand
     on the tape: ``tape.forget``, ``tape.gradient.forget``, ``tape.layer(1).forget``.
 
-    Only the last call of each module is kept. After the ``with`` block nothing more is recorded,
-    but a ``backward()`` through a recorded call still leaves its derivatives. The same tape may
-    be entered again later; tapes may be nested, and each records what it hears.
+    Only the last call of each module is kept, or the steps of the last stream. After the ``with``
+    block nothing more is recorded, but a ``backward()`` through a recorded call still leaves its
+    derivatives. The same tape may be entered again later; tapes may be nested, and each records
+    what it hears.
     """
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(
+        self, model: nn.Module | Stream, selection: Selection, folder: Folder | None
+    ) -> None:
         self._modules: dict[str, RecordedModule] = {}
         self._by_module: dict[object, RecordedModule] = {}
-        for name, module in model.named_modules(remove_duplicate=False):
-            if hasattr(module, "_orig_mod") or module._compiled_call_impl is not None:
-                raise ValueError(f"'{name}' is compiled; record the plain model instead")
-            if isinstance(module, RecurrentStack):
-                found = self._by_module.setdefault(module, RecordedModule(name, module))
+        self._folder, self._shelves = folder, list[Shelf]()
+        for name, module in _named_modules(model):
+            layer = module.layer if isinstance(module, Stream) else module
+            if isinstance(layer, RecurrentStack):
+                found = self._by_module.setdefault(module, RecordedModule(name, layer))
                 self._modules[name] = found
         if not self._modules:
             raise ValueError(
                 f"{type(model).__name__} holds no recurrent layer of sluice.nn to record; "
                 "sluice.nn.convert(model) makes its torch layers ours"
             )
+        wanted = selection.within({n: one._module for n, one in self._modules.items()})
+        self._wanted = {(self._modules[n]._name, place): w for (n, place), w in wanted.items()}
+        chosen = {name for name, _ in self._wanted}
+        self._by_module = {m: one for m, one in self._by_module.items() if one._name in chosen}
+        self._modules = {n: one for n, one in self._modules.items() if one._name in chosen}
 
     def __enter__(self) -> Tape:
-        if switch.listening(self):
+        if listening.listening(self):
             raise RuntimeError("this tape is recording already; call sluice.record for another")
-        switch.start(self)
+        if self._folder is not None:
+            self._folder.begin()
+        listening.start(self)
         return self
 
-    def __exit__(self, *_: object) -> None:
-        switch.stop(self)
+    def __exit__(self, kind: object, *_: object) -> None:
+        listening.stop(self)
+        for shelf in self._shelves:
+            shelf.close()
+        if self._folder is not None and kind is None:
+            self._folder.finish()
 
     def hears(self, layer: object) -> bool:
         """Whether ``layer`` is one of the model's; for the layers themselves."""
         return layer in self._by_module
 
-    def take(self, layer: object, place: int, recording: switch.Recording) -> None:
-        """A pass begins; for the layers themselves."""
-        kept = self._by_module[layer]._recordings
-        if place == 0:
+    def wants(self, layer: object, place: int) -> Wanted | None:
+        """What of it is to be recorded; for the layers themselves."""
+        return self._wanted.get((self._by_module[layer]._name, place))
+
+    def take(self, layer: object, place: int, recording: Recording, job: Pass) -> None:
+        """A pass begins; for the layers themselves. Raises MemoryError where it has no room."""
+        module = self._by_module[layer]
+        kept = module._recordings
+        if place in kept or not kept:
             kept.clear()
+            self._require_room(module, job)
+        if self._folder is not None:
+            shelf = Shelf(self._folder.maker(module._label(place)))
+            recording.put_on(shelf)
+            self._shelves.append(shelf)
         kept[place] = recording
+
+    def append(
+        self, layer: object, place: int, stream: object, job: Pass, backend: str, read: Read
+    ) -> None:
+        """A stream has made a step; for the streams themselves."""
+        if self._folder is not None:
+            raise RuntimeError(
+                "a stream cannot be recorded to a folder, since its end is not known; leave out "
+                "to=, and save() the tape"
+            )
+        kept, want = self._by_module[layer]._recordings, self._wanted[self._key(layer, place)]
+        found = kept.get(place)
+        if not isinstance(found, Steps) or found.stream is not stream:
+            if place in kept:
+                kept.clear()
+            found = kept[place] = Steps(stream, job.graph, want, backend)
+        found.append(read)
+
+    def _key(self, layer: object, place: int) -> tuple[str, int]:
+        return self._by_module[layer]._name, place
+
+    def _require_room(self, module: RecordedModule, job: Pass) -> None:
+        steps, batch = job.x.shape[:2]
+        needed = self._bytes(module, steps, batch, job.trains, job.x.element_size())
+        where = None if self._folder is None else self._folder.path
+        require_room(needed, job.x.device, where)
+
+    def _bytes(
+        self, module: RecordedModule, steps: int, batch: int, gradients: bool, item: int
+    ) -> int:
+        layer, total = module._module, 0
+        for (name, place), want in self._wanted.items():
+            if name == module._name:
+                sizes = layer.sizes[place // layer.directions]
+                total += bytes_of(want, layer.cell.graph, sizes, steps, batch, item)
+        return total * (1 + gradients)
+
+    def bytes(self, steps: int, batch: int = 1, gradients: bool = True) -> int:
+        """How large a recording will be that reads ``steps`` steps of ``batch`` sequences.
+
+        It is the size of all its values and, with ``gradients``, of their derivatives, each
+        module being called once with such an input.
+
+        Example:
+            >>> import sluice
+            >>> sluice.record(sluice.nn.LSTM(3, 8)).bytes(steps=1000, batch=2, gradients=False)
+            384000
+        """
+        total = 0
+        for module in self._by_module.values():
+            item = module._module.own_parameters(0)[0].element_size()
+            total += self._bytes(module, steps, batch, gradients, item)
+        return total
 
     def __getitem__(self, name: str) -> RecordedModule:
         """The module called ``name``. Raises KeyError where the model has none."""
@@ -244,8 +193,8 @@ class Tape:
         """
         found: dict[str, Tensor] = {}
         for module in self._by_module.values():
-            for label, place in module.places.items():
-                prefix = f"{module._name}.{label}".removeprefix(".")
+            for place in module.places.values():
+                prefix = place._label
                 found |= {f"{prefix}.{name}": value for name, value in place.items()}
                 if place.has_gradient:
                     pairs = place.gradient.items()
@@ -254,7 +203,7 @@ class Tape:
 
     def numpy(self) -> dict[str, np.ndarray[Any, Any]]:
         """`tensors` as NumPy arrays (bfloat16, which NumPy lacks, as float32)."""
-        return {name: _array(tensor) for name, tensor in self.tensors().items()}
+        return {name: as_array(tensor) for name, tensor in self.tensors().items()}
 
     def xarray(self) -> xarray.DataTree:
         """All of it with named dimensions, ``tape.xarray()["encoder/l0"].forget``.
@@ -265,7 +214,7 @@ class Tape:
         Raises MissingExtra where xarray, the extra of that name, is not installed, RuntimeError
         where a module has recorded nothing.
         """
-        return to_xarray(self)
+        return to_xarray(self._modules)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write `tensors` as one safetensors file, whole or not at all.
@@ -278,7 +227,16 @@ class Tape:
         write_whole(Path(path), safetensors.torch.save(tensors, metadata))
 
 
-def record(model: nn.Module) -> Tape:
+def record(
+    model: nn.Module | Stream,
+    *,
+    layers: Iterable[str] | None = None,
+    names: Iterable[str] | None = None,
+    pre: bool = False,
+    maps: bool = False,
+    every: int = 1,
+    to: str | os.PathLike[str] | None = None,
+) -> Tape:
     """Record every named value of the recurrent layers of ``model`` inside a ``with`` block.
 
     The names are the keys that a cell's ``step`` returns: states, gates, candidate. Values are
@@ -288,37 +246,74 @@ def record(model: nn.Module) -> Tape:
 
     Outputs are bit for bit those of a run that is not recorded, on the kernels and on the
     reference; what would run on torch's own layer, which shows no gates, runs on the reference.
-    The block reaches its own thread, and calls of layers: not streams, nor the cells of
-    `sluice.nn`. Inside it a layer refuses, with a RuntimeError, to run under torch.compile,
-    torch.export or a ``torch.func`` transform.
+    The block reaches its own thread, calls of layers and steps of their streams, but not the cells
+    of `sluice.nn`. Inside it a layer refuses, with a RuntimeError, to run under torch.compile,
+    torch.export or a ``torch.func`` transform. A call whose recording would not fit in the memory
+    that is free raises MemoryError before it is run.
 
     Args:
-        model: The model, or a recurrent layer.
+        model: The model, a recurrent layer, or a stream: ``layer.stream()``.
+        layers: Which modules, by their names in the model, or which of their layers and
+            directions, as ``"encoder.l1_reverse"`` (``"l0"`` where the model is the layer).
+        names: Which values, ``["forget", "c", "pre.forget"]``; a layer keeps those it has.
+        pre: Whether to keep the gates' pre-activations too, what enters their σ or tanh, as
+            ``tape["encoder"].pre.forget``.
+        maps: Whether to keep the result and the operand of every learned map too, which
+            `sluice.insight.weight_gradients` reads.
+        every: Keep of each ``every`` steps the first: steps 0, k, 2k, …
+        to: A folder to be made: values go there, memory-mapped, in place of memory. Until the
+            block ends it is called ``to`` + ``.incomplete``.
 
     Returns:
         A `Tape`, to be entered by ``with``.
 
     Raises:
-        ValueError: ``model`` holds no recurrent layer of `sluice.nn`, or a compiled module.
+        ValueError: ``model`` holds no recurrent layer of `sluice.nn`, or a compiled module; a
+            name in ``layers`` or ``names`` that there is not; ``every`` below 1.
+        FileExistsError: there is something at ``to``, or at ``to`` + ``.incomplete``.
 
     Example:
         >>> import torch, sluice
         >>> layer = sluice.nn.LSTM(3, 8)
-        >>> with sluice.record(layer) as tape:
+        >>> with sluice.record(layer, pre=True) as tape:
         ...     y, _ = layer(torch.randn(5, 2, 3))
         ...     y.sum().backward()
         >>> tape.forget.shape, tape.gradient.forget.shape
         (torch.Size([5, 2, 8]), torch.Size([5, 2, 8]))
+        >>> bool((tape.pre.forget.sigmoid() - tape.forget).abs().max() < 1e-6)
+        True
     """
-    return Tape(model)
+    selection = Selection(layers, names, pre, maps, every)
+    return Tape(model, selection, None if to is None else Folder(Path(to)))
 
 
-def _no_name(place: str, name: str, names: tuple[str, ...]) -> str:
-    return f"{place} has no value '{name}'; its cell names {', '.join(names)}"
+def place_of(
+    source: Tape | RecordedModule | Recorded,
+    layer: str | None = None,
+    number: int = 0,
+    reverse: bool = False,
+) -> Recorded:
+    """One layer in one direction of what was recorded, or of a part of it.
+
+    Raises KeyError where the model has no module ``layer``, ValueError where there are several and
+    none is named, IndexError and RuntimeError as `RecordedModule.layer`.
+    """
+    if isinstance(source, Recorded):
+        return source
+    if isinstance(source, RecordedModule):
+        return source.layer(number, reverse)
+    if layer is None and len(source) > 1:
+        raise ValueError(
+            f"the model has several recurrent layers; say which of {', '.join(source)}"
+        )
+    return source[next(iter(source)) if layer is None else layer].layer(number, reverse)
 
 
-def _array(tensor: Tensor) -> np.ndarray[Any, Any]:
-    array: np.ndarray[Any, Any] = (
-        (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).cpu().numpy()
-    )
-    return array
+def _named_modules(model: nn.Module | Stream) -> Iterator[tuple[str, nn.Module | Stream]]:
+    if isinstance(model, Stream):
+        yield "", model
+        return
+    for name, module in model.named_modules(remove_duplicate=False):
+        if hasattr(module, "_orig_mod") or module._compiled_call_impl is not None:
+            raise ValueError(f"'{name}' is compiled; record the plain model instead")
+        yield name, module

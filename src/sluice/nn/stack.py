@@ -19,7 +19,7 @@ from sluice.nn.batch import Batch, States, arrange, autocasting, under_autocast
 from sluice.nn.readout import Readout
 from sluice.nn.settings import Settings
 from sluice.nn.stream import Stream
-from sluice.run import cpu, eager, operator, recording, segments
+from sluice.run import cpu, eager, listening, operator, parts, segments
 from sluice.run.choose import FUSED, NATIVE, OPERATOR, Choice, choose, warn_of
 from sluice.run.native import run as run_native
 from sluice.run.passes import Pass
@@ -159,7 +159,7 @@ class RecurrentStack(Settings, nn.Module):
 
     def _beyond_torch(self, lengths: Any, resets: Any, input: Any) -> str | None:
         """What is asked for that torch's own layer does not offer."""
-        recorded = recording.heard(self)
+        recorded = listening.heard(self)
         if self.native is None:
             return f"the cell {self.cell.name}"
         if recorded:
@@ -321,15 +321,19 @@ class RecurrentStack(Settings, nn.Module):
             tuple(restart) or None,
             reverse,
         )
-        kept = recording.begin(self, place, job, batch.order)
-        steps = self.recompute if kept is None else None  # a recording keeps all steps anyway
+        job, kept = listening.begin(self, place, job, batch.order)
         if backend != FUSED or not cpu.fits(job):
-            return segments.run(job, steps, partial(eager.run, recording=kept))
+            if kept is not None:  # which keeps all steps, whatever `recompute` says
+                return eager.run(job, kept)
+            return segments.run(job, self.recompute, eager.run)
         narrow = dtype == torch.bfloat16
         precision = "bfloat16" if narrow else self._chosen_precision(dtype)
-        fused = partial(cpu.run, precision=precision, recording=kept)
+        fused = partial(cpu.run, precision=precision)
         shared = partial(cpu.share, precision=precision)
-        y, last = segments.run(job, steps, fused, shared)
+        if kept is not None:
+            y, last = parts.run(job, fused, kept)
+        else:
+            y, last = segments.run(job, self.recompute, fused, shared)
         return y.to(dtype), tuple(state.to(dtype) for state in last)
 
     def _chosen_precision(self, dtype: torch.dtype) -> str:

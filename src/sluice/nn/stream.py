@@ -14,8 +14,11 @@ from sluice.equations.graph import Graph, Leaf
 from sluice.equations.specs import Sizes
 from sluice.nn.batch import States
 from sluice.nn.readout import Readout
+from sluice.nn.stream_recording import OnKernels, record_step
+from sluice.run import listening
 from sluice.run.choose import FUSED, Choice
-from sluice.run.passes import named
+from sluice.run.passes import Pass, named
+from sluice.run.recording import Read
 from sluice.run.steps import Layer, Steps
 
 
@@ -74,8 +77,12 @@ class Stream:
         self._engine: Steps | _Reference | None = None
         self._step: Any = None
         self._run: Any = None
+        self._precision = ""
+        self._recorder: OnKernels | None = None
+        self._watched = False
         self.refresh()
         self.reset()
+        listening.tell(self)
 
     def refresh(self) -> None:
         """Take the layer's weights as they are now; the state stays."""
@@ -95,13 +102,24 @@ class Stream:
             narrow = self._dtype == torch.float32
             precision = layer.precision if narrow else "float64"
             self._engine = Steps(layers, self.batch_size, precision)
-            self._run = self._engine.step
+            self._run, self._precision = self._engine.step, precision
         else:
             self._engine, self._run = _Reference(layers), None
-        # Where nothing follows the kernels, a step is theirs alone.
-        self._step = self._run if self._readout is None else None
+        self._layers, self._recorder = layers, None
+        self.recordings_changed(self._watched)
         if kept:
             self._engine.write(kept)
+
+    def recordings_changed(self, some: bool) -> None:
+        """Whether anything is recorded now, anywhere in the process."""
+        self._watched = some
+        # Where nothing follows the kernels and nobody watches, a step is theirs alone.
+        self._step = self._run if self._readout is None and not some else None
+
+    @property
+    def layer(self) -> Streamable:
+        """The layer that runs step by step."""
+        return self._layer
 
     def reset(self, rows: Tensor | None = None) -> None:
         """Start anew, from the layer's initial state.
@@ -154,8 +172,23 @@ class Stream:
     def _slowly(self, x: Tensor, out: Tensor | None) -> Tensor:
         """A step where something needs a copy, or on the reference."""
         self._check(x)
+        recorded = listening.active() and (listening.heard(self) or listening.heard(self._layer))
         with torch.no_grad():
-            return self._checked(x, out)
+            return self._recorded(x, out) if recorded else self._checked(x, out)
+
+    def _recorded(self, x: Tensor, out: Tensor | None) -> Tensor:
+        """A step that leaves all its values with those who record it."""
+        assert self._engine is not None
+        x = x.detach().clone()  # `out` may be the same tensor
+        before, keys = self._engine.read(), (self, self._layer)
+        y = self._checked(x, out)
+        if isinstance(self._engine, _Reference):
+            record_step(self._engine, self, keys, self._layers, x, before)
+        else:
+            self._recorder = self._recorder or OnKernels(self._precision)
+            record_step(self._recorder, self, keys, self._layers, x, before)
+            self._recorder.check(self._engine.read())
+        return y
 
     def _checked(self, x: Tensor, out: Tensor | None) -> Tensor:
         if isinstance(self._engine, _Reference):
@@ -207,6 +240,8 @@ class Stream:
 class _Reference:
     """The equations, a step at a time."""
 
+    backend = "reference"
+
     def __init__(self, layers: list[Layer]) -> None:
         graph: Graph = layers[0].graph
         self._graph, self._states = graph, list[tuple[Tensor, ...]]()
@@ -218,14 +253,30 @@ class _Reference:
         self._masks: Values = {
             Leaf("mask", mask.name, mask.width): mask.evaluated for mask in graph.masks
         }
-        known = [self._input, *graph.state_leaves, *self._masks]
-        self._schedule = Schedule(graph.named.values(), known=known)
+        self._known = [self._input, *graph.state_leaves, *self._masks]
+        self._schedule = Schedule(graph.named.values(), known=self._known)
 
     def read(self) -> States:
         return [tuple(state.clone() for state in states) for states in self._states]
 
     def write(self, states: States) -> None:
         self._states = [tuple(state.clone() for state in own) for own in states]
+
+    def __call__(self, place: int, job: Pass) -> tuple[Tensor, Read]:
+        """One layer's step once more, its values to be read; the states stay."""
+        graph = job.graph
+        values: Values = {self._input: job.x[0], **self._masks}
+        values.update(zip(graph.state_leaves, job.states, strict=True))
+        schedule = Schedule(graph.named.values(), known=self._known)
+        schedule.run(values, self._meanings[place])
+        shape = job.x.shape[:2]
+
+        def read(name: str) -> Tensor:
+            node = graph.named[name]
+            found: Tensor = values[node]
+            return found.expand(*shape, job.sizes.of(node.width))
+
+        return read(graph.states[0].name), read
 
     def step(self, x: Tensor) -> Tensor:
         graph, y = self._graph, x

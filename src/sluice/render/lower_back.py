@@ -14,7 +14,7 @@ from sluice.equations.graph import (
 )
 from sluice.equations.ops import greater, where
 from sluice.render.body import ADD_BLOCK, LOAD, PARAMETER
-from sluice.render.lower import Forward
+from sluice.render.lower_forward import Forward
 from sluice.render.program import (
     CHUNK,
     CONST,
@@ -56,10 +56,13 @@ class Back:
         last = [Phase(product.width, products=[product]) for product in self._last]
         return self.section.phases() + last
 
-    def record(self) -> None:
-        """Keep the derivative with respect to every named value that the loss depends on."""
+    def record(self, names: tuple[str, ...]) -> None:
+        """Keep the derivative with respect to those of the named values that the loss reads."""
         places: dict[tuple[Node, str], tuple[int, int]] = {}
-        for name, gradient in self.adjoint.named.items():
+        for name in names:
+            if name not in self.adjoint.named:
+                continue
+            gradient = self.adjoint.named[name]
             node, width = self.rewrite(gradient), self.graph.named[name].width
             if (node, width) not in places:
                 places[node, width] = self.places.item("recorded", TIME, width)

@@ -1,23 +1,23 @@
-"""What pictures share: themes, and figures written as SVG, PNG or PDF, the same bytes every time.
+"""Where pictures are opened, and written as SVG, PNG or PDF, the same bytes every time.
 
-matplotlib comes with the extra ``plots`` and is imported only here and in the drawing functions.
+matplotlib comes with the extra ``plots``; every picture begins with `figure`.
 """
 
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sluice.extras import MissingExtra
 from sluice.files import write_whole
+from sluice.render.theme import Theme
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FORMATS = ("svg", "png", "pdf")
 _WIDE, _COARSEST, _FINEST = 1200, 90.0, 160.0  # of a PNG: pixels across, and to an inch
-_MISSING = "pictures need matplotlib, which is missing; pip install 'sluice-rnn[plots]'"
 _SETTINGS: dict[Any, Any] = {
     "mathtext.fontset": "cm",
     "svg.fonttype": "path",
@@ -29,31 +29,13 @@ class PictureError(ValueError):
     """A picture that cannot be made; the message says what to do."""
 
 
-@dataclass(frozen=True)
-class Theme:
-    """Colours of a picture; fills are of the Okabe-Ito palette, told apart by shape as well."""
-
-    paper: str
-    ink: str
-    faint: str
-    layer: str
-    pointwise: str
-    body: str
-
-
-THEMES = {
-    "light": Theme("#ffffff", "#1a1a1a", "#d9d9d9", "#f7d58b", "#b9dcf2", "#f6f7f5"),
-    "dark": Theme("#16181d", "#f2f2f2", "#3c4048", "#8a5f00", "#1f5f8b", "#20232a"),
-}
-
-
-def figure(width: float, height: float, theme: Theme) -> Figure:
-    """An empty figure of this size in inches. Raises `PictureError` without matplotlib."""
+def figure(width: float, height: float, theme: Theme, layout: str | None = None) -> Figure:
+    """An empty figure of this size in inches. Raises MissingExtra where matplotlib is missing."""
     try:
         from matplotlib.figure import Figure
     except ImportError:
-        raise PictureError(_MISSING) from None
-    return Figure(figsize=(width, height), facecolor=theme.paper)
+        raise MissingExtra("matplotlib", "plots") from None
+    return Figure(figsize=(width, height), layout=layout, facecolor=theme.page)  # type: ignore[arg-type]
 
 
 def settings() -> Any:
@@ -61,7 +43,7 @@ def settings() -> Any:
     try:
         from matplotlib import rc_context
     except ImportError:
-        raise PictureError(_MISSING) from None
+        raise MissingExtra("matplotlib", "plots") from None
     return rc_context(_SETTINGS)
 
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from sluice.equations.graph import Graph
 from sluice.render.latex import equations
-from sluice.render.picture import THEMES, figure, settings
+from sluice.render.picture import figure, settings
+from sluice.render.theme import themed
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -17,15 +18,15 @@ _POINTS, _LEADING, _MARGIN = 18.0, 1.75, 0.25
 def typeset(graph: Graph, theme: str = "light") -> Figure:
     """The equations of ``graph`` as a matplotlib figure, aligned at the equals signs.
 
-    ``theme`` is ``"light"`` or ``"dark"``. Raises `sluice.render.picture.PictureError` where
-    matplotlib is missing.
+    ``theme`` is ``"light"`` or ``"dark"``. Raises MissingExtra where matplotlib is missing,
+    ValueError for another theme.
 
     Example:
         >>> from sluice.cells import LSTM
         >>> len(typeset(LSTM().graph).texts)  # six left sides, six right sides
         12
     """
-    found, colours = equations(graph), THEMES[theme]
+    found, colours = equations(graph), themed(theme)
     rows = [(f"${line.left.latex}$", f"$= {line.right.latex}$") for line in found.lines]
     rows += [("", rf"$\mathrm{{where}}\ {note.latex}$") for note in found.notes]
     with settings():

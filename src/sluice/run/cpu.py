@@ -22,7 +22,7 @@ from sluice.render.lower import lower
 from sluice.render.program import Program, bodies
 from sluice.run import eager, kernels
 from sluice.run.passes import Pass, named
-from sluice.run.recording import Recording
+from sluice.run.recording import Company, Recording
 from sluice.run.tape import OnTape
 from sluice.run.words import Words
 
@@ -59,13 +59,17 @@ class Prepared:
 
 
 def prepare(
-    graph: Graph, sizes: Sizes, biased: bool, dtype: torch.dtype, recording: bool = False
+    graph: Graph,
+    sizes: Sizes,
+    biased: bool,
+    dtype: torch.dtype,
+    recorded: tuple[str, ...] = (),
 ) -> Prepared:
     """The program of ``graph``; made once for each size and dtype.
 
-    With ``recording`` its way back also keeps the derivatives of named values.
+    Its way back also keeps the derivatives of the named values ``recorded``.
     """
-    key = (graph, sizes, biased, _BITS[dtype], kernels.isa(), recording)
+    key = (graph, sizes, biased, _BITS[dtype], kernels.isa(), recorded)
     found = _made.get(key)
     if found is None:
         with _lock:
@@ -74,9 +78,9 @@ def prepare(
 
 
 def _prepared(
-    graph: Graph, sizes: Sizes, biased: bool, bits: int, isa: str | None, recording: bool
+    graph: Graph, sizes: Sizes, biased: bool, bits: int, isa: str | None, recorded: tuple[str, ...]
 ) -> Prepared:
-    program = lower(graph, biased, recording)
+    program = lower(graph, biased, recorded)
     compiled = compile_bodies(bodies(program), bits, isa)
     words = Words(graph, program, sizes, compiled.address).write()
     handle = _module().Program(words, lanes(bits))
@@ -104,7 +108,7 @@ def run(
     job: Pass,
     precision: str | None = None,
     layer: Any = None,
-    recording: Recording | None = None,
+    recording: Recording | Company | None = None,
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
     """Run ``job`` on the kernels; autograd flows through as through `eager.run`.
 
@@ -167,21 +171,21 @@ class _Settings:
         job: Pass,
         precision: str | None,
         layer: Any = None,
-        recording: Recording | None = None,
+        recording: Recording | Company | None = None,
         order: Tensor | None = None,
     ) -> None:
         self.job, self.layer, self.order = job, layer, order
         self.precision = precision or ("float64" if job.x.dtype == torch.float64 else "float32")
         self.trains = job.trains and self.precision != "int8"
         self._recording = None if recording is None else weakref.ref(recording)
-        variant = self.trains and recording is not None
-        self.made = prepare(job.graph, job.sizes, self._biased(), job.x.dtype, variant)
+        recorded = recording.names if self.trains and recording is not None else ()
+        self.made = prepare(job.graph, job.sizes, self._biased(), job.x.dtype, recorded)
         steps, batch = job.x.shape[:2]
         weights = sum(parameter.numel() for parameter in job.parameters)
         self.threads = kernels.threads_for(steps * batch * weights)
 
     @property
-    def recording(self) -> Recording | None:
+    def recording(self) -> Recording | Company | None:
         """Who wants what this pass leaves; None where nobody does, or does any more."""
         return None if self._recording is None else self._recording()
 

@@ -18,7 +18,7 @@ from torch import Tensor
 from sluice.equations.evaluate import Schedule, Values
 from sluice.equations.graph import dependents
 from sluice.run.passes import Pass
-from sluice.run.recording import Recording
+from sluice.run.recording import Company, Recording
 from sluice.run.watch import Watch
 
 
@@ -32,14 +32,16 @@ class Step:
     after: tuple[Tensor, ...]
 
 
-def run(job: Pass, recording: Recording | None = None) -> tuple[Tensor, tuple[Tensor, ...]]:
+def run(
+    job: Pass, recording: Recording | Company | None = None
+) -> tuple[Tensor, tuple[Tensor, ...]]:
     """Run ``job`` and return the output ``(time, batch, width)`` and the last states.
 
     The output is zero, and the states stand still, where a sequence has ended. What the pass
     leaves for a ``recording`` goes there.
     """
     states, collected = job.states, list[Tensor]()
-    watch = None if recording is None else Watch(job)
+    watch = None if recording is None else Watch(job, recording.names)
     for step in walk(job, watch):
         output, states = step.after[0], step.after
         collected.append(output if job.valid is None else torch.where(job.valid[step.t], output, 0))

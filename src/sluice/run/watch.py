@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
@@ -12,7 +12,7 @@ from torch.autograd.graph import register_multi_grad_hook
 
 from sluice.equations.graph import Leaf, Node
 from sluice.run.passes import Pass
-from sluice.run.recording import Recording
+from sluice.run.recording import Company, Recording
 
 _Kept = dict[Node, dict[int | None, Tensor]]
 """The tensors of each node by step; under None all steps in one."""
@@ -21,9 +21,9 @@ _Kept = dict[Node, dict[int | None, Tensor]]
 class Watch:
     """Sees every named value of one pass as it is computed."""
 
-    def __init__(self, job: Pass) -> None:
+    def __init__(self, job: Pass, names: Iterable[str]) -> None:
         self._job, self._trains = job, job.trains
-        self._nodes = set(job.graph.named.values())
+        self._nodes = {job.graph.named[name] for name in names}
         self._kept: _Kept = {}
 
     def __call__(self, t: int | None, node: Node, value: Any) -> Any:
@@ -43,7 +43,7 @@ class Watch:
         self._kept.setdefault(node, {})[t] = value
         return value
 
-    def finish(self, recording: Recording) -> None:
+    def finish(self, recording: Recording | Company) -> None:
         """The pass is done."""
         values = {
             node: {t: value.detach() for t, value in parts.items()}
@@ -74,7 +74,7 @@ class _Reader:
         return found
 
 
-def _await_gradients(kept: _Kept, recording: weakref.ref[Recording], job: Pass) -> None:
+def _await_gradients(kept: _Kept, recording: weakref.ref[Recording | Company], job: Pass) -> None:
     """Have every backward pass leave its gradients of the ``kept`` tensors with ``recording``."""
     keys = [(node, t) for node, parts in kept.items() for t in parts]
 

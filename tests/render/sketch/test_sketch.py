@@ -15,7 +15,7 @@ from sluice.cells import GRU, LSTM, Elman, PeepholeLSTM
 from sluice.equations import Graph
 from sluice.render.picture import FORMATS, encoded
 from sluice.render.sketch import layout, series, sketch
-from sluice.render.sketch.draw import Layout
+from sluice.render.sketch.layout import Layout
 
 
 @cache

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from sluice.insight.recording import Recorded, RecordedModule, Tape
+from sluice.insight.recorded import Recorded, RecordedModule
+from sluice.insight.recording import Tape
 
 Array = NDArray[Any]
 Numbers = Tensor | ArrayLike

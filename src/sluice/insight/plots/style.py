@@ -1,71 +1,37 @@
-"""How all pictures look, on a light page and on a dark one, and the figures they are drawn in."""
+"""What plots share: the figures they are drawn in, lines, labels and scales in one look."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
-from sluice.extras import MissingExtra
+from sluice.render import picture
+from sluice.render.theme import Theme, themed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
+Style = Theme
+"""Plots use the theme of all pictures."""
+
 SMALL, NORMAL = 8, 9
 """Points of tick labels, and of everything else."""
 
 
-@dataclass(frozen=True)
-class Style:
-    """Colours of a page, and maps of values to colours."""
-
-    page: str
-    ink: str
-    grid: str
-    sequential: str
-    diverging: str
-    lines: tuple[str, ...]
-
-
-# Lines: the palette of Okabe & Ito (2008), told apart with any colour vision; lighter on dark.
-STYLES = {
-    "light": Style(
-        page="#ffffff",
-        ink="#1a1a1a",
-        grid="#d9d9d9",
-        sequential="cividis",
-        diverging="RdBu_r",
-        lines=("#0072b2", "#d55e00", "#007a5a", "#a8507f", "#946200", "#1a1a1a"),
-    ),
-    "dark": Style(
-        page="#16181d",
-        ink="#e6e6e6",
-        grid="#3a3d44",
-        sequential="cividis",
-        diverging="berlin",
-        lines=("#56b4e9", "#ff9248", "#2fc79b", "#e39ac4", "#f0e442", "#e6e6e6"),
-    ),
-}
 _DASHES = ("-", (0, (5, 1.5)), (0, (1.5, 1)), (0, (6, 1.5, 1.5, 1.5)), (0, (3, 1, 1, 1, 1, 1)))
 
 
 def styled(name: str) -> Style:
     """The style called ``name``. Raises ValueError where there is none."""
-    if name not in STYLES:
-        raise ValueError(f"style is {' or '.join(map(repr, STYLES))}, not {name!r}")
-    return STYLES[name]
+    return themed(name)
 
 
 def figure(style: Style, width: float, height: float) -> Figure:
     """An empty figure of so many inches. Raises MissingExtra where matplotlib is not installed."""
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise MissingExtra("matplotlib", "plots") from None
-    return Figure(figsize=(width, height), layout="constrained", facecolor=style.page)
+    return picture.figure(width, height, style, layout="constrained")
 
 
 def strokes(style: Style) -> Iterator[dict[str, Any]]:

@@ -118,11 +118,12 @@ class Router:
                 start = self._source(net)
                 reach = abs(spot.x - start[0]) + abs(spot.y - start[1])
                 found.append(_Request(net, spot, "", straight, reach))
-        own = self.places.graph.state_leaves
-        for state in self.places.graph.states:
-            net = self.places.graph.named[state.name]
-            straight = bool(self.places.spines[state.name]) or net in own
-            found.append(_Request(net, None, state.name, straight, 0))
+        graph = self.places.graph
+        for state, leaf in zip(graph.states, graph.state_leaves, strict=True):
+            net = graph.named[state.name]
+            straight = bool(self.places.spines[state.name]) or net is leaf
+            reach = 0 if straight else -self.places.rails[state.name]
+            found.append(_Request(net, None, state.name, straight, reach))
         return found
 
     def _source(self, net: Net) -> Point:
@@ -288,10 +289,16 @@ class Router:
         return price
 
 
-def _first_laid(request: _Request) -> tuple[bool, bool, int]:
-    """Rails before all, then what is joined; of the rest the longest, for others to branch from."""
+def _first_laid(request: _Request) -> tuple[bool, bool, bool, int]:
+    """Rails before all, then what is joined; of the rest the longest, for others to branch from.
+
+    A state that becomes another's comes last, the lowest first: what goes to its own rail must
+    find the place where it leaves.
+    """
     joined = request.target is not None and request.target.part.kind == "join"
-    return not request.straight, not joined, -request.reach
+    state = isinstance(request.net, Leaf) and request.net.kind == "state"
+    moved = request.target is None and state and not request.straight
+    return not request.straight, moved, not joined, -request.reach
 
 
 def _bends(path: list[Point]) -> list[Point]:

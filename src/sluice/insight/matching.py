@@ -1,0 +1,172 @@
+"""Where the same units are on: a span's units, and the places in a corpus that match them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class Match(NamedTuple):
+    """A place where units of interest are on: steps ``start`` to ``stop`` − 1 of a sequence."""
+
+    sequence: int
+    start: int
+    stop: int
+    units: int
+    """How many of the units are on over the whole place."""
+
+
+def units_on(
+    values: Tensor, sequence: int, start: int, stop: int, threshold: float, alone: bool = False
+) -> Tensor:
+    """The units that are on, at least ``threshold``, at every step of a span.
+
+    Source: Strobelt, Gehrmann, Pfister & Rush 2018, "LSTMVis: A tool for visual analysis of hidden
+    state dynamics in recurrent neural networks", the selection of a hypothesis.
+
+    Args:
+        values: Recorded, ``(time, batch, units)``.
+        sequence: Which of the batch.
+        start: The first step of the span.
+        stop: The step after its last.
+        threshold: From which value on a unit is on.
+        alone: Whether units are left out that are also on just before or just after.
+
+    Returns:
+        The units, ``(found,)``, int64, ascending.
+
+    Raises:
+        ValueError: the span is empty or not within the values.
+
+    Example:
+        >>> import torch
+        >>> values = torch.tensor([[[0.1, 0.9]], [[0.8, 0.9]], [[0.7, 0.2]], [[0.0, 0.1]]])
+        >>> units_on(values, 0, 1, 3, 0.5)
+        tensor([0])
+    """
+    _check_span(values, sequence, start, stop)
+    on = values[:, sequence] >= threshold
+    found = on[start:stop].all(0)
+    if alone:
+        around = [t for t in (start - 1, stop) if 0 <= t < len(on)]
+        found = found & ~on[around].any(0)
+    return found.nonzero().squeeze(-1)
+
+
+def _check_span(values: Tensor, sequence: int, start: int, stop: int) -> None:
+    shape = values.shape
+    if len(shape) != 3 or not (0 <= sequence < shape[1] and 0 <= start < stop <= shape[0]):
+        raise ValueError(
+            f"a span has 0 <= start < stop within values (time, batch, units), got {start} to "
+            f"{stop} of sequence {sequence} in {tuple(shape)}"
+        )
+
+
+def matching_places(
+    values: Tensor,
+    units: Tensor,
+    length: int | None,
+    threshold: float,
+    count: int = 10,
+    lengths: Tensor | None = None,
+) -> list[Match]:
+    """Other places in a corpus where the same units are on.
+
+    A place scores the number of ``units`` that are on, at least ``threshold``, at every one of its
+    steps; of equal ones that comes first where fewer other units are on too. Places do not overlap.
+    Places of any length are as long as they can be: a step more would cost a unit; of equal ones
+    the longer comes first.
+
+    Source: the matching of LSTMVis, Strobelt et al. 2018.
+
+    Args:
+        values: Recorded on the corpus, ``(time, batch, units)``.
+        units: What `units_on` gives.
+        length: How many steps a place has; None for any number.
+        threshold: As for `units_on`.
+        count: How many places at most.
+        lengths: How many steps of each sequence count, ``(batch,)``; None for all.
+
+    Returns:
+        `Match`es, the best first; none with no unit on. The span of the query is among them where
+        ``values`` hold it.
+
+    Raises:
+        ValueError: there are no units, or no place of that length.
+
+    Example:
+        >>> import torch
+        >>> values = torch.zeros(9, 2, 3)
+        >>> values[2:4, 0, 1] = values[5:7, 1, 1] = 1.0
+        >>> [tuple(match) for match in matching_places(values, torch.tensor([1]), 2, 0.5)]
+        [(0, 2, 4, 1), (1, 5, 7, 1)]
+        >>> values[7, 1, 1] = 1.0
+        >>> [tuple(match) for match in matching_places(values, torch.tensor([1]), None, 0.5)]
+        [(1, 5, 8, 1), (0, 2, 4, 1)]
+    """
+    if len(units) == 0:
+        raise ValueError("there are no units to match; lower the threshold of units_on")
+    steps = 1 if length is None else length
+    if values.dim() != 3 or not 1 <= steps <= values.shape[0]:
+        raise ValueError(
+            f"values are (time, batch, units) with at least the {steps} steps of a place (one or "
+            f"more), got {tuple(values.shape)}"
+        )
+    on = values >= threshold
+    if lengths is not None:
+        times = torch.arange(len(on), device=on.device)[:, None, None]
+        on = on & (times < lengths.to(on.device)[:, None])
+    if length is None:
+        return _best(_longest(on[..., units]), count)
+    whole = on.unfold(0, length, 1).all(-1)  # places, batch, units
+    wanted = whole[..., units].sum(-1)
+    rank = wanted * (on.shape[-1] + 1) - (whole.sum(-1) - wanted)
+    return _best(_ranked(wanted, rank, length), count)
+
+
+def _ranked(wanted: Tensor, rank: Tensor, length: int) -> Iterator[Match]:
+    """Places of one length, the highest rank first."""
+    batch = wanted.shape[1]
+    for place in rank.flatten().argsort(descending=True, stable=True).tolist():
+        start, sequence = divmod(place, batch)
+        if wanted[start, sequence] > 0:
+            yield Match(sequence, start, start + length, int(wanted[start, sequence]))
+
+
+def _longest(on: Tensor) -> Iterator[Match]:
+    """Places that lose a unit by a step more at either end: most units first, then the longest."""
+    total = len(on)
+    ends = torch.full(on.shape[1:], total, device=on.device)
+    until = torch.empty(on.shape, dtype=torch.int64, device=on.device)  # where each unit goes off
+    for t in reversed(range(total)):
+        ends = torch.where(on[t], ends, t)
+        until[t] = ends
+    stops = until.sort(-1, descending=True).values  # at k − 1: where k units end to be on together
+    starts = torch.arange(total, device=on.device)[:, None, None]
+    nothing = torch.full_like(stops[:1], -1)
+    before = torch.cat([nothing, stops[:-1]])  # from one step earlier
+    more = torch.cat([stops[..., 1:], nothing[:1].expand(total, -1, -1)[..., :1]], dim=-1)
+    found = (stops > starts) & (before < stops) & (more < stops)
+    places = [
+        Match(sequence, start, int(stops[start, sequence, k]), k + 1)
+        for start, sequence, k in found.nonzero().tolist()
+    ]
+    yield from sorted(places, key=lambda m: (-m.units, m.start - m.stop, m.start, m.sequence))
+
+
+def _best(places: Iterable[Match], count: int) -> list[Match]:
+    """The first places, those left out that overlap one before."""
+    found = list[Match]()
+    for place in places:
+        if len(found) == count:
+            break
+        if not any(_overlap(place, other) for other in found):
+            found.append(place)
+    return found
+
+
+def _overlap(one: Match, other: Match) -> bool:
+    return one.sequence == other.sequence and one.start < other.stop and other.start < one.stop

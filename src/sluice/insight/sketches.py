@@ -1,0 +1,214 @@
+"""A unit's sketch with what a recording says it carried."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from sluice.equations.graph import Elementwise, Graph, Leaf, Node
+from sluice.equations.ops import apply
+from sluice.equations.watched import watched
+from sluice.insight.folder import load_recording
+from sluice.insight.recorded import Recorded, RecordedModule
+from sluice.insight.recording import Tape, place_of
+from sluice.render.sketch import sketch
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Units = int | Sequence[int] | None
+"""One unit, several whose mean is shown, or None for the mean of all."""
+
+
+def sketch_with(
+    tape: Tape | RecordedModule | Recorded,
+    layer: str | None = None,
+    *,
+    step: int,
+    sequence: int = 0,
+    unit: Units = None,
+    number: int = 0,
+    reverse: bool = False,
+    theme: str = "light",
+) -> Figure:
+    """A layer's unit at one step: its wires coloured by what they carried.
+
+    What the step does elementwise with recorded values is computed from them, so that unnamed wires
+    have their colours too. The states that the step found are those of the step before; at the
+    first step they are not on the tape, nor is a restart, unless it was recorded with
+    ``maps=True``.
+
+    Args:
+        tape: A recording, or a part of it: ``tape["encoder"]``, ``tape["encoder"].layer(1)``.
+        layer: The module's name in the model; None where there is one, or a part was given.
+        step: Which step, counted from 0; negative from the end.
+        sequence: Which sequence of the batch.
+        unit: Which unit; several, whose mean is shown; None for the mean over all.
+        number: Which layer of the module, counted from 0.
+        reverse: Whether its reverse direction.
+        theme: ``"light"`` or ``"dark"``.
+
+    Returns:
+        The figure; `sluice.render.sketch.sketch` says how to read it.
+
+    Raises:
+        IndexError: there is no such step, sequence, unit, layer or direction.
+        KeyError, ValueError: the model has no such module, or several; a value is not finite; an
+            unknown theme.
+        RuntimeError: nothing was recorded.
+        MissingExtra: matplotlib is not installed.
+
+    Example:
+        >>> import torch, sluice
+        >>> model = sluice.nn.LSTM(3, 8)
+        >>> with sluice.record(model) as tape:
+        ...     _ = model(torch.randn(5, 2, 3))
+        >>> figure = sluice.insight.sketch_with(tape, step=4, unit=3)
+        >>> figure.axes[0].texts[-1].get_text()
+        'LSTM l0, step 4, sequence 0, unit 3'
+    """
+    place = place_of(tape, layer, number, reverse)
+    recording = place._recording
+    found = _At(step, sequence, unit, recording.every, place._label.endswith("_reverse"))
+    title = f"{recording.graph.name} {place._label}"
+    return _drawn(recording.graph, dict(place), found, title, theme)
+
+
+def sketch_saved(
+    graph: Graph,
+    path: str | os.PathLike[str],
+    layer: str | None = None,
+    *,
+    step: int,
+    sequence: int = 0,
+    unit: Units = None,
+    theme: str = "light",
+) -> Figure:
+    """As `sketch_with`, from a recording in a file or a folder.
+
+    Args:
+        graph: The equations of the cell that was recorded.
+        path: What `Tape.save` or ``record(to=...)`` wrote, of every step.
+        layer: Which of its layers and directions, ``"encoder.l0_reverse"``; None for the
+            only one.
+        step, sequence, unit, theme: As of `sketch_with`.
+
+    Raises:
+        FileNotFoundError, ValueError: as `load_recording`; the recording holds several layers, not
+            this one, or one of another cell.
+        IndexError, MissingExtra: as `sketch_with`.
+    """
+    places: dict[str, dict[str, Tensor]] = {}
+    for name, tensor in load_recording(path).items():
+        split = re.fullmatch(r"((?:.+\.)?l\d+(?:_reverse)?)\.(.+)", name)
+        if split and not split[2].startswith("gradient."):
+            places.setdefault(split[1], {})[split[2]] = tensor
+    label = next(iter(places), "") if layer is None and len(places) == 1 else layer
+    if label not in places:
+        asked = "say which layer" if layer is None else f"there is no layer '{layer}'"
+        raise ValueError(f"{asked} of {path}; it holds {', '.join(places) or 'none'}")
+    values, known = places[label], watched(graph, True, True).named
+    other = [name for name in values if name not in known]
+    if other or not any(name in graph.named for name in values):
+        raise ValueError(
+            f"{label} of {path} is no {graph.name}: it has {', '.join(values)}, and the cell "
+            f"{', '.join(graph.named)}"
+        )
+    found = _At(step, sequence, unit, 1, label.endswith("_reverse"))
+    return _drawn(graph, values, found, f"{graph.name} {label}", theme)
+
+
+@dataclass(frozen=True)
+class _At:
+    """Which numbers of a recording to show."""
+
+    step: int
+    sequence: int
+    unit: Units
+    every: int
+    reverse: bool
+
+    @property
+    def units(self) -> list[int] | None:
+        if isinstance(self.unit, int):
+            return [self.unit]
+        return list(self.unit) if self.unit else None
+
+    @property
+    def told(self) -> str:
+        units = self.units
+        said = "mean of all units" if units is None else f"unit {', '.join(map(str, units))}"
+        if units is not None and len(units) > 1:
+            said = f"mean of units {', '.join(map(str, units))}"
+        return f"step {self.step}, sequence {self.sequence}, {said}"
+
+    def rows(self, steps: int) -> tuple[int, int | None]:
+        """The row of the step, and that of the step before in its direction, if it was kept."""
+        row, left = divmod(self.step, self.every) if self.step >= 0 else (steps + self.step, 0)
+        if left or not 0 <= row < steps:
+            kept = f"every {self.every}th step, " if self.every > 1 else ""
+            last = (steps - 1) * self.every
+            raise IndexError(f"step {self.step} was not kept; there are {kept}0 to {last}")
+        before = row + 1 if self.reverse else row - 1
+        return row, before if self.every == 1 and 0 <= before < steps else None
+
+    def number(self, value: Tensor) -> float | None:
+        """The number to show of a value, ``(units,)``; None where it has no such unit."""
+        if self.units is None:
+            return float(value.mean())
+        own = [unit for unit in self.units if -len(value) <= unit < len(value)]
+        return float(value[own].mean()) if len(own) == len(self.units) else None
+
+
+def _drawn(graph: Graph, values: Mapping[str, Tensor], at: _At, title: str, theme: str) -> Figure:
+    steps, sequences = next(iter(values.values())).shape[:2]
+    row, before = at.rows(steps)
+    if not -sequences <= at.sequence < sequences:
+        raise IndexError(f"there are {sequences} sequences, and none is {at.sequence}")
+    here = {name: tensor[row, at.sequence].double() for name, tensor in values.items()}
+    past = {}
+    if before is not None:
+        past = {name: tensor[before, at.sequence].double() for name, tensor in values.items()}
+    shown: dict[str | Node, float] = {}
+    for node, value in _every_value(graph, here, past).items():
+        number = at.number(value)
+        if number is not None:
+            shown[node] = number
+    if not shown:
+        widest = max(tensor.shape[2] for tensor in values.values())
+        raise IndexError(f"there are {widest} units, and none is {at.unit}")
+    return sketch(graph, theme, values=shown, title=f"{title}, {at.told}")
+
+
+def _every_value(
+    graph: Graph, here: Mapping[str, Tensor], past: Mapping[str, Tensor]
+) -> dict[Node, Tensor]:
+    """The values of all nodes that are recorded, or follow elementwise from what is."""
+    named = watched(graph, True, True).named
+    known: dict[Node, Any] = {named[name]: value for name, value in here.items()}
+    for leaf in graph.state_leaves:
+        if leaf not in known and leaf.name in past:
+            known[leaf] = past[leaf.name]
+    for node in graph.nodes:
+        if isinstance(node, Leaf) and node.kind == "constant":
+            known[node] = float(node.name)
+        elif isinstance(node, Elementwise) and node not in known:
+            operands = [known[operand] for operand in node.operands if operand in known]
+            if len(operands) == len(node.operands):
+                known[node] = apply(node.op, *operands)
+    return {
+        node: value
+        for node, value in known.items()
+        if isinstance(value, Tensor) and value.dtype != torch.bool and _is_drawn(node)
+    }
+
+
+def _is_drawn(node: Node) -> bool:
+    """Whether a node's value is one number a unit on a wire of a sketch; the input's is not."""
+    return not (isinstance(node, Leaf) and node.kind != "state")

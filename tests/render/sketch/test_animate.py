@@ -1,0 +1,44 @@
+"""The moving sketch, as a document: what is in it, and when it appears."""
+
+from __future__ import annotations
+
+import re
+from xml.etree import ElementTree
+
+import pytest
+
+from cell_list import CELLS
+from sluice.render.sketch import animated, layout
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+@pytest.mark.parametrize(("name", "theme"), [("lstm", "light"), ("gru", "dark")])
+def test_every_step_appears_in_its_turn(name: str, theme: str) -> None:
+    graph = CELLS[name]().graph
+    content = animated(graph, theme)
+    root = ElementTree.fromstring(content)
+    style = root.find(f"{SVG}style")
+    assert style is not None and style.text is not None
+    steps = len(layout(graph).places.steps)
+    classes = [node.get("class", "") for node in root.iter(f"{SVG}g")]
+    shown = {found for found in classes if found.startswith("step-")}
+    assert shown == {f"step-{step}" for step in range(steps)}
+    starts = [
+        float(re.search(rf"@keyframes step-{step} {{ 0%, ([\d.]+)%", style.text)[1])  # type: ignore[index]
+        for step in range(1, steps)
+    ]
+    assert starts == sorted(set(starts)) and all(0 < start < 100 for start in starts)
+    assert "step-0 {" not in style.text  # the first frame has the first step
+    before = style.text.split("@media (prefers-reduced-motion: no-preference)")[0]
+    assert "animation" not in before and "opacity" not in before  # all of it stands there
+    title = root.find(f"{SVG}title")
+    assert title is not None and title.text == f"{graph.name}, step by step"
+
+
+def test_nothing_comes_from_elsewhere() -> None:
+    text = animated(CELLS["elman"]().graph).decode()
+    assert text == animated(CELLS["elman"]().graph).decode()
+    links = re.findall(r'(?:href|src)="([^"]+)"', text)
+    assert all(link.startswith("#") for link in links)
+    assert "<script" not in text and "@import" not in text and "url(http" not in text
