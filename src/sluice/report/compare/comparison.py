@@ -74,8 +74,7 @@ class Comparison:
 
     def _merit(self, runs: list[Run]) -> tuple[float, float, float]:
         spent = [run.solved or self.settings.steps for run in runs]
-        solved = sum(run.solved is not None for run in runs) / len(runs)
-        return solved, -float(np.median(spent)), float(np.median([_last(run) for run in runs]))
+        return _share_solved(runs), -float(np.median(spent)), float(np.median([_last(run) for run in runs]))
 
     def scores(self, cell: str) -> Array:
         """Final scores, ``(lags, seeds)``; NaN where there is no run."""
@@ -96,7 +95,6 @@ class Comparison:
         for row, run in zip(rows, runs, strict=True):
             values = [np.nan if value is None else value for value in getattr(run, what)]
             row[:] = values + [values[-1]] * (len(longest) - len(values))
-        # A solved run ends between two points of the others, at its own last one.
         return np.array(longest, dtype=np.float64), rows
 
     def flows(self, cell: str, lag: int, when: str = "before") -> Array:
@@ -116,7 +114,7 @@ class Comparison:
             runs = self.of(cell, lag)
             if not runs:
                 continue
-            if sum(run.solved is not None for run in runs) * 2 <= len(runs):
+            if _share_solved(runs) <= 0.5:
                 stops = lag
                 break
             learns = lag
@@ -125,18 +123,19 @@ class Comparison:
         return Verdict(cell, learns, stops, *shares)
 
     def telling_lag(self) -> int:
-        """The shortest lag at which most runs of one cell fail and most of another do not; the
-        longest lag where there is none.
+        """The shortest lag at which no run of one cell succeeds and most of another do; where
+        there is none, that at which most of one fail; else the longest.
         """
-        for lag in self.settings.lags:
-            solved = [
-                sum(run.solved is not None for run in runs) * 2 > len(runs)
-                for cell in self.settings.cells
-                if (runs := self.of(cell, lag))
-            ]
-            if len(set(solved)) == 2:
-                return lag
-        return max((job.lag for job in self.runs), default=self.settings.lags[-1])
+        longest = max((job.lag for job in self.runs), default=self.settings.lags[-1])
+        parted = [(lag, *self._parted(lag)) for lag in self.settings.lags]
+        clear = [lag for lag, least, most in parted if least == 0 and most > 0.5]
+        fair = [lag for lag, least, most in parted if least <= 0.5 < most]
+        return min(clear or fair or [longest])
+
+    def _parted(self, lag: int) -> tuple[float, float]:
+        """The least and the greatest share of a cell's runs that solve the task at a lag."""
+        found = [_share_solved(runs) for cell in self.settings.cells if (runs := self.of(cell, lag))]
+        return (min(found), max(found)) if found else (1.0, 1.0)
 
     def figures(self, style: str = "light") -> dict[str, Figure]:
         """The pictures by name: ``comparison``, ``curves`` and ``gradients``.
@@ -193,6 +192,10 @@ class Comparison:
 def _last(run: Run) -> float:
     score = run.scores[-1]
     return np.nan if score is None else score
+
+
+def _share_solved(runs: list[Run]) -> float:
+    return sum(run.solved is not None for run in runs) / len(runs)
 
 
 def _shares(flows: Array) -> float:

@@ -43,7 +43,7 @@ class Progress:
 
 def compare(
     cells: Iterable[str | Cell | type[Cell]] = ("Elman", "GRU", "LSTM"),
-    task: str = "recall",
+    task: str = "order",
     lags: Sequence[int] = (10, 20, 40, 80, 160),
     *,
     seeds: int = 3,
