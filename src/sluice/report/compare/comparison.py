@@ -39,8 +39,10 @@ class Verdict(NamedTuple):
     after: float
 
     def __str__(self) -> str:
-        at = f"{self.before:.0e} before training, {self.after:.0e} after it"
-        share = f"of the last step's gradient there arrive at the first step: {at}"
+        share = (
+            f"there {self.before:.0e} of the last step's gradient arrives at the first before "
+            f"training, {self.after:.0e} after it"
+        )
         if self.stops is None:
             return f"{self.cell} learns every lag up to {self.learns}; {share}"
         return f"{self.cell} stops learning at lag {self.stops}; {share}"
@@ -74,7 +76,8 @@ class Comparison:
 
     def _merit(self, runs: list[Run]) -> tuple[float, float, float]:
         spent = [run.solved or self.settings.steps for run in runs]
-        return _share_solved(runs), -float(np.median(spent)), float(np.median([_last(run) for run in runs]))
+        score = float(np.median([_last(run) for run in runs]))
+        return _share_solved(runs), -float(np.median(spent)), score
 
     def scores(self, cell: str) -> Array:
         """Final scores, ``(lags, seeds)``; NaN where there is no run."""
@@ -134,7 +137,8 @@ class Comparison:
 
     def _parted(self, lag: int) -> tuple[float, float]:
         """The least and the greatest share of a cell's runs that solve the task at a lag."""
-        found = [_share_solved(runs) for cell in self.settings.cells if (runs := self.of(cell, lag))]
+        each = [self.of(cell, lag) for cell in self.settings.cells]
+        found = [_share_solved(runs) for runs in each if runs]
         return (min(found), max(found)) if found else (1.0, 1.0)
 
     def figures(self, style: str = "light") -> dict[str, Figure]:

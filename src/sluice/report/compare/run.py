@@ -75,12 +75,14 @@ class Reader(nn.Module):
     def __init__(self, cell: Cell, settings: Settings, job: Job) -> None:
         super().__init__()
         sizes = settings.sizes(job.cell)
+        begins = beginning(cell, settings.start, job.lag)
         self.layer = Recurrent(
             cell,
             sizes.input,
             sizes.hidden,
             proj_size=sizes.projection,
-            **beginning(cell, settings.start, job.lag),
+            forget_bias=begins.get("forget_bias"),
+            chrono=begins.get("chrono"),
         )
         self.readout = nn.Linear(self.layer.output_features, settings.task.outputs)
 

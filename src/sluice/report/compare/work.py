@@ -90,9 +90,9 @@ def compare(
         OSError: the folder cannot be written.
 
     Example:
-        >>> found = compare(["Elman", "GRU"], "recall", [2], seeds=1, rates=[0.01], steps=4, hidden=4)
+        >>> found = compare(["Elman", "GRU"], lags=[2], seeds=1, rates=[0.01], steps=2, hidden=4)
         >>> [(run.cell, run.lag, run.updates) for run in found.runs.values()]
-        [('Elman', 2, [0, 1, 2, 3, 4]), ('GRU', 2, [0, 1, 2, 3, 4])]
+        [('Elman', 2, [0, 1, 2]), ('GRU', 2, [0, 1, 2])]
     """
     settings = Settings(
         cells=cells_named(cells),
