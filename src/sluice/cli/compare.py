@@ -112,6 +112,7 @@ def _tell(found: Comparison, out: Path, style: str) -> None:
         )
     if not found.runs:
         return
+    console.print(f"{found.settings.task.name}: {found.settings.task.told}", highlight=False)
     console.print(_table(found))
     for verdict in found.verdicts():
         console.print(f"{verdict}.", highlight=False, soft_wrap=True)
@@ -122,7 +123,7 @@ def _tell(found: Comparison, out: Path, style: str) -> None:
 def _table(found: Comparison) -> Table:
     """Cells and lags: the median score, its range, how many runs solved the task and how soon."""
     settings = found.settings
-    table = _grid(f"{settings.task.name}: {settings.task.told}", settings.lags)
+    table = _grid(settings.lags)
     for cell in settings.cells:
         row = [_summary(found.of(cell, lag)) for lag in settings.lags]
         runs = [run for lag in settings.lags for run in found.of(cell, lag)]
@@ -131,8 +132,8 @@ def _table(found: Comparison) -> Table:
     return table
 
 
-def _grid(title: str, lags: Sequence[int]) -> Table:
-    table = Table(title=title, title_justify="left", title_style="")
+def _grid(lags: Sequence[int]) -> Table:
+    table = Table()
     table.add_column("cell", no_wrap=True)
     for lag in lags:
         table.add_column(f"lag {lag}", no_wrap=True)
@@ -184,7 +185,7 @@ class _Live:
 def _picture(progress: Progress) -> Group:
     """Every run so far by cell and lag, and the one that goes on."""
     settings, training = progress.settings, progress.training
-    table = _grid(f"{settings.task.name}: {settings.task.told}", settings.lags)
+    table = _grid(settings.lags)
     for cell in settings.cells:
         row = []
         for lag in settings.lags:
@@ -197,8 +198,9 @@ def _picture(progress: Progress) -> Group:
                 marks.append(f" {training.scores[-1]:.2f}", style="bold")
             row.append(marks)
         table.add_row(cell, *row)
+    asked = Text(f"{settings.task.name}: {settings.task.told}")
     told = Text("A bar a run: how high its score, green where it solves the task.")
-    return Group(table, told, *([] if training is None else _going(progress)))
+    return Group(asked, table, told, *([] if training is None else _going(progress)))
 
 
 def _going(progress: Progress) -> list[Text]:
