@@ -36,7 +36,7 @@ def ranked(
     """Bars of named values, the largest on top; beside them the values of groups, each sorted.
 
     Args:
-        named: A number for each name; what is not finite gets no bar but a word.
+        named: A number for each name; what is not finite comes first, with a word for a bar.
         groups: For each group of nameless things their values, ``(count,)``: drawn as a line from
             the largest to the smallest.
         label: What the numbers are, for both axes.
