@@ -104,6 +104,7 @@ class _Live(Progress):
             TextColumn("{task.completed} of {task.total} cuts | {task.description}"),
             console=console,
             transient=True,
+            disable=not console.is_terminal,
         )
         self.cut = self.add_task("", total=None)
         self.worst: Effect | None = None

@@ -209,7 +209,7 @@ def _going(progress: Progress) -> list[Text]:
     job, task = training.job, progress.settings.task
     chance = task.chance_loss
     losses = [loss / chance for loss in training.losses]
-    flow = training.flows[-1]
+    flow = training.flow
     shares = [share / flow[-1] if flow[-1] > 0 else 0.0 for share in flow]
     left = progress.seconds * (1 - progress.part) / max(progress.part, 1e-6)
     minutes, seconds = divmod(round(min(left, 359_999)), 60)

@@ -190,6 +190,7 @@ class Comparison:
             for ending in ("png", "svg"):
                 paths.append(folder / f"{name}.{ending}")
                 save(figure, paths[-1])
+                figure.set_layout_engine("none")  # it stays as it was laid out for the first
         return paths
 
 

@@ -23,7 +23,8 @@ from sluice.report.tasks import Drawn, Task
 
 _FLOW = 64
 _FORGET_BIAS = 1.0
-_EVALUATIONS = 30
+_OFTEN = 40
+"""Updates between two judgements at most; of short runs a thirtieth."""
 
 
 @dataclass(frozen=True)
@@ -133,15 +134,16 @@ class Training:
         self.generator = _generator(job, "training")
         self.judged = task.draw(job.lag, JUDGED, _generator(job, "judging"))
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=job.rate, fused=True)
-        self.flows: list[NDArray[np.float64]] = []
+        self.arrives: list[float] = []
         self.updates: list[int] = []
         self.losses: list[float] = []
         self.scores: list[float] = []
+        self._judge(0)
+        self.before = self.flow
 
     def to_the_end(self, on_judged: Callable[[Training], None], stop: Callable[[], bool]) -> bool:
         """Train until the task is solved or the updates are spent; False where ``stop`` says so."""
-        every = max(1, self.settings.steps // _EVALUATIONS)
-        self._judge(0)
+        every = max(1, min(_OFTEN, self.settings.steps // 30))
         on_judged(self)
         for update in range(1, self.settings.steps + 1):
             if stop():
@@ -170,9 +172,9 @@ class Training:
             updates=self.updates,
             losses=_json(self.losses),
             scores=_json(self.scores),
-            arrives=_json([_share(flow) for flow in self.flows]),
-            before=self.flows[0].tolist(),
-            after=self.flows[-1].tolist(),
+            arrives=_json(self.arrives),
+            before=self.before.tolist(),
+            after=self.flow.tolist(),
             solved=self.updates[-1] if self.solved else None,
             seconds=time.monotonic() - self.started,
         )
@@ -192,7 +194,8 @@ class Training:
         self.losses.append(float(task.loss(answered, judged.targets)))
         self.scores.append(task.score(answered, judged.targets))
         some = Drawn(judged.inputs[:, :_FLOW], judged.targets[:, :_FLOW])
-        self.flows.append(flow(self.model, task, some))
+        self.flow = flow(self.model, task, some)
+        self.arrives.append(_share(self.flow))
 
 
 def _generator(job: Job, purpose: str) -> Generator:
