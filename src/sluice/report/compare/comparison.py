@@ -168,7 +168,10 @@ class Comparison:
             "settings": settings.shared()
             | {"lags": settings.lags, "seeds": settings.seeds, "rates": settings.rates},
             "ended": self.ended,
-            "verdicts": [verdict._asdict() for verdict in self.verdicts()],
+            "verdicts": [
+                {name: None if value != value else value for name, value in one._asdict().items()}
+                for one in self.verdicts()
+            ],
             "chosen rates": {
                 cell: {lag: runs[0].rate for lag in settings.lags if (runs := self.of(cell, lag))}
                 for cell in settings.cells

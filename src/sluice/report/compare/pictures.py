@@ -120,7 +120,7 @@ def _flows(
     title: str,
     legend_too: bool = True,
 ) -> None:
-    dress(axes, look, "step", "share of the gradient", title)
+    dress(axes, look, "step", "‖∂L/∂s‖, last step = 1", title)
     for cell, stroke in _cells(found, look):
         flows = found.flows(cell, lag, when)
         if flows.size:
