@@ -21,10 +21,18 @@ def example(name: str) -> ModuleType:
     return module
 
 
-def test_pictures_of_recordings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_pictures_of_examples(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(ROOT / "examples")
     example("vanishing").main(tmp_path, steps=8, hidden=4, updates=3, runs=2)
     assert capsys.readouterr().out.count("after 8 steps") == 4
     example("reading").main(tmp_path, hidden=4, updates=2)
+    small = {"cells": ["Elman", "GRU"], "lags": [2], "seeds": 1, "rates": [0.01], "steps": 2}
+    example("comparing").main(tmp_path, **small)
+    assert "Elman stops learning at lag 2" in capsys.readouterr().out
+    example("ablating").main(tmp_path, hidden=4, updates=2)
+    assert "lstm.l0 forget open: " in capsys.readouterr().out
     made = {path.name: path.read_bytes()[:8] for path in tmp_path.iterdir()}
     assert set(made) == {path.name for path in PICTURES.glob("*.png")}
     assert set(made.values()) == {b"\x89PNG\r\n\x1a\n"}

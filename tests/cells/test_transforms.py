@@ -7,7 +7,7 @@ import torch
 
 import sluice
 from cell_list import CELLS, SIZES
-from sluice.cells import LSTM, MGU, hold
+from sluice.cells import LSTM, MGU, hold, hold_units
 
 
 @pytest.mark.parametrize("name", CELLS)
@@ -35,6 +35,35 @@ def test_every_named_value_of_every_cell(name: str) -> None:
             torch.testing.assert_close(a, torch.zeros_like(a) if b.grad is None else b.grad)
 
 
+@pytest.mark.parametrize("name", CELLS)
+def test_single_units_of_every_cell(name: str) -> None:
+    """All units held at one number is `hold`; none held is the cell; one held, the others go on."""
+    cell, x = CELLS[name](), torch.randn(4, 2, SIZES.input).double()
+    projected = any(state.width == "projection" for state in cell.graph.states)
+    sizes = (SIZES.input, SIZES.hidden)
+    options = {"proj_size": SIZES.projection if projected else 0}
+    plain = sluice.nn.Recurrent(cell, *sizes, **options).double().eval()
+    layer = sluice.nn.Recurrent(hold_units(cell, *cell.graph.named), *sizes, **options)
+    missing = layer.double().eval().load_state_dict(plain.state_dict(), strict=False).missing_keys
+    assert missing == [f"{part}_{v}_l0" for v in cell.graph.named for part in ("held", "at")]
+    layer.requires_grad_(False)
+    torch.testing.assert_close(layer(x)[0], plain(x)[0], rtol=0, atol=0)
+    for value in cell.graph.named:
+        held, at = (getattr(layer, f"{part}_{value}_l0") for part in ("held", "at"))
+        at.fill_(0.25), held.fill_(1.0)
+        with plain.running(hold(cell, **{value: 0.25})):
+            plain.prefer = "reference"
+            torch.testing.assert_close(layer(x)[0], plain(x)[0])
+        held[1:] = 0.0
+        with sluice.record(layer) as tape:
+            fused, _ = layer(x)
+        assert tape.backend == "fused" and bool((tape[""][value][..., 0] == 0.25).all())
+        layer.prefer = "reference"
+        torch.testing.assert_close(fused, layer(x)[0])
+        layer.prefer = None
+        held.fill_(0.0)
+
+
 def test_a_hold_is_of_the_value_that_goes_by_the_name() -> None:
     layer, x = sluice.nn.Recurrent(hold(MGU, forget=0.25), 3, 4), torch.randn(1, 2, 3)
     h = torch.randn(1, 2, 4)
@@ -55,5 +84,7 @@ def test_a_gate_that_is_not_finite_is_held_all_the_same() -> None:
 def test_what_cannot_be_held() -> None:
     with pytest.raises(ValueError, match=r"LSTM names h, c, input, .*and no 'froget'"):
         hold(LSTM, froget=1.0)
+    with pytest.raises(ValueError, match=r"LSTM names h, c, input, .*and no 'froget'"):
+        hold_units(LSTM, "froget")
     with pytest.raises(ValueError, match="'forget' can be held at a finite number, not at inf"):
         hold(LSTM, forget=float("inf"))

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 import sluice
-from sluice.insight import held
+from sluice.insight import held, units_held
 from sluice.run import kernels
 
 
@@ -62,3 +62,44 @@ def test_within_a_model_and_when_something_goes_wrong() -> None:
         held(layer, forget=1.0).__enter__()
     with pytest.raises(ValueError, match="Elman has other parameters or states than GRU"):
         layer.running(sluice.cells.Elman()).__enter__()
+
+
+@pytest.mark.parametrize("cell", [sluice.nn.LSTM, sluice.nn.GRU, sluice.nn.RNN])
+def test_a_silent_unit_is_one_whose_weights_out_are_zero(cell: Any) -> None:
+    layer, x = cell(3, 6, num_layers=2).double(), torch.randn(7, 2, 3).double()
+    before = {name: value.clone() for name, value in layer.state_dict().items()}
+    plain, silent = layer(x)[0], [1, 4]
+    states = dict.fromkeys((state.name for state in layer.cell.graph.states), 0.0)
+    with units_held(layer, states, silent, number=0):
+        y, _ = layer(x)
+        stream = layer.stream(batch_size=2)
+        streamed = torch.stack([stream(row) for row in x])
+    torch.testing.assert_close(streamed, y)
+    other = getattr(torch.nn, cell.__name__)(3, 6, num_layers=2).double()
+    other.load_state_dict(before)
+    with torch.no_grad():
+        other.weight_hh_l0[:, silent] = 0.0
+        other.weight_ih_l1[:, silent] = 0.0
+    torch.testing.assert_close(y, other(x)[0])
+    assert not torch.allclose(y, plain)
+    after = layer.state_dict()
+    assert list(after) == list(before) and all(torch.equal(after[n], before[n]) for n in before)
+    assert torch.equal(layer(x)[0], plain) and not hasattr(layer, "held_h_l0")
+
+
+def test_each_unit_at_a_value_of_its_own_in_one_direction() -> None:
+    layer, x = sluice.nn.LSTM(3, 4, bidirectional=True), torch.randn(5, 2, 3)
+    at = torch.tensor([0.1, 0.2, 0.3, 0.4])
+    with units_held(layer, {"forget": at}, number=0, reverse=True), sluice.record(layer) as tape:
+        layer(x)
+    assert bool((tape.layer(0, reverse=True).forget == at).all())
+    assert not bool((tape.layer(0).forget == at).any())
+    for wrong in (dict(number=1), dict(number=-1)):
+        with pytest.raises(IndexError, match="the module has 1 layers"):
+            units_held(layer, {"h": 0.0}, **wrong).__enter__()
+    with pytest.raises(IndexError, match="no layer 0 in reverse"):
+        units_held(sluice.nn.GRU(3, 4), {"h": 0.0}, number=0, reverse=True).__enter__()
+    with pytest.raises(ValueError, match="no 'update'"):
+        units_held(layer, {"update": 0.0}).__enter__()
+    with pytest.raises(IndexError):
+        units_held(layer, {"h": 0.0}, [4]).__enter__()

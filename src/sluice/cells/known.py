@@ -18,3 +18,22 @@ def known() -> dict[str, type[Cell]]:
         for name, kind in sorted(vars(cells).items())
         if isinstance(kind, type) and issubclass(kind, Cell) and kind is not Cell
     }
+
+
+def named(name: str) -> Cell:
+    """The cell of `sluice.cells` called ``name``, in upper or lower case, dashes left out.
+
+    Raises ValueError, with the names that there are, where there is none.
+
+    >>> from sluice.cells.known import named
+    >>> named("peephole-lstm").name
+    'PeepholeLSTM'
+    """
+    cells = {label.lower(): kind for label, kind in known().items()}
+    found = cells.get(name.lower().replace("-", "").replace("_", ""))
+    if found is None:
+        raise ValueError(
+            f"there is no cell {name!r}; the cells are {', '.join(sorted(cells))}, and your own "
+            "as path/to/file.py:ClassName"
+        )
+    return found()

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import isfinite
 from typing import Any
 
 from sluice.cells.cell import Cell
-from sluice.equations.graph import Affine, Elementwise, Leaf, Node, RowNorm
+from sluice.equations.graph import Affine, Elementwise, Graph, Leaf, Node, RowNorm
 from sluice.equations.ops import Value, apply, detach, greater, where
-from sluice.equations.specs import Mask, NormSpec
+from sluice.equations.specs import Mask, NormSpec, VectorSpec
 from sluice.equations.symbol import EquationError
 from sluice.equations.trace import Declared, Meaning
 
@@ -168,10 +168,8 @@ class Held(Transform):
 
     def __init__(self, inner: Cell | type[Cell], values: Mapping[str, float]) -> None:
         super().__init__(inner)
-        named = self.inner.graph.named
+        _check_named(self.inner, values)
         for name, value in values.items():
-            if name not in named:
-                raise ValueError(f"{self.inner.name} names {', '.join(named)}, and no '{name}'")
             if not isfinite(value):
                 raise ValueError(f"'{name}' can be held at a finite number, not at {value}")
         self.values = {name: float(value) for name, value in values.items()}
@@ -181,13 +179,60 @@ class Held(Transform):
         return self.inner.declared
 
     def step(self, x: Any, **given: Any) -> dict[str, Any]:
-        graph = self.inner.graph
-        held = {graph.named[name]: value for name, value in self.values.items()}
-        values: dict[Node, Value] = {}
-        for node in graph.nodes:
-            value = _meant(node, values, self.meaning, x, given)
-            values[node] = _in_place_of(value, held[node]) if node in held else value
-        return {name: values[node] for name, node in graph.outputs}
+        return _replaced(self.inner.graph, self.meaning, x, given, self._number)
+
+    def _number(self, name: str, value: Value) -> Value:
+        return _in_place_of(value, self.values[name]) if name in self.values else value
+
+
+class UnitsHeld(Transform):
+    """What `hold_units` makes."""
+
+    def __init__(self, inner: Cell | type[Cell], names: tuple[str, ...]) -> None:
+        super().__init__(inner)
+        _check_named(self.inner, names)
+        self.names = names
+
+    @cached_property
+    def declared(self) -> Declared:
+        inner, named = self.inner.declared, self.inner.graph.named
+        vectors = [
+            VectorSpec(f"{part}_{name}", named[name].width, 0.0)
+            for name in self.names
+            for part in ("held", "at")
+        ]
+        return replace(inner, vectors=(*inner.vectors, *vectors))
+
+    def step(self, x: Any, **given: Any) -> dict[str, Any]:
+        return _replaced(self.inner.graph, self.meaning, x, given, self._by_unit)
+
+    def _by_unit(self, name: str, value: Value) -> Value:
+        if name not in self.names:
+            return value
+        held, at = (self.meaning.vector(f"{part}_{name}") for part in ("held", "at"))
+        return where(greater(held, 0.5), at, value)
+
+
+def _check_named(cell: Cell, names: Iterable[str]) -> None:
+    for name in names:
+        if name not in cell.graph.named:
+            raise ValueError(f"{cell.name} names {', '.join(cell.graph.named)}, and no '{name}'")
+
+
+def _replaced(
+    graph: Graph,
+    meaning: Meaning,
+    x: Value,
+    given: dict[str, Value],
+    instead: Callable[[str, Value], Value],
+) -> dict[str, Value]:
+    """A step of a graph in which all that reads a named value reads what is there instead."""
+    values: dict[Node, Value] = {}
+    for node in graph.nodes:
+        values[node] = _meant(node, values, meaning, x, given)
+        for name in (name for name, named in graph.outputs if named is node):
+            values[node] = instead(name, values[node])
+    return {name: values[node] for name, node in graph.outputs}
 
 
 def _meant(
@@ -277,6 +322,23 @@ def hold(cell: Cell | type[Cell], **values: float) -> Cell:
         0.0
     """
     return Held(cell, values)
+
+
+def hold_units(cell: Cell | type[Cell], *names: str) -> Cell:
+    """``cell`` whose named values may be held unit by unit, each by two vectors of parameters.
+
+    Where ``held_{name}`` is above 0.5, everything in the step that reads the value reads
+    ``at_{name}`` instead; both begin at 0, and the cell is what it was. Held at zero in all states,
+    a unit is as if it were not there. `sluice.insight.units_held` does so in a trained layer.
+
+    Raises ValueError for a name that the cell does not return.
+
+    Example:
+        >>> from sluice.cells import LSTM, hold_units
+        >>> [vector.name for vector in hold_units(LSTM, "h", "c").declared.vectors]
+        ['held_h', 'at_h', 'held_c', 'at_c']
+    """
+    return UnitsHeld(cell, names)
 
 
 def _check_rate(rate: float) -> None:

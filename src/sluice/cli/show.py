@@ -156,24 +156,13 @@ def _show_llvm(cell: str, found: Cell, part: str, double: bool) -> None:
 
 def find(name: str) -> Cell:
     """The cell that a command's argument names, its equations traced; else refuse."""
+    from sluice.cells.known import named
+
     path, colon, kind = name.rpartition(":")
-    made = _own(Path(path), kind) if colon else _known(name)
     with told_in_one_sentence(ValueError):
+        made = _own(Path(path), kind) if colon else named(name)
         _ = made.graph
     return made
-
-
-def _known(name: str) -> Cell:
-    from sluice.cells.known import known
-
-    named = {label.lower(): kind for label, kind in known().items()}
-    found = named.get(name.lower().replace("-", "").replace("_", ""))
-    if found is None:
-        refuse(
-            f"there is no cell {name!r}; the cells are {', '.join(sorted(named))}, and your own "
-            "as path/to/file.py:ClassName"
-        )
-    return found()
 
 
 def _own(path: Path, kind: str) -> Cell:

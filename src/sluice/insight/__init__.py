@@ -3,6 +3,7 @@
 from sluice.extras import MissingExtra as MissingExtra
 from sluice.insight import plots as plots
 from sluice.insight.ablation import held as held
+from sluice.insight.ablation import units_held as units_held
 from sluice.insight.dynamics import Trajectory as Trajectory
 from sluice.insight.dynamics import trajectory as trajectory
 from sluice.insight.faults import Fault as Fault

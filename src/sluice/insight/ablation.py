@@ -1,12 +1,15 @@
-"""Ablation: what a trained model does when one of its gates stands open or shut."""
+"""Ablation: what a trained model does when a gate stands open or shut, or a unit is silent."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
-from sluice.cells.transforms import hold
+import torch
+from torch import Tensor
+
+from sluice.cells.transforms import hold, hold_units
 from sluice.nn.stack import RecurrentStack
 
 Layer = TypeVar("Layer", bound=RecurrentStack)
@@ -41,3 +44,68 @@ def held(layer: Layer, **values: float) -> Iterator[Layer]:
     """
     with layer.running(hold(layer.cell, **values)):
         yield layer
+
+
+@contextmanager
+def units_held(
+    layer: Layer,
+    values: Mapping[str, float | Tensor],
+    units: Sequence[int] | None = None,
+    *,
+    number: int | None = None,
+    reverse: bool = False,
+) -> Iterator[Layer]:
+    """Run ``layer`` with named values of single units held, inside a ``with`` block.
+
+    The weights stay as they are: the cell is `sluice.cells.hold_units`, on the same kernels, and
+    runs, streams and generation begun inside the block go by it. A unit whose states are all held
+    at 0 is as if it were not there, from the first step on; the states before that are the
+    layer's initial ones.
+
+    Args:
+        layer: A recurrent layer of `sluice.nn`, also one within a model.
+        values: For each name a number, or a tensor with one for each unit, ``(width,)``.
+        units: Which units; None for all.
+        number: Which layer of a stack, counted from 0; None for all, in both directions.
+        reverse: Whether its reverse direction.
+
+    Raises:
+        ValueError: the cell names no such value.
+        IndexError: there is no such layer, direction or unit.
+
+    Example:
+        >>> import torch, sluice
+        >>> layer, x = sluice.nn.GRU(3, 8, num_layers=2), torch.randn(5, 2, 3)
+        >>> with sluice.insight.units_held(layer, {"h": 0.0}, [2, 5], number=1):
+        ...     y, _ = layer(x)
+        >>> y.abs().amax(dim=(0, 1)).eq(0).nonzero().flatten().tolist()
+        [2, 5]
+    """
+    cell = hold_units(layer.cell, *values)
+    places = range(layer.num_layers * layer.directions)
+    chosen = None if number is None else number * layer.directions + reverse
+    if chosen is not None and (chosen not in places or (reverse and layer.directions == 1)):
+        told = f"layer {number}" + " in reverse" * reverse
+        raise IndexError(f"there is no {told}; the module has {layer.num_layers} layers")
+    extra = [_vectors(layer, place, values, units, chosen in (None, place)) for place in places]
+    with layer.running(cell, extra):
+        yield layer
+
+
+def _vectors(
+    layer: RecurrentStack,
+    place: int,
+    values: Mapping[str, float | Tensor],
+    units: Sequence[int] | None,
+    here: bool,
+) -> dict[str, Tensor]:
+    """The vectors of `hold_units` for one layer and direction: nothing is held unless ``here``."""
+    sizes, like = layer.sizes[place // layer.directions], layer.own_parameters(place)[0]
+    found: dict[str, Tensor] = {}
+    for name, value in values.items():
+        width = sizes.of(layer.cell.graph.named[name].width)
+        found[f"held_{name}"], found[f"at_{name}"] = held, at = like.new_zeros(2, width)
+        if here:
+            held[slice(None) if units is None else list(units)] = 1.0
+            at[:] = torch.as_tensor(value, dtype=at.dtype, device=at.device)
+    return found

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any
 
@@ -12,11 +12,12 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from sluice.cells.cell import Cell
-from sluice.equations.specs import Mask, Sizes
+from sluice.equations.specs import Mask, Parameter, Sizes
 from sluice.equations.text import from_text
 from sluice.nn import init, states
 from sluice.nn.batch import Batch, States, arrange, autocasting, under_autocast
 from sluice.nn.readout import Readout
+from sluice.nn.running import running
 from sluice.nn.settings import Settings
 from sluice.nn.stream import Stream
 from sluice.run import cpu, eager, listening, operator, parts, segments
@@ -114,17 +115,18 @@ class RecurrentStack(Settings, nn.Module):
         self._names: list[list[str]] = []
         self._initial_names: list[list[str]] = []
         for layer, suffix in self._places():
-            sizes, names = self._sizes[layer], list[str]()
-            for parameter in self.cell.graph.parameters:
-                if self.bias or not parameter.is_bias:
-                    names.append(parameter.name + suffix)
-                    self._register_one(names[-1], parameter.shape(sizes), device, dtype)
-            self._names.append(names)
+            sizes = self._sizes[layer]
+            for parameter in self._parameters_of(self.cell):
+                self._register_one(parameter.name + suffix, parameter.shape(sizes), device, dtype)
+            self._names.append([p.name + suffix for p in self._parameters_of(self.cell)])
             initial = [f"initial_{s}{suffix}" for s in self._state_names]
             self._initial_names.append(initial if self.learn_initial_state else [])
             if self.learn_initial_state:
                 for name, state in zip(initial, self.cell.graph.states, strict=True):
                     self._register_one(name, (sizes.of(state.width),), device, dtype)
+
+    def _parameters_of(self, cell: Cell) -> list[Parameter]:
+        return [p for p in cell.graph.parameters if self.bias or not p.is_bias]
 
     def _register_one(self, name: str, shape: tuple[int, ...], device: Any, dtype: Any) -> None:
         present = getattr(self, name, None)
@@ -363,21 +365,15 @@ class RecurrentStack(Settings, nn.Module):
             for place in self._initial(like.new_empty(1, 1, self.input_size))
         ]
 
-    @contextmanager
-    def running(self, cell: Cell) -> Iterator[None]:
+    def running(
+        self, cell: Cell, extra: Sequence[Mapping[str, Tensor]] = ()
+    ) -> AbstractContextManager[None]:
         """Run another cell with this layer's parameters inside a ``with`` block.
 
-        Raises ValueError for a cell whose parameters and states are others.
+        ``extra`` gives, for each layer and direction, the parameters that the cell has beyond
+        this layer's own. Raises ValueError for a cell whose parameters and states are others.
         """
-        ours, theirs = self.cell.graph, cell.graph
-        if (ours.parameters, ours.states) != (theirs.parameters, theirs.states):
-            raise ValueError(f"{cell.name} has other parameters or states than {self.cell.name}")
-        kept = self.cell, self._text, self.native
-        self.cell, self._text, self.native = cell, cell.text, None
-        try:
-            yield
-        finally:
-            self.cell, self._text, self.native = kept
+        return running(self, cell, extra)
 
     def stream(self, batch_size: int = 1) -> Stream:
         """This layer one step at a time, with its state kept; see `Stream`.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sluice.insight.plots import data
+from sluice.insight.plots.bands import band
 from sluice.insight.plots.style import Style, dress, figure, legend, strokes, styled, whole_numbers
 
 if TYPE_CHECKING:
@@ -58,7 +59,6 @@ def gradient_flow(
     dress(axes, look, "step", label, title)
     for (name, values), stroke in zip(runs.items(), strokes(look), strict=False):
         _line(axes, name, values, stroke)
-    axes.set_yscale("log")
     _ticks(axes, look)
     legend(axes, look)
     return drawn
@@ -78,16 +78,9 @@ def _checked(name: str, values: data.Numbers) -> data.Array:
 
 
 def _line(axes: Axes, name: str, values: data.Array, stroke: dict[str, Any]) -> None:
-    steps = np.arange(values.shape[1])
-    middle = np.median(values, axis=0)
-    zeros = int((middle == 0).sum())
+    zeros = int((np.median(values, axis=0) == 0).sum())
     told = f"{name} (0 at {zeros} steps)" if zeros else name
-    axes.plot(steps, np.where(middle > 0, middle, np.nan), label=told, **stroke)
-    if len(values) > 1:
-        positive = np.where(values > 0, values, np.nan)
-        seen = ~np.isnan(positive).all(axis=0)
-        low, high = (f(positive[:, seen], axis=0) for f in (np.nanmin, np.nanmax))
-        axes.fill_between(steps[seen], low, high, color=stroke["color"], alpha=0.22, linewidth=0)
+    band(axes, np.arange(values.shape[1]), values, stroke, log=True, label=told)
 
 
 def _ticks(axes: Axes, style: Style) -> None:

@@ -1,0 +1,116 @@
+"""The command that cuts gates and units of a trained model, one after another."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+from rich.table import Table
+
+from sluice.cli.show import ThemeName
+from sluice.cli.told import told_in_one_sentence
+
+if TYPE_CHECKING:
+    from sluice.report.ablation import Effect
+    from sluice.report.held_out import Sequel
+
+
+def ablate(
+    model: Annotated[Path, typer.Argument(help="What `sluice train` wrote.")],
+    data: Annotated[Path, typer.Argument(help="Held-out data: ABC, a folder of it, or a text.")],
+    out: Annotated[Path, typer.Option(help="The folder for the report.")] = Path("ablate-out"),
+    group: Annotated[int, typer.Option(help="How many units are silenced together.")] = 1,
+    tokens: Annotated[int, typer.Option(min=1, help="Held-out tokens to judge by.")] = 5_000,
+    seed: Annotated[int, typer.Option(min=0, help="Of what is generated.")] = 0,
+    length: Annotated[int, typer.Option(min=1, help="Tokens generated at most.")] = 200,
+    units: Annotated[int, typer.Option(min=0, help="How many units to show.")] = 5,
+    style: Annotated[ThemeName, typer.Option(help="Of the picture.")] = ThemeName.light,
+    threads: Annotated[int, typer.Option(min=1, help="Of the kernels.")] = 1,
+) -> None:
+    """Hold each gate open, shut and at its mean, silence each unit: what does the loss do?"""
+    with told_in_one_sentence(ValueError, ImportError):
+        import torch
+
+        from sluice.files import require_writable, write_whole
+        from sluice.render.picture import save
+        from sluice.report import ablation, held_out
+        from sluice.sequence import Checkpoint
+
+        torch.set_num_threads(threads)
+        require_writable(out)
+        checkpoint = Checkpoint.load(model)
+        judged = held_out.held_out(checkpoint, data, tokens)
+        console = Console()
+        with _Live(console) as live:
+            found = ablation.ablate(
+                checkpoint.model,
+                lambda: judged.loss(checkpoint.model),
+                means_of=lambda: judged.run_longest(checkpoint.model),
+                group=group,
+                on_progress=live.show,
+            )
+        shown = [*found.gates(), *found.units()[:units]]
+        drawn = held_out.sequels(checkpoint, [effect.cut for effect in shown], seed, length)
+        skipped = f", {judged.skipped} sequences skipped" if judged.skipped else ""
+        console.print(
+            f"{len(judged.sequences)} held-out sequences, {judged.tokens:,} tokens{skipped}. "
+            f"The whole model: {found.loss:.3f} nats per token.",
+            highlight=False,
+        )
+        console.print(_table(shown, drawn))
+        report = found.as_json() | {"generated": [one._asdict() for one in drawn], "seed": seed}
+        paths = [out / "ablation.json", out / "ablation.png", out / "ablation.svg"]
+        write_whole(paths[0], json.dumps(report, indent=1, ensure_ascii=False).encode())
+        for path in paths[1:]:
+            save(found.figure(style.value, "increase of the loss (nats per token)"), path)
+    typer.echo(f"Written: {', '.join(map(str, paths))}")
+
+
+def _table(shown: list[Effect], drawn: list[Sequel]) -> Table:
+    """The loss with each cut, and what is generated from the same seed."""
+    whole, *cut = drawn
+    table = Table(box=None, pad_edge=False)
+    table.add_column("cut", no_wrap=True)
+    for name in ("loss", "increase", "differs at", "length", "its loss"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_row("none", "", "", "", str(len(whole.tokens)), f"{whole.loss:.2f}")
+    for effect, one in zip(shown, cut, strict=True):
+        table.add_row(
+            str(effect.cut),
+            f"{effect.loss:.3f}",
+            f"{effect.increase:+.3f}",
+            "never" if one.differs is None else str(one.differs),
+            str(len(one.tokens)),
+            f"{one.loss:.2f}",
+        )
+    table.caption = (
+        "Generated from one seed: where the first token differs, how long it is, and how likely "
+        "the whole model finds it (nats per token)."
+    )
+    table.caption_justify = "left"
+    return table
+
+
+class _Live(Progress):
+    """A bar of the cuts made, and the most harmful so far."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(
+            BarColumn(bar_width=24),
+            TextColumn("{task.completed} of {task.total} cuts | {task.description}"),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self.cut = self.add_task("", total=None)
+        self.worst: Effect | None = None
+
+    def show(self, done: int, whole: int, effect: Effect) -> None:
+        if self.worst is None or not effect.increase <= self.worst.increase:
+            self.worst = effect
+        worst = f"worst: {self.worst.cut} {self.worst.increase:+.3f}"
+        self.update(self.cut, completed=done, total=whole, description=worst)

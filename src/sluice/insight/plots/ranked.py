@@ -1,0 +1,107 @@
+"""What matters most: bars by name, the longest first, and many small ones in their order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sluice.insight.plots import data
+from sluice.insight.plots.style import (
+    SMALL,
+    Style,
+    dress,
+    figure,
+    legend,
+    strokes,
+    styled,
+    whole_numbers,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+def ranked(
+    named: Mapping[str, float],
+    groups: Mapping[str, data.Numbers],
+    *,
+    label: str,
+    many: str = "units, by rank",
+    title: str | None = None,
+    style: str = "light",
+) -> Figure:
+    """Bars of named values, the largest on top; beside them the values of groups, each sorted.
+
+    Args:
+        named: A number for each name; what is not finite comes first, with a word for a bar.
+        groups: For each group of nameless things their values, ``(count,)``: drawn as a line from
+            the largest to the smallest.
+        label: What the numbers are, for both axes.
+        many: What is ranked in the groups, for their axis.
+        title: Above the picture.
+        style: ``"light"`` or ``"dark"``.
+
+    Returns:
+        The figure.
+
+    Raises:
+        MissingExtra: matplotlib is not installed.
+        ValueError: neither names nor groups; a group that is no vector; an unknown ``style``.
+
+    Example:
+        >>> import torch, sluice
+        >>> from sluice.insight.plots.ranked import ranked
+        >>> harm = {"forget": 0.2, "input": 0.9}
+        >>> picture = ranked(harm, {"layer 0": torch.rand(8)}, label="nats")
+        >>> [label.get_text() for label in picture.axes[0].get_yticklabels()]
+        ['input', 'forget']
+    """
+    look = styled(style)
+    values = data.vectors(groups, "groups") if groups else {}
+    if not named and not values:
+        raise ValueError("there is nothing to rank; give at least one name or group")
+    panels = bool(named) + bool(values)
+    drawn = figure(look, 3.9 * panels, max(2.8, 0.7 + 0.19 * len(named)))
+    row = list(drawn.subplots(1, panels, squeeze=False)[0])
+    if named:
+        _bars(row[0], look, named, label)
+    if values:
+        _lines(row[-1], look, values, label, many)
+    if title:
+        drawn.suptitle(title, fontsize=11, color=look.ink)
+    return drawn
+
+
+def _bars(axes: Axes, look: Style, named: Mapping[str, float], label: str) -> None:
+    order = sorted(named, key=lambda name: -named[name] if np.isfinite(named[name]) else -np.inf)
+    lengths = [named[name] if np.isfinite(named[name]) else 0.0 for name in order]
+    dress(axes, look, label, "")
+    axes.barh(range(len(order)), lengths, color=look.lines[0], height=0.72)
+    axes.set_yticks(range(len(order)), order)
+    axes.invert_yaxis()
+    axes.tick_params(axis="y", length=0)
+    axes.axvline(0, color=look.ink, linewidth=0.8)
+    axes.grid(axis="x", color=look.grid, linewidth=0.6)
+    axes.set_axisbelow(True)
+    for place, name in enumerate(order):
+        if not np.isfinite(named[name]):
+            axes.text(0, place, "  not finite", va="center", fontsize=SMALL, color=look.ink)
+
+
+def _lines(
+    axes: Axes, look: Style, groups: Mapping[str, data.Array], label: str, many: str
+) -> None:
+    dress(axes, look, many, label)
+    for (name, values), stroke in zip(groups.items(), strokes(look), strict=False):
+        marker = "o" if len(values) <= 40 else None
+        axes.plot(range(1, len(values) + 1), np.sort(values)[::-1], label=name, marker=marker,
+                  markersize=3.5, **stroke)  # fmt: skip
+    axes.axhline(0, color=look.ink, linewidth=0.8)
+    axes.grid(axis="y", color=look.grid, linewidth=0.6)
+    axes.set_axisbelow(True)
+    whole_numbers(axes.xaxis)
+    if any(groups):
+        legend(axes, look)

@@ -1,0 +1,1 @@
+"""Reports: cells trained side by side, a model without its gates, a look inside on one page."""

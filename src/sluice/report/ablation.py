@@ -1,0 +1,240 @@
+"""What a trained model loses without each of its gates, and without each of its units."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from math import isfinite
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from sluice.equations.graph import Elementwise
+from sluice.insight.ablation import units_held
+from sluice.insight.plots.ranked import ranked
+from sluice.insight.recording import record
+from sluice.nn.stack import RecurrentStack
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+class AblationError(ValueError):
+    """An ablation that cannot be made; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Cut:
+    """One thing taken from a model: a value held, in one layer and direction.
+
+    Attributes:
+        module: the recurrent module's name in the model; empty for the model itself.
+        number, reverse: which layer of it, in which direction.
+        what: the gate's or value's name, or ``"units"``.
+        how: ``"open"`` (1), ``"shut"`` (0), ``"mean"`` (each unit at its own mean), ``"zero"``.
+        units: which units; None for all.
+        values: what is held, at what.
+    """
+
+    module: str
+    number: int
+    reverse: bool
+    what: str
+    how: str
+    units: tuple[int, ...] | None
+    values: dict[str, float | Tensor]
+
+    @property
+    def place(self) -> str:
+        """The layer, as ``encoder.l0_reverse``."""
+        return f"{self.module}.l{self.number}{'_reverse' * self.reverse}".removeprefix(".")
+
+    def __str__(self) -> str:
+        if self.units is None:
+            return f"{self.place} {self.what} {self.how}"
+        first, last = self.units[0], self.units[-1]
+        return (
+            f"{self.place} unit {first}" if first == last else f"{self.place} units {first}–{last}"
+        )
+
+    def made(self, model: nn.Module) -> AbstractContextManager[object]:
+        """The cut, made in ``model`` inside a ``with`` block."""
+        layer = model.get_submodule(self.module)
+        assert isinstance(layer, RecurrentStack)
+        return units_held(layer, self.values, self.units, number=self.number, reverse=self.reverse)
+
+
+class Effect(NamedTuple):
+    """What a cut does: the loss with it, and by how much that is above the loss without."""
+
+    cut: Cut
+    loss: float
+    increase: float
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """The effects of all cuts of a model, in the order in which they were made.
+
+    Attributes:
+        loss: of the whole model.
+        effects: of each cut.
+    """
+
+    loss: float
+    effects: list[Effect]
+
+    def ranked(self) -> list[Effect]:
+        """The effects, the most harmful first; what is not finite before all."""
+        return sorted(self.effects, key=lambda effect: -_order(effect.increase))
+
+    def gates(self) -> list[Effect]:
+        """Those of gates and other named values, the most harmful first."""
+        return [effect for effect in self.ranked() if effect.cut.units is None]
+
+    def units(self) -> list[Effect]:
+        """Those of units or groups of units, the most harmful first."""
+        return [effect for effect in self.ranked() if effect.cut.units is not None]
+
+    def figure(self, style: str = "light", label: str = "increase of the loss") -> Figure:
+        """Bars of the gates' effects, and the units' in their order, a line a layer.
+
+        Raises MissingExtra where matplotlib is not installed, ValueError for an unknown style.
+        """
+        by_place: dict[str, list[float]] = {}
+        for effect in self.units():
+            if isfinite(effect.increase):
+                by_place.setdefault(effect.cut.place, []).append(effect.increase)
+        named = {str(effect.cut): effect.increase for effect in self.gates()}
+        return ranked(named, by_place, label=label, style=style)
+
+    def as_json(self) -> dict[str, Any]:
+        """All of it, the most harmful first; None for what is not finite."""
+        return {
+            "loss": self.loss,
+            "effects": [
+                {
+                    "layer": effect.cut.place,
+                    "what": effect.cut.what,
+                    "how": effect.cut.how,
+                    "units": effect.cut.units,
+                    "loss": effect.loss if isfinite(effect.loss) else None,
+                    "increase": effect.increase if isfinite(effect.increase) else None,
+                }
+                for effect in self.ranked()
+            ],
+        }
+
+
+def ablate(
+    model: nn.Module,
+    loss: Callable[[], float],
+    *,
+    means_of: Callable[[], object] | None = None,
+    group: int = 1,
+    on_progress: Callable[[int, int, Effect], None] = lambda done, whole, effect: None,
+) -> Ablation:
+    """Cut each gate and each unit of a model in turn, and see what its loss does.
+
+    A gate (a named value that is a sigmoid or an exponential) is held open, at 1, shut, at 0, and
+    at its mean; other named values that are no states at 0 and at their mean. Units are silenced,
+    one after another or in groups: all states of theirs are held at 0, so that nothing reads
+    them. Everything runs in evaluation mode, without gradients, on the kernels; afterwards the
+    model is what it was.
+
+    Source: Greff et al. 2017, "LSTM: A search space odyssey", there trained without a gate; Morcos
+    et al. 2018, "On the importance of single directions for generalization", for single units.
+
+    Args:
+        model: a model with recurrent layers of `sluice.nn`.
+        loss: runs it on held-out data and gives the loss.
+        means_of: runs it where means are to be taken: over all steps and sequences of the last
+            call of each layer; ``loss`` if None.
+        group: how many units are silenced together.
+        on_progress: called with the number of cuts made, of all, and the latest effect.
+
+    Raises:
+        ValueError: the model has no recurrent layer of `sluice.nn`.
+        AblationError: a group of no units, or a loss that is not finite before any cut.
+
+    Example:
+        >>> import torch, sluice
+        >>> layer, x = sluice.nn.GRU(3, 4), torch.randn(6, 2, 3)
+        >>> found = ablate(layer, lambda: float(layer(x)[0].square().mean()))
+        >>> len(found.units()), sorted({effect.cut.what for effect in found.gates()})
+        (4, ['candidate', 'reset', 'update'])
+    """
+    if group < 1:
+        raise AblationError(f"a group has at least 1 unit, but {group} came")
+    was_training = model.training
+    model.eval()
+    try:
+        with torch.no_grad():
+            return _ablate(model, loss, means_of or loss, group, on_progress)
+    finally:
+        model.train(was_training)
+
+
+def _ablate(
+    model: nn.Module,
+    loss: Callable[[], float],
+    means_of: Callable[[], object],
+    group: int,
+    on_progress: Callable[[int, int, Effect], None],
+) -> Ablation:
+    whole = float(loss())
+    if not isfinite(whole):
+        raise AblationError(f"the loss is {whole} before any cut; train the model first")
+    cuts = list(_cuts(model, means_of, group))
+    effects = []
+    for done, cut in enumerate(cuts, 1):
+        with cut.made(model):
+            found = float(loss())
+        effects.append(Effect(cut, found, found - whole))
+        on_progress(done, len(cuts), effects[-1])
+    return Ablation(whole, effects)
+
+
+def _cuts(model: nn.Module, means_of: Callable[[], object], group: int) -> Iterator[Cut]:
+    """Every gate of every layer, then every unit."""
+    with record(model) as tape:
+        means_of()
+    modules = {
+        name: module for name, module in model.named_modules() if isinstance(module, RecurrentStack)
+    }
+    places = [
+        (name, module, number, reverse)
+        for name, module in modules.items()
+        for number in range(module.num_layers)
+        for reverse in (False, True)[: module.directions]
+    ]
+    for name, module, number, reverse in places:
+        recorded = tape[name].layer(number, reverse)
+        for value, node in module.cell.graph.named.items():
+            if value in _states(module):
+                continue
+            mean = recorded[value].mean(dim=(0, 1))
+            is_gate = isinstance(node, Elementwise) and node.op in ("sigmoid", "exp")
+            ways: dict[str, float | Tensor] = (
+                {"open": 1.0, "shut": 0.0} if is_gate else {"zero": 0.0}
+            )
+            for how, at in (ways | {"mean": mean}).items():
+                yield Cut(name, number, reverse, value, how, None, {value: at})
+    for name, module, number, reverse in places:
+        states = dict.fromkeys(_states(module), 0.0)
+        width = module.sizes[number].of(module.cell.graph.states[0].width)
+        for first in range(0, width, group):
+            units = tuple(range(first, min(first + group, width)))
+            yield Cut(name, number, reverse, "units", "zero", units, dict(states))
+
+
+def _states(module: RecurrentStack) -> list[str]:
+    """The states as wide as the first, which is the output: those that make up its units."""
+    states = module.cell.graph.states
+    return [state.name for state in states if state.width == states[0].width]
+
+
+def _order(increase: float) -> float:
+    return increase if isfinite(increase) else float("inf")

@@ -1,0 +1,115 @@
+"""`sluice compare`: what it writes, how it goes on, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from command import run, sentence
+from sluice.cli.compare import _Live
+from sluice.report.compare import compare
+
+SMALL = (
+    "compare", "--cells", "elman,gru", "--lags", "2,4", "--seeds", 2, "--steps", 3, "--hidden", 4,
+    "--learning-rates", "0.01",
+)  # fmt: skip
+OWN = """
+from sluice import Cell, Gate, tanh
+
+class Own(Cell):
+    write = Gate()
+    def step(self, x, h):
+        return dict(h=0.5 * h + tanh(self.write(x, h)))
+"""
+
+
+def test_a_comparison_and_the_same_again(tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text(OWN)
+    out = tmp_path / "out"
+    first = run(*SMALL, "--out", out)
+    assert first.exit_code == 0, first.output
+    assert "GRU, lag 4, seed 1, rate 0.01: not solved" in first.output
+    assert "0/2 solved" in first.output and "Elman stops learning at lag 2" in first.output
+    told = first.output.rpartition("Written: ")[2].split(", ")
+    assert {Path(path.strip()) for path in told} == set(out.iterdir())
+    own = f"{tmp_path / 'own.py'}:Own,gru"
+    again = run(*SMALL, "--out", out, "--cells", own, "--lags", 2)
+    assert again.exit_code == 0, again.output
+    assert again.output.count("Own, lag") == 2 and "GRU, lag" not in again.output
+    report = json.loads((out / "comparison.json").read_text())
+    assert [verdict["cell"] for verdict in report["verdicts"]] == ["Own", "GRU"]
+    # Other settings do not mix with what is there.
+    kept = (out / "runs.jsonl").read_bytes()
+    assert "with hidden 4, not 5; ask for the same" in sentence(
+        run(*SMALL, "--hidden", 5, "--out", out)
+    )
+    assert (out / "runs.jsonl").read_bytes() == kept
+
+
+def test_no_time(tmp_path: Path) -> None:
+    result = run(*SMALL, "--minutes", 0, "--out", tmp_path)
+    assert result.exit_code == 0, result.output
+    assert "Stopped (out of time) with 0 of 8 runs; the same command" in result.output
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--cells", "elmann"), "there is no cell 'elmann'; the cells are cifg, elman, gru"),
+        (("--cells", "none.py:Own"), "there is no file 'none.py'"),
+        (("--cells", ","), "name at least one"),
+        (("--task", "chess"), "the tasks are recall, order, adding, copy, parity"),
+        (("--lags", "0"), "at least 2 steps, but 0 came"),
+        (("--lags", "5;10"), "--lags are numbers with commas between, as in 5,10, but '5;10' came"),
+        (("--lags", "1000000000"), "ask for shorter lags"),
+        (("--seeds", "0"), "seeds is at least 1, but 0 came"),
+        (("--learning-rates", "0"), "learning rates are numbers above 0"),
+    ],
+)
+def test_what_it_refuses(options: tuple[str, str], said: str, tmp_path: Path) -> None:
+    assert said in sentence(run(*SMALL, "--out", tmp_path / "out", *options))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("here first")
+    told = sentence(run(*SMALL, "--out", tmp_path / "file" / "out"))
+    assert str(tmp_path / "file") in told and "choose another place" in told
+
+
+def test_on_a_terminal_a_table_moves() -> None:
+    console = Console(force_terminal=True, width=100, record=True)
+    with console.capture() as captured, _Live(console) as live:
+        compare(
+            ["Elman", "LSTM"], lags=[4], seeds=1, rates=[0.01], steps=3, hidden=4,
+            on_progress=live.show,
+        )  # fmt: skip
+    told = captured.get()
+    assert "LSTM, lag 4, seed 0, rate 0.01, update 3" in told
+    assert "(chance 1.386)" in told and "arrives at the first" in told and "100% done" in told
+
+
+def test_ctrl_c_keeps_finished_runs(tmp_path: Path) -> None:
+    options = ("--lags", "4,40", "--steps", "5000", "--seeds", "1", "--learning-rates", "0.01")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "sluice", "compare", "--cells", "gru,elman", *options,
+         "--hidden", "16", "--out", str(tmp_path)],
+        stdout=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )  # fmt: skip
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith("GRU, lag 40"):  # next is an Elman that goes on for long
+            process.send_signal(signal.SIGINT)
+            break
+    rest, _ = process.communicate(timeout=60)
+    assert process.returncode == 0 and "Stopped (interrupted) with 3 of 4 runs" in rest
+    assert len((tmp_path / "runs.jsonl").read_text().splitlines()) == 1 + 3

@@ -1,0 +1,210 @@
+"""Comparisons: verdicts on made-up runs, resuming, refusing, and what is written."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sluice import Cell, Gate, tanh
+from sluice.report.compare import CompareError, Comparison, Job, Progress, Run, compare
+from sluice.report.compare.settings import Settings, cells_named
+from sluice.report.tasks import tasks
+
+SMALL: dict[str, Any] = dict(
+    cells=("Elman", "GRU"), lags=(4, 2), seeds=2, rates=(0.01,), steps=3, hidden=4, batch=2
+)
+SETTINGS = Settings(
+    cells=cells_named(["Elman", "LSTM"]),
+    task=tasks()["recall"],
+    lags=(5, 10, 20),
+    seeds=3,
+    rates=(0.1, 0.2),
+    hidden=4,
+    steps=100,
+    batch=2,
+    match="hidden",
+    start="chrono",
+)
+
+
+def made_up(job: Job, solved: int | None, score: float = 0.3) -> Run:
+    """A run that ended after ``solved`` updates or all 100, with gradients told by its seed."""
+    last = solved or 100
+    updates = list(range(0, last + 1, 10))
+    losses: list[float | None] = [1.0 - 0.001 * update + job.seed for update in updates]
+    scores: list[float | None] = [0.25] * (len(updates) - 1) + [score if solved is None else 1.0]
+    flow = [10.0**-job.seed, 1.0]
+    return Run(
+        **job._asdict(), hidden=4, parameters=60, equations="", updates=updates, losses=losses,
+        scores=scores, arrives=[1.0] * len(updates), before=flow, after=[0.0, 2.0],
+        solved=solved, seconds=1.0,
+    )  # fmt: skip
+
+
+def comparison() -> Comparison:
+    """Elman solves lag 5 always, 10 once in three; LSTM all, at one rate sooner."""
+    runs = {}
+    for job in SETTINGS.jobs():
+        solved: int | None = 50 if job.rate == 0.1 else 30
+        if job.cell == "Elman" and job.lag >= 10:
+            solved = 40 if job.lag == 10 and job.seed == 1 and job.rate == 0.2 else None
+        runs[job] = made_up(job, solved, 0.3 + job.rate)
+    return Comparison(SETTINGS, runs, "done")
+
+
+def test_verdicts_and_rates() -> None:
+    found = comparison()
+    assert {run.rate for run in found.of("Elman", 10)} == {0.2}  # solved once
+    assert {run.rate for run in found.of("Elman", 20)} == {0.2}  # the better score
+    assert {run.rate for run in found.of("LSTM", 20)} == {0.2}  # the sooner
+    elman, lstm = found.verdicts()
+    assert elman == ("Elman", 5, 10, pytest.approx(0.1), 0.0)
+    assert lstm == ("LSTM", 20, None, pytest.approx(0.1), 0.0)
+    assert "Elman stops learning at lag 10; there 1e-01 of" in str(elman)
+    assert "LSTM learns every lag up to 20" in str(lstm)
+    # At lag 10 one of three Elman runs succeeds; at 20 none does.
+    assert found.telling_lag() == 20
+    np.testing.assert_allclose(found.scores("Elman"), [[1, 1, 1], [0.5, 1, 0.5], [0.5] * 3])
+
+
+def test_curves_go_on_where_a_run_ended() -> None:
+    updates, losses = comparison().curves("Elman", 10)
+    np.testing.assert_array_equal(updates, np.arange(0, 101, 10))
+    np.testing.assert_allclose(losses[0], 1.0 - 0.001 * updates)
+    np.testing.assert_allclose(losses[1], 2.0 - 0.001 * np.minimum(updates, 40))
+    assert comparison().flows("Elman", 10, "after").tolist() == [[0.0, 2.0]] * 3
+
+
+def test_pictures_show_medians_bands_and_levels() -> None:
+    found = comparison()
+    drawn = found.figures("dark")
+    above, before, _ = drawn["comparison"].axes
+    elman, lstm, chance, solved = above.lines
+    np.testing.assert_allclose(elman.get_ydata(), [1.0, 0.5, 0.5])
+    np.testing.assert_allclose(lstm.get_ydata(), [1.0, 1.0, 1.0])
+    assert (chance.get_ydata()[0], solved.get_ydata()[0]) == (0.25, 0.95)
+    band = above.collections[0].get_paths()[0].vertices
+    at_ten = band[band[:, 0] == 10][:, 1]
+    assert (at_ten.min(), at_ten.max()) == (0.5, 1.0)
+    assert before.get_title(loc="left") == "lag 20, before training"
+    np.testing.assert_allclose(before.lines[0].get_ydata(), [0.1, 1.0])
+    assert [axes.get_title(loc="left") for axes in drawn["curves"].axes] == [
+        "lag 5", "lag 10", "lag 20",
+    ]  # fmt: skip
+    assert len(drawn["gradients"].axes) == 6
+    with pytest.raises(ValueError, match="nothing to draw yet"):
+        Comparison(SETTINGS, {}, "interrupted").figures()
+    with pytest.raises(ValueError, match="'light' or 'dark'"):
+        found.figures("red")
+
+
+def plain(found: Comparison) -> list[dict[str, Any]]:
+    return [run.as_json() | {"seconds": 0} for run in found.runs.values()]
+
+
+def test_a_comparison_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    whole = compare(**SMALL)
+    assert [job[:3] for job in whole.runs][:4] == [
+        ("Elman", 2, 0), ("GRU", 2, 0), ("Elman", 4, 0), ("GRU", 4, 0),
+    ]  # fmt: skip
+    ended = 0
+
+    def interrupt(progress: Progress) -> None:
+        nonlocal ended
+        ended += progress.training is None
+        if ended == 3 and progress.training is not None:
+            raise KeyboardInterrupt
+
+    part = compare(**SMALL, out=tmp_path, on_progress=interrupt)
+    assert part.ended == "interrupted" and len(part.runs) == 3
+    trained: list[Job] = []
+
+    def follow(progress: Progress) -> None:
+        if progress.training is not None:
+            trained.append(progress.training.job)
+        assert 0 <= progress.part <= 1
+
+    rest = compare(**SMALL, out=tmp_path, on_progress=follow)
+    assert rest.ended == "done" and plain(rest) == plain(whole)
+    assert not set(trained) & set(part.runs) and len(set(trained)) == 5
+    # Asking for less takes what is there, and nothing is lost from the file.
+    less = compare(**SMALL | {"seeds": 1, "cells": ["GRU"]}, out=tmp_path)
+    assert [job[:3] for job in less.runs] == [("GRU", 2, 0), ("GRU", 4, 0)]
+    assert len((tmp_path / "runs.jsonl").read_text().splitlines()) == 1 + 8
+
+
+def test_out_of_time() -> None:
+    found = compare(**SMALL, seconds=0.0)
+    assert (found.ended, found.runs) == ("out of time", {})
+
+
+def leaky(half: bool) -> Cell:
+    class Own(Cell):
+        write = Gate()
+
+        def step(self, x: Any, h: Any) -> dict[str, Any]:
+            return dict(h=(0.5 if half else 0.9) * h + tanh(self.write(x, h)))
+
+    return Own()
+
+
+def test_runs_of_other_settings_are_not_mixed(tmp_path: Path) -> None:
+    kept = SMALL | {"cells": [leaky(half=True)], "lags": [2], "seeds": 1}
+    compare(**kept, out=tmp_path)
+    before = (tmp_path / "runs.jsonl").read_bytes()
+    with pytest.raises(CompareError, match=r"runs.jsonl holds runs with steps 3, not 4; ask for"):
+        compare(**kept | {"steps": 4}, out=tmp_path)
+    with pytest.raises(CompareError, match="with task 'order', not 'recall'"):
+        compare(**kept, task="recall", out=tmp_path)
+    with pytest.raises(CompareError, match="another cell called Own"):
+        compare(**kept | {"cells": [leaky(half=False)]}, out=tmp_path)
+    assert (tmp_path / "runs.jsonl").read_bytes() == before
+    for content, said in (
+        ("nonsense", "cannot be read"),
+        ('{"format": "other"}\n', "is no comparison"),
+        (before.decode() + '{"cell": 1}\n', "is damaged"),
+    ):
+        (tmp_path / "runs.jsonl").write_text(content)
+        with pytest.raises(CompareError, match=said):
+            compare(**kept, out=tmp_path)
+
+
+def test_what_is_written() -> None:
+    told = json.loads(json.dumps(comparison().as_json(), allow_nan=False))
+    assert told["chosen rates"]["Elman"] == {"5": 0.2, "10": 0.2, "20": 0.2}
+    assert len(told["runs"]) == 36 and told["verdicts"][0]["stops"] == 10
+    assert told["task"]["chance_score"] == 0.25
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"cells": []}, "name at least one"),
+        ({"cells": ["elman", "Elman"]}, "Elman came twice"),
+        ({"cells": ["elmann"]}, "no cell 'elmann'; the cells are cifg, elman"),
+        ({"task": "chess"}, "no task 'chess'; the tasks are recall, order"),
+        ({"lags": []}, "at least one lag, but none came"),
+        ({"lags": [5, 0]}, "at least 2 steps, but 0 came"),
+        ({"lags": [10**9]}, "this machine has"),
+        ({"seeds": 0}, "seeds is at least 1, but 0 came"),
+        ({"steps": 0}, "steps is at least 1"),
+        ({"rates": []}, "learning rates are numbers above 0"),
+        ({"rates": [float("nan")]}, "learning rates are numbers above 0"),
+        ({"match": "speed"}, "match is hidden or parameters, but speed came"),
+        ({"start": "late"}, "start is chrono, forget or plain, but late came"),
+    ],
+)
+def test_what_cannot_be_compared(change: dict[str, Any], said: str, tmp_path: Path) -> None:
+    with pytest.raises(CompareError, match=said):
+        compare(**SMALL | change, out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_settings_of_one_cell_do_not_move_with_others() -> None:
+    alone = replace(SETTINGS, cells=cells_named(["LSTM"]))
+    assert alone.sizes("LSTM") == SETTINGS.sizes("LSTM") and alone.shared() == SETTINGS.shared()
