@@ -40,12 +40,12 @@ class Grammar(Protocol[State]):
 class EndingGrammar(Grammar[State], Protocol[State]):
     """A grammar that knows the way to the end, so that sequences end within their length.
 
-    Wherever `to_end` is n > 1, some allowed id leads to where it is at most n - 1, and no id
-    raises it by more than `leap`.
+    Wherever `to_end` is n > 1, some allowed id leads to where it is at most n - 1; where it is 1,
+    `END` is allowed; and it is `farthest` at most.
     """
 
     @property
-    def leap(self) -> int: ...
+    def farthest(self) -> int: ...
 
     def to_end(self, state: State) -> int:
         """How many tokens, `END` included, are enough to end from here."""
@@ -107,7 +107,7 @@ class Guide:
         mask = self._of(state)
         if self._ending is not None:
             left = self._longest - place
-            if left <= self._ending.to_end(state) + self._ending.leap:
+            if left <= self._ending.farthest + 1:
                 mask = self._in_time(state, mask, left)
         if place < len(self._choices) - 1:
             mask = mask & self._choices[place]
