@@ -10,6 +10,7 @@ from sluice.sequence.generation import Grammar as Grammar
 from sluice.sequence.generation import Hypothesis as Hypothesis
 from sluice.sequence.generation import NotAllowed as NotAllowed
 from sluice.sequence.generation import Sampling as Sampling
+from sluice.sequence.generation import Spelling as Spelling
 from sluice.sequence.generation import beam_search as beam_search
 from sluice.sequence.generation import generate as generate
 from sluice.sequence.generation import log_likelihood as log_likelihood

@@ -17,6 +17,8 @@ from sluice.tunes.words import BarLine, Words
 
 _LARGEST_CHORD = 4
 
+_NOTHING: frozenset[int] = frozenset()
+
 Mask = NDArray[np.bool_]
 
 
@@ -186,7 +188,8 @@ class TuneGrammar:
         if held:
             more, full = held - pitches, pitches == held
         else:
-            more = self._by_midi.keys() - pitches if len(pitches) < _LARGEST_CHORD else set()
+            room = len(pitches) < _LARGEST_CHORD
+            more = frozenset(self._by_midi) - pitches if room else _NOTHING
             full = len(pitches) > 1
         return [*self._spelt(more), *(self._shut if full else ())]
 

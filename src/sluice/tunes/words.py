@@ -102,7 +102,7 @@ class Words:
         return {
             number: line
             for number, line in found.items()
-            if (closing or not line.opens) and (closing and second or not line.ending)
+            if (closing or not line.opens) and ((closing and second) or not line.ending)
         }
 
     @cached_property

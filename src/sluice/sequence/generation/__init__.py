@@ -9,3 +9,4 @@ from sluice.sequence.generation.grammar import Grammar as Grammar
 from sluice.sequence.generation.grammar import NotAllowed as NotAllowed
 from sluice.sequence.generation.likelihood import log_likelihood as log_likelihood
 from sluice.sequence.generation.sampling import Sampling as Sampling
+from sluice.sequence.generation.spelling import Spelling as Spelling
