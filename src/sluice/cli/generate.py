@@ -6,6 +6,7 @@ import secrets
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -156,14 +157,14 @@ class _Made:
     def _one(self, seed: int, sampling: Sampling) -> Iterator[str]:
         from sluice.sequence import stream
 
-        began = time.monotonic()
-        between = ""
-        for number in stream(self.checkpoint.model, seed, opening=self.opening, sampling=sampling):
+        made = stream(self.checkpoint.model, seed, opening=self.opening, sampling=sampling)
+        yield self.spelling.write(self.begun)
+        between, began = self.spelling.between if self.begun else "", time.monotonic()
+        for number in islice(made, len(self.begun), None):
             self.tokens += 1
             self.seconds = time.monotonic() - began
             yield between + self.spelling.write([number])
             between = self.spelling.between
-        self.tokens -= len(self.begun)
 
     def _several(self, seed: int, count: int, sampling: Sampling) -> Iterator[str]:
         from sluice.sequence import generate as generate_sequences

@@ -17,8 +17,7 @@ from sluice.sequence.generation.grammar import (
     Guide,
     Mask,
     NotAllowed,
-    choices_of,
-    prime_of,
+    split_opening,
 )
 from sluice.sequence.model import LanguageModel
 from sluice.sequence.vocabulary import END, START
@@ -87,9 +86,9 @@ def beam_search(
         raise SequenceError(
             f"max_length is above the opening's {len(opening)} tokens, but {max_length} came."
         )
-    choices = choices_of(opening, model.config.vocabulary_size)
-    guide = None if grammar is None else Guide(grammar, choices, max_length)
-    search = _Search(width, normalisation, prime_of(opening), choices.numpy(), guide)
+    prime, choices = split_opening(opening, model.config.vocabulary_size)
+    guide = None if grammar is None else Guide(grammar, prime, choices, max_length)
+    search = _Search(width, normalisation, prime, choices.numpy(), guide)
     return search.run(model, max_length)
 
 
@@ -103,7 +102,7 @@ class _Search:
         self.choices, self.guide = choices, guide
         self.live: list[list[int]] = [[]]
         self.sums: Scores = np.zeros(1)
-        self.states = [None if guide is None else guide.begin(prime)]
+        self.states = [None if guide is None else guide.begin()]
         self.ended: list[Hypothesis] = []
 
     def run(self, model: LanguageModel, max_length: int) -> list[Hypothesis]:
@@ -143,7 +142,8 @@ class _Search:
 
     def _allowed(self, place: int) -> Mask:
         if self.guide is None:
-            everywhere: Mask = self.choices[min(place, len(self.choices) - 1)]
+            chosen = min(place - len(self.prime), len(self.choices) - 1)
+            everywhere: Mask = self.choices[chosen]
             return everywhere[None]
         masks, lost = [], None
         for state in self.states:

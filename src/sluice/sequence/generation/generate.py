@@ -11,7 +11,7 @@ from torch import Tensor
 
 from sluice.sequence.errors import SequenceError
 from sluice.sequence.generation.engine import Engine, begin
-from sluice.sequence.generation.grammar import Grammar, Guide, choices_of, prime_of
+from sluice.sequence.generation.grammar import Grammar, Guide, split_opening
 from sluice.sequence.generation.sampling import Sampling
 from sluice.sequence.model import LanguageModel
 from sluice.sequence.vocabulary import END
@@ -90,17 +90,16 @@ class _Run:
         grammar: Grammar[Any] | None,
     ) -> None:
         self.sampling, longest = sampling, sampling.max_length
-        self.choices = choices_of(opening, model.config.vocabulary_size)
+        self.prime, self.choices = split_opening(opening, model.config.vocabulary_size)
         if len(opening) > longest:
             raise SequenceError(
                 f"The opening has {len(opening)} tokens, but max_length is {longest}; allow more."
             )
-        self.prime = prime_of(opening)
         self.guide, self.states = None, []
         self.uniforms = _Uniforms(seeds)
         if grammar is not None:
-            self.guide = Guide(grammar, self.choices, longest)
-            self.states = [self.guide.begin(self.prime)] * len(seeds)
+            self.guide = Guide(grammar, self.prime, self.choices, longest)
+            self.states = [self.guide.begin()] * len(seeds)
         self.batch = len(seeds)
         self.engine: Engine
         self.engine, self.tokens = begin(model, self.batch, self.prime)
@@ -124,7 +123,8 @@ class _Run:
             yield block
 
     def _freely(self, place: int, uniforms: Tensor, ended: Tensor) -> Tensor:
-        choices = self.choices[min(place, len(self.choices) - 1) :]
+        chosen = place - len(self.prime)
+        choices = self.choices[min(chosen, len(self.choices) - 1) :]
         return self.engine.draw(self.tokens, choices, uniforms, self.sampling)
 
     def _guided(self, place: int, uniforms: Tensor, ended: Tensor) -> Tensor:

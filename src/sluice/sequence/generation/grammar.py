@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Hashable, Sequence
+from itertools import takewhile
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
@@ -63,24 +64,25 @@ class NotAllowed(SequenceError):
 class Guide:
     """A grammar's masks for a vocabulary of some size, checked once and kept.
 
-    `choices` (places, vocabulary) is boolean and holds besides the grammar; its last row serves
-    every later place.
+    `prime` and `choices` are what `split_opening` makes, and hold besides the grammar.
     """
 
-    def __init__(self, grammar: Grammar[Any], choices: Tensor, longest: int) -> None:
+    def __init__(
+        self, grammar: Grammar[Any], prime: list[int], choices: Tensor, longest: int
+    ) -> None:
         self._grammar, self._size, self._longest = grammar, choices.shape[1], longest
-        self._choices = choices.numpy()
+        self._prime, self._choices = prime, choices.numpy()
         self._masks: dict[Hashable, Mask] = {}
         self._ending = grammar if isinstance(grammar, EndingGrammar) else None
 
-    def begin(self, prime: Sequence[int]) -> Any:
-        """The state after a given beginning.
+    def begin(self) -> Any:
+        """The state after the given beginning.
 
         Raises:
             NotAllowed: an id of it, or its end so far from any end, that the grammar refuses.
         """
         state = self._grammar.start()
-        for place, token in enumerate(prime):
+        for place, token in enumerate(self._prime):
             if not self._of(state)[token]:
                 raise NotAllowed(
                     f"The grammar does not allow token {token} at place {place} of the opening.",
@@ -89,12 +91,12 @@ class Guide:
                 )
             state = self._grammar.advance(state, token)
         if self._ending is not None:
-            least = len(prime) + self._ending.to_end(state)
+            least = len(self._prime) + self._ending.to_end(state)
             if least > self._longest:
                 raise NotAllowed(
                     f"The grammar needs {least} tokens to come to an end, but max_length is "
                     f"{self._longest}; allow more.",
-                    len(prime),
+                    len(self._prime),
                 )
         return state
 
@@ -109,8 +111,8 @@ class Guide:
             left = self._longest - place
             if left <= self._ending.farthest + 1:
                 mask = self._in_time(state, mask, left)
-        if place < len(self._choices) - 1:
-            mask = mask & self._choices[place]
+        if place - len(self._prime) < len(self._choices) - 1:
+            mask = mask & self._choices[place - len(self._prime)]
         if not mask.any():
             raise NotAllowed(
                 f"The grammar allows no token at place {place}, given those before; give another "
@@ -157,29 +159,24 @@ class Guide:
         return found
 
 
-def choices_of(opening: Sequence[Collection[int]], size: int) -> Tensor:
-    """What may stand at each place of the opening, then at every later one: (places, vocabulary).
+def split_opening(opening: Sequence[Collection[int]], size: int) -> tuple[list[int], Tensor]:
+    """The ids of the first places, which leave no choice, and what may stand at those behind.
+
+    The latter, (places, vocabulary), boolean, has one row for each place that leaves a choice or
+    follows one, and a last one for every later place.
 
     Raises:
         SequenceError: an empty choice, or an id outside the vocabulary.
     """
-    choices = torch.zeros(len(opening) + 1, size, dtype=torch.bool)
     for place, ids in enumerate(opening):
         if not ids or not all(END < number < size for number in ids):
             raise SequenceError(
                 f"Place {place} of the opening needs ids between {END + 1} and {size - 1}, "
                 f"but {sorted(ids)} came."
             )
-        choices[place, sorted(ids)] = True
+    prime = [next(iter(ids)) for ids in takewhile(lambda ids: len(set(ids)) == 1, opening)]
+    choices = torch.zeros(len(opening) - len(prime) + 1, size, dtype=torch.bool)
+    for row, ids in zip(choices, opening[len(prime) :], strict=False):
+        row[sorted(ids)] = True
     choices[-1, END:] = True
-    return choices
-
-
-def prime_of(opening: Sequence[Collection[int]]) -> list[int]:
-    """The places from the first on that leave no choice."""
-    prime: list[int] = []
-    for ids in opening:
-        if len(set(ids)) != 1:
-            break
-        prime += set(ids)
-    return prime
+    return prime, choices

@@ -35,11 +35,14 @@ class Spelling:
             UnknownToken: what the vocabulary does not hold, with its place.
         """
         tokens = text.split() if self.between else [*text]
-        for place, token in enumerate(tokens, 1):
+        for place, token in enumerate(tokens):
             if token not in self.vocabulary:
                 kind = "word" if self.between else "character"
+                before = self.between.join(tokens[max(place - 12, 0) : place])
+                behind = f", behind {before!r}" if before else ""
                 raise UnknownToken(
-                    f"The model never met {token!r}, {kind} {place} of {text!r}; use others."
+                    f"The model never met {token!r}, {kind} {place + 1} of the text{behind}; "
+                    "use others."
                 )
         return self.vocabulary.encode(tokens)
 
