@@ -103,6 +103,7 @@ class TuneGrammar:
         self.farthest = self._farthest()
         self._masks = lru_cache(maxsize=50_000)(self._mask)
         self._goals = lru_cache(maxsize=50_000)(self._goals_of)
+        self._tuplets = lru_cache(maxsize=50_000)(self._tuplets_of)
 
     # What the protocol asks for
 
@@ -218,7 +219,7 @@ class TuneGrammar:
         if self._ways(state):
             found += self._starts(state.held)
         if state.tuplet is None:
-            found += [n for n in self.words.tuplets if self._tuplet_fits(state, n)]
+            found += self._tuplets(state.passed, state.meter, self._goals_here(state))
         if state.before == "start":
             found += self._line_ids(BarLine(opens=True))
         elif state.before == "line" and not state.held:
@@ -245,10 +246,14 @@ class TuneGrammar:
     def _ways(self, state: State) -> Mapping[int, int]:
         return self._lengths.possible(state.passed, state.tuplet, self._goals_here(state))
 
-    def _tuplet_fits(self, state: State, number: int) -> bool:
-        tuplet = self.words.tuplet(number, state.meter)
-        goals = self._goals_here(state)
-        return tuplet is not None and self._lengths.need(state.passed, tuplet, goals) < NEVER
+    def _tuplets_of(self, passed: int, meter: str, goals: Goals) -> list[int]:
+        """Those that can be completed, and the bar behind them."""
+        found = {number: self.words.tuplet(number, meter) for number in self.words.tuplets}
+        return [
+            number
+            for number, tuplet in found.items()
+            if tuplet and self._lengths.need(passed, tuplet, goals) < NEVER
+        ]
 
     def _fits(self, state: State, line: BarLine) -> bool:
         """Whether this bar line may stand here, where events are complete."""

@@ -114,9 +114,11 @@ class Lengths:
         if tuplet is None:
             return NEVER if rest or steps >= len(base) else int(base[steps])
         offsets, costs = self._offsets(tuplet, rest)
-        inside = int(np.searchsorted(offsets, len(base) - steps))
+        inside = offsets.searchsorted(len(base) - steps)
+        if not inside:
+            return NEVER
         ways = costs[:inside] + base[steps + offsets[:inside]]
-        return min(int(ways.min(initial=NEVER)), NEVER)
+        return min(int(ways.min()), NEVER)
 
     def _base_of(self, goals: Goals) -> Counts:
         """`need` where no tuplet is under way, for every number of steps up to a full bar."""

@@ -132,7 +132,7 @@ class Guide:
 
     def _checked(self, allowed: Tensor | Mask | Collection[int]) -> Mask:
         if isinstance(allowed, Tensor | np.ndarray):
-            mask = np.array(allowed)
+            mask = (allowed.numpy() if isinstance(allowed, Tensor) else allowed).copy()
             if mask.shape != (self._size,) or mask.dtype != np.bool_:
                 raise SequenceError(
                     f"A grammar's mask is boolean of shape ({self._size},), but "
