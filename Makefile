@@ -79,13 +79,13 @@ THREADED := several_callers or processor or masks_are or float64 or any_shape or
 
 sanitize: LIBRARIES = libasan libubsan
 sanitize: SANITIZERS = address,undefined
-sanitize: CHOSEN = tests/run tests/nn/test_stream.py tests/sequence/test_generate_on_kernels.py \
+sanitize: CHOSEN = tests/run tests/nn/test_stream.py tests/sequence/generation/test_on_kernels.py \
 	-k "not every_instruction_set and not memory_is_bounded"
 sanitize-threads: LIBRARIES = libtsan
 sanitize-threads: SANITIZERS = thread
 sanitize-threads: SANITIZE_ISA = generic
 sanitize-threads: CHOSEN = tests/run/test_threads.py tests/run/test_cpu.py tests/nn/test_stream.py \
-	tests/sequence/test_generate_on_kernels.py -k "$(THREADED)"
+	tests/sequence/generation/test_on_kernels.py -k "$(THREADED)"
 
 sanitize sanitize-threads: $(READY)
 	$(BIN)/cmake -S . -B build/$@ -G Ninja -DSLUICE_SANITIZE=$(SANITIZERS) \

@@ -46,21 +46,16 @@ template <class P> struct Stream {
         return x;
     }
     void step(i64 x, i64 y) {
-        i64 row = layers[0]->input_width();
         const Real* in = pointer<Real>(x);
-        if (awake())
-            run_team(threads_, [&](int id, Team& team) {
-                i64 own = row;
-                advance(id, turn_, in, own, &team);
-            });
-        else
-            advance(0, turn_, in, row, nullptr);
+        work(false, [&](int id, Team* team) {
+            i64 row = layers[0]->input_width();
+            advance(id, turn_, in, row, team);
+        });
         turn_ ^= 1;
         const Stepper<P>& top = *layers.back();
         for (i64 b = 0; b < batch; ++b)
             std::copy_n(top.state(0, turn_) + b * top.padded(0), top.width(0),
                         pointer<Real>(y) + b * top.width(0));
-        if (threads_ > 1) last_ = Clock::now();
     }
     // A state to or from the caller's (batch, width).
     void read(i64 layer, i64 s, i64 to) const {
@@ -76,38 +71,86 @@ template <class P> struct Stream {
                         one.width(s), one.padded(s));
     }
 
-    // Draw from `tokens` on, which are replaced by the last ones; `drawn`: (steps, batch).
-    i64 generate(const std::vector<i64>& words, double temperature, double top_p) {
+    // Row b of every state becomes what row parents[b] was.
+    void rearrange(i64 parents) {
+        const i64* from = pointer<i64>(parents);
+        for (auto& layer : layers)
+            for (i64 s = 0; s < layer->states(); ++s) {
+                const i64 row = layer->padded(s);
+                for (i64 b = 0; b < batch; ++b)
+                    std::copy_n(layer->state(s, turn_) + from[b] * row, row,
+                                layer->state(s, turn_ ^ 1) + b * row);
+            }
+        turn_ ^= 1;
+    }
+
+    // The embedding below the layers and the readout above them, for what follows.
+    void speak(const std::vector<i64>& words) {
         Reader in(words);
-        Draws<Real> draws;
-        const i64 steps = in.next();
-        draws.vocabulary = in.next(), draws.width = in.next(), draws.end = in.next();
-        draws.embedding = pointer<Real>(in.next());
-        draws.readout = pointer<Real>(in.next());
-        draws.bias = pointer<Real>(in.next());
+        Language<Real> language;
+        language.vocabulary = in.next(), language.width = in.next();
+        language.embedding = pointer<Real>(in.next());
+        language.readout = pointer<Real>(in.next());
+        language.bias = pointer<Real>(in.next());
+        if (language.width != layers[0]->input_width())
+            throw std::invalid_argument("the embedding does not fit the first layer");
+        table_ = layers[0]->tabulated(language.embedding, language.vocabulary, language.width);
+        spoken_ = std::make_unique<Generation<Real>>(language, batch, layers.back()->width(0));
+    }
+
+    // Read `count` tokens, (count, batch).
+    void feed(i64 tokens, i64 count) {
+        const i64* all = pointer<i64>(tokens);
+        work(count > 1, [&](int id, Team* team) {
+            std::vector<Real> x = speaking().embeddings();
+            for (i64 t = 0; t < count; ++t) {
+                const i64* now = all + t * batch;
+                i64 row = layers[0]->input_width();
+                spoken_->embed(now, x.data());
+                hear(id, int((turn_ + t) & 1), now, x.data(), row, team);
+            }
+        });
+        turn_ ^= int(count & 1);
+    }
+
+    // Read one token each, (batch,), and give the logits of the next, (batch, vocabulary).
+    void logits(i64 tokens, i64 to, i64 vocabulary) {
+        const i64* now = pointer<i64>(tokens);
+        const Real* found = nullptr;
+        work(false, [&](int id, Team* team) {
+            std::vector<Real> x = speaking().embeddings();
+            i64 row = layers[0]->input_width();
+            spoken_->embed(now, x.data());
+            const Real* y = hear(id, turn_, now, x.data(), row, team);
+            const Real* all = spoken_->read_out(id, team, 0, y, row);
+            if (id == 0) found = all;
+        });
+        turn_ ^= 1;
+        for (i64 b = 0; b < batch; ++b)
+            std::copy_n(found + b * spoken_->row(), vocabulary, pointer<Real>(to) + b * vocabulary);
+    }
+
+    // Draw from `tokens` on, which are replaced by the last ones; `drawn`: (steps, batch).
+    i64 generate(const std::vector<i64>& words, double temperature, double top_p, double typical) {
+        Reader in(words);
+        Draws draws;
+        draws.steps = in.next(), draws.end = in.next();
         draws.uniforms = pointer<double>(in.next());
         draws.choices = pointer<uint8_t>(in.next());
-        draws.places = in.next(), draws.top_k = in.next();
-        draws.temperature = temperature, draws.top_p = top_p;
+        draws.places = in.next(), draws.own_choices = in.next(), draws.top_k = in.next();
+        draws.temperature = temperature, draws.top_p = top_p, draws.typical = typical;
         i64* tokens = pointer<i64>(in.next());
         i64* drawn = pointer<i64>(in.next());
-        if (draws.width != layers[0]->input_width() || draws.places < 1)
-            throw std::invalid_argument("the embedding does not fit the first layer");
-        const auto table = layers[0]->tabulated(draws.embedding, draws.vocabulary, draws.width);
-        Generation<Real> all(draws, steps, batch, layers.back()->width(0));
+        if (draws.places < 1) throw std::invalid_argument("a draw needs something to choose from");
         i64 taken = 0;
-        run_team(threads_, [&](int id, Team& team) {
-            Team* own = threads_ > 1 ? &team : nullptr;
+        work(draws.steps > 1, [&](int id, Team* team) {
             int turn = turn_;
             std::vector<i64> found;
-            const i64 count = all.run(id, own, {tokens, tokens + batch}, found,
-                                      [&](const i64* chosen, const Real* x, i64& row) {
-                                          const Chosen some{table.get(), chosen};
-                                          const Real* y = advance(id, turn, x, row, own,
-                                                                  table ? &some : nullptr);
-                                          turn ^= 1;
-                                          return y;
-                                      });
+            const i64 count = speaking().run(id, team, draws, {tokens, tokens + batch}, found,
+                                             [&](const i64* chosen, const Real* x, i64& row) {
+                                                 turn ^= 1;
+                                                 return hear(id, turn ^ 1, chosen, x, row, team);
+                                             });
             if (id == 0) std::copy(found.begin(), found.end(), drawn), taken = count;
         });
         if (taken > 0) std::copy_n(drawn + (taken - 1) * batch, batch, tokens);
@@ -118,6 +161,26 @@ template <class P> struct Stream {
 private:
     int threads_ = 1, turn_ = 0;
     Clock::time_point last_{};
+    std::unique_ptr<Stepper<P>> table_;
+    std::unique_ptr<Generation<Real>> spoken_;
+
+    Generation<Real>& speaking() const {
+        if (!spoken_) throw std::invalid_argument("a stream speaks no language yet");
+        return *spoken_;
+    }
+
+    // A thread's part of a step of all layers from tokens, whose embeddings are x.
+    const Real* hear(int id, int turn, const i64* tokens, const Real* x, i64& row, Team* team) {
+        const Chosen some{table_.get(), tokens};
+        return advance(id, turn, x, row, team, table_ ? &some : nullptr);
+    }
+
+    // Do job(id, team) together, or alone without a team: for one step waking others takes longer.
+    template <class F> void work(bool many, F&& job) {
+        if (threads_ == 1 || (!many && !awake())) job(0, static_cast<Team*>(nullptr));
+        else run_team(threads_, [&](int id, Team& team) { job(id, &team); });
+        if (threads_ > 1) last_ = Clock::now();
+    }
 
     // Whether a worker still looks for work since the last step, so that sharing this one pays.
     bool awake() const {
@@ -133,6 +196,10 @@ template <class P> void bind_stream(nb::module_& m, const char* name) {
         .def("step", &Stream<P>::step)
         .def("read", &Stream<P>::read)
         .def("write", &Stream<P>::write)
+        .def("rearrange", &Stream<P>::rearrange)
+        .def("speak", &Stream<P>::speak)
+        .def("feed", &Stream<P>::feed, nb::call_guard<nb::gil_scoped_release>())
+        .def("logits", &Stream<P>::logits)
         .def("generate", &Stream<P>::generate, nb::call_guard<nb::gil_scoped_release>());
 }
 

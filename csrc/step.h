@@ -35,7 +35,7 @@ public:
         }
         for (const Place& p : program_.places) shared_.push_back(memory_for(p));
         input_ = program_.find(Role::input);
-        for (i64 s = 0; s < i64(program_.state_widths.size()); ++s)
+        for (i64 s = 0; s < states(); ++s)
             places_.push_back({program_.find(Role::previous, s), program_.find(Role::next, s)});
         for (int id = 0; id < threads_; ++id) hands_.push_back(std::make_unique<Hand>(*this, id));
     }
@@ -43,6 +43,7 @@ public:
     // How many threads can share a step.
     int threads() const { return threads_; }
     i64 input_width() const { return program_.input_width; }
+    i64 states() const { return i64(program_.state_widths.size()); }
     i64 width(i64 s) const { return program_.state_widths.at(size_t(s)); }
     i64 padded(i64 s) const { return ceil_div(width(s), L) * L; }
     Real* state(i64 s, int turn) const { return swing_[turn].at(size_t(s)); }

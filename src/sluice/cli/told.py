@@ -22,5 +22,7 @@ def told_in_one_sentence(*kinds: type[Exception]) -> Iterator[None]:
         yield
     except kinds as error:
         refuse(str(error))
+    except BrokenPipeError:  # nobody reads on: a silent end, which is click's business
+        raise
     except OSError as error:
         refuse(f"{error.filename or 'A file'}: {error.strerror or error}; choose another place")

@@ -30,25 +30,6 @@ class Layer:
     parameters: tuple[Tensor, ...]
 
 
-@dataclass(frozen=True)
-class Draws:
-    """With what tokens are drawn, and how; all tensors contiguous, on a CPU.
-
-    ``embedding`` and ``readout`` are (vocabulary, width), ``bias`` (vocabulary,) or None, of the
-    stream's dtype; ``choices`` (places, vocabulary) is boolean, its last row serving every later
-    place. ``top_k`` 0 keeps all, as ``top_p`` 1 does.
-    """
-
-    embedding: Tensor
-    readout: Tensor
-    bias: Tensor | None
-    choices: Tensor
-    end: int
-    temperature: float = 1.0
-    top_k: int = 0
-    top_p: float = 1.0
-
-
 class Steps:
     """A stack of layers for ``batch`` sequences; `step` takes and leaves addresses.
 
@@ -91,36 +72,11 @@ class Steps:
             for number, state in enumerate(own):
                 expected = (self.batch, self.widths[layer][number])
                 assert state.shape == expected and state.dtype == self.dtype, state.shape
-                self._stream.write(layer, number, state.contiguous().data_ptr())
+                kept = state.contiguous()  # named, so that it lives until it has been read
+                self._stream.write(layer, number, kept.data_ptr())
 
-    def generate(self, draws: Draws, tokens: Tensor, uniforms: Tensor) -> Tensor | None:
-        """Draw a token for each sequence and step until all have ended.
-
-        Args:
-            draws: With what.
-            tokens: The tokens before the first, ``(batch,)``, int64; replaced by the last ones.
-            uniforms: Numbers in [0, 1) that decide, ``(time, batch)``, float64.
-
-        Returns:
-            The tokens, ``(steps taken, batch)``; None where the weights give NaN.
-        """
-        choices = draws.choices.to(torch.uint8).contiguous()
-        uniforms = uniforms.contiguous()
-        drawn = torch.empty(uniforms.shape, dtype=torch.int64)
-        words = [
-            len(uniforms),
-            *draws.embedding.shape,
-            draws.end,
-            draws.embedding.data_ptr(),
-            draws.readout.data_ptr(),
-            0 if draws.bias is None else draws.bias.data_ptr(),
-            uniforms.data_ptr(),
-            choices.data_ptr(),
-            len(choices),
-            draws.top_k,
-            tokens.data_ptr(),
-            drawn.data_ptr(),
-        ]
-        top_p = draws.top_p if draws.top_p < 1 else 2.0  # rounding must not cut the last token
-        taken = self._stream.generate(words, draws.temperature, top_p)
-        return None if taken < 0 else drawn[:taken]
+    def rearrange(self, parents: Tensor) -> None:
+        """The states of row ``b`` become those that row ``parents[b]`` had: (batch,), int64."""
+        assert parents.shape == (self.batch,), parents.shape
+        parents = parents.contiguous()
+        self._stream.rearrange(parents.data_ptr())

@@ -19,6 +19,8 @@ WAYS = [
     Sampling(top_p=0.6, max_length=60),
     Sampling(top_k=1, max_length=20),
     Sampling(top_k=9, top_p=0.3, temperature=2.5, max_length=60),
+    Sampling(typical=0.4, max_length=60),
+    Sampling(top_k=9, typical=0.6, temperature=1.5, max_length=60),
 ]
 
 

@@ -1,0 +1,12 @@
+"""New sequences from a trained model: drawn, searched for, or judged."""
+
+from sluice.sequence.generation.beam import Hypothesis as Hypothesis
+from sluice.sequence.generation.beam import beam_search as beam_search
+from sluice.sequence.generation.generate import generate as generate
+from sluice.sequence.generation.generate import stream as stream
+from sluice.sequence.generation.grammar import EndingGrammar as EndingGrammar
+from sluice.sequence.generation.grammar import Grammar as Grammar
+from sluice.sequence.generation.grammar import NotAllowed as NotAllowed
+from sluice.sequence.generation.likelihood import log_likelihood as log_likelihood
+from sluice.sequence.generation.sampling import Sampling as Sampling
+from sluice.sequence.generation.spelling import Spelling as Spelling

@@ -1,0 +1,172 @@
+"""The likeliest sequences: beam search."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from sluice.sequence.errors import SequenceError
+from sluice.sequence.generation.engine import begin
+from sluice.sequence.generation.grammar import (
+    Grammar,
+    Guide,
+    Mask,
+    NotAllowed,
+    split_opening,
+)
+from sluice.sequence.model import LanguageModel
+from sluice.sequence.vocabulary import END, START
+
+Scores = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """A sequence that a search found.
+
+    Attributes:
+        ids: the opening and what follows, without `START` and `END`.
+        log_likelihood: in nats, of what follows the forced beginning, `END` included.
+        score: that, divided by its number of tokens to the power asked for.
+        ended: whether it came to its end, or only to the longest length allowed.
+    """
+
+    ids: list[int]
+    log_likelihood: float
+    score: float
+    ended: bool
+
+
+def beam_search(
+    model: LanguageModel,
+    width: int = 4,
+    *,
+    opening: Sequence[Collection[int]] = (),
+    grammar: Grammar[Any] | None = None,
+    max_length: int = 1000,
+    normalisation: float = 1.0,
+) -> list[Hypothesis]:
+    """The best sequences that a beam of `width` finds, at most so many, the best first.
+
+    At every step the `width` likeliest of all continuations are kept; of equal ones those whose
+    tokens come first in the vocabulary. Those that end leave the beam, and when `width` have
+    ended, or nothing is left, they are ranked by log-likelihood / length ^ `normalisation`
+    (Wu et al. 2016 among many); ones that did not end count only where none did. Nothing is
+    random.
+
+    Args:
+        model: any `LanguageModel`; it is left as it is.
+        width: of the beam, at least 1; 1 takes the likeliest token each time.
+        opening: as for `generate`.
+        grammar: as for `generate`; what it forbids is left out, and what it allows keeps the
+            model's own probability.
+        max_length: give up on sequences that have not ended by then.
+        normalisation: from 0 on; 0 compares sums, which favours the short.
+
+    Raises:
+        SequenceError: a width, length or normalisation out of range, or as `generate`.
+        NotAllowed: as `generate`.
+
+    >>> from sluice.sequence.model import ModelConfig
+    >>> model = LanguageModel(ModelConfig(vocabulary_size=9, hidden_size=8))
+    >>> best = beam_search(model, width=3, opening=[[4]], max_length=6)
+    >>> best[0].ids[0], len(best)
+    (4, 3)
+    """
+    if width < 1:
+        raise SequenceError(f"The beam is at least 1 wide, but {width} came.")
+    if not 0 <= normalisation < float("inf"):
+        raise SequenceError(f"normalisation is at least 0, but {normalisation} came.")
+    if len(opening) >= max_length:
+        raise SequenceError(
+            f"max_length is above the opening's {len(opening)} tokens, but {max_length} came."
+        )
+    prime, choices = split_opening(opening, model.config.vocabulary_size)
+    guide = None if grammar is None else Guide(grammar, prime, choices, max_length)
+    search = _Search(width, normalisation, prime, choices.numpy(), guide)
+    return search.run(model, max_length)
+
+
+class _Search:
+    """The beam; its sequences stand in the order of their tokens, so that ties are by order."""
+
+    def __init__(
+        self, width: int, power: float, prime: list[int], choices: Mask, guide: Guide | None
+    ) -> None:
+        self.width, self.power, self.prime = width, power, prime
+        self.choices, self.guide = choices, guide
+        self.live: list[list[int]] = [[]]
+        self.sums: Scores = np.zeros(1)
+        self.states = [None if guide is None else guide.begin()]
+        self.ended: list[Hypothesis] = []
+
+    def run(self, model: LanguageModel, max_length: int) -> list[Hypothesis]:
+        engine, tokens = begin(model, self.width, self.prime)
+        for place in range(len(self.prime), max_length):
+            logits = engine.logits(tokens)[: len(self.live)].double()
+            parents, chosen = self._step(logits.log_softmax(dim=1).numpy(), place)
+            if not self.live or len(self.ended) >= self.width:
+                break
+            rest = self.width - len(parents)
+            engine.rearrange(torch.tensor(parents + [0] * rest))
+            tokens = torch.tensor(chosen + [START] * rest)
+        found = self.ended or [
+            self._hypothesis(ids, total, ended=False)
+            for ids, total in zip(self.live, self.sums, strict=True)
+        ]
+        return sorted(found, key=lambda one: (-one.score, one.ids))[: self.width]
+
+    def _step(self, logs: Scores, place: int) -> tuple[list[int], list[int]]:
+        """Go on to the likeliest continuations; those that live, by parent and token."""
+        totals = self.sums[:, None] + np.where(self._allowed(place), logs, -np.inf)
+        parents, chosen, sums, states, live = [], [], [], [], []
+        for flat in _greatest(totals.ravel(), self.width):
+            parent, token = divmod(int(flat), totals.shape[1])
+            total = float(totals[parent, token])
+            if token == END:
+                self.ended.append(self._hypothesis(self.live[parent], total, ended=True))
+                continue
+            parents.append(parent)
+            chosen.append(token)
+            sums.append(total)
+            live.append([*self.live[parent], token])
+            state = self.states[parent]
+            states.append(self.guide.advance(state, token) if self.guide else None)
+        self.live, self.sums, self.states = live, np.array(sums), states
+        return parents, chosen
+
+    def _allowed(self, place: int) -> Mask:
+        if self.guide is None:
+            chosen = min(place - len(self.prime), len(self.choices) - 1)
+            everywhere: Mask = self.choices[chosen]
+            return everywhere[None]
+        masks, lost = [], None
+        for state in self.states:
+            try:
+                masks.append(self.guide.mask(state, place))
+            except NotAllowed as error:  # another sequence may still go on
+                lost = error
+                masks.append(np.zeros(self.choices.shape[1], dtype=np.bool_))
+        if lost is not None and not any(mask.any() for mask in masks) and not self.ended:
+            raise lost
+        return np.stack(masks)
+
+    def _hypothesis(self, ids: list[int], total: float, *, ended: bool) -> Hypothesis:
+        score = float(total) / (len(ids) + ended) ** self.power
+        return Hypothesis([*self.prime, *ids], float(total), score, ended)
+
+
+def _greatest(values: Scores, count: int) -> list[int]:
+    """The places, in order, of the `count` greatest finite values; of equals the first ones."""
+    if count < len(values):
+        least = np.partition(values, len(values) - count)[len(values) - count]
+        places = np.flatnonzero((values >= least) & (values > -np.inf))
+    else:
+        places = np.flatnonzero(values > -np.inf)
+    best = places[np.argsort(-values[places], kind="stable")[:count]]
+    return sorted(best.tolist())

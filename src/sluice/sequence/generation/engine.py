@@ -1,0 +1,144 @@
+"""A language model that reads and draws tokens, its state kept between them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from copy import deepcopy
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from sluice.run.choose import FUSED
+from sluice.run.steps import Layer
+from sluice.run.tokens import Draws, Language, TokenSteps
+from sluice.sequence.errors import SequenceError
+from sluice.sequence.generation.sampling import Sampling, draw
+from sluice.sequence.model import LanguageModel
+from sluice.sequence.vocabulary import END, START
+
+
+class Engine(Protocol):
+    """Sequences side by side, (batch,), and where each of them stands."""
+
+    def logits(self, tokens: Tensor) -> Tensor:
+        """Read a token each, (batch,), int64; what comes next, (batch, vocabulary)."""
+        ...
+
+    def rearrange(self, parents: Tensor) -> None:
+        """Sequence `b` goes on from where `parents[b]` stood: (batch,), int64."""
+        ...
+
+    def draw(self, tokens: Tensor, choices: Tensor, uniforms: Tensor, sampling: Sampling) -> Tensor:
+        """Read a token each, draw the next, and so on until all sequences have ended.
+
+        `tokens` (batch,) is left as the last ones drawn. `choices` is boolean or bytes, (places,
+        vocabulary) or (places, batch, vocabulary), its last place for every later one;
+        `uniforms` (time, batch) lie in [0, 1). Returns the tokens, (steps taken, batch).
+        """
+        ...
+
+
+def begin(model: LanguageModel, batch: int, prime: Sequence[int]) -> tuple[Engine, Tensor]:
+    """An engine that has read `START` and the ids of `prime` but for the last of them.
+
+    That last one comes back, (batch,), to be read next. The engine has the weights as they are
+    now; it runs on the kernels, or else on a copy of the model in float64.
+    """
+    layers = model.layers
+    if layers.directions > 1:
+        raise SequenceError(
+            "A bidirectional model knows what comes next only when it is there, so it cannot "
+            "generate; train one with bidirectional=False."
+        )
+    fused = layers.backend.name == FUSED and layers.readout is None
+    before = torch.tensor([START, *prime])
+    with torch.inference_mode():
+        kind = _Kernels if fused else _Reference
+        engine = kind(model, batch, before[:-1])
+    return engine, before[-1:].repeat(batch)
+
+
+def _require_numbers(given: Tensor | None) -> Tensor:
+    if given is None or (given.is_floating_point() and given.isnan().any()):
+        raise SequenceError("These weights give NaN; train again, with a lower learning rate.")
+    return given
+
+
+class _Kernels:
+    def __init__(self, model: LanguageModel, batch: int, before: Tensor) -> None:
+        layers = model.layers
+        states = layers.initial_rows()
+        if len(before):
+            # All sequences begin alike, so that one reads for all.
+            one = _steps(model, 1)
+            one.write(states)
+            one.feed(before[:, None])
+            states = one.read()
+        self._steps = _steps(model, batch)
+        self._steps.write([[row.expand(batch, -1) for row in rows] for rows in states])
+
+    def logits(self, tokens: Tensor) -> Tensor:
+        return _require_numbers(self._steps.logits(tokens))
+
+    def rearrange(self, parents: Tensor) -> None:
+        self._steps.rearrange(parents)
+
+    def draw(self, tokens: Tensor, choices: Tensor, uniforms: Tensor, sampling: Sampling) -> Tensor:
+        draws = Draws(
+            END,
+            sampling.temperature,
+            sampling.top_k or 0,
+            sampling.top_p or 1.0,
+            sampling.typical or 1.0,
+        )
+        return _require_numbers(self._steps.generate(draws, choices, tokens, uniforms))
+
+
+def _steps(model: LanguageModel, batch: int) -> TokenSteps:
+    layers = model.layers
+    stack = [
+        Layer(layers.cell.graph, sizes, layers.own_parameters(place))
+        for place, sizes in enumerate(layers.sizes)
+    ]
+    embedding = model.embedding.weight.detach()
+    readout = embedding if model.config.tied else model.readout.weight.detach()
+    precision = "float64" if embedding.dtype == torch.float64 else layers.precision
+    language = Language(embedding, readout, model.readout.bias.detach())
+    return TokenSteps(stack, language, batch, precision)
+
+
+class _Reference:
+    def __init__(self, model: LanguageModel, batch: int, before: Tensor) -> None:
+        self._model = deepcopy(model).to("cpu", torch.float64).eval()
+        self._state: Any = None
+        if len(before):
+            _, self._state = self._model(before[:, None])
+            self.rearrange(torch.zeros(batch, dtype=torch.int64))
+
+    @torch.inference_mode()
+    def logits(self, tokens: Tensor) -> Tensor:
+        logits, self._state = self._model(tokens[None], self._state)
+        return _require_numbers(logits[0])
+
+    def rearrange(self, parents: Tensor) -> None:
+        self._state = _rows(self._state, parents)
+
+    def draw(self, tokens: Tensor, choices: Tensor, uniforms: Tensor, sampling: Sampling) -> Tensor:
+        ended = torch.zeros(len(tokens), dtype=torch.bool)
+        drawn = []
+        for time, uniform in enumerate(uniforms):
+            allowed = choices[min(time, len(choices) - 1)].bool()
+            tokens.copy_(draw(self.logits(tokens), allowed, uniform, sampling))
+            drawn.append(tokens.clone())
+            ended |= tokens == END
+            if ended.all():
+                break
+        return torch.stack(drawn)
+
+
+def _rows(state: Any, parents: Tensor) -> Any:
+    """The states of chosen sequences: tensors (layers, batch, width), or tuples of such."""
+    if isinstance(state, Tensor):
+        return state.index_select(-2, parents)
+    return tuple(_rows(one, parents) for one in state)

@@ -1,0 +1,92 @@
+"""How likely given sequences are under a model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from sluice.sequence.batches import pad
+from sluice.sequence.errors import SequenceError
+from sluice.sequence.model import LanguageModel
+
+_BATCH = 64
+
+
+def log_likelihood(
+    model: LanguageModel,
+    sequences: Sequence[Sequence[int]],
+    given: Sequence[Sequence[int]] | None = None,
+    *,
+    ends: bool = True,
+) -> Tensor:
+    """log p of each sequence, in nats, (batch,), float64: the sum over its tokens.
+
+    Candidates for a gap are ranked by how well what stands on its right follows:
+    `log_likelihood(model, [right] * n, [left + candidate for candidate in candidates])`.
+
+    Args:
+        model: any `LanguageModel`, read as in evaluation; it is left as it is.
+        sequences: ids, without `START` and `END`.
+        given: for each sequence, the ids before it, which count for nothing themselves.
+        ends: whether `END` after each sequence counts.
+
+    Raises:
+        SequenceError: no sequence, one that counts no token, an id outside the vocabulary, or
+            another number of beginnings than of sequences.
+
+    >>> from sluice.sequence.model import ModelConfig
+    >>> model = LanguageModel(ModelConfig(vocabulary_size=9, hidden_size=8))
+    >>> whole = log_likelihood(model, [[4, 5, 6]])
+    >>> parts = log_likelihood(model, [[4]], ends=False) + log_likelihood(model, [[5, 6]], [[4]])
+    >>> bool(torch.isclose(whole, parts, atol=1e-5))
+    True
+    """
+    given = [[]] * len(sequences) if given is None else given
+    _check(model, sequences, given, ends)
+    whole = [[*before, *ids] for before, ids in zip(given, sequences, strict=True)]
+    order = sorted(range(len(whole)), key=lambda place: len(whole[place]))
+    found = torch.empty(len(whole), dtype=torch.float64)
+    training = model.training
+    model.eval()
+    try:
+        with torch.inference_mode():
+            for first in range(0, len(order), _BATCH):
+                some = order[first : first + _BATCH]
+                skipped = torch.tensor([len(given[place]) for place in some])
+                counted = torch.tensor([len(sequences[place]) + ends for place in some])
+                found[some] = _sums(model, pad([whole[place] for place in some]), skipped, counted)
+    finally:
+        model.train(training)
+    return found
+
+
+def _sums(model: LanguageModel, tokens: Tensor, skipped: Tensor, counted: Tensor) -> Tensor:
+    """The sums of log-probabilities over `counted` targets, (batch,), after some skipped."""
+    tokens = tokens.to(model.embedding.weight.device)
+    logits, _ = model(tokens[:-1])
+    logs = logits.double().log_softmax(dim=2).gather(2, tokens[1:, :, None])[..., 0].cpu()
+    times = torch.arange(len(logs))[:, None]
+    inside = (times >= skipped) & (times < skipped + counted)
+    sums: Tensor = logs.where(inside, 0.0).sum(dim=0)
+    return sums
+
+
+def _check(
+    model: LanguageModel,
+    sequences: Sequence[Sequence[int]],
+    given: Sequence[Sequence[int]],
+    ends: bool,
+) -> None:
+    if len(given) != len(sequences):
+        raise SequenceError(
+            f"Each sequence has its beginning, but {len(sequences)} and {len(given)} came."
+        )
+    if not sequences or not (ends or all(sequences)):
+        raise SequenceError("A likelihood needs sequences of at least one token each.")
+    size = model.config.vocabulary_size
+    for ids in (*sequences, *given):
+        wrong = [number for number in ids if not 0 <= number < size]
+        if wrong:
+            raise SequenceError(f"Ids run from 0 to {size - 1}, but {wrong[0]} came.")

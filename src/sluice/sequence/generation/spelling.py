@@ -1,0 +1,51 @@
+"""Text into a vocabulary's ids and back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+from sluice.sequence.errors import UnknownToken
+from sluice.sequence.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True)
+class Spelling:
+    """How text is read as tokens: as characters where every token is one, else as words.
+
+    >>> Spelling(Vocabulary(("a", "b", " "))).read("ab a")
+    [3, 4, 5, 3]
+    >>> words = Spelling(Vocabulary(("to", "be")))
+    >>> words.read("to  be"), words.write([3, 4, 3])
+    ([3, 4], 'to be to')
+    """
+
+    vocabulary: Vocabulary
+
+    @cached_property
+    def between(self) -> str:
+        """What stands between two tokens."""
+        return "" if all(len(token) == 1 for token in self.vocabulary.tokens) else " "
+
+    def read(self, text: str) -> list[int]:
+        """The ids that `text` spells.
+
+        Raises:
+            UnknownToken: what the vocabulary does not hold, with its place.
+        """
+        tokens = text.split() if self.between else [*text]
+        for place, token in enumerate(tokens):
+            if token not in self.vocabulary:
+                kind = "word" if self.between else "character"
+                before = self.between.join(tokens[max(place - 12, 0) : place])
+                behind = f", behind {before!r}" if before else ""
+                raise UnknownToken(
+                    f"The model never met {token!r}, {kind} {place + 1} of the text{behind}; "
+                    "use others."
+                )
+        return self.vocabulary.encode(tokens)
+
+    def write(self, ids: Iterable[int]) -> str:
+        """The text of `ids`; marks are passed over."""
+        return self.between.join(self.vocabulary.decode(ids))

@@ -1,0 +1,180 @@
+"""`sluice generate`: what it writes, for a seed, and how it refuses."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from typer.testing import CliRunner, Result
+
+from sluice.cli import app
+from sluice.run import kernels
+from sluice.sequence import (
+    Checkpoint,
+    LanguageModel,
+    ModelConfig,
+    Sampling,
+    Spelling,
+    UnknownToken,
+    Vocabulary,
+    beam_search,
+    generate,
+)
+from sluice.sequence.vocabulary import END
+
+LETTERS = Vocabulary(tuple("abcdef \n"))
+WORDS = Vocabulary(("to", "be", "or", "not"))
+
+
+@pytest.fixture(autouse=True)
+def _threads_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command may set them for its process, which here is the tests' own."""
+    monkeypatch.setattr(kernels, "_threads", None)
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(app, ["generate", *map(str, arguments)])
+
+
+def saved(vocabulary: Vocabulary, path: Path, end: float = -2.0) -> Path:
+    torch.manual_seed(0)
+    model = LanguageModel(ModelConfig(len(vocabulary), embedding_size=8, hidden_size=16))
+    with torch.no_grad():
+        model.readout.bias[END] = end
+    Checkpoint(model, vocabulary, {}).save(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def letters(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return saved(LETTERS, tmp_path_factory.mktemp("letters") / "model.safetensors")
+
+
+@pytest.fixture(scope="module")
+def endless(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return saved(LETTERS, tmp_path_factory.mktemp("endless") / "model.safetensors", end=-1e9)
+
+
+def expected(path: Path, seed: int, prime: str, length: int, **drawing: float) -> str:
+    known = Checkpoint.load(path)
+    spelling = Spelling(known.vocabulary)
+    begun = spelling.read(prime)
+    sampling = Sampling(max_length=len(begun) + length, **drawing)  # type: ignore[arg-type]
+    opening = [[number] for number in begun]
+    (ids,) = generate(known.model, [seed], opening=opening, sampling=sampling)
+    return spelling.write(ids)
+
+
+def test_a_sequence_is_the_seed_s_whatever_the_threads(endless: Path) -> None:
+    options = ["--prime", "ab cd", "--length", 70, "--seed", 3, "--temperature", 0.7]
+    text = expected(endless, 3, "ab cd", 70, temperature=0.7)
+    for threads in (1, 2):
+        result = run(endless, *options, "--threads", threads)
+        assert result.exit_code == 0, result.output
+        assert result.stdout == text + "\n"
+        assert len(text) == 75 and text.startswith("ab cd")
+    assert result.stderr.startswith("70 tokens, ")
+    assert "a second" in result.stderr
+
+
+def test_several_are_those_of_the_next_seeds(letters: Path) -> None:
+    result = run(letters, "--count", 18, "--length", 9, "--seed", 5, "--typical", 0.9)
+    each = [expected(letters, 5 + k, "", 9, typical=0.9) for k in range(18)]
+    assert result.stdout == "\n\n".join(each) + "\n"
+    assert result.stderr.startswith(f"{sum(map(len, each))} tokens")
+
+
+def test_words_stand_apart_and_a_new_seed_is_told(tmp_path: Path) -> None:
+    path = saved(WORDS, tmp_path / "words.safetensors", end=-1e9)
+    result = run(path, "--prime", "to  be", "--length", 4)
+    assert len(result.stdout.split()) == 6 and result.stdout.startswith("to be ")
+    seed = int(result.stderr.rpartition("--seed ")[2].strip(" .\n"))
+    assert run(path, "--prime", "to be", "--length", 4, "--seed", seed).stdout == result.stdout
+
+
+def test_a_beam_s_best_come_first(letters: Path) -> None:
+    known = Checkpoint.load(letters)
+    spelling = Spelling(known.vocabulary)
+    opening = [[number] for number in spelling.read("ab")]
+    found = beam_search(known.model, 3, opening=opening, max_length=12)
+    result = run(letters, "--beam", 3, "--count", 2, "--prime", "ab", "--length", 10)
+    assert result.stdout == "\n\n".join(spelling.write(one.ids) for one in found[:2]) + "\n"
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "int8"])
+def test_a_precision_of_the_kernels(endless: Path, precision: str) -> None:
+    result = run(endless, "--length", 20, "--seed", 1, "--precision", precision)
+    assert result.exit_code == 0 and len(result.stdout) == 21
+
+
+def test_a_file_in_place_of_the_terminal(endless: Path, tmp_path: Path) -> None:
+    out = tmp_path / "new" / "text.txt"
+    result = run(endless, "--length", 20, "--seed", 1, "--out", out)
+    assert result.stdout == "" and f"Written: {out}" in result.stderr
+    assert out.read_text() == expected(endless, 1, "", 20) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--length", 0], "--length is at least 1, but 0 came"),
+        (["--count", -2], "--count is at least 1, but -2 came"),
+        (["--seed", -1], "--seed is at least 0, but -1 came"),
+        (["--threads", 0], "--threads is at least 1, but 0 came"),
+        (["--beam", 0], "--beam is at least 1, but 0 came"),
+        (["--temperature", "nan"], "temperature is above 0"),
+        (["--top-k", 0], "top_k is at least 1"),
+        (["--top-p", 1.2], "top_p lies in (0, 1]"),
+        (["--typical", 0], "typical lies in (0, 1]"),
+        (["--prime", ""], "--prime is empty"),
+        (["--prime", "abcßd"], "never met 'ß', character 4 of the text, behind 'abc'"),
+        (["--beam", 2, "--top-k", 3, "--seed", 1], "leave out --top-k, --seed"),
+        (["--beam", 2, "--count", 3], "finds 2 sequences at most"),
+        (["--out", "/proc/nowhere/text"], "/proc/nowhere"),
+    ],
+)
+def test_one_sentence_says_what_is_wrong(letters: Path, arguments: list[object], told: str) -> None:
+    result = run(letters, *arguments)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert told in result.stderr and result.stderr.count("\n") == 1
+
+
+def test_files_that_are_no_model_and_weights_that_give_nan(letters: Path, tmp_path: Path) -> None:
+    result = run(tmp_path / "none.safetensors")
+    assert result.exit_code == 2 and "no file of weights" in result.stderr
+    (tmp_path / "text.txt").write_text("x" * 100)
+    assert "not a complete safetensors file" in run(tmp_path / "text.txt").stderr
+    known = Checkpoint.load(letters)
+    with torch.no_grad():
+        known.model.readout.bias[3] = float("nan")
+    known.save(tmp_path / "nan.safetensors")
+    for options in ([], ["--beam", 2], ["--count", 3]):
+        result = run(tmp_path / "nan.safetensors", *options)
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert "give NaN" in result.stderr and result.stderr.count("\n") == 1
+
+
+def test_nobody_reading_on_is_no_error(endless: Path) -> None:
+    command = [sys.executable, "-m", "sluice", "generate", str(endless), "--length", "10000000"]
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    assert process.stdout is not None and process.stderr is not None
+    assert len(process.stdout.read(40)) == 40
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    process.wait(timeout=60)
+    process.stderr.close()
+
+
+def test_the_place_of_an_unknown_word() -> None:
+    with pytest.raises(UnknownToken, match=r"'nought', word 3 of the text, behind 'to be'"):
+        Spelling(WORDS).read("to be nought")

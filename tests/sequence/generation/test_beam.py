@@ -1,0 +1,129 @@
+"""Beams, against a search written out over torch's own modules, and against trying everything."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import pytest
+import torch
+
+from sequence.generation.plain import END, Plain, sharp
+from sluice.sequence import Hypothesis, LanguageModel, SequenceError, beam_search, log_likelihood
+
+
+def searched(
+    plain: Plain, vocabulary: int, width: int, longest: int, power: float, prime: list[int]
+) -> list[tuple[list[int], float]]:
+    """A beam search, as a loop over lists: the ended sequences and their scores, best first."""
+    live: list[tuple[float, list[int]]] = [(0.0, [])]
+    ended: list[tuple[float, list[int]]] = []
+    for _ in range(longest):
+        grown = []
+        for total, ids in live:
+            logs = plain.logs([*prime, *ids])
+            grown += [
+                (total + float(logs[token]), [*ids, token]) for token in range(END, vocabulary)
+            ]
+        best = sorted(grown, key=lambda one: (-one[0], one[1]))[:width]
+        ended += [one for one in best if one[1][-1] == END]
+        live = [one for one in best if one[1][-1] != END]
+        if not live or len(ended) >= width:
+            break
+    scored = [(ids[:-1], total / len(ids) ** power) for total, ids in ended]
+    return sorted(scored, key=lambda one: (-one[1], one[0]))[:width]
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+@pytest.mark.parametrize(("width", "power"), [(1, 1.0), (2, 0.0), (3, 1.0), (5, 0.7)])
+def test_the_same_as_a_plain_search(cell: str, width: int, power: float) -> None:
+    model = sharp(7, cell)
+    with torch.no_grad():
+        model.readout.bias[END] += 1.0
+    expected = searched(Plain(model), 7, width, 12, power, [4])
+    assert expected
+    found = beam_search(model, width, opening=[[4]], max_length=13, normalisation=power)
+    assert [one.ids for one in found] == [[4, *ids] for ids, _ in expected]
+    assert [one.score for one in found] == pytest.approx([score for _, score in expected])
+
+
+def test_a_beam_as_wide_as_everything_finds_the_likeliest() -> None:
+    model = sharp(5)
+    plain, tokens, longest = Plain(model), (3, 4), 4
+    every = [ids for length in range(longest) for ids in map(list, product(tokens, repeat=length))]
+    likeliest = max(every, key=lambda ids: plain.sum_of_logs([*ids, END]) / (len(ids) + 1))
+    best = beam_search(model, 40, max_length=longest)[0]
+    assert best.ids == likeliest and best.ended
+    assert best.log_likelihood == pytest.approx(plain.sum_of_logs([*likeliest, END]))
+
+
+@pytest.mark.parametrize("prefer", [None, "reference"])
+def test_scores_are_likelihoods(prefer: str | None) -> None:
+    model = sharp(9)
+    model.layers.prefer = prefer
+    with torch.no_grad():
+        model.readout.bias[END] += 2.0
+    found = [one for one in beam_search(model, 4, max_length=40) if one.ended]
+    judged = log_likelihood(model, [one.ids for one in found])
+    assert judged.tolist() == pytest.approx([one.log_likelihood for one in found])
+    lengths = [len(one.ids) + 1 for one in found]
+    assert [one.score * n for one, n in zip(found, lengths, strict=True)] == pytest.approx(
+        judged.tolist()
+    )
+
+
+def indifferent(vocabulary: int) -> LanguageModel:
+    model = sharp(vocabulary)
+    with torch.no_grad():
+        model.readout.weight.zero_()
+        model.readout.bias.zero_()
+        model.readout.bias[END] = -9.0
+    return model
+
+
+def test_exact_ties_go_by_the_order_of_tokens() -> None:
+    found = beam_search(indifferent(9), 3, max_length=3)
+    assert [one.ids for one in found] == [[3, 3, 3], [3, 3, 4], [3, 3, 5]]
+    assert len({one.score for one in found}) == 1
+
+
+def test_what_never_ends_is_told() -> None:
+    model = indifferent(6)
+    with torch.no_grad():
+        model.readout.bias[END] = -1e9
+    found = beam_search(model, 2, max_length=5)
+    assert [(len(one.ids), one.ended) for one in found] == [(5, False)] * 2
+
+
+def test_a_choice_in_the_opening_is_searched_too() -> None:
+    model = sharp(9)
+    every = beam_search(model, 1, opening=[[4], [5, 6, 7]], max_length=6)[0]
+    logs = Plain(model).logs([4])
+    assert every.ids[1] == max((5, 6, 7), key=lambda token: float(logs[token]))
+
+
+def test_the_weights_of_now_are_searched_and_nothing_is_random() -> None:
+    model = sharp(9).float()
+
+    def look() -> list[Hypothesis]:
+        torch.rand(3)
+        return beam_search(model, 3, max_length=30)
+
+    first = look()
+    assert look() == first
+    with torch.no_grad():
+        model.readout.bias[5] += 50
+    assert look() != first
+
+
+def test_bad_searches_are_refused() -> None:
+    model = sharp(9)
+    with pytest.raises(SequenceError, match="at least 1 wide"):
+        beam_search(model, 0)
+    with pytest.raises(SequenceError, match="normalisation is at least 0"):
+        beam_search(model, normalisation=-1)
+    with pytest.raises(SequenceError, match="above the opening's 1 tokens, but 1 came"):
+        beam_search(model, opening=[[3]], max_length=1)
+    with torch.no_grad():
+        model.readout.bias[3] = float("nan")
+    with pytest.raises(SequenceError, match="NaN"):
+        beam_search(model)

@@ -1,0 +1,192 @@
+"""Grammars between a model and its tokens."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from sequence.generation.plain import END, Plain, sharp
+from sluice.sequence import (
+    EndingGrammar,
+    LanguageModel,
+    NotAllowed,
+    Sampling,
+    SequenceError,
+    beam_search,
+    generate,
+)
+from sluice.sequence.generation.sampling import draw
+
+OPEN, CLOSE, NOTE = 3, 4, 5
+
+
+@dataclass
+class Nested:
+    """Brackets that close, at most three deep; `NOTE` anywhere inside; it ends outside."""
+
+    def start(self) -> int:
+        return 0
+
+    def allowed(self, state: int) -> Collection[int]:
+        if state == 0:
+            return {OPEN, END}
+        return {OPEN, CLOSE, NOTE} if state < 3 else {CLOSE, NOTE}
+
+    def advance(self, state: int, token: int) -> int:
+        return state + {OPEN: 1, CLOSE: -1, NOTE: 0}[token]
+
+
+class Closing(Nested):
+    """The same, knowing how far the end is."""
+
+    farthest = 4
+
+    def to_end(self, state: int) -> int:
+        return state + 1
+
+
+class Masked(Nested):
+    """The same, as a mask."""
+
+    def allowed(self, state: int) -> Any:
+        mask = torch.zeros(6, dtype=torch.bool)
+        mask[[*super().allowed(state)]] = True
+        return mask if state else mask.numpy()
+
+
+def balanced(ids: list[int]) -> bool:
+    depth = 0
+    for token in ids:
+        if depth == 0 and token != OPEN:
+            return False
+        depth += {OPEN: 1, CLOSE: -1, NOTE: 0}[token]
+        if depth > 3:
+            return False
+    return depth == 0
+
+
+@pytest.mark.parametrize("prefer", [None, "reference"])
+@pytest.mark.parametrize(
+    "options", [{}, {"top_k": 1}, {"top_p": 0.3}, {"typical": 0.2}, {"temperature": 5.0}]
+)
+def test_whatever_is_drawn_is_allowed_and_ends(prefer: str | None, options: Any) -> None:
+    model = sharp(6)
+    model.layers.prefer = prefer
+    for longest in (1, 2, 3, 5, 30):
+        sampling = Sampling(max_length=longest, **options)
+        drawn = generate(model, range(12), grammar=Closing(), sampling=sampling)
+        assert all(balanced(ids) and len(ids) < longest for ids in drawn)
+    assert isinstance(Closing(), EndingGrammar) and not isinstance(Nested(), EndingGrammar)
+
+
+def test_the_draws_are_the_model_s_own_among_what_is_allowed() -> None:
+    """One token at a time over torch's own modules, with the numbers that the seed gives."""
+    model, sampling = sharp(6), Sampling(max_length=25, top_p=0.9)
+    plain, grammar = Plain(model), Nested()
+    for seed in range(8):
+        numbers = torch.Generator().manual_seed(seed)
+        uniforms = torch.rand(25, generator=numbers, dtype=torch.float64)
+        state, ids = grammar.start(), list[int]()
+        for uniform in uniforms:
+            allowed = torch.zeros(6, dtype=torch.bool)
+            allowed[[*grammar.allowed(state)]] = True
+            token = int(draw(plain.logs(ids)[None], allowed, uniform[None], sampling))
+            if token == END:
+                break
+            ids.append(token)
+            state = grammar.advance(state, token)
+        assert generate(model, [seed], grammar=grammar, sampling=sampling) == [ids]
+
+
+def test_masks_and_ids_are_the_same_and_neighbours_do_not_matter() -> None:
+    model, sampling = sharp(6).float(), Sampling(max_length=40)
+    together = generate(model, range(7), grammar=Nested(), sampling=sampling)
+    assert together == generate(model, range(7), grammar=Masked(), sampling=sampling)
+    alone = [generate(model, [s], grammar=Nested(), sampling=sampling)[0] for s in range(7)]
+    assert together == alone
+    assert len({len(ids) for ids in together}) > 1
+
+
+def test_the_opening_counts_for_the_grammar() -> None:
+    model = sharp(6)
+    drawn = generate(model, range(5), opening=[[OPEN], [OPEN], [NOTE, CLOSE]], grammar=Closing())
+    assert all(ids[:2] == [OPEN, OPEN] and balanced(ids) for ids in drawn)
+    with pytest.raises(NotAllowed, match="token 4 at place 2") as caught:
+        generate(model, [0], opening=[[OPEN], [CLOSE], [CLOSE]], grammar=Masked())
+    assert (caught.value.place, caught.value.token) == (2, CLOSE)
+    with pytest.raises(NotAllowed, match=r"needs 5 tokens .* max_length is 3"):
+        generate(
+            model, [0], opening=[[OPEN], [OPEN]], grammar=Closing(), sampling=Sampling(max_length=3)
+        )
+
+
+def test_a_beam_keeps_to_the_grammar() -> None:
+    model = sharp(6)
+    for width in (1, 3, 6):
+        for longest in (2, 7, 20):
+            found = beam_search(model, width, grammar=Closing(), max_length=longest)
+            assert found and all(one.ended and balanced(one.ids) for one in found)
+    plain = Plain(model)
+    one = beam_search(model, 5, grammar=Closing(), max_length=12)[0]
+    assert one.log_likelihood == pytest.approx(plain.sum_of_logs([*one.ids, END]))
+
+
+class Dead(Nested):
+    def allowed(self, state: int) -> Collection[int]:
+        return {OPEN} if state < 2 else ()
+
+
+def test_a_dead_end_is_told_and_a_wrong_mask_too() -> None:
+    model = sharp(6)
+    with pytest.raises(NotAllowed, match="no token at place 2") as caught:
+        generate(model, [0], grammar=Dead())
+    assert caught.value.place == 2
+    with pytest.raises(NotAllowed, match="no token at place 2"):
+        beam_search(model, 2, grammar=Dead())
+
+    class Wrong(Nested):
+        given: Any = None
+
+        def allowed(self, state: int) -> Any:
+            return self.given
+
+    wrong = Wrong()
+    for given, message in (
+        (np.ones(5, dtype=bool), "shape"),
+        (torch.ones(6), "boolean"),
+        ({9}, "between 0 and 5"),
+    ):
+        wrong.given = given
+        with pytest.raises(SequenceError, match=message):
+            generate(model, [0], grammar=wrong)
+
+
+def test_a_sequence_that_ended_does_not_hold_up_the_others() -> None:
+    model = sharp(6)
+    with torch.no_grad():
+        model.readout.weight.zero_()
+        model.readout.bias.zero_()
+    drawn = generate(model, range(400), grammar=Nested(), sampling=Sampling(max_length=60))
+    counts = Counter(len(ids) for ids in drawn)
+    assert counts[0] / 400 == pytest.approx(1 / 2, abs=0.08)  # END or an open bracket
+
+
+def test_marks_are_never_allowed() -> None:
+    class Anything(Nested):
+        def allowed(self, state: int) -> Any:
+            return torch.ones(6, dtype=torch.bool)
+
+        def advance(self, state: int, token: int) -> int:
+            assert token > END
+            return state
+
+    model: LanguageModel = sharp(6)
+    with torch.no_grad():
+        model.readout.bias[:2] += 50
+    assert generate(model, range(3), grammar=Anything(), sampling=Sampling(max_length=20))
