@@ -185,12 +185,12 @@ class Held(Transform):
         held = {graph.named[name]: value for name, value in self.values.items()}
         values: dict[Node, Value] = {}
         for node in graph.nodes:
-            value = _meant(node, values, self.meaning, x, given)
+            value = meant(node, values, self.meaning, x, given)
             values[node] = _in_place_of(value, held[node]) if node in held else value
         return {name: values[node] for name, node in graph.outputs}
 
 
-def _meant(
+def meant(
     node: Node, values: dict[Node, Value], meaning: Meaning, x: Value, given: dict[str, Value]
 ) -> Value:
     """What a node of a graph is under ``meaning``, given what its operands are."""
