@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import torch
@@ -97,3 +99,22 @@ def finals(state: Any, directions: int) -> Tensor:
     """What the last layer ended with (batch, directions × width): each direction's last step."""
     first = state if isinstance(state, Tensor) else state[0]
     return torch.cat(tuple(first[-directions:]), dim=-1)
+
+
+def within(steps: Tensor, lengths: Tensor | None) -> Tensor:
+    """The rows of steps (time, batch, ...) that lie within the lengths: (rows, ...)."""
+    if lengths is None:
+        return steps.flatten(0, 1)
+    return steps[torch.arange(len(steps), device=steps.device)[:, None] < lengths]
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """In evaluation mode and without gradients inside a ``with`` block."""
+    was_training = model.training
+    model.eval()
+    try:
+        with torch.inference_mode():
+            yield
+    finally:
+        model.train(was_training)

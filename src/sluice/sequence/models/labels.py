@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from sluice.sequence.batch import Batch, Loss
 from sluice.sequence.errors import SequenceError
-from sluice.sequence.models.base import SequenceModel, finals
+from sluice.sequence.models.base import SequenceModel, evaluating, finals
 from sluice.sequence.models.shape import Shape, require_sizes
 
 IGNORED = -100
@@ -153,10 +153,7 @@ def known(inputs: Tensor) -> Tensor:
 
 
 def _likeliest(model: _Labelling, inputs: Tensor, lengths: Tensor | None) -> Tensor:
-    was_training = model.training
-    model.eval()
-    with torch.inference_mode():
+    with evaluating(model):
         logits, _ = model(inputs, lengths=lengths)
-    model.train(was_training)
     found: Tensor = logits.argmax(dim=-1)
     return found
