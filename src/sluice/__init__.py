@@ -1,5 +1,11 @@
 """Recurrent networks whose cell is written once, as its update equations."""
 
+from __future__ import annotations
+
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 from sluice import cells as cells
 from sluice import insight as insight
 from sluice import nn as nn
@@ -28,4 +34,26 @@ from sluice.insight import record as record
 from sluice.run.kernels import get_num_threads as get_num_threads
 from sluice.run.kernels import set_num_threads as set_num_threads
 
+if TYPE_CHECKING:
+    from sluice.sequence.checkpoint import Checkpoint
+
 __version__ = "0.1.0"
+
+
+def load(path: str | PathLike[str]) -> Checkpoint:
+    """What `sluice.sequence.Checkpoint.save` wrote, of any kind: the model, and what names it.
+
+    Raises:
+        sluice.sequence.CheckpointError: a file that is missing, damaged, or none of ours.
+
+    >>> import sluice, tempfile
+    >>> from sluice.sequence import Checkpoint
+    >>> from sluice.sequence.models import Forecaster, ForecasterConfig
+    >>> path = Path(tempfile.mkdtemp()) / "weather.safetensors"
+    >>> Checkpoint(Forecaster(ForecasterConfig(2)), columns=("rain", "wind")).save(path)
+    >>> sluice.load(path).columns
+    ('rain', 'wind')
+    """
+    from sluice.sequence.checkpoint import Checkpoint
+
+    return Checkpoint.load(Path(path))

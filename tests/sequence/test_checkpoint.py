@@ -72,7 +72,7 @@ def test_something_else_altogether(saved: Path) -> None:
 
 def test_safetensors_of_somebody_else(saved: Path) -> None:
     save_file({"x": torch.zeros(1)}, saved)
-    assert "not a language model that Sluice saved" in refusal(saved)
+    assert "not a model that Sluice saved" in refusal(saved)
 
 
 def rewrite(path: Path, weights: dict[str, torch.Tensor], **changes: str) -> None:

@@ -65,7 +65,7 @@ def test_tied_weights_are_one_parameter() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"cell": "transformer"}, "one of lstm, gru, elman, but 'transformer' came"),
+        ({"cell": "transformer"}, "or a Cell of your own, but 'transformer' came"),
         ({"hidden_size": 0}, "hidden_size is a whole number of at least 1, but 0"),
         ({"num_layers": 1.5}, "num_layers is a whole number of at least 1, but 1.5"),
         ({"dropout": 1.0}, r"dropout lies in \[0, 1\), but 1.0"),

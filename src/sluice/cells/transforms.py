@@ -229,13 +229,13 @@ def _replaced(
     """A step of a graph in which all that reads a named value reads what is there instead."""
     values: dict[Node, Value] = {}
     for node in graph.nodes:
-        values[node] = _meant(node, values, meaning, x, given)
+        values[node] = meant(node, values, meaning, x, given)
         for name in (name for name, named in graph.outputs if named is node):
             values[node] = instead(name, values[node])
     return {name: values[node] for name, node in graph.outputs}
 
 
-def _meant(
+def meant(
     node: Node, values: dict[Node, Value], meaning: Meaning, x: Value, given: dict[str, Value]
 ) -> Value:
     """What a node of a graph is under ``meaning``, given what its operands are."""

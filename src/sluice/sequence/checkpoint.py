@@ -1,10 +1,10 @@
-"""A trained model in one safetensors file: weights, configuration, vocabulary, figures."""
+"""A trained model in one safetensors file: weights, configuration, names, figures."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import KW_ONLY, asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,74 +12,137 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from sluice import __version__
 from sluice.files import write_whole
 from sluice.sequence.errors import CheckpointError
-from sluice.sequence.model import LanguageModel, ModelConfig
+from sluice.sequence.models import KINDS
+from sluice.sequence.models.base import SequenceModel
+from sluice.sequence.storage import Storage, packed, unpacked
 from sluice.sequence.vocabulary import Vocabulary
 
-_FORMAT = "sluice language model 1"
+_FORMAT, _VERSION = "sluice model", 2
+_FIRST = "sluice language model 1"
+"""The format of the first version, which held language models alone."""
+
+_FITTED = {
+    "vocabulary": "vocabulary_size",
+    "target_vocabulary": "target_vocabulary_size",
+    "labels": "classes",
+    "columns": "features",
+}
+"""What names the things that a model tells apart, and the size in its configuration."""
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a file of weights holds; `figures` is any JSON that was saved along with it.
+    """A model of any kind in `sluice.sequence.models`, and what is needed to use it.
+
+    Attributes:
+        model: the model.
+        vocabulary: the `Vocabulary` of its input tokens; None where it reads values.
+        figures: any JSON: what was measured, how it was trained.
+        labels: the names of a classifier's or tagger's classes.
+        columns: the names of the values' features.
+        target_vocabulary: the `Vocabulary` of the tokens a `Seq2Seq` writes.
+        preprocessing: any JSON: what was done to the data before the model saw it.
 
     Raises:
-        CheckpointError: the vocabulary's size is not the one the model was built for.
+        CheckpointError: names that are not as many as the model was built for, or a missing
+            vocabulary.
+
+    >>> import tempfile
+    >>> from sluice.sequence import LanguageModel, ModelConfig
+    >>> model = LanguageModel(ModelConfig(vocabulary_size=5, hidden_size=8))
+    >>> path = Path(tempfile.mkdtemp()) / "letters.safetensors"
+    >>> Checkpoint(model, Vocabulary(("a", "b")), {"loss": 1.5}).save(path, dtype="int8")
+    >>> Checkpoint.load(path).figures
+    {'loss': 1.5}
     """
 
-    model: LanguageModel
-    vocabulary: Vocabulary
-    figures: Mapping[str, Any]
+    # What these are depends on the file; they are typed for those who ask `load` for a kind.
+    model: Any
+    vocabulary: Vocabulary = None  # type: ignore[assignment]
+    figures: Mapping[str, Any] = field(default_factory=dict)
+    _: KW_ONLY
+    labels: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+    target_vocabulary: Vocabulary | None = None
+    preprocessing: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        size = self.model.config.vocabulary_size
-        if len(self.vocabulary) != size:
-            raise CheckpointError(
-                f"The model tells {size} tokens apart, but the vocabulary has "
-                f"{len(self.vocabulary)}; they must come from the same training."
-            )
+        for names, size in _FITTED.items():
+            given, needed = getattr(self, names), getattr(self.model.config, size, 0)
+            optional = names in ("labels", "columns")
+            if len(given or ()) != needed and (given or not optional):
+                what = {"vocabulary": "tokens", "target_vocabulary": "tokens"}.get(names, names)
+                raise CheckpointError(
+                    f"The model tells {needed} {what} apart, but the {names.replace('_', ' ')} "
+                    f"has {len(given or ())}; they must come from the same training."
+                )
 
-    def save(self, path: Path) -> None:
+    def save(self, path: Path, dtype: Storage | None = None) -> None:
         """Write everything to `path`, whole or not at all.
 
+        Args:
+            path: the file; folders on the way are made.
+            dtype: ``"float16"`` or ``"int8"`` (with a scale for each row) stores matrices in less
+                room; they come back as float32, a little moved. None keeps them exactly.
+
         Raises:
-            OSError: the folder cannot be made or written to.
+            CheckpointError: weights that `dtype` cannot hold.
+            OSError: the folder cannot be made or written to, or the disk is full.
         """
         metadata = {
             "format": _FORMAT,
+            "format_version": str(_VERSION),
+            "library_version": __version__,
+            "kind": type(self.model).__name__,
             "config": json.dumps(asdict(self.model.config)),
-            "vocabulary": self.vocabulary.to_json(),
+            "labels": json.dumps(self.labels),
+            "columns": json.dumps(self.columns),
+            "preprocessing": json.dumps(dict(self.preprocessing)),
             "figures": json.dumps(dict(self.figures)),
         }
-        weights = {name: tensor.contiguous() for name, tensor in self.model.state_dict().items()}
-        write_whole(path, save(weights, metadata))
+        for name in ("vocabulary", "target_vocabulary"):
+            if getattr(self, name) is not None:
+                metadata[name] = getattr(self, name).to_json()
+        write_whole(path, save(packed(self.model.state_dict(), dtype), metadata))
 
     @classmethod
-    def load(cls, path: Path, *, vocabulary: Vocabulary | None = None) -> Checkpoint:
+    def load(
+        cls,
+        path: Path,
+        *,
+        vocabulary: Vocabulary | None = None,
+        kind: type[SequenceModel] = SequenceModel,
+    ) -> Checkpoint:
         """Read what `save` wrote; the model comes back in evaluation mode, on the CPU.
 
         Args:
             path: the file.
             vocabulary: the one that the caller's data needs, where it must be the same.
+            kind: the class that the model must be of, where the caller has use for one alone.
 
         Raises:
-            CheckpointError: no such file, truncated, not safetensors, not a language model of
-                Sluice, weights that do not fit its own configuration, or another vocabulary.
+            CheckpointError: no such file, one that may not be read, truncated, not safetensors,
+                not a model of Sluice or one of a later version or another kind, weights that do
+                not fit its own configuration, or another vocabulary.
         """
         weights, metadata = _read(path)
-        if metadata.get("format") != _FORMAT:
+        of = KINDS[_kind(metadata, path)]
+        if not issubclass(of, kind):
             raise CheckpointError(
-                f"{path} is a safetensors file, but not a language model that Sluice saved."
+                f"{path} holds a {of.__name__}, but a {kind.__name__} is needed here; give a file "
+                "that was trained for this."
             )
         try:
-            config = ModelConfig(**json.loads(metadata["config"]))
-            known = Vocabulary.from_json(metadata["vocabulary"])
-            figures = json.loads(metadata["figures"])
+            config = of.config_type(**json.loads(metadata["config"]))
+            held = _held(metadata)
+            weights = unpacked(weights)
         except (KeyError, TypeError, ValueError) as error:
             raise CheckpointError(f"The description inside {path} is damaged: {error}") from None
-        _require_same(vocabulary, known, path)
-        return cls(_filled(LanguageModel(config), weights, path), known, figures)
+        _require_same(vocabulary, held.get("vocabulary"), path)
+        return cls(_filled(of(config), weights, path), **held)
 
 
 def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -89,15 +152,49 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         with safe_open(path, framework="pt") as file:
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             return weights, file.metadata() or {}
+    except PermissionError:
+        raise CheckpointError(f"{path} may not be read; change its permissions.") from None
     except (SafetensorError, OSError) as error:
         raise CheckpointError(
             f"{path} is not a complete safetensors file ({error}); copy it anew, or train again."
         ) from None
 
 
-def _require_same(wanted: Vocabulary | None, known: Vocabulary, path: Path) -> None:
+def _kind(metadata: Mapping[str, str], path: Path) -> str:
+    """The name of the model's class, of a file in a format that we read."""
+    if metadata.get("format") == _FIRST:
+        return "LanguageModel"
+    if metadata.get("format") != _FORMAT:
+        raise CheckpointError(f"{path} is a safetensors file, but not a model that Sluice saved.")
+    kind, found = metadata.get("kind", ""), metadata.get("format_version", "")
+    if found != str(_VERSION) or kind not in KINDS:
+        raise CheckpointError(
+            f"{path} holds a {kind or 'model'} in format {found or 'unknown'}, written by Sluice "
+            f"{metadata.get('library_version', 'of an unknown version')}; Sluice "
+            f"{__version__} reads format {_VERSION}: update it to read this file."
+        )
+    return kind
+
+
+def _held(metadata: Mapping[str, str]) -> dict[str, Any]:
+    """All but the model; a file of the first version holds fewer of these."""
+    held: dict[str, Any] = {"figures": json.loads(metadata["figures"])}
+    for name in ("vocabulary", "target_vocabulary"):
+        if name in metadata:
+            held[name] = Vocabulary.from_json(metadata[name])
+    for name in ("labels", "columns"):
+        held[name] = tuple(json.loads(metadata.get(name, "[]")))
+    held["preprocessing"] = json.loads(metadata.get("preprocessing", "{}"))
+    return held
+
+
+def _require_same(wanted: Vocabulary | None, known: Vocabulary | None, path: Path) -> None:
     if wanted is None or wanted == known:
         return
+    if known is None:
+        raise CheckpointError(
+            f"{path} reads values and has no vocabulary, but tokens came; give values."
+        )
     strange = sorted(set(wanted.tokens) - set(known.tokens))
     detail = f"{strange[0]!r} is unknown to the weights" if strange else "the weights know more"
     raise CheckpointError(
@@ -106,7 +203,7 @@ def _require_same(wanted: Vocabulary | None, known: Vocabulary, path: Path) -> N
     )
 
 
-def _filled(model: LanguageModel, weights: dict[str, Tensor], path: Path) -> LanguageModel:
+def _filled(model: SequenceModel, weights: dict[str, Tensor], path: Path) -> SequenceModel:
     expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
     found = {name: tuple(tensor.shape) for name, tensor in weights.items()}
     for name in sorted(expected.keys() | found.keys()):

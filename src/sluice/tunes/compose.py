@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sluice.files import write_whole
-from sluice.sequence import Checkpoint, Sampling, generate
+from sluice.sequence import Checkpoint, LanguageModel, Sampling, generate
 from sluice.tunes import abc, midi
 from sluice.tunes.errors import BadMusic, TuneError
 from sluice.tunes.keys import MODES
@@ -42,7 +42,7 @@ class Composer:
             CheckpointError: no such file, truncated, or not a language model.
             TuneError: a language model, but not of tunes.
         """
-        checkpoint = Checkpoint.load(weights)
+        checkpoint = Checkpoint.load(weights, kind=LanguageModel)
         checkpoint.model.layers.precision = precision
         return cls(checkpoint, from_figures(checkpoint.figures.get("corpus", {})))
 

@@ -1,0 +1,52 @@
+"""A cell made from the text of its equations, its class not at hand."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+from sluice.cells.cell import Cell
+from sluice.cells.transforms import meant
+from sluice.equations.graph import Graph, Node
+from sluice.equations.ops import Value
+from sluice.equations.specs import NormSpec
+from sluice.equations.text import from_text
+from sluice.equations.trace import Declared
+
+
+class Written(Cell):
+    """The cell whose canonical text (`Cell.text`) this is: the same equations and parameters.
+
+    What the text does not hold, ``keeps`` and ``writes``, is None here: it says only how new
+    weights are drawn. Raises ValueError for a text that is no graph.
+
+    Example:
+        >>> from sluice.cells import MGU
+        >>> Written(MGU().text).graph is MGU().graph or Written(MGU().text).graph == MGU().graph
+        True
+    """
+
+    def __init__(self, text: str) -> None:
+        self.equations = text
+        self.graph  # noqa: B018 - a bad text is refused here
+
+    @cached_property
+    def graph(self) -> Graph:
+        """The equations."""
+        return from_text(self.equations)
+
+    @property
+    def name(self) -> str:
+        return self.graph.name
+
+    @cached_property
+    def declared(self) -> Declared:
+        graph = self.graph
+        norms = tuple(NormSpec(norm.name, (), norm.epsilon) for norm in graph.norms)
+        return Declared(graph.states, graph.stacks, graph.vectors, norms, graph.masks)
+
+    def step(self, x: Any, **given: Any) -> dict[str, Any]:
+        values: dict[Node, Value] = {}
+        for node in self.graph.nodes:
+            values[node] = meant(node, values, self.meaning, x, given)
+        return {name: values[node] for name, node in self.graph.outputs}

@@ -1,0 +1,22 @@
+"""Models of sequences: each a module with a small configuration, around layers of any cell."""
+
+from sluice.sequence.models.base import SequenceModel as SequenceModel
+from sluice.sequence.models.decode import Written as Written
+from sluice.sequence.models.decode import decode as decode
+from sluice.sequence.models.labels import Classifier as Classifier
+from sluice.sequence.models.labels import LabelsConfig as LabelsConfig
+from sluice.sequence.models.labels import Tagger as Tagger
+from sluice.sequence.models.language import LanguageModel as LanguageModel
+from sluice.sequence.models.language import ModelConfig as ModelConfig
+from sluice.sequence.models.seq2seq import Seq2Seq as Seq2Seq
+from sluice.sequence.models.seq2seq import Seq2SeqConfig as Seq2SeqConfig
+from sluice.sequence.models.values import ChoraleConfig as ChoraleConfig
+from sluice.sequence.models.values import ChoraleModel as ChoraleModel
+from sluice.sequence.models.values import Forecaster as Forecaster
+from sluice.sequence.models.values import ForecasterConfig as ForecasterConfig
+
+KINDS: dict[str, type[SequenceModel]] = {
+    kind.__name__: kind
+    for kind in (LanguageModel, Classifier, Tagger, Forecaster, ChoraleModel, Seq2Seq)
+}
+"""The models by the names that files have for them."""

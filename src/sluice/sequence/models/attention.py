@@ -1,0 +1,62 @@
+"""Where to look in what was read: attention scores of two kinds."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+Kind = Literal["additive", "multiplicative"]
+
+
+class Attention(nn.Module):
+    """Weights over the steps that were read, and the mean of those steps under them.
+
+    ``additive`` scores with v · tanh(W q + U m) (Bahdanau, Cho & Bengio 2015, section A.1.2),
+    ``multiplicative`` with q · W m (Luong, Pham & Manning 2015, equation 8, "general").
+
+    Args:
+        kind: which of the two.
+        query, memory: the widths of what asks and of what was read.
+
+    >>> attention = Attention("additive", query=8, memory=6)
+    >>> context, weights = attention(torch.zeros(3, 2, 8), torch.zeros(5, 2, 6), None)
+    >>> context.shape, weights.shape
+    (torch.Size([3, 2, 6]), torch.Size([3, 2, 5]))
+    """
+
+    def __init__(self, kind: Kind, query: int, memory: int) -> None:
+        super().__init__()
+        self.kind = kind
+        self.memory_map = nn.Linear(memory, query, bias=False)
+        if kind == "additive":
+            self.query_map = nn.Linear(query, query)
+            self.score = nn.Linear(query, 1, bias=False)
+
+    def forward(
+        self, queries: Tensor, memory: Tensor, lengths: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """Contexts (time, batch, memory) and weights (time, batch, steps read), which sum to 1.
+
+        Args:
+            queries: (time, batch, query).
+            memory: what was read (steps, batch, memory).
+            lengths: how many of its steps count (batch,); all if None.
+        """
+        scores = self._scores(queries.transpose(0, 1), memory.transpose(0, 1))
+        if lengths is not None:
+            beyond = torch.arange(len(memory), device=memory.device) >= lengths[:, None]
+            # Not -inf: a sequence without any step would make NaN of everything.
+            scores = scores.masked_fill(beyond[:, None], torch.finfo(scores.dtype).min)
+        weights = scores.softmax(dim=-1)
+        contexts = weights @ memory.transpose(0, 1)
+        return contexts.transpose(0, 1), weights.transpose(0, 1)
+
+    def _scores(self, queries: Tensor, memory: Tensor) -> Tensor:
+        """(batch, time, steps), of (batch, time, query) and (batch, steps, memory)."""
+        keys = self.memory_map(memory)
+        if self.kind == "multiplicative":
+            return torch.bmm(queries, keys.transpose(1, 2))
+        pairs = self.query_map(queries)[:, :, None] + keys[:, None]
+        return torch.squeeze(self.score(pairs.tanh()), dim=-1)

@@ -1,0 +1,104 @@
+"""A language model: which token comes next, given those before."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+from sluice.sequence.batch import Batch, Loss
+from sluice.sequence.errors import SequenceError
+from sluice.sequence.models.base import SequenceModel
+from sluice.sequence.models.shape import Shape, require_sizes
+from sluice.sequence.vocabulary import PADDING
+
+
+@dataclass(frozen=True)
+class _Tokens:
+    vocabulary_size: int
+
+
+@dataclass(frozen=True)
+class ModelConfig(Shape, _Tokens):
+    """The shape of a `LanguageModel`; it is saved with the weights. All else is as in `Shape`.
+
+    `tied` reads out through the embedding's own weights (Press & Wolf 2017), which needs
+    `embedding_size` to be as wide as the layers' output.
+
+    Raises:
+        SequenceError: as `Shape`; layers that read from both ends, which would see the next token.
+    """
+
+    tied: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_sizes(self, vocabulary_size=1, embedding_size=1)
+        if self.bidirectional:
+            raise SequenceError(
+                "A language model reads forwards alone, since it must not see what it foretells; "
+                "leave bidirectional out."
+            )
+        if self.tied and self.embedding_size != self.width:
+            raise SequenceError(
+                "Tied weights need embedding_size == hidden_size, but "
+                f"{self.embedding_size} and {self.width} came."
+            )
+
+
+class LanguageModel(SequenceModel):
+    """Embedding, stacked recurrent layers, dropout, readout.
+
+    >>> import torch
+    >>> model = LanguageModel(ModelConfig(vocabulary_size=40, hidden_size=16))
+    >>> logits, state = model(torch.tensor([[1, 1], [5, 9]]))   # time, batch
+    >>> logits.shape                                            # time, batch, vocabulary
+    torch.Size([2, 2, 40])
+    """
+
+    config_type = ModelConfig
+    config: ModelConfig
+    embedding: nn.Embedding
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self._build(config, tokens=config.vocabulary_size)
+        self.readout = nn.Linear(config.width, config.vocabulary_size)
+        if config.tied:
+            # One parameter under one name, so that a file of weights holds it once.
+            self.readout.register_parameter("weight", None)
+            nn.init.normal_(self.embedding.weight, std=config.embedding_size**-0.5)
+
+    def forward(
+        self,
+        tokens: Tensor,
+        state: Any = None,
+        lengths: Tensor | None = None,
+        resets: Tensor | None = None,
+    ) -> tuple[Tensor, Any]:
+        """Logits for the token after each of `tokens`, and the state to carry on from.
+
+        Args:
+            tokens: ids (time, batch), int64. Padding may stand at the end of a sequence: what
+                comes later cannot reach back, so its logits are simply not used.
+            state: what an earlier call returned; none starts afresh.
+            lengths, resets: as in `Batch`.
+
+        Returns:
+            Logits (time, batch, vocabulary) in the dtype of the weights, and the state: `h`
+            (layers, batch, hidden), or a tuple of the cell's states.
+        """
+        hidden, state = self._run(tokens, state, lengths, resets)
+        weight = self.embedding.weight if self.config.tied else self.readout.weight
+        return functional.linear(self.dropout(hidden), weight, self.readout.bias), state
+
+    def loss(self, batch: Batch, state: Any = None) -> tuple[Loss, Any]:
+        """Cross-entropy in nats, summed over the targets that are no padding."""
+        logits, state = self(batch.inputs, state, batch.lengths, batch.resets)
+        targets = batch.targets.flatten()
+        total = functional.cross_entropy(
+            logits.flatten(0, 1), targets, ignore_index=PADDING, reduction="sum"
+        )
+        return Loss(total, int((targets != PADDING).sum())), state

@@ -1,0 +1,140 @@
+"""From one sequence of tokens to another: an encoder, and a decoder that looks back at it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple, get_args
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from sluice.sequence.batch import Batch, Loss
+from sluice.sequence.errors import SequenceError
+from sluice.sequence.models.attention import Attention, Kind
+from sluice.sequence.models.base import SequenceModel, finals
+from sluice.sequence.models.shape import Shape, layers_of, require_sizes
+from sluice.sequence.vocabulary import PADDING, START
+
+
+@dataclass(frozen=True)
+class _Vocabularies:
+    vocabulary_size: int
+    target_vocabulary_size: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seq2SeqConfig(Shape, _Vocabularies):
+    """The shape of a `Seq2Seq`; all else is as in `Shape`, for encoder and decoder alike.
+
+    Attributes:
+        vocabulary_size: how many tokens there are to read.
+        target_vocabulary_size: how many there are to write.
+        bidirectional: whether the encoder reads from both ends.
+        attention: ``"additive"`` or ``"multiplicative"``, as in `Attention`.
+
+    Raises:
+        SequenceError: as `Shape`; another kind of attention.
+    """
+
+    bidirectional: bool = True
+    attention: Kind = "additive"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_sizes(self, vocabulary_size=1, target_vocabulary_size=1, embedding_size=1)
+        if self.attention not in get_args(Kind):
+            raise SequenceError(
+                f"attention is one of {', '.join(get_args(Kind))}, but {self.attention!r} came."
+            )
+
+
+class Memory(NamedTuple):
+    """What the encoder read: (steps, batch, width), and how many steps count; all if None."""
+
+    steps: Tensor
+    lengths: Tensor | None
+
+
+class Seq2Seq(SequenceModel):
+    """Reads a sequence of tokens and writes another (Bahdanau et al. 2015; Luong et al. 2015).
+
+    The decoder's layers run over the whole target on their own, so on the kernels, and attention
+    follows: h̃ = tanh(W [context; h]) (Luong et al. 2015, equation 5, without input feeding). The
+    decoder's first state is a map of the encoder's last, tanh(W h) (Bahdanau et al. 2015, section
+    A.2.2); other states, such as c, begin as the cell has them.
+
+    `sluice.sequence.models.decode` writes with it.
+
+    >>> model = Seq2Seq(Seq2SeqConfig(20, 30, hidden_size=8))
+    >>> read, written = torch.ones(7, 5, dtype=torch.int64), torch.ones(4, 5, dtype=torch.int64)
+    >>> logits, weights = model(read, written)
+    >>> logits.shape, weights.shape     # time, batch, target vocabulary; time, batch, steps read
+    (torch.Size([4, 5, 30]), torch.Size([4, 5, 7]))
+    """
+
+    config_type = Seq2SeqConfig
+    config: Seq2SeqConfig
+
+    def __init__(self, config: Seq2SeqConfig) -> None:
+        super().__init__()
+        self._build(config, tokens=config.vocabulary_size)
+        one_way = replace(config, bidirectional=False)
+        self.target_embedding = nn.Embedding(
+            config.target_vocabulary_size, config.embedding_size, padding_idx=PADDING
+        )
+        self.decoder = layers_of(one_way, config.embedding_size)
+        self.bridge = nn.Linear(config.width, config.num_layers * one_way.width)
+        self.attention = Attention(config.attention, one_way.width, config.width)
+        self.combine = nn.Linear(config.width + one_way.width, one_way.width)
+        self.readout = nn.Linear(one_way.width, config.target_vocabulary_size)
+
+    def forward(
+        self, sources: Tensor, targets: Tensor, lengths: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Logits for each token of `targets`, given those before it, and where it looked.
+
+        Args:
+            sources: ids (time, batch), int64.
+            targets: ids (time, batch), int64, each sequence ending in `END`, then padding;
+                `START` is put before them.
+            lengths: steps of each source (batch,).
+
+        Returns:
+            Logits (time, batch, target vocabulary) and weights (time, batch, steps read).
+        """
+        memory, state = self.encode(sources, lengths)
+        before = torch.cat((torch.full_like(targets[:1], START), targets[:-1]))
+        logits, weights, _ = self.step(before, memory, state)
+        return logits, weights
+
+    def encode(self, sources: Tensor, lengths: Tensor | None = None) -> tuple[Memory, Any]:
+        """What there is to look at, and the state that the decoder begins with."""
+        hidden, state = self._run(sources, None, lengths)
+        ends = finals(state, self.layers.directions)
+        first = self.bridge(ends).tanh().unflatten(1, (self.config.num_layers, -1)).transpose(0, 1)
+        rows = zip(*self.decoder.initial_rows(), strict=True)
+        others = [torch.stack(row).expand(-1, len(ends), -1) for row in list(rows)[1:]]
+        begun = first.contiguous()
+        return Memory(hidden, lengths), (begun, *others) if others else begun
+
+    def step(self, tokens: Tensor, memory: Memory, state: Any) -> tuple[Tensor, Tensor, Any]:
+        """Logits and weights after each of `tokens` (time, batch), and the decoder's state."""
+        embedded = self.embedding_dropout(self.target_embedding(tokens))
+        hidden, state = self.decoder(embedded, state)
+        context, weights = self.attention(hidden, *memory)
+        seen = self.combine(torch.cat((context, hidden), dim=-1)).tanh()
+        return self.readout(self.dropout(seen)), weights, state
+
+    def loss(self, batch: Batch, state: Any = None) -> tuple[Loss, Any]:
+        """Cross-entropy in nats under teacher forcing, summed over the targets not padding.
+
+        The batch's `inputs` are the sources, with their `lengths`, and its `targets`
+        (target time, batch) those of `forward`. There is no state to carry.
+        """
+        logits, _ = self(batch.inputs, batch.targets, batch.lengths)
+        targets = batch.targets.flatten()
+        total = functional.cross_entropy(
+            logits.flatten(0, 1), targets, ignore_index=PADDING, reduction="sum"
+        )
+        return Loss(total, int((targets != PADDING).sum())), None

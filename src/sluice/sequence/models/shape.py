@@ -1,0 +1,152 @@
+"""What all models' configurations share: the recurrent layers, and dropout around and in them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import KW_ONLY, dataclass
+from typing import Any
+
+from sluice import nn
+from sluice.cells.cell import Cell
+from sluice.cells.known import known
+from sluice.cells.transforms import layer_norm, recurrent_dropout, zoneout
+from sluice.cells.written import Written
+from sluice.nn.stack import RecurrentStack
+from sluice.sequence.errors import SequenceError
+
+_TORCH: dict[str, Callable[..., RecurrentStack]] = {"lstm": nn.LSTM, "gru": nn.GRU, "elman": nn.RNN}
+_RATES = ("dropout", "embedding_dropout", "output_dropout", "recurrent_dropout")
+
+
+@dataclass(frozen=True)
+class Shape:
+    """The recurrent layers of a model, and what stands around them.
+
+    Attributes:
+        cell: the name of a cell of `sluice.cells`, in any case; or a `Cell` of your own, object or
+            class, which is kept as the text of its equations (so that the file needs no code).
+        embedding_size: the width of what tokens or values become before the layers; 0 hands values
+            to the layers as they are.
+        hidden_size: units of a layer, in each direction.
+        num_layers: how many layers.
+        dropout: between layers, and on the output where `output_dropout` is None.
+        bidirectional: whether a second set of layers reads from the end.
+        projection_size: the width of the state of cells with a projection; else 0.
+        embedding_dropout, output_dropout: on what the first layer reads and the last one yields.
+        recurrent_dropout: on what the recurrent maps read, one mask a sequence (Gal & Ghahramani
+            2016); in evaluation the mask is 1.
+        zoneout: how often a state keeps its previous value (Krueger et al. 2017): a rate for h and
+            c, or a rate for each state by name; in evaluation a state moves by the expected value.
+        layer_norm: layer norm within the recurrence (Ba et al. 2016).
+
+    Raises:
+        SequenceError: an unknown cell, a size below one, a rate outside [0, 1), or an option that
+            does not fit the cell.
+    """
+
+    cell: str | Cell | type[Cell] = "lstm"
+    embedding_size: int = 128
+    hidden_size: int = 256
+    num_layers: int = 2
+    dropout: float = 0.2
+    _: KW_ONLY
+    bidirectional: bool = False
+    projection_size: int = 0
+    embedding_dropout: float = 0.0
+    output_dropout: float | None = None
+    recurrent_dropout: float = 0.0
+    zoneout: float | Mapping[str, float] = 0.0
+    layer_norm: bool = False
+
+    def __post_init__(self) -> None:
+        cell = self.cell() if isinstance(self.cell, type) else self.cell
+        object.__setattr__(self, "cell", cell.text if isinstance(cell, Cell) else cell)
+        require_sizes(self, hidden_size=1, num_layers=1, embedding_size=0, projection_size=0)
+        for name in _RATES:
+            rate = getattr(self, name)
+            if not (name == "output_dropout" and rate is None):
+                _require_rate(name, rate)
+        _cell_of(self)
+
+    @property
+    def width(self) -> int:
+        """How wide the layers' output is, both directions together."""
+        return (self.projection_size or self.hidden_size) * (2 if self.bidirectional else 1)
+
+
+def require_sizes(config: Any, **least: int) -> None:
+    """Raise SequenceError where a field is no whole number, or below its least value."""
+    for name, smallest in least.items():
+        size = getattr(config, name)
+        if not isinstance(size, int) or isinstance(size, bool) or size < smallest:
+            raise SequenceError(
+                f"{name} is a whole number of at least {smallest}, but {size!r} came."
+            )
+
+
+def layers_of(shape: Shape, input_size: int) -> RecurrentStack:
+    """The recurrent layers of `shape`: torch's drop-in where it is one, else `nn.Recurrent`.
+
+    Raises:
+        SequenceError: sizes that do not fit the cell.
+    """
+    options: dict[str, Any] = {
+        "dropout": shape.dropout if shape.num_layers > 1 else 0.0,
+        "bidirectional": shape.bidirectional,
+    }
+    sizes = (input_size, shape.hidden_size, shape.num_layers)
+    name = str(shape.cell).lower()
+    if name in _TORCH and not (shape.recurrent_dropout or _rates(shape) or shape.layer_norm):
+        return _TORCH[name](*sizes, **options)
+    try:
+        return nn.Recurrent(_cell_of(shape), *sizes, proj_size=shape.projection_size, **options)
+    except ValueError as error:
+        raise SequenceError(f"The sizes do not fit the cell: {error}.") from None
+
+
+def _require_rate(name: str, rate: Any) -> None:
+    if not isinstance(rate, int | float) or not 0 <= rate < 1:
+        raise SequenceError(f"{name} lies in [0, 1), but {rate!r} came.")
+
+
+def _cell_of(shape: Shape) -> Cell:
+    """The cell that `shape` names, with what it adds to it."""
+    cell = _named(str(shape.cell), shape.layer_norm)
+    states = [state.name for state in cell.graph.states]
+    if shape.recurrent_dropout:
+        cell = recurrent_dropout(cell, shape.recurrent_dropout)
+    rates = _rates(shape)
+    if isinstance(shape.zoneout, Mapping):
+        for state in sorted(rates.keys() - set(states)):
+            raise SequenceError(f"zoneout names {state!r}, but the cell's states are {states}.")
+    elif rates and not set(states) <= {"h", "c"}:
+        raise SequenceError(
+            f"A number for zoneout is for cells with h and c alone, but the states of {cell.name} "
+            f"are {', '.join(states)}; name those that it is for, as in {{'h': 0.05}}."
+        )
+    held = {state: rate for state, rate in rates.items() if state in states}
+    return zoneout(cell, **held) if held else cell
+
+
+def _rates(shape: Shape) -> dict[str, float]:
+    given = shape.zoneout
+    rates = dict(given) if isinstance(given, Mapping) else dict.fromkeys("hc", given)
+    for rate in rates.values():
+        _require_rate("zoneout", rate)
+    return {state: float(rate) for state, rate in rates.items() if rate}
+
+
+def _named(name: str, normed: bool) -> Cell:
+    kinds = {label.lower(): kind for label, kind in known().items()}
+    if name.startswith("sluice graph"):
+        cell: Cell = Written(name)
+    elif name.lower() in kinds:
+        special = kinds.get(f"layernorm{name.lower()}") if normed else None
+        if special is not None:
+            return special()
+        cell = kinds[name.lower()]()
+    else:
+        raise SequenceError(
+            f"The cell is one of {', '.join(kinds)}, or a Cell of your own, but {name!r} came."
+        )
+    return layer_norm(cell) if normed else cell
