@@ -20,7 +20,7 @@ VENV ?= .venv
 TORCH_INDEX ?=
 PIP_ARGS ?=
 SEED ?=
-BENCH ?= layers streaming generation training_step recording recompute precision
+BENCH ?= layers streaming generation choosing training_step recording recompute precision
 
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready

@@ -247,6 +247,14 @@ def test_a_vocabulary_that_spells_no_tune(missing: str) -> None:
         TuneGrammar(Vocabulary.of([keep]))
 
 
+def test_a_tune_without_bars_is_no_tune() -> None:
+    with pytest.raises(TuneError, match="at least 1 bar"):
+        TuneGrammar(VOCABULARY, least_bars=0)
+    short = TuneGrammar(VOCABULARY, least_bars=1)
+    assert short.refused(tune("c 6 |")) is None
+    assert short.to_end(short.start()) == 6
+
+
 def test_what_a_vocabulary_cannot_close_is_never_opened() -> None:
     vocabulary = Vocabulary.of(["M:2/4 K:Cmaj c 2 | |: :: |1 [ -".split()])
     grammar = TuneGrammar(vocabulary, least_bars=2)

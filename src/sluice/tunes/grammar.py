@@ -11,11 +11,15 @@ from numpy.typing import NDArray
 
 from sluice.sequence import Vocabulary
 from sluice.sequence.vocabulary import END
+from sluice.tunes.errors import TuneError
 from sluice.tunes.lengths import LARGEST_TUPLET, NEVER, Goals, Tuplet
 from sluice.tunes.parts import CLOSE, PLAIN, Part
 from sluice.tunes.words import BarLine, Words
 
 _LARGEST_CHORD = 4
+
+_REMEMBERED = 50_000
+"""States whose answers are kept; a tune passes through some hundreds."""
 
 _NOTHING: frozenset[int] = frozenset()
 
@@ -75,7 +79,7 @@ class TuneGrammar:
         least_bars: bars that a tune has at least, pickups counted.
 
     Raises:
-        TuneError: a vocabulary that spells no tune.
+        TuneError: a vocabulary that spells no tune, or `least_bars` below 1.
 
     >>> from sluice.sequence import Vocabulary
     >>> words = "M:2/4 K:Cmaj c d 2 3 | :| [ ]".split()
@@ -86,6 +90,8 @@ class TuneGrammar:
     """
 
     def __init__(self, vocabulary: Vocabulary, least_bars: int = 4) -> None:
+        if least_bars < 1:
+            raise TuneError(f"A tune has at least 1 bar, but least_bars is {least_bars}.")
         self.words, self.least = Words(vocabulary), least_bars
         self._vocabulary, self._size = vocabulary, len(vocabulary)
         self._lengths = self.words.lengths
@@ -101,9 +107,9 @@ class TuneGrammar:
         self._some_note = frozenset([next(iter(self._by_midi))])
         self._to_end: dict[State, int] = {}
         self.farthest = self._farthest()
-        self._masks = lru_cache(maxsize=50_000)(self._mask)
-        self._goals = lru_cache(maxsize=50_000)(self._goals_of)
-        self._tuplets = lru_cache(maxsize=50_000)(self._tuplets_of)
+        self._masks = lru_cache(maxsize=_REMEMBERED)(self._mask)
+        self._goals = lru_cache(maxsize=_REMEMBERED)(self._goals_of)
+        self._tuplets = lru_cache(maxsize=_REMEMBERED)(self._tuplets_of)
 
     # What the protocol asks for
 
@@ -139,6 +145,8 @@ class TuneGrammar:
 
     def to_end(self, state: State) -> int:
         """How many tokens are enough to end from here, `END` included."""
+        if len(self._to_end) > _REMEMBERED:
+            self._to_end.clear()
         path: list[State] = []
         while (state := self._alike(state)) not in self._to_end:
             token = self._way(state)
