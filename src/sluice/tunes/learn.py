@@ -32,6 +32,7 @@ class Shape:
     num_layers: int = 1
     dropout: float = 0.2
     embedding_dropout: float = 0.0
+    recurrent_dropout: float = 0.0
     batch_size: int = 16
 
 
@@ -106,6 +107,7 @@ def train(
             num_layers=shape.num_layers,
             dropout=shape.dropout,
             embedding_dropout=shape.embedding_dropout,
+            recurrent_dropout=shape.recurrent_dropout,
         )
     )
     model.layers.precision = precision

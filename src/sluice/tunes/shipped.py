@@ -22,18 +22,19 @@ SHAPE = learn.Shape(
     hidden_size=512,
     num_layers=2,
     dropout=0.5,
-    embedding_dropout=0.1,
+    embedding_dropout=0.2,
+    recurrent_dropout=0.25,
     batch_size=32,
 )
 PLAN = Plan(
-    epochs=36,
+    epochs=20,
     learning_rate=2.5e-3,
     schedule=Cosine(),
     warmup=0.05,
     weight_decay=0.05,
     betas=(0.9, 0.99),
     clip=0.5,
-    validations=36,
+    validations=20,
     precision="bfloat16",
 )
 
