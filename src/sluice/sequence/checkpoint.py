@@ -138,11 +138,11 @@ class Checkpoint:
         try:
             config = of.config_type(**json.loads(metadata["config"]))
             held = _held(metadata)
-            weights = unpacked(weights)
+            weights, model = unpacked(weights), of(config)
         except (KeyError, TypeError, ValueError) as error:
             raise CheckpointError(f"The description inside {path} is damaged: {error}") from None
         _require_same(vocabulary, held.get("vocabulary"), path)
-        return cls(_filled(of(config), weights, path), **held)
+        return cls(_filled(model, weights, path), **held)
 
 
 def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:

@@ -96,7 +96,8 @@ def layers_of(shape: Shape, input_size: int) -> RecurrentStack:
     }
     sizes = (input_size, shape.hidden_size, shape.num_layers)
     name = str(shape.cell).lower()
-    if name in _TORCH and not (shape.recurrent_dropout or _rates(shape) or shape.layer_norm):
+    beyond = (shape.recurrent_dropout, _rates(shape), shape.layer_norm, shape.projection_size)
+    if name in _TORCH and not any(beyond):
         return _TORCH[name](*sizes, **options)
     try:
         return nn.Recurrent(_cell_of(shape), *sizes, proj_size=shape.projection_size, **options)
