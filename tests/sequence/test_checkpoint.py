@@ -131,7 +131,7 @@ def test_another_vocabulary(saved: Path) -> None:
 
 def test_model_and_vocabulary_must_fit() -> None:
     model = checkpoint().model
-    with pytest.raises(CheckpointError, match="tells 6 tokens apart, but the vocabulary has 5"):
+    with pytest.raises(CheckpointError, match="tells 6 tokens apart, but 5 came as vocabulary"):
         Checkpoint(model, Vocabulary(("a", "b")), {})
 
 
@@ -250,11 +250,11 @@ def test_tokens_for_a_model_of_values(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("kind", "names", "message"),
     [
-        ("Tagger", {}, "tells 6 tokens apart, but the vocabulary has 0"),
-        ("Classifier", {"labels": ("a", "b", "c")}, "tells 2 labels apart, but the labels has 3"),
-        ("ChoraleModel", {"columns": ("a",)}, "tells 5 columns apart, but the columns has 1"),
-        ("ChoraleModel", {"vocabulary": VOCABULARY}, "0 tokens apart, but the vocabulary has 6"),
-        ("Seq2Seq", {"vocabulary": VOCABULARY}, "4 tokens apart, but the target vocabulary has 0"),
+        ("Tagger", {}, "tells 6 tokens apart, but 0 came as vocabulary"),
+        ("Classifier", {"labels": ("a", "b", "c")}, "tells 2 labels apart, but 3 came as labels"),
+        ("ChoraleModel", {"columns": ("a",)}, "tells 5 columns apart, but 1 came as columns"),
+        ("ChoraleModel", {"vocabulary": VOCABULARY}, "0 tokens apart, but 6 came as vocabulary"),
+        ("Seq2Seq", {"vocabulary": VOCABULARY}, "4 tokens apart, but 0 came as target_vocabulary"),
     ],
 )
 def test_names_must_fit_the_model(kind: str, names: dict[str, Any], message: str) -> None:

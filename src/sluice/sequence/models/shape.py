@@ -61,6 +61,8 @@ class Shape:
     def __post_init__(self) -> None:
         cell = self.cell() if isinstance(self.cell, type) else self.cell
         object.__setattr__(self, "cell", cell.text if isinstance(cell, Cell) else cell)
+        if isinstance(self.zoneout, Mapping):
+            object.__setattr__(self, "zoneout", dict(self.zoneout))
         require_sizes(self, hidden_size=1, num_layers=1, embedding_size=0, projection_size=0)
         for name in _RATES:
             rate = getattr(self, name)
