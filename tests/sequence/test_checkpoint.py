@@ -1,17 +1,33 @@
+import errno
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
+import sluice
 from sluice.sequence import (
     Checkpoint,
     CheckpointError,
     LanguageModel,
     ModelConfig,
     Vocabulary,
+)
+from sluice.sequence.models import (
+    KINDS,
+    ChoraleConfig,
+    ChoraleModel,
+    Classifier,
+    Forecaster,
+    ForecasterConfig,
+    LabelsConfig,
+    Seq2Seq,
+    Seq2SeqConfig,
+    Tagger,
 )
 
 VOCABULARY = Vocabulary(("a", "b", "c"))
@@ -115,8 +131,155 @@ def test_another_vocabulary(saved: Path) -> None:
 
 def test_model_and_vocabulary_must_fit() -> None:
     model = checkpoint().model
-    with pytest.raises(CheckpointError, match="tells 6 tokens apart, but the vocabulary has 5"):
+    with pytest.raises(CheckpointError, match="tells 6 tokens apart, but 5 came as vocabulary"):
         Checkpoint(model, Vocabulary(("a", "b")), {})
+
+
+@pytest.mark.parametrize("dtype", [None, "float16", "int8"])
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_any_kind_there_and_back(tmp_path: Path, kind: str, dtype: Any) -> None:
+    before, inputs = EXAMPLES[kind]()
+    path = tmp_path / "weights"
+    before.save(path, dtype=dtype)
+    after = sluice.load(path)
+    assert replace(after, model=before.model) == before
+    assert type(after.model) is type(before.model)
+    assert after.model.config == before.model.config and not after.model.training
+    expected, found = before.model.eval()(*inputs)[0], after.model(*inputs)[0]
+    assert found.dtype == torch.float32
+    exact = {} if dtype else {"rtol": 0, "atol": 0}
+    spread = expected.std().item()
+    torch.testing.assert_close(found, expected, **(exact or {"rtol": 0, "atol": 0.05 * spread}))
+    assert dtype is None or not found.equal(expected)
+
+
+def sizes(**changes: Any) -> dict[str, Any]:
+    return {"embedding_size": 8, "hidden_size": 8, "num_layers": 1, **changes}
+
+
+def tokens(*shape: int) -> torch.Tensor:
+    return torch.randint(3, 6, shape)
+
+
+class Own(sluice.Cell):
+    candidate = sluice.Gate()
+
+    def step(self, x: Any, h: Any) -> dict[str, Any]:
+        return dict(h=0.5 * h + 0.5 * sluice.tanh(self.candidate(x, h)))
+
+
+def example_of_forecaster() -> tuple[Checkpoint, Any]:
+    config = ForecasterConfig(2, targets=(1,), horizon=2, **sizes(cell=Own, zoneout={"h": 0.1}))
+    model = Forecaster(config)
+    model.mean.copy_(torch.tensor([1000.0, 1e-6])), model.deviation.fill_(3)
+    kept = Checkpoint(model, columns=("rain", "wind"), preprocessing={"hours": [1, 2]})
+    return kept, (1000 + 3 * torch.randn(4, 3, 2),)
+
+
+EXAMPLES: dict[str, Any] = {
+    "LanguageModel": lambda: (checkpoint(cell="SLSTM", layer_norm=True), (tokens(5, 2),)),
+    "Classifier": lambda: (
+        Checkpoint(Classifier(LabelsConfig(2, features=3, **sizes())), labels=("no", "yes")),
+        (torch.randn(4, 3, 3),),
+    ),
+    "Tagger": lambda: (
+        Checkpoint(Tagger(LabelsConfig(2, vocabulary_size=6, **sizes())), VOCABULARY),
+        (tokens(4, 3),),
+    ),
+    "Forecaster": example_of_forecaster,
+    "ChoraleModel": lambda: (
+        Checkpoint(ChoraleModel(ChoraleConfig(5, **sizes()))),
+        (torch.rand(4, 3, 5).round(),),
+    ),
+    "Seq2Seq": lambda: (
+        Checkpoint(
+            Seq2Seq(Seq2SeqConfig(6, 4, **sizes())),
+            VOCABULARY,
+            target_vocabulary=Vocabulary(("x",)),
+        ),
+        (tokens(4, 3), torch.full((3, 3), 3)),
+    ),
+}
+
+
+def test_smaller_files(tmp_path: Path) -> None:
+    large = Checkpoint(LanguageModel(ModelConfig(6, hidden_size=128)), VOCABULARY)
+    found = {}
+    for dtype in (None, "float16", "int8"):
+        large.save(tmp_path / "weights", dtype=dtype)
+        found[dtype] = (tmp_path / "weights").stat().st_size
+    assert found["int8"] < 0.3 * found[None] < found["float16"] < 0.52 * found[None]
+
+
+def test_a_file_of_the_first_version(saved: Path) -> None:
+    config = {"vocabulary_size": 6, "embedding_size": 8, "hidden_size": 8, "num_layers": 1}
+    config |= {"cell": "lstm", "dropout": 0.2, "tied": False}
+    weights = load_file(saved)
+    rewrite(saved, weights, config=json.dumps(config))
+    after = sluice.load(saved)
+    assert after.vocabulary == VOCABULARY and after.model.config.dropout == 0.2
+    assert after.model.readout.weight.equal(weights["readout.weight"])
+
+
+def test_what_the_file_says_of_itself(saved: Path) -> None:
+    with safe_open(saved, framework="pt") as file:
+        found = file.metadata()
+    assert (found["format"], found["kind"]) == ("sluice model", "LanguageModel")
+    assert found["library_version"] == sluice.__version__
+
+
+@pytest.mark.parametrize("changes", [{"format_version": "3"}, {"kind": "Oracle"}])
+def test_a_file_of_a_later_version(saved: Path, changes: dict[str, str]) -> None:
+    with safe_open(saved, framework="pt") as file:
+        metadata = file.metadata()
+    save_file(load_file(saved), saved, {**metadata, "library_version": "9.1", **changes})
+    message = refusal(saved)
+    assert "written by Sluice 9.1" in message and "update it to read this file" in message
+
+
+def test_another_kind_than_needed(saved: Path) -> None:
+    assert "holds a LanguageModel, but a Tagger is needed" in refusal(saved, kind=Tagger)
+
+
+def test_tokens_for_a_model_of_values(tmp_path: Path) -> None:
+    kept, _ = EXAMPLES["ChoraleModel"]()
+    kept.save(tmp_path / "weights")
+    assert "has no vocabulary" in refusal(tmp_path / "weights", vocabulary=VOCABULARY)
+
+
+@pytest.mark.parametrize(
+    ("kind", "names", "message"),
+    [
+        ("Tagger", {}, "tells 6 tokens apart, but 0 came as vocabulary"),
+        ("Classifier", {"labels": ("a", "b", "c")}, "tells 2 labels apart, but 3 came as labels"),
+        ("ChoraleModel", {"columns": ("a",)}, "tells 5 columns apart, but 1 came as columns"),
+        ("ChoraleModel", {"vocabulary": VOCABULARY}, "0 tokens apart, but 6 came as vocabulary"),
+        ("Seq2Seq", {"vocabulary": VOCABULARY}, "4 tokens apart, but 0 came as target_vocabulary"),
+    ],
+)
+def test_names_must_fit_the_model(kind: str, names: dict[str, Any], message: str) -> None:
+    with pytest.raises(CheckpointError, match=message):
+        Checkpoint(EXAMPLES[kind]()[0].model, **names)
+
+
+def test_a_full_disk_leaves_the_old_file(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(handle: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    before = saved.read_bytes()
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        checkpoint(cell="gru").save(saved)
+    assert saved.read_bytes() == before
+    assert list(saved.parent.iterdir()) == [saved]
+
+
+def test_weights_that_cannot_be_made_small_leave_the_old_file(saved: Path) -> None:
+    before, wild = saved.read_bytes(), checkpoint()
+    torch.nn.init.constant_(wild.model.readout.weight, 1e6)
+    with pytest.raises(CheckpointError, match="save without dtype"):
+        wild.save(saved, dtype="float16")
+    assert saved.read_bytes() == before
 
 
 def test_an_unwritable_folder_leaves_nothing(tmp_path: Path) -> None:

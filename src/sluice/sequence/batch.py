@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Protocol
 
+import torch
 from torch import Tensor
 
 
@@ -27,6 +28,11 @@ class Batch:
     targets: Tensor
     lengths: Tensor | None = None
     resets: Tensor | None = None
+
+    def to(self, device: torch.device | str) -> Batch:
+        """The batch on a device."""
+        given = {name: value for name, value in vars(self).items() if value is not None}
+        return replace(self, **{name: value.to(device) for name, value in given.items()})
 
 
 class Loss(NamedTuple):

@@ -41,7 +41,7 @@ class Checkpoint:
         model: the model.
         vocabulary: the `Vocabulary` of its input tokens; None where it reads values.
         figures: any JSON: what was measured, how it was trained.
-        labels: the names of a classifier's or tagger's classes.
+        labels: the names of a classifier's or tagger's classes (a tagger's label 1 is the first).
         columns: the names of the values' features.
         target_vocabulary: the `Vocabulary` of the tokens a `Seq2Seq` writes.
         preprocessing: any JSON: what was done to the data before the model saw it.
@@ -74,10 +74,10 @@ class Checkpoint:
             given, needed = getattr(self, names), getattr(self.model.config, size, 0)
             optional = names in ("labels", "columns")
             if len(given or ()) != needed and (given or not optional):
-                what = {"vocabulary": "tokens", "target_vocabulary": "tokens"}.get(names, names)
+                what = names if optional else "tokens"
                 raise CheckpointError(
-                    f"The model tells {needed} {what} apart, but the {names.replace('_', ' ')} "
-                    f"has {len(given or ())}; they must come from the same training."
+                    f"The model tells {needed} {what} apart, but {len(given or ())} came as "
+                    f"{names}; they must come from the same training."
                 )
 
     def save(self, path: Path, dtype: Storage | None = None) -> None:
@@ -138,11 +138,11 @@ class Checkpoint:
         try:
             config = of.config_type(**json.loads(metadata["config"]))
             held = _held(metadata)
-            weights = unpacked(weights)
+            weights, model = unpacked(weights), of(config)
         except (KeyError, TypeError, ValueError) as error:
             raise CheckpointError(f"The description inside {path} is damaged: {error}") from None
         _require_same(vocabulary, held.get("vocabulary"), path)
-        return cls(_filled(of(config), weights, path), **held)
+        return cls(_filled(model, weights, path), **held)
 
 
 def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:

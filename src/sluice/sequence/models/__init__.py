@@ -1,7 +1,7 @@
 """Models of sequences: each a module with a small configuration, around layers of any cell."""
 
 from sluice.sequence.models.base import SequenceModel as SequenceModel
-from sluice.sequence.models.decode import Written as Written
+from sluice.sequence.models.decode import Decoded as Decoded
 from sluice.sequence.models.decode import decode as decode
 from sluice.sequence.models.labels import Classifier as Classifier
 from sluice.sequence.models.labels import LabelsConfig as LabelsConfig

@@ -14,7 +14,7 @@ class Attention(nn.Module):
     """Weights over the steps that were read, and the mean of those steps under them.
 
     ``additive`` scores with v · tanh(W q + U m) (Bahdanau, Cho & Bengio 2015, section A.1.2),
-    ``multiplicative`` with q · W m (Luong, Pham & Manning 2015, equation 8, "general").
+    ``multiplicative`` with q · W m (Luong, Pham & Manning 2015, section 3.1, "general").
 
     Args:
         kind: which of the two.

@@ -15,7 +15,7 @@ from sluice.sequence.vocabulary import END, PADDING, START
 
 
 @dataclass(frozen=True)
-class Written:
+class Decoded:
     """A sequence that was written.
 
     Attributes:
@@ -37,7 +37,7 @@ def decode(
     beams: int = 1,
     max_length: int = 200,
     length_penalty: float = 1.0,
-) -> list[Written]:
+) -> list[Decoded]:
     """The best sequence found for each source.
 
     One beam takes the likeliest token each time (greedy decoding). Several keep that many
@@ -117,7 +117,7 @@ class _Search:
         self.attention = looked if past is None else torch.cat((past, looked))
         return parents
 
-    def best(self, length_penalty: float) -> list[Written]:
+    def best(self, length_penalty: float) -> list[Decoded]:
         """Of each source the beam with the best score for its length."""
         assert self.attention is not None
         lengths = self.lengths.view(self.batch, self.beams)
@@ -128,7 +128,7 @@ class _Search:
             ids = self.tokens[1 : length + 1, row].tolist()
             written = ids[:-1] if ids[-1] == END else ids
             score = float(self.scores[source, beam])
-            found.append(Written(written, score, self.attention[:length, row]))
+            found.append(Decoded(written, score, self.attention[:length, row]))
         return found
 
 

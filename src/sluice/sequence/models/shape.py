@@ -61,6 +61,8 @@ class Shape:
     def __post_init__(self) -> None:
         cell = self.cell() if isinstance(self.cell, type) else self.cell
         object.__setattr__(self, "cell", cell.text if isinstance(cell, Cell) else cell)
+        if isinstance(self.zoneout, Mapping):
+            object.__setattr__(self, "zoneout", dict(self.zoneout))
         require_sizes(self, hidden_size=1, num_layers=1, embedding_size=0, projection_size=0)
         for name in _RATES:
             rate = getattr(self, name)
@@ -96,7 +98,8 @@ def layers_of(shape: Shape, input_size: int) -> RecurrentStack:
     }
     sizes = (input_size, shape.hidden_size, shape.num_layers)
     name = str(shape.cell).lower()
-    if name in _TORCH and not (shape.recurrent_dropout or _rates(shape) or shape.layer_norm):
+    beyond = (shape.recurrent_dropout, _rates(shape), shape.layer_norm, shape.projection_size)
+    if name in _TORCH and not any(beyond):
         return _TORCH[name](*sizes, **options)
     try:
         return nn.Recurrent(_cell_of(shape), *sizes, proj_size=shape.projection_size, **options)

@@ -1,0 +1,33 @@
+"""Right and wrong labels, counted."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def confusion_of(truth: Tensor, taken_for: Tensor, classes: int) -> Tensor:
+    """How many of each class (row) were taken for each class (column): (classes, classes), int64.
+
+    `truth` and `taken_for` are classes from 0 on, (items,), int64.
+
+    >>> confusion_of(torch.tensor([0, 0, 1]), torch.tensor([0, 1, 1]), 2).tolist()
+    [[1, 1], [0, 1]]
+    """
+    pairs = torch.bincount(truth * classes + taken_for, minlength=classes**2)
+    return pairs.view(classes, classes).cpu()
+
+
+def scores_of(confusion: Tensor) -> dict[str, float]:
+    """Accuracy, and the mean F1 of the classes that occur in truth or among the answers.
+
+    F1 is 2 hits / (2 hits + misses + false alarms).
+
+    >>> scores_of(torch.tensor([[1, 1], [0, 1]]))["accuracy"]
+    0.6666666865348816
+    """
+    hits = confusion.diagonal()
+    asked_or_said = confusion.sum(dim=0) + confusion.sum(dim=1)
+    occurs = asked_or_said > 0
+    f1 = (2 * hits[occurs] / asked_or_said[occurs]).mean()
+    return {"accuracy": float(hits.sum() / confusion.sum()), "macro F1": float(f1)}

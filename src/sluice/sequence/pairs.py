@@ -1,0 +1,79 @@
+"""Pairs of sequences, one to read and one to write: what a `Seq2Seq` learns from."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from sluice.sequence.batch import Batch
+from sluice.sequence.errors import SequenceError
+from sluice.sequence.vocabulary import END
+
+_POOL = 16
+"""Batches that are sorted together, by what there is to read."""
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """A `Source` of pairs of ids in batches of similar length, anew for each epoch.
+
+    `sources` and `targets` are without `START` and `END`; `END` is put after each target.
+
+    Raises:
+        SequenceError: not as many targets as sources, or a source without a single id.
+
+    >>> pairs = Pairs([[7, 8], [9]], [[5], [6, 4]], batch_size=2, seed=0)
+    >>> (batch,) = pairs.batches(epoch=0)
+    >>> batch.inputs.T.tolist(), batch.targets.T.tolist(), batch.lengths.tolist()
+    ([[9, 0], [7, 8]], [[6, 4, 2], [5, 2, 0]], [1, 2])
+    """
+
+    sources: Sequence[Sequence[int]]
+    targets: Sequence[Sequence[int]]
+    batch_size: int
+    seed: int
+
+    carries: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        if len(self.sources) != len(self.targets):
+            raise SequenceError(
+                f"Each source has a target, but {len(self.sources)} sources and "
+                f"{len(self.targets)} targets came."
+            )
+        if not all(len(source) for source in self.sources):
+            raise SequenceError("A source has at least one token; leave out those that are empty.")
+
+    def __len__(self) -> int:
+        return math.ceil(len(self.sources) / self.batch_size)
+
+    def batches(self, epoch: int, first: int = 0) -> Iterator[Batch]:
+        """As `Source.batches`; the order depends on `seed` and `epoch` alone."""
+        return map(self._batch, islice(self._places(epoch), first, None))
+
+    def _places(self, epoch: int) -> Iterator[list[int]]:
+        """The places of each batch's pairs: shuffled, and sorted by length within a pool."""
+        generator = torch.Generator().manual_seed(hash((self.seed, epoch)) % 2**63)
+        order = iter(torch.randperm(len(self.sources), generator=generator).tolist())
+        while pool := list(islice(order, self.batch_size * _POOL)):
+            pool.sort(key=lambda place: len(self.sources[place]))
+            starts = range(0, len(pool), self.batch_size)
+            for number in torch.randperm(len(starts), generator=generator).tolist():
+                yield pool[starts[number] : starts[number] + self.batch_size]
+
+    def _batch(self, places: list[int]) -> Batch:
+        read = [_ids(self.sources[place]) for place in places]
+        write = [_ids([*self.targets[place], END]) for place in places]
+        lengths = torch.tensor([len(ids) for ids in read])
+        return Batch(pad_sequence(read), pad_sequence(write), lengths)
+
+
+def _ids(ids: Sequence[int]) -> Tensor:
+    return torch.tensor(ids, dtype=torch.int64)
