@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from sluice import __version__
-from sluice.cli import compose, show, train
+from sluice.cli import compose, look, show, train
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -61,3 +61,4 @@ app.command("show")(show.show)
 app.command("sketch")(show.sketch)
 app.add_typer(train.app, name="train")
 app.command("compose")(compose.compose_tunes)
+app.command("look")(look.look)

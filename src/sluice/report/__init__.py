@@ -1,0 +1,3 @@
+"""Reports on models: files that a browser shows."""
+
+from sluice.report.look import look as look
