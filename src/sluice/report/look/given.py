@@ -50,21 +50,21 @@ class Given:
     batch_first: bool = False
 
     def __post_init__(self) -> None:
-        lengths = [len(sequence) for sequence in self.inputs]
-        if not lengths:
+        count = len(self.inputs)
+        if not count:
             raise LookError("there is no sequence to look at; give at least one")
-        named = {"tokens": self.tokens, "spans": self.spans, "names": self.names}
-        named |= {"targets": self.targets, **self.properties}
-        for name, values in named.items():
-            if values is not None and len(values) != len(lengths):
-                raise LookError(f"{len(lengths)} sequences came, and {len(values)} of {name}")
-        for name, values in ({"tokens": self.tokens} | dict(self.properties)).items():
-            found = [len(one) for one in values] if values is not None else lengths
-            if found != lengths:
-                k = next(k for k, n in enumerate(found) if n != lengths[k])
-                raise LookError(
-                    f"sequence {k} has {lengths[k]} steps and {found[k]} of {name}; give one a step"
-                )
+        told: dict[str, Sequence[Any] | None] = {"tokens": self.tokens, **self.properties}
+        others = {"spans": self.spans, "names": self.names, "targets": self.targets}
+        for name, values in {**told, **others}.items():
+            if values is not None and len(values) != count:
+                raise LookError(f"{count} sequences came, and {len(values)} of {name}")
+        for name, values in told.items():
+            for k, (one, sequence) in enumerate(zip(values or (), self.inputs, strict=False)):
+                if len(one) != len(sequence):
+                    raise LookError(
+                        f"sequence {k} has {len(sequence)} steps and {len(one)} of {name}; give "
+                        "one a step"
+                    )
 
     def target(self, sequence: int) -> Tensor | None:
         """What the model should have made of a sequence."""

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from sluice.files import write_whole
 from sluice.report.look import properties as finding
+from sluice.report.look.assemble import page
 from sluice.report.look.given import Forward, Given, LookError, sequences
 from sluice.report.look.measures import flows, influence, looked_at, memory
-from sluice.report.look.assemble import page
 from sluice.report.look.payload import Found, payload
 from sluice.report.look.reading import ROWS, Read, opened, places, read, survey
 from sluice.report.look.telling import edges_of, followed, spans
@@ -89,8 +89,9 @@ def look(
 
     Example:
         >>> import torch, sluice
+        >>> from sluice.report import look
         >>> model = torch.nn.Sequential(torch.nn.Embedding(5, 4), sluice.nn.GRU(4, 8))
-        >>> report = sluice.report.look(model, torch.randint(5, (30, 2)))
+        >>> report = look(model, torch.randint(5, (30, 2)))
         >>> report.html[:15], [place["cell"] for place in report.data["places"]]
         ('<!doctype html>', ['GRU'])
     """
@@ -195,9 +196,7 @@ def _found(
     )
 
 
-def _head(
-    given: Given, seen: Read, lengths: Tensor, sequence: int, title: str
-) -> dict[str, Any]:
+def _head(given: Given, seen: Read, lengths: Tensor, sequence: int, title: str) -> dict[str, Any]:
     start, stop = seen.shown
     name = given.names[sequence] if given.names else f"sequence {sequence}"
     layers = {

@@ -15,6 +15,8 @@ from sluice.report.look.reading import Read, places
 
 ROWS = 160
 """Predictions whose influences are computed, one way back each."""
+SHARES = (0.01, 0.1)
+"""Of the largest influence: from there on an input matters."""
 
 
 @dataclass(frozen=True)
@@ -67,12 +69,13 @@ class Influence:
     Attributes:
         steps: The predictions, ``(rows,)``, counted from the first shown step.
         values: ``(rows, time)`` over the shown steps, ‖∂ logit / ∂x_t‖.
-        reach: How many steps back an input matters to each, ``(rows,)``.
+        reach: How many steps back an input matters to each, ``(rows,)``, by the share of the
+            largest influence that counts.
     """
 
     steps: Tensor
     values: Tensor
-    reach: Tensor
+    reach: dict[float, Tensor]
 
 
 def influence(seen: Read, labels: Tensor | None) -> Influence | None:
@@ -91,7 +94,7 @@ def influence(seen: Read, labels: Tensor | None) -> Influence | None:
     found = found.select(3 - time, 0)  # x is a batch of one, in either layout
     whole = found.new_zeros(stop, stop, 1)
     whole[rows, :, 0] = found
-    back = reach(whole)[rows, 0]
+    back = {share: reach(whole, share)[rows, 0] for share in SHARES}
     return Influence(rows - start, found[:, start:], back)
 
 

@@ -76,7 +76,11 @@ def _predictions(given: Given, seen: Read, sequence: int) -> dict[str, Any]:
     if target is not None:
         target = target[start:stop] if by_step else target.reshape(1, -1)[:, :]
     if target is not None and target.is_floating_point():
-        return {"kind": "values", "given": rounded(outputs), "true": rounded(target.reshape(outputs.shape))}
+        return {
+            "kind": "values",
+            "given": rounded(outputs),
+            "true": rounded(target.reshape(outputs.shape)),
+        }
     chances = outputs.double().softmax(-1)
     best = chances.topk(min(LIKELIEST, chances.shape[-1]))
     true = None if target is None else target.reshape(-1)
@@ -107,7 +111,11 @@ def _place(
         "width": shown[state].shape[-1],
         "units": chosen,
         "values": {
-            key: {"symbol": marks[key], **packed(_of(value, chosen)), "mean": rounded(value.mean(-1))}
+            key: {
+                "symbol": marks[key],
+                **packed(_of(value, chosen)),
+                "mean": rounded(value.mean(-1)),
+            }
             for key, value in shown.items()
         },
         "flow": _flow(found.flows.get(name)),
@@ -154,7 +162,7 @@ def _influence(influence: Influence | None) -> dict[str, Any] | None:
         return None
     return {
         "steps": influence.steps.tolist(),
-        "reach": influence.reach.tolist(),
+        "reach": {f"{share:.0%}": lags.tolist() for share, lags in influence.reach.items()},
         **packed(influence.values / influence.values.amax(1, keepdim=True).clamp_min(1e-30)),
     }
 

@@ -54,7 +54,6 @@ def of_tunes(sequences: Sequence[Sequence[str]]) -> Properties:
             "tokens since the bar line": lambda s: _since(s, is_bar),
             "a bar line comes next": lambda s: _next(s, is_bar),
             "bars since the start": lambda s: _numbers(_counted(s, is_bar)),
-            "which bar of four": lambda s: torch.tensor(_counted(s, is_bar)) % 4,
             "pitch of the last note (MIDI)": _pitches,
             "after the first repeat sign": lambda s: _classes(
                 count > 0 for count in _counted(s, lambda token: token in (":|", "::"))

@@ -161,29 +161,36 @@ class Survey:
     """More of the data, read without derivatives.
 
     Attributes:
-        values: For each place the state that is looked at, ``(time, batch, units)``.
+        values: For each place the state in which its memory lies, ``(time, batch, units)``.
+        outputs: For each place what later layers read, its first state, alike.
         lengths: Steps of each sequence, ``(batch,)``.
         numbers: Which of the data's sequences each is.
     """
 
     values: dict[str, Tensor]
+    outputs: dict[str, Tensor]
     lengths: Tensor
     numbers: list[int]
 
 
 def survey(given: Given, states: dict[str, str], rows: int = ROWS) -> Survey:
-    """The first ``rows`` steps of the data; ``states`` tells which value of each place is kept."""
+    """The first ``rows`` steps of the data; ``states`` tells where each place's memory lies."""
     lengths: dict[int, int] = {}
     values: dict[str, list[Tensor]] = {place: [] for place in states}
+    outputs: dict[str, list[Tensor]] = {place: [] for place in states}
     for number, sequence in enumerate(given.inputs):
         steps = min(len(sequence), rows - sum(lengths.values()))
         if steps < 1:
             continue
         with torch.no_grad(), record(given.model) as tape:
             given.call(given.model, given.batch(number, steps))
-        found = places(tape)
-        for place, name in states.items():
-            values[place].append(found[place][1][name][:, 0])
+        for place, (layer, recorded) in places(tape).items():
+            values[place].append(recorded[states[place]][:, 0])
+            outputs[place].append(recorded[layer.cell.graph.states[0].name][:, 0])
         lengths[number] = steps
-    padded = {place: nn.utils.rnn.pad_sequence(kept) for place, kept in values.items()}
-    return Survey(padded, torch.tensor(list(lengths.values())), list(lengths))
+    counted = torch.tensor(list(lengths.values()))
+    return Survey(_padded(values), _padded(outputs), counted, list(lengths))
+
+
+def _padded(kept: dict[str, list[Tensor]]) -> dict[str, Tensor]:
+    return {place: nn.utils.rnn.pad_sequence(values) for place, values in kept.items()}

@@ -28,11 +28,11 @@ class Followed:
     Attributes:
         place: The layer and direction.
         name: The property.
-        probe: Of all units together: `sluice.insight.probe`.
+        probe: Of what the layer gives to later ones, all units together.
         is_class: Whether the probe's scores are accuracies (of classes) or R² (of numbers).
         commonest: The share of the commonest class among the rows held out; None for numbers.
-        units: The units that follow it best, chosen on the rows that probes are fitted to.
-        r: Their correlations on the rows held out.
+        units: The units whose memory follows it best, chosen on the rows probes are fitted to.
+        r: Their correlations on the rows held out, with the number of the class for classes.
     """
 
     place: str
@@ -57,9 +57,12 @@ def followed(given: Given, seen: Survey) -> Iterator[Followed]:
             order, _ = correlated_units(rows[:cut], labels[:cut])
             chosen = order[:UNITS]
             places, r = correlated_units(rows[cut:, chosen], labels[cut:])
-            found = probe(rows, labels, types, held_out=HELD_OUT)
+            read = rows_of(seen.outputs[place], seen.lengths)
+            found = probe(read, labels, types, held_out=HELD_OUT)
             is_class = not labels.is_floating_point()
-            common = float(labels[cut:].bincount().max()) / (len(labels) - cut) if is_class else None
+            common = (
+                float(labels[cut:].bincount().max()) / (len(labels) - cut) if is_class else None
+            )
             units = chosen[places].tolist()
             yield Followed(place, name, found, is_class, common, units, r.tolist())
 
@@ -118,9 +121,7 @@ def spans(
             units = units_on(here, 0, start, stop, ON)
             matches: list[Match] = []
             if len(units) and stop - start <= len(there):
-                matches = matching_places(
-                    there, units, stop - start, ON, MATCHES + 1, seen.lengths
-                )
+                matches = matching_places(there, units, stop - start, ON, MATCHES + 1, seen.lengths)
             kept = [m for m in matches if not _same(seen, m, sequence, first + start, first + stop)]
             yield Span(place, start, stop, units.tolist(), kept[:MATCHES])
 

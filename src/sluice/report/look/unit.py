@@ -41,7 +41,9 @@ def colours() -> dict[str, str]:
 def _inline(svg: bytes, prefix: str) -> str:
     """The svg element alone, its ids its own, its colours those of the page's theme."""
     text = svg.decode()
-    text = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", text[text.index("<svg") :], flags=re.S)
+    text = re.sub(
+        r"<metadata>.*?</metadata>|<!--.*?-->", "", text[text.index("<svg") :], flags=re.S
+    )
     text = re.sub(r'\bid="', f'id="{prefix}-', text)
     text = re.sub(r'href="#', f'href="#{prefix}-', text)
     text = re.sub(r"url\(#", f"url(#{prefix}-", text)

@@ -23,6 +23,13 @@ function colours(low, high) {
   return { from, to, of };
 }
 
+// The end of a scale: where a few numbers lie far out, that below which 98 of 100 lie.
+function extent(numbers) {
+  const low = numbers.reduce((a, b) => Math.min(a, b)), high = numbers.reduce((a, b) => Math.max(a, b));
+  const sorted = Array.from(numbers, Math.abs).sort((a, b) => a - b), end = sorted[Math.floor(0.98 * (sorted.length - 1))];
+  return Math.max(-low, high) > 2 * end && end > 0 ? [Math.max(low, -end), Math.min(high, end)] : [low, high];
+}
+
 const css = (rgb) => `rgb(${rgb.join(",")})`;
 function readable(rgb) {
   const [r, g, b] = rgb.map((c) => { const x = c / 255; return x <= 0.04045 ? x / 12.92 : ((x + 0.055) / 1.055) ** 2.4; });

@@ -32,6 +32,11 @@ const shown = (token) => token.replaceAll(" ", "␣").replaceAll("\n", "↵").re
 const number = (v) =>
   v === undefined || v === null ? "–" : v !== 0 && (Math.abs(v) < 0.001 || Math.abs(v) >= 1e5) ? v.toExponential(2) : v.toFixed(3);
 
+// A value's symbol: set with its subscript, or its first part alone.
+const bare = (symbol) => symbol.split("_")[0];
+const symbol = (text) => el("i", {}, bare(text), el("sub", {}, text.slice(bare(text).length + 1).replace(/[{}]/g, "")));
+const named = (name, text) => (bare(text) === name ? [symbol(text)] : [name + " ", symbol(text)]);
+
 function el(tag, attributes = {}, ...children) {
   const isSvg = ["svg", "path", "line", "circle", "text", "g", "rect"].includes(tag);
   const made = isSvg ? document.createElementNS("http://www.w3.org/2000/svg", tag) : document.createElement(tag);

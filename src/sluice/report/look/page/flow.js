@@ -4,8 +4,8 @@ function drawFlow() {
   byId("s-flow").hidden = !flow;
   if (!flow) return;
   const charts = [];
-  for (const [which, title, L] of [["last", "Of the last loss alone", "L_T"], ["every", "Of all losses together", "L"]]) {
-    const series = Object.entries(flow[which]).map(([name, v]) => ({ name: `‖∂${L}/∂${state.place.values[name].symbol}‖`, v }));
+  for (const [which, title] of [["last", "Of the last loss alone"], ["every", "Of all losses together"]]) {
+    const series = Object.entries(flow[which]).map(([name, v]) => ({ name: `‖∂L/∂${bare(state.place.values[name].symbol)}‖`, v }));
     if (which === "last" && flow.path) series.push({ name: "mean ∏ forget", v: flow.path });
     const host = el("div", { class: "chart" });
     charts.push(host);
@@ -16,4 +16,4 @@ function drawFlow() {
     (flow.path ? " ∏ forget is the straight path of the state, the product of all later values of the gate that keeps it, averaged over units: the part that runs through no matrix (Hochreiter & Schmidhuber 1997; Gers et al. 2000)." : "") +
     " Right: the loss of every shown step counts, so the lines stay up as long as there are losses near by.";
 }
-const moveFlow = () => [...byId("flow").children, byId("trace")].forEach((chart) => chart.follow?.());
+const moveFlow = () => [...byId("flow").children, ...byId("trace").children].forEach((chart) => chart.follow?.());

@@ -29,7 +29,7 @@ function drawHeat() {
 }
 
 function plane(place, name, order) {
-  const found = values(place, name), rows = order.filter((u) => u < found.width), map = colours(found.low, found.high);
+  const found = values(place, name), rows = order.filter((u) => u < found.width), map = colours(...extent(found.v));
   const canvas = el("canvas", { width: STEPS, height: rows.length }), pen = canvas.getContext("2d");
   const image = pen.createImageData(STEPS, rows.length);
   rows.forEach((u, row) => {
@@ -63,7 +63,7 @@ function plane(place, name, order) {
       choose({ unit: place.units[rows[Math.max(0, Math.min(rows.length - 1, row + by))]] });
     },
   }, canvas, t, u);
-  const figure = el("figure", { "data-value": name }, el("figcaption", {}, el("b", {}, `${name} ${place.values[name].symbol}`), said), area, scale);
+  const figure = el("figure", { "data-value": name }, el("figcaption", {}, el("b", {}, ...named(name, place.values[name].symbol)), said), area, scale);
   return { figure, tell, t, u, rows, place };
 }
 

@@ -51,14 +51,13 @@ function lineChart(host, title, series, { log = false, y = "" } = {}) {
       path += (pen ? "L" : "M") + mapX(first + t).toFixed(1) + " " + mapY(v).toFixed(1);
       pen = true;
     });
-    svg.append(el("path", { d: path, fill: "none", style: `stroke:var(--line${k % 6})`, "stroke-width": 1.7, "stroke-dasharray": DASHES[k % 6] }));
+    svg.append(el("path", { d: path, fill: "none", style: `stroke:var(--line${k % 6})`, "stroke-width": 1.4, "stroke-dasharray": DASHES[k % 6] }));
   });
   const cursor = el("line", { class: "cursor", y1: TOP, y2: HIGH - LOW });
   svg.append(cursor);
-  const output = el("span", { class: "quiet" });
   const move = () => {
     cursor.setAttribute("x1", mapX(first + state.step)); cursor.setAttribute("x2", mapX(first + state.step));
-    series.forEach((s, k) => { legend.children[k].lastChild.textContent = `${s.name} ${number(s.v[state.step])}`; });
+    series.forEach((s, k) => { legend.children[k].lastChild.textContent = `${s.name} ${s.whole ? s.v[state.step] : number(s.v[state.step])}`; });
   };
   const legend = el("div", { class: "legend" }, ...series.map((s, k) =>
     el("span", {}, el("svg", { viewBox: "0 0 26 10" }, el("line", { x1: 0, x2: 26, y1: 5, y2: 5, style: `stroke:var(--line${k % 6})`, "stroke-width": 2, "stroke-dasharray": DASHES[k % 6] })), el("span", {}))));

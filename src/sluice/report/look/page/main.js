@@ -42,7 +42,7 @@ byId("order").addEventListener("change", (event) => choose({ order: event.target
 function tellChoice() {
   slider.value = state.step;
   slider.setAttribute("aria-valuetext", `step ${DATA.first + state.step}, ${shown(DATA.tokens[state.step])}`);
-  byId("here").textContent = `step ${DATA.first + state.step} of ${DATA.first} to ${DATA.first + STEPS - 1}:  ${shown(DATA.tokens[state.step])}`;
+  byId("here").textContent = `step ${DATA.first + state.step} of ${DATA.first + STEPS - 1}:  ${shown(DATA.tokens[state.step])}`;
   byId("unit").value = state.unit;
   byId("of").value = state.of;
   byId("colour").value = state.colour;
@@ -68,6 +68,9 @@ on(["step", "place", "unit"], drawSpan);
 
 byId("meanloss").textContent = DATA.loss === null ? "" : number(DATA.loss);
 byId("meanloss").parentElement.hidden = DATA.loss === null;
-state.unit = liveliest(state.place);
+// The unit that follows something best comes first; else the liveliest of the last layer.
+const best = DATA.followed.filter((one) => one.units.length).sort((a, b) => Math.abs(b.r[0]) - Math.abs(a.r[0]))[0];
+if (best) Object.assign(state, { place: placeOf(best.place), unit: best.units[0], of: "unit" });
+else state.unit = liveliest(state.place);
 writeText();
 everything();

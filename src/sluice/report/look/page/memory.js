@@ -11,14 +11,17 @@ function drawMemory() {
   });
   for (const [name, gate] of Object.entries(memory.gates)) add((host) => {
     const points = gate.low.map((low, unit) => ({ unit, x: low, y: gate.high[unit], said: `shut ${number(low)}, open ${number(gate.high[unit])} of the time` }));
-    cloud(host, `Saturation of ${name} ${state.place.values[name].symbol}`, points, { from: 0, to: 1, label: "share of time below 0.1: shut" }, { from: 0, to: 1, label: "share of time above 0.9: open" },
+    cloud(host, `Saturation of ${name}`, points, { from: 0, to: 1, label: "share of time below 0.1: shut" }, { from: 0, to: 1, label: "share of time above 0.9: open" },
       "A unit is a dot. Near the corner at 0 the gate is seldom fully shut or open; at the top it only lets through, at the right it only blocks (Karpathy, Johnson & Fei-Fei 2015).");
   });
   if (DATA.influence) add((host) => {
-    const v = Array(STEPS).fill(null);
-    DATA.influence.steps.forEach((step, k) => { for (let t = step; t < (DATA.influence.steps[k + 1] ?? STEPS); t++) v[t] = DATA.influence.reach[k]; });
-    lineChart(host, "How many steps back an input still matters", [{ name: "reach", v }],
-      { y: "For each prediction the greatest lag at which an input still has at least 1% of the largest influence on its logit (effective context, after Khandelwal et al. 2018, by gradients)." });
+    const series = Object.entries(DATA.influence.reach).map(([share, lags]) => {
+      const v = Array(STEPS).fill(null);
+      DATA.influence.steps.forEach((step, k) => v.fill(lags[k], step, DATA.influence.steps[k + 1]));
+      return { name: `at least ${share} of the largest influence`, v, whole: true };
+    });
+    lineChart(host, "How many steps back an input still matters", series,
+      { y: "For each prediction the greatest lag at which an input still has that share of the largest influence on its logit (effective context, after Khandelwal et al. 2018, by gradients)." });
   });
   byId("memory").replaceChildren(...charts);
   byId("s-memory").hidden = !charts.length;

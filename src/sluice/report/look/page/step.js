@@ -23,7 +23,7 @@ function tellValues() {
   const names = Object.keys(state.place.values), where = `${state.place.name}, unit ${state.unit}, step ${DATA.first + state.step}`;
   byId("values").replaceChildren(el("h3", {}, where), el("table", {},
     el("tr", {}, el("th", {}, "value"), el("th", { class: "n" }, "this unit"), el("th", { class: "n" }, "mean of all")),
-    ...names.map((name) => el("tr", {}, el("td", {}, `${name} `, el("i", {}, state.place.values[name].symbol)),
+    ...names.map((name) => el("tr", {}, el("td", {}, ...named(name, state.place.values[name].symbol)),
       el("td", { class: "n", "data-value": name }, number(valueAt(state.place, name, state.unit, state.step))),
       el("td", { class: "n" }, number(state.place.values[name].mean[state.step]))))));
   for (const unit of document.querySelectorAll(".unit")) {
@@ -41,12 +41,21 @@ function fillSketch(unit) {
     if (!(name in state.place.values) || step < 0) continue;
     const value = valueAt(state.place, name, state.unit, step), box = label.getBBox();
     if (value === undefined || !box.width) continue;
-    label.ownerSVGElement.append(el("text", { class: "live", x: box.x + box.width / 2, y: box.y - 3 }, value.toFixed(2)));
+    label.ownerSVGElement.append(el("text", { class: "live", x: box.x, y: box.y - 3 }, value.toFixed(2)));
   }
 }
 
+// Gates on one axis and what has a sign on another, which may go far beyond 1.
 function drawTrace() {
-  const names = Object.keys(state.place.values);
-  const series = names.map((name) => ({ name: state.place.values[name].symbol, v: DATA.tokens.map((_, t) => valueAt(state.place, name, state.unit, t) ?? null) }));
-  lineChart(byId("trace"), `Unit ${state.unit} of ${state.place.name}`, series.filter((s) => s.v.some((v) => v !== null)));
+  const kinds = [[], []];
+  for (const [name, packed] of Object.entries(state.place.values)) {
+    const v = DATA.tokens.map((_, t) => valueAt(state.place, name, state.unit, t) ?? null);
+    if (v[0] !== null) kinds[packed.low >= 0 ? 0 : 1].push({ name: bare(packed.symbol), v });
+  }
+  const charts = kinds.map((series, k) => {
+    const host = el("div", { class: "chart" });
+    if (series.length) lineChart(host, `Unit ${state.unit} over time: ${k ? "states and candidate" : "gates"}`, series);
+    return host;
+  });
+  byId("trace").replaceChildren(...charts.filter((host) => host.firstChild));
 }

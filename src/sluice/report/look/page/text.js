@@ -16,7 +16,7 @@ function writeText() {
 
 function colourChoices() {
   const select = byId("colour"), chosen = state.colour;
-  const names = Object.entries(state.place.values).map(([name, v]) => [name, `${name} ${v.symbol}`]);
+  const names = Object.entries(state.place.values).map(([name, v]) => [name, bare(v.symbol) === name ? name : `${name} ${bare(v.symbol)}`]);
   if (DATA.losses) names.push(["loss", "loss"]);
   if (DATA.influence) names.push(["influence", "what this prediction rests on"]);
   select.replaceChildren(...names.map(([value, said]) => el("option", { value }, said)));
@@ -42,7 +42,7 @@ function told() {
   const packed = state.place.values[state.colour];
   if (state.of === "mean") return [packed.mean, Math.min(...packed.mean), Math.max(...packed.mean)];
   const found = DATA.tokens.map((_, t) => valueAt(state.place, state.colour, state.unit, t) ?? 0);
-  return [found, Math.min(...found), Math.max(...found)];
+  return [found, ...extent(found)];
 }
 
 function colourText() {
