@@ -50,6 +50,7 @@ def photograph(page: Path, picture: Path, chromium: str) -> None:
         tab = browser.new_page(viewport={"width": 1200, "height": 1560}, color_scheme="light")
         tab.goto(page.resolve().as_uri())
         tab.fill("#slider", "33")
+        tab.locator("#slider").blur()
         tab.screenshot(path=picture)
         browser.close()
 

@@ -17,11 +17,11 @@ MODULES = [
     module.name
     for module in pkgutil.walk_packages(sluice.__path__, "sluice.")
     if module.name.split(".")[1]
-    in ("equations", "cells", "render", "run", "nn", "insight", "sequence", "tunes")
+    in ("equations", "cells", "render", "run", "nn", "insight", "sequence", "tunes", "report")
 ]
 
 
-@pytest.mark.parametrize("page", ["cells", "measures", "recording", "lecture"])
+@pytest.mark.parametrize("page", ["cells", "measures", "recording", "lecture", "looking"])
 def test_pages_run(page: str, capsys: pytest.CaptureFixture[str]) -> None:
     text = (ROOT / "docs" / f"{page}.md").read_text()
     (code,) = re.findall(r"```python\n(.*?)```", text, re.S)

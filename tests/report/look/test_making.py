@@ -50,7 +50,7 @@ def test_losses_probabilities_and_gradients_are_those_of_torch() -> None:
     chances = logits.softmax(-1)[range(12), targets[:, 0]][2:].detach()
     np.testing.assert_allclose(data["predictions"]["trueChance"], chances, rtol=1e-3)
     assert data["predictions"]["true"] == targets[2:, 0].tolist()
-    # h has one path to the loss beside that of time: the last step's gradient is the readout's alone.
+    # At the last step h reaches the loss through the readout alone.
     losses[2:].sum().backward()
     assert hidden.grad is not None
     flow = data["places"][0]["flow"]

@@ -69,7 +69,7 @@ def test_the_scrubber_shows_what_was_recorded(shown: tuple[Any, Any, list[str]])
     assert before != after and page.locator("#text .now").get_attribute("data-step") == "8"
     for name, said in after.items():
         assert float(said) == pytest.approx(float(tape["layer"][name][8, 0, 3]), abs=6e-4)
-    in_sketch = page.locator("svg text.live").all_inner_texts()
+    in_sketch = page.locator("svg text.live").all_text_contents()
     assert f"{float(tape['layer'].forget[8, 0, 3]):.2f}" in in_sketch
     page.fill("#slider", "20")
     assert page.locator("#here").inner_text().startswith("step 20 of 39")

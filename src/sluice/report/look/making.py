@@ -200,7 +200,7 @@ def _head(given: Given, seen: Read, lengths: Tensor, sequence: int, title: str) 
     start, stop = seen.shown
     name = given.names[sequence] if given.names else f"sequence {sequence}"
     layers = {
-        place: f"{layer.cell.graph.name}, {recorded[layer.cell.graph.states[0].name].shape[-1]} units"
+        place: f"{layer.cell.graph.name}, {recorded[looked_at(layer.cell.graph)].shape[-1]} units"
         for place, (layer, recorded) in places(seen.tape).items()
     }
     count = sum(weight.numel() for weight in given.model.parameters())

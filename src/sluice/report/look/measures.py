@@ -79,9 +79,10 @@ class Influence:
 
 
 def influence(seen: Read, labels: Tensor | None) -> Influence | None:
-    """Influences on the logit of ``labels`` ``(time,)``, or of the likeliest class; every k-th step.
+    """Influences on the logit of ``labels`` ``(time,)``, else of the likeliest class.
 
-    None where the model's outputs are no logits of every step, or what it reads is no tensor.
+    Of every k-th step, k as small as `ROWS` allows. None where the model's outputs are no logits
+    of every step, or what it reads is no tensor.
     """
     start, stop = seen.shown
     if seen.x is None or seen.outputs.dim() != 2 or seen.outputs.shape[0] != stop:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from itertools import pairwise
 
 import torch
@@ -20,8 +21,10 @@ def of_text(sequences: Sequence[Sequence[str]]) -> Properties:
 
     Example:
         >>> found = of_text([list('a "b"')])
-        >>> found["inside double quotes"][0].tolist(), found["letters since the word began"][0].tolist()
-        ([0, 0, 1, 1, 0], [1.0, 0.0, 0.0, 1.0, 0.0])
+        >>> found["inside double quotes"][0].tolist()
+        [0, 0, 1, 1, 0]
+        >>> found["letters since the word began"][0].tolist()
+        [1.0, 0.0, 0.0, 1.0, 0.0]
     """
     return _gathered(
         sequences,
@@ -130,9 +133,7 @@ def _pitches(tokens: Sequence[str]) -> Tensor:
     """MIDI numbers; the middle C before the first note."""
     last, found = 60, []
     for token in tokens:
-        try:
+        with suppress(ValueError):
             last = Pitch.parse(token)[0].midi
-        except ValueError:
-            pass
         found.append(last)
     return _numbers(found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -117,7 +118,7 @@ def spans(
     for place, states in shown.items():
         here = standardised(states, seen.values[place], seen.lengths)
         there = standardised(seen.values[place], seen.values[place], seen.lengths)
-        for start, stop in zip(edges, edges[1:], strict=False):
+        for start, stop in pairwise(edges):
             units = units_on(here, 0, start, stop, ON)
             matches: list[Match] = []
             if len(units) and stop - start <= len(there):
@@ -133,6 +134,6 @@ def _same(seen: Survey, match: Match, sequence: int, start: int, stop: int) -> b
 
 
 def edges_of(marks: Sequence[int] | None, start: int, stop: int) -> list[int]:
-    """The first steps of the spans within the shown steps, and their end, counted from ``start``."""
+    """The first steps of the spans within the shown steps, and their end; 0 is ``start``."""
     inner = range(start, stop, SPAN) if marks is None else [m for m in marks if start < m < stop]
     return sorted({0, stop - start, *(mark - start for mark in inner)})[: SPANS + 1]
