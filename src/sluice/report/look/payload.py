@@ -64,7 +64,7 @@ def _tokens(given: Given, sequence: int, start: int, stop: int) -> list[str]:
         return list(given.tokens[sequence][start:stop])
     values = given.inputs[sequence][start:stop]
     values = values.unsqueeze(-1) if values.dim() == 1 else values
-    return [" ".join(f"{v:.3g}" for v in row[:3].tolist()) for row in values]
+    return [",".join(f"{v:.3g}" for v in row[:3].tolist()) for row in values]
 
 
 def _predictions(given: Given, seen: Read, sequence: int) -> dict[str, Any]:

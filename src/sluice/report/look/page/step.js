@@ -54,7 +54,7 @@ function drawTrace() {
   }
   const charts = kinds.map((series, k) => {
     const host = el("div", { class: "chart" });
-    if (series.length) lineChart(host, `Unit ${state.unit} over time: ${k ? "states and candidate" : "gates"}`, series);
+    if (series.length) lineChart(host, `Unit ${state.unit} over time: ${k ? "values of either sign" : "values from 0 up"}`, series);
     return host;
   });
   byId("trace").replaceChildren(...charts.filter((host) => host.firstChild));
