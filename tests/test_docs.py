@@ -21,7 +21,7 @@ MODULES = [
 ]
 
 # Those that train for minutes are left out.
-PAGES = ["cells", "comparing", "generating", "lecture", "measures", "models", "recording"]
+PAGES = ["cells", "comparing", "generating", "lecture", "looking", "measures", "models", "recording"]
 
 
 @pytest.mark.parametrize("page", PAGES)

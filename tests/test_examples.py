@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import shutil
 from pathlib import Path
 from types import ModuleType
 
@@ -34,8 +35,24 @@ def test_pictures_of_examples(
     example("ablating").main(tmp_path, hidden=4, updates=2)
     assert "lstm.l0 forget open: " in capsys.readouterr().out
     made = {path.name: path.read_bytes()[:8] for path in tmp_path.iterdir()}
-    assert set(made) == {path.name for path in PICTURES.glob("*.png")}
+    assert {*made, "looking.png"} == {path.name for path in PICTURES.glob("*.png")}
     assert set(made.values()) == {b"\x89PNG\r\n\x1a\n"}
+
+
+@pytest.mark.skipif(
+    shutil.which("chromium") is None or importlib.util.find_spec("playwright") is None,
+    reason="needs Chromium and playwright",
+)
+def test_the_picture_of_a_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT / "examples")
+    example("looking").main(tmp_path, hidden=4, updates=2)
+    assert _size_of(tmp_path / "looking.png") == _size_of(PICTURES / "looking.png")
+    assert (tmp_path / "looking.html").read_text().startswith("<!doctype html>")
+
+
+def _size_of(picture: Path) -> bytes:
+    """Width and height, as a PNG's header has them."""
+    return picture.read_bytes()[16:24]
 
 
 def test_the_sketches_of_the_page_are_those_made(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from sluice import __version__
-from sluice.cli import ablate, compare, compose, generate, show, train
+from sluice.cli import ablate, compare, compose, generate, look, show, train
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -64,3 +64,4 @@ app.command("generate")(generate.generate)
 app.command("compose")(compose.compose_tunes)
 app.command("compare")(compare.compare)
 app.command("ablate")(ablate.ablate)
+app.command("look")(look.look)

@@ -16,6 +16,7 @@ from sluice.insight.gradients import cell_path as cell_path
 from sluice.insight.gradients import connectivity as connectivity
 from sluice.insight.gradients import gradient_flow as gradient_flow
 from sluice.insight.gradients import itemised_gradients as itemised_gradients
+from sluice.insight.gradients import straight_path as straight_path
 from sluice.insight.jacobians import lyapunov_spectrum as lyapunov_spectrum
 from sluice.insight.jacobians import product_singular_values as product_singular_values
 from sluice.insight.jacobians import step_jacobians as step_jacobians

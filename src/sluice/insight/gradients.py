@@ -210,14 +210,38 @@ def cell_path(
         (torch.Size([20, 2, 8]), torch.Size([20, 2]))
     """
     run = trajectory(layer, input, number, reverse)
-    values, forgets = _chain(run, *_kept(run.step.graph))
-    later = torch.cat([forgets[1:], torch.ones_like(forgets[:1])])
-    direct = later.flip(0).cumprod(0).flip(0)
-    return CellPath(direct, *_derivatives(values))
+    values, forgets = _chain(run, *kept(run.step.graph))
+    return CellPath(straight_path(forgets), *_derivatives(values))
 
 
-def _kept(graph: Graph) -> tuple[str, str | None]:
-    """A state and the named value that multiplies it in its own update; None where 1 does."""
+def straight_path(forget: Tensor) -> Tensor:
+    """∏_{s=t+1…T} f_s for every step t: what of the state of step t is left at the last one.
+
+    Args:
+        forget: The recorded value that multiplies the state, ``(time, batch, hidden)``.
+
+    Returns:
+        The same shape; 1 at the last step.
+
+    Example:
+        >>> import torch
+        >>> straight_path(torch.tensor([0.1, 0.5, 0.5])[:, None, None]).flatten().tolist()
+        [0.25, 0.5, 1.0]
+    """
+    later = torch.cat([forget[1:], torch.ones_like(forget[:1])])
+    return later.flip(0).cumprod(0).flip(0)
+
+
+def kept(graph: Graph) -> tuple[str, str | None]:
+    """A state and the named value that multiplies it in its own update; None where 1 does.
+
+    Raises ValueError where no named value does.
+
+    Example:
+        >>> from sluice.cells import GRU, LSTM
+        >>> kept(LSTM().graph), kept(GRU().graph)
+        (('c', 'forget'), ('h', 'update'))
+    """
     for state in graph.states:
         leaf = Leaf("state", state.name, state.width)
         for term in _terms(graph.named[state.name]):

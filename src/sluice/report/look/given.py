@@ -1,0 +1,94 @@
+"""What a report is made of: a model, sequences to read, and what is known of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+Forward = Callable[[nn.Module, Tensor], Any]
+
+
+class LookError(ValueError):
+    """What cannot be looked at; the message is one sentence and says what to do."""
+
+
+@dataclass(frozen=True)
+class Given:
+    """A model and what it is to read.
+
+    Attributes:
+        model: Any module that holds recurrent layers.
+        inputs: Sequences, ``(time,)`` of ids or ``(time, features)`` of values each.
+        targets: For each sequence the next tokens or labels ``(time,)``, one label ``()``, or
+            values ``(time, features)``; none where there are none.
+        tokens: What was read at each step, as text; none for numbers.
+        classes: What each output stands for, as text.
+        properties: For each name a number or class at every step of every sequence, each
+            ``(time,)``: integers are classes, floating-point numbers are numbers.
+        spans: Where the sequence is cut to ask which units are on: first steps, ascending;
+            ``spans[k]`` belongs to sequence k. Every eight steps where there are none.
+        names: What each sequence is called.
+        facts: Lines for the head of the report.
+        forward: How the model is called with one batch; ``model(inputs)`` if None.
+        batch_first: Whether it takes and gives ``(batch, time, …)``.
+    """
+
+    model: nn.Module
+    inputs: Sequence[Tensor]
+    targets: Sequence[Tensor] | None = None
+    tokens: Sequence[Sequence[str]] | None = None
+    classes: Sequence[str] | None = None
+    properties: Mapping[str, Sequence[Tensor]] = field(default_factory=dict)
+    spans: Sequence[Sequence[int]] | None = None
+    names: Sequence[str] | None = None
+    facts: Mapping[str, str] = field(default_factory=dict)
+    forward: Forward | None = None
+    batch_first: bool = False
+
+    def __post_init__(self) -> None:
+        count = len(self.inputs)
+        if not count:
+            raise LookError("there is no sequence to look at; give at least one")
+        told: dict[str, Sequence[Any] | None] = {"tokens": self.tokens, **self.properties}
+        others = {"spans": self.spans, "names": self.names, "targets": self.targets}
+        for name, values in {**told, **others}.items():
+            if values is not None and len(values) != count:
+                raise LookError(f"{count} sequences came, and {len(values)} of {name}")
+        for name, values in told.items():
+            for k, (one, sequence) in enumerate(zip(values or (), self.inputs, strict=False)):
+                if len(one) != len(sequence):
+                    raise LookError(
+                        f"sequence {k} has {len(sequence)} steps and {len(one)} of {name}; give "
+                        "one a step"
+                    )
+
+    def target(self, sequence: int) -> Tensor | None:
+        """What the model should have made of a sequence."""
+        return None if self.targets is None else self.targets[sequence]
+
+    def batch(self, sequence: int, stop: int | None = None) -> Tensor:
+        """A sequence, up to a step, as a batch of one in the model's layout."""
+        return self.inputs[sequence][:stop].unsqueeze(0 if self.batch_first else 1)
+
+    def call(self, model: nn.Module, batch: Tensor) -> Tensor:
+        """The model's first output for a batch of one: ``(time, classes)`` or ``(classes,)``."""
+        output = model(batch) if self.forward is None else self.forward(model, batch)
+        while not isinstance(output, Tensor):
+            output = next(iter(output.values() if isinstance(output, Mapping) else output))
+        return output.squeeze(0) if self.batch_first or output.dim() < 3 else output.squeeze(1)
+
+
+def sequences(values: Tensor | Sequence[Tensor], batch_first: bool) -> list[Tensor]:
+    """One sequence after the other of a batch ``(time, batch, …)``, or of a list of sequences."""
+    if not isinstance(values, Tensor):
+        return [torch.as_tensor(sequence) for sequence in values]
+    if values.dim() < 2:
+        raise LookError(
+            f"inputs are a batch (time, batch, ...) or a list of sequences, got the shape "
+            f"{tuple(values.shape)}"
+        )
+    return list(values.unbind(0 if batch_first else 1))

@@ -1,0 +1,52 @@
+"""The unit as the page shows it: its sketch and its equations, in the page's own colours."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict
+from typing import Any
+
+from sluice.equations.graph import Graph
+from sluice.render.latex import equations
+from sluice.render.picture import THEMES, PictureError, encoded
+from sluice.render.sketch import sketch
+from sluice.render.typeset import typeset
+
+
+def unit(graph: Graph) -> dict[str, Any]:
+    """A cell's sketch and equations, SVG that may stand in a page; text where matplotlib fails."""
+    found: dict[str, Any] = {"name": graph.name, "plain": equations(graph).plain(), "note": ""}
+    try:
+        found["sketch"] = _inline(encoded(sketch(graph), "svg"), f"{graph.name}-sketch")
+        found["equations"] = _inline(encoded(typeset(graph), "svg"), f"{graph.name}-equations")
+    except PictureError as error:
+        found["note"] = str(error)
+    return found
+
+
+def symbols(graph: Graph) -> dict[str, str]:
+    """The symbol of every named value in Unicode, as f_t for forget."""
+    notation = equations(graph).notation
+    return {name: notation.value(name).plain for name in graph.named}
+
+
+def colours() -> dict[str, str]:
+    """Declarations of the sketch's colours, for each theme."""
+    return {
+        name: "".join(f"--sketch-{part}:{colour};" for part, colour in asdict(theme).items())
+        for name, theme in THEMES.items()
+    }
+
+
+def _inline(svg: bytes, prefix: str) -> str:
+    """The svg element alone, its ids its own, its colours those of the page's theme."""
+    text = svg.decode()
+    text = re.sub(
+        r"<metadata>.*?</metadata>|<!--.*?-->", "", text[text.index("<svg") :], flags=re.S
+    )
+    text = re.sub(r'\bid="', f'id="{prefix}-', text)
+    text = re.sub(r'href="#', f'href="#{prefix}-', text)
+    text = re.sub(r"url\(#", f"url(#{prefix}-", text)
+    for part, colour in asdict(THEMES["light"]).items():
+        text = text.replace(colour, f"var(--sketch-{part})")
+    return re.sub(r">\s+<", "><", text)

@@ -1,0 +1,125 @@
+"""The page in a real browser: nothing fetched, nothing broken, and what it shows is what is so."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import torch
+
+import sluice
+from report.look.given_models import lstm
+from sluice.report.look import look
+
+CHROMIUM = shutil.which("chromium")
+pytestmark = [
+    pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install chromium"),
+    pytest.mark.skipif(
+        importlib.util.find_spec("playwright") is None, reason="needs the library playwright"
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Any, Any, list[str]]]:
+    """The page, the tape of the same pass, and all that the browser complained of or fetched."""
+    from playwright.sync_api import sync_playwright
+
+    torch.manual_seed(0)
+    model, ids = lstm(), torch.randint(5, (300, 1))
+    tokens = [["ab<&\n"[token] for token in ids[:, 0].tolist()]]
+    path = tmp_path_factory.mktemp("page") / "report.html"
+    report = look(
+        model, ids, ids.roll(-1, 0), tokens=tokens, classes="ab<&\n", steps=40,
+        properties={"a or b": [(ids[:, 0] < 2).long()]},
+    )  # fmt: skip
+    report.save(path)
+    with torch.no_grad(), sluice.record(model) as tape:
+        model(ids)
+    heard: list[str] = []
+    with sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 390, "height": 800}, color_scheme="dark")
+        page.on("console", lambda message: heard.append(message.text))
+        page.on("pageerror", lambda error: heard.append(str(error)))
+        page.on("request", lambda request: heard.append(request.url))
+        page.goto(path.as_uri())
+        heard.remove(path.as_uri())
+        yield page, tape, heard
+        browser.close()
+
+
+def values(page: Any) -> dict[str, str]:
+    cells = page.locator("#values [data-value]").all()
+    return {cell.get_attribute("data-value"): cell.inner_text() for cell in cells}
+
+
+def test_the_scrubber_shows_what_was_recorded(shown: tuple[Any, Any, list[str]]) -> None:
+    page, tape, heard = shown
+    page.select_option("#unit", "3")
+    before = values(page)
+    for _ in range(7):
+        page.keyboard.press("Escape")
+        page.locator("body").press("ArrowRight")
+    page.click("#next")
+    after = values(page)
+    assert before != after and page.locator("#text .now").get_attribute("data-step") == "8"
+    for name, said in after.items():
+        assert float(said) == pytest.approx(float(tape["layer"][name][8, 0, 3]), abs=6e-4)
+    in_sketch = page.locator("svg text.live").all_text_contents()
+    assert f"{float(tape['layer'].forget[8, 0, 3]):.2f}" in in_sketch
+    page.fill("#slider", "20")
+    assert page.locator("#here").inner_text().startswith("step 20 of 39")
+    assert heard == []
+
+
+def test_pointing_at_a_heat_map_tells_its_number(shown: tuple[Any, Any, list[str]]) -> None:
+    page, tape, heard = shown
+    page.select_option("#order", "number")
+    plane = page.locator('figure[data-value="forget"] .plane')
+    plane.scroll_into_view_if_needed()
+    box = plane.bounding_box()
+    x, y = box["x"] + box["width"] * 12.5 / 40, box["y"] + box["height"] * 5.5 / 9
+    page.mouse.move(x, y)
+    said = page.locator('figure[data-value="forget"] figcaption output').inner_text()
+    assert said.startswith("step 12 ") and "unit 5: " in said
+    assert float(said.rpartition(" ")[2]) == pytest.approx(
+        float(tape["layer"].forget[12, 0, 5]), abs=6e-4
+    )
+    page.mouse.click(x, y)
+    assert page.locator("#values h3").inner_text().endswith("unit 5, step 12")
+    assert heard == []
+
+
+def test_every_control_works_in_both_themes(shown: tuple[Any, Any, list[str]]) -> None:
+    page, _, heard = shown
+    looks = set()
+    for colour in ("forget", "loss", "influence"):
+        page.select_option("#colour", colour)
+        looks.add(page.locator("#text span").nth(9).get_attribute("style"))
+    assert len(looks) == 3
+    dark = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    page.click("#theme")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") != dark
+    assert page.locator("#theme").inner_text() == "Dark"
+    page.click("#play")
+    page.wait_for_timeout(600)
+    page.click("#play")
+    assert page.locator("#slider").input_value() != "12"
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    assert heard == []
+
+
+def test_units_that_follow_something_can_be_chosen(shown: tuple[Any, Any, list[str]]) -> None:
+    page, _, _ = shown
+    page.set_viewport_size({"width": 1280, "height": 900})
+    assert set(page.locator("#text").inner_text()) == set("ab<&↵\n")
+    button = page.locator("#followed button").nth(1)
+    unit = button.get_attribute("data-unit")
+    assert float(button.inner_text().split()[-1]) <= 1
+    button.click()
+    assert page.locator("#unit").input_value() == unit
+    assert page.locator("#of").input_value() == "unit"
