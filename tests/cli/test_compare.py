@@ -98,7 +98,7 @@ def test_on_a_terminal_a_table_moves() -> None:
 
 
 def test_ctrl_c_keeps_finished_runs(tmp_path: Path) -> None:
-    options = ("--lags", "4,40", "--steps", "5000", "--seeds", "1", "--learning-rates", "0.01")
+    options = ("--lags", "4,20", "--steps", "20000", "--seeds", "1", "--learning-rates", "0.01")
     process = subprocess.Popen(
         [sys.executable, "-m", "sluice", "compare", "--cells", "gru,elman", *options,
          "--hidden", "16", "--out", str(tmp_path)],
@@ -107,7 +107,7 @@ def test_ctrl_c_keeps_finished_runs(tmp_path: Path) -> None:
     )  # fmt: skip
     assert process.stdout is not None
     for line in process.stdout:
-        if line.startswith("GRU, lag 40"):  # next is an Elman that goes on for long
+        if line.startswith("GRU, lag 20"):  # next is an Elman that goes on for long
             process.send_signal(signal.SIGINT)
             break
     rest, _ = process.communicate(timeout=60)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -66,6 +67,13 @@ def test_data_that_cannot_be_read(tmp_path: Path) -> None:
         file.write_text(text)
         with pytest.raises(AblationError, match="knows no whole sequence"):
             held_out(model, file, 10)
+
+
+def test_a_model_of_another_kind(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("abc")
+    other = SimpleNamespace(model=torch.nn.Linear(2, 2))
+    with pytest.raises(AblationError, match="for language models, and this is a Linear"):
+        held_out(other, tmp_path / "data", 10)  # type: ignore[arg-type]
 
 
 def test_means_are_taken_where_nothing_is_padding() -> None:

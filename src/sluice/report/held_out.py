@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from sluice.report.ablation import AblationError, Cut
 from sluice.sequence import Checkpoint, LanguageModel, Sampling, UnknownToken, generate
@@ -64,9 +64,10 @@ def held_out(checkpoint: Checkpoint, path: Path, tokens: int) -> HeldOut:
         tokens: read no more than about so many, evenly from all of the data.
 
     Raises:
-        AblationError: no such file, no text, or nothing that the model knows.
+        AblationError: no language model, no such file, no text, or nothing that the model knows.
         TuneError: ABC that cannot be read.
     """
+    _require_language_model(checkpoint.model)
     if not path.exists():
         raise AblationError(f"there is no file or folder {str(path)!r}; name the held-out data")
     known, skipped = list[list[int]](), 0
@@ -81,6 +82,14 @@ def held_out(checkpoint: Checkpoint, path: Path, tokens: int) -> HeldOut:
         )
     every = max(1, -(-sum(map(len, known)) // tokens))
     return HeldOut(known[::every], skipped)
+
+
+def _require_language_model(model: nn.Module) -> None:
+    if not isinstance(model, LanguageModel):
+        raise AblationError(
+            f"data is read for language models, and this is a {type(model).__name__}; in Python, "
+            "sluice.report.ablation.ablate takes any model and loss"
+        )
 
 
 def _read(path: Path, checkpoint: Checkpoint) -> Iterator[Sequence[str]]:

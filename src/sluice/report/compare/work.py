@@ -28,7 +28,7 @@ class Progress:
 
     Attributes:
         settings: what is compared.
-        runs: those finished, kept ones included.
+        runs: those finished, kept ones included, the latest last.
         training: the one that goes on, judged just now; None where a run has just ended.
         part: the share of the work that is done, from 0 to 1; solved runs count whole.
         seconds: since the beginning.
@@ -129,12 +129,13 @@ class _Work:
         self.settings, self.kept, self.on_progress = settings, kept, on_progress
         self.started = time.monotonic()
         self.limit = float("inf") if seconds is None else seconds
-        self.whole = sum(map(self._cost, settings.jobs()))
+        self.jobs = settings.jobs()
+        self.whole = sum(map(self._cost, self.jobs))
 
     def to_the_end(self) -> str:
         """Do them; how it ended: ``"done"``, ``"interrupted"`` or ``"out of time"``."""
         try:
-            for job in self.settings.jobs():
+            for job in self.jobs:
                 if job not in self.kept.runs and not self._one(job):
                     return "out of time"
         except KeyboardInterrupt:
@@ -150,14 +151,13 @@ class _Work:
         return True
 
     def _report(self, training: Training | None) -> None:
-        done = sum(self._cost(job) for job in self.settings.jobs() if job in self.kept.runs)
+        asked = set(self.jobs)
+        runs = {job: run for job, run in self.kept.runs.items() if job in asked}
+        done = sum(map(self._cost, runs))
         if training is not None:
             done += self._cost(training.job) * training.updates[-1] / self.settings.steps
-        runs = dict(self.kept.runs)
-        progress = Progress(
-            self.settings, runs, training, min(1.0, done / self.whole), self._elapsed()
-        )
-        self.on_progress(progress)
+        part = min(1.0, done / self.whole)
+        self.on_progress(Progress(self.settings, runs, training, part, self._elapsed()))
 
     def _cost(self, job: Job) -> float:
         return 40.0 + len_of(self.settings.task, job.lag)
