@@ -177,7 +177,7 @@ def _as_number(name: str) -> tuple[int, float, str]:
 def _told(series: Series, tables: Sequence[Rows], kind: str, refused: tuple[Refused, ...]) -> Told:
     shortest, longest = series.values.lengths.min(), series.values.lengths.max()
     named = tables[0].path.name if len(tables) == 1 else count(len(tables), "file")
-    steps = f"{shortest:,} to {longest:,}" if shortest < longest else f"{longest:,}"
+    steps = (f"{shortest:,} to " if shortest < longest else "") + count(int(longest), "step")
     per = "step" if isinstance(series.labels, Ragged) else "series"
     missing = int(np.isnan(series.values.flat).sum())
     notes = [f"Inputs: {', '.join(series.features)}."]
@@ -194,7 +194,7 @@ def _told(series: Series, tables: Sequence[Rows], kind: str, refused: tuple[Refu
     if missing:
         notes.append(f"{count(missing, 'value')} missing of {series.values.flat.size:,}.")
     understood = (
-        f"{named}: {kind}, {count(len(series), 'series')} of {steps} steps, "
+        f"{named}: {kind}, {count(len(series), 'series')} of {steps}, "
         f"{count(len(series.features), 'column')}."
     )
     return Told(understood, tuple(notes), refused)

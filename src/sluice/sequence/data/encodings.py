@@ -80,7 +80,9 @@ def scan(path: Path, encoding: str | None = None, on_bytes: OnBytes = lambda rea
     except UnicodeError as error:
         if encoding or chosen != "utf-8":
             said = _NAMES.get(chosen, chosen)
-            raise DataError(f"{path} is no {said} throughout ({error}); give encoding=.") from None
+            raise DataError(
+                f"{path} is not in {said} throughout ({error}); name another encoding=."
+            ) from None
         _refuse_two(path)
         chosen, characters = "latin-1", _characters(path, "latin-1", on_bytes)
     strange = characters & (_CONTROLS if chosen == "latin-1" else {"\0"})

@@ -56,7 +56,7 @@ class NextToken:
         ids = self.ids[place][max(first - 1, 0) : last].astype(np.int64)
         before = ids if first else np.concatenate(([START], ids))
         after = ids[1:] if first else ids
-        ends = last > self.ids.lengths[place]
+        ends = first < last and last > self.ids.lengths[place]
         return before[: last - first], np.append(after, END) if ends else after
 
 

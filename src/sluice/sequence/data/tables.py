@@ -16,7 +16,7 @@ import numpy as np
 from sluice.sequence.data.columns import LabelPer, Roles, Rows, to_series
 from sluice.sequence.data.encodings import opened, scan
 from sluice.sequence.data.series import Series
-from sluice.sequence.data.told import OnReading, Reading, Refused, silently
+from sluice.sequence.data.told import OnReading, Reading, Refused, count, silently
 from sluice.sequence.errors import DataError
 
 _MISSING = frozenset(("", "na", "n/a", "nan", "null", "none", "?"))
@@ -112,7 +112,7 @@ def _read(path: Path, rows: Iterator[Row], roles: Roles) -> Rows:
     for line, row in chain(sample, rows):
         try:
             if len(row) != len(header):
-                raise _Unread(f"{len(row)} cells, where the first row has {len(header)}")
+                raise _Unread(f"{count(len(row), 'cell')}, where the first row has {len(header)}")
             read = [_number(row[column], header[column]) for column in columns]
             when = _time(row[place[roles.time]]) if roles.time else 0.0
         except _Unread as error:
