@@ -1,5 +1,6 @@
 import math
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -65,7 +66,7 @@ def test_streams_carry_each_sequence_on_and_mark_where_it_begins() -> None:
     assert len(flat) == sum(len(sequence) + 1 for sequence in SEQUENCES)
     assert torch.equal(begins, flat == 1)
     starts = [*torch.nonzero(begins)[:, 0].tolist(), len(flat)]
-    found = [flat[a + 1 : b].tolist() for a, b in zip(starts, starts[1:], strict=False)]
+    found = [flat[a + 1 : b].tolist() for a, b in pairwise(starts)]
     assert sorted(found) == sorted(SEQUENCES)
     assert all(ends[b - 1] == 2 for b in starts[1:])
     inside = ~torch.cat([begins[1:], torch.tensor([True])])

@@ -1,7 +1,7 @@
 import signal
 import subprocess
 import sys
-import time
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -85,36 +85,32 @@ def test_a_damaged_cache_is_not_read(text: Path, tmp_path: Path, name: str) -> N
     assert same(load(text, cache), read_text([text], per="line"))
 
 
-def test_of_two_processes_one_waits(text: Path, tmp_path: Path) -> None:
+def test_of_two_that_ask_one_waits(text: Path, tmp_path: Path) -> None:
     fcntl = pytest.importorskip("fcntl")
-    cache = tmp_path / "kept"
+    cache, done = tmp_path / "kept", list[Tokens]()
     load(text, cache)
     (home,) = cache.iterdir()
-    code = "import sys; from pathlib import Path; from sluice.sequence.data.text import read_text;"
-    code += "print('begun', flush=True);"
-    code += "read_text([Path(sys.argv[1])], per='line', cache=Path(sys.argv[2])); print('done')"
     with (home / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        command = [sys.executable, "-c", code, text, cache]
-        other = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        assert other.stdout is not None
-        assert other.stdout.readline() == "begun\n"
-        time.sleep(0.3)
-        assert other.poll() is None
-    rest, _ = other.communicate(timeout=60)
-    assert rest == "done\n"
+        other = threading.Thread(target=lambda: done.append(load(text, cache)))
+        other.start()
+        other.join(0.2)
+        assert not done
+    other.join(60)
+    assert len(done) == 1
 
 
-def test_a_file_that_grows_meanwhile_is_refused(text: Path, tmp_path: Path) -> None:
-    def grow(reading: Reading) -> None:
-        text.write_text("other\n")
+@pytest.mark.parametrize("new", ["other\n", "line 1\n" * 500, "\N{SNOWMAN}"])
+def test_a_file_that_changes_meanwhile_is_refused(text: Path, tmp_path: Path, new: str) -> None:
+    def change(reading: Reading) -> None:
+        text.write_text(new)
 
-    with pytest.raises(DataError, match=r"text\.txt changed while it was read"):
-        read_text([text], per="line", cache=tmp_path / "kept", on_reading=grow)
+    with pytest.raises(DataError, match="changed while it was read"):
+        read_text([text], cache=tmp_path / "kept", on_reading=change)
 
 
 def test_a_folder_that_cannot_be_written(text: Path) -> None:
-    with pytest.raises(DataError, match="Cannot keep encoded tokens.*name another folder"):
+    with pytest.raises(DataError, match=r"Cannot keep encoded tokens.*name another folder"):
         load(text, text)
 
 

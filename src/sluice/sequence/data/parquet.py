@@ -93,7 +93,8 @@ def _times(path: Path, column: Any) -> Array:
 
     try:
         whole = column.cast("timestamp[ns]").cast("int64") if _is_date(column) else column
-        times = np.asarray(whole.cast("float64").to_numpy(), np.float64)
+        # Nanoseconds since 1970 are rounded to some hundreds, which the order bears.
+        times = np.asarray(whole.cast("float64", safe=False).to_numpy(), np.float64)
     except pyarrow.ArrowException as error:
         raise DataError(f"{path}: the column of times holds {column.type} ({error}).") from None
     if np.isnan(times).any():

@@ -105,7 +105,9 @@ def on_disk(
 
 
 def _write(home: Path, mark: str, files: Sequence[Path], encode: Encode) -> Stored:
-    (home / "about.json").unlink(missing_ok=True)
+    # Others may have the old files mapped: they keep them, unlinked.
+    for name in ("about.json", "ids.bin", "ends.bin"):
+        (home / name).unlink(missing_ok=True)
     with (home / "ids.bin").open("wb") as ids, (home / "ends.bin").open("wb") as ends:
         about = encode(_File(ids), _File(ends))
         for file in (ids, ends):

@@ -19,7 +19,7 @@ from sluice.sequence.data.tokenizers import read_tokenizer, train_tokenizer, voc
 from sluice.sequence.data.tokens import Tokens
 from sluice.sequence.data.told import OnReading, Reading, Refused, Told, count, silently
 from sluice.sequence.errors import DataError
-from sluice.sequence.vocabulary import PADDING, Vocabulary
+from sluice.sequence.vocabulary import END, PADDING, START, Vocabulary
 
 _UNITS = ("characters", "words", "subwords")
 """What text can be cut into."""
@@ -183,12 +183,7 @@ def _by_lines(path: Path, encoding: str, on_bytes: OnBytes) -> Iterator[str]:
 
 def _encoder(vocabulary: Vocabulary, per_line: bool, dtype: Any) -> Encoder:
     if not vocabulary.tokenizer:
-        table = np.zeros(max(map(ord, vocabulary.tokens)) + 1, dtype)
-        for token in vocabulary.tokens:
-            table[ord(token)] = vocabulary.encode([token])[0]
-        if per_line:
-            table[ord("\n") : ord("\n") + 1] = PADDING
-        return lambda piece: table[np.frombuffer(piece.encode("utf-32-le"), np.uint32)]
+        return _by_character(vocabulary, per_line, dtype)
 
     def by_tokenizer(line: str) -> Array:
         ends = per_line and line.endswith("\n")
@@ -196,6 +191,24 @@ def _encoder(vocabulary: Vocabulary, per_line: bool, dtype: Any) -> Encoder:
         return np.array([*ids, PADDING] if ends else ids, dtype)
 
     return by_tokenizer
+
+
+def _by_character(vocabulary: Vocabulary, per_line: bool, dtype: Any) -> Encoder:
+    # `START` stands for what was not there when the characters were collected.
+    table = np.full(max(map(ord, (*vocabulary.tokens, "\n"))) + 2, START, dtype)
+    for token, number in zip(vocabulary.tokens, range(END + 1, len(vocabulary)), strict=True):
+        table[ord(token)] = number
+    if per_line:
+        table[ord("\n")] = PADDING
+
+    def encode(piece: str) -> Array:
+        codes = np.frombuffer(piece.encode("utf-32-le"), np.uint32)
+        ids: Array = table.take(codes, mode="clip")
+        if (ids == START).any():
+            raise DataError("The text changed while it was read; read it again.")
+        return ids
+
+    return encode
 
 
 class _Written:
