@@ -21,7 +21,7 @@ MODULES = [
 ]
 
 
-@pytest.mark.parametrize("page", ["cells", "measures", "recording", "lecture"])
+@pytest.mark.parametrize("page", ["cells", "data", "measures", "recording", "lecture"])
 def test_pages_run(page: str, capsys: pytest.CaptureFixture[str]) -> None:
     text = (ROOT / "docs" / f"{page}.md").read_text()
     (code,) = re.findall(r"```python\n(.*?)```", text, re.S)

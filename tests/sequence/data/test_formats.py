@@ -92,4 +92,4 @@ def test_the_bar_shows_how_far_it_is() -> None:
     console = Console(file=shown, force_terminal=True, width=80)
     with reading_bar(console) as show:
         show(Reading("encoding", 500, 1000))
-    assert "encoding" in shown.getvalue() and "500/1,000 bytes" in shown.getvalue()
+    assert "encoding" in shown.getvalue() and "0.5/1.0 kB" in shown.getvalue()

@@ -45,9 +45,10 @@ def test_what_holds_no_notes_is_told(tmp_path: Path) -> None:
     read = load(tmp_path)
     assert len(read) == 1
     reasons = [one.reason for one in read.refused]
-    assert "without notes, drums apart" in reasons[1 - 1]
-    assert "damaged MIDI file" in reasons[1] and "does not begin with MThd" in reasons[2]
-    with pytest.raises(DataError, match="No notes could be read.*damaged"):
+    assert "damaged MIDI file" in reasons[0]
+    assert reasons[1] == "is a MIDI file without notes, drums apart"
+    assert reasons[2] == "is no MIDI file: it does not begin with MThd"
+    with pytest.raises(DataError, match=r"No notes could be read.*damaged"):
         load(tmp_path / "cut.mid")
     with pytest.raises(DataError, match="grid is at least 1"):
         load(tmp_path / "a.mid", grid=0)

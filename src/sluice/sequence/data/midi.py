@@ -49,9 +49,9 @@ def read_midi(files: Sequence[Path], *, grid: int = 4) -> Tokens:
         try:
             read[path] = list(_tokens(path, grid))
         except DataError as error:
-            refused.append(Refused(str(path), None, str(error).removesuffix(".")))
+            refused.append(Refused.whole(path, error))
     if not read:
-        raise DataError(f"No notes could be read: {refused[0].reason}.")
+        raise DataError(f"No notes could be read; the first file: {refused[0]}.")
     vocabulary = Vocabulary.of(read.values())
     ids = Ragged.of(map(vocabulary.encode, read.values()), np.min_scalar_type(len(vocabulary)))
     named = files[0].name if len(files) == 1 else count(len(read), "file")

@@ -144,7 +144,7 @@ def _scanned(
         except DataError as error:
             if len(files) == 1:
                 raise
-            refused.append(Refused(str(path), None, str(error).removesuffix(".")))
+            refused.append(Refused.whole(path, error))
     if not found:
         raise DataError(f"None of {len(files)} files could be read; the first: {refused[0]}.")
     return found, refused

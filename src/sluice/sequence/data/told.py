@@ -27,6 +27,12 @@ class Refused:
     line: int | None
     reason: str
 
+    @classmethod
+    def whole(cls, path: Path, error: Exception) -> Refused:
+        """A whole file, for what an error says of it."""
+        said = str(error).removeprefix(f"{path} ").removesuffix(".")
+        return cls(str(path), None, said)
+
     def __str__(self) -> str:
         place = self.source if self.line is None else f"{self.source}:{self.line}"
         return f"{place}: {self.reason}"
