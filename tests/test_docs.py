@@ -21,7 +21,9 @@ MODULES = [
 ]
 
 # Those that train for minutes are left out.
-PAGES = ["cells", "comparing", "generating", "lecture", "looking", "measures", "models", "recording"]
+PAGES = """
+    cells comparing data generating lecture looking measures models recording
+""".split()
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -1,17 +1,22 @@
-"""Sequences of different lengths, put together into padded batches."""
+"""Whole sequences of different lengths, put together into padded batches."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 from typing import ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from sluice.sequence.batch import Batch
+from sluice.sequence.data.ragged import Places, Ragged
+from sluice.sequence.data.steps import NextToken, Part, Steps, together
+from sluice.sequence.errors import SequenceError
 from sluice.sequence.vocabulary import END, PADDING, START
 
 _POOL = 16
@@ -41,38 +46,99 @@ def by_length(sequences: Sequence[Sequence[int]], batch_size: int) -> Iterator[T
 def shuffled(
     sequences: Sequence[Sequence[int]], batch_size: int, generator: torch.Generator
 ) -> Iterator[Tensor]:
-    """One epoch in random order, in batches of similar length: for training.
+    """One epoch in the order of `in_buckets`: for training."""
+    lengths = np.array([len(sequence) for sequence in sequences], np.int64)
+    for places in in_buckets(lengths, batch_size, generator):
+        yield pad([sequences[place] for place in places])
+
+
+def in_buckets(lengths: Places, batch_size: int, generator: torch.Generator) -> Iterator[list[int]]:
+    """The places of each batch of an epoch, in random order, in batches of similar length.
 
     The sequences are shuffled and cut into pools of 16 batches; a pool is sorted by length, cut
     into batches, and its batches come in random order.
     """
-    order = iter(torch.randperm(len(sequences), generator=generator).tolist())
-    while pool := [sequences[place] for place in islice(order, batch_size * _POOL)]:
-        batches = list(by_length(pool, batch_size))
+    order = torch.randperm(len(lengths), generator=generator).numpy()
+    for first in range(0, len(order), batch_size * _POOL):
+        pool = order[first : first + batch_size * _POOL]
+        pool = pool[np.argsort(lengths[pool], kind="stable")]
+        batches = [pool[place : place + batch_size] for place in range(0, len(pool), batch_size)]
         for place in torch.randperm(len(batches), generator=generator).tolist():
-            yield batches[place]
+            yield batches[place].tolist()
+
+
+def drawn_by(seed: int, epoch: int) -> torch.Generator:
+    """The generator that decides an epoch's order."""
+    return torch.Generator().manual_seed(hash((seed, epoch)) % 2**63)
+
+
+def check_share(sequences: int, batch_size: int, rank: int, world: int) -> None:
+    """See that there is something to read, and a share of it for each process.
+
+    Raises:
+        SequenceError: no sequences, a batch of none, a rank outside `world`, or a batch that has
+            fewer sequences than there are processes.
+    """
+    if not sequences:
+        raise SequenceError("There are no sequences to make batches of; give more data.")
+    if not 0 <= rank < world:
+        raise SequenceError(f"The rank lies in 0 to {world - 1}, but {rank} came.")
+    if batch_size < world:
+        raise SequenceError(
+            f"batch_size counts the sequences of all {world} processes together, at least one "
+            f"each, but {batch_size} came."
+        )
 
 
 @dataclass(frozen=True)
 class Bucketed:
-    """A `Source` of whole sequences of ids, in batches of similar length, anew for each epoch.
+    """A `Source` of whole sequences, in batches of similar length, anew for each epoch.
+
+    Args:
+        sequences: ids, of which the next is learnt at each step, or any `Steps`.
+        batch_size: sequences in a batch, all processes together.
+        seed: with the epoch, decides the order.
+        rank: which of the processes that share the batches this is.
+        world: how many they are; each reads every `world`-th sequence of a batch.
+
+    Raises:
+        SequenceError: as `check_share`.
 
     >>> source = Bucketed([[7, 8], [9], [7]], batch_size=2, seed=0)
     >>> len(source), [batch.inputs.shape[1] for batch in source.batches(epoch=0)]
     (2, [1, 2])
     """
 
-    sequences: Sequence[Sequence[int]]
+    sequences: Sequence[Sequence[int]] | Steps
     batch_size: int
     seed: int
+    rank: int = 0
+    world: int = 1
 
     carries: ClassVar[bool] = False
 
+    def __post_init__(self) -> None:
+        check_share(len(self._lengths), self.batch_size, self.rank, self.world)
+
+    @cached_property
+    def _steps(self) -> Steps:
+        if isinstance(self.sequences, Sequence):
+            return NextToken(Ragged.of(self.sequences))
+        return self.sequences
+
+    @cached_property
+    def _lengths(self) -> Places:
+        return self._steps.lengths
+
     def __len__(self) -> int:
-        return math.ceil(len(self.sequences) / self.batch_size)
+        return math.ceil(len(self._lengths) / self.batch_size)
 
     def batches(self, epoch: int, first: int = 0) -> Iterator[Batch]:
         """As `Source.batches`; the order depends on `seed` and `epoch` alone."""
-        generator = torch.Generator().manual_seed(hash((self.seed, epoch)) % 2**63)
-        for tokens in islice(shuffled(self.sequences, self.batch_size, generator), first, None):
-            yield Batch(tokens[:-1], tokens[1:])
+        order = in_buckets(self._lengths, self.batch_size, drawn_by(self.seed, epoch))
+        for places in islice(order, first, None):
+            mine = places[self.rank :: self.world]
+            yield together(self._steps, [self._whole(place) for place in mine])
+
+    def _whole(self, place: int) -> Part:
+        return self._steps.read(place, 0, int(self._lengths[place]))

@@ -9,6 +9,10 @@ class UnknownToken(SequenceError):
     """A token or id that the vocabulary does not hold."""
 
 
+class DataError(SequenceError):
+    """A file or folder that cannot be read as data, or not in the way that was asked for."""
+
+
 class CheckpointError(SequenceError):
     """A file of weights that cannot be read, or does not fit what it is asked to fit."""
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain
+from typing import Any, Literal, cast, get_args
 
+from sluice.extras import MissingExtra
 from sluice.sequence.errors import SequenceError, UnknownToken
 
 PADDING, START, END = 0, 1, 2
 """The ids every vocabulary begins with; they mark places in a batch and have no token."""
 
 _MARKS = 3
+Unit = Literal["tokens", "characters", "words", "subwords"]
 
 
 @dataclass(frozen=True)
@@ -27,11 +30,20 @@ class Vocabulary:
     >>> vocabulary.encode(["G", "|"]), vocabulary.decode([3])
     ([4, 5], ['A'])
 
+    Attributes:
+        tokens: each a string, whatever it stands for.
+        unit: what a token is, and so how text falls into tokens: at blanks ("tokens"), into
+            characters, or as `tokenizer` has it ("words" and "subwords").
+        tokenizer: the JSON of a trained tokenizer of the library tokenizers; its ids are ours
+            less 3.
+
     Raises:
         SequenceError: no token at all, or one given twice.
     """
 
     tokens: tuple[str, ...]
+    unit: Unit = "tokens"
+    tokenizer: str = field(default="", repr=False)
 
     def __post_init__(self) -> None:
         if not self.tokens:
@@ -85,20 +97,71 @@ class Vocabulary:
             raise UnknownToken(f"Ids run from 0 to {len(self) - 1}, but {number} came.")
         return self.tokens[number - _MARKS]
 
+    def from_text(self, text: str) -> list[int]:
+        """The ids of a text: of an opening that a model should go on from, say.
+
+        >>> Vocabulary(tuple("abc"), "characters").from_text("cab")
+        [5, 3, 4]
+
+        Raises:
+            UnknownToken: a token that is not in the vocabulary.
+            MissingExtra: words or subwords, and the library tokenizers is not installed.
+        """
+        if self.tokenizer:
+            encoded = self._tokenizer.encode(text, add_special_tokens=False)
+            return [number + _MARKS for number in encoded.ids]
+        return self.encode(text if self.unit == "characters" else text.split())
+
+    def to_text(self, ids: Iterable[int]) -> str:
+        """The text of `ids`; the three marks are passed over.
+
+        Raises:
+            UnknownToken: an id outside the vocabulary.
+            MissingExtra: words or subwords, and the library tokenizers is not installed.
+        """
+        ids = list(ids)
+        tokens = self.decode(ids)
+        if self.tokenizer:
+            theirs = [number - _MARKS for number in ids if number >= _MARKS]
+            return str(self._tokenizer.decode(theirs, skip_special_tokens=False))
+        return ("" if self.unit == "characters" else " ").join(tokens)
+
+    @cached_property
+    def _tokenizer(self) -> Any:
+        try:
+            from tokenizers import Tokenizer
+        except ImportError:
+            raise MissingExtra("tokenizers", "data") from None
+        return Tokenizer.from_str(self.tokenizer)
+
     def to_json(self) -> str:
-        return json.dumps(self.tokens, ensure_ascii=False)
+        if self.unit == "tokens":
+            return json.dumps(self.tokens, ensure_ascii=False)
+        kept = {"tokens": self.tokens, "unit": self.unit, "tokenizer": self.tokenizer}
+        return json.dumps(kept, ensure_ascii=False)
 
     @classmethod
     def from_json(cls, text: str) -> Vocabulary:
         """The vocabulary that `to_json` wrote.
 
         Raises:
-            SequenceError: anything but a list of different strings.
+            SequenceError: anything but a list of different strings, with its unit or without.
         """
         try:
-            tokens = json.loads(text)
+            kept = json.loads(text)
         except json.JSONDecodeError as error:
             raise SequenceError(f"A vocabulary is a JSON list of tokens ({error}).") from None
-        if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
-            raise SequenceError("A vocabulary is a JSON list of strings; something else came.")
-        return cls(tuple(tokens))
+        if isinstance(kept, list):
+            kept = {"tokens": kept}
+        tokens, unit, tokenizer = _checked(kept)
+        return cls(tuple(tokens), unit, tokenizer)
+
+
+def _checked(kept: object) -> tuple[list[str], Unit, str]:
+    if isinstance(kept, dict):
+        tokens, unit = kept.get("tokens"), kept.get("unit", "tokens")
+        tokenizer = kept.get("tokenizer", "")
+        known = unit in get_args(Unit) and isinstance(tokenizer, str)
+        if known and isinstance(tokens, list) and all(isinstance(t, str) for t in tokens):
+            return tokens, cast(Unit, unit), tokenizer
+    raise SequenceError("A vocabulary is a JSON list of strings; something else came.")

@@ -1,0 +1,1 @@
+"""From a file or folder to sequences: what it holds, what was refused, and how it is split."""

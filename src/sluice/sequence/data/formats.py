@@ -1,0 +1,166 @@
+"""What a file or folder holds, and who reads it.
+
+Formats beside those here come from entry points in the group `sluice.formats`: each names a
+`Format`. So other packages, and rooms above this one, add theirs.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+from sluice.sequence.data import midi, parquet, tables
+from sluice.sequence.data.chorales import read_chorales
+from sluice.sequence.data.encodings import head_of
+from sluice.sequence.data.series import Series
+from sluice.sequence.data.text import read_text
+from sluice.sequence.data.tokens import Tokens
+from sluice.sequence.errors import DataError
+
+GROUP = "sluice.formats"
+_HEAD = 1 << 16
+_IMPLIED = "on_reading"
+
+
+@dataclass(frozen=True)
+class Format:
+    """A kind of data: how its files are known, and what reads them.
+
+    Attributes:
+        name: what `kind=` calls it.
+        suffixes: of its files, in small letters, with the dot.
+        begins: whether a file that begins with these bytes is of this kind, whatever its suffix.
+        read: makes `Tokens` or `Series` of files (a list of paths); its keyword arguments are the
+            options of this kind.
+    """
+
+    name: str
+    suffixes: tuple[str, ...]
+    begins: Callable[[bytes], bool]
+    read: Callable[..., Tokens | Series]
+
+    @property
+    def options(self) -> list[str]:
+        """The names of the keyword arguments that `read` takes."""
+        kinds = inspect.signature(self.read).parameters.values()
+        return [one.name for one in kinds if one.kind is inspect.Parameter.KEYWORD_ONLY]
+
+
+TEXT = Format("text", (".txt", ".text", ".md"), lambda head: b"\0" not in head, read_text)
+_OWN = (
+    Format("midi", (".mid", ".midi"), lambda head: head.startswith(midi.MAGIC), midi.read_midi),
+    Format("chorales", (".json",), lambda head: False, read_chorales),
+    Format("csv", (".csv", ".tsv"), lambda head: False, tables.read_csv),
+    Format(
+        "parquet",
+        (".parquet", ".pq"),
+        lambda head: head.startswith(b"PAR1"),
+        parquet.read_parquet,
+    ),
+)
+
+
+@cache
+def formats() -> dict[str, Format]:
+    """All formats by name; text is last, for what nothing else claims.
+
+    >>> sorted(formats())
+    ['abc', 'chorales', 'csv', 'midi', 'parquet', 'text']
+    """
+    others = [entry.load() for entry in entry_points(group=GROUP)]
+    return {one.name: one for one in (*_OWN, *others, TEXT)}
+
+
+def load(path: Path | str, *, kind: str | None = None, **options: Any) -> Tokens | Series:
+    """Read a file, or all files in and below a folder, as what they hold.
+
+    A file is known by its suffix, else by its first bytes; what else is text is read as text.
+    `report()` of what is returned says what was understood and what was refused where and why.
+
+    Args:
+        path: a file or folder; hidden files in a folder are passed over.
+        kind: the name of a format, where the files do not tell it.
+        options: of the format; those of text are in `data.text.read_text`, of tables in
+            `data.tables.read_csv`, of MIDI in `data.midi.read_midi`. `on_reading` is told how
+            far reading is, by formats that tell it.
+
+    Raises:
+        DataError: no such file, nothing in it, an unknown kind or option, a folder of several
+            kinds, or what the format's reader says.
+        MissingExtra: a library that only this format needs is not installed.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = (Path(folder) / "a.txt").write_text("to be")
+    ...     tokens = load(Path(folder) / "a.txt")
+    >>> tokens.report()
+    'a.txt: text in UTF-8, 1 sequence (one a file), 5 characters, 5 different.'
+    """
+    files = _files(Path(path))
+    chosen = _named(kind) if kind is not None else _recognised(Path(path), files)
+    if kind is not None and Path(path).is_dir():
+        files = [file for file in files if recognise(file) is chosen] or files
+    unknown = sorted(options.keys() - {*chosen.options, _IMPLIED})
+    if unknown:
+        known = ", ".join(chosen.options) or "none"
+        raise DataError(f"{chosen.name} takes no option {unknown[0]!r}; what it takes: {known}.")
+    return chosen.read(files, **{k: v for k, v in options.items() if k in chosen.options})
+
+
+def recognise(file: Path) -> Format | None:
+    """The format of a file, or None.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    for one in formats().values():
+        if file.suffix.lower() in one.suffixes:
+            return one
+    head = head_of(file, _HEAD)
+    return next((one for one in formats().values() if one.begins(head)), None)
+
+
+def _recognised(path: Path, files: list[Path]) -> Format:
+    found = {file: recognise(file) for file in files}
+    known = ", ".join(formats())
+    for file, one in found.items():
+        if one is None and file == path:
+            raise DataError(f"{file} is of no known kind, and no text; kinds are {known}.")
+    kinds: dict[str, list[Path]] = {}
+    for file, one in found.items():
+        kinds.setdefault(one.name if one else "unknown", []).append(file)
+    if len(kinds) > 1 or "unknown" in kinds:
+        held = ", ".join(f"{len(of)} of {name} ({of[0].name})" for name, of in kinds.items())
+        raise DataError(
+            f"{path} holds files of several kinds or unknown ones: {held}; choose one with kind=, "
+            f"of {known}."
+        )
+    (name,) = kinds
+    return formats()[name]
+
+
+def _named(kind: str) -> Format:
+    if kind not in formats():
+        raise DataError(f"The kinds of data are {', '.join(formats())}, but {kind!r} came.")
+    return formats()[kind]
+
+
+def _files(path: Path) -> list[Path]:
+    if not path.exists():
+        raise DataError(f"There is no file or folder {path}; check the path.")
+    files = list(_below(path)) if path.is_dir() else [path]
+    if not files:
+        raise DataError(f"The folder {path} holds no file; give a folder with data.")
+    return files
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    for file in sorted(folder.rglob("*")):
+        hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
+        if file.is_file() and not hidden:
+            yield file

@@ -1,0 +1,108 @@
+"""Tables as series of numbers: Parquet, by the library pyarrow."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sluice.extras import MissingExtra
+from sluice.sequence.data.columns import LabelPer, Roles, Rows, to_series
+from sluice.sequence.data.ragged import Array
+from sluice.sequence.data.series import Series
+from sluice.sequence.data.tables import names_of
+from sluice.sequence.data.told import unreadable
+from sluice.sequence.errors import DataError
+
+
+def read_parquet(
+    files: Sequence[Path],
+    *,
+    inputs: Sequence[str] = (),
+    target: str | Sequence[str] = (),
+    id: str | None = None,
+    time: str | None = None,
+    label: str | None = None,
+    label_per: LabelPer | None = None,
+) -> Series:
+    """Series of numbers from Parquet files: options as in `read_csv`; nulls are missing values.
+
+    Raises:
+        MissingExtra: pyarrow is not installed.
+        DataError: no Parquet, a column that is not there, or one that should hold numbers or
+            times and does not.
+    """
+    roles = Roles(tuple(inputs), names_of(target), id, time, label)
+    return to_series([_read(path, roles) for path in files], "Parquet", label_per)
+
+
+def _read(path: Path, roles: Roles) -> Rows:
+    try:
+        import pyarrow
+        from pyarrow import parquet, types
+    except ImportError:
+        raise MissingExtra("pyarrow", "data") from None
+    try:
+        schema = parquet.read_schema(path)
+        numeric = [
+            field.name
+            for field in schema
+            if types.is_integer(field.type)
+            or types.is_floating(field.type)
+            or types.is_decimal(field.type)
+            or types.is_boolean(field.type)
+        ]
+        roles = roles.among(schema.names, numeric)
+        table = parquet.read_table(path, columns=[name for name in roles.named if name])
+    except OSError as error:
+        raise unreadable(path, error) from None
+    except pyarrow.ArrowException as error:
+        raise DataError(f"{path} is no Parquet file that can be read ({error}).") from None
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from None
+    for name in roles.inputs:
+        if name not in numeric:
+            raise DataError(f"{path}: column {name!r} holds {table[name].type}, no numbers.")
+    if not table.num_rows:
+        raise DataError(f"{path} holds no row; give a table with values.")
+    times = _times(path, table[roles.time]) if roles.time else np.zeros(table.num_rows)
+    return Rows(
+        path,
+        roles,
+        np.stack([_numbers(table[name]) for name in roles.inputs], axis=1),
+        _strings(table[roles.id]) if roles.id else (),
+        _strings(table[roles.label]) if roles.label else (),
+        times,
+        tuple(name for name in schema.names if name not in roles.named),
+        (),
+    )
+
+
+def _numbers(column: Any) -> Array:
+    return np.asarray(column.cast("float64").to_numpy(), np.float32)
+
+
+def _strings(column: Any) -> list[str]:
+    return ["" if value is None else str(value) for value in column.to_pylist()]
+
+
+def _times(path: Path, column: Any) -> Array:
+    import pyarrow
+
+    try:
+        whole = column.cast("timestamp[ns]").cast("int64") if _is_date(column) else column
+        # Nanoseconds since 1970 are rounded to some hundreds, which the order bears.
+        times = np.asarray(whole.cast("float64", safe=False).to_numpy(), np.float64)
+    except pyarrow.ArrowException as error:
+        raise DataError(f"{path}: the column of times holds {column.type} ({error}).") from None
+    if np.isnan(times).any():
+        raise DataError(f"{path}: a time is missing; give each row one, or name another column.")
+    return times
+
+
+def _is_date(column: Any) -> bool:
+    from pyarrow import types
+
+    return bool(types.is_temporal(column.type) or types.is_string(column.type))

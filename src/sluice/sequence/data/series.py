@@ -1,0 +1,190 @@
+"""Sequences of numbers with their names and labels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from sluice.sequence.data.ragged import Array, Ragged
+from sluice.sequence.data.splits import By, Split, chosen_of, split
+from sluice.sequence.data.steps import NextChord, NextValues, SequenceLabels, StepLabels, Steps
+from sluice.sequence.data.told import Refused, Told
+from sluice.sequence.errors import DataError
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Mean and standard deviation of each feature, missing values left out.
+
+    >>> statistics = Statistics(("x",), (2.0,), (4.0,))
+    >>> statistics.restore(statistics.normalise(np.array([[10.0]])))
+    array([[10.]], dtype=float32)
+    """
+
+    features: tuple[str, ...]
+    mean: tuple[float, ...]
+    deviation: tuple[float, ...]
+
+    def normalise(self, values: Array) -> Array:
+        """(..., features), float32, to mean 0 and deviation 1."""
+        moved: Array = (values - np.asarray(self.mean)) / np.asarray(self.deviation)
+        return moved.astype(np.float32)
+
+    def restore(self, values: Array, features: Sequence[str] | None = None) -> Array:
+        """The values before `normalise`: (..., features), of all features or those named."""
+        chosen = [self.features.index(name) for name in features or self.features]
+        scale, mean = np.asarray(self.deviation)[chosen], np.asarray(self.mean)[chosen]
+        restored: Array = values * scale + mean
+        return restored.astype(np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class Series:
+    """Sequences of steps of numbers.
+
+    Attributes:
+        features: the name of each column.
+        values: (steps, features), float32; NaN where a value is missing.
+        targets: the columns to forecast; all, if none is named.
+        labels: one class a sequence (from 0), or one a step (from 1; 0 where it is missing).
+        classes: the names of the classes, in order.
+        multi_hot: whether the values only tell what is on (1) and off (0), as in a piano roll.
+        names: of each sequence, its id or file.
+        groups: of each sequence the group that a split should not part.
+        given: the places of a split that came with the data: "train", "valid", "test".
+        told: what was understood and what was refused.
+    """
+
+    features: tuple[str, ...]
+    values: Ragged
+    targets: tuple[str, ...] = ()
+    labels: tuple[int, ...] | Ragged | None = None
+    classes: tuple[str, ...] = ()
+    multi_hot: bool = False
+    names: Sequence[str] = ()
+    groups: Sequence[Hashable] = ()
+    given: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    told: Told = field(default_factory=Told)
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    @property
+    def refused(self) -> tuple[Refused, ...]:
+        """What was left out, where and why."""
+        return self.told.refused
+
+    def report(self) -> str:
+        """What was understood, and what was refused where and why."""
+        return self.told.report()
+
+    def steps(self, horizon: int = 1, *, indicate: bool = False) -> Steps:
+        """What a model should make of each step, for `Bucketed`, `Streams` or `Windows`.
+
+        The labels where there are any, else the next step of a piano roll, else the next
+        `horizon` steps of the target columns. Of the inputs a missing value is replaced by the
+        last one before it, or by 0 (after `normalised`, the mean) where there is none.
+
+        Args:
+            horizon: how many steps to forecast at each step.
+            indicate: add a column for each feature that is 1 where the value was missing.
+
+        Raises:
+            DataError: a horizon below 1.
+        """
+        if horizon < 1:
+            raise DataError(f"The horizon is at least 1 step, but {horizon} came.")
+        if self.multi_hot:
+            return NextChord(self.values)
+        inputs = self._inputs(indicate)
+        if isinstance(self.labels, Ragged):
+            return StepLabels(inputs, self.labels)
+        if self.labels is not None:
+            return SequenceLabels(inputs, self.labels)
+        return NextValues(inputs, self._targets(), horizon)
+
+    def split(
+        self, by: By | None = None, *, valid: float = 0.1, test: float = 0.0, seed: int = 0
+    ) -> Split[Series]:
+        """Parts to train, validate and test on; as `splits.split`.
+
+        Where `by` is None: as given, else by groups, else by sequences where they are labelled
+        or a piano roll and more than one, else by time.
+
+        Raises:
+            DataError: as `splits.split`.
+        """
+        whole = (self.labels is not None or self.multi_hot) and len(self) > 1
+        usual: By = "sequences" if whole else "time"
+        found: By = "given" if self.given else "groups" if self.groups else usual
+        chosen = by or found
+        if chosen == "time" and isinstance(self.labels, tuple):
+            raise DataError("A sequence with one label cannot be cut by time; split by sequences.")
+        return split(self, chosen, valid=valid, test=test, seed=seed)
+
+    def choose(self, places: Sequence[int]) -> Series:
+        """The sequences at `places`."""
+        labels = self.labels
+        if isinstance(labels, Ragged):
+            labels = labels.choose(places)
+        elif labels is not None:
+            labels = chosen_of(labels, places)
+        return replace(
+            self,
+            values=self.values.choose(places),
+            labels=labels,
+            names=chosen_of(self.names, places),
+            groups=chosen_of(self.groups, places),
+            given={},
+        )
+
+    def cut(self, first: float, last: float) -> Series:
+        """Of each sequence the part between two fractions of its length."""
+        labels = self.labels
+        if isinstance(labels, Ragged):
+            labels = labels.cut(first, last)
+        return replace(self, values=self.values.cut(first, last), labels=labels, given={})
+
+    def measured(self) -> Statistics:
+        """Mean and deviation of each feature over all steps; 0 and 1 where nothing varies.
+
+        Raises:
+            DataError: values that are only on and off.
+        """
+        if self.multi_hot:
+            raise DataError("Values that only tell on from off need no normalising.")
+        number = self._summed(lambda values: np.isfinite(values))
+        known = np.maximum(number, 1)
+        mean = self._summed(lambda values: np.nan_to_num(values)) / known
+        squares = self._summed(lambda values: np.nan_to_num(values - mean) ** 2)
+        deviation = np.sqrt(squares / known)
+        deviation[deviation == 0] = 1
+        return Statistics(self.features, tuple(mean.tolist()), tuple(deviation.tolist()))
+
+    def _summed(self, of: Callable[[Array], Array]) -> Array:
+        total = np.zeros(len(self.features))
+        for values in self.values:
+            total += of(values.astype(np.float64)).sum(axis=0)
+        return total
+
+    def _targets(self) -> Ragged:
+        if not self.targets or self.targets == self.features:
+            return self.values
+        columns = [self.features.index(name) for name in self.targets]
+        return replace(self.values, flat=self.values.flat[:, columns])
+
+    def _inputs(self, indicate: bool) -> Ragged:
+        if not indicate and not np.isnan(self.values.flat).any():
+            return self.values
+        return Ragged.of((_filled(values, indicate) for values in self.values), np.float32)
+
+
+def _filled(values: Array, indicate: bool) -> Array:
+    """Each missing value replaced by the last one before it, or 0."""
+    missing = np.isnan(values)
+    steps = np.where(missing, 0, np.arange(len(values))[:, None])
+    last = np.maximum.accumulate(steps, axis=0)
+    filled = np.nan_to_num(np.take_along_axis(values, last, axis=0))
+    return np.concatenate((filled, missing), axis=1) if indicate else filled

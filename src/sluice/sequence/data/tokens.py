@@ -1,0 +1,84 @@
+"""Sequences of tokens with their vocabulary."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from sluice.sequence.data.ragged import Ragged
+from sluice.sequence.data.splits import By, Split, chosen_of, split
+from sluice.sequence.data.steps import NextToken
+from sluice.sequence.data.told import Refused, Told
+from sluice.sequence.vocabulary import Vocabulary
+
+_FEW = 10
+
+
+@dataclass(frozen=True, eq=False)
+class Tokens:
+    """Sequences of token ids, in memory or mapped from a file.
+
+    >>> tokens = Tokens(Vocabulary(tuple("ab"), "characters"), Ragged.of([[3, 4], [4]]))
+    >>> len(tokens), tokens.vocabulary.to_text(tokens.ids[0].tolist())
+    (2, 'ab')
+
+    Attributes:
+        vocabulary: what the ids stand for.
+        ids: one sequence each, without `START` and `END`, in the smallest type that fits.
+        names: where each comes from; empty where there are too many to name.
+        groups: of each sequence the group (a family of tunes) that a split should not part.
+        given: the places of a split that came with the data: "train", "valid", "test".
+        told: what was understood and what was refused.
+    """
+
+    vocabulary: Vocabulary
+    ids: Ragged
+    names: Sequence[str] = ()
+    groups: Sequence[Hashable] = ()
+    given: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    told: Told = field(default_factory=Told)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def refused(self) -> tuple[Refused, ...]:
+        """What was left out, where and why."""
+        return self.told.refused
+
+    def report(self) -> str:
+        """What was understood, and what was refused where and why."""
+        return self.told.report()
+
+    def steps(self) -> NextToken:
+        """The next token at every step, for `Bucketed`, `Streams` or `Windows`."""
+        return NextToken(self.ids)
+
+    def split(
+        self, by: By | None = None, *, valid: float = 0.1, test: float = 0.0, seed: int = 0
+    ) -> Split[Tokens]:
+        """Parts to train, validate and test on; as `splits.split`.
+
+        Where `by` is None: as given, else by groups, else by sequences where there are at
+        least ten, else by time.
+
+        Raises:
+            DataError: as `splits.split`.
+        """
+        usual: By = "sequences" if len(self) >= _FEW else "time"
+        found: By = "given" if self.given else "groups" if self.groups else usual
+        return split(self, by or found, valid=valid, test=test, seed=seed)
+
+    def choose(self, places: Sequence[int]) -> Tokens:
+        """The sequences at `places`."""
+        return replace(
+            self,
+            ids=self.ids.choose(places),
+            names=chosen_of(self.names, places),
+            groups=chosen_of(self.groups, places),
+            given={},
+        )
+
+    def cut(self, first: float, last: float) -> Tokens:
+        """Of each sequence the part between two fractions of its length."""
+        return replace(self, ids=self.ids.cut(first, last), given={})

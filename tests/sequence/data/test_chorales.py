@@ -1,0 +1,63 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from sluice.sequence import Bucketed, DataError, Series, load
+
+
+def written(folder: Path, held: object) -> Path:
+    path = folder / "a.json"
+    path.write_text(held if isinstance(held, str) else json.dumps(held))
+    return path
+
+
+def test_pieces_become_what_sounds(tmp_path: Path) -> None:
+    held = {"train": [[[60, 64], [], [-1, 21, 108]], [[60]]], "test": [[[62]]]}
+    read = load(written(tmp_path, held))
+    assert isinstance(read, Series) and read.multi_hot
+    assert len(read.features) == 88 and read.features[0] == "21"
+    sounding = [[int(read.features[k]) for k in step.nonzero()[0]] for step in read.values[0]]
+    assert sounding == [[60, 64], [], [21, 108]]
+    split = read.split()
+    assert [len(part) for part in (split.train, split.valid, split.test)] == [2, 0, 1]
+    assert "3 pieces (2 train, 1 test), 5 steps of 88 keys" in read.report()
+    (batch,) = Bucketed(split.train.steps(), batch_size=2, seed=0).batches(0)
+    assert batch.inputs.shape == batch.targets.shape == (3, 2, 88)
+    assert batch.lengths is not None and batch.lengths.tolist() == [1, 3]
+    assert batch.targets.nansum() == 1 + 4 and batch.inputs.sum() == 2
+    with pytest.raises(DataError, match="no normalising"):
+        split.normalised()
+
+
+def test_pieces_without_parts(tmp_path: Path) -> None:
+    read = load(written(tmp_path, [[[60]], [[61], [62]]]))
+    assert len(read) == 2 and not read.given and read.names == ("0", "1")
+
+
+def test_a_piece_with_something_else_is_told(tmp_path: Path) -> None:
+    held = {"train": [[[60]], [[60], [1]], [[60], "x"], [], [[True]], [[60.5]]]}
+    read = load(written(tmp_path, held))
+    assert [one.reason for one in read.refused] == [
+        "train 1: step 1 holds 1, no pitch from 21 to 108",
+        "train 2: step 1 is no list of pitches",
+        "train 3: no list of steps, or an empty one",
+        "train 4: step 0 holds True, no pitch from 21 to 108",
+        "train 5: step 0 holds 60.5, no pitch from 21 to 108",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("held", "said"),
+    [
+        ("{", "no JSON"),
+        ("3", "holds no piano rolls"),
+        ({"a": 1}, "holds no piano rolls"),
+        ({"train": ["a", "b"]}, "holds no piano rolls"),
+        ([], "holds no piano rolls"),
+        ([[[1]]], "no piece that could be read.* step 0 holds 1"),
+    ],
+)
+def test_json_that_is_no_chorales(tmp_path: Path, held: object, said: str) -> None:
+    with pytest.raises(DataError, match=said):
+        load(written(tmp_path, held))

@@ -1,0 +1,111 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sluice.sequence import DataError, Series, Tokens, Vocabulary
+from sluice.sequence.data.ragged import Ragged
+from sluice.sequence.data.splits import given_by_name
+
+
+def tokens(number: int = 40, **more: object) -> Tokens:
+    vocabulary = Vocabulary(tuple("abc"), "characters")
+    ids = Ragged.of([[3 + place % 3] * (1 + place) for place in range(number)])
+    names = tuple(f"speaker{place % 8}-{place}" for place in range(number))
+    return Tokens(vocabulary, ids, names, **more)  # type: ignore[arg-type]
+
+
+def test_by_sequences_at_random() -> None:
+    split = tokens().split(valid=0.1, test=0.2, seed=1)
+    parts = [set(part.names) for part in (split.train, split.valid, split.test)]
+    assert [len(part) for part in parts] == [28, 4, 8]
+    assert set.union(*parts) == set(tokens().names)
+    again, other = (tokens().split(valid=0.1, test=0.2, seed=seed) for seed in (1, 2))
+    assert again.valid.names == split.valid.names != other.valid.names
+    assert "28 train, 4 valid, 8 test" in split.report()
+    place = int(split.valid.names[0].split("-")[1])
+    assert len(split.valid.ids[0]) == place + 1
+
+
+def test_groups_stay_on_one_side() -> None:
+    split = tokens().split(by=lambda name: name.split("-")[0], valid=0.2, test=0.2)
+    speakers = [
+        {name.split("-")[0] for name in part.names}
+        for part in (split.train, split.valid, split.test)
+    ]
+    assert sum(map(len, speakers)) == len(set.union(*speakers)) == 8
+    assert all(speakers)
+    families = tokens(groups=tuple(place // 4 for place in range(40)))
+    split = families.split(valid=0.2)
+    assert not set(split.train.groups) & set(split.valid.groups)
+    assert "10 groups" in split.how and len(split.valid) == 8
+
+
+def test_by_time_the_end_is_kept() -> None:
+    split = tokens(3).split(valid=0.25, test=0.25)
+    assert split.train.ids.lengths.tolist() == [0, 1, 2]
+    assert len(split.valid) == len(split.test) == 3
+    whole = [np.concatenate(parts) for parts in zip(*(
+        part.ids for part in (split.train, split.valid, split.test)), strict=True)]  # fmt: skip
+    assert [one.tolist() for one in whole] == [one.tolist() for one in tokens(3).ids]
+    assert len(tokens(3).split(by="time").test) == 0
+
+
+def test_as_given() -> None:
+    split = tokens(given={"train": (0, 2), "valid": (1,)}).split()
+    assert split.train.names == ("speaker0-0", "speaker2-2")
+    assert (len(split.valid), len(split.test)) == (1, 0)
+    assert given_by_name([Path("train/a.txt"), Path("dev/a.txt"), Path("test/b.txt")]) == {
+        "train": (0,),
+        "valid": (1,),
+        "test": (2,),
+    }
+    assert given_by_name([Path("train.txt"), Path("other.txt")]) == {}
+
+
+def test_the_training_part_alone_is_measured() -> None:
+    rng = np.random.default_rng(0)
+    values = Ragged.of([rng.normal(5, 3, (200, 2)) for _ in range(4)], np.float32)
+    values.flat[::7, 1] = np.nan
+    values.flat[150:200] += 1000
+    split = Series(("a", "b"), values).split(valid=0.25).normalised()
+    train = np.concatenate(list(split.train.values))
+    np.testing.assert_allclose(np.nanmean(train, axis=0), 0, atol=1e-5)
+    np.testing.assert_allclose(np.nanstd(train, axis=0), 1, atol=1e-5)
+    assert np.nanmean(split.valid.values[0]) > 100
+    assert split.statistics is not None
+    restored = split.statistics.restore(split.valid.values[0][:, 1:], ["b"])
+    np.testing.assert_allclose(restored, values[0][150:, 1:], rtol=1e-4)
+
+
+def test_nothing_varies() -> None:
+    values = Ragged.of([[[3.0, np.nan]] * 20], np.float32)
+    split = Series(("a", "b"), values).split().normalised()
+    assert split.train.values[0][0, 0] == 0 and np.isnan(split.train.values[0][0, 1])
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        ({"by": "given"}, "no split of their own"),
+        ({"by": "groups"}, "no groups"),
+        ({"by": "chance"}, "'chance' came"),
+        ({"valid": 1.0}, "leave something to train on"),
+        ({"by": lambda name: "one"}, "as many sequences or groups, but there is 1"),
+        ({"by": lambda name: name == "speaker0-0", "valid": 0.01}, None),
+        ({"by": lambda name: int(name.split("-")[1]) % 2, "valid": 0.1}, "small enough"),
+    ],
+)
+def test_what_cannot_be_split(how: dict[str, object], said: str | None) -> None:
+    if said is None:
+        assert len(tokens().split(**how).valid) == 1  # type: ignore[arg-type]
+        return
+    with pytest.raises(DataError, match=said):
+        tokens().split(**how)  # type: ignore[arg-type]
+
+
+def test_a_label_for_the_whole_cannot_be_cut() -> None:
+    labelled = Series(("a",), Ragged.of([[[1.0]] * 9] * 3, np.float32), labels=(0, 1, 0))
+    with pytest.raises(DataError, match="cannot be cut by time"):
+        labelled.split(by="time")
+    assert labelled.split(valid=0.3).train.labels in {(0, 1), (0, 0), (1, 0)}
