@@ -7,7 +7,7 @@ import math
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -110,6 +110,7 @@ class _Run:
         self.updates = Updates(model, plan, self.group)
         self.best_weights: dict[str, Tensor] = {}
         self.saved = 0, 0.0
+        self.at_the_end = ExitStack()
         self.clock, self.started = clock, clock()
 
     def tell(
@@ -141,14 +142,16 @@ class _Run:
         from sluice.sequence.training.board import Board
 
         if self.group.rank == 0:
-            self.listeners.append(Board(self.folder / "tensorboard", self.ledger.steps).show)
+            board = Board(self.folder / "tensorboard", self.ledger.steps)
+            self.listeners.insert(0, board.show)  # on_progress may ask to stop
+            self.at_the_end.callback(board.close)
 
     def to_the_end(self) -> Outcome:
         # Among several processes SIGTERM is how a launcher ends the others when one has died.
         signals = (signal.SIGINT, signal.SIGTERM) if self.group.size == 1 else (signal.SIGINT,)
         self.model.train()
         try:
-            with self.stop.listening(signals):
+            with self.at_the_end, self.stop.listening(signals):
                 ended = self.ledger.ended or self._steps()
         except NotFinite as fault:
             raise self._diverged(fault) from None
