@@ -28,20 +28,16 @@ def where_it_began(model: nn.Module, run: Callable[[], Any], randomness: Tensor)
         fault = None
     if fault is not None:
         return str(fault)
-    return _weights(model) or (
-        "all values of the recurrent layers are finite, so it begins in the loss or readout"
-    )
+    damaged = _not_finite(model.named_parameters())
+    if damaged is not None:
+        return f"{damaged} already held one"
+    return "all values of the recurrent layers are finite, so it begins in the loss or readout"
 
 
 def in_gradients(model: nn.Module) -> str:
-    """A sentence on the weights, or else the gradients, that are not finite."""
-    found = [(name, p.grad) for name, p in model.named_parameters() if p.grad is not None]
-    return _weights(model) or f"first in the gradient of {_not_finite(found)}"
-
-
-def _weights(model: nn.Module) -> str | None:
-    name = _not_finite(model.named_parameters())
-    return name and f"{name} already held one"
+    """A sentence on the gradients that are not finite."""
+    found = ((name, p.grad) for name, p in model.named_parameters() if p.grad is not None)
+    return f"first in the gradient of {_not_finite(found)}"
 
 
 def _not_finite(tensors: Iterable[tuple[str, Tensor]]) -> str | None:
