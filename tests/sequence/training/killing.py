@@ -28,6 +28,7 @@ class Stream:
     """Random walks over eight tokens, cut into chunks whose state is carried."""
 
     chunks: int
+    width: int = 4
     carries: bool = True
 
     def __len__(self) -> int:
@@ -35,8 +36,11 @@ class Stream:
 
     def batches(self, epoch: int, first: int = 0) -> Iterator[Batch]:
         generator = torch.Generator().manual_seed(epoch)
-        walks = torch.randint(1, 3, (12 * self.chunks + 1, 4), generator=generator).cumsum(0) % 8
-        resets = torch.rand((12 * self.chunks, 4), generator=generator) < 0.05
+        walks = (
+            torch.randint(1, 3, (12 * self.chunks + 1, self.width), generator=generator).cumsum(0)
+            % 8
+        )
+        resets = torch.rand((12 * self.chunks, self.width), generator=generator) < 0.05
         for chunk in range(first, self.chunks):
             here = slice(12 * chunk, 12 * chunk + 12)
             yield Batch(
@@ -72,9 +76,11 @@ class Recurrent(LanguageModel):
             self.forward = plain
 
 
-def model() -> Recurrent:
+def model(dropout: float = 0.3) -> Recurrent:
     torch.manual_seed(1)
-    return Recurrent(ModelConfig(11, embedding_size=8, hidden_size=16, num_layers=2, dropout=0.3))
+    return Recurrent(
+        ModelConfig(11, embedding_size=8, hidden_size=16, num_layers=2, dropout=dropout)
+    )
 
 
 def run(folder: Path) -> None:
