@@ -25,7 +25,7 @@ from sluice.sequence.training.processes import joined, restarts
 WALKS = Bucketed([[3 + (a * b) % 8 for b in range(3 + a % 5)] for a in range(1, 29)], 9, seed=0)
 TRAININGS: dict[str, tuple[Source, Source, Plan]] = {
     "whole": (WALKS, WALKS, replace(PLAN, epochs=2, bptt=None, accumulate=1, average=None)),
-    "carried": (Stream(6, width=3), Stream(2, width=3), replace(PLAN, epochs=2)),
+    "carried": (Stream(6, width=3), Stream(2, width=3), replace(PLAN, epochs=2, save_steps=4)),
 }
 
 
