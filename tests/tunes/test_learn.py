@@ -8,6 +8,8 @@ from sluice.tunes import learn
 from sluice.tunes.errors import TuneError
 from sluice.tunes.measures import Index, from_figures, measure
 
+SMALL = learn.Shape(hidden_size=32)
+
 
 @pytest.fixture
 def book(tmp_path: Path) -> Path:
@@ -28,7 +30,7 @@ def book(tmp_path: Path) -> Path:
 def test_the_file_holds_the_best_weights_and_the_corpus_figures(book: Path, tmp_path: Path) -> None:
     prepared = learn.prepare([book])
     weights = tmp_path / "out" / "tunes.safetensors"
-    outcome = learn.train(prepared, weights, learn.plan(epochs=12), hidden_size=32)
+    outcome = learn.train(prepared, weights, learn.plan(epochs=12), shape=SMALL)
     loaded = Checkpoint.load(weights)
     kept = [loaded.vocabulary.encode(tune.tokens) for tune in prepared.split.validation]
     assert loss_per_token(loaded.model, kept) == pytest.approx(outcome.validation, abs=1e-5)
@@ -43,7 +45,11 @@ def test_the_model_learns_in_the_precision_asked_for(book: Path, tmp_path: Path)
     prepared, plan = learn.prepare([book]), learn.plan(epochs=4)
     losses = {
         precision: learn.train(
-            prepared, tmp_path / precision, plan, hidden_size=32, precision=precision
+            prepared,
+            tmp_path / precision,
+            plan,
+            shape=SMALL,
+            precision=precision,
         ).validation
         for precision in ("float32", "bfloat16")
     }

@@ -38,6 +38,7 @@ class ModelConfig:
     hidden_size: int = 256
     num_layers: int = 2
     dropout: float = 0.2
+    embedding_dropout: float = 0.0
     tied: bool = False
 
     def __post_init__(self) -> None:
@@ -48,8 +49,10 @@ class ModelConfig:
             size = getattr(self, name)
             if not isinstance(size, int) or size < 1:
                 raise SequenceError(f"{name} is a whole number of at least 1, but {size!r} came.")
-        if not 0 <= self.dropout < 1:
-            raise SequenceError(f"dropout lies in [0, 1), but {self.dropout!r} came.")
+        for name in ("dropout", "embedding_dropout"):
+            part = getattr(self, name)
+            if not 0 <= part < 1:
+                raise SequenceError(f"{name} lies in [0, 1), but {part!r} came.")
         if self.tied and self.embedding_size != self.hidden_size:
             raise SequenceError(
                 "Tied weights need embedding_size == hidden_size, but "
@@ -97,7 +100,10 @@ class LanguageModel(nn.Module):
         Returns:
             Logits (time, batch, vocabulary) in the dtype of the weights, and the state.
         """
-        hidden, state = self.layers(self.embedding(tokens), state)
+        embedded = functional.dropout(
+            self.embedding(tokens), self.config.embedding_dropout, self.training
+        )
+        hidden, state = self.layers(embedded, state)
         weight = self.embedding.weight if self.config.tied else self.readout.weight
         return functional.linear(self.dropout(hidden), weight, self.readout.bias), state
 

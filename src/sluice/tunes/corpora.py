@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,11 +61,16 @@ class Collection:
         return Counter(_kind(dropped.reason) for dropped in self.dropped)
 
 
-def load(paths: Sequence[Path] | None = None) -> Collection:
+def load(
+    paths: Sequence[Path] | None = None,
+    *,
+    doubt: Callable[[abc.Block], str | None] = lambda block: None,
+) -> Collection:
     """Read ABC files, or the three collections that music21 brings if no path is given.
 
     A folder stands for all `.abc` files in and below it. A tune that cannot be read is dropped
-    with its line and the reason; a tune whose tokens came before is dropped as a repetition.
+    with its line and the reason; a tune whose tokens came before is dropped as a repetition; so
+    is one of which `doubt` gives a reason to leave it out (such as `terms.doubt`).
 
     Raises:
         MissingExtra: no path given and music21 is not installed.
@@ -78,6 +83,9 @@ def load(paths: Sequence[Path] | None = None) -> Collection:
     found: dict[tuple[str, ...], Tune] = {}
     dropped: list[Dropped] = []
     for block in (block for file in files for block in abc.read(file)):
+        if reason := doubt(block):
+            dropped.append(Dropped(block.source, block.line, block.title, reason))
+            continue
         try:
             tune = from_abc(block)
         except BadMusic as error:

@@ -134,6 +134,26 @@ def split(tunes: Sequence[Tune], validation: float = 0.05, seed: int = 0) -> Spl
     )
 
 
+def at_random(tunes: Sequence[Tune], validation: float = 0.05, seed: int = 0) -> Split:
+    """A split that heeds no families, as most figures in the literature are of.
+
+    Raises:
+        TuneError: fewer than two tunes.
+    """
+    if len(tunes) < 2:
+        raise TuneError("One tune alone cannot be split; give more tunes.")
+    groups = families(tunes)
+    size = max(1, round(validation * len(tunes)))
+    chosen = set(random.Random(seed).sample(range(len(tunes)), size))
+    return Split(
+        tuple(tune for place, tune in enumerate(tunes) if place not in chosen),
+        tuple(tunes[place] for place in sorted(chosen)),
+        len(groups),
+        max(map(len, groups)),
+        _random_leak(groups, size, random.Random(seed)),
+    )
+
+
 def _random_leak(groups: Sequence[Sequence[int]], size: int, chance: random.Random) -> float:
     """The mean over a hundred random splits."""
     family = {place: number for number, group in enumerate(groups) for place in group}

@@ -22,7 +22,21 @@ from sluice.sequence.batches import Bucketed
 from sluice.tunes import corpora, families, measures
 from sluice.tunes.corpora import Collection
 
-_BATCH = 16
+
+@dataclass(frozen=True)
+class Shape:
+    """The sizes of a model of tunes, and how many tunes a batch holds."""
+
+    embedding_size: int = 64
+    hidden_size: int = 256
+    num_layers: int = 1
+    dropout: float = 0.2
+    embedding_dropout: float = 0.0
+    batch_size: int = 16
+
+
+QUICK = Shape()
+"""Learns in minutes."""
 
 
 @dataclass(frozen=True)
@@ -62,14 +76,17 @@ def train(
     plan: Plan,
     *,
     on_progress: Callable[[Progress], None] = lambda progress: None,
-    hidden_size: int = 256,
+    shape: Shape = QUICK,
     precision: str = "float32",
+    folder: Path | None = None,
+    resume: bool = False,
 ) -> Outcome:
     """Learn the training tunes and keep the best weights in the file `weights`.
 
     The file is written whole at every new lowest validation loss, and carries the corpus's own
     measures and the training tunes' tokens, so that composing needs nothing else. `precision` is
     what the kernels multiply in, `"float32"` or `"bfloat16"`; the weights are float32 in both.
+    With a `folder`, checkpoints are kept there, and `resume` goes on from the last.
 
     Raises:
         ValueError: an unknown precision.
@@ -82,7 +99,14 @@ def train(
     corpus = measures.measure(prepared.split.validation, index)
     torch.manual_seed(plan.seed)
     model = LanguageModel(
-        ModelConfig(len(vocabulary), embedding_size=64, hidden_size=hidden_size, num_layers=1)
+        ModelConfig(
+            len(vocabulary),
+            embedding_size=shape.embedding_size,
+            hidden_size=shape.hidden_size,
+            num_layers=shape.num_layers,
+            dropout=shape.dropout,
+            embedding_dropout=shape.embedding_dropout,
+        )
     )
     model.layers.precision = precision
     figures = {
@@ -95,9 +119,11 @@ def train(
 
     return train_sequences(
         model,
-        Bucketed([vocabulary.encode(tokens) for tokens in training], _BATCH, plan.seed),
+        Bucketed([vocabulary.encode(tokens) for tokens in training], shape.batch_size, plan.seed),
         Bucketed([vocabulary.encode(t.tokens) for t in prepared.split.validation], 64, 0),
         plan,
+        folder=folder,
+        resume=resume,
         on_progress=on_progress,
         on_best=keep,
     )
