@@ -59,5 +59,5 @@ def doctor() -> None:
 
 app.command("show")(show.show)
 app.command("sketch")(show.sketch)
-app.add_typer(train.app, name="train")
+app.command("train")(train.train)
 app.command("compose")(compose.compose_tunes)

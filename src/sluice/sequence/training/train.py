@@ -7,7 +7,7 @@ import math
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -230,7 +230,8 @@ class _Run:
                 ledger.best, ledger.waited = loss, 0
                 weights = self.model.state_dict()
                 self.best_weights = {name: value.clone() for name, value in weights.items()}
-                self.on_best(loss)
+                with _unwatched():
+                    self.on_best(loss)
         schedule = self.plan.schedule
         if isinstance(schedule, Plateau) and ledger.waited:
             ledger.falls += ledger.waited % schedule.patience == 0
@@ -294,8 +295,9 @@ class _Run:
             gradient_norm=ledger.gradient_norm,
         )
         try:
-            for show in self.listeners:
-                show(progress)
+            with _unwatched():
+                for show in self.listeners:
+                    show(progress)
         except KeyboardInterrupt:
             self.stop.wanted = True
 
@@ -335,6 +337,11 @@ class _Run:
     def _decides(self) -> dict[str, Any]:
         sizes = {"training batches": len(self.training), "validation batches": len(self.validation)}
         return {**self.plan.decides(), **sizes}
+
+
+def _unwatched() -> AbstractContextManager[None]:
+    """Random numbers drawn inside the ``with`` block are not missing in the training's."""
+    return torch.random.fork_rng(devices=range(torch.cuda.device_count()))
 
 
 def _set_precision(model: nn.Module, plan: Plan) -> None:
