@@ -152,8 +152,8 @@ def _run(asked: Options, out: Path, *, resume: bool, anew: bool, tensorboard: bo
         job = jobs.TASKS[task](options, weights)
         require_writable(out)
         console.print(job.report, highlight=False, soft_wrap=True)
-        if first and not known:
-            _begin(job, options, out, resume=resume, anew=anew)
+        if not known:
+            _begin(job, options, out, first, resume=resume, anew=anew)
         with Live(console, job.unit, job.sample) as live, _warnings_on(console):
             outcome = job.train(
                 folder=out / STATES, resume=resume, tensorboard=tensorboard, on_progress=live.show
@@ -176,8 +176,11 @@ def _with_the_record(asked: Options, path: Path) -> tuple[Options, bool]:
     return asked.or_else(before), True
 
 
-def _begin(job: Job, options: Options, out: Path, *, resume: bool, anew: bool) -> None:
-    """Keep a record of a training that begins; none that could still go on is forgotten."""
+def _begin(job: Job, options: Options, out: Path, first: bool, *, resume: bool, anew: bool) -> None:
+    """Keep a record of a training that begins; none that could still go on is forgotten.
+
+    Every process looks, so that all of them refuse; the `first` one writes.
+    """
     import torch
 
     from sluice import __version__
@@ -185,10 +188,12 @@ def _begin(job: Job, options: Options, out: Path, *, resume: bool, anew: bool) -
     from sluice.sequence.training.checkpoints import Checkpoints
     from sluice.sequence.training.resume import require_ended
 
+    if not anew and not resume:
+        require_ended(out / STATES)
+    if not first:
+        return
     if anew:
         Checkpoints(out / STATES).clear()
-    elif not resume:
-        require_ended(out / STATES)
     versions = {"sluice": __version__, "torch": torch.__version__}
     record = {"options": options.to_json(), "plan": job.plan.decides(), "versions": versions}
     write_whole(out / RECORD, (json.dumps(record, indent=1) + "\n").encode())

@@ -148,6 +148,21 @@ def test_sigterm_ends_after_the_step_at_hand(tmp_path: Path, unbroken: Path) -> 
     assert same(last(tmp_path), last(unbroken))
 
 
+def test_a_second_interrupt_ends_at_once(tmp_path: Path) -> None:
+    """The first is heard after the step; the second comes in the validation that is left."""
+    learner = model()
+
+    def insist(progress: Progress) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        learner.readout.register_forward_pre_hook(lambda *_: os.kill(os.getpid(), signal.SIGINT))
+
+    plan = replace(CHEAP, validations=1)
+    with pytest.raises(KeyboardInterrupt):
+        train(learner, Stream(15), Stream(3), plan, folder=tmp_path, on_progress=insist)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert last(tmp_path)["ledger"]["steps"] == 1
+
+
 def test_seconds_are_counted_on(tmp_path: Path) -> None:
     plan = replace(CHEAP, epochs=None, seconds=100, validations=4)
     first = run(tmp_path, plan, on_progress=stop_at(3), clock=ticking())

@@ -16,7 +16,7 @@ from torch.nn.utils.rnn import pad_sequence
 import sluice
 from sluice.sequence import Plan, Progress, SequenceError, train
 from sluice.sequence.batch import Batch, Loss
-from sluice.sequence.training import Constant
+from sluice.sequence.training import Constant, Plateau
 
 
 class Filter(nn.Module):
@@ -260,3 +260,20 @@ def test_patience_ends_what_no_longer_falls() -> None:
     losses = [progress.validation for progress in told if progress.validated]
     assert outcome.validation == min(losses) == losses[-4]
     assert len(losses) < 25
+
+
+def test_a_plateau_lowers_the_rate() -> None:
+    opposite = batch(6)
+    wrong, told = Given([Batch(opposite.inputs, -opposite.targets)]), list[Progress]()
+    falling = plan(epochs=8, validations=8, schedule=Plateau(decay=0.5, patience=2))
+    train(Filter(), Given([batch(6)]), wrong, falling, on_progress=told.append)
+    losses = [progress.validation for progress in told]
+    assert losses == sorted(losses, key=lambda loss: loss or 0)  # the first is the lowest
+    rates = [0.1, 0.1, 0.1, 0.05, 0.05, 0.025, 0.025, 0.0125]
+    assert [progress.learning_rate for progress in told] == pytest.approx(rates)
+
+
+def test_the_precision_asked_for_is_that_of_the_layers() -> None:
+    model = Filter()
+    train(model, Given([batch(4)]), Given([batch(4)]), plan(epochs=1, precision="bfloat16"))
+    assert model.layers.precision == "bfloat16"
