@@ -244,7 +244,9 @@ def test_ctrl_c_keeps_whole_weights(tunes: Path, tmp_path: Path) -> None:
     rest, _ = process.communicate(timeout=60)
     assert process.returncode == 0
     assert "stopped early" in rest
-    assert [path.name for path in tmp_path.iterdir()] == ["tunes.safetensors"]
+    assert f"To go on: sluice train tunes --out {tmp_path} --resume" in rest
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {"tunes.safetensors", "training.json", "training"}
     assert "embedding.weight" in load_file(tmp_path / "tunes.safetensors")
 
 

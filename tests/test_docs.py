@@ -34,9 +34,13 @@ def test_pages_run(page: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == code.rpartition("# ")[2]
 
 
-def test_the_page_on_kernels_runs() -> None:
-    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "kernels.md").read_text(), re.S)
-    whole = [code for code in blocks if code.startswith("import")]
+@pytest.mark.parametrize("page", ["kernels", "training"])
+def test_pages_whose_blocks_stand_alone_run(
+    page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / f"{page}.md").read_text(), re.S)
+    whole = [code for code in blocks if code.startswith(("import", "from"))]
     assert whole
     for code in whole:
         exec(code, {"__name__": "docs"})

@@ -63,3 +63,13 @@ def test_the_sketches_of_the_page_are_those_made(tmp_path: Path) -> None:
     assert made == {path.name for path in PICTURES.glob("*.svg")}
     for name in made:
         assert (tmp_path / name).read_bytes() == (PICTURES / name).read_bytes()
+
+
+def test_the_search_of_cells_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("optuna")
+    searching = example("cell_search")
+    searching.VARIANTS = dict(list(searching.VARIANTS.items())[3:5])
+    for trials in (1, 2):
+        searching.main(tmp_path, trials=trials, steps=6, updates=4)
+        lines = capsys.readouterr().out.splitlines()
+        assert [line.split()[0] for line in lines[1:]] == ["NOG", "NIAF"]

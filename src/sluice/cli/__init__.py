@@ -59,7 +59,7 @@ def doctor() -> None:
 
 app.command("show")(show.show)
 app.command("sketch")(show.sketch)
-app.add_typer(train.app, name="train")
+app.command("train")(train.train)
 app.command("generate")(generate.generate)
 app.command("compose")(compose.compose_tunes)
 app.command("compare")(compare.compare)

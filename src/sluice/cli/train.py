@@ -1,126 +1,219 @@
-"""The command that trains a model, and what it shows meanwhile."""
+"""The command that trains a model."""
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+import json
+import shlex
+import warnings
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Self
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn
 
-from sluice.cli.told import told_in_one_sentence
+from sluice.cli.told import refuse, told_in_one_sentence
 
 if TYPE_CHECKING:
-    from sluice import sequence
-
-app = typer.Typer(no_args_is_help=True, help="Train a model.")
+    from sluice.cli.jobs import Job, Options
+    from sluice.sequence import Outcome
 
 FOLDER = Path("tunes-out")
 WEIGHTS = "tunes.safetensors"
+RECORD = "training.json"
+STATES = "training"
 
 
 def one_sentence() -> AbstractContextManager[None]:
     """Tell what went wrong on stderr in one sentence, and leave with exit code 2."""
+    from sluice.extras import MissingExtra
     from sluice.sequence import SequenceError
     from sluice.tunes.errors import TuneError
 
-    return told_in_one_sentence(SequenceError, TuneError)
+    return told_in_one_sentence(SequenceError, TuneError, MissingExtra)
 
 
-class _TrainingPrecision(StrEnum):
+class _Precision(StrEnum):
     float32 = "float32"
     bfloat16 = "bfloat16"
 
 
-@app.command("tunes")
-def train_tunes(
-    data: Annotated[
-        list[Path] | None,
-        typer.Option(help="A file or folder of ABC in place of the collections; repeatable."),
+class _Task(StrEnum):
+    tunes = "tunes"
+    text = "text"
+
+
+def train(
+    data: Annotated[str, typer.Argument(help="'tunes', or a file of text.")],
+    task: Annotated[
+        _Task | None, typer.Option(help="What to learn from it; else it tells.")
     ] = None,
-    out: Annotated[Path, typer.Option(help="The folder for the weights.")] = FOLDER,
-    minutes: Annotated[float, typer.Option(help="How long to train.")] = 2.0,
+    abc: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--data",
+            help="Of tunes: a file or folder of ABC in place of the collections; repeatable.",
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The folder for all that is written; else NAME-out.")
+    ] = None,
+    minutes: Annotated[
+        float | None, typer.Option(help="How long to train; 2 if nothing is said.")
+    ] = None,
     epochs: Annotated[
         float | None, typer.Option(help="Train this often over the data instead: repeatable.")
     ] = None,
-    threads: Annotated[
-        int, typer.Option(min=1, help="More than one helps only where nothing else runs.")
-    ] = 1,
-    seed: Annotated[int, typer.Option(min=0, help="Decides first weights and order.")] = 0,
+    steps: Annotated[
+        int | None, typer.Option(help="Or so many updates of the weights: repeatable, too.")
+    ] = None,
+    cell: Annotated[str | None, typer.Option(help="lstm, gru or elman.")] = None,
+    hidden: Annotated[int | None, typer.Option(help="Units of a layer.")] = None,
+    layers: Annotated[int | None, typer.Option(help="How many layers.")] = None,
+    dropout: Annotated[float | None, typer.Option(help="The part that is dropped.")] = None,
+    batch: Annotated[int | None, typer.Option(min=1, help="Sequences of a batch.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Its peak.")] = None,
+    bptt: Annotated[
+        str | None,
+        typer.Option(help="K: an update every K steps; K1,K2: every K1 steps, over the last K2."),
+    ] = None,
     precision: Annotated[
-        _TrainingPrecision, typer.Option(help="What the kernels multiply in; weights are float32.")
-    ] = _TrainingPrecision.float32,
+        _Precision | None, typer.Option(help="What the kernels multiply in; weights are float32.")
+    ] = None,
+    threads: Annotated[
+        int | None,
+        typer.Option(min=1, help="1 if nothing is said; more help only where nothing else runs."),
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Decides first weights and order; else 0.")
+    ] = None,
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="Go on with the training in --out, if there is one."),
+    ] = False,
+    anew: Annotated[
+        bool, typer.Option("--anew", help="Forget an unfinished training in --out.")
+    ] = False,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Write curves for TensorBoard as well.")
+    ] = False,
 ) -> None:
-    """Learn folk tunes; Ctrl-C stops early and keeps the best weights."""
+    """Train a model; Ctrl-C stops early, keeps the best weights, and tells how to go on.
+
+    Under torchrun several processes train it together.
+    """
     with one_sentence():
-        import torch
+        from sluice.cli import jobs
 
-        from sluice.files import require_writable
-        from sluice.tunes import learn
+        asked = jobs.Options(
+            data=data,
+            task=task,
+            abc=tuple(map(str, abc)) if abc else None,
+            cell=cell,
+            hidden=hidden,
+            layers=layers,
+            dropout=dropout,
+            minutes=minutes,
+            epochs=epochs,
+            steps=steps,
+            batch=batch,
+            learning_rate=learning_rate,
+            bptt=bptt,
+            precision=precision,
+            threads=threads,
+            seed=seed,
+        )
+        if resume and anew:
+            refuse("--resume goes on and --anew begins again; give one of them")
+        place = out or (FOLDER if data == "tunes" else Path(f"{Path(data).stem}-out"))
+        _run(asked, place, resume=resume, anew=anew, tensorboard=tensorboard)
 
-        # Threads that share a processor wait for each other at every one of a step's barriers.
-        torch.set_num_threads(threads)
 
-        console, weights = Console(), out / WEIGHTS
-        plan = learn.plan(seconds=None if epochs else 60 * minutes, epochs=epochs, seed=seed)
+def _run(asked: Options, out: Path, *, resume: bool, anew: bool, tensorboard: bool) -> None:
+    import torch
+
+    from sluice.cli import jobs
+    from sluice.cli.live import Live
+    from sluice.files import require_writable
+    from sluice.sequence.training.processes import Group, joined, restarts
+
+    resume = resume or restarts() > 0
+    options, known = _with_the_record(asked, out / RECORD) if resume else (asked, False)
+    options.budget()
+    # Threads that share a processor wait for each other at every one of a step's barriers.
+    torch.set_num_threads(options.threads or 1)
+    task = options.task or jobs.task_of(options.data)
+    weights = out / (WEIGHTS if task == "tunes" else "model.safetensors")
+    with joined():
+        first = Group().rank == 0
+        console = Console(quiet=not first)
+        job = jobs.TASKS[task](options, weights)
         require_writable(out)
-        prepared = learn.prepare(data)
-        console.print(prepared.report(), highlight=False, soft_wrap=True)
-        with _Live(console, weights) as live:
-            outcome = learn.train(
-                prepared, weights, plan, on_progress=live.show, precision=precision
+        console.print(job.report, highlight=False, soft_wrap=True)
+        if not known:
+            _begin(job, options, out, first, resume=resume, anew=anew)
+        with Live(console, job.unit, job.sample) as live, _warnings_on(console):
+            outcome = job.train(
+                folder=out / STATES, resume=resume, tensorboard=tensorboard, on_progress=live.show
             )
-        how = "stopped early" if outcome.ended == "interrupted" else "done"
-        console.print(
-            f"Training {how} after {outcome.seconds:.0f} s and {outcome.tokens:,} tokens. "
-            f"Validation: {outcome.validation:.3f} nats per token. Weights: {weights}",
-            highlight=False,
-            soft_wrap=True,
+        console.print(_told(outcome, job, weights), highlight=False, soft_wrap=True)
+        if outcome.ended == "interrupted":
+            again = shlex.join(["sluice", "train", options.data, "--out", str(out), "--resume"])
+            console.print(f"To go on: {again}", highlight=False, soft_wrap=True)
+
+
+def _with_the_record(asked: Options, path: Path) -> tuple[Options, bool]:
+    """What was asked for, the rest as the record of a training has it, if there is one."""
+    from sluice.cli.jobs import read_options
+
+    before = read_options(path)
+    if before is None:
+        return asked, False
+    if before.data != asked.data:
+        refuse(f"{path} is the record of a training on {before.data}; choose another --out")
+    return asked.or_else(before), True
+
+
+def _begin(job: Job, options: Options, out: Path, first: bool, *, resume: bool, anew: bool) -> None:
+    """Keep a record of a training that begins; none that could still go on is forgotten.
+
+    Every process looks, so that all of them refuse; the `first` one writes.
+    """
+    import torch
+
+    from sluice import __version__
+    from sluice.files import write_whole
+    from sluice.sequence.training.checkpoints import Checkpoints
+    from sluice.sequence.training.resume import require_ended
+
+    if not anew and not resume:
+        require_ended(out / STATES)
+    if not first:
+        return
+    if anew:
+        Checkpoints(out / STATES).clear()
+    versions = {"sluice": __version__, "torch": torch.__version__}
+    record = {"options": options.to_json(), "plan": job.plan.decides(), "versions": versions}
+    write_whole(out / RECORD, (json.dumps(record, indent=1) + "\n").encode())
+
+
+def _told(outcome: Outcome, job: Job, weights: Path) -> str:
+    how = {"interrupted": "stopped early", "patience": "ended, as the loss no longer fell,"}
+    return (
+        f"Training {how.get(outcome.ended, 'done')} after {outcome.seconds:.0f} s and "
+        f"{outcome.tokens:,} tokens. Validation: {outcome.validation:.3f} {job.unit}. "
+        f"Weights: {weights}"
+    )
+
+
+@contextmanager
+def _warnings_on(console: Console) -> Iterator[None]:
+    """Show warnings as sentences inside the ``with`` block."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        warnings.showwarning = lambda message, *_, **__: console.print(
+            f"sluice: {message}", markup=False, highlight=False, soft_wrap=True
         )
-
-
-class _Live:
-    """Training as it goes: a line that moves, and after each validation what the model sings."""
-
-    def __init__(self, console: Console, weights: Path) -> None:
-        self.console, self.weights = console, weights
-        self.bar = Progress(
-            BarColumn(bar_width=24), TextColumn("{task.description}"), console=console
-        )
-        self.task = self.bar.add_task("", total=1.0)
-
-    def __enter__(self) -> Self:
-        self.bar.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.bar.stop()
-
-    def show(self, progress: sequence.Progress) -> None:
-        minutes, seconds = divmod(round(progress.seconds_left), 60)
-        validation = "" if progress.best is None else f" | validation {progress.best:.3f}"
-        self.bar.update(
-            self.task,
-            completed=progress.part,
-            description=f"loss {progress.loss:.3f} nats per token{validation} | "
-            f"{progress.tokens_per_second:,.0f} tokens/s | {minutes}:{seconds:02} left",
-        )
-        if progress.validated:
-            self._sing(progress)
-
-    def _sing(self, progress: sequence.Progress) -> None:
-        from sluice.sequence import Checkpoint, Sampling, generate
-
-        best = Checkpoint.load(self.weights)
-        (ids,) = generate(best.model, seeds=[0], sampling=Sampling(max_length=80))
-        tokens = " ".join(best.vocabulary.decode(ids))
-        self.console.print(
-            f"{progress.seconds:4.0f} s  {progress.validation:.3f}  {tokens}",
-            markup=False,
-            highlight=False,
-            overflow="ellipsis",
-            no_wrap=True,
-        )
+        yield

@@ -81,13 +81,15 @@ def train(
     precision: str = "float32",
     folder: Path | None = None,
     resume: bool = False,
+    tensorboard: bool = False,
 ) -> Outcome:
     """Learn the training tunes and keep the best weights in the file `weights`.
 
     The file is written whole at every new lowest validation loss, and carries the corpus's own
     measures and the training tunes' tokens, so that composing needs nothing else. `precision` is
     what the kernels multiply in, `"float32"` or `"bfloat16"`; the weights are float32 in both.
-    With a `folder`, checkpoints are kept there, and `resume` goes on from the last.
+    With a `folder`, checkpoints (and curves for TensorBoard) are kept there, and `resume` goes on
+    from the last.
 
     Raises:
         ValueError: an unknown precision.
@@ -126,6 +128,7 @@ def train(
         plan,
         folder=folder,
         resume=resume,
+        tensorboard=tensorboard,
         on_progress=on_progress,
         on_best=keep,
     )

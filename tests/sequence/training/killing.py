@@ -1,7 +1,7 @@
 """Run as a program: a training begun again and again, each time killed at a random moment.
 
-python killing.py FOLDER SEED: forks trainings that go on in FOLDER until one of them ends; prints
-how many were killed, and how many of those inside a checkpoint's writing.
+python killing.py FOLDER SEED: forks trainings that go on in FOLDER until one of them ends, and
+leaves that of an unbroken one in FOLDER/unbroken; prints how many were killed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from sluice.sequence import LanguageModel, ModelConfig, Plan, Progress, train
+from sluice.sequence import LanguageModel, ModelConfig, Plan, train
 from sluice.sequence.batch import Batch
 from sluice.sequence.training import Plateau
 
@@ -28,6 +28,7 @@ class Stream:
     """Random walks over eight tokens, cut into chunks whose state is carried."""
 
     chunks: int
+    width: int = 4
     carries: bool = True
 
     def __len__(self) -> int:
@@ -35,8 +36,11 @@ class Stream:
 
     def batches(self, epoch: int, first: int = 0) -> Iterator[Batch]:
         generator = torch.Generator().manual_seed(epoch)
-        walks = torch.randint(1, 3, (12 * self.chunks + 1, 4), generator=generator).cumsum(0) % 8
-        resets = torch.rand((12 * self.chunks, 4), generator=generator) < 0.05
+        walks = (
+            torch.randint(1, 3, (12 * self.chunks + 1, self.width), generator=generator).cumsum(0)
+            % 8
+        )
+        resets = torch.rand((12 * self.chunks, self.width), generator=generator) < 0.05
         for chunk in range(first, self.chunks):
             here = slice(12 * chunk, 12 * chunk + 12)
             yield Batch(
@@ -72,48 +76,59 @@ class Recurrent(LanguageModel):
             self.forward = plain
 
 
-def model() -> Recurrent:
+def model(dropout: float = 0.3) -> Recurrent:
     torch.manual_seed(1)
-    return Recurrent(ModelConfig(11, embedding_size=8, hidden_size=16, num_layers=2, dropout=0.3))
-
-
-def run(folder: Path, report: object = None) -> None:
-    """Go on with the training in `folder`; its last weights and figures are left there."""
-    learner = model()
-    told: list[Progress] = []
-    outcome = train(
-        learner, Stream(15), Stream(3), PLAN, folder=folder, resume=True, on_progress=told.append
+    return Recurrent(
+        ModelConfig(11, embedding_size=8, hidden_size=16, num_layers=2, dropout=dropout)
     )
-    last = {"validation": torch.tensor(outcome.validation, dtype=torch.float64)}
-    if told:
-        last["loss"] = torch.tensor(told[-1].loss, dtype=torch.float64)
-    save_file({**learner.state_dict(), **last}, folder / "end.safetensors")
 
 
-def _killed(folder: Path, after: float) -> bool:
+def run(folder: Path) -> None:
+    """Go on with the training in `folder`; the best weights, which it ends with, are left there."""
+    learner = model()
+    train(learner, Stream(15), Stream(3), PLAN, folder=folder, resume=True)
+    save_file(learner.state_dict(), folder / "end.safetensors")
+
+
+def _killed(folder: Path, after: float, call: str | None = None) -> bool:
+    """Whether a training was killed `after` some seconds, or in its fifth `call` of the system."""
     child = os.fork()
     if child == 0:
+        if call is not None:
+            _kill_at(call)
         run(folder)
         os._exit(0)
-    time.sleep(after)
-    os.kill(child, signal.SIGKILL)
+    if call is None:
+        time.sleep(after)
+        os.kill(child, signal.SIGKILL)
     _, status = os.waitpid(child, 0)
     if os.WIFEXITED(status) and os.WEXITSTATUS(status):
         raise SystemExit("a training failed")
     return os.WIFSIGNALED(status)
 
 
+def _kill_at(call: str) -> None:
+    real, left = getattr(os, call), [5]
+
+    def counted(*arguments: object, **options: object) -> object:
+        left[0] -= 1
+        if left[0] == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return real(*arguments, **options)
+
+    setattr(os, call, counted)
+
+
 def main(folder: Path, seed: int) -> None:
     torch.set_num_threads(1)
-    # What a first step takes long for, compiling the cell's body, is done before the first fork.
-    learner = model()
-    loss, _ = learner.loss(next(Stream(1).batches(0)))
-    loss.total.backward()
-    moments, kills, torn = random.Random(seed), 0, 0
-    while _killed(folder, moments.uniform(0.0, 0.25)):
-        kills += 1
-        torn += bool(list(folder.glob(".last-*")))
-    print(kills, torn)
+    # What is slow but once, such as compiling the cell's bodies, is done before the first fork.
+    run(folder / "unbroken")
+    for call in ("fsync", "replace", "unlink"):
+        assert _killed(folder, 0, call)
+    moments, kills, longest = random.Random(seed), 0, 0.1
+    while _killed(folder, moments.uniform(0.0, longest)):
+        kills, longest = kills + 1, longest * 1.2  # a slow machine gets to the end, too
+    sys.stdout.write(f"{kills}\n")
 
 
 if __name__ == "__main__":

@@ -72,6 +72,15 @@ def test_a_seed_repeats_a_run() -> None:
     assert not torch.equal(first.readout.weight, other.readout.weight)
 
 
+def test_who_watches_changes_nothing() -> None:
+    learner = model(dropout=0.1)
+    train(
+        learner, DATA, FEW, Plan(epochs=1, learning_rate=0.02),
+        on_progress=lambda progress: torch.rand(3), on_best=lambda loss: torch.rand(3),
+    )  # fmt: skip
+    torch.testing.assert_close(weights(learner), weights(trained(epochs=1)[0]), rtol=0, atol=0)
+
+
 def test_a_budget_in_seconds_ends_by_the_clock() -> None:
     ticks = count()
     reports: list[Progress] = []

@@ -39,3 +39,6 @@ class Board:
             self.writer.add_scalar(name, value, progress.step)
         if progress.validated:
             self.writer.flush()
+
+    def close(self) -> None:
+        self.writer.close()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -19,7 +19,6 @@ def where_it_began(model: nn.Module, run: Callable[[], Any], randomness: Tensor)
         run: computes it.
         randomness: torch's random state before it was computed, for the same dropout.
     """
-    damaged = _not_finite((name, p) for name, p in model.named_parameters())
     torch.set_rng_state(randomness)
     try:
         with torch.no_grad(), record(model) as tape:
@@ -29,16 +28,17 @@ def where_it_began(model: nn.Module, run: Callable[[], Any], randomness: Tensor)
         fault = None
     if fault is not None:
         return str(fault)
-    if damaged:
+    damaged = _not_finite(model.named_parameters())
+    if damaged is not None:
         return f"{damaged} already held one"
     return "all values of the recurrent layers are finite, so it begins in the loss or readout"
 
 
-def bad_gradients(model: nn.Module) -> str:
+def in_gradients(model: nn.Module) -> str:
     """A sentence on the gradients that are not finite."""
     found = ((name, p.grad) for name, p in model.named_parameters() if p.grad is not None)
-    return f"the gradient of {_not_finite(found)} is the first that is not finite"
+    return f"first in the gradient of {_not_finite(found)}"
 
 
-def _not_finite(tensors: Any) -> str:
-    return next((name for name, tensor in tensors if not bool(tensor.isfinite().all())), "")
+def _not_finite(tensors: Iterable[tuple[str, Tensor]]) -> str | None:
+    return next((name for name, tensor in tensors if not bool(tensor.isfinite().all())), None)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -73,6 +76,45 @@ class Group:
         if isinstance(wrapped, DistributedDataParallel):
             return wrapped.no_sync()
         return nullcontext()
+
+
+def started_as_one_of_many() -> bool:
+    """Whether torchrun, or something that sets what it sets, has started this process."""
+    return distributed.is_available() and int(os.environ.get("WORLD_SIZE", "1")) > 1
+
+
+def restarts() -> int:
+    """How often torchrun has started this process anew because one of them had died."""
+    return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))
+
+
+@contextmanager
+def joined() -> Iterator[None]:
+    """Join the processes that torchrun has started, if it has, inside the ``with`` block.
+
+    The block's end is then the process's: no interpreter is taken down, as gloo's threads may
+    still hold tensors, and abort (pytorch/pytorch#179291). An error goes its usual way.
+    """
+    if not started_as_one_of_many():
+        yield
+        return
+    from torch.distributed.distributed_c10d import PrefixStore
+    from torch.distributed.rendezvous import rendezvous
+
+    store, rank, size = next(rendezvous("env://"))
+    # The store outlives a restart: without a prefix, the addresses of the dead may be read.
+    distributed.init_process_group(
+        "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo",
+        store=PrefixStore(f"start {restarts()}", store),
+        rank=rank,
+        world_size=size,
+    )
+    yield
+    distributed.barrier()
+    distributed.destroy_process_group()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
 
 
 def _device() -> str:

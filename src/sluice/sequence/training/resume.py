@@ -40,6 +40,16 @@ def found(
     return state
 
 
+def require_ended(folder: Path) -> None:
+    """See that no training in `folder` could still go on.
+
+    Raises:
+        CheckpointError: one could.
+    """
+    content, _ = _read(folder)
+    _require_ended(None if content is None else decoded(content), folder)
+
+
 def _read(folder: Path) -> tuple[bytes | None, str | None]:
     try:
         return Checkpoints(folder).load(), None
@@ -51,7 +61,7 @@ def _require_ended(state: dict[str, Any] | None, folder: Path) -> None:
     if state is not None and state["ledger"]["ended"] is None:
         raise CheckpointError(
             f"{folder} holds a training that stopped after step {state['ledger']['steps']}; "
-            "resume it, or give another folder, or remove its last-*.state to begin anew."
+            "resume it, or take another folder, or begin anew without its last-*.state."
         )
 
 

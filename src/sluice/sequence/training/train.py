@@ -7,7 +7,7 @@ import math
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -110,6 +110,7 @@ class _Run:
         self.updates = Updates(model, plan, self.group)
         self.best_weights: dict[str, Tensor] = {}
         self.saved = 0, 0.0
+        self.at_the_end = ExitStack()
         self.clock, self.started = clock, clock()
 
     def tell(
@@ -141,14 +142,16 @@ class _Run:
         from sluice.sequence.training.board import Board
 
         if self.group.rank == 0:
-            self.listeners.append(Board(self.folder / "tensorboard", self.ledger.steps).show)
+            board = Board(self.folder / "tensorboard", self.ledger.steps)
+            self.listeners.insert(0, board.show)  # on_progress may ask to stop
+            self.at_the_end.callback(board.close)
 
     def to_the_end(self) -> Outcome:
         # Among several processes SIGTERM is how a launcher ends the others when one has died.
         signals = (signal.SIGINT, signal.SIGTERM) if self.group.size == 1 else (signal.SIGINT,)
         self.model.train()
         try:
-            with self.stop.listening(signals):
+            with self.at_the_end, self.stop.listening(signals):
                 ended = self.ledger.ended or self._steps()
         except NotFinite as fault:
             raise self._diverged(fault) from None
@@ -227,7 +230,8 @@ class _Run:
                 ledger.best, ledger.waited = loss, 0
                 weights = self.model.state_dict()
                 self.best_weights = {name: value.clone() for name, value in weights.items()}
-                self.on_best(loss)
+                with _unwatched():
+                    self.on_best(loss)
         schedule = self.plan.schedule
         if isinstance(schedule, Plateau) and ledger.waited:
             ledger.falls += ledger.waited % schedule.patience == 0
@@ -291,8 +295,9 @@ class _Run:
             gradient_norm=ledger.gradient_norm,
         )
         try:
-            for show in self.listeners:
-                show(progress)
+            with _unwatched():
+                for show in self.listeners:
+                    show(progress)
         except KeyboardInterrupt:
             self.stop.wanted = True
 
@@ -332,6 +337,11 @@ class _Run:
     def _decides(self) -> dict[str, Any]:
         sizes = {"training batches": len(self.training), "validation batches": len(self.validation)}
         return {**self.plan.decides(), **sizes}
+
+
+def _unwatched() -> AbstractContextManager[None]:
+    """Random numbers drawn inside the ``with`` block are not missing in the training's."""
+    return torch.random.fork_rng(devices=range(torch.cuda.device_count()))
 
 
 def _set_precision(model: nn.Module, plan: Plan) -> None:

@@ -115,9 +115,7 @@ class Updates:
         gradients = [p.grad for p in self.parameters if p.grad is not None]
         norm = float(get_total_norm(gradients)) * by
         if not math.isfinite(norm):
-            raise NotFinite(
-                f"norm of the gradients became {norm}", faults.bad_gradients(self.model)
-            )
+            raise NotFinite(f"gradients' norm became {norm}", faults.in_gradients(self.model))
         clip = self.plan.clip
         torch._foreach_mul_(gradients, by if clip is None else by * min(1.0, clip / (norm + 1e-6)))
         return norm

@@ -1,0 +1,58 @@
+"""Training shown as it goes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+
+if TYPE_CHECKING:
+    from sluice import sequence
+
+
+class Live:
+    """A line that moves, and after each validation what the best weights so far write.
+
+    `unit` is what the losses are in; `sample` writes something with the best weights.
+    """
+
+    def __init__(self, console: Console, unit: str, sample: Callable[[], str] | None) -> None:
+        self.console, self.unit, self.sample = console, unit, sample
+        self.bar = Progress(
+            BarColumn(bar_width=24), TextColumn("{task.description}"), console=console
+        )
+        self.task = self.bar.add_task("", total=1.0)
+
+    def __enter__(self) -> Self:
+        self.bar.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.bar.stop()
+
+    def show(self, progress: sequence.Progress) -> None:
+        left = "?"
+        if math.isfinite(progress.seconds_left):
+            left = "{}:{:02}".format(*divmod(round(progress.seconds_left), 60))
+        validation = "" if progress.best is None else f" | validation {progress.best:.3f}"
+        self.bar.update(
+            self.task,
+            completed=progress.part,
+            description=f"loss {progress.loss:.3f} {self.unit}{validation} | "
+            f"{progress.tokens_per_second:,.0f} tokens/s | {left} left",
+        )
+        if progress.validated:
+            self._tell(progress)
+
+    def _tell(self, progress: sequence.Progress) -> None:
+        written = "" if self.sample is None else self.sample()
+        self.console.print(
+            f"{progress.seconds:4.0f} s  {progress.validation:.3f}  {written}",
+            markup=False,
+            highlight=False,
+            overflow="ellipsis",
+            no_wrap=True,
+        )

@@ -1,0 +1,175 @@
+"""Settings sought by training with many of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from torch import nn
+
+from sluice.extras import MissingExtra
+from sluice.files import require_writable
+from sluice.sequence.batch import Source
+from sluice.sequence.errors import SequenceError, TrainingDiverged
+from sluice.sequence.training import Plan, Progress, train
+
+if TYPE_CHECKING:
+    import optuna
+
+Propose = Callable[["optuna.Trial"], tuple[nn.Module, Plan]]
+_BROKEN = "broken off"
+
+
+@dataclass(frozen=True)
+class Tried:
+    """One training of a search: its settings, and the lowest validation loss, if it has one."""
+
+    number: int
+    settings: Mapping[str, Any]
+    loss: float | None
+    ended: Literal["whole", "pruned", "diverged"]
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a search has tried, in order, and the best of it."""
+
+    tried: tuple[Tried, ...]
+
+    @property
+    def best(self) -> Tried:
+        """The whole training with the lowest validation loss.
+
+        Raises:
+            SequenceError: none has come to its end.
+        """
+        whole = [one for one in self.tried if one.ended == "whole" and one.loss is not None]
+        if not whole:
+            raise SequenceError("No training of this search has come to its end; try more.")
+        return min(whole, key=lambda one: one.loss or 0.0)
+
+
+def search(
+    propose: Propose,
+    training: Source,
+    validation: Source,
+    *,
+    trials: int,
+    folder: Path | None = None,
+    how: Literal["tpe", "random"] = "tpe",
+    prune: bool = True,
+    seed: int = 0,
+    on_trial: Callable[[Tried], None] = lambda tried: None,
+) -> Found:
+    """Train with settings that Optuna proposes (Akiba et al. 2019), until `trials` have been tried.
+
+    With a `folder` the search is kept in `folder / "search.db"`, and goes on where it was broken
+    off: the training at hand then begins anew, with the same settings. Ctrl-C ends the search
+    with what it has. One process at a time works on a search.
+
+    Args:
+        propose: asks the trial for settings (`trial.suggest_float("learning_rate", 1e-4, 0.1,
+            log=True)`) and makes a model and a plan of them.
+        training, validation: as for `train`.
+        trials: how many settings, those of earlier calls on the same folder included.
+        how: `"tpe"` learns from what was tried (Bergstra et al. 2011); `"random"` does not
+            (Bergstra & Bengio 2012).
+        prune: end what, halfway, has a validation loss above the median of the others'.
+        seed: of the proposals.
+        on_trial: called after each training.
+
+    Raises:
+        MissingExtra: the library `optuna` is not installed.
+        OSError: the folder cannot be written to.
+    """
+    study = _study(folder, how, prune, seed)
+    _go_on(study)
+    while len(found := _found(study).tried) < trials:
+        trial = study.ask()
+        if not _try(study, trial, propose(trial), training, validation):
+            break
+        on_trial(_found(study).tried[len(found)])
+    return _found(study)
+
+
+def _try(
+    study: optuna.Study,
+    trial: optuna.Trial,
+    proposed: tuple[nn.Module, Plan],
+    training: Source,
+    validation: Source,
+) -> bool:
+    """One training; False where somebody has asked to end."""
+    from optuna import TrialPruned
+    from optuna.trial import TrialState
+
+    def report(progress: Progress) -> None:
+        if progress.validated and progress.validation is not None:
+            trial.report(progress.validation, round(1000 * progress.part))
+            if trial.should_prune():
+                raise TrialPruned
+
+    model, plan = proposed
+    try:
+        outcome = train(model, training, validation, plan, on_progress=report)
+    except TrialPruned:
+        study.tell(trial, state=TrialState.PRUNED)
+    except TrainingDiverged:
+        study.tell(trial, state=TrialState.FAIL)
+    else:
+        if outcome.ended == "interrupted":
+            _break_off(study, trial.number)
+            return False
+        study.tell(trial, outcome.validation)
+    return True
+
+
+def _study(folder: Path | None, how: str, prune: bool, seed: int) -> optuna.Study:
+    try:
+        import optuna
+    except ImportError:
+        raise MissingExtra("optuna", "search") from None
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    storage = None
+    if folder is not None:
+        require_writable(folder)
+        storage = f"sqlite:///{folder / 'search.db'}"
+    pruner = optuna.pruners.MedianPruner() if prune else optuna.pruners.NopPruner()
+    study = optuna.create_study(
+        storage=storage, study_name="search", pruner=pruner, load_if_exists=True
+    )
+    # A seed alone would propose, after a break, what was tried before it.
+    kinds = {"tpe": optuna.samplers.TPESampler, "random": optuna.samplers.RandomSampler}
+    study.sampler = kinds[how](seed=seed + 1000 * len(study.trials))
+    return study
+
+
+def _go_on(study: optuna.Study) -> None:
+    """What a killed process was training is broken off, and its settings are next."""
+    from optuna.trial import TrialState
+
+    for trial in study.get_trials(states=(TrialState.RUNNING,)):
+        _break_off(study, trial.number)
+
+
+def _break_off(study: optuna.Study, number: int) -> None:
+    from optuna.trial import TrialState
+
+    study.set_user_attr(_BROKEN, [*study.user_attrs.get(_BROKEN, []), number])
+    study.enqueue_trial(study.trials[number].params)
+    study.tell(number, state=TrialState.FAIL)
+
+
+def _found(study: optuna.Study) -> Found:
+    ends: dict[str, Literal["whole", "pruned", "diverged"]]
+    ends = {"COMPLETE": "whole", "PRUNED": "pruned", "FAIL": "diverged"}
+    broken = study.user_attrs.get(_BROKEN, [])
+    return Found(
+        tuple(
+            Tried(trial.number, trial.params, trial.value, ends[trial.state.name])
+            for trial in study.trials
+            if trial.state.name in ends and trial.number not in broken
+        )
+    )

@@ -1,0 +1,179 @@
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from typer.testing import CliRunner, Result
+
+from sluice.cli import app
+from sluice.sequence import Checkpoint
+from sluice.sequence.training.checkpoints import Checkpoints
+
+SMALL = ("--hidden", 8, "--layers", 1, "--batch", 4)
+
+
+@pytest.fixture
+def poem(tmp_path: Path) -> Path:
+    path = tmp_path / "poem.txt"
+    path.write_text("\n".join("the cat sat on the mat"[: 9 + number % 12] for number in range(30)))
+    return path
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(app, ["train", *map(str, arguments)])
+
+
+def trained(*arguments: object) -> str:
+    result = run(*arguments)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def refused(*arguments: object) -> str:
+    result = run(*arguments)
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1), result.output
+    assert result.stderr.startswith("sluice: ")
+    return result.stderr
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return load_file(folder / "model.safetensors")
+
+
+def test_a_text_is_learnt_with_the_options_asked_for(poem: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    told = trained(
+        poem, *SMALL, "--out", out, "--epochs", 3, "--cell", "gru", "--dropout", 0,
+        "--learning-rate", 0.02, "--bptt", "4,8", "--precision", "bfloat16", "--seed", 3,
+    )  # fmt: skip
+    assert "30 lines" in told and "nats per character" in told
+    model = Checkpoint.load(out / "model.safetensors").model
+    config = model.config
+    assert (config.cell, config.hidden_size, config.num_layers, config.dropout) == ("gru", 8, 1, 0)
+    record = json.loads((out / "training.json").read_text())
+    assert record["plan"]["bptt"] == [4, 8]
+    assert record["plan"]["precision"] == record["options"]["precision"] == "bfloat16"
+    assert record["plan"]["learning_rate"] == 0.02
+    assert record["options"]["seed"] == 3
+    assert record["versions"]["torch"] == torch.__version__
+
+
+def test_steps_are_a_budget_too(poem: Path, tmp_path: Path) -> None:
+    trained(poem, *SMALL, "--out", tmp_path / "out", "--steps", 5)
+    (newest, *_) = Checkpoints(tmp_path / "out" / "training").files()
+    assert newest.name == f"last-{5:012}.state"
+
+
+def test_an_unfinished_training_goes_on_or_is_forgotten_when_told_to(
+    poem: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, out = tmp_path / "whole", tmp_path / "out"
+    asked = (*SMALL, "--epochs", 2, "--seed", 5)
+    trained(poem, *asked, "--out", whole)
+    from sluice.cli.live import Live
+
+    def interrupt(self: Live, progress: object) -> None:
+        if progress.step == 6:  # type: ignore[attr-defined]
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Live, "show", interrupt)
+        told = trained(poem, *asked, "--out", out)
+    assert "stopped early" in told
+    assert f"To go on: sluice train {poem} --out {out} --resume" in told
+    record = (out / "training.json").read_bytes()
+    assert "stopped after step 6" in refused(poem, *asked, "--out", out)
+    assert "had learning_rate = 0.004, but now it is 0.5" in refused(
+        poem, "--out", out, "--resume", "--learning-rate", 0.5
+    )
+    assert "is the record of a training on" in refused(tmp_path / "other", "--out", out, "--resume")
+    assert (out / "training.json").read_bytes() == record
+    trained(poem, "--out", out, "--resume")
+    torch.testing.assert_close(weights(out), weights(whole), rtol=0, atol=0)
+    with monkeypatch.context() as patch:
+        patch.setattr(Live, "show", interrupt)
+        trained(poem, *asked, "--out", out)
+    trained(poem, *SMALL, "--epochs", 1, "--out", out, "--anew")
+    assert json.loads((out / "training.json").read_text())["plan"]["epochs"] == 1
+
+
+def test_a_damaged_checkpoint_is_told_in_one_line(poem: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    trained(poem, *SMALL, "--out", out, "--steps", 4)
+    states = Checkpoints(out / "training")
+    (newest,) = states.files()
+    newest.with_name("last-000000000009.state").write_bytes(newest.read_bytes()[:-9])
+    told = trained(poem, "--out", out, "--resume")
+    assert "sluice: " in told and "is damaged; going on from an older" in " ".join(told.split())
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--minutes", 1, "--epochs", 1), "one of the three"),
+        (("--bptt", "a"), "--bptt is a number of steps, or two"),
+        (("--bptt", "5,2"), "1 <= k1 <= k2"),
+        (("--cell", "hopfield"), "The cell is one of lstm, gru, elman"),
+        (("--resume", "--anew"), "give one of them"),
+        (("--steps", 0), "steps is at least 1"),
+        (("--hidden", 0), "hidden_size is a whole number"),
+    ],
+)
+def test_options_that_cannot_be(
+    options: tuple[object, ...], said: str, poem: Path, tmp_path: Path
+) -> None:
+    assert said in refused(poem, "--out", tmp_path / "out", *options)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "said"), [(None, "No such file"), (b"\xff\xfe\x00", "no text"), (b"one", "1 lines")]
+)
+def test_data_that_cannot_be_read(content: bytes | None, said: str, tmp_path: Path) -> None:
+    data = tmp_path / "data.txt"
+    if content is not None:
+        data.write_bytes(content)
+    assert said in refused(data, "--out", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_curves_without_tensorboard(
+    poem: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    result = run(poem, "--out", tmp_path / "out", "--steps", 2, "--tensorboard")
+    assert result.exit_code == 2
+    assert "pip install 'sluice-rnn[tensorboard]'" in result.stderr
+
+
+@pytest.mark.skipif(not torch.distributed.is_available(), reason="torch without distributed")
+def test_two_processes_train_as_one(poem: Path, tmp_path: Path) -> None:
+    asked = [*SMALL, "--steps", 6, "--dropout", 0]
+    trained(poem, *asked, "--out", tmp_path / "one")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    command = [sys.executable, "-m", "sluice", "train", poem, *asked, "--out", tmp_path / "two"]
+    around = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    started = [
+        subprocess.Popen(
+            [str(word) for word in command],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, **around, "RANK": rank, "GLOO_SOCKET_IFNAME": "lo"},
+        )
+        for rank in "01"
+    ]
+    told = [process.communicate(timeout=120) for process in started]
+    assert [process.returncode for process in started] == [0, 0], told
+    assert "Training done" in told[0][0]
+    assert told[1][0] == ""
+    torch.testing.assert_close(
+        weights(tmp_path / "two"), weights(tmp_path / "one"), rtol=1e-3, atol=1e-4
+    )

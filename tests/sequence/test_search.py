@@ -1,0 +1,109 @@
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from sequence.training.test_update import Filter, Given, batch, plan
+from sluice.extras import MissingExtra
+from sluice.sequence import SequenceError
+from sluice.sequence.search import Found, Tried, search
+
+pytest.importorskip("optuna")
+ONE = Given([batch(5)])
+
+
+def propose(trial: Any) -> tuple[nn.Module, Any]:
+    rate = trial.suggest_float("rate", 1e-4, 1.0, log=True)
+    return Filter(), plan(epochs=8, learning_rate=rate, validations=4)
+
+
+def settings(found: Found) -> list[float]:
+    return [one.settings["rate"] for one in found.tried]
+
+
+def test_the_best_of_the_settings_is_what_training_with_them_gives(tmp_path: Path) -> None:
+    told: list[Tried] = []
+    found = search(propose, ONE, ONE, trials=6, how="random", prune=False, on_trial=told.append)
+    assert list(found.tried) == told
+    assert len(set(settings(found))) == 6
+    losses = [one.loss for one in found.tried]
+    assert found.best.loss == min(loss for loss in losses if loss is not None)
+    from sluice.sequence import train
+
+    again = train(
+        Filter(), ONE, ONE,
+        plan(epochs=8, learning_rate=found.best.settings["rate"], validations=4),
+    )  # fmt: skip
+    assert again.validation == pytest.approx(found.best.loss)
+
+
+def test_a_search_goes_on_where_it_was_broken_off(tmp_path: Path) -> None:
+    def stop(trial: Any) -> tuple[nn.Module, Any]:
+        if trial.number == 3:
+            propose(trial)
+            raise SystemExit  # as a killed process: the trial stays as it is
+        return propose(trial)
+
+    with pytest.raises(SystemExit):
+        search(stop, ONE, ONE, trials=6, folder=tmp_path, how="random", prune=False)
+    import optuna
+
+    study = optuna.load_study(study_name="search", storage=f"sqlite:///{tmp_path / 'search.db'}")
+    broken = study.trials[3].params["rate"]
+    found = search(propose, ONE, ONE, trials=6, folder=tmp_path, how="random", prune=False)
+    assert len(found.tried) == len(set(settings(found))) == 6
+    assert settings(found)[3] == broken
+    assert search(propose, ONE, ONE, trials=6, folder=tmp_path) == found
+
+
+def test_an_interrupt_ends_the_search_with_what_it_has(tmp_path: Path) -> None:
+    def ask(trial: Any) -> tuple[nn.Module, Any]:
+        model, chosen = propose(trial)
+        if trial.number == 2:
+
+            def interrupt(*_: object) -> None:
+                asking.remove()
+                os.kill(os.getpid(), signal.SIGINT)
+
+            asking = model.readout.register_forward_hook(interrupt)
+        return model, chosen
+
+    found = search(ask, ONE, ONE, trials=5, folder=tmp_path, prune=False)
+    assert len(found.tried) == 2
+    assert len(search(propose, ONE, ONE, trials=5, folder=tmp_path, prune=False).tried) == 5
+
+
+def test_the_hopeless_are_pruned_and_the_diverged_counted() -> None:
+    def worsens(trial: Any) -> tuple[nn.Module, Any]:
+        model, chosen = propose(trial)
+        if trial.number >= 5:  # the median of five is known by then
+            model.readout.bias.data.fill_(torch.nan if trial.number == 6 else 50.0)
+            chosen = plan(epochs=8, learning_rate=1e-6, validations=4)
+        return model, chosen
+
+    found = search(worsens, ONE, ONE, trials=7, how="random")
+    assert [one.ended for one in found.tried[5:]] == ["pruned", "diverged"]
+    assert found.tried[6].loss is None
+    assert found.best.number < 5
+
+
+def test_nothing_whole_has_no_best() -> None:
+    def broken(trial: Any) -> tuple[nn.Module, Any]:
+        model, chosen = propose(trial)
+        model.readout.bias.data.fill_(torch.nan)
+        return model, chosen
+
+    found = search(broken, ONE, ONE, trials=2)
+    with pytest.raises(SequenceError, match="No training of this search"):
+        _ = found.best
+
+
+def test_without_optuna(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    with pytest.raises(MissingExtra, match=r"sluice-rnn\[search\]"):
+        search(propose, ONE, ONE, trials=1)

@@ -1,0 +1,56 @@
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from sequence.training.working import TRAININGS, run
+
+HERE = Path(__file__).parent
+
+
+@pytest.fixture(scope="module")
+def together(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two processes that torchrun has started, one of which is killed on its way."""
+    folder = tmp_path_factory.mktemp("together")
+    launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    done = subprocess.run(
+        [sys.executable, *launch, "--max-restarts=1", HERE / "working.py", folder],
+        capture_output=True,
+        text=True,
+        env={
+            **os.environ,
+            "OMP_NUM_THREADS": "1",
+            "GLOO_SOCKET_IFNAME": "lo",
+            "PYTHONPATH": str(HERE.parents[1]),
+        },
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "failed (exitcode: -9) local_rank: 1" in done.stderr
+    return folder
+
+
+def told(folder: Path, name: str) -> dict[int, list[float]]:
+    """The figures of each step; of one that was made again, those told last."""
+    lines = (folder / f"{name}.jsonl").read_text().splitlines()
+    return {step: figures for step, *figures in map(json.loads, lines)}
+
+
+@pytest.mark.skipif(not torch.distributed.is_available(), reason="torch without distributed")
+@pytest.mark.parametrize("name", TRAININGS)
+def test_two_processes_are_as_one_though_one_is_killed(
+    name: str, together: Path, tmp_path: Path
+) -> None:
+    run(name, tmp_path)
+    ours, expected = told(together, name), told(tmp_path, name)
+    assert ours.keys() == expected.keys()
+    for step, figures in expected.items():
+        assert ours[step] == pytest.approx(figures, abs=1e-5)
+    weights, alone = (load_file(f / name / "best.safetensors") for f in (together, tmp_path))
+    torch.testing.assert_close(weights, alone, rtol=1e-3, atol=1e-4)

@@ -1,0 +1,247 @@
+import errno
+import os
+import resource
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from sequence.training.killing import PLAN, Stream, model
+from sluice.sequence import CheckpointError, Outcome, Plan, Progress, train
+from sluice.sequence.training import Constant
+from sluice.sequence.training.checkpoints import Checkpoints, decoded
+
+CHEAP = replace(PLAN, epochs=1, save_steps=2)
+
+
+def run(folder: Path, plan: Plan = CHEAP, resume: bool = True, **more: Any) -> Outcome:
+    return train(model(), Stream(15), Stream(3), plan, folder=folder, resume=resume, **more)
+
+
+def last(folder: Path) -> dict[str, Any]:
+    """All that the newest checkpoint holds but the seconds, as plain values."""
+    content = Checkpoints(folder).load()
+    assert content is not None
+    state = decoded(content)
+    del state["ledger"]["seconds"]
+    return state
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two trees of tensors and plain values are equal bit for bit."""
+    if isinstance(one, torch.Tensor):
+        return one.dtype == other.dtype and torch.equal(one, other)
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
+    if isinstance(one, list | tuple):
+        return len(one) == len(other) and all(map(same, one, other))
+    return bool(one == other)
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("unbroken")
+    run(folder)
+    return folder
+
+
+def test_killed_at_any_moment_the_result_is_that_of_an_unbroken_run(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, Path(__file__).parent / "killing.py", tmp_path, "0"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) >= 3
+    assert same(last(tmp_path), last(tmp_path / "unbroken"))
+    for name in ("end", "best"):
+        weights = load_file(tmp_path / f"{name}.safetensors")
+        assert same(weights, load_file(tmp_path / "unbroken" / f"{name}.safetensors"))
+    left = {"unbroken", "end.safetensors", "best.safetensors"}
+    states = {path.name for path in Checkpoints(tmp_path).files()}
+    assert len(states) == 2
+    assert {path.name for path in tmp_path.iterdir()} == left | states
+
+
+class Full:
+    """A file system that is full from the n-th flush of a file on."""
+
+    def __init__(self, after: int) -> None:
+        self.left = after
+
+    def __call__(self, handle: int) -> None:
+        self.left -= 1
+        if self.left < 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@pytest.mark.parametrize("after", [0, 1, 5, 12])
+def test_a_full_disk_leaves_what_was_whole(
+    after: int, tmp_path: Path, unbroken: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", Full(after))
+        with pytest.raises(OSError, match="No space left"):
+            run(tmp_path)
+    assert not list(tmp_path.glob(".*"))
+    run(tmp_path)
+    assert same(last(tmp_path), last(unbroken))
+
+
+def test_a_file_that_may_not_grow_leaves_what_was_whole(tmp_path: Path, unbroken: Path) -> None:
+    """The system itself refuses: best.safetensors fits, a checkpoint does not."""
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    run(tmp_path, on_progress=stop_at(5))
+    kept = last(tmp_path)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, limit[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            run(tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+        signal.signal(signal.SIGXFSZ, before)
+    assert same(last(tmp_path), kept)
+    run(tmp_path)
+    assert same(last(tmp_path), last(unbroken))
+
+
+def stop_at(step: int) -> Callable[[Progress], None]:
+    def interrupt(progress: Progress) -> None:
+        if progress.step == step:
+            raise KeyboardInterrupt
+
+    return interrupt
+
+
+@pytest.mark.parametrize("step", [1, 2, 9])
+def test_an_interrupted_run_goes_on_where_it_stopped(
+    step: int, tmp_path: Path, unbroken: Path
+) -> None:
+    stopped = run(tmp_path, on_progress=stop_at(step))
+    assert (stopped.ended, stopped.steps) == ("interrupted", step)
+    told: list[Progress] = []
+    assert run(tmp_path, on_progress=told.append).ended == "budget"
+    assert told[0].step == step + 1
+    assert same(last(tmp_path), last(unbroken))
+
+
+def test_sigterm_ends_after_the_step_at_hand(tmp_path: Path, unbroken: Path) -> None:
+    def ask(progress: Progress) -> None:
+        if progress.step == 4:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    assert run(tmp_path, on_progress=ask).steps == 4
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    run(tmp_path)
+    assert same(last(tmp_path), last(unbroken))
+
+
+def test_a_second_interrupt_ends_at_once(tmp_path: Path) -> None:
+    """The first is heard after the step; the second comes in the validation that is left."""
+    learner = model()
+
+    def insist(progress: Progress) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        learner.readout.register_forward_pre_hook(lambda *_: os.kill(os.getpid(), signal.SIGINT))
+
+    plan = replace(CHEAP, validations=1)
+    with pytest.raises(KeyboardInterrupt):
+        train(learner, Stream(15), Stream(3), plan, folder=tmp_path, on_progress=insist)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert last(tmp_path)["ledger"]["steps"] == 1
+
+
+def test_seconds_are_counted_on(tmp_path: Path) -> None:
+    plan = replace(CHEAP, epochs=None, seconds=100, validations=4)
+    first = run(tmp_path, plan, on_progress=stop_at(3), clock=ticking())
+    assert 0 < first.seconds < 50
+    told: list[Progress] = []
+    second = run(tmp_path, plan, on_progress=told.append, clock=ticking())
+    assert told[0].seconds > first.seconds
+    assert second.ended == "budget"
+    assert second.seconds == pytest.approx(100, abs=5)
+    assert all(early.seconds < late.seconds for early, late in pairwise(told))
+
+
+def ticking() -> Callable[[], float]:
+    ticks = iter(range(1000))
+    return lambda: 2.0 * next(ticks)
+
+
+def test_a_damaged_checkpoint_gives_way_to_the_older(tmp_path: Path, unbroken: Path) -> None:
+    run(tmp_path, on_progress=stop_at(9))
+    newest, older = Checkpoints(tmp_path).files()
+    newest.write_bytes(newest.read_bytes()[:-1])
+    told: list[Progress] = []
+    with pytest.warns(UserWarning, match=f"{newest.name} is damaged; going on from an older"):
+        run(tmp_path, on_progress=told.append)
+    assert told[0].step == int(older.stem.removeprefix("last-")) + 1 < 10
+    assert same(last(tmp_path), last(unbroken))
+
+
+def test_two_damaged_checkpoints_are_not_taken_for_none(tmp_path: Path) -> None:
+    run(tmp_path, on_progress=stop_at(9))
+    for path in Checkpoints(tmp_path).files():
+        content = bytearray(path.read_bytes())
+        content[len(content) // 2] ^= 1
+        path.write_bytes(content)
+    with (
+        pytest.warns(UserWarning, match="is damaged"),
+        pytest.raises(CheckpointError, match=r"No checkpoint in .* is whole"),
+    ):
+        run(tmp_path)
+
+
+def test_an_ended_run_does_nothing_more_and_gives_its_best(unbroken: Path) -> None:
+    learner, told = model(), list[Progress]()
+    outcome = train(
+        learner, Stream(15), Stream(3), CHEAP, folder=unbroken, resume=True, on_progress=told.append
+    )
+    assert (outcome.ended, told) == ("budget", [])
+    assert same(learner.state_dict(), load_file(unbroken / "best.safetensors"))
+
+
+def test_what_does_not_go_on_begins_anew_only_after_an_end(tmp_path: Path, unbroken: Path) -> None:
+    run(tmp_path, on_progress=stop_at(3))
+    before = last(tmp_path)
+    with pytest.raises(CheckpointError, match=r"stopped after step 3; resume it"):
+        run(tmp_path, resume=False)
+    assert same(last(tmp_path), before)
+    run(tmp_path)
+    run(tmp_path, resume=False)
+    assert same(last(tmp_path), last(unbroken))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"learning_rate": 0.03}, "had learning_rate = 0.02, but now it is 0.03"),
+        ({"schedule": Constant()}, "had schedule = "),
+        ({"bptt": 5}, r"had bptt = \[5, 9\], but now it is \[5, 5\]"),
+    ],
+)
+def test_another_plan_is_refused(change: dict[str, Any], said: str, unbroken: Path) -> None:
+    with pytest.raises(CheckpointError, match=said):
+        run(unbroken, replace(CHEAP, **change))
+    assert run(unbroken, replace(CHEAP, save_steps=5)).ended == "budget"
+
+
+def test_another_model_or_other_data_are_refused(unbroken: Path) -> None:
+    with pytest.raises(CheckpointError, match="had training batches = 15, but now it is 14"):
+        train(model(), Stream(14), Stream(3), CHEAP, folder=unbroken, resume=True)
+    other = model()
+    other.extra = torch.nn.Linear(2, 3)
+    with pytest.raises(CheckpointError, match=r"extra.bias has the shape none there, and \[3\]"):
+        train(other, Stream(15), Stream(3), CHEAP, folder=unbroken, resume=True)
