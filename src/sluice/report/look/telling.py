@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from sluice.insight.linear import rows_of
-from sluice.insight.probes import Match, Probe, correlated_units, matching_places, probe, units_on
+from sluice.insight.matching import Match, matching_places, units_on
+from sluice.insight.probes import Probe, correlated_units, probe
 from sluice.report.look.given import Given
 from sluice.report.look.reading import Survey
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict
+from collections.abc import Iterator
 from typing import Any
 
 from sluice.equations.graph import Graph
 from sluice.render.latex import equations
-from sluice.render.picture import THEMES, PictureError, encoded
+from sluice.render.picture import PictureError, encoded
 from sluice.render.sketch import sketch
+from sluice.render.theme import THEMES, Theme
 from sluice.render.typeset import typeset
 
 
@@ -33,9 +34,15 @@ def symbols(graph: Graph) -> dict[str, str]:
 def colours() -> dict[str, str]:
     """Declarations of the sketch's colours, for each theme."""
     return {
-        name: "".join(f"--sketch-{part}:{colour};" for part, colour in asdict(theme).items())
+        name: "".join(f"--sketch-{part}:{colour};" for part, colour in _fills(theme))
         for name, theme in THEMES.items()
     }
+
+
+def _fills(theme: Theme) -> Iterator[tuple[str, str]]:
+    """The parts of a sketch by name, with their colours."""
+    for part in ("page", "ink", "grid", "layer", "pointwise", "body"):
+        yield part, getattr(theme, part)
 
 
 def _inline(svg: bytes, prefix: str) -> str:
@@ -47,6 +54,6 @@ def _inline(svg: bytes, prefix: str) -> str:
     text = re.sub(r'\bid="', f'id="{prefix}-', text)
     text = re.sub(r'href="#', f'href="#{prefix}-', text)
     text = re.sub(r"url\(#", f"url(#{prefix}-", text)
-    for part, colour in asdict(THEMES["light"]).items():
+    for part, colour in _fills(THEMES["light"]):
         text = text.replace(colour, f"var(--sketch-{part})")
     return re.sub(r">\s+<", "><", text)
