@@ -13,7 +13,6 @@ from sluice.insight.plots.style import (
     Style,
     dress,
     figure,
-    legend,
     strokes,
     styled,
     whole_numbers,
@@ -35,7 +34,9 @@ def comparison(found: Comparison, style: str) -> Figure:
     look = styled(style)
     drawn = figure(look, 7.6, 6.2)
     grid = drawn.add_gridspec(2, 2, height_ratios=(1.15, 1))
-    _by_lag(drawn.add_subplot(grid[0, :]), found, look)
+    above = drawn.add_subplot(grid[0, :])
+    _by_lag(above, found, look)
+    _name_cells(drawn, above, look)
     lag = found.telling_lag()
     left = drawn.add_subplot(grid[1, 0])
     right = drawn.add_subplot(grid[1, 1], sharey=left)
@@ -75,7 +76,7 @@ def gradients(found: Comparison, style: str) -> Figure:
     drawn, rows = _panels(look, 2, len(lags))
     for row, when in zip(rows, ("before", "after"), strict=True):
         for axes, lag in zip(row, lags, strict=True):
-            _flows(axes, found, look, lag, when, f"lag {lag}, {when} training", legend_too=False)
+            _flows(axes, found, look, lag, when, f"lag {lag}, {when} training")
             if axes is not row[0]:
                 axes.set_ylabel("")
     for row in rows:
@@ -108,7 +109,6 @@ def _by_lag(axes: Axes, found: Comparison, look: Style) -> None:
             va="center",
         )
     axes.set_ylim(min(-0.05, task.chance_score - 0.25), 1.05)
-    legend(axes, look, loc="lower left")
 
 
 def _flows(
@@ -118,7 +118,6 @@ def _flows(
     lag: int,
     when: str,
     title: str,
-    legend_too: bool = True,
 ) -> None:
     dress(axes, look, "step", "‖∂L/∂s‖, last step = 1", title)
     for cell, stroke in _cells(found, look):
@@ -130,8 +129,6 @@ def _flows(
     axes.minorticks_off()
     axes.margins(x=0.02)
     whole_numbers(axes.xaxis)
-    if legend_too and when == "before":
-        legend(axes, look, loc="lower right")
 
 
 def _cut(axes: Axes) -> None:
