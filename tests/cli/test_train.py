@@ -118,7 +118,7 @@ def test_a_damaged_checkpoint_is_told_in_one_line(poem: Path, tmp_path: Path) ->
         (("--minutes", 1, "--epochs", 1), "one of the three"),
         (("--bptt", "a"), "--bptt is a number of steps, or two"),
         (("--bptt", "5,2"), "1 <= k1 <= k2"),
-        (("--cell", "hopfield"), "The cell is one of lstm, gru, elman"),
+        (("--cell", "hopfield"), "The cell is one of cifg"),
         (("--resume", "--anew"), "give one of them"),
         (("--steps", 0), "steps is at least 1"),
         (("--hidden", 0), "hidden_size is a whole number"),

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from sluice.cli.told import refuse
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from sluice.sequence import Outcome, Plan, Progress
 
 
@@ -19,8 +21,17 @@ class Options:
     """What a training was asked for on the command line; None is what was left open."""
 
     data: str
-    task: str | None = None
     abc: tuple[str, ...] | None = None
+    kind: str | None = None
+    unit: str | None = None
+    target: tuple[str, ...] | None = None
+    inputs: tuple[str, ...] | None = None
+    id: str | None = None
+    time: str | None = None
+    label: str | None = None
+    horizon: int | None = None
+    period: int | None = None
+    chunk: int | None = None
     cell: str | None = None
     hidden: int | None = None
     layers: int | None = None
@@ -97,6 +108,7 @@ class Job:
         unit: what the losses are in.
         train: does it, and writes the best weights.
         sample: writes something with them, after each validation.
+        figures: a table of what the trained model is worth, beside naive ones.
     """
 
     report: str
@@ -104,6 +116,7 @@ class Job:
     unit: str
     train: Training
     sample: Callable[[], str] | None = None
+    figures: Callable[[], Table] | None = None
 
 
 def tunes(options: Options, weights: Path) -> Job:
@@ -128,51 +141,61 @@ def tunes(options: Options, weights: Path) -> Job:
         precision = options.precision or "float32"
         return learn.train(prepared, weights, plan, shape=shape, precision=precision, **around)
 
-    return Job(prepared.report(), plan, "nats per token", train, lambda: _written(weights, " "))
+    return Job(prepared.report(), plan, "nats per token", train, lambda: _written(weights))
 
 
-def text(options: Options, weights: Path) -> Job:
-    """The characters of a text file, line after line; one line in ten is for validation."""
-    import torch
-
+def general(options: Options, weights: Path) -> Job:
+    """Whatever `sluice.sequence.load` reads: text, ABC, MIDI, piano rolls, tables."""
     from sluice import sequence
-    from sluice.sequence.batches import Bucketed
 
-    lines = _lines(Path(options.data))
-    vocabulary = sequence.Vocabulary.of(lines)
+    plan = options.plan()
+    with sequence.reading_bar() as show:
+        data = sequence.load(options.data, **_reading(options, show))
     asked: dict[str, Any] = {
         "cell": options.cell,
         "hidden_size": options.hidden,
         "num_layers": options.layers,
         "dropout": options.dropout,
+        "batch_size": options.batch,
+        "chunk": options.chunk,
+        "horizon": options.horizon,
+        "period": options.period,
     }
-    shape = {name: value for name, value in asked.items() if value is not None}
-    plan = options.plan()
-    torch.manual_seed(plan.seed)
-    model = sequence.LanguageModel(sequence.ModelConfig(len(vocabulary), **shape))
-    ids = [vocabulary.encode(line) for line in lines]
-    held = ids[9::10] or ids[-1:]
-    kept = [line for place, line in enumerate(ids) if place % 10 != 9] if len(ids) > 9 else ids[:-1]
+    given = {name: value for name, value in asked.items() if value is not None}
+    made = sequence.lesson(data, seed=plan.seed, **given)
 
     def keep(loss: float) -> None:
-        sequence.Checkpoint(model, vocabulary, {"validation": loss}).save(weights)
+        replace(made.checkpoint, figures={"validation": loss}).save(weights)
 
     def train(**around: Any) -> Outcome:
-        training = Bucketed(kept, options.batch or 32, plan.seed)
-        return sequence.train(model, training, Bucketed(held, 64, 0), plan, on_best=keep, **around)
+        return sequence.train(
+            made.model, made.training, made.validation, plan, on_best=keep, **around
+        )
 
-    report = f"{options.data}: {len(ids)} lines, {sum(map(len, ids)):,} characters, " + (
-        f"{len(vocabulary.tokens)} different; {len(held)} lines for validation."
-    )
-    return Job(report, plan, "nats per character", train, lambda: _written(weights, ""))
-
-
-TASKS: dict[str, Callable[[Options, Path], Job]] = {"tunes": tunes, "text": text}
+    writes = isinstance(made.model, sequence.LanguageModel)
+    sample = (lambda: _written(weights)) if writes else None
+    report = f"{data.report()}\n{made.report}"
+    return Job(report, plan, made.unit, train, sample, lambda: made.figures().table())
 
 
-def task_of(data: str) -> str:
-    """The task that data asks for."""
-    return "tunes" if data == "tunes" else "text"
+def job_of(options: Options, weights: Path) -> Job:
+    """What the data asks for."""
+    return tunes(options, weights) if options.data == "tunes" else general(options, weights)
+
+
+def _reading(options: Options, show: Callable[..., None]) -> dict[str, Any]:
+    """The options of reading that were given, under `load`'s names."""
+    asked = {
+        "kind": options.kind,
+        "unit": options.unit,
+        "target": list(options.target) if options.target else None,
+        "inputs": list(options.inputs) if options.inputs else None,
+        "id": options.id,
+        "time": options.time,
+        "label": options.label,
+    }
+    given = {name: value for name, value in asked.items() if value is not None}
+    return {**given, "on_reading": show}
 
 
 def read_options(path: Path) -> Options | None:
@@ -183,16 +206,6 @@ def read_options(path: Path) -> Options | None:
         return Options.from_json(json.loads(path.read_text())["options"])
     except (ValueError, KeyError, TypeError) as error:
         refuse(f"{path} is no record of a training ({error}); remove it, or choose another --out")
-
-
-def _lines(path: Path) -> list[str]:
-    try:
-        lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-    except UnicodeDecodeError:
-        refuse(f"{path} is no text in UTF-8")
-    if len(lines) < 2:
-        refuse(f"{path} has {len(lines)} lines with text; training needs two, and one to validate")
-    return lines
 
 
 def _bptt(text: str | None) -> int | tuple[int, int] | None:
@@ -207,10 +220,10 @@ def _bptt(text: str | None) -> int | tuple[int, int] | None:
     return steps[0] if len(steps) == 1 else (steps[0], steps[1])
 
 
-def _written(weights: Path, between: str) -> str:
+def _written(weights: Path) -> str:
     """What the weights in a file write first."""
     from sluice.sequence import Checkpoint, Sampling, generate
 
     best = Checkpoint.load(weights)
     (ids,) = generate(best.model, seeds=[0], sampling=Sampling(max_length=80))
-    return between.join(best.vocabulary.decode(ids))
+    return best.vocabulary.to_text(ids)

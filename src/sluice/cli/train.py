@@ -40,22 +40,45 @@ class _Precision(StrEnum):
     bfloat16 = "bfloat16"
 
 
-class _Task(StrEnum):
-    tunes = "tunes"
-    text = "text"
-
-
 def train(
-    data: Annotated[str, typer.Argument(help="'tunes', or a file of text.")],
-    task: Annotated[
-        _Task | None, typer.Option(help="What to learn from it; else it tells.")
-    ] = None,
+    data: Annotated[
+        str,
+        typer.Argument(
+            help="'tunes', or a file or folder: text, ABC, MIDI, piano rolls (JSON), CSV, Parquet."
+        ),
+    ],
     abc: Annotated[
         list[Path] | None,
         typer.Option(
             "--data",
             help="Of tunes: a file or folder of ABC in place of the collections; repeatable.",
         ),
+    ] = None,
+    kind: Annotated[
+        str | None, typer.Option(help="What the file holds, where it does not tell: text, csv ...")
+    ] = None,
+    unit: Annotated[
+        str | None, typer.Option(help="Of text: characters, words or subwords.")
+    ] = None,
+    target: Annotated[
+        list[str] | None, typer.Option(help="A column to forecast, else all; repeatable.")
+    ] = None,
+    inputs: Annotated[
+        list[str] | None, typer.Option(help="A column to read, else all; repeatable.")
+    ] = None,
+    id_column: Annotated[
+        str | None, typer.Option("--id", help="The column that tells series apart.")
+    ] = None,
+    time: Annotated[str | None, typer.Option(help="The column that orders a series.")] = None,
+    label: Annotated[
+        str | None, typer.Option(help="The column of labels: a sequence's, or each step's.")
+    ] = None,
+    horizon: Annotated[int | None, typer.Option(help="How many steps to forecast.")] = None,
+    period: Annotated[
+        int | None, typer.Option(help="Steps of a season, for the naive forecast.")
+    ] = None,
+    chunk: Annotated[
+        int | None, typer.Option(help="Steps at a time of long sequences; else 100.")
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="The folder for all that is written; else NAME-out.")
@@ -69,7 +92,9 @@ def train(
     steps: Annotated[
         int | None, typer.Option(help="Or so many updates of the weights: repeatable, too.")
     ] = None,
-    cell: Annotated[str | None, typer.Option(help="lstm, gru or elman.")] = None,
+    cell: Annotated[
+        str | None, typer.Option(help="Any cell of sluice.cells, such as lstm, gru, slstm.")
+    ] = None,
     hidden: Annotated[int | None, typer.Option(help="Units of a layer.")] = None,
     layers: Annotated[int | None, typer.Option(help="How many layers.")] = None,
     dropout: Annotated[float | None, typer.Option(help="The part that is dropped.")] = None,
@@ -109,8 +134,17 @@ def train(
 
         asked = jobs.Options(
             data=data,
-            task=task,
             abc=tuple(map(str, abc)) if abc else None,
+            kind=kind,
+            unit=unit,
+            target=tuple(target) if target else None,
+            inputs=tuple(inputs) if inputs else None,
+            id=id_column,
+            time=time,
+            label=label,
+            horizon=horizon,
+            period=period,
+            chunk=chunk,
             cell=cell,
             hidden=hidden,
             layers=layers,
@@ -144,12 +178,11 @@ def _run(asked: Options, out: Path, *, resume: bool, anew: bool, tensorboard: bo
     options.budget()
     # Threads that share a processor wait for each other at every one of a step's barriers.
     torch.set_num_threads(options.threads or 1)
-    task = options.task or jobs.task_of(options.data)
-    weights = out / (WEIGHTS if task == "tunes" else "model.safetensors")
+    weights = out / (WEIGHTS if options.data == "tunes" else "model.safetensors")
     with joined():
         first = Group().rank == 0
         console = Console(quiet=not first)
-        job = jobs.TASKS[task](options, weights)
+        job = jobs.job_of(options, weights)
         require_writable(out)
         console.print(job.report, highlight=False, soft_wrap=True)
         if not known:
@@ -159,6 +192,8 @@ def _run(asked: Options, out: Path, *, resume: bool, anew: bool, tensorboard: bo
                 folder=out / STATES, resume=resume, tensorboard=tensorboard, on_progress=live.show
             )
         console.print(_told(outcome, job, weights), highlight=False, soft_wrap=True)
+        if job.figures is not None and first:
+            console.print(job.figures())
         if outcome.ended == "interrupted":
             again = shlex.join(["sluice", "train", options.data, "--out", str(out), "--resume"])
             console.print(f"To go on: {again}", highlight=False, soft_wrap=True)

@@ -1,4 +1,4 @@
-"""From sequences of tokens to a trained language model, and from it to new sequences."""
+"""From a file of sequences to a trained model and what it makes."""
 
 from sluice.sequence.batch import Batch as Batch
 from sluice.sequence.batch import Source as Source
@@ -26,6 +26,8 @@ from sluice.sequence.generation import beam_search as beam_search
 from sluice.sequence.generation import generate as generate
 from sluice.sequence.generation import log_likelihood as log_likelihood
 from sluice.sequence.generation import stream as stream
+from sluice.sequence.lesson import Lesson as Lesson
+from sluice.sequence.lesson import lesson as lesson
 from sluice.sequence.model import LanguageModel as LanguageModel
 from sluice.sequence.model import ModelConfig as ModelConfig
 from sluice.sequence.training import Outcome as Outcome

@@ -26,6 +26,8 @@ class Spelling:
     @cached_property
     def between(self) -> str:
         """What stands between two tokens."""
+        if self.vocabulary.unit == "characters" or self.vocabulary.tokenizer:
+            return ""
         return "" if all(len(token) == 1 for token in self.vocabulary.tokens) else " "
 
     def read(self, text: str) -> list[int]:
@@ -34,6 +36,8 @@ class Spelling:
         Raises:
             UnknownToken: what the vocabulary does not hold, with its place.
         """
+        if self.vocabulary.tokenizer:
+            return self.vocabulary.from_text(text)
         tokens = text.split() if self.between else [*text]
         for place, token in enumerate(tokens):
             if token not in self.vocabulary:
@@ -48,4 +52,6 @@ class Spelling:
 
     def write(self, ids: Iterable[int]) -> str:
         """The text of `ids`; marks are passed over."""
+        if self.vocabulary.tokenizer:
+            return self.vocabulary.to_text(ids)
         return self.between.join(self.vocabulary.decode(ids))
