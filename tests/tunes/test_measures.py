@@ -25,6 +25,14 @@ def test_the_longest_run_is_of_tokens_and_within_one_tune() -> None:
     assert run(training, "x y") == 0
 
 
+def test_the_nearest_is_the_tune_of_the_longest_run() -> None:
+    training = index("c d e f", "g a b c d", "e g a")
+    assert training.nearest("x e g a b y".split()) == (1, 3, 2)
+    assert training.nearest("c d e".split()) == (0, 3, 0)
+    assert training.nearest("f e g a".split()) == (2, 3, 1)
+    assert training.nearest(["x"]).run == 0
+
+
 def test_measures_by_hand() -> None:
     """Bars: an upbeat, one exact, one short, one exact again as before, and the last."""
     found = measure([tune("G | c 2 e 2 | c | c 2 e 2 | c 3 |")], index("x c 2 e 2 y"))

@@ -85,7 +85,9 @@ def harmonise(score: Score) -> dict[int, list[tuple[Fraction, Chord]]]:
     slots = list(_slots(score))
     found: dict[int, list[tuple[Fraction, Chord]]] = {}
     for slot, chord in zip(slots, _best(slots, chords), strict=True):
-        found.setdefault(slot.bar, []).append((slot.offset, chord))
+        here = found.setdefault(slot.bar, [])
+        if not here or here[-1][1] != chord:
+            here.append((slot.offset, chord))
     return found
 
 

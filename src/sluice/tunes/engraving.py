@@ -99,6 +99,7 @@ def _outline(root: Element, words: Element, sign: Element, resources: Path) -> N
         SubElement(group, f"{_SVG}path", at, d=path.get("d", ""))
         x += _ADVANCE * size
     sign.text = ""
+    del sign.attrib["font-family"]
     place.set("x", f"{x:g}")
     parents = {child: parent for parent in root.iter() for child in parent}
     parents[words].append(group)

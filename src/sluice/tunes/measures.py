@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from statistics import fmean
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from rich.table import Table
 
@@ -34,6 +34,15 @@ class Measures:
     copied_part: float
 
 
+class Nearest(NamedTuple):
+    """The place of a training tune, and the run of tokens that it shares: its length and where
+    it starts in the tokens that were asked about."""
+
+    tune: int
+    run: int
+    start: int
+
+
 class Index:
     """Every run of tokens of the training tunes, to be asked for the longest in common."""
 
@@ -47,12 +56,21 @@ class Index:
 
     def longest_run(self, tokens: Sequence[str]) -> int:
         """How many tokens in a row some training tune has too."""
+        return self.nearest(tokens).run
+
+    def nearest(self, tokens: Sequence[str]) -> Nearest:
+        """The training tune that shares the longest run of tokens.
+
+        >>> Index(["c d e f".split(), "g a b".split()]).nearest("c g a b d".split())
+        Nearest(tune=1, run=3, start=1)
+        """
         text = "".join(self._codes.get(token, "\x01") for token in tokens)
-        best = 0
+        best, first = 0, 0
         for start in range(len(text)):
             while start + best < len(text) and text[start : start + best + 1] in self._text:
-                best += 1
-        return best
+                best, first = best + 1, start
+        place = self._text.find(text[first : first + best]) if best else 0
+        return Nearest(max(self._text.count("\x00", 0, place) - 1, 0), best, first)
 
 
 def measure(tunes: Sequence[Tune], training: Index) -> Measures:

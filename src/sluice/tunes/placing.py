@@ -21,7 +21,7 @@ PLAYABLE = {
 """The tonics that session players use for each mode."""
 _WHISTLE = (62, 83)
 _FIDDLE = (55, 88)
-_OUTSIDE, _FAR_OUTSIDE, _OTHER_OCTAVE = 1, 10, 0.5
+_OUTSIDE, _FAR_OUTSIDE, _OTHER_OCTAVE = 1, 10, 0.2
 
 
 def parse_key(text: str, mode: str | None = None) -> Key:

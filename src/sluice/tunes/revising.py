@@ -28,6 +28,8 @@ from sluice.tunes.score import Bar
 from sluice.tunes.tokens import GAP, Tune
 
 _KEPT, _DRAWN, _ROUNDS = 3, 16, 4
+_SPREAD = 100_000
+"""Neighbouring seeds draw nothing in common."""
 
 
 @dataclass(frozen=True)
@@ -162,7 +164,7 @@ def filled(checkpoint: Checkpoint, parts: Sequence[Part], draw: Draw, seed: int)
         ways = [_Way((), 0, state, logits[-1, 0])]
         for number, part in enumerate(parts):
             if isinstance(part, Gap):
-                ways = _opened(ways, part, draw, seed + 1000 * number)
+                ways = _opened(ways, part, draw, _SPREAD * seed + 1000 * number)
             else:
                 ways = _followed(checkpoint, ways, part, number == len(parts) - 1)
     return ways[0].tokens
