@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -22,6 +22,7 @@ from sluice.tunes.tokens import Tune, from_abc
 
 _TRIES = 20
 _LONGEST = 700
+_AT_ONCE = 32
 
 
 @dataclass(frozen=True)
@@ -102,8 +103,7 @@ class Composer:
             opening += [[n] for n in self._start(start, meter or "4/4", root)]
         sampling = Sampling(temperature=temperature, max_length=_LONGEST)
         tunes: list[Tune] = []
-        for number in range(count):
-            tokens = self._one(seed + number * _TRIES, opening, sampling)
+        for number, tokens in enumerate(self._several(count, seed, opening, sampling)):
             tune = Tune(tokens, made_up(seed + number))
             tune = replace(tune, rhythm=rhythm or guess_rhythm(tune.meter))
             tune = tune.with_looks(title, tempo, chords)
@@ -122,7 +122,8 @@ class Composer:
             SequenceError: a temperature or seed out of range.
         """
         opening = [[number] for number in self.encode(given.tokens)]
-        tokens = self._one(seed, opening, Sampling(temperature=temperature, max_length=_LONGEST))
+        sampling = Sampling(temperature=temperature, max_length=_LONGEST)
+        (tokens,) = self._several(1, seed, opening, sampling)
         return replace(given, tokens=tokens)
 
     def fill(self, given: Tune, temperature: float = 0.9, seed: int = 0) -> Tune:
@@ -174,11 +175,21 @@ class Composer:
         drawn = generate(self.checkpoint.model, seeds, opening=opening, sampling=sampling)
         return [self.checkpoint.vocabulary.decode(ids) for ids in drawn]
 
+    def _several(
+        self, count: int, seed: int, opening: Sequence[list[int]], sampling: Sampling
+    ) -> Iterator[tuple[str, ...]]:
+        """The bodies of so many tunes, the first try of many at once."""
+        seeds = [seed + number * _TRIES for number in range(count)]
+        for first in range(0, count, _AT_ONCE):
+            some = seeds[first : first + _AT_ONCE]
+            for own, tokens in zip(some, self._draw(some, opening, sampling), strict=True):
+                good = _is_whole(tokens, opening, sampling)
+                yield tuple(tokens) if good else self._one(own + 1, opening, sampling)
+
     def _one(self, seed: int, opening: Sequence[list[int]], sampling: Sampling) -> tuple[str, ...]:
-        for attempt in range(_TRIES):
+        for attempt in range(_TRIES - 1):
             (tokens,) = self._draw([seed + attempt], opening, sampling)
-            whole = len(opening) < len(tokens) < sampling.max_length
-            if whole and spells_a_tune(Tune(tuple(tokens))):
+            if _is_whole(tokens, opening, sampling):
                 return tuple(tokens)
         raise TuneError(
             f"None of {_TRIES} tries spelt a tune; train longer, or lower the temperature."
@@ -228,3 +239,9 @@ class Composer:
                 f"The model never met {strange[0]!r} (on a root of C); use other notes."
             )
         return self.checkpoint.vocabulary.encode(tokens)
+
+
+def _is_whole(tokens: Sequence[str], opening: Sequence[list[int]], sampling: Sampling) -> bool:
+    """Whether what was drawn goes on from the opening, ended by itself, and spells a tune."""
+    ended = len(opening) < len(tokens) < sampling.max_length
+    return ended and spells_a_tune(Tune(tuple(tokens)))

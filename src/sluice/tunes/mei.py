@@ -87,6 +87,7 @@ class _Section:
         self.section, self.tune, self.bars = section, tune, tune.score.bars
         self.chords: Mapping[int, str] = by_event(tune.score, tune) if tune.chords else {}
         self.meter, self.tied, self.event = tune.meter, False, 0
+        self.interval = tune.interval
         self.accidentals = Accidentals(tune.key.signature)
 
     def write(self) -> None:
@@ -188,7 +189,7 @@ class _Section:
             elif token == "z":
                 yield []
             elif token != "-" and not (score.DURATION.fullmatch(token) or token[:2] == "M:"):
-                pitch = Pitch.parse(token)[0].moved(*self.tune.interval)
+                pitch = Pitch.parse(token)[0].moved(*self.interval)
                 if chord is None:
                     yield [pitch]
                 else:

@@ -64,7 +64,8 @@ def placed(tune: Tune, tonic: str | None, seed: int) -> Tune:
 
 
 def _misfit(tune: Tune, pitches: list[int]) -> float:
-    moved = [pitch + tune.interval[1] for pitch in pitches]
+    _, up = tune.interval
+    moved = [pitch + up for pitch in pitches]
     far = sum(not _FIDDLE[0] <= pitch <= _FIDDLE[1] for pitch in moved)
     outside = sum(not _WHISTLE[0] <= pitch <= _WHISTLE[1] for pitch in moved)
     other = _OTHER_OCTAVE * abs(tune.octave)
