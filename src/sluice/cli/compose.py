@@ -88,7 +88,8 @@ def compose_tunes(
             output.require_formats(wanted)
         wishes = {"dance": dance, "key": key, "meter": meter, "mode": mode, "start": start}
         work = _on_a_given_tune({"continue": resume, "fill": fill, "vary": vary}, wishes, strength)
-        require_writable(out)
+        # Where nothing can be composed, no empty folder is left behind.
+        require_writable(next(place for place in (out, *out.parents) if place.exists()))
         chosen = secrets.randbelow(1_000_000) if seed is None else seed
         composer = Composer.load(weights, precision)
         if work is None:
