@@ -1,6 +1,7 @@
 # Everything happens in $(VENV); the first target asked for sets it up, later ones find it ready.
 #
-#   make tune   learn folk tunes (about two minutes), then compose one; from then on, compose at once
+#   make tune   compose a folk tune: ABC, MIDI, score and sound in tunes-out/
+#   make train  learn folk tunes yourself (about two minutes)
 #   make test   run the tests
 #   make test-all   every cell, size, precision and instruction set, kept in tests/results
 #   make check  everything the continuous integration runs
@@ -34,8 +35,10 @@ PIP := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check 
 # An interrupted training has kept its best weights: make must not delete them.
 .PRECIOUS: $(WEIGHTS)
 
-tune: $(WEIGHTS)
+# The model that comes along; without one, it is learnt here first.
+tune: $(or $(wildcard src/sluice/tunes/model/*.safetensors),$(WEIGHTS)) | $(READY)
 	$(BIN)/sluice compose $(if $(SEED),--seed $(SEED))
+	@echo "To train one of your own: make train, then sluice compose --weights $(WEIGHTS)"
 
 $(WEIGHTS): | $(READY)
 	$(BIN)/sluice train tunes

@@ -89,6 +89,42 @@ def test_several_tunes_begin_as_asked(trained: Path, tmp_path: Path) -> None:
     assert len(list(tmp_path.glob("*.mid"))) == 3
 
 
+def test_a_tune_of_ones_own_is_gone_on_from_and_varied(trained: Path, tmp_path: Path) -> None:
+    mine = tmp_path / "mine.abc"
+    mine.write_text("X:1\nT:Mine\nM:6/8\nL:1/8\nK:G\nGAB cde|def gfe|GAB cde|edc BAG|\n")
+    options = ("--weights", trained, "--out", tmp_path / "out", "--formats", "abc", "--seed", 1)
+    result = run("compose", *options, "--continue", mine)
+    assert result.exit_code == 0, result.output
+    assert "K:Gmaj\nGAB cde|def gfe|GAB cde|edc BAG|" in result.output
+    assert [file.name for file in (tmp_path / "out").iterdir()] == ["mine.abc"]
+    result = run("compose", *options, "--vary", mine, "--title", "Another", "--chords")
+    assert result.exit_code == 0, result.output
+    assert "T:Another\n" in result.output
+    mine.write_text(mine.read_text().replace("def gfe", "def *"))
+    result = run("compose", *options, "--fill", mine)
+    assert result.exit_code == 0, result.output
+    assert "GAB cde|def " in result.output
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--key", "H"), "no key 'H'"),
+        (("--type", "tango"), "the types are jig"),
+        (("--formats", "mp3"), "formats are abc"),
+        (("--fill", "none.abc"), "Cannot read none.abc"),
+        (("--vary", "a.abc", "--fill", "b.abc"), "name one of them"),
+        (("--vary", "a.abc", "--type", "jig"), "--type is for new tunes"),
+    ],
+)
+def test_wishes_of_a_composer_that_cannot_be(
+    options: tuple[str, ...], said: str, trained: Path, tmp_path: Path
+) -> None:
+    result = run("compose", "--weights", trained, "--out", tmp_path / "out", *options)
+    assert said in sentence(result)
+    assert not list((tmp_path / "out").glob("*"))
+
+
 def test_without_a_seed_the_seed_is_told(trained: Path, tmp_path: Path) -> None:
     result = run("compose", "--weights", trained, "--out", tmp_path)
     assert "The same again: --seed" in result.output

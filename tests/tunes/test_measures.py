@@ -1,3 +1,5 @@
+import random
+
 import pytest
 from rich.console import Console
 
@@ -23,6 +25,30 @@ def test_the_longest_run_is_of_tokens_and_within_one_tune() -> None:
     assert run(training, "x d e f g a y") == 3
     assert run(training, "e f g a b") == 3
     assert run(training, "x y") == 0
+
+
+def test_the_nearest_is_the_tune_of_the_longest_run() -> None:
+    training = index("c d e f", "g a b c d", "e g a")
+    assert training.nearest("x f g a b y".split()) == (1, 3, 2)
+    assert training.nearest("c d e".split()) == (0, 3, 0)
+    assert training.nearest("f e g a".split()) == (2, 3, 1)
+    assert training.nearest(["x"]).run == 0
+
+
+def test_long_runs_are_those_of_a_plain_search() -> None:
+    chance = random.Random(0)
+    tunes = [chance.choices("abc", k=60) for _ in range(20)]
+    training = Index(tunes)
+    for _ in range(20):
+        asked = [
+            *chance.choice(tunes)[10 : chance.randrange(11, 50)],
+            *chance.choices("abcd", k=30),
+        ]
+        text, known = "".join(asked), ["".join(tune) for tune in tunes]
+        runs = {text[i:j] for i in range(len(text)) for j in range(i + 1, len(text) + 1)}
+        assert training.longest_run(asked) == max(
+            len(run) for run in runs if any(run in tune for tune in known)
+        )
 
 
 def test_measures_by_hand() -> None:

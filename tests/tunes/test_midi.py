@@ -3,7 +3,7 @@ import io
 import mido
 import pytest
 
-from sluice.tunes.midi import performed, to_midi
+from sluice.tunes.midi import backing, melody, performed, to_midi
 from sluice.tunes.tokens import Tune
 
 
@@ -29,24 +29,26 @@ def assert_plays(tokens: str, rhythm: str, expected: list[tuple[float, float, in
         assert mine == pytest.approx(theirs, abs=2e-3)
 
 
-def test_a_reel_counts_quarters() -> None:
-    """200 quarters a minute: an eighth is 0.15 s."""
-    expected = [(0, 0.15, 72), (0.15, 0.45, 74), (0.6, 0.75, 76)]
+def test_a_reel_counts_half_notes() -> None:
+    """112 half notes a minute, as for the dance: a quarter lasts 60 / 224 s."""
+    eighth = 60 / 112 / 4
+    expected = [(0, eighth, 72), (eighth, 3 * eighth, 74), (4 * eighth, 5 * eighth, 76)]
     assert_plays("M:4/4 K:Cmaj c d 2 z e |", "reel", expected)
 
 
 def test_a_jig_counts_dotted_quarters() -> None:
-    """116 dotted quarters a minute: an eighth is 60 / 116 / 3 s."""
-    eighth = 60 / 116 / 3
+    """112 dotted quarters a minute: an eighth is 60 / 112 / 3 s."""
+    eighth = 60 / 112 / 3
     expected = [(0, 2 * eighth, 72), (2 * eighth, 3 * eighth, 76)]
     assert_plays("M:6/8 K:Cmaj c 2 e |", "jig", expected)
 
 
 def test_triplets_ties_and_chords() -> None:
-    """Three in the time of two eighths, each 0.1 s; a tie sounds once; a chord together."""
+    """Three in the time of two eighths; a tie sounds once; a chord together."""
+    third = 2 * 60 / 112 / 4 / 3
     expected = [
-        *((0, 0.1, 72), (0.1, 0.2, 74), (0.2, 0.3, 76)),
-        *((0.3, 0.75, 77), (0.75, 0.9, 60), (0.75, 0.9, 64)),
+        *((0, third, 72), (third, 2 * third, 74), (2 * third, 3 * third, 76)),
+        *((3 * third, 7.5 * third, 77), (7.5 * third, 9 * third, 60), (7.5 * third, 9 * third, 64)),
     ]
     assert_plays("M:4/4 K:Cmaj (3 c d e f 2 - | f [ C E ] |", "reel", expected)
 
@@ -57,7 +59,7 @@ def test_a_tempo_and_a_meter_are_written() -> None:
     (meter,) = (m for m in messages if m.type == "time_signature")
     (tempo,) = (m for m in messages if m.type == "set_tempo")
     assert (meter.numerator, meter.denominator) == (3, 4)
-    assert mido.tempo2bpm(tempo.tempo) == pytest.approx(140, rel=1e-4)
+    assert mido.tempo2bpm(tempo.tempo) == pytest.approx(132, rel=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -77,3 +79,24 @@ def test_repeats_and_endings_are_played(body: str, order: str) -> None:
     numbers = {"G": 67, "c": 72, "d": 74, "e": 76, "f": 77, "g": 79, "a": 81}
     bars = performed(Tune(("M:2/4", "K:Cmaj", *body.split())).score)
     assert [bar.events[0].pitches[0] for bar in bars] == [numbers[name] for name in order]
+
+
+def test_a_tune_sounds_in_its_key_and_octave() -> None:
+    tune = Tune(tuple("M:2/4 K:Cmaj c 2 e 2 |".split()), tonic="D", octave=-1)
+    assert [note.pitch for note in melody(tune)] == [62, 66]
+
+
+def test_chords_sound_softly_on_each_beat() -> None:
+    """One bar of G, repeated: the root on the first beat, the triad on the second."""
+    tune = Tune(tuple("M:6/8 K:Cmaj |: c e g c 3 :|".split()), tonic="G", chords=True)
+    found = backing(tune)
+    assert [(int(note.start), note.pitch % 12) for note in found] == [
+        *((0, 7), (3, 7), (3, 11), (3, 2)),
+        *((6, 7), (9, 7), (9, 11), (9, 2)),
+    ]
+    file = mido.MidiFile(file=io.BytesIO(to_midi(tune)))
+    sounding = [m for m in file if m.type == "note_on"]
+    loudness = {
+        channel: {m.velocity for m in sounding if m.channel == channel} for channel in (0, 1)
+    }
+    assert max(loudness[1]) < min(loudness[0])

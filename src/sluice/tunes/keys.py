@@ -135,6 +135,24 @@ class Key:
         return Key(self.tonic, self.mode, {**base, **own})
 
     @property
+    def sharps(self) -> int:
+        """Sharps of the signature, flats counting as negative.
+
+        >>> Key.of("D", "mix").sharps, Key.of("G", "min").sharps
+        (1, -2)
+        """
+        return sum(self.signature.values())
+
+    @property
+    def name(self) -> str:
+        """As a musician says it.
+
+        >>> [Key.of("E", "min").name, Key.of("A", "dor").name, Key.of("Bb", "maj").name]
+        ['Em', 'Ador', 'Bb']
+        """
+        return self.tonic + {"maj": "", "min": "m"}.get(self.mode, self.mode)
+
+    @property
     def interval(self) -> tuple[int, int]:
         """Letters and semitones from this tonic to C.
 
@@ -144,6 +162,33 @@ class Key:
         tonic, _ = Pitch.parse({"#": "^", "b": "_", "": ""}[self.tonic[1:]] + self.tonic[0])
         octave = 1 if tonic.letter in "AB" else 0
         return 7 * octave - tonic.step, 60 + 12 * octave - tonic.midi
+
+
+class Accidentals:
+    """Which notes need a sign, within a bar and a key signature.
+
+    A sign is written unless the pitch is clear without, whether accidentals hold in one octave
+    or in all.
+    """
+
+    def __init__(self, signature: Mapping[str, int]) -> None:
+        self.signature = signature
+        self.by_letter: dict[str, int] = {}
+        self.by_step: dict[int, int] = {}
+
+    def new_bar(self) -> None:
+        """A bar line: accidentals end."""
+        self.by_letter, self.by_step = {}, {}
+
+    def needed(self, pitch: Pitch) -> bool:
+        """Whether the next note, of this pitch, needs its sign."""
+        in_key = self.signature.get(pitch.letter, 0)
+        in_all = self.by_letter.get(pitch.letter, in_key)
+        in_octave = self.by_step.get(pitch.step, in_key)
+        if in_all == in_octave == pitch.alter:
+            return False
+        self.by_letter[pitch.letter] = self.by_step[pitch.step] = pitch.alter
+        return True
 
 
 def _mode(word: str, text: str) -> str:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from statistics import fmean
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
 from rich.table import Table
 
 from sluice.tunes.errors import BadTokens, TuneError
@@ -34,6 +36,28 @@ class Measures:
     copied_part: float
 
 
+_WINDOW = 8
+
+
+def _windows(text: str) -> NDArray[np.uint64]:
+    """A number for every `_WINDOW` characters in a row, the same for the same characters."""
+    codes = np.array([ord(letter) for letter in text], np.uint64)
+    count = max(len(codes) - _WINDOW + 1, 0)
+    numbers = np.zeros(count, np.uint64)
+    for place in range(_WINDOW):
+        numbers = numbers * np.uint64(1_000_003) + codes[place : place + count]
+    return numbers
+
+
+class Nearest(NamedTuple):
+    """The place of a training tune, and the run of tokens that it shares: its length and where
+    it starts in the tokens that were asked about."""
+
+    tune: int
+    run: int
+    start: int
+
+
 class Index:
     """Every run of tokens of the training tunes, to be asked for the longest in common."""
 
@@ -45,14 +69,41 @@ class Index:
         self._codes = {token: chr(code) for token, code in codes.items()}
         self._text = "\x00" + "\x00".join("".join(map(self._codes.get, t)) for t in tunes) + "\x00"  # type: ignore[arg-type]
 
+        self._windows = np.unique(_windows(self._text))
+
+    def _known(self, text: str) -> NDArray[np.bool_]:
+        """For each place of `text` whether the window that begins there is a training tune's.
+
+        Rarely true by chance, never falsely false.
+        """
+        asked = _windows(text)
+        if not len(self._windows):
+            return np.zeros(len(asked), np.bool_)
+        # np.isin would sort all of the windows at every call.
+        places = self._windows.searchsorted(asked).clip(max=len(self._windows) - 1)
+        return np.asarray(self._windows[places] == asked)
+
     def longest_run(self, tokens: Sequence[str]) -> int:
         """How many tokens in a row some training tune has too."""
+        return self.nearest(tokens).run
+
+    def nearest(self, tokens: Sequence[str]) -> Nearest:
+        """The training tune that shares the longest run of tokens.
+
+        >>> Index(["c d e f".split(), "g a b".split()]).nearest("c g a b d".split())
+        Nearest(tune=1, run=3, start=1)
+        """
         text = "".join(self._codes.get(token, "\x01") for token in tokens)
-        best = 0
+        best, first = 0, 0
+        known = self._known(text)
         for start in range(len(text)):
+            # All windows of a longer run must be known before it is worth a search.
+            if best >= _WINDOW and not known[start : start + best + 2 - _WINDOW].all():
+                continue
             while start + best < len(text) and text[start : start + best + 1] in self._text:
-                best += 1
-        return best
+                best, first = best + 1, start
+        place = self._text.find(text[first : first + best]) if best else 0
+        return Nearest(max(self._text.count("\x00", 0, place) - 1, 0), best, first)
 
 
 def measure(tunes: Sequence[Tune], training: Index) -> Measures:

@@ -6,7 +6,11 @@ import io
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from itertools import takewhile
+from math import ceil
+from typing import NamedTuple
 
+from sluice.tunes.chords import harmonise
+from sluice.tunes.dances import beat
 from sluice.tunes.errors import MissingExtra
 from sluice.tunes.score import Bar, Event, Score
 from sluice.tunes.tokens import Tune
@@ -15,36 +19,14 @@ TICKS = 480
 """Ticks in a quarter note; an eighth has half."""
 _FLUTE = 73
 _VELOCITY = 84
-# Beats a minute; a beat is a dotted quarter in compound meters, else a quarter.
-_TEMPO = {
-    "jig": 116,
-    "slip jig": 116,
-    "slide": 126,
-    "reel": 200,
-    "hornpipe": 160,
-    "polka": 130,
-    "march": 104,
-    "waltz": 140,
-    "strathspey": 132,
-    "air": 84,
-}
-_USUAL_TEMPO = 112
-
-
-def is_compound(meter: str) -> bool:
-    """Whether a beat of this meter is a dotted note: 6/8, 9/8, 12/8, ..."""
-    beats, unit = map(int, meter.split("/"))
-    return unit >= 8 and beats > 3 and beats % 3 == 0
+_GUITAR = 25
+_SOFT = 48
 
 
 def tempo(tune: Tune) -> int:
     """Microseconds in a quarter note, as MIDI has it."""
-    dance = next((name for name in _TEMPO if name in tune.rhythm), "")
-    if tune.rhythm.startswith("slip"):
-        dance = "slip jig"
-    beats = _TEMPO.get(dance, _USUAL_TEMPO)
-    quarters = Fraction(3, 2) if is_compound(tune.meter) else Fraction(1)
-    return round(60_000_000 / (beats * quarters))
+    quarters = beat(tune.meter) / 2
+    return round(60_000_000 / (tune.beats_a_minute * quarters))
 
 
 def performed(score: Score) -> list[Bar]:
@@ -74,7 +56,53 @@ def _times(bars: Sequence[Bar], begin: int, at: int) -> int:
     return max([2, *(n for bar in (*bars[begin : at + 1], *endings_after) for n in bar.ending)])
 
 
-def _notes(events: Sequence[Event]) -> Iterator[tuple[Fraction, Fraction, int]]:
+class Note(NamedTuple):
+    """A note as it sounds: start and length in eighths, and MIDI number."""
+
+    start: Fraction
+    length: Fraction
+    pitch: int
+
+
+def melody(tune: Tune) -> list[Note]:
+    """The notes of a tune in its key, repeats and endings played, tied notes as one.
+
+    Raises:
+        BadTokens: the tokens spell no tune.
+    """
+    _, semitones = tune.interval
+    events = [event for bar in performed(tune.score) for event in bar.events]
+    return [note._replace(pitch=note.pitch + semitones) for note in _notes(events)]
+
+
+def backing(tune: Tune) -> list[Note]:
+    """What a guitar plays to it, on each beat: the root of the chord, then the rest of it."""
+    _, semitones = tune.interval
+    score, step = tune.score, beat(tune.meter)
+    chords = harmonise(score)
+    places = {bar.start: place for place, bar in enumerate(score.bars)}
+    found: list[Note] = []
+    now = Fraction(0)
+    for bar in performed(score):
+        here = chords.get(places[bar.start], [])
+        ends = [*(begin for begin, _ in here[1:]), bar.duration]
+        for (begin, chord), end in zip(here, ends, strict=False):
+            pitches = [(pitch + semitones) % 12 for pitch in chord.pitches]
+            for number in range(ceil((end - begin) / step)):
+                at = begin + number * step
+                found += _strum(pitches, now + at, min(step, end - at), root=number == 0)
+        now += bar.duration
+    return found
+
+
+def _strum(pitches: Sequence[int], start: Fraction, length: Fraction, root: bool) -> list[Note]:
+    """The root between E2 and D♯3, or the triad between A♯2 and A3."""
+    if root:
+        return [Note(start, length, 40 + (pitches[0] - 40) % 12)]
+    return [Note(start, length, 50 + (pitch - 50) % 12) for pitch in pitches]
+
+
+def _notes(events: Sequence[Event]) -> Iterator[Note]:
     """Start, length (in eighths) and MIDI number of every note, tied notes as one."""
     now, held = Fraction(0), dict[int, tuple[Fraction, Fraction]]()
     for event in events:
@@ -83,14 +111,14 @@ def _notes(events: Sequence[Event]) -> Iterator[tuple[Fraction, Fraction, int]]:
             start, length = held.pop(pitch, (now, Fraction(0)))
             going_on[pitch] = (start, length + event.duration)
         ended = [*held.items(), *([] if event.tied else going_on.items())]
-        yield from ((start, length, pitch) for pitch, (start, length) in ended)
+        yield from (Note(start, length, pitch) for pitch, (start, length) in ended)
         held = going_on if event.tied else {}
         now += event.duration
-    yield from ((start, length, pitch) for pitch, (start, length) in held.items())
+    yield from (Note(start, length, pitch) for pitch, (start, length) in held.items())
 
 
 def to_midi(tune: Tune) -> bytes:
-    """A tune as a MIDI file of one track, on a flute.
+    """A tune as a MIDI file of one track, on a flute, with a soft guitar where it has chords.
 
     Raises:
         MissingExtra: the library mido is not installed.
@@ -100,27 +128,38 @@ def to_midi(tune: Tune) -> bytes:
         import mido
     except ImportError:
         raise MissingExtra("mido") from None
-    score = tune.score
     file, track = mido.MidiFile(type=0, ticks_per_beat=TICKS), mido.MidiTrack()
     file.tracks.append(track)
-    above, below = map(int, score.meter.split("/"))
+    above, below = map(int, tune.meter.split("/"))
     track.append(mido.MetaMessage("track_name", name=_latin(tune.title)))
     track.append(mido.MetaMessage("set_tempo", tempo=tempo(tune)))
     if below & (below - 1) == 0:
         track.append(mido.MetaMessage("time_signature", numerator=above, denominator=below))
-    track.append(mido.Message("program_change", program=_FLUTE))
-    changes: list[tuple[int, int, int]] = []
-    for start, length, pitch in _notes([e for bar in performed(score) for e in bar.events]):
-        first, last = _ticks(start), _ticks(start + length)
-        changes += [(first, 1, pitch), (max(last, first + 1), 0, pitch)]
+    voices = [(melody(tune), _FLUTE, _VELOCITY)]
+    voices += [(backing(tune), _GUITAR, _SOFT)] if tune.chords else []
+    changes: list[tuple[int, int, int, int, int]] = []
+    for channel, (notes, program, velocity) in enumerate(voices):
+        track.append(mido.Message("program_change", program=program, channel=channel))
+        changes += _changes(notes, channel, velocity)
     now = 0
-    for at, on, pitch in sorted(changes):
+    for at, on, channel, pitch, velocity in sorted(changes):
         kind = "note_on" if on else "note_off"
-        track.append(mido.Message(kind, note=pitch, velocity=_VELOCITY * on, time=at - now))
+        message = mido.Message(kind, note=pitch, velocity=velocity, channel=channel, time=at - now)
+        track.append(message)
         now = at
     buffer = io.BytesIO()
     file.save(file=buffer)
     return buffer.getvalue()
+
+
+def _changes(
+    notes: Sequence[Note], channel: int, velocity: int
+) -> Iterator[tuple[int, int, int, int, int]]:
+    """When what goes on or off: ticks, whether on, channel, number, velocity."""
+    for start, length, pitch in notes:
+        first, last = _ticks(start), _ticks(start + length)
+        yield first, 1, channel, pitch, velocity
+        yield max(last, first + 1), 0, channel, pitch, 0
 
 
 def _ticks(eighths: Fraction) -> int:

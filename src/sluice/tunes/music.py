@@ -55,7 +55,14 @@ class Meter:
     line: int
 
 
-Symbol = Sound | BarLine | Tuplet | Meter
+@dataclass(frozen=True)
+class Gap:
+    """A `*`: music that is still to be found."""
+
+    line: int
+
+
+Symbol = Sound | BarLine | Tuplet | Meter | Gap
 
 _LENGTH = r"(\d{0,4})(/{0,5})(\d{0,4})"
 _NOTE = r"[_^=]*[A-Ga-g][,']*"
@@ -76,8 +83,9 @@ _SYMBOLS: dict[str, str] = {
     "chord": r"\[",
     "chord_end": rf"\]{_LENGTH}",
     "slur": r"[(](?!\d)|[)]",
+    "gap": r"\*",
     # A `=` that ends a line is a soft line break left by mail.
-    "space": r"(?:[\s`\\$*]|=(?:20)?\s*$)+",
+    "space": r"(?:[\s`\\$]|=(?:20)?\s*$)+",
     "colon": r":",
 }
 _LEXERS = {name: re.compile(pattern) for name, pattern in _SYMBOLS.items()}
@@ -96,13 +104,17 @@ _FAULTS = {
 _IN_TIME_OF = {2: 3, 3: 2, 4: 3, 6: 2, 8: 3}
 
 
-def read_music(header: Header, lines: Sequence[Line]) -> tuple[str, list[Symbol]]:
+def read_music(
+    header: Header, lines: Sequence[Line], gaps: bool = False
+) -> tuple[str, list[Symbol]]:
     """The meter that a tune's music begins in, and its symbols in order.
+
+    A `*` is a gap if `gaps`, else it means nothing.
 
     Raises:
         BadMusic: something that cannot be read, or several voices.
     """
-    reader = _Reader(header)
+    reader = _Reader(header, gaps)
     for line in lines:
         reader.read_line(line)
     reader.finish()
@@ -122,8 +134,9 @@ def _eighths(above: int, below: int, unit: Fraction) -> Fraction:
 
 
 class _Reader:
-    def __init__(self, header: Header) -> None:
+    def __init__(self, header: Header, gaps: bool) -> None:
         self.symbols: list[Symbol] = []
+        self.gaps = gaps
         self.unit, self.meter, self.first_meter = header.unit, header.meter, header.meter
         self.signature = header.key.signature
         self.accidentals: dict[str, int] = {}
@@ -302,6 +315,10 @@ class _Reader:
         pitches = tuple(pitch for pitch, _ in self.chord)
         duration, self.chord = self.chord[0][1] * factor, None
         self._sound(pitches, duration)
+
+    def _gap(self, match: re.Match[str]) -> None:
+        if self.gaps:
+            self.symbols.append(Gap(self.line))
 
     def _sound(self, pitches: tuple[Pitch, ...], duration: Fraction) -> None:
         if self.tie_open:

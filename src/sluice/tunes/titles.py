@@ -1,0 +1,28 @@
+"""Made-up titles: no tune of the printed collections is called so."""
+
+from __future__ import annotations
+
+import random
+
+_WHAT = (
+    "Patient", "Borrowed", "Whistling", "Unlatched", "Copper", "Lopsided", "Drowsy", "Speckled",
+    "Forgetful", "Wandering", "Moonlit", "Buttoned", "Crooked", "Humming", "Rainwashed", "Velvet",
+)  # fmt: skip
+_WHO = (
+    "Kettle", "Lantern", "Gatepost", "Heron", "Teapot", "Ferryman", "Weathercock", "Bellows",
+    "Beehive", "Loom", "Haystack", "Otter", "Candlestick", "Wheelbarrow", "Puffin", "Signpost",
+)  # fmt: skip
+_WHERE = (
+    "", "", "", " at the Ford", " on the Quay", " in the Orchard", " by the Sluice", " at Low Tide",
+    " under the Stairs", " beyond the Mill",
+)  # fmt: skip
+
+
+def title(seed: int) -> str:
+    """A title, the same for the same seed.
+
+    >>> title(3) == title(3), title(3).startswith("The ")
+    (True, True)
+    """
+    choose = random.Random(seed).choice
+    return f"The {choose(_WHAT)} {choose(_WHO)}{choose(_WHERE)}"

@@ -1,0 +1,46 @@
+import re
+
+import pytest
+
+from sluice.tunes import corpora
+from sluice.tunes.dances import DANCES, beat, beats_a_minute, dance
+from sluice.tunes.errors import TuneError
+from sluice.tunes.families import plain_title
+from sluice.tunes.titles import _WHAT, _WHERE, _WHO, title
+
+
+@pytest.mark.parametrize(
+    ("rhythm", "meter", "tempo"),
+    [
+        ("jig", "6/8", DANCES["jig"].tempo),
+        ("slip jig", "9/8", DANCES["slip jig"].tempo),
+        ("double jig", "6/8", DANCES["jig"].tempo),
+        ("", "3/4", DANCES["waltz"].tempo),
+        ("highland fling", "2/2", DANCES["reel"].tempo),
+        ("", "5/4", 112),
+    ],
+)
+def test_the_tempo_of_a_dance_or_else_of_its_meter(rhythm: str, meter: str, tempo: int) -> None:
+    assert beats_a_minute(rhythm, meter) == tempo
+
+
+def test_a_bar_of_a_dance_in_any_of_its_meters_has_whole_beats() -> None:
+    for name, known in DANCES.items():
+        for meter in known.meters:
+            above, below = map(int, meter.split("/"))
+            assert above * 8 / below % beat(meter) == 0, name
+
+
+def test_names_are_found_however_written() -> None:
+    assert dance("Slip-Jig") is dance("slip jig") is DANCES["slip jig"]
+    with pytest.raises(TuneError, match="no type 'tango'; the types are jig, slip jig"):
+        dance("tango")
+
+
+def test_no_tune_of_the_collections_has_a_made_up_title() -> None:
+    made = {plain_title(f"The {a} {b}{c}") for a in _WHAT for b in _WHO for c in _WHERE}
+    assert plain_title(title(7)) in made
+    files = [file.read_text("latin-1") for file in corpora._collection_files()]
+    printed = {plain_title(name) for text in files for name in re.findall("^T:(.*)", text, re.M)}
+    assert len(printed) > 3000
+    assert not made & printed
