@@ -149,7 +149,7 @@ def general(options: Options, weights: Path) -> Job:
     from sluice import sequence
 
     plan = options.plan()
-    with sequence.reading_bar() as show:
+    with sequence.reading_bar(quiet=Group().rank > 0) as show:
         data = sequence.load(options.data, **_reading(options, show))
     asked: dict[str, Any] = {
         "cell": options.cell,

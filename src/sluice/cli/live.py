@@ -48,7 +48,7 @@ class Live:
             self._tell(progress)
 
     def _tell(self, progress: sequence.Progress) -> None:
-        written = "" if self.sample is None else self.sample()
+        written = "" if self.sample is None else " ".join(self.sample().split())
         self.console.print(
             f"{progress.seconds:4.0f} s  {progress.validation:.3f}  {written}",
             markup=False,

@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from sluice.sequence import Checkpoint, Sampling, generate
+from sluice.sequence import Checkpoint, NotAllowed, Sampling, generate
 from sluice.tunes import abc, revising
 from sluice.tunes.dances import dance as dance_named
 from sluice.tunes.dances import guess_rhythm
 from sluice.tunes.errors import BadMusic, TuneError
 from sluice.tunes.given import open_ended, weights_at_hand
+from sluice.tunes.grammar import TuneGrammar
 from sluice.tunes.keys import Key
 from sluice.tunes.measures import Index, Measures, from_figures, spells_a_tune
 from sluice.tunes.placing import parse_key, placed
@@ -168,12 +169,34 @@ class Composer:
 
         return revising.filled(self.checkpoint, parts, draw, seed)
 
+    @cached_property
+    def _grammar(self) -> TuneGrammar | None:
+        """What makes bars add up; none where the vocabulary lacks what that takes."""
+        try:
+            return TuneGrammar(self.checkpoint.vocabulary)
+        except TuneError:
+            return None
+
     def _draw(
+        self,
+        seeds: Sequence[int],
+        opening: Sequence[list[int]],
+        sampling: Sampling,
+        grammar: TuneGrammar | None = None,
+    ) -> list[list[str]]:
+        """Tokens from the model."""
+        model = self.checkpoint.model
+        drawn = generate(model, seeds, opening=opening, sampling=sampling, grammar=grammar)
+        return [self.checkpoint.vocabulary.decode(ids) for ids in drawn]
+
+    def _lawful(
         self, seeds: Sequence[int], opening: Sequence[list[int]], sampling: Sampling
     ) -> list[list[str]]:
-        """Tokens from the model; the one place where a grammar of legal tunes is handed over."""
-        drawn = generate(self.checkpoint.model, seeds, opening=opening, sampling=sampling)
-        return [self.checkpoint.vocabulary.decode(ids) for ids in drawn]
+        """Tokens whose bars add up, if those of the opening do; else as the model would."""
+        try:
+            return self._draw(seeds, opening, sampling, self._grammar)
+        except NotAllowed:
+            return self._draw(seeds, opening, sampling)
 
     def _several(
         self, count: int, seed: int, opening: Sequence[list[int]], sampling: Sampling
@@ -182,13 +205,13 @@ class Composer:
         seeds = [seed + number * _TRIES for number in range(count)]
         for first in range(0, count, _AT_ONCE):
             some = seeds[first : first + _AT_ONCE]
-            for own, tokens in zip(some, self._draw(some, opening, sampling), strict=True):
+            for own, tokens in zip(some, self._lawful(some, opening, sampling), strict=True):
                 good = _is_whole(tokens, opening, sampling)
                 yield tuple(tokens) if good else self._one(own + 1, opening, sampling)
 
     def _one(self, seed: int, opening: Sequence[list[int]], sampling: Sampling) -> tuple[str, ...]:
         for attempt in range(_TRIES - 1):
-            (tokens,) = self._draw([seed + attempt], opening, sampling)
+            (tokens,) = self._lawful([seed + attempt], opening, sampling)
             if _is_whole(tokens, opening, sampling):
                 return tuple(tokens)
         raise TuneError(
