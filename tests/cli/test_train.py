@@ -14,7 +14,7 @@ from sluice.cli import app
 from sluice.sequence import Checkpoint
 from sluice.sequence.training.checkpoints import Checkpoints
 
-SMALL = ("--hidden", 8, "--layers", 1, "--batch", 4)
+SMALL = ("--hidden", 8, "--layers", 1, "--batch", 4, "--chunk", 10)
 
 
 @pytest.fixture
@@ -132,7 +132,8 @@ def test_options_that_cannot_be(
 
 
 @pytest.mark.parametrize(
-    ("content", "said"), [(None, "No such file"), (b"\xff\xfe\x00", "no text"), (b"one", "1 lines")]
+    ("content", "said"),
+    [(None, "There is no file"), (b"\xff\xfe\x00", "UTF-16"), (b"", "is empty")],
 )
 def test_data_that_cannot_be_read(content: bytes | None, said: str, tmp_path: Path) -> None:
     data = tmp_path / "data.txt"

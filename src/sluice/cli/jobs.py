@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from rich.console import Console
+
 from sluice.cli.told import refuse
 
 if TYPE_CHECKING:
@@ -147,9 +149,10 @@ def tunes(options: Options, weights: Path) -> Job:
 def general(options: Options, weights: Path) -> Job:
     """Whatever `sluice.sequence.load` reads: text, ABC, MIDI, piano rolls, tables."""
     from sluice import sequence
+    from sluice.sequence.training.processes import Group
 
     plan = options.plan()
-    with sequence.reading_bar(quiet=Group().rank > 0) as show:
+    with sequence.reading_bar(Console(quiet=Group().rank > 0)) as show:
         data = sequence.load(options.data, **_reading(options, show))
     asked: dict[str, Any] = {
         "cell": options.cell,

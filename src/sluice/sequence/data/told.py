@@ -80,6 +80,7 @@ def reading_bar(console: Console | None = None) -> Iterator[OnReading]:
     >>> with reading_bar(Console(file=io.StringIO())) as show:
     ...     show(Reading("encoding", 3, 4))
     """
+    console = console or Console()
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -87,6 +88,7 @@ def reading_bar(console: Console | None = None) -> Iterator[OnReading]:
         TimeRemainingColumn(),
         console=console,
         transient=True,
+        disable=not console.is_terminal,
     )
     with bar:
         task = bar.add_task("reading", total=None)
