@@ -66,6 +66,7 @@ class Index:
         for tokens in tunes:
             for token in tokens:
                 codes.setdefault(token, len(codes) + 2)
+        self.holds_tunes = len(tunes) > 0
         self._codes = {token: chr(code) for token, code in codes.items()}
         self._text = "\x00" + "\x00".join("".join(map(self._codes.get, t)) for t in tunes) + "\x00"  # type: ignore[arg-type]
 
@@ -182,15 +183,22 @@ class Trained(Protocol):
 
 
 def table(composed: Sequence[Tune], composer: Trained) -> Table:
-    """The measures of composed tunes beside those of the corpus's validation tunes."""
+    """The measures of composed tunes beside those of the corpus's validation tunes.
+
+    Copies are left out where the composer has no training tunes at hand.
+    """
     mine, theirs = measure(composed, composer.index), composer.corpus
     shown = Table("", "composed", "corpus", title="Measures", title_justify="left", box=None)
-    for label, name, form in (
+    rows = [
         ("interior bars of exact length", "exact_bars", "{:.0%}"),
         ("ends on the tonic", "on_tonic", "{:.0%}"),
         ("different bars", "unique_bars", "{:.0%}"),
-        ("longest copied run, tokens", "copied", "{:.0f}"),
-        ("the same, part of the tune", "copied_part", "{:.0%}"),
-    ):
+    ]
+    if composer.index.holds_tunes:
+        rows += [
+            ("longest copied run, tokens", "copied", "{:.0f}"),
+            ("the same, part of the tune", "copied_part", "{:.0%}"),
+        ]
+    for label, name, form in rows:
         shown.add_row(label, *(form.format(getattr(m, name)) for m in (mine, theirs)))
     return shown

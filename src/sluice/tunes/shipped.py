@@ -8,14 +8,20 @@ where it was broken off.
 from __future__ import annotations
 
 import argparse
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from rich.console import Console
+from rich.table import Table
 
-from sluice.sequence import Outcome, Plan, Progress
+from sluice.sequence import Checkpoint, LanguageModel, Outcome, Plan, Progress
 from sluice.sequence.training.schedules import Cosine
-from sluice.tunes import corpora, families, learn, terms
+from sluice.tunes import corpora, families, learn, measures, terms
+from sluice.tunes.composer import Composer
+
+WEIGHTS = "tunes.safetensors"
 
 SHAPE = learn.Shape(
     embedding_size=256,
@@ -58,7 +64,7 @@ def train(folder: Path, *, by_family: bool = True) -> Outcome:
     """
     return learn.train(
         prepare(by_family=by_family),
-        folder / "tunes.safetensors",
+        folder / WEIGHTS,
         PLAN,
         shape=SHAPE,
         precision="bfloat16",
@@ -66,6 +72,44 @@ def train(folder: Path, *, by_family: bool = True) -> Outcome:
         resume=True,
         on_progress=_tell,
     )
+
+
+def pack(weights: Path, out: Path) -> None:
+    """Write the trained weights as they are shipped: in float16, without the training tunes.
+
+    Raises:
+        CheckpointError: no such file, or not a language model.
+        OSError: `out` cannot be written.
+    """
+    trained = Checkpoint.load(weights, kind=LanguageModel)
+    figures = {name: value for name, value in trained.figures.items() if name != "training"}
+    replace(trained, figures=figures).save(out, dtype="float16")
+
+
+def card(weights: Path, trained: Path, count: int = 100, **wishes: Any) -> Table:
+    """What the model card tells of `count` composed tunes, beside the validation tunes.
+
+    Args:
+        weights: as packed.
+        trained: as `train` left them, with the training tunes to look for copies in.
+        count: how many tunes.
+        wishes: for `Composer.compose`, such as a temperature.
+    """
+    composer = Composer.load(weights)
+    tunes = composer.compose(count, **wishes)
+    index = Composer.load(trained).index
+    shown = measures.table(tunes, _Beside(index, composer.corpus))
+    runs = sorted(index.nearest(tune.tokens[2:]).run for tune in tunes)
+    lengths = sorted(len(tune.tokens) for tune in tunes)
+    shown.add_row("the longest run of all, tokens", str(runs[-1]), "")
+    shown.add_row("tokens of a tune, median", str(lengths[count // 2]), "")
+    return shown
+
+
+@dataclass(frozen=True)
+class _Beside:
+    index: measures.Index
+    corpus: measures.Measures
 
 
 def _tell(progress: Progress) -> None:
@@ -82,9 +126,13 @@ def main() -> None:
     parser.add_argument("out", type=Path, help="the folder for weights and checkpoints")
     parser.add_argument("--random-split", action="store_true", help="heed no families")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--pack", type=Path, help="write what is shipped, and the card's figures")
     chosen = parser.parse_args()
     torch.set_num_threads(chosen.threads)
     outcome = train(chosen.out, by_family=not chosen.random_split)
+    if chosen.pack is not None:
+        pack(chosen.out / WEIGHTS, chosen.pack)
+        Console().print(card(chosen.pack, chosen.out / WEIGHTS))
     Console().print(f"{outcome.validation:.4f} nats per token after {outcome.seconds:.0f} s")
 
 
