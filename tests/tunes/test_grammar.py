@@ -89,7 +89,8 @@ def adds_up(music: Score) -> bool:
         if alone:
             lead = short
             continue
-        possible = {last.length - (short or 0)}
+        due = short if short and short < last.length else 0
+        possible = {last.length - due}
         if not last.closes:
             possible = {last.length, *(last.length - s for s in (short, lead) if s)}
         if last.duration not in possible:

@@ -60,25 +60,9 @@ PLAN = Plan(
 )
 
 
-class Recurrent(LanguageModel):
-    """A language model that heeds resets, and drops out between its layers."""
-
-    def forward(self, tokens, state=None, resets=None):  # type: ignore[no-untyped-def]
-        hidden, state = self.layers(self.embedding(tokens), state, resets=resets)
-        return self.readout(self.dropout(hidden)), state
-
-    def loss(self, batch, state=None):  # type: ignore[no-untyped-def]
-        resets = batch.resets
-        self.forward, plain = lambda t, s: Recurrent.forward(self, t, s, resets), self.forward
-        try:
-            return super().loss(batch, state)
-        finally:
-            self.forward = plain
-
-
-def model(dropout: float = 0.3) -> Recurrent:
+def model(dropout: float = 0.3) -> LanguageModel:
     torch.manual_seed(1)
-    return Recurrent(
+    return LanguageModel(
         ModelConfig(11, embedding_size=8, hidden_size=16, num_layers=2, dropout=dropout)
     )
 

@@ -1,4 +1,5 @@
 import math
+from collections.abc import Iterator
 from itertools import count
 from typing import Any
 
@@ -7,12 +8,14 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from sluice.sequence import (
+    Batch,
     LanguageModel,
     ModelConfig,
     Outcome,
     Plan,
     Progress,
     SequenceError,
+    Source,
     TrainingDiverged,
     loss_per_token,
     train,
@@ -163,11 +166,20 @@ def test_a_loss_that_is_no_number_stops_and_keeps_the_best() -> None:
     torch.testing.assert_close(weights(learner), kept, rtol=0, atol=0)
 
 
+class Nothing:
+    carries = False
+
+    def __len__(self) -> int:
+        return 0
+
+    def batches(self, epoch: int, first: int = 0) -> Iterator[Batch]:
+        return iter(())
+
+
 @pytest.mark.parametrize(
-    ("training", "validation", "named"), [([], RISING, "training"), (RISING, [], "validation")]
+    ("training", "validation", "named"),
+    [(Nothing(), FEW, "training"), (FEW, Nothing(), "validation")],
 )
-def test_no_data_is_refused(
-    training: list[list[int]], validation: list[list[int]], named: str
-) -> None:
+def test_no_data_is_refused(training: Source, validation: Source, named: str) -> None:
     with pytest.raises(SequenceError, match=f"The {named} data needs"):
-        train(model(), Bucketed(training, 8, 0), Bucketed(validation, 8, 0), Plan(epochs=1))
+        train(model(), training, validation, Plan(epochs=1))
