@@ -70,7 +70,7 @@ def test_an_interrupt_ends_the_search_with_what_it_has(tmp_path: Path) -> None:
                 asking.remove()
                 os.kill(os.getpid(), signal.SIGINT)
 
-            asking = model.dropout.register_forward_hook(interrupt)
+            asking = model.readout.register_forward_hook(interrupt)
         return model, chosen
 
     found = search(ask, ONE, ONE, trials=5, folder=tmp_path, prune=False)

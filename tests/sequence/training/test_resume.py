@@ -154,7 +154,7 @@ def test_a_second_interrupt_ends_at_once(tmp_path: Path) -> None:
 
     def insist(progress: Progress) -> None:
         os.kill(os.getpid(), signal.SIGINT)
-        learner.readout.register_forward_pre_hook(lambda *_: os.kill(os.getpid(), signal.SIGINT))
+        learner.dropout.register_forward_pre_hook(lambda *_: os.kill(os.getpid(), signal.SIGINT))
 
     plan = replace(CHEAP, validations=1)
     with pytest.raises(KeyboardInterrupt):

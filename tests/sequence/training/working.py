@@ -44,7 +44,7 @@ def run(name: str, folder: Path, dies_at: int | None = None) -> Outcome:
         if calls[0] == dies_at:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    learner.readout.register_forward_hook(die)
+    learner.dropout.register_forward_hook(die)
     return train(
         learner, training, validation, plan, folder=folder / name, resume=True, on_progress=tell
     )
