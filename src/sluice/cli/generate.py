@@ -91,11 +91,11 @@ def _refuse_beside_a_beam(beam: int, count: int, names: list[str]) -> None:
 
 def _loaded(weights: Path, precision: str, threads: int | None) -> Checkpoint:
     from sluice.run import kernels
-    from sluice.sequence import Checkpoint, Sampling, generate
+    from sluice.sequence import Checkpoint, LanguageModel, Sampling, generate
 
     if threads is not None:
         kernels.set_num_threads(threads)
-    checkpoint = Checkpoint.load(weights)
+    checkpoint = Checkpoint.load(weights, kind=LanguageModel)
     checkpoint.model.layers.precision = precision
     generate(checkpoint.model, [0], sampling=Sampling(max_length=1))  # compiles, and is not timed
     return checkpoint
