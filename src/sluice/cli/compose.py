@@ -50,6 +50,9 @@ def compose_tunes(
             help="First notes to continue, in ABC, as in 'G2 E FED'; in --key, else in C."
         ),
     ] = None,
+    free: Annotated[
+        bool, typer.Option("--free", help="Leave parts and repeated bars to the model, too.")
+    ] = False,
     resume: Annotated[
         Path | None, typer.Option("--continue", help="Go on from the tune in this ABC file.")
     ] = None,
@@ -94,7 +97,14 @@ def compose_tunes(
         composer = Composer.load(weights, precision)
         if work is None:
             tunes = composer.compose(
-                count, temperature, chosen, title=title, tempo=tempo, chords=chords, **wishes
+                count,
+                temperature,
+                chosen,
+                title=title,
+                tempo=tempo,
+                chords=chords,
+                form=not free,
+                **wishes,
             )
         else:
             given = [work(composer, temperature, chosen + number) for number in range(count)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +13,7 @@ from sluice.tunes import abc, revising
 from sluice.tunes.dances import dance as dance_named
 from sluice.tunes.dances import guess_rhythm
 from sluice.tunes.errors import BadMusic, TuneError
+from sluice.tunes.form import Bars, FormGrammar, drawn
 from sluice.tunes.given import open_ended, weights_at_hand
 from sluice.tunes.grammar import TuneGrammar
 from sluice.tunes.keys import Key
@@ -23,7 +24,9 @@ from sluice.tunes.tokens import Tune, from_abc
 
 _TRIES = 20
 _LONGEST = 700
-_AT_ONCE = 32
+_AT_ONCE, _AT_ONCE_IN_FORM = 32, 256
+
+_Drawing = Callable[[Sequence[int], Sequence[list[int]], Sampling], list[list[str]]]
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,7 @@ class Composer:
         title: str | None = None,
         tempo: int | None = None,
         chords: bool = False,
+        form: bool = True,
     ) -> list[Tune]:
         """Compose `count` tunes; the same seed gives the same tunes.
 
@@ -89,6 +93,9 @@ class Composer:
             title: a made-up one if None.
             tempo: beats a minute; that of the dance if None.
             chords: write chords above and play them along.
+            form: parts of eight bars, each repeated, in which bars come back by a plan
+                (`sluice.tunes.form`); where a start does not fit, or without it, all is the
+                model's.
 
         Raises:
             TuneError: a wish that is none, or that the model never met, a start that is not ABC,
@@ -104,7 +111,7 @@ class Composer:
             opening += [[n] for n in self._start(start, meter or "4/4", root)]
         sampling = Sampling(temperature=temperature, max_length=_LONGEST)
         tunes: list[Tune] = []
-        for number, tokens in enumerate(self._several(count, seed, opening, sampling)):
+        for number, tokens in enumerate(self._several(count, seed, opening, sampling, form)):
             tune = Tune(tokens, made_up(seed + number))
             tune = replace(tune, rhythm=rhythm or guess_rhythm(tune.meter))
             tune = tune.with_looks(title, tempo, chords)
@@ -177,12 +184,20 @@ class Composer:
         except TuneError:
             return None
 
+    @cached_property
+    def _bars(self) -> Bars | None:
+        """What makes parts; none where the vocabulary lacks what that takes."""
+        try:
+            return Bars(self.checkpoint.vocabulary)
+        except TuneError:
+            return None
+
     def _draw(
         self,
         seeds: Sequence[int],
         opening: Sequence[list[int]],
         sampling: Sampling,
-        grammar: TuneGrammar | None = None,
+        grammar: TuneGrammar | FormGrammar | None = None,
     ) -> list[list[str]]:
         """Tokens from the model."""
         model = self.checkpoint.model
@@ -198,20 +213,50 @@ class Composer:
         except NotAllowed:
             return self._draw(seeds, opening, sampling)
 
+    def _formed(
+        self, seeds: Sequence[int], opening: Sequence[list[int]], sampling: Sampling
+    ) -> list[list[str]]:
+        """Tokens in parts after a plan drawn by each seed, if the opening fits into one."""
+        if self._bars is None:
+            return self._lawful(seeds, opening, sampling)
+        lines = sum(ids[0] in self._bars.words.lines for ids in opening[2:])
+        opens = len(opening) < 3 or opening[2][0] in self._bars.opening
+        given = 0 if len(opening) < 3 else 1 + lines
+        alike: dict[str, list[int]] = {}
+        for seed in seeds:
+            alike.setdefault(drawn(seed), []).append(seed)
+        found: dict[int, list[str]] = {}
+        for plan, some in alike.items():
+            grammar = FormGrammar(self._bars, plan, given, opens)
+            try:
+                found |= zip(some, self._draw(some, opening, sampling, grammar), strict=True)
+            except NotAllowed:
+                found |= zip(some, self._lawful(some, opening, sampling), strict=True)
+        return [found[seed] for seed in seeds]
+
     def _several(
-        self, count: int, seed: int, opening: Sequence[list[int]], sampling: Sampling
+        self,
+        count: int,
+        seed: int,
+        opening: Sequence[list[int]],
+        sampling: Sampling,
+        form: bool = False,
     ) -> Iterator[tuple[str, ...]]:
         """The bodies of so many tunes, the first try of many at once."""
+        draw = self._formed if form else self._lawful
         seeds = [seed + number * _TRIES for number in range(count)]
-        for first in range(0, count, _AT_ONCE):
-            some = seeds[first : first + _AT_ONCE]
-            for own, tokens in zip(some, self._lawful(some, opening, sampling), strict=True):
+        at_once = _AT_ONCE_IN_FORM if form else _AT_ONCE
+        for first in range(0, count, at_once):
+            some = seeds[first : first + at_once]
+            for own, tokens in zip(some, draw(some, opening, sampling), strict=True):
                 good = _is_whole(tokens, opening, sampling)
-                yield tuple(tokens) if good else self._one(own + 1, opening, sampling)
+                yield tuple(tokens) if good else self._one(draw, own + 1, opening, sampling)
 
-    def _one(self, seed: int, opening: Sequence[list[int]], sampling: Sampling) -> tuple[str, ...]:
+    def _one(
+        self, draw: _Drawing, seed: int, opening: Sequence[list[int]], sampling: Sampling
+    ) -> tuple[str, ...]:
         for attempt in range(_TRIES - 1):
-            (tokens,) = self._lawful([seed + attempt], opening, sampling)
+            (tokens,) = draw([seed + attempt], opening, sampling)
             if _is_whole(tokens, opening, sampling):
                 return tuple(tokens)
         raise TuneError(

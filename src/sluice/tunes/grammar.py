@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -78,6 +78,7 @@ class TuneGrammar:
     Args:
         vocabulary: the model's.
         least_bars: bars that a tune has at least, pickups counted.
+        lines: the bar lines that may end a bar; all if None.
 
     Raises:
         TuneError: a vocabulary that spells no tune, or `least_bars` below 1.
@@ -90,13 +91,23 @@ class TuneGrammar:
     10
     """
 
-    def __init__(self, vocabulary: Vocabulary, least_bars: int = 4) -> None:
+    def __init__(
+        self,
+        vocabulary: Vocabulary,
+        least_bars: int = 4,
+        lines: Collection[BarLine] | None = None,
+    ) -> None:
         if least_bars < 1:
             raise TuneError(f"A tune has at least 1 bar, but least_bars is {least_bars}.")
         self.words, self.least = Words(vocabulary), least_bars
         self._vocabulary, self._size = vocabulary, len(vocabulary)
         self._lengths = self.words.lengths
-        self._lines = tuple(self.words.lines.values())
+        self._ends = {
+            number: line
+            for number, line in self.words.lines.items()
+            if lines is None or line in lines
+        }
+        self._lines = tuple(self._ends.values())
         self._rest, self._open = self.words.mark("z"), self.words.mark("[")
         self._shut, self._tie = self.words.mark("]"), self.words.mark("-")
         if not self._shut or len({*self.words.pitches.values()}) < 2:
@@ -111,6 +122,7 @@ class TuneGrammar:
         self._masks = lru_cache(maxsize=_REMEMBERED)(self._mask)
         self._goals = lru_cache(maxsize=_REMEMBERED)(self._goals_of)
         self._tuplets = lru_cache(maxsize=_REMEMBERED)(self._tuplets_of)
+        self._to_line = lru_cache(maxsize=_REMEMBERED)(self._way_to_line)
 
     # What the protocol asks for
 
@@ -161,6 +173,10 @@ class TuneGrammar:
             count += 1
             self._to_end[passed] = count
         return count
+
+    def to_line(self, state: State) -> tuple[tuple[int, ...], State]:
+        """From a state in the body: what ends this bar soon, its line included, and what then."""
+        return self._to_line(self._alike(state))
 
     def refused(self, tokens: Sequence[str]) -> int | None:
         """The place of the first token that is not allowed, `len(tokens)` for the end, or None.
@@ -216,7 +232,7 @@ class TuneGrammar:
 
     def _may_tie(self, state: State, event: Event) -> bool:
         after = self._complete(state._replace(event=event._replace(tied=True)))
-        return bool(self._ways(after)) or self._fits(after, PLAIN)
+        return bool(self._ways(after)) or (PLAIN in self._lines and self._fits(after, PLAIN))
 
     def _between(self, state: State) -> list[int]:
         part = state.part
@@ -234,7 +250,7 @@ class TuneGrammar:
         elif state.before == "line" and not state.held:
             found += [n for n, meter in self.words.meters.items() if meter != state.meter]
         elif state.before == "" and state.tuplet is None:
-            found += [n for n, line in self.words.lines.items() if self._fits(state, line)]
+            found += [n for n, line in self._ends.items() if self._fits(state, line)]
         return found
 
     def _starts(self, held: frozenset[int]) -> list[int]:
@@ -338,6 +354,13 @@ class TuneGrammar:
                 return number
         return int(allowed.argmax())
 
+    def _way_to_line(self, state: State) -> tuple[tuple[int, ...], State]:
+        tokens: list[int] = []
+        while not tokens or tokens[-1] not in self._ends:
+            tokens.append(self._way(state))
+            state = self.advance(state, tokens[-1])
+        return tuple(tokens), state
+
     def _alike(self, state: State) -> State:
         """A state from which it is as far: which note it is makes no difference."""
         event = state.event
@@ -363,7 +386,7 @@ class TuneGrammar:
     def _aim(self, state: State) -> tuple[BarLine, Goals]:
         """By which line and where this bar should end."""
         part, full = state.part, self.words.full(state.meter)
-        if part.repeat or part.ending == 1:
+        if CLOSE in self._lines and (part.repeat or part.ending == 1 or PLAIN not in self._lines):
             totals = frozenset(part.totals(CLOSE, full, self.least))
             goals = Goals(full, totals, False)
             if self._lengths.need(state.passed, state.tuplet, goals) < NEVER:
