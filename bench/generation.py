@@ -16,7 +16,7 @@ from paired import Report, paired
 from torch import nn
 
 from sluice.sequence import Sampling, generate
-from sluice.sequence.model import LanguageModel, ModelConfig
+from sluice.sequence.models import LanguageModel, ModelConfig
 from sluice.sequence.vocabulary import END
 
 TOKENS, VOCABULARY = 500, 90

@@ -28,8 +28,8 @@ from sluice.sequence.generation import log_likelihood as log_likelihood
 from sluice.sequence.generation import stream as stream
 from sluice.sequence.lesson import Lesson as Lesson
 from sluice.sequence.lesson import lesson as lesson
-from sluice.sequence.model import LanguageModel as LanguageModel
-from sluice.sequence.model import ModelConfig as ModelConfig
+from sluice.sequence.models import LanguageModel as LanguageModel
+from sluice.sequence.models import ModelConfig as ModelConfig
 from sluice.sequence.training import Outcome as Outcome
 from sluice.sequence.training import Plan as Plan
 from sluice.sequence.training import Progress as Progress

@@ -243,7 +243,7 @@ class FormGrammar:
         if token == END:
             return state
         inner = self._grammar(state).advance(state.inner, token)
-        if not state.inner.mode or state.inner.before == "start" and token in self.bars.opening:
+        if not state.inner.mode or (state.inner.before == "start" and token in self.bars.opening):
             return state._replace(inner=inner)
         if token in self.bars.words.lines:
             return self._after_bar(state, inner, state.now)

@@ -13,14 +13,13 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from sluice.sequence import Checkpoint
-from sluice.sequence.model import State
 from sluice.sequence.vocabulary import END, PADDING, START
 from sluice.tunes import score
 from sluice.tunes.errors import BadTokens, TuneError
@@ -147,7 +146,7 @@ class _Way(NamedTuple):
 
     tokens: tuple[str, ...]
     seen: int
-    state: State
+    state: Any
     ahead: Tensor
     weight: float = 0.0
     fillings: Mapping[int, tuple[str, ...]] = MappingProxyType({})
@@ -204,7 +203,7 @@ def _weights(
     return found
 
 
-def _side_by_side(states: Sequence[State]) -> State:
+def _side_by_side(states: Sequence[Any]) -> Any:
     """States of one sequence each as the state of a batch."""
     if isinstance(states[0], Tensor):
         return torch.cat([state for state in states if isinstance(state, Tensor)], dim=1)

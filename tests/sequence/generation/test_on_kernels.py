@@ -10,7 +10,7 @@ import torch
 from sluice.run import kernels
 from sluice.sequence import Sampling, generate
 from sluice.sequence.errors import SequenceError
-from sluice.sequence.model import LanguageModel, ModelConfig
+from sluice.sequence.models import LanguageModel, ModelConfig
 
 WAYS = [
     Sampling(max_length=60),

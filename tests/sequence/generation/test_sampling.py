@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sluice.sequence import Sampling
 from sluice.sequence.generation import generate
 from sluice.sequence.generation.sampling import draw
-from sluice.sequence.model import LanguageModel, ModelConfig
+from sluice.sequence.models import LanguageModel, ModelConfig
 
 UNLIKELY = -1e9
 

@@ -19,7 +19,7 @@ from sluice.sequence.generation.grammar import (
     NotAllowed,
     split_opening,
 )
-from sluice.sequence.model import LanguageModel
+from sluice.sequence.models import LanguageModel
 from sluice.sequence.vocabulary import END, START
 
 Scores = NDArray[np.float64]
@@ -72,7 +72,7 @@ def beam_search(
         SequenceError: a width, length or normalisation out of range, or as `generate`.
         NotAllowed: as `generate`.
 
-    >>> from sluice.sequence.model import ModelConfig
+    >>> from sluice.sequence.models import ModelConfig
     >>> model = LanguageModel(ModelConfig(vocabulary_size=9, hidden_size=8))
     >>> best = beam_search(model, width=3, opening=[[4]], max_length=6)
     >>> best[0].ids[0], len(best)

@@ -14,7 +14,7 @@ from sluice.run.steps import Layer
 from sluice.run.tokens import Draws, Language, TokenSteps
 from sluice.sequence.errors import SequenceError
 from sluice.sequence.generation.sampling import Sampling, draw
-from sluice.sequence.model import LanguageModel
+from sluice.sequence.models import LanguageModel
 from sluice.sequence.vocabulary import END, START
 
 

@@ -13,7 +13,7 @@ from sluice.sequence.errors import SequenceError
 from sluice.sequence.generation.engine import Engine, begin
 from sluice.sequence.generation.grammar import Grammar, Guide, split_opening
 from sluice.sequence.generation.sampling import Sampling
-from sluice.sequence.model import LanguageModel
+from sluice.sequence.models import LanguageModel
 from sluice.sequence.vocabulary import END
 
 _AT_ONCE, _SHOWN = 1024, 8
@@ -50,7 +50,7 @@ def generate(
             vocabulary in `opening`, one longer than `max_length`, or weights that give NaN.
         NotAllowed: the grammar refuses a token of the opening, or allows nothing at a place.
 
-    >>> from sluice.sequence.model import ModelConfig
+    >>> from sluice.sequence.models import ModelConfig
     >>> model = LanguageModel(ModelConfig(vocabulary_size=9, hidden_size=8))
     >>> drawn = generate(model, seeds=[1, 2], opening=[[4], [5, 6]])
     >>> [ids[0] for ids in drawn], all(ids[1] in (5, 6) for ids in drawn)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from sluice.sequence.batches import pad
 from sluice.sequence.errors import SequenceError
-from sluice.sequence.model import LanguageModel
+from sluice.sequence.models import LanguageModel
 
 _BATCH = 64
 
@@ -36,7 +36,7 @@ def log_likelihood(
         SequenceError: no sequence, one that counts no token, an id outside the vocabulary, or
             another number of beginnings than of sequences.
 
-    >>> from sluice.sequence.model import ModelConfig
+    >>> from sluice.sequence.models import ModelConfig
     >>> model = LanguageModel(ModelConfig(vocabulary_size=9, hidden_size=8))
     >>> whole = log_likelihood(model, [[4, 5, 6]])
     >>> parts = log_likelihood(model, [[4]], ends=False) + log_likelihood(model, [[5, 6]], [[4]])

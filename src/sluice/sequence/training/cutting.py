@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
-import torch
 from torch import Tensor
 from torch.utils._pytree import tree_map_only
 
@@ -32,12 +30,6 @@ def columns(batch: Batch, first: int, last: int) -> Batch:
         None if batch.lengths is None else batch.lengths[first:last],
         None if batch.resets is None else batch.resets[:, first:last],
     )
-
-
-def moved(batch: Batch, device: torch.device) -> Batch:
-    """The batch on a device; what says where it is ends (`lengths`) goes along."""
-    given = {name: value for name, value in vars(batch).items() if value is not None}
-    return replace(batch, **{name: value.to(device) for name, value in given.items()})
 
 
 def detached(state: Any) -> Any:

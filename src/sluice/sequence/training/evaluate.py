@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import torch
@@ -12,7 +11,7 @@ from torch import nn
 from sluice.sequence.batch import Batch, Learner, Source
 from sluice.sequence.batches import Bucketed
 from sluice.sequence.errors import SequenceError
-from sluice.sequence.training.cutting import moved
+from sluice.sequence.models.base import evaluating
 from sluice.sequence.training.processes import Group
 
 
@@ -53,7 +52,7 @@ def evaluate(
     """
     group = group or Group()
     total, items, state = 0.0, 0, None
-    with _evaluating(model):
+    with evaluating(model):
         for batch in source.batches(0):
             if group.sum(stopped())[0]:
                 raise Abandoned
@@ -67,19 +66,8 @@ def evaluate(
     return total / count
 
 
-@contextmanager
-def _evaluating(model: nn.Module) -> Iterator[None]:
-    was_training = model.training
-    model.eval()
-    try:
-        with torch.inference_mode():
-            yield
-    finally:
-        model.train(was_training)
-
-
 def _mine(batch: Batch, model: nn.Module, group: Group) -> Batch:
-    return moved(group.share(batch), device_of(model))
+    return group.share(batch).to(device_of(model))
 
 
 def device_of(model: nn.Module) -> torch.device:

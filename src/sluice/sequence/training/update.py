@@ -15,7 +15,6 @@ from torch.utils._pytree import tree_map_only
 from sluice.sequence.batch import Learner
 from sluice.sequence.training import faults
 from sluice.sequence.training.average import Average
-from sluice.sequence.training.cutting import moved
 from sluice.sequence.training.evaluate import device_of
 from sluice.sequence.training.pieces import Memory, Piece, Window
 from sluice.sequence.training.plan import Plan
@@ -104,7 +103,7 @@ class Updates:
         return Updated(total, int(all_items), norm, seconds)
 
     def _window(self, piece: Piece) -> Window:
-        return self.memory.window(piece._replace(batch=moved(piece.batch, self.device)))
+        return self.memory.window(piece._replace(batch=piece.batch.to(self.device)))
 
     def _where(self, window: Window, randomness: Tensor) -> str:
         run = LossOf(self.model)
