@@ -13,7 +13,7 @@ from sluice.tunes import abc, revising
 from sluice.tunes.dances import dance as dance_named
 from sluice.tunes.dances import guess_rhythm
 from sluice.tunes.errors import BadMusic, TuneError
-from sluice.tunes.form import Bars, FormGrammar, drawn
+from sluice.tunes.form import Bars, FormGrammar, drawn, drawn_home
 from sluice.tunes.given import open_ended, weights_at_hand
 from sluice.tunes.grammar import TuneGrammar
 from sluice.tunes.keys import Key
@@ -222,12 +222,12 @@ class Composer:
         lines = sum(ids[0] in self._bars.words.lines for ids in opening[2:])
         opens = len(opening) < 3 or opening[2][0] in self._bars.opening
         given = 0 if len(opening) < 3 else 1 + lines
-        alike: dict[str, list[int]] = {}
+        alike: dict[tuple[str, bool], list[int]] = {}
         for seed in seeds:
-            alike.setdefault(drawn(seed), []).append(seed)
+            alike.setdefault((drawn(seed), drawn_home(seed)), []).append(seed)
         found: dict[int, list[str]] = {}
-        for plan, some in alike.items():
-            grammar = FormGrammar(self._bars, plan, given, opens)
+        for (plan, home), some in alike.items():
+            grammar = FormGrammar(self._bars, plan, given, opens, home)
             try:
                 found |= zip(some, self._draw(some, opening, sampling, grammar), strict=True)
             except NotAllowed:

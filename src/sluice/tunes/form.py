@@ -13,6 +13,7 @@ import numpy as np
 
 from sluice.sequence import Vocabulary
 from sluice.sequence.vocabulary import END
+from sluice.tunes.cadence import CadenceGrammar
 from sluice.tunes.errors import TuneError
 from sluice.tunes.grammar import Mask, TuneGrammar
 from sluice.tunes.grammar import State as Inner
@@ -128,6 +129,15 @@ def drawn(seed: int) -> str:
     return chance.choices([*PLANS], [*PLANS.values()])[0]
 
 
+HOME = (1552, 1859)
+"""Of the tunes that `measured` counts, how many end on the root, and how many there are."""
+
+
+def drawn_home(seed: int) -> bool:
+    """Whether a tune must end on the root, as often as by `HOME`; the same for the same seed."""
+    return random.Random(f"home {seed}").randrange(HOME[1]) < HOME[0]
+
+
 class State(NamedTuple):
     """Between two tokens.
 
@@ -149,16 +159,19 @@ class State(NamedTuple):
 class Bars:
     """The grammars of bars within a part, of its last bar, and of the last bar of all.
 
+    `free` are those that end anywhere, `home` those that end on the root, if there is one.
+
     Raises:
         TuneError: a vocabulary that spells no tune, or lacks `|:` or `:|`.
     """
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         both = BarLine(closes=True, opens=True)
-        self.within = TuneGrammar(vocabulary, _NO_END, [PLAIN])
-        self.ending = TuneGrammar(vocabulary, _NO_END, [CLOSE, both])
-        self.last = TuneGrammar(vocabulary, _NO_END, [CLOSE])
-        self.words, self.size = self.within.words, len(vocabulary)
+        ways = ([PLAIN], [CLOSE, both], [CLOSE])
+        self.free = [TuneGrammar(vocabulary, _NO_END, lines) for lines in ways]
+        homes = [CadenceGrammar(vocabulary, _NO_END, lines) for lines in ways]
+        self.home = homes if homes[0].has_root else self.free
+        self.words, self.size = self.free[0].words, len(vocabulary)
         known = [*self.words.lines.values()]
         for line, name in ((BarLine(opens=True), "|:"), (CLOSE, ":|")):
             if line not in known:
@@ -171,14 +184,13 @@ class Bars:
     def _ids(self, line: BarLine) -> list[int]:
         return [number for number, known in self.words.lines.items() if known == line]
 
-    def _copied(self, grammar: TuneGrammar, inner: Inner, bar: tuple[int, ...]) -> Inner | None:
-        """The state after these tokens and a line, or None if they are no bar here."""
-        line = self.plain if grammar is self.within else self.close
-        for token in (*bar, line):
+    def _copied(self, grammar: TuneGrammar, inner: Inner, bar: tuple[int, ...]) -> bool:
+        """Whether these tokens, the bar line included, are a bar here."""
+        for token in bar:
             if not grammar.allowed(inner)[token]:
-                return None
+                return False
             inner = grammar.advance(inner, token)
-        return inner
+        return True
 
 
 class FormGrammar:
@@ -195,6 +207,7 @@ class FormGrammar:
         plan: a word of eight letters for each part, as in `measured`.
         given: so many bars come first that need not follow the plan.
         opens: whether the tune begins with `|:`; without it the first part begins with a note.
+        home: whether the tune ends on the root, and so the bars like its last one.
 
     >>> vocabulary = Vocabulary.of(["M:1/4 K:Cmaj c e 2 | |: :|".split()])
     >>> grammar = FormGrammar(Bars(vocabulary), "aaaaaaaa aaaaaaab")
@@ -205,24 +218,28 @@ class FormGrammar:
     True
     """
 
-    def __init__(self, bars: Bars, plan: str, given: int = 0, opens: bool = True) -> None:
+    def __init__(
+        self, bars: Bars, plan: str, given: int = 0, opens: bool = True, home: bool = False
+    ) -> None:
         self.bars, self.given, self.opens = bars, given, opens
         letters = plan.replace(" ", "")
         self._sources = [letters.index(letter) for letter in letters]
+        last = self._sources[-1]
+        alike = [bar for bar, source in enumerate(self._sources) if source == last and bar % BARS]
+        self._homes = frozenset(alike if home and last % BARS else ())
         self._to_end = lru_cache(maxsize=_REMEMBERED)(self._steps)
 
     # What the protocol asks for
 
     def start(self) -> State:
-        return State(TuneGrammar.start(self.bars.within))
+        return State(self.bars.free[0].start())
 
     def allowed(self, state: State) -> Mask:
         """Boolean (vocabulary,)."""
         if state.bar == len(self._sources):
             return self._only([END])
         if state.left is not None:
-            line = self.bars.close if self._closes(state) else self.bars.plain
-            return self._only([state.left[0] if state.left else line])
+            return self._only([state.left[0] if state.left else self._line(state)])
         mask = self._grammar(state).allowed(state.inner).copy()
         if not state.inner.mode:
             return mask
@@ -260,7 +277,7 @@ class FormGrammar:
         new = 1 + words.lengths.slowest(max(map(words.full, words.meters.values())))
         came_back = sum(source < bar for bar, source in enumerate(self._sources))
         own = len(self._sources) - came_back
-        return 5 + 3 * LARGEST_TUPLET + own * new + came_back * max(new, _LONGEST_COPY + 1)
+        return 5 + 3 * LARGEST_TUPLET + (own + 1) * new + came_back * max(new, _LONGEST_COPY + 1)
 
     # How it is done
 
@@ -272,10 +289,13 @@ class FormGrammar:
     def _closes(self, state: State) -> bool:
         return state.bar % BARS == BARS - 1
 
+    def _line(self, state: State) -> int:
+        """By which line this bar ends if it comes back."""
+        return self.bars.close if self._closes(state) else self.bars.plain
+
     def _grammar(self, state: State) -> TuneGrammar:
-        if not self._closes(state):
-            return self.bars.within
-        return self.bars.last if state.bar == len(self._sources) - 1 else self.bars.ending
+        grammars = self.bars.home if state.bar in self._homes else self.bars.free
+        return grammars[self._closes(state) + (state.bar == len(self._sources) - 1)]
 
     def _after_bar(self, state: State, inner: Inner, bar: tuple[int, ...]) -> State:
         """After the line behind a bar: the next one begins, new or as an earlier one."""
@@ -291,8 +311,9 @@ class FormGrammar:
         if not self.given <= here < len(self._sources) or self._sources[here] == here:
             return None
         bar = state.written[self._sources[here]]
-        fits = self.bars.copied(self._grammar(state), state.inner, bar)
-        return bar if len(bar) <= _LONGEST_COPY and fits is not None else None
+        whole = (*bar, self._line(state))
+        fits = self.bars.copied(self._grammar(state), state.inner, whole)
+        return bar if len(bar) <= _LONGEST_COPY and fits else None
 
     def _steps(self, state: State) -> int:
         """How many tokens a way to the end takes, bar by bar."""
@@ -302,7 +323,7 @@ class FormGrammar:
                 tokens: tuple[int, ...] = (int(self.allowed(state).argmax()),)
                 state = self.advance(state, tokens[0])
             elif state.left is not None:
-                tokens = (*state.left, self.bars.close if self._closes(state) else self.bars.plain)
+                tokens = (*state.left, self._line(state))
                 for token in tokens:
                     state = self.advance(state, token)
             else:
