@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import json
+import math
 import re
 import shutil
 from pathlib import Path
@@ -73,3 +75,34 @@ def test_the_search_of_cells_goes_on(tmp_path: Path, capsys: pytest.CaptureFixtu
         searching.main(tmp_path, trials=trials, steps=6, updates=4)
         lines = capsys.readouterr().out.splitlines()
         assert [line.split()[0] for line in lines[1:]] == ["NOG", "NIAF"]
+
+
+def test_text_is_learnt_and_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "poem.txt"
+    file.write_text("Tyger Tyger, burning bright,\nIn the forests of the night;\n" * 60)
+    small = ["--seconds", "1", "--hidden", "8", "--layers", "1", "--dropout", "0"]
+    example("text").main([str(file), *small])
+    out = capsys.readouterr().out
+    assert "3,480 characters" in out
+    found = re.search(r"^(\d\.\d{3}) nats per character on 348 of validation$", out, re.MULTILINE)
+    assert found and float(found[1]) < math.log(len(set(file.read_text())))
+
+
+def test_chorales_are_measured_on_their_test_part(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pieces = [[[60, 64, 67, 72], [62, 65, 69, 74]] * 4] * 3
+    file = tmp_path / "pieces.json"
+    file.write_text(json.dumps({"train": pieces, "valid": pieces, "test": pieces[:2]}))
+    example("chorales").main([str(file), "--seconds", "1", "--hidden", "8"])
+    out = capsys.readouterr().out
+    assert "16 measured" in out  # two pieces of eight steps
+    assert "nats per step" in out
+
+
+def test_a_series_is_forecast(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    example("series").main([str(tmp_path), "--seconds", "1", "--hidden", "4", "--period", "9"])
+    out = capsys.readouterr().out
+    assert "last value" in out
+    assert "season" in out
+    assert (tmp_path / "series.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"

@@ -1,0 +1,53 @@
+"""Bach's chorales as piano rolls: which of 88 keys sound at the next step, each on its own.
+
+    python examples/chorales.py jsb-chorales-quarter.json [--seconds 180] [--hidden 256]
+
+The file is a split of Boulanger-Lewandowski et al. (2012) by quarter notes, as in the repository
+czhuang/JSB-Chorales-dataset. What counts is the negative log-likelihood of a step, in nats, on
+the test part; the validation part chooses the weights.
+"""
+
+import argparse
+from collections.abc import Sequence
+
+from rich.console import Console
+
+from sluice.sequence import Bucketed, Plan, Progress, lesson, load, train
+from sluice.sequence.metrics import evaluate
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    options = asked(arguments)
+    data = load(options.chorales)
+    made = lesson(
+        data,
+        batch_size=16,
+        hidden_size=options.hidden,
+        num_layers=1,
+        dropout=options.dropout,
+    )
+    print(data.report(), made.report, sep="\n")
+    plan = Plan(seconds=options.seconds, learning_rate=2e-3, validations=20)
+    train(made.model, made.training, made.validation, plan, on_progress=tell)  # the best is kept
+
+    test = data.split().test
+    assert test is not None, "chorales come with a test part"
+    Console().print(evaluate(made.model, Bucketed(test.steps(), 16, seed=0)).table())
+
+
+def asked(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Learn Bach's chorales.")
+    parser.add_argument("chorales")
+    parser.add_argument("--seconds", type=float, default=180)
+    parser.add_argument("--hidden", type=int, default=256)
+    parser.add_argument("--dropout", type=float, default=0.5)
+    return parser.parse_args(arguments)
+
+
+def tell(progress: Progress) -> None:
+    if progress.validated:
+        print(f"step {progress.step:6,}: {progress.validation:.3f}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,54 @@
+"""Text by characters, as Karpathy's char-rnn learns it (2015): the last tenth is for validation.
+
+    python examples/text.py tinyshakespeare.txt [--seconds 600] [--hidden 256]
+
+The text of that name is `data/tinyshakespeare/input.txt` of the repository karpathy/char-rnn; any
+other will do.
+"""
+
+import argparse
+from collections.abc import Sequence
+
+from sluice.sequence import Plan, Progress, Sampling, generate, lesson, load, train
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    options = asked(arguments)
+    data = load(options.text)
+    made = lesson(
+        data,
+        valid=0.1,
+        batch_size=50,
+        chunk=100,  # steps of a stream's batch; the state is carried on to the next
+        hidden_size=options.hidden,
+        num_layers=options.layers,
+        dropout=options.dropout,
+    )
+    print(data.report(), made.report, sep="\n")
+    plan = Plan(seconds=options.seconds, precision="bfloat16")
+    train(made.model, made.training, made.validation, plan, on_progress=tell)  # the best is kept
+
+    figures = made.figures()
+    print(f"{figures['nats per token']:.3f} nats per character on {figures.items:,} of validation")
+    sampling = Sampling(temperature=0.8, max_length=200)
+    (ids,) = generate(made.model, seeds=[0], sampling=sampling)
+    print(made.checkpoint.vocabulary.to_text(ids))
+
+
+def asked(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Learn a text by characters.")
+    parser.add_argument("text")
+    parser.add_argument("--seconds", type=float, default=600)
+    parser.add_argument("--hidden", type=int, default=256)
+    parser.add_argument("--layers", type=int, default=2)
+    parser.add_argument("--dropout", type=float, default=0.2)
+    return parser.parse_args(arguments)
+
+
+def tell(progress: Progress) -> None:
+    if progress.validated:
+        print(f"step {progress.step:6,}: {progress.validation:.3f}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
