@@ -1,5 +1,7 @@
 """Settings that every test shares."""
 
+import signal
+
 import pytest
 import torch
 
@@ -16,6 +18,12 @@ def _one_thread() -> None:
 @pytest.fixture(autouse=True)
 def _little_work_is_shared(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kernels, "WORTH_WAKING", 1)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _interrupts_are_heard() -> None:
+    """A shell that starts tests in the background has them ignore Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

@@ -93,19 +93,10 @@ def test_wishes_that_cannot_be_met(
         composer.compose(**wish)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(
-    "model",
-    [checkpoint(*NOTES), checkpoint(end=-50.0)],
-    ids=["only bar lines", "never ends"],
-)
-def test_a_model_that_spells_no_tune(model: Checkpoint) -> None:
-    """But for the grammar, whose tunes are whole."""
-    composer = composing.Composer(model, measures.from_figures(FIGURES["corpus"]))
-    (tune,) = composer.compose(form=False)
-    assert measures.spells_a_tune(tune)
-    composer.__dict__["_grammar"] = None
+def test_a_model_that_never_ends_after_a_start_that_no_grammar_allows() -> None:
+    composer = composing.Composer(checkpoint(end=-50.0), measures.from_figures(FIGURES["corpus"]))
     with pytest.raises(TuneError, match="train longer"):
-        composer.compose(form=False)
+        composer.compose(start="C :| c :| c")
 
 
 def test_a_type_decides_meter_and_tempo(composer: composing.Composer) -> None:
@@ -159,3 +150,31 @@ def test_weights_of_something_else(tmp_path: Path) -> None:
     Checkpoint(other.model, other.vocabulary, {}).save(tmp_path / "weights")
     with pytest.raises(TuneError, match="no measures"):
         composing.Composer.load(tmp_path / "weights")
+
+
+def shape(tune: Tune) -> list[int]:
+    """How many bars each part has."""
+    counts = [0]
+    for bar in tune.score.bars:
+        counts[-1] += bar.duration == bar.length
+        if bar.closes:
+            counts.append(0)
+    return counts
+
+
+def test_form_is_there_unless_left_to_the_model(composer: composing.Composer) -> None:
+    tunes = composer.compose(count=4, mode="maj", meter="4/4")
+    assert all(tune.tokens[2] == "|:" and tune.tokens[-1] == ":|" for tune in tunes)
+    assert {len(shape(tune)) for tune in tunes} == {3}
+    assert tunes[2:3] == composer.compose(seed=40, meter="4/4", mode="maj", title=tunes[2].title)
+    free = composer.compose(count=4, mode="maj", meter="4/4", form=False)
+    assert any(tune.tokens[2] != "|:" for tune in free)
+
+
+def test_a_start_is_the_first_bars_of_a_form_where_it_fits(composer: composing.Composer) -> None:
+    for start, first in (("ceg", 2), ("CEGc CEGc|CEGc CEGc|CEGc", 2), ("|:CEGc CEGc|CE", 3)):
+        (tune,) = composer.compose(start=start, meter="4/4", mode="maj", key="C", seed=3)
+        assert tune.tokens[first] in ("c", "C")
+        assert len(shape(tune)) == 3 and tune.tokens.count(":|") == 2
+    (free,) = composer.compose(start="C E G c :| c", meter="4/4", key="C")
+    assert free.tokens[2:7] == ("C", "E", "G", "c", ":|")

@@ -8,8 +8,14 @@ from fractions import Fraction
 import pytest
 import torch
 
-from sluice.sequence import EndingGrammar, LanguageModel, ModelConfig, Sampling, Vocabulary
-from sluice.sequence import generate
+from sluice.sequence import (
+    EndingGrammar,
+    LanguageModel,
+    ModelConfig,
+    Sampling,
+    Vocabulary,
+    generate,
+)
 from sluice.sequence.vocabulary import END
 from sluice.tunes import score
 from sluice.tunes.errors import TuneError
@@ -17,9 +23,7 @@ from sluice.tunes.form import PLANS, Bars, FormGrammar, drawn, measured
 from sluice.tunes.score import Bar
 from sluice.tunes.tokens import Tune
 
-WORDS = (
-    "M:6/8 M:4/4 K:Cmaj K:Cdor C E G c _e z 2 3 4 6 3/2 /2 (3 (2 | |: :| :: |1 |2 [ ] -".split()
-)
+WORDS = "M:6/8 M:4/4 K:Cmaj K:Cdor C E G c _e z 2 3 4 6 3/2 /2 (3 (2 | |: :| :: |1 |2 [ ] -".split()
 VOCABULARY = Vocabulary.of([WORDS])
 BARS = Bars(VOCABULARY)
 
@@ -54,7 +58,7 @@ def holds(tokens: list[str], plan: str) -> None:
         assert spelt == earlier or length != bar.duration or len(earlier) > 24, (plan, tokens)
 
 
-@pytest.mark.parametrize("plan", [*PLANS][:3] + ["abababab acacacac babababd"])
+@pytest.mark.parametrize("plan", [*[*PLANS][:3], "abababab acacacac babababd"])
 def test_an_untrained_model_writes_parts_of_eight_bars(plan: str) -> None:
     grammar = FormGrammar(BARS, plan)
     assert isinstance(grammar, EndingGrammar)

@@ -85,10 +85,18 @@ def test_figures_come_back_or_are_missed() -> None:
 def test_composed_stand_beside_the_corpus() -> None:
     class Trained:
         corpus = Measures(0.12, 0.34, 0.56, 7.0, 0.89)
-        index = Index([])
+        index = Index(["d 4 | e 4 |".split()])
 
     console = Console(width=80)
     with console.capture() as said:
         console.print(table([tune("c 4 | d 4 | c 4 |")], Trained()))
     rows = [line.split()[-2:] for line in said.get().splitlines()[-5:]]
-    assert rows == [["100%", "12%"], ["100%", "34%"], ["67%", "56%"], ["0", "7"], ["0%", "89%"]]
+    assert rows == [["100%", "12%"], ["100%", "34%"], ["67%", "56%"], ["3", "7"], ["33%", "89%"]]
+
+
+def test_copies_are_not_told_of_where_the_training_tunes_are_not_at_hand() -> None:
+    class Trained:
+        corpus = Measures(0.12, 0.34, 0.56, 7.0, 0.89)
+        index = Index([])
+
+    assert table([tune("c 4 | d 4 | c 4 |")], Trained()).row_count == 3

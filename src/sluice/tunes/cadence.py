@@ -8,7 +8,8 @@ from sluice.tunes.grammar import Event, State, TuneGrammar
 
 
 class CadenceGrammar(TuneGrammar):
-    """As `TuneGrammar`, but every bar ends with a note of the root, in any octave.
+    """As `TuneGrammar`, but every bar ends with a note of the root, in any octave;
+    another note leaves time of an eighth or more for it.
 
     For bars that are no first ones of a part, where a pickup might end anywhere.
     """
@@ -29,18 +30,30 @@ class CadenceGrammar(TuneGrammar):
         if _strays(state.event):
             refused.update(self._tie)
         here = state if state.event is None else self._complete(state)
-        if not any(super()._ways(here).values()):  # the next event is the bar's last
+        if not self._straying(here, super()._ways(here)):  # only the root may come next
             refused.update(self.words.pitches, self._rest, self._open)
             refused.difference_update(self._roots())
         return [token for token in found if token not in refused]
 
     def _ways(self, state: State) -> Mapping[int, int]:
-        return _going_on(super()._ways(state), state.event)
+        ways = super()._ways(state)
+        return self._straying(state, ways) if _strays(state.event) else ways
+
+    def _straying(self, state: State, ways: Mapping[int, int]) -> dict[int, int]:
+        """The lengths that leave an eighth or more for the last note."""
+        goal = max(self._goals_here(state).totals, default=0) - self._lengths.eighth - state.passed
+        tuplet = state.tuplet
+        return {
+            ticks: more
+            for ticks, more in ways.items()
+            if (ticks if tuplet is None else tuplet.scaled(ticks)) <= goal
+        }
 
     def _shortest(self, state: State) -> int:
         _, goals = self._aim(state)
         ways = self._lengths.possible(state.passed, state.tuplet, goals)
-        ways = _going_on(ways, state.event) or self._ways(state)
+        ways = self._straying(state, ways) if _strays(state.event) else ways
+        ways = ways or self._ways(state)
         return min(ways, key=lambda ticks: (ways[ticks] + self._lengths.costs[ticks], ticks))
 
     def _wanted(self, state: State) -> list[int]:
@@ -53,8 +66,3 @@ class CadenceGrammar(TuneGrammar):
 def _strays(event: Event | None) -> bool:
     """Whether this is an event that no bar may end with."""
     return event is not None and {pitch % 12 for pitch in event.pitches} != {0}
-
-
-def _going_on(ways: Mapping[int, int], event: Event | None) -> Mapping[int, int]:
-    """The lengths that an event may have: one that strays leaves time for another."""
-    return {ticks: more for ticks, more in ways.items() if more} if _strays(event) else ways

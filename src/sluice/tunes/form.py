@@ -130,7 +130,8 @@ def drawn(seed: int) -> str:
 
 
 HOME = (1552, 1859)
-"""Of the tunes that `measured` counts, how many end on the root, and how many there are."""
+"""Of the tunes that `measured` counts, how many end on the root (`measures.measure`'s
+`on_tonic`), and how many there are."""
 
 
 def drawn_home(seed: int) -> bool:
@@ -260,7 +261,9 @@ class FormGrammar:
         if token == END:
             return state
         inner = self._grammar(state).advance(state.inner, token)
-        if not state.inner.mode or (state.inner.before == "start" and token in self.bars.opening):
+        if token in self.bars.words.modes or token in self.bars.words.meters:
+            return state._replace(inner=inner)
+        if state.inner.before == "start" and token in self.bars.opening:
             return state._replace(inner=inner)
         if token in self.bars.words.lines:
             return self._after_bar(state, inner, state.now)
