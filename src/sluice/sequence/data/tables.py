@@ -75,8 +75,10 @@ def read_csv(
     return to_series(tables, "CSV", label_per)
 
 
-def names_of(names: str | Sequence[str]) -> tuple[str, ...]:
-    """One name or several as several."""
+def names_of(names: str | Sequence[str] | None) -> tuple[str, ...]:
+    """One name or several as several; None is no name."""
+    if names is None:
+        return ()
     return (names,) if isinstance(names, str) else tuple(names)
 
 
