@@ -67,13 +67,13 @@ class TuneGrammar:
 
     Meter and mode come first. Bars last as long as their meter says, but for pickups: a part may
     begin with one, and then the bar before its `:|` is shorter by it, the last bar of all either
-    shorter or complete (so it is, too, where the meter has changed to bars that are no longer than
-    the pickup). A part begins with the tune, at `|:`, after `:|` and `::`, and after a
-    second ending that made up for a pickup; a pickup alone before `|:` belongs to the part behind.
-    Repeats hold two bars or more and close, `|1` leads over `:|` to `|2`, tuplets complete before
-    the bar line, chords hold two to four different notes, ties lead to the same notes, over plain
-    bar lines only. The meter changes only behind a bar line. The tune has a note, and ends
-    behind `|` or `:|` after `least_bars` or more. Any other token is never allowed.
+    shorter or complete (and complete where a later meter's bars are no longer than the pickup). A
+    part begins with the tune, at `|:`, after `:|` and `::`, and after a second ending that made up
+    for a pickup; a pickup alone before `|:` belongs to the part behind. Repeats hold two bars or
+    more and close, `|1` leads over `:|` to `|2`, tuplets complete before the bar line, chords hold
+    two to four different notes, ties lead to the same notes, over plain bar lines only. The meter
+    changes only behind a bar line. The tune has a note, and ends behind `|` or `:|` after
+    `least_bars` or more. Any other token is never allowed.
 
     Args:
         vocabulary: the model's.
