@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +11,10 @@ from numpy.typing import NDArray
 from sluice.sequence import Vocabulary
 from sluice.sequence.vocabulary import END
 from sluice.tunes.errors import TuneError
-from sluice.tunes.lengths import LARGEST_TUPLET, NEVER, Goals, Tuplet
+from sluice.tunes.lengths import LARGEST_TUPLET, NEVER, Goals
 from sluice.tunes.parts import CLOSE, PLAIN, Part
+from sluice.tunes.states import Event as Event
+from sluice.tunes.states import State as State
 from sluice.tunes.words import BarLine, Words
 
 _LARGEST_CHORD = 4
@@ -24,42 +25,6 @@ _REMEMBERED = 50_000
 _NOTHING: frozenset[int] = frozenset()
 
 Mask = NDArray[np.bool_]
-
-
-class Event(NamedTuple):
-    """A note, chord or rest (no pitch) under way; `ticks` is what it says it lasts."""
-
-    pitches: frozenset[int]
-    in_chord: bool = False
-    ticks: int = 0
-    tied: bool = False
-
-
-class State(NamedTuple):
-    """Between two tokens.
-
-    Attributes:
-        meter: as in `6/8`; none before it came.
-        mode: whether the mode came.
-        part: where the tune stood as this bar began.
-        before: "start" of the body, behind a "line", where only "notes" may follow, or "" in a bar
-            that has begun.
-        passed: ticks of the bar's complete events.
-        tuplet: the one under way.
-        event: the one under way.
-        held: what a tie asks the next event to be.
-        sung: whether there was a note.
-    """
-
-    meter: str = ""
-    mode: bool = False
-    part: Part = Part()
-    before: str = "start"
-    passed: int = 0
-    tuplet: Tuplet | None = None
-    event: Event | None = None
-    held: frozenset[int] = frozenset()
-    sung: bool = False
 
 
 class TuneGrammar:
