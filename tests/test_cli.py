@@ -9,17 +9,12 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
-from typer.testing import CliRunner, Result
 
 import sluice
+from command import run, sentence
 from sluice.cells import Elman
-from sluice.cli import app
 
 NOTES = "GABcdefg"
-
-
-def run(*arguments: object) -> Result:
-    return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
 @pytest.fixture(scope="module")
@@ -41,15 +36,6 @@ def trained(tunes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert result.exit_code == 0, result.output
     assert "nats per token" in result.output
     return out / "tunes.safetensors"
-
-
-def sentence(result: Result) -> str:
-    """What a failing command says: exit code 2, nothing on stdout, one line on stderr."""
-    assert result.exit_code == 2, result.output
-    assert result.stdout == ""
-    assert result.stderr.count("\n") == 1
-    assert result.stderr.startswith("sluice: ")
-    return result.stderr
 
 
 def test_version_is_the_installed_one() -> None:

@@ -23,6 +23,7 @@ from sluice.sequence import (
     Vocabulary,
     beam_search,
     generate,
+    load,
 )
 from sluice.sequence.vocabulary import END
 
@@ -178,3 +179,14 @@ def test_nobody_reading_on_is_no_error(endless: Path) -> None:
 def test_the_place_of_an_unknown_word() -> None:
     with pytest.raises(UnknownToken, match=r"'nought', word 3 of the text, behind 'to be'"):
         Spelling(WORDS).read("to be nought")
+
+
+@pytest.mark.parametrize("unit", ["words", "subwords"])
+def test_pieces_make_up_the_text_of_a_tokenizer(unit: str, tmp_path: Path) -> None:
+    file = tmp_path / "said.txt"
+    file.write_text("to be or not to be, that is the question: größer\n" * 40)
+    tokens = load(file, unit=unit)
+    ids = tokens.ids[0][:20].tolist()
+    spelling = Spelling(tokens.vocabulary)
+    whole = tokens.vocabulary.to_text(ids)
+    assert spelling.write(ids[:3]) + "".join(spelling.pieces(ids[:3], ids[3:])) == whole

@@ -159,12 +159,11 @@ class _Made:
 
         made = stream(self.checkpoint.model, seed, opening=self.opening, sampling=sampling)
         yield self.spelling.write(self.begun)
-        between, began = self.spelling.between if self.begun else "", time.monotonic()
-        for number in islice(made, len(self.begun), None):
+        began = time.monotonic()
+        for piece in self.spelling.pieces(self.begun, islice(made, len(self.begun), None)):
             self.tokens += 1
             self.seconds = time.monotonic() - began
-            yield between + self.spelling.write([number])
-            between = self.spelling.between
+            yield piece
 
     def _several(self, seed: int, count: int, sampling: Sampling) -> Iterator[str]:
         from sluice.sequence import generate as generate_sequences

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from sluice.report.ablation import AblationError, Cut
-from sluice.sequence import Checkpoint, LanguageModel, Sampling, UnknownToken, generate
+from sluice.sequence import Checkpoint, LanguageModel, Sampling, Spelling, UnknownToken, generate
 from sluice.sequence.batch import Batch
 from sluice.sequence.batches import by_length, pad
 from sluice.tunes import corpora
@@ -100,8 +100,7 @@ def _read(path: Path, checkpoint: Checkpoint) -> Iterator[Sequence[str]]:
         text = path.read_text()
     except UnicodeDecodeError:
         raise AblationError(f"{path} is no text in UTF-8; give a text or a file of ABC") from None
-    letters = all(len(token) == 1 for token in checkpoint.vocabulary.tokens)
-    tokens = list(text) if letters else text.split()
+    tokens = list(text) if Spelling(checkpoint.vocabulary).letters else text.split()
     yield from (tokens[first : first + _PIECE] for first in range(0, len(tokens), _PIECE))
 
 

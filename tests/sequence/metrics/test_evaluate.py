@@ -9,6 +9,7 @@ import torch
 from sluice.sequence import LanguageModel, ModelConfig, SequenceError
 from sluice.sequence.batch import Batch
 from sluice.sequence.batches import Bucketed
+from sluice.sequence.data.steps import IGNORED
 from sluice.sequence.metrics import evaluate
 from sluice.sequence.models import (
     ChoraleConfig,
@@ -22,7 +23,6 @@ from sluice.sequence.models import (
     SequenceModel,
     Tagger,
 )
-from sluice.sequence.models.labels import IGNORED
 
 
 class Given:

@@ -5,8 +5,8 @@ import torch
 
 from sluice.sequence import SequenceError
 from sluice.sequence.batch import Batch
+from sluice.sequence.data.steps import IGNORED
 from sluice.sequence.models import Classifier, LabelsConfig, Tagger
-from sluice.sequence.models.labels import IGNORED
 
 LENGTHS = torch.tensor([6, 2, 5, 1])
 

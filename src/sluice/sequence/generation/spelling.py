@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -26,9 +26,12 @@ class Spelling:
     @cached_property
     def between(self) -> str:
         """What stands between two tokens."""
-        if self.vocabulary.unit == "characters" or self.vocabulary.tokenizer:
-            return ""
-        return "" if all(len(token) == 1 for token in self.vocabulary.tokens) else " "
+        return "" if self.letters or self.vocabulary.tokenizer else " "
+
+    @cached_property
+    def letters(self) -> bool:
+        """Whether every token is a single character."""
+        return all(len(token) == 1 for token in self.vocabulary.tokens)
 
     def read(self, text: str) -> list[int]:
         """The ids that `text` spells.
@@ -55,3 +58,25 @@ class Spelling:
         if self.vocabulary.tokenizer:
             return self.vocabulary.to_text(ids)
         return self.between.join(self.vocabulary.decode(ids))
+
+    def pieces(self, begun: Sequence[int], coming: Iterable[int]) -> Iterator[str]:
+        """What each of the coming ids adds to the text of those before it.
+
+        >>> words = Spelling(Vocabulary(("to", "be")))
+        >>> list(words.pieces([3], [4, 3]))
+        [' be', ' to']
+        """
+        if not self.vocabulary.tokenizer:
+            between = self.between if begun else ""
+            for number in coming:
+                yield between + self.write([number])
+                between = self.between
+            return
+        # A tokenizer sets blanks by what stands before, and a character may take several ids.
+        ids, told = [*begun], len(self.write(begun))
+        for number in coming:
+            ids.append(number)
+            text = self.write(ids)
+            ready = "" if text.endswith("\ufffd") else text[told:]
+            told += len(ready)
+            yield ready

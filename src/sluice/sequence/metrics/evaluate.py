@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from sluice.sequence.batch import Batch, Source
+from sluice.sequence.data.steps import IGNORED
 from sluice.sequence.errors import SequenceError
 from sluice.sequence.metrics.figures import MODEL, Figures
 from sluice.sequence.metrics.forecasts import Forecasts, changes
@@ -26,7 +27,6 @@ from sluice.sequence.models import (
     Tagger,
 )
 from sluice.sequence.models.base import evaluating
-from sluice.sequence.models.labels import IGNORED
 
 
 def evaluate(

@@ -10,12 +10,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from sluice.sequence.batch import Batch, Loss
+from sluice.sequence.data.steps import IGNORED
 from sluice.sequence.errors import SequenceError
 from sluice.sequence.models.base import SequenceModel, evaluating, finals
 from sluice.sequence.models.shape import Shape, require_sizes
-
-IGNORED = -100
-"""The class of a sequence that counts for nothing (torch's own mark)."""
 
 
 @dataclass(frozen=True)
