@@ -15,7 +15,7 @@ import torch
 from paired import Report, paired
 from torch import Tensor
 
-from sluice.sequence import LanguageModel, ModelConfig, Sampling, beam_search, generate
+from sluice.sequence import LanguageModel, LanguageModelConfig, Sampling, beam_search, generate
 from sluice.sequence.vocabulary import END
 
 TOKENS, VOCABULARY, BEGINNING = 500, 90, 5000
@@ -40,7 +40,7 @@ class Anything:
 def main() -> None:
     torch.manual_seed(0)
     sizes = {"embedding_size": 64, "hidden_size": 256, "num_layers": 1}
-    model = LanguageModel(ModelConfig(VOCABULARY, **sizes)).eval()
+    model = LanguageModel(LanguageModelConfig(VOCABULARY, **sizes)).eval()
     with torch.no_grad():
         model.readout.bias[END] = -1e4  # so that all sequences are equally long
     draw = partial(generate, model, [0])

@@ -16,7 +16,7 @@ from paired import Report, paired
 from torch import nn
 
 from sluice.sequence import Sampling, generate
-from sluice.sequence.models import LanguageModel, ModelConfig
+from sluice.sequence.models import LanguageModel, LanguageModelConfig
 from sluice.sequence.vocabulary import END
 
 TOKENS, VOCABULARY = 500, 90
@@ -69,7 +69,7 @@ def main() -> None:
     )
     for embedding, size, layers in MODELS:
         sizes = {"embedding_size": embedding, "hidden_size": size, "num_layers": layers}
-        model = LanguageModel(ModelConfig(VOCABULARY, **sizes)).eval()
+        model = LanguageModel(LanguageModelConfig(VOCABULARY, **sizes)).eval()
         with torch.no_grad():
             model.readout.bias[END] = -1e4  # so that all sequences are equally long
         loop = Looped(embedding, size, layers).eval()

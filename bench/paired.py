@@ -78,7 +78,7 @@ class Report:
         lines += ["| " + " | ".join(self.columns) + " |", "|" + "---:|" * len(self.columns)]
         lines += ["| " + " | ".join(row) + " |" for row in self.rows]
         lines += ["", f"Measured on {date.today()}:", ""]
-        lines += [f"- {name}: {value}" for name, value in doctor.machine().items()]
+        lines += [f"- {name}: {value}" for name, value in doctor.describe_machine().items()]
         self.path.parent.mkdir(exist_ok=True)
         self.path.write_text("\n".join(lines) + "\n", encoding="utf-8")
         self.console.print(f"kept in {self.path}")

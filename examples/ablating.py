@@ -32,7 +32,7 @@ def main(folder: Path, hidden: int = 24, updates: int = 300) -> Ablation:
     found = ablate(model, loss)
     print(f"whole: {found.loss:.3f} nats per letter")
     for effect in found.gates():
-        print(f"{effect.cut}: {effect.increase:+.3f}")
+        print(f"{effect.intervention}: {effect.increase:+.3f}")
     folder.mkdir(parents=True, exist_ok=True)
     picture = found.figure(label="increase of the loss (nats per letter)")
     picture.savefig(folder / "ablation.png", dpi=100)

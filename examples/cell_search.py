@@ -21,10 +21,10 @@ from torch import nn
 import sluice
 from sluice import Cell, Gate, tanh
 from sluice import sigmoid as σ
-from sluice.cells import CIFG, LSTM, PeepholeLSTM, hold
-from sluice.sequence import Plan
+from sluice.cells import CIFG, LSTM, PeepholeLSTM, clamp_gates
+from sluice.sequence import TrainingConfig
 from sluice.sequence.batch import Batch, Loss
-from sluice.sequence.search import Tried, search
+from sluice.sequence.search import SearchTrial, search
 from sluice.sequence.training import Constant
 
 
@@ -50,9 +50,9 @@ class NoOutputActivation(Cell):
 
 VARIANTS: dict[str, Callable[[], Cell]] = {
     "V    vanilla, with peepholes": PeepholeLSTM,
-    "NIG  no input gate": lambda: hold(PeepholeLSTM, input=1.0),
-    "NFG  no forget gate": lambda: hold(PeepholeLSTM, forget=1.0),
-    "NOG  no output gate": lambda: hold(PeepholeLSTM, output=1.0),
+    "NIG  no input gate": lambda: clamp_gates(PeepholeLSTM, input=1.0),
+    "NFG  no forget gate": lambda: clamp_gates(PeepholeLSTM, forget=1.0),
+    "NOG  no output gate": lambda: clamp_gates(PeepholeLSTM, output=1.0),
     "NIAF no input activation": NoInputActivation,
     "NOAF no output activation": NoOutputActivation,
     "NP   no peepholes": LSTM,
@@ -67,7 +67,7 @@ class Adding:
     count: int
     steps: int
     seed: int
-    carries: bool = False
+    stateful: bool = False
 
     def __len__(self) -> int:
         return self.count
@@ -93,15 +93,15 @@ class Adder(nn.Module):
         return Loss((y[-1] - batch.targets[-1]).square().sum(), batch.inputs.shape[1]), None
 
 
-def tried(name: str, folder: Path, trials: int, steps: int, updates: int) -> list[Tried]:
+def tried(name: str, folder: Path, trials: int, steps: int, updates: int) -> list[SearchTrial]:
     """Random settings for one variant."""
 
-    def propose(trial: Any) -> tuple[nn.Module, Plan]:
+    def propose(trial: Any) -> tuple[nn.Module, TrainingConfig]:
         hidden = trial.suggest_int("hidden", 8, 48, log=True)
         rate = trial.suggest_float("learning rate", 1e-3, 1.0, log=True)
         momentum = 1 - trial.suggest_float("1 - momentum", 0.01, 1.0, log=True)
         torch.manual_seed(trial.number)
-        plan = Plan(
+        plan = TrainingConfig(
             steps=updates, optimizer="sgd", learning_rate=rate, momentum=momentum,
             weight_decay=0.0, schedule=Constant(), warmup=0.0, validations=4, seed=trial.number,
         )  # fmt: skip
@@ -109,9 +109,9 @@ def tried(name: str, folder: Path, trials: int, steps: int, updates: int) -> lis
 
     found = search(
         propose, Adding(updates, steps, seed=0), Adding(8, steps, seed=1),
-        trials=trials, folder=folder / name.split()[0], how="random", prune=False,
+        trials=trials, folder=folder / name.split()[0], sampler="random", prune=False,
     )  # fmt: skip
-    return list(found.tried)
+    return list(found.trials)
 
 
 def main(folder: Path, trials: int = 40, steps: int = 30, updates: int = 1500) -> None:

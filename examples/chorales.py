@@ -12,14 +12,14 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from sluice.sequence import Bucketed, Plan, Progress, lesson, load, train
+from sluice.sequence import BucketBatches, TrainingConfig, Progress, make_task, load_data, train
 from sluice.sequence.metrics import evaluate
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     options = asked(arguments)
-    data = load(options.chorales)
-    made = lesson(
+    data = load_data(options.chorales)
+    made = make_task(
         data,
         batch_size=16,
         hidden_size=options.hidden,
@@ -27,12 +27,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         dropout=options.dropout,
     )
     print(data.report(), made.report, sep="\n")
-    plan = Plan(seconds=options.seconds, learning_rate=2e-3, validations=20)
+    plan = TrainingConfig(seconds=options.seconds, learning_rate=2e-3, validations=20)
     train(made.model, made.training, made.validation, plan, on_progress=tell)  # the best is kept
 
     test = data.split().test
     assert test is not None, "chorales come with a test part"
-    Console().print(evaluate(made.model, Bucketed(test.steps(), 16, seed=0)).table())
+    Console().print(evaluate(made.model, BucketBatches(test.to_supervised(), 16, seed=0)).to_table())
 
 
 def asked(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -45,8 +45,8 @@ def asked(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def tell(progress: Progress) -> None:
-    if progress.validated:
-        print(f"step {progress.step:6,}: {progress.validation:.3f}", flush=True)
+    if progress.has_new_validation:
+        print(f"step {progress.step:6,}: {progress.validation_loss:.3f}", flush=True)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ import torch
 from reading import TEXT, learn
 
 from sluice.report import look
-from sluice.report.look.properties import of_text
+from sluice.report.look.properties import text_properties
 
 
 def main(folder: Path, hidden: int = 24, updates: int = 300) -> None:
@@ -29,7 +29,7 @@ def main(folder: Path, hidden: int = 24, updates: int = 300) -> None:
         text[1:],
         tokens=[TEXT[:-1]],
         classes=letters,
-        properties=of_text([TEXT[:-1]]),
+        properties=text_properties([TEXT[:-1]]),
         title="The house that Jack built",
     )
     page = folder / "looking.html"

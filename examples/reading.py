@@ -73,12 +73,12 @@ def main(folder: Path, hidden: int = 24, updates: int = 300) -> None:
     cell = tape.c[:, 0]
     liveliest = int(cell.std(dim=0).argmax())
     folder.mkdir(parents=True, exist_ok=True)
-    gates = plots.heat_map(values, ["forget", "input", "output"], tokens=tokens, sort="mean")
+    gates = plots.plot_heat_map(values, ["forget", "input", "output"], tokens=tokens, sort="mean")
     gates.savefig(folder / "gates.png", dpi=100)
-    states = plots.traces(values, "c", tokens=tokens)
+    states = plots.plot_traces(values, "c", tokens=tokens)
     states.axes[0].set_ylabel("cell state c")
     states.savefig(folder / "cell_states.png", dpi=100)
-    coloured = plots.coloured_text(list(TEXT), cell[:, liveliest], label=f"c of unit {liveliest}")
+    coloured = plots.plot_text(list(TEXT), cell[:, liveliest], label=f"c of unit {liveliest}")
     coloured.savefig(folder / "coloured_text.png", dpi=100)
 
 

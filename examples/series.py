@@ -16,14 +16,14 @@ import torch
 from rich.console import Console
 
 from sluice.insight.plots import style
-from sluice.sequence import Plan, Series, lesson, load, train
+from sluice.sequence import TrainingConfig, Series, make_task, load_data, train
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     options = asked(arguments)
     options.out.mkdir(parents=True, exist_ok=True)
-    data = load(options.csv or eeg(options.out), target=options.target)
-    made = lesson(
+    data = load_data(options.csv or eeg(options.out), target=options.target)
+    made = make_task(
         data,
         valid=0.2,
         chunk=options.window,
@@ -34,9 +34,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         dropout=0.2,
     )
     print(data.report(), made.report, sep="\n")
-    plan = Plan(seconds=options.seconds, validations=20)
+    plan = TrainingConfig(seconds=options.seconds, validations=20)
     train(made.model, made.training, made.validation, plan)  # the best weights are kept
-    Console().print(made.figures().table())
+    Console().print(made.compute_metrics().to_table())
     picture(made.model, data, options.horizon).savefig(options.out / "series.png", dpi=150)
 
 
@@ -72,14 +72,14 @@ def picture(model: Any, data: Series, horizon: int, shown: int = 60) -> Any:
     column = model.config.targets[0]
     truth = values[-shown:, column]
 
-    look = style.styled("light")
-    drawn = style.figure(look, 6.5, 2.8)
+    look = style.load_theme("light")
+    drawn = style.create_figure(look, 6.5, 2.8)
     axes = drawn.subplots()
-    steps, strokes = range(len(values) - len(truth), len(values)), style.strokes(look)
+    steps, strokes = range(len(values) - len(truth), len(values)), style.line_styles(look)
     axes.plot(steps, truth, label="measured", **next(strokes))
     axes.plot(steps[-horizon:], foretold, label="forecast", marker=".", **next(strokes))
-    style.dress(axes, look, "step", data.features[column], f"The last {horizon} steps forecast")
-    style.legend(axes, look, loc="upper left")
+    style.style_axes(axes, look, "step", data.features[column], f"The last {horizon} steps forecast")
+    style.add_legend(axes, look, loc="upper left")
     return drawn
 
 

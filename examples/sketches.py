@@ -10,10 +10,10 @@ from matplotlib.figure import Figure
 import sluice
 from sluice import Cell, Gate, sigmoid, tanh
 from sluice.cells import GRU, LSTM
-from sluice.files import write_whole
-from sluice.render.picture import save
-from sluice.render.sketch import animated, series, sketch
-from sluice.render.typeset import typeset
+from sluice.files import write_atomically
+from sluice.render.picture import save_figure
+from sluice.render.sketch import animate_sketch, draw_series, draw_sketch
+from sluice.render.typeset import typeset_equations
 
 
 class Leaky(Cell):
@@ -33,18 +33,18 @@ def recorded() -> Figure:
     layer = sluice.nn.LSTM(1, 16, forget_bias=2.0).double()  # one picture on every machine
     with torch.no_grad(), sluice.record(layer) as tape:
         layer(torch.linspace(0, 12, 40).double().sin().reshape(-1, 1, 1) * 3)
-    return sluice.insight.sketch_with(tape, step=12, unit=3)
+    return sluice.insight.sketch_recorded(tape, step=12, unit=3)
 
 
 def main(folder: Path) -> None:
     """Write every picture of the page into ``folder``."""
-    save(sketch(LSTM().graph), folder / "lstm.svg")
-    save(typeset(LSTM().graph), folder / "lstm-equations.svg")
-    save(series(LSTM().graph)[1], folder / "lstm-input.svg")
-    write_whole(folder / "lstm-moving.svg", animated(LSTM().graph))
-    save(recorded(), folder / "lstm-values.svg")
-    save(sketch(GRU().graph), folder / "gru.svg")
-    save(sketch(Leaky().graph), folder / "leaky.svg")
+    save_figure(draw_sketch(LSTM().graph), folder / "lstm.svg")
+    save_figure(typeset_equations(LSTM().graph), folder / "lstm-equations.svg")
+    save_figure(draw_series(LSTM().graph)[1], folder / "lstm-input.svg")
+    write_atomically(folder / "lstm-moving.svg", animate_sketch(LSTM().graph))
+    save_figure(recorded(), folder / "lstm-values.svg")
+    save_figure(draw_sketch(GRU().graph), folder / "gru.svg")
+    save_figure(draw_sketch(Leaky().graph), folder / "leaky.svg")
 
 
 if __name__ == "__main__":

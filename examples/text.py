@@ -9,13 +9,13 @@ other will do.
 import argparse
 from collections.abc import Sequence
 
-from sluice.sequence import Plan, Progress, Sampling, generate, lesson, load, train
+from sluice.sequence import TrainingConfig, Progress, Sampling, generate, make_task, load_data, train
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     options = asked(arguments)
-    data = load(options.text)
-    made = lesson(
+    data = load_data(options.text)
+    made = make_task(
         data,
         valid=0.1,
         batch_size=50,
@@ -25,14 +25,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         dropout=options.dropout,
     )
     print(data.report(), made.report, sep="\n")
-    plan = Plan(seconds=options.seconds, precision="bfloat16")
+    plan = TrainingConfig(seconds=options.seconds, precision="bfloat16")
     train(made.model, made.training, made.validation, plan, on_progress=tell)  # the best is kept
 
-    figures = made.figures()
+    figures = made.compute_metrics()
     print(f"{figures['nats per token']:.3f} nats per character on {figures.items:,} of validation")
     sampling = Sampling(temperature=0.8, max_length=200)
     (ids,) = generate(made.model, seeds=[0], sampling=sampling)
-    print(made.checkpoint.vocabulary.to_text(ids))
+    print(made.checkpoint.vocabulary.decode_text(ids))
 
 
 def asked(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -46,8 +46,8 @@ def asked(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def tell(progress: Progress) -> None:
-    if progress.validated:
-        print(f"step {progress.step:6,}: {progress.validation:.3f}", flush=True)
+    if progress.has_new_validation:
+        print(f"step {progress.step:6,}: {progress.validation_loss:.3f}", flush=True)
 
 
 if __name__ == "__main__":

@@ -92,7 +92,7 @@ def main(
         for when, several in zip(("before", "after"), zip(*found, strict=True), strict=True):
             norms[f"{name}, {state}, {when} learning"] = torch.stack(several)
     folder.mkdir(parents=True, exist_ok=True)
-    picture = plots.gradient_flow(norms, label="norm of the gradient of the state")
+    picture = plots.plot_gradient_flow(norms, label="norm of the gradient of the state")
     picture.savefig(folder / "vanishing.png", dpi=100)
 
 

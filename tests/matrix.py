@@ -31,7 +31,7 @@ from run.jobs import cast, draw, told
 from sluice import doctor
 from sluice.equations.specs import Sizes
 from sluice.run import cpu, eager, kernels
-from sluice.run.passes import Pass
+from sluice.run.passes import RunSpec
 
 RESULTS = Path(__file__).parent / "results" / "matrix.md"
 HIDDEN = (1, 3, 15, 17, 63, 500)
@@ -45,7 +45,7 @@ ROUNDED = {"bfloat16 values": 1e-2, "bfloat16 gradients": 4e-2, "int8 values": 2
 """The root mean square of the error over that of the tensors, all jobs of a cell and size."""
 
 
-def jobs() -> Iterator[tuple[str, Pass]]:
+def jobs() -> Iterator[tuple[str, RunSpec]]:
     """Each combination and its name; what learns is scaled as layers are initialised."""
     ways = itertools.product(CELLS, HIDDEN, STEPS, MARKS, (False, True))
     for seed, (name, hidden, steps, marks, reverse) in enumerate(ways):
@@ -88,7 +88,7 @@ class Outcome:
         self._means: dict[str, list[tuple[float, float]]] = defaultdict(list)
         self._squares: dict[tuple[str, str], list[float]] = defaultdict(lambda: [0.0, 0.0])
 
-    def add(self, name: str, job: Pass) -> None:
+    def add(self, name: str, job: RunSpec) -> None:
         """Run one job in every precision."""
         exact, narrow = told(eager.run, job), cast(job, torch.float32)
         group, values = " ".join(name.split()[:2]), 1 + len(job.states)
@@ -142,7 +142,7 @@ def one_isa(only: str) -> dict[str, Any]:
 def every_isa() -> dict[str, Any]:
     """`one_isa` for each that this processor has."""
     found = {}
-    for isa in kernels.load().supported():
+    for isa in kernels.load_extension().supported():
         environment = {**os.environ, "SLUICE_ISA": isa}
         command = [sys.executable, __file__, "--isa", isa]
         done = subprocess.run(
@@ -164,7 +164,7 @@ def keep(found: dict[str, Any]) -> None:
             largest = one["worst"][precision]
             lines += [f"| {isa} | {precision} | {count} | {outside} | {largest:.1e} |"]
     lines += ["", "Bounds and measures: `tests/matrix.py`.", "", f"Run on {date.today()}:", ""]
-    lines += [f"- {name}: {value}" for name, value in doctor.machine().items()]
+    lines += [f"- {name}: {value}" for name, value in doctor.describe_machine().items()]
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text("\n".join(lines) + "\n", encoding="utf-8")
 

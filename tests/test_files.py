@@ -4,20 +4,20 @@ from pathlib import Path
 
 import pytest
 
-from sluice.files import require_writable, write_whole
+from sluice.files import require_writable, write_atomically
 
 
 def test_writes_makes_folders_and_leaves_nothing_else(tmp_path: Path) -> None:
     target = tmp_path / "new" / "folder" / "file.bin"
-    write_whole(target, b"first")
-    write_whole(target, b"second")
+    write_atomically(target, b"first")
+    write_atomically(target, b"second")
     assert target.read_bytes() == b"second"
     assert list(target.parent.iterdir()) == [target]
 
 
 def test_the_file_has_the_permissions_of_an_ordinary_one(tmp_path: Path) -> None:
     (tmp_path / "ordinary").write_bytes(b"")
-    write_whole(tmp_path / "ours", b"")
+    write_atomically(tmp_path / "ours", b"")
     modes = {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
     assert len(modes) == 1
 
@@ -33,7 +33,7 @@ def test_a_failure_keeps_the_old_file_and_leaves_nothing_behind(
 
     monkeypatch.setattr(os, "fsync", full_disk)
     with pytest.raises(OSError, match="No space left"):
-        write_whole(target, b"new")
+        write_atomically(target, b"new")
     assert target.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [target]
 
@@ -41,7 +41,7 @@ def test_a_failure_keeps_the_old_file_and_leaves_nothing_behind(
 def test_a_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError, match="file"):
-        write_whole(tmp_path / "file" / "weights", b"new")
+        write_atomically(tmp_path / "file" / "weights", b"new")
 
 
 def test_a_writable_folder_is_made_and_left_empty(tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 
-def load(path: str | PathLike[str]) -> Checkpoint:
+def load_checkpoint(path: str | PathLike[str]) -> Checkpoint:
     """What `sluice.sequence.Checkpoint.save` wrote, of any kind: the model, and what names it.
 
     Raises:

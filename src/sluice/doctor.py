@@ -11,7 +11,7 @@ import torch
 
 import sluice
 from sluice import nn
-from sluice.cells.known import known
+from sluice.cells.known import list_cells
 from sluice.run import kernels
 
 _INSTRUCTION_SETS = (
@@ -22,13 +22,13 @@ _INSTRUCTION_SETS = (
 """Those that matter to matrix products, as Linux names them; x86 first, then Arm."""
 
 
-def machine(cpuinfo: Path = Path("/proc/cpuinfo")) -> dict[str, str]:
+def describe_machine(cpuinfo: Path = Path("/proc/cpuinfo")) -> dict[str, str]:
     """Versions, processor and threads, each as a line to read.
 
     >>> sorted(machine())[:3]
     ['CUDA', 'Python', 'instruction sets']
     """
-    model, flags = processor(cpuinfo)
+    model, flags = read_processor(cpuinfo)
     known = [name for name in _INSTRUCTION_SETS if name in flags]
     return {
         "sluice": sluice.__version__,
@@ -39,13 +39,13 @@ def machine(cpuinfo: Path = Path("/proc/cpuinfo")) -> dict[str, str]:
         "system": platform.platform(),
         "processor": model or platform.processor() or platform.machine(),
         "instruction sets": " ".join(known) or "not known on this system",
-        "kernels": kernels.isa() or kernels.why_missing(),
+        "kernels": kernels.get_isa() or kernels.explain_missing(),
         "threads": f"{torch.get_num_threads()} of torch's, {os.cpu_count()} processors",
         "CUDA": torch.cuda.get_device_name() if torch.cuda.is_available() else "none",
     }
 
 
-def processor(cpuinfo: Path) -> tuple[str, frozenset[str]]:
+def read_processor(cpuinfo: Path) -> tuple[str, frozenset[str]]:
     """The processor's name and its flags as Linux tells them; both empty where it does not."""
     if not cpuinfo.is_file():
         return "", frozenset()
@@ -57,11 +57,11 @@ def processor(cpuinfo: Path) -> tuple[str, frozenset[str]]:
     return told.get("model name", ""), frozenset(flags.split())
 
 
-def backends() -> dict[str, str]:
+def list_backends() -> dict[str, str]:
     """For each layer and each cell: the backend that a plain call runs on here, and why."""
     layers = {name: getattr(nn, name)(4, 8) for name in ("LSTM", "GRU", "RNN")}
     told = {f"nn.{name}": str(layer.backend) for name, layer in layers.items()}
-    for name, cell in known().items():
+    for name, cell in list_cells().items():
         layer = nn.Recurrent(cell, 4, 8, proj_size=4 if name == "ProjectedLSTM" else 0)
-        told[f"nn.Recurrent(cells.{name})"] = str(layer.backend)
+        told[f"nn.Recurrent(cells.{name})"] = str(layer.resolved_backend)
     return told

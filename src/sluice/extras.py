@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-def how_to_install(library: str, extra: str) -> str:
+def format_install_hint(library: str, extra: str) -> str:
     """The sentence for a library that is not installed."""
     return (
         f"This needs the library {library}, which is not installed; "
@@ -11,8 +11,8 @@ def how_to_install(library: str, extra: str) -> str:
     )
 
 
-class MissingExtra(ImportError):
+class MissingExtraError(ImportError):
     """A library that only this needs is not installed."""
 
     def __init__(self, library: str, extra: str) -> None:
-        super().__init__(how_to_install(library, extra))
+        super().__init__(format_install_hint(library, extra))

@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 
 
-def write_whole(path: Path, content: bytes) -> None:
+def write_atomically(path: Path, content: bytes) -> None:
     """Write `content` beside `path` and move it into place: readers see all of it or none.
 
     Folders on the way are made. On any failure the old file stays and nothing is left behind.
@@ -21,15 +21,15 @@ def write_whole(path: Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        beside.chmod(0o666 & ~_umask())
+        beside.chmod(0o666 & ~_get_umask())
         beside.replace(path)
-        _flush_folder(path.parent)
+        _fsync_folder(path.parent)
     except BaseException:
         beside.unlink(missing_ok=True)
         raise
 
 
-def remove_leftovers(folder: Path, pattern: str) -> None:
+def remove_temporary_files(folder: Path, pattern: str) -> None:
     """Remove what a process killed inside `write_whole` left beside files named like `pattern`."""
     for left in folder.glob(f".{pattern}.*"):
         left.unlink(missing_ok=True)
@@ -46,7 +46,7 @@ def require_writable(folder: Path) -> None:
         pass
 
 
-def _flush_folder(folder: Path) -> None:
+def _fsync_folder(folder: Path) -> None:
     """See that the folder's new entry is on the disk, too, where the system knows such a thing."""
     if os.name == "posix":
         handle = os.open(folder, os.O_RDONLY)
@@ -56,7 +56,7 @@ def _flush_folder(folder: Path) -> None:
             os.close(handle)
 
 
-def _umask() -> int:
+def _get_umask() -> int:
     """The process's umask, which can only be read by setting it (mkstemp makes private files)."""
     mask = os.umask(0)
     os.umask(mask)

@@ -7,7 +7,7 @@ import torch
 
 import sluice
 from cell_list import CELLS, SIZES
-from sluice.cells import LSTM, MGU, hold, hold_units
+from sluice.cells import LSTM, MGU, clamp_gates, clamp_units
 
 
 @pytest.mark.parametrize("name", CELLS)
@@ -16,8 +16,8 @@ def test_every_named_value_of_every_cell(name: str) -> None:
     projected = any(state.width == "projection" for state in cell.graph.states)
     proj_size = SIZES.projection if projected else 0
     plain = sluice.nn.Recurrent(cell, SIZES.input, SIZES.hidden, proj_size=proj_size)
-    for value in cell.graph.named:
-        holding = hold(cell, **{value: 0.25})
+    for value in cell.graph.outputs_by_name:
+        holding = clamp_gates(cell, **{value: 0.25})
         layer = sluice.nn.Recurrent(holding, SIZES.input, SIZES.hidden, proj_size=proj_size)
         layer.load_state_dict(plain.state_dict())  # a trained layer's weights fit
         layer.double().eval()
@@ -26,10 +26,10 @@ def test_every_named_value_of_every_cell(name: str) -> None:
         assert tape.backend == "fused" and bool((tape[""][value] == 0.25).all())
         fused = [parameter.grad for parameter in layer.parameters()]
         layer.zero_grad()
-        layer.prefer = "reference"
+        layer.backend = "reference"
         with sluice.record(layer) as other:
             layer(x)[0].square().sum().backward()
-        for each in tape[""].places["l0"]:
+        for each in tape[""].layers["l0"]:
             torch.testing.assert_close(tape[""][each], other[""][each])
         for a, b in zip(fused, layer.parameters(), strict=True):
             torch.testing.assert_close(a, torch.zeros_like(a) if b.grad is None else b.grad)
@@ -43,29 +43,29 @@ def test_single_units_of_every_cell(name: str) -> None:
     sizes = (SIZES.input, SIZES.hidden)
     options = {"proj_size": SIZES.projection if projected else 0}
     plain = sluice.nn.Recurrent(cell, *sizes, **options).double().eval()
-    layer = sluice.nn.Recurrent(hold_units(cell, *cell.graph.named), *sizes, **options)
+    layer = sluice.nn.Recurrent(clamp_units(cell, *cell.graph.outputs_by_name), *sizes, **options)
     missing = layer.double().eval().load_state_dict(plain.state_dict(), strict=False).missing_keys
-    assert missing == [f"{part}_{v}_l0" for v in cell.graph.named for part in ("held", "at")]
+    assert missing == [f"{part}_{v}_l0" for v in cell.graph.outputs_by_name for part in ("held", "at")]
     layer.requires_grad_(False)
     torch.testing.assert_close(layer(x)[0], plain(x)[0], rtol=0, atol=0)
-    for value in cell.graph.named:
+    for value in cell.graph.outputs_by_name:
         held, at = (getattr(layer, f"{part}_{value}_l0") for part in ("held", "at"))
         at.fill_(0.25), held.fill_(1.0)
-        with plain.running(hold(cell, **{value: 0.25})):
-            plain.prefer = "reference"
+        with plain.swap_cell(clamp_gates(cell, **{value: 0.25})):
+            plain.backend = "reference"
             torch.testing.assert_close(layer(x)[0], plain(x)[0])
         held[1:] = 0.0
         with sluice.record(layer) as tape:
             fused, _ = layer(x)
         assert tape.backend == "fused" and bool((tape[""][value][..., 0] == 0.25).all())
-        layer.prefer = "reference"
+        layer.backend = "reference"
         torch.testing.assert_close(fused, layer(x)[0])
-        layer.prefer = None
+        layer.backend = None
         held.fill_(0.0)
 
 
 def test_a_hold_is_of_the_value_that_goes_by_the_name() -> None:
-    layer, x = sluice.nn.Recurrent(hold(MGU, forget=0.25), 3, 4), torch.randn(1, 2, 3)
+    layer, x = sluice.nn.Recurrent(clamp_gates(MGU, forget=0.25), 3, 4), torch.randn(1, 2, 3)
     h = torch.randn(1, 2, 4)
     y, _ = layer(x, h)
     weights, biases = layer.weight_ih_l0, layer.bias_ih_l0 + layer.bias_hh_l0
@@ -75,7 +75,7 @@ def test_a_hold_is_of_the_value_that_goes_by_the_name() -> None:
 
 
 def test_a_gate_that_is_not_finite_is_held_all_the_same() -> None:
-    layer = sluice.nn.Recurrent(hold(LSTM, forget=1.0), 3, 4)
+    layer = sluice.nn.Recurrent(clamp_gates(LSTM, forget=1.0), 3, 4)
     with torch.no_grad():
         layer.bias_ih_l0[4:8] = float("nan")
     assert bool(layer(torch.randn(5, 2, 3))[0].isfinite().all())
@@ -83,8 +83,8 @@ def test_a_gate_that_is_not_finite_is_held_all_the_same() -> None:
 
 def test_what_cannot_be_held() -> None:
     with pytest.raises(ValueError, match=r"LSTM names h, c, input, .*and no 'froget'"):
-        hold(LSTM, froget=1.0)
+        clamp_gates(LSTM, froget=1.0)
     with pytest.raises(ValueError, match=r"LSTM names h, c, input, .*and no 'froget'"):
-        hold_units(LSTM, "froget")
+        clamp_units(LSTM, "froget")
     with pytest.raises(ValueError, match="'forget' can be held at a finite number, not at inf"):
-        hold(LSTM, forget=float("inf"))
+        clamp_gates(LSTM, forget=float("inf"))

@@ -16,14 +16,14 @@ from sluice.run import kernels
 from sluice.sequence import (
     Checkpoint,
     LanguageModel,
-    ModelConfig,
+    LanguageModelConfig,
     Sampling,
-    Spelling,
-    UnknownToken,
+    TextCodec,
+    UnknownTokenError,
     Vocabulary,
     beam_search,
     generate,
-    load,
+    load_data,
 )
 from sluice.sequence.vocabulary import END
 
@@ -43,7 +43,7 @@ def run(*arguments: object) -> Result:
 
 def saved(vocabulary: Vocabulary, path: Path, end: float = -2.0) -> Path:
     torch.manual_seed(0)
-    model = LanguageModel(ModelConfig(len(vocabulary), embedding_size=8, hidden_size=16))
+    model = LanguageModel(LanguageModelConfig(len(vocabulary), embedding_size=8, hidden_size=16))
     with torch.no_grad():
         model.readout.bias[END] = end
     Checkpoint(model, vocabulary, {}).save(path)
@@ -62,12 +62,12 @@ def endless(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def expected(path: Path, seed: int, prime: str, length: int, **drawing: float) -> str:
     known = Checkpoint.load(path)
-    spelling = Spelling(known.vocabulary)
-    begun = spelling.read(prime)
+    spelling = TextCodec(known.vocabulary)
+    begun = spelling.encode(prime)
     sampling = Sampling(max_length=len(begun) + length, **drawing)  # type: ignore[arg-type]
     opening = [[number] for number in begun]
-    (ids,) = generate(known.model, [seed], opening=opening, sampling=sampling)
-    return spelling.write(ids)
+    (ids,) = generate(known.model, [seed], prompt=opening, sampling=sampling)
+    return spelling.decode(ids)
 
 
 def test_a_sequence_is_the_seed_s_whatever_the_threads(endless: Path) -> None:
@@ -99,11 +99,11 @@ def test_words_stand_apart_and_a_new_seed_is_told(tmp_path: Path) -> None:
 
 def test_a_beam_s_best_come_first(letters: Path) -> None:
     known = Checkpoint.load(letters)
-    spelling = Spelling(known.vocabulary)
-    opening = [[number] for number in spelling.read("ab")]
-    found = beam_search(known.model, 3, opening=opening, max_length=12)
+    spelling = TextCodec(known.vocabulary)
+    opening = [[number] for number in spelling.encode("ab")]
+    found = beam_search(known.model, 3, prompt=opening, max_length=12)
     result = run(letters, "--beam", 3, "--count", 2, "--prime", "ab", "--length", 10)
-    assert result.stdout == "\n\n".join(spelling.write(one.ids) for one in found[:2]) + "\n"
+    assert result.stdout == "\n\n".join(spelling.decode(one.ids) for one in found[:2]) + "\n"
 
 
 @pytest.mark.parametrize("precision", ["bfloat16", "int8"])
@@ -177,16 +177,16 @@ def test_nobody_reading_on_is_no_error(endless: Path) -> None:
 
 
 def test_the_place_of_an_unknown_word() -> None:
-    with pytest.raises(UnknownToken, match=r"'nought', word 3 of the text, behind 'to be'"):
-        Spelling(WORDS).read("to be nought")
+    with pytest.raises(UnknownTokenError, match=r"'nought', word 3 of the text, behind 'to be'"):
+        TextCodec(WORDS).encode("to be nought")
 
 
 @pytest.mark.parametrize("unit", ["words", "subwords"])
 def test_pieces_make_up_the_text_of_a_tokenizer(unit: str, tmp_path: Path) -> None:
     file = tmp_path / "said.txt"
     file.write_text("to be or not to be, that is the question: größer\n" * 40)
-    tokens = load(file, unit=unit)
+    tokens = load_data(file, unit=unit)
     ids = tokens.ids[0][:20].tolist()
-    spelling = Spelling(tokens.vocabulary)
-    whole = tokens.vocabulary.to_text(ids)
-    assert spelling.write(ids[:3]) + "".join(spelling.pieces(ids[:3], ids[3:])) == whole
+    spelling = TextCodec(tokens.vocabulary)
+    whole = tokens.vocabulary.decode_text(ids)
+    assert spelling.decode(ids[:3]) + "".join(spelling.decode_stream(ids[:3], ids[3:])) == whole

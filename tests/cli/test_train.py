@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 
 from sluice.cli import app
 from sluice.sequence import Checkpoint
-from sluice.sequence.training.checkpoints import Checkpoints
+from sluice.sequence.training.checkpoints import CheckpointManager
 
 SMALL = ("--hidden", 8, "--layers", 1, "--batch", 4, "--chunk", 10)
 
@@ -65,7 +65,7 @@ def test_a_text_is_learnt_with_the_options_asked_for(poem: Path, tmp_path: Path)
 
 def test_steps_are_a_budget_too(poem: Path, tmp_path: Path) -> None:
     trained(poem, *SMALL, "--out", tmp_path / "out", "--steps", 5)
-    (newest, *_) = Checkpoints(tmp_path / "out" / "training").files()
+    (newest, *_) = CheckpointManager(tmp_path / "out" / "training").list_files()
     assert newest.name == f"last-{5:012}.state"
 
 
@@ -75,14 +75,14 @@ def test_an_unfinished_training_goes_on_or_is_forgotten_when_told_to(
     whole, out = tmp_path / "whole", tmp_path / "out"
     asked = (*SMALL, "--epochs", 2, "--seed", 5)
     trained(poem, *asked, "--out", whole)
-    from sluice.cli.live import Live
+    from sluice.cli.live import TrainingDisplay
 
-    def interrupt(self: Live, progress: object) -> None:
+    def interrupt(self: TrainingDisplay, progress: object) -> None:
         if progress.step == 6:  # type: ignore[attr-defined]
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(Live, "show", interrupt)
+        patch.setattr(TrainingDisplay, "show", interrupt)
         told = trained(poem, *asked, "--out", out)
     assert "stopped early" in told
     assert f"To go on: sluice train {poem} --out {out} --resume" in told
@@ -96,7 +96,7 @@ def test_an_unfinished_training_goes_on_or_is_forgotten_when_told_to(
     trained(poem, "--out", out, "--resume")
     torch.testing.assert_close(weights(out), weights(whole), rtol=0, atol=0)
     with monkeypatch.context() as patch:
-        patch.setattr(Live, "show", interrupt)
+        patch.setattr(TrainingDisplay, "show", interrupt)
         trained(poem, *asked, "--out", out)
     trained(poem, *SMALL, "--epochs", 1, "--out", out, "--anew")
     assert json.loads((out / "training.json").read_text())["plan"]["epochs"] == 1
@@ -105,8 +105,8 @@ def test_an_unfinished_training_goes_on_or_is_forgotten_when_told_to(
 def test_a_damaged_checkpoint_is_told_in_one_line(poem: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     trained(poem, *SMALL, "--out", out, "--steps", 4)
-    states = Checkpoints(out / "training")
-    (newest,) = states.files()
+    states = CheckpointManager(out / "training")
+    (newest,) = states.list_files()
     newest.with_name("last-000000000009.state").write_bytes(newest.read_bytes()[:-9])
     told = trained(poem, "--out", out, "--resume")
     assert "sluice: " in told and "is damaged; going on from an older" in " ".join(told.split())

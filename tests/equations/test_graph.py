@@ -16,7 +16,7 @@ from sluice.equations import (
     from_text,
     maximum,
     sigmoid,
-    stages,
+    split_stages,
     tanh,
     to_text,
     where,
@@ -60,21 +60,21 @@ def test_text_refuses_what_is_no_graph() -> None:
     ],
 )
 def test_stages(name: str, count: int, hoisted: int) -> None:
-    cut = stages(CELLS[name]().graph)
-    assert (len(cut.stages), len(cut.hoisted)) == (count, hoisted)
+    cut = split_stages(CELLS[name]().graph)
+    assert (len(cut.stages), len(cut.hoisted_nodes)) == (count, hoisted)
 
 
 def test_a_masked_state_is_ready_not_a_stage() -> None:
-    cut = stages(CELLS["dropout-gru"]().graph)
-    assert [node.op for node in cut.ready if isinstance(node, Elementwise)] == ["multiply"]
+    cut = split_stages(CELLS["dropout-gru"]().graph)
+    assert [node.op for node in cut.ready_nodes if isinstance(node, Elementwise)] == ["multiply"]
 
 
 def test_what_is_saved() -> None:
     gru = CELLS["gru"]().graph
-    kept = set(stages(gru).saved) - {node for _, node in gru.outputs}
+    kept = set(split_stages(gru).saved_nodes) - {node for _, node in gru.outputs}
     assert [(n.stack, n.gate) for n in kept if isinstance(n, Affine)] == [("hh", "candidate")]
     lstm = CELLS["lstm"]().graph
-    assert set(stages(lstm).saved) == {node for _, node in lstm.outputs}
+    assert set(split_stages(lstm).saved_nodes) == {node for _, node in lstm.outputs}
 
 
 class Branching(Cell):
@@ -207,18 +207,18 @@ class Everything(Cell):
 def test_every_operation_differentiates() -> None:
     from sluice.equations.specs import Sizes
     from sluice.run import bptt, eager
-    from sluice.run.passes import Pass
+    from sluice.run.passes import RunSpec
 
     graph, sizes = Everything().graph, Sizes(2, 3)
     d = torch.float64
     x = torch.randn(4, 5, 2, dtype=d, requires_grad=True)
     h = torch.full((5, 3), 2.0, dtype=d, requires_grad=True)
     p = tuple(torch.randn(q.shape(sizes), dtype=d, requires_grad=True) for q in graph.parameters)
-    y, last = eager.run(Pass(graph, sizes, x, (h,), p))
+    y, last = eager.run(RunSpec(graph, sizes, x, (h,), p))
     assert set(_ops(graph.nodes)) >= {"exp", "log", "sqrt", "relu", "log_sigmoid"}
     gy, gl = torch.randn_like(y), torch.randn_like(last[0])
     expected = torch.autograd.grad((y, last[0]), (x, h, *p), (gy, gl))
-    found = bptt.backward(Pass(graph, sizes, x.detach(), (h.detach(),), p), gy, (gl,))
+    found = bptt.backward(RunSpec(graph, sizes, x.detach(), (h.detach(),), p), gy, (gl,))
     for mine, theirs in zip((found.x, *found.states, *found.parameters), expected, strict=True):
         torch.testing.assert_close(mine, theirs, rtol=1e-9, atol=1e-11)
 

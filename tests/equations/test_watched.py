@@ -7,13 +7,13 @@ from typing import Any
 import sluice
 from cell_list import CELLS
 from sluice.cells.cell import Cell
-from sluice.equations.watched import learned_maps, preactivations, watched
-from sluice.render.latex import Writer
+from sluice.equations.watched import find_learned_maps, find_preactivations, instrument_graph
+from sluice.render.latex import EquationWriter
 
 
 def written(cell: Cell) -> dict[str, str]:
-    writer = Writer.of(cell.graph)
-    return {gate: writer.defined(node).plain for gate, node in preactivations(cell.graph).items()}
+    writer = EquationWriter.from_graph(cell.graph)
+    return {gate: writer.expand(node).plain for gate, node in find_preactivations(cell.graph).items()}
 
 
 def test_sums_of_the_usual_cells() -> None:
@@ -51,9 +51,9 @@ def test_odd_cells() -> None:
 
 def test_a_watched_graph_names_more_and_computes_no_more() -> None:
     graph = CELLS["gru"]().graph
-    more = watched(graph, pre=True, maps=True)
+    more = instrument_graph(graph, pre=True, maps=True)
     assert set(more.nodes) == set(graph.nodes) and more.parameters == graph.parameters
-    assert list(more.named)[:4] == list(graph.named)
-    for one in learned_maps(graph):
-        assert more.named[one.result] is one.affine
-        assert more.named[one.operand] is one.affine.operand
+    assert list(more.outputs_by_name)[:4] == list(graph.outputs_by_name)
+    for one in find_learned_maps(graph):
+        assert more.outputs_by_name[one.result] is one.affine
+        assert more.outputs_by_name[one.operand] is one.affine.operand

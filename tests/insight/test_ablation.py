@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 import sluice
-from sluice.insight import held, units_held
+from sluice.insight import clamp_gates, clamp_units
 from sluice.run import kernels
 
 
@@ -32,13 +32,13 @@ def test_an_open_forget_gate(backend: str, monkeypatch: pytest.MonkeyPatch) -> N
     plain = layer(x)[0]
     if backend == "without kernels":
         monkeypatch.setattr(kernels, "load", lambda: None)
-    layer.prefer = "reference" if backend == "reference" else None
-    before, own = dict(vars(layer)), layer.backend.name
-    with held(layer, forget=0.75), sluice.record(layer) as tape:
+    layer.backend = "reference" if backend == "reference" else None
+    before, own = dict(vars(layer)), layer.resolved_backend.name
+    with clamp_gates(layer, forget=0.75), sluice.record(layer) as tape:
         y, _ = layer(x)
     assert bool((tape.forget == 0.75).all()) and tape.backend in backend + "reference"
     torch.testing.assert_close(y, lstm_by_hand(layer, x, 0.75))
-    assert layer.backend.name == own and vars(layer).keys() - {"native"} == before.keys()
+    assert layer.resolved_backend.name == own and vars(layer).keys() - {"native"} == before.keys()
     torch.testing.assert_close(layer(x)[0], plain)
     upstream = torch.randn_like(y)
     names = [name for name, _ in layer.named_parameters()]
@@ -54,12 +54,12 @@ def test_within_a_model_and_when_something_goes_wrong() -> None:
     model = torch.nn.ModuleDict({"encoder": sluice.nn.GRU(3, 4, num_layers=2, bidirectional=True)})
     layer, x = model["encoder"], torch.randn(5, 2, 3)
     cell = layer.cell
-    with pytest.raises(ZeroDivisionError), held(layer, update=1.0):
+    with pytest.raises(ZeroDivisionError), clamp_gates(layer, update=1.0):
         assert bool((layer(x)[0] == 0).all())  # the first state is kept
         _ = 1 / 0
     assert layer.cell is cell and bool((layer(x)[0] != 0).any())
     with pytest.raises(ValueError, match="GRU names h, reset, update, candidate, and no 'forget'"):
-        held(layer, forget=1.0).__enter__()
+        clamp_gates(layer, forget=1.0).__enter__()
     with pytest.raises(ValueError, match="Elman has other parameters or states than GRU"):
         layer.running(sluice.cells.Elman()).__enter__()
 
@@ -70,7 +70,7 @@ def test_a_silent_unit_is_one_whose_weights_out_are_zero(cell: Any) -> None:
     before = {name: value.clone() for name, value in layer.state_dict().items()}
     plain, silent = layer(x)[0], [1, 4]
     states = dict.fromkeys((state.name for state in layer.cell.graph.states), 0.0)
-    with units_held(layer, states, silent, number=0):
+    with clamp_units(layer, states, silent, number=0):
         y, _ = layer(x)
         stream = layer.stream(batch_size=2)
         streamed = torch.stack([stream(row) for row in x])
@@ -90,16 +90,16 @@ def test_a_silent_unit_is_one_whose_weights_out_are_zero(cell: Any) -> None:
 def test_each_unit_at_a_value_of_its_own_in_one_direction() -> None:
     layer, x = sluice.nn.LSTM(3, 4, bidirectional=True), torch.randn(5, 2, 3)
     at = torch.tensor([0.1, 0.2, 0.3, 0.4])
-    with units_held(layer, {"forget": at}, number=0, reverse=True), sluice.record(layer) as tape:
+    with clamp_units(layer, {"forget": at}, number=0, reverse=True), sluice.record(layer) as tape:
         layer(x)
     assert bool((tape.layer(0, reverse=True).forget == at).all())
     assert not bool((tape.layer(0).forget == at).any())
     for wrong in (dict(number=1), dict(number=-1)):
         with pytest.raises(IndexError, match="the module has 1 layers"):
-            units_held(layer, {"h": 0.0}, **wrong).__enter__()
+            clamp_units(layer, {"h": 0.0}, **wrong).__enter__()
     with pytest.raises(IndexError, match="no layer 0 in reverse"):
-        units_held(sluice.nn.GRU(3, 4), {"h": 0.0}, number=0, reverse=True).__enter__()
+        clamp_units(sluice.nn.GRU(3, 4), {"h": 0.0}, number=0, reverse=True).__enter__()
     with pytest.raises(ValueError, match="no 'update'"):
-        units_held(layer, {"update": 0.0}).__enter__()
+        clamp_units(layer, {"update": 0.0}).__enter__()
     with pytest.raises(IndexError):
-        units_held(layer, {"h": 0.0}, [4]).__enter__()
+        clamp_units(layer, {"h": 0.0}, [4]).__enter__()

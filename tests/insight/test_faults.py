@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 import sluice
-from sluice.insight import first_fault
+from sluice.insight import find_first_nonfinite
 
 
 def recorded(model: nn.Module, x: Tensor, prefer: str | None = None) -> sluice.insight.Tape:
@@ -30,11 +30,11 @@ def chain() -> nn.Module:
 @pytest.mark.parametrize("prefer", [None, "reference"])
 def test_a_weight_of_one_gate(prefer: str | None) -> None:
     model, x = chain(), torch.randn(6, 2, 3)
-    assert first_fault(recorded(model, x, prefer)) is None
+    assert find_first_nonfinite(recorded(model, x, prefer)) is None
     with torch.no_grad():
         model.get_parameter("top.weight_hh_l1")[5 + 3, 2] = float("nan")  # forget, unit 3
-    fault = first_fault(recorded(model, x, prefer))
-    assert fault is not None and fault.weights == ("weight_hh_l1",)
+    fault = find_first_nonfinite(recorded(model, x, prefer))
+    assert fault is not None and fault.nonfinite_parameters == ("weight_hh_l1",)
     told = "NaN first appears in 'top' l1, value 'forget', step 0, sequence 0, unit 3; "
     assert str(fault) == told + "weight_hh_l1 of that layer already hold one"
 
@@ -44,8 +44,8 @@ def test_an_input_in_either_direction(prefer: str | None) -> None:
     layer, x = sluice.nn.GRU(3, 4, bidirectional=True), torch.randn(6, 3, 3)
     x[2, 1], x[4, 2] = float("nan"), float("nan")
     tape = recorded(layer, x, prefer)
-    forward = first_fault(tape)
-    assert forward is not None and (forward.place, forward.step, forward.sequence) == ("l0", 2, 1)
+    forward = find_first_nonfinite(tape)
+    assert forward is not None and (forward.layer, forward.step, forward.sequence) == ("l0", 2, 1)
     assert str(forward) == "NaN first appears in l0, value 'reset', step 2, sequence 1, unit 0"
 
 
@@ -53,8 +53,8 @@ def test_the_reverse_direction_reads_from_the_end() -> None:
     layer, x = sluice.nn.GRU(3, 4, bidirectional=True), torch.randn(6, 3, 3)
     with torch.no_grad():
         layer.bias_ih_l0_reverse[4] = float("nan")  # update, unit 0
-    fault = first_fault(recorded(layer, x))
-    assert fault is not None and (fault.place, fault.name, fault.step) == (
+    fault = find_first_nonfinite(recorded(layer, x))
+    assert fault is not None and (fault.layer, fault.name, fault.step) == (
         "l0_reverse",
         "update",
         5,
@@ -71,11 +71,11 @@ def test_infinity_is_told_apart() -> None:
     layer = sluice.nn.Recurrent(Doubling, 1, 2)
     nn.init.ones_(layer.weight_ih_l0)
     nn.init.zeros_(layer.bias_ih_l0)
-    fault = first_fault(recorded(layer, torch.ones(5, 1, 1)))
+    fault = find_first_nonfinite(recorded(layer, torch.ones(5, 1, 1)))
     assert fault is not None and (fault.kind, fault.name, fault.step) == ("infinity", "h", 2)
-    assert fault.weights == ()
+    assert fault.nonfinite_parameters == ()
 
 
 def test_before_a_forward() -> None:
     with pytest.raises(RuntimeError, match="recorded nothing"):
-        first_fault(sluice.record(sluice.nn.GRU(3, 4)))
+        find_first_nonfinite(sluice.record(sluice.nn.GRU(3, 4)))

@@ -10,7 +10,7 @@ from torch import Tensor
 
 import sluice
 from insight.plain_cells import any_layer, linear_layer
-from sluice.insight import fixed_points, trajectory
+from sluice.insight import find_fixed_points, run_trajectory
 
 
 def one_unit(weight: float, bias: float) -> sluice.nn.RNN:
@@ -26,12 +26,12 @@ def test_one_unit_with_three_fixed_points() -> None:
     high = 0.5
     for _ in range(200):
         high = math.tanh(2 * high)
-    found = fixed_points(one_unit(2.0, 0.0), torch.linspace(-1, 1, 20).unsqueeze(1))
+    found = find_fixed_points(one_unit(2.0, 0.0), torch.linspace(-1, 1, 20).unsqueeze(1))
     order = found.points.flatten().argsort()
     assert found.points.flatten()[order].tolist() == pytest.approx([-high, 0, high], abs=1e-8)
     slope = 2 * (1 - high**2)
     assert found.eigenvalues.flatten()[order].real.tolist() == pytest.approx([slope, 2, slope])
-    assert found.stable[order].tolist() == [True, False, True] and bool(found.fixed.all())
+    assert found.is_stable[order].tolist() == [True, False, True] and bool(found.is_fixed.all())
     assert bool((found.speed < 1e-18).all())
 
 
@@ -39,18 +39,18 @@ def test_a_slow_point_where_two_fixed_points_have_just_met() -> None:
     meets = -math.sqrt(0.5)  # where the slope of tanh(2h + b) is 1
     bias = math.atanh(meets) - 2 * meets
     starts = torch.linspace(-0.9, -0.5, 9).unsqueeze(1)
-    found = fixed_points(one_unit(2.0, bias + 1e-3), starts)
-    slow = found.points[~found.fixed]
+    found = find_fixed_points(one_unit(2.0, bias + 1e-3), starts)
+    slow = found.points[~found.is_fixed]
     assert slow.numel() == 1 and slow.item() == pytest.approx(meets, abs=2e-3)
-    assert 0 < found.speed[~found.fixed].item() < 1e-6
-    driven = fixed_points(one_unit(2.0, bias), starts, x=torch.tensor([1e-3]))
-    torch.testing.assert_close(driven.points[~driven.fixed], slow)
+    assert 0 < found.speed[~found.is_fixed].item() < 1e-6
+    driven = find_fixed_points(one_unit(2.0, bias), starts, x=torch.tensor([1e-3]))
+    torch.testing.assert_close(driven.points[~driven.is_fixed], slow)
 
 
 def test_the_fixed_point_of_a_linear_layer() -> None:
     weights, inputs = torch.randn(4, 4).double() * 0.5, torch.randn(4, 2).double()
     x = torch.tensor([1.0, -2.0]).double()
-    found = fixed_points(linear_layer(weights, inputs), torch.randn(3, 4), x)
+    found = find_fixed_points(linear_layer(weights, inputs), torch.randn(3, 4), x)
     expected = torch.linalg.solve(torch.eye(4).double() - weights, inputs @ x)
     torch.testing.assert_close(found.points, expected.unsqueeze(0))
     moduli = torch.linalg.eigvals(weights).abs().sort(descending=True)[0]
@@ -60,10 +60,10 @@ def test_the_fixed_point_of_a_linear_layer() -> None:
 @pytest.mark.parametrize("name", ["lstm", "gru", "peephole", "projected"])
 def test_the_layer_itself_stands_still_there(name: str) -> None:
     layer = any_layer(name)
-    starts = trajectory(layer, torch.randn(8, 2, 3)).states.flatten(0, 1)
+    starts = run_trajectory(layer, torch.randn(8, 2, 3)).states.flatten(0, 1)
     x = torch.randn(3).double()
-    found = fixed_points(layer, starts, x)
-    assert len(found.points) > 0 and bool(found.fixed.all())
+    found = find_fixed_points(layer, starts, x)
+    assert len(found.points) > 0 and bool(found.is_fixed.all())
     widths = [layer.sizes[0].of(state.width) for state in layer.cell.graph.states]
     parts: list[Tensor] = [p.unsqueeze(0).contiguous() for p in found.points.split(widths, dim=-1)]
     hx = tuple(parts) if len(parts) > 1 else parts[0]
@@ -80,7 +80,7 @@ def test_the_layer_is_untouched() -> None:
     before = {n: (p.clone(), p.requires_grad, p.grad) for n, p in layer.named_parameters()}
     random = torch.get_rng_state()
     with torch.no_grad():
-        fixed_points(layer, torch.zeros(1, 8), torch.zeros(4), number=1)
+        find_fixed_points(layer, torch.zeros(1, 8), torch.zeros(4), layer=1)
     assert layer.training and torch.equal(torch.get_rng_state(), random)
     for name, parameter in layer.named_parameters():
         value, required, gradient = before[name]
@@ -90,12 +90,12 @@ def test_the_layer_is_untouched() -> None:
 
 def test_where_there_is_none_and_what_cannot_be_asked() -> None:
     moving = linear_layer(torch.eye(2).double(), torch.ones(2, 1))  # h = h + x
-    found = fixed_points(moving, torch.zeros(2, 2), torch.ones(1))
+    found = find_fixed_points(moving, torch.zeros(2, 2), torch.ones(1))
     assert found.points.shape == (0, 2) and found.eigenvalues.shape == (0, 2)
     layer = sluice.nn.LSTM(3, 4)
     with pytest.raises(ValueError, match=r"full states, \(starts, 8\), got \(5, 4\)"):
-        fixed_points(layer, torch.zeros(5, 4))
+        find_fixed_points(layer, torch.zeros(5, 4))
     with pytest.raises(ValueError, match="starts hold NaN"):
-        fixed_points(layer, torch.full((1, 8), float("nan")))
+        find_fixed_points(layer, torch.full((1, 8), float("nan")))
     with pytest.raises(ValueError, match=r"x is one input, \(3,\), got \(1, 3\)"):
-        fixed_points(layer, torch.zeros(5, 8), torch.zeros(1, 3))
+        find_fixed_points(layer, torch.zeros(5, 8), torch.zeros(1, 3))

@@ -10,7 +10,7 @@ from torch import Tensor
 
 import sluice
 from insight.plain_cells import any_layer
-from sluice.insight import cell_path, connectivity, gradient_flow, gradients, itemised_gradients
+from sluice.insight import state_gradient_paths, connectivity, gradient_flow, gradients, gradients_per_loss
 
 
 def by_hand(layer: Any, x: Tensor) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
@@ -34,19 +34,19 @@ def losses_of(y: Tensor) -> Tensor:
 @pytest.mark.parametrize("prefer", [None, "reference"])
 def test_flow_and_the_itemised_matrix(prefer: str | None) -> None:
     layer, x = sluice.nn.LSTM(3, 5).double(), torch.randn(6, 2, 3).double()
-    layer.prefer = prefer
+    layer.backend = prefer
     hs, cs, _ = by_hand(layer, x)
     expected = losses_of(torch.stack(hs))
     with sluice.record(layer) as tape:
         losses = losses_of(layer(x)[0])
-    found = {n: itemised_gradients(tape.layer(0), losses, n) for n in ("h", "c")}
+    found = {n: gradients_per_loss(tape.layer(0), losses, n) for n in ("h", "c")}
     assert all(parameter.grad is None for parameter in layer.parameters())
     for name, states in (("h", hs), ("c", cs)):
         for row, loss in zip(found[name], expected, strict=True):
             parts = torch.autograd.grad(loss.sum(), states, retain_graph=True, allow_unused=True)
             sizes = [torch.zeros(2) if g is None else g.norm(dim=-1) for g in parts]
             torch.testing.assert_close(row, torch.stack(sizes).double())
-    torch.testing.assert_close(itemised_gradients(tape[""], losses[::2]), found["h"][::2])
+    torch.testing.assert_close(gradients_per_loss(tape[""], losses[::2]), found["h"][::2])
     losses.sum().backward()  # the graph is still there
     for name, states in (("h", hs), ("c", cs)):
         parts = torch.autograd.grad(expected.sum(), states, retain_graph=True)
@@ -59,7 +59,7 @@ def test_a_stacked_layer_below_with_frozen_weights() -> None:
     layer.requires_grad_(False)
     with sluice.record(layer) as tape:
         losses = layer(x)[0].square().mean(-1)
-    found = itemised_gradients(tape.layer(0), losses)
+    found = gradients_per_loss(tape.layer(0), losses)
     assert found.shape == (5, 5, 2) and x.grad is None
     later = torch.ones(5, 5).triu(1).bool()
     assert bool((found[later] == 0).all()) and bool((found[~later] > 0).all())
@@ -87,19 +87,19 @@ def test_what_has_no_gradients() -> None:
         first = layer(x)[0].square().mean(-1)
         with pytest.raises(RuntimeError, match=r"call backward\(\)"):
             gradient_flow(tape.layer(0))
-        itemised_gradients(tape[""], first)
+        gradients_per_loss(tape[""], first)
         with pytest.raises(RuntimeError, match="does not depend on the pass"):
-            itemised_gradients(tape[""], torch.zeros(3, requires_grad=True) * 2)
+            gradients_per_loss(tape[""], torch.zeros(3, requires_grad=True) * 2)
         with torch.no_grad():
             silent = layer(x)[0].square().mean(-1)
         with pytest.raises(RuntimeError, match=r"losses have no gradients: .*under no_grad"):
-            itemised_gradients(tape[""], silent)
+            gradients_per_loss(tape[""], silent)
         with pytest.raises(RuntimeError, match="ran without gradients"):
             gradient_flow(tape[""])
     with pytest.raises(ValueError, match="at least one step, unreduced"):
-        itemised_gradients(tape[""], first.sum())
+        gradients_per_loss(tape[""], first.sum())
     with pytest.raises(ValueError, match="at least one step, unreduced"):
-        itemised_gradients(tape[""], first[:0])
+        gradients_per_loss(tape[""], first[:0])
     logits, targets = layer(x)[0], torch.zeros(5, 2, dtype=torch.long)
     with pytest.raises(RuntimeError, match="x has no gradients"):
         connectivity(logits, x, targets)
@@ -115,7 +115,7 @@ def test_what_has_no_gradients() -> None:
 
 def test_the_cells_path_beside_the_full_derivative(monkeypatch: pytest.MonkeyPatch) -> None:
     layer, x = sluice.nn.LSTM(3, 5).double(), torch.randn(6, 2, 3).double()
-    found = cell_path(layer, x)
+    found = state_gradient_paths(layer, x)
     _, cs, fs = by_hand(layer, x)
     for t, c in enumerate(cs):
         direct = torch.ones(2, 5).double()
@@ -127,12 +127,12 @@ def test_the_cells_path_beside_the_full_derivative(monkeypatch: pytest.MonkeyPat
         torch.testing.assert_close(found.diagonal[t], full.diagonal(dim1=1, dim2=2))
         torch.testing.assert_close(found.norm[t], full.norm(dim=(1, 2)))
     monkeypatch.setattr(gradients, "_ROWS_AT_ONCE", 2)
-    for whole, part in zip(found, cell_path(layer, x), strict=True):
+    for whole, part in zip(found, state_gradient_paths(layer, x), strict=True):
         torch.testing.assert_close(part, whole)
         assert not part.requires_grad
     with torch.no_grad():
         layer.weight_hh_l0.zero_()  # nothing but the straight path is left
-    alone = cell_path(layer, x)
+    alone = state_gradient_paths(layer, x)
     torch.testing.assert_close(alone.diagonal, alone.direct)
     torch.testing.assert_close(alone.norm, alone.direct.norm(dim=-1))
 
@@ -143,8 +143,8 @@ def test_which_cells_have_such_a_path() -> None:
         layer = any_layer(name)
         with sluice.record(layer) as tape:
             layer(x)
-        torch.testing.assert_close(cell_path(layer, x).direct[-2], tape[""][gate][-1])
-    assert bool((cell_path(any_layer("lstm-1997"), x).direct == 1).all())
+        torch.testing.assert_close(state_gradient_paths(layer, x).direct[-2], tape[""][gate][-1])
+    assert bool((state_gradient_paths(any_layer("lstm-1997"), x).direct == 1).all())
     for name in ("elman", "mgu"):
         with pytest.raises(ValueError, match=r"no named value of .* multiplies a state of its own"):
-            cell_path(any_layer(name), x)
+            state_gradient_paths(any_layer(name), x)

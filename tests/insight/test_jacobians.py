@@ -16,7 +16,7 @@ from sluice.insight import (
     lyapunov_spectrum,
     product_singular_values,
     step_jacobians,
-    trajectory,
+    run_trajectory,
 )
 
 
@@ -32,7 +32,7 @@ def one_step(layer: sluice.nn.Recurrent, x: Tensor, state: Tensor) -> Tensor:
 @pytest.mark.parametrize("name", CELLS)
 def test_finite_differences_of_every_cell(name: str) -> None:
     layer, x = any_layer(name), torch.randn(4, 2, 3).double()
-    found, states = step_jacobians(layer, x), trajectory(layer, x).states
+    found, states = step_jacobians(layer, x), run_trajectory(layer, x).states
     assert found.shape == (4, 2, states.shape[-1], states.shape[-1])
     for t in range(4):
         for j in range(states.shape[-1]):
@@ -47,7 +47,7 @@ def test_finite_differences_of_every_cell(name: str) -> None:
 
 def test_an_lstm_step_written_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
     layer, x = sluice.nn.LSTM(3, 5).double(), torch.randn(6, 2, 3).double()
-    states, found = trajectory(layer, x).states, step_jacobians(layer, x)
+    states, found = run_trajectory(layer, x).states, step_jacobians(layer, x)
 
     def step(x: Tensor, s: Tensor) -> Tensor:
         a = layer.weight_ih_l0 @ x + layer.weight_hh_l0 @ s[:5] + layer.bias_ih_l0

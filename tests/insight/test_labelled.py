@@ -53,5 +53,5 @@ def test_maps_have_the_width_of_what_they_read() -> None:
 
 def test_without_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "xarray", None)
-    with pytest.raises(sluice.insight.MissingExtra, match=r"pip install 'sluice-rnn\[xarray\]'"):
+    with pytest.raises(sluice.insight.MissingExtraError, match=r"pip install 'sluice-rnn\[xarray\]'"):
         sluice.record(sluice.nn.GRU(3, 4)).xarray()

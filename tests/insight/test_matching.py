@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from sluice.insight import Match, matching_places, units_on
+from sluice.insight import Match, find_matches, active_units
 
 
 def test_units_on_over_a_span() -> None:
@@ -13,17 +13,17 @@ def test_units_on_over_a_span() -> None:
     values[2:4, 1] = torch.tensor([1.0, 1.0, 1.0, 0.0])
     values[3, 1, 2] = 0.2  # off again
     values[1, 1, 1] = 1.0  # on before
-    assert units_on(values, 1, 2, 4, 0.5).tolist() == [0, 1]
-    assert units_on(values, 1, 2, 4, 0.5, alone=True).tolist() == [0]
-    assert units_on(values, 1, 2, 3, 0.5).tolist() == [0, 1, 2]
+    assert active_units(values, 1, 2, 4, 0.5).tolist() == [0, 1]
+    assert active_units(values, 1, 2, 4, 0.5, exclusive=True).tolist() == [0]
+    assert active_units(values, 1, 2, 3, 0.5).tolist() == [0, 1, 2]
     for start, stop, sequence in ((2, 2, 0), (0, 7, 0), (0, 1, 2)):
         with pytest.raises(ValueError, match="a span has 0 <= start < stop within values"):
-            units_on(values, sequence, start, stop, 0.5)
+            active_units(values, sequence, start, stop, 0.5)
 
 
 def test_matches_are_those_of_a_plain_search() -> None:
     values, units, lengths = torch.rand(30, 3, 6), torch.tensor([1, 4, 5]), [30, 17, 2]
-    found = matching_places(values, units, 2, 0.4, count=6, lengths=torch.tensor(lengths))
+    found = find_matches(values, units, 2, 0.4, count=6, lengths=torch.tensor(lengths))
     places = []
     for b, length in enumerate(lengths):
         for t in range(length - 1):
@@ -36,16 +36,16 @@ def test_matches_are_those_of_a_plain_search() -> None:
         if apart and wanted < 0 and len(expected) < 6:
             expected.append(Match(b, t, t + 2, -wanted))
     assert found == expected and len(found) == 6
-    assert matching_places(values * 0, units, 2, 0.4) == []
+    assert find_matches(values * 0, units, 2, 0.4) == []
     with pytest.raises(ValueError, match="no units to match"):
-        matching_places(values, units[:0], 2, 0.4)
+        find_matches(values, units[:0], 2, 0.4)
     with pytest.raises(ValueError, match="at least the 31 steps"):
-        matching_places(values, units, 31, 0.4)
+        find_matches(values, units, 31, 0.4)
 
 
 def test_places_of_any_length_are_those_of_a_plain_search() -> None:
     values, units, lengths = torch.rand(24, 3, 5), [0, 2, 4], [24, 13, 0]
-    found = matching_places(
+    found = find_matches(
         values, torch.tensor(units), None, 0.35, count=9, lengths=torch.tensor(lengths)
     )
     places = []
@@ -67,4 +67,4 @@ def test_places_of_any_length_are_those_of_a_plain_search() -> None:
         if apart and len(expected) < 9:
             expected.append(Match(b, start, start - size, -wanted))
     assert found == expected and len({m.stop - m.start for m in found}) > 1
-    assert matching_places(values * 0, torch.tensor(units), None, 0.35) == []
+    assert find_matches(values * 0, torch.tensor(units), None, 0.35) == []

@@ -12,7 +12,7 @@ from insight.plain_cells import shift_register
 from sluice.insight import (
     connectivity,
     memory_capacity,
-    reach,
+    memory_length,
     saturation,
     timescale_distribution,
     timescales,
@@ -91,13 +91,13 @@ def test_how_far_back_a_shift_register_reaches() -> None:
     layer, x = shift_register(3), torch.randn(7, 2, 1).double().requires_grad_()
     logits = layer(x)[0].sum(-1, keepdim=True)
     influence = connectivity(logits, x, torch.zeros(7, 2, dtype=torch.long))
-    found = reach(influence)
+    found = memory_length(influence)
     assert found.tolist() == [[min(t, 2)] * 2 for t in range(7)]
-    assert bool((reach(influence * 0) == -1).all())
+    assert bool((memory_length(influence * 0) == -1).all())
     faint = torch.tensor([[1.0, 9.0], [0.05, 1.0]]).unsqueeze(-1)  # what lies ahead counts not
-    assert reach(faint, 0.1).flatten().tolist() == [0, 0]
-    assert reach(faint, 0.05).flatten().tolist() == [0, 1]
+    assert memory_length(faint, 0.1).flatten().tolist() == [0, 0]
+    assert memory_length(faint, 0.05).flatten().tolist() == [0, 1]
     with pytest.raises(ValueError, match="as many rows as columns"):
-        reach(influence[::2])
+        memory_length(influence[::2])
     with pytest.raises(ValueError, match="threshold"):
-        reach(influence, 0.0)
+        memory_length(influence, 0.0)

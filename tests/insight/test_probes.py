@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from sluice.insight import correlated_units, probe
+from sluice.insight import find_correlated_units, probe
 from sluice.insight.linear import fit_ridge
 
 
@@ -87,7 +87,7 @@ def test_correlations_are_numpys() -> None:
     values, property = torch.randn(15, 3, 5), torch.randn(15, 3)
     values[..., 2] = 1.0  # never varies
     lengths = torch.tensor([15, 4, 9])
-    units, r = correlated_units(values, property, lengths)
+    units, r = find_correlated_units(values, property, lengths)
     keep = [(t, b) for b in range(3) for t in range(int(lengths[b]))]
     rows = np.array([values[t, b].numpy() for t, b in keep])
     told = np.array([property[t, b].item() for t, b in keep])

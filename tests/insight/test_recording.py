@@ -17,7 +17,7 @@ from torch.nn.utils.rnn import PackedSequence, pack_sequence
 
 import sluice
 from sluice.run import kernels, listening
-from sluice.run.choose import _told
+from sluice.run.choose import _issued_warnings
 
 
 class Tagger(nn.Module):
@@ -52,7 +52,7 @@ def lstm_by_hand(layer: Any, x: Tensor) -> tuple[Tensor, dict[str, list[Tensor]]
 @pytest.mark.parametrize("prefer", [None, "reference"])
 def test_an_lstm_written_by_hand(prefer: str | None) -> None:
     layer = sluice.nn.LSTM(3, 5).double()
-    layer.prefer = prefer
+    layer.backend = prefer
     x, weight = torch.randn(7, 2, 3).double(), torch.randn(7, 2, 5).double()
     y, found = lstm_by_hand(layer, x)
     every = [value for values in found.values() for value in values]
@@ -79,7 +79,7 @@ def test_names_and_places_of_a_model() -> None:
     assert torch.equal(y, plain)
     assert list(tape) == ["encoder", "head.top"] and len(tape) == 2 and "readout" not in tape
     assert tape["head.top"].h.shape == (6, 3, 4)
-    assert list(tape["encoder"].places) == ["l0", "l0_reverse", "l1", "l1_reverse"]
+    assert list(tape["encoder"].layers) == ["l0", "l0_reverse", "l1", "l1_reverse"]
     back = tape["encoder"].layer(1, reverse=True)
     joined = torch.cat([tape["encoder"].layer(1).h, back.h], dim=-1)
     torch.testing.assert_close(model.encoder(x)[0].detach(), joined, rtol=0, atol=0)
@@ -101,10 +101,10 @@ def test_names_and_places_of_a_model() -> None:
 @pytest.mark.parametrize("prefer", [None, "reference"])
 def test_every_layout_gives_time_batch_width_in_the_callers_order(prefer: str | None) -> None:
     layer = sluice.nn.GRU(3, 5)
-    layer.prefer = prefer
+    layer.backend = prefer
     other = sluice.nn.GRU(3, 5, batch_first=True)
     other.load_state_dict(layer.state_dict())
-    other.prefer = prefer
+    other.backend = prefer
     sequences = [torch.randn(n, 3) for n in (2, 6, 0, 4)]
     lengths = torch.tensor([2, 6, 0, 4])
     x = nn.utils.rnn.pad_sequence(sequences, padding_value=float("nan"))
@@ -139,7 +139,7 @@ def test_the_last_call_is_kept_and_nothing_after_the_block() -> None:
         layer(first)
         layer(second)
     kept = tape.h
-    assert torch.equal(kept, layer(second)[0]) and not listening.active()
+    assert torch.equal(kept, layer(second)[0]) and not listening.is_any_active()
     layer(third)
     assert tape.h is kept
     with tape:  # and again
@@ -168,7 +168,7 @@ def test_a_layer_under_two_names_is_one() -> None:
     with sluice.record(model) as tape:
         layer(torch.randn(4, 2, 3))
     assert tape["first"] is tape["second"] and torch.equal(tape.h, tape["second"].h)
-    assert list(tape.tensors()) == [f"first.l0.{n}" for n in tape["first"].places["l0"]]
+    assert list(tape.tensors()) == [f"first.l0.{n}" for n in tape["first"].layers["l0"]]
     with sluice.record(model, layers=["second"]) as tape:
         layer(torch.randn(4, 2, 3))
     assert tape["second"].h.shape == (4, 2, 3)
@@ -178,7 +178,7 @@ def test_an_exception_ends_the_recording() -> None:
     layer = sluice.nn.GRU(3, 3)
     with pytest.raises(ZeroDivisionError), sluice.record(layer):
         _ = 1 / 0
-    assert not listening.active()
+    assert not listening.is_any_active()
 
 
 def test_another_thread_is_not_recorded() -> None:
@@ -234,17 +234,17 @@ def test_compilers_and_transforms_are_refused(own: bool) -> None:
 def test_torchs_own_layer_gives_way_visibly(monkeypatch: pytest.MonkeyPatch) -> None:
     layer, x = sluice.nn.LSTM(3, 5), torch.randn(4, 2, 3)
     monkeypatch.setattr(kernels, "load", lambda: None)
-    assert layer.backend.name == "native"
+    assert layer.resolved_backend.name == "native"
     y, _ = layer(x)
-    _told.clear()
+    _issued_warnings.clear()
     with sluice.record(layer) as tape:
-        assert layer.backend.name == "reference" and "recordings" in layer.backend.reason
+        assert layer.resolved_backend.name == "reference" and "recordings" in layer.resolved_backend.reason
         with pytest.warns(RuntimeWarning, match=r"the reference runs.*lacks recordings"):
             ours, _ = layer(x)
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             layer(x)  # once is enough
-    assert tape.backend == "reference" and layer.backend.name == "native"
+    assert tape.backend == "reference" and layer.resolved_backend.name == "native"
     torch.testing.assert_close(ours, y)
 
 
@@ -303,7 +303,7 @@ def test_to_numpy_and_to_a_file(tmp_path: Path) -> None:
     )
     with tape, torch.no_grad():
         model.bfloat16()
-        model.head["top"].prefer = model.encoder.prefer = "reference"
+        model.head["top"].prefer = model.encoder.backend = "reference"
         model(torch.randn(4, 2, 3).bfloat16())
     assert tape["head.top"].h.dtype == torch.bfloat16
     assert {a.dtype for a in tape.numpy().values()} == {np.dtype("float32")}

@@ -23,7 +23,7 @@ class Model(nn.Module):
         super().__init__()
         self.encoder = sluice.nn.LSTM(3, 5, num_layers=2, bidirectional=True)
         self.top = sluice.nn.GRU(10, 4)
-        self.encoder.prefer = self.top.prefer = prefer
+        self.encoder.backend = self.top.backend = prefer
 
     def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
         y: Tensor = self.top(self.encoder(x, lengths=lengths)[0], lengths=lengths)[0]
@@ -38,7 +38,7 @@ def draw(prefer: str | None = None) -> tuple[Model, Tensor]:
 
 
 @pytest.mark.parametrize("prefer", [None, "reference"])
-@pytest.mark.parametrize("at_once", [1, parts._AT_ONCE])
+@pytest.mark.parametrize("at_once", [1, parts._CHUNK_BYTES])
 def test_some_layers_values_and_steps(
     prefer: str | None, at_once: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -61,7 +61,7 @@ def test_some_layers_values_and_steps(
         found, expected = tape.tensors(), whole.tensors()
         assert sorted(found) == sorted(names)
         assert all(torch.equal(found[name], expected[name][::3]) for name in names)
-        assert tape["top"].every == 3 and list(tape["encoder"].places) == ["l1_reverse"]
+        assert tape["top"].every == 3 and list(tape["encoder"].layers) == ["l1_reverse"]
 
 
 def test_nested_recordings_each_keep_their_own() -> None:
@@ -120,12 +120,12 @@ def test_the_estimate_is_the_size() -> None:
                 if gradients:
                     y.sum().backward()
             actual = sum(tensor.nbytes for tensor in tape.tensors().values())
-            assert tape.bytes(20, 3, gradients) == actual
+            assert tape.estimate_bytes(20, 3, gradients) == actual
 
 
 def test_what_would_not_fit_is_refused_before_it_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     model, x = draw()
-    needed = sluice.record(model.top).bytes(20, 3)
+    needed = sluice.record(model.top).estimate_bytes(20, 3)
     for free, fits in ((needed, True), (needed - 1, False)):
         monkeypatch.setattr(size, "free_memory", lambda device, free=free: free)
         with sluice.record(model.top) as tape:
@@ -142,7 +142,7 @@ def test_what_would_not_fit_is_refused_before_it_runs(monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize("prefer", [None, "reference"])
-@pytest.mark.parametrize("at_once", [1, parts._AT_ONCE])
+@pytest.mark.parametrize("at_once", [1, parts._CHUNK_BYTES])
 def test_to_a_folder(
     tmp_path: Path, prefer: str | None, at_once: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

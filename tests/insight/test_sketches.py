@@ -10,7 +10,7 @@ import torch
 
 import sluice
 from sluice import insight
-from sluice.insight.sketches import _every_value
+from sluice.insight.sketches import _compute_node_values
 
 
 def numbers(figure: Any) -> list[float]:
@@ -39,7 +39,7 @@ def test_one_unit_several_and_all(model: torch.nn.ModuleDict) -> None:
     place = tape["a"].layer(0)
     names = ("h", "c", "input", "forget", "candidate", "output")
     for unit, chosen in ((3, [3]), ([1, 4], [1, 4]), (None, list(range(6)))):
-        figure = insight.sketch_with(tape, "a", step=5, sequence=1, unit=unit)
+        figure = insight.sketch_recorded(tape, "a", step=5, sequence=1, unit=unit)
         expected = [place[name][5, 1, chosen].mean().item() for name in names]
         expected += [place[name][4, 1, chosen].mean().item() for name in ("h", "c")]
         found = numbers(figure)
@@ -56,7 +56,7 @@ def test_unnamed_wires_are_coloured_and_the_reverse_direction_comes_from_behind(
     graph, back = model["b"].cell.graph, tape["b"].layer(0, reverse=True)
     here = {name: value[4, 0].double() for name, value in back.items()}
     past = {name: value[5, 0].double() for name, value in back.items()}
-    found = _every_value(graph, here, past)
+    found = _compute_node_values(graph, here, past)
     (h,) = graph.state_leaves
     torch.testing.assert_close(found[h], back.h[5, 0].double())  # time runs backwards
     torch.testing.assert_close(
@@ -68,32 +68,32 @@ def test_unnamed_wires_are_coloured_and_the_reverse_direction_comes_from_behind(
     )
     drawn = {node for node in graph.nodes if type(node).__name__ == "Elementwise"}
     assert drawn <= set(found)
-    figure = insight.sketch_with(tape, "b", reverse=True, step=4, unit=0)
+    figure = insight.sketch_recorded(tape, "b", reverse=True, step=4, unit=0)
     assert any(abs(back.h[5, 0, 0].item() - number) < 0.0051 for number in numbers(figure))
 
 
 def test_the_first_step_and_steps_left_out_have_no_state_before(model: torch.nn.ModuleDict) -> None:
     tape, part = run(model), run(model, layers=["a"], every=4)
-    whole = len(numbers(insight.sketch_with(tape, "a", step=3, unit=0)))
-    assert len(numbers(insight.sketch_with(tape, "a", step=0, unit=0))) == whole - 2
-    assert len(numbers(insight.sketch_with(part, step=4, unit=0))) == whole - 2
+    whole = len(numbers(insight.sketch_recorded(tape, "a", step=3, unit=0)))
+    assert len(numbers(insight.sketch_recorded(tape, "a", step=0, unit=0))) == whole - 2
+    assert len(numbers(insight.sketch_recorded(part, step=4, unit=0))) == whole - 2
     with pytest.raises(IndexError, match="step 5 was not kept; there are every 4th step, 0 to 8"):
-        insight.sketch_with(part, step=5)
+        insight.sketch_recorded(part, step=5)
 
 
 def test_from_a_file_and_from_a_folder(model: torch.nn.ModuleDict, tmp_path: Path) -> None:
     tape = run(model, to=tmp_path / "run")
     tape.save(tmp_path / "tape.safetensors")
     graph = model["a"].cell.graph
-    expected = numbers(insight.sketch_with(tape, "a", step=2, unit=1))
+    expected = numbers(insight.sketch_recorded(tape, "a", step=2, unit=1))
     for path in (tmp_path / "run", tmp_path / "tape.safetensors"):
-        assert numbers(insight.sketch_saved(graph, path, "a.l0", step=2, unit=1)) == expected
+        assert numbers(insight.sketch_saved_recording(graph, path, "a.l0", step=2, unit=1)) == expected
         with pytest.raises(
             ValueError, match=r"say which layer of .*; it holds a\.l0, b\.l0, b\.l0_r"
         ):
-            insight.sketch_saved(graph, path, step=2)
+            insight.sketch_saved_recording(graph, path, step=2)
         with pytest.raises(ValueError, match=r"b\.l0 of .* is no LSTM: it has"):
-            insight.sketch_saved(graph, path, "b.l0", step=2)
+            insight.sketch_saved_recording(graph, path, "b.l0", step=2)
 
 
 def test_a_stream(model: torch.nn.ModuleDict) -> None:
@@ -101,7 +101,7 @@ def test_a_stream(model: torch.nn.ModuleDict) -> None:
     with sluice.record(stream) as tape:
         for x in torch.randn(3, 1, 3):
             stream(x)
-    assert len(numbers(insight.sketch_with(tape, step=-1, unit=0))) > 6
+    assert len(numbers(insight.sketch_recorded(tape, step=-1, unit=0))) > 6
 
 
 def test_what_there_is_not(model: torch.nn.ModuleDict) -> None:
@@ -112,6 +112,6 @@ def test_what_there_is_not(model: torch.nn.ModuleDict) -> None:
         ({"step": 1, "unit": 6}, "there are 6 units, and none is 6"),
     ):
         with pytest.raises(IndexError, match=told):
-            insight.sketch_with(tape, "a", **options)
+            insight.sketch_recorded(tape, "a", **options)
     with pytest.raises(ValueError, match="say which of a, b"):
-        insight.sketch_with(tape, step=1)
+        insight.sketch_recorded(tape, step=1)

@@ -104,7 +104,7 @@ def test_the_operator_registers_as_torch_asks() -> None:
 
 def test_a_meta_layer_has_shapes() -> None:
     layer = sluice.nn.LSTM(3, 4, device="meta")
-    assert layer.backend.name == "reference"
+    assert layer.resolved_backend.name == "reference"
     assert layer(torch.zeros(5, 2, 3, device="meta"))[0].shape == (5, 2, 4)
 
 

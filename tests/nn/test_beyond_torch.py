@@ -133,7 +133,7 @@ def test_learned_states_are_where_it_starts_on_either_backend() -> None:
     x = torch.randn(T, B, X)
     expected = plain(x, states)[0]
     for prefer in (None, "reference"):
-        layer.prefer = prefer
+        layer.backend = prefer
         y = layer(x)[0]
         close(y, expected)
         y.sum().backward()
@@ -219,13 +219,13 @@ def test_refused_options(make: Any, told: str) -> None:
 
 @pytest.mark.parametrize("cell", [PeepholeLSTM, Elman])
 def test_backend_tells_itself_and_why(cell: Any) -> None:
-    assert Recurrent(cell, X, H).backend.name == "fused"
-    assert Recurrent(cell, X, H).half().backend.name == "reference"
+    assert Recurrent(cell, X, H).resolved_backend.name == "fused"
+    assert Recurrent(cell, X, H).half().resolved_backend.name == "reference"
     layer = sluice.nn.LSTM(X, H)
-    assert str(layer.backend).startswith("fused: the kernels")
-    assert str(layer.half().backend).startswith("native: there are no kernels for torch.float16")
+    assert str(layer.resolved_backend).startswith("fused: the kernels")
+    assert str(layer.half().resolved_backend).startswith("native: there are no kernels for torch.float16")
     layer = layer.float()
-    layer.prefer = "native"
-    assert layer.backend.name == "native"
-    layer.prefer = "reference"
-    assert layer.backend.name == "reference" and "prefer" in layer.backend.reason
+    layer.backend = "native"
+    assert layer.resolved_backend.name == "native"
+    layer.backend = "reference"
+    assert layer.resolved_backend.name == "reference" and "prefer" in layer.resolved_backend.reason

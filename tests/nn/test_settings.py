@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 import sluice
 from sluice.nn import Recurrent
-from sluice.run.choose import _told
+from sluice.run.choose import _issued_warnings
 
 T, B, X, H = 11, 4, 3, 6
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch's own
@@ -39,7 +39,7 @@ def test_a_whole_layer_recomputed(cell: Any, prefer: str | None) -> None:
     for name, parameter in layer.named_parameters():
         if name.startswith("initial"):
             nn.init.normal_(parameter)
-    layer.prefer = prefer
+    layer.backend = prefer
     x = torch.randn(T, B, X, dtype=torch.float64, requires_grad=True)
     marks = {"lengths": torch.tensor([7, 0, 11, 4]), "resets": torch.rand(T, B) < 0.3}
     expected = told(layer, x, **marks)
@@ -66,10 +66,10 @@ def test_it_is_asked_for_as_any_other_setting() -> None:
 
 def test_torchs_own_layer_does_not_recompute() -> None:
     layer = sluice.nn.LSTM(X, H)
-    layer.prefer = "native"
-    assert layer.backend.name == "native"
+    layer.backend = "native"
+    assert layer.resolved_backend.name == "native"
     layer.recompute = 3
-    assert layer.backend.name == "reference" and "recompute=" in layer.backend.reason
+    assert layer.resolved_backend.name == "reference" and "recompute=" in layer.resolved_backend.reason
 
 
 def test_bfloat16_recomputed_is_bfloat16() -> None:
@@ -87,7 +87,7 @@ def test_bfloat16_recomputed_is_bfloat16() -> None:
 @pytest.mark.parametrize("prefer", [None, "reference"])
 def test_transforms_and_gradients_of_gradients(prefer: str | None) -> None:
     layer = sluice.nn.GRU(X, H, dtype=torch.float64, recompute=2)
-    layer.prefer = prefer
+    layer.backend = prefer
     x = torch.randn(2, 5, B, X, dtype=torch.float64)
     mapped = torch.func.vmap(lambda one: layer(one)[0])(x)
     torch.testing.assert_close(mapped[1], layer(x[1])[0])
@@ -98,7 +98,7 @@ def test_transforms_and_gradients_of_gradients(prefer: str | None) -> None:
 
 def test_a_compiled_program_says_that_it_keeps_every_step() -> None:
     layer, x = sluice.nn.GRU(X, H, recompute=2), torch.randn(T, B, X)
-    _told.clear()
+    _issued_warnings.clear()
     with pytest.warns(RuntimeWarning, match="recompute= rests"):
         y = torch.compile(layer, fullgraph=True, backend="eager")(x)[0]
     torch.testing.assert_close(y, layer(x)[0])

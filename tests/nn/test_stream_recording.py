@@ -22,7 +22,7 @@ def test_the_values_of_the_sequence(name: str, prefer: str | None) -> None:
     cell = CELLS[name]()
     size = 2 if any(s.width == "projection" for s in cell.graph.states) else 0
     layer = sluice.nn.Recurrent(cell, 3, 4, num_layers=2, proj_size=size).eval()
-    layer.prefer = prefer
+    layer.backend = prefer
     x = torch.randn(6, 2, 3)
     with torch.no_grad(), sluice.record(layer, pre=True) as whole:
         layer(x)
@@ -77,13 +77,13 @@ def test_some_values_of_every_second_step_of_a_model() -> None:
 def test_after_the_block_a_step_is_the_kernels_alone_again() -> None:
     layer = sluice.nn.GRU(3, 4)
     stream, x = layer.stream(), torch.randn(1, 3)
-    kept = stream._step
+    kept = stream._fast_step
     assert kept is not None
     with sluice.record(layer):
-        assert stream._step is None
+        assert stream._fast_step is None
         out = torch.empty(1, 4)
         assert stream(x, out=out) is out
-    assert stream._step == kept
+    assert stream._fast_step == kept
 
 
 def test_weights_that_have_changed_are_seen() -> None:

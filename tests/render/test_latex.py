@@ -11,9 +11,9 @@ from cell_list import CELLS
 from sluice import Cell, Gate, detach, exp, maximum, sigmoid, tanh, where
 from sluice.cells import GRU, LSTM, SLSTM, LayerNormLSTM, PeepholeLSTM, zoneout
 from sluice.equations import Graph, to_text
-from sluice.render.latex import equations
+from sluice.render.latex import format_equations
 from sluice.render.notation import Notation
-from sluice.render.typeset import text_size
+from sluice.render.typeset import measure_text
 
 LSTM_LINES = [
     r"i_{t} &= \sigma(W_{ii}\,x_{t} + b_{ii} + W_{hi}\,h_{t-1} + b_{hi})",
@@ -40,16 +40,16 @@ class Odd(Cell):
 
 def plain(graph: Graph) -> dict[str, str]:
     """The right side of every line, by its left side."""
-    lines = equations(graph).plain().splitlines()
+    lines = format_equations(graph).plain().splitlines()
     return dict(line.strip().split(" = ", 1) for line in lines if " = " in line)
 
 
 def test_the_lstm_is_written_as_by_hand() -> None:
-    assert equations(LSTM().graph).latex().split(" \\\\\n") == LSTM_LINES
+    assert format_equations(LSTM().graph).latex().split(" \\\\\n") == LSTM_LINES
 
 
 def test_the_gru_in_plain_text() -> None:
-    assert equations(GRU().graph).plain().splitlines() == [
+    assert format_equations(GRU().graph).plain().splitlines() == [
         "r_t = σ(W_ir x_t + b_ir + W_hr h_{t-1} + b_hr)",
         "z_t = σ(W_iz x_t + b_iz + W_hz h_{t-1} + b_hz)",
         "h̃_t = tanh(W_ih x_t + b_ih + r_t ⊙ (W_hh h_{t-1} + b_hh))",
@@ -65,7 +65,7 @@ def test_peepholes_masks_norms_and_heads() -> None:
     normed = plain(LayerNormLSTM().graph)
     assert normed["f_t"] == "σ(LN_{ih}(W_if x_t) + LN_{hh}(W_hf h_{t-1}))"
     assert normed["h_t"] == "o_t ⊙ tanh(LN_{c}(c_t))"
-    heads = equations(SLSTM(heads=2).graph)
+    heads = format_equations(SLSTM(heads=2).graph)
     assert "W_hi, W_hf, W_hc, W_ho: block-diagonal, 2 heads" in heads.plain()
     assert plain(SLSTM().graph)["m_t"] == "max(u_t, i\u0302_t)"
 
@@ -84,20 +84,20 @@ def test_parentheses_constants_and_other_names() -> None:
 @pytest.mark.parametrize("name", CELLS)
 def test_every_named_value_has_one_line_and_everything_typesets(name: str) -> None:
     graph = CELLS[name]().graph
-    found = equations(graph)
-    assert sorted(line.name for line in found.lines if line.name) == sorted(graph.named)
+    found = format_equations(graph)
+    assert sorted(line.name for line in found.lines if line.name) == sorted(graph.outputs_by_name)
     assert len({line.left.latex for line in found.lines}) == len(found.lines)
     for line in (*(line.latex for line in found.lines), *(note.latex for note in found.notes)):
         assert line.count("{") == line.count("}")
-        assert text_size(f"${line}$")[0] > 0
+        assert measure_text(f"${line}$")[0] > 0
 
 
 @pytest.mark.parametrize("name", CELLS)
 def test_what_a_line_reads_is_defined_above_it(name: str) -> None:
     known: set[str] = set()
     graph = CELLS[name]().graph
-    symbols = {n: Notation.of(graph).value(n).latex for n in graph.named}
-    for line in equations(graph).lines:
+    symbols = {n: Notation.from_graph(graph).value(n).latex for n in graph.outputs_by_name}
+    for line in format_equations(graph).lines:
         for symbol in symbols.values():
             alone = rf"(?<![a-z}}{{_]){re.escape(symbol)}"
             assert symbol in known or not re.search(alone, line.right.latex)
@@ -108,4 +108,4 @@ def test_what_a_line_reads_is_defined_above_it(name: str) -> None:
 def test_equal_graphs_are_written_equally(name: str) -> None:
     one, other = (CELLS[name]().graph for _ in range(2))
     assert to_text(one) == to_text(other)
-    assert equations(one).latex() == equations(other).latex()
+    assert format_equations(one).latex() == format_equations(other).latex()

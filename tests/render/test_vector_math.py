@@ -19,15 +19,15 @@ from sluice.render.body import (
     STORE,
     Access,
     Body,
-    lanes,
+    lanes_per_block,
 )
-from sluice.render.compile import compile
+from sluice.render.compile import compile_bodies
 from sluice.run import kernels
 
 X, Y = Leaf("input", "x", "input"), Leaf("input", "y", "input")
 TYPES = {32: np.float32, 64: np.float64}
 PATTERNS = {32: np.uint32, 64: np.uint64}
-ISAS = [isa for isa in ("generic", "v3", "avx512") if isa in kernels._module("generic").supported()]
+ISAS = [isa for isa in ("generic", "v3", "avx512") if isa in kernels._import_extension("generic").supported()]
 
 
 class Slot(ctypes.Structure):
@@ -36,12 +36,12 @@ class Slot(ctypes.Structure):
 
 def call(body: Body, bits: int, isa: str, rows: int, blocks: int, slots: list[Any]) -> None:
     """Run ``body`` on (array or None, row stride, block stride) for each slot."""
-    compiled = compile({"f": body}, bits, isa)
+    compiled = compile_bodies({"f": body}, bits, isa)
     function = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p)
     array = (Slot * len(slots))(
         *(Slot(None if a is None else a.ctypes.data, row, block) for a, row, block in slots)
     )
-    function(compiled.address["f"])(rows, blocks, ctypes.addressof(array))
+    function(compiled.addresses["f"])(rows, blocks, ctypes.addressof(array))
 
 
 def applied(op: str, bits: int, isa: str, *inputs: np.ndarray) -> np.ndarray:
@@ -51,7 +51,7 @@ def applied(op: str, bits: int, isa: str, *inputs: np.ndarray) -> np.ndarray:
     loads = tuple((leaf, Access(LOAD, k, 0)) for k, leaf in enumerate(leaves))
     body = Body(loads, ((node, Access(STORE, len(inputs), 0)),), len(inputs) + 1)
     result = np.full_like(inputs[0], 7)
-    block = lanes(bits)
+    block = lanes_per_block(bits)
     slots = [(a, a.size, block) for a in (*inputs, result)]
     call(body, bits, isa, 1, result.size // block, slots)
     return result
@@ -128,7 +128,7 @@ def test_arithmetic_and_choices_are_those_of_numpy(bits: int, isa: str) -> None:
 @pytest.mark.parametrize("isa", ISAS)
 @pytest.mark.parametrize("bits", [32, 64])
 def test_a_body_reads_and_writes_where_its_slots_say(bits: int, isa: str) -> None:
-    kind, block, rows, blocks = TYPES[bits], lanes(bits), 3, 2
+    kind, block, rows, blocks = TYPES[bits], lanes_per_block(bits), 3, 2
     generator = np.random.default_rng(2)
     x = generator.normal(size=(rows, blocks, 2, block)).astype(kind)  # two items a block
     p = generator.normal(size=(blocks, block)).astype(kind)

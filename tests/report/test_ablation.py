@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 import sluice
-from sluice.report.ablation import Ablation, AblationError, Cut, Effect, ablate
+from sluice.report.ablation import Ablation, AblationError, Intervention, Effect, ablate
 
 
 class Model(nn.Module):
@@ -104,17 +104,17 @@ def test_every_cut_is_what_a_loop_by_hand_makes_of_it() -> None:
         assert found.loss == pytest.approx(loss_of(model(x)), rel=1e-12)
         average = means(model, x)
         for effect in found.effects:
-            cut, change, silent = effect.cut, {}, list(effect.cut.units or [])
+            cut, change, silent = effect.intervention, {}, list(effect.intervention.units or [])
             if cut.units is None:
-                at = {"open": 1.0, "shut": 0.0, "zero": 0.0}.get(cut.how)
-                mean = average[f"{cut.place}.{cut.what}"]
-                change = {cut.what: mean if at is None else torch.tensor(at).double()}
-            expected = loss_of(by_hand(model, x, cut.place, change, silent))
+                at = {"open": 1.0, "shut": 0.0, "zero": 0.0}.get(cut.mode)
+                mean = average[f"{cut.layer_name}.{cut.target}"]
+                change = {cut.target: mean if at is None else torch.tensor(at).double()}
+            expected = loss_of(by_hand(model, x, cut.layer_name, change, silent))
             assert effect.loss == pytest.approx(expected, rel=1e-9), str(cut)
             assert effect.increase == pytest.approx(expected - found.loss, abs=1e-12)
     # Four places of an LSTM: three gates three ways, a candidate two; the GRU has two gates.
     assert len(found.gates()) == 4 * 11 + 8
-    last = [str(effect.cut) for effect in found.effects][-2:]
+    last = [str(effect.intervention) for effect in found.effects][-2:]
     assert last == ["decoder.l0 units 0–1", "decoder.l0 units 2–3"]
     assert len(found.units()) == 4 * 3 + 2
     assert seen == [(k, len(found.effects)) for k in range(1, len(found.effects) + 1)]
@@ -123,14 +123,14 @@ def test_every_cut_is_what_a_loop_by_hand_makes_of_it() -> None:
 
 def test_ranks_figure_and_json() -> None:
     def effect(what: str, increase: float, units: tuple[int, ...] | None = None) -> Effect:
-        return Effect(Cut("", 0, False, what, "zero", units, {}), 1.0 + increase, increase)
+        return Effect(Intervention("", 0, False, what, "zero", units, {}), 1.0 + increase, increase)
 
     nan = float("nan")
     effects = [effect("a", 0.5), effect("b", nan), effect("c", 2.0)]
     effects += [effect("units", u / 10, (u,)) for u in (3, 1, 2)]
     found = Ablation(1.0, effects)
-    assert [one.cut.what for one in found.gates()] == ["b", "c", "a"]
-    assert [one.cut.units for one in found.units()] == [(3,), (2,), (1,)]
+    assert [one.intervention.target for one in found.gates()] == ["b", "c", "a"]
+    assert [one.intervention.units for one in found.units()] == [(3,), (2,), (1,)]
     bars, units = found.figure("dark").axes
     assert [label.get_text() for label in bars.get_yticklabels()] == [
         "l0 b zero", "l0 c zero", "l0 a zero",

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Generator, Tensor
 
-from sluice.report.tasks import Task, tasks
+from sluice.report.tasks import LagTask, list_tasks
 
 BATCH = 400
 
@@ -58,10 +58,10 @@ ANSWERS: dict[str, Callable[[list[list[float]], int], list[float]]] = {
 }
 
 
-@pytest.mark.parametrize("name", tasks())
+@pytest.mark.parametrize("name", list_tasks())
 @pytest.mark.parametrize("longer", [0, 1, 20])
 def test_the_answer_follows_from_what_is_shown(name: str, longer: int) -> None:
-    task = tasks()[name]
+    task = list_tasks()[name]
     lag = task.least_lag + longer
     drawn = task.draw(lag, BATCH, generator())
     assert drawn.inputs.dtype == torch.float32 and drawn.inputs.shape[2] == task.features
@@ -73,14 +73,14 @@ def test_the_answer_follows_from_what_is_shown(name: str, longer: int) -> None:
     assert not torch.equal(task.draw(lag, BATCH, generator(1)).inputs, drawn.inputs)
 
 
-def answering(task: Task, constant: Tensor, like: Tensor) -> Tensor:
+def answering(task: LagTask, constant: Tensor, like: Tensor) -> Tensor:
     """The outputs of a model that says the same whatever it reads."""
     return constant.expand(*like.shape[:2], task.outputs)
 
 
-@pytest.mark.parametrize("name", tasks())
+@pytest.mark.parametrize("name", list_tasks())
 def test_chance_is_the_best_constant_answer(name: str) -> None:
-    task = tasks()[name]
+    task = list_tasks()[name]
     drawn = task.draw(6, 40_000, generator())
     targets = drawn.targets.double()
     if task.outputs == 1:
@@ -97,9 +97,9 @@ def test_chance_is_the_best_constant_answer(name: str) -> None:
     assert task.score(outputs, drawn.targets) == pytest.approx(task.chance_score, abs=0.01)
 
 
-@pytest.mark.parametrize("name", tasks())
+@pytest.mark.parametrize("name", list_tasks())
 def test_the_right_answer_scores_one(name: str) -> None:
-    task = tasks()[name]
+    task = list_tasks()[name]
     drawn = task.draw(9, 50, generator())
     outputs = torch.randn(*drawn.inputs.shape[:2], task.outputs)
     right = drawn.targets[..., None] if task.outputs == 1 else 50 * torch.eye(task.outputs)[
@@ -112,6 +112,6 @@ def test_the_right_answer_scores_one(name: str) -> None:
 
 def test_what_cannot_be_drawn() -> None:
     with pytest.raises(ValueError, match="the lags of 'copy' begin at 3, but 2 came"):
-        tasks()["copy"].draw(2, 5, generator())
+        list_tasks()["copy"].draw(2, 5, generator())
     with pytest.raises(ValueError, match="at least 1 sequence, but 0 came"):
-        tasks()["recall"].draw(2, 0, generator())
+        list_tasks()["recall"].draw(2, 0, generator())

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from sluice.equations.graph import Graph
 from sluice.equations.specs import Sizes
-from sluice.run.passes import Pass
+from sluice.run.passes import RunSpec
 
-Run = Callable[[Pass], tuple[Tensor, tuple[Tensor, ...]]]
+Run = Callable[[RunSpec], tuple[Tensor, tuple[Tensor, ...]]]
 
 
 def draw(
@@ -28,7 +28,7 @@ def draw(
     reverse: bool = False,
     bias: bool = True,
     seed: int = 0,
-) -> Pass:
+) -> RunSpec:
     """A job with all that can be asked for; everything learnable requires a gradient."""
     generator = torch.Generator().manual_seed(seed)
 
@@ -40,7 +40,7 @@ def draw(
     masks = [(1 if m.shared else steps, batch, sizes.of(m.width)) for m in graph.masks]
     counts = torch.randint(0, steps + 1, (batch,), generator=generator)
     begins = torch.rand(steps, batch, generator=generator) < 0.3
-    return Pass(
+    return RunSpec(
         graph,
         sizes,
         drawn(steps, batch, sizes.input).requires_grad_(),
@@ -54,12 +54,12 @@ def draw(
     )
 
 
-def leaves(job: Pass) -> list[Tensor]:
+def leaves(job: RunSpec) -> list[Tensor]:
     """All tensors of ``job`` that a gradient is asked for."""
-    return [job.x, *job.states, *job.parameters, *(job.restart or ())]
+    return [job.x, *job.states, *job.parameters, *(job.learned_initial_states or ())]
 
 
-def told(run: Run, job: Pass) -> list[Tensor]:
+def told(run: Run, job: RunSpec) -> list[Tensor]:
     """Values and every gradient, the upstream gradients being drawn and none of them zero."""
     y, last = run(job)
     generator = torch.Generator().manual_seed(5)
@@ -71,7 +71,7 @@ def told(run: Run, job: Pass) -> list[Tensor]:
     return [y, *last, *gradients]
 
 
-def cast(job: Pass, dtype: torch.dtype) -> Pass:
+def cast(job: RunSpec, dtype: torch.dtype) -> RunSpec:
     """The same job in another dtype."""
 
     def as_dtype(tensors: Any) -> Any:
@@ -83,7 +83,7 @@ def cast(job: Pass, dtype: torch.dtype) -> Pass:
         states=as_dtype(job.states),
         parameters=as_dtype(job.parameters),
         masks=tuple(mask.to(dtype) for mask in job.masks),
-        restart=as_dtype(job.restart),
+        restart=as_dtype(job.learned_initial_states),
     )
 
 

@@ -8,12 +8,12 @@ from torch import Tensor
 
 from cell_list import CELLS, SIZES
 from sluice.run import bptt, eager
-from sluice.run.passes import Pass
+from sluice.run.passes import RunSpec
 
 T, B = 5, 3
 
 
-def make_pass(name: str, *, marks: bool, reverse: bool) -> Pass:
+def make_pass(name: str, *, marks: bool, reverse: bool) -> RunSpec:
     graph, d = CELLS[name]().graph, torch.float64
     generator = torch.Generator().manual_seed(len(name) + 2 * marks + reverse)
 
@@ -23,7 +23,7 @@ def make_pass(name: str, *, marks: bool, reverse: bool) -> Pass:
     widths = [SIZES.of(state.width) for state in graph.states]
     masks = [(1 if m.shared else T, B, SIZES.of(m.width)) for m in graph.masks]
     resets = torch.rand(T, B, generator=generator) < 0.4
-    return Pass(
+    return RunSpec(
         graph,
         SIZES,
         drawn(T, B, SIZES.input).requires_grad_(),
@@ -44,11 +44,11 @@ def test_adjoint_is_autograds(name: str, marks: bool, reverse: bool) -> None:
     job = make_pass(name, marks=marks, reverse=reverse)
     y, last = eager.run(job)
     upstream = [torch.randn_like(tensor) for tensor in (y, *last)]
-    inputs = (job.x, *job.states, *job.parameters, *(job.restart or ()))
+    inputs = (job.x, *job.states, *job.parameters, *(job.learned_initial_states or ()))
     expected = torch.autograd.grad((y, *last), inputs, upstream, allow_unused=True)
     with torch.no_grad():
         found = bptt.backward(job, upstream[0], tuple(upstream[1:]))
-    restart = found.restart if marks else ()
+    restart = found.learned_initial_states if marks else ()
     actual = (found.x, *found.states, *found.parameters, *restart)
     assert len(actual) == len(expected)
     for mine, theirs in zip(actual, expected, strict=True):
@@ -58,10 +58,10 @@ def test_adjoint_is_autograds(name: str, marks: bool, reverse: bool) -> None:
 
 def test_poisoned_padding_reaches_no_gradient() -> None:
     job = make_pass("lstm", marks=True, reverse=False)
-    assert job.valid is not None
+    assert job.valid_mask is not None
     clean = eager.run(job)[0]
     with torch.no_grad():
-        job.x[~job.valid.squeeze(-1)] = float("nan")
+        job.x[~job.valid_mask.squeeze(-1)] = float("nan")
     poisoned = make_pass("lstm", marks=True, reverse=False)
     with torch.no_grad():
         poisoned.x.copy_(job.x)

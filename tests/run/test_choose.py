@@ -15,11 +15,11 @@ from torch.nn.utils import prune
 
 import sluice
 from sluice.run import kernels
-from sluice.run.choose import _told, choose
+from sluice.run.choose import _issued_warnings, choose_backend
 
 
 def of(*tensors: Tensor, beyond: str | None = None, prefer: str | None = None) -> Any:
-    return choose(tensors, beyond, prefer)
+    return choose_backend(tensors, beyond, prefer)
 
 
 def named(choice: Any) -> tuple[str, str]:
@@ -76,10 +76,10 @@ def test_transforms_and_compilers() -> None:
 
 def test_without_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kernels, "load", lambda: None)
-    _told.clear()
+    _issued_warnings.clear()
     assert named(of(X))[0] == "native" and "SLUICE_PURE=1" in of(X).reason
     layer = sluice.nn.Recurrent(sluice.cells.MGU, 4, 4)
-    assert layer.backend.name == "reference"
+    assert layer.resolved_backend.name == "reference"
     with pytest.warns(RuntimeWarning, match="slow loop"):
         layer(X)
     with warnings.catch_warnings():
@@ -108,7 +108,7 @@ def test_tangents_are_those_of_the_reference(cell: Any) -> None:
 
 def test_gradients_of_gradients_come_through_the_kernels_as_well() -> None:
     layer = sluice.nn.GRU(3, 5).double()
-    assert layer.backend.name == "fused"
+    assert layer.resolved_backend.name == "fused"
     x = torch.randn(4, 2, 3, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradgradcheck(lambda v: layer(v)[0], (x,), atol=1e-6)
 
@@ -148,7 +148,7 @@ def test_pruned_and_tied_weights() -> None:
     tied = sluice.nn.RNN(6, 6)
     tied.weight_ih_l0 = tied.weight_hh_l0
     other = copy.deepcopy(tied)
-    other.prefer = "reference"
+    other.backend = "reference"
     tied(x)[0].sum().backward()
     other(x)[0].sum().backward()
     torch.testing.assert_close(tied.weight_hh_l0.grad, other.weight_hh_l0.grad)

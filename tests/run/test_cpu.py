@@ -73,7 +73,7 @@ def test_gradcheck(name: str) -> None:
     def run(*given: torch.Tensor) -> Any:
         x, states, rest = given[0], given[1 : 1 + counts[1]], given[1 + counts[1] :]
         again = type(job)(
-            job.graph, job.sizes, x, states, rest, job.masks, job.lengths, job.resets, job.restart
+            job.graph, job.sizes, x, states, rest, job.masks, job.lengths, job.resets, job.learned_initial_states
         )
         y, last = cpu.run(again)
         return (y, *last)
@@ -154,7 +154,7 @@ def test_values_depend_on_neither_threads_nor_neighbours(name: str) -> None:
 
 def test_no_tape_is_kept_where_no_gradient_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
     job, asked = draw(CELLS["lstm"]().graph, Sizes(3, 4), 5, 2), []
-    pack = cpu.pack
+    pack = cpu.pack_weights
 
     def noted(*arguments: Any) -> Any:
         asked.append(arguments[-1])
@@ -193,7 +193,7 @@ def test_infinities_and_nan_go_where_the_reference_has_them() -> None:
 
 @pytest.mark.parametrize("isa", ["generic", "v3", "avx512", "avx512_bf16"])
 def test_every_instruction_set_that_is_here(isa: str) -> None:
-    if isa not in kernels._module("generic").supported():
+    if isa not in kernels._import_extension("generic").supported():
         pytest.skip(f"this processor lacks {isa}")
     names = "lstm or gru-reset-before or layer-norm-lstm or slstm or projected"
     here = Path(__file__)

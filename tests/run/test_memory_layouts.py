@@ -13,7 +13,7 @@ from cell_list import CELLS
 from run.jobs import draw, error, told
 from sluice.equations.specs import Sizes
 from sluice.run import cpu, eager
-from sluice.run.passes import Pass
+from sluice.run.passes import RunSpec
 
 SIZES = Sizes(3, 4, 2)
 
@@ -23,7 +23,7 @@ def poisoned(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SLUICE_POISON", "1")
 
 
-def same(job: Pass) -> None:
+def same(job: RunSpec) -> None:
     for found, expected in zip(told(cpu.run, job), told(eager.run, job), strict=True):
         assert error(found, expected) < 1e-9
 
@@ -38,7 +38,7 @@ def strided(tensor: Tensor) -> Tensor:
 def test_strided_tensors(name: str) -> None:
     job = draw(CELLS[name]().graph, SIZES, 5, 3, lengths=True, resets=True)
     job = replace(job, masks=tuple(strided(mask).detach() for mask in job.masks))
-    given = job.holding([strided(t) for t in job.tensors])
+    given = job.replace_tensors([strided(t) for t in job.tensors])
     assert not given.x.is_contiguous() and not given.parameters[0].is_contiguous()
     assert job.resets is not None
     same(replace(given, resets=job.resets.T.contiguous().T))
@@ -49,7 +49,7 @@ def test_expanded_tensors(name: str) -> None:
     job = draw(CELLS[name]().graph, SIZES, 5, 3)
     x = job.x[:1, :1].detach().expand(5, 3, -1).requires_grad_()
     states = [t[:1].detach().expand(3, -1).requires_grad_() for t in job.states]
-    same(job.holding([x, *states, *job.learned]))
+    same(job.replace_tensors([x, *states, *job.shared_tensors]))
 
 
 def test_expanded_and_strided_upstream_gradients() -> None:
@@ -74,7 +74,7 @@ def test_one_memory_for_input_and_state() -> None:
     x = memory.requires_grad_()
 
     def gradients(run: Any) -> list[Tensor]:
-        y, last = run(job.holding([x, x[2], x[0], *job.parameters]))
+        y, last = run(job.replace_tensors([x, x[2], x[0], *job.parameters]))
         loss = y.sin().sum() + sum(s.cos().sum() for s in last)
         return [y, *last, *torch.autograd.grad(loss, [x, *job.parameters])]
 
@@ -93,8 +93,8 @@ def test_one_step_and_lengths_of_zero(reverse: bool) -> None:
 
 def test_an_empty_job_is_the_references() -> None:
     graph = CELLS["lstm"]().graph
-    assert not cpu.fits(draw(graph, SIZES, 4, 0))
-    assert not cpu.fits(draw(graph, Sizes(0, 4), 4, 2))
+    assert not cpu.supports(draw(graph, SIZES, 4, 0))
+    assert not cpu.supports(draw(graph, Sizes(0, 4), 4, 2))
 
 
 def test_sizes_beyond_memory_are_refused() -> None:
@@ -103,14 +103,14 @@ def test_sizes_beyond_memory_are_refused() -> None:
     for steps in (1 << 40, 1 << 57):
         x = row.detach().expand(steps, 1, 1).requires_grad_()
         with pytest.raises((MemoryError, RuntimeError)):
-            cpu.run(job.holding([x, *job.states, *job.learned]))
+            cpu.run(job.replace_tensors([x, *job.states, *job.shared_tensors]))
 
 
 @pytest.mark.parametrize("wanted", ["x", "states", "parameters", "restart"])
 def test_gradients_of_some(wanted: str) -> None:
     full = draw(CELLS["lstm"]().graph, SIZES, 5, 3, resets=True, lengths=True)
     asked = {id(t) for t in ((full.x,) if wanted == "x" else getattr(full, wanted))}
-    job = full.holding([t.detach().requires_grad_(id(t) in asked) for t in full.tensors])
+    job = full.replace_tensors([t.detach().requires_grad_(id(t) in asked) for t in full.tensors])
     leaves = [t for t in job.tensors if t.requires_grad]
 
     def gradients(run: Any) -> tuple[Tensor, ...]:

@@ -17,10 +17,10 @@ from run.jobs import cast, draw, error
 from sluice.cells import Cell
 from sluice.equations.graph import Elementwise
 from sluice.equations.specs import Sizes
-from sluice.equations.watched import watched
+from sluice.equations.watched import instrument_graph
 from sluice.run import cpu, eager, kernels
-from sluice.run.passes import Pass, named
-from sluice.run.recording import Recording, Wanted
+from sluice.run.passes import RunSpec, map_parameters_by_name
+from sluice.run.recording import Recording, RecordSpec
 
 RUNS: dict[str, Callable[..., Any]] = {"fused": cpu.run, "reference": eager.run}
 WAYS: list[dict[str, Any]] = [
@@ -89,26 +89,26 @@ def upstream(tensors: Any) -> list[Tensor]:
     return [torch.randn(t.shape, generator=generator).to(t.dtype) for t in tensors]
 
 
-def plain(cell: Cell, job: Pass) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+def plain(cell: Cell, job: RunSpec) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """Values and derivatives by autograd through the cell's step on tensors, in a loop."""
-    bound = cell.bind(named(job.graph, job.parameters), job.sizes)
+    bound = cell.bind(map_parameters_by_name(job.graph, job.parameters), job.sizes)
     states, ys, found = job.states, {}, {}
     for t in job.steps:
-        if job.restarts is not None:
-            pairs = zip(job.restart_states, states, strict=True)
-            states = tuple(torch.where(job.restarts[t], fresh, old) for fresh, old in pairs)
+        if job.reset_mask is not None:
+            pairs = zip(job.reset_states, states, strict=True)
+            states = tuple(torch.where(job.reset_mask[t], fresh, old) for fresh, old in pairs)
         masks = [mask.expand(*job.x.shape[:2], -1)[t] for mask in job.masks]
         here = tuple(state.view_as(state) for state in states)  # what this step itself reads
-        x = job.x[t] if job.valid is None else torch.where(job.valid[t], job.x[t], 0.0)
+        x = job.x[t] if job.valid_mask is None else torch.where(job.valid_mask[t], job.x[t], 0.0)
         given = [*job.graph.states, *job.graph.masks]
         arguments = {g.name: v for g, v in zip(given, (*here, *masks), strict=True)}
         found[t] = own_tensors(bound, x, arguments, job)
         after = [found[t][state.name] for state in job.graph.states]
-        if job.valid is not None:
+        if job.valid_mask is not None:
             pairs = zip(after, states, strict=True)
-            after = [torch.where(job.valid[t], new, old) for new, old in pairs]
+            after = [torch.where(job.valid_mask[t], new, old) for new, old in pairs]
         ys[t] = found[t][job.graph.states[0].name]
-        ys[t] = ys[t] if job.valid is None else torch.where(job.valid[t], ys[t], 0.0)
+        ys[t] = ys[t] if job.valid_mask is None else torch.where(job.valid_mask[t], ys[t], 0.0)
         states = tuple(after)
     outputs = [torch.stack([ys[t] for t in sorted(ys)]), *states]
     every = [(t, name) for t in found for name in found[t]]
@@ -118,19 +118,19 @@ def plain(cell: Cell, job: Pass) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         key: torch.zeros_like(w) if g is None else g
         for key, g, w in zip(every, got, wanted, strict=True)
     }
-    valid = torch.ones(*job.x.shape[:2], 1) if job.valid is None else job.valid
+    valid = torch.ones(*job.x.shape[:2], 1) if job.valid_mask is None else job.valid_mask
 
     def joined(parts: Callable[[int, str], Tensor], name: str) -> Tensor:
         whole = torch.stack([parts(t, name) for t in range(job.x.shape[0])])
         return torch.where(valid.bool(), whole.detach(), 0.0)
 
-    values = {name: joined(lambda t, n: found[t][n], name) for name in job.graph.named}
-    return values, {n: joined(lambda t, n: gradients[t, n], n) for n in job.graph.named}
+    values = {name: joined(lambda t, n: found[t][n], name) for name in job.graph.outputs_by_name}
+    return values, {n: joined(lambda t, n: gradients[t, n], n) for n in job.graph.outputs_by_name}
 
 
-def own_tensors(bound: Cell, x: Tensor, arguments: Any, job: Pass) -> dict[str, Tensor]:
+def own_tensors(bound: Cell, x: Tensor, arguments: Any, job: RunSpec) -> dict[str, Tensor]:
     """A step's values; a vector's are spread out first, so that each step has its own."""
-    meaning = bound.meaning
+    meaning = bound.interpreter
     rows = {v.name for v in job.graph.vectors}
     vector = meaning.vector
     spread = {n: vector(n).expand(x.shape[0], -1).clone() for n in rows}
@@ -141,7 +141,7 @@ def own_tensors(bound: Cell, x: Tensor, arguments: Any, job: Pass) -> dict[str, 
         meaning.vector = vector  # type: ignore[method-assign]
 
 
-def recorded(run: Callable[..., Any], job: Pass, **options: Any) -> tuple[Recording, list[Tensor]]:
+def recorded(run: Callable[..., Any], job: RunSpec, **options: Any) -> tuple[Recording, list[Tensor]]:
     recording = Recording(job, None)
     y, last = run(job, recording=recording, **options)
     return recording, [y, *last]
@@ -179,7 +179,7 @@ def test_watched_graphs_give_the_same_bits(backend: str, name: str) -> None:
         way = {"lengths": True, "resets": True}
         job = cast(draw(graph, Sizes(20, 36, 18), 5, 3, **way), torch.float32)
         y, last = RUNS[backend](job, **options)
-        more = replace(job, graph=watched(graph, pre=True, maps=True))
+        more = replace(job, graph=instrument_graph(graph, pre=True, maps=True))
         _, found = recorded(RUNS[backend], more, **options)
         assert all(torch.equal(a, b) for a, b in zip((y, *last), found, strict=True))
 
@@ -189,16 +189,16 @@ def test_watched_graphs_give_the_same_bits(backend: str, name: str) -> None:
 def test_preactivations_are_what_enters_the_gates(backend: str, name: str) -> None:
     graph = CELLS[name]().graph
     job = draw(graph, Sizes(3, 4, 2), 5, 3, lengths=True, reverse=True)
-    recording, outputs = recorded(RUNS[backend], replace(job, graph=watched(graph, True, False)))
+    recording, outputs = recorded(RUNS[backend], replace(job, graph=instrument_graph(graph, True, False)))
     torch.autograd.backward(outputs, upstream(outputs))
     functions = {"sigmoid": torch.sigmoid, "tanh": torch.tanh}
     gates = {g for stack in graph.stacks for g, _ in stack.gates if stack.name in ("ih", "hh")}
     assert {n for n in recording.names if n.startswith("pre.")} >= {f"pre.{g}" for g in gates}
-    for gate in gates & set(graph.named):
-        node = graph.named[gate]
+    for gate in gates & set(graph.outputs_by_name):
+        node = graph.outputs_by_name[gate]
         if isinstance(node, Elementwise) and node.op in functions:
             before = recording.value(f"pre.{gate}").requires_grad_()
-            after = torch.where(job.valid, functions[node.op](before), 0.0)
+            after = torch.where(job.valid_mask, functions[node.op](before), 0.0)
             torch.testing.assert_close(after.detach(), recording.value(gate))
             (expected,) = torch.autograd.grad(after, before, recording.gradient(gate))
             torch.testing.assert_close(recording.gradient(f"pre.{gate}"), expected)
@@ -206,7 +206,7 @@ def test_preactivations_are_what_enters_the_gates(backend: str, name: str) -> No
 
 def test_only_what_is_recorded_has_its_derivative_kept() -> None:
     job = draw(CELLS["lstm"]().graph, Sizes(3, 5), 4, 2)
-    recording = Recording(job, None, Wanted(frozenset({"forget"}), every=3))
+    recording = Recording(job, None, RecordSpec(frozenset({"forget"}), every=3))
     y, _ = cpu.run(job, recording=recording)
     y.sum().backward()
     whole, (z, *_) = recorded(cpu.run, job)
@@ -214,7 +214,7 @@ def test_only_what_is_recorded_has_its_derivative_kept() -> None:
     assert recording.names == ("forget",)
     assert torch.equal(recording.value("forget"), whole.value("forget")[::3])
     assert torch.equal(recording.gradient("forget"), whole.gradient("forget")[::3])
-    kept = cpu.prepare(job.graph, job.sizes, True, torch.float64, ("forget",)).program.recorded
+    kept = cpu.compile_cell(job.graph, job.sizes, True, torch.float64, ("forget",)).program.gradient_locations
     assert set(kept) == {"forget"}
 
 
@@ -299,7 +299,7 @@ def test_the_last_way_back_counts(backend: str) -> None:
     assert not recording.gradient("h").requires_grad and gradient.requires_grad
 
 
-def with_only_the_input(job: Pass) -> Pass:
+def with_only_the_input(job: RunSpec) -> RunSpec:
     """The job with nothing to learn but its input."""
     states, parameters = (tuple(t.detach() for t in ts) for ts in (job.states, job.parameters))
     return replace(job, states=states, parameters=parameters)
@@ -336,9 +336,9 @@ class Counted:
 
 def test_a_tape_goes_when_all_of_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[weakref.ref[Any]] = []
-    on_tape = cpu.OnTape
+    on_tape = cpu.TapeReader
 
-    def counted(job: Pass, handle: Any, tape: Any, *rest: Any) -> Any:
+    def counted(job: RunSpec, handle: Any, tape: Any, *rest: Any) -> Any:
         tape = Counted(tape)
         made.append(weakref.ref(tape))
         return on_tape(job, handle, tape, *rest)

@@ -15,7 +15,7 @@ from torch import Tensor
 from cell_list import CELLS, SIZES
 from run.jobs import draw, error, told
 from sluice.run import cpu, eager, segments
-from sluice.run.passes import Pass
+from sluice.run.passes import RunSpec
 
 STEPS = 7
 WAYS: list[dict[str, Any]] = [
@@ -36,11 +36,11 @@ def poisoned(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def fused(steps: int) -> Any:
-    return lambda job: segments.run(job, steps, cpu.run, cpu.share)
+    return lambda job: segments.run_with_recompute(job, steps, cpu.run, cpu.make_runner)
 
 
 def reference(steps: int) -> Any:
-    return lambda job: segments.run(job, steps, eager.run)
+    return lambda job: segments.run_with_recompute(job, steps, eager.run)
 
 
 @pytest.mark.parametrize("name", CELLS)
@@ -73,7 +73,7 @@ def test_a_reset_at_and_beside_every_edge(again: Any, reverse: bool) -> None:
 def test_gradients_of_some(again: Any, wanted: str) -> None:
     full = draw(CELLS["mgu"]().graph, SIZES, STEPS, 3, resets=True)
     asked = {id(t) for t in ((full.x,) if wanted == "x" else getattr(full, wanted))}
-    job = full.holding([t.detach().requires_grad_(id(t) in asked) for t in full.tensors])
+    job = full.replace_tensors([t.detach().requires_grad_(id(t) in asked) for t in full.tensors])
     leaves = [t for t in job.tensors if t.requires_grad]
     for upstream in (0, 1):  # of the output alone, of the last state alone
 
@@ -93,7 +93,7 @@ def test_gradients_of_gradients_and_tied_tensors(again: Any) -> None:
     def twice(run: Any) -> list[Tensor]:
         names = [p.name for p in full.graph.parameters]
         own = [tied if n == "weight_hh" else p for n, p in zip(names, full.parameters, strict=True)]
-        y, _ = run(full.holding([full.x, tied, *own]))
+        y, _ = run(full.replace_tensors([full.x, tied, *own]))
         wanted = [full.x, tied]
         first = torch.autograd.grad(y.tanh().sum(), wanted, create_graph=True)
         return [*first, *torch.autograd.grad(sum(g.pow(2).sum() for g in first), wanted)]
@@ -105,20 +105,20 @@ def test_gradients_of_gradients_and_tied_tensors(again: Any) -> None:
 def test_nothing_runs_twice_without_need() -> None:
     calls: list[int] = []
 
-    def counted(job: Pass) -> Any:
+    def counted(job: RunSpec) -> Any:
         calls.append(job.x.shape[0])
         return eager.run(job)
 
     job = draw(CELLS["gru"]().graph, SIZES, STEPS, 2)
-    y, _ = segments.run(job, 3, counted)
+    y, _ = segments.run_with_recompute(job, 3, counted)
     assert calls == [3, 3, 1]
     y.sum().backward()
     assert calls == [3, 3, 1, 1, 3, 3]
     with torch.no_grad():
-        segments.run(job, 3, counted)
-    segments.run(job.holding([t.detach() for t in job.tensors]), 3, counted)
-    segments.run(job, STEPS, counted)
-    segments.run(job, None, counted)
+        segments.run_with_recompute(job, 3, counted)
+    segments.run_with_recompute(job.replace_tensors([t.detach() for t in job.tensors]), 3, counted)
+    segments.run_with_recompute(job, STEPS, counted)
+    segments.run_with_recompute(job, None, counted)
     assert calls[6:] == [STEPS] * 4
 
 

@@ -1,6 +1,6 @@
 import torch
 
-from sluice.sequence.batches import Bucketed, by_length, pad, shuffled
+from sluice.sequence.batches import BucketBatches, batch_by_length, pad, shuffle_batches
 from sluice.sequence.vocabulary import PADDING
 
 SEQUENCES = [[10 + number] * (1 + number * 7 % 23) for number in range(101)]
@@ -18,12 +18,12 @@ def test_pad_marks_both_ends() -> None:
 
 
 def test_every_sequence_comes_once() -> None:
-    for batches in (by_length(SEQUENCES, 4), shuffled(SEQUENCES, 4, torch.Generator())):
+    for batches in (batch_by_length(SEQUENCES, 4), shuffle_batches(SEQUENCES, 4, torch.Generator())):
         assert contents(list(batches)) == sorted(SEQUENCES)
 
 
 def test_batches_hold_similar_lengths() -> None:
-    batches = list(shuffled(SEQUENCES, 4, torch.Generator().manual_seed(1)))
+    batches = list(shuffle_batches(SEQUENCES, 4, torch.Generator().manual_seed(1)))
     padding = sum(int((batch == 0).sum()) for batch in batches)
     in_order = [pad(SEQUENCES[first : first + 4]) for first in range(0, len(SEQUENCES), 4)]
     assert padding < 0.2 * sum(int((batch == 0).sum()) for batch in in_order)
@@ -32,14 +32,14 @@ def test_batches_hold_similar_lengths() -> None:
 def test_the_generator_alone_decides_the_order() -> None:
     def order(seed: int) -> list[list[int]]:
         generator = torch.Generator().manual_seed(seed)
-        return [batch.flatten().tolist() for batch in shuffled(SEQUENCES, 4, generator)]
+        return [batch.flatten().tolist() for batch in shuffle_batches(SEQUENCES, 4, generator)]
 
     assert order(1) == order(1)
     assert order(1) != order(2)
 
 
 def test_an_epoch_is_the_same_whenever_asked_and_from_any_batch_on() -> None:
-    source = Bucketed([[3] * (1 + place % 7) for place in range(50)], batch_size=4, seed=5)
+    source = BucketBatches([[3] * (1 + place % 7) for place in range(50)], batch_size=4, seed=5)
     once, again = (list(source.batches(2)) for _ in range(2))
     rest = list(source.batches(2, first=5))
     assert len(once) == len(source) == 13

@@ -14,7 +14,7 @@ from sluice.sequence import (
     Checkpoint,
     CheckpointError,
     LanguageModel,
-    ModelConfig,
+    LanguageModelConfig,
     Vocabulary,
 )
 from sluice.sequence.models import (
@@ -41,7 +41,7 @@ def saved(tmp_path: Path) -> Path:
 
 
 def checkpoint(**changes: Any) -> Checkpoint:
-    config = ModelConfig(6, embedding_size=8, hidden_size=8, num_layers=1, **changes)
+    config = LanguageModelConfig(6, embedding_size=8, hidden_size=8, num_layers=1, **changes)
     return Checkpoint(LanguageModel(config), VOCABULARY, {"loss": 1.25, "note": "é"})
 
 
@@ -141,7 +141,7 @@ def test_any_kind_there_and_back(tmp_path: Path, kind: str, dtype: Any) -> None:
     before, inputs = EXAMPLES[kind]()
     path = tmp_path / "weights"
     before.save(path, dtype=dtype)
-    after = sluice.load(path)
+    after = sluice.load_checkpoint(path)
     assert replace(after, model=before.model) == before
     assert type(after.model) is type(before.model)
     assert after.model.config == before.model.config and not after.model.training
@@ -203,7 +203,7 @@ EXAMPLES: dict[str, Any] = {
 
 
 def test_smaller_files(tmp_path: Path) -> None:
-    large = Checkpoint(LanguageModel(ModelConfig(6, hidden_size=128)), VOCABULARY)
+    large = Checkpoint(LanguageModel(LanguageModelConfig(6, hidden_size=128)), VOCABULARY)
     found = {}
     for dtype in (None, "float16", "int8"):
         large.save(tmp_path / "weights", dtype=dtype)
@@ -216,7 +216,7 @@ def test_a_file_of_the_first_version(saved: Path) -> None:
     config |= {"cell": "lstm", "dropout": 0.2, "tied": False}
     weights = load_file(saved)
     rewrite(saved, weights, config=json.dumps(config))
-    after = sluice.load(saved)
+    after = sluice.load_checkpoint(saved)
     assert after.vocabulary == VOCABULARY and after.model.config.dropout == 0.2
     assert after.model.readout.weight.equal(weights["readout.weight"])
 

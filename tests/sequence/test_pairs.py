@@ -4,7 +4,7 @@ import torch
 from sluice.sequence import SequenceError
 from sluice.sequence.batch import Batch
 from sluice.sequence.models import Seq2Seq, Seq2SeqConfig
-from sluice.sequence.pairs import Pairs
+from sluice.sequence.pairs import PairBatches
 
 SOURCES = [[3 + n % 5] * (1 + n % 7) for n in range(50)]
 TARGETS = [[*source, 8] for source in SOURCES]
@@ -16,7 +16,7 @@ def rows(batch: Batch) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
 
 
 def test_every_pair_comes_once_in_an_epoch_and_stays_together() -> None:
-    pairs = Pairs(SOURCES, TARGETS, batch_size=4, seed=3)
+    pairs = PairBatches(SOURCES, TARGETS, batch_size=4, seed=3)
     batches = list(pairs.batches(0))
     assert len(batches) == len(pairs) == 13
     found = sorted(row for batch in batches for row in rows(batch))
@@ -28,20 +28,20 @@ def test_every_pair_comes_once_in_an_epoch_and_stays_together() -> None:
 
 
 def test_an_epoch_repeats_goes_on_in_its_midst_and_differs_from_the_next() -> None:
-    pairs = Pairs(SOURCES, TARGETS, batch_size=4, seed=3)
+    pairs = PairBatches(SOURCES, TARGETS, batch_size=4, seed=3)
     epoch = [rows(batch) for batch in pairs.batches(1)]
     assert [rows(batch) for batch in pairs.batches(1, first=5)] == epoch[5:]
     assert [rows(batch) for batch in pairs.batches(2)] != epoch
 
 
 def test_a_model_learns_from_them() -> None:
-    (batch,) = Pairs(SOURCES[:4], [[], [5], [5, 6], [7]], batch_size=4, seed=0).batches(0)
+    (batch,) = PairBatches(SOURCES[:4], [[], [5], [5, 6], [7]], batch_size=4, seed=0).batches(0)
     (total, items), _ = Seq2Seq(Seq2SeqConfig(9, 9, hidden_size=4)).loss(batch)
     assert items == 4 + 4 and total.isfinite()
 
 
 def test_a_batch_goes_to_a_device_whole() -> None:
-    (batch,) = Pairs([[3]], [[4]], batch_size=1, seed=0).batches(0)
+    (batch,) = PairBatches([[3]], [[4]], batch_size=1, seed=0).batches(0)
     moved = batch.to("meta")
     assert moved.inputs.is_meta and moved.targets.is_meta and moved.lengths.is_meta
     assert moved.resets is None and batch.inputs.device == torch.device("cpu")
@@ -49,6 +49,6 @@ def test_a_batch_goes_to_a_device_whole() -> None:
 
 def test_what_does_not_pair_is_refused() -> None:
     with pytest.raises(SequenceError, match="2 sources and 1 targets"):
-        Pairs([[3], [4]], [[3]], 2, 0)
+        PairBatches([[3], [4]], [[3]], 2, 0)
     with pytest.raises(SequenceError, match="at least one token"):
-        Pairs([[3], []], [[3], [4]], 2, 0)
+        PairBatches([[3], []], [[3], [4]], 2, 0)

@@ -9,9 +9,9 @@ import torch
 from torch import nn
 
 from sequence.training.test_update import Filter, Given, batch, plan
-from sluice.extras import MissingExtra
+from sluice.extras import MissingExtraError
 from sluice.sequence import SequenceError
-from sluice.sequence.search import Found, Tried, search
+from sluice.sequence.search import SearchResult, SearchTrial, search
 
 pytest.importorskip("optuna")
 ONE = Given([batch(5)])
@@ -22,16 +22,16 @@ def propose(trial: Any) -> tuple[nn.Module, Any]:
     return Filter(), plan(epochs=8, learning_rate=rate, validations=4)
 
 
-def settings(found: Found) -> list[float]:
-    return [one.settings["rate"] for one in found.tried]
+def settings(found: SearchResult) -> list[float]:
+    return [one.settings["rate"] for one in found.trials]
 
 
 def test_the_best_of_the_settings_is_what_training_with_them_gives(tmp_path: Path) -> None:
-    told: list[Tried] = []
-    found = search(propose, ONE, ONE, trials=6, how="random", prune=False, on_trial=told.append)
-    assert list(found.tried) == told
+    told: list[SearchTrial] = []
+    found = search(propose, ONE, ONE, trials=6, sampler="random", prune=False, on_trial=told.append)
+    assert list(found.trials) == told
     assert len(set(settings(found))) == 6
-    losses = [one.loss for one in found.tried]
+    losses = [one.loss for one in found.trials]
     assert found.best.loss == min(loss for loss in losses if loss is not None)
     from sluice.sequence import train
 
@@ -39,7 +39,7 @@ def test_the_best_of_the_settings_is_what_training_with_them_gives(tmp_path: Pat
         Filter(), ONE, ONE,
         plan(epochs=8, learning_rate=found.best.settings["rate"], validations=4),
     )  # fmt: skip
-    assert again.validation == pytest.approx(found.best.loss)
+    assert again.validation_loss == pytest.approx(found.best.loss)
 
 
 def test_a_search_goes_on_where_it_was_broken_off(tmp_path: Path) -> None:
@@ -50,13 +50,13 @@ def test_a_search_goes_on_where_it_was_broken_off(tmp_path: Path) -> None:
         return propose(trial)
 
     with pytest.raises(SystemExit):
-        search(stop, ONE, ONE, trials=6, folder=tmp_path, how="random", prune=False)
+        search(stop, ONE, ONE, trials=6, folder=tmp_path, sampler="random", prune=False)
     import optuna
 
     study = optuna.load_study(study_name="search", storage=f"sqlite:///{tmp_path / 'search.db'}")
     broken = study.trials[3].params["rate"]
-    found = search(propose, ONE, ONE, trials=6, folder=tmp_path, how="random", prune=False)
-    assert len(found.tried) == len(set(settings(found))) == 6
+    found = search(propose, ONE, ONE, trials=6, folder=tmp_path, sampler="random", prune=False)
+    assert len(found.trials) == len(set(settings(found))) == 6
     assert settings(found)[3] == broken
     assert search(propose, ONE, ONE, trials=6, folder=tmp_path) == found
 
@@ -74,8 +74,8 @@ def test_an_interrupt_ends_the_search_with_what_it_has(tmp_path: Path) -> None:
         return model, chosen
 
     found = search(ask, ONE, ONE, trials=5, folder=tmp_path, prune=False)
-    assert len(found.tried) == 2
-    assert len(search(propose, ONE, ONE, trials=5, folder=tmp_path, prune=False).tried) == 5
+    assert len(found.trials) == 2
+    assert len(search(propose, ONE, ONE, trials=5, folder=tmp_path, prune=False).trials) == 5
 
 
 def test_the_hopeless_are_pruned_and_the_diverged_counted() -> None:
@@ -86,9 +86,9 @@ def test_the_hopeless_are_pruned_and_the_diverged_counted() -> None:
             chosen = plan(epochs=8, learning_rate=1e-6, validations=4)
         return model, chosen
 
-    found = search(worsens, ONE, ONE, trials=7, how="random")
-    assert [one.ended for one in found.tried[5:]] == ["pruned", "diverged"]
-    assert found.tried[6].loss is None
+    found = search(worsens, ONE, ONE, trials=7, sampler="random")
+    assert [one.status for one in found.trials[5:]] == ["pruned", "diverged"]
+    assert found.trials[6].loss is None
     assert found.best.number < 5
 
 
@@ -105,5 +105,5 @@ def test_nothing_whole_has_no_best() -> None:
 
 def test_without_optuna(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "optuna", None)
-    with pytest.raises(MissingExtra, match=r"sluice-rnn\[search\]"):
+    with pytest.raises(MissingExtraError, match=r"sluice-rnn\[search\]"):
         search(propose, ONE, ONE, trials=1)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sluice.sequence import SequenceError, UnknownToken, Vocabulary
+from sluice.sequence import SequenceError, UnknownTokenError, Vocabulary
 
 
 def test_tokens_are_numbered_in_order_after_the_three_marks() -> None:
@@ -29,13 +29,13 @@ def test_there_and_back(tokens: list[str]) -> None:
 
 
 def test_an_unknown_token_is_named() -> None:
-    with pytest.raises(UnknownToken, match=r"'\^Q' is not among the 2"):
+    with pytest.raises(UnknownTokenError, match=r"'\^Q' is not among the 2"):
         Vocabulary(("x", "y")).encode(["x", "^Q"])
 
 
 @pytest.mark.parametrize("number", [-1, 5])
 def test_an_id_outside_is_refused(number: int) -> None:
-    with pytest.raises(UnknownToken, match=f"from 0 to 4, but {number} came"):
+    with pytest.raises(UnknownTokenError, match=f"from 0 to 4, but {number} came"):
         Vocabulary(("x", "y")).decode([3, number])
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from sluice.tunes import abc
-from sluice.tunes.errors import BadMusic, NoTunes, TuneError
+from sluice.tunes.errors import AbcSyntaxError, NoTunesError, TuneError
 
 TWO = """% a comment
 M:3/4
@@ -25,20 +25,20 @@ A:|B2
 
 
 def test_tunes_are_cut_apart_with_their_lines() -> None:
-    first, second = abc.blocks(TWO, "book")
+    first, second = abc.split_blocks(TWO, "book")
     assert (first.title, first.line, second.title, second.line) == ("First", 4, "X:7", 10)
-    assert [line.text for line in second.music()] == ["A:|B2"]
+    assert [line.text for line in second.music_lines()] == ["A:|B2"]
 
 
 def test_a_bracket_in_a_field_makes_it_no_music() -> None:
-    (block,) = abc.blocks("X:1\nC:[trad.]\nZ:|someone|\nM:4/4\nK:C\nC\n", "book")
-    assert block.header().meter == "4/4"
+    (block,) = abc.split_blocks("X:1\nC:[trad.]\nZ:|someone|\nM:4/4\nK:C\nC\n", "book")
+    assert block.parse_header().meter == "4/4"
 
 
 def test_headers() -> None:
-    first, second = (block.header() for block in abc.blocks(TWO, "book"))
-    assert (first.meter, first.unit) == ("3/4", Fraction(1, 8))
-    assert (second.meter, second.unit, second.rhythm) == ("2/2", Fraction(1, 4), "Reel")
+    first, second = (block.parse_header() for block in abc.split_blocks(TWO, "book"))
+    assert (first.meter, first.unit_length) == ("3/4", Fraction(1, 8))
+    assert (second.meter, second.unit_length, second.rhythm) == ("2/2", Fraction(1, 4), "Reel")
     assert (second.key.tonic, second.key.mode) == ("A", "dor")
 
 
@@ -62,8 +62,8 @@ def test_meters(written: str, meter: str) -> None:
     ],
 )
 def test_bad_headers_name_their_line(text: str, line: int, said: str) -> None:
-    with pytest.raises(BadMusic, match=said) as caught:
-        abc.blocks(text, "book")[0].header()
+    with pytest.raises(AbcSyntaxError, match=said) as caught:
+        abc.split_blocks(text, "book")[0].parse_header()
     assert caught.value.line == line
 
 
@@ -74,16 +74,16 @@ def test_bad_headers_name_their_line(text: str, line: int, said: str) -> None:
 def test_files_without_tunes(content: bytes, said: str, tmp_path: Path) -> None:
     path = tmp_path / "tunes.abc"
     path.write_bytes(content)
-    with pytest.raises(NoTunes, match=said):
-        abc.read(path)
+    with pytest.raises(NoTunesError, match=said):
+        abc.read_blocks(path)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(TuneError, match=r"nowhere\.abc"):
-        abc.read(tmp_path / "nowhere.abc")
+        abc.read_blocks(tmp_path / "nowhere.abc")
 
 
 def test_old_files_in_latin_1(tmp_path: Path) -> None:
     path = tmp_path / "tunes.abc"
     path.write_bytes("X:1\r\nT:Là-bas\r\nM:4/4\r\nK:C\r\nC\r\n".encode("latin-1"))
-    assert abc.read(path)[0].title == "Là-bas"
+    assert abc.read_blocks(path)[0].title == "Là-bas"

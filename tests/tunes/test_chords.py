@@ -4,7 +4,7 @@ from fractions import Fraction
 import pytest
 
 from sluice.tunes import chords
-from sluice.tunes.chords import Chord, by_event, harmonise
+from sluice.tunes.chords import Chord, name_chords, harmonise
 from sluice.tunes.keys import Pitch
 from sluice.tunes.tokens import Tune
 
@@ -23,13 +23,13 @@ def tune(body: str, head: str = "M:4/4 K:Cmaj", tonic: str = "C") -> Tune:
 )
 def test_broken_chords_are_heard_as_such(body: str, mode: str, names: list[str]) -> None:
     told = tune(body, f"M:4/4 K:C{mode}")
-    assert list(by_event(told.score, told).values()) == names
+    assert list(name_chords(told.score, told).values()) == names
 
 
 def test_names_are_those_of_the_key() -> None:
     told = tune("c e g c' 5 | a c' e a 5 | g b d' g 5 | c e g c 5 |", tonic="D")
-    assert list(by_event(told.score, told).values()) == ["D", "Bm", "A", "D"]
-    assert Chord(Pitch.parse("E")[0], minor=True).pitches == (4, 7, 11)
+    assert list(name_chords(told.score, told).values()) == ["D", "Bm", "A", "D"]
+    assert Chord(Pitch.parse("E")[0], minor=True).pitch_classes == (4, 7, 11)
 
 
 def test_an_upbeat_has_no_chord_and_a_bar_may_have_two() -> None:
@@ -44,15 +44,15 @@ def test_an_upbeat_has_no_chord_and_a_bar_may_have_two() -> None:
 def test_no_other_progression_scores_higher() -> None:
     """Every progression of four bars' chords, tried out one by one."""
     told = tune("c e d g 5 | f a d e 5 | g f d b 5 | c d e c 5 |")
-    slots = list(chords._slots(told.score))
-    known = [chords._chord(text) for text in chords._CHORDS["maj"].split()]
+    slots = list(chords._find_slots(told.score))
+    known = [chords._parse_chord(text) for text in chords._CHORDS["maj"].split()]
 
     def score(path: tuple[int, ...]) -> float:
-        total = sum(chords._fits(slot, known)[n] for slot, n in zip(slots, path, strict=True))
-        total += chords._HOMEWARD * ((path[0] == 0) + 2 * (path[-1] == 0))
+        total = sum(chords._score_chords(slot, known)[n] for slot, n in zip(slots, path, strict=True))
+        total += chords._TONIC_BONUS * ((path[0] == 0) + 2 * (path[-1] == 0))
         for (a, before), (b, after) in itertools.pairwise(zip(path, slots, strict=True)):
-            total += chords._step(a, b, before.bar == after.bar)
+            total += chords._score_transition(a, b, before.bar == after.bar)
         return total
 
     best = max(itertools.product(range(len(known)), repeat=len(slots)), key=score)
-    assert chords._best(slots, known) == [known[n] for n in best]
+    assert chords._find_best_path(slots, known) == [known[n] for n in best]

@@ -5,30 +5,30 @@ from pathlib import Path
 import pytest
 import torch
 
-from sluice.sequence import Checkpoint, LanguageModel, ModelConfig, Vocabulary
+from sluice.sequence import Checkpoint, LanguageModel, LanguageModelConfig, Vocabulary
 from sluice.tunes import abc, measures
 from sluice.tunes import composer as composing
 from sluice.tunes.errors import TuneError
-from sluice.tunes.given import weights_at_hand
+from sluice.tunes.given import find_checkpoint
 from sluice.tunes.tokens import Tune, from_abc
 
 BARS = ("|", "|:", ":|")
 NOTES = ("C", "E", "G", "c", "_e", "e", "g")
 HEAD = ("M:4/4", "M:6/8", "K:Cmaj", "K:Cdor")
 FIGURES = {
-    "corpus": measures.as_figures(measures.Measures(0.5, 0.5, 0.5, 3.0, 0.5)),
+    "corpus": measures.to_dict(measures.TuneStatistics(0.5, 0.5, 0.5, 3.0, 0.5)),
     "training": ["M:4/4 K:Cmaj C E G c |"],
 }
 
 
 def read(text: str) -> Tune:
-    return from_abc(abc.blocks(f"X:1\nT:A\nM:4/4\nL:1/8\n{text}\n", "test")[0])
+    return from_abc(abc.split_blocks(f"X:1\nT:A\nM:4/4\nL:1/8\n{text}\n", "test")[0])
 
 
 def checkpoint(*banned: str, end: float = -1.0) -> Checkpoint:
     """A model of no memory: every token alike but for what is banned."""
     vocabulary = Vocabulary((*BARS, *NOTES, "2", *HEAD))
-    model = LanguageModel(ModelConfig(len(vocabulary), embedding_size=4, hidden_size=4))
+    model = LanguageModel(LanguageModelConfig(len(vocabulary), embedding_size=4, hidden_size=4))
     with torch.no_grad():
         model.readout.weight.zero_()
         model.readout.bias.zero_()
@@ -59,13 +59,13 @@ def test_a_precision_is_the_layers(tmp_path: Path) -> None:
 
 
 def test_meter_mode_and_start_are_kept(composer: composing.Composer) -> None:
-    for tune in composer.compose(count=3, meter="6/8", mode="dor", start="ceg | G"):
+    for tune in composer.compose(count=3, meter="6/8", mode="dor", prompt="ceg | G"):
         assert tune.tokens[:7] == ("M:6/8", "K:Cdor", "c", "_e", "g", "|", "G")
 
 
 def test_a_tempered_model_still_spells_tunes_that_read_back(composer: composing.Composer) -> None:
     for tune in composer.compose(count=5, temperature=2.0):
-        again = from_abc(abc.blocks(tune.abc(), "test")[0])
+        again = from_abc(abc.split_blocks(tune.abc(), "test")[0])
         assert again.meter == tune.meter
         assert again.score.events == tune.score.events
 
@@ -94,9 +94,9 @@ def test_wishes_that_cannot_be_met(
 
 
 def test_a_model_that_never_ends_after_a_start_that_no_grammar_allows() -> None:
-    composer = composing.Composer(checkpoint(end=-50.0), measures.from_figures(FIGURES["corpus"]))
+    composer = composing.Composer(checkpoint(end=-50.0), measures.from_dict(FIGURES["corpus"]))
     with pytest.raises(TuneError, match="train longer"):
-        composer.compose(start="C :| c :| c")
+        composer.compose(prompt="C :| c :| c")
 
 
 def test_a_type_decides_meter_and_tempo(composer: composing.Composer) -> None:
@@ -117,14 +117,14 @@ def test_a_key_brings_its_mode_and_is_written(composer: composing.Composer) -> N
 
 
 def test_a_start_is_read_in_the_key_and_stays_as_typed(composer: composing.Composer) -> None:
-    (tune,) = composer.compose(key="D", start="dfa", meter="4/4")
+    (tune,) = composer.compose(key="D", prompt="dfa", meter="4/4")
     assert tune.tokens[:5] == ("M:4/4", "K:Cmaj", "c", "e", "g")
     assert tune.abc().splitlines()[-1].startswith("dfa") or "\ndfa" in tune.abc()
 
 
 def test_going_on_keeps_what_was_there_and_its_key(composer: composing.Composer) -> None:
     given = read("K:D\n|:dfa")
-    tune = composer.resume(given, seed=3)
+    tune = composer.extend(given, seed=3)
     assert tune.tokens[: len(given.tokens)] == given.tokens
     assert len(tune.tokens) > len(given.tokens)
     assert tune.tonic == "D"
@@ -139,9 +139,9 @@ def test_the_model_that_comes_along_is_found(
         composing.Composer.load()
     own = tmp_path / "tunes-out" / "tunes.safetensors"
     checkpoint().save(own)
-    assert weights_at_hand().resolve() == own
+    assert find_checkpoint().resolve() == own
     checkpoint("2").save(tmp_path / "model" / "tunes.safetensors")
-    assert weights_at_hand() == tmp_path / "model" / "tunes.safetensors"
+    assert find_checkpoint() == tmp_path / "model" / "tunes.safetensors"
     assert composing.Composer.load().compose()
 
 
@@ -173,8 +173,8 @@ def test_form_is_there_unless_left_to_the_model(composer: composing.Composer) ->
 
 def test_a_start_is_the_first_bars_of_a_form_where_it_fits(composer: composing.Composer) -> None:
     for start, first in (("ceg", 2), ("CEGc CEGc|CEGc CEGc|CEGc", 2), ("|:CEGc CEGc|CE", 3)):
-        (tune,) = composer.compose(start=start, meter="4/4", mode="maj", key="C", seed=3)
+        (tune,) = composer.compose(prompt=start, meter="4/4", mode="maj", key="C", seed=3)
         assert tune.tokens[first] in ("c", "C")
         assert len(shape(tune)) == 3 and tune.tokens.count(":|") == 2
-    (free,) = composer.compose(start="C E G c :| c", meter="4/4", key="C")
+    (free,) = composer.compose(prompt="C E G c :| c", meter="4/4", key="C")
     assert free.tokens[2:7] == ("C", "E", "G", "c", ":|")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sluice.tunes import corpora
-from sluice.tunes.errors import MissingExtra, NoTunes, TuneError
+from sluice.tunes.errors import MissingExtraError, NoTunesError, TuneError
 
 HEAD = "X:1\nT:{}\nM:4/4\nL:1/8\nK:C\n"
 
@@ -19,10 +19,10 @@ def test_a_folder_of_the_users_own(tmp_path: Path) -> None:
     (tmp_path / "below" / "a.abc").write_text(f"{good}\n{broken}\n{again}")
     (tmp_path / "b.abc").write_text(HEAD.format("Other") + "GABc|\n")
     (tmp_path / "notes.txt").write_text("not ABC")
-    read = corpora.load([tmp_path])
+    read = corpora.load_collections([tmp_path])
     assert sorted(tune.title for tune in read.tunes) == ["Good", "Other"]
-    assert [(d.title, d.line) for d in read.dropped] == [("Broken", 13), ("Again", 15)]
-    assert "a.abc:13: Broken: a tuplet with too few notes" in str(read.dropped[0])
+    assert [(d.title, d.line) for d in read.skipped_tunes] == [("Broken", 13), ("Again", 15)]
+    assert "a.abc:13: Broken: a tuplet with too few notes" in str(read.skipped_tunes[0])
     said = read.report().splitlines()
     assert said[0] == "2 of 4 tunes read, 2 dropped."
     assert [re.sub(r"^.*?a\.abc", "a.abc", line) for line in said[1:]] == [
@@ -33,18 +33,18 @@ def test_a_folder_of_the_users_own(tmp_path: Path) -> None:
 
 
 def test_nothing_to_read(tmp_path: Path) -> None:
-    with pytest.raises(NoTunes, match=r"no \.abc file"):
-        corpora.load([tmp_path])
+    with pytest.raises(NoTunesError, match=r"no \.abc file"):
+        corpora.load_collections([tmp_path])
     path = tmp_path / "rests.abc"
     path.write_text(HEAD.format("Silence") + "z4|\n")
-    with pytest.raises(NoTunes, match=r"rests\.abc.*the tune has no notes"):
-        corpora.load([path])
+    with pytest.raises(NoTunesError, match=r"rests\.abc.*the tune has no notes"):
+        corpora.load_collections([path])
 
 
 def test_without_music21(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(MissingExtra, match=r"music21.*pip install"):
-        corpora.load()
+    with pytest.raises(MissingExtraError, match=r"music21.*pip install"):
+        corpora.load_collections()
 
 
 def test_music21_without_its_corpus(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -53,7 +53,7 @@ def test_music21_without_its_corpus(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     spec.submodule_search_locations.append(str(tmp_path))
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: spec)
     with pytest.raises(TuneError, match="without its corpus"):
-        corpora.load()
+        corpora.load_collections()
 
 
 def test_every_tune_of_the_three_collections_is_read_or_dropped() -> None:
@@ -62,9 +62,9 @@ def test_every_tune_of_the_three_collections_is_read_or_dropped() -> None:
     corpus = Path(found.origin).parent / "corpus"
     files = [f for name in corpora.COLLECTIONS for f in (corpus / name).rglob("*.abc")]
     written = sum(len(re.findall(rb"^X:", file.read_bytes(), re.MULTILINE)) for file in files)
-    read = corpora.load()
-    assert len(read.tunes) + len(read.dropped) == written > 4000
-    assert len(read.dropped) < 0.05 * written
+    read = corpora.load_collections()
+    assert len(read.tunes) + len(read.skipped_tunes) == written > 4000
+    assert len(read.skipped_tunes) < 0.05 * written
     assert corpora.NOTICE in read.report()
 
 

@@ -3,10 +3,10 @@ import re
 import pytest
 
 from sluice.tunes import corpora
-from sluice.tunes.dances import DANCES, beat, beats_a_minute, dance
+from sluice.tunes.dances import DANCES, beat_length, default_tempo, find_dance
 from sluice.tunes.errors import TuneError
-from sluice.tunes.families import plain_title
-from sluice.tunes.titles import _WHAT, _WHERE, _WHO, title
+from sluice.tunes.families import normalise_title
+from sluice.tunes.titles import _ADJECTIVES, _PLACES, _NOUNS, generate_title
 
 
 @pytest.mark.parametrize(
@@ -21,26 +21,26 @@ from sluice.tunes.titles import _WHAT, _WHERE, _WHO, title
     ],
 )
 def test_the_tempo_of_a_dance_or_else_of_its_meter(rhythm: str, meter: str, tempo: int) -> None:
-    assert beats_a_minute(rhythm, meter) == tempo
+    assert default_tempo(rhythm, meter) == tempo
 
 
 def test_a_bar_of_a_dance_in_any_of_its_meters_has_whole_beats() -> None:
     for name, known in DANCES.items():
         for meter in known.meters:
             above, below = map(int, meter.split("/"))
-            assert above * 8 / below % beat(meter) == 0, name
+            assert above * 8 / below % beat_length(meter) == 0, name
 
 
 def test_names_are_found_however_written() -> None:
-    assert dance("Slip-Jig") is dance("slip jig") is DANCES["slip jig"]
+    assert find_dance("Slip-Jig") is find_dance("slip jig") is DANCES["slip jig"]
     with pytest.raises(TuneError, match="no type 'tango'; the types are jig, slip jig"):
-        dance("tango")
+        find_dance("tango")
 
 
 def test_no_tune_of_the_collections_has_a_made_up_title() -> None:
-    made = {plain_title(f"The {a} {b}{c}") for a in _WHAT for b in _WHO for c in _WHERE}
-    assert plain_title(title(7)) in made
-    files = [file.read_text("latin-1") for file in corpora._collection_files()]
-    printed = {plain_title(name) for text in files for name in re.findall("^T:(.*)", text, re.M)}
+    made = {normalise_title(f"The {a} {b}{c}") for a in _ADJECTIVES for b in _NOUNS for c in _PLACES}
+    assert normalise_title(generate_title(7)) in made
+    files = [file.read_text("latin-1") for file in corpora._list_collection_files()]
+    printed = {normalise_title(name) for text in files for name in re.findall("^T:(.*)", text, re.M)}
     assert len(printed) > 3000
     assert not made & printed

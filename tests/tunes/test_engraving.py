@@ -4,7 +4,7 @@ from xml.etree import ElementTree
 import pytest
 
 from sluice.tunes import engraving
-from sluice.tunes.errors import MissingExtra
+from sluice.tunes.errors import MissingExtraError
 from sluice.tunes.tokens import Tune
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -43,5 +43,5 @@ def test_a_tune_fits_on_one_page_of_a4(lines: int) -> None:
 
 def test_without_verovio(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "verovio", None)
-    with pytest.raises(MissingExtra, match="verovio"):
+    with pytest.raises(MissingExtraError, match="verovio"):
         tune().svg()

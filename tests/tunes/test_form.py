@@ -11,7 +11,7 @@ import torch
 from sluice.sequence import (
     EndingGrammar,
     LanguageModel,
-    ModelConfig,
+    LanguageModelConfig,
     Sampling,
     Vocabulary,
     generate,
@@ -19,18 +19,18 @@ from sluice.sequence import (
 from sluice.sequence.vocabulary import END
 from sluice.tunes import score
 from sluice.tunes.errors import TuneError
-from sluice.tunes.form import PLANS, Bars, FormGrammar, drawn, measured
+from sluice.tunes.form import PLANS, BarGrammars, FormGrammar, draw_plan, count_plans
 from sluice.tunes.score import Bar
 from sluice.tunes.tokens import Tune
 
 WORDS = "M:6/8 M:4/4 K:Cmaj K:Cdor C E G c _e z 2 3 4 6 3/2 /2 (3 (2 | |: :| :: |1 |2 [ ] -".split()
 VOCABULARY = Vocabulary.of([WORDS])
-BARS = Bars(VOCABULARY)
+BARS = BarGrammars(VOCABULARY)
 
 
 def model(seed: int) -> LanguageModel:
     torch.manual_seed(seed)
-    return LanguageModel(ModelConfig(len(VOCABULARY), embedding_size=8, hidden_size=8)).eval()
+    return LanguageModel(LanguageModelConfig(len(VOCABULARY), embedding_size=8, hidden_size=8)).eval()
 
 
 def parts(tokens: list[str]) -> list[list[Bar]]:
@@ -71,16 +71,16 @@ def test_an_untrained_model_writes_parts_of_eight_bars(plan: str) -> None:
 
 @pytest.mark.parametrize("seed", range(12))
 def test_from_everywhere_it_ends_in_time(seed: int) -> None:
-    choose, plan = random.Random(seed), drawn(seed)
+    choose, plan = random.Random(seed), draw_plan(seed)
     home = bool(seed % 3)
-    grammar = FormGrammar(BARS, plan, home=home)
+    grammar = FormGrammar(BARS, plan, ends_on_tonic=home)
     state, ids, free = grammar.start(), [], choose.randrange(150)
     while True:
-        left = grammar.to_end(state)
-        assert left <= grammar.farthest
-        ways = grammar.allowed(state).nonzero()[0].tolist()
+        left = grammar.distance_to_end(state)
+        assert left <= grammar.max_distance
+        ways = grammar.get_allowed_tokens(state).nonzero()[0].tolist()
         if len(ids) >= free:
-            ways = [t for t in ways if t == END or grammar.to_end(grammar.advance(state, t)) < left]
+            ways = [t for t in ways if t == END or grammar.distance_to_end(grammar.advance(state, t)) < left]
         token = choose.choice(ways)
         if token == END:
             assert left == 1
@@ -96,15 +96,15 @@ def test_from_everywhere_it_ends_in_time(seed: int) -> None:
 def test_without_a_sign_of_both_kinds_parts_follow_one_another() -> None:
     words = Vocabulary.of(["M:2/4 K:Cmaj c e 2 | |: :|".split()])
     torch.manual_seed(0)
-    small = LanguageModel(ModelConfig(len(words), embedding_size=4, hidden_size=4)).eval()
-    grammar = FormGrammar(Bars(words), "aaaaaaab cccccccb")
+    small = LanguageModel(LanguageModelConfig(len(words), embedding_size=4, hidden_size=4)).eval()
+    grammar = FormGrammar(BarGrammars(words), "aaaaaaab cccccccb")
     (ids,) = generate(small, [1], sampling=Sampling(max_length=400), grammar=grammar)
     holds(words.decode(ids), "aaaaaaab cccccccb")
 
 
 def test_a_vocabulary_without_repeats() -> None:
     with pytest.raises(TuneError, match=r"'\|:', but the model"):
-        Bars(Vocabulary.of(["M:2/4 K:Cmaj c 4 | :|".split()]))
+        BarGrammars(Vocabulary.of(["M:2/4 K:Cmaj c 4 | :|".split()]))
 
 
 def tune(body: str) -> Tune:
@@ -124,7 +124,7 @@ def test_plans_are_measured() -> None:
         tune(f"|: {part} :|"),
         tune(f"{part} | {part} |"),
     ]
-    assert measured(tunes) == {
+    assert count_plans(tunes) == {
         "abacabac abacabac": 2,
         "abacabad bbbbbbbb": 1,
         "aaaaaaab abacabac": 1,
@@ -132,8 +132,8 @@ def test_plans_are_measured() -> None:
 
 
 def test_plans_are_drawn_as_often_as_they_were_met() -> None:
-    assert drawn(7) == drawn(7)
-    seen = [drawn(seed) for seed in range(3000)]
+    assert draw_plan(7) == draw_plan(7)
+    seen = [draw_plan(seed) for seed in range(3000)]
     most = max(PLANS, key=PLANS.__getitem__)
     expected = PLANS[most] / sum(PLANS.values())
     assert abs(seen.count(most) / 3000 - expected) < 0.02

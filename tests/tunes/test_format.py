@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from sluice.sequence import DataError, Tokens, load
+from sluice.sequence import DataError, Tokens, load_data
 from sluice.tunes import corpora
 
 TUNES = """X:1
@@ -37,15 +37,15 @@ CDEF|
 def test_load_reads_abc(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     path.write_text(TUNES)
-    read = load(path)
+    read = load_data(path)
     assert isinstance(read, Tokens)
-    tunes = corpora.load([path]).tunes
+    tunes = corpora.load_collections([path]).tunes
     assert [read.vocabulary.decode(ids.tolist()) for ids in read.ids] == [
         list(tune.tokens) for tune in tunes
     ]
     assert read.groups == (0, 0, 1)
     assert f"{name}: ABC, 3 tunes in 2 families" in read.report()
-    assert [(one.line, one.reason) for one in read.refused] == [
+    assert [(one.line, one.reason) for one in read.skipped_items] == [
         (22, "Broken: the tune has no M: field (as in M:6/8)")
     ]
     split = read.split(valid=0.4)
@@ -55,4 +55,4 @@ def test_load_reads_abc(tmp_path: Path, name: str) -> None:
 def test_nothing_to_read(tmp_path: Path) -> None:
     (tmp_path / "a.abc").write_text("no tune")
     with pytest.raises(DataError, match="holds no tune"):
-        load(tmp_path / "a.abc")
+        load_data(tmp_path / "a.abc")

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sluice.sequence import (
     EndingGrammar,
     LanguageModel,
-    ModelConfig,
+    LanguageModelConfig,
     Sampling,
     Vocabulary,
     beam_search,
@@ -22,8 +22,8 @@ from sluice.sequence import (
 )
 from sluice.sequence.vocabulary import END
 from sluice.tunes import corpora, score
-from sluice.tunes.errors import BadTokens, TuneError
-from sluice.tunes.grammar import State, TuneGrammar
+from sluice.tunes.errors import InvalidTokensError, TuneError
+from sluice.tunes.grammar import TuneState, TuneGrammar
 from sluice.tunes.score import Bar, Score
 
 WORDS = (
@@ -31,11 +31,11 @@ WORDS = (
     "(3 (2 (5 (3:2:4 | |: :| :: |1 |2 [ ] -"
 ).split()
 VOCABULARY = Vocabulary.of([[*WORDS, "nonsense", "0", "M:4/0", "/0", "|7", "(0", "M:99/1"]])
-GRAMMAR = TuneGrammar(VOCABULARY, least_bars=4)
+GRAMMAR = TuneGrammar(VOCABULARY, min_bars=4)
 
 
-def allowed(state: State) -> list[int]:
-    found: list[int] = GRAMMAR.allowed(state).nonzero()[0].tolist()
+def allowed(state: TuneState) -> list[int]:
+    found: list[int] = GRAMMAR.get_allowed_tokens(state).nonzero()[0].tolist()
     return found
 
 
@@ -44,13 +44,13 @@ def walked(choose: random.Random, free: int, liking: Sequence[str]) -> Iterator[
     state, liked = GRAMMAR.start(), {*VOCABULARY.encode(liking)}
     for place in range(10_000):
         ways = allowed(state)
-        left = GRAMMAR.to_end(state)
-        assert ways and left <= GRAMMAR.farthest, state
+        left = GRAMMAR.distance_to_end(state)
+        assert ways and left <= GRAMMAR.max_distance, state
         if place >= free:
             ways = [
                 token
                 for token in ways
-                if token == END or GRAMMAR.to_end(GRAMMAR.advance(state, token)) < left
+                if token == END or GRAMMAR.distance_to_end(GRAMMAR.advance(state, token)) < left
             ]
             assert ways, state
         else:
@@ -118,9 +118,9 @@ def test_every_walk_can_end_and_parses_and_adds_up(seed: int, free: int, liking:
     assert not opened or opened[-1] == ":|"
     events = music.events
     for event, then in zip(events, [*events[1:], None], strict=True):
-        assert not event.tied or (then is not None and {*then.pitches} == {*event.pitches})
+        assert not event.is_tied or (then is not None and {*then.pitches} == {*event.pitches})
         assert len({*event.pitches}) == len(event.pitches) <= 4
-    assert GRAMMAR.refused(tokens) is None
+    assert GRAMMAR.find_violation(tokens) is None
 
 
 @given(st.integers(0, 2**32), st.integers(10, 90), st.integers(0, 200), st.sampled_from(WORDS))
@@ -133,12 +133,12 @@ def test_a_token_changed_is_refused_or_still_parses(
     changed = [*tokens[:place], other, *tokens[place + 1 :]]
     try:
         music = score.parse(changed)
-    except BadTokens:
-        assert GRAMMAR.refused(changed) is not None
+    except InvalidTokensError:
+        assert GRAMMAR.find_violation(changed) is not None
         return
     assume(not {"|1", "|2"} & {*changed})
     if not adds_up(music):
-        assert GRAMMAR.refused(changed) is not None
+        assert GRAMMAR.find_violation(changed) is not None
 
 
 def tune(text: str) -> list[str]:
@@ -183,31 +183,31 @@ REFUSED = [
 
 @pytest.mark.parametrize("text", LEGAL)
 def test_what_is_well_formed(text: str) -> None:
-    assert GRAMMAR.refused(tune(text)) is None
+    assert GRAMMAR.find_violation(tune(text)) is None
     assert score.parse(tune(text))
 
 
 @pytest.mark.parametrize(("text", "place", "why"), REFUSED, ids=[why for *_, why in REFUSED])
 def test_what_is_refused_and_where(text: str, place: int, why: str) -> None:
-    assert GRAMMAR.refused(tune(text)) == place
+    assert GRAMMAR.find_violation(tune(text)) == place
 
 
 def test_a_head_that_is_none() -> None:
-    assert GRAMMAR.refused("K:Cmaj M:6/8 c 6 |".split()) == 0
-    assert GRAMMAR.refused("M:6/8 c 6 |".split()) == 1
-    assert GRAMMAR.refused("M:4/0 K:Cmaj c |".split()) == 0
+    assert GRAMMAR.find_violation("K:Cmaj M:6/8 c 6 |".split()) == 0
+    assert GRAMMAR.find_violation("M:6/8 c 6 |".split()) == 1
+    assert GRAMMAR.find_violation("M:4/0 K:Cmaj c |".split()) == 0
 
 
 def test_printed_tunes_are_accepted_just_where_their_bars_add_up() -> None:
     """Aird's airs, those without endings or a change of meter."""
-    (path,) = [path for path in corpora._collection_files() if path.name == "book1.abc"]
+    (path,) = [path for path in corpora._list_collection_files() if path.name == "book1.abc"]
     tunes = [
         tune
-        for tune in corpora.load([path]).tunes
+        for tune in corpora.load_collections([path]).tunes
         if not {"|1", "|2"} & {*tune.tokens} and sum(t.startswith("M:") for t in tune.tokens) == 1
     ][:100]
     grammar = TuneGrammar(Vocabulary.of([tune.tokens for tune in tunes]))
-    judged = [grammar.refused(tune.tokens) is None for tune in tunes]
+    judged = [grammar.find_violation(tune.tokens) is None for tune in tunes]
     assert 0.6 < sum(judged) / len(judged) < 1
     for tune, is_fine in zip(tunes, judged, strict=True):
         assert not is_fine or adds_up(tune.score), tune.tokens
@@ -221,7 +221,7 @@ def test_printed_tunes_are_accepted_just_where_their_bars_add_up() -> None:
 
 @pytest.mark.parametrize("options", [{}, {"top_k": 3}, {"typical": 0.5}, {"temperature": 3.0}])
 def test_an_untrained_model_writes_tunes(options: dict[str, float]) -> None:
-    model = LanguageModel(ModelConfig(len(VOCABULARY), hidden_size=24, embedding_size=8)).eval()
+    model = LanguageModel(LanguageModelConfig(len(VOCABULARY), hidden_size=24, embedding_size=8)).eval()
     assert isinstance(GRAMMAR, EndingGrammar)
     sampling = Sampling(max_length=120, **options)  # type: ignore[arg-type]
     for ids in generate(model, range(2), grammar=GRAMMAR, sampling=sampling):
@@ -230,12 +230,12 @@ def test_an_untrained_model_writes_tunes(options: dict[str, float]) -> None:
 
 
 def test_a_beam_finds_tunes_and_an_opening_is_kept() -> None:
-    model = LanguageModel(ModelConfig(len(VOCABULARY), hidden_size=24, embedding_size=8)).eval()
+    model = LanguageModel(LanguageModelConfig(len(VOCABULARY), hidden_size=24, embedding_size=8)).eval()
     found = beam_search(model, 3, grammar=GRAMMAR, max_length=60)
     assert all(score.parse(VOCABULARY.decode(one.ids)) for one in found)
     beginning = "M:6/8 K:Cdor (3 c E".split()
     opening = [[number] for number in VOCABULARY.encode(beginning)]
-    (ids,) = generate(model, [1], opening=opening, grammar=GRAMMAR)
+    (ids,) = generate(model, [1], prompt=opening, grammar=GRAMMAR)
     assert VOCABULARY.decode(ids)[:5] == beginning
     assert score.parse(VOCABULARY.decode(ids))
 
@@ -250,16 +250,16 @@ def test_a_vocabulary_that_spells_no_tune(missing: str) -> None:
 
 def test_a_tune_without_bars_is_no_tune() -> None:
     with pytest.raises(TuneError, match="at least 1 bar"):
-        TuneGrammar(VOCABULARY, least_bars=0)
-    short = TuneGrammar(VOCABULARY, least_bars=1)
-    assert short.refused(tune("c 6 |")) is None
-    assert short.to_end(short.start()) == 6
+        TuneGrammar(VOCABULARY, min_bars=0)
+    short = TuneGrammar(VOCABULARY, min_bars=1)
+    assert short.find_violation(tune("c 6 |")) is None
+    assert short.distance_to_end(short.start()) == 6
 
 
 def test_what_a_vocabulary_cannot_close_is_never_opened() -> None:
     vocabulary = Vocabulary.of(["M:2/4 K:Cmaj c 2 | |: :: |1 [ -".split()])
-    grammar = TuneGrammar(vocabulary, least_bars=2)
+    grammar = TuneGrammar(vocabulary, min_bars=2)
     torch.manual_seed(0)
-    model = LanguageModel(ModelConfig(len(vocabulary), hidden_size=8, embedding_size=8)).eval()
+    model = LanguageModel(LanguageModelConfig(len(vocabulary), hidden_size=8, embedding_size=8)).eval()
     for ids in generate(model, range(5), grammar=grammar, sampling=Sampling(max_length=60)):
         assert not {"|:", "::", "|1", "["} & {*vocabulary.decode(ids)}

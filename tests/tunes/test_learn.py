@@ -6,9 +6,9 @@ import torch
 from sluice.sequence import Checkpoint, SequenceError, loss_per_token
 from sluice.tunes import learn
 from sluice.tunes.errors import TuneError
-from sluice.tunes.measures import Index, from_figures, measure
+from sluice.tunes.measures import TuneIndex, from_dict, compute_statistics
 
-SMALL = learn.Shape(hidden_size=32)
+SMALL = learn.TuneModelConfig(hidden_size=32)
 
 
 @pytest.fixture
@@ -28,29 +28,29 @@ def book(tmp_path: Path) -> Path:
 
 
 def test_the_file_holds_the_best_weights_and_the_corpus_figures(book: Path, tmp_path: Path) -> None:
-    prepared = learn.prepare([book])
+    prepared = learn.prepare_dataset([book])
     weights = tmp_path / "out" / "tunes.safetensors"
-    outcome = learn.train(prepared, weights, learn.plan(epochs=12), shape=SMALL)
+    outcome = learn.train(prepared, weights, learn.make_training_config(epochs=12), model_config=SMALL)
     loaded = Checkpoint.load(weights)
     kept = [loaded.vocabulary.encode(tune.tokens) for tune in prepared.split.validation]
-    assert loss_per_token(loaded.model, kept) == pytest.approx(outcome.validation, abs=1e-5)
-    assert outcome.validation < 0.7 * torch.log(torch.tensor(len(loaded.vocabulary))).item()
-    training = Index([tune.tokens[2:] for tune in prepared.split.training])
-    expected = measure(prepared.split.validation, training)
-    assert from_figures(loaded.figures["corpus"]) == expected
+    assert loss_per_token(loaded.model, kept) == pytest.approx(outcome.validation_loss, abs=1e-5)
+    assert outcome.validation_loss < 0.7 * torch.log(torch.tensor(len(loaded.vocabulary))).item()
+    training = TuneIndex([tune.tokens[2:] for tune in prepared.split.training])
+    expected = compute_statistics(prepared.split.validation, training)
+    assert from_dict(loaded.figures["corpus"]) == expected
     assert len(loaded.figures["training"]) == len(prepared.split.training) == 38
 
 
 def test_the_model_learns_in_the_precision_asked_for(book: Path, tmp_path: Path) -> None:
-    prepared, plan = learn.prepare([book]), learn.plan(epochs=4)
+    prepared, plan = learn.prepare_dataset([book]), learn.make_training_config(epochs=4)
     losses = {
         precision: learn.train(
             prepared,
             tmp_path / precision,
             plan,
-            shape=SMALL,
+            model_config=SMALL,
             precision=precision,
-        ).validation
+        ).validation_loss
         for precision in ("float32", "bfloat16")
     }
     assert losses["bfloat16"] == pytest.approx(losses["float32"], abs=0.02)
@@ -59,11 +59,11 @@ def test_the_model_learns_in_the_precision_asked_for(book: Path, tmp_path: Path)
 
 def test_a_plan_needs_one_budget() -> None:
     with pytest.raises(SequenceError, match="seconds or epochs"):
-        learn.plan()
+        learn.make_training_config()
 
 
 def test_what_was_read_is_reported(book: Path) -> None:
-    report = learn.prepare([book]).report()
+    report = learn.prepare_dataset([book]).report()
     assert report.startswith("40 of 40 tunes read, 0 dropped.")
     assert "40 families, the largest of 1 tunes" in report
 
@@ -72,4 +72,4 @@ def test_one_tune_is_too_few(tmp_path: Path) -> None:
     path = tmp_path / "one.abc"
     path.write_text("X:1\nM:4/4\nK:C\nCDEF|\n")
     with pytest.raises(TuneError, match="give more tunes"):
-        learn.prepare([path])
+        learn.prepare_dataset([path])

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sluice.tunes.lengths import NEVER, Goals, Lengths, Tuplet
+from sluice.tunes.lengths import UNREACHABLE, BarGoals, DurationSolver, OpenTuplet
 
 SPOKEN = [Fraction(2), Fraction(3), Fraction(1, 2), Fraction(3, 2)]
 
@@ -23,22 +23,22 @@ def fewest(target: Fraction, spoken: list[Fraction], most: int = 4) -> int:
         for events in product(costs, repeat=count)
         if sum(events) == target
     ]
-    return min(found, default=NEVER)
+    return min(found, default=UNREACHABLE)
 
 
 @pytest.mark.parametrize("halves", range(9))
 def test_the_fewest_tokens_that_fill_a_time(halves: int) -> None:
-    lengths, time = Lengths(SPOKEN, [3]), Fraction(halves, 2)
-    assert lengths.fill(lengths.ticks(time)) == fewest(time, SPOKEN)
+    lengths, time = DurationSolver(SPOKEN, [3]), Fraction(halves, 2)
+    assert lengths.tokens_to_fill(lengths.to_ticks(time)) == fewest(time, SPOKEN)
 
 
 def test_what_no_notes_fill() -> None:
-    lengths = Lengths([Fraction(2)], [3])
-    assert lengths.fill(lengths.ticks(Fraction(1, 3))) == NEVER
-    assert lengths.fill(-lengths.eighth) == NEVER
-    assert not lengths.exact(Fraction(1, 7))
-    assert lengths.pickup(lengths.eighth, 2 * lengths.eighth)
-    assert not lengths.pickup(0, lengths.eighth)
+    lengths = DurationSolver([Fraction(2)], [3])
+    assert lengths.tokens_to_fill(lengths.to_ticks(Fraction(1, 3))) == UNREACHABLE
+    assert lengths.tokens_to_fill(-lengths.eighth_ticks) == UNREACHABLE
+    assert not lengths.is_exact(Fraction(1, 7))
+    assert lengths.can_be_pickup(lengths.eighth_ticks, 2 * lengths.eighth_ticks)
+    assert not lengths.can_be_pickup(0, lengths.eighth_ticks)
 
 
 @given(st.integers(0, 8), st.integers(1, 2), st.sampled_from([(2, 3), (3, 2), (4, 6)]))
@@ -48,21 +48,21 @@ def test_a_tuplet_that_ends_where_the_bar_can_be_filled(
 ) -> None:
     """Every choice of lengths within the tuplet, and of up to four events behind it."""
     time, notes = scale
-    lengths, full, passed = Lengths(SPOKEN, [2, 3, 6]), Fraction(5), Fraction(halves, 2)
-    ticks = lengths.ticks(full)
-    goals = Goals(ticks, frozenset([ticks]), free=False)
+    lengths, full, passed = DurationSolver(SPOKEN, [2, 3, 6]), Fraction(5), Fraction(halves, 2)
+    ticks = lengths.to_ticks(full)
+    goals = BarGoals(ticks, frozenset([ticks]), allows_pickup=False)
     costs = dict.fromkeys(SPOKEN, 2) | {Fraction(1): 1}
     expected = min(
         sum(costs[one] for one in events) + fewest(rest, SPOKEN, 3)
         for events in product(costs, repeat=left)
         if (rest := full - passed - sum(events) * Fraction(time, notes)) or True
     )
-    found = lengths.need(lengths.ticks(passed), Tuplet(left, time, notes), goals)
-    assert found == min(expected, NEVER)
+    found = lengths.min_tokens(lengths.to_ticks(passed), OpenTuplet(left, time, notes), goals)
+    assert found == min(expected, UNREACHABLE)
 
 
 def test_a_pickup_may_end_wherever_its_complement_can_be_filled() -> None:
-    lengths = Lengths([Fraction(2)])
-    goals = Goals(4, frozenset(), free=True)
-    assert [lengths.need(passed, None, goals) for passed in range(5)] == [NEVER, 0, 0, 0, 0]
-    assert dict(lengths.possible(0, None, goals)) == {1: 0, 2: 0}
+    lengths = DurationSolver([Fraction(2)])
+    goals = BarGoals(4, frozenset(), allows_pickup=True)
+    assert [lengths.min_tokens(passed, None, goals) for passed in range(5)] == [UNREACHABLE, 0, 0, 0, 0]
+    assert dict(lengths.next_ticks(0, None, goals)) == {1: 0, 2: 0}

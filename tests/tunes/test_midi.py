@@ -3,7 +3,7 @@ import io
 import mido
 import pytest
 
-from sluice.tunes.midi import backing, melody, performed, to_midi
+from sluice.tunes.midi import build_accompaniment, build_melody, expand_repeats, to_midi
 from sluice.tunes.tokens import Tune
 
 
@@ -77,19 +77,19 @@ def test_a_tempo_and_a_meter_are_written() -> None:
 )
 def test_repeats_and_endings_are_played(body: str, order: str) -> None:
     numbers = {"G": 67, "c": 72, "d": 74, "e": 76, "f": 77, "g": 79, "a": 81}
-    bars = performed(Tune(("M:2/4", "K:Cmaj", *body.split())).score)
+    bars = expand_repeats(Tune(("M:2/4", "K:Cmaj", *body.split())).score)
     assert [bar.events[0].pitches[0] for bar in bars] == [numbers[name] for name in order]
 
 
 def test_a_tune_sounds_in_its_key_and_octave() -> None:
     tune = Tune(tuple("M:2/4 K:Cmaj c 2 e 2 |".split()), tonic="D", octave=-1)
-    assert [note.pitch for note in melody(tune)] == [62, 66]
+    assert [note.pitch for note in build_melody(tune)] == [62, 66]
 
 
 def test_chords_sound_softly_on_each_beat() -> None:
     """One bar of G, repeated: the root on the first beat, the triad on the second."""
     tune = Tune(tuple("M:6/8 K:Cmaj |: c e g c 3 :|".split()), tonic="G", chords=True)
-    found = backing(tune)
+    found = build_accompaniment(tune)
     assert [(int(note.start), note.pitch % 12) for note in found] == [
         *((0, 7), (3, 7), (3, 11), (3, 2)),
         *((6, 7), (9, 7), (9, 11), (9, 2)),

@@ -6,7 +6,7 @@ import mido
 import pytest
 
 from sluice.tunes import abc, output
-from sluice.tunes.errors import MissingExtra, TuneError
+from sluice.tunes.errors import MissingExtraError, TuneError
 from sluice.tunes.tokens import Tune
 
 
@@ -15,15 +15,15 @@ def tune(title: str) -> Tune:
 
 
 def test_files_are_named_by_title(tmp_path: Path) -> None:
-    files = output.write([tune("Hare's Foot"), tune("Hare's Foot")], tmp_path, ["abc", "mid"])
+    files = output.write_tunes([tune("Hare's Foot"), tune("Hare's Foot")], tmp_path, ["abc", "mid"])
     assert sorted(files) == sorted(tmp_path.iterdir())
     assert [file.name for file in files] == ["hares-foot.abc", "hares-foot.mid", "hares-foot-2.mid"]
-    assert [block.title for block in abc.read(files[0])] == ["Hare's Foot", "Hare's Foot"]
+    assert [block.title for block in abc.read_blocks(files[0])] == ["Hare's Foot", "Hare's Foot"]
     assert mido.MidiFile(files[1]).length > 0
 
 
 def test_every_format_begins_as_such_files_do(tmp_path: Path) -> None:
-    files = output.write([tune("a")], tmp_path, output.FORMATS)
+    files = output.write_tunes([tune("a")], tmp_path, output.FORMATS)
     heads = {file.suffix: file.read_bytes()[:4] for file in files}
     assert heads == {
         ".abc": b"X:1\n", ".mid": b"MThd", ".svg": b"<svg", ".pdf": b"%PDF", ".wav": b"RIFF",
@@ -34,7 +34,7 @@ def test_every_format_begins_as_such_files_do(tmp_path: Path) -> None:
 @pytest.mark.parametrize("wish", [["pdf", "mp3"], []])
 def test_formats_that_are_none(wish: list[str], tmp_path: Path) -> None:
     with pytest.raises(TuneError, match="formats are abc, mid, svg, pdf, wav, ogg"):
-        output.write([tune("a")], tmp_path / "out", wish)
+        output.write_tunes([tune("a")], tmp_path / "out", wish)
     assert not (tmp_path / "out").exists()
 
 
@@ -43,11 +43,11 @@ def test_without_its_libraries_the_rest_is_written(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name: None if name == "verovio" else find(name)
     )
-    able, reasons = output.usual_formats()
+    able, reasons = output.list_default_formats()
     assert able == ["abc", "mid", "wav"]
     assert all("verovio" in reason and "sluice-rnn[tunes]" in reason for reason in reasons)
-    with pytest.raises(MissingExtra, match="verovio"):
-        output.require_formats(["svg"])
+    with pytest.raises(MissingExtraError, match="verovio"):
+        output.check_formats(["svg"])
 
 
 def test_a_system_without_cairo(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -59,6 +59,6 @@ def test_a_system_without_cairo(monkeypatch: pytest.MonkeyPatch) -> None:
         return load(name)
 
     monkeypatch.setattr(importlib, "import_module", without)
-    able, (reason,) = output.usual_formats()
+    able, (reason,) = output.list_default_formats()
     assert "pdf" not in able
     assert "libcairo2" in reason

@@ -1,7 +1,7 @@
 import pytest
 
 from sluice.tunes.errors import TuneError
-from sluice.tunes.placing import PLAYABLE, parse_key, placed
+from sluice.tunes.placing import PLAYABLE, parse_key, transpose
 from sluice.tunes.tokens import Tune
 
 
@@ -39,13 +39,13 @@ def pitches(tune: Tune) -> list[int]:
 @pytest.mark.parametrize("notes", ["C 2 G 2", "C 2 c 2", "c 2 g 2", "c' 2 g' 2"])
 def test_a_tune_lies_on_a_whistle_in_a_usual_key(mode: str, notes: str) -> None:
     tune = Tune(tuple(f"M:2/4 K:C{mode} {notes} |".split()))
-    found = placed(tune, None, seed=3)
+    found = transpose(tune, None, seed=3)
     assert found.tonic in PLAYABLE[mode]
     assert all(62 <= pitch <= 83 for pitch in pitches(found))
 
 
 def test_a_key_that_was_asked_for_is_kept() -> None:
     tune = Tune(tuple("M:2/4 K:Cmaj G 2 c 2 |".split()))
-    found = placed(tune, "E", seed=0)
+    found = transpose(tune, "E", seed=0)
     assert found.tonic == "E"
     assert pitches(found)[1] - pitches(found)[0] == 5

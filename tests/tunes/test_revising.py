@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from sluice.sequence import Checkpoint, LanguageModel, ModelConfig, Vocabulary
+from sluice.sequence import Checkpoint, LanguageModel, LanguageModelConfig, Vocabulary
 from sluice.tunes import abc, revising
 from sluice.tunes.composer import Composer
 from sluice.tunes.errors import TuneError
-from sluice.tunes.given import given
-from sluice.tunes.measures import Measures
+from sluice.tunes.given import read_tune
+from sluice.tunes.measures import TuneStatistics
 from sluice.tunes.revising import Gap
 from sluice.tunes.tokens import Tune, from_abc
 
@@ -19,7 +19,7 @@ TOKENS = ("|", "|:", ":|", "C", "E", "G", "c", "e", "g", "2", "3", "6", "M:6/8",
 
 def read(body: str, meter: str = "6/8") -> Tune:
     text = f"X:1\nT:A\nM:{meter}\nL:1/8\nK:G\n{body}\n"
-    return from_abc(abc.blocks(text, "test")[0], gaps=True)
+    return from_abc(abc.split_blocks(text, "test")[0], gaps=True)
 
 
 @pytest.fixture(scope="module")
@@ -27,15 +27,15 @@ def composer() -> Composer:
     """A model with weights as they come, but for the ending of a tune, which it never draws."""
     torch.manual_seed(0)
     vocabulary = Vocabulary(TOKENS)
-    config = ModelConfig(len(vocabulary), embedding_size=8, hidden_size=16, num_layers=2)
+    config = LanguageModelConfig(len(vocabulary), embedding_size=8, hidden_size=16, num_layers=2)
     model = LanguageModel(config).eval()
     with torch.no_grad():
         model.readout.bias[2] = -30.0
-    return Composer(Checkpoint(model, vocabulary, {}), Measures(1, 1, 1, 1, 1))
+    return Composer(Checkpoint(model, vocabulary, {}), TuneStatistics(1, 1, 1, 1, 1))
 
 
 def lengths(tune: Tune) -> list[Fraction]:
-    return [part.length for part in revising.gaps(tune) if isinstance(part, Gap)]
+    return [part.length for part in revising.split_at_gaps(tune) if isinstance(part, Gap)]
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_a_gap_lasts_what_its_bar_lacks(body: str, expected: list[int]) -> None:
 )
 def test_gaps_that_cannot_be(body: str, said: str) -> None:
     with pytest.raises(TuneError, match=said):
-        revising.gaps(read(body))
+        revising.split_at_gaps(read(body))
 
 
 def test_filling_keeps_what_was_given_and_completes_the_bars(composer: Composer) -> None:
@@ -75,7 +75,7 @@ def test_filling_keeps_what_was_given_and_completes_the_bars(composer: Composer)
 def test_of_all_that_was_drawn_the_likeliest_before_what_follows_stays(composer: Composer) -> None:
     """The probabilities of the tokens after the gap, one whole sequence at a time."""
     told = read("g3 g3|*|gbg g3|")
-    parts = revising.gaps(told)
+    parts = revising.split_at_gaps(told)
     offered = [
         ["C", "3", "E", "3"],
         ["c", "3", "e", "3"],
@@ -95,14 +95,14 @@ def test_of_all_that_was_drawn_the_likeliest_before_what_follows_stays(composer:
         targets = [*ids[after:], 2]
         return float(sum(odds[after + n, token] for n, token in enumerate(targets)))
 
-    found = revising.filled(composer.checkpoint, parts, draw, seed=0)
+    found = revising.fill_gaps(composer.checkpoint, parts, draw, seed=0)
     assert list(found[len(parts[0]) : -len(parts[2])]) == max(offered, key=weight)
 
 
 def test_nothing_that_fits(composer: Composer) -> None:
-    parts = revising.gaps(read("g3 g3|*|g6|"))
+    parts = revising.split_at_gaps(read("g3 g3|*|g6|"))
     with pytest.raises(TuneError, match="another seed"):
-        revising.filled(composer.checkpoint, parts, lambda *_: [["C", "2", "|"], ["C", "3"]], 0)
+        revising.fill_gaps(composer.checkpoint, parts, lambda *_: [["C", "2", "|"], ["C", "3"]], 0)
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_nothing_that_fits(composer: Composer) -> None:
     ],
 )
 def test_what_was_drawn_is_cut_where_the_gap_ends(drawn: str, cut: str | None) -> None:
-    found = list(revising._cuts(drawn.split(), Gap(Fraction(3), "6/8", 0)))
+    found = list(revising._find_fitting_prefix(drawn.split(), Gap(Fraction(3), "6/8", 0)))
     assert found == ([] if cut is None else [tuple(cut.split())])
 
 
@@ -144,12 +144,12 @@ def test_a_weak_variation_changes_one_bar_of_many(composer: Composer) -> None:
 @pytest.mark.parametrize("strength", [0.0, -1.0, 1.1, float("nan")])
 def test_strengths_out_of_range(strength: float) -> None:
     with pytest.raises(TuneError, match="goes up to 1"):
-        revising.loosened(read("gbg g3|g6|"), strength, random.Random(0))
+        revising.mask_bars(read("gbg g3|g6|"), strength, random.Random(0))
 
 
 def test_a_tune_without_a_bar_to_vary() -> None:
     with pytest.raises(TuneError, match="longer one"):
-        revising.loosened(read("g6|"), 0.5, random.Random(0))
+        revising.mask_bars(read("g6|"), 0.5, random.Random(0))
 
 
 def test_a_strange_note_is_told(composer: Composer) -> None:
@@ -160,13 +160,13 @@ def test_a_strange_note_is_told(composer: Composer) -> None:
 def test_tunes_from_files(tmp_path: Path) -> None:
     path = tmp_path / "a.abc"
     path.write_text("X:1\nT:A\nM:6/8\nK:D\nd2f afd|*|d3")
-    assert given(path, gaps=True).tokens.count("*") == 1
-    assert given(path, whole=False).tokens[-2:] == ("c", "3")
-    assert given(path).tokens[-1] == "|"
-    assert given(path).tonic == "D"
+    assert read_tune(path, gaps=True).tokens.count("*") == 1
+    assert read_tune(path, complete=False).tokens[-2:] == ("c", "3")
+    assert read_tune(path).tokens[-1] == "|"
+    assert read_tune(path).tonic == "D"
     path.write_text("X:1\nT:A\nM:6/8\nK:D\nd2f\n?|")
     with pytest.raises(TuneError, match=r"a\.abc, line 6: "):
-        given(path)
+        read_tune(path)
     path.write_text("X:1\nT:A\nM:6/8\nK:D\nd3|")
     with pytest.raises(TuneError, match=r"has no gap: write a \*"):
-        given(path, gaps=True)
+        read_tune(path, gaps=True)

@@ -2,7 +2,7 @@ from fractions import Fraction
 
 import pytest
 
-from sluice.tunes.errors import BadTokens
+from sluice.tunes.errors import InvalidTokensError
 from sluice.tunes.score import Bar, parse
 
 
@@ -40,6 +40,6 @@ def test_repeats_and_endings() -> None:
     ],
 )
 def test_what_spells_no_tune(tokens: str, place: int) -> None:
-    with pytest.raises(BadTokens) as caught:
+    with pytest.raises(InvalidTokensError) as caught:
         bars_of(tokens)
-    assert caught.value.place == place
+    assert caught.value.position == place

@@ -15,19 +15,19 @@ def tune(body: str, **looks: object) -> Tune:
 def strongest(samples: np.ndarray) -> float:
     """The loudest frequency, in hertz."""
     spectrum = np.abs(np.fft.rfft(samples * np.hanning(len(samples)), 1 << 18))
-    return float(np.fft.rfftfreq(1 << 18, 1 / sound.RATE)[spectrum.argmax()])
+    return float(np.fft.rfftfreq(1 << 18, 1 / sound.SAMPLE_RATE)[spectrum.argmax()])
 
 
 @pytest.mark.parametrize("pitch", [57, 69, 81])
 def test_instruments_are_in_tune(pitch: int) -> None:
     """Within three cents of equal temperament on A4 = 440 Hz."""
-    for samples in (sound.flute_note(pitch, 1.0), sound.guitar_note(pitch, 1.0)):
+    for samples in (sound.synthesise_flute(pitch, 1.0), sound.synthesise_guitar(pitch, 1.0)):
         cents = 1200 * np.log2(strongest(samples) / (440 * 2 ** ((pitch - 69) / 12)))
         assert min(abs(cents), abs(cents - 1200)) < 3
 
 
 def test_notes_begin_and_end_in_silence() -> None:
-    for samples in (sound.flute_note(74, 0.2), sound.guitar_note(50, 0.5)):
+    for samples in (sound.synthesise_flute(74, 0.2), sound.synthesise_guitar(50, 0.5)):
         assert max(abs(samples[0]), abs(samples[-1])) < 1e-4
         assert np.abs(np.diff(samples)).max() < 0.25 * np.abs(samples).max()
 
@@ -38,7 +38,7 @@ def test_a_tune_neither_clips_nor_whispers_and_lasts_as_long_as_it_should() -> N
     assert 0.7 < np.abs(played).max() < 0.9
     assert np.sqrt((played**2).mean()) > 0.05
     seconds = 8 * 60 / 112
-    assert seconds < len(played) / sound.RATE < seconds + 1.5
+    assert seconds < len(played) / sound.SAMPLE_RATE < seconds + 1.5
     assert np.abs(played[-100:]).max() < 1e-4
     assert abs(played.mean()) < 1e-3
 

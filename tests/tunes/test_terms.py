@@ -11,14 +11,14 @@ def test_what_is_in_doubt_is_left_out_and_said(tmp_path: Path) -> None:
     mixed = TUNE.format(1, "Reserved", "transcribed by henrik.NORBECK@somewhere", "GABc")
     mixed += TUNE.format(2, "Given", "Ray Davies", "cBAG")
     (tmp_path / "other.abc").write_text(mixed)
-    read = corpora.load([tmp_path], doubt=terms.doubt)
+    read = corpora.load_collections([tmp_path], exclude=terms.find_exclusion_reason)
     assert [tune.title for tune in read.tunes] == ["Given"]
-    assert {dropped.title: dropped.line for dropped in read.dropped} == {"Sold": 1, "Reserved": 1}
-    assert all("encoder sold" in d.reason or "reserves" in d.reason for d in read.dropped)
-    assert len(corpora.load([tmp_path]).tunes) == 3
+    assert {dropped.title: dropped.line for dropped in read.skipped_tunes} == {"Sold": 1, "Reserved": 1}
+    assert all("encoder sold" in d.reason or "reserves" in d.reason for d in read.skipped_tunes)
+    assert len(corpora.load_collections([tmp_path]).tunes) == 3
 
 
 def test_the_quotation_is_music21s_own() -> None:
-    folder = corpora._collection_files()[0].parents[1]
+    folder = corpora._list_collection_files()[0].parents[1]
     said = " ".join((folder / "license.txt").read_text().split())
     assert terms.MUSIC21 in said

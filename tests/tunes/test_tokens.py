@@ -1,12 +1,12 @@
 import pytest
 
 from sluice.tunes import abc
-from sluice.tunes.errors import BadMusic
+from sluice.tunes.errors import AbcSyntaxError
 from sluice.tunes.tokens import Tune, from_abc
 
 
 def tune(body: str, meter: str = "4/4", key: str = "C", unit: str = "1/8") -> Tune:
-    return from_abc(abc.blocks(f"X:1\nT:A\nM:{meter}\nL:{unit}\nK:{key}\n{body}\n", "test")[0])
+    return from_abc(abc.split_blocks(f"X:1\nT:A\nM:{meter}\nL:{unit}\nK:{key}\n{body}\n", "test")[0])
 
 
 def test_a_jig_in_d_is_brought_to_c() -> None:
@@ -61,13 +61,13 @@ def test_flats_of_the_key_are_written_into_the_tokens() -> None:
     ],
 )
 def test_faults_name_their_line(body: str, said: str) -> None:
-    with pytest.raises(BadMusic, match=said) as caught:
+    with pytest.raises(AbcSyntaxError, match=said) as caught:
         tune(body)
     assert caught.value.line == 7
 
 
 def test_a_tune_of_rests_has_no_notes() -> None:
-    with pytest.raises(BadMusic, match="no notes"):
+    with pytest.raises(AbcSyntaxError, match="no notes"):
         tune("z4|")
 
 
@@ -89,6 +89,6 @@ def test_written_abc() -> None:
 )
 def test_there_and_back_changes_nothing(body: str) -> None:
     first = tune(body, key="Gmix")
-    again = from_abc(abc.blocks(first.abc(), "test")[0])
+    again = from_abc(abc.split_blocks(first.abc(), "test")[0])
     assert again.tokens == first.tokens
     assert again.abc() == first.abc()

@@ -21,8 +21,8 @@ from sluice.cells.lstm import LSTM1997 as LSTM1997
 from sluice.cells.lstm import PeepholeLSTM as PeepholeLSTM
 from sluice.cells.lstm import ProjectedLSTM as ProjectedLSTM
 from sluice.cells.slstm import SLSTM as SLSTM
-from sluice.cells.transforms import hold as hold
-from sluice.cells.transforms import hold_units as hold_units
+from sluice.cells.transforms import clamp_gates as clamp_gates
+from sluice.cells.transforms import clamp_units as clamp_units
 from sluice.cells.transforms import layer_norm as layer_norm
 from sluice.cells.transforms import recurrent_dropout as recurrent_dropout
 from sluice.cells.transforms import zoneout as zoneout

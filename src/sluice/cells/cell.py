@@ -26,13 +26,13 @@ from typing import Any, Self
 from torch import Tensor
 
 from sluice.equations import specs
-from sluice.equations.evaluate import Tensors
+from sluice.equations.evaluate import TensorInterpreter
 from sluice.equations.graph import Graph, Node
 from sluice.equations.ops import Value
 from sluice.equations.specs import HIDDEN, Sizes
 from sluice.equations.symbol import EquationError
 from sluice.equations.text import to_text
-from sluice.equations.trace import Declared, Meaning, trace
+from sluice.equations.trace import Declarations, Interpreter, trace
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class _BoundGate:
     name: str
 
     def __call__(self, x: Value = None, h: Value = None) -> Value:
-        meaning = self.cell.meaning
+        meaning = self.cell.interpreter
         if x is None and h is None:
             raise EquationError(
                 f"gate '{self.name}' called on nothing; write self.{self.name}(x, h)"
@@ -113,7 +113,7 @@ class _BoundMap:
     stack: str
 
     def __call__(self, operand: Value) -> Value:
-        return self.cell.meaning.affine(self.stack, self.name, operand)
+        return self.cell.interpreter.affine(self.stack, self.name, operand)
 
 
 @dataclass
@@ -127,7 +127,7 @@ class Vector(_Declaration):
     width: str = HIDDEN
 
     def __get__(self, cell: Cell | None, owner: type) -> Any:
-        return self if cell is None else cell.meaning.vector(self.name)
+        return self if cell is None else cell.interpreter.vector(self.name)
 
 
 @dataclass
@@ -149,7 +149,7 @@ class _BoundNorm:
     name: str
 
     def __call__(self, *group: Value) -> Value:
-        parts = self.cell.meaning.norm(self.name, group)
+        parts = self.cell.interpreter.norm(self.name, group)
         return parts[0] if len(group) == 1 else parts
 
 
@@ -163,21 +163,21 @@ class Mask:
     """
 
     rate: float
-    kept: float = 1.0
-    dropped: float = 0.0
-    evaluated: float = 1.0
+    keep_value: float = 1.0
+    drop_value: float = 0.0
+    eval_value: float = 1.0
     shared: bool = False
     width: str = HIDDEN
 
 
 @dataclass
-class _Found:
+class _DeclarationTable:
     """The declarations of a class, by kind."""
 
-    parts: dict[str, Any] = field(default_factory=dict)
+    by_name: dict[str, Any] = field(default_factory=dict)
 
-    def of(self, kind: type) -> dict[str, Any]:
-        return {name: part for name, part in self.parts.items() if isinstance(part, kind)}
+    def select(self, kind: type) -> dict[str, Any]:
+        return {name: part for name, part in self.by_name.items() if isinstance(part, kind)}
 
 
 class Cell:
@@ -190,9 +190,9 @@ class Cell:
     initialisations that need to know (``forget_bias=``, ``chrono=`` of the layers).
     """
 
-    keeps: str | None = None
-    writes: str | None = None
-    _meaning: Meaning | None = None
+    forget_gate_name: str | None = None
+    input_gate_name: str | None = None
+    _interpreter: Interpreter | None = None
 
     def step(self, x: Any, *states: Any, **named: Any) -> dict[str, Any]:
         """One time step: from the input and the states found to all named values."""
@@ -204,19 +204,19 @@ class Cell:
         return type(self).__name__
 
     @property
-    def meaning(self) -> Meaning:
+    def interpreter(self) -> Interpreter:
         """What gates and vectors stand for now; set by `bound` and `bind`."""
-        if self._meaning is None:
+        if self._interpreter is None:
             raise EquationError(
                 f"{self.name}'s gates have no parameters yet; run it in a layer, "
                 "sluice.nn.Recurrent(cell, ...), or call cell.bind(parameters, sizes).step(...)"
             )
-        return self._meaning
+        return self._interpreter
 
-    def bound(self, meaning: Meaning) -> Self:
+    def bind_interpreter(self, interpreter: Interpreter) -> Self:
         """A copy of this cell whose gates, vectors and norms mean ``meaning``."""
         other = copy.copy(self)
-        other._meaning = meaning
+        other._interpreter = interpreter
         return other
 
     def bind(self, parameters: Mapping[str, Tensor], sizes: Sizes) -> Self:
@@ -226,36 +226,36 @@ class Cell:
         ``sizes``. The step maps ``(batch, input)`` and states ``(batch, hidden)`` to a dictionary.
         """
         graph = self.graph
-        return self.bound(Tensors(graph.stacks, graph.norms, sizes, parameters))
+        return self.bind_interpreter(TensorInterpreter(graph.stacks, graph.norms, sizes, parameters))
 
     @cached_property
-    def declared(self) -> Declared:
+    def declarations(self) -> Declarations:
         """Everything that this cell declares, as data."""
-        found = _Found()
+        found = _DeclarationTable()
         for owner in reversed(type(self).__mro__):
             kinds = (State, Gate, Map, Vector, Norm, Mask)
-            found.parts |= {n: p for n, p in vars(owner).items() if isinstance(p, kinds)}
-        masks = found.of(Mask)
-        states = [name for name in _arguments(self) if name not in masks]
-        declared = found.of(State)
-        return Declared(
-            states=tuple(_state(name, declared.get(name, State())) for name in states),
-            stacks=_gate_stacks(self, found.of(Gate)) + _map_stacks(found.of(Map)),
+            found.by_name |= {n: p for n, p in vars(owner).items() if isinstance(p, kinds)}
+        masks = found.select(Mask)
+        states = [name for name in _step_arguments(self) if name not in masks]
+        declared = found.select(State)
+        return Declarations(
+            states=tuple(_state_spec(name, declared.get(name, State())) for name in states),
+            stacks=_gate_stacks(self, found.select(Gate)) + _map_stacks(found.select(Map)),
             vectors=tuple(
-                specs.VectorSpec(n, v.width, v.initial) for n, v in found.of(Vector).items()
+                specs.VectorSpec(n, v.width, v.initial) for n, v in found.select(Vector).items()
             ),
-            norms=tuple(specs.NormSpec(n, (), norm.epsilon) for n, norm in found.of(Norm).items()),
-            masks=tuple(specs.Mask(n, **vars(mask)) for n, mask in masks.items()),
+            norms=tuple(specs.NormSpec(n, (), norm.epsilon) for n, norm in found.select(Norm).items()),
+            masks=tuple(specs.MaskSpec(n, **vars(mask)) for n, mask in masks.items()),
         )
 
     @cached_property
     def graph(self) -> Graph:
         """The cell's equations, traced from its ``step``. Raises `EquationError`."""
 
-        def step(meaning: Meaning, x: Node, values: dict[str, Node]) -> Mapping[str, Value]:
-            return self.bound(meaning).step(x, **values)
+        def step(interpreter: Interpreter, x: Node, values: dict[str, Node]) -> Mapping[str, Value]:
+            return self.bind_interpreter(interpreter).step(x, **values)
 
-        return trace(self.name, self.declared, step)
+        return trace(self.name, self.declarations, step)
 
     @cached_property
     def text(self) -> str:
@@ -263,11 +263,11 @@ class Cell:
         return to_text(self.graph)
 
     def __getstate__(self) -> dict[str, Any]:
-        derived = ("declared", "graph", "text", "_meaning")
+        derived = ("declarations", "graph", "text", "_interpreter")
         return {name: value for name, value in vars(self).items() if name not in derived}
 
 
-def _arguments(cell: Cell) -> list[str]:
+def _step_arguments(cell: Cell) -> list[str]:
     """The names of step's arguments after the input."""
     found = inspect.signature(cell.step).parameters.values()
     if not found or any(p.kind not in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY) for p in found):
@@ -280,11 +280,11 @@ def _arguments(cell: Cell) -> list[str]:
     return names
 
 
-def _state(name: str, state: State) -> specs.State:
-    return specs.State(name, state.width, float(state.initial))
+def _state_spec(name: str, state: State) -> specs.StateSpec:
+    return specs.StateSpec(name, state.width, float(state.initial))
 
 
-def _gate_stacks(cell: Cell, gates: dict[str, Gate]) -> tuple[specs.Stack, ...]:
+def _gate_stacks(cell: Cell, gates: dict[str, Gate]) -> tuple[specs.StackSpec, ...]:
     if not gates:
         return ()
     heads = {
@@ -297,13 +297,13 @@ def _gate_stacks(cell: Cell, gates: dict[str, Gate]) -> tuple[specs.Stack, ...]:
         )
     named, bias = tuple((name, gate.width) for name, gate in gates.items()), biases.pop()
     return (
-        specs.Stack("ih", named, specs.INPUT, 1, bias),
-        specs.Stack("hh", named, HIDDEN, heads.pop(), bias),
+        specs.StackSpec("ih", named, specs.INPUT, 1, bias),
+        specs.StackSpec("hh", named, HIDDEN, heads.pop(), bias),
     )
 
 
-def _map_stacks(maps: dict[str, Map]) -> tuple[specs.Stack, ...]:
+def _map_stacks(maps: dict[str, Map]) -> tuple[specs.StackSpec, ...]:
     return tuple(
-        specs.Stack(m.parameter or name, ((name, m.width),), HIDDEN, 1, m.bias)
+        specs.StackSpec(m.parameter or name, ((name, m.width),), HIDDEN, 1, m.bias)
         for name, m in maps.items()
     )

@@ -14,7 +14,7 @@ class GRU(Cell):
     """
 
     reset, update, candidate = Gate(), Gate(), Gate()
-    keeps = "update"
+    forget_gate_name = "update"
 
     def step(self, x: Any, h: Any) -> dict[str, Any]:
         r = sigmoid(self.reset(x, h))
@@ -29,7 +29,7 @@ class ResetBeforeGRU(Cell):
     """
 
     reset, update, candidate = Gate(), Gate(), Gate()
-    keeps = "update"
+    forget_gate_name = "update"
 
     def step(self, x: Any, h: Any) -> dict[str, Any]:
         r = sigmoid(self.reset(x, h))

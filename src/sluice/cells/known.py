@@ -6,7 +6,7 @@ from sluice import cells
 from sluice.cells.cell import Cell
 
 
-def known() -> dict[str, type[Cell]]:
+def list_cells() -> dict[str, type[Cell]]:
     """Every cell of `sluice.cells` by its class's name, in alphabetical order.
 
     >>> from sluice.cells.known import known
@@ -20,7 +20,7 @@ def known() -> dict[str, type[Cell]]:
     }
 
 
-def named(name: str) -> Cell:
+def get_cell(name: str) -> Cell:
     """The cell of `sluice.cells` called ``name``, in upper or lower case, dashes left out.
 
     Raises ValueError, with the names that there are, where there is none.
@@ -29,7 +29,7 @@ def named(name: str) -> Cell:
     >>> named("peephole-lstm").name
     'PeepholeLSTM'
     """
-    cells = {label.lower(): kind for label, kind in known().items()}
+    cells = {label.lower(): kind for label, kind in list_cells().items()}
     found = cells.get(name.lower().replace("-", "").replace("_", ""))
     if found is None:
         raise ValueError(

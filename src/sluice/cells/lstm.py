@@ -15,7 +15,7 @@ class LSTM(Cell):
     """
 
     input, forget, candidate, output = Gate(), Gate(), Gate(), Gate()
-    keeps, writes = "forget", "input"
+    forget_gate_name, input_gate_name = "forget", "input"
 
     def step(self, x: Any, h: Any, c: Any) -> dict[str, Any]:
         i = sigmoid(self.input(x, h))  # where to write
@@ -34,7 +34,7 @@ class ProjectedLSTM(Cell):
     h = State(width=PROJECTION)
     input, forget, candidate, output = Gate(), Gate(), Gate(), Gate()
     projection = Map(width=PROJECTION, bias=False, parameter="hr")
-    keeps, writes = "forget", "input"
+    forget_gate_name, input_gate_name = "forget", "input"
 
     def step(self, x: Any, h: Any, c: Any) -> dict[str, Any]:
         i = sigmoid(self.input(x, h))
@@ -55,7 +55,7 @@ class LSTM1997(Cell):
     """
 
     input, candidate, output = Gate(), Gate(), Gate()
-    writes = "input"
+    input_gate_name = "input"
 
     def step(self, x: Any, h: Any, c: Any) -> dict[str, Any]:
         past = detach(h)
@@ -73,7 +73,7 @@ class PeepholeLSTM(Cell):
 
     input, forget, candidate, output = Gate(), Gate(), Gate(), Gate()
     peep_input, peep_forget, peep_output = Vector(), Vector(), Vector()
-    keeps, writes = "forget", "input"
+    forget_gate_name, input_gate_name = "forget", "input"
 
     def step(self, x: Any, h: Any, c: Any) -> dict[str, Any]:
         i = sigmoid(self.input(x, h) + self.peep_input * c)
@@ -90,7 +90,7 @@ class CIFG(Cell):
     """
 
     forget, candidate, output = Gate(), Gate(), Gate()
-    keeps = "forget"
+    forget_gate_name = "forget"
 
     def step(self, x: Any, h: Any, c: Any) -> dict[str, Any]:
         f = sigmoid(self.forget(x, h))

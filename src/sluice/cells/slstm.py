@@ -17,7 +17,7 @@ class SLSTM(Cell):
     """
 
     input, forget, candidate, output = (Gate(heads="heads") for _ in range(4))
-    keeps, writes = "forget", "input"
+    forget_gate_name, input_gate_name = "forget", "input"
 
     def __init__(self, heads: int = 1, forget: str = "sigmoid") -> None:
         if forget not in ("sigmoid", "exponential"):

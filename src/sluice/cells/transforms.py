@@ -11,9 +11,9 @@ from typing import Any
 from sluice.cells.cell import Cell
 from sluice.equations.graph import Affine, Elementwise, Graph, Leaf, Node, RowNorm
 from sluice.equations.ops import Value, apply, detach, greater, where
-from sluice.equations.specs import Mask, NormSpec, VectorSpec
+from sluice.equations.specs import MaskSpec, NormSpec, VectorSpec
 from sluice.equations.symbol import EquationError
-from sluice.equations.trace import Declared, Meaning
+from sluice.equations.trace import Declarations, Interpreter
 
 
 class Transform(Cell):
@@ -21,7 +21,7 @@ class Transform(Cell):
 
     def __init__(self, inner: Cell | type[Cell]) -> None:
         self.inner = inner() if isinstance(inner, type) else inner
-        self.keeps, self.writes = self.inner.keeps, self.inner.writes
+        self.forget_gate_name, self.input_gate_name = self.inner.forget_gate_name, self.inner.input_gate_name
 
     @property
     def name(self) -> str:
@@ -29,7 +29,7 @@ class Transform(Cell):
         return f"{own}({self.inner.name})" if type(self).__module__ == __name__ else own
 
     def step(self, x: Any, **values: Any) -> dict[str, Any]:
-        return self.inner.bound(self.meaning).step(x, **values)
+        return self.inner.bind_interpreter(self.interpreter).step(x, **values)
 
 
 class LayerNormed(Transform):
@@ -50,19 +50,19 @@ class LayerNormed(Transform):
                 read.setdefault((node.stack, node.operand), []).append(node.gate)
         found: dict[tuple[str, str], tuple[str, ...]] = {}
         for (stack, _), used in read.items():
-            order = [gate for gate, _ in self.inner.graph.stack(stack).gates if gate in used]
+            order = [gate for gate, _ in self.inner.graph.get_stack(stack).gates if gate in used]
             for gate in order:
                 found[stack, gate] = tuple(order) if self.span == "all" else (gate,)
         return found
 
     def norm_name(self, stack: str, group: tuple[str, ...]) -> str:
         """The name of the norm over ``group``, as its parameters carry it."""
-        whole = len(group) == len(self.inner.graph.stack(stack).gates) > 1
+        whole = len(group) == len(self.inner.graph.get_stack(stack).gates) > 1
         return f"norm_{stack}" if whole else f"norm_{stack}_{'_'.join(group)}"
 
     @cached_property
-    def declared(self) -> Declared:
-        inner = self.inner.declared
+    def declarations(self) -> Declarations:
+        inner = self.inner.declarations
         paired = ("ih", "hh")
         names = {self.norm_name(stack, group) for (stack, _), group in self.groups.items()}
         norms = tuple(NormSpec(name, (), self.epsilon) for name in sorted(names))
@@ -70,28 +70,28 @@ class LayerNormed(Transform):
         return replace(inner, stacks=stacks, norms=inner.norms + norms)
 
     def step(self, x: Any, **values: Any) -> dict[str, Any]:
-        return self.inner.bound(_Normed(self.meaning, self)).step(x, **values)
+        return self.inner.bind_interpreter(_LayerNormInterpreter(self.interpreter, self)).step(x, **values)
 
 
 @dataclass
-class _Normed:
+class _LayerNormInterpreter:
     """A meaning whose gates' maps are normed."""
 
-    meaning: Meaning
+    interpreter: Interpreter
     cell: LayerNormed
 
     def affine(self, stack: str, gate: str, operand: Value) -> Value:
         if stack not in ("ih", "hh"):
-            return self.meaning.affine(stack, gate, operand)
+            return self.interpreter.affine(stack, gate, operand)
         group = self.cell.groups[stack, gate]
-        parts = tuple(self.meaning.affine(stack, other, operand) for other in group)
-        return self.meaning.norm(self.cell.norm_name(stack, group), parts)[group.index(gate)]
+        parts = tuple(self.interpreter.affine(stack, other, operand) for other in group)
+        return self.interpreter.norm(self.cell.norm_name(stack, group), parts)[group.index(gate)]
 
     def vector(self, name: str) -> Value:
-        return self.meaning.vector(name)
+        return self.interpreter.vector(name)
 
     def norm(self, name: str, group: tuple[Value, ...]) -> tuple[Value, ...]:
-        return self.meaning.norm(name, group)
+        return self.interpreter.norm(name, group)
 
 
 class Zoneout(Transform):
@@ -99,7 +99,7 @@ class Zoneout(Transform):
 
     def __init__(self, inner: Cell | type[Cell], rates: Mapping[str, float]) -> None:
         super().__init__(inner)
-        states = {state.name for state in self.inner.declared.states}
+        states = {state.name for state in self.inner.declarations.states}
         for state, rate in rates.items():
             if state not in states:
                 raise ValueError(f"{self.inner.name} has states {sorted(states)}, not '{state}'")
@@ -107,18 +107,18 @@ class Zoneout(Transform):
         self.rates = dict(rates)
 
     @cached_property
-    def declared(self) -> Declared:
-        inner = self.inner.declared
+    def declarations(self) -> Declarations:
+        inner = self.inner.declarations
         widths = {state.name: state.width for state in inner.states}
         masks = tuple(
-            Mask(f"zoneout_{state}", rate, 0.0, 1.0, rate, False, widths[state])
+            MaskSpec(f"zoneout_{state}", rate, 0.0, 1.0, rate, False, widths[state])
             for state, rate in self.rates.items()
         )
         return replace(inner, masks=inner.masks + masks)
 
     def step(self, x: Any, **values: Any) -> dict[str, Any]:
         masks = {state: values.pop(f"zoneout_{state}") for state in self.rates}
-        found = self.inner.bound(self.meaning).step(x, **values)
+        found = self.inner.bind_interpreter(self.interpreter).step(x, **values)
         for state, held in masks.items():
             found[state] = held * values[state] + (1.0 - held) * found[state]
         return found
@@ -133,69 +133,69 @@ class RecurrentDropout(Transform):
         self.rate = rate
 
     @cached_property
-    def declared(self) -> Declared:
-        inner = self.inner.declared
+    def declarations(self) -> Declarations:
+        inner = self.inner.declarations
         widths = [stack.operand for stack in self.inner.graph.stacks if stack.name == "hh"]
         if not widths:
             raise EquationError(f"{self.inner.name} has no recurrent map to drop inputs of")
-        mask = Mask("dropout", self.rate, 1.0 / (1.0 - self.rate), 0.0, 1.0, True, widths[0])
+        mask = MaskSpec("dropout", self.rate, 1.0 / (1.0 - self.rate), 0.0, 1.0, True, widths[0])
         return replace(inner, masks=(*inner.masks, mask))
 
     def step(self, x: Any, **values: Any) -> dict[str, Any]:
-        dropped = _Dropped(self.meaning, values.pop("dropout"))
-        return self.inner.bound(dropped).step(x, **values)
+        dropped = _DropoutInterpreter(self.interpreter, values.pop("dropout"))
+        return self.inner.bind_interpreter(dropped).step(x, **values)
 
 
 @dataclass
-class _Dropped:
+class _DropoutInterpreter:
     """A meaning whose recurrent maps read masked operands."""
 
-    meaning: Meaning
+    interpreter: Interpreter
     mask: Value
 
     def affine(self, stack: str, gate: str, operand: Value) -> Value:
-        return self.meaning.affine(stack, gate, operand * self.mask if stack == "hh" else operand)
+        return self.interpreter.affine(stack, gate, operand * self.mask if stack == "hh" else operand)
 
     def vector(self, name: str) -> Value:
-        return self.meaning.vector(name)
+        return self.interpreter.vector(name)
 
     def norm(self, name: str, group: tuple[Value, ...]) -> tuple[Value, ...]:
-        return self.meaning.norm(name, group)
+        return self.interpreter.norm(name, group)
 
 
-class Held(Transform):
+class ClampedGates(Transform):
     """What `hold` makes."""
 
     def __init__(self, inner: Cell | type[Cell], values: Mapping[str, float]) -> None:
         super().__init__(inner)
-        _check_named(self.inner, values)
+        _check_names(self.inner, values)
         for name, value in values.items():
             if not isfinite(value):
                 raise ValueError(f"'{name}' can be held at a finite number, not at {value}")
         self.values = {name: float(value) for name, value in values.items()}
 
     @cached_property
-    def declared(self) -> Declared:
-        return self.inner.declared
+    def declarations(self) -> Declarations:
+        return self.inner.declarations
 
     def step(self, x: Any, **given: Any) -> dict[str, Any]:
-        return _replaced(self.inner.graph, self.meaning, x, given, self._number)
+        return _evaluate_with_substitutes(self.inner.graph, self.interpreter, x, given, self._clamp_value)
 
-    def _number(self, name: str, value: Value) -> Value:
-        return _in_place_of(value, self.values[name]) if name in self.values else value
+    def _clamp_value(self, name: str, value: Value) -> Value:
+        return _substitute_constant(value, self.values[name]) if name in self.values else value
 
 
-class UnitsHeld(Transform):
+class ClampedUnits(Transform):
     """What `hold_units` makes."""
 
     def __init__(self, inner: Cell | type[Cell], names: tuple[str, ...]) -> None:
         super().__init__(inner)
-        _check_named(self.inner, names)
+        _check_names(self.inner, names)
         self.names = names
 
     @cached_property
-    def declared(self) -> Declared:
-        inner, named = self.inner.declared, self.inner.graph.named
+    def declarations(self) -> Declarations:
+        inner, named = self.inner.declarations, self.inner.graph.outputs_by_name
         vectors = [
             VectorSpec(f"{part}_{name}", named[name].width, 0.0)
             for name in self.names
@@ -204,57 +204,57 @@ class UnitsHeld(Transform):
         return replace(inner, vectors=(*inner.vectors, *vectors))
 
     def step(self, x: Any, **given: Any) -> dict[str, Any]:
-        return _replaced(self.inner.graph, self.meaning, x, given, self._by_unit)
+        return _evaluate_with_substitutes(self.inner.graph, self.interpreter, x, given, self._clamp_value)
 
-    def _by_unit(self, name: str, value: Value) -> Value:
+    def _clamp_value(self, name: str, value: Value) -> Value:
         if name not in self.names:
             return value
-        held, at = (self.meaning.vector(f"{part}_{name}") for part in ("held", "at"))
+        held, at = (self.interpreter.vector(f"{part}_{name}") for part in ("held", "at"))
         return where(greater(held, 0.5), at, value)
 
 
-def _check_named(cell: Cell, names: Iterable[str]) -> None:
+def _check_names(cell: Cell, names: Iterable[str]) -> None:
     for name in names:
-        if name not in cell.graph.named:
-            raise ValueError(f"{cell.name} names {', '.join(cell.graph.named)}, and no '{name}'")
+        if name not in cell.graph.outputs_by_name:
+            raise ValueError(f"{cell.name} names {', '.join(cell.graph.outputs_by_name)}, and no '{name}'")
 
 
-def _replaced(
+def _evaluate_with_substitutes(
     graph: Graph,
-    meaning: Meaning,
+    interpreter: Interpreter,
     x: Value,
-    given: dict[str, Value],
-    instead: Callable[[str, Value], Value],
+    leaves: dict[str, Value],
+    substitute: Callable[[str, Value], Value],
 ) -> dict[str, Value]:
     """A step of a graph in which all that reads a named value reads what is there instead."""
     values: dict[Node, Value] = {}
     for node in graph.nodes:
-        values[node] = meant(node, values, meaning, x, given)
+        values[node] = evaluate_node(node, values, interpreter, x, leaves)
         for name in (name for name, named in graph.outputs if named is node):
-            values[node] = instead(name, values[node])
+            values[node] = substitute(name, values[node])
     return {name: values[node] for name, node in graph.outputs}
 
 
-def meant(
-    node: Node, values: dict[Node, Value], meaning: Meaning, x: Value, given: dict[str, Value]
+def evaluate_node(
+    node: Node, values: dict[Node, Value], interpreter: Interpreter, x: Value, leaves: dict[str, Value]
 ) -> Value:
     """What a node of a graph is under ``meaning``, given what its operands are."""
     operands = tuple(values[operand] for operand in node.operands)
     if isinstance(node, Elementwise):
         return apply(node.op, *operands)
     if isinstance(node, Affine):
-        return meaning.affine(node.stack, node.gate, operands[0])
+        return interpreter.affine(node.stack, node.gate, operands[0])
     if isinstance(node, RowNorm):
-        return meaning.norm(node.norm, operands)[node.index]
+        return interpreter.norm(node.norm, operands)[node.index]
     assert isinstance(node, Leaf)
     if node.kind == "constant":
         return float(node.name)
     if node.kind == "vector":
-        return meaning.vector(node.name)
-    return x if node.kind == "input" else given[node.name]
+        return interpreter.vector(node.name)
+    return x if node.kind == "input" else leaves[node.name]
 
 
-def _in_place_of(value: Value, number: float) -> Value:
+def _substitute_constant(value: Value, number: float) -> Value:
     """The number, in a form that keeps the parameters of what it replaces: v > v never holds."""
     unread = detach(value)
     return where(greater(unread, unread), unread, number)
@@ -304,7 +304,7 @@ def recurrent_dropout(cell: Cell | type[Cell], rate: float) -> Cell:
     return RecurrentDropout(cell, rate)
 
 
-def hold(cell: Cell | type[Cell], **values: float) -> Cell:
+def clamp_gates(cell: Cell | type[Cell], **values: float) -> Cell:
     """``cell`` with named values held at a number: a gate open or shut, a state at rest.
 
     Everything in the step that reads the value reads the number; the parameters stay, so that a
@@ -321,10 +321,10 @@ def hold(cell: Cell | type[Cell], **values: float) -> Cell:
         >>> y.abs().max().item()
         0.0
     """
-    return Held(cell, values)
+    return ClampedGates(cell, values)
 
 
-def hold_units(cell: Cell | type[Cell], *names: str) -> Cell:
+def clamp_units(cell: Cell | type[Cell], *names: str) -> Cell:
     """``cell`` whose named values may be held unit by unit, each by two vectors of parameters.
 
     Where ``held_{name}`` is above 0.5, everything in the step that reads the value reads
@@ -338,7 +338,7 @@ def hold_units(cell: Cell | type[Cell], *names: str) -> Cell:
         >>> [vector.name for vector in hold_units(LSTM, "h", "c").declared.vectors]
         ['held_h', 'at_h', 'held_c', 'at_c']
     """
-    return UnitsHeld(cell, names)
+    return ClampedUnits(cell, names)
 
 
 def _check_rate(rate: float) -> None:

@@ -6,15 +6,15 @@ from functools import cached_property
 from typing import Any
 
 from sluice.cells.cell import Cell
-from sluice.cells.transforms import meant
+from sluice.cells.transforms import evaluate_node
 from sluice.equations.graph import Graph, Node
 from sluice.equations.ops import Value
 from sluice.equations.specs import NormSpec
 from sluice.equations.text import from_text
-from sluice.equations.trace import Declared
+from sluice.equations.trace import Declarations
 
 
-class Written(Cell):
+class TracedCell(Cell):
     """The cell whose canonical text (`Cell.text`) this is: the same equations and parameters.
 
     What the text does not hold, ``keeps`` and ``writes``, is None here: it says only how new
@@ -40,13 +40,13 @@ class Written(Cell):
         return self.graph.name
 
     @cached_property
-    def declared(self) -> Declared:
+    def declarations(self) -> Declarations:
         graph = self.graph
         norms = tuple(NormSpec(norm.name, (), norm.epsilon) for norm in graph.norms)
-        return Declared(graph.states, graph.stacks, graph.vectors, norms, graph.masks)
+        return Declarations(graph.states, graph.stacks, graph.vectors, norms, graph.masks)
 
     def step(self, x: Any, **given: Any) -> dict[str, Any]:
         values: dict[Node, Value] = {}
         for node in self.graph.nodes:
-            values[node] = meant(node, values, self.meaning, x, given)
+            values[node] = evaluate_node(node, values, self.interpreter, x, given)
         return {name: values[node] for name, node in self.graph.outputs}

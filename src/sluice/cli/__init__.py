@@ -41,8 +41,8 @@ def doctor() -> None:
 
     console = Console()
     for title, lines in (
-        ("This machine", examination.machine()),
-        ("Backends", examination.backends()),
+        ("This machine", examination.describe_machine()),
+        ("Backends", examination.list_backends()),
     ):
         table = Table(title=title, title_justify="left", show_header=False, box=None)
         table.add_column(no_wrap=True, style="bold")

@@ -12,11 +12,11 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
 from sluice.cli.show import ThemeName
-from sluice.cli.told import told_in_one_sentence
+from sluice.cli.told import report_errors
 
 if TYPE_CHECKING:
     from sluice.report.ablation import Effect
-    from sluice.report.held_out import Sequel
+    from sluice.report.held_out import Continuation
 
 
 def ablate(
@@ -32,45 +32,45 @@ def ablate(
     threads: Annotated[int, typer.Option(min=1, help="Of the kernels.")] = 1,
 ) -> None:
     """Hold each gate open, shut and at its mean, silence each unit: what does the loss do?"""
-    with told_in_one_sentence(ValueError, ImportError):
+    with report_errors(ValueError, ImportError):
         import torch
 
-        from sluice.files import require_writable, write_whole
-        from sluice.render.picture import save
+        from sluice.files import require_writable, write_atomically
+        from sluice.render.picture import save_figure
         from sluice.report import ablation, held_out
         from sluice.sequence import Checkpoint
 
         torch.set_num_threads(threads)
         require_writable(out)
         checkpoint = Checkpoint.load(model)
-        judged = held_out.held_out(checkpoint, data, tokens)
+        judged = held_out.load_held_out(checkpoint, data, tokens)
         console = Console()
-        with _Live(console) as live:
+        with _AblationDisplay(console) as live:
             found = ablation.ablate(
                 checkpoint.model,
                 lambda: judged.loss(checkpoint.model),
-                means_of=lambda: judged.run_longest(checkpoint.model),
+                run_for_means=lambda: judged.run_longest(checkpoint.model),
                 group=group,
                 on_progress=live.show,
             )
         shown = [*found.gates(), *found.units()[:units]]
-        drawn = held_out.sequels(checkpoint, [effect.cut for effect in shown], seed, length)
+        drawn = held_out.generate_continuations(checkpoint, [effect.intervention for effect in shown], seed, length)
         skipped = f", {judged.skipped} sequences skipped" if judged.skipped else ""
         console.print(
             f"{len(judged.sequences)} held-out sequences, {judged.tokens:,} tokens{skipped}. "
             f"The whole model: {found.loss:.3f} nats per token.",
             highlight=False,
         )
-        console.print(_table(shown, drawn))
+        console.print(_build_table(shown, drawn))
         report = found.as_json() | {"generated": [one._asdict() for one in drawn], "seed": seed}
         paths = [out / "ablation.json", out / "ablation.png", out / "ablation.svg"]
-        write_whole(paths[0], json.dumps(report, indent=1, ensure_ascii=False).encode())
+        write_atomically(paths[0], json.dumps(report, indent=1, ensure_ascii=False).encode())
         for path in paths[1:]:
-            save(found.figure(style.value, "increase of the loss (nats per token)"), path)
+            save_figure(found.figure(style.value, "increase of the loss (nats per token)"), path)
     typer.echo(f"Written: {', '.join(map(str, paths))}")
 
 
-def _table(shown: list[Effect], drawn: list[Sequel]) -> Table:
+def _build_table(shown: list[Effect], drawn: list[Continuation]) -> Table:
     """The loss with each cut, and what is generated from the same seed."""
     whole, *cut = drawn
     table = Table(box=None, pad_edge=False)
@@ -80,7 +80,7 @@ def _table(shown: list[Effect], drawn: list[Sequel]) -> Table:
     table.add_row("none", "", "", "", str(len(whole.tokens)), f"{whole.loss:.2f}")
     for effect, one in zip(shown, cut, strict=True):
         table.add_row(
-            str(effect.cut),
+            str(effect.intervention),
             f"{effect.loss:.3f}",
             f"{effect.increase:+.3f}",
             "never" if one.differs is None else str(one.differs),
@@ -95,7 +95,7 @@ def _table(shown: list[Effect], drawn: list[Sequel]) -> Table:
     return table
 
 
-class _Live(Progress):
+class _AblationDisplay(Progress):
     """A bar of the cuts made, and the most harmful so far."""
 
     def __init__(self, console: Console) -> None:
@@ -106,11 +106,11 @@ class _Live(Progress):
             transient=True,
             disable=not console.is_terminal,
         )
-        self.cut = self.add_task("", total=None)
+        self.task_id = self.add_task("", total=None)
         self.worst: Effect | None = None
 
     def show(self, done: int, whole: int, effect: Effect) -> None:
         if self.worst is None or not effect.increase <= self.worst.increase:
             self.worst = effect
-        worst = f"worst: {self.worst.cut} {self.worst.increase:+.3f}"
-        self.update(self.cut, completed=done, total=whole, description=worst)
+        worst = f"worst: {self.worst.intervention} {self.worst.increase:+.3f}"
+        self.update(self.task_id, completed=done, total=whole, description=worst)

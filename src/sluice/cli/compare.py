@@ -14,11 +14,11 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from sluice.cli.show import ThemeName, find
-from sluice.cli.told import refuse, told_in_one_sentence
+from sluice.cli.show import ThemeName, load_cell
+from sluice.cli.told import fail, report_errors
 
 if TYPE_CHECKING:
-    from sluice.report.compare import Comparison, Progress, Run
+    from sluice.report.compare import Comparison, ComparisonProgress, TrialResult
 
 Number = TypeVar("Number", int, float)
 
@@ -29,12 +29,12 @@ _LEAST_SHARE = 1e-20
 """Where the bars of a gradient end: that much of the last step's and less is the lowest."""
 
 
-class Match(StrEnum):
+class MatchBy(StrEnum):
     hidden = "hidden"
     parameters = "parameters"
 
 
-class Start(StrEnum):
+class GateInit(StrEnum):
     chrono = "chrono"
     forget = "forget"
     plain = "plain"
@@ -54,11 +54,11 @@ def compare(
     ] = None,
     hidden: Annotated[int, typer.Option(help="The width of the cells.")] = 32,
     match: Annotated[
-        Match, typer.Option(help="Equal widths, or as many parameters as the first cell has.")
-    ] = Match.hidden,
+        MatchBy, typer.Option(help="Equal widths, or as many parameters as the first cell has.")
+    ] = MatchBy.hidden,
     start: Annotated[
-        Start, typer.Option(help="How gates that keep a state begin: open for the lag, or ...")
-    ] = Start.chrono,
+        GateInit, typer.Option(help="How gates that keep a state begin: open for the lag, or ...")
+    ] = GateInit.chrono,
     steps: Annotated[int | None, typer.Option(help="Updates of each run.  [default: 1200]")] = None,
     minutes: Annotated[
         float | None, typer.Option(help="Stop after so long; the same command goes on.")
@@ -74,65 +74,65 @@ def compare(
 
     Ctrl-C stops early; the same command goes on where it stopped.
     """
-    named = [find(name) for name in _parts(cells)]
-    with told_in_one_sentence(ValueError, ImportError):
+    named = [load_cell(name) for name in _split_commas(cells)]
+    with report_errors(ValueError, ImportError):
         import torch
 
         from sluice.report import compare as comparing
 
         torch.set_num_threads(threads)
-        with _Live(Console()) as live:
+        with _ComparisonDisplay(Console()) as live:
             found = comparing.compare(
                 named,
                 task,
-                _numbers("--lags", lags or (_QUICK_LAGS if quick else _LAGS), int),
-                seeds=_given(seeds, 1 if quick else 3),
-                rates=_numbers(
+                _parse_numbers("--lags", lags or (_QUICK_LAGS if quick else _LAGS), int),
+                seeds=_value_or(seeds, 1 if quick else 3),
+                rates=_parse_numbers(
                     "--learning-rates", learning_rates or ("0.01" if quick else "0.003,0.01"), float
                 ),
                 hidden=hidden,
-                steps=_given(steps, 500 if quick else 1200),
+                steps=_value_or(steps, 500 if quick else 1200),
                 match=match.value,
                 start=start.value,
                 out=out,
                 seconds=None if minutes is None else 60 * minutes,
                 on_progress=live.show,
             )
-        _tell(found, out, style.value)
+        _print_results(found, out, style.value)
 
 
-def _tell(found: Comparison, out: Path, style: str) -> None:
+def _print_results(found: Comparison, out: Path, theme: str) -> None:
     console = Console()
-    if found.ended != "done":
-        whole = len(found.settings.jobs())
+    if found.stop_reason != "done":
+        whole = len(found.settings.list_trials())
         console.print(
-            f"Stopped ({found.ended}) with {len(found.runs)} of {whole} runs; "
+            f"Stopped ({found.stop_reason}) with {len(found.runs)} of {whole} runs; "
             f"the same command goes on where it stopped.",
             highlight=False,
         )
     if not found.runs:
         return
     console.print(f"{found.settings.task.name}: {found.settings.task.told}", highlight=False)
-    console.print(_table(found))
+    console.print(_build_table(found))
     for verdict in found.verdicts():
         console.print(f"{verdict}.", highlight=False, soft_wrap=True)
-    paths = found.save(out, style)
+    paths = found.save(out, theme)
     typer.echo(f"Written: {', '.join(map(str, [out / 'runs.jsonl', *paths]))}")
 
 
-def _table(found: Comparison) -> Table:
+def _build_table(found: Comparison) -> Table:
     """Cells and lags: the median score, its range, how many runs solved the task and how soon."""
     settings = found.settings
-    table = _grid(settings.lags)
+    table = _create_table(settings.lags)
     for cell in settings.cells:
-        row = [_summary(found.of(cell, lag)) for lag in settings.lags]
-        runs = [run for lag in settings.lags for run in found.of(cell, lag)]
+        row = [_summarise_runs(found.select_runs(cell, lag)) for lag in settings.lags]
+        runs = [run for lag in settings.lags for run in found.select_runs(cell, lag)]
         size = f"{runs[0].hidden} units\n{runs[0].parameters:,} weights" if runs else ""
         table.add_row(f"{cell}\n[dim]{size}[/dim]", *row)
     return table
 
 
-def _grid(lags: Sequence[int]) -> Table:
+def _create_table(lags: Sequence[int]) -> Table:
     table = Table()
     table.add_column("cell", no_wrap=True)
     for lag in lags:
@@ -140,7 +140,7 @@ def _grid(lags: Sequence[int]) -> Table:
     return table
 
 
-def _summary(runs: Sequence[Run]) -> str:
+def _summarise_runs(runs: Sequence[TrialResult]) -> str:
     """What came of some runs of one cell at one lag."""
     if not runs:
         return "·"
@@ -154,7 +154,7 @@ def _summary(runs: Sequence[Run]) -> str:
     return f"{spread}\n[{colour}]{len(solved)}/{len(runs)} solved[/{colour}]{when}"
 
 
-class _Live:
+class _ComparisonDisplay:
     """A comparison as it goes: a table, and under it the run that goes on."""
 
     def __init__(self, console: Console) -> None:
@@ -169,10 +169,10 @@ class _Live:
     def __exit__(self, *error: object) -> None:
         self.live.stop()
 
-    def show(self, progress: Progress) -> None:
+    def show(self, progress: ComparisonProgress) -> None:
         if self.console.is_terminal:
-            self.live.update(_picture(progress), refresh=True)
-        elif progress.training is None and progress.runs:
+            self.live.update(_render_progress(progress), refresh=True)
+        elif progress.trial is None and progress.runs:
             run = list(progress.runs.values())[-1]
             how = f"solved after {run.solved} updates" if run.solved else "not solved"
             self.console.print(
@@ -182,10 +182,10 @@ class _Live:
             )
 
 
-def _picture(progress: Progress) -> Group:
+def _render_progress(progress: ComparisonProgress) -> Group:
     """Every run so far by cell and lag, and the one that goes on."""
-    settings, training = progress.settings, progress.training
-    table = _grid(settings.lags)
+    settings, training = progress.settings, progress.trial
+    table = _create_table(settings.lags)
     for cell in settings.cells:
         row = []
         for lag in settings.lags:
@@ -193,71 +193,71 @@ def _picture(progress: Progress) -> Group:
             for job, run in progress.runs.items():
                 if (job.cell, job.lag) == (cell, lag):
                     score = run.scores[-1] or 0.0
-                    marks.append(_bar(score), style="green" if run.solved else "red")
-            if training is not None and (training.job.cell, training.job.lag) == (cell, lag):
+                    marks.append(_draw_bar(score), style="green" if run.solved else "red")
+            if training is not None and (training.spec.cell, training.spec.lag) == (cell, lag):
                 marks.append(f" {training.scores[-1]:.2f}", style="bold")
             row.append(marks)
         table.add_row(cell, *row)
     asked = Text(f"{settings.task.name}: {settings.task.told}")
     told = Text("A bar a run: how high its score, green where it solves the task.")
-    return Group(asked, table, told, *([] if training is None else _going(progress)))
+    return Group(asked, table, told, *([] if training is None else _render_current_trial(progress)))
 
 
-def _going(progress: Progress) -> list[Text]:
-    training = progress.training
+def _render_current_trial(progress: ComparisonProgress) -> list[Text]:
+    training = progress.trial
     assert training is not None
-    job, task = training.job, progress.settings.task
+    job, task = training.spec, progress.settings.task
     chance = task.chance_loss
     losses = [loss / chance for loss in training.losses]
-    flow = training.flow
+    flow = training.gradient_norms
     shares = [share / flow[-1] if flow[-1] > 0 else 0.0 for share in flow]
-    left = progress.seconds * (1 - progress.part) / max(progress.part, 1e-6)
+    left = progress.seconds * (1 - progress.fraction) / max(progress.fraction, 1e-6)
     minutes, seconds = divmod(round(min(left, 359_999)), 60)
     return [
         Text(
             f"{job.cell}, lag {job.lag}, seed {job.seed}, rate {job.rate:g}, "
             f"update {training.updates[-1]}"
         ),
-        Text(f"loss      {_curve(losses)} {training.losses[-1]:.3f} (chance {chance:.3f})"),
-        Text(f"gradient  {_curve(_thinned([_height(s) for s in shares]))} at each step, log scale"),
+        Text(f"loss      {_draw_sparkline(losses)} {training.losses[-1]:.3f} (chance {chance:.3f})"),
+        Text(f"gradient  {_draw_sparkline(_thin([_log_height(s) for s in shares]))} at each step, log scale"),
         Text(f"          {shares[0]:.0e} of the last step's arrives at the first"),
-        Text(f"{progress.part:.0%} done, at most about {minutes}:{seconds:02} left"),
+        Text(f"{progress.fraction:.0%} done, at most about {minutes}:{seconds:02} left"),
     ]
 
 
-def _height(share: float) -> float:
+def _log_height(share: float) -> float:
     """A share as a height from 0 to 1 on a logarithmic scale."""
     if not share > _LEAST_SHARE:
         return 0.0
     return 1 - log10(min(share, 1.0)) / log10(_LEAST_SHARE)
 
 
-def _thinned(values: Sequence[float], most: int = 48) -> list[float]:
+def _thin(values: Sequence[float], most: int = 48) -> list[float]:
     """At most so many of the values, evenly, the first and the last among them."""
     count = min(most, len(values))
     return [values[round(k * (len(values) - 1) / max(1, count - 1))] for k in range(count)]
 
 
-def _curve(heights: Sequence[float]) -> str:
-    return "".join(map(_bar, heights))
+def _draw_sparkline(heights: Sequence[float]) -> str:
+    return "".join(map(_draw_bar, heights))
 
 
-def _bar(height: float) -> str:
+def _draw_bar(height: float) -> str:
     if not isfinite(height):
         return "?"
     return _BARS[max(0, min(len(_BARS) - 1, int(height * len(_BARS))))]
 
 
-def _parts(text: str) -> list[str]:
+def _split_commas(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
-def _numbers(option: str, text: str, kind: Callable[[str], Number]) -> list[Number]:
+def _parse_numbers(option: str, text: str, kind: Callable[[str], Number]) -> list[Number]:
     try:
-        return [kind(part) for part in _parts(text)]
+        return [kind(part) for part in _split_commas(text)]
     except ValueError:
-        refuse(f"{option} are numbers with commas between, as in 5,10, but {text!r} came")
+        fail(f"{option} are numbers with commas between, as in 5,10, but {text!r} came")
 
 
-def _given(value: int | None, default: int) -> int:
+def _value_or(value: int | None, default: int) -> int:
     return default if value is None else value

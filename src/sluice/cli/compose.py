@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from sluice.cli.told import refuse
-from sluice.cli.train import FOLDER, one_sentence
+from sluice.cli.told import fail
+from sluice.cli.train import FOLDER, report_known_errors
 
 if TYPE_CHECKING:
     from sluice.tunes.composer import Composer
     from sluice.tunes.tokens import Tune
 
 
-class _Precision(StrEnum):
+class _InferencePrecision(StrEnum):
     float32 = "float32"
     bfloat16 = "bfloat16"
     int8 = "int8"
@@ -73,24 +73,24 @@ def compose_tunes(
         typer.Option(help="What `sluice train tunes` wrote; else the model that comes along."),
     ] = None,
     precision: Annotated[
-        _Precision, typer.Option(help="What the kernels multiply in.")
-    ] = _Precision.float32,
+        _InferencePrecision, typer.Option(help="What the kernels multiply in.")
+    ] = _InferencePrecision.float32,
 ) -> None:
     """Compose tunes: ABC on the terminal, and files of ABC, MIDI, the score and the sound.
 
     With --continue, --fill or --vary a tune of yours is worked on, in its own key.
     """
-    with one_sentence():
+    with report_known_errors():
         from sluice.files import require_writable
         from sluice.tunes import measures, output
         from sluice.tunes.composer import Composer
 
-        wanted, left_out = output.usual_formats()
+        wanted, left_out = output.list_default_formats()
         if formats is not None:
             wanted, left_out = [name.strip() for name in formats.lower().split(",")], []
-            output.require_formats(wanted)
+            output.check_formats(wanted)
         wishes = {"dance": dance, "key": key, "meter": meter, "mode": mode, "start": start}
-        work = _on_a_given_tune({"continue": resume, "fill": fill, "vary": vary}, wishes, strength)
+        work = _build_edit({"continue": resume, "fill": fill, "vary": vary}, wishes, strength)
         # Where nothing can be composed, no empty folder is left behind.
         require_writable(next(place for place in (out, *out.parents) if place.exists()))
         chosen = secrets.randbelow(1_000_000) if seed is None else seed
@@ -108,35 +108,35 @@ def compose_tunes(
             )
         else:
             given = [work(composer, temperature, chosen + number) for number in range(count)]
-            tunes = [tune.with_looks(title, tempo, chords) for tune in given]
-        files = output.write(tunes, out, wanted)
+            tunes = [tune.with_presentation(title, tempo, chords) for tune in given]
+        files = output.write_tunes(tunes, out, wanted)
         typer.echo("\n".join(tune.abc(number) for number, tune in enumerate(tunes, 1)))
-        Console().print(measures.table(tunes, composer))
+        Console().print(measures.build_table(tunes, composer))
         again = "" if seed is not None else f"The same again: --seed {chosen}. "
         typer.echo(f"{again}Written: {', '.join(map(str, files))}")
         for reason in left_out:
             typer.echo(f"Left out: {reason}")
 
 
-def _on_a_given_tune(
-    sources: dict[str, Path | None], wishes: dict[str, str | None], strength: float
+def _build_edit(
+    sources: dict[str, Path | None], constraints: dict[str, str | None], strength: float
 ) -> Callable[[Composer, float, int], Tune] | None:
     """What to do with a tune of the user's, which is read; nothing if there is none."""
-    from sluice.tunes.given import given
+    from sluice.tunes.given import read_tune
 
     named = {name: path for name, path in sources.items() if path is not None}
     if not named:
         return None
     name, path = next(iter(named.items()))
     if len(named) > 1:
-        refuse(f"--{' and --'.join(named)} are different works; name one of them")
-    unfit = [wish for wish, value in wishes.items() if value is not None]
+        fail(f"--{' and --'.join(named)} are different works; name one of them")
+    unfit = [wish for wish, value in constraints.items() if value is not None]
     if unfit:
         option = {"dance": "type"}.get(unfit[0], unfit[0])
-        refuse(f"--{option} is for new tunes; leave it out with --{name}")
-    tune = given(path, gaps=name == "fill", whole=name != "continue")
+        fail(f"--{option} is for new tunes; leave it out with --{name}")
+    tune = read_tune(path, gaps=name == "fill", complete=name != "continue")
     if name == "continue":
-        return lambda composer, heat, seed: composer.resume(tune, heat, seed)
+        return lambda composer, heat, seed: composer.extend(tune, heat, seed)
     if name == "fill":
         return lambda composer, heat, seed: composer.fill(tune, heat, seed)
     return lambda composer, heat, seed: composer.vary(tune, strength, heat, seed)

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from rich.console import Console
 
-from sluice.cli.told import refuse
+from sluice.cli.told import fail
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from sluice.sequence import Outcome, Plan, Progress
+    from sluice.sequence import TrainingResult, TrainingConfig, Progress
 
 
 @dataclass(frozen=True)
@@ -48,12 +48,12 @@ class Options:
     threads: int | None = None
     seed: int | None = None
 
-    def or_else(self, others: Options) -> Options:
+    def with_defaults(self, defaults: Options) -> Options:
         """These options, and where they leave something open, the others."""
         given = {k: v for k, v in asdict(self).items() if v is not None}
         if given.keys() & {"minutes", "epochs", "steps"}:  # one budget takes the place of another
-            others = replace(others, minutes=None, epochs=None, steps=None)
-        return replace(others, **given)
+            defaults = replace(defaults, minutes=None, epochs=None, steps=None)
+        return replace(defaults, **given)
 
     def to_json(self) -> dict[str, Any]:
         return {k: v for k, v in asdict(self).items() if v is not None}
@@ -68,26 +68,26 @@ class Options:
         """The plan's budget: two minutes where none was asked for."""
         asked = (self.minutes, self.epochs, self.steps)
         if sum(one is not None for one in asked) > 1:
-            refuse("give --minutes or --epochs or --steps, one of the three")
+            fail("give --minutes or --epochs or --steps, one of the three")
         if self.epochs is not None or self.steps is not None:
             return {"epochs": self.epochs, "steps": self.steps}
         return {"seconds": 60 * (2.0 if self.minutes is None else self.minutes)}
 
-    def plan(self, **usual: Any) -> Plan:
+    def build_config(self, **defaults: Any) -> TrainingConfig:
         """The plan for these options, with a task's usual values where they are open."""
-        from sluice.sequence import Plan
+        from sluice.sequence import TrainingConfig
 
         asked = {
             "learning_rate": self.learning_rate,
             "precision": self.precision,
             "seed": self.seed,
-            "bptt": _bptt(self.bptt),
+            "bptt": _parse_bptt(self.bptt),
         }
         given = {name: value for name, value in asked.items() if value is not None}
-        return Plan(**{**usual, **given, **self.budget()})
+        return TrainingConfig(**{**defaults, **given, **self.budget()})
 
 
-class Training(Protocol):
+class TrainFunction(Protocol):
     """`sluice.sequence.train` with everything but its surroundings decided."""
 
     def __call__(
@@ -97,11 +97,11 @@ class Training(Protocol):
         resume: bool,
         tensorboard: bool,
         on_progress: Callable[[Progress], None],
-    ) -> Outcome: ...
+    ) -> TrainingResult: ...
 
 
 @dataclass(frozen=True)
-class Job:
+class TrainingJob:
     """Data read and a model made: what is left is to train.
 
     Attributes:
@@ -114,46 +114,46 @@ class Job:
     """
 
     report: str
-    plan: Plan
-    unit: str
-    train: Training
+    config: TrainingConfig
+    loss_unit: str
+    train: TrainFunction
     sample: Callable[[], str] | None = None
     figures: Callable[[], Table] | None = None
 
 
-def tunes(options: Options, weights: Path) -> Job:
+def build_tunes_job(options: Options, checkpoint: Path) -> TrainingJob:
     """Folk tunes: the package's collections, or files of ABC."""
     from sluice.tunes import learn
 
     if options.cell not in (None, "lstm"):
-        refuse("tunes are learnt by an lstm; leave out --cell")
+        fail("tunes are learnt by an lstm; leave out --cell")
     paths = [Path(path) for path in options.abc] if options.abc else None
-    prepared = learn.prepare(paths)
+    prepared = learn.prepare_dataset(paths)
     asked: dict[str, Any] = {
         "hidden_size": options.hidden,
         "num_layers": options.layers,
         "dropout": options.dropout,
         "batch_size": options.batch,
     }
-    shape = replace(learn.QUICK, **{k: v for k, v in asked.items() if v is not None})
-    usual = learn.plan(seconds=1.0)
-    plan = options.plan(learning_rate=usual.learning_rate, validations=usual.validations)
+    shape = replace(learn.QUICK_CONFIG, **{k: v for k, v in asked.items() if v is not None})
+    usual = learn.make_training_config(seconds=1.0)
+    plan = options.build_config(learning_rate=usual.learning_rate, validations=usual.validations)
 
-    def train(**around: Any) -> Outcome:
+    def train(**around: Any) -> TrainingResult:
         precision = options.precision or "float32"
-        return learn.train(prepared, weights, plan, shape=shape, precision=precision, **around)
+        return learn.train(prepared, checkpoint, plan, model_config=shape, precision=precision, **around)
 
-    return Job(prepared.report(), plan, "nats per token", train, lambda: _written(weights))
+    return TrainingJob(prepared.report(), plan, "nats per token", train, lambda: _sample_text(checkpoint))
 
 
-def general(options: Options, weights: Path) -> Job:
+def build_data_job(options: Options, checkpoint: Path) -> TrainingJob:
     """Whatever `sluice.sequence.load` reads: text, ABC, MIDI, piano rolls, tables."""
     from sluice import sequence
-    from sluice.sequence.training.processes import Group
+    from sluice.sequence.training.processes import ProcessGroup
 
-    plan = options.plan()
-    with sequence.reading_bar(Console(quiet=Group().rank > 0)) as show:
-        data = sequence.load(options.data, **_reading(options, show))
+    plan = options.build_config()
+    with sequence.load_progress_bar(Console(quiet=ProcessGroup().rank > 0)) as show:
+        data = sequence.load_data(options.data, **_load_options(options, show))
     asked: dict[str, Any] = {
         "cell": options.cell,
         "hidden_size": options.hidden,
@@ -165,28 +165,28 @@ def general(options: Options, weights: Path) -> Job:
         "period": options.period,
     }
     given = {name: value for name, value in asked.items() if value is not None}
-    made = sequence.lesson(data, seed=plan.seed, **given)
+    made = sequence.make_task(data, seed=plan.seed, **given)
 
-    def keep(loss: float) -> None:
-        replace(made.checkpoint, figures={"validation": loss}).save(weights)
+    def save_best(loss: float) -> None:
+        replace(made.checkpoint, figures={"validation": loss}).save(checkpoint)
 
-    def train(**around: Any) -> Outcome:
+    def train(**around: Any) -> TrainingResult:
         return sequence.train(
-            made.model, made.training, made.validation, plan, on_best=keep, **around
+            made.model, made.training, made.validation, plan, on_best=save_best, **around
         )
 
     writes = isinstance(made.model, sequence.LanguageModel)
-    sample = (lambda: _written(weights)) if writes else None
+    sample = (lambda: _sample_text(checkpoint)) if writes else None
     report = f"{data.report()}\n{made.report}"
-    return Job(report, plan, made.unit, train, sample, lambda: made.figures().table())
+    return TrainingJob(report, plan, made.loss_unit, train, sample, lambda: made.compute_metrics().to_table())
 
 
-def job_of(options: Options, weights: Path) -> Job:
+def build_job(options: Options, checkpoint: Path) -> TrainingJob:
     """What the data asks for."""
-    return tunes(options, weights) if options.data == "tunes" else general(options, weights)
+    return build_tunes_job(options, checkpoint) if options.data == "tunes" else build_data_job(options, checkpoint)
 
 
-def _reading(options: Options, show: Callable[..., None]) -> dict[str, Any]:
+def _load_options(options: Options, show: Callable[..., None]) -> dict[str, Any]:
     """The options of reading that were given, under `load`'s names."""
     asked = {
         "kind": options.kind,
@@ -208,10 +208,10 @@ def read_options(path: Path) -> Options | None:
     try:
         return Options.from_json(json.loads(path.read_text())["options"])
     except (ValueError, KeyError, TypeError) as error:
-        refuse(f"{path} is no record of a training ({error}); remove it, or choose another --out")
+        fail(f"{path} is no record of a training ({error}); remove it, or choose another --out")
 
 
-def _bptt(text: str | None) -> int | tuple[int, int] | None:
+def _parse_bptt(text: str | None) -> int | tuple[int, int] | None:
     if text is None:
         return None
     try:
@@ -219,14 +219,14 @@ def _bptt(text: str | None) -> int | tuple[int, int] | None:
     except ValueError:
         steps = []
     if len(steps) not in (1, 2):
-        refuse(f"--bptt is a number of steps, or two as in 20,60, but {text!r} came")
+        fail(f"--bptt is a number of steps, or two as in 20,60, but {text!r} came")
     return steps[0] if len(steps) == 1 else (steps[0], steps[1])
 
 
-def _written(weights: Path) -> str:
+def _sample_text(checkpoint: Path) -> str:
     """What the weights in a file write first."""
     from sluice.sequence import Checkpoint, Sampling, generate
 
-    best = Checkpoint.load(weights)
+    best = Checkpoint.load(checkpoint)
     (ids,) = generate(best.model, seeds=[0], sampling=Sampling(max_length=80))
-    return best.vocabulary.to_text(ids)
+    return best.vocabulary.decode_text(ids)

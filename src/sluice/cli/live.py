@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from sluice import sequence
 
 
-class Live:
+class TrainingDisplay:
     """A line that moves, and after each validation what the best weights so far write.
 
     `unit` is what the losses are in; `sample` writes something with the best weights.
     """
 
-    def __init__(self, console: Console, unit: str, sample: Callable[[], str] | None) -> None:
-        self.console, self.unit, self.sample = console, unit, sample
+    def __init__(self, console: Console, loss_unit: str, sample: Callable[[], str] | None) -> None:
+        self.console, self.loss_unit, self.sample = console, loss_unit, sample
         self.bar = Progress(
             BarColumn(bar_width=24), TextColumn("{task.description}"), console=console
         )
@@ -37,20 +37,20 @@ class Live:
         left = "?"
         if math.isfinite(progress.seconds_left):
             left = "{}:{:02}".format(*divmod(round(progress.seconds_left), 60))
-        validation = "" if progress.best is None else f" | validation {progress.best:.3f}"
+        validation = "" if progress.best_loss is None else f" | validation {progress.best_loss:.3f}"
         self.bar.update(
             self.task,
-            completed=progress.part,
-            description=f"loss {progress.loss:.3f} {self.unit}{validation} | "
+            completed=progress.fraction,
+            description=f"loss {progress.loss:.3f} {self.loss_unit}{validation} | "
             f"{progress.tokens_per_second:,.0f} tokens/s | {left} left",
         )
-        if progress.validated:
-            self._tell(progress)
+        if progress.has_new_validation:
+            self._print_validation(progress)
 
-    def _tell(self, progress: sequence.Progress) -> None:
+    def _print_validation(self, progress: sequence.Progress) -> None:
         written = "" if self.sample is None else " ".join(self.sample().split())
         self.console.print(
-            f"{progress.seconds:4.0f} s  {progress.validation:.3f}  {written}",
+            f"{progress.seconds:4.0f} s  {progress.validation_loss:.3f}  {written}",
             markup=False,
             highlight=False,
             overflow="ellipsis",

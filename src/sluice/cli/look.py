@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-from sluice.cli.told import refuse, told_in_one_sentence
+from sluice.cli.told import fail, report_errors
 
 _DATA = "A file of text or ABC, a folder of ABC, or 'tunes'; or --text."
 
@@ -27,14 +27,14 @@ def look(
     ] = "64",
 ) -> None:
     """Write one page on what a model does inside while it reads: gates, gradients, memory."""
-    kept = _units(units)
-    from sluice.report.look import LookError, made
-    from sluice.report.look.files import given
+    kept = _parse_units(units)
+    from sluice.report.look import ReportError, build_report
+    from sluice.report.look.files import load_inputs
     from sluice.sequence import SequenceError
     from sluice.tunes.errors import TuneError
 
     console = Console()
-    with told_in_one_sentence(LookError, SequenceError, TuneError):
+    with report_errors(ReportError, SequenceError, TuneError):
         with Progress(
             BarColumn(bar_width=24),
             TextColumn("{task.description}"),
@@ -42,8 +42,8 @@ def look(
             transient=True,
         ) as bar:
             task = bar.add_task("reading files", total=1.0)
-            chosen = given(model, data, text=text, sequence=sequence, stop=start + steps)
-            report = made(
+            chosen = load_inputs(model, data, text=text, sequence=sequence, stop=start + steps)
+            report = build_report(
                 chosen,
                 start=start,
                 steps=steps,
@@ -55,9 +55,9 @@ def look(
     typer.echo(f"Written: {out} ({size:.1f} MiB); open it in a browser.")
 
 
-def _units(asked: str) -> int | None:
+def _parse_units(asked: str) -> int | None:
     if asked == "all":
         return None
     if not asked.isdecimal() or int(asked) < 1:
-        refuse(f"--units is a number of at least 1, or 'all', not {asked!r}")
+        fail(f"--units is a number of at least 1, or 'all', not {asked!r}")
     return int(asked)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sluice.cli.told import refuse, told_in_one_sentence
+from sluice.cli.told import fail, report_errors
 
 if TYPE_CHECKING:
     from sluice.cells import Cell
@@ -43,34 +43,34 @@ def show(
     double: Annotated[bool, typer.Option("--double", help="Of llvm: in float64.")] = False,
 ) -> None:
     """Show a cell's update equations: as text, LaTeX, their graph, or what the kernels get."""
-    found = find(cell)
+    found = load_cell(cell)
     if out is not None:
         if form is not Form.equations:
-            refuse(f"--out typesets the equations; leave out --as {form}")
-        _typeset(found, out, theme)
+            fail(f"--out typesets the equations; leave out --as {form}")
+        _save_equations(found, out, theme)
     elif form is Form.llvm:
         _show_llvm(cell, found, part, double)
     else:
-        typer.echo(_text(found, form))
+        typer.echo(_format_cell(found, form))
 
 
-def _text(found: Cell, form: Form) -> str:
-    from sluice.render.latex import equations
+def _format_cell(found: Cell, form: Form) -> str:
+    from sluice.render.latex import format_equations
 
     if form is Form.graph:
         return found.text.removesuffix("\n")
-    lines = equations(found.graph)
+    lines = format_equations(found.graph)
     return lines.latex() if form is Form.latex else lines.plain()
 
 
-def _typeset(found: Cell, out: Path, theme: str) -> None:
-    from sluice.extras import MissingExtra
-    from sluice.render.picture import PictureError, format_of, save
-    from sluice.render.typeset import typeset
+def _save_equations(found: Cell, out: Path, theme: str) -> None:
+    from sluice.extras import MissingExtraError
+    from sluice.render.picture import PictureError, parse_format, save_figure
+    from sluice.render.typeset import typeset_equations
 
-    with told_in_one_sentence(PictureError, MissingExtra):
-        format_of(out)
-        save(typeset(found.graph, theme), out)
+    with report_errors(PictureError, MissingExtraError):
+        parse_format(out)
+        save_figure(typeset_equations(found.graph, theme), out)
 
 
 def sketch(
@@ -99,90 +99,90 @@ def sketch(
     ] = None,
 ) -> None:
     """Draw a cell's unit from its equations: whole, step by step, or with recorded values."""
-    from sluice.extras import MissingExtra
-    from sluice.files import write_whole
+    from sluice.extras import MissingExtraError
+    from sluice.files import write_atomically
     from sluice.render import picture
 
     if sum((steps, animate, recording is not None)) > 1:
-        refuse("--steps, --animate and --recording exclude each other; choose one")
-    found = find(cell)
+        fail("--steps, --animate and --recording exclude each other; choose one")
+    found = load_cell(cell)
     path = out or Path(f"{found.graph.name}.svg")
-    with told_in_one_sentence(picture.PictureError, MissingExtra, ValueError, IndexError):
-        ending = picture.format_of(path)
+    with report_errors(picture.PictureError, MissingExtraError, ValueError, IndexError):
+        ending = picture.parse_format(path)
         if animate and ending != "svg":
-            refuse(f"only an .svg moves, not {path.name!r}")
+            fail(f"only an .svg moves, not {path.name!r}")
         if recording is not None:
             at = {"step": step, "sequence": sequence, "unit": unit}
-            whole = [_coloured(found, recording, layer, ending, theme, **at)]
+            whole = [_draw_recorded(found, recording, layer, ending, theme, **at)]
         else:
-            whole = _sketched(found, ending, theme, steps, animate)
+            whole = _draw_sketches(found, ending, theme, steps, animate)
         for number, content in enumerate(whole, 1):
             place = path.with_stem(f"{path.stem}-{number}") if steps else path
-            write_whole(place, content)
+            write_atomically(place, content)
             typer.echo(place)
 
 
-def _sketched(found: Cell, ending: str, theme: str, steps: bool, animate: bool) -> list[bytes]:
+def _draw_sketches(found: Cell, ending: str, theme: str, series: bool, animate: bool) -> list[bytes]:
     from sluice.render import sketch as sketches
-    from sluice.render.picture import encoded
+    from sluice.render.picture import encode_figure
 
     if animate:
-        return [sketches.animated(found.graph, theme)]
-    if steps:
-        return [encoded(one, ending) for one in sketches.series(found.graph, theme)]
-    return [encoded(sketches.sketch(found.graph, theme), ending)]
+        return [sketches.animate_sketch(found.graph, theme)]
+    if series:
+        return [encode_figure(one, ending) for one in sketches.draw_series(found.graph, theme)]
+    return [encode_figure(sketches.draw_sketch(found.graph, theme), ending)]
 
 
-def _coloured(
+def _draw_recorded(
     found: Cell, recording: Path, layer: str | None, ending: str, theme: str, **at: Any
 ) -> bytes:
-    from sluice.insight import sketch_saved
-    from sluice.render.picture import encoded
+    from sluice.insight import sketch_saved_recording
+    from sluice.render.picture import encode_figure
 
-    return encoded(sketch_saved(found.graph, recording, layer, theme=theme, **at), ending)
+    return encode_figure(sketch_saved_recording(found.graph, recording, layer, theme=theme, **at), ending)
 
 
 def _show_llvm(cell: str, found: Cell, part: str, double: bool) -> None:
     from sluice.render import llvm, lower, program
 
-    bodies = program.bodies(lower.lower(found.graph, True))
+    bodies = program.collect_bodies(lower.lower_graph(found.graph, True))
     chosen = {name: body for name, body in bodies.items() if name.startswith(f"{part}_")}
     if not chosen:
         parts = ", ".join(sorted({name.rpartition("_")[0] for name in bodies}))
-        refuse(f"{cell} has no body {part!r}; it has {parts}")
+        fail(f"{cell} has no body {part!r}; it has {parts}")
     for name, body in chosen.items():
-        typer.echo(llvm.function(name, body, 64 if double else 32))
+        typer.echo(llvm.emit_function(name, body, 64 if double else 32))
 
 
-def find(name: str) -> Cell:
+def load_cell(name: str) -> Cell:
     """The cell that a command's argument names, its equations traced; else refuse."""
-    from sluice.cells.known import named
+    from sluice.cells.known import get_cell
 
     path, colon, kind = name.rpartition(":")
-    with told_in_one_sentence(ValueError):
-        made = _own(Path(path), kind) if colon else named(name)
+    with report_errors(ValueError):
+        made = _load_user_cell(Path(path), kind) if colon else get_cell(name)
         _ = made.graph
     return made
 
 
-def _own(path: Path, kind: str) -> Cell:
+def _load_user_cell(path: Path, kind: str) -> Cell:
     """A user's own cell: the class ``kind`` (or a cell made there) of a Python file."""
     from sluice.cells import Cell
 
     if not path.is_file():
-        refuse(f"there is no file {str(path)!r}; write path/to/file.py:ClassName")
+        fail(f"there is no file {str(path)!r}; write path/to/file.py:ClassName")
     spec = importlib.util.spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None:
-        refuse(f"{str(path)!r} is no Python file; write path/to/file.py:ClassName")
+        fail(f"{str(path)!r} is no Python file; write path/to/file.py:ClassName")
     module = importlib.util.module_from_spec(spec)
-    with told_in_one_sentence(Exception):
+    with report_errors(Exception):
         spec.loader.exec_module(module)
         found = getattr(module, kind, None)
         if isinstance(found, type) and issubclass(found, Cell):
             found = found()
     if not isinstance(found, Cell):
         cells = [n for n, v in vars(module).items() if _is_cell(v, module.__name__)]
-        refuse(f"{path} has no cell {kind!r}; its cells are {', '.join(cells) or 'none'}")
+        fail(f"{path} has no cell {kind!r}; its cells are {', '.join(cells) or 'none'}")
     return found
 
 

@@ -9,20 +9,20 @@ from typing import NoReturn
 import typer
 
 
-def refuse(message: str) -> NoReturn:
+def fail(message: str) -> NoReturn:
     """Say on stderr what is wrong, in one sentence, and leave with exit code 2."""
     typer.echo(f"sluice: {' '.join(message.split()).removesuffix('.')}.", err=True)
     raise typer.Exit(2)
 
 
 @contextmanager
-def told_in_one_sentence(*kinds: type[Exception]) -> Iterator[None]:
+def report_errors(*kinds: type[Exception]) -> Iterator[None]:
     """Refuse with what an error of these kinds, or of a file, says."""
     try:
         yield
     except kinds as error:
-        refuse(str(error))
+        fail(str(error))
     except BrokenPipeError:  # nobody reads on: a silent end, which is click's business
         raise
     except OSError as error:
-        refuse(f"{error.filename or 'A file'}: {error.strerror or error}; choose another place")
+        fail(f"{error.filename or 'A file'}: {error.strerror or error}; choose another place")

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from sluice.cli.told import refuse, told_in_one_sentence
+from sluice.cli.told import fail, report_errors
 
 if TYPE_CHECKING:
-    from sluice.cli.jobs import Job, Options
-    from sluice.sequence import Outcome
+    from sluice.cli.jobs import TrainingJob, Options
+    from sluice.sequence import TrainingResult
 
 FOLDER = Path("tunes-out")
 WEIGHTS = "tunes.safetensors"
@@ -26,16 +26,16 @@ RECORD = "training.json"
 STATES = "training"
 
 
-def one_sentence() -> AbstractContextManager[None]:
+def report_known_errors() -> AbstractContextManager[None]:
     """Tell what went wrong on stderr in one sentence, and leave with exit code 2."""
-    from sluice.extras import MissingExtra
+    from sluice.extras import MissingExtraError
     from sluice.sequence import SequenceError
     from sluice.tunes.errors import TuneError
 
-    return told_in_one_sentence(SequenceError, TuneError, MissingExtra)
+    return report_errors(SequenceError, TuneError, MissingExtraError)
 
 
-class _Precision(StrEnum):
+class _TrainingPrecision(StrEnum):
     float32 = "float32"
     bfloat16 = "bfloat16"
 
@@ -105,7 +105,7 @@ def train(
         typer.Option(help="K: an update every K steps; K1,K2: every K1 steps, over the last K2."),
     ] = None,
     precision: Annotated[
-        _Precision | None, typer.Option(help="What the kernels multiply in; weights are float32.")
+        _TrainingPrecision | None, typer.Option(help="What the kernels multiply in; weights are float32.")
     ] = None,
     threads: Annotated[
         int | None,
@@ -129,7 +129,7 @@ def train(
 
     Under torchrun several processes train it together.
     """
-    with one_sentence():
+    with report_known_errors():
         from sluice.cli import jobs
 
         asked = jobs.Options(
@@ -160,46 +160,46 @@ def train(
             seed=seed,
         )
         if resume and anew:
-            refuse("--resume goes on and --anew begins again; give one of them")
+            fail("--resume goes on and --anew begins again; give one of them")
         place = out or (FOLDER if data == "tunes" else Path(f"{Path(data).stem}-out"))
-        _run(asked, place, resume=resume, anew=anew, tensorboard=tensorboard)
+        _run_training(asked, place, resume=resume, overwrite=anew, tensorboard=tensorboard)
 
 
-def _run(asked: Options, out: Path, *, resume: bool, anew: bool, tensorboard: bool) -> None:
+def _run_training(asked: Options, out: Path, *, resume: bool, overwrite: bool, tensorboard: bool) -> None:
     import torch
 
     from sluice.cli import jobs
-    from sluice.cli.live import Live
+    from sluice.cli.live import TrainingDisplay
     from sluice.files import require_writable
-    from sluice.sequence.training.processes import Group, joined, restarts
+    from sluice.sequence.training.processes import ProcessGroup, join_process_group, count_restarts
 
-    resume = resume or restarts() > 0
-    options, known = _with_the_record(asked, out / RECORD) if resume else (asked, False)
+    resume = resume or count_restarts() > 0
+    options, known = _merge_record(asked, out / RECORD) if resume else (asked, False)
     options.budget()
     # Threads that share a processor wait for each other at every one of a step's barriers.
     torch.set_num_threads(options.threads or 1)
     weights = out / (WEIGHTS if options.data == "tunes" else "model.safetensors")
-    with joined():
-        first = Group().rank == 0
+    with join_process_group():
+        first = ProcessGroup().rank == 0
         console = Console(quiet=not first)
-        job = jobs.job_of(options, weights)
+        job = jobs.build_job(options, weights)
         require_writable(out)
         console.print(job.report, highlight=False, soft_wrap=True)
         if not known:
-            _begin(job, options, out, first, resume=resume, anew=anew)
-        with Live(console, job.unit, job.sample) as live, _warnings_on(console):
+            _write_record(job, options, out, first, resume=resume, overwrite=overwrite)
+        with TrainingDisplay(console, job.loss_unit, job.sample) as live, _print_warnings(console):
             outcome = job.train(
                 folder=out / STATES, resume=resume, tensorboard=tensorboard, on_progress=live.show
             )
-        console.print(_told(outcome, job, weights), highlight=False, soft_wrap=True)
+        console.print(_format_result(outcome, job, weights), highlight=False, soft_wrap=True)
         if job.figures is not None and first:
             console.print(job.figures())
-        if outcome.ended == "interrupted":
+        if outcome.stop_reason == "interrupted":
             again = shlex.join(["sluice", "train", options.data, "--out", str(out), "--resume"])
             console.print(f"To go on: {again}", highlight=False, soft_wrap=True)
 
 
-def _with_the_record(asked: Options, path: Path) -> tuple[Options, bool]:
+def _merge_record(asked: Options, path: Path) -> tuple[Options, bool]:
     """What was asked for, the rest as the record of a training has it, if there is one."""
     from sluice.cli.jobs import read_options
 
@@ -207,11 +207,11 @@ def _with_the_record(asked: Options, path: Path) -> tuple[Options, bool]:
     if before is None:
         return asked, False
     if before.data != asked.data:
-        refuse(f"{path} is the record of a training on {before.data}; choose another --out")
-    return asked.or_else(before), True
+        fail(f"{path} is the record of a training on {before.data}; choose another --out")
+    return asked.with_defaults(before), True
 
 
-def _begin(job: Job, options: Options, out: Path, first: bool, *, resume: bool, anew: bool) -> None:
+def _write_record(job: TrainingJob, options: Options, out: Path, first: bool, *, resume: bool, overwrite: bool) -> None:
     """Keep a record of a training that begins; none that could still go on is forgotten.
 
     Every process looks, so that all of them refuse; the `first` one writes.
@@ -219,32 +219,32 @@ def _begin(job: Job, options: Options, out: Path, first: bool, *, resume: bool, 
     import torch
 
     from sluice import __version__
-    from sluice.files import write_whole
-    from sluice.sequence.training.checkpoints import Checkpoints
-    from sluice.sequence.training.resume import require_ended
+    from sluice.files import write_atomically
+    from sluice.sequence.training.checkpoints import CheckpointManager
+    from sluice.sequence.training.resume import require_finished
 
-    if not anew and not resume:
-        require_ended(out / STATES)
+    if not overwrite and not resume:
+        require_finished(out / STATES)
     if not first:
         return
-    if anew:
-        Checkpoints(out / STATES).clear()
+    if overwrite:
+        CheckpointManager(out / STATES).clear()
     versions = {"sluice": __version__, "torch": torch.__version__}
-    record = {"options": options.to_json(), "plan": job.plan.decides(), "versions": versions}
-    write_whole(out / RECORD, (json.dumps(record, indent=1) + "\n").encode())
+    record = {"options": options.to_json(), "plan": job.config.export_settings(), "versions": versions}
+    write_atomically(out / RECORD, (json.dumps(record, indent=1) + "\n").encode())
 
 
-def _told(outcome: Outcome, job: Job, weights: Path) -> str:
+def _format_result(result: TrainingResult, job: TrainingJob, checkpoint: Path) -> str:
     how = {"interrupted": "stopped early", "patience": "ended, as the loss no longer fell,"}
     return (
-        f"Training {how.get(outcome.ended, 'done')} after {outcome.seconds:.0f} s and "
-        f"{outcome.tokens:,} tokens. Validation: {outcome.validation:.3f} {job.unit}. "
-        f"Weights: {weights}"
+        f"Training {how.get(result.stop_reason, 'done')} after {result.seconds:.0f} s and "
+        f"{result.tokens:,} tokens. Validation: {result.validation_loss:.3f} {job.loss_unit}. "
+        f"Weights: {checkpoint}"
     )
 
 
 @contextmanager
-def _warnings_on(console: Console) -> Iterator[None]:
+def _print_warnings(console: Console) -> Iterator[None]:
     """Show warnings as sentences inside the ``with`` block."""
     with warnings.catch_warnings():
         warnings.simplefilter("default")

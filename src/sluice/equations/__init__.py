@@ -1,7 +1,7 @@
 """A cell's equations as data: traced into a graph, differentiated, cut into stages, evaluated."""
 
 from sluice.equations.adjoint import Adjoint as Adjoint
-from sluice.equations.adjoint import adjoint as adjoint
+from sluice.equations.adjoint import differentiate as differentiate
 from sluice.equations.graph import Graph as Graph
 from sluice.equations.ops import absolute as absolute
 from sluice.equations.ops import detach as detach
@@ -18,7 +18,7 @@ from sluice.equations.ops import tanh as tanh
 from sluice.equations.ops import where as where
 from sluice.equations.specs import Sizes as Sizes
 from sluice.equations.stages import Stages as Stages
-from sluice.equations.stages import stages as stages
+from sluice.equations.stages import split_stages as split_stages
 from sluice.equations.symbol import EquationError as EquationError
 from sluice.equations.text import from_text as from_text
 from sluice.equations.text import to_text as to_text

@@ -20,9 +20,9 @@ from sluice.equations.graph import (
     Node,
     RowNorm,
     constant,
-    topological,
+    sort_topologically,
 )
-from sluice.equations.ops import TABLE
+from sluice.equations.ops import OPS
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Adjoint:
     vectors: dict[str, Node]
     deltas: dict[Affine, Node]
     norms: tuple[NormDelta, ...]
-    named: dict[str, Node]
+    gradients_by_name: dict[str, Node]
 
     @property
     def outputs(self) -> tuple[Node, ...]:
@@ -56,7 +56,7 @@ class Adjoint:
         found += [node for norm in self.norms for node in norm.upstream]
         return tuple(found if self.input is None else [*found, self.input])
 
-    def reads(self, graph: Graph) -> tuple[Node, ...]:
+    def find_forward_nodes(self, graph: Graph) -> tuple[Node, ...]:
         """The nodes of the forward graph that the gradients read, operands first.
 
         Leaves are left out: they are at hand in any step.
@@ -64,23 +64,23 @@ class Adjoint:
         forward = {node for node in graph.nodes if not isinstance(node, Leaf)}
         wanted = [node for delta in self.deltas for node in (delta.operand,)]
         wanted += [part for norm in self.norms for part in norm.group]
-        below = topological([*self.outputs, *wanted], known=forward)
+        below = sort_topologically([*self.outputs, *wanted], known=forward)
         read = {operand for node in below for operand in node.operands} | set(self.outputs)
         read |= set(wanted)
         return tuple(node for node in graph.nodes if node in forward and node in read)
 
 
-def adjoint(graph: Graph) -> Adjoint:
+def differentiate(graph: Graph) -> Adjoint:
     """Differentiate ``graph`` in reverse."""
     gradients: dict[Node, Node] = {}
     norms: list[NormDelta] = []
     for state in graph.states:
-        _add(gradients, graph.named[state.name], Leaf("gradient", state.name, state.width))
-    first_parts = _first_parts(graph)
+        _add(gradients, graph.outputs_by_name[state.name], Leaf("gradient", state.name, state.width))
+    first_parts = _find_first_parts(graph)
     for node in reversed(graph.nodes):
         if isinstance(node, RowNorm):
             if first_parts[node.norm, node.group] is node:  # by now all parts are complete
-                norms.extend(_norm(node, gradients))
+                norms.extend(_differentiate_norm(node, gradients))
         elif node in gradients:
             for operand, gradient in _operand_gradients(node, gradients[node]):
                 _add(gradients, operand, gradient)
@@ -92,7 +92,7 @@ def adjoint(graph: Graph) -> Adjoint:
         vectors={name: g for (kind, name), g in leaves.items() if kind == "vector"},
         deltas={node: gradients[node] for node in reached if isinstance(node, Affine)},
         norms=tuple(norms),
-        named={name: gradients[node] for name, node in graph.outputs if node in gradients},
+        gradients_by_name={name: gradients[node] for name, node in graph.outputs if node in gradients},
     )
 
 
@@ -100,7 +100,7 @@ def _add(gradients: dict[Node, Node], node: Node, gradient: Node) -> None:
     gradients[node] = gradients[node] + gradient if node in gradients else gradient
 
 
-def _first_parts(graph: Graph) -> dict[tuple[str, tuple[Node, ...]], RowNorm]:
+def _find_first_parts(graph: Graph) -> dict[tuple[str, tuple[Node, ...]], RowNorm]:
     found: dict[tuple[str, tuple[Node, ...]], RowNorm] = {}
     for node in graph.nodes:
         if isinstance(node, RowNorm):
@@ -113,13 +113,13 @@ def _operand_gradients(node: Node, gradient: Node) -> Iterator[tuple[Node, Node]
         operand = node.operand
         yield operand, Affine(node.stack, node.gate, gradient, operand.width, True)
     elif isinstance(node, Elementwise):
-        parts = TABLE[node.op].derivative(gradient, node, *node.arguments)
+        parts = OPS[node.op].derivative(gradient, node, *node.arguments)
         for operand, part in zip(node.arguments, parts, strict=True):
             if part is not None and not (isinstance(operand, Leaf) and operand.kind == "constant"):
                 yield operand, part
 
 
-def _norm(first: RowNorm, gradients: dict[Node, Node]) -> Iterator[NormDelta]:
+def _differentiate_norm(first: RowNorm, gradients: dict[Node, Node]) -> Iterator[NormDelta]:
     """Pass the gradients of all parts of a norm back to its group, together."""
     parts = [
         RowNorm(first.norm, first.group, index, (), part.width)

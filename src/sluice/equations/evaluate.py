@@ -13,14 +13,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from sluice.equations.graph import Affine, Elementwise, Leaf, Node, RowNorm, topological
+from sluice.equations.graph import Affine, Elementwise, Leaf, Node, RowNorm, sort_topologically
 from sluice.equations.ops import apply
-from sluice.equations.specs import NormSpec, Sizes, Stack
+from sluice.equations.specs import NormSpec, Sizes, StackSpec
 
 Values = dict[Node, Any]
 
 
-class Tensors:
+class TensorInterpreter:
     """The meaning of gates, vectors and norms on tensors, for one layer's parameters.
 
     ``parameters`` are named as `Graph.parameters` names them; biases may be missing.
@@ -28,7 +28,7 @@ class Tensors:
 
     def __init__(
         self,
-        stacks: Iterable[Stack],
+        stacks: Iterable[StackSpec],
         norms: Iterable[NormSpec],
         sizes: Sizes,
         parameters: Mapping[str, Tensor],
@@ -53,10 +53,10 @@ class Tensors:
         else:
             result = _block_linear(operand, weight, heads, len(gates))
             result = result if bias is None else result + bias
-        rows = self._stacks[stack].rows(self._sizes)
+        rows = self._stacks[stack].row_ranges(self._sizes)
         return _split(result, [rows[gate][1] for gate in gates])
 
-    def transposed(self, stack: str, gate: str, upstream: Tensor) -> Tensor:
+    def affine_adjoint(self, stack: str, gate: str, upstream: Tensor) -> Tensor:
         """The adjoint of a gate's map: from its gradient to its operand's."""
         weight, heads = self._rows(f"weight_{stack}", (gate,)), self._stacks[stack].heads
         if heads == 1:
@@ -79,13 +79,13 @@ class Tensors:
         self, name: str, group: tuple[Tensor, ...], upstream: tuple[Tensor, ...]
     ) -> tuple[Tensor, ...]:
         """The adjoint of a layer norm: the gradients of the parts of its input."""
-        standard, scale = self.standardised(name, group)
+        standard, scale = self.standardize(name, group)
         g = torch.cat(upstream, dim=-1) * self.parameters[f"weight_{name}"]
         along = (g * standard).mean(-1, keepdim=True)
         result = (g - g.mean(-1, keepdim=True) - standard * along) * scale
         return _split(result, [part.shape[-1] for part in group])
 
-    def standardised(self, name: str, group: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
+    def standardize(self, name: str, group: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
         """A norm's input with mean 0 and variance 1, and the 1/σ that made it so."""
         joined = torch.cat(group, dim=-1)
         variance, mean = torch.var_mean(joined, dim=-1, correction=0, keepdim=True)
@@ -98,7 +98,7 @@ class Tensors:
             return whole
         key = (parameter, gates)
         if key not in self._parts:
-            rows = stack.rows(self._sizes)
+            rows = stack.row_ranges(self._sizes)
             self._parts[key] = torch.cat([whole.narrow(0, *rows[gate]) for gate in gates])
         return self._parts[key]
 
@@ -115,75 +115,75 @@ def _block_linear(operand: Tensor, weight: Tensor, heads: int, gates: int) -> Te
     return torch.einsum("...kd,gkud->...gku", parts, blocks).flatten(-3)
 
 
-class Schedule:
+class EvaluationSchedule:
     """The order in which to evaluate nodes, maps and norms of one operand together."""
 
     def __init__(self, outputs: Iterable[Node], known: Iterable[Node] = ()) -> None:
         batches: dict[object, list[Node]] = {}
-        for node in topological(outputs, known):
-            batches.setdefault(_batch_key(node), []).append(node)
-        self.batches = [tuple(batch) for batch in batches.values()]
+        for node in sort_topologically(outputs, known):
+            batches.setdefault(_group_key(node), []).append(node)
+        self.node_groups = [tuple(batch) for batch in batches.values()]
 
     @property
     def nodes(self) -> list[Node]:
         """All nodes that it evaluates."""
-        return [node for batch in self.batches for node in batch]
+        return [node for batch in self.node_groups for node in batch]
 
     def run(
-        self, values: Values, meaning: Tensors, seen: Callable[[Node, Any], Any] | None = None
+        self, values: Values, interpreter: TensorInterpreter, hook: Callable[[Node, Any], Any] | None = None
     ) -> Values:
         """Add the value of every node to ``values``, which must hold the known ones.
 
         ``seen`` is shown each, and returns what to go on with.
         """
-        for batch in self.batches:
-            found = _compute(batch, values, meaning)
-            if seen is not None:
-                found = map(seen, batch, found)
+        for batch in self.node_groups:
+            found = _compute_group(batch, values, interpreter)
+            if hook is not None:
+                found = map(hook, batch, found)
             values.update(zip(batch, found, strict=True))
         return values
 
 
-def _batch_key(node: Node) -> object:
-    if isinstance(node, Affine) and not node.transposed:
+def _group_key(node: Node) -> object:
+    if isinstance(node, Affine) and not node.is_transposed:
         return (node.stack, node.operand)
     if isinstance(node, RowNorm):
         return (node.norm, node.group, node.upstream)
     return node
 
 
-def _compute(batch: tuple[Node, ...], values: Values, meaning: Tensors) -> Iterable[Any]:
-    first = batch[0]
+def _compute_group(group: tuple[Node, ...], values: Values, interpreter: TensorInterpreter) -> Iterable[Any]:
+    first = group[0]
     if isinstance(first, Affine):
         operand = values[first.operand]
-        if first.transposed:
-            return (meaning.transposed(first.stack, first.gate, operand),)
-        gates = tuple(cast(Affine, node).gate for node in batch)
-        return meaning.affines(first.stack, gates, operand)
+        if first.is_transposed:
+            return (interpreter.affine_adjoint(first.stack, first.gate, operand),)
+        gates = tuple(cast(Affine, node).gate for node in group)
+        return interpreter.affines(first.stack, gates, operand)
     if isinstance(first, RowNorm):
-        parts = _norm_parts(first, values, meaning)
-        return [parts[cast(RowNorm, node).index] for node in batch]
+        parts = _compute_norm(first, values, interpreter)
+        return [parts[cast(RowNorm, node).index] for node in group]
     if isinstance(first, Elementwise):
-        return (_elementwise(first, values, meaning),)
-    return (_leaf(cast(Leaf, first), meaning),)
+        return (_compute_elementwise(first, values, interpreter),)
+    return (_compute_leaf(cast(Leaf, first), interpreter),)
 
 
-def _norm_parts(node: RowNorm, values: Values, meaning: Tensors) -> tuple[Tensor, ...]:
+def _compute_norm(node: RowNorm, values: Values, interpreter: TensorInterpreter) -> tuple[Tensor, ...]:
     group = tuple(values[part] for part in node.group)
     if not node.upstream:
-        return meaning.norm(node.norm, group)
+        return interpreter.norm(node.norm, group)
     like = group[0]
     upstream = tuple(
         values[g] if isinstance(values[g], Tensor) else torch.zeros_like(like)
         for g in node.upstream
     )
-    return meaning.norm_adjoint(node.norm, group, upstream)
+    return interpreter.norm_adjoint(node.norm, group, upstream)
 
 
-def _elementwise(node: Elementwise, values: Values, meaning: Tensors) -> Any:
+def _compute_elementwise(node: Elementwise, values: Values, interpreter: TensorInterpreter) -> Any:
     operands = [values[operand] for operand in node.arguments]
     if node.op == "where":  # between two numbers torch would choose float32
-        like = next(iter(meaning.parameters.values()))
+        like = next(iter(interpreter.parameters.values()))
         operands[1:] = [
             o if isinstance(o, Tensor) else torch.full((), o, dtype=like.dtype, device=like.device)
             for o in operands[1:]
@@ -191,9 +191,9 @@ def _elementwise(node: Elementwise, values: Values, meaning: Tensors) -> Any:
     return apply(node.op, *operands)
 
 
-def _leaf(leaf: Leaf, meaning: Tensors) -> Any:
+def _compute_leaf(leaf: Leaf, interpreter: TensorInterpreter) -> Any:
     if leaf.kind == "constant":
         return float(leaf.name)
     if leaf.kind == "vector":
-        return meaning.vector(leaf.name)
+        return interpreter.vector(leaf.name)
     raise KeyError(f"{leaf.kind} '{leaf.name}' was given no value")

@@ -16,34 +16,34 @@ from functools import cached_property
 from typing import Any
 from weakref import WeakValueDictionary
 
-from sluice.equations.ops import TABLE
+from sluice.equations.ops import OPS
 from sluice.equations.specs import (
     CONSTANT,
-    Mask,
+    MaskSpec,
     NormSpec,
-    Parameter,
-    Stack,
-    State,
+    ParameterSpec,
+    StackSpec,
+    StateSpec,
     VectorSpec,
-    parameters,
+    build_parameter_specs,
 )
 from sluice.equations.symbol import EquationError, Symbol
 
-_interned: WeakValueDictionary[tuple[Any, ...], Node] = WeakValueDictionary()
+_node_cache: WeakValueDictionary[tuple[Any, ...], Node] = WeakValueDictionary()
 
 
-class _Interned(type):
+class _InterningMeta(type):
     """Makes a class return the one instance that has the given fields."""
 
     def __call__(cls, *fields: Any) -> Any:
         key = (cls, *fields)
-        node = _interned.get(key)
+        node = _node_cache.get(key)
         if node is None:
-            node = _interned.setdefault(key, super().__call__(*fields))
+            node = _node_cache.setdefault(key, super().__call__(*fields))
         return node
 
 
-class Node(Symbol, metaclass=_Interned):
+class Node(Symbol, metaclass=_InterningMeta):
     """One value within a step. ``width`` says how many numbers a row of it has."""
 
     __slots__ = ("__weakref__",)
@@ -102,7 +102,7 @@ class Affine(Node):
     gate: str
     operand: Node
     width: str
-    transposed: bool
+    is_transposed: bool
 
     @property
     def operands(self) -> tuple[Node, ...]:
@@ -138,8 +138,8 @@ def elementwise(op: str, *operands: Node) -> Node:
 
     Raises `EquationError` where they do not, or where a comparison is used as a number.
     """
-    if len(operands) != TABLE[op].arity:
-        raise EquationError(f"{op} takes {TABLE[op].arity} operands, not {len(operands)}")
+    if len(operands) != OPS[op].arity:
+        raise EquationError(f"{op} takes {OPS[op].arity} operands, not {len(operands)}")
     for place, operand in enumerate(operands):
         compared = isinstance(operand, Elementwise) and operand.op == "greater"
         if compared != (op == "where" and place == 0):
@@ -150,13 +150,13 @@ def elementwise(op: str, *operands: Node) -> Node:
     widths = {operand.width for operand in operands} - {CONSTANT}
     if len(widths) > 1:
         raise EquationError(
-            f"{op} of values of different widths, {_told(operands)}; "
+            f"{op} of values of different widths, {_format_widths(operands)}; "
             "bring them to one width with a Gate() or a Map()"
         )
     return Elementwise(op, operands, widths.pop() if widths else CONSTANT)
 
 
-def _told(operands: Iterable[Node]) -> str:
+def _format_widths(operands: Iterable[Node]) -> str:
     return " and ".join(f"{getattr(o, 'name', 'a value')} ({o.width})" for o in operands)
 
 
@@ -172,7 +172,7 @@ def _as_node(value: Any) -> Node:
         ) from None
 
 
-def topological(outputs: Iterable[Node], known: Iterable[Node] = ()) -> list[Node]:
+def sort_topologically(outputs: Iterable[Node], known: Iterable[Node] = ()) -> list[Node]:
     """Every node that ``outputs`` need, operands first; the walk stops at ``known`` nodes."""
     order: list[Node] = []
     seen = set(known)
@@ -196,7 +196,7 @@ def topological(outputs: Iterable[Node], known: Iterable[Node] = ()) -> list[Nod
     return order
 
 
-def dependents(nodes: Iterable[Node], roots: Iterable[Node]) -> set[Node]:
+def find_dependents(nodes: Iterable[Node], roots: Iterable[Node]) -> set[Node]:
     """Those of ``nodes`` (operands first) that are, or are computed from, one of ``roots``."""
     found = set(roots)
     for node in nodes:
@@ -214,11 +214,11 @@ class Graph:
     """
 
     name: str
-    states: tuple[State, ...]
-    stacks: tuple[Stack, ...]
+    states: tuple[StateSpec, ...]
+    stacks: tuple[StackSpec, ...]
     vectors: tuple[VectorSpec, ...]
     norms: tuple[NormSpec, ...]
-    masks: tuple[Mask, ...]
+    masks: tuple[MaskSpec, ...]
     outputs: tuple[tuple[str, Node], ...]
 
     def __hash__(self) -> int:
@@ -231,23 +231,23 @@ class Graph:
     @cached_property
     def nodes(self) -> tuple[Node, ...]:
         """Every node of the graph, operands first."""
-        return tuple(topological(node for _, node in self.outputs))
+        return tuple(sort_topologically(node for _, node in self.outputs))
 
     @cached_property
-    def named(self) -> dict[str, Node]:
+    def outputs_by_name(self) -> dict[str, Node]:
         """The node of each name that the step returns."""
         return dict(self.outputs)
 
     @cached_property
-    def parameters(self) -> tuple[Parameter, ...]:
+    def parameters(self) -> tuple[ParameterSpec, ...]:
         """The learned tensors of one layer, weights and biases first, as torch orders them."""
-        return parameters(self.stacks, self.vectors, self.norms)
+        return build_parameter_specs(self.stacks, self.vectors, self.norms)
 
     @cached_property
     def state_leaves(self) -> tuple[Leaf, ...]:
         """The previous step's states, in order."""
         return tuple(Leaf("state", state.name, state.width) for state in self.states)
 
-    def stack(self, name: str) -> Stack:
+    def get_stack(self, name: str) -> StackSpec:
         """The stack of gates called ``name``."""
         return next(stack for stack in self.stacks if stack.name == name)

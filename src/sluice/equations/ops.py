@@ -27,7 +27,7 @@ LOOSE, NEGATED, SUM, QUOTIENT, PRODUCT, CALL = range(6)
 
 
 @dataclass(frozen=True)
-class Written:
+class OpNotation:
     """How an operation is written: ``latex`` and ``plain`` (Unicode) with a ``{}`` per operand.
 
     ``sign`` stands for the operation alone. ``binds`` is how tightly the whole binds, ``needs``
@@ -36,16 +36,16 @@ class Written:
 
     latex: str
     plain: str
-    sign: str
-    binds: int
-    needs: tuple[int, ...]
+    symbol: str
+    precedence: int
+    operand_precedences: tuple[int, ...]
 
 
-def _call(latex: str, plain: str, arity: int = 1) -> Written:
+def _function_notation(latex: str, plain: str, arity: int = 1) -> OpNotation:
     """A function's name before its operands in parentheses."""
     operands = f"({', '.join(['{}'] * arity)})"
     escaped = latex.replace("{", "{{").replace("}", "}}")
-    return Written(escaped + operands, plain + operands, latex, CALL, (LOOSE,) * arity)
+    return OpNotation(escaped + operands, plain + operands, latex, CALL, (LOOSE,) * arity)
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Op:
     arity: int
     torch: Callable[..., Tensor]
     derivative: Callable[..., tuple[Value | None, ...]]
-    written: Written
+    notation: OpNotation
 
 
 def apply(name: str, *operands: Value) -> Value:
@@ -65,7 +65,7 @@ def apply(name: str, *operands: Value) -> Value:
         symbolic = getattr(type(operand), "symbolic_apply", None)
         if symbolic is not None:
             return symbolic(name, operands)
-    op = TABLE[name]
+    op = OPS[name]
     if any(isinstance(operand, Tensor) for operand in operands):
         return op.torch(*operands)
     return op.torch(*(torch.tensor(float(o), dtype=torch.float64) for o in operands)).item()
@@ -83,112 +83,112 @@ def _as_tensors(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
     return call
 
 
-def _sides(g: Value, a: Value, b: Value) -> tuple[Value, Value]:
+def _maximum_gradients(g: Value, a: Value, b: Value) -> tuple[Value, Value]:
     """Share ``g`` between ``a`` and ``b``: all to the greater, half each where they are equal."""
     to_a = where(greater(a, b), g, where(greater(b, a), 0.0, g * 0.5))
     return to_a, g - to_a
 
 
-def _smaller_sides(g: Value, a: Value, b: Value) -> tuple[Value, Value]:
-    to_b, to_a = _sides(g, a, b)
+def _minimum_gradients(g: Value, a: Value, b: Value) -> tuple[Value, Value]:
+    to_b, to_a = _maximum_gradients(g, a, b)
     return to_a, to_b
 
 
-_ROWS = (
+_OPS = (
     Op(
         "add",
         2,
         lambda a, b: a + b,
         lambda g, y, a, b: (g, g),
-        Written("{} + {}", "{} + {}", "+", SUM, (NEGATED, SUM)),
+        OpNotation("{} + {}", "{} + {}", "+", SUM, (NEGATED, SUM)),
     ),
     Op(
         "subtract",
         2,
         lambda a, b: a - b,
         lambda g, y, a, b: (g, -g),
-        Written("{} - {}", "{} − {}", "-", SUM, (NEGATED, QUOTIENT)),
+        OpNotation("{} - {}", "{} − {}", "-", SUM, (NEGATED, QUOTIENT)),
     ),
     Op(
         "multiply",
         2,
         lambda a, b: a * b,
         lambda g, y, a, b: (g * b, g * a),
-        Written(r"{} \odot {}", "{} ⊙ {}", r"\times", PRODUCT, (PRODUCT, PRODUCT)),
+        OpNotation(r"{} \odot {}", "{} ⊙ {}", r"\times", PRODUCT, (PRODUCT, PRODUCT)),
     ),
     Op(
         "divide",
         2,
         lambda a, b: a / b,
         lambda g, y, a, b: (g / b, -(g * y) / b),
-        Written("{} / {}", "{} / {}", r"\div", QUOTIENT, (PRODUCT, CALL)),
+        OpNotation("{} / {}", "{} / {}", r"\div", QUOTIENT, (PRODUCT, CALL)),
     ),
     Op(
         "negative",
         1,
         torch.neg,
         lambda g, y, a: (-g,),
-        Written("-{}", "−{}", "-", NEGATED, (QUOTIENT,)),
+        OpNotation("-{}", "−{}", "-", NEGATED, (QUOTIENT,)),
     ),
-    Op("exp", 1, torch.exp, lambda g, y, a: (g * y,), _call(r"\exp", "exp")),
-    Op("log", 1, torch.log, lambda g, y, a: (g / a,), _call(r"\log", "log")),
+    Op("exp", 1, torch.exp, lambda g, y, a: (g * y,), _function_notation(r"\exp", "exp")),
+    Op("log", 1, torch.log, lambda g, y, a: (g / a,), _function_notation(r"\log", "log")),
     Op(
         "sqrt",
         1,
         torch.sqrt,
         lambda g, y, a: (g / (y * 2.0),),
-        Written(r"\sqrt{{{}}}", "√({})", r"\sqrt{\,}", CALL, (LOOSE,)),
+        OpNotation(r"\sqrt{{{}}}", "√({})", r"\sqrt{\,}", CALL, (LOOSE,)),
     ),
-    Op("sigmoid", 1, torch.sigmoid, lambda g, y, a: (g * (y * (1.0 - y)),), _call(r"\sigma", "σ")),
+    Op("sigmoid", 1, torch.sigmoid, lambda g, y, a: (g * (y * (1.0 - y)),), _function_notation(r"\sigma", "σ")),
     Op(
         "log_sigmoid",
         1,
         F.logsigmoid,
         lambda g, y, a: (g * (1.0 - exp(y)),),
-        _call(r"\log\,\sigma", "log σ"),
+        _function_notation(r"\log\,\sigma", "log σ"),
     ),
-    Op("tanh", 1, torch.tanh, lambda g, y, a: (g * (1.0 - y * y),), _call(r"\tanh", "tanh")),
+    Op("tanh", 1, torch.tanh, lambda g, y, a: (g * (1.0 - y * y),), _function_notation(r"\tanh", "tanh")),
     Op(
         "relu",
         1,
         torch.relu,
         lambda g, y, a: (where(greater(y, 0.0), g, 0.0),),
-        _call(r"\mathrm{ReLU}", "ReLU"),
+        _function_notation(r"\mathrm{ReLU}", "ReLU"),
     ),
     Op(
         "absolute",
         1,
         torch.abs,
         lambda g, y, a: (where(greater(a, 0.0), g, where(greater(0.0, a), -g, 0.0)),),
-        Written("|{}|", "|{}|", r"|\cdot|", CALL, (LOOSE,)),
+        OpNotation("|{}|", "|{}|", r"|\cdot|", CALL, (LOOSE,)),
     ),
     Op(
         "maximum",
         2,
         _as_tensors(torch.maximum),
-        lambda g, y, a, b: _sides(g, a, b),
-        _call(r"\max", "max", 2),
+        lambda g, y, a, b: _maximum_gradients(g, a, b),
+        _function_notation(r"\max", "max", 2),
     ),
     Op(
         "minimum",
         2,
         _as_tensors(torch.minimum),
-        lambda g, y, a, b: _smaller_sides(g, a, b),
-        _call(r"\min", "min", 2),
+        lambda g, y, a, b: _minimum_gradients(g, a, b),
+        _function_notation(r"\min", "min", 2),
     ),
     Op(
         "greater",
         2,
         _as_tensors(torch.gt),
         lambda g, y, a, b: (None, None),
-        Written("{} > {}", "{} > {}", ">", LOOSE, (NEGATED, NEGATED)),
+        OpNotation("{} > {}", "{} > {}", ">", LOOSE, (NEGATED, NEGATED)),
     ),
     Op(
         "where",
         3,
         torch.where,
         lambda g, y, c, a, b: (None, where(c, g, 0.0), where(c, 0.0, g)),
-        Written(
+        OpNotation(
             r"({1}\ \mathrm{{if}}\ {0},\ \mathrm{{else}}\ {2})",
             "({1} if {0}, else {2})",
             r"\mathrm{if}",
@@ -196,9 +196,9 @@ _ROWS = (
             (LOOSE, NEGATED, NEGATED),
         ),
     ),
-    Op("detach", 1, torch.detach, lambda g, y, a: (None,), _call(r"\mathrm{sg}", "sg")),
+    Op("detach", 1, torch.detach, lambda g, y, a: (None,), _function_notation(r"\mathrm{sg}", "sg")),
 )
-TABLE: dict[str, Op] = {op.name: op for op in _ROWS}
+OPS: dict[str, Op] = {op.name: op for op in _OPS}
 
 
 def exp(a: Value) -> Value:

@@ -23,7 +23,7 @@ class Sizes:
 
 
 @dataclass(frozen=True)
-class State:
+class StateSpec:
     """A value carried from step to step; ``initial`` is its value before the first."""
 
     name: str
@@ -32,7 +32,7 @@ class State:
 
 
 @dataclass(frozen=True)
-class Stack:
+class StackSpec:
     """Gates whose maps read operands of one width, their weights stacked in one matrix.
 
     ``name`` is the suffix of the parameters (``ih`` gives ``weight_ih`` and ``bias_ih``);
@@ -46,7 +46,7 @@ class Stack:
     heads: int = 1
     bias: bool = True
 
-    def rows(self, sizes: Sizes) -> dict[str, tuple[int, int]]:
+    def row_ranges(self, sizes: Sizes) -> dict[str, tuple[int, int]]:
         """Where each gate's rows begin, and how many there are."""
         found, start = {}, 0
         for gate, width in self.gates:
@@ -74,7 +74,7 @@ class NormSpec:
 
 
 @dataclass(frozen=True)
-class Mask:
+class MaskSpec:
     """A random value passed into each step, so that runs can be repeated.
 
     While training each element is ``kept`` with probability ``1 - rate`` and else ``dropped``;
@@ -83,15 +83,15 @@ class Mask:
 
     name: str
     rate: float
-    kept: float
-    dropped: float
-    evaluated: float
+    keep_value: float
+    drop_value: float
+    eval_value: float
     shared: bool
     width: str = HIDDEN
 
 
 @dataclass(frozen=True)
-class Parameter:
+class ParameterSpec:
     """A learned tensor of a layer. Each dimension is a sum of symbolic widths.
 
     ``initial`` None means: drawn uniformly from ±1/√hidden, as torch draws them.
@@ -111,30 +111,30 @@ class Parameter:
         return tuple(sum(map(sizes.of, widths)) for widths in self.dimensions)
 
 
-def parameters(
-    stacks: Iterable[Stack], vectors: Iterable[VectorSpec], norms: Iterable[NormSpec]
-) -> tuple[Parameter, ...]:
+def build_parameter_specs(
+    stacks: Iterable[StackSpec], vectors: Iterable[VectorSpec], norms: Iterable[NormSpec]
+) -> tuple[ParameterSpec, ...]:
     """The learned tensors that these declarations ask for, in torch's order."""
     paired = [stack for stack in stacks if stack.name in ("ih", "hh")]
     mapped = [stack for stack in stacks if stack.name not in ("ih", "hh")]
-    found = [_weight(stack) for stack in paired] + [_bias(s) for s in paired if s.bias]
+    found = [_weight_spec(stack) for stack in paired] + [_bias_spec(s) for s in paired if s.bias]
     for stack in mapped:
-        found += [_weight(stack)] + ([_bias(stack)] if stack.bias else [])
-    found += [Parameter(vector.name, ((vector.width,),), vector.initial) for vector in vectors]
+        found += [_weight_spec(stack)] + ([_bias_spec(stack)] if stack.bias else [])
+    found += [ParameterSpec(vector.name, ((vector.width,),), vector.initial) for vector in vectors]
     for norm in norms:
-        found.append(Parameter(f"weight_{norm.name}", (norm.widths,), 1.0))
-        found.append(Parameter(f"bias_{norm.name}", (norm.widths,), 0.0))
+        found.append(ParameterSpec(f"weight_{norm.name}", (norm.widths,), 1.0))
+        found.append(ParameterSpec(f"bias_{norm.name}", (norm.widths,), 0.0))
     return tuple(found)
 
 
-def _rows(stack: Stack) -> tuple[str, ...]:
+def _row_widths(stack: StackSpec) -> tuple[str, ...]:
     return tuple(width for _, width in stack.gates)
 
 
-def _weight(stack: Stack) -> Parameter:
+def _weight_spec(stack: StackSpec) -> ParameterSpec:
     columns = stack.operand if stack.heads == 1 else f"{stack.operand}/{stack.heads}"
-    return Parameter(f"weight_{stack.name}", (_rows(stack), (columns,)))
+    return ParameterSpec(f"weight_{stack.name}", (_row_widths(stack), (columns,)))
 
 
-def _bias(stack: Stack) -> Parameter:
-    return Parameter(f"bias_{stack.name}", (_rows(stack),))
+def _bias_spec(stack: StackSpec) -> ParameterSpec:
+    return ParameterSpec(f"bias_{stack.name}", (_row_widths(stack),))

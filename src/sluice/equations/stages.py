@@ -12,15 +12,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sluice.equations.adjoint import adjoint
+from sluice.equations.adjoint import differentiate
 from sluice.equations.graph import (
     Affine,
     Elementwise,
     Graph,
     Leaf,
     Node,
-    dependents,
-    topological,
+    find_dependents,
+    sort_topologically,
 )
 
 
@@ -32,29 +32,29 @@ class Stages:
     all else that it reads follows from it elementwise, so that no matrix product is repeated.
     """
 
-    hoisted: tuple[Node, ...]
-    ready: tuple[Node, ...]
+    hoisted_nodes: tuple[Node, ...]
+    ready_nodes: tuple[Node, ...]
     stages: tuple[tuple[Node, ...], ...]
-    saved: tuple[Node, ...]
+    saved_nodes: tuple[Node, ...]
 
 
-def stages(graph: Graph) -> Stages:
+def split_stages(graph: Graph) -> Stages:
     """Cut ``graph`` into hoisted nodes, ready nodes and stages."""
     roots = [n for n in graph.nodes if isinstance(n, Leaf) and n.kind in ("state", "mask")]
-    each_step = dependents(graph.nodes, roots)
+    each_step = find_dependents(graph.nodes, roots)
     levels: dict[Node, int] = {}
     for node in graph.nodes:
         levels[node] = _level(node, levels) if node in each_step else -1
     inner = [node for node in graph.nodes if not isinstance(node, Leaf)]
     count = 1 + max(levels.values(), default=-1)
     return Stages(
-        hoisted=tuple(node for node in inner if node not in each_step),
-        ready=tuple(node for node in inner if node in each_step and levels[node] < 0),
+        hoisted_nodes=tuple(node for node in inner if node not in each_step),
+        ready_nodes=tuple(node for node in inner if node in each_step and levels[node] < 0),
         stages=tuple(
             tuple(node for node in inner if node in each_step and levels[node] == stage)
             for stage in range(count)
         ),
-        saved=_saved(graph),
+        saved_nodes=_find_saved_nodes(graph),
     )
 
 
@@ -63,15 +63,15 @@ def _level(node: Node, levels: dict[Node, int]) -> int:
     return before + 1 if isinstance(node, Affine) else before
 
 
-def _saved(graph: Graph) -> tuple[Node, ...]:
+def _find_saved_nodes(graph: Graph) -> tuple[Node, ...]:
     kept: list[Node] = list(dict.fromkeys(node for _, node in graph.outputs))
-    for node in adjoint(graph).reads(graph):
-        if not _elementwise_from(node, kept):
+    for node in differentiate(graph).find_forward_nodes(graph):
+        if not _is_elementwise_from(node, kept):
             kept.append(node)
     return tuple(node for node in kept if not isinstance(node, Leaf))
 
 
-def _elementwise_from(node: Node, kept: Iterable[Node]) -> bool:
+def _is_elementwise_from(node: Node, known: Iterable[Node]) -> bool:
     """Whether ``node`` follows from ``kept`` and the leaves without a product or a norm."""
-    below = topological([node], known=kept)
+    below = sort_topologically([node], known=known)
     return all(isinstance(n, Elementwise | Leaf) for n in below)

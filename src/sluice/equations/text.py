@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from sluice.equations.graph import Affine, Elementwise, Graph, Leaf, Node, RowNorm
-from sluice.equations.specs import Mask, NormSpec, Stack, State, VectorSpec
+from sluice.equations.specs import MaskSpec, NormSpec, StackSpec, StateSpec, VectorSpec
 
 _HEADER = "sluice graph 1"
 
@@ -18,13 +18,13 @@ def to_text(graph: Graph) -> str:
     """The canonical text of ``graph``."""
     lines = [_HEADER, f"cell {graph.name}"]
     lines += [f"state {s.name} {s.width} {s.initial!r}" for s in graph.states]
-    lines += [_stack_line(stack) for stack in graph.stacks]
+    lines += [_format_stack(stack) for stack in graph.stacks]
     lines += [f"vector {v.name} {v.width} {v.initial!r}" for v in graph.vectors]
     lines += [f"norm {n.name} {n.epsilon!r} {' '.join(n.widths)}" for n in graph.norms]
-    lines += [_mask_line(mask) for mask in graph.masks]
+    lines += [_format_mask(mask) for mask in graph.masks]
     numbers: dict[Node, int] = {}
     for number, node in enumerate(graph.nodes):
-        lines.append(f"{number} {_node_line(node, numbers)}")
+        lines.append(f"{number} {_format_node(node, numbers)}")
         numbers[node] = number
     lines += [f"output {name} {numbers[node]}" for name, node in graph.outputs]
     return "\n".join(lines) + "\n"
@@ -39,7 +39,7 @@ def from_text(text: str) -> Graph:
     lines = text.splitlines()
     if not lines or lines[0] != _HEADER:
         raise ValueError(f"not a graph: expected '{_HEADER}' first, got {lines[:1]}")
-    name, found, nodes = "", _Parts(), list[Node]()
+    name, found, nodes = "", _DeclarationReader(), list[Node]()
     for line in lines[1:]:
         head, *rest = line.split(" ")
         if head.isdecimal():
@@ -49,7 +49,7 @@ def from_text(text: str) -> Graph:
         elif head == "output":
             found.outputs.append((rest[0], nodes[int(rest[1])]))
         else:
-            found.declare(head, rest)
+            found.parse(head, rest)
     return Graph(
         name,
         tuple(found.states),
@@ -61,17 +61,17 @@ def from_text(text: str) -> Graph:
     )
 
 
-def _stack_line(stack: Stack) -> str:
+def _format_stack(stack: StackSpec) -> str:
     gates = " ".join(f"{gate}:{width}" for gate, width in stack.gates)
     return f"stack {stack.name} {stack.operand} {stack.heads} {int(stack.bias)} {gates}"
 
 
-def _mask_line(mask: Mask) -> str:
-    numbers = " ".join(repr(n) for n in (mask.rate, mask.kept, mask.dropped, mask.evaluated))
+def _format_mask(mask: MaskSpec) -> str:
+    numbers = " ".join(repr(n) for n in (mask.rate, mask.keep_value, mask.drop_value, mask.eval_value))
     return f"mask {mask.name} {numbers} {int(mask.shared)} {mask.width}"
 
 
-def _node_line(node: Node, numbers: dict[Node, int]) -> str:
+def _format_node(node: Node, numbers: dict[Node, int]) -> str:
     if isinstance(node, Leaf):
         return f"{node.kind} {node.name} {node.width}"
     operands = " ".join(str(numbers[operand]) for operand in node.operands)
@@ -98,24 +98,24 @@ def _parse_node(words: list[str], nodes: list[Node]) -> Node:
     return Leaf(kind, name, width)
 
 
-class _Parts:
+class _DeclarationReader:
     """The declarations read so far."""
 
     def __init__(self) -> None:
-        self.states: list[State] = []
-        self.stacks: list[Stack] = []
+        self.states: list[StateSpec] = []
+        self.stacks: list[StackSpec] = []
         self.vectors: list[VectorSpec] = []
         self.norms: list[NormSpec] = []
-        self.masks: list[Mask] = []
+        self.masks: list[MaskSpec] = []
         self.outputs: list[tuple[str, Node]] = []
 
-    def declare(self, head: str, words: list[str]) -> None:
+    def parse(self, head: str, words: list[str]) -> None:
         if head == "state":
-            self.states.append(State(words[0], words[1], float(words[2])))
+            self.states.append(StateSpec(words[0], words[1], float(words[2])))
         elif head == "stack":
             name, operand, heads, bias, *gates = words
             pairs = tuple((g, w) for g, _, w in (pair.partition(":") for pair in gates))
-            self.stacks.append(Stack(name, pairs, operand, int(heads), bool(int(bias))))
+            self.stacks.append(StackSpec(name, pairs, operand, int(heads), bool(int(bias))))
         elif head == "vector":
             initial = None if words[2] == "None" else float(words[2])
             self.vectors.append(VectorSpec(words[0], words[1], initial))
@@ -124,6 +124,6 @@ class _Parts:
         elif head == "mask":
             name, *numbers, shared, width = words
             rate, kept, dropped, evaluated = map(float, numbers)
-            self.masks.append(Mask(name, rate, kept, dropped, evaluated, bool(int(shared)), width))
+            self.masks.append(MaskSpec(name, rate, kept, dropped, evaluated, bool(int(shared)), width))
         else:
             raise ValueError(f"not a line of a graph: {head} {' '.join(words)}")

@@ -16,11 +16,11 @@ from typing import Any, Protocol
 
 from sluice.equations.graph import Affine, Elementwise, Graph, Leaf, Node, RowNorm
 from sluice.equations.ops import Value
-from sluice.equations.specs import CONSTANT, INPUT, Mask, NormSpec, Stack, State, VectorSpec
+from sluice.equations.specs import CONSTANT, INPUT, MaskSpec, NormSpec, StackSpec, StateSpec, VectorSpec
 from sluice.equations.symbol import EquationError
 
 
-class Meaning(Protocol):
+class Interpreter(Protocol):
     """What a step's gates, vectors and norms stand for."""
 
     def affine(self, stack: str, gate: str, operand: Value) -> Value:
@@ -34,22 +34,22 @@ class Meaning(Protocol):
 
 
 @dataclass(frozen=True)
-class Declared:
+class Declarations:
     """All that a cell declares: each stack's gates are those it might use."""
 
-    states: tuple[State, ...]
-    stacks: tuple[Stack, ...]
+    states: tuple[StateSpec, ...]
+    stacks: tuple[StackSpec, ...]
     vectors: tuple[VectorSpec, ...] = ()
     norms: tuple[NormSpec, ...] = ()
-    masks: tuple[Mask, ...] = ()
+    masks: tuple[MaskSpec, ...] = ()
 
 
-class Symbols:
+class SymbolicInterpreter:
     """The symbolic meaning: gates, vectors and norms yield nodes."""
 
-    def __init__(self, declared: Declared) -> None:
-        self._widths = {(s.name, gate): w for s in declared.stacks for gate, w in s.gates}
-        self._vectors = {vector.name: vector.width for vector in declared.vectors}
+    def __init__(self, declarations: Declarations) -> None:
+        self._widths = {(s.name, gate): w for s in declarations.stacks for gate, w in s.gates}
+        self._vectors = {vector.name: vector.width for vector in declarations.vectors}
 
     def affine(self, stack: str, gate: str, operand: Value) -> Node:
         if not isinstance(operand, Node):
@@ -67,32 +67,32 @@ class Symbols:
 
 def trace(
     name: str,
-    declared: Declared,
-    step: Callable[[Meaning, Node, dict[str, Node]], Mapping[str, Value]],
+    declarations: Declarations,
+    step: Callable[[Interpreter, Node, dict[str, Node]], Mapping[str, Value]],
 ) -> Graph:
     """Run ``step`` once on symbols and return its graph.
 
     ``step`` is called with a meaning, the input, and the states and masks by name. Raises
     `EquationError`, with the line of the step, for what cannot become equations.
     """
-    states = {state.name: Leaf("state", state.name, state.width) for state in declared.states}
-    masks = {mask.name: Leaf("mask", mask.name, mask.width) for mask in declared.masks}
+    states = {state.name: Leaf("state", state.name, state.width) for state in declarations.states}
+    masks = {mask.name: Leaf("mask", mask.name, mask.width) for mask in declarations.masks}
     try:
-        returned = step(Symbols(declared), Leaf("input", "x", INPUT), {**states, **masks})
+        returned = step(SymbolicInterpreter(declarations), Leaf("input", "x", INPUT), {**states, **masks})
     except Exception as error:
         message = str(error)
         if not isinstance(error, EquationError):
             message = f"{type(error).__name__}: {message}"
-        place = _place(error.__traceback__)
+        place = _format_location(error.__traceback__)
         raise EquationError(f"{name}: {place}{message}") from error
     try:
-        _check_returned(returned, declared)
-        return _graph(name, declared, dict(returned))
+        _check_outputs(returned, declarations)
+        return _build_graph(name, declarations, dict(returned))
     except EquationError as error:
         raise EquationError(f"{name}: {error}") from None
 
 
-def _place(trail: TracebackType | None) -> str:
+def _format_location(trail: TracebackType | None) -> str:
     """The innermost line of a function called ``step``, as `file line N: code: `."""
     frames = [frame for frame in traceback.extract_tb(trail) if frame.name == "step"]
     if not frames:
@@ -101,16 +101,16 @@ def _place(trail: TracebackType | None) -> str:
     return f"{Path(file).name} line {line}: `{linecache.getline(file, line).strip()}`: "
 
 
-def _check_returned(returned: Any, declared: Declared) -> None:
-    expected = ", ".join(f"{s.name}=..." for s in declared.states)
-    if not isinstance(returned, Mapping):
-        raise EquationError(f"step returns dict({expected}, ...), not {type(returned).__name__}")
-    for state in declared.states:
-        if state.name not in returned:
+def _check_outputs(outputs: Any, declarations: Declarations) -> None:
+    expected = ", ".join(f"{s.name}=..." for s in declarations.states)
+    if not isinstance(outputs, Mapping):
+        raise EquationError(f"step returns dict({expected}, ...), not {type(outputs).__name__}")
+    for state in declarations.states:
+        if state.name not in outputs:
             raise EquationError(f"step returns no '{state.name}'; it must return dict({expected})")
-    widths = {state.name: state.width for state in declared.states}
-    gates = {gate for stack in declared.stacks for gate, _ in stack.gates}
-    for name, node in returned.items():
+    widths = {state.name: state.width for state in declarations.states}
+    gates = {gate for stack in declarations.stacks for gate, _ in stack.gates}
+    for name, node in outputs.items():
         if not isinstance(node, Node) or node.width == CONSTANT:
             raise EquationError(f"step returns {node!r} as '{name}'; it must depend on the step")
         if isinstance(node, Elementwise) and node.op == "greater":
@@ -136,22 +136,22 @@ def _is_preactivation(node: Node) -> bool:
     return isinstance(node, Affine | RowNorm) or (isinstance(node, Leaf) and node.kind == "vector")
 
 
-def _graph(name: str, declared: Declared, outputs: dict[str, Node]) -> Graph:
+def _build_graph(name: str, declarations: Declarations, outputs: dict[str, Node]) -> Graph:
     """Keep, of all that is declared, what the outputs use."""
-    first = Graph(name, declared.states, (), (), (), (), tuple(outputs.items()))
+    first = Graph(name, declarations.states, (), (), (), (), tuple(outputs.items()))
     affines = [node for node in first.nodes if isinstance(node, Affine)]
     norms = [node for node in first.nodes if isinstance(node, RowNorm)]
     leaves = {(n.kind, n.name) for n in first.nodes if isinstance(n, Leaf)}
     return replace(
         first,
-        stacks=tuple(filter(None, (_used_stack(stack, affines) for stack in declared.stacks))),
-        vectors=tuple(v for v in declared.vectors if ("vector", v.name) in leaves),
-        norms=tuple(filter(None, (_used_norm(norm, norms) for norm in declared.norms))),
-        masks=tuple(mask for mask in declared.masks if ("mask", mask.name) in leaves),
+        stacks=tuple(filter(None, (_prune_stack(stack, affines) for stack in declarations.stacks))),
+        vectors=tuple(v for v in declarations.vectors if ("vector", v.name) in leaves),
+        norms=tuple(filter(None, (_prune_norm(norm, norms) for norm in declarations.norms))),
+        masks=tuple(mask for mask in declarations.masks if ("mask", mask.name) in leaves),
     )
 
 
-def _used_stack(stack: Stack, affines: list[Affine]) -> Stack | None:
+def _prune_stack(stack: StackSpec, affines: list[Affine]) -> StackSpec | None:
     mine = [affine for affine in affines if affine.stack == stack.name]
     used = {affine.gate for affine in mine}
     widths = {affine.operand.width for affine in mine}
@@ -165,7 +165,7 @@ def _used_stack(stack: Stack, affines: list[Affine]) -> Stack | None:
     return replace(stack, gates=gates, operand=widths.pop()) if gates else None
 
 
-def _used_norm(norm: NormSpec, norms: list[RowNorm]) -> NormSpec | None:
+def _prune_norm(norm: NormSpec, norms: list[RowNorm]) -> NormSpec | None:
     widths = {tuple(n.width for n in node.group) for node in norms if node.norm == norm.name}
     if len(widths) > 1:
         raise EquationError(f"norm '{norm.name}' spans values of different widths; declare two")

@@ -12,13 +12,13 @@ from functools import lru_cache
 
 from sluice.equations.graph import Affine, Elementwise, Graph, Node, RowNorm
 
-PRE = "pre."
+PREACTIVATION_PREFIX = "pre."
 """What the name of a pre-activation begins with."""
 _LINEAR = ("add", "subtract", "multiply", "detach")
 
 
 @lru_cache(maxsize=64)
-def preactivations(graph: Graph) -> dict[str, Node]:
+def find_preactivations(graph: Graph) -> dict[str, Node]:
     """For each gate what enters its activation function, by the gate's name.
 
     It is the sum of the gate's maps with all that is added to it (biases, peepholes), after layer
@@ -31,12 +31,12 @@ def preactivations(graph: Graph) -> dict[str, Node]:
         ['candidate', 'forget', 'input', 'output']
     """
     gates = dict.fromkeys(gate for stack in graph.stacks for gate, _ in stack.gates)
-    found = {gate: _preactivation(graph, gate) for gate in gates}
+    found = {gate: _find_preactivation(graph, gate) for gate in gates}
     return {gate: node for gate, node in found.items() if node is not None}
 
 
-def _preactivation(graph: Graph, gate: str) -> Node | None:
-    sums = _sums(graph, gate)
+def _find_preactivation(graph: Graph, gate: str) -> Node | None:
+    sums = _find_sums(graph, gate)
     bent = {
         operand
         for node in graph.nodes
@@ -48,11 +48,11 @@ def _preactivation(graph: Graph, gate: str) -> Node | None:
         return entering[0]
     mine = [node for node in graph.nodes if isinstance(node, Affine) and node.gate == gate]
     paired = any(node.stack in ("ih", "hh") for node in mine)
-    pure = [node for node in sums if set(_terms(node)) == set(mine)]
+    pure = [node for node in sums if set(_iter_terms(node)) == set(mine)]
     return pure[-1] if paired and pure else None
 
 
-def _sums(graph: Graph, gate: str) -> list[Node]:
+def _find_sums(graph: Graph, gate: str) -> list[Node]:
     """The gate's maps, and the sums and norms that they are part of, operands first."""
     found: dict[Node, None] = {}
     for node in graph.nodes:
@@ -67,13 +67,13 @@ def _sums(graph: Graph, gate: str) -> list[Node]:
     return list(found)
 
 
-def _terms(node: Node) -> Iterator[Node]:
+def _iter_terms(node: Node) -> Iterator[Node]:
     """What a sum of maps adds up, norms looked through."""
     if isinstance(node, RowNorm):
-        yield from _terms(node.group[node.index])
+        yield from _iter_terms(node.group[node.index])
     elif isinstance(node, Elementwise) and node.op == "add":
         for operand in node.operands:
-            yield from _terms(operand)
+            yield from _iter_terms(operand)
     else:
         yield node
 
@@ -88,7 +88,7 @@ class LearnedMap:
 
 
 @lru_cache(maxsize=64)
-def learned_maps(graph: Graph) -> tuple[LearnedMap, ...]:
+def find_learned_maps(graph: Graph) -> tuple[LearnedMap, ...]:
     """Every learned map of ``graph``, as `watched` names it and what it reads.
 
     Example:
@@ -106,16 +106,16 @@ def learned_maps(graph: Graph) -> tuple[LearnedMap, ...]:
 
 
 @lru_cache(maxsize=64)
-def watched(graph: Graph, pre: bool, maps: bool) -> Graph:
+def instrument_graph(graph: Graph, pre: bool, maps: bool) -> Graph:
     """``graph`` that also gives out its pre-activations (``pre.forget``), or its maps and operands.
 
     A value that the cell itself returns under such a name stays.
     """
     more: dict[str, Node] = {}
     if pre:
-        more |= {f"{PRE}{gate}": node for gate, node in preactivations(graph).items()}
+        more |= {f"{PREACTIVATION_PREFIX}{gate}": node for gate, node in find_preactivations(graph).items()}
     if maps:
-        for one in learned_maps(graph):
+        for one in find_learned_maps(graph):
             more |= {one.result: one.affine, one.operand: one.affine.operand}
-    fresh = tuple((name, node) for name, node in more.items() if name not in graph.named)
+    fresh = tuple((name, node) for name, node in more.items() if name not in graph.outputs_by_name)
     return replace(graph, outputs=graph.outputs + fresh)

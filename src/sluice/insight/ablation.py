@@ -9,14 +9,14 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from sluice.cells.transforms import hold, hold_units
+from sluice.cells import transforms
 from sluice.nn.stack import RecurrentStack
 
 Layer = TypeVar("Layer", bound=RecurrentStack)
 
 
 @contextmanager
-def held(layer: Layer, **values: float) -> Iterator[Layer]:
+def clamp_gates(module: Layer, **values: float) -> Iterator[Layer]:
     """Run ``layer`` with named values held at a number, inside a ``with`` block.
 
     All its layers and directions run the cell ``sluice.cells.hold(cell, **values)`` with their own
@@ -42,17 +42,17 @@ def held(layer: Layer, **values: float) -> Iterator[Layer]:
         >>> shut.abs().max().item(), bool(layer(x)[0].abs().max() > 0)
         (0.0, True)
     """
-    with layer.running(hold(layer.cell, **values)):
-        yield layer
+    with module.swap_cell(transforms.clamp_gates(module.cell, **values)):
+        yield module
 
 
 @contextmanager
-def units_held(
-    layer: Layer,
+def clamp_units(
+    module: Layer,
     values: Mapping[str, float | Tensor],
     units: Sequence[int] | None = None,
     *,
-    number: int | None = None,
+    layer: int | None = None,
     reverse: bool = False,
 ) -> Iterator[Layer]:
     """Run ``layer`` with named values of single units held, inside a ``with`` block.
@@ -81,31 +81,31 @@ def units_held(
         >>> y.abs().amax(dim=(0, 1)).eq(0).nonzero().flatten().tolist()
         [2, 5]
     """
-    cell = hold_units(layer.cell, *values)
-    places = range(layer.num_layers * layer.directions)
-    chosen = None if number is None else number * layer.directions + reverse
-    if chosen is not None and (chosen not in places or (reverse and layer.directions == 1)):
-        told = f"layer {number}" + " in reverse" * reverse
-        raise IndexError(f"there is no {told}; the module has {layer.num_layers} layers")
-    extra = [_vectors(layer, place, values, units, chosen in (None, place)) for place in places]
-    with layer.running(cell, extra):
-        yield layer
+    cell = transforms.clamp_units(module.cell, *values)
+    places = range(module.num_layers * module.directions)
+    chosen = None if layer is None else layer * module.directions + reverse
+    if chosen is not None and (chosen not in places or (reverse and module.directions == 1)):
+        told = f"layer {layer}" + " in reverse" * reverse
+        raise IndexError(f"there is no {told}; the module has {module.num_layers} layers")
+    extra = [_build_clamp_vectors(module, place, values, units, chosen in (None, place)) for place in places]
+    with module.swap_cell(cell, extra):
+        yield module
 
 
-def _vectors(
-    layer: RecurrentStack,
+def _build_clamp_vectors(
+    module: RecurrentStack,
     place: int,
     values: Mapping[str, float | Tensor],
     units: Sequence[int] | None,
-    here: bool,
+    selected: bool,
 ) -> dict[str, Tensor]:
     """The vectors of `hold_units` for one layer and direction: nothing is held unless ``here``."""
-    sizes, like = layer.sizes[place // layer.directions], layer.own_parameters(place)[0]
+    sizes, like = module.sizes[place // module.directions], module.get_layer_parameters(place)[0]
     found: dict[str, Tensor] = {}
     for name, value in values.items():
-        width = sizes.of(layer.cell.graph.named[name].width)
+        width = sizes.of(module.cell.graph.outputs_by_name[name].width)
         found[f"held_{name}"], found[f"at_{name}"] = held, at = like.new_zeros(2, width)
-        if here:
+        if selected:
             held[slice(None) if units is None else list(units)] = 1.0
             at[:] = torch.as_tensor(value, dtype=at.dtype, device=at.device)
     return found

@@ -16,14 +16,14 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
-from sluice.equations.evaluate import Schedule, Tensors, Values
+from sluice.equations.evaluate import EvaluationSchedule, TensorInterpreter, Values
 from sluice.equations.graph import Elementwise, Graph, Leaf, Node
 from sluice.equations.specs import Sizes
-from sluice.nn.batch import arrange
+from sluice.nn.batch import pad_input
 from sluice.nn.stack import RecurrentStack
-from sluice.run.passes import named
+from sluice.run.passes import map_parameters_by_name
 
-Seen = Callable[[Node, Any], Any]
+NodeHook = Callable[[Node, Any], Any]
 
 
 @dataclass(frozen=True)
@@ -40,36 +40,36 @@ class StepMap:
     graph: Graph
     sizes: Sizes
     parameters: dict[str, Tensor]
-    start: Tensor
+    initial_state: Tensor
 
     @property
-    def widths(self) -> list[int]:
+    def state_widths(self) -> list[int]:
         """The width of each state within the full one."""
         return [self.sizes.of(state.width) for state in self.graph.states]
 
     def __call__(self, x: Tensor, state: Tensor) -> Tensor:
         """The full state after a step. Derivatives pass where the equations say `detach`, too:
         that is a rule of learning, not of the dynamics."""
-        values = self.values(x, state)
-        return torch.cat([values[self.graph.named[s.name]] for s in self.graph.states], dim=-1)
+        values = self.evaluate(x, state)
+        return torch.cat([values[self.graph.outputs_by_name[s.name]] for s in self.graph.states], dim=-1)
 
-    def values(self, x: Tensor, state: Tensor, seen: Seen | None = None) -> Values:
+    def evaluate(self, x: Tensor, state: Tensor, hook: NodeHook | None = None) -> Values:
         """The value of every node; ``seen`` is shown each, and returns what to go on with."""
         graph, values = self.graph, Values()
-        meaning = Tensors(graph.stacks, graph.norms, self.sizes, self.parameters)
+        meaning = TensorInterpreter(graph.stacks, graph.norms, self.sizes, self.parameters)
         values[Leaf("input", "x", "input")] = x
-        values.update(zip(graph.state_leaves, state.split(self.widths, dim=-1), strict=True))
+        values.update(zip(graph.state_leaves, state.split(self.state_widths, dim=-1), strict=True))
         for mask in graph.masks:
             width = self.sizes.of(mask.width)
-            values[Leaf("mask", mask.name, mask.width)] = x.new_full((width,), mask.evaluated)
-        schedule = Schedule(graph.named.values(), known=values)
-        return schedule.run(values, meaning, partial(_undetached, values, seen))
+            values[Leaf("mask", mask.name, mask.width)] = x.new_full((width,), mask.eval_value)
+        schedule = EvaluationSchedule(graph.outputs_by_name.values(), known=values)
+        return schedule.run(values, meaning, partial(_skip_detach, values, hook))
 
 
-def _undetached(values: Values, seen: Seen | None, node: Node, value: Any) -> Any:
+def _skip_detach(values: Values, hook: NodeHook | None, node: Node, value: Any) -> Any:
     if isinstance(node, Elementwise) and node.op == "detach":
         value = values[node.arguments[0]]
-    return value if seen is None else seen(node, value)
+    return value if hook is None else hook(node, value)
 
 
 @dataclass(frozen=True)
@@ -82,37 +82,37 @@ class Trajectory:
         states: The full states, ``(time + 1, batch, states)``; the first is the one before.
     """
 
-    step: StepMap
+    step_map: StepMap
     x: Tensor
     states: Tensor
 
 
-def step_map(layer: RecurrentStack, number: int = 0, reverse: bool = False) -> StepMap:
+def build_step_map(module: RecurrentStack, layer: int = 0, reverse: bool = False) -> StepMap:
     """The map of one step of layer ``number`` of a recurrent module, in one direction.
 
     Raises TypeError for what is no recurrent layer of `sluice.nn`, IndexError where it has no such
     layer or direction.
     """
-    if not isinstance(layer, RecurrentStack):
+    if not isinstance(module, RecurrentStack):
         raise TypeError(
-            f"a recurrent layer of sluice.nn is expected, not {type(layer).__name__}; "
+            f"a recurrent layer of sluice.nn is expected, not {type(module).__name__}; "
             "name the layer within your model, as in model.encoder"
         )
-    if not 0 <= number < layer.num_layers or (reverse and not layer.bidirectional):
+    if not 0 <= layer < module.num_layers or (reverse and not module.bidirectional):
         raise IndexError(
-            f"the {type(layer).__name__} has {layer.num_layers} layers in {layer.directions} "
-            f"directions, and none is l{number}{'_reverse' * reverse}"
+            f"the {type(module).__name__} has {module.num_layers} layers in {module.directions} "
+            f"directions, and none is l{layer}{'_reverse' * reverse}"
         )
-    place = number * layer.directions + reverse
-    copies = [t.to(torch.float64, copy=True) for t in layer.own_parameters(place)]
-    start = torch.cat([row[0].double() for row in layer.initial_rows()[place]])
-    graph = layer.cell.graph
-    return StepMap(graph, layer.sizes[number], named(graph, copies), start)
+    place = layer * module.directions + reverse
+    copies = [t.to(torch.float64, copy=True) for t in module.get_layer_parameters(place)]
+    start = torch.cat([row[0].double() for row in module.get_initial_states()[place]])
+    graph = module.cell.graph
+    return StepMap(graph, module.sizes[layer], map_parameters_by_name(graph, copies), start)
 
 
 @torch.no_grad()
-def trajectory(
-    layer: RecurrentStack, input: Tensor, number: int = 0, reverse: bool = False
+def run_trajectory(
+    module: RecurrentStack, input: Tensor, layer: int = 0, reverse: bool = False
 ) -> Trajectory:
     """Run a recurrent module up to layer ``number``, without dropout, and keep its full states.
 
@@ -134,26 +134,26 @@ def trajectory(
         >>> trajectory(layer, torch.randn(5, 2, 3), number=1).states.shape
         torch.Size([6, 2, 16])
     """
-    step_map(layer, number, reverse)
+    build_step_map(module, layer, reverse)
     if isinstance(input, PackedSequence):
         raise TypeError("a PackedSequence has sequences of several lengths; give a plain tensor")
-    x = arrange(type(layer).__name__, input, None, None, layer.batch_first).x.detach().double()
-    if x.shape[-1] != layer.input_size:
-        raise RuntimeError(f"the input is {x.shape[-1]} wide, and the layer {layer.input_size}")
-    for below in range(number):
-        runs = [_run(step_map(layer, below, bool(d)), x, bool(d)) for d in range(layer.directions)]
-        x = torch.cat([_output(run, bool(d)) for d, run in enumerate(runs)], dim=-1)
-    return _run(step_map(layer, number, reverse), x, reverse)
+    x = pad_input(type(module).__name__, input, None, None, module.batch_first).x.detach().double()
+    if x.shape[-1] != module.input_size:
+        raise RuntimeError(f"the input is {x.shape[-1]} wide, and the layer {module.input_size}")
+    for below in range(layer):
+        runs = [_iterate_map(build_step_map(module, below, bool(d)), x, bool(d)) for d in range(module.directions)]
+        x = torch.cat([_slice_output(run, bool(d)) for d, run in enumerate(runs)], dim=-1)
+    return _iterate_map(build_step_map(module, layer, reverse), x, reverse)
 
 
-def _run(step: StepMap, x: Tensor, reverse: bool) -> Trajectory:
+def _iterate_map(step: StepMap, x: Tensor, reverse: bool) -> Trajectory:
     x = x.flip(0) if reverse else x
-    states = [step.start.expand(x.shape[1], -1)]
+    states = [step.initial_state.expand(x.shape[1], -1)]
     for row in x:
         states.append(step(row, states[-1]))
     return Trajectory(step, x, torch.stack(states))
 
 
-def _output(run: Trajectory, reverse: bool) -> Tensor:
-    y = run.states[1:, :, : run.step.widths[0]]
+def _slice_output(run: Trajectory, reverse: bool) -> Tensor:
+    y = run.states[1:, :, : run.step_map.state_widths[0]]
     return y.flip(0) if reverse else y

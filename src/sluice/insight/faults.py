@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from sluice.equations.graph import topological
-from sluice.insight.recorded import Recorded, RecordedModule
+from sluice.equations.graph import sort_topologically
+from sluice.insight.recorded import RecordedLayer, RecordedModule
 from sluice.insight.recording import Tape
 
 
 @dataclass(frozen=True)
-class Fault:
+class NonFiniteValue:
     """A value that is not finite; ``str()`` of it is one sentence.
 
     Attributes:
@@ -28,18 +28,18 @@ class Fault:
     """
 
     module: str
-    place: str
+    layer: str
     name: str
     step: int
     sequence: int
     unit: int
     kind: str
-    weights: tuple[str, ...]
+    nonfinite_parameters: tuple[str, ...]
 
     def __str__(self) -> str:
-        where = f"'{self.module}' {self.place}" if self.module else self.place
+        where = f"'{self.module}' {self.layer}" if self.module else self.layer
         cause = (
-            f"; {', '.join(self.weights)} of that layer already hold one" if self.weights else ""
+            f"; {', '.join(self.nonfinite_parameters)} of that layer already hold one" if self.nonfinite_parameters else ""
         )
         return (
             f"{self.kind} first appears in {where}, value '{self.name}', step {self.step}, "
@@ -47,7 +47,7 @@ class Fault:
         )
 
 
-def first_fault(tape: Tape) -> Fault | None:
+def find_first_nonfinite(tape: Tape) -> NonFiniteValue | None:
     """Where NaN or infinity first appears in a recorded forward pass.
 
     *First* is in the order of computing: the modules as the model lists them, the lowest layer of
@@ -74,18 +74,18 @@ def first_fault(tape: Tape) -> Fault | None:
     """
     for name in tape:
         module = tape[name]
-        for place, recorded in module.places.items():
-            found = _first(recorded, module, place.endswith("_reverse"))
+        for place, recorded in module.layers.items():
+            found = _find_first(recorded, module, place.endswith("_reverse"))
             if found is not None:
-                return Fault(name, place, *found, _not_finite(module, place))
+                return NonFiniteValue(name, place, *found, _find_nonfinite_parameters(module, place))
     return None
 
 
-def _first(
-    recorded: Recorded, module: RecordedModule, reverse: bool
+def _find_first(
+    recorded: RecordedLayer, module: RecordedModule, reverse: bool
 ) -> tuple[str, int, int, int, str] | None:
     best: tuple[int, str, Tensor] | None = None
-    for name in (name for name in _in_order(module) if name in recorded):
+    for name in (name for name in _sort_value_names(module) if name in recorded):
         wrong = (~recorded[name].isfinite()).nonzero()
         if len(wrong):
             row = wrong[wrong[:, 0] == (wrong[:, 0].max() if reverse else wrong[0, 0])][0]
@@ -100,17 +100,17 @@ def _first(
     return name, step * recorded.every, sequence, unit, kind
 
 
-def _in_order(module: RecordedModule) -> list[str]:
+def _sort_value_names(module: RecordedModule) -> list[str]:
     """The names of a cell's values: each after those that it is computed from."""
     graph = module._module.cell.graph
-    nodes = set(graph.named.values())
-    return sorted(graph.named, key=lambda n: len(nodes.intersection(topological([graph.named[n]]))))
+    nodes = set(graph.outputs_by_name.values())
+    return sorted(graph.outputs_by_name, key=lambda n: len(nodes.intersection(sort_topologically([graph.outputs_by_name[n]]))))
 
 
-def _not_finite(module: RecordedModule, place: str) -> tuple[str, ...]:
+def _find_nonfinite_parameters(module: RecordedModule, layer: str) -> tuple[str, ...]:
     with torch.no_grad():
         return tuple(
             name
             for name, parameter in module._module.named_parameters()
-            if name.endswith(f"_{place}") and not bool(parameter.isfinite().all())
+            if name.endswith(f"_{layer}") and not bool(parameter.isfinite().all())
         )

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from sluice.insight.dynamics import StepMap, step_map
-from sluice.insight.jacobians import jacobians_of
+from sluice.insight.dynamics import StepMap, build_step_map
+from sluice.insight.jacobians import compute_jacobians
 from sluice.nn.stack import RecurrentStack
 
 
@@ -19,25 +19,25 @@ class FixedPoints(NamedTuple):
     """Full states, ``(points, states)``, float64."""
     speed: Tensor
     """q = ½‖F(s, x) − s‖² of each, ``(points,)``."""
-    fixed: Tensor
+    is_fixed: Tensor
     """Which are fixed points, ``(points,)``, boolean; the others are slow points."""
     eigenvalues: Tensor
     """Of the Jacobian ∂F/∂s at each, ``(points, states)``, complex, the largest first."""
-    stable: Tensor
+    is_stable: Tensor
     """Whether all eigenvalues lie within the unit circle, ``(points,)``, boolean."""
 
 
-def fixed_points(
-    layer: RecurrentStack,
+def find_fixed_points(
+    module: RecurrentStack,
     starts: Tensor,
     x: Tensor | None = None,
-    number: int = 0,
+    layer: int = 0,
     reverse: bool = False,
     *,
     tolerance: float = 1e-18,
-    slow: float = 1e-6,
-    apart: float = 1e-3,
-    iterations: int = 200,
+    slow_tolerance: float = 1e-6,
+    min_distance: float = 1e-3,
+    max_iterations: int = 200,
 ) -> FixedPoints:
     """Where the state stands still, or nearly so, under the constant input ``x``.
 
@@ -78,19 +78,19 @@ def fixed_points(
         >>> found.points.shape, found.stable.tolist()
         (torch.Size([1, 4]), [True])
     """
-    step = step_map(layer, number, reverse)
-    s = _checked(step, starts)
+    step = build_step_map(module, layer, reverse)
+    s = _check_starts(step, starts)
     given = s.new_zeros(step.sizes.input) if x is None else x.detach().to(s)
     if given.shape != (step.sizes.input,):
         raise ValueError(f"x is one input, ({step.sizes.input},), got {tuple(given.shape)}")
-    s = _minimised(step, given.expand(len(s), -1), s, tolerance, iterations)
-    speed = _speed(_moved(step, given, s))
-    s, speed = _distinct(s, speed, slow, apart)
-    return _described(step, given, s, speed, speed <= tolerance)
+    s = _minimise(step, given.expand(len(s), -1), s, tolerance, max_iterations)
+    speed = _compute_speed(_compute_displacement(step, given, s))
+    s, speed = _drop_duplicates(s, speed, slow_tolerance, min_distance)
+    return _linearise(step, given, s, speed, speed <= tolerance)
 
 
-def _checked(step: StepMap, starts: Tensor) -> Tensor:
-    width = sum(step.widths)
+def _check_starts(step: StepMap, starts: Tensor) -> Tensor:
+    width = sum(step.state_widths)
     if starts.dim() != 2 or starts.shape[1] != width or len(starts) == 0:
         raise ValueError(f"starts are full states, (starts, {width}), got {tuple(starts.shape)}")
     if not bool(starts.isfinite().all()):
@@ -99,46 +99,46 @@ def _checked(step: StepMap, starts: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def _moved(step: StepMap, x: Tensor, s: Tensor) -> Tensor:
+def _compute_displacement(step: StepMap, x: Tensor, s: Tensor) -> Tensor:
     return step(x.expand(len(s), -1), s) - s
 
 
-def _speed(moved: Tensor) -> Tensor:
+def _compute_speed(moved: Tensor) -> Tensor:
     return 0.5 * moved.square().sum(-1)
 
 
-def _minimised(step: StepMap, x: Tensor, s: Tensor, tolerance: float, iterations: int) -> Tensor:
+def _minimise(step: StepMap, x: Tensor, s: Tensor, tolerance: float, max_iterations: int) -> Tensor:
     """Every row of ``s`` at a minimum of its own q; each row has a damping of its own."""
     identity = torch.eye(s.shape[-1], dtype=s.dtype, device=s.device)
     damping = s.new_full((len(s), 1, 1), 1e-2)
-    moved = _moved(step, x, s)
-    for _ in range(iterations):
-        if bool((_speed(moved) <= 1e-3 * tolerance).all() | (damping > 1e12).all()):
+    moved = _compute_displacement(step, x, s)
+    for _ in range(max_iterations):
+        if bool((_compute_speed(moved) <= 1e-3 * tolerance).all() | (damping > 1e12).all()):
             break
-        a = jacobians_of(step, x, s) - identity
+        a = compute_jacobians(step, x, s) - identity
         gram, slope = a.mT @ a, a.mT @ moved.unsqueeze(-1)
         other = s - torch.linalg.solve(gram + damping * identity, slope).squeeze(-1)
-        there = _moved(step, x, other)
-        better = (_speed(there) < _speed(moved)).unsqueeze(-1)
+        there = _compute_displacement(step, x, other)
+        better = (_compute_speed(there) < _compute_speed(moved)).unsqueeze(-1)
         s, moved = torch.where(better, other, s), torch.where(better, there, moved)
         damping = torch.where(better.unsqueeze(-1), damping / 5, damping * 4).clamp_min(1e-14)
     return s
 
 
-def _distinct(s: Tensor, speed: Tensor, slow: float, apart: float) -> tuple[Tensor, Tensor]:
+def _drop_duplicates(s: Tensor, speed: Tensor, slow_tolerance: float, min_distance: float) -> tuple[Tensor, Tensor]:
     order = speed.argsort()
     s, speed = s[order], speed[order]
     kept: list[int] = []
-    for k in range(int((speed <= slow).sum())):
-        if not kept or bool((s[kept] - s[k]).norm(dim=-1).min() >= apart):
+    for k in range(int((speed <= slow_tolerance).sum())):
+        if not kept or bool((s[kept] - s[k]).norm(dim=-1).min() >= min_distance):
             kept.append(k)
     return s[kept], speed[kept]
 
 
-def _described(step: StepMap, x: Tensor, s: Tensor, speed: Tensor, fixed: Tensor) -> FixedPoints:
+def _linearise(step: StepMap, x: Tensor, s: Tensor, speed: Tensor, fixed: Tensor) -> FixedPoints:
     if len(s) == 0:
         none = torch.zeros(s.shape, dtype=torch.complex128, device=s.device)
         return FixedPoints(s, speed, fixed, none, fixed)
-    values = torch.linalg.eigvals(jacobians_of(step, x.expand(len(s), -1), s))
+    values = torch.linalg.eigvals(compute_jacobians(step, x.expand(len(s), -1), s))
     values = values.gather(-1, values.abs().argsort(dim=-1, descending=True))
     return FixedPoints(s, speed, fixed, values, values.abs().amax(-1) < 1)

@@ -13,13 +13,13 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-from sluice.files import write_whole
-from sluice.run.shelf import Make
+from sluice.files import write_atomically
+from sluice.run.shelf import TensorFactory
 
 _ABOUT = "recording.json"
 
 
-class Folder:
+class RecordingFolder:
     """A folder of ``.npy`` files, one a value, named as `Tape.tensors` names them.
 
     While it is being written it is called ``path`` + ``.incomplete``, and so is what an
@@ -28,19 +28,19 @@ class Folder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._beside = path.with_name(f"{path.name}.incomplete")
+        self._partial_path = path.with_name(f"{path.name}.incomplete")
         self._arrays: dict[str, np.memmap[tuple[int, ...], np.dtype[np.generic]]] = {}
 
     def begin(self) -> None:
         """Make the folder. Raises FileExistsError where there is one, OSError where it cannot."""
-        for path in (self.path, self._beside):
+        for path in (self.path, self._partial_path):
             if path.exists():
                 raise FileExistsError(
                     f"there is something at {path}; remove it, or record to another folder"
                 )
-        self._beside.mkdir(parents=True)
+        self._partial_path.mkdir(parents=True)
 
-    def maker(self, label: str) -> Make:
+    def build_allocator(self, label: str) -> TensorFactory:
         """Makes tensors of one layer and direction that lie in this folder."""
 
         def make(name: str, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
@@ -49,7 +49,7 @@ class Folder:
             wide = torch.float32 if dtype == torch.bfloat16 else dtype  # which NumPy lacks
             kind = torch.empty(0, dtype=wide).numpy().dtype
             whole = f"{label}.{name}"
-            path = self._beside / f"{whole}.npy"
+            path = self._partial_path / f"{whole}.npy"
             array = np.lib.format.open_memmap(path, mode="w+", dtype=kind, shape=shape)
             self._arrays[whole] = array
             return torch.from_numpy(array)
@@ -61,8 +61,8 @@ class Folder:
         for array in self._arrays.values():
             array.flush()
         about = {"format": "sluice recording", "layout": "time, batch, width"}
-        write_whole(self._beside / _ABOUT, json.dumps(about).encode())
-        self._beside.rename(self.path)
+        write_atomically(self._partial_path / _ABOUT, json.dumps(about).encode())
+        self._partial_path.rename(self.path)
         self._arrays.clear()
 
 
@@ -87,7 +87,7 @@ def load_recording(path: str | os.PathLike[str]) -> dict[str, Tensor]:
     """
     path = Path(path)
     if path.is_dir():
-        return _from_folder(path)
+        return _load_folder(path)
     if not path.exists():
         raise FileNotFoundError(ENOENT, "there is no recording", str(path))
     try:
@@ -96,7 +96,7 @@ def load_recording(path: str | os.PathLike[str]) -> dict[str, Tensor]:
         raise ValueError(f"{path} is no file that Tape.save wrote: {error}") from None
 
 
-def _from_folder(path: Path) -> dict[str, Tensor]:
+def _load_folder(path: Path) -> dict[str, Tensor]:
     if not (path / _ABOUT).exists():
         broken = path.suffix == ".incomplete"
         told = "is unfinished: its recording was interrupted" if broken else "holds no recording"

@@ -9,14 +9,14 @@ import torch
 from torch import Tensor
 
 from sluice.equations.graph import Elementwise, Graph, Leaf, Node
-from sluice.insight.dynamics import Trajectory, trajectory
-from sluice.insight.recorded import Recorded, RecordedModule
+from sluice.insight.dynamics import Trajectory, run_trajectory
+from sluice.insight.recorded import RecordedLayer, RecordedModule
 from sluice.nn.stack import RecurrentStack
 
 _ROWS_AT_ONCE = 64
 
 
-def gradient_flow(recorded: Recorded | RecordedModule, name: str = "h") -> Tensor:
+def gradient_flow(recorded: RecordedLayer | RecordedModule, name: str = "h") -> Tensor:
     """The size of the gradient at every step: ‖∂L/∂h_t‖₂, or of any other named value.
 
     The derivative is total, through all later steps. Where it shrinks towards the first steps the
@@ -47,8 +47,8 @@ def gradient_flow(recorded: Recorded | RecordedModule, name: str = "h") -> Tenso
     return size
 
 
-def itemised_gradients(
-    recorded: Recorded | RecordedModule, losses: Tensor, name: str = "h"
+def gradients_per_loss(
+    recorded: RecordedLayer | RecordedModule, losses: Tensor, name: str = "h"
 ) -> Tensor:
     """Which loss blames which step: ‖∂L_τ/∂h_t‖₂ for the loss L_τ of every step τ.
 
@@ -80,8 +80,8 @@ def itemised_gradients(
         >>> sluice.insight.itemised_gradients(tape.layer(0), losses).shape
         torch.Size([5, 5, 2])
     """
-    leaves, found, before = _leaves(_by_step(losses, "losses")), list[Tensor](), None
-    for _ in _ways_back(losses, leaves):
+    leaves, found, before = _find_leaves(_require_steps(losses, "losses")), list[Tensor](), None
+    for _ in _run_backward_per_step(losses, leaves):
         gradient: Tensor = recorded.gradient[name]
         if gradient is before:
             raise RuntimeError("a loss does not depend on the pass that this tape recorded last")
@@ -118,7 +118,7 @@ def connectivity(logits: Tensor, x: Tensor, targets: Tensor) -> Tensor:
         >>> sluice.insight.connectivity(logits, x, logits.argmax(-1)).shape
         torch.Size([5, 5, 2])
     """
-    _by_step(logits, "logits")
+    _require_steps(logits, "logits")
     if logits.dim() != 3 or targets.shape != logits.shape[:2]:
         raise ValueError(
             "logits are (time, batch, classes) and targets (time, batch), got "
@@ -128,14 +128,14 @@ def connectivity(logits: Tensor, x: Tensor, targets: Tensor) -> Tensor:
         raise RuntimeError("x has no gradients; compute the logits from x.requires_grad_()")
     picked = logits.gather(-1, targets.unsqueeze(-1)).squeeze(-1)
     found = []
-    for (gradient,) in _ways_back(picked, [x]):
+    for (gradient,) in _run_backward_per_step(picked, [x]):
         if gradient is None:
             raise RuntimeError("the logits do not depend on this x; give the tensor they came from")
         found.append(gradient.norm(dim=-1))
     return torch.stack(found)
 
 
-def _by_step(values: Tensor, what: str) -> Tensor:
+def _require_steps(values: Tensor, what: str) -> Tensor:
     if values.dim() == 0 or len(values) == 0:
         raise ValueError(f"{what} need a time dimension with at least one step, unreduced")
     if not values.requires_grad:
@@ -146,13 +146,13 @@ def _by_step(values: Tensor, what: str) -> Tensor:
     return values
 
 
-def _ways_back(values: Tensor, inputs: list[Tensor]) -> Iterator[tuple[Tensor | None, ...]]:
+def _run_backward_per_step(values: Tensor, inputs: list[Tensor]) -> Iterator[tuple[Tensor | None, ...]]:
     """The gradients of ``inputs`` for each step's value in turn, summed over the batch."""
     for value in values:
         yield torch.autograd.grad(value.sum(), inputs, retain_graph=True, allow_unused=True)
 
 
-def _leaves(value: Tensor) -> list[Tensor]:
+def _find_leaves(value: Tensor) -> list[Tensor]:
     """All leaves that ``value`` was computed from."""
     seen, found = set[Any](), list[Tensor]()
     waiting: list[Any] = [value.grad_fn]
@@ -167,7 +167,7 @@ def _leaves(value: Tensor) -> list[Tensor]:
     return found
 
 
-class CellPath(NamedTuple):
+class StateGradientPaths(NamedTuple):
     """What `cell_path` gives."""
 
     direct: Tensor
@@ -178,9 +178,9 @@ class CellPath(NamedTuple):
     """The Frobenius norm of the whole ∂c_T/∂c_t, ``(time, batch)``."""
 
 
-def cell_path(
-    layer: RecurrentStack, input: Tensor, number: int = 0, reverse: bool = False
-) -> CellPath:
+def state_gradient_paths(
+    module: RecurrentStack, input: Tensor, layer: int = 0, reverse: bool = False
+) -> StateGradientPaths:
     """The straight path of a state beside the full derivative: ∏_{s=t+1…T} f_s and ∂c_T/∂c_t.
 
     f is the named value that multiplies the state in its update, c_t = f_t ⊙ c_{t−1} + …: the
@@ -209,12 +209,12 @@ def cell_path(
         >>> path.direct.shape, path.norm.shape
         (torch.Size([20, 2, 8]), torch.Size([20, 2]))
     """
-    run = trajectory(layer, input, number, reverse)
-    values, forgets = _chain(run, *kept(run.step.graph))
-    return CellPath(straight_path(forgets), *_derivatives(values))
+    run = run_trajectory(module, input, layer, reverse)
+    values, forgets = _unroll(run, *find_gated_state(run.step_map.graph))
+    return StateGradientPaths(forget_product(forgets), *_compute_derivatives(values))
 
 
-def straight_path(forget: Tensor) -> Tensor:
+def forget_product(forget: Tensor) -> Tensor:
     """∏_{s=t+1…T} f_s for every step t: what of the state of step t is left at the last one.
 
     Args:
@@ -232,7 +232,7 @@ def straight_path(forget: Tensor) -> Tensor:
     return later.flip(0).cumprod(0).flip(0)
 
 
-def kept(graph: Graph) -> tuple[str, str | None]:
+def find_gated_state(graph: Graph) -> tuple[str, str | None]:
     """A state and the named value that multiplies it in its own update; None where 1 does.
 
     Raises ValueError where no named value does.
@@ -244,7 +244,7 @@ def kept(graph: Graph) -> tuple[str, str | None]:
     """
     for state in graph.states:
         leaf = Leaf("state", state.name, state.width)
-        for term in _terms(graph.named[state.name]):
+        for term in _iterate_terms(graph.outputs_by_name[state.name]):
             if term is leaf:
                 return state.name, None
             for name, value in graph.outputs:
@@ -256,11 +256,11 @@ def kept(graph: Graph) -> tuple[str, str | None]:
     )
 
 
-def _terms(node: Node) -> Iterator[Node]:
+def _iterate_terms(node: Node) -> Iterator[Node]:
     """What a sum adds up; what it takes away is left out."""
     if isinstance(node, Elementwise) and node.op in ("add", "subtract"):
         for operand in node.operands[: 2 if node.op == "add" else 1]:
-            yield from _terms(operand)
+            yield from _iterate_terms(operand)
     else:
         yield node
 
@@ -270,24 +270,24 @@ def _is_product(node: Node, value: Node, leaf: Leaf) -> bool:
     return is_product and set(node.operands) == {value, leaf}
 
 
-def _chain(run: Trajectory, state: str, gate: str | None) -> tuple[list[Tensor], Tensor]:
+def _unroll(run: Trajectory, state: str, gate: str | None) -> tuple[list[Tensor], Tensor]:
     """The state of every step, tied by autograd, and the values of what multiplies it."""
-    named, found, forgets = run.step.graph.named, list[Tensor](), list[Tensor]()
+    named, found, forgets = run.step_map.graph.outputs_by_name, list[Tensor](), list[Tensor]()
 
-    def first(node: Node, value: Tensor) -> Tensor:
+    def mark_first(node: Node, value: Tensor) -> Tensor:
         return value.requires_grad_() if node is named[state] and not found else value
 
     before = run.states[0]
     with torch.enable_grad():
         for x in run.x:
-            values = run.step.values(x, before, first)
-            before = torch.cat([values[named[s.name]] for s in run.step.graph.states], dim=-1)
+            values = run.step_map.evaluate(x, before, mark_first)
+            before = torch.cat([values[named[s.name]] for s in run.step_map.graph.states], dim=-1)
             found.append(values[named[state]])
             forgets.append(values[named[gate]].detach() if gate else torch.ones_like(found[-1]))
     return found, torch.stack(forgets)
 
 
-def _derivatives(states: list[Tensor]) -> tuple[Tensor, Tensor]:
+def _compute_derivatives(states: list[Tensor]) -> tuple[Tensor, Tensor]:
     """∂c_T/∂c_t of each step: its diagonal, and its norm; some rows at a time."""
     last, (batch, width) = states[-1], states[-1].shape
     diagonals, squares = [], last.new_zeros(len(states), batch)

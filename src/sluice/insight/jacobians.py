@@ -7,27 +7,27 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from sluice.insight.dynamics import StepMap, Trajectory, trajectory
+from sluice.insight.dynamics import StepMap, Trajectory, run_trajectory
 from sluice.nn.stack import RecurrentStack
 
 _NUMBERS_AT_ONCE = 1 << 22
 
 
-def jacobians_of(step: StepMap, x: Tensor, states: Tensor) -> Tensor:
+def compute_jacobians(step: StepMap, x: Tensor, states: Tensor) -> Tensor:
     """∂F(x, s)/∂s of every row, ``(rows, states, states)``, by reverse mode through the step."""
-    wide = max(states.shape[-1], *(sum(map(step.sizes.of, rows)) for rows in _heights(step)))
+    wide = max(states.shape[-1], *(sum(map(step.sizes.of, rows)) for rows in _list_gate_widths(step)))
     rows = max(1, _NUMBERS_AT_ONCE // (states.shape[-1] * wide))
     jacobian = torch.func.jacrev(step, argnums=1)
     found: Tensor = torch.func.vmap(jacobian, chunk_size=rows)(x, states)
     return found.detach()
 
 
-def _heights(step: StepMap) -> list[tuple[str, ...]]:
+def _list_gate_widths(step: StepMap) -> list[tuple[str, ...]]:
     return [tuple(width for _, width in stack.gates) for stack in step.graph.stacks]
 
 
 def step_jacobians(
-    layer: RecurrentStack, input: Tensor, number: int = 0, reverse: bool = False
+    module: RecurrentStack, input: Tensor, layer: int = 0, reverse: bool = False
 ) -> Tensor:
     """The Jacobian of every step along a run: J_t = ∂s_t/∂s_{t−1}, s the full state.
 
@@ -57,17 +57,17 @@ def step_jacobians(
         >>> sluice.insight.step_jacobians(layer, torch.randn(5, 2, 3)).shape
         torch.Size([5, 2, 8, 8])
     """
-    run = trajectory(layer, input, number, reverse)
-    return torch.cat(list(_chunks(run)))
+    run = run_trajectory(module, input, layer, reverse)
+    return torch.cat(list(_iterate_jacobians(run)))
 
 
-def _chunks(run: Trajectory) -> Iterator[Tensor]:
+def _iterate_jacobians(run: Trajectory) -> Iterator[Tensor]:
     """The Jacobians of a run, ``(some steps, batch, states, states)`` at a time."""
     before, (steps, batch) = run.states[:-1], run.x.shape[:2]
     at_once = max(1, _NUMBERS_AT_ONCE // max(1, batch * before.shape[-1] ** 2))
     for start in range(0, steps, at_once):
         x, states = run.x[start : start + at_once], before[start : start + at_once]
-        found = jacobians_of(run.step, x.flatten(0, 1), states.flatten(0, 1))
+        found = compute_jacobians(run.step_map, x.flatten(0, 1), states.flatten(0, 1))
         yield found.unflatten(0, (-1, batch))
 
 
@@ -107,11 +107,11 @@ def product_singular_values(jacobians: Tensor) -> Tensor:
 
 
 def lyapunov_spectrum(
-    layer: RecurrentStack,
+    module: RecurrentStack,
     input: Tensor,
     count: int | None = None,
     warm_up: int = 50,
-    number: int = 0,
+    layer: int = 0,
     reverse: bool = False,
 ) -> Tensor:
     """The Lyapunov exponents of a driven layer, by repeated QR decomposition.
@@ -146,22 +146,22 @@ def lyapunov_spectrum(
         >>> found.shape, bool((found < 0).all())    # small weights forget
         (torch.Size([2, 2]), True)
     """
-    run = trajectory(layer, input, number, reverse)
+    run = run_trajectory(module, input, layer, reverse)
     (steps, batch), states = run.x.shape[:2], run.states.shape[-1]
     count = states if count is None else count
     if not 0 <= warm_up < steps:
         raise ValueError(f"warm_up={warm_up} leaves none of the {steps} steps; give more input")
     if not 1 <= count <= states:
         raise ValueError(f"count lies between 1 and the {states} states, not {count}")
-    start = torch.randn(states, count, dtype=torch.float64, generator=_seeded())
+    start = torch.randn(states, count, dtype=torch.float64, generator=_build_generator())
     q = torch.linalg.qr(start)[0].to(run.x.device).expand(batch, -1, -1)
     total = run.x.new_zeros(batch, count)
-    for t, jacobian in enumerate(j for chunk in _chunks(run) for j in chunk):
+    for t, jacobian in enumerate(j for chunk in _iterate_jacobians(run) for j in chunk):
         q, r = torch.linalg.qr(jacobian @ q)
         if t >= warm_up:
             total += r.diagonal(dim1=-2, dim2=-1).abs().log()
     return (total / (steps - warm_up)).sort(dim=-1, descending=True)[0]
 
 
-def _seeded() -> torch.Generator:
+def _build_generator() -> torch.Generator:
     return torch.Generator().manual_seed(0)

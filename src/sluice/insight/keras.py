@@ -60,7 +60,7 @@ def from_keras(
     if kind not in _GATES:
         raise ValueError(f"kind is {', '.join(map(repr, _GATES))}, not {kind!r}")
     arrays = [np.asarray(array) for array in weights]
-    after = _checked(arrays, kind, reset_after)
+    after = _check_shapes(arrays, kind, reset_after)
     inputs, units = arrays[0].shape[0], arrays[1].shape[0]
     options: dict[str, Any] = {
         "bias": len(arrays) == 3,
@@ -72,11 +72,11 @@ def from_keras(
         layer = Recurrent(ResetBeforeGRU, inputs, units, **options)
     else:
         layer = {"lstm": LSTM, "gru": GRU, "simple_rnn": RNN}[kind](inputs, units, **options)
-    _fill(layer, [_reordered(array, kind) for array in arrays])
+    _load_weights(layer, [_reorder_gates(array, kind) for array in arrays])
     return layer
 
 
-def _checked(arrays: list[Array], kind: str, reset_after: bool | None) -> bool:
+def _check_shapes(arrays: list[Array], kind: str, reset_after: bool | None) -> bool:
     """Whether the reset comes after, once all shapes are known to fit."""
     shapes = [array.shape for array in arrays]
     if len(shapes) not in (2, 3) or any(len(shape) != 2 for shape in shapes[:2]):
@@ -91,28 +91,28 @@ def _checked(arrays: list[Array], kind: str, reset_after: bool | None) -> bool:
     return after
 
 
-def _resets_after(shapes: list[tuple[int, ...]], told: bool | None) -> bool:
+def _resets_after(shapes: list[tuple[int, ...]], reset_after: bool | None) -> bool:
     if len(shapes) == 2:
-        if told is None:
+        if reset_after is None:
             raise ValueError("a GRU without biases does not show its form; say reset_after=")
-        return told
+        return reset_after
     after = len(shapes[2]) == 2
-    if told is not None and told != after:
+    if reset_after is not None and reset_after != after:
         raise ValueError(
-            f"reset_after={told} contradicts a bias of shape {shapes[2]}, which is that of "
+            f"reset_after={reset_after} contradicts a bias of shape {shapes[2]}, which is that of "
             f"reset_after={after}"
         )
     return after
 
 
-def _reordered(array: Array, kind: str) -> Tensor:
+def _reorder_gates(array: Array, kind: str) -> Tensor:
     """The gates along the last axis in our order, as a tensor."""
     gates = np.split(array, _GATES[kind], axis=-1)
     return torch.from_numpy(np.concatenate([gates[place] for place in _ORDER[kind]], axis=-1))
 
 
 @torch.no_grad()
-def _fill(layer: nn.Module, tensors: list[Tensor]) -> None:
+def _load_weights(layer: nn.Module, tensors: list[Tensor]) -> None:
     state = {"weight_ih_l0": tensors[0].T, "weight_hh_l0": tensors[1].T}
     if len(tensors) == 3:
         both = tensors[2].ndim == 2

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from sluice.equations.watched import watched
-from sluice.extras import MissingExtra
-from sluice.insight.recorded import Recorded, RecordedModule, Values
+from sluice.equations.watched import instrument_graph
+from sluice.extras import MissingExtraError
+from sluice.insight.recorded import RecordedLayer, RecordedModule, RecordedValues
 
 if TYPE_CHECKING:
     import xarray
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _DIMENSIONS = {"input": "input", "projection": "projection"}
 
 
-def to_xarray(modules: Mapping[str, RecordedModule]) -> xarray.DataTree:
+def build_data_tree(modules: Mapping[str, RecordedModule]) -> xarray.DataTree:
     """Of modules by name, a node for each place, ``encoder/l0_reverse``, and in it each value.
 
     Dimensions are ``time``, ``batch`` and ``unit``; a projected state has ``projection`` in place
@@ -32,25 +32,25 @@ def to_xarray(modules: Mapping[str, RecordedModule]) -> xarray.DataTree:
     try:
         import xarray
     except ImportError:
-        raise MissingExtra("xarray", "xarray") from None
+        raise MissingExtraError("xarray", "xarray") from None
     nodes: dict[str, xarray.Dataset] = {}
     for name, module in modules.items():
-        for label, place in module.places.items():
+        for label, place in module.layers.items():
             path = f"{name}/{label}".removeprefix("/")
-            nodes[path] = xarray.Dataset(_variables(place), _steps(place))
+            nodes[path] = xarray.Dataset(_build_variables(place), _build_time_coordinates(place))
             if place.has_gradient:
-                nodes[f"{path}/gradient"] = xarray.Dataset(_variables(place.gradient))
+                nodes[f"{path}/gradient"] = xarray.Dataset(_build_variables(place.gradient))
     return xarray.DataTree.from_dict(nodes)
 
 
-def _variables(values: Values) -> dict[str, tuple[tuple[str, str, str], object]]:
-    named = watched(values._recording.graph, pre=True, maps=True).named
+def _build_variables(values: RecordedValues) -> dict[str, tuple[tuple[str, str, str], object]]:
+    named = instrument_graph(values._recording.graph, pre=True, maps=True).outputs_by_name
     return {
         name: (("time", "batch", _DIMENSIONS.get(named[name].width, "unit")), array)
         for name, array in values.numpy().items()
     }
 
 
-def _steps(place: Recorded) -> dict[str, range]:
-    count = len(next(iter(place.values())))
-    return {"time": range(0, count * place.every, place.every)} if place.every > 1 else {}
+def _build_time_coordinates(layer: RecordedLayer) -> dict[str, range]:
+    count = len(next(iter(layer.values())))
+    return {"time": range(0, count * layer.every, layer.every)} if layer.every > 1 else {}

@@ -32,7 +32,7 @@ def correlation(a: Tensor, b: Tensor) -> Tensor:
     return torch.where(scale > 0, (a * b).sum(0) / scale.clamp_min(1e-300), 0.0)
 
 
-def rows_of(values: Tensor, lengths: Tensor | None = None) -> Tensor:
+def flatten_steps(values: Tensor, lengths: Tensor | None = None) -> Tensor:
     """Recorded values ``(time, batch, width)`` as ``(rows, width)``, one sequence after another.
 
     Steps beyond ``lengths``, ``(batch,)``, are left out. ``(rows, width)`` stay as they are.

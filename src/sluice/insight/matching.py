@@ -19,8 +19,8 @@ class Match(NamedTuple):
     """How many of the units are on over the whole place."""
 
 
-def units_on(
-    values: Tensor, sequence: int, start: int, stop: int, threshold: float, alone: bool = False
+def active_units(
+    values: Tensor, sequence: int, start: int, stop: int, threshold: float, exclusive: bool = False
 ) -> Tensor:
     """The units that are on, at least ``threshold``, at every step of a span.
 
@@ -50,7 +50,7 @@ def units_on(
     _check_span(values, sequence, start, stop)
     on = values[:, sequence] >= threshold
     found = on[start:stop].all(0)
-    if alone:
+    if exclusive:
         around = [t for t in (start - 1, stop) if 0 <= t < len(on)]
         found = found & ~on[around].any(0)
     return found.nonzero().squeeze(-1)
@@ -65,7 +65,7 @@ def _check_span(values: Tensor, sequence: int, start: int, stop: int) -> None:
         )
 
 
-def matching_places(
+def find_matches(
     values: Tensor,
     units: Tensor,
     length: int | None,
@@ -120,14 +120,14 @@ def matching_places(
         times = torch.arange(len(on), device=on.device)[:, None, None]
         on = on & (times < lengths.to(on.device)[:, None])
     if length is None:
-        return _best(_longest(on[..., units]), count)
+        return _select_best(_find_longest(on[..., units]), count)
     whole = on.unfold(0, length, 1).all(-1)  # places, batch, units
     wanted = whole[..., units].sum(-1)
     rank = wanted * (on.shape[-1] + 1) - (whole.sum(-1) - wanted)
-    return _best(_ranked(wanted, rank, length), count)
+    return _select_best(_rank_matches(wanted, rank, length), count)
 
 
-def _ranked(wanted: Tensor, rank: Tensor, length: int) -> Iterator[Match]:
+def _rank_matches(wanted: Tensor, rank: Tensor, length: int) -> Iterator[Match]:
     """Places of one length, the highest rank first."""
     batch = wanted.shape[1]
     for place in rank.flatten().argsort(descending=True, stable=True).tolist():
@@ -136,7 +136,7 @@ def _ranked(wanted: Tensor, rank: Tensor, length: int) -> Iterator[Match]:
             yield Match(sequence, start, start + length, int(wanted[start, sequence]))
 
 
-def _longest(on: Tensor) -> Iterator[Match]:
+def _find_longest(on: Tensor) -> Iterator[Match]:
     """Places that lose a unit by a step more at either end: most units first, then the longest."""
     total = len(on)
     ends = torch.full(on.shape[1:], total, device=on.device)
@@ -157,16 +157,16 @@ def _longest(on: Tensor) -> Iterator[Match]:
     yield from sorted(places, key=lambda m: (-m.units, m.start - m.stop, m.start, m.sequence))
 
 
-def _best(places: Iterable[Match], count: int) -> list[Match]:
+def _select_best(matches: Iterable[Match], count: int) -> list[Match]:
     """The first places, those left out that overlap one before."""
     found = list[Match]()
-    for place in places:
+    for place in matches:
         if len(found) == count:
             break
-        if not any(_overlap(place, other) for other in found):
+        if not any(_overlaps(place, other) for other in found):
             found.append(place)
     return found
 
 
-def _overlap(one: Match, other: Match) -> bool:
+def _overlaps(one: Match, other: Match) -> bool:
     return one.sequence == other.sequence and one.start < other.stop and other.start < one.stop

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from sluice.insight.linear import correlation, fit_ridge, predict, rows_of
+from sluice.insight.linear import correlation, fit_ridge, predict, flatten_steps
 
 
 def timescales(forget: Tensor, lengths: Tensor | None = None) -> Tensor:
@@ -38,13 +38,13 @@ def timescales(forget: Tensor, lengths: Tensor | None = None) -> Tensor:
         >>> sluice.insight.timescales(tape.forget).shape
         torch.Size([4])
     """
-    values = rows_of(forget, lengths).double()
+    values = flatten_steps(forget, lengths).double()
     if not bool(((values >= 0) & (values <= 1)).all()):
         raise ValueError("a forget gate lies between 0 and 1; give a recorded gate, as tape.forget")
     return 1.0 / values.mean(0).log().abs()
 
 
-class Distribution(NamedTuple):
+class TimescaleDistribution(NamedTuple):
     """What `timescale_distribution` gives."""
 
     counts: Tensor
@@ -55,7 +55,7 @@ class Distribution(NamedTuple):
 
 def timescale_distribution(
     timescales: Tensor, bins: int = 20, shortest: float = 0.1, longest: float = 1000.0
-) -> Distribution:
+) -> TimescaleDistribution:
     """How many units have which timescale, in bins of equal ratio (a logarithmic axis).
 
     In language models it resembles a power law: few units are slow (Mahto et al. 2021).
@@ -80,7 +80,7 @@ def timescale_distribution(
     ends = torch.tensor([shortest, longest], dtype=torch.float64).log10().tolist()
     edges = torch.logspace(ends[0], ends[1], bins + 1, dtype=torch.float64)
     places = torch.bucketize(timescales.double().cpu(), edges[1:-1], right=True)
-    return Distribution(torch.bincount(places, minlength=bins), edges)
+    return TimescaleDistribution(torch.bincount(places, minlength=bins), edges)
 
 
 class Saturation(NamedTuple):
@@ -121,7 +121,7 @@ def saturation(
     """
     if not low < high:
         raise ValueError(f"low must be below high, got {low} and {high}")
-    values = rows_of(gate, lengths)
+    values = flatten_steps(gate, lengths)
     return Saturation((values < low).double().mean(0), (values > high).double().mean(0))
 
 
@@ -185,7 +185,7 @@ def memory_capacity(
     return correlation(predict(x[cut:], weights), delayed[cut:]).square()
 
 
-def reach(influence: Tensor, threshold: float = 0.01) -> Tensor:
+def memory_length(influence: Tensor, threshold: float = 0.01) -> Tensor:
     """How many steps back an input still matters.
 
     For every step τ the greatest lag τ − t at which the influence is at least ``threshold`` times

@@ -20,7 +20,7 @@ _BY_GATES: dict[int, Any] = {1: nn.RNN, 3: nn.GRU, 4: nn.LSTM}
 
 
 @dataclass(frozen=True)
-class Opened:
+class ConversionReport:
     """A model to record, and how near it is to the one that it was made from.
 
     ``str()`` of it is a sentence: ``converted 2 layers; outputs differ by at most 3e-07``.
@@ -44,7 +44,7 @@ class Opened:
         )
 
 
-def from_torch(model: nn.Module, *inputs: Any, tolerance: float = 1e-5, **options: Any) -> Opened:
+def from_torch(model: nn.Module, *inputs: Any, tolerance: float = 1e-5, **options: Any) -> ConversionReport:
     """Open a model of `torch.nn` layers: copy it, convert the copy, and compare what both say.
 
     Both are run in evaluation mode and without gradients, the converted one while it is recorded,
@@ -75,22 +75,22 @@ def from_torch(model: nn.Module, *inputs: Any, tolerance: float = 1e-5, **option
         torch.Size([5, 2, 8])
     """
     original, ours = copy.deepcopy(model).eval(), convert(copy.deepcopy(model))
-    layers = _converted(original, ours)
+    layers = _count_converted(original, ours)
     if not layers:
         raise ValueError(
             f"{type(model).__name__} holds no recurrent layer of torch.nn to convert and record; "
             "subclasses of them stay as they are, and one-step cells are not recorded"
         )
-    given = inputs or (() if options else (_drawn(model),))
+    given = inputs or (() if options else (_draw_input(model),))
     modes = [(module, module.training) for module in ours.modules()]
     ours.eval()
     with torch.no_grad():
-        expected = list(_tensors(original(*given, **options)))
+        expected = list(_iterate_tensors(original(*given, **options)))
         with record(ours):
-            found = list(_tensors(ours(*given, **options)))
+            found = list(_iterate_tensors(ours(*given, **options)))
     for module, training in modes:
         module.training = training
-    return Opened(ours, layers, _difference(found, expected, tolerance))
+    return ConversionReport(ours, layers, _compute_difference(found, expected, tolerance))
 
 
 def from_state_dict(
@@ -99,7 +99,7 @@ def from_state_dict(
     nonlinearity: str = "tanh",
     batch_first: bool = False,
     tolerance: float = 1e-5,
-) -> Opened:
+) -> ConversionReport:
     """Open the state dictionary of a lone `torch.nn.LSTM`, ``GRU`` or ``RNN``.
 
     Names and shapes tell the kind, sizes, layers, directions, projection and biases. They do not
@@ -123,25 +123,25 @@ def from_state_dict(
         >>> sluice.insight.from_state_dict(state).model
         GRU(3, 8, bias=False, bidirectional=True)
     """
-    own = _own_names(state)
-    layer = _layer(own, nonlinearity, batch_first)
+    own = _strip_prefix(state)
+    layer = _build_layer(own, nonlinearity, batch_first)
     shapes = {name: tuple(parameter.shape) for name, parameter in layer.state_dict().items()}
     given = {name: tuple(tensor.shape) for name, tensor in own.items()}
     for name in sorted(shapes.keys() | given.keys()):
         if shapes.get(name) != given.get(name):
             raise ValueError(
-                f"{_told(given.get(name))} for {name}, where a {type(layer).__name__} of these "
-                f"sizes has {_told(shapes.get(name))}"
+                f"{_format_shape(given.get(name))} for {name}, where a {type(layer).__name__} of these "
+                f"sizes has {_format_shape(shapes.get(name))}"
             )
     layer.load_state_dict(own, assign=True)
     return from_torch(layer, tolerance=tolerance)
 
 
-def _told(shape: tuple[int, ...] | None) -> str:
+def _format_shape(shape: tuple[int, ...] | None) -> str:
     return "nothing" if shape is None else f"shape {shape}"
 
 
-def _own_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def _strip_prefix(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The parameters without what all their names begin with."""
     first = next((name for name in state if name.endswith("weight_ih_l0")), None)
     if first is None:
@@ -160,7 +160,7 @@ def _own_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return own
 
 
-def _layer(own: Mapping[str, Tensor], nonlinearity: str, batch_first: bool) -> nn.RNNBase:
+def _build_layer(own: Mapping[str, Tensor], nonlinearity: str, batch_first: bool) -> nn.RNNBase:
     """torch's layer of that kind and size, its parameters without memory."""
     rows, width = own["weight_ih_l0"].shape
     recurrent = own.get("weight_hh_l0", own["weight_ih_l0"]).shape[1]
@@ -189,13 +189,13 @@ def _layer(own: Mapping[str, Tensor], nonlinearity: str, batch_first: bool) -> n
     return layer
 
 
-def _converted(original: nn.Module, ours: nn.Module) -> int:
+def _count_converted(original: nn.Module, ours: nn.Module) -> int:
     pairs = zip(original.modules(), ours.modules(), strict=True)
     changed = (b for a, b in pairs if type(a) is not type(b) and isinstance(b, RecurrentStack))
     return sum(layer.num_layers for layer in changed)
 
 
-def _drawn(model: nn.Module) -> Tensor:
+def _draw_input(model: nn.Module) -> Tensor:
     """An input for a lone layer; torch's own generator is left alone."""
     if not isinstance(model, nn.RNNBase):
         raise ValueError(f"{type(model).__name__} needs an input to be compared on; give one")
@@ -204,18 +204,18 @@ def _drawn(model: nn.Module) -> Tensor:
     return drawn.to(like)
 
 
-def _tensors(output: Any) -> Iterator[Tensor]:
+def _iterate_tensors(output: Any) -> Iterator[Tensor]:
     """Every tensor of an output, whatever tuples, lists and dictionaries it is wrapped in."""
     if isinstance(output, Tensor):
         yield output
     elif isinstance(output, Mapping):
-        yield from _tensors(tuple(output.values()))
+        yield from _iterate_tensors(tuple(output.values()))
     elif isinstance(output, tuple | list):
         for part in output:
-            yield from _tensors(part)
+            yield from _iterate_tensors(part)
 
 
-def _difference(found: list[Tensor], expected: list[Tensor], tolerance: float) -> float:
+def _compute_difference(found: list[Tensor], expected: list[Tensor], tolerance: float) -> float:
     shapes = [[tuple(tensor.shape) for tensor in side] for side in (found, expected)]
     if shapes[0] != shapes[1] or not expected:
         raise ValueError(f"outputs of shapes {shapes[0]} came where {shapes[1]} were expected")

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from sluice.insight.linear import correlation, fit_ridge, predict, rows_of
+from sluice.insight.linear import correlation, fit_ridge, predict, flatten_steps
 
 
 class Probe(NamedTuple):
@@ -76,8 +76,8 @@ def probe(
         >>> found.score > 0.9, found.selectivity > 0.3
         (True, True)
     """
-    x, y = rows_of(values, lengths).double(), _labels(values, labels, lengths)
-    types = None if tokens is None else _labels(values, tokens, lengths)
+    x, y = flatten_steps(values, lengths).double(), _flatten_labels(values, labels, lengths)
+    types = None if tokens is None else _flatten_labels(values, tokens, lengths)
     cut = len(x) - int(held_out * len(x))
     if not 0 < cut < len(x):
         raise ValueError(f"held_out={held_out} of {len(x)} rows leaves one part without any")
@@ -86,23 +86,23 @@ def probe(
     if not bool(x.isfinite().all()):
         raise ValueError("values hold NaN or infinity; sluice.insight.first_fault says where from")
     weights = _fit(x[:cut], y[:cut], penalty)
-    control = _control(y, types, cut, seed)
+    control = _draw_control_labels(y, types, cut, seed)
     theirs = _fit(x[:cut], control[:cut], penalty)
     judged = _score(x[cut:], y[cut:], weights), _score(x[:cut], y[:cut], weights)
     return Probe(*judged, _score(x[cut:], control[cut:], theirs), weights)
 
 
-def _labels(values: Tensor, labels: Tensor, lengths: Tensor | None) -> Tensor:
+def _flatten_labels(values: Tensor, labels: Tensor, lengths: Tensor | None) -> Tensor:
     if labels.shape != values.shape[:-1]:
         raise ValueError(
             f"labels and tokens have a number for each row of values, {tuple(values.shape[:-1])}, "
             f"got {tuple(labels.shape)}"
         )
-    found = rows_of(labels.unsqueeze(-1), lengths).squeeze(-1)
+    found = flatten_steps(labels.unsqueeze(-1), lengths).squeeze(-1)
     return found.double() if found.is_floating_point() else found.long()
 
 
-def _control(labels: Tensor, types: Tensor | None, cut: int, seed: int) -> Tensor:
+def _draw_control_labels(labels: Tensor, types: Tensor | None, cut: int, seed: int) -> Tensor:
     """A label for every token type, drawn from the first ``cut`` labels."""
     generator = torch.Generator().manual_seed(seed)
     if types is None:
@@ -142,7 +142,7 @@ def _score(x: Tensor, y: Tensor, weights: Tensor) -> float:
     return float(1.0 - left / (y - y.mean()).square().sum())
 
 
-def correlated_units(
+def find_correlated_units(
     values: Tensor, property: Tensor, lengths: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
     """The units that follow a property: Pearson's correlation of each, the strongest first.
@@ -169,7 +169,7 @@ def correlated_units(
         >>> units[0].item(), round(r[0].item(), 6)
         (3, -1.0)
     """
-    x, y = rows_of(values, lengths).double(), _labels(values, property, lengths).double()
+    x, y = flatten_steps(values, lengths).double(), _flatten_labels(values, property, lengths).double()
     r = correlation(x, y.unsqueeze(-1))
     order = r.abs().argsort(descending=True, stable=True)
     return order, r[order]

@@ -11,20 +11,20 @@ import numpy as np
 import safetensors.torch
 from torch import Tensor, nn
 
-from sluice.files import write_whole
-from sluice.insight.folder import Folder
-from sluice.insight.labelled import to_xarray
-from sluice.insight.recorded import Recorded as Recorded
+from sluice.files import write_atomically
+from sluice.insight.folder import RecordingFolder
+from sluice.insight.labelled import build_data_tree
+from sluice.insight.recorded import RecordedLayer as RecordedLayer
 from sluice.insight.recorded import RecordedModule as RecordedModule
-from sluice.insight.recorded import as_array
+from sluice.insight.recorded import to_numpy
 from sluice.insight.selection import Selection
-from sluice.insight.size import bytes_of, require_room
+from sluice.insight.size import estimate_bytes, require_memory
 from sluice.nn.stack import RecurrentStack
 from sluice.nn.stream import Stream
 from sluice.run import listening
-from sluice.run.passes import Pass
-from sluice.run.recording import Read, Recording, Steps, Wanted
-from sluice.run.shelf import Shelf
+from sluice.run.passes import RunSpec
+from sluice.run.recording import ValueReader, Recording, StreamRecording, RecordSpec
+from sluice.run.shelf import TensorStore
 
 if TYPE_CHECKING:
     import xarray
@@ -44,12 +44,12 @@ class Tape:
     """
 
     def __init__(
-        self, model: nn.Module | Stream, selection: Selection, folder: Folder | None
+        self, model: nn.Module | Stream, selection: Selection, folder: RecordingFolder | None
     ) -> None:
         self._modules: dict[str, RecordedModule] = {}
         self._by_module: dict[object, RecordedModule] = {}
-        self._folder, self._shelves = folder, list[Shelf]()
-        for name, module in _named_modules(model):
+        self._folder, self._stores = folder, list[TensorStore]()
+        for name, module in _iterate_modules(model):
             layer = module.layer if isinstance(module, Stream) else module
             if isinstance(layer, RecurrentStack):
                 found = self._by_module.setdefault(module, RecordedModule(name, layer))
@@ -59,14 +59,14 @@ class Tape:
                 f"{type(model).__name__} holds no recurrent layer of sluice.nn to record; "
                 "sluice.nn.convert(model) makes its torch layers ours"
             )
-        wanted = selection.within({n: one._module for n, one in self._modules.items()})
-        self._wanted = {(self._modules[n]._name, place): w for (n, place), w in wanted.items()}
-        chosen = {name for name, _ in self._wanted}
+        wanted = selection.resolve({n: one._module for n, one in self._modules.items()})
+        self._specs = {(self._modules[n]._name, place): w for (n, place), w in wanted.items()}
+        chosen = {name for name, _ in self._specs}
         self._by_module = {m: one for m, one in self._by_module.items() if one._name in chosen}
         self._modules = {n: one for n, one in self._modules.items() if one._name in chosen}
 
     def __enter__(self) -> Tape:
-        if listening.listening(self):
+        if listening.is_active(self):
             raise RuntimeError("this tape is recording already; call sluice.record for another")
         if self._folder is not None:
             self._folder.begin()
@@ -75,34 +75,34 @@ class Tape:
 
     def __exit__(self, kind: object, *_: object) -> None:
         listening.stop(self)
-        for shelf in self._shelves:
+        for shelf in self._stores:
             shelf.close()
         if self._folder is not None and kind is None:
             self._folder.finish()
 
-    def hears(self, layer: object) -> bool:
+    def matches(self, layer: object) -> bool:
         """Whether ``layer`` is one of the model's; for the layers themselves."""
         return layer in self._by_module
 
-    def wants(self, layer: object, place: int) -> Wanted | None:
+    def spec_for(self, layer: object, place: int) -> RecordSpec | None:
         """What of it is to be recorded; for the layers themselves."""
-        return self._wanted.get((self._by_module[layer]._name, place))
+        return self._specs.get((self._by_module[layer]._name, place))
 
-    def take(self, layer: object, place: int, recording: Recording, job: Pass) -> None:
+    def on_pass(self, layer: object, place: int, recording: Recording, spec: RunSpec) -> None:
         """A pass begins; for the layers themselves. Raises MemoryError where it has no room."""
         module = self._by_module[layer]
         kept = module._recordings
         if place in kept or not kept:
             kept.clear()
-            self._require_room(module, job)
+            self._require_memory(module, spec)
         if self._folder is not None:
-            shelf = Shelf(self._folder.maker(module._label(place)))
-            recording.put_on(shelf)
-            self._shelves.append(shelf)
+            shelf = TensorStore(self._folder.build_allocator(module._file_label(place)))
+            recording.store_in(shelf)
+            self._stores.append(shelf)
         kept[place] = recording
 
-    def append(
-        self, layer: object, place: int, stream: object, job: Pass, backend: str, read: Read
+    def on_stream_step(
+        self, layer: object, place: int, stream: object, spec: RunSpec, backend: str, read: ValueReader
     ) -> None:
         """A stream has made a step; for the streams themselves."""
         if self._folder is not None:
@@ -110,34 +110,34 @@ class Tape:
                 "a stream cannot be recorded to a folder, since its end is not known; leave out "
                 "to=, and save() the tape"
             )
-        kept, want = self._by_module[layer]._recordings, self._wanted[self._key(layer, place)]
+        kept, want = self._by_module[layer]._recordings, self._specs[self._key(layer, place)]
         found = kept.get(place)
-        if not isinstance(found, Steps) or found.stream is not stream:
+        if not isinstance(found, StreamRecording) or found.stream is not stream:
             if place in kept:
                 kept.clear()
-            found = kept[place] = Steps(stream, job.graph, want, backend)
-        found.append(read)
+            found = kept[place] = StreamRecording(stream, spec.graph, want, backend)
+        found.append_step(read)
 
     def _key(self, layer: object, place: int) -> tuple[str, int]:
         return self._by_module[layer]._name, place
 
-    def _require_room(self, module: RecordedModule, job: Pass) -> None:
-        steps, batch = job.x.shape[:2]
-        needed = self._bytes(module, steps, batch, job.trains, job.x.element_size())
+    def _require_memory(self, module: RecordedModule, spec: RunSpec) -> None:
+        steps, batch = spec.x.shape[:2]
+        needed = self._estimate_bytes(module, steps, batch, spec.needs_grad, spec.x.element_size())
         where = None if self._folder is None else self._folder.path
-        require_room(needed, job.x.device, where)
+        require_memory(needed, spec.x.device, where)
 
-    def _bytes(
-        self, module: RecordedModule, steps: int, batch: int, gradients: bool, item: int
+    def _estimate_bytes(
+        self, module: RecordedModule, steps: int, batch: int, gradients: bool, item_size: int
     ) -> int:
         layer, total = module._module, 0
-        for (name, place), want in self._wanted.items():
+        for (name, place), want in self._specs.items():
             if name == module._name:
                 sizes = layer.sizes[place // layer.directions]
-                total += bytes_of(want, layer.cell.graph, sizes, steps, batch, item)
+                total += estimate_bytes(want, layer.cell.graph, sizes, steps, batch, item_size)
         return total * (1 + gradients)
 
-    def bytes(self, steps: int, batch: int = 1, gradients: bool = True) -> int:
+    def estimate_bytes(self, steps: int, batch: int = 1, gradients: bool = True) -> int:
         """How large a recording will be that reads ``steps`` steps of ``batch`` sequences.
 
         It is the size of all its values and, with ``gradients``, of their derivatives, each
@@ -150,8 +150,8 @@ class Tape:
         """
         total = 0
         for module in self._by_module.values():
-            item = module._module.own_parameters(0)[0].element_size()
-            total += self._bytes(module, steps, batch, gradients, item)
+            item = module._module.get_layer_parameters(0)[0].element_size()
+            total += self._estimate_bytes(module, steps, batch, gradients, item)
         return total
 
     def __getitem__(self, name: str) -> RecordedModule:
@@ -193,7 +193,7 @@ class Tape:
         """
         found: dict[str, Tensor] = {}
         for module in self._by_module.values():
-            for place in module.places.values():
+            for place in module.layers.values():
                 prefix = place._label
                 found |= {f"{prefix}.{name}": value for name, value in place.items()}
                 if place.has_gradient:
@@ -203,7 +203,7 @@ class Tape:
 
     def numpy(self) -> dict[str, np.ndarray[Any, Any]]:
         """`tensors` as NumPy arrays (bfloat16, which NumPy lacks, as float32)."""
-        return {name: as_array(tensor) for name, tensor in self.tensors().items()}
+        return {name: to_numpy(tensor) for name, tensor in self.tensors().items()}
 
     def xarray(self) -> xarray.DataTree:
         """All of it with named dimensions, ``tape.xarray()["encoder/l0"].forget``.
@@ -214,7 +214,7 @@ class Tape:
         Raises MissingExtra where xarray, the extra of that name, is not installed, RuntimeError
         where a module has recorded nothing.
         """
-        return to_xarray(self._modules)
+        return build_data_tree(self._modules)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write `tensors` as one safetensors file, whole or not at all.
@@ -224,7 +224,7 @@ class Tape:
         """
         tensors = {name: tensor.contiguous() for name, tensor in self.tensors().items()}
         metadata = {"format": "sluice recording", "layout": "time, batch, width"}
-        write_whole(Path(path), safetensors.torch.save(tensors, metadata))
+        write_atomically(Path(path), safetensors.torch.save(tensors, metadata))
 
 
 def record(
@@ -284,32 +284,32 @@ def record(
         True
     """
     selection = Selection(layers, names, pre, maps, every)
-    return Tape(model, selection, None if to is None else Folder(Path(to)))
+    return Tape(model, selection, None if to is None else RecordingFolder(Path(to)))
 
 
-def place_of(
-    source: Tape | RecordedModule | Recorded,
-    layer: str | None = None,
-    number: int = 0,
+def select_layer(
+    source: Tape | RecordedModule | RecordedLayer,
+    module: str | None = None,
+    layer: int = 0,
     reverse: bool = False,
-) -> Recorded:
+) -> RecordedLayer:
     """One layer in one direction of what was recorded, or of a part of it.
 
     Raises KeyError where the model has no module ``layer``, ValueError where there are several and
     none is named, IndexError and RuntimeError as `RecordedModule.layer`.
     """
-    if isinstance(source, Recorded):
+    if isinstance(source, RecordedLayer):
         return source
     if isinstance(source, RecordedModule):
-        return source.layer(number, reverse)
-    if layer is None and len(source) > 1:
+        return source.layer(layer, reverse)
+    if module is None and len(source) > 1:
         raise ValueError(
             f"the model has several recurrent layers; say which of {', '.join(source)}"
         )
-    return source[next(iter(source)) if layer is None else layer].layer(number, reverse)
+    return source[next(iter(source)) if module is None else module].layer(layer, reverse)
 
 
-def _named_modules(model: nn.Module | Stream) -> Iterator[tuple[str, nn.Module | Stream]]:
+def _iterate_modules(model: nn.Module | Stream) -> Iterator[tuple[str, nn.Module | Stream]]:
     if isinstance(model, Stream):
         yield "", model
         return

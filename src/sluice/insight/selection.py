@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from sluice.equations.watched import preactivations
-from sluice.insight.recorded import label_of
+from sluice.equations.watched import find_preactivations
+from sluice.insight.recorded import layer_label
 from sluice.nn.stack import RecurrentStack
-from sluice.run.recording import Wanted
+from sluice.run.recording import RecordSpec
 
 
 @dataclass(frozen=True)
@@ -21,21 +21,21 @@ class Selection:
     maps: bool
     every: int
 
-    def within(self, modules: Mapping[str, RecurrentStack]) -> dict[tuple[str, int], Wanted]:
+    def resolve(self, modules: Mapping[str, RecurrentStack]) -> dict[tuple[str, int], RecordSpec]:
         """What is wanted of each module and place.
 
         Raises ValueError for a layer or a value that there is not, and for ``every`` below 1.
         """
         if not isinstance(self.every, int) or self.every < 1:
             raise ValueError(f"every= is a number of steps from 1 on, not {self.every}")
-        names = None if self.names is None else frozenset(_several(self.names, "names"))
-        wanted = Wanted(names, self.pre, self.maps, self.every)
-        places = self._places(modules)
+        names = None if self.names is None else frozenset(_check_list(self.names, "names"))
+        wanted = RecordSpec(names, self.pre, self.maps, self.every)
+        places = self._select_layers(modules)
         self._check_names(wanted, {name: modules[name] for name, _ in places})
-        having = (at for at in places if wanted.of(modules[at[0]].cell.graph))
+        having = (at for at in places if wanted.select_names(modules[at[0]].cell.graph))
         return dict.fromkeys(having, wanted)
 
-    def _places(self, modules: Mapping[str, RecurrentStack]) -> list[tuple[str, int]]:
+    def _select_layers(self, modules: Mapping[str, RecurrentStack]) -> list[tuple[str, int]]:
         every = {name: range(one.num_layers * one.directions) for name, one in modules.items()}
         if self.layers is None:
             return [(name, place) for name, places in every.items() for place in places]
@@ -43,29 +43,29 @@ class Selection:
         for name, places in every.items():
             for place in places:
                 layer, direction = divmod(place, modules[name].directions)
-                label = f"{name}.{label_of(layer, bool(direction))}".removeprefix(".")
+                label = f"{name}.{layer_label(layer, bool(direction))}".removeprefix(".")
                 by_name[label] = [(name, place)]
         found: dict[tuple[str, int], None] = {}
-        for name in _several(self.layers, "layers"):
+        for name in _check_list(self.layers, "layers"):
             if name not in by_name:
                 known = ", ".join(map(repr, by_name))
                 raise ValueError(f"no recurrent layer is called '{name}'; there are {known}")
             found |= dict.fromkeys(by_name[name])
         return list(found)
 
-    def _check_names(self, wanted: Wanted, modules: Mapping[str, RecurrentStack]) -> None:
+    def _check_names(self, spec: RecordSpec, modules: Mapping[str, RecurrentStack]) -> None:
         known: dict[str, None] = {}
         for module in modules.values():
             graph = module.cell.graph
-            known |= dict.fromkeys(graph.named)
-            known |= {f"pre.{gate}": None for gate in preactivations(graph)}
-            known |= dict.fromkeys(wanted.graph(graph).named)
-        missing = sorted((wanted.names or frozenset()) - set(known))
+            known |= dict.fromkeys(graph.outputs_by_name)
+            known |= {f"pre.{gate}": None for gate in find_preactivations(graph)}
+            known |= dict.fromkeys(spec.instrument(graph).outputs_by_name)
+        missing = sorted((spec.names or frozenset()) - set(known))
         if missing:
             raise ValueError(f"no cell names '{missing[0]}'; there are {', '.join(known)}")
 
 
-def _several(given: Iterable[str], what: str) -> list[str]:
+def _check_list(given: Iterable[str], what: str) -> list[str]:
     if isinstance(given, str):
         raise ValueError(f"{what}= is a list of names, [{given!r}], not one name")
     found = list(given)

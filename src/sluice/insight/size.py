@@ -9,36 +9,36 @@ import torch
 
 from sluice.equations.graph import Graph
 from sluice.equations.specs import Sizes
-from sluice.run.recording import Wanted
+from sluice.run.recording import RecordSpec
 
 _CGROUP = Path("/sys/fs/cgroup")
 
 
-def bytes_of(wanted: Wanted, graph: Graph, sizes: Sizes, steps: int, batch: int, item: int) -> int:
+def estimate_bytes(spec: RecordSpec, graph: Graph, sizes: Sizes, steps: int, batch: int, item_size: int) -> int:
     """The size of what is ``wanted`` of one layer's values, ``item`` bytes a number."""
-    named = wanted.graph(graph).named
-    widths = [sizes.of(_width(named[name].width)) for name in wanted.of(graph)]
-    return sum(widths) * -(-steps // wanted.every) * batch * item
+    named = spec.instrument(graph).outputs_by_name
+    widths = [sizes.of(_resolve_width(named[name].width)) for name in spec.select_names(graph)]
+    return sum(widths) * -(-steps // spec.every) * batch * item_size
 
 
-def _width(width: str) -> str:
+def _resolve_width(width: str) -> str:
     return "hidden" if width == "1" else width
 
 
-def require_room(needed: int, device: torch.device, folder: Path | None) -> None:
+def require_memory(needed: int, device: torch.device, folder: Path | None) -> None:
     """Raise MemoryError where ``needed`` bytes are more than a folder or a device has free."""
-    free = _free_on_disk(folder) if folder is not None else free_memory(device)
+    free = _read_free_disk(folder) if folder is not None else free_memory(device)
     if free is None or needed <= free:
         return
     place = f"the disk of {folder}" if folder is not None else f"the memory of {device.type}"
     remedy = "to=another folder" if folder is not None else "to=a folder on disk"
     raise MemoryError(
-        f"recording this call takes {told(needed)}, and {place} has {told(free)} free; record less "
+        f"recording this call takes {format_bytes(needed)}, and {place} has {format_bytes(free)} free; record less "
         f"of it with layers=, names= or every=, fewer sequences or steps, or {remedy}"
     )
 
 
-def told(size: int) -> str:
+def format_bytes(size: int) -> str:
     """A size for people.
 
     Example:
@@ -59,11 +59,11 @@ def free_memory(device: torch.device) -> int | None:
         return int(torch.cuda.mem_get_info(device)[0])
     if device.type != "cpu":
         return None
-    known = [found for found in (_available(), _left_in_group()) if found is not None]
+    known = [found for found in (_read_available_memory(), _read_cgroup_memory()) if found is not None]
     return min(known, default=None)
 
 
-def _available() -> int | None:
+def _read_available_memory() -> int | None:
     """What the kernel says can be had without swapping."""
     try:
         lines = Path("/proc/meminfo").read_text().splitlines()
@@ -72,7 +72,7 @@ def _available() -> int | None:
         return None
 
 
-def _left_in_group() -> int | None:
+def _read_cgroup_memory() -> int | None:
     """What a control group (a container's limit) leaves."""
     try:
         limit = (_CGROUP / "memory.max").read_text().strip()
@@ -81,6 +81,6 @@ def _left_in_group() -> int | None:
         return None
 
 
-def _free_on_disk(folder: Path) -> int | None:
+def _read_free_disk(folder: Path) -> int | None:
     there = next((path for path in (folder, *folder.absolute().parents) if path.exists()), None)
     return None if there is None else shutil.disk_usage(there).free

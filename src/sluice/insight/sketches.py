@@ -13,11 +13,11 @@ from torch import Tensor
 
 from sluice.equations.graph import Elementwise, Graph, Leaf, Node
 from sluice.equations.ops import apply
-from sluice.equations.watched import watched
+from sluice.equations.watched import instrument_graph
 from sluice.insight.folder import load_recording
-from sluice.insight.recorded import Recorded, RecordedModule
-from sluice.insight.recording import Tape, place_of
-from sluice.render.sketch import sketch
+from sluice.insight.recorded import RecordedLayer, RecordedModule
+from sluice.insight.recording import Tape, select_layer
+from sluice.render.sketch import draw_sketch
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -26,14 +26,14 @@ Units = int | Sequence[int] | None
 """One unit, several whose mean is shown, or None for the mean of all."""
 
 
-def sketch_with(
-    tape: Tape | RecordedModule | Recorded,
-    layer: str | None = None,
+def sketch_recorded(
+    tape: Tape | RecordedModule | RecordedLayer,
+    module: str | None = None,
     *,
     step: int,
     sequence: int = 0,
     unit: Units = None,
-    number: int = 0,
+    layer: int = 0,
     reverse: bool = False,
     theme: str = "light",
 ) -> Figure:
@@ -74,14 +74,14 @@ def sketch_with(
         >>> "LSTM l0, step 4, sequence 0, unit 3" in written
         True
     """
-    place = place_of(tape, layer, number, reverse)
+    place = select_layer(tape, module, layer, reverse)
     recording = place._recording
-    found = _At(step, sequence, unit, recording.every, place._label.endswith("_reverse"))
+    found = _SketchSelection(step, sequence, unit, recording.every, place._label.endswith("_reverse"))
     title = f"{recording.graph.name} {place._label}"
-    return _drawn(recording.graph, dict(place), found, title, theme)
+    return _draw(recording.graph, dict(place), found, title, theme)
 
 
-def sketch_saved(
+def sketch_saved_recording(
     graph: Graph,
     path: str | os.PathLike[str],
     layer: str | None = None,
@@ -114,19 +114,19 @@ def sketch_saved(
     if label not in places:
         asked = "say which layer" if layer is None else f"there is no layer '{layer}'"
         raise ValueError(f"{asked} of {path}; it holds {', '.join(places) or 'none'}")
-    values, known = places[label], watched(graph, True, True).named
+    values, known = places[label], instrument_graph(graph, True, True).outputs_by_name
     other = [name for name in values if name not in known]
-    if other or not any(name in graph.named for name in values):
+    if other or not any(name in graph.outputs_by_name for name in values):
         raise ValueError(
             f"{label} of {path} is no {graph.name}: it has {', '.join(values)}, and the cell "
-            f"{', '.join(graph.named)}"
+            f"{', '.join(graph.outputs_by_name)}"
         )
-    found = _At(step, sequence, unit, 1, label.endswith("_reverse"))
-    return _drawn(graph, values, found, f"{graph.name} {label}", theme)
+    found = _SketchSelection(step, sequence, unit, 1, label.endswith("_reverse"))
+    return _draw(graph, values, found, f"{graph.name} {label}", theme)
 
 
 @dataclass(frozen=True)
-class _At:
+class _SketchSelection:
     """Which numbers of a recording to show."""
 
     step: int
@@ -142,14 +142,14 @@ class _At:
         return list(self.unit) if self.unit else None
 
     @property
-    def told(self) -> str:
+    def description(self) -> str:
         units = self.units
         said = "mean of all units" if units is None else f"unit {', '.join(map(str, units))}"
         if units is not None and len(units) > 1:
             said = f"mean of units {', '.join(map(str, units))}"
         return f"step {self.step}, sequence {self.sequence}, {said}"
 
-    def rows(self, steps: int) -> tuple[int, int | None]:
+    def find_rows(self, steps: int) -> tuple[int, int | None]:
         """The row of the step, and that of the step before in its direction, if it was kept."""
         row, left = divmod(self.step, self.every) if self.step >= 0 else (steps + self.step, 0)
         if left or not 0 <= row < steps:
@@ -159,7 +159,7 @@ class _At:
         before = row + 1 if self.reverse else row - 1
         return row, before if self.every == 1 and 0 <= before < steps else None
 
-    def number(self, value: Tensor) -> float | None:
+    def reduce_units(self, value: Tensor) -> float | None:
         """The number to show of a value, ``(units,)``; None where it has no such unit."""
         if self.units is None:
             return float(value.mean())
@@ -167,31 +167,31 @@ class _At:
         return float(value[own].mean()) if len(own) == len(self.units) else None
 
 
-def _drawn(graph: Graph, values: Mapping[str, Tensor], at: _At, title: str, theme: str) -> Figure:
+def _draw(graph: Graph, values: Mapping[str, Tensor], selection: _SketchSelection, title: str, theme: str) -> Figure:
     steps, sequences = next(iter(values.values())).shape[:2]
-    row, before = at.rows(steps)
-    if not -sequences <= at.sequence < sequences:
-        raise IndexError(f"there are {sequences} sequences, and none is {at.sequence}")
-    here = {name: tensor[row, at.sequence].double() for name, tensor in values.items()}
+    row, before = selection.find_rows(steps)
+    if not -sequences <= selection.sequence < sequences:
+        raise IndexError(f"there are {sequences} sequences, and none is {selection.sequence}")
+    here = {name: tensor[row, selection.sequence].double() for name, tensor in values.items()}
     past = {}
     if before is not None:
-        past = {name: tensor[before, at.sequence].double() for name, tensor in values.items()}
+        past = {name: tensor[before, selection.sequence].double() for name, tensor in values.items()}
     shown: dict[str | Node, float] = {}
-    for node, value in _every_value(graph, here, past).items():
-        number = at.number(value)
+    for node, value in _compute_node_values(graph, here, past).items():
+        number = selection.reduce_units(value)
         if number is not None:
             shown[node] = number
     if not shown:
         widest = max(tensor.shape[2] for tensor in values.values())
-        raise IndexError(f"there are {widest} units, and none is {at.unit}")
-    return sketch(graph, theme, values=shown, title=f"{title}, {at.told}")
+        raise IndexError(f"there are {widest} units, and none is {selection.unit}")
+    return draw_sketch(graph, theme, values=shown, title=f"{title}, {selection.description}")
 
 
-def _every_value(
+def _compute_node_values(
     graph: Graph, here: Mapping[str, Tensor], past: Mapping[str, Tensor]
 ) -> dict[Node, Tensor]:
     """The values of all nodes that are recorded, or follow elementwise from what is."""
-    named = watched(graph, True, True).named
+    named = instrument_graph(graph, True, True).outputs_by_name
     known: dict[Node, Any] = {named[name]: value for name, value in here.items()}
     for leaf in graph.state_leaves:
         if leaf not in known and leaf.name in past:
@@ -206,10 +206,10 @@ def _every_value(
     return {
         node: value
         for node, value in known.items()
-        if isinstance(value, Tensor) and value.dtype != torch.bool and _is_drawn(node)
+        if isinstance(value, Tensor) and value.dtype != torch.bool and _is_visible(node)
     }
 
 
-def _is_drawn(node: Node) -> bool:
+def _is_visible(node: Node) -> bool:
     """Whether a node's value is one number a unit on a wire of a sketch; the input's is not."""
     return not (isinstance(node, Leaf) and node.kind != "state")

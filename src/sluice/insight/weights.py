@@ -9,9 +9,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from sluice.equations.watched import learned_maps
-from sluice.insight.recorded import Recorded, RecordedModule
-from sluice.insight.recording import Tape, place_of
+from sluice.equations.watched import find_learned_maps
+from sluice.insight.recorded import RecordedLayer, RecordedModule
+from sluice.insight.recording import Tape, select_layer
 from sluice.run.recording import Recording
 
 _NUMBERS_AT_ONCE = 1 << 22
@@ -20,18 +20,18 @@ _NUMBERS_AT_ONCE = 1 << 22
 class WeightGradients(NamedTuple):
     """What `weight_gradients` gives, by gate: ``"weight_hh.forget"``, ``"bias_hh.forget"``."""
 
-    sizes: dict[str, Tensor]
+    norms: dict[str, Tensor]
     """The Frobenius norm of each step's contribution, ``(time,)``, float64."""
-    full: dict[str, Tensor]
+    contributions: dict[str, Tensor]
     """The contributions of the steps asked for, ``(steps, rows, columns)``; of a bias, ``(steps,
     rows)``; of a block-diagonal map its blocks below each other, as its weight has them."""
 
 
-def weight_gradients(
-    tape: Tape | RecordedModule | Recorded,
-    layer: str | None = None,
+def step_weight_gradients(
+    tape: Tape | RecordedModule | RecordedLayer,
+    module: str | None = None,
     *,
-    number: int = 0,
+    layer: int = 0,
     reverse: bool = False,
     steps: Iterable[int] = (),
 ) -> WeightGradients:
@@ -72,16 +72,16 @@ def weight_gradients(
         >>> torch.allclose(found.full["weight_hh.forget"].sum(0), model.weight_hh_l0.grad[rows])
         True
     """
-    place = place_of(tape, layer, number, reverse)
-    maps = _maps(place)
+    place = select_layer(tape, module, layer, reverse)
+    maps = _collect_gate_maps(place)
     steps, sizes, full = list(steps), dict[str, Tensor](), dict[str, Tensor]()
     for name, part in maps.items():
         count = len(part.delta)
         outside = [t for t in steps if not -count <= t < count]
         if outside:
             raise IndexError(f"there are {count} steps, and none is step {outside[0]}")
-        sizes[f"weight_{name}"] = part.sizes()
-        full[f"weight_{name}"] = part.outer(steps)
+        sizes[f"weight_{name}"] = part.compute_norms()
+        full[f"weight_{name}"] = part.compute_contributions(steps)
         if part.bias:
             sizes[f"bias_{name}"] = part.delta.double().sum(1).norm(dim=-1)
             full[f"bias_{name}"] = part.delta[steps].sum(1)
@@ -89,7 +89,7 @@ def weight_gradients(
 
 
 @dataclass(frozen=True)
-class _Map:
+class _GateMap:
     """A gate's map: the derivative of its result, what it read, ``(time, batch, width)`` each."""
 
     delta: Tensor
@@ -97,36 +97,36 @@ class _Map:
     heads: int
     bias: bool
 
-    def __add__(self, other: _Map) -> _Map:
+    def __add__(self, other: _GateMap) -> _GateMap:
         """The same weight applied to two values: as more sequences."""
         delta = torch.cat([self.delta, other.delta], dim=1)
-        return _Map(delta, torch.cat([self.operand, other.operand], 1), self.heads, self.bias)
+        return _GateMap(delta, torch.cat([self.operand, other.operand], 1), self.heads, self.bias)
 
-    def _blocks(self, at: slice | list[int]) -> tuple[Tensor, Tensor]:
+    def _split_heads(self, steps: slice | list[int]) -> tuple[Tensor, Tensor]:
         """Deltas and operands ``(time, heads, batch, width of a head)``."""
-        both = (part[at].unflatten(-1, (self.heads, -1)) for part in (self.delta, self.operand))
+        both = (part[steps].unflatten(-1, (self.heads, -1)) for part in (self.delta, self.operand))
         delta, operand = (part.transpose(1, 2) for part in both)
         return delta, operand
 
-    def outer(self, steps: list[int]) -> Tensor:
+    def compute_contributions(self, steps: list[int]) -> Tensor:
         """The contribution of each of ``steps`` whole."""
-        delta, operand = self._blocks(steps)
+        delta, operand = self._split_heads(steps)
         return (delta.mT @ operand).flatten(1, 2)
 
-    def sizes(self) -> Tensor:
+    def compute_norms(self) -> Tensor:
         """The norm of each step's contribution."""
         batch, rows, columns = self.delta.shape[1], self.delta.shape[2], self.operand.shape[2]
         inner = batch * (rows + columns) < rows * columns // self.heads
         numbers = self.heads * batch**2 if inner else rows * columns // self.heads
         at_once = max(1, _NUMBERS_AT_ONCE // max(1, numbers + batch * (rows + columns)))
         found = [
-            _squares(*self._blocks(slice(t, t + at_once)), inner)
+            _compute_squared_norms(*self._split_heads(slice(t, t + at_once)), inner)
             for t in range(0, len(self.delta), at_once)
         ]
         return torch.cat(found).sqrt()
 
 
-def _squares(delta: Tensor, operand: Tensor, inner: bool) -> Tensor:
+def _compute_squared_norms(delta: Tensor, operand: Tensor, inner: bool) -> Tensor:
     """‖Σ_b δ_b ⊗ o_b‖² of each step: as Σ (δ_b·δ_b')(o_b·o_b') where that is less work."""
     delta, operand = delta.double(), operand.double()
     if not inner:
@@ -135,23 +135,23 @@ def _squares(delta: Tensor, operand: Tensor, inner: bool) -> Tensor:
     return products.sum(dim=(1, 2, 3)).clamp(min=0)
 
 
-def _maps(place: Recorded) -> dict[str, _Map]:
+def _collect_gate_maps(layer: RecordedLayer) -> dict[str, _GateMap]:
     """Every gate's map as the tape has it, by the name of its weight and the gate."""
-    recording = place._recording
+    recording = layer._recording
     if not isinstance(recording, Recording):
         raise RuntimeError("a stream has no gradients; record a call of the layer")
-    maps = learned_maps(recording.graph)
+    maps = find_learned_maps(recording.graph)
     missing = [n for one in maps for n in (one.result, one.operand) if n not in recording.names]
     if missing or recording.every > 1:
         raise ValueError(
             "contributions need every map of every step: record with "
             "sluice.record(model, maps=True), without names= and every="
         )
-    found: dict[str, _Map] = {}
+    found: dict[str, _GateMap] = {}
     for one in maps:
-        stack = recording.graph.stack(one.affine.stack)
-        name, bias = f"{stack.name}.{one.affine.gate}", stack.bias and recording.biased
-        delta, operand = place.gradient[one.result], place[one.operand]
-        part = _Map(delta, operand, stack.heads, bias)
+        stack = recording.graph.get_stack(one.affine.stack)
+        name, bias = f"{stack.name}.{one.affine.gate}", stack.bias and recording.has_bias
+        delta, operand = layer.gradient[one.result], layer[one.operand]
+        part = _GateMap(delta, operand, stack.heads, bias)
         found[name] = found[name] + part if name in found else part
     return found

@@ -15,7 +15,7 @@ States = list[tuple[Tensor, ...]]
 
 
 @dataclass(frozen=True)
-class Batch:
+class PaddedInput:
     """Sequences as ``x``, (time, batch, input), and how they came.
 
     Attributes:
@@ -30,29 +30,29 @@ class Batch:
     x: Tensor
     lengths: Tensor | None
     resets: Tensor | None
-    packed: PackedSequence | None
+    packed_sequence: PackedSequence | None
     batch_first: bool
-    batched: bool
+    is_batched: bool
 
     @property
-    def order(self) -> Tensor | None:
+    def unsorted_indices(self) -> Tensor | None:
         """Where the caller's sequences lie in ``x``; None where they lie in the caller's order."""
-        return None if self.packed is None else self.packed.unsorted_indices
+        return None if self.packed_sequence is None else self.packed_sequence.unsorted_indices
 
     def restore(self, y: Tensor) -> Any:
         """An output, (time, batch, features), in the form in which the input came."""
-        if self.packed is not None:
-            return self.packed._replace(data=self._pack(y))
-        if not self.batched:
+        if self.packed_sequence is not None:
+            return self.packed_sequence._replace(data=self._pack(y))
+        if not self.is_batched:
             return y.squeeze(1)
         return y.transpose(0, 1) if self.batch_first else y
 
     def dropout(self, y: Tensor, rate: float) -> Tensor:
         """Dropout with the mask that torch draws for an input that came in this form."""
-        if self.packed is None:
+        if self.packed_sequence is None:
             return F.dropout(y, rate, training=True)
         data = F.dropout(self._pack(y), rate, training=True)
-        padded, _ = pad_packed_sequence(PackedSequence(data, self.packed.batch_sizes))
+        padded, _ = pad_packed_sequence(PackedSequence(data, self.packed_sequence.batch_sizes))
         return padded
 
     def _pack(self, y: Tensor) -> Tensor:
@@ -60,20 +60,20 @@ class Batch:
         return pack_padded_sequence(y, self.lengths.cpu()).data
 
 
-def arrange(
+def pad_input(
     kind: str,
     input: Tensor | PackedSequence,
     lengths: Tensor | None,
     resets: Tensor | PackedSequence | None,
     batch_first: bool,
-) -> Batch:
+) -> PaddedInput:
     """Bring an input and its marks to one form.
 
     Raises ValueError for a wrong number of dimensions, or marks that do not fit the input;
     RuntimeError, as torch does, for an input without time steps.
     """
     if isinstance(input, PackedSequence):
-        return _arrange_packed(kind, input, lengths, resets)
+        return _pad_packed_input(kind, input, lengths, resets)
     if input.dim() not in (2, 3):
         raise ValueError(f"{kind}: Expected input to be 2D or 3D, got {input.dim()}D instead")
     if isinstance(resets, PackedSequence):
@@ -88,16 +88,16 @@ def arrange(
         marks = marks.transpose(0, 1) if marks is not None and marks.dim() == 2 else marks
     if x.shape[0] == 0:
         raise RuntimeError("Expected sequence length to be larger than 0 in RNN")
-    _check_marks(x, lengths, marks)
-    return Batch(x, lengths, marks, None, batch_first, batched)
+    _check_lengths_and_resets(x, lengths, marks)
+    return PaddedInput(x, lengths, marks, None, batch_first, batched)
 
 
-def _arrange_packed(
+def _pad_packed_input(
     kind: str,
     input: PackedSequence,
     lengths: Tensor | None,
     resets: Tensor | PackedSequence | None,
-) -> Batch:
+) -> PaddedInput:
     if lengths is not None:
         raise ValueError(f"{kind}: a PackedSequence has its own lengths; leave lengths= out")
     if input.data.dim() != 2:
@@ -108,11 +108,11 @@ def _arrange_packed(
         if not isinstance(resets, PackedSequence):
             raise ValueError("resets must be a PackedSequence, packed as the input is")
         marks, _ = pad_packed_sequence(PackedSequence(resets.data, resets.batch_sizes))
-    _check_marks(x, None, marks)
-    return Batch(x, sizes, marks, input, False, True)
+    _check_lengths_and_resets(x, None, marks)
+    return PaddedInput(x, sizes, marks, input, False, True)
 
 
-def _check_marks(x: Tensor, lengths: Tensor | None, resets: Tensor | None) -> None:
+def _check_lengths_and_resets(x: Tensor, lengths: Tensor | None, resets: Tensor | None) -> None:
     steps, batch = x.shape[:2]
     if lengths is not None:
         if lengths.shape != (batch,) or lengths.is_floating_point() or lengths.is_complex():
@@ -138,13 +138,13 @@ def _out_of_range(lengths: Tensor, steps: int) -> bool:
     return bool(lengths.numel()) and bool(((lengths < 0) | (lengths > steps)).any())
 
 
-def autocasting(x: Tensor) -> bool:
+def is_autocast_enabled(x: Tensor) -> bool:
     """Whether autocast is on for the device of ``x``."""
     kind = x.device.type
     return torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)
 
 
-def under_autocast(batch: Batch, states: States) -> tuple[Batch, States]:
+def cast_for_autocast(batch: PaddedInput, states: States) -> tuple[PaddedInput, States]:
     """The input and the states in the dtype that autocast asks for."""
     if batch.x.dtype == torch.float64:
         return batch, states  # as torch: autocast leaves float64 alone

@@ -9,7 +9,7 @@ from torch import nn
 from sluice.nn.rnn import GRU, LSTM, RNN
 from sluice.nn.rnn_cells import GRUCell, LSTMCell, RNNCell
 
-_PAIRS: dict[type[nn.Module], type[nn.Module]] = {
+_TO_SLUICE: dict[type[nn.Module], type[nn.Module]] = {
     nn.LSTM: LSTM,
     nn.GRU: GRU,
     nn.RNN: RNN,
@@ -17,7 +17,7 @@ _PAIRS: dict[type[nn.Module], type[nn.Module]] = {
     nn.GRUCell: GRUCell,
     nn.RNNCell: RNNCell,
 }
-_BACK = {ours: theirs for theirs, ours in _PAIRS.items()}
+_TO_TORCH = {ours: theirs for theirs, ours in _TO_SLUICE.items()}
 
 
 def convert(model: nn.Module, to: str = "sluice") -> nn.Module:
@@ -44,11 +44,11 @@ def convert(model: nn.Module, to: str = "sluice") -> nn.Module:
     """
     if to not in ("sluice", "torch"):
         raise ValueError(f"to is 'sluice' or 'torch', not {to!r}")
-    table = _PAIRS if to == "sluice" else _BACK
+    table = _TO_SLUICE if to == "sluice" else _TO_TORCH
     made: dict[nn.Module, nn.Module] = {}  # a layer used twice stays one layer
     for module in list(model.modules()):
         if type(module) in table:
-            made[module] = _converted(module, table[type(module)])
+            made[module] = _convert_layer(module, table[type(module)])
     for module in list(model.modules()):
         for name, child in module._modules.items():
             if child in made:
@@ -56,7 +56,7 @@ def convert(model: nn.Module, to: str = "sluice") -> nn.Module:
     return made.get(model, model)
 
 
-def _converted(layer: Any, kind: Any) -> nn.Module:
+def _convert_layer(layer: Any, kind: Any) -> nn.Module:
     options = {"bias": layer.bias}
     if isinstance(layer, nn.RNNBase):
         for name in ("num_layers", "batch_first", "dropout", "bidirectional"):

@@ -12,7 +12,7 @@ from sluice.cells.cell import Cell
 from sluice.equations.specs import Sizes
 
 
-def reset(cell: Cell, sizes: Sizes, parameters: Mapping[str, Tensor]) -> None:
+def init_parameters(cell: Cell, sizes: Sizes, parameters: Mapping[str, Tensor]) -> None:
     """Draw one layer's parameters, named as the graph names them, in torch's order.
 
     Each is uniform in ±1/√hidden, as in `torch.nn.LSTM`, or constant where the cell says so.
@@ -27,16 +27,16 @@ def reset(cell: Cell, sizes: Sizes, parameters: Mapping[str, Tensor]) -> None:
                 nn.init.constant_(tensor, parameter.initial)
 
 
-def forget_bias(cell: Cell, sizes: Sizes, parameters: Mapping[str, Tensor], value: float) -> None:
+def init_forget_bias(cell: Cell, sizes: Sizes, parameters: Mapping[str, Tensor], value: float) -> None:
     """Set the bias of the gate that keeps the state (Jozefowicz et al. 2015).
 
     Raises ValueError where the cell has no such gate, or no biases.
     """
-    biases = _gate_biases(cell, sizes, parameters, cell.keeps, "forget_bias")
+    biases = _gate_biases(cell, sizes, parameters, cell.forget_gate_name, "forget_bias")
     _set_sum(biases, torch.full_like(biases[0], value))
 
 
-def chrono(cell: Cell, sizes: Sizes, parameters: Mapping[str, Tensor], longest: float) -> None:
+def init_chrono(cell: Cell, sizes: Sizes, parameters: Mapping[str, Tensor], longest: float) -> None:
     """Chrono initialisation for memories of up to ``longest`` steps (Tallec & Ollivier 2018,
     equation 16): the bias of the gate that keeps is ln u with u uniform in [1, longest − 1], and
     that of the gate that writes, where there is one, its negative.
@@ -45,11 +45,11 @@ def chrono(cell: Cell, sizes: Sizes, parameters: Mapping[str, Tensor], longest: 
     """
     if not longest >= 2:
         raise ValueError(f"chrono= is the longest memory in steps, at least 2, not {longest}")
-    kept = _gate_biases(cell, sizes, parameters, cell.keeps, "chrono")
+    kept = _gate_biases(cell, sizes, parameters, cell.forget_gate_name, "chrono")
     drawn = torch.empty_like(kept[0]).uniform_(1.0, longest - 1.0).log_()
     _set_sum(kept, drawn)
-    if cell.writes:
-        _set_sum(_gate_biases(cell, sizes, parameters, cell.writes, "chrono"), -drawn)
+    if cell.input_gate_name:
+        _set_sum(_gate_biases(cell, sizes, parameters, cell.input_gate_name, "chrono"), -drawn)
 
 
 def _set_sum(biases: list[Tensor], value: Tensor) -> None:
@@ -66,7 +66,7 @@ def _gate_biases(
         raise ValueError(f"{option}= needs a gate that keeps the state; {cell.name} names none")
     found = []
     for stack in cell.graph.stacks:
-        rows = stack.rows(sizes)
+        rows = stack.row_ranges(sizes)
         if gate in rows and f"bias_{stack.name}" in parameters:
             found.append(parameters[f"bias_{stack.name}"].detach().narrow(0, *rows[gate]))
     if not found:

@@ -47,7 +47,7 @@ class _DropIn(RecurrentStack, nn.RNNBase):
         if len(set(sizes)) > 1:
             self.hidden_size = sizes  # type: ignore[assignment]
         self._setup(
-            self._cell(),
+            self._make_cell(),
             sizes,
             proj_size,
             learn_initial_state=learn_initial_state,
@@ -60,7 +60,7 @@ class _DropIn(RecurrentStack, nn.RNNBase):
             dtype=dtype,
         )
 
-    def _cell(self) -> Cell:
+    def _make_cell(self) -> Cell:
         raise NotImplementedError
 
     @property
@@ -92,7 +92,7 @@ class LSTM(_DropIn):
     check_forward_args = nn.LSTM.check_forward_args  # type: ignore[assignment]
     permute_hidden = nn.LSTM.permute_hidden  # type: ignore[assignment]
 
-    def _cell(self) -> Cell:
+    def _make_cell(self) -> Cell:
         return ProjectedLSTM() if self.proj_size > 0 else LSTMEquations()
 
 
@@ -113,7 +113,7 @@ class GRU(_DropIn):
         _refuse_projection(options)
         super().__init__(*arguments, **options)
 
-    def _cell(self) -> Cell:
+    def _make_cell(self) -> Cell:
         return GRUEquations()
 
 
@@ -148,7 +148,7 @@ class RNN(_DropIn):
     def _mode(self) -> str:
         return f"RNN_{self.nonlinearity.upper()}"
 
-    def _cell(self) -> Cell:
+    def _make_cell(self) -> Cell:
         return Elman(self.nonlinearity)
 
 

@@ -12,29 +12,29 @@ from sluice.cells.elman import Elman
 from sluice.cells.gru import GRU
 from sluice.cells.lstm import LSTM
 from sluice.equations.specs import Sizes
-from sluice.run.choose import REFERENCE, Choice, choose
+from sluice.run.choose import REFERENCE, BackendChoice, choose_backend
 
 
-class _OneStep(nn.Module):
+class _SingleStepCell(nn.Module):
     """Runs torch's own cell, or the equations where that is asked for or torch's cannot serve."""
 
-    prefer: str | None = None
+    backend: str | None = None
     input_size: int
     hidden_size: int
 
     @property
-    def backend(self) -> Choice:
+    def resolved_backend(self) -> BackendChoice:
         """Which backend a plain call runs on now, and why."""
-        return choose(self.parameters(), None, self.prefer)
+        return choose_backend(self.parameters(), None, self.backend)
 
-    def _equations(self) -> Cell:
+    def _make_cell(self) -> Cell:
         raise NotImplementedError
 
-    def _by_equations(self, input: Tensor) -> bool:
-        return choose((input, *self.parameters()), None, self.prefer).name == REFERENCE
+    def _uses_reference(self, input: Tensor) -> bool:
+        return choose_backend((input, *self.parameters()), None, self.backend).name == REFERENCE
 
-    def _step(self, input: Tensor, states: Any) -> dict[str, Tensor]:
-        cell = self._equations()
+    def _run_step(self, input: Tensor, states: Any) -> dict[str, Tensor]:
+        cell = self._make_cell()
         if input.dim() not in (1, 2):
             raise ValueError(f"Expected input to be 1D or 2D, got {input.dim()}D instead")
         parameters = dict(self.named_parameters())
@@ -47,7 +47,7 @@ class _OneStep(nn.Module):
         return cell.bind(parameters, Sizes(self.input_size, self.hidden_size)).step(input, **values)
 
 
-class LSTMCell(_OneStep, nn.LSTMCell):
+class LSTMCell(_SingleStepCell, nn.LSTMCell):
     """`torch.nn.LSTMCell`: ``(input, (h, c))`` to ``(h, c)``, each ``(batch, hidden)``.
 
     Example:
@@ -57,20 +57,20 @@ class LSTMCell(_OneStep, nn.LSTMCell):
         torch.Size([2, 8])
     """
 
-    def _equations(self) -> Cell:
+    def _make_cell(self) -> Cell:
         return LSTM()
 
     def forward(
         self, input: Tensor, hx: tuple[Tensor, Tensor] | None = None
     ) -> tuple[Tensor, Tensor]:
         """One step. Raises ValueError for an input that is neither 1D nor 2D, as torch does."""
-        if not self._by_equations(input):
+        if not self._uses_reference(input):
             return nn.LSTMCell.forward(self, input, hx)
-        found = self._step(input, hx)
+        found = self._run_step(input, hx)
         return found["h"], found["c"]
 
 
-class GRUCell(_OneStep, nn.GRUCell):
+class GRUCell(_SingleStepCell, nn.GRUCell):
     """`torch.nn.GRUCell`: ``(input, h)`` to ``h``, ``(batch, hidden)``.
 
     Example:
@@ -79,17 +79,17 @@ class GRUCell(_OneStep, nn.GRUCell):
         torch.Size([2, 8])
     """
 
-    def _equations(self) -> Cell:
+    def _make_cell(self) -> Cell:
         return GRU()
 
     def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
         """One step. Raises ValueError for an input that is neither 1D nor 2D, as torch does."""
-        if not self._by_equations(input):
+        if not self._uses_reference(input):
             return nn.GRUCell.forward(self, input, hx)
-        return self._step(input, hx)["h"]
+        return self._run_step(input, hx)["h"]
 
 
-class RNNCell(_OneStep, nn.RNNCell):
+class RNNCell(_SingleStepCell, nn.RNNCell):
     """`torch.nn.RNNCell`: ``(input, h)`` to ``h``, ``(batch, hidden)``.
 
     Example:
@@ -98,11 +98,11 @@ class RNNCell(_OneStep, nn.RNNCell):
         torch.Size([2, 8])
     """
 
-    def _equations(self) -> Cell:
+    def _make_cell(self) -> Cell:
         return Elman(self.nonlinearity)
 
     def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
         """One step. Raises ValueError for an input that is neither 1D nor 2D, as torch does."""
-        if not self._by_equations(input):
+        if not self._uses_reference(input):
             return nn.RNNCell.forward(self, input, hx)
-        return self._step(input, hx)["h"]
+        return self._run_step(input, hx)["h"]

@@ -12,9 +12,9 @@ from sluice.cells.cell import Cell
 
 
 @contextmanager
-def running(layer: Any, cell: Cell, extra: Sequence[Mapping[str, Tensor]] = ()) -> Iterator[None]:
+def swap_cell(layer: Any, cell: Cell, extra_parameters: Sequence[Mapping[str, Tensor]] = ()) -> Iterator[None]:
     """What `RecurrentStack.running` does, for a ``layer`` of that kind."""
-    _require_fit(layer.cell, cell, set(extra[0]) if extra else set())
+    _check_compatible(layer.cell, cell, set(extra_parameters[0]) if extra_parameters else set())
     kept = {name: getattr(layer, name) for name in ("cell", "_text", "native", "_names")}
     lent: list[str] = []
     layer.cell, layer._text, layer.native = cell, cell.text, None
@@ -23,7 +23,7 @@ def running(layer: Any, cell: Cell, extra: Sequence[Mapping[str, Tensor]] = ()) 
         for _, suffix in layer._places()
     ]
     try:
-        for (_, suffix), tensors in zip(layer._places(), extra, strict=bool(extra)):
+        for (_, suffix), tensors in zip(layer._places(), extra_parameters, strict=bool(extra_parameters)):
             for name, tensor in tensors.items():
                 setattr(layer, name + suffix, tensor)
                 lent.append(name + suffix)
@@ -35,7 +35,7 @@ def running(layer: Any, cell: Cell, extra: Sequence[Mapping[str, Tensor]] = ()) 
             setattr(layer, name, value)
 
 
-def _require_fit(own: Cell, other: Cell, extra: set[str]) -> None:
-    parameters = tuple(p for p in other.graph.parameters if p.name not in extra)
+def _check_compatible(own: Cell, other: Cell, extra_parameters: set[str]) -> None:
+    parameters = tuple(p for p in other.graph.parameters if p.name not in extra_parameters)
     if (own.graph.parameters, own.graph.states) != (parameters, other.graph.states):
         raise ValueError(f"{other.name} has other parameters or states than {own.name}")

@@ -5,12 +5,12 @@ from __future__ import annotations
 from sluice.run import cpu
 
 
-class Settings:
+class LayerSettings:
     """Attributes of every recurrent layer that may be set between two calls."""
 
     #: ``"reference"`` runs the equations step by step, ``"native"`` torch's own layer, wherever
     #: there is a choice.
-    prefer: str | None = None
+    backend: str | None = None
     _precision: str = "float32"
     _recompute: int | None = None
 

@@ -12,21 +12,21 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from sluice.cells.cell import Cell
-from sluice.equations.specs import Mask, Parameter, Sizes
+from sluice.equations.specs import MaskSpec, ParameterSpec, Sizes
 from sluice.equations.text import from_text
 from sluice.nn import init, states
-from sluice.nn.batch import Batch, States, arrange, autocasting, under_autocast
+from sluice.nn.batch import PaddedInput, States, pad_input, is_autocast_enabled, cast_for_autocast
 from sluice.nn.readout import Readout
-from sluice.nn.running import running
-from sluice.nn.settings import Settings
+from sluice.nn.running import swap_cell
+from sluice.nn.settings import LayerSettings
 from sluice.nn.stream import Stream
 from sluice.run import cpu, eager, listening, operator, parts, segments
-from sluice.run.choose import FUSED, NATIVE, OPERATOR, Choice, choose, warn_of
-from sluice.run.native import run as run_native
-from sluice.run.passes import Pass
+from sluice.run.choose import FUSED, NATIVE, OPERATOR, BackendChoice, choose_backend, warn_if_slow
+from sluice.run.native import run_native as run_native
+from sluice.run.passes import RunSpec
 
 
-class RecurrentStack(Settings, nn.Module):
+class RecurrentStack(LayerSettings, nn.Module):
     """The part shared by `Recurrent` and the drop-in layers.
 
     A subclass sets torch's attributes (``input_size``, ``num_layers``, ``bias``, ``batch_first``,
@@ -69,7 +69,7 @@ class RecurrentStack(Settings, nn.Module):
         self._check_projection(proj_size)
         self._sizes = self._layer_sizes(proj_size)
         self._check_heads()
-        self._register(device, dtype)
+        self._register_parameters(device, dtype)
         self.reset_parameters()
         self.readout = None
         if output_size is not None or output_activation is not None:
@@ -105,30 +105,30 @@ class RecurrentStack(Settings, nn.Module):
             width = self.directions * (proj_size or hidden)
         return found
 
-    def _places(self) -> list[tuple[int, str]]:
+    def _layer_suffixes(self) -> list[tuple[int, str]]:
         """Each layer and direction as (layer, suffix of its parameters)."""
         suffixes = ("", "_reverse")[: self.directions]
         return [(k, f"_l{k}{suffix}") for k in range(self.num_layers) for suffix in suffixes]
 
-    def _register(self, device: Any, dtype: Any) -> None:
+    def _register_parameters(self, device: Any, dtype: Any) -> None:
         """Make every parameter that torch has not made already, in the shape it should have."""
         self._names: list[list[str]] = []
         self._initial_names: list[list[str]] = []
-        for layer, suffix in self._places():
+        for layer, suffix in self._layer_suffixes():
             sizes = self._sizes[layer]
-            for parameter in self._parameters_of(self.cell):
-                self._register_one(parameter.name + suffix, parameter.shape(sizes), device, dtype)
-            self._names.append([p.name + suffix for p in self._parameters_of(self.cell)])
+            for parameter in self._select_parameters(self.cell):
+                self._register_parameter(parameter.name + suffix, parameter.shape(sizes), device, dtype)
+            self._names.append([p.name + suffix for p in self._select_parameters(self.cell)])
             initial = [f"initial_{s}{suffix}" for s in self._state_names]
             self._initial_names.append(initial if self.learn_initial_state else [])
             if self.learn_initial_state:
                 for name, state in zip(initial, self.cell.graph.states, strict=True):
-                    self._register_one(name, (sizes.of(state.width),), device, dtype)
+                    self._register_parameter(name, (sizes.of(state.width),), device, dtype)
 
-    def _parameters_of(self, cell: Cell) -> list[Parameter]:
+    def _select_parameters(self, cell: Cell) -> list[ParameterSpec]:
         return [p for p in cell.graph.parameters if self.bias or not p.is_bias]
 
-    def _register_one(self, name: str, shape: tuple[int, ...], device: Any, dtype: Any) -> None:
+    def _register_parameter(self, name: str, shape: tuple[int, ...], device: Any, dtype: Any) -> None:
         present = getattr(self, name, None)
         if present is None or present.shape != shape:
             setattr(self, name, nn.Parameter(torch.empty(shape, device=device, dtype=dtype)))
@@ -137,31 +137,31 @@ class RecurrentStack(Settings, nn.Module):
         """Draw all parameters anew: as torch does, and as the named options ask."""
         if not hasattr(self, "_initial_names"):
             return  # torch's constructor calls this before the layers are set up
-        for place, (layer, suffix) in enumerate(self._places()):
+        for place, (layer, suffix) in enumerate(self._layer_suffixes()):
             sizes = self._sizes[layer]
             own = {n.removesuffix(suffix): getattr(self, n) for n in self._names[place]}
-            init.reset(self.cell, sizes, own)
+            init.init_parameters(self.cell, sizes, own)
             if self.forget_bias is not None:
-                init.forget_bias(self.cell, sizes, own, self.forget_bias)
+                init.init_forget_bias(self.cell, sizes, own, self.forget_bias)
             if self.chrono is not None:
-                init.chrono(self.cell, sizes, own, self.chrono)
+                init.init_chrono(self.cell, sizes, own, self.chrono)
             states = zip(self._initial_names[place], self.cell.graph.states, strict=False)
             for name, state in states:
                 nn.init.constant_(getattr(self, name), state.initial)
 
     @property
-    def backend(self) -> Choice:
+    def resolved_backend(self) -> BackendChoice:
         """Which backend a plain call runs on now, and why; ``str()`` of it is one sentence."""
-        return choose(self._own(), self._beyond_torch(None, None, None), self.prefer)
+        return choose_backend(self._list_tensors(), self._find_torch_obstacle(None, None, None), self.backend)
 
-    def _own(self) -> list[Tensor]:
+    def _list_tensors(self) -> list[Tensor]:
         """The tensors that the time loops read."""
         groups = (*self._names, *self._initial_names)
         return [getattr(self, name) for names in groups for name in names]
 
-    def _beyond_torch(self, lengths: Any, resets: Any, input: Any) -> str | None:
+    def _find_torch_obstacle(self, lengths: Any, resets: Any, input: Any) -> str | None:
         """What is asked for that torch's own layer does not offer."""
-        recorded = listening.heard(self)
+        recorded = listening.is_recorded(self)
         if self.native is None:
             return f"the cell {self.cell.name}"
         if recorded:
@@ -172,7 +172,7 @@ class RecurrentStack(Settings, nn.Module):
             return "recompute="
         if len(set(self.hidden_sizes)) > 1:
             return "layers of different sizes"
-        cast = isinstance(input, Tensor) and autocasting(input)
+        cast = isinstance(input, Tensor) and is_autocast_enabled(input)
         if cast and not input.is_cuda and self.native is not nn.LSTM:
             return "autocast of this cell on a CPU"
         return None
@@ -208,24 +208,24 @@ class RecurrentStack(Settings, nn.Module):
                 input, or is on another device.
         """
         tensor = input.data if isinstance(input, PackedSequence) else input
-        beyond = self._beyond_torch(lengths, resets, tensor)
-        choice = choose((tensor, *self._own()), beyond, self.prefer)
-        warn_of(choice, tensor, self.precision, self.recompute)
+        beyond = self._find_torch_obstacle(lengths, resets, tensor)
+        choice = choose_backend((tensor, *self._list_tensors()), beyond, self.backend)
+        warn_if_slow(choice, tensor, self.precision, self.recompute)
         if choice.name == NATIVE and self.native is not None:
             output, last = run_native(self, self.native, input, self._native_states(input, hx))
-            return self._read_out(output), last
-        batch = arrange(type(self).__name__, input, lengths, resets, self.batch_first)
+            return self._apply_readout(output), last
+        batch = pad_input(type(self).__name__, input, lengths, resets, self.batch_first)
         self._check_input(batch.x)
-        given = self._initial(batch.x) if hx is None else states.split(hx, self._widths(), batch)
-        if autocasting(batch.x):
-            batch, given = under_autocast(batch, given)
-            states.check(given, batch.x)
+        given = self._expand_initial_states(batch.x) if hx is None else states.split_states(hx, self._state_widths(), batch)
+        if is_autocast_enabled(batch.x):
+            batch, given = cast_for_autocast(batch, given)
+            states.check_states(given, batch.x)
             with torch.autocast(batch.x.device.type, enabled=False):
                 y, finals = self._run_layers(batch, given, choice.name)
         else:
-            states.check(given, batch.x)
+            states.check_states(given, batch.x)
             y, finals = self._run_layers(batch, given, choice.name)
-        return self._read_out(batch.restore(y)), states.join(finals, batch)
+        return self._apply_readout(batch.restore(y)), states.join_states(finals, batch)
 
     def _check_input(self, x: Tensor) -> None:
         if x.shape[-1] != self.input_size:
@@ -234,24 +234,24 @@ class RecurrentStack(Settings, nn.Module):
                 f"Expected {self.input_size}, got {x.shape[-1]}"
             )
         dtype = getattr(self, self._names[0][0]).dtype
-        if x.dtype != dtype and not autocasting(x):
+        if x.dtype != dtype and not is_autocast_enabled(x):
             raise ValueError(
                 f"{type(self).__name__} input dtype ({x.dtype}) does not match weight dtype "
                 f"({dtype}). Convert input: input.to({dtype}), or convert model: "
                 f"model.to({x.dtype})"
             )
 
-    def _widths(self) -> list[tuple[int, ...]]:
+    def _state_widths(self) -> list[tuple[int, ...]]:
         """The widths of the states of each place."""
         declared = self.cell.graph.states
-        sizes = [self._sizes[layer] for layer, _ in self._places()]
+        sizes = [self._sizes[layer] for layer, _ in self._layer_suffixes()]
         return [tuple(s.of(state.width) for state in declared) for s in sizes]
 
-    def _initial(self, x: Tensor) -> States:
+    def _expand_initial_states(self, x: Tensor) -> States:
         """The layer's own initial states, learned or the cell's, for a batch like ``x``."""
         found = []
         values = [state.initial for state in self.cell.graph.states]
-        for place, widths in enumerate(self._widths()):
+        for place, widths in enumerate(self._state_widths()):
             names = self._initial_names[place]
             rows = [getattr(self, name).to(x.dtype).expand(x.shape[1], -1) for name in names] or [
                 x.new_full((x.shape[1], width), value)
@@ -264,24 +264,24 @@ class RecurrentStack(Settings, nn.Module):
         """What torch's own layer is to start from: ``hx``, or the learned states."""
         if hx is not None or not self.learn_initial_state:
             return hx
-        batch = arrange(type(self).__name__, input, None, None, self.batch_first)
-        return states.join(self._initial(batch.x), batch)
+        batch = pad_input(type(self).__name__, input, None, None, self.batch_first)
+        return states.join_states(self._expand_initial_states(batch.x), batch)
 
-    def _read_out(self, output: Any) -> Any:
+    def _apply_readout(self, output: Any) -> Any:
         if self.readout is None:
             return output
         if isinstance(output, PackedSequence):
             return output._replace(data=self.readout(output.data))
         return self.readout(output)
 
-    def _run_layers(self, batch: Batch, states: States, backend: str) -> tuple[Tensor, States]:
+    def _run_layers(self, batch: PaddedInput, states: States, backend: str) -> tuple[Tensor, States]:
         y = batch.x
         finals: States = []
         for layer in range(self.num_layers):
             outputs = []
             for direction in range(self.directions):
                 place = layer * self.directions + direction
-                out, last = self._run_one(batch, y, place, states[place], backend)
+                out, last = self._run_direction(batch, y, place, states[place], backend)
                 outputs.append(out)
                 finals.append(last)
             y = torch.cat(outputs, dim=-1) if len(outputs) > 1 else outputs[0]
@@ -289,8 +289,8 @@ class RecurrentStack(Settings, nn.Module):
                 y = batch.dropout(y, self.dropout)
         return y, finals
 
-    def _run_one(
-        self, batch: Batch, x: Tensor, place: int, states: tuple[Tensor, ...], backend: str
+    def _run_direction(
+        self, batch: PaddedInput, x: Tensor, place: int, states: tuple[Tensor, ...], backend: str
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
         """One layer in one direction."""
         sizes = self._sizes[place // self.directions]
@@ -298,7 +298,7 @@ class RecurrentStack(Settings, nn.Module):
         parameters = [p if p.dtype is x.dtype else p.to(x.dtype) for p in own]
         restart = [getattr(self, name).to(x.dtype) for name in self._initial_names[place]]
         masks = [
-            draw(mask, x, sizes.of(mask.width), self.training) for mask in self.cell.graph.masks
+            draw_mask(mask, x, sizes.of(mask.width), self.training) for mask in self.cell.graph.masks
         ]
         reverse = place % self.directions == 1
         if backend == OPERATOR:
@@ -311,7 +311,7 @@ class RecurrentStack(Settings, nn.Module):
             x, states = x.float(), tuple(state.float() for state in states)
             parameters, restart = [p.float() for p in parameters], [r.float() for r in restart]
             masks = [mask.float() for mask in masks]
-        job = Pass(
+        job = RunSpec(
             from_text(self._text),
             sizes,
             x,
@@ -323,22 +323,22 @@ class RecurrentStack(Settings, nn.Module):
             tuple(restart) or None,
             reverse,
         )
-        job, kept = listening.begin(self, place, job, batch.order)
-        if backend != FUSED or not cpu.fits(job):
+        job, kept = listening.begin_recording(self, place, job, batch.unsorted_indices)
+        if backend != FUSED or not cpu.supports(job):
             if kept is not None:  # which keeps all steps, whatever `recompute` says
                 return eager.run(job, kept)
-            return segments.run(job, self.recompute, eager.run)
+            return segments.run_with_recompute(job, self.recompute, eager.run)
         narrow = dtype == torch.bfloat16
-        precision = "bfloat16" if narrow else self._chosen_precision(dtype)
+        precision = "bfloat16" if narrow else self._choose_precision(dtype)
         fused = partial(cpu.run, precision=precision)
-        shared = partial(cpu.share, precision=precision)
+        shared = partial(cpu.make_runner, precision=precision)
         if kept is not None:
-            y, last = parts.run(job, fused, kept)
+            y, last = parts.run_in_chunks(job, fused, kept)
         else:
-            y, last = segments.run(job, self.recompute, fused, shared)
+            y, last = segments.run_with_recompute(job, self.recompute, fused, shared)
         return y.to(dtype), tuple(state.to(dtype) for state in last)
 
-    def _chosen_precision(self, dtype: torch.dtype) -> str:
+    def _choose_precision(self, dtype: torch.dtype) -> str:
         if dtype == torch.float64:
             return "float64"
         if self.precision == "int8" and self.training:
@@ -353,27 +353,27 @@ class RecurrentStack(Settings, nn.Module):
         """The sizes of each layer."""
         return tuple(self._sizes)
 
-    def own_parameters(self, place: int) -> tuple[Tensor, ...]:
+    def get_layer_parameters(self, place: int) -> tuple[Tensor, ...]:
         """One layer's tensors (in one direction), detached, in the graph's order."""
         return tuple(getattr(self, name).detach() for name in self._names[place])
 
-    def initial_rows(self) -> States:
+    def get_initial_states(self) -> States:
         """The initial states of each layer and direction, ``(1, width)`` each."""
         like = getattr(self, self._names[0][0]).detach()
         return [
             tuple(state.detach().clone() for state in place)
-            for place in self._initial(like.new_empty(1, 1, self.input_size))
+            for place in self._expand_initial_states(like.new_empty(1, 1, self.input_size))
         ]
 
-    def running(
-        self, cell: Cell, extra: Sequence[Mapping[str, Tensor]] = ()
+    def swap_cell(
+        self, cell: Cell, extra_parameters: Sequence[Mapping[str, Tensor]] = ()
     ) -> AbstractContextManager[None]:
         """Run another cell with this layer's parameters inside a ``with`` block.
 
         ``extra`` gives, for each layer and direction, the parameters that the cell has beyond
         this layer's own. Raises ValueError for a cell whose parameters and states are others.
         """
-        return running(self, cell, extra)
+        return swap_cell(self, cell, extra_parameters)
 
     def stream(self, batch_size: int = 1) -> Stream:
         """This layer one step at a time, with its state kept; see `Stream`.
@@ -383,11 +383,11 @@ class RecurrentStack(Settings, nn.Module):
         return Stream(self, batch_size)
 
 
-def draw(mask: Mask, x: Tensor, width: int, training: bool) -> Tensor:
+def draw_mask(mask: MaskSpec, x: Tensor, width: int, training: bool) -> Tensor:
     """A mask for ``x`` (time, batch, input), from torch's generator while training."""
     if not training:
-        return torch.full((1, 1, 1), mask.evaluated, dtype=x.dtype, device=x.device)
+        return torch.full((1, 1, 1), mask.eval_value, dtype=x.dtype, device=x.device)
     steps = 1 if mask.shared else x.shape[0]
     dropped = torch.rand((steps, x.shape[1], width), device=x.device) < mask.rate
-    kept = torch.full((), mask.kept, dtype=x.dtype, device=x.device)
-    return torch.where(dropped, torch.full_like(kept, mask.dropped), kept)
+    kept = torch.full((), mask.keep_value, dtype=x.dtype, device=x.device)
+    return torch.where(dropped, torch.full_like(kept, mask.drop_value), kept)

@@ -12,10 +12,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sluice.nn.batch import Batch, States
+from sluice.nn.batch import PaddedInput, States
 
 
-def split(hx: Any, widths: list[tuple[int, ...]], batch: Batch) -> States:
+def split_states(hx: Any, widths: list[tuple[int, ...]], batch: PaddedInput) -> States:
     """Cut ``hx`` into the states of each place, ``(batch, width)`` each.
 
     ``widths`` are those of each place's states. Raises RuntimeError, as torch does, for a state
@@ -26,13 +26,13 @@ def split(hx: Any, widths: list[tuple[int, ...]], batch: Batch) -> States:
     if not isinstance(given, tuple | list) or len(given) != count:
         raise ValueError(f"hx holds the {count} states of the cell as a tuple, got {type(hx)}")
     columns = [
-        _places(state, [w[i] for w in widths], batch, "" if count == 1 else f"[{i}]")
+        _split_state(state, [w[i] for w in widths], batch, "" if count == 1 else f"[{i}]")
         for i, state in enumerate(given)
     ]
     return list(zip(*columns, strict=True))
 
 
-def check(states: States, x: Tensor) -> None:
+def check_states(states: States, x: Tensor) -> None:
     """Raise RuntimeError for a state of another dtype than ``x``, or on another device.
 
     torch refuses a hidden state for that, and of an LSTM's cell state not always: we always do.
@@ -45,43 +45,43 @@ def check(states: States, x: Tensor) -> None:
             )
 
 
-def _places(state: Any, widths: list[int], batch: Batch, label: str) -> list[Tensor]:
+def _split_state(state: Any, widths: list[int], batch: PaddedInput, label: str) -> list[Tensor]:
     size = batch.x.shape[1]
     if isinstance(state, Tensor):
-        if state.dim() != (3 if batch.batched else 2):
-            kind = "batched 3-D" if batch.batched else "unbatched 2-D"
+        if state.dim() != (3 if batch.is_batched else 2):
+            kind = "batched 3-D" if batch.is_batched else "unbatched 2-D"
             raise RuntimeError(
-                f"For {kind} input, hx should also be {3 if batch.batched else 2}-D "
+                f"For {kind} input, hx should also be {3 if batch.is_batched else 2}-D "
                 f"but got {state.dim()}-D tensor"
             )
-        state = state if batch.batched else state.unsqueeze(1)
+        state = state if batch.is_batched else state.unsqueeze(1)
         expected = (len(widths), size, widths[0])
         if len(set(widths)) > 1 or state.shape != expected:
             told = expected if len(set(widths)) == 1 else "a tuple of one tensor for each layer"
             raise RuntimeError(f"Expected hidden{label} size {told}, got {list(state.shape)}")
         parts = list(state.unbind(0))
     else:
-        parts = [part if batch.batched else part.unsqueeze(0) for part in state]
+        parts = [part if batch.is_batched else part.unsqueeze(0) for part in state]
         expected_shapes = [(size, width) for width in widths]
         if [tuple(part.shape) for part in parts] != expected_shapes:
             got = [tuple(part.shape) for part in parts]
             raise RuntimeError(f"Expected hidden{label} sizes {expected_shapes}, got {got}")
-    if batch.packed is not None and batch.packed.sorted_indices is not None:
-        parts = [part.index_select(0, batch.packed.sorted_indices) for part in parts]
+    if batch.packed_sequence is not None and batch.packed_sequence.sorted_indices is not None:
+        parts = [part.index_select(0, batch.packed_sequence.sorted_indices) for part in parts]
     return parts
 
 
-def join(states: States, batch: Batch) -> Any:
+def join_states(states: States, batch: PaddedInput) -> Any:
     """The states of all places in torch's layout: what `split` takes apart."""
-    columns = [_column(column, batch) for column in zip(*states, strict=True)]
+    columns = [_join_state(column, batch) for column in zip(*states, strict=True)]
     return columns[0] if len(columns) == 1 else tuple(columns)
 
 
-def _column(column: Sequence[Tensor], batch: Batch) -> Any:
+def _join_state(column: Sequence[Tensor], batch: PaddedInput) -> Any:
     parts = list(column)
-    if batch.packed is not None and batch.packed.unsorted_indices is not None:
-        parts = [part.index_select(0, batch.packed.unsorted_indices) for part in parts]
-    if not batch.batched:
+    if batch.packed_sequence is not None and batch.packed_sequence.unsorted_indices is not None:
+        parts = [part.index_select(0, batch.packed_sequence.unsorted_indices) for part in parts]
+    if not batch.is_batched:
         parts = [part.squeeze(0) for part in parts]
     if len(parts) == 1:
         return parts[0].unsqueeze(0)

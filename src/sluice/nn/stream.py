@@ -9,20 +9,20 @@ import torch
 from torch import Tensor, empty_like
 
 from sluice.cells.cell import Cell
-from sluice.equations.evaluate import Schedule, Tensors, Values
+from sluice.equations.evaluate import EvaluationSchedule, TensorInterpreter, Values
 from sluice.equations.graph import Graph, Leaf
 from sluice.equations.specs import Sizes
 from sluice.nn.batch import States
 from sluice.nn.readout import Readout
-from sluice.nn.stream_recording import OnKernels, record_step
+from sluice.nn.stream_recording import FusedStepRunner, record_step
 from sluice.run import listening
-from sluice.run.choose import FUSED, Choice
-from sluice.run.passes import Pass, named
-from sluice.run.recording import Read
-from sluice.run.steps import Layer, Steps
+from sluice.run.choose import FUSED, BackendChoice
+from sluice.run.passes import RunSpec, map_parameters_by_name
+from sluice.run.recording import ValueReader
+from sluice.run.steps import LayerWeights, Stepper
 
 
-class Streamable(Protocol):
+class StreamableLayer(Protocol):
     """What a stream needs of a layer."""
 
     cell: Cell
@@ -30,7 +30,7 @@ class Streamable(Protocol):
     readout: Readout | None
 
     @property
-    def backend(self) -> Choice: ...
+    def resolved_backend(self) -> BackendChoice: ...
 
     @property
     def precision(self) -> str: ...
@@ -41,9 +41,9 @@ class Streamable(Protocol):
     @property
     def sizes(self) -> tuple[Sizes, ...]: ...
 
-    def own_parameters(self, place: int) -> tuple[Tensor, ...]: ...
+    def get_layer_parameters(self, place: int) -> tuple[Tensor, ...]: ...
 
-    def initial_rows(self) -> States: ...
+    def get_initial_states(self) -> States: ...
 
 
 class Stream:
@@ -65,7 +65,7 @@ class Stream:
         torch.Size([2, 8])
     """
 
-    def __init__(self, layer: Streamable, batch_size: int = 1) -> None:
+    def __init__(self, layer: StreamableLayer, batch_size: int = 1) -> None:
         if layer.directions == 2:
             raise ValueError(
                 "a bidirectional layer reads its input from the end as well, so it cannot run "
@@ -74,50 +74,50 @@ class Stream:
         if batch_size < 1:
             raise ValueError(f"batch_size must be at least 1, got {batch_size}")
         self._layer, self.batch_size = layer, batch_size
-        self._engine: Steps | _Reference | None = None
-        self._step: Any = None
-        self._run: Any = None
+        self._engine: Stepper | _ReferenceStepper | None = None
+        self._fast_step: Any = None
+        self._kernel_step: Any = None
         self._precision = ""
-        self._recorder: OnKernels | None = None
-        self._watched = False
+        self._recorder: FusedStepRunner | None = None
+        self._is_recording = False
         self.refresh()
         self.reset()
-        listening.tell(self)
+        listening.subscribe(self)
 
     def refresh(self) -> None:
         """Take the layer's weights as they are now; the state stays."""
         kept = self._engine and self._engine.read()
         layer = self._layer
         layers = [
-            Layer(layer.cell.graph, sizes, layer.own_parameters(place))
+            LayerWeights(layer.cell.graph, sizes, layer.get_layer_parameters(place))
             for place, sizes in enumerate(layer.sizes)
         ]
         self._readout = copy.deepcopy(layer.readout)
-        self._initial = layer.initial_rows()
+        self._initial = layer.get_initial_states()
         self._dtype = layers[0].parameters[0].dtype
         self._in_shape = (self.batch_size, layer.input_size)
         self._out_shape = (self.batch_size, self._initial[-1][0].shape[1])
-        self._like = torch.empty(self._out_shape, dtype=self._dtype)
-        if layer.backend.name == FUSED:
+        self._output_template = torch.empty(self._out_shape, dtype=self._dtype)
+        if layer.resolved_backend.name == FUSED:
             narrow = self._dtype == torch.float32
             precision = layer.precision if narrow else "float64"
-            self._engine = Steps(layers, self.batch_size, precision)
-            self._run, self._precision = self._engine.step, precision
+            self._engine = Stepper(layers, self.batch_size, precision)
+            self._kernel_step, self._precision = self._engine.step, precision
         else:
-            self._engine, self._run = _Reference(layers), None
+            self._engine, self._kernel_step = _ReferenceStepper(layers), None
         self._layers, self._recorder = layers, None
-        self.recordings_changed(self._watched)
+        self.on_recording_change(self._is_recording)
         if kept:
             self._engine.write(kept)
 
-    def recordings_changed(self, some: bool) -> None:
+    def on_recording_change(self, any_active: bool) -> None:
         """Whether anything is recorded now, anywhere in the process."""
-        self._watched = some
+        self._is_recording = any_active
         # Where nothing follows the kernels and nobody watches, a step is theirs alone.
-        self._step = self._run if self._readout is None and not some else None
+        self._fast_step = self._kernel_step if self._readout is None and not any_active else None
 
     @property
-    def layer(self) -> Streamable:
+    def layer(self) -> StreamableLayer:
         """The layer that runs step by step."""
         return self._layer
 
@@ -146,7 +146,7 @@ class Stream:
         With ``out`` the result is written there. Raises ValueError for an input of another shape
         or dtype.
         """
-        step = self._step
+        step = self._fast_step
         if (
             step is not None
             and x.shape == self._in_shape
@@ -155,7 +155,7 @@ class Stream:
             and x.is_cpu
         ):
             if out is None:
-                y = empty_like(self._like)  # sooner than torch.empty by half a microsecond
+                y = empty_like(self._output_template)  # sooner than torch.empty by half a microsecond
                 step(x.data_ptr(), y.data_ptr())
                 return y
             if (
@@ -167,40 +167,40 @@ class Stream:
             ):
                 step(x.data_ptr(), out.data_ptr())
                 return out
-        return self._slowly(x, out)
+        return self._step_general(x, out)
 
-    def _slowly(self, x: Tensor, out: Tensor | None) -> Tensor:
+    def _step_general(self, x: Tensor, out: Tensor | None) -> Tensor:
         """A step where something needs a copy, or on the reference."""
-        self._check(x)
-        recorded = listening.active() and (listening.heard(self) or listening.heard(self._layer))
+        self._check_input(x)
+        recorded = listening.is_any_active() and (listening.is_recorded(self) or listening.is_recorded(self._layer))
         with torch.no_grad():
-            return self._recorded(x, out) if recorded else self._checked(x, out)
+            return self._record_step(x, out) if recorded else self._compute(x, out)
 
-    def _recorded(self, x: Tensor, out: Tensor | None) -> Tensor:
+    def _record_step(self, x: Tensor, out: Tensor | None) -> Tensor:
         """A step that leaves all its values with those who record it."""
         assert self._engine is not None
         x = x.detach().clone()  # `out` may be the same tensor
         before, keys = self._engine.read(), (self, self._layer)
-        y = self._checked(x, out)
-        if isinstance(self._engine, _Reference):
+        y = self._compute(x, out)
+        if isinstance(self._engine, _ReferenceStepper):
             record_step(self._engine, self, keys, self._layers, x, before)
         else:
-            self._recorder = self._recorder or OnKernels(self._precision)
+            self._recorder = self._recorder or FusedStepRunner(self._precision)
             record_step(self._recorder, self, keys, self._layers, x, before)
-            self._recorder.check(self._engine.read())
+            self._recorder.check_states(self._engine.read())
         return y
 
-    def _checked(self, x: Tensor, out: Tensor | None) -> Tensor:
-        if isinstance(self._engine, _Reference):
+    def _compute(self, x: Tensor, out: Tensor | None) -> Tensor:
+        if isinstance(self._engine, _ReferenceStepper):
             y = self._engine.step(x).clone()  # it may be the state itself
         else:
-            y, x = empty_like(self._like), x.contiguous()
-            self._run(x.data_ptr(), y.data_ptr())
+            y, x = empty_like(self._output_template), x.contiguous()
+            self._kernel_step(x.data_ptr(), y.data_ptr())
         if self._readout is not None:
             y = self._readout(y)
         return y if out is None else out.copy_(y)
 
-    def _check(self, x: Tensor) -> None:
+    def _check_input(self, x: Tensor) -> None:
         if x.shape != self._in_shape or x.dtype != self._dtype:
             raise ValueError(
                 f"a step reads {self._dtype} of shape {self._in_shape}, (batch, input), "
@@ -220,41 +220,41 @@ class Stream:
             for name, tensor in zip(names, states, strict=True)
         }
 
-    def load_state_dict(self, saved: dict[str, Any]) -> None:
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on from a saved state. Raises ValueError where it is another layer's or batch's."""
         own = self.state_dict()
         shapes = {name: tuple(tensor.shape) for name, tensor in own.items()}
-        given = {name: tuple(tensor.shape) for name, tensor in saved.items()}
+        given = {name: tuple(tensor.shape) for name, tensor in state_dict.items()}
         if shapes != given:
             raise ValueError(f"the saved state does not fit: expected {shapes}, got {given}")
         names = [state.name for state in self._layer.cell.graph.states]
         assert self._engine is not None
         self._engine.write(
             [
-                tuple(saved[f"{name}_l{place}"].to(own[f"{name}_l{place}"]) for name in names)
+                tuple(state_dict[f"{name}_l{place}"].to(own[f"{name}_l{place}"]) for name in names)
                 for place in range(len(self._initial))
             ]
         )
 
 
-class _Reference:
+class _ReferenceStepper:
     """The equations, a step at a time."""
 
     backend = "reference"
 
-    def __init__(self, layers: list[Layer]) -> None:
+    def __init__(self, layers: list[LayerWeights]) -> None:
         graph: Graph = layers[0].graph
         self._graph, self._states = graph, list[tuple[Tensor, ...]]()
-        self._meanings = [
-            Tensors(graph.stacks, graph.norms, one.sizes, named(graph, _copies(one)))
+        self._interpreters = [
+            TensorInterpreter(graph.stacks, graph.norms, one.sizes, map_parameters_by_name(graph, _copy_parameters(one)))
             for one in layers
         ]
         self._input = Leaf("input", "x", "input")
         self._masks: Values = {
-            Leaf("mask", mask.name, mask.width): mask.evaluated for mask in graph.masks
+            Leaf("mask", mask.name, mask.width): mask.eval_value for mask in graph.masks
         }
         self._known = [self._input, *graph.state_leaves, *self._masks]
-        self._schedule = Schedule(graph.named.values(), known=self._known)
+        self._schedule = EvaluationSchedule(graph.outputs_by_name.values(), known=self._known)
 
     def read(self) -> States:
         return [tuple(state.clone() for state in states) for states in self._states]
@@ -262,33 +262,33 @@ class _Reference:
     def write(self, states: States) -> None:
         self._states = [tuple(state.clone() for state in own) for own in states]
 
-    def __call__(self, place: int, job: Pass) -> tuple[Tensor, Read]:
+    def __call__(self, place: int, spec: RunSpec) -> tuple[Tensor, ValueReader]:
         """One layer's step once more, its values to be read; the states stay."""
-        graph = job.graph
-        values: Values = {self._input: job.x[0], **self._masks}
-        values.update(zip(graph.state_leaves, job.states, strict=True))
-        schedule = Schedule(graph.named.values(), known=self._known)
-        schedule.run(values, self._meanings[place])
-        shape = job.x.shape[:2]
+        graph = spec.graph
+        values: Values = {self._input: spec.x[0], **self._masks}
+        values.update(zip(graph.state_leaves, spec.states, strict=True))
+        schedule = EvaluationSchedule(graph.outputs_by_name.values(), known=self._known)
+        schedule.run(values, self._interpreters[place])
+        shape = spec.x.shape[:2]
 
         def read(name: str) -> Tensor:
-            node = graph.named[name]
+            node = graph.outputs_by_name[name]
             found: Tensor = values[node]
-            return found.expand(*shape, job.sizes.of(node.width))
+            return found.expand(*shape, spec.sizes.of(node.width))
 
         return read(graph.states[0].name), read
 
     def step(self, x: Tensor) -> Tensor:
         graph, y = self._graph, x
-        for place, meaning in enumerate(self._meanings):
+        for place, meaning in enumerate(self._interpreters):
             values: Values = {self._input: y, **self._masks}
             values.update(zip(graph.state_leaves, self._states[place], strict=True))
             self._schedule.run(values, meaning)
             # Cloned: a state may be the very tensor that it was before, or another's.
-            self._states[place] = tuple(values[graph.named[s.name]].clone() for s in graph.states)
+            self._states[place] = tuple(values[graph.outputs_by_name[s.name]].clone() for s in graph.states)
             y = self._states[place][0]
         return y
 
 
-def _copies(layer: Layer) -> list[Tensor]:
+def _copy_parameters(layer: LayerWeights) -> list[Tensor]:
     return [parameter.clone() for parameter in layer.parameters]

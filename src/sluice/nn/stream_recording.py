@@ -12,52 +12,52 @@ from torch import Tensor
 from sluice.equations.graph import Graph
 from sluice.nn.batch import States
 from sluice.run import cpu, listening
-from sluice.run.passes import Pass
-from sluice.run.recording import Read, Recording
-from sluice.run.steps import Layer
+from sluice.run.passes import RunSpec
+from sluice.run.recording import ValueReader, Recording
+from sluice.run.steps import LayerWeights
 
 
-class Runs(Protocol):
+class StepRunner(Protocol):
     """Runs one layer's step anew."""
 
     backend: str
 
-    def __call__(self, place: int, job: Pass) -> tuple[Tensor, Read]:
+    def __call__(self, place: int, spec: RunSpec) -> tuple[Tensor, ValueReader]:
         """The output, ``(1, batch, width)``, and the values of a job of one step."""
         ...
 
 
 def record_step(
-    run: Runs,
+    runner: StepRunner,
     stream: object,
     keys: Sequence[object],
-    layers: Sequence[Layer],
+    layers: Sequence[LayerWeights],
     x: Tensor,
-    at: States,
+    initial_states: States,
 ) -> None:
     """Leave what the step from the states ``at`` computes with all who listen to ``keys``.
 
     ``x`` is ``(batch, input)``; ``run`` computes it.
     """
     y = x.unsqueeze(0)
-    for place, (layer, states) in enumerate(zip(layers, at, strict=True)):
+    for place, (layer, states) in enumerate(zip(layers, initial_states, strict=True)):
         takers = [
             (listener, key, want)
             for key in keys
-            for listener in listening.listeners(key)
-            if (want := listener.wants(key, place)) is not None
+            for listener in listening.find_recorders(key)
+            if (want := listener.spec_for(key, place)) is not None
         ]
-        masks = tuple(y.new_full((1, 1, 1), mask.evaluated) for mask in layer.graph.masks)
-        plain = Pass(layer.graph, layer.sizes, y, tuple(states), layer.parameters, masks)
+        masks = tuple(y.new_full((1, 1, 1), mask.eval_value) for mask in layer.graph.masks)
+        plain = RunSpec(layer.graph, layer.sizes, y, tuple(states), layer.parameters, masks)
         graph = layer.graph
         for _, _, want in takers:
-            graph = want.graph(graph)
-        y, read = run(place, replace(plain, graph=graph))
+            graph = want.instrument(graph)
+        y, read = runner(place, replace(plain, graph=graph))
         for listener, key, _ in takers:
-            listener.append(key, place, stream, plain, run.backend, read)
+            listener.on_stream_step(key, place, stream, plain, runner.backend, read)
 
 
-class OnKernels:
+class FusedStepRunner:
     """Runs a stream's layers as passes of one step on the kernels, which give the same numbers.
 
     Weights are packed once, at the first step that is recorded.
@@ -67,22 +67,22 @@ class OnKernels:
 
     def __init__(self, precision: str) -> None:
         self._precision = precision
-        self._packed: dict[tuple[int, Graph], Callable[..., Any]] = {}
-        self.last: list[Sequence[Tensor]] = []
+        self._runners: dict[tuple[int, Graph], Callable[..., Any]] = {}
+        self.last_states: list[Sequence[Tensor]] = []
 
-    def __call__(self, place: int, job: Pass) -> tuple[Tensor, Read]:
-        key = (place, job.graph)
-        run: Callable[..., Any] = self._packed.get(key) or cpu.share(job, False, self._precision)
-        self._packed[key] = run
-        recording = Recording(job, None)
+    def __call__(self, place: int, spec: RunSpec) -> tuple[Tensor, ValueReader]:
+        key = (place, spec.graph)
+        run: Callable[..., Any] = self._runners.get(key) or cpu.make_runner(spec, False, self._precision)
+        self._runners[key] = run
+        recording = Recording(spec, None)
         with torch.no_grad():
-            y, last = run(job, recording=recording)
-        self.last[place:] = [last]
+            y, last = run(spec, recording=recording)
+        self.last_states[place:] = [last]
         return y, recording.value
 
-    def check(self, expected: States) -> None:
+    def check_states(self, expected: States) -> None:
         """See that these are the states left. Raises RuntimeError where they are not."""
-        for found, own in zip(self.last, expected, strict=True):
+        for found, own in zip(self.last_states, expected, strict=True):
             for one, other in zip(found, own, strict=True):
                 if not bool(((one == other) | (one.isnan() & other.isnan())).all()):
                     raise RuntimeError(

@@ -59,6 +59,6 @@ class Body:
     slots: int
 
 
-def lanes(bits: int) -> int:
+def lanes_per_block(bits: int) -> int:
     """How many numbers of so many bits a block has: 64 bytes of them."""
     return 512 // bits

@@ -5,32 +5,32 @@ from __future__ import annotations
 from functools import lru_cache
 
 from sluice.equations.graph import Graph
-from sluice.render.lower_back import Back
-from sluice.render.lower_forward import Forward
+from sluice.render.lower_back import BackwardLowering
+from sluice.render.lower_forward import ForwardLowering
 from sluice.render.program import Program
 
 
 @lru_cache(maxsize=128)
-def lower(graph: Graph, biased: bool, recorded: tuple[str, ...] = ()) -> Program:
+def lower_graph(graph: Graph, has_bias: bool, gradient_names: tuple[str, ...] = ()) -> Program:
     """The program of ``graph``; ``biased`` says whether the layer has its biases.
 
     The way back also keeps the derivatives with respect to the named values ``recorded``.
     """
-    forward = Forward(graph, biased)
-    back = Back(forward)
-    back.record(recorded)
-    backward = back.phases()
-    step = forward.step.phases()
-    hoisted = forward.hoisted.phases()
+    forward = ForwardLowering(graph, has_bias)
+    back = BackwardLowering(forward)
+    back.record_gradients(gradient_names)
+    backward = back.build_phases()
+    step = forward.step_scheduler.build_phases()
+    hoisted = forward.hoisted_scheduler.build_phases()
     return Program(
-        forward.places.all,
-        forward.named_parameters,
+        forward.buffers.buffers,
+        forward.parameter_entries,
         hoisted,
         step,
         backward,
-        back.deferred,
-        back.weights,
-        back.rows,
-        forward.names,
-        back.recorded,
+        back.deferred_products,
+        back.weight_gradients,
+        back.row_gradients,
+        forward.value_locations,
+        back.gradient_locations,
     )

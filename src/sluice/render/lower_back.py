@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sluice.equations.adjoint import Adjoint, NormDelta, adjoint
+from sluice.equations.adjoint import Adjoint, NormDelta, differentiate
 from sluice.equations.graph import (
     Affine,
     Elementwise,
@@ -14,7 +14,7 @@ from sluice.equations.graph import (
 )
 from sluice.equations.ops import greater, where
 from sluice.render.body import ADD_BLOCK, LOAD, PARAMETER
-from sluice.render.lower_forward import Forward
+from sluice.render.lower_forward import ForwardLowering
 from sluice.render.program import (
     CHUNK,
     CONST,
@@ -25,97 +25,97 @@ from sluice.render.program import (
     RowGradient,
     WeightGradient,
 )
-from sluice.render.section import Group, Means, Section
+from sluice.render.section import ProductGroup, MeanGroup, PhaseScheduler
 
 _Bucket = tuple[str, str, str]
 
 
-class Back:
+class BackwardLowering:
     """One step back: the adjoint's nodes on what the forward pass has saved."""
 
-    def __init__(self, forward: Forward) -> None:
-        self.forward, self.graph, self.places = forward, forward.graph, forward.places
-        self.adjoint: Adjoint = adjoint(self.graph)
-        self.section = Section("back", False, self.places, self._known)
-        self.deferred: list[Product] = []
-        self.weights: list[WeightGradient] = []
-        self.rows: list[RowGradient] = []
-        self.recorded: dict[str, tuple[int, int]] = {}
+    def __init__(self, forward: ForwardLowering) -> None:
+        self.forward, self.graph, self.buffers = forward, forward.graph, forward.buffers
+        self.adjoint: Adjoint = differentiate(self.graph)
+        self.scheduler = PhaseScheduler("back", False, self.buffers, self._locate)
+        self.deferred_products: list[Product] = []
+        self.weight_gradients: list[WeightGradient] = []
+        self.row_gradients: list[RowGradient] = []
+        self.gradient_locations: dict[str, tuple[int, int]] = {}
         self._forward_nodes = set(self.graph.nodes)
-        self._rewritten: dict[Node, Node] = {}
-        self._delta_sets: dict[tuple[Node, ...], int] = {}
-        self._sums: dict[Node, tuple[int, int]] = {}
-        self._last: list[Product] = []
-        self._weights()
-        self._states()
-        self._input()
-        self._rows()
+        self._rewrites: dict[Node, Node] = {}
+        self._delta_buffers: dict[tuple[Node, ...], int] = {}
+        self._row_gradient_locations: dict[Node, tuple[int, int]] = {}
+        self._final_products: list[Product] = []
+        self._lower_weights()
+        self._lower_states()
+        self._lower_input()
+        self._lower_row_gradients()
 
-    def phases(self) -> list[Phase]:
+    def build_phases(self) -> list[Phase]:
         """The phases of one step back, the products into the flowing gradients last."""
-        last = [Phase(product.width, products=[product]) for product in self._last]
-        return self.section.phases() + last
+        last = [Phase(product.width, products=[product]) for product in self._final_products]
+        return self.scheduler.build_phases() + last
 
-    def record(self, names: tuple[str, ...]) -> None:
+    def record_gradients(self, names: tuple[str, ...]) -> None:
         """Keep the derivative with respect to those of the named values that the loss reads."""
         places: dict[tuple[Node, str], tuple[int, int]] = {}
         for name in names:
-            if name not in self.adjoint.named:
+            if name not in self.adjoint.gradients_by_name:
                 continue
-            gradient = self.adjoint.named[name]
-            node, width = self.rewrite(gradient), self.graph.named[name].width
+            gradient = self.adjoint.gradients_by_name[name]
+            node, width = self.rewrite(gradient), self.graph.outputs_by_name[name].width
             if (node, width) not in places:
-                places[node, width] = self.places.item("recorded", TIME, width)
-                self.section.want_any_time(node, *places[node, width])
-            self.recorded[name] = places[node, width]
+                places[node, width] = self.buffers.allocate_item("recorded", TIME, width)
+                self.scheduler.store_when_ready(node, *places[node, width])
+            self.gradient_locations[name] = places[node, width]
 
-    def _known(self, node: Node) -> tuple[int, int, str] | None:
-        if node in self.forward.saved:
-            return (*self.forward.saved[node], LOAD)
+    def _locate(self, node: Node) -> tuple[int, int, str] | None:
+        if node in self.forward.tape_locations:
+            return (*self.forward.tape_locations[node], LOAD)
         if not isinstance(node, Leaf):
             return None
         if node.kind == "product" and not node.name.startswith("back"):
-            return (*self.forward.save(node, node.width), LOAD)
+            return (*self.forward.save_to_tape(node, node.width), LOAD)
         if node.kind == "flow":
             index = [state.name for state in self.graph.states].index(node.name)
-            return self.places.get("flow", STEP, node.width, index), 0, LOAD
+            return self.buffers.get("flow", STEP, node.width, index), 0, LOAD
         if node.kind == "upstream":
-            return self.places.get("upstream", TIME, node.width), 0, LOAD
+            return self.buffers.get("upstream", TIME, node.width), 0, LOAD
         if node.kind == "inside":
-            place, item = self.forward.parameter(Leaf("vector", "", node.width))
+            place, item = self.forward.locate_parameter(Leaf("vector", "", node.width))
             return place, item, PARAMETER
-        return self.forward.leaf(node) or self.forward.statistic(node)
+        return self.forward.locate_leaf(node) or self.forward.locate_statistic(node)
 
     def rewrite(self, node: Node) -> Node:
         """An adjoint's node as elementwise operations on leaves."""
-        if node not in self._rewritten:
-            self._rewritten[node] = self._rewrite(node)
-        return self._rewritten[node]
+        if node not in self._rewrites:
+            self._rewrites[node] = self._rewrite(node)
+        return self._rewrites[node]
 
     def _rewrite(self, node: Node) -> Node:
         if isinstance(node, Leaf):
-            return self._gradient(node) if node.kind == "gradient" else node
+            return self._rewrite_gradient(node) if node.kind == "gradient" else node
         if node in self._forward_nodes:
             return self.forward.expand(node)
         if isinstance(node, RowNorm) and node.upstream:
-            return self._norm_back(node)
-        if (isinstance(node, Affine) and not node.transposed) or isinstance(node, RowNorm):
+            return self._rewrite_norm(node)
+        if (isinstance(node, Affine) and not node.is_transposed) or isinstance(node, RowNorm):
             return self.forward.expand(node)
         if isinstance(node, Affine) or (isinstance(node, Elementwise) and node.op == "add"):
-            rest, buckets = self._terms(node)
+            rest, buckets = self._split_sum(node)
             parts = [rest] if rest is not None else []
-            parts += [self._back_product(key, terms).results[0] for key, terms in buckets.items()]
+            parts += [self._add_product_group(key, terms).results[0] for key, terms in buckets.items()]
             return _sum(parts)
         assert isinstance(node, Elementwise)
         return elementwise(node.op, *map(self.rewrite, node.arguments))
 
-    def _gradient(self, node: Leaf) -> Node:
+    def _rewrite_gradient(self, node: Leaf) -> Node:
         flow = Leaf("flow", node.name, node.width)
         if node.name != self.graph.states[0].name:
             return flow
         return elementwise("add", flow, Leaf("upstream", node.name, node.width))
 
-    def _terms(self, node: Node) -> tuple[Node | None, dict[_Bucket, list[Affine]]]:
+    def _split_sum(self, node: Node) -> tuple[Node | None, dict[_Bucket, list[Affine]]]:
         """A sum as what is elementwise in it, and its transposed products, by stack."""
         buckets: dict[_Bucket, list[Affine]] = {}
         rest, open_ = list[Node](), [node]
@@ -125,135 +125,135 @@ class Back:
                 rest.append(self.rewrite(term))
             elif isinstance(term, Elementwise) and term.op == "add":
                 open_ += reversed(term.arguments)
-            elif isinstance(term, Affine) and term.transposed:
+            elif isinstance(term, Affine) and term.is_transposed:
                 key = (term.stack, term.width, term.operand.width)
                 buckets.setdefault(key, []).append(term)
             else:
                 rest.append(self.rewrite(term))
         return (_sum(rest) if rest else None), buckets
 
-    def _back_product(self, key: _Bucket, terms: list[Affine]) -> Group:
+    def _add_product_group(self, key: _Bucket, terms: list[Affine]) -> ProductGroup:
         stack, width, _ = key
-        gates, deltas = self._ordered(stack, [(t.gate, t.operand) for t in terms])
-        for group in self.section.groups:
+        gates, deltas = self._sort_gates(stack, [(t.gate, t.operand) for t in terms])
+        for group in self.scheduler.groups:
             if (group.stack, group.gates, group.operands) == (stack, gates, deltas):
                 return group
-        leaf = Leaf("product", f"back.{len(self.section.groups)}", width)
-        group = Group(stack, gates, deltas, True, width, (leaf,), self._delta_set(deltas))
-        self.section.groups.append(group)
+        leaf = Leaf("product", f"back.{len(self.scheduler.groups)}", width)
+        group = ProductGroup(stack, gates, deltas, True, width, (leaf,), self._store_deltas(deltas))
+        self.scheduler.groups.append(group)
         return group
 
-    def _ordered(
+    def _sort_gates(
         self, stack: str, pairs: list[tuple[str, Node]]
     ) -> tuple[tuple[str, ...], tuple[Node, ...]]:
-        order = [gate for gate, _ in self.graph.stack(stack).gates]
+        order = [gate for gate, _ in self.graph.get_stack(stack).gates]
         pairs = sorted(pairs, key=lambda pair: order.index(pair[0]))
         return tuple(g for g, _ in pairs), tuple(self.rewrite(delta) for _, delta in pairs)
 
-    def _delta_set(self, deltas: tuple[Node, ...]) -> int:
+    def _store_deltas(self, deltas: tuple[Node, ...]) -> int:
         """The place where these deltas lie side by side, of every step of a chunk."""
-        if deltas not in self._delta_sets:
+        if deltas not in self._delta_buffers:
             width = next((d.width for d in deltas if d.width != "1"), "hidden")
-            number = len(self._delta_sets)
-            place = self.places.get("deltas", CHUNK, width, number, len(deltas))
-            self._delta_sets[deltas] = place
+            number = len(self._delta_buffers)
+            place = self.buffers.get("deltas", CHUNK, width, number, len(deltas))
+            self._delta_buffers[deltas] = place
             for item, delta in enumerate(deltas):
-                self.section.want(delta, place, item)
-        return self._delta_sets[deltas]
+                self.scheduler.store(delta, place, item)
+        return self._delta_buffers[deltas]
 
-    def _weights(self) -> None:
+    def _lower_weights(self) -> None:
         """Every map's weight learns from its deltas and its operand."""
         sets: dict[tuple[str, Node, str], list[tuple[str, Node]]] = {}
         for affine, delta in self.adjoint.deltas.items():
             operand = self.forward.expand(affine.operand)
             sets.setdefault((affine.stack, operand, affine.width), []).append((affine.gate, delta))
-            if self.forward.biased and self.graph.stack(affine.stack).bias:
-                self._row_gradient(f"bias_{affine.stack}", affine.gate, self.rewrite(delta))
+            if self.forward.has_bias and self.graph.get_stack(affine.stack).bias:
+                self._add_row_gradient(f"bias_{affine.stack}", affine.gate, self.rewrite(delta))
         for (stack, operand, _), pairs in sets.items():
-            gates, deltas = self._ordered(stack, pairs)
-            place = self._delta_set(deltas)
-            self.weights.append(WeightGradient(stack, gates, place, self._operand(operand)))
+            gates, deltas = self._sort_gates(stack, pairs)
+            place = self._store_deltas(deltas)
+            self.weight_gradients.append(WeightGradient(stack, gates, place, self._store_operand(operand)))
 
-    def _operand(self, operand: Node) -> int:
-        found = self._known(operand)
-        if found is not None and self.places.all[found[0]].role in ("previous", "input"):
+    def _store_operand(self, operand: Node) -> int:
+        found = self._locate(operand)
+        if found is not None and self.buffers.buffers[found[0]].role in ("previous", "input"):
             return found[0]
-        number = len(self.places.all)
-        place = self.places.get("learned operand", CHUNK, operand.width, number)
-        self.section.want_any_time(operand, place, 0)
+        number = len(self.buffers.buffers)
+        place = self.buffers.get("learned operand", CHUNK, operand.width, number)
+        self.scheduler.store_when_ready(operand, place, 0)
         return place
 
-    def _row_gradient(self, parameter: str, gate: str, node: Node, kind: str = "gate") -> None:
+    def _add_row_gradient(self, parameter: str, gate: str, node: Node, kind: str = "gate") -> None:
         width = node.width if node.width != "1" else "hidden"
-        if node not in self._sums:
-            self._sums[node] = self.places.item("row gradients", CONST, width)
-            self.section.want(node, *self._sums[node], kind=ADD_BLOCK)
-        self.rows.append(RowGradient(parameter, gate, kind, *self._sums[node]))
+        if node not in self._row_gradient_locations:
+            self._row_gradient_locations[node] = self.buffers.allocate_item("row gradients", CONST, width)
+            self.scheduler.store(node, *self._row_gradient_locations[node], kind=ADD_BLOCK)
+        self.row_gradients.append(RowGradient(parameter, gate, kind, *self._row_gradient_locations[node]))
 
-    def _states(self) -> None:
+    def _lower_states(self) -> None:
         for index, state in enumerate(self.graph.states):
-            out = self.places.get("flow out", STEP, state.width, index)
+            out = self.buffers.get("flow out", STEP, state.width, index)
             node = self.adjoint.states.get(state.name)
-            rest, buckets = (None, {}) if node is None else self._terms(node)
+            rest, buckets = (None, {}) if node is None else self._split_sum(node)
             if rest is None and not buckets:
                 rest = constant(0.0)
             if rest is not None:
-                self.section.want_any_time(rest, out, 0)
+                self.scheduler.store_when_ready(rest, out, 0)
             for number, (key, terms) in enumerate(buckets.items()):
                 more = rest is not None or number > 0
-                self._last.append(self._outward(key, terms, out, more))
+                self._final_products.append(self._build_product(key, terms, out, more))
 
-    def _outward(self, key: _Bucket, terms: list[Affine], target: int, more: bool) -> Product:
-        gates, deltas = self._ordered(key[0], [(t.gate, t.operand) for t in terms])
-        operand = self._delta_set(deltas)
-        return Product(key[0], gates, True, operand, key[1], target, 0, more)
+    def _build_product(self, key: _Bucket, terms: list[Affine], target: int, accumulate: bool) -> Product:
+        gates, deltas = self._sort_gates(key[0], [(t.gate, t.operand) for t in terms])
+        operand = self._store_deltas(deltas)
+        return Product(key[0], gates, True, operand, key[1], target, 0, accumulate)
 
-    def _input(self) -> None:
+    def _lower_input(self) -> None:
         if self.adjoint.input is None:
             return
-        rest, buckets = self._terms(self.adjoint.input)
-        target = self.places.get("input gradient", CHUNK, "input")
+        rest, buckets = self._split_sum(self.adjoint.input)
+        target = self.buffers.get("input gradient", CHUNK, "input")
         if rest is not None:
-            self.section.want_any_time(rest, target, 0)
+            self.scheduler.store_when_ready(rest, target, 0)
         for number, (key, terms) in enumerate(buckets.items()):
             more = rest is not None or number > 0
-            self.deferred.append(self._outward(key, terms, target, more))
+            self.deferred_products.append(self._build_product(key, terms, target, more))
 
-    def _rows(self) -> None:
+    def _lower_row_gradients(self) -> None:
         for name, node in self.adjoint.vectors.items():
-            self._row_gradient(name, "", self.rewrite(node), "vector")
+            self._add_row_gradient(name, "", self.rewrite(node), "vector")
         for norm in self.adjoint.norms:
-            self._norm_gradients(norm)
+            self._add_norm_gradients(norm)
 
-    def _norm_gradients(self, norm: NormDelta) -> None:
+    def _add_norm_gradients(self, norm: NormDelta) -> None:
         for index, upstream in enumerate(norm.upstream):
             g = self.rewrite(upstream)
             part = RowNorm(norm.norm, norm.group, index, (), norm.group[index].width)
-            value, (mean, scale) = self.forward.norm_parts(part)
+            value, (mean, scale) = self.forward.expand_norm(part)
             if isinstance(g, Leaf) and g.kind == "constant":
                 continue
             standard = (value - mean) * scale
-            self._row_gradient(f"weight_{norm.norm}", str(index), g * standard, "norm")
-            if self.forward.biased:
-                self._row_gradient(f"bias_{norm.norm}", str(index), g, "norm")
+            self._add_row_gradient(f"weight_{norm.norm}", str(index), g * standard, "norm")
+            if self.forward.has_bias:
+                self._add_row_gradient(f"bias_{norm.norm}", str(index), g, "norm")
 
-    def _norm_back(self, node: RowNorm) -> Node:
+    def _rewrite_norm(self, node: RowNorm) -> Node:
         """(γg − mean(γg) − x̂ mean(γg x̂)) / σ, the means being over the whole group."""
         scaled, standards = list[Node](), list[Node]()
         scale: Node = constant(1.0)
         for index, upstream in enumerate(node.upstream):
             part = RowNorm(node.norm, node.group, index, (), node.group[index].width)
-            value, (mean, scale) = self.forward.norm_parts(part)
-            gain, _ = self.forward.norm_parameters(part)
+            value, (mean, scale) = self.forward.expand_norm(part)
+            gain, _ = self.forward.build_norm_parameters(part)
             scaled.append(self.rewrite(upstream) * gain)
             standards.append((value - mean) * scale)
         along = [q * s for q, s in zip(scaled, standards, strict=True)]
-        first, second = self._mean(node.norm, scaled), self._mean(node.norm, along)
+        first, second = self._add_mean(node.norm, scaled), self._add_mean(node.norm, along)
         q, s = scaled[node.index], standards[node.index]
         result: Node = (q - first - s * second) * scale
         return result
 
-    def _mean(self, norm: str, parts: list[Node]) -> Leaf:
+    def _add_mean(self, norm: str, parts: list[Node]) -> Leaf:
         """The mean over a norm's units, padding left out."""
         by_width: dict[str, list[Node]] = {}
         for part in parts:
@@ -262,13 +262,13 @@ class Back:
         for width, nodes in by_width.items():
             inside = Leaf("inside", "", width)
             summed.append(where(greater(inside, 0.0), _sum(nodes), 0.0))
-        for mean in self.section.means:
-            if (mean.norm, mean.summed) == (norm, tuple(summed)):
+        for mean in self.scheduler.means:
+            if (mean.norm, mean.summands) == (norm, tuple(summed)):
                 return mean.leaf
-        leaf = Leaf("row", f"mean{len(self.section.means)}", "1")
-        source, item = self.places.item("row sums", STEP, "")
-        target = self.places.item("row means", STEP, "")
-        self.section.means.append(Means(norm, leaf, tuple(summed), source, item, *target))
+        leaf = Leaf("row", f"mean{len(self.scheduler.means)}", "1")
+        source, item = self.buffers.allocate_item("row sums", STEP, "")
+        target = self.buffers.allocate_item("row means", STEP, "")
+        self.scheduler.means.append(MeanGroup(norm, leaf, tuple(summed), source, item, *target))
         return leaf
 
 

@@ -9,48 +9,48 @@ from sluice.equations.graph import (
     Leaf,
     Node,
     RowNorm,
-    dependents,
+    find_dependents,
     elementwise,
 )
 from sluice.render.body import LOAD, PARAMETER, SCALAR
 from sluice.render.program import CONST, STEP, TIME
-from sluice.render.section import Group, Norm, Places, Section
+from sluice.render.section import ProductGroup, NormGroup, BufferTable, PhaseScheduler
 
 
-class Forward:
+class ForwardLowering:
     """The graph with its maps and norms replaced by leaves that products and statistics fill."""
 
-    def __init__(self, graph: Graph, biased: bool) -> None:
-        self.graph, self.biased, self.places = graph, biased, Places()
-        self.hoisted = Section("hoisted", True, self.places, self._known_hoisted)
-        self.step = Section("step", False, self.places, self._known_step)
-        self.parameters: dict[tuple[str, str], tuple[int, int]] = {}
-        self.saved: dict[Node, tuple[int, int]] = {}
+    def __init__(self, graph: Graph, has_bias: bool) -> None:
+        self.graph, self.has_bias, self.buffers = graph, has_bias, BufferTable()
+        self.hoisted_scheduler = PhaseScheduler("hoisted", True, self.buffers, self._locate_for_hoisted)
+        self.step_scheduler = PhaseScheduler("step", False, self.buffers, self._locate_for_step)
+        self.parameter_locations: dict[tuple[str, str], tuple[int, int]] = {}
+        self.tape_locations: dict[Node, tuple[int, int]] = {}
         roots = [n for n in graph.nodes if isinstance(n, Leaf) and n.kind in ("state", "mask")]
-        self._each_step = dependents(graph.nodes, roots)
-        self._expanded: dict[Node, Node] = {}
+        self._per_step_nodes = find_dependents(graph.nodes, roots)
+        self._expansions: dict[Node, Node] = {}
         for node in graph.nodes:
             self.expand(node)
-        for section in (self.hoisted, self.step):
+        for section in (self.hoisted_scheduler, self.step_scheduler):
             for group in section.groups:
-                group.gates, group.results = self._in_order(group)
-        self._states()
+                group.gates, group.results = self._sort_gates(group)
+        self._store_states()
 
     def expand(self, node: Node) -> Node:
         """``node`` as elementwise operations on leaves."""
-        if node not in self._expanded:
-            self._expanded[node] = self._expand(node)
-        return self._expanded[node]
+        if node not in self._expansions:
+            self._expansions[node] = self._expand(node)
+        return self._expansions[node]
 
     def _expand(self, node: Node) -> Node:
         if isinstance(node, Leaf):
             return node
-        section = self.step if node in self._each_step else self.hoisted
+        section = self.step_scheduler if node in self._per_step_nodes else self.hoisted_scheduler
         if isinstance(node, Affine):
-            return self._affine(section, node)
+            return self._expand_affine(section, node)
         if isinstance(node, RowNorm):
-            value, (mean, scale) = self.norm_parts(node)
-            gain, bias = self.norm_parameters(node)
+            value, (mean, scale) = self.expand_norm(node)
+            gain, bias = self.build_norm_parameters(node)
             standard = (value - mean) * scale
             scaled: Node = standard * gain
             return scaled if bias is None else elementwise("add", scaled, bias)
@@ -59,67 +59,67 @@ class Forward:
             return self.expand(node.arguments[0])
         return elementwise(node.op, *map(self.expand, node.arguments))
 
-    def _affine(self, section: Section, node: Affine) -> Leaf:
+    def _expand_affine(self, scheduler: PhaseScheduler, node: Affine) -> Leaf:
         operand = (self.expand(node.operand),)
         group = next(
             (
                 g
-                for g in section.groups
+                for g in scheduler.groups
                 if (g.stack, g.operands, g.width) == (node.stack, operand, node.width)
             ),
             None,
         )
         if group is None:
-            group = Group(node.stack, (), operand, False, node.width, ())
-            section.groups.append(group)
-        name = f"{section.name}.{section.groups.index(group)}.{node.gate}"
+            group = ProductGroup(node.stack, (), operand, False, node.width, ())
+            scheduler.groups.append(group)
+        name = f"{scheduler.name}.{scheduler.groups.index(group)}.{node.gate}"
         leaf = Leaf("product", name, node.width)
         if leaf not in group.results:
             group.gates, group.results = (*group.gates, node.gate), (*group.results, leaf)
         return leaf
 
-    def _in_order(self, group: Group) -> tuple[tuple[str, ...], tuple[Leaf, ...]]:
-        order = [gate for gate, _ in self.graph.stack(group.stack).gates]
+    def _sort_gates(self, group: ProductGroup) -> tuple[tuple[str, ...], tuple[Leaf, ...]]:
+        order = [gate for gate, _ in self.graph.get_stack(group.stack).gates]
         pairs = sorted(
             zip(group.gates, group.results, strict=True), key=lambda pair: order.index(pair[0])
         )
         return tuple(gate for gate, _ in pairs), tuple(leaf for _, leaf in pairs)
 
-    def norm_parts(self, node: RowNorm) -> tuple[Node, tuple[Leaf, Leaf]]:
+    def expand_norm(self, node: RowNorm) -> tuple[Node, tuple[Leaf, Leaf]]:
         """A norm's own part of its group, and the leaves of its mean and 1/σ."""
         parts = tuple(map(self.expand, node.group))
-        section = self.step if node in self._each_step else self.hoisted
+        section = self.step_scheduler if node in self._per_step_nodes else self.hoisted_scheduler
         for norm in section.norms:
             if (norm.norm, norm.parts) == (node.norm, parts):
                 return parts[node.index], norm.leaves
-        number = len(self.step.norms) + len(self.hoisted.norms)
+        number = len(self.step_scheduler.norms) + len(self.hoisted_scheduler.norms)
         leaves = (Leaf("row", f"{number}.mean", "1"), Leaf("row", f"{number}.scale", "1"))
-        role = "statistics" if section is self.step else "hoisted statistics"
-        place, item = self.places.item(role, TIME, "", 2)
-        norm = Norm(node.norm, parts, leaves, place, item)
+        role = "statistics" if section is self.step_scheduler else "hoisted statistics"
+        place, item = self.buffers.allocate_item(role, TIME, "", 2)
+        norm = NormGroup(node.norm, parts, leaves, place, item)
         section.norms.append(norm)
         return parts[node.index], norm.leaves
 
-    def norm_parameters(self, node: RowNorm) -> tuple[Node, Node | None]:
+    def build_norm_parameters(self, node: RowNorm) -> tuple[Node, Node | None]:
         width = node.group[node.index].width
         gain = Leaf("vector", f"weight_{node.norm}/{node.index}", width)
         bias = Leaf("vector", f"bias_{node.norm}/{node.index}", width)
-        return gain, bias if self.biased else None
+        return gain, bias if self.has_bias else None
 
-    def parameter(self, leaf: Leaf) -> tuple[int, int]:
+    def locate_parameter(self, leaf: Leaf) -> tuple[int, int]:
         """Where a per-unit parameter lies; its name may end in "/part" for a part of a norm."""
         name, _, part = leaf.name.partition("/")
         key = (leaf.name, leaf.width)
-        if key not in self.parameters:
-            self.parameters[key] = self.places.item("parameters", CONST, leaf.width)
-            self.named_parameters.append((name, part, *self.parameters[key]))
-        return self.parameters[key]
+        if key not in self.parameter_locations:
+            self.parameter_locations[key] = self.buffers.allocate_item("parameters", CONST, leaf.width)
+            self.parameter_entries.append((name, part, *self.parameter_locations[key]))
+        return self.parameter_locations[key]
 
-    named_parameters: list[tuple[str, str, int, int]]
+    parameter_entries: list[tuple[str, str, int, int]]
 
-    def leaf(self, leaf: Leaf) -> tuple[int, int, str] | None:
+    def locate_leaf(self, leaf: Leaf) -> tuple[int, int, str] | None:
         """Where what comes in from outside a step lies."""
-        get = self.places.get
+        get = self.buffers.get
         if leaf.kind == "state":
             return get("previous", STEP, leaf.width, self._state_index(leaf.name)), 0, LOAD
         if leaf.kind == "input":
@@ -128,52 +128,52 @@ class Forward:
             names = [mask.name for mask in self.graph.masks]
             return get("mask", TIME, leaf.width, names.index(leaf.name)), 0, LOAD
         if leaf.kind == "vector":
-            return (*self.parameter(leaf), PARAMETER)
+            return (*self.locate_parameter(leaf), PARAMETER)
         return None
 
-    def statistic(self, leaf: Leaf) -> tuple[int, int, str] | None:
+    def locate_statistic(self, leaf: Leaf) -> tuple[int, int, str] | None:
         """Where a norm's mean or 1/σ lies, whichever section filled it."""
-        for norm in (*self.step.norms, *self.hoisted.norms):
+        for norm in (*self.step_scheduler.norms, *self.hoisted_scheduler.norms):
             if leaf in norm.leaves:
                 return norm.target, norm.item + norm.leaves.index(leaf), SCALAR
         return None
 
-    def _known_hoisted(self, node: Node) -> tuple[int, int, str] | None:
-        return self.leaf(node) if isinstance(node, Leaf) else None
+    def _locate_for_hoisted(self, node: Node) -> tuple[int, int, str] | None:
+        return self.locate_leaf(node) if isinstance(node, Leaf) else None
 
-    def _known_step(self, node: Node) -> tuple[int, int, str] | None:
+    def _locate_for_step(self, node: Node) -> tuple[int, int, str] | None:
         if not isinstance(node, Leaf):
             return None
-        if self.hoisted.result_of(node):
-            return (*self.hoisted.keep(node), LOAD)
-        if any(node in norm.leaves for norm in self.hoisted.norms):
-            return self.statistic(node)
-        return self.leaf(node)
+        if self.hoisted_scheduler.find_group(node):
+            return (*self.hoisted_scheduler.spill(node), LOAD)
+        if any(node in norm.leaves for norm in self.hoisted_scheduler.norms):
+            return self.locate_statistic(node)
+        return self.locate_leaf(node)
 
     def _state_index(self, name: str) -> int:
         return [state.name for state in self.graph.states].index(name)
 
-    def _states(self) -> None:
-        self.named_parameters = []
-        self.names: dict[str, tuple[int, int]] = {}
+    def _store_states(self) -> None:
+        self.parameter_entries = []
+        self.value_locations: dict[str, tuple[int, int]] = {}
         for index, state in enumerate(self.graph.states):
-            place = self.places.get("next", TIME, state.width, index)
-            node = self.expand(self.graph.named[state.name])
-            self.step.want_any_time(node, place, 0)
-            self.names[state.name] = (place, 0)
+            place = self.buffers.get("next", TIME, state.width, index)
+            node = self.expand(self.graph.outputs_by_name[state.name])
+            self.step_scheduler.store_when_ready(node, place, 0)
+            self.value_locations[state.name] = (place, 0)
             if not isinstance(node, Leaf) or node.kind == "product":
-                self.saved.setdefault(node, (place, 0))
-        for name, node in self.graph.named.items():
-            if name not in self.names:
-                self.names[name] = self.save(self.expand(node), self._width(name, node))
+                self.tape_locations.setdefault(node, (place, 0))
+        for name, node in self.graph.outputs_by_name.items():
+            if name not in self.value_locations:
+                self.value_locations[name] = self.save_to_tape(self.expand(node), self._find_width(name, node))
 
-    def _width(self, name: str, node: Node) -> str:
+    def _find_width(self, name: str, node: Node) -> str:
         return "hidden" if node.width == "1" else node.width
 
-    def save(self, node: Node, width: str) -> tuple[int, int]:
+    def save_to_tape(self, node: Node, width: str) -> tuple[int, int]:
         """Keep ``node`` of every step, for the way back and for whoever looks."""
-        if node not in self.saved:
-            where = self.places.item("tape", TIME, width)
-            self.step.want_any_time(node, *where, optional=True)
-            self.saved[node] = where
-        return self.saved[node]
+        if node not in self.tape_locations:
+            where = self.buffers.allocate_item("tape", TIME, width)
+            self.step_scheduler.store_when_ready(node, *where, optional=True)
+            self.tape_locations[node] = where
+        return self.tape_locations[node]

@@ -11,7 +11,7 @@ from typing import Self
 
 from sluice.equations.graph import Affine, Graph, Leaf, Node
 from sluice.equations.ops import CALL, NEGATED, PRODUCT
-from sluice.equations.specs import Stack
+from sluice.equations.specs import StackSpec
 
 SHORT = {"input": "i", "forget": "f", "output": "o", "reset": "r", "update": "z", "hidden": "h"}
 _PEEPHOLES = ("peep", "peephole")
@@ -25,58 +25,58 @@ _GREEK = dict(
 
 
 @dataclass(frozen=True)
-class Words:
+class MathText:
     """A piece of an equation in both forms; ``binds`` says how tightly it holds together."""
 
     latex: str
     plain: str
-    binds: int = CALL
+    precedence: int = CALL
 
-    def within(self, needed: int) -> Words:
+    def parenthesize(self, precedence: int) -> MathText:
         """This piece, in parentheses unless it binds as tightly as ``needed``."""
-        if self.binds >= needed:
+        if self.precedence >= precedence:
             return self
-        return Words(f"({self.latex})", f"({self.plain})")
+        return MathText(f"({self.latex})", f"({self.plain})")
 
-    def accented(self, latex: str, mark: str) -> Words:
+    def with_accent(self, latex: str, mark: str) -> MathText:
         """With an accent over it: a LaTeX command and a combining character."""
-        return Words(rf"{latex}{{{self.latex}}}", self.plain + mark)
+        return MathText(rf"{latex}{{{self.latex}}}", self.plain + mark)
 
-    def at(self, *subscripts: Words) -> Words:
+    def with_subscripts(self, *subscripts: MathText) -> MathText:
         """With these subscripts, one after the other."""
         plain = "".join(s.plain for s in subscripts)
         short = plain.isalnum() and len(self.plain) == 1
-        return Words(
+        return MathText(
             f"{self.latex}_{{{''.join(s.latex for s in subscripts)}}}",
             f"{self.plain}_{plain}" if short or plain == "t" else f"{self.plain}_{{{plain}}}",
         )
 
-    def joined(self, other: Words, binds: int) -> Words:
+    def juxtapose(self, other: MathText, precedence: int) -> MathText:
         """Side by side with ``other``, as in W x."""
-        return Words(rf"{self.latex}\,{other.latex}", f"{self.plain} {other.plain}", binds)
+        return MathText(rf"{self.latex}\,{other.latex}", f"{self.plain} {other.plain}", precedence)
 
 
-NOW, BEFORE, COMMA = Words("t", "t"), Words("t-1", "t-1"), Words(",", ",")
+NOW, BEFORE, COMMA = MathText("t", "t"), MathText("t-1", "t-1"), MathText(",", ",")
 
 
-def spelled(name: str) -> Words:
+def format_name(name: str) -> MathText:
     """A name as a symbol: one letter in italics, Greek as Greek, others upright."""
     if len(name) == 1:
-        return Words(name, name)
+        return MathText(name, name)
     if name in _GREEK:
-        return Words(f"\\{name}", _GREEK[name])
-    return Words(rf"\mathrm{{{name.replace('_', chr(92) + '_')}}}", name)
+        return MathText(f"\\{name}", _GREEK[name])
+    return MathText(rf"\mathrm{{{name.replace('_', chr(92) + '_')}}}", name)
 
 
-def number(value: str) -> Words:
+def format_number(value: str) -> MathText:
     """A constant, given as the repr of a float."""
     shown = f"{float(value):.6g}"
     binds = NEGATED if shown.startswith("-") else CALL
     digits, _, power = shown.partition("e")
     if not power:
-        return Words(shown, shown.replace("-", "−"), binds)
+        return MathText(shown, shown.replace("-", "−"), binds)
     factor = "" if digits == "1" else rf"{digits} \cdot "
-    return Words(f"{factor}10^{{{int(power)}}}", shown, binds if binds == NEGATED else PRODUCT)
+    return MathText(f"{factor}10^{{{int(power)}}}", shown, binds if binds == NEGATED else PRODUCT)
 
 
 @dataclass
@@ -88,105 +88,105 @@ class Notation:
     """
 
     graph: Graph
-    base: dict[str, Words] = field(default_factory=dict)
-    extra: dict[Node, Words] = field(default_factory=dict)
+    symbols: dict[str, MathText] = field(default_factory=dict)
+    shared_symbols: dict[Node, MathText] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, graph: Graph) -> Self:
+    def from_graph(cls, graph: Graph) -> Self:
         found = cls(graph)
         for state in graph.states:
-            found.base[state.name] = spelled(state.name)
-        for name in graph.named:
-            if name not in found.base:
-                found.base[name] = found._free(found._short(name), spelled(name))
+            found.symbols[state.name] = format_name(state.name)
+        for name in graph.outputs_by_name:
+            if name not in found.symbols:
+                found.symbols[name] = found._pick_unused(found._pick_symbol(name), format_name(name))
         return found
 
-    def _short(self, name: str) -> Words:
+    def _pick_symbol(self, name: str) -> MathText:
         if name != "candidate":
-            return spelled(SHORT.get(name, name))
+            return format_name(SHORT.get(name, name))
         names = [state.name for state in self.graph.states]
         target = "c" if "c" in names else names[0]
-        return spelled(target).accented(r"\tilde", "\u0303")
+        return format_name(target).with_accent(r"\tilde", "\u0303")
 
-    def _free(self, *wanted: Words) -> Words:
+    def _pick_unused(self, *candidates: MathText) -> MathText:
         """The first of ``wanted`` that nothing goes by yet; the last is the fall-back."""
-        taken = {words.latex for words in (*self.base.values(), Words("x", "x"))}
-        return next((words for words in wanted[:-1] if words.latex not in taken), wanted[-1])
+        taken = {words.latex for words in (*self.symbols.values(), MathText("x", "x"))}
+        return next((words for words in candidates[:-1] if words.latex not in taken), candidates[-1])
 
-    def value(self, name: str) -> Words:
+    def value(self, name: str) -> MathText:
         """A named value at this step."""
-        return self.base[name].at(NOW)
+        return self.symbols[name].with_subscripts(NOW)
 
-    def share(self, nodes: Iterable[Node]) -> None:
+    def assign_symbols(self, nodes: Iterable[Node]) -> None:
         """Give ``nodes`` symbols of their own: pre-activations their gate's with a hat."""
         letters = iter("uvwabdegkpqs")
         for node in nodes:
-            gates = gates_of(node)
-            hat = self._short(gates[0]).accented(r"\hat", "\u0302") if len(gates) == 1 else None
-            used = {words.latex for words in self.extra.values()}
-            free = (spelled(f) for f in letters if spelled(f) not in self.base.values())
+            gates = find_gates(node)
+            hat = self._pick_symbol(gates[0]).with_accent(r"\hat", "\u0302") if len(gates) == 1 else None
+            used = {words.latex for words in self.shared_symbols.values()}
+            free = (format_name(f) for f in letters if format_name(f) not in self.symbols.values())
             plain_hat = hat is not None and r"\tilde" not in hat.latex and hat.latex not in used
-            self.extra[node] = hat if hat is not None and plain_hat else next(free)
+            self.shared_symbols[node] = hat if hat is not None and plain_hat else next(free)
 
-    def leaf(self, leaf: Leaf) -> Words:
+    def leaf(self, leaf: Leaf) -> MathText:
         """The symbol of what comes in."""
         if leaf.kind == "constant":
-            return number(leaf.name)
+            return format_number(leaf.name)
         if leaf.kind == "input":
-            return Words("x", "x").at(NOW)
+            return MathText("x", "x").with_subscripts(NOW)
         if leaf.kind == "state":
-            return self.base[leaf.name].at(BEFORE)
-        head, tail = self._parted(leaf.name)
+            return self.symbols[leaf.name].with_subscripts(BEFORE)
+        head, tail = self._split_name(leaf.name)
         shared = {mask.name for mask in self.graph.masks if mask.shared}
         timed = leaf.kind == "mask" and leaf.name not in shared
         marks = [tail] * (tail is not None) + [COMMA] * (tail is not None and timed) + [NOW] * timed
-        return head.at(*(mark for mark in marks if mark is not None)) if marks else head
+        return head.with_subscripts(*(mark for mark in marks if mark is not None)) if marks else head
 
-    def _parted(self, name: str) -> tuple[Words, Words | None]:
+    def _split_name(self, name: str) -> tuple[MathText, MathText | None]:
         """`peep_input` as p with the subscript i: where the tail is a gate or a state."""
         head, _, tail = name.rpartition("_")
-        if head and (tail in self.base or tail in SHORT):
-            return spelled("p" if head in _PEEPHOLES else head), self.base.get(
-                tail, spelled(SHORT.get(tail, tail))
+        if head and (tail in self.symbols or tail in SHORT):
+            return format_name("p" if head in _PEEPHOLES else head), self.symbols.get(
+                tail, format_name(SHORT.get(tail, tail))
             )
-        return spelled("p" if name in _PEEPHOLES else name), None
+        return format_name("p" if name in _PEEPHOLES else name), None
 
-    def index(self, stack: Stack, gate: str) -> tuple[Words, ...]:
+    def subscripts(self, stack: StackSpec, gate: str) -> tuple[MathText, ...]:
         """The subscripts of a map's weight: as torch's, first what it reads, then the gate."""
         if stack.name not in ("ih", "hh"):
             name = SHORT.get(stack.name, stack.name)
-            return (Words(name, name) if len(name) == 2 else spelled(name),)
-        reads = spelled("i" if stack.name == "ih" else "h")
-        target = self._short(gate) if gate == "candidate" else spelled(SHORT.get(gate, gate))
+            return (MathText(name, name) if len(name) == 2 else format_name(name),)
+        reads = format_name("i" if stack.name == "ih" else "h")
+        target = self._pick_symbol(gate) if gate == "candidate" else format_name(SHORT.get(gate, gate))
         bare = target.latex.removeprefix(r"\tilde{").removesuffix("}")
-        target = Words(bare, bare) if gate == "candidate" else target
+        target = MathText(bare, bare) if gate == "candidate" else target
         return (reads, COMMA, target) if len(target.plain) > 1 else (reads, target)
 
-    def weight(self, affine: Affine) -> Words:
+    def weight(self, affine: Affine) -> MathText:
         """The weight of a map."""
-        return Words("W", "W").at(*self.index(self.graph.stack(affine.stack), affine.gate))
+        return MathText("W", "W").with_subscripts(*self.subscripts(self.graph.get_stack(affine.stack), affine.gate))
 
-    def bias(self, affine: Affine) -> Words:
+    def bias(self, affine: Affine) -> MathText:
         """The bias of a map."""
-        return Words("b", "b").at(*self.index(self.graph.stack(affine.stack), affine.gate))
+        return MathText("b", "b").with_subscripts(*self.subscripts(self.graph.get_stack(affine.stack), affine.gate))
 
-    def norm(self, name: str) -> Words:
+    def norm(self, name: str) -> MathText:
         """A layer norm: LN, and as its subscript what tells it from the others."""
-        words = Words(r"\mathrm{LN}", "LN")
+        words = MathText(r"\mathrm{LN}", "LN")
         stack, *gates = name.removeprefix("norm").removeprefix("_").split("_")
         if not stack:
             return words
-        marks = [Words(stack, stack)]
+        marks = [MathText(stack, stack)]
         for gate in gates:
-            marks += [COMMA, self.base.get(gate, spelled(SHORT.get(gate, gate)))]
-        return words.at(*marks)
+            marks += [COMMA, self.symbols.get(gate, format_name(SHORT.get(gate, gate)))]
+        return words.with_subscripts(*marks)
 
 
-def gates_of(node: Node) -> list[str]:
+def find_gates(node: Node) -> list[str]:
     """The gates whose maps a sum adds up, each once; none where it adds anything else."""
     if isinstance(node, Affine):
         return [node.gate]
     if getattr(node, "op", "") != "add":
         return []
-    parts = [gates_of(operand) for operand in node.operands]
+    parts = [find_gates(operand) for operand in node.operands]
     return list(dict.fromkeys(g for part in parts for g in part)) if all(parts) else []

@@ -9,8 +9,8 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sluice.extras import MissingExtra
-from sluice.files import write_whole
+from sluice.extras import MissingExtraError
+from sluice.files import write_atomically
 from sluice.render.theme import Theme
 
 if TYPE_CHECKING:
@@ -29,25 +29,25 @@ class PictureError(ValueError):
     """A picture that cannot be made; the message says what to do."""
 
 
-def figure(width: float, height: float, theme: Theme, layout: str | None = None) -> Figure:
+def create_figure(width: float, height: float, theme: Theme, layout: str | None = None) -> Figure:
     """An empty figure of this size in inches. Raises MissingExtra where matplotlib is missing."""
     try:
         from matplotlib.figure import Figure
     except ImportError:
-        raise MissingExtra("matplotlib", "plots") from None
+        raise MissingExtraError("matplotlib", "plots") from None
     return Figure(figsize=(width, height), layout=layout, facecolor=theme.page)  # type: ignore[arg-type]
 
 
-def settings() -> Any:
+def use_rc_settings() -> Any:
     """A context in which figures are made and written as all pictures are."""
     try:
         from matplotlib import rc_context
     except ImportError:
-        raise MissingExtra("matplotlib", "plots") from None
+        raise MissingExtraError("matplotlib", "plots") from None
     return rc_context(_SETTINGS)
 
 
-def format_of(path: Path) -> str:
+def parse_format(path: Path) -> str:
     """The format that a file's ending asks for. Raises `PictureError` for another one."""
     ending = path.suffix.lstrip(".").lower()
     if ending not in FORMATS:
@@ -55,24 +55,24 @@ def format_of(path: Path) -> str:
     return ending
 
 
-def encoded(drawn: Figure, ending: str) -> bytes:
+def encode_figure(fig: Figure, ending: str) -> bytes:
     """A figure's bytes in one of `FORMATS`, without dates or names that change."""
     content = io.BytesIO()
     dated = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {}}[ending]
-    with settings():
-        drawn.savefig(
+    with use_rc_settings():
+        fig.savefig(
             content,
             format=ending,
             metadata=dated,
-            dpi=min(_FINEST, max(_COARSEST, _WIDE / drawn.get_figwidth())),
+            dpi=min(_FINEST, max(_COARSEST, _WIDE / fig.get_figwidth())),
         )
     return content.getvalue()
 
 
-def save(drawn: Figure, path: Path) -> None:
+def save_figure(fig: Figure, path: Path) -> None:
     """Write a figure to ``path``, whole or not at all.
 
     Raises `PictureError` for an ending that is none of `FORMATS`, OSError where it cannot be
     written.
     """
-    write_whole(path, encoded(drawn, format_of(path)))
+    write_atomically(path, encode_figure(fig, parse_format(path)))

@@ -17,7 +17,7 @@ TIME, CHUNK, STEP, CONST = "time", "chunk", "step", "const"
 
 
 @dataclass
-class Place:
+class BufferSlot:
     """An array of values of one width, ``items`` of them side by side in every block.
 
     ``scope``: one row for every step and sequence (``time``), for those of a chunk of steps
@@ -51,11 +51,11 @@ class Product:
 
 
 @dataclass(frozen=True)
-class Statistics:
+class NormStatistics:
     """Mean and 1/σ of a norm's group, into two items of ``target``; parts are (place, item)."""
 
     norm: str
-    parts: tuple[tuple[int, int], ...]
+    sources: tuple[tuple[int, int], ...]
     target: int
     item: int
 
@@ -76,11 +76,11 @@ class Phase:
     """One stretch of work; ``places`` are what the body's slots are bound to."""
 
     width: str
-    statistics: list[Statistics] = field(default_factory=list)
+    statistics: list[NormStatistics] = field(default_factory=list)
     means: list[RowMean] = field(default_factory=list)
     products: list[Product] = field(default_factory=list)
     body: Body | None = None
-    places: tuple[int, ...] = ()
+    buffers: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ class RowGradient:
     parameter: str
     gate: str
     kind: str
-    place: int
+    buffer: int
     item: int
 
 
@@ -112,16 +112,16 @@ class Program:
     with respect to it: (place, item), time by time.
     """
 
-    places: list[Place]
+    buffers: list[BufferSlot]
     parameters: list[tuple[str, str, int, int]]
     hoisted: list[Phase]
     forward: list[Phase]
     backward: list[Phase]
-    deferred: list[Product]
-    weights: list[WeightGradient]
-    rows: list[RowGradient]
-    saved: dict[str, tuple[int, int]]
-    recorded: dict[str, tuple[int, int]]
+    deferred_products: list[Product]
+    weight_gradients: list[WeightGradient]
+    row_gradients: list[RowGradient]
+    value_locations: dict[str, tuple[int, int]]
+    gradient_locations: dict[str, tuple[int, int]]
 
 
 def body_name(part: str, number: int) -> str:
@@ -129,7 +129,7 @@ def body_name(part: str, number: int) -> str:
     return f"{part}_{number}"
 
 
-def bodies(program: Program) -> dict[str, Body]:
+def collect_bodies(program: Program) -> dict[str, Body]:
     """All bodies of a program: ``hoisted_0``, ``forward_0``, ``backward_0`` and so on."""
     parts = {
         "hoisted": program.hoisted,

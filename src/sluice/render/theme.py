@@ -55,7 +55,7 @@ THEMES = {
 }
 
 
-def themed(name: str) -> Theme:
+def get_theme(name: str) -> Theme:
     """The theme called ``name``. Raises ValueError where there is none.
 
     Example:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sluice.equations.graph import Graph
-from sluice.render.latex import equations
-from sluice.render.picture import figure, settings
-from sluice.render.theme import themed
+from sluice.render.latex import format_equations
+from sluice.render.picture import create_figure, use_rc_settings
+from sluice.render.theme import get_theme
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _POINTS, _LEADING, _MARGIN = 18.0, 1.75, 0.25
 
 
-def typeset(graph: Graph, theme: str = "light") -> Figure:
+def typeset_equations(graph: Graph, theme: str = "light") -> Figure:
     """The equations of ``graph`` as a matplotlib figure, aligned at the equals signs.
 
     ``theme`` is ``"light"`` or ``"dark"``. Raises MissingExtra where matplotlib is missing,
@@ -26,15 +26,15 @@ def typeset(graph: Graph, theme: str = "light") -> Figure:
         >>> len(typeset(LSTM().graph).texts)  # six left sides, six right sides
         12
     """
-    found, colours = equations(graph), themed(theme)
+    found, colours = format_equations(graph), get_theme(theme)
     rows = [(f"${line.left.latex}$", f"$= {line.right.latex}$") for line in found.lines]
     rows += [("", rf"$\mathrm{{where}}\ {note.latex}$") for note in found.notes]
-    with settings():
-        left = max(text_size(left)[0] for left, _ in rows if left)
-        width = 2 * _MARGIN + left + 0.05 + max(text_size(right)[0] for _, right in rows)
+    with use_rc_settings():
+        left = max(measure_text(left)[0] for left, _ in rows if left)
+        width = 2 * _MARGIN + left + 0.05 + max(measure_text(right)[0] for _, right in rows)
         leading = _POINTS * _LEADING / 72
         height = 2 * _MARGIN + leading * len(rows)
-        drawn = figure(width, height, colours)
+        drawn = create_figure(width, height, colours)
         for place, row in enumerate(rows):
             y = 1 - (_MARGIN + leading * (place + 0.7)) / height
             for text, x, side in zip(
@@ -45,7 +45,7 @@ def typeset(graph: Graph, theme: str = "light") -> Figure:
     return drawn
 
 
-def text_size(text: str, points: float = _POINTS) -> tuple[float, float]:
+def measure_text(text: str, points: float = _POINTS) -> tuple[float, float]:
     """Width and height in inches of a text with mathematics, at a size in points."""
     from matplotlib.mathtext import MathTextParser
 

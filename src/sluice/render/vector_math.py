@@ -51,12 +51,12 @@ _MANTISSA, _BIAS = {32: 23, 64: 52}, {32: 127, 64: 1023}
 
 
 @dataclass
-class Writer:
+class VectorIRBuilder:
     """Instructions of one function on vectors of one precision, in the making."""
 
     bits: int
     lines: list[str]
-    names: int = 0
+    value_count: int = 0
     avx512: bool = False
 
     @property
@@ -72,7 +72,7 @@ class Writer:
         return f"<{self.lanes} x {self.scalar}>"
 
     @property
-    def integers(self) -> str:
+    def integer_vector(self) -> str:
         return f"<{self.lanes} x i{self.bits}>"
 
     @property
@@ -81,25 +81,25 @@ class Writer:
 
     def emit(self, text: str) -> str:
         """Write an instruction; returns the name of its result."""
-        self.names += 1
-        self.lines.append(f"  %v{self.names} = {text}")
-        return f"%v{self.names}"
+        self.value_count += 1
+        self.lines.append(f"  %v{self.value_count} = {text}")
+        return f"%v{self.value_count}"
 
-    def number(self, value: float) -> str:
+    def constant(self, value: float) -> str:
         """A vector with the same number in every lane."""
         if self.bits == 32:
             value = struct.unpack("<f", struct.pack("<f", value))[0]
         (word,) = struct.unpack("<Q", struct.pack("<d", value))
         return f"<{', '.join([f'{self.scalar} 0x{word:016X}'] * self.lanes)}>"
 
-    def integer(self, value: int) -> str:
+    def integer_constant(self, value: int) -> str:
         return f"<{', '.join([f'i{self.bits} {value}'] * self.lanes)}>"
 
-    def op(self, name: str, a: str, b: str) -> str:
+    def float_op(self, name: str, a: str, b: str) -> str:
         return self.emit(f"{name} {self.vector} {a}, {b}")
 
-    def iop(self, name: str, a: str, b: str) -> str:
-        return self.emit(f"{name} {self.integers} {a}, {b}")
+    def int_op(self, name: str, a: str, b: str) -> str:
+        return self.emit(f"{name} {self.integer_vector} {a}, {b}")
 
     def call(self, name: str, *operands: str) -> str:
         """An intrinsic or one of the functions below on whole vectors."""
@@ -112,7 +112,7 @@ class Writer:
     def fma(self, a: str, b: str, c: str) -> str:
         return self.intrinsic("fma", a, b, c)
 
-    def negative(self, a: str) -> str:
+    def negate(self, a: str) -> str:
         return self.emit(f"fneg {self.vector} {a}")
 
     def compare(self, kind: str, a: str, b: str) -> str:
@@ -122,33 +122,33 @@ class Writer:
         mask = f"<{self.lanes} x i1>"
         return self.emit(f"select {mask} {condition}, {self.vector} {a}, {self.vector} {b}")
 
-    def bits_of(self, a: str) -> str:
-        return self.emit(f"bitcast {self.vector} {a} to {self.integers}")
+    def bitcast_to_int(self, a: str) -> str:
+        return self.emit(f"bitcast {self.vector} {a} to {self.integer_vector}")
 
-    def from_bits(self, a: str) -> str:
-        return self.emit(f"bitcast {self.integers} {a} to {self.vector}")
+    def bitcast_to_float(self, a: str) -> str:
+        return self.emit(f"bitcast {self.integer_vector} {a} to {self.vector}")
 
     def polynomial(self, coefficients: tuple[float, ...], x: str) -> str:
-        total = self.number(coefficients[-1])
+        total = self.constant(coefficients[-1])
         for coefficient in coefficients[-2::-1]:
-            total = self.fma(total, x, self.number(coefficient))
+            total = self.fma(total, x, self.constant(coefficient))
         return total
 
-    def at_least(self, a: str, low: float) -> str:
+    def clamp_min(self, a: str, low: float) -> str:
         """max(a, low), NaN staying NaN."""
-        bound = self.number(low)
+        bound = self.constant(low)
         return self.select(self.compare("olt", a, bound), bound, a)
 
-    def at_most(self, a: str, high: float) -> str:
-        bound = self.number(high)
+    def clamp_max(self, a: str, high: float) -> str:
+        bound = self.constant(high)
         return self.select(self.compare("ogt", a, bound), bound, a)
 
-    def power(self, n: str) -> str:
+    def exp2(self, n: str) -> str:
         """2ⁿ for integers n whose power is a normal number."""
-        shifted = self.iop("add", n, self.integer(_BIAS[self.bits]))
-        return self.from_bits(self.iop("shl", shifted, self.integer(_MANTISSA[self.bits])))
+        shifted = self.int_op("add", n, self.integer_constant(_BIAS[self.bits]))
+        return self.bitcast_to_float(self.int_op("shl", shifted, self.integer_constant(_MANTISSA[self.bits])))
 
-    def scaled(self, a: str, n: str) -> str:
+    def ldexp(self, a: str, n: str) -> str:
         """a · 2ⁿ for any whole n, rounded once; AVX-512 has an instruction for it."""
         kind, mask = ("ps", "i16") if self.bits == 32 else ("pd", "i8")
         return self.emit(
@@ -156,93 +156,93 @@ class Writer:
             f"{self.vector} {n}, {self.vector} {a}, {mask} -1, i32 4)"
         )
 
-    def reduced(self, x: str) -> tuple[str, str, str]:
+    def reduce_argument(self, x: str) -> tuple[str, str, str]:
         """n, as a number and as an integer, and e^r − 1 where x = n ln 2 + r."""
-        magic, (high, low) = self.number(_MAGIC[self.bits]), _LN2[self.bits]
-        t = self.fma(x, self.number(1.4426950408889634074), magic)
-        n, whole = self.op("fsub", t, magic), self.bits_of(t)
-        r = self.fma(n, self.number(-high), x)
-        r = self.fma(n, self.number(-low), r)
+        magic, (high, low) = self.constant(_MAGIC[self.bits]), _LN2[self.bits]
+        t = self.fma(x, self.constant(1.4426950408889634074), magic)
+        n, whole = self.float_op("fsub", t, magic), self.bitcast_to_int(t)
+        r = self.fma(n, self.constant(-high), x)
+        r = self.fma(n, self.constant(-low), r)
         q = self.polynomial(_Q[self.bits], r)
-        integer = self.iop("sub", whole, self.bits_of(magic))
-        return n, integer, self.fma(self.op("fmul", q, r), r, r)
+        integer = self.int_op("sub", whole, self.bitcast_to_int(magic))
+        return n, integer, self.fma(self.float_op("fmul", q, r), r, r)
 
 
-def _exp_of(w: Writer, x: str) -> str:
+def _exp_in_range(w: VectorIRBuilder, x: str) -> str:
     """e^x for x within the ends."""
-    n, whole, e = w.reduced(x)
-    e = w.op("fadd", e, w.number(1.0))
+    n, whole, e = w.reduce_argument(x)
+    e = w.float_op("fadd", e, w.constant(1.0))
     if w.avx512:
-        return w.scaled(e, n)
-    half = w.iop("ashr", whole, w.integer(1))
-    first, second = w.power(half), w.power(w.iop("sub", whole, half))
-    return w.op("fmul", w.op("fmul", e, first), second)
+        return w.ldexp(e, n)
+    half = w.int_op("ashr", whole, w.integer_constant(1))
+    first, second = w.exp2(half), w.exp2(w.int_op("sub", whole, half))
+    return w.float_op("fmul", w.float_op("fmul", e, first), second)
 
 
-def _exp(w: Writer, x: str) -> str:
+def _exp(w: VectorIRBuilder, x: str) -> str:
     low, high, _ = _ENDS[w.bits]
-    return _exp_of(w, w.at_most(w.at_least(x, low), high))
+    return _exp_in_range(w, w.clamp_max(w.clamp_min(x, low), high))
 
 
-def _exp_of_negative(w: Writer, x: str) -> str:
+def _exp_of_negative(w: VectorIRBuilder, x: str) -> str:
     """e^(−|x|)."""
-    down = w.negative(w.intrinsic("fabs", x))
-    return _exp_of(w, w.at_least(down, _ENDS[w.bits][0]))
+    down = w.negate(w.intrinsic("fabs", x))
+    return _exp_in_range(w, w.clamp_min(down, _ENDS[w.bits][0]))
 
 
-def _sigmoid(w: Writer, x: str) -> str:
-    e, one = _exp_of_negative(w, x), w.number(1.0)
-    above = w.select(w.compare("olt", x, w.number(0.0)), e, one)
-    return w.op(_RATIO, above, w.op("fadd", e, one))
+def _sigmoid(w: VectorIRBuilder, x: str) -> str:
+    e, one = _exp_of_negative(w, x), w.constant(1.0)
+    above = w.select(w.compare("olt", x, w.constant(0.0)), e, one)
+    return w.float_op(_RATIO, above, w.float_op("fadd", e, one))
 
 
-def _tanh(w: Writer, x: str) -> str:
-    double = w.op("fmul", w.intrinsic("fabs", x), w.number(-2.0))
-    n, whole, e = w.reduced(w.at_least(double, -2 * _ENDS[w.bits][2]))
-    scale = w.scaled(w.number(1.0), n) if w.avx512 else w.power(whole)
-    down = w.fma(e, scale, w.op("fsub", scale, w.number(1.0)))
-    size = w.op(_RATIO, w.negative(down), w.op("fadd", down, w.number(2.0)))
+def _tanh(w: VectorIRBuilder, x: str) -> str:
+    double = w.float_op("fmul", w.intrinsic("fabs", x), w.constant(-2.0))
+    n, whole, e = w.reduce_argument(w.clamp_min(double, -2 * _ENDS[w.bits][2]))
+    scale = w.ldexp(w.constant(1.0), n) if w.avx512 else w.exp2(whole)
+    down = w.fma(e, scale, w.float_op("fsub", scale, w.constant(1.0)))
+    size = w.float_op(_RATIO, w.negate(down), w.float_op("fadd", down, w.constant(2.0)))
     return w.intrinsic("copysign", size, x)
 
 
-def _log(w: Writer, x: str) -> str:
+def _log(w: VectorIRBuilder, x: str) -> str:
     bits, mantissa = w.bits, _MANTISSA[w.bits]
     least = 2.0 ** (-126 if bits == 32 else -1022)
-    small = w.compare("olt", x, w.number(least))
-    scaled = w.select(small, w.op("fmul", x, w.number(2.0 ** (mantissa + 2))), x)
+    small = w.compare("olt", x, w.constant(least))
+    scaled = w.select(small, w.float_op("fmul", x, w.constant(2.0 ** (mantissa + 2))), x)
     # Subtract √½ as an integer: the exponent of what remains is that of x / √½.
     root = 0x3F3504F3 if bits == 32 else 0x3FE6A09E667F3BCD
-    offset = w.iop("sub", w.bits_of(scaled), w.integer(root))
-    k = w.iop("ashr", offset, w.integer(mantissa))
-    fraction = w.iop("and", offset, w.integer((1 << mantissa) - 1))
-    f = w.op("fsub", w.from_bits(w.iop("add", fraction, w.integer(root))), w.number(1.0))
-    exponent = w.emit(f"sitofp {w.integers} {k} to {w.vector}")
-    down = w.op("fsub", exponent, w.number(float(mantissa + 2)))
+    offset = w.int_op("sub", w.bitcast_to_int(scaled), w.integer_constant(root))
+    k = w.int_op("ashr", offset, w.integer_constant(mantissa))
+    fraction = w.int_op("and", offset, w.integer_constant((1 << mantissa) - 1))
+    f = w.float_op("fsub", w.bitcast_to_float(w.int_op("add", fraction, w.integer_constant(root))), w.constant(1.0))
+    exponent = w.emit(f"sitofp {w.integer_vector} {k} to {w.vector}")
+    down = w.float_op("fsub", exponent, w.constant(float(mantissa + 2)))
     exponent = w.select(small, down, exponent)
-    s = w.op("fdiv", f, w.op("fadd", f, w.number(2.0)))
-    z = w.op("fmul", s, s)
-    r = w.op("fmul", w.polynomial(_LOG[bits], z), z)
-    half = w.op("fmul", w.op("fmul", f, f), w.number(0.5))
+    s = w.float_op("fdiv", f, w.float_op("fadd", f, w.constant(2.0)))
+    z = w.float_op("fmul", s, s)
+    r = w.float_op("fmul", w.polynomial(_LOG[bits], z), z)
+    half = w.float_op("fmul", w.float_op("fmul", f, f), w.constant(0.5))
     high, low = _LN2[bits]
-    inner = w.op("fmul", s, w.op("fadd", half, r))
-    inner = w.fma(exponent, w.number(low), inner)
-    result = w.op("fsub", f, w.op("fsub", half, inner))
-    result = w.fma(exponent, w.number(high), result)
-    infinite = w.compare("oeq", x, w.number(float("inf")))
+    inner = w.float_op("fmul", s, w.float_op("fadd", half, r))
+    inner = w.fma(exponent, w.constant(low), inner)
+    result = w.float_op("fsub", f, w.float_op("fsub", half, inner))
+    result = w.fma(exponent, w.constant(high), result)
+    infinite = w.compare("oeq", x, w.constant(float("inf")))
     result = w.select(infinite, x, result)
-    nothing = w.compare("oeq", x, w.number(0.0))
-    result = w.select(nothing, w.number(float("-inf")), result)
-    wrong = w.compare("ult", x, w.number(0.0))
-    return w.select(wrong, w.number(float("nan")), result)
+    nothing = w.compare("oeq", x, w.constant(0.0))
+    result = w.select(nothing, w.constant(float("-inf")), result)
+    wrong = w.compare("ult", x, w.constant(0.0))
+    return w.select(wrong, w.constant(float("nan")), result)
 
 
-def _log_sigmoid(w: Writer, x: str) -> str:
+def _log_sigmoid(w: VectorIRBuilder, x: str) -> str:
     """min(x, 0) − log(1 + e^(−|x|)), the last with what 1 + e loses put back."""
-    e, one = _exp_of_negative(w, x), w.number(1.0)
-    u = w.op("fadd", one, e)
-    lost = w.op("fdiv", w.op("fsub", e, w.op("fsub", u, one)), u)
-    logarithm = w.op("fadd", w.call("sluice.log", u), lost)
-    return w.op("fsub", w.at_most(x, 0.0), logarithm)
+    e, one = _exp_of_negative(w, x), w.constant(1.0)
+    u = w.float_op("fadd", one, e)
+    lost = w.float_op("fdiv", w.float_op("fsub", e, w.float_op("fsub", u, one)), u)
+    logarithm = w.float_op("fadd", w.call("sluice.log", u), lost)
+    return w.float_op("fsub", w.clamp_max(x, 0.0), logarithm)
 
 
 _FUNCTIONS = {
@@ -252,18 +252,18 @@ _FUNCTIONS = {
     "log_sigmoid": _log_sigmoid,
     "tanh": _tanh,
 }
-NAMES = tuple(_FUNCTIONS)
+FUNCTION_NAMES = tuple(_FUNCTIONS)
 
 
-def definitions(bits: int, avx512: bool = False) -> str:
+def emit_definitions(bits: int, avx512: bool = False) -> str:
     """IR of all the functions, called ``@sluice.exp`` and so on; they are inlined where used."""
     parts = []
     for name, write in _FUNCTIONS.items():
-        w = Writer(bits, [], avx512=avx512)
+        w = VectorIRBuilder(bits, [], avx512=avx512)
         result = write(w, "%x")
         head = f"define internal {w.vector} @sluice.{name}({w.vector} %x) alwaysinline {{"
         parts.append("\n".join([head, *w.lines, f"  ret {w.vector} {result}", "}"]))
-    v = Writer(bits, [])
+    v = VectorIRBuilder(bits, [])
     for name, count in (("fma", 3), ("fabs", 1), ("copysign", 2), ("sqrt", 1)):
         operands = ", ".join([v.vector] * count)
         parts.append(f"declare {v.vector} @llvm.{name}.{v.suffix}({operands})")

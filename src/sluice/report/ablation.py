@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from sluice.equations.graph import Elementwise
-from sluice.insight.ablation import units_held
-from sluice.insight.plots.ranked import ranked
+from sluice.insight.ablation import clamp_units
+from sluice.insight.plots.ranked import plot_ranking
 from sluice.insight.recording import record
 from sluice.nn.stack import RecurrentStack
 
@@ -26,7 +26,7 @@ class AblationError(ValueError):
 
 
 @dataclass(frozen=True)
-class Cut:
+class Intervention:
     """One thing taken from a model: a value held, in one layer and direction.
 
     Attributes:
@@ -39,37 +39,37 @@ class Cut:
     """
 
     module: str
-    number: int
+    layer: int
     reverse: bool
-    what: str
-    how: str
+    target: str
+    mode: str
     units: tuple[int, ...] | None
     values: dict[str, float | Tensor]
 
     @property
-    def place(self) -> str:
+    def layer_name(self) -> str:
         """The layer, as ``encoder.l0_reverse``."""
-        return f"{self.module}.l{self.number}{'_reverse' * self.reverse}".removeprefix(".")
+        return f"{self.module}.l{self.layer}{'_reverse' * self.reverse}".removeprefix(".")
 
     def __str__(self) -> str:
         if self.units is None:
-            return f"{self.place} {self.what} {self.how}"
+            return f"{self.layer_name} {self.target} {self.mode}"
         first, last = self.units[0], self.units[-1]
         return (
-            f"{self.place} unit {first}" if first == last else f"{self.place} units {first}–{last}"
+            f"{self.layer_name} unit {first}" if first == last else f"{self.layer_name} units {first}–{last}"
         )
 
-    def made(self, model: nn.Module) -> AbstractContextManager[object]:
+    def apply(self, model: nn.Module) -> AbstractContextManager[object]:
         """The cut, made in ``model`` inside a ``with`` block."""
         layer = model.get_submodule(self.module)
         assert isinstance(layer, RecurrentStack)
-        return units_held(layer, self.values, self.units, number=self.number, reverse=self.reverse)
+        return clamp_units(layer, self.values, self.units, layer=self.layer, reverse=self.reverse)
 
 
 class Effect(NamedTuple):
     """What a cut does: the loss with it, and by how much that is above the loss without."""
 
-    cut: Cut
+    intervention: Intervention
     loss: float
     increase: float
 
@@ -86,19 +86,19 @@ class Ablation:
     loss: float
     effects: list[Effect]
 
-    def ranked(self) -> list[Effect]:
+    def rank_effects(self) -> list[Effect]:
         """The effects, the most harmful first; what is not finite before all."""
-        return sorted(self.effects, key=lambda effect: -_order(effect.increase))
+        return sorted(self.effects, key=lambda effect: -_sort_key(effect.increase))
 
     def gates(self) -> list[Effect]:
         """Those of gates and other named values, the most harmful first."""
-        return [effect for effect in self.ranked() if effect.cut.units is None]
+        return [effect for effect in self.rank_effects() if effect.intervention.units is None]
 
     def units(self) -> list[Effect]:
         """Those of units or groups of units, the most harmful first."""
-        return [effect for effect in self.ranked() if effect.cut.units is not None]
+        return [effect for effect in self.rank_effects() if effect.intervention.units is not None]
 
-    def figure(self, style: str = "light", label: str = "increase of the loss") -> Figure:
+    def figure(self, theme: str = "light", label: str = "increase of the loss") -> Figure:
         """Bars of the gates' effects, and the units' in their order, a line a layer.
 
         Raises MissingExtra where matplotlib is not installed, ValueError for an unknown style.
@@ -106,9 +106,9 @@ class Ablation:
         by_place: dict[str, list[float]] = {}
         for effect in self.units():
             if isfinite(effect.increase):
-                by_place.setdefault(effect.cut.place, []).append(effect.increase)
-        named = {str(effect.cut): effect.increase for effect in self.gates()}
-        return ranked(named, by_place, label=label, style=style)
+                by_place.setdefault(effect.intervention.layer_name, []).append(effect.increase)
+        named = {str(effect.intervention): effect.increase for effect in self.gates()}
+        return plot_ranking(named, by_place, label=label, theme=theme)
 
     def as_json(self) -> dict[str, Any]:
         """All of it, the most harmful first; None for what is not finite."""
@@ -116,14 +116,14 @@ class Ablation:
             "loss": self.loss,
             "effects": [
                 {
-                    "layer": effect.cut.place,
-                    "what": effect.cut.what,
-                    "how": effect.cut.how,
-                    "units": effect.cut.units,
+                    "layer": effect.intervention.layer_name,
+                    "what": effect.intervention.target,
+                    "how": effect.intervention.mode,
+                    "units": effect.intervention.units,
                     "loss": effect.loss if isfinite(effect.loss) else None,
                     "increase": effect.increase if isfinite(effect.increase) else None,
                 }
-                for effect in self.ranked()
+                for effect in self.rank_effects()
             ],
         }
 
@@ -132,7 +132,7 @@ def ablate(
     model: nn.Module,
     loss: Callable[[], float],
     *,
-    means_of: Callable[[], object] | None = None,
+    run_for_means: Callable[[], object] | None = None,
     group: int = 1,
     on_progress: Callable[[int, int, Effect], None] = lambda done, whole, effect: None,
 ) -> Ablation:
@@ -172,35 +172,35 @@ def ablate(
     model.eval()
     try:
         with torch.no_grad():
-            return _ablate(model, loss, means_of or loss, group, on_progress)
+            return _run_ablation(model, loss, run_for_means or loss, group, on_progress)
     finally:
         model.train(was_training)
 
 
-def _ablate(
+def _run_ablation(
     model: nn.Module,
     loss: Callable[[], float],
-    means_of: Callable[[], object],
+    run_for_means: Callable[[], object],
     group: int,
     on_progress: Callable[[int, int, Effect], None],
 ) -> Ablation:
     whole = float(loss())
     if not isfinite(whole):
         raise AblationError(f"the loss is {whole} before any cut; train the model first")
-    cuts = list(_cuts(model, means_of, group))
+    cuts = list(_list_interventions(model, run_for_means, group))
     effects = []
     for done, cut in enumerate(cuts, 1):
-        with cut.made(model):
+        with cut.apply(model):
             found = float(loss())
         effects.append(Effect(cut, found, found - whole))
         on_progress(done, len(cuts), effects[-1])
     return Ablation(whole, effects)
 
 
-def _cuts(model: nn.Module, means_of: Callable[[], object], group: int) -> Iterator[Cut]:
+def _list_interventions(model: nn.Module, run_for_means: Callable[[], object], group: int) -> Iterator[Intervention]:
     """Every gate of every layer, then every unit."""
     with record(model) as tape:
-        means_of()
+        run_for_means()
     modules = {
         name: module for name, module in model.named_modules() if isinstance(module, RecurrentStack)
     }
@@ -212,8 +212,8 @@ def _cuts(model: nn.Module, means_of: Callable[[], object], group: int) -> Itera
     ]
     for name, module, number, reverse in places:
         recorded = tape[name].layer(number, reverse)
-        for value, node in module.cell.graph.named.items():
-            if value in _states(module):
+        for value, node in module.cell.graph.outputs_by_name.items():
+            if value in _find_unit_states(module):
                 continue
             mean = recorded[value].mean(dim=(0, 1))
             is_gate = isinstance(node, Elementwise) and node.op in ("sigmoid", "exp")
@@ -221,20 +221,20 @@ def _cuts(model: nn.Module, means_of: Callable[[], object], group: int) -> Itera
                 {"open": 1.0, "shut": 0.0} if is_gate else {"zero": 0.0}
             )
             for how, at in (ways | {"mean": mean}).items():
-                yield Cut(name, number, reverse, value, how, None, {value: at})
+                yield Intervention(name, number, reverse, value, how, None, {value: at})
     for name, module, number, reverse in places:
-        states = dict.fromkeys(_states(module), 0.0)
+        states = dict.fromkeys(_find_unit_states(module), 0.0)
         width = module.sizes[number].of(module.cell.graph.states[0].width)
         for first in range(0, width, group):
             units = tuple(range(first, min(first + group, width)))
-            yield Cut(name, number, reverse, "units", "zero", units, dict(states))
+            yield Intervention(name, number, reverse, "units", "zero", units, dict(states))
 
 
-def _states(module: RecurrentStack) -> list[str]:
+def _find_unit_states(module: RecurrentStack) -> list[str]:
     """The states as wide as the first, which is the output: those that make up its units."""
     states = module.cell.graph.states
     return [state.name for state in states if state.width == states[0].width]
 
 
-def _order(increase: float) -> float:
+def _sort_key(increase: float) -> float:
     return increase if isfinite(increase) else float("inf")

@@ -10,17 +10,17 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from sluice.report.ablation import AblationError, Cut
-from sluice.sequence import Checkpoint, LanguageModel, Sampling, Spelling, UnknownToken, generate
+from sluice.report.ablation import AblationError, Intervention
+from sluice.sequence import Checkpoint, LanguageModel, Sampling, TextCodec, UnknownTokenError, generate
 from sluice.sequence.batch import Batch
-from sluice.sequence.batches import by_length, pad
+from sluice.sequence.batches import batch_by_length, pad
 from sluice.tunes import corpora
 
 _PIECE, _BATCH = 256, 64
 
 
 @dataclass(frozen=True)
-class HeldOut:
+class HeldOutData:
     """Sequences of ids to judge a model by.
 
     Attributes:
@@ -39,7 +39,7 @@ class HeldOut:
     def loss(self, model: LanguageModel) -> float:
         """Mean cross-entropy in nats of every next token, ends included."""
         with torch.no_grad():
-            found = [model.loss(_batch(ids))[0] for ids in by_length(self.sequences, _BATCH)]
+            found = [model.loss(_build_batch(ids))[0] for ids in batch_by_length(self.sequences, _BATCH)]
         return sum(float(one.total) for one in found) / sum(one.items for one in found)
 
     def run_longest(self, model: LanguageModel) -> None:
@@ -52,7 +52,7 @@ class HeldOut:
         model(pad(longest)[:steps])
 
 
-def held_out(checkpoint: Checkpoint, path: Path, tokens: int) -> HeldOut:
+def load_held_out(checkpoint: Checkpoint, path: Path, tokens: int) -> HeldOutData:
     """Read data for a model: tunes from a folder or a file ``.abc``, else text.
 
     Text is read as the vocabulary has it, letter by letter where all its tokens are single
@@ -71,17 +71,17 @@ def held_out(checkpoint: Checkpoint, path: Path, tokens: int) -> HeldOut:
     if not path.exists():
         raise AblationError(f"there is no file or folder {str(path)!r}; name the held-out data")
     known, skipped = list[list[int]](), 0
-    for words in _read(path, checkpoint):
+    for words in _read_sequences(path, checkpoint):
         try:
             known.append(checkpoint.vocabulary.encode(words))
-        except UnknownToken:
+        except UnknownTokenError:
             skipped += 1
     if not known:
         raise AblationError(
             f"the model knows no whole sequence of {path}; give data of the kind it was trained on"
         )
     every = max(1, -(-sum(map(len, known)) // tokens))
-    return HeldOut(known[::every], skipped)
+    return HeldOutData(known[::every], skipped)
 
 
 def _require_language_model(model: nn.Module) -> None:
@@ -92,19 +92,19 @@ def _require_language_model(model: nn.Module) -> None:
         )
 
 
-def _read(path: Path, checkpoint: Checkpoint) -> Iterator[Sequence[str]]:
+def _read_sequences(path: Path, checkpoint: Checkpoint) -> Iterator[Sequence[str]]:
     if path.is_dir() or path.suffix == ".abc":
-        yield from (tune.tokens for tune in corpora.load([path]).tunes)
+        yield from (tune.tokens for tune in corpora.load_collections([path]).tunes)
         return
     try:
         text = path.read_text()
     except UnicodeDecodeError:
         raise AblationError(f"{path} is no text in UTF-8; give a text or a file of ABC") from None
-    tokens = list(text) if Spelling(checkpoint.vocabulary).letters else text.split()
+    tokens = list(text) if TextCodec(checkpoint.vocabulary).is_character_level else text.split()
     yield from (tokens[first : first + _PIECE] for first in range(0, len(tokens), _PIECE))
 
 
-class Sequel(NamedTuple):
+class Continuation(NamedTuple):
     """What a model generates from one seed when it is cut.
 
     Attributes:
@@ -121,7 +121,7 @@ class Sequel(NamedTuple):
     loss: float
 
 
-def sequels(checkpoint: Checkpoint, cuts: Iterable[Cut], seed: int, length: int) -> list[Sequel]:
+def generate_continuations(checkpoint: Checkpoint, interventions: Iterable[Intervention], seed: int, length: int) -> list[Continuation]:
     """What the whole model generates from a seed, and then what it does with each cut.
 
     The seed's random numbers are the same each time: what differs is the cut's doing.
@@ -133,21 +133,21 @@ def sequels(checkpoint: Checkpoint, cuts: Iterable[Cut], seed: int, length: int)
     sampling = Sampling(max_length=length)
     (whole,) = generate(model, [seed], sampling=sampling)
     drawn = [("whole", whole)]
-    for cut in cuts:
-        with cut.made(model):
+    for cut in interventions:
+        with cut.apply(model):
             drawn += [(str(cut), generate(model, [seed], sampling=sampling)[0])]
     return [
-        Sequel(
+        Continuation(
             told,
             checkpoint.vocabulary.decode(ids),
-            first_difference(whole, ids),
-            HeldOut([ids], 0).loss(model),
+            find_first_difference(whole, ids),
+            HeldOutData([ids], 0).loss(model),
         )
         for told, ids in drawn
     ]
 
 
-def first_difference(first: Sequence[int], second: Sequence[int]) -> int | None:
+def find_first_difference(first: Sequence[int], second: Sequence[int]) -> int | None:
     """Where two sequences part; None where they do not.
 
     >>> first_difference([5, 6, 7], [5, 6]), first_difference([5], [5])
@@ -159,5 +159,5 @@ def first_difference(first: Sequence[int], second: Sequence[int]) -> int | None:
     return None if len(first) == len(second) else min(len(first), len(second))
 
 
-def _batch(ids: Tensor) -> Batch:
+def _build_batch(ids: Tensor) -> Batch:
     return Batch(ids[:-1], ids[1:])

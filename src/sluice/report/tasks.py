@@ -16,7 +16,7 @@ _COPIED, _ALPHABET = 3, 4
 _NOISE = 0.3
 
 
-class Drawn(NamedTuple):
+class TaskBatch(NamedTuple):
     """Sequences of a task, and what is to be answered at their last steps."""
 
     inputs: Tensor
@@ -26,7 +26,7 @@ class Drawn(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Task:
+class LagTask:
     """A task of any lag; `draw` gives sequences, `score` judges answers.
 
     Attributes:
@@ -51,9 +51,9 @@ class Task:
     chance_loss: float
     chance_score: float
     least_lag: int
-    _draw: Callable[[int, int, Generator], Drawn]
+    _draw: Callable[[int, int, Generator], TaskBatch]
 
-    def draw(self, lag: int, batch: int, generator: Generator) -> Drawn:
+    def draw(self, lag: int, batch: int, generator: Generator) -> TaskBatch:
         """So many sequences: what the answer needs is seen at least ``lag`` steps before it.
 
         Raises:
@@ -84,7 +84,7 @@ class Task:
         return float((asked.argmax(-1) == targets).double().mean())
 
 
-def tasks() -> dict[str, Task]:
+def list_tasks() -> dict[str, LagTask]:
     """The tasks by name.
 
     >>> list(tasks())
@@ -93,14 +93,14 @@ def tasks() -> dict[str, Task]:
     return {task.name: task for task in _TASKS}
 
 
-def _recall(lag: int, batch: int, generator: Generator) -> Drawn:
+def _recall(lag: int, batch: int, generator: Generator) -> TaskBatch:
     symbol = torch.randint(_SYMBOLS, (1, batch), generator=generator)
     inputs = _NOISE * torch.randn(lag + 1, batch, _SYMBOLS, generator=generator)
     inputs[0] = functional.one_hot(symbol[0], _SYMBOLS)
-    return Drawn(inputs, symbol)
+    return TaskBatch(inputs, symbol)
 
 
-def _order(lag: int, batch: int, generator: Generator) -> Drawn:
+def _order(lag: int, batch: int, generator: Generator) -> TaskBatch:
     window = max(1, lag // 10)
     steps = lag + window
     shown = torch.randint(2, (steps, batch), generator=generator) + 2  # two that mean nothing
@@ -108,62 +108,62 @@ def _order(lag: int, batch: int, generator: Generator) -> Drawn:
     for mark, start in zip(marks, (0, max(1, lag // 2)), strict=True):
         places = start + torch.randint(min(window, lag - start), (batch,), generator=generator)
         shown[places, torch.arange(batch)] = mark
-    return Drawn(functional.one_hot(shown, 4).float(), 2 * marks[:1] + marks[1:])
+    return TaskBatch(functional.one_hot(shown, 4).float(), 2 * marks[:1] + marks[1:])
 
 
-def _adding(lag: int, batch: int, generator: Generator) -> Drawn:
+def _adding(lag: int, batch: int, generator: Generator) -> TaskBatch:
     numbers = torch.rand(2 * lag, batch, generator=generator)
     marked = torch.zeros_like(numbers)
     for start in (0, lag):
         places = start + torch.randint(lag, (batch,), generator=generator)
         marked[places, torch.arange(batch)] = 1.0
-    return Drawn(torch.stack([numbers, marked], dim=-1), (numbers * marked).sum(0, keepdim=True))
+    return TaskBatch(torch.stack([numbers, marked], dim=-1), (numbers * marked).sum(0, keepdim=True))
 
 
-def _copy(lag: int, batch: int, generator: Generator) -> Drawn:
+def _copy(lag: int, batch: int, generator: Generator) -> TaskBatch:
     blank, go = _ALPHABET, _ALPHABET + 1
     symbols = torch.randint(_ALPHABET, (_COPIED, batch), generator=generator)
     shown = torch.full((lag + _COPIED, batch), blank)
     shown[:_COPIED] = symbols
     shown[lag] = go
-    return Drawn(functional.one_hot(shown, _ALPHABET + 2).float(), symbols)
+    return TaskBatch(functional.one_hot(shown, _ALPHABET + 2).float(), symbols)
 
 
-def _parity(lag: int, batch: int, generator: Generator) -> Drawn:
+def _parity(lag: int, batch: int, generator: Generator) -> TaskBatch:
     bits = torch.randint(2, (lag + 2, batch), generator=generator)
     counts = torch.zeros(lag + 2, batch)
     counts[:2] = 1.0
     inputs = torch.stack([2.0 * bits - 1.0, counts], dim=-1)
-    return Drawn(inputs, (bits[:1] + bits[1:2]) % 2)
+    return TaskBatch(inputs, (bits[:1] + bits[1:2]) % 2)
 
 
 _TASKS = (
-    Task(
+    LagTask(
         "recall",
         f"one of {_SYMBOLS} symbols at the first step, noise for the lag, then: which was it?",
         "after Bengio, Simard & Frasconi 1994 and Hochreiter & Schmidhuber 1997, experiment 3",
         *(_SYMBOLS, _SYMBOLS, 1, math.log(_SYMBOLS), 1 / _SYMBOLS, 1, _recall),
     ),
-    Task(
+    LagTask(
         "order",
         "two marks of two kinds among distractors, the first in the first tenth of the lag, the "
         "second from its middle on: which two, in which order?",
         "Hochreiter & Schmidhuber 1997, experiment 6a",
         *(4, 4, 1, math.log(4), 1 / 4, 2, _order),
     ),
-    Task(
+    LagTask(
         "adding",
         "random numbers over twice the lag, one marked in each half: what is their sum?",
         "Hochreiter & Schmidhuber 1997, experiment 4; in the form of Arjovsky et al. 2016",
         *(2, 1, 1, 1 / 6, 0.0, 1, _adding),
     ),
-    Task(
+    LagTask(
         "copy",
         f"{_COPIED} symbols of {_ALPHABET}, blanks, a sign: say them again, the lag after each",
         "Arjovsky, Shah & Bengio 2016, section 4.1, there 10 of 8; asked at the answers alone",
         *(_ALPHABET + 2, _ALPHABET, _COPIED, math.log(_ALPHABET), 1 / _ALPHABET, _COPIED, _copy),
     ),
-    Task(
+    LagTask(
         "parity",
         "two bits that count, then bits that do not, for the lag: were the two different?",
         "after Bengio, Simard & Frasconi 1994, the parity problem",

@@ -1,4 +1,4 @@
 """Running a cell over time, and back."""
 
-from sluice.run.choose import Choice as Choice
-from sluice.run.choose import choose as choose
+from sluice.run.choose import BackendChoice as BackendChoice
+from sluice.run.choose import choose_backend as choose_backend

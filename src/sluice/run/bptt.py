@@ -14,12 +14,12 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from sluice.equations.adjoint import Adjoint, NormDelta, adjoint
-from sluice.equations.evaluate import Schedule, Values
+from sluice.equations.adjoint import Adjoint, NormDelta, differentiate
+from sluice.equations.evaluate import EvaluationSchedule, Values
 from sluice.equations.graph import Affine, Graph, Leaf, Node
-from sluice.equations.stages import stages
-from sluice.run.eager import walk
-from sluice.run.passes import Pass
+from sluice.equations.stages import split_stages
+from sluice.run.eager import iterate_steps
+from sluice.run.passes import RunSpec
 
 
 @dataclass(frozen=True)
@@ -29,55 +29,55 @@ class Gradients:
     x: Tensor
     states: tuple[Tensor, ...]
     parameters: tuple[Tensor, ...]
-    restart: tuple[Tensor, ...]
+    learned_initial_states: tuple[Tensor, ...]
 
 
 @dataclass(frozen=True)
-class _Plan:
+class _BackwardPlan:
     """What the way back through one graph needs, whatever the tensors."""
 
     adjoint: Adjoint
-    saved: tuple[Node, ...]
+    saved_nodes: tuple[Node, ...]
     upstream: tuple[Leaf, ...]
     leaves: tuple[Leaf, ...]
-    schedule: Schedule
+    schedule: EvaluationSchedule
 
 
 @lru_cache(maxsize=64)
-def plan(graph: Graph) -> _Plan:
+def build_plan(graph: Graph) -> _BackwardPlan:
     """The adjoint of ``graph``, and the order in which to evaluate it from what is saved."""
-    back, saved = adjoint(graph), stages(graph).saved
+    back, saved = differentiate(graph), split_stages(graph).saved_nodes
     kinds = ("state", "input", "mask")
     leaves = tuple(n for n in graph.nodes if isinstance(n, Leaf) and n.kind in kinds)
     upstream = tuple(Leaf("gradient", s.name, s.width) for s in graph.states)
     operands = [node.operand for node in back.deltas]
     operands += [part for norm in back.norms for part in norm.group]
-    schedule = Schedule([*back.outputs, *operands], known=[*saved, *leaves, *upstream])
-    assert not any(isinstance(n, Affine) and not n.transposed for n in schedule.nodes)
-    return _Plan(back, saved, upstream, leaves, schedule)
+    schedule = EvaluationSchedule([*back.outputs, *operands], known=[*saved, *leaves, *upstream])
+    assert not any(isinstance(n, Affine) and not n.is_transposed for n in schedule.nodes)
+    return _BackwardPlan(back, saved, upstream, leaves, schedule)
 
 
-def backward(job: Pass, output: Tensor, last: tuple[Tensor, ...]) -> Gradients:
+def backward(spec: RunSpec, output: Tensor, last: tuple[Tensor, ...]) -> Gradients:
     """The gradients of a loss, given those of the output and of the last states."""
-    made, kept = plan(job.graph), list[tuple[int, Values]]()
-    for step in walk(job):
-        kept.append((step.t, {node: step.values[node] for node in made.saved + made.leaves}))
-    sums = _Sums(torch.zeros_like(job.x))
-    restart = tuple(torch.zeros_like(state) for state in job.restart_states)
+    made, kept = build_plan(spec.graph), list[tuple[int, Values]]()
+    for step in iterate_steps(spec):
+        kept.append((step.t, {node: step.values[node] for node in made.saved_nodes + made.leaves}))
+    sums = _GradientSums(torch.zeros_like(spec.x))
+    restart = tuple(torch.zeros_like(state) for state in spec.reset_states)
     flowing = last
     for t, values in reversed(kept):
-        flowing = (flowing[0] + _masked(job, t, output[t]), *flowing[1:])
-        inward = _step(job, made, t, values, flowing, sums)
-        if job.restarts is not None:
-            at, pairs = job.restarts[t], list(zip(restart, inward, strict=True))
+        flowing = (flowing[0] + _mask_padding(spec, t, output[t]), *flowing[1:])
+        inward = _run_backward_step(spec, made, t, values, flowing, sums)
+        if spec.reset_mask is not None:
+            at, pairs = spec.reset_mask[t], list(zip(restart, inward, strict=True))
             restart = tuple(sum_ + torch.where(at, g, 0).sum(0) for sum_, g in pairs)
             inward = tuple(torch.where(at, 0, g) for g in inward)
         flowing = inward
-    return Gradients(sums.x, flowing, _parameter_gradients(job, made, sums), restart)
+    return Gradients(sums.x, flowing, _compute_parameter_gradients(spec, made, sums), restart)
 
 
 @dataclass
-class _Sums:
+class _GradientSums:
     """What is gathered on the way back: by node and step, or already summed."""
 
     x: Tensor
@@ -91,18 +91,18 @@ class _Sums:
         to[name] = to[name] + rows if name in to else rows
 
 
-def _masked(job: Pass, t: int, gradient: Tensor) -> Tensor:
-    return gradient if job.valid is None else torch.where(job.valid[t], gradient, 0)
+def _mask_padding(spec: RunSpec, t: int, gradient: Tensor) -> Tensor:
+    return gradient if spec.valid_mask is None else torch.where(spec.valid_mask[t], gradient, 0)
 
 
-def _step(
-    job: Pass, made: _Plan, t: int, values: Values, flowing: tuple[Tensor, ...], sums: _Sums
+def _run_backward_step(
+    spec: RunSpec, plan: _BackwardPlan, t: int, values: Values, flowing: tuple[Tensor, ...], sums: _GradientSums
 ) -> tuple[Tensor, ...]:
     """One step back: add to ``sums`` and return the gradients of the states found."""
-    at_work = tuple(_masked(job, t, g) for g in flowing)
-    values.update(zip(made.upstream, at_work, strict=True))
-    made.schedule.run(values, job.meaning)
-    back = made.adjoint
+    at_work = tuple(_mask_padding(spec, t, g) for g in flowing)
+    values.update(zip(plan.upstream, at_work, strict=True))
+    plan.schedule.run(values, spec.interpreter)
+    back = plan.adjoint
     if back.input is not None:
         sums.x[t] = values[back.input]
     for affine, delta in back.deltas.items():
@@ -112,18 +112,18 @@ def _step(
     for name, gradient in back.vectors.items():
         sums.add(sums.vectors, name, values[gradient])
     for norm in back.norms:
-        _add_norm(job, norm, values, sums)
+        _add_norm(spec, norm, values, sums)
     inward = []
-    for state, g in zip(job.graph.states, flowing, strict=True):
+    for state, g in zip(spec.graph.states, flowing, strict=True):
         node = back.states.get(state.name)
         found = torch.zeros_like(g) if node is None else values[node]
-        inward.append(found if job.valid is None else torch.where(job.valid[t], found, g))
+        inward.append(found if spec.valid_mask is None else torch.where(spec.valid_mask[t], found, g))
     return tuple(inward)
 
 
-def _add_norm(job: Pass, norm: NormDelta, values: Values, sums: _Sums) -> None:
+def _add_norm(spec: RunSpec, norm: NormDelta, values: Values, sums: _GradientSums) -> None:
     group = tuple(values[part] for part in norm.group)
-    standard, _ = job.meaning.standardised(norm.norm, group)
+    standard, _ = spec.interpreter.standardize(norm.norm, group)
     pairs = zip((values[g] for g in norm.upstream), group, strict=True)
     parts = [g if isinstance(g, Tensor) else torch.zeros_like(like) for g, like in pairs]
     upstream = torch.cat(parts, dim=-1)
@@ -131,14 +131,14 @@ def _add_norm(job: Pass, norm: NormDelta, values: Values, sums: _Sums) -> None:
     sums.add(sums.norms, f"bias_{norm.norm}", upstream)
 
 
-def _parameter_gradients(job: Pass, made: _Plan, sums: _Sums) -> tuple[Tensor, ...]:
-    found = {name: torch.zeros_like(p) for name, p in job.meaning.parameters.items()}
-    for affine in made.adjoint.deltas:
-        stack = job.graph.stack(affine.stack)
+def _compute_parameter_gradients(spec: RunSpec, plan: _BackwardPlan, sums: _GradientSums) -> tuple[Tensor, ...]:
+    found = {name: torch.zeros_like(p) for name, p in spec.interpreter.parameters.items()}
+    for affine in plan.adjoint.deltas:
+        stack = spec.graph.get_stack(affine.stack)
         delta = torch.stack(sums.deltas[affine]).flatten(0, -2)
         operand = torch.stack(sums.operands[affine.operand]).flatten(0, -2)
-        rows = stack.rows(job.sizes)[affine.gate]
-        found[f"weight_{stack.name}"].narrow(0, *rows).add_(_outer(delta, operand, stack.heads))
+        rows = stack.row_ranges(spec.sizes)[affine.gate]
+        found[f"weight_{stack.name}"].narrow(0, *rows).add_(_compute_weight_gradient(delta, operand, stack.heads))
         if f"bias_{stack.name}" in found:
             found[f"bias_{stack.name}"].narrow(0, *rows).add_(delta.sum(0))
     for name, gradient in {**sums.vectors, **sums.norms}.items():
@@ -147,7 +147,7 @@ def _parameter_gradients(job: Pass, made: _Plan, sums: _Sums) -> tuple[Tensor, .
     return tuple(found.values())
 
 
-def _outer(delta: Tensor, operand: Tensor, heads: int) -> Tensor:
+def _compute_weight_gradient(delta: Tensor, operand: Tensor, heads: int) -> Tensor:
     """The gradient of a map's weight: a sum of outer products, block by block."""
     if heads == 1:
         return delta.T @ operand

@@ -20,12 +20,12 @@ from torch.autograd import forward_ad
 
 from sluice.run import kernels
 
-_told: set[str] = set()
+_issued_warnings: set[str] = set()
 OPERATOR, REFERENCE, NATIVE, FUSED = "operator", "reference", "native", "fused"
 
 
 @dataclass(frozen=True)
-class Choice:
+class BackendChoice:
     """A backend's name, and why it was chosen."""
 
     name: str
@@ -35,7 +35,7 @@ class Choice:
         return f"{self.name}: {self.reason}"
 
 
-def choose(tensors: Iterable[Tensor], beyond_torch: str | None, prefer: str | None) -> Choice:
+def choose_backend(tensors: Iterable[Tensor], unsupported_by_torch: str | None, backend: str | None) -> BackendChoice:
     """The backend for a layer that is about to run.
 
     Args:
@@ -44,41 +44,41 @@ def choose(tensors: Iterable[Tensor], beyond_torch: str | None, prefer: str | No
         prefer: ``"reference"`` or ``"native"`` asks for that wherever one could choose.
     """
     tensors = list(tensors)
-    if transforming():
-        return Choice(REFERENCE, "a torch.func transform or forward-mode derivative is active")
+    if is_transform_active():
+        return BackendChoice(REFERENCE, "a torch.func transform or forward-mode derivative is active")
     if torch.compiler.is_compiling():
-        return Choice(OPERATOR, "the program is being compiled or exported")
-    if prefer == REFERENCE:
-        return Choice(REFERENCE, "layer.prefer asks for it")
-    unusual = next(filter(None, map(_unusual, tensors)), None)
+        return BackendChoice(OPERATOR, "the program is being compiled or exported")
+    if backend == REFERENCE:
+        return BackendChoice(REFERENCE, "layer.prefer asks for it")
+    unusual = next(filter(None, map(_explain_unusual, tensors)), None)
     if unusual:
-        return Choice(REFERENCE, unusual)
-    unfit = "layer.prefer asks for torch's own" if prefer == NATIVE else _unfit(tensors)
+        return BackendChoice(REFERENCE, unusual)
+    unfit = "layer.prefer asks for torch's own" if backend == NATIVE else _explain_unsupported(tensors)
     if unfit is None:
-        return Choice(FUSED, f"the kernels for {kernels.isa()} run every cell")
-    if beyond_torch:
-        return Choice(REFERENCE, f"{unfit}, and torch's own layer lacks {beyond_torch}")
-    return Choice(NATIVE, f"{unfit}; torch's own layer does all that is asked for")
+        return BackendChoice(FUSED, f"the kernels for {kernels.get_isa()} run every cell")
+    if unsupported_by_torch:
+        return BackendChoice(REFERENCE, f"{unfit}, and torch's own layer lacks {unsupported_by_torch}")
+    return BackendChoice(NATIVE, f"{unfit}; torch's own layer does all that is asked for")
 
 
-def warn_of(choice: Choice, tensor: Tensor, precision: str, recompute: int | None) -> None:
+def warn_if_slow(choice: BackendChoice, tensor: Tensor, precision: str, recompute: int | None) -> None:
     """Say, once for each reason, why something that was expected to be fast is not."""
     slow = choice.name == REFERENCE and tensor.device.type == "cpu" and "kernels" in choice.reason
     if slow or (choice.name == REFERENCE and "lacks recordings" in choice.reason):
-        _warn(f"the reference runs, a slow loop in Python: {choice.reason}")
+        _warn_once(f"the reference runs, a slow loop in Python: {choice.reason}")
     if precision != "float32" and choice.name not in (FUSED, OPERATOR):
-        _warn(f"precision {precision} is the kernels' alone; float32 runs here ({choice})")
+        _warn_once(f"precision {precision} is the kernels' alone; float32 runs here ({choice})")
     if recompute is not None and choice.name == OPERATOR:
-        _warn("recompute= rests in a compiled program: its way back keeps every step")
+        _warn_once("recompute= rests in a compiled program: its way back keeps every step")
 
 
-def _warn(message: str) -> None:
-    if message not in _told:
-        _told.add(message)
+def _warn_once(message: str) -> None:
+    if message not in _issued_warnings:
+        _issued_warnings.add(message)
         warnings.warn(message, RuntimeWarning, stacklevel=4)
 
 
-def _unfit(tensors: list[Tensor]) -> str | None:
+def _explain_unsupported(tensors: list[Tensor]) -> str | None:
     """Why the kernels cannot run on these tensors; None where they can."""
     kinds = {(tensor.device.type, tensor.dtype) for tensor in tensors}
     for device, dtype in sorted(kinds, key=str):
@@ -91,12 +91,12 @@ def _unfit(tensors: list[Tensor]) -> str | None:
         return "the tensors are not all float32 or all float64"
     if any(tensor.numel() == 0 for tensor in tensors):
         return "a tensor is empty"
-    if kernels.load() is None:
-        return kernels.why_missing()
+    if kernels.load_extension() is None:
+        return kernels.explain_missing()
     return None
 
 
-def transforming() -> bool:
+def is_transform_active() -> bool:
     """Whether a ``torch.func`` transform or forward-mode derivatives are at work."""
     level: int = forward_ad._current_level
     return level >= 0 or torch._C._functorch.peek_interpreter_stack() is not None
@@ -104,11 +104,11 @@ def transforming() -> bool:
 
 # Called while a program is traced, in place of being traced: as
 # torch.compiler.assume_constant_result marks it, without importing the compiler for that.
-transforming._dynamo_marked_constant = True  # type: ignore[attr-defined]
-_warn._dynamo_marked_constant = True  # type: ignore[attr-defined]
+is_transform_active._dynamo_marked_constant = True  # type: ignore[attr-defined]
+_warn_once._dynamo_marked_constant = True  # type: ignore[attr-defined]
 
 
-def _unusual(tensor: Tensor) -> str | None:
+def _explain_unusual(tensor: Tensor) -> str | None:
     """What makes a tensor more than plain memory; kernels must not see it."""
     if type(tensor) not in (Tensor, torch.nn.Parameter):
         return f"a tensor subclass, {type(tensor).__name__}"

@@ -15,11 +15,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sluice.equations.evaluate import Schedule, Values
-from sluice.equations.graph import dependents
-from sluice.run.passes import Pass
-from sluice.run.recording import Company, Recording
-from sluice.run.watch import Watch
+from sluice.equations.evaluate import EvaluationSchedule, Values
+from sluice.equations.graph import find_dependents
+from sluice.run.passes import RunSpec
+from sluice.run.recording import RecordingGroup, Recording
+from sluice.run.watch import ValueHooks
 
 
 @dataclass(frozen=True)
@@ -28,41 +28,41 @@ class Step:
 
     t: int
     values: Values
-    before: tuple[Tensor, ...]
-    after: tuple[Tensor, ...]
+    states_before: tuple[Tensor, ...]
+    states_after: tuple[Tensor, ...]
 
 
 def run(
-    job: Pass, recording: Recording | Company | None = None
+    spec: RunSpec, recording: Recording | RecordingGroup | None = None
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
     """Run ``job`` and return the output ``(time, batch, width)`` and the last states.
 
     The output is zero, and the states stand still, where a sequence has ended. What the pass
     leaves for a ``recording`` goes there.
     """
-    states, collected = job.states, list[Tensor]()
-    watch = None if recording is None else Watch(job, recording.names)
-    for step in walk(job, watch):
-        output, states = step.after[0], step.after
-        collected.append(output if job.valid is None else torch.where(job.valid[step.t], output, 0))
-    if job.reverse:
+    states, collected = spec.states, list[Tensor]()
+    watch = None if recording is None else ValueHooks(spec, recording.names)
+    for step in iterate_steps(spec, watch):
+        output, states = step.states_after[0], step.states_after
+        collected.append(output if spec.valid_mask is None else torch.where(spec.valid_mask[step.t], output, 0))
+    if spec.reverse:
         collected.reverse()
     if recording is not None and watch is not None:
         watch.finish(recording)
     return torch.stack(collected), states
 
 
-def gradients(job: Pass, upstream: Sequence[Tensor | None]) -> list[Tensor | None]:
+def compute_gradients(spec: RunSpec, upstream: Sequence[Tensor | None]) -> list[Tensor | None]:
     """The gradients of ``job.tensors``, with gradients of their own; None where none is asked for.
 
     ``upstream`` are those of the output and of the last states, None for zeros.
     """
-    own = job.holding([t.view_as(t) for t in job.tensors])  # one tensor may come in two places
+    own = spec.replace_tensors([t.view_as(t) for t in spec.tensors])  # one tensor may come in two places
     y, last = run(own)
-    return pulled((y, *last), upstream, own.tensors, create_graph=True)
+    return compute_vjp((y, *last), upstream, own.tensors, create_graph=True)
 
 
-def pulled(
+def compute_vjp(
     outputs: Sequence[Tensor],
     upstream: Sequence[Tensor | None],
     inputs: Sequence[Tensor],
@@ -81,45 +81,45 @@ def pulled(
     return [next(found) if t.requires_grad else None for t in inputs]
 
 
-def walk(job: Pass, watch: Watch | None = None) -> Iterator[Step]:
+def iterate_steps(spec: RunSpec, hooks: ValueHooks | None = None) -> Iterator[Step]:
     """Each time step in the order of the direction; ``watch`` sees every node's value."""
-    graph, outer = job.graph, job.outer_values()
-    inner = dependents(graph.nodes, graph.state_leaves)
+    graph, outer = spec.graph, spec.stateless_values()
+    inner = find_dependents(graph.nodes, graph.state_leaves)
     hoisted = [node for node in graph.nodes if node not in inner]
-    if watch is not None:
-        outer = {leaf: watch(None, leaf, value) for leaf, value in outer.items()}
-    Schedule(hoisted, known=outer).run(outer, job.meaning, partial(watch, None) if watch else None)
-    schedule = Schedule(graph.named.values(), known=[*outer, *graph.state_leaves])
-    slices = {node: value.unbind(0) for node, value in outer.items() if _varies(value)}
+    if hooks is not None:
+        outer = {leaf: hooks(None, leaf, value) for leaf, value in outer.items()}
+    EvaluationSchedule(hoisted, known=outer).run(outer, spec.interpreter, partial(hooks, None) if hooks else None)
+    schedule = EvaluationSchedule(graph.outputs_by_name.values(), known=[*outer, *graph.state_leaves])
+    slices = {node: value.unbind(0) for node, value in outer.items() if _has_time_dimension(value)}
     fixed = {node: value for node, value in outer.items() if node not in slices}
-    states = job.states
-    for t in job.steps:
-        before = _restarted(job, t, states)
+    states = spec.states
+    for t in spec.steps:
+        before = _apply_resets(spec, t, states)
         values: Values = {**fixed, **{node: parts[t] for node, parts in slices.items()}}
-        if watch is not None:
-            before = tuple(map(partial(watch, t), graph.state_leaves, before))
+        if hooks is not None:
+            before = tuple(map(partial(hooks, t), graph.state_leaves, before))
         values.update(zip(graph.state_leaves, before, strict=True))
-        schedule.run(values, job.meaning, partial(watch, t) if watch else None)
-        states = _after(job, t, values, before)
+        schedule.run(values, spec.interpreter, partial(hooks, t) if hooks else None)
+        states = _compute_next_states(spec, t, values, before)
         yield Step(t, values, before, states)
 
 
-def _restarted(job: Pass, t: int, states: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+def _apply_resets(spec: RunSpec, t: int, states: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     """The states that step ``t`` finds: those given, or the initial where a sequence starts."""
-    if job.restarts is None:
+    if spec.reset_mask is None:
         return states
-    at, pairs = job.restarts[t], zip(job.restart_states, states, strict=True)
+    at, pairs = spec.reset_mask[t], zip(spec.reset_states, states, strict=True)
     return tuple(torch.where(at, fresh, state) for fresh, state in pairs)
 
 
-def _after(job: Pass, t: int, values: Values, before: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    updated = tuple(values[job.graph.named[state.name]] for state in job.graph.states)
-    if job.valid is None:
+def _compute_next_states(spec: RunSpec, t: int, values: Values, before: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    updated = tuple(values[spec.graph.outputs_by_name[state.name]] for state in spec.graph.states)
+    if spec.valid_mask is None:
         return updated
     pairs = zip(updated, before, strict=True)
-    return tuple(torch.where(job.valid[t], new, old) for new, old in pairs)
+    return tuple(torch.where(spec.valid_mask[t], new, old) for new, old in pairs)
 
 
-def _varies(value: Any) -> bool:
+def _has_time_dimension(value: Any) -> bool:
     """Whether a value computed outside the loop has a time dimension."""
     return isinstance(value, Tensor) and value.dim() == 3

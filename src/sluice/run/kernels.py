@@ -10,45 +10,45 @@ from typing import Any
 import torch
 
 #: Multiplications that take one thread as long as it takes another to wake, some 20 μs.
-WORTH_WAKING = 1 << 20
+MULTIPLICATIONS_PER_THREAD = 1 << 20
 
 _threads: int | None = None
 
 
 @lru_cache(maxsize=1)
-def load() -> Any:
+def load_extension() -> Any:
     """The extension module for the best instruction set that this processor has, or None.
 
     The environment variable ``SLUICE_ISA`` names another: ``generic``, ``v3``, ``avx512`` or
     ``avx512_bf16``. Raises ValueError where this processor or this installation lacks it.
     """
-    generic = _module("generic")
+    generic = _import_extension("generic")
     if generic is None:
         return None
-    possible = [name for name in generic.supported() if _module(name) is not None]
+    possible = [name for name in generic.supported() if _import_extension(name) is not None]
     wanted = os.environ.get("SLUICE_ISA", "")
     if wanted and wanted not in possible:
         raise ValueError(
             f"SLUICE_ISA is {wanted!r}, but here the kernels run on {', '.join(possible)}; "
             "name one of these, or unset it"
         )
-    return _module(wanted or possible[-1])
+    return _import_extension(wanted or possible[-1])
 
 
-def _module(isa: str) -> Any:
+def _import_extension(isa: str) -> Any:
     try:
         return importlib.import_module(f"sluice._kernels_{isa}")
     except ModuleNotFoundError:
         return None
 
 
-def isa() -> str | None:
+def get_isa() -> str | None:
     """The instruction set of the kernels in use; None without kernels."""
-    module = load()
+    module = load_extension()
     return None if module is None else str(module.isa)
 
 
-def why_missing() -> str:
+def explain_missing() -> str:
     """Why there are no kernels here."""
     return "this installation has no kernels, as it was installed with SLUICE_PURE=1"
 
@@ -64,9 +64,9 @@ def set_num_threads(count: int) -> None:
     _threads = count
 
 
-def threads_for(multiplications: int) -> int:
+def choose_num_threads(multiplications: int) -> int:
     """How many threads share so many multiplications: one more for each `WORTH_WAKING` of them."""
-    return max(1, min(get_num_threads(), multiplications // WORTH_WAKING))
+    return max(1, min(get_num_threads(), multiplications // MULTIPLICATIONS_PER_THREAD))
 
 
 def get_num_threads() -> int:

@@ -14,127 +14,127 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from sluice.run.choose import transforming
-from sluice.run.passes import Pass
-from sluice.run.recording import Company, Read, Recording, Wanted
+from sluice.run.choose import is_transform_active
+from sluice.run.passes import RunSpec
+from sluice.run.recording import RecordingGroup, ValueReader, Recording, RecordSpec
 
 
-class Listener(Protocol):
+class Recorder(Protocol):
     """What records."""
 
-    def hears(self, layer: object) -> bool:
+    def matches(self, layer: object) -> bool:
         """Whether this layer is one of those to record."""
         ...
 
-    def wants(self, layer: object, place: int) -> Wanted | None:
+    def spec_for(self, layer: object, place: int) -> RecordSpec | None:
         """What of this layer and direction; None for nothing."""
         ...
 
-    def take(self, layer: object, place: int, recording: Recording, job: Pass) -> None:
+    def on_pass(self, layer: object, place: int, recording: Recording, spec: RunSpec) -> None:
         """A pass begins; place 0 (the first layer, forward) begins a call of ``layer``."""
         ...
 
-    def append(
-        self, layer: object, place: int, stream: object, job: Pass, backend: str, read: Read
+    def on_stream_step(
+        self, layer: object, place: int, stream: object, spec: RunSpec, backend: str, read: ValueReader
     ) -> None:
         """One layer of a ``stream`` has made a step, as ``job``; ``read`` gives its values."""
         ...
 
 
-class Changing(Protocol):
+class RecordingSubscriber(Protocol):
     """What must know when recordings begin and end, anywhere in the process."""
 
-    def recordings_changed(self, some: bool) -> None:
+    def on_recording_change(self, any_active: bool) -> None:
         """Whether there are some now."""
         ...
 
 
-_listeners: ContextVar[tuple[Listener, ...]] = ContextVar("sluice_recordings", default=())
-_changing: weakref.WeakSet[Changing] = weakref.WeakSet()
-_on, _lock = 0, threading.Lock()
+_recorders: ContextVar[tuple[Recorder, ...]] = ContextVar("sluice_recordings", default=())
+_subscribers: weakref.WeakSet[RecordingSubscriber] = weakref.WeakSet()
+_active_count, _lock = 0, threading.Lock()
 
 
-def start(listener: Listener) -> None:
+def start(recorder: Recorder) -> None:
     """From now on ``listener`` takes what is run in this context."""
-    _listeners.set((*_listeners.get(), listener))
-    _count(1)
+    _recorders.set((*_recorders.get(), recorder))
+    _update_count(1)
 
 
-def stop(listener: Listener) -> None:
+def stop(recorder: Recorder) -> None:
     """``listener`` takes nothing any more."""
-    _listeners.set(tuple(other for other in _listeners.get() if other is not listener))
-    _count(-1)
+    _recorders.set(tuple(other for other in _recorders.get() if other is not recorder))
+    _update_count(-1)
 
 
-def _count(more: int) -> None:
-    global _on
+def _update_count(change: int) -> None:
+    global _active_count
     with _lock:
-        _on += more
-        for one in list(_changing):
-            one.recordings_changed(_on > 0)
+        _active_count += change
+        for one in list(_subscribers):
+            one.on_recording_change(_active_count > 0)
 
 
-def tell(one: Changing) -> None:
+def subscribe(subscriber: RecordingSubscriber) -> None:
     """Tell ``one`` from now on, and now, whether there are recordings."""
     with _lock:
-        _changing.add(one)
-        one.recordings_changed(_on > 0)
+        _subscribers.add(subscriber)
+        subscriber.on_recording_change(_active_count > 0)
 
 
-def listening(listener: Listener) -> bool:
+def is_active(recorder: Recorder) -> bool:
     """Whether ``listener`` is on."""
-    return any(other is listener for other in _listeners.get())
+    return any(other is recorder for other in _recorders.get())
 
 
-def active() -> bool:
+def is_any_active() -> bool:
     """Whether anybody records anything in this context."""
-    return bool(_listeners.get())
+    return bool(_recorders.get())
 
 
 # As torch.compiler.assume_constant_result marks it, without importing the compiler for that.
-active._dynamo_marked_constant = True  # type: ignore[attr-defined]
+is_any_active._dynamo_marked_constant = True  # type: ignore[attr-defined]
 
 
-def heard(layer: object) -> bool:
+def is_recorded(layer: object) -> bool:
     """Whether somebody records ``layer``.
 
     Raises RuntimeError under a compiler, an export or a ``torch.func`` transform.
     """
-    if not active():
+    if not is_any_active():
         return False
-    if torch.compiler.is_compiling() or transforming():
+    if torch.compiler.is_compiling() or is_transform_active():
         raise RuntimeError(
             "sluice.record cannot look into torch.compile, torch.export or a torch.func transform; "
             "call the plain model inside it"
         )
-    return bool(listeners(layer))
+    return bool(find_recorders(layer))
 
 
-def listeners(layer: object) -> list[Listener]:
+def find_recorders(layer: object) -> list[Recorder]:
     """All who record ``layer``."""
-    return [listener for listener in _listeners.get() if listener.hears(layer)]
+    return [listener for listener in _recorders.get() if listener.matches(layer)]
 
 
-def begin(
-    layer: object, place: int, job: Pass, order: Tensor | None
-) -> tuple[Pass, Recording | Company | None]:
+def begin_recording(
+    layer: object, place: int, spec: RunSpec, order: Tensor | None
+) -> tuple[RunSpec, Recording | RecordingGroup | None]:
     """A recording of ``job`` for all who listen to ``layer``, None where nobody does.
 
     With it comes the job to run, whose graph names all that is wanted.
     """
-    if not active():
-        return job, None
+    if not is_any_active():
+        return spec, None
     wanted = [
         (listener, want)
-        for listener in listeners(layer)
-        if (want := listener.wants(layer, place)) is not None
+        for listener in find_recorders(layer)
+        if (want := listener.spec_for(layer, place)) is not None
     ]
     if not wanted:
-        return job, None
-    found, graph = list[Recording](), job.graph
+        return spec, None
+    found, graph = list[Recording](), spec.graph
     for listener, want in wanted:
-        recording = Recording(job, order, want)
-        listener.take(layer, place, recording, job)
+        recording = Recording(spec, order, want)
+        listener.on_pass(layer, place, recording, spec)
         found.append(recording)
-        graph = want.graph(graph)
-    return replace(job, graph=graph), found[0] if len(found) == 1 else Company(found)
+        graph = want.instrument(graph)
+    return replace(spec, graph=graph), found[0] if len(found) == 1 else RecordingGroup(found)

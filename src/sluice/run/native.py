@@ -7,7 +7,7 @@ from typing import Any
 from torch import nn
 
 
-def run(layer: nn.Module, kind: type[nn.RNNBase], input: Any, hx: Any) -> Any:
+def run_native(layer: nn.Module, kind: type[nn.RNNBase], input: Any, hx: Any) -> Any:
     """Run ``layer``'s weights through the forward of torch's class ``kind``.
 
     ``layer`` derives from `torch.nn.RNNBase`, so that torch's method finds all it looks for.

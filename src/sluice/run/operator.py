@@ -16,7 +16,7 @@ from torch import Tensor
 from sluice.equations.specs import Sizes
 from sluice.equations.text import from_text
 from sluice.run import bptt, eager
-from sluice.run.passes import Pass
+from sluice.run.passes import RunSpec
 
 
 @torch.library.custom_op("sluice::run", mutates_args=())
@@ -33,7 +33,7 @@ def run(
     reverse: bool,
 ) -> list[Tensor]:
     """Run a graph over time; the arguments are those of `Pass`. Returns the output and states."""
-    job = _job(graph, sizes, x, states, parameters, masks, lengths, resets, restart, reverse)
+    job = _build_spec(graph, sizes, x, states, parameters, masks, lengths, resets, restart, reverse)
     output, last = eager.run(job)
     return [output, *(state.clone() for state in last)]  # an output may not alias another
 
@@ -70,9 +70,9 @@ def run_backward(
     gradients: Sequence[Tensor],
 ) -> list[Tensor]:
     """The gradients of x, states, parameters and restart, in this order."""
-    job = _job(graph, sizes, x, states, parameters, masks, lengths, resets, restart, reverse)
+    job = _build_spec(graph, sizes, x, states, parameters, masks, lengths, resets, restart, reverse)
     found = bptt.backward(job, gradients[0], tuple(gradients[1:]))
-    every = [found.x, *found.states, *found.parameters, *found.restart[: len(restart)]]
+    every = [found.x, *found.states, *found.parameters, *found.learned_initial_states[: len(restart)]]
     return [gradient.clone() for gradient in every]
 
 
@@ -93,7 +93,7 @@ def _(
     return [torch.empty_like(tensor) for tensor in (x, *states, *parameters, *restart)]
 
 
-def _job(
+def _build_spec(
     graph: str,
     sizes: Sequence[int],
     x: Tensor,
@@ -104,8 +104,8 @@ def _job(
     resets: Tensor | None,
     restart: Sequence[Tensor],
     reverse: bool,
-) -> Pass:
-    return Pass(
+) -> RunSpec:
+    return RunSpec(
         from_text(graph),
         Sizes(*sizes),
         x,
@@ -119,7 +119,7 @@ def _job(
     )
 
 
-def _save(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
     graph, sizes, x, states, parameters, masks, lengths, resets, restart, reverse = inputs
     ctx.plain = (graph, sizes, reverse)
     ctx.counts = (len(states), len(parameters), len(masks), len(restart))
@@ -130,18 +130,18 @@ def _save(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
 def _backward(ctx: Any, gradients: Sequence[Tensor]) -> tuple[Any, ...]:
     (graph, sizes, reverse), (lengths, resets) = ctx.plain, ctx.marks
     x, *rest = ctx.saved_tensors
-    states, parameters, masks, restart = _cut(rest, ctx.counts)
+    states, parameters, masks, restart = _split(rest, ctx.counts)
     marks = (masks, lengths, resets, restart, reverse)
     found = run_backward(graph, sizes, x, states, parameters, *marks, list(gradients))
     of_x, *others = found
-    of_states, of_parameters, _, of_restart = _cut(
+    of_states, of_parameters, _, of_restart = _split(
         others, (ctx.counts[0], ctx.counts[1], 0, ctx.counts[3])
     )
     nothing = [None] * len(masks)
     return None, None, of_x, of_states, of_parameters, nothing, None, None, of_restart, None
 
 
-def _cut(tensors: Sequence[Tensor], counts: Sequence[int]) -> list[list[Tensor]]:
+def _split(tensors: Sequence[Tensor], counts: Sequence[int]) -> list[list[Tensor]]:
     parts, rest = [], list(tensors)
     for count in counts:
         parts.append(rest[:count])
@@ -149,4 +149,4 @@ def _cut(tensors: Sequence[Tensor], counts: Sequence[int]) -> list[list[Tensor]]
     return parts
 
 
-run.register_autograd(_backward, setup_context=_save)
+run.register_autograd(_backward, setup_context=_setup_context)

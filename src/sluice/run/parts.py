@@ -7,27 +7,27 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from sluice.run.passes import Pass
-from sluice.run.recording import Company, Recording
-from sluice.run.segments import Found, cut, segment
+from sluice.run.passes import RunSpec
+from sluice.run.recording import RecordingGroup, Recording
+from sluice.run.segments import RunOutput, split_time, slice_spec
 
-_AT_ONCE = 32 << 20
+_CHUNK_BYTES = 32 << 20
 """How many bytes of values a part leaves at a time."""
 
 
-def run(job: Pass, plain: Callable[..., Found], recording: Recording | Company | None) -> Found:
+def run_in_chunks(spec: RunSpec, runner: Callable[..., RunOutput], recording: Recording | RecordingGroup | None) -> RunOutput:
     """``plain(job, recording=recording)``, in parts where not all of it is kept in memory.
 
     A pass that trains is run at once: its way back needs the values of all steps in any case.
     """
-    if recording is None or not recording.in_parts or job.trains or len(job.x) == 0:
-        return plain(job, recording=recording)
-    widths = sum(job.sizes.of(node.width) for node in job.graph.named.values())
-    steps = max(1, _AT_ONCE // max(1, widths * job.x.shape[1] * job.x.element_size()))
-    states, outputs = job.states, list[Tensor]()
-    for at in cut(job, steps):
-        piece = segment(job, at, job.x[at], states)
-        parts = recording.parts(piece, at)
-        y, states = plain(piece, recording=Company(parts))
+    if recording is None or not recording.in_chunks or spec.needs_grad or len(spec.x) == 0:
+        return runner(spec, recording=recording)
+    widths = sum(spec.sizes.of(node.width) for node in spec.graph.outputs_by_name.values())
+    steps = max(1, _CHUNK_BYTES // max(1, widths * spec.x.shape[1] * spec.x.element_size()))
+    states, outputs = spec.states, list[Tensor]()
+    for at in split_time(spec, steps):
+        piece = slice_spec(spec, at, spec.x[at], states)
+        parts = recording.chunk_recordings(piece, at)
+        y, states = runner(piece, recording=RecordingGroup(parts))
         outputs.append(y)
-    return torch.cat(outputs[::-1] if job.reverse else outputs), states
+    return torch.cat(outputs[::-1] if spec.reverse else outputs), states

@@ -9,13 +9,13 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from sluice.equations.evaluate import Tensors, Values
+from sluice.equations.evaluate import TensorInterpreter, Values
 from sluice.equations.graph import Graph, Leaf
 from sluice.equations.specs import Sizes
 
 
 @dataclass(frozen=True)
-class Pass:
+class RunSpec:
     """All that is needed to run one cell over time in one direction.
 
     Attributes:
@@ -40,20 +40,20 @@ class Pass:
     masks: tuple[Tensor, ...] = ()
     lengths: Tensor | None = None
     resets: Tensor | None = None
-    restart: tuple[Tensor, ...] | None = None
+    learned_initial_states: tuple[Tensor, ...] | None = None
     reverse: bool = False
 
     @property
-    def learned(self) -> tuple[Tensor, ...]:
+    def shared_tensors(self) -> tuple[Tensor, ...]:
         """What the whole of time shares: the parameters, and the states to restart from."""
-        return (*self.parameters, *(self.restart or ()))
+        return (*self.parameters, *(self.learned_initial_states or ()))
 
     @property
     def tensors(self) -> tuple[Tensor, ...]:
         """All that a gradient can be asked for."""
-        return (self.x, *self.states, *self.learned)
+        return (self.x, *self.states, *self.shared_tensors)
 
-    def holding(self, tensors: Sequence[Tensor]) -> Pass:
+    def replace_tensors(self, tensors: Sequence[Tensor]) -> RunSpec:
         """The same job with others in place of `tensors`."""
         x, *rest = tensors
         states, parameters = len(self.states), len(self.parameters)
@@ -62,23 +62,23 @@ class Pass:
             x=x,
             states=tuple(rest[:states]),
             parameters=tuple(rest[states : states + parameters]),
-            restart=tuple(rest[states + parameters :]) or None,
+            learned_initial_states=tuple(rest[states + parameters :]) or None,
         )
 
     @property
-    def trains(self) -> bool:
+    def needs_grad(self) -> bool:
         """Whether autograd will want a way back."""
         return torch.is_grad_enabled() and any(tensor.requires_grad for tensor in self.tensors)
 
     @cached_property
-    def meaning(self) -> Tensors:
+    def interpreter(self) -> TensorInterpreter:
         """The graph's gates, vectors and norms as tensors."""
-        return Tensors(
-            self.graph.stacks, self.graph.norms, self.sizes, named(self.graph, self.parameters)
+        return TensorInterpreter(
+            self.graph.stacks, self.graph.norms, self.sizes, map_parameters_by_name(self.graph, self.parameters)
         )
 
     @cached_property
-    def valid(self) -> Tensor | None:
+    def valid_mask(self) -> Tensor | None:
         """Which steps count, ``(time, batch, 1)``."""
         if self.lengths is None:
             return None
@@ -86,23 +86,23 @@ class Pass:
         return (steps[:, None] < self.lengths.to(self.x.device)[None, :]).unsqueeze(-1)
 
     @cached_property
-    def restarts(self) -> Tensor | None:
+    def reset_mask(self) -> Tensor | None:
         """Before which steps, in the order of this direction, the states restart."""
         if self.resets is None:
             return None
         resets = self.resets.unsqueeze(-1)
-        if self.valid is not None:
-            resets = resets & self.valid
+        if self.valid_mask is not None:
+            resets = resets & self.valid_mask
         if not self.reverse:
             return resets
         # Going backwards, the step before t is t + 1: what lies there ends where t + 1 restarts.
         return torch.cat([resets[1:], torch.zeros_like(resets[:1])])
 
     @cached_property
-    def restart_states(self) -> tuple[Tensor, ...]:
+    def reset_states(self) -> tuple[Tensor, ...]:
         """The states that a new sequence starts from, ``(width,)`` each."""
-        if self.restart is not None:
-            return self.restart
+        if self.learned_initial_states is not None:
+            return self.learned_initial_states
         return initial_states(self.graph, self.sizes, self.x)
 
     @property
@@ -111,13 +111,13 @@ class Pass:
         forward = range(self.x.shape[0])
         return forward[::-1] if self.reverse else forward
 
-    def clean_input(self) -> Tensor:
+    def mask_input(self) -> Tensor:
         """The input, with nothing in the padding that could spoil a gradient."""
-        return self.x if self.valid is None else torch.where(self.valid, self.x, 0.0)
+        return self.x if self.valid_mask is None else torch.where(self.valid_mask, self.x, 0.0)
 
-    def outer_values(self) -> Values:
+    def stateless_values(self) -> Values:
         """The leaves that do not depend on the states, over all time steps."""
-        values: Values = {Leaf("input", "x", "input"): self.clean_input()}
+        values: Values = {Leaf("input", "x", "input"): self.mask_input()}
         shape = self.x.shape[:2]
         for mask, tensor in zip(self.graph.masks, self.masks, strict=True):
             width = self.sizes.of(mask.width)
@@ -125,7 +125,7 @@ class Pass:
         return values
 
 
-def named(graph: Graph, tensors: Sequence[Tensor]) -> dict[str, Tensor]:
+def map_parameters_by_name(graph: Graph, tensors: Sequence[Tensor]) -> dict[str, Tensor]:
     """``tensors`` by the names of the graph's parameters, whether biases are among them or not."""
     names = [parameter.name for parameter in graph.parameters]
     if len(tensors) != len(names):

@@ -12,19 +12,19 @@ import torch
 from torch import Tensor
 
 from sluice.equations.graph import Graph
-from sluice.equations.watched import PRE, watched
-from sluice.run.passes import Pass
-from sluice.run.shelf import Shelf
+from sluice.equations.watched import PREACTIVATION_PREFIX, instrument_graph
+from sluice.run.passes import RunSpec
+from sluice.run.shelf import TensorStore
 
-Read = Callable[[str], Tensor]
+ValueReader = Callable[[str], Tensor]
 """A named value, ``(time, batch, width)``, anything at all where a sequence has ended."""
 
-GRADIENT = "gradient."
+GRADIENT_PREFIX = "gradient."
 """What a derivative's name begins with on a shelf."""
 
 
 @dataclass(frozen=True)
-class Wanted:
+class RecordSpec:
     """What of a pass is to be recorded.
 
     Attributes:
@@ -39,40 +39,40 @@ class Wanted:
     maps: bool = False
     every: int = 1
 
-    def graph(self, graph: Graph) -> Graph:
+    def instrument(self, graph: Graph) -> Graph:
         """``graph`` with all names that are wanted."""
-        pre = self.pre or any(name.startswith(PRE) for name in self.names or ())
-        return watched(graph, pre, self.maps) if pre or self.maps else graph
+        pre = self.pre or any(name.startswith(PREACTIVATION_PREFIX) for name in self.names or ())
+        return instrument_graph(graph, pre, self.maps) if pre or self.maps else graph
 
-    def of(self, graph: Graph) -> tuple[str, ...]:
+    def select_names(self, graph: Graph) -> tuple[str, ...]:
         """The names to be recorded, in the graph's order."""
-        named = self.graph(graph).named
+        named = self.instrument(graph).outputs_by_name
         return tuple(name for name in named if self.names is None or name in self.names)
 
     @property
-    def is_whole(self) -> bool:
+    def is_complete(self) -> bool:
         """Whether it is all that a pass keeps."""
         return self.names is None and self.every == 1
 
 
-ALL = Wanted()
+RECORD_ALL = RecordSpec()
 
 
-class _Lazily:
+class _LazyReader:
     """Reads each name when it is first asked for, and lets go of the source after the last."""
 
-    def __init__(self, read: Read, names: Iterable[str]) -> None:
-        self._read: Read | None = read
-        self._left, self._found = set(names), dict[str, Tensor]()
+    def __init__(self, read: ValueReader, names: Iterable[str]) -> None:
+        self._read: ValueReader | None = read
+        self._remaining, self._cache = set(names), dict[str, Tensor]()
 
     def __call__(self, name: str) -> Tensor:
-        if name not in self._found:
+        if name not in self._cache:
             assert self._read is not None
-            self._found[name] = self._read(name)
-            self._left.discard(name)
-            if not self._left:
+            self._cache[name] = self._read(name)
+            self._remaining.discard(name)
+            if not self._remaining:
                 self._read = None
-        return self._found[name]
+        return self._cache[name]
 
 
 class Recording:
@@ -91,35 +91,35 @@ class Recording:
             all of it is kept in memory.
     """
 
-    def __init__(self, job: Pass, order: Tensor | None, wanted: Wanted = ALL) -> None:
+    def __init__(self, spec: RunSpec, order: Tensor | None, record_spec: RecordSpec = RECORD_ALL) -> None:
         """``order`` brings the batch of ``job`` into the caller's order; None where it is in it."""
-        self.names, self.every = wanted.of(job.graph), wanted.every
-        self.graph, self.biased = job.graph, len(job.parameters) == len(job.graph.parameters)
+        self.names, self.every = record_spec.select_names(spec.graph), record_spec.every
+        self.graph, self.has_bias = spec.graph, len(spec.parameters) == len(spec.graph.parameters)
         self.backend = ""
-        self.shelf: Shelf | None = None
-        self.in_parts = not wanted.is_whole
-        self._valid, self._order, self._trains = job.valid, order, False
-        self._steps = job.x.shape[0]
-        self._values: Read | None = None
-        self._gradients: Read | None = None
-        self.company: object = None  # kept alive for those who record the same pass
+        self.store: TensorStore | None = None
+        self.in_chunks = not record_spec.is_complete
+        self._valid, self._order, self._needs_grad = spec.valid_mask, order, False
+        self._steps = spec.x.shape[0]
+        self._values: ValueReader | None = None
+        self._gradients: ValueReader | None = None
+        self.group: object = None  # kept alive for those who record the same pass
 
-    def put_on(self, shelf: Shelf) -> None:
+    def store_in(self, store: TensorStore) -> None:
         """Put values and derivatives on ``shelf`` as soon as they are known."""
-        self.shelf, self.in_parts = shelf, True
+        self.store, self.in_chunks = store, True
 
-    def ran(self, backend: str, read: Read, trains: bool) -> None:
+    def on_forward(self, backend: str, read: ValueReader, needs_grad: bool) -> None:
         """The pass is done; ``trains`` says whether a way back can follow."""
-        self.backend, self._trains = backend, trains
-        self._values, self._gradients = self._kept(read, ""), None
+        self.backend, self._needs_grad = backend, needs_grad
+        self._values, self._gradients = self._build_reader(read, ""), None
 
-    def went_back(self, read: Read) -> None:
+    def on_backward(self, read: ValueReader) -> None:
         """A way back is done."""
-        self._gradients = self._kept(read, GRADIENT)
+        self._gradients = self._build_reader(read, GRADIENT_PREFIX)
 
-    def parts(self, job: Pass, at: slice) -> list[Part]:
+    def chunk_recordings(self, spec: RunSpec, chunk: slice) -> list[ChunkRecording]:
         """A recording of the steps ``at``, run as a ``job`` of their own, that ends up in this."""
-        return [Part(self, job, at)]
+        return [ChunkRecording(self, spec, chunk)]
 
     def value(self, name: str) -> Tensor:
         """A named value. Raises RuntimeError where the pass has not come to its end."""
@@ -139,28 +139,28 @@ class Recording:
         """
         if self._gradients is not None:
             return self._gradients(name)
-        if self._trains:
+        if self._needs_grad:
             raise RuntimeError("there are no derivatives yet; call backward() on a loss first")
         raise RuntimeError(
             "there are no derivatives: the recorded pass ran without gradients (no_grad, int8, or "
             "nothing that requires one); record a pass that trains, then call backward()"
         )
 
-    def _kept(self, read: Read, prefix: str) -> Read:
-        arranged = partial(_arranged, read, self._valid, self._order, self.every)
-        if self.shelf is None:
-            return _Lazily(arranged, self.names)
+    def _build_reader(self, read: ValueReader, prefix: str) -> ValueReader:
+        arranged = partial(_arrange, read, self._valid, self._order, self.every)
+        if self.store is None:
+            return _LazyReader(arranged, self.names)
         for name in self.names:
-            self.shelf.put(prefix + name, 0, self._steps, arranged(name), self.every)
-        return partial(_taken, self.shelf, prefix)
+            self.store.write(prefix + name, 0, self._steps, arranged(name), self.every)
+        return partial(_read_store, self.store, prefix)
 
-    def gathered(self, backend: str) -> None:
+    def on_chunks_done(self, backend: str) -> None:
         """All parts have run."""
-        assert self.shelf is not None
-        self.backend, self._values = backend, partial(_taken, self.shelf, "")
+        assert self.store is not None
+        self.backend, self._values = backend, partial(_read_store, self.store, "")
 
 
-class Steps:
+class StreamRecording:
     """What a stream's steps leave: named values, a row of time for each step (or every k-th).
 
     Attributes:
@@ -170,12 +170,12 @@ class Steps:
 
     has_gradients = False
 
-    def __init__(self, stream: object, graph: Graph, wanted: Wanted, backend: str) -> None:
+    def __init__(self, stream: object, graph: Graph, record_spec: RecordSpec, backend: str) -> None:
         self.stream, self.graph, self.backend = stream, graph, backend
-        self.names, self.every = wanted.of(graph), wanted.every
+        self.names, self.every = record_spec.select_names(graph), record_spec.every
         self._count, self._rows = 0, {name: list[Tensor]() for name in self.names}
 
-    def append(self, read: Read) -> None:
+    def append_step(self, read: ValueReader) -> None:
         """One more step, ``(1, batch, width)`` each."""
         if self._count % self.every == 0:
             for name, rows in self._rows.items():
@@ -195,63 +195,63 @@ class Steps:
         )
 
 
-class Part:
+class ChunkRecording:
     """A recording of some steps, on their way to a whole one's shelf."""
 
-    in_parts = False
-    company: object = None
+    in_chunks = False
+    group: object = None
 
-    def __init__(self, whole: Recording, job: Pass, at: slice) -> None:
-        self.names = whole.names
-        if whole.shelf is None:
-            whole.shelf = Shelf()
-        self._whole, self._valid, self._at, self._shelf = whole, job.valid, at, whole.shelf
+    def __init__(self, parent: Recording, spec: RunSpec, chunk: slice) -> None:
+        self.names = parent.names
+        if parent.store is None:
+            parent.store = TensorStore()
+        self._parent, self._valid, self._chunk, self._store = parent, spec.valid_mask, chunk, parent.store
 
-    def ran(self, backend: str, read: Read, trains: bool) -> None:
+    def on_forward(self, backend: str, read: ValueReader, needs_grad: bool) -> None:
         """The steps have been run."""
-        assert not trains
-        whole, first = self._whole, -self._at.start % self._whole.every
+        assert not needs_grad
+        whole, first = self._parent, -self._chunk.start % self._parent.every
         for name in whole.names:
-            rows = _arranged(read, self._valid, whole._order, 1, name)[first :: whole.every]
-            start = self._at.start + first
-            self._shelf.put(name, start, whole._steps, rows, whole.every)
-        whole.gathered(backend)
+            rows = _arrange(read, self._valid, whole._order, 1, name)[first :: whole.every]
+            start = self._chunk.start + first
+            self._store.write(name, start, whole._steps, rows, whole.every)
+        whole.on_chunks_done(backend)
 
-    def went_back(self, read: Read) -> None:
+    def on_backward(self, read: ValueReader) -> None:
         """Parts are run without gradients."""
         raise AssertionError("a part has no way back")
 
 
-class Company:
+class RecordingGroup:
     """Several recordings of one pass; those of a whole pass keep it alive, as it does not them."""
 
-    def __init__(self, members: Sequence[Recording] | Sequence[Part]) -> None:
-        self._all = [weakref.ref(one) for one in members]
+    def __init__(self, members: Sequence[Recording] | Sequence[ChunkRecording]) -> None:
+        self._member_refs = [weakref.ref(one) for one in members]
         self.names = tuple(dict.fromkeys(name for one in members for name in one.names))
-        self.in_parts = any(one.in_parts for one in members)
+        self.in_chunks = any(one.in_chunks for one in members)
         for one in members:
-            one.company = self
+            one.group = self
 
     def _members(self) -> Iterator[Any]:
-        return (one for ref in self._all if (one := ref()) is not None)
+        return (one for ref in self._member_refs if (one := ref()) is not None)
 
-    def ran(self, backend: str, read: Read, trains: bool) -> None:
+    def on_forward(self, backend: str, read: ValueReader, needs_grad: bool) -> None:
         """As `Recording.ran`, for each."""
         for one in self._members():
-            one.ran(backend, read, trains)
+            one.ran(backend, read, needs_grad)
 
-    def went_back(self, read: Read) -> None:
+    def on_backward(self, read: ValueReader) -> None:
         """As `Recording.went_back`, for each."""
         for one in self._members():
             one.went_back(read)
 
-    def parts(self, job: Pass, at: slice) -> list[Part]:
+    def chunk_recordings(self, spec: RunSpec, chunk: slice) -> list[ChunkRecording]:
         """As `Recording.parts`, for all."""
-        return [part for one in self._members() for part in one.parts(job, at)]
+        return [part for one in self._members() for part in one.parts(spec, chunk)]
 
 
-def _arranged(
-    read: Read, valid: Tensor | None, order: Tensor | None, every: int, name: str
+def _arrange(
+    read: ValueReader, valid: Tensor | None, order: Tensor | None, every: int, name: str
 ) -> Tensor:
     # Apart from the recording: a cycle would keep a tape until the garbage collector comes by.
     tensor = read(name).detach()
@@ -263,5 +263,5 @@ def _arranged(
     return tensor if order is None else tensor.index_select(1, order)
 
 
-def _taken(shelf: Shelf, prefix: str, name: str) -> Tensor:
-    return shelf.take(prefix + name)
+def _read_store(store: TensorStore, prefix: str, name: str) -> Tensor:
+    return store.read(prefix + name)

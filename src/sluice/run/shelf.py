@@ -7,37 +7,37 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-Make = Callable[[str, tuple[int, ...], torch.dtype], Tensor]
+TensorFactory = Callable[[str, tuple[int, ...], torch.dtype], Tensor]
 """Makes a tensor of zeros for a name, of a shape and dtype."""
 
 
-class Shelf:
+class TensorStore:
     """Tensors ``(steps kept, batch, width)`` by name; ``make`` says where they lie."""
 
-    def __init__(self, make: Make | None = None) -> None:
-        self._make, self._found = make or _in_memory, dict[str, Tensor]()
-        self._closed = set[str]()
+    def __init__(self, factory: TensorFactory | None = None) -> None:
+        self._factory, self._tensors = factory or _allocate_in_memory, dict[str, Tensor]()
+        self._closed_names = set[str]()
 
-    def put(self, name: str, start: int, steps: int, rows: Tensor, every: int = 1) -> None:
+    def write(self, name: str, start: int, steps: int, rows: Tensor, every: int = 1) -> None:
         """Put ``rows``, every ``every``-th from step ``start`` on of ``steps``, where they belong.
 
         A tensor of another shape that lay there before makes room.
         """
         shape = (-(-steps // every), *rows.shape[1:])
-        found = None if name in self._closed else self._found.get(name)
+        found = None if name in self._closed_names else self._tensors.get(name)
         if found is None or found.shape != shape:
-            found = self._found[name] = self._make(name, shape, rows.dtype)
-            self._closed.discard(name)
+            found = self._tensors[name] = self._factory(name, shape, rows.dtype)
+            self._closed_names.discard(name)
         found[start // every : start // every + len(rows)] = rows
 
-    def take(self, name: str) -> Tensor:
+    def read(self, name: str) -> Tensor:
         """The tensor of that name."""
-        return self._found[name]
+        return self._tensors[name]
 
     def close(self) -> None:
         """Leave what lies here as it is: what comes from now on is kept in memory."""
-        self._make, self._closed = _in_memory, set(self._found)
+        self._factory, self._closed_names = _allocate_in_memory, set(self._tensors)
 
 
-def _in_memory(name: str, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
+def _allocate_in_memory(name: str, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
     return torch.zeros(shape, dtype=dtype)

@@ -13,7 +13,7 @@ from sluice.equations.graph import Graph
 from sluice.equations.specs import Sizes
 from sluice.run import cpu, kernels
 
-_STREAMS = {
+_STREAM_CLASSES = {
     "float32": "StreamFloat32",
     "float64": "StreamFloat64",
     "bfloat16": "StreamBfloat16",
@@ -22,7 +22,7 @@ _STREAMS = {
 
 
 @dataclass(frozen=True)
-class Layer:
+class LayerWeights:
     """One layer's equations and sizes, and its weights in the graph's order of parameters."""
 
     graph: Graph
@@ -30,7 +30,7 @@ class Layer:
     parameters: tuple[Tensor, ...]
 
 
-class Steps:
+class Stepper:
     """A stack of layers for ``batch`` sequences; `step` takes and leaves addresses.
 
     The states are zeros until `write` sets them.
@@ -41,17 +41,17 @@ class Steps:
         precision: One of `cpu.LAYERS`; ``"float64"`` for weights in float64 alone.
     """
 
-    def __init__(self, layers: Sequence[Layer], batch: int, precision: str) -> None:
+    def __init__(self, layers: Sequence[LayerWeights], batch: int, precision: str) -> None:
         self.dtype = layers[0].parameters[0].dtype
         self.batch = batch
-        self.widths = [[one.sizes.of(state.width) for state in one.graph.states] for one in layers]
+        self.state_widths = [[one.sizes.of(state.width) for state in one.graph.states] for one in layers]
         packed, masks = [], []
         for one in layers:
             biased = len(one.parameters) == len(one.graph.parameters)
-            made = cpu.prepare(one.graph, one.sizes, biased, self.dtype)
-            packed.append(cpu.pack(made, one.parameters, precision, False))
-            masks.append([float(mask.evaluated) for mask in one.graph.masks])
-        kind = getattr(kernels.load(), _STREAMS[precision])
+            made = cpu.compile_cell(one.graph, one.sizes, biased, self.dtype)
+            packed.append(cpu.pack_weights(made, one.parameters, precision, False))
+            masks.append([float(mask.eval_value) for mask in one.graph.masks])
+        kind = getattr(kernels.load_extension(), _STREAM_CLASSES[precision])
         self._stream: Any = kind(batch, kernels.get_num_threads(), packed, masks)
         #: From the address of (batch, input) to that of (batch, features), contiguous both.
         self.step = self._stream.step
@@ -59,7 +59,7 @@ class Steps:
     def read(self) -> list[tuple[Tensor, ...]]:
         """The states now, ``(batch, width)`` for each layer."""
         found = []
-        for layer, widths in enumerate(self.widths):
+        for layer, widths in enumerate(self.state_widths):
             states = tuple(torch.empty(self.batch, width, dtype=self.dtype) for width in widths)
             for number, state in enumerate(states):
                 self._stream.read(layer, number, state.data_ptr())
@@ -70,7 +70,7 @@ class Steps:
         """Go on from these states."""
         for layer, own in enumerate(states):
             for number, state in enumerate(own):
-                expected = (self.batch, self.widths[layer][number])
+                expected = (self.batch, self.state_widths[layer][number])
                 assert state.shape == expected and state.dtype == self.dtype, state.shape
                 kept = state.contiguous()  # named, so that it lives until it has been read
                 self._stream.write(layer, number, kept.data_ptr())

@@ -8,10 +8,10 @@ from typing import Any
 
 from torch import Tensor
 
-from sluice.run.passes import Pass
+from sluice.run.passes import RunSpec
 
 
-class OnTape:
+class TapeReader:
     """Reads a named value, ``(time, batch, width)``, where the kernels left it.
 
     Args:
@@ -25,31 +25,31 @@ class OnTape:
 
     def __init__(
         self,
-        job: Pass,
+        spec: RunSpec,
         program: Any,
         tape: Any,
-        places: Mapping[str, tuple[int, int]],
+        locations: Mapping[str, tuple[int, int]],
         order: Tensor | None,
-        first: Tensor | None = None,
+        output: Tensor | None = None,
     ) -> None:
-        self._program, self._tape, self._places, self._order = program, tape, places, order
-        self._named, self._sizes, self._shape = job.graph.named, job.sizes, job.x.shape[:2]
-        self._like = job.x.new_empty(0)
-        name = job.graph.states[0].name
-        self._first: dict[str, Tensor] = {}
-        if first is not None and not tape.holds(places[name][0]):
-            self._first[name] = _copy(first)  # others may write to the output
+        self._program, self._tape, self._locations, self._order = program, tape, locations, order
+        self._named, self._sizes, self._shape = spec.graph.outputs_by_name, spec.sizes, spec.x.shape[:2]
+        self._like = spec.x.new_empty(0)
+        name = spec.graph.states[0].name
+        self._from_output: dict[str, Tensor] = {}
+        if output is not None and not tape.holds(locations[name][0]):
+            self._from_output[name] = _copy(output)  # others may write to the output
 
     def __call__(self, name: str) -> Tensor:
-        value = self._first[name] if name in self._first else self._copied(name)
+        value = self._from_output[name] if name in self._from_output else self._read_tape(name)
         return value if self._order is None else value.index_select(1, self._order)
 
-    def _copied(self, name: str) -> Tensor:
+    def _read_tape(self, name: str) -> Tensor:
         shape = (*self._shape, self._sizes.of(self._named[name].width))
-        if name not in self._places:
+        if name not in self._locations:
             return self._like.new_zeros(shape)
         made = self._like.new_empty(shape)
-        self._tape.read(self._program, *self._places[name], made.data_ptr())
+        self._tape.read(self._program, *self._locations[name], made.data_ptr())
         return made
 
 

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from sluice.run.steps import Layer, Steps
+from sluice.run.steps import LayerWeights, Stepper
 
-_ALL = 2.0
+_KEEP_ALL = 2.0
 """A part of the probability that keeps every token, however sums are rounded."""
 
 
 @dataclass(frozen=True)
-class Language:
+class TokenWeights:
     """What makes tokens of layers: tensors of their dtype, on a CPU.
 
     ``embedding`` and ``readout`` are (vocabulary, width), ``bias`` (vocabulary,) or None.
@@ -27,21 +27,21 @@ class Language:
 
 
 @dataclass(frozen=True)
-class Draws:
+class SamplingSpec:
     """How tokens are drawn.
 
     ``top_k`` 0 keeps all, as ``top_p`` and ``typical`` 1 do; ``end`` is the token that ends a
     sequence.
     """
 
-    end: int
+    end_token: int
     temperature: float = 1.0
     top_k: int = 0
     top_p: float = 1.0
     typical: float = 1.0
 
 
-class TokenSteps(Steps):
+class TokenStepper(Stepper):
     """A stack of layers that reads and draws tokens, for ``batch`` sequences side by side.
 
     Args:
@@ -52,13 +52,13 @@ class TokenSteps(Steps):
     """
 
     def __init__(
-        self, layers: Sequence[Layer], language: Language, batch: int, precision: str
+        self, layers: Sequence[LayerWeights], token_weights: TokenWeights, batch: int, precision: str
     ) -> None:
         super().__init__(layers, batch, precision)
-        self._embedding = language.embedding.contiguous()  # read at every step, so it must live
-        readout = language.readout.contiguous()
-        bias = None if language.bias is None else language.bias.contiguous()
-        self.vocabulary = len(self._embedding)
+        self._embedding = token_weights.embedding.contiguous()  # read at every step, so it must live
+        readout = token_weights.readout.contiguous()
+        bias = None if token_weights.bias is None else token_weights.bias.contiguous()
+        self.vocabulary_size = len(self._embedding)
         words = [*self._embedding.shape, self._embedding.data_ptr(), readout.data_ptr()]
         self._stream.speak([*words, 0 if bias is None else bias.data_ptr()])
 
@@ -72,12 +72,12 @@ class TokenSteps(Steps):
         """Read one token each, (batch,), int64; the next one's logits, (batch, vocabulary)."""
         assert tokens.shape == (self.batch,), tokens.shape
         tokens = tokens.contiguous()
-        found = torch.empty(self.batch, self.vocabulary, dtype=self.dtype)
-        self._stream.logits(tokens.data_ptr(), found.data_ptr(), self.vocabulary)
+        found = torch.empty(self.batch, self.vocabulary_size, dtype=self.dtype)
+        self._stream.logits(tokens.data_ptr(), found.data_ptr(), self.vocabulary_size)
         return found
 
     def generate(
-        self, draws: Draws, choices: Tensor, tokens: Tensor, uniforms: Tensor
+        self, sampling: SamplingSpec, allowed: Tensor, tokens: Tensor, uniforms: Tensor
     ) -> Tensor | None:
         """Read a token each, draw the next, and so on until all sequences have ended.
 
@@ -92,20 +92,20 @@ class TokenSteps(Steps):
         Returns:
             The tokens, (steps taken, batch); None where the weights give NaN.
         """
-        choices = choices.to(torch.uint8).contiguous()
+        allowed = allowed.to(torch.uint8).contiguous()
         uniforms = uniforms.contiguous()
         drawn = torch.empty(uniforms.shape, dtype=torch.int64)
         words = [
             len(uniforms),
-            draws.end,
+            sampling.end_token,
             uniforms.data_ptr(),
-            choices.data_ptr(),
-            len(choices),
-            choices.dim() == 3,
-            draws.top_k,
+            allowed.data_ptr(),
+            len(allowed),
+            allowed.dim() == 3,
+            sampling.top_k,
             tokens.data_ptr(),
             drawn.data_ptr(),
         ]
-        masses = (p if p < 1 else _ALL for p in (draws.top_p, draws.typical))
-        taken = self._stream.generate(words, draws.temperature, *masses)
+        masses = (p if p < 1 else _KEEP_ALL for p in (sampling.top_p, sampling.typical))
+        taken = self._stream.generate(words, sampling.temperature, *masses)
         return None if taken < 0 else drawn[:taken]

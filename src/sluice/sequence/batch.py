@@ -42,7 +42,7 @@ class Loss(NamedTuple):
     items: int
 
 
-class Source(Protocol):
+class BatchSource(Protocol):
     """Batches of training or validation data, the same for the same epoch, whenever asked.
 
     `len()` is the number of batches in an epoch. Where `carries` is true, sequence `b` of a batch
@@ -50,7 +50,7 @@ class Source(Protocol):
     """
 
     @property
-    def carries(self) -> bool: ...
+    def stateful(self) -> bool: ...
 
     def __len__(self) -> int: ...
 
@@ -59,7 +59,7 @@ class Source(Protocol):
         ...
 
 
-class Learner(Protocol):
+class TrainableModel(Protocol):
     """What a model must offer to be trained: a loss for a batch.
 
     `state` is what the last call returned, for sources that carry; models without such a state

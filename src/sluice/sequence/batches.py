@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from sluice.sequence.batch import Batch
-from sluice.sequence.data.ragged import Places, Ragged
-from sluice.sequence.data.steps import NextToken, Part, Steps, together
+from sluice.sequence.data.ragged import Indices, RaggedArray
+from sluice.sequence.data.steps import NextToken, Example, SupervisedSequences, collate
 from sluice.sequence.errors import SequenceError
 from sluice.sequence.vocabulary import END, PADDING, START
 
@@ -36,23 +36,23 @@ def pad(sequences: Sequence[Sequence[int]]) -> Tensor:
     return batch
 
 
-def by_length(sequences: Sequence[Sequence[int]], batch_size: int) -> Iterator[Tensor]:
+def batch_by_length(sequences: Sequence[Sequence[int]], batch_size: int) -> Iterator[Tensor]:
     """All sequences in batches of similar length, short ones first: for measuring."""
     ordered = sorted(sequences, key=len)
     for first in range(0, len(ordered), batch_size):
         yield pad(ordered[first : first + batch_size])
 
 
-def shuffled(
+def shuffle_batches(
     sequences: Sequence[Sequence[int]], batch_size: int, generator: torch.Generator
 ) -> Iterator[Tensor]:
     """One epoch in the order of `in_buckets`: for training."""
     lengths = np.array([len(sequence) for sequence in sequences], np.int64)
-    for places in in_buckets(lengths, batch_size, generator):
+    for places in bucket_by_length(lengths, batch_size, generator):
         yield pad([sequences[place] for place in places])
 
 
-def in_buckets(lengths: Places, batch_size: int, generator: torch.Generator) -> Iterator[list[int]]:
+def bucket_by_length(lengths: Indices, batch_size: int, generator: torch.Generator) -> Iterator[list[int]]:
     """The places of each batch of an epoch, in random order, in batches of similar length.
 
     The sequences are shuffled and cut into pools of 16 batches; a pool is sorted by length, cut
@@ -67,12 +67,12 @@ def in_buckets(lengths: Places, batch_size: int, generator: torch.Generator) -> 
             yield batches[place].tolist()
 
 
-def drawn_by(seed: int, epoch: int) -> torch.Generator:
+def make_generator(seed: int, epoch: int) -> torch.Generator:
     """The generator that decides an epoch's order."""
     return torch.Generator().manual_seed(hash((seed, epoch)) % 2**63)
 
 
-def check_share(sequences: int, batch_size: int, rank: int, world: int) -> None:
+def check_shards(sequences: int, batch_size: int, rank: int, world_size: int) -> None:
     """See that there is something to read, and a share of it for each process.
 
     Raises:
@@ -81,17 +81,17 @@ def check_share(sequences: int, batch_size: int, rank: int, world: int) -> None:
     """
     if not sequences:
         raise SequenceError("There are no sequences to make batches of; give more data.")
-    if not 0 <= rank < world:
-        raise SequenceError(f"The rank lies in 0 to {world - 1}, but {rank} came.")
-    if batch_size < world:
+    if not 0 <= rank < world_size:
+        raise SequenceError(f"The rank lies in 0 to {world_size - 1}, but {rank} came.")
+    if batch_size < world_size:
         raise SequenceError(
-            f"batch_size counts the sequences of all {world} processes together, at least one "
+            f"batch_size counts the sequences of all {world_size} processes together, at least one "
             f"each, but {batch_size} came."
         )
 
 
 @dataclass(frozen=True)
-class Bucketed:
+class BucketBatches:
     """A `Source` of whole sequences, in batches of similar length, anew for each epoch.
 
     Args:
@@ -109,36 +109,36 @@ class Bucketed:
     (2, [1, 2])
     """
 
-    sequences: Sequence[Sequence[int]] | Steps
+    sequences: Sequence[Sequence[int]] | SupervisedSequences
     batch_size: int
     seed: int
     rank: int = 0
-    world: int = 1
+    world_size: int = 1
 
-    carries: ClassVar[bool] = False
+    stateful: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        check_share(len(self._lengths), self.batch_size, self.rank, self.world)
+        check_shards(len(self._lengths), self.batch_size, self.rank, self.world_size)
 
     @cached_property
-    def _steps(self) -> Steps:
+    def _to_supervised(self) -> SupervisedSequences:
         if isinstance(self.sequences, Sequence):
-            return NextToken(Ragged.of(self.sequences))
+            return NextToken(RaggedArray.of(self.sequences))
         return self.sequences
 
     @cached_property
-    def _lengths(self) -> Places:
-        return self._steps.lengths
+    def _lengths(self) -> Indices:
+        return self._to_supervised.lengths
 
     def __len__(self) -> int:
         return math.ceil(len(self._lengths) / self.batch_size)
 
     def batches(self, epoch: int, first: int = 0) -> Iterator[Batch]:
         """As `Source.batches`; the order depends on `seed` and `epoch` alone."""
-        order = in_buckets(self._lengths, self.batch_size, drawn_by(self.seed, epoch))
+        order = bucket_by_length(self._lengths, self.batch_size, make_generator(self.seed, epoch))
         for places in islice(order, first, None):
-            mine = places[self.rank :: self.world]
-            yield together(self._steps, [self._whole(place) for place in mine])
+            mine = places[self.rank :: self.world_size]
+            yield collate(self._to_supervised, [self._read_whole(place) for place in mine])
 
-    def _whole(self, place: int) -> Part:
-        return self._steps.read(place, 0, int(self._lengths[place]))
+    def _read_whole(self, place: int) -> Example:
+        return self._to_supervised.read(place, 0, int(self._lengths[place]))

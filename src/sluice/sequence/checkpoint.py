@@ -13,18 +13,18 @@ from safetensors.torch import save
 from torch import Tensor
 
 from sluice import __version__
-from sluice.files import write_whole
+from sluice.files import write_atomically
 from sluice.sequence.errors import CheckpointError
 from sluice.sequence.models import KINDS
 from sluice.sequence.models.base import SequenceModel
-from sluice.sequence.storage import Storage, packed, unpacked
+from sluice.sequence.storage import StorageDtype, compress_weights, decompress_weights
 from sluice.sequence.vocabulary import Vocabulary
 
 _FORMAT, _VERSION = "sluice model", 2
-_FIRST = "sluice language model 1"
+_FORMAT_V1 = "sluice language model 1"
 """The format of the first version, which held language models alone."""
 
-_FITTED = {
+_SIZE_FIELDS = {
     "vocabulary": "vocabulary_size",
     "target_vocabulary": "target_vocabulary_size",
     "labels": "classes",
@@ -70,7 +70,7 @@ class Checkpoint:
     preprocessing: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for names, size in _FITTED.items():
+        for names, size in _SIZE_FIELDS.items():
             given, needed = getattr(self, names), getattr(self.model.config, size, 0)
             optional = names in ("labels", "columns")
             if len(given or ()) != needed and (given or not optional):
@@ -80,7 +80,7 @@ class Checkpoint:
                     f"{names}; they must come from the same training."
                 )
 
-    def save(self, path: Path, dtype: Storage | None = None) -> None:
+    def save(self, path: Path, dtype: StorageDtype | None = None) -> None:
         """Write everything to `path`, whole or not at all.
 
         Args:
@@ -106,7 +106,7 @@ class Checkpoint:
         for name in ("vocabulary", "target_vocabulary"):
             if getattr(self, name) is not None:
                 metadata[name] = getattr(self, name).to_json()
-        write_whole(path, save(packed(self.model.state_dict(), dtype), metadata))
+        write_atomically(path, save(compress_weights(self.model.state_dict(), dtype), metadata))
 
     @classmethod
     def load(
@@ -129,7 +129,7 @@ class Checkpoint:
                 not fit its own configuration, or another vocabulary.
         """
         weights, metadata = _read(path)
-        of = KINDS[_kind(metadata, path)]
+        of = KINDS[_parse_kind(metadata, path)]
         if not issubclass(of, kind):
             raise CheckpointError(
                 f"{path} holds a {of.__name__}, but a {kind.__name__} is needed here; give a file "
@@ -137,12 +137,12 @@ class Checkpoint:
             )
         try:
             config = of.config_type(**json.loads(metadata["config"]))
-            held = _held(metadata)
-            weights, model = unpacked(weights), of(config)
+            held = _parse_metadata(metadata)
+            weights, model = decompress_weights(weights), of(config)
         except (KeyError, TypeError, ValueError) as error:
             raise CheckpointError(f"The description inside {path} is damaged: {error}") from None
-        _require_same(vocabulary, held.get("vocabulary"), path)
-        return cls(_filled(model, weights, path), **held)
+        _require_same_vocabulary(vocabulary, held.get("vocabulary"), path)
+        return cls(_load_weights(model, weights, path), **held)
 
 
 def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -160,9 +160,9 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         ) from None
 
 
-def _kind(metadata: Mapping[str, str], path: Path) -> str:
+def _parse_kind(metadata: Mapping[str, str], path: Path) -> str:
     """The name of the model's class, of a file in a format that we read."""
-    if metadata.get("format") == _FIRST:
+    if metadata.get("format") == _FORMAT_V1:
         return "LanguageModel"
     if metadata.get("format") != _FORMAT:
         raise CheckpointError(f"{path} is a safetensors file, but not a model that Sluice saved.")
@@ -176,7 +176,7 @@ def _kind(metadata: Mapping[str, str], path: Path) -> str:
     return kind
 
 
-def _held(metadata: Mapping[str, str]) -> dict[str, Any]:
+def _parse_metadata(metadata: Mapping[str, str]) -> dict[str, Any]:
     """All but the model; a file of the first version holds fewer of these."""
     held: dict[str, Any] = {"figures": json.loads(metadata["figures"])}
     for name in ("vocabulary", "target_vocabulary"):
@@ -188,22 +188,22 @@ def _held(metadata: Mapping[str, str]) -> dict[str, Any]:
     return held
 
 
-def _require_same(wanted: Vocabulary | None, known: Vocabulary | None, path: Path) -> None:
-    if wanted is None or wanted == known:
+def _require_same_vocabulary(expected: Vocabulary | None, known: Vocabulary | None, path: Path) -> None:
+    if expected is None or expected == known:
         return
     if known is None:
         raise CheckpointError(
             f"{path} reads values and has no vocabulary, but tokens came; give values."
         )
-    strange = sorted(set(wanted.tokens) - set(known.tokens))
+    strange = sorted(set(expected.tokens) - set(known.tokens))
     detail = f"{strange[0]!r} is unknown to the weights" if strange else "the weights know more"
     raise CheckpointError(
         f"The vocabularies of {path} ({len(known.tokens)} tokens) and of the data "
-        f"({len(wanted.tokens)}) differ, {detail}; train on this data instead."
+        f"({len(expected.tokens)}) differ, {detail}; train on this data instead."
     )
 
 
-def _filled(model: SequenceModel, weights: dict[str, Tensor], path: Path) -> SequenceModel:
+def _load_weights(model: SequenceModel, weights: dict[str, Tensor], path: Path) -> SequenceModel:
     expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
     found = {name: tuple(tensor.shape) for name, tensor in weights.items()}
     for name in sorted(expected.keys() | found.keys()):

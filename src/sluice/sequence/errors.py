@@ -5,7 +5,7 @@ class SequenceError(ValueError):
     """Base of this package's errors; its message is meant for people."""
 
 
-class UnknownToken(SequenceError):
+class UnknownTokenError(SequenceError):
     """A token or id that the vocabulary does not hold."""
 
 
@@ -17,5 +17,5 @@ class CheckpointError(SequenceError):
     """A file of weights that cannot be read, or does not fit what it is asked to fit."""
 
 
-class TrainingDiverged(SequenceError):
+class TrainingDivergedError(SequenceError):
     """The training loss stopped being a finite number."""

@@ -8,17 +8,17 @@ from typing import Any
 
 import torch
 
-from sluice.sequence.batch import Source
-from sluice.sequence.batches import Bucketed
+from sluice.sequence.batch import BatchSource
+from sluice.sequence.batches import BucketBatches
 from sluice.sequence.checkpoint import Checkpoint
-from sluice.sequence.data.ragged import Ragged
+from sluice.sequence.data.ragged import RaggedArray
 from sluice.sequence.data.series import Series
-from sluice.sequence.data.sources import Streams, Windows
+from sluice.sequence.data.sources import StreamBatches, WindowBatches
 from sluice.sequence.data.splits import Split
-from sluice.sequence.data.steps import Steps
+from sluice.sequence.data.steps import SupervisedSequences
 from sluice.sequence.data.tokens import Tokens
 from sluice.sequence.metrics.evaluate import evaluate
-from sluice.sequence.metrics.figures import Figures
+from sluice.sequence.metrics.figures import Metrics
 from sluice.sequence.models import (
     ChoraleConfig,
     ChoraleModel,
@@ -27,16 +27,16 @@ from sluice.sequence.models import (
     ForecasterConfig,
     LabelsConfig,
     LanguageModel,
-    ModelConfig,
+    LanguageModelConfig,
     Tagger,
 )
 
-LONG = 2_000
+LONG_SEQUENCE = 2_000
 """Sequences of more steps, on average, are read in streams; shorter ones whole."""
 
 
 @dataclass(frozen=True)
-class Lesson:
+class Task:
     """A model, not yet trained, and what it learns from.
 
     Attributes:
@@ -48,22 +48,22 @@ class Lesson:
     """
 
     checkpoint: Checkpoint
-    training: Source
-    validation: Source
-    unit: str
+    training: BatchSource
+    validation: BatchSource
+    loss_unit: str
     report: str
-    naive: dict[str, Any]
+    evaluation_options: dict[str, Any]
 
     @property
     def model(self) -> Any:
         return self.checkpoint.model
 
-    def figures(self) -> Figures:
+    def compute_metrics(self) -> Metrics:
         """The model's figures on the validation data, beside naive ones."""
-        return evaluate(self.model, self.validation, **self.naive)
+        return evaluate(self.model, self.validation, **self.evaluation_options)
 
 
-def lesson(
+def make_task(
     data: Tokens | Series,
     *,
     batch_size: int = 32,
@@ -73,7 +73,7 @@ def lesson(
     valid: float = 0.1,
     seed: int = 0,
     **shape: Any,
-) -> Lesson:
+) -> Task:
     """What is learnt from a kind of data: the next token, the next chord, labels, or forecasts.
 
     Long sequences are read in streams of `chunk` steps with their state carried on (or, for
@@ -103,93 +103,93 @@ def lesson(
     ('LanguageModel', 'nats per character', True)
     """
     torch.manual_seed(seed)
-    cuts = _Cuts(batch_size, chunk, seed)
+    cuts = _BatchOptions(batch_size, chunk, seed)
     if isinstance(data, Tokens):
-        return _of_tokens(data.split(valid=valid, seed=seed), cuts, shape)
+        return _make_token_task(data.split(valid=valid, seed=seed), cuts, shape)
     split = data.split(valid=valid, seed=seed)
     if data.multi_hot:
-        return _of_chords(split, cuts, shape)
+        return _make_chord_task(split, cuts, shape)
     if data.labels is not None:
-        return _of_labels(split.normalised(), cuts, shape)
-    return _of_values(split, cuts, horizon, period, shape)
+        return _make_label_task(split.normalise(), cuts, shape)
+    return _make_forecast_task(split, cuts, horizon, period, shape)
 
 
 @dataclass(frozen=True)
-class _Cuts:
+class _BatchOptions:
     """The ways to cut sequences into batches."""
 
     batch_size: int
     chunk: int
     seed: int
 
-    def whole(self, steps: Steps) -> Source:
-        return Bucketed(steps, self.batch_size, self.seed)
+    def make_buckets(self, steps: SupervisedSequences) -> BatchSource:
+        return BucketBatches(steps, self.batch_size, self.seed)
 
-    def streams(self, steps: Steps) -> Source:
+    def make_streams(self, steps: SupervisedSequences) -> BatchSource:
         # Each stream has a few chunks at least, where the data is small.
         streams = max(1, min(self.batch_size, int(steps.lengths.sum()) // (2 * self.chunk)))
-        return Streams(steps, streams, self.chunk, self.seed)
+        return StreamBatches(steps, streams, self.chunk, self.seed)
 
-    def windows(self, steps: Steps) -> Source:
+    def make_windows(self, steps: SupervisedSequences) -> BatchSource:
         stride = max(1, self.chunk // 4)
-        return Windows(steps, self.chunk, self.batch_size, self.seed, stride=stride)
+        return WindowBatches(steps, self.chunk, self.batch_size, self.seed, stride=stride)
 
 
-def _of_tokens(split: Split[Tokens], cuts: _Cuts, shape: dict[str, Any]) -> Lesson:
+def _make_token_task(split: Split[Tokens], cuts: _BatchOptions, shape: dict[str, Any]) -> Task:
     vocabulary, ids = split.train.vocabulary, split.train.ids
-    made = Checkpoint(LanguageModel(ModelConfig(len(vocabulary), **shape)), vocabulary)
+    made = Checkpoint(LanguageModel(LanguageModelConfig(len(vocabulary), **shape)), vocabulary)
     mean = float(ids.lengths.mean())
-    cut = cuts.streams if len(ids) < cuts.batch_size or mean > LONG else cuts.whole
+    cut = cuts.make_streams if len(ids) < cuts.batch_size or mean > LONG_SEQUENCE else cuts.make_buckets
     unit = "nats per character" if vocabulary.unit == "characters" else "nats per token"
-    return _made(made, split, cut, unit)
+    return _assemble_task(made, split, cut, unit)
 
 
-def _of_chords(split: Split[Series], cuts: _Cuts, shape: dict[str, Any]) -> Lesson:
+def _make_chord_task(split: Split[Series], cuts: _BatchOptions, shape: dict[str, Any]) -> Task:
     features = split.train.features
     made = Checkpoint(ChoraleModel(ChoraleConfig(len(features), **shape)), columns=features)
-    return _made(made, split, cuts.whole, "nats per step")
+    return _assemble_task(made, split, cuts.make_buckets, "nats per step")
 
 
-def _of_labels(split: Split[Series], cuts: _Cuts, shape: dict[str, Any]) -> Lesson:
+def _make_label_task(split: Split[Series], cuts: _BatchOptions, shape: dict[str, Any]) -> Task:
     data, scale = split.train, split.statistics
-    kind = Tagger if isinstance(data.labels, Ragged) else Classifier
+    kind = Tagger if isinstance(data.labels, RaggedArray) else Classifier
     made = Checkpoint(
         kind(LabelsConfig(len(data.classes), features=len(data.features), **shape)),
         labels=data.classes,
         columns=data.features,
         preprocessing=asdict(scale) if scale else {},
     )
-    return _made(made, split, cuts.whole, "nats per label", labels=data.classes)
+    return _assemble_task(made, split, cuts.make_buckets, "nats per label", labels=data.classes)
 
 
-def _of_values(
-    split: Split[Series], cuts: _Cuts, horizon: int, period: int | None, shape: dict[str, Any]
-) -> Lesson:
+def _make_forecast_task(
+    split: Split[Series], cuts: _BatchOptions, horizon: int, period: int | None, shape: dict[str, Any]
+) -> Task:
     data = split.train
     targets = tuple(data.features.index(name) for name in data.targets)
     config = ForecasterConfig(
         len(data.features), targets=targets, horizon=horizon, indicate=False, **shape
     )
     model = Forecaster(config)
-    made = _made(
+    made = _assemble_task(
         Checkpoint(model, columns=data.features),
         split,
-        cuts.windows,
+        cuts.make_windows,
         "squared error, in deviations",
         horizon=horizon,
     )
-    model.learn_scale(made.training)
-    return replace(made, naive={"period": period, "training": made.training})
+    model.fit_scale(made.training)
+    return replace(made, evaluation_options={"period": period, "training": made.training})
 
 
-def _made(
+def _assemble_task(
     checkpoint: Checkpoint,
     split: Split[Any],
-    cut: Callable[[Steps], Source],
+    cut: Callable[[SupervisedSequences], BatchSource],
     unit: str,
     horizon: int | None = None,
     **naive: Any,
-) -> Lesson:
+) -> Task:
     more = {} if horizon is None else {"horizon": horizon}
     training, validation = (cut(part.steps(**more)) for part in (split.train, split.valid))
-    return Lesson(checkpoint, training, validation, unit, split.report(), naive)
+    return Task(checkpoint, training, validation, unit, split.report(), naive)

@@ -21,7 +21,7 @@ _POOL = 16
 
 
 @dataclass(frozen=True)
-class Pairs:
+class PairBatches:
     """A `Source` of pairs of ids in batches of similar length, anew for each epoch.
 
     `sources` and `targets` are without `START` and `END`; `END` is put after each target.
@@ -40,7 +40,7 @@ class Pairs:
     batch_size: int
     seed: int
 
-    carries: ClassVar[bool] = False
+    stateful: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         if len(self.sources) != len(self.targets):
@@ -56,9 +56,9 @@ class Pairs:
 
     def batches(self, epoch: int, first: int = 0) -> Iterator[Batch]:
         """As `Source.batches`; the order depends on `seed` and `epoch` alone."""
-        return map(self._batch, islice(self._places(epoch), first, None))
+        return map(self._make_batch, islice(self._iterate_batch_indices(epoch), first, None))
 
-    def _places(self, epoch: int) -> Iterator[list[int]]:
+    def _iterate_batch_indices(self, epoch: int) -> Iterator[list[int]]:
         """The places of each batch's pairs: shuffled, and sorted by length within a pool."""
         generator = torch.Generator().manual_seed(hash((self.seed, epoch)) % 2**63)
         order = iter(torch.randperm(len(self.sources), generator=generator).tolist())
@@ -68,12 +68,12 @@ class Pairs:
             for number in torch.randperm(len(starts), generator=generator).tolist():
                 yield pool[starts[number] : starts[number] + self.batch_size]
 
-    def _batch(self, places: list[int]) -> Batch:
-        read = [_ids(self.sources[place]) for place in places]
-        write = [_ids([*self.targets[place], END]) for place in places]
+    def _make_batch(self, places: list[int]) -> Batch:
+        read = [_to_tensor(self.sources[place]) for place in places]
+        write = [_to_tensor([*self.targets[place], END]) for place in places]
         lengths = torch.tensor([len(ids) for ids in read])
         return Batch(pad_sequence(read), pad_sequence(write), lengths)
 
 
-def _ids(ids: Sequence[int]) -> Tensor:
+def _to_tensor(ids: Sequence[int]) -> Tensor:
     return torch.tensor(ids, dtype=torch.int64)

@@ -9,43 +9,43 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from torch import nn
 
-from sluice.extras import MissingExtra
+from sluice.extras import MissingExtraError
 from sluice.files import require_writable
-from sluice.sequence.batch import Source
-from sluice.sequence.errors import SequenceError, TrainingDiverged
-from sluice.sequence.training import Plan, Progress, train
+from sluice.sequence.batch import BatchSource
+from sluice.sequence.errors import SequenceError, TrainingDivergedError
+from sluice.sequence.training import TrainingConfig, Progress, train
 
 if TYPE_CHECKING:
     import optuna
 
-Propose = Callable[["optuna.Trial"], tuple[nn.Module, Plan]]
+Propose = Callable[["optuna.Trial"], tuple[nn.Module, TrainingConfig]]
 _BROKEN = "broken off"
 
 
 @dataclass(frozen=True)
-class Tried:
+class SearchTrial:
     """One training of a search: its settings, and the lowest validation loss, if it has one."""
 
     number: int
     settings: Mapping[str, Any]
     loss: float | None
-    ended: Literal["whole", "pruned", "diverged"]
+    status: Literal["whole", "pruned", "diverged"]
 
 
 @dataclass(frozen=True)
-class Found:
+class SearchResult:
     """What a search has tried, in order, and the best of it."""
 
-    tried: tuple[Tried, ...]
+    trials: tuple[SearchTrial, ...]
 
     @property
-    def best(self) -> Tried:
+    def best(self) -> SearchTrial:
         """The whole training with the lowest validation loss.
 
         Raises:
             SequenceError: none has come to its end.
         """
-        whole = [one for one in self.tried if one.ended == "whole" and one.loss is not None]
+        whole = [one for one in self.trials if one.status == "whole" and one.loss is not None]
         if not whole:
             raise SequenceError("No training of this search has come to its end; try more.")
         return min(whole, key=lambda one: one.loss or 0.0)
@@ -53,16 +53,16 @@ class Found:
 
 def search(
     propose: Propose,
-    training: Source,
-    validation: Source,
+    training: BatchSource,
+    validation: BatchSource,
     *,
     trials: int,
     folder: Path | None = None,
-    how: Literal["tpe", "random"] = "tpe",
+    sampler: Literal["tpe", "random"] = "tpe",
     prune: bool = True,
     seed: int = 0,
-    on_trial: Callable[[Tried], None] = lambda tried: None,
-) -> Found:
+    on_trial: Callable[[SearchTrial], None] = lambda tried: None,
+) -> SearchResult:
     """Train with settings that Optuna proposes (Akiba et al. 2019), until `trials` have been tried.
 
     With a `folder` the search is kept in `folder / "search.db"`, and goes on where it was broken
@@ -84,30 +84,30 @@ def search(
         MissingExtra: the library `optuna` is not installed.
         OSError: the folder cannot be written to.
     """
-    study = _study(folder, how, prune, seed)
-    _go_on(study)
-    while len(found := _found(study).tried) < trials:
+    study = _open_study(folder, sampler, prune, seed)
+    _requeue_running(study)
+    while len(found := _collect_result(study).trials) < trials:
         trial = study.ask()
-        if not _try(study, trial, propose(trial), training, validation):
+        if not _run_trial(study, trial, propose(trial), training, validation):
             break
-        on_trial(_found(study).tried[len(found)])
-    return _found(study)
+        on_trial(_collect_result(study).trials[len(found)])
+    return _collect_result(study)
 
 
-def _try(
+def _run_trial(
     study: optuna.Study,
     trial: optuna.Trial,
-    proposed: tuple[nn.Module, Plan],
-    training: Source,
-    validation: Source,
+    proposed: tuple[nn.Module, TrainingConfig],
+    training: BatchSource,
+    validation: BatchSource,
 ) -> bool:
     """One training; False where somebody has asked to end."""
     from optuna import TrialPruned
     from optuna.trial import TrialState
 
     def report(progress: Progress) -> None:
-        if progress.validated and progress.validation is not None:
-            trial.report(progress.validation, round(1000 * progress.part))
+        if progress.has_new_validation and progress.validation_loss is not None:
+            trial.report(progress.validation_loss, round(1000 * progress.fraction))
             if trial.should_prune():
                 raise TrialPruned
 
@@ -116,21 +116,21 @@ def _try(
         outcome = train(model, training, validation, plan, on_progress=report)
     except TrialPruned:
         study.tell(trial, state=TrialState.PRUNED)
-    except TrainingDiverged:
+    except TrainingDivergedError:
         study.tell(trial, state=TrialState.FAIL)
     else:
-        if outcome.ended == "interrupted":
-            _break_off(study, trial.number)
+        if outcome.stop_reason == "interrupted":
+            _requeue_trial(study, trial.number)
             return False
-        study.tell(trial, outcome.validation)
+        study.tell(trial, outcome.validation_loss)
     return True
 
 
-def _study(folder: Path | None, how: str, prune: bool, seed: int) -> optuna.Study:
+def _open_study(folder: Path | None, sampler: str, prune: bool, seed: int) -> optuna.Study:
     try:
         import optuna
     except ImportError:
-        raise MissingExtra("optuna", "search") from None
+        raise MissingExtraError("optuna", "search") from None
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     storage = None
     if folder is not None:
@@ -142,19 +142,19 @@ def _study(folder: Path | None, how: str, prune: bool, seed: int) -> optuna.Stud
     )
     # A seed alone would propose, after a break, what was tried before it.
     kinds = {"tpe": optuna.samplers.TPESampler, "random": optuna.samplers.RandomSampler}
-    study.sampler = kinds[how](seed=seed + 1000 * len(study.trials))
+    study.sampler = kinds[sampler](seed=seed + 1000 * len(study.trials))
     return study
 
 
-def _go_on(study: optuna.Study) -> None:
+def _requeue_running(study: optuna.Study) -> None:
     """What a killed process was training is broken off, and its settings are next."""
     from optuna.trial import TrialState
 
     for trial in study.get_trials(states=(TrialState.RUNNING,)):
-        _break_off(study, trial.number)
+        _requeue_trial(study, trial.number)
 
 
-def _break_off(study: optuna.Study, number: int) -> None:
+def _requeue_trial(study: optuna.Study, number: int) -> None:
     from optuna.trial import TrialState
 
     study.set_user_attr(_BROKEN, [*study.user_attrs.get(_BROKEN, []), number])
@@ -162,13 +162,13 @@ def _break_off(study: optuna.Study, number: int) -> None:
     study.tell(number, state=TrialState.FAIL)
 
 
-def _found(study: optuna.Study) -> Found:
+def _collect_result(study: optuna.Study) -> SearchResult:
     ends: dict[str, Literal["whole", "pruned", "diverged"]]
     ends = {"COMPLETE": "whole", "PRUNED": "pruned", "FAIL": "diverged"}
     broken = study.user_attrs.get(_BROKEN, [])
-    return Found(
+    return SearchResult(
         tuple(
-            Tried(trial.number, trial.params, trial.value, ends[trial.state.name])
+            SearchTrial(trial.number, trial.params, trial.value, ends[trial.state.name])
             for trial in study.trials
             if trial.state.name in ends and trial.number not in broken
         )

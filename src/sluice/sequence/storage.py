@@ -10,12 +10,12 @@ from torch import Tensor
 
 from sluice.sequence.errors import CheckpointError
 
-Storage = Literal["float16", "int8"]
+StorageDtype = Literal["float16", "int8"]
 
 _SCALES = "scales of "
 
 
-def packed(weights: Mapping[str, Tensor], dtype: Storage | None) -> dict[str, Tensor]:
+def compress_weights(weights: Mapping[str, Tensor], dtype: StorageDtype | None) -> dict[str, Tensor]:
     """The tensors to write. Vectors, which are small, stay as they are.
 
     A row of an int8 matrix is its largest magnitude / 127 times whole numbers from -127 to 127,
@@ -33,9 +33,9 @@ def packed(weights: Mapping[str, Tensor], dtype: Storage | None) -> dict[str, Te
         if dtype is None or tensor.dim() != 2:
             written[name] = tensor.contiguous()
         elif dtype == "float16":
-            written[name] = _finite(tensor.half(), name, dtype).contiguous()
+            written[name] = _require_finite(tensor.half(), name, dtype).contiguous()
         else:
-            matrix = _finite(tensor.float(), name, dtype)
+            matrix = _require_finite(tensor.float(), name, dtype)
             scales = matrix.abs().amax(dim=1) / 127
             steps = scales.clamp_min(torch.finfo(torch.float32).tiny)
             written[name] = (matrix / steps[:, None]).round().to(torch.int8).contiguous()
@@ -43,18 +43,18 @@ def packed(weights: Mapping[str, Tensor], dtype: Storage | None) -> dict[str, Te
     return written
 
 
-def unpacked(written: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def decompress_weights(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """What `packed` was given, in float32 where it was made smaller.
 
     Raises:
         CheckpointError: int8 weights without the scales of their rows.
     """
     weights = {}
-    for name, tensor in written.items():
+    for name, tensor in tensors.items():
         if name.startswith(_SCALES):
             continue
         if tensor.dtype == torch.int8:
-            scales = written.get(_SCALES + name)
+            scales = tensors.get(_SCALES + name)
             if scales is None or scales.shape != tensor.shape[:1]:
                 raise CheckpointError(f"the scales of {name} are missing or do not fit")
             tensor = tensor.float() * scales[:, None]
@@ -62,7 +62,7 @@ def unpacked(written: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return weights
 
 
-def _finite(tensor: Tensor, name: str, dtype: Storage) -> Tensor:
+def _require_finite(tensor: Tensor, name: str, dtype: StorageDtype) -> Tensor:
     if not tensor.isfinite().all():
         raise CheckpointError(
             f"{name} holds values that {dtype} cannot: NaN, infinite or too large; save without "

@@ -9,13 +9,13 @@ from functools import cached_property
 from itertools import chain
 from typing import Any, Literal, cast, get_args
 
-from sluice.extras import MissingExtra
-from sluice.sequence.errors import SequenceError, UnknownToken
+from sluice.extras import MissingExtraError
+from sluice.sequence.errors import SequenceError, UnknownTokenError
 
 PADDING, START, END = 0, 1, 2
 """The ids every vocabulary begins with; they mark places in a batch and have no token."""
 
-_MARKS = 3
+_NUM_SPECIAL = 3
 Unit = Literal["tokens", "characters", "words", "subwords"]
 
 
@@ -59,10 +59,10 @@ class Vocabulary:
 
     @cached_property
     def _ids(self) -> dict[str, int]:
-        return {token: number for number, token in enumerate(self.tokens, _MARKS)}
+        return {token: number for number, token in enumerate(self.tokens, _NUM_SPECIAL)}
 
     def __len__(self) -> int:
-        return len(self.tokens) + _MARKS
+        return len(self.tokens) + _NUM_SPECIAL
 
     def __contains__(self, token: object) -> bool:
         return token in self._ids
@@ -73,7 +73,7 @@ class Vocabulary:
         Raises:
             UnknownToken: a token that is not in the vocabulary.
         """
-        return [self._id(token) for token in tokens]
+        return [self._find_id(token) for token in tokens]
 
     def decode(self, ids: Iterable[int]) -> list[str]:
         """The tokens of `ids`; the three marks are passed over.
@@ -81,23 +81,23 @@ class Vocabulary:
         Raises:
             UnknownToken: an id outside the vocabulary.
         """
-        return [self._token(number) for number in ids if number not in (PADDING, START, END)]
+        return [self._find_token(number) for number in ids if number not in (PADDING, START, END)]
 
-    def _id(self, token: str) -> int:
+    def _find_id(self, token: str) -> int:
         try:
             return self._ids[token]
         except KeyError:
-            raise UnknownToken(
+            raise UnknownTokenError(
                 f"The token {token!r} is not among the {len(self.tokens)} that these weights know; "
                 "leave it out, or train on data that has it."
             ) from None
 
-    def _token(self, number: int) -> str:
-        if not _MARKS <= number < len(self):
-            raise UnknownToken(f"Ids run from 0 to {len(self) - 1}, but {number} came.")
-        return self.tokens[number - _MARKS]
+    def _find_token(self, number: int) -> str:
+        if not _NUM_SPECIAL <= number < len(self):
+            raise UnknownTokenError(f"Ids run from 0 to {len(self) - 1}, but {number} came.")
+        return self.tokens[number - _NUM_SPECIAL]
 
-    def from_text(self, text: str) -> list[int]:
+    def encode_text(self, text: str) -> list[int]:
         """The ids of a text: of an opening that a model should go on from, say.
 
         >>> Vocabulary(tuple("abc"), "characters").from_text("cab")
@@ -109,10 +109,10 @@ class Vocabulary:
         """
         if self.tokenizer:
             encoded = self._tokenizer.encode(text, add_special_tokens=False)
-            return [number + _MARKS for number in encoded.ids]
+            return [number + _NUM_SPECIAL for number in encoded.ids]
         return self.encode(text if self.unit == "characters" else text.split())
 
-    def to_text(self, ids: Iterable[int]) -> str:
+    def decode_text(self, ids: Iterable[int]) -> str:
         """The text of `ids`; the three marks are passed over.
 
         Raises:
@@ -122,7 +122,7 @@ class Vocabulary:
         ids = list(ids)
         tokens = self.decode(ids)
         if self.tokenizer:
-            theirs = [number - _MARKS for number in ids if number >= _MARKS]
+            theirs = [number - _NUM_SPECIAL for number in ids if number >= _NUM_SPECIAL]
             return str(self._tokenizer.decode(theirs, skip_special_tokens=False))
         return ("" if self.unit == "characters" else " ").join(tokens)
 
@@ -131,7 +131,7 @@ class Vocabulary:
         try:
             from tokenizers import Tokenizer
         except ImportError:
-            raise MissingExtra("tokenizers", "data") from None
+            raise MissingExtraError("tokenizers", "data") from None
         return Tokenizer.from_str(self.tokenizer)
 
     def to_json(self) -> str:
@@ -153,11 +153,11 @@ class Vocabulary:
             raise SequenceError(f"A vocabulary is a JSON list of tokens ({error}).") from None
         if isinstance(kept, list):
             kept = {"tokens": kept}
-        tokens, unit, tokenizer = _checked(kept)
+        tokens, unit, tokenizer = _parse_fields(kept)
         return cls(tuple(tokens), unit, tokenizer)
 
 
-def _checked(kept: object) -> tuple[list[str], Unit, str]:
+def _parse_fields(kept: object) -> tuple[list[str], Unit, str]:
     if isinstance(kept, dict):
         tokens, unit = kept.get("tokens"), kept.get("unit", "tokens")
         tokenizer = kept.get("tokenizer", "")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sluice.tunes.tokens import Tune
 
 
-def load(weights: Path | None = None) -> Composer:
+def load_composer(checkpoint: Path | None = None) -> Composer:
     """The model that composes, goes on from, fills and varies tunes.
 
     Args:
@@ -29,10 +29,10 @@ def load(weights: Path | None = None) -> Composer:
     """
     from sluice.tunes.composer import Composer
 
-    return Composer.load(weights)
+    return Composer.load(checkpoint)
 
 
-def compose(*, seed: int = 0, weights: Path | None = None, **wishes: Any) -> Tune:
+def compose(*, seed: int = 0, checkpoint: Path | None = None, **options: Any) -> Tune:
     """One new tune, the same for the same seed; `wishes` are those of `Composer.compose`.
 
     The tune gives its ABC, MIDI, score and sound: `abc()`, `midi()`, `svg()`, `pdf()`, `wav()`,
@@ -42,7 +42,7 @@ def compose(*, seed: int = 0, weights: Path | None = None, **wishes: Any) -> Tun
         CheckpointError, TuneError: as `load` and `Composer.compose`.
         SequenceError: a temperature or seed out of range.
     """
-    (tune,) = load(weights).compose(seed=seed, **wishes)
+    (tune,) = load_composer(checkpoint).compose(seed=seed, **options)
     return tune
 
 
@@ -52,6 +52,6 @@ def read(path: Path) -> Tune:
     Raises:
         TuneError: the file cannot be opened, holds no tune, or its first cannot be read.
     """
-    from sluice.tunes.given import given
+    from sluice.tunes.given import read_tune
 
-    return given(path)
+    return read_tune(path)

@@ -13,7 +13,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
 
-from sluice.tunes.errors import BadMusic, NoTunes, unreadable
+from sluice.tunes.errors import AbcSyntaxError, NoTunesError, make_read_error
 from sluice.tunes.keys import Key
 
 _NEWLINE = re.compile(r"\r\n|\r|\n")
@@ -51,7 +51,7 @@ class Header:
     titles: tuple[str, ...]
     rhythm: str
     meter: str
-    unit: Fraction
+    unit_length: Fraction
     key: Key
 
 
@@ -75,14 +75,14 @@ class Block:
         titles = [field[1] for field in fields if field and field[0] == "T" and field[1]]
         return titles[0] if titles else f"X:{self.lines[0].text[2:].strip()}"
 
-    def header(self) -> Header:
+    def parse_header(self) -> Header:
         """The fields up to K:.
 
         Raises:
             BadMusic: no K: or M:, or a field whose value cannot be read.
         """
         fields: dict[str, list[tuple[str, int]]] = {}
-        for line in (*self.defaults, *self._above_music()):
+        for line in (*self.defaults, *self._iterate_header_lines()):
             if line.field is not None:
                 fields.setdefault(line.field[0], []).append((line.field[1], line.number))
         meter = parse_meter(*fields.get("M", [("", self.line)])[-1])
@@ -90,28 +90,28 @@ class Block:
             titles=tuple(value for value, _ in fields.get("T", []) if value),
             rhythm=fields.get("R", [("", 0)])[-1][0],
             meter=meter,
-            unit=parse_unit(*fields["L"][-1]) if "L" in fields else default_unit(meter),
+            unit_length=parse_unit(*fields["L"][-1]) if "L" in fields else default_unit(meter),
             key=parse_key(*fields["K"][-1]),
         )
 
-    def music(self) -> tuple[Line, ...]:
+    def music_lines(self) -> tuple[Line, ...]:
         """The lines below K:, fields among them included."""
-        return self.lines[self._key_place() + 1 :]
+        return self.lines[self._find_key_line() + 1 :]
 
-    def _above_music(self) -> Iterator[Line]:
-        for line in self.lines[: self._key_place() + 1]:
+    def _iterate_header_lines(self) -> Iterator[Line]:
+        for line in self.lines[: self._find_key_line() + 1]:
             if line.field is None and line.text.strip():
-                raise BadMusic("this line stands above K: and is no field", line.number)
+                raise AbcSyntaxError("this line stands above K: and is no field", line.number)
             yield line
 
-    def _key_place(self) -> int:
+    def _find_key_line(self) -> int:
         for place, line in enumerate(self.lines):
             if line.field is not None and line.field[0] == "K":
                 return place
-        raise BadMusic("the tune has no K: field", self.line)
+        raise AbcSyntaxError("the tune has no K: field", self.line)
 
 
-def read(path: Path) -> list[Block]:
+def read_blocks(path: Path) -> list[Block]:
     """The tunes of an ABC file, cut apart and not yet read.
 
     The encoding is UTF-8 or, where that fails, Latin-1.
@@ -123,12 +123,12 @@ def read(path: Path) -> list[Block]:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise unreadable(path, error) from None
+        raise make_read_error(path, error) from None
     if not content.strip():
-        raise NoTunes(f"{path} is empty; give a file of tunes in ABC notation.")
+        raise NoTunesError(f"{path} is empty; give a file of tunes in ABC notation.")
     if b"\0" in content:
-        raise NoTunes(f"{path} is no text; give a file of tunes in ABC notation.")
-    return blocks(decode(content), str(path))
+        raise NoTunesError(f"{path} is no text; give a file of tunes in ABC notation.")
+    return split_blocks(decode(content), str(path))
 
 
 def decode(content: bytes) -> str:
@@ -139,7 +139,7 @@ def decode(content: bytes) -> str:
         return content.decode("latin-1")
 
 
-def blocks(text: str, source: str) -> list[Block]:
+def split_blocks(text: str, source: str) -> list[Block]:
     """The tunes in `text`; `source` names it in what is reported.
 
     Raises:
@@ -148,18 +148,18 @@ def blocks(text: str, source: str) -> list[Block]:
     raw = _NEWLINE.split(text)
     starts = [place for place, line in enumerate(raw) if line.startswith("X:")]
     if not starts:
-        raise NoTunes(
+        raise NoTunesError(
             f"{source} holds no tune: no line begins with X:, as every tune in ABC notation does."
         )
-    defaults = tuple(line for line in _lines(raw, 0, starts[0]) if line.field is not None)
+    defaults = tuple(line for line in _strip_comments(raw, 0, starts[0]) if line.field is not None)
     ends = [*starts[1:], len(raw)]
     return [
-        Block(source, tuple(_lines(raw, start, end)), defaults)
+        Block(source, tuple(_strip_comments(raw, start, end)), defaults)
         for start, end in zip(starts, ends, strict=True)
     ]
 
 
-def _lines(raw: Sequence[str], start: int, end: int) -> Iterator[Line]:
+def _strip_comments(raw: Sequence[str], start: int, end: int) -> Iterator[Line]:
     """The lines up to the first empty one, comments taken off and comment lines left out."""
     seen = False
     for place in range(start, end):
@@ -186,7 +186,7 @@ def parse_meter(value: str, line: int) -> str:
     beats = sum(map(int, match[1].split("+"))) if match else 0
     if match is None or not beats or match[2] not in _BEATS:
         said = f"M:{value} is no meter" if value else "the tune has no M: field"
-        raise BadMusic(f"{said} (as in M:6/8)", line)
+        raise AbcSyntaxError(f"{said} (as in M:6/8)", line)
     return f"{beats}/{match[2]}"
 
 
@@ -198,7 +198,7 @@ def parse_unit(value: str, line: int) -> Fraction:
     """
     match = _LENGTH.match(value)
     if match is None or not int(match[1]) or not int(match[2]):
-        raise BadMusic(f"L:{value} is no note length (as in L:1/8)", line)
+        raise AbcSyntaxError(f"L:{value} is no note length (as in L:1/8)", line)
     return Fraction(int(match[1]), int(match[2]))
 
 
@@ -216,4 +216,4 @@ def parse_key(value: str, line: int) -> Key:
     try:
         return Key.parse(value)
     except ValueError as error:
-        raise BadMusic(str(error), line) from None
+        raise AbcSyntaxError(str(error), line) from None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from sluice.tunes.grammar import Event, State, TuneGrammar
+from sluice.tunes.grammar import OpenEvent, TuneState, TuneGrammar
 
 
 class CadenceGrammar(TuneGrammar):
@@ -17,52 +17,52 @@ class CadenceGrammar(TuneGrammar):
     @property
     def has_root(self) -> bool:
         """Whether the vocabulary holds such a note."""
-        return bool(self._roots())
+        return bool(self._root_ids())
 
-    def _roots(self) -> list[int]:
-        return [number for number, midi in self.words.pitches.items() if midi % 12 == 0]
+    def _root_ids(self) -> list[int]:
+        return [number for number, midi in self.alphabet.pitches.items() if midi % 12 == 0]
 
-    def _next(self, state: State) -> Iterable[int]:
-        found = [*super()._next(state)]
+    def _next_tokens(self, state: TuneState) -> Iterable[int]:
+        found = [*super()._next_tokens(state)]
         if not state.mode or (state.event is not None and state.event.in_chord):
             return found
         refused: set[int] = set()
-        if _strays(state.event):
-            refused.update(self._tie)
-        here = state if state.event is None else self._complete(state)
-        if not self._straying(here, super()._ways(here)):  # only the root may come next
-            refused.update(self.words.pitches, self._rest, self._open)
-            refused.difference_update(self._roots())
+        if _is_off_root(state.event):
+            refused.update(self._tie_ids)
+        here = state if state.event is None else self._complete_event(state)
+        if not self._leave_time_for_root(here, super()._possible_ticks(here)):  # only the root may come next
+            refused.update(self.alphabet.pitches, self._rest_ids, self._open_ids)
+            refused.difference_update(self._root_ids())
         return [token for token in found if token not in refused]
 
-    def _ways(self, state: State) -> Mapping[int, int]:
-        ways = super()._ways(state)
-        return self._straying(state, ways) if _strays(state.event) else ways
+    def _possible_ticks(self, state: TuneState) -> Mapping[int, int]:
+        ways = super()._possible_ticks(state)
+        return self._leave_time_for_root(state, ways) if _is_off_root(state.event) else ways
 
-    def _straying(self, state: State, ways: Mapping[int, int]) -> dict[int, int]:
+    def _leave_time_for_root(self, state: TuneState, ways: Mapping[int, int]) -> dict[int, int]:
         """The lengths that leave an eighth or more for the last note."""
-        goal = max(self._goals_here(state).totals, default=0) - self._lengths.eighth - state.passed
+        goal = max(self._get_goals(state).totals, default=0) - self._solver.eighth_ticks - state.elapsed
         tuplet = state.tuplet
         return {
             ticks: more
             for ticks, more in ways.items()
-            if (ticks if tuplet is None else tuplet.scaled(ticks)) <= goal
+            if (ticks if tuplet is None else tuplet.scale(ticks)) <= goal
         }
 
-    def _shortest(self, state: State) -> int:
-        _, goals = self._aim(state)
-        ways = self._lengths.possible(state.passed, state.tuplet, goals)
-        ways = self._straying(state, ways) if _strays(state.event) else ways
-        ways = ways or self._ways(state)
-        return min(ways, key=lambda ticks: (ways[ticks] + self._lengths.costs[ticks], ticks))
+    def _choose_ticks(self, state: TuneState) -> int:
+        _, goals = self._choose_goals(state)
+        ways = self._solver.next_ticks(state.elapsed, state.tuplet, goals)
+        ways = self._leave_time_for_root(state, ways) if _is_off_root(state.event) else ways
+        ways = ways or self._possible_ticks(state)
+        return min(ways, key=lambda ticks: (ways[ticks] + self._solver.costs[ticks], ticks))
 
-    def _wanted(self, state: State) -> list[int]:
-        return [*self._roots(), *super()._wanted(state)] if state.event is None else []
+    def _rank_tokens(self, state: TuneState) -> list[int]:
+        return [*self._root_ids(), *super()._rank_tokens(state)] if state.event is None else []
 
-    def _alike(self, state: State) -> State:
+    def _canonicalise(self, state: TuneState) -> TuneState:
         return state
 
 
-def _strays(event: Event | None) -> bool:
+def _is_off_root(event: OpenEvent | None) -> bool:
     """Whether this is an event that no bar may end with."""
     return event is not None and {pitch % 12 for pitch in event.pitches} != {0}

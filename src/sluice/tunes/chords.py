@@ -13,7 +13,7 @@ from fractions import Fraction
 from itertools import accumulate, pairwise
 from typing import NamedTuple, Protocol
 
-from sluice.tunes.dances import beat
+from sluice.tunes.dances import beat_length
 from sluice.tunes.keys import Pitch
 from sluice.tunes.score import Bar, Score
 
@@ -25,7 +25,7 @@ class Chord(NamedTuple):
     minor: bool = False
 
     @property
-    def pitches(self) -> tuple[int, int, int]:
+    def pitch_classes(self) -> tuple[int, int, int]:
         """Pitch classes of root, third and fifth."""
         root = self.root.midi
         return root % 12, (root + 4 - self.minor) % 12, (root + 7) % 12
@@ -36,11 +36,11 @@ class Chord(NamedTuple):
         >>> Chord(Pitch.parse("A")[0], minor=True).name((1, 2))
         'Bm'
         """
-        root = self.root.moved(*interval)
+        root = self.root.transpose(*interval)
         return root.letter + {-1: "b", 1: "#"}.get(root.alter, "") + "m" * self.minor
 
 
-class Keyed(Protocol):
+class SupportsInterval(Protocol):
     """What chord names need of a tune."""
 
     @property
@@ -57,18 +57,18 @@ _CHORDS = {
     "phr": "Cm _D _B _E Fm _A",
     "loc": "_E _Dm Fm _G _A _Bm",
 }
-_RARER = (0.0, 0.05, 0.05, 0.2, 0.25, 0.35)
-_FIT = (1.0, 0.8, 0.9)
-_STRANGE = -0.6
-_CHANGE_IN_BAR, _CHANGE = 0.3, 0.05
-_HOMEWARD = 0.15
+_RARITY_COSTS = (0.0, 0.05, 0.05, 0.2, 0.25, 0.35)
+_CHORD_TONE_WEIGHTS = (1.0, 0.8, 0.9)
+_FOREIGN_TONE_WEIGHT = -0.6
+_CHANGE_COST_IN_BAR, _CHANGE_COST = 0.3, 0.05
+_TONIC_BONUS = 0.15
 
 
-def _chord(text: str) -> Chord:
+def _parse_chord(text: str) -> Chord:
     return Chord(Pitch.parse(text.removesuffix("m"))[0], text.endswith("m"))
 
 
-class _Slot(NamedTuple):
+class _ChordSlot(NamedTuple):
     """Where a chord may begin: bar, place in it (eighths), and the weight of each pitch class."""
 
     bar: int
@@ -81,30 +81,30 @@ def harmonise(score: Score) -> dict[int, list[tuple[Fraction, Chord]]]:
 
     An upbeat gets none.
     """
-    chords = [_chord(text) for text in _CHORDS[score.mode].split()]
-    slots = list(_slots(score))
+    chords = [_parse_chord(text) for text in _CHORDS[score.mode].split()]
+    slots = list(_find_slots(score))
     found: dict[int, list[tuple[Fraction, Chord]]] = {}
-    for slot, chord in zip(slots, _best(slots, chords), strict=True):
+    for slot, chord in zip(slots, _find_best_path(slots, chords), strict=True):
         here = found.setdefault(slot.bar, [])
         if not here or here[-1][1] != chord:
             here.append((slot.offset, chord))
     return found
 
 
-def _slots(score: Score) -> Iterator[_Slot]:
+def _find_slots(score: Score) -> Iterator[_ChordSlot]:
     meter = score.meter
     for place, bar in enumerate(score.bars):
         if 2 * bar.duration <= bar.length:
             continue
         half = bar.length / 2
         starts = [Fraction(0), *accumulate(event.duration for event in bar.events)]
-        cuts = [Fraction(0), half] if half % beat(meter) == 0 and half in starts else [Fraction(0)]
+        cuts = [Fraction(0), half] if half % beat_length(meter) == 0 and half in starts else [Fraction(0)]
         for begin, end in zip(cuts, [*cuts[1:], bar.duration], strict=True):
             if begin < end:
-                yield _Slot(place, begin, _weights(bar, begin, end, beat(meter)))
+                yield _ChordSlot(place, begin, _weigh_pitch_classes(bar, begin, end, beat_length(meter)))
 
 
-def _weights(bar: Bar, begin: Fraction, end: Fraction, step: Fraction) -> dict[int, float]:
+def _weigh_pitch_classes(bar: Bar, begin: Fraction, end: Fraction, step: Fraction) -> dict[int, float]:
     """How much of a stretch each pitch class holds; together one, or none of it in rests."""
     now, found = Fraction(0), dict[int, float]()
     for event in bar.events:
@@ -117,47 +117,47 @@ def _weights(bar: Bar, begin: Fraction, end: Fraction, step: Fraction) -> dict[i
     return {pitch: weight / total for pitch, weight in found.items()}
 
 
-def _best(slots: Sequence[_Slot], chords: Sequence[Chord]) -> list[Chord]:
+def _find_best_path(slots: Sequence[_ChordSlot], chords: Sequence[Chord]) -> list[Chord]:
     if not slots:
         return []
-    scores = [_fits(slots[0], chords)]
-    scores[0][0] += _HOMEWARD
+    scores = [_score_chords(slots[0], chords)]
+    scores[0][0] += _TONIC_BONUS
     ways: list[list[int]] = []
     for before, slot in pairwise(slots):
         inside = before.bar == slot.bar
         steps = [
-            [scores[-1][a] + _step(a, b, inside) for a in range(len(chords))]
+            [scores[-1][a] + _score_transition(a, b, inside) for a in range(len(chords))]
             for b in range(len(chords))
         ]
         ways.append([max(range(len(chords)), key=row.__getitem__) for row in steps])
-        fits = _fits(slot, chords)
+        fits = _score_chords(slot, chords)
         scores.append([fits[b] + row[ways[-1][b]] for b, row in enumerate(steps)])
-    scores[-1][0] += 2 * _HOMEWARD
+    scores[-1][0] += 2 * _TONIC_BONUS
     path = [max(range(len(chords)), key=scores[-1].__getitem__)]
     for way in reversed(ways):
         path.append(way[path[-1]])
     return [chords[place] for place in reversed(path)]
 
 
-def _fits(slot: _Slot, chords: Sequence[Chord]) -> list[float]:
+def _score_chords(slot: _ChordSlot, chords: Sequence[Chord]) -> list[float]:
     found = []
-    for chord, rare in zip(chords, _RARER, strict=True):
-        value = dict(zip(chord.pitches, _FIT, strict=True))
-        fit = sum(weight * value.get(pitch, _STRANGE) for pitch, weight in slot.weights.items())
+    for chord, rare in zip(chords, _RARITY_COSTS, strict=True):
+        value = dict(zip(chord.pitch_classes, _CHORD_TONE_WEIGHTS, strict=True))
+        fit = sum(weight * value.get(pitch, _FOREIGN_TONE_WEIGHT) for pitch, weight in slot.weights.items())
         found.append(fit - rare)
     return found
 
 
-def _step(before: int, after: int, inside: bool) -> float:
+def _score_transition(before: int, after: int, inside: bool) -> float:
     """What going from one chord (by rank) to another adds: changes cost, home draws."""
     if before == after:
         return 0.0
-    return (_HOMEWARD if (before, after) == (1, 0) else 0.0) - (
-        _CHANGE_IN_BAR if inside else _CHANGE
+    return (_TONIC_BONUS if (before, after) == (1, 0) else 0.0) - (
+        _CHANGE_COST_IN_BAR if inside else _CHANGE_COST
     )
 
 
-def by_event(score: Score, tune: Keyed) -> dict[int, str]:
+def name_chords(score: Score, tune: SupportsInterval) -> dict[int, str]:
     """Chord names in a tune's key by the event that they stand above, where the chord changes.
 
     At the start of a part and of an ending it stands in any case.

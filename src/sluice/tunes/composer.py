@@ -8,25 +8,25 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from sluice.sequence import Checkpoint, NotAllowed, Sampling, generate
+from sluice.sequence import Checkpoint, GrammarError, Sampling, generate
 from sluice.tunes import abc, revising
-from sluice.tunes.dances import dance as dance_named
+from sluice.tunes.dances import find_dance as dance_named
 from sluice.tunes.dances import guess_rhythm
-from sluice.tunes.errors import BadMusic, TuneError
-from sluice.tunes.form import Bars, FormGrammar, drawn, drawn_home
-from sluice.tunes.given import open_ended, weights_at_hand
+from sluice.tunes.errors import AbcSyntaxError, TuneError
+from sluice.tunes.form import BarGrammars, FormGrammar, draw_plan, draw_tonic_ending
+from sluice.tunes.given import strip_last_bar_line, find_checkpoint
 from sluice.tunes.grammar import TuneGrammar
 from sluice.tunes.keys import Key
-from sluice.tunes.measures import Index, Measures, from_figures, spells_a_tune
-from sluice.tunes.placing import parse_key, placed
-from sluice.tunes.titles import title as made_up
+from sluice.tunes.measures import TuneIndex, TuneStatistics, from_dict, is_valid_tune
+from sluice.tunes.placing import parse_key, transpose
+from sluice.tunes.titles import generate_title as made_up
 from sluice.tunes.tokens import Tune, from_abc
 
 _TRIES = 20
-_LONGEST = 700
-_AT_ONCE, _AT_ONCE_IN_FORM = 32, 256
+_MAX_LENGTH = 700
+_BATCH_SIZE, _FORM_BATCH_SIZE = 32, 256
 
-_Drawing = Callable[[Sequence[int], Sequence[list[int]], Sampling], list[list[str]]]
+_DrawFunction = Callable[[Sequence[int], Sequence[list[int]], Sampling], list[list[str]]]
 
 
 @dataclass(frozen=True)
@@ -37,10 +37,10 @@ class Composer:
     """
 
     checkpoint: Checkpoint
-    corpus: Measures
+    corpus: TuneStatistics
 
     @classmethod
-    def load(cls, weights: Path | None = None, precision: str = "float32") -> Composer:
+    def load(cls, checkpoint: Path | None = None, precision: str = "float32") -> Composer:
         """Read a file of weights, `weights_at_hand()` if none is named.
 
         `precision` is what the kernels multiply in, `"float32"`, `"bfloat16"` or `"int8"`,
@@ -51,15 +51,15 @@ class Composer:
             CheckpointError: no such file, truncated, or not a language model.
             TuneError: a language model, but not of tunes; or no file is at hand.
         """
-        checkpoint = Checkpoint.load(weights or weights_at_hand())
-        checkpoint.model.layers.precision = precision
-        return cls(checkpoint, from_figures(checkpoint.figures.get("corpus", {})))
+        loaded = Checkpoint.load(checkpoint or find_checkpoint())
+        loaded.model.layers.precision = precision
+        return cls(loaded, from_dict(loaded.figures.get("corpus", {})))
 
     @cached_property
-    def index(self) -> Index:
+    def index(self) -> TuneIndex:
         """The training tunes, to look for copies in."""
         lines: list[str] = self.checkpoint.figures.get("training", [])
-        return Index([line.split(" ")[2:] for line in lines])
+        return TuneIndex([line.split(" ")[2:] for line in lines])
 
     def compose(
         self,
@@ -68,7 +68,7 @@ class Composer:
         seed: int = 0,
         meter: str | None = None,
         mode: str | None = None,
-        start: str | None = None,
+        prompt: str | None = None,
         *,
         dance: str | None = None,
         key: str | None = None,
@@ -104,37 +104,37 @@ class Composer:
         """
         asked = None if key is None else parse_key(key, mode)
         mode = asked.mode if asked else mode
-        rhythm, meters = self._meters(dance, meter)
-        opening = [meters, self._modes(mode)]
-        root = asked or (Key.of("C", mode or "maj") if start else None)
-        if start and root:
-            opening += [[n] for n in self._start(start, meter or "4/4", root)]
-        sampling = Sampling(temperature=temperature, max_length=_LONGEST)
+        rhythm, meters = self._choose_meters(dance, meter)
+        opening = [meters, self._choose_modes(mode)]
+        root = asked or (Key.of("C", mode or "maj") if prompt else None)
+        if prompt and root:
+            opening += [[n] for n in self._encode_prompt(prompt, meter or "4/4", root)]
+        sampling = Sampling(temperature=temperature, max_length=_MAX_LENGTH)
         tunes: list[Tune] = []
-        for number, tokens in enumerate(self._several(count, seed, opening, sampling, form)):
+        for number, tokens in enumerate(self._draw_tunes(count, seed, opening, sampling, form)):
             tune = Tune(tokens, made_up(seed + number))
             tune = replace(tune, rhythm=rhythm or guess_rhythm(tune.meter))
-            tune = tune.with_looks(title, tempo, chords)
+            tune = tune.with_presentation(title, tempo, chords)
             tonic = root.tonic if root else None
-            if start:  # what was typed stays in its octave
+            if prompt:  # what was typed stays in its octave
                 tunes.append(replace(tune, tonic=tonic or "C"))
             else:
-                tunes.append(placed(tune, tonic, seed + number))
+                tunes.append(transpose(tune, tonic, seed + number))
         return tunes
 
-    def resume(self, given: Tune, temperature: float = 0.9, seed: int = 0) -> Tune:
+    def extend(self, tune: Tune, temperature: float = 0.9, seed: int = 0) -> Tune:
         """Go on from what is there of a tune, in its key.
 
         Raises:
             TuneError: notes that the model never met, or nothing that spells a tune.
             SequenceError: a temperature or seed out of range.
         """
-        opening = [[number] for number in self.encode(given.tokens)]
-        sampling = Sampling(temperature=temperature, max_length=_LONGEST)
-        (tokens,) = self._several(1, seed, opening, sampling)
-        return replace(given, tokens=tokens)
+        opening = [[number] for number in self.encode(tune.tokens)]
+        sampling = Sampling(temperature=temperature, max_length=_MAX_LENGTH)
+        (tokens,) = self._draw_tunes(1, seed, opening, sampling)
+        return replace(tune, tokens=tokens)
 
-    def fill(self, given: Tune, temperature: float = 0.9, seed: int = 0) -> Tune:
+    def fill(self, tune: Tune, temperature: float = 0.9, seed: int = 0) -> Tune:
         """Fill each gap (`*`) of a tune with what makes its bar complete.
 
         Of many candidates for a gap those stay after which what follows is likeliest.
@@ -144,11 +144,11 @@ class Composer:
                 nothing that fits.
             SequenceError: a temperature or seed out of range.
         """
-        parts = revising.gaps(given)
-        return replace(given, tokens=self._revised(parts, temperature, seed))
+        parts = revising.split_at_gaps(tune)
+        return replace(tune, tokens=self._infill(parts, temperature, seed))
 
     def vary(
-        self, given: Tune, strength: float = 0.3, temperature: float = 0.9, seed: int = 0
+        self, tune: Tune, strength: float = 0.3, temperature: float = 0.9, seed: int = 0
     ) -> Tune:
         """Write some bars anew and leave the rest, bars that were alike staying alike.
 
@@ -159,13 +159,13 @@ class Composer:
                 never met, or nothing that fits.
             SequenceError: a temperature or seed out of range.
         """
-        parts = revising.loosened(given, strength, random.Random(seed))
-        return replace(given, tokens=self._revised(parts, temperature, seed))
+        parts = revising.mask_bars(tune, strength, random.Random(seed))
+        return replace(tune, tokens=self._infill(parts, temperature, seed))
 
-    def _revised(
-        self, parts: Sequence[revising.Part], temperature: float, seed: int
+    def _infill(
+        self, segments: Sequence[revising.Segment], temperature: float, seed: int
     ) -> tuple[str, ...]:
-        for part in parts:
+        for part in segments:
             if not isinstance(part, revising.Gap):
                 self.encode(part)
 
@@ -174,7 +174,7 @@ class Composer:
             sampling = Sampling(temperature=temperature, max_length=len(prefix) + longest)
             return [tokens[len(prefix) :] for tokens in self._draw(seeds, opening, sampling)]
 
-        return revising.filled(self.checkpoint, parts, draw, seed)
+        return revising.fill_gaps(self.checkpoint, segments, draw, seed)
 
     @cached_property
     def _grammar(self) -> TuneGrammar | None:
@@ -185,115 +185,115 @@ class Composer:
             return None
 
     @cached_property
-    def _bars(self) -> Bars | None:
+    def _bar_grammars(self) -> BarGrammars | None:
         """What makes parts; none where the vocabulary lacks what that takes."""
         try:
-            return Bars(self.checkpoint.vocabulary)
+            return BarGrammars(self.checkpoint.vocabulary)
         except TuneError:
             return None
 
     def _draw(
         self,
         seeds: Sequence[int],
-        opening: Sequence[list[int]],
+        prompt: Sequence[list[int]],
         sampling: Sampling,
         grammar: TuneGrammar | FormGrammar | None = None,
     ) -> list[list[str]]:
         """Tokens from the model."""
         model = self.checkpoint.model
-        drawn = generate(model, seeds, opening=opening, sampling=sampling, grammar=grammar)
+        drawn = generate(model, seeds, prompt=prompt, sampling=sampling, grammar=grammar)
         return [self.checkpoint.vocabulary.decode(ids) for ids in drawn]
 
-    def _lawful(
-        self, seeds: Sequence[int], opening: Sequence[list[int]], sampling: Sampling
+    def _draw_with_grammar(
+        self, seeds: Sequence[int], prompt: Sequence[list[int]], sampling: Sampling
     ) -> list[list[str]]:
         """Tokens whose bars add up, if those of the opening do; else as the model would."""
         try:
-            return self._draw(seeds, opening, sampling, self._grammar)
-        except NotAllowed:
-            return self._draw(seeds, opening, sampling)
+            return self._draw(seeds, prompt, sampling, self._grammar)
+        except GrammarError:
+            return self._draw(seeds, prompt, sampling)
 
-    def _formed(
-        self, seeds: Sequence[int], opening: Sequence[list[int]], sampling: Sampling
+    def _draw_in_form(
+        self, seeds: Sequence[int], prompt: Sequence[list[int]], sampling: Sampling
     ) -> list[list[str]]:
         """Tokens in parts after a plan drawn by each seed, if the opening fits into one."""
-        if self._bars is None:
-            return self._lawful(seeds, opening, sampling)
-        lines = sum(ids[0] in self._bars.words.lines for ids in opening[2:])
-        opens = len(opening) < 3 or opening[2][0] in self._bars.opening
-        given = 0 if len(opening) < 3 else 1 + lines
+        if self._bar_grammars is None:
+            return self._draw_with_grammar(seeds, prompt, sampling)
+        lines = sum(ids[0] in self._bar_grammars.alphabet.bar_lines for ids in prompt[2:])
+        opens = len(prompt) < 3 or prompt[2][0] in self._bar_grammars.opening_ids
+        given = 0 if len(prompt) < 3 else 1 + lines
         alike: dict[tuple[str, bool], list[int]] = {}
         for seed in seeds:
-            alike.setdefault((drawn(seed), drawn_home(seed)), []).append(seed)
+            alike.setdefault((draw_plan(seed), draw_tonic_ending(seed)), []).append(seed)
         found: dict[int, list[str]] = {}
         for (plan, home), some in alike.items():
-            grammar = FormGrammar(self._bars, plan, given, opens, home)
+            grammar = FormGrammar(self._bar_grammars, plan, given, opens, home)
             try:
-                found |= zip(some, self._draw(some, opening, sampling, grammar), strict=True)
-            except NotAllowed:
-                found |= zip(some, self._lawful(some, opening, sampling), strict=True)
+                found |= zip(some, self._draw(some, prompt, sampling, grammar), strict=True)
+            except GrammarError:
+                found |= zip(some, self._draw_with_grammar(some, prompt, sampling), strict=True)
         return [found[seed] for seed in seeds]
 
-    def _several(
+    def _draw_tunes(
         self,
         count: int,
         seed: int,
-        opening: Sequence[list[int]],
+        prompt: Sequence[list[int]],
         sampling: Sampling,
         form: bool = False,
     ) -> Iterator[tuple[str, ...]]:
         """The bodies of so many tunes, the first try of many at once."""
-        draw = self._formed if form else self._lawful
+        draw = self._draw_in_form if form else self._draw_with_grammar
         seeds = [seed + number * _TRIES for number in range(count)]
-        at_once = _AT_ONCE_IN_FORM if form else _AT_ONCE
+        at_once = _FORM_BATCH_SIZE if form else _BATCH_SIZE
         for first in range(0, count, at_once):
             some = seeds[first : first + at_once]
-            for own, tokens in zip(some, draw(some, opening, sampling), strict=True):
-                good = _is_whole(tokens, opening, sampling)
-                yield tuple(tokens) if good else self._one(draw, own + 1, opening, sampling)
+            for own, tokens in zip(some, draw(some, prompt, sampling), strict=True):
+                good = _is_complete(tokens, prompt, sampling)
+                yield tuple(tokens) if good else self._retry(draw, own + 1, prompt, sampling)
 
-    def _one(
-        self, draw: _Drawing, seed: int, opening: Sequence[list[int]], sampling: Sampling
+    def _retry(
+        self, draw: _DrawFunction, seed: int, prompt: Sequence[list[int]], sampling: Sampling
     ) -> tuple[str, ...]:
         for attempt in range(_TRIES - 1):
-            (tokens,) = draw([seed + attempt], opening, sampling)
-            if _is_whole(tokens, opening, sampling):
+            (tokens,) = draw([seed + attempt], prompt, sampling)
+            if _is_complete(tokens, prompt, sampling):
                 return tuple(tokens)
         raise TuneError(
             f"None of {_TRIES} tries spelt a tune; train longer, or lower the temperature."
         )
 
-    def _meters(self, dance: str | None, meter: str | None) -> tuple[str, list[int]]:
+    def _choose_meters(self, dance: str | None, meter: str | None) -> tuple[str, list[int]]:
         """The name of the dance, or none, and the ids of the meters that it may stand in."""
         if dance is None:
-            return "", self._choice("M:", None if meter is None else [meter], "meter")
+            return "", self._find_token_ids("M:", None if meter is None else [meter], "meter")
         named = dance_named(dance)
         if meter is not None and meter not in named.meters:
             known = " or ".join(named.meters)
             raise TuneError(f"A {dance} stands in {known}, but the meter {meter!r} came.")
         name = " ".join(dance.lower().replace("-", " ").split())
-        return name, self._choice("M:", [meter] if meter else list(named.meters), "meter")
+        return name, self._find_token_ids("M:", [meter] if meter else list(named.meters), "meter")
 
-    def _modes(self, mode: str | None) -> list[int]:
-        return self._choice("K:C", None if mode is None else [mode], "mode")
+    def _choose_modes(self, mode: str | None) -> list[int]:
+        return self._find_token_ids("K:C", None if mode is None else [mode], "mode")
 
-    def _choice(self, prefix: str, wanted: list[str] | None, what: str) -> list[int]:
+    def _find_token_ids(self, prefix: str, values: list[str] | None, what: str) -> list[int]:
         """The ids that may stand for a meter or a mode."""
         known = [t for t in self.checkpoint.vocabulary.tokens if t.startswith(prefix)]
-        chosen = [t for t in known if wanted is None or t.removeprefix(prefix) in wanted]
+        chosen = [t for t in known if values is None or t.removeprefix(prefix) in values]
         if not chosen:
             names = ", ".join(token.removeprefix(prefix) for token in known)
-            asked = " or ".join(map(repr, wanted or []))
+            asked = " or ".join(map(repr, values or []))
             raise TuneError(f"The model knows no {what} {asked}; it learnt {names}.")
         return self.checkpoint.vocabulary.encode(chosen)
 
-    def _start(self, notes: str, meter: str, key: Key) -> list[int]:
+    def _encode_prompt(self, notes: str, meter: str, key: Key) -> list[int]:
         text = f"X:1\nT:start\nM:{meter}\nL:1/8\nK:{key.tonic}{key.mode}\n{notes}\n"
         try:
-            tokens = from_abc(abc.blocks(text, "the start")[0]).tokens[2:]
-        except BadMusic as error:
+            tokens = from_abc(abc.split_blocks(text, "the start")[0]).tokens[2:]
+        except AbcSyntaxError as error:
             raise TuneError(f"The start {notes!r} is not notes in ABC: {error}.") from None
-        return self.encode(open_ended(tokens, notes))
+        return self.encode(strip_last_bar_line(tokens, notes))
 
     def encode(self, tokens: Sequence[str]) -> list[int]:
         """The ids of tokens.
@@ -309,7 +309,7 @@ class Composer:
         return self.checkpoint.vocabulary.encode(tokens)
 
 
-def _is_whole(tokens: Sequence[str], opening: Sequence[list[int]], sampling: Sampling) -> bool:
+def _is_complete(tokens: Sequence[str], prompt: Sequence[list[int]], sampling: Sampling) -> bool:
     """Whether what was drawn goes on from the opening, ended by itself, and spells a tune."""
-    ended = len(opening) < len(tokens) < sampling.max_length
-    return ended and spells_a_tune(Tune(tuple(tokens)))
+    ended = len(prompt) < len(tokens) < sampling.max_length
+    return ended and is_valid_tune(Tune(tuple(tokens)))

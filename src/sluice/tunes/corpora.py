@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sluice.tunes import abc
-from sluice.tunes.errors import BadMusic, MissingExtra, NoTunes, TuneError
+from sluice.tunes.errors import AbcSyntaxError, MissingExtraError, NoTunesError, TuneError
 from sluice.tunes.tokens import Tune, from_abc
 
 COLLECTIONS = {
@@ -24,7 +24,7 @@ NOTICE = (
 
 
 @dataclass(frozen=True)
-class Dropped:
+class SkippedTune:
     """A tune that was left out: where it stands, and why. `line` counts from 1."""
 
     source: str
@@ -41,7 +41,7 @@ class Collection:
     """Tunes read, tunes dropped, and a notice to show where the collection asks for one."""
 
     tunes: tuple[Tune, ...]
-    dropped: tuple[Dropped, ...]
+    skipped_tunes: tuple[SkippedTune, ...]
     notice: str = ""
 
     def report(self) -> str:
@@ -49,22 +49,22 @@ class Collection:
 
         Of a printed collection only how many for which reason, and its notice last.
         """
-        total = len(self.tunes) + len(self.dropped)
-        kept = f"{len(self.tunes)} of {total} tunes read, {len(self.dropped)} dropped."
+        total = len(self.tunes) + len(self.skipped_tunes)
+        kept = f"{len(self.tunes)} of {total} tunes read, {len(self.skipped_tunes)} dropped."
         if not self.notice:
-            return "\n".join([kept, *(f"  {dropped}" for dropped in self.dropped)])
-        counts = [f"  {count:4}  {kind}" for kind, count in self.reasons().most_common()]
+            return "\n".join([kept, *(f"  {dropped}" for dropped in self.skipped_tunes)])
+        counts = [f"  {count:4}  {kind}" for kind, count in self.count_reasons().most_common()]
         return "\n".join([kept, *counts, self.notice])
 
-    def reasons(self) -> Counter[str]:
+    def count_reasons(self) -> Counter[str]:
         """How many tunes were dropped for each kind of reason; examples in it are left out."""
-        return Counter(_kind(dropped.reason) for dropped in self.dropped)
+        return Counter(_strip_details(dropped.reason) for dropped in self.skipped_tunes)
 
 
-def load(
+def load_collections(
     paths: Sequence[Path] | None = None,
     *,
-    doubt: Callable[[abc.Block], str | None] = lambda block: None,
+    exclude: Callable[[abc.Block], str | None] = lambda block: None,
 ) -> Collection:
     """Read ABC files, or the three collections that music21 brings if no path is given.
 
@@ -79,47 +79,47 @@ def load(
         TuneError: a file cannot be opened.
     """
     notice = NOTICE if paths is None else ""
-    files = _collection_files() if paths is None else [file for p in paths for file in _files(p)]
+    files = _list_collection_files() if paths is None else [file for p in paths for file in _list_files(p)]
     found: dict[tuple[str, ...], Tune] = {}
-    dropped: list[Dropped] = []
-    for block in (block for file in files for block in abc.read(file)):
-        if reason := doubt(block):
-            dropped.append(Dropped(block.source, block.line, block.title, reason))
+    dropped: list[SkippedTune] = []
+    for block in (block for file in files for block in abc.read_blocks(file)):
+        if reason := exclude(block):
+            dropped.append(SkippedTune(block.source, block.line, block.title, reason))
             continue
         try:
             tune = from_abc(block)
-        except BadMusic as error:
-            dropped.append(Dropped(block.source, error.line, block.title, error.reason))
+        except AbcSyntaxError as error:
+            dropped.append(SkippedTune(block.source, error.line, block.title, error.reason))
             continue
         first = found.setdefault(tune.tokens, tune)
         if first is not tune:
             where = f"{Path(first.source).name}:{first.line}"
             reason = f"the same music as an earlier tune ({where})"
-            dropped.append(Dropped(block.source, block.line, block.title, reason))
+            dropped.append(SkippedTune(block.source, block.line, block.title, reason))
     if not found:
-        raise NoTunes(_none_read(dropped))
+        raise NoTunesError(_describe_failure(dropped))
     return Collection(tuple(found.values()), tuple(dropped), notice)
 
 
-def _none_read(dropped: Sequence[Dropped]) -> str:
+def _describe_failure(dropped: Sequence[SkippedTune]) -> str:
     first = f" The first: {dropped[0]}." if dropped else ""
     return f"None of {len(dropped)} tunes could be read.{first}"
 
 
-def _files(path: Path) -> list[Path]:
+def _list_files(path: Path) -> list[Path]:
     if not path.is_dir():
         return [path]
     files = sorted(path.rglob("*.abc"))
     if not files:
-        raise NoTunes(f"The folder {path} holds no .abc file; give a folder or file of tunes.")
+        raise NoTunesError(f"The folder {path} holds no .abc file; give a folder or file of tunes.")
     return files
 
 
-def _collection_files() -> list[Path]:
+def _list_collection_files() -> list[Path]:
     """The files by path: importing music21 would bring in plotting and networking for nothing."""
     found = importlib.util.find_spec("music21")
     if found is None or not found.submodule_search_locations:
-        raise MissingExtra("music21")
+        raise MissingExtraError("music21")
     corpus = Path(found.submodule_search_locations[0]) / "corpus"
     missing = [name for name in COLLECTIONS if not (corpus / name).is_dir()]
     if missing:
@@ -127,9 +127,9 @@ def _collection_files() -> list[Path]:
             f"The installed music21 has no {', '.join(missing)} in {corpus}: it came without its "
             "corpus; reinstall it, or give files of ABC of your own."
         )
-    return [file for name in COLLECTIONS for file in _files(corpus / name)]
+    return [file for name in COLLECTIONS for file in _list_files(corpus / name)]
 
 
-def _kind(reason: str) -> str:
+def _strip_details(reason: str) -> str:
     """A reason without what differs from tune to tune."""
     return reason.partition(" (")[0]

@@ -32,7 +32,7 @@ bar: nanaimoscd.com), hornpipe, polka and slide as in Irish set dancing (92 to 1
 both: sydneyirishceilidancers.com.au), the march as at ceilidhs (117 to 123: Mudcat, thread
 114316). Waltz and air are played at all speeds, and these are middling ones."""
 
-USUAL = 112
+DEFAULT_TEMPO = 112
 _BY_METER = {
     "6/8": "jig",
     "9/8": "slip jig",
@@ -45,7 +45,7 @@ _BY_METER = {
 }
 
 
-def dance(name: str) -> Dance:
+def find_dance(name: str) -> Dance:
     """The dance of that name, `slip-jig` and `Slip Jig` being one.
 
     Raises:
@@ -68,7 +68,7 @@ def is_compound(meter: str) -> bool:
     return unit >= 8 and beats > 3 and beats % 3 == 0
 
 
-def beat(meter: str) -> Fraction:
+def beat_length(meter: str) -> Fraction:
     """A beat in eighths: what a foot taps, and what a tempo counts.
 
     >>> [int(beat(meter)) for meter in ("6/8", "4/4", "2/2", "2/4", "3/4", "3/8")]
@@ -80,15 +80,15 @@ def beat(meter: str) -> Fraction:
     return Fraction(16, unit) if (beats, unit) == (4, 4) else Fraction(8, unit)
 
 
-def beamed(meter: str) -> Fraction:
+def beam_length(meter: str) -> Fraction:
     """How far notes are written together, in eighths: a beat, or a bar of 3/8."""
-    return max(beat(meter), Fraction(3)) if meter == "3/8" else beat(meter)
+    return max(beat_length(meter), Fraction(3)) if meter == "3/8" else beat_length(meter)
 
 
-def beats_a_minute(rhythm: str, meter: str) -> int:
+def default_tempo(rhythm: str, meter: str) -> int:
     """The tempo of a dance, or of the one that the meter suggests."""
     for name in (rhythm, guess_rhythm(meter)):
         found = [dance for dance in DANCES if dance in name]
         if found:
             return DANCES[max(found, key=len)].tempo
-    return USUAL
+    return DEFAULT_TEMPO

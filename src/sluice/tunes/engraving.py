@@ -7,7 +7,7 @@ from typing import Any
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
-from sluice.tunes.errors import MissingExtra
+from sluice.tunes.errors import MissingExtraError
 from sluice.tunes.mei import to_mei
 from sluice.tunes.tokens import Tune
 
@@ -56,7 +56,7 @@ def to_pdf(tune: Tune) -> bytes:
     try:
         import cairosvg
     except ImportError:
-        raise MissingExtra("cairosvg") from None
+        raise MissingExtraError("cairosvg") from None
     page = _engrave(tune).encode()
     return bytes(cairosvg.svg2pdf(page, output_width=_A4_PIXELS, output_height=_A4_PIXELS * 2**0.5))
 
@@ -65,7 +65,7 @@ def _engrave(tune: Tune, **options: Any) -> str:
     try:
         import verovio
     except ImportError:
-        raise MissingExtra("verovio") from None
+        raise MissingExtraError("verovio") from None
     toolkit = verovio.toolkit()
     mei = to_mei(tune)
     for scale in _SCALES:
@@ -73,10 +73,10 @@ def _engrave(tune: Tune, **options: Any) -> str:
         toolkit.loadData(mei)
         if toolkit.getPageCount() == 1:
             break
-    return _self_contained(toolkit.renderToSVG(1), Path(toolkit.getResourcePath()))
+    return _embed_glyphs(toolkit.renderToSVG(1), Path(toolkit.getResourcePath()))
 
 
-def _self_contained(drawn: str, resources: Path) -> str:
+def _embed_glyphs(drawn: str, resources: Path) -> str:
     """White ground, and the note of the tempo as an outline: its font is nowhere but here."""
     root = ElementTree.fromstring(drawn)
     ground = {"width": "100%", "height": "100%", "style": "fill:white;stroke:none"}

@@ -2,25 +2,25 @@
 
 from pathlib import Path
 
-from sluice.extras import how_to_install
+from sluice.extras import format_install_hint
 
 
 class TuneError(ValueError):
     """Base of this package's errors; its message is meant for people."""
 
 
-class NoTunes(TuneError):
+class NoTunesError(TuneError):
     """A file or folder in which no tune could be read at all."""
 
 
-class MissingExtra(TuneError):
+class MissingExtraError(TuneError):
     """A library that only tunes need is not installed."""
 
     def __init__(self, library: str) -> None:
-        super().__init__(how_to_install(library, "tunes"))
+        super().__init__(format_install_hint(library, "tunes"))
 
 
-class BadMusic(TuneError):
+class AbcSyntaxError(TuneError):
     """Something in a tune that cannot be read: what, and on which line of its file."""
 
     def __init__(self, reason: str, line: int) -> None:
@@ -29,15 +29,15 @@ class BadMusic(TuneError):
         self.line = line
 
 
-class BadTokens(TuneError):
+class InvalidTokensError(TuneError):
     """A sequence of tokens that spells no tune: what is wrong, and at which token."""
 
     def __init__(self, reason: str, place: int) -> None:
         super().__init__(f"Token {place}: {reason}")
         self.reason = reason
-        self.place = place
+        self.position = place
 
 
-def unreadable(path: Path, error: OSError) -> TuneError:
+def make_read_error(path: Path, error: OSError) -> TuneError:
     """The sentence for a file that cannot be opened."""
     return TuneError(f"Cannot read {path}: {error.strerror or error}; check the path.")

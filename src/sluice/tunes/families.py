@@ -18,16 +18,16 @@ from sluice.tunes.errors import TuneError
 from sluice.tunes.score import Bar
 from sluice.tunes.tokens import Tune
 
-Sounding = tuple[tuple[tuple[int, ...], Fraction], ...]
+BarContent = tuple[tuple[tuple[int, ...], Fraction], ...]
 """What a bar sounds: semitones above some C, and length in eighths, of each event."""
-Passage = tuple[Sounding, Sounding]
+Passage = tuple[BarContent, BarContent]
 
-_PITCHES = 4
+_MIN_PITCHES = 4
 _ASIDE = re.compile(r"\([^)]*\)|\bno\.? ?\d+|[^\w ]")
 _ARTICLE = re.compile(r"\b(the|a|an)\b")
 
 
-def passages(tune: Tune) -> Iterator[Passage]:
+def iterate_passages(tune: Tune) -> Iterator[Passage]:
     """Every two neighbouring bars of a tune, as they sound on a root of C in any octave.
 
     Both bars are complete and they differ, and together they have at least four pitches: a held
@@ -36,21 +36,21 @@ def passages(tune: Tune) -> Iterator[Passage]:
     """
     for bars in pairwise(tune.score.bars):
         pitches = {pitch for bar in bars for event in bar.events for pitch in event.pitches}
-        if len(pitches) < _PITCHES or any(bar.duration != bar.length for bar in bars):
+        if len(pitches) < _MIN_PITCHES or any(bar.duration != bar.length for bar in bars):
             continue
         octave = min(pitches) // 12 * 12
-        first, second = (_sounding(bar, octave) for bar in bars)
+        first, second = (_normalise_bar(bar, octave) for bar in bars)
         if first != second:
             yield first, second
 
 
-def _sounding(bar: Bar, octave: int) -> Sounding:
+def _normalise_bar(bar: Bar, octave: int) -> BarContent:
     return tuple(
         (tuple(pitch - octave for pitch in event.pitches), event.duration) for event in bar.events
     )
 
 
-def plain_title(title: str) -> str:
+def normalise_title(title: str) -> str:
     """A title without case, punctuation, articles, numbers and asides.
 
     >>> plain_title("The Boys of Bluehill, No. 2 (slowly)")
@@ -59,11 +59,11 @@ def plain_title(title: str) -> str:
     return " ".join(_ARTICLE.sub(" ", _ASIDE.sub(" ", title.casefold())).split())
 
 
-def families(tunes: Sequence[Tune]) -> list[list[int]]:
+def group_families(tunes: Sequence[Tune]) -> list[list[int]]:
     """The places in `tunes` of each family's members, in order of the first."""
     leader = list(range(len(tunes)))
 
-    def find(place: int) -> int:
+    def find_root(place: int) -> int:
         while leader[place] != place:
             leader[place] = leader[leader[place]]
             place = leader[place]
@@ -71,17 +71,17 @@ def families(tunes: Sequence[Tune]) -> list[list[int]]:
 
     first: dict[object, int] = {}
     for place, tune in enumerate(tunes):
-        title = plain_title(tune.title)
-        for mark in (*passages(tune), *([title] if title else [])):
-            leader[find(place)] = find(first.setdefault(mark, place))
+        title = normalise_title(tune.title)
+        for mark in (*iterate_passages(tune), *([title] if title else [])):
+            leader[find_root(place)] = find_root(first.setdefault(mark, place))
     members: defaultdict[int, list[int]] = defaultdict(list)
     for place in range(len(tunes)):
-        members[find(place)].append(place)
+        members[find_root(place)].append(place)
     return sorted(members.values())
 
 
 @dataclass(frozen=True)
-class Split:
+class FamilySplit:
     """Training and validation tunes of different families, and figures of the families.
 
     `random_leak` is the part of the validation tunes that, in a split of the same size at
@@ -90,27 +90,27 @@ class Split:
 
     training: tuple[Tune, ...]
     validation: tuple[Tune, ...]
-    families: int
-    largest: int
+    num_families: int
+    largest_family: int
     random_leak: float
 
     def report(self) -> str:
         """The figures in one sentence each."""
         return (
-            f"{self.families} families, the largest of {self.largest} tunes. "
+            f"{self.num_families} families, the largest of {self.largest_family} tunes. "
             f"{len(self.training)} tunes to learn from, {len(self.validation)} of other families "
             f"to validate on; at random, {self.random_leak:.0%} of these would have a relative "
             "among the first."
         )
 
 
-def split(tunes: Sequence[Tune], validation: float = 0.05, seed: int = 0) -> Split:
+def split_by_family(tunes: Sequence[Tune], validation: float = 0.05, seed: int = 0) -> FamilySplit:
     """Split `tunes` by family; about the part `validation` of them is kept for validation.
 
     Raises:
         TuneError: fewer than two families, so that nothing could be kept apart.
     """
-    groups = families(tunes)
+    groups = group_families(tunes)
     if len(groups) < 2:
         raise TuneError(
             f"All {len(tunes)} tunes are of one family, so none can be kept for validation; "
@@ -125,16 +125,16 @@ def split(tunes: Sequence[Tune], validation: float = 0.05, seed: int = 0) -> Spl
             kept += group
     kept = kept or min(groups, key=len)
     chosen = set(kept)
-    return Split(
+    return FamilySplit(
         tuple(tune for place, tune in enumerate(tunes) if place not in chosen),
         tuple(tunes[place] for place in sorted(chosen)),
         len(groups),
         max(map(len, groups)),
-        _random_leak(groups, len(kept), random.Random(seed)),
+        _estimate_random_leak(groups, len(kept), random.Random(seed)),
     )
 
 
-def at_random(tunes: Sequence[Tune], validation: float = 0.05, seed: int = 0) -> Split:
+def split_at_random(tunes: Sequence[Tune], validation: float = 0.05, seed: int = 0) -> FamilySplit:
     """A split that heeds no families, as most figures in the literature are of.
 
     Raises:
@@ -142,23 +142,23 @@ def at_random(tunes: Sequence[Tune], validation: float = 0.05, seed: int = 0) ->
     """
     if len(tunes) < 2:
         raise TuneError("One tune alone cannot be split; give more tunes.")
-    groups = families(tunes)
+    groups = group_families(tunes)
     size = max(1, round(validation * len(tunes)))
     chosen = set(random.Random(seed).sample(range(len(tunes)), size))
-    return Split(
+    return FamilySplit(
         tuple(tune for place, tune in enumerate(tunes) if place not in chosen),
         tuple(tunes[place] for place in sorted(chosen)),
         len(groups),
         max(map(len, groups)),
-        _random_leak(groups, size, random.Random(seed)),
+        _estimate_random_leak(groups, size, random.Random(seed)),
     )
 
 
-def _random_leak(groups: Sequence[Sequence[int]], size: int, chance: random.Random) -> float:
+def _estimate_random_leak(groups: Sequence[Sequence[int]], size: int, rng: random.Random) -> float:
     """The mean over a hundred random splits."""
     family = {place: number for number, group in enumerate(groups) for place in group}
     leaked = 0
     for _ in range(100):
-        drawn = Counter(family[place] for place in chance.sample(sorted(family), size))
+        drawn = Counter(family[place] for place in rng.sample(sorted(family), size))
         leaked += sum(count for number, count in drawn.items() if count < len(groups[number]))
     return leaked / (100 * size)

@@ -16,24 +16,24 @@ from sluice.sequence.vocabulary import END
 from sluice.tunes.cadence import CadenceGrammar
 from sluice.tunes.errors import TuneError
 from sluice.tunes.grammar import Mask, TuneGrammar
-from sluice.tunes.grammar import State as Inner
-from sluice.tunes.lengths import LARGEST_TUPLET
+from sluice.tunes.grammar import TuneState as Inner
+from sluice.tunes.lengths import MAX_TUPLET_EVENTS
 from sluice.tunes.parts import CLOSE, PLAIN
 from sluice.tunes.score import Bar
 from sluice.tunes.tokens import Tune
 from sluice.tunes.words import BarLine
 
-BARS = 8
+BARS_PER_SECTION = 8
 """Of a part, its pickup not counted."""
 
 _LONGEST_COPY = 24
 """In tokens; a longer bar does not come back, so that tunes end in time."""
 
 _NO_END = 1 << 20
-_REMEMBERED = 20_000
+_CACHE_SIZE = 20_000
 
 
-def measured(tunes: Iterable[Tune]) -> Counter[str]:
+def count_plans(tunes: Iterable[Tune]) -> Counter[str]:
     """How often which bars are alike in tunes of two or three parts of eight bars.
 
     A letter stands for a bar, the same for the same tokens; pickups and second endings are left
@@ -44,13 +44,13 @@ def measured(tunes: Iterable[Tune]) -> Counter[str]:
     >>> measured([tune])
     Counter({'abacabac abacabac': 1})
     """
-    return Counter(plan for plan in map(_plan, tunes) if plan)
+    return Counter(plan for plan in map(_find_plan, tunes) if plan)
 
 
-def _plan(tune: Tune) -> str:
+def _find_plan(tune: Tune) -> str:
     """The plan of one tune, empty if it has other parts."""
-    parts = _parts(tune.score.bars)
-    if not 2 <= len(parts) <= 3 or any(len(part) != BARS for part in parts):
+    parts = _split_sections(tune.score.bars)
+    if not 2 <= len(parts) <= 3 or any(len(part) != BARS_PER_SECTION for part in parts):
         return ""
     letters: dict[tuple[str, ...], str] = {}
     words = []
@@ -60,7 +60,7 @@ def _plan(tune: Tune) -> str:
     return " ".join(words)
 
 
-def _parts(bars: Iterable[Bar]) -> list[list[Bar]]:
+def _split_sections(bars: Iterable[Bar]) -> list[list[Bar]]:
     """The bars between repeat signs, without pickups and second endings."""
     parts: list[list[Bar]] = [[]]
     for bar in bars:
@@ -123,23 +123,23 @@ average 77% of a plan's bars differ, of all 885 plans 71%.
 """
 
 
-def drawn(seed: int) -> str:
+def draw_plan(seed: int) -> str:
     """One of `PLANS`, as often as it was met; the same for the same seed."""
     chance = random.Random(f"form {seed}")
     return chance.choices([*PLANS], [*PLANS.values()])[0]
 
 
-HOME = (1552, 1859)
+TONIC_ENDINGS = (1552, 1859)
 """Of the tunes that `measured` counts, how many end on the root (`measures.measure`'s
 `on_tonic`), and how many there are."""
 
 
-def drawn_home(seed: int) -> bool:
+def draw_tonic_ending(seed: int) -> bool:
     """Whether a tune must end on the root, as often as by `HOME`; the same for the same seed."""
-    return random.Random(f"home {seed}").randrange(HOME[1]) < HOME[0]
+    return random.Random(f"home {seed}").randrange(TONIC_ENDINGS[1]) < TONIC_ENDINGS[0]
 
 
-class State(NamedTuple):
+class FormState(NamedTuple):
     """Between two tokens.
 
     Attributes:
@@ -150,14 +150,14 @@ class State(NamedTuple):
         left: what is to come of the bar that comes back, its line excluded; None: none does.
     """
 
-    inner: Inner
-    bar: int = 0
-    now: tuple[int, ...] = ()
-    written: tuple[tuple[int, ...], ...] = ()
-    left: tuple[int, ...] | None = None
+    tune_state: Inner
+    num_bars: int = 0
+    current_bar: tuple[int, ...] = ()
+    complete_bars: tuple[tuple[int, ...], ...] = ()
+    remaining_tokens: tuple[int, ...] | None = None
 
 
-class Bars:
+class BarGrammars:
     """The grammars of bars within a part, of its last bar, and of the last bar of all.
 
     `free` are those that end anywhere, `home` those that end on the root, if there is one.
@@ -171,24 +171,24 @@ class Bars:
         ways = ([PLAIN], [CLOSE, both], [CLOSE])
         self.free = [TuneGrammar(vocabulary, _NO_END, lines) for lines in ways]
         homes = [CadenceGrammar(vocabulary, _NO_END, lines) for lines in ways]
-        self.home = homes if homes[0].has_root else self.free
-        self.words, self.size = self.free[0].words, len(vocabulary)
-        known = [*self.words.lines.values()]
+        self.tonic = homes if homes[0].has_root else self.free
+        self.alphabet, self.size = self.free[0].alphabet, len(vocabulary)
+        known = [*self.alphabet.bar_lines.values()]
         for line, name in ((BarLine(opens=True), "|:"), (CLOSE, ":|")):
             if line not in known:
                 raise TuneError(f"Parts are repeated by {name!r}, but the model does not know it.")
-        self.opening = self._ids(BarLine(opens=True))
-        self.plain, self.close = self._ids(PLAIN)[0], self._ids(CLOSE)[0]
-        self.tie, self.rest = self.words.mark("-"), self.words.mark("z")
-        self.copied = lru_cache(maxsize=_REMEMBERED)(self._copied)
+        self.opening_ids = self._find_ids(BarLine(opens=True))
+        self.plain_id, self.close_id = self._find_ids(PLAIN)[0], self._find_ids(CLOSE)[0]
+        self.tie_ids, self.rest_ids = self.alphabet.find_ids("-"), self.alphabet.find_ids("z")
+        self.accepts = lru_cache(maxsize=_CACHE_SIZE)(self._accepts)
 
-    def _ids(self, line: BarLine) -> list[int]:
-        return [number for number, known in self.words.lines.items() if known == line]
+    def _find_ids(self, line: BarLine) -> list[int]:
+        return [number for number, known in self.alphabet.bar_lines.items() if known == line]
 
-    def _copied(self, grammar: TuneGrammar, inner: Inner, bar: tuple[int, ...]) -> bool:
+    def _accepts(self, grammar: TuneGrammar, inner: Inner, bar: tuple[int, ...]) -> bool:
         """Whether these tokens, the bar line included, are a bar here."""
         for token in bar:
-            if not grammar.allowed(inner)[token]:
+            if not grammar.get_allowed_tokens(inner)[token]:
                 return False
             inner = grammar.advance(inner, token)
         return True
@@ -220,117 +220,117 @@ class FormGrammar:
     """
 
     def __init__(
-        self, bars: Bars, plan: str, given: int = 0, opens: bool = True, home: bool = False
+        self, grammars: BarGrammars, plan: str, prompt_bars: int = 0, starts_with_repeat: bool = True, ends_on_tonic: bool = False
     ) -> None:
-        self.bars, self.given, self.opens = bars, given, opens
+        self.grammars, self.prompt_bars, self.starts_with_repeat = grammars, prompt_bars, starts_with_repeat
         letters = plan.replace(" ", "")
         self._sources = [letters.index(letter) for letter in letters]
         last = self._sources[-1]
-        alike = [bar for bar, source in enumerate(self._sources) if source == last and bar % BARS]
-        self._homes = frozenset(alike if home and last % BARS else ())
-        self._to_end = lru_cache(maxsize=_REMEMBERED)(self._steps)
+        alike = [bar for bar, source in enumerate(self._sources) if source == last and bar % BARS_PER_SECTION]
+        self._tonic_bars = frozenset(alike if ends_on_tonic and last % BARS_PER_SECTION else ())
+        self._distances = lru_cache(maxsize=_CACHE_SIZE)(self._compute_distance)
 
     # What the protocol asks for
 
-    def start(self) -> State:
-        return State(self.bars.free[0].start())
+    def start(self) -> FormState:
+        return FormState(self.grammars.free[0].start())
 
-    def allowed(self, state: State) -> Mask:
+    def get_allowed_tokens(self, state: FormState) -> Mask:
         """Boolean (vocabulary,)."""
-        if state.bar == len(self._sources):
-            return self._only([END])
-        if state.left is not None:
-            return self._only([state.left[0] if state.left else self._line(state)])
-        mask = self._grammar(state).allowed(state.inner).copy()
-        if not state.inner.mode:
+        if state.num_bars == len(self._sources):
+            return self._build_mask([END])
+        if state.remaining_tokens is not None:
+            return self._build_mask([state.remaining_tokens[0] if state.remaining_tokens else self._find_end_line(state)])
+        mask = self._select_grammar(state).get_allowed_tokens(state.tune_state).copy()
+        if not state.tune_state.mode:
             return mask
-        if state.inner.before == "start":
-            if self.opens:
-                return self._only(self.bars.opening)
-            mask[self.bars.opening] = False
+        if state.tune_state.position == "start":
+            if self.starts_with_repeat:
+                return self._build_mask(self.grammars.opening_ids)
+            mask[self.grammars.opening_ids] = False
         mask[END] = False
-        mask[[*self.bars.words.meters]] = False
-        if not state.inner.sung:
-            mask[self.bars.rest] = False
-        if mask[[*self.bars.words.lines]].any():
-            mask[self.bars.tie] = False
+        mask[[*self.grammars.alphabet.meters]] = False
+        if not state.tune_state.has_note:
+            mask[self.grammars.rest_ids] = False
+        if mask[[*self.grammars.alphabet.bar_lines]].any():
+            mask[self.grammars.tie_ids] = False
         return mask
 
-    def advance(self, state: State, token: int) -> State:
+    def advance(self, state: FormState, token: int) -> FormState:
         """After a token that was allowed."""
         if token == END:
             return state
-        inner = self._grammar(state).advance(state.inner, token)
-        if token in self.bars.words.modes or token in self.bars.words.meters:
-            return state._replace(inner=inner)
-        if state.inner.before == "start" and token in self.bars.opening:
-            return state._replace(inner=inner)
-        if token in self.bars.words.lines:
-            return self._after_bar(state, inner, state.now)
-        left = None if state.left is None else state.left[1:]
-        return state._replace(inner=inner, now=(*state.now, token), left=left)
+        inner = self._select_grammar(state).advance(state.tune_state, token)
+        if token in self.grammars.alphabet.modes or token in self.grammars.alphabet.meters:
+            return state._replace(tune_state=inner)
+        if state.tune_state.position == "start" and token in self.grammars.opening_ids:
+            return state._replace(tune_state=inner)
+        if token in self.grammars.alphabet.bar_lines:
+            return self._finish_bar(state, inner, state.current_bar)
+        left = None if state.remaining_tokens is None else state.remaining_tokens[1:]
+        return state._replace(tune_state=inner, current_bar=(*state.current_bar, token), remaining_tokens=left)
 
-    def to_end(self, state: State) -> int:
+    def distance_to_end(self, state: FormState) -> int:
         """How many tokens are enough to end from here, `END` included."""
-        return self._to_end(state)
+        return self._distances(state)
 
     @cached_property
-    def farthest(self) -> int:
-        words = self.bars.words
-        new = 1 + words.lengths.slowest(max(map(words.full, words.meters.values())))
+    def max_distance(self) -> int:
+        words = self.grammars.alphabet
+        new = 1 + words.solver.max_tokens_to_fill(max(map(words.bar_ticks, words.meters.values())))
         came_back = sum(source < bar for bar, source in enumerate(self._sources))
         own = len(self._sources) - came_back
-        return 5 + 3 * LARGEST_TUPLET + (own + 1) * new + came_back * max(new, _LONGEST_COPY + 1)
+        return 5 + 3 * MAX_TUPLET_EVENTS + (own + 1) * new + came_back * max(new, _LONGEST_COPY + 1)
 
     # How it is done
 
-    def _only(self, tokens: Iterable[int]) -> Mask:
-        mask = np.zeros(self.bars.size, dtype=np.bool_)
+    def _build_mask(self, tokens: Iterable[int]) -> Mask:
+        mask = np.zeros(self.grammars.size, dtype=np.bool_)
         mask[[*tokens]] = True
         return mask
 
-    def _closes(self, state: State) -> bool:
-        return state.bar % BARS == BARS - 1
+    def _is_last_bar(self, state: FormState) -> bool:
+        return state.num_bars % BARS_PER_SECTION == BARS_PER_SECTION - 1
 
-    def _line(self, state: State) -> int:
+    def _find_end_line(self, state: FormState) -> int:
         """By which line this bar ends if it comes back."""
-        return self.bars.close if self._closes(state) else self.bars.plain
+        return self.grammars.close_id if self._is_last_bar(state) else self.grammars.plain_id
 
-    def _grammar(self, state: State) -> TuneGrammar:
-        grammars = self.bars.home if state.bar in self._homes else self.bars.free
-        return grammars[self._closes(state) + (state.bar == len(self._sources) - 1)]
+    def _select_grammar(self, state: FormState) -> TuneGrammar:
+        grammars = self.grammars.tonic if state.num_bars in self._tonic_bars else self.grammars.free
+        return grammars[self._is_last_bar(state) + (state.num_bars == len(self._sources) - 1)]
 
-    def _after_bar(self, state: State, inner: Inner, bar: tuple[int, ...]) -> State:
+    def _finish_bar(self, state: FormState, inner: Inner, bar: tuple[int, ...]) -> FormState:
         """After the line behind a bar: the next one begins, new or as an earlier one."""
-        pickup = state.inner.part.fresh and inner.part.pickup > 0
-        written = state.written if pickup else (*state.written, bar)
-        inner = inner._replace(part=inner.part._replace(bars=0))
-        after = State(inner, state.bar + (not pickup), written=written)
-        return after._replace(left=self._coming_back(after))
+        pickup = state.tune_state.section.is_first_bar and inner.section.pickup > 0
+        written = state.complete_bars if pickup else (*state.complete_bars, bar)
+        inner = inner._replace(section=inner.section._replace(num_bars=0))
+        after = FormState(inner, state.num_bars + (not pickup), complete_bars=written)
+        return after._replace(remaining_tokens=self._find_repeated_bar(after))
 
-    def _coming_back(self, state: State) -> tuple[int, ...] | None:
+    def _find_repeated_bar(self, state: FormState) -> tuple[int, ...] | None:
         """The tokens of the bar that the plan repeats here, if it fits."""
-        here = state.bar
-        if not self.given <= here < len(self._sources) or self._sources[here] == here:
+        here = state.num_bars
+        if not self.prompt_bars <= here < len(self._sources) or self._sources[here] == here:
             return None
-        bar = state.written[self._sources[here]]
-        whole = (*bar, self._line(state))
-        fits = self.bars.copied(self._grammar(state), state.inner, whole)
+        bar = state.complete_bars[self._sources[here]]
+        whole = (*bar, self._find_end_line(state))
+        fits = self.grammars.accepts(self._select_grammar(state), state.tune_state, whole)
         return bar if len(bar) <= _LONGEST_COPY and fits else None
 
-    def _steps(self, state: State) -> int:
+    def _compute_distance(self, state: FormState) -> int:
         """How many tokens a way to the end takes, bar by bar."""
         count = 1
-        while state.bar < len(self._sources):
-            if not state.inner.mode or (state.inner.before == "start" and self.opens):
-                tokens: tuple[int, ...] = (int(self.allowed(state).argmax()),)
+        while state.num_bars < len(self._sources):
+            if not state.tune_state.mode or (state.tune_state.position == "start" and self.starts_with_repeat):
+                tokens: tuple[int, ...] = (int(self.get_allowed_tokens(state).argmax()),)
                 state = self.advance(state, tokens[0])
-            elif state.left is not None:
-                tokens = (*state.left, self._line(state))
+            elif state.remaining_tokens is not None:
+                tokens = (*state.remaining_tokens, self._find_end_line(state))
                 for token in tokens:
                     state = self.advance(state, token)
             else:
-                tokens, inner = self._grammar(state).to_line(state.inner)
-                state = self._after_bar(state, inner, (*state.now, *tokens[:-1]))
+                tokens, inner = self._select_grammar(state).path_to_bar_line(state.tune_state)
+                state = self._finish_bar(state, inner, (*state.current_bar, *tokens[:-1]))
             count += len(tokens)
         return count

@@ -10,13 +10,13 @@ import numpy as np
 
 from sluice.sequence import Vocabulary
 from sluice.sequence.data.formats import Format
-from sluice.sequence.data.ragged import Ragged
+from sluice.sequence.data.ragged import RaggedArray
 from sluice.sequence.data.tokens import Tokens
-from sluice.sequence.data.told import Refused, Told, count
+from sluice.sequence.data.told import SkippedItem, LoadReport, pluralize
 from sluice.sequence.errors import DataError
 from sluice.tunes import corpora
 from sluice.tunes.errors import TuneError
-from sluice.tunes.families import families
+from sluice.tunes.families import group_families
 
 _TUNE = re.compile(rb"^X:.*?^K:", re.MULTILINE | re.DOTALL)
 
@@ -28,19 +28,19 @@ def read_abc(files: Sequence[Path]) -> Tokens:
         DataError: no tune could be read, or a file cannot be opened.
     """
     try:
-        collection = corpora.load(files)
+        collection = corpora.load_collections(files)
     except TuneError as error:
         raise DataError(str(error)) from None
     tunes = collection.tunes
     vocabulary = Vocabulary.of(tune.tokens for tune in tunes)
-    ids = Ragged.of(
+    ids = RaggedArray.of(
         (vocabulary.encode(tune.tokens) for tune in tunes), np.min_scalar_type(len(vocabulary) - 1)
     )
-    kin = families(tunes)
+    kin = group_families(tunes)
     family = {place: number for number, places in enumerate(kin) for place in places}
-    named = files[0].name if len(files) == 1 else count(len(files), "file")
+    named = files[0].name if len(files) == 1 else pluralize(len(files), "file")
     understood = (
-        f"{named}: ABC, {count(len(tunes), 'tune')} in {len(kin):,} families, "
+        f"{named}: ABC, {pluralize(len(tunes), 'tune')} in {len(kin):,} families, "
         f"{len(ids.flat):,} tokens, {len(vocabulary.tokens)} different."
     )
     return Tokens(
@@ -48,11 +48,11 @@ def read_abc(files: Sequence[Path]) -> Tokens:
         ids,
         names=tuple(f"{tune.source}:{tune.line}: {tune.title}" for tune in tunes),
         groups=tuple(family[place] for place in range(len(tunes))),
-        told=Told(
+        load_report=LoadReport(
             understood,
-            refused=tuple(
-                Refused(one.source, one.line, f"{one.title}: {one.reason}")
-                for one in collection.dropped
+            skipped_items=tuple(
+                SkippedItem(one.source, one.line, f"{one.title}: {one.reason}")
+                for one in collection.skipped_tunes
             ),
         ),
     )

@@ -8,13 +8,13 @@ from importlib import resources
 from pathlib import Path
 
 from sluice.tunes import abc
-from sluice.tunes.errors import BadMusic, TuneError
+from sluice.tunes.errors import AbcSyntaxError, TuneError
 from sluice.tunes.tokens import GAP, Tune, from_abc
 
-_OWN = Path("tunes-out/tunes.safetensors")
+_LOCAL_CHECKPOINT = Path("tunes-out/tunes.safetensors")
 
 
-def weights_at_hand() -> Path:
+def find_checkpoint() -> Path:
     """The model that comes with the package, else what `sluice train tunes` wrote here.
 
     Raises:
@@ -23,33 +23,33 @@ def weights_at_hand() -> Path:
     folder = resources.files("sluice.tunes") / "model"
     shipped = sorted(str(file) for file in folder.iterdir()) if folder.is_dir() else []
     found = [Path(file) for file in shipped if file.endswith(".safetensors")]
-    if found or _OWN.is_file():
-        return [*found, _OWN][0]
+    if found or _LOCAL_CHECKPOINT.is_file():
+        return [*found, _LOCAL_CHECKPOINT][0]
     raise TuneError(
         "This installation brings no model of tunes, and none was trained here; run "
         "`sluice train tunes` (some minutes), or name a file with --weights."
     )
 
 
-def open_ended(tokens: Sequence[str], text: str) -> Sequence[str]:
+def strip_last_bar_line(tokens: Sequence[str], text: str) -> Sequence[str]:
     """Without the last bar line where the text has none: reading adds it."""
     return tokens if text.rstrip().endswith(("|", ":", "]")) else tokens[:-1]
 
 
-def given(source: Path, *, gaps: bool = False, whole: bool = True) -> Tune:
+def read_tune(path: Path, *, gaps: bool = False, complete: bool = True) -> Tune:
     """The first tune of a file of ABC, to be gone on from (not `whole`), filled or varied.
 
     Raises:
         TuneError: the file cannot be opened, holds no tune, or its first cannot be read.
     """
-    block = abc.read(source)[0]
+    block = abc.read_blocks(path)[0]
     try:
         tune = from_abc(block, gaps)
-    except BadMusic as error:
-        raise TuneError(f"{source}, line {error.line}: {error}.") from None
+    except AbcSyntaxError as error:
+        raise TuneError(f"{path}, line {error.line}: {error}.") from None
     if gaps and GAP not in tune.tokens:
-        raise TuneError(f"{source} has no gap: write a * where music should be found.")
-    if whole:
+        raise TuneError(f"{path} has no gap: write a * where music should be found.")
+    if complete:
         return tune
-    last = block.music()[-1].text if block.music() else ""
-    return replace(tune, tokens=tuple(open_ended(tune.tokens, last)))
+    last = block.music_lines()[-1].text if block.music_lines() else ""
+    return replace(tune, tokens=tuple(strip_last_bar_line(tune.tokens, last)))

@@ -11,7 +11,7 @@ from typing import NamedTuple
 LETTERS = "CDEFGAB"
 _SEMITONES = (0, 2, 4, 5, 7, 9, 11)
 _SHARPS_IN_MAJOR = {"F": -1, "C": 0, "G": 1, "D": 2, "A": 3, "E": 4, "B": 5}
-_CIRCLE = "FCGDAEB"
+_CIRCLE_OF_FIFTHS = "FCGDAEB"
 _MODE_SHARPS = {"maj": 0, "mix": -1, "dor": -2, "min": -3, "phr": -4, "loc": -5, "lyd": 1}
 MODES = tuple(_MODE_SHARPS)
 _MODE_NAMES = {"": "maj", "ion": "maj", "m": "min", "aeo": "min"} | {mode: mode for mode in MODES}
@@ -44,12 +44,12 @@ class Pitch(NamedTuple):
         return 60 + 12 * (self.step // 7) + _SEMITONES[self.step % 7] + self.alter
 
     @property
-    def sign(self) -> str:
+    def accidental(self) -> str:
         """The accidental in ABC's spelling, `=` for a natural."""
         return _SIGNS[self.alter]
 
     @property
-    def bare(self) -> str:
+    def without_accidental(self) -> str:
         """Letter and octave in ABC's spelling, without accidental."""
         octave = self.step // 7
         if octave >= 1:
@@ -59,7 +59,7 @@ class Pitch(NamedTuple):
     @property
     def token(self) -> str:
         """What sounds, in ABC's spelling: a natural has no sign."""
-        return (self.sign if self.alter else "") + self.bare
+        return (self.accidental if self.alter else "") + self.without_accidental
 
     @classmethod
     def parse(cls, text: str) -> tuple[Pitch, bool]:
@@ -68,10 +68,10 @@ class Pitch(NamedTuple):
         Raises:
             ValueError: `text` is not a pitch.
         """
-        return _pitch(text)
+        return _parse_pitch(text)
 
     @lru_cache(maxsize=4096)  # noqa: B019 -- a pitch is a value, and there are few
-    def moved(self, letters: int, semitones: int) -> Pitch:
+    def transpose(self, letters: int, semitones: int) -> Pitch:
         """This pitch an interval higher, spelt anew where it would need three accidentals."""
         natural = Pitch(self.step + letters)
         wanted = self.midi + semitones
@@ -83,7 +83,7 @@ class Pitch(NamedTuple):
 
 
 @lru_cache(maxsize=1024)
-def _pitch(text: str) -> tuple[Pitch, bool]:
+def _parse_pitch(text: str) -> tuple[Pitch, bool]:
     match = _PITCH.fullmatch(text)
     if match is None:
         raise ValueError(f"{text!r} is not a pitch")
@@ -120,14 +120,14 @@ class Key:
         if match is None or text.lower().startswith("none"):
             raise ValueError(f"K:{text} names no tonic (as in K:D or K:Ador)")
         letter, sign, word = match.groups()
-        key = cls.of(letter + sign, _mode(word, text))
+        key = cls.of(letter + sign, _parse_mode(word, text))
         return key._with_own_accidentals(text[match.end(2) :])
 
     @classmethod
     def of(cls, tonic: str, mode: str) -> Key:
         """The key of a tonic (`C`, `F#`, `Bb`) and one of `MODES`."""
         shift = {"#": 7, "b": -7, "": 0}[tonic[1:]]
-        return cls(tonic, mode, _signature(_SHARPS_IN_MAJOR[tonic[0]] + shift + _MODE_SHARPS[mode]))
+        return cls(tonic, mode, _build_signature(_SHARPS_IN_MAJOR[tonic[0]] + shift + _MODE_SHARPS[mode]))
 
     def _with_own_accidentals(self, rest: str) -> Key:
         own = {letter.upper(): ACCIDENTALS[sign] for sign, letter in _OWN_ACCIDENTAL.findall(rest)}
@@ -164,7 +164,7 @@ class Key:
         return 7 * octave - tonic.step, 60 + 12 * octave - tonic.midi
 
 
-class Accidentals:
+class AccidentalTracker:
     """Which notes need a sign, within a bar and a key signature.
 
     A sign is written unless the pitch is clear without, whether accidentals hold in one octave
@@ -176,11 +176,11 @@ class Accidentals:
         self.by_letter: dict[str, int] = {}
         self.by_step: dict[int, int] = {}
 
-    def new_bar(self) -> None:
+    def start_bar(self) -> None:
         """A bar line: accidentals end."""
         self.by_letter, self.by_step = {}, {}
 
-    def needed(self, pitch: Pitch) -> bool:
+    def needs_sign(self, pitch: Pitch) -> bool:
         """Whether the next note, of this pitch, needs its sign."""
         in_key = self.signature.get(pitch.letter, 0)
         in_all = self.by_letter.get(pitch.letter, in_key)
@@ -191,7 +191,7 @@ class Accidentals:
         return True
 
 
-def _mode(word: str, text: str) -> str:
+def _parse_mode(word: str, text: str) -> str:
     short = word.lower()[:3]
     if word == "M":
         return "maj"
@@ -202,9 +202,9 @@ def _mode(word: str, text: str) -> str:
     raise ValueError(f"K:{text} has the mode {word!r}, which is none of {', '.join(MODES)}")
 
 
-def _signature(sharps: int) -> dict[str, int]:
+def _build_signature(sharps: int) -> dict[str, int]:
     """The signature of so many sharps (flats if negative); beyond seven, double ones."""
-    order, sign = (_CIRCLE, 1) if sharps >= 0 else (_CIRCLE[::-1], -1)
+    order, sign = (_CIRCLE_OF_FIFTHS, 1) if sharps >= 0 else (_CIRCLE_OF_FIFTHS[::-1], -1)
     signature: dict[str, int] = {}
     for place in range(abs(sharps)):
         letter = order[place % 7]

@@ -11,20 +11,20 @@ import torch
 from sluice.sequence import (
     Checkpoint,
     LanguageModel,
-    ModelConfig,
-    Outcome,
-    Plan,
+    LanguageModelConfig,
+    TrainingResult,
+    TrainingConfig,
     Progress,
     Vocabulary,
 )
 from sluice.sequence import train as train_sequences
-from sluice.sequence.batches import Bucketed
+from sluice.sequence.batches import BucketBatches
 from sluice.tunes import corpora, families, measures
 from sluice.tunes.corpora import Collection
 
 
 @dataclass(frozen=True)
-class Shape:
+class TuneModelConfig:
     """The sizes of a model of tunes, and how many tunes a batch holds."""
 
     embedding_size: int = 64
@@ -36,53 +36,53 @@ class Shape:
     batch_size: int = 16
 
 
-QUICK = Shape()
+QUICK_CONFIG = TuneModelConfig()
 """Learns in minutes."""
 
 
 @dataclass(frozen=True)
-class Prepared:
+class TuneDataset:
     """Tunes read and split by family."""
 
     collection: Collection
-    split: families.Split
+    split: families.FamilySplit
 
     def report(self) -> str:
         """What was read and dropped, and how it was split, as text of some lines."""
         return f"{self.collection.report()}\n{self.split.report()}"
 
 
-def prepare(paths: Sequence[Path] | None = None, *, seed: int = 0) -> Prepared:
+def prepare_dataset(paths: Sequence[Path] | None = None, *, seed: int = 0) -> TuneDataset:
     """Read tunes (the three collections if no path is given) and split them by family.
 
     Raises:
         TuneError: as `corpora.load` and `families.split`.
     """
-    collection = corpora.load(paths)
-    return Prepared(collection, families.split(collection.tunes, seed=seed))
+    collection = corpora.load_collections(paths)
+    return TuneDataset(collection, families.split_by_family(collection.tunes, seed=seed))
 
 
-def plan(seconds: float | None = None, epochs: float | None = None, seed: int = 0) -> Plan:
+def make_training_config(seconds: float | None = None, epochs: float | None = None, seed: int = 0) -> TrainingConfig:
     """How long and how to learn tunes: for `seconds`, or `epochs` times over the data.
 
     Raises:
         SequenceError: a budget that is missing or not positive.
     """
-    return Plan(seconds=seconds, epochs=epochs, seed=seed, learning_rate=0.008, validations=8)
+    return TrainingConfig(seconds=seconds, epochs=epochs, seed=seed, learning_rate=0.008, validations=8)
 
 
 def train(
-    prepared: Prepared,
-    weights: Path,
-    plan: Plan,
+    dataset: TuneDataset,
+    checkpoint: Path,
+    config: TrainingConfig,
     *,
     on_progress: Callable[[Progress], None] = lambda progress: None,
-    shape: Shape = QUICK,
+    model_config: TuneModelConfig = QUICK_CONFIG,
     precision: str = "float32",
     folder: Path | None = None,
     resume: bool = False,
     tensorboard: bool = False,
-) -> Outcome:
+) -> TrainingResult:
     """Learn the training tunes and keep the best weights in the file `weights`.
 
     The file is written whole at every new lowest validation loss, and carries the corpus's own
@@ -96,39 +96,39 @@ def train(
         SequenceError: a loss that is not finite.
         OSError: the file cannot be written.
     """
-    training = [tune.tokens for tune in prepared.split.training]
-    vocabulary = Vocabulary.of([*training, *(t.tokens for t in prepared.split.validation)])
-    index = measures.Index([tokens[2:] for tokens in training])
-    corpus = measures.measure(prepared.split.validation, index)
-    torch.manual_seed(plan.seed)
+    training = [tune.tokens for tune in dataset.split.training]
+    vocabulary = Vocabulary.of([*training, *(t.tokens for t in dataset.split.validation)])
+    index = measures.TuneIndex([tokens[2:] for tokens in training])
+    corpus = measures.compute_statistics(dataset.split.validation, index)
+    torch.manual_seed(config.seed)
     model = LanguageModel(
-        ModelConfig(
+        LanguageModelConfig(
             len(vocabulary),
-            embedding_size=shape.embedding_size,
-            hidden_size=shape.hidden_size,
-            num_layers=shape.num_layers,
-            dropout=shape.dropout,
-            embedding_dropout=shape.embedding_dropout,
-            recurrent_dropout=shape.recurrent_dropout,
+            embedding_size=model_config.embedding_size,
+            hidden_size=model_config.hidden_size,
+            num_layers=model_config.num_layers,
+            dropout=model_config.dropout,
+            embedding_dropout=model_config.embedding_dropout,
+            recurrent_dropout=model_config.recurrent_dropout,
         )
     )
     model.layers.precision = precision
     figures = {
-        "corpus": measures.as_figures(corpus),
+        "corpus": measures.to_dict(corpus),
         "training": [" ".join(tokens) for tokens in training],
     }
 
-    def keep(loss: float) -> None:
-        Checkpoint(model, vocabulary, {**figures, "validation": loss}).save(weights)
+    def save_best(loss: float) -> None:
+        Checkpoint(model, vocabulary, {**figures, "validation": loss}).save(checkpoint)
 
     return train_sequences(
         model,
-        Bucketed([vocabulary.encode(tokens) for tokens in training], shape.batch_size, plan.seed),
-        Bucketed([vocabulary.encode(t.tokens) for t in prepared.split.validation], 64, 0),
-        plan,
+        BucketBatches([vocabulary.encode(tokens) for tokens in training], model_config.batch_size, config.seed),
+        BucketBatches([vocabulary.encode(t.tokens) for t in dataset.split.validation], 64, 0),
+        config,
         folder=folder,
         resume=resume,
         tensorboard=tensorboard,
         on_progress=on_progress,
-        on_best=keep,
+        on_best=save_best,
     )

@@ -13,15 +13,15 @@ from typing import NamedTuple
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 from sluice.tunes import score
-from sluice.tunes.chords import by_event
-from sluice.tunes.dances import beamed, beat
+from sluice.tunes.chords import name_chords
+from sluice.tunes.dances import beam_length, beat_length
 from sluice.tunes.errors import TuneError
-from sluice.tunes.keys import Accidentals, Pitch
+from sluice.tunes.keys import AccidentalTracker, Pitch
 from sluice.tunes.music import tuplet_time
 from sluice.tunes.score import Bar, Event
 from sluice.tunes.tokens import Tune
 
-_BARS_A_LINE = Fraction(18, 5)
+_BARS_PER_LINE = Fraction(18, 5)
 """So many bars fill a line; an upbeat and its complement leave a little less than four."""
 _SHORTEST = Fraction(1, 16)
 _SIGNS = {-2: "ff", -1: "f", 0: "n", 1: "s", 2: "x"}
@@ -41,40 +41,40 @@ def to_mei(tune: Tune) -> str:
     SubElement(titles, "title").text = tune.title
     music = SubElement(mei, "music")
     inner = SubElement(SubElement(SubElement(music, "body"), "mdiv"), "score")
-    _head(SubElement(inner, "scoreDef"), tune)
-    _Section(SubElement(inner, "section"), tune).write()
+    _add_head(SubElement(inner, "scoreDef"), tune)
+    _SectionWriter(SubElement(inner, "section"), tune).write()
     return tostring(mei, encoding="unicode")
 
 
-def _head(definition: Element, tune: Tune) -> None:
+def _add_head(definition: Element, tune: Tune) -> None:
     page = SubElement(definition, "pgHead")
     title = SubElement(page, "rend", halign="center", valign="top", fontsize="150%")
     title.text = " ".join(tune.title.split()) or "Untitled"
-    _tempo(SubElement(page, "rend", halign="left", valign="bottom"), tune)
+    _add_tempo(SubElement(page, "rend", halign="left", valign="bottom"), tune)
     kind = SubElement(page, "rend", halign="right", valign="bottom", fontstyle="italic")
     kind.text = tune.rhythm.capitalize()
     staff = SubElement(SubElement(definition, "staffGrp"), "staffDef", n="1", lines="5")
     SubElement(staff, "clef", shape="G", line="2")
     sharps = tune.key.sharps
     SubElement(staff, "keySig", sig=f"{abs(sharps)}{'s' if sharps > 0 else 'f'}" if sharps else "0")
-    _meter(staff, tune.meter)
+    _add_meter(staff, tune.meter)
 
 
-def _meter(parent: Element, meter: str) -> None:
+def _add_meter(parent: Element, meter: str) -> None:
     count, unit = meter.split("/")
     SubElement(parent, "meterSig", count=count, unit=unit)
 
 
-def _tempo(line: Element, tune: Tune) -> None:
+def _add_tempo(line: Element, tune: Tune) -> None:
     """Not a mark above the staff, where it would meet the chords."""
-    step = beat(tune.meter)
+    step = beat_length(tune.meter)
     dotted = step % 3 == 0
     head = _HEADS[int(8 / (step * 2 / 3 if dotted else step))]
     sign = SubElement(line, "rend", {"glyph.auth": "smufl"})
-    sign.text, sign.tail = head + _DOT * dotted, f"\u00a0= {tune.beats_a_minute}"
+    sign.text, sign.tail = head + _DOT * dotted, f"\u00a0= {tune.beats_per_minute}"
 
 
-class _Item(NamedTuple):
+class _LayerItem(NamedTuple):
     """Something in a bar: where it begins, whether a beam may hold it, and its element."""
 
     onset: Fraction
@@ -82,13 +82,13 @@ class _Item(NamedTuple):
     element: Element
 
 
-class _Section:
+class _SectionWriter:
     def __init__(self, section: Element, tune: Tune) -> None:
         self.section, self.tune, self.bars = section, tune, tune.score.bars
-        self.chords: Mapping[int, str] = by_event(tune.score, tune) if tune.chords else {}
-        self.meter, self.tied, self.event = tune.meter, False, 0
+        self.chords: Mapping[int, str] = name_chords(tune.score, tune) if tune.chords else {}
+        self.meter, self.is_tied, self.event_index = tune.meter, False, 0
         self.interval = tune.interval
-        self.accidentals = Accidentals(tune.key.signature)
+        self.accidentals = AccidentalTracker(tune.key.signature)
 
     def write(self) -> None:
         parent, filled, number = self.section, Fraction(0), 0
@@ -96,86 +96,86 @@ class _Section:
         for place, bar in enumerate(self.bars):
             if bar.ending != ending:
                 ending = bar.ending
-                parent = self._ending(ending) if ending else self.section
-            if filled >= _BARS_A_LINE and not self._second_ending(place):
+                parent = self._add_ending(ending) if ending else self.section
+            if filled >= _BARS_PER_LINE and not self._is_second_ending(place):
                 SubElement(parent, "sb")
                 filled = Fraction(0)
-            number += not self._completes(place)
-            self._measure(parent, place, number)
+            number += not self._completes_bar(place)
+            self._add_measure(parent, place, number)
             filled += bar.duration / bar.length
 
-    def _completes(self, place: int) -> bool:
+    def _completes_bar(self, place: int) -> bool:
         """Whether a bar has no number of its own: an upbeat, or what fills up a short bar."""
         bar, before = self.bars[place], self.bars[place - 1]
         if place == 0:
             return bar.duration < bar.length
         return before.duration < bar.length and before.duration + bar.duration <= bar.length
 
-    def _ending(self, ending: Sequence[int]) -> Element:
+    def _add_ending(self, ending: Sequence[int]) -> Element:
         name = ", ".join(map(str, ending))
         return SubElement(self.section, "ending", n=name, label=f"{name}.", lendsym="angledown")
 
-    def _second_ending(self, place: int) -> bool:
+    def _is_second_ending(self, place: int) -> bool:
         """Whether an ending begins that stands beside the one before, on the same line."""
         before = self.bars[place - 1].ending if place else ()
         return bool(before and self.bars[place].ending) and before != self.bars[place].ending
 
-    def _measure(self, parent: Element, place: int, number: int) -> None:
+    def _add_measure(self, parent: Element, place: int, number: int) -> None:
         bar = self.bars[place]
         tokens = self.tune.tokens[bar.start : bar.stop]
         for token in tokens:
             if (match := score.METER.fullmatch(token)) and match[1] != self.meter:
                 self.meter = match[1]
-                _meter(SubElement(parent, "scoreDef"), self.meter)
-        lines = self._bar_lines(place)
+                _add_meter(SubElement(parent, "scoreDef"), self.meter)
+        lines = self._bar_line_attributes(place)
         measure = SubElement(parent, "measure", {"n": str(number), **lines})
         if bar.duration != bar.length:
             measure.set("metcon", "false")
         layer = SubElement(SubElement(measure, "staff", n="1"), "layer", n="1")
-        self.accidentals.new_bar()
-        self._beams(layer, list(self._items(bar, tokens)))
-        self._harmonies(measure, bar)
-        self.event += len(bar.events)
+        self.accidentals.start_bar()
+        self._add_beams(layer, list(self._build_items(bar, tokens)))
+        self._add_harmonies(measure, bar)
+        self.event_index += len(bar.events)
 
-    def _bar_lines(self, place: int) -> dict[str, str]:
+    def _bar_line_attributes(self, place: int) -> dict[str, str]:
         bar, last = self.bars[place], place == len(self.bars) - 1
         opens = not last and self.bars[place + 1].opens
         right = "rptend" if bar.closes else "end" if last else "dbl" if opens else ""
         lines = {"right": right} if right else {}
         return {**lines, "left": "rptstart"} if bar.opens else lines
 
-    def _harmonies(self, measure: Element, bar: Bar) -> None:
+    def _add_harmonies(self, measure: Element, bar: Bar) -> None:
         now, unit = Fraction(0), int(self.meter.split("/")[1])
-        for number, event in enumerate(bar.events, self.event):
+        for number, event in enumerate(bar.events, self.event_index):
             if number in self.chords:
                 stamp = f"{float(1 + now * unit / 8):g}"
                 harm = SubElement(measure, "harm", tstamp=stamp, staff="1", place="above")
                 harm.text = self.chords[number].replace("#", "♯").replace("b", "♭")
             now += event.duration
 
-    def _items(self, bar: Bar, tokens: Sequence[str]) -> Iterator[_Item]:
+    def _build_items(self, bar: Bar, tokens: Sequence[str]) -> Iterator[_LayerItem]:
         """Notes, chords and rests of a bar, those of a tuplet together in one."""
         now, events = Fraction(0), iter(bar.events)
         inside: Element | None = None
         left, factor, start, short = 0, Fraction(1), now, True
-        for pitches in self._written(tokens):
+        for pitches in self._spell_events(tokens):
             if isinstance(pitches, str):
-                inside, left, factor = self._tuplet(pitches)
+                inside, left, factor = self._build_tuplet(pitches)
                 start, short = now, True
                 continue
             event = next(events)
-            for onset, value, element in self._signs(event, pitches, now, factor):
+            for onset, value, element in self._build_signs(event, pitches, now, factor):
                 if inside is None:
-                    yield _Item(onset, bool(pitches) and value < 2, element)
+                    yield _LayerItem(onset, bool(pitches) and value < 2, element)
                 else:
                     inside.append(element)
                     short = short and bool(pitches) and value < 2
             now += event.duration
             if inside is not None and (left := left - 1) == 0:
-                yield _Item(start, short, inside)
+                yield _LayerItem(start, short, inside)
                 inside, factor = None, Fraction(1)
 
-    def _written(self, tokens: Sequence[str]) -> Iterator[str | list[Pitch]]:
+    def _spell_events(self, tokens: Sequence[str]) -> Iterator[str | list[Pitch]]:
         """Each event's pitches in the tune's key, none for a rest; a tuplet's token as it is."""
         chord: list[Pitch] | None = None
         for token in tokens:
@@ -189,13 +189,13 @@ class _Section:
             elif token == "z":
                 yield []
             elif token != "-" and not (score.DURATION.fullmatch(token) or token[:2] == "M:"):
-                pitch = Pitch.parse(token)[0].moved(*self.interval)
+                pitch = Pitch.parse(token)[0].transpose(*self.interval)
                 if chord is None:
                     yield [pitch]
                 else:
                     chord.append(pitch)
 
-    def _tuplet(self, token: str) -> tuple[Element, int, Fraction]:
+    def _build_tuplet(self, token: str) -> tuple[Element, int, Fraction]:
         match = score.TUPLET.fullmatch(token)
         assert match is not None
         notes = int(match[1])
@@ -204,33 +204,33 @@ class _Section:
         element.set("num.format", "count")
         return element, int(match[3] or notes), Fraction(time, notes)
 
-    def _signs(
+    def _build_signs(
         self, event: Event, pitches: Sequence[Pitch], now: Fraction, factor: Fraction
     ) -> Iterator[tuple[Fraction, Fraction, Element]]:
         """The signs that an event is written with, tied together: place, value, element."""
-        values = list(_values(event.duration / factor))
+        values = list(_split_duration(event.duration / factor))
         for number, (value, dots) in enumerate(values):
-            going_on = number < len(values) - 1 or event.tied
-            element = self._sign(pitches, going_on)
+            going_on = number < len(values) - 1 or event.is_tied
+            element = self._build_sign(pitches, going_on)
             element.set("dur", str(int(8 / value)))
             if dots:
                 element.set("dots", str(dots))
             yield now, value, element
             now += value * (2 - Fraction(1, 2**dots)) * factor
-            self.tied = going_on and bool(pitches)
+            self.is_tied = going_on and bool(pitches)
 
-    def _sign(self, pitches: Sequence[Pitch], going_on: bool) -> Element:
-        tie = {(True, True): "m", (True, False): "t", (False, True): "i"}.get((self.tied, going_on))
-        notes = [self._note(pitch, tie) for pitch in pitches]
+    def _build_sign(self, pitches: Sequence[Pitch], going_on: bool) -> Element:
+        tie = {(True, True): "m", (True, False): "t", (False, True): "i"}.get((self.is_tied, going_on))
+        notes = [self._build_note(pitch, tie) for pitch in pitches]
         if len(notes) == 1:
             return notes[0]
         element = Element("chord" if notes else "rest")
         element.extend(notes)
         return element
 
-    def _note(self, pitch: Pitch, tie: str | None) -> Element:
+    def _build_note(self, pitch: Pitch, tie: str | None) -> Element:
         note = Element("note", pname=pitch.letter.lower(), oct=str(4 + pitch.step // 7))
-        if not self.tied and self.accidentals.needed(pitch):
+        if not self.is_tied and self.accidentals.needs_sign(pitch):
             note.set("accid", _SIGNS[pitch.alter])
         elif pitch.alter:
             note.set("accid.ges", _SIGNS[pitch.alter])
@@ -238,9 +238,9 @@ class _Section:
             note.set("tie", tie)
         return note
 
-    def _beams(self, layer: Element, items: Sequence[_Item]) -> None:
+    def _add_beams(self, layer: Element, items: Sequence[_LayerItem]) -> None:
         """Notes shorter than a quarter are beamed within a beat."""
-        step = beamed(self.meter)
+        step = beam_length(self.meter)
         for (_, short), group in groupby(items, lambda item: (item.onset // step, item.short)):
             elements = [item.element for item in group]
             several = len(elements) > 1 or elements[0].tag == "tuplet"
@@ -248,7 +248,7 @@ class _Section:
             parent.extend(elements)
 
 
-def _values(duration: Fraction) -> Iterator[tuple[Fraction, int]]:
+def _split_duration(duration: Fraction) -> Iterator[tuple[Fraction, int]]:
     """Undotted values (in eighths) and dots that add up to a duration, the longest first.
 
     Raises:

@@ -10,26 +10,26 @@ from math import ceil
 from typing import NamedTuple
 
 from sluice.tunes.chords import harmonise
-from sluice.tunes.dances import beat
-from sluice.tunes.errors import MissingExtra
+from sluice.tunes.dances import beat_length
+from sluice.tunes.errors import MissingExtraError
 from sluice.tunes.score import Bar, Event, Score
 from sluice.tunes.tokens import Tune
 
-TICKS = 480
+TICKS_PER_QUARTER = 480
 """Ticks in a quarter note; an eighth has half."""
-_FLUTE = 73
-_VELOCITY = 84
-_GUITAR = 25
-_SOFT = 48
+_FLUTE_PROGRAM = 73
+_FLUTE_VELOCITY = 84
+_GUITAR_PROGRAM = 25
+_GUITAR_VELOCITY = 48
 
 
-def tempo(tune: Tune) -> int:
+def microseconds_per_quarter(tune: Tune) -> int:
     """Microseconds in a quarter note, as MIDI has it."""
-    quarters = beat(tune.meter) / 2
-    return round(60_000_000 / (tune.beats_a_minute * quarters))
+    quarters = beat_length(tune.meter) / 2
+    return round(60_000_000 / (tune.beats_per_minute * quarters))
 
 
-def performed(score: Score) -> list[Bar]:
+def expand_repeats(score: Score) -> list[Bar]:
     """The bars in the order in which they sound, repeats and endings played."""
     played: list[Bar] = []
     begin, at, time = 0, 0, 1
@@ -41,7 +41,7 @@ def performed(score: Score) -> list[Bar]:
             at += 1
             continue
         played.append(bar)
-        if bar.closes and time < _times(score.bars, begin, at):
+        if bar.closes and time < _count_passes(score.bars, begin, at):
             at, time = begin, time + 1
             continue
         if bar.closes:
@@ -50,7 +50,7 @@ def performed(score: Score) -> list[Bar]:
     return played
 
 
-def _times(bars: Sequence[Bar], begin: int, at: int) -> int:
+def _count_passes(bars: Sequence[Bar], begin: int, at: int) -> int:
     """How often the part from `begin` to the repeat sign at `at`, and its endings, is played."""
     endings_after = takewhile(lambda bar: bar.ending and not bar.opens, bars[at + 1 :])
     return max([2, *(n for bar in (*bars[begin : at + 1], *endings_after) for n in bar.ending)])
@@ -64,30 +64,30 @@ class Note(NamedTuple):
     pitch: int
 
 
-def melody(tune: Tune) -> list[Note]:
+def build_melody(tune: Tune) -> list[Note]:
     """The notes of a tune in its key, repeats and endings played, tied notes as one.
 
     Raises:
         BadTokens: the tokens spell no tune.
     """
     _, semitones = tune.interval
-    events = [event for bar in performed(tune.score) for event in bar.events]
-    return [note._replace(pitch=note.pitch + semitones) for note in _notes(events)]
+    events = [event for bar in expand_repeats(tune.score) for event in bar.events]
+    return [note._replace(pitch=note.pitch + semitones) for note in _join_ties(events)]
 
 
-def backing(tune: Tune) -> list[Note]:
+def build_accompaniment(tune: Tune) -> list[Note]:
     """What a guitar plays to it, on each beat: the root of the chord, then the rest of it."""
     _, semitones = tune.interval
-    score, step = tune.score, beat(tune.meter)
+    score, step = tune.score, beat_length(tune.meter)
     chords = harmonise(score)
     places = {bar.start: place for place, bar in enumerate(score.bars)}
     found: list[Note] = []
     now = Fraction(0)
-    for bar in performed(score):
+    for bar in expand_repeats(score):
         here = chords.get(places[bar.start], [])
         ends = [*(begin for begin, _ in here[1:]), bar.duration]
         for (begin, chord), end in zip(here, ends, strict=False):
-            pitches = [(pitch + semitones) % 12 for pitch in chord.pitches]
+            pitches = [(pitch + semitones) % 12 for pitch in chord.pitch_classes]
             for number in range(ceil((end - begin) / step)):
                 at = begin + number * step
                 found += _strum(pitches, now + at, min(step, end - at), root=number == 0)
@@ -102,7 +102,7 @@ def _strum(pitches: Sequence[int], start: Fraction, length: Fraction, root: bool
     return [Note(start, length, 50 + (pitch - 50) % 12) for pitch in pitches]
 
 
-def _notes(events: Sequence[Event]) -> Iterator[Note]:
+def _join_ties(events: Sequence[Event]) -> Iterator[Note]:
     """Start, length (in eighths) and MIDI number of every note, tied notes as one."""
     now, held = Fraction(0), dict[int, tuple[Fraction, Fraction]]()
     for event in events:
@@ -110,9 +110,9 @@ def _notes(events: Sequence[Event]) -> Iterator[Note]:
         for pitch in dict.fromkeys(event.pitches):
             start, length = held.pop(pitch, (now, Fraction(0)))
             going_on[pitch] = (start, length + event.duration)
-        ended = [*held.items(), *([] if event.tied else going_on.items())]
+        ended = [*held.items(), *([] if event.is_tied else going_on.items())]
         yield from (Note(start, length, pitch) for pitch, (start, length) in ended)
-        held = going_on if event.tied else {}
+        held = going_on if event.is_tied else {}
         now += event.duration
     yield from (Note(start, length, pitch) for pitch, (start, length) in held.items())
 
@@ -127,20 +127,20 @@ def to_midi(tune: Tune) -> bytes:
     try:
         import mido
     except ImportError:
-        raise MissingExtra("mido") from None
-    file, track = mido.MidiFile(type=0, ticks_per_beat=TICKS), mido.MidiTrack()
+        raise MissingExtraError("mido") from None
+    file, track = mido.MidiFile(type=0, ticks_per_beat=TICKS_PER_QUARTER), mido.MidiTrack()
     file.tracks.append(track)
     above, below = map(int, tune.meter.split("/"))
-    track.append(mido.MetaMessage("track_name", name=_latin(tune.title)))
-    track.append(mido.MetaMessage("set_tempo", tempo=tempo(tune)))
+    track.append(mido.MetaMessage("track_name", name=_to_latin1(tune.title)))
+    track.append(mido.MetaMessage("set_tempo", tempo=microseconds_per_quarter(tune)))
     if below & (below - 1) == 0:
         track.append(mido.MetaMessage("time_signature", numerator=above, denominator=below))
-    voices = [(melody(tune), _FLUTE, _VELOCITY)]
-    voices += [(backing(tune), _GUITAR, _SOFT)] if tune.chords else []
+    voices = [(build_melody(tune), _FLUTE_PROGRAM, _FLUTE_VELOCITY)]
+    voices += [(build_accompaniment(tune), _GUITAR_PROGRAM, _GUITAR_VELOCITY)] if tune.chords else []
     changes: list[tuple[int, int, int, int, int]] = []
     for channel, (notes, program, velocity) in enumerate(voices):
         track.append(mido.Message("program_change", program=program, channel=channel))
-        changes += _changes(notes, channel, velocity)
+        changes += _build_messages(notes, channel, velocity)
     now = 0
     for at, on, channel, pitch, velocity in sorted(changes):
         kind = "note_on" if on else "note_off"
@@ -152,20 +152,20 @@ def to_midi(tune: Tune) -> bytes:
     return buffer.getvalue()
 
 
-def _changes(
+def _build_messages(
     notes: Sequence[Note], channel: int, velocity: int
 ) -> Iterator[tuple[int, int, int, int, int]]:
     """When what goes on or off: ticks, whether on, channel, number, velocity."""
     for start, length, pitch in notes:
-        first, last = _ticks(start), _ticks(start + length)
+        first, last = _to_ticks(start), _to_ticks(start + length)
         yield first, 1, channel, pitch, velocity
         yield max(last, first + 1), 0, channel, pitch, 0
 
 
-def _ticks(eighths: Fraction) -> int:
-    return round(eighths * TICKS / 2)
+def _to_ticks(eighths: Fraction) -> int:
+    return round(eighths * TICKS_PER_QUARTER / 2)
 
 
-def _latin(title: str) -> str:
+def _to_latin1(title: str) -> str:
     """MIDI's names are Latin-1."""
     return title.encode("latin-1", "replace").decode("latin-1")

@@ -7,12 +7,12 @@ import importlib.util
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from sluice.files import write_whole
-from sluice.tunes.errors import MissingExtra, TuneError
+from sluice.files import write_atomically
+from sluice.tunes.errors import MissingExtraError, TuneError
 from sluice.tunes.tokens import Tune
 
 FORMATS = ("abc", "mid", "svg", "pdf", "wav", "ogg")
-_NEEDS = {
+_REQUIRED_LIBRARIES = {
     "mid": ("mido",),
     "svg": ("verovio",),
     "pdf": ("verovio", "cairosvg"),
@@ -20,14 +20,14 @@ _NEEDS = {
 }
 
 
-def usual_formats() -> tuple[list[str], list[str]]:
+def list_default_formats() -> tuple[list[str], list[str]]:
     """The formats written if none is named, and for each that this machine cannot write, why."""
-    reasons = {name: why_not(name) for name in FORMATS if name != "ogg"}
+    reasons = {name: find_format_error(name) for name in FORMATS if name != "ogg"}
     able = [name for name, reason in reasons.items() if reason is None]
     return able, [str(reason) for reason in reasons.values() if reason is not None]
 
 
-def require_formats(formats: Sequence[str]) -> None:
+def check_formats(formats: Sequence[str]) -> None:
     """See that all formats are known and can be written here, before a tune is composed.
 
     Raises:
@@ -37,16 +37,16 @@ def require_formats(formats: Sequence[str]) -> None:
     if unknown or not formats:
         said = f"There is no format {unknown[0]!r}" if unknown else "No format came"
         raise TuneError(f"{said}; the formats are {', '.join(FORMATS)}.")
-    for reason in map(why_not, formats):
+    for reason in map(find_format_error, formats):
         if reason is not None:
             raise reason
 
 
-def why_not(ending: str) -> TuneError | None:
+def find_format_error(ending: str) -> TuneError | None:
     """Why a format cannot be written on this machine, if it cannot."""
-    for library in _NEEDS.get(ending, ()):
+    for library in _REQUIRED_LIBRARIES.get(ending, ()):
         if importlib.util.find_spec(library) is None:
-            return MissingExtra(library)
+            return MissingExtraError(library)
         try:
             importlib.import_module(library)
         except OSError:  # what the library itself stands on: cairo, libsndfile
@@ -57,7 +57,7 @@ def why_not(ending: str) -> TuneError | None:
     return None
 
 
-def write(tunes: Sequence[Tune], out: Path, formats: Sequence[str] = FORMATS) -> list[Path]:
+def write_tunes(tunes: Sequence[Tune], out: Path, formats: Sequence[str] = FORMATS) -> list[Path]:
     """Write one ABC file of all tunes, and each tune's score and sound; returns their paths.
 
     Everything is made before anything is written.
@@ -67,8 +67,8 @@ def write(tunes: Sequence[Tune], out: Path, formats: Sequence[str] = FORMATS) ->
         OSError: the folder cannot be made or written to.
         MissingExtra: a library that a format needs is not installed.
     """
-    require_formats(formats)
-    names = list(_names(tunes))
+    check_formats(formats)
+    names = list(_make_file_names(tunes))
     contents: dict[Path, bytes] = {}
     if "abc" in formats:
         text = "\n".join(tune.abc(number=number) for number, tune in enumerate(tunes, 1))
@@ -76,18 +76,18 @@ def write(tunes: Sequence[Tune], out: Path, formats: Sequence[str] = FORMATS) ->
     for name, tune in zip(names, tunes, strict=True):
         for ending in formats:
             if ending != "abc":
-                contents[out / f"{name}.{ending}"] = _made(tune, ending)
+                contents[out / f"{name}.{ending}"] = _export_tune(tune, ending)
     for path, content in contents.items():
-        write_whole(path, content)
+        write_atomically(path, content)
     return list(contents)
 
 
-def _made(tune: Tune, ending: str) -> bytes:
+def _export_tune(tune: Tune, ending: str) -> bytes:
     made: str | bytes = getattr(tune, {"mid": "midi"}.get(ending, ending))()
     return made.encode() if isinstance(made, str) else made
 
 
-def _names(tunes: Sequence[Tune]) -> Iterator[str]:
+def _make_file_names(tunes: Sequence[Tune]) -> Iterator[str]:
     """A file name from each title, numbered where two are alike."""
     seen: dict[str, int] = {}
     for tune in tunes:

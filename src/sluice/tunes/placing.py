@@ -48,7 +48,7 @@ def parse_key(text: str, mode: str | None = None) -> Key:
     return Key.of(key.tonic, mode)
 
 
-def placed(tune: Tune, tonic: str | None, seed: int) -> Tune:
+def transpose(tune: Tune, tonic: str | None, seed: int) -> Tune:
     """The tune in that key, or else in a usual one of its mode, in the octave that fits best.
 
     It should lie on a whistle (D4 to B5) and must, if it can, on a fiddle in first positions (G3
@@ -60,10 +60,10 @@ def placed(tune: Tune, tonic: str | None, seed: int) -> Tune:
     tonics = tonics[start:] + tonics[:start]
     ways = [replace(tune, tonic=t, octave=octave) for t in tonics for octave in (0, -1, 1)]
     pitches = [pitch for event in tune.score.events for pitch in event.pitches]
-    return min(ways, key=lambda way: _misfit(way, pitches))
+    return min(ways, key=lambda way: _range_cost(way, pitches))
 
 
-def _misfit(tune: Tune, pitches: list[int]) -> float:
+def _range_cost(tune: Tune, pitches: list[int]) -> float:
     _, up = tune.interval
     moved = [pitch + up for pitch in pitches]
     far = sum(not _FIDDLE[0] <= pitch <= _FIDDLE[1] for pitch in moved)

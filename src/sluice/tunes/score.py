@@ -12,7 +12,7 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import NamedTuple
 
-from sluice.tunes.errors import BadTokens
+from sluice.tunes.errors import InvalidTokensError
 from sluice.tunes.keys import MODES, Pitch
 from sluice.tunes.music import tuplet_time
 
@@ -28,7 +28,7 @@ class Event(NamedTuple):
 
     pitches: tuple[int, ...]
     duration: Fraction
-    tied: bool = False
+    is_tied: bool = False
 
 
 @dataclass(frozen=True)
@@ -78,131 +78,131 @@ def parse(tokens: Sequence[str]) -> Score:
     """
     meter = METER.fullmatch(tokens[0]) if tokens else None
     if meter is None:
-        raise BadTokens("a tune begins with its meter, as in M:6/8", 0)
+        raise InvalidTokensError("a tune begins with its meter, as in M:6/8", 0)
     mode = MODE.fullmatch(tokens[1]) if len(tokens) > 1 else None
     if mode is None:
-        raise BadTokens("the mode, as in K:Cdor, comes second", 1)
-    reader = _Reader(tokens, meter[1])
-    while reader.place < len(tokens):
-        reader.step()
+        raise InvalidTokensError("the mode, as in K:Cdor, comes second", 1)
+    reader = _ScoreReader(tokens, meter[1])
+    while reader.position < len(tokens):
+        reader.read_token()
     reader.finish()
     if not any(event.pitches for bar in reader.bars for event in bar.events):
-        raise BadTokens("the tune has no notes", len(tokens))
+        raise InvalidTokensError("the tune has no notes", len(tokens))
     return Score(meter[1], mode[1], tuple(reader.bars))
 
 
-class _Reader:
+class _ScoreReader:
     def __init__(self, tokens: Sequence[str], meter: str) -> None:
-        self.tokens, self.place = tokens, 2
+        self.tokens, self.position = tokens, 2
         self.meter = meter
         self.bars: list[Bar] = []
         self.events: list[Event] = []
-        self.start = self.place
+        self.start = self.position
         self.opens = False
         self.ending: tuple[int, ...] = ()
-        self.tuplet, self.left = Fraction(1), 0
+        self.tuplet, self.tuplet_events_left = Fraction(1), 0
 
-    def step(self) -> None:
-        token = self.tokens[self.place]
+    def read_token(self) -> None:
+        token = self.tokens[self.position]
         if BAR_LINE.fullmatch(token):
-            self._bar(token)
+            self._read_bar_line(token)
         elif match := METER.fullmatch(token):
             self.meter = match[1]
-            self.place += 1
+            self.position += 1
         elif match := TUPLET.fullmatch(token):
-            self._tuplet(match)
+            self._read_tuplet(match)
         else:
-            self._event()
+            self._read_event()
 
     def finish(self) -> None:
-        self._close(closes=False)
+        self._close_bar(closes=False)
 
-    def _bad(self, reason: str) -> BadTokens:
-        return BadTokens(reason, self.place)
+    def _make_error(self, reason: str) -> InvalidTokensError:
+        return InvalidTokensError(reason, self.position)
 
-    def _close(self, closes: bool) -> None:
+    def _close_bar(self, closes: bool) -> None:
         """End the bar here; a bar line with nothing before it only adds to the one before."""
-        if self.left:
-            raise self._bad("a tuplet with too few notes before the bar line")
+        if self.tuplet_events_left:
+            raise self._make_error("a tuplet with too few notes before the bar line")
         if self.events:
             events, length = tuple(self.events), 8 * Fraction(self.meter)
-            bar = Bar(events, length, self.start, self.place, self.opens, closes, self.ending)
+            bar = Bar(events, length, self.start, self.position, self.opens, closes, self.ending)
             self.bars.append(bar)
             self.events, self.opens = [], False
         elif closes and self.bars:
             self.bars[-1] = replace(self.bars[-1], closes=True)
 
-    def _bar(self, token: str) -> None:
+    def _read_bar_line(self, token: str) -> None:
         closes = token in (":|", "::")
-        self._close(closes)
+        self._close_bar(closes)
         if closes or token == "|:":
             self.ending = ()
         self.opens = self.opens or token in ("|:", "::")
         if token[-1].isdigit():
             self.ending = tuple(map(int, token[1:].split(",")))
-        self.place += 1
-        self.start = self.place
+        self.position += 1
+        self.start = self.position
 
-    def _tuplet(self, match: re.Match[str]) -> None:
-        if self.left:
-            raise self._bad("a tuplet within a tuplet")
+    def _read_tuplet(self, match: re.Match[str]) -> None:
+        if self.tuplet_events_left:
+            raise self._make_error("a tuplet within a tuplet")
         notes = int(match[1])
         time = int(match[2] or tuplet_time(notes, self.meter))
-        self.left = int(match[3] or notes)
-        if not notes or not time or not self.left:
-            raise self._bad("a tuplet that takes no time")
+        self.tuplet_events_left = int(match[3] or notes)
+        if not notes or not time or not self.tuplet_events_left:
+            raise self._make_error("a tuplet that takes no time")
         self.tuplet = Fraction(time, notes)
-        self.place += 1
+        self.position += 1
 
-    def _event(self) -> None:
-        pitches = self._pitches()
-        duration = self._duration()
-        if self.left:
+    def _read_event(self) -> None:
+        pitches = self._read_pitches()
+        duration = self._read_duration()
+        if self.tuplet_events_left:
             duration *= self.tuplet
-            self.left -= 1
-        tied = self._here() == "-" and bool(pitches)
-        self.place += tied
+            self.tuplet_events_left -= 1
+        tied = self._peek() == "-" and bool(pitches)
+        self.position += tied
         self.events.append(Event(pitches, duration, tied))
 
-    def _here(self) -> str:
-        return self.tokens[self.place] if self.place < len(self.tokens) else ""
+    def _peek(self) -> str:
+        return self.tokens[self.position] if self.position < len(self.tokens) else ""
 
-    def _pitches(self) -> tuple[int, ...]:
-        if self._here() == "z":
-            self.place += 1
+    def _read_pitches(self) -> tuple[int, ...]:
+        if self._peek() == "z":
+            self.position += 1
             return ()
-        if self._here() != "[":
-            return (self._pitch(),)
-        self.place += 1
-        chord = [self._pitch()]
-        while self._here() != "]":
-            chord.append(self._pitch())
-        self.place += 1
+        if self._peek() != "[":
+            return (self._read_pitch(),)
+        self.position += 1
+        chord = [self._read_pitch()]
+        while self._peek() != "]":
+            chord.append(self._read_pitch())
+        self.position += 1
         return tuple(chord)
 
-    def _pitch(self) -> int:
-        token = self._here()
+    def _read_pitch(self) -> int:
+        token = self._peek()
         try:
             pitch, _ = Pitch.parse(token)
         except ValueError:
-            raise self._bad(f"{token!r} stands where a note should") from None
-        self.place += 1
+            raise self._make_error(f"{token!r} stands where a note should") from None
+        self.position += 1
         if not 0 <= pitch.midi <= 127:
-            raise self._bad(f"{token!r} lies outside what can be played")
+            raise self._make_error(f"{token!r} lies outside what can be played")
         return pitch.midi
 
-    def _duration(self) -> Fraction:
-        token = self._here()
+    def _read_duration(self) -> Fraction:
+        token = self._peek()
         if not DURATION.fullmatch(token) or not token:
             return Fraction(1)
-        duration = _fraction(token)
+        duration = _parse_fraction(token)
         if not duration:
-            raise self._bad("a duration of nothing")
-        self.place += 1
+            raise self._make_error("a duration of nothing")
+        self.position += 1
         return duration
 
 
 @lru_cache(maxsize=1024)
-def _fraction(token: str) -> Fraction:
+def _parse_fraction(token: str) -> Fraction:
     above, _, below = token.partition("/")
     return Fraction(int(above or 1), int(below or 1))

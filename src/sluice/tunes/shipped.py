@@ -16,14 +16,14 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from sluice.sequence import Checkpoint, LanguageModel, Outcome, Plan, Progress
+from sluice.sequence import Checkpoint, LanguageModel, TrainingResult, TrainingConfig, Progress
 from sluice.sequence.training.schedules import Cosine
 from sluice.tunes import corpora, families, learn, measures, terms
 from sluice.tunes.composer import Composer
 
-WEIGHTS = "tunes.safetensors"
+CHECKPOINT_NAME = "tunes.safetensors"
 
-SHAPE = learn.Shape(
+MODEL_CONFIG = learn.TuneModelConfig(
     embedding_size=256,
     hidden_size=512,
     num_layers=2,
@@ -32,7 +32,7 @@ SHAPE = learn.Shape(
     recurrent_dropout=0.25,
     batch_size=32,
 )
-PLAN = Plan(
+TRAINING_CONFIG = TrainingConfig(
     epochs=20,
     learning_rate=2.5e-3,
     schedule=Cosine(),
@@ -45,48 +45,48 @@ PLAN = Plan(
 )
 
 
-def prepare(*, by_family: bool = True) -> learn.Prepared:
+def prepare_dataset(*, by_family: bool = True) -> learn.TuneDataset:
     """The tunes that the model learns from, split by family, or at random for comparison.
 
     Raises:
         MissingExtra: music21 is not installed.
     """
-    collection = corpora.load(doubt=terms.doubt)
-    split = families.split if by_family else families.at_random
-    return learn.Prepared(collection, split(collection.tunes, seed=0))
+    collection = corpora.load_collections(exclude=terms.find_exclusion_reason)
+    split = families.split_by_family if by_family else families.split_at_random
+    return learn.TuneDataset(collection, split(collection.tunes, seed=0))
 
 
-def train(folder: Path, *, by_family: bool = True) -> Outcome:
+def train(folder: Path, *, by_family: bool = True) -> TrainingResult:
     """Run the recipe; weights and checkpoints come to lie in `folder`.
 
     Raises:
         SequenceError, OSError: as `learn.train`.
     """
     return learn.train(
-        prepare(by_family=by_family),
-        folder / WEIGHTS,
-        PLAN,
-        shape=SHAPE,
+        prepare_dataset(by_family=by_family),
+        folder / CHECKPOINT_NAME,
+        TRAINING_CONFIG,
+        model_config=MODEL_CONFIG,
         precision="bfloat16",
         folder=folder,
         resume=True,
-        on_progress=_tell,
+        on_progress=_print_progress,
     )
 
 
-def pack(weights: Path, out: Path) -> None:
+def pack(checkpoint: Path, out: Path) -> None:
     """Write the trained weights as they are shipped: in float16, without the training tunes.
 
     Raises:
         CheckpointError: no such file, or not a language model.
         OSError: `out` cannot be written.
     """
-    trained = Checkpoint.load(weights, kind=LanguageModel)
+    trained = Checkpoint.load(checkpoint, kind=LanguageModel)
     figures = {name: value for name, value in trained.figures.items() if name != "training"}
     replace(trained, figures=figures).save(out, dtype="float16")
 
 
-def card(weights: Path, trained: Path, count: int = 100, **wishes: Any) -> Table:
+def build_card(checkpoint: Path, training_checkpoint: Path, count: int = 100, **options: Any) -> Table:
     """What the model card tells of `count` composed tunes, beside the validation tunes.
 
     Args:
@@ -95,11 +95,11 @@ def card(weights: Path, trained: Path, count: int = 100, **wishes: Any) -> Table
         count: how many tunes.
         wishes: for `Composer.compose`, such as a temperature.
     """
-    composer = Composer.load(weights)
-    tunes = composer.compose(count, **wishes)
-    index = Composer.load(trained).index
-    shown = measures.table(tunes, _Beside(index, composer.corpus))
-    runs = sorted(index.nearest(tune.tokens[2:]).run for tune in tunes)
+    composer = Composer.load(checkpoint)
+    tunes = composer.compose(count, **options)
+    index = Composer.load(training_checkpoint).index
+    shown = measures.build_table(tunes, _ReferenceCorpus(index, composer.corpus))
+    runs = sorted(index.find_nearest(tune.tokens[2:]).run for tune in tunes)
     lengths = sorted(len(tune.tokens) for tune in tunes)
     shown.add_row("the longest run of all, tokens", str(runs[-1]), "")
     shown.add_row("tokens of a tune, median", str(lengths[count // 2]), "")
@@ -107,16 +107,16 @@ def card(weights: Path, trained: Path, count: int = 100, **wishes: Any) -> Table
 
 
 @dataclass(frozen=True)
-class _Beside:
-    index: measures.Index
-    corpus: measures.Measures
+class _ReferenceCorpus:
+    index: measures.TuneIndex
+    corpus: measures.TuneStatistics
 
 
-def _tell(progress: Progress) -> None:
-    if progress.validated:
+def _print_progress(progress: Progress) -> None:
+    if progress.has_new_validation:
         Console().print(
-            f"{progress.part:4.0%}  {progress.seconds:6.0f} s  loss {progress.loss:.3f}  "
-            f"validation {progress.validation:.4f}  best {progress.best:.4f}",
+            f"{progress.fraction:4.0%}  {progress.seconds:6.0f} s  loss {progress.loss:.3f}  "
+            f"validation {progress.validation_loss:.4f}  best {progress.best_loss:.4f}",
             highlight=False,
         )
 
@@ -131,9 +131,9 @@ def main() -> None:
     torch.set_num_threads(chosen.threads)
     outcome = train(chosen.out, by_family=not chosen.random_split)
     if chosen.pack is not None:
-        pack(chosen.out / WEIGHTS, chosen.pack)
-        Console().print(card(chosen.pack, chosen.out / WEIGHTS))
-    Console().print(f"{outcome.validation:.4f} nats per token after {outcome.seconds:.0f} s")
+        pack(chosen.out / CHECKPOINT_NAME, chosen.pack)
+        Console().print(build_card(chosen.pack, chosen.out / CHECKPOINT_NAME))
+    Console().print(f"{outcome.validation_loss:.4f} nats per token after {outcome.seconds:.0f} s")
 
 
 if __name__ == "__main__":

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from sluice.tunes.lengths import Tuplet
-from sluice.tunes.parts import Part
+from sluice.tunes.lengths import OpenTuplet
+from sluice.tunes.parts import SectionState
 
 
-class Event(NamedTuple):
+class OpenEvent(NamedTuple):
     """A note, chord or rest (no pitch) under way; `ticks` is what it says it lasts."""
 
     pitches: frozenset[int]
     in_chord: bool = False
     ticks: int = 0
-    tied: bool = False
+    is_tied: bool = False
 
 
-class State(NamedTuple):
+class TuneState(NamedTuple):
     """Between two tokens.
 
     Attributes:
@@ -35,10 +35,10 @@ class State(NamedTuple):
 
     meter: str = ""
     mode: bool = False
-    part: Part = Part()
-    before: str = "start"
-    passed: int = 0
-    tuplet: Tuplet | None = None
-    event: Event | None = None
-    held: frozenset[int] = frozenset()
-    sung: bool = False
+    section: SectionState = SectionState()
+    position: str = "start"
+    elapsed: int = 0
+    tuplet: OpenTuplet | None = None
+    event: OpenEvent | None = None
+    tied_pitches: frozenset[int] = frozenset()
+    has_note: bool = False

@@ -18,11 +18,11 @@ MUSIC21 = (
 )
 """From music21/corpus/license.txt (music21 10.5), word for word."""
 
-_SOLD = "airdsAirs"
-_RESERVED = "norbeck"
+_SOLD_COLLECTION = "airdsAirs"
+_RESERVED_TRANSCRIBER = "norbeck"
 
 
-def doubt(block: Block) -> str | None:
+def find_exclusion_reason(block: Block) -> str | None:
     """Why an encoding was kept out of the shipped model's training, or None where nothing was.
 
     O'Neill's and Ryan's carry no terms of their own, so that music21's general permission
@@ -30,9 +30,9 @@ def doubt(block: Block) -> str | None:
     nothing of other uses. Henrik Norbeck's tune files elsewhere reserve commercial use; whether
     that covers those he gave to the O'Neill project is not said.
     """
-    if Path(block.source).parent.name == _SOLD:
+    if Path(block.source).parent.name == _SOLD_COLLECTION:
         return "an edition that its encoder sold, without terms for other uses"
     transcribers = [line.text.casefold() for line in block.lines if line.text.startswith("Z:")]
-    if any(_RESERVED in name for name in transcribers):
+    if any(_RESERVED_TRANSCRIBER in name for name in transcribers):
         return "a transcriber who elsewhere reserves commercial use"
     return None

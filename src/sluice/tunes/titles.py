@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import random
 
-_WHAT = (
+_ADJECTIVES = (
     "Patient", "Borrowed", "Whistling", "Unlatched", "Copper", "Lopsided", "Drowsy", "Speckled",
     "Forgetful", "Wandering", "Moonlit", "Buttoned", "Crooked", "Humming", "Rainwashed", "Velvet",
 )  # fmt: skip
-_WHO = (
+_NOUNS = (
     "Kettle", "Lantern", "Gatepost", "Heron", "Teapot", "Ferryman", "Weathercock", "Bellows",
     "Beehive", "Loom", "Haystack", "Otter", "Candlestick", "Wheelbarrow", "Puffin", "Signpost",
 )  # fmt: skip
-_WHERE = (
+_PLACES = (
     "", "", "", " at the Ford", " on the Quay", " in the Orchard", " by the Sluice", " at Low Tide",
     " under the Stairs", " beyond the Mill",
 )  # fmt: skip
 
 
-def title(seed: int) -> str:
+def generate_title(seed: int) -> str:
     """A title, the same for the same seed.
 
     >>> title(3) == title(3), title(3).startswith("The ")
     (True, True)
     """
     choose = random.Random(seed).choice
-    return f"The {choose(_WHAT)} {choose(_WHO)}{choose(_WHERE)}"
+    return f"The {choose(_ADJECTIVES)} {choose(_NOUNS)}{choose(_PLACES)}"

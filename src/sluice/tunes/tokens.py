@@ -12,10 +12,10 @@ from fractions import Fraction
 
 from sluice.tunes import score
 from sluice.tunes.abc import Block
-from sluice.tunes.dances import beats_a_minute, guess_rhythm
-from sluice.tunes.errors import BadMusic, BadTokens, TuneError
+from sluice.tunes.dances import default_tempo, guess_rhythm
+from sluice.tunes.errors import AbcSyntaxError, InvalidTokensError, TuneError
 from sluice.tunes.keys import Key
-from sluice.tunes.music import BarLine, Gap, Sound, Symbol, Tuplet, read_music, tuplet_time
+from sluice.tunes.music import BarLineSymbol, GapSymbol, SoundSymbol, Symbol, TupletSymbol, read_music, tuplet_time
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,8 @@ class Tune:
         return 7 * self.octave - letters, 12 * self.octave - semitones
 
     @property
-    def beats_a_minute(self) -> int:
-        return self.tempo or beats_a_minute(self.rhythm, self.meter)
+    def beats_per_minute(self) -> int:
+        return self.tempo or default_tempo(self.rhythm, self.meter)
 
     @property
     def score(self) -> score.Score:
@@ -76,7 +76,7 @@ class Tune:
         """
         return score.parse(self.tokens)
 
-    def with_looks(self, title: str | None, tempo: int | None, chords: bool) -> Tune:
+    def with_presentation(self, title: str | None, tempo: int | None, chords: bool) -> Tune:
         """With another title and tempo where they are given, and with chords or without.
 
         Raises:
@@ -85,7 +85,7 @@ class Tune:
         if tempo is not None and not 20 <= tempo <= 400:
             raise TuneError(f"The tempo is 20 to 400 beats a minute, but {tempo} came.")
         return replace(
-            self, title=title or self.title, tempo=tempo or self.beats_a_minute, chords=chords
+            self, title=title or self.title, tempo=tempo or self.beats_per_minute, chords=chords
         )
 
     def abc(self, number: int = 1) -> str:
@@ -134,43 +134,43 @@ def from_abc(block: Block, gaps: bool = False) -> Tune:
     Raises:
         BadMusic: what cannot be read, and on which line.
     """
-    header = block.header()
-    meter, symbols = read_music(header, block.music(), gaps)
+    header = block.parse_header()
+    meter, symbols = read_music(header, block.music_lines(), gaps)
     head = [(f"M:{meter}", block.line), (f"K:C{header.key.mode}", block.line)]
-    placed = head + list(_body(symbols, meter, header.key))
+    placed = head + list(_build_tokens(symbols, meter, header.key))
     tokens = tuple(token for token, _ in placed)
     try:
         score.parse(["z" if token == GAP else token for token in tokens])
-    except BadTokens as error:
-        place = min(error.place, len(placed) - 1)
-        raise BadMusic(error.reason, placed[place][1]) from None
+    except InvalidTokensError as error:
+        place = min(error.position, len(placed) - 1)
+        raise AbcSyntaxError(error.reason, placed[place][1]) from None
     rhythm = " ".join(header.rhythm.lower().split()).replace("slipjig", "slip jig")
     tonic = header.key.tonic
     rhythm = rhythm or guess_rhythm(meter)
     return Tune(tokens, block.title, block.source, block.line, rhythm, tonic)
 
 
-def _body(symbols: Sequence[Symbol], meter: str, key: Key) -> Iterator[tuple[str, int]]:
+def _build_tokens(symbols: Sequence[Symbol], meter: str, key: Key) -> Iterator[tuple[str, int]]:
     """The tokens after meter and mode, each with its line; a last bar line is added if missing."""
     for place, symbol in enumerate(symbols):
-        if isinstance(symbol, BarLine):
+        if isinstance(symbol, BarLineSymbol):
             spelt = _spell_bar(symbol, first=place == 0)
-        elif isinstance(symbol, Sound):
+        elif isinstance(symbol, SoundSymbol):
             spelt = _spell_sound(symbol, key)
-        elif isinstance(symbol, Tuplet):
+        elif isinstance(symbol, TupletSymbol):
             spelt = _spell_tuplet(symbol, meter)
-        elif isinstance(symbol, Gap):
+        elif isinstance(symbol, GapSymbol):
             spelt = [GAP]
         else:
             meter = symbol.meter
             spelt = [f"M:{meter}"]
         for token in spelt:
             yield token, symbol.line
-    if symbols and not isinstance(symbols[-1], BarLine):
+    if symbols and not isinstance(symbols[-1], BarLineSymbol):
         yield "|", symbols[-1].line
 
 
-def _spell_bar(bar: BarLine, first: bool) -> list[str]:
+def _spell_bar(bar: BarLineSymbol, first: bool) -> list[str]:
     """Repeats and endings; nothing closes, and no plain bar line stands, before the first note."""
     closes = bar.closes and not first
     ending = [f"|{bar.ending}"] if bar.ending else []
@@ -179,18 +179,18 @@ def _spell_bar(bar: BarLine, first: bool) -> list[str]:
     return ending or ([] if first else ["|"])
 
 
-def _spell_tuplet(tuplet: Tuplet, meter: str) -> list[str]:
+def _spell_tuplet(tuplet: TupletSymbol, meter: str) -> list[str]:
     plain = (tuplet_time(tuplet.notes, meter), tuplet.notes)
-    if (tuplet.time, tuplet.reach) == plain:
+    if (tuplet.time, tuplet.events) == plain:
         return [f"({tuplet.notes}"]
-    return [f"({tuplet.notes}:{tuplet.time}:{tuplet.reach}"]
+    return [f"({tuplet.notes}:{tuplet.time}:{tuplet.events}"]
 
 
-def _spell_sound(sound: Sound, key: Key) -> list[str]:
-    pitches = [pitch.moved(*key.interval).token for pitch in sound.pitches] or ["z"]
+def _spell_sound(sound: SoundSymbol, key: Key) -> list[str]:
+    pitches = [pitch.transpose(*key.interval).token for pitch in sound.pitches] or ["z"]
     if len(pitches) > 1:
         pitches = ["[", *pitches, "]"]
-    tie = ["-"] if sound.tied else []
+    tie = ["-"] if sound.is_tied else []
     return pitches + _spell_duration(sound.duration) + tie
 
 

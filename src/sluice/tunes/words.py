@@ -12,10 +12,10 @@ from sluice.sequence import Vocabulary
 from sluice.tunes import score
 from sluice.tunes.errors import TuneError
 from sluice.tunes.keys import Pitch
-from sluice.tunes.lengths import LARGEST_TUPLET, LONGEST, NEVER, Lengths, Tuplet
+from sluice.tunes.lengths import MAX_TUPLET_EVENTS, MAX_BAR_EIGHTHS, UNREACHABLE, DurationSolver, OpenTuplet
 from sluice.tunes.music import tuplet_time
 
-_FINEST = 64
+_MAX_DIVISION = 64
 """Into how many an eighth is divided; a token that says less is left alone."""
 
 Meaning = TypeVar("Meaning")
@@ -29,7 +29,7 @@ class BarLine(NamedTuple):
     ending: int = 0
 
 
-class Told(NamedTuple):
+class TupletToken(NamedTuple):
     """A tuplet as its token tells it; a `time` of 0 depends on the meter."""
 
     notes: int
@@ -38,7 +38,7 @@ class Told(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Words:
+class TuneAlphabet:
     """A vocabulary's ids by what they mean; a token with no meaning is in none of them.
 
     Raises:
@@ -52,12 +52,12 @@ class Words:
             ("meter whose bars its notes can fill", self.meters),
             ("mode", self.modes),
             ("note", self.pitches),
-            ("bar line '|'", [one for one in self.lines.values() if one == BarLine()]),
+            ("bar line '|'", [one for one in self.bar_lines.values() if one == BarLine()]),
         ):
             if not found:
                 raise TuneError(f"A grammar of tunes needs a {what}, but the model knows none.")
 
-    def _meaning(self, read: Callable[[str], Meaning | None]) -> dict[int, Meaning]:
+    def _parse_tokens(self, read: Callable[[str], Meaning | None]) -> dict[int, Meaning]:
         """The ids of the tokens that `read` makes something of."""
         found = {}
         for token in self.vocabulary.tokens:
@@ -69,34 +69,34 @@ class Words:
     @cached_property
     def pitches(self) -> dict[int, int]:
         """Notes: their MIDI numbers."""
-        return self._meaning(_pitch)
+        return self._parse_tokens(_parse_pitch)
 
     @cached_property
     def durations(self) -> dict[int, int]:
         """In ticks."""
-        return {number: self.lengths.ticks(said) for number, said in self._said.items()}
+        return {number: self.solver.to_ticks(said) for number, said in self._duration_eighths.items()}
 
     @cached_property
-    def tuplets(self) -> dict[int, Told]:
-        return self._meaning(_tuplet)
+    def tuplets(self) -> dict[int, TupletToken]:
+        return self._parse_tokens(_parse_tuplet)
 
     @cached_property
     def meters(self) -> dict[int, str]:
         """As in `6/8`, where notes can fill a bar."""
         return {
             number: meter
-            for number, meter in self._meaning(_meter).items()
-            if 0 < self.lengths.fill(self.full(meter)) < NEVER
+            for number, meter in self._parse_tokens(_parse_meter).items()
+            if 0 < self.solver.tokens_to_fill(self.bar_ticks(meter)) < UNREACHABLE
         }
 
     @cached_property
     def modes(self) -> dict[int, str]:
-        return self._meaning(lambda token: token if score.MODE.fullmatch(token) else None)
+        return self._parse_tokens(lambda token: token if score.MODE.fullmatch(token) else None)
 
     @cached_property
-    def lines(self) -> dict[int, BarLine]:
+    def bar_lines(self) -> dict[int, BarLine]:
         """Bar lines; none that opens what no other could close."""
-        found = self._meaning(_bar_line)
+        found = self._parse_tokens(_parse_bar_line)
         closing = BarLine(closes=True) in found.values()
         second = BarLine(ending=2) in found.values()
         return {
@@ -106,43 +106,43 @@ class Words:
         }
 
     @cached_property
-    def _full(self) -> dict[str, int]:
+    def _bar_ticks(self) -> dict[str, int]:
         return {}
 
-    def mark(self, token: str) -> list[int]:
+    def find_ids(self, token: str) -> list[int]:
         """The id of a token, if there is one."""
         return self.vocabulary.encode([token]) if token in self.vocabulary else []
 
     @cached_property
-    def _said(self) -> dict[int, Fraction]:
-        return self._meaning(_duration)
+    def _duration_eighths(self) -> dict[int, Fraction]:
+        return self._parse_tokens(_parse_duration)
 
     @cached_property
-    def lengths(self) -> Lengths:
+    def solver(self) -> DurationSolver:
         notes = [told.notes for told in self.tuplets.values()]
-        return Lengths([*self._said.values()], notes)
+        return DurationSolver([*self._duration_eighths.values()], notes)
 
-    def full(self, meter: str) -> int:
+    def bar_ticks(self, meter: str) -> int:
         """The ticks of a bar; 0 where no whole number is exact."""
-        if meter not in self._full:
-            eighths = _eighths(meter)
-            exact = self.lengths.exact(eighths)
-            self._full[meter] = self.lengths.ticks(eighths) if exact else 0
-        return self._full[meter]
+        if meter not in self._bar_ticks:
+            eighths = _to_eighths(meter)
+            exact = self.solver.is_exact(eighths)
+            self._bar_ticks[meter] = self.solver.to_ticks(eighths) if exact else 0
+        return self._bar_ticks[meter]
 
-    def tuplet(self, number: int, meter: str) -> Tuplet | None:
+    def resolve_tuplet(self, number: int, meter: str) -> OpenTuplet | None:
         """What a tuplet's id means in a meter, or None where it takes no time."""
         told = self.tuplets[number]
         time = told.time or tuplet_time(told.notes, meter)
-        return Tuplet(told.events, time, told.notes) if time else None
+        return OpenTuplet(told.events, time, told.notes) if time else None
 
 
 @lru_cache
-def _eighths(meter: str) -> Fraction:
+def _to_eighths(meter: str) -> Fraction:
     return 8 * Fraction(meter)
 
 
-def _pitch(token: str) -> int | None:
+def _parse_pitch(token: str) -> int | None:
     try:
         midi = Pitch.parse(token)[0].midi
     except ValueError:
@@ -150,32 +150,32 @@ def _pitch(token: str) -> int | None:
     return midi if 0 <= midi <= 127 else None
 
 
-def _duration(token: str) -> Fraction | None:
+def _parse_duration(token: str) -> Fraction | None:
     if not token or not score.DURATION.fullmatch(token):
         return None
     above, _, below = token.partition("/")
     length = Fraction(int(above or 1), int(below or 1))
-    return length if 0 < length <= LONGEST and length.denominator <= _FINEST else None
+    return length if 0 < length <= MAX_BAR_EIGHTHS and length.denominator <= _MAX_DIVISION else None
 
 
-def _tuplet(token: str) -> Told | None:
+def _parse_tuplet(token: str) -> TupletToken | None:
     match = score.TUPLET.fullmatch(token)
     if match is None:
         return None
     notes, events = int(match[1]), int(match[3] or match[1])
     takes_time = notes and events and (match[2] is None or int(match[2]))
-    fits = takes_time and max(events, int(match[2] or 0)) <= LARGEST_TUPLET
-    return Told(notes, int(match[2] or 0), events) if fits else None
+    fits = takes_time and max(events, int(match[2] or 0)) <= MAX_TUPLET_EVENTS
+    return TupletToken(notes, int(match[2] or 0), events) if fits else None
 
 
-def _meter(token: str) -> str | None:
+def _parse_meter(token: str) -> str | None:
     match = score.METER.fullmatch(token)
     if match is None or not int(match[1].partition("/")[2]):
         return None
-    return match[1] if 0 < _eighths(match[1]) <= LONGEST else None
+    return match[1] if 0 < _to_eighths(match[1]) <= MAX_BAR_EIGHTHS else None
 
 
-def _bar_line(token: str) -> BarLine | None:
+def _parse_bar_line(token: str) -> BarLine | None:
     if token in ("|:", ":|", "::", "|"):
         return BarLine(closes=token[0] == ":", opens=token[-1] == ":")
     if token in ("|1", "|2"):

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from fractions import Fraction
 
 from sluice.tunes import score
-from sluice.tunes.chords import by_event
-from sluice.tunes.dances import beamed, beat
-from sluice.tunes.keys import Accidentals, Pitch
+from sluice.tunes.chords import name_chords
+from sluice.tunes.dances import beam_length, beat_length
+from sluice.tunes.keys import AccidentalTracker, Pitch
 from sluice.tunes.tokens import Tune
 
-_BARS_A_LINE = 4
+_BARS_PER_LINE = 4
 
 
 def to_abc(tune: Tune, number: int = 1) -> str:
@@ -28,71 +28,71 @@ def to_abc(tune: Tune, number: int = 1) -> str:
     head = [f"X:{number}", f"T:{' '.join(tune.title.split()) or 'Untitled'}"]
     head += [f"R:{tune.rhythm}"] if tune.rhythm else []
     head += [f"M:{music.meter}", "L:1/8"]
-    head += [f"Q:{beat(music.meter) / 8}={tune.tempo}"] if tune.tempo else []
+    head += [f"Q:{beat_length(music.meter) / 8}={tune.tempo}"] if tune.tempo else []
     head += [f"K:{tune.tonic}{music.mode}"]
-    chords = by_event(music, tune) if tune.chords else {}
-    return "\n".join([*head, *_Writer(tune, music, chords).lines(), ""])
+    chords = name_chords(music, tune) if tune.chords else {}
+    return "\n".join([*head, *_AbcWriter(tune, music, chords).write_lines(), ""])
 
 
-class _Writer:
+class _AbcWriter:
     def __init__(self, tune: Tune, music: score.Score, chords: Mapping[int, str]) -> None:
         self.tokens, self.meter = tune.tokens, music.meter
         self.interval, self.chords = tune.interval, chords
         self.events = enumerate(music.events)
-        self.accidentals = Accidentals(tune.key.signature)
+        self.accidentals = AccidentalTracker(tune.key.signature)
         self.in_chord = False
-        self.passed = Fraction(0)
+        self.elapsed = Fraction(0)
 
-    def lines(self) -> list[str]:
+    def write_lines(self) -> list[str]:
         """Four bars to a line."""
         body = ["", *self.tokens[2:], ""]
         pieces, bars = [], 0
         for before, token, after in zip(body, body[1:-1], body[2:], strict=False):
-            pieces.append(self._piece(before, token))
-            if _is_bar(token) and before and after and not _is_bar(after):
+            pieces.append(self._write_token(before, token))
+            if _is_bar_line(token) and before and after and not _is_bar_line(after):
                 bars += 1
-                pieces.append("" if bars % _BARS_A_LINE else "\n")
+                pieces.append("" if bars % _BARS_PER_LINE else "\n")
         return "".join(pieces).split("\n")
 
-    def _piece(self, before: str, token: str) -> str:
-        if _is_bar(token):
-            return self._bar(before, token)
+    def _write_token(self, before: str, token: str) -> str:
+        if _is_bar_line(token):
+            return self._write_bar_line(before, token)
         if match := score.METER.fullmatch(token):
             self.meter = match[1]
             return f"[{token}]"
         if token in ("]", "-") or score.DURATION.fullmatch(token):
             self.in_chord = self.in_chord and token != "]"
             return token
-        space = "" if self.in_chord or score.TUPLET.fullmatch(before) else self._space()
-        return space + self._element(token)
+        space = "" if self.in_chord or score.TUPLET.fullmatch(before) else self._write_space()
+        return space + self._write_element(token)
 
-    def _bar(self, before: str, token: str) -> str:
-        self.accidentals.new_bar()
-        self.passed = Fraction(0)
+    def _write_bar_line(self, before: str, token: str) -> str:
+        self.accidentals.start_bar()
+        self.elapsed = Fraction(0)
         if not token[-1].isdigit():
             return token
-        return ("[" + token[1:] if _is_bar(before) else token) + " "
+        return ("[" + token[1:] if _is_bar_line(before) else token) + " "
 
-    def _space(self) -> str:
+    def _write_space(self) -> str:
         """Notes are written together within a beat."""
-        return " " if self.passed and self.passed % beamed(self.meter) == 0 else ""
+        return " " if self.elapsed and self.elapsed % beam_length(self.meter) == 0 else ""
 
-    def _element(self, token: str) -> str:
+    def _write_element(self, token: str) -> str:
         if score.TUPLET.fullmatch(token):
             return token
         chord = ""
         if not self.in_chord:
             place, event = next(self.events)
-            self.passed += event.duration
+            self.elapsed += event.duration
             chord = f'"{self.chords[place]}"' if place in self.chords else ""
         if token in ("[", "z"):
             self.in_chord = token == "["
             return chord + token
-        return chord + self._note(Pitch.parse(token)[0].moved(*self.interval))
+        return chord + self._write_note(Pitch.parse(token)[0].transpose(*self.interval))
 
-    def _note(self, pitch: Pitch) -> str:
-        return (pitch.sign if self.accidentals.needed(pitch) else "") + pitch.bare
+    def _write_note(self, pitch: Pitch) -> str:
+        return (pitch.accidental if self.accidentals.needs_sign(pitch) else "") + pitch.without_accidental
 
 
-def _is_bar(token: str) -> bool:
+def _is_bar_line(token: str) -> bool:
     return score.BAR_LINE.fullmatch(token) is not None

@@ -12,14 +12,14 @@ from matplotlib.colors import to_rgb
 
 import sluice
 from sluice.insight import plots
-from sluice.insight.plots.text import wrapped
+from sluice.insight.plots.text import wrap_tokens
 
 
 def test_a_tape_becomes_panels_that_share_a_scale() -> None:
     layer = sluice.nn.LSTM(3, 5)
     with sluice.record(layer) as tape:
         layer(torch.randn(7, 2, 3))
-    picture = plots.heat_map(tape, ["forget", "output"], sequence=1, tokens=list("letters"))
+    picture = plots.plot_heat_map(tape, ["forget", "output"], sequence=1, tokens=list("letters"))
     forget, output, scale = picture.axes
     for axes, name in ((forget, "forget"), (output, "output")):
         assert axes.get_title(loc="left") == name
@@ -27,33 +27,33 @@ def test_a_tape_becomes_panels_that_share_a_scale() -> None:
         assert axes.images[0].get_clim() == (0.0, 1.0)
     assert [label.get_text() for label in output.get_xticklabels()] == list("letters")
     assert scale.get_ylabel() == "value"
-    assert len(plots.heat_map(tape.layer(0)).axes) > 6  # all names, and scales of their own
+    assert len(plots.plot_heat_map(tape.layer(0)).axes) > 6  # all names, and scales of their own
 
 
 def test_signed_values_diverge_from_zero() -> None:
-    (image,) = plots.heat_map(torch.tensor([[0.5, -2.0], [1.0, 0.0]])).axes[0].images
+    (image,) = plots.plot_heat_map(torch.tensor([[0.5, -2.0], [1.0, 0.0]])).axes[0].images
     assert image.get_clim() == (-2.0, 2.0)
     middle = image.cmap(0.5)[:3]
     assert min(middle) > 0.9
-    (dark,) = plots.heat_map(torch.tensor([[-1.0]]), style="dark").axes[0].images
+    (dark,) = plots.plot_heat_map(torch.tensor([[-1.0]]), theme="dark").axes[0].images
     assert max(dark.cmap(0.5)[:3]) < 0.2
 
 
 def test_units_are_sorted_and_keep_their_numbers() -> None:
     values = torch.tensor([[0.1, 0.9, 0.2], [0.1, 0.1, 0.8], [0.2, 0.1, 0.3]])
     for sort, order in (("mean", [2, 1, 0]), ("peak", [1, 2, 0])):
-        axes = plots.heat_map({"a": values, "b": values + 1}, sort=sort).axes
+        axes = plots.plot_heat_map({"a": values, "b": values + 1}, sort=sort).axes
         for panel, shift in zip(axes[:2], (0.0, 1.0), strict=True):
             expected = values.T[order] + shift
             np.testing.assert_allclose(panel.images[0].get_array(), expected, rtol=1e-6)
             assert [label.get_text() for label in panel.get_yticklabels()] == list(map(str, order))
             assert panel.get_ylabel() == f"unit, by {sort}"
     with pytest.raises(ValueError, match="sort is None, 'mean' or 'peak', not 'size'"):
-        plots.heat_map(values, sort="size")
+        plots.plot_heat_map(values, sort="size")
 
 
 def test_tokens_give_way_to_numbers_where_there_is_no_room() -> None:
-    axes = plots.heat_map(torch.rand(300, 2), tokens=["x"] * 300).axes[0]
+    axes = plots.plot_heat_map(torch.rand(300, 2), tokens=["x"] * 300).axes[0]
     assert axes.get_xlabel() == "step" and len(axes.get_xticks()) < 20
 
 
@@ -61,26 +61,26 @@ def test_what_cannot_be_drawn() -> None:
     values = torch.rand(4, 3)
     values[2, 1] = torch.nan
     with pytest.raises(ValueError, match="'forget' is nan first at step 2, unit 1"):
-        plots.heat_map({"forget": values})
+        plots.plot_heat_map({"forget": values})
     with pytest.raises(ValueError, match=r"the array has shape \(4,\); expected \(time, batch"):
-        plots.heat_map(torch.rand(4))
+        plots.plot_heat_map(torch.rand(4))
     with pytest.raises(ValueError, match="4 steps and 2 tokens"):
-        plots.heat_map(torch.rand(4, 3), tokens=["a", "b"])
+        plots.plot_heat_map(torch.rand(4, 3), tokens=["a", "b"])
     with pytest.raises(IndexError, match="has 2 sequences and none numbered 2"):
-        plots.heat_map(torch.rand(4, 2, 3), sequence=2)
+        plots.plot_heat_map(torch.rand(4, 2, 3), sequence=2)
     layer = sluice.nn.GRU(3, 4, num_layers=2)
     with sluice.record(layer) as tape:
         layer(torch.randn(4, 1, 3))
     with pytest.raises(ValueError, match=r"there are 2 places, l0, l1.*tape\.layer\(0\)"):
-        plots.heat_map(tape)
+        plots.plot_heat_map(tape)
     with pytest.raises(KeyError, match="no value 'forget'"):
-        plots.heat_map(tape.layer(1), ["forget"])
+        plots.plot_heat_map(tape.layer(1), ["forget"])
 
 
 @pytest.mark.parametrize("style", ["light", "dark"])
 def test_text_is_coloured_by_value_and_readable(style: str) -> None:
     tokens, values = ["to", " ", "be", "\n", "or"], torch.tensor([-3.0, 0.0, 3.0, 1.0, -1.0])
-    axes, _ = plots.coloured_text(tokens, values, columns=9, style=style).axes
+    axes, _ = plots.plot_text(tokens, values, columns=9, theme=style).axes
     assert "".join(text.get_text() for text in axes.texts) == "to␣be↵or"
     assert [tuple(text.get_position()) for text in axes.texts][-1] == (1.5, 1.5)
     colours = [np.array(patch.get_facecolor()[:3]) for patch in axes.patches]
@@ -101,7 +101,7 @@ def contrast(one: np.ndarray, other: np.ndarray) -> float:
 
 def test_lines_break_after_blanks_and_line_feeds() -> None:
     def lines(text: list[str], columns: int) -> list[str]:
-        return ["".join(text[at] for at in line) for line in wrapped(text, columns)]
+        return ["".join(text[at] for at in line) for line in wrap_tokens(text, columns)]
 
     assert lines(list("the␣cat␣sat"), 8) == ["the␣cat␣", "sat"]
     assert lines(list("the␣cat␣sat"), 6) == ["the␣", "cat␣", "sat"]

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 import pytest
 
 from cell_list import CELLS
-from sluice.render.sketch import animated, layout
+from sluice.render.sketch import animate_sketch, build_layout
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -16,11 +16,11 @@ SVG = "{http://www.w3.org/2000/svg}"
 @pytest.mark.parametrize(("name", "theme"), [("lstm", "light"), ("gru", "dark")])
 def test_every_step_appears_in_its_turn(name: str, theme: str) -> None:
     graph = CELLS[name]().graph
-    content = animated(graph, theme)
+    content = animate_sketch(graph, theme)
     root = ElementTree.fromstring(content)
     style = root.find(f"{SVG}style")
     assert style is not None and style.text is not None
-    steps = len(layout(graph).places.steps)
+    steps = len(build_layout(graph).placement.steps)
     classes = [node.get("class", "") for node in root.iter(f"{SVG}g")]
     shown = {found for found in classes if found.startswith("step-")}
     assert shown == {f"step-{step}" for step in range(steps)}
@@ -37,8 +37,8 @@ def test_every_step_appears_in_its_turn(name: str, theme: str) -> None:
 
 
 def test_nothing_comes_from_elsewhere() -> None:
-    text = animated(CELLS["elman"]().graph).decode()
-    assert text == animated(CELLS["elman"]().graph).decode()
+    text = animate_sketch(CELLS["elman"]().graph).decode()
+    assert text == animate_sketch(CELLS["elman"]().graph).decode()
     links = re.findall(r'(?:href|src)="([^"]+)"', text)
     assert all(link.startswith("#") for link in links)
     assert "<script" not in text and "@import" not in text and "url(http" not in text

@@ -13,18 +13,18 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from cell_list import CELLS
 from sluice.cells import GRU, LSTM, Elman, PeepholeLSTM
 from sluice.equations import Graph
-from sluice.render.picture import FORMATS, encoded
-from sluice.render.sketch import layout, series, sketch
+from sluice.render.picture import FORMATS, encode_figure
+from sluice.render.sketch import build_layout, draw_series, draw_sketch
 from sluice.render.sketch.layout import Layout
 
 
 @cache
 def made(name: str) -> Layout:
-    return layout(CELLS[name]().graph)
+    return build_layout(CELLS[name]().graph)
 
 
 def shown(graph: Graph) -> Counter[tuple[str, str]]:
-    parts = layout(graph).places.spots
+    parts = build_layout(graph).placement.positions
     return Counter((part.kind, part.label) for part in parts if part.kind != "join")
 
 
@@ -46,30 +46,30 @@ def test_the_usual_cells_show_one_part_for_each_operation() -> None:
 def test_states_run_straight_and_every_value_has_a_label(name: str) -> None:
     found, graph = made(name), CELLS[name]().graph
     where = {label.name: label.box.middle for label in found.labels}
-    assert {"x", *graph.named, *(f"{s.name} before" for s in graph.states)} <= set(where)
+    assert {"x", *graph.outputs_by_name, *(f"{s.name} before" for s in graph.states)} <= set(where)
     for state in graph.states:
         assert where[state.name][1] == where[f"{state.name} before"][1]
-        on_rail = [found.places.spots[part] for part in found.places.spines[state.name]]
-        assert {spot.y for spot in on_rail} <= {found.places.rails[state.name]}
+        on_rail = [found.placement.positions[part] for part in found.placement.spines[state.name]]
+        assert {spot.y for spot in on_rail} <= {found.placement.rails[state.name]}
         assert [s.x for s in on_rail] == sorted(s.x for s in on_rail)
 
 
 @pytest.mark.parametrize("name", CELLS)
 def test_nothing_lies_over_anything_else(name: str) -> None:
-    figure = sketch(CELLS[name]().graph)
+    figure = draw_sketch(CELLS[name]().graph)
     renderer: Any = FigureCanvasAgg(figure).get_renderer()
     texts = [text.get_window_extent(renderer) for text in figure.axes[0].texts]
     assert not any(one.overlaps(other) for one, other in combinations(texts, 2))
-    spots = made(name).places.spots.values()
+    spots = made(name).placement.positions.values()
     for one, other in combinations(spots, 2):
-        apart = abs(one.x - other.x) >= one.half + other.half
-        assert apart or abs(one.y - other.y) >= one.tall + other.tall
+        apart = abs(one.x - other.x) >= one.half_width + other.half_width
+        assert apart or abs(one.y - other.y) >= one.half_height + other.half_height
 
 
 @pytest.mark.parametrize("name", CELLS)
 def test_wires_lead_from_what_yields_a_value_and_share_no_stretch(name: str) -> None:
     found = made(name)
-    of, spots = found.places.parts.of, found.places.spots
+    of, spots = found.placement.elements.by_value, found.placement.positions
     owner: dict[frozenset[tuple[int, int]], object] = {}
     for wire in found.wires:
         assert all(x == u or y == v for (x, y), (u, v) in pairwise(wire.points))
@@ -85,22 +85,22 @@ def test_wires_lead_from_what_yields_a_value_and_share_no_stretch(name: str) -> 
                 assert owner.setdefault(stretch, wire.net) == wire.net
     ends = Counter(wire.points[-1] for wire in found.wires if not wire.arrow)
     for spot in spots.values():
-        read = [n for n in spot.part.inputs if isinstance(n, tuple) or not _parameter(found, n)]
+        read = [n for n in spot.element.inputs if isinstance(n, tuple) or not _parameter(found, n)]
         assert ends[spot.x, spot.y] == len(read)
 
 
 def _parameter(found: Layout, net: Any) -> bool:
-    return found.places.parts.is_parameter(net)
+    return found.placement.elements.is_parameter(net)
 
 
 def test_an_lstm_is_revealed_as_forget_input_update_output() -> None:
-    steps = layout(LSTM().graph).places.steps
+    steps = build_layout(LSTM().graph).placement.steps
     assert [sorted(step) for step in steps] == [
         ["forget"], ["candidate", "input"], ["c"], ["h", "output"],
     ]  # fmt: skip
     faint = [
         sum(line.get_color() == "#d9d9d9" for line in figure.axes[0].lines)
-        for figure in series(LSTM().graph)
+        for figure in draw_series(LSTM().graph)
     ]
     assert faint == sorted(faint, reverse=True) and faint[0] > 0 and faint[-1] == 0
 
@@ -108,7 +108,7 @@ def test_an_lstm_is_revealed_as_forget_input_update_output() -> None:
 @pytest.mark.parametrize("ending", FORMATS)
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_the_same_bytes_every_time(ending: str, theme: str) -> None:
-    first, second = (encoded(sketch(Elman().graph, theme), ending) for _ in range(2))
+    first, second = (encode_figure(draw_sketch(Elman().graph, theme), ending) for _ in range(2))
     assert first == second
     starts = {"svg": b"<?xml", "png": b"\x89PNG", "pdf": b"%PDF"}
     assert first.startswith(starts[ending])

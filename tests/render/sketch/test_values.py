@@ -12,7 +12,7 @@ from matplotlib.patches import Rectangle
 from cell_list import CELLS
 from sluice import Cell, Gate, Mask, sigmoid, tanh
 from sluice.cells import LSTM
-from sluice.render.sketch import layout, series, sketch
+from sluice.render.sketch import build_layout, draw_series, draw_sketch
 from sluice.render.theme import THEMES
 
 VALUES = {"forget": 0.75, "input": 0.0, "candidate": -1.0, "c": 2.0, "c before": -2.0, "h": 0.5}
@@ -52,7 +52,7 @@ def texts(figure: Any) -> list[str]:
 
 @pytest.mark.parametrize("theme", THEMES)
 def test_numbers_colours_and_openings(theme: str) -> None:
-    figure = sketch(LSTM().graph, theme, values=VALUES, title="step 12")
+    figure = draw_sketch(LSTM().graph, theme, values=VALUES, title="step 12")
     shown = texts(figure)
     assert {"$0.75$", "$0.00$", "$-1.00$", "$2.00$", "$-2.00$", "$0.50$", "step 12"} <= set(shown)
     assert "$-2$" in shown and "$2$" in shown  # the scale's ends
@@ -67,11 +67,11 @@ def test_numbers_colours_and_openings(theme: str) -> None:
 
 def test_what_is_not_of_the_cell_is_refused() -> None:
     with pytest.raises(KeyError, match=r"LSTM has no value 'update'; it has h, c, .*, c before"):
-        sketch(LSTM().graph, values={"update": 0.3})
+        draw_sketch(LSTM().graph, values={"update": 0.3})
     with pytest.raises(ValueError, match="'forget' is nan"):
-        sketch(LSTM().graph, values={"forget": float("nan")})
+        draw_sketch(LSTM().graph, values={"forget": float("nan")})
     with pytest.raises(ValueError, match="style is 'light' or 'dark'"):
-        sketch(LSTM().graph, "blue")
+        draw_sketch(LSTM().graph, "blue")
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_what_is_not_of_the_cell_is_refused() -> None:
 def test_numbers_lie_over_nothing(cell: Any) -> None:
     graph = cell().graph
     names = [*graph.named, *(f"{state.name} before" for state in graph.states)]
-    figure = sketch(graph, values=dict.fromkeys(names, -0.12), title="title")
+    figure = draw_sketch(graph, values=dict.fromkeys(names, -0.12), title="title")
     renderer: Any = FigureCanvasAgg(figure).get_renderer()
     boxes = [text.get_window_extent(renderer) for text in figure.axes[0].texts]
     page = figure.get_window_extent(renderer)
@@ -91,14 +91,14 @@ def test_numbers_lie_over_nothing(cell: Any) -> None:
 
 def test_which_operand_is_taken_away_and_which_divides() -> None:
     graph = Arithmetic().graph
-    found = layout(graph)
+    found = build_layout(graph)
     marks = [label for label in found.labels if label.small]
     assert sorted(mark.text for mark in marks) == ["+", "+", "-", "-", r"\div"]
-    a, c = graph.named["a"], graph.state_leaves[1]
-    parts = [part for part in found.places.spots if part.label == "-"]
+    a, c = graph.outputs_by_name["a"], graph.state_leaves[1]
+    parts = [part for part in found.placement.positions if part.label == "-"]
     assert {part.inputs for part in parts} == {(a, c), (c, a)}
     for part in parts:
-        spot = found.places.spots[part]
+        spot = found.placement.positions[part]
         for net, sign in zip(part.inputs, ("+", "-"), strict=True):
             wire = next(w for w in found.wires if w.net == net and w.points[-1] == (spot.x, spot.y))
             (x, y), (u, v) = wire.points[-2:]
@@ -114,20 +114,20 @@ def test_which_operand_is_taken_away_and_which_divides() -> None:
 
 
 def test_a_delay_line_is_drawn() -> None:
-    found = layout(Delay().graph)
+    found = build_layout(Delay().graph)
     ends = {wire.net: wire.points[-1] for wire in found.wires if wire.arrow}
-    rails, leaves = found.places.rails, Delay().graph.state_leaves
+    rails, leaves = found.placement.rails, Delay().graph.state_leaves
     assert ends[leaves[1]][1] == rails["h"] and ends[leaves[2]][1] == rails["m"]
 
 
 def test_what_comes_in_is_labelled_where_it_is_returned() -> None:
-    found = texts(sketch(Masked().graph))
+    found = texts(draw_sketch(Masked().graph))
     assert {r"$\mathrm{noise}_{t}\ \mathrm{given}$"} < set(found)
     assert any(text.startswith(r"$\mathrm{rest}_{t} = ") for text in found)
 
 
 def test_steps_come_with_their_equations() -> None:
-    figures = series(LSTM().graph)
+    figures = draw_series(LSTM().graph)
     told = [[text for text in texts(figure) if " = " in text] for figure in figures]
     assert [[line[1] for line in lines] for lines in told] == [
         ["f"], ["i", "\\"], ["c"], ["o", "h"],

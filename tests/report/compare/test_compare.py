@@ -11,16 +11,16 @@ import numpy as np
 import pytest
 
 from sluice import Cell, Gate, tanh
-from sluice.report.compare import CompareError, Comparison, Job, Progress, Run, compare
-from sluice.report.compare.settings import Settings, cells_named
-from sluice.report.tasks import tasks
+from sluice.report.compare import CompareError, Comparison, TrialSpec, ComparisonProgress, TrialResult, compare
+from sluice.report.compare.settings import ComparisonSettings, load_cells
+from sluice.report.tasks import list_tasks
 
 SMALL: dict[str, Any] = dict(
     cells=("Elman", "GRU"), lags=(4, 2), seeds=2, rates=(0.01,), steps=3, hidden=4, batch=2
 )
-SETTINGS = Settings(
-    cells=cells_named(["Elman", "LSTM"]),
-    task=tasks()["recall"],
+SETTINGS = ComparisonSettings(
+    cells=load_cells(["Elman", "LSTM"]),
+    task=list_tasks()["recall"],
     lags=(5, 10, 20),
     seeds=3,
     rates=(0.1, 0.2),
@@ -32,14 +32,14 @@ SETTINGS = Settings(
 )
 
 
-def made_up(job: Job, solved: int | None, score: float = 0.3) -> Run:
+def made_up(job: TrialSpec, solved: int | None, score: float = 0.3) -> TrialResult:
     """A run that ended after ``solved`` updates or all 100, with gradients told by its seed."""
     last = solved or 100
     updates = list(range(0, last + 1, 10))
     losses: list[float | None] = [1.0 - 0.001 * update + job.seed for update in updates]
     scores: list[float | None] = [0.25] * (len(updates) - 1) + [score if solved is None else 1.0]
     flow = [10.0**-job.seed, 1.0]
-    return Run(
+    return TrialResult(
         **job._asdict(), hidden=4, parameters=60, equations="", updates=updates, losses=losses,
         scores=scores, arrives=[1.0] * len(updates), before=flow, after=[0.0, 2.0],
         solved=solved, seconds=1.0,
@@ -49,7 +49,7 @@ def made_up(job: Job, solved: int | None, score: float = 0.3) -> Run:
 def comparison() -> Comparison:
     """Elman solves lag 5 always, 10 once in three; LSTM all, at one rate sooner."""
     runs = {}
-    for job in SETTINGS.jobs():
+    for job in SETTINGS.list_trials():
         solved: int | None = 50 if job.rate == 0.1 else 30
         if job.cell == "Elman" and job.lag >= 10:
             solved = 40 if job.lag == 10 and job.seed == 1 and job.rate == 0.2 else None
@@ -59,16 +59,16 @@ def comparison() -> Comparison:
 
 def test_verdicts_and_rates() -> None:
     found = comparison()
-    assert {run.rate for run in found.of("Elman", 10)} == {0.2}  # solved once
-    assert {run.rate for run in found.of("Elman", 20)} == {0.2}  # the better score
-    assert {run.rate for run in found.of("LSTM", 20)} == {0.2}  # the sooner
+    assert {run.rate for run in found.select_runs("Elman", 10)} == {0.2}  # solved once
+    assert {run.rate for run in found.select_runs("Elman", 20)} == {0.2}  # the better score
+    assert {run.rate for run in found.select_runs("LSTM", 20)} == {0.2}  # the sooner
     elman, lstm = found.verdicts()
     assert elman == ("Elman", 5, 10, pytest.approx(0.1), 0.0)
     assert lstm == ("LSTM", 20, None, pytest.approx(0.1), 0.0)
     assert "Elman stops learning at lag 10; there 1e-01 of" in str(elman)
     assert "LSTM learns every lag up to 20" in str(lstm)
     # At lag 10 one of three Elman runs succeeds; at 20 none does.
-    assert found.telling_lag() == 20
+    assert found.find_discriminating_lag() == 20
     np.testing.assert_allclose(found.scores("Elman"), [[1, 1, 1], [0.5, 1, 0.5], [0.5] * 3])
 
 
@@ -114,23 +114,23 @@ def test_a_comparison_goes_on_where_it_stopped(tmp_path: Path) -> None:
     ]  # fmt: skip
     ended = 0
 
-    def interrupt(progress: Progress) -> None:
+    def interrupt(progress: ComparisonProgress) -> None:
         nonlocal ended
-        ended += progress.training is None
-        if ended == 3 and progress.training is not None:
+        ended += progress.trial is None
+        if ended == 3 and progress.trial is not None:
             raise KeyboardInterrupt
 
     part = compare(**SMALL, out=tmp_path, on_progress=interrupt)
-    assert part.ended == "interrupted" and len(part.runs) == 3
-    trained: list[Job] = []
+    assert part.stop_reason == "interrupted" and len(part.runs) == 3
+    trained: list[TrialSpec] = []
 
-    def follow(progress: Progress) -> None:
-        if progress.training is not None:
-            trained.append(progress.training.job)
-        assert 0 <= progress.part <= 1
+    def follow(progress: ComparisonProgress) -> None:
+        if progress.trial is not None:
+            trained.append(progress.trial.spec)
+        assert 0 <= progress.fraction <= 1
 
     rest = compare(**SMALL, out=tmp_path, on_progress=follow)
-    assert rest.ended == "done" and plain(rest) == plain(whole)
+    assert rest.stop_reason == "done" and plain(rest) == plain(whole)
     assert not set(trained) & set(part.runs) and len(set(trained)) == 5
     # Asking for less takes what is there, and nothing is lost from the file.
     less = compare(**SMALL | {"seeds": 1, "cells": ["GRU"]}, out=tmp_path)
@@ -140,7 +140,7 @@ def test_a_comparison_goes_on_where_it_stopped(tmp_path: Path) -> None:
 
 def test_out_of_time() -> None:
     found = compare(**SMALL, seconds=0.0)
-    assert (found.ended, found.runs) == ("out of time", {})
+    assert (found.stop_reason, found.runs) == ("out of time", {})
 
 
 def leaky(half: bool) -> Cell:
@@ -206,5 +206,5 @@ def test_what_cannot_be_compared(change: dict[str, Any], said: str, tmp_path: Pa
 
 
 def test_settings_of_one_cell_do_not_move_with_others() -> None:
-    alone = replace(SETTINGS, cells=cells_named(["LSTM"]))
-    assert alone.sizes("LSTM") == SETTINGS.sizes("LSTM") and alone.shared() == SETTINGS.shared()
+    alone = replace(SETTINGS, cells=load_cells(["LSTM"]))
+    assert alone.sizes("LSTM") == SETTINGS.sizes("LSTM") and alone.common_settings() == SETTINGS.common_settings()

@@ -9,14 +9,14 @@ import pytest
 import torch
 
 from sluice.cells import GRU, LSTM, LSTM1997, Cell, Elman, LayerNormLSTM
-from sluice.report.compare import Job, Settings
-from sluice.report.compare.run import Reader, Training, beginning, flow
-from sluice.report.compare.settings import cells_named
-from sluice.report.tasks import Drawn, tasks
+from sluice.report.compare import TrialSpec, ComparisonSettings
+from sluice.report.compare.run import ReadoutModel, Trial, gate_init_options, measure_gradient_norms
+from sluice.report.compare.settings import load_cells
+from sluice.report.tasks import TaskBatch, list_tasks
 
-SETTINGS = Settings(
-    cells=cells_named([Elman, GRU, LSTM]),
-    task=tasks()["order"],
+SETTINGS = ComparisonSettings(
+    cells=load_cells([Elman, GRU, LSTM]),
+    task=list_tasks()["order"],
     lags=(6,),
     seeds=1,
     rates=(0.01,),
@@ -35,7 +35,7 @@ def never() -> bool:
 
 @pytest.mark.parametrize("name", TORCH)
 def test_a_training_is_the_one_that_torch_does(name: str) -> None:
-    training = Training(SETTINGS, Job(name, 6, 0, 0.01))
+    training = Trial(SETTINGS, TrialSpec(name, 6, 0, 0.01))
     layer = TORCH[name](4, 5)
     layer.load_state_dict({k: v.clone() for k, v in training.model.layer.state_dict().items()})
     readout = torch.nn.Linear(5, 4)
@@ -43,7 +43,7 @@ def test_a_training_is_the_one_that_torch_does(name: str) -> None:
     weights = [*layer.parameters(), *readout.parameters()]
     optimizer, losses = torch.optim.Adam(weights, lr=0.01), []
     generator = torch.Generator().manual_seed(training.generator.initial_seed())
-    x, y = training.judged
+    x, y = training.validation_batch
     for update in range(13):
         if update:
             drawn = SETTINGS.task.draw(6, 4, generator)
@@ -55,9 +55,9 @@ def test_a_training_is_the_one_that_torch_does(name: str) -> None:
         answered = readout(layer(x)[0][-1]).detach()
         losses.append(float(torch.nn.functional.cross_entropy(answered, y[0])))
     judged = []
-    assert training.to_the_end(lambda one: judged.append(one.updates[-1]), never)
+    assert training.run(lambda one: judged.append(one.updates[-1]), never)
     run = training.result()
-    assert judged == run.updates == list(range(13)) and run.job == training.job
+    assert judged == run.updates == list(range(13)) and run.spec == training.spec
     np.testing.assert_allclose(run.losses, losses, rtol=1e-4)
     score = float((answered.argmax(-1) == y[0]).double().mean())
     assert run.scores[-1] == pytest.approx(score) and run.solved is None
@@ -65,9 +65,9 @@ def test_a_training_is_the_one_that_torch_does(name: str) -> None:
 
 
 def test_the_flow_is_the_gradient_of_every_state() -> None:
-    model = Reader(LSTM(), SETTINGS, Job("LSTM", 6, 0, 0.01)).double()
+    model = ReadoutModel(LSTM(), SETTINGS, TrialSpec("LSTM", 6, 0, 0.01)).double()
     x, y = SETTINGS.task.draw(6, 3, torch.Generator().manual_seed(0))
-    found = flow(model, SETTINGS.task, Drawn(x.double(), y))
+    found = measure_gradient_norms(model, SETTINGS.task, TaskBatch(x.double(), y))
     cell = torch.nn.LSTMCell(4, 5).double()
     cell.load_state_dict({k.removesuffix("_l0"): v for k, v in model.layer.state_dict().items()})
     state, states = None, []
@@ -95,18 +95,18 @@ def test_the_flow_is_the_gradient_of_every_state() -> None:
     ],
 )
 def test_how_gates_begin(cell: Cell, start: str, begins: dict[str, float]) -> None:
-    assert beginning(cell, start, 30) == begins
+    assert gate_init_options(cell, start, 30) == begins
 
 
 def test_a_solved_run_stops_and_a_stopped_one_says_so() -> None:
     settings = replace(SETTINGS, steps=300, hidden=16, batch=32)
-    training = Training(settings, Job("GRU", 6, 0, 0.01))
-    assert training.to_the_end(lambda one: None, never)
+    training = Trial(settings, TrialSpec("GRU", 6, 0, 0.01))
+    assert training.run(lambda one: None, never)
     run = training.result()
     assert run.solved == run.updates[-1] < 300 and run.scores[-1] >= 0.95 > run.scores[-2]
     assert len(run.before) == len(run.after) == 7
     assert run.arrives[0] == pytest.approx(run.before[0] / run.before[-1])
-    assert not Training(settings, Job("GRU", 6, 0, 0.01)).to_the_end(lambda one: None, lambda: True)
+    assert not Trial(settings, TrialSpec("GRU", 6, 0, 0.01)).run(lambda one: None, lambda: True)
 
 
 def test_equal_parameters() -> None:
@@ -117,6 +117,6 @@ def test_equal_parameters() -> None:
         layer = TORCH[name](sizes.input, sizes.hidden)
         readout = torch.nn.Linear(sizes.hidden, 4)
         counts[name] = sum(p.numel() for m in (layer, readout) for p in m.parameters())
-        assert settings.count(name, sizes) == counts[name]
+        assert settings.count_parameters(name, sizes) == counts[name]
     assert settings.sizes("Elman").hidden == 40
     assert max(counts.values()) / min(counts.values()) < 1.1

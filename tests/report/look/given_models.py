@@ -8,7 +8,7 @@ from pathlib import Path
 from torch import Tensor, nn
 
 import sluice
-from sluice.sequence import Checkpoint, LanguageModel, ModelConfig, Vocabulary
+from sluice.sequence import Checkpoint, LanguageModel, LanguageModelConfig, Vocabulary
 
 TEXT = "the (cat) sat.\non a mat\n" * 6
 
@@ -28,7 +28,7 @@ class Reader(nn.Module):
 
 
 def language_model(vocabulary: Vocabulary, cell: str = "lstm", hidden: int = 12) -> LanguageModel:
-    config = ModelConfig(
+    config = LanguageModelConfig(
         len(vocabulary),
         cell=cell,
         embedding_size=6,

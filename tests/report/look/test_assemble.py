@@ -14,8 +14,8 @@ from report.look.test_making import unpacked
 from sluice.cells import LSTM
 from sluice.render.picture import PictureError
 from sluice.report.look import assemble, look
-from sluice.report.look.pack import packed, rounded, script
-from sluice.report.look.unit import unit
+from sluice.report.look.pack import pack_tensor, round_values, dump_script_json
+from sluice.report.look.unit import build_cell_figure
 
 
 def test_every_file_of_the_page_is_in_it() -> None:
@@ -29,7 +29,7 @@ def test_text_cannot_leave_its_place() -> None:
     report = look(lstm(), ids, tokens=[[strange] * 20], title="<b>$style ${x}")
     assert strange not in report.html and "<h1>&lt;b&gt;$style ${x}</h1>" in report.html
     assert report.html.count("</script>") == 2
-    assert "\u2028" not in script({"a": "\u2028<"}) and "<" not in script({"a": "<!--"})
+    assert "\u2028" not in dump_script_json({"a": "\u2028<"}) and "<" not in dump_script_json({"a": "<!--"})
 
 
 def test_without_matplotlib_the_equations_are_text(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -38,14 +38,14 @@ def test_without_matplotlib_the_equations_are_text(monkeypatch: pytest.MonkeyPat
 
     module = importlib.import_module("sluice.report.look.unit")
     monkeypatch.setattr(module, "sketch", missing)
-    found = unit(LSTM().graph)
+    found = build_cell_figure(LSTM().graph)
     assert "sketch" not in found and found["note"] == "pictures need matplotlib"
-    assert "f_t = σ(" in assemble._unit(found)
+    assert "f_t = σ(" in assemble._render_cell(found)
 
 
 def test_packed_numbers_come_back() -> None:
     values = torch.randn(7, 5, dtype=torch.float64) * 100
-    off = np.abs(unpacked(packed(values)) - values.numpy()).max()
+    off = np.abs(unpacked(pack_tensor(values)) - values.numpy()).max()
     assert off <= float(values.max() - values.min()) / (2 * 65535) * 1.001
-    assert (unpacked(packed(torch.full((3,), -2.5))) == -2.5).all()
-    assert rounded(torch.tensor([1.23456, float("inf"), 0.0])) == [1.235, None, 0.0]
+    assert (unpacked(pack_tensor(torch.full((3,), -2.5))) == -2.5).all()
+    assert round_values(torch.tensor([1.23456, float("inf"), 0.0])) == [1.235, None, 0.0]

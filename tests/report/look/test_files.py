@@ -13,8 +13,8 @@ from typer.testing import CliRunner, Result
 
 from report.look.given_models import TEXT, saved
 from sluice.cli import app
-from sluice.report.look import LookError
-from sluice.report.look.files import given
+from sluice.report.look import ReportError
+from sluice.report.look.files import load_inputs
 
 
 def run(*arguments: object) -> Result:
@@ -51,11 +51,11 @@ def test_tunes_and_texts_of_tunes(tmp_path: Path) -> None:
     abc.write_text(
         "X:1\nT:Up\nM:4/4\nL:1/8\nK:C\nCDEF|GABc|\n\nX:2\nT:Down\nM:4/4\nL:1/8\nK:C\ncBAG|FEDC|\n"
     )
-    found = given(weights, str(abc), sequence=1)
+    found = load_inputs(weights, str(abc), sequence=1)
     assert found.names == ["Down", "Up"] and found.tokens is not None and found.spans is not None
     assert found.tokens[1] == ("⟨start⟩", *tune.split())
     assert found.spans[1] == [0, 8, 13] and "pitch of the last note (MIDI)" in found.properties
-    assert given(weights, text=tune).tokens == [("⟨start⟩", *tune.split())]
+    assert load_inputs(weights, text=tune).tokens == [("⟨start⟩", *tune.split())]
 
 
 @pytest.mark.parametrize(
@@ -92,5 +92,5 @@ def test_weights_that_hold_nan(tmp_path: Path) -> None:
 
 
 def test_data_and_text_at_once(tmp_path: Path) -> None:
-    with pytest.raises(LookError, match="not both"):
-        given(saved(tmp_path, [TEXT]), "tunes", text="the")
+    with pytest.raises(ReportError, match="not both"):
+        load_inputs(saved(tmp_path, [TEXT]), "tunes", text="the")

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 import sluice
 from report.look.given_models import Reader, lstm
-from sluice.report.look import LookError, look
+from sluice.report.look import ReportError, look
 
 
 def unpacked(packed: dict[str, Any]) -> np.ndarray[Any, Any]:
@@ -137,17 +137,17 @@ class First(nn.Module):
 
 def test_what_cannot_be_looked_at() -> None:
     ids = torch.randint(5, (10, 2))
-    with pytest.raises(LookError, match="holds no recurrent layer"):
+    with pytest.raises(ReportError, match="holds no recurrent layer"):
         look(nn.Embedding(5, 3), ids)
-    with pytest.raises(LookError, match="length 0"):
+    with pytest.raises(ReportError, match="length 0"):
         look(lstm(), ids[:0])
-    with pytest.raises(LookError, match="none numbered 2"):
+    with pytest.raises(ReportError, match="none numbered 2"):
         look(lstm(), ids, sequence=2)
-    with pytest.raises(LookError, match="has 10, counted from 0"):
+    with pytest.raises(ReportError, match="has 10, counted from 0"):
         look(lstm(), ids, start=10)
-    with pytest.raises(LookError, match="2 sequences came, and 1 of tokens"):
+    with pytest.raises(ReportError, match="2 sequences came, and 1 of tokens"):
         look(lstm(), ids, tokens=["abc"])
-    with pytest.raises(LookError, match=r"takes about .* GiB; look at a part"):
+    with pytest.raises(ReportError, match=r"takes about .* GiB; look at a part"):
         look(lstm(1000), torch.zeros(30_000, 1, dtype=torch.long), steps=30_000)
 
 
@@ -155,10 +155,10 @@ def test_where_nan_first_appears_is_told() -> None:
     model = lstm()
     with torch.no_grad():
         model.layer.weight_hh_l0[0, 0] = float("nan")
-    with pytest.raises(LookError, match=r"NaN first appears in 'layer' l0, value 'input', step \d"):
+    with pytest.raises(ReportError, match=r"NaN first appears in 'layer' l0, value 'input', step \d"):
         look(model, torch.randint(5, (10, 1)))
     other = lstm()
     with torch.no_grad():
         other.readout.bias[0] = float("inf")
-    with pytest.raises(LookError, match=r"of the model readout\.bias hold NaN or infinity"):
+    with pytest.raises(ReportError, match=r"of the model readout\.bias hold NaN or infinity"):
         look(other, torch.randint(5, (10, 1)))

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from sluice.sequence import Bucketed, DataError, Series, load
+from sluice.sequence import BucketBatches, DataError, Series, load_data
 
 
 def written(folder: Path, held: object) -> Path:
@@ -14,7 +14,7 @@ def written(folder: Path, held: object) -> Path:
 
 def test_pieces_become_what_sounds(tmp_path: Path) -> None:
     held = {"train": [[[60, 64], [], [-1, 21, 108]], [[60]]], "test": [[[62]]]}
-    read = load(written(tmp_path, held))
+    read = load_data(written(tmp_path, held))
     assert isinstance(read, Series) and read.multi_hot
     assert len(read.features) == 88 and read.features[0] == "21"
     sounding = [[int(read.features[k]) for k in step.nonzero()[0]] for step in read.values[0]]
@@ -22,23 +22,23 @@ def test_pieces_become_what_sounds(tmp_path: Path) -> None:
     split = read.split()
     assert [len(part) for part in (split.train, split.valid, split.test)] == [2, 0, 1]
     assert "3 pieces (2 train, 1 test), 5 steps of 88 keys" in read.report()
-    (batch,) = Bucketed(split.train.steps(), batch_size=2, seed=0).batches(0)
+    (batch,) = BucketBatches(split.train.to_supervised(), batch_size=2, seed=0).batches(0)
     assert batch.inputs.shape == batch.targets.shape == (3, 2, 88)
     assert batch.lengths is not None and batch.lengths.tolist() == [1, 3]
     assert batch.targets.nansum() == 1 + 4 and batch.inputs.sum() == 2
     with pytest.raises(DataError, match="no normalising"):
-        split.normalised()
+        split.normalise()
 
 
 def test_pieces_without_parts(tmp_path: Path) -> None:
-    read = load(written(tmp_path, [[[60]], [[61], [62]]]))
-    assert len(read) == 2 and not read.given and read.names == ("0", "1")
+    read = load_data(written(tmp_path, [[[60]], [[61], [62]]]))
+    assert len(read) == 2 and not read.predefined_split and read.names == ("0", "1")
 
 
 def test_a_piece_with_something_else_is_told(tmp_path: Path) -> None:
     held = {"train": [[[60]], [[60], [1]], [[60], "x"], [], [[True]], [[60.5]]]}
-    read = load(written(tmp_path, held))
-    assert [one.reason for one in read.refused] == [
+    read = load_data(written(tmp_path, held))
+    assert [one.reason for one in read.skipped_items] == [
         "train 1: step 1 holds 1, no pitch from 21 to 108",
         "train 2: step 1 is no list of pitches",
         "train 3: no list of steps, or an empty one",
@@ -60,4 +60,4 @@ def test_a_piece_with_something_else_is_told(tmp_path: Path) -> None:
 )
 def test_json_that_is_no_chorales(tmp_path: Path, held: object, said: str) -> None:
     with pytest.raises(DataError, match=said):
-        load(written(tmp_path, held))
+        load_data(written(tmp_path, held))

@@ -5,7 +5,7 @@ import pytest
 
 from sluice.sequence import DataError
 from sluice.sequence.data import encodings
-from sluice.sequence.data.encodings import scan
+from sluice.sequence.data.encodings import scan_text
 
 
 def written(folder: Path, content: bytes) -> Path:
@@ -24,7 +24,7 @@ def written(folder: Path, content: bytes) -> Path:
     ],
 )
 def test_encodings(tmp_path: Path, content: bytes, encoding: str, characters: str) -> None:
-    assert scan(written(tmp_path, content)) == (encoding, frozenset(characters))
+    assert scan_text(written(tmp_path, content)) == (encoding, frozenset(characters))
 
 
 @pytest.mark.parametrize("piece", [3, 1 << 18])
@@ -42,7 +42,7 @@ def test_two_encodings(
     monkeypatch.setattr(encodings, "PIECE", piece)
     content = b"\n".join(line.encode() if isinstance(line, str) else line for line in lines)
     with pytest.raises(DataError, match=said):
-        scan(written(tmp_path, content))
+        scan_text(written(tmp_path, content))
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_two_encodings(
 )
 def test_what_is_refused(tmp_path: Path, content: bytes, encoding: str | None, said: str) -> None:
     with pytest.raises(DataError, match=said):
-        scan(written(tmp_path, content), encoding)
+        scan_text(written(tmp_path, content), encoding)
 
 
 def test_what_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,4 +70,4 @@ def test_what_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
         monkeypatch.setattr(Path, "open", denied)
     with pytest.raises(DataError, match=r"Cannot read .*a\.txt: Permission denied"):
-        scan(path)
+        scan_text(path)

@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from sluice.sequence import DataError, Tokens, Vocabulary, load, reading_bar
+from sluice.sequence import DataError, Tokens, Vocabulary, load_data, load_progress_bar
 from sluice.sequence.data import formats
-from sluice.sequence.data.ragged import Ragged
-from sluice.sequence.data.told import Reading, Refused, Told
+from sluice.sequence.data.ragged import RaggedArray
+from sluice.sequence.data.told import LoadProgress, SkippedItem, LoadReport
 
 
 def read_bits(files: list[Path], *, base: int = 2) -> Tokens:
-    return Tokens(Vocabulary(("0", "1")), Ragged.of([[3, 4]] * base))
+    return Tokens(Vocabulary(("0", "1")), RaggedArray.of([[3, 4]] * base))
 
 
 BITS = formats.Format("bits", (".bits",), lambda head: head.startswith(b"BITS"), read_bits)
@@ -21,21 +21,21 @@ BITS = formats.Format("bits", (".bits",), lambda head: head.startswith(b"BITS"),
 
 @pytest.fixture
 def _with_a_users_format(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    entry = EntryPoint("bits", f"{__name__}:BITS", formats.GROUP)
+    entry = EntryPoint("bits", f"{__name__}:BITS", formats.ENTRY_POINT_GROUP)
     monkeypatch.setattr(EntryPoint, "load", lambda self: BITS)
     monkeypatch.setattr(formats, "entry_points", lambda group: [entry])
-    formats.formats.cache_clear()
+    formats.get_formats.cache_clear()
     yield
-    formats.formats.cache_clear()
+    formats.get_formats.cache_clear()
 
 
 @pytest.mark.usefixtures("_with_a_users_format")
 def test_a_users_format(tmp_path: Path) -> None:
     (tmp_path / "a.bits").touch()
     (tmp_path / "b.other").write_bytes(b"BITS\0")
-    assert len(load(tmp_path, base=3)) == 3
+    assert len(load_data(tmp_path, base=3)) == 3
     with pytest.raises(DataError, match="bits takes no option 'unit'; what it takes: base"):
-        load(tmp_path / "a.bits", unit="words")
+        load_data(tmp_path / "a.bits", unit="words")
 
 
 @pytest.mark.parametrize(
@@ -55,34 +55,34 @@ def test_what_is_refused(
     if content is not None:
         (tmp_path / name).write_bytes(content)
     with pytest.raises(DataError, match=said):
-        load(tmp_path / name, **options)  # type: ignore[arg-type]
+        load_data(tmp_path / name, **options)  # type: ignore[arg-type]
 
 
 def test_folders(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="holds no file"):
-        load(tmp_path)
+        load_data(tmp_path)
     (tmp_path / "below").mkdir()
     (tmp_path / "below" / "a.txt").write_text("abc")
     (tmp_path / ".hidden").write_bytes(b"\0")
-    assert len(load(tmp_path)) == 1
+    assert len(load_data(tmp_path)) == 1
     (tmp_path / "b.csv").write_text("v\n1\n")
     with pytest.raises(DataError, match=r"1 of csv \(b.csv\), 1 of text \(a.txt\); choose"):
-        load(tmp_path)
-    assert "abc" not in load(tmp_path, kind="csv").report()
-    assert "a.txt: text" in load(tmp_path, kind="text").report()
+        load_data(tmp_path)
+    assert "abc" not in load_data(tmp_path, kind="csv").report()
+    assert "a.txt: text" in load_data(tmp_path, kind="text").report()
     (tmp_path / "c.png").write_bytes(b"\x89PNG\0")
     with pytest.raises(DataError, match=r"1 of unknown \(c.png\)"):
-        load(tmp_path)
+        load_data(tmp_path)
 
 
 def test_unknown_suffixes_are_read_as_text(tmp_path: Path) -> None:
     (tmp_path / "a.log").write_text("abc")
-    assert "a.log: text in UTF-8" in load(tmp_path / "a.log").report()
+    assert "a.log: text in UTF-8" in load_data(tmp_path / "a.log").report()
 
 
 def test_a_long_report_is_cut_short() -> None:
-    refused = tuple(Refused("a.csv", line, "no number") for line in range(2, 32))
-    lines = Told("a.csv: CSV.", ("Inputs: a.",), refused).report().splitlines()
+    refused = tuple(SkippedItem("a.csv", line, "no number") for line in range(2, 32))
+    lines = LoadReport("a.csv: CSV.", ("Inputs: a.",), refused).to_text().splitlines()
     assert lines[:4] == ["a.csv: CSV.", "Inputs: a.", "30 refused:", "  a.csv:2: no number"]
     assert lines[-1] == "  and 10 more" and len(lines) == 24
 
@@ -90,6 +90,6 @@ def test_a_long_report_is_cut_short() -> None:
 def test_the_bar_shows_how_far_it_is() -> None:
     shown = io.StringIO()
     console = Console(file=shown, force_terminal=True, width=80)
-    with reading_bar(console) as show:
-        show(Reading("encoding", 500, 1000))
+    with load_progress_bar(console) as show:
+        show(LoadProgress("encoding", 500, 1000))
     assert "encoding" in shown.getvalue() and "0.5/1.0 kB" in shown.getvalue()

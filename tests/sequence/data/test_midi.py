@@ -4,8 +4,8 @@ from pathlib import Path
 import mido
 import pytest
 
-from sluice.extras import MissingExtra
-from sluice.sequence import DataError, Tokens, load
+from sluice.extras import MissingExtraError
+from sluice.sequence import DataError, Tokens, load_data
 
 
 def written(path: Path, notes: list[tuple[int, int, int]], channel: int = 0) -> Path:
@@ -25,13 +25,13 @@ def written(path: Path, notes: list[tuple[int, int, int]], channel: int = 0) -> 
 
 def test_notes_become_tokens(tmp_path: Path) -> None:
     path = written(tmp_path / "a.mid", [(0, 4, 64), (0, 4, 60), (4, 2, 62), (100, 99, 65)])
-    read = load(path)
+    read = load_data(path)
     assert isinstance(read, Tokens)
     said = "pitch:60 length:4 pitch:64 length:4 wait:4 pitch:62 length:2"
     said += " wait:64 wait:32 pitch:65 length:64"
-    assert read.vocabulary.to_text(read.ids[0].tolist()) == said
-    assert read.vocabulary.from_text(said) == read.ids[0].tolist()
-    finer = load(path, grid=8)
+    assert read.vocabulary.decode_text(read.ids[0].tolist()) == said
+    assert read.vocabulary.encode_text(said) == read.ids[0].tolist()
+    finer = load_data(path, grid=8)
     assert isinstance(finer, Tokens)
     assert "wait:8" in finer.vocabulary and "length:8" in finer.vocabulary
 
@@ -42,24 +42,24 @@ def test_what_holds_no_notes_is_told(tmp_path: Path) -> None:
     whole = (tmp_path / "a.mid").read_bytes()
     (tmp_path / "cut.mid").write_bytes(whole[:-9])
     (tmp_path / "text.mid").write_text("MIDI?")
-    read = load(tmp_path)
+    read = load_data(tmp_path)
     assert len(read) == 1
-    reasons = [one.reason for one in read.refused]
+    reasons = [one.reason for one in read.skipped_items]
     assert "damaged MIDI file" in reasons[0]
     assert reasons[1] == "is a MIDI file without notes, drums apart"
     assert reasons[2] == "is no MIDI file: it does not begin with MThd"
     with pytest.raises(DataError, match=r"No notes could be read.*damaged"):
-        load(tmp_path / "cut.mid")
+        load_data(tmp_path / "cut.mid")
     with pytest.raises(DataError, match="grid is at least 1"):
-        load(tmp_path / "a.mid", grid=0)
+        load_data(tmp_path / "a.mid", grid=0)
 
 
 def test_a_file_is_known_by_its_first_bytes(tmp_path: Path) -> None:
     path = written(tmp_path / "a.song", [(0, 1, 60)])
-    assert "MIDI" in load(path).report()
+    assert "MIDI" in load_data(path).report()
 
 
 def test_without_symusic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "symusic", None)
-    with pytest.raises(MissingExtra, match=r"symusic.*sluice-rnn\[data\]"):
-        load(written(tmp_path / "a.mid", [(0, 1, 60)]))
+    with pytest.raises(MissingExtraError, match=r"symusic.*sluice-rnn\[data\]"):
+        load_data(written(tmp_path / "a.mid", [(0, 1, 60)]))

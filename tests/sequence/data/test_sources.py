@@ -7,16 +7,16 @@ import numpy as np
 import pytest
 import torch
 
-from sluice.sequence import Batch, Bucketed, SequenceError, Streams, Windows
-from sluice.sequence.data.ragged import Ragged
+from sluice.sequence import Batch, BucketBatches, SequenceError, StreamBatches, WindowBatches
+from sluice.sequence.data.ragged import RaggedArray
 from sluice.sequence.data.steps import NextToken, NextValues, SequenceLabels
 
 SEQUENCES = [[10 + number] * (number * 7 % 23) + [9] for number in range(41)]
-IDS = Ragged.of(SEQUENCES)
+IDS = RaggedArray.of(SEQUENCES)
 SOURCES: dict[str, Callable[..., Any]] = {
-    "bucketed": lambda **share: Bucketed(NextToken(IDS), batch_size=6, seed=3, **share),
-    "streams": lambda **share: Streams(NextToken(IDS), batch_size=6, chunk=11, seed=3, **share),
-    "windows": lambda **share: Windows(NextToken(IDS), length=8, batch_size=6, seed=3, **share),
+    "bucketed": lambda **share: BucketBatches(NextToken(IDS), batch_size=6, seed=3, **share),
+    "streams": lambda **share: StreamBatches(NextToken(IDS), batch_size=6, chunk=11, seed=3, **share),
+    "windows": lambda **share: WindowBatches(NextToken(IDS), length=8, batch_size=6, seed=3, **share),
 }
 
 
@@ -74,15 +74,15 @@ def test_streams_carry_each_sequence_on_and_mark_where_it_begins() -> None:
 
 
 def test_streams_pad_only_the_last() -> None:
-    steps = NextToken(Ragged.of([[5] * 20]))
-    batches = list(Streams(steps, batch_size=4, chunk=4, seed=0).batches(0))
+    steps = NextToken(RaggedArray.of([[5] * 20]))
+    batches = list(StreamBatches(steps, batch_size=4, chunk=4, seed=0).batches(0))
     assert [tuple(batch.inputs.shape) for batch in batches] == [(4, 4), (2, 4)]
     assert sum(int((batch.targets == 0).sum()) for batch in batches) == 4 * 6 - 21
 
 
 def test_windows_cover_every_step() -> None:
-    values = Ragged.of([np.arange(n, dtype=float)[:, None] for n in (30, 9, 3, 1)], np.float32)
-    source = Windows(NextValues(values, values), length=8, batch_size=3, seed=0)
+    values = RaggedArray.of([np.arange(n, dtype=float)[:, None] for n in (30, 9, 3, 1)], np.float32)
+    source = WindowBatches(NextValues(values, values), length=8, batch_size=3, seed=0)
     seen = set()
     for batch in source.batches(0):
         assert batch.inputs.shape[0] <= 8
@@ -97,15 +97,15 @@ def test_windows_cover_every_step() -> None:
 
 
 def test_a_stride_of_one_takes_every_window() -> None:
-    values = Ragged.of([np.arange(10.0)[:, None]], np.float32)
-    source = Windows(NextValues(values, values), length=4, batch_size=99, seed=0, stride=1)
+    values = RaggedArray.of([np.arange(10.0)[:, None]], np.float32)
+    source = WindowBatches(NextValues(values, values), length=4, batch_size=99, seed=0, stride=1)
     (batch,) = source.batches(0)
     assert sorted(batch.inputs[0, :, 0].tolist()) == list(range(6))
 
 
 def test_a_process_without_a_sequence_gets_one_that_counts_for_nothing() -> None:
-    labelled = SequenceLabels(Ragged.of([[[1.0]], [[2.0]], [[3.0]]], np.float32), [0, 1, 2])
-    last = list(Bucketed(labelled, batch_size=2, seed=0, rank=1, world=2).batches(0))
+    labelled = SequenceLabels(RaggedArray.of([[[1.0]], [[2.0]], [[3.0]]], np.float32), [0, 1, 2])
+    last = list(BucketBatches(labelled, batch_size=2, seed=0, rank=1, world_size=2).batches(0))
     empty = [batch for batch in last if batch.targets.tolist() == [-100]]
     assert len(last) == 2 and len(empty) == 1
     assert empty[0].lengths is not None and empty[0].lengths.tolist() == [0]
@@ -117,13 +117,13 @@ def test_a_process_without_a_sequence_gets_one_that_counts_for_nothing() -> None
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        (lambda: Bucketed([], 2, 0), "no sequences"),
-        (lambda: Bucketed([[3]], 2, 0, rank=2, world=2), "0 to 1, but 2"),
-        (lambda: Bucketed([[3]], 2, 0, rank=0, world=3), "3 processes together"),
-        (lambda: Streams(NextToken(IDS), 2, 0, 0), "at least 1 step, but 0"),
-        (lambda: Windows(NextToken(IDS), 4, 2, 0, stride=0), "stride is at least 1"),
-        (lambda: Streams(SequenceLabels(IDS, [0] * 41), 2, 3, 0), "read whole"),
-        (lambda: Windows(SequenceLabels(IDS, [0] * 41), 2, 3, 0), "read whole"),
+        (lambda: BucketBatches([], 2, 0), "no sequences"),
+        (lambda: BucketBatches([[3]], 2, 0, rank=2, world_size=2), "0 to 1, but 2"),
+        (lambda: BucketBatches([[3]], 2, 0, rank=0, world_size=3), "3 processes together"),
+        (lambda: StreamBatches(NextToken(IDS), 2, 0, 0), "at least 1 step, but 0"),
+        (lambda: WindowBatches(NextToken(IDS), 4, 2, 0, stride=0), "stride is at least 1"),
+        (lambda: StreamBatches(SequenceLabels(IDS, [0] * 41), 2, 3, 0), "read whole"),
+        (lambda: WindowBatches(SequenceLabels(IDS, [0] * 41), 2, 3, 0), "read whole"),
     ],
 )
 def test_what_cannot_be_is_refused(make: Callable[[], object], said: str) -> None:

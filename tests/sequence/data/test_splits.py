@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from sluice.sequence import DataError, Series, Tokens, Vocabulary
-from sluice.sequence.data.ragged import Ragged
-from sluice.sequence.data.splits import given_by_name
+from sluice.sequence.data.ragged import RaggedArray
+from sluice.sequence.data.splits import split_from_names
 
 
 def tokens(number: int = 40, **more: object) -> Tokens:
     vocabulary = Vocabulary(tuple("abc"), "characters")
-    ids = Ragged.of([[3 + place % 3] * (1 + place) for place in range(number)])
+    ids = RaggedArray.of([[3 + place % 3] * (1 + place) for place in range(number)])
     names = tuple(f"speaker{place % 8}-{place}" for place in range(number))
     return Tokens(vocabulary, ids, names, **more)  # type: ignore[arg-type]
 
@@ -38,7 +38,7 @@ def test_groups_stay_on_one_side() -> None:
     families = tokens(groups=tuple(place // 4 for place in range(40)))
     split = families.split(valid=0.2)
     assert not set(split.train.groups) & set(split.valid.groups)
-    assert "10 groups" in split.how and len(split.valid) == 8
+    assert "10 groups" in split.description and len(split.valid) == 8
 
 
 def test_by_time_the_end_is_kept() -> None:
@@ -55,32 +55,32 @@ def test_as_given() -> None:
     split = tokens(given={"train": (0, 2), "valid": (1,)}).split()
     assert split.train.names == ("speaker0-0", "speaker2-2")
     assert (len(split.valid), len(split.test)) == (1, 0)
-    assert given_by_name([Path("train/a.txt"), Path("dev/a.txt"), Path("test/b.txt")]) == {
+    assert split_from_names([Path("train/a.txt"), Path("dev/a.txt"), Path("test/b.txt")]) == {
         "train": (0,),
         "valid": (1,),
         "test": (2,),
     }
-    assert given_by_name([Path("train.txt"), Path("other.txt")]) == {}
+    assert split_from_names([Path("train.txt"), Path("other.txt")]) == {}
 
 
 def test_the_training_part_alone_is_measured() -> None:
     rng = np.random.default_rng(0)
-    values = Ragged.of([rng.normal(5, 3, (200, 2)) for _ in range(4)], np.float32)
+    values = RaggedArray.of([rng.normal(5, 3, (200, 2)) for _ in range(4)], np.float32)
     values.flat[::7, 1] = np.nan
     values.flat[150:200] += 1000
-    split = Series(("a", "b"), values).split(valid=0.25).normalised()
+    split = Series(("a", "b"), values).split(valid=0.25).normalise()
     train = np.concatenate(list(split.train.values))
     np.testing.assert_allclose(np.nanmean(train, axis=0), 0, atol=1e-5)
     np.testing.assert_allclose(np.nanstd(train, axis=0), 1, atol=1e-5)
     assert np.nanmean(split.valid.values[0]) > 100
     assert split.statistics is not None
-    restored = split.statistics.restore(split.valid.values[0][:, 1:], ["b"])
+    restored = split.statistics.denormalise(split.valid.values[0][:, 1:], ["b"])
     np.testing.assert_allclose(restored, values[0][150:, 1:], rtol=1e-4)
 
 
 def test_nothing_varies() -> None:
-    values = Ragged.of([[[3.0, np.nan]] * 20], np.float32)
-    split = Series(("a", "b"), values).split().normalised()
+    values = RaggedArray.of([[[3.0, np.nan]] * 20], np.float32)
+    split = Series(("a", "b"), values).split().normalise()
     assert split.train.values[0][0, 0] == 0 and np.isnan(split.train.values[0][0, 1])
 
 
@@ -105,7 +105,7 @@ def test_what_cannot_be_split(how: dict[str, object], said: str | None) -> None:
 
 
 def test_a_label_for_the_whole_cannot_be_cut() -> None:
-    labelled = Series(("a",), Ragged.of([[[1.0]] * 9] * 3, np.float32), labels=(0, 1, 0))
+    labelled = Series(("a",), RaggedArray.of([[[1.0]] * 9] * 3, np.float32), labels=(0, 1, 0))
     with pytest.raises(DataError, match="cannot be cut by time"):
         labelled.split(by="time")
     assert labelled.split(valid=0.3).train.labels in {(0, 1), (0, 0), (1, 0)}

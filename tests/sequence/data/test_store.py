@@ -10,10 +10,10 @@ import pytest
 from sluice.sequence import DataError, Tokens
 from sluice.sequence.data import store
 from sluice.sequence.data.text import read_text
-from sluice.sequence.data.told import Reading
+from sluice.sequence.data.told import LoadProgress
 
 
-def load(path: Path, cache: Path, seen: list[Reading] | None = None) -> Tokens:
+def load(path: Path, cache: Path, seen: list[LoadProgress] | None = None) -> Tokens:
     said = seen if seen is not None else []
     return read_text([path], per="line", cache=cache, on_reading=said.append)
 
@@ -32,7 +32,7 @@ def same(a: Tokens, b: Tokens) -> bool:
 
 def test_the_unchanged_is_read_again_without_encoding(text: Path, tmp_path: Path) -> None:
     cache = tmp_path / "kept"
-    first, seen = load(text, cache), list[Reading]()
+    first, seen = load(text, cache), list[LoadProgress]()
     again = load(text, cache, seen)
     assert same(first, again) and same(first, read_text([text], per="line"))
     assert not seen
@@ -47,7 +47,7 @@ def test_what_has_changed_is_encoded_anew_in_its_place(text: Path, tmp_path: Pat
     kept = old.ids[0].tolist()
     text.write_text(text.read_text().replace("line 7\n", "LINE 7\n"))
     new = load(text, cache)
-    assert new.vocabulary.to_text(new.ids[7].tolist()) == "LINE 7"
+    assert new.vocabulary.decode_text(new.ids[7].tolist()) == "LINE 7"
     assert len(list(cache.iterdir())) == 1
     assert old.ids[0].tolist() == kept
 
@@ -102,7 +102,7 @@ def test_of_two_that_ask_one_waits(text: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("new", ["other\n", "line 1\n" * 500, "\N{SNOWMAN}"])
 def test_a_file_that_changes_meanwhile_is_refused(text: Path, tmp_path: Path, new: str) -> None:
-    def change(reading: Reading) -> None:
+    def change(reading: LoadProgress) -> None:
         text.write_text(new)
 
     with pytest.raises(DataError, match="changed while it was read"):

@@ -6,9 +6,9 @@ import pyarrow
 import pytest
 from pyarrow import parquet as written_by_pyarrow
 
-from sluice.extras import MissingExtra
-from sluice.sequence import Bucketed, DataError, Series, Windows, load
-from sluice.sequence.data.ragged import Ragged
+from sluice.extras import MissingExtraError
+from sluice.sequence import BucketBatches, DataError, Series, WindowBatches, load_data
+from sluice.sequence.data.ragged import RaggedArray
 
 
 def csv(folder: Path, text: str, name: str = "a.csv") -> Path:
@@ -18,7 +18,7 @@ def csv(folder: Path, text: str, name: str = "a.csv") -> Path:
 
 
 def series(path: Path, **options: object) -> Series:
-    read = load(path, **options)
+    read = load_data(path, **options)
     assert isinstance(read, Series)
     return read
 
@@ -30,10 +30,10 @@ def test_one_series_with_a_header_and_missing_values(tmp_path: Path) -> None:
     )
     assert (read.features, read.targets) == (("t", "x"), ("x",))
     assert "2 values missing of 8" in read.report()
-    inputs, targets = read.steps(horizon=2).read(0, 0, 3)
+    inputs, targets = read.to_supervised(horizon=2).read(0, 0, 3)
     assert inputs[:, 1].tolist() == [2.5, 2.5, 2.5]
     np.testing.assert_array_equal(targets, [[np.nan, np.nan], [np.nan, 100], [100, np.nan]])
-    shown = read.steps(indicate=True).read(0, 0, 3)[0]
+    shown = read.to_supervised(indicate=True).read(0, 0, 3)[0]
     assert shown[:, 2:].tolist() == [[0, 0], [0, 1], [0, 1]]
 
 
@@ -51,7 +51,7 @@ def test_several_ragged_series_out_of_order(tmp_path: Path) -> None:
     assert "2 series of 2 to 3 steps" in read.report()
     split = read.split(valid=1 / 3)
     assert [one[:, 0].tolist() for one in split.valid.values] == [[3], [20]]
-    batch = next(iter(Windows(read.steps(), length=5, batch_size=2, seed=0).batches(0)))
+    batch = next(iter(WindowBatches(read.to_supervised(), length=5, batch_size=2, seed=0).batches(0)))
     assert batch.targets.shape == (2, 2, 1)
 
 
@@ -61,29 +61,29 @@ def test_one_label_a_sequence(tmp_path: Path) -> None:
         rows += [f"s{one},{step},{label}" for step in range(2)]
     read = series(csv(tmp_path, "\n".join(rows)), label_per="sequence")
     assert (read.classes, read.labels) == (("9", "10"), (1, 0, 1))
-    assert [str(one).rpartition(": ")[2] for one in read.refused] == [
+    assert [str(one).rpartition(": ")[2] for one in read.skipped_items] == [
         "no labels, where one is needed"
     ]
     assert "series s3" in read.report()
-    (batch,) = Bucketed(read.steps(), batch_size=8, seed=0).batches(0)
+    (batch,) = BucketBatches(read.to_supervised(), batch_size=8, seed=0).batches(0)
     assert batch.targets.shape == (3,) and sorted(batch.targets.tolist()) == [0, 1, 1]
 
 
 def test_one_label_a_step(tmp_path: Path) -> None:
     text = "id,v,class\nx,1,run\nx,2,sit\nx,3,\ny,4,sit\n"
     read = series(csv(tmp_path, text))
-    assert isinstance(read.labels, Ragged) and read.classes == ("run", "sit")
+    assert isinstance(read.labels, RaggedArray) and read.classes == ("run", "sit")
     assert [one.tolist() for one in read.labels] == [[1, 2, 0], [2]]
     assert "Classes, one a step: run, sit." in read.report()
-    half = read.choose([1])
-    assert half.steps().read(0, 0, 1)[1].tolist() == [2]
+    half = read.select([1])
+    assert half.to_supervised().read(0, 0, 1)[1].tolist() == [2]
 
 
 def test_a_few_bad_rows_are_left_out_and_told(tmp_path: Path) -> None:
     rows = ["a,b", *["1,2"] * 40, "x,3", "4", "inf,1", "5,6"]
     read = series(csv(tmp_path, "\n".join(rows)))
     assert read.values.lengths.tolist() == [41] and read.values[0][-1].tolist() == [5, 6]
-    assert [(one.line, one.reason) for one in read.refused] == [
+    assert [(one.line, one.reason) for one in read.skipped_items] == [
         (42, "column 'a' holds 'x', no number"),
         (43, "1 cell, where the first row has 2"),
         (44, "column 'a' holds 'inf', no number"),
@@ -106,7 +106,7 @@ def test_a_few_bad_rows_are_left_out_and_told(tmp_path: Path) -> None:
 )
 def test_what_is_refused(tmp_path: Path, text: str, options: dict[str, object], said: str) -> None:
     with pytest.raises(DataError, match=said):
-        load(csv(tmp_path, text), **options)
+        load_data(csv(tmp_path, text), **options)
 
 
 def test_files_of_other_columns(tmp_path: Path) -> None:
@@ -115,7 +115,7 @@ def test_files_of_other_columns(tmp_path: Path) -> None:
     assert series(tmp_path).names == ("x", "y")
     csv(tmp_path, "b\n3\n", "z.csv")
     with pytest.raises(DataError, match=r"z\.csv has other columns"):
-        load(tmp_path)
+        load_data(tmp_path)
 
 
 def test_parquet_reads_as_csv_does(tmp_path: Path) -> None:
@@ -137,16 +137,16 @@ def test_parquet_reads_as_csv_does(tmp_path: Path) -> None:
         np.testing.assert_array_equal(one, two)
     assert "Not used: note." in read.report()
     with pytest.raises(DataError, match="no column 'c'; the columns are id, time, x, n, note"):
-        load(path, target="c")
+        load_data(path, target="c")
     with pytest.raises(DataError, match="'note' holds string, no numbers"):
-        load(path, inputs=["note"])
+        load_data(path, inputs=["note"])
 
 
 def test_parquet_that_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "a.parquet"
     path.write_bytes(b"PAR1 and no more")
     with pytest.raises(DataError, match="no Parquet file that can be read"):
-        load(path)
+        load_data(path)
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(MissingExtra, match="pyarrow"):
-        load(path)
+    with pytest.raises(MissingExtraError, match="pyarrow"):
+        load_data(path)

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers
 
-from sluice.extras import MissingExtra
-from sluice.sequence import DataError, Streams, Vocabulary
+from sluice.extras import MissingExtraError
+from sluice.sequence import DataError, StreamBatches, Vocabulary
 from sluice.sequence.data.text import read_text
-from sluice.sequence.data.told import Reading
+from sluice.sequence.data.told import LoadProgress
 
 POEM = "Tyger Tyger, burning bright,\nIn the forests of the night;\n\nWhat immortal hand — or eye\n"
 
@@ -33,12 +33,12 @@ def _pieces_of_any_size(request: pytest.FixtureRequest, monkeypatch: pytest.Monk
 def test_characters(poem: Path, tmp_path: Path, cached: bool) -> None:
     tokens = read_text([poem], cache=tmp_path / "kept" if cached else None)
     assert tokens.vocabulary.tokens == tuple(sorted(set(POEM)))
-    assert tokens.vocabulary.to_text(tokens.ids[0].tolist()) == POEM * 3
-    assert tokens.vocabulary.from_text("Tyger") == tokens.ids[0][:5].tolist()
+    assert tokens.vocabulary.decode_text(tokens.ids[0].tolist()) == POEM * 3
+    assert tokens.vocabulary.encode_text("Tyger") == tokens.ids[0][:5].tolist()
     assert tokens.ids.flat.dtype == np.uint8
     assert isinstance(tokens.ids.flat, np.memmap) is cached
     lines = read_text([poem], per="line", cache=tmp_path / "kept" if cached else None)
-    spelt = [lines.vocabulary.to_text(ids.tolist()) for ids in lines.ids]
+    spelt = [lines.vocabulary.decode_text(ids.tolist()) for ids in lines.ids]
     assert spelt == [line for line in (POEM * 3).split("\n") if line]
     assert "\n" not in lines.vocabulary
 
@@ -48,7 +48,7 @@ def test_many_kinds_of_characters_need_a_larger_type(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text(text)
     tokens = read_text([tmp_path / "a.txt"])
     assert tokens.ids.flat.dtype == np.uint16
-    assert tokens.vocabulary.to_text(tokens.ids[0].tolist()) == text
+    assert tokens.vocabulary.decode_text(tokens.ids[0].tolist()) == text
 
 
 @pytest.mark.usefixtures("_pieces_of_any_size")
@@ -57,20 +57,20 @@ def test_words_and_subwords(poem: Path) -> None:
     said = words.vocabulary.decode(words.ids[0].tolist())
     assert said[:6] == ["Tyger", "Tyger", ",", "burning", "bright", ","]
     assert said.count("\n") == 3 * POEM.count("\n") and "[UNK]" not in said
-    assert words.vocabulary.from_text("Tyger lamb") == [
+    assert words.vocabulary.encode_text("Tyger lamb") == [
         words.vocabulary.encode(["Tyger"])[0],
         words.vocabulary.encode(["[UNK]"])[0],
     ]
     subwords = read_text([poem], unit="subwords", vocabulary_size=280)
     assert len(subwords.vocabulary.tokens) == 280
-    assert subwords.vocabulary.to_text(subwords.ids[0].tolist()) == POEM * 3
+    assert subwords.vocabulary.decode_text(subwords.ids[0].tolist()) == POEM * 3
     lines = read_text([poem], unit="subwords", per="line")
-    assert [lines.vocabulary.to_text(ids.tolist()) for ids in lines.ids] == [
+    assert [lines.vocabulary.decode_text(ids.tolist()) for ids in lines.ids] == [
         line for line in (POEM * 3).split("\n") if line
     ]
     restored = Vocabulary.from_json(lines.vocabulary.to_json())
     assert restored == lines.vocabulary
-    assert restored.from_text("night") == lines.vocabulary.from_text("night")
+    assert restored.encode_text("night") == lines.vocabulary.encode_text("night")
 
 
 def test_a_trained_tokenizer(poem: Path, tmp_path: Path) -> None:
@@ -89,7 +89,7 @@ def test_a_trained_tokenizer(poem: Path, tmp_path: Path) -> None:
 
 def test_without_tokenizers(poem: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "tokenizers", None)
-    with pytest.raises(MissingExtra, match=r"tokenizers.*sluice-rnn\[data\]"):
+    with pytest.raises(MissingExtraError, match=r"tokenizers.*sluice-rnn\[data\]"):
         read_text([poem], unit="words")
 
 
@@ -99,7 +99,7 @@ def test_several_files_and_what_of_them_is_refused(poem: Path, tmp_path: Path) -
     files = [poem, tmp_path / "empty.txt", tmp_path / "binary.txt"]
     tokens = read_text(files)
     assert len(tokens) == 1
-    assert [Path(one.source).name for one in tokens.refused] == ["empty.txt", "binary.txt"]
+    assert [Path(one.source).name for one in tokens.skipped_items] == ["empty.txt", "binary.txt"]
     assert "line 2 holds a byte" in tokens.report()
     with pytest.raises(DataError, match="None of 2 files"):
         read_text(files[1:])
@@ -119,16 +119,16 @@ def test_a_line_of_a_million_tokens(tmp_path: Path) -> None:
     path.write_text("short\n" + "wo rd" * 200_000)
     lines = read_text([path], per="line")
     assert lines.ids.lengths.tolist() == [5, 1_000_000]
-    batch = next(Streams(lines.steps(), batch_size=2, chunk=50, seed=0).batches(0))
+    batch = next(StreamBatches(lines.to_supervised(), batch_size=2, chunk=50, seed=0).batches(0))
     assert batch.inputs.shape == (50, 2)
 
 
 def test_reading_is_told(poem: Path) -> None:
-    seen: list[Reading] = []
+    seen: list[LoadProgress] = []
     read_text([poem, poem], unit="words", on_reading=seen.append)
     size = poem.stat().st_size
-    assert {one.doing for one in seen} == {"reading", "learning tokens", "encoding"}
-    assert max(one.done for one in seen) == 2 * size == seen[0].total
+    assert {one.stage for one in seen} == {"reading", "learning tokens", "encoding"}
+    assert max(one.bytes_done for one in seen) == 2 * size == seen[0].total_bytes
 
 
 def test_unknown_options(poem: Path) -> None:

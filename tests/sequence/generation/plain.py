@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from sluice.sequence import LanguageModel, ModelConfig
+from sluice.sequence import LanguageModel, LanguageModelConfig
 
 START, END = 1, 2
 
@@ -15,7 +15,7 @@ START, END = 1, 2
 def sharp(vocabulary: int = 9, cell: str = "lstm", layers: int = 2) -> LanguageModel:
     """An untrained model in float64 that nevertheless has opinions."""
     torch.manual_seed(1)
-    config = ModelConfig(vocabulary, cell, 6, 10, layers)  # type: ignore[arg-type]
+    config = LanguageModelConfig(vocabulary, cell, 6, 10, layers)  # type: ignore[arg-type]
     model = LanguageModel(config).double().eval()
     with torch.no_grad():
         for parameter in model.parameters():

@@ -58,14 +58,14 @@ def drawn_by_hand(model: LanguageModel, seed: int, prime: list[int], longest: in
 )
 def test_any_cell_generates_in_evaluation(cell: Any, prefer: str | None) -> None:
     model = with_layers(sluice.nn.Recurrent(cell, 6, 10, num_layers=2, dropout=0.5))
-    model.layers.prefer = prefer
+    model.layers.backend = prefer
     sampling = Sampling(max_length=15)
     for prime in ([], [3, 8, 4]):
         opening = [[token] for token in prime]
-        found = generate(model.train(), range(3), opening=opening, sampling=sampling)
+        found = generate(model.train(), range(3), prompt=opening, sampling=sampling)
         model.eval()
         assert found == [drawn_by_hand(model, seed, prime, 15) for seed in range(3)]
-    beam = beam_search(model, 2, opening=[[3]], max_length=9)
+    beam = beam_search(model, 2, prompt=[[3]], max_length=9)
     assert beam[0].ids[0] == 3
 
 
@@ -78,9 +78,9 @@ def test_layers_of_different_sizes_that_learnt_where_to_begin() -> None:
                 parameter.uniform_(-1, 1)
     expected = [drawn_by_hand(model, seed, [5], 12) for seed in range(3)]
     for prefer in (None, "reference"):
-        layers.prefer = prefer
+        layers.backend = prefer
         sampling = Sampling(max_length=12)
-        assert generate(model, range(3), opening=[[5]], sampling=sampling) == expected
+        assert generate(model, range(3), prompt=[[5]], sampling=sampling) == expected
 
 
 def test_a_bidirectional_model_is_refused() -> None:
@@ -115,9 +115,9 @@ def test_a_beginning_is_read_as_if_drawn_whoever_is_beside(precision: str) -> No
     with torch.no_grad():
         model.readout.bias[beginning[0]] += 60  # so that a choice of two is none
     slowly = [[beginning[0], 6], *at_once[1:]]
-    together = generate(model, range(5), opening=at_once, sampling=sampling)
-    assert together == generate(model, range(5), opening=slowly, sampling=sampling)
-    alone = [generate(model, [s], opening=at_once, sampling=sampling)[0] for s in range(5)]
+    together = generate(model, range(5), prompt=at_once, sampling=sampling)
+    assert together == generate(model, range(5), prompt=slowly, sampling=sampling)
+    alone = [generate(model, [s], prompt=at_once, sampling=sampling)[0] for s in range(5)]
     assert together == alone
 
 
@@ -126,9 +126,9 @@ def test_a_stream_gives_what_generate_gives_as_it_comes() -> None:
     with torch.no_grad():
         model.readout.bias[END] = -30.0
     opening = [[3], [4, 5]]
-    (expected,) = generate(model, [2], opening=opening, sampling=sampling)
+    (expected,) = generate(model, [2], prompt=opening, sampling=sampling)
     assert len(expected) == 50
-    coming = stream(model, 2, opening=opening, sampling=sampling)
+    coming = stream(model, 2, prompt=opening, sampling=sampling)
     assert next(coming) == 3
     assert [3, *coming] == expected
     with pytest.raises(SequenceError, match="from 0 on"):
@@ -146,6 +146,6 @@ def test_more_tokens_than_are_drawn_at_once() -> None:
 
 def test_an_opening_longer_than_the_longest_is_refused() -> None:
     with pytest.raises(SequenceError, match="opening has 3 tokens, but max_length is 2"):
-        generate(sharp(9), [0], opening=[[3]] * 3, sampling=Sampling(max_length=2))
-    full = generate(sharp(9), [0, 1], opening=[[3]] * 2, sampling=Sampling(max_length=2))
+        generate(sharp(9), [0], prompt=[[3]] * 3, sampling=Sampling(max_length=2))
+    full = generate(sharp(9), [0, 1], prompt=[[3]] * 2, sampling=Sampling(max_length=2))
     assert full == [[3, 3], [3, 3]]

@@ -41,7 +41,7 @@ def test_the_same_as_a_plain_search(cell: str, width: int, power: float) -> None
         model.readout.bias[END] += 1.0
     expected = searched(Plain(model), 7, width, 12, power, [4])
     assert expected
-    found = beam_search(model, width, opening=[[4]], max_length=13, normalisation=power)
+    found = beam_search(model, width, prompt=[[4]], max_length=13, length_penalty=power)
     assert [one.ids for one in found] == [[4, *ids] for ids, _ in expected]
     assert [one.score for one in found] == pytest.approx([score for _, score in expected])
 
@@ -52,17 +52,17 @@ def test_a_beam_as_wide_as_everything_finds_the_likeliest() -> None:
     every = [ids for length in range(longest) for ids in map(list, product(tokens, repeat=length))]
     likeliest = max(every, key=lambda ids: plain.sum_of_logs([*ids, END]) / (len(ids) + 1))
     best = beam_search(model, 40, max_length=longest)[0]
-    assert best.ids == likeliest and best.ended
+    assert best.ids == likeliest and best.is_finished
     assert best.log_likelihood == pytest.approx(plain.sum_of_logs([*likeliest, END]))
 
 
 @pytest.mark.parametrize("prefer", [None, "reference"])
 def test_scores_are_likelihoods(prefer: str | None) -> None:
     model = sharp(9)
-    model.layers.prefer = prefer
+    model.layers.backend = prefer
     with torch.no_grad():
         model.readout.bias[END] += 2.0
-    found = [one for one in beam_search(model, 4, max_length=40) if one.ended]
+    found = [one for one in beam_search(model, 4, max_length=40) if one.is_finished]
     judged = log_likelihood(model, [one.ids for one in found])
     assert judged.tolist() == pytest.approx([one.log_likelihood for one in found])
     lengths = [len(one.ids) + 1 for one in found]
@@ -91,12 +91,12 @@ def test_what_never_ends_is_told() -> None:
     with torch.no_grad():
         model.readout.bias[END] = -1e9
     found = beam_search(model, 2, max_length=5)
-    assert [(len(one.ids), one.ended) for one in found] == [(5, False)] * 2
+    assert [(len(one.ids), one.is_finished) for one in found] == [(5, False)] * 2
 
 
 def test_a_choice_in_the_opening_is_searched_too() -> None:
     model = sharp(9)
-    every = beam_search(model, 1, opening=[[4], [5, 6, 7]], max_length=6)[0]
+    every = beam_search(model, 1, prompt=[[4], [5, 6, 7]], max_length=6)[0]
     logs = Plain(model).logs([4])
     assert every.ids[1] == max((5, 6, 7), key=lambda token: float(logs[token]))
 
@@ -120,9 +120,9 @@ def test_bad_searches_are_refused() -> None:
     with pytest.raises(SequenceError, match="at least 1 wide"):
         beam_search(model, 0)
     with pytest.raises(SequenceError, match="normalisation is at least 0"):
-        beam_search(model, normalisation=-1)
+        beam_search(model, length_penalty=-1)
     with pytest.raises(SequenceError, match="above the opening's 1 tokens, but 1 came"):
-        beam_search(model, opening=[[3]], max_length=1)
+        beam_search(model, prompt=[[3]], max_length=1)
     with torch.no_grad():
         model.readout.bias[3] = float("nan")
     with pytest.raises(SequenceError, match="NaN"):

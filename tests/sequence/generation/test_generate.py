@@ -5,13 +5,13 @@ from typing import Any
 import pytest
 import torch
 
-from sluice.sequence import LanguageModel, ModelConfig, Sampling, SequenceError, generate
+from sluice.sequence import LanguageModel, LanguageModelConfig, Sampling, SequenceError, generate
 
 END, A, B, C, D = 2, 3, 4, 5, 6
 
 
 def random_model() -> LanguageModel:
-    return LanguageModel(ModelConfig(7, embedding_size=5, hidden_size=9, num_layers=1)).eval()
+    return LanguageModel(LanguageModelConfig(7, embedding_size=5, hidden_size=9, num_layers=1)).eval()
 
 
 def rigged(weights: dict[int, float]) -> LanguageModel:
@@ -70,7 +70,7 @@ def test_a_sequence_ends_at_the_end_mark_or_at_the_longest_allowed() -> None:
 
 def test_the_opening_is_kept_and_chosen_from() -> None:
     model = rigged({A: 0.98, B: 0.01, C: 0.01})
-    drawn = generate(model, range(2000), opening=[[D], {B, C}], sampling=Sampling(max_length=3))
+    drawn = generate(model, range(2000), prompt=[[D], {B, C}], sampling=Sampling(max_length=3))
     assert {ids[0] for ids in drawn} == {D}
     assert frequencies([ids[1:] for ids in drawn]) == pytest.approx({B: 0.5, C: 0.5}, abs=0.04)
     assert {ids[2] for ids in drawn} >= {A}
@@ -89,7 +89,7 @@ def test_what_comes_next_depends_on_the_opening() -> None:
                 ids.pop()
                 break
         greedy = Sampling(temperature=1e-6, max_length=12)
-        drawn = generate(model, [0], opening=[[token] for token in beginning], sampling=greedy)
+        drawn = generate(model, [0], prompt=[[token] for token in beginning], sampling=greedy)
         assert drawn == [ids[1:]]
 
 
@@ -139,7 +139,7 @@ def test_bad_openings_seeds_and_weights_are_refused() -> None:
     model = random_model()
     for opening in ([[]], [[A], [7]], [[END]]):
         with pytest.raises(SequenceError, match="of the opening needs ids between 3 and 6"):
-            generate(model, [0], opening=opening)
+            generate(model, [0], prompt=opening)
     for seeds in ([], [-1]):
         with pytest.raises(SequenceError, match="from 0 on"):
             generate(model, seeds)

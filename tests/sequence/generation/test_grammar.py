@@ -15,7 +15,7 @@ from sequence.generation.plain import END, Plain, sharp
 from sluice.sequence import (
     EndingGrammar,
     LanguageModel,
-    NotAllowed,
+    GrammarError,
     Sampling,
     SequenceError,
     beam_search,
@@ -33,7 +33,7 @@ class Nested:
     def start(self) -> int:
         return 0
 
-    def allowed(self, state: int) -> Collection[int]:
+    def get_allowed_tokens(self, state: int) -> Collection[int]:
         if state == 0:
             return {OPEN, END}
         return {OPEN, CLOSE, NOTE} if state < 3 else {CLOSE, NOTE}
@@ -45,18 +45,18 @@ class Nested:
 class Closing(Nested):
     """The same, knowing how far the end is."""
 
-    farthest = 4
+    max_distance = 4
 
-    def to_end(self, state: int) -> int:
+    def distance_to_end(self, state: int) -> int:
         return state + 1
 
 
 class Masked(Nested):
     """The same, as a mask."""
 
-    def allowed(self, state: int) -> Any:
+    def get_allowed_tokens(self, state: int) -> Any:
         mask = torch.zeros(6, dtype=torch.bool)
-        mask[[*super().allowed(state)]] = True
+        mask[[*super().get_allowed_tokens(state)]] = True
         return mask if state else mask.numpy()
 
 
@@ -77,7 +77,7 @@ def balanced(ids: list[int]) -> bool:
 )
 def test_whatever_is_drawn_is_allowed_and_ends(prefer: str | None, options: Any) -> None:
     model = sharp(6)
-    model.layers.prefer = prefer
+    model.layers.backend = prefer
     for longest in (1, 2, 3, 5, 30):
         sampling = Sampling(max_length=longest, **options)
         drawn = generate(model, range(12), grammar=Closing(), sampling=sampling)
@@ -95,7 +95,7 @@ def test_the_draws_are_the_model_s_own_among_what_is_allowed() -> None:
         state, ids = grammar.start(), list[int]()
         for uniform in uniforms:
             allowed = torch.zeros(6, dtype=torch.bool)
-            allowed[[*grammar.allowed(state)]] = True
+            allowed[[*grammar.get_allowed_tokens(state)]] = True
             token = int(draw(plain.logs(ids)[None], allowed, uniform[None], sampling))
             if token == END:
                 break
@@ -115,14 +115,14 @@ def test_masks_and_ids_are_the_same_and_neighbours_do_not_matter() -> None:
 
 def test_the_opening_counts_for_the_grammar() -> None:
     model = sharp(6)
-    drawn = generate(model, range(5), opening=[[OPEN], [OPEN], [NOTE, CLOSE]], grammar=Closing())
+    drawn = generate(model, range(5), prompt=[[OPEN], [OPEN], [NOTE, CLOSE]], grammar=Closing())
     assert all(ids[:2] == [OPEN, OPEN] and balanced(ids) for ids in drawn)
-    with pytest.raises(NotAllowed, match="token 4 at place 2") as caught:
-        generate(model, [0], opening=[[OPEN], [CLOSE], [CLOSE]], grammar=Masked())
+    with pytest.raises(GrammarError, match="token 4 at place 2") as caught:
+        generate(model, [0], prompt=[[OPEN], [CLOSE], [CLOSE]], grammar=Masked())
     assert (caught.value.place, caught.value.token) == (2, CLOSE)
-    with pytest.raises(NotAllowed, match=r"needs 5 tokens .* max_length is 3"):
+    with pytest.raises(GrammarError, match=r"needs 5 tokens .* max_length is 3"):
         generate(
-            model, [0], opening=[[OPEN], [OPEN]], grammar=Closing(), sampling=Sampling(max_length=3)
+            model, [0], prompt=[[OPEN], [OPEN]], grammar=Closing(), sampling=Sampling(max_length=3)
         )
 
 
@@ -131,29 +131,29 @@ def test_a_beam_keeps_to_the_grammar() -> None:
     for width in (1, 3, 6):
         for longest in (2, 7, 20):
             found = beam_search(model, width, grammar=Closing(), max_length=longest)
-            assert found and all(one.ended and balanced(one.ids) for one in found)
+            assert found and all(one.is_finished and balanced(one.ids) for one in found)
     plain = Plain(model)
     one = beam_search(model, 5, grammar=Closing(), max_length=12)[0]
     assert one.log_likelihood == pytest.approx(plain.sum_of_logs([*one.ids, END]))
 
 
 class Dead(Nested):
-    def allowed(self, state: int) -> Collection[int]:
+    def get_allowed_tokens(self, state: int) -> Collection[int]:
         return {OPEN} if state < 2 else ()
 
 
 def test_a_dead_end_is_told_and_a_wrong_mask_too() -> None:
     model = sharp(6)
-    with pytest.raises(NotAllowed, match="no token at place 2") as caught:
+    with pytest.raises(GrammarError, match="no token at place 2") as caught:
         generate(model, [0], grammar=Dead())
     assert caught.value.place == 2
-    with pytest.raises(NotAllowed, match="no token at place 2"):
+    with pytest.raises(GrammarError, match="no token at place 2"):
         beam_search(model, 2, grammar=Dead())
 
     class Wrong(Nested):
         given: Any = None
 
-        def allowed(self, state: int) -> Any:
+        def get_allowed_tokens(self, state: int) -> Any:
             return self.given
 
     wrong = Wrong()
@@ -179,7 +179,7 @@ def test_a_sequence_that_ended_does_not_hold_up_the_others() -> None:
 
 def test_marks_are_never_allowed() -> None:
     class Anything(Nested):
-        def allowed(self, state: int) -> Any:
+        def get_allowed_tokens(self, state: int) -> Any:
             return torch.ones(6, dtype=torch.bool)
 
         def advance(self, state: int, token: int) -> int:

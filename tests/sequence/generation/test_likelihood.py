@@ -18,7 +18,7 @@ def test_the_sum_over_tokens_and_the_end(cell: str) -> None:
     expected = [plain.sum_of_logs([*ids, END]) for ids in SEQUENCES]
     assert log_likelihood(model, SEQUENCES).tolist() == pytest.approx(expected, rel=1e-9)
     unended = [plain.sum_of_logs(ids) for ids in SEQUENCES]
-    assert log_likelihood(model, SEQUENCES, ends=False).tolist() == pytest.approx(unended)
+    assert log_likelihood(model, SEQUENCES, include_end=False).tolist() == pytest.approx(unended)
 
 
 def test_what_is_given_counts_for_nothing_but_is_read() -> None:
@@ -54,7 +54,7 @@ def test_what_cannot_be_judged_is_refused() -> None:
     with pytest.raises(SequenceError, match="at least one token"):
         log_likelihood(model, [])
     with pytest.raises(SequenceError, match="at least one token"):
-        log_likelihood(model, [[3], []], ends=False)
+        log_likelihood(model, [[3], []], include_end=False)
     with pytest.raises(SequenceError, match="from 0 to 8, but 9 came"):
         log_likelihood(model, [[9]])
     with pytest.raises(SequenceError, match="2 and 1 came"):

@@ -10,7 +10,7 @@ import torch
 from sluice.run import kernels
 from sluice.sequence import Sampling, generate
 from sluice.sequence.errors import SequenceError
-from sluice.sequence.models import LanguageModel, ModelConfig
+from sluice.sequence.models import LanguageModel, LanguageModelConfig
 
 WAYS = [
     Sampling(max_length=60),
@@ -26,7 +26,7 @@ WAYS = [
 
 def model(cell: Any, **options: Any) -> LanguageModel:
     torch.manual_seed(4)
-    made = LanguageModel(ModelConfig(23, cell, 16, 16, **options))
+    made = LanguageModel(LanguageModelConfig(23, cell, 16, 16, **options))
     with torch.no_grad():
         for parameter in made.parameters():
             parameter.mul_(3)  # sharper than an untrained model's
@@ -40,10 +40,10 @@ def model(cell: Any, **options: Any) -> LanguageModel:
 def test_the_same_tokens_as_the_reference(cell: str, options: Any, sampling: Sampling) -> None:
     made = model(cell, **options).double()
     opening = [[5, 9, 11], [7]]
-    assert made.layers.backend.name == "fused"
-    found = generate(made, range(12), opening=opening, sampling=sampling)
-    made.layers.prefer = "reference"
-    assert found == generate(made, range(12), opening=opening, sampling=sampling)
+    assert made.layers.resolved_backend.name == "fused"
+    found = generate(made, range(12), prompt=opening, sampling=sampling)
+    made.layers.backend = "reference"
+    assert found == generate(made, range(12), prompt=opening, sampling=sampling)
     assert all(ids[0] in opening[0] and ids[1] == 7 for ids in found)
     assert sampling.top_k == 1 or len({tuple(ids) for ids in found}) > 1
 
@@ -52,22 +52,22 @@ def test_the_same_tokens_as_the_reference(cell: str, options: Any, sampling: Sam
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
 def test_threads_share_the_layers_of_a_large_model(cell: str, threads: int) -> None:
     torch.manual_seed(4)
-    made = LanguageModel(ModelConfig(90, cell, 40, 192, num_layers=2)).double()
+    made = LanguageModel(LanguageModelConfig(90, cell, 40, 192, num_layers=2)).double()
     kernels.set_num_threads(threads)
     try:
         found = generate(made, range(3), sampling=WAYS[0])
     finally:
         kernels.set_num_threads(torch.get_num_threads())
-    made.layers.prefer = "reference"
+    made.layers.backend = "reference"
     assert found == generate(made, range(3), sampling=WAYS[0])
 
 
 def test_a_vocabulary_too_large_for_a_table() -> None:
     torch.manual_seed(4)
-    made = LanguageModel(ModelConfig(70_000, "lstm", 4, 16)).double()
+    made = LanguageModel(LanguageModelConfig(70_000, "lstm", 4, 16)).double()
     sampling = Sampling(max_length=12, top_k=5)
     found = generate(made, range(2), sampling=sampling)
-    made.layers.prefer = "reference"
+    made.layers.backend = "reference"
     assert found == generate(made, range(2), sampling=sampling)
 
 

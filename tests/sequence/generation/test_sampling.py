@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sluice.sequence import Sampling
 from sluice.sequence.generation import generate
 from sluice.sequence.generation.sampling import draw
-from sluice.sequence.models import LanguageModel, ModelConfig
+from sluice.sequence.models import LanguageModel, LanguageModelConfig
 
 UNLIKELY = -1e9
 
@@ -71,11 +71,11 @@ def test_each_step_works_on_what_the_one_before_left() -> None:
 @pytest.mark.parametrize("mass", [0.2, 0.5, 0.93])
 def test_the_kernels_draw_from_the_typical_set(mass: float) -> None:
     probabilities = [0.0, 0.0, 0.05, 0.35, 0.3, 0.15, 0.1, 0.05]
-    model = LanguageModel(ModelConfig(8, embedding_size=5, hidden_size=9, num_layers=1))
+    model = LanguageModel(LanguageModelConfig(8, embedding_size=5, hidden_size=9, num_layers=1))
     model.readout.weight.data.zero_()
     logs = [math.log(p) if p else UNLIKELY for p in probabilities]
     model.readout.bias.data.copy_(torch.tensor(logs))
-    assert model.layers.backend.name == "fused"
+    assert model.layers.resolved_backend.name == "fused"
     drawn = generate(model, range(800), sampling=Sampling(typical=mass, max_length=1))
     assert {ids[0] if ids else 2 for ids in drawn} == typical_set(probabilities, mass)
 

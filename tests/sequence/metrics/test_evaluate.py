@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from sluice.sequence import LanguageModel, ModelConfig, SequenceError
+from sluice.sequence import LanguageModel, LanguageModelConfig, SequenceError
 from sluice.sequence.batch import Batch
-from sluice.sequence.batches import Bucketed
-from sluice.sequence.data.steps import IGNORED
+from sluice.sequence.batches import BucketBatches
+from sluice.sequence.data.steps import IGNORE_INDEX
 from sluice.sequence.metrics import evaluate
 from sluice.sequence.models import (
     ChoraleConfig,
@@ -29,7 +29,7 @@ class Given:
     """Batches as they are."""
 
     def __init__(self, *batches: Batch, carries: bool = False) -> None:
-        self.given, self.carries = batches, carries
+        self.given, self.stateful = batches, carries
 
     def __len__(self) -> int:
         return len(self.given)
@@ -39,10 +39,10 @@ class Given:
 
 
 def test_a_uniform_model_of_tokens() -> None:
-    model = LanguageModel(ModelConfig(vocabulary_size=8, hidden_size=4))
+    model = LanguageModel(LanguageModelConfig(vocabulary_size=8, hidden_size=4))
     for parameter in model.parameters():
         torch.nn.init.zeros_(parameter)
-    source = Bucketed([[3, 4, 5], [6]], batch_size=1, seed=0)
+    source = BucketBatches([[3, 4, 5], [6]], batch_size=1, seed=0)
     figures = evaluate(model.train(), source, characters=9)
     assert model.training
     assert figures.items == 6
@@ -52,7 +52,7 @@ def test_a_uniform_model_of_tokens() -> None:
 
 
 def test_a_state_is_carried_where_the_source_carries() -> None:
-    model = LanguageModel(ModelConfig(vocabulary_size=8, hidden_size=4)).eval()
+    model = LanguageModel(LanguageModelConfig(vocabulary_size=8, hidden_size=4)).eval()
     tokens = torch.randint(3, 8, (9, 2))
     whole = Given(Batch(tokens[:-1], tokens[1:]))
     parts = [Batch(tokens[:4], tokens[1:5]), Batch(tokens[4:8], tokens[5:])]
@@ -78,7 +78,7 @@ def always(model: SequenceModel, bias: list[float]) -> SequenceModel:
 def test_labels_of_sequences() -> None:
     model = always(Classifier(LabelsConfig(3, features=2, hidden_size=4)), [0.0, 1.0, 0.5])
     x = torch.zeros(5, 4, 2)
-    batches = [Batch(x, torch.tensor([1, 0, 1, IGNORED])), Batch(x, torch.tensor([2, 0, 0, 0]))]
+    batches = [Batch(x, torch.tensor([1, 0, 1, IGNORE_INDEX])), Batch(x, torch.tensor([2, 0, 0, 0]))]
     figures = evaluate(model, Given(*batches), labels=("a", "b", "c"))
     logs = np.array([0, 1, 0.5]) - np.log(np.exp([0, 1, 0.5]).sum())
     assert figures.items == 7 and figures.labels == ("a", "b", "c")

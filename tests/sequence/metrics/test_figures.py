@@ -5,10 +5,10 @@ import pytest
 import torch
 from rich.console import Console
 
-from sluice.sequence.metrics import Figures
-from sluice.sequence.metrics.scores import confusion_of, scores_of
+from sluice.sequence.metrics import Metrics
+from sluice.sequence.metrics.scores import confusion_matrix, classification_scores
 
-FIGURES = Figures(
+FIGURES = Metrics(
     1200,
     {"model": {"MAE": 0.12345, "MASE": 0.9}, "last value": {"MAE": 0.5}},
     ((3, 1), (0, 2)),
@@ -24,7 +24,7 @@ def printed(what: object) -> list[list[str]]:
 
 
 def test_a_table_of_all_who_foretold() -> None:
-    lines = printed(FIGURES.table())
+    lines = printed(FIGURES.to_table())
     assert ["1,200", "measured"] in lines
     assert ["MAE", "MASE"] in lines
     assert ["model", "0.1235", "0.9"] in lines
@@ -32,12 +32,12 @@ def test_a_table_of_all_who_foretold() -> None:
 
 
 def test_a_table_of_the_confusion() -> None:
-    lines = printed(FIGURES.confusion_table())
+    lines = printed(FIGURES.to_confusion_table())
     assert ["cat", "3", "1"] in lines and ["dog", "0", "2"] in lines
 
 
 def test_as_json() -> None:
-    kept = json.loads(json.dumps(FIGURES.as_json()))
+    kept = json.loads(json.dumps(FIGURES.to_dict()))
     assert kept["of"]["model"]["MASE"] == FIGURES["MASE"] == 0.9
     assert kept["confusion"] == [[3, 1], [0, 2]]
 
@@ -45,9 +45,9 @@ def test_as_json() -> None:
 def test_scores_by_hand() -> None:
     truth = torch.tensor([0, 0, 0, 1, 1, 2])
     taken_for = torch.tensor([0, 0, 1, 1, 0, 1])
-    confusion = confusion_of(truth, taken_for, 4)
+    confusion = confusion_matrix(truth, taken_for, 4)
     assert confusion.tolist() == [[2, 1, 0, 0], [1, 1, 0, 0], [0, 1, 0, 0], [0, 0, 0, 0]]
-    scores = scores_of(confusion)
+    scores = classification_scores(confusion)
     assert scores["accuracy"] == pytest.approx(3 / 6)
     # Class 0: 2 hits, 1 miss, 1 false alarm; 1: 1 hit, 1 miss, 2 false alarms; 2: 1 miss; 3 absent.
     assert scores["macro F1"] == pytest.approx((4 / 6 + 2 / 5 + 0) / 3)

@@ -5,7 +5,7 @@ import torch
 
 from sluice.sequence import SequenceError
 from sluice.sequence.batch import Batch
-from sluice.sequence.data.steps import IGNORED
+from sluice.sequence.data.steps import IGNORE_INDEX
 from sluice.sequence.models import Classifier, LabelsConfig, Tagger
 
 LENGTHS = torch.tensor([6, 2, 5, 1])
@@ -46,7 +46,7 @@ def test_padding_and_missing_values_reach_no_logit_and_no_gradient() -> None:
 
 def test_a_classifiers_loss_leaves_out_ignored_sequences() -> None:
     model = Classifier(config()).eval()
-    x, targets = torch.randn(6, 4, 4), torch.tensor([2, IGNORED, 0, 1])
+    x, targets = torch.randn(6, 4, 4), torch.tensor([2, IGNORE_INDEX, 0, 1])
     (total, items), state = model.loss(Batch(x, targets, LENGTHS))
     logs = model(x, lengths=LENGTHS)[0].log_softmax(dim=1)
     assert items == 3 and state is None

@@ -3,14 +3,14 @@ from typing import Any
 import pytest
 import torch
 
-from sluice.sequence import LanguageModel, ModelConfig, SequenceError
+from sluice.sequence import LanguageModel, LanguageModelConfig, SequenceError
 from sluice.sequence.batch import Batch
 from sluice.sequence.batches import pad
 
 
 def small(**changes: Any) -> LanguageModel:
     sizes = {"vocabulary_size": 11, "embedding_size": 6, "hidden_size": 7, "num_layers": 2}
-    return LanguageModel(ModelConfig(**{**sizes, **changes})).eval()
+    return LanguageModel(LanguageModelConfig(**{**sizes, **changes})).eval()
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_a_bad_configuration_is_refused(changes: dict[str, Any], message: str) -
 
 def test_the_loss_sums_what_is_no_padding() -> None:
     torch.manual_seed(0)
-    model = LanguageModel(ModelConfig(vocabulary_size=7, hidden_size=5)).eval()
+    model = LanguageModel(LanguageModelConfig(vocabulary_size=7, hidden_size=5)).eval()
     tokens = torch.tensor([[1, 1], [4, 5], [6, 2], [2, 0]])
     (total, items), _ = model.loss(Batch(tokens[:-1], tokens[1:]))
     logits, _ = model(tokens[:-1])

@@ -67,7 +67,7 @@ def test_step_by_step_is_teacher_forcing(cell: str, attention: Any) -> None:
         logits, looked, state = model.step(tokens[None], memory, state)
         torch.testing.assert_close(logits[0], whole[time])
         torch.testing.assert_close(looked[0], weights[time])
-    assert model.decoder.backend.name == model.layers.backend.name == "fused"
+    assert model.decoder.resolved_backend.name == model.layers.resolved_backend.name == "fused"
 
 
 @pytest.mark.parametrize("bidirectional", [False, True])

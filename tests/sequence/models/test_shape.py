@@ -5,8 +5,8 @@ import torch
 
 import sluice
 from sluice import nn
-from sluice.cells.known import known
-from sluice.sequence import LanguageModel, ModelConfig, Sampling, SequenceError, generate
+from sluice.cells.known import list_cells
+from sluice.sequence import LanguageModel, LanguageModelConfig, Sampling, SequenceError, generate
 from sluice.sequence.batch import Batch
 
 TOKENS = torch.tensor([[1, 1, 1], [3, 5, 6], [4, 6, 2], [5, 2, 0], [2, 0, 0]])
@@ -15,7 +15,7 @@ TOKENS = torch.tensor([[1, 1, 1], [3, 5, 6], [4, 6, 2], [5, 2, 0], [2, 0, 0]])
 def small(cell: Any, **changes: Any) -> LanguageModel:
     torch.manual_seed(1)
     sizes = {"embedding_size": 6, "hidden_size": 8, "num_layers": 2, "dropout": 0.0}
-    return LanguageModel(ModelConfig(7, cell, **{**sizes, **changes}))
+    return LanguageModel(LanguageModelConfig(7, cell, **{**sizes, **changes}))
 
 
 def sharp(model: LanguageModel) -> LanguageModel:
@@ -25,15 +25,15 @@ def sharp(model: LanguageModel) -> LanguageModel:
     return model
 
 
-@pytest.mark.parametrize("name", sorted(known()))
+@pytest.mark.parametrize("name", sorted(list_cells()))
 def test_any_cell_learns_on_the_kernels(name: str) -> None:
     model = small(name.lower(), projection_size=4 if name == "ProjectedLSTM" else 0)
-    assert model.layers.backend.name == "fused"
+    assert model.layers.resolved_backend.name == "fused"
     (total, items), _ = model.loss(Batch(TOKENS[:-1], TOKENS[1:]))
     total.backward()
     assert items == 9
     reference = small(name, projection_size=4 if name == "ProjectedLSTM" else 0)
-    reference.layers.prefer = "reference"
+    reference.layers.backend = "reference"
     (expected, _), _ = reference.loss(Batch(TOKENS[:-1], TOKENS[1:]))
     expected.backward()
     for ours, theirs in zip(model.parameters(), reference.parameters(), strict=True):
@@ -68,8 +68,8 @@ def test_masks_move_training_and_generation_takes_their_expectation(
     assert len(losses) == 3
     sampling = Sampling(max_length=30)
     found = generate(model.eval(), range(8), sampling=sampling)
-    assert model.layers.backend.name == "fused"
-    model.layers.prefer = "reference"
+    assert model.layers.resolved_backend.name == "fused"
+    model.layers.backend = "reference"
     assert found == generate(model, range(8), sampling=sampling)
 
 

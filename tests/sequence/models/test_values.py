@@ -8,7 +8,7 @@ from torch.nn import functional
 from sluice.sequence import SequenceError
 from sluice.sequence.batch import Batch
 from sluice.sequence.models import ChoraleConfig, ChoraleModel, Forecaster, ForecasterConfig
-from sluice.sequence.models.filling import carried_forward
+from sluice.sequence.models.filling import forward_fill
 
 NAN = float("nan")
 
@@ -31,7 +31,7 @@ def test_carrying_forward_is_the_plain_loop() -> None:
     resets, before = random.random((9, 4)) < 0.2, random.normal(size=(4, 3))
     lengths = np.array([9, 0, 4, 1])
     expected = plainly(values, resets, before)
-    filled, last = carried_forward(
+    filled, last = forward_fill(
         torch.tensor(values), torch.tensor(before), torch.tensor(lengths), torch.tensor(resets)
     )
     np.testing.assert_array_equal(filled.numpy(), expected)
@@ -48,7 +48,7 @@ class Given:
     """Batches as they are."""
 
     def __init__(self, *batches: Batch, carries: bool = False) -> None:
-        self.given, self.carries = batches, carries
+        self.given, self.stateful = batches, carries
 
     def __len__(self) -> int:
         return len(self.given)
@@ -75,7 +75,7 @@ def test_the_scale_is_learned_within_lengths_and_without_what_is_missing() -> No
     lengths = torch.tensor([7, 3, 5, 1])
     second = Batch(second.inputs, second.targets, lengths)
     model = forecaster()
-    model.learn_scale(Given(first, second))
+    model.fit_scale(Given(first, second))
     rows = [first.inputs.reshape(-1, 3).numpy()]
     rows += [second.inputs[:length, b].numpy() for b, length in enumerate(lengths.tolist())]
     whole = np.concatenate(rows).astype(np.float64)
@@ -86,18 +86,18 @@ def test_the_scale_is_learned_within_lengths_and_without_what_is_missing() -> No
 def test_a_feature_that_stands_still_and_one_that_is_never_there() -> None:
     batch, model = data(), forecaster()
     batch.inputs[..., 1] = 4.5
-    model.learn_scale(Given(batch))
+    model.fit_scale(Given(batch))
     assert (model.mean[1], model.deviation[1]) == (4.5, 1)
     batch.inputs[..., 2] = NAN
     with pytest.raises(SequenceError, match="no value at all"):
-        model.learn_scale(Given(batch))
+        model.fit_scale(Given(batch))
 
 
 @pytest.mark.parametrize("error", ["squared", "absolute"])
 def test_the_loss_is_in_deviations_over_what_is_there(error: Any) -> None:
     model, batch = forecaster(error=error, targets=(2, 0)), data()
     batch = Batch(batch.inputs, batch.targets[..., [2, 0]])
-    model.learn_scale(Given(batch))
+    model.fit_scale(Given(batch))
     (total, items), _ = model.loss(batch)
     foretold = model(batch.inputs)[0].detach().numpy()
     off = (foretold - batch.targets.numpy()) / model.deviation[[2, 0]].numpy()

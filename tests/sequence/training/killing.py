@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from sluice.sequence import LanguageModel, ModelConfig, Plan, train
+from sluice.sequence import LanguageModel, LanguageModelConfig, TrainingConfig, train
 from sluice.sequence.batch import Batch
 from sluice.sequence.training import Plateau
 
@@ -29,7 +29,7 @@ class Stream:
 
     chunks: int
     width: int = 4
-    carries: bool = True
+    stateful: bool = True
 
     def __len__(self) -> int:
         return self.chunks
@@ -48,7 +48,7 @@ class Stream:
             )
 
 
-PLAN = Plan(
+PLAN = TrainingConfig(
     epochs=3,
     learning_rate=0.02,
     schedule=Plateau(decay=0.7, patience=1),
@@ -63,7 +63,7 @@ PLAN = Plan(
 def model(dropout: float = 0.3) -> LanguageModel:
     torch.manual_seed(1)
     return LanguageModel(
-        ModelConfig(11, embedding_size=8, hidden_size=16, num_layers=2, dropout=dropout)
+        LanguageModelConfig(11, embedding_size=8, hidden_size=16, num_layers=2, dropout=dropout)
     )
 
 

@@ -7,12 +7,12 @@ import torch
 from torch import nn
 
 from sequence.training.test_update import Filter, Given, batch, plan
-from sluice.sequence import Progress, TrainingDiverged, train
+from sluice.sequence import Progress, TrainingDivergedError, train
 from sluice.sequence.batch import Batch
 
 
 def diverged(model: nn.Module, given: Batch, **more: Any) -> str:
-    with pytest.raises(TrainingDiverged) as told:
+    with pytest.raises(TrainingDivergedError) as told:
         train(model, Given([given]), Given([batch(4)]), plan(epochs=3, validations=3), **more)
     return str(told.value)
 

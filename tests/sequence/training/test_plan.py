@@ -3,42 +3,42 @@ from typing import Any
 
 import pytest
 
-from sluice.sequence import Plan, SequenceError
-from sluice.sequence.training import Constant, Cosine, Exponential, Plateau, Steps
-from sluice.sequence.training.schedules import Schedule, Stand
+from sluice.sequence import TrainingConfig, SequenceError
+from sluice.sequence.training import Constant, Cosine, Exponential, Plateau, StepDecay
+from sluice.sequence.training.schedules import Schedule, ScheduleState
 
 
 def test_the_learning_rate_rises_to_its_peak_and_falls_to_nothing() -> None:
-    plan = Plan(seconds=10, learning_rate=2.0, warmup=0.2)
-    rates = [plan.learning_rate_at(Stand(part)) for part in (0.1, 0.2, 0.6, 1.0)]
+    plan = TrainingConfig(seconds=10, learning_rate=2.0, warmup=0.2)
+    rates = [plan.learning_rate_at(ScheduleState(part)) for part in (0.1, 0.2, 0.6, 1.0)]
     assert rates == pytest.approx([1.0, 2.0, 1.0, 0.0])
-    assert plan.learning_rate_at(Stand(0.0)) > 0
+    assert plan.learning_rate_at(ScheduleState(0.0)) > 0
 
 
-def rates(schedule: Schedule, stands: list[Stand]) -> list[float]:
-    plan = Plan(epochs=40, learning_rate=1.0, schedule=schedule, warmup=0.0)
+def rates(schedule: Schedule, stands: list[ScheduleState]) -> list[float]:
+    plan = TrainingConfig(epochs=40, learning_rate=1.0, schedule=schedule, warmup=0.0)
     return [plan.learning_rate_at(stand) for stand in stands]
 
 
 def test_schedules_fall_as_they_say() -> None:
-    epochs = [Stand(epoch / 40, epoch) for epoch in (0.5, 9.9, 10, 11.5, 29)]
+    epochs = [ScheduleState(epoch / 40, epoch) for epoch in (0.5, 9.9, 10, 11.5, 29)]
     assert rates(Constant(), epochs) == [1.0] * 5
     # char-rnn multiplies at the end of every epoch from the tenth on.
     assert rates(Exponential(0.5, after=10), epochs) == [1, 1, 0.5, 0.25, 0.5**20]
-    assert rates(Steps(0.1, every=10), epochs) == pytest.approx([1, 1, 0.1, 0.1, 0.01])
-    assert rates(Cosine(floor=0.2), [Stand(0), Stand(0.5), Stand(1)]) == pytest.approx(
+    assert rates(StepDecay(0.1, every=10), epochs) == pytest.approx([1, 1, 0.1, 0.1, 0.01])
+    assert rates(Cosine(floor=0.2), [ScheduleState(0), ScheduleState(0.5), ScheduleState(1)]) == pytest.approx(
         [1, 0.6, 0.2]
     )
-    assert rates(Plateau(0.5), [Stand(0.3, 3, falls) for falls in (0, 1, 3)]) == [1, 0.5, 0.125]
+    assert rates(Plateau(0.5), [ScheduleState(0.3, 3, falls) for falls in (0, 1, 3)]) == [1, 0.5, 0.125]
 
 
 def test_a_rate_may_rise_to_any_schedule() -> None:
-    plan = Plan(steps=10, learning_rate=2.0, schedule=Constant(), warmup=0.5)
-    assert [plan.learning_rate_at(Stand(part)) for part in (0.25, 0.5, 0.9)] == [1.0, 2.0, 2.0]
+    plan = TrainingConfig(steps=10, learning_rate=2.0, schedule=Constant(), warmup=0.5)
+    assert [plan.learning_rate_at(ScheduleState(part)) for part in (0.25, 0.5, 0.9)] == [1.0, 2.0, 2.0]
 
 
 @pytest.mark.parametrize(
-    "bad", [lambda: Steps(decay=0), lambda: Exponential(1.1), lambda: Plateau(patience=0)]
+    "bad", [lambda: StepDecay(decay=0), lambda: Exponential(1.1), lambda: Plateau(patience=0)]
 )
 def test_a_bad_schedule_is_refused(bad: Callable[[], Schedule]) -> None:
     with pytest.raises(SequenceError, match="schedule"):
@@ -65,4 +65,4 @@ def test_a_bad_schedule_is_refused(bad: Callable[[], Schedule]) -> None:
 )
 def test_a_bad_plan_is_refused(values: dict[str, Any], message: str) -> None:
     with pytest.raises(SequenceError, match=message):
-        Plan(**values)
+        TrainingConfig(**values)

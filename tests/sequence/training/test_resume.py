@@ -15,22 +15,22 @@ import torch
 from safetensors.torch import load_file
 
 from sequence.training.killing import PLAN, Stream, model
-from sluice.sequence import CheckpointError, Outcome, Plan, Progress, train
+from sluice.sequence import CheckpointError, TrainingResult, TrainingConfig, Progress, train
 from sluice.sequence.training import Constant
-from sluice.sequence.training.checkpoints import Checkpoints, decoded
+from sluice.sequence.training.checkpoints import CheckpointManager, decode_state
 
 CHEAP = replace(PLAN, epochs=1, save_steps=2)
 
 
-def run(folder: Path, plan: Plan = CHEAP, resume: bool = True, **more: Any) -> Outcome:
+def run(folder: Path, plan: TrainingConfig = CHEAP, resume: bool = True, **more: Any) -> TrainingResult:
     return train(model(), Stream(15), Stream(3), plan, folder=folder, resume=resume, **more)
 
 
 def last(folder: Path) -> dict[str, Any]:
     """All that the newest checkpoint holds but the seconds, as plain values."""
-    content = Checkpoints(folder).load()
+    content = CheckpointManager(folder).load()
     assert content is not None
-    state = decoded(content)
+    state = decode_state(content)
     del state["ledger"]["seconds"]
     return state
 
@@ -69,7 +69,7 @@ def test_killed_at_any_moment_the_result_is_that_of_an_unbroken_run(tmp_path: Pa
         weights = load_file(tmp_path / f"{name}.safetensors")
         assert same(weights, load_file(tmp_path / "unbroken" / f"{name}.safetensors"))
     left = {"unbroken", "end.safetensors", "best.safetensors"}
-    states = {path.name for path in Checkpoints(tmp_path).files()}
+    states = {path.name for path in CheckpointManager(tmp_path).list_files()}
     assert len(states) == 2
     assert {path.name for path in tmp_path.iterdir()} == left | states
 
@@ -130,9 +130,9 @@ def test_an_interrupted_run_goes_on_where_it_stopped(
     step: int, tmp_path: Path, unbroken: Path
 ) -> None:
     stopped = run(tmp_path, on_progress=stop_at(step))
-    assert (stopped.ended, stopped.steps) == ("interrupted", step)
+    assert (stopped.stop_reason, stopped.steps) == ("interrupted", step)
     told: list[Progress] = []
-    assert run(tmp_path, on_progress=told.append).ended == "budget"
+    assert run(tmp_path, on_progress=told.append).stop_reason == "budget"
     assert told[0].step == step + 1
     assert same(last(tmp_path), last(unbroken))
 
@@ -170,7 +170,7 @@ def test_seconds_are_counted_on(tmp_path: Path) -> None:
     told: list[Progress] = []
     second = run(tmp_path, plan, on_progress=told.append, clock=ticking())
     assert told[0].seconds > first.seconds
-    assert second.ended == "budget"
+    assert second.stop_reason == "budget"
     assert second.seconds == pytest.approx(100, abs=5)
     assert all(early.seconds < late.seconds for early, late in pairwise(told))
 
@@ -182,7 +182,7 @@ def ticking() -> Callable[[], float]:
 
 def test_a_damaged_checkpoint_gives_way_to_the_older(tmp_path: Path, unbroken: Path) -> None:
     run(tmp_path, on_progress=stop_at(9))
-    newest, older = Checkpoints(tmp_path).files()
+    newest, older = CheckpointManager(tmp_path).list_files()
     newest.write_bytes(newest.read_bytes()[:-1])
     told: list[Progress] = []
     with pytest.warns(UserWarning, match=f"{newest.name} is damaged; going on from an older"):
@@ -193,7 +193,7 @@ def test_a_damaged_checkpoint_gives_way_to_the_older(tmp_path: Path, unbroken: P
 
 def test_two_damaged_checkpoints_are_not_taken_for_none(tmp_path: Path) -> None:
     run(tmp_path, on_progress=stop_at(9))
-    for path in Checkpoints(tmp_path).files():
+    for path in CheckpointManager(tmp_path).list_files():
         content = bytearray(path.read_bytes())
         content[len(content) // 2] ^= 1
         path.write_bytes(content)
@@ -209,7 +209,7 @@ def test_an_ended_run_does_nothing_more_and_gives_its_best(unbroken: Path) -> No
     outcome = train(
         learner, Stream(15), Stream(3), CHEAP, folder=unbroken, resume=True, on_progress=told.append
     )
-    assert (outcome.ended, told) == ("budget", [])
+    assert (outcome.stop_reason, told) == ("budget", [])
     assert same(learner.state_dict(), load_file(unbroken / "best.safetensors"))
 
 
@@ -235,7 +235,7 @@ def test_what_does_not_go_on_begins_anew_only_after_an_end(tmp_path: Path, unbro
 def test_another_plan_is_refused(change: dict[str, Any], said: str, unbroken: Path) -> None:
     with pytest.raises(CheckpointError, match=said):
         run(unbroken, replace(CHEAP, **change))
-    assert run(unbroken, replace(CHEAP, save_steps=5)).ended == "budget"
+    assert run(unbroken, replace(CHEAP, save_steps=5)).stop_reason == "budget"
 
 
 def test_another_model_or_other_data_are_refused(unbroken: Path) -> None:

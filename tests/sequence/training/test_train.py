@@ -10,35 +10,35 @@ from torch.nn.functional import cross_entropy
 from sluice.sequence import (
     Batch,
     LanguageModel,
-    ModelConfig,
-    Outcome,
-    Plan,
+    LanguageModelConfig,
+    TrainingResult,
+    TrainingConfig,
     Progress,
     SequenceError,
-    Source,
-    TrainingDiverged,
+    BatchSource,
+    TrainingDivergedError,
     loss_per_token,
     train,
 )
-from sluice.sequence.batches import Bucketed
+from sluice.sequence.batches import BucketBatches
 
 RISING = [[start + step for step in range(3 + start % 4)] for start in (3, 4, 5, 6)] * 20
-DATA = Bucketed(RISING, batch_size=8, seed=0)
-FEW = Bucketed(RISING[:4], batch_size=64, seed=0)
+DATA = BucketBatches(RISING, batch_size=8, seed=0)
+FEW = BucketBatches(RISING[:4], batch_size=64, seed=0)
 
 
 def model(dropout: float = 0.0) -> LanguageModel:
     torch.manual_seed(3)
     return LanguageModel(
-        ModelConfig(14, embedding_size=8, hidden_size=16, num_layers=1, dropout=dropout)
+        LanguageModelConfig(14, embedding_size=8, hidden_size=16, num_layers=1, dropout=dropout)
     )
 
 
-def trained(**plan: Any) -> tuple[LanguageModel, Outcome]:
+def trained(**plan: Any) -> tuple[LanguageModel, TrainingResult]:
     learner = model(dropout=0.1)
     values: dict[str, Any] = {"epochs": 4, "learning_rate": 0.02, **plan}
-    data = Bucketed(RISING, batch_size=8, seed=values.get("seed", 0))
-    return learner, train(learner, data, FEW, Plan(**values))
+    data = BucketBatches(RISING, batch_size=8, seed=values.get("seed", 0))
+    return learner, train(learner, data, FEW, TrainingConfig(**values))
 
 
 def weights(learner: LanguageModel) -> dict[str, torch.Tensor]:
@@ -62,9 +62,9 @@ def test_training_beats_the_unigram_entropy() -> None:
     shares = [tokens.count(token) / len(tokens) for token in set(tokens)]
     unigram = -sum(share * math.log(share) for share in shares)
     learner, outcome = trained()
-    assert outcome.ended == "budget"
-    assert outcome.validation < 0.6 * unigram
-    assert loss_per_token(learner, RISING[:4]) == pytest.approx(outcome.validation)
+    assert outcome.stop_reason == "budget"
+    assert outcome.validation_loss < 0.6 * unigram
+    assert loss_per_token(learner, RISING[:4]) == pytest.approx(outcome.validation_loss)
     assert outcome.steps == 4 * 80 / 8
     assert outcome.tokens == 4 * len(tokens)
 
@@ -78,7 +78,7 @@ def test_a_seed_repeats_a_run() -> None:
 def test_who_watches_changes_nothing() -> None:
     learner = model(dropout=0.1)
     train(
-        learner, DATA, FEW, Plan(epochs=1, learning_rate=0.02),
+        learner, DATA, FEW, TrainingConfig(epochs=1, learning_rate=0.02),
         on_progress=lambda progress: torch.rand(3), on_best=lambda loss: torch.rand(3),
     )  # fmt: skip
     torch.testing.assert_close(weights(learner), weights(trained(epochs=1)[0]), rtol=0, atol=0)
@@ -91,13 +91,13 @@ def test_a_budget_in_seconds_ends_by_the_clock() -> None:
         model(),
         DATA,
         FEW,
-        Plan(seconds=100, validations=4),
+        TrainingConfig(seconds=100, validations=4),
         on_progress=reports.append,
         clock=lambda: float(next(ticks)),
     )
     assert outcome.seconds == pytest.approx(100, abs=10)
-    assert sum(report.validated for report in reports) == 4
-    assert reports[-1].part == 1
+    assert sum(report.has_new_validation for report in reports) == 4
+    assert reports[-1].fraction == 1
     assert reports[-1].seconds_left == 0
     assert [report.step for report in reports] == list(range(1, len(reports) + 1))
     middle = reports[len(reports) // 2]
@@ -112,16 +112,16 @@ def test_the_best_weights_are_kept_and_announced() -> None:
     outcome = train(
         learner,
         DATA,
-        Bucketed(falling, batch_size=8, seed=0),
-        Plan(epochs=5, learning_rate=0.05, validations=10),
+        BucketBatches(falling, batch_size=8, seed=0),
+        TrainingConfig(epochs=5, learning_rate=0.05, validations=10),
         on_best=lambda loss: announced.append((loss, weights(learner))),
     )
     losses = [loss for loss, _ in announced]
     assert losses == sorted(losses, reverse=True)
     assert len(losses) < 10
-    assert outcome.validation == losses[-1]
+    assert outcome.validation_loss == losses[-1]
     torch.testing.assert_close(weights(learner), announced[-1][1], rtol=0, atol=0)
-    assert loss_per_token(learner, falling) == pytest.approx(outcome.validation)
+    assert loss_per_token(learner, falling) == pytest.approx(outcome.validation_loss)
 
 
 @pytest.mark.parametrize("stop_at", [1, 25])
@@ -136,14 +136,14 @@ def test_an_interrupt_ends_cleanly_with_the_best_weights(stop_at: int) -> None:
         learner,
         DATA,
         FEW,
-        Plan(epochs=4),
+        TrainingConfig(epochs=4),
         on_progress=interrupt,
         on_best=announced.append,
     )
-    assert outcome.ended == "interrupted"
+    assert outcome.stop_reason == "interrupted"
     assert outcome.steps == stop_at
-    assert outcome.validation == announced[-1]
-    assert loss_per_token(learner, RISING[:4]) == pytest.approx(outcome.validation)
+    assert outcome.validation_loss == announced[-1]
+    assert loss_per_token(learner, RISING[:4]) == pytest.approx(outcome.validation_loss)
     assert not learner.training
 
 
@@ -155,19 +155,19 @@ def test_a_loss_that_is_no_number_stops_and_keeps_the_best() -> None:
             kept.update(weights(learner))
             learner.readout.bias.data.fill_(torch.nan)
 
-    with pytest.raises(TrainingDiverged, match=r"after step 20.*below 0.004.*best validation"):
+    with pytest.raises(TrainingDivergedError, match=r"after step 20.*below 0.004.*best validation"):
         train(
             learner,
             DATA,
             FEW,
-            Plan(epochs=4, validations=8),
+            TrainingConfig(epochs=4, validations=8),
             on_progress=poison,
         )
     torch.testing.assert_close(weights(learner), kept, rtol=0, atol=0)
 
 
 class Nothing:
-    carries = False
+    stateful = False
 
     def __len__(self) -> int:
         return 0
@@ -180,6 +180,6 @@ class Nothing:
     ("training", "validation", "named"),
     [(Nothing(), FEW, "training"), (FEW, Nothing(), "validation")],
 )
-def test_no_data_is_refused(training: Source, validation: Source, named: str) -> None:
+def test_no_data_is_refused(training: BatchSource, validation: BatchSource, named: str) -> None:
     with pytest.raises(SequenceError, match=f"The {named} data needs"):
-        train(model(), training, validation, Plan(epochs=1))
+        train(model(), training, validation, TrainingConfig(epochs=1))

@@ -14,7 +14,7 @@ from torch.nn.utils import clip_grad_norm_
 from torch.nn.utils.rnn import pad_sequence
 
 import sluice
-from sluice.sequence import Plan, Progress, SequenceError, train
+from sluice.sequence import TrainingConfig, Progress, SequenceError, train
 from sluice.sequence.batch import Batch, Loss
 from sluice.sequence.training import Constant, Plateau
 
@@ -40,7 +40,7 @@ class Given:
     """The same batches in every epoch."""
 
     given: list[Batch]
-    carries: bool = False
+    stateful: bool = False
     asked: list[tuple[int, int]] = field(default_factory=list)
 
     def __len__(self) -> int:
@@ -59,14 +59,14 @@ def batch(steps: int, width: int = 3, seed: int = 0, **more: Any) -> Batch:
     return Batch(inputs, targets, **more)
 
 
-def plan(**values: Any) -> Plan:
+def plan(**values: Any) -> TrainingConfig:
     """One step of plain gradient descent after another, without anything else."""
     plain: dict[str, Any] = {"optimizer": "sgd", "momentum": 0.0, "weight_decay": 0.0}
     plain |= {"learning_rate": 0.1, "schedule": Constant(), "warmup": 0.0, "clip": None}
-    return Plan(**{**plain, "validations": 1, **values})
+    return TrainingConfig(**{**plain, "validations": 1, **values})
 
 
-def trained(given: Given, plan: Plan) -> tuple[dict[str, Tensor], list[Progress]]:
+def trained(given: Given, plan: TrainingConfig) -> tuple[dict[str, Tensor], list[Progress]]:
     model, told = Filter(), list[Progress]()
     train(model, given, Given([batch(4)]), plan, on_progress=told.append)
     return model.state_dict(), told
@@ -180,7 +180,7 @@ def test_truncated_backpropagation(bptt: tuple[int, int], chunks: int) -> None:
         Batch(whole.inputs[k : k + 12], whole.targets[k : k + 12], resets=whole.resets[k : k + 12])
         for k in range(0, steps, 12)
     ]
-    ours, told = trained(Given(cut, carries=True), plan(epochs=1, bptt=bptt))
+    ours, told = trained(Given(cut, stateful=True), plan(epochs=1, bptt=bptt))
     expected = Filter()
     unrolled(expected, whole.inputs, whole.targets, whole.resets, *bptt, lr=0.1)
     assert len(told) == steps // bptt[0]
@@ -256,9 +256,9 @@ def test_patience_ends_what_no_longer_falls() -> None:
         model, Given([given]), wrong,
         plan(epochs=50, validations=25, patience=3), on_progress=told.append,
     )  # fmt: skip
-    assert outcome.ended == "patience"
-    losses = [progress.validation for progress in told if progress.validated]
-    assert outcome.validation == min(losses) == losses[-4]
+    assert outcome.stop_reason == "patience"
+    losses = [progress.validation_loss for progress in told if progress.has_new_validation]
+    assert outcome.validation_loss == min(losses) == losses[-4]
     assert len(losses) < 25
 
 
@@ -267,7 +267,7 @@ def test_a_plateau_lowers_the_rate() -> None:
     wrong, told = Given([Batch(opposite.inputs, -opposite.targets)]), list[Progress]()
     falling = plan(epochs=8, validations=8, schedule=Plateau(decay=0.5, patience=2))
     train(Filter(), Given([batch(6)]), wrong, falling, on_progress=told.append)
-    losses = [progress.validation for progress in told]
+    losses = [progress.validation_loss for progress in told]
     assert losses == sorted(losses, key=lambda loss: loss or 0)  # the first is the lowest
     rates = [0.1, 0.1, 0.1, 0.05, 0.05, 0.025, 0.025, 0.0125]
     assert [progress.learning_rate for progress in told] == pytest.approx(rates)

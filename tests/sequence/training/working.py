@@ -16,26 +16,26 @@ from pathlib import Path
 import torch
 
 from sequence.training.killing import PLAN, Stream, model
-from sluice.sequence import Outcome, Plan, Progress, train
-from sluice.sequence.batch import Source
-from sluice.sequence.batches import Bucketed
-from sluice.sequence.training.processes import joined, restarts
+from sluice.sequence import TrainingResult, TrainingConfig, Progress, train
+from sluice.sequence.batch import BatchSource
+from sluice.sequence.batches import BucketBatches
+from sluice.sequence.training.processes import join_process_group, count_restarts
 
 # Three sequences for two processes; and at an epoch's end one sequence for the two.
-WALKS = Bucketed([[3 + (a * b) % 8 for b in range(3 + a % 5)] for a in range(1, 29)], 9, seed=0)
-TRAININGS: dict[str, tuple[Source, Source, Plan]] = {
+WALKS = BucketBatches([[3 + (a * b) % 8 for b in range(3 + a % 5)] for a in range(1, 29)], 9, seed=0)
+TRAININGS: dict[str, tuple[BatchSource, BatchSource, TrainingConfig]] = {
     "whole": (WALKS, WALKS, replace(PLAN, epochs=2, bptt=None, accumulate=1, average=None)),
     "carried": (Stream(6, width=3), Stream(2, width=3), replace(PLAN, epochs=2, save_steps=4)),
 }
 
 
-def run(name: str, folder: Path, dies_at: int | None = None) -> Outcome:
+def run(name: str, folder: Path, dies_at: int | None = None) -> TrainingResult:
     training, validation, plan = TRAININGS[name]
     torch.set_num_threads(1)
 
     def tell(progress: Progress) -> None:
         with (folder / f"{name}.jsonl").open("a") as lines:
-            lines.write(json.dumps([progress.step, progress.loss, progress.validation]) + "\n")
+            lines.write(json.dumps([progress.step, progress.loss, progress.validation_loss]) + "\n")
 
     learner, calls = model(dropout=0.0), [0]
 
@@ -52,7 +52,7 @@ def run(name: str, folder: Path, dies_at: int | None = None) -> Outcome:
 
 if __name__ == "__main__":
     place = Path(sys.argv[1])
-    with joined():
+    with join_process_group():
         run("whole", place)
-        victim = os.environ["RANK"] == "1" and restarts() == 0
+        victim = os.environ["RANK"] == "1" and count_restarts() == 0
         run("carried", place, dies_at=40 if victim else None)

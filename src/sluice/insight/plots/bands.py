@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-def band(
-    axes: Axes, x: Array, runs: Array, stroke: dict[str, Any], log: bool = False, **options: Any
+def plot_band(
+    axes: Axes, x: Array, runs: Array, line_style: dict[str, Any], log: bool = False, **options: Any
 ) -> None:
     """Draw runs, ``(runs, points)``, over ``x``, ``(points,)``; NaN leaves a gap.
 
@@ -24,9 +24,9 @@ def band(
     seen = ~np.isnan(runs).all(axis=0)
     middle = np.full(len(x), np.nan)
     middle[seen] = np.nanmedian(runs[:, seen], axis=0)
-    axes.plot(x, np.where(middle > 0, middle, np.nan) if log else middle, **stroke, **options)
+    axes.plot(x, np.where(middle > 0, middle, np.nan) if log else middle, **line_style, **options)
     if log:
         axes.set_yscale("log")
     if len(runs) > 1:
         low, high = (f(runs[:, seen], axis=0) for f in (np.nanmin, np.nanmax))
-        axes.fill_between(x[seen], low, high, color=stroke["color"], alpha=0.22, linewidth=0)
+        axes.fill_between(x[seen], low, high, color=line_style["color"], alpha=0.22, linewidth=0)

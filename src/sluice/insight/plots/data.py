@@ -9,17 +9,17 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from sluice.insight.recorded import Recorded, RecordedModule
+from sluice.insight.recorded import RecordedLayer, RecordedModule
 from sluice.insight.recording import Tape
 
 Array = NDArray[Any]
 Numbers = Tensor | ArrayLike
-Source = Tape | RecordedModule | Mapping[str, Numbers] | Numbers
+PlotInput = Tape | RecordedModule | Mapping[str, Numbers] | Numbers
 """A tape or a module's part of it where that has one layer and one direction, such a layer, a
 mapping of names to arrays, or one array."""
 
 
-def array(values: Numbers) -> Array:
+def to_array(values: Numbers) -> Array:
     """Tensors and whatever NumPy reads, as an array of float64 or complex128."""
     if isinstance(values, Tensor):
         values = values.detach().cpu()
@@ -28,20 +28,20 @@ def array(values: Numbers) -> Array:
     return found.astype(np.complex128 if np.iscomplexobj(found) else np.float64)
 
 
-def vectors(values: Mapping[str, Numbers] | Numbers, what: str) -> dict[str, Array]:
+def to_vectors(values: Mapping[str, Numbers] | Numbers, what: str) -> dict[str, Array]:
     """One vector or several with names, as vectors with names; the name of one alone is empty.
 
     Raises ValueError for what is no vector, or empty.
     """
     several = values if isinstance(values, Mapping) else {"": values}
-    found = {name: array(one) for name, one in several.items()}
+    found = {name: to_array(one) for name, one in several.items()}
     for one in found.values():
         if one.ndim != 1 or not one.size:
             raise ValueError(f"{what} are a vector, one number a unit; got shape {one.shape}")
     return found
 
 
-def by_name(source: Source, names: Sequence[str] | None, sequence: int) -> dict[str, Array]:
+def load_values(source: PlotInput, names: Sequence[str] | None, sequence: int) -> dict[str, Array]:
     """Values of one sequence, ``(time, units)`` each, finite, by their names.
 
     Raises:
@@ -50,14 +50,14 @@ def by_name(source: Source, names: Sequence[str] | None, sequence: int) -> dict[
         IndexError: the batch has no such sequence.
         KeyError: the source has no value of one of ``names``.
     """
-    values = _values(source)
+    values = _select_values(source)
     chosen = tuple(values) if names is None or list(values) == [""] else names
-    return {name: _sequence(array(values[name]), name, sequence) for name in chosen}
+    return {name: _select_sequence(to_array(values[name]), name, sequence) for name in chosen}
 
 
-def _values(source: Source) -> Mapping[str, Numbers]:
+def _select_values(source: PlotInput) -> Mapping[str, Numbers]:
     if isinstance(source, Tape | RecordedModule):
-        places: dict[str, Recorded] = source.places
+        places: dict[str, RecordedLayer] = source.layers
         if len(places) > 1:
             raise ValueError(
                 f"there are {len(places)} places, {', '.join(places)}: give one of them, as in "
@@ -67,7 +67,7 @@ def _values(source: Source) -> Mapping[str, Numbers]:
     return source if isinstance(source, Mapping) else {"": source}  # one array needs no name
 
 
-def _sequence(values: Array, name: str, sequence: int) -> Array:
+def _select_sequence(values: Array, name: str, sequence: int) -> Array:
     told = f"'{name}'" if name else "the array"
     if values.ndim not in (2, 3) or not values.size:
         raise ValueError(
@@ -85,7 +85,7 @@ def _sequence(values: Array, name: str, sequence: int) -> Array:
     return values
 
 
-def labels(tokens: Sequence[str] | None, steps: int) -> list[str] | None:
+def format_tokens(tokens: Sequence[str] | None, steps: int) -> list[str] | None:
     """Tokens with their blanks made visible. Raises ValueError where not one came for each step."""
     if tokens is None:
         return None
@@ -105,6 +105,6 @@ def peak_order(values: Array) -> Array:
     return np.argsort(np.abs(values).argmax(axis=0), kind="stable")
 
 
-def liveliest(values: Array, count: int) -> list[int]:
+def find_most_variable(values: Array, count: int) -> list[int]:
     """The units that vary most over time (standard deviation), the liveliest first."""
     return [int(unit) for unit in np.argsort(-values.std(axis=0), kind="stable")[:count]]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sluice.insight.plots import data
-from sluice.insight.plots.style import dress, figure, legend, styled
+from sluice.insight.plots.style import style_axes, create_figure, add_legend, load_theme
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 _MARKERS = "o^sDvP"
 
 
-def eigenvalues(
+def plot_eigenvalues(
     values: Mapping[str, data.Numbers] | data.Numbers,
     *,
     title: str | None = None,
-    style: str = "light",
+    theme: str = "light",
 ) -> Figure:
     """Eigenvalues in the complex plane: inside the unit circle perturbations die out, outside they
     grow, and on it they last.
@@ -44,15 +44,15 @@ def eigenvalues(
         >>> picture.axes[0].get_aspect()
         1.0
     """
-    look = styled(style)
-    found = data.vectors(values, "eigenvalues")
+    look = load_theme(theme)
+    found = data.to_vectors(values, "eigenvalues")
     every = np.concatenate(list(found.values()))
     if not np.isfinite(every).all():
         raise ValueError("some eigenvalues are not finite; look for a NaN in the Jacobian")
     named = list(found) != [""]
-    drawn = figure(look, 5.4 if named else 4.2, 4.0)
+    drawn = create_figure(look, 5.4 if named else 4.2, 4.0)
     axes = drawn.subplots()
-    dress(axes, look, "real part", "imaginary part", title)
+    style_axes(axes, look, "real part", "imaginary part", title)
     angles = np.linspace(0.0, 2.0 * np.pi, 361)
     axes.plot(np.cos(angles), np.sin(angles), color=look.ink, linewidth=0.9)
     axes.axhline(0.0, color=look.grid, linewidth=0.6, zorder=0)
@@ -72,5 +72,5 @@ def eigenvalues(
     reach = 1.08 * max(1.0, float(np.abs(every).max()))
     axes.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal")
     if named:
-        legend(axes, look, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+        add_legend(axes, look, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return drawn

@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sluice.insight.plots import data
-from sluice.insight.plots.bands import band
-from sluice.insight.plots.style import Style, dress, figure, legend, strokes, styled, whole_numbers
+from sluice.insight.plots.bands import plot_band
+from sluice.insight.plots.style import Style, style_axes, create_figure, add_legend, line_styles, load_theme, use_integer_ticks
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 
-def gradient_flow(
+def plot_gradient_flow(
     norms: Mapping[str, data.Numbers],
     *,
     label: str = "norm of the gradient",
     title: str | None = None,
-    style: str = "light",
+    theme: str = "light",
 ) -> Figure:
     """Norms of gradients at each step, on a logarithmic axis; the last step is on the right.
 
@@ -50,22 +50,22 @@ def gradient_flow(
         >>> picture.axes[0].get_yscale()
         'log'
     """
-    look = styled(style)
-    runs = {name: _checked(name, values) for name, values in norms.items()}
+    look = load_theme(theme)
+    runs = {name: _check_norms(name, values) for name, values in norms.items()}
     if not runs:
         raise ValueError("there are no norms to draw; give at least one model's")
-    drawn = figure(look, 6.0, 3.4)
+    drawn = create_figure(look, 6.0, 3.4)
     axes = drawn.subplots()
-    dress(axes, look, "step", label, title)
-    for (name, values), stroke in zip(runs.items(), strokes(look), strict=False):
-        _line(axes, name, values, stroke)
-    _ticks(axes, look)
-    legend(axes, look)
+    style_axes(axes, look, "step", label, title)
+    for (name, values), stroke in zip(runs.items(), line_styles(look), strict=False):
+        _plot_line(axes, name, values, stroke)
+    _format_ticks(axes, look)
+    add_legend(axes, look)
     return drawn
 
 
-def _checked(name: str, values: data.Numbers) -> data.Array:
-    found = np.atleast_2d(data.array(values))
+def _check_norms(name: str, values: data.Numbers) -> data.Array:
+    found = np.atleast_2d(data.to_array(values))
     if found.ndim != 2 or not found.size:
         raise ValueError(f"'{name}' has shape {found.shape}; expected (time,) or (runs, time)")
     bad = np.argwhere(~((found >= 0) & np.isfinite(found)))
@@ -77,15 +77,15 @@ def _checked(name: str, values: data.Numbers) -> data.Array:
     return found
 
 
-def _line(axes: Axes, name: str, values: data.Array, stroke: dict[str, Any]) -> None:
+def _plot_line(axes: Axes, name: str, values: data.Array, line_style: dict[str, Any]) -> None:
     zeros = int((np.median(values, axis=0) == 0).sum())
     told = f"{name} (0 at {zeros} steps)" if zeros else name
-    band(axes, np.arange(values.shape[1]), values, stroke, log=True, label=told)
+    plot_band(axes, np.arange(values.shape[1]), values, line_style, log=True, label=told)
 
 
-def _ticks(axes: Axes, style: Style) -> None:
-    axes.grid(axis="y", color=style.grid, linewidth=0.6)
+def _format_ticks(axes: Axes, theme: Style) -> None:
+    axes.grid(axis="y", color=theme.grid, linewidth=0.6)
     axes.set_axisbelow(True)
     axes.minorticks_off()
     axes.margins(x=0.02)
-    whole_numbers(axes.xaxis)
+    use_integer_ticks(axes.xaxis)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sluice.insight.plots import data
-from sluice.insight.plots.steps import name_steps, width
-from sluice.insight.plots.style import Style, dress, figure, scale_bar, styled
+from sluice.insight.plots.steps import label_steps, figure_width
+from sluice.insight.plots.style import Style, style_axes, create_figure, add_colour_bar, load_theme
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,15 +20,15 @@ _ORDERS = {"mean": data.mean_order, "peak": data.peak_order}
 _NAMED_UNITS = 12
 
 
-def heat_map(
-    source: data.Source,
+def plot_heat_map(
+    source: data.PlotInput,
     names: Sequence[str] | None = None,
     *,
     tokens: Sequence[str] | None = None,
     sequence: int = 0,
     sort: str | None = None,
     title: str | None = None,
-    style: str = "light",
+    theme: str = "light",
 ) -> Figure:
     """Gates and states over time, a panel each, colour by value.
 
@@ -64,39 +64,39 @@ def heat_map(
         >>> [axes.get_title(loc="left") for axes in picture.axes[:2]]
         ['forget', 'input']
     """
-    look = styled(style)
+    look = load_theme(theme)
     if sort is not None and sort not in _ORDERS:
         raise ValueError(f"sort is None, 'mean' or 'peak', not {sort!r}")
-    panels = data.by_name(source, names, sequence)
+    panels = data.load_values(source, names, sequence)
     first = next(iter(panels.values()))
-    told = data.labels(tokens, len(first))
+    told = data.format_tokens(tokens, len(first))
     order = np.arange(first.shape[1]) if sort is None else _ORDERS[sort](first)
-    drawn = figure(look, width(len(first)), 0.5 + sum(map(_height, panels.values())))
-    ratios = [_height(values) for values in panels.values()]
+    drawn = create_figure(look, figure_width(len(first)), 0.5 + sum(map(_panel_height, panels.values())))
+    ratios = [_panel_height(values) for values in panels.values()]
     grid = drawn.subplots(len(panels), sharex=True, squeeze=False, height_ratios=ratios)
     images = []
     for axes, (name, values) in zip(grid[:, 0], panels.items(), strict=True):
         rows = order if values.shape[1] == len(order) else np.arange(values.shape[1])
-        images.append(_panel(axes, look, name, values, rows, sort))
-    _scale(images, grid[:, 0], look)
-    name_steps(grid[-1, 0], look, len(first), told)
+        images.append(_plot_panel(axes, look, name, values, rows, sort))
+    _add_colour_bars(images, grid[:, 0], look)
+    label_steps(grid[-1, 0], look, len(first), told)
     if title:
         drawn.suptitle(title, fontsize=11, color=look.ink)
     return drawn
 
 
-def _height(values: data.Array) -> float:
+def _panel_height(values: data.Array) -> float:
     """Inches of a panel."""
     return 0.55 + min(max(0.8, 0.05 * len(values.T)), 3.0)
 
 
-def _panel(
-    axes: Axes, style: Style, name: str, values: data.Array, order: data.Array, sort: str | None
+def _plot_panel(
+    axes: Axes, theme: Style, name: str, values: data.Array, order: data.Array, sort: str | None
 ) -> AxesImage:
     last = axes.get_subplotspec().is_last_row()  # type: ignore[union-attr]
-    dress(axes, style, "step" if last else "", f"unit, by {sort}" if sort else "unit", name)
+    style_axes(axes, theme, "step" if last else "", f"unit, by {sort}" if sort else "unit", name)
     image = axes.imshow(
-        values[:, order].T, aspect="auto", interpolation="nearest", **_colours(style, values)
+        values[:, order].T, aspect="auto", interpolation="nearest", **_choose_colour_map(theme, values)
     )
     count = len(order)
     at = range(0, count, max(1, -(-count // _NAMED_UNITS)))
@@ -105,16 +105,16 @@ def _panel(
     return image
 
 
-def _scale(images: list[AxesImage], column: data.Array, style: Style) -> None:
+def _add_colour_bars(images: list[AxesImage], column: data.Array, theme: Style) -> None:
     """One scale for all panels if they share it, else one for each."""
     alike = len({(image.cmap.name, image.get_clim()) for image in images}) == 1
     groups = [list(column)] if alike else [[axes] for axes in column]
     for image, group in zip(images, groups, strict=False):
-        scale_bar(image, group, style, "value", pad=0.01, aspect=15 * len(group))
+        add_colour_bar(image, group, theme, "value", pad=0.01, aspect=15 * len(group))
 
 
-def _colours(style: Style, values: data.Array) -> dict[str, Any]:
+def _choose_colour_map(theme: Style, values: data.Array) -> dict[str, Any]:
     largest = float(np.abs(values).max()) or 1.0
     if values.min() < 0:
-        return {"cmap": style.diverging, "vmin": -largest, "vmax": largest}
-    return {"cmap": style.sequential, "vmin": 0.0, "vmax": max(1.0, largest)}
+        return {"cmap": theme.diverging, "vmin": -largest, "vmax": largest}
+    return {"cmap": theme.sequential, "vmin": 0.0, "vmax": max(1.0, largest)}

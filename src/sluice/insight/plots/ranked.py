@@ -11,12 +11,12 @@ from sluice.insight.plots import data
 from sluice.insight.plots.style import (
     SMALL,
     Style,
-    dress,
-    figure,
-    legend,
-    strokes,
-    styled,
-    whole_numbers,
+    style_axes,
+    create_figure,
+    add_legend,
+    line_styles,
+    load_theme,
+    use_integer_ticks,
 )
 
 if TYPE_CHECKING:
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def ranked(
+def plot_ranking(
     named: Mapping[str, float],
     groups: Mapping[str, data.Numbers],
     *,
     label: str,
-    many: str = "units, by rank",
+    rank_label: str = "units, by rank",
     title: str | None = None,
-    style: str = "light",
+    theme: str = "light",
 ) -> Figure:
     """Bars of named values, the largest on top; beside them the values of groups, each sorted.
 
@@ -59,49 +59,49 @@ def ranked(
         >>> [label.get_text() for label in picture.axes[0].get_yticklabels()]
         ['input', 'forget']
     """
-    look = styled(style)
-    values = data.vectors(groups, "groups") if groups else {}
+    look = load_theme(theme)
+    values = data.to_vectors(groups, "groups") if groups else {}
     if not named and not values:
         raise ValueError("there is nothing to rank; give at least one name or group")
     panels = bool(named) + bool(values)
-    drawn = figure(look, 3.9 * panels, max(2.8, 0.7 + 0.19 * len(named)))
+    drawn = create_figure(look, 3.9 * panels, max(2.8, 0.7 + 0.19 * len(named)))
     row = list(drawn.subplots(1, panels, squeeze=False)[0])
     if named:
-        _bars(row[0], look, named, label)
+        _plot_bars(row[0], look, named, label)
     if values:
-        _lines(row[-1], look, values, label, many)
+        _plot_lines(row[-1], look, values, label, rank_label)
     if title:
         drawn.suptitle(title, fontsize=11, color=look.ink)
     return drawn
 
 
-def _bars(axes: Axes, look: Style, named: Mapping[str, float], label: str) -> None:
+def _plot_bars(axes: Axes, theme: Style, named: Mapping[str, float], label: str) -> None:
     order = sorted(named, key=lambda name: -named[name] if np.isfinite(named[name]) else -np.inf)
     lengths = [named[name] if np.isfinite(named[name]) else 0.0 for name in order]
-    dress(axes, look, label, "")
-    axes.barh(range(len(order)), lengths, color=look.lines[0], height=0.72)
+    style_axes(axes, theme, label, "")
+    axes.barh(range(len(order)), lengths, color=theme.lines[0], height=0.72)
     axes.set_yticks(range(len(order)), order)
     axes.invert_yaxis()
     axes.tick_params(axis="y", length=0)
-    axes.axvline(0, color=look.ink, linewidth=0.8)
-    axes.grid(axis="x", color=look.grid, linewidth=0.6)
+    axes.axvline(0, color=theme.ink, linewidth=0.8)
+    axes.grid(axis="x", color=theme.grid, linewidth=0.6)
     axes.set_axisbelow(True)
     for place, name in enumerate(order):
         if not np.isfinite(named[name]):
-            axes.text(0, place, "  not finite", va="center", fontsize=SMALL, color=look.ink)
+            axes.text(0, place, "  not finite", va="center", fontsize=SMALL, color=theme.ink)
 
 
-def _lines(
-    axes: Axes, look: Style, groups: Mapping[str, data.Array], label: str, many: str
+def _plot_lines(
+    axes: Axes, theme: Style, groups: Mapping[str, data.Array], label: str, rank_label: str
 ) -> None:
-    dress(axes, look, many, label)
-    for (name, values), stroke in zip(groups.items(), strokes(look), strict=False):
+    style_axes(axes, theme, rank_label, label)
+    for (name, values), stroke in zip(groups.items(), line_styles(theme), strict=False):
         marker = "o" if len(values) <= 40 else None
         axes.plot(range(1, len(values) + 1), np.sort(values)[::-1], label=name, marker=marker,
                   markersize=3.5, **stroke)  # fmt: skip
-    axes.axhline(0, color=look.ink, linewidth=0.8)
-    axes.grid(axis="y", color=look.grid, linewidth=0.6)
+    axes.axhline(0, color=theme.ink, linewidth=0.8)
+    axes.grid(axis="y", color=theme.grid, linewidth=0.6)
     axes.set_axisbelow(True)
-    whole_numbers(axes.xaxis)
+    use_integer_ticks(axes.xaxis)
     if any(groups):
-        legend(axes, look)
+        add_legend(axes, theme)

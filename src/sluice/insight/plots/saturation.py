@@ -6,18 +6,18 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from sluice.insight.plots import data
-from sluice.insight.plots.style import dress, figure, styled
+from sluice.insight.plots.style import style_axes, create_figure, load_theme
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def saturation(
+def plot_saturation(
     left: Mapping[str, data.Numbers],
     right: Mapping[str, data.Numbers],
     *,
     title: str | None = None,
-    style: str = "light",
+    theme: str = "light",
 ) -> Figure:
     """The share of time that each unit's gate is shut against that in which it is open, a panel a
     gate, a circle a unit (Karpathy, Johnson & Fei-Fei 2015, figure 2).
@@ -46,15 +46,15 @@ def saturation(
         >>> picture.axes[0].get_xlabel()
         'open (> 0.9), share of steps'
     """
-    look = styled(style)
-    shut, opened = data.vectors(left, "shares"), data.vectors(right, "shares")
+    look = load_theme(theme)
+    shut, opened = data.to_vectors(left, "shares"), data.to_vectors(right, "shares")
     _check(shut, opened)
-    drawn = figure(look, 0.4 + 2.3 * len(shut), 2.9)
+    drawn = create_figure(look, 0.4 + 2.3 * len(shut), 2.9)
     row = drawn.subplots(1, len(shut), sharex=True, sharey=True, squeeze=False)[0]
     for axes, (name, stays_shut) in zip(row, shut.items(), strict=True):
         first = axes is row[0]
         y_label = "shut (< 0.1), share of steps" if first else ""
-        dress(axes, look, "open (> 0.9), share of steps", y_label, name)
+        style_axes(axes, look, "open (> 0.9), share of steps", y_label, name)
         axes.plot([0, 1], [1, 0], color=look.ink, linewidth=0.8, linestyle=":")
         axes.scatter(
             opened[name],

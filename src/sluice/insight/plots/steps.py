@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from sluice.insight.plots.style import NORMAL, SMALL, Style, whole_numbers
+from sluice.insight.plots.style import NORMAL, SMALL, Style, use_integer_ticks
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,17 +17,17 @@ _LETTER = SMALL / 72
 """Inches that a line of the smallest letters needs."""
 
 
-def width(steps: int) -> float:
+def figure_width(steps: int) -> float:
     """Inches of a figure over so many steps: room for a token each, as far as a page allows."""
     return min(max(_NARROWEST, _MARGIN + 1.25 * _LETTER * steps), _WIDEST)
 
 
-def name_steps(axes: Axes, style: Style, steps: int, tokens: Sequence[str] | None) -> None:
+def label_steps(axes: Axes, theme: Style, steps: int, tokens: Sequence[str] | None) -> None:
     """Write the tokens of `data.labels` along x, or numbers where there is no room for them all."""
-    if tokens is None or (width(steps) - _MARGIN) / steps < 1.15 * _LETTER:
-        whole_numbers(axes.xaxis)
+    if tokens is None or (figure_width(steps) - _MARGIN) / steps < 1.15 * _LETTER:
+        use_integer_ticks(axes.xaxis)
         return
     turned = any(len(token) > 1 for token in tokens)
     axes.set_xticks(range(steps), tokens, family="monospace")
     axes.tick_params(axis="x", length=0, labelsize=SMALL, labelrotation=90 if turned else 0)
-    axes.set_xlabel("token", fontsize=NORMAL, color=style.ink)
+    axes.set_xlabel("token", fontsize=NORMAL, color=theme.ink)

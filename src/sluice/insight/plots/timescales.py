@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sluice.insight.plots import data
-from sluice.insight.plots.style import dress, figure, legend, strokes, styled, whole_numbers
+from sluice.insight.plots.style import style_axes, create_figure, add_legend, line_styles, load_theme, use_integer_ticks
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def timescales(
+def plot_timescales(
     steps: Mapping[str, data.Numbers] | data.Numbers,
     *,
     bins: int = 24,
     title: str | None = None,
-    style: str = "light",
+    theme: str = "light",
 ) -> Figure:
     """A histogram of timescales on a logarithmic axis; of several models, outlines over another.
 
@@ -47,18 +47,18 @@ def timescales(
         >>> picture.axes[0].get_xscale()
         'log'
     """
-    look = styled(style)
-    found = data.vectors(steps, "timescales")
+    look = load_theme(theme)
+    found = data.to_vectors(steps, "timescales")
     every = np.concatenate(list(found.values()))
     finite = every[np.isfinite(every)]
     if not (every > 0).all() or not finite.size:
         raise ValueError("timescales are positive numbers of steps, at least one of them finite")
     low, high = finite.min() / 1.1, finite.max() * 1.1
     edges = np.geomspace(low, high, bins + 1)
-    drawn = figure(look, 5.0, 3.0)
+    drawn = create_figure(look, 5.0, 3.0)
     axes = drawn.subplots()
-    dress(axes, look, "timescale τ (steps)", "units", title)
-    for (name, values), stroke in zip(found.items(), strokes(look), strict=False):
+    style_axes(axes, look, "timescale τ (steps)", "units", title)
+    for (name, values), stroke in zip(found.items(), line_styles(look), strict=False):
         counts, _ = np.histogram(values[np.isfinite(values)], edges)
         infinite = int(np.isinf(values).sum())
         told = " ".join(filter(None, [name, f"({infinite} infinite)" if infinite else ""]))
@@ -67,7 +67,7 @@ def timescales(
     axes.set_xscale("log", subs=(2, 5))
     axes.xaxis.set_major_formatter("{x:g}")
     axes.xaxis.set_minor_formatter("{x:g}")
-    whole_numbers(axes.yaxis)
+    use_integer_ticks(axes.yaxis)
     if any(axes.get_legend_handles_labels()[1]):
-        legend(axes, look)
+        add_legend(axes, look)
     return drawn

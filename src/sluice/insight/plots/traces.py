@@ -6,22 +6,22 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from sluice.insight.plots import data
-from sluice.insight.plots.steps import name_steps, width
-from sluice.insight.plots.style import dress, figure, legend, strokes, styled
+from sluice.insight.plots.steps import label_steps, figure_width
+from sluice.insight.plots.style import style_axes, create_figure, add_legend, line_styles, load_theme
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def traces(
-    source: data.Source,
+def plot_traces(
+    source: data.PlotInput,
     name: str = "c",
     *,
     units: Sequence[int] | int = 5,
     tokens: Sequence[str] | None = None,
     sequence: int = 0,
     title: str | None = None,
-    style: str = "light",
+    theme: str = "light",
 ) -> Figure:
     """One line a unit: what it holds at each step, by default of the cell state.
 
@@ -50,20 +50,20 @@ def traces(
         >>> [line.get_label() for line in picture.axes[0].lines[:2]]
         ['unit 2', 'unit 5']
     """
-    look = styled(style)
-    (values,) = data.by_name(source, [name], sequence).values()
-    chosen = data.liveliest(values, units) if isinstance(units, int) else list(units)
-    told = data.labels(tokens, len(values))
+    look = load_theme(theme)
+    (values,) = data.load_values(source, [name], sequence).values()
+    chosen = data.find_most_variable(values, units) if isinstance(units, int) else list(units)
+    told = data.format_tokens(tokens, len(values))
     for unit in chosen:
         if not 0 <= unit < values.shape[1]:
             raise IndexError(f"'{name}' has units 0 to {values.shape[1] - 1} and no unit {unit}")
-    drawn = figure(look, width(len(values)), 2.8)
+    drawn = create_figure(look, figure_width(len(values)), 2.8)
     axes = drawn.subplots()
-    dress(axes, look, "step", name, title)
-    for unit, stroke in zip(chosen, strokes(look), strict=False):
+    style_axes(axes, look, "step", name, title)
+    for unit, stroke in zip(chosen, line_styles(look), strict=False):
         axes.plot(values[:, unit], label=f"unit {unit}", **stroke)
     axes.axhline(0.0, color=look.ink, linewidth=0.6, zorder=1)
     axes.set_xlim(-0.5, len(values) - 0.5)
-    name_steps(axes, look, len(values), told)
-    legend(axes, look, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    label_steps(axes, look, len(values), told)
+    add_legend(axes, look, loc="center left", bbox_to_anchor=(1.0, 0.5))
     return drawn

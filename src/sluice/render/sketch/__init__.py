@@ -1,6 +1,6 @@
 """The sketch of a unit, derived from its graph: parts, places, wires, and the drawing."""
 
-from sluice.render.sketch.animate import animated as animated
-from sluice.render.sketch.draw import series as series
-from sluice.render.sketch.draw import sketch as sketch
-from sluice.render.sketch.layout import layout as layout
+from sluice.render.sketch.animate import animate_sketch as animate_sketch
+from sluice.render.sketch.draw import draw_series as draw_series
+from sluice.render.sketch.draw import draw_sketch as draw_sketch
+from sluice.render.sketch.layout import build_layout as build_layout

@@ -5,17 +5,17 @@ from __future__ import annotations
 import re
 
 from sluice.equations.graph import Graph
-from sluice.render.picture import encoded, settings
-from sluice.render.sketch.caption import captions
+from sluice.render.picture import encode_figure, use_rc_settings
+from sluice.render.sketch.caption import build_captions
 from sluice.render.sketch.draw import Drawing
-from sluice.render.sketch.layout import layout
-from sluice.render.theme import themed
+from sluice.render.sketch.layout import build_layout
+from sluice.render.theme import get_theme
 
 _SECONDS, _FADE, _END = 3.0, 0.5, 3.0
 """How long a step stands, how long it takes to appear, and how long the whole stands."""
 
 
-def animated(graph: Graph, theme: str = "light") -> bytes:
+def animate_sketch(graph: Graph, theme: str = "light") -> bytes:
     """The unit revealed step by step in one SVG, each step with its equations below.
 
     It needs nothing but itself: CSS animations, which also run where a page shows it as an image.
@@ -29,24 +29,24 @@ def animated(graph: Graph, theme: str = "light") -> bytes:
         >>> b"prefers-reduced-motion" in animated(GRU().graph)
         True
     """
-    with settings():
-        made = layout(graph)
-        told = captions(made.places)
-        drawing = Drawing(made, themed(theme), lines=sum(map(len, told)))
-        drawing.unit(0)
-        drawing.lift, drawing.mark = 10, "step"
-        drawing.unit(None)
+    with use_rc_settings():
+        made = build_layout(graph)
+        told = build_captions(made.placement)
+        drawing = Drawing(made, get_theme(theme), lines=sum(map(len, told)))
+        drawing.draw_unit(0)
+        drawing.zorder_offset, drawing.id_prefix = 10, "step"
+        drawing.draw_unit(None)
         first = 0
         for step, lines in enumerate(told):
-            drawing.captions(lines, first, step)
+            drawing.draw_captions(lines, first, step)
             first += len(lines)
-        plain = encoded(drawing.figure, "svg").decode()
+        plain = encode_figure(drawing.figure, "svg").decode()
     marked = re.sub(r'<g id="step-(\d+)-\d+"', r'<g class="step-\1"', plain)
-    head = f"<title>{graph.name}, step by step</title>\n<style>{_style(len(told))}</style>\n"
+    head = f"<title>{graph.name}, step by step</title>\n<style>{_build_style(len(told))}</style>\n"
     return re.sub(r"(<svg [^>]*>)", lambda found: f"{found[1]}\n{head}", marked, count=1).encode()
 
 
-def _style(steps: int) -> str:
+def _build_style(steps: int) -> str:
     """What makes each step appear in its turn."""
     total = steps * _SECONDS + _END
     rules = []

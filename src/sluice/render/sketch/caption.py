@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from sluice.equations.graph import Node
-from sluice.render.latex import equations
-from sluice.render.sketch.place import Places
+from sluice.render.latex import format_equations
+from sluice.render.sketch.place import Placement
 
 
-def captions(places: Places) -> list[list[str]]:
+def build_captions(placement: Placement) -> list[list[str]]:
     """For each step the equations of what is new in it, in LaTeX."""
-    found: list[list[str]] = [[] for _ in places.steps]
-    lines = equations(places.graph)
-    extra = {words.latex: node for node, words in lines.notation.extra.items()}
+    found: list[list[str]] = [[] for _ in placement.steps]
+    lines = format_equations(placement.graph)
+    extra = {words.latex: node for node, words in lines.notation.shared_symbols.items()}
     for line in lines.lines:
-        node: Node | None = places.graph.named.get(line.name)
+        node: Node | None = placement.graph.outputs_by_name.get(line.name)
         if node is None:
             node = extra.get(line.left.latex.removesuffix("_{t}"))
-        part = None if node is None else places.parts.of.get(node)
-        step = places.spots[part].step if part in places.spots else 0
+        part = None if node is None else placement.elements.by_value.get(node)
+        step = placement.positions[part].step if part in placement.positions else 0
         if found:
             found[step].append(line.latex)
     return found

@@ -7,15 +7,15 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from sluice.equations.graph import Graph, Node
-from sluice.render.picture import figure, settings
-from sluice.render.sketch.caption import captions
-from sluice.render.sketch.label import GAP, SMALL, Label, symbol_width
-from sluice.render.sketch.layout import Layout, branches, layout
-from sluice.render.sketch.place import POINTS, TRACK, Spot
+from sluice.render.picture import create_figure, use_rc_settings
+from sluice.render.sketch.caption import build_captions
+from sluice.render.sketch.label import GAP, SMALL, Label, measure_symbol
+from sluice.render.sketch.layout import Layout, find_branches, build_layout
+from sluice.render.sketch.place import POINTS, TRACK, ElementPosition
 from sluice.render.sketch.route import Wire
-from sluice.render.sketch.values import Painted
-from sluice.render.theme import Theme, themed
-from sluice.render.typeset import text_size
+from sluice.render.sketch.values import WireValues
+from sluice.render.theme import Theme, get_theme
+from sluice.render.typeset import measure_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 _LINE, _CASING = 1.8, 1.7
 _LEADING, _CAPTION = 2.3, 0.85
 _SCALE = 10.0
-_SAID = "value on a wire; a gate is filled as far as it is open"
+_COLOUR_BAR_CAPTION = "value on a wire; a gate is filled as far as it is open"
 
 
-def sketch(
+def draw_sketch(
     graph: Graph,
     theme: str = "light",
-    upto: int | None = None,
+    num_steps: int | None = None,
     *,
     values: Mapping[str | Node, float] | None = None,
     title: str | None = None,
@@ -52,16 +52,16 @@ def sketch(
         >>> "$0.93$" in [text.get_text() for text in shown.axes[0].texts]
         True
     """
-    colours = themed(theme)
-    with settings():
-        painted = None if values is None else Painted.of(graph, values, colours)
-        made = layout(graph, None if painted is None else painted.texts())
-        drawing = Drawing(made, colours, painted=painted, title=title)
-        drawing.unit(upto)
+    colours = get_theme(theme)
+    with use_rc_settings():
+        painted = None if values is None else WireValues.from_values(graph, values, colours)
+        made = build_layout(graph, None if painted is None else painted.format_all())
+        drawing = Drawing(made, colours, wire_values=painted, title=title)
+        drawing.draw_unit(num_steps)
         return drawing.figure
 
 
-def series(graph: Graph, theme: str = "light") -> list[Figure]:
+def draw_series(graph: Graph, theme: str = "light") -> list[Figure]:
     """The unit revealed step by step, each with its equations; what is still to come is faint.
 
     An LSTM's steps are forget, input, update and output.
@@ -71,13 +71,13 @@ def series(graph: Graph, theme: str = "light") -> list[Figure]:
         >>> len(series(LSTM().graph))
         4
     """
-    with settings():
-        made = layout(graph)
-        lines, found = captions(made.places), []
+    with use_rc_settings():
+        made = build_layout(graph)
+        lines, found = build_captions(made.placement), []
         for upto, mine in enumerate(lines, 1):
-            drawing = Drawing(made, themed(theme), lines=max(map(len, lines)))
-            drawing.unit(upto)
-            drawing.captions(mine)
+            drawing = Drawing(made, get_theme(theme), lines=max(map(len, lines)))
+            drawing.draw_unit(upto)
+            drawing.draw_captions(mine)
             found.append(drawing.figure)
         return found
 
@@ -87,79 +87,79 @@ class Drawing:
 
     def __init__(
         self,
-        made: Layout,
+        layout: Layout,
         theme: Theme,
         *,
-        painted: Painted | None = None,
+        wire_values: WireValues | None = None,
         title: str | None = None,
         lines: int = 0,
     ) -> None:
         """``lines`` is how many lines of equations there is to be room for."""
-        self.made, self.theme, self.painted = made, theme, painted
-        self.upto: int | None = None
-        self.lift = 0  # above what was drawn before
-        self.mark: str | None = None  # what the ids of all that is drawn begin with
-        self._count = 0
-        box = made.box
+        self.layout, self.theme, self.wire_values = layout, theme, wire_values
+        self.num_steps: int | None = None
+        self.zorder_offset = 0  # above what was drawn before
+        self.id_prefix: str | None = None  # what the ids of all that is drawn begin with
+        self._id_count = 0
+        box = layout.box
         self.left, self.bottom = -2.5, box.bottom - 5.6
-        self.bottom -= (3.2 if painted else 0.0) + (lines * _LEADING + 0.9 if lines else 0.0)
+        self.bottom -= (3.2 if wire_values else 0.0) + (lines * _LEADING + 0.9 if lines else 0.0)
         self.right, self.top = box.right + 4.5, box.top + (3.4 if title else 1.0)
-        if painted:  # about as wide as what is written there
-            self.right = max(self.right, box.left + _SCALE + 1.0 + 0.42 * len(_SAID))
+        if wire_values:  # about as wide as what is written there
+            self.right = max(self.right, box.left + _SCALE + 1.0 + 0.42 * len(_COLOUR_BAR_CAPTION))
         self.right = max(self.right, box.left + 0.53 * len(title or ""))
         width, height = self.right - self.left, self.top - self.bottom
-        self.figure = figure(width * TRACK, height * TRACK, theme)
+        self.figure = create_figure(width * TRACK, height * TRACK, theme)
         self.axes = self.figure.add_axes((0, 0, 1, 1))
         self.axes.set_xlim(self.left, self.right)
         self.axes.set_ylim(self.bottom, self.top)
         self.axes.set_axis_off()
 
-        self._outline()
-        self._legend()
+        self._draw_outline()
+        self._draw_legend()
         if title:
-            self._text(box.left, box.top + 1.7, title, theme.ink, POINTS * 0.8, "left")
-        if painted:
-            self._scale(painted)
+            self._draw_text(box.left, box.top + 1.7, title, theme.ink, POINTS * 0.8, "left")
+        if wire_values:
+            self._draw_colour_bar(wire_values)
 
-    def unit(self, upto: int | None) -> None:
+    def draw_unit(self, num_steps: int | None) -> None:
         """Draw the unit: its first ``upto`` steps, and faint what is still to come."""
-        self.upto = upto
-        for wire in sorted(self.made.wires, key=lambda w: (self._shown(w.step), w.arrow)):
-            self._wire(wire)
-        self._dots()
-        for spot in self.made.places.spots.values():
-            self._part(spot)
-        for label in self.made.labels:
-            self._label(label)
+        self.num_steps = num_steps
+        for wire in sorted(self.layout.wires, key=lambda w: (self._is_shown(w.step), w.arrow)):
+            self._draw_wire(wire)
+        self._draw_dots()
+        for spot in self.layout.placement.positions.values():
+            self._draw_element(spot)
+        for label in self.layout.labels:
+            self._draw_label(label)
 
-    def captions(self, lines: list[str], first: int = 0, step: int = 0) -> None:
+    def draw_captions(self, lines: list[str], first: int = 0, step: int = 0) -> None:
         """Equations below, from line ``first`` on."""
-        y = self.made.box.bottom - 6.0 - 0.5 * _LEADING
+        y = self.layout.box.bottom - 6.0 - 0.5 * _LEADING
         room = self.right - self.left - 3
         for number, line in enumerate(lines, first):
-            width = text_size(f"${line}$", POINTS * _CAPTION)[0] / TRACK
+            width = measure_text(f"${line}$", POINTS * _CAPTION)[0] / TRACK
             size = POINTS * _CAPTION * min(1.0, room / width)
-            place = (self.made.box.left, y - number * _LEADING)
-            self._text(*place, f"${line}$", self.theme.ink, size, "left", step)
+            place = (self.layout.box.left, y - number * _LEADING)
+            self._draw_text(*place, f"${line}$", self.theme.ink, size, "left", step)
 
-    def _add(self, artist: Any, step: int) -> Any:
+    def _register_artist(self, artist: Any, step: int) -> Any:
         """Remember of which step something is, and lift it above what lies below."""
-        artist.set_zorder(artist.get_zorder() + self.lift)
-        if self.mark is not None:
-            self._count += 1
-            artist.set_gid(f"{self.mark}-{step}-{self._count}")
+        artist.set_zorder(artist.get_zorder() + self.zorder_offset)
+        if self.id_prefix is not None:
+            self._id_count += 1
+            artist.set_gid(f"{self.id_prefix}-{step}-{self._id_count}")
         return artist
 
-    def _shown(self, step: int) -> bool:
-        return self.upto is None or step < self.upto
+    def _is_shown(self, step: int) -> bool:
+        return self.num_steps is None or step < self.num_steps
 
-    def _ink(self, step: int) -> str:
-        return self.theme.ink if self._shown(step) else self.theme.grid
+    def _ink_colour(self, step: int) -> str:
+        return self.theme.ink if self._is_shown(step) else self.theme.grid
 
-    def _outline(self) -> None:
+    def _draw_outline(self) -> None:
         from matplotlib.patches import FancyBboxPatch
 
-        box = self.made.box
+        box = self.layout.box
         self.axes.add_patch(
             FancyBboxPatch(
                 (box.left, box.bottom),
@@ -173,85 +173,85 @@ class Drawing:
             )
         )
 
-    def _wire(self, wire: Wire) -> None:
+    def _draw_wire(self, wire: Wire) -> None:
         from matplotlib.lines import Line2D
 
         xs, ys = zip(*wire.points, strict=True)
-        order = 2 if self._shown(wire.step) else 1
-        colour = self.painted and self.painted.colour(wire.net)
-        strokes = [(self._ink(wire.step), _LINE)]
-        if colour and self._shown(wire.step):  # a pipe, so that pale values are seen as well
+        order = 2 if self._is_shown(wire.step) else 1
+        colour = self.wire_values and self.wire_values.wire_colour(wire.net)
+        strokes = [(self._ink_colour(wire.step), _LINE)]
+        if colour and self._is_shown(wire.step):  # a pipe, so that pale values are seen as well
             strokes = [(self.theme.ink, _LINE + 2 * _CASING), (colour, _LINE + _CASING)]
         for above, (ink, width) in enumerate(strokes):
             line = Line2D(xs, ys, color=ink, zorder=order + 0.1 * above, linewidth=width)
             line.set_solid_capstyle("round")
             line.set_solid_joinstyle("round")
-            self._add(self.axes.add_line(line), wire.step)
+            self._register_artist(self.axes.add_line(line), wire.step)
         if wire.arrow:
-            self._arrow(wire.points[-1], (1, 0), wire.step)
+            self._draw_arrow(wire.points[-1], (1, 0), wire.step)
 
-    def _arrow(self, tip: tuple[float, float], way: tuple[int, int], step: int) -> None:
+    def _draw_arrow(self, tip: tuple[float, float], direction: tuple[int, int], step: int) -> None:
         from matplotlib.patches import Polygon
 
         x, y = tip
-        dx, dy = way
+        dx, dy = direction
         corners = [
             (x + 0.9 * dx, y + 0.9 * dy),
             (x - 0.4 * dy, y + 0.4 * dx),
             (x + 0.4 * dy, y - 0.4 * dx),
         ]
-        arrow = Polygon(corners, facecolor=self._ink(step), edgecolor="none", zorder=4)
-        self._add(self.axes.add_patch(arrow), step)
+        arrow = Polygon(corners, facecolor=self._ink_colour(step), edgecolor="none", zorder=4)
+        self._register_artist(self.axes.add_patch(arrow), step)
 
-    def _dots(self) -> None:
+    def _draw_dots(self) -> None:
         """A dot where a value branches."""
-        for point, step in branches(self.made.wires).items():
-            if self._shown(step):
-                self._dot(point, self.theme.ink, step)
+        for point, step in find_branches(self.layout.wires).items():
+            if self._is_shown(step):
+                self._draw_dot(point, self.theme.ink, step)
 
-    def _dot(self, point: tuple[float, float], colour: str, step: int = 0) -> None:
+    def _draw_dot(self, point: tuple[float, float], colour: str, step: int = 0) -> None:
         from matplotlib.patches import Circle
 
         dot = Circle(point, 0.3, facecolor=colour, edgecolor="none", zorder=4)
-        self._add(self.axes.add_patch(dot), step)
+        self._register_artist(self.axes.add_patch(dot), step)
 
-    def _part(self, spot: Spot) -> None:
-        kind, shown, step = spot.part.kind, self._shown(spot.step), spot.step
-        ink = self._ink(spot.step)
+    def _draw_element(self, position: ElementPosition) -> None:
+        kind, shown, step = position.element.kind, self._is_shown(position.step), position.step
+        ink = self._ink_colour(position.step)
         if kind == "join":
-            self._shape("bar", spot.x, spot.y, 0.22, 0.9, ink, ink, step)
+            self._draw_shape("bar", position.x, position.y, 0.22, 0.9, ink, ink, step)
             return
         fill = self.theme.layer if kind in ("layer", "norm") else self.theme.pointwise
         if not shown:
             fill = self.theme.body
-        half = 1.1 if kind == "circle" and spot.half <= 2 else spot.half - 0.4
-        tall = 2.3 if spot.part.normed else 1.15
+        half = 1.1 if kind == "circle" and position.half_width <= 2 else position.half_width - 0.4
+        tall = 2.3 if position.element.has_norm else 1.15
         high = 1.1 if kind == "circle" else tall
-        opening = None if self.painted is None else self.painted.opening(spot.part.output)
+        opening = None if self.wire_values is None else self.wire_values.gate_openness(position.element.output)
         if opening is None or not shown:
-            self._shape(kind, spot.x, spot.y, half, high, fill, ink, step)
+            self._draw_shape(kind, position.x, position.y, half, high, fill, ink, step)
         else:
-            self._open(spot, half, high, opening)
-        y = spot.y + (1.0 if spot.part.normed else 0)
-        label = re.sub(r" ([-+/>])$", r"{\1}", spot.part.label)  # no room for a missing operand
-        self._text(spot.x, y, f"${label}$", ink, step=step)
-        if spot.part.normed:
-            self._text(spot.x, spot.y - 1.2, r"$\mathrm{LN}$", ink, POINTS * 0.85, step=step)
+            self._draw_gate(position, half, high, opening)
+        y = position.y + (1.0 if position.element.has_norm else 0)
+        label = re.sub(r" ([-+/>])$", r"{\1}", position.element.label)  # no room for a missing operand
+        self._draw_text(position.x, y, f"${label}$", ink, step=step)
+        if position.element.has_norm:
+            self._draw_text(position.x, position.y - 1.2, r"$\mathrm{LN}$", ink, POINTS * 0.85, step=step)
 
-    def _open(self, spot: Spot, half: float, tall: float, opening: float) -> None:
+    def _draw_gate(self, position: ElementPosition, half: float, tall: float, openness: float) -> None:
         """A gate's box, filled from below as far as the gate is open."""
         from matplotlib.patches import Rectangle
 
-        ink, step = self.theme.ink, spot.step
-        box = self._shape("layer", spot.x, spot.y, half, tall, self.theme.page, ink, step)
-        corner, height = (spot.x - half, spot.y - tall), 2 * tall * min(1.0, max(0.0, opening))
+        ink, step = self.theme.ink, position.step
+        box = self._draw_shape("layer", position.x, position.y, half, tall, self.theme.page, ink, step)
+        corner, height = (position.x - half, position.y - tall), 2 * tall * min(1.0, max(0.0, openness))
         level = Rectangle(corner, 2 * half, height, facecolor=self.theme.layer, zorder=5.1)
-        self._add(self.axes.add_patch(level), step)
+        self._register_artist(self.axes.add_patch(level), step)
         level.set_clip_path(box)
-        edge = self._shape("layer", spot.x, spot.y, half, tall, "none", ink, step)
+        edge = self._draw_shape("layer", position.x, position.y, half, tall, "none", ink, step)
         edge.set_zorder(edge.get_zorder() + 0.2)
 
-    def _shape(
+    def _draw_shape(
         self,
         kind: str,
         x: float,
@@ -267,7 +267,7 @@ class Drawing:
         if kind in ("circle", "pointwise"):
             size = (2 * half, 2 * tall)
             oval = Ellipse((x, y), *size, facecolor=fill, edgecolor=edge, linewidth=1.4, zorder=5)
-            return self._add(self.axes.add_patch(oval), step)
+            return self._register_artist(self.axes.add_patch(oval), step)
         rounding = 0.05 if kind == "bar" else 0.25
         box = FancyBboxPatch(
             (x - half, y - tall),
@@ -279,9 +279,9 @@ class Drawing:
             linewidth=1.4,
             zorder=5,
         )
-        return self._add(self.axes.add_patch(box), step)
+        return self._register_artist(self.axes.add_patch(box), step)
 
-    def _text(
+    def _draw_text(
         self,
         x: float,
         y: float,
@@ -292,52 +292,52 @@ class Drawing:
         step: int = 0,
     ) -> Any:
         drawn = self.axes.text(x, y, text, color=colour, size=size, ha=ha, va="center", zorder=6)
-        return self._add(drawn, step)
+        return self._register_artist(drawn, step)
 
-    def _label(self, label: Label) -> None:
-        ink, (x, y) = self._ink(label.step), label.box.middle
+    def _draw_label(self, label: Label) -> None:
+        ink, (x, y) = self._ink_colour(label.step), label.box.middle
         size = POINTS * (SMALL if label.small else 1.0)
         if label.number:
             x, ha = label.box.left + 0.1, "left"
-            beside = x + symbol_width(label.text) + GAP
-            self._text(beside, y, f"${label.number}$", ink, POINTS * SMALL, ha, label.step)
+            beside = x + measure_symbol(label.text) + GAP
+            self._draw_text(beside, y, f"${label.number}$", ink, POINTS * SMALL, ha, label.step)
         else:
             ha = "center"
-        drawn = self._text(x, y, f"${label.text}$", ink, size, ha, label.step)
-        if label.name and self.mark is None:
+        drawn = self._draw_text(x, y, f"${label.text}$", ink, size, ha, label.step)
+        if label.name and self.id_prefix is None:
             drawn.set_gid(f"label-{label.name}")
 
-    def _scale(self, painted: Painted) -> None:
+    def _draw_colour_bar(self, wire_values: WireValues) -> None:
         """Which colour is which value, in a row of its own."""
         from matplotlib.patches import Rectangle
 
-        left, y, width, parts = self.made.box.left, self.made.box.bottom - 6.9, _SCALE, 40
+        left, y, width, parts = self.layout.box.left, self.layout.box.bottom - 6.9, _SCALE, 40
         for k in range(parts):
-            shade = painted.shade(painted.limit * (2 * (k + 0.5) / parts - 1))
+            shade = wire_values.map_colour(wire_values.limit * (2 * (k + 0.5) / parts - 1))
             corner = (left + width * k / parts, y - 0.4)
             self.axes.add_patch(Rectangle(corner, width / parts * 1.05, 0.8, facecolor=shade))
         frame = Rectangle((left, y - 0.4), width, 0.8, fill=False, edgecolor=self.theme.ink)
         self.axes.add_patch(frame)
-        for at, value in ((0.0, -painted.limit), (0.5, 0.0), (1.0, painted.limit)):
+        for at, value in ((0.0, -wire_values.limit), (0.5, 0.0), (1.0, wire_values.limit)):
             text = f"${value:.3g}$"
-            self._text(left + at * width, y - 1.1, text, self.theme.ink, POINTS * 0.55)
-        self._text(left + width + 0.8, y, _SAID, self.theme.ink, POINTS * 0.65, "left")
+            self._draw_text(left + at * width, y - 1.1, text, self.theme.ink, POINTS * 0.55)
+        self._draw_text(left + width + 0.8, y, _COLOUR_BAR_CAPTION, self.theme.ink, POINTS * 0.65, "left")
 
-    def _legend(self) -> None:
+    def _draw_legend(self) -> None:
         """What the shapes mean, in a row below."""
-        y, x = self.made.box.bottom - 4.4, self.made.box.left
-        kinds = {spot.part.kind for spot in self.made.places.spots.values()}
+        y, x = self.layout.box.bottom - 4.4, self.layout.box.left
+        kinds = {spot.element.kind for spot in self.layout.placement.positions.values()}
         items = [("layer", "learned layer")] if kinds & {"layer", "norm"} else []
         items += [("circle", "pointwise")] if kinds & {"circle", "pointwise"} else []
-        items += [("dot", "copy")] if branches(self.made.wires) else []
+        items += [("dot", "copy")] if find_branches(self.layout.wires) else []
         items += [("join", "side by side")] if "join" in kinds else []
         for kind, said in items:
             if kind == "dot":
-                self._dot((x, y), self.theme.ink)
+                self._draw_dot((x, y), self.theme.ink)
             elif kind == "join":
-                self._shape("bar", x, y, 0.15, 0.55, self.theme.ink, self.theme.ink)
+                self._draw_shape("bar", x, y, 0.15, 0.55, self.theme.ink, self.theme.ink)
             else:
                 fill = self.theme.layer if kind == "layer" else self.theme.pointwise
-                self._shape(kind, x, y, 0.6, 0.6, fill, self.theme.ink)
-            self._text(x + 1.1, y, said, self.theme.ink, POINTS * 0.65, "left")
+                self._draw_shape(kind, x, y, 0.6, 0.6, fill, self.theme.ink)
+            self._draw_text(x + 1.1, y, said, self.theme.ink, POINTS * 0.65, "left")
             x += 1.8 + 0.5 * len(said) + 1.2

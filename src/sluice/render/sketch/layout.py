@@ -8,23 +8,23 @@ from typing import Any
 
 from sluice.equations.graph import Graph
 from sluice.render.picture import PictureError
-from sluice.render.sketch.label import Box, Label, labels
-from sluice.render.sketch.parts import Net, Parts
-from sluice.render.sketch.place import Places, place
-from sluice.render.sketch.route import NoWayError, Router, Wire
+from sluice.render.sketch.label import Box, Label, place_labels
+from sluice.render.sketch.parts import Net, ElementTable
+from sluice.render.sketch.place import Placement, place_elements
+from sluice.render.sketch.route import NoRouteError, Router, Wire
 
 
 @dataclass(frozen=True)
 class Layout:
     """A sketch before it is drawn: where everything is, in tracks."""
 
-    places: Places
+    placement: Placement
     wires: list[Wire]
     labels: list[Label]
     box: Box  # the unit's outline
 
 
-def layout(graph: Graph, numbers: Mapping[Net, str] | None = None) -> Layout:
+def build_layout(graph: Graph, numbers: Mapping[Net, str] | None = None) -> Layout:
     """Place, wire and label a cell's sketch, with as much room as its wires need.
 
     ``numbers`` stand beside the labels of the values that they are of.
@@ -33,24 +33,24 @@ def layout(graph: Graph, numbers: Mapping[Net, str] | None = None) -> Layout:
     """
     made: Layout | None = None
     for gap in (3, 4, 6, 8, 12):
-        places = place(Parts.from_graph(graph), gap)
+        places = place_elements(ElementTable.from_graph(graph), gap)
         router = Router(places)
         try:
-            wires = router.run()
-        except NoWayError:
+            wires = router.route_wires()
+        except NoRouteError:
             continue
-        if made is None or not router.awkward:
-            top = max([*places.rails.values(), *(s.y + s.tall for s in places.spots.values())])
+        if made is None or not router.enters_from_behind:
+            top = max([*places.rails.values(), *(s.y + s.half_height for s in places.positions.values())])
             box = Box(2.0, places.bottom - 4.0, places.width - 2.0, top + 2.0)
-            made = Layout(places, wires, labels(places, wires, router, numbers or {}), box)
-        if gap > 3 or not router.awkward:
+            made = Layout(places, wires, place_labels(places, wires, router, numbers or {}), box)
+        if gap > 3 or not router.enters_from_behind:
             return made
     if made is None:
         raise PictureError(f"{graph.name} is too intricate to be sketched")
     return made
 
 
-def branches(wires: list[Wire]) -> dict[tuple[int, int], int]:
+def find_branches(wires: list[Wire]) -> dict[tuple[int, int], int]:
     """The points where a value parts, and the first step that goes another way there."""
     arms: dict[Any, dict[tuple[int, int], int]] = {}
     for wire in wires:

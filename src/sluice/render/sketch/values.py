@@ -16,7 +16,7 @@ BEFORE = " before"
 
 
 @dataclass(frozen=True)
-class Painted:
+class WireValues:
     """What the wires of a sketch carry; ``limit`` is the value of the strongest colour."""
 
     numbers: Mapping[Net, float]
@@ -24,12 +24,12 @@ class Painted:
     theme: Theme
 
     @classmethod
-    def of(cls, graph: Graph, values: Mapping[str | Node, float], theme: Theme) -> Painted:
+    def from_values(cls, graph: Graph, values: Mapping[str | Node, float], theme: Theme) -> WireValues:
         """From values by name (``"forget"``, ``"c"``, ``"c before"``) or by node.
 
         Raises KeyError for a name that the graph has not, ValueError for NaN and infinity.
         """
-        known: dict[str, Node] = dict(graph.named)
+        known: dict[str, Node] = dict(graph.outputs_by_name)
         known |= {f"{leaf.name}{BEFORE}": leaf for leaf in graph.state_leaves}
         found: dict[Net, float] = {}
         for name, value in values.items():
@@ -41,29 +41,29 @@ class Painted:
         largest = max((abs(value) for value in found.values()), default=0.0)
         return cls(found, max(1.0, math.ceil(largest * 10) / 10), theme)
 
-    def text(self, net: Net) -> str:
+    def format_value(self, net: Net) -> str:
         """A value as the number beside its symbol; empty where it is not known."""
         if net not in self.numbers:
             return ""
         value = self.numbers[net]
         return f"{value:.2f}".replace("-0.00", "0.00") if abs(value) < 100 else f"{value:.3g}"
 
-    def texts(self) -> dict[Net, str]:
+    def format_all(self) -> dict[Net, str]:
         """All numbers, as they are written."""
-        return {net: self.text(net) for net in self.numbers}
+        return {net: self.format_value(net) for net in self.numbers}
 
-    def colour(self, net: Net) -> str | None:
+    def wire_colour(self, net: Net) -> str | None:
         """A wire's colour; None where its value is not known."""
-        return self.shade(self.numbers[net]) if net in self.numbers else None
+        return self.map_colour(self.numbers[net]) if net in self.numbers else None
 
-    def shade(self, value: float) -> str:
+    def map_colour(self, value: float) -> str:
         """The colour of a value."""
         from matplotlib import colormaps
         from matplotlib.colors import to_hex
 
         return str(to_hex(colormaps[self.theme.diverging](0.5 + 0.5 * value / self.limit)))
 
-    def opening(self, net: Any) -> float | None:
+    def gate_openness(self, net: Any) -> float | None:
         """How far a gate is open: the value of a sigmoid, from 0 to 1; None for anything else."""
         is_gate = isinstance(net, Elementwise) and net.op == "sigmoid"
         return self.numbers.get(net) if is_gate else None

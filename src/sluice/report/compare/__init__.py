@@ -2,9 +2,9 @@
 
 from sluice.report.compare.comparison import Comparison as Comparison
 from sluice.report.compare.comparison import Verdict as Verdict
-from sluice.report.compare.run import Run as Run
+from sluice.report.compare.run import TrialResult as TrialResult
 from sluice.report.compare.settings import CompareError as CompareError
-from sluice.report.compare.settings import Job as Job
-from sluice.report.compare.settings import Settings as Settings
-from sluice.report.compare.work import Progress as Progress
+from sluice.report.compare.settings import TrialSpec as TrialSpec
+from sluice.report.compare.settings import ComparisonSettings as ComparisonSettings
+from sluice.report.compare.work import ComparisonProgress as ComparisonProgress
 from sluice.report.compare.work import compare as compare

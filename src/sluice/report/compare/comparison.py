@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sluice.files import write_whole
-from sluice.report.compare.run import Run
-from sluice.report.compare.settings import SOLVED, Job, Settings
+from sluice.files import write_atomically
+from sluice.report.compare.run import TrialResult
+from sluice.report.compare.settings import SOLVED, TrialSpec, ComparisonSettings
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -58,33 +58,33 @@ class Comparison:
         ended: ``"done"``, ``"interrupted"`` or ``"out of time"``.
     """
 
-    settings: Settings
-    runs: dict[Job, Run]
-    ended: str
+    settings: ComparisonSettings
+    runs: dict[TrialSpec, TrialResult]
+    stop_reason: str
 
-    def of(self, cell: str, lag: int) -> list[Run]:
+    def select_runs(self, cell: str, lag: int) -> list[TrialResult]:
         """A cell's runs at a lag, at the learning rate that serves it best there.
 
         That is the rate at which most runs solve the task; of equals that at which they need the
         fewest updates, then that with the best median score.
         """
-        found: dict[float, list[Run]] = {}
+        found: dict[float, list[TrialResult]] = {}
         for job, run in self.runs.items():
             if (job.cell, job.lag) == (cell, lag):
                 found.setdefault(job.rate, []).append(run)
-        return max(found.values(), key=self._merit, default=[])
+        return max(found.values(), key=self._rate_runs, default=[])
 
-    def _merit(self, runs: list[Run]) -> tuple[float, float, float]:
+    def _rate_runs(self, runs: list[TrialResult]) -> tuple[float, float, float]:
         spent = [run.solved or self.settings.steps for run in runs]
-        score = float(np.median([_last(run) for run in runs]))
-        return _share_solved(runs), -float(np.median(spent)), score
+        score = float(np.median([_final_score(run) for run in runs]))
+        return _solve_rate(runs), -float(np.median(spent)), score
 
     def scores(self, cell: str) -> Array:
         """Final scores, ``(lags, seeds)``; NaN where there is no run."""
         found = np.full((len(self.settings.lags), self.settings.seeds), np.nan)
         for row, lag in enumerate(self.settings.lags):
-            for run in self.of(cell, lag):
-                found[row, run.seed] = _last(run)
+            for run in self.select_runs(cell, lag):
+                found[row, run.seed] = _final_score(run)
         return found
 
     def curves(self, cell: str, lag: int, what: str = "losses") -> tuple[Array, Array]:
@@ -92,7 +92,7 @@ class Comparison:
 
         A run that ended stays where it ended. NaN for what was not finite.
         """
-        runs = self.of(cell, lag)
+        runs = self.select_runs(cell, lag)
         longest: list[int] = max((run.updates for run in runs), key=len, default=[])
         rows = np.full((len(runs), len(longest)), np.nan)
         for row, run in zip(rows, runs, strict=True):
@@ -102,46 +102,46 @@ class Comparison:
 
     def flows(self, cell: str, lag: int, when: str = "before") -> Array:
         """‖∂L/∂s_t‖ ``before`` training or ``after`` it, ``(runs, time)``."""
-        return np.array([getattr(run, when) for run in self.of(cell, lag)], dtype=np.float64)
+        return np.array([getattr(run, when) for run in self.select_runs(cell, lag)], dtype=np.float64)
 
     def verdicts(self) -> list[Verdict]:
         """How far each cell came."""
-        return [self._verdict(cell) for cell in self.settings.cells if self._has(cell)]
+        return [self._verdict(cell) for cell in self.settings.cells if self._has_runs(cell)]
 
-    def _has(self, cell: str) -> bool:
+    def _has_runs(self, cell: str) -> bool:
         return any(job.cell == cell for job in self.runs)
 
     def _verdict(self, cell: str) -> Verdict:
         learns, stops = None, None
         for lag in self.settings.lags:
-            runs = self.of(cell, lag)
+            runs = self.select_runs(cell, lag)
             if not runs:
                 continue
-            if _share_solved(runs) <= 0.5:
+            if _solve_rate(runs) <= 0.5:
                 stops = lag
                 break
             learns = lag
         lag = stops or learns or self.settings.lags[0]
-        shares = [_shares(self.flows(cell, lag, when)) for when in ("before", "after")]
+        shares = [_gradient_ratio(self.flows(cell, lag, when)) for when in ("before", "after")]
         return Verdict(cell, learns, stops, *shares)
 
-    def telling_lag(self) -> int:
+    def find_discriminating_lag(self) -> int:
         """The shortest lag at which no run of one cell succeeds and most of another do; where
         there is none, that at which most of one fail; else the longest.
         """
         longest = max((job.lag for job in self.runs), default=self.settings.lags[-1])
-        parted = [(lag, *self._parted(lag)) for lag in self.settings.lags]
+        parted = [(lag, *self._solve_rate_range(lag)) for lag in self.settings.lags]
         clear = [lag for lag, least, most in parted if least == 0 and most > 0.5]
         fair = [lag for lag, least, most in parted if least <= 0.5 < most]
         return min(clear or fair or [longest])
 
-    def _parted(self, lag: int) -> tuple[float, float]:
+    def _solve_rate_range(self, lag: int) -> tuple[float, float]:
         """The least and the greatest share of a cell's runs that solve the task at a lag."""
-        each = [self.of(cell, lag) for cell in self.settings.cells]
-        found = [_share_solved(runs) for runs in each if runs]
+        each = [self.select_runs(cell, lag) for cell in self.settings.cells]
+        found = [_solve_rate(runs) for runs in each if runs]
         return (min(found), max(found)) if found else (1.0, 1.0)
 
-    def figures(self, style: str = "light") -> dict[str, Figure]:
+    def figures(self, theme: str = "light") -> dict[str, Figure]:
         """The pictures by name: ``comparison``, ``curves`` and ``gradients``.
 
         Raises:
@@ -153,9 +153,9 @@ class Comparison:
         if not self.runs:
             raise ValueError("no run has come to its end; there is nothing to draw yet")
         return {
-            "comparison": pictures.comparison(self, style),
-            "curves": pictures.curves(self, style),
-            "gradients": pictures.gradients(self, style),
+            "comparison": pictures.plot_comparison(self, theme),
+            "curves": pictures.plot_curves(self, theme),
+            "gradients": pictures.plot_gradients(self, theme),
         }
 
     def as_json(self) -> dict[str, Any]:
@@ -165,48 +165,48 @@ class Comparison:
         return {
             "task": task,
             "solved from score": SOLVED,
-            "settings": settings.shared()
+            "settings": settings.common_settings()
             | {"lags": settings.lags, "seeds": settings.seeds, "rates": settings.rates},
-            "ended": self.ended,
+            "ended": self.stop_reason,
             "verdicts": [
                 {name: None if value != value else value for name, value in one._asdict().items()}
                 for one in self.verdicts()
             ],
             "chosen rates": {
-                cell: {lag: runs[0].rate for lag in settings.lags if (runs := self.of(cell, lag))}
+                cell: {lag: runs[0].rate for lag in settings.lags if (runs := self.select_runs(cell, lag))}
                 for cell in settings.cells
             },
             "runs": [run.as_json() for run in self.runs.values()],
         }
 
-    def save(self, folder: Path, style: str = "light") -> list[Path]:
+    def save(self, folder: Path, theme: str = "light") -> list[Path]:
         """Write ``comparison.json``, and the pictures as PNG and SVG; the paths.
 
         Raises:
             OSError: the folder cannot be written.
         """
-        from sluice.render.picture import save
+        from sluice.render.picture import save_figure
 
         paths = [folder / "comparison.json"]
-        write_whole(paths[0], json.dumps(self.as_json(), indent=1).encode())
-        for name, figure in self.figures(style).items():
+        write_atomically(paths[0], json.dumps(self.as_json(), indent=1).encode())
+        for name, figure in self.figures(theme).items():
             for ending in ("png", "svg"):
                 paths.append(folder / f"{name}.{ending}")
-                save(figure, paths[-1])
+                save_figure(figure, paths[-1])
                 figure.set_layout_engine("none")  # it stays as it was laid out for the first
         return paths
 
 
-def _last(run: Run) -> float:
+def _final_score(run: TrialResult) -> float:
     score = run.scores[-1]
     return np.nan if score is None else score
 
 
-def _share_solved(runs: list[Run]) -> float:
+def _solve_rate(runs: list[TrialResult]) -> float:
     return sum(run.solved is not None for run in runs) / len(runs)
 
 
-def _shares(flows: Array) -> float:
+def _gradient_ratio(flows: Array) -> float:
     """The median share of the last step's norm that arrives at the first."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return float(np.median(flows[:, 0] / flows[:, -1]))

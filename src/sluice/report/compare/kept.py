@@ -6,15 +6,15 @@ import json
 from pathlib import Path
 from typing import Any
 
-from sluice.files import write_whole
-from sluice.report.compare.run import Run
-from sluice.report.compare.settings import CompareError, Job
+from sluice.files import write_atomically
+from sluice.report.compare.run import TrialResult
+from sluice.report.compare.settings import CompareError, TrialSpec
 
 NAME = "runs.jsonl"
-_FORMAT = "sluice comparison 1"
+_HEADER_FORMAT = "sluice comparison 1"
 
 
-class Kept:
+class Journal:
     """The runs of a folder: what all share in the first line of the file, then a run a line.
 
     Args:
@@ -31,22 +31,22 @@ class Kept:
         self, folder: Path | None, shared: dict[str, Any], equations: dict[str, str]
     ) -> None:
         self.path = None if folder is None else folder / NAME
-        self.header = {"format": _FORMAT, **shared}
-        self.runs: dict[Job, Run] = {}
+        self.header = {"format": _HEADER_FORMAT, **shared}
+        self.runs: dict[TrialSpec, TrialResult] = {}
         if self.path is not None and self.path.exists():
             self._read(self.path)
             self._require_same_cells(equations)
 
-    def add(self, run: Run) -> None:
+    def add(self, run: TrialResult) -> None:
         """Keep a run, the file written whole.
 
         Raises:
             OSError: the file cannot be written.
         """
-        self.runs[run.job] = run
+        self.runs[run.spec] = run
         if self.path is not None:
             lines = [self.header, *(run.as_json() for run in self.runs.values())]
-            write_whole(self.path, "".join(json.dumps(line) + "\n" for line in lines).encode())
+            write_atomically(self.path, "".join(json.dumps(line) + "\n" for line in lines).encode())
 
     def _read(self, path: Path) -> None:
         try:
@@ -55,7 +55,7 @@ class Kept:
             raise CompareError(
                 f"{path} cannot be read ({error}); move it away, or choose another folder"
             ) from None
-        if not isinstance(header, dict) or header.get("format") != _FORMAT:
+        if not isinstance(header, dict) or header.get("format") != _HEADER_FORMAT:
             raise CompareError(f"{path} is no comparison of Sluice; choose another folder")
         other = {name for name in header | self.header if header.get(name) != self.header.get(name)}
         if other:
@@ -65,12 +65,12 @@ class Kept:
                 f"{self.header.get(name)!r}; ask for the same, or choose another folder"
             )
         try:
-            runs = [Run(**line) for line in lines]
+            runs = [TrialResult(**line) for line in lines]
         except TypeError as error:
             raise CompareError(
                 f"{path} is damaged ({error}); move it away, or choose another folder"
             ) from None
-        self.runs = {run.job: run for run in runs}
+        self.runs = {run.spec: run for run in runs}
 
     def _require_same_cells(self, equations: dict[str, str]) -> None:
         for run in self.runs.values():

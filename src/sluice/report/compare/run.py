@@ -18,17 +18,17 @@ from torch.nn.utils import clip_grad_norm_
 from sluice.cells.cell import Cell
 from sluice.insight.recording import record
 from sluice.nn.recurrent import Recurrent
-from sluice.report.compare.settings import JUDGED, SOLVED, Job, Settings
-from sluice.report.tasks import Drawn, Task
+from sluice.report.compare.settings import VALIDATION_SEQUENCES, SOLVED, TrialSpec, ComparisonSettings
+from sluice.report.tasks import TaskBatch, LagTask
 
-_FLOW = 64
+_GRADIENT_SEQUENCES = 64
 _FORGET_BIAS = 1.0
-_OFTEN = 40
+_MAX_INTERVAL = 40
 """Updates between two judgements at most; of short runs a thirtieth."""
 
 
 @dataclass(frozen=True)
-class Run:
+class TrialResult:
     """What one training gave; lists so that it is JSON as it stands.
 
     Attributes:
@@ -61,22 +61,22 @@ class Run:
     seconds: float
 
     @property
-    def job(self) -> Job:
+    def spec(self) -> TrialSpec:
         """Which one it was."""
-        return Job(self.cell, self.lag, self.seed, self.rate)
+        return TrialSpec(self.cell, self.lag, self.seed, self.rate)
 
     def as_json(self) -> dict[str, Any]:
         """All of it."""
         return asdict(self)
 
 
-class Reader(nn.Module):
+class ReadoutModel(nn.Module):
     """A recurrent layer and a linear readout of its output at every step."""
 
-    def __init__(self, cell: Cell, settings: Settings, job: Job) -> None:
+    def __init__(self, cell: Cell, settings: ComparisonSettings, spec: TrialSpec) -> None:
         super().__init__()
-        sizes = settings.sizes(job.cell)
-        begins = beginning(cell, settings.start, job.lag)
+        sizes = settings.sizes(spec.cell)
+        begins = gate_init_options(cell, settings.start, spec.lag)
         self.layer = Recurrent(
             cell,
             sizes.input,
@@ -93,10 +93,10 @@ class Reader(nn.Module):
         return answered
 
 
-def beginning(cell: Cell, start: str, lag: int) -> dict[str, float]:
+def gate_init_options(cell: Cell, start: str, lag: int) -> dict[str, float]:
     """How the gate that keeps the state begins; nothing for a cell without such a gate or bias."""
     biased = {gate for stack in cell.graph.stacks if stack.bias for gate, _ in stack.gates}
-    if start == "plain" or cell.keeps not in biased or (cell.writes and cell.writes not in biased):
+    if start == "plain" or cell.forget_gate_name not in biased or (cell.input_gate_name and cell.input_gate_name not in biased):
         return {}
     return {"chrono": float(max(2, lag))} if start == "chrono" else {"forget_bias": _FORGET_BIAS}
 
@@ -106,107 +106,107 @@ def fingerprint(cell: Cell) -> str:
     return sha256(cell.text.encode()).hexdigest()[:12]
 
 
-def flow(model: Reader, task: Task, drawn: Drawn) -> NDArray[np.float64]:
+def measure_gradient_norms(model: ReadoutModel, task: LagTask, batch: TaskBatch) -> NDArray[np.float64]:
     """‖∂L/∂s_t‖ at every step, ``(time,)``: mean over sequences, greatest of the cell's states."""
     with record(model) as tape:
-        task.loss(model(drawn.inputs), drawn.targets).backward()
+        task.loss(model(batch.inputs), batch.targets).backward()
     model.zero_grad()
     gradient = tape.layer(0).gradient
     # In float64: the square of a vanishing float32 is zero.
     norms = [gradient[s.name].double().norm(dim=-1) for s in model.layer.cell.graph.states]
     found: NDArray[np.float64] = torch.stack(norms).mean(dim=-1).amax(dim=0).numpy()
-    return np.nan_to_num(found * drawn.inputs.shape[1], nan=0.0, posinf=0.0)
+    return np.nan_to_num(found * batch.inputs.shape[1], nan=0.0, posinf=0.0)
 
 
 @dataclass
-class Training:
+class Trial:
     """One training as it goes."""
 
-    settings: Settings
-    job: Job
+    settings: ComparisonSettings
+    spec: TrialSpec
 
     def __post_init__(self) -> None:
-        task, job = self.settings.task, self.job
-        self.started = time.monotonic()
+        task, job = self.settings.task, self.spec
+        self.start_time = time.monotonic()
         with torch.random.fork_rng(devices=()):
             torch.manual_seed(job.seed)
-            self.model = Reader(self.settings.cells[job.cell], self.settings, job)
-        self.generator = _generator(job, "training")
-        self.judged = task.draw(job.lag, JUDGED, _generator(job, "judging"))
+            self.model = ReadoutModel(self.settings.cells[job.cell], self.settings, job)
+        self.generator = _build_generator(job, "training")
+        self.validation_batch = task.draw(job.lag, VALIDATION_SEQUENCES, _build_generator(job, "judging"))
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=job.rate, fused=True)
         self.arrives: list[float] = []
         self.updates: list[int] = []
         self.losses: list[float] = []
         self.scores: list[float] = []
-        self._judge(0)
-        self.before = self.flow
+        self._validate(0)
+        self.before = self.gradient_norms
 
-    def to_the_end(self, on_judged: Callable[[Training], None], stop: Callable[[], bool]) -> bool:
+    def run(self, on_validation: Callable[[Trial], None], stop: Callable[[], bool]) -> bool:
         """Train until the task is solved or the updates are spent; False where ``stop`` says so."""
-        every = max(1, min(_OFTEN, self.settings.steps // 30))
-        on_judged(self)
+        every = max(1, min(_MAX_INTERVAL, self.settings.steps // 30))
+        on_validation(self)
         for update in range(1, self.settings.steps + 1):
             if stop():
                 return False
             self._update()
             if update % every == 0 or update == self.settings.steps:
-                self._judge(update)
-                on_judged(self)
-                if self.solved or not isfinite(self.losses[-1]):
+                self._validate(update)
+                on_validation(self)
+                if self.is_solved or not isfinite(self.losses[-1]):
                     break
         return True
 
     @property
-    def solved(self) -> bool:
+    def is_solved(self) -> bool:
         """Whether the last judgement was that the task is solved."""
         return self.scores[-1] >= SOLVED
 
-    def result(self) -> Run:
+    def result(self) -> TrialResult:
         """What came out."""
-        sizes = self.settings.sizes(self.job.cell)
-        return Run(
-            **self.job._asdict(),
+        sizes = self.settings.sizes(self.spec.cell)
+        return TrialResult(
+            **self.spec._asdict(),
             hidden=sizes.hidden,
             parameters=sum(p.numel() for p in self.model.parameters()),
-            equations=fingerprint(self.settings.cells[self.job.cell]),
+            equations=fingerprint(self.settings.cells[self.spec.cell]),
             updates=self.updates,
-            losses=_json(self.losses),
-            scores=_json(self.scores),
-            arrives=_json(self.arrives),
+            losses=_to_json(self.losses),
+            scores=_to_json(self.scores),
+            arrives=_to_json(self.arrives),
             before=self.before.tolist(),
-            after=self.flow.tolist(),
-            solved=self.updates[-1] if self.solved else None,
-            seconds=time.monotonic() - self.started,
+            after=self.gradient_norms.tolist(),
+            solved=self.updates[-1] if self.is_solved else None,
+            seconds=time.monotonic() - self.start_time,
         )
 
     def _update(self) -> None:
-        drawn = self.settings.task.draw(self.job.lag, self.settings.batch, self.generator)
+        drawn = self.settings.task.draw(self.spec.lag, self.settings.batch, self.generator)
         self.optimizer.zero_grad()
         torch.autograd.backward(self.settings.task.loss(self.model(drawn.inputs), drawn.targets))
         clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimizer.step()
 
-    def _judge(self, update: int) -> None:
-        task, judged = self.settings.task, self.judged
+    def _validate(self, update: int) -> None:
+        task, judged = self.settings.task, self.validation_batch
         with torch.no_grad():
             answered = self.model(judged.inputs)
         self.updates.append(update)
         self.losses.append(float(task.loss(answered, judged.targets)))
         self.scores.append(task.score(answered, judged.targets))
-        some = Drawn(judged.inputs[:, :_FLOW], judged.targets[:, :_FLOW])
-        self.flow = flow(self.model, task, some)
-        self.arrives.append(_share(self.flow))
+        some = TaskBatch(judged.inputs[:, :_GRADIENT_SEQUENCES], judged.targets[:, :_GRADIENT_SEQUENCES])
+        self.gradient_norms = measure_gradient_norms(self.model, task, some)
+        self.arrives.append(_compute_ratio(self.gradient_norms))
 
 
-def _generator(job: Job, purpose: str) -> Generator:
+def _build_generator(spec: TrialSpec, purpose: str) -> Generator:
     """Random numbers for a lag and a seed: the same sequences for every cell and rate."""
-    digest = sha256(f"{purpose} {job.lag} {job.seed}".encode()).digest()
+    digest = sha256(f"{purpose} {spec.lag} {spec.seed}".encode()).digest()
     return Generator().manual_seed(int.from_bytes(digest[:6], "big"))
 
 
-def _share(norms: NDArray[np.float64]) -> float:
+def _compute_ratio(norms: NDArray[np.float64]) -> float:
     return float(norms[0] / norms[-1]) if norms[-1] > 0 else float("nan")
 
 
-def _json(values: list[float]) -> list[float | None]:
+def _to_json(values: list[float]) -> list[float | None]:
     return [value if isfinite(value) else None for value in values]

@@ -9,15 +9,15 @@ from math import isfinite, prod
 from typing import Any, NamedTuple
 
 from sluice.cells.cell import Cell
-from sluice.cells.known import named
+from sluice.cells.known import get_cell
 from sluice.equations.specs import Sizes
-from sluice.report.tasks import Task, tasks
+from sluice.report.tasks import LagTask, list_tasks
 
 STARTS = ("chrono", "forget", "plain")
 MATCHES = ("hidden", "parameters")
 SOLVED = 0.95
 """The score from which on a task counts as solved."""
-JUDGED = 256
+VALIDATION_SEQUENCES = 256
 """Sequences, never trained on, that a run is judged by."""
 
 
@@ -25,7 +25,7 @@ class CompareError(ValueError):
     """A comparison that cannot be made; the message says what to do."""
 
 
-class Job(NamedTuple):
+class TrialSpec(NamedTuple):
     """One training: which cell, on which lag, from which seed, at which learning rate."""
 
     cell: str
@@ -35,7 +35,7 @@ class Job(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Settings:
+class ComparisonSettings:
     """What is compared, and how; see `sluice.report.compare.compare`.
 
     Raises:
@@ -43,7 +43,7 @@ class Settings:
     """
 
     cells: dict[str, Cell]
-    task: Task
+    task: LagTask
     lags: tuple[int, ...]
     seeds: int
     rates: tuple[float, ...]
@@ -72,10 +72,10 @@ class Settings:
         _require(self.start in STARTS, f"start is {', '.join(STARTS[:-1])} or plain", self.start)
         self._require_memory()
 
-    def jobs(self) -> list[Job]:
+    def list_trials(self) -> list[TrialSpec]:
         """All trainings: every cell at every lag from one seed, before the next seed begins."""
         return [
-            Job(cell, lag, seed, rate)
+            TrialSpec(cell, lag, seed, rate)
             for seed in range(self.seeds)
             for lag in self.lags
             for cell in self.cells
@@ -86,42 +86,42 @@ class Settings:
         """The sizes of a cell's layer: of equal width, or of about as many parameters."""
         graph = self.cells[cell]
         if self.match == "hidden":
-            return _sized(graph, self.task, self.hidden)
-        target = self.target
+            return _build_sizes(graph, self.task, self.hidden)
+        target = self.target_parameters
         found = 1
-        while self.count(cell, _sized(graph, self.task, found)) < target:
+        while self.count_parameters(cell, _build_sizes(graph, self.task, found)) < target:
             found += 1
-        candidates = [_sized(graph, self.task, size) for size in (max(1, found - 1), found)]
-        return min(candidates, key=lambda sizes: abs(self.count(cell, sizes) - target))
+        candidates = [_build_sizes(graph, self.task, size) for size in (max(1, found - 1), found)]
+        return min(candidates, key=lambda sizes: abs(self.count_parameters(cell, sizes) - target))
 
     @property
-    def target(self) -> int:
+    def target_parameters(self) -> int:
         """How many parameters the first cell has at the hidden size asked for."""
         first = next(iter(self.cells))
-        return self.count(first, _sized(self.cells[first], self.task, self.hidden))
+        return self.count_parameters(first, _build_sizes(self.cells[first], self.task, self.hidden))
 
-    def count(self, cell: str, sizes: Sizes) -> int:
+    def count_parameters(self, cell: str, sizes: Sizes) -> int:
         """The parameters of a cell's layer and of the readout."""
         graph = self.cells[cell].graph
         width = sizes.of(graph.states[0].width)
         layer = sum(prod(parameter.shape(sizes)) for parameter in graph.parameters)
         return layer + (width + 1) * self.task.outputs
 
-    def shared(self) -> dict[str, Any]:
+    def common_settings(self) -> dict[str, Any]:
         """What all runs that may lie in one folder have in common, as JSON."""
         return {
             "task": self.task.name,
             "hidden": self.hidden,
             "steps": self.steps,
             "batch": self.batch,
-            "parameters": self.target if self.match == "parameters" else "as they come",
+            "parameters": self.target_parameters if self.match == "parameters" else "as they come",
             "start": self.start,
         }
 
     def _require_memory(self) -> None:
-        steps = max(len_of(self.task, lag) for lag in self.lags)
-        widest = max(len(cell.graph.named) for cell in self.cells.values()) * self.hidden
-        needed = 4 * 3 * JUDGED * steps * (widest + self.task.features)
+        steps = max(max_sequence_length(self.task, lag) for lag in self.lags)
+        widest = max(len(cell.graph.outputs_by_name) for cell in self.cells.values()) * self.hidden
+        needed = 4 * 3 * VALIDATION_SEQUENCES * steps * (widest + self.task.features)
         there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
         if needed > there / 2:
             raise CompareError(
@@ -131,24 +131,24 @@ class Settings:
             )
 
 
-def len_of(task: Task, lag: int) -> int:
+def max_sequence_length(task: LagTask, lag: int) -> int:
     """An upper bound of the length of a task's sequences."""
     return 2 * lag + task.answers + 1
 
 
-def task_named(name: str) -> Task:
+def find_task(name: str) -> LagTask:
     """A task by its name. Raises `CompareError` where there is none."""
-    if name not in tasks():
-        raise CompareError(f"there is no task {name!r}; the tasks are {', '.join(tasks())}")
-    return tasks()[name]
+    if name not in list_tasks():
+        raise CompareError(f"there is no task {name!r}; the tasks are {', '.join(list_tasks())}")
+    return list_tasks()[name]
 
 
-def cells_named(cells: Iterable[str | Cell | type[Cell]]) -> dict[str, Cell]:
+def load_cells(cells: Iterable[str | Cell | type[Cell]]) -> dict[str, Cell]:
     """Cells by their names. Raises `CompareError` for unknown ones, none, or one name twice."""
     found: dict[str, Cell] = {}
     for one in cells:
         try:
-            cell = named(one) if isinstance(one, str) else one() if isinstance(one, type) else one
+            cell = get_cell(one) if isinstance(one, str) else one() if isinstance(one, type) else one
             name = cell.graph.name
         except ValueError as error:
             raise CompareError(str(error)) from None
@@ -160,16 +160,16 @@ def cells_named(cells: Iterable[str | Cell | type[Cell]]) -> dict[str, Cell]:
     return found
 
 
-def in_order(lags: Sequence[int]) -> tuple[int, ...]:
+def sort_lags(lags: Sequence[int]) -> tuple[int, ...]:
     """Lags, the shortest first, each once."""
     return tuple(sorted(set(lags)))
 
 
-def _sized(cell: Cell, task: Task, hidden: int) -> Sizes:
+def _build_sizes(cell: Cell, task: LagTask, hidden: int) -> Sizes:
     projected = any(state.width == "projection" for state in cell.graph.states)
     return Sizes(task.features, hidden, max(1, hidden // 2) if projected else 0)
 
 
-def _require(holds: bool, told: str, came: object) -> None:
+def _require(holds: bool, message: str, value: object) -> None:
     if not holds:
-        raise CompareError(f"{told}, but {came} came")
+        raise CompareError(f"{message}, but {value} came")

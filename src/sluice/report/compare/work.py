@@ -10,20 +10,20 @@ from pathlib import Path
 from sluice.cells.cell import Cell
 from sluice.files import require_writable
 from sluice.report.compare.comparison import Comparison
-from sluice.report.compare.kept import Kept
-from sluice.report.compare.run import Run, Training, fingerprint
+from sluice.report.compare.kept import Journal
+from sluice.report.compare.run import TrialResult, Trial, fingerprint
 from sluice.report.compare.settings import (
-    Job,
-    Settings,
-    cells_named,
-    in_order,
-    len_of,
-    task_named,
+    TrialSpec,
+    ComparisonSettings,
+    load_cells,
+    sort_lags,
+    max_sequence_length,
+    find_task,
 )
 
 
 @dataclass(frozen=True)
-class Progress:
+class ComparisonProgress:
     """Where a comparison stands.
 
     Attributes:
@@ -34,10 +34,10 @@ class Progress:
         seconds: since the beginning.
     """
 
-    settings: Settings
-    runs: dict[Job, Run]
-    training: Training | None
-    part: float
+    settings: ComparisonSettings
+    runs: dict[TrialSpec, TrialResult]
+    trial: Trial | None
+    fraction: float
     seconds: float
 
 
@@ -55,7 +55,7 @@ def compare(
     start: str = "chrono",
     out: Path | None = None,
     seconds: float | None = None,
-    on_progress: Callable[[Progress], None] = lambda progress: None,
+    on_progress: Callable[[ComparisonProgress], None] = lambda progress: None,
 ) -> Comparison:
     """Train cells side by side on a task at several lags, in float32.
 
@@ -94,10 +94,10 @@ def compare(
         >>> [(run.cell, run.lag, run.updates) for run in found.runs.values()]
         [('Elman', 2, [0, 1, 2]), ('GRU', 2, [0, 1, 2])]
     """
-    settings = Settings(
-        cells=cells_named(cells),
-        task=task_named(task),
-        lags=in_order(lags),
+    settings = ComparisonSettings(
+        cells=load_cells(cells),
+        task=find_task(task),
+        lags=sort_lags(lags),
         seeds=seeds,
         rates=tuple(dict.fromkeys(map(float, rates))),
         hidden=hidden,
@@ -107,60 +107,60 @@ def compare(
         start=start,
     )
     equations = {name: fingerprint(cell) for name, cell in settings.cells.items()}
-    kept = Kept(out, settings.shared(), equations)
+    kept = Journal(out, settings.common_settings(), equations)
     if out is not None:
         require_writable(out)
-    ended = _Work(settings, kept, seconds, on_progress).to_the_end()
-    wanted = set(settings.jobs())
+    ended = _Sweep(settings, kept, seconds, on_progress).run()
+    wanted = set(settings.list_trials())
     runs = {job: run for job, run in kept.runs.items() if job in wanted}
-    return Comparison(settings, {job: runs[job] for job in settings.jobs() if job in runs}, ended)
+    return Comparison(settings, {job: runs[job] for job in settings.list_trials() if job in runs}, ended)
 
 
-class _Work:
+class _Sweep:
     """The runs that are still to do, one after another."""
 
     def __init__(
         self,
-        settings: Settings,
-        kept: Kept,
+        settings: ComparisonSettings,
+        journal: Journal,
         seconds: float | None,
-        on_progress: Callable[[Progress], None],
+        on_progress: Callable[[ComparisonProgress], None],
     ) -> None:
-        self.settings, self.kept, self.on_progress = settings, kept, on_progress
-        self.started = time.monotonic()
+        self.settings, self.journal, self.on_progress = settings, journal, on_progress
+        self.start_time = time.monotonic()
         self.limit = float("inf") if seconds is None else seconds
-        self.jobs = settings.jobs()
-        self.whole = sum(map(self._cost, self.jobs))
+        self.specs = settings.list_trials()
+        self.total_cost = sum(map(self._estimate_cost, self.specs))
 
-    def to_the_end(self) -> str:
+    def run(self) -> str:
         """Do them; how it ended: ``"done"``, ``"interrupted"`` or ``"out of time"``."""
         try:
-            for job in self.jobs:
-                if job not in self.kept.runs and not self._one(job):
+            for job in self.specs:
+                if job not in self.journal.runs and not self._run_trial(job):
                     return "out of time"
         except KeyboardInterrupt:
             return "interrupted"
         return "done"
 
-    def _one(self, job: Job) -> bool:
-        training = Training(self.settings, job)
-        if not training.to_the_end(self._report, lambda: self._elapsed() > self.limit):
+    def _run_trial(self, spec: TrialSpec) -> bool:
+        training = Trial(self.settings, spec)
+        if not training.run(self._report, lambda: self._seconds_since_start() > self.limit):
             return False
-        self.kept.add(training.result())
+        self.journal.add(training.result())
         self._report(None)
         return True
 
-    def _report(self, training: Training | None) -> None:
-        asked = set(self.jobs)
-        runs = {job: run for job, run in self.kept.runs.items() if job in asked}
-        done = sum(map(self._cost, runs))
-        if training is not None:
-            done += self._cost(training.job) * training.updates[-1] / self.settings.steps
-        part = min(1.0, done / self.whole)
-        self.on_progress(Progress(self.settings, runs, training, part, self._elapsed()))
+    def _report(self, trial: Trial | None) -> None:
+        asked = set(self.specs)
+        runs = {job: run for job, run in self.journal.runs.items() if job in asked}
+        done = sum(map(self._estimate_cost, runs))
+        if trial is not None:
+            done += self._estimate_cost(trial.spec) * trial.updates[-1] / self.settings.steps
+        part = min(1.0, done / self.total_cost)
+        self.on_progress(ComparisonProgress(self.settings, runs, trial, part, self._seconds_since_start()))
 
-    def _cost(self, job: Job) -> float:
-        return 40.0 + len_of(self.settings.task, job.lag)
+    def _estimate_cost(self, spec: TrialSpec) -> float:
+        return 40.0 + max_sequence_length(self.settings.task, spec.lag)
 
-    def _elapsed(self) -> float:
-        return time.monotonic() - self.started
+    def _seconds_since_start(self) -> float:
+        return time.monotonic() - self.start_time

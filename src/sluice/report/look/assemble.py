@@ -9,8 +9,8 @@ from string import Template
 from typing import Any
 
 from sluice import __version__
-from sluice.report.look.pack import script
-from sluice.report.look.unit import colours
+from sluice.report.look.pack import dump_script_json
+from sluice.report.look.unit import theme_colours
 
 _STYLES = ("theme.css", "layout.css", "pictures.css")
 _SCRIPTS = (
@@ -28,35 +28,35 @@ _SCRIPTS = (
 )
 
 
-def page(
+def render_page(
     head: Mapping[str, Any], units: Sequence[Mapping[str, Any]], data: Mapping[str, Any]
 ) -> str:
     """The whole of the HTML file; ``head`` has a title and facts, ``units`` the cells' sketches."""
-    return Template(_part("page.html")).substitute(
+    return Template(_read_part("page.html")).substitute(
         title=escape(head["title"]),
         facts="".join(
             f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>"
             for name, value in head["facts"].items()
         ),
-        units="".join(map(_unit, units)),
-        style=Template("\n".join(map(_part, _STYLES))).substitute(colours()),
-        data=script(dict(data)),
-        script="\n".join(map(_part, _SCRIPTS)),
+        units="".join(map(_render_cell, units)),
+        style=Template("\n".join(map(_read_part, _STYLES))).substitute(theme_colours()),
+        data=dump_script_json(dict(data)),
+        script="\n".join(map(_read_part, _SCRIPTS)),
         version=__version__,
     )
 
 
-def _part(name: str) -> str:
+def _read_part(name: str) -> str:
     return (files(__package__) / "page" / name).read_text(encoding="utf-8")
 
 
-def _unit(unit: Mapping[str, Any]) -> str:
-    name = escape(unit["name"])
-    if "sketch" not in unit:
-        text = f"<pre>{escape(unit['plain'])}</pre><p class=quiet>{escape(unit['note'])}</p>"
+def _render_cell(cell: Mapping[str, Any]) -> str:
+    name = escape(cell["name"])
+    if "sketch" not in cell:
+        text = f"<pre>{escape(cell['plain'])}</pre><p class=quiet>{escape(cell['note'])}</p>"
         return f'<figure class="unit" data-cell="{name}">{text}</figure>'
-    plain = escape(unit["plain"], quote=True)
+    plain = escape(cell["plain"], quote=True)
     return (
-        f'<figure class="unit" data-cell="{name}"><div class="sketch">{unit["sketch"]}</div>'
-        f'<div class="equations" role="img" aria-label="{plain}">{unit["equations"]}</div></figure>'
+        f'<figure class="unit" data-cell="{name}"><div class="sketch">{cell["sketch"]}</div>'
+        f'<div class="equations" role="img" aria-label="{plain}">{cell["equations"]}</div></figure>'
     )

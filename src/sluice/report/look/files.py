@@ -9,9 +9,9 @@ from pathlib import Path
 import torch
 
 from sluice.report.look import properties
-from sluice.report.look.given import Given, LookError
+from sluice.report.look.given import ReportInputs, ReportError
 from sluice.report.look.reading import ROWS
-from sluice.sequence import Checkpoint, LanguageModel, UnknownToken, Vocabulary
+from sluice.sequence import Checkpoint, LanguageModel, UnknownTokenError, Vocabulary
 from sluice.sequence.vocabulary import END, PADDING, START
 from sluice.tunes import corpora
 
@@ -21,7 +21,7 @@ _MARKS = {PADDING: "⟨padding⟩", START: "⟨start⟩", END: "⟨end⟩"}
 
 
 @dataclass(frozen=True)
-class Pieces:
+class RawSequences:
     """Data before a vocabulary is known: sequences of tokens, or whole texts."""
 
     kind: str
@@ -31,14 +31,14 @@ class Pieces:
     source: str
 
 
-def given(
-    weights: Path,
+def load_inputs(
+    path: Path,
     data: str | None = None,
     *,
     text: str | None = None,
     sequence: int = 0,
     stop: int = 0,
-) -> Given:
+) -> ReportInputs:
     """What `sluice.report.look` needs of a file that ``sluice train`` wrote, and data to read.
 
     Args:
@@ -53,21 +53,21 @@ def given(
             model does not know.
         SequenceError, TuneError: the files cannot be read.
     """
-    checkpoint = Checkpoint.load(weights)
+    checkpoint = Checkpoint.load(path)
     if (data is None) == (text is None):
-        raise LookError("give data, a file or 'tunes', or --text, and not both")
-    pieces = _of_text(text, "the text given") if text is not None else _of_data(str(data))
-    return _joined(checkpoint, weights, _cut(pieces, checkpoint.vocabulary, sequence, stop))
+        raise ReportError("give data, a file or 'tunes', or --text, and not both")
+    pieces = _wrap_text(text, "the text given") if text is not None else _read_data(str(data))
+    return _build_inputs(checkpoint, path, _select_sequences(pieces, checkpoint.vocabulary, sequence, stop))
 
 
-def _cut(pieces: Pieces, vocabulary: Vocabulary, sequence: int, stop: int) -> Pieces:
+def _select_sequences(pieces: RawSequences, vocabulary: Vocabulary, sequence: int, stop: int) -> RawSequences:
     """The sequence wanted, then others that the model can read, as many as a report reads."""
     count = len(pieces.sequences)
     if not 0 <= sequence < count:
-        raise LookError(f"{pieces.source} has sequences 0 to {count - 1}, and none of {sequence}")
+        raise ReportError(f"{pieces.source} has sequences 0 to {count - 1}, and none of {sequence}")
     kept, names, left = list[tuple[str, ...]](), list[str](), max(ROWS, stop)
     for k in sorted(range(count), key=lambda k: k != sequence):
-        tokens = _tokens(pieces, k, vocabulary)[:left]
+        tokens = _tokenize(pieces, k, vocabulary)[:left]
         if k == sequence or all(token in vocabulary for token in tokens):
             kept.append(tokens)
             names.append(pieces.names[k])
@@ -77,25 +77,25 @@ def _cut(pieces: Pieces, vocabulary: Vocabulary, sequence: int, stop: int) -> Pi
     return replace(pieces, sequences=kept, names=names)
 
 
-def _of_data(data: str) -> Pieces:
+def _read_data(data: str) -> RawSequences:
     path = Path(data)
     if data == TUNES or path.is_dir() or path.suffix.lower() == ".abc":
-        tunes = corpora.load(None if data == TUNES else [path]).tunes
+        tunes = corpora.load_collections(None if data == TUNES else [path]).tunes
         names = [tune.title or f"tune {k}" for k, tune in enumerate(tunes)]
-        return Pieces("tunes", [tune.tokens for tune in tunes], names, data)
+        return RawSequences("tunes", [tune.tokens for tune in tunes], names, data)
     try:
-        return _of_text(path.read_text(encoding="utf-8"), str(path))
+        return _wrap_text(path.read_text(encoding="utf-8"), str(path))
     except UnicodeDecodeError:
-        raise LookError(f"{path} is no text in UTF-8; give text, ABC or 'tunes'") from None
+        raise ReportError(f"{path} is no text in UTF-8; give text, ABC or 'tunes'") from None
 
 
-def _of_text(text: str, source: str) -> Pieces:
+def _wrap_text(text: str, source: str) -> RawSequences:
     if not text:
-        raise LookError(f"{source} is empty, a sequence of length 0; give some text")
-    return Pieces("text", [(text,)], [source], source)
+        raise ReportError(f"{source} is empty, a sequence of length 0; give some text")
+    return RawSequences("text", [(text,)], [source], source)
 
 
-def _tokens(pieces: Pieces, number: int, vocabulary: Vocabulary) -> tuple[str, ...]:
+def _tokenize(pieces: RawSequences, number: int, vocabulary: Vocabulary) -> tuple[str, ...]:
     """A text cut as the vocabulary has it: in letters, or in words between blanks."""
     sequence = pieces.sequences[number]
     if pieces.kind == "tunes":
@@ -104,14 +104,14 @@ def _tokens(pieces: Pieces, number: int, vocabulary: Vocabulary) -> tuple[str, .
     return tuple(text if max(map(len, vocabulary.tokens)) == 1 else text.split())
 
 
-def _joined(checkpoint: Checkpoint, weights: Path, pieces: Pieces) -> Given:
+def _build_inputs(checkpoint: Checkpoint, path: Path, pieces: RawSequences) -> ReportInputs:
     vocabulary = checkpoint.vocabulary
-    ids = [_encoded(vocabulary, pieces, k) for k in range(len(pieces.sequences))]
+    ids = [_encode(vocabulary, pieces, k) for k in range(len(pieces.sequences))]
     inputs = [torch.tensor([START, *one]) for one in ids]
     tokens = [(_MARKS[START], *sequence) for sequence in pieces.sequences]
     is_music = pieces.kind == "tunes" or "K:Cmaj" in vocabulary  # a tune may come as text
-    marks, found = (_bars, properties.of_tunes) if is_music else (_words, properties.of_text)
-    return Given(
+    marks, found = (_bar_starts, properties.tune_properties) if is_music else (_word_starts, properties.text_properties)
+    return ReportInputs(
         checkpoint.model,
         inputs,
         [torch.tensor([*one, END]) for one in ids],
@@ -120,42 +120,42 @@ def _joined(checkpoint: Checkpoint, weights: Path, pieces: Pieces) -> Given:
         found(tokens),
         [marks(sequence) for sequence in tokens],
         pieces.names,
-        _facts(checkpoint, weights, pieces),
+        _list_facts(checkpoint, path, pieces),
     )
 
 
-def _encoded(vocabulary: Vocabulary, pieces: Pieces, number: int) -> list[int]:
+def _encode(vocabulary: Vocabulary, pieces: RawSequences, number: int) -> list[int]:
     sequence = pieces.sequences[number]
     try:
         return vocabulary.encode(sequence)
-    except UnknownToken:
+    except UnknownTokenError:
         strange = list(dict.fromkeys(token for token in sequence if token not in vocabulary))
         more = f" and {len(strange) - 8} more" if len(strange) > 8 else ""
         place = next(k for k, token in enumerate(sequence) if token in strange)
         where = f" of {pieces.names[number]!r}" if pieces.kind == "tunes" else ""
-        raise LookError(
+        raise ReportError(
             f"the model does not know {', '.join(map(repr, strange[:8]))}{more}, first as token "
             f"{place}{where} in {pieces.source}; it knows {len(vocabulary.tokens)} tokens, such as "
             f"{' '.join(map(repr, vocabulary.tokens[:6]))}: leave these out, or train on such data"
         ) from None
 
 
-def _bars(tokens: Sequence[str]) -> list[int]:
+def _bar_starts(tokens: Sequence[str]) -> list[int]:
     """Where each bar begins: after a bar line."""
     return [0, *(k + 1 for k, token in enumerate(tokens) if properties.is_bar(token))]
 
 
-def _words(tokens: Sequence[str]) -> list[int]:
+def _word_starts(tokens: Sequence[str]) -> list[int]:
     """Where each word begins: after a blank; every token where tokens are words."""
     if max(map(len, tokens[1:]), default=0) > 1:
         return list(range(len(tokens)))
     return [0, *(k + 1 for k, token in enumerate(tokens) if token.isspace())]
 
 
-def _facts(checkpoint: Checkpoint, weights: Path, pieces: Pieces) -> dict[str, str]:
+def _list_facts(checkpoint: Checkpoint, path: Path, pieces: RawSequences) -> dict[str, str]:
     model: LanguageModel = checkpoint.model
     facts = {
-        "weights": str(weights),
+        "weights": str(path),
         "embedding": f"{model.config.embedding_size} numbers a token",
         "vocabulary": f"{len(checkpoint.vocabulary)} tokens",
         "data": pieces.source,

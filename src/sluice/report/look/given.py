@@ -12,12 +12,12 @@ from torch import Tensor, nn
 Forward = Callable[[nn.Module, Tensor], Any]
 
 
-class LookError(ValueError):
+class ReportError(ValueError):
     """What cannot be looked at; the message is one sentence and says what to do."""
 
 
 @dataclass(frozen=True)
-class Given:
+class ReportInputs:
     """A model and what it is to read.
 
     Attributes:
@@ -52,16 +52,16 @@ class Given:
     def __post_init__(self) -> None:
         count = len(self.inputs)
         if not count:
-            raise LookError("there is no sequence to look at; give at least one")
+            raise ReportError("there is no sequence to look at; give at least one")
         told: dict[str, Sequence[Any] | None] = {"tokens": self.tokens, **self.properties}
         others = {"spans": self.spans, "names": self.names, "targets": self.targets}
         for name, values in {**told, **others}.items():
             if values is not None and len(values) != count:
-                raise LookError(f"{count} sequences came, and {len(values)} of {name}")
+                raise ReportError(f"{count} sequences came, and {len(values)} of {name}")
         for name, values in told.items():
             for k, (one, sequence) in enumerate(zip(values or (), self.inputs, strict=False)):
                 if len(one) != len(sequence):
-                    raise LookError(
+                    raise ReportError(
                         f"sequence {k} has {len(sequence)} steps and {len(one)} of {name}; give "
                         "one a step"
                     )
@@ -82,12 +82,12 @@ class Given:
         return output.squeeze(0) if self.batch_first or output.dim() < 3 else output.squeeze(1)
 
 
-def sequences(values: Tensor | Sequence[Tensor], batch_first: bool) -> list[Tensor]:
+def split_sequences(values: Tensor | Sequence[Tensor], batch_first: bool) -> list[Tensor]:
     """One sequence after the other of a batch ``(time, batch, …)``, or of a list of sequences."""
     if not isinstance(values, Tensor):
         return [torch.as_tensor(sequence) for sequence in values]
     if values.dim() < 2:
-        raise LookError(
+        raise ReportError(
             f"inputs are a batch (time, batch, ...) or a list of sequences, got the shape "
             f"{tuple(values.shape)}"
         )

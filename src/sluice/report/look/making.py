@@ -11,19 +11,19 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sluice.files import write_whole
+from sluice.files import write_atomically
 from sluice.report.look import properties as finding
-from sluice.report.look.assemble import page
-from sluice.report.look.given import Forward, Given, LookError, sequences
-from sluice.report.look.measures import flows, influence, looked_at, memory
-from sluice.report.look.payload import Found, payload
-from sluice.report.look.reading import ROWS, Read, opened, places, read, survey
-from sluice.report.look.telling import edges_of, followed, spans
-from sluice.report.look.unit import unit
+from sluice.report.look.assemble import render_page
+from sluice.report.look.given import Forward, ReportInputs, ReportError, split_sequences
+from sluice.report.look.measures import measure_gradient_flows, measure_influence, find_memory_state, measure_memory
+from sluice.report.look.payload import Measurements, build_payload
+from sluice.report.look.reading import ROWS, ForwardRecord, prepare_model, collect_layers, run_forward, collect_states
+from sluice.report.look.telling import span_edges, find_selective_units, find_spans
+from sluice.report.look.unit import build_cell_figure
 
 STEPS, UNITS = 400, 64
 """How many steps are shown, and how many units of each layer, where nothing else is asked for."""
-Progress = Callable[[str, float], None]
+ProgressCallback = Callable[[str, float], None]
 """Told what is being done, and which part of all is done."""
 
 
@@ -36,7 +36,7 @@ class Report:
 
     def save(self, path: Path) -> None:
         """Write the page, whole or not at all. Raises OSError where that cannot be done."""
-        write_whole(path, self.html.encode())
+        write_atomically(path, self.html.encode())
 
 
 def look(
@@ -95,11 +95,11 @@ def look(
         >>> report.html[:15], [place["cell"] for place in report.data["places"]]
         ('<!doctype html>', ['GRU'])
     """
-    listed = sequences(inputs, batch_first)
+    listed = split_sequences(inputs, batch_first)
     numbers = all(one.dim() == 2 and one.is_floating_point() for one in listed)
-    known = finding.of_numbers(listed) if numbers else {}
-    wanted = None if targets is None else _targets(targets, listed, batch_first)
-    given = Given(
+    known = finding.numeric_properties(listed) if numbers else {}
+    wanted = None if targets is None else _split_targets(targets, listed, batch_first)
+    given = ReportInputs(
         model,
         listed,
         wanted,
@@ -109,106 +109,106 @@ def look(
         forward=forward,
         batch_first=batch_first,
     )
-    return made(given, sequence, start, steps, units, title=title)
+    return build_report(given, sequence, start, steps, units, title=title)
 
 
-def _targets(
+def _split_targets(
     targets: Tensor | Sequence[Tensor], inputs: Sequence[Tensor], batch_first: bool
 ) -> list[Tensor]:
     if isinstance(targets, Tensor) and targets.dim() == 1 and len(targets) == len(inputs):
         return list(targets)  # one label a sequence
-    return sequences(targets, batch_first)
+    return split_sequences(targets, batch_first)
 
 
-def made(
-    given: Given,
+def build_report(
+    inputs: ReportInputs,
     sequence: int = 0,
     start: int = 0,
     steps: int = STEPS,
     units: int | None = UNITS,
     *,
     title: str = "",
-    on_progress: Progress = lambda said, part: None,
+    on_progress: ProgressCallback = lambda said, part: None,
 ) -> Report:
     """The report on what is `Given`; see `look`."""
     began = time.perf_counter()
-    stop = _stop(given, sequence, start, steps)
+    stop = _check_window(inputs, sequence, start, steps)
     with torch.enable_grad():
         on_progress("opening the model", 0.0)
-        ours = opened(given)
+        ours = prepare_model(inputs)
         on_progress("reading", 0.05)
-        seen = read(ours, sequence, start, stop)
-        graphs = {place: layer.cell.graph for place, (layer, _) in places(seen.tape).items()}
-        states = {place: looked_at(graph) for place, graph in graphs.items()}
-        more = survey(ours, states)
-        found = _found(ours, seen, more, sequence, states, on_progress)
+        seen = run_forward(ours, sequence, start, stop)
+        graphs = {place: layer.cell.graph for place, (layer, _) in collect_layers(seen.tape).items()}
+        states = {place: find_memory_state(graph) for place, graph in graphs.items()}
+        more = collect_states(ours, states)
+        found = _measure(ours, seen, more, sequence, states, on_progress)
     on_progress("drawing", 0.9)
-    data = payload(ours, seen, more, found, sequence, units)
+    data = build_payload(ours, seen, more, found, sequence, units)
     distinct = {graph.name: graph for graph in graphs.values()}
-    head = _head(given, seen, more.lengths, sequence, title)
+    head = _build_head(inputs, seen, more.lengths, sequence, title)
     head["facts"]["made in"] = f"{time.perf_counter() - began:.1f} s"
-    return Report(page(head, [unit(graph) for graph in distinct.values()], data), data)
+    return Report(render_page(head, [build_cell_figure(graph) for graph in distinct.values()], data), data)
 
 
-def _stop(given: Given, sequence: int, start: int, steps: int) -> int:
-    if not 0 <= sequence < len(given.inputs):
-        raise LookError(f"there are {len(given.inputs)} sequences, and none numbered {sequence}")
-    length = len(given.inputs[sequence])
+def _check_window(inputs: ReportInputs, sequence: int, start: int, steps: int) -> int:
+    if not 0 <= sequence < len(inputs.inputs):
+        raise ReportError(f"there are {len(inputs.inputs)} sequences, and none numbered {sequence}")
+    length = len(inputs.inputs[sequence])
     if not length:
-        raise LookError(f"sequence {sequence} has length 0; choose another one")
+        raise ReportError(f"sequence {sequence} has length 0; choose another one")
     if steps < 1 or not 0 <= start < length:
-        raise LookError(
+        raise ReportError(
             f"steps {start} to {start + steps - 1} are asked for, and sequence {sequence} has "
             f"{length}, counted from 0"
         )
     return min(length, start + steps)
 
 
-def _found(
-    given: Given,
-    seen: Read,
-    more: Any,
+def _measure(
+    inputs: ReportInputs,
+    forward: ForwardRecord,
+    dataset: Any,
     sequence: int,
     states: Mapping[str, str],
-    on_progress: Progress,
-) -> Found:
-    (start, stop), there = seen.shown, places(seen.tape)
+    on_progress: ProgressCallback,
+) -> Measurements:
+    (start, stop), there = forward.window, collect_layers(forward.tape)
     on_progress("following gradients", 0.1)
-    flowing = flows(seen)
+    flowing = measure_gradient_flows(forward)
     on_progress("which inputs matter", 0.15)
-    target = given.target(sequence)
+    target = inputs.target(sequence)
     labels = None if target is None or target.is_floating_point() or not target.dim() else target
-    resting = influence(seen, labels)
+    resting = measure_influence(forward, labels)
     memories = {
-        place: memory(seen, recorded, layer.cell.graph)
+        place: measure_memory(forward, recorded, layer.cell.graph)
         for place, (layer, recorded) in there.items()
     }
-    follow, whole = [], max(1, len(there) * len(given.properties))
+    follow, whole = [], max(1, len(there) * len(inputs.properties))
     on_progress("asking what units follow", 0.4)
-    for one in followed(given, more):
+    for one in find_selective_units(inputs, dataset):
         follow.append(one)
         on_progress(f"asking what units follow: {one.name}", 0.4 + 0.4 * len(follow) / whole)
     on_progress("looking for other places", 0.8)
-    edges = edges_of(None if given.spans is None else given.spans[sequence], start, stop)
+    edges = span_edges(None if inputs.spans is None else inputs.spans[sequence], start, stop)
     shown = {place: there[place][1][name][start:stop] for place, name in states.items()}
-    return Found(
-        flowing, resting, memories, follow, list(spans(more, shown, edges, sequence, start))
+    return Measurements(
+        flowing, resting, memories, follow, list(find_spans(dataset, shown, edges, sequence, start))
     )
 
 
-def _head(given: Given, seen: Read, lengths: Tensor, sequence: int, title: str) -> dict[str, Any]:
-    start, stop = seen.shown
-    name = given.names[sequence] if given.names else f"sequence {sequence}"
+def _build_head(inputs: ReportInputs, forward: ForwardRecord, lengths: Tensor, sequence: int, title: str) -> dict[str, Any]:
+    start, stop = forward.window
+    name = inputs.names[sequence] if inputs.names else f"sequence {sequence}"
     layers = {
-        place: f"{layer.cell.graph.name}, {recorded[looked_at(layer.cell.graph)].shape[-1]} units"
-        for place, (layer, recorded) in places(seen.tape).items()
+        place: f"{layer.cell.graph.name}, {recorded[find_memory_state(layer.cell.graph)].shape[-1]} units"
+        for place, (layer, recorded) in collect_layers(forward.tape).items()
     }
-    count = sum(weight.numel() for weight in given.model.parameters())
+    count = sum(weight.numel() for weight in inputs.model.parameters())
     facts = {
         **layers,
         "parameters": f"{count:,}",
-        **given.facts,
-        "looked at": f"{name}, steps {start} to {stop - 1} of {len(given.inputs[sequence])}",
+        **inputs.facts,
+        "looked at": f"{name}, steps {start} to {stop - 1} of {len(inputs.inputs[sequence])}",
         "asked what units follow": f"{int(lengths.sum()):,} steps of {len(lengths)} "
         f"sequence{'s' * (len(lengths) != 1)} (at most {ROWS:,})",
     }

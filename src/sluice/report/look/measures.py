@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from sluice.equations.graph import Elementwise, Graph
-from sluice.insight.gradients import connectivity, gradient_flow, kept, straight_path
-from sluice.insight.memory import Saturation, reach, saturation, timescales
-from sluice.insight.recording import Recorded
-from sluice.report.look.reading import Read, places
+from sluice.insight.gradients import connectivity, gradient_flow, find_gated_state, forget_product
+from sluice.insight.memory import Saturation, memory_length, saturation, timescales
+from sluice.insight.recording import RecordedLayer
+from sluice.report.look.reading import ForwardRecord, collect_layers
 
 ROWS = 160
 """Predictions whose influences are computed, one way back each."""
@@ -20,46 +20,46 @@ SHARES = (0.01, 0.1)
 
 
 @dataclass(frozen=True)
-class Flow:
+class GradientFlow:
     """Norms of derivatives at the shown steps, ``(time,)`` each, by the name of the state."""
 
-    every: dict[str, Tensor]
+    from_all_losses: dict[str, Tensor]
     """Of the sum of all shown losses."""
-    last: dict[str, Tensor]
+    from_last_loss: dict[str, Tensor]
     """Of the last shown loss alone."""
-    path: Tensor | None
+    forget_product: Tensor | None
     """The mean over units of the product of all later forget values; None without such a gate."""
 
 
-def flows(seen: Read) -> dict[str, Flow]:
+def measure_gradient_flows(forward: ForwardRecord) -> dict[str, GradientFlow]:
     """How gradients flow, for each place; none without losses."""
-    if seen.losses is None:
+    if forward.losses is None:
         return {}
-    shown = seen.losses[seen.shown[0] :] if seen.losses.dim() else seen.losses
-    last = _back(seen, shown[-1] if shown.dim() else shown)
-    every = _back(seen, shown.sum())
+    shown = forward.losses[forward.window[0] :] if forward.losses.dim() else forward.losses
+    last = _run_backward(forward, shown[-1] if shown.dim() else shown)
+    every = _run_backward(forward, shown.sum())
     found = {}
-    for place, (layer, recorded) in places(seen.tape).items():
-        gate = keeper(layer.cell.graph)
-        path = straight_path(_shown(seen, recorded[gate])).mean(-1)[:, 0] if gate else None
+    for place, (layer, recorded) in collect_layers(forward.tape).items():
+        gate = find_forget_gate(layer.cell.graph)
+        path = forget_product(_slice_window(forward, recorded[gate])).mean(-1)[:, 0] if gate else None
         backwards = place.endswith("_reverse")  # its last step is the first in time
-        found[place] = Flow(every[place], last[place], None if backwards else path)
+        found[place] = GradientFlow(every[place], last[place], None if backwards else path)
     return found
 
 
-def _back(seen: Read, loss: Tensor) -> dict[str, dict[str, Tensor]]:
+def _run_backward(forward: ForwardRecord, loss: Tensor) -> dict[str, dict[str, Tensor]]:
     loss.backward(retain_graph=True)
     found = {}
-    for place, (layer, recorded) in places(seen.tape).items():
+    for place, (layer, recorded) in collect_layers(forward.tape).items():
         states = [state.name for state in layer.cell.graph.states]
         found[place] = {
-            name: _shown(seen, gradient_flow(recorded, name))[:, 0].clone() for name in states
+            name: _slice_window(forward, gradient_flow(recorded, name))[:, 0].clone() for name in states
         }
     return found
 
 
-def _shown(seen: Read, values: Tensor) -> Tensor:
-    return values[seen.shown[0] : seen.shown[1]]
+def _slice_window(forward: ForwardRecord, values: Tensor) -> Tensor:
+    return values[forward.window[0] : forward.window[1]]
 
 
 @dataclass(frozen=True)
@@ -75,32 +75,32 @@ class Influence:
 
     steps: Tensor
     values: Tensor
-    reach: dict[float, Tensor]
+    memory_length: dict[float, Tensor]
 
 
-def influence(seen: Read, labels: Tensor | None) -> Influence | None:
+def measure_influence(forward: ForwardRecord, labels: Tensor | None) -> Influence | None:
     """Influences on the logit of ``labels`` ``(time,)``, else of the likeliest class.
 
     Of every k-th step, k as small as `ROWS` allows. None where the model's outputs are no logits
     of every step, or what it reads is no tensor.
     """
-    start, stop = seen.shown
-    if seen.x is None or seen.outputs.dim() != 2 or seen.outputs.shape[0] != stop:
+    start, stop = forward.window
+    if forward.x is None or forward.outputs.dim() != 2 or forward.outputs.shape[0] != stop:
         return None
-    x, one = seen.x, seen.outputs.unsqueeze(1)
-    targets = (seen.outputs.argmax(-1) if labels is None else labels[:stop]).unsqueeze(1)
+    x, one = forward.x, forward.outputs.unsqueeze(1)
+    targets = (forward.outputs.argmax(-1) if labels is None else labels[:stop]).unsqueeze(1)
     rows = torch.arange(start, stop, -(-(stop - start) // ROWS))
     found = connectivity(one[rows], x, targets[rows])
     time = next(dim for dim, size in enumerate(found.shape[1:], 1) if size == stop)
     found = found.select(3 - time, 0)  # x is a batch of one, in either layout
     whole = found.new_zeros(stop, stop, 1)
     whole[rows, :, 0] = found
-    back = {share: reach(whole, share)[rows, 0] for share in SHARES}
+    back = {share: memory_length(whole, share)[rows, 0] for share in SHARES}
     return Influence(rows - start, found[:, start:], back)
 
 
 @dataclass(frozen=True)
-class Memory:
+class UnitMemory:
     """How long units remember, ``(units,)`` each, over the shown steps."""
 
     timescales: Tensor | None
@@ -109,13 +109,13 @@ class Memory:
     """Of every value that is a sigmoid."""
 
 
-def memory(seen: Read, recorded: Recorded, graph: Graph) -> Memory:
+def measure_memory(forward: ForwardRecord, recorded: RecordedLayer, graph: Graph) -> UnitMemory:
     """Timescales and saturation of one place."""
-    gate = keeper(graph)
-    gates = [name for name, node in graph.named.items() if _is_sigmoid(node)]
-    return Memory(
-        timescales(_shown(seen, recorded[gate])) if gate in gates else None,
-        {name: saturation(_shown(seen, recorded[name])) for name in gates},
+    gate = find_forget_gate(graph)
+    gates = [name for name, node in graph.outputs_by_name.items() if _is_sigmoid(node)]
+    return UnitMemory(
+        timescales(_slice_window(forward, recorded[gate])) if gate in gates else None,
+        {name: saturation(_slice_window(forward, recorded[name])) for name in gates},
     )
 
 
@@ -123,17 +123,17 @@ def _is_sigmoid(node: object) -> bool:
     return isinstance(node, Elementwise) and node.op == "sigmoid"
 
 
-def keeper(graph: Graph) -> str | None:
+def find_forget_gate(graph: Graph) -> str | None:
     """The named value that multiplies a state in its own update, where there is one."""
     try:
-        return kept(graph)[1]
+        return find_gated_state(graph)[1]
     except ValueError:
         return None
 
 
-def looked_at(graph: Graph) -> str:
+def find_memory_state(graph: Graph) -> str:
     """The state in which a unit's memory lies: that which is kept, else the first one."""
     try:
-        return kept(graph)[0]
+        return find_gated_state(graph)[0]
     except ValueError:
         return graph.states[0].name

@@ -13,7 +13,7 @@ STEPS = 65535
 """A value is off by at most (highest − lowest) / (2 · 65535)."""
 
 
-def packed(values: Tensor) -> dict[str, Any]:
+def pack_tensor(values: Tensor) -> dict[str, Any]:
     """A tensor of any shape, finite, as what the page's ``unpack`` reads.
 
     Example:
@@ -28,7 +28,7 @@ def packed(values: Tensor) -> dict[str, Any]:
     return {"shape": list(array.shape), "low": low, "high": high, "data": data}
 
 
-def rounded(values: Tensor, digits: int = 4) -> list[Any]:
+def round_values(values: Tensor, digits: int = 4) -> list[Any]:
     """Numbers with so many significant digits, as JSON has them; infinite ones are None."""
     flat = [float(f"{v:.{digits}g}") for v in values.detach().double().flatten().tolist()]
     found = [v if np.isfinite(v) else None for v in flat]
@@ -38,7 +38,7 @@ def rounded(values: Tensor, digits: int = 4) -> list[Any]:
     return [found[k : k + width] for k in range(0, len(found), width)]
 
 
-def script(payload: dict[str, Any]) -> str:
+def dump_script_json(payload: dict[str, Any]) -> str:
     """JSON that may stand within a script element: no tag can end it, nor a comment begin."""
     text = json.dumps(payload, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")

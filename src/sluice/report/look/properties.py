@@ -16,7 +16,7 @@ Properties = dict[str, list[Tensor]]
 _OPENING, _CLOSING = "([{", ")]}"
 
 
-def of_text(sequences: Sequence[Sequence[str]]) -> Properties:
+def text_properties(sequences: Sequence[Sequence[str]]) -> Properties:
     """Of letters (or longer pieces of text): lines, words, quotes, brackets, capitals.
 
     Example:
@@ -26,22 +26,22 @@ def of_text(sequences: Sequence[Sequence[str]]) -> Properties:
         >>> found["letters since the word began"][0].tolist()
         [1.0, 0.0, 0.0, 1.0, 0.0]
     """
-    return _gathered(
+    return _compute_properties(
         sequences,
         {
-            "letters since the line began": lambda s: _since(s, lambda piece: "\n" in piece),
-            "letters since the word began": lambda s: _since(s, lambda piece: not piece.isalnum()),
-            "inside double quotes": _quoted,
-            "inside brackets": _bracketed,
-            "a capital letter": lambda s: _classes(piece.isupper() for piece in s),
-            "a letter (not a blank or a sign)": lambda s: _classes(piece.isalpha() for piece in s),
-            "the line ends next": lambda s: _next(s, lambda piece: "\n" in piece),
-            "the word ends next": lambda s: _next(s, lambda piece: not piece.isalnum()),
+            "letters since the line began": lambda s: _count_since(s, lambda piece: "\n" in piece),
+            "letters since the word began": lambda s: _count_since(s, lambda piece: not piece.isalnum()),
+            "inside double quotes": _inside_quotes,
+            "inside brackets": _inside_brackets,
+            "a capital letter": lambda s: _to_classes(piece.isupper() for piece in s),
+            "a letter (not a blank or a sign)": lambda s: _to_classes(piece.isalpha() for piece in s),
+            "the line ends next": lambda s: _is_next(s, lambda piece: "\n" in piece),
+            "the word ends next": lambda s: _is_next(s, lambda piece: not piece.isalnum()),
         },
     )
 
 
-def of_tunes(sequences: Sequence[Sequence[str]]) -> Properties:
+def tune_properties(sequences: Sequence[Sequence[str]]) -> Properties:
     """Of tunes' tokens: bars, pitch, repeats.
 
     Example:
@@ -51,21 +51,21 @@ def of_tunes(sequences: Sequence[Sequence[str]]) -> Properties:
         >>> found["pitch of the last note (MIDI)"][0].tolist()
         [60.0, 60.0, 72.0, 72.0, 72.0, 74.0, 74.0]
     """
-    return _gathered(
+    return _compute_properties(
         sequences,
         {
-            "tokens since the bar line": lambda s: _since(s, is_bar),
-            "a bar line comes next": lambda s: _next(s, is_bar),
-            "bars since the start": lambda s: _numbers(_counted(s, is_bar)),
+            "tokens since the bar line": lambda s: _count_since(s, is_bar),
+            "a bar line comes next": lambda s: _is_next(s, is_bar),
+            "bars since the start": lambda s: _to_numbers(_count_cumulative(s, is_bar)),
             "pitch of the last note (MIDI)": _pitches,
-            "after the first repeat sign": lambda s: _classes(
-                count > 0 for count in _counted(s, lambda token: token in (":|", "::"))
+            "after the first repeat sign": lambda s: _to_classes(
+                count > 0 for count in _count_cumulative(s, lambda token: token in (":|", "::"))
             ),
         },
     )
 
 
-def of_numbers(sequences: Sequence[Tensor]) -> Properties:
+def numeric_properties(sequences: Sequence[Tensor]) -> Properties:
     """Of values ``(time, features)``: each feature (the first eight), and its last change."""
     found: Properties = {}
     for k in range(min(8, min(sequence.shape[1] for sequence in sequences))):
@@ -80,53 +80,53 @@ def is_bar(token: str) -> bool:
     return BAR_LINE.fullmatch(token) is not None
 
 
-def _gathered(
+def _compute_properties(
     sequences: Sequence[Sequence[str]], kinds: dict[str, Callable[[Sequence[str]], Tensor]]
 ) -> Properties:
     return {name: [kind(sequence) for sequence in sequences] for name, kind in kinds.items()}
 
 
-def _numbers(values: Iterable[float]) -> Tensor:
+def _to_numbers(values: Iterable[float]) -> Tensor:
     return torch.tensor(list(values), dtype=torch.float64)
 
 
-def _classes(values: Iterable[bool]) -> Tensor:
+def _to_classes(values: Iterable[bool]) -> Tensor:
     return torch.tensor([int(value) for value in values])
 
 
-def _since(tokens: Sequence[str], begins: Callable[[str], bool]) -> Tensor:
+def _count_since(tokens: Sequence[str], begins: Callable[[str], bool]) -> Tensor:
     count, found = 0, []
     for token in tokens:
         count = 0 if begins(token) else count + 1
         found.append(count)
-    return _numbers(found)
+    return _to_numbers(found)
 
 
-def _next(tokens: Sequence[str], wanted: Callable[[str], bool]) -> Tensor:
-    return _classes([*(wanted(after) for _, after in pairwise(tokens)), False])
+def _is_next(tokens: Sequence[str], wanted: Callable[[str], bool]) -> Tensor:
+    return _to_classes([*(wanted(after) for _, after in pairwise(tokens)), False])
 
 
-def _counted(tokens: Sequence[str], wanted: Callable[[str], bool]) -> list[int]:
+def _count_cumulative(tokens: Sequence[str], wanted: Callable[[str], bool]) -> list[int]:
     return torch.tensor([wanted(token) for token in tokens]).long().cumsum(0).tolist()
 
 
-def _quoted(pieces: Sequence[str]) -> Tensor:
+def _inside_quotes(pieces: Sequence[str]) -> Tensor:
     """Within straight or curly double quotes; a straight one opens and closes in turn."""
     inside, found = False, []
     for piece in pieces:
         for letter in piece:
             inside = {'"': not inside, "“": True, "”": False}.get(letter, inside)
         found.append(inside)
-    return _classes(found)
+    return _to_classes(found)
 
 
-def _bracketed(pieces: Sequence[str]) -> Tensor:
+def _inside_brackets(pieces: Sequence[str]) -> Tensor:
     depth, found = 0, []
     for piece in pieces:
         for letter in piece:
             depth = max(0, depth + (letter in _OPENING) - (letter in _CLOSING))
         found.append(depth > 0)
-    return _classes(found)
+    return _to_classes(found)
 
 
 def _pitches(tokens: Sequence[str]) -> Tensor:
@@ -136,4 +136,4 @@ def _pitches(tokens: Sequence[str]) -> Tensor:
         with suppress(ValueError):
             last = Pitch.parse(token)[0].midi
         found.append(last)
-    return _numbers(found)
+    return _to_numbers(found)

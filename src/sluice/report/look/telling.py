@@ -9,11 +9,11 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from sluice.insight.linear import rows_of
-from sluice.insight.matching import Match, matching_places, units_on
-from sluice.insight.probes import Probe, correlated_units, probe
-from sluice.report.look.given import Given
-from sluice.report.look.reading import Survey
+from sluice.insight.linear import flatten_steps
+from sluice.insight.matching import Match, find_matches, active_units
+from sluice.insight.probes import Probe, find_correlated_units, probe
+from sluice.report.look.given import ReportInputs
+from sluice.report.look.reading import StateDataset
 
 HELD_OUT = 0.25
 UNITS, RARE = 5, 20
@@ -24,7 +24,7 @@ SPAN, SPANS, MATCHES = 8, 60, 4
 
 
 @dataclass(frozen=True)
-class Followed:
+class Selectivity:
     """How well a place follows a property of the data.
 
     Attributes:
@@ -37,49 +37,49 @@ class Followed:
         r: Their correlations on the rows held out, with the number of the class for classes.
     """
 
-    place: str
+    layer: str
     name: str
     probe: Probe
     is_class: bool
-    commonest: float | None
+    majority_share: float | None
     units: list[int]
     r: list[float]
 
 
-def followed(given: Given, seen: Survey) -> Iterator[Followed]:
+def find_selective_units(inputs: ReportInputs, dataset: StateDataset) -> Iterator[Selectivity]:
     """What each place knows of each property that varies enough; the tokens serve as control."""
-    types = _types(given, seen)
-    for name, values in given.properties.items():
-        labels = _of_survey(values, seen)
+    types = _token_types(inputs, dataset)
+    for name, values in inputs.properties.items():
+        labels = _flatten_property(values, dataset)
         cut = len(labels) - int(HELD_OUT * len(labels))
         if not _varies(labels[:cut]) or not _varies(labels[cut:]):
             continue
-        for place, states in seen.values.items():
-            rows = rows_of(states, seen.lengths)
-            order, _ = correlated_units(rows[:cut], labels[:cut])
+        for place, states in dataset.values.items():
+            rows = flatten_steps(states, dataset.lengths)
+            order, _ = find_correlated_units(rows[:cut], labels[:cut])
             chosen = order[:UNITS]
-            places, r = correlated_units(rows[cut:, chosen], labels[cut:])
-            read = rows_of(seen.outputs[place], seen.lengths)
+            places, r = find_correlated_units(rows[cut:, chosen], labels[cut:])
+            read = flatten_steps(dataset.outputs[place], dataset.lengths)
             found = probe(read, labels, types, held_out=HELD_OUT)
             is_class = not labels.is_floating_point()
             common = (
                 float(labels[cut:].bincount().max()) / (len(labels) - cut) if is_class else None
             )
             units = chosen[places].tolist()
-            yield Followed(place, name, found, is_class, common, units, r.tolist())
+            yield Selectivity(place, name, found, is_class, common, units, r.tolist())
 
 
-def _of_survey(values: Sequence[Tensor], seen: Survey) -> Tensor:
+def _flatten_property(values: Sequence[Tensor], dataset: StateDataset) -> Tensor:
     """A property at every step of the survey, one sequence after another."""
-    pairs = zip(seen.numbers, seen.lengths.tolist(), strict=True)
+    pairs = zip(dataset.sequence_ids, dataset.lengths.tolist(), strict=True)
     return torch.cat([values[number][:steps] for number, steps in pairs])
 
 
-def _types(given: Given, seen: Survey) -> Tensor | None:
-    if given.tokens is None:
+def _token_types(inputs: ReportInputs, dataset: StateDataset) -> Tensor | None:
+    if inputs.tokens is None:
         return None
-    pairs = zip(seen.numbers, seen.lengths.tolist(), strict=True)
-    tokens = [token for number, steps in pairs for token in given.tokens[number][:steps]]
+    pairs = zip(dataset.sequence_ids, dataset.lengths.tolist(), strict=True)
+    tokens = [token for number, steps in pairs for token in inputs.tokens[number][:steps]]
     known = {token: place for place, token in enumerate(dict.fromkeys(tokens))}
     return torch.tensor([known[token] for token in tokens])
 
@@ -95,21 +95,21 @@ def _varies(labels: Tensor) -> bool:
 class Span:
     """Steps ``start`` to ``stop`` − 1 of the shown sequence, and the units on over all of them."""
 
-    place: str
+    layer: str
     start: int
     stop: int
     units: list[int]
     matches: list[Match]
 
 
-def standardised(states: Tensor, seen: Tensor, lengths: Tensor) -> Tensor:
+def standardise(states: Tensor, reference: Tensor, lengths: Tensor) -> Tensor:
     """Each unit less its mean over ``seen``, in its standard deviations there."""
-    rows = rows_of(seen, lengths)
+    rows = flatten_steps(reference, lengths)
     return (states - rows.mean(0)) / rows.std(0, correction=0).clamp_min(1e-12)
 
 
-def spans(
-    seen: Survey, shown: Mapping[str, Tensor], edges: Sequence[int], sequence: int, first: int
+def find_spans(
+    dataset: StateDataset, shown: Mapping[str, Tensor], edges: Sequence[int], sequence: int, first: int
 ) -> Iterator[Span]:
     """The units on over each span of the shown sequence, and where else most of them are on.
 
@@ -117,24 +117,24 @@ def spans(
     and the end of the last, counted from step ``first`` of ``sequence``.
     """
     for place, states in shown.items():
-        here = standardised(states, seen.values[place], seen.lengths)
-        there = standardised(seen.values[place], seen.values[place], seen.lengths)
+        here = standardise(states, dataset.values[place], dataset.lengths)
+        there = standardise(dataset.values[place], dataset.values[place], dataset.lengths)
         for start, stop in pairwise(edges):
-            units = units_on(here, 0, start, stop, ON)
+            units = active_units(here, 0, start, stop, ON)
             matches: list[Match] = []
             if len(units) and stop - start <= len(there):
-                matches = matching_places(there, units, stop - start, ON, MATCHES + 1, seen.lengths)
-            kept = [m for m in matches if not _same(seen, m, sequence, first + start, first + stop)]
+                matches = find_matches(there, units, stop - start, ON, MATCHES + 1, dataset.lengths)
+            kept = [m for m in matches if not _is_same_span(dataset, m, sequence, first + start, first + stop)]
             yield Span(place, start, stop, units.tolist(), kept[:MATCHES])
 
 
-def _same(seen: Survey, match: Match, sequence: int, start: int, stop: int) -> bool:
+def _is_same_span(dataset: StateDataset, match: Match, sequence: int, start: int, stop: int) -> bool:
     """Whether a match is the span itself, or overlaps it."""
     inside = match.start < stop and start < match.stop
-    return seen.numbers[match.sequence] == sequence and inside
+    return dataset.sequence_ids[match.sequence] == sequence and inside
 
 
-def edges_of(marks: Sequence[int] | None, start: int, stop: int) -> list[int]:
+def span_edges(marks: Sequence[int] | None, start: int, stop: int) -> list[int]:
     """The first steps of the spans within the shown steps, and their end; 0 is ``start``."""
     inner = range(start, stop, SPAN) if marks is None else [m for m in marks if start < m < stop]
     return sorted({0, stop - start, *(mark - start for mark in inner)})[: SPANS + 1]

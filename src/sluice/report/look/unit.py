@@ -7,31 +7,31 @@ from collections.abc import Iterator
 from typing import Any
 
 from sluice.equations.graph import Graph
-from sluice.render.latex import equations
-from sluice.render.picture import PictureError, encoded
-from sluice.render.sketch import sketch
+from sluice.render.latex import format_equations
+from sluice.render.picture import PictureError, encode_figure
+from sluice.render.sketch import draw_sketch
 from sluice.render.theme import THEMES, Theme
-from sluice.render.typeset import typeset
+from sluice.render.typeset import typeset_equations
 
 
-def unit(graph: Graph) -> dict[str, Any]:
+def build_cell_figure(graph: Graph) -> dict[str, Any]:
     """A cell's sketch and equations, SVG that may stand in a page; text where matplotlib fails."""
-    found: dict[str, Any] = {"name": graph.name, "plain": equations(graph).plain(), "note": ""}
+    found: dict[str, Any] = {"name": graph.name, "plain": format_equations(graph).plain(), "note": ""}
     try:
-        found["sketch"] = _inline(encoded(sketch(graph), "svg"), f"{graph.name}-sketch")
-        found["equations"] = _inline(encoded(typeset(graph), "svg"), f"{graph.name}-equations")
+        found["sketch"] = _inline(encode_figure(draw_sketch(graph), "svg"), f"{graph.name}-sketch")
+        found["equations"] = _inline(encode_figure(typeset_equations(graph), "svg"), f"{graph.name}-equations")
     except PictureError as error:
         found["note"] = str(error)
     return found
 
 
-def symbols(graph: Graph) -> dict[str, str]:
+def value_symbols(graph: Graph) -> dict[str, str]:
     """The symbol of every named value in Unicode, as f_t for forget."""
-    notation = equations(graph).notation
-    return {name: notation.value(name).plain for name in graph.named}
+    notation = format_equations(graph).notation
+    return {name: notation.value(name).plain for name in graph.outputs_by_name}
 
 
-def colours() -> dict[str, str]:
+def theme_colours() -> dict[str, str]:
     """Declarations of the sketch's colours, for each theme."""
     return {
         name: "".join(f"--sketch-{part}:{colour};" for part, colour in _fills(theme))

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from sluice.sequence.data.ragged import Array, Ragged
+from sluice.sequence.data.ragged import Array, RaggedArray
 from sluice.sequence.data.series import Series
-from sluice.sequence.data.splits import part_of
-from sluice.sequence.data.told import Refused, Told, count, unreadable
+from sluice.sequence.data.splits import parse_part
+from sluice.sequence.data.told import SkippedItem, LoadReport, pluralize, make_read_error
 from sluice.sequence.errors import DataError
 
 LOWEST, HIGHEST = 21, 108
@@ -23,7 +23,7 @@ LOWEST, HIGHEST = 21, 108
 REST = -1
 
 
-def read_chorales(files: Sequence[Path]) -> Series:
+def read_piano_rolls(files: Sequence[Path]) -> Series:
     """Piano rolls as multi-hot steps: (steps, 88), 1 for each key that sounds.
 
     The data's own split is kept. A piece with something else than pitches is refused; `line` of
@@ -35,14 +35,14 @@ def read_chorales(files: Sequence[Path]) -> Series:
     if len(files) != 1:
         raise DataError(f"Piano rolls come in one file of JSON, but {len(files)} files came.")
     (path,) = files
-    pieces = _pieces(path)
+    pieces = _load_pieces(path)
     rolls, refused, names = [], [], []
     given: dict[str, list[int]] = {}
     for name, (part, piece) in pieces.items():
         try:
-            rolls.append(_roll(piece))
-        except _Unlike as error:
-            refused.append(Refused(str(path), None, f"{name}: {error}"))
+            rolls.append(_build_roll(piece))
+        except _PianoRollError as error:
+            refused.append(SkippedItem(str(path), None, f"{name}: {error}"))
             continue
         names.append(name)
         given.setdefault(part, []).append(len(rolls) - 1)
@@ -50,36 +50,36 @@ def read_chorales(files: Sequence[Path]) -> Series:
     if not rolls:
         first = f" The first: {refused[0]}." if refused else ""
         raise DataError(f"{path} holds no piece that could be read.{first}")
-    values = Ragged.of(rolls, np.float32)
+    values = RaggedArray.of(rolls, np.float32)
     parts = ", ".join(f"{len(places)} {part}" for part, places in given.items())
     understood = (
-        f"{path.name}: piano rolls, {count(len(rolls), 'piece')}{f' ({parts})' if parts else ''}, "
-        f"{count(len(values.flat), 'step')} of {HIGHEST - LOWEST + 1} keys."
+        f"{path.name}: piano rolls, {pluralize(len(rolls), 'piece')}{f' ({parts})' if parts else ''}, "
+        f"{pluralize(len(values.flat), 'step')} of {HIGHEST - LOWEST + 1} keys."
     )
     return Series(
         tuple(str(pitch) for pitch in range(LOWEST, HIGHEST + 1)),
         values,
         multi_hot=True,
         names=tuple(names),
-        given=given,
-        told=Told(understood, refused=tuple(refused)),
+        predefined_split=given,
+        load_report=LoadReport(understood, skipped_items=tuple(refused)),
     )
 
 
-def _pieces(path: Path) -> dict[str, tuple[str, object]]:
+def _load_pieces(path: Path) -> dict[str, tuple[str, object]]:
     """Each piece by its name, with the part that it is in."""
     form = 'lists of pieces, each a list of steps, each a list of pitches: {"train": [[[60, 64]]]}'
     try:
         held = json.loads(path.read_bytes())
     except OSError as error:
-        raise unreadable(path, error) from None
+        raise make_read_error(path, error) from None
     except ValueError as error:
         raise DataError(f"{path} is no JSON ({error}); piano rolls are {form}.") from None
     parts = held if isinstance(held, dict) else {"": held}
     if not all(isinstance(name, str) and isinstance(part, list) for name, part in parts.items()):
         raise DataError(f"{path} is JSON but holds no piano rolls, which are {form}.")
     named = {
-        f"{name} {place}".strip(): (part_of(name), piece)
+        f"{name} {place}".strip(): (parse_part(name), piece)
         for name, part in parts.items()
         for place, piece in enumerate(part)
     }
@@ -88,20 +88,20 @@ def _pieces(path: Path) -> dict[str, tuple[str, object]]:
     return named
 
 
-class _Unlike(ValueError):
+class _PianoRollError(ValueError):
     """What a piece has that a piano roll has not."""
 
 
-def _roll(piece: object) -> Array:
+def _build_roll(piece: object) -> Array:
     """(steps, 88), 1 for each key that sounds."""
     if not isinstance(piece, list) or not piece:
-        raise _Unlike("no list of steps, or an empty one")
+        raise _PianoRollError("no list of steps, or an empty one")
     roll = np.zeros((len(piece), HIGHEST - LOWEST + 1), np.float32)
     for place, step in enumerate(piece):
         if not isinstance(step, list):
-            raise _Unlike(f"step {place} is no list of pitches")
+            raise _PianoRollError(f"step {place} is no list of pitches")
         for pitch in step:
             if type(pitch) is not int or not (pitch == REST or LOWEST <= pitch <= HIGHEST):
-                raise _Unlike(f"step {place} holds {pitch!r}, no pitch from {LOWEST} to {HIGHEST}")
+                raise _PianoRollError(f"step {place} holds {pitch!r}, no pitch from {LOWEST} to {HIGHEST}")
         roll[place, [pitch - LOWEST for pitch in step if pitch != REST]] = 1
     return roll

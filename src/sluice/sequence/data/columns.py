@@ -9,14 +9,14 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from sluice.sequence.data.ragged import Array, Places, Ragged
+from sluice.sequence.data.ragged import Array, Indices, RaggedArray
 from sluice.sequence.data.series import Series
-from sluice.sequence.data.splits import given_by_name
-from sluice.sequence.data.told import Refused, Told, count
+from sluice.sequence.data.splits import split_from_names
+from sluice.sequence.data.told import SkippedItem, LoadReport, pluralize
 from sluice.sequence.errors import DataError
 
 LabelPer = Literal["sequence", "step"]
-_USUAL = {
+_DEFAULT_NAMES = {
     "id": ("id", "series_id", "unique_id", "series"),
     "time": ("time", "date", "datetime", "timestamp", "ds"),
     "label": ("label", "class"),
@@ -24,7 +24,7 @@ _USUAL = {
 
 
 @dataclass(frozen=True)
-class Roles:
+class ColumnRoles:
     """Which column is what; once `among` a file's columns, all that are there are named."""
 
     inputs: tuple[str, ...] = ()
@@ -33,7 +33,7 @@ class Roles:
     time: str | None = None
     label: str | None = None
 
-    def among(self, columns: Sequence[str], numeric: Sequence[str]) -> Roles:
+    def resolve(self, columns: Sequence[str], numeric: Sequence[str]) -> ColumnRoles:
         """The same with what was left open filled in from a table's columns.
 
         Raises:
@@ -45,21 +45,21 @@ class Roles:
                     f"There is no column {name!r}; the columns are {', '.join(columns)}."
                 )
         known: dict[str, str | None] = {
-            role: getattr(self, role) or _usual(names, columns) for role, names in _USUAL.items()
+            role: getattr(self, role) or _find_default(names, columns) for role, names in _DEFAULT_NAMES.items()
         }
         inputs = self.inputs or tuple(name for name in numeric if name not in known.values())
         inputs += tuple(name for name in self.target if name not in inputs)
         if not inputs:
             raise DataError(f"None of the columns {', '.join(columns)} holds numbers to learn.")
-        return Roles(inputs, self.target, **known)
+        return ColumnRoles(inputs, self.target, **known)
 
     @property
-    def named(self) -> set[str | None]:
+    def role_columns(self) -> set[str | None]:
         """All columns that have a role."""
         return {*self.inputs, self.id, self.time, self.label}
 
 
-def _usual(names: Sequence[str], columns: Sequence[str]) -> str | None:
+def _find_default(names: Sequence[str], columns: Sequence[str]) -> str | None:
     lower = {column.lower(): column for column in columns}
     return next((lower[name] for name in names if name in lower), None)
 
@@ -72,21 +72,21 @@ class Rows(NamedTuple):
     """
 
     path: Path
-    roles: Roles
+    roles: ColumnRoles
     values: Array
     ids: Sequence[str]
     labels: Sequence[str]
     times: Array
     unused: tuple[str, ...]
-    refused: tuple[Refused, ...]
+    skipped_items: tuple[SkippedItem, ...]
 
 
-class _Order(NamedTuple):
+class _RowOrder(NamedTuple):
     """The rows of each series in order of time: row numbers, and where each series ends."""
 
-    rows: Places
+    rows: Indices
     names: tuple[str, ...]
-    ends: Places
+    ends: Indices
 
 
 def to_series(tables: Sequence[Rows], kind: str, label_per: LabelPer | None) -> Series:
@@ -101,38 +101,38 @@ def to_series(tables: Sequence[Rows], kind: str, label_per: LabelPer | None) -> 
             raise DataError(
                 f"{table.path} has other columns than {first.path}; load them one by one."
             )
-    order = _ordered(tables)
+    order = _order_rows(tables)
     values = np.concatenate([table.values for table in tables])[order.rows]
     starts = np.concatenate((np.zeros(1, np.int64), order.ends[:-1]))
     series = Series(
         first.roles.inputs,
-        Ragged(values, starts, order.ends),
+        RaggedArray(values, starts, order.ends),
         targets=first.roles.target,
         names=order.names,
-        given=given_by_name([table.path for table in tables])
+        predefined_split=split_from_names([table.path for table in tables])
         if len(order.names) == len(tables)
         else {},
     )
-    refused = [one for table in tables for one in table.refused]
+    refused = [one for table in tables for one in table.skipped_items]
     if first.roles.label is not None:
         labels = np.array([label for table in tables for label in table.labels])[order.rows]
-        series, without = _labelled(series, labels, label_per, tables)
+        series, without = _attach_labels(series, labels, label_per, tables)
         refused += without
-    return replace(series, told=_told(series, tables, kind, tuple(refused)))
+    return replace(series, load_report=_build_report(series, tables, kind, tuple(refused)))
 
 
-def _ordered(tables: Sequence[Rows]) -> _Order:
+def _order_rows(tables: Sequence[Rows]) -> _RowOrder:
     numbers: dict[str, int] = {}
     keys = [
-        numbers.setdefault(key, len(numbers)) for table in tables for key in _keys(table, tables)
+        numbers.setdefault(key, len(numbers)) for table in tables for key in _name_series(table, tables)
     ]
     codes = np.array(keys, np.int64)
     times = np.concatenate([table.times for table in tables])
     rows = np.lexsort((times, codes))
-    return _Order(rows, tuple(numbers), np.cumsum(np.bincount(codes)))
+    return _RowOrder(rows, tuple(numbers), np.cumsum(np.bincount(codes)))
 
 
-def _keys(table: Rows, tables: Sequence[Rows]) -> Iterable[str]:
+def _name_series(table: Rows, tables: Sequence[Rows]) -> Iterable[str]:
     """Of each row the name of its series: its id, its file, or both."""
     if not table.ids:
         return [table.path.stem] * len(table.values)
@@ -141,11 +141,11 @@ def _keys(table: Rows, tables: Sequence[Rows]) -> Iterable[str]:
     return [f"{table.path.stem}/{name}" for name in table.ids]
 
 
-def _labelled(
+def _attach_labels(
     series: Series, labels: Array, per: LabelPer | None, tables: Sequence[Rows]
-) -> tuple[Series, list[Refused]]:
+) -> tuple[Series, list[SkippedItem]]:
     """The series with labels; those without one, or with two, are left out where each needs one."""
-    classes = tuple(sorted(set(labels.tolist()) - {""}, key=_as_number))
+    classes = tuple(sorted(set(labels.tolist()) - {""}, key=_sort_key))
     numbers = {name: number for number, name in enumerate(("", *classes))}
     flat = np.array([numbers[label] for label in labels.tolist()], np.int64)
     steps = replace(series.values, flat=flat)
@@ -156,29 +156,29 @@ def _labelled(
     source = str(tables[0].path if len(tables) == 1 else tables[0].path.parent)
     kept = [place for place, one in enumerate(found) if len(one) == 1]
     refused = [
-        Refused(source, None, f"series {name}: {len(one) or 'no'} labels, where one is needed")
+        SkippedItem(source, None, f"series {name}: {len(one) or 'no'} labels, where one is needed")
         for name, one in zip(series.names, found, strict=True)
         if len(one) != 1
     ]
     if not kept:
         raise DataError(f"No series has one label; the first: {refused[0]}.")
-    chosen = series.choose(kept)
+    chosen = series.select(kept)
     ones = tuple(int(found[place][0]) - 1 for place in kept)
     return replace(chosen, labels=ones, classes=classes), refused
 
 
-def _as_number(name: str) -> tuple[int, float, str]:
+def _sort_key(name: str) -> tuple[int, float, str]:
     try:
         return 0, float(name), name
     except ValueError:
         return 1, 0.0, name
 
 
-def _told(series: Series, tables: Sequence[Rows], kind: str, refused: tuple[Refused, ...]) -> Told:
+def _build_report(series: Series, tables: Sequence[Rows], kind: str, skipped_items: tuple[SkippedItem, ...]) -> LoadReport:
     shortest, longest = series.values.lengths.min(), series.values.lengths.max()
-    named = tables[0].path.name if len(tables) == 1 else count(len(tables), "file")
-    steps = (f"{shortest:,} to " if shortest < longest else "") + count(int(longest), "step")
-    per = "step" if isinstance(series.labels, Ragged) else "series"
+    named = tables[0].path.name if len(tables) == 1 else pluralize(len(tables), "file")
+    steps = (f"{shortest:,} to " if shortest < longest else "") + pluralize(int(longest), "step")
+    per = "step" if isinstance(series.labels, RaggedArray) else "series"
     missing = int(np.isnan(series.values.flat).sum())
     notes = [f"Inputs: {', '.join(series.features)}."]
     for role, names in (
@@ -192,9 +192,9 @@ def _told(series: Series, tables: Sequence[Rows], kind: str, refused: tuple[Refu
     if series.labels is not None:
         notes.append(f"Classes, one a {per}: {', '.join(series.classes)}.")
     if missing:
-        notes.append(f"{count(missing, 'value')} missing of {series.values.flat.size:,}.")
+        notes.append(f"{pluralize(missing, 'value')} missing of {series.values.flat.size:,}.")
     understood = (
-        f"{named}: {kind}, {count(len(series), 'series')} of {steps}, "
-        f"{count(len(series.features), 'column')}."
+        f"{named}: {kind}, {pluralize(len(series), 'series')} of {steps}, "
+        f"{pluralize(len(series.features), 'column')}."
     )
-    return Told(understood, tuple(notes), refused)
+    return LoadReport(understood, tuple(notes), skipped_items)

@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
-from sluice.sequence.data.told import unreadable
+from sluice.sequence.data.told import make_read_error
 from sluice.sequence.errors import DataError
 
-PIECE = 1 << 18
+CHUNK_SIZE = 1 << 18
 """Characters read at a time; no more of a file is ever in memory."""
 
-_MARKS = {
+_BOMS = {
     codecs.BOM_UTF8: "utf-8-sig",
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
@@ -23,7 +23,7 @@ _NAMES = {"utf-8-sig": "UTF-8", "utf-8": "UTF-8", "utf-16": "UTF-16", "latin-1":
 OnBytes = Callable[[int], None]
 
 
-class Scanned(NamedTuple):
+class TextScan(NamedTuple):
     """A text file's encoding, and every character in it."""
 
     encoding: str
@@ -35,7 +35,7 @@ class Scanned(NamedTuple):
         return _NAMES.get(self.encoding, self.encoding)
 
 
-def opened(path: Path, encoding: str) -> TextIO:
+def open_text(path: Path, encoding: str) -> TextIO:
     """A text file to read; every kind of line break comes as `\\n`.
 
     Raises:
@@ -44,69 +44,69 @@ def opened(path: Path, encoding: str) -> TextIO:
     try:
         return path.open(encoding=encoding)
     except OSError as error:
-        raise unreadable(path, error) from None
+        raise make_read_error(path, error) from None
     except LookupError:
         raise DataError(
             f"There is no encoding named {encoding!r}; as in utf-8 or latin-1."
         ) from None
 
 
-def pieces(path: Path, encoding: str, on_bytes: OnBytes = lambda read: None) -> Iterator[str]:
+def read_chunks(path: Path, encoding: str, on_bytes: OnBytes = lambda read: None) -> Iterator[str]:
     """The text, `PIECE` characters at a time; `on_bytes` is told how many bytes were read.
 
     Raises:
         DataError: the file cannot be read.
         UnicodeDecodeError: bytes that this encoding does not have.
     """
-    with opened(path, encoding) as file:
+    with open_text(path, encoding) as file:
         try:
-            while piece := file.read(PIECE):
+            while piece := file.read(CHUNK_SIZE):
                 yield piece
                 on_bytes(file.buffer.tell())
         except OSError as error:
-            raise unreadable(path, error) from None
+            raise make_read_error(path, error) from None
 
 
-def scan(path: Path, encoding: str | None = None, on_bytes: OnBytes = lambda read: None) -> Scanned:
+def scan_text(path: Path, encoding: str | None = None, on_bytes: OnBytes = lambda read: None) -> TextScan:
     """Read the file once: as `encoding`, or as UTF-8 (or what its mark says), else as Latin-1.
 
     Raises:
         DataError: it cannot be read, is empty, is no text, is in two encodings, or is not in the
             encoding that was asked for.
     """
-    chosen = encoding or _marked(path)
+    chosen = encoding or _detect_bom(path)
     try:
-        characters = _characters(path, chosen, on_bytes)
+        characters = _collect_characters(path, chosen, on_bytes)
     except UnicodeError as error:
         if encoding or chosen != "utf-8":
             said = _NAMES.get(chosen, chosen)
             raise DataError(
                 f"{path} is not in {said} throughout ({error}); name another encoding=."
             ) from None
-        _refuse_two(path)
-        chosen, characters = "latin-1", _characters(path, "latin-1", on_bytes)
+        _require_one_encoding(path)
+        chosen, characters = "latin-1", _collect_characters(path, "latin-1", on_bytes)
     strange = characters & (_CONTROLS if chosen == "latin-1" else {"\0"})
     if strange:
-        place = _line_of(path, min(strange).encode())
+        place = _find_line(path, min(strange).encode())
         raise DataError(f"{path} is no text: line {place} holds a byte that no text has.")
     if not characters:
         raise DataError(f"{path} is empty; give a file with something in it.")
-    return Scanned(chosen, characters)
+    return TextScan(chosen, characters)
 
 
-def _characters(path: Path, encoding: str, on_bytes: OnBytes) -> frozenset[str]:
+def _collect_characters(path: Path, encoding: str, on_bytes: OnBytes) -> frozenset[str]:
     found: set[str] = set()
-    for piece in pieces(path, encoding, on_bytes):
+    for piece in read_chunks(path, encoding, on_bytes):
         found.update(piece)
     return frozenset(found)
 
 
-def _marked(path: Path) -> str:
-    head = head_of(path, 4)
-    return next((name for mark, name in _MARKS.items() if head.startswith(mark)), "utf-8")
+def _detect_bom(path: Path) -> str:
+    head = read_head(path, 4)
+    return next((name for mark, name in _BOMS.items() if head.startswith(mark)), "utf-8")
 
 
-def head_of(path: Path, size: int) -> bytes:
+def read_head(path: Path, size: int) -> bytes:
     """The first bytes of a file.
 
     Raises:
@@ -116,13 +116,13 @@ def head_of(path: Path, size: int) -> bytes:
         with path.open("rb") as file:
             return file.read(size)
     except OSError as error:
-        raise unreadable(path, error) from None
+        raise make_read_error(path, error) from None
 
 
-def _refuse_two(path: Path) -> None:
+def _require_one_encoding(path: Path) -> None:
     """Raise where some lines are UTF-8 beyond ASCII and others are no UTF-8."""
     first: bool | None = None
-    for number, utf8 in enumerate(_which_are_utf8(path), 1):
+    for number, utf8 in enumerate(_check_lines(path), 1):
         first = utf8 if first is None else first
         if utf8 is not None and utf8 is not first:
             names = ("UTF-8", "another encoding")
@@ -133,22 +133,22 @@ def _refuse_two(path: Path) -> None:
             )
 
 
-def _which_are_utf8(path: Path) -> Iterator[bool | None]:
+def _check_lines(path: Path) -> Iterator[bool | None]:
     """Of each line, whether it is UTF-8; None where it is all ASCII and so tells nothing."""
     decoder, sound, plain = codecs.getincrementaldecoder("utf-8")(), True, True
     with path.open("rb") as file:
-        while piece := file.readline(PIECE):
+        while piece := file.readline(CHUNK_SIZE):
             plain = plain and piece.isascii()
-            sound = sound and _decodes(decoder, piece)
+            sound = sound and _can_decode(decoder, piece)
             if piece.endswith(b"\n"):
                 yield None if plain else sound
                 decoder.reset()
                 sound = plain = True
     if not plain:
-        yield sound and _decodes(decoder, b"", at_end=True)
+        yield sound and _can_decode(decoder, b"", at_end=True)
 
 
-def _decodes(decoder: codecs.IncrementalDecoder, piece: bytes, at_end: bool = False) -> bool:
+def _can_decode(decoder: codecs.IncrementalDecoder, piece: bytes, at_end: bool = False) -> bool:
     try:
         decoder.decode(piece, at_end)
     except UnicodeDecodeError:
@@ -156,11 +156,11 @@ def _decodes(decoder: codecs.IncrementalDecoder, piece: bytes, at_end: bool = Fa
     return True
 
 
-def _line_of(path: Path, byte: bytes) -> int:
+def _find_line(path: Path, byte: bytes) -> int:
     """The first line with this byte, counted from 1."""
     line = 1
     with path.open("rb") as file:
-        while piece := file.read(PIECE):
+        while piece := file.read(CHUNK_SIZE):
             at = piece.find(byte)
             line += piece.count(b"\n", 0, at if at >= 0 else len(piece))
             if at >= 0:

@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from sluice.sequence.data import midi, parquet, tables
-from sluice.sequence.data.chorales import read_chorales
-from sluice.sequence.data.encodings import head_of
+from sluice.sequence.data.chorales import read_piano_rolls
+from sluice.sequence.data.encodings import read_head
 from sluice.sequence.data.series import Series
 from sluice.sequence.data.text import read_text
 from sluice.sequence.data.tokens import Tokens
 from sluice.sequence.errors import DataError
 
-GROUP = "sluice.formats"
+ENTRY_POINT_GROUP = "sluice.formats"
 _HEAD = 1 << 16
 _IMPLIED = "on_reading"
 
@@ -41,7 +41,7 @@ class Format:
 
     name: str
     suffixes: tuple[str, ...]
-    begins: Callable[[bytes], bool]
+    matches_head: Callable[[bytes], bool]
     read: Callable[..., Tokens | Series]
 
     @property
@@ -52,9 +52,9 @@ class Format:
 
 
 TEXT = Format("text", (".txt", ".text", ".md"), lambda head: b"\0" not in head, read_text)
-_OWN = (
+_BUILT_IN = (
     Format("midi", (".mid", ".midi"), lambda head: head.startswith(midi.MAGIC), midi.read_midi),
-    Format("chorales", (".json",), lambda head: False, read_chorales),
+    Format("chorales", (".json",), lambda head: False, read_piano_rolls),
     Format("csv", (".csv", ".tsv"), lambda head: False, tables.read_csv),
     Format(
         "parquet",
@@ -66,17 +66,17 @@ _OWN = (
 
 
 @cache
-def formats() -> dict[str, Format]:
+def get_formats() -> dict[str, Format]:
     """All formats by name; text is last, for what nothing else claims.
 
     >>> sorted(formats())
     ['abc', 'chorales', 'csv', 'midi', 'parquet', 'text']
     """
-    others = [entry.load() for entry in entry_points(group=GROUP)]
-    return {one.name: one for one in (*_OWN, *others, TEXT)}
+    others = [entry.load() for entry in entry_points(group=ENTRY_POINT_GROUP)]
+    return {one.name: one for one in (*_BUILT_IN, *others, TEXT)}
 
 
-def load(path: Path | str, *, kind: str | None = None, **options: Any) -> Tokens | Series:
+def load_data(path: Path | str, *, kind: str | None = None, **options: Any) -> Tokens | Series:
     """Read a file, or all files in and below a folder, as what they hold.
 
     A file is known by its suffix, else by its first bytes; what else is text is read as text.
@@ -101,10 +101,10 @@ def load(path: Path | str, *, kind: str | None = None, **options: Any) -> Tokens
     >>> tokens.report()
     'a.txt: text in UTF-8, 1 sequence (one a file), 5 characters, 5 different.'
     """
-    files = _files(Path(path))
-    chosen = _named(kind) if kind is not None else _recognised(Path(path), files)
+    files = _list_files(Path(path))
+    chosen = _get_format(kind) if kind is not None else _detect_common_format(Path(path), files)
     if kind is not None and Path(path).is_dir():
-        files = [file for file in files if recognise(file) is chosen] or files
+        files = [file for file in files if detect_format(file) is chosen] or files
     unknown = sorted(options.keys() - {*chosen.options, _IMPLIED})
     if unknown:
         known = ", ".join(chosen.options) or "none"
@@ -112,22 +112,22 @@ def load(path: Path | str, *, kind: str | None = None, **options: Any) -> Tokens
     return chosen.read(files, **{k: v for k, v in options.items() if k in chosen.options})
 
 
-def recognise(file: Path) -> Format | None:
+def detect_format(file: Path) -> Format | None:
     """The format of a file, or None.
 
     Raises:
         DataError: it cannot be read.
     """
-    for one in formats().values():
+    for one in get_formats().values():
         if file.suffix.lower() in one.suffixes:
             return one
-    head = head_of(file, _HEAD)
-    return next((one for one in formats().values() if one.begins(head)), None)
+    head = read_head(file, _HEAD)
+    return next((one for one in get_formats().values() if one.matches_head(head)), None)
 
 
-def _recognised(path: Path, files: list[Path]) -> Format:
-    found = {file: recognise(file) for file in files}
-    known = ", ".join(formats())
+def _detect_common_format(path: Path, files: list[Path]) -> Format:
+    found = {file: detect_format(file) for file in files}
+    known = ", ".join(get_formats())
     for file, one in found.items():
         if one is None and file == path:
             raise DataError(f"{file} is of no known kind, and no text; kinds are {known}.")
@@ -141,25 +141,25 @@ def _recognised(path: Path, files: list[Path]) -> Format:
             f"of {known}."
         )
     (name,) = kinds
-    return formats()[name]
+    return get_formats()[name]
 
 
-def _named(kind: str) -> Format:
-    if kind not in formats():
-        raise DataError(f"The kinds of data are {', '.join(formats())}, but {kind!r} came.")
-    return formats()[kind]
+def _get_format(kind: str) -> Format:
+    if kind not in get_formats():
+        raise DataError(f"The kinds of data are {', '.join(get_formats())}, but {kind!r} came.")
+    return get_formats()[kind]
 
 
-def _files(path: Path) -> list[Path]:
+def _list_files(path: Path) -> list[Path]:
     if not path.exists():
         raise DataError(f"There is no file or folder {path}; check the path.")
-    files = list(_below(path)) if path.is_dir() else [path]
+    files = list(_walk_files(path)) if path.is_dir() else [path]
     if not files:
         raise DataError(f"The folder {path} holds no file; give a folder with data.")
     return files
 
 
-def _below(folder: Path) -> Iterator[Path]:
+def _walk_files(folder: Path) -> Iterator[Path]:
     for file in sorted(folder.rglob("*")):
         hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
         if file.is_file() and not hidden:

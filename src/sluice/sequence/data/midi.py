@@ -8,17 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from sluice.extras import MissingExtra
-from sluice.sequence.data.encodings import head_of
-from sluice.sequence.data.ragged import Ragged
-from sluice.sequence.data.splits import given_by_name
+from sluice.extras import MissingExtraError
+from sluice.sequence.data.encodings import read_head
+from sluice.sequence.data.ragged import RaggedArray
+from sluice.sequence.data.splits import split_from_names
 from sluice.sequence.data.tokens import Tokens
-from sluice.sequence.data.told import Refused, Told, count, unreadable
+from sluice.sequence.data.told import SkippedItem, LoadReport, pluralize, make_read_error
 from sluice.sequence.errors import DataError
 from sluice.sequence.vocabulary import Vocabulary
 
 MAGIC = b"MThd"
-LONGEST = 64
+MAX_STEPS = 64
 """Steps of the longest wait or note that one token tells."""
 
 
@@ -40,41 +40,41 @@ def read_midi(files: Sequence[Path], *, grid: int = 4) -> Tokens:
     try:
         import symusic  # noqa: F401
     except ImportError:
-        raise MissingExtra("symusic", "data") from None
+        raise MissingExtraError("symusic", "data") from None
     if grid < 1:
         raise DataError(f"grid is at least 1 step to a quarter note, but {grid} came.")
     read: dict[Path, list[str]] = {}
     refused = []
     for path in files:
         try:
-            read[path] = list(_tokens(path, grid))
+            read[path] = list(_tokenize(path, grid))
         except DataError as error:
-            refused.append(Refused.whole(path, error))
+            refused.append(SkippedItem.from_file_error(path, error))
     if not read:
         raise DataError(f"No notes could be read; the first file: {refused[0]}.")
     vocabulary = Vocabulary.of(read.values())
-    ids = Ragged.of(map(vocabulary.encode, read.values()), np.min_scalar_type(len(vocabulary)))
-    named = files[0].name if len(files) == 1 else count(len(read), "file")
+    ids = RaggedArray.of(map(vocabulary.encode, read.values()), np.min_scalar_type(len(vocabulary)))
+    named = files[0].name if len(files) == 1 else pluralize(len(read), "file")
     understood = (
-        f"{named}: MIDI, {count(len(read), 'sequence')}, {len(ids.flat):,} note tokens, "
+        f"{named}: MIDI, {pluralize(len(read), 'sequence')}, {len(ids.flat):,} note tokens, "
         f"{len(vocabulary.tokens)} different; {grid} steps to a quarter note."
     )
-    told = Told(understood, refused=tuple(refused))
+    told = LoadReport(understood, skipped_items=tuple(refused))
     return Tokens(
-        vocabulary, ids, tuple(map(str, read)), given=given_by_name(list(read)), told=told
+        vocabulary, ids, tuple(map(str, read)), predefined_split=split_from_names(list(read)), load_report=told
     )
 
 
-def _tokens(path: Path, grid: int) -> Iterator[str]:
+def _tokenize(path: Path, grid: int) -> Iterator[str]:
     from symusic import Score
 
-    if head_of(path, 4) != MAGIC:
+    if read_head(path, 4) != MAGIC:
         raise DataError(f"{path} is no MIDI file: it does not begin with MThd.")
     try:
         whole: Any = Score.from_midi(path.read_bytes())
         score = whole.resample(grid, 1)
     except OSError as error:
-        raise unreadable(path, error) from None
+        raise make_read_error(path, error) from None
     except RuntimeError as error:
         raise DataError(f"{path} is a damaged MIDI file ({error}).") from None
     notes = sorted(
@@ -87,8 +87,8 @@ def _tokens(path: Path, grid: int) -> Iterator[str]:
         raise DataError(f"{path} is a MIDI file without notes, drums apart.")
     now = 0
     for time, pitch, length in notes:
-        while wait := min(time - now, LONGEST):
+        while wait := min(time - now, MAX_STEPS):
             yield f"wait:{wait}"
             now += wait
         yield f"pitch:{pitch}"
-        yield f"length:{min(max(length, 1), LONGEST)}"
+        yield f"length:{min(max(length, 1), MAX_STEPS)}"

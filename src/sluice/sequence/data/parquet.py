@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from sluice.extras import MissingExtra
-from sluice.sequence.data.columns import LabelPer, Roles, Rows, to_series
+from sluice.extras import MissingExtraError
+from sluice.sequence.data.columns import LabelPer, ColumnRoles, Rows, to_series
 from sluice.sequence.data.ragged import Array
 from sluice.sequence.data.series import Series
-from sluice.sequence.data.tables import names_of
-from sluice.sequence.data.told import unreadable
+from sluice.sequence.data.tables import normalise_names
+from sluice.sequence.data.told import make_read_error
 from sluice.sequence.errors import DataError
 
 
@@ -34,16 +34,16 @@ def read_parquet(
         DataError: no Parquet, a column that is not there, or one that should hold numbers or
             times and does not.
     """
-    roles = Roles(tuple(inputs), names_of(target), id, time, label)
+    roles = ColumnRoles(tuple(inputs), normalise_names(target), id, time, label)
     return to_series([_read(path, roles) for path in files], "Parquet", label_per)
 
 
-def _read(path: Path, roles: Roles) -> Rows:
+def _read(path: Path, roles: ColumnRoles) -> Rows:
     try:
         import pyarrow
         from pyarrow import parquet, types
     except ImportError:
-        raise MissingExtra("pyarrow", "data") from None
+        raise MissingExtraError("pyarrow", "data") from None
     try:
         schema = parquet.read_schema(path)
         numeric = [
@@ -54,10 +54,10 @@ def _read(path: Path, roles: Roles) -> Rows:
             or types.is_decimal(field.type)
             or types.is_boolean(field.type)
         ]
-        roles = roles.among(schema.names, numeric)
-        table = parquet.read_table(path, columns=[name for name in roles.named if name])
+        roles = roles.resolve(schema.names, numeric)
+        table = parquet.read_table(path, columns=[name for name in roles.role_columns if name])
     except OSError as error:
-        raise unreadable(path, error) from None
+        raise make_read_error(path, error) from None
     except pyarrow.ArrowException as error:
         raise DataError(f"{path} is no Parquet file that can be read ({error}).") from None
     except DataError as error:
@@ -67,28 +67,28 @@ def _read(path: Path, roles: Roles) -> Rows:
             raise DataError(f"{path}: column {name!r} holds {table[name].type}, no numbers.")
     if not table.num_rows:
         raise DataError(f"{path} holds no row; give a table with values.")
-    times = _times(path, table[roles.time]) if roles.time else np.zeros(table.num_rows)
+    times = _parse_times(path, table[roles.time]) if roles.time else np.zeros(table.num_rows)
     return Rows(
         path,
         roles,
-        np.stack([_numbers(table[name]) for name in roles.inputs], axis=1),
-        _strings(table[roles.id]) if roles.id else (),
-        _strings(table[roles.label]) if roles.label else (),
+        np.stack([_to_numbers(table[name]) for name in roles.inputs], axis=1),
+        _to_strings(table[roles.id]) if roles.id else (),
+        _to_strings(table[roles.label]) if roles.label else (),
         times,
-        tuple(name for name in schema.names if name not in roles.named),
+        tuple(name for name in schema.names if name not in roles.role_columns),
         (),
     )
 
 
-def _numbers(column: Any) -> Array:
+def _to_numbers(column: Any) -> Array:
     return np.asarray(column.cast("float64").to_numpy(), np.float32)
 
 
-def _strings(column: Any) -> list[str]:
+def _to_strings(column: Any) -> list[str]:
     return ["" if value is None else str(value) for value in column.to_pylist()]
 
 
-def _times(path: Path, column: Any) -> Array:
+def _parse_times(path: Path, column: Any) -> Array:
     import pyarrow
 
     try:

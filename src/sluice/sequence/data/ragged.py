@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
-Places = NDArray[np.int64]
+Indices = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
-class Ragged(Sequence[Array]):
+class RaggedArray(Sequence[Array]):
     """Parts of one array, each a sequence: part `i` is `flat[starts[i]:stops[i]]`.
 
     Choosing and cutting copy nothing, and a file behind `flat` is read only where it is asked for.
@@ -32,11 +32,11 @@ class Ragged(Sequence[Array]):
     """
 
     flat: Array
-    starts: Places
-    stops: Places
+    starts: Indices
+    stops: Indices
 
     @classmethod
-    def of(cls, sequences: Iterable[Any], dtype: Any = np.int64) -> Ragged:
+    def of(cls, sequences: Iterable[Any], dtype: Any = np.int64) -> RaggedArray:
         """A copy of `sequences`, laid end to end."""
         arrays = [np.asarray(sequence, dtype) for sequence in sequences]
         ends = np.cumsum([0, *(len(array) for array in arrays)], dtype=np.int64)
@@ -44,7 +44,7 @@ class Ragged(Sequence[Array]):
         return cls(flat, ends[:-1], ends[1:])
 
     @property
-    def lengths(self) -> Places:
+    def lengths(self) -> Indices:
         """The steps of each sequence, int64."""
         return self.stops - self.starts
 
@@ -54,21 +54,21 @@ class Ragged(Sequence[Array]):
     @overload
     def __getitem__(self, place: int) -> Array: ...
     @overload
-    def __getitem__(self, place: slice) -> Ragged: ...
-    def __getitem__(self, place: int | slice) -> Array | Ragged:
+    def __getitem__(self, place: slice) -> RaggedArray: ...
+    def __getitem__(self, place: int | slice) -> Array | RaggedArray:
         if isinstance(place, slice):
-            return Ragged(self.flat, self.starts[place], self.stops[place])
+            return RaggedArray(self.flat, self.starts[place], self.stops[place])
         return self.flat[self.starts[place] : self.stops[place]]
 
     def __iter__(self) -> Iterator[Array]:
         return (self[place] for place in range(len(self)))
 
-    def choose(self, places: Sequence[int]) -> Ragged:
+    def select(self, indices: Sequence[int]) -> RaggedArray:
         """The sequences at `places`, in that order."""
-        chosen = np.asarray(places, np.int64)
-        return Ragged(self.flat, self.starts[chosen], self.stops[chosen])
+        chosen = np.asarray(indices, np.int64)
+        return RaggedArray(self.flat, self.starts[chosen], self.stops[chosen])
 
-    def cut(self, first: float, last: float) -> Ragged:
+    def slice_fraction(self, first: float, last: float) -> RaggedArray:
         """Of each sequence the part between two fractions of its length."""
         begin, end = (np.round(part * self.lengths).astype(np.int64) for part in (first, last))
-        return Ragged(self.flat, self.starts + begin, self.starts + end)
+        return RaggedArray(self.flat, self.starts + begin, self.starts + end)

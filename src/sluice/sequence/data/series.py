@@ -7,15 +7,15 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from sluice.sequence.data.ragged import Array, Ragged
-from sluice.sequence.data.splits import By, Split, chosen_of, split
-from sluice.sequence.data.steps import NextChord, NextValues, SequenceLabels, StepLabels, Steps
-from sluice.sequence.data.told import Refused, Told
+from sluice.sequence.data.ragged import Array, RaggedArray
+from sluice.sequence.data.splits import By, Split, select_items, split
+from sluice.sequence.data.steps import NextChord, NextValues, SequenceLabels, StepLabels, SupervisedSequences
+from sluice.sequence.data.told import SkippedItem, LoadReport
 from sluice.sequence.errors import DataError
 
 
 @dataclass(frozen=True)
-class Statistics:
+class FeatureStatistics:
     """Mean and standard deviation of each feature, missing values left out.
 
     >>> statistics = Statistics(("x",), (2.0,), (4.0,))
@@ -32,7 +32,7 @@ class Statistics:
         moved: Array = (values - np.asarray(self.mean)) / np.asarray(self.deviation)
         return moved.astype(np.float32)
 
-    def restore(self, values: Array, features: Sequence[str] | None = None) -> Array:
+    def denormalise(self, values: Array, features: Sequence[str] | None = None) -> Array:
         """The values before `normalise`: (..., features), of all features or those named."""
         chosen = [self.features.index(name) for name in features or self.features]
         scale, mean = np.asarray(self.deviation)[chosen], np.asarray(self.mean)[chosen]
@@ -58,29 +58,29 @@ class Series:
     """
 
     features: tuple[str, ...]
-    values: Ragged
+    values: RaggedArray
     targets: tuple[str, ...] = ()
-    labels: tuple[int, ...] | Ragged | None = None
+    labels: tuple[int, ...] | RaggedArray | None = None
     classes: tuple[str, ...] = ()
     multi_hot: bool = False
     names: Sequence[str] = ()
     groups: Sequence[Hashable] = ()
-    given: Mapping[str, Sequence[int]] = field(default_factory=dict)
-    told: Told = field(default_factory=Told)
+    predefined_split: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    load_report: LoadReport = field(default_factory=LoadReport)
 
     def __len__(self) -> int:
         return len(self.values)
 
     @property
-    def refused(self) -> tuple[Refused, ...]:
+    def skipped_items(self) -> tuple[SkippedItem, ...]:
         """What was left out, where and why."""
-        return self.told.refused
+        return self.load_report.skipped_items
 
     def report(self) -> str:
         """What was understood, and what was refused where and why."""
-        return self.told.report()
+        return self.load_report.to_text()
 
-    def steps(self, horizon: int = 1, *, indicate: bool = False) -> Steps:
+    def to_supervised(self, horizon: int = 1, *, indicate: bool = False) -> SupervisedSequences:
         """What a model should make of each step, for `Bucketed`, `Streams` or `Windows`.
 
         The labels where there are any, else the next step of a piano roll, else the next
@@ -98,12 +98,12 @@ class Series:
             raise DataError(f"The horizon is at least 1 step, but {horizon} came.")
         if self.multi_hot:
             return NextChord(self.values)
-        inputs = self._inputs(indicate)
-        if isinstance(self.labels, Ragged):
+        inputs = self._select_inputs(indicate)
+        if isinstance(self.labels, RaggedArray):
             return StepLabels(inputs, self.labels)
         if self.labels is not None:
             return SequenceLabels(inputs, self.labels)
-        return NextValues(inputs, self._targets(), horizon)
+        return NextValues(inputs, self._select_targets(), horizon)
 
     def split(
         self, by: By | None = None, *, valid: float = 0.1, test: float = 0.0, seed: int = 0
@@ -118,36 +118,36 @@ class Series:
         """
         whole = (self.labels is not None or self.multi_hot) and len(self) > 1
         usual: By = "sequences" if whole else "time"
-        found: By = "given" if self.given else "groups" if self.groups else usual
+        found: By = "given" if self.predefined_split else "groups" if self.groups else usual
         chosen = by or found
         if chosen == "time" and isinstance(self.labels, tuple):
             raise DataError("A sequence with one label cannot be cut by time; split by sequences.")
         return split(self, chosen, valid=valid, test=test, seed=seed)
 
-    def choose(self, places: Sequence[int]) -> Series:
+    def select(self, indices: Sequence[int]) -> Series:
         """The sequences at `places`."""
         labels = self.labels
-        if isinstance(labels, Ragged):
-            labels = labels.choose(places)
+        if isinstance(labels, RaggedArray):
+            labels = labels.select(indices)
         elif labels is not None:
-            labels = chosen_of(labels, places)
+            labels = select_items(labels, indices)
         return replace(
             self,
-            values=self.values.choose(places),
+            values=self.values.select(indices),
             labels=labels,
-            names=chosen_of(self.names, places),
-            groups=chosen_of(self.groups, places),
-            given={},
+            names=select_items(self.names, indices),
+            groups=select_items(self.groups, indices),
+            predefined_split={},
         )
 
-    def cut(self, first: float, last: float) -> Series:
+    def slice_fraction(self, first: float, last: float) -> Series:
         """Of each sequence the part between two fractions of its length."""
         labels = self.labels
-        if isinstance(labels, Ragged):
-            labels = labels.cut(first, last)
-        return replace(self, values=self.values.cut(first, last), labels=labels, given={})
+        if isinstance(labels, RaggedArray):
+            labels = labels.slice_fraction(first, last)
+        return replace(self, values=self.values.slice_fraction(first, last), labels=labels, predefined_split={})
 
-    def measured(self) -> Statistics:
+    def compute_statistics(self) -> FeatureStatistics:
         """Mean and deviation of each feature over all steps; 0 and 1 where nothing varies.
 
         Raises:
@@ -155,33 +155,33 @@ class Series:
         """
         if self.multi_hot:
             raise DataError("Values that only tell on from off need no normalising.")
-        number = self._summed(lambda values: np.isfinite(values))
+        number = self._sum_over_steps(lambda values: np.isfinite(values))
         known = np.maximum(number, 1)
-        mean = self._summed(lambda values: np.nan_to_num(values)) / known
-        squares = self._summed(lambda values: np.nan_to_num(values - mean) ** 2)
+        mean = self._sum_over_steps(lambda values: np.nan_to_num(values)) / known
+        squares = self._sum_over_steps(lambda values: np.nan_to_num(values - mean) ** 2)
         deviation = np.sqrt(squares / known)
         deviation[deviation == 0] = 1
-        return Statistics(self.features, tuple(mean.tolist()), tuple(deviation.tolist()))
+        return FeatureStatistics(self.features, tuple(mean.tolist()), tuple(deviation.tolist()))
 
-    def _summed(self, of: Callable[[Array], Array]) -> Array:
+    def _sum_over_steps(self, of: Callable[[Array], Array]) -> Array:
         total = np.zeros(len(self.features))
         for values in self.values:
             total += of(values.astype(np.float64)).sum(axis=0)
         return total
 
-    def _targets(self) -> Ragged:
+    def _select_targets(self) -> RaggedArray:
         if not self.targets or self.targets == self.features:
             return self.values
         columns = [self.features.index(name) for name in self.targets]
         return replace(self.values, flat=self.values.flat[:, columns])
 
-    def _inputs(self, indicate: bool) -> Ragged:
+    def _select_inputs(self, indicate: bool) -> RaggedArray:
         if not indicate and not np.isnan(self.values.flat).any():
             return self.values
-        return Ragged.of((_filled(values, indicate) for values in self.values), np.float32)
+        return RaggedArray.of((_fill_missing(values, indicate) for values in self.values), np.float32)
 
 
-def _filled(values: Array, indicate: bool) -> Array:
+def _fill_missing(values: Array, indicate: bool) -> Array:
     """Each missing value replaced by the last one before it, or 0."""
     missing = np.isnan(values)
     steps = np.where(missing, 0, np.arange(len(values))[:, None])

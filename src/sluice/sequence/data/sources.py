@@ -12,14 +12,14 @@ import numpy as np
 import torch
 
 from sluice.sequence.batch import Batch
-from sluice.sequence.batches import check_share, drawn_by
-from sluice.sequence.data.ragged import Array, Places
-from sluice.sequence.data.steps import Part, Steps, together
+from sluice.sequence.batches import check_shards, make_generator
+from sluice.sequence.data.ragged import Array, Indices
+from sluice.sequence.data.steps import Example, SupervisedSequences, collate
 from sluice.sequence.errors import SequenceError
 
 
 @dataclass(frozen=True)
-class Streams:
+class StreamBatches:
     """A `Source` for truncated BPTT (Williams & Peng 1990): the state goes on from batch to batch.
 
     All sequences of an epoch, in random order, are laid end to end and cut into `batch_size`
@@ -44,57 +44,57 @@ class Streams:
     [[[1, 3], [5, 6]], [[4], [7]]]
     """
 
-    steps: Steps
+    sequences: SupervisedSequences
     batch_size: int
     chunk: int
     seed: int
     rank: int = 0
-    world: int = 1
+    world_size: int = 1
 
-    carries: ClassVar[bool] = True
+    stateful: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        check_share(int(self._lengths.sum()), self.batch_size, self.rank, self.world)
+        check_shards(int(self._lengths.sum()), self.batch_size, self.rank, self.world_size)
         if self.chunk < 1:
             raise SequenceError(f"A chunk has at least 1 step, but {self.chunk} came.")
-        if self.steps.read(0, 0, 0)[1].ndim == 0:
+        if self.sequences.read(0, 0, 0)[1].ndim == 0:
             raise SequenceError(
                 "A sequence with one label is read whole (Bucketed) and cannot be a stream."
             )
 
     @cached_property
-    def _lengths(self) -> Places:
-        return self.steps.lengths
+    def _lengths(self) -> Indices:
+        return self.sequences.lengths
 
     @cached_property
-    def _length(self) -> int:
+    def _stream_length(self) -> int:
         """Steps of a stream."""
         return math.ceil(int(self._lengths.sum()) / self.batch_size)
 
     def __len__(self) -> int:
-        return math.ceil(self._length / self.chunk)
+        return math.ceil(self._stream_length / self.chunk)
 
     def batches(self, epoch: int, first: int = 0) -> Iterator[Batch]:
         """As `Source.batches`; the order depends on `seed` and `epoch` alone."""
-        order = torch.randperm(len(self._lengths), generator=drawn_by(self.seed, epoch)).numpy()
+        order = torch.randperm(len(self._lengths), generator=make_generator(self.seed, epoch)).numpy()
         ends = np.cumsum(self._lengths[order])
         for number in range(first, len(self)):
-            yield self._batch(order, ends, number * self.chunk)
+            yield self._make_batch(order, ends, number * self.chunk)
 
-    def _batch(self, order: Array, ends: Array, first: int) -> Batch:
-        last = min(first + self.chunk, self._length)
-        all_steps, stride = self.batch_size * self._length, self.world * self._length
-        begins = range(self.rank * self._length, all_steps, stride)
-        read = [self._between(order, ends, at + first, at + last) for at in begins]
-        batch = together(self.steps, [part for part, _ in read])
+    def _make_batch(self, order: Array, ends: Array, first: int) -> Batch:
+        last = min(first + self.chunk, self._stream_length)
+        all_steps, stride = self.batch_size * self._stream_length, self.world_size * self._stream_length
+        begins = range(self.rank * self._stream_length, all_steps, stride)
+        read = [self._read_between(order, ends, at + first, at + last) for at in begins]
+        batch = collate(self.sequences, [part for part, _ in read])
         resets = torch.zeros(batch.inputs.shape[:2], dtype=torch.bool)
         for column, (_, starts) in enumerate(read):
             resets[starts, column] = True
         return replace(batch, lengths=None, resets=resets)
 
-    def _between(self, order: Array, ends: Array, first: int, last: int) -> tuple[Part, list[int]]:
+    def _read_between(self, order: Array, ends: Array, first: int, last: int) -> tuple[Example, list[int]]:
         """Steps `first` up to `last` of all laid end to end, and which begin a sequence."""
-        parts, starts, at = [self.steps.read(0, 0, 0)], [], first
+        parts, starts, at = [self.sequences.read(0, 0, 0)], [], first
         last = min(last, int(ends[-1]))
         number = int(np.searchsorted(ends, at, side="right"))
         while at < last:
@@ -102,14 +102,14 @@ class Streams:
             until = min(int(ends[number]), last)
             if at == begin and until > at:
                 starts.append(at - first)
-            parts.append(self.steps.read(int(order[number]), at - begin, until - begin))
+            parts.append(self.sequences.read(int(order[number]), at - begin, until - begin))
             at, number = until, number + 1
         inputs, targets = zip(*parts, strict=True)
         return (np.concatenate(inputs), np.concatenate(targets)), starts
 
 
 @dataclass(frozen=True)
-class Windows:
+class WindowBatches:
     """A `Source` of windows of `length` steps, in random order: for forecasting, mostly.
 
     Windows begin every `stride` steps (every `length`, if not told), and one ends where the
@@ -136,22 +136,22 @@ class Windows:
     ([[0.0, 1.0, 2.0], [1.0, 2.0, 3.0]], (3, 2, 2))
     """
 
-    steps: Steps
+    sequences: SupervisedSequences
     length: int
     batch_size: int
     seed: int
     stride: int | None = None
     rank: int = 0
-    world: int = 1
+    world_size: int = 1
 
-    carries: ClassVar[bool] = False
+    stateful: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         for name, value in (("length", self.length), ("stride", self._stride)):
             if value < 1:
                 raise SequenceError(f"A window's {name} is at least 1 step, but {value} came.")
-        check_share(int(self._ends[-1]), self.batch_size, self.rank, self.world)
-        if self.steps.read(0, 0, 0)[1].ndim == 0:
+        check_shards(int(self._ends[-1]), self.batch_size, self.rank, self.world_size)
+        if self.sequences.read(0, 0, 0)[1].ndim == 0:
             raise SequenceError(
                 "A sequence with one label is read whole (Bucketed) and has no windows."
             )
@@ -161,11 +161,11 @@ class Windows:
         return self.length if self.stride is None else self.stride
 
     @cached_property
-    def _lengths(self) -> Places:
-        return self.steps.lengths
+    def _lengths(self) -> Indices:
+        return self.sequences.lengths
 
     @cached_property
-    def _ends(self) -> Places:
+    def _ends(self) -> Indices:
         """How many windows there are up to the end of each sequence."""
         beyond = np.maximum(self._lengths - self.length, 0)
         windows = -(-beyond // self._stride) + (self._lengths > 0)
@@ -176,15 +176,15 @@ class Windows:
 
     def batches(self, epoch: int, first: int = 0) -> Iterator[Batch]:
         """As `Source.batches`; the order depends on `seed` and `epoch` alone."""
-        order = torch.randperm(int(self._ends[-1]), generator=drawn_by(self.seed, epoch))
+        order = torch.randperm(int(self._ends[-1]), generator=make_generator(self.seed, epoch))
         for number in range(first, len(self)):
             chosen = order[number * self.batch_size : (number + 1) * self.batch_size]
-            mine = chosen[self.rank :: self.world].tolist()
-            yield together(self.steps, [self._window(window) for window in mine])
+            mine = chosen[self.rank :: self.world_size].tolist()
+            yield collate(self.sequences, [self._read_window(window) for window in mine])
 
-    def _window(self, number: int) -> Part:
+    def _read_window(self, number: int) -> Example:
         place = int(np.searchsorted(self._ends, number, side="right")) - 1
         steps = int(self._lengths[place])
         begin = (number - int(self._ends[place])) * self._stride
         begin = min(begin, max(steps - self.length, 0))
-        return self.steps.read(place, begin, min(begin + self.length, steps))
+        return self.sequences.read(place, begin, min(begin + self.length, steps))

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Generic, Literal, Protocol, Self, TypeVar
 from sluice.sequence.errors import DataError
 
 if TYPE_CHECKING:
-    from sluice.sequence.data.series import Series, Statistics
+    from sluice.sequence.data.series import Series, FeatureStatistics
 
 By = Literal["sequences", "time", "given", "groups"] | Callable[[str], Hashable]
 _PARTS = ("train", "valid", "test")
-_ALSO = {"training": "train", "validation": "valid", "val": "valid", "dev": "valid"}
+_PART_ALIASES = {"training": "train", "validation": "valid", "val": "valid", "dev": "valid"}
 
 
 class Dataset(Protocol):
@@ -27,10 +27,10 @@ class Dataset(Protocol):
     @property
     def groups(self) -> Sequence[Hashable]: ...
     @property
-    def given(self) -> Mapping[str, Sequence[int]]: ...
+    def predefined_split(self) -> Mapping[str, Sequence[int]]: ...
     def __len__(self) -> int: ...
-    def choose(self, places: Sequence[int]) -> Self: ...
-    def cut(self, first: float, last: float) -> Self: ...
+    def select(self, indices: Sequence[int]) -> Self: ...
+    def slice_fraction(self, first: float, last: float) -> Self: ...
 
 
 D = TypeVar("D", bound=Dataset)
@@ -47,15 +47,15 @@ class Split(Generic[D]):
     train: D
     valid: D
     test: D
-    how: str
-    statistics: Statistics | None = None
+    description: str
+    statistics: FeatureStatistics | None = None
 
     def report(self) -> str:
         """How it was split, and how many sequences each part has."""
         sizes = ", ".join(f"{len(getattr(self, part))} {part}" for part in _PARTS)
-        return f"Split {self.how}: {sizes}."
+        return f"Split {self.description}: {sizes}."
 
-    def normalised(self: Split[Series]) -> Split[Series]:
+    def normalise(self: Split[Series]) -> Split[Series]:
         """The same with mean 0 and deviation 1 in every feature of the training part.
 
         All parts are moved and scaled alike, by the training part's figures.
@@ -63,13 +63,13 @@ class Split(Generic[D]):
         Raises:
             DataError: values that are only on and off.
         """
-        statistics = self.train.measured()
+        statistics = self.train.compute_statistics()
         flat = statistics.normalise(self.train.values.flat)
         train, valid, test = (
             replace(part, values=replace(part.values, flat=flat))
             for part in (self.train, self.valid, self.test)
         )
-        return Split(train, valid, test, self.how, statistics)
+        return Split(train, valid, test, self.description, statistics)
 
 
 def split(data: D, by: By, *, valid: float, test: float, seed: int) -> Split[D]:
@@ -93,25 +93,25 @@ def split(data: D, by: By, *, valid: float, test: float, seed: int) -> Split[D]:
         )
     if by == "time":
         ends = (0.0, 1 - valid - test, 1 - test, 1.0)
-        parts = [data.cut(*cut) if cut[0] < cut[1] else data.choose(()) for cut in pairwise(ends)]
+        parts = [data.slice_fraction(*cut) if cut[0] < cut[1] else data.select(()) for cut in pairwise(ends)]
         how = "by time, the end of each sequence kept"
     else:
-        places, how = _places(data, by, valid, test, seed)
-        parts = [data.choose(places.get(part, ())) for part in _PARTS]
+        places, how = _assign_parts(data, by, valid, test, seed)
+        parts = [data.select(places.get(part, ())) for part in _PARTS]
     train, validation, tested = parts
     return Split(train, validation, tested, how)
 
 
-def _places(
+def _assign_parts(
     data: Dataset, by: By, valid: float, test: float, seed: int
 ) -> tuple[Mapping[str, Sequence[int]], str]:
     if by == "sequences":
         alone = [[place] for place in range(len(data))]
-        return _at_random(alone, valid, test, seed), "by sequences at random"
+        return _split_randomly(alone, valid, test, seed), "by sequences at random"
     if by == "given":
-        if not data.given:
+        if not data.predefined_split:
             raise DataError("These data have no split of their own; split them by another way.")
-        return data.given, "as the data have it"
+        return data.predefined_split, "as the data have it"
     if by == "groups":
         keys = data.groups
         missing = "These data have no groups of their own; give a function from name to group."
@@ -126,10 +126,10 @@ def _places(
     for place, key in enumerate(keys):
         groups.setdefault(key, []).append(place)
     how = f"by {len(groups)} groups at random, each on one side"
-    return _at_random(list(groups.values()), valid, test, seed), how
+    return _split_randomly(list(groups.values()), valid, test, seed), how
 
 
-def _at_random(
+def _split_randomly(
     groups: Sequence[Sequence[int]], valid: float, test: float, seed: int
 ) -> dict[str, list[int]]:
     """Groups in random order, each to the first part that has room for it; the rest trains."""
@@ -158,17 +158,17 @@ def _at_random(
     return {part: sorted(places) for part, places in parts.items()}
 
 
-def part_of(name: str) -> str:
+def parse_part(name: str) -> str:
     """The part of a split that a name means, or nothing.
 
     >>> part_of("Validation"), part_of("speech")
     ('valid', '')
     """
-    part = _ALSO.get(name.lower(), name.lower())
+    part = _PART_ALIASES.get(name.lower(), name.lower())
     return part if part in _PARTS else ""
 
 
-def given_by_name(files: Sequence[Path]) -> dict[str, tuple[int, ...]]:
+def split_from_names(files: Sequence[Path]) -> dict[str, tuple[int, ...]]:
     """The split that file names (train.txt) or their folders (train/a.txt) tell, if all do.
 
     >>> given_by_name([Path("a/train.txt"), Path("a/val.txt")])
@@ -176,13 +176,13 @@ def given_by_name(files: Sequence[Path]) -> dict[str, tuple[int, ...]]:
     """
     found: dict[str, list[int]] = {}
     for place, file in enumerate(files):
-        part = part_of(file.stem) or part_of(file.parent.name)
+        part = parse_part(file.stem) or parse_part(file.parent.name)
         found.setdefault(part, []).append(place)
     if "" in found or "train" not in found or len(found) < 2:
         return {}
     return {part: tuple(found[part]) for part in _PARTS if part in found}
 
 
-def chosen_of(kept: Sequence[T], places: Sequence[int]) -> tuple[T, ...]:
+def select_items(items: Sequence[T], indices: Sequence[int]) -> tuple[T, ...]:
     """What is kept of the sequences at `places`, where anything is."""
-    return tuple(kept[place] for place in places) if kept else ()
+    return tuple(items[place] for place in indices) if items else ()

@@ -11,23 +11,23 @@ import torch
 from torch import Tensor
 
 from sluice.sequence.batch import Batch
-from sluice.sequence.data.ragged import Array, Places, Ragged
+from sluice.sequence.data.ragged import Array, Indices, RaggedArray
 from sluice.sequence.vocabulary import END, PADDING, START
 
-IGNORED = -100
+IGNORE_INDEX = -100
 """The label of a sequence that stands in a batch as padding; torch's losses pass over it."""
-Part = tuple[Array, Array]
+Example = tuple[Array, Array]
 
 
-class Steps(Protocol):
+class SupervisedSequences(Protocol):
     """Sequences as training sees them; a source makes batches of them."""
 
     @property
-    def lengths(self) -> Places:
+    def lengths(self) -> Indices:
         """The steps of each sequence, int64."""
         ...
 
-    def read(self, place: int, first: int, last: int) -> Part:
+    def read(self, index: int, first: int, last: int) -> Example:
         """Inputs and targets of the steps from `first` up to `last` of the sequence at `place`.
 
         Ids are int64 (steps,), values float32 (steps, features); the targets of a sequence with
@@ -44,19 +44,19 @@ class NextToken:
     (array([1, 7, 8]), array([7, 8, 2]))
     """
 
-    ids: Ragged
+    ids: RaggedArray
 
     @property
-    def lengths(self) -> Places:
+    def lengths(self) -> Indices:
         return self.ids.lengths + 1
 
-    def read(self, place: int, first: int, last: int) -> Part:
+    def read(self, index: int, first: int, last: int) -> Example:
         """As `Steps.read`."""
         # Mapped ids are copied here, where they are read, a chunk at a time.
-        ids = self.ids[place][max(first - 1, 0) : last].astype(np.int64)
+        ids = self.ids[index][max(first - 1, 0) : last].astype(np.int64)
         before = ids if first else np.concatenate(([START], ids))
         after = ids[1:] if first else ids
-        ends = first < last and last > self.ids.lengths[place]
+        ends = first < last and last > self.ids.lengths[index]
         return before[: last - first], np.append(after, END) if ends else after
 
 
@@ -72,21 +72,21 @@ class NextValues:
     [[2.0, 3.0], [3.0, nan]]
     """
 
-    inputs: Ragged
-    targets: Ragged
+    inputs: RaggedArray
+    targets: RaggedArray
     horizon: int = 1
 
     @property
-    def lengths(self) -> Places:
+    def lengths(self) -> Indices:
         return np.maximum(self.inputs.lengths - 1, 0)
 
-    def read(self, place: int, first: int, last: int) -> Part:
+    def read(self, index: int, first: int, last: int) -> Example:
         """As `Steps.read`."""
-        coming = self.targets[place][first + 1 : last + self.horizon]
+        coming = self.targets[index][first + 1 : last + self.horizon]
         ahead = np.full((last - first + self.horizon - 1, coming.shape[1]), np.nan, np.float32)
         ahead[: len(coming)] = coming
         columns = [ahead[step : step + last - first] for step in range(self.horizon)]
-        return self.inputs[place][first:last], np.concatenate(columns, axis=1)
+        return self.inputs[index][first:last], np.concatenate(columns, axis=1)
 
 
 @dataclass(frozen=True)
@@ -96,15 +96,15 @@ class NextChord:
     As many steps as the piece has: what stands first is foretold from silence.
     """
 
-    values: Ragged
+    values: RaggedArray
 
     @property
-    def lengths(self) -> Places:
+    def lengths(self) -> Indices:
         return self.values.lengths
 
-    def read(self, place: int, first: int, last: int) -> Part:
+    def read(self, index: int, first: int, last: int) -> Example:
         """As `Steps.read`."""
-        values = self.values[place]
+        values = self.values[index]
         before = values[max(first - 1, 0) : max(last - 1, 0)]
         if first == 0 < last:
             before = np.concatenate((np.zeros_like(values[:1]), before))
@@ -115,36 +115,36 @@ class NextChord:
 class StepLabels:
     """One label at each step, numbered from 1; 0 is `PADDING` and stands where it is missing."""
 
-    inputs: Ragged
-    labels: Ragged
+    inputs: RaggedArray
+    labels: RaggedArray
 
     @property
-    def lengths(self) -> Places:
+    def lengths(self) -> Indices:
         return self.inputs.lengths
 
-    def read(self, place: int, first: int, last: int) -> Part:
+    def read(self, index: int, first: int, last: int) -> Example:
         """As `Steps.read`."""
-        labels = self.labels[place][first:last].astype(np.int64)
-        return self.inputs[place][first:last], labels
+        labels = self.labels[index][first:last].astype(np.int64)
+        return self.inputs[index][first:last], labels
 
 
 @dataclass(frozen=True)
 class SequenceLabels:
     """One label for each sequence, numbered from 0."""
 
-    inputs: Ragged
+    inputs: RaggedArray
     labels: Sequence[int]
 
     @property
-    def lengths(self) -> Places:
+    def lengths(self) -> Indices:
         return self.inputs.lengths
 
-    def read(self, place: int, first: int, last: int) -> Part:
+    def read(self, index: int, first: int, last: int) -> Example:
         """As `Steps.read`."""
-        return self.inputs[place][first:last], np.asarray(self.labels[place], np.int64)
+        return self.inputs[index][first:last], np.asarray(self.labels[index], np.int64)
 
 
-def together(steps: Steps, parts: Sequence[Part]) -> Batch:
+def collate(sequences: SupervisedSequences, examples: Sequence[Example]) -> Batch:
     """One batch of `parts`, padded at their ends.
 
     Ids and labels are padded with `PADDING`, targets that are values with NaN, inputs that are
@@ -157,22 +157,22 @@ def together(steps: Steps, parts: Sequence[Part]) -> Batch:
     >>> batch.targets.T.tolist(), batch.lengths
     ([[7, 8, 2], [2, 0, 0]], tensor([3, 1]))
     """
-    parts = parts or [_nothing(steps)]
-    lengths = [len(inputs) for inputs, _ in parts]
+    examples = examples or [_make_empty_example(sequences)]
+    lengths = [len(inputs) for inputs, _ in examples]
     longest = max(1, *lengths)
     ragged = torch.tensor(lengths) if min(lengths) < longest else None
-    inputs = _padded([inputs for inputs, _ in parts], longest, 0.0)
-    if parts[0][1].ndim == 0:
-        return Batch(inputs, torch.tensor([int(label) for _, label in parts]), ragged)
-    return Batch(inputs, _padded([targets for _, targets in parts], longest, np.nan), ragged)
+    inputs = _pad_columns([inputs for inputs, _ in examples], longest, 0.0)
+    if examples[0][1].ndim == 0:
+        return Batch(inputs, torch.tensor([int(label) for _, label in examples]), ragged)
+    return Batch(inputs, _pad_columns([targets for _, targets in examples], longest, np.nan), ragged)
 
 
-def _nothing(steps: Steps) -> Part:
-    inputs, targets = steps.read(0, 0, 0)
-    return inputs, np.asarray(IGNORED) if targets.ndim == 0 else targets
+def _make_empty_example(sequences: SupervisedSequences) -> Example:
+    inputs, targets = sequences.read(0, 0, 0)
+    return inputs, np.asarray(IGNORE_INDEX) if targets.ndim == 0 else targets
 
 
-def _padded(columns: Sequence[Array], longest: int, no_value: float) -> Tensor:
+def _pad_columns(columns: Sequence[Array], longest: int, no_value: float) -> Tensor:
     """(time, batch) int64 or (time, batch, features) float32."""
     ids = columns[0].ndim == 1
     dtype: Any = np.int64 if ids else np.float32

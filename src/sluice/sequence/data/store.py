@@ -12,12 +12,12 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from sluice.files import write_whole
-from sluice.sequence.data.ragged import Array, Ragged
-from sluice.sequence.data.told import unreadable
+from sluice.files import write_atomically
+from sluice.sequence.data.ragged import Array, RaggedArray
+from sluice.sequence.data.told import make_read_error
 from sluice.sequence.errors import DataError
 
-LARGE = 64 << 20
+LARGE_BYTES = 64 << 20
 """Files of more bytes than this together are encoded to the disk and not to memory."""
 
 _FORMAT = "sluice encoded tokens 1"
@@ -25,29 +25,29 @@ _ENDS = np.int64
 _SAMPLE = 1 << 20
 
 
-class Sink(Protocol):
+class ArraySink(Protocol):
     """Takes arrays that make up one."""
 
     def write(self, array: Array) -> None: ...
 
 
-class Stored(NamedTuple):
+class EncodedSequences(NamedTuple):
     """Sequences, and what was kept along with them (JSON)."""
 
-    ids: Ragged
-    about: dict[str, Any]
+    ids: RaggedArray
+    metadata: dict[str, Any]
 
 
-Encode = Callable[[Sink, Sink], dict[str, Any]]
+Encode = Callable[[ArraySink, ArraySink], dict[str, Any]]
 """Writes ids and the end of each sequence; gives what to keep along, with the ids' dtype."""
 
 
-def usual_folder() -> Path:
+def default_cache_folder() -> Path:
     """Where encoded files are kept if no folder is named: `~/.cache/sluice`, or as XDG has it."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sluice"
 
 
-def fingerprint(files: Sequence[Path]) -> str:
+def compute_fingerprint(files: Sequence[Path]) -> str:
     """Changes when a file does: names, sizes, times, and the bytes at both ends of each.
 
     Raises:
@@ -63,21 +63,21 @@ def fingerprint(files: Sequence[Path]) -> str:
                 file.seek(max(0, status.st_size - _SAMPLE))
                 told.update(file.read(_SAMPLE))
         except OSError as error:
-            raise unreadable(path, error) from None
+            raise make_read_error(path, error) from None
     return told.hexdigest()
 
 
-def in_memory(encode: Encode) -> Stored:
+def encode_to_memory(encode: Encode) -> EncodedSequences:
     """Encode to arrays in memory."""
-    ids, ends = _Memory(), _Memory()
+    ids, ends = _MemorySink(), _MemorySink()
     about = encode(ids, ends)
     flat = np.concatenate([np.empty(0, about["dtype"]), *ids.arrays])
-    return Stored(_ragged(flat, np.concatenate([np.empty(0, _ENDS), *ends.arrays])), about)
+    return EncodedSequences(_build_ragged(flat, np.concatenate([np.empty(0, _ENDS), *ends.arrays])), about)
 
 
-def on_disk(
+def encode_to_disk(
     folder: Path, files: Sequence[Path], options: Mapping[str, object], encode: Encode
-) -> Stored:
+) -> EncodedSequences:
     """Map what was encoded before, or encode it now, if the files or options have changed.
 
     Of several processes that ask for the same one encodes and the others wait. Killed meanwhile,
@@ -92,9 +92,9 @@ def on_disk(
     home = folder / f"{files[0].stem}-{place}"
     try:
         home.mkdir(parents=True, exist_ok=True)
-        with _alone(home / "lock"):
-            mark = fingerprint(files)
-            if (found := _whole(home, mark)) is not None:
+        with _lock_exclusively(home / "lock"):
+            mark = compute_fingerprint(files)
+            if (found := _load_complete(home, mark)) is not None:
                 return found
             return _write(home, mark, files, encode)
     except OSError as error:
@@ -104,26 +104,26 @@ def on_disk(
         ) from None
 
 
-def _write(home: Path, mark: str, files: Sequence[Path], encode: Encode) -> Stored:
+def _write(home: Path, mark: str, files: Sequence[Path], encode: Encode) -> EncodedSequences:
     # Others may have the old files mapped: they keep them, unlinked.
     for name in ("about.json", "ids.bin", "ends.bin"):
         (home / name).unlink(missing_ok=True)
     with (home / "ids.bin").open("wb") as ids, (home / "ends.bin").open("wb") as ends:
-        about = encode(_File(ids), _File(ends))
+        about = encode(_FileSink(ids), _FileSink(ends))
         for file in (ids, ends):
             file.flush()
             os.fsync(file.fileno())
         sizes = {"ids": ids.tell(), "ends": ends.tell()}
-    if fingerprint(files) != mark:
+    if compute_fingerprint(files) != mark:
         raise DataError(f"{files[0].name} changed while it was read; read it again.")
     kept = {"format": _FORMAT, "fingerprint": mark, "sizes": sizes, "about": about}
-    write_whole(home / "about.json", json.dumps(kept).encode())
-    found = _whole(home, mark)
+    write_atomically(home / "about.json", json.dumps(kept).encode())
+    found = _load_complete(home, mark)
     assert found is not None
     return found
 
 
-def _whole(home: Path, mark: str) -> Stored | None:
+def _load_complete(home: Path, mark: str) -> EncodedSequences | None:
     """What lies there, if it is complete and of these files."""
     try:
         kept = json.loads((home / "about.json").read_bytes())
@@ -135,21 +135,21 @@ def _whole(home: Path, mark: str) -> Stored | None:
         return None
     if not known:
         return None
-    flat, ends = _mapped(home / "ids.bin", dtype), _mapped(home / "ends.bin", np.dtype(_ENDS))
-    return Stored(_ragged(flat, ends), about)
+    flat, ends = _open_memmap(home / "ids.bin", dtype), _open_memmap(home / "ends.bin", np.dtype(_ENDS))
+    return EncodedSequences(_build_ragged(flat, ends), about)
 
 
-def _mapped(path: Path, dtype: np.dtype[Any]) -> Array:
+def _open_memmap(path: Path, dtype: np.dtype[Any]) -> Array:
     # An empty file cannot be mapped.
     return np.memmap(path, dtype, "r") if path.stat().st_size else np.empty(0, dtype)
 
 
-def _ragged(flat: Array, ends: Array) -> Ragged:
-    return Ragged(flat, np.concatenate((np.zeros(min(len(ends), 1), _ENDS), ends[:-1])), ends)
+def _build_ragged(flat: Array, ends: Array) -> RaggedArray:
+    return RaggedArray(flat, np.concatenate((np.zeros(min(len(ends), 1), _ENDS), ends[:-1])), ends)
 
 
 @contextmanager
-def _alone(lock: Path) -> Iterator[None]:
+def _lock_exclusively(lock: Path) -> Iterator[None]:
     """One process at a time; a process that dies lets go."""
     import fcntl
 
@@ -158,7 +158,7 @@ def _alone(lock: Path) -> Iterator[None]:
         yield
 
 
-class _Memory:
+class _MemorySink:
     def __init__(self) -> None:
         self.arrays: list[Array] = []
 
@@ -166,7 +166,7 @@ class _Memory:
         self.arrays.append(array)
 
 
-class _File:
+class _FileSink:
     def __init__(self, file: Any) -> None:
         self.file = file
 

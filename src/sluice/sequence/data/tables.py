@@ -13,17 +13,17 @@ from typing import TextIO
 
 import numpy as np
 
-from sluice.sequence.data.columns import LabelPer, Roles, Rows, to_series
-from sluice.sequence.data.encodings import opened, scan
+from sluice.sequence.data.columns import LabelPer, ColumnRoles, Rows, to_series
+from sluice.sequence.data.encodings import open_text, scan_text
 from sluice.sequence.data.series import Series
-from sluice.sequence.data.told import OnReading, Reading, Refused, count, silently
+from sluice.sequence.data.told import OnReading, LoadProgress, SkippedItem, pluralize, ignore_progress
 from sluice.sequence.errors import DataError
 
 _MISSING = frozenset(("", "na", "n/a", "nan", "null", "none", "?"))
-_LOOKED_AT = 200
+_SAMPLE_ROWS = 200
 """Rows that decide which columns hold numbers."""
-_TOO_MANY = 0.1
-_NAMED = 5
+_MAX_SKIPPED = 0.1
+_SHOWN_LINES = 5
 Row = tuple[int, list[str]]
 
 
@@ -38,7 +38,7 @@ def read_csv(
     label_per: LabelPer | None = None,
     delimiter: str | None = None,
     encoding: str | None = None,
-    on_reading: OnReading = silently,
+    on_reading: OnReading = ignore_progress,
 ) -> Series:
     """Series of numbers from tables: a row is a step, a file or an id a sequence.
 
@@ -63,26 +63,26 @@ def read_csv(
     Raises:
         DataError: a column that is not there, or no row that can be read.
     """
-    roles = Roles(tuple(inputs), names_of(target), id, time, label)
+    roles = ColumnRoles(tuple(inputs), normalise_names(target), id, time, label)
     total, before, tables = sum(path.stat().st_size for path in files), 0, []
     for path in files:
-        found = scan(path, encoding)
-        with opened(path, found.encoding) as file:
-            rows = _rows(path, file, delimiter)
+        found = scan_text(path, encoding)
+        with open_text(path, found.encoding) as file:
+            rows = _iterate_rows(path, file, delimiter)
             tables.append(_read(path, rows, roles))
         before += path.stat().st_size
-        on_reading(Reading("reading", before, total))
+        on_reading(LoadProgress("reading", before, total))
     return to_series(tables, "CSV", label_per)
 
 
-def names_of(names: str | Sequence[str] | None) -> tuple[str, ...]:
+def normalise_names(names: str | Sequence[str] | None) -> tuple[str, ...]:
     """One name or several as several; None is no name."""
     if names is None:
         return ()
     return (names,) if isinstance(names, str) else tuple(names)
 
 
-def _rows(path: Path, file: TextIO, delimiter: str | None) -> Iterator[Row]:
+def _iterate_rows(path: Path, file: TextIO, delimiter: str | None) -> Iterator[Row]:
     """Each row that is not empty, with its line."""
     head = file.readline()
     delimiter = delimiter or max(",;\t|", key=head.count)
@@ -95,30 +95,30 @@ def _rows(path: Path, file: TextIO, delimiter: str | None) -> Iterator[Row]:
         raise DataError(f"{path}:{reader.line_num}: no CSV ({error}).") from None
 
 
-class _Unread(ValueError):
+class _RowError(ValueError):
     """Why a row cannot be read."""
 
 
-def _read(path: Path, rows: Iterator[Row], roles: Roles) -> Rows:
-    header, rows = _header(path, rows)
-    sample = list(islice(rows, _LOOKED_AT))
-    numeric = _numeric(header, [row for _, row in sample])
+def _read(path: Path, rows: Iterator[Row], roles: ColumnRoles) -> Rows:
+    header, rows = _split_header(path, rows)
+    sample = list(islice(rows, _SAMPLE_ROWS))
+    numeric = _find_numeric(header, [row for _, row in sample])
     try:
-        roles = roles.among(header, numeric)
+        roles = roles.resolve(header, numeric)
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
     place = {name: number for number, name in enumerate(header)}
     columns = [place[name] for name in roles.inputs]
     values, times = array("f"), array("d")
-    ids, labels, refused = list[str](), list[str](), list[Refused]()
+    ids, labels, refused = list[str](), list[str](), list[SkippedItem]()
     for line, row in chain(sample, rows):
         try:
             if len(row) != len(header):
-                raise _Unread(f"{count(len(row), 'cell')}, where the first row has {len(header)}")
-            read = [_number(row[column], header[column]) for column in columns]
-            when = _time(row[place[roles.time]]) if roles.time else 0.0
-        except _Unread as error:
-            refused.append(Refused(str(path), line, str(error)))
+                raise _RowError(f"{pluralize(len(row), 'cell')}, where the first row has {len(header)}")
+            read = [_parse_number(row[column], header[column]) for column in columns]
+            when = _parse_time(row[place[roles.time]]) if roles.time else 0.0
+        except _RowError as error:
+            refused.append(SkippedItem(str(path), line, str(error)))
             continue
         values.extend(read)
         times.append(when)
@@ -127,7 +127,7 @@ def _read(path: Path, rows: Iterator[Row], roles: Roles) -> Rows:
         if roles.label:
             name = row[place[roles.label]]
             labels.append("" if name.lower() in _MISSING else name)
-    _refuse_many(path, refused, len(times))
+    _require_few_skipped(path, refused, len(times))
     return Rows(
         path,
         roles,
@@ -135,12 +135,12 @@ def _read(path: Path, rows: Iterator[Row], roles: Roles) -> Rows:
         ids,
         labels,
         np.frombuffer(times, np.float64),
-        tuple(name for name in header if name not in roles.named),
+        tuple(name for name in header if name not in roles.role_columns),
         tuple(refused),
     )
 
 
-def _header(path: Path, rows: Iterator[Row]) -> tuple[list[str], Iterator[Row]]:
+def _split_header(path: Path, rows: Iterator[Row]) -> tuple[list[str], Iterator[Row]]:
     """The columns' names, and the rows of values."""
     first = next(rows, None)
     if first is None:
@@ -155,7 +155,7 @@ def _header(path: Path, rows: Iterator[Row]) -> tuple[list[str], Iterator[Row]]:
     return cells, rows
 
 
-def _numeric(header: Sequence[str], rows: Sequence[list[str]]) -> list[str]:
+def _find_numeric(header: Sequence[str], rows: Sequence[list[str]]) -> list[str]:
     """The columns in which most of what is there are numbers."""
     found = []
     for place, name in enumerate(header):
@@ -173,32 +173,32 @@ def _is_number(cell: str) -> bool:
         return False
 
 
-def _number(cell: str, column: str) -> float:
+def _parse_number(cell: str, column: str) -> float:
     if cell.lower() in _MISSING:
         return np.nan
     if not _is_number(cell):
-        raise _Unread(f"column {column!r} holds {cell!r}, no number")
+        raise _RowError(f"column {column!r} holds {cell!r}, no number")
     return float(cell)
 
 
-def _time(cell: str) -> float:
+def _parse_time(cell: str) -> float:
     """A number, or seconds since 1970 of an ISO date."""
     if _is_number(cell):
         return float(cell)
     try:
         moment = datetime.fromisoformat(cell)
     except ValueError:
-        raise _Unread(f"the time {cell!r} is neither a number nor an ISO date") from None
+        raise _RowError(f"the time {cell!r} is neither a number nor an ISO date") from None
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
-def _refuse_many(path: Path, refused: Sequence[Refused], kept: int) -> None:
-    if len(refused) <= _TOO_MANY * (kept + len(refused)) and kept:
+def _require_few_skipped(path: Path, skipped_items: Sequence[SkippedItem], read_rows: int) -> None:
+    if len(skipped_items) <= _MAX_SKIPPED * (read_rows + len(skipped_items)) and read_rows:
         return
-    if not refused:
+    if not skipped_items:
         raise DataError(f"{path} holds no row below its first; give a table with values.")
-    some = ", ".join(str(one.line) for one in refused[:_NAMED])
+    some = ", ".join(str(one.line) for one in skipped_items[:_SHOWN_LINES])
     raise DataError(
-        f"{path}: {len(refused)} of {kept + len(refused)} rows cannot be read (lines {some}"
-        f"{', ...' if len(refused) > _NAMED else ''}), the first: {refused[0].reason}; mend them."
+        f"{path}: {len(skipped_items)} of {read_rows + len(skipped_items)} rows cannot be read (lines {some}"
+        f"{', ...' if len(skipped_items) > _SHOWN_LINES else ''}), the first: {skipped_items[0].reason}; mend them."
     )

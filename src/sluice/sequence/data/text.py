@@ -11,13 +11,13 @@ from typing import Any, Literal
 import numpy as np
 
 from sluice.sequence.data import store
-from sluice.sequence.data.encodings import PIECE, OnBytes, Scanned, opened, pieces, scan
+from sluice.sequence.data.encodings import CHUNK_SIZE, OnBytes, TextScan, open_text, read_chunks, scan_text
 from sluice.sequence.data.ragged import Array
-from sluice.sequence.data.splits import given_by_name
-from sluice.sequence.data.store import Sink
-from sluice.sequence.data.tokenizers import read_tokenizer, train_tokenizer, vocabulary_of
+from sluice.sequence.data.splits import split_from_names
+from sluice.sequence.data.store import ArraySink
+from sluice.sequence.data.tokenizers import read_tokenizer, train_tokenizer, extract_vocabulary
 from sluice.sequence.data.tokens import Tokens
-from sluice.sequence.data.told import OnReading, Reading, Refused, Told, count, silently
+from sluice.sequence.data.told import OnReading, LoadProgress, SkippedItem, LoadReport, pluralize, ignore_progress
 from sluice.sequence.errors import DataError
 from sluice.sequence.vocabulary import END, PADDING, START, Vocabulary
 
@@ -37,7 +37,7 @@ def read_text(
     vocabulary_size: int | None = None,
     encoding: str | None = None,
     cache: Path | str | None = None,
-    on_reading: OnReading = silently,
+    on_reading: OnReading = ignore_progress,
 ) -> Tokens:
     """Text as sequences of characters, words or subwords; a sequence a file, or one a line.
 
@@ -63,22 +63,22 @@ def read_text(
     _check("per", per, _PER)
     if tokenizer is not None and unit == "characters":
         unit = "subwords"
-    asked = _Asked(unit, per, Path(tokenizer) if tokenizer else None, vocabulary_size, encoding)
+    asked = _TextOptions(unit, per, Path(tokenizer) if tokenizer else None, vocabulary_size, encoding)
 
-    def encode(ids: Sink, ends: Sink) -> dict[str, Any]:
+    def encode(ids: ArraySink, ends: ArraySink) -> dict[str, Any]:
         return _encode(files, asked, ids, ends, on_reading)
 
     known = [*files, *([asked.tokenizer] if asked.tokenizer else [])]
-    large = sum(path.stat().st_size for path in files if path.is_file()) > store.LARGE
+    large = sum(path.stat().st_size for path in files if path.is_file()) > store.LARGE_BYTES
     if cache is None and not large:
-        return _tokens(files, asked, store.in_memory(encode))
-    folder = store.usual_folder() if cache is None else Path(cache)
+        return _build_tokens(files, asked, store.encode_to_memory(encode))
+    folder = store.default_cache_folder() if cache is None else Path(cache)
     options = {name: str(value) for name, value in asdict(asked).items()}
-    return _tokens(files, asked, store.on_disk(folder, known, options, encode))
+    return _build_tokens(files, asked, store.encode_to_disk(folder, known, options, encode))
 
 
 @dataclass(frozen=True)
-class _Asked:
+class _TextOptions:
     unit: Literal["characters", "words", "subwords"]
     per: str
     tokenizer: Path | None
@@ -92,22 +92,22 @@ def _check(name: str, value: str, known: Sequence[str]) -> None:
 
 
 def _encode(
-    files: Sequence[Path], asked: _Asked, ids: Sink, ends: Sink, on_reading: OnReading
+    files: Sequence[Path], asked: _TextOptions, ids: ArraySink, ends: ArraySink, on_reading: OnReading
 ) -> dict[str, Any]:
     """Read every file twice, or three times where a tokenizer is learnt too."""
-    tell = _Teller(files, on_reading)
-    scanned, refused = _scanned(files, asked, tell)
-    vocabulary = _vocabulary(scanned, asked, tell)
+    tell = _ReadingReporter(files, on_reading)
+    scanned, refused = _scan_files(files, asked, tell)
+    vocabulary = _build_vocabulary(scanned, asked, tell)
     dtype = np.min_scalar_type(len(vocabulary) - 1)
-    read = _by_lines if vocabulary.tokenizer else pieces
-    encoder = _encoder(vocabulary, asked.per == "line", dtype)
-    written = _Written(ids, ends)
+    read = _read_lines if vocabulary.tokenizer else read_chunks
+    encoder = _make_encoder(vocabulary, asked.per == "line", dtype)
+    written = _SequenceWriter(ids, ends)
     counts = {}
     for path, found in scanned.items():
         before = written.sequences
-        for piece in read(path, found.encoding, tell.on_bytes("encoding", path)):
+        for piece in read(path, found.encoding, tell.make_callback("encoding", path)):
             written.add(encoder(piece))
-        written.end()
+        written.end_file()
         counts[str(path)] = written.sequences - before
     if not written.sequences:
         raise DataError(f"{files[0]} holds no line with anything in it; give other text.")
@@ -120,7 +120,7 @@ def _encode(
     }
 
 
-class _Teller:
+class _ReadingReporter:
     """Bytes read of one file, told as bytes read of all."""
 
     def __init__(self, files: Sequence[Path], on_reading: OnReading) -> None:
@@ -128,51 +128,51 @@ class _Teller:
         self.before = {path: sum(sizes[:place]) for place, path in enumerate(files)}
         self.total, self.on_reading = sum(sizes), on_reading
 
-    def on_bytes(self, doing: str, path: Path) -> OnBytes:
+    def make_callback(self, stage: str, path: Path) -> OnBytes:
         before = self.before[path]
-        return lambda read: self.on_reading(Reading(doing, before + read, self.total))
+        return lambda read: self.on_reading(LoadProgress(stage, before + read, self.total))
 
 
-def _scanned(
-    files: Sequence[Path], asked: _Asked, tell: _Teller
-) -> tuple[dict[Path, Scanned], list[Refused]]:
+def _scan_files(
+    files: Sequence[Path], asked: _TextOptions, tell: _ReadingReporter
+) -> tuple[dict[Path, TextScan], list[SkippedItem]]:
     """What can be read; of several files those that cannot are refused, a single one raises."""
     found, refused = {}, []
     for path in files:
         try:
-            found[path] = scan(path, asked.encoding, tell.on_bytes("reading", path))
+            found[path] = scan_text(path, asked.encoding, tell.make_callback("reading", path))
         except DataError as error:
             if len(files) == 1:
                 raise
-            refused.append(Refused.whole(path, error))
+            refused.append(SkippedItem.from_file_error(path, error))
     if not found:
         raise DataError(f"None of {len(files)} files could be read; the first: {refused[0]}.")
     return found, refused
 
 
-def _vocabulary(scanned: dict[Path, Scanned], asked: _Asked, tell: _Teller) -> Vocabulary:
+def _build_vocabulary(scanned: dict[Path, TextScan], asked: _TextOptions, tell: _ReadingReporter) -> Vocabulary:
     if asked.unit == "characters":
         characters = frozenset[str]().union(*(found.characters for found in scanned.values()))
         if asked.per == "line":
             characters -= {"\n"}
         return Vocabulary(tuple(sorted(characters)), "characters")
     if asked.tokenizer is not None:
-        return vocabulary_of(read_tokenizer(asked.tokenizer), asked.unit)
+        return extract_vocabulary(read_tokenizer(asked.tokenizer), asked.unit)
     text = (
         line.removesuffix("\n") if asked.per == "line" else line
         for path, found in scanned.items()
-        for line in _by_lines(path, found.encoding, tell.on_bytes("learning tokens", path))
+        for line in _read_lines(path, found.encoding, tell.make_callback("learning tokens", path))
     )
-    return vocabulary_of(train_tokenizer(text, asked.unit, asked.vocabulary_size), asked.unit)
+    return extract_vocabulary(train_tokenizer(text, asked.unit, asked.vocabulary_size), asked.unit)
 
 
-def _by_lines(path: Path, encoding: str, on_bytes: OnBytes) -> Iterator[str]:
+def _read_lines(path: Path, encoding: str, on_bytes: OnBytes) -> Iterator[str]:
     """Lines with their breaks; one longer than a piece is cut at a blank, where there is one."""
-    with opened(path, encoding) as file:
+    with open_text(path, encoding) as file:
         rest = ""
-        while read := file.readline(PIECE):
+        while read := file.readline(CHUNK_SIZE):
             line, rest = rest + read, ""
-            blank = line.rfind(" ") if len(read) == PIECE and not read.endswith("\n") else -1
+            blank = line.rfind(" ") if len(read) == CHUNK_SIZE and not read.endswith("\n") else -1
             if blank > 0:
                 line, rest = line[:blank], line[blank:]
             yield line
@@ -181,19 +181,19 @@ def _by_lines(path: Path, encoding: str, on_bytes: OnBytes) -> Iterator[str]:
             yield rest
 
 
-def _encoder(vocabulary: Vocabulary, per_line: bool, dtype: Any) -> Encoder:
+def _make_encoder(vocabulary: Vocabulary, per_line: bool, dtype: Any) -> Encoder:
     if not vocabulary.tokenizer:
-        return _by_character(vocabulary, per_line, dtype)
+        return _make_character_encoder(vocabulary, per_line, dtype)
 
     def by_tokenizer(line: str) -> Array:
         ends = per_line and line.endswith("\n")
-        ids = vocabulary.from_text(line[:-1] if ends else line)
+        ids = vocabulary.encode_text(line[:-1] if ends else line)
         return np.array([*ids, PADDING] if ends else ids, dtype)
 
     return by_tokenizer
 
 
-def _by_character(vocabulary: Vocabulary, per_line: bool, dtype: Any) -> Encoder:
+def _make_character_encoder(vocabulary: Vocabulary, per_line: bool, dtype: Any) -> Encoder:
     # `START` stands for what was not there when the characters were collected.
     table = np.full(max(map(ord, (*vocabulary.tokens, "\n"))) + 2, START, dtype)
     for token, number in zip(vocabulary.tokens, range(END + 1, len(vocabulary)), strict=True):
@@ -211,24 +211,24 @@ def _by_character(vocabulary: Vocabulary, per_line: bool, dtype: Any) -> Encoder
     return encode
 
 
-class _Written:
+class _SequenceWriter:
     """Writes ids without the zeros that end a line, and where sequences end, none of them empty."""
 
-    def __init__(self, ids: Sink, ends: Sink) -> None:
+    def __init__(self, ids: ArraySink, ends: ArraySink) -> None:
         self.ids, self.ends = ids, ends
         self.steps = self.last = self.sequences = 0
 
     def add(self, ids: Array) -> None:
         breaks = np.flatnonzero(ids == PADDING)
-        self._end_at(self.steps + breaks - np.arange(len(breaks)))
+        self._write_ends(self.steps + breaks - np.arange(len(breaks)))
         self.ids.write(ids[ids != PADDING] if len(breaks) else ids)
         self.steps += len(ids) - len(breaks)
 
-    def end(self) -> None:
+    def end_file(self) -> None:
         """The file ends, and so does what it holds."""
-        self._end_at(np.array([self.steps]))
+        self._write_ends(np.array([self.steps]))
 
-    def _end_at(self, ends: Array) -> None:
+    def _write_ends(self, ends: Array) -> None:
         new = ends[np.diff(ends, prepend=self.last) > 0].astype(np.int64)
         if len(new):
             self.ends.write(new)
@@ -236,24 +236,24 @@ class _Written:
             self.sequences += len(new)
 
 
-def _tokens(files: Sequence[Path], asked: _Asked, stored: store.Stored) -> Tokens:
-    about, ids = stored.about, stored.ids
+def _build_tokens(files: Sequence[Path], asked: _TextOptions, stored: store.EncodedSequences) -> Tokens:
+    about, ids = stored.metadata, stored.ids
     vocabulary = Vocabulary.from_json(about["vocabulary"])
     read = [Path(name) for name in about["counts"]]
     ends = np.cumsum(list(about["counts"].values())).tolist()
     places = [range(*both) for both in pairwise([0, *ends])]
     given = {
         part: [place for file in chosen for place in places[file]]
-        for part, chosen in given_by_name(read).items()
+        for part, chosen in split_from_names(read).items()
     }
-    named = files[0].name if len(files) == 1 else count(len(read), "file")
+    named = files[0].name if len(files) == 1 else pluralize(len(read), "file")
     understood = (
         f"{named}: text in {' and '.join(about['encodings'])}, "
-        f"{count(len(ids), 'sequence')} (one a {asked.per}), "
+        f"{pluralize(len(ids), 'sequence')} (one a {asked.per}), "
         f"{int(ids.lengths.sum()):,} {asked.unit}, {len(vocabulary.tokens):,} different."
     )
     kept = getattr(ids.flat, "filename", None)
     notes = (f"Encoded in {Path(kept).parent}.",) if kept else ()
-    refused = tuple(Refused(*one) for one in about["refused"])
+    refused = tuple(SkippedItem(*one) for one in about["refused"])
     names = tuple(map(str, read)) if asked.per == "file" else ()
-    return Tokens(vocabulary, ids, names, given=given, told=Told(understood, notes, refused))
+    return Tokens(vocabulary, ids, names, predefined_split=given, load_report=LoadReport(understood, notes, refused))

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from sluice.extras import MissingExtra
-from sluice.sequence.data.encodings import head_of
+from sluice.extras import MissingExtraError
+from sluice.sequence.data.encodings import read_head
 from sluice.sequence.errors import DataError
 from sluice.sequence.vocabulary import Unit, Vocabulary
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 UNKNOWN = "[UNK]"
-USUAL_SIZE = {"words": 20_000, "subwords": 4_000}
+DEFAULT_SIZE = {"words": 20_000, "subwords": 4_000}
 
 _WORD = r"\n|\w+|[^\w\s]+"
 """A line break, a word, or punctuation that stands together."""
 
 
-def vocabulary_of(tokenizer: Tokenizer, unit: Unit) -> Vocabulary:
+def extract_vocabulary(tokenizer: Tokenizer, unit: Unit) -> Vocabulary:
     """The tokenizer's tokens in the order of their ids, and the tokenizer itself.
 
     Raises:
@@ -43,8 +43,8 @@ def read_tokenizer(path: Path) -> Tokenizer:
     try:
         from tokenizers import Tokenizer
     except ImportError:
-        raise MissingExtra("tokenizers", "data") from None
-    head_of(path, 1)
+        raise MissingExtraError("tokenizers", "data") from None
+    read_head(path, 1)
     try:
         tokenizer = Tokenizer.from_file(str(path))
     except Exception as error:
@@ -69,8 +69,8 @@ def train_tokenizer(
     try:
         from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
     except ImportError:
-        raise MissingExtra("tokenizers", "data") from None
-    size = size or USUAL_SIZE[unit]
+        raise MissingExtraError("tokenizers", "data") from None
+    size = size or DEFAULT_SIZE[unit]
     trainer: trainers.Trainer
     if unit == "words":
         tokenizer = Tokenizer(models.WordLevel(unk_token=UNKNOWN))

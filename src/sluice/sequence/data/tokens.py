@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from sluice.sequence.data.ragged import Ragged
-from sluice.sequence.data.splits import By, Split, chosen_of, split
+from sluice.sequence.data.ragged import RaggedArray
+from sluice.sequence.data.splits import By, Split, select_items, split
 from sluice.sequence.data.steps import NextToken
-from sluice.sequence.data.told import Refused, Told
+from sluice.sequence.data.told import SkippedItem, LoadReport
 from sluice.sequence.vocabulary import Vocabulary
 
-_FEW = 10
+_MIN_FOR_SEQUENCE_SPLIT = 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,25 +32,25 @@ class Tokens:
     """
 
     vocabulary: Vocabulary
-    ids: Ragged
+    ids: RaggedArray
     names: Sequence[str] = ()
     groups: Sequence[Hashable] = ()
-    given: Mapping[str, Sequence[int]] = field(default_factory=dict)
-    told: Told = field(default_factory=Told)
+    predefined_split: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    load_report: LoadReport = field(default_factory=LoadReport)
 
     def __len__(self) -> int:
         return len(self.ids)
 
     @property
-    def refused(self) -> tuple[Refused, ...]:
+    def skipped_items(self) -> tuple[SkippedItem, ...]:
         """What was left out, where and why."""
-        return self.told.refused
+        return self.load_report.skipped_items
 
     def report(self) -> str:
         """What was understood, and what was refused where and why."""
-        return self.told.report()
+        return self.load_report.to_text()
 
-    def steps(self) -> NextToken:
+    def to_supervised(self) -> NextToken:
         """The next token at every step, for `Bucketed`, `Streams` or `Windows`."""
         return NextToken(self.ids)
 
@@ -65,20 +65,20 @@ class Tokens:
         Raises:
             DataError: as `splits.split`.
         """
-        usual: By = "sequences" if len(self) >= _FEW else "time"
-        found: By = "given" if self.given else "groups" if self.groups else usual
+        usual: By = "sequences" if len(self) >= _MIN_FOR_SEQUENCE_SPLIT else "time"
+        found: By = "given" if self.predefined_split else "groups" if self.groups else usual
         return split(self, by or found, valid=valid, test=test, seed=seed)
 
-    def choose(self, places: Sequence[int]) -> Tokens:
+    def select(self, indices: Sequence[int]) -> Tokens:
         """The sequences at `places`."""
         return replace(
             self,
-            ids=self.ids.choose(places),
-            names=chosen_of(self.names, places),
-            groups=chosen_of(self.groups, places),
-            given={},
+            ids=self.ids.select(indices),
+            names=select_items(self.names, indices),
+            groups=select_items(self.groups, indices),
+            predefined_split={},
         )
 
-    def cut(self, first: float, last: float) -> Tokens:
+    def slice_fraction(self, first: float, last: float) -> Tokens:
         """Of each sequence the part between two fractions of its length."""
-        return replace(self, ids=self.ids.cut(first, last), given={})
+        return replace(self, ids=self.ids.slice_fraction(first, last), predefined_split={})

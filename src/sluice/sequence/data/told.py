@@ -17,7 +17,7 @@ _SHOWN = 20
 
 
 @dataclass(frozen=True)
-class Refused:
+class SkippedItem:
     """A file, row or sequence that was left out: where it stands, and why.
 
     `line` counts from 1; it is None where a whole file was left out.
@@ -28,7 +28,7 @@ class Refused:
     reason: str
 
     @classmethod
-    def whole(cls, path: Path, error: Exception) -> Refused:
+    def from_file_error(cls, path: Path, error: Exception) -> SkippedItem:
         """A whole file, for what an error says of it."""
         said = str(error).removeprefix(f"{path} ").removesuffix(".")
         return cls(str(path), None, said)
@@ -39,41 +39,41 @@ class Refused:
 
 
 @dataclass(frozen=True)
-class Told:
+class LoadReport:
     """What was understood (a sentence), what else there is to know, and all that was refused."""
 
-    understood: str = ""
+    summary: str = ""
     notes: tuple[str, ...] = ()
-    refused: tuple[Refused, ...] = ()
+    skipped_items: tuple[SkippedItem, ...] = ()
 
-    def report(self) -> str:
+    def to_text(self) -> str:
         """All of it as lines of text; of many refusals the first twenty and how many there are."""
-        lines = [self.understood, *self.notes]
-        if self.refused:
-            lines.append(f"{len(self.refused)} refused:")
-            lines += [f"  {refused}" for refused in self.refused[:_SHOWN]]
-        if len(self.refused) > _SHOWN:
-            lines.append(f"  and {len(self.refused) - _SHOWN} more")
+        lines = [self.summary, *self.notes]
+        if self.skipped_items:
+            lines.append(f"{len(self.skipped_items)} refused:")
+            lines += [f"  {refused}" for refused in self.skipped_items[:_SHOWN]]
+        if len(self.skipped_items) > _SHOWN:
+            lines.append(f"  and {len(self.skipped_items) - _SHOWN} more")
         return "\n".join(lines)
 
 
-class Reading(NamedTuple):
+class LoadProgress(NamedTuple):
     """How far reading has come: what is being done, and bytes of the files done and in all."""
 
-    doing: str
-    done: int
-    total: int
+    stage: str
+    bytes_done: int
+    total_bytes: int
 
 
-OnReading = Callable[[Reading], None]
+OnReading = Callable[[LoadProgress], None]
 
 
-def silently(reading: Reading) -> None:
+def ignore_progress(reading: LoadProgress) -> None:
     """Show nothing."""
 
 
 @contextmanager
-def reading_bar(console: Console | None = None) -> Iterator[OnReading]:
+def load_progress_bar(console: Console | None = None) -> Iterator[OnReading]:
     """A bar on the terminal, to be given to `load` as `on_reading`; it goes away when done.
 
     >>> import io
@@ -93,16 +93,16 @@ def reading_bar(console: Console | None = None) -> Iterator[OnReading]:
     with bar:
         task = bar.add_task("reading", total=None)
         yield lambda reading: bar.update(
-            task, description=reading.doing, completed=reading.done, total=reading.total
+            task, description=reading.stage, completed=reading.bytes_done, total=reading.total_bytes
         )
 
 
-def unreadable(path: Path, error: OSError) -> DataError:
+def make_read_error(path: Path, error: OSError) -> DataError:
     """The sentence for a file that cannot be opened or read."""
     return DataError(f"Cannot read {path}: {error.strerror or error}; check the path.")
 
 
-def count(number: int, noun: str) -> str:
+def pluralize(number: int, noun: str) -> str:
     """A number and its noun.
 
     >>> count(1, "sequence"), count(1200, "step"), count(2, "series")

@@ -6,7 +6,7 @@ from sluice.sequence.generation.generate import generate as generate
 from sluice.sequence.generation.generate import stream as stream
 from sluice.sequence.generation.grammar import EndingGrammar as EndingGrammar
 from sluice.sequence.generation.grammar import Grammar as Grammar
-from sluice.sequence.generation.grammar import NotAllowed as NotAllowed
+from sluice.sequence.generation.grammar import GrammarError as GrammarError
 from sluice.sequence.generation.likelihood import log_likelihood as log_likelihood
 from sluice.sequence.generation.sampling import Sampling as Sampling
-from sluice.sequence.generation.spelling import Spelling as Spelling
+from sluice.sequence.generation.spelling import TextCodec as TextCodec

@@ -11,13 +11,13 @@ import torch
 from numpy.typing import NDArray
 
 from sluice.sequence.errors import SequenceError
-from sluice.sequence.generation.engine import begin
+from sluice.sequence.generation.engine import start_engine
 from sluice.sequence.generation.grammar import (
     Grammar,
     Guide,
     Mask,
-    NotAllowed,
-    split_opening,
+    GrammarError,
+    split_prompt,
 )
 from sluice.sequence.models import LanguageModel
 from sluice.sequence.vocabulary import END, START
@@ -39,17 +39,17 @@ class Hypothesis:
     ids: list[int]
     log_likelihood: float
     score: float
-    ended: bool
+    is_finished: bool
 
 
 def beam_search(
     model: LanguageModel,
     width: int = 4,
     *,
-    opening: Sequence[Collection[int]] = (),
+    prompt: Sequence[Collection[int]] = (),
     grammar: Grammar[Any] | None = None,
     max_length: int = 1000,
-    normalisation: float = 1.0,
+    length_penalty: float = 1.0,
 ) -> list[Hypothesis]:
     """The best sequences that a beam of `width` finds, at most so many, the best first.
 
@@ -80,56 +80,56 @@ def beam_search(
     """
     if width < 1:
         raise SequenceError(f"The beam is at least 1 wide, but {width} came.")
-    if not 0 <= normalisation < float("inf"):
-        raise SequenceError(f"normalisation is at least 0, but {normalisation} came.")
-    if len(opening) >= max_length:
+    if not 0 <= length_penalty < float("inf"):
+        raise SequenceError(f"normalisation is at least 0, but {length_penalty} came.")
+    if len(prompt) >= max_length:
         raise SequenceError(
-            f"max_length is above the opening's {len(opening)} tokens, but {max_length} came."
+            f"max_length is above the opening's {len(prompt)} tokens, but {max_length} came."
         )
-    prime, choices = split_opening(opening, model.config.vocabulary_size)
+    prime, choices = split_prompt(prompt, model.config.vocabulary_size)
     guide = None if grammar is None else Guide(grammar, prime, choices, max_length)
-    search = _Search(width, normalisation, prime, choices.numpy(), guide)
+    search = _BeamSearch(width, length_penalty, prime, choices.numpy(), guide)
     return search.run(model, max_length)
 
 
-class _Search:
+class _BeamSearch:
     """The beam; its sequences stand in the order of their tokens, so that ties are by order."""
 
     def __init__(
-        self, width: int, power: float, prime: list[int], choices: Mask, guide: Guide | None
+        self, width: int, length_penalty: float, prefix: list[int], choices: Mask, guide: Guide | None
     ) -> None:
-        self.width, self.power, self.prime = width, power, prime
+        self.width, self.length_penalty, self.prefix = width, length_penalty, prefix
         self.choices, self.guide = choices, guide
         self.live: list[list[int]] = [[]]
         self.sums: Scores = np.zeros(1)
         self.states = [None if guide is None else guide.begin()]
-        self.ended: list[Hypothesis] = []
+        self.finished: list[Hypothesis] = []
 
     def run(self, model: LanguageModel, max_length: int) -> list[Hypothesis]:
-        engine, tokens = begin(model, self.width, self.prime)
-        for place in range(len(self.prime), max_length):
+        engine, tokens = start_engine(model, self.width, self.prefix)
+        for place in range(len(self.prefix), max_length):
             logits = engine.logits(tokens)[: len(self.live)].double()
             parents, chosen = self._step(logits.log_softmax(dim=1).numpy(), place)
-            if not self.live or len(self.ended) >= self.width:
+            if not self.live or len(self.finished) >= self.width:
                 break
             rest = self.width - len(parents)
             engine.rearrange(torch.tensor(parents + [0] * rest))
             tokens = torch.tensor(chosen + [START] * rest)
-        found = self.ended or [
-            self._hypothesis(ids, total, ended=False)
+        found = self.finished or [
+            self._make_hypothesis(ids, total, is_finished=False)
             for ids, total in zip(self.live, self.sums, strict=True)
         ]
         return sorted(found, key=lambda one: (-one.score, one.ids))[: self.width]
 
     def _step(self, logs: Scores, place: int) -> tuple[list[int], list[int]]:
         """Go on to the likeliest continuations; those that live, by parent and token."""
-        totals = self.sums[:, None] + np.where(self._allowed(place), logs, -np.inf)
+        totals = self.sums[:, None] + np.where(self._build_masks(place), logs, -np.inf)
         parents, chosen, sums, states, live = [], [], [], [], []
-        for flat in _greatest(totals.ravel(), self.width):
+        for flat in _find_top(totals.ravel(), self.width):
             parent, token = divmod(int(flat), totals.shape[1])
             total = float(totals[parent, token])
             if token == END:
-                self.ended.append(self._hypothesis(self.live[parent], total, ended=True))
+                self.finished.append(self._make_hypothesis(self.live[parent], total, is_finished=True))
                 continue
             parents.append(parent)
             chosen.append(token)
@@ -140,28 +140,28 @@ class _Search:
         self.live, self.sums, self.states = live, np.array(sums), states
         return parents, chosen
 
-    def _allowed(self, place: int) -> Mask:
+    def _build_masks(self, place: int) -> Mask:
         if self.guide is None:
-            chosen = min(place - len(self.prime), len(self.choices) - 1)
+            chosen = min(place - len(self.prefix), len(self.choices) - 1)
             everywhere: Mask = self.choices[chosen]
             return everywhere[None]
         masks, lost = [], None
         for state in self.states:
             try:
                 masks.append(self.guide.mask(state, place))
-            except NotAllowed as error:  # another sequence may still go on
+            except GrammarError as error:  # another sequence may still go on
                 lost = error
                 masks.append(np.zeros(self.choices.shape[1], dtype=np.bool_))
-        if lost is not None and not any(mask.any() for mask in masks) and not self.ended:
+        if lost is not None and not any(mask.any() for mask in masks) and not self.finished:
             raise lost
         return np.stack(masks)
 
-    def _hypothesis(self, ids: list[int], total: float, *, ended: bool) -> Hypothesis:
-        score = float(total) / (len(ids) + ended) ** self.power
-        return Hypothesis([*self.prime, *ids], float(total), score, ended)
+    def _make_hypothesis(self, ids: list[int], total: float, *, is_finished: bool) -> Hypothesis:
+        score = float(total) / (len(ids) + is_finished) ** self.length_penalty
+        return Hypothesis([*self.prefix, *ids], float(total), score, is_finished)
 
 
-def _greatest(values: Scores, count: int) -> list[int]:
+def _find_top(values: Scores, count: int) -> list[int]:
     """The places, in order, of the `count` greatest finite values; of equals the first ones."""
     if count < len(values):
         least = np.partition(values, len(values) - count)[len(values) - count]

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from sluice.run.choose import FUSED
-from sluice.run.steps import Layer
-from sluice.run.tokens import Draws, Language, TokenSteps
+from sluice.run.steps import LayerWeights
+from sluice.run.tokens import SamplingSpec, TokenWeights, TokenStepper
 from sluice.sequence.errors import SequenceError
 from sluice.sequence.generation.sampling import Sampling, draw
 from sluice.sequence.models import LanguageModel
@@ -39,7 +39,7 @@ class Engine(Protocol):
         ...
 
 
-def begin(model: LanguageModel, batch: int, prime: Sequence[int]) -> tuple[Engine, Tensor]:
+def start_engine(model: LanguageModel, batch: int, prefix: Sequence[int]) -> tuple[Engine, Tensor]:
     """An engine that has read `START` and the ids of `prime` but for the last of them.
 
     That last one comes back, (batch,), to be read next. The engine has the weights as they are
@@ -51,64 +51,64 @@ def begin(model: LanguageModel, batch: int, prime: Sequence[int]) -> tuple[Engin
             "A bidirectional model knows what comes next only when it is there, so it cannot "
             "generate; train one with bidirectional=False."
         )
-    fused = layers.backend.name == FUSED and layers.readout is None
-    before = torch.tensor([START, *prime])
+    fused = layers.resolved_backend.name == FUSED and layers.readout is None
+    before = torch.tensor([START, *prefix])
     with torch.inference_mode():
-        kind = _Kernels if fused else _Reference
+        kind = _KernelEngine if fused else _ReferenceEngine
         engine = kind(model, batch, before[:-1])
     return engine, before[-1:].repeat(batch)
 
 
-def _require_numbers(given: Tensor | None) -> Tensor:
+def _require_no_nan(given: Tensor | None) -> Tensor:
     if given is None or (given.is_floating_point() and given.isnan().any()):
         raise SequenceError("These weights give NaN; train again, with a lower learning rate.")
     return given
 
 
-class _Kernels:
+class _KernelEngine:
     def __init__(self, model: LanguageModel, batch: int, before: Tensor) -> None:
         layers = model.layers
-        states = layers.initial_rows()
+        states = layers.get_initial_states()
         if len(before):
             # All sequences begin alike, so that one reads for all.
-            one = _steps(model, 1)
+            one = _build_stepper(model, 1)
             one.write(states)
             one.feed(before[:, None])
             states = one.read()
-        self._steps = _steps(model, batch)
-        self._steps.write([[row.expand(batch, -1) for row in rows] for rows in states])
+        self._stepper = _build_stepper(model, batch)
+        self._stepper.write([[row.expand(batch, -1) for row in rows] for rows in states])
 
     def logits(self, tokens: Tensor) -> Tensor:
-        return _require_numbers(self._steps.logits(tokens))
+        return _require_no_nan(self._stepper.logits(tokens))
 
     def rearrange(self, parents: Tensor) -> None:
-        self._steps.rearrange(parents)
+        self._stepper.rearrange(parents)
 
     def draw(self, tokens: Tensor, choices: Tensor, uniforms: Tensor, sampling: Sampling) -> Tensor:
-        draws = Draws(
+        draws = SamplingSpec(
             END,
             sampling.temperature,
             sampling.top_k or 0,
             sampling.top_p or 1.0,
             sampling.typical or 1.0,
         )
-        return _require_numbers(self._steps.generate(draws, choices, tokens, uniforms))
+        return _require_no_nan(self._stepper.generate(draws, choices, tokens, uniforms))
 
 
-def _steps(model: LanguageModel, batch: int) -> TokenSteps:
+def _build_stepper(model: LanguageModel, batch: int) -> TokenStepper:
     layers = model.layers
     stack = [
-        Layer(layers.cell.graph, sizes, layers.own_parameters(place))
+        LayerWeights(layers.cell.graph, sizes, layers.get_layer_parameters(place))
         for place, sizes in enumerate(layers.sizes)
     ]
     embedding = model.embedding.weight.detach()
     readout = embedding if model.config.tied else model.readout.weight.detach()
     precision = "float64" if embedding.dtype == torch.float64 else layers.precision
-    language = Language(embedding, readout, model.readout.bias.detach())
-    return TokenSteps(stack, language, batch, precision)
+    language = TokenWeights(embedding, readout, model.readout.bias.detach())
+    return TokenStepper(stack, language, batch, precision)
 
 
-class _Reference:
+class _ReferenceEngine:
     def __init__(self, model: LanguageModel, batch: int, before: Tensor) -> None:
         self._model = deepcopy(model).to("cpu", torch.float64).eval()
         self._state: Any = None
@@ -119,10 +119,10 @@ class _Reference:
     @torch.inference_mode()
     def logits(self, tokens: Tensor) -> Tensor:
         logits, self._state = self._model(tokens[None], self._state)
-        return _require_numbers(logits[0])
+        return _require_no_nan(logits[0])
 
     def rearrange(self, parents: Tensor) -> None:
-        self._state = _rows(self._state, parents)
+        self._state = _select_rows(self._state, parents)
 
     def draw(self, tokens: Tensor, choices: Tensor, uniforms: Tensor, sampling: Sampling) -> Tensor:
         ended = torch.zeros(len(tokens), dtype=torch.bool)
@@ -137,8 +137,8 @@ class _Reference:
         return torch.stack(drawn)
 
 
-def _rows(state: Any, parents: Tensor) -> Any:
+def _select_rows(state: Any, parents: Tensor) -> Any:
     """The states of chosen sequences: tensors (layers, batch, width), or tuples of such."""
     if isinstance(state, Tensor):
         return state.index_select(-2, parents)
-    return tuple(_rows(one, parents) for one in state)
+    return tuple(_select_rows(one, parents) for one in state)

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from sluice.sequence.errors import SequenceError
-from sluice.sequence.generation.engine import Engine, begin
-from sluice.sequence.generation.grammar import Grammar, Guide, split_opening
+from sluice.sequence.generation.engine import Engine, start_engine
+from sluice.sequence.generation.grammar import Grammar, Guide, split_prompt
 from sluice.sequence.generation.sampling import Sampling
 from sluice.sequence.models import LanguageModel
 from sluice.sequence.vocabulary import END
@@ -24,7 +24,7 @@ def generate(
     model: LanguageModel,
     seeds: Sequence[int],
     *,
-    opening: Sequence[Collection[int]] = (),
+    prompt: Sequence[Collection[int]] = (),
     sampling: Sampling | None = None,
     grammar: Grammar[Any] | None = None,
 ) -> list[list[int]]:
@@ -56,16 +56,16 @@ def generate(
     >>> [ids[0] for ids in drawn], all(ids[1] in (5, 6) for ids in drawn)
     ([4, 4], True)
     """
-    run = _Run(model, seeds, opening, sampling or Sampling(), grammar)
-    drawn = torch.cat(list(run.blocks(_AT_ONCE)))
-    return [[*run.prime, *_until_end(ids)] for ids in drawn.T.tolist()]
+    run = _GenerationBatch(model, seeds, prompt, sampling or Sampling(), grammar)
+    drawn = torch.cat(list(run.draw_blocks(_AT_ONCE)))
+    return [[*run.prefix, *_cut_at_end(ids)] for ids in drawn.T.tolist()]
 
 
 def stream(
     model: LanguageModel,
     seed: int,
     *,
-    opening: Sequence[Collection[int]] = (),
+    prompt: Sequence[Collection[int]] = (),
     sampling: Sampling | None = None,
     grammar: Grammar[Any] | None = None,
 ) -> Iterator[int]:
@@ -74,60 +74,60 @@ def stream(
     Raises:
         SequenceError: as `generate`, at once.
     """
-    run = _Run(model, [seed], opening, sampling or Sampling(), grammar)
-    return run.shown()
+    run = _GenerationBatch(model, [seed], prompt, sampling or Sampling(), grammar)
+    return run.stream_ids()
 
 
-class _Run:
+class _GenerationBatch:
     """One batch of sequences from its opening to its end; the first error comes when it is made."""
 
     def __init__(
         self,
         model: LanguageModel,
         seeds: Sequence[int],
-        opening: Sequence[Collection[int]],
+        prompt: Sequence[Collection[int]],
         sampling: Sampling,
         grammar: Grammar[Any] | None,
     ) -> None:
         self.sampling, longest = sampling, sampling.max_length
-        self.prime, self.choices = split_opening(opening, model.config.vocabulary_size)
-        if len(opening) > longest:
+        self.prefix, self.choices = split_prompt(prompt, model.config.vocabulary_size)
+        if len(prompt) > longest:
             raise SequenceError(
-                f"The opening has {len(opening)} tokens, but max_length is {longest}; allow more."
+                f"The opening has {len(prompt)} tokens, but max_length is {longest}; allow more."
             )
         self.guide, self.states = None, []
         self.uniforms = _Uniforms(seeds)
         if grammar is not None:
-            self.guide = Guide(grammar, self.prime, self.choices, longest)
+            self.guide = Guide(grammar, self.prefix, self.choices, longest)
             self.states = [self.guide.begin()] * len(seeds)
         self.batch = len(seeds)
         self.engine: Engine
-        self.engine, self.tokens = begin(model, self.batch, self.prime)
-        self.uniforms.take(len(self.prime))
+        self.engine, self.tokens = start_engine(model, self.batch, self.prefix)
+        self.uniforms.draw(len(self.prefix))
 
-    def shown(self) -> Iterator[int]:
-        yield from self.prime
-        for block in self.blocks(_SHOWN):
-            yield from _until_end(block[:, 0].tolist())
+    def stream_ids(self) -> Iterator[int]:
+        yield from self.prefix
+        for block in self.draw_blocks(_SHOWN):
+            yield from _cut_at_end(block[:, 0].tolist())
 
-    def blocks(self, at_once: int) -> Iterator[Tensor]:
+    def draw_blocks(self, at_once: int) -> Iterator[Tensor]:
         """The ids (time, batch) after the prime, some at a time, until every sequence ended."""
-        place, ended = len(self.prime), torch.zeros(self.batch, dtype=torch.bool)
+        place, ended = len(self.prefix), torch.zeros(self.batch, dtype=torch.bool)
         yield torch.empty(0, self.batch, dtype=torch.int64)
         while place < self.sampling.max_length and not ended.all():
-            uniforms = self.uniforms.take(min(at_once, self.sampling.max_length - place))
-            draw = self._freely if self.guide is None else self._guided
+            uniforms = self.uniforms.draw(min(at_once, self.sampling.max_length - place))
+            draw = self._draw_free if self.guide is None else self._draw_with_grammar
             block = draw(place, uniforms, ended)
             ended |= (block == END).any(dim=0)
             place += len(block)
             yield block
 
-    def _freely(self, place: int, uniforms: Tensor, ended: Tensor) -> Tensor:
-        chosen = place - len(self.prime)
+    def _draw_free(self, place: int, uniforms: Tensor, ended: Tensor) -> Tensor:
+        chosen = place - len(self.prefix)
         choices = self.choices[min(chosen, len(self.choices) - 1) :]
         return self.engine.draw(self.tokens, choices, uniforms, self.sampling)
 
-    def _guided(self, place: int, uniforms: Tensor, ended: Tensor) -> Tensor:
+    def _draw_with_grammar(self, place: int, uniforms: Tensor, ended: Tensor) -> Tensor:
         """As `_freely`, with the grammar asked between any two tokens."""
         guide, states, done = self.guide, self.states, ended.tolist()
         assert guide is not None
@@ -155,11 +155,11 @@ class _Uniforms:
             raise SequenceError(f"Seeds are whole numbers from 0 on, one a sequence; {seeds} came.")
         self._generators = [torch.Generator().manual_seed(seed) for seed in seeds]
 
-    def take(self, steps: int) -> Tensor:
+    def draw(self, steps: int) -> Tensor:
         """The next ones, (time, sequence), float64."""
         columns = [torch.rand(steps, generator=g, dtype=torch.float64) for g in self._generators]
         return torch.stack(columns, dim=1)
 
 
-def _until_end(ids: list[int]) -> list[int]:
+def _cut_at_end(ids: list[int]) -> list[int]:
     return ids[: ids.index(END)] if END in ids else ids

@@ -28,7 +28,7 @@ class Grammar(Protocol[State]):
         """Before the first token."""
         ...
 
-    def allowed(self, state: State) -> Tensor | Mask | Collection[int]:
+    def get_allowed_tokens(self, state: State) -> Tensor | Mask | Collection[int]:
         """The ids that may come next: boolean (vocabulary,), or the ids themselves."""
         ...
 
@@ -46,14 +46,14 @@ class EndingGrammar(Grammar[State], Protocol[State]):
     """
 
     @property
-    def farthest(self) -> int: ...
+    def max_distance(self) -> int: ...
 
-    def to_end(self, state: State) -> int:
+    def distance_to_end(self, state: State) -> int:
         """How many tokens, `END` included, are enough to end from here."""
         ...
 
 
-class NotAllowed(SequenceError):
+class GrammarError(SequenceError):
     """A grammar refuses what was asked for: the id (None: whatever there is) and its place."""
 
     def __init__(self, message: str, place: int, token: int | None = None) -> None:
@@ -68,10 +68,10 @@ class Guide:
     """
 
     def __init__(
-        self, grammar: Grammar[Any], prime: list[int], choices: Tensor, longest: int
+        self, grammar: Grammar[Any], prefix: list[int], choices: Tensor, max_length: int
     ) -> None:
-        self._grammar, self._size, self._longest = grammar, choices.shape[1], longest
-        self._prime, self._choices = prime, choices.numpy()
+        self._grammar, self._size, self._max_length = grammar, choices.shape[1], max_length
+        self._prefix, self._choices = prefix, choices.numpy()
         self._masks: dict[Hashable, Mask] = {}
         self._ending = grammar if isinstance(grammar, EndingGrammar) else None
 
@@ -82,21 +82,21 @@ class Guide:
             NotAllowed: an id of it, or its end so far from any end, that the grammar refuses.
         """
         state = self._grammar.start()
-        for place, token in enumerate(self._prime):
-            if not self._of(state)[token]:
-                raise NotAllowed(
+        for place, token in enumerate(self._prefix):
+            if not self._get_mask(state)[token]:
+                raise GrammarError(
                     f"The grammar does not allow token {token} at place {place} of the opening.",
                     place,
                     token,
                 )
             state = self._grammar.advance(state, token)
         if self._ending is not None:
-            least = len(self._prime) + self._ending.to_end(state)
-            if least > self._longest:
-                raise NotAllowed(
+            least = len(self._prefix) + self._ending.distance_to_end(state)
+            if least > self._max_length:
+                raise GrammarError(
                     f"The grammar needs {least} tokens to come to an end, but max_length is "
-                    f"{self._longest}; allow more.",
-                    len(self._prime),
+                    f"{self._max_length}; allow more.",
+                    len(self._prefix),
                 )
         return state
 
@@ -106,15 +106,15 @@ class Guide:
         Raises:
             NotAllowed: nothing may.
         """
-        mask = self._of(state)
+        mask = self._get_mask(state)
         if self._ending is not None:
-            left = self._longest - place
-            if left <= self._ending.farthest + 1:
-                mask = self._in_time(state, mask, left)
-        if place - len(self._prime) < len(self._choices) - 1:
-            mask = mask & self._choices[place - len(self._prime)]
+            left = self._max_length - place
+            if left <= self._ending.max_distance + 1:
+                mask = self._mask_unreachable_end(state, mask, left)
+        if place - len(self._prefix) < len(self._choices) - 1:
+            mask = mask & self._choices[place - len(self._prefix)]
         if not mask.any():
-            raise NotAllowed(
+            raise GrammarError(
                 f"The grammar allows no token at place {place}, given those before; give another "
                 "opening, or mend the grammar.",
                 place,
@@ -124,13 +124,13 @@ class Guide:
     def advance(self, state: Any, token: int) -> Any:
         return self._grammar.advance(state, token)
 
-    def _of(self, state: Hashable) -> Mask:
+    def _get_mask(self, state: Hashable) -> Mask:
         found = self._masks.get(state)
         if found is None:
-            found = self._masks[state] = self._checked(self._grammar.allowed(state))
+            found = self._masks[state] = self._to_mask(self._grammar.get_allowed_tokens(state))
         return found
 
-    def _checked(self, allowed: Tensor | Mask | Collection[int]) -> Mask:
+    def _to_mask(self, allowed: Tensor | Mask | Collection[int]) -> Mask:
         if isinstance(allowed, Tensor | np.ndarray):
             mask = (allowed.numpy() if isinstance(allowed, Tensor) else allowed).copy()
             if mask.shape != (self._size,) or mask.dtype != np.bool_:
@@ -148,18 +148,18 @@ class Guide:
         mask[[PADDING, START]] = False
         return mask
 
-    def _in_time(self, state: Any, mask: Mask, left: int) -> Mask:
+    def _mask_unreachable_end(self, state: Any, mask: Mask, left: int) -> Mask:
         """Only what leaves time to end within `left` tokens, this one and `END` included."""
         assert self._ending is not None
         found = np.zeros_like(mask)
         for token in map(int, mask.nonzero()[0]):
             found[token] = token == END or (
-                self._ending.to_end(self._ending.advance(state, token)) < left
+                self._ending.distance_to_end(self._ending.advance(state, token)) < left
             )
         return found
 
 
-def split_opening(opening: Sequence[Collection[int]], size: int) -> tuple[list[int], Tensor]:
+def split_prompt(prompt: Sequence[Collection[int]], size: int) -> tuple[list[int], Tensor]:
     """The ids of the first places, which leave no choice, and what may stand at those behind.
 
     The latter, (places, vocabulary), boolean, has one row for each place that leaves a choice or
@@ -168,15 +168,15 @@ def split_opening(opening: Sequence[Collection[int]], size: int) -> tuple[list[i
     Raises:
         SequenceError: an empty choice, or an id outside the vocabulary.
     """
-    for place, ids in enumerate(opening):
+    for place, ids in enumerate(prompt):
         if not ids or not all(END < number < size for number in ids):
             raise SequenceError(
                 f"Place {place} of the opening needs ids between {END + 1} and {size - 1}, "
                 f"but {sorted(ids)} came."
             )
-    prime = [next(iter(ids)) for ids in takewhile(lambda ids: len(set(ids)) == 1, opening)]
-    choices = torch.zeros(len(opening) - len(prime) + 1, size, dtype=torch.bool)
-    for row, ids in zip(choices, opening[len(prime) :], strict=False):
+    prime = [next(iter(ids)) for ids in takewhile(lambda ids: len(set(ids)) == 1, prompt)]
+    choices = torch.zeros(len(prompt) - len(prime) + 1, size, dtype=torch.bool)
+    for row, ids in zip(choices, prompt[len(prime) :], strict=False):
         row[sorted(ids)] = True
     choices[-1, END:] = True
     return prime, choices

@@ -17,9 +17,9 @@ _BATCH = 64
 def log_likelihood(
     model: LanguageModel,
     sequences: Sequence[Sequence[int]],
-    given: Sequence[Sequence[int]] | None = None,
+    contexts: Sequence[Sequence[int]] | None = None,
     *,
-    ends: bool = True,
+    include_end: bool = True,
 ) -> Tensor:
     """log p of each sequence, in nats, (batch,), float64: the sum over its tokens.
 
@@ -43,9 +43,9 @@ def log_likelihood(
     >>> bool(torch.isclose(whole, parts, atol=1e-5))
     True
     """
-    given = [[]] * len(sequences) if given is None else given
-    _check(model, sequences, given, ends)
-    whole = [[*before, *ids] for before, ids in zip(given, sequences, strict=True)]
+    contexts = [[]] * len(sequences) if contexts is None else contexts
+    _check(model, sequences, contexts, include_end)
+    whole = [[*before, *ids] for before, ids in zip(contexts, sequences, strict=True)]
     order = sorted(range(len(whole)), key=lambda place: len(whole[place]))
     found = torch.empty(len(whole), dtype=torch.float64)
     training = model.training
@@ -54,15 +54,15 @@ def log_likelihood(
         with torch.inference_mode():
             for first in range(0, len(order), _BATCH):
                 some = order[first : first + _BATCH]
-                skipped = torch.tensor([len(given[place]) for place in some])
-                counted = torch.tensor([len(sequences[place]) + ends for place in some])
-                found[some] = _sums(model, pad([whole[place] for place in some]), skipped, counted)
+                skipped = torch.tensor([len(contexts[place]) for place in some])
+                counted = torch.tensor([len(sequences[place]) + include_end for place in some])
+                found[some] = _sum_log_probabilities(model, pad([whole[place] for place in some]), skipped, counted)
     finally:
         model.train(training)
     return found
 
 
-def _sums(model: LanguageModel, tokens: Tensor, skipped: Tensor, counted: Tensor) -> Tensor:
+def _sum_log_probabilities(model: LanguageModel, tokens: Tensor, skipped: Tensor, counted: Tensor) -> Tensor:
     """The sums of log-probabilities over `counted` targets, (batch,), after some skipped."""
     tokens = tokens.to(model.embedding.weight.device)
     logits, _ = model(tokens[:-1])
@@ -76,17 +76,17 @@ def _sums(model: LanguageModel, tokens: Tensor, skipped: Tensor, counted: Tensor
 def _check(
     model: LanguageModel,
     sequences: Sequence[Sequence[int]],
-    given: Sequence[Sequence[int]],
-    ends: bool,
+    contexts: Sequence[Sequence[int]],
+    include_end: bool,
 ) -> None:
-    if len(given) != len(sequences):
+    if len(contexts) != len(sequences):
         raise SequenceError(
-            f"Each sequence has its beginning, but {len(sequences)} and {len(given)} came."
+            f"Each sequence has its beginning, but {len(sequences)} and {len(contexts)} came."
         )
-    if not sequences or not (ends or all(sequences)):
+    if not sequences or not (include_end or all(sequences)):
         raise SequenceError("A likelihood needs sequences of at least one token each.")
     size = model.config.vocabulary_size
-    for ids in (*sequences, *given):
+    for ids in (*sequences, *contexts):
         wrong = [number for number in ids if not 0 <= number < size]
         if wrong:
             raise SequenceError(f"Ids run from 0 to {size - 1}, but {wrong[0]} came.")

@@ -58,17 +58,17 @@ def draw(logits: Tensor, allowed: Tensor, uniform: Tensor, sampling: Sampling) -
     kept = (logits.masked_fill(~allowed, -torch.inf) / sampling.temperature).softmax(dim=1)
     if sampling.top_k is not None or sampling.top_p is not None:
         likely = kept.argsort(dim=1, descending=True, stable=True)
-        kept = _first(kept, likely, sampling.top_k, sampling.top_p)
+        kept = _keep_first(kept, likely, sampling.top_k, sampling.top_p)
     if sampling.typical is not None:
         kept = kept / kept.sum(dim=1, keepdim=True)
         information = -kept.log()
         entropy = torch.special.entr(kept).sum(dim=1, keepdim=True)
         near = (information - entropy).abs().argsort(dim=1, stable=True)
-        kept = _first(kept, near, None, sampling.typical)
+        kept = _keep_first(kept, near, None, sampling.typical)
     return _invert(kept, uniform)
 
 
-def _first(probabilities: Tensor, order: Tensor, count: int | None, mass: float | None) -> Tensor:
+def _keep_first(probabilities: Tensor, order: Tensor, count: int | None, mass: float | None) -> Tensor:
     """Zero but for the first tokens in this order: so many, or until they reach this mass."""
     ordered = probabilities.gather(1, order)
     dropped = torch.zeros_like(ordered, dtype=torch.bool)

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from sluice.sequence.errors import UnknownToken
+from sluice.sequence.errors import UnknownTokenError
 from sluice.sequence.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True)
-class Spelling:
+class TextCodec:
     """How text is read as tokens: as characters where every token is one, else as words.
 
     >>> Spelling(Vocabulary(("a", "b", " "))).read("ab a")
@@ -24,42 +24,42 @@ class Spelling:
     vocabulary: Vocabulary
 
     @cached_property
-    def between(self) -> str:
+    def separator(self) -> str:
         """What stands between two tokens."""
-        return "" if self.letters or self.vocabulary.tokenizer else " "
+        return "" if self.is_character_level or self.vocabulary.tokenizer else " "
 
     @cached_property
-    def letters(self) -> bool:
+    def is_character_level(self) -> bool:
         """Whether every token is a single character."""
         return all(len(token) == 1 for token in self.vocabulary.tokens)
 
-    def read(self, text: str) -> list[int]:
+    def encode(self, text: str) -> list[int]:
         """The ids that `text` spells.
 
         Raises:
             UnknownToken: what the vocabulary does not hold, with its place.
         """
         if self.vocabulary.tokenizer:
-            return self.vocabulary.from_text(text)
-        tokens = text.split() if self.between else [*text]
+            return self.vocabulary.encode_text(text)
+        tokens = text.split() if self.separator else [*text]
         for place, token in enumerate(tokens):
             if token not in self.vocabulary:
-                kind = "word" if self.between else "character"
-                before = self.between.join(tokens[max(place - 12, 0) : place])
+                kind = "word" if self.separator else "character"
+                before = self.separator.join(tokens[max(place - 12, 0) : place])
                 behind = f", behind {before!r}" if before else ""
-                raise UnknownToken(
+                raise UnknownTokenError(
                     f"The model never met {token!r}, {kind} {place + 1} of the text{behind}; "
                     "use others."
                 )
         return self.vocabulary.encode(tokens)
 
-    def write(self, ids: Iterable[int]) -> str:
+    def decode(self, ids: Iterable[int]) -> str:
         """The text of `ids`; marks are passed over."""
         if self.vocabulary.tokenizer:
-            return self.vocabulary.to_text(ids)
-        return self.between.join(self.vocabulary.decode(ids))
+            return self.vocabulary.decode_text(ids)
+        return self.separator.join(self.vocabulary.decode(ids))
 
-    def pieces(self, begun: Sequence[int], coming: Iterable[int]) -> Iterator[str]:
+    def decode_stream(self, prefix: Sequence[int], next_ids: Iterable[int]) -> Iterator[str]:
         """What each of the coming ids adds to the text of those before it.
 
         >>> words = Spelling(Vocabulary(("to", "be")))
@@ -67,16 +67,16 @@ class Spelling:
         [' be', ' to']
         """
         if not self.vocabulary.tokenizer:
-            between = self.between if begun else ""
-            for number in coming:
-                yield between + self.write([number])
-                between = self.between
+            between = self.separator if prefix else ""
+            for number in next_ids:
+                yield between + self.decode([number])
+                between = self.separator
             return
         # A tokenizer sets blanks by what stands before, and a character may take several ids.
-        ids, told = [*begun], len(self.write(begun))
-        for number in coming:
+        ids, told = [*prefix], len(self.decode(prefix))
+        for number in next_ids:
             ids.append(number)
-            text = self.write(ids)
+            text = self.decode(ids)
             ready = "" if text.endswith("\ufffd") else text[told:]
             told += len(ready)
             yield ready

@@ -11,12 +11,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from sluice.sequence.batch import Batch, Source
-from sluice.sequence.data.steps import IGNORED
+from sluice.sequence.batch import Batch, BatchSource
+from sluice.sequence.data.steps import IGNORE_INDEX
 from sluice.sequence.errors import SequenceError
-from sluice.sequence.metrics.figures import MODEL, Figures
-from sluice.sequence.metrics.forecasts import Forecasts, changes
-from sluice.sequence.metrics.scores import confusion_of, scores_of
+from sluice.sequence.metrics.figures import MODEL, Metrics
+from sluice.sequence.metrics.forecasts import ForecastMetrics, compute_mean_change
+from sluice.sequence.metrics.scores import confusion_matrix, classification_scores
 from sluice.sequence.models import (
     ChoraleModel,
     Classifier,
@@ -26,18 +26,18 @@ from sluice.sequence.models import (
     SequenceModel,
     Tagger,
 )
-from sluice.sequence.models.base import evaluating
+from sluice.sequence.models.base import evaluation_mode
 
 
 def evaluate(
     model: SequenceModel,
-    source: Source,
+    source: BatchSource,
     *,
     characters: int | None = None,
     period: int | None = None,
-    training: Source | None = None,
+    training: BatchSource | None = None,
     labels: Sequence[str] = (),
-) -> Figures:
+) -> Metrics:
     """The figures of a model over a source's epoch 0, in evaluation mode.
 
     =============================  =========================================================
@@ -75,99 +75,99 @@ def evaluate(
     """
     if period is not None and period < 1:
         raise SequenceError(f"A period is at least 1 step, but {period} came.")
-    measure = _measure(model, source, characters, period, training, labels)
+    measure = _make_accumulator(model, source, characters, period, training, labels)
     device, state = next(model.parameters()).device, None
-    with evaluating(model):
+    with evaluation_mode(model):
         for batch in source.batches(0):
-            state = measure.add(batch.to(device), state)
-            state = state if source.carries else None
+            state = measure.update(batch.to(device), state)
+            state = state if source.stateful else None
     if not measure.items:
         raise SequenceError("There is nothing to foretell in this data; give it more.")
-    return measure.figures()
+    return measure.compute()
 
 
-class _Measure(Protocol):
+class _MetricAccumulator(Protocol):
     items: int
 
-    def add(self, batch: Batch, state: Any) -> Any: ...
-    def figures(self) -> Figures: ...
+    def update(self, batch: Batch, state: Any) -> Any: ...
+    def compute(self) -> Metrics: ...
 
 
-def _measure(
+def _make_accumulator(
     model: SequenceModel,
-    source: Source,
+    source: BatchSource,
     characters: int | None,
     period: int | None,
-    training: Source | None,
+    training: BatchSource | None,
     labels: Sequence[str],
-) -> _Measure:
+) -> _MetricAccumulator:
     if isinstance(model, LanguageModel | Seq2Seq):
-        return _Tokens(model, characters)
+        return _TokenMetrics(model, characters)
     if isinstance(model, Classifier | Tagger):
         names = tuple(labels) or tuple(str(n + 1) for n in range(model.config.classes))
-        return _Labels(model, names)
+        return _LabelMetrics(model, names)
     if isinstance(model, Forecaster):
-        scale = changes(training or source, model.config.targets, period or 1)
-        return Forecasts(model, source.carries, period, scale)
+        scale = compute_mean_change(training or source, model.config.targets, period or 1)
+        return ForecastMetrics(model, source.stateful, period, scale)
     if isinstance(model, ChoraleModel):
-        return _Keys(model)
+        return _ChordMetrics(model)
     raise SequenceError(f"No figures are known for a {type(model).__name__}.")
 
 
 @dataclass
-class _Tokens:
+class _TokenMetrics:
     model: SequenceModel
     characters: int | None
     total: float = 0.0
     items: int = 0
 
-    def add(self, batch: Batch, state: Any) -> Any:
+    def update(self, batch: Batch, state: Any) -> Any:
         loss, state = self.model.loss(batch, state)
         self.total, self.items = self.total + loss.total.item(), self.items + loss.items
         return state
 
-    def figures(self) -> Figures:
+    def compute(self) -> Metrics:
         nats = self.total / self.items
         found = {"nats per token": nats, "perplexity": math.exp(min(nats, 700.0))}
         if self.characters is not None:
             found["bits per character"] = self.total / math.log(2) / self.characters
-        return Figures(self.items, {MODEL: found})
+        return Metrics(self.items, {MODEL: found})
 
 
 @dataclass
-class _Labels:
+class _LabelMetrics:
     model: Classifier | Tagger
     labels: tuple[str, ...]
     total: float = 0.0
     items: int = 0
     confusion: Tensor = field(default_factory=lambda: torch.zeros((), dtype=torch.int64))
 
-    def add(self, batch: Batch, state: Any) -> Any:
+    def update(self, batch: Batch, state: Any) -> Any:
         logits, state = self.model(batch.inputs, state, batch.lengths, batch.resets)
         of_steps = isinstance(self.model, Tagger)
         truth = batch.targets - 1 if of_steps else batch.targets
-        counts = truth != (-1 if of_steps else IGNORED)
+        counts = truth != (-1 if of_steps else IGNORE_INDEX)
         truth, logits = truth[counts], logits[counts].double()
         self.total += functional.cross_entropy(logits, truth, reduction="sum").item()
         self.items += len(truth)
         taken_for = logits.argmax(dim=1)
-        self.confusion = self.confusion + confusion_of(truth, taken_for, len(self.labels))
+        self.confusion = self.confusion + confusion_matrix(truth, taken_for, len(self.labels))
         return state
 
-    def figures(self) -> Figures:
+    def compute(self) -> Metrics:
         frequent = int(self.confusion.sum(dim=1).argmax())
         always = torch.zeros_like(self.confusion)
         always[:, frequent] = self.confusion.sum(dim=1)
         of = {
-            MODEL: {**scores_of(self.confusion), "nats per label": self.total / self.items},
-            f"always {self.labels[frequent]}": scores_of(always),
+            MODEL: {**classification_scores(self.confusion), "nats per label": self.total / self.items},
+            f"always {self.labels[frequent]}": classification_scores(always),
         }
         rows = tuple(tuple(row) for row in self.confusion.tolist())
-        return Figures(self.items, of, rows, self.labels)
+        return Metrics(self.items, of, rows, self.labels)
 
 
 @dataclass
-class _Keys:
+class _ChordMetrics:
     """The keys of the next step, beside those that sound now."""
 
     model: ChoraleModel
@@ -175,7 +175,7 @@ class _Keys:
     items: int = 0
     hits: dict[str, tuple[int, int]] = field(default_factory=dict)
 
-    def add(self, batch: Batch, state: Any) -> Any:
+    def update(self, batch: Batch, state: Any) -> Any:
         logits, state = self.model(batch.inputs, state, batch.lengths, batch.resets)
         known = ~batch.targets.isnan().any(dim=-1)
         truth, logits = batch.targets[known], logits[known]
@@ -192,10 +192,10 @@ class _Keys:
         both, some = int((foretold & truth).sum()), int((foretold | truth).sum())
         self.hits[who] = hits + both, either + some
 
-    def figures(self) -> Figures:
+    def compute(self) -> Metrics:
         of: dict[str, Mapping[str, float]] = {
             who: {"frame accuracy": hits / either if either else 1.0}
             for who, (hits, either) in self.hits.items()
         }
         of[MODEL] = {"nats per step": self.total / self.items, **of[MODEL]}
-        return Figures(self.items, of)
+        return Metrics(self.items, of)

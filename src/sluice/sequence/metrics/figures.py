@@ -12,7 +12,7 @@ MODEL = "model"
 
 
 @dataclass(frozen=True)
-class Figures:
+class Metrics:
     """Figures of a model, beside those of naive ways to do the same.
 
     Attributes:
@@ -36,11 +36,11 @@ class Figures:
         """One of the model's own figures."""
         return self.of[MODEL][name]
 
-    def as_json(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """All of it as plain data, for a file or `Checkpoint.figures`."""
         return asdict(self)
 
-    def table(self) -> Table:
+    def to_table(self) -> Table:
         """The figures, a row for each who foretold: print it with rich."""
         names = list(dict.fromkeys(name for row in self.of.values() for name in row))
         table = Table("", title=f"{self.items:,} measured")
@@ -50,7 +50,7 @@ class Figures:
             table.add_row(who, *(f"{row[name]:.4g}" if name in row else "" for name in names))
         return table
 
-    def confusion_table(self) -> Table:
+    def to_confusion_table(self) -> Table:
         """How many of each class were taken for which: a row for each true class."""
         table = Table("", title="taken for")
         for label in self.labels:

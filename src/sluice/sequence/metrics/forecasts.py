@@ -9,17 +9,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sluice.sequence.batch import Batch, Source
-from sluice.sequence.metrics.figures import MODEL, Figures
-from sluice.sequence.models.filling import carried_forward
+from sluice.sequence.batch import Batch, BatchSource
+from sluice.sequence.metrics.figures import MODEL, Metrics
+from sluice.sequence.models.filling import forward_fill
 from sluice.sequence.models.values import Forecaster
 
 
-class History:
+class ValueHistory:
     """The values of a source's batches with those before them, as far as `steps` back."""
 
     def __init__(self, steps: int, carries: bool) -> None:
-        self.steps, self.carries = steps, carries
+        self.steps, self.stateful = steps, carries
         self._before: Tensor | None = None
         self._age: Tensor | None = None
 
@@ -29,7 +29,7 @@ class History:
         Ages (time, batch) say how many steps of the same sequence came before each; `values`
         (time, batch, features) are the batch's inputs, or made from them.
         """
-        if self._before is None or not self.carries:
+        if self._before is None or not self.stateful:
             self._before = values.new_full((self.steps, *values.shape[1:]), math.nan)
             self._age = torch.zeros(values.shape[1], dtype=torch.int64, device=values.device)
         assert self._age is not None
@@ -43,58 +43,58 @@ class History:
         return whole, ages
 
 
-def changes(source: Source, targets: Sequence[int], lag: int) -> Tensor:
+def compute_mean_change(source: BatchSource, targets: Sequence[int], lag: int) -> Tensor:
     """The mean absolute change over `lag` steps of each target, (targets,), float64.
 
     NaN for a feature without two values that far apart.
     """
     total = count = torch.zeros(len(targets), dtype=torch.float64)
-    history = History(lag, source.carries)
+    history = ValueHistory(lag, source.stateful)
     for batch in source.batches(0):
         values = batch.inputs[..., list(targets)].double()
         whole, ages = history.read(batch, values)
         moved = (values - whole[: len(values)]).abs()
-        counts = (ages >= lag) & _inside(batch)
+        counts = (ages >= lag) & _mask_valid_steps(batch)
         known = counts[..., None] & ~moved.isnan()
         total = total + moved.masked_fill(~known, 0).sum(dim=(0, 1))
         count = count + known.sum(dim=(0, 1))
     return total / count
 
 
-class Forecasts:
+class ForecastMetrics:
     """The errors of a `Forecaster`, of the last value, and of the last season."""
 
     def __init__(self, model: Forecaster, carries: bool, period: int | None, scale: Tensor) -> None:
-        self.model, self.carries, self.period = model, carries, period
+        self.model, self.stateful, self.period = model, carries, period
         self.scale = scale.repeat(model.config.horizon)
         self.items = 0
-        self._history = History(period or 0, carries)
+        self._history = ValueHistory(period or 0, carries)
         self._last: Tensor | None = None
         self._sums: dict[str, Tensor] = {}
 
-    def add(self, batch: Batch, state: Any) -> Any:
+    def update(self, batch: Batch, state: Any) -> Any:
         """Count a batch in; as `loss` of a model takes and returns a state."""
         foretold, state = self.model(batch.inputs, state, batch.lengths, batch.resets)
         known = ~batch.targets.isnan()
         self.items += int(known.sum())
-        for who, values in {MODEL: foretold, **self._naive(batch)}.items():
+        for who, values in {MODEL: foretold, **self._forecast_naive(batch)}.items():
             self._count(who, values, batch.targets, known)
         return state
 
-    def _naive(self, batch: Batch) -> dict[str, Tensor]:
+    def _forecast_naive(self, batch: Batch) -> dict[str, Tensor]:
         """What the last value and the last season say, (time, batch, horizon × targets)."""
         mean, targets = self.model.mean, list(self.model.config.targets)
-        before = self._last if self.carries else None
-        filled, self._last = carried_forward(
+        before = self._last if self.stateful else None
+        filled, self._last = forward_fill(
             batch.inputs - mean, before, batch.lengths, batch.resets
         )
         last = (filled + mean)[..., targets]
         found = {"last value": last.repeat(1, 1, self.model.config.horizon)}
         if self.period is not None:
-            found[f"last season ({self.period} steps)"] = self._seasonal(batch, last, self.period)
+            found[f"last season ({self.period} steps)"] = self._forecast_seasonal(batch, last, self.period)
         return found
 
-    def _seasonal(self, batch: Batch, last: Tensor, period: int) -> Tensor:
+    def _forecast_seasonal(self, batch: Batch, last: Tensor, period: int) -> Tensor:
         """The value some seasons before; the last value where that lies before the start."""
         whole, ages = self._history.read(batch, last)
         columns = []
@@ -109,7 +109,7 @@ class Forecasts:
         sums = torch.stack((error.sum(), error.square().sum(), (error / self.scale).sum()))
         self._sums[who] = self._sums.get(who, torch.zeros(3, dtype=torch.float64)) + sums
 
-    def figures(self) -> Figures:
+    def compute(self) -> Metrics:
         """MAE, RMSE and MASE of each; MASE is left out where there is no scale for it."""
         of = {}
         for who, sums in self._sums.items():
@@ -117,10 +117,10 @@ class Forecasts:
             of[who] = {"MAE": absolute, "RMSE": math.sqrt(squared)}
             if math.isfinite(scaled):
                 of[who]["MASE"] = scaled
-        return Figures(self.items, of)
+        return Metrics(self.items, of)
 
 
-def _inside(batch: Batch) -> Tensor:
+def _mask_valid_steps(batch: Batch) -> Tensor:
     """Which steps lie within the lengths, (time, batch)."""
     steps, size = batch.inputs.shape[:2]
     if batch.lengths is None:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 
-def confusion_of(truth: Tensor, taken_for: Tensor, classes: int) -> Tensor:
+def confusion_matrix(truth: Tensor, predicted: Tensor, classes: int) -> Tensor:
     """How many of each class (row) were taken for each class (column): (classes, classes), int64.
 
     `truth` and `taken_for` are classes from 0 on, (items,), int64.
@@ -14,11 +14,11 @@ def confusion_of(truth: Tensor, taken_for: Tensor, classes: int) -> Tensor:
     >>> confusion_of(torch.tensor([0, 0, 1]), torch.tensor([0, 1, 1]), 2).tolist()
     [[1, 1], [0, 1]]
     """
-    pairs = torch.bincount(truth * classes + taken_for, minlength=classes**2)
+    pairs = torch.bincount(truth * classes + predicted, minlength=classes**2)
     return pairs.view(classes, classes).cpu()
 
 
-def scores_of(confusion: Tensor) -> dict[str, float]:
+def classification_scores(confusion: Tensor) -> dict[str, float]:
     """Accuracy, and the mean F1 of the classes that occur in truth or among the answers.
 
     F1 is 2 hits / (2 hits + misses + false alarms).

@@ -1,13 +1,13 @@
 """Models of sequences: each a module with a small configuration, around layers of any cell."""
 
 from sluice.sequence.models.base import SequenceModel as SequenceModel
-from sluice.sequence.models.decode import Decoded as Decoded
+from sluice.sequence.models.decode import DecodedSequence as DecodedSequence
 from sluice.sequence.models.decode import decode as decode
 from sluice.sequence.models.labels import Classifier as Classifier
 from sluice.sequence.models.labels import LabelsConfig as LabelsConfig
 from sluice.sequence.models.labels import Tagger as Tagger
 from sluice.sequence.models.language import LanguageModel as LanguageModel
-from sluice.sequence.models.language import ModelConfig as ModelConfig
+from sluice.sequence.models.language import LanguageModelConfig as LanguageModelConfig
 from sluice.sequence.models.seq2seq import Seq2Seq as Seq2Seq
 from sluice.sequence.models.seq2seq import Seq2SeqConfig as Seq2SeqConfig
 from sluice.sequence.models.values import ChoraleConfig as ChoraleConfig

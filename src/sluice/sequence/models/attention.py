@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-Kind = Literal["additive", "multiplicative"]
+AttentionKind = Literal["additive", "multiplicative"]
 
 
 class Attention(nn.Module):
@@ -26,7 +26,7 @@ class Attention(nn.Module):
     (torch.Size([3, 2, 6]), torch.Size([3, 2, 5]))
     """
 
-    def __init__(self, kind: Kind, query: int, memory: int) -> None:
+    def __init__(self, kind: AttentionKind, query: int, memory: int) -> None:
         super().__init__()
         self.kind = kind
         self.memory_map = nn.Linear(memory, query, bias=False)

@@ -13,7 +13,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from sluice.nn.stack import RecurrentStack
 from sluice.run.choose import NATIVE
 from sluice.sequence.batch import Batch, Loss
-from sluice.sequence.models.shape import Shape, layers_of
+from sluice.sequence.models.shape import SequenceModelConfig, build_layers
 from sluice.sequence.vocabulary import PADDING
 
 
@@ -21,13 +21,13 @@ class SequenceModel(nn.Module):
     """The base of the models: `config`, `embedding`, `layers`, `dropout`, and a `loss`."""
 
     #: The class of `config`, so that a file can make the model again.
-    config_type: ClassVar[type[Shape]]
+    config_type: ClassVar[type[SequenceModelConfig]]
 
     config: Any
     embedding: nn.Module
     layers: RecurrentStack
 
-    def _build(self, config: Shape, *, tokens: int = 0, features: int = 0) -> None:
+    def _build(self, config: SequenceModelConfig, *, tokens: int = 0, features: int = 0) -> None:
         """Set up all but the readout, for ids below `tokens` or for values of so many `features`.
 
         Dropout that is 0 is left out.
@@ -39,7 +39,7 @@ class SequenceModel(nn.Module):
         else:
             self.embedding = nn.Linear(features, width) if width else nn.Identity()
         self.embedding_dropout = _dropout(config.embedding_dropout)
-        self.layers = layers_of(config, width or features)
+        self.layers = build_layers(config, width or features)
         output = config.dropout if config.output_dropout is None else config.output_dropout
         self.dropout = _dropout(output)
 
@@ -66,7 +66,7 @@ class SequenceModel(nn.Module):
         """
         raise NotImplementedError
 
-    def _carried(self, state: Any) -> Any:
+    def _select_state(self, state: Any) -> Any:
         """`state`, but None where layers read from both ends, and so cannot be gone on with."""
         return None if self.layers.bidirectional else state
 
@@ -83,7 +83,7 @@ def run_layers(
     Torch's own layers, where there are no kernels, take lengths only as a packed sequence.
     """
     told = lengths is not None and resets is None and not x.is_meta
-    if told and layers.backend.name == NATIVE and int(lengths.min()) > 0:  # type: ignore[union-attr]
+    if told and layers.resolved_backend.name == NATIVE and int(lengths.min()) > 0:  # type: ignore[union-attr]
         packed = pack_padded_sequence(x, lengths.cpu(), enforce_sorted=False)  # type: ignore[union-attr]
         y, state = layers(packed, state)
         return pad_packed_sequence(y, total_length=len(x))[0], state
@@ -95,13 +95,13 @@ def _dropout(rate: float) -> nn.Module:
     return nn.Dropout(rate) if rate else nn.Identity()
 
 
-def finals(state: Any, directions: int) -> Tensor:
+def select_final_states(state: Any, directions: int) -> Tensor:
     """What the last layer ended with (batch, directions × width): each direction's last step."""
     first = state if isinstance(state, Tensor) else state[0]
     return torch.cat(tuple(first[-directions:]), dim=-1)
 
 
-def within(steps: Tensor, lengths: Tensor | None) -> Tensor:
+def select_valid_steps(steps: Tensor, lengths: Tensor | None) -> Tensor:
     """The rows of steps (time, batch, ...) that lie within the lengths: (rows, ...)."""
     if lengths is None:
         return steps.flatten(0, 1)
@@ -109,7 +109,7 @@ def within(steps: Tensor, lengths: Tensor | None) -> Tensor:
 
 
 @contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
+def evaluation_mode(model: nn.Module) -> Iterator[None]:
     """In evaluation mode and without gradients inside a ``with`` block."""
     was_training = model.training
     model.eval()

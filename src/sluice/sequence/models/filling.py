@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 
-def carried_forward(
+def forward_fill(
     values: Tensor,
     before: Tensor | None = None,
     lengths: Tensor | None = None,

@@ -10,19 +10,19 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from sluice.sequence.batch import Batch, Loss
-from sluice.sequence.data.steps import IGNORED
+from sluice.sequence.data.steps import IGNORE_INDEX
 from sluice.sequence.errors import SequenceError
-from sluice.sequence.models.base import SequenceModel, evaluating, finals
-from sluice.sequence.models.shape import Shape, require_sizes
+from sluice.sequence.models.base import SequenceModel, evaluation_mode, select_final_states
+from sluice.sequence.models.shape import SequenceModelConfig, require_sizes
 
 
 @dataclass(frozen=True)
-class _Labels:
+class _ClassCount:
     classes: int
 
 
 @dataclass(frozen=True, kw_only=True)
-class LabelsConfig(Shape, _Labels):
+class LabelsConfig(SequenceModelConfig, _ClassCount):
     """The shape of a `Classifier` or `Tagger`; all else is as in `Shape`.
 
     Attributes:
@@ -50,7 +50,7 @@ class LabelsConfig(Shape, _Labels):
             require_sizes(self, embedding_size=1)
 
 
-class _Labelling(SequenceModel):
+class _LabelModel(SequenceModel):
     """What `Classifier` and `Tagger` share."""
 
     config_type: ClassVar[type[LabelsConfig]] = LabelsConfig
@@ -62,7 +62,7 @@ class _Labelling(SequenceModel):
         self.readout = nn.Linear(config.width, config.classes)
 
 
-class Classifier(_Labelling):
+class Classifier(_LabelModel):
     """One label for a whole sequence, read from the last step of each direction.
 
     >>> import torch
@@ -87,24 +87,24 @@ class Classifier(_Labelling):
             state: what an earlier call returned; none starts afresh.
             lengths, resets: as in `Batch`.
         """
-        _, state = self._run(known(inputs), state, lengths, resets)
-        ends = finals(state, self.layers.directions)
-        return self.readout(self.dropout(ends)), self._carried(state)
+        _, state = self._run(zero_missing(inputs), state, lengths, resets)
+        ends = select_final_states(state, self.layers.directions)
+        return self.readout(self.dropout(ends)), self._select_state(state)
 
     def loss(self, batch: Batch, state: Any = None) -> tuple[Loss, Any]:
         """Cross-entropy in nats, summed over the sequences whose class is not `IGNORED`."""
         logits, state = self(batch.inputs, state, batch.lengths, batch.resets)
         total = functional.cross_entropy(
-            logits, batch.targets, ignore_index=IGNORED, reduction="sum"
+            logits, batch.targets, ignore_index=IGNORE_INDEX, reduction="sum"
         )
-        return Loss(total, int((batch.targets != IGNORED).sum())), state
+        return Loss(total, int((batch.targets != IGNORE_INDEX).sum())), state
 
     def predict(self, inputs: Tensor, lengths: Tensor | None = None) -> Tensor:
         """The likeliest class of each sequence, (batch,), int64, from 0."""
-        return _likeliest(self, inputs, lengths)
+        return _predict_classes(self, inputs, lengths)
 
 
-class Tagger(_Labelling):
+class Tagger(_LabelModel):
     """A label for each step.
 
     Labels are numbered from 1, as `Batch` has them: 0 is padding, and no logit stands for it.
@@ -124,8 +124,8 @@ class Tagger(_Labelling):
         resets: Tensor | None = None,
     ) -> tuple[Tensor, Any]:
         """Logits (time, batch, classes), those of label 1 first, and the state; as `Classifier`."""
-        hidden, state = self._run(known(inputs), state, lengths, resets)
-        return self.readout(self.dropout(hidden)), self._carried(state)
+        hidden, state = self._run(zero_missing(inputs), state, lengths, resets)
+        return self.readout(self.dropout(hidden)), self._select_state(state)
 
     def loss(self, batch: Batch, state: Any = None) -> tuple[Loss, Any]:
         """Cross-entropy in nats, summed over the steps that have a label."""
@@ -138,20 +138,20 @@ class Tagger(_Labelling):
 
     def predict(self, inputs: Tensor, lengths: Tensor | None = None) -> Tensor:
         """The likeliest label of each step, (time, batch), int64, from 1; 0 beyond the lengths."""
-        labels = _likeliest(self, inputs, lengths) + 1
+        labels = _predict_classes(self, inputs, lengths) + 1
         if lengths is None:
             return labels
         beyond = torch.arange(len(labels), device=labels.device)[:, None] >= lengths
         return labels.masked_fill(beyond, 0)
 
 
-def known(inputs: Tensor) -> Tensor:
+def zero_missing(inputs: Tensor) -> Tensor:
     """Ids as they are; of values, 0 where one is missing."""
     return inputs.nan_to_num() if inputs.is_floating_point() else inputs
 
 
-def _likeliest(model: _Labelling, inputs: Tensor, lengths: Tensor | None) -> Tensor:
-    with evaluating(model):
+def _predict_classes(model: _LabelModel, inputs: Tensor, lengths: Tensor | None) -> Tensor:
+    with evaluation_mode(model):
         logits, _ = model(inputs, lengths=lengths)
     found: Tensor = logits.argmax(dim=-1)
     return found

@@ -11,17 +11,17 @@ from torch.nn import functional
 from sluice.sequence.batch import Batch, Loss
 from sluice.sequence.errors import SequenceError
 from sluice.sequence.models.base import SequenceModel
-from sluice.sequence.models.shape import Shape, require_sizes
+from sluice.sequence.models.shape import SequenceModelConfig, require_sizes
 from sluice.sequence.vocabulary import PADDING
 
 
 @dataclass(frozen=True)
-class _Tokens:
+class _VocabularySize:
     vocabulary_size: int
 
 
 @dataclass(frozen=True)
-class ModelConfig(Shape, _Tokens):
+class LanguageModelConfig(SequenceModelConfig, _VocabularySize):
     """The shape of a `LanguageModel`; it is saved with the weights. All else is as in `Shape`.
 
     `tied` reads out through the embedding's own weights (Press & Wolf 2017), which needs
@@ -58,11 +58,11 @@ class LanguageModel(SequenceModel):
     torch.Size([2, 2, 40])
     """
 
-    config_type = ModelConfig
-    config: ModelConfig
+    config_type = LanguageModelConfig
+    config: LanguageModelConfig
     embedding: nn.Embedding
 
-    def __init__(self, config: ModelConfig) -> None:
+    def __init__(self, config: LanguageModelConfig) -> None:
         super().__init__()
         self._build(config, tokens=config.vocabulary_size)
         self.readout = nn.Linear(config.width, config.vocabulary_size)

@@ -11,20 +11,20 @@ from torch.nn import functional
 
 from sluice.sequence.batch import Batch, Loss
 from sluice.sequence.errors import SequenceError
-from sluice.sequence.models.attention import Attention, Kind
-from sluice.sequence.models.base import SequenceModel, finals
-from sluice.sequence.models.shape import Shape, layers_of, require_sizes
+from sluice.sequence.models.attention import Attention, AttentionKind
+from sluice.sequence.models.base import SequenceModel, select_final_states
+from sluice.sequence.models.shape import SequenceModelConfig, build_layers, require_sizes
 from sluice.sequence.vocabulary import PADDING, START
 
 
 @dataclass(frozen=True)
-class _Vocabularies:
+class _VocabularySizes:
     vocabulary_size: int
     target_vocabulary_size: int
 
 
 @dataclass(frozen=True, kw_only=True)
-class Seq2SeqConfig(Shape, _Vocabularies):
+class Seq2SeqConfig(SequenceModelConfig, _VocabularySizes):
     """The shape of a `Seq2Seq`; all else is as in `Shape`, for encoder and decoder alike.
 
     Attributes:
@@ -38,21 +38,21 @@ class Seq2SeqConfig(Shape, _Vocabularies):
     """
 
     bidirectional: bool = True
-    attention: Kind = "additive"
+    attention: AttentionKind = "additive"
 
     def __post_init__(self) -> None:
         super().__post_init__()
         require_sizes(self, vocabulary_size=1, target_vocabulary_size=1, embedding_size=1)
-        if self.attention not in get_args(Kind):
+        if self.attention not in get_args(AttentionKind):
             raise SequenceError(
-                f"attention is one of {', '.join(get_args(Kind))}, but {self.attention!r} came."
+                f"attention is one of {', '.join(get_args(AttentionKind))}, but {self.attention!r} came."
             )
 
 
-class Memory(NamedTuple):
+class EncoderOutput(NamedTuple):
     """What the encoder read: (steps, batch, width), and how many steps count; all if None."""
 
-    steps: Tensor
+    outputs: Tensor
     lengths: Tensor | None
 
 
@@ -83,7 +83,7 @@ class Seq2Seq(SequenceModel):
         self.target_embedding = nn.Embedding(
             config.target_vocabulary_size, config.embedding_size, padding_idx=PADDING
         )
-        self.decoder = layers_of(one_way, config.embedding_size)
+        self.decoder = build_layers(one_way, config.embedding_size)
         self.bridge = nn.Linear(config.width, config.num_layers * one_way.width)
         self.attention = Attention(config.attention, one_way.width, config.width)
         self.combine = nn.Linear(config.width + one_way.width, one_way.width)
@@ -108,17 +108,17 @@ class Seq2Seq(SequenceModel):
         logits, weights, _ = self.step(before, memory, state)
         return logits, weights
 
-    def encode(self, sources: Tensor, lengths: Tensor | None = None) -> tuple[Memory, Any]:
+    def encode(self, sources: Tensor, lengths: Tensor | None = None) -> tuple[EncoderOutput, Any]:
         """What there is to look at, and the state that the decoder begins with."""
         hidden, state = self._run(sources, None, lengths)
-        ends = finals(state, self.layers.directions)
+        ends = select_final_states(state, self.layers.directions)
         first = self.bridge(ends).tanh().unflatten(1, (self.config.num_layers, -1)).transpose(0, 1)
-        rows = zip(*self.decoder.initial_rows(), strict=True)
+        rows = zip(*self.decoder.get_initial_states(), strict=True)
         others = [torch.stack(row).expand(-1, len(ends), -1) for row in list(rows)[1:]]
         begun = first.contiguous()
-        return Memory(hidden, lengths), (begun, *others) if others else begun
+        return EncoderOutput(hidden, lengths), (begun, *others) if others else begun
 
-    def step(self, tokens: Tensor, memory: Memory, state: Any) -> tuple[Tensor, Tensor, Any]:
+    def step(self, tokens: Tensor, memory: EncoderOutput, state: Any) -> tuple[Tensor, Tensor, Any]:
         """Logits and weights after each of `tokens` (time, batch), and the decoder's state."""
         embedded = self.embedding_dropout(self.target_embedding(tokens))
         hidden, state = self.decoder(embedded, state)

@@ -8,9 +8,9 @@ from typing import Any
 
 from sluice import nn
 from sluice.cells.cell import Cell
-from sluice.cells.known import known
+from sluice.cells.known import list_cells
 from sluice.cells.transforms import layer_norm, recurrent_dropout, zoneout
-from sluice.cells.written import Written
+from sluice.cells.written import TracedCell
 from sluice.nn.stack import RecurrentStack
 from sluice.sequence.errors import SequenceError
 
@@ -19,7 +19,7 @@ _RATES = ("dropout", "embedding_dropout", "output_dropout", "recurrent_dropout")
 
 
 @dataclass(frozen=True)
-class Shape:
+class SequenceModelConfig:
     """The recurrent layers of a model, and what stands around them.
 
     Attributes:
@@ -68,7 +68,7 @@ class Shape:
             rate = getattr(self, name)
             if not (name == "output_dropout" and rate is None):
                 _require_rate(name, rate)
-        _cell_of(self)
+        _build_cell(self)
 
     @property
     def width(self) -> int:
@@ -86,23 +86,23 @@ def require_sizes(config: Any, **least: int) -> None:
             )
 
 
-def layers_of(shape: Shape, input_size: int) -> RecurrentStack:
+def build_layers(config: SequenceModelConfig, input_size: int) -> RecurrentStack:
     """The recurrent layers of `shape`: torch's drop-in where it is one, else `nn.Recurrent`.
 
     Raises:
         SequenceError: sizes that do not fit the cell.
     """
     options: dict[str, Any] = {
-        "dropout": shape.dropout if shape.num_layers > 1 else 0.0,
-        "bidirectional": shape.bidirectional,
+        "dropout": config.dropout if config.num_layers > 1 else 0.0,
+        "bidirectional": config.bidirectional,
     }
-    sizes = (input_size, shape.hidden_size, shape.num_layers)
-    name = str(shape.cell).lower()
-    beyond = (shape.recurrent_dropout, _rates(shape), shape.layer_norm, shape.projection_size)
+    sizes = (input_size, config.hidden_size, config.num_layers)
+    name = str(config.cell).lower()
+    beyond = (config.recurrent_dropout, _resolve_zoneout(config), config.layer_norm, config.projection_size)
     if name in _TORCH and not any(beyond):
         return _TORCH[name](*sizes, **options)
     try:
-        return nn.Recurrent(_cell_of(shape), *sizes, proj_size=shape.projection_size, **options)
+        return nn.Recurrent(_build_cell(config), *sizes, proj_size=config.projection_size, **options)
     except ValueError as error:
         raise SequenceError(f"The sizes do not fit the cell: {error}.") from None
 
@@ -112,14 +112,14 @@ def _require_rate(name: str, rate: Any) -> None:
         raise SequenceError(f"{name} lies in [0, 1), but {rate!r} came.")
 
 
-def _cell_of(shape: Shape) -> Cell:
+def _build_cell(config: SequenceModelConfig) -> Cell:
     """The cell that `shape` names, with what it adds to it."""
-    cell = _named(str(shape.cell), shape.layer_norm)
+    cell = _find_cell(str(config.cell), config.layer_norm)
     states = [state.name for state in cell.graph.states]
-    if shape.recurrent_dropout:
-        cell = recurrent_dropout(cell, shape.recurrent_dropout)
-    rates = _rates(shape)
-    if isinstance(shape.zoneout, Mapping):
+    if config.recurrent_dropout:
+        cell = recurrent_dropout(cell, config.recurrent_dropout)
+    rates = _resolve_zoneout(config)
+    if isinstance(config.zoneout, Mapping):
         for state in sorted(rates.keys() - set(states)):
             raise SequenceError(f"zoneout names {state!r}, but the cell's states are {states}.")
     elif rates and not set(states) <= {"h", "c"}:
@@ -131,18 +131,18 @@ def _cell_of(shape: Shape) -> Cell:
     return zoneout(cell, **held) if held else cell
 
 
-def _rates(shape: Shape) -> dict[str, float]:
-    given = shape.zoneout
+def _resolve_zoneout(config: SequenceModelConfig) -> dict[str, float]:
+    given = config.zoneout
     rates = dict(given) if isinstance(given, Mapping) else dict.fromkeys("hc", given)
     for rate in rates.values():
         _require_rate("zoneout", rate)
     return {state: float(rate) for state, rate in rates.items() if rate}
 
 
-def _named(name: str, normed: bool) -> Cell:
-    kinds = {label.lower(): kind for label, kind in known().items()}
+def _find_cell(name: str, normed: bool) -> Cell:
+    kinds = {label.lower(): kind for label, kind in list_cells().items()}
     if name.startswith("sluice graph"):
-        cell: Cell = Written(name)
+        cell: Cell = TracedCell(name)
     elif name.lower() in kinds:
         special = kinds.get(f"layernorm{name.lower()}") if normed else None
         if special is not None:

@@ -9,24 +9,24 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from sluice.sequence.batch import Batch, Loss, Source
+from sluice.sequence.batch import Batch, Loss, BatchSource
 from sluice.sequence.errors import SequenceError
-from sluice.sequence.models.base import SequenceModel, evaluating, within
-from sluice.sequence.models.filling import carried_forward
-from sluice.sequence.models.shape import Shape, require_sizes
+from sluice.sequence.models.base import SequenceModel, evaluation_mode, select_valid_steps
+from sluice.sequence.models.filling import forward_fill
+from sluice.sequence.models.shape import SequenceModelConfig, require_sizes
 
-Error = Literal["squared", "absolute"]
-State = tuple[Any, Tensor]
+ErrorKind = Literal["squared", "absolute"]
+ForecasterState = tuple[Any, Tensor]
 """The layers' state, and each feature's last known value (batch, features), normalised."""
 
 
 @dataclass(frozen=True)
-class _Values:
+class _FeatureCount:
     features: int
 
 
 @dataclass(frozen=True, kw_only=True)
-class _NextConfig(Shape, _Values):
+class _NextStepConfig(SequenceModelConfig, _FeatureCount):
     embedding_size: int = 0
 
     def __post_init__(self) -> None:
@@ -40,7 +40,7 @@ class _NextConfig(Shape, _Values):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ForecasterConfig(_NextConfig):
+class ForecasterConfig(_NextStepConfig):
     """The shape of a `Forecaster`; all else is as in `Shape`.
 
     Attributes:
@@ -59,7 +59,7 @@ class ForecasterConfig(_NextConfig):
     horizon: int = 1
     from_last: bool = True
     indicate: bool = True
-    error: Error = "squared"
+    error: ErrorKind = "squared"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -71,8 +71,8 @@ class ForecasterConfig(_NextConfig):
                 f"Targets are places from 0 to {self.features - 1}, each once, but "
                 f"{self.targets} came."
             )
-        if self.error not in get_args(Error):
-            raise SequenceError(f"error is one of {get_args(Error)}, but {self.error!r} came.")
+        if self.error not in get_args(ErrorKind):
+            raise SequenceError(f"error is one of {get_args(ErrorKind)}, but {self.error!r} came.")
 
 
 class Forecaster(SequenceModel):
@@ -101,7 +101,7 @@ class Forecaster(SequenceModel):
         self.register_buffer("mean", torch.zeros(config.features))
         self.register_buffer("deviation", torch.ones(config.features))
 
-    def learn_scale(self, source: Source) -> None:
+    def fit_scale(self, source: BatchSource) -> None:
         """Take mean and deviation of each feature from a source's inputs, in one pass.
 
         Missing values are left out; a feature that never changes keeps deviation 1.
@@ -112,7 +112,7 @@ class Forecaster(SequenceModel):
         # Sums of the distance from a first value keep their digits where the mean is far from 0.
         origin = count = total = squares = torch.zeros(())
         for batch in source.batches(0):
-            rows = within(batch.inputs, batch.lengths).double().cpu()
+            rows = select_valid_steps(batch.inputs, batch.lengths).double().cpu()
             if origin.dim() == 0:
                 origin = rows.nan_to_num().mean(dim=0)
             known, far = ~rows.isnan(), (rows - origin).nan_to_num()
@@ -128,10 +128,10 @@ class Forecaster(SequenceModel):
     def forward(
         self,
         values: Tensor,
-        state: State | None = None,
+        state: ForecasterState | None = None,
         lengths: Tensor | None = None,
         resets: Tensor | None = None,
-    ) -> tuple[Tensor, State]:
+    ) -> tuple[Tensor, ForecasterState]:
         """The coming values, in the units of `values`, and the state to go on from.
 
         Args:
@@ -142,14 +142,14 @@ class Forecaster(SequenceModel):
         Returns:
             (time, batch, horizon × targets), the nearest step's targets first; and the state.
         """
-        foretold, state = self._foretell(values, state, lengths, resets)
-        mean, deviation = self._scale()
+        foretold, state = self._predict(values, state, lengths, resets)
+        mean, deviation = self._output_scale()
         return foretold * deviation + mean, state
 
-    def loss(self, batch: Batch, state: State | None = None) -> tuple[Loss, State]:
+    def loss(self, batch: Batch, state: ForecasterState | None = None) -> tuple[Loss, ForecasterState]:
         """The error in units of each feature's deviation, summed over the targets not missing."""
-        foretold, state = self._foretell(batch.inputs, state, batch.lengths, batch.resets)
-        mean, deviation = self._scale()
+        foretold, state = self._predict(batch.inputs, state, batch.lengths, batch.resets)
+        mean, deviation = self._output_scale()
         known = ~batch.targets.isnan()
         wanted = ((batch.targets - mean) / deviation)[known]
         measure = functional.mse_loss if self.config.error == "squared" else functional.l1_loss
@@ -178,21 +178,21 @@ class Forecaster(SequenceModel):
                 f"This model foretells {len(config.targets)} of {config.features} features, so it "
                 f"cannot go beyond its horizon of {config.horizon} steps; {steps} were asked for."
             )
-        with evaluating(self):
+        with evaluation_mode(self):
             foretold, state = self(values, lengths=lengths)
-            blocks = [self._last(foretold, lengths)]
+            blocks = [self._take_last_step(foretold, lengths)]
             while len(blocks) * config.horizon < steps:
                 foretold, state = self(blocks[-1], state)
-                blocks.append(self._last(foretold, None))
+                blocks.append(self._take_last_step(foretold, None))
         return torch.cat(blocks)[:steps]
 
-    def _foretell(
-        self, values: Tensor, state: State | None, lengths: Tensor | None, resets: Tensor | None
-    ) -> tuple[Tensor, State]:
+    def _predict(
+        self, values: Tensor, state: ForecasterState | None, lengths: Tensor | None, resets: Tensor | None
+    ) -> tuple[Tensor, ForecasterState]:
         """As `forward`, in units of each feature's deviation from its mean."""
         config, (before, last) = self.config, (None, None) if state is None else state
         normal = (values - self.mean) / self.deviation
-        filled, last = carried_forward(normal, last, lengths, resets)
+        filled, last = forward_fill(normal, last, lengths, resets)
         read = torch.cat((filled, normal.isnan().to(filled)), dim=-1) if config.indicate else filled
         hidden, after = self._run(read, before, lengths, resets)
         foretold = self.readout(self.dropout(hidden))
@@ -200,21 +200,21 @@ class Forecaster(SequenceModel):
             foretold = foretold + filled[..., config.targets].repeat(1, 1, config.horizon)
         return foretold, (after, last)
 
-    def _scale(self) -> tuple[Tensor, Tensor]:
+    def _output_scale(self) -> tuple[Tensor, Tensor]:
         """Mean and deviation of each output."""
         targets, times = list(self.config.targets), self.config.horizon
         return self.mean[targets].repeat(times), self.deviation[targets].repeat(times)
 
-    def _last(self, foretold: Tensor, lengths: Tensor | None) -> Tensor:
+    def _take_last_step(self, forecasts: Tensor, lengths: Tensor | None) -> Tensor:
         """(horizon, batch, targets) as it stands after each sequence's last step."""
-        rows = foretold[-1]
+        rows = forecasts[-1]
         if lengths is not None:
-            rows = foretold[lengths - 1, torch.arange(len(lengths), device=foretold.device)]
+            rows = forecasts[lengths - 1, torch.arange(len(lengths), device=forecasts.device)]
         return rows.view(len(rows), self.config.horizon, -1).transpose(0, 1)
 
 
 @dataclass(frozen=True, kw_only=True)
-class ChoraleConfig(_NextConfig):
+class ChoraleConfig(_NextStepConfig):
     """The shape of a `ChoraleModel`: `features` is how many keys there are; else as in `Shape`.
 
     Raises:

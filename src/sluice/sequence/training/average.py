@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 
-class Average:
+class ExponentialMovingAverage:
     """An exponential moving average of a model's parameters, its bias at the start corrected.
 
     With decay d the n-th average is (1 - d) Σ d^(n-k) w_k / (1 - d^n), as Adam corrects its
@@ -19,34 +19,34 @@ class Average:
 
     def __init__(self, model: nn.Module, decay: float) -> None:
         self.decay, self.count = decay, 0
-        self.own = list(model.parameters())
-        self.values = [torch.zeros_like(parameter) for parameter in self.own]
+        self.parameters = list(model.parameters())
+        self.values = [torch.zeros_like(parameter) for parameter in self.parameters]
 
     @torch.no_grad()
     def update(self) -> None:
         """Take in the weights as they are now."""
         self.count += 1
         weight = (1 - self.decay) / (1 - self.decay**self.count)
-        torch._foreach_lerp_(self.values, [p.detach() for p in self.own], weight)
+        torch._foreach_lerp_(self.values, [p.detach() for p in self.parameters], weight)
 
     @contextmanager
-    def inside(self) -> Iterator[None]:
+    def apply_average(self) -> Iterator[None]:
         """The model holds the average inside a ``with`` block, and then its weights again."""
-        kept = [parameter.detach().clone() for parameter in self.own]
-        self._fill(self.values)
+        kept = [parameter.detach().clone() for parameter in self.parameters]
+        self._copy_in(self.values)
         try:
             yield
         finally:
-            self._fill(kept)
+            self._copy_in(kept)
 
     @torch.no_grad()
-    def _fill(self, values: list[Tensor]) -> None:
-        torch._foreach_copy_([p.detach() for p in self.own], values)
+    def _copy_in(self, values: list[Tensor]) -> None:
+        torch._foreach_copy_([p.detach() for p in self.parameters], values)
 
-    def as_plain(self) -> dict[str, Any]:
+    def export_state(self) -> dict[str, Any]:
         return {"count": self.count, "values": self.values}
 
-    def restore(self, plain: dict[str, Any]) -> None:
+    def restore_state(self, plain: dict[str, Any]) -> None:
         self.count = plain["count"]
         for value, kept in zip(self.values, plain["values"], strict=True):
             value.copy_(kept)

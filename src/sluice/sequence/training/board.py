@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sluice.extras import MissingExtra
+from sluice.extras import MissingExtraError
 from sluice.sequence.training.progress import Progress
 
 
-class Board:
+class TensorBoardWriter:
     """Writes every step's figures into a folder of TensorBoard's event files.
 
     Args:
@@ -23,21 +23,21 @@ class Board:
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError:
-            raise MissingExtra("tensorboard", "tensorboard") from None
+            raise MissingExtraError("tensorboard", "tensorboard") from None
         self.writer = SummaryWriter(str(folder), purge_step=steps + 1)
 
-    def show(self, progress: Progress) -> None:
+    def write(self, progress: Progress) -> None:
         figures = {
             "loss/training": progress.loss,
             "gradient norm": progress.gradient_norm,
             "learning rate": progress.learning_rate,
             "tokens per second": progress.tokens_per_second,
         }
-        if progress.validated and progress.validation is not None:
-            figures["loss/validation"] = progress.validation
+        if progress.has_new_validation and progress.validation_loss is not None:
+            figures["loss/validation"] = progress.validation_loss
         for name, value in figures.items():
             self.writer.add_scalar(name, value, progress.step)
-        if progress.validated:
+        if progress.has_new_validation:
             self.writer.flush()
 
     def close(self) -> None:

@@ -10,15 +10,15 @@ from typing import Any
 
 import torch
 
-from sluice.files import remove_leftovers, write_whole
+from sluice.files import remove_temporary_files, write_atomically
 from sluice.sequence.errors import CheckpointError
 
 _MAGIC = b"sluice training 1\n"
-_SUM = hashlib.sha256().digest_size
-_KEPT = 2
+_DIGEST_SIZE = hashlib.sha256().digest_size
+_MAX_TO_KEEP = 2
 
 
-class Checkpoints:
+class CheckpointManager:
     """The last two states of a training, as `last-<steps>.state` in a folder.
 
     A file holds a checksum of its content, and is written beside its place, flushed to the disk
@@ -28,7 +28,7 @@ class Checkpoints:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def files(self) -> list[Path]:
+    def list_files(self) -> list[Path]:
         """What is there, the newest first."""
         return sorted(self.folder.glob("last-*.state"), reverse=True)
 
@@ -38,8 +38,8 @@ class Checkpoints:
         Raises:
             OSError: the folder cannot be written to, or the disk is full.
         """
-        write_whole(self.folder / f"last-{steps:012}.state", encoded(state))
-        for old in self.files()[_KEPT:]:
+        write_atomically(self.folder / f"last-{steps:012}.state", encode_state(state))
+        for old in self.list_files()[_MAX_TO_KEEP:]:
             old.unlink(missing_ok=True)
 
     def load(self) -> bytes | None:
@@ -50,11 +50,11 @@ class Checkpoints:
         Raises:
             CheckpointError: all that is there is damaged.
         """
-        remove_leftovers(self.folder, "last-*.state")
-        found = self.files()
+        remove_temporary_files(self.folder, "last-*.state")
+        found = self.list_files()
         for path in found:
             content = path.read_bytes()
-            if _whole(content):
+            if _is_intact(content):
                 return content
             warnings.warn(
                 f"{path} is damaged; going on from an older checkpoint, if one is whole",
@@ -68,12 +68,12 @@ class Checkpoints:
 
     def clear(self) -> None:
         """Remove all states: another training begins here."""
-        remove_leftovers(self.folder, "last-*.state")
-        for path in reversed(self.files()):
+        remove_temporary_files(self.folder, "last-*.state")
+        for path in reversed(self.list_files()):
             path.unlink(missing_ok=True)
 
 
-def encoded(state: dict[str, Any]) -> bytes:
+def encode_state(state: dict[str, Any]) -> bytes:
     """A state of tensors and plain values, with its checksum."""
     buffer = io.BytesIO()
     torch.save(state, buffer)
@@ -81,14 +81,14 @@ def encoded(state: dict[str, Any]) -> bytes:
     return _MAGIC + hashlib.sha256(content).digest() + content
 
 
-def decoded(content: bytes, device: torch.device | str = "cpu") -> dict[str, Any]:
+def decode_state(content: bytes, device: torch.device | str = "cpu") -> dict[str, Any]:
     """What `encoded` was given; nothing but tensors and plain values is ever unpickled."""
     found: dict[str, Any] = torch.load(
-        io.BytesIO(content[len(_MAGIC) + _SUM :]), map_location=device, weights_only=True
+        io.BytesIO(content[len(_MAGIC) + _DIGEST_SIZE :]), map_location=device, weights_only=True
     )
     return found
 
 
-def _whole(content: bytes) -> bool:
-    head, body = content[: len(_MAGIC) + _SUM], content[len(_MAGIC) + _SUM :]
+def _is_intact(content: bytes) -> bool:
+    head, body = content[: len(_MAGIC) + _DIGEST_SIZE], content[len(_MAGIC) + _DIGEST_SIZE :]
     return head == _MAGIC + hashlib.sha256(body).digest()

@@ -10,7 +10,7 @@ from torch.utils._pytree import tree_map_only
 from sluice.sequence.batch import Batch
 
 
-def span(batch: Batch, first: int, last: int) -> Batch:
+def slice_steps(batch: Batch, first: int, last: int) -> Batch:
     """The steps from `first` up to `last`."""
     lengths = batch.lengths
     return Batch(
@@ -21,7 +21,7 @@ def span(batch: Batch, first: int, last: int) -> Batch:
     )
 
 
-def columns(batch: Batch, first: int, last: int) -> Batch:
+def slice_sequences(batch: Batch, first: int, last: int) -> Batch:
     """The sequences from `first` up to `last`."""
     targets = batch.targets
     return Batch(
@@ -32,6 +32,6 @@ def columns(batch: Batch, first: int, last: int) -> Batch:
     )
 
 
-def detached(state: Any) -> Any:
+def detach_state(state: Any) -> Any:
     """A state (tensors in tuples, lists or dicts) cut off from what computed it."""
     return tree_map_only(Tensor, Tensor.detach, state)

@@ -8,14 +8,14 @@ from typing import Any, cast
 import torch
 from torch import nn
 
-from sluice.sequence.batch import Batch, Learner, Source
-from sluice.sequence.batches import Bucketed
+from sluice.sequence.batch import Batch, TrainableModel, BatchSource
+from sluice.sequence.batches import BucketBatches
 from sluice.sequence.errors import SequenceError
-from sluice.sequence.models.base import evaluating
-from sluice.sequence.training.processes import Group
+from sluice.sequence.models.base import evaluation_mode
+from sluice.sequence.training.processes import ProcessGroup
 
 
-class Abandoned(Exception):
+class EvaluationInterrupted(Exception):
     """Somebody asked to end while data was being measured."""
 
 
@@ -23,15 +23,15 @@ def loss_per_token(
     model: nn.Module, sequences: Sequence[Sequence[int]], batch_size: int = 64
 ) -> float:
     """Mean cross-entropy in nats of every next token, ends included, in evaluation mode."""
-    return evaluate(model, Bucketed(sequences, batch_size, seed=0))
+    return evaluate(model, BucketBatches(sequences, batch_size, seed=0))
 
 
 def evaluate(
     model: nn.Module,
-    source: Source,
+    source: BatchSource,
     *,
-    group: Group | None = None,
-    stopped: Callable[[], bool] = lambda: False,
+    group: ProcessGroup | None = None,
+    should_stop: Callable[[], bool] = lambda: False,
 ) -> float:
     """The loss per item over a source's epoch 0, in evaluation mode.
 
@@ -50,24 +50,24 @@ def evaluate(
     >>> 1.5 < evaluate(model, Bucketed([[3, 4], [5]], batch_size=2, seed=0)) < 3
     True
     """
-    group = group or Group()
+    group = group or ProcessGroup()
     total, items, state = 0.0, 0, None
-    with evaluating(model):
+    with evaluation_mode(model):
         for batch in source.batches(0):
-            if group.sum(stopped())[0]:
-                raise Abandoned
-            loss, state = cast(Learner, model).loss(_mine(batch, model, group), state)
-            state = state if source.carries else None
-            if group.counts(batch):
+            if group.all_reduce_sum(should_stop())[0]:
+                raise EvaluationInterrupted
+            loss, state = cast(TrainableModel, model).loss(_take_shard(batch, model, group), state)
+            state = state if source.stateful else None
+            if group.has_shard(batch):
                 total, items = total + loss.total.item(), items + loss.items
-    total, count = group.sum(total, items)
+    total, count = group.all_reduce_sum(total, items)
     if not count:
         raise SequenceError("The validation data holds nothing to predict; give it more.")
     return total / count
 
 
-def _mine(batch: Batch, model: nn.Module, group: Group) -> Batch:
-    return group.share(batch).to(device_of(model))
+def _take_shard(batch: Batch, model: nn.Module, group: ProcessGroup) -> Batch:
+    return group.shard(batch).to(device_of(model))
 
 
 def device_of(model: nn.Module) -> torch.device:

@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sluice.insight import first_fault, record
+from sluice.insight import find_first_nonfinite, record
 
 
-def where_it_began(model: nn.Module, run: Callable[[], Any], randomness: Tensor) -> str:
+def describe_first_nonfinite(model: nn.Module, run: Callable[[], Any], randomness: Tensor) -> str:
     """A sentence on the first value that is not finite when a loss is computed again.
 
     Args:
@@ -23,22 +23,22 @@ def where_it_began(model: nn.Module, run: Callable[[], Any], randomness: Tensor)
     try:
         with torch.no_grad(), record(model) as tape:
             run()
-        fault = first_fault(tape)
+        fault = find_first_nonfinite(tape)
     except (ValueError, RuntimeError):  # no recurrent layer of ours, or one that shows no gates
         fault = None
     if fault is not None:
         return str(fault)
-    damaged = _not_finite(model.named_parameters())
+    damaged = _find_nonfinite(model.named_parameters())
     if damaged is not None:
         return f"{damaged} already held one"
     return "all values of the recurrent layers are finite, so it begins in the loss or readout"
 
 
-def in_gradients(model: nn.Module) -> str:
+def describe_nonfinite_gradients(model: nn.Module) -> str:
     """A sentence on the gradients that are not finite."""
     found = ((name, p.grad) for name, p in model.named_parameters() if p.grad is not None)
-    return f"first in the gradient of {_not_finite(found)}"
+    return f"first in the gradient of {_find_nonfinite(found)}"
 
 
-def _not_finite(tensors: Iterable[tuple[str, Tensor]]) -> str | None:
+def _find_nonfinite(tensors: Iterable[tuple[str, Tensor]]) -> str | None:
     return next((name for name, tensor in tensors if not bool(tensor.isfinite().all())), None)

@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from sluice.sequence.batch import Batch, Source
+from sluice.sequence.batch import Batch, BatchSource
 from sluice.sequence.errors import SequenceError
-from sluice.sequence.training.cutting import detached, span
-from sluice.sequence.training.processes import Group
+from sluice.sequence.training.cutting import detach_state, slice_steps
+from sluice.sequence.training.processes import ProcessGroup
 
 
-class Place(NamedTuple):
+class DataPosition(NamedTuple):
     """A place in the data: the piece of a batch of an epoch that comes next."""
 
     epoch: int = 0
     batch: int = 0
-    piece: int = 0
+    chunk: int = 0
 
 
-class Piece(NamedTuple):
+class Chunk(NamedTuple):
     """A batch, or some steps of one.
 
     `fresh` where no state comes before it; `counts` unless another process has all of the batch;
@@ -27,55 +27,55 @@ class Piece(NamedTuple):
     """
 
     batch: Batch
-    fresh: bool
-    counts: bool
-    then: Place
+    starts_fresh: bool
+    is_counted: bool
+    next_position: DataPosition
 
 
-class Window(NamedTuple):
+class BpttWindow(NamedTuple):
     """What one loss is computed on: the steps before it, and the state that they start from.
 
     Gradients flow through `head` and `batch`; `before` only moves the state on.
     """
 
     before: Batch | None
-    head: list[Batch]
+    overlap: list[Batch]
     batch: Batch
     state: Any
 
 
-def pieces(source: Source, every: int | None, place: Place, group: Group) -> Iterator[Piece]:
+def split_into_chunks(source: BatchSource, chunk_steps: int | None, position: DataPosition, group: ProcessGroup) -> Iterator[Chunk]:
     """One process's pieces of an epoch, each of at most `every` steps, from a place on.
 
     Raises:
         SequenceError: one label for a whole sequence, which cannot be cut.
     """
-    for number, batch in enumerate(source.batches(place.epoch, place.batch), place.batch):
-        cut = _cut(group.share(batch), every)
+    for number, batch in enumerate(source.batches(position.epoch, position.batch), position.batch):
+        cut = _cut_batch(group.shard(batch), chunk_steps)
         for index, part in enumerate(cut):
-            if number == place.batch and index < place.piece:
+            if number == position.batch and index < position.chunk:
                 continue
             last = index + 1 == len(cut)
-            then = Place(place.epoch, number + last, 0 if last else index + 1)
+            then = DataPosition(position.epoch, number + last, 0 if last else index + 1)
             if then.batch >= len(source):
-                then = Place(place.epoch + 1)
-            fresh = index == 0 and (number == 0 or not source.carries)
-            yield Piece(part, fresh, group.counts(batch), then)
+                then = DataPosition(position.epoch + 1)
+            fresh = index == 0 and (number == 0 or not source.stateful)
+            yield Chunk(part, fresh, group.has_shard(batch), then)
 
 
-def _cut(batch: Batch, every: int | None) -> list[Batch]:
+def _cut_batch(batch: Batch, chunk_steps: int | None) -> list[Batch]:
     steps = batch.inputs.shape[0]
-    if every is None or steps <= every:
+    if chunk_steps is None or steps <= chunk_steps:
         return [batch]
     if batch.targets.dim() == 1:
         raise SequenceError(
             "bptt cuts batches in time and needs a target at every step, but these have one label "
             "a sequence; leave bptt out."
         )
-    return [span(batch, first, first + every) for first in range(0, steps, every)]
+    return [slice_steps(batch, first, first + chunk_steps) for first in range(0, steps, chunk_steps)]
 
 
-class Memory:
+class BpttHistory:
     """The state that is carried, and the pieces that windows still reach back to.
 
     With k2 > k1 a window ends with the new piece of k1 steps, and begins `overlap` = k2 - k1 steps
@@ -91,30 +91,30 @@ class Memory:
         self.past: list[tuple[Batch, Any]] = []
         self.state: Any = None
 
-    def window(self, piece: Piece) -> Window:
+    def build_window(self, piece: Chunk) -> BpttWindow:
         """What the loss of a piece is computed on."""
-        if piece.fresh:
+        if piece.starts_fresh:
             self.past, self.state = [], None
         if not self.past:
-            return Window(None, [], piece.batch, self.state)
+            return BpttWindow(None, [], piece.batch, self.state)
         (oldest, state), *rest = self.past
         extra = sum(len(batch.inputs) for batch, _ in self.past) - self.overlap
-        before = span(oldest, 0, extra) if extra > 0 else None
-        first = span(oldest, max(extra, 0), len(oldest.inputs))
-        return Window(before, [first, *(batch for batch, _ in rest)], piece.batch, state)
+        before = slice_steps(oldest, 0, extra) if extra > 0 else None
+        first = slice_steps(oldest, max(extra, 0), len(oldest.inputs))
+        return BpttWindow(before, [first, *(batch for batch, _ in rest)], piece.batch, state)
 
-    def keep(self, batch: Batch, state: Any) -> None:
+    def append(self, batch: Batch, state: Any) -> None:
         """Note the state that a piece has left behind."""
         self.past.append((batch, self.state))
         while sum(len(old.inputs) for old, _ in self.past[1:]) >= self.overlap and self.past:
             del self.past[0]
-        self.state = detached(state)
+        self.state = detach_state(state)
 
-    def as_plain(self) -> Any:
+    def export_state(self) -> Any:
         """All of it, of tensors and lists alone."""
         return self.state, [(list(vars(batch).values()), state) for batch, state in self.past]
 
-    def restore(self, plain: Any) -> None:
+    def restore_state(self, plain: Any) -> None:
         """Take back what `as_plain` gave."""
         self.state, past = plain
         self.past = [(Batch(*values), state) for values, state in past]

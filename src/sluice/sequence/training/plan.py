@@ -11,13 +11,13 @@ import torch
 from torch import Tensor
 
 from sluice.sequence.errors import SequenceError
-from sluice.sequence.training.schedules import Cosine, Schedule, Stand
+from sluice.sequence.training.schedules import Cosine, Schedule, ScheduleState
 
 OptimizerName = Literal["adamw", "sgd", "rmsprop"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class TrainingConfig:
     """How to train, and for how long: `seconds` of wall clock, `epochs` or `steps`, one of them.
 
     With `epochs` and `steps` a seed repeats a run exactly (on one machine, for a fixed number of
@@ -93,51 +93,51 @@ class Plan:
         if self.optimizer not in _OPTIMIZERS:
             known = ", ".join(_OPTIMIZERS)
             raise SequenceError(f"The optimizer is one of {known}, but {self.optimizer!r} came.")
-        every, back = self.updates_every, self.reaches_back
+        every, back = self.bptt_stride, self.bptt_length
         if every is not None and back is not None and not 1 <= every <= back:
             raise SequenceError(f"bptt needs 1 <= k1 <= k2, but ({every}, {back}) came.")
 
     @property
-    def updates_every(self) -> int | None:
+    def bptt_stride(self) -> int | None:
         """k1 of truncated backpropagation; None where batches are not cut."""
         return self.bptt[0] if isinstance(self.bptt, tuple) else self.bptt
 
     @property
-    def reaches_back(self) -> int | None:
+    def bptt_length(self) -> int | None:
         """k2 of truncated backpropagation; None where batches are not cut."""
         return self.bptt[1] if isinstance(self.bptt, tuple) else self.bptt
 
-    def learning_rate_at(self, stand: Stand) -> float:
+    def learning_rate_at(self, state: ScheduleState) -> float:
         """The learning rate when training stands there."""
-        if stand.part < self.warmup:
-            return self.learning_rate * max(stand.part / self.warmup, 0.01)
-        return self.learning_rate * self.schedule.factor(stand, self.warmup)
+        if state.fraction < self.warmup:
+            return self.learning_rate * max(state.fraction / self.warmup, 0.01)
+        return self.learning_rate * self.schedule.factor(state, self.warmup)
 
-    def decides(self) -> dict[str, Any]:
+    def export_settings(self) -> dict[str, Any]:
         """What decides the result, as JSON: all but when checkpoints are written."""
         values = asdict(self)
         del values["save_seconds"], values["save_steps"]
         values["betas"] = list(self.betas)
-        values["bptt"] = [self.updates_every, self.reaches_back] if self.bptt else None
+        values["bptt"] = [self.bptt_stride, self.bptt_length] if self.bptt else None
         return {**values, "schedule": {"name": self.schedule.name, **values["schedule"]}}
 
-    def make_optimizer(self, parameters: Iterable[Tensor]) -> torch.optim.Optimizer:
+    def build_optimizer(self, parameters: Iterable[Tensor]) -> torch.optim.Optimizer:
         """The optimizer asked for; its learning rate is set before every step."""
         return _OPTIMIZERS[self.optimizer](self, parameters)
 
 
-def _adamw(plan: Plan, parameters: Iterable[Tensor]) -> torch.optim.Optimizer:
+def _build_adamw(config: TrainingConfig, parameters: Iterable[Tensor]) -> torch.optim.Optimizer:
     return torch.optim.AdamW(
-        parameters, betas=plan.betas, weight_decay=plan.weight_decay, fused=True
+        parameters, betas=config.betas, weight_decay=config.weight_decay, fused=True
     )
 
 
-def _sgd(plan: Plan, parameters: Iterable[Tensor]) -> torch.optim.Optimizer:
-    return torch.optim.SGD(parameters, momentum=plan.momentum, weight_decay=plan.weight_decay)
+def _build_sgd(config: TrainingConfig, parameters: Iterable[Tensor]) -> torch.optim.Optimizer:
+    return torch.optim.SGD(parameters, momentum=config.momentum, weight_decay=config.weight_decay)
 
 
-def _rmsprop(plan: Plan, parameters: Iterable[Tensor]) -> torch.optim.Optimizer:
-    return torch.optim.RMSprop(parameters, alpha=plan.smoothing, weight_decay=plan.weight_decay)
+def _build_rmsprop(config: TrainingConfig, parameters: Iterable[Tensor]) -> torch.optim.Optimizer:
+    return torch.optim.RMSprop(parameters, alpha=config.smoothing, weight_decay=config.weight_decay)
 
 
-_OPTIMIZERS = {"adamw": _adamw, "sgd": _sgd, "rmsprop": _rmsprop}
+_OPTIMIZERS = {"adamw": _build_adamw, "sgd": _build_sgd, "rmsprop": _build_rmsprop}

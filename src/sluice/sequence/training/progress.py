@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-Ended = Literal["budget", "patience", "interrupted"]
+StopReason = Literal["budget", "patience", "interrupted"]
 
 
 @dataclass(frozen=True)
@@ -20,32 +20,32 @@ class Progress:
     """
 
     step: int
-    part: float
+    fraction: float
     epoch: float
     seconds: float
     seconds_left: float
     tokens_per_second: float
     loss: float
-    validation: float | None
-    best: float | None
-    validated: bool
+    validation_loss: float | None
+    best_loss: float | None
+    has_new_validation: bool
     learning_rate: float
     gradient_norm: float
 
 
 @dataclass(frozen=True)
-class Outcome:
+class TrainingResult:
     """How training ended; the model holds the weights that gave `validation`."""
 
-    validation: float
+    validation_loss: float
     steps: int
     tokens: int
     seconds: float
-    ended: Ended
+    stop_reason: StopReason
 
 
 @dataclass
-class Ledger:
+class TrainerState:
     """What a training has counted so far: a part of every checkpoint."""
 
     epoch: int = 0
@@ -62,4 +62,4 @@ class Ledger:
     validations: int = 0
     waited: int = 0
     falls: int = 0
-    ended: Ended | None = None
+    ended: StopReason | None = None

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from sluice.sequence.errors import CheckpointError
-from sluice.sequence.training.checkpoints import Checkpoints, decoded
-from sluice.sequence.training.processes import Group
+from sluice.sequence.training.checkpoints import CheckpointManager, decode_state
+from sluice.sequence.training.processes import ProcessGroup
 
 
-def found(
-    folder: Path, group: Group, *, resume: bool, plan: dict[str, Any], shapes: dict[str, list[int]]
+def load_resume_state(
+    folder: Path, group: ProcessGroup, *, resume: bool, settings: dict[str, Any], shapes: dict[str, list[int]]
 ) -> dict[str, Any] | None:
     """The state to go on from, or None where training begins anew; every process gets the same.
 
@@ -27,37 +27,37 @@ def found(
         CheckpointError: to go on, and nothing is whole, or plan or model are others; or not to go
             on, and the training there has not ended.
     """
-    content, refused = group.from_first(_read(folder) if group.rank == 0 else None)
+    content, refused = group.broadcast(_read_state(folder) if group.rank == 0 else None)
     if refused is not None and resume:
         raise CheckpointError(refused)
-    state = None if content is None else decoded(content)
+    state = None if content is None else decode_state(content)
     if state is None or not resume:
-        _require_ended(state, folder)
+        _require_finished(state, folder)
         if group.rank == 0:
-            Checkpoints(folder).clear()
+            CheckpointManager(folder).clear()
         return None
-    _require_same(state, folder, plan, shapes)
+    _require_same_run(state, folder, settings, shapes)
     return state
 
 
-def require_ended(folder: Path) -> None:
+def require_finished(folder: Path) -> None:
     """See that no training in `folder` could still go on.
 
     Raises:
         CheckpointError: one could.
     """
-    content, _ = _read(folder)
-    _require_ended(None if content is None else decoded(content), folder)
+    content, _ = _read_state(folder)
+    _require_finished(None if content is None else decode_state(content), folder)
 
 
-def _read(folder: Path) -> tuple[bytes | None, str | None]:
+def _read_state(folder: Path) -> tuple[bytes | None, str | None]:
     try:
-        return Checkpoints(folder).load(), None
+        return CheckpointManager(folder).load(), None
     except CheckpointError as error:
         return None, str(error)
 
 
-def _require_ended(state: dict[str, Any] | None, folder: Path) -> None:
+def _require_finished(state: dict[str, Any] | None, folder: Path) -> None:
     if state is not None and state["ledger"]["ended"] is None:
         raise CheckpointError(
             f"{folder} holds a training that stopped after step {state['ledger']['steps']}; "
@@ -65,11 +65,11 @@ def _require_ended(state: dict[str, Any] | None, folder: Path) -> None:
         )
 
 
-def _require_same(
-    state: dict[str, Any], folder: Path, plan: dict[str, Any], shapes: dict[str, list[int]]
+def _require_same_run(
+    state: dict[str, Any], folder: Path, settings: dict[str, Any], shapes: dict[str, list[int]]
 ) -> None:
     before = json.loads(state["plan"])
-    now = json.loads(json.dumps(plan))
+    now = json.loads(json.dumps(settings))
     for name in sorted(before.keys() | now.keys()):
         if before.get(name) != now.get(name):
             raise CheckpointError(

@@ -9,12 +9,12 @@ from typing import ClassVar, NamedTuple
 from sluice.sequence.errors import SequenceError
 
 
-class Stand(NamedTuple):
+class ScheduleState(NamedTuple):
     """Where training stands: the part (0 to 1) of the budget spent, epochs, falls on a plateau."""
 
-    part: float
+    fraction: float
     epoch: float = 0.0
-    falls: int = 0
+    reductions: int = 0
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Constant:
 
     name: ClassVar[str] = "constant"
 
-    def factor(self, stand: Stand, warmup: float) -> float:
+    def factor(self, state: ScheduleState, warmup: float) -> float:
         return 1.0
 
 
@@ -36,14 +36,14 @@ class Cosine:
     floor: float = 0.0
     name: ClassVar[str] = "cosine"
 
-    def factor(self, stand: Stand, warmup: float) -> float:
-        fall = (stand.part - warmup) / (1 - warmup)
+    def factor(self, state: ScheduleState, warmup: float) -> float:
+        fall = (state.fraction - warmup) / (1 - warmup)
         height = 0.5 * (1 + math.cos(math.pi * min(max(fall, 0.0), 1.0)))
         return self.floor + (1 - self.floor) * height
 
 
 @dataclass(frozen=True)
-class Steps:
+class StepDecay:
     """Times `decay` after every `every` epochs.
 
     Raises:
@@ -57,8 +57,8 @@ class Steps:
     def __post_init__(self) -> None:
         _check_decay(self.decay, self.every)
 
-    def factor(self, stand: Stand, warmup: float) -> float:
-        return self.decay ** math.floor(stand.epoch / self.every)
+    def factor(self, state: ScheduleState, warmup: float) -> float:
+        return self.decay ** math.floor(state.epoch / self.every)
 
 
 @dataclass(frozen=True)
@@ -76,8 +76,8 @@ class Exponential:
     def __post_init__(self) -> None:
         _check_decay(self.decay, self.after)
 
-    def factor(self, stand: Stand, warmup: float) -> float:
-        return self.decay ** max(0, math.floor(stand.epoch) - self.after + 1)
+    def factor(self, state: ScheduleState, warmup: float) -> float:
+        return self.decay ** max(0, math.floor(state.epoch) - self.after + 1)
 
 
 @dataclass(frozen=True)
@@ -95,12 +95,12 @@ class Plateau:
     def __post_init__(self) -> None:
         _check_decay(self.decay, self.patience)
 
-    def factor(self, stand: Stand, warmup: float) -> float:
-        return float(self.decay**stand.falls)
+    def factor(self, state: ScheduleState, warmup: float) -> float:
+        return float(self.decay**state.reductions)
 
 
-Schedule = Constant | Cosine | Steps | Exponential | Plateau
-SCHEDULES = {kind.name: kind for kind in (Constant, Cosine, Steps, Exponential, Plateau)}
+Schedule = Constant | Cosine | StepDecay | Exponential | Plateau
+SCHEDULES = {kind.name: kind for kind in (Constant, Cosine, StepDecay, Exponential, Plateau)}
 
 
 def _check_decay(decay: float, often: float) -> None:

@@ -9,14 +9,14 @@ from contextlib import contextmanager
 from types import FrameType
 
 
-class Stop:
+class StopSignal:
     """Whether somebody has asked training to end."""
 
     def __init__(self) -> None:
-        self.wanted = False
+        self.is_requested = False
 
     @contextmanager
-    def listening(self, signals: tuple[int, ...]) -> Iterator[None]:
+    def catch_signals(self, signals: tuple[int, ...]) -> Iterator[None]:
         """Note the first such signal inside a ``with`` block; a second one does what it always did.
 
         Only a process's main thread can listen.
@@ -27,7 +27,7 @@ class Stop:
         before = {number: signal.getsignal(number) for number in signals}
 
         def note(number: int, frame: FrameType | None) -> None:
-            self.wanted = True
+            self.is_requested = True
             signal.signal(number, before[number])
 
         heard = [number for number in signals if before[number] not in (signal.SIG_IGN, None)]

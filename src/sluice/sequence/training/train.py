@@ -16,29 +16,29 @@ import torch
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from sluice.files import remove_leftovers, require_writable, write_whole
-from sluice.nn.settings import Settings
-from sluice.sequence.batch import Source
-from sluice.sequence.errors import SequenceError, TrainingDiverged
+from sluice.files import remove_temporary_files, require_writable, write_atomically
+from sluice.nn.settings import LayerSettings
+from sluice.sequence.batch import BatchSource
+from sluice.sequence.errors import SequenceError, TrainingDivergedError
 from sluice.sequence.training import resume as resuming
-from sluice.sequence.training.checkpoints import Checkpoints
-from sluice.sequence.training.evaluate import Abandoned, evaluate
-from sluice.sequence.training.pieces import Piece, Place, pieces
-from sluice.sequence.training.plan import Plan
-from sluice.sequence.training.processes import Group
-from sluice.sequence.training.progress import Ended, Ledger, Outcome, Progress
-from sluice.sequence.training.schedules import Plateau, Stand
-from sluice.sequence.training.stop import Stop
-from sluice.sequence.training.update import NotFinite, Updates
+from sluice.sequence.training.checkpoints import CheckpointManager
+from sluice.sequence.training.evaluate import EvaluationInterrupted, evaluate
+from sluice.sequence.training.pieces import Chunk, DataPosition, split_into_chunks
+from sluice.sequence.training.plan import TrainingConfig
+from sluice.sequence.training.processes import ProcessGroup
+from sluice.sequence.training.progress import StopReason, TrainerState, TrainingResult, Progress
+from sluice.sequence.training.schedules import Plateau, ScheduleState
+from sluice.sequence.training.stop import StopSignal
+from sluice.sequence.training.update import NonFiniteError, Updater
 
 BEST = "best.safetensors"
 
 
 def train(
     model: nn.Module,
-    training: Source,
-    validation: Source,
-    plan: Plan,
+    training: BatchSource,
+    validation: BatchSource,
+    config: TrainingConfig,
     *,
     folder: Path | None = None,
     resume: bool = False,
@@ -46,7 +46,7 @@ def train(
     on_progress: Callable[[Progress], None] = lambda progress: None,
     on_best: Callable[[float], None] | None = None,
     clock: Callable[[], float] = time.monotonic,
-) -> Outcome:
+) -> TrainingResult:
     """Train `model` in place; it ends with the weights of the lowest validation loss.
 
     Validation happens `plan.validations` times, evenly over the budget, the last time at its
@@ -81,16 +81,16 @@ def train(
     for name, source in (("training", training), ("validation", validation)):
         if not len(source):
             raise SequenceError(f"The {name} data needs at least one batch, and has none.")
-    run = _Run(model, training, validation, plan, clock)
-    run.tell(on_progress, on_best, folder)
+    run = _Trainer(model, training, validation, config, clock)
+    run.set_callbacks(on_progress, on_best, folder)
     if folder is not None:
-        run.take_up(folder, resume)
+        run.resume_or_start(folder, resume)
     if tensorboard:
-        run.draw_curves()
-    return run.to_the_end()
+        run.enable_tensorboard()
+    return run.run()
 
 
-class _Run:
+class _Trainer:
     """One training from its first step to its last."""
 
     folder: Path | None = None
@@ -98,99 +98,99 @@ class _Run:
     def __init__(
         self,
         model: nn.Module,
-        training: Source,
-        validation: Source,
-        plan: Plan,
+        training: BatchSource,
+        validation: BatchSource,
+        config: TrainingConfig,
         clock: Callable[[], float],
     ) -> None:
         self.model, self.training, self.validation = model, training, validation
-        self.plan, self.group, self.stop, self.ledger = plan, Group(), Stop(), Ledger()
-        torch.manual_seed(plan.seed + self.group.rank)
-        _set_precision(model, plan)
-        self.updates = Updates(model, plan, self.group)
+        self.config, self.group, self.stop_signal, self.trainer_state = config, ProcessGroup(), StopSignal(), TrainerState()
+        torch.manual_seed(config.seed + self.group.rank)
+        _set_precision(model, config)
+        self.updates = Updater(model, config, self.group)
         self.best_weights: dict[str, Tensor] = {}
-        self.saved = 0, 0.0
-        self.at_the_end = ExitStack()
-        self.clock, self.started = clock, clock()
+        self.last_save = 0, 0.0
+        self.exit_stack = ExitStack()
+        self.clock, self.start_time = clock, clock()
 
-    def tell(
+    def set_callbacks(
         self,
         on_progress: Callable[[Progress], None],
         on_best: Callable[[float], None] | None,
         folder: Path | None,
     ) -> None:
         """Who is told of steps and of new lowest losses: rank 0 alone tells."""
-        self.listeners = [on_progress] if self.group.rank == 0 else []
+        self.callbacks = [on_progress] if self.group.rank == 0 else []
         default = self._write_best if folder is not None else lambda loss: None
         self.on_best = (on_best or default) if self.group.rank == 0 else lambda loss: None
 
-    def take_up(self, folder: Path, resume: bool) -> None:
+    def resume_or_start(self, folder: Path, resume: bool) -> None:
         """Go on from what a folder holds, or begin anew in it."""
         require_writable(folder)
         self.folder = folder
         shapes = {name: list(tensor.shape) for name, tensor in self.model.state_dict().items()}
-        state = resuming.found(
-            folder, self.group, resume=resume, plan=self._decides(), shapes=shapes
+        state = resuming.load_resume_state(
+            folder, self.group, resume=resume, settings=self._export_settings(), shapes=shapes
         )
-        remove_leftovers(folder, BEST)
+        remove_temporary_files(folder, BEST)
         if state is not None:
             self._restore(state)
 
-    def draw_curves(self) -> None:
+    def enable_tensorboard(self) -> None:
         if self.folder is None:
             raise SequenceError("TensorBoard's curves need a folder; give training one.")
-        from sluice.sequence.training.board import Board
+        from sluice.sequence.training.board import TensorBoardWriter
 
         if self.group.rank == 0:
-            board = Board(self.folder / "tensorboard", self.ledger.steps)
-            self.listeners.insert(0, board.show)  # on_progress may ask to stop
-            self.at_the_end.callback(board.close)
+            board = TensorBoardWriter(self.folder / "tensorboard", self.trainer_state.steps)
+            self.callbacks.insert(0, board.write)  # on_progress may ask to stop
+            self.exit_stack.callback(board.close)
 
-    def to_the_end(self) -> Outcome:
+    def run(self) -> TrainingResult:
         # Among several processes SIGTERM is how a launcher ends the others when one has died.
-        signals = (signal.SIGINT, signal.SIGTERM) if self.group.size == 1 else (signal.SIGINT,)
+        signals = (signal.SIGINT, signal.SIGTERM) if self.group.world_size == 1 else (signal.SIGINT,)
         self.model.train()
         try:
-            with self.at_the_end, self.stop.listening(signals):
-                ended = self.ledger.ended or self._steps()
-        except NotFinite as fault:
-            raise self._diverged(fault) from None
+            with self.exit_stack, self.stop_signal.catch_signals(signals):
+                ended = self.trainer_state.ended or self._run_steps()
+        except NonFiniteError as fault:
+            raise self._make_divergence_error(fault) from None
         finally:
             if self.best_weights:
                 self.model.load_state_dict(self.best_weights)
             self.model.eval()
-        ledger = self.ledger
+        ledger = self.trainer_state
         assert ledger.best is not None
-        return Outcome(ledger.best, ledger.steps, ledger.tokens, ledger.seconds, ended)
+        return TrainingResult(ledger.best, ledger.steps, ledger.tokens, ledger.seconds, ended)
 
-    def _steps(self) -> Ended:
+    def _run_steps(self) -> StopReason:
         try:
             self._validate_if_due()  # a checkpoint may lie between a step and its validation
-            updates = self._next_pieces()
-            while (over := self._over()) is None:
-                self._step(next(updates))
+            updates = self._iterate_updates()
+            while (over := self._find_stop_reason()) is None:
+                self._update_once(next(updates))
                 validated = self._validate_if_due()
                 self._report(validated)
-                if self._over() is None and self._stopped():
-                    return self._interrupted()
-                if self._save_is_due():
+                if self._find_stop_reason() is None and self._should_stop():
+                    return self._handle_interrupt()
+                if self._is_save_due():
                     self._save()
-        except Abandoned:
-            return self._interrupted()
-        self.ledger.ended = over
+        except EvaluationInterrupted:
+            return self._handle_interrupt()
+        self.trainer_state.ended = over
         self._save()
         return over
 
-    def _next_pieces(self) -> Iterator[list[Piece]]:
+    def _iterate_updates(self) -> Iterator[list[Chunk]]:
         """Without end, what each update is made of."""
-        place = Place(self.ledger.epoch, self.ledger.batch, self.ledger.piece)
+        place = DataPosition(self.trainer_state.epoch, self.trainer_state.batch, self.trainer_state.piece)
         while True:
-            together: list[Piece] = []
+            together: list[Chunk] = []
             epoch = place.epoch
-            for piece in pieces(self.training, self.plan.updates_every, place, self.group):
+            for piece in split_into_chunks(self.training, self.config.bptt_stride, place, self.group):
                 together.append(piece)
-                epoch = piece.then.epoch
-                if len(together) == self.plan.accumulate or epoch > place.epoch:
+                epoch = piece.next_position.epoch
+                if len(together) == self.config.accumulate or epoch > place.epoch:
                     yield together
                     together = []
             if epoch == place.epoch:
@@ -198,74 +198,74 @@ class _Run:
                     f"The training data said it has {len(self.training)} batches an epoch, but "
                     "gave fewer; its len() and batches() must agree."
                 )
-            place = Place(epoch)
+            place = DataPosition(epoch)
 
-    def _step(self, together: list[Piece]) -> None:
-        ledger = self.ledger
-        ledger.learning_rate = self.plan.learning_rate_at(self._stand())
-        done = self.updates.update(together, ledger.learning_rate, self._elapsed)
-        ledger.epoch, ledger.batch, ledger.piece = together[-1].then
-        ledger.gradient_norm, ledger.seconds = done.norm, done.seconds
+    def _update_once(self, chunks: list[Chunk]) -> None:
+        ledger = self.trainer_state
+        ledger.learning_rate = self.config.learning_rate_at(self._compute_schedule_state())
+        done = self.updates.update(chunks, ledger.learning_rate, self._measure_seconds)
+        ledger.epoch, ledger.batch, ledger.piece = chunks[-1].next_position
+        ledger.gradient_norm, ledger.seconds = done.gradient_norm, done.seconds
         ledger.steps += 1
         ledger.tokens += done.items
         mean = done.total / max(done.items, 1)
         ledger.loss = mean if ledger.steps == 1 else 0.95 * ledger.loss + 0.05 * mean
 
     def _validate_if_due(self) -> bool:
-        due = math.floor(self._stand().part * self.plan.validations)
-        if due <= self.ledger.validations:
+        due = math.floor(self._compute_schedule_state().fraction * self.config.validations)
+        if due <= self.trainer_state.validations:
             return False
-        self._validate(lambda: self.stop.wanted)
-        self.ledger.validations = due
+        self._validate(lambda: self.stop_signal.is_requested)
+        self.trainer_state.validations = due
         return True
 
-    def _validate(self, stopped: Callable[[], bool] = lambda: False) -> None:
-        average, ledger = self.updates.average, self.ledger
-        with average.inside() if average is not None and average.count else nullcontext():
-            loss = evaluate(self.model, self.validation, group=self.group, stopped=stopped)
+    def _validate(self, should_stop: Callable[[], bool] = lambda: False) -> None:
+        average, ledger = self.updates.average, self.trainer_state
+        with average.apply_average() if average is not None and average.count else nullcontext():
+            loss = evaluate(self.model, self.validation, group=self.group, should_stop=should_stop)
             if not math.isfinite(loss):
-                raise NotFinite(f"validation loss became {loss}", "the weights have grown too far")
+                raise NonFiniteError(f"validation loss became {loss}", "the weights have grown too far")
             ledger.latest, ledger.waited = loss, ledger.waited + 1
             if ledger.best is None or loss < ledger.best:
                 ledger.best, ledger.waited = loss, 0
                 weights = self.model.state_dict()
                 self.best_weights = {name: value.clone() for name, value in weights.items()}
-                with _unwatched():
+                with _preserve_rng():
                     self.on_best(loss)
-        schedule = self.plan.schedule
+        schedule = self.config.schedule
         if isinstance(schedule, Plateau) and ledger.waited:
             ledger.falls += ledger.waited % schedule.patience == 0
 
-    def _over(self) -> Ended | None:
-        if self.ledger.validations >= self.plan.validations:
+    def _find_stop_reason(self) -> StopReason | None:
+        if self.trainer_state.validations >= self.config.validations:
             return "budget"
-        patience = self.plan.patience
-        return "patience" if patience is not None and self.ledger.waited >= patience else None
+        patience = self.config.patience
+        return "patience" if patience is not None and self.trainer_state.waited >= patience else None
 
-    def _stopped(self) -> bool:
-        return self.group.sum(self.stop.wanted)[0] > 0
+    def _should_stop(self) -> bool:
+        return self.group.all_reduce_sum(self.stop_signal.is_requested)[0] > 0
 
-    def _interrupted(self) -> Ended:
+    def _handle_interrupt(self) -> StopReason:
         """Leave a checkpoint of where the run was, which a last validation is no part of."""
         self._save()
-        if self.ledger.best is None:
+        if self.trainer_state.best is None:
             self._validate()
         return "interrupted"
 
-    def _diverged(self, fault: NotFinite) -> TrainingDiverged:
-        ledger = self.ledger
+    def _make_divergence_error(self, fault: NonFiniteError) -> TrainingDivergedError:
+        ledger = self.trainer_state
         kept = f"best validation loss {ledger.best:.3f}" if ledger.best is not None else "none yet"
-        return TrainingDiverged(
+        return TrainingDivergedError(
             f"The {fault.what} after step {ledger.steps}: {fault.where}; train again with a "
-            f"learning rate below {self.plan.learning_rate:g} (weights kept: {kept})."
+            f"learning rate below {self.config.learning_rate:g} (weights kept: {kept})."
         )
 
-    def _elapsed(self) -> float:
-        return self.clock() - self.started
+    def _measure_seconds(self) -> float:
+        return self.clock() - self.start_time
 
-    def _stand(self) -> Stand:
+    def _compute_schedule_state(self) -> ScheduleState:
         """How far training has come."""
-        ledger, plan = self.ledger, self.plan
+        ledger, plan = self.trainer_state, self.config
         epoch = ledger.epoch + ledger.batch / len(self.training)
         if plan.seconds is not None:
             part = ledger.seconds / plan.seconds
@@ -275,76 +275,76 @@ class _Run:
             assert plan.epochs is not None
             done = ledger.epoch * len(self.training) + ledger.batch
             part = done / (plan.epochs * len(self.training))
-        return Stand(min(part, 1.0), epoch, ledger.falls)
+        return ScheduleState(min(part, 1.0), epoch, ledger.falls)
 
     def _report(self, validated: bool) -> None:
-        ledger, stand = self.ledger, self._stand()
-        seconds, part = ledger.seconds, stand.part
+        ledger, stand = self.trainer_state, self._compute_schedule_state()
+        seconds, part = ledger.seconds, stand.fraction
         progress = Progress(
             step=ledger.steps,
-            part=part,
+            fraction=part,
             epoch=stand.epoch,
             seconds=seconds,
             seconds_left=seconds * (1 - part) / part if part > 0 else math.inf,
             tokens_per_second=ledger.tokens / seconds if seconds > 0 else 0.0,
             loss=ledger.loss,
-            validation=ledger.latest,
-            best=ledger.best,
-            validated=validated,
+            validation_loss=ledger.latest,
+            best_loss=ledger.best,
+            has_new_validation=validated,
             learning_rate=ledger.learning_rate,
             gradient_norm=ledger.gradient_norm,
         )
         try:
-            with _unwatched():
-                for show in self.listeners:
+            with _preserve_rng():
+                for show in self.callbacks:
                     show(progress)
         except KeyboardInterrupt:
-            self.stop.wanted = True
+            self.stop_signal.is_requested = True
 
     def _write_best(self, loss: float) -> None:
         assert self.folder is not None
         weights = {name: value.contiguous() for name, value in self.best_weights.items()}
-        write_whole(self.folder / BEST, save(weights, {"validation": json.dumps(loss)}))
+        write_atomically(self.folder / BEST, save(weights, {"validation": json.dumps(loss)}))
 
-    def _save_is_due(self) -> bool:
-        steps, seconds = self.ledger.steps - self.saved[0], self.ledger.seconds - self.saved[1]
-        every = self.plan.save_steps
-        return seconds >= self.plan.save_seconds or (every is not None and steps >= every)
+    def _is_save_due(self) -> bool:
+        steps, seconds = self.trainer_state.steps - self.last_save[0], self.trainer_state.seconds - self.last_save[1]
+        every = self.config.save_steps
+        return seconds >= self.config.save_seconds or (every is not None and steps >= every)
 
     def _save(self) -> None:
         if self.folder is None:
             return
-        own = self.group.gather(self.updates.own())
-        self.saved = self.ledger.steps, self.ledger.seconds
+        own = self.group.all_gather(self.updates.export_rank_state())
+        self.last_save = self.trainer_state.steps, self.trainer_state.seconds
         if self.group.rank == 0:
             state = {
-                "plan": json.dumps(self._decides()),
-                "ledger": asdict(self.ledger),
-                "shared": self.updates.as_plain(),
+                "plan": json.dumps(self._export_settings()),
+                "ledger": asdict(self.trainer_state),
+                "shared": self.updates.export_shared_state(),
                 "best": self.best_weights,
                 "own": own,
             }
-            Checkpoints(self.folder).save(self.ledger.steps, state)
+            CheckpointManager(self.folder).save(self.trainer_state.steps, state)
 
     def _restore(self, state: dict[str, Any]) -> None:
         own, rank = state["own"], self.group.rank
         # States carried and random numbers belong to one way of sharing the batches out.
-        self.updates.restore(state["shared"], own[rank] if len(own) == self.group.size else None)
-        self.ledger, self.best_weights = Ledger(**state["ledger"]), state["best"]
-        self.started = self.clock() - self.ledger.seconds
-        self.saved = self.ledger.steps, self.ledger.seconds
+        self.updates.restore_state(state["shared"], own[rank] if len(own) == self.group.world_size else None)
+        self.trainer_state, self.best_weights = TrainerState(**state["ledger"]), state["best"]
+        self.start_time = self.clock() - self.trainer_state.seconds
+        self.last_save = self.trainer_state.steps, self.trainer_state.seconds
 
-    def _decides(self) -> dict[str, Any]:
+    def _export_settings(self) -> dict[str, Any]:
         sizes = {"training batches": len(self.training), "validation batches": len(self.validation)}
-        return {**self.plan.decides(), **sizes}
+        return {**self.config.export_settings(), **sizes}
 
 
-def _unwatched() -> AbstractContextManager[None]:
+def _preserve_rng() -> AbstractContextManager[None]:
     """Random numbers drawn inside the ``with`` block are not missing in the training's."""
     return torch.random.fork_rng(devices=range(torch.cuda.device_count()))
 
 
-def _set_precision(model: nn.Module, plan: Plan) -> None:
+def _set_precision(model: nn.Module, config: TrainingConfig) -> None:
     for layer in model.modules():
-        if plan.precision is not None and isinstance(layer, Settings):
-            layer.precision = plan.precision
+        if config.precision is not None and isinstance(layer, LayerSettings):
+            layer.precision = config.precision

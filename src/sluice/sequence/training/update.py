@@ -12,16 +12,16 @@ from torch import Tensor, nn
 from torch.nn.utils import get_total_norm
 from torch.utils._pytree import tree_map_only
 
-from sluice.sequence.batch import Learner
+from sluice.sequence.batch import TrainableModel
 from sluice.sequence.training import faults
-from sluice.sequence.training.average import Average
+from sluice.sequence.training.average import ExponentialMovingAverage
 from sluice.sequence.training.evaluate import device_of
-from sluice.sequence.training.pieces import Memory, Piece, Window
-from sluice.sequence.training.plan import Plan
-from sluice.sequence.training.processes import Group
+from sluice.sequence.training.pieces import BpttHistory, Chunk, BpttWindow
+from sluice.sequence.training.plan import TrainingConfig
+from sluice.sequence.training.processes import ProcessGroup
 
 
-class NotFinite(Exception):
+class NonFiniteError(Exception):
     """A loss or gradient that is NaN or infinite; the weights are those before the update."""
 
     def __init__(self, what: str, where: str) -> None:
@@ -29,48 +29,48 @@ class NotFinite(Exception):
         self.what, self.where = what, where
 
 
-class Updated(NamedTuple):
+class UpdateResult(NamedTuple):
     """The loss summed over all processes' items, their number, the gradients' norm, the time."""
 
     total: float
     items: int
-    norm: float
+    gradient_norm: float
     seconds: float
 
 
-class LossOf(nn.Module):
+class WindowLoss(nn.Module):
     """A window's loss as a module's forward pass, which is what several processes can share."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
         self.model = model
 
-    def forward(self, window: Window) -> tuple[Tensor, int, Any]:
-        learner, state = cast(Learner, self.model), window.state
+    def forward(self, window: BpttWindow) -> tuple[Tensor, int, Any]:
+        learner, state = cast(TrainableModel, self.model), window.state
         if window.before is not None:
             with torch.no_grad():
                 _, state = learner.loss(window.before, state)
-        for batch in window.head:
+        for batch in window.overlap:
             _, state = learner.loss(batch, state)
         (total, items), state = learner.loss(window.batch, state)
         return total, items, state
 
 
-class Updates:
+class Updater:
     """A model, and all that moves its weights."""
 
-    def __init__(self, model: nn.Module, plan: Plan, group: Group) -> None:
-        self.model, self.plan, self.group = model, plan, group
+    def __init__(self, model: nn.Module, config: TrainingConfig, group: ProcessGroup) -> None:
+        self.model, self.config, self.group = model, config, group
         self.device = device_of(model)
-        self.loss_of = group.wrap(LossOf(model))
+        self.window_loss = group.wrap(WindowLoss(model))
         self.parameters = [p for p in model.parameters() if p.requires_grad]
-        self.optimizer = plan.make_optimizer(self.parameters)
-        self.memory = Memory((plan.reaches_back or 0) - (plan.updates_every or 0))
-        self.average = None if plan.average is None else Average(model, plan.average)
+        self.optimizer = config.build_optimizer(self.parameters)
+        self.history = BpttHistory((config.bptt_length or 0) - (config.bptt_stride or 0))
+        self.average = None if config.average is None else ExponentialMovingAverage(model, config.average)
 
     def update(
-        self, pieces: Sequence[Piece], learning_rate: float, clock: Callable[[], float]
-    ) -> Updated:
+        self, chunks: Sequence[Chunk], learning_rate: float, clock: Callable[[], float]
+    ) -> UpdateResult:
         """Move the weights by the mean gradient over all items of `pieces`, of all processes.
 
         Raises:
@@ -78,69 +78,69 @@ class Updates:
         """
         self.optimizer.zero_grad()
         total, items, began = 0.0, 0, "in another process"
-        for number, piece in enumerate(pieces, 1):
-            window, randomness = self._window(piece), torch.get_rng_state()
+        for number, piece in enumerate(chunks, 1):
+            window, randomness = self._build_window(piece), torch.get_rng_state()
             # Gradients of all but the last wait for its round among the processes.
-            with nullcontext() if number == len(pieces) else self.group.alone(self.loss_of):
-                loss, count, state = self.loss_of(window)
-                (loss if piece.counts else 0 * loss).backward()
-            self.memory.keep(window.batch, state)
-            if piece.counts:
+            with nullcontext() if number == len(chunks) else self.group.no_sync(self.window_loss):
+                loss, count, state = self.window_loss(window)
+                (loss if piece.is_counted else 0 * loss).backward()
+            self.history.append(window.batch, state)
+            if piece.is_counted:
                 total, items = total + loss.item(), items + count
             if not math.isfinite(total):
-                began = self._where(window, randomness)
+                began = self._diagnose(window, randomness)
                 break
         first = self.group.rank == 0
-        total, all_items, seconds = self.group.sum(total, items, clock() if first else 0.0)
+        total, all_items, seconds = self.group.all_reduce_sum(total, items, clock() if first else 0.0)
         if not math.isfinite(total):
-            raise NotFinite(f"loss became {total}", began)
-        norm = self._scale(self.group.size / max(all_items, 1))
+            raise NonFiniteError(f"loss became {total}", began)
+        norm = self._scale_gradients(self.group.world_size / max(all_items, 1))
         for settings in self.optimizer.param_groups:
             settings["lr"] = learning_rate
         self.optimizer.step()
         if self.average is not None:
             self.average.update()
-        return Updated(total, int(all_items), norm, seconds)
+        return UpdateResult(total, int(all_items), norm, seconds)
 
-    def _window(self, piece: Piece) -> Window:
-        return self.memory.window(piece._replace(batch=piece.batch.to(self.device)))
+    def _build_window(self, piece: Chunk) -> BpttWindow:
+        return self.history.build_window(piece._replace(batch=piece.batch.to(self.device)))
 
-    def _where(self, window: Window, randomness: Tensor) -> str:
-        run = LossOf(self.model)
-        return faults.where_it_began(self.model, lambda: run(window), randomness)
+    def _diagnose(self, window: BpttWindow, randomness: Tensor) -> str:
+        run = WindowLoss(self.model)
+        return faults.describe_first_nonfinite(self.model, lambda: run(window), randomness)
 
-    def _scale(self, by: float) -> float:
+    def _scale_gradients(self, factor: float) -> float:
         """Scale the gradients, and clip them; gives their norm between the two."""
         gradients = [p.grad for p in self.parameters if p.grad is not None]
-        norm = float(get_total_norm(gradients)) * by
+        norm = float(get_total_norm(gradients)) * factor
         if not math.isfinite(norm):
-            raise NotFinite(f"gradients' norm became {norm}", faults.in_gradients(self.model))
-        clip = self.plan.clip
-        torch._foreach_mul_(gradients, by if clip is None else by * min(1.0, clip / (norm + 1e-6)))
+            raise NonFiniteError(f"gradients' norm became {norm}", faults.describe_nonfinite_gradients(self.model))
+        clip = self.config.clip
+        torch._foreach_mul_(gradients, factor if clip is None else factor * min(1.0, clip / (norm + 1e-6)))
         return norm
 
-    def as_plain(self) -> dict[str, Any]:
+    def export_shared_state(self) -> dict[str, Any]:
         """What all processes have in common."""
         return {
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
-            "average": None if self.average is None else self.average.as_plain(),
+            "average": None if self.average is None else self.average.export_state(),
         }
 
-    def own(self) -> dict[str, Any]:
+    def export_rank_state(self) -> dict[str, Any]:
         """What this process has for itself: its random states, and the state it carries."""
         cuda = torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None
-        return {"cpu": torch.get_rng_state(), "cuda": cuda, "memory": self.memory.as_plain()}
+        return {"cpu": torch.get_rng_state(), "cuda": cuda, "memory": self.history.export_state()}
 
-    def restore(self, shared: dict[str, Any], own: dict[str, Any] | None) -> None:
+    def restore_state(self, shared: dict[str, Any], rank_state: dict[str, Any] | None) -> None:
         """Take back both; `own` is None in a process that there was none of."""
         self.model.load_state_dict(shared["model"])
         self.optimizer.load_state_dict(shared["optimizer"])
         if self.average is not None:
-            self.average.restore(shared["average"])
-        if own is None:
+            self.average.restore_state(shared["average"])
+        if rank_state is None:
             return
-        torch.set_rng_state(own["cpu"])
-        if own["cuda"] is not None and self.device.type == "cuda":
-            torch.cuda.set_rng_state(own["cuda"], self.device)
-        self.memory.restore(tree_map_only(Tensor, lambda t: t.to(self.device), own["memory"]))
+        torch.set_rng_state(rank_state["cpu"])
+        if rank_state["cuda"] is not None and self.device.type == "cuda":
+            torch.cuda.set_rng_state(rank_state["cuda"], self.device)
+        self.history.restore_state(tree_map_only(Tensor, lambda t: t.to(self.device), rank_state["memory"]))
