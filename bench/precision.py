@@ -16,12 +16,12 @@ import torch
 from paired import Report
 
 from sluice.sequence import Checkpoint, loss_per_token
-from sluice.tunes import learn
+from sluice.tunes.composition import training
 
 TRAINED, EVALUATED = ("float32", "bfloat16"), ("float32", "bfloat16", "int8")
 
 
-def losses(prepared: learn.TuneDataset, weights: Path) -> dict[str, float]:
+def losses(prepared: training.TuneDataset, weights: Path) -> dict[str, float]:
     """Validation nats per token of kept weights, in each precision."""
     kept = Checkpoint.load(weights)
     validation = [kept.vocabulary.encode(tune.tokens) for tune in prepared.split.validation]
@@ -39,7 +39,7 @@ def main() -> None:
     asked.add_argument("--epochs", type=float, default=5.0)
     wanted = asked.parse_args()
     torch.set_num_threads(1)
-    prepared = learn.prepare_dataset()
+    prepared = training.prepare_dataset()
     notes = [
         "Validation nats per token, and in brackets how far from float32 throughout.",
         f"One LSTM layer of 256, {wanted.epochs:g} epochs, one thread; every weight is float32.",
@@ -50,8 +50,11 @@ def main() -> None:
         baseline = None
         for precision in TRAINED:
             with tempfile.TemporaryDirectory() as folder:
-                weights, plan = Path(folder) / "w", learn.make_training_config(epochs=wanted.epochs, seed=seed)
-                outcome = learn.train(prepared, weights, plan, precision=precision)
+                weights, plan = (
+                    Path(folder) / "w",
+                    training.make_training_config(epochs=wanted.epochs, seed=seed),
+                )
+                outcome = training.train(prepared, weights, plan, precision=precision)
                 found = losses(prepared, weights)
             baseline = found["float32"] if baseline is None else baseline
             told = [f"{nats:.4f} ({nats - baseline:+.4f})" for nats in found.values()]

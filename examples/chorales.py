@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from sluice.sequence import BucketBatches, TrainingConfig, Progress, make_task, load_data, train
+from sluice.sequence import BucketBatches, Progress, TrainingConfig, load_data, make_task, train
 from sluice.sequence.metrics import evaluate
 
 
@@ -32,7 +32,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     test = data.split().test
     assert test is not None, "chorales come with a test part"
-    Console().print(evaluate(made.model, BucketBatches(test.to_supervised(), 16, seed=0)).to_table())
+    Console().print(
+        evaluate(made.model, BucketBatches(test.to_supervised(), 16, seed=0)).to_table()
+    )
 
 
 def asked(arguments: Sequence[str] | None) -> argparse.Namespace:

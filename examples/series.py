@@ -16,7 +16,7 @@ import torch
 from rich.console import Console
 
 from sluice.insight.plots import style
-from sluice.sequence import TrainingConfig, Series, make_task, load_data, train
+from sluice.sequence import Series, TrainingConfig, load_data, make_task, train
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -78,7 +78,9 @@ def picture(model: Any, data: Series, horizon: int, shown: int = 60) -> Any:
     steps, strokes = range(len(values) - len(truth), len(values)), style.line_styles(look)
     axes.plot(steps, truth, label="measured", **next(strokes))
     axes.plot(steps[-horizon:], foretold, label="forecast", marker=".", **next(strokes))
-    style.style_axes(axes, look, "step", data.features[column], f"The last {horizon} steps forecast")
+    style.style_axes(
+        axes, look, "step", data.features[column], f"The last {horizon} steps forecast"
+    )
     style.add_legend(axes, look, loc="upper left")
     return drawn
 

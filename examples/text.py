@@ -9,7 +9,15 @@ other will do.
 import argparse
 from collections.abc import Sequence
 
-from sluice.sequence import TrainingConfig, Progress, Sampling, generate, make_task, load_data, train
+from sluice.sequence import (
+    Progress,
+    Sampling,
+    TrainingConfig,
+    generate,
+    load_data,
+    make_task,
+    train,
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

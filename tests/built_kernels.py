@@ -9,7 +9,7 @@ import os
 import sys
 from pathlib import Path
 
-from sluice.run import kernels
+from sluice.run.kernels import extension
 
 if folder := os.environ.get("SLUICE_KERNELS"):
     for path in Path(folder).glob("_kernels_*.so"):
@@ -18,6 +18,6 @@ if folder := os.environ.get("SLUICE_KERNELS"):
         assert spec is not None and spec.loader is not None, path
         sys.modules[name] = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(sys.modules[name])
-    assert Path(kernels.load_extension().__file__).parent == Path(folder), (
-        f"{kernels.get_isa()} is not built there"
+    assert Path(extension.load_extension().__file__).parent == Path(folder), (
+        f"{extension.get_isa()} is not built there"
     )

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import built_kernels  # noqa: F401
-from sluice.run import kernels
+from sluice.run.kernels import extension
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -17,7 +17,7 @@ def _one_thread() -> None:
 
 @pytest.fixture(autouse=True)
 def _little_work_is_shared(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kernels, "WORTH_WAKING", 1)
+    monkeypatch.setattr(extension, "WORTH_WAKING", 1)
 
 
 @pytest.fixture(autouse=True, scope="session")

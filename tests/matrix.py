@@ -30,8 +30,9 @@ from cell_list import CELLS
 from run.jobs import cast, draw, told
 from sluice import doctor
 from sluice.equations.specs import Sizes
-from sluice.run import cpu, eager, kernels
-from sluice.run.passes import RunSpec
+from sluice.run import reference
+from sluice.run.kernels import extension, fused
+from sluice.run.spec import RunSpec
 
 RESULTS = Path(__file__).parent / "results" / "matrix.md"
 HIDDEN = (1, 3, 15, 17, 63, 500)
@@ -90,18 +91,18 @@ class Outcome:
 
     def add(self, name: str, job: RunSpec) -> None:
         """Run one job in every precision."""
-        exact, narrow = told(eager.run, job), cast(job, torch.float32)
+        exact, narrow = told(reference.run, job), cast(job, torch.float32)
         group, values = " ".join(name.split()[:2]), 1 + len(job.states)
-        wide = max(errors(told(cpu.run, job), exact))
+        wide = max(errors(told(fused.run, job), exact))
         self._note("float64", name, wide, wide < 1e-9)
-        ours, plain = (max(errors(told(run, narrow), exact)) for run in (cpu.run, eager.run))
+        ours, plain = (max(errors(told(run, narrow), exact)) for run in (fused.run, reference.run))
         self._means[group].append((ours, plain))
         self.worst["float32"] = max(self.worst["float32"], ours)
-        rounded = told(partial(cpu.run, precision="bfloat16"), narrow)
+        rounded = told(partial(fused.run, precision="bfloat16"), narrow)
         self._gather("bfloat16 values", group, rounded[:values], exact[:values])
         self._gather("bfloat16 gradients", group, rounded[values:], exact[values:])
         with torch.no_grad():
-            y, last = cpu.run(narrow, precision="int8")
+            y, last = fused.run(narrow, precision="int8")
         self._gather("int8 values", group, [y, *last], exact[:values])
         for kind in ("float64", "float32", *ROUNDED):
             self.counts[kind] += 1
@@ -142,7 +143,7 @@ def one_isa(only: str) -> dict[str, Any]:
 def every_isa() -> dict[str, Any]:
     """`one_isa` for each that this processor has."""
     found = {}
-    for isa in kernels.load_extension().supported():
+    for isa in extension.load_extension().supported():
         environment = {**os.environ, "SLUICE_ISA": isa}
         command = [sys.executable, __file__, "--isa", isa]
         done = subprocess.run(

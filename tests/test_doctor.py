@@ -2,14 +2,14 @@ from pathlib import Path
 
 import torch
 
-from sluice.doctor import list_backends, describe_machine, read_processor
-from sluice.run import kernels
+from sluice.doctor import describe_machine, list_backends, read_processor
+from sluice.run.kernels import extension
 
 
 def test_versions_and_threads_are_the_real_ones() -> None:
     told = describe_machine()
     assert told["torch"] == torch.__version__
-    assert told["kernels"] == kernels.get_isa()
+    assert told["kernels"] == extension.get_isa()
     assert told["threads"].startswith(f"{torch.get_num_threads()} of torch's")
 
 

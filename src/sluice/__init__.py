@@ -31,8 +31,8 @@ from sluice.equations import sqrt as sqrt
 from sluice.equations import tanh as tanh
 from sluice.equations import where as where
 from sluice.insight import record as record
-from sluice.run.kernels import get_num_threads as get_num_threads
-from sluice.run.kernels import set_num_threads as set_num_threads
+from sluice.run.kernels.extension import get_num_threads as get_num_threads
+from sluice.run.kernels.extension import set_num_threads as set_num_threads
 
 if TYPE_CHECKING:
     from sluice.sequence.checkpoint import Checkpoint

@@ -11,8 +11,8 @@ import torch
 
 import sluice
 from sluice import nn
-from sluice.cells.known import list_cells
-from sluice.run import kernels
+from sluice.cells.registry import list_cells
+from sluice.run.kernels import extension
 
 _INSTRUCTION_SETS = (
     *("sse4_2", "avx", "avx2", "fma", "f16c", "avx_vnni", "avx512f", "avx512bw", "avx512vl"),
@@ -39,7 +39,7 @@ def describe_machine(cpuinfo: Path = Path("/proc/cpuinfo")) -> dict[str, str]:
         "system": platform.platform(),
         "processor": model or platform.processor() or platform.machine(),
         "instruction sets": " ".join(known) or "not known on this system",
-        "kernels": kernels.get_isa() or kernels.explain_missing(),
+        "kernels": extension.get_isa() or extension.explain_missing(),
         "threads": f"{torch.get_num_threads()} of torch's, {os.cpu_count()} processors",
         "CUDA": torch.cuda.get_device_name() if torch.cuda.is_available() else "none",
     }

@@ -45,7 +45,9 @@ def test_single_units_of_every_cell(name: str) -> None:
     plain = sluice.nn.Recurrent(cell, *sizes, **options).double().eval()
     layer = sluice.nn.Recurrent(clamp_units(cell, *cell.graph.outputs_by_name), *sizes, **options)
     missing = layer.double().eval().load_state_dict(plain.state_dict(), strict=False).missing_keys
-    assert missing == [f"{part}_{v}_l0" for v in cell.graph.outputs_by_name for part in ("held", "at")]
+    assert missing == [
+        f"{part}_{v}_l0" for v in cell.graph.outputs_by_name for part in ("held", "at")
+    ]
     layer.requires_grad_(False)
     torch.testing.assert_close(layer(x)[0], plain(x)[0], rtol=0, atol=0)
     for value in cell.graph.outputs_by_name:

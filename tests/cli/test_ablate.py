@@ -15,7 +15,9 @@ from sluice.sequence import Checkpoint, LanguageModel, LanguageModelConfig, Voca
 @pytest.fixture
 def model(tmp_path: Path) -> Path:
     vocabulary = Vocabulary(tuple("abc "))
-    config = LanguageModelConfig(len(vocabulary), "gru", embedding_size=4, hidden_size=6, num_layers=1)
+    config = LanguageModelConfig(
+        len(vocabulary), "gru", embedding_size=4, hidden_size=6, num_layers=1
+    )
     torch.manual_seed(0)
     Checkpoint(LanguageModel(config), vocabulary, {}).save(tmp_path / "model.safetensors")
     (tmp_path / "data.txt").write_text("a cab a cab abba cab " * 30)

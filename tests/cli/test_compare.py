@@ -14,7 +14,7 @@ from rich.console import Console
 
 from command import run, sentence
 from sluice.cli.compare import _ComparisonDisplay
-from sluice.report.compare import compare
+from sluice.report.comparison import compare
 
 SMALL = (
     "compare", "--cells", "elman,gru", "--lags", "2,4", "--seeds", 2, "--steps", 3, "--hidden", 4,

@@ -12,7 +12,7 @@ import torch
 from typer.testing import CliRunner, Result
 
 from sluice.cli import app
-from sluice.run import kernels
+from sluice.run.kernels import extension
 from sluice.sequence import (
     Checkpoint,
     LanguageModel,
@@ -34,7 +34,7 @@ WORDS = Vocabulary(("to", "be", "or", "not"))
 @pytest.fixture(autouse=True)
 def _threads_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
     """A command may set them for its process, which here is the tests' own."""
-    monkeypatch.setattr(kernels, "_threads", None)
+    monkeypatch.setattr(extension, "_threads", None)
 
 
 def run(*arguments: object) -> Result:

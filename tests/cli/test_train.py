@@ -75,7 +75,7 @@ def test_an_unfinished_training_goes_on_or_is_forgotten_when_told_to(
     whole, out = tmp_path / "whole", tmp_path / "out"
     asked = (*SMALL, "--epochs", 2, "--seed", 5)
     trained(poem, *asked, "--out", whole)
-    from sluice.cli.live import TrainingDisplay
+    from sluice.cli.progress import TrainingDisplay
 
     def interrupt(self: TrainingDisplay, progress: object) -> None:
         if progress.step == 6:  # type: ignore[attr-defined]

@@ -206,15 +206,15 @@ class Everything(Cell):
 
 def test_every_operation_differentiates() -> None:
     from sluice.equations.specs import Sizes
-    from sluice.run import bptt, eager
-    from sluice.run.passes import RunSpec
+    from sluice.run import bptt, reference
+    from sluice.run.spec import RunSpec
 
     graph, sizes = Everything().graph, Sizes(2, 3)
     d = torch.float64
     x = torch.randn(4, 5, 2, dtype=d, requires_grad=True)
     h = torch.full((5, 3), 2.0, dtype=d, requires_grad=True)
     p = tuple(torch.randn(q.shape(sizes), dtype=d, requires_grad=True) for q in graph.parameters)
-    y, last = eager.run(RunSpec(graph, sizes, x, (h,), p))
+    y, last = reference.run(RunSpec(graph, sizes, x, (h,), p))
     assert set(_ops(graph.nodes)) >= {"exp", "log", "sqrt", "relu", "log_sigmoid"}
     gy, gl = torch.randn_like(y), torch.randn_like(last[0])
     expected = torch.autograd.grad((y, last[0]), (x, h, *p), (gy, gl))

@@ -87,7 +87,9 @@ def test_from_a_file_and_from_a_folder(model: torch.nn.ModuleDict, tmp_path: Pat
     graph = model["a"].cell.graph
     expected = numbers(insight.sketch_recorded(tape, "a", step=2, unit=1))
     for path in (tmp_path / "run", tmp_path / "tape.safetensors"):
-        assert numbers(insight.sketch_saved_recording(graph, path, "a.l0", step=2, unit=1)) == expected
+        assert (
+            numbers(insight.sketch_saved_recording(graph, path, "a.l0", step=2, unit=1)) == expected
+        )
         with pytest.raises(
             ValueError, match=r"say which layer of .*; it holds a\.l0, b\.l0, b\.l0_r"
         ):

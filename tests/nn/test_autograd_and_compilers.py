@@ -93,7 +93,7 @@ def test_compiled_with_lengths_and_resets() -> None:
 
 
 def test_the_operator_registers_as_torch_asks() -> None:
-    from sluice.run.operator import run
+    from sluice.run.custom_op import run
 
     layer = sluice.nn.GRU(3, 4)
     p = [getattr(layer, n).detach().requires_grad_() for n in layer._names[0]]

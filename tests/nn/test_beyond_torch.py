@@ -223,7 +223,9 @@ def test_backend_tells_itself_and_why(cell: Any) -> None:
     assert Recurrent(cell, X, H).half().resolved_backend.name == "reference"
     layer = sluice.nn.LSTM(X, H)
     assert str(layer.resolved_backend).startswith("fused: the kernels")
-    assert str(layer.half().resolved_backend).startswith("native: there are no kernels for torch.float16")
+    assert str(layer.half().resolved_backend).startswith(
+        "native: there are no kernels for torch.float16"
+    )
     layer = layer.float()
     layer.backend = "native"
     assert layer.resolved_backend.name == "native"

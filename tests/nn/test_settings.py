@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 import sluice
 from sluice.nn import Recurrent
-from sluice.run.choose import _issued_warnings
+from sluice.run.dispatch import _issued_warnings
 
 T, B, X, H = 11, 4, 3, 6
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch's own
@@ -69,7 +69,9 @@ def test_torchs_own_layer_does_not_recompute() -> None:
     layer.backend = "native"
     assert layer.resolved_backend.name == "native"
     layer.recompute = 3
-    assert layer.resolved_backend.name == "reference" and "recompute=" in layer.resolved_backend.reason
+    assert (
+        layer.resolved_backend.name == "reference" and "recompute=" in layer.resolved_backend.reason
+    )
 
 
 def test_bfloat16_recomputed_is_bfloat16() -> None:

@@ -12,7 +12,7 @@ import sluice
 from cell_list import CELLS
 from sluice.cells import SLSTM, LayerNormLSTM, ResetBeforeGRU, recurrent_dropout, zoneout
 from sluice.nn import Recurrent
-from sluice.run import kernels
+from sluice.run.kernels import extension
 
 LAYERS: list[Any] = [
     lambda: sluice.nn.LSTM(3, 4, 2, learn_initial_state=True),
@@ -129,14 +129,14 @@ def test_steps_are_the_same_bits_whoever_shares_them(precision: str) -> None:
         expected = layer(x)[0]
     try:
         for count in (1, 2, 3):
-            kernels.set_num_threads(count)
+            extension.set_num_threads(count)
             stream = layer.stream(3)
             for t, row in enumerate(x):
                 if t % 20 == 0:
                     time.sleep(0.001)
                 assert torch.equal(stream(row), expected[t]), (count, t)
     finally:
-        kernels.set_num_threads(torch.get_num_threads())
+        extension.set_num_threads(torch.get_num_threads())
 
 
 def test_what_lies_otherwise_in_memory() -> None:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 import sluice
-from sluice.report.ablation import Ablation, AblationError, Intervention, Effect, ablate
+from sluice.report.ablation import Ablation, AblationError, Effect, Intervention, ablate
 
 
 class Model(nn.Module):

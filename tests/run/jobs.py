@@ -11,7 +11,7 @@ from torch import Tensor
 
 from sluice.equations.graph import Graph
 from sluice.equations.specs import Sizes
-from sluice.run.passes import RunSpec
+from sluice.run.spec import RunSpec
 
 Run = Callable[[RunSpec], tuple[Tensor, tuple[Tensor, ...]]]
 

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from cell_list import CELLS, SIZES
-from sluice.run import bptt, eager
-from sluice.run.passes import RunSpec
+from sluice.run import bptt, reference
+from sluice.run.spec import RunSpec
 
 T, B = 5, 3
 
@@ -42,7 +42,7 @@ def make_pass(name: str, *, marks: bool, reverse: bool) -> RunSpec:
 @pytest.mark.parametrize("name", CELLS)
 def test_adjoint_is_autograds(name: str, marks: bool, reverse: bool) -> None:
     job = make_pass(name, marks=marks, reverse=reverse)
-    y, last = eager.run(job)
+    y, last = reference.run(job)
     upstream = [torch.randn_like(tensor) for tensor in (y, *last)]
     inputs = (job.x, *job.states, *job.parameters, *(job.learned_initial_states or ()))
     expected = torch.autograd.grad((y, *last), inputs, upstream, allow_unused=True)
@@ -59,13 +59,13 @@ def test_adjoint_is_autograds(name: str, marks: bool, reverse: bool) -> None:
 def test_poisoned_padding_reaches_no_gradient() -> None:
     job = make_pass("lstm", marks=True, reverse=False)
     assert job.valid_mask is not None
-    clean = eager.run(job)[0]
+    clean = reference.run(job)[0]
     with torch.no_grad():
         job.x[~job.valid_mask.squeeze(-1)] = float("nan")
     poisoned = make_pass("lstm", marks=True, reverse=False)
     with torch.no_grad():
         poisoned.x.copy_(job.x)
-    y, _ = eager.run(poisoned)
+    y, _ = reference.run(poisoned)
     torch.testing.assert_close(y, clean, rtol=0, atol=0)
     gradients = torch.autograd.grad(y.sum(), (poisoned.x, *poisoned.parameters))
     assert all(g.isfinite().all() for g in gradients)

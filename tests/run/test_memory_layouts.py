@@ -12,8 +12,9 @@ from torch import Tensor
 from cell_list import CELLS
 from run.jobs import draw, error, told
 from sluice.equations.specs import Sizes
-from sluice.run import cpu, eager
-from sluice.run.passes import RunSpec
+from sluice.run import reference
+from sluice.run.kernels import fused
+from sluice.run.spec import RunSpec
 
 SIZES = Sizes(3, 4, 2)
 
@@ -24,7 +25,7 @@ def poisoned(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def same(job: RunSpec) -> None:
-    for found, expected in zip(told(cpu.run, job), told(eager.run, job), strict=True):
+    for found, expected in zip(told(fused.run, job), told(reference.run, job), strict=True):
         assert error(found, expected) < 1e-9
 
 
@@ -64,7 +65,7 @@ def test_expanded_and_strided_upstream_gradients() -> None:
         y, last = run(job)
         return torch.autograd.grad([y, *last], job.tensors, upstream)
 
-    for found, expected in zip(gradients(cpu.run), gradients(eager.run), strict=True):
+    for found, expected in zip(gradients(fused.run), gradients(reference.run), strict=True):
         assert error(found, expected) < 1e-9
 
 
@@ -78,7 +79,7 @@ def test_one_memory_for_input_and_state() -> None:
         loss = y.sin().sum() + sum(s.cos().sum() for s in last)
         return [y, *last, *torch.autograd.grad(loss, [x, *job.parameters])]
 
-    for found, expected in zip(gradients(cpu.run), gradients(eager.run), strict=True):
+    for found, expected in zip(gradients(fused.run), gradients(reference.run), strict=True):
         assert error(found, expected) < 1e-9
 
 
@@ -93,8 +94,8 @@ def test_one_step_and_lengths_of_zero(reverse: bool) -> None:
 
 def test_an_empty_job_is_the_references() -> None:
     graph = CELLS["lstm"]().graph
-    assert not cpu.supports(draw(graph, SIZES, 4, 0))
-    assert not cpu.supports(draw(graph, Sizes(0, 4), 4, 2))
+    assert not fused.supports(draw(graph, SIZES, 4, 0))
+    assert not fused.supports(draw(graph, Sizes(0, 4), 4, 2))
 
 
 def test_sizes_beyond_memory_are_refused() -> None:
@@ -103,7 +104,7 @@ def test_sizes_beyond_memory_are_refused() -> None:
     for steps in (1 << 40, 1 << 57):
         x = row.detach().expand(steps, 1, 1).requires_grad_()
         with pytest.raises((MemoryError, RuntimeError)):
-            cpu.run(job.replace_tensors([x, *job.states, *job.shared_tensors]))
+            fused.run(job.replace_tensors([x, *job.states, *job.shared_tensors]))
 
 
 @pytest.mark.parametrize("wanted", ["x", "states", "parameters", "restart"])
@@ -117,7 +118,7 @@ def test_gradients_of_some(wanted: str) -> None:
         y, last = run(job)
         return torch.autograd.grad(y.sin().sum() + last[1].sum(), leaves)
 
-    for found, expected in zip(gradients(cpu.run), gradients(eager.run), strict=True):
+    for found, expected in zip(gradients(fused.run), gradients(reference.run), strict=True):
         assert error(found, expected) < 1e-9
 
 
@@ -135,5 +136,5 @@ def test_gradients_of_gradients_with_marks_and_tied_weights() -> None:
         first = torch.autograd.grad(loss, [job.x, tied], create_graph=True)
         return [*first, *torch.autograd.grad(sum(g.pow(2).sum() for g in first), [job.x, tied])]
 
-    for found, expected in zip(twice(cpu.run), twice(eager.run), strict=True):
+    for found, expected in zip(twice(fused.run), twice(reference.run), strict=True):
         assert error(found, expected) < 1e-9

@@ -10,7 +10,7 @@ from torch import Tensor
 
 import sluice
 from cell_list import CELLS
-from sluice.run import kernels
+from sluice.run.kernels import extension
 
 BOUND = {"float32": 1e-5, "bfloat16": 1e-2, "int8": 2e-2}
 # Cells that amplify any rounding over many steps, whoever computes them: without a gate that
@@ -79,13 +79,13 @@ def test_bfloat16_gradients_are_the_same_where_threads_share_units(name: str) ->
     found = []
     try:
         for count in (1, 2, 3):
-            kernels.set_num_threads(count)
+            extension.set_num_threads(count)
             y, last = layer(x)
             loss = (y * torch.linspace(-1, 1.5, y.numel()).reshape(y.shape)).sum()
             loss = loss + sum(s.square().sum() for s in (last if type(last) is tuple else (last,)))
             found.append(torch.autograd.grad(loss, [x, *layer.parameters()]))
     finally:
-        kernels.set_num_threads(torch.get_num_threads())
+        extension.set_num_threads(torch.get_num_threads())
     for other in found[1:]:
         assert all(torch.equal(a, b) for a, b in zip(found[0], other, strict=True))
         assert all(a.any() for a in other)

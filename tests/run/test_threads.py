@@ -14,7 +14,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 import sluice
-from sluice.run import kernels
+from sluice.run.kernels import extension
 
 HEAD = f"""
 import os, signal, sys, threading, torch, sluice
@@ -145,11 +145,11 @@ def test_masks_are_the_same_whatever_the_threads() -> None:
     found = []
     try:
         for count in (1, 2, 3):
-            kernels.set_num_threads(count)
+            extension.set_num_threads(count)
             torch.manual_seed(11)
             found.append(layer(x)[0])
     finally:
-        kernels.set_num_threads(torch.get_num_threads())
+        extension.set_num_threads(torch.get_num_threads())
     assert torch.equal(found[0], found[1]) and torch.equal(found[0], found[2])
 
 

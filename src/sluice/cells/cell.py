@@ -26,7 +26,7 @@ from typing import Any, Self
 from torch import Tensor
 
 from sluice.equations import specs
-from sluice.equations.evaluate import TensorInterpreter
+from sluice.equations.evaluation import TensorInterpreter
 from sluice.equations.graph import Graph, Node
 from sluice.equations.ops import Value
 from sluice.equations.specs import HIDDEN, Sizes
@@ -226,7 +226,9 @@ class Cell:
         ``sizes``. The step maps ``(batch, input)`` and states ``(batch, hidden)`` to a dictionary.
         """
         graph = self.graph
-        return self.bind_interpreter(TensorInterpreter(graph.stacks, graph.norms, sizes, parameters))
+        return self.bind_interpreter(
+            TensorInterpreter(graph.stacks, graph.norms, sizes, parameters)
+        )
 
     @cached_property
     def declarations(self) -> Declarations:
@@ -244,7 +246,9 @@ class Cell:
             vectors=tuple(
                 specs.VectorSpec(n, v.width, v.initial) for n, v in found.select(Vector).items()
             ),
-            norms=tuple(specs.NormSpec(n, (), norm.epsilon) for n, norm in found.select(Norm).items()),
+            norms=tuple(
+                specs.NormSpec(n, (), norm.epsilon) for n, norm in found.select(Norm).items()
+            ),
             masks=tuple(specs.MaskSpec(n, **vars(mask)) for n, mask in masks.items()),
         )
 

@@ -21,7 +21,10 @@ class Transform(Cell):
 
     def __init__(self, inner: Cell | type[Cell]) -> None:
         self.inner = inner() if isinstance(inner, type) else inner
-        self.forget_gate_name, self.input_gate_name = self.inner.forget_gate_name, self.inner.input_gate_name
+        self.forget_gate_name, self.input_gate_name = (
+            self.inner.forget_gate_name,
+            self.inner.input_gate_name,
+        )
 
     @property
     def name(self) -> str:
@@ -70,7 +73,9 @@ class LayerNormed(Transform):
         return replace(inner, stacks=stacks, norms=inner.norms + norms)
 
     def step(self, x: Any, **values: Any) -> dict[str, Any]:
-        return self.inner.bind_interpreter(_LayerNormInterpreter(self.interpreter, self)).step(x, **values)
+        return self.inner.bind_interpreter(_LayerNormInterpreter(self.interpreter, self)).step(
+            x, **values
+        )
 
 
 @dataclass
@@ -154,7 +159,9 @@ class _DropoutInterpreter:
     mask: Value
 
     def affine(self, stack: str, gate: str, operand: Value) -> Value:
-        return self.interpreter.affine(stack, gate, operand * self.mask if stack == "hh" else operand)
+        return self.interpreter.affine(
+            stack, gate, operand * self.mask if stack == "hh" else operand
+        )
 
     def vector(self, name: str) -> Value:
         return self.interpreter.vector(name)
@@ -179,7 +186,9 @@ class ClampedGates(Transform):
         return self.inner.declarations
 
     def step(self, x: Any, **given: Any) -> dict[str, Any]:
-        return _evaluate_with_substitutes(self.inner.graph, self.interpreter, x, given, self._clamp_value)
+        return _evaluate_with_substitutes(
+            self.inner.graph, self.interpreter, x, given, self._clamp_value
+        )
 
     def _clamp_value(self, name: str, value: Value) -> Value:
         return _substitute_constant(value, self.values[name]) if name in self.values else value
@@ -204,7 +213,9 @@ class ClampedUnits(Transform):
         return replace(inner, vectors=(*inner.vectors, *vectors))
 
     def step(self, x: Any, **given: Any) -> dict[str, Any]:
-        return _evaluate_with_substitutes(self.inner.graph, self.interpreter, x, given, self._clamp_value)
+        return _evaluate_with_substitutes(
+            self.inner.graph, self.interpreter, x, given, self._clamp_value
+        )
 
     def _clamp_value(self, name: str, value: Value) -> Value:
         if name not in self.names:
@@ -216,7 +227,9 @@ class ClampedUnits(Transform):
 def _check_names(cell: Cell, names: Iterable[str]) -> None:
     for name in names:
         if name not in cell.graph.outputs_by_name:
-            raise ValueError(f"{cell.name} names {', '.join(cell.graph.outputs_by_name)}, and no '{name}'")
+            raise ValueError(
+                f"{cell.name} names {', '.join(cell.graph.outputs_by_name)}, and no '{name}'"
+            )
 
 
 def _evaluate_with_substitutes(
@@ -236,7 +249,11 @@ def _evaluate_with_substitutes(
 
 
 def evaluate_node(
-    node: Node, values: dict[Node, Value], interpreter: Interpreter, x: Value, leaves: dict[str, Value]
+    node: Node,
+    values: dict[Node, Value],
+    interpreter: Interpreter,
+    x: Value,
+    leaves: dict[str, Value],
 ) -> Value:
     """What a node of a graph is under ``meaning``, given what its operands are."""
     operands = tuple(values[operand] for operand in node.operands)

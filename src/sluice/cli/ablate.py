@@ -11,12 +11,12 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
+from sluice.cli.errors import report_errors
 from sluice.cli.show import ThemeName
-from sluice.cli.told import report_errors
 
 if TYPE_CHECKING:
     from sluice.report.ablation import Effect
-    from sluice.report.held_out import Continuation
+    from sluice.report.generation_samples import Continuation
 
 
 def ablate(
@@ -37,13 +37,13 @@ def ablate(
 
         from sluice.files import require_writable, write_atomically
         from sluice.render.picture import save_figure
-        from sluice.report import ablation, held_out
+        from sluice.report import ablation, generation_samples
         from sluice.sequence import Checkpoint
 
         torch.set_num_threads(threads)
         require_writable(out)
         checkpoint = Checkpoint.load(model)
-        judged = held_out.load_held_out(checkpoint, data, tokens)
+        judged = generation_samples.load_held_out(checkpoint, data, tokens)
         console = Console()
         with _AblationDisplay(console) as live:
             found = ablation.ablate(
@@ -54,7 +54,9 @@ def ablate(
                 on_progress=live.show,
             )
         shown = [*found.gates(), *found.units()[:units]]
-        drawn = held_out.generate_continuations(checkpoint, [effect.intervention for effect in shown], seed, length)
+        drawn = generation_samples.generate_continuations(
+            checkpoint, [effect.intervention for effect in shown], seed, length
+        )
         skipped = f", {judged.skipped} sequences skipped" if judged.skipped else ""
         console.print(
             f"{len(judged.sequences)} held-out sequences, {judged.tokens:,} tokens{skipped}. "

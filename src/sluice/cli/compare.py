@@ -14,11 +14,11 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from sluice.cli.errors import fail, report_errors
 from sluice.cli.show import ThemeName, load_cell
-from sluice.cli.told import fail, report_errors
 
 if TYPE_CHECKING:
-    from sluice.report.compare import Comparison, ComparisonProgress, TrialResult
+    from sluice.report.comparison import Comparison, ComparisonProgress, TrialResult
 
 Number = TypeVar("Number", int, float)
 
@@ -78,7 +78,7 @@ def compare(
     with report_errors(ValueError, ImportError):
         import torch
 
-        from sluice.report import compare as comparing
+        from sluice.report import comparison as comparing
 
         torch.set_num_threads(threads)
         with _ComparisonDisplay(Console()) as live:
@@ -218,8 +218,13 @@ def _render_current_trial(progress: ComparisonProgress) -> list[Text]:
             f"{job.cell}, lag {job.lag}, seed {job.seed}, rate {job.rate:g}, "
             f"update {training.updates[-1]}"
         ),
-        Text(f"loss      {_draw_sparkline(losses)} {training.losses[-1]:.3f} (chance {chance:.3f})"),
-        Text(f"gradient  {_draw_sparkline(_thin([_log_height(s) for s in shares]))} at each step, log scale"),
+        Text(
+            f"loss      {_draw_sparkline(losses)} {training.losses[-1]:.3f} (chance {chance:.3f})"
+        ),
+        Text(
+            f"gradient  {_draw_sparkline(_thin([_log_height(s) for s in shares]))} "
+            "at each step, log scale"
+        ),
         Text(f"          {shares[0]:.0e} of the last step's arrives at the first"),
         Text(f"{progress.fraction:.0%} done, at most about {minutes}:{seconds:02} left"),
     ]

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from sluice.cli.told import fail
+from sluice.cli.errors import fail
 from sluice.cli.train import FOLDER, report_known_errors
 
 if TYPE_CHECKING:
-    from sluice.tunes.composer import Composer
-    from sluice.tunes.tokens import Tune
+    from sluice.tunes.composition.composer import Composer
+    from sluice.tunes.notation.transcription import Tune
 
 
 class _InferencePrecision(StrEnum):
@@ -82,13 +82,14 @@ def compose_tunes(
     """
     with report_known_errors():
         from sluice.files import require_writable
-        from sluice.tunes import measures, output
-        from sluice.tunes.composer import Composer
+        from sluice.tunes.composition.composer import Composer
+        from sluice.tunes.corpus import statistics
+        from sluice.tunes.export import files
 
-        wanted, left_out = output.list_default_formats()
+        wanted, left_out = files.list_default_formats()
         if formats is not None:
             wanted, left_out = [name.strip() for name in formats.lower().split(",")], []
-            output.check_formats(wanted)
+            files.check_formats(wanted)
         wishes = {"dance": dance, "key": key, "meter": meter, "mode": mode, "start": start}
         work = _build_edit({"continue": resume, "fill": fill, "vary": vary}, wishes, strength)
         # Where nothing can be composed, no empty folder is left behind.
@@ -109,11 +110,11 @@ def compose_tunes(
         else:
             given = [work(composer, temperature, chosen + number) for number in range(count)]
             tunes = [tune.with_presentation(title, tempo, chords) for tune in given]
-        files = output.write_tunes(tunes, out, wanted)
+        written = files.write_tunes(tunes, out, wanted)
         typer.echo("\n".join(tune.abc(number) for number, tune in enumerate(tunes, 1)))
-        Console().print(measures.build_table(tunes, composer))
+        Console().print(statistics.build_table(tunes, composer))
         again = "" if seed is not None else f"The same again: --seed {chosen}. "
-        typer.echo(f"{again}Written: {', '.join(map(str, files))}")
+        typer.echo(f"{again}Written: {', '.join(map(str, written))}")
         for reason in left_out:
             typer.echo(f"Left out: {reason}")
 
@@ -122,7 +123,7 @@ def _build_edit(
     sources: dict[str, Path | None], constraints: dict[str, str | None], strength: float
 ) -> Callable[[Composer, float, int], Tune] | None:
     """What to do with a tune of the user's, which is read; nothing if there is none."""
-    from sluice.tunes.given import read_tune
+    from sluice.tunes.composition.inputs import read_tune
 
     named = {name: path for name, path in sources.items() if path is not None}
     if not named:

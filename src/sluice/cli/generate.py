@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from sluice.cli.told import fail, report_errors
+from sluice.cli.errors import fail, report_errors
 
 if TYPE_CHECKING:
     from sluice.sequence import Checkpoint, Sampling
@@ -90,11 +90,11 @@ def _check_beam_options(beam: int, count: int, names: list[str]) -> None:
 
 
 def _load_checkpoint(path: Path, precision: str, threads: int | None) -> Checkpoint:
-    from sluice.run import kernels
+    from sluice.run.kernels import extension
     from sluice.sequence import Checkpoint, LanguageModel, Sampling, generate
 
     if threads is not None:
-        kernels.set_num_threads(threads)
+        extension.set_num_threads(threads)
     checkpoint = Checkpoint.load(path, kind=LanguageModel)
     checkpoint.model.layers.precision = precision
     generate(checkpoint.model, [0], sampling=Sampling(max_length=1))  # compiles, and is not timed
@@ -152,7 +152,11 @@ class _Generation:
         if seed is None:
             seed = secrets.randbelow(1_000_000)
             self.seed_note = f" The same again: --seed {seed}."
-        return self._stream_one(seed, sampling) if count == 1 else self._sample_batches(seed, count, sampling)
+        return (
+            self._stream_one(seed, sampling)
+            if count == 1
+            else self._sample_batches(seed, count, sampling)
+        )
 
     def _stream_one(self, seed: int, sampling: Sampling) -> Iterator[str]:
         from sluice.sequence import stream
@@ -160,7 +164,9 @@ class _Generation:
         made = stream(self.checkpoint.model, seed, prompt=self.prompt, sampling=sampling)
         yield self.codec.decode(self.prompt_ids)
         began = time.monotonic()
-        for piece in self.codec.decode_stream(self.prompt_ids, islice(made, len(self.prompt_ids), None)):
+        for piece in self.codec.decode_stream(
+            self.prompt_ids, islice(made, len(self.prompt_ids), None)
+        ):
             self.tokens += 1
             self.seconds = time.monotonic() - began
             yield piece

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from rich.console import Console
 
-from sluice.cli.told import fail
+from sluice.cli.errors import fail
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from sluice.sequence import TrainingResult, TrainingConfig, Progress
+    from sluice.sequence import Progress, TrainingConfig, TrainingResult
 
 
 @dataclass(frozen=True)
@@ -123,27 +123,31 @@ class TrainingJob:
 
 def build_tunes_job(options: Options, checkpoint: Path) -> TrainingJob:
     """Folk tunes: the package's collections, or files of ABC."""
-    from sluice.tunes import learn
+    from sluice.tunes.composition import training
 
     if options.cell not in (None, "lstm"):
         fail("tunes are learnt by an lstm; leave out --cell")
     paths = [Path(path) for path in options.abc] if options.abc else None
-    prepared = learn.prepare_dataset(paths)
+    prepared = training.prepare_dataset(paths)
     asked: dict[str, Any] = {
         "hidden_size": options.hidden,
         "num_layers": options.layers,
         "dropout": options.dropout,
         "batch_size": options.batch,
     }
-    shape = replace(learn.QUICK_CONFIG, **{k: v for k, v in asked.items() if v is not None})
-    usual = learn.make_training_config(seconds=1.0)
+    shape = replace(training.QUICK_CONFIG, **{k: v for k, v in asked.items() if v is not None})
+    usual = training.make_training_config(seconds=1.0)
     plan = options.build_config(learning_rate=usual.learning_rate, validations=usual.validations)
 
     def train(**around: Any) -> TrainingResult:
         precision = options.precision or "float32"
-        return learn.train(prepared, checkpoint, plan, model_config=shape, precision=precision, **around)
+        return training.train(
+            prepared, checkpoint, plan, model_config=shape, precision=precision, **around
+        )
 
-    return TrainingJob(prepared.report(), plan, "nats per token", train, lambda: _sample_text(checkpoint))
+    return TrainingJob(
+        prepared.report(), plan, "nats per token", train, lambda: _sample_text(checkpoint)
+    )
 
 
 def build_data_job(options: Options, checkpoint: Path) -> TrainingJob:
@@ -178,12 +182,18 @@ def build_data_job(options: Options, checkpoint: Path) -> TrainingJob:
     writes = isinstance(made.model, sequence.LanguageModel)
     sample = (lambda: _sample_text(checkpoint)) if writes else None
     report = f"{data.report()}\n{made.report}"
-    return TrainingJob(report, plan, made.loss_unit, train, sample, lambda: made.compute_metrics().to_table())
+    return TrainingJob(
+        report, plan, made.loss_unit, train, sample, lambda: made.compute_metrics().to_table()
+    )
 
 
 def build_job(options: Options, checkpoint: Path) -> TrainingJob:
     """What the data asks for."""
-    return build_tunes_job(options, checkpoint) if options.data == "tunes" else build_data_job(options, checkpoint)
+    return (
+        build_tunes_job(options, checkpoint)
+        if options.data == "tunes"
+        else build_data_job(options, checkpoint)
+    )
 
 
 def _load_options(options: Options, show: Callable[..., None]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-from sluice.cli.told import fail, report_errors
+from sluice.cli.errors import fail, report_errors
 
 _DATA = "A file of text or ABC, a folder of ABC, or 'tunes'; or --text."
 
@@ -28,8 +28,8 @@ def look(
 ) -> None:
     """Write one page on what a model does inside while it reads: gates, gradients, memory."""
     kept = _parse_units(units)
-    from sluice.report.look import ReportError, build_report
-    from sluice.report.look.files import load_inputs
+    from sluice.report.page import ReportError, build_report
+    from sluice.report.page.load import load_inputs
     from sluice.sequence import SequenceError
     from sluice.tunes.errors import TuneError
 

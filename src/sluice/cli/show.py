@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sluice.cli.told import fail, report_errors
+from sluice.cli.errors import fail, report_errors
 
 if TYPE_CHECKING:
     from sluice.cells import Cell
@@ -122,7 +122,9 @@ def sketch(
             typer.echo(place)
 
 
-def _draw_sketches(found: Cell, ending: str, theme: str, series: bool, animate: bool) -> list[bytes]:
+def _draw_sketches(
+    found: Cell, ending: str, theme: str, series: bool, animate: bool
+) -> list[bytes]:
     from sluice.render import sketch as sketches
     from sluice.render.picture import encode_figure
 
@@ -139,11 +141,13 @@ def _draw_recorded(
     from sluice.insight import sketch_saved_recording
     from sluice.render.picture import encode_figure
 
-    return encode_figure(sketch_saved_recording(found.graph, recording, layer, theme=theme, **at), ending)
+    return encode_figure(
+        sketch_saved_recording(found.graph, recording, layer, theme=theme, **at), ending
+    )
 
 
 def _show_llvm(cell: str, found: Cell, part: str, double: bool) -> None:
-    from sluice.render import llvm, lower, program
+    from sluice.codegen import llvm, lower, program
 
     bodies = program.collect_bodies(lower.lower_graph(found.graph, True))
     chosen = {name: body for name, body in bodies.items() if name.startswith(f"{part}_")}
@@ -156,7 +160,7 @@ def _show_llvm(cell: str, found: Cell, part: str, double: bool) -> None:
 
 def load_cell(name: str) -> Cell:
     """The cell that a command's argument names, its equations traced; else refuse."""
-    from sluice.cells.known import get_cell
+    from sluice.cells.registry import get_cell
 
     path, colon, kind = name.rpartition(":")
     with report_errors(ValueError):

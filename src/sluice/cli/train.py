@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from sluice.cli.told import fail, report_errors
+from sluice.cli.errors import fail, report_errors
 
 if TYPE_CHECKING:
-    from sluice.cli.jobs import TrainingJob, Options
+    from sluice.cli.jobs import Options, TrainingJob
     from sluice.sequence import TrainingResult
 
 FOLDER = Path("tunes-out")
@@ -105,7 +105,8 @@ def train(
         typer.Option(help="K: an update every K steps; K1,K2: every K1 steps, over the last K2."),
     ] = None,
     precision: Annotated[
-        _TrainingPrecision | None, typer.Option(help="What the kernels multiply in; weights are float32.")
+        _TrainingPrecision | None,
+        typer.Option(help="What the kernels multiply in; weights are float32."),
     ] = None,
     threads: Annotated[
         int | None,
@@ -165,13 +166,15 @@ def train(
         _run_training(asked, place, resume=resume, overwrite=anew, tensorboard=tensorboard)
 
 
-def _run_training(asked: Options, out: Path, *, resume: bool, overwrite: bool, tensorboard: bool) -> None:
+def _run_training(
+    asked: Options, out: Path, *, resume: bool, overwrite: bool, tensorboard: bool
+) -> None:
     import torch
 
     from sluice.cli import jobs
-    from sluice.cli.live import TrainingDisplay
+    from sluice.cli.progress import TrainingDisplay
     from sluice.files import require_writable
-    from sluice.sequence.training.processes import ProcessGroup, join_process_group, count_restarts
+    from sluice.sequence.training.processes import ProcessGroup, count_restarts, join_process_group
 
     resume = resume or count_restarts() > 0
     options, known = _merge_record(asked, out / RECORD) if resume else (asked, False)
@@ -211,7 +214,9 @@ def _merge_record(asked: Options, path: Path) -> tuple[Options, bool]:
     return asked.with_defaults(before), True
 
 
-def _write_record(job: TrainingJob, options: Options, out: Path, first: bool, *, resume: bool, overwrite: bool) -> None:
+def _write_record(
+    job: TrainingJob, options: Options, out: Path, first: bool, *, resume: bool, overwrite: bool
+) -> None:
     """Keep a record of a training that begins; none that could still go on is forgotten.
 
     Every process looks, so that all of them refuse; the `first` one writes.
@@ -230,7 +235,11 @@ def _write_record(job: TrainingJob, options: Options, out: Path, first: bool, *,
     if overwrite:
         CheckpointManager(out / STATES).clear()
     versions = {"sluice": __version__, "torch": torch.__version__}
-    record = {"options": options.to_json(), "plan": job.config.export_settings(), "versions": versions}
+    record = {
+        "options": options.to_json(),
+        "plan": job.config.export_settings(),
+        "versions": versions,
+    }
     write_atomically(out / RECORD, (json.dumps(record, indent=1) + "\n").encode())
 
 

@@ -75,7 +75,9 @@ def differentiate(graph: Graph) -> Adjoint:
     gradients: dict[Node, Node] = {}
     norms: list[NormDelta] = []
     for state in graph.states:
-        _add(gradients, graph.outputs_by_name[state.name], Leaf("gradient", state.name, state.width))
+        _add(
+            gradients, graph.outputs_by_name[state.name], Leaf("gradient", state.name, state.width)
+        )
     first_parts = _find_first_parts(graph)
     for node in reversed(graph.nodes):
         if isinstance(node, RowNorm):
@@ -92,7 +94,9 @@ def differentiate(graph: Graph) -> Adjoint:
         vectors={name: g for (kind, name), g in leaves.items() if kind == "vector"},
         deltas={node: gradients[node] for node in reached if isinstance(node, Affine)},
         norms=tuple(norms),
-        gradients_by_name={name: gradients[node] for name, node in graph.outputs if node in gradients},
+        gradients_by_name={
+            name: gradients[node] for name, node in graph.outputs if node in gradients
+        },
     )
 
 

@@ -139,7 +139,13 @@ _OPS = (
         lambda g, y, a: (g / (y * 2.0),),
         OpNotation(r"\sqrt{{{}}}", "√({})", r"\sqrt{\,}", CALL, (LOOSE,)),
     ),
-    Op("sigmoid", 1, torch.sigmoid, lambda g, y, a: (g * (y * (1.0 - y)),), _function_notation(r"\sigma", "σ")),
+    Op(
+        "sigmoid",
+        1,
+        torch.sigmoid,
+        lambda g, y, a: (g * (y * (1.0 - y)),),
+        _function_notation(r"\sigma", "σ"),
+    ),
     Op(
         "log_sigmoid",
         1,
@@ -147,7 +153,13 @@ _OPS = (
         lambda g, y, a: (g * (1.0 - exp(y)),),
         _function_notation(r"\log\,\sigma", "log σ"),
     ),
-    Op("tanh", 1, torch.tanh, lambda g, y, a: (g * (1.0 - y * y),), _function_notation(r"\tanh", "tanh")),
+    Op(
+        "tanh",
+        1,
+        torch.tanh,
+        lambda g, y, a: (g * (1.0 - y * y),),
+        _function_notation(r"\tanh", "tanh"),
+    ),
     Op(
         "relu",
         1,
@@ -196,7 +208,9 @@ _OPS = (
             (LOOSE, NEGATED, NEGATED),
         ),
     ),
-    Op("detach", 1, torch.detach, lambda g, y, a: (None,), _function_notation(r"\mathrm{sg}", "sg")),
+    Op(
+        "detach", 1, torch.detach, lambda g, y, a: (None,), _function_notation(r"\mathrm{sg}", "sg")
+    ),
 )
 OPS: dict[str, Op] = {op.name: op for op in _OPS}
 

@@ -67,7 +67,9 @@ def _format_stack(stack: StackSpec) -> str:
 
 
 def _format_mask(mask: MaskSpec) -> str:
-    numbers = " ".join(repr(n) for n in (mask.rate, mask.keep_value, mask.drop_value, mask.eval_value))
+    numbers = " ".join(
+        repr(n) for n in (mask.rate, mask.keep_value, mask.drop_value, mask.eval_value)
+    )
     return f"mask {mask.name} {numbers} {int(mask.shared)} {mask.width}"
 
 
@@ -124,6 +126,8 @@ class _DeclarationReader:
         elif head == "mask":
             name, *numbers, shared, width = words
             rate, kept, dropped, evaluated = map(float, numbers)
-            self.masks.append(MaskSpec(name, rate, kept, dropped, evaluated, bool(int(shared)), width))
+            self.masks.append(
+                MaskSpec(name, rate, kept, dropped, evaluated, bool(int(shared)), width)
+            )
         else:
             raise ValueError(f"not a line of a graph: {head} {' '.join(words)}")

@@ -16,7 +16,15 @@ from typing import Any, Protocol
 
 from sluice.equations.graph import Affine, Elementwise, Graph, Leaf, Node, RowNorm
 from sluice.equations.ops import Value
-from sluice.equations.specs import CONSTANT, INPUT, MaskSpec, NormSpec, StackSpec, StateSpec, VectorSpec
+from sluice.equations.specs import (
+    CONSTANT,
+    INPUT,
+    MaskSpec,
+    NormSpec,
+    StackSpec,
+    StateSpec,
+    VectorSpec,
+)
 from sluice.equations.symbol import EquationError
 
 
@@ -78,7 +86,9 @@ def trace(
     states = {state.name: Leaf("state", state.name, state.width) for state in declarations.states}
     masks = {mask.name: Leaf("mask", mask.name, mask.width) for mask in declarations.masks}
     try:
-        returned = step(SymbolicInterpreter(declarations), Leaf("input", "x", INPUT), {**states, **masks})
+        returned = step(
+            SymbolicInterpreter(declarations), Leaf("input", "x", INPUT), {**states, **masks}
+        )
     except Exception as error:
         message = str(error)
         if not isinstance(error, EquationError):

@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 
 from sluice.equations.graph import Elementwise, Graph, Leaf, Node
+from sluice.equations.instrument import instrument_graph
 from sluice.equations.ops import apply
-from sluice.equations.watched import instrument_graph
-from sluice.insight.folder import load_recording
-from sluice.insight.recorded import RecordedLayer, RecordedModule
-from sluice.insight.recording import Tape, select_layer
+from sluice.insight.recording.recorded import RecordedLayer, RecordedModule
+from sluice.insight.recording.recorder import Tape, select_layer
+from sluice.insight.recording.storage import load_recording
 from sluice.render.sketch import draw_sketch
 
 if TYPE_CHECKING:
@@ -76,7 +76,9 @@ def sketch_recorded(
     """
     place = select_layer(tape, module, layer, reverse)
     recording = place._recording
-    found = _SketchSelection(step, sequence, unit, recording.every, place._label.endswith("_reverse"))
+    found = _SketchSelection(
+        step, sequence, unit, recording.every, place._label.endswith("_reverse")
+    )
     title = f"{recording.graph.name} {place._label}"
     return _draw(recording.graph, dict(place), found, title, theme)
 
@@ -167,7 +169,9 @@ class _SketchSelection:
         return float(value[own].mean()) if len(own) == len(self.units) else None
 
 
-def _draw(graph: Graph, values: Mapping[str, Tensor], selection: _SketchSelection, title: str, theme: str) -> Figure:
+def _draw(
+    graph: Graph, values: Mapping[str, Tensor], selection: _SketchSelection, title: str, theme: str
+) -> Figure:
     steps, sequences = next(iter(values.values())).shape[:2]
     row, before = selection.find_rows(steps)
     if not -sequences <= selection.sequence < sequences:
@@ -175,7 +179,9 @@ def _draw(graph: Graph, values: Mapping[str, Tensor], selection: _SketchSelectio
     here = {name: tensor[row, selection.sequence].double() for name, tensor in values.items()}
     past = {}
     if before is not None:
-        past = {name: tensor[before, selection.sequence].double() for name, tensor in values.items()}
+        past = {
+            name: tensor[before, selection.sequence].double() for name, tensor in values.items()
+        }
     shown: dict[str | Node, float] = {}
     for node, value in _compute_node_values(graph, here, past).items():
         number = selection.reduce_units(value)

@@ -1,6 +1,6 @@
 """Modules: torch's recurrent layers as drop-ins, and `Recurrent` for any cell."""
 
-from sluice.nn.convert import convert as convert
+from sluice.nn.conversion import convert as convert
 from sluice.nn.readout import Readout as Readout
 from sluice.nn.recurrent import Recurrent as Recurrent
 from sluice.nn.rnn import GRU as GRU

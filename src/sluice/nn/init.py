@@ -27,7 +27,9 @@ def init_parameters(cell: Cell, sizes: Sizes, parameters: Mapping[str, Tensor]) 
                 nn.init.constant_(tensor, parameter.initial)
 
 
-def init_forget_bias(cell: Cell, sizes: Sizes, parameters: Mapping[str, Tensor], value: float) -> None:
+def init_forget_bias(
+    cell: Cell, sizes: Sizes, parameters: Mapping[str, Tensor], value: float
+) -> None:
     """Set the bias of the gate that keeps the state (Jozefowicz et al. 2015).
 
     Raises ValueError where the cell has no such gate, or no biases.

@@ -12,7 +12,7 @@ from sluice.cells.elman import Elman
 from sluice.cells.gru import GRU
 from sluice.cells.lstm import LSTM
 from sluice.equations.specs import Sizes
-from sluice.run.choose import REFERENCE, BackendChoice, choose_backend
+from sluice.run.dispatch import REFERENCE, BackendChoice, choose_backend
 
 
 class _SingleStepCell(nn.Module):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sluice.run import cpu
+from sluice.run.kernels import fused
 
 
 class LayerSettings:
@@ -25,8 +25,8 @@ class LayerSettings:
 
     @precision.setter
     def precision(self, name: str) -> None:
-        if name not in cpu.PRECISIONS:
-            raise ValueError(f"precision is one of {', '.join(cpu.PRECISIONS)}, not {name!r}")
+        if name not in fused.PRECISIONS:
+            raise ValueError(f"precision is one of {', '.join(fused.PRECISIONS)}, not {name!r}")
         self._precision = name
 
     @property

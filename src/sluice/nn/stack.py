@@ -15,15 +15,17 @@ from sluice.cells.cell import Cell
 from sluice.equations.specs import MaskSpec, ParameterSpec, Sizes
 from sluice.equations.text import from_text
 from sluice.nn import init, states
-from sluice.nn.batch import PaddedInput, States, pad_input, is_autocast_enabled, cast_for_autocast
+from sluice.nn.batch import PaddedInput, States, cast_for_autocast, is_autocast_enabled, pad_input
+from sluice.nn.cell_override import swap_cell
 from sluice.nn.readout import Readout
-from sluice.nn.running import swap_cell
 from sluice.nn.settings import LayerSettings
 from sluice.nn.stream import Stream
-from sluice.run import cpu, eager, listening, operator, parts, segments
-from sluice.run.choose import FUSED, NATIVE, OPERATOR, BackendChoice, choose_backend, warn_if_slow
-from sluice.run.native import run_native as run_native
-from sluice.run.passes import RunSpec
+from sluice.run import checkpointing, chunked_recording, custom_op, reference
+from sluice.run.dispatch import FUSED, NATIVE, OPERATOR, BackendChoice, choose_backend, warn_if_slow
+from sluice.run.kernels import fused
+from sluice.run.recording import recorders
+from sluice.run.spec import RunSpec
+from sluice.run.torch_native import run_native as run_native
 
 
 class RecurrentStack(LayerSettings, nn.Module):
@@ -117,7 +119,9 @@ class RecurrentStack(LayerSettings, nn.Module):
         for layer, suffix in self._layer_suffixes():
             sizes = self._sizes[layer]
             for parameter in self._select_parameters(self.cell):
-                self._register_parameter(parameter.name + suffix, parameter.shape(sizes), device, dtype)
+                self._register_parameter(
+                    parameter.name + suffix, parameter.shape(sizes), device, dtype
+                )
             self._names.append([p.name + suffix for p in self._select_parameters(self.cell)])
             initial = [f"initial_{s}{suffix}" for s in self._state_names]
             self._initial_names.append(initial if self.learn_initial_state else [])
@@ -128,7 +132,9 @@ class RecurrentStack(LayerSettings, nn.Module):
     def _select_parameters(self, cell: Cell) -> list[ParameterSpec]:
         return [p for p in cell.graph.parameters if self.bias or not p.is_bias]
 
-    def _register_parameter(self, name: str, shape: tuple[int, ...], device: Any, dtype: Any) -> None:
+    def _register_parameter(
+        self, name: str, shape: tuple[int, ...], device: Any, dtype: Any
+    ) -> None:
         present = getattr(self, name, None)
         if present is None or present.shape != shape:
             setattr(self, name, nn.Parameter(torch.empty(shape, device=device, dtype=dtype)))
@@ -152,7 +158,9 @@ class RecurrentStack(LayerSettings, nn.Module):
     @property
     def resolved_backend(self) -> BackendChoice:
         """Which backend a plain call runs on now, and why; ``str()`` of it is one sentence."""
-        return choose_backend(self._list_tensors(), self._find_torch_obstacle(None, None, None), self.backend)
+        return choose_backend(
+            self._list_tensors(), self._find_torch_obstacle(None, None, None), self.backend
+        )
 
     def _list_tensors(self) -> list[Tensor]:
         """The tensors that the time loops read."""
@@ -161,7 +169,7 @@ class RecurrentStack(LayerSettings, nn.Module):
 
     def _find_torch_obstacle(self, lengths: Any, resets: Any, input: Any) -> str | None:
         """What is asked for that torch's own layer does not offer."""
-        recorded = listening.is_recorded(self)
+        recorded = recorders.is_recorded(self)
         if self.native is None:
             return f"the cell {self.cell.name}"
         if recorded:
@@ -216,7 +224,11 @@ class RecurrentStack(LayerSettings, nn.Module):
             return self._apply_readout(output), last
         batch = pad_input(type(self).__name__, input, lengths, resets, self.batch_first)
         self._check_input(batch.x)
-        given = self._expand_initial_states(batch.x) if hx is None else states.split_states(hx, self._state_widths(), batch)
+        given = (
+            self._expand_initial_states(batch.x)
+            if hx is None
+            else states.split_states(hx, self._state_widths(), batch)
+        )
         if is_autocast_enabled(batch.x):
             batch, given = cast_for_autocast(batch, given)
             states.check_states(given, batch.x)
@@ -274,7 +286,9 @@ class RecurrentStack(LayerSettings, nn.Module):
             return output._replace(data=self.readout(output.data))
         return self.readout(output)
 
-    def _run_layers(self, batch: PaddedInput, states: States, backend: str) -> tuple[Tensor, States]:
+    def _run_layers(
+        self, batch: PaddedInput, states: States, backend: str
+    ) -> tuple[Tensor, States]:
         y = batch.x
         finals: States = []
         for layer in range(self.num_layers):
@@ -298,13 +312,14 @@ class RecurrentStack(LayerSettings, nn.Module):
         parameters = [p if p.dtype is x.dtype else p.to(x.dtype) for p in own]
         restart = [getattr(self, name).to(x.dtype) for name in self._initial_names[place]]
         masks = [
-            draw_mask(mask, x, sizes.of(mask.width), self.training) for mask in self.cell.graph.masks
+            draw_mask(mask, x, sizes.of(mask.width), self.training)
+            for mask in self.cell.graph.masks
         ]
         reverse = place % self.directions == 1
         if backend == OPERATOR:
             plain = [sizes.input, sizes.hidden, sizes.projection]
             marks = (batch.lengths, batch.resets, restart, reverse)
-            found = operator.run(self._text, plain, x, states, parameters, masks, *marks)
+            found = custom_op.run(self._text, plain, x, states, parameters, masks, *marks)
             return found[0], tuple(found[1:])
         dtype = x.dtype
         if backend == FUSED and dtype == torch.bfloat16:  # autocast: its sums are in float32
@@ -323,19 +338,19 @@ class RecurrentStack(LayerSettings, nn.Module):
             tuple(restart) or None,
             reverse,
         )
-        job, kept = listening.begin_recording(self, place, job, batch.unsorted_indices)
-        if backend != FUSED or not cpu.supports(job):
+        job, kept = recorders.begin_recording(self, place, job, batch.unsorted_indices)
+        if backend != FUSED or not fused.supports(job):
             if kept is not None:  # which keeps all steps, whatever `recompute` says
-                return eager.run(job, kept)
-            return segments.run_with_recompute(job, self.recompute, eager.run)
+                return reference.run(job, kept)
+            return checkpointing.run_with_recompute(job, self.recompute, reference.run)
         narrow = dtype == torch.bfloat16
         precision = "bfloat16" if narrow else self._choose_precision(dtype)
-        fused = partial(cpu.run, precision=precision)
-        shared = partial(cpu.make_runner, precision=precision)
+        run = partial(fused.run, precision=precision)
+        shared = partial(fused.make_runner, precision=precision)
         if kept is not None:
-            y, last = parts.run_in_chunks(job, fused, kept)
+            y, last = chunked_recording.run_in_chunks(job, run, kept)
         else:
-            y, last = segments.run_with_recompute(job, self.recompute, fused, shared)
+            y, last = checkpointing.run_with_recompute(job, self.recompute, run, shared)
         return y.to(dtype), tuple(state.to(dtype) for state in last)
 
     def _choose_precision(self, dtype: torch.dtype) -> str:

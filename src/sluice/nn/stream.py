@@ -9,17 +9,17 @@ import torch
 from torch import Tensor, empty_like
 
 from sluice.cells.cell import Cell
-from sluice.equations.evaluate import EvaluationSchedule, TensorInterpreter, Values
+from sluice.equations.evaluation import EvaluationSchedule, TensorInterpreter, Values
 from sluice.equations.graph import Graph, Leaf
 from sluice.equations.specs import Sizes
 from sluice.nn.batch import States
 from sluice.nn.readout import Readout
 from sluice.nn.stream_recording import FusedStepRunner, record_step
-from sluice.run import listening
-from sluice.run.choose import FUSED, BackendChoice
-from sluice.run.passes import RunSpec, map_parameters_by_name
-from sluice.run.recording import ValueReader
-from sluice.run.steps import LayerWeights, Stepper
+from sluice.run.dispatch import FUSED, BackendChoice
+from sluice.run.kernels.stepper import LayerWeights, Stepper
+from sluice.run.recording import recorders
+from sluice.run.recording.recorded_pass import ValueReader
+from sluice.run.spec import RunSpec, map_parameters_by_name
 
 
 class StreamableLayer(Protocol):
@@ -82,7 +82,7 @@ class Stream:
         self._is_recording = False
         self.refresh()
         self.reset()
-        listening.subscribe(self)
+        recorders.subscribe(self)
 
     def refresh(self) -> None:
         """Take the layer's weights as they are now; the state stays."""
@@ -155,7 +155,9 @@ class Stream:
             and x.is_cpu
         ):
             if out is None:
-                y = empty_like(self._output_template)  # sooner than torch.empty by half a microsecond
+                y = empty_like(
+                    self._output_template
+                )  # sooner than torch.empty by half a microsecond
                 step(x.data_ptr(), y.data_ptr())
                 return y
             if (
@@ -172,7 +174,9 @@ class Stream:
     def _step_general(self, x: Tensor, out: Tensor | None) -> Tensor:
         """A step where something needs a copy, or on the reference."""
         self._check_input(x)
-        recorded = listening.is_any_active() and (listening.is_recorded(self) or listening.is_recorded(self._layer))
+        recorded = recorders.is_any_active() and (
+            recorders.is_recorded(self) or recorders.is_recorded(self._layer)
+        )
         with torch.no_grad():
             return self._record_step(x, out) if recorded else self._compute(x, out)
 
@@ -246,7 +250,12 @@ class _ReferenceStepper:
         graph: Graph = layers[0].graph
         self._graph, self._states = graph, list[tuple[Tensor, ...]]()
         self._interpreters = [
-            TensorInterpreter(graph.stacks, graph.norms, one.sizes, map_parameters_by_name(graph, _copy_parameters(one)))
+            TensorInterpreter(
+                graph.stacks,
+                graph.norms,
+                one.sizes,
+                map_parameters_by_name(graph, _copy_parameters(one)),
+            )
             for one in layers
         ]
         self._input = Leaf("input", "x", "input")
@@ -285,7 +294,9 @@ class _ReferenceStepper:
             values.update(zip(graph.state_leaves, self._states[place], strict=True))
             self._schedule.run(values, meaning)
             # Cloned: a state may be the very tensor that it was before, or another's.
-            self._states[place] = tuple(values[graph.outputs_by_name[s.name]].clone() for s in graph.states)
+            self._states[place] = tuple(
+                values[graph.outputs_by_name[s.name]].clone() for s in graph.states
+            )
             y = self._states[place][0]
         return y
 

@@ -11,10 +11,11 @@ from torch import Tensor
 
 from sluice.equations.graph import Graph
 from sluice.nn.batch import States
-from sluice.run import cpu, listening
-from sluice.run.passes import RunSpec
-from sluice.run.recording import ValueReader, Recording
-from sluice.run.steps import LayerWeights
+from sluice.run.kernels import fused
+from sluice.run.kernels.stepper import LayerWeights
+from sluice.run.recording import recorders
+from sluice.run.recording.recorded_pass import Recording, ValueReader
+from sluice.run.spec import RunSpec
 
 
 class StepRunner(Protocol):
@@ -44,7 +45,7 @@ def record_step(
         takers = [
             (listener, key, want)
             for key in keys
-            for listener in listening.find_recorders(key)
+            for listener in recorders.find_recorders(key)
             if (want := listener.spec_for(key, place)) is not None
         ]
         masks = tuple(y.new_full((1, 1, 1), mask.eval_value) for mask in layer.graph.masks)
@@ -72,7 +73,9 @@ class FusedStepRunner:
 
     def __call__(self, place: int, spec: RunSpec) -> tuple[Tensor, ValueReader]:
         key = (place, spec.graph)
-        run: Callable[..., Any] = self._runners.get(key) or cpu.make_runner(spec, False, self._precision)
+        run: Callable[..., Any] = self._runners.get(key) or fused.make_runner(
+            spec, False, self._precision
+        )
         self._runners[key] = run
         recording = Recording(spec, None)
         with torch.no_grad():

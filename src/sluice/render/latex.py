@@ -12,10 +12,18 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Self
 
-from sluice.equations.graph import Affine, Elementwise, Graph, Leaf, Node, RowNorm, sort_topologically
-from sluice.equations.ops import CALL, PRODUCT, SUM, OPS
+from sluice.equations.graph import (
+    Affine,
+    Elementwise,
+    Graph,
+    Leaf,
+    Node,
+    RowNorm,
+    sort_topologically,
+)
+from sluice.equations.ops import CALL, OPS, PRODUCT, SUM
 from sluice.equations.specs import CONSTANT, StackSpec
-from sluice.render.notation import NOW, Notation, MathText
+from sluice.render.notation import NOW, MathText, Notation
 
 
 @dataclass(frozen=True)
@@ -103,7 +111,9 @@ class EquationWriter:
         """A writer for a cell's nodes, with symbols for named and shared ones."""
         notation = Notation.from_graph(graph)
         notation.assign_symbols(_find_shared_nodes(graph))
-        symbols = {node: words.with_subscripts(NOW) for node, words in notation.shared_symbols.items()}
+        symbols = {
+            node: words.with_subscripts(NOW) for node, words in notation.shared_symbols.items()
+        }
         for name, node in graph.outputs:
             symbols.setdefault(node, notation.value(name))
         return cls(notation, symbols)
@@ -129,10 +139,16 @@ class EquationWriter:
         return format_operation(node.op, [self.refer(operand) for operand in node.arguments])
 
     def _format_multiple(self, factor: Node, value: Node) -> MathText:
-        return self.refer(factor).parenthesize(PRODUCT).juxtapose(self.refer(value).parenthesize(PRODUCT), PRODUCT)
+        return (
+            self.refer(factor)
+            .parenthesize(PRODUCT)
+            .juxtapose(self.refer(value).parenthesize(PRODUCT), PRODUCT)
+        )
 
     def _format_map(self, node: Affine) -> MathText:
-        product = self.notation.weight(node).juxtapose(self.refer(node.operand).parenthesize(CALL), PRODUCT)
+        product = self.notation.weight(node).juxtapose(
+            self.refer(node.operand).parenthesize(CALL), PRODUCT
+        )
         if not self.notation.graph.get_stack(node.stack).bias:
             return product
         bias = self.notation.bias(node)
@@ -173,7 +189,10 @@ class EquationWriter:
 def format_operation(op: str, operands: list[MathText]) -> MathText:
     """An operation of the op table, written with these operands."""
     written = OPS[op].notation
-    held = [operand.parenthesize(need) for operand, need in zip(operands, written.operand_precedences, strict=True)]
+    held = [
+        operand.parenthesize(need)
+        for operand, need in zip(operands, written.operand_precedences, strict=True)
+    ]
     return MathText(
         written.latex.format(*(operand.latex for operand in held)),
         written.plain.format(*(operand.plain for operand in held)),
@@ -187,7 +206,10 @@ def _is_number(node: Node) -> bool:
 
 def _list_items(items: list[MathText], description: str) -> MathText:
     latex = ",\\ ".join(item.latex for item in items)
-    return MathText(rf"{latex}\text{{: {description}}}", f"{', '.join(item.plain for item in items)}: {description}")
+    return MathText(
+        rf"{latex}\text{{: {description}}}",
+        f"{', '.join(item.plain for item in items)}: {description}",
+    )
 
 
 def _find_shared_nodes(graph: Graph) -> list[Node]:

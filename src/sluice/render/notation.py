@@ -98,7 +98,9 @@ class Notation:
             found.symbols[state.name] = format_name(state.name)
         for name in graph.outputs_by_name:
             if name not in found.symbols:
-                found.symbols[name] = found._pick_unused(found._pick_symbol(name), format_name(name))
+                found.symbols[name] = found._pick_unused(
+                    found._pick_symbol(name), format_name(name)
+                )
         return found
 
     def _pick_symbol(self, name: str) -> MathText:
@@ -111,7 +113,9 @@ class Notation:
     def _pick_unused(self, *candidates: MathText) -> MathText:
         """The first of ``wanted`` that nothing goes by yet; the last is the fall-back."""
         taken = {words.latex for words in (*self.symbols.values(), MathText("x", "x"))}
-        return next((words for words in candidates[:-1] if words.latex not in taken), candidates[-1])
+        return next(
+            (words for words in candidates[:-1] if words.latex not in taken), candidates[-1]
+        )
 
     def value(self, name: str) -> MathText:
         """A named value at this step."""
@@ -122,7 +126,11 @@ class Notation:
         letters = iter("uvwabdegkpqs")
         for node in nodes:
             gates = find_gates(node)
-            hat = self._pick_symbol(gates[0]).with_accent(r"\hat", "\u0302") if len(gates) == 1 else None
+            hat = (
+                self._pick_symbol(gates[0]).with_accent(r"\hat", "\u0302")
+                if len(gates) == 1
+                else None
+            )
             used = {words.latex for words in self.shared_symbols.values()}
             free = (format_name(f) for f in letters if format_name(f) not in self.symbols.values())
             plain_hat = hat is not None and r"\tilde" not in hat.latex and hat.latex not in used
@@ -140,7 +148,9 @@ class Notation:
         shared = {mask.name for mask in self.graph.masks if mask.shared}
         timed = leaf.kind == "mask" and leaf.name not in shared
         marks = [tail] * (tail is not None) + [COMMA] * (tail is not None and timed) + [NOW] * timed
-        return head.with_subscripts(*(mark for mark in marks if mark is not None)) if marks else head
+        return (
+            head.with_subscripts(*(mark for mark in marks if mark is not None)) if marks else head
+        )
 
     def _split_name(self, name: str) -> tuple[MathText, MathText | None]:
         """`peep_input` as p with the subscript i: where the tail is a gate or a state."""
@@ -157,18 +167,24 @@ class Notation:
             name = SHORT.get(stack.name, stack.name)
             return (MathText(name, name) if len(name) == 2 else format_name(name),)
         reads = format_name("i" if stack.name == "ih" else "h")
-        target = self._pick_symbol(gate) if gate == "candidate" else format_name(SHORT.get(gate, gate))
+        target = (
+            self._pick_symbol(gate) if gate == "candidate" else format_name(SHORT.get(gate, gate))
+        )
         bare = target.latex.removeprefix(r"\tilde{").removesuffix("}")
         target = MathText(bare, bare) if gate == "candidate" else target
         return (reads, COMMA, target) if len(target.plain) > 1 else (reads, target)
 
     def weight(self, affine: Affine) -> MathText:
         """The weight of a map."""
-        return MathText("W", "W").with_subscripts(*self.subscripts(self.graph.get_stack(affine.stack), affine.gate))
+        return MathText("W", "W").with_subscripts(
+            *self.subscripts(self.graph.get_stack(affine.stack), affine.gate)
+        )
 
     def bias(self, affine: Affine) -> MathText:
         """The bias of a map."""
-        return MathText("b", "b").with_subscripts(*self.subscripts(self.graph.get_stack(affine.stack), affine.gate))
+        return MathText("b", "b").with_subscripts(
+            *self.subscripts(self.graph.get_stack(affine.stack), affine.gate)
+        )
 
     def norm(self, name: str) -> MathText:
         """A layer norm: LN, and as its subscript what tells it from the others."""

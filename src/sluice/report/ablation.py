@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from sluice.equations.graph import Elementwise
-from sluice.insight.ablation import clamp_units
+from sluice.insight.clamping import clamp_units
 from sluice.insight.plots.ranked import plot_ranking
-from sluice.insight.recording import record
+from sluice.insight.recording.recorder import record
 from sluice.nn.stack import RecurrentStack
 
 if TYPE_CHECKING:
@@ -56,7 +56,9 @@ class Intervention:
             return f"{self.layer_name} {self.target} {self.mode}"
         first, last = self.units[0], self.units[-1]
         return (
-            f"{self.layer_name} unit {first}" if first == last else f"{self.layer_name} units {first}–{last}"
+            f"{self.layer_name} unit {first}"
+            if first == last
+            else f"{self.layer_name} units {first}–{last}"
         )
 
     def apply(self, model: nn.Module) -> AbstractContextManager[object]:
@@ -197,7 +199,9 @@ def _run_ablation(
     return Ablation(whole, effects)
 
 
-def _list_interventions(model: nn.Module, run_for_means: Callable[[], object], group: int) -> Iterator[Intervention]:
+def _list_interventions(
+    model: nn.Module, run_for_means: Callable[[], object], group: int
+) -> Iterator[Intervention]:
     """Every gate of every layer, then every unit."""
     with record(model) as tape:
         run_for_means()

@@ -117,7 +117,9 @@ def _adding(lag: int, batch: int, generator: Generator) -> TaskBatch:
     for start in (0, lag):
         places = start + torch.randint(lag, (batch,), generator=generator)
         marked[places, torch.arange(batch)] = 1.0
-    return TaskBatch(torch.stack([numbers, marked], dim=-1), (numbers * marked).sum(0, keepdim=True))
+    return TaskBatch(
+        torch.stack([numbers, marked], dim=-1), (numbers * marked).sum(0, keepdim=True)
+    )
 
 
 def _copy(lag: int, batch: int, generator: Generator) -> TaskBatch:

@@ -1,4 +1,4 @@
 """Running a cell over time, and back."""
 
-from sluice.run.choose import BackendChoice as BackendChoice
-from sluice.run.choose import choose_backend as choose_backend
+from sluice.run.dispatch import BackendChoice as BackendChoice
+from sluice.run.dispatch import choose_backend as choose_backend

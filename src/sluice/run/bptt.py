@@ -15,11 +15,11 @@ import torch
 from torch import Tensor
 
 from sluice.equations.adjoint import Adjoint, NormDelta, differentiate
-from sluice.equations.evaluate import EvaluationSchedule, Values
+from sluice.equations.evaluation import EvaluationSchedule, Values
 from sluice.equations.graph import Affine, Graph, Leaf, Node
 from sluice.equations.stages import split_stages
-from sluice.run.eager import iterate_steps
-from sluice.run.passes import RunSpec
+from sluice.run.reference import iterate_steps
+from sluice.run.spec import RunSpec
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,12 @@ def _mask_padding(spec: RunSpec, t: int, gradient: Tensor) -> Tensor:
 
 
 def _run_backward_step(
-    spec: RunSpec, plan: _BackwardPlan, t: int, values: Values, flowing: tuple[Tensor, ...], sums: _GradientSums
+    spec: RunSpec,
+    plan: _BackwardPlan,
+    t: int,
+    values: Values,
+    flowing: tuple[Tensor, ...],
+    sums: _GradientSums,
 ) -> tuple[Tensor, ...]:
     """One step back: add to ``sums`` and return the gradients of the states found."""
     at_work = tuple(_mask_padding(spec, t, g) for g in flowing)
@@ -117,7 +122,9 @@ def _run_backward_step(
     for state, g in zip(spec.graph.states, flowing, strict=True):
         node = back.states.get(state.name)
         found = torch.zeros_like(g) if node is None else values[node]
-        inward.append(found if spec.valid_mask is None else torch.where(spec.valid_mask[t], found, g))
+        inward.append(
+            found if spec.valid_mask is None else torch.where(spec.valid_mask[t], found, g)
+        )
     return tuple(inward)
 
 
@@ -131,14 +138,18 @@ def _add_norm(spec: RunSpec, norm: NormDelta, values: Values, sums: _GradientSum
     sums.add(sums.norms, f"bias_{norm.norm}", upstream)
 
 
-def _compute_parameter_gradients(spec: RunSpec, plan: _BackwardPlan, sums: _GradientSums) -> tuple[Tensor, ...]:
+def _compute_parameter_gradients(
+    spec: RunSpec, plan: _BackwardPlan, sums: _GradientSums
+) -> tuple[Tensor, ...]:
     found = {name: torch.zeros_like(p) for name, p in spec.interpreter.parameters.items()}
     for affine in plan.adjoint.deltas:
         stack = spec.graph.get_stack(affine.stack)
         delta = torch.stack(sums.deltas[affine]).flatten(0, -2)
         operand = torch.stack(sums.operands[affine.operand]).flatten(0, -2)
         rows = stack.row_ranges(spec.sizes)[affine.gate]
-        found[f"weight_{stack.name}"].narrow(0, *rows).add_(_compute_weight_gradient(delta, operand, stack.heads))
+        found[f"weight_{stack.name}"].narrow(0, *rows).add_(
+            _compute_weight_gradient(delta, operand, stack.heads)
+        )
         if f"bias_{stack.name}" in found:
             found[f"bias_{stack.name}"].narrow(0, *rows).add_(delta.sum(0))
     for name, gradient in {**sums.vectors, **sums.norms}.items():

@@ -14,10 +14,10 @@ from torch import Tensor
 
 from sluice import __version__
 from sluice.files import write_atomically
+from sluice.sequence.compression import StorageDtype, compress_weights, decompress_weights
 from sluice.sequence.errors import CheckpointError
 from sluice.sequence.models import KINDS
 from sluice.sequence.models.base import SequenceModel
-from sluice.sequence.storage import StorageDtype, compress_weights, decompress_weights
 from sluice.sequence.vocabulary import Vocabulary
 
 _FORMAT, _VERSION = "sluice model", 2
@@ -188,7 +188,9 @@ def _parse_metadata(metadata: Mapping[str, str]) -> dict[str, Any]:
     return held
 
 
-def _require_same_vocabulary(expected: Vocabulary | None, known: Vocabulary | None, path: Path) -> None:
+def _require_same_vocabulary(
+    expected: Vocabulary | None, known: Vocabulary | None, path: Path
+) -> None:
     if expected is None or expected == known:
         return
     if known is None:

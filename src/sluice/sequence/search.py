@@ -13,7 +13,7 @@ from sluice.extras import MissingExtraError
 from sluice.files import require_writable
 from sluice.sequence.batch import BatchSource
 from sluice.sequence.errors import SequenceError, TrainingDivergedError
-from sluice.sequence.training import TrainingConfig, Progress, train
+from sluice.sequence.training import Progress, TrainingConfig, train
 
 if TYPE_CHECKING:
     import optuna

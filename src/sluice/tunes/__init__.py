@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sluice.tunes.composer import Composer
-    from sluice.tunes.tokens import Tune
+    from sluice.tunes.composition.composer import Composer
+    from sluice.tunes.notation.transcription import Tune
 
 
 def load_composer(checkpoint: Path | None = None) -> Composer:
@@ -27,7 +27,7 @@ def load_composer(checkpoint: Path | None = None) -> Composer:
         CheckpointError: no such file, or not a language model.
         TuneError: not a model of tunes, or none at hand.
     """
-    from sluice.tunes.composer import Composer
+    from sluice.tunes.composition.composer import Composer
 
     return Composer.load(checkpoint)
 
@@ -52,6 +52,6 @@ def read(path: Path) -> Tune:
     Raises:
         TuneError: the file cannot be opened, holds no tune, or its first cannot be read.
     """
-    from sluice.tunes.given import read_tune
+    from sluice.tunes.composition.inputs import read_tune
 
     return read_tune(path)

@@ -128,5 +128,7 @@ def test_an_unknown_style_and_a_missing_library(monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(ValueError, match="style is 'light' or 'dark', not 'sepia'"):
         plots.plot_eigenvalues([1.0], theme="sepia")
     monkeypatch.setitem(__import__("sys").modules, "matplotlib.figure", None)
-    with pytest.raises(sluice.insight.MissingExtraError, match=r"pip install 'sluice-rnn\[plots\]'"):
+    with pytest.raises(
+        sluice.insight.MissingExtraError, match=r"pip install 'sluice-rnn\[plots\]'"
+    ):
         plots.plot_eigenvalues([1.0])

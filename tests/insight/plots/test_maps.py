@@ -12,7 +12,7 @@ from matplotlib.colors import to_rgb
 
 import sluice
 from sluice.insight import plots
-from sluice.insight.plots.text import wrap_tokens
+from sluice.insight.plots.coloured_text import wrap_tokens
 
 
 def test_a_tape_becomes_panels_that_share_a_scale() -> None:

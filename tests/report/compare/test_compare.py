@@ -11,8 +11,15 @@ import numpy as np
 import pytest
 
 from sluice import Cell, Gate, tanh
-from sluice.report.compare import CompareError, Comparison, TrialSpec, ComparisonProgress, TrialResult, compare
-from sluice.report.compare.settings import ComparisonSettings, load_cells
+from sluice.report.comparison import (
+    CompareError,
+    Comparison,
+    ComparisonProgress,
+    TrialResult,
+    TrialSpec,
+    compare,
+)
+from sluice.report.comparison.settings import ComparisonSettings, load_cells
 from sluice.report.tasks import list_tasks
 
 SMALL: dict[str, Any] = dict(
@@ -207,4 +214,7 @@ def test_what_cannot_be_compared(change: dict[str, Any], said: str, tmp_path: Pa
 
 def test_settings_of_one_cell_do_not_move_with_others() -> None:
     alone = replace(SETTINGS, cells=load_cells(["LSTM"]))
-    assert alone.sizes("LSTM") == SETTINGS.sizes("LSTM") and alone.common_settings() == SETTINGS.common_settings()
+    assert (
+        alone.sizes("LSTM") == SETTINGS.sizes("LSTM")
+        and alone.common_settings() == SETTINGS.common_settings()
+    )

@@ -12,7 +12,7 @@ import torch
 
 import sluice
 from report.look.given_models import lstm
-from sluice.report.look import look
+from sluice.report.page import look
 
 CHROMIUM = shutil.which("chromium")
 pytestmark = [

@@ -9,7 +9,7 @@ from rich.console import Console
 from sluice.sequence import DataError, Tokens, Vocabulary, load_data, load_progress_bar
 from sluice.sequence.data import formats
 from sluice.sequence.data.ragged import RaggedArray
-from sluice.sequence.data.told import LoadProgress, SkippedItem, LoadReport
+from sluice.sequence.data.report import LoadProgress, LoadReport, SkippedItem
 
 
 def read_bits(files: list[Path], *, base: int = 2) -> Tokens:

@@ -14,8 +14,8 @@ import torch
 from sequence.generation.plain import END, Plain, sharp
 from sluice.sequence import (
     EndingGrammar,
-    LanguageModel,
     GrammarError,
+    LanguageModel,
     Sampling,
     SequenceError,
     beam_search,

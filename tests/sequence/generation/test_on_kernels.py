@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from sluice.run import kernels
+from sluice.run.kernels import extension
 from sluice.sequence import Sampling, generate
 from sluice.sequence.errors import SequenceError
 from sluice.sequence.models import LanguageModel, LanguageModelConfig
@@ -53,11 +53,11 @@ def test_the_same_tokens_as_the_reference(cell: str, options: Any, sampling: Sam
 def test_threads_share_the_layers_of_a_large_model(cell: str, threads: int) -> None:
     torch.manual_seed(4)
     made = LanguageModel(LanguageModelConfig(90, cell, 40, 192, num_layers=2)).double()
-    kernels.set_num_threads(threads)
+    extension.set_num_threads(threads)
     try:
         found = generate(made, range(3), sampling=WAYS[0])
     finally:
-        kernels.set_num_threads(torch.get_num_threads())
+        extension.set_num_threads(torch.get_num_threads())
     made.layers.backend = "reference"
     assert found == generate(made, range(3), sampling=WAYS[0])
 

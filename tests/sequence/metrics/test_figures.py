@@ -6,7 +6,7 @@ import torch
 from rich.console import Console
 
 from sluice.sequence.metrics import Metrics
-from sluice.sequence.metrics.scores import confusion_matrix, classification_scores
+from sluice.sequence.metrics.scores import classification_scores, confusion_matrix
 
 FIGURES = Metrics(
     1200,

@@ -5,7 +5,7 @@ import torch
 
 from sluice.sequence import SequenceError
 from sluice.sequence.batch import Batch
-from sluice.sequence.data.steps import IGNORE_INDEX
+from sluice.sequence.data.targets import IGNORE_INDEX
 from sluice.sequence.models import Classifier, LabelsConfig, Tagger
 
 LENGTHS = torch.tensor([6, 2, 5, 1])

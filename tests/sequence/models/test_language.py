@@ -5,7 +5,7 @@ import torch
 
 from sluice.sequence import LanguageModel, LanguageModelConfig, SequenceError
 from sluice.sequence.batch import Batch
-from sluice.sequence.batches import pad
+from sluice.sequence.batching.bucketed import pad
 
 
 def small(**changes: Any) -> LanguageModel:

@@ -5,7 +5,7 @@ import torch
 
 import sluice
 from sluice import nn
-from sluice.cells.known import list_cells
+from sluice.cells.registry import list_cells
 from sluice.sequence import LanguageModel, LanguageModelConfig, Sampling, SequenceError, generate
 from sluice.sequence.batch import Batch
 

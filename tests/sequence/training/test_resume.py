@@ -15,14 +15,16 @@ import torch
 from safetensors.torch import load_file
 
 from sequence.training.killing import PLAN, Stream, model
-from sluice.sequence import CheckpointError, TrainingResult, TrainingConfig, Progress, train
+from sluice.sequence import CheckpointError, Progress, TrainingConfig, TrainingResult, train
 from sluice.sequence.training import Constant
 from sluice.sequence.training.checkpoints import CheckpointManager, decode_state
 
 CHEAP = replace(PLAN, epochs=1, save_steps=2)
 
 
-def run(folder: Path, plan: TrainingConfig = CHEAP, resume: bool = True, **more: Any) -> TrainingResult:
+def run(
+    folder: Path, plan: TrainingConfig = CHEAP, resume: bool = True, **more: Any
+) -> TrainingResult:
     return train(model(), Stream(15), Stream(3), plan, folder=folder, resume=resume, **more)
 
 

@@ -14,7 +14,7 @@ from torch.nn.utils import clip_grad_norm_
 from torch.nn.utils.rnn import pad_sequence
 
 import sluice
-from sluice.sequence import TrainingConfig, Progress, SequenceError, train
+from sluice.sequence import Progress, SequenceError, TrainingConfig, train
 from sluice.sequence.batch import Batch, Loss
 from sluice.sequence.training import Constant, Plateau
 

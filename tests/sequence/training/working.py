@@ -16,13 +16,15 @@ from pathlib import Path
 import torch
 
 from sequence.training.killing import PLAN, Stream, model
-from sluice.sequence import TrainingResult, TrainingConfig, Progress, train
+from sluice.sequence import Progress, TrainingConfig, TrainingResult, train
 from sluice.sequence.batch import BatchSource
-from sluice.sequence.batches import BucketBatches
-from sluice.sequence.training.processes import join_process_group, count_restarts
+from sluice.sequence.batching.bucketed import BucketBatches
+from sluice.sequence.training.processes import count_restarts, join_process_group
 
 # Three sequences for two processes; and at an epoch's end one sequence for the two.
-WALKS = BucketBatches([[3 + (a * b) % 8 for b in range(3 + a % 5)] for a in range(1, 29)], 9, seed=0)
+WALKS = BucketBatches(
+    [[3 + (a * b) % 8 for b in range(3 + a % 5)] for a in range(1, 29)], 9, seed=0
+)
 TRAININGS: dict[str, tuple[BatchSource, BatchSource, TrainingConfig]] = {
     "whole": (WALKS, WALKS, replace(PLAN, epochs=2, bptt=None, accumulate=1, average=None)),
     "carried": (Stream(6, width=3), Stream(2, width=3), replace(PLAN, epochs=2, save_steps=4)),

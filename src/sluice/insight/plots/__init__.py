@@ -4,11 +4,11 @@ They take a tape or plain arrays, and ``style="light"`` or ``"dark"``. matplotli
 ``plots``, is imported by the first picture. ``figure.savefig("forget.png", dpi=150)`` keeps one.
 """
 
+from sluice.insight.plots.coloured_text import plot_text as plot_text
 from sluice.insight.plots.eigenvalues import plot_eigenvalues as plot_eigenvalues
-from sluice.insight.plots.flow import plot_gradient_flow as plot_gradient_flow
-from sluice.insight.plots.heat import plot_heat_map as plot_heat_map
+from sluice.insight.plots.gradient_flow import plot_gradient_flow as plot_gradient_flow
+from sluice.insight.plots.heat_map import plot_heat_map as plot_heat_map
 from sluice.insight.plots.ranked import plot_ranking as plot_ranking
 from sluice.insight.plots.saturation import plot_saturation as plot_saturation
-from sluice.insight.plots.text import plot_text as plot_text
 from sluice.insight.plots.timescales import plot_timescales as plot_timescales
 from sluice.insight.plots.traces import plot_traces as plot_traces

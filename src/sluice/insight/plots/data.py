@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from sluice.insight.recorded import RecordedLayer, RecordedModule
-from sluice.insight.recording import Tape
+from sluice.insight.recording.recorded import RecordedLayer, RecordedModule
+from sluice.insight.recording.recorder import Tape
 
 Array = NDArray[Any]
 Numbers = Tensor | ArrayLike

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sluice.insight.plots import data
-from sluice.insight.plots.style import style_axes, create_figure, add_legend, load_theme
+from sluice.insight.plots.style import add_legend, create_figure, load_theme, style_axes
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -11,11 +11,11 @@ from sluice.insight.plots import data
 from sluice.insight.plots.style import (
     SMALL,
     Style,
-    style_axes,
-    create_figure,
     add_legend,
+    create_figure,
     line_styles,
     load_theme,
+    style_axes,
     use_integer_ticks,
 )
 

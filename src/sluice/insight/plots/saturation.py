@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from sluice.insight.plots import data
-from sluice.insight.plots.style import style_axes, create_figure, load_theme
+from sluice.insight.plots.style import create_figure, load_theme, style_axes
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

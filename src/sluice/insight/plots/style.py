@@ -73,7 +73,9 @@ def add_legend(axes: Axes, theme: Style, **options: Any) -> None:
     )
 
 
-def add_colour_bar(mappable: Any, axes: list[Axes], theme: Style, label: str, **options: Any) -> None:
+def add_colour_bar(
+    mappable: Any, axes: list[Axes], theme: Style, label: str, **options: Any
+) -> None:
     """Say beside ``axes`` which colour is which value."""
     bar = axes[0].get_figure().colorbar(mappable, ax=axes, **options)  # type: ignore[union-attr]
     bar.ax.tick_params(labelsize=SMALL, colors=theme.ink)

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sluice.insight.plots import data
-from sluice.insight.plots.style import style_axes, create_figure, add_legend, line_styles, load_theme, use_integer_ticks
+from sluice.insight.plots.style import (
+    add_legend,
+    create_figure,
+    line_styles,
+    load_theme,
+    style_axes,
+    use_integer_ticks,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -6,8 +6,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from sluice.insight.plots import data
-from sluice.insight.plots.steps import label_steps, figure_width
-from sluice.insight.plots.style import style_axes, create_figure, add_legend, line_styles, load_theme
+from sluice.insight.plots.steps import figure_width, label_steps
+from sluice.insight.plots.style import (
+    add_legend,
+    create_figure,
+    line_styles,
+    load_theme,
+    style_axes,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -8,10 +8,10 @@ from typing import Any
 
 from sluice.equations.graph import Graph
 from sluice.render.picture import PictureError
-from sluice.render.sketch.label import Box, Label, place_labels
-from sluice.render.sketch.parts import Net, ElementTable
-from sluice.render.sketch.place import Placement, place_elements
-from sluice.render.sketch.route import NoRouteError, Router, Wire
+from sluice.render.sketch.elements import ElementTable, Net
+from sluice.render.sketch.labels import Box, Label, place_labels
+from sluice.render.sketch.placement import Placement, place_elements
+from sluice.render.sketch.routing import NoRouteError, Router, Wire
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,9 @@ def build_layout(graph: Graph, numbers: Mapping[Net, str] | None = None) -> Layo
         except NoRouteError:
             continue
         if made is None or not router.enters_from_behind:
-            top = max([*places.rails.values(), *(s.y + s.half_height for s in places.positions.values())])
+            top = max(
+                [*places.rails.values(), *(s.y + s.half_height for s in places.positions.values())]
+            )
             box = Box(2.0, places.bottom - 4.0, places.width - 2.0, top + 2.0)
             made = Layout(places, wires, place_labels(places, wires, router, numbers or {}), box)
         if gap > 3 or not router.enters_from_behind:

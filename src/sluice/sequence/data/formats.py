@@ -14,11 +14,11 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
-from sluice.sequence.data import midi, parquet, tables
-from sluice.sequence.data.chorales import read_piano_rolls
-from sluice.sequence.data.encodings import read_head
+from sluice.sequence.data.readers import csv, midi, parquet
+from sluice.sequence.data.readers.encodings import read_head
+from sluice.sequence.data.readers.piano_rolls import read_piano_rolls
+from sluice.sequence.data.readers.text import read_text
 from sluice.sequence.data.series import Series
-from sluice.sequence.data.text import read_text
 from sluice.sequence.data.tokens import Tokens
 from sluice.sequence.errors import DataError
 
@@ -55,7 +55,7 @@ TEXT = Format("text", (".txt", ".text", ".md"), lambda head: b"\0" not in head, 
 _BUILT_IN = (
     Format("midi", (".mid", ".midi"), lambda head: head.startswith(midi.MAGIC), midi.read_midi),
     Format("chorales", (".json",), lambda head: False, read_piano_rolls),
-    Format("csv", (".csv", ".tsv"), lambda head: False, tables.read_csv),
+    Format("csv", (".csv", ".tsv"), lambda head: False, csv.read_csv),
     Format(
         "parquet",
         (".parquet", ".pq"),

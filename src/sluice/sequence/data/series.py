@@ -8,9 +8,15 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from sluice.sequence.data.ragged import Array, RaggedArray
+from sluice.sequence.data.report import LoadReport, SkippedItem
 from sluice.sequence.data.splits import By, Split, select_items, split
-from sluice.sequence.data.steps import NextChord, NextValues, SequenceLabels, StepLabels, SupervisedSequences
-from sluice.sequence.data.told import SkippedItem, LoadReport
+from sluice.sequence.data.targets import (
+    NextChord,
+    NextValues,
+    SequenceLabels,
+    StepLabels,
+    SupervisedSequences,
+)
 from sluice.sequence.errors import DataError
 
 
@@ -145,7 +151,9 @@ class Series:
         labels = self.labels
         if isinstance(labels, RaggedArray):
             labels = labels.slice_fraction(first, last)
-        return replace(self, values=self.values.slice_fraction(first, last), labels=labels, predefined_split={})
+        return replace(
+            self, values=self.values.slice_fraction(first, last), labels=labels, predefined_split={}
+        )
 
     def compute_statistics(self) -> FeatureStatistics:
         """Mean and deviation of each feature over all steps; 0 and 1 where nothing varies.
@@ -178,7 +186,9 @@ class Series:
     def _select_inputs(self, indicate: bool) -> RaggedArray:
         if not indicate and not np.isnan(self.values.flat).any():
             return self.values
-        return RaggedArray.of((_fill_missing(values, indicate) for values in self.values), np.float32)
+        return RaggedArray.of(
+            (_fill_missing(values, indicate) for values in self.values), np.float32
+        )
 
 
 def _fill_missing(values: Array, indicate: bool) -> Array:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Generic, Literal, Protocol, Self, TypeVar
 from sluice.sequence.errors import DataError
 
 if TYPE_CHECKING:
-    from sluice.sequence.data.series import Series, FeatureStatistics
+    from sluice.sequence.data.series import FeatureStatistics, Series
 
 By = Literal["sequences", "time", "given", "groups"] | Callable[[str], Hashable]
 _PARTS = ("train", "valid", "test")
@@ -93,7 +93,10 @@ def split(data: D, by: By, *, valid: float, test: float, seed: int) -> Split[D]:
         )
     if by == "time":
         ends = (0.0, 1 - valid - test, 1 - test, 1.0)
-        parts = [data.slice_fraction(*cut) if cut[0] < cut[1] else data.select(()) for cut in pairwise(ends)]
+        parts = [
+            data.slice_fraction(*cut) if cut[0] < cut[1] else data.select(())
+            for cut in pairwise(ends)
+        ]
         how = "by time, the end of each sequence kept"
     else:
         places, how = _assign_parts(data, by, valid, test, seed)

@@ -6,9 +6,9 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from sluice.sequence.data.ragged import RaggedArray
+from sluice.sequence.data.report import LoadReport, SkippedItem
 from sluice.sequence.data.splits import By, Split, select_items, split
-from sluice.sequence.data.steps import NextToken
-from sluice.sequence.data.told import SkippedItem, LoadReport
+from sluice.sequence.data.targets import NextToken
 from sluice.sequence.vocabulary import Vocabulary
 
 _MIN_FOR_SEQUENCE_SPLIT = 10

@@ -1,9 +1,9 @@
 """New sequences from a trained model: drawn, searched for, or judged."""
 
+from sluice.sequence.generation.autoregressive import generate as generate
+from sluice.sequence.generation.autoregressive import stream as stream
 from sluice.sequence.generation.beam import Hypothesis as Hypothesis
 from sluice.sequence.generation.beam import beam_search as beam_search
-from sluice.sequence.generation.generate import generate as generate
-from sluice.sequence.generation.generate import stream as stream
 from sluice.sequence.generation.grammar import EndingGrammar as EndingGrammar
 from sluice.sequence.generation.grammar import Grammar as Grammar
 from sluice.sequence.generation.grammar import GrammarError as GrammarError

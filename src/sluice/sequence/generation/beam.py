@@ -14,9 +14,9 @@ from sluice.sequence.errors import SequenceError
 from sluice.sequence.generation.engine import start_engine
 from sluice.sequence.generation.grammar import (
     Grammar,
+    GrammarError,
     Guide,
     Mask,
-    GrammarError,
     split_prompt,
 )
 from sluice.sequence.models import LanguageModel
@@ -96,7 +96,12 @@ class _BeamSearch:
     """The beam; its sequences stand in the order of their tokens, so that ties are by order."""
 
     def __init__(
-        self, width: int, length_penalty: float, prefix: list[int], choices: Mask, guide: Guide | None
+        self,
+        width: int,
+        length_penalty: float,
+        prefix: list[int],
+        choices: Mask,
+        guide: Guide | None,
     ) -> None:
         self.width, self.length_penalty, self.prefix = width, length_penalty, prefix
         self.choices, self.guide = choices, guide
@@ -129,7 +134,9 @@ class _BeamSearch:
             parent, token = divmod(int(flat), totals.shape[1])
             total = float(totals[parent, token])
             if token == END:
-                self.finished.append(self._make_hypothesis(self.live[parent], total, is_finished=True))
+                self.finished.append(
+                    self._make_hypothesis(self.live[parent], total, is_finished=True)
+                )
                 continue
             parents.append(parent)
             chosen.append(token)

@@ -9,9 +9,9 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from sluice.run.choose import FUSED
-from sluice.run.steps import LayerWeights
-from sluice.run.tokens import SamplingSpec, TokenWeights, TokenStepper
+from sluice.run.dispatch import FUSED
+from sluice.run.kernels.stepper import LayerWeights
+from sluice.run.kernels.token_stepper import SamplingSpec, TokenStepper, TokenWeights
 from sluice.sequence.errors import SequenceError
 from sluice.sequence.generation.sampling import Sampling, draw
 from sluice.sequence.models import LanguageModel

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from sluice.sequence.batches import pad
+from sluice.sequence.batching.bucketed import pad
 from sluice.sequence.errors import SequenceError
 from sluice.sequence.models import LanguageModel
 
@@ -56,13 +56,17 @@ def log_likelihood(
                 some = order[first : first + _BATCH]
                 skipped = torch.tensor([len(contexts[place]) for place in some])
                 counted = torch.tensor([len(sequences[place]) + include_end for place in some])
-                found[some] = _sum_log_probabilities(model, pad([whole[place] for place in some]), skipped, counted)
+                found[some] = _sum_log_probabilities(
+                    model, pad([whole[place] for place in some]), skipped, counted
+                )
     finally:
         model.train(training)
     return found
 
 
-def _sum_log_probabilities(model: LanguageModel, tokens: Tensor, skipped: Tensor, counted: Tensor) -> Tensor:
+def _sum_log_probabilities(
+    model: LanguageModel, tokens: Tensor, skipped: Tensor, counted: Tensor
+) -> Tensor:
     """The sums of log-probabilities over `counted` targets, (batch,), after some skipped."""
     tokens = tokens.to(model.embedding.weight.device)
     logits, _ = model(tokens[:-1])

@@ -68,7 +68,9 @@ def draw(logits: Tensor, allowed: Tensor, uniform: Tensor, sampling: Sampling) -
     return _invert(kept, uniform)
 
 
-def _keep_first(probabilities: Tensor, order: Tensor, count: int | None, mass: float | None) -> Tensor:
+def _keep_first(
+    probabilities: Tensor, order: Tensor, count: int | None, mass: float | None
+) -> Tensor:
     """Zero but for the first tokens in this order: so many, or until they reach this mass."""
     ordered = probabilities.gather(1, order)
     dropped = torch.zeros_like(ordered, dtype=torch.bool)

@@ -85,13 +85,13 @@ class ForecastMetrics:
         """What the last value and the last season say, (time, batch, horizon × targets)."""
         mean, targets = self.model.mean, list(self.model.config.targets)
         before = self._last if self.stateful else None
-        filled, self._last = forward_fill(
-            batch.inputs - mean, before, batch.lengths, batch.resets
-        )
+        filled, self._last = forward_fill(batch.inputs - mean, before, batch.lengths, batch.resets)
         last = (filled + mean)[..., targets]
         found = {"last value": last.repeat(1, 1, self.model.config.horizon)}
         if self.period is not None:
-            found[f"last season ({self.period} steps)"] = self._forecast_seasonal(batch, last, self.period)
+            found[f"last season ({self.period} steps)"] = self._forecast_seasonal(
+                batch, last, self.period
+            )
         return found
 
     def _forecast_seasonal(self, batch: Batch, last: Tensor, period: int) -> Tensor:

@@ -1,8 +1,8 @@
 """Models of sequences: each a module with a small configuration, around layers of any cell."""
 
 from sluice.sequence.models.base import SequenceModel as SequenceModel
-from sluice.sequence.models.decode import DecodedSequence as DecodedSequence
-from sluice.sequence.models.decode import decode as decode
+from sluice.sequence.models.decoding import DecodedSequence as DecodedSequence
+from sluice.sequence.models.decoding import decode as decode
 from sluice.sequence.models.labels import Classifier as Classifier
 from sluice.sequence.models.labels import LabelsConfig as LabelsConfig
 from sluice.sequence.models.labels import Tagger as Tagger

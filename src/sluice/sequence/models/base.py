@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from sluice.nn.stack import RecurrentStack
-from sluice.run.choose import NATIVE
+from sluice.run.dispatch import NATIVE
 from sluice.sequence.batch import Batch, Loss
 from sluice.sequence.models.shape import SequenceModelConfig, build_layers
 from sluice.sequence.vocabulary import PADDING

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from sluice.sequence.batch import Batch, Loss
-from sluice.sequence.data.steps import IGNORE_INDEX
+from sluice.sequence.data.targets import IGNORE_INDEX
 from sluice.sequence.errors import SequenceError
 from sluice.sequence.models.base import SequenceModel, evaluation_mode, select_final_states
 from sluice.sequence.models.shape import SequenceModelConfig, require_sizes

@@ -45,7 +45,8 @@ class Seq2SeqConfig(SequenceModelConfig, _VocabularySizes):
         require_sizes(self, vocabulary_size=1, target_vocabulary_size=1, embedding_size=1)
         if self.attention not in get_args(AttentionKind):
             raise SequenceError(
-                f"attention is one of {', '.join(get_args(AttentionKind))}, but {self.attention!r} came."
+                f"attention must be one of {', '.join(get_args(AttentionKind))}, "
+                f"got {self.attention!r}."
             )
 
 

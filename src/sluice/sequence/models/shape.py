@@ -8,9 +8,9 @@ from typing import Any
 
 from sluice import nn
 from sluice.cells.cell import Cell
-from sluice.cells.known import list_cells
+from sluice.cells.from_text import TracedCell
+from sluice.cells.registry import list_cells
 from sluice.cells.transforms import layer_norm, recurrent_dropout, zoneout
-from sluice.cells.written import TracedCell
 from sluice.nn.stack import RecurrentStack
 from sluice.sequence.errors import SequenceError
 
@@ -98,11 +98,18 @@ def build_layers(config: SequenceModelConfig, input_size: int) -> RecurrentStack
     }
     sizes = (input_size, config.hidden_size, config.num_layers)
     name = str(config.cell).lower()
-    beyond = (config.recurrent_dropout, _resolve_zoneout(config), config.layer_norm, config.projection_size)
+    beyond = (
+        config.recurrent_dropout,
+        _resolve_zoneout(config),
+        config.layer_norm,
+        config.projection_size,
+    )
     if name in _TORCH and not any(beyond):
         return _TORCH[name](*sizes, **options)
     try:
-        return nn.Recurrent(_build_cell(config), *sizes, proj_size=config.projection_size, **options)
+        return nn.Recurrent(
+            _build_cell(config), *sizes, proj_size=config.projection_size, **options
+        )
     except ValueError as error:
         raise SequenceError(f"The sizes do not fit the cell: {error}.") from None
 

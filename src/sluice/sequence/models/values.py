@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from sluice.sequence.batch import Batch, Loss, BatchSource
+from sluice.sequence.batch import Batch, BatchSource, Loss
 from sluice.sequence.errors import SequenceError
 from sluice.sequence.models.base import SequenceModel, evaluation_mode, select_valid_steps
 from sluice.sequence.models.filling import forward_fill
@@ -146,7 +146,9 @@ class Forecaster(SequenceModel):
         mean, deviation = self._output_scale()
         return foretold * deviation + mean, state
 
-    def loss(self, batch: Batch, state: ForecasterState | None = None) -> tuple[Loss, ForecasterState]:
+    def loss(
+        self, batch: Batch, state: ForecasterState | None = None
+    ) -> tuple[Loss, ForecasterState]:
         """The error in units of each feature's deviation, summed over the targets not missing."""
         foretold, state = self._predict(batch.inputs, state, batch.lengths, batch.resets)
         mean, deviation = self._output_scale()
@@ -187,7 +189,11 @@ class Forecaster(SequenceModel):
         return torch.cat(blocks)[:steps]
 
     def _predict(
-        self, values: Tensor, state: ForecasterState | None, lengths: Tensor | None, resets: Tensor | None
+        self,
+        values: Tensor,
+        state: ForecasterState | None,
+        lengths: Tensor | None,
+        resets: Tensor | None,
     ) -> tuple[Tensor, ForecasterState]:
         """As `forward`, in units of each feature's deviation from its mean."""
         config, (before, last) = self.config, (None, None) if state is None else state

@@ -1,13 +1,13 @@
 """Training: plans, schedules, checkpoints, one process or many."""
 
-from sluice.sequence.training.evaluate import evaluate as evaluate
-from sluice.sequence.training.evaluate import loss_per_token as loss_per_token
-from sluice.sequence.training.plan import TrainingConfig as TrainingConfig
-from sluice.sequence.training.progress import TrainingResult as TrainingResult
+from sluice.sequence.training.config import TrainingConfig as TrainingConfig
 from sluice.sequence.training.progress import Progress as Progress
+from sluice.sequence.training.progress import TrainingResult as TrainingResult
 from sluice.sequence.training.schedules import Constant as Constant
 from sluice.sequence.training.schedules import Cosine as Cosine
 from sluice.sequence.training.schedules import Exponential as Exponential
 from sluice.sequence.training.schedules import Plateau as Plateau
 from sluice.sequence.training.schedules import StepDecay as StepDecay
-from sluice.sequence.training.train import train as train
+from sluice.sequence.training.trainer import train as train
+from sluice.sequence.training.validation import evaluate as evaluate
+from sluice.sequence.training.validation import loss_per_token as loss_per_token

@@ -13,7 +13,7 @@ from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from sluice.sequence.batch import Batch
-from sluice.sequence.training.cutting import slice_sequences
+from sluice.sequence.training.slicing import slice_sequences
 
 
 class ProcessGroup:

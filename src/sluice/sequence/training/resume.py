@@ -12,7 +12,12 @@ from sluice.sequence.training.processes import ProcessGroup
 
 
 def load_resume_state(
-    folder: Path, group: ProcessGroup, *, resume: bool, settings: dict[str, Any], shapes: dict[str, list[int]]
+    folder: Path,
+    group: ProcessGroup,
+    *,
+    resume: bool,
+    settings: dict[str, Any],
+    shapes: dict[str, list[int]],
 ) -> dict[str, Any] | None:
     """The state to go on from, or None where training begins anew; every process gets the same.
 

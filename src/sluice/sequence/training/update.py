@@ -13,12 +13,12 @@ from torch.nn.utils import get_total_norm
 from torch.utils._pytree import tree_map_only
 
 from sluice.sequence.batch import TrainableModel
-from sluice.sequence.training import faults
-from sluice.sequence.training.average import ExponentialMovingAverage
-from sluice.sequence.training.evaluate import device_of
-from sluice.sequence.training.pieces import BpttHistory, Chunk, BpttWindow
-from sluice.sequence.training.plan import TrainingConfig
+from sluice.sequence.training import diagnosis
+from sluice.sequence.training.config import TrainingConfig
+from sluice.sequence.training.ema import ExponentialMovingAverage
 from sluice.sequence.training.processes import ProcessGroup
+from sluice.sequence.training.truncation import BpttHistory, BpttWindow, Chunk
+from sluice.sequence.training.validation import device_of
 
 
 class NonFiniteError(Exception):
@@ -66,7 +66,9 @@ class Updater:
         self.parameters = [p for p in model.parameters() if p.requires_grad]
         self.optimizer = config.build_optimizer(self.parameters)
         self.history = BpttHistory((config.bptt_length or 0) - (config.bptt_stride or 0))
-        self.average = None if config.average is None else ExponentialMovingAverage(model, config.average)
+        self.average = (
+            None if config.average is None else ExponentialMovingAverage(model, config.average)
+        )
 
     def update(
         self, chunks: Sequence[Chunk], learning_rate: float, clock: Callable[[], float]
@@ -91,7 +93,9 @@ class Updater:
                 began = self._diagnose(window, randomness)
                 break
         first = self.group.rank == 0
-        total, all_items, seconds = self.group.all_reduce_sum(total, items, clock() if first else 0.0)
+        total, all_items, seconds = self.group.all_reduce_sum(
+            total, items, clock() if first else 0.0
+        )
         if not math.isfinite(total):
             raise NonFiniteError(f"loss became {total}", began)
         norm = self._scale_gradients(self.group.world_size / max(all_items, 1))
@@ -107,16 +111,20 @@ class Updater:
 
     def _diagnose(self, window: BpttWindow, randomness: Tensor) -> str:
         run = WindowLoss(self.model)
-        return faults.describe_first_nonfinite(self.model, lambda: run(window), randomness)
+        return diagnosis.describe_first_nonfinite(self.model, lambda: run(window), randomness)
 
     def _scale_gradients(self, factor: float) -> float:
         """Scale the gradients, and clip them; gives their norm between the two."""
         gradients = [p.grad for p in self.parameters if p.grad is not None]
         norm = float(get_total_norm(gradients)) * factor
         if not math.isfinite(norm):
-            raise NonFiniteError(f"gradients' norm became {norm}", faults.describe_nonfinite_gradients(self.model))
+            raise NonFiniteError(
+                f"gradients' norm became {norm}", diagnosis.describe_nonfinite_gradients(self.model)
+            )
         clip = self.config.clip
-        torch._foreach_mul_(gradients, factor if clip is None else factor * min(1.0, clip / (norm + 1e-6)))
+        torch._foreach_mul_(
+            gradients, factor if clip is None else factor * min(1.0, clip / (norm + 1e-6))
+        )
         return norm
 
     def export_shared_state(self) -> dict[str, Any]:
@@ -143,4 +151,6 @@ class Updater:
         torch.set_rng_state(rank_state["cpu"])
         if rank_state["cuda"] is not None and self.device.type == "cuda":
             torch.cuda.set_rng_state(rank_state["cuda"], self.device)
-        self.history.restore_state(tree_map_only(Tensor, lambda t: t.to(self.device), rank_state["memory"]))
+        self.history.restore_state(
+            tree_map_only(Tensor, lambda t: t.to(self.device), rank_state["memory"])
+        )

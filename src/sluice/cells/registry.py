@@ -1,0 +1,39 @@
+"""The cells that the library has, by name."""
+
+from __future__ import annotations
+
+from sluice import cells
+from sluice.cells.cell import Cell
+
+
+def list_cells() -> dict[str, type[Cell]]:
+    """Every cell of `sluice.cells` by its class's name, in alphabetical order.
+
+    >>> from sluice.cells.registry import known
+    >>> known()["GRU"].__name__
+    'GRU'
+    """
+    return {
+        name: kind
+        for name, kind in sorted(vars(cells).items())
+        if isinstance(kind, type) and issubclass(kind, Cell) and kind is not Cell
+    }
+
+
+def get_cell(name: str) -> Cell:
+    """The cell of `sluice.cells` called ``name``, in upper or lower case, dashes left out.
+
+    Raises ValueError, with the names that there are, where there is none.
+
+    >>> from sluice.cells.registry import named
+    >>> named("peephole-lstm").name
+    'PeepholeLSTM'
+    """
+    cells = {label.lower(): kind for label, kind in list_cells().items()}
+    found = cells.get(name.lower().replace("-", "").replace("_", ""))
+    if found is None:
+        raise ValueError(
+            f"there is no cell {name!r}; the cells are {', '.join(sorted(cells))}, and your own "
+            "as path/to/file.py:ClassName"
+        )
+    return found()

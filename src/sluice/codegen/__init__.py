@@ -1,0 +1,1 @@
+"""From a graph to the programs and machine code that run it."""

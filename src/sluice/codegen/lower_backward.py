@@ -1,0 +1,289 @@
+"""The way back of a program: the adjoint's sums of products gathered into one product each."""
+
+from __future__ import annotations
+
+from sluice.codegen.body import ADD_BLOCK, LOAD, PARAMETER
+from sluice.codegen.lower_forward import ForwardLowering
+from sluice.codegen.program import (
+    CHUNK,
+    CONST,
+    STEP,
+    TIME,
+    Phase,
+    Product,
+    RowGradient,
+    WeightGradient,
+)
+from sluice.codegen.schedule import MeanGroup, PhaseScheduler, ProductGroup
+from sluice.equations.adjoint import Adjoint, NormDelta, differentiate
+from sluice.equations.graph import (
+    Affine,
+    Elementwise,
+    Leaf,
+    Node,
+    RowNorm,
+    constant,
+    elementwise,
+)
+from sluice.equations.ops import greater, where
+
+_Bucket = tuple[str, str, str]
+
+
+class BackwardLowering:
+    """One step back: the adjoint's nodes on what the forward pass has saved."""
+
+    def __init__(self, forward: ForwardLowering) -> None:
+        self.forward, self.graph, self.buffers = forward, forward.graph, forward.buffers
+        self.adjoint: Adjoint = differentiate(self.graph)
+        self.scheduler = PhaseScheduler("back", False, self.buffers, self._locate)
+        self.deferred_products: list[Product] = []
+        self.weight_gradients: list[WeightGradient] = []
+        self.row_gradients: list[RowGradient] = []
+        self.gradient_locations: dict[str, tuple[int, int]] = {}
+        self._forward_nodes = set(self.graph.nodes)
+        self._rewrites: dict[Node, Node] = {}
+        self._delta_buffers: dict[tuple[Node, ...], int] = {}
+        self._row_gradient_locations: dict[Node, tuple[int, int]] = {}
+        self._final_products: list[Product] = []
+        self._lower_weights()
+        self._lower_states()
+        self._lower_input()
+        self._lower_row_gradients()
+
+    def build_phases(self) -> list[Phase]:
+        """The phases of one step back, the products into the flowing gradients last."""
+        last = [Phase(product.width, products=[product]) for product in self._final_products]
+        return self.scheduler.build_phases() + last
+
+    def record_gradients(self, names: tuple[str, ...]) -> None:
+        """Keep the derivative with respect to those of the named values that the loss reads."""
+        places: dict[tuple[Node, str], tuple[int, int]] = {}
+        for name in names:
+            if name not in self.adjoint.gradients_by_name:
+                continue
+            gradient = self.adjoint.gradients_by_name[name]
+            node, width = self.rewrite(gradient), self.graph.outputs_by_name[name].width
+            if (node, width) not in places:
+                places[node, width] = self.buffers.allocate_item("recorded", TIME, width)
+                self.scheduler.store_when_ready(node, *places[node, width])
+            self.gradient_locations[name] = places[node, width]
+
+    def _locate(self, node: Node) -> tuple[int, int, str] | None:
+        if node in self.forward.tape_locations:
+            return (*self.forward.tape_locations[node], LOAD)
+        if not isinstance(node, Leaf):
+            return None
+        if node.kind == "product" and not node.name.startswith("back"):
+            return (*self.forward.save_to_tape(node, node.width), LOAD)
+        if node.kind == "flow":
+            index = [state.name for state in self.graph.states].index(node.name)
+            return self.buffers.get("flow", STEP, node.width, index), 0, LOAD
+        if node.kind == "upstream":
+            return self.buffers.get("upstream", TIME, node.width), 0, LOAD
+        if node.kind == "inside":
+            place, item = self.forward.locate_parameter(Leaf("vector", "", node.width))
+            return place, item, PARAMETER
+        return self.forward.locate_leaf(node) or self.forward.locate_statistic(node)
+
+    def rewrite(self, node: Node) -> Node:
+        """An adjoint's node as elementwise operations on leaves."""
+        if node not in self._rewrites:
+            self._rewrites[node] = self._rewrite(node)
+        return self._rewrites[node]
+
+    def _rewrite(self, node: Node) -> Node:
+        if isinstance(node, Leaf):
+            return self._rewrite_gradient(node) if node.kind == "gradient" else node
+        if node in self._forward_nodes:
+            return self.forward.expand(node)
+        if isinstance(node, RowNorm) and node.upstream:
+            return self._rewrite_norm(node)
+        if (isinstance(node, Affine) and not node.is_transposed) or isinstance(node, RowNorm):
+            return self.forward.expand(node)
+        if isinstance(node, Affine) or (isinstance(node, Elementwise) and node.op == "add"):
+            rest, buckets = self._split_sum(node)
+            parts = [rest] if rest is not None else []
+            parts += [
+                self._add_product_group(key, terms).results[0] for key, terms in buckets.items()
+            ]
+            return _sum(parts)
+        assert isinstance(node, Elementwise)
+        return elementwise(node.op, *map(self.rewrite, node.arguments))
+
+    def _rewrite_gradient(self, node: Leaf) -> Node:
+        flow = Leaf("flow", node.name, node.width)
+        if node.name != self.graph.states[0].name:
+            return flow
+        return elementwise("add", flow, Leaf("upstream", node.name, node.width))
+
+    def _split_sum(self, node: Node) -> tuple[Node | None, dict[_Bucket, list[Affine]]]:
+        """A sum as what is elementwise in it, and its transposed products, by stack."""
+        buckets: dict[_Bucket, list[Affine]] = {}
+        rest, open_ = list[Node](), [node]
+        while open_:
+            term = open_.pop()
+            if term in self._forward_nodes:
+                rest.append(self.rewrite(term))
+            elif isinstance(term, Elementwise) and term.op == "add":
+                open_ += reversed(term.arguments)
+            elif isinstance(term, Affine) and term.is_transposed:
+                key = (term.stack, term.width, term.operand.width)
+                buckets.setdefault(key, []).append(term)
+            else:
+                rest.append(self.rewrite(term))
+        return (_sum(rest) if rest else None), buckets
+
+    def _add_product_group(self, key: _Bucket, terms: list[Affine]) -> ProductGroup:
+        stack, width, _ = key
+        gates, deltas = self._sort_gates(stack, [(t.gate, t.operand) for t in terms])
+        for group in self.scheduler.groups:
+            if (group.stack, group.gates, group.operands) == (stack, gates, deltas):
+                return group
+        leaf = Leaf("product", f"back.{len(self.scheduler.groups)}", width)
+        group = ProductGroup(stack, gates, deltas, True, width, (leaf,), self._store_deltas(deltas))
+        self.scheduler.groups.append(group)
+        return group
+
+    def _sort_gates(
+        self, stack: str, pairs: list[tuple[str, Node]]
+    ) -> tuple[tuple[str, ...], tuple[Node, ...]]:
+        order = [gate for gate, _ in self.graph.get_stack(stack).gates]
+        pairs = sorted(pairs, key=lambda pair: order.index(pair[0]))
+        return tuple(g for g, _ in pairs), tuple(self.rewrite(delta) for _, delta in pairs)
+
+    def _store_deltas(self, deltas: tuple[Node, ...]) -> int:
+        """The place where these deltas lie side by side, of every step of a chunk."""
+        if deltas not in self._delta_buffers:
+            width = next((d.width for d in deltas if d.width != "1"), "hidden")
+            number = len(self._delta_buffers)
+            place = self.buffers.get("deltas", CHUNK, width, number, len(deltas))
+            self._delta_buffers[deltas] = place
+            for item, delta in enumerate(deltas):
+                self.scheduler.store(delta, place, item)
+        return self._delta_buffers[deltas]
+
+    def _lower_weights(self) -> None:
+        """Every map's weight learns from its deltas and its operand."""
+        sets: dict[tuple[str, Node, str], list[tuple[str, Node]]] = {}
+        for affine, delta in self.adjoint.deltas.items():
+            operand = self.forward.expand(affine.operand)
+            sets.setdefault((affine.stack, operand, affine.width), []).append((affine.gate, delta))
+            if self.forward.has_bias and self.graph.get_stack(affine.stack).bias:
+                self._add_row_gradient(f"bias_{affine.stack}", affine.gate, self.rewrite(delta))
+        for (stack, operand, _), pairs in sets.items():
+            gates, deltas = self._sort_gates(stack, pairs)
+            place = self._store_deltas(deltas)
+            self.weight_gradients.append(
+                WeightGradient(stack, gates, place, self._store_operand(operand))
+            )
+
+    def _store_operand(self, operand: Node) -> int:
+        found = self._locate(operand)
+        if found is not None and self.buffers.buffers[found[0]].role in ("previous", "input"):
+            return found[0]
+        number = len(self.buffers.buffers)
+        place = self.buffers.get("learned operand", CHUNK, operand.width, number)
+        self.scheduler.store_when_ready(operand, place, 0)
+        return place
+
+    def _add_row_gradient(self, parameter: str, gate: str, node: Node, kind: str = "gate") -> None:
+        width = node.width if node.width != "1" else "hidden"
+        if node not in self._row_gradient_locations:
+            self._row_gradient_locations[node] = self.buffers.allocate_item(
+                "row gradients", CONST, width
+            )
+            self.scheduler.store(node, *self._row_gradient_locations[node], kind=ADD_BLOCK)
+        self.row_gradients.append(
+            RowGradient(parameter, gate, kind, *self._row_gradient_locations[node])
+        )
+
+    def _lower_states(self) -> None:
+        for index, state in enumerate(self.graph.states):
+            out = self.buffers.get("flow out", STEP, state.width, index)
+            node = self.adjoint.states.get(state.name)
+            rest, buckets = (None, {}) if node is None else self._split_sum(node)
+            if rest is None and not buckets:
+                rest = constant(0.0)
+            if rest is not None:
+                self.scheduler.store_when_ready(rest, out, 0)
+            for number, (key, terms) in enumerate(buckets.items()):
+                more = rest is not None or number > 0
+                self._final_products.append(self._build_product(key, terms, out, more))
+
+    def _build_product(
+        self, key: _Bucket, terms: list[Affine], target: int, accumulate: bool
+    ) -> Product:
+        gates, deltas = self._sort_gates(key[0], [(t.gate, t.operand) for t in terms])
+        operand = self._store_deltas(deltas)
+        return Product(key[0], gates, True, operand, key[1], target, 0, accumulate)
+
+    def _lower_input(self) -> None:
+        if self.adjoint.input is None:
+            return
+        rest, buckets = self._split_sum(self.adjoint.input)
+        target = self.buffers.get("input gradient", CHUNK, "input")
+        if rest is not None:
+            self.scheduler.store_when_ready(rest, target, 0)
+        for number, (key, terms) in enumerate(buckets.items()):
+            more = rest is not None or number > 0
+            self.deferred_products.append(self._build_product(key, terms, target, more))
+
+    def _lower_row_gradients(self) -> None:
+        for name, node in self.adjoint.vectors.items():
+            self._add_row_gradient(name, "", self.rewrite(node), "vector")
+        for norm in self.adjoint.norms:
+            self._add_norm_gradients(norm)
+
+    def _add_norm_gradients(self, norm: NormDelta) -> None:
+        for index, upstream in enumerate(norm.upstream):
+            g = self.rewrite(upstream)
+            part = RowNorm(norm.norm, norm.group, index, (), norm.group[index].width)
+            value, (mean, scale) = self.forward.expand_norm(part)
+            if isinstance(g, Leaf) and g.kind == "constant":
+                continue
+            standard = (value - mean) * scale
+            self._add_row_gradient(f"weight_{norm.norm}", str(index), g * standard, "norm")
+            if self.forward.has_bias:
+                self._add_row_gradient(f"bias_{norm.norm}", str(index), g, "norm")
+
+    def _rewrite_norm(self, node: RowNorm) -> Node:
+        """(γg − mean(γg) − x̂ mean(γg x̂)) / σ, the means being over the whole group."""
+        scaled, standards = list[Node](), list[Node]()
+        scale: Node = constant(1.0)
+        for index, upstream in enumerate(node.upstream):
+            part = RowNorm(node.norm, node.group, index, (), node.group[index].width)
+            value, (mean, scale) = self.forward.expand_norm(part)
+            gain, _ = self.forward.build_norm_parameters(part)
+            scaled.append(self.rewrite(upstream) * gain)
+            standards.append((value - mean) * scale)
+        along = [q * s for q, s in zip(scaled, standards, strict=True)]
+        first, second = self._add_mean(node.norm, scaled), self._add_mean(node.norm, along)
+        q, s = scaled[node.index], standards[node.index]
+        result: Node = (q - first - s * second) * scale
+        return result
+
+    def _add_mean(self, norm: str, parts: list[Node]) -> Leaf:
+        """The mean over a norm's units, padding left out."""
+        by_width: dict[str, list[Node]] = {}
+        for part in parts:
+            by_width.setdefault(part.width, []).append(part)
+        summed = []
+        for width, nodes in by_width.items():
+            inside = Leaf("inside", "", width)
+            summed.append(where(greater(inside, 0.0), _sum(nodes), 0.0))
+        for mean in self.scheduler.means:
+            if (mean.norm, mean.summands) == (norm, tuple(summed)):
+                return mean.leaf
+        leaf = Leaf("row", f"mean{len(self.scheduler.means)}", "1")
+        source, item = self.buffers.allocate_item("row sums", STEP, "")
+        target = self.buffers.allocate_item("row means", STEP, "")
+        self.scheduler.means.append(MeanGroup(norm, leaf, tuple(summed), source, item, *target))
+        return leaf
+
+
+def _sum(nodes: list[Node]) -> Node:
+    total = nodes[0]
+    for node in nodes[1:]:
+        total = elementwise("add", total, node)
+    return total

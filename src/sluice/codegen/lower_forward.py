@@ -1,0 +1,185 @@
+"""The way there of a program: equations expanded, sorted into sections, given places."""
+
+from __future__ import annotations
+
+from sluice.codegen.body import LOAD, PARAMETER, SCALAR
+from sluice.codegen.program import CONST, STEP, TIME
+from sluice.codegen.schedule import BufferTable, NormGroup, PhaseScheduler, ProductGroup
+from sluice.equations.graph import (
+    Affine,
+    Elementwise,
+    Graph,
+    Leaf,
+    Node,
+    RowNorm,
+    elementwise,
+    find_dependents,
+)
+
+
+class ForwardLowering:
+    """The graph with its maps and norms replaced by leaves that products and statistics fill."""
+
+    def __init__(self, graph: Graph, has_bias: bool) -> None:
+        self.graph, self.has_bias, self.buffers = graph, has_bias, BufferTable()
+        self.hoisted_scheduler = PhaseScheduler(
+            "hoisted", True, self.buffers, self._locate_for_hoisted
+        )
+        self.step_scheduler = PhaseScheduler("step", False, self.buffers, self._locate_for_step)
+        self.parameter_locations: dict[tuple[str, str], tuple[int, int]] = {}
+        self.tape_locations: dict[Node, tuple[int, int]] = {}
+        roots = [n for n in graph.nodes if isinstance(n, Leaf) and n.kind in ("state", "mask")]
+        self._per_step_nodes = find_dependents(graph.nodes, roots)
+        self._expansions: dict[Node, Node] = {}
+        for node in graph.nodes:
+            self.expand(node)
+        for section in (self.hoisted_scheduler, self.step_scheduler):
+            for group in section.groups:
+                group.gates, group.results = self._sort_gates(group)
+        self._store_states()
+
+    def expand(self, node: Node) -> Node:
+        """``node`` as elementwise operations on leaves."""
+        if node not in self._expansions:
+            self._expansions[node] = self._expand(node)
+        return self._expansions[node]
+
+    def _expand(self, node: Node) -> Node:
+        if isinstance(node, Leaf):
+            return node
+        section = self.step_scheduler if node in self._per_step_nodes else self.hoisted_scheduler
+        if isinstance(node, Affine):
+            return self._expand_affine(section, node)
+        if isinstance(node, RowNorm):
+            value, (mean, scale) = self.expand_norm(node)
+            gain, bias = self.build_norm_parameters(node)
+            standard = (value - mean) * scale
+            scaled: Node = standard * gain
+            return scaled if bias is None else elementwise("add", scaled, bias)
+        assert isinstance(node, Elementwise)
+        if node.op == "detach":  # a matter of gradients, which the adjoint has settled
+            return self.expand(node.arguments[0])
+        return elementwise(node.op, *map(self.expand, node.arguments))
+
+    def _expand_affine(self, scheduler: PhaseScheduler, node: Affine) -> Leaf:
+        operand = (self.expand(node.operand),)
+        group = next(
+            (
+                g
+                for g in scheduler.groups
+                if (g.stack, g.operands, g.width) == (node.stack, operand, node.width)
+            ),
+            None,
+        )
+        if group is None:
+            group = ProductGroup(node.stack, (), operand, False, node.width, ())
+            scheduler.groups.append(group)
+        name = f"{scheduler.name}.{scheduler.groups.index(group)}.{node.gate}"
+        leaf = Leaf("product", name, node.width)
+        if leaf not in group.results:
+            group.gates, group.results = (*group.gates, node.gate), (*group.results, leaf)
+        return leaf
+
+    def _sort_gates(self, group: ProductGroup) -> tuple[tuple[str, ...], tuple[Leaf, ...]]:
+        order = [gate for gate, _ in self.graph.get_stack(group.stack).gates]
+        pairs = sorted(
+            zip(group.gates, group.results, strict=True), key=lambda pair: order.index(pair[0])
+        )
+        return tuple(gate for gate, _ in pairs), tuple(leaf for _, leaf in pairs)
+
+    def expand_norm(self, node: RowNorm) -> tuple[Node, tuple[Leaf, Leaf]]:
+        """A norm's own part of its group, and the leaves of its mean and 1/σ."""
+        parts = tuple(map(self.expand, node.group))
+        section = self.step_scheduler if node in self._per_step_nodes else self.hoisted_scheduler
+        for norm in section.norms:
+            if (norm.norm, norm.parts) == (node.norm, parts):
+                return parts[node.index], norm.leaves
+        number = len(self.step_scheduler.norms) + len(self.hoisted_scheduler.norms)
+        leaves = (Leaf("row", f"{number}.mean", "1"), Leaf("row", f"{number}.scale", "1"))
+        role = "statistics" if section is self.step_scheduler else "hoisted statistics"
+        place, item = self.buffers.allocate_item(role, TIME, "", 2)
+        norm = NormGroup(node.norm, parts, leaves, place, item)
+        section.norms.append(norm)
+        return parts[node.index], norm.leaves
+
+    def build_norm_parameters(self, node: RowNorm) -> tuple[Node, Node | None]:
+        width = node.group[node.index].width
+        gain = Leaf("vector", f"weight_{node.norm}/{node.index}", width)
+        bias = Leaf("vector", f"bias_{node.norm}/{node.index}", width)
+        return gain, bias if self.has_bias else None
+
+    def locate_parameter(self, leaf: Leaf) -> tuple[int, int]:
+        """Where a per-unit parameter lies; its name may end in "/part" for a part of a norm."""
+        name, _, part = leaf.name.partition("/")
+        key = (leaf.name, leaf.width)
+        if key not in self.parameter_locations:
+            self.parameter_locations[key] = self.buffers.allocate_item(
+                "parameters", CONST, leaf.width
+            )
+            self.parameter_entries.append((name, part, *self.parameter_locations[key]))
+        return self.parameter_locations[key]
+
+    parameter_entries: list[tuple[str, str, int, int]]
+
+    def locate_leaf(self, leaf: Leaf) -> tuple[int, int, str] | None:
+        """Where what comes in from outside a step lies."""
+        get = self.buffers.get
+        if leaf.kind == "state":
+            return get("previous", STEP, leaf.width, self._state_index(leaf.name)), 0, LOAD
+        if leaf.kind == "input":
+            return get("input", TIME, leaf.width), 0, LOAD
+        if leaf.kind == "mask":
+            names = [mask.name for mask in self.graph.masks]
+            return get("mask", TIME, leaf.width, names.index(leaf.name)), 0, LOAD
+        if leaf.kind == "vector":
+            return (*self.locate_parameter(leaf), PARAMETER)
+        return None
+
+    def locate_statistic(self, leaf: Leaf) -> tuple[int, int, str] | None:
+        """Where a norm's mean or 1/σ lies, whichever section filled it."""
+        for norm in (*self.step_scheduler.norms, *self.hoisted_scheduler.norms):
+            if leaf in norm.leaves:
+                return norm.target, norm.item + norm.leaves.index(leaf), SCALAR
+        return None
+
+    def _locate_for_hoisted(self, node: Node) -> tuple[int, int, str] | None:
+        return self.locate_leaf(node) if isinstance(node, Leaf) else None
+
+    def _locate_for_step(self, node: Node) -> tuple[int, int, str] | None:
+        if not isinstance(node, Leaf):
+            return None
+        if self.hoisted_scheduler.find_group(node):
+            return (*self.hoisted_scheduler.spill(node), LOAD)
+        if any(node in norm.leaves for norm in self.hoisted_scheduler.norms):
+            return self.locate_statistic(node)
+        return self.locate_leaf(node)
+
+    def _state_index(self, name: str) -> int:
+        return [state.name for state in self.graph.states].index(name)
+
+    def _store_states(self) -> None:
+        self.parameter_entries = []
+        self.value_locations: dict[str, tuple[int, int]] = {}
+        for index, state in enumerate(self.graph.states):
+            place = self.buffers.get("next", TIME, state.width, index)
+            node = self.expand(self.graph.outputs_by_name[state.name])
+            self.step_scheduler.store_when_ready(node, place, 0)
+            self.value_locations[state.name] = (place, 0)
+            if not isinstance(node, Leaf) or node.kind == "product":
+                self.tape_locations.setdefault(node, (place, 0))
+        for name, node in self.graph.outputs_by_name.items():
+            if name not in self.value_locations:
+                self.value_locations[name] = self.save_to_tape(
+                    self.expand(node), self._find_width(name, node)
+                )
+
+    def _find_width(self, name: str, node: Node) -> str:
+        return "hidden" if node.width == "1" else node.width
+
+    def save_to_tape(self, node: Node, width: str) -> tuple[int, int]:
+        """Keep ``node`` of every step, for the way back and for whoever looks."""
+        if node not in self.tape_locations:
+            where = self.buffers.allocate_item("tape", TIME, width)
+            self.step_scheduler.store_when_ready(node, *where, optional=True)
+            self.tape_locations[node] = where
+        return self.tape_locations[node]

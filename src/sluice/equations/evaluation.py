@@ -1,0 +1,206 @@
+"""Nodes on tensors: what affine maps and norms compute, and a graph evaluated in order.
+
+Every tensor here is (..., width): one row a sequence in a batch, or, for what does not depend
+on a state, all time steps of all sequences at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from sluice.equations.graph import Affine, Elementwise, Leaf, Node, RowNorm, sort_topologically
+from sluice.equations.ops import apply
+from sluice.equations.specs import NormSpec, Sizes, StackSpec
+
+Values = dict[Node, Any]
+
+
+class TensorInterpreter:
+    """The meaning of gates, vectors and norms on tensors, for one layer's parameters.
+
+    ``parameters`` are named as `Graph.parameters` names them; biases may be missing.
+    """
+
+    def __init__(
+        self,
+        stacks: Iterable[StackSpec],
+        norms: Iterable[NormSpec],
+        sizes: Sizes,
+        parameters: Mapping[str, Tensor],
+    ) -> None:
+        self.parameters = parameters
+        self._sizes = sizes
+        self._stacks = {stack.name: stack for stack in stacks}
+        self._norms = {norm.name: norm for norm in norms}
+        self._parts: dict[tuple[str, tuple[str, ...]], Tensor] = {}
+
+    def affine(self, stack: str, gate: str, operand: Tensor) -> Tensor:
+        return self.affines(stack, (gate,), operand)[0]
+
+    def affines(self, stack: str, gates: tuple[str, ...], operand: Tensor) -> tuple[Tensor, ...]:
+        """Several gates' maps of one operand, as one matrix product."""
+        weight, bias = self._rows(f"weight_{stack}", gates), None
+        if f"bias_{stack}" in self.parameters:
+            bias = self._rows(f"bias_{stack}", gates)
+        heads = self._stacks[stack].heads
+        if heads == 1:
+            result = F.linear(operand, weight, bias)
+        else:
+            result = _block_linear(operand, weight, heads, len(gates))
+            result = result if bias is None else result + bias
+        rows = self._stacks[stack].row_ranges(self._sizes)
+        return _split(result, [rows[gate][1] for gate in gates])
+
+    def affine_adjoint(self, stack: str, gate: str, upstream: Tensor) -> Tensor:
+        """The adjoint of a gate's map: from its gradient to its operand's."""
+        weight, heads = self._rows(f"weight_{stack}", (gate,)), self._stacks[stack].heads
+        if heads == 1:
+            return upstream @ weight
+        blocks = weight.unflatten(0, (heads, -1))
+        return torch.einsum(
+            "...ku,kud->...kd", upstream.unflatten(-1, (heads, -1)), blocks
+        ).flatten(-2)
+
+    def vector(self, name: str) -> Tensor:
+        return self.parameters[name]
+
+    def norm(self, name: str, group: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        joined, widths = torch.cat(group, dim=-1), [part.shape[-1] for part in group]
+        weight, bias = self.parameters[f"weight_{name}"], self.parameters.get(f"bias_{name}")
+        epsilon = self._norms[name].epsilon
+        return _split(F.layer_norm(joined, (sum(widths),), weight, bias, epsilon), widths)
+
+    def norm_adjoint(
+        self, name: str, group: tuple[Tensor, ...], upstream: tuple[Tensor, ...]
+    ) -> tuple[Tensor, ...]:
+        """The adjoint of a layer norm: the gradients of the parts of its input."""
+        standard, scale = self.standardize(name, group)
+        g = torch.cat(upstream, dim=-1) * self.parameters[f"weight_{name}"]
+        along = (g * standard).mean(-1, keepdim=True)
+        result = (g - g.mean(-1, keepdim=True) - standard * along) * scale
+        return _split(result, [part.shape[-1] for part in group])
+
+    def standardize(self, name: str, group: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
+        """A norm's input with mean 0 and variance 1, and the 1/σ that made it so."""
+        joined = torch.cat(group, dim=-1)
+        variance, mean = torch.var_mean(joined, dim=-1, correction=0, keepdim=True)
+        scale = torch.rsqrt(variance + self._norms[name].epsilon)
+        return (joined - mean) * scale, scale
+
+    def _rows(self, parameter: str, gates: tuple[str, ...]) -> Tensor:
+        whole, stack = self.parameters[parameter], self._stacks[parameter.partition("_")[2]]
+        if gates == tuple(gate for gate, _ in stack.gates):
+            return whole
+        key = (parameter, gates)
+        if key not in self._parts:
+            rows = stack.row_ranges(self._sizes)
+            self._parts[key] = torch.cat([whole.narrow(0, *rows[gate]) for gate in gates])
+        return self._parts[key]
+
+
+def _split(joined: Tensor, widths: list[int]) -> tuple[Tensor, ...]:
+    parts: tuple[Tensor, ...] = torch.split(joined, widths, dim=-1)
+    return parts
+
+
+def _block_linear(operand: Tensor, weight: Tensor, heads: int, gates: int) -> Tensor:
+    """Block-diagonal maps: head k of every gate reads head k of the operand alone."""
+    blocks = weight.unflatten(0, (gates, heads, -1))
+    parts = operand.unflatten(-1, (heads, -1))
+    return torch.einsum("...kd,gkud->...gku", parts, blocks).flatten(-3)
+
+
+class EvaluationSchedule:
+    """The order in which to evaluate nodes, maps and norms of one operand together."""
+
+    def __init__(self, outputs: Iterable[Node], known: Iterable[Node] = ()) -> None:
+        batches: dict[object, list[Node]] = {}
+        for node in sort_topologically(outputs, known):
+            batches.setdefault(_group_key(node), []).append(node)
+        self.node_groups = [tuple(batch) for batch in batches.values()]
+
+    @property
+    def nodes(self) -> list[Node]:
+        """All nodes that it evaluates."""
+        return [node for batch in self.node_groups for node in batch]
+
+    def run(
+        self,
+        values: Values,
+        interpreter: TensorInterpreter,
+        hook: Callable[[Node, Any], Any] | None = None,
+    ) -> Values:
+        """Add the value of every node to ``values``, which must hold the known ones.
+
+        ``seen`` is shown each, and returns what to go on with.
+        """
+        for batch in self.node_groups:
+            found = _compute_group(batch, values, interpreter)
+            if hook is not None:
+                found = map(hook, batch, found)
+            values.update(zip(batch, found, strict=True))
+        return values
+
+
+def _group_key(node: Node) -> object:
+    if isinstance(node, Affine) and not node.is_transposed:
+        return (node.stack, node.operand)
+    if isinstance(node, RowNorm):
+        return (node.norm, node.group, node.upstream)
+    return node
+
+
+def _compute_group(
+    group: tuple[Node, ...], values: Values, interpreter: TensorInterpreter
+) -> Iterable[Any]:
+    first = group[0]
+    if isinstance(first, Affine):
+        operand = values[first.operand]
+        if first.is_transposed:
+            return (interpreter.affine_adjoint(first.stack, first.gate, operand),)
+        gates = tuple(cast(Affine, node).gate for node in group)
+        return interpreter.affines(first.stack, gates, operand)
+    if isinstance(first, RowNorm):
+        parts = _compute_norm(first, values, interpreter)
+        return [parts[cast(RowNorm, node).index] for node in group]
+    if isinstance(first, Elementwise):
+        return (_compute_elementwise(first, values, interpreter),)
+    return (_compute_leaf(cast(Leaf, first), interpreter),)
+
+
+def _compute_norm(
+    node: RowNorm, values: Values, interpreter: TensorInterpreter
+) -> tuple[Tensor, ...]:
+    group = tuple(values[part] for part in node.group)
+    if not node.upstream:
+        return interpreter.norm(node.norm, group)
+    like = group[0]
+    upstream = tuple(
+        values[g] if isinstance(values[g], Tensor) else torch.zeros_like(like)
+        for g in node.upstream
+    )
+    return interpreter.norm_adjoint(node.norm, group, upstream)
+
+
+def _compute_elementwise(node: Elementwise, values: Values, interpreter: TensorInterpreter) -> Any:
+    operands = [values[operand] for operand in node.arguments]
+    if node.op == "where":  # between two numbers torch would choose float32
+        like = next(iter(interpreter.parameters.values()))
+        operands[1:] = [
+            o if isinstance(o, Tensor) else torch.full((), o, dtype=like.dtype, device=like.device)
+            for o in operands[1:]
+        ]
+    return apply(node.op, *operands)
+
+
+def _compute_leaf(leaf: Leaf, interpreter: TensorInterpreter) -> Any:
+    if leaf.kind == "constant":
+        return float(leaf.name)
+    if leaf.kind == "vector":
+        return interpreter.vector(leaf.name)
+    raise KeyError(f"{leaf.kind} '{leaf.name}' was given no value")

@@ -1,0 +1,114 @@
+"""Ablation: what a trained model does when a gate stands open or shut, or a unit is silent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+
+from sluice.cells import transforms
+from sluice.nn.stack import RecurrentStack
+
+Layer = TypeVar("Layer", bound=RecurrentStack)
+
+
+@contextmanager
+def clamp_gates(module: Layer, **values: float) -> Iterator[Layer]:
+    """Run ``layer`` with named values held at a number, inside a ``with`` block.
+
+    All its layers and directions run the cell ``sluice.cells.hold(cell, **values)`` with their own
+    weights, on the same kernels; torch's own layer, which holds nothing, gives way to the
+    reference. After the block the layer is what it was. Streams made before go on as they were.
+
+    Source: lesion studies of the gates, Greff et al. 2017, "LSTM: A search space odyssey", there
+    trained without them; here a trained model is cut.
+
+    Args:
+        layer: A recurrent layer of `sluice.nn`, also one within a model, whose forward then runs
+            as usual.
+        values: Numbers by name, as in ``forget=1.0``.
+
+    Raises:
+        ValueError: the cell names no such value, or the number is not finite.
+
+    Example:
+        >>> import torch, sluice
+        >>> layer, x = sluice.nn.LSTM(3, 8), torch.randn(5, 2, 3)
+        >>> with sluice.insight.held(layer, output=0.0):
+        ...     shut, _ = layer(x)
+        >>> shut.abs().max().item(), bool(layer(x)[0].abs().max() > 0)
+        (0.0, True)
+    """
+    with module.swap_cell(transforms.clamp_gates(module.cell, **values)):
+        yield module
+
+
+@contextmanager
+def clamp_units(
+    module: Layer,
+    values: Mapping[str, float | Tensor],
+    units: Sequence[int] | None = None,
+    *,
+    layer: int | None = None,
+    reverse: bool = False,
+) -> Iterator[Layer]:
+    """Run ``layer`` with named values of single units held, inside a ``with`` block.
+
+    The weights stay as they are: the cell is `sluice.cells.hold_units`, on the same kernels, and
+    runs, streams and generation begun inside the block go by it. A unit whose states are all held
+    at 0 is as if it were not there, from the first step on; the states before that are the
+    layer's initial ones.
+
+    Args:
+        layer: A recurrent layer of `sluice.nn`, also one within a model.
+        values: For each name a number, or a tensor with one for each unit, ``(width,)``.
+        units: Which units; None for all.
+        number: Which layer of a stack, counted from 0; None for all, in both directions.
+        reverse: Whether its reverse direction.
+
+    Raises:
+        ValueError: the cell names no such value.
+        IndexError: there is no such layer, direction or unit.
+
+    Example:
+        >>> import torch, sluice
+        >>> layer, x = sluice.nn.GRU(3, 8, num_layers=2), torch.randn(5, 2, 3)
+        >>> with sluice.insight.units_held(layer, {"h": 0.0}, [2, 5], number=1):
+        ...     y, _ = layer(x)
+        >>> y.abs().amax(dim=(0, 1)).eq(0).nonzero().flatten().tolist()
+        [2, 5]
+    """
+    cell = transforms.clamp_units(module.cell, *values)
+    places = range(module.num_layers * module.directions)
+    chosen = None if layer is None else layer * module.directions + reverse
+    if chosen is not None and (chosen not in places or (reverse and module.directions == 1)):
+        told = f"layer {layer}" + " in reverse" * reverse
+        raise IndexError(f"there is no {told}; the module has {module.num_layers} layers")
+    extra = [
+        _build_clamp_vectors(module, place, values, units, chosen in (None, place))
+        for place in places
+    ]
+    with module.swap_cell(cell, extra):
+        yield module
+
+
+def _build_clamp_vectors(
+    module: RecurrentStack,
+    place: int,
+    values: Mapping[str, float | Tensor],
+    units: Sequence[int] | None,
+    selected: bool,
+) -> dict[str, Tensor]:
+    """The vectors of `hold_units` for one layer and direction: nothing is held unless ``here``."""
+    sizes, like = module.sizes[place // module.directions], module.get_layer_parameters(place)[0]
+    found: dict[str, Tensor] = {}
+    for name, value in values.items():
+        width = sizes.of(module.cell.graph.outputs_by_name[name].width)
+        found[f"held_{name}"], found[f"at_{name}"] = held, at = like.new_zeros(2, width)
+        if selected:
+            held[slice(None) if units is None else list(units)] = 1.0
+            at[:] = torch.as_tensor(value, dtype=at.dtype, device=at.device)
+    return found

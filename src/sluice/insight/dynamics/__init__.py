@@ -1,0 +1,1 @@
+"""A trained layer as a dynamical system, in float64."""

@@ -1,0 +1,178 @@
+"""What units know: linear probes with controls, correlated units, units on over a span."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from sluice.insight.measures.regression import correlation, fit_ridge, flatten_steps, predict
+
+
+class Probe(NamedTuple):
+    """What `probe` gives; scores are accuracies for classes, R² for numbers."""
+
+    score: float
+    """On the rows held out."""
+    train_score: float
+    """On the rows that it was fitted to."""
+    control: float
+    """Of a probe for the control labels, on the rows held out."""
+    weights: Tensor
+    """``(units + 1, classes or 1)``, float64, the constant last."""
+
+    @property
+    def selectivity(self) -> float:
+        """score − control: what is known beyond what a probe could learn by heart."""
+        return self.score - self.control
+
+
+def probe(
+    values: Tensor,
+    labels: Tensor,
+    tokens: Tensor | None = None,
+    *,
+    held_out: float = 0.25,
+    penalty: float = 1e-3,
+    seed: int = 0,
+    lengths: Tensor | None = None,
+) -> Probe:
+    """Can a property be read off these values by a linear map, on data not seen before?
+
+    Classes (integer labels): multinomial logistic regression, the least of mean cross-entropy
+    (nats) + penalty/2 · ‖W‖², by LBFGS. Numbers: ridge regression in closed form, the least of mean
+    squared error + penalty · ‖W‖². The same is done for *control* labels: every token type is
+    given a label of its own, drawn from those of the rows it is fitted to; a probe that does as
+    well on them has learnt the tokens by heart and shows nothing of the values.
+
+    Source: Alain & Bengio 2016 (probes); Hewitt & Liang 2019, "Designing and interpreting probes
+    with control tasks" (control labels, selectivity).
+
+    Args:
+        values: Recorded, ``(time, batch, units)``, or ``(rows, units)``.
+        labels: The property, ``(time, batch)`` or ``(rows,)``; integers from 0 are classes,
+            floating-point numbers are numbers.
+        tokens: The token of each, as ``labels`` are laid out, integers; None where there are none:
+            then every row is a type of its own, and the control is chance.
+        held_out: The share of rows, the last ones, that is kept for judging. Rows go sequence by
+            sequence, so that these are other sequences where there are several.
+        penalty: The weight of ‖W‖².
+        seed: Of the control labels.
+        lengths: How many steps of each sequence count, ``(batch,)``; None for all.
+
+    Returns:
+        A `Probe`; torch's generator is not touched.
+
+    Raises:
+        ValueError: shapes do not fit, the labels do not vary, a part has no rows, or values are
+            not finite.
+
+    Example:
+        >>> import torch, sluice
+        >>> values = torch.randn(200, 4, 8)
+        >>> found = sluice.insight.probe(values, (values[..., 3] > 0).long())
+        >>> found.score > 0.9, found.selectivity > 0.3
+        (True, True)
+    """
+    x, y = flatten_steps(values, lengths).double(), _flatten_labels(values, labels, lengths)
+    types = None if tokens is None else _flatten_labels(values, tokens, lengths)
+    cut = len(x) - int(held_out * len(x))
+    if not 0 < cut < len(x):
+        raise ValueError(f"held_out={held_out} of {len(x)} rows leaves one part without any")
+    if bool((y[:cut] == y[0]).all()):
+        raise ValueError("the labels do not vary over the rows to fit; there is nothing to learn")
+    if not bool(x.isfinite().all()):
+        raise ValueError("values hold NaN or infinity; sluice.insight.first_fault says where from")
+    weights = _fit(x[:cut], y[:cut], penalty)
+    control = _draw_control_labels(y, types, cut, seed)
+    theirs = _fit(x[:cut], control[:cut], penalty)
+    judged = _score(x[cut:], y[cut:], weights), _score(x[:cut], y[:cut], weights)
+    return Probe(*judged, _score(x[cut:], control[cut:], theirs), weights)
+
+
+def _flatten_labels(values: Tensor, labels: Tensor, lengths: Tensor | None) -> Tensor:
+    if labels.shape != values.shape[:-1]:
+        raise ValueError(
+            f"labels and tokens have a number for each row of values, {tuple(values.shape[:-1])}, "
+            f"got {tuple(labels.shape)}"
+        )
+    found = flatten_steps(labels.unsqueeze(-1), lengths).squeeze(-1)
+    return found.double() if found.is_floating_point() else found.long()
+
+
+def _draw_control_labels(labels: Tensor, types: Tensor | None, cut: int, seed: int) -> Tensor:
+    """A label for every token type, drawn from the first ``cut`` labels."""
+    generator = torch.Generator().manual_seed(seed)
+    if types is None:
+        types = torch.arange(len(labels), device=labels.device)
+    _, places = types.unique(return_inverse=True)
+    drawn = torch.randint(cut, (int(places.max()) + 1,), generator=generator)
+    return labels[drawn.to(labels.device)][places]
+
+
+def _fit(x: Tensor, y: Tensor, penalty: float) -> Tensor:
+    if y.is_floating_point():
+        return fit_ridge(x, y.unsqueeze(-1), penalty)
+    return _fit_logistic(x, y, penalty)
+
+
+@torch.enable_grad()
+def _fit_logistic(x: Tensor, y: Tensor, penalty: float) -> Tensor:
+    weights = x.new_zeros(x.shape[1] + 1, int(y.max()) + 1, requires_grad=True)
+    optimiser = torch.optim.LBFGS([weights], max_iter=200, line_search_fn="strong_wolfe")
+
+    def loss() -> Tensor:
+        optimiser.zero_grad()
+        fitted = F.cross_entropy(predict(x, weights), y)
+        total = fitted + 0.5 * penalty * weights[:-1].square().sum()
+        total.backward()
+        return total
+
+    optimiser.step(loss)
+    return weights.detach()
+
+
+def _score(x: Tensor, y: Tensor, weights: Tensor) -> float:
+    found = predict(x, weights)
+    if not y.is_floating_point():
+        return float((found.argmax(-1) == y).double().mean())
+    left = (y - found.squeeze(-1)).square().sum()
+    return float(1.0 - left / (y - y.mean()).square().sum())
+
+
+def find_correlated_units(
+    values: Tensor, property: Tensor, lengths: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """The units that follow a property: Pearson's correlation of each, the strongest first.
+
+    r = Σ (v − v̄)(p − p̄) / √(Σ (v − v̄)² Σ (p − p̄)²), over all steps of all sequences; 0 where one
+    of them does not vary. A single interpretable unit (Karpathy, Johnson & Fei-Fei 2015) has |r|
+    near 1.
+
+    Args:
+        values: Recorded, ``(time, batch, units)`` or ``(rows, units)``.
+        property: A number for each, ``(time, batch)`` or ``(rows,)``.
+        lengths: How many steps of each sequence count, ``(batch,)``; None for all.
+
+    Returns:
+        The units, ``(units,)``, int64, by descending |r|; and their r in that order, float64.
+
+    Raises:
+        ValueError: the shapes do not fit, or there are no steps.
+
+    Example:
+        >>> import torch, sluice
+        >>> values = torch.randn(50, 4, 8)
+        >>> units, r = sluice.insight.correlated_units(values, -values[..., 3])
+        >>> units[0].item(), round(r[0].item(), 6)
+        (3, -1.0)
+    """
+    x, y = (
+        flatten_steps(values, lengths).double(),
+        _flatten_labels(values, property, lengths).double(),
+    )
+    r = correlation(x, y.unsqueeze(-1))
+    order = r.abs().argsort(descending=True, stable=True)
+    return order, r[order]

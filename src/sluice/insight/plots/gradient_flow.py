@@ -1,0 +1,99 @@
+"""How far the gradient reaches back: several models on one axis."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sluice.insight.plots import data
+from sluice.insight.plots.bands import plot_band
+from sluice.insight.plots.style import (
+    Style,
+    add_legend,
+    create_figure,
+    line_styles,
+    load_theme,
+    style_axes,
+    use_integer_ticks,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+def plot_gradient_flow(
+    norms: Mapping[str, data.Numbers],
+    *,
+    label: str = "norm of the gradient",
+    title: str | None = None,
+    theme: str = "light",
+) -> Figure:
+    """Norms of gradients at each step, on a logarithmic axis; the last step is on the right.
+
+    Of several runs the median is drawn, and a band from the smallest to the largest. A norm of
+    exactly 0 (on a logarithmic axis there is no place for it) leaves a gap, and the legend tells
+    how many there are.
+
+    Args:
+        norms: For each model ``(time,)``, as ``tape.gradient.h.norm(dim=-1).mean(dim=1)``, or
+            ``(runs, time)``; not negative.
+        label: What the norms are of, for the axis.
+        title: Above the picture.
+        style: ``"light"`` or ``"dark"``.
+
+    Returns:
+        The figure.
+
+    Raises:
+        MissingExtra: matplotlib is not installed.
+        ValueError: norms of another shape, negative or not finite, or none; an unknown ``style``.
+
+    Example:
+        >>> import torch, sluice
+        >>> norms = {"Elman": 0.5 ** torch.arange(50.0).flip(0), "LSTM": torch.ones(3, 50)}
+        >>> picture = sluice.insight.plots.gradient_flow(norms)
+        >>> picture.axes[0].get_yscale()
+        'log'
+    """
+    look = load_theme(theme)
+    runs = {name: _check_norms(name, values) for name, values in norms.items()}
+    if not runs:
+        raise ValueError("there are no norms to draw; give at least one model's")
+    drawn = create_figure(look, 6.0, 3.4)
+    axes = drawn.subplots()
+    style_axes(axes, look, "step", label, title)
+    for (name, values), stroke in zip(runs.items(), line_styles(look), strict=False):
+        _plot_line(axes, name, values, stroke)
+    _format_ticks(axes, look)
+    add_legend(axes, look)
+    return drawn
+
+
+def _check_norms(name: str, values: data.Numbers) -> data.Array:
+    found = np.atleast_2d(data.to_array(values))
+    if found.ndim != 2 or not found.size:
+        raise ValueError(f"'{name}' has shape {found.shape}; expected (time,) or (runs, time)")
+    bad = np.argwhere(~((found >= 0) & np.isfinite(found)))
+    if bad.size:
+        run, step = bad[0]
+        raise ValueError(
+            f"'{name}' is {found[run, step]} at step {step}; norms are finite and not negative"
+        )
+    return found
+
+
+def _plot_line(axes: Axes, name: str, values: data.Array, line_style: dict[str, Any]) -> None:
+    zeros = int((np.median(values, axis=0) == 0).sum())
+    told = f"{name} (0 at {zeros} steps)" if zeros else name
+    plot_band(axes, np.arange(values.shape[1]), values, line_style, log=True, label=told)
+
+
+def _format_ticks(axes: Axes, theme: Style) -> None:
+    axes.grid(axis="y", color=theme.grid, linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.minorticks_off()
+    axes.margins(x=0.02)
+    use_integer_ticks(axes.xaxis)

@@ -1,0 +1,1 @@
+"""Recordings: taking them, reading them, storing them."""

@@ -1,0 +1,56 @@
+"""Recordings as an xarray `DataTree`, its dimensions named."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from sluice.equations.instrument import instrument_graph
+from sluice.extras import MissingExtraError
+from sluice.insight.recording.recorded import RecordedLayer, RecordedModule, RecordedValues
+
+if TYPE_CHECKING:
+    import xarray
+
+
+_DIMENSIONS = {"input": "input", "projection": "projection"}
+
+
+def build_data_tree(modules: Mapping[str, RecordedModule]) -> xarray.DataTree:
+    """Of modules by name, a node for each place, ``encoder/l0_reverse``, and in it each value.
+
+    Dimensions are ``time``, ``batch`` and ``unit``; a projected state has ``projection`` in place
+    of ``unit``, and what a map reads of the input has ``input``. Where there are derivatives, the
+    node has a child ``gradient`` with the same names.
+
+    Where only every k-th step was kept, ``time`` has coordinates.
+
+    Raises:
+        MissingExtra: xarray is not installed.
+        RuntimeError: a module has recorded nothing.
+    """
+    try:
+        import xarray
+    except ImportError:
+        raise MissingExtraError("xarray", "xarray") from None
+    nodes: dict[str, xarray.Dataset] = {}
+    for name, module in modules.items():
+        for label, place in module.layers.items():
+            path = f"{name}/{label}".removeprefix("/")
+            nodes[path] = xarray.Dataset(_build_variables(place), _build_time_coordinates(place))
+            if place.has_gradient:
+                nodes[f"{path}/gradient"] = xarray.Dataset(_build_variables(place.gradient))
+    return xarray.DataTree.from_dict(nodes)
+
+
+def _build_variables(values: RecordedValues) -> dict[str, tuple[tuple[str, str, str], object]]:
+    named = instrument_graph(values._recording.graph, pre=True, maps=True).outputs_by_name
+    return {
+        name: (("time", "batch", _DIMENSIONS.get(named[name].width, "unit")), array)
+        for name, array in values.numpy().items()
+    }
+
+
+def _build_time_coordinates(layer: RecordedLayer) -> dict[str, range]:
+    count = len(next(iter(layer.values())))
+    return {"time": range(0, count * layer.every, layer.every)} if layer.every > 1 else {}

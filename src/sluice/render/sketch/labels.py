@@ -1,0 +1,205 @@
+"""Where a sketch's labels stand: beside the wire that they name, clear of everything else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from sluice.equations.graph import Leaf
+from sluice.render.sketch.elements import Net
+from sluice.render.sketch.placement import POINTS, TRACK, Placement
+from sluice.render.sketch.routing import Router, Wire
+from sluice.render.typeset import measure_text
+
+
+@dataclass(frozen=True)
+class Box:
+    """A rectangle, in tracks."""
+
+    left: float
+    bottom: float
+    right: float
+    top: float
+
+    @property
+    def middle(self) -> tuple[float, float]:
+        return (self.left + self.right) / 2, (self.bottom + self.top) / 2
+
+    def shift(self, x: float, y: float) -> Box:
+        """This box, shifted."""
+        return Box(self.left + x, self.bottom + y, self.right + x, self.top + y)
+
+    def overlaps(self, other: Box) -> bool:
+        """Whether the two share some of their area."""
+        return (
+            self.left < other.right
+            and other.left < self.right
+            and self.bottom < other.top
+            and other.bottom < self.top
+        )
+
+
+SMALL = 0.72
+"""How large numbers and marks are beside symbols."""
+_MARKS = {"-": ("+", "-"), r"\div": ("", r"\div"), ">": ("", "<")}
+"""What stands where the first and the second operand enter, where it matters which is which."""
+
+
+@dataclass(frozen=True)
+class Label:
+    """A symbol at a place, beside it a number; ``name`` is the value's, none for a mark."""
+
+    name: str
+    text: str
+    box: Box
+    step: int
+    number: str = ""
+    small: bool = False
+
+
+def box_around(x: float, y: float, text: str, number: str = "", small: bool = False) -> Box:
+    """The box of a text set with its middle at a point."""
+    width, height = _measure(text, SMALL if small else 1.0)
+    if number:
+        beside, tall = _measure(number, SMALL)
+        width, height = width + GAP + beside, max(height, tall)
+    return Box(x - width / 2 - 0.1, y - height / 2 - 0.1, x + width / 2 + 0.1, y + height / 2 + 0.1)
+
+
+GAP = 0.35
+"""Tracks between a symbol and its number."""
+
+
+def _measure(text: str, scale: float) -> tuple[float, float]:
+    width, height = measure_text(f"${text}$", POINTS * scale)
+    return width / TRACK, height / TRACK
+
+
+def measure_symbol(text: str) -> float:
+    """How wide a symbol is, in tracks."""
+    return _measure(text, 1.0)[0]
+
+
+def place_labels(
+    placement: Placement, wires: list[Wire], router: Router, numbers: Mapping[Net, str]
+) -> list[Label]:
+    """A label for every state at both ends, for the input, and for every named value."""
+    lines = [box for wire in wires for box in _iterate_wire_boxes(wire)]
+    found = [*_label_ends(placement, router, numbers), *_mark_operands(placement, wires, lines)]
+    notation = placement.elements.writer.notation
+    shapes = [
+        Box(
+            s.x - s.half_width + 0.4,
+            s.y - s.half_height + 0.8,
+            s.x + s.half_width - 0.4,
+            s.y + s.half_height - 0.8,
+        )
+        for s in placement.positions.values()
+    ]
+    ends = {state.name for state in placement.graph.states}
+    symbols = [
+        (n, node, notation.value(n).latex) for n, node in placement.graph.outputs if n not in ends
+    ]
+    symbols += [("", node, words.latex + "_{t}") for node, words in notation.shared_symbols.items()]
+    for name, node, text in symbols:
+        part = placement.elements.by_value.get(node)
+        mine = [wire for wire in wires if wire.net == node]
+        if part is None or not mine:
+            continue
+        taken, number = [label.box for label in found], numbers.get(node, "")
+        box = _choose_box(text, number, mine, [*shapes, *taken], lines)
+        found.append(Label(name or text, text, box, placement.positions[part].step, number))
+    return found + list(_label_parameters(placement, {label.name for label in found}))
+
+
+def _label_ends(
+    placement: Placement, router: Router, numbers: Mapping[Net, str]
+) -> Iterator[Label]:
+    notation = placement.elements.writer.notation
+    for leaf in placement.graph.state_leaves:
+        x, y = router.find_terminal(leaf)
+        text = notation.leaf(leaf).latex
+        yield Label(f"{leaf.name} before", text, box_around(x - 0.2, y + 1.2, text), 0)
+        now = notation.value(leaf.name).latex
+        node = placement.graph.outputs_by_name[leaf.name]
+        part = placement.elements.by_value.get(node)
+        step = placement.positions[part].step if part else 0
+        yield Label(leaf.name, now, box_around(placement.width + 0.6, y + 1.2, now), step)
+        for net, at, when in ((leaf, x - 0.2, 0), (node, placement.width + 0.4, step)):
+            if number := numbers.get(net, ""):
+                yield Label("", number, box_around(at, y - 1.1, number, "", True), when, "", True)
+    for node in placement.graph.nodes:
+        if isinstance(node, Leaf) and node.kind == "input":
+            x, y = router.find_terminal(node)
+            yield Label("x", "x_{t}", box_around(x + 1.3, y + 0.6, "x_{t}"), 0)
+
+
+def _mark_operands(placement: Placement, wires: list[Wire], lines: list[Box]) -> Iterator[Label]:
+    """Signs where values enter a circle that does not treat them alike."""
+    for spot in placement.positions.values():
+        part = spot.element
+        if part.kind != "circle" or part.label not in _MARKS or len(set(part.inputs)) != 2:
+            continue
+        for net, sign in zip(part.inputs, _MARKS[part.label], strict=True):
+            wire = next(w for w in wires if w.net == net and w.points[-1] == (spot.x, spot.y))
+            if sign:
+                yield Label("", sign, _place_mark(wire, sign, lines), spot.step, "", True)
+
+
+def _place_mark(wire: Wire, sign: str, lines: list[Box]) -> Box:
+    """A place beside the end of a wire, on the side where fewer others run."""
+    (x, y), (u, v) = wire.points[-2:]
+    dx, dy = (u > x) - (u < x), (v > y) - (v < y)
+    sides = [
+        box_around(u - 1.8 * dx + 0.65 * side * dy, v - 1.8 * dy + 0.65 * side * dx, sign, "", True)
+        for side in (1, -1)
+    ]
+    return min(sides, key=lambda box: sum(map(box.overlaps, lines)))
+
+
+def _label_parameters(placement: Placement, known: set[str]) -> Iterator[Label]:
+    """Values that no part yields: masks, vectors and what follows from them, as they are."""
+    notation, right = placement.elements.writer.notation, placement.width - 3.2
+    for name, node in placement.graph.outputs:
+        if name in known or not placement.elements.is_parameter(node):
+            continue
+        own, meant = notation.value(name).latex, placement.elements.writer.expand(node).latex
+        text = rf"{own}\ \mathrm{{given}}" if own == meant else f"{own} = {meant}"
+        half = box_around(0, 0, text).right
+        yield Label(name, text, box_around(right - half, placement.bottom - 2.9, text), 0)
+        right -= 2 * half + 0.8
+
+
+def _iterate_wire_boxes(wire: Wire) -> Iterator[Box]:
+    for (x, y), (u, v) in zip(wire.points, wire.points[1:], strict=False):
+        yield Box(min(x, u) - 0.12, min(y, v) - 0.12, max(x, u) + 0.12, max(y, v) + 0.12)
+
+
+def _choose_box(
+    text: str, number: str, wires: list[Wire], solid: list[Box], lines: list[Box]
+) -> Box:
+    """The place nearest to where the value comes out that is clear, or crossed by fewest."""
+
+    def count_overlaps(box: Box) -> tuple[int, int]:
+        return sum(map(box.overlaps, solid)), sum(map(box.overlaps, lines))
+
+    places = list(_iterate_candidates(text, number, wires))
+    return next((box for box in places if count_overlaps(box) == (0, 0)), None) or min(
+        places, key=count_overlaps
+    )
+
+
+def _iterate_candidates(text: str, number: str, wires: list[Wire]) -> Iterator[Box]:
+    size = box_around(0, 0, text, number)
+    aside, above = size.right + 0.3, size.top + 0.25
+    for wire in wires:
+        for (x, y), (u, v) in zip(wire.points, wire.points[1:], strict=False):
+            length = abs(u - x) + abs(v - y)
+            for half in range(1, 2 * length):
+                px = x + (u - x) * half / (2 * length)
+                py = y + (v - y) * half / (2 * length)
+                for side in (1, -1):
+                    if x == u:
+                        yield size.shift(px + side * aside, py)
+                    else:
+                        yield size.shift(px, py + side * above)

@@ -1,0 +1,234 @@
+"""`look`: one model, some data, one page that shows what happens inside."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from sluice.files import write_atomically
+from sluice.report.page import properties as finding
+from sluice.report.page.cell_figure import build_cell_figure
+from sluice.report.page.forward import (
+    ROWS,
+    ForwardRecord,
+    collect_layers,
+    collect_states,
+    prepare_model,
+    run_forward,
+)
+from sluice.report.page.html import render_page
+from sluice.report.page.inputs import Forward, ReportError, ReportInputs, split_sequences
+from sluice.report.page.measures import (
+    find_memory_state,
+    measure_gradient_flows,
+    measure_influence,
+    measure_memory,
+)
+from sluice.report.page.payload import Measurements, build_payload
+from sluice.report.page.selectivity import find_selective_units, find_spans, span_edges
+
+STEPS, UNITS = 400, 64
+"""How many steps are shown, and how many units of each layer, where nothing else is asked for."""
+ProgressCallback = Callable[[str, float], None]
+"""Told what is being done, and which part of all is done."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """A page, and the data in it: what the page's script reads."""
+
+    html: str
+    data: Mapping[str, Any]
+
+    def save(self, path: Path) -> None:
+        """Write the page, whole or not at all. Raises OSError where that cannot be done."""
+        write_atomically(path, self.html.encode())
+
+
+def look(
+    model: nn.Module,
+    inputs: Tensor | Sequence[Tensor],
+    targets: Tensor | Sequence[Tensor] | None = None,
+    *,
+    tokens: Sequence[Sequence[str]] | None = None,
+    classes: Sequence[str] | None = None,
+    properties: Mapping[str, Sequence[Tensor]] | None = None,
+    sequence: int = 0,
+    start: int = 0,
+    steps: int = STEPS,
+    units: int | None = UNITS,
+    forward: Forward | None = None,
+    batch_first: bool = False,
+    title: str = "",
+) -> Report:
+    """A report on what a recurrent model does inside while it reads: one page, in itself complete.
+
+    The model is any module that holds recurrent layers of `sluice.nn` or of torch (these are
+    converted and compared: `sluice.insight.from_torch`). It is copied, put into evaluation mode and
+    called with one sequence at a time; its own weights and gradients are left alone.
+
+    Args:
+        model: The model; its output, or the first tensor of it, are logits or values, for every
+            step ``(time, batch, classes)`` or for the sequence ``(batch, classes)``.
+        inputs: A batch ``(time, batch)`` of ids, int64, or ``(time, batch, features)`` of values;
+            or a list of sequences without the batch.
+        targets: As ``inputs``: the next tokens or labels, int64, ``(time, batch)`` or, one a
+            sequence, a list of scalars; or values, float. Without them there are no gradients.
+        tokens: For each sequence what was read at each step, as text.
+        classes: What each output stands for; the tokens, in a language model.
+        properties: For each name a number (float) or class (int64) at every step of every
+            sequence, ``(time,)`` each, that units may follow. Inputs' values are always there.
+        sequence: Which sequence is shown; the others serve to ask what units follow.
+        start: The first step shown; what comes before is read as well.
+        steps: How many are shown, at most.
+        units: How many units of each layer are kept, those that vary most; None for all.
+        forward: ``forward(model, batch)`` where ``model(batch)`` is not how it is called.
+        batch_first: Whether batches are ``(batch, time, …)``.
+        title: The heading.
+
+    Returns:
+        A `Report`; ``report.save(path)`` writes it.
+
+    Raises:
+        LookError: no recurrent layer, nothing to read, too much of it, NaN or infinity.
+        ValueError: a layer of torch's could not be converted.
+
+    Example:
+        >>> import torch, sluice
+        >>> from sluice.report import look
+        >>> model = torch.nn.Sequential(torch.nn.Embedding(5, 4), sluice.nn.GRU(4, 8))
+        >>> report = look(model, torch.randint(5, (30, 2)))
+        >>> report.html[:15], [place["cell"] for place in report.data["places"]]
+        ('<!doctype html>', ['GRU'])
+    """
+    listed = split_sequences(inputs, batch_first)
+    numbers = all(one.dim() == 2 and one.is_floating_point() for one in listed)
+    known = finding.numeric_properties(listed) if numbers else {}
+    wanted = None if targets is None else _split_targets(targets, listed, batch_first)
+    given = ReportInputs(
+        model,
+        listed,
+        wanted,
+        tokens,
+        classes,
+        {**known, **(properties or {})},
+        forward=forward,
+        batch_first=batch_first,
+    )
+    return build_report(given, sequence, start, steps, units, title=title)
+
+
+def _split_targets(
+    targets: Tensor | Sequence[Tensor], inputs: Sequence[Tensor], batch_first: bool
+) -> list[Tensor]:
+    if isinstance(targets, Tensor) and targets.dim() == 1 and len(targets) == len(inputs):
+        return list(targets)  # one label a sequence
+    return split_sequences(targets, batch_first)
+
+
+def build_report(
+    inputs: ReportInputs,
+    sequence: int = 0,
+    start: int = 0,
+    steps: int = STEPS,
+    units: int | None = UNITS,
+    *,
+    title: str = "",
+    on_progress: ProgressCallback = lambda said, part: None,
+) -> Report:
+    """The report on what is `Given`; see `look`."""
+    began = time.perf_counter()
+    stop = _check_window(inputs, sequence, start, steps)
+    with torch.enable_grad():
+        on_progress("opening the model", 0.0)
+        ours = prepare_model(inputs)
+        on_progress("reading", 0.05)
+        seen = run_forward(ours, sequence, start, stop)
+        graphs = {
+            place: layer.cell.graph for place, (layer, _) in collect_layers(seen.tape).items()
+        }
+        states = {place: find_memory_state(graph) for place, graph in graphs.items()}
+        more = collect_states(ours, states)
+        found = _measure(ours, seen, more, sequence, states, on_progress)
+    on_progress("drawing", 0.9)
+    data = build_payload(ours, seen, more, found, sequence, units)
+    distinct = {graph.name: graph for graph in graphs.values()}
+    head = _build_head(inputs, seen, more.lengths, sequence, title)
+    head["facts"]["made in"] = f"{time.perf_counter() - began:.1f} s"
+    return Report(
+        render_page(head, [build_cell_figure(graph) for graph in distinct.values()], data), data
+    )
+
+
+def _check_window(inputs: ReportInputs, sequence: int, start: int, steps: int) -> int:
+    if not 0 <= sequence < len(inputs.inputs):
+        raise ReportError(f"there are {len(inputs.inputs)} sequences, and none numbered {sequence}")
+    length = len(inputs.inputs[sequence])
+    if not length:
+        raise ReportError(f"sequence {sequence} has length 0; choose another one")
+    if steps < 1 or not 0 <= start < length:
+        raise ReportError(
+            f"steps {start} to {start + steps - 1} are asked for, and sequence {sequence} has "
+            f"{length}, counted from 0"
+        )
+    return min(length, start + steps)
+
+
+def _measure(
+    inputs: ReportInputs,
+    forward: ForwardRecord,
+    dataset: Any,
+    sequence: int,
+    states: Mapping[str, str],
+    on_progress: ProgressCallback,
+) -> Measurements:
+    (start, stop), there = forward.window, collect_layers(forward.tape)
+    on_progress("following gradients", 0.1)
+    flowing = measure_gradient_flows(forward)
+    on_progress("which inputs matter", 0.15)
+    target = inputs.target(sequence)
+    labels = None if target is None or target.is_floating_point() or not target.dim() else target
+    resting = measure_influence(forward, labels)
+    memories = {
+        place: measure_memory(forward, recorded, layer.cell.graph)
+        for place, (layer, recorded) in there.items()
+    }
+    follow, whole = [], max(1, len(there) * len(inputs.properties))
+    on_progress("asking what units follow", 0.4)
+    for one in find_selective_units(inputs, dataset):
+        follow.append(one)
+        on_progress(f"asking what units follow: {one.name}", 0.4 + 0.4 * len(follow) / whole)
+    on_progress("looking for other places", 0.8)
+    edges = span_edges(None if inputs.spans is None else inputs.spans[sequence], start, stop)
+    shown = {place: there[place][1][name][start:stop] for place, name in states.items()}
+    return Measurements(
+        flowing, resting, memories, follow, list(find_spans(dataset, shown, edges, sequence, start))
+    )
+
+
+def _build_head(
+    inputs: ReportInputs, forward: ForwardRecord, lengths: Tensor, sequence: int, title: str
+) -> dict[str, Any]:
+    start, stop = forward.window
+    name = inputs.names[sequence] if inputs.names else f"sequence {sequence}"
+    layers = {
+        place: f"{layer.cell.graph.name}, "
+        f"{recorded[find_memory_state(layer.cell.graph)].shape[-1]} units"
+        for place, (layer, recorded) in collect_layers(forward.tape).items()
+    }
+    count = sum(weight.numel() for weight in inputs.model.parameters())
+    facts = {
+        **layers,
+        "parameters": f"{count:,}",
+        **inputs.facts,
+        "looked at": f"{name}, steps {start} to {stop - 1} of {len(inputs.inputs[sequence])}",
+        "asked what units follow": f"{int(lengths.sum()):,} steps of {len(lengths)} "
+        f"sequence{'s' * (len(lengths) != 1)} (at most {ROWS:,})",
+    }
+    return {"title": title or name, "facts": facts}

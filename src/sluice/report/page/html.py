@@ -1,0 +1,62 @@
+"""The page put together from its parts: one file, nothing to fetch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from importlib.resources import files
+from string import Template
+from typing import Any
+
+from sluice import __version__
+from sluice.report.page.cell_figure import theme_colours
+from sluice.report.page.pack import dump_script_json
+
+_STYLES = ("theme.css", "layout.css", "pictures.css")
+_SCRIPTS = (
+    "data.js",
+    "state.js",
+    "colour.js",
+    "lines.js",
+    "text.js",
+    "step.js",
+    "heat.js",
+    "flow.js",
+    "memory.js",
+    "cells.js",
+    "main.js",
+)
+
+
+def render_page(
+    head: Mapping[str, Any], units: Sequence[Mapping[str, Any]], data: Mapping[str, Any]
+) -> str:
+    """The whole of the HTML file; ``head`` has a title and facts, ``units`` the cells' sketches."""
+    return Template(_read_part("page.html")).substitute(
+        title=escape(head["title"]),
+        facts="".join(
+            f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>"
+            for name, value in head["facts"].items()
+        ),
+        units="".join(map(_render_cell, units)),
+        style=Template("\n".join(map(_read_part, _STYLES))).substitute(theme_colours()),
+        data=dump_script_json(dict(data)),
+        script="\n".join(map(_read_part, _SCRIPTS)),
+        version=__version__,
+    )
+
+
+def _read_part(name: str) -> str:
+    return (files(__package__) / "page" / name).read_text(encoding="utf-8")
+
+
+def _render_cell(cell: Mapping[str, Any]) -> str:
+    name = escape(cell["name"])
+    if "sketch" not in cell:
+        text = f"<pre>{escape(cell['plain'])}</pre><p class=quiet>{escape(cell['note'])}</p>"
+        return f'<figure class="unit" data-cell="{name}">{text}</figure>'
+    plain = escape(cell["plain"], quote=True)
+    return (
+        f'<figure class="unit" data-cell="{name}"><div class="sketch">{cell["sketch"]}</div>'
+        f'<div class="equations" role="img" aria-label="{plain}">{cell["equations"]}</div></figure>'
+    )

@@ -1,0 +1,227 @@
+"""All that the page shows, as data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sluice.insight.plots.data import find_most_variable, to_array
+from sluice.insight.recording.recorder import RecordedLayer
+from sluice.report.page.cell_figure import value_symbols
+from sluice.report.page.forward import ForwardRecord, StateDataset, collect_layers
+from sluice.report.page.inputs import ReportInputs
+from sluice.report.page.measures import (
+    GradientFlow,
+    Influence,
+    UnitMemory,
+    find_forget_gate,
+    find_memory_state,
+)
+from sluice.report.page.pack import pack_tensor, round_values
+from sluice.report.page.selectivity import Selectivity, Span
+
+LIKELIEST = 8
+"""Classes whose probability is shown at every step."""
+_AROUND = 6
+
+
+@dataclass(frozen=True)
+class Measurements:
+    """What was found of each place and property."""
+
+    flows: dict[str, GradientFlow]
+    influence: Influence | None
+    memories: dict[str, UnitMemory]
+    selectivities: list[Selectivity]
+    spans: list[Span]
+
+
+def build_payload(
+    inputs: ReportInputs,
+    forward: ForwardRecord,
+    dataset: StateDataset,
+    measurements: Measurements,
+    sequence: int,
+    units: int | None,
+) -> dict[str, Any]:
+    """Everything but the sketches and the head; ``units`` are kept of each place, None for all."""
+    start, stop = forward.window
+    losses = None if forward.losses is None else forward.losses.detach()
+    if losses is not None and losses.dim():
+        losses = losses[start:]
+    return {
+        "first": start,
+        "tokens": _pack_tokens(inputs, sequence, start, stop),
+        "isText": inputs.tokens is not None,
+        "losses": None if losses is None or not losses.dim() else round_values(losses),
+        "loss": None if losses is None else float(losses.mean()),
+        "predictions": _pack_predictions(inputs, forward, sequence),
+        "places": [
+            _pack_layer(name, layer.cell.graph, recorded, forward, measurements, units)
+            for name, (layer, recorded) in collect_layers(forward.tape).items()
+        ],
+        "influence": _pack_influence(measurements.influence),
+        "followed": [_pack_selectivity(one) for one in measurements.selectivities],
+        "spans": [_pack_span(one, inputs, dataset) for one in measurements.spans],
+    }
+
+
+def _pack_tokens(inputs: ReportInputs, sequence: int, start: int, stop: int) -> list[str]:
+    if inputs.tokens is not None:
+        return list(inputs.tokens[sequence][start:stop])
+    values = inputs.inputs[sequence][start:stop]
+    values = values.unsqueeze(-1) if values.dim() == 1 else values
+    return [",".join(f"{v:.3g}" for v in row[:3].tolist()) for row in values]
+
+
+def _pack_predictions(
+    inputs: ReportInputs, forward: ForwardRecord, sequence: int
+) -> dict[str, Any]:
+    """For labels the likeliest classes and the true one's probability; for values both of them."""
+    start, stop = forward.window
+    target, outputs = inputs.target(sequence), forward.outputs.detach()
+    by_step = outputs.dim() == 2 and len(outputs) == stop
+    outputs = outputs[start:] if by_step else outputs.reshape(1, -1)
+    if target is not None:
+        target = target[start:stop] if by_step else target.reshape(1, -1)[:, :]
+    if target is not None and target.is_floating_point():
+        return {
+            "kind": "values",
+            "given": round_values(outputs),
+            "true": round_values(target.reshape(outputs.shape)),
+        }
+    chances = outputs.double().softmax(-1)
+    best = chances.topk(min(LIKELIEST, chances.shape[-1]))
+    true = None if target is None else target.reshape(-1)
+    return {
+        "kind": "classes",
+        "names": list(inputs.classes or map(str, range(chances.shape[-1]))),
+        "best": best.indices.tolist(),
+        "chances": round_values(best.values),
+        "true": None if true is None else true.tolist(),
+        "trueChance": None if true is None
+        else round_values(chances.gather(-1, true.unsqueeze(-1)).squeeze(-1)),
+    }  # fmt: skip
+
+
+def _pack_layer(
+    name: str,
+    graph: Any,
+    recorded: RecordedLayer,
+    forward: ForwardRecord,
+    measurements: Measurements,
+    count: int | None,
+) -> dict[str, Any]:
+    start, stop = forward.window
+    state = find_memory_state(graph)
+    shown = {key: recorded[key][start:stop, 0] for key in recorded}
+    chosen = _select_units(name, shown[state], measurements, count)
+    marks = value_symbols(graph)
+    return {
+        "name": name,
+        "cell": graph.name,
+        "state": state,
+        "keeps": find_forget_gate(graph),
+        "width": shown[state].shape[-1],
+        "units": chosen,
+        "values": {
+            key: {
+                "symbol": marks[key],
+                **pack_tensor(_take_units(value, chosen)),
+                "mean": round_values(value.mean(-1)),
+            }
+            for key, value in shown.items()
+        },
+        "flow": _pack_flow(measurements.flows.get(name)),
+        "memory": _pack_memory(measurements.memories[name]),
+    }
+
+
+def _select_units(
+    layer: str, state: Tensor, measurements: Measurements, count: int | None
+) -> list[int]:
+    """Those that vary most, and those that follow something."""
+    if count is None or count >= state.shape[-1]:
+        return list(range(state.shape[-1]))
+    named = {unit for one in measurements.selectivities if one.layer == layer for unit in one.units}
+    return sorted(named | set(find_most_variable(to_array(state), count)))
+
+
+def _take_units(values: Tensor, units: Sequence[int]) -> Tensor:
+    """Some units of a value; a projected state has its own, fewer, units."""
+    return values[:, [unit for unit in units if unit < values.shape[-1]]]
+
+
+def _pack_flow(flow: GradientFlow | None) -> dict[str, Any] | None:
+    if flow is None:
+        return None
+    return {
+        "every": {name: round_values(values) for name, values in flow.from_all_losses.items()},
+        "last": {name: round_values(values) for name, values in flow.from_last_loss.items()},
+        "path": None if flow.forget_product is None else round_values(flow.forget_product),
+    }
+
+
+def _pack_memory(memory: UnitMemory) -> dict[str, Any]:
+    scales = memory.timescales
+    return {
+        "timescales": None if scales is None else round_values(scales),
+        "gates": {
+            name: {"low": round_values(gate.low), "high": round_values(gate.high)}
+            for name, gate in memory.gates.items()
+        },
+    }
+
+
+def _pack_influence(influence: Influence | None) -> dict[str, Any] | None:
+    if influence is None:
+        return None
+    return {
+        "steps": influence.steps.tolist(),
+        "reach": {f"{share:.0%}": lags.tolist() for share, lags in influence.memory_length.items()},
+        **pack_tensor(influence.values / influence.values.amax(1, keepdim=True).clamp_min(1e-30)),
+    }
+
+
+def _pack_selectivity(one: Selectivity) -> dict[str, Any]:
+    numbers = {
+        "score": one.probe.score,
+        "control": one.probe.control,
+        "commonest": one.majority_share,
+    }
+    return {
+        "place": one.layer,
+        "name": one.name,
+        "kind": "accuracy" if one.is_class else "R²",
+        "units": one.units,
+        "r": round_values(torch.tensor(one.r), 3),
+        **{key: None if v is None else round(v, 3) for key, v in numbers.items()},
+    }
+
+
+def _pack_span(span: Span, inputs: ReportInputs, dataset: StateDataset) -> dict[str, Any]:
+    matches = []
+    for match in span.matches:
+        number = dataset.sequence_ids[match.sequence]
+        tokens = _pack_tokens(inputs, number, 0, len(inputs.inputs[number]))
+        matches.append(
+            {
+                "name": inputs.names[number] if inputs.names else f"sequence {number}",
+                "step": match.start,
+                "units": match.units,
+                "before": tokens[max(0, match.start - _AROUND) : match.start],
+                "tokens": tokens[match.start : match.stop],
+                "after": tokens[match.stop : match.stop + _AROUND],
+            }
+        )
+    return {
+        "place": span.layer,
+        "start": span.start,
+        "stop": span.stop,
+        "units": span.units,
+        "matches": matches,
+    }

@@ -1,0 +1,140 @@
+"""Long sequences in little memory: states kept every k steps, the steps between run again.
+
+Autograd sees one function. On the way there its segments run without a tape, and the states that
+each starts from are kept; on the way back, last segment first, each runs again with one (Chen et
+al. 2016, "Training deep nets with sublinear memory cost"). Gradients of gradients come from the
+reference over all steps at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sluice.run import reference
+from sluice.run.dispatch import is_transform_active
+from sluice.run.spec import RunSpec
+
+RunOutput = tuple[Tensor, tuple[Tensor, ...]]
+Runner = Callable[[RunSpec], RunOutput]
+RunnerFactory = Callable[[RunSpec, bool], Runner]
+"""Makes of a job, and whether it is to be trained, what runs all its segments."""
+
+
+def run_with_recompute(
+    spec: RunSpec, steps: int | None, runner: Runner, make_runner: RunnerFactory | None = None
+) -> RunOutput:
+    """Run ``job`` by ``plain``, with a tape of at most ``steps`` steps at a time.
+
+    Without ``steps``, for no more steps than that, without gradients and under a transform of
+    ``torch.func``, this is ``plain(job)``. What ``share`` returns runs the segments in its place.
+    """
+    if steps is None or steps >= spec.x.shape[0] or not spec.needs_grad or is_transform_active():
+        return runner(spec)
+    make_runner = make_runner or (lambda job, trains: runner)
+    y, *last = _RecomputeFunction.apply(spec, steps, make_runner, *spec.tensors)  # type: ignore[no-untyped-call]
+    return y, tuple(last)
+
+
+def split_time(spec: RunSpec, steps: int) -> list[slice]:
+    """The time of ``job`` in parts of ``steps`` steps, in the order of its direction."""
+    total = spec.x.shape[0]
+    parts = [slice(t, min(t + steps, total)) for t in range(0, total, steps)]
+    return parts[::-1] if spec.reverse else parts
+
+
+def slice_spec(spec: RunSpec, chunk: slice, x: Tensor, states: tuple[Tensor, ...]) -> RunSpec:
+    """The steps ``at`` of ``job`` as a job of their own; ``states`` are what the step before left.
+
+    Going backwards, a reset at the first step *behind* a segment restarts the segment's own first
+    state, and the segment's slice of the resets does not hold it.
+    """
+    lengths, resets = spec.lengths, spec.resets
+    if spec.reverse and resets is not None and chunk.stop < spec.x.shape[0]:
+        begins = resets[chunk.stop]
+        if lengths is not None:
+            begins = begins & (lengths.to(begins.device) > chunk.stop)
+        pairs = zip(spec.reset_states, states, strict=True)
+        states = tuple(torch.where(begins[:, None], fresh, state) for fresh, state in pairs)
+    return replace(
+        spec,
+        x=x,
+        states=states,
+        masks=tuple(mask[chunk] if mask.shape[0] > 1 else mask for mask in spec.masks),
+        lengths=None
+        if lengths is None
+        else (lengths - chunk.start).clamp(0, chunk.stop - chunk.start),
+        resets=None if resets is None else resets[chunk],
+    )
+
+
+class _RecomputeFunction(torch.autograd.Function):
+    """A job in segments; on the way back each is run again."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, spec: RunSpec, steps: int, make_runner: RunnerFactory, *tensors: Tensor
+    ) -> Any:
+        plain, states, kept, parts = (
+            make_runner(spec, False),
+            spec.states,
+            list[Tensor](),
+            split_time(spec, steps),
+        )
+        y: Tensor | None = None
+        for at in parts:
+            kept += states
+            part, states = plain(slice_spec(spec, at, spec.x[at], states))
+            y = part.new_empty(spec.x.shape[0], *part.shape[1:]) if y is None else y
+            y[at] = part
+        ctx.set_materialize_grads(False)
+        ctx.job, ctx.parts, ctx.share = spec, parts, make_runner
+        ctx.save_for_backward(*tensors, *kept)
+        return (y, *(state.clone() for state in states))  # an output may not alias another
+
+    @staticmethod
+    def backward(ctx: Any, *upstream: Tensor | None) -> Any:
+        count = len(ctx.job.tensors)
+        tensors, kept = ctx.saved_tensors[:count], ctx.saved_tensors[count:]
+        job = ctx.job.holding(tensors)
+        if torch.is_grad_enabled():
+            return (None, None, None, *reference.compute_gradients(job, upstream))
+        return (None, None, None, *_recompute_backward(ctx, job, kept, upstream))
+
+
+def _recompute_backward(
+    ctx: Any, spec: RunSpec, saved_states: Sequence[Tensor], upstream: Sequence[Tensor | None]
+) -> list[Tensor | None]:
+    """The gradients of ``job.tensors``: each segment is run again, with a tape."""
+    (of_y, *flowing), count = upstream, len(spec.states)
+    of_x = torch.zeros_like(spec.x) if spec.x.requires_grad else None
+    learned = [_detach_leaf(t, t.requires_grad) for t in spec.shared_tensors]
+    sums: list[Tensor | None] = [None] * len(learned)
+    again = spec.replace_tensors([spec.x, *spec.states, *learned])
+    plain = ctx.share(again, True)
+    for number, at in reversed(list(enumerate(ctx.parts))):
+        x = _detach_leaf(spec.x[at], spec.x.requires_grad)
+        states = tuple(
+            _detach_leaf(t, True) for t in saved_states[number * count : (number + 1) * count]
+        )
+        with torch.enable_grad():
+            y, last = plain(slice_spec(again, at, x, states))
+        given = [None if of_y is None else of_y[at], *flowing]
+        of_part, *found = reference.compute_vjp((y, *last), given, [x, *states, *learned])
+        if of_x is not None and of_part is not None:
+            of_x[at] = of_part
+        flowing = found[:count]
+        sums = [_add_optional(a, b) for a, b in zip(sums, found[count:], strict=True)]
+    return [of_x, *flowing, *sums]
+
+
+def _detach_leaf(tensor: Tensor, requires_grad: bool) -> Tensor:
+    return tensor.detach().requires_grad_(requires_grad)
+
+
+def _add_optional(a: Tensor | None, b: Tensor | None) -> Tensor | None:
+    return a + b if a is not None and b is not None else b if a is None else a

@@ -1,0 +1,127 @@
+"""Which backend runs a layer: one function decides, before anything is dispatched.
+
+=============  ====================================================================
+``operator``   compiling or exporting: one custom operator stands for the time loop
+``reference``  the cell's equations in a time loop of torch operations; always right
+``fused``      the kernels: the cell's equations compiled, in a time loop of their own
+``native``     torch's own layer, where there are no kernels, for what torch itself offers
+=============  ====================================================================
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.autograd import forward_ad
+
+from sluice.run.kernels import extension
+
+_issued_warnings: set[str] = set()
+OPERATOR, REFERENCE, NATIVE, FUSED = "operator", "reference", "native", "fused"
+
+
+@dataclass(frozen=True)
+class BackendChoice:
+    """A backend's name, and why it was chosen."""
+
+    name: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.reason}"
+
+
+def choose_backend(
+    tensors: Iterable[Tensor], unsupported_by_torch: str | None, backend: str | None
+) -> BackendChoice:
+    """The backend for a layer that is about to run.
+
+    Args:
+        tensors: The input and the parameters.
+        beyond_torch: What is asked for that torch's own layer does not offer; None for nothing.
+        backend: ``"reference"`` or ``"native"`` asks for that wherever one could choose.
+    """
+    tensors = list(tensors)
+    if is_transform_active():
+        return BackendChoice(
+            REFERENCE, "a torch.func transform or forward-mode derivative is active"
+        )
+    if torch.compiler.is_compiling():
+        return BackendChoice(OPERATOR, "the program is being compiled or exported")
+    if backend == REFERENCE:
+        return BackendChoice(REFERENCE, "layer.backend asks for it")
+    unusual = next(filter(None, map(_explain_unusual, tensors)), None)
+    if unusual:
+        return BackendChoice(REFERENCE, unusual)
+    unfit = (
+        "layer.backend asks for torch's own" if backend == NATIVE else _explain_unsupported(tensors)
+    )
+    if unfit is None:
+        return BackendChoice(FUSED, f"the kernels for {extension.get_isa()} run every cell")
+    if unsupported_by_torch:
+        return BackendChoice(
+            REFERENCE, f"{unfit}, and torch's own layer lacks {unsupported_by_torch}"
+        )
+    return BackendChoice(NATIVE, f"{unfit}; torch's own layer does all that is asked for")
+
+
+def warn_if_slow(
+    choice: BackendChoice, tensor: Tensor, precision: str, recompute: int | None
+) -> None:
+    """Say, once for each reason, why something that was expected to be fast is not."""
+    slow = choice.name == REFERENCE and tensor.device.type == "cpu" and "kernels" in choice.reason
+    if slow or (choice.name == REFERENCE and "lacks recordings" in choice.reason):
+        _warn_once(f"the reference runs, a slow loop in Python: {choice.reason}")
+    if precision != "float32" and choice.name not in (FUSED, OPERATOR):
+        _warn_once(f"precision {precision} is the kernels' alone; float32 runs here ({choice})")
+    if recompute is not None and choice.name == OPERATOR:
+        _warn_once("recompute= rests in a compiled program: its way back keeps every step")
+
+
+def _warn_once(message: str) -> None:
+    if message not in _issued_warnings:
+        _issued_warnings.add(message)
+        warnings.warn(message, RuntimeWarning, stacklevel=4)
+
+
+def _explain_unsupported(tensors: list[Tensor]) -> str | None:
+    """Why the kernels cannot run on these tensors; None where they can."""
+    kinds = {(tensor.device.type, tensor.dtype) for tensor in tensors}
+    for device, dtype in sorted(kinds, key=str):
+        if device != "cpu":
+            return f"there are no kernels for {device}"
+        if dtype not in (torch.float32, torch.float64, torch.bfloat16):
+            return f"there are no kernels for {dtype}"
+    dtypes = {dtype for _, dtype in kinds}
+    if len(dtypes) > 1 or torch.bfloat16 in dtypes:
+        return "the tensors are not all float32 or all float64"
+    if any(tensor.numel() == 0 for tensor in tensors):
+        return "a tensor is empty"
+    if extension.load_extension() is None:
+        return extension.explain_missing()
+    return None
+
+
+def is_transform_active() -> bool:
+    """Whether a ``torch.func`` transform or forward-mode derivatives are at work."""
+    level: int = forward_ad._current_level
+    return level >= 0 or torch._C._functorch.peek_interpreter_stack() is not None
+
+
+# Called while a program is traced, in place of being traced: as
+# torch.compiler.assume_constant_result marks it, without importing the compiler for that.
+is_transform_active._dynamo_marked_constant = True  # type: ignore[attr-defined]
+_warn_once._dynamo_marked_constant = True  # type: ignore[attr-defined]
+
+
+def _explain_unusual(tensor: Tensor) -> str | None:
+    """What makes a tensor more than plain memory; kernels must not see it."""
+    if type(tensor) not in (Tensor, torch.nn.Parameter):
+        return f"a tensor subclass, {type(tensor).__name__}"
+    if tensor.is_meta:
+        return "a tensor on the meta device"
+    return None

@@ -1,0 +1,182 @@
+"""A program for given sizes as the list of integers that the kernels read."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterable, Mapping
+
+from sluice.codegen.program import (
+    BufferSlot,
+    NormStatistics,
+    Phase,
+    Product,
+    Program,
+    RowGradient,
+    RowMean,
+    WeightGradient,
+    body_name,
+)
+from sluice.equations.graph import Graph
+from sluice.equations.specs import Sizes
+
+_SCOPES = ("time", "chunk", "step", "const")
+_ROLES = (
+    "scratch",
+    "input",
+    "previous",
+    "next",
+    "tape",
+    "mask",
+    "parameters",
+    "statistics",
+    "hoisted statistics",
+    "flow",
+    "flow out",
+    "upstream",
+    "deltas",
+    "learned operand",
+    "row gradients",
+    "row sums",
+    "row means",
+    "input gradient",
+    "tile",
+    "recorded",
+)
+
+
+class ProgramEncoder:
+    """Writes one program; ``addresses`` are those of the bodies, in the order of `bodies`."""
+
+    def __init__(
+        self, graph: Graph, program: Program, sizes: Sizes, addresses: Mapping[str, int]
+    ) -> None:
+        self.graph, self.program, self.sizes, self.addresses = graph, program, sizes, addresses
+        self._parameter_indices = {p.name: k for k, p in enumerate(graph.parameters)}
+        self._matrices: list[list[int]] = []
+        self._norms = {norm.name: norm for norm in graph.norms}
+
+    def encode(self) -> list[int]:
+        """All of it."""
+        program, sizes = self.program, self.sizes
+        phases = [
+            self._encode_all(part, lambda phase, name=name: self._encode_phase(phase, name))
+            for name, part in (
+                ("hoisted", program.hoisted),
+                ("forward", program.forward),
+                ("backward", program.backward),
+            )
+        ]
+        deferred = self._encode_all(program.deferred_products, self._encode_product)
+        rest = any(
+            role == "input gradient"
+            for phase in program.backward
+            for role in (program.buffers[k].role for k in phase.buffers)
+        )
+        head = [sizes.input, len(self.graph.parameters), int(rest)]
+        states = [sizes.of(state.width) for state in self.graph.states]
+        masks = [sizes.of(mask.width) for mask in self.graph.masks]
+        return [
+            *head,
+            *_encode_list(states),
+            *_encode_list(masks),
+            *self._encode_all(program.buffers, self._encode_buffer),
+            *_encode_lists(self._matrices),
+            *(word for part in phases for word in part),
+            *deferred,
+            *self._encode_all(program.weight_gradients, self._encode_weight_gradient),
+            *self._encode_all(program.row_gradients, self._encode_row_gradient),
+            *self._encode_all(program.parameters, self._encode_parameter),
+        ]
+
+    def _encode_all(self, things: Iterable[object], write: Callable[..., list[int]]) -> list[int]:
+        return _encode_lists([write(thing) for thing in things])
+
+    def _encode_buffer(self, buffer: BufferSlot) -> list[int]:
+        role = "tile" if buffer.role.endswith("tile") else buffer.role
+        code = _ROLES.index(role) if role in _ROLES else 0
+        width = self.sizes.of(buffer.width) if buffer.width else 0
+        return [_SCOPES.index(buffer.scope), code, buffer.index, width, buffer.items]
+
+    def _encode_phase(self, phase: Phase, name: str) -> list[int]:
+        part = getattr(self.program, name)
+        address = self.addresses[body_name(name, part.index(phase))] if phase.body else 0
+        return [
+            self.sizes.of(phase.width),
+            *self._encode_all(phase.statistics, self._encode_statistics),
+            *self._encode_all(phase.means, self._encode_mean),
+            *self._encode_all(phase.products, self._encode_product),
+            address,
+            *_encode_list(phase.buffers),
+        ]
+
+    def _count_norm_units(self, norm: str) -> int:
+        return sum(map(self.sizes.of, self._norms[norm].widths))
+
+    def _encode_statistics(self, s: NormStatistics) -> list[int]:
+        (epsilon,) = struct.unpack("<q", struct.pack("<d", self._norms[s.norm].epsilon))
+        places, items = zip(*s.sources, strict=True)
+        units = self._count_norm_units(s.norm)
+        return [*_encode_list(places), *_encode_list(items), s.target, s.item, units, epsilon]
+
+    def _encode_mean(self, m: RowMean) -> list[int]:
+        return [m.source, m.item, m.target, m.target_item, self._count_norm_units(m.norm)]
+
+    def _encode_product(self, p: Product) -> list[int]:
+        stack, sizes = self.graph.get_stack(p.stack), self.sizes
+        widths = dict(stack.gates)
+        rows = stack.row_ranges(sizes)
+        gate, operand = sizes.of(widths[p.gates[0]]), sizes.of(stack.operand)
+        bias = -1 if p.transposed else self._parameter_indices.get(f"bias_{stack.name}", -1)
+        width, inner = (operand, gate) if p.transposed else (gate, operand)
+        starts = _encode_list(rows[name][0] for name in p.gates)
+        weight = self._parameter_indices[f"weight_{stack.name}"]
+        self._matrices.append(
+            [
+                int(p.transposed),
+                weight,
+                bias,
+                width,
+                inner,
+                stack.heads,
+                operand // stack.heads,
+                *starts,
+            ]
+        )
+        return [len(self._matrices) - 1, p.operand, p.target, p.item, int(p.accumulate)]
+
+    def _encode_weight_gradient(self, w: WeightGradient) -> list[int]:
+        stack = self.graph.get_stack(w.stack)
+        rows = stack.row_ranges(self.sizes)
+        starts = _encode_list(rows[gate][0] for gate in w.gates)
+        columns = self.sizes.of(stack.operand) // stack.heads
+        number = self._parameter_indices[f"weight_{w.stack}"]
+        return [number, columns, stack.heads, rows[w.gates[0]][1], *starts, w.deltas, w.operand]
+
+    def _encode_row_gradient(self, g: RowGradient) -> list[int]:
+        width = self.sizes.of(self.program.buffers[g.buffer].width)
+        start = 0
+        if g.kind == "gate":
+            start, width = self.graph.get_stack(g.parameter.removeprefix("bias_")).row_ranges(
+                self.sizes
+            )[g.gate]
+        elif g.kind == "norm":
+            start = self._norm_start(g.parameter, int(g.gate))
+        return [self._parameter_indices[g.parameter], start, width, g.buffer, g.item]
+
+    def _norm_start(self, parameter: str, part: int) -> int:
+        norm = self._norms[parameter.partition("_")[2]]
+        return sum(map(self.sizes.of, norm.widths[:part]))
+
+    def _encode_parameter(self, parameter: tuple[str, str, int, int]) -> list[int]:
+        name, part, place, item = parameter
+        start = self._norm_start(name, int(part)) if part else 0
+        return [self._parameter_indices.get(name, -1), start, place, item]
+
+
+def _encode_list(words: Iterable[int]) -> list[int]:
+    found = list(words)
+    return [len(found), *found]
+
+
+def _encode_lists(lists: list[list[int]]) -> list[int]:
+    return [len(lists), *(word for words in lists for word in words)]

@@ -1,0 +1,334 @@
+"""The fused kernels of a CPU: a cell's program, its compiled bodies, and the time loop in C++."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import threading
+import weakref
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sluice.codegen.body import lanes_per_block
+from sluice.codegen.jit import compile_bodies as compile_bodies
+from sluice.codegen.lower import lower_graph
+from sluice.codegen.program import Program, collect_bodies
+from sluice.equations.graph import Graph
+from sluice.equations.specs import Sizes
+from sluice.run import reference
+from sluice.run.kernels import extension
+from sluice.run.kernels.encode import ProgramEncoder
+from sluice.run.kernels.tape import TapeReader
+from sluice.run.recording.recorded_pass import Recording, RecordingGroup
+from sluice.run.spec import RunSpec, map_parameters_by_name
+
+LAYER_CLASSES = {
+    "float32": "LayerFloat32",
+    "float64": "LayerFloat64",
+    "bfloat16": "LayerBfloat16",
+    "int8": "LayerInt8",
+}
+PRECISIONS = ("float32", "bfloat16", "int8")
+_BITS = {torch.float32: 32, torch.float64: 64}
+_cell_cache: dict[tuple[Any, ...], CompiledCell] = {}
+_lock = threading.Lock()
+
+
+def _after_fork() -> None:
+    global _lock
+    _lock = threading.Lock()  # another thread may have held the old one
+
+
+os.register_at_fork(after_in_child=_after_fork)
+
+
+@dataclass(frozen=True)
+class CompiledCell:
+    """A cell of given sizes, ready to run: its program for the kernels, bodies compiled."""
+
+    graph: Graph
+    sizes: Sizes
+    program: Program
+    handle: Any
+    bodies: Any
+    bits: int
+
+
+def compile_cell(
+    graph: Graph,
+    sizes: Sizes,
+    has_bias: bool,
+    dtype: torch.dtype,
+    gradient_names: tuple[str, ...] = (),
+) -> CompiledCell:
+    """The program of ``graph``; made once for each size and dtype.
+
+    Its way back also keeps the derivatives of the named values ``recorded``.
+    """
+    key = (graph, sizes, has_bias, _BITS[dtype], extension.get_isa(), gradient_names)
+    found = _cell_cache.get(key)
+    if found is None:
+        with _lock:
+            found = _cell_cache.get(key) or _cell_cache.setdefault(key, _compile_cell(*key))
+    return found
+
+
+def _compile_cell(
+    graph: Graph,
+    sizes: Sizes,
+    has_bias: bool,
+    bits: int,
+    isa: str | None,
+    gradient_names: tuple[str, ...],
+) -> CompiledCell:
+    program = lower_graph(graph, has_bias, gradient_names)
+    compiled = compile_bodies(collect_bodies(program), bits, isa)
+    words = ProgramEncoder(graph, program, sizes, compiled.addresses).encode()
+    handle = _require_extension().Program(words, lanes_per_block(bits))
+    return CompiledCell(graph, sizes, program, handle, compiled, bits)
+
+
+def _require_extension() -> Any:
+    module = extension.load_extension()
+    assert module is not None, extension.explain_missing()
+    return module
+
+
+def pack_weights(
+    cell: CompiledCell, parameters: Sequence[Tensor], precision: str, needs_grad: bool
+) -> Any:
+    """A layer's weights, packed: copied as they are now."""
+    tensors = map_parameters_by_name(cell.graph, parameters)
+    kept = [tensors.get(p.name) for p in cell.graph.parameters]
+    held = [t if t is None or t.is_contiguous() else t.detach().contiguous() for t in kept]
+    addresses = [0 if t is None else t.data_ptr() for t in held]
+    return getattr(_require_extension(), LAYER_CLASSES[precision])(
+        cell.handle, addresses, needs_grad, extension.get_num_threads()
+    )
+
+
+def run(
+    spec: RunSpec,
+    precision: str | None = None,
+    packed: Any = None,
+    recording: Recording | RecordingGroup | None = None,
+) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """Run ``job`` on the kernels; autograd flows through as through `reference.run`.
+
+    ``precision`` is ``"float32"``, ``"bfloat16"`` or ``"int8"`` for float32 tensors; None for the
+    tensors' own. ``layer`` is what `pack` made of the parameters; None to pack them now. The tape,
+    and that of the way back, is left with a ``recording``.
+    """
+    order, ordered = _sort_by_length(spec)
+    back = None if order is None else order.argsort()
+    settings = _FusedCall(ordered, precision, packed, recording, back)
+    if ordered.needs_grad:
+        y, *last = _FusedFunction.apply(settings, *ordered.tensors)  # type: ignore[no-untyped-call]
+    else:
+        y, *last = _forward(settings)[0]
+    if back is None:
+        return y, tuple(last)
+    return y.index_select(1, back), tuple(state.index_select(0, back) for state in last)
+
+
+def make_runner(
+    spec: RunSpec, needs_grad: bool, precision: str | None = None
+) -> Callable[[RunSpec], tuple[Tensor, tuple[Tensor, ...]]]:
+    """`run` for passes that share the parameters of ``job``: packed once, for training or not."""
+    settings = _FusedCall(spec, precision)
+    needs_grad = needs_grad and settings.precision != "int8"
+    layer = pack_weights(settings.cell, spec.parameters, settings.precision, needs_grad)
+    return partial(run, precision=precision, packed=layer)
+
+
+def supports(spec: RunSpec) -> bool:
+    """Whether the kernels take this job's tensors: float32 or float64, and not empty."""
+    return spec.x.dtype in _BITS and spec.x.numel() > 0
+
+
+def _sort_by_length(spec: RunSpec) -> tuple[Tensor | None, RunSpec]:
+    """The job with its longest sequences first, and the order that does that."""
+    if spec.lengths is None or spec.lengths.numel() < 2:
+        return None, spec
+    lengths = spec.lengths.cpu()
+    if bool((lengths[1:] <= lengths[:-1]).all()):
+        return None, spec
+    order = lengths.argsort(descending=True, stable=True)
+    masks = tuple(m.index_select(1, order) if m.shape[1] > 1 else m for m in spec.masks)
+    ordered = replace(
+        spec,
+        x=spec.x.index_select(1, order),
+        states=tuple(state.index_select(0, order) for state in spec.states),
+        masks=masks,
+        lengths=lengths[order],
+        resets=None if spec.resets is None else spec.resets.index_select(1, order),
+    )
+    return order, ordered
+
+
+class _FusedCall:
+    """What a call hands to the way back beside its tensors."""
+
+    def __init__(
+        self,
+        spec: RunSpec,
+        precision: str | None,
+        packed: Any = None,
+        recording: Recording | RecordingGroup | None = None,
+        order: Tensor | None = None,
+    ) -> None:
+        self.spec, self.packed, self.order = spec, packed, order
+        self.precision = precision or ("float64" if spec.x.dtype == torch.float64 else "float32")
+        self.needs_grad = spec.needs_grad and self.precision != "int8"
+        self._recording = None if recording is None else weakref.ref(recording)
+        recorded = recording.names if self.needs_grad and recording is not None else ()
+        self.cell = compile_cell(spec.graph, spec.sizes, self._has_bias(), spec.x.dtype, recorded)
+        steps, batch = spec.x.shape[:2]
+        weights = sum(parameter.numel() for parameter in spec.parameters)
+        self.threads = extension.choose_num_threads(steps * batch * weights)
+
+    @property
+    def recording(self) -> Recording | RecordingGroup | None:
+        """Who wants what this pass leaves; None where nobody does, or does any more."""
+        return None if self._recording is None else self._recording()
+
+    def _has_bias(self) -> bool:
+        return len(self.spec.parameters) == len(self.spec.graph.parameters)
+
+
+class _CallEncoder:
+    """A call's words; keeps alive the tensors whose addresses they hold."""
+
+    def __init__(self, call: _FusedCall, x: Tensor, states: Sequence[Tensor], y: Tensor) -> None:
+        job = call.spec
+        self.keep_alive: list[Tensor] = []
+        fresh = [] if job.resets is None else [t.detach() for t in job.reset_states]
+        self.integers = [x.shape[0], x.shape[1], call.threads, int(job.reverse)]
+        self.integers += [self.address(x), self.address(y)]
+        self.integers += [self.address(None if job.lengths is None else job.lengths.cpu().long())]
+        restarts = None if job.reset_mask is None else job.reset_mask.squeeze(-1).to(torch.uint8)
+        self.integers.append(self.address(restarts))
+        self.append_addresses(states)
+        self.append_addresses(fresh)
+        self.integers.append(len(job.masks))
+        for mask, spec in zip(job.masks, job.graph.masks, strict=True):
+            self.integers += self._encode_mask(
+                mask, job.sizes.of(spec.width), lanes_per_block(call.cell.bits), x
+            )
+
+    def address(self, tensor: Tensor | None) -> int:
+        """A tensor's address; 0 for none."""
+        if tensor is None:
+            return 0
+        if not tensor.is_contiguous():
+            tensor = tensor.detach().contiguous()
+        self.keep_alive.append(tensor)
+        return tensor.data_ptr()
+
+    def append_addresses(self, tensors: Sequence[Tensor | None]) -> None:
+        """A list of addresses."""
+        self.integers += [len(tensors), *map(self.address, tensors)]
+
+    def _encode_mask(self, mask: Tensor, width: int, block: int, x: Tensor) -> list[int]:
+        """A mask's address and strides over time and rows, its width padded to whole blocks."""
+        own = mask.expand(*mask.shape[:-1], width)
+        if width % block:
+            own = torch.nn.functional.pad(own, (0, -width % block))
+        own = own.contiguous()
+        time, row = (own.stride(k) if own.shape[k] > 1 else 0 for k in (0, 1))
+        return [self.address(own), time, row]
+
+
+class _FusedFunction(torch.autograd.Function):
+    """One pass over time, and its way back."""
+
+    @staticmethod
+    def forward(ctx: Any, s: _FusedCall, *tensors: Tensor) -> tuple[Tensor, ...]:
+        outputs, layer, tape = _forward(s)
+        ctx.settings = s
+        if s.needs_grad:
+            ctx.layer, ctx.tape = layer, tape
+            ctx.save_for_backward(*tensors, outputs[0])
+        return outputs
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor | None) -> Any:
+        s: _FusedCall = ctx.settings
+        if s.precision == "int8":
+            raise RuntimeError("int8 weights do not train: no gradient passes back through them")
+        *tensors, y = ctx.saved_tensors
+        if torch.is_grad_enabled():
+            if s.recording is not None:  # the gradients themselves come from the reference
+                _backward(s, ctx.layer, ctx.tape, tensors, y, gradients, ctx.needs_input_grad)
+            return (None, *reference.compute_gradients(s.spec.replace_tensors(tensors), gradients))
+        return (
+            None,
+            *_backward(s, ctx.layer, ctx.tape, tensors, y, gradients, ctx.needs_input_grad),
+        )
+
+
+def _forward(s: _FusedCall) -> tuple[tuple[Tensor, ...], Any, Any]:
+    """The output and the last states, the packed layer, and the tape where one is kept."""
+    job, widths = s.spec, [s.spec.sizes.of(state.width) for state in s.spec.graph.states]
+    x = job.x
+    y = x.new_empty(*x.shape[:2], widths[0])
+    last = [x.new_empty(x.shape[1], width) for width in widths]
+    recording = s.recording
+    layer = s.packed or pack_weights(s.cell, job.parameters, s.precision, s.needs_grad)
+    call = _CallEncoder(s, job.x, job.states, y)
+    call.append_addresses(last)
+    tape = layer.forward(call.integers, s.needs_grad or recording is not None)
+    if recording is not None:
+        read = TapeReader(job, s.cell.handle, tape, s.cell.program.value_locations, s.order, y)
+        recording.on_forward("fused", read, s.needs_grad)
+    return (y, *last), layer, tape
+
+
+def _backward(
+    s: _FusedCall,
+    packed: Any,
+    tape: Any,
+    tensors: Sequence[Tensor],
+    y: Tensor,
+    gradients: Sequence[Tensor | None],
+    needs: Sequence[bool],
+) -> list[Tensor | None]:
+    job, graph = s.spec, s.spec.graph
+    count = len(graph.states)
+    x, states = tensors[0].contiguous(), tensors[1 : 1 + count]
+    parameters = tensors[1 + count : 1 + count + len(job.parameters)]
+    call = _CallEncoder(s, x, states, y)
+    call.integers.append(call.address(gradients[0]))
+    call.append_addresses(gradients[1:])
+    of_x = torch.empty_like(x) if needs[1] else None
+    call.integers.append(0 if of_x is None else of_x.data_ptr())
+    of_states = [torch.empty_like(t, memory_format=torch.contiguous_format) for t in states]
+    call.integers += [count, *(t.data_ptr() for t in of_states)]
+    restart = [torch.zeros_like(t) for t in (job.learned_initial_states or ())]
+    call.integers += [len(restart), *(t.data_ptr() for t in restart)]
+    first = 2 + count
+    of_parameters = [_zeros_like(p) if needs[first + k] else None for k, p in enumerate(parameters)]
+    filled = dict(zip(_parameter_names(job), of_parameters, strict=True))
+    targets = [filled.get(p.name) for p in graph.parameters]
+    call.integers += [len(targets), *(0 if t is None else t.data_ptr() for t in targets)]
+    recorded = packed.backward(call.integers, tape)
+    if (recording := s.recording) is not None:
+        places = s.cell.program.gradient_locations
+        recording.on_backward(TapeReader(s.spec, s.cell.handle, recorded, places, s.order))
+    return [of_x, *of_states, *of_parameters, *restart]
+
+
+def _zeros_like(tensor: Tensor) -> Tensor:
+    """Zeros, written by this thread alone: torch's would spin for milliseconds beside a kernel."""
+    made = torch.empty_like(tensor, memory_format=torch.contiguous_format)
+    ctypes.memset(made.data_ptr(), 0, made.nbytes)
+    return made
+
+
+def _parameter_names(spec: RunSpec) -> list[str]:
+    return list(map_parameters_by_name(spec.graph, spec.parameters))

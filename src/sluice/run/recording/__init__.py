@@ -1,0 +1,1 @@
+"""What one pass leaves for its recorders."""

@@ -1,0 +1,144 @@
+"""One pass: a graph, its tensors, and how the sequences lie in the batch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from sluice.equations.evaluation import TensorInterpreter, Values
+from sluice.equations.graph import Graph, Leaf
+from sluice.equations.specs import Sizes
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    """All that is needed to run one cell over time in one direction.
+
+    Attributes:
+        graph: The cell's equations.
+        sizes: The layer's sizes.
+        x: The input, ``(time, batch, input)``.
+        states: The states before the first step, in the graph's order, ``(batch, width)`` each.
+        parameters: The layer's tensors in the order of `Graph.parameters`, biases left out where
+            the layer has none.
+        masks: A tensor for each mask of the graph, broadcastable to ``(time, batch, width)``.
+        lengths: How many steps of each sequence count, ``(batch,)``; None for all of them.
+        resets: Where a new sequence starts, ``(time, batch)``, boolean; None for nowhere.
+        restart: The states a new sequence starts from, ``(width,)`` each; None for the cell's own.
+        reverse: Whether time runs from the last step to the first.
+    """
+
+    graph: Graph
+    sizes: Sizes
+    x: Tensor
+    states: tuple[Tensor, ...]
+    parameters: tuple[Tensor, ...]
+    masks: tuple[Tensor, ...] = ()
+    lengths: Tensor | None = None
+    resets: Tensor | None = None
+    learned_initial_states: tuple[Tensor, ...] | None = None
+    reverse: bool = False
+
+    @property
+    def shared_tensors(self) -> tuple[Tensor, ...]:
+        """What the whole of time shares: the parameters, and the states to restart from."""
+        return (*self.parameters, *(self.learned_initial_states or ()))
+
+    @property
+    def tensors(self) -> tuple[Tensor, ...]:
+        """All that a gradient can be asked for."""
+        return (self.x, *self.states, *self.shared_tensors)
+
+    def replace_tensors(self, tensors: Sequence[Tensor]) -> RunSpec:
+        """The same job with others in place of `tensors`."""
+        x, *rest = tensors
+        states, parameters = len(self.states), len(self.parameters)
+        return replace(
+            self,
+            x=x,
+            states=tuple(rest[:states]),
+            parameters=tuple(rest[states : states + parameters]),
+            learned_initial_states=tuple(rest[states + parameters :]) or None,
+        )
+
+    @property
+    def needs_grad(self) -> bool:
+        """Whether autograd will want a way back."""
+        return torch.is_grad_enabled() and any(tensor.requires_grad for tensor in self.tensors)
+
+    @cached_property
+    def interpreter(self) -> TensorInterpreter:
+        """The graph's gates, vectors and norms as tensors."""
+        return TensorInterpreter(
+            self.graph.stacks,
+            self.graph.norms,
+            self.sizes,
+            map_parameters_by_name(self.graph, self.parameters),
+        )
+
+    @cached_property
+    def valid_mask(self) -> Tensor | None:
+        """Which steps count, ``(time, batch, 1)``."""
+        if self.lengths is None:
+            return None
+        steps = torch.arange(self.x.shape[0], device=self.x.device)
+        return (steps[:, None] < self.lengths.to(self.x.device)[None, :]).unsqueeze(-1)
+
+    @cached_property
+    def reset_mask(self) -> Tensor | None:
+        """Before which steps, in the order of this direction, the states restart."""
+        if self.resets is None:
+            return None
+        resets = self.resets.unsqueeze(-1)
+        if self.valid_mask is not None:
+            resets = resets & self.valid_mask
+        if not self.reverse:
+            return resets
+        # Going backwards, the step before t is t + 1: what lies there ends where t + 1 restarts.
+        return torch.cat([resets[1:], torch.zeros_like(resets[:1])])
+
+    @cached_property
+    def reset_states(self) -> tuple[Tensor, ...]:
+        """The states that a new sequence starts from, ``(width,)`` each."""
+        if self.learned_initial_states is not None:
+            return self.learned_initial_states
+        return initial_states(self.graph, self.sizes, self.x)
+
+    @property
+    def steps(self) -> Sequence[int]:
+        """The time steps in the order of this direction."""
+        forward = range(self.x.shape[0])
+        return forward[::-1] if self.reverse else forward
+
+    def mask_input(self) -> Tensor:
+        """The input, with nothing in the padding that could spoil a gradient."""
+        return self.x if self.valid_mask is None else torch.where(self.valid_mask, self.x, 0.0)
+
+    def stateless_values(self) -> Values:
+        """The leaves that do not depend on the states, over all time steps."""
+        values: Values = {Leaf("input", "x", "input"): self.mask_input()}
+        shape = self.x.shape[:2]
+        for mask, tensor in zip(self.graph.masks, self.masks, strict=True):
+            width = self.sizes.of(mask.width)
+            values[Leaf("mask", mask.name, mask.width)] = tensor.expand(*shape, width)
+        return values
+
+
+def map_parameters_by_name(graph: Graph, tensors: Sequence[Tensor]) -> dict[str, Tensor]:
+    """``tensors`` by the names of the graph's parameters, whether biases are among them or not."""
+    names = [parameter.name for parameter in graph.parameters]
+    if len(tensors) != len(names):
+        names = [parameter.name for parameter in graph.parameters if not parameter.is_bias]
+    return dict(zip(names, tensors, strict=True))
+
+
+def initial_states(graph: Graph, sizes: Sizes, like: Tensor) -> tuple[Tensor, ...]:
+    """The cell's own initial states, ``(width,)`` each, of the dtype and device of ``like``."""
+    return tuple(
+        torch.full((sizes.of(s.width),), s.initial, dtype=like.dtype, device=like.device)
+        for s in graph.states
+    )

@@ -1,0 +1,1 @@
+"""Batches of sequences: bucketed by length, as streams, windows or pairs."""

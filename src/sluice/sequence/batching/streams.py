@@ -1,0 +1,197 @@
+"""Batches of parts of sequences: streams that carry their state over, and windows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import ClassVar
+
+import numpy as np
+import torch
+
+from sluice.sequence.batch import Batch
+from sluice.sequence.batching.bucketed import check_shards, make_generator
+from sluice.sequence.data.ragged import Array, Indices
+from sluice.sequence.data.targets import Example, SupervisedSequences, collate
+from sluice.sequence.errors import SequenceError
+
+
+@dataclass(frozen=True)
+class StreamBatches:
+    """A `Source` for truncated BPTT (Williams & Peng 1990): the state goes on from batch to batch.
+
+    All sequences of an epoch, in random order, are laid end to end and cut into `batch_size`
+    streams of one length; a batch is the next `chunk` steps of each. `resets` marks where a
+    sequence begins. Nothing is padded but the end of the last stream.
+
+    Args:
+        steps: any but those with one label for a whole sequence.
+        batch_size: streams side by side, all processes together.
+        chunk: steps of a batch, the k1 = k2 of truncated BPTT.
+        seed: with the epoch, decides the order.
+        rank: which of the processes that share the streams this is.
+        world: how many they are; each reads every `world`-th stream.
+
+    Raises:
+        SequenceError: as `batches.check_share`, a chunk of no steps, or one label a sequence.
+
+    >>> from sluice.sequence.data.ragged import Ragged
+    >>> from sluice.sequence.data.targets import NextToken
+    >>> source = Streams(NextToken(Ragged.of([[3, 4, 5, 6, 7]])), batch_size=2, chunk=2, seed=0)
+    >>> [batch.inputs.T.tolist() for batch in source.batches(epoch=0)]
+    [[[1, 3], [5, 6]], [[4], [7]]]
+    """
+
+    sequences: SupervisedSequences
+    batch_size: int
+    chunk: int
+    seed: int
+    rank: int = 0
+    world_size: int = 1
+
+    stateful: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        check_shards(int(self._lengths.sum()), self.batch_size, self.rank, self.world_size)
+        if self.chunk < 1:
+            raise SequenceError(f"A chunk has at least 1 step, but {self.chunk} came.")
+        if self.sequences.read(0, 0, 0)[1].ndim == 0:
+            raise SequenceError(
+                "A sequence with one label is read whole (Bucketed) and cannot be a stream."
+            )
+
+    @cached_property
+    def _lengths(self) -> Indices:
+        return self.sequences.lengths
+
+    @cached_property
+    def _stream_length(self) -> int:
+        """Steps of a stream."""
+        return math.ceil(int(self._lengths.sum()) / self.batch_size)
+
+    def __len__(self) -> int:
+        return math.ceil(self._stream_length / self.chunk)
+
+    def batches(self, epoch: int, first: int = 0) -> Iterator[Batch]:
+        """As `Source.batches`; the order depends on `seed` and `epoch` alone."""
+        order = torch.randperm(
+            len(self._lengths), generator=make_generator(self.seed, epoch)
+        ).numpy()
+        ends = np.cumsum(self._lengths[order])
+        for number in range(first, len(self)):
+            yield self._make_batch(order, ends, number * self.chunk)
+
+    def _make_batch(self, order: Array, ends: Array, first: int) -> Batch:
+        last = min(first + self.chunk, self._stream_length)
+        all_steps, stride = (
+            self.batch_size * self._stream_length,
+            self.world_size * self._stream_length,
+        )
+        begins = range(self.rank * self._stream_length, all_steps, stride)
+        read = [self._read_between(order, ends, at + first, at + last) for at in begins]
+        batch = collate(self.sequences, [part for part, _ in read])
+        resets = torch.zeros(batch.inputs.shape[:2], dtype=torch.bool)
+        for column, (_, starts) in enumerate(read):
+            resets[starts, column] = True
+        return replace(batch, lengths=None, resets=resets)
+
+    def _read_between(
+        self, order: Array, ends: Array, first: int, last: int
+    ) -> tuple[Example, list[int]]:
+        """Steps `first` up to `last` of all laid end to end, and which begin a sequence."""
+        parts, starts, at = [self.sequences.read(0, 0, 0)], [], first
+        last = min(last, int(ends[-1]))
+        number = int(np.searchsorted(ends, at, side="right"))
+        while at < last:
+            begin = int(ends[number] - self._lengths[order[number]])
+            until = min(int(ends[number]), last)
+            if at == begin and until > at:
+                starts.append(at - first)
+            parts.append(self.sequences.read(int(order[number]), at - begin, until - begin))
+            at, number = until, number + 1
+        inputs, targets = zip(*parts, strict=True)
+        return (np.concatenate(inputs), np.concatenate(targets)), starts
+
+
+@dataclass(frozen=True)
+class WindowBatches:
+    """A `Source` of windows of `length` steps, in random order: for forecasting, mostly.
+
+    Windows begin every `stride` steps (every `length`, if not told), and one ends where the
+    sequence does; a shorter sequence is one window.
+
+    Args:
+        steps: any but those with one label for a whole sequence.
+        length: steps of a window.
+        batch_size: windows in a batch, all processes together.
+        seed: with the epoch, decides the order.
+        stride: steps from one window to the next.
+        rank: which of the processes that share the batches this is.
+        world: how many they are; each reads every `world`-th window of a batch.
+
+    Raises:
+        SequenceError: as `batches.check_share`, or a length or stride below 1.
+
+    >>> from sluice.sequence.data.ragged import Ragged
+    >>> from sluice.sequence.data.targets import NextValues
+    >>> values = Ragged.of([[[0.0], [1.0], [2.0], [3.0], [4.0]]], np.float32)
+    >>> source = Windows(NextValues(values, values, horizon=2), length=3, batch_size=2, seed=0)
+    >>> (batch,) = source.batches(epoch=0)
+    >>> sorted(batch.inputs[:, :, 0].T.tolist()), tuple(batch.targets.shape)
+    ([[0.0, 1.0, 2.0], [1.0, 2.0, 3.0]], (3, 2, 2))
+    """
+
+    sequences: SupervisedSequences
+    length: int
+    batch_size: int
+    seed: int
+    stride: int | None = None
+    rank: int = 0
+    world_size: int = 1
+
+    stateful: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        for name, value in (("length", self.length), ("stride", self._stride)):
+            if value < 1:
+                raise SequenceError(f"A window's {name} is at least 1 step, but {value} came.")
+        check_shards(int(self._ends[-1]), self.batch_size, self.rank, self.world_size)
+        if self.sequences.read(0, 0, 0)[1].ndim == 0:
+            raise SequenceError(
+                "A sequence with one label is read whole (Bucketed) and has no windows."
+            )
+
+    @property
+    def _stride(self) -> int:
+        return self.length if self.stride is None else self.stride
+
+    @cached_property
+    def _lengths(self) -> Indices:
+        return self.sequences.lengths
+
+    @cached_property
+    def _ends(self) -> Indices:
+        """How many windows there are up to the end of each sequence."""
+        beyond = np.maximum(self._lengths - self.length, 0)
+        windows = -(-beyond // self._stride) + (self._lengths > 0)
+        return np.concatenate(([0], np.cumsum(windows)))
+
+    def __len__(self) -> int:
+        return math.ceil(int(self._ends[-1]) / self.batch_size)
+
+    def batches(self, epoch: int, first: int = 0) -> Iterator[Batch]:
+        """As `Source.batches`; the order depends on `seed` and `epoch` alone."""
+        order = torch.randperm(int(self._ends[-1]), generator=make_generator(self.seed, epoch))
+        for number in range(first, len(self)):
+            chosen = order[number * self.batch_size : (number + 1) * self.batch_size]
+            mine = chosen[self.rank :: self.world_size].tolist()
+            yield collate(self.sequences, [self._read_window(window) for window in mine])
+
+    def _read_window(self, number: int) -> Example:
+        place = int(np.searchsorted(self._ends, number, side="right")) - 1
+        steps = int(self._lengths[place])
+        begin = (number - int(self._ends[place])) * self._stride
+        begin = min(begin, max(steps - self.length, 0))
+        return self.sequences.read(place, begin, min(begin + self.length, steps))

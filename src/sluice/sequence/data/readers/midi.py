@@ -1,0 +1,98 @@
+"""MIDI files as note tokens, read by the library symusic."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sluice.extras import MissingExtraError
+from sluice.sequence.data.ragged import RaggedArray
+from sluice.sequence.data.readers.encodings import read_head
+from sluice.sequence.data.report import LoadReport, SkippedItem, make_read_error, pluralize
+from sluice.sequence.data.splits import split_from_names
+from sluice.sequence.data.tokens import Tokens
+from sluice.sequence.errors import DataError
+from sluice.sequence.vocabulary import Vocabulary
+
+MAGIC = b"MThd"
+MAX_STEPS = 64
+"""Steps of the longest wait or note that one token tells."""
+
+
+def read_midi(files: Sequence[Path], *, grid: int = 4) -> Tokens:
+    """Each file as a sequence of note tokens; drums are left out.
+
+    Time goes in steps, `grid` to a quarter note. `wait:n` lets n steps pass; `pitch:p` and
+    `length:n` are a note that begins now, of MIDI number p and n steps, both 64 at most (longer
+    waits take several tokens). Notes that begin together come from low to high.
+
+    Args:
+        files: MIDI files.
+        grid: steps to a quarter note.
+
+    Raises:
+        MissingExtra: symusic is not installed.
+        DataError: a grid below 1, or no file in which notes could be read.
+    """
+    try:
+        import symusic  # noqa: F401
+    except ImportError:
+        raise MissingExtraError("symusic", "data") from None
+    if grid < 1:
+        raise DataError(f"grid is at least 1 step to a quarter note, but {grid} came.")
+    read: dict[Path, list[str]] = {}
+    refused = []
+    for path in files:
+        try:
+            read[path] = list(_tokenize(path, grid))
+        except DataError as error:
+            refused.append(SkippedItem.from_file_error(path, error))
+    if not read:
+        raise DataError(f"No notes could be read; the first file: {refused[0]}.")
+    vocabulary = Vocabulary.of(read.values())
+    ids = RaggedArray.of(map(vocabulary.encode, read.values()), np.min_scalar_type(len(vocabulary)))
+    named = files[0].name if len(files) == 1 else pluralize(len(read), "file")
+    understood = (
+        f"{named}: MIDI, {pluralize(len(read), 'sequence')}, {len(ids.flat):,} note tokens, "
+        f"{len(vocabulary.tokens)} different; {grid} steps to a quarter note."
+    )
+    told = LoadReport(understood, skipped_items=tuple(refused))
+    return Tokens(
+        vocabulary,
+        ids,
+        tuple(map(str, read)),
+        predefined_split=split_from_names(list(read)),
+        load_report=told,
+    )
+
+
+def _tokenize(path: Path, grid: int) -> Iterator[str]:
+    from symusic import Score
+
+    if read_head(path, 4) != MAGIC:
+        raise DataError(f"{path} is no MIDI file: it does not begin with MThd.")
+    try:
+        whole: Any = Score.from_midi(path.read_bytes())
+        score = whole.resample(grid, 1)
+    except OSError as error:
+        raise make_read_error(path, error) from None
+    except RuntimeError as error:
+        raise DataError(f"{path} is a damaged MIDI file ({error}).") from None
+    notes = sorted(
+        (note.time, note.pitch, note.duration)
+        for track in score.tracks
+        if not track.is_drum
+        for note in track.notes
+    )
+    if not notes:
+        raise DataError(f"{path} is a MIDI file without notes, drums apart.")
+    now = 0
+    for time, pitch, length in notes:
+        while wait := min(time - now, MAX_STEPS):
+            yield f"wait:{wait}"
+            now += wait
+        yield f"pitch:{pitch}"
+        yield f"length:{min(max(length, 1), MAX_STEPS)}"

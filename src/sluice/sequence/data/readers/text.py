@@ -1,0 +1,293 @@
+"""Text to token ids, a piece at a time: of no file is more than a piece ever in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from sluice.sequence.data.ragged import Array
+from sluice.sequence.data.readers import memmap
+from sluice.sequence.data.readers.encodings import (
+    CHUNK_SIZE,
+    OnBytes,
+    TextScan,
+    open_text,
+    read_chunks,
+    scan_text,
+)
+from sluice.sequence.data.readers.memmap import ArraySink
+from sluice.sequence.data.readers.tokenizers import (
+    extract_vocabulary,
+    read_tokenizer,
+    train_tokenizer,
+)
+from sluice.sequence.data.report import (
+    LoadProgress,
+    LoadReport,
+    OnReading,
+    SkippedItem,
+    ignore_progress,
+    pluralize,
+)
+from sluice.sequence.data.splits import split_from_names
+from sluice.sequence.data.tokens import Tokens
+from sluice.sequence.errors import DataError
+from sluice.sequence.vocabulary import END, PADDING, START, Vocabulary
+
+_UNITS = ("characters", "words", "subwords")
+"""What text can be cut into."""
+_PER = ("file", "line")
+Encoder = Callable[[str], Array]
+"""From a piece of text to ids, with 0 (`PADDING`) where a line ends a sequence."""
+
+
+def read_text(
+    files: Sequence[Path],
+    *,
+    unit: Literal["characters", "words", "subwords"] = "characters",
+    per: Literal["file", "line"] = "file",
+    tokenizer: Path | str | None = None,
+    vocabulary_size: int | None = None,
+    encoding: str | None = None,
+    cache: Path | str | None = None,
+    on_reading: OnReading = ignore_progress,
+) -> Tokens:
+    """Text as sequences of characters, words or subwords; a sequence a file, or one a line.
+
+    A file can be longer than memory. Above 64 MB, or where `cache` names a folder, the ids are
+    written to files that are mapped and used again as long as the text is unchanged.
+
+    Args:
+        files: text files.
+        unit: what a token is; words and subwords need the library tokenizers.
+        per: what a sequence is; empty lines are none.
+        tokenizer: a trained tokenizer's file, for words and subwords.
+        vocabulary_size: tokens of a tokenizer that is trained here: 20,000 words or 4,000 subwords.
+        encoding: of the files, where it is neither UTF-8 nor Latin-1.
+        cache: the folder for encoded files; by default, and only for large ones,
+            `~/.cache/sluice`.
+        on_reading: told how far it is.
+
+    Raises:
+        DataError: no file that can be read, or an option of an unknown value.
+        MissingExtra: words or subwords, and tokenizers is not installed.
+    """
+    _check("unit", unit, _UNITS)
+    _check("per", per, _PER)
+    if tokenizer is not None and unit == "characters":
+        unit = "subwords"
+    asked = _TextOptions(
+        unit, per, Path(tokenizer) if tokenizer else None, vocabulary_size, encoding
+    )
+
+    def encode(ids: ArraySink, ends: ArraySink) -> dict[str, Any]:
+        return _encode(files, asked, ids, ends, on_reading)
+
+    known = [*files, *([asked.tokenizer] if asked.tokenizer else [])]
+    large = sum(path.stat().st_size for path in files if path.is_file()) > memmap.LARGE_BYTES
+    if cache is None and not large:
+        return _build_tokens(files, asked, memmap.encode_to_memory(encode))
+    folder = memmap.default_cache_folder() if cache is None else Path(cache)
+    options = {name: str(value) for name, value in asdict(asked).items()}
+    return _build_tokens(files, asked, memmap.encode_to_disk(folder, known, options, encode))
+
+
+@dataclass(frozen=True)
+class _TextOptions:
+    unit: Literal["characters", "words", "subwords"]
+    per: str
+    tokenizer: Path | None
+    vocabulary_size: int | None
+    encoding: str | None
+
+
+def _check(name: str, value: str, known: Sequence[str]) -> None:
+    if value not in known:
+        raise DataError(f"{name} is one of {', '.join(known)}, but {value!r} came.")
+
+
+def _encode(
+    files: Sequence[Path],
+    asked: _TextOptions,
+    ids: ArraySink,
+    ends: ArraySink,
+    on_reading: OnReading,
+) -> dict[str, Any]:
+    """Read every file twice, or three times where a tokenizer is learnt too."""
+    tell = _ReadingReporter(files, on_reading)
+    scanned, refused = _scan_files(files, asked, tell)
+    vocabulary = _build_vocabulary(scanned, asked, tell)
+    dtype = np.min_scalar_type(len(vocabulary) - 1)
+    read = _read_lines if vocabulary.tokenizer else read_chunks
+    encoder = _make_encoder(vocabulary, asked.per == "line", dtype)
+    written = _SequenceWriter(ids, ends)
+    counts = {}
+    for path, found in scanned.items():
+        before = written.sequences
+        for piece in read(path, found.encoding, tell.make_callback("encoding", path)):
+            written.add(encoder(piece))
+        written.end_file()
+        counts[str(path)] = written.sequences - before
+    if not written.sequences:
+        raise DataError(f"{files[0]} holds no line with anything in it; give other text.")
+    return {
+        "dtype": dtype.str,
+        "vocabulary": vocabulary.to_json(),
+        "encodings": sorted({found.name for found in scanned.values()}),
+        "counts": counts,
+        "refused": [[one.source, one.line, one.reason] for one in refused],
+    }
+
+
+class _ReadingReporter:
+    """Bytes read of one file, told as bytes read of all."""
+
+    def __init__(self, files: Sequence[Path], on_reading: OnReading) -> None:
+        sizes = [path.stat().st_size if path.is_file() else 0 for path in files]
+        self.before = {path: sum(sizes[:place]) for place, path in enumerate(files)}
+        self.total, self.on_reading = sum(sizes), on_reading
+
+    def make_callback(self, stage: str, path: Path) -> OnBytes:
+        before = self.before[path]
+        return lambda read: self.on_reading(LoadProgress(stage, before + read, self.total))
+
+
+def _scan_files(
+    files: Sequence[Path], asked: _TextOptions, tell: _ReadingReporter
+) -> tuple[dict[Path, TextScan], list[SkippedItem]]:
+    """What can be read; of several files those that cannot are refused, a single one raises."""
+    found, refused = {}, []
+    for path in files:
+        try:
+            found[path] = scan_text(path, asked.encoding, tell.make_callback("reading", path))
+        except DataError as error:
+            if len(files) == 1:
+                raise
+            refused.append(SkippedItem.from_file_error(path, error))
+    if not found:
+        raise DataError(f"None of {len(files)} files could be read; the first: {refused[0]}.")
+    return found, refused
+
+
+def _build_vocabulary(
+    scanned: dict[Path, TextScan], asked: _TextOptions, tell: _ReadingReporter
+) -> Vocabulary:
+    if asked.unit == "characters":
+        characters = frozenset[str]().union(*(found.characters for found in scanned.values()))
+        if asked.per == "line":
+            characters -= {"\n"}
+        return Vocabulary(tuple(sorted(characters)), "characters")
+    if asked.tokenizer is not None:
+        return extract_vocabulary(read_tokenizer(asked.tokenizer), asked.unit)
+    text = (
+        line.removesuffix("\n") if asked.per == "line" else line
+        for path, found in scanned.items()
+        for line in _read_lines(path, found.encoding, tell.make_callback("learning tokens", path))
+    )
+    return extract_vocabulary(train_tokenizer(text, asked.unit, asked.vocabulary_size), asked.unit)
+
+
+def _read_lines(path: Path, encoding: str, on_bytes: OnBytes) -> Iterator[str]:
+    """Lines with their breaks; one longer than a piece is cut at a blank, where there is one."""
+    with open_text(path, encoding) as file:
+        rest = ""
+        while read := file.readline(CHUNK_SIZE):
+            line, rest = rest + read, ""
+            blank = line.rfind(" ") if len(read) == CHUNK_SIZE and not read.endswith("\n") else -1
+            if blank > 0:
+                line, rest = line[:blank], line[blank:]
+            yield line
+            on_bytes(file.buffer.tell())
+        if rest:
+            yield rest
+
+
+def _make_encoder(vocabulary: Vocabulary, per_line: bool, dtype: Any) -> Encoder:
+    if not vocabulary.tokenizer:
+        return _make_character_encoder(vocabulary, per_line, dtype)
+
+    def by_tokenizer(line: str) -> Array:
+        ends = per_line and line.endswith("\n")
+        ids = vocabulary.encode_text(line[:-1] if ends else line)
+        return np.array([*ids, PADDING] if ends else ids, dtype)
+
+    return by_tokenizer
+
+
+def _make_character_encoder(vocabulary: Vocabulary, per_line: bool, dtype: Any) -> Encoder:
+    # `START` stands for what was not there when the characters were collected.
+    table = np.full(max(map(ord, (*vocabulary.tokens, "\n"))) + 2, START, dtype)
+    for token, number in zip(vocabulary.tokens, range(END + 1, len(vocabulary)), strict=True):
+        table[ord(token)] = number
+    if per_line:
+        table[ord("\n")] = PADDING
+
+    def encode(piece: str) -> Array:
+        codes = np.frombuffer(piece.encode("utf-32-le"), np.uint32)
+        ids: Array = table.take(codes, mode="clip")
+        if (ids == START).any():
+            raise DataError("The text changed while it was read; read it again.")
+        return ids
+
+    return encode
+
+
+class _SequenceWriter:
+    """Writes ids without the zeros that end a line, and where sequences end, none of them empty."""
+
+    def __init__(self, ids: ArraySink, ends: ArraySink) -> None:
+        self.ids, self.ends = ids, ends
+        self.steps = self.last = self.sequences = 0
+
+    def add(self, ids: Array) -> None:
+        breaks = np.flatnonzero(ids == PADDING)
+        self._write_ends(self.steps + breaks - np.arange(len(breaks)))
+        self.ids.write(ids[ids != PADDING] if len(breaks) else ids)
+        self.steps += len(ids) - len(breaks)
+
+    def end_file(self) -> None:
+        """The file ends, and so does what it holds."""
+        self._write_ends(np.array([self.steps]))
+
+    def _write_ends(self, ends: Array) -> None:
+        new = ends[np.diff(ends, prepend=self.last) > 0].astype(np.int64)
+        if len(new):
+            self.ends.write(new)
+            self.last = int(new[-1])
+            self.sequences += len(new)
+
+
+def _build_tokens(
+    files: Sequence[Path], asked: _TextOptions, stored: memmap.EncodedSequences
+) -> Tokens:
+    about, ids = stored.metadata, stored.ids
+    vocabulary = Vocabulary.from_json(about["vocabulary"])
+    read = [Path(name) for name in about["counts"]]
+    ends = np.cumsum(list(about["counts"].values())).tolist()
+    places = [range(*both) for both in pairwise([0, *ends])]
+    given = {
+        part: [place for file in chosen for place in places[file]]
+        for part, chosen in split_from_names(read).items()
+    }
+    named = files[0].name if len(files) == 1 else pluralize(len(read), "file")
+    understood = (
+        f"{named}: text in {' and '.join(about['encodings'])}, "
+        f"{pluralize(len(ids), 'sequence')} (one a {asked.per}), "
+        f"{int(ids.lengths.sum()):,} {asked.unit}, {len(vocabulary.tokens):,} different."
+    )
+    kept = getattr(ids.flat, "filename", None)
+    notes = (f"Encoded in {Path(kept).parent}.",) if kept else ()
+    refused = tuple(SkippedItem(*one) for one in about["refused"])
+    names = tuple(map(str, read)) if asked.per == "file" else ()
+    return Tokens(
+        vocabulary,
+        ids,
+        names,
+        predefined_split=given,
+        load_report=LoadReport(understood, notes, refused),
+    )

@@ -1,0 +1,91 @@
+"""Words and subwords, by the library tokenizers: trained on the text, or read from a file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from sluice.extras import MissingExtraError
+from sluice.sequence.data.readers.encodings import read_head
+from sluice.sequence.errors import DataError
+from sluice.sequence.vocabulary import Unit, Vocabulary
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+UNKNOWN = "[UNK]"
+DEFAULT_SIZE = {"words": 20_000, "subwords": 4_000}
+
+_WORD = r"\n|\w+|[^\w\s]+"
+"""A line break, a word, or punctuation that stands together."""
+
+
+def extract_vocabulary(tokenizer: Tokenizer, unit: Unit) -> Vocabulary:
+    """The tokenizer's tokens in the order of their ids, and the tokenizer itself.
+
+    Raises:
+        DataError: ids that do not run from 0 on.
+    """
+    numbered = sorted((number, token) for token, number in tokenizer.get_vocab().items())
+    if [number for number, _ in numbered] != list(range(len(numbered))):
+        raise DataError("The ids of this tokenizer do not run from 0 on; train it anew.")
+    return Vocabulary(tuple(token for _, token in numbered), unit, tokenizer.to_str())
+
+
+def read_tokenizer(path: Path) -> Tokenizer:
+    """A trained tokenizer, as the library saves it (`tokenizer.json`).
+
+    Raises:
+        MissingExtra: the library is not installed.
+        DataError: the file cannot be read or is no tokenizer.
+    """
+    try:
+        from tokenizers import Tokenizer
+    except ImportError:
+        raise MissingExtraError("tokenizers", "data") from None
+    read_head(path, 1)
+    try:
+        tokenizer = Tokenizer.from_file(str(path))
+    except Exception as error:
+        # The library raises plain Exception.
+        raise DataError(f"{path} is no file of the library tokenizers ({error}).") from None
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer
+
+
+def train_tokenizer(
+    text: Iterable[str], unit: Literal["words", "subwords"], size: int | None
+) -> Tokenizer:
+    """A tokenizer of `size` tokens at most, learnt from pieces of text.
+
+    Words are the commonest words and marks, others become `[UNK]`; subwords are byte-pair
+    encoding on bytes (Sennrich et al. 2016; Radford et al. 2019), which spells any text.
+
+    Raises:
+        MissingExtra: the library is not installed.
+    """
+    try:
+        from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+    except ImportError:
+        raise MissingExtraError("tokenizers", "data") from None
+    size = size or DEFAULT_SIZE[unit]
+    trainer: trainers.Trainer
+    if unit == "words":
+        tokenizer = Tokenizer(models.WordLevel(unk_token=UNKNOWN))
+        tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(_WORD), "removed", invert=True)
+        trainer = trainers.WordLevelTrainer(
+            vocab_size=size, special_tokens=[UNKNOWN], show_progress=False
+        )
+    else:
+        tokenizer = Tokenizer(models.BPE())
+        tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        tokenizer.decoder = decoders.ByteLevel()
+        trainer = trainers.BpeTrainer(
+            vocab_size=size,
+            initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+            show_progress=False,
+        )
+    tokenizer.train_from_iterator(text, trainer)
+    return tokenizer

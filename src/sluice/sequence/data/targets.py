@@ -1,0 +1,185 @@
+"""What goes into a model at each step of a sequence, and what should come out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sluice.sequence.batch import Batch
+from sluice.sequence.data.ragged import Array, Indices, RaggedArray
+from sluice.sequence.vocabulary import END, PADDING, START
+
+IGNORE_INDEX = -100
+"""The label of a sequence that stands in a batch as padding; torch's losses pass over it."""
+Example = tuple[Array, Array]
+
+
+class SupervisedSequences(Protocol):
+    """Sequences as training sees them; a source makes batches of them."""
+
+    @property
+    def lengths(self) -> Indices:
+        """The steps of each sequence, int64."""
+        ...
+
+    def read(self, index: int, first: int, last: int) -> Example:
+        """Inputs and targets of the steps from `first` up to `last` of the sequence at `place`.
+
+        Ids are int64 (steps,), values float32 (steps, features); the targets of a sequence with
+        one label are a scalar, int64.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class NextToken:
+    """From `START` on, the next token at every step; the last one is `END`.
+
+    >>> NextToken(Ragged.of([[7, 8]])).read(0, 0, 3)
+    (array([1, 7, 8]), array([7, 8, 2]))
+    """
+
+    ids: RaggedArray
+
+    @property
+    def lengths(self) -> Indices:
+        return self.ids.lengths + 1
+
+    def read(self, index: int, first: int, last: int) -> Example:
+        """As `Steps.read`."""
+        # Mapped ids are copied here, where they are read, a chunk at a time.
+        ids = self.ids[index][max(first - 1, 0) : last].astype(np.int64)
+        before = ids if first else np.concatenate(([START], ids))
+        after = ids[1:] if first else ids
+        ends = first < last and last > self.ids.lengths[index]
+        return before[: last - first], np.append(after, END) if ends else after
+
+
+@dataclass(frozen=True)
+class NextValues:
+    """The values of the `horizon` steps to come, at every step but a sequence's last.
+
+    Targets are (steps, horizon × columns), the nearest step's columns first; what is missing, or
+    lies beyond the end, is NaN and counts for nothing.
+
+    >>> values = Ragged.of([[[1.0], [2.0], [3.0]]], np.float32)
+    >>> NextValues(values, values, horizon=2).read(0, 0, 2)[1].tolist()
+    [[2.0, 3.0], [3.0, nan]]
+    """
+
+    inputs: RaggedArray
+    targets: RaggedArray
+    horizon: int = 1
+
+    @property
+    def lengths(self) -> Indices:
+        return np.maximum(self.inputs.lengths - 1, 0)
+
+    def read(self, index: int, first: int, last: int) -> Example:
+        """As `Steps.read`."""
+        coming = self.targets[index][first + 1 : last + self.horizon]
+        ahead = np.full((last - first + self.horizon - 1, coming.shape[1]), np.nan, np.float32)
+        ahead[: len(coming)] = coming
+        columns = [ahead[step : step + last - first] for step in range(self.horizon)]
+        return self.inputs[index][first:last], np.concatenate(columns, axis=1)
+
+
+@dataclass(frozen=True)
+class NextChord:
+    """The next step's multi-hot values at every step, from a silent step on.
+
+    As many steps as the piece has: what stands first is foretold from silence.
+    """
+
+    values: RaggedArray
+
+    @property
+    def lengths(self) -> Indices:
+        return self.values.lengths
+
+    def read(self, index: int, first: int, last: int) -> Example:
+        """As `Steps.read`."""
+        values = self.values[index]
+        before = values[max(first - 1, 0) : max(last - 1, 0)]
+        if first == 0 < last:
+            before = np.concatenate((np.zeros_like(values[:1]), before))
+        return before, values[first:last]
+
+
+@dataclass(frozen=True)
+class StepLabels:
+    """One label at each step, numbered from 1; 0 is `PADDING` and stands where it is missing."""
+
+    inputs: RaggedArray
+    labels: RaggedArray
+
+    @property
+    def lengths(self) -> Indices:
+        return self.inputs.lengths
+
+    def read(self, index: int, first: int, last: int) -> Example:
+        """As `Steps.read`."""
+        labels = self.labels[index][first:last].astype(np.int64)
+        return self.inputs[index][first:last], labels
+
+
+@dataclass(frozen=True)
+class SequenceLabels:
+    """One label for each sequence, numbered from 0."""
+
+    inputs: RaggedArray
+    labels: Sequence[int]
+
+    @property
+    def lengths(self) -> Indices:
+        return self.inputs.lengths
+
+    def read(self, index: int, first: int, last: int) -> Example:
+        """As `Steps.read`."""
+        return self.inputs[index][first:last], np.asarray(self.labels[index], np.int64)
+
+
+def collate(sequences: SupervisedSequences, examples: Sequence[Example]) -> Batch:
+    """One batch of `parts`, padded at their ends.
+
+    Ids and labels are padded with `PADDING`, targets that are values with NaN, inputs that are
+    values with zeros (NaN would reach the gradients of any layer that multiplies it). No part at
+    all becomes one sequence of length 0, which counts for nothing: the share of a process for
+    which a last small batch had no sequence left.
+
+    >>> steps = NextToken(Ragged.of([[7, 8], []]))
+    >>> batch = together(steps, [steps.read(0, 0, 3), steps.read(1, 0, 1)])
+    >>> batch.targets.T.tolist(), batch.lengths
+    ([[7, 8, 2], [2, 0, 0]], tensor([3, 1]))
+    """
+    examples = examples or [_make_empty_example(sequences)]
+    lengths = [len(inputs) for inputs, _ in examples]
+    longest = max(1, *lengths)
+    ragged = torch.tensor(lengths) if min(lengths) < longest else None
+    inputs = _pad_columns([inputs for inputs, _ in examples], longest, 0.0)
+    if examples[0][1].ndim == 0:
+        return Batch(inputs, torch.tensor([int(label) for _, label in examples]), ragged)
+    return Batch(
+        inputs, _pad_columns([targets for _, targets in examples], longest, np.nan), ragged
+    )
+
+
+def _make_empty_example(sequences: SupervisedSequences) -> Example:
+    inputs, targets = sequences.read(0, 0, 0)
+    return inputs, np.asarray(IGNORE_INDEX) if targets.ndim == 0 else targets
+
+
+def _pad_columns(columns: Sequence[Array], longest: int, no_value: float) -> Tensor:
+    """(time, batch) int64 or (time, batch, features) float32."""
+    ids = columns[0].ndim == 1
+    dtype: Any = np.int64 if ids else np.float32
+    shape = (longest, len(columns), *columns[0].shape[1:])
+    whole = np.full(shape, PADDING if ids else no_value, dtype)
+    for place, column in enumerate(columns):
+        whole[: len(column), place] = column
+    return torch.from_numpy(whole)

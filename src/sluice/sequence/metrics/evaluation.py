@@ -1,0 +1,204 @@
+"""A model over a source: which figures, by the model's kind."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from sluice.sequence.batch import Batch, BatchSource
+from sluice.sequence.data.targets import IGNORE_INDEX
+from sluice.sequence.errors import SequenceError
+from sluice.sequence.metrics.figures import MODEL, Metrics
+from sluice.sequence.metrics.forecasts import ForecastMetrics, compute_mean_change
+from sluice.sequence.metrics.scores import classification_scores, confusion_matrix
+from sluice.sequence.models import (
+    ChoraleModel,
+    Classifier,
+    Forecaster,
+    LanguageModel,
+    Seq2Seq,
+    SequenceModel,
+    Tagger,
+)
+from sluice.sequence.models.base import evaluation_mode
+
+
+def evaluate(
+    model: SequenceModel,
+    source: BatchSource,
+    *,
+    characters: int | None = None,
+    period: int | None = None,
+    training: BatchSource | None = None,
+    labels: Sequence[str] = (),
+) -> Metrics:
+    """The figures of a model over a source's epoch 0, in evaluation mode.
+
+    =============================  =========================================================
+    `LanguageModel`, `Seq2Seq`     nats per token, perplexity (its exponential), and bits per
+                                   character where `characters` is given
+    `Classifier`, `Tagger`         accuracy, macro F1 (the mean over the classes that occur),
+                                   nats per label, confusion
+    `Forecaster`                   MAE and RMSE in the units of the source; MASE
+    `ChoraleModel`                 nats per step; frame accuracy, hits / (hits + misses + false
+                                   alarms) of keys (Bay, Ehmann & Downie 2009)
+    =============================  =========================================================
+
+    Forecasts stand beside those of the last known value and, with `period`, of the last season.
+    MASE is the absolute error over that of the naive forecast (the last value; with `period` the
+    value a season before) in `training`, or in `source` itself where that is None, each feature
+    apart (Hyndman & Koehler 2006).
+
+    Args:
+        model: a model of `sluice.sequence.models`, on any device.
+        source: what to measure on; where it carries, so does the state.
+        characters: how many characters the source's tokens stand for.
+        period: the length of a season in steps, of forecasts.
+        training: the data that a `Forecaster` was trained on.
+        labels: the names of the classes.
+
+    Raises:
+        SequenceError: a source without a single item, a period below 1, or another model.
+
+    >>> from sluice.sequence.batching.bucketed import Bucketed
+    >>> from sluice.sequence import ModelConfig
+    >>> model = LanguageModel(ModelConfig(vocabulary_size=9, hidden_size=8))
+    >>> figures = evaluate(model, Bucketed([[3, 4], [5]], batch_size=2, seed=0), characters=5)
+    >>> figures.items, sorted(figures.of["model"])
+    (5, ['bits per character', 'nats per token', 'perplexity'])
+    """
+    if period is not None and period < 1:
+        raise SequenceError(f"A period is at least 1 step, but {period} came.")
+    measure = _make_accumulator(model, source, characters, period, training, labels)
+    device, state = next(model.parameters()).device, None
+    with evaluation_mode(model):
+        for batch in source.batches(0):
+            state = measure.update(batch.to(device), state)
+            state = state if source.stateful else None
+    if not measure.items:
+        raise SequenceError("There is nothing to foretell in this data; give it more.")
+    return measure.compute()
+
+
+class _MetricAccumulator(Protocol):
+    items: int
+
+    def update(self, batch: Batch, state: Any) -> Any: ...
+    def compute(self) -> Metrics: ...
+
+
+def _make_accumulator(
+    model: SequenceModel,
+    source: BatchSource,
+    characters: int | None,
+    period: int | None,
+    training: BatchSource | None,
+    labels: Sequence[str],
+) -> _MetricAccumulator:
+    if isinstance(model, LanguageModel | Seq2Seq):
+        return _TokenMetrics(model, characters)
+    if isinstance(model, Classifier | Tagger):
+        names = tuple(labels) or tuple(str(n + 1) for n in range(model.config.classes))
+        return _LabelMetrics(model, names)
+    if isinstance(model, Forecaster):
+        scale = compute_mean_change(training or source, model.config.targets, period or 1)
+        return ForecastMetrics(model, source.stateful, period, scale)
+    if isinstance(model, ChoraleModel):
+        return _ChordMetrics(model)
+    raise SequenceError(f"No figures are known for a {type(model).__name__}.")
+
+
+@dataclass
+class _TokenMetrics:
+    model: SequenceModel
+    characters: int | None
+    total: float = 0.0
+    items: int = 0
+
+    def update(self, batch: Batch, state: Any) -> Any:
+        loss, state = self.model.loss(batch, state)
+        self.total, self.items = self.total + loss.total.item(), self.items + loss.items
+        return state
+
+    def compute(self) -> Metrics:
+        nats = self.total / self.items
+        found = {"nats per token": nats, "perplexity": math.exp(min(nats, 700.0))}
+        if self.characters is not None:
+            found["bits per character"] = self.total / math.log(2) / self.characters
+        return Metrics(self.items, {MODEL: found})
+
+
+@dataclass
+class _LabelMetrics:
+    model: Classifier | Tagger
+    labels: tuple[str, ...]
+    total: float = 0.0
+    items: int = 0
+    confusion: Tensor = field(default_factory=lambda: torch.zeros((), dtype=torch.int64))
+
+    def update(self, batch: Batch, state: Any) -> Any:
+        logits, state = self.model(batch.inputs, state, batch.lengths, batch.resets)
+        of_steps = isinstance(self.model, Tagger)
+        truth = batch.targets - 1 if of_steps else batch.targets
+        counts = truth != (-1 if of_steps else IGNORE_INDEX)
+        truth, logits = truth[counts], logits[counts].double()
+        self.total += functional.cross_entropy(logits, truth, reduction="sum").item()
+        self.items += len(truth)
+        taken_for = logits.argmax(dim=1)
+        self.confusion = self.confusion + confusion_matrix(truth, taken_for, len(self.labels))
+        return state
+
+    def compute(self) -> Metrics:
+        frequent = int(self.confusion.sum(dim=1).argmax())
+        always = torch.zeros_like(self.confusion)
+        always[:, frequent] = self.confusion.sum(dim=1)
+        of = {
+            MODEL: {
+                **classification_scores(self.confusion),
+                "nats per label": self.total / self.items,
+            },
+            f"always {self.labels[frequent]}": classification_scores(always),
+        }
+        rows = tuple(tuple(row) for row in self.confusion.tolist())
+        return Metrics(self.items, of, rows, self.labels)
+
+
+@dataclass
+class _ChordMetrics:
+    """The keys of the next step, beside those that sound now."""
+
+    model: ChoraleModel
+    total: float = 0.0
+    items: int = 0
+    hits: dict[str, tuple[int, int]] = field(default_factory=dict)
+
+    def update(self, batch: Batch, state: Any) -> Any:
+        logits, state = self.model(batch.inputs, state, batch.lengths, batch.resets)
+        known = ~batch.targets.isnan().any(dim=-1)
+        truth, logits = batch.targets[known], logits[known]
+        self.total += functional.binary_cross_entropy_with_logits(
+            logits.double(), truth.double(), reduction="sum"
+        ).item()
+        self.items += len(truth)
+        self._count(MODEL, logits > 0, truth > 0.5)
+        self._count("the step before", batch.inputs[known] > 0.5, truth > 0.5)
+        return state
+
+    def _count(self, who: str, foretold: Tensor, truth: Tensor) -> None:
+        hits, either = self.hits.get(who, (0, 0))
+        both, some = int((foretold & truth).sum()), int((foretold | truth).sum())
+        self.hits[who] = hits + both, either + some
+
+    def compute(self) -> Metrics:
+        of: dict[str, Mapping[str, float]] = {
+            who: {"frame accuracy": hits / either if either else 1.0}
+            for who, (hits, either) in self.hits.items()
+        }
+        of[MODEL] = {"nats per step": self.total / self.items, **of[MODEL]}
+        return Metrics(self.items, of)

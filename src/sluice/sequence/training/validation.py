@@ -1,0 +1,76 @@
+"""The mean loss of a model over data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, cast
+
+import torch
+from torch import nn
+
+from sluice.sequence.batch import Batch, BatchSource, TrainableModel
+from sluice.sequence.batching.bucketed import BucketBatches
+from sluice.sequence.errors import SequenceError
+from sluice.sequence.models.base import evaluation_mode
+from sluice.sequence.training.processes import ProcessGroup
+
+
+class EvaluationInterrupted(Exception):
+    """Somebody asked to end while data was being measured."""
+
+
+def loss_per_token(
+    model: nn.Module, sequences: Sequence[Sequence[int]], batch_size: int = 64
+) -> float:
+    """Mean cross-entropy in nats of every next token, ends included, in evaluation mode."""
+    return evaluate(model, BucketBatches(sequences, batch_size, seed=0))
+
+
+def evaluate(
+    model: nn.Module,
+    source: BatchSource,
+    *,
+    group: ProcessGroup | None = None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> float:
+    """The loss per item over a source's epoch 0, in evaluation mode.
+
+    Args:
+        model: a `Learner`.
+        source: where it carries, so does the state.
+        group: the processes that share the work, if there are several.
+        stopped: asked before every batch.
+
+    Raises:
+        SequenceError: a source without a single item.
+        Abandoned: `stopped()` was true.
+
+    >>> from sluice.sequence import LanguageModel, ModelConfig
+    >>> model = LanguageModel(ModelConfig(vocabulary_size=9, hidden_size=8))
+    >>> 1.5 < evaluate(model, Bucketed([[3, 4], [5]], batch_size=2, seed=0)) < 3
+    True
+    """
+    group = group or ProcessGroup()
+    total, items, state = 0.0, 0, None
+    with evaluation_mode(model):
+        for batch in source.batches(0):
+            if group.all_reduce_sum(should_stop())[0]:
+                raise EvaluationInterrupted
+            loss, state = cast(TrainableModel, model).loss(_take_shard(batch, model, group), state)
+            state = state if source.stateful else None
+            if group.has_shard(batch):
+                total, items = total + loss.total.item(), items + loss.items
+    total, count = group.all_reduce_sum(total, items)
+    if not count:
+        raise SequenceError("The validation data holds nothing to predict; give it more.")
+    return total / count
+
+
+def _take_shard(batch: Batch, model: nn.Module, group: ProcessGroup) -> Batch:
+    return group.shard(batch).to(device_of(model))
+
+
+def device_of(model: nn.Module) -> torch.device:
+    """Where a model's weights are."""
+    found: Any = next(model.parameters())
+    return cast(torch.device, found.device)

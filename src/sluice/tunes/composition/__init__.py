@@ -1,0 +1,1 @@
+"""Composing, continuing, filling and varying tunes with a trained model."""

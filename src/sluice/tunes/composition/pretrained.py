@@ -1,0 +1,143 @@
+"""The model of tunes that comes with the package: how it is trained, and where it lies.
+
+The recipe takes about an hour on two cores. It learns from the collections whose terms are clear
+(`sluice.tunes.terms`), split by family; `python -m sluice.tunes.shipped OUT` runs it, and goes on
+where it was broken off.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from sluice.sequence import Checkpoint, LanguageModel, Progress, TrainingConfig, TrainingResult
+from sluice.sequence.training.schedules import Cosine
+from sluice.tunes.composition import training
+from sluice.tunes.composition.composer import Composer
+from sluice.tunes.corpus import collections, families, licences, statistics
+
+CHECKPOINT_NAME = "tunes.safetensors"
+
+MODEL_CONFIG = training.TuneModelConfig(
+    embedding_size=256,
+    hidden_size=512,
+    num_layers=2,
+    dropout=0.5,
+    embedding_dropout=0.2,
+    recurrent_dropout=0.25,
+    batch_size=32,
+)
+TRAINING_CONFIG = TrainingConfig(
+    epochs=20,
+    learning_rate=2.5e-3,
+    schedule=Cosine(),
+    warmup=0.05,
+    weight_decay=0.05,
+    betas=(0.9, 0.99),
+    clip=0.5,
+    validations=20,
+    precision="bfloat16",
+)
+
+
+def prepare_dataset(*, by_family: bool = True) -> training.TuneDataset:
+    """The tunes that the model learns from, split by family, or at random for comparison.
+
+    Raises:
+        MissingExtra: music21 is not installed.
+    """
+    collection = collections.load_collections(exclude=licences.find_exclusion_reason)
+    split = families.split_by_family if by_family else families.split_at_random
+    return training.TuneDataset(collection, split(collection.tunes, seed=0))
+
+
+def train(folder: Path, *, by_family: bool = True) -> TrainingResult:
+    """Run the recipe; weights and checkpoints come to lie in `folder`.
+
+    Raises:
+        SequenceError, OSError: as `training.train`.
+    """
+    return training.train(
+        prepare_dataset(by_family=by_family),
+        folder / CHECKPOINT_NAME,
+        TRAINING_CONFIG,
+        model_config=MODEL_CONFIG,
+        precision="bfloat16",
+        folder=folder,
+        resume=True,
+        on_progress=_print_progress,
+    )
+
+
+def pack(checkpoint: Path, out: Path) -> None:
+    """Write the trained weights as they are shipped: in float16, without the training tunes.
+
+    Raises:
+        CheckpointError: no such file, or not a language model.
+        OSError: `out` cannot be written.
+    """
+    trained = Checkpoint.load(checkpoint, kind=LanguageModel)
+    figures = {name: value for name, value in trained.figures.items() if name != "training"}
+    replace(trained, figures=figures).save(out, dtype="float16")
+
+
+def build_card(
+    checkpoint: Path, training_checkpoint: Path, count: int = 100, **options: Any
+) -> Table:
+    """What the model card tells of `count` composed tunes, beside the validation tunes.
+
+    Args:
+        weights: as packed.
+        trained: as `train` left them, with the training tunes to look for copies in.
+        count: how many tunes.
+        wishes: for `Composer.compose`, such as a temperature.
+    """
+    composer = Composer.load(checkpoint)
+    tunes = composer.compose(count, **options)
+    index = Composer.load(training_checkpoint).index
+    shown = statistics.build_table(tunes, _ReferenceCorpus(index, composer.corpus))
+    runs = sorted(index.find_nearest(tune.tokens[2:]).run for tune in tunes)
+    lengths = sorted(len(tune.tokens) for tune in tunes)
+    shown.add_row("the longest run of all, tokens", str(runs[-1]), "")
+    shown.add_row("tokens of a tune, median", str(lengths[count // 2]), "")
+    return shown
+
+
+@dataclass(frozen=True)
+class _ReferenceCorpus:
+    index: statistics.TuneIndex
+    corpus: statistics.TuneStatistics
+
+
+def _print_progress(progress: Progress) -> None:
+    if progress.has_new_validation:
+        Console().print(
+            f"{progress.fraction:4.0%}  {progress.seconds:6.0f} s  loss {progress.loss:.3f}  "
+            f"validation {progress.validation_loss:.4f}  best {progress.best_loss:.4f}",
+            highlight=False,
+        )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Train the model of tunes that is shipped.")
+    parser.add_argument("out", type=Path, help="the folder for weights and checkpoints")
+    parser.add_argument("--random-split", action="store_true", help="heed no families")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--pack", type=Path, help="write what is shipped, and the card's figures")
+    chosen = parser.parse_args()
+    torch.set_num_threads(chosen.threads)
+    outcome = train(chosen.out, by_family=not chosen.random_split)
+    if chosen.pack is not None:
+        pack(chosen.out / CHECKPOINT_NAME, chosen.pack)
+        Console().print(build_card(chosen.pack, chosen.out / CHECKPOINT_NAME))
+    Console().print(f"{outcome.validation_loss:.4f} nats per token after {outcome.seconds:.0f} s")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,140 @@
+"""From a collection of tunes to a file of weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from sluice.sequence import (
+    Checkpoint,
+    LanguageModel,
+    LanguageModelConfig,
+    Progress,
+    TrainingConfig,
+    TrainingResult,
+    Vocabulary,
+)
+from sluice.sequence import train as train_sequences
+from sluice.sequence.batching.bucketed import BucketBatches
+from sluice.tunes.corpus import collections, families, statistics
+from sluice.tunes.corpus.collections import Collection
+
+
+@dataclass(frozen=True)
+class TuneModelConfig:
+    """The sizes of a model of tunes, and how many tunes a batch holds."""
+
+    embedding_size: int = 64
+    hidden_size: int = 256
+    num_layers: int = 1
+    dropout: float = 0.2
+    embedding_dropout: float = 0.0
+    recurrent_dropout: float = 0.0
+    batch_size: int = 16
+
+
+QUICK_CONFIG = TuneModelConfig()
+"""Learns in minutes."""
+
+
+@dataclass(frozen=True)
+class TuneDataset:
+    """Tunes read and split by family."""
+
+    collection: Collection
+    split: families.FamilySplit
+
+    def report(self) -> str:
+        """What was read and dropped, and how it was split, as text of some lines."""
+        return f"{self.collection.report()}\n{self.split.report()}"
+
+
+def prepare_dataset(paths: Sequence[Path] | None = None, *, seed: int = 0) -> TuneDataset:
+    """Read tunes (the three collections if no path is given) and split them by family.
+
+    Raises:
+        TuneError: as `collections.load` and `families.split`.
+    """
+    collection = collections.load_collections(paths)
+    return TuneDataset(collection, families.split_by_family(collection.tunes, seed=seed))
+
+
+def make_training_config(
+    seconds: float | None = None, epochs: float | None = None, seed: int = 0
+) -> TrainingConfig:
+    """How long and how to learn tunes: for `seconds`, or `epochs` times over the data.
+
+    Raises:
+        SequenceError: a budget that is missing or not positive.
+    """
+    return TrainingConfig(
+        seconds=seconds, epochs=epochs, seed=seed, learning_rate=0.008, validations=8
+    )
+
+
+def train(
+    dataset: TuneDataset,
+    checkpoint: Path,
+    config: TrainingConfig,
+    *,
+    on_progress: Callable[[Progress], None] = lambda progress: None,
+    model_config: TuneModelConfig = QUICK_CONFIG,
+    precision: str = "float32",
+    folder: Path | None = None,
+    resume: bool = False,
+    tensorboard: bool = False,
+) -> TrainingResult:
+    """Learn the training tunes and keep the best weights in the file `weights`.
+
+    The file is written whole at every new lowest validation loss, and carries the corpus's own
+    measures and the training tunes' tokens, so that composing needs nothing else. `precision` is
+    what the kernels multiply in, `"float32"` or `"bfloat16"`; the weights are float32 in both.
+    With a `folder`, checkpoints (and curves for TensorBoard) are kept there, and `resume` goes on
+    from the last.
+
+    Raises:
+        ValueError: an unknown precision.
+        SequenceError: a loss that is not finite.
+        OSError: the file cannot be written.
+    """
+    training = [tune.tokens for tune in dataset.split.training]
+    vocabulary = Vocabulary.of([*training, *(t.tokens for t in dataset.split.validation)])
+    index = statistics.TuneIndex([tokens[2:] for tokens in training])
+    corpus = statistics.compute_statistics(dataset.split.validation, index)
+    torch.manual_seed(config.seed)
+    model = LanguageModel(
+        LanguageModelConfig(
+            len(vocabulary),
+            embedding_size=model_config.embedding_size,
+            hidden_size=model_config.hidden_size,
+            num_layers=model_config.num_layers,
+            dropout=model_config.dropout,
+            embedding_dropout=model_config.embedding_dropout,
+            recurrent_dropout=model_config.recurrent_dropout,
+        )
+    )
+    model.layers.precision = precision
+    figures = {
+        "corpus": statistics.to_dict(corpus),
+        "training": [" ".join(tokens) for tokens in training],
+    }
+
+    def save_best(loss: float) -> None:
+        Checkpoint(model, vocabulary, {**figures, "validation": loss}).save(checkpoint)
+
+    return train_sequences(
+        model,
+        BucketBatches(
+            [vocabulary.encode(tokens) for tokens in training], model_config.batch_size, config.seed
+        ),
+        BucketBatches([vocabulary.encode(t.tokens) for t in dataset.split.validation], 64, 0),
+        config,
+        folder=folder,
+        resume=resume,
+        tensorboard=tensorboard,
+        on_progress=on_progress,
+        on_best=save_best,
+    )

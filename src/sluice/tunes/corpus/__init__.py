@@ -1,0 +1,1 @@
+"""Collections of tunes: reading them, their families, licences and statistics."""

@@ -1,0 +1,61 @@
+"""ABC files as a format that `sluice.sequence.load` reads."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from sluice.sequence import Vocabulary
+from sluice.sequence.data.formats import Format
+from sluice.sequence.data.ragged import RaggedArray
+from sluice.sequence.data.report import LoadReport, SkippedItem, pluralize
+from sluice.sequence.data.tokens import Tokens
+from sluice.sequence.errors import DataError
+from sluice.tunes.corpus import collections
+from sluice.tunes.corpus.families import group_families
+from sluice.tunes.errors import TuneError
+
+_TUNE = re.compile(rb"^X:.*?^K:", re.MULTILINE | re.DOTALL)
+
+
+def read_abc(files: Sequence[Path]) -> Tokens:
+    """Each tune as a sequence of tokens, its family as its group.
+
+    Raises:
+        DataError: no tune could be read, or a file cannot be opened.
+    """
+    try:
+        collection = collections.load_collections(files)
+    except TuneError as error:
+        raise DataError(str(error)) from None
+    tunes = collection.tunes
+    vocabulary = Vocabulary.of(tune.tokens for tune in tunes)
+    ids = RaggedArray.of(
+        (vocabulary.encode(tune.tokens) for tune in tunes), np.min_scalar_type(len(vocabulary) - 1)
+    )
+    kin = group_families(tunes)
+    family = {place: number for number, places in enumerate(kin) for place in places}
+    named = files[0].name if len(files) == 1 else pluralize(len(files), "file")
+    understood = (
+        f"{named}: ABC, {pluralize(len(tunes), 'tune')} in {len(kin):,} families, "
+        f"{len(ids.flat):,} tokens, {len(vocabulary.tokens)} different."
+    )
+    return Tokens(
+        vocabulary,
+        ids,
+        names=tuple(f"{tune.source}:{tune.line}: {tune.title}" for tune in tunes),
+        groups=tuple(family[place] for place in range(len(tunes))),
+        load_report=LoadReport(
+            understood,
+            skipped_items=tuple(
+                SkippedItem(one.source, one.line, f"{one.title}: {one.reason}")
+                for one in collection.skipped_tunes
+            ),
+        ),
+    )
+
+
+ABC = Format("abc", (".abc",), lambda head: _TUNE.search(head) is not None, read_abc)

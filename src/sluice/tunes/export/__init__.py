@@ -1,0 +1,1 @@
+"""A tune as ABC, MEI, an engraved score, MIDI and sound."""

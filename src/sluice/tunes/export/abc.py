@@ -1,0 +1,100 @@
+"""Tunes written out in ABC, in their own key."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fractions import Fraction
+
+from sluice.tunes.export.harmony import name_chords
+from sluice.tunes.notation import score
+from sluice.tunes.notation.transcription import Tune
+from sluice.tunes.theory.dances import beam_length, beat_length
+from sluice.tunes.theory.keys import AccidentalTracker, Pitch
+
+_BARS_PER_LINE = 4
+
+
+def to_abc(tune: Tune, number: int = 1) -> str:
+    """A tune in ABC, in its key and in eighths, ending in a line break.
+
+    An accidental is written where the key and the bar do not already say it. Reading the text
+    gives the tokens back where they are what reading gives (`from_abc`), so that ABC to tokens
+    to ABC changes nothing the second time.
+
+    Raises:
+        BadTokens: the tokens spell no tune.
+    """
+    music = tune.score
+    head = [f"X:{number}", f"T:{' '.join(tune.title.split()) or 'Untitled'}"]
+    head += [f"R:{tune.rhythm}"] if tune.rhythm else []
+    head += [f"M:{music.meter}", "L:1/8"]
+    head += [f"Q:{beat_length(music.meter) / 8}={tune.tempo}"] if tune.tempo else []
+    head += [f"K:{tune.tonic}{music.mode}"]
+    chords = name_chords(music, tune) if tune.chords else {}
+    return "\n".join([*head, *_AbcWriter(tune, music, chords).write_lines(), ""])
+
+
+class _AbcWriter:
+    def __init__(self, tune: Tune, music: score.Score, chords: Mapping[int, str]) -> None:
+        self.tokens, self.meter = tune.tokens, music.meter
+        self.interval, self.chords = tune.interval, chords
+        self.events = enumerate(music.events)
+        self.accidentals = AccidentalTracker(tune.key.signature)
+        self.in_chord = False
+        self.elapsed = Fraction(0)
+
+    def write_lines(self) -> list[str]:
+        """Four bars to a line."""
+        body = ["", *self.tokens[2:], ""]
+        pieces, bars = [], 0
+        for before, token, after in zip(body, body[1:-1], body[2:], strict=False):
+            pieces.append(self._write_token(before, token))
+            if _is_bar_line(token) and before and after and not _is_bar_line(after):
+                bars += 1
+                pieces.append("" if bars % _BARS_PER_LINE else "\n")
+        return "".join(pieces).split("\n")
+
+    def _write_token(self, before: str, token: str) -> str:
+        if _is_bar_line(token):
+            return self._write_bar_line(before, token)
+        if match := score.METER.fullmatch(token):
+            self.meter = match[1]
+            return f"[{token}]"
+        if token in ("]", "-") or score.DURATION.fullmatch(token):
+            self.in_chord = self.in_chord and token != "]"
+            return token
+        space = "" if self.in_chord or score.TUPLET.fullmatch(before) else self._write_space()
+        return space + self._write_element(token)
+
+    def _write_bar_line(self, before: str, token: str) -> str:
+        self.accidentals.start_bar()
+        self.elapsed = Fraction(0)
+        if not token[-1].isdigit():
+            return token
+        return ("[" + token[1:] if _is_bar_line(before) else token) + " "
+
+    def _write_space(self) -> str:
+        """Notes are written together within a beat."""
+        return " " if self.elapsed and self.elapsed % beam_length(self.meter) == 0 else ""
+
+    def _write_element(self, token: str) -> str:
+        if score.TUPLET.fullmatch(token):
+            return token
+        chord = ""
+        if not self.in_chord:
+            place, event = next(self.events)
+            self.elapsed += event.duration
+            chord = f'"{self.chords[place]}"' if place in self.chords else ""
+        if token in ("[", "z"):
+            self.in_chord = token == "["
+            return chord + token
+        return chord + self._write_note(Pitch.parse(token)[0].transpose(*self.interval))
+
+    def _write_note(self, pitch: Pitch) -> str:
+        return (
+            pitch.accidental if self.accidentals.needs_sign(pitch) else ""
+        ) + pitch.without_accidental
+
+
+def _is_bar_line(token: str) -> bool:
+    return score.BAR_LINE.fullmatch(token) is not None

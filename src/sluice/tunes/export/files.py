@@ -1,0 +1,97 @@
+"""Tunes written into files: ABC, MIDI, score, sound."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from sluice.files import write_atomically
+from sluice.tunes.errors import MissingExtraError, TuneError
+from sluice.tunes.notation.transcription import Tune
+
+FORMATS = ("abc", "mid", "svg", "pdf", "wav", "ogg")
+_REQUIRED_LIBRARIES = {
+    "mid": ("mido",),
+    "svg": ("verovio",),
+    "pdf": ("verovio", "cairosvg"),
+    "ogg": ("soundfile",),
+}
+
+
+def list_default_formats() -> tuple[list[str], list[str]]:
+    """The formats written if none is named, and for each that this machine cannot write, why."""
+    reasons = {name: find_format_error(name) for name in FORMATS if name != "ogg"}
+    able = [name for name, reason in reasons.items() if reason is None]
+    return able, [str(reason) for reason in reasons.values() if reason is not None]
+
+
+def check_formats(formats: Sequence[str]) -> None:
+    """See that all formats are known and can be written here, before a tune is composed.
+
+    Raises:
+        TuneError: no format, an unknown one, or one that this machine cannot write.
+    """
+    unknown = [name for name in formats if name not in FORMATS]
+    if unknown or not formats:
+        said = f"There is no format {unknown[0]!r}" if unknown else "No format came"
+        raise TuneError(f"{said}; the formats are {', '.join(FORMATS)}.")
+    for reason in map(find_format_error, formats):
+        if reason is not None:
+            raise reason
+
+
+def find_format_error(ending: str) -> TuneError | None:
+    """Why a format cannot be written on this machine, if it cannot."""
+    for library in _REQUIRED_LIBRARIES.get(ending, ()):
+        if importlib.util.find_spec(library) is None:
+            return MissingExtraError(library)
+        try:
+            importlib.import_module(library)
+        except OSError:  # what the library itself stands on: cairo, libsndfile
+            return TuneError(
+                f"Files of {ending} need what {library} stands on, and this system lacks it "
+                "(cairo: the package libcairo2 or `brew install cairo`); leave them out."
+            )
+    return None
+
+
+def write_tunes(tunes: Sequence[Tune], out: Path, formats: Sequence[str] = FORMATS) -> list[Path]:
+    """Write one ABC file of all tunes, and each tune's score and sound; returns their paths.
+
+    Everything is made before anything is written.
+
+    Raises:
+        TuneError: an unknown format.
+        OSError: the folder cannot be made or written to.
+        MissingExtra: a library that a format needs is not installed.
+    """
+    check_formats(formats)
+    names = list(_make_file_names(tunes))
+    contents: dict[Path, bytes] = {}
+    if "abc" in formats:
+        text = "\n".join(tune.abc(number=number) for number, tune in enumerate(tunes, 1))
+        contents[out / f"{names[0]}.abc"] = text.encode()
+    for name, tune in zip(names, tunes, strict=True):
+        for ending in formats:
+            if ending != "abc":
+                contents[out / f"{name}.{ending}"] = _export_tune(tune, ending)
+    for path, content in contents.items():
+        write_atomically(path, content)
+    return list(contents)
+
+
+def _export_tune(tune: Tune, ending: str) -> bytes:
+    made: str | bytes = getattr(tune, {"mid": "midi"}.get(ending, ending))()
+    return made.encode() if isinstance(made, str) else made
+
+
+def _make_file_names(tunes: Sequence[Tune]) -> Iterator[str]:
+    """A file name from each title, numbered where two are alike."""
+    seen: dict[str, int] = {}
+    for tune in tunes:
+        words = "".join(c if c.isalnum() else " " for c in tune.title.lower().replace("'", ""))
+        name = "-".join(words.split())[:80] or "tune"
+        seen[name] = seen.get(name, 0) + 1
+        yield name if seen[name] == 1 else f"{name}-{seen[name]}"

@@ -1,0 +1,173 @@
+"""Tunes as MIDI: repeats and endings played, at the tempo of their dance."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from itertools import takewhile
+from math import ceil
+from typing import NamedTuple
+
+from sluice.tunes.errors import MissingExtraError
+from sluice.tunes.export.harmony import harmonise
+from sluice.tunes.notation.score import Bar, Event, Score
+from sluice.tunes.notation.transcription import Tune
+from sluice.tunes.theory.dances import beat_length
+
+TICKS_PER_QUARTER = 480
+"""Ticks in a quarter note; an eighth has half."""
+_FLUTE_PROGRAM = 73
+_FLUTE_VELOCITY = 84
+_GUITAR_PROGRAM = 25
+_GUITAR_VELOCITY = 48
+
+
+def microseconds_per_quarter(tune: Tune) -> int:
+    """Microseconds in a quarter note, as MIDI has it."""
+    quarters = beat_length(tune.meter) / 2
+    return round(60_000_000 / (tune.beats_per_minute * quarters))
+
+
+def expand_repeats(score: Score) -> list[Bar]:
+    """The bars in the order in which they sound, repeats and endings played."""
+    played: list[Bar] = []
+    begin, at, time = 0, 0, 1
+    while at < len(score.bars):
+        bar = score.bars[at]
+        if bar.opens and at != begin:
+            begin, time = at, 1
+        if bar.ending and time not in bar.ending:
+            at += 1
+            continue
+        played.append(bar)
+        if bar.closes and time < _count_passes(score.bars, begin, at):
+            at, time = begin, time + 1
+            continue
+        if bar.closes:
+            begin, time = at + 1, 1
+        at += 1
+    return played
+
+
+def _count_passes(bars: Sequence[Bar], begin: int, at: int) -> int:
+    """How often the part from `begin` to the repeat sign at `at`, and its endings, is played."""
+    endings_after = takewhile(lambda bar: bar.ending and not bar.opens, bars[at + 1 :])
+    return max([2, *(n for bar in (*bars[begin : at + 1], *endings_after) for n in bar.ending)])
+
+
+class Note(NamedTuple):
+    """A note as it sounds: start and length in eighths, and MIDI number."""
+
+    start: Fraction
+    length: Fraction
+    pitch: int
+
+
+def build_melody(tune: Tune) -> list[Note]:
+    """The notes of a tune in its key, repeats and endings played, tied notes as one.
+
+    Raises:
+        BadTokens: the tokens spell no tune.
+    """
+    _, semitones = tune.interval
+    events = [event for bar in expand_repeats(tune.score) for event in bar.events]
+    return [note._replace(pitch=note.pitch + semitones) for note in _join_ties(events)]
+
+
+def build_accompaniment(tune: Tune) -> list[Note]:
+    """What a guitar plays to it, on each beat: the root of the chord, then the rest of it."""
+    _, semitones = tune.interval
+    score, step = tune.score, beat_length(tune.meter)
+    chords = harmonise(score)
+    places = {bar.start: place for place, bar in enumerate(score.bars)}
+    found: list[Note] = []
+    now = Fraction(0)
+    for bar in expand_repeats(score):
+        here = chords.get(places[bar.start], [])
+        ends = [*(begin for begin, _ in here[1:]), bar.duration]
+        for (begin, chord), end in zip(here, ends, strict=False):
+            pitches = [(pitch + semitones) % 12 for pitch in chord.pitch_classes]
+            for number in range(ceil((end - begin) / step)):
+                at = begin + number * step
+                found += _strum(pitches, now + at, min(step, end - at), root=number == 0)
+        now += bar.duration
+    return found
+
+
+def _strum(pitches: Sequence[int], start: Fraction, length: Fraction, root: bool) -> list[Note]:
+    """The root between E2 and D♯3, or the triad between A♯2 and A3."""
+    if root:
+        return [Note(start, length, 40 + (pitches[0] - 40) % 12)]
+    return [Note(start, length, 50 + (pitch - 50) % 12) for pitch in pitches]
+
+
+def _join_ties(events: Sequence[Event]) -> Iterator[Note]:
+    """Start, length (in eighths) and MIDI number of every note, tied notes as one."""
+    now, held = Fraction(0), dict[int, tuple[Fraction, Fraction]]()
+    for event in events:
+        going_on: dict[int, tuple[Fraction, Fraction]] = {}
+        for pitch in dict.fromkeys(event.pitches):
+            start, length = held.pop(pitch, (now, Fraction(0)))
+            going_on[pitch] = (start, length + event.duration)
+        ended = [*held.items(), *([] if event.is_tied else going_on.items())]
+        yield from (Note(start, length, pitch) for pitch, (start, length) in ended)
+        held = going_on if event.is_tied else {}
+        now += event.duration
+    yield from (Note(start, length, pitch) for pitch, (start, length) in held.items())
+
+
+def to_midi(tune: Tune) -> bytes:
+    """A tune as a MIDI file of one track, on a flute, with a soft guitar where it has chords.
+
+    Raises:
+        MissingExtra: the library mido is not installed.
+        BadTokens: the tokens spell no tune.
+    """
+    try:
+        import mido
+    except ImportError:
+        raise MissingExtraError("mido") from None
+    file, track = mido.MidiFile(type=0, ticks_per_beat=TICKS_PER_QUARTER), mido.MidiTrack()
+    file.tracks.append(track)
+    above, below = map(int, tune.meter.split("/"))
+    track.append(mido.MetaMessage("track_name", name=_to_latin1(tune.title)))
+    track.append(mido.MetaMessage("set_tempo", tempo=microseconds_per_quarter(tune)))
+    if below & (below - 1) == 0:
+        track.append(mido.MetaMessage("time_signature", numerator=above, denominator=below))
+    voices = [(build_melody(tune), _FLUTE_PROGRAM, _FLUTE_VELOCITY)]
+    voices += (
+        [(build_accompaniment(tune), _GUITAR_PROGRAM, _GUITAR_VELOCITY)] if tune.chords else []
+    )
+    changes: list[tuple[int, int, int, int, int]] = []
+    for channel, (notes, program, velocity) in enumerate(voices):
+        track.append(mido.Message("program_change", program=program, channel=channel))
+        changes += _build_messages(notes, channel, velocity)
+    now = 0
+    for at, on, channel, pitch, velocity in sorted(changes):
+        kind = "note_on" if on else "note_off"
+        message = mido.Message(kind, note=pitch, velocity=velocity, channel=channel, time=at - now)
+        track.append(message)
+        now = at
+    buffer = io.BytesIO()
+    file.save(file=buffer)
+    return buffer.getvalue()
+
+
+def _build_messages(
+    notes: Sequence[Note], channel: int, velocity: int
+) -> Iterator[tuple[int, int, int, int, int]]:
+    """When what goes on or off: ticks, whether on, channel, number, velocity."""
+    for start, length, pitch in notes:
+        first, last = _to_ticks(start), _to_ticks(start + length)
+        yield first, 1, channel, pitch, velocity
+        yield max(last, first + 1), 0, channel, pitch, 0
+
+
+def _to_ticks(eighths: Fraction) -> int:
+    return round(eighths * TICKS_PER_QUARTER / 2)
+
+
+def _to_latin1(title: str) -> str:
+    """MIDI's names are Latin-1."""
+    return title.encode("latin-1", "replace").decode("latin-1")

@@ -1,0 +1,191 @@
+"""The tokens of a vocabulary of tunes, each with what it means to a grammar."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property, lru_cache
+from typing import NamedTuple, TypeVar
+
+from sluice.sequence import Vocabulary
+from sluice.tunes.errors import TuneError
+from sluice.tunes.notation import score
+from sluice.tunes.notation.abc_body import tuplet_time
+from sluice.tunes.theory.durations import (
+    MAX_BAR_EIGHTHS,
+    MAX_TUPLET_EVENTS,
+    UNREACHABLE,
+    DurationSolver,
+    OpenTuplet,
+)
+from sluice.tunes.theory.keys import Pitch
+
+_MAX_DIVISION = 64
+"""Into how many an eighth is divided; a token that says less is left alone."""
+
+Meaning = TypeVar("Meaning")
+
+
+class BarLine(NamedTuple):
+    """What a bar line does: closes a repeat, opens one, begins the first or second ending."""
+
+    closes: bool = False
+    opens: bool = False
+    ending: int = 0
+
+
+class TupletToken(NamedTuple):
+    """A tuplet as its token tells it; a `time` of 0 depends on the meter."""
+
+    notes: int
+    time: int
+    events: int
+
+
+@dataclass(frozen=True)
+class TuneAlphabet:
+    """A vocabulary's ids by what they mean; a token with no meaning is in none of them.
+
+    Raises:
+        TuneError: no meter whose bars could be filled, no mode, no note or no plain bar line.
+    """
+
+    vocabulary: Vocabulary
+
+    def __post_init__(self) -> None:
+        for what, found in (
+            ("meter whose bars its notes can fill", self.meters),
+            ("mode", self.modes),
+            ("note", self.pitches),
+            ("bar line '|'", [one for one in self.bar_lines.values() if one == BarLine()]),
+        ):
+            if not found:
+                raise TuneError(f"A grammar of tunes needs a {what}, but the model knows none.")
+
+    def _parse_tokens(self, read: Callable[[str], Meaning | None]) -> dict[int, Meaning]:
+        """The ids of the tokens that `read` makes something of."""
+        found = {}
+        for token in self.vocabulary.tokens:
+            meaning = read(token)
+            if meaning is not None:
+                found[self.vocabulary.encode([token])[0]] = meaning
+        return found
+
+    @cached_property
+    def pitches(self) -> dict[int, int]:
+        """Notes: their MIDI numbers."""
+        return self._parse_tokens(_parse_pitch)
+
+    @cached_property
+    def durations(self) -> dict[int, int]:
+        """In ticks."""
+        return {
+            number: self.solver.to_ticks(said) for number, said in self._duration_eighths.items()
+        }
+
+    @cached_property
+    def tuplets(self) -> dict[int, TupletToken]:
+        return self._parse_tokens(_parse_tuplet)
+
+    @cached_property
+    def meters(self) -> dict[int, str]:
+        """As in `6/8`, where notes can fill a bar."""
+        return {
+            number: meter
+            for number, meter in self._parse_tokens(_parse_meter).items()
+            if 0 < self.solver.tokens_to_fill(self.bar_ticks(meter)) < UNREACHABLE
+        }
+
+    @cached_property
+    def modes(self) -> dict[int, str]:
+        return self._parse_tokens(lambda token: token if score.MODE.fullmatch(token) else None)
+
+    @cached_property
+    def bar_lines(self) -> dict[int, BarLine]:
+        """Bar lines; none that opens what no other could close."""
+        found = self._parse_tokens(_parse_bar_line)
+        closing = BarLine(closes=True) in found.values()
+        second = BarLine(ending=2) in found.values()
+        return {
+            number: line
+            for number, line in found.items()
+            if (closing or not line.opens) and ((closing and second) or not line.ending)
+        }
+
+    @cached_property
+    def _bar_ticks(self) -> dict[str, int]:
+        return {}
+
+    def find_ids(self, token: str) -> list[int]:
+        """The id of a token, if there is one."""
+        return self.vocabulary.encode([token]) if token in self.vocabulary else []
+
+    @cached_property
+    def _duration_eighths(self) -> dict[int, Fraction]:
+        return self._parse_tokens(_parse_duration)
+
+    @cached_property
+    def solver(self) -> DurationSolver:
+        notes = [told.notes for told in self.tuplets.values()]
+        return DurationSolver([*self._duration_eighths.values()], notes)
+
+    def bar_ticks(self, meter: str) -> int:
+        """The ticks of a bar; 0 where no whole number is exact."""
+        if meter not in self._bar_ticks:
+            eighths = _to_eighths(meter)
+            exact = self.solver.is_exact(eighths)
+            self._bar_ticks[meter] = self.solver.to_ticks(eighths) if exact else 0
+        return self._bar_ticks[meter]
+
+    def resolve_tuplet(self, number: int, meter: str) -> OpenTuplet | None:
+        """What a tuplet's id means in a meter, or None where it takes no time."""
+        told = self.tuplets[number]
+        time = told.time or tuplet_time(told.notes, meter)
+        return OpenTuplet(told.events, time, told.notes) if time else None
+
+
+@lru_cache
+def _to_eighths(meter: str) -> Fraction:
+    return 8 * Fraction(meter)
+
+
+def _parse_pitch(token: str) -> int | None:
+    try:
+        midi = Pitch.parse(token)[0].midi
+    except ValueError:
+        return None
+    return midi if 0 <= midi <= 127 else None
+
+
+def _parse_duration(token: str) -> Fraction | None:
+    if not token or not score.DURATION.fullmatch(token):
+        return None
+    above, _, below = token.partition("/")
+    length = Fraction(int(above or 1), int(below or 1))
+    return length if 0 < length <= MAX_BAR_EIGHTHS and length.denominator <= _MAX_DIVISION else None
+
+
+def _parse_tuplet(token: str) -> TupletToken | None:
+    match = score.TUPLET.fullmatch(token)
+    if match is None:
+        return None
+    notes, events = int(match[1]), int(match[3] or match[1])
+    takes_time = notes and events and (match[2] is None or int(match[2]))
+    fits = takes_time and max(events, int(match[2] or 0)) <= MAX_TUPLET_EVENTS
+    return TupletToken(notes, int(match[2] or 0), events) if fits else None
+
+
+def _parse_meter(token: str) -> str | None:
+    match = score.METER.fullmatch(token)
+    if match is None or not int(match[1].partition("/")[2]):
+        return None
+    return match[1] if 0 < _to_eighths(match[1]) <= MAX_BAR_EIGHTHS else None
+
+
+def _parse_bar_line(token: str) -> BarLine | None:
+    if token in ("|:", ":|", "::", "|"):
+        return BarLine(closes=token[0] == ":", opens=token[-1] == ":")
+    if token in ("|1", "|2"):
+        return BarLine(ending=int(token[1]))
+    return None

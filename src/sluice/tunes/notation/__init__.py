@@ -1,0 +1,1 @@
+"""ABC notation read into a score, and a tune as tokens."""

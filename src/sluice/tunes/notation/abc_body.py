@@ -1,0 +1,361 @@
+"""Lines of ABC music read into symbols: what sounds and for how long, bars, tuplets, meters.
+
+Accidentals, key signatures, ties, broken rhythm and unit note lengths are resolved here; grace
+notes, decorations, chord symbols and slurs are passed over. Durations are exact and in eighths.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from functools import lru_cache
+
+from sluice.tunes.errors import AbcSyntaxError
+from sluice.tunes.notation.abc_file import Header, Line, parse_key, parse_meter, parse_unit
+from sluice.tunes.theory.keys import Pitch
+
+
+@dataclass(frozen=True)
+class SoundSymbol:
+    """A note, a chord, or a rest (no pitch); `duration` is as written, before any tuplet."""
+
+    pitches: tuple[Pitch, ...]
+    duration: Fraction
+    line: int
+    is_tied: bool = False
+
+
+@dataclass(frozen=True)
+class BarLineSymbol:
+    """A bar line, with the repeats that close and open at it and the ending that begins."""
+
+    line: int
+    closes: bool = False
+    opens: bool = False
+    ending: str = ""
+
+
+@dataclass(frozen=True)
+class TupletSymbol:
+    """`notes` sounds in the time of `time`, for the next `reach` sounds."""
+
+    notes: int
+    time: int
+    events: int
+    line: int
+
+
+@dataclass(frozen=True)
+class MeterSymbol:
+    """The meter from here on, as a fraction."""
+
+    meter: str
+    line: int
+
+
+@dataclass(frozen=True)
+class GapSymbol:
+    """A `*`: music that is still to be found."""
+
+    line: int
+
+
+Symbol = SoundSymbol | BarLineSymbol | TupletSymbol | MeterSymbol | GapSymbol
+
+_LENGTH = r"(\d{0,4})(/{0,5})(\d{0,4})"
+_NOTE = r"[_^=]*[A-Ga-g][,']*"
+_SYMBOLS: dict[str, str] = {
+    "quoted": r'"[^"]*"',
+    "decoration": r"!(?:[^!|:\[\]\s]*!)?|\+[a-z][^+|\s]*\+|[.~H-Wh-w]|y\d*",
+    "grace": r"\{[^{}]*\}",
+    "field": r"\[([A-Za-z]):([^\]]*)\]",
+    "bar": r"(:\s*)*(?:\[?\|+\]?)+(?:\s*:)*|::+",
+    "ending": r"\[\s*(\d(?:[-,.]*\d)*)",
+    "tuplet": r"[(](\d)(?::(\d{0,2}))?(?::(\d{0,2}))?",
+    "hook": r"x(?=\s*(?:[|:]|\[\|))",
+    "note": f"({_NOTE}){_LENGTH}",
+    "rest": f"[zx]{_LENGTH}",
+    "long_rest": r"[ZX](\d{0,2})",
+    "broken": r"(>{1,3}|<{1,3})",
+    "tie": r"-",
+    "chord": r"\[",
+    "chord_end": rf"\]{_LENGTH}",
+    "slur": r"[(](?!\d)|[)]",
+    "gap": r"\*",
+    # A `=` that ends a line is a soft line break left by mail.
+    "space": r"(?:[\s`\\$]|=(?:20)?\s*$)+",
+    "colon": r":",
+}
+_LEXERS = {name: re.compile(pattern) for name, pattern in _SYMBOLS.items()}
+_GROUP = re.compile(r"(?<!\[)\((?!\?)")
+_ANY = re.compile("|".join(f"(?P<{name}>{_GROUP.sub('(?:', p)})" for name, p in _SYMBOLS.items()))
+_BARE_ENDING = re.compile(r"\s*(\d(?:[-,.]*\d)*)")
+_IGNORED_SYMBOLS = {"quoted", "decoration", "grace", "slur", "space", "hook"}
+_ERROR_REASONS = {
+    '"': "a quotation mark that is not closed",
+    "{": "grace notes that are not closed",
+    "&": "several voices in one bar; only single-voice tunes are read",
+    "^": "an accidental with no note after it",
+    "_": "an accidental with no note after it",
+    "=": "an accidental with no note after it",
+}
+_IN_TIME_OF = {2: 3, 3: 2, 4: 3, 6: 2, 8: 3}
+
+
+def read_music(
+    header: Header, lines: Sequence[Line], gaps: bool = False
+) -> tuple[str, list[Symbol]]:
+    """The meter that a tune's music begins in, and its symbols in order.
+
+    A `*` is a gap if `gaps`, else it means nothing.
+
+    Raises:
+        BadMusic: something that cannot be read, or several voices.
+    """
+    reader = _AbcBodyReader(header, gaps)
+    for line in lines:
+        reader.read_line(line)
+    reader.finish()
+    return reader.first_meter, reader.symbols
+
+
+def tuplet_time(notes: int, meter: str) -> int:
+    """How many notes' time a tuplet takes that does not say it itself (ABC 2.1, section 4.13)."""
+    beats, unit = map(int, meter.split("/"))
+    compound = unit == 8 and beats % 3 == 0
+    return _IN_TIME_OF.get(notes, 3 if compound else 2)
+
+
+@lru_cache(maxsize=1024)
+def _to_eighths(above: int, below: int, unit: Fraction) -> Fraction:
+    return Fraction(above, below) * unit * 8
+
+
+class _AbcBodyReader:
+    def __init__(self, header: Header, gaps: bool) -> None:
+        self.symbols: list[Symbol] = []
+        self.gaps = gaps
+        self.unit, self.meter, self.first_meter = header.unit_length, header.meter, header.meter
+        self.signature = header.key.signature
+        self.accidentals: dict[str, int] = {}
+        self.tied_accidentals: dict[int, int] = {}
+        self.chord: list[tuple[Pitch, Fraction]] | None = None
+        self.broken_factor = Fraction(1)
+        self.tie_open = False
+        self.voice: str | None = None
+        self.line = 0
+
+    def read_line(self, line: Line) -> None:
+        self.line = line.number
+        if line.field is not None:
+            self._set_field(*line.field)
+            return
+        place = 0
+        while place < len(line.text):
+            place = self._read_symbol(line.text, place)
+        if self.chord is not None:
+            raise self._make_error("a chord that is not closed")
+
+    def finish(self) -> None:
+        if self.broken_factor != 1:
+            raise self._make_error("a broken rhythm with no second note")
+
+    def _make_error(self, reason: str) -> AbcSyntaxError:
+        return AbcSyntaxError(reason, self.line)
+
+    def _read_symbol(self, text: str, place: int) -> int:
+        """Read one symbol of `text` and return where the next begins."""
+        found = _ANY.match(text, place)
+        if found is None:
+            fault = _ERROR_REASONS.get(text[place], f"{text[place]!r}, which means nothing here")
+            raise self._make_error(fault)
+        name = str(found.lastgroup)
+        if name in _IGNORED_SYMBOLS:
+            return found.end()
+        match = _LEXERS[name].match(text, place)
+        assert match is not None
+        if name == "bar":
+            return self._read_bar(text, match)
+        handler: Callable[[re.Match[str]], None] = getattr(self, f"_read_{name}")
+        handler(match)
+        return match.end()
+
+    def _read_field(self, match: re.Match[str]) -> None:
+        self._set_field(match[1], match[2].strip())
+
+    def _set_field(self, letter: str, value: str) -> None:
+        if letter == "K":
+            self.signature = parse_key(value, self.line).signature
+        elif letter == "L":
+            self.unit = parse_unit(value, self.line)
+        elif letter == "M":
+            self._change_meter(parse_meter(value, self.line))
+        elif letter == "V":
+            self._check_single_voice((value.split() or [""])[0])
+        elif letter == "m":
+            raise self._make_error("a macro (m:), which is not expanded")
+
+    def _change_meter(self, meter: str) -> None:
+        if not any(isinstance(symbol, SoundSymbol | TupletSymbol) for symbol in self.symbols):
+            self.first_meter = meter
+        elif meter != self.meter:
+            self.symbols.append(MeterSymbol(meter, self.line))
+        self.meter = meter
+
+    def _check_single_voice(self, voice: str) -> None:
+        if self.voice not in (None, voice):
+            raise self._make_error("several voices; only single-voice tunes are read")
+        self.voice = voice
+
+    def _read_bar(self, text: str, match: re.Match[str]) -> int:
+        """A bar line, joined to one just before it, and the ending number that touches it."""
+        if self.chord is not None:
+            raise self._make_error("a chord that is not closed")
+        if self.broken_factor != 1:
+            raise self._make_error("a broken rhythm with no second note")
+        self.accidentals.clear()
+        sign = match[0]
+        self._merge_bar_line(BarLineSymbol(self.line, closes=sign[0] == ":", opens=sign[-1] == ":"))
+        bare = _BARE_ENDING.match(text, match.end())
+        if bare is None:
+            return match.end()
+        self._read_ending(bare)
+        return bare.end()
+
+    def _read_colon(self, match: re.Match[str]) -> None:
+        """A colon that follows a bar line over a line break or a field opens a repeat."""
+        if self.symbols and not isinstance(self.symbols[-1], BarLineSymbol):
+            raise self._make_error("a colon that belongs to no bar line")
+        self._merge_bar_line(BarLineSymbol(self.line, opens=True))
+
+    def _read_ending(self, match: re.Match[str]) -> None:
+        digits = re.findall(r"\d", match[1])
+        if "-" in match[1]:
+            digits = [str(number) for number in range(int(digits[0]), int(digits[-1]) + 1)]
+        self.accidentals.clear()
+        self._merge_bar_line(BarLineSymbol(self.line, ending=",".join(digits)))
+
+    def _merge_bar_line(self, bar: BarLineSymbol) -> None:
+        last = self.symbols[-1] if self.symbols else None
+        if isinstance(last, BarLineSymbol):
+            bar = replace(
+                last,
+                closes=last.closes or bar.closes,
+                opens=last.opens or bar.opens,
+                ending=bar.ending or last.ending,
+            )
+            self.symbols.pop()
+        self.symbols.append(bar)
+
+    def _read_tuplet(self, match: re.Match[str]) -> None:
+        notes = int(match[1])
+        if notes < 2:
+            raise self._make_error(f"a tuplet of {notes}")
+        time = int(match[2] or tuplet_time(notes, self.meter))
+        reach = int(match[3] or notes)
+        if not time or not reach:
+            raise self._make_error(f"the tuplet {match[0]}, which takes no time")
+        self.symbols.append(TupletSymbol(notes, time, reach, self.line))
+
+    def _read_note(self, match: re.Match[str]) -> None:
+        pitch, duration = (
+            self._resolve_pitch(match[1]),
+            self._parse_length(match[0], *match.groups()[1:]),
+        )
+        if self.chord is None:
+            self._add_sound((pitch,), duration)
+        else:
+            self.chord.append((pitch, duration))
+
+    def _resolve_pitch(self, text: str) -> Pitch:
+        """What sounds: its own accidental, else one tied over, earlier in the bar, or in the key.
+
+        An accidental holds for its letter in every octave until the bar ends (ABC 2.1's default).
+        """
+        try:
+            pitch, marked = Pitch.parse(text)
+        except ValueError:
+            raise self._make_error(f"{text!r}, which is no pitch") from None
+        if marked:
+            self.accidentals[pitch.letter] = pitch.alter
+            return pitch
+        in_key = self.signature.get(pitch.letter, 0)
+        alter = self.accidentals.get(pitch.letter, self.tied_accidentals.get(pitch.step, in_key))
+        return Pitch(pitch.step, alter)
+
+    def _parse_length(self, text: str, above: str, slashes: str, below: str) -> Fraction:
+        """A length in eighths; `/` halves, `//` quarters, `/3` thirds."""
+        if below and len(slashes) > 1:
+            raise self._make_error(f"the length of {text!r}")
+        divisor = int(below) if below else 2 ** len(slashes)
+        if not divisor or above.strip("0") == "" != above:
+            raise self._make_error(f"{text!r}, which takes no time")
+        return _to_eighths(int(above or 1), divisor, self.unit)
+
+    def _read_rest(self, match: re.Match[str]) -> None:
+        if self.chord is None:
+            self._add_sound((), self._parse_length(match[0], *match.groups()))
+
+    def _read_long_rest(self, match: re.Match[str]) -> None:
+        """A rest of whole bars."""
+        for bar in range(int(match[1] or 1)):
+            if bar:
+                self._merge_bar_line(BarLineSymbol(self.line))
+            self._add_sound((), 8 * Fraction(self.meter))
+
+    def _read_chord(self, match: re.Match[str]) -> None:
+        if self.chord is not None:
+            raise self._make_error("a chord within a chord")
+        self.chord = []
+
+    def _read_chord_end(self, match: re.Match[str]) -> None:
+        """The chord lasts as its first note does, times the length after the bracket."""
+        if not self.chord:
+            raise self._make_error("a chord bracket that holds no notes")
+        factor = self._parse_length(match[0], *match.groups()) / (self.unit * 8)
+        pitches = tuple(pitch for pitch, _ in self.chord)
+        duration, self.chord = self.chord[0][1] * factor, None
+        self._add_sound(pitches, duration)
+
+    def _read_gap(self, match: re.Match[str]) -> None:
+        if self.gaps:
+            self.symbols.append(GapSymbol(self.line))
+
+    def _add_sound(self, pitches: tuple[Pitch, ...], duration: Fraction) -> None:
+        if self.tie_open:
+            self._close_tie(pitches)
+        duration = duration if self.broken_factor == 1 else duration * self.broken_factor
+        self.symbols.append(SoundSymbol(pitches, duration, self.line))
+        self.broken_factor, self.tied_accidentals = Fraction(1), {}
+
+    def _find_last_sound(self) -> tuple[int, SoundSymbol] | None:
+        for place in range(len(self.symbols) - 1, -1, -1):
+            symbol = self.symbols[place]
+            if isinstance(symbol, SoundSymbol):
+                return place, symbol
+        return None
+
+    def _close_tie(self, pitches: tuple[Pitch, ...]) -> None:
+        """A hyphen ties where the same pitches follow; between others it was a slur."""
+        self.tie_open = False
+        last = self._find_last_sound()
+        if last is not None and last[1].pitches == pitches:
+            self.symbols[last[0]] = replace(last[1], is_tied=True)
+
+    def _read_tie(self, match: re.Match[str]) -> None:
+        last = self._find_last_sound()
+        if self.chord is not None or last is None or not last[1].pitches:
+            return
+        self.tie_open = True
+        self.tied_accidentals = {pitch.step: pitch.alter for pitch in last[1].pitches}
+
+    def _read_broken(self, match: re.Match[str]) -> None:
+        """`A>B` dots the first and halves the second; each further sign goes on halving."""
+        last = self.symbols[-1] if self.symbols else None
+        if not isinstance(last, SoundSymbol) or self.broken_factor != 1:
+            raise self._make_error("a broken rhythm with no first note")
+        short = Fraction(1, 2 ** len(match[1]))
+        first, self.broken_factor = (2 - short, short) if match[1][0] == ">" else (short, 2 - short)
+        self.symbols[-1] = replace(last, duration=last.duration * first)

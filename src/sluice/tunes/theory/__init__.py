@@ -1,0 +1,1 @@
+"""Keys, dances and durations."""

@@ -1,0 +1,53 @@
+"""The page's parts: all of them used, safe beside any text, and without pictures where need be."""
+
+from __future__ import annotations
+
+import importlib
+from importlib.resources import files
+
+import numpy as np
+import pytest
+import torch
+from report.look.test_making import unpacked
+
+from report.look.given_models import lstm
+from sluice.cells import LSTM
+from sluice.render.picture import PictureError
+from sluice.report.page import assemble, look
+from sluice.report.page.cell_figure import build_cell_figure
+from sluice.report.page.pack import dump_script_json, pack_tensor, round_values
+
+
+def test_every_file_of_the_page_is_in_it() -> None:
+    found = {file.name for file in (files("sluice.report.look") / "page").iterdir()}
+    assert found == {"page.html", *assemble._STYLES, *assemble._SCRIPTS}
+
+
+def test_text_cannot_leave_its_place() -> None:
+    ids = torch.randint(5, (20, 1))
+    strange = "</script><script>alert(1)</script>"
+    report = look(lstm(), ids, tokens=[[strange] * 20], title="<b>$style ${x}")
+    assert strange not in report.html and "<h1>&lt;b&gt;$style ${x}</h1>" in report.html
+    assert report.html.count("</script>") == 2
+    assert "\u2028" not in dump_script_json({"a": "\u2028<"}) and "<" not in dump_script_json(
+        {"a": "<!--"}
+    )
+
+
+def test_without_matplotlib_the_equations_are_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(*_: object) -> None:
+        raise PictureError("pictures need matplotlib")
+
+    module = importlib.import_module("sluice.report.look.unit")
+    monkeypatch.setattr(module, "sketch", missing)
+    found = build_cell_figure(LSTM().graph)
+    assert "sketch" not in found and found["note"] == "pictures need matplotlib"
+    assert "f_t = σ(" in assemble._render_cell(found)
+
+
+def test_packed_numbers_come_back() -> None:
+    values = torch.randn(7, 5, dtype=torch.float64) * 100
+    off = np.abs(unpacked(pack_tensor(values)) - values.numpy()).max()
+    assert off <= float(values.max() - values.min()) / (2 * 65535) * 1.001
+    assert (unpacked(pack_tensor(torch.full((3,), -2.5))) == -2.5).all()
+    assert round_values(torch.tensor([1.23456, float("inf"), 0.0])) == [1.235, None, 0.0]

@@ -1,0 +1,73 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from sluice.sequence import DataError
+from sluice.sequence.data.readers import encodings
+from sluice.sequence.data.readers.encodings import scan_text
+
+
+def written(folder: Path, content: bytes) -> Path:
+    path = folder / "a.txt"
+    path.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("content", "encoding", "characters"),
+    [
+        ("é\r\nb".encode(), "utf-8", "é\nb"),
+        ("é".encode("utf-8-sig"), "utf-8-sig", "é"),
+        ("é\n".encode("utf-16"), "utf-16", "é\n"),
+        ("a\né".encode("latin-1"), "latin-1", "a\né"),
+    ],
+)
+def test_encodings(tmp_path: Path, content: bytes, encoding: str, characters: str) -> None:
+    assert scan_text(written(tmp_path, content)) == (encoding, frozenset(characters))
+
+
+@pytest.mark.parametrize("piece", [3, 1 << 18])
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        (["abc", "né".encode(), "foo", "né".encode("latin-1")], "UTF-8 up to line 3"),
+        (["né".encode("latin-1"), "abc", "né".encode()], "another encoding up to line 2"),
+        (["ééééé".encode(), "ééééé".encode()[:-1]], "UTF-8 up to line 1"),
+    ],
+)
+def test_two_encodings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, piece: int, lines: list[bytes | str], said: str
+) -> None:
+    monkeypatch.setattr(encodings, "PIECE", piece)
+    content = b"\n".join(line.encode() if isinstance(line, str) else line for line in lines)
+    with pytest.raises(DataError, match=said):
+        scan_text(written(tmp_path, content))
+
+
+@pytest.mark.parametrize(
+    ("content", "encoding", "said"),
+    [
+        (b"", None, "is empty"),
+        (b"a\nb\n\0c", None, "no text: line 3"),
+        (b"a\n\xff\x01\xfe", None, "no text: line 2"),
+        (b"ab\xe9", "utf-8", "not in UTF-8 throughout"),
+        (b"ab", "utf-99", "no encoding named 'utf-99'"),
+    ],
+)
+def test_what_is_refused(tmp_path: Path, content: bytes, encoding: str | None, said: str) -> None:
+    with pytest.raises(DataError, match=said):
+        scan_text(written(tmp_path, content), encoding)
+
+
+def test_what_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = written(tmp_path, b"abc")
+    path.chmod(0)
+    if os.access(path, os.R_OK):
+
+        def denied(*args: object, **kwargs: object) -> None:
+            raise PermissionError(13, "Permission denied", str(path))
+
+        monkeypatch.setattr(Path, "open", denied)
+    with pytest.raises(DataError, match=r"Cannot read .*a\.txt: Permission denied"):
+        scan_text(path)

@@ -1,0 +1,76 @@
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from sluice.sequence import SequenceError, TrainingConfig
+from sluice.sequence.training import Constant, Cosine, Exponential, Plateau, StepDecay
+from sluice.sequence.training.schedules import Schedule, ScheduleState
+
+
+def test_the_learning_rate_rises_to_its_peak_and_falls_to_nothing() -> None:
+    plan = TrainingConfig(seconds=10, learning_rate=2.0, warmup=0.2)
+    rates = [plan.learning_rate_at(ScheduleState(part)) for part in (0.1, 0.2, 0.6, 1.0)]
+    assert rates == pytest.approx([1.0, 2.0, 1.0, 0.0])
+    assert plan.learning_rate_at(ScheduleState(0.0)) > 0
+
+
+def rates(schedule: Schedule, stands: list[ScheduleState]) -> list[float]:
+    plan = TrainingConfig(epochs=40, learning_rate=1.0, schedule=schedule, warmup=0.0)
+    return [plan.learning_rate_at(stand) for stand in stands]
+
+
+def test_schedules_fall_as_they_say() -> None:
+    epochs = [ScheduleState(epoch / 40, epoch) for epoch in (0.5, 9.9, 10, 11.5, 29)]
+    assert rates(Constant(), epochs) == [1.0] * 5
+    # char-rnn multiplies at the end of every epoch from the tenth on.
+    assert rates(Exponential(0.5, after=10), epochs) == [1, 1, 0.5, 0.25, 0.5**20]
+    assert rates(StepDecay(0.1, every=10), epochs) == pytest.approx([1, 1, 0.1, 0.1, 0.01])
+    assert rates(
+        Cosine(floor=0.2), [ScheduleState(0), ScheduleState(0.5), ScheduleState(1)]
+    ) == pytest.approx([1, 0.6, 0.2])
+    assert rates(Plateau(0.5), [ScheduleState(0.3, 3, falls) for falls in (0, 1, 3)]) == [
+        1,
+        0.5,
+        0.125,
+    ]
+
+
+def test_a_rate_may_rise_to_any_schedule() -> None:
+    plan = TrainingConfig(steps=10, learning_rate=2.0, schedule=Constant(), warmup=0.5)
+    assert [plan.learning_rate_at(ScheduleState(part)) for part in (0.25, 0.5, 0.9)] == [
+        1.0,
+        2.0,
+        2.0,
+    ]
+
+
+@pytest.mark.parametrize(
+    "bad", [lambda: StepDecay(decay=0), lambda: Exponential(1.1), lambda: Plateau(patience=0)]
+)
+def test_a_bad_schedule_is_refused(bad: Callable[[], Schedule]) -> None:
+    with pytest.raises(SequenceError, match="schedule"):
+        bad()
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({}, "seconds or epochs or steps"),
+        ({"seconds": 1, "epochs": 1}, "seconds or epochs or steps"),
+        ({"seconds": 0}, "seconds is above 0"),
+        ({"epochs": float("nan")}, "epochs is above 0"),
+        ({"epochs": 1, "steps": 3}, "seconds or epochs or steps"),
+        ({"epochs": 1, "learning_rate": -1.0}, "learning_rate is above 0"),
+        ({"epochs": 1, "warmup": 1.0}, "warmup lies in"),
+        ({"epochs": 1, "average": 1.0}, "average lies in"),
+        ({"steps": 0}, "steps is at least 1"),
+        ({"epochs": 1, "accumulate": 0}, "accumulate is at least 1"),
+        ({"epochs": 1, "bptt": (4, 3)}, r"1 <= k1 <= k2, but \(4, 3\) came"),
+        ({"epochs": 1, "bptt": 0}, "1 <= k1 <= k2"),
+        ({"epochs": 1, "optimizer": "adam"}, "one of adamw, sgd, rmsprop"),
+    ],
+)
+def test_a_bad_plan_is_refused(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(SequenceError, match=message):
+        TrainingConfig(**values)

@@ -1,0 +1,181 @@
+import re
+from importlib import resources
+from pathlib import Path
+
+import pytest
+import torch
+
+from sluice.sequence import Checkpoint, LanguageModel, LanguageModelConfig, Vocabulary
+from sluice.tunes.composition import composer as composing
+from sluice.tunes.composition.inputs import find_checkpoint
+from sluice.tunes.corpus import statistics
+from sluice.tunes.errors import TuneError
+from sluice.tunes.notation import abc_file
+from sluice.tunes.notation.transcription import Tune, from_abc
+
+BARS = ("|", "|:", ":|")
+NOTES = ("C", "E", "G", "c", "_e", "e", "g")
+HEAD = ("M:4/4", "M:6/8", "K:Cmaj", "K:Cdor")
+FIGURES = {
+    "corpus": statistics.to_dict(statistics.TuneStatistics(0.5, 0.5, 0.5, 3.0, 0.5)),
+    "training": ["M:4/4 K:Cmaj C E G c |"],
+}
+
+
+def read(text: str) -> Tune:
+    return from_abc(abc_file.split_blocks(f"X:1\nT:A\nM:4/4\nL:1/8\n{text}\n", "test")[0])
+
+
+def checkpoint(*banned: str, end: float = -1.0) -> Checkpoint:
+    """A model of no memory: every token alike but for what is banned."""
+    vocabulary = Vocabulary((*BARS, *NOTES, "2", *HEAD))
+    model = LanguageModel(LanguageModelConfig(len(vocabulary), embedding_size=4, hidden_size=4))
+    with torch.no_grad():
+        model.readout.weight.zero_()
+        model.readout.bias.zero_()
+        model.readout.bias[2] = end
+        model.readout.bias[vocabulary.encode([*HEAD, *banned])] = -50.0
+    return Checkpoint(model.eval(), vocabulary, FIGURES)
+
+
+@pytest.fixture
+def composer(tmp_path: Path) -> composing.Composer:
+    checkpoint("2").save(tmp_path / "weights")
+    return composing.Composer.load(tmp_path / "weights")
+
+
+def test_the_same_seed_gives_the_same_tunes(composer: composing.Composer) -> None:
+    first = composer.compose(count=3, seed=5)
+    assert first == composer.compose(count=3, seed=5)
+    assert len({tune.tokens for tune in first}) == 3
+    assert first[0].tokens != composer.compose(seed=6)[0].tokens
+
+
+def test_a_precision_is_the_layers(tmp_path: Path) -> None:
+    checkpoint("2").save(tmp_path / "weights")
+    loaded = composing.Composer.load(tmp_path / "weights", "bfloat16")
+    assert loaded.checkpoint.model.layers.precision == "bfloat16"
+    with pytest.raises(ValueError, match="float32, bfloat16, int8"):
+        composing.Composer.load(tmp_path / "weights", "float16")
+
+
+def test_meter_mode_and_start_are_kept(composer: composing.Composer) -> None:
+    for tune in composer.compose(count=3, meter="6/8", mode="dor", prompt="ceg | G"):
+        assert tune.tokens[:7] == ("M:6/8", "K:Cdor", "c", "_e", "g", "|", "G")
+
+
+def test_a_tempered_model_still_spells_tunes_that_read_back(composer: composing.Composer) -> None:
+    for tune in composer.compose(count=5, temperature=2.0):
+        again = from_abc(abc_file.split_blocks(tune.abc(), "test")[0])
+        assert again.meter == tune.meter
+        assert again.score.events == tune.score.events
+
+
+@pytest.mark.parametrize(
+    ("wish", "said"),
+    [
+        ({"meter": "5/4"}, r"no meter '5/4'; it learnt 4/4, 6/8\."),
+        ({"mode": "lyd"}, r"no mode 'lyd'; it learnt maj, dor\."),
+        ({"start": "c ^f"}, r"never met '\^f'"),
+        ({"key": "H"}, "no key 'H'; keys are such as D, G"),
+        ({"key": "Em", "mode": "dor"}, "not of the mode 'dor'"),
+        ({"dance": "tango"}, "types are jig, slip jig"),
+        ({"dance": "jig", "meter": "4/4"}, "stands in 6/8"),
+        ({"dance": "waltz"}, "no meter '3/4' or '3/8'"),
+        ({"tempo": 5}, "20 to 400"),
+        ({"start": "hello?"}, "is not notes in ABC"),
+        ({"start": "[ce"}, "not closed"),
+    ],
+)
+def test_wishes_that_cannot_be_met(
+    wish: dict[str, str], said: str, composer: composing.Composer
+) -> None:
+    with pytest.raises(TuneError, match=said):
+        composer.compose(**wish)  # type: ignore[arg-type]
+
+
+def test_a_model_that_never_ends_after_a_start_that_no_grammar_allows() -> None:
+    composer = composing.Composer(checkpoint(end=-50.0), statistics.from_dict(FIGURES["corpus"]))
+    with pytest.raises(TuneError, match="train longer"):
+        composer.compose(prompt="C :| c :| c")
+
+
+def test_a_type_decides_meter_and_tempo(composer: composing.Composer) -> None:
+    for wish, meter, tempo in (
+        ("Jig", "6/8", 112),
+        ("reel", "4/4", 112),
+        ("strathspey", "4/4", 56),
+    ):
+        (tune,) = composer.compose(dance=wish)
+        assert (tune.meter, tune.rhythm, tune.tempo) == (meter, wish.lower(), tempo)
+
+
+def test_a_key_brings_its_mode_and_is_written(composer: composing.Composer) -> None:
+    (tune,) = composer.compose(key="Ador", title="Hers", tempo=90)
+    assert (tune.mode, tune.tonic) == ("dor", "A")
+    assert "\nT:Hers\n" in tune.abc()
+    assert re.search(r"\nQ:(3/8|1/2)=90\nK:Ador\n", tune.abc())
+
+
+def test_a_start_is_read_in_the_key_and_stays_as_typed(composer: composing.Composer) -> None:
+    (tune,) = composer.compose(key="D", prompt="dfa", meter="4/4")
+    assert tune.tokens[:5] == ("M:4/4", "K:Cmaj", "c", "e", "g")
+    assert tune.abc().splitlines()[-1].startswith("dfa") or "\ndfa" in tune.abc()
+
+
+def test_going_on_keeps_what_was_there_and_its_key(composer: composing.Composer) -> None:
+    given = read("K:D\n|:dfa")
+    tune = composer.extend(given, seed=3)
+    assert tune.tokens[: len(given.tokens)] == given.tokens
+    assert len(tune.tokens) > len(given.tokens)
+    assert tune.tonic == "D"
+
+
+def test_the_model_that_comes_along_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resources, "files", lambda package: tmp_path)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(TuneError, match="sluice train tunes"):
+        composing.Composer.load()
+    own = tmp_path / "tunes-out" / "tunes.safetensors"
+    checkpoint().save(own)
+    assert find_checkpoint().resolve() == own
+    checkpoint("2").save(tmp_path / "model" / "tunes.safetensors")
+    assert find_checkpoint() == tmp_path / "model" / "tunes.safetensors"
+    assert composing.Composer.load().compose()
+
+
+def test_weights_of_something_else(tmp_path: Path) -> None:
+    other = checkpoint()
+    Checkpoint(other.model, other.vocabulary, {}).save(tmp_path / "weights")
+    with pytest.raises(TuneError, match="no measures"):
+        composing.Composer.load(tmp_path / "weights")
+
+
+def shape(tune: Tune) -> list[int]:
+    """How many bars each part has."""
+    counts = [0]
+    for bar in tune.score.bars:
+        counts[-1] += bar.duration == bar.length
+        if bar.closes:
+            counts.append(0)
+    return counts
+
+
+def test_form_is_there_unless_left_to_the_model(composer: composing.Composer) -> None:
+    tunes = composer.compose(count=4, mode="maj", meter="4/4")
+    assert all(tune.tokens[2] == "|:" and tune.tokens[-1] == ":|" for tune in tunes)
+    assert {len(shape(tune)) for tune in tunes} == {3}
+    assert tunes[2:3] == composer.compose(seed=40, meter="4/4", mode="maj", title=tunes[2].title)
+    free = composer.compose(count=4, mode="maj", meter="4/4", form=False)
+    assert any(tune.tokens[2] != "|:" for tune in free)
+
+
+def test_a_start_is_the_first_bars_of_a_form_where_it_fits(composer: composing.Composer) -> None:
+    for start, first in (("ceg", 2), ("CEGc CEGc|CEGc CEGc|CEGc", 2), ("|:CEGc CEGc|CE", 3)):
+        (tune,) = composer.compose(prompt=start, meter="4/4", mode="maj", key="C", seed=3)
+        assert tune.tokens[first] in ("c", "C")
+        assert len(shape(tune)) == 3 and tune.tokens.count(":|") == 2
+    (free,) = composer.compose(prompt="C E G c :| c", meter="4/4", key="C")
+    assert free.tokens[2:7] == ("C", "E", "G", "c", ":|")

@@ -1,0 +1,173 @@
+import random
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+import torch
+
+from sluice.sequence import Checkpoint, LanguageModel, LanguageModelConfig, Vocabulary
+from sluice.tunes.composition import infilling
+from sluice.tunes.composition.composer import Composer
+from sluice.tunes.composition.infilling import Gap
+from sluice.tunes.composition.inputs import read_tune
+from sluice.tunes.corpus.statistics import TuneStatistics
+from sluice.tunes.errors import TuneError
+from sluice.tunes.notation import abc_file
+from sluice.tunes.notation.transcription import Tune, from_abc
+
+TOKENS = ("|", "|:", ":|", "C", "E", "G", "c", "e", "g", "2", "3", "6", "M:6/8", "K:Cmaj")
+
+
+def read(body: str, meter: str = "6/8") -> Tune:
+    text = f"X:1\nT:A\nM:{meter}\nL:1/8\nK:G\n{body}\n"
+    return from_abc(abc_file.split_blocks(text, "test")[0], gaps=True)
+
+
+@pytest.fixture(scope="module")
+def composer() -> Composer:
+    """A model with weights as they come, but for the ending of a tune, which it never draws."""
+    torch.manual_seed(0)
+    vocabulary = Vocabulary(TOKENS)
+    config = LanguageModelConfig(len(vocabulary), embedding_size=8, hidden_size=16, num_layers=2)
+    model = LanguageModel(config).eval()
+    with torch.no_grad():
+        model.readout.bias[2] = -30.0
+    return Composer(Checkpoint(model, vocabulary, {}), TuneStatistics(1, 1, 1, 1, 1))
+
+
+def lengths(tune: Tune) -> list[Fraction]:
+    return [part.length for part in infilling.split_at_gaps(tune) if isinstance(part, Gap)]
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ("g3 g3|*|g6|", [6]),
+        ("g2 *|g6|", [4]),
+        ("d|g3 g3|*|", [5]),
+        ("|:d|g3 g3|g2*:|", [3]),
+        ("g3 g3|*|[M:9/8]*g|g6|", [6, 8]),
+    ],
+)
+def test_a_gap_lasts_what_its_bar_lacks(body: str, expected: list[int]) -> None:
+    assert lengths(read(body)) == expected
+
+
+@pytest.mark.parametrize(
+    ("body", "said"), [("g**|", "2 gaps"), ("g3 g3*|g6|", "full"), ("|*2|", "means|which|note")]
+)
+def test_gaps_that_cannot_be(body: str, said: str) -> None:
+    with pytest.raises(TuneError, match=said):
+        infilling.split_at_gaps(read(body))
+
+
+def test_filling_keeps_what_was_given_and_completes_the_bars(composer: Composer) -> None:
+    told = read("g3 g3|*|gbd' *|g6|")
+    tune = composer.fill(told, seed=4)
+    bars = tune.score.bars
+    assert [bar.duration for bar in bars] == [6, 6, 6, 6]
+    assert tune.tokens[:7] == told.tokens[:7]
+    assert tune.tokens[-3:] == told.tokens[-3:]
+    assert tune.tonic == "G"
+    assert tune == composer.fill(told, seed=4)
+    assert len({composer.fill(told, seed=seed).tokens for seed in range(4)}) > 1
+
+
+def test_of_all_that_was_drawn_the_likeliest_before_what_follows_stays(composer: Composer) -> None:
+    """The probabilities of the tokens after the gap, one whole sequence at a time."""
+    told = read("g3 g3|*|gbg g3|")
+    parts = infilling.split_at_gaps(told)
+    offered = [
+        ["C", "3", "E", "3"],
+        ["c", "3", "e", "3"],
+        ["G", "2", "E", "C", "3"],
+        ["e", "3", "e", "3"],
+    ]
+
+    def draw(prefix: object, seeds: object, longest: int) -> list[list[str]]:
+        return [[*tokens, "|"] for tokens in offered]
+
+    def weight(filling: list[str]) -> float:
+        ids = composer.checkpoint.vocabulary.encode([*parts[0], *filling, *parts[2]])
+        with torch.no_grad():
+            logits, _ = composer.checkpoint.model(torch.tensor([1, *ids])[:, None])
+        odds = logits[:, 0].log_softmax(1)
+        after = len(parts[0]) + len(filling)
+        targets = [*ids[after:], 2]
+        return float(sum(odds[after + n, token] for n, token in enumerate(targets)))
+
+    found = infilling.fill_gaps(composer.checkpoint, parts, draw, seed=0)
+    assert list(found[len(parts[0]) : -len(parts[2])]) == max(offered, key=weight)
+
+
+def test_nothing_that_fits(composer: Composer) -> None:
+    parts = infilling.split_at_gaps(read("g3 g3|*|g6|"))
+    with pytest.raises(TuneError, match="another seed"):
+        infilling.fill_gaps(composer.checkpoint, parts, lambda *_: [["C", "2", "|"], ["C", "3"]], 0)
+
+
+@pytest.mark.parametrize(
+    ("drawn", "cut"),
+    [
+        ("C 2 E", "C 2 E"),
+        ("C 2 E 2", None),
+        ("C 3 -", None),
+        ("C E G c", "C E G"),
+        ("C | E", None),
+        ("(3 C E G C", "(3 C E G C"),
+        ("C ( G", None),
+    ],
+)
+def test_what_was_drawn_is_cut_where_the_gap_ends(drawn: str, cut: str | None) -> None:
+    found = list(infilling._find_fitting_prefix(drawn.split(), Gap(Fraction(3), "6/8", 0)))
+    assert found == ([] if cut is None else [tuple(cut.split())])
+
+
+def test_varying_keeps_structure_and_cadences(composer: Composer) -> None:
+    told = read("|:gbg gbg|d3 d3|gbg gbg|g6:|gbd' b3|g6|")
+    tune = composer.vary(told, strength=1.0, seed=2)
+    old, new = told.score.bars, tune.score.bars
+    assert [(b.duration, b.opens, b.closes) for b in old] == [
+        (b.duration, b.opens, b.closes) for b in new
+    ]
+    assert (old[3].events, old[5].events) == (new[3].events, new[5].events)
+    assert new[0].events == new[2].events != old[0].events
+    assert old[1].events != new[1].events
+
+
+def test_a_weak_variation_changes_one_bar_of_many(composer: Composer) -> None:
+    told = read("gbg g3|d3 d3|bgb g3|g3 b3|gbd' b3|g6|")
+    tune = composer.vary(told, strength=0.01, seed=1)
+    pairs = zip(told.score.bars, tune.score.bars, strict=True)
+    assert sum(old.events != new.events for old, new in pairs) == 1
+
+
+@pytest.mark.parametrize("strength", [0.0, -1.0, 1.1, float("nan")])
+def test_strengths_out_of_range(strength: float) -> None:
+    with pytest.raises(TuneError, match="goes up to 1"):
+        infilling.mask_bars(read("gbg g3|g6|"), strength, random.Random(0))
+
+
+def test_a_tune_without_a_bar_to_vary() -> None:
+    with pytest.raises(TuneError, match="longer one"):
+        infilling.mask_bars(read("g6|"), 0.5, random.Random(0))
+
+
+def test_a_strange_note_is_told(composer: Composer) -> None:
+    with pytest.raises(TuneError, match=r"never met '\^G'"):
+        composer.fill(read("g3 ^d3|*|g6|"))
+
+
+def test_tunes_from_files(tmp_path: Path) -> None:
+    path = tmp_path / "a.abc"
+    path.write_text("X:1\nT:A\nM:6/8\nK:D\nd2f afd|*|d3")
+    assert read_tune(path, gaps=True).tokens.count("*") == 1
+    assert read_tune(path, complete=False).tokens[-2:] == ("c", "3")
+    assert read_tune(path).tokens[-1] == "|"
+    assert read_tune(path).tonic == "D"
+    path.write_text("X:1\nT:A\nM:6/8\nK:D\nd2f\n?|")
+    with pytest.raises(TuneError, match=r"a\.abc, line 6: "):
+        read_tune(path)
+    path.write_text("X:1\nT:A\nM:6/8\nK:D\nd3|")
+    with pytest.raises(TuneError, match=r"has no gap: write a \*"):
+        read_tune(path, gaps=True)

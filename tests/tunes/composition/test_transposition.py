@@ -1,0 +1,51 @@
+import pytest
+
+from sluice.tunes.composition.transposition import PLAYABLE, parse_key, transpose
+from sluice.tunes.errors import TuneError
+from sluice.tunes.notation.transcription import Tune
+
+
+@pytest.mark.parametrize(
+    ("text", "mode", "name"),
+    [
+        ("D", None, "D"), ("em", None, "Em"), ("Ador", None, "Ador"), ("Bb", None, "Bb"),
+        ("b", "min", "Bm"), ("F#m", None, "F#m"), ("A", "dor", "Ador"), ("Ador", "dor", "Ador"),
+    ],
+)  # fmt: skip
+def test_keys_as_musicians_name_them(text: str, mode: str | None, name: str) -> None:
+    assert parse_key(text, mode).name == name
+
+
+@pytest.mark.parametrize(
+    ("text", "mode", "said"),
+    [
+        ("H", None, "no key 'H'; keys are such as D, G, A, Em"),
+        ("", None, "no key ''"),
+        ("Dfoo", None, "no key 'Dfoo'"),
+        ("Em", "dor", "not of the mode"),
+        ("E", "foo", "no mode 'foo'; the modes are maj"),
+    ],
+)
+def test_keys_that_are_none(text: str, mode: str | None, said: str) -> None:
+    with pytest.raises(TuneError, match=said):
+        parse_key(text, mode)
+
+
+def pitches(tune: Tune) -> list[int]:
+    return [p + tune.interval[1] for event in tune.score.events for p in event.pitches]
+
+
+@pytest.mark.parametrize("mode", list(PLAYABLE))
+@pytest.mark.parametrize("notes", ["C 2 G 2", "C 2 c 2", "c 2 g 2", "c' 2 g' 2"])
+def test_a_tune_lies_on_a_whistle_in_a_usual_key(mode: str, notes: str) -> None:
+    tune = Tune(tuple(f"M:2/4 K:C{mode} {notes} |".split()))
+    found = transpose(tune, None, seed=3)
+    assert found.tonic in PLAYABLE[mode]
+    assert all(62 <= pitch <= 83 for pitch in pitches(found))
+
+
+def test_a_key_that_was_asked_for_is_kept() -> None:
+    tune = Tune(tuple("M:2/4 K:Cmaj G 2 c 2 |".split()))
+    found = transpose(tune, "E", seed=0)
+    assert found.tonic == "E"
+    assert pitches(found)[1] - pitches(found)[0] == 5

@@ -1,0 +1,50 @@
+import re
+
+import pytest
+
+from sluice.tunes.composition.titles import _ADJECTIVES, _NOUNS, _PLACES, generate_title
+from sluice.tunes.corpus import collections
+from sluice.tunes.corpus.families import normalise_title
+from sluice.tunes.errors import TuneError
+from sluice.tunes.theory.dances import DANCES, beat_length, default_tempo, find_dance
+
+
+@pytest.mark.parametrize(
+    ("rhythm", "meter", "tempo"),
+    [
+        ("jig", "6/8", DANCES["jig"].tempo),
+        ("slip jig", "9/8", DANCES["slip jig"].tempo),
+        ("double jig", "6/8", DANCES["jig"].tempo),
+        ("", "3/4", DANCES["waltz"].tempo),
+        ("highland fling", "2/2", DANCES["reel"].tempo),
+        ("", "5/4", 112),
+    ],
+)
+def test_the_tempo_of_a_dance_or_else_of_its_meter(rhythm: str, meter: str, tempo: int) -> None:
+    assert default_tempo(rhythm, meter) == tempo
+
+
+def test_a_bar_of_a_dance_in_any_of_its_meters_has_whole_beats() -> None:
+    for name, known in DANCES.items():
+        for meter in known.meters:
+            above, below = map(int, meter.split("/"))
+            assert above * 8 / below % beat_length(meter) == 0, name
+
+
+def test_names_are_found_however_written() -> None:
+    assert find_dance("Slip-Jig") is find_dance("slip jig") is DANCES["slip jig"]
+    with pytest.raises(TuneError, match="no type 'tango'; the types are jig, slip jig"):
+        find_dance("tango")
+
+
+def test_no_tune_of_the_collections_has_a_made_up_title() -> None:
+    made = {
+        normalise_title(f"The {a} {b}{c}") for a in _ADJECTIVES for b in _NOUNS for c in _PLACES
+    }
+    assert normalise_title(generate_title(7)) in made
+    files = [file.read_text("latin-1") for file in collections._list_collection_files()]
+    printed = {
+        normalise_title(name) for text in files for name in re.findall("^T:(.*)", text, re.M)
+    }
+    assert len(printed) > 3000
+    assert not made & printed
