@@ -54,7 +54,7 @@ def main() -> None:
         "beam 1": partial(search, 1),
         "beam 4": partial(search, 4),
         "beam 16": partial(search, 16),
-        "beginning": partial(draw, opening=read, sampling=Sampling(max_length=BEGINNING + 1)),
+        "beginning": partial(draw, prompt=read, sampling=Sampling(max_length=BEGINNING + 1)),
     }
     found = paired(functions, rounds=5)
     report = Report(

@@ -17,7 +17,7 @@ def _one_thread() -> None:
 
 @pytest.fixture(autouse=True)
 def _little_work_is_shared(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(extension, "WORTH_WAKING", 1)
+    monkeypatch.setattr(extension, "MULTIPLICATIONS_PER_THREAD", 1)
 
 
 @pytest.fixture(autouse=True, scope="session")

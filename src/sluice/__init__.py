@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from sluice import cells as cells
 from sluice import insight as insight
 from sluice import nn as nn
+from sluice._version import __version__ as __version__
 from sluice.cells import Cell as Cell
 from sluice.cells import Gate as Gate
 from sluice.cells import Map as Map
@@ -37,8 +38,6 @@ from sluice.run.kernels.extension import set_num_threads as set_num_threads
 if TYPE_CHECKING:
     from sluice.sequence.checkpoint import Checkpoint
 
-__version__ = "0.1.0"
-
 
 def load_checkpoint(path: str | PathLike[str]) -> Checkpoint:
     """What `sluice.sequence.Checkpoint.save` wrote, of any kind: the model, and what names it.
@@ -51,7 +50,7 @@ def load_checkpoint(path: str | PathLike[str]) -> Checkpoint:
     >>> from sluice.sequence.models import Forecaster, ForecasterConfig
     >>> path = Path(tempfile.mkdtemp()) / "weather.safetensors"
     >>> Checkpoint(Forecaster(ForecasterConfig(2)), columns=("rain", "wind")).save(path)
-    >>> sluice.load(path).columns
+    >>> sluice.load_checkpoint(path).columns
     ('rain', 'wind')
     """
     from sluice.sequence.checkpoint import Checkpoint

@@ -60,7 +60,7 @@ def read_processor(cpuinfo: Path) -> tuple[str, frozenset[str]]:
 def list_backends() -> dict[str, str]:
     """For each layer and each cell: the backend that a plain call runs on here, and why."""
     layers = {name: getattr(nn, name)(4, 8) for name in ("LSTM", "GRU", "RNN")}
-    told = {f"nn.{name}": str(layer.backend) for name, layer in layers.items()}
+    told = {f"nn.{name}": str(layer.resolved_backend) for name, layer in layers.items()}
     for name, cell in list_cells().items():
         layer = nn.Recurrent(cell, 4, 8, proj_size=4 if name == "ProjectedLSTM" else 0)
         told[f"nn.Recurrent(cells.{name})"] = str(layer.resolved_backend)

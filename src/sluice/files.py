@@ -30,7 +30,7 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 
 def remove_temporary_files(folder: Path, pattern: str) -> None:
-    """Remove what a process killed inside `write_whole` left beside files named like `pattern`."""
+    """Remove the temporary files of a process that was killed inside `write_atomically`."""
     for left in folder.glob(f".{pattern}.*"):
         left.unlink(missing_ok=True)
 

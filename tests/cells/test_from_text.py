@@ -7,12 +7,12 @@ from sluice.cells.from_text import TracedCell
 
 
 @pytest.mark.parametrize("cell", [PeepholeLSTM(), zoneout(layer_norm(LSTM), c=0.3)])
-@pytest.mark.parametrize("prefer", ["reference", None])
-def test_a_cell_from_its_text_computes_the_same(cell: sluice.Cell, prefer: str | None) -> None:
+@pytest.mark.parametrize("backend", ["reference", None])
+def test_a_cell_from_its_text_computes_the_same(cell: sluice.Cell, backend: str | None) -> None:
     ours = sluice.nn.Recurrent(TracedCell(cell.text), 3, 8, num_layers=2)
     theirs = sluice.nn.Recurrent(cell, 3, 8, num_layers=2)
     ours.load_state_dict(theirs.state_dict())
-    ours.backend = theirs.backend = prefer
+    ours.backend = theirs.backend = backend
     x = torch.randn(6, 4, 3)
     torch.manual_seed(3)
     found, _ = ours(x)

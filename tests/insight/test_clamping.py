@@ -31,7 +31,7 @@ def test_an_open_forget_gate(backend: str, monkeypatch: pytest.MonkeyPatch) -> N
     layer, x = sluice.nn.LSTM(3, 5).double(), torch.randn(6, 2, 3).double()
     plain = layer(x)[0]
     if backend == "without kernels":
-        monkeypatch.setattr(extension, "load", lambda: None)
+        monkeypatch.setattr(extension, "load_extension", lambda: None)
     layer.backend = "reference" if backend == "reference" else None
     before, own = dict(vars(layer)), layer.resolved_backend.name
     with clamp_gates(layer, forget=0.75), sluice.record(layer) as tape:
@@ -61,7 +61,7 @@ def test_within_a_model_and_when_something_goes_wrong() -> None:
     with pytest.raises(ValueError, match="GRU names h, reset, update, candidate, and no 'forget'"):
         clamp_gates(layer, forget=1.0).__enter__()
     with pytest.raises(ValueError, match="Elman has other parameters or states than GRU"):
-        layer.running(sluice.cells.Elman()).__enter__()
+        layer.swap_cell(sluice.cells.Elman()).__enter__()
 
 
 @pytest.mark.parametrize("cell", [sluice.nn.LSTM, sluice.nn.GRU, sluice.nn.RNN])
@@ -70,7 +70,7 @@ def test_a_silent_unit_is_one_whose_weights_out_are_zero(cell: Any) -> None:
     before = {name: value.clone() for name, value in layer.state_dict().items()}
     plain, silent = layer(x)[0], [1, 4]
     states = dict.fromkeys((state.name for state in layer.cell.graph.states), 0.0)
-    with clamp_units(layer, states, silent, number=0):
+    with clamp_units(layer, states, silent, layer=0):
         y, _ = layer(x)
         stream = layer.stream(batch_size=2)
         streamed = torch.stack([stream(row) for row in x])
@@ -90,15 +90,15 @@ def test_a_silent_unit_is_one_whose_weights_out_are_zero(cell: Any) -> None:
 def test_each_unit_at_a_value_of_its_own_in_one_direction() -> None:
     layer, x = sluice.nn.LSTM(3, 4, bidirectional=True), torch.randn(5, 2, 3)
     at = torch.tensor([0.1, 0.2, 0.3, 0.4])
-    with clamp_units(layer, {"forget": at}, number=0, reverse=True), sluice.record(layer) as tape:
+    with clamp_units(layer, {"forget": at}, layer=0, reverse=True), sluice.record(layer) as tape:
         layer(x)
     assert bool((tape.layer(0, reverse=True).forget == at).all())
     assert not bool((tape.layer(0).forget == at).any())
-    for wrong in (dict(number=1), dict(number=-1)):
+    for wrong in (dict(layer=1), dict(layer=-1)):
         with pytest.raises(IndexError, match="the module has 1 layers"):
             clamp_units(layer, {"h": 0.0}, **wrong).__enter__()
     with pytest.raises(IndexError, match="no layer 0 in reverse"):
-        clamp_units(sluice.nn.GRU(3, 4), {"h": 0.0}, number=0, reverse=True).__enter__()
+        clamp_units(sluice.nn.GRU(3, 4), {"h": 0.0}, layer=0, reverse=True).__enter__()
     with pytest.raises(ValueError, match="no 'update'"):
         clamp_units(layer, {"update": 0.0}).__enter__()
     with pytest.raises(IndexError):

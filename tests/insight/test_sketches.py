@@ -60,9 +60,9 @@ def test_unnamed_wires_are_coloured_and_the_reverse_direction_comes_from_behind(
     (h,) = graph.state_leaves
     torch.testing.assert_close(found[h], back.h[5, 0].double())  # time runs backwards
     torch.testing.assert_close(
-        found[graph.named["h"]],
-        (1 - found[graph.named["update"]]) * found[graph.named["candidate"]]
-        + found[graph.named["update"]] * found[h],
+        found[graph.outputs_by_name["h"]],
+        (1 - found[graph.outputs_by_name["update"]]) * found[graph.outputs_by_name["candidate"]]
+        + found[graph.outputs_by_name["update"]] * found[h],
         rtol=0,
         atol=1e-6,
     )

@@ -40,7 +40,7 @@ def test_forward_mode_is_never_zero_by_omission(name: str) -> None:
 @pytest.mark.parametrize("name", LAYERS)
 def test_vmap_grad_and_double_backward(name: str) -> None:
     layer = LAYERS[name]().double()
-    layer.prefer = "reference"
+    layer.backend = "reference"
     xs = torch.randn(3, 5, 2, 3).double()
     mapped = torch.func.vmap(lambda x: layer(x)[0])(xs)
     torch.testing.assert_close(mapped, torch.stack([layer(x)[0] for x in xs]))

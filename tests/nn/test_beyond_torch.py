@@ -75,7 +75,7 @@ def test_resets_are_sequences_run_alone(bidirectional: bool, learned: bool) -> N
 
 def _ends(layer: Any, hx: torch.Tensor, at_end: int) -> torch.Tensor:
     """The states of a segment at one end of a sequence: hx where time enters it, else initial."""
-    own = layer._initial(torch.zeros(1, 1, X))
+    own = layer._expand_initial_states(torch.zeros(1, 1, X))
     rows = [hx[d] if d == at_end else own[d][0] for d in range(layer.directions)]
     return torch.stack(rows)
 
@@ -132,8 +132,8 @@ def test_learned_states_are_where_it_starts_on_either_backend() -> None:
     plain.load_state_dict({n: p for n, p in layer.state_dict().items() if "initial" not in n})
     x = torch.randn(T, B, X)
     expected = plain(x, states)[0]
-    for prefer in (None, "reference"):
-        layer.backend = prefer
+    for backend in (None, "reference"):
+        layer.backend = backend
         y = layer(x)[0]
         close(y, expected)
         y.sum().backward()
@@ -230,4 +230,5 @@ def test_backend_tells_itself_and_why(cell: Any) -> None:
     layer.backend = "native"
     assert layer.resolved_backend.name == "native"
     layer.backend = "reference"
-    assert layer.resolved_backend.name == "reference" and "prefer" in layer.resolved_backend.reason
+    choice = layer.resolved_backend
+    assert choice.name == "reference" and "layer.backend" in choice.reason

@@ -46,16 +46,16 @@ OPTIONS = [
 ]
 
 
-@pytest.mark.parametrize("prefer", [None, "reference"])
+@pytest.mark.parametrize("backend", [None, "reference"])
 @pytest.mark.parametrize("place", range(len(PAIRS)))
-def test_values_gradients_and_names(place: int, prefer: str | None) -> None:
+def test_values_gradients_and_names(place: int, backend: str | None) -> None:
     for options in OPTIONS:
         if options["num_layers"] > 1:
             options = {**options, "dropout": 0.5}
         a, b = pair(place, **options)
         assert list(a.state_dict()) == list(b.state_dict())
         assert all(torch.equal(p, q) for p, q in zip(a.parameters(), b.parameters(), strict=True))
-        b.prefer = prefer
+        b.backend = backend
         x = torch.randn(3, 6, 4)
         results = []
         for layer in (a, b):
@@ -70,11 +70,11 @@ def test_values_gradients_and_names(place: int, prefer: str | None) -> None:
             torch.testing.assert_close(mine, theirs, rtol=2e-4, atol=2e-5)
 
 
-@pytest.mark.parametrize("prefer", [None, "reference"])
+@pytest.mark.parametrize("backend", [None, "reference"])
 @pytest.mark.parametrize("place", range(len(PAIRS)))
-def test_packed_unbatched_and_given_states(place: int, prefer: str | None) -> None:
+def test_packed_unbatched_and_given_states(place: int, backend: str | None) -> None:
     a, b = pair(place, num_layers=2, bidirectional=True, dropout=0.5)
-    b.prefer = prefer
+    b.backend = backend
     packed = pack_padded_sequence(
         torch.randn(6, 4, 4), torch.tensor([2, 6, 1, 4]), enforce_sorted=False
     )
@@ -122,11 +122,11 @@ BAD_CALLS = [
 ]
 
 
-@pytest.mark.parametrize("prefer", [None, "reference"])
+@pytest.mark.parametrize("backend", [None, "reference"])
 @pytest.mark.parametrize("call", range(len(BAD_CALLS)))
-def test_errors_of_a_call_are_torchs(call: int, prefer: str | None) -> None:
+def test_errors_of_a_call_are_torchs(call: int, backend: str | None) -> None:
     a, b = pair(2)
-    b.prefer = prefer
+    b.backend = backend
     with pytest.raises(Exception) as theirs:
         BAD_CALLS[call](a)
     with pytest.raises(type(theirs.value)):
@@ -166,12 +166,12 @@ def test_dropout_on_one_layer_warns_as_torch_does() -> None:
         sluice.nn.GRU(4, 5, dropout=0.1)
 
 
-@pytest.mark.parametrize("prefer", [None, "reference"])
+@pytest.mark.parametrize("backend", [None, "reference"])
 @pytest.mark.parametrize("name", ["LSTMCell", "GRUCell", "RNNCell"])
-def test_one_step_cells(name: str, prefer: str | None) -> None:
+def test_one_step_cells(name: str, backend: str | None) -> None:
     theirs, ours = getattr(nn, name)(4, 5), getattr(sluice.nn, name)(4, 5)
     ours.load_state_dict(theirs.state_dict())
-    ours.prefer = prefer
+    ours.backend = backend
     x, h = torch.randn(3, 4), torch.randn(3, 5)
     hx = (h, torch.randn(3, 5)) if name == "LSTMCell" else h
     for arguments in ((x,), (x, hx), (x[0],)):
@@ -186,7 +186,7 @@ def test_other_dtypes(kind: torch.dtype) -> None:
     a, b = pair(2)
     a.to(kind), b.to(kind)
     x = torch.randn(5, 2, 4).to(kind)
-    b.prefer = "reference"
+    b.backend = "reference"
     torch.testing.assert_close(
         b(x)[0], a(x)[0], rtol=2e-2 if kind is torch.bfloat16 else 1e-9, atol=1e-2
     )
@@ -202,9 +202,9 @@ def test_autocast_is_followed_by_all(layer: nn.Module) -> None:
     torch.testing.assert_close(y.float(), layer(x)[0], rtol=0, atol=2e-2)
 
 
-@pytest.mark.parametrize("prefer", [None, "reference"])
+@pytest.mark.parametrize("backend", [None, "reference"])
 @pytest.mark.parametrize("wrong", [torch.float32, torch.float64, torch.bfloat16])
-def test_states_of_another_dtype_are_refused(prefer: str | None, wrong: torch.dtype) -> None:
+def test_states_of_another_dtype_are_refused(backend: str | None, wrong: torch.dtype) -> None:
     """As torch refuses a hidden state of another dtype: the kernels would read beyond its end."""
     right = torch.float32 if wrong is not torch.float32 else torch.float64
     x, good, bad = torch.ones(2, 1, 3).to(right), torch.ones(1, 1, 4).to(right), torch.ones(1, 1, 4)
@@ -214,7 +214,7 @@ def test_states_of_another_dtype_are_refused(prefer: str | None, wrong: torch.dt
             with pytest.raises((RuntimeError, ValueError)):
                 getattr(torch.nn, kind)(3, 4, dtype=right)(x, hx)
         layer = getattr(sluice.nn, kind)(3, 4, dtype=right)
-        layer.prefer = prefer
+        layer.backend = backend
         with pytest.raises(RuntimeError, match="hx must be"):
             layer(x, hx)
 

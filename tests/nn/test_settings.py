@@ -31,15 +31,15 @@ def same(found: list[Tensor], expected: list[Tensor]) -> None:
     torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.parametrize("prefer", [None, "reference"])
+@pytest.mark.parametrize("backend", [None, "reference"])
 @pytest.mark.parametrize("cell", [sluice.cells.LSTM, sluice.cells.zoneout(sluice.cells.GRU, h=0.3)])
-def test_a_whole_layer_recomputed(cell: Any, prefer: str | None) -> None:
+def test_a_whole_layer_recomputed(cell: Any, backend: str | None) -> None:
     options = {"num_layers": 2, "bidirectional": True, "dropout": 0.3, "learn_initial_state": True}
     layer = Recurrent(cell, X, H, dtype=torch.float64, **options)
     for name, parameter in layer.named_parameters():
         if name.startswith("initial"):
             nn.init.normal_(parameter)
-    layer.backend = prefer
+    layer.backend = backend
     x = torch.randn(T, B, X, dtype=torch.float64, requires_grad=True)
     marks = {"lengths": torch.tensor([7, 0, 11, 4]), "resets": torch.rand(T, B) < 0.3}
     expected = told(layer, x, **marks)
@@ -86,10 +86,10 @@ def test_bfloat16_recomputed_is_bfloat16() -> None:
         layer.eval()(x)[0].sum().backward()
 
 
-@pytest.mark.parametrize("prefer", [None, "reference"])
-def test_transforms_and_gradients_of_gradients(prefer: str | None) -> None:
+@pytest.mark.parametrize("backend", [None, "reference"])
+def test_transforms_and_gradients_of_gradients(backend: str | None) -> None:
     layer = sluice.nn.GRU(X, H, dtype=torch.float64, recompute=2)
-    layer.backend = prefer
+    layer.backend = backend
     x = torch.randn(2, 5, B, X, dtype=torch.float64)
     mapped = torch.func.vmap(lambda one: layer(one)[0])(x)
     torch.testing.assert_close(mapped[1], layer(x[1])[0])

@@ -17,12 +17,12 @@ def steps(stream: Any, x: Tensor) -> Tensor:
 
 
 @pytest.mark.parametrize("name", CELLS)
-@pytest.mark.parametrize("prefer", [None, "reference"])
-def test_the_values_of_the_sequence(name: str, prefer: str | None) -> None:
+@pytest.mark.parametrize("backend", [None, "reference"])
+def test_the_values_of_the_sequence(name: str, backend: str | None) -> None:
     cell = CELLS[name]()
     size = 2 if any(s.width == "projection" for s in cell.graph.states) else 0
     layer = sluice.nn.Recurrent(cell, 3, 4, num_layers=2, proj_size=size).eval()
-    layer.backend = prefer
+    layer.backend = backend
     x = torch.randn(6, 2, 3)
     with torch.no_grad(), sluice.record(layer, pre=True) as whole:
         layer(x)
@@ -35,12 +35,12 @@ def test_the_values_of_the_sequence(name: str, prefer: str | None) -> None:
     found, expected = tape.tensors(), whole.tensors()
     assert list(found) == list(expected)
     for key, value in found.items():
-        if prefer is None:  # where the stream's outputs are bit for bit the sequence's
+        if backend is None:  # where the stream's outputs are bit for bit the sequence's
             assert torch.equal(value, expected[key]), key
         torch.testing.assert_close(value, expected[key])
     first = cell.graph.states[0].name
     assert torch.equal(tape.layer(1)[first], seen)
-    assert tape.layer(0).backend == (prefer or "fused")
+    assert tape.layer(0).backend == (backend or "fused")
 
 
 @pytest.mark.parametrize("precision", ["bfloat16", "int8"])

@@ -83,7 +83,7 @@ def cast(job: RunSpec, dtype: torch.dtype) -> RunSpec:
         states=as_dtype(job.states),
         parameters=as_dtype(job.parameters),
         masks=tuple(mask.to(dtype) for mask in job.masks),
-        restart=as_dtype(job.learned_initial_states),
+        learned_initial_states=as_dtype(job.learned_initial_states),
     )
 
 

@@ -69,7 +69,7 @@ def test_a_reset_at_and_beside_every_edge(again: Any, reverse: bool) -> None:
             assert all(error(a, b) < 1e-9 for a, b in zip(found, expected, strict=True)), steps
 
 
-@pytest.mark.parametrize("wanted", ["x", "states", "parameters", "restart"])
+@pytest.mark.parametrize("wanted", ["x", "states", "parameters", "learned_initial_states"])
 @pytest.mark.parametrize("again", [run_fused, run_reference])
 def test_gradients_of_some(again: Any, wanted: str) -> None:
     full = draw(CELLS["mgu"]().graph, SIZES, STEPS, 3, resets=True)

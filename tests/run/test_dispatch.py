@@ -18,8 +18,8 @@ from sluice.run.dispatch import _issued_warnings, choose_backend
 from sluice.run.kernels import extension
 
 
-def of(*tensors: Tensor, beyond: str | None = None, prefer: str | None = None) -> Any:
-    return choose_backend(tensors, beyond, prefer)
+def of(*tensors: Tensor, beyond: str | None = None, backend: str | None = None) -> Any:
+    return choose_backend(tensors, beyond, backend)
 
 
 def named(choice: Any) -> tuple[str, str]:
@@ -45,9 +45,9 @@ CASES: dict[str, tuple[Callable[[], Any], str, str]] = {
     "empty": (lambda: of(X[:0]), "native", "empty"),
     "subclass": (lambda: of(X.as_subclass(Marked)), "reference", "Marked"),
     "meta": (lambda: of(X.to("meta")), "reference", "meta"),
-    "prefer the reference": (lambda: of(X, prefer="reference"), "reference", "prefer"),
-    "prefer torch": (lambda: of(X, prefer="native"), "native", "prefer"),
-    "prefer torch in vain": (lambda: of(X, prefer="native", beyond="b"), "reference", "lacks b"),
+    "prefer the reference": (lambda: of(X, backend="reference"), "reference", "layer.backend"),
+    "prefer torch": (lambda: of(X, backend="native"), "native", "layer.backend"),
+    "prefer torch in vain": (lambda: of(X, backend="native", beyond="b"), "reference", "lacks b"),
 }
 
 
@@ -75,7 +75,7 @@ def test_transforms_and_compilers() -> None:
 
 
 def test_without_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(extension, "load", lambda: None)
+    monkeypatch.setattr(extension, "load_extension", lambda: None)
     _issued_warnings.clear()
     assert named(of(X))[0] == "native" and "SLUICE_PURE=1" in of(X).reason
     layer = sluice.nn.Recurrent(sluice.cells.MGU, 4, 4)

@@ -107,7 +107,7 @@ def test_sizes_beyond_memory_are_refused() -> None:
             fused.run(job.replace_tensors([x, *job.states, *job.shared_tensors]))
 
 
-@pytest.mark.parametrize("wanted", ["x", "states", "parameters", "restart"])
+@pytest.mark.parametrize("wanted", ["x", "states", "parameters", "learned_initial_states"])
 def test_gradients_of_some(wanted: str) -> None:
     full = draw(CELLS["lstm"]().graph, SIZES, 5, 3, resets=True, lengths=True)
     asked = {id(t) for t in ((full.x,) if wanted == "x" else getattr(full, wanted))}

@@ -42,12 +42,12 @@ def off(found: Tensor, exact: Tensor) -> float:
 def test_outputs_are_within_the_bounds(name: str) -> None:
     layer, x = made(name).eval(), torch.randn(STEPS.get(name, 1000), 3, 96)
     with torch.no_grad():
-        layer.double().prefer = "reference"
+        layer.double().backend = "reference"
         exact = layer(x.double())[0]
-        layer.float().prefer = None
+        layer.float().backend = None
         for precision, bound in BOUND.items():
             layer.precision = precision
-            assert layer.backend.name == "fused"
+            assert layer.resolved_backend.name == "fused"
             y = layer(x)[0]
             assert y.dtype is torch.float32
             assert off(y, exact) < bound, precision

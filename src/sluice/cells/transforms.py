@@ -195,7 +195,7 @@ class ClampedGates(Transform):
 
 
 class ClampedUnits(Transform):
-    """What `hold_units` makes."""
+    """What `clamp_units` makes."""
 
     def __init__(self, inner: Cell | type[Cell], names: tuple[str, ...]) -> None:
         super().__init__(inner)
@@ -333,7 +333,8 @@ def clamp_gates(cell: Cell | type[Cell], **values: float) -> Cell:
 
     Example:
         >>> import torch, sluice
-        >>> layer = sluice.nn.Recurrent(sluice.cells.hold(sluice.cells.LSTM, output=0.0), 3, 8)
+        >>> cell = sluice.cells.clamp_gates(sluice.cells.LSTM, output=0.0)
+        >>> layer = sluice.nn.Recurrent(cell, 3, 8)
         >>> y, _ = layer(torch.randn(5, 2, 3))
         >>> y.abs().max().item()
         0.0
@@ -346,13 +347,13 @@ def clamp_units(cell: Cell | type[Cell], *names: str) -> Cell:
 
     Where ``held_{name}`` is above 0.5, everything in the step that reads the value reads
     ``at_{name}`` instead; both begin at 0, and the cell is what it was. Held at zero in all states,
-    a unit is as if it were not there. `sluice.insight.units_held` does so in a trained layer.
+    a unit is as if it were not there. `sluice.insight.clamp_units` does so in a trained layer.
 
     Raises ValueError for a name that the cell does not return.
 
     Example:
-        >>> from sluice.cells import LSTM, hold_units
-        >>> [vector.name for vector in hold_units(LSTM, "h", "c").declared.vectors]
+        >>> from sluice.cells import LSTM, clamp_units
+        >>> [vector.name for vector in clamp_units(LSTM, "h", "c").declared.vectors]
         ['held_h', 'at_h', 'held_c', 'at_c']
     """
     return ClampedUnits(cell, names)

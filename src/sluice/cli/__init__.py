@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from sluice import __version__
+from sluice._version import __version__
 from sluice.cli import ablate, compare, compose, generate, look, show, train
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)

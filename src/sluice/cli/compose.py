@@ -90,7 +90,7 @@ def compose_tunes(
         if formats is not None:
             wanted, left_out = [name.strip() for name in formats.lower().split(",")], []
             files.check_formats(wanted)
-        wishes = {"dance": dance, "key": key, "meter": meter, "mode": mode, "start": start}
+        wishes = {"dance": dance, "key": key, "meter": meter, "mode": mode, "prompt": start}
         work = _build_edit({"continue": resume, "fill": fill, "vary": vary}, wishes, strength)
         # Where nothing can be composed, no empty folder is left behind.
         require_writable(next(place for place in (out, *out.parents) if place.exists()))

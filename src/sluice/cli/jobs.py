@@ -151,7 +151,7 @@ def build_tunes_job(options: Options, checkpoint: Path) -> TrainingJob:
 
 
 def build_data_job(options: Options, checkpoint: Path) -> TrainingJob:
-    """Whatever `sluice.sequence.load` reads: text, ABC, MIDI, piano rolls, tables."""
+    """Whatever `sluice.sequence.load_data` reads: text, ABC, MIDI, piano rolls, tables."""
     from sluice import sequence
     from sluice.sequence.training.processes import ProcessGroup
 

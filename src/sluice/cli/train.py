@@ -223,7 +223,7 @@ def _write_record(
     """
     import torch
 
-    from sluice import __version__
+    from sluice._version import __version__
     from sluice.files import write_atomically
     from sluice.sequence.training.checkpoints import CheckpointManager
     from sluice.sequence.training.resume import require_finished

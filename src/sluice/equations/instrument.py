@@ -93,7 +93,7 @@ def find_learned_maps(graph: Graph) -> tuple[LearnedMap, ...]:
 
     Example:
         >>> from sluice.cells import Elman
-        >>> [(m.result, m.operand) for m in learned_maps(Elman().graph)]
+        >>> [(m.result, m.operand) for m in find_learned_maps(Elman().graph)]
         [('map.ih.hidden.0', 'read.0'), ('map.hh.hidden.1', 'read.1')]
     """
     found, operands = list[LearnedMap](), dict[Node, int]()

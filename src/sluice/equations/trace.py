@@ -1,7 +1,7 @@
 """Tracing: a step, run once on symbols, becomes a graph.
 
-A step asks for its learned parts through a *meaning*: under `Symbols` the gates yield nodes,
-under `sluice.equations.evaluate.Tensors` the same calls compute.
+A step asks for its learned parts through an *interpreter*: under `SymbolicInterpreter` the gates
+yield nodes, under `sluice.equations.evaluate.TensorInterpreter` the same calls compute.
 """
 
 from __future__ import annotations

@@ -19,9 +19,9 @@ Layer = TypeVar("Layer", bound=RecurrentStack)
 def clamp_gates(module: Layer, **values: float) -> Iterator[Layer]:
     """Run ``layer`` with named values held at a number, inside a ``with`` block.
 
-    All its layers and directions run the cell ``sluice.cells.hold(cell, **values)`` with their own
-    weights, on the same kernels; torch's own layer, which holds nothing, gives way to the
-    reference. After the block the layer is what it was. Streams made before go on as they were.
+    All its layers and directions run the cell ``sluice.cells.clamp_gates(cell, **values)``
+    with their own weights, on the same kernels; torch's own layer, which holds nothing, gives way
+    to the reference. After the block the layer is what it was. Streams made before go on as they were.
 
     Source: lesion studies of the gates, Greff et al. 2017, "LSTM: A search space odyssey", there
     trained without them; here a trained model is cut.
@@ -37,7 +37,7 @@ def clamp_gates(module: Layer, **values: float) -> Iterator[Layer]:
     Example:
         >>> import torch, sluice
         >>> layer, x = sluice.nn.LSTM(3, 8), torch.randn(5, 2, 3)
-        >>> with sluice.insight.held(layer, output=0.0):
+        >>> with sluice.insight.clamp_gates(layer, output=0.0):
         ...     shut, _ = layer(x)
         >>> shut.abs().max().item(), bool(layer(x)[0].abs().max() > 0)
         (0.0, True)
@@ -57,7 +57,7 @@ def clamp_units(
 ) -> Iterator[Layer]:
     """Run ``layer`` with named values of single units held, inside a ``with`` block.
 
-    The weights stay as they are: the cell is `sluice.cells.hold_units`, on the same kernels, and
+    The weights stay as they are: the cell is `sluice.cells.clamp_units`, on the same kernels, and
     runs, streams and generation begun inside the block go by it. A unit whose states are all held
     at 0 is as if it were not there, from the first step on; the states before that are the
     layer's initial ones.
@@ -76,7 +76,7 @@ def clamp_units(
     Example:
         >>> import torch, sluice
         >>> layer, x = sluice.nn.GRU(3, 8, num_layers=2), torch.randn(5, 2, 3)
-        >>> with sluice.insight.units_held(layer, {"h": 0.0}, [2, 5], number=1):
+        >>> with sluice.insight.clamp_units(layer, {"h": 0.0}, [2, 5], number=1):
         ...     y, _ = layer(x)
         >>> y.abs().amax(dim=(0, 1)).eq(0).nonzero().flatten().tolist()
         [2, 5]
@@ -102,7 +102,7 @@ def _build_clamp_vectors(
     units: Sequence[int] | None,
     selected: bool,
 ) -> dict[str, Tensor]:
-    """The vectors of `hold_units` for one layer and direction: nothing is held unless ``here``."""
+    """The vectors of `clamp_units` for one layer and direction: nothing is held unless ``here``."""
     sizes, like = module.sizes[place // module.directions], module.get_layer_parameters(place)[0]
     found: dict[str, Tensor] = {}
     for name, value in values.items():

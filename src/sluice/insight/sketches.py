@@ -69,7 +69,7 @@ def sketch_recorded(
         >>> model = sluice.nn.LSTM(3, 8)
         >>> with sluice.record(model) as tape:
         ...     _ = model(torch.randn(5, 2, 3))
-        >>> figure = sluice.insight.sketch_with(tape, step=4, unit=3)
+        >>> figure = sluice.insight.sketch_recorded(tape, step=4, unit=3)
         >>> written = [text.get_text() for text in figure.axes[0].texts]
         >>> "LSTM l0, step 4, sequence 0, unit 3" in written
         True
@@ -93,19 +93,19 @@ def sketch_saved_recording(
     unit: Units = None,
     theme: str = "light",
 ) -> Figure:
-    """As `sketch_with`, from a recording in a file or a folder.
+    """As `sketch_recorded`, from a recording in a file or a folder.
 
     Args:
         graph: The equations of the cell that was recorded.
         path: What `Tape.save` or ``record(to=...)`` wrote, of every step.
         layer: Which of its layers and directions, ``"encoder.l0_reverse"``; None for the
             only one.
-        step, sequence, unit, theme: As of `sketch_with`.
+        step, sequence, unit, theme: As of `sketch_recorded`.
 
     Raises:
         FileNotFoundError, ValueError: as `load_recording`; the recording holds several layers, not
             this one, or one of another cell.
-        IndexError, MissingExtra: as `sketch_with`.
+        IndexError, MissingExtra: as `sketch_recorded`.
     """
     places: dict[str, dict[str, Tensor]] = {}
     for name, tensor in load_recording(path).items():

@@ -21,12 +21,12 @@ def swap_cell(
     lent: list[str] = []
     layer.cell, layer._text, layer.native = cell, cell.text, None
     layer._names = [
-        [parameter.name + suffix for parameter in layer._parameters_of(cell)]
-        for _, suffix in layer._places()
+        [parameter.name + suffix for parameter in layer._select_parameters(cell)]
+        for _, suffix in layer._layer_suffixes()
     ]
     try:
         for (_, suffix), tensors in zip(
-            layer._places(), extra_parameters, strict=bool(extra_parameters)
+            layer._layer_suffixes(), extra_parameters, strict=bool(extra_parameters)
         ):
             for name, tensor in tensors.items():
                 setattr(layer, name + suffix, tensor)

@@ -161,7 +161,7 @@ def generate_continuations(
 def find_first_difference(first: Sequence[int], second: Sequence[int]) -> int | None:
     """Where two sequences part; None where they do not.
 
-    >>> first_difference([5, 6, 7], [5, 6]), first_difference([5], [5])
+    >>> find_first_difference([5, 6, 7], [5, 6]), find_first_difference([5], [5])
     (2, None)
     """
     for place, (one, other) in enumerate(zip(first, second, strict=False)):

@@ -70,7 +70,7 @@ class LagTask:
         return self._draw(lag, batch, generator)
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Mean cross-entropy in nats, or mean squared error; ``outputs`` as of `Drawn.inputs`."""
+        """Mean cross-entropy in nats, or mean squared error; ``outputs`` as `TaskBatch.inputs`."""
         asked = outputs[-self.answers :]
         if self.outputs == 1:
             return functional.mse_loss(asked.squeeze(-1), targets)

@@ -100,7 +100,7 @@ class _RecomputeFunction(torch.autograd.Function):
     def backward(ctx: Any, *upstream: Tensor | None) -> Any:
         count = len(ctx.job.tensors)
         tensors, kept = ctx.saved_tensors[:count], ctx.saved_tensors[count:]
-        job = ctx.job.holding(tensors)
+        job = ctx.job.replace_tensors(tensors)
         if torch.is_grad_enabled():
             return (None, None, None, *reference.compute_gradients(job, upstream))
         return (None, None, None, *_recompute_backward(ctx, job, kept, upstream))

@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from sluice import __version__
+from sluice._version import __version__
 from sluice.files import write_atomically
 from sluice.sequence.compression import StorageDtype, compress_weights, decompress_weights
 from sluice.sequence.errors import CheckpointError
@@ -51,8 +51,8 @@ class Checkpoint:
             vocabulary.
 
     >>> import tempfile
-    >>> from sluice.sequence import LanguageModel, ModelConfig
-    >>> model = LanguageModel(ModelConfig(vocabulary_size=5, hidden_size=8))
+    >>> from sluice.sequence import LanguageModel, LanguageModelConfig
+    >>> model = LanguageModel(LanguageModelConfig(vocabulary_size=5, hidden_size=8))
     >>> path = Path(tempfile.mkdtemp()) / "letters.safetensors"
     >>> Checkpoint(model, Vocabulary(("a", "b")), {"loss": 1.5}).save(path, dtype="int8")
     >>> Checkpoint.load(path).figures

@@ -99,7 +99,7 @@ def make_task(
     >>> file = Path(tempfile.mkdtemp()) / "poem.txt"
     >>> _ = file.write_text("Tyger Tyger, burning bright, " * 9)
     >>> made = lesson(load(file), hidden_size=8)
-    >>> type(made.model).__name__, made.unit, made.training.carries
+    >>> type(made.model).__name__, made.loss_unit, made.training.stateful
     ('LanguageModel', 'nats per character', True)
     """
     torch.manual_seed(seed)
@@ -199,5 +199,5 @@ def _assemble_task(
     **naive: Any,
 ) -> Task:
     more = {} if horizon is None else {"horizon": horizon}
-    training, validation = (cut(part.steps(**more)) for part in (split.train, split.valid))
+    training, validation = (cut(part.to_supervised(**more)) for part in (split.train, split.valid))
     return Task(checkpoint, training, validation, unit, split.report(), naive)

@@ -100,7 +100,7 @@ class Vocabulary:
     def encode_text(self, text: str) -> list[int]:
         """The ids of a text: of an opening that a model should go on from, say.
 
-        >>> Vocabulary(tuple("abc"), "characters").from_text("cab")
+        >>> Vocabulary(tuple("abc"), "characters").encode_text("cab")
         [5, 3, 4]
 
         Raises:

@@ -32,10 +32,10 @@ def losses_of(y: Tensor) -> Tensor:
     return (y.cumsum(0).sin() * torch.arange(1, y.shape[-1] + 1)).sum(-1)  # time, batch
 
 
-@pytest.mark.parametrize("prefer", [None, "reference"])
-def test_flow_and_the_itemised_matrix(prefer: str | None) -> None:
+@pytest.mark.parametrize("backend", [None, "reference"])
+def test_flow_and_the_itemised_matrix(backend: str | None) -> None:
     layer, x = sluice.nn.LSTM(3, 5).double(), torch.randn(6, 2, 3).double()
-    layer.backend = prefer
+    layer.backend = backend
     hs, cs, _ = by_hand(layer, x)
     expected = losses_of(torch.stack(hs))
     with sluice.record(layer) as tape:

@@ -22,13 +22,13 @@ class Tied(Cell):
         return dict(h=self.mix(first) + sluice.tanh(self.mix(h)), first=first)
 
 
-@pytest.mark.parametrize("prefer", [None, "reference"])
+@pytest.mark.parametrize("backend", [None, "reference"])
 @pytest.mark.parametrize("name", [*CELLS, "tied"])
-def test_they_sum_to_autograds_gradient(name: str, prefer: str | None) -> None:
+def test_they_sum_to_autograds_gradient(name: str, backend: str | None) -> None:
     cell = Tied() if name == "tied" else CELLS[name]()
     size = 2 if any(s.width == "projection" for s in cell.graph.states) else 0
     layer = sluice.nn.Recurrent(cell, 3, 4, proj_size=size, bidirectional=True).double()
-    layer.backend = prefer
+    layer.backend = backend
     x, weight = torch.randn(6, 3, 3).double(), torch.randn(6, 3, 2 * (size or 4)).double()
     with sluice.record(layer, maps=True) as tape:
         y, _ = layer(x, lengths=torch.tensor([6, 0, 4]))

@@ -10,10 +10,10 @@ import sluice
 from sluice.insight import find_first_nonfinite
 
 
-def recorded(model: nn.Module, x: Tensor, prefer: str | None = None) -> sluice.insight.Tape:
+def recorded(model: nn.Module, x: Tensor, backend: str | None = None) -> sluice.insight.Tape:
     for module in model.modules():
-        if hasattr(module, "prefer"):
-            module.prefer = prefer
+        if hasattr(module, "backend"):
+            module.backend = backend
     with torch.no_grad(), sluice.record(model) as tape:
         for module in model.children() if type(model) is nn.Module else [model]:
             x, _ = module(x)
@@ -27,23 +27,23 @@ def chain() -> nn.Module:
     return model
 
 
-@pytest.mark.parametrize("prefer", [None, "reference"])
-def test_a_weight_of_one_gate(prefer: str | None) -> None:
+@pytest.mark.parametrize("backend", [None, "reference"])
+def test_a_weight_of_one_gate(backend: str | None) -> None:
     model, x = chain(), torch.randn(6, 2, 3)
-    assert find_first_nonfinite(recorded(model, x, prefer)) is None
+    assert find_first_nonfinite(recorded(model, x, backend)) is None
     with torch.no_grad():
         model.get_parameter("top.weight_hh_l1")[5 + 3, 2] = float("nan")  # forget, unit 3
-    fault = find_first_nonfinite(recorded(model, x, prefer))
+    fault = find_first_nonfinite(recorded(model, x, backend))
     assert fault is not None and fault.nonfinite_parameters == ("weight_hh_l1",)
     told = "NaN first appears in 'top' l1, value 'forget', step 0, sequence 0, unit 3; "
     assert str(fault) == told + "weight_hh_l1 of that layer already hold one"
 
 
-@pytest.mark.parametrize("prefer", [None, "reference"])
-def test_an_input_in_either_direction(prefer: str | None) -> None:
+@pytest.mark.parametrize("backend", [None, "reference"])
+def test_an_input_in_either_direction(backend: str | None) -> None:
     layer, x = sluice.nn.GRU(3, 4, bidirectional=True), torch.randn(6, 3, 3)
     x[2, 1], x[4, 2] = float("nan"), float("nan")
-    tape = recorded(layer, x, prefer)
+    tape = recorded(layer, x, backend)
     forward = find_first_nonfinite(tape)
     assert forward is not None and (forward.layer, forward.step, forward.sequence) == ("l0", 2, 1)
     assert str(forward) == "NaN first appears in l0, value 'reset', step 2, sequence 1, unit 0"

@@ -50,10 +50,10 @@ def lstm_by_hand(layer: Any, x: Tensor) -> tuple[Tensor, dict[str, list[Tensor]]
     return torch.stack(found["h"]), found
 
 
-@pytest.mark.parametrize("prefer", [None, "reference"])
-def test_an_lstm_written_by_hand(prefer: str | None) -> None:
+@pytest.mark.parametrize("backend", [None, "reference"])
+def test_an_lstm_written_by_hand(backend: str | None) -> None:
     layer = sluice.nn.LSTM(3, 5).double()
-    layer.backend = prefer
+    layer.backend = backend
     x, weight = torch.randn(7, 2, 3).double(), torch.randn(7, 2, 5).double()
     y, found = lstm_by_hand(layer, x)
     every = [value for values in found.values() for value in values]
@@ -68,7 +68,7 @@ def test_an_lstm_written_by_hand(prefer: str | None) -> None:
         torch.testing.assert_close(getattr(tape.gradient, name), gradient)
         torch.testing.assert_close(tape[""].gradient[name], gradient)
     assert not tape.forget.requires_grad
-    assert tape.backend == ("reference" if prefer else "fused")
+    assert tape.backend == ("reference" if backend else "fused")
 
 
 def test_names_and_places_of_a_model() -> None:
@@ -85,7 +85,7 @@ def test_names_and_places_of_a_model() -> None:
     joined = torch.cat([tape["encoder"].layer(1).h, back.h], dim=-1)
     torch.testing.assert_close(model.encoder(x)[0].detach(), joined, rtol=0, atol=0)
     assert back.gradient["forget"].shape == (6, 3, 5) and back.has_gradient
-    with pytest.raises(AttributeError, match=r"4 places.*layer\(0, reverse=True\)"):
+    with pytest.raises(AttributeError, match=r"4 layers.*layer\(0, reverse=True\)"):
         _ = tape["encoder"].forget
     with pytest.raises(AttributeError, match=r"several recurrent layers.*'encoder', 'head.top'"):
         _ = tape.h
@@ -99,13 +99,13 @@ def test_names_and_places_of_a_model() -> None:
         back.gradient["froget"]
 
 
-@pytest.mark.parametrize("prefer", [None, "reference"])
-def test_every_layout_gives_time_batch_width_in_the_callers_order(prefer: str | None) -> None:
+@pytest.mark.parametrize("backend", [None, "reference"])
+def test_every_layout_gives_time_batch_width_in_the_callers_order(backend: str | None) -> None:
     layer = sluice.nn.GRU(3, 5)
-    layer.backend = prefer
+    layer.backend = backend
     other = sluice.nn.GRU(3, 5, batch_first=True)
     other.load_state_dict(layer.state_dict())
-    other.backend = prefer
+    other.backend = backend
     sequences = [torch.randn(n, 3) for n in (2, 6, 0, 4)]
     lengths = torch.tensor([2, 6, 0, 4])
     x = nn.utils.rnn.pad_sequence(sequences, padding_value=float("nan"))
@@ -234,7 +234,7 @@ def test_compilers_and_transforms_are_refused(own: bool) -> None:
 
 def test_torchs_own_layer_gives_way_visibly(monkeypatch: pytest.MonkeyPatch) -> None:
     layer, x = sluice.nn.LSTM(3, 5), torch.randn(4, 2, 3)
-    monkeypatch.setattr(extension, "load", lambda: None)
+    monkeypatch.setattr(extension, "load_extension", lambda: None)
     assert layer.resolved_backend.name == "native"
     y, _ = layer(x)
     _issued_warnings.clear()
@@ -307,7 +307,7 @@ def test_to_numpy_and_to_a_file(tmp_path: Path) -> None:
     )
     with tape, torch.no_grad():
         model.bfloat16()
-        model.head["top"].prefer = model.encoder.backend = "reference"
+        model.head["top"].backend = model.encoder.backend = "reference"
         model(torch.randn(4, 2, 3).bfloat16())
     assert tape["head.top"].h.dtype == torch.bfloat16
     assert {a.dtype for a in tape.numpy().values()} == {np.dtype("float32")}

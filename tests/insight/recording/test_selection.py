@@ -19,11 +19,11 @@ from sluice.run import chunked_recording
 class Model(nn.Module):
     """Two recurrent layers, one of them with four places."""
 
-    def __init__(self, prefer: str | None = None) -> None:
+    def __init__(self, backend: str | None = None) -> None:
         super().__init__()
         self.encoder = sluice.nn.LSTM(3, 5, num_layers=2, bidirectional=True)
         self.top = sluice.nn.GRU(10, 4)
-        self.encoder.backend = self.top.backend = prefer
+        self.encoder.backend = self.top.backend = backend
 
     def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
         y: Tensor = self.top(self.encoder(x, lengths=lengths)[0], lengths=lengths)[0]
@@ -33,17 +33,17 @@ class Model(nn.Module):
 LENGTHS = torch.tensor([7, 20, 0])
 
 
-def draw(prefer: str | None = None) -> tuple[Model, Tensor]:
-    return Model(prefer), torch.randn(20, 3, 3)
+def draw(backend: str | None = None) -> tuple[Model, Tensor]:
+    return Model(backend), torch.randn(20, 3, 3)
 
 
-@pytest.mark.parametrize("prefer", [None, "reference"])
+@pytest.mark.parametrize("backend", [None, "reference"])
 @pytest.mark.parametrize("at_once", [1, chunked_recording._CHUNK_BYTES])
 def test_some_layers_values_and_steps(
-    prefer: str | None, at_once: int, monkeypatch: pytest.MonkeyPatch
+    backend: str | None, at_once: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(chunked_recording, "_AT_ONCE", at_once)
-    model, x = draw(prefer)
+    monkeypatch.setattr(chunked_recording, "_CHUNK_BYTES", at_once)
+    model, x = draw(backend)
     with sluice.record(model, pre=True) as whole:
         y = model(x, LENGTHS)
         y.square().sum().backward()
@@ -141,13 +141,13 @@ def test_what_would_not_fit_is_refused_before_it_runs(monkeypatch: pytest.Monkey
     assert free is None or free > 1 << 20
 
 
-@pytest.mark.parametrize("prefer", [None, "reference"])
+@pytest.mark.parametrize("backend", [None, "reference"])
 @pytest.mark.parametrize("at_once", [1, chunked_recording._CHUNK_BYTES])
 def test_to_a_folder(
-    tmp_path: Path, prefer: str | None, at_once: int, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, backend: str | None, at_once: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(chunked_recording, "_AT_ONCE", at_once)
-    model, x = draw(prefer)
+    monkeypatch.setattr(chunked_recording, "_CHUNK_BYTES", at_once)
+    model, x = draw(backend)
     with sluice.record(model) as whole:
         y = model(x, LENGTHS)
         y.square().sum().backward()

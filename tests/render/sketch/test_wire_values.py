@@ -80,7 +80,7 @@ def test_what_is_not_of_the_cell_is_refused() -> None:
 )
 def test_numbers_lie_over_nothing(cell: Any) -> None:
     graph = cell().graph
-    names = [*graph.named, *(f"{state.name} before" for state in graph.states)]
+    names = [*graph.outputs_by_name, *(f"{state.name} before" for state in graph.states)]
     figure = draw_sketch(graph, values=dict.fromkeys(names, -0.12), title="title")
     renderer: Any = FigureCanvasAgg(figure).get_renderer()
     boxes = [text.get_window_extent(renderer) for text in figure.axes[0].texts]

@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn import functional
 
 import sluice
-from report.look.given_models import Reader, lstm
+from report.page.given_models import Reader, lstm
 from sluice.report.page import ReportError, look
 
 

@@ -8,19 +8,19 @@ from importlib.resources import files
 import numpy as np
 import pytest
 import torch
-from report.look.test_making import unpacked
 
-from report.look.given_models import lstm
+from report.page.given_models import lstm
+from report.page.test_build import unpacked
 from sluice.cells import LSTM
 from sluice.render.picture import PictureError
-from sluice.report.page import assemble, look
+from sluice.report.page import html, look
 from sluice.report.page.cell_figure import build_cell_figure
 from sluice.report.page.pack import dump_script_json, pack_tensor, round_values
 
 
 def test_every_file_of_the_page_is_in_it() -> None:
-    found = {file.name for file in (files("sluice.report.look") / "page").iterdir()}
-    assert found == {"page.html", *assemble._STYLES, *assemble._SCRIPTS}
+    found = {file.name for file in (files("sluice.report.page") / "assets").iterdir()}
+    assert found == {"page.html", *html._STYLES, *html._SCRIPTS}
 
 
 def test_text_cannot_leave_its_place() -> None:
@@ -38,11 +38,11 @@ def test_without_matplotlib_the_equations_are_text(monkeypatch: pytest.MonkeyPat
     def missing(*_: object) -> None:
         raise PictureError("pictures need matplotlib")
 
-    module = importlib.import_module("sluice.report.look.unit")
-    monkeypatch.setattr(module, "sketch", missing)
+    module = importlib.import_module("sluice.report.page.cell_figure")
+    monkeypatch.setattr(module, "draw_sketch", missing)
     found = build_cell_figure(LSTM().graph)
     assert "sketch" not in found and found["note"] == "pictures need matplotlib"
-    assert "f_t = σ(" in assemble._render_cell(found)
+    assert "f_t = σ(" in html._render_cell(found)
 
 
 def test_packed_numbers_come_back() -> None:

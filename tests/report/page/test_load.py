@@ -11,7 +11,7 @@ import pytest
 from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner, Result
 
-from report.look.given_models import TEXT, saved
+from report.page.given_models import TEXT, saved
 from sluice.cli import app
 from sluice.report.page import ReportError
 from sluice.report.page.load import load_inputs

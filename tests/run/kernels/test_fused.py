@@ -169,7 +169,7 @@ def test_no_tape_is_kept_where_no_gradient_is_wanted(monkeypatch: pytest.MonkeyP
         asked.append(arguments[-1])
         return pack(*arguments)
 
-    monkeypatch.setattr(fused, "pack", noted)
+    monkeypatch.setattr(fused, "pack_weights", noted)
     fused.run(job)
     with torch.no_grad():
         fused.run(job)

@@ -350,7 +350,7 @@ def test_a_tape_goes_when_all_of_it_is_read(monkeypatch: pytest.MonkeyPatch) -> 
         made.append(weakref.ref(tape))
         return on_tape(job, handle, tape, *rest)
 
-    monkeypatch.setattr(fused, "OnTape", counted)
+    monkeypatch.setattr(fused, "TapeReader", counted)
     recording, outputs = recorded(fused.run, draw(CELLS["lstm"]().graph, Sizes(3, 5), 4, 2))
     first, *others = recording.names
     for name in others:

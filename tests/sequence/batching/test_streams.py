@@ -47,7 +47,7 @@ def test_an_epoch_repeats_and_starts_anywhere(name: str) -> None:
 @pytest.mark.parametrize("name", SOURCES)
 def test_processes_together_read_what_one_reads(name: str, world: int) -> None:
     whole = list(SOURCES[name]().batches(0))
-    shares = [list(SOURCES[name](rank=rank, world=world).batches(0)) for rank in range(world)]
+    shares = [list(SOURCES[name](rank=rank, world_size=world).batches(0)) for rank in range(world)]
     for place, batch in enumerate(whole):
         width = batch.inputs.shape[1]
         parts = [share[place] for share in shares]
@@ -61,7 +61,7 @@ def test_processes_together_read_what_one_reads(name: str, world: int) -> None:
 def test_streams_carry_each_sequence_on_and_mark_where_it_begins() -> None:
     source = SOURCES["streams"]()
     batches = list(source.batches(0))
-    assert source.carries
+    assert source.stateful
     inputs = torch.cat([batch.inputs for batch in batches])
     resets = torch.cat([batch.resets for batch in batches])
     flat, begins = inputs.T.flatten(), resets.T.flatten()

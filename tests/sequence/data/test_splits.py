@@ -52,7 +52,7 @@ def test_by_time_the_end_is_kept() -> None:
 
 
 def test_as_given() -> None:
-    split = tokens(given={"train": (0, 2), "valid": (1,)}).split()
+    split = tokens(predefined_split={"train": (0, 2), "valid": (1,)}).split()
     assert split.train.names == ("speaker0-0", "speaker2-2")
     assert (len(split.valid), len(split.test)) == (1, 0)
     assert split_from_names([Path("train/a.txt"), Path("dev/a.txt"), Path("test/b.txt")]) == {

@@ -52,13 +52,13 @@ def drawn_by_hand(model: LanguageModel, seed: int, prime: list[int], longest: in
 
 
 @pytest.mark.parametrize(
-    ("cell", "prefer"),
+    ("cell", "backend"),
     [*((cell, None) for cell in CELLS), (CELLS[1], "reference")],
     ids=lambda one: one if isinstance(one, str | None) else one.name,
 )
-def test_any_cell_generates_in_evaluation(cell: Any, prefer: str | None) -> None:
+def test_any_cell_generates_in_evaluation(cell: Any, backend: str | None) -> None:
     model = with_layers(sluice.nn.Recurrent(cell, 6, 10, num_layers=2, dropout=0.5))
-    model.layers.backend = prefer
+    model.layers.backend = backend
     sampling = Sampling(max_length=15)
     for prime in ([], [3, 8, 4]):
         opening = [[token] for token in prime]
@@ -77,8 +77,8 @@ def test_layers_of_different_sizes_that_learnt_where_to_begin() -> None:
             if "initial" in name:
                 parameter.uniform_(-1, 1)
     expected = [drawn_by_hand(model, seed, [5], 12) for seed in range(3)]
-    for prefer in (None, "reference"):
-        layers.backend = prefer
+    for backend in (None, "reference"):
+        layers.backend = backend
         sampling = Sampling(max_length=12)
         assert generate(model, range(3), prompt=[[5]], sampling=sampling) == expected
 

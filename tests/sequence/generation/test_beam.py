@@ -56,10 +56,10 @@ def test_a_beam_as_wide_as_everything_finds_the_likeliest() -> None:
     assert best.log_likelihood == pytest.approx(plain.sum_of_logs([*likeliest, END]))
 
 
-@pytest.mark.parametrize("prefer", [None, "reference"])
-def test_scores_are_likelihoods(prefer: str | None) -> None:
+@pytest.mark.parametrize("backend", [None, "reference"])
+def test_scores_are_likelihoods(backend: str | None) -> None:
     model = sharp(9)
-    model.layers.backend = prefer
+    model.layers.backend = backend
     with torch.no_grad():
         model.readout.bias[END] += 2.0
     found = [one for one in beam_search(model, 4, max_length=40) if one.is_finished]

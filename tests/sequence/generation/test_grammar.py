@@ -71,13 +71,13 @@ def balanced(ids: list[int]) -> bool:
     return depth == 0
 
 
-@pytest.mark.parametrize("prefer", [None, "reference"])
+@pytest.mark.parametrize("backend", [None, "reference"])
 @pytest.mark.parametrize(
     "options", [{}, {"top_k": 1}, {"top_p": 0.3}, {"typical": 0.2}, {"temperature": 5.0}]
 )
-def test_whatever_is_drawn_is_allowed_and_ends(prefer: str | None, options: Any) -> None:
+def test_whatever_is_drawn_is_allowed_and_ends(backend: str | None, options: Any) -> None:
     model = sharp(6)
-    model.layers.backend = prefer
+    model.layers.backend = backend
     for longest in (1, 2, 3, 5, 30):
         sampling = Sampling(max_length=longest, **options)
         drawn = generate(model, range(12), grammar=Closing(), sampling=sampling)

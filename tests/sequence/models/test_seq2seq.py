@@ -143,7 +143,7 @@ def test_it_learns_to_reverse() -> None:
 
 
 def test_bad_arguments_are_refused() -> None:
-    with pytest.raises(SequenceError, match="attention is one of additive, multiplicative"):
+    with pytest.raises(SequenceError, match="attention must be one of additive, multiplicative"):
         small(attention="none")
     with pytest.raises(SequenceError, match="at least 1 beam"):
         decode(small(), sources(), LENGTHS, beams=0)

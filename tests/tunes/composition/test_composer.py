@@ -76,15 +76,15 @@ def test_a_tempered_model_still_spells_tunes_that_read_back(composer: composing.
     [
         ({"meter": "5/4"}, r"no meter '5/4'; it learnt 4/4, 6/8\."),
         ({"mode": "lyd"}, r"no mode 'lyd'; it learnt maj, dor\."),
-        ({"start": "c ^f"}, r"never met '\^f'"),
+        ({"prompt": "c ^f"}, r"never met '\^f'"),
         ({"key": "H"}, "no key 'H'; keys are such as D, G"),
         ({"key": "Em", "mode": "dor"}, "not of the mode 'dor'"),
         ({"dance": "tango"}, "types are jig, slip jig"),
         ({"dance": "jig", "meter": "4/4"}, "stands in 6/8"),
         ({"dance": "waltz"}, "no meter '3/4' or '3/8'"),
         ({"tempo": 5}, "20 to 400"),
-        ({"start": "hello?"}, "is not notes in ABC"),
-        ({"start": "[ce"}, "not closed"),
+        ({"prompt": "hello?"}, "is not notes in ABC"),
+        ({"prompt": "[ce"}, "not closed"),
     ],
 )
 def test_wishes_that_cannot_be_met(

@@ -13,7 +13,7 @@ from sluice.nn.stack import RecurrentStack
 
 
 class FixedPoints(NamedTuple):
-    """What `fixed_points` gives, the slowest point first."""
+    """What `find_fixed_points` gives, the slowest point first."""
 
     points: Tensor
     """Full states, ``(points, states)``, float64."""
@@ -54,7 +54,7 @@ def find_fixed_points(
     Args:
         layer: A recurrent layer of `sluice.nn`.
         starts: ``(starts, states)``: full states to start from, as met on runs: some rows of
-            ``sluice.insight.trajectory(layer, input).states.flatten(0, 1)``.
+            ``sluice.insight.run_trajectory(layer, input).states.flatten(0, 1)``.
         x: The constant input of that layer, ``(input,)``; None for zeros.
         number: Which layer of a stack, counted from 0.
         reverse: Whether its reverse direction.
@@ -73,8 +73,9 @@ def find_fixed_points(
     Example:
         >>> import torch, sluice
         >>> layer = sluice.nn.GRU(3, 4)
-        >>> starts = sluice.insight.trajectory(layer, torch.randn(20, 1, 3)).states.flatten(0, 1)
-        >>> found = sluice.insight.fixed_points(layer, starts)
+        >>> trajectory = sluice.insight.run_trajectory(layer, torch.randn(20, 1, 3))
+        >>> starts = trajectory.states.flatten(0, 1)
+        >>> found = sluice.insight.find_fixed_points(layer, starts)
         >>> found.points.shape, found.stable.tolist()
         (torch.Size([1, 4]), [True])
     """

@@ -51,7 +51,7 @@ def step_jacobians(
         ∂s_t[i]/∂s_{t−1}[j].
 
     Raises:
-        TypeError, IndexError, RuntimeError: as `sluice.insight.dynamics.trajectory`.
+        TypeError, IndexError, RuntimeError: as `sluice.insight.run_trajectory`.
 
     Example:
         >>> import torch, sluice
@@ -139,7 +139,7 @@ def lyapunov_spectrum(
 
     Raises:
         ValueError: ``warm_up`` leaves no steps, or ``count`` is not between 1 and the states.
-        TypeError, IndexError, RuntimeError: as `sluice.insight.dynamics.trajectory`.
+        TypeError, IndexError, RuntimeError: as `sluice.insight.run_trajectory`.
 
     Example:
         >>> import torch, sluice

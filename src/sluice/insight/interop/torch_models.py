@@ -60,7 +60,8 @@ def from_torch(
         options: Further arguments of the call, by name.
 
     Returns:
-        An `Opened`; its ``model`` is in the mode, training or evaluation, in which ``model`` is.
+        A `ConversionReport`; its ``model`` is in the mode, training or evaluation, in which
+        ``model`` is.
 
     Raises:
         ValueError: no layer could be converted, no input came, or the outputs differ by more than
@@ -114,7 +115,7 @@ def from_state_dict(
         tolerance: As for `from_torch`, which compares with torch's own layer.
 
     Returns:
-        An `Opened`, its ``model`` a layer of `sluice.nn` in training mode.
+        A `ConversionReport`, its ``model`` a layer of `sluice.nn` in training mode.
 
     Raises:
         ValueError: names or shapes that no such layer has, or as `from_torch`.

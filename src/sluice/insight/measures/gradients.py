@@ -63,7 +63,7 @@ def gradients_per_loss(
         losses: ``(time,)`` or ``(time, batch)``: the loss of each step, not summed; every k-th of
             them, ``losses[::k]``, costs a k-th of the time. A sequence's losses must depend on
             that sequence alone if the columns of the batch are to be read apart.
-        name: Which value, as for `gradient_flow`.
+        name: Which value, as for `plot_gradient_flow`.
 
     Returns:
         ``(losses, time, batch)``: in row τ, column t; zero for t > τ in a forward layer.
@@ -77,7 +77,7 @@ def gradients_per_loss(
         >>> layer = sluice.nn.LSTM(3, 8)
         >>> with sluice.record(layer) as tape:
         ...     losses = layer(torch.randn(5, 2, 3))[0].square().mean(-1)    # time, batch
-        >>> sluice.insight.itemised_gradients(tape.layer(0), losses).shape
+        >>> sluice.insight.gradients_per_loss(tape.layer(0), losses).shape
         torch.Size([5, 5, 2])
     """
     leaves, found, before = _find_leaves(_require_steps(losses, "losses")), list[Tensor](), None
@@ -170,7 +170,7 @@ def _find_leaves(value: Tensor) -> list[Tensor]:
 
 
 class StateGradientPaths(NamedTuple):
-    """What `cell_path` gives."""
+    """What `state_gradient_paths` gives."""
 
     direct: Tensor
     """∏ f, ``(time, batch, hidden)``: the path through the state's own line alone."""
@@ -198,16 +198,17 @@ def state_gradient_paths(
         reverse: Whether its reverse direction; time then runs in that direction.
 
     Returns:
-        A `CellPath`, float64, without unit; at the last step the derivative is the identity.
+        A `StateGradientPaths`, float64, without unit; at the last step the derivative is
+        the identity.
 
     Raises:
         ValueError: no named value of the cell multiplies a state of its own.
-        TypeError, IndexError, RuntimeError: as `sluice.insight.dynamics.trajectory`.
+        TypeError, IndexError, RuntimeError: as `sluice.insight.run_trajectory`.
 
     Example:
         >>> import torch, sluice
         >>> layer = sluice.nn.LSTM(3, 8, forget_bias=3.0)
-        >>> path = sluice.insight.cell_path(layer, torch.randn(20, 2, 3))
+        >>> path = sluice.insight.state_gradient_paths(layer, torch.randn(20, 2, 3))
         >>> path.direct.shape, path.norm.shape
         (torch.Size([20, 2, 8]), torch.Size([20, 2]))
     """
@@ -227,7 +228,7 @@ def forget_product(forget: Tensor) -> Tensor:
 
     Example:
         >>> import torch
-        >>> straight_path(torch.tensor([0.1, 0.5, 0.5])[:, None, None]).flatten().tolist()
+        >>> forget_product(torch.tensor([0.1, 0.5, 0.5])[:, None, None]).flatten().tolist()
         [0.25, 0.5, 1.0]
     """
     later = torch.cat([forget[1:], torch.ones_like(forget[:1])])

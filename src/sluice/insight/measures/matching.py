@@ -44,7 +44,7 @@ def active_units(
     Example:
         >>> import torch
         >>> values = torch.tensor([[[0.1, 0.9]], [[0.8, 0.9]], [[0.7, 0.2]], [[0.0, 0.1]]])
-        >>> units_on(values, 0, 1, 3, 0.5)
+        >>> active_units(values, 0, 1, 3, 0.5)
         tensor([0])
     """
     _check_span(values, sequence, start, stop)
@@ -84,14 +84,14 @@ def find_matches(
 
     Args:
         values: Recorded on the corpus, ``(time, batch, units)``.
-        units: What `units_on` gives.
+        units: What `active_units` gives.
         length: How many steps a place has; None for any number.
-        threshold: As for `units_on`.
+        threshold: As for `active_units`.
         count: How many places at most.
         lengths: How many steps of each sequence count, ``(batch,)``; None for all.
 
     Returns:
-        `Match`es, the best first; none with no unit on. The span of the query is among them where
+        Matches, the best first; none with no unit on. The span of the query is among them where
         ``values`` hold it.
 
     Raises:
@@ -101,10 +101,10 @@ def find_matches(
         >>> import torch
         >>> values = torch.zeros(9, 2, 3)
         >>> values[2:4, 0, 1] = values[5:7, 1, 1] = 1.0
-        >>> [tuple(match) for match in matching_places(values, torch.tensor([1]), 2, 0.5)]
+        >>> [tuple(match) for match in find_matches(values, torch.tensor([1]), 2, 0.5)]
         [(0, 2, 4, 1), (1, 5, 7, 1)]
         >>> values[7, 1, 1] = 1.0
-        >>> [tuple(match) for match in matching_places(values, torch.tensor([1]), None, 0.5)]
+        >>> [tuple(match) for match in find_matches(values, torch.tensor([1]), None, 0.5)]
         [(1, 5, 8, 1), (0, 2, 4, 1)]
     """
     if len(units) == 0:

@@ -193,7 +193,7 @@ def memory_length(influence: Tensor, threshold: float = 0.01) -> Tensor:
     "Sharp nearby, fuzzy far away" (effective context), with gradients in place of perturbations.
 
     Args:
-        influence: Row τ, column t: what `connectivity` or `itemised_gradients` gives,
+        influence: Row τ, column t: what `connectivity` or `gradients_per_loss` gives,
             ``(steps, time, batch)``, square.
         threshold: The share of the greatest influence that still counts, above 0, at most 1.
 

@@ -165,7 +165,7 @@ def find_correlated_units(
     Example:
         >>> import torch, sluice
         >>> values = torch.randn(50, 4, 8)
-        >>> units, r = sluice.insight.correlated_units(values, -values[..., 3])
+        >>> units, r = sluice.insight.find_correlated_units(values, -values[..., 3])
         >>> units[0].item(), round(r[0].item(), 6)
         (3, -1.0)
     """

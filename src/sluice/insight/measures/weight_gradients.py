@@ -18,7 +18,7 @@ _NUMBERS_AT_ONCE = 1 << 22
 
 
 class WeightGradients(NamedTuple):
-    """What `weight_gradients` gives, by gate: ``"weight_hh.forget"``, ``"bias_hh.forget"``."""
+    """What `step_weight_gradients` gives, by gate: ``"weight_hh.forget"``, ``"bias_hh.forget"``."""
 
     norms: dict[str, Tensor]
     """The Frobenius norm of each step's contribution, ``(time,)``, float64."""
@@ -65,7 +65,7 @@ def step_weight_gradients(
         >>> model = sluice.nn.LSTM(3, 8)
         >>> with sluice.record(model, maps=True) as tape:
         ...     model(torch.randn(5, 2, 3))[0].sum().backward()
-        >>> found = sluice.insight.weight_gradients(tape, steps=range(5))
+        >>> found = sluice.insight.step_weight_gradients(tape, steps=range(5))
         >>> found.sizes["weight_hh.forget"].shape, found.full["weight_hh.forget"].shape
         (torch.Size([5]), torch.Size([5, 8, 8]))
         >>> rows = slice(8, 16)  # torch's order: input, forget, candidate, output

@@ -49,7 +49,7 @@ def plot_text(
 
     Example:
         >>> import torch, sluice
-        >>> picture = sluice.insight.plots.coloured_text(list("to be"), torch.linspace(-1, 1, 5))
+        >>> picture = sluice.insight.plots.plot_text(list("to be"), torch.linspace(-1, 1, 5))
         >>> "".join(letter.get_text() for letter in picture.axes[0].texts)
         'to␣be'
     """

@@ -40,7 +40,7 @@ def plot_eigenvalues(
 
     Example:
         >>> import torch, sluice
-        >>> picture = sluice.insight.plots.eigenvalues(torch.linalg.eigvals(torch.randn(9, 9)))
+        >>> picture = sluice.insight.plots.plot_eigenvalues(torch.linalg.eigvals(torch.randn(9, 9)))
         >>> picture.axes[0].get_aspect()
         1.0
     """

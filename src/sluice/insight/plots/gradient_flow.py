@@ -54,7 +54,7 @@ def plot_gradient_flow(
     Example:
         >>> import torch, sluice
         >>> norms = {"Elman": 0.5 ** torch.arange(50.0).flip(0), "LSTM": torch.ones(3, 50)}
-        >>> picture = sluice.insight.plots.gradient_flow(norms)
+        >>> picture = sluice.insight.plots.plot_gradient_flow(norms)
         >>> picture.axes[0].get_yscale()
         'log'
     """

@@ -60,7 +60,8 @@ def plot_heat_map(
         >>> layer = sluice.nn.LSTM(4, 8)
         >>> with sluice.record(layer) as tape:
         ...     y, _ = layer(torch.randn(5, 1, 4))
-        >>> picture = sluice.insight.plots.heat_map(tape, ["forget", "input"], tokens=list("hello"))
+        >>> gates = ["forget", "input"]
+        >>> picture = sluice.insight.plots.plot_heat_map(tape, gates, tokens=list("hello"))
         >>> [axes.get_title(loc="left") for axes in picture.axes[:2]]
         ['forget', 'input']
     """

@@ -53,7 +53,7 @@ def plot_ranking(
 
     Example:
         >>> import torch, sluice
-        >>> from sluice.insight.plots.ranked import ranked
+        >>> from sluice.insight.plots.plot_ranked import ranked
         >>> harm = {"forget": 0.2, "input": 0.9}
         >>> picture = ranked(harm, {"layer 0": torch.rand(8)}, label="nats")
         >>> [label.get_text() for label in picture.axes[0].get_yticklabels()]

@@ -40,7 +40,7 @@ def plot_saturation(
     Example:
         >>> import torch, sluice
         >>> gate = torch.rand(100, 8)
-        >>> picture = sluice.insight.plots.saturation(
+        >>> picture = sluice.insight.plots.plot_saturation(
         ...     {"forget": (gate < 0.1).double().mean(0)}, {"forget": (gate > 0.9).double().mean(0)}
         ... )
         >>> picture.axes[0].get_xlabel()

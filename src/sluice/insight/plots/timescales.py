@@ -50,7 +50,7 @@ def plot_timescales(
 
     Example:
         >>> import torch, sluice
-        >>> picture = sluice.insight.plots.timescales(torch.rand(64) * 50 + 1)
+        >>> picture = sluice.insight.plots.plot_timescales(torch.rand(64) * 50 + 1)
         >>> picture.axes[0].get_xscale()
         'log'
     """

@@ -52,7 +52,7 @@ def plot_traces(
 
     Example:
         >>> import torch, sluice
-        >>> picture = sluice.insight.plots.traces(torch.randn(30, 8).cumsum(0), units=[2, 5])
+        >>> picture = sluice.insight.plots.plot_traces(torch.randn(30, 8).cumsum(0), units=[2, 5])
         >>> [line.get_label() for line in picture.axes[0].lines[:2]]
         ['unit 2', 'unit 5']
     """

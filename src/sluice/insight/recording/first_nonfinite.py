@@ -60,7 +60,7 @@ def find_first_nonfinite(tape: Tape) -> NonFiniteValue | None:
         tape: A tape that has recorded a forward pass.
 
     Returns:
-        A `Fault`, or None where all is finite.
+        A `NonFiniteValue`, or None where all is finite.
 
     Raises:
         RuntimeError: a module has recorded nothing.
@@ -71,7 +71,7 @@ def find_first_nonfinite(tape: Tape) -> NonFiniteValue | None:
         >>> x[2, 1] = float("nan")
         >>> with sluice.record(layer) as tape:
         ...     y, _ = layer(x)
-        >>> print(sluice.insight.first_fault(tape))
+        >>> print(sluice.insight.find_first_nonfinite(tape))
         NaN first appears in l0, value 'input', step 2, sequence 1, unit 0
     """
     for name in tape:

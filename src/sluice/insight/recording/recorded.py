@@ -111,7 +111,7 @@ class RecordedLayer(RecordedValues):
 
 
 class RecordedModule:
-    """The last call of one recurrent module: a `Recorded` for each of its layers and directions.
+    """The last call of one recurrent module: a `RecordedLayer` for each layer and direction.
 
     Where there is only one, its values are at hand here: ``tape["encoder"].forget``,
     ``tape["encoder"].gradient.forget``.

@@ -265,7 +265,7 @@ def record(
         pre: Whether to keep the gates' pre-activations too, what enters their σ or tanh, as
             ``tape["encoder"].pre.forget``.
         maps: Whether to keep the result and the operand of every learned map too, which
-            `sluice.insight.weight_gradients` reads.
+            `sluice.insight.step_weight_gradients` reads.
         every: Keep of each ``every`` steps the first: steps 0, k, 2k, …
         to: A folder to be made: values go there, memory-mapped, in place of memory. Until the
             block ends it is called ``to`` + ``.incomplete``.

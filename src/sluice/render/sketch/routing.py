@@ -95,7 +95,7 @@ class Router:
                 self.approaches[port[0] + side[0], port[1] + side[1]] = spot
 
     def route_wires(self) -> list[Wire]:
-        """Every wire. Raises `NoWayError` where the parts stand too close."""
+        """Every wire. Raises `NoRouteError` where the parts stand too close."""
         for request in sorted(self._build_requests(), key=_routing_order):
             self._route_wire(request)
         return self.wires

@@ -142,7 +142,7 @@ def build_report(
     title: str = "",
     on_progress: ProgressCallback = lambda said, part: None,
 ) -> Report:
-    """The report on what is `Given`; see `look`."""
+    """The report on what is `ReportInputs`; see `look`."""
     began = time.perf_counter()
     stop = _check_window(inputs, sequence, start, steps)
     with torch.enable_grad():

@@ -56,7 +56,7 @@ def collect_layers(tape: Tape) -> dict[str, tuple[RecurrentStack, RecordedLayer]
 def prepare_model(inputs: ReportInputs) -> ReportInputs:
     """The same with a copy of the model that can be recorded and whose weights have gradients.
 
-    Raises `LookError` where it holds no recurrent layer.
+    Raises `ReportError` where it holds no recurrent layer.
     """
     model: nn.Module = inputs.model
     if inputs.forward is not None:
@@ -88,7 +88,7 @@ class _ForwardWrapper(nn.Module):
 def run_forward(inputs: ReportInputs, sequence: int, start: int, stop: int) -> ForwardRecord:
     """Read a sequence and record it; `given` is `opened`.
 
-    Raises `LookError` where it is too long for memory, or where NaN or infinity appears.
+    Raises `ReportError` where it is too long for memory, or where NaN or infinity appears.
     """
     _require_memory(inputs.model, stop)
     with record(inputs.model) as tape, _capture_first_input(inputs.model) as heard:

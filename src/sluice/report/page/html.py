@@ -8,7 +8,7 @@ from importlib.resources import files
 from string import Template
 from typing import Any
 
-from sluice import __version__
+from sluice._version import __version__
 from sluice.report.page.cell_figure import theme_colours
 from sluice.report.page.pack import dump_script_json
 
@@ -47,7 +47,7 @@ def render_page(
 
 
 def _read_part(name: str) -> str:
-    return (files(__package__) / "page" / name).read_text(encoding="utf-8")
+    return (files(__package__) / "assets" / name).read_text(encoding="utf-8")
 
 
 def _render_cell(cell: Mapping[str, Any]) -> str:

@@ -20,7 +20,7 @@ def text_properties(sequences: Sequence[Sequence[str]]) -> Properties:
     """Of letters (or longer pieces of text): lines, words, quotes, brackets, capitals.
 
     Example:
-        >>> found = of_text([list('a "b"')])
+        >>> found = text_properties([list('a "b"')])
         >>> found["inside double quotes"][0].tolist()
         [0, 0, 1, 1, 0]
         >>> found["letters since the word began"][0].tolist()
@@ -49,7 +49,7 @@ def tune_properties(sequences: Sequence[Sequence[str]]) -> Properties:
     """Of tunes' tokens: bars, pitch, repeats.
 
     Example:
-        >>> found = of_tunes(["M:6/8 K:Cmaj c 2 | d :|".split()])
+        >>> found = tune_properties(["M:6/8 K:Cmaj c 2 | d :|".split()])
         >>> found["tokens since the bar line"][0].tolist()
         [1.0, 2.0, 3.0, 4.0, 0.0, 1.0, 0.0]
         >>> found["pitch of the last note (MIDI)"][0].tolist()

@@ -65,7 +65,7 @@ def set_num_threads(count: int) -> None:
 
 
 def choose_num_threads(multiplications: int) -> int:
-    """How many threads share so many multiplications: one more for each `WORTH_WAKING` of them."""
+    """How many threads share so many multiplications: one for `MULTIPLICATIONS_PER_THREAD`."""
     return max(1, min(get_num_threads(), multiplications // MULTIPLICATIONS_PER_THREAD))
 
 

@@ -38,7 +38,7 @@ class Stepper:
     Args:
         layers: From the first on, each as wide as the next one's input.
         batch: How many sequences.
-        precision: One of `fused.LAYERS`; ``"float64"`` for weights in float64 alone.
+        precision: One of `fused.PRECISIONS`; ``"float64"`` for weights in float64 alone.
     """
 
     def __init__(self, layers: Sequence[LayerWeights], batch: int, precision: str) -> None:

@@ -243,14 +243,14 @@ class RecordingGroup:
         return (one for ref in self._member_refs if (one := ref()) is not None)
 
     def on_forward(self, backend: str, read: ValueReader, needs_grad: bool) -> None:
-        """As `Recording.ran`, for each."""
+        """As `Recording.on_forward`, for each."""
         for one in self._members():
-            one.ran(backend, read, needs_grad)
+            one.on_forward(backend, read, needs_grad)
 
     def on_backward(self, read: ValueReader) -> None:
-        """As `Recording.went_back`, for each."""
+        """As `Recording.on_backward`, for each."""
         for one in self._members():
-            one.went_back(read)
+            one.on_backward(read)
 
     def chunk_recordings(self, spec: RunSpec, chunk: slice) -> list[ChunkRecording]:
         """As `Recording.parts`, for all."""

@@ -46,7 +46,7 @@ def batch_by_length(sequences: Sequence[Sequence[int]], batch_size: int) -> Iter
 def shuffle_batches(
     sequences: Sequence[Sequence[int]], batch_size: int, generator: torch.Generator
 ) -> Iterator[Tensor]:
-    """One epoch in the order of `in_buckets`: for training."""
+    """One epoch in the order of `bucket_by_length`: for training."""
     lengths = np.array([len(sequence) for sequence in sequences], np.int64)
     for places in bucket_by_length(lengths, batch_size, generator):
         yield pad([sequences[place] for place in places])
@@ -104,9 +104,9 @@ class BucketBatches:
         world: how many they are; each reads every `world`-th sequence of a batch.
 
     Raises:
-        SequenceError: as `check_share`.
+        SequenceError: as `check_shards`.
 
-    >>> source = Bucketed([[7, 8], [9], [7]], batch_size=2, seed=0)
+    >>> source = BucketBatches([[7, 8], [9], [7]], batch_size=2, seed=0)
     >>> len(source), [batch.inputs.shape[1] for batch in source.batches(epoch=0)]
     (2, [1, 2])
     """

@@ -29,7 +29,7 @@ class PairBatches:
     Raises:
         SequenceError: not as many targets as sources, or a source without a single id.
 
-    >>> pairs = Pairs([[7, 8], [9]], [[5], [6, 4]], batch_size=2, seed=0)
+    >>> pairs = PairBatches([[7, 8], [9]], [[5], [6, 4]], batch_size=2, seed=0)
     >>> (batch,) = pairs.batches(epoch=0)
     >>> batch.inputs.T.tolist(), batch.targets.T.tolist(), batch.lengths.tolist()
     ([[9, 0], [7, 8]], [[6, 4, 2], [5, 2, 0]], [1, 2])

@@ -35,11 +35,12 @@ class StreamBatches:
         world: how many they are; each reads every `world`-th stream.
 
     Raises:
-        SequenceError: as `batches.check_share`, a chunk of no steps, or one label a sequence.
+        SequenceError: as `batches.check_shards`, a chunk of no steps, or one label a sequence.
 
-    >>> from sluice.sequence.data.ragged import Ragged
+    >>> from sluice.sequence.data.ragged import RaggedArray
     >>> from sluice.sequence.data.targets import NextToken
-    >>> source = Streams(NextToken(Ragged.of([[3, 4, 5, 6, 7]])), batch_size=2, chunk=2, seed=0)
+    >>> steps = NextToken(RaggedArray.of([[3, 4, 5, 6, 7]]))
+    >>> source = StreamBatches(steps, batch_size=2, chunk=2, seed=0)
     >>> [batch.inputs.T.tolist() for batch in source.batches(epoch=0)]
     [[[1, 3], [5, 6]], [[4], [7]]]
     """
@@ -132,12 +133,13 @@ class WindowBatches:
         world: how many they are; each reads every `world`-th window of a batch.
 
     Raises:
-        SequenceError: as `batches.check_share`, or a length or stride below 1.
+        SequenceError: as `batches.check_shards`, or a length or stride below 1.
 
-    >>> from sluice.sequence.data.ragged import Ragged
+    >>> from sluice.sequence.data.ragged import RaggedArray
     >>> from sluice.sequence.data.targets import NextValues
-    >>> values = Ragged.of([[[0.0], [1.0], [2.0], [3.0], [4.0]]], np.float32)
-    >>> source = Windows(NextValues(values, values, horizon=2), length=3, batch_size=2, seed=0)
+    >>> values = RaggedArray.of([[[0.0], [1.0], [2.0], [3.0], [4.0]]], np.float32)
+    >>> steps = NextValues(values, values, horizon=2)
+    >>> source = WindowBatches(steps, length=3, batch_size=2, seed=0)
     >>> (batch,) = source.batches(epoch=0)
     >>> sorted(batch.inputs[:, :, 0].T.tolist()), tuple(batch.targets.shape)
     ([[0.0, 1.0, 2.0], [1.0, 2.0, 3.0]], (3, 2, 2))

@@ -19,7 +19,7 @@ class RaggedArray(Sequence[Array]):
 
     Choosing and cutting copy nothing, and a file behind `flat` is read only where it is asked for.
 
-    >>> ragged = Ragged.of([[7, 8, 9], [], [5]])
+    >>> ragged = RaggedArray.of([[7, 8, 9], [], [5]])
     >>> len(ragged), ragged[0].tolist(), ragged.lengths.tolist()
     (3, [7, 8, 9], [3, 0, 1])
     >>> ragged.choose([2, 0])[1][1:].tolist(), ragged.cut(1 / 3, 1).lengths.tolist()

@@ -77,8 +77,8 @@ def load_progress_bar(console: Console | None = None) -> Iterator[OnReading]:
     """A bar on the terminal, to be given to `load` as `on_reading`; it goes away when done.
 
     >>> import io
-    >>> with reading_bar(Console(file=io.StringIO())) as show:
-    ...     show(Reading("encoding", 3, 4))
+    >>> with load_progress_bar(Console(file=io.StringIO())) as show:
+    ...     show(LoadProgress("encoding", 3, 4))
     """
     console = console or Console()
     bar = Progress(

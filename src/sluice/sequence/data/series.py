@@ -87,7 +87,7 @@ class Series:
         return self.load_report.to_text()
 
     def to_supervised(self, horizon: int = 1, *, indicate: bool = False) -> SupervisedSequences:
-        """What a model should make of each step, for `Bucketed`, `Streams` or `Windows`.
+        """The targets of each step, for `BucketBatches`, `StreamBatches` or `WindowBatches`.
 
         The labels where there are any, else the next step of a piano roll, else the next
         `horizon` steps of the target columns. Of the inputs a missing value is replaced by the

@@ -164,7 +164,7 @@ def _split_randomly(
 def parse_part(name: str) -> str:
     """The part of a split that a name means, or nothing.
 
-    >>> part_of("Validation"), part_of("speech")
+    >>> parse_part("Validation"), parse_part("speech")
     ('valid', '')
     """
     part = _PART_ALIASES.get(name.lower(), name.lower())
@@ -174,7 +174,7 @@ def parse_part(name: str) -> str:
 def split_from_names(files: Sequence[Path]) -> dict[str, tuple[int, ...]]:
     """The split that file names (train.txt) or their folders (train/a.txt) tell, if all do.
 
-    >>> given_by_name([Path("a/train.txt"), Path("a/val.txt")])
+    >>> split_from_names([Path("a/train.txt"), Path("a/val.txt")])
     {'train': (0,), 'valid': (1,)}
     """
     found: dict[str, list[int]] = {}

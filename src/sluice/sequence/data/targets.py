@@ -40,7 +40,7 @@ class SupervisedSequences(Protocol):
 class NextToken:
     """From `START` on, the next token at every step; the last one is `END`.
 
-    >>> NextToken(Ragged.of([[7, 8]])).read(0, 0, 3)
+    >>> NextToken(RaggedArray.of([[7, 8]])).read(0, 0, 3)
     (array([1, 7, 8]), array([7, 8, 2]))
     """
 
@@ -67,7 +67,7 @@ class NextValues:
     Targets are (steps, horizon × columns), the nearest step's columns first; what is missing, or
     lies beyond the end, is NaN and counts for nothing.
 
-    >>> values = Ragged.of([[[1.0], [2.0], [3.0]]], np.float32)
+    >>> values = RaggedArray.of([[[1.0], [2.0], [3.0]]], np.float32)
     >>> NextValues(values, values, horizon=2).read(0, 0, 2)[1].tolist()
     [[2.0, 3.0], [3.0, nan]]
     """
@@ -152,7 +152,7 @@ def collate(sequences: SupervisedSequences, examples: Sequence[Example]) -> Batc
     all becomes one sequence of length 0, which counts for nothing: the share of a process for
     which a last small batch had no sequence left.
 
-    >>> steps = NextToken(Ragged.of([[7, 8], []]))
+    >>> steps = NextToken(RaggedArray.of([[7, 8], []]))
     >>> batch = together(steps, [steps.read(0, 0, 3), steps.read(1, 0, 1)])
     >>> batch.targets.T.tolist(), batch.lengths
     ([[7, 8, 2], [2, 0, 0]], tensor([3, 1]))

@@ -18,8 +18,8 @@ _MIN_FOR_SEQUENCE_SPLIT = 10
 class Tokens:
     """Sequences of token ids, in memory or mapped from a file.
 
-    >>> tokens = Tokens(Vocabulary(tuple("ab"), "characters"), Ragged.of([[3, 4], [4]]))
-    >>> len(tokens), tokens.vocabulary.to_text(tokens.ids[0].tolist())
+    >>> tokens = Tokens(Vocabulary(tuple("ab"), "characters"), RaggedArray.of([[3, 4], [4]]))
+    >>> len(tokens), tokens.vocabulary.decode_text(tokens.ids[0].tolist())
     (2, 'ab')
 
     Attributes:
@@ -51,7 +51,7 @@ class Tokens:
         return self.load_report.to_text()
 
     def to_supervised(self) -> NextToken:
-        """The next token at every step, for `Bucketed`, `Streams` or `Windows`."""
+        """The next token at every step, for `BucketBatches`, `StreamBatches` or `WindowBatches`."""
         return NextToken(self.ids)
 
     def split(

@@ -50,8 +50,8 @@ def generate(
             vocabulary in `opening`, one longer than `max_length`, or weights that give NaN.
         NotAllowed: the grammar refuses a token of the opening, or allows nothing at a place.
 
-    >>> from sluice.sequence.models import ModelConfig
-    >>> model = LanguageModel(ModelConfig(vocabulary_size=9, hidden_size=8))
+    >>> from sluice.sequence.models import LanguageModelConfig
+    >>> model = LanguageModel(LanguageModelConfig(vocabulary_size=9, hidden_size=8))
     >>> drawn = generate(model, seeds=[1, 2], opening=[[4], [5, 6]])
     >>> [ids[0] for ids in drawn], all(ids[1] in (5, 6) for ids in drawn)
     ([4, 4], True)

@@ -72,8 +72,8 @@ def beam_search(
         SequenceError: a width, length or normalisation out of range, or as `generate`.
         NotAllowed: as `generate`.
 
-    >>> from sluice.sequence.models import ModelConfig
-    >>> model = LanguageModel(ModelConfig(vocabulary_size=9, hidden_size=8))
+    >>> from sluice.sequence.models import LanguageModelConfig
+    >>> model = LanguageModel(LanguageModelConfig(vocabulary_size=9, hidden_size=8))
     >>> best = beam_search(model, width=3, opening=[[4]], max_length=6)
     >>> best[0].ids[0], len(best)
     (4, 3)

@@ -41,8 +41,8 @@ class Grammar(Protocol[State]):
 class EndingGrammar(Grammar[State], Protocol[State]):
     """A grammar that knows the way to the end, so that sequences end within their length.
 
-    Wherever `to_end` is n > 1, some allowed id leads to where it is at most n - 1; where it is 1,
-    `END` is allowed; and it is `farthest` at most.
+    Wherever `distance_to_end` is n > 1, some allowed id leads to where it is at most n - 1;
+    where it is 1, `END` is allowed; and it is `max_distance` at most.
     """
 
     @property
@@ -64,7 +64,7 @@ class GrammarError(SequenceError):
 class Guide:
     """A grammar's masks for a vocabulary of some size, checked once and kept.
 
-    `prime` and `choices` are what `split_opening` makes, and hold besides the grammar.
+    `prime` and `choices` are what `split_prompt` makes, and hold besides the grammar.
     """
 
     def __init__(

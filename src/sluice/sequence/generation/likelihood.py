@@ -36,8 +36,8 @@ def log_likelihood(
         SequenceError: no sequence, one that counts no token, an id outside the vocabulary, or
             another number of beginnings than of sequences.
 
-    >>> from sluice.sequence.models import ModelConfig
-    >>> model = LanguageModel(ModelConfig(vocabulary_size=9, hidden_size=8))
+    >>> from sluice.sequence.models import LanguageModelConfig
+    >>> model = LanguageModel(LanguageModelConfig(vocabulary_size=9, hidden_size=8))
     >>> whole = log_likelihood(model, [[4, 5, 6]])
     >>> parts = log_likelihood(model, [[4]], ends=False) + log_likelihood(model, [[5, 6]], [[4]])
     >>> bool(torch.isclose(whole, parts, atol=1e-5))

@@ -14,9 +14,9 @@ from sluice.sequence.vocabulary import Vocabulary
 class TextCodec:
     """How text is read as tokens: as characters where every token is one, else as words.
 
-    >>> Spelling(Vocabulary(("a", "b", " "))).read("ab a")
+    >>> TextCodec(Vocabulary(("a", "b", " "))).read("ab a")
     [3, 4, 5, 3]
-    >>> words = Spelling(Vocabulary(("to", "be")))
+    >>> words = TextCodec(Vocabulary(("to", "be")))
     >>> words.read("to  be"), words.write([3, 4, 3])
     ([3, 4], 'to be to')
     """
@@ -62,7 +62,7 @@ class TextCodec:
     def decode_stream(self, prefix: Sequence[int], next_ids: Iterable[int]) -> Iterator[str]:
         """What each of the coming ids adds to the text of those before it.
 
-        >>> words = Spelling(Vocabulary(("to", "be")))
+        >>> words = TextCodec(Vocabulary(("to", "be")))
         >>> list(words.pieces([3], [4, 3]))
         [' be', ' to']
         """

@@ -66,10 +66,10 @@ def evaluate(
     Raises:
         SequenceError: a source without a single item, a period below 1, or another model.
 
-    >>> from sluice.sequence.batching.bucketed import Bucketed
-    >>> from sluice.sequence import ModelConfig
-    >>> model = LanguageModel(ModelConfig(vocabulary_size=9, hidden_size=8))
-    >>> figures = evaluate(model, Bucketed([[3, 4], [5]], batch_size=2, seed=0), characters=5)
+    >>> from sluice.sequence.batching.bucketed import BucketBatches
+    >>> from sluice.sequence import LanguageModelConfig
+    >>> model = LanguageModel(LanguageModelConfig(vocabulary_size=9, hidden_size=8))
+    >>> figures = evaluate(model, BucketBatches([[3, 4], [5]], batch_size=2, seed=0), characters=5)
     >>> figures.items, sorted(figures.of["model"])
     (5, ['bits per character', 'nats per token', 'perplexity'])
     """

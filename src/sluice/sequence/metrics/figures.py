@@ -22,8 +22,8 @@ class Metrics:
         confusion: how many of each class (row) were taken for each class (column).
         labels: the names of the classes.
 
-    >>> figures = Figures(2, {"model": {"accuracy": 0.5}, "always B": {"accuracy": 0.25}})
-    >>> figures["accuracy"], figures.as_json()["items"]
+    >>> figures = Metrics(2, {"model": {"accuracy": 0.5}, "always B": {"accuracy": 0.25}})
+    >>> figures["accuracy"], figures.to_dict()["items"]
     (0.5, 2)
     """
 

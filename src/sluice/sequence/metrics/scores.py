@@ -11,7 +11,7 @@ def confusion_matrix(truth: Tensor, predicted: Tensor, classes: int) -> Tensor:
 
     `truth` and `taken_for` are classes from 0 on, (items,), int64.
 
-    >>> confusion_of(torch.tensor([0, 0, 1]), torch.tensor([0, 1, 1]), 2).tolist()
+    >>> confusion_matrix(torch.tensor([0, 0, 1]), torch.tensor([0, 1, 1]), 2).tolist()
     [[1, 1], [0, 1]]
     """
     pairs = torch.bincount(truth * classes + predicted, minlength=classes**2)
@@ -23,7 +23,7 @@ def classification_scores(confusion: Tensor) -> dict[str, float]:
 
     F1 is 2 hits / (2 hits + misses + false alarms).
 
-    >>> scores_of(torch.tensor([[1, 1], [0, 1]]))["accuracy"]
+    >>> classification_scores(torch.tensor([[1, 1], [0, 1]]))["accuracy"]
     0.6666666865348816
     """
     hits = confusion.diagonal()

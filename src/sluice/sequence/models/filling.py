@@ -21,7 +21,7 @@ def forward_fill(
         resets: where a new sequence starts (time, batch), with nothing known before it but 0.
 
     >>> nan = float("nan")
-    >>> filled, last = carried_forward(torch.tensor([nan, 2.0, nan]).view(3, 1, 1))
+    >>> filled, last = forward_fill(torch.tensor([nan, 2.0, nan]).view(3, 1, 1))
     >>> filled.flatten().tolist(), last.item()
     ([0.0, 2.0, 2.0], 2.0)
     """

@@ -92,7 +92,7 @@ class Classifier(_LabelModel):
         return self.readout(self.dropout(ends)), self._select_state(state)
 
     def loss(self, batch: Batch, state: Any = None) -> tuple[Loss, Any]:
-        """Cross-entropy in nats, summed over the sequences whose class is not `IGNORED`."""
+        """Cross-entropy in nats, summed over the sequences whose class is not `IGNORE_INDEX`."""
         logits, state = self(batch.inputs, state, batch.lengths, batch.resets)
         total = functional.cross_entropy(
             logits, batch.targets, ignore_index=IGNORE_INDEX, reduction="sum"

@@ -52,7 +52,7 @@ class LanguageModel(SequenceModel):
     """Embedding, stacked recurrent layers, dropout, readout.
 
     >>> import torch
-    >>> model = LanguageModel(ModelConfig(vocabulary_size=40, hidden_size=16))
+    >>> model = LanguageModel(LanguageModelConfig(vocabulary_size=40, hidden_size=16))
     >>> logits, state = model(torch.tensor([[1, 1], [5, 9]]))   # time, batch
     >>> logits.shape                                            # time, batch, vocabulary
     torch.Size([2, 2, 40])

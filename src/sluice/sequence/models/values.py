@@ -79,7 +79,7 @@ class Forecaster(SequenceModel):
     """The next `horizon` steps of some features, at every step.
 
     It takes and returns raw units: mean and deviation of each feature lie in its buffers (0 and 1
-    until `learn_scale`). A missing value is NaN; it is replaced by the last one before it (by the
+    until `fit_scale`). A missing value is NaN; it is replaced by the last one before it (by the
     mean, where there is none), and the layers are told so in a channel of its own (Lipton, Kale &
     Wetzel 2016).
 

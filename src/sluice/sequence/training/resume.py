@@ -22,7 +22,7 @@ def load_resume_state(
     """The state to go on from, or None where training begins anew; every process gets the same.
 
     Args:
-        folder: where `Checkpoints` lie.
+        folder: where `CheckpointManager` lie.
         group: rank 0 reads for all.
         resume: whether to go on.
         plan: what decides the result, as JSON values.

@@ -57,7 +57,7 @@ def train(
     and takes its share of each batch; rank 0 alone writes and reports.
 
     Args:
-        model: a `Learner`.
+        model: a `TrainableModel`.
         training, validation: where batches come from.
         plan: how long, and how.
         folder: for checkpoints (`last-*.state`, two of them) and `best.safetensors`.

@@ -36,7 +36,7 @@ def evaluate(
     """The loss per item over a source's epoch 0, in evaluation mode.
 
     Args:
-        model: a `Learner`.
+        model: a `TrainableModel`.
         source: where it carries, so does the state.
         group: the processes that share the work, if there are several.
         stopped: asked before every batch.
@@ -45,9 +45,9 @@ def evaluate(
         SequenceError: a source without a single item.
         Abandoned: `stopped()` was true.
 
-    >>> from sluice.sequence import LanguageModel, ModelConfig
-    >>> model = LanguageModel(ModelConfig(vocabulary_size=9, hidden_size=8))
-    >>> 1.5 < evaluate(model, Bucketed([[3, 4], [5]], batch_size=2, seed=0)) < 3
+    >>> from sluice.sequence import LanguageModel, LanguageModelConfig
+    >>> model = LanguageModel(LanguageModelConfig(vocabulary_size=9, hidden_size=8))
+    >>> 1.5 < evaluate(model, BucketBatches([[3, 4], [5]], batch_size=2, seed=0)) < 3
     True
     """
     group = group or ProcessGroup()

@@ -42,7 +42,7 @@ class Composer:
 
     @classmethod
     def load(cls, checkpoint: Path | None = None, precision: str = "float32") -> Composer:
-        """Read a file of weights, `weights_at_hand()` if none is named.
+        """Read a file of weights, `find_checkpoint()` if none is named.
 
         `precision` is what the kernels multiply in, `"float32"`, `"bfloat16"` or `"int8"`,
         whatever the weights were trained in.

@@ -53,7 +53,7 @@ def _normalise_bar(bar: Bar, octave: int) -> BarContent:
 def normalise_title(title: str) -> str:
     """A title without case, punctuation, articles, numbers and asides.
 
-    >>> plain_title("The Boys of Bluehill, No. 2 (slowly)")
+    >>> normalise_title("The Boys of Bluehill, No. 2 (slowly)")
     'boys of bluehill'
     """
     return " ".join(_ARTICLE.sub(" ", _ASIDE.sub(" ", title.casefold())).split())

@@ -1,4 +1,4 @@
-"""ABC files as a format that `sluice.sequence.load` reads."""
+"""ABC files as a format that `sluice.sequence.load_data` reads."""
 
 from __future__ import annotations
 

@@ -91,7 +91,7 @@ class TuneIndex:
     def find_nearest(self, tokens: Sequence[str]) -> NearestTune:
         """The training tune that shares the longest run of tokens.
 
-        >>> Index(["c d e f".split(), "g a b".split()]).nearest("c g a b d".split())
+        >>> TuneIndex(["c d e f".split(), "g a b".split()]).nearest("c g a b d".split())
         Nearest(tune=1, run=3, start=1)
         """
         text = "".join(self._codes.get(token, "\x01") for token in tokens)
@@ -163,7 +163,7 @@ def to_dict(statistics: TuneStatistics) -> dict[str, float]:
 
 
 def from_dict(figures: Mapping[str, Any]) -> TuneStatistics:
-    """What `as_figures` gave. Raises TuneError where some are missing."""
+    """What `to_dict` gave. Raises TuneError where some are missing."""
     try:
         return TuneStatistics(
             **{name: float(figures[name]) for name in TuneStatistics.__dataclass_fields__}

@@ -116,7 +116,7 @@ PLANS = {
     "abcdefgh ijklmfgh": 7,
     "abcdabce fghijkle": 7,
 }
-"""The 40 commonest plans of the three collections (`corpora`): `measured(corpora.load().tunes)`.
+"""The 40 commonest plans of the three collections (`collections.load_collections()`).
 
 Of their 4,135 tunes 1,859 have such parts, after 885 plans; 655 of them have one of these. On
 average 77% of a plan's bars differ, of all 885 plans 71%.

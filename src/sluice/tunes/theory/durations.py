@@ -95,7 +95,7 @@ class DurationSolver:
         return int(eighths * self.eighth_ticks)
 
     def tokens_to_fill(self, ticks: int) -> int:
-        """The fewest tokens whose plain notes fill this time exactly, or `NEVER`."""
+        """The fewest tokens whose plain notes fill this time exactly, or `UNREACHABLE`."""
         steps, rest = divmod(ticks, self._step)
         return (
             UNREACHABLE
@@ -117,7 +117,7 @@ class DurationSolver:
         )
 
     def min_tokens(self, passed: int, tuplet: OpenTuplet | None, goals: BarGoals) -> int:
-        """The fewest tokens from here to a total where the bar may end, or `NEVER`."""
+        """The fewest tokens from here to a total where the bar may end, or `UNREACHABLE`."""
         steps, rest = divmod(passed, self._step)
         base = self._base(goals)
         if tuplet is None:

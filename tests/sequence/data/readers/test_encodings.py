@@ -39,7 +39,7 @@ def test_encodings(tmp_path: Path, content: bytes, encoding: str, characters: st
 def test_two_encodings(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, piece: int, lines: list[bytes | str], said: str
 ) -> None:
-    monkeypatch.setattr(encodings, "PIECE", piece)
+    monkeypatch.setattr(encodings, "CHUNK_SIZE", piece)
     content = b"\n".join(line.encode() if isinstance(line, str) else line for line in lines)
     with pytest.raises(DataError, match=said):
         scan_text(written(tmp_path, content))

@@ -58,9 +58,9 @@ from pathlib import Path
 from sluice.sequence.data.readers import encodings
 from sluice.sequence.data.readers.text import read_text
 
-encodings.PIECE = 500
+encodings.CHUNK_SIZE = 500
 def stop(reading):
-    if reading.doing == "encoding" and reading.done > 2000:
+    if reading.stage == "encoding" and reading.bytes_done > 2000:
         os.kill(os.getpid(), signal.SIGKILL)
 read_text([Path(sys.argv[1])], per="line", cache=Path(sys.argv[2]), on_reading=stop)
 """
@@ -117,7 +117,7 @@ def test_a_folder_that_cannot_be_written(text: Path) -> None:
 def test_large_files_are_encoded_to_the_disk(
     text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(memmap, "LARGE", 1000)
+    monkeypatch.setattr(memmap, "LARGE_BYTES", 1000)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
     assert isinstance(read_text([text]).ids.flat, np.memmap)
     assert [one.name for one in (tmp_path / "xdg").iterdir()] == ["sluice"]

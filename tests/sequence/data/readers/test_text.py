@@ -25,7 +25,7 @@ def poem(tmp_path: Path) -> Path:
 def _pieces_of_any_size(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if request.param:
         for module in ("encodings", "text"):
-            monkeypatch.setattr(f"sluice.sequence.data.{module}.PIECE", request.param)
+            monkeypatch.setattr(f"sluice.sequence.data.readers.{module}.CHUNK_SIZE", request.param)
 
 
 @pytest.mark.usefixtures("_pieces_of_any_size")
@@ -141,7 +141,7 @@ def test_unknown_options(poem: Path) -> None:
 BOUNDED = """
 import resource, sys
 from pathlib import Path
-from sluice.sequence import Streams, load
+from sluice.sequence import StreamBatches, load_data
 
 path = Path(sys.argv[1])
 used = int(next(line.split()[1] for line in open("/proc/self/status") if "VmData" in line))
@@ -151,8 +151,8 @@ try:
 except MemoryError:
     print("whole: no")
 for per in ("file", "line"):
-    tokens = load(path, cache=sys.argv[2], per=per)
-    source = Streams(tokens.steps(), batch_size=8, chunk=64, seed=0)
+    tokens = load_data(path, cache=sys.argv[2], per=per)
+    source = StreamBatches(tokens.to_supervised(), batch_size=8, chunk=64, seed=0)
     for first in (0, len(source) - 1):
         batch = next(source.batches(0, first=first))
     print(len(tokens), int(tokens.ids.lengths.sum()), batch.inputs.shape[1])

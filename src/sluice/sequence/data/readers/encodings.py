@@ -52,7 +52,7 @@ def open_text(path: Path, encoding: str) -> TextIO:
 
 
 def read_chunks(path: Path, encoding: str, on_bytes: OnBytes = lambda read: None) -> Iterator[str]:
-    """The text, `PIECE` characters at a time; `on_bytes` is told how many bytes were read.
+    """The text, `CHUNK_SIZE` characters at a time; `on_reading` gets how many bytes were read.
 
     Raises:
         DataError: the file cannot be read.

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import sluice
-from report.look.given_models import lstm
+from report.page.given_models import lstm
 from sluice.report.page import look
 
 CHROMIUM = shutil.which("chromium")

@@ -1,0 +1,87 @@
+"""Count names that a reader stumbles over.
+
+    python tools/count_names.py [FOLDER] [--list]
+
+A *namesake* is a class whose name, leading underscores aside, another class of the package has too.
+A *participle* is a function or method whose name is one past participle (``checked``, ``_made``),
+where a verb would say what it does. Both shares are of all definitions, private ones too; of
+functions, those with double underscores are left out. ``Any`` is counted where it is used as a type.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+# Regular participles end in -ed, and so do these verbs and nouns.
+NOT_PARTICIPLES = frozenset(
+    "bed bleed breed embed exceed feed need proceed red seed shed speed succeed weed".split()
+)
+IRREGULAR = frozenset(
+    """been begun bent bet bitten blown born borne bought bound broken brought built burnt caught
+    chosen come crept dealt done drawn driven dug eaten fallen fed felt flown forbidden forgotten
+    fought found frozen given gone got ground grown heard held hidden hung kept known laid lain
+    learnt led left lent lit lost made meant met overridden paid proven risen said sat seen sent
+    sewn shaken shone shot shown shrunk slept slid sold sought spelt spent spilt spoilt spoken spun
+    stolen stood struck stuck sung sunk swept sworn swung taken taught thought thrown told torn undergone
+    understood undone withdrawn woken won worn wound woven written""".split()
+)
+# The same class under two qualified names, as users of both know them: `cells.LSTM`, `nn.LSTM`.
+PAIRS = frozenset({"LSTM", "GRU"})
+
+
+def definitions(folder: Path) -> Iterator[tuple[Path, ast.AST]]:
+    for path in sorted(folder.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            yield path, node
+
+
+def is_participle(name: str) -> bool:
+    word = name.strip("_").lower()
+    regular = re.fullmatch(r"[a-z]+ed", word) and word not in NOT_PARTICIPLES
+    return bool(regular) or word in IRREGULAR
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    package = Path(__file__).parents[1] / "src/sluice"
+    parser.add_argument("folder", nargs="?", type=Path, default=package)
+    parser.add_argument("--list", action="store_true", help="name each, with its file")
+    arguments = parser.parse_args()
+    classes: dict[str, list[str]] = defaultdict(list)
+    functions, participles, untyped = 0, [], 0
+    for path, node in definitions(arguments.folder):
+        place = f"{path.relative_to(arguments.folder)}:{getattr(node, 'lineno', 0)}"
+        if isinstance(node, ast.ClassDef):
+            classes[node.name.lstrip("_")].append(place)
+        elif isinstance(node, ast.FunctionDef) and not node.name.startswith("__"):
+            functions += 1
+            if is_participle(node.name):
+                participles.append(f"{node.name} {place}")
+        elif isinstance(node, ast.Name) and node.id == "Any":
+            untyped += 1
+    total = sum(map(len, classes.values()))
+    namesakes = {
+        name: places
+        for name, places in sorted(classes.items())
+        if len(places) > 1 and name not in PAIRS
+    }
+    count = sum(map(len, namesakes.values()))
+    if arguments.list:
+        print(*(f"{name}: {', '.join(places)}" for name, places in namesakes.items()), sep="\n")
+        print(*sorted(participles), sep="\n")
+    print(f"namesakes   {count:4} of {total} classes    {count / total:.1%}")
+    lines = sum(len(p.read_text("utf-8").splitlines()) for p in arguments.folder.rglob("*.py"))
+    share = len(participles) / functions
+    print(f"participles {len(participles):4} of {functions} functions  {share:.1%}")
+    print(f"Any         {untyped:4} uses, {1000 * untyped / lines:.1f} in 1,000 lines")
+
+
+if __name__ == "__main__":
+    main()
