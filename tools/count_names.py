@@ -5,7 +5,7 @@
 A *namesake* is a class whose name, leading underscores aside, another class of the package has too.
 A *participle* is a function or method whose name is one past participle (``checked``, ``_made``),
 where a verb would say what it does. Both shares are of all definitions, private ones too; of
-functions, those with double underscores are left out. ``Any`` is counted where it is used as a type.
+functions, those with double underscores are left out. Uses of ``Any`` as a type are counted too.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ IRREGULAR = frozenset(
     fought found frozen given gone got ground grown heard held hidden hung kept known laid lain
     learnt led left lent lit lost made meant met overridden paid proven risen said sat seen sent
     sewn shaken shone shot shown shrunk slept slid sold sought spelt spent spilt spoilt spoken spun
-    stolen stood struck stuck sung sunk swept sworn swung taken taught thought thrown told torn undergone
-    understood undone withdrawn woken won worn wound woven written""".split()
+    stolen stood struck stuck sung sunk swept sworn swung taken taught thought thrown told torn
+    undergone understood undone withdrawn woken won worn wound woven written""".split()
 )
 # The same class under two qualified names, as users of both know them: `cells.LSTM`, `nn.LSTM`.
 PAIRS = frozenset({"LSTM", "GRU"})

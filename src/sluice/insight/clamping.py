@@ -21,7 +21,8 @@ def clamp_gates(module: Layer, **values: float) -> Iterator[Layer]:
 
     All its layers and directions run the cell ``sluice.cells.clamp_gates(cell, **values)``
     with their own weights, on the same kernels; torch's own layer, which holds nothing, gives way
-    to the reference. After the block the layer is what it was. Streams made before go on as they were.
+    to the reference. After the block the layer is what it was. Streams made before are
+    not affected.
 
     Source: lesion studies of the gates, Greff et al. 2017, "LSTM: A search space odyssey", there
     trained without them; here a trained model is cut.
