@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from sluice.extras import format_install_hint
+from sluice.extras import MissingExtraError
 
 
 class TuneError(ValueError):
@@ -13,11 +13,11 @@ class NoTunesError(TuneError):
     """A file or folder in which no tune could be read at all."""
 
 
-class MissingExtraError(TuneError):
+class MissingTunesExtraError(TuneError, MissingExtraError):
     """A library that only tunes need is not installed."""
 
     def __init__(self, library: str) -> None:
-        super().__init__(format_install_hint(library, "tunes"))
+        MissingExtraError.__init__(self, library, "tunes")
 
 
 class AbcSyntaxError(TuneError):

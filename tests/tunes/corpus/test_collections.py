@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sluice.tunes.corpus import collections
-from sluice.tunes.errors import MissingExtraError, NoTunesError, TuneError
+from sluice.tunes.errors import MissingTunesExtraError, NoTunesError, TuneError
 
 HEAD = "X:1\nT:{}\nM:4/4\nL:1/8\nK:C\n"
 
@@ -43,7 +43,7 @@ def test_nothing_to_read(tmp_path: Path) -> None:
 
 def test_without_music21(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(MissingExtraError, match=r"music21.*pip install"):
+    with pytest.raises(MissingTunesExtraError, match=r"music21.*pip install"):
         collections.load_collections()
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from sluice.files import write_atomically
-from sluice.tunes.errors import MissingExtraError, TuneError
+from sluice.tunes.errors import MissingTunesExtraError, TuneError
 from sluice.tunes.notation.transcription import Tune
 
 FORMATS = ("abc", "mid", "svg", "pdf", "wav", "ogg")
@@ -46,7 +46,7 @@ def find_format_error(ending: str) -> TuneError | None:
     """Why a format cannot be written on this machine, if it cannot."""
     for library in _REQUIRED_LIBRARIES.get(ending, ()):
         if importlib.util.find_spec(library) is None:
-            return MissingExtraError(library)
+            return MissingTunesExtraError(library)
         try:
             importlib.import_module(library)
         except OSError:  # what the library itself stands on: cairo, libsndfile
