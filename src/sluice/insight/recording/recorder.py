@@ -151,7 +151,7 @@ class Tape:
 
         Example:
             >>> import sluice
-            >>> sluice.record(sluice.nn.LSTM(3, 8)).bytes(steps=1000, batch=2, gradients=False)
+            >>> sluice.record(sluice.nn.LSTM(3, 8)).estimate_bytes(steps=1000, batch=2, gradients=False)
             384000
         """
         total = 0
