@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from sluice.extras import MissingExtraError
 from sluice.tunes.corpus import collections
-from sluice.tunes.errors import MissingExtraError, NoTunesError, TuneError
+from sluice.tunes.errors import NoTunesError, TuneError
 
 HEAD = "X:1\nT:{}\nM:4/4\nL:1/8\nK:C\n"
 
