@@ -23,6 +23,8 @@ from sluice.equations import sigmoid as sigmoid
 from sluice.equations import sqrt as sqrt
 from sluice.equations import tanh as tanh
 from sluice.equations import where as where
+from sluice.errors import SluiceError as SluiceError
+from sluice.extras import MissingExtraError as MissingExtraError
 from sluice.insight import record as record
 from sluice.run.kernels.extension import get_num_threads as get_num_threads
 from sluice.run.kernels.extension import set_num_threads as set_num_threads
