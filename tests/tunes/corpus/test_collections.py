@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from sluice.extras import MissingExtraError
 from sluice.tunes.corpus import collections
-from sluice.tunes.errors import MissingTunesExtraError, NoTunesError, TuneError
+from sluice.tunes.errors import NoTunesError, TuneError
 
 HEAD = "X:1\nT:{}\nM:4/4\nL:1/8\nK:C\n"
 
@@ -43,7 +44,7 @@ def test_nothing_to_read(tmp_path: Path) -> None:
 
 def test_without_music21(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(MissingTunesExtraError, match=r"music21.*pip install"):
+    with pytest.raises(MissingExtraError, match=r"music21.*pip install"):
         collections.load_collections()
 
 
@@ -70,7 +71,7 @@ def test_every_tune_of_the_three_collections_is_read_or_dropped() -> None:
 
 def test_music21_is_not_imported() -> None:
     code = (
-        "import sys; from sluice.tunes.corpus import collections; collections._collection_files(); "
+        "import sys; from sluice.tunes.corpus import collections; collections._list_collection_files(); "
     )
     told = subprocess.run(
         [sys.executable, "-c", code + "print('music21' in sys.modules)"],

@@ -3,7 +3,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from sluice.tunes.errors import MissingTunesExtraError
+from sluice.extras import MissingExtraError
 from sluice.tunes.export import engraving
 from sluice.tunes.notation.transcription import Tune
 
@@ -43,5 +43,5 @@ def test_a_tune_fits_on_one_page_of_a4(lines: int) -> None:
 
 def test_without_verovio(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "verovio", None)
-    with pytest.raises(MissingTunesExtraError, match="verovio"):
+    with pytest.raises(MissingExtraError, match="verovio"):
         tune().svg()

@@ -5,7 +5,8 @@ from pathlib import Path
 import mido
 import pytest
 
-from sluice.tunes.errors import MissingTunesExtraError, TuneError
+from sluice.extras import MissingExtraError
+from sluice.tunes.errors import TuneError
 from sluice.tunes.export import files
 from sluice.tunes.notation import abc_file
 from sluice.tunes.notation.transcription import Tune
@@ -56,7 +57,7 @@ def test_without_its_libraries_the_rest_is_written(monkeypatch: pytest.MonkeyPat
     able, reasons = files.list_default_formats()
     assert able == ["abc", "mid", "wav"]
     assert all("verovio" in reason and "sluice-rnn[tunes]" in reason for reason in reasons)
-    with pytest.raises(MissingTunesExtraError, match="verovio"):
+    with pytest.raises(MissingExtraError, match="verovio"):
         files.check_formats(["svg"])
 
 
