@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sluice.tunes.errors import AbcSyntaxError, MissingExtraError, NoTunesError, TuneError
 from sluice.tunes.notation import abc_file
-from sluice.tunes.notation.transcription import Tune, from_abc
+from sluice.tunes.tune import Tune, from_abc
 
 COLLECTIONS = {
     "oneills1850": "O'Neill's Music of Ireland (1,850 tunes)",
