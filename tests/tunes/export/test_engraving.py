@@ -3,7 +3,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from sluice.tunes.errors import MissingExtraError
+from sluice.extras import MissingExtraError
 from sluice.tunes.export import engraving
 from sluice.tunes.tune import Tune
 

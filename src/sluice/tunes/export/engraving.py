@@ -7,7 +7,7 @@ from typing import Any
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
-from sluice.tunes.errors import MissingExtraError
+from sluice.extras import MissingExtraError
 from sluice.tunes.export.mei import to_mei
 from sluice.tunes.notation.transcription import Transcription
 
@@ -56,7 +56,7 @@ def to_pdf(tune: Transcription) -> bytes:
     try:
         import cairosvg
     except ImportError:
-        raise MissingExtraError("cairosvg") from None
+        raise MissingExtraError("cairosvg", "tunes") from None
     page = _engrave(tune).encode()
     return bytes(cairosvg.svg2pdf(page, output_width=_A4_PIXELS, output_height=_A4_PIXELS * 2**0.5))
 
@@ -65,7 +65,7 @@ def _engrave(tune: Transcription, **options: Any) -> str:
     try:
         import verovio
     except ImportError:
-        raise MissingExtraError("verovio") from None
+        raise MissingExtraError("verovio", "tunes") from None
     toolkit = verovio.toolkit()
     mei = to_mei(tune)
     for scale in _SCALES:

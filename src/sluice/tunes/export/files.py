@@ -7,8 +7,10 @@ import importlib.util
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from sluice.errors import SluiceError
+from sluice.extras import MissingExtraError
 from sluice.files import write_atomically
-from sluice.tunes.errors import MissingExtraError, TuneError
+from sluice.tunes.errors import TuneError
 from sluice.tunes.tune import Tune
 
 _EXPORTERS: dict[str, Callable[[Tune], bytes]] = {
@@ -40,6 +42,7 @@ def check_formats(formats: Sequence[str]) -> None:
 
     Raises:
         TuneError: no format, an unknown one, or one that this machine cannot write.
+        MissingExtraError: a library that a format needs is not installed.
     """
     unknown = [name for name in formats if name not in FORMATS]
     if unknown or not formats:
@@ -50,11 +53,11 @@ def check_formats(formats: Sequence[str]) -> None:
             raise reason
 
 
-def find_format_error(ending: str) -> TuneError | None:
+def find_format_error(ending: str) -> SluiceError | None:
     """Why a format cannot be written on this machine, if it cannot."""
     for library in _REQUIRED_LIBRARIES.get(ending, ()):
         if importlib.util.find_spec(library) is None:
-            return MissingExtraError(library)
+            return MissingExtraError(library, "tunes")
         try:
             importlib.import_module(library)
         except OSError:  # what the library itself stands on: cairo, libsndfile

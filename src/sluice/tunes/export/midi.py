@@ -9,7 +9,7 @@ from itertools import takewhile
 from math import ceil
 from typing import NamedTuple
 
-from sluice.tunes.errors import MissingExtraError
+from sluice.extras import MissingExtraError
 from sluice.tunes.export.harmony import harmonise
 from sluice.tunes.notation.score import Bar, Event, Score
 from sluice.tunes.notation.transcription import Transcription
@@ -127,7 +127,7 @@ def to_midi(tune: Transcription) -> bytes:
     try:
         import mido
     except ImportError:
-        raise MissingExtraError("mido") from None
+        raise MissingExtraError("mido", "tunes") from None
     file, track = mido.MidiFile(type=0, ticks_per_beat=TICKS_PER_QUARTER), mido.MidiTrack()
     file.tracks.append(track)
     above, below = map(int, tune.meter.split("/"))

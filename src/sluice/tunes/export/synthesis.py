@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sluice.tunes.errors import MissingExtraError
+from sluice.extras import MissingExtraError
 from sluice.tunes.export.midi import Note, build_accompaniment, build_melody
 from sluice.tunes.notation.transcription import Transcription
 from sluice.tunes.theory.dances import beat_length
@@ -177,7 +177,7 @@ def to_ogg(tune: Transcription) -> bytes:
     try:
         import soundfile
     except ImportError:
-        raise MissingExtraError("soundfile") from None
+        raise MissingExtraError("soundfile", "tunes") from None
     buffer: Any = io.BytesIO()
     with soundfile.SoundFile(
         buffer, "w", samplerate=SAMPLE_RATE, channels=2, format="OGG", subtype="VORBIS"
