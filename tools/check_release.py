@@ -1,7 +1,7 @@
 """Check that everything names the version that is being released.
 
-    python tools/check_release.py v0.2.0            the tag against the version, changelog, citation
-    python tools/check_release.py v0.2.0 --notes    print what CHANGELOG.md says of it
+python tools/check_release.py v0.2.0            the tag against the version, changelog, citation
+python tools/check_release.py v0.2.0 --notes    print what CHANGELOG.md says of it
 """
 
 from __future__ import annotations
