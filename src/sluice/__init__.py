@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from os import PathLike
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sluice import cells as cells
@@ -33,6 +31,7 @@ from sluice.equations import tanh as tanh
 from sluice.equations import where as where
 from sluice.errors import SluiceError as SluiceError
 from sluice.extras import MissingExtraError as MissingExtraError
+from sluice.files import StrPath
 from sluice.insight import record as record
 from sluice.run.kernels.extension import get_num_threads as get_num_threads
 from sluice.run.kernels.extension import set_num_threads as set_num_threads
@@ -41,13 +40,14 @@ if TYPE_CHECKING:
     from sluice.sequence.checkpoint import Checkpoint
 
 
-def load_checkpoint(path: str | PathLike[str]) -> Checkpoint:
+def load_checkpoint(path: StrPath) -> Checkpoint:
     """What `sluice.sequence.Checkpoint.save` wrote, of any kind: the model, and what names it.
 
     Raises:
         sluice.sequence.CheckpointError: a file that is missing, damaged, or none of ours.
 
     >>> import sluice, tempfile
+    >>> from pathlib import Path
     >>> from sluice.sequence import Checkpoint
     >>> from sluice.sequence.models import Forecaster, ForecasterConfig
     >>> path = Path(tempfile.mkdtemp()) / "weather.safetensors"
@@ -57,4 +57,4 @@ def load_checkpoint(path: str | PathLike[str]) -> Checkpoint:
     """
     from sluice.sequence.checkpoint import Checkpoint
 
-    return Checkpoint.load(Path(path))
+    return Checkpoint.load(path)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from sluice.files import StrPath
 from sluice.report.ablation import AblationError, Intervention
 from sluice.sequence import (
     Checkpoint,
@@ -61,7 +62,7 @@ class HeldOutData:
         model(pad(longest)[:steps])
 
 
-def load_held_out(checkpoint: Checkpoint, path: Path, tokens: int) -> HeldOutData:
+def load_held_out(checkpoint: Checkpoint, path: StrPath, tokens: int) -> HeldOutData:
     """Read data for a model: tunes from a folder or a file ``.abc``, else text.
 
     Text is read as the vocabulary has it, letter by letter where all its tokens are single
@@ -77,6 +78,7 @@ def load_held_out(checkpoint: Checkpoint, path: Path, tokens: int) -> HeldOutDat
         TuneError: ABC that cannot be read.
     """
     _require_language_model(checkpoint.model)
+    path = Path(path)
     if not path.exists():
         raise AblationError(f"there is no file or folder {str(path)!r}; name the held-out data")
     known, skipped = list[list[int]](), 0
