@@ -18,7 +18,7 @@ MODULES = [
     *(
         module.name
         for module in pkgutil.walk_packages(sluice.__path__, "sluice.")
-        if module.name.split(".")[1] not in ("__main__", "cli")
+        if module.name.split(".")[1] not in ("__main__", "_public", "cli")
     ),
 ]
 
