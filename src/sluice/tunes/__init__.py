@@ -15,7 +15,7 @@ from sluice.files import StrPath
 
 if TYPE_CHECKING:
     from sluice.tunes.composition.composer import Composer
-    from sluice.tunes.notation.transcription import Tune
+    from sluice.tunes.tune import Tune
 
 
 def load_composer(checkpoint: StrPath | None = None) -> Composer:
