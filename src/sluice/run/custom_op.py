@@ -18,7 +18,6 @@ from sluice.equations.text import from_text
 from sluice.run import bptt, reference
 from sluice.run.spec import RunSpec
 
-
 # Written out: torch 2.6 infers no schema from the builtin `list`.
 _INPUTS = """str graph, SymInt[] sizes, Tensor x, Tensor[] states, Tensor[] parameters,
     Tensor[] masks, Tensor? lengths, Tensor? resets, Tensor[] restart, bool reverse"""
