@@ -4,8 +4,9 @@
     python tools/public_surface.py --write    keep it in tests/public_surface.txt
 
 A name is public if an ``__init__.py`` re-exports it (``from m import X as X``, ``import *``), lists
-it in ``__all__``, or defines it without a leading underscore. It stands under its shortest public path.
-The source is parsed, never imported: the result is the same on every version of Python and torch.
+it in ``__all__``, or defines it without a leading underscore. It stands under its shortest public
+path. The source is parsed, never imported: the result is the same on every version of Python and
+torch.
 """
 
 from __future__ import annotations

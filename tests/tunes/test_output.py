@@ -6,8 +6,8 @@ import mido
 import pytest
 
 from sluice.extras import MissingExtraError
-from sluice.tunes.errors import TuneError
 from sluice.tunes import output
+from sluice.tunes.errors import TuneError
 from sluice.tunes.notation import abc_file
 from sluice.tunes.tune import Tune
 

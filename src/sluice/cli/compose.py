@@ -82,9 +82,9 @@ def compose_tunes(
     """
     with report_known_errors():
         from sluice.files import require_writable
+        from sluice.tunes import output
         from sluice.tunes.composition.composer import Composer
         from sluice.tunes.corpus import statistics
-        from sluice.tunes import output
 
         wanted, left_out = output.list_default_formats()
         if formats is not None:
