@@ -70,15 +70,15 @@ template <class T> [[gnu::always_inline]] static inline Register<T> splat(T x) {
 #endif
 }
 
-[[gnu::always_inline]] static inline float float_of(uint32_t bits) {
+[[gnu::always_inline]] static inline float float_from_bits(uint32_t bits) {
     return __builtin_bit_cast(float, bits);
 }
 
-[[gnu::always_inline]] static inline uint32_t bits_of(float x) {
+[[gnu::always_inline]] static inline uint32_t bits_from_float(float x) {
     return __builtin_bit_cast(uint32_t, x);
 }
 
-[[gnu::always_inline]] static inline uint32_t word_at(const void* from) {
+[[gnu::always_inline]] static inline uint32_t load_word(const void* from) {
     uint32_t word;
     memcpy(&word, from, sizeof word);
     return word;

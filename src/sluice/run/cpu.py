@@ -24,7 +24,7 @@ from sluice.run import eager, kernels
 from sluice.run.passes import Pass, named
 from sluice.run.recording import Company, Recording
 from sluice.run.tape import OnTape
-from sluice.run.words import Words
+from sluice.run.words import BACKWARD_CALL, FORWARD_CALL, Words, arrays, sections
 
 LAYERS = {
     "float32": "LayerFloat32",
@@ -82,8 +82,8 @@ def _prepared(
 ) -> Prepared:
     program = lower(graph, biased, recorded)
     compiled = compile_bodies(bodies(program), bits, isa)
-    words = Words(graph, program, sizes, compiled.address).write()
-    handle = _module().Program(words, lanes(bits))
+    words = Words(graph, program, sizes, compiled.address)
+    handle = _module().Program(words.write(), words.bodies(), lanes(bits))
     return Prepared(graph, sizes, program, handle, compiled, bits)
 
 
@@ -98,9 +98,8 @@ def pack(made: Prepared, parameters: Sequence[Tensor], precision: str, trains: b
     tensors = named(made.graph, parameters)
     kept = [tensors.get(p.name) for p in made.graph.parameters]
     held = [t if t is None or t.is_contiguous() else t.detach().contiguous() for t in kept]
-    addresses = [0 if t is None else t.data_ptr() for t in held]
     return getattr(_module(), LAYERS[precision])(
-        made.handle, addresses, trains, kernels.get_num_threads()
+        made.handle, arrays(*held), trains, kernels.get_num_threads()
     )
 
 
@@ -194,44 +193,47 @@ class _Settings:
 
 
 class _Words:
-    """A call's words; keeps alive the tensors whose addresses they hold."""
+    """A call's sections; keeps alive the tensors whose addresses they hold."""
 
     def __init__(self, s: _Settings, x: Tensor, states: Sequence[Tensor], y: Tensor) -> None:
         job = s.job
         self.kept: list[Tensor] = []
         fresh = [] if job.resets is None else [t.detach() for t in job.restart_states]
-        self.words = [x.shape[0], x.shape[1], s.threads, int(job.reverse)]
-        self.words += [self.at(x), self.at(y)]
-        self.words += [self.at(None if job.lengths is None else job.lengths.cpu().long())]
+        lengths = None if job.lengths is None else job.lengths.cpu().long()
         restarts = None if job.restarts is None else job.restarts.squeeze(-1).to(torch.uint8)
-        self.words.append(self.at(restarts))
-        self.several(states)
-        self.several(fresh)
-        self.words.append(len(job.masks))
+        masks: list[int] = []
         for mask, spec in zip(job.masks, job.graph.masks, strict=True):
-            self.words += self._mask(mask, job.sizes.of(spec.width), lanes(s.made.bits), x)
+            masks += self._mask(mask, job.sizes.of(spec.width), lanes(s.made.bits))
+        self.sections = [
+            [x.shape[0], x.shape[1], s.threads, int(job.reverse)],
+            self.arrays(x, y, lengths, restarts),
+            self.arrays(*states),
+            self.arrays(*fresh),
+            masks,
+        ]
 
-    def at(self, tensor: Tensor | None) -> int:
-        """A tensor's address; 0 for none."""
-        if tensor is None:
-            return 0
-        if not tensor.is_contiguous():
-            tensor = tensor.detach().contiguous()
-        self.kept.append(tensor)
-        return tensor.data_ptr()
+    def arrays(self, *tensors: Tensor | None) -> list[int]:
+        """Words of these tensors, or of contiguous copies."""
+        held = [t if t is None or t.is_contiguous() else t.detach().contiguous() for t in tensors]
+        self.kept += [t for t in held if t is not None]
+        return arrays(*held)
 
-    def several(self, tensors: Sequence[Tensor | None]) -> None:
-        """A list of addresses."""
-        self.words += [len(tensors), *map(self.at, tensors)]
+    def add(self, *tensors: Tensor | None) -> None:
+        """One more section, of these tensors."""
+        self.sections.append(self.arrays(*tensors))
 
-    def _mask(self, mask: Tensor, width: int, block: int, x: Tensor) -> list[int]:
-        """A mask's address and strides over time and rows, its width padded to whole blocks."""
+    def write(self, kind: int) -> list[int]:
+        """The words of a call of this kind."""
+        return sections(kind, *self.sections)
+
+    def _mask(self, mask: Tensor, width: int, block: int) -> list[int]:
+        """A mask's strides over time and rows, and its array, padded to whole blocks."""
         own = mask.expand(*mask.shape[:-1], width)
         if width % block:
             own = torch.nn.functional.pad(own, (0, -width % block))
         own = own.contiguous()
         time, row = (own.stride(k) if own.shape[k] > 1 else 0 for k in (0, 1))
-        return [self.at(own), time, row]
+        return [time, row, *self.arrays(own)]
 
 
 class _Run(torch.autograd.Function):
@@ -271,8 +273,8 @@ def _forward(s: _Settings) -> tuple[tuple[Tensor, ...], Any, Any]:
     recording = s.recording
     layer = s.layer or pack(s.made, job.parameters, s.precision, s.trains)
     call = _Words(s, job.x, job.states, y)
-    call.several(last)
-    tape = layer.forward(call.words, s.trains or recording is not None)
+    call.add(*last)
+    tape = layer.forward(call.write(FORWARD_CALL), s.trains or recording is not None)
     if recording is not None:
         read = OnTape(job, s.made.handle, tape, s.made.program.saved, s.order, y)
         recording.ran("fused", read, s.trains)
@@ -293,20 +295,17 @@ def _backward(
     x, states = tensors[0].contiguous(), tensors[1 : 1 + count]
     parameters = tensors[1 + count : 1 + count + len(job.parameters)]
     call = _Words(s, x, states, y)
-    call.words.append(call.at(gradients[0]))
-    call.several(gradients[1:])
+    call.add(*gradients)
     of_x = torch.empty_like(x) if needs[1] else None
-    call.words.append(0 if of_x is None else of_x.data_ptr())
     of_states = [torch.empty_like(t, memory_format=torch.contiguous_format) for t in states]
-    call.words += [count, *(t.data_ptr() for t in of_states)]
+    call.add(of_x, *of_states)
     restart = [torch.zeros_like(t) for t in (job.restart or ())]
-    call.words += [len(restart), *(t.data_ptr() for t in restart)]
+    call.add(*restart)
     first = 2 + count
     of_parameters = [_zeros_like(p) if needs[first + k] else None for k, p in enumerate(parameters)]
     filled = dict(zip(_names(job), of_parameters, strict=True))
-    targets = [filled.get(p.name) for p in graph.parameters]
-    call.words += [len(targets), *(0 if t is None else t.data_ptr() for t in targets)]
-    recorded = layer.backward(call.words, tape)
+    call.add(*(filled.get(p.name) for p in graph.parameters))
+    recorded = layer.backward(call.write(BACKWARD_CALL), tape)
     if (recording := s.recording) is not None:
         places = s.made.program.recorded
         recording.went_back(OnTape(s.job, s.made.handle, recorded, places, s.order))

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from sluice.run.steps import Layer, Steps
+from sluice.run.words import SAMPLING, VOCABULARY, arrays, sections
 
 _ALL = 2.0
 """A part of the probability that keeps every token, however sums are rounded."""
@@ -59,8 +60,8 @@ class TokenSteps(Steps):
         readout = language.readout.contiguous()
         bias = None if language.bias is None else language.bias.contiguous()
         self.vocabulary = len(self._embedding)
-        words = [*self._embedding.shape, self._embedding.data_ptr(), readout.data_ptr()]
-        self._stream.speak([*words, 0 if bias is None else bias.data_ptr()])
+        words = [*self._embedding.shape, *arrays(self._embedding, readout, bias)]
+        self._stream.attach_vocabulary(sections(VOCABULARY, words))
 
     def feed(self, tokens: Tensor) -> None:
         """Read tokens, (time, batch), int64."""
@@ -95,17 +96,8 @@ class TokenSteps(Steps):
         choices = choices.to(torch.uint8).contiguous()
         uniforms = uniforms.contiguous()
         drawn = torch.empty(uniforms.shape, dtype=torch.int64)
-        words = [
-            len(uniforms),
-            draws.end,
-            uniforms.data_ptr(),
-            choices.data_ptr(),
-            len(choices),
-            choices.dim() == 3,
-            draws.top_k,
-            tokens.data_ptr(),
-            drawn.data_ptr(),
-        ]
+        settings = [len(uniforms), draws.end, len(choices), int(choices.dim() == 3), draws.top_k]
+        words = sections(SAMPLING, settings, arrays(uniforms, choices, tokens, drawn))
         masses = (p if p < 1 else _ALL for p in (draws.top_p, draws.typical))
         taken = self._stream.generate(words, draws.temperature, *masses)
         return None if taken < 0 else drawn[:taken]

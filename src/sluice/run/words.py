@@ -1,12 +1,20 @@
-"""A program for given sizes as the list of integers that the kernels read."""
+"""Lists of integers that the kernels read: a program for given sizes, and its calls.
+
+A list begins with its kind and `VERSION`; then come sections in a fixed order, each with a tag and
+the number of its words. `csrc/sections.h` reads them and refuses what does not fit.
+"""
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Callable, Iterable, Mapping
 
+from torch import Tensor
+
 from sluice.equations.graph import Graph
 from sluice.equations.specs import Sizes
+from sluice.render.body import ADD_BLOCK, ADD_ROW, LOAD, PARAMETER, SCALAR, STORE, Body
 from sluice.render.program import (
     Phase,
     Place,
@@ -16,8 +24,13 @@ from sluice.render.program import (
     RowMean,
     Statistics,
     WeightGradient,
+    bodies,
     body_name,
 )
+
+VERSION = 1
+PROGRAM, FORWARD_CALL, BACKWARD_CALL, VOCABULARY, SAMPLING = range(0x510001, 0x510006)
+_ACCESSES = (LOAD, PARAMETER, SCALAR, STORE, ADD_ROW, ADD_BLOCK)
 
 _SCOPES = ("time", "chunk", "step", "const")
 _ROLES = (
@@ -54,6 +67,12 @@ class Words:
         self._numbers = {p.name: k for k, p in enumerate(graph.parameters)}
         self._matrices: list[list[int]] = []
         self._norms = {norm.name: norm for norm in graph.norms}
+        self._bodies = {name: k for k, name in enumerate(bodies(program))}
+
+    def bodies(self) -> list[tuple[int, list[int]]]:
+        """Each body's address, and what it accesses: what its code does cannot be checked."""
+        found = bodies(self.program)
+        return [(self.addresses[name], _accesses(body)) for name, body in found.items()]
 
     def write(self) -> list[int]:
         """All of it."""
@@ -67,26 +86,23 @@ class Words:
             )
         ]
         deferred = self._many(program.deferred, self._product)
-        rest = any(
-            role == "input gradient"
-            for phase in program.backward
-            for role in (program.places[k].role for k in phase.places)
-        )
-        head = [sizes.input, len(self.graph.parameters), int(rest)]
+        counts = [math.prod(parameter.shape(sizes)) for parameter in self.graph.parameters]
         states = [sizes.of(state.width) for state in self.graph.states]
         masks = [sizes.of(mask.width) for mask in self.graph.masks]
-        return [
-            *head,
-            *_list(states),
-            *_list(masks),
-            *self._many(program.places, self._place),
-            *_joined(self._matrices),
-            *(word for part in phases for word in part),
-            *deferred,
-            *self._many(program.weights, self._weight),
-            *self._many(program.rows, self._row),
-            *self._many(program.parameters, self._unit),
-        ]
+        return sections(
+            PROGRAM,
+            [sizes.input],
+            _list(counts),
+            _list(states),
+            _list(masks),
+            self._many(program.places, self._place),
+            _joined(self._matrices),
+            *phases,
+            deferred,
+            self._many(program.weights, self._weight),
+            self._many(program.rows, self._row),
+            self._many(program.parameters, self._unit),
+        )
 
     def _many(self, things: Iterable[object], write: Callable[..., list[int]]) -> list[int]:
         return _joined([write(thing) for thing in things])
@@ -99,13 +115,13 @@ class Words:
 
     def _phase(self, phase: Phase, name: str) -> list[int]:
         part = getattr(self.program, name)
-        address = self.addresses[body_name(name, part.index(phase))] if phase.body else 0
+        body = self._bodies[body_name(name, part.index(phase))] if phase.body else -1
         return [
             self.sizes.of(phase.width),
             *self._many(phase.statistics, self._statistics),
             *self._many(phase.means, self._mean),
             *self._many(phase.products, self._product),
-            address,
+            body,
             *_list(phase.places),
         ]
 
@@ -171,6 +187,31 @@ class Words:
         name, part, place, item = unit
         start = self._norm_start(name, int(part)) if part else 0
         return [self._numbers.get(name, -1), start, place, item]
+
+
+def sections(kind: int, *contents: list[int]) -> list[int]:
+    """A list of this kind; its sections are numbered from 1 on."""
+    words = [kind, VERSION]
+    for tag, content in enumerate(contents, 1):
+        words += [tag, len(content), *content]
+    return words
+
+
+def arrays(*tensors: Tensor | None) -> list[int]:
+    """The address and the size in bytes of each; 0, 0 for None. They must be contiguous."""
+    words: list[int] = []
+    for t in tensors:
+        words += (0, 0) if t is None else (t.data_ptr(), t.nbytes)
+    return words
+
+
+def _accesses(body: Body) -> list[int]:
+    accesses = [access for _, access in (*body.inputs, *body.outputs)]
+    return [
+        word
+        for a in accesses
+        for word in (_ACCESSES.index(a.kind), a.slot, a.item, int(a.optional))
+    ]
 
 
 def _list(words: Iterable[int]) -> list[int]:
