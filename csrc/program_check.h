@@ -303,6 +303,7 @@ private:
             fail("bodies", "no load from the tape in a forward phase", k);
     }
     void check_written(Part part, i64 k) const {
+        check_bound(part, k);
         switch (part) {
         case Part::hoisted: return require_role("a hoisted result", k, {Role::scratch});
         case Part::forward: return require_role("a forward result", k, {Role::scratch, Role::next});

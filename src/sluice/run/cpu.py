@@ -24,7 +24,7 @@ from sluice.run import eager, kernels
 from sluice.run.passes import Pass, named
 from sluice.run.recording import Company, Recording
 from sluice.run.tape import OnTape
-from sluice.run.words import BACKWARD_CALL, FORWARD_CALL, Words, arrays, sections
+from sluice.run.words import BACKWARD_CALL, FORWARD_CALL, VERSION, Words, arrays
 
 LAYERS = {
     "float32": "LayerFloat32",
@@ -193,47 +193,51 @@ class _Settings:
 
 
 class _Words:
-    """A call's sections; keeps alive the tensors whose addresses they hold."""
+    """A call's words; keeps alive the copies of tensors whose addresses they hold."""
 
-    def __init__(self, s: _Settings, x: Tensor, states: Sequence[Tensor], y: Tensor) -> None:
+    def __init__(
+        self, kind: int, s: _Settings, x: Tensor, states: Sequence[Tensor], y: Tensor
+    ) -> None:
         job = s.job
         self.kept: list[Tensor] = []
-        fresh = [] if job.resets is None else [t.detach() for t in job.restart_states]
-        lengths = None if job.lengths is None else job.lengths.cpu().long()
-        restarts = None if job.restarts is None else job.restarts.squeeze(-1).to(torch.uint8)
+        steps, batch = x.shape[:2]
+        self.words = [kind, VERSION, 1, 4, steps, batch, s.threads, int(job.reverse)]
+        lengths = None if job.lengths is None else self._keep(job.lengths.cpu().long())
+        restarts = job.restarts
+        if restarts is not None:
+            restarts = self._keep(restarts.squeeze(-1).to(torch.uint8))
+        self.section(2, (x, y, lengths, restarts))
+        self.section(3, states)
+        self.section(4, () if restarts is None else job.restart_states)
         masks: list[int] = []
         for mask, spec in zip(job.masks, job.graph.masks, strict=True):
             masks += self._mask(mask, job.sizes.of(spec.width), lanes(s.made.bits))
-        self.sections = [
-            [x.shape[0], x.shape[1], s.threads, int(job.reverse)],
-            self.arrays(x, y, lengths, restarts),
-            self.arrays(*states),
-            self.arrays(*fresh),
-            masks,
-        ]
+        self.words += (5, len(masks), *masks)
 
-    def arrays(self, *tensors: Tensor | None) -> list[int]:
-        """Words of these tensors, or of contiguous copies."""
-        held = [t if t is None or t.is_contiguous() else t.detach().contiguous() for t in tensors]
-        self.kept += [t for t in held if t is not None]
-        return arrays(*held)
+    def section(self, tag: int, tensors: Sequence[Tensor | None]) -> None:
+        """One more section: the address and the size in bytes of each tensor; 0, 0 for None."""
+        words = self.words
+        words += (tag, 2 * len(tensors))
+        for t in tensors:
+            if t is None:
+                words += (0, 0)
+                continue
+            if not t.is_contiguous():
+                t = self._keep(t.detach().contiguous())
+            words += (t.data_ptr(), t.nbytes)
 
-    def add(self, *tensors: Tensor | None) -> None:
-        """One more section, of these tensors."""
-        self.sections.append(self.arrays(*tensors))
-
-    def write(self, kind: int) -> list[int]:
-        """The words of a call of this kind."""
-        return sections(kind, *self.sections)
+    def _keep(self, tensor: Tensor) -> Tensor:
+        self.kept.append(tensor)
+        return tensor
 
     def _mask(self, mask: Tensor, width: int, block: int) -> list[int]:
         """A mask's strides over time and rows, and its array, padded to whole blocks."""
         own = mask.expand(*mask.shape[:-1], width)
         if width % block:
             own = torch.nn.functional.pad(own, (0, -width % block))
-        own = own.contiguous()
+        own = self._keep(own.contiguous())
         time, row = (own.stride(k) if own.shape[k] > 1 else 0 for k in (0, 1))
-        return [time, row, *self.arrays(own)]
+        return [time, row, *arrays(own)]
 
 
 class _Run(torch.autograd.Function):
@@ -272,9 +276,9 @@ def _forward(s: _Settings) -> tuple[tuple[Tensor, ...], Any, Any]:
     last = [x.new_empty(x.shape[1], width) for width in widths]
     recording = s.recording
     layer = s.layer or pack(s.made, job.parameters, s.precision, s.trains)
-    call = _Words(s, job.x, job.states, y)
-    call.add(*last)
-    tape = layer.forward(call.write(FORWARD_CALL), s.trains or recording is not None)
+    call = _Words(FORWARD_CALL, s, job.x, job.states, y)
+    call.section(6, last)
+    tape = layer.forward(call.words, s.trains or recording is not None)
     if recording is not None:
         read = OnTape(job, s.made.handle, tape, s.made.program.saved, s.order, y)
         recording.ran("fused", read, s.trains)
@@ -294,18 +298,18 @@ def _backward(
     count = len(graph.states)
     x, states = tensors[0].contiguous(), tensors[1 : 1 + count]
     parameters = tensors[1 + count : 1 + count + len(job.parameters)]
-    call = _Words(s, x, states, y)
-    call.add(*gradients)
+    call = _Words(BACKWARD_CALL, s, x, states, y)
+    call.section(6, gradients)
     of_x = torch.empty_like(x) if needs[1] else None
     of_states = [torch.empty_like(t, memory_format=torch.contiguous_format) for t in states]
-    call.add(of_x, *of_states)
+    call.section(7, (of_x, *of_states))
     restart = [torch.zeros_like(t) for t in (job.restart or ())]
-    call.add(*restart)
+    call.section(8, restart)
     first = 2 + count
     of_parameters = [_zeros_like(p) if needs[first + k] else None for k, p in enumerate(parameters)]
     filled = dict(zip(_names(job), of_parameters, strict=True))
-    call.add(*(filled.get(p.name) for p in graph.parameters))
-    recorded = layer.backward(call.write(BACKWARD_CALL), tape)
+    call.section(9, [filled.get(p.name) for p in graph.parameters])
+    recorded = layer.backward(call.words, tape)
     if (recording := s.recording) is not None:
         places = s.made.program.recorded
         recording.went_back(OnTape(s.job, s.made.handle, recorded, places, s.order))
