@@ -17,8 +17,8 @@ public:
     // `recorded` is where a program that records gradients leaves them; null for any other.
     Backward(const PackedWeights<P>& weights, const Call<Real>& call, const Tape<Real>& tape,
              Tape<Real>* recorded)
-        : weights_(weights), program_(weights.program), call_(call), tape_(tape), recorded_(recorded),
-          output_holds_state_(program_.state_widths[0] % L == 0),
+        : weights_(weights), program_(weights.program), call_(call), tape_(tape),
+          recorded_(recorded), output_holds_state_(program_.state_widths[0] % L == 0),
           states_(program_, call, &tape, output_holds_state_, arena_) {
         const i64 b = call.batch;
         shares_units_ = call.threads > 1 && b < 2 * call.threads &&
@@ -83,11 +83,11 @@ private:
     // Deltas in the type of products, by buffer. Where threads share units, each converts all of
     // them for itself.
     std::vector<std::vector<A*>> rounded_;
-    // By state: the gradients of a step's states and of the states before it, in turns; and the sums
-    // of those that leave at resets, for each thread.
+    // By state: the gradients of a step's states and of the states before it, in turns; and the
+    // sums of those that leave at resets, for each thread.
     std::vector<Real*> state_gradients_[2], restart_sums_;
-    std::vector<i64> unrounded_;      // deltas that no product of a step converts
-    std::vector<i64> rebound_;        // buffers that lie elsewhere at every step
+    std::vector<i64> unrounded_;  // deltas that no product of a step converts
+    std::vector<i64> rebound_;    // buffers that lie elsewhere at every step
     std::vector<std::unique_ptr<ThreadContext>> contexts_;
 
     Real* allocate_zeros(i64 count, i64 row) {
@@ -103,7 +103,8 @@ private:
         const i64 b = call_.batch;
         shared_.assign(program_.buffers.size(), nullptr);
         sums_ = shared_;
-        rounded_.assign(shares_units_ ? size_t(threads_) : 1, std::vector<A*>(program_.buffers.size()));
+        rounded_.assign(shares_units_ ? size_t(threads_) : 1,
+                        std::vector<A*>(program_.buffers.size()));
         for (size_t k = 0; k < shared_.size(); ++k) {
             const Buffer& p = program_.buffers[k];
             switch (p.role) {
@@ -147,8 +148,8 @@ private:
         for (size_t s = 0; s < states_.states.size(); ++s) {
             const i64 width = states_.states[s].width;
             const Real* from = call_.final_state_gradients[s];
-            copy_padded(call_.initial_state_gradients[s] + b * width, from ? from + b * width : nullptr,
-                        width, width);
+            copy_padded(call_.initial_state_gradients[s] + b * width,
+                        from ? from + b * width : nullptr, width, width);
         }
     }
 
@@ -183,8 +184,7 @@ private:
     }
     void bind_chunk(PhaseRunner<P>& runner, i64 t0) {
         for (size_t k = 0; k < shared_.size(); ++k)
-            if (is_of_chunk(program_.buffers[k]))
-                runner.bind(i64(k), shared_[k], call_.batch, t0);
+            if (is_of_chunk(program_.buffers[k])) runner.bind(i64(k), shared_[k], call_.batch, t0);
         for (const Phase& phase : program_.backward)
             for (const Product& p : phase.products) bind_operand(runner, p, t0);
         for (const Product& p : program_.deferred) bind_operand(runner, p, t0);
@@ -228,7 +228,8 @@ private:
             if (p.role == Role::row_sums)
                 for (i64 b = runner.row0; b < end; ++b)
                     std::fill_n(runner.view(k).at(0, b), p.row, Real(0));
-            if (p.role == Role::output_gradient) bind_rows(runner, k, call_.output_gradient, t, end);
+            if (p.role == Role::output_gradient)
+                bind_rows(runner, k, call_.output_gradient, t, end);
             if (p.role == Role::input) bind_rows(runner, k, call_.x, t, end);
         }
         for (i64 b = runner.row0; b < end; ++b)
@@ -244,10 +245,12 @@ private:
         }
         runner.bind(k, shared_[size_t(k)], 0);
         for (i64 b = runner.row0; b < end; ++b)
-            copy_own_units(runner, runner.view(k).at(0, b), rows ? rows + b * p.width : nullptr, p.width);
+            copy_own_units(runner, runner.view(k).at(0, b), rows ? rows + b * p.width : nullptr,
+                           p.width);
     }
     // This thread's units of a row, and the padding where they end with it.
-    static void copy_own_units(const PhaseRunner<P>& runner, Real* to, const Real* from, i64 width) {
+    static void copy_own_units(const PhaseRunner<P>& runner, Real* to, const Real* from,
+                               i64 width) {
         i64 first, last;
         runner.block_range(width, first, last);
         first *= L, last *= L;
@@ -293,7 +296,8 @@ private:
             for (i64 t = t0; t < t0 + count; ++t)
                 write_input_gradient(runner, t, call_.active_sequences(t));
         for (const WeightGradient& w : program_.weight_gradients)
-            if (call_.parameter_gradients[size_t(w.parameter)]) add_weight_gradient(context, w, t0, count);
+            if (call_.parameter_gradients[size_t(w.parameter)])
+                add_weight_gradient(context, w, t0, count);
     }
 
     // The gradients of `rows` rows of the input, from step t on; this thread's share of them.
@@ -312,7 +316,8 @@ private:
         if (in_place) runner.view(k) = {{call_.x_gradient, call_.batch * width, width}, L};
         for (i64 r = from; r < to; r += tile_rows)
             for (const Product& p : program_.deferred)
-                runner.multiply_to_target(p, t, r, std::min(to, r + tile_rows), 0, runner.buffer(k).blocks);
+                runner.multiply_to_target(p, t, r, std::min(to, r + tile_rows), 0,
+                                          runner.buffer(k).blocks);
         if (!in_place)
             for (i64 r = from; r < to; ++r) std::copy_n(own.at(t, r), width, out + r * width);
         runner.view(k) = own;
@@ -334,8 +339,8 @@ private:
                 return gradient + (w.starts[size_t(m / L % gates)] + unit) * w.columns;
             };
             if (m1 > m0)
-                add_outer_products<P>(m0, m1, w.columns, rows, context.deltas, context.operands, find_row,
-                                      context.outer_scratch);
+                add_outer_products<P>(m0, m1, w.columns, rows, context.deltas, context.operands,
+                                      find_row, context.outer_scratch);
             for (i64 q = 0; head + 1 < w.heads && q < rows; ++q) context.operands[q] += w.columns;
         }
     }

@@ -24,12 +24,11 @@ template <class P>
 Tape<typename P::Real>* forward(const Layer<P>& layer, const std::vector<i64>& words, bool keep) {
     using Real = typename P::Real;
     const Program& program = layer.program;
-    const Call<Real> call =
-        CallReader<Real>(words, ListKind::forward_call, program).read_forward();
+    const Call<Real> call = CallReader<Real>(words, ListKind::forward_call, program).read_forward();
     std::unique_ptr<Tape<Real>> tape;
     if (keep)
-        tape = std::make_unique<Tape<Real>>(
-            Tape<Real>::of_values(program, call.steps, call.batch, output_holds_state<Real>(program)));
+        tape = std::make_unique<Tape<Real>>(Tape<Real>::of_values(
+            program, call.steps, call.batch, output_holds_state<Real>(program)));
     Forward<P>(layer.weights, call, tape.get()).run();
     return tape.release();
 }
@@ -44,12 +43,14 @@ Tape<typename P::Real>* backward(const Layer<P>& layer, const std::vector<i64>& 
         throw std::invalid_argument("int8 weights do not train; use another precision");
     } else {
         if (!layer.weights.trains)
-            throw std::invalid_argument("this layer was packed for inference; pack it for training");
+            throw std::invalid_argument(
+                "this layer was packed for inference; pack it for training");
         const Call<Real> call =
             CallReader<Real>(words, ListKind::backward_call, program).read_backward();
         if (!tape.fits(program, call.steps, call.batch, output_holds_state<Real>(program)))
-            throw std::invalid_argument("expected the tape of a forward pass with the same program and "
-                                        "sizes, got another; keep each pass with its own tape");
+            throw std::invalid_argument(
+                "expected the tape of a forward pass with the same program and "
+                "sizes, got another; keep each pass with its own tape");
         std::unique_ptr<Tape<Real>> recorded;
         if (program.find(Role::recorded) >= 0)
             recorded = std::make_unique<Tape<Real>>(
@@ -68,7 +69,8 @@ void read_tape(const Tape<Real>& tape, const Program& program, i64 k, i64 item, 
     const Buffer& p = program.buffer(k);
     if (!tape.holds(size_t(k), p) || p.holds_scalars() || item < 0 || item >= p.items)
         throw std::invalid_argument("the tape does not hold item " + std::to_string(item) +
-                                    " of buffer " + std::to_string(k) + "; ask what it holds first");
+                                    " of buffer " + std::to_string(k) +
+                                    "; ask what it holds first");
     const Real* from = tape.base[size_t(k)];
     Real* out = to_pointer<Real>(to);
     for (i64 q = 0; q < tape.steps * tape.batch; ++q)

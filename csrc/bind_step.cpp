@@ -26,26 +26,29 @@ template <class P> struct Stream {
         : batch(rows) {
         if (packed.empty()) reject("a stream", "at least one layer", 0);
         if (masks.size() != packed.size())
-            reject("a stream", "masks of " + std::to_string(packed.size()) + " layers", i64(masks.size()));
+            reject("a stream", "masks of " + std::to_string(packed.size()) + " layers",
+                   i64(masks.size()));
         for (size_t k = 0; k < packed.size(); ++k) {
             if (!packed[k]) reject("a stream", "a layer", "none");
             layers.push_back(std::make_unique<Stepper<P>>(packed[k]->weights, rows, masks[k],
                                                           std::max(1, threads)));
             threads_ = std::max(threads_, layers.back()->threads());
             if (k > 0 && layers[k]->input_width() != layers[k - 1]->width(0))
-                reject("a stream", "a layer with input width " + std::to_string(layers[k - 1]->width(0)),
+                reject("a stream",
+                       "a layer with input width " + std::to_string(layers[k - 1]->width(0)),
                        layers[k]->input_width());
         }
     }
 
     Stream(const Stream&) = delete;
 
-    // A thread's part of a step of all layers; the output, and in `row` its rows' distance.
+    // A thread's part of a step of all layers; returns the output, and in `row` its rows' distance.
     const Real* advance(int id, int current, const Real* x, i64& row, Team* team,
                         const TableRows* table_rows = nullptr) {
         for (auto& layer : layers) {
             const bool shared = team && layer->threads() > 1;
-            if (shared || id == 0) layer->step(id, current, x, row, shared ? team : nullptr, table_rows);
+            if (shared || id == 0)
+                layer->step(id, current, x, row, shared ? team : nullptr, table_rows);
             table_rows = nullptr;
             if (team && !shared) team->barrier();
             x = layer->state(0, current ^ 1);
@@ -65,7 +68,7 @@ template <class P> struct Stream {
             std::copy_n(top.state(0, current_) + b * top.padded(0), top.width(0),
                         to_pointer<Real>(y) + b * top.width(0));
     }
-    // A state to or from the caller's (batch, width).
+    // Copy a state to or from the caller's array (batch, width).
     void read(i64 layer, i64 s, i64 to) const {
         const Stepper<P>& one = *layers.at(size_t(layer));
         for (i64 b = 0; b < batch; ++b)
@@ -75,8 +78,8 @@ template <class P> struct Stream {
     void write(i64 layer, i64 s, i64 from) {
         const Stepper<P>& one = *layers.at(size_t(layer));
         for (i64 b = 0; b < batch; ++b)
-            copy_padded(one.state(s, current_) + b * one.padded(s), to_pointer<Real>(from) + b * one.width(s),
-                        one.width(s), one.padded(s));
+            copy_padded(one.state(s, current_) + b * one.padded(s),
+                        to_pointer<Real>(from) + b * one.width(s), one.width(s), one.padded(s));
     }
 
     // Row b of every state becomes what row parents[b] was.
@@ -97,7 +100,7 @@ template <class P> struct Stream {
         current_ ^= 1;
     }
 
-    // The embedding below the layers and the readout above them, for what follows.
+    // Set the embedding below the layers and the readout above them.
     void attach_vocabulary(const std::vector<i64>& words) {
         const i64 width = layers[0]->input_width(), features = layers.back()->width(0);
         SectionReader in(words, ListKind::vocabulary, "a vocabulary");
@@ -131,13 +134,14 @@ template <class P> struct Stream {
         current_ ^= int(count & 1);
     }
 
-    // Read one token each, (batch,), and give the logits of the next, (batch, vocabulary).
+    // Read one token each, (batch,), and write the logits of the next, (batch, vocabulary).
     void logits(i64 tokens, i64 to, i64 vocabulary) {
         const i64* now = to_pointer<i64>(tokens);
         const Real* found = nullptr;
         generator().check_tokens(now, batch);
         if (vocabulary != generator_->size())
-            reject("logits", "an array for " + std::to_string(generator_->size()) + " tokens", vocabulary);
+            reject("logits", "an array for " + std::to_string(generator_->size()) + " tokens",
+                   vocabulary);
         run_shared(false, [&](int id, Team* team) {
             std::vector<Real> x = generator_->make_embeddings();
             i64 row = layers[0]->input_width();
@@ -148,13 +152,14 @@ template <class P> struct Stream {
         });
         current_ ^= 1;
         for (i64 b = 0; b < batch; ++b)
-            std::copy_n(found + b * generator_->row(), vocabulary, to_pointer<Real>(to) + b * vocabulary);
+            std::copy_n(found + b * generator_->row(), vocabulary,
+                        to_pointer<Real>(to) + b * vocabulary);
     }
 
-    // Draw from `tokens` on, which are replaced by the last ones; `drawn`: (steps, batch).
+    // Generate from `tokens` on, which are replaced by the last ones; returns the steps taken.
     i64 generate(const std::vector<i64>& words, double temperature, double top_p, double typical) {
-        i64 *tokens = nullptr, *drawn = nullptr;
-        SamplingOptions options = read_options(words, tokens, drawn);
+        i64 *tokens = nullptr, *sampled = nullptr;
+        SamplingOptions options = read_options(words, tokens, sampled);
         options.temperature = temperature, options.top_p = top_p, options.typical = typical;
         generator().check_tokens(tokens, batch);
         i64 taken = 0;
@@ -165,10 +170,11 @@ template <class P> struct Stream {
                 current ^= 1;
                 return advance_tokens(id, current ^ 1, read, x, row, team);
             };
-            const i64 count = generator_->run(id, team, options, {tokens, tokens + batch}, found, step);
-            if (id == 0) std::copy(found.begin(), found.end(), drawn), taken = count;
+            const i64 count =
+                generator_->run(id, team, options, {tokens, tokens + batch}, found, step);
+            if (id == 0) std::copy(found.begin(), found.end(), sampled), taken = count;
         });
-        if (taken > 0) std::copy_n(drawn + (taken - 1) * batch, batch, tokens);
+        if (taken > 0) std::copy_n(sampled + (taken - 1) * batch, batch, tokens);
         current_ ^= int(taken & 1);
         return taken;
     }
@@ -181,18 +187,20 @@ private:
 
     TokenGenerator<Real>& generator() const {
         if (!generator_)
-            throw std::invalid_argument("expected a stream with a vocabulary, got none; attach one first");
+            throw std::invalid_argument(
+                "expected a stream with a vocabulary, got none; attach one first");
         return *generator_;
     }
 
-    SamplingOptions read_options(const std::vector<i64>& words, i64*& tokens, i64*& drawn) const {
+    SamplingOptions read_options(const std::vector<i64>& words, i64*& tokens, i64*& sampled) const {
         const i64 size = generator().size();
         SectionReader in(words, ListKind::sampling, "sampling");
         SamplingOptions options;
         in.read(1, "settings", [&](Section& s) {
             options.steps = s.read("a number of steps", 0, max_size / batch);
             options.end = s.read("a token that ends");
-            options.positions = s.read("at least one position, a number", 1, max_size / (batch * size));
+            options.positions =
+                s.read("at least one position, a number", 1, max_size / (batch * size));
             options.per_sequence_choices = s.read_flag("a flag of choices by sequence");
             options.top_k = s.read("a number of tokens", 0);
         });
@@ -202,7 +210,7 @@ private:
             options.uniforms = s.read_array<const double>("uniform numbers", count, count == 0);
             options.choices = s.read_array<const uint8_t>("choices", rows * size);
             tokens = s.read_array<i64>("tokens", batch);
-            drawn = s.read_array<i64>("room for tokens", count, count == 0);
+            sampled = s.read_array<i64>("room for tokens", count, count == 0);
         });
         in.finish();
         return options;
@@ -215,14 +223,15 @@ private:
         return advance(id, current, x, row, team, table_ ? &some : nullptr);
     }
 
-    // Do job(id, team) together, or alone without a team: for one step waking others takes longer.
+    // Run job(id, team) on all threads, or here without a team: for one step, waking workers takes
+    // longer than the step.
     template <class F> void run_shared(bool many_steps, F&& job) {
         if (threads_ == 1 || (!many_steps && !workers_awake())) job(0, static_cast<Team*>(nullptr));
         else run_team(threads_, [&](int id, Team& team) { job(id, &team); });
         if (threads_ > 1) last_step_ = Clock::now();
     }
 
-    // Whether a worker still looks for work since the last step, so that sharing this one pays.
+    // Whether workers still spin since the last step, so that sharing this one pays.
     bool workers_awake() const {
         return threads_ > 1 && Clock::now() - last_step_ < std::chrono::microseconds(20) &&
                ThreadPool::get().is_idle();

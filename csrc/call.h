@@ -24,9 +24,9 @@ template <class Real> struct Call {
     bool reverse = false;
     const Real* x = nullptr;
     std::vector<const Real*> initial_states, restart_states;  // (batch, width), (width)
-    std::vector<RowView<Real>> masks;  // rows padded to whole blocks
-    const i64* lengths = nullptr;      // descending, or null
-    const uint8_t* resets = nullptr;   // (time, batch), in the direction's own sense, or null
+    std::vector<RowView<Real>> masks;                         // rows padded to whole blocks
+    const i64* lengths = nullptr;                             // descending, or null
+    const uint8_t* resets = nullptr;  // (time, batch), in the direction's own sense, or null
     Real* y = nullptr;
     std::vector<Real*> final_states;  // (batch, width)
     // Of a backward pass; where null, a gradient that comes in is zero and one asked for is not.

@@ -16,7 +16,8 @@ public:
 
     Call<Real> read_forward() {
         read_common();
-        in_.read(6, "final states", [&](Section& s) { read_states(s, call_.final_states, call_.batch); });
+        in_.read(6, "final states",
+                 [&](Section& s) { read_states(s, call_.final_states, call_.batch); });
         in_.finish();
         return std::move(call_);
     }
@@ -36,7 +37,8 @@ public:
         });
         in_.read(9, "gradients of the parameters", [&](Section& s) {
             for (i64 size : program_.parameter_sizes)
-                c.parameter_gradients.push_back(s.read_array<Real>("a parameter's gradient", size, true));
+                c.parameter_gradients.push_back(
+                    s.read_array<Real>("a parameter's gradient", size, true));
         });
         in_.finish();
         return std::move(call_);
@@ -69,7 +71,8 @@ private:
             c.resets = s.read_array<const uint8_t>("resets", row_count(), true);
             check_lengths(s);
         });
-        in_.read(3, "initial states", [&](Section& s) { read_states(s, c.initial_states, c.batch); });
+        in_.read(3, "initial states",
+                 [&](Section& s) { read_states(s, c.initial_states, c.batch); });
         in_.read(4, "restart states", [&](Section& s) {
             if (s.remaining() > 0) read_states(s, c.restart_states, 1);
         });
@@ -82,7 +85,8 @@ private:
         for (i64 b = 0; call_.lengths && b < call_.batch; ++b) {
             const i64 length = call_.lengths[b];
             if (length < 0 || length > limit)
-                reject(s.place(), "descending lengths from " + std::to_string(limit) + " to 0", length);
+                reject(s.place(), "descending lengths from " + std::to_string(limit) + " to 0",
+                       length);
             limit = length;
         }
     }

@@ -19,8 +19,9 @@ public:
         const i64 b = call.batch;
         const bool few_rows = call.threads > 1 && b < 2 * call.threads;
         shares_units_ = few_rows && can_share_units<Real>(program_, call.threads);
-        threads_ = few_rows && !shares_units_ ? int(std::max<i64>(1, std::min<i64>(b, call.threads)))
-                                              : call.threads;
+        threads_ = few_rows && !shares_units_
+                       ? int(std::max<i64>(1, std::min<i64>(b, call.threads)))
+                       : call.threads;
         shared_.assign(program_.buffers.size(), nullptr);
         for (size_t k = 0; k < shared_.size(); ++k) {
             const Buffer& p = program_.buffers[k];
@@ -99,15 +100,17 @@ private:
             else if (p.role == Role::mask) runner.view(n) = {call_.masks[size_t(p.index)], L};
             else if (p.role == Role::tape && tape_) runner.bind(n, tape_->base[k], call_.batch);
             else if (p.role == Role::statistics)
-                runner.bind(n, tape_ ? tape_->base[k] : context.arena.allocate_reals(call_.batch, p.row),
-                            tape_ ? call_.batch : 0);
+                runner.bind(
+                    n, tape_ ? tape_->base[k] : context.arena.allocate_reals(call_.batch, p.row),
+                    tape_ ? call_.batch : 0);
             else if (shared_[k]) runner.bind(n, shared_[k], 0);
             else if (p.is_hoisted())
                 context.chunk_memory[k] = context.arena.allocate_reals(chunk_rows, p.row);
         }
     }
 
-    // All that depends on the input alone, for `count` steps from t0 on: their rows in one flat list.
+    // All that depends on the input alone, for `count` steps from t0 on: their rows in one flat
+    // list.
     void run_hoisted(ThreadContext& context, i64 t0, i64 count) {
         PhaseRunner<P>& runner = context.runner;
         const i64 n = runner.rows();
@@ -145,7 +148,8 @@ private:
         for (i64 t = 0; t < count; ++t)
             for (i64 b = 0; b < n; ++b)
                 copy_padded(context.gathered_input + (t * n + b) * padded,
-                            call_.x + ((t0 + t) * call_.batch + runner.row0 + b) * width, width, padded);
+                            call_.x + ((t0 + t) * call_.batch + runner.row0 + b) * width, width,
+                            padded);
         runner.view(input) = {{context.gathered_input, 0, padded}, L};
     }
 
@@ -189,8 +193,7 @@ private:
         for (i64 b = runner.row0; b < end; ++b) {
             if (t == call_.last_step(b))
                 write_final_states(b, [&](size_t s) { return states_.next_row(s, t, b); }, &runner);
-            else if (!call_.lengths)
-                return;
+            else if (!call_.lengths) return;
         }
     }
     // `runner`: whose units are written; null for all.

@@ -34,7 +34,8 @@ struct SamplingOptions {
 class Sampler {
 public:
     explicit Sampler(i64 vocabulary)
-        : weights_(size_t(vocabulary)), order_(size_t(vocabulary)), distances_(size_t(vocabulary)) {}
+        : weights_(size_t(vocabulary)), order_(size_t(vocabulary)), distances_(size_t(vocabulary)) {
+    }
 
     // The token for `logits`; −1 where one is NaN.
     template <class Real>
@@ -69,13 +70,14 @@ private:
     std::vector<i64> order_;
     std::vector<double> distances_;
 
-    // Of equals the first goes before.
+    // Stable: equal tokens stay in the vocabulary's order.
     template <class Before> void sort_order(Before before) {
         std::iota(order_.begin(), order_.end(), 0);
         std::stable_sort(order_.begin(), order_.end(), before);
     }
 
-    // Weights of zero for all but the first `count` that together reach `mass`. Returns the sum.
+    // Keep the first `count` that together reach `mass`, set other weights to zero; returns the
+    // sum.
     double keep_first(i64 count, double mass) {
         double kept = 0;
         for (i64 v : order_) {
@@ -88,10 +90,11 @@ private:
 
     double keep_likeliest(const SamplingOptions& options, double total) {
         sort_order([&](i64 a, i64 b) { return weights_[size_t(a)] > weights_[size_t(b)]; });
-        return keep_first(options.top_k > 0 ? options.top_k : i64(order_.size()), options.top_p * total);
+        return keep_first(options.top_k > 0 ? options.top_k : i64(order_.size()),
+                          options.top_p * total);
     }
 
-    // The tokens whose information is nearest the entropy of what is left.
+    // Keep the tokens whose information is nearest to the entropy (typical sampling).
     double keep_typical(const SamplingOptions& options, double total) {
         double entropy = 0;
         for (size_t v = 0; v < weights_.size(); ++v) {
@@ -108,7 +111,7 @@ private:
 // A vocabulary on top of layers, which several threads run together. They share the layers and the
 // readout; each samples for itself, which is faster than telling the others what was sampled.
 template <class Real> class TokenGenerator {
-    // The readout is in the precision of the weights: packed as they are.
+    // The readout keeps its own precision, whatever that of the layers.
     using P = std::conditional_t<std::is_same_v<Real, float>, F32, F64>;
     static constexpr i64 L = lanes<Real>;
 
@@ -153,18 +156,19 @@ public:
             std::min(readout_.blocks, panels * (id + 1) / threads * readout_.blocks_per_panel);
         Real* logits = logits_[buffer].data();
         if (last > first)
-            readout_.multiply(y, row, batch_, logits + first * L, row_, L, first, last, false, nullptr);
+            readout_.multiply(y, row, batch_, logits + first * L, row_, L, first, last, false,
+                              nullptr);
         if (team) team->barrier();
         return logits;
     }
     i64 row() const { return row_; }
 
-    // A thread's part, from `tokens` on: fills `drawn`, (steps, batch), and returns the steps taken,
-    // −1 where weights gave NaN. `step(tokens, x, row)` is the layers', and gives the output and its
-    // rows' distance; x holds the tokens' embeddings.
+    // A thread's part of generation from `tokens` on: fills `sampled`, (steps, batch), and returns
+    // the steps taken, −1 where weights gave NaN. `step(tokens, x, row)` runs the layers on
+    // embeddings x and returns the output; `row` becomes the distance of its rows.
     template <class Step>
     i64 run(int id, Team* team, const SamplingOptions& options, std::vector<i64> tokens,
-            std::vector<i64>& drawn, Step step) {
+            std::vector<i64>& sampled, Step step) {
         std::vector<Real> x = make_embeddings();
         std::vector<uint8_t> ended(size_t(batch_), 0);
         Sampler sampler(vocabulary_.size);
@@ -175,7 +179,7 @@ public:
             // Two buffers in turn: a thread may be a step ahead of one that still samples.
             const Real* logits = compute_logits(id, team, int(t & 1), y, row);
             if (!sample(sampler, options, t, logits, tokens, ended)) return -1;
-            drawn.insert(drawn.end(), tokens.begin(), tokens.end());
+            sampled.insert(sampled.end(), tokens.begin(), tokens.end());
             if (std::all_of(ended.begin(), ended.end(), [](uint8_t e) { return e; })) return t + 1;
         }
         return options.steps;

@@ -18,8 +18,10 @@ template <class P> struct Layer {
         : program(p), weights(p, read_parameters(arrays, p).data(), trains, std::max(1, threads)) {}
 
 private:
-    static std::vector<const Real*> read_parameters(const std::vector<i64>& arrays, const Program& p) {
-        if (p.lanes != lanes<Real>) reject("a layer", std::to_string(lanes<Real>) + " lanes", p.lanes);
+    static std::vector<const Real*> read_parameters(const std::vector<i64>& arrays,
+                                                    const Program& p) {
+        if (p.lanes != lanes<Real>)
+            reject("a layer", std::to_string(lanes<Real>) + " lanes", p.lanes);
         Section s("a layer", "parameters", arrays.data(), arrays.data() + arrays.size());
         std::vector<const Real*> parameters;
         for (i64 size : p.parameter_sizes)

@@ -22,8 +22,7 @@ template <class P> class PackedMatrix {
 
 public:
     // `interleaved`: the target keeps other items between these, so a panel must stay in one block.
-    PackedMatrix(const Matrix& matrix, bool interleaved)
-        : m_(&matrix), results_(matrix.results()) {
+    PackedMatrix(const Matrix& matrix, bool interleaved) : m_(&matrix), results_(matrix.results()) {
         blocks = ceil_div(m_->width, L);
         blocks_per_panel = interleaved || results_ > 2 ? 1 : 4 / results_;
         pieces_ = ceil_div(results_, 4);
@@ -35,7 +34,7 @@ public:
         memory_ = AlignedBlock(size_t(add_checked(panel_bytes, extra_bytes())));
     }
 
-    // What a thread needs to pack panels: rows' addresses, and rows of a head among zeros.
+    // What a thread needs to pack panels: addresses of rows, and heads' rows expanded with zeros.
     struct Scratch {
         std::vector<const Real*> list;
         std::vector<Real> rows;
@@ -54,7 +53,8 @@ public:
         const i64 p = panel / pieces_, piece = panel % pieces_;
         const i64 gates = std::min<i64>(4, results_ - piece * 4);
         const int nv = int(gates * std::min(blocks_per_panel, blocks - p * blocks_per_panel));
-        if (m_->transposed) pack_transposed(p, nv, weight, scratch.list.data(), scratch.rows.data());
+        if (m_->transposed)
+            pack_transposed(p, nv, weight, scratch.list.data(), scratch.rows.data());
         else pack_forward(p, piece, nv, gates, weight, bias, scratch);
     }
     i64 weight_count() const { return panels_ * pieces_ * stride_; }
@@ -69,7 +69,8 @@ public:
                   i64 first, i64 last, bool accumulate, const Real* scales) const {
         const i64 limit_panels = ceil_div(last, blocks_per_panel);
         for (i64 p = first / blocks_per_panel; p < limit_panels; ++p) {
-            const i64 block = p * blocks_per_panel, here = std::min(blocks_per_panel, blocks - block);
+            const i64 block = p * blocks_per_panel,
+                      here = std::min(blocks_per_panel, blocks - block);
             for (i64 piece = 0; piece < pieces_; ++piece) {
                 const i64 gate = piece * 4;
                 const i64 gates = pieces_ == 1 ? results_ : std::min<i64>(4, results_ - gate);
@@ -98,7 +99,7 @@ private:
     int32_t* offsets() const {
         return reinterpret_cast<int32_t*>(scales() + panels_ * blocks_per_panel * results_ * L);
     }
-    // Which k's a panel needs: all, or those of its heads.
+    // The range of k that a panel needs: all, or that of its heads.
     void inner_range(i64 p, i64& from, i64& count) const {
         from = 0, count = k_;
         if (m_->heads == 1) return;
@@ -114,8 +115,8 @@ private:
         count = ceil_div(high, L) * m_->gates() * L - from;
     }
 
-    void multiply_panel(i64 p, i64 piece, int nv, const typename P::A* a, i64 ld_a, i64 rows, Real* out,
-                        i64 ld_out, bool accumulate, const Real* row_scales) const {
+    void multiply_panel(i64 p, i64 piece, int nv, const typename P::A* a, i64 ld_a, i64 rows,
+                        Real* out, i64 ld_out, bool accumulate, const Real* row_scales) const {
         i64 from, count;
         inner_range(p, from, count);
         const i64 groups = ceil_div(count, P::group), limit = max_tile_rows<P>(nv);
@@ -131,15 +132,15 @@ private:
                 multiply_int8_tile(nv, int(end - row), to, ld_out, groups, operand, ld_a,
                                    panel(p, piece), vector, accumulate, row_scales + row, bias);
             else
-                multiply_tile<P>(nv, int(end - row), to, ld_out, groups, operand, ld_a, panel(p, piece),
-                                 accumulate ? to : bias, accumulate ? ld_out : 0);
+                multiply_tile<P>(nv, int(end - row), to, ld_out, groups, operand, ld_a,
+                                 panel(p, piece), accumulate ? to : bias, accumulate ? ld_out : 0);
             row = end;
         }
     }
 
-    void multiply_int8_tile(int nv, int rows, Real* out, i64 ld_out, i64 groups, const typename P::A* a,
-                            i64 ld_a, const B* b, i64 vector, bool accumulate, const Real* row_scales,
-                            const Real* bias) const {
+    void multiply_int8_tile(int nv, int rows, Real* out, i64 ld_out, i64 groups,
+                            const typename P::A* a, i64 ld_a, const B* b, i64 vector,
+                            bool accumulate, const Real* row_scales, const Real* bias) const {
         alignas(64) Acc sums[max_rows * 4 * L];
         multiply_tile<P>(nv, rows, sums, nv * L, groups, a, ld_a, b, nullptr, 0);
         for (int r = 0; r < rows; ++r)
@@ -171,11 +172,10 @@ private:
         }
         if constexpr (P::group == 4)
             pack_rows_int8(panel(p, piece), nv, list, count, scales() + base, offsets() + base);
-        else
-            pack_rows<P>(panel(p, piece), nv, list, count);
+        else pack_rows<P>(panel(p, piece), nv, list, count);
     }
 
-    // A head's row of weights among zeros, as if the map were dense.
+    // A head's row of weights, with the zeros that a dense map would have.
     Real* expand_head_row(Real* to, const Real* row, i64 unit) const {
         const i64 head = unit / (m_->width / m_->heads);
         std::fill(to, to + m_->inner, Real(0));
@@ -192,7 +192,10 @@ private:
             for (i64 k = 0; k < count; ++k) {
                 const i64 at = (from + k) / L, unit = at / m_->gates() * L + (from + k) % L;
                 const i64 gate = at % m_->gates();
-                if (unit >= m_->inner) { list[k] = nullptr; continue; }
+                if (unit >= m_->inner) {
+                    list[k] = nullptr;
+                    continue;
+                }
                 const Real* row = weight + (m_->starts[size_t(gate)] + unit) * m_->columns;
                 list[k] = m_->heads == 1
                               ? row + first
@@ -202,7 +205,7 @@ private:
         }
     }
 
-    // Columns [first, first + units) of a row of a head, as if the map were dense.
+    // Columns [first, first + units) of a head's row, with the zeros that a dense map would have.
     Real* copy_head_columns(Real* to, const Real* row, i64 unit, i64 first, i64 units) const {
         const i64 start = unit / (m_->inner / m_->heads) * m_->columns;
         for (i64 d = 0; d < units; ++d) {

@@ -1,5 +1,5 @@
-// Memory for tapes and scratch: aligned, reused, and filled with NaN on request (SLUICE_POISON=1) so
-// that tests see reads of what was never written.
+// Memory for tapes and scratch: aligned, reused, and filled with NaN on request (SLUICE_POISON=1)
+// so that tests see reads of what was never written.
 #pragma once
 
 #include <pthread.h>
@@ -26,12 +26,15 @@ inline i64 add_checked(i64 a, i64 b) {
 }
 template <class... Factors> i64 multiply_checked(i64 product, Factors... factors) {
     ((__builtin_mul_overflow(product, i64(factors), &product) || product > max_allocation
-          ? throw std::bad_alloc() : void()), ...);
+          ? throw std::bad_alloc()
+          : void()),
+     ...);
     return product;
 }
 
-// Keeps released large blocks, so that the next call finds its pages mapped: at most `max_bytes` bytes
-// in `max_pieces` pieces, the oldest freed first. The system's heap does the same for small blocks.
+// Keeps released large blocks, so that the next call finds its pages mapped: at most `max_bytes`
+// bytes in `max_pieces` pieces, the oldest freed first. The system's heap does the same for small
+// blocks.
 class BlockCache {
 public:
 #if defined(__SANITIZE_ADDRESS__)
@@ -39,7 +42,8 @@ public:
 #else
     static constexpr size_t max_bytes = size_t(256) << 20;
 #endif
-    static constexpr size_t huge_page = size_t(2) << 20, min_cached = size_t(1) << 16, max_pieces = 64;
+    static constexpr size_t huge_page = size_t(2) << 20, min_cached = size_t(1) << 16,
+                            max_pieces = 64;
 
     // At least `bytes`, which becomes the size that was taken; at most a quarter is left over.
     void* acquire(size_t& bytes) {
@@ -74,8 +78,8 @@ public:
             pieces_.erase(pieces_.begin());
         }
     }
-    // Never destroyed: a tape may outlive what ends a process in order. A forked child starts with
-    // none, as another thread may have held the lock.
+    // Never destroyed: tapes may outlive static objects. A forked child starts with an empty one,
+    // as another thread may have held the lock.
     static BlockCache& get() {
         static std::once_flag once;
         std::call_once(once, [] {
@@ -135,10 +139,13 @@ template <class Real> class Arena {
 public:
     // Room for a product of sizes, and for reading a little beyond it in whole vectors.
     template <class T, class... Sizes> T* allocate(i64 count, Sizes... sizes) {
-        blocks_.emplace_back(size_t(add_checked(multiply_checked(count, sizes..., sizeof(T)), 128)));
+        blocks_.emplace_back(
+            size_t(add_checked(multiply_checked(count, sizes..., sizeof(T)), 128)));
         return reinterpret_cast<T*>(blocks_.back().data());
     }
-    template <class... Sizes> Real* allocate_reals(Sizes... sizes) { return allocate<Real>(sizes...); }
+    template <class... Sizes> Real* allocate_reals(Sizes... sizes) {
+        return allocate<Real>(sizes...);
+    }
 
 private:
     std::vector<AlignedBlock> blocks_;

@@ -6,32 +6,36 @@
 
 namespace sluice::SLUICE_ISA {
 
-// A block: so many rows, panels of `tall` results down and of two registers across.
+// Sizes of a block: rows, and panels of `tile_height` results by two registers of columns.
 template <class P> struct OuterShape {
     using Real = typename P::Real;
     static constexpr int tile_height = register_bytes == 64 ? 12 : register_bytes == 32 ? 6 : 4;
     static constexpr i64 tile_width = 2 * register_lanes<Real>;
     static constexpr i64 rows = 384 * P::group, result_block = tile_height * 16;
-    // A little more than a panel, so that panels do not fall on the same cache sets.
-    static constexpr i64 left_panel = (rows + 16) * tile_height, right_panel = (rows + 4 * P::group) * tile_width;
+    // A little larger than a panel, so that panels do not map to the same cache sets.
+    static constexpr i64 left_panel = (rows + 16) * tile_height,
+                         right_panel = (rows + 4 * P::group) * tile_width;
 };
 
 template <class P> i64 outer_scratch_bytes(i64 columns) {
     using S = OuterShape<P>;
     const i64 column_panels = (columns + S::tile_width - 1) / S::tile_width;
-    return (column_panels * S::right_panel + (S::result_block / S::tile_height + 1) * S::left_panel + 128) *
+    return (column_panels * S::right_panel +
+            (S::result_block / S::tile_height + 1) * S::left_panel + 128) *
            i64(sizeof(typename P::B));
 }
 
-// Rows of b, columns [n, n + wide), groups of rows side by side; what is missing is zero.
+// Rows of b, columns [n, n + tile_width), groups of rows interleaved; zeros beyond `units` columns.
 template <class P>
-static void pack_right(typename P::B* to, const typename P::Real* const* b, i64 rows, i64 n, i64 units) {
+static void pack_right(typename P::B* to, const typename P::Real* const* b, i64 rows, i64 n,
+                       i64 units) {
     constexpr i64 G = P::group, tile_width = OuterShape<P>::tile_width;
     for (i64 q = 0; q < rows; q += G, to += tile_width * G) {
         if constexpr (G == 1) {
             if (units == tile_width) std::memcpy(to, b[q] + n, tile_width * sizeof *to);
             else
-                for (i64 u = 0; u < tile_width; ++u) to[u] = u < units ? b[q][n + u] : typename P::B(0);
+                for (i64 u = 0; u < tile_width; ++u)
+                    to[u] = u < units ? b[q][n + u] : typename P::B(0);
         } else {
             uint16_t pair[2][tile_width] = {};
             convert_to_bf16(pair[0], b[q] + n, units);
@@ -44,7 +48,8 @@ static void pack_right(typename P::B* to, const typename P::Real* const* b, i64 
 
 // Rows of a, results [m, m + count), in panels of `tile_height`.
 template <class P>
-static void pack_left(typename P::A* packed, const typename P::A* const* a, i64 rows, i64 m, i64 count) {
+static void pack_left(typename P::A* packed, const typename P::A* const* a, i64 rows, i64 m,
+                      i64 count) {
     using S = OuterShape<P>;
     constexpr i64 G = P::group, height = S::tile_height;
     for (i64 q = 0; q < rows; q += G)
@@ -55,7 +60,8 @@ static void pack_left(typename P::A* packed, const typename P::A* const* a, i64 
             if constexpr (G == 1) {
                 if (valid == height) std::memcpy(to, first, height * sizeof *to);
                 else
-                    for (i64 k = 0; k < height; ++k) to[k] = k < valid ? first[k] : typename P::A(0);
+                    for (i64 k = 0; k < height; ++k)
+                        to[k] = k < valid ? first[k] : typename P::A(0);
             } else {
                 const auto* second = q + 1 < rows ? a[q + 1] + m + i : nullptr;
                 for (i64 k = 0; k < height; ++k) {

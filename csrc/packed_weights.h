@@ -17,7 +17,7 @@ template <class P> struct PackedWeights {
     std::vector<Real*> constant;  // of each buffer that parameters fill
     bool trains;                  // backward matrices are packed as well
 
-    // `parameters`: where each lies; null for one that this layer does without.
+    // `parameters`: the address of each; null for one that this layer lacks.
     PackedWeights(const Program& p, const Real* const* parameters, bool for_training, int threads)
         : program(p), matrices(p.matrices.size()), trains(for_training) {
         for (const auto* list : {&p.hoisted, &p.forward}) create_matrices(*list);

@@ -45,13 +45,14 @@ template <class P> struct PhaseRunner {
     const Call<Real>& call;
     int id, threads;
     bool shares_units;
-    i64 row0, row1;                            // this thread's sequences
-    std::vector<BufferView<Real>> views;       // by buffer
-    std::vector<Real*> tiles;                  // by matrix
-    std::vector<ConvertedOperand<P>> operands; // by matrix
-    std::vector<Real*> gathered_states;        // by state: rows from row0 on, where some begin anew
+    i64 row0, row1;                             // this thread's sequences
+    std::vector<BufferView<Real>> views;        // by buffer
+    std::vector<Real*> tiles;                   // by matrix
+    std::vector<ConvertedOperand<P>> operands;  // by matrix
+    std::vector<Real*> gathered_states;  // by state: rows from row0 on, where sequences begin
 
-    PhaseRunner(const PackedWeights<P>& w, const Call<Real>& c, int thread, int thread_count, bool units)
+    PhaseRunner(const PackedWeights<P>& w, const Call<Real>& c, int thread, int thread_count,
+                bool units)
         : weights(w), program(w.program), call(c), id(thread), threads(thread_count),
           shares_units(units), row0(units ? 0 : c.batch * thread / thread_count),
           row1(units ? c.batch : c.batch * (thread + 1) / thread_count),
@@ -105,8 +106,8 @@ template <class P> struct PhaseRunner {
             const i64 together = blocks_per_tile(phase, r1 - r0);
             for (i64 b = first; b < last; b += together)
                 for (i64 r = r0; r < r1; r += tile_rows)
-                    run_tile(phase, t, r, std::min(tile_rows, r1 - r), b, std::min(last, b + together),
-                             together);
+                    run_tile(phase, t, r, std::min(tile_rows, r1 - r), b,
+                             std::min(last, b + together), together);
         }
     }
 
@@ -116,8 +117,8 @@ template <class P> struct PhaseRunner {
         if (last <= first) return;
         const BufferView<Real>& to = view(p.target);
         for (i64 r = r0; r < r1; r += tile_rows)
-            multiply(p, t, r, std::min(tile_rows, r1 - r), to.at(t, r) + first * to.block + p.item * L,
-                     to.row, to.block, first, last);
+            multiply(p, t, r, std::min(tile_rows, r1 - r),
+                     to.at(t, r) + first * to.block + p.item * L, to.row, to.block, first, last);
     }
 
 private:
@@ -130,8 +131,8 @@ private:
         return rows < 12 ? std::max(found, ceil_div(16, rows * 4) * 4) : found;
     }
 
-    void multiply(const Product& p, i64 t, i64 r, i64 n, Real* out, i64 ld, i64 out_block, i64 first,
-                  i64 last) {
+    void multiply(const Product& p, i64 t, i64 r, i64 n, Real* out, i64 ld, i64 out_block,
+                  i64 first, i64 last) {
         const auto& m = weights.matrix(p.matrix);
         if constexpr (P::group == 1) {
             const BufferView<Real>& from = view(p.operand);
@@ -166,7 +167,8 @@ private:
         }
         program.bodies[size_t(phase.body)].function(n, last - first, slots_.data());
         for (i64 k : phase.buffers)
-            if (buffer(k).role == Role::deltas && last == buffer(k).blocks) zero_padding(k, t, r, r + n);
+            if (buffer(k).role == Role::deltas && last == buffer(k).blocks)
+                zero_padding(k, t, r, r + n);
     }
     Real* find_tile(const Phase& phase, i64 k) const {
         for (const Product& p : phase.products)

@@ -1,13 +1,13 @@
-// How two operands are multiplied: their types, how many k's go together, one multiply-add.
+// Multiplication policies: the operands' types, how many k's are grouped, and one multiply-add.
 #pragma once
 
 #include "vector.h"
 
 namespace sluice::SLUICE_ISA {
 
-// left: the group of a row's elements at `a`, in every lane. right: the same group of one
-// register of units. A group takes `parts` multiply-adds; each part reads its share again, as a
-// load is cheaper than a register kept.
+// A policy has `broadcast_left` (a group of a row's elements, in every lane), `load_right` (the
+// same group of one register of units) and `multiply_add`. A group takes `parts` multiply-adds;
+// each part loads its share again, which costs less than keeping a register.
 template <class T> struct Plain {
     using A = T;
     using B = T;
@@ -21,7 +21,8 @@ template <class T> struct Plain {
     template <int> [[gnu::always_inline]] static Register<T> load_right(const T* b) {
         return load<T>(b);
     }
-    [[gnu::always_inline]] static Register<T> multiply_add(Register<T> sum, Register<T> a, Register<T> b) {
+    [[gnu::always_inline]] static Register<T> multiply_add(Register<T> sum, Register<T> a,
+                                                           Register<T> b) {
         return fma(a, b, sum);
     }
 };
@@ -45,13 +46,14 @@ struct BF16 {
         return load<int>(b);
     }
     [[gnu::always_inline]] static Register<float> multiply_add(Register<float> sum, Register<int> a,
-                                                      Register<int> b) {
+                                                               Register<int> b) {
         return (Register<float>)_mm512_dpbf16_ps((__m512)sum, (__m512bh)a, (__m512bh)b);
     }
 #else
     // A bfloat16 is the upper half of a float: the word's lower half is the even k.
     static constexpr int parts = 2;
-    template <int part> [[gnu::always_inline]] static Register<float> widen_half(Register<int> words) {
+    template <int part>
+    [[gnu::always_inline]] static Register<float> widen_half(Register<int> words) {
         if constexpr (part == 0) return (Register<float>)(words << 16);
         return (Register<float>)(words & int(0xffff0000));
     }
@@ -61,8 +63,9 @@ struct BF16 {
     template <int part> [[gnu::always_inline]] static Register<float> load_right(const B* b) {
         return widen_half<part>(load<int>(b));
     }
-    [[gnu::always_inline]] static Register<float> multiply_add(Register<float> sum, Register<float> a,
-                                                      Register<float> b) {
+    [[gnu::always_inline]] static Register<float> multiply_add(Register<float> sum,
+                                                               Register<float> a,
+                                                               Register<float> b) {
         return fma(a, b, sum);
     }
 #endif
@@ -130,4 +133,4 @@ template <class P> constexpr i64 panel_size(int nv, i64 k) {
     return nv * lanes<typename P::Acc> * P::group * group_count<P>(k);
 }
 
-} // namespace sluice::SLUICE_ISA
+}  // namespace sluice::SLUICE_ISA

@@ -1,4 +1,4 @@
-// Threads that run one job together, kept between jobs.
+// A pool of threads that run one job together.
 #pragma once
 
 #include <atomic>
@@ -45,8 +45,8 @@ struct Team {
     }
 };
 
-// Worker threads that sleep between jobs. They are never joined: at exit the process ends them
-// asleep, and a forked child, which has none of them, starts a pool of its own.
+// Worker threads that sleep between jobs. They are never joined: the end of the process ends them,
+// and a forked child, which has none of them, starts a pool of its own.
 class ThreadPool {
 public:
     using Job = void (*)(void* context, int id);
@@ -55,8 +55,8 @@ public:
     bool is_idle() { return std::unique_lock(mutex, std::try_to_lock).owns_lock(); }
 
     // Run job(0) here and job(1 … threads − 1) on workers; the caller holds `mutex`. Unless
-    // `wait_for_all`, the job ends with the caller's part: a worker that has not begun by then never
-    // does.
+    // `wait_for_all`, the job ends with the caller's part: a worker that has not begun by then
+    // never does.
     void run(int threads, Job job, void* context, bool wait_for_all) {
         while (int(workers_) < threads - 1) start_worker();
         job_ = job, context_ = context, threads_ = threads;
@@ -67,7 +67,8 @@ public:
         job_number_.fetch_add(1, std::memory_order_release);
         job_number_.notify_all();
         job(context, 0);
-        if (wait_for_all) spin_until([&] { return unfinished_.load(std::memory_order_acquire) == 0; });
+        if (wait_for_all)
+            spin_until([&] { return unfinished_.load(std::memory_order_acquire) == 0; });
         accepts_workers_.store(false);
         spin_until([&] { return active_workers_.load() == 0; });
     }
@@ -89,8 +90,8 @@ private:
     uint32_t current_job_ = 0;
     alignas(64) std::atomic<uint32_t> job_number_{0};
     alignas(64) std::atomic<int> unfinished_{0};
-    // A worker is inside from before it looks whether the job is open until it is done with it;
-    // both are sequentially consistent, so that it never begins after the caller saw none inside.
+    // A worker counts as active from before it reads `accepts_workers_` until its part is done.
+    // Both are sequentially consistent, so that none begins after the caller has seen none active.
     alignas(64) std::atomic<int> active_workers_{0};
     std::atomic<bool> accepts_workers_{false};
     std::atomic<int> caller_cpu_{-1};
@@ -115,7 +116,7 @@ private:
             }
             seen = job_number_.load(std::memory_order_acquire);
             active_workers_.fetch_add(1);
-            // Perhaps a later job by now, whose number is not told yet: once is enough.
+            // This may be a later job than the number says: run each job only once.
             if (accepts_workers_.load() && condition != current_job_) {
                 condition = current_job_;
                 run_part(id, avoided);
@@ -129,8 +130,8 @@ private:
         job_(context_, id);
         unfinished_.fetch_sub(1, std::memory_order_release);
     }
-    // Two threads that wait for each other on one core cost many times what they should: a worker
-    // that finds itself on the caller's core goes elsewhere, if it may.
+    // Two threads that wait for each other on one core are many times slower: a worker on the
+    // caller's core moves to another one that the process may use.
     void avoid_caller_core(int& avoided) const {
         const int cpu = caller_cpu_.load(std::memory_order_relaxed);
         if (cpu < 0 || sched_getcpu() != cpu || cpu == avoided) return;
@@ -142,13 +143,16 @@ private:
     }
 };
 
-// Run job(id) on up to `threads` threads, the caller being number 0; `whole` as for the pool. A
-// second caller meanwhile starts threads of its own, or works alone where that is enough.
+// Run job(id) on up to `threads` threads, the caller being number 0; `wait_for_all` as for the
+// pool. A second caller meanwhile starts threads of its own, or runs the job alone where that is
+// enough.
 template <class F> void run_jobs(int threads, F&& job, bool wait_for_all) {
     if (threads == 1) return job(0);
     ThreadPool& pool = ThreadPool::get();
     if (std::unique_lock lock(pool.mutex, std::try_to_lock); lock) {
-        pool.run(threads, [](void* context, int id) { (*static_cast<F*>(context))(id); }, &job, wait_for_all);
+        pool.run(
+            threads, [](void* context, int id) { (*static_cast<F*>(context))(id); }, &job,
+            wait_for_all);
         return;
     }
     if (!wait_for_all) return job(0);
@@ -164,22 +168,27 @@ template <class F> void run_team(int threads, F&& job) {
     run_jobs(threads, [&](int id) { job(id, team); }, true);
 }
 
-// Jobs 0 … last(ends) − 1, where thread k begins with those before ends[k]; whoever has done its own
-// takes what others have left. The caller does not wait for a thread that is asleep, so that even
-// little work may be shared. work(next): next() is a job, or −1 when there are no more.
+// Share items 0 … ends.back() − 1: thread k begins with those before ends[k], then takes what
+// others have left. The caller does not wait for a thread that is still asleep, so that even little
+// work may be shared. work(next): next() returns an item, or −1 when there are no more.
 template <class F> void share_work(const std::vector<i64>& ends, F&& worker_loop) {
-    struct alignas(64) Cursor { std::atomic<i64> next; };
+    struct alignas(64) Cursor {
+        std::atomic<i64> next;
+    };
     const size_t threads = ends.size();
     std::vector<Cursor> cursors(threads);
     for (size_t k = 0; k < threads; ++k) cursors[k].next = k ? ends[k - 1] : 0;
-    run_jobs(int(threads), [&](int id) {
-        size_t from = size_t(id), passed = 0;
-        worker_loop([&]() -> i64 {
-            for (; passed < threads; ++passed, from = (from + 1) % threads)
-                if (const i64 k = cursors[from].next.fetch_add(1); k < ends[from]) return k;
-            return -1;
-        });
-    }, false);
+    run_jobs(
+        int(threads),
+        [&](int id) {
+            size_t from = size_t(id), passed = 0;
+            worker_loop([&]() -> i64 {
+                for (; passed < threads; ++passed, from = (from + 1) % threads)
+                    if (const i64 k = cursors[from].next.fetch_add(1); k < ends[from]) return k;
+                return -1;
+            });
+        },
+        false);
 }
 
 }  // namespace sluice::SLUICE_ISA

@@ -15,9 +15,26 @@ namespace sluice::SLUICE_ISA {
 enum class Scope : i64 { time, chunk, step, constant };
 
 enum class Role : i64 {
-    scratch, input, previous, next, tape, mask, parameters, statistics, hoisted_statistics,
-    state_gradient, previous_state_gradient, output_gradient, deltas, weight_operand, row_gradients,
-    row_sums, row_means, input_gradient, tile, recorded
+    scratch,
+    input,
+    previous,
+    next,
+    tape,
+    mask,
+    parameters,
+    statistics,
+    hoisted_statistics,
+    state_gradient,
+    previous_state_gradient,
+    output_gradient,
+    deltas,
+    weight_operand,
+    row_gradients,
+    row_sums,
+    row_means,
+    input_gradient,
+    tile,
+    recorded
 };
 constexpr size_t role_count = size_t(Role::recorded) + 1;
 

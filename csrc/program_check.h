@@ -46,10 +46,12 @@ private:
         reject(std::string("the program, ") + where, expected, found);
     }
     static void require_equal(const char* where, const char* what, i64 expected, i64 found) {
-        if (found != expected) fail(where, std::string(what) + " " + std::to_string(expected), found);
+        if (found != expected)
+            fail(where, std::string(what) + " " + std::to_string(expected), found);
     }
     static void require_at_most(const char* where, const char* what, i64 limit, i64 found) {
-        if (found > limit) fail(where, std::string(what) + " of at most " + std::to_string(limit), found);
+        if (found > limit)
+            fail(where, std::string(what) + " of at most " + std::to_string(limit), found);
     }
     static bool is_one_of(Role role, Roles roles) {
         for (Role other : roles)
@@ -61,7 +63,8 @@ private:
         if (is_one_of(found, roles)) return;
         std::string expected;
         for (Role role : roles)
-            expected += (expected.empty() ? "a buffer of role " : " or ") + std::to_string(i64(role));
+            expected +=
+                (expected.empty() ? "a buffer of role " : " or ") + std::to_string(i64(role));
         fail(where, expected, i64(found));
     }
 
@@ -91,8 +94,10 @@ private:
 
     void check_buffer(const Buffer& b) const {
         if (!has_scope(b.role, b.scope))
-            fail("buffers", "a scope that role " + std::to_string(i64(b.role)) + " has", i64(b.scope));
-        if (b.holds_scalars() || b.role == Role::row_sums) require_equal("buffers", "width", 0, b.width);
+            fail("buffers", "a scope that role " + std::to_string(i64(b.role)) + " has",
+                 i64(b.scope));
+        if (b.holds_scalars() || b.role == Role::row_sums)
+            require_equal("buffers", "width", 0, b.width);
         else if (b.width < 1) fail("buffers", "a width of at least 1", b.width);
         if (is_state(b.role)) check_table_row(b, p_.state_widths, "the width of its state:");
         else if (b.role == Role::mask) check_table_row(b, p_.mask_widths, "the width of its mask:");
@@ -119,8 +124,8 @@ private:
         for (auto& of_role : counts)
             of_role.assign(std::max(p_.state_widths.size(), p_.mask_widths.size()) + 1, 0);
         for (const Buffer& b : p_.buffers) {
-            if (!is_state(b.role) && !is_one_of(b.role, {Role::mask, Role::output_gradient, Role::input,
-                                                         Role::input_gradient}))
+            if (!is_state(b.role) && !is_one_of(b.role, {Role::mask, Role::output_gradient,
+                                                         Role::input, Role::input_gradient}))
                 continue;
             i64& count = counts[size_t(b.role)][size_t(b.index)];
             if (++count > 1) fail("buffers", "one of role " + std::to_string(i64(b.role)), count);
@@ -138,7 +143,8 @@ private:
                     i64 rows) const {
         const i64 size = parameter_size(parameter);
         if (starts.empty()) fail(where, "at least one gate", 0);
-        if (size % columns != 0) fail(where, "columns that divide " + std::to_string(size), columns);
+        if (size % columns != 0)
+            fail(where, "columns that divide " + std::to_string(size), columns);
         for (i64 start : starts) require_at_most(where, "a last row", size / columns, start + rows);
     }
 
@@ -192,7 +198,8 @@ private:
                           p_.buffer(product.target).width);
             check_target(part, phase, product);
         }
-        if (phase.body < 0) require_equal("phases", "slots without a body:", 0, i64(phase.buffers.size()));
+        if (phase.body < 0)
+            require_equal("phases", "slots without a body:", 0, i64(phase.buffers.size()));
         else check_body(part, phase);
     }
 
@@ -201,15 +208,16 @@ private:
         const Buffer& target = p_.buffer(product.target);
         if (phase.body < 0) {
             require_role("a product's target", product.target,
-                         {Role::scratch, part == Part::backward ? Role::previous_state_gradient
-                                                                : Role::scratch});
+                         {Role::scratch,
+                          part == Part::backward ? Role::previous_state_gradient : Role::scratch});
             check_written(part, product.target);
             return;
         }
         require_role("a product's target", product.target, {Role::tile});
         require_equal("tiles", "a first item", 0, product.item);
         require_equal("tiles", "accumulation", 0, product.accumulate);
-        require_equal("tiles", "items", p_.matrices[size_t(product.matrix)].results(), target.items);
+        require_equal("tiles", "items", p_.matrices[size_t(product.matrix)].results(),
+                      target.items);
         i64 sources = 0;
         for (const Product& other : phase.products) sources += other.target == product.target;
         require_equal("tiles", "products of one tile:", 1, sources);
@@ -217,16 +225,18 @@ private:
 
     void check_statistics(Part part, const NormStatistics& s) const {
         if (part == Part::backward) fail("statistics", "none in backward phases", 1);
-        require_equal("statistics", "items of buffers:", i64(s.buffers.size()), i64(s.items.size()));
+        require_equal("statistics", "items of buffers:", i64(s.buffers.size()),
+                      i64(s.items.size()));
         i64 units = 0;
         for (size_t k = 0; k < s.buffers.size(); ++k) {
             check_access(part, {AccessKind::load, 0, s.items[k], false}, s.buffers[k], -1);
-            if (p_.buffer(s.buffers[k]).role == Role::tile) fail("statistics", "no tile", s.buffers[k]);
+            if (p_.buffer(s.buffers[k]).role == Role::tile)
+                fail("statistics", "no tile", s.buffers[k]);
             units += p_.buffer(s.buffers[k]).width;
         }
         require_equal("statistics", "units", units, s.units);
-        require_role("statistics", s.target, {part == Part::hoisted ? Role::hoisted_statistics
-                                                                    : Role::statistics});
+        require_role("statistics", s.target,
+                     {part == Part::hoisted ? Role::hoisted_statistics : Role::statistics});
         require_at_most("statistics", "items", p_.buffer(s.target).items, s.item + 2);
     }
     void check_mean(Part part, const RowMean& m) const {
@@ -261,7 +271,9 @@ private:
             if (!b.holds_scalars()) fail("bodies", "a buffer of scalars", i64(b.role));
             return;
         case AccessKind::add_row: return require_role("a sum over units", k, {Role::row_sums});
-        case AccessKind::add_block: require_role("a sum over rows", k, {Role::row_gradients}); break;
+        case AccessKind::add_block:
+            require_role("a sum over rows", k, {Role::row_gradients});
+            break;
         case AccessKind::parameter: require_role("a parameter", k, {Role::parameters}); break;
         case AccessKind::load: check_read(part, k); break;
         case AccessKind::store:
@@ -280,24 +292,39 @@ private:
                                 {Role::scratch, Role::input, Role::parameters,
                                  Role::hoisted_statistics, Role::tile});
         case Part::forward:
-            return require_role("a forward phase's buffer", k,
-                                {Role::scratch, Role::input, Role::previous, Role::next, Role::tape,
-                                 Role::mask, Role::parameters, Role::statistics,
-                                 Role::hoisted_statistics, Role::tile});
+            return require_role(
+                "a forward phase's buffer", k,
+                {Role::scratch, Role::input, Role::previous, Role::next, Role::tape, Role::mask,
+                 Role::parameters, Role::statistics, Role::hoisted_statistics, Role::tile});
         case Part::backward: {
             require_role("a backward phase's buffer", k,
-                         {Role::scratch, Role::input, Role::previous, Role::next, Role::tape,
-                          Role::mask, Role::parameters, Role::statistics, Role::hoisted_statistics,
-                          Role::state_gradient, Role::previous_state_gradient,
-                          Role::output_gradient, Role::deltas, Role::weight_operand,
-                          Role::row_gradients, Role::row_sums, Role::row_means,
-                          Role::input_gradient, Role::tile, Role::recorded});
+                         {Role::scratch,
+                          Role::input,
+                          Role::previous,
+                          Role::next,
+                          Role::tape,
+                          Role::mask,
+                          Role::parameters,
+                          Role::statistics,
+                          Role::hoisted_statistics,
+                          Role::state_gradient,
+                          Role::previous_state_gradient,
+                          Role::output_gradient,
+                          Role::deltas,
+                          Role::weight_operand,
+                          Role::row_gradients,
+                          Role::row_sums,
+                          Role::row_means,
+                          Role::input_gradient,
+                          Role::tile,
+                          Role::recorded});
         }
         }
     }
     void check_read(Part part, i64 k) const {
         const Buffer& b = p_.buffer(k);
-        if (b.holds_scalars() || is_one_of(b.role, {Role::row_sums, Role::row_gradients, Role::parameters}))
+        if (b.holds_scalars() ||
+            is_one_of(b.role, {Role::row_sums, Role::row_gradients, Role::parameters}))
             fail("bodies", "a buffer with rows of vectors", i64(b.role));
         if (part == Part::forward && b.role == Role::tape)
             fail("bodies", "no load from the tape in a forward phase", k);
@@ -308,9 +335,10 @@ private:
         case Part::hoisted: return require_role("a hoisted result", k, {Role::scratch});
         case Part::forward: return require_role("a forward result", k, {Role::scratch, Role::next});
         case Part::backward:
-            return require_role("a backward result", k,
-                                {Role::scratch, Role::deltas, Role::weight_operand,
-                                 Role::previous_state_gradient, Role::input_gradient, Role::recorded});
+            return require_role(
+                "a backward result", k,
+                {Role::scratch, Role::deltas, Role::weight_operand, Role::previous_state_gradient,
+                 Role::input_gradient, Role::recorded});
         }
     }
 

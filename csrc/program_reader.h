@@ -139,9 +139,8 @@ private:
 
 inline void ProgramReader::read() {
     Program& p = program_;
-    in_.read(1, "sizes", [&](Section& s) {
-        p.input_width = s.read("the input's width", 1, max_width);
-    });
+    in_.read(1, "sizes",
+             [&](Section& s) { p.input_width = s.read("the input's width", 1, max_width); });
     p.parameter_sizes = read_numbers(2, "parameters", 1, max_size);
     p.state_widths = read_numbers(3, "states", 1, max_width);
     p.mask_widths = read_numbers(4, "masks", 1, max_width);
@@ -150,9 +149,10 @@ inline void ProgramReader::read() {
     p.hoisted = read_phases(7, "hoisted phases");
     p.forward = read_phases(8, "forward phases");
     p.backward = read_phases(9, "backward phases");
-    p.deferred = read_records(10, "deferred products", 5, [&](Section& s) { return read_product(s); });
-    p.weight_gradients =
-        read_records(11, "weight gradients", 7, [&](Section& s) { return read_weight_gradient(s); });
+    p.deferred =
+        read_records(10, "deferred products", 5, [&](Section& s) { return read_product(s); });
+    p.weight_gradients = read_records(11, "weight gradients", 7,
+                                      [&](Section& s) { return read_weight_gradient(s); });
     p.row_gradients =
         read_records(12, "row gradients", 5, [&](Section& s) { return read_row_gradient(s); });
     p.unit_parameters =
@@ -171,7 +171,8 @@ inline std::vector<Body> read_bodies(const Program::BodyWords& words) {
         Section s("the bodies", "accesses", accesses.data(), end);
         while (s.remaining() > 0) {
             const auto kind = AccessKind(s.read("a kind", 0, i64(AccessKind::add_block)));
-            const i64 slot = s.read("a slot", 0, max_index), item = s.read("an item", 0, max_items - 1);
+            const i64 slot = s.read("a slot", 0, max_index),
+                      item = s.read("an item", 0, max_items - 1);
             body.accesses.push_back({kind, slot, item, s.read_flag("a flag")});
         }
         bodies.push_back(std::move(body));

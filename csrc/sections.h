@@ -22,14 +22,12 @@ constexpr i64 format_version = 1;
 constexpr i64 max_width = (i64(1) << 31) - 1, max_items = i64(1) << 20, max_index = i64(1) << 20;
 constexpr i64 max_size = i64(1) << 48;
 
-enum class ListKind : i64 {
-    program = 0x510001, forward_call, backward_call, vocabulary, sampling
-};
+enum class ListKind : i64 { program = 0x510001, forward_call, backward_call, vocabulary, sampling };
 
 [[noreturn]] inline void reject(const std::string& where, const std::string& expected,
                                 const std::string& found) {
     throw std::invalid_argument(where + ": expected " + expected + ", got " + found +
-                                "; install sluice anew, so that its Python and its compiled part "
+                                "; reinstall sluice, so that its Python and its compiled part "
                                 "are of one version");
 }
 [[noreturn]] inline void reject(const std::string& where, const std::string& expected, i64 found) {
@@ -65,8 +63,10 @@ public:
         if (optional && address == 0 && bytes == 0) return nullptr;
         i64 expected;
         if (__builtin_mul_overflow(count, i64(sizeof(T)), &expected) || bytes != expected)
-            reject(place(), std::string(what) + " of " + std::to_string(count) + " numbers of " +
-                   std::to_string(sizeof(T)) + " bytes", std::to_string(bytes) + " bytes");
+            reject(place(),
+                   std::string(what) + " of " + std::to_string(count) + " numbers of " +
+                       std::to_string(sizeof(T)) + " bytes",
+                   std::to_string(bytes) + " bytes");
         if (address == 0 || address % i64(alignof(T)) != 0)
             reject(place(), std::string("an aligned address of ") + what, address);
         return reinterpret_cast<T*>(address);
@@ -83,8 +83,10 @@ private:
 
     [[noreturn]] void reject_value(const char* what, i64 low, i64 high, i64 found) const {
         const bool open = high == std::numeric_limits<i64>::max();
-        reject(place(), std::string(what) + " from " + std::to_string(low) +
-               (open ? " upwards" : " to " + std::to_string(high)), found);
+        reject(place(),
+               std::string(what) + " from " + std::to_string(low) +
+                   (open ? " upwards" : " to " + std::to_string(high)),
+               found);
     }
 };
 
@@ -121,13 +123,17 @@ private:
     const i64 *at_, *end_;
 
     Section open(i64 tag, const char* section) {
-        if (end_ - at_ < 2) reject(name_, std::string("section '") + section + "'", "the end of the list");
+        if (end_ - at_ < 2)
+            reject(name_, std::string("section '") + section + "'", "the end of the list");
         if (at_[0] != tag)
-            reject(name_, std::string("section '") + section + "' with tag " + std::to_string(tag), at_[0]);
+            reject(name_, std::string("section '") + section + "' with tag " + std::to_string(tag),
+                   at_[0]);
         const i64 length = at_[1];
         at_ += 2;
         if (length < 0 || length > end_ - at_)
-            reject(name_, std::string("section '") + section + "' of at most " + std::to_string(end_ - at_) + " words",
+            reject(name_,
+                   std::string("section '") + section + "' of at most " +
+                       std::to_string(end_ - at_) + " words",
                    length);
         const i64* begin = at_;
         at_ += length;

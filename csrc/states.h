@@ -36,8 +36,8 @@ template <class P> struct StateStore {
             state.width = program.state_widths[s];
             state.padded = ceil_div(state.width, L) * L;
             state.initial = copy_rows(c.initial_states[s], c.batch, state, arena);
-            state.restart =
-                copy_rows(c.restart_states.empty() ? nullptr : c.restart_states[s], 1, state, arena);
+            state.restart = copy_rows(c.restart_states.empty() ? nullptr : c.restart_states[s], 1,
+                                      state, arena);
             const i64 k = program.find(Role::next, i64(s));
             if (s == 0 && output_holds_state) state.history = c.y;
             else if (tape) state.history = tape->base[size_t(k)];
@@ -93,7 +93,8 @@ template <class P> struct StateStore {
     }
 
 private:
-    static const Real* copy_rows(const Real* from, i64 count, const State& state, Arena<Real>& arena) {
+    static const Real* copy_rows(const Real* from, i64 count, const State& state,
+                                 Arena<Real>& arena) {
         Real* to = arena.allocate_reals(count, state.padded);
         for (i64 b = 0; b < count; ++b)
             copy_padded(to + b * state.padded, from ? from + b * state.width : nullptr, state.width,
@@ -104,8 +105,8 @@ private:
 
 // Tiles and converted operands of `phases`, which run on `rows` rows from row `first_row` on.
 template <class P>
-void allocate_scratch(PhaseRunner<P>& runner, const std::vector<Phase>& phases, i64 first_row, i64 rows,
-                      Arena<typename P::Real>& arena) {
+void allocate_scratch(PhaseRunner<P>& runner, const std::vector<Phase>& phases, i64 first_row,
+                      i64 rows, Arena<typename P::Real>& arena) {
     using Real = typename P::Real;
     constexpr i64 L = lanes<Real>;
     for (const Phase& phase : phases)

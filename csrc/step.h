@@ -6,15 +6,16 @@
 
 namespace sluice::SLUICE_ISA {
 
-// One layer. Its states lie in two buffers in turn: a step reads those numbered `current` and writes
-// the others.
+// One layer. Its states lie in two buffers in turn: a step reads those numbered `current` and
+// writes the others.
 template <class P> class Stepper {
     using Real = typename P::Real;
     static constexpr i64 L = lanes<Real>;
 
 public:
     // `masks`: the number that stands in each mask; at most `threads` are used, where they help.
-    Stepper(const PackedWeights<P>& weights, i64 batch, const std::vector<double>& masks, int threads)
+    Stepper(const PackedWeights<P>& weights, i64 batch, const std::vector<double>& masks,
+            int threads)
         : weights_(weights), program_(weights.program) {
         if (batch < 1) reject("a stream", "at least one sequence", batch);
         if (masks.size() != program_.mask_widths.size())
@@ -30,7 +31,8 @@ public:
         for (const Buffer& p : program_.buffers) shared_.push_back(allocate_buffer(p));
         input_ = program_.find(Role::input);
         for (i64 s = 0; s < states(); ++s)
-            state_buffers_.push_back({program_.find(Role::previous, s), program_.find(Role::next, s)});
+            state_buffers_.push_back(
+                {program_.find(Role::previous, s), program_.find(Role::next, s)});
         for (int id = 0; id < threads_; ++id)
             contexts_.push_back(std::make_unique<ThreadContext>(*this, id));
     }
@@ -69,7 +71,8 @@ public:
         runner.shares_units = team != nullptr;
         for (size_t s = 0; s < state_buffers_.size(); ++s) {
             const auto [previous, next] = state_buffers_[s];
-            if (previous >= 0) runner.view(previous) = {{states_[current][s], 0, padded(i64(s))}, L};
+            if (previous >= 0)
+                runner.view(previous) = {{states_[current][s], 0, padded(i64(s))}, L};
             runner.view(next) = {{states_[current ^ 1][s], 0, padded(i64(s))}, L};
         }
         if (table_rows) copy_from_table(runner, *table_rows);
@@ -96,10 +99,12 @@ private:
             allocate_scratch(runner, program.forward, 0, owner.call_.batch, arena);
             for (size_t k = 0; k < owner.shared_.size(); ++k) {
                 const Buffer& p = program.buffers[k];
-                if (p.role == Role::mask) runner.view(i64(k)) = {{owner.masks_[size_t(p.index)]}, L};
+                if (p.role == Role::mask)
+                    runner.view(i64(k)) = {{owner.masks_[size_t(p.index)]}, L};
                 else if (owner.shared_[k]) runner.bind(i64(k), owner.shared_[k], 0);
             }
-            padded_input = arena.allocate_reals(owner.call_.batch, round_up(program.input_width, L));
+            padded_input =
+                arena.allocate_reals(owner.call_.batch, round_up(program.input_width, L));
         }
     };
 
@@ -126,7 +131,8 @@ private:
     void bind_padded_input(ThreadContext& context, const Real* x, i64 row) {
         const i64 padded = round_up(program_.input_width, L);
         for (i64 b = 0; b < call_.batch; ++b)
-            copy_padded(context.padded_input + b * padded, x + b * row, program_.input_width, padded);
+            copy_padded(context.padded_input + b * padded, x + b * row, program_.input_width,
+                        padded);
         context.runner.view(input_) = {{context.padded_input, 0, padded}, L};
     }
 
@@ -136,7 +142,8 @@ private:
             if (!p.is_hoisted()) continue;
             i64 first = 0, last = p.blocks;
             if (p.width > 0) runner.block_range(p.width, first, last);
-            const i64 start = first * p.block, count = p.width > 0 ? (last - first) * p.block : p.row;
+            const i64 start = first * p.block,
+                      count = p.width > 0 ? (last - first) * p.block : p.row;
             for (i64 b = 0; b < call_.batch; ++b)
                 std::copy_n(rows.table->shared_[k] + rows.numbers[b] * p.row + start, count,
                             shared_[k] + b * p.row + start);

@@ -7,11 +7,11 @@
 
 namespace sluice::SLUICE_ISA {
 
-// One accumulator an output, k ascending: a row's sums never depend on the rows beside it.
+// One accumulator for each output, in ascending k: a row's sums never depend on other rows.
 template <class P, int rows, int width, int part = 0>
-[[gnu::always_inline]] static inline void
-multiply_group(Register<typename P::Acc> (&sum)[rows][width], const typename P::A* a, i64 a_row,
-               const typename P::B* b) {
+[[gnu::always_inline]] static inline void multiply_group(
+    Register<typename P::Acc> (&sum)[rows][width], const typename P::A* a, i64 a_row,
+    const typename P::B* b) {
     constexpr int step = register_bytes / sizeof(typename P::B);
     decltype(P::template load_right<part>(b)) right[width];
 #pragma GCC unroll 8
@@ -22,15 +22,14 @@ multiply_group(Register<typename P::Acc> (&sum)[rows][width], const typename P::
 #pragma GCC unroll 8
         for (int n = 0; n < width; ++n) sum[m][n] = P::multiply_add(sum[m][n], left, right[n]);
     }
-    if constexpr (part + 1 < P::parts)
-        multiply_group<P, rows, width, part + 1>(sum, a, a_row, b);
+    if constexpr (part + 1 < P::parts) multiply_group<P, rows, width, part + 1>(sum, a, a_row, b);
 }
 
 // a[m * a_row + g * a_step] is the group g of row m; b + g * b_step its `width` registers.
 template <class P, int rows, int width>
-[[gnu::always_inline]] static inline void
-multiply(Register<typename P::Acc> (&sum)[rows][width], i64 groups, const typename P::A* a,
-         i64 a_row, i64 a_step, const typename P::B* b, i64 b_step) {
+[[gnu::always_inline]] static inline void multiply(Register<typename P::Acc> (&sum)[rows][width],
+                                                   i64 groups, const typename P::A* a, i64 a_row,
+                                                   i64 a_step, const typename P::B* b, i64 b_step) {
 #pragma GCC unroll 2
     for (i64 g = 0; g < groups; ++g) {
         multiply_group<P, rows, width>(sum, a, a_row, b);
@@ -39,13 +38,13 @@ multiply(Register<typename P::Acc> (&sum)[rows][width], i64 groups, const typena
     }
 }
 
-// Rows of the largest tile with nv vectors a row: what fits the registers beside the operands.
+// Rows of the largest tile of nv vectors whose sums fit in registers beside the operands.
 template <class P> constexpr int max_tile_rows(int nv) {
     if (register_bytes == 64) return nv == 1 ? 14 : nv == 2 ? 12 : nv == 3 ? 8 : 6;
     return register_bytes == 32 ? 6 : 4;
 }
 
-// Registers of a row that are summed at once: all of them, or few enough for 16 registers.
+// Registers of a row that are summed at once: all, or as many as 16 registers have room for.
 constexpr int slice_width(int rows, int nv) {
     const int all = nv * 64 / register_bytes;
     const int limit = register_bytes == 64 ? 4 : rows == 1 ? 8 : rows == 2 ? 4 : 2;
@@ -53,9 +52,9 @@ constexpr int slice_width(int rows, int nv) {
 }
 
 template <class P, int rows, int nv>
-[[gnu::noinline]] static void
-compute_tile(typename P::Acc* out, i64 ld_out, i64 groups, const typename P::A* a, i64 ld_a,
-        const typename P::B* b, const typename P::Acc* init, i64 ld_init) {
+[[gnu::noinline]] static void compute_tile(typename P::Acc* out, i64 ld_out, i64 groups,
+                                           const typename P::A* a, i64 ld_a, const typename P::B* b,
+                                           const typename P::Acc* init, i64 ld_init) {
     using Acc = typename P::Acc;
     constexpr int width = slice_width(rows, nv), L = register_lanes<Acc>;
     for (int n = 0; n < nv * lanes<Acc>; n += width * L) {
@@ -103,10 +102,10 @@ template <class P> struct TileTable {
 // out may be init. A null init is zero; with ld_init 0 every row starts from the same one.
 template <class P>
 static inline void multiply_tile(int nv, int rows, typename P::Acc* out, i64 ld_out, i64 groups,
-                        const typename P::A* a, i64 ld_a, const typename P::B* b,
-                        const typename P::Acc* init, i64 ld_init) {
+                                 const typename P::A* a, i64 ld_a, const typename P::B* b,
+                                 const typename P::Acc* init, i64 ld_init) {
     static constexpr TileTable<P> table;
     table.functions[nv - 1][rows - 1](out, ld_out, groups, a, ld_a, b, init, ld_init);
 }
 
-} // namespace sluice::SLUICE_ISA
+}  // namespace sluice::SLUICE_ISA
