@@ -59,7 +59,7 @@ private:
             allocate_states(runner, arena);
             const i64 width = round_up(program.input_width, L);
             gathered_input = arena.allocate_reals(chunk * rows, width);
-            if (program.forward_bodies_read_input) padded_input = arena.allocate_reals(rows, width);
+            if (program.forward_reads_input) padded_input = arena.allocate_reals(rows, width);
             pass.bind_all(*this, chunk * rows);
         }
     };
@@ -138,7 +138,7 @@ private:
         if (input < 0) return;
         PhaseRunner<P>& runner = context.runner;
         const i64 n = runner.rows();
-        const bool pads = program_.hoisted_bodies_read_input && width % L != 0;
+        const bool pads = program_.hoisted_reads_input && width % L != 0;
         if (n == call_.batch && !pads) {
             const Real* from = call_.x + t0 * call_.batch * width;
             runner.view(input) = {{const_cast<Real*>(from), 0, width}, L};

@@ -137,7 +137,7 @@ struct Program {
     std::vector<UnitParameter> unit_parameters;
 
     // Derived from the above by `index`.
-    bool has_norms = false, hoisted_bodies_read_input = false, forward_bodies_read_input = false;
+    bool has_norms = false, hoisted_reads_input = false, forward_reads_input = false;
     // Hoisted products read what hoisted bodies write.
     bool hoisted_is_chained = false;
     // Backward bodies write a part of the input's gradient, to which products add.
@@ -166,23 +166,28 @@ private:
             if (all.size() <= index) all.resize(index + 1, -1);
             all[index] = i64(k);
         }
-        const auto bodies_use = [&](const std::vector<Phase>& phases, Role role) {
-            for (const Phase& phase : phases)
-                for (i64 k : phase.buffers)
-                    if (buffer(k).role == role) return true;
-            return false;
+        const auto uses = [&](const std::vector<Phase>& phases, Role role) {
+            const auto has_role = [&](i64 k) { return buffer(k).role == role; };
+            return std::any_of(phases.begin(), phases.end(), [&](const Phase& phase) {
+                return std::any_of(phase.buffers.begin(), phase.buffers.end(), has_role) ||
+                       std::any_of(phase.statistics.begin(), phase.statistics.end(),
+                                   [&](const NormStatistics& s) {
+                                       return std::any_of(s.buffers.begin(), s.buffers.end(),
+                                                          has_role);
+                                   });
+            });
         };
         for (const auto* phases : {&hoisted, &forward, &backward})
             for (const Phase& phase : *phases) {
                 has_norms |= !phase.statistics.empty() || !phase.means.empty();
                 max_slots = std::max(max_slots, phase.buffers.size());
             }
-        hoisted_bodies_read_input = bodies_use(hoisted, Role::input);
-        forward_bodies_read_input = bodies_use(forward, Role::input);
+        hoisted_reads_input = uses(hoisted, Role::input);
+        forward_reads_input = uses(forward, Role::input);
         for (const Phase& phase : hoisted)
             for (const Product& p : phase.products)
                 hoisted_is_chained |= buffer(p.operand).role == Role::scratch;
-        bodies_write_input_gradient = bodies_use(backward, Role::input_gradient);
+        bodies_write_input_gradient = uses(backward, Role::input_gradient);
     }
 };
 

@@ -77,7 +77,7 @@ public:
         }
         if (table_rows) copy_from_table(runner, *table_rows);
         else run_hoisted(context, x, row, team);
-        if (program_.forward_bodies_read_input) bind_padded_input(context, x, row);
+        if (program_.forward_reads_input) bind_padded_input(context, x, row);
         for (const Phase& phase : program_.forward) {
             runner.run(phase, 0, 0, call_.batch);
             if (team) team->barrier();
@@ -120,7 +120,7 @@ private:
 
     void run_hoisted(ThreadContext& context, const Real* x, i64 row, Team* team) {
         PhaseRunner<P>& runner = context.runner;
-        if (program_.hoisted_bodies_read_input) bind_padded_input(context, x, row);
+        if (program_.hoisted_reads_input) bind_padded_input(context, x, row);
         else if (input_ >= 0) runner.view(input_) = {{const_cast<Real*>(x), 0, row}, L};
         for (const Phase& phase : program_.hoisted) {
             runner.run(phase, 0, 0, call_.batch);

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from cell_list import CELLS
 from run.jobs import cast, draw, error, told
-from sluice import Cell, Gate, Map, State, tanh
+from sluice import Cell, Gate, Map, Norm, State, tanh
 from sluice.equations.specs import Sizes
 from sluice.run import cpu, eager, kernels
 from sluice.run.steps import Layer, Steps
@@ -178,6 +178,26 @@ def test_bodies_before_products(
 ) -> None:
     monkeypatch.setattr(kernels, "_threads", threads)
     compare(draw(Softened().graph, Sizes(inputs, 130, 130), 6, batch, lengths=batch > 1))
+
+
+class NormOfInput(Cell):
+    """Statistics of the input and a state together; only one of the results is used."""
+
+    n, f = Norm(), Map()
+
+    def step(self, x: Any, h: Any) -> Any:
+        _, b = self.n(x, h)
+        return dict(h=tanh(self.f(b)))
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("sizes", [(9, 9, 9), (16, 17, 17)])
+def test_norms_of_input_and_state(
+    sizes: tuple[int, int, int], threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kernels, "_threads", threads)
+    for batch in (1, 6):
+        compare(draw(NormOfInput().graph, Sizes(*sizes), 5, batch, lengths=batch > 1))
 
 
 @pytest.mark.parametrize("precision", ["bfloat16", "int8"])
