@@ -11,7 +11,7 @@ from pathlib import Path
 from sluice.extras import MissingExtraError
 from sluice.tunes.errors import AbcSyntaxError, NoTunesError, TuneError
 from sluice.tunes.notation import abc_file
-from sluice.tunes.notation.transcription import Tune, from_abc
+from sluice.tunes.tune import Tune, from_abc
 
 COLLECTIONS = {
     "oneills1850": "O'Neill's Music of Ireland (1,850 tunes)",
