@@ -86,12 +86,8 @@ class Case:
         )
         program = ProgramEncoder(made.graph, made.program, made.sizes, made.bodies.addresses)
         self.program, self.bodies = program.encode(), program.encode_bodies()
-        self.parameters = encode_tensors(
-            *(
-                map_parameters_by_name(made.graph, self.job.parameters).get(p.name)
-                for p in made.graph.parameters
-            )
-        )
+        parameters = map_parameters_by_name(made.graph, self.job.parameters)
+        self.parameters = encode_tensors(*(parameters.get(p.name) for p in made.graph.parameters))
         self._calls()
 
     def _calls(self) -> None:

@@ -25,6 +25,7 @@ from sluice.run.kernels.encode import (
     encode_sections,
     encode_tensors,
 )
+from sluice.run.kernels.extension import load_extension
 from sluice.run.kernels.stepper import LayerWeights, Stepper
 from sluice.run.kernels.token_stepper import SamplingSpec, TokenStepper, TokenWeights
 
@@ -71,7 +72,7 @@ def prepared(dtype: torch.dtype = torch.float64) -> tuple[Any, ProgramEncoder]:
 def test_what_is_said_of_a_wrong_program() -> None:
     _, writer = prepared()
     make, words, bodies = (
-        extension.load_extension().Program,
+        load_extension().Program,
         writer.encode(),
         writer.encode_bodies(),
     )
@@ -97,17 +98,15 @@ def test_what_is_said_of_a_wrong_program() -> None:
 
 def test_a_layer_of_another_program_is_refused() -> None:
     job, writer = prepared()
-    program = extension.load_extension().Program(writer.encode(), writer.encode_bodies(), 8)
+    program = load_extension().Program(writer.encode(), writer.encode_bodies(), 8)
     words = encode_tensors(*job.parameters)
-    extension.load_extension().LayerFloat64(program, words, False, 1)
+    load_extension().LayerFloat64(program, words, False, 1)
     with pytest.raises(ValueError, match="a layer: expected 16 lanes, got 8"):
-        extension.load_extension().LayerFloat32(program, words, False, 1)
+        load_extension().LayerFloat32(program, words, False, 1)
     with pytest.raises(ValueError, match=r"a parameter of 96 numbers of 8 bytes, got \d+ bytes"):
-        extension.load_extension().LayerFloat64(
-            program, [words[0], words[1] - 8, *words[2:]], False, 1
-        )
+        load_extension().LayerFloat64(program, [words[0], words[1] - 8, *words[2:]], False, 1)
     with pytest.raises(ValueError, match="expected a weight, got none"):
-        extension.load_extension().LayerFloat64(program, [0, 0, *words[2:]], False, 1)
+        load_extension().LayerFloat64(program, [0, 0, *words[2:]], False, 1)
 
 
 def test_a_tape_of_another_pass_is_refused() -> None:
@@ -169,7 +168,7 @@ def test_many_sub_steps(count: int) -> None:
 @pytest.mark.parametrize("width", [1, 7, 8, 9, 15, 16, 17, 33])
 @pytest.mark.parametrize("threads", [1, 3])
 def test_odd_sizes(width: int, threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kernels, "_threads", threads)
+    monkeypatch.setattr(extension, "_threads", threads)
     for batch in (1, 2, 5, 49):
         compare(draw(delay_line(3)().graph, Sizes(width + 2, width, width), 3, batch, resets=True))
 
@@ -189,7 +188,7 @@ class Softened(Cell):
 def test_bodies_before_products(
     batch: int, threads: int, inputs: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kernels, "_threads", threads)
+    monkeypatch.setattr(extension, "_threads", threads)
     compare(draw(Softened().graph, Sizes(inputs, 130, 130), 6, batch, lengths=batch > 1))
 
 
@@ -208,7 +207,7 @@ class NormOfInput(Cell):
 def test_norms_of_input_and_state(
     sizes: tuple[int, int, int], threads: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kernels, "_threads", threads)
+    monkeypatch.setattr(extension, "_threads", threads)
     for batch in (1, 6):
         compare(draw(NormOfInput().graph, Sizes(*sizes), 5, batch, lengths=batch > 1))
 
@@ -221,9 +220,9 @@ def test_narrow_operands_of_several_threads(
     """Each thread converts the operands of its own rows, wherever these begin."""
     graph = CELLS["gru-reset-before"]().graph
     job = cast(draw(graph, Sizes(20, 36, 18), 4, batch), torch.float32)
-    monkeypatch.setattr(kernels, "_threads", 1)
+    monkeypatch.setattr(extension, "_threads", 1)
     alone = fused.run(job, precision)
-    monkeypatch.setattr(kernels, "_threads", 3)
+    monkeypatch.setattr(extension, "_threads", 3)
     torch.testing.assert_close(fused.run(job, precision), alone, rtol=0, atol=0)
 
 
