@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sluice.codegen.body import ADD_BLOCK, LOAD, PARAMETER
+from sluice.codegen.buffers import Item
 from sluice.codegen.lower_forward import ForwardLowering
 from sluice.codegen.program import (
     CHUNK,
@@ -14,7 +15,8 @@ from sluice.codegen.program import (
     RowGradient,
     WeightGradient,
 )
-from sluice.codegen.schedule import MeanGroup, PhaseScheduler, ProductGroup
+from sluice.codegen.schedule import schedule
+from sluice.codegen.section import Location, MeanGroup, ProductGroup, Section, StoreRequest
 from sluice.equations.adjoint import Adjoint, NormDelta, differentiate
 from sluice.equations.graph import (
     Affine,
@@ -36,15 +38,15 @@ class BackwardLowering:
     def __init__(self, forward: ForwardLowering) -> None:
         self.forward, self.graph, self.buffers = forward, forward.graph, forward.buffers
         self.adjoint: Adjoint = differentiate(self.graph)
-        self.scheduler = PhaseScheduler("back", False, self.buffers, self._locate)
+        self.section = Section("back", False, self.buffers, self._locate)
         self.deferred_products: list[Product] = []
         self.weight_gradients: list[WeightGradient] = []
         self.row_gradients: list[RowGradient] = []
-        self.gradient_locations: dict[str, tuple[int, int]] = {}
+        self.gradient_locations: dict[str, Item] = {}
         self._forward_nodes = set(self.graph.nodes)
         self._rewrites: dict[Node, Node] = {}
         self._delta_buffers: dict[tuple[Node, ...], int] = {}
-        self._row_gradient_locations: dict[Node, tuple[int, int]] = {}
+        self._row_gradient_locations: dict[Node, Item] = {}
         self._final_products: list[Product] = []
         self._lower_weights()
         self._lower_states()
@@ -54,11 +56,11 @@ class BackwardLowering:
     def build_phases(self) -> list[Phase]:
         """The phases of one step back, the products into the flowing gradients last."""
         last = [Phase(product.width, products=[product]) for product in self._final_products]
-        return self.scheduler.build_phases() + last
+        return schedule(self.section) + last
 
     def record_gradients(self, names: tuple[str, ...]) -> None:
         """Keep the derivative with respect to those of the named values that the loss reads."""
-        places: dict[tuple[Node, str], tuple[int, int]] = {}
+        places: dict[tuple[Node, str], Item] = {}
         for name in names:
             if name not in self.adjoint.gradients_by_name:
                 continue
@@ -66,10 +68,10 @@ class BackwardLowering:
             node, width = self.rewrite(gradient), self.graph.outputs_by_name[name].width
             if (node, width) not in places:
                 places[node, width] = self.buffers.allocate_item("recorded", TIME, width)
-                self.scheduler.store_when_ready(node, *places[node, width])
+                self.section.store_when_ready(StoreRequest(node, *places[node, width]))
             self.gradient_locations[name] = places[node, width]
 
-    def _locate(self, node: Node) -> tuple[int, int, str] | None:
+    def _locate(self, node: Node) -> Location | None:
         if node in self.forward.tape_locations:
             return (*self.forward.tape_locations[node], LOAD)
         if not isinstance(node, Leaf):
@@ -137,12 +139,12 @@ class BackwardLowering:
     def _add_product_group(self, key: _Bucket, terms: list[Affine]) -> ProductGroup:
         stack, width, _ = key
         gates, deltas = self._sort_gates(stack, [(t.gate, t.operand) for t in terms])
-        for group in self.scheduler.groups:
+        for group in self.section.groups:
             if (group.stack, group.gates, group.operands) == (stack, gates, deltas):
                 return group
-        leaf = Leaf("product", f"back.{len(self.scheduler.groups)}", width)
+        leaf = Leaf("product", f"back.{len(self.section.groups)}", width)
         group = ProductGroup(stack, gates, deltas, True, width, (leaf,), self._store_deltas(deltas))
-        self.scheduler.groups.append(group)
+        self.section.groups.append(group)
         return group
 
     def _sort_gates(
@@ -160,7 +162,7 @@ class BackwardLowering:
             place = self.buffers.get("deltas", CHUNK, width, number, len(deltas))
             self._delta_buffers[deltas] = place
             for item, delta in enumerate(deltas):
-                self.scheduler.store(delta, place, item)
+                self.section.store(StoreRequest(delta, place, item))
         return self._delta_buffers[deltas]
 
     def _lower_weights(self) -> None:
@@ -184,7 +186,7 @@ class BackwardLowering:
             return found[0]
         number = len(self.buffers.buffers)
         place = self.buffers.get("learned operand", CHUNK, operand.width, number)
-        self.scheduler.store_when_ready(operand, place, 0)
+        self.section.store_when_ready(StoreRequest(operand, place, 0))
         return place
 
     def _add_row_gradient(self, parameter: str, gate: str, node: Node, kind: str = "gate") -> None:
@@ -193,7 +195,7 @@ class BackwardLowering:
             self._row_gradient_locations[node] = self.buffers.allocate_item(
                 "row gradients", CONST, width
             )
-            self.scheduler.store(node, *self._row_gradient_locations[node], kind=ADD_BLOCK)
+            self.section.store(StoreRequest(node, *self._row_gradient_locations[node], ADD_BLOCK))
         self.row_gradients.append(
             RowGradient(parameter, gate, kind, *self._row_gradient_locations[node])
         )
@@ -206,7 +208,7 @@ class BackwardLowering:
             if rest is None and not buckets:
                 rest = constant(0.0)
             if rest is not None:
-                self.scheduler.store_when_ready(rest, out, 0)
+                self.section.store_when_ready(StoreRequest(rest, out, 0))
             for number, (key, terms) in enumerate(buckets.items()):
                 more = rest is not None or number > 0
                 self._final_products.append(self._build_product(key, terms, out, more))
@@ -224,7 +226,7 @@ class BackwardLowering:
         rest, buckets = self._split_sum(self.adjoint.input)
         target = self.buffers.get("input gradient", CHUNK, "input")
         if rest is not None:
-            self.scheduler.store_when_ready(rest, target, 0)
+            self.section.store_when_ready(StoreRequest(rest, target, 0))
         for number, (key, terms) in enumerate(buckets.items()):
             more = rest is not None or number > 0
             self.deferred_products.append(self._build_product(key, terms, target, more))
@@ -272,13 +274,13 @@ class BackwardLowering:
         for width, nodes in by_width.items():
             inside = Leaf("inside", "", width)
             summed.append(where(greater(inside, 0.0), _sum(nodes), 0.0))
-        for mean in self.scheduler.means:
+        for mean in self.section.means:
             if (mean.norm, mean.summands) == (norm, tuple(summed)):
                 return mean.leaf
-        leaf = Leaf("row", f"mean{len(self.scheduler.means)}", "1")
+        leaf = Leaf("row", f"mean{len(self.section.means)}", "1")
         source, item = self.buffers.allocate_item("row sums", STEP, "")
         target = self.buffers.allocate_item("row means", STEP, "")
-        self.scheduler.means.append(MeanGroup(norm, leaf, tuple(summed), source, item, *target))
+        self.section.means.append(MeanGroup(norm, leaf, tuple(summed), source, item, *target))
         return leaf
 
 
