@@ -1,4 +1,4 @@
-"""The way back of a program: the adjoint's sums of products gathered into one product each."""
+"""The backward pass of a program: the adjoint, its sums of products as one product each."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _Bucket = tuple[str, str, str]
 
 
 class BackwardLowering:
-    """One step back: the adjoint's nodes on what the forward pass has saved."""
+    """One backward step: the adjoint's nodes, computed from what the forward pass has saved."""
 
     def __init__(self, forward: ForwardLowering) -> None:
         self.forward, self.graph, self.buffers = forward, forward.graph, forward.buffers
@@ -54,22 +54,22 @@ class BackwardLowering:
         self._lower_row_gradients()
 
     def build_phases(self) -> list[Phase]:
-        """The phases of one step back, the products into the flowing gradients last."""
+        """The phases of one backward step, the products into the flowing gradients last."""
         last = [Phase(product.width, products=[product]) for product in self._final_products]
         return schedule(self.section) + last
 
     def record_gradients(self, names: tuple[str, ...]) -> None:
-        """Keep the derivative with respect to those of the named values that the loss reads."""
-        places: dict[tuple[Node, str], Item] = {}
+        """Store the derivatives with respect to those named values that affect the loss."""
+        locations: dict[tuple[Node, str], Item] = {}
         for name in names:
             if name not in self.adjoint.gradients_by_name:
                 continue
             gradient = self.adjoint.gradients_by_name[name]
             node, width = self.rewrite(gradient), self.graph.outputs_by_name[name].width
-            if (node, width) not in places:
-                places[node, width] = self.buffers.allocate_item("recorded", TIME, width)
-                self.section.store_when_ready(StoreRequest(node, *places[node, width]))
-            self.gradient_locations[name] = places[node, width]
+            if (node, width) not in locations:
+                locations[node, width] = self.buffers.allocate_item("recorded", TIME, width)
+                self.section.store_when_ready(StoreRequest(node, *locations[node, width]))
+            self.gradient_locations[name] = locations[node, width]
 
     def _locate(self, node: Node) -> Location | None:
         if node in self.forward.tape_locations:
@@ -84,8 +84,8 @@ class BackwardLowering:
         if node.kind == "upstream":
             return self.buffers.get("upstream", TIME, node.width), 0, LOAD
         if node.kind == "inside":
-            place, item = self.forward.locate_parameter(Leaf("vector", "", node.width))
-            return place, item, PARAMETER
+            buffer, item = self.forward.locate_parameter(Leaf("vector", "", node.width))
+            return buffer, item, PARAMETER
         return self.forward.locate_leaf(node) or self.forward.locate_statistic(node)
 
     def rewrite(self, node: Node) -> Node:
@@ -155,18 +155,18 @@ class BackwardLowering:
         return tuple(g for g, _ in pairs), tuple(self.rewrite(delta) for _, delta in pairs)
 
     def _store_deltas(self, deltas: tuple[Node, ...]) -> int:
-        """The place where these deltas lie side by side, of every step of a chunk."""
+        """The buffer where these deltas lie side by side, of every step of a chunk."""
         if deltas not in self._delta_buffers:
             width = next((d.width for d in deltas if d.width != "1"), "hidden")
             number = len(self._delta_buffers)
-            place = self.buffers.get("deltas", CHUNK, width, number, len(deltas))
-            self._delta_buffers[deltas] = place
+            buffer = self.buffers.get("deltas", CHUNK, width, number, len(deltas))
+            self._delta_buffers[deltas] = buffer
             for item, delta in enumerate(deltas):
-                self.section.store(StoreRequest(delta, place, item))
+                self.section.store(StoreRequest(delta, buffer, item))
         return self._delta_buffers[deltas]
 
     def _lower_weights(self) -> None:
-        """Every map's weight learns from its deltas and its operand."""
+        """The gradient of every map's weight, from its deltas and its operand."""
         sets: dict[tuple[str, Node, str], list[tuple[str, Node]]] = {}
         for affine, delta in self.adjoint.deltas.items():
             operand = self.forward.expand(affine.operand)
@@ -175,9 +175,9 @@ class BackwardLowering:
                 self._add_row_gradient(f"bias_{affine.stack}", affine.gate, self.rewrite(delta))
         for (stack, operand, _), pairs in sets.items():
             gates, deltas = self._sort_gates(stack, pairs)
-            place = self._store_deltas(deltas)
+            buffer = self._store_deltas(deltas)
             self.weight_gradients.append(
-                WeightGradient(stack, gates, place, self._store_operand(operand))
+                WeightGradient(stack, gates, buffer, self._store_operand(operand))
             )
 
     def _store_operand(self, operand: Node) -> int:
@@ -185,9 +185,9 @@ class BackwardLowering:
         if found is not None and self.buffers.buffers[found[0]].role in ("previous", "input"):
             return found[0]
         number = len(self.buffers.buffers)
-        place = self.buffers.get("learned operand", CHUNK, operand.width, number)
-        self.section.store_when_ready(StoreRequest(operand, place, 0))
-        return place
+        buffer = self.buffers.get("learned operand", CHUNK, operand.width, number)
+        self.section.store_when_ready(StoreRequest(operand, buffer, 0))
+        return buffer
 
     def _add_row_gradient(self, parameter: str, gate: str, node: Node, kind: str = "gate") -> None:
         width = node.width if node.width != "1" else "hidden"

@@ -1,4 +1,4 @@
-"""The way there of a program: equations expanded, sorted into sections, given places."""
+"""The forward pass of a program: equations expanded, sorted into sections, given buffers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from sluice.equations.graph import (
 
 
 class ForwardLowering:
-    """The graph with its maps and norms replaced by leaves that products and statistics fill."""
+    """The graph with its maps and norms replaced by leaves for products and statistics."""
 
     def __init__(self, graph: Graph, has_bias: bool) -> None:
         self.graph, self.has_bias, self.buffers = graph, has_bias, BufferTable()
@@ -56,7 +56,9 @@ class ForwardLowering:
             scaled: Node = standard * gain
             return scaled if bias is None else elementwise("add", scaled, bias)
         assert isinstance(node, Elementwise)
-        if node.op == "detach":  # a matter of gradients, which the adjoint has settled
+        if (
+            node.op == "detach"
+        ):  # it concerns gradients alone, and the adjoint has taken it into account
             return self.expand(node.arguments[0])
         return elementwise(node.op, *map(self.expand, node.arguments))
 
@@ -96,8 +98,8 @@ class ForwardLowering:
         number = len(self.step.norms) + len(self.hoisted.norms)
         leaves = (Leaf("row", f"{number}.mean", "1"), Leaf("row", f"{number}.scale", "1"))
         role = "statistics" if section is self.step else "hoisted statistics"
-        place, item = self.buffers.allocate_item(role, TIME, "", 2)
-        norm = NormGroup(node.norm, parts, leaves, place, item)
+        buffer, item = self.buffers.allocate_item(role, TIME, "", 2)
+        norm = NormGroup(node.norm, parts, leaves, buffer, item)
         section.norms.append(norm)
         return parts[node.index], norm.leaves
 
@@ -121,7 +123,7 @@ class ForwardLowering:
     parameter_entries: list[tuple[str, str, int, int]]
 
     def locate_leaf(self, leaf: Leaf) -> Location | None:
-        """Where what comes in from outside a step lies."""
+        """Where a value from outside the step lies."""
         get = self.buffers.get
         if leaf.kind == "state":
             return get("previous", STEP, leaf.width, self._state_index(leaf.name)), 0, LOAD
@@ -135,7 +137,7 @@ class ForwardLowering:
         return None
 
     def locate_statistic(self, leaf: Leaf) -> Location | None:
-        """Where a norm's mean or 1/σ lies, whichever section filled it."""
+        """Where a norm's mean or 1/σ lies, of either section."""
         for norm in (*self.step.norms, *self.hoisted.norms):
             if leaf in norm.leaves:
                 return norm.target, norm.item + norm.leaves.index(leaf), SCALAR
@@ -160,12 +162,12 @@ class ForwardLowering:
         self.parameter_entries = []
         self.value_locations: dict[str, Item] = {}
         for index, state in enumerate(self.graph.states):
-            place = self.buffers.get("next", TIME, state.width, index)
+            buffer = self.buffers.get("next", TIME, state.width, index)
             node = self.expand(self.graph.outputs_by_name[state.name])
-            self.step.store_when_ready(StoreRequest(node, place, 0))
-            self.value_locations[state.name] = (place, 0)
+            self.step.store_when_ready(StoreRequest(node, buffer, 0))
+            self.value_locations[state.name] = (buffer, 0)
             if not isinstance(node, Leaf) or node.kind == "product":
-                self.tape_locations.setdefault(node, (place, 0))
+                self.tape_locations.setdefault(node, (buffer, 0))
         for name, node in self.graph.outputs_by_name.items():
             if name not in self.value_locations:
                 self.value_locations[name] = self.save_to_tape(
@@ -176,7 +178,7 @@ class ForwardLowering:
         return "hidden" if node.width == "1" else node.width
 
     def save_to_tape(self, node: Node, width: str) -> Item:
-        """Keep ``node`` of every step, for the way back and for whoever looks."""
+        """Keep ``node`` of every step, for the backward pass and for recordings."""
         if node not in self.tape_locations:
             where = self.buffers.allocate_item("tape", TIME, width)
             self.step.store_when_ready(StoreRequest(node, *where, optional=True))

@@ -16,7 +16,7 @@ from sluice.equations.graph import Elementwise, Leaf, Node
 
 _COSTLY = frozenset({"exp", "log", "sqrt", "sigmoid", "log_sigmoid", "tanh", "divide"})
 _COST_OF_LOAD = 3
-"""What is cheaper than this is computed again in place of being loaded."""
+"""What is cheaper than this is computed again instead of being loaded."""
 _MAX_COST = 99
 
 PhaseKey = tuple[int, str]
