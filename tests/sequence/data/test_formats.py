@@ -45,7 +45,7 @@ def test_a_users_format(tmp_path: Path) -> None:
         ("a.bin", b"\x7fELF\0", {}, "of no known kind, and no text; kinds are"),
         ("a.txt", b"\0", {}, "is no text: line 1"),
         ("a.xyz", b"", {}, "is empty"),
-        ("a.txt", b"abc", {"kind": "film"}, "The kinds of data are .*'film' came"),
+        ("a.txt", b"abc", {"kind": "film"}, "kind must be one of .*got 'film'"),
         ("a.txt", b"abc", {"target": "x"}, "text takes no option 'target'"),
     ],
 )

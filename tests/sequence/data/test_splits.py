@@ -89,8 +89,8 @@ def test_nothing_varies() -> None:
     [
         ({"by": "given"}, "no split of their own"),
         ({"by": "groups"}, "no groups"),
-        ({"by": "chance"}, "'chance' came"),
-        ({"valid": 1.0}, "leave something to train on"),
+        ({"by": "chance"}, "got 'chance'"),
+        ({"valid": 1.0}, "a sum below 1"),
         ({"by": lambda name: "one"}, "as many sequences or groups, but there is 1"),
         ({"by": lambda name: name == "speaker0-0", "valid": 0.01}, None),
         ({"by": lambda name: int(name.split("-")[1]) % 2, "valid": 0.1}, "small enough"),

@@ -149,7 +149,7 @@ def _detect_common_format(path: Path, files: list[Path]) -> Format:
 
 def _get_format(kind: str) -> Format:
     if kind not in get_formats():
-        raise DataError(f"The kinds of data are {', '.join(get_formats())}, but {kind!r} came.")
+        raise DataError(f"kind must be one of {', '.join(get_formats())}, got {kind!r}.")
     return get_formats()[kind]
 
 

@@ -101,7 +101,7 @@ class Series:
             DataError: a horizon below 1.
         """
         if horizon < 1:
-            raise DataError(f"The horizon is at least 1 step, but {horizon} came.")
+            raise DataError(f"The horizon must be at least 1 step, got {horizon}.")
         if self.multi_hot:
             return NextChord(self.values)
         inputs = self._select_inputs(indicate)

@@ -88,8 +88,7 @@ def split(data: D, by: By, *, valid: float, test: float, seed: int) -> Split[D]:
     """
     if not (valid >= 0 and test >= 0 and valid + test < 1):
         raise DataError(
-            f"valid and test are parts of the whole that leave something to train on, but {valid} "
-            f"and {test} came."
+            f"valid and test must be fractions with a sum below 1, got {valid} and {test}."
         )
     if by == "time":
         ends = (0.0, 1 - valid - test, 1 - test, 1.0)
@@ -122,7 +121,7 @@ def _assign_parts(
         keys = [by(name) for name in data.names]
         missing = "These sequences have no names to group them by; split them by another way."
     else:
-        raise DataError(f"Split by sequences, time, given, groups or a function; {by!r} came.")
+        raise DataError(f"by must be sequences, time, given, groups or a function, got {by!r}.")
     if not keys:
         raise DataError(missing)
     groups: dict[Hashable, list[int]] = {}
