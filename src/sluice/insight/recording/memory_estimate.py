@@ -10,7 +10,7 @@ import torch
 from sluice.equations.graph import Graph
 from sluice.equations.specs import Sizes
 from sluice.files import StrPath
-from sluice.run.recording.recorded_pass import RecordSpec
+from sluice.run.recording.record_spec import RecordSpec
 
 _CGROUP = Path("/sys/fs/cgroup")
 

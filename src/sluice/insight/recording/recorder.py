@@ -21,7 +21,10 @@ from sluice.nn.stack import RecurrentStack
 from sluice.nn.stream import Stream
 from sluice.run.recording import recorders
 from sluice.run.recording.buffers import TensorStore
-from sluice.run.recording.recorded_pass import Recording, RecordSpec, StreamRecording, ValueReader
+from sluice.run.recording.record_spec import RecordSpec
+from sluice.run.recording.recorded_pass import Recording
+from sluice.run.recording.recorded_stream import StreamRecording
+from sluice.run.recording.sinks import ValueReader
 from sluice.run.spec import RunSpec
 
 if TYPE_CHECKING:
@@ -119,8 +122,8 @@ class Tape:
         if not isinstance(found, StreamRecording) or found.stream is not stream:
             if place in kept:
                 kept.clear()
-            found = kept[place] = StreamRecording(stream, spec.graph, want, backend)
-        found.append_step(read)
+            found = kept[place] = StreamRecording(stream, spec.graph, want)
+        found.on_forward(backend, read, needs_grad=False)
 
     def _key(self, layer: object, place: int) -> tuple[str, int]:
         return self._by_module[layer]._name, place

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-import os
-import threading
-import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -16,6 +13,7 @@ from torch import Tensor
 
 from sluice.codegen.body import lanes_per_block
 from sluice.codegen.jit import compile_bodies as compile_bodies
+from sluice.codegen.locks import ForkSafeLock
 from sluice.codegen.lower import lower_graph
 from sluice.codegen.program import Program, collect_bodies
 from sluice.equations.graph import Graph
@@ -24,7 +22,7 @@ from sluice.run import reference
 from sluice.run.kernels import extension
 from sluice.run.kernels.encode import ProgramEncoder
 from sluice.run.kernels.tape import TapeReader
-from sluice.run.recording.recorded_pass import Recording, RecordingGroup
+from sluice.run.recording.sinks import RecordedRunner, RecordingSink
 from sluice.run.spec import RunSpec, map_parameters_by_name
 
 LAYER_CLASSES = {
@@ -36,15 +34,7 @@ LAYER_CLASSES = {
 PRECISIONS = ("float32", "bfloat16", "int8")
 _BITS = {torch.float32: 32, torch.float64: 64}
 _cell_cache: dict[tuple[Any, ...], CompiledCell] = {}
-_lock = threading.Lock()
-
-
-def _after_fork() -> None:
-    global _lock
-    _lock = threading.Lock()  # another thread may have held the old one
-
-
-os.register_at_fork(after_in_child=_after_fork)
+_lock = ForkSafeLock()
 
 
 @dataclass(frozen=True)
@@ -73,7 +63,7 @@ def compile_cell(
     key = (graph, sizes, has_bias, _BITS[dtype], extension.get_isa(), gradient_names)
     found = _cell_cache.get(key)
     if found is None:
-        with _lock:
+        with _lock.hold():
             found = _cell_cache.get(key) or _cell_cache.setdefault(key, _compile_cell(*key))
     return found
 
@@ -116,7 +106,7 @@ def run(
     spec: RunSpec,
     precision: str | None = None,
     packed: Any = None,
-    recording: Recording | RecordingGroup | None = None,
+    recording: RecordingSink | None = None,
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
     """Run ``job`` on the kernels; autograd flows through as through `reference.run`.
 
@@ -136,9 +126,7 @@ def run(
     return y.index_select(1, back), tuple(state.index_select(0, back) for state in last)
 
 
-def make_runner(
-    spec: RunSpec, needs_grad: bool, precision: str | None = None
-) -> Callable[[RunSpec], tuple[Tensor, tuple[Tensor, ...]]]:
+def make_runner(spec: RunSpec, needs_grad: bool, precision: str | None = None) -> RecordedRunner:
     """`run` for passes that share the parameters of ``job``: packed once, for training or not."""
     settings = _FusedCall(spec, precision)
     needs_grad = needs_grad and settings.precision != "int8"
@@ -179,23 +167,18 @@ class _FusedCall:
         spec: RunSpec,
         precision: str | None,
         packed: Any = None,
-        recording: Recording | RecordingGroup | None = None,
+        recording: RecordingSink | None = None,
         order: Tensor | None = None,
     ) -> None:
         self.spec, self.packed, self.order = spec, packed, order
         self.precision = precision or ("float64" if spec.x.dtype == torch.float64 else "float32")
         self.needs_grad = spec.needs_grad and self.precision != "int8"
-        self._recording = None if recording is None else weakref.ref(recording)
+        self.recording = None if recording is None else recording.weak()
         recorded = recording.names if self.needs_grad and recording is not None else ()
         self.cell = compile_cell(spec.graph, spec.sizes, self._has_bias(), spec.x.dtype, recorded)
         steps, batch = spec.x.shape[:2]
         weights = sum(parameter.numel() for parameter in spec.parameters)
         self.threads = extension.choose_num_threads(steps * batch * weights)
-
-    @property
-    def recording(self) -> Recording | RecordingGroup | None:
-        """Who wants what this pass leaves; None where nobody does, or does any more."""
-        return None if self._recording is None else self._recording()
 
     def _has_bias(self) -> bool:
         return len(self.spec.parameters) == len(self.spec.graph.parameters)
