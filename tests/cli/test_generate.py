@@ -177,7 +177,7 @@ def test_nobody_reading_on_is_no_error(endless: Path) -> None:
 
 
 def test_the_place_of_an_unknown_word() -> None:
-    with pytest.raises(UnknownTokenError, match=r"'nought', word 3 of the text, behind 'to be'"):
+    with pytest.raises(UnknownTokenError, match=r"'nought', word 3 of the text, after 'to be'"):
         TextCodec(WORDS).encode("to be nought")
 
 

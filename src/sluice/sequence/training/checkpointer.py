@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
-from sluice.files import remove_temporary_files, require_writable
+from sluice.files import StrPath, remove_temporary_files, require_writable
 from sluice.sequence.training.checkpoints import CheckpointFolder, TrainingState
 from sluice.sequence.training.config import TrainingConfig
 from sluice.sequence.training.processes import ProcessGroup
@@ -30,14 +30,15 @@ class Checkpointer:
 
     def __init__(
         self,
-        folder: Path | None,
+        folder: StrPath | None,
         config: TrainingConfig,
         settings: Mapping[str, object],
         group: ProcessGroup,
         updater: Updater,
         validator: Validator,
     ) -> None:
-        self.folder, self.config, self.settings = folder, config, settings
+        self.folder = None if folder is None else Path(folder)
+        self.config, self.settings = config, settings
         self.group, self.updater, self.validator = group, updater, validator
         self._last_steps, self._last_seconds = 0, 0.0
 

@@ -6,11 +6,11 @@ import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 import torch
 
+from sluice.files import StrPath
 from sluice.sequence.training.config import TrainingConfig
 from sluice.sequence.training.schedules import ScheduleState
 
@@ -128,7 +128,7 @@ class ProgressReporter:
     """
 
     def __init__(
-        self, on_progress: Callable[[Progress], None] | None, curves: Path | None, steps: int
+        self, on_progress: Callable[[Progress], None] | None, curves: StrPath | None, steps: int
     ) -> None:
         self._callbacks = [] if on_progress is None else [on_progress]
         self._exit_stack = ExitStack()

@@ -11,7 +11,7 @@ from pathlib import Path
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from sluice.files import write_atomically
+from sluice.files import StrPath, write_atomically
 from sluice.sequence.batch import BatchSource
 from sluice.sequence.training.ema import ExponentialMovingAverage
 from sluice.sequence.training.processes import ProcessGroup
@@ -86,7 +86,7 @@ class Validator:
                 self.on_best(loss)
 
 
-def write_weights(folder: Path, model: nn.Module, loss: float) -> None:
+def write_weights(folder: StrPath, model: nn.Module, loss: float) -> None:
     """Write a model's weights as `best.safetensors` into a folder."""
     weights = {name: value.contiguous() for name, value in model.state_dict().items()}
-    write_atomically(folder / BEST, save(weights, {"validation": json.dumps(loss)}))
+    write_atomically(Path(folder) / BEST, save(weights, {"validation": json.dumps(loss)}))
