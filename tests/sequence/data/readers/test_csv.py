@@ -88,7 +88,7 @@ def test_a_few_bad_rows_are_left_out_and_told(tmp_path: Path) -> None:
     assert [(one.line, one.reason) for one in read.skipped_items] == [
         (42, "column 'a' has 'x', expected a number"),
         (43, "expected 2 cells as in the first row, got 1"),
-        (44, "column 'a' holds 'inf', no number"),
+        (44, "column 'a' has 'inf', expected a number"),
     ]
 
 
