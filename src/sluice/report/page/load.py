@@ -53,7 +53,7 @@ def load_inputs(
             model does not know.
         SequenceError, TuneError: the files cannot be read.
     """
-    checkpoint = Checkpoint.load(path)
+    checkpoint = Checkpoint.load(path, kind=LanguageModel)
     if (data is None) == (text is None):
         raise ReportError("give data, a file or 'tunes', or --text, and not both")
     pieces = _wrap_text(text, "the text given") if text is not None else _read_data(str(data))

@@ -102,7 +102,7 @@ def load_data(path: Path | str, *, kind: str | None = None, **options: Any) -> T
     'a.txt: text in UTF-8, 1 sequence (one a file), 5 characters, 5 different.'
     """
     files = _list_files(Path(path))
-    chosen = _get_format(kind) if kind is not None else _detect_common_format(Path(path), files)
+    chosen = find_format(path, kind)
     if kind is not None and Path(path).is_dir():
         files = [file for file in files if detect_format(file) is chosen] or files
     unknown = sorted(options.keys() - {*chosen.options, _IMPLIED})
@@ -110,6 +110,17 @@ def load_data(path: Path | str, *, kind: str | None = None, **options: Any) -> T
         known = ", ".join(chosen.options) or "none"
         raise DataError(f"{chosen.name} takes no option {unknown[0]!r}; what it takes: {known}.")
     return chosen.read(files, **{k: v for k, v in options.items() if k in chosen.options})
+
+
+def find_format(path: Path | str, kind: str | None = None) -> Format:
+    """The format called `kind`, else that of a file or of all files of a folder.
+
+    Raises:
+        DataError: no such file, an unknown kind, or a folder of several kinds.
+    """
+    if kind is not None:
+        return _get_format(kind)
+    return _detect_common_format(Path(path), _list_files(Path(path)))
 
 
 def detect_format(file: Path) -> Format | None:
