@@ -14,6 +14,7 @@ import torch
 import sluice
 from sluice import nn
 from sluice.cells.registry import list_cells
+from sluice.files import StrPath
 from sluice.run.kernels import extension
 
 _INSTRUCTION_SETS = (
@@ -26,7 +27,7 @@ _EXTRAS = ("plots", "tunes", "data", "tensorboard", "search", "xarray")
 """The extras of the package for its users; the others are for its developers."""
 
 
-def describe_machine(cpuinfo: Path = Path("/proc/cpuinfo")) -> dict[str, str]:
+def describe_machine(cpuinfo: StrPath = "/proc/cpuinfo") -> dict[str, str]:
     """Versions, processor and threads, each as a line of text.
 
     >>> sorted(describe_machine())[:3]
@@ -47,8 +48,9 @@ def describe_machine(cpuinfo: Path = Path("/proc/cpuinfo")) -> dict[str, str]:
     }
 
 
-def read_processor(cpuinfo: Path) -> tuple[str, frozenset[str]]:
+def read_processor(cpuinfo: StrPath) -> tuple[str, frozenset[str]]:
     """The processor's name and flags in a file like Linux's; both empty without such a file."""
+    cpuinfo = Path(cpuinfo)
     if not cpuinfo.is_file():
         return "", frozenset()
     values: dict[str, str] = {}

@@ -122,19 +122,28 @@ def test_a_file_in_place_of_the_terminal(endless: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["--length", 0], "--length is at least 1, but 0 came"),
-        (["--count", -2], "--count is at least 1, but -2 came"),
-        (["--seed", -1], "--seed is at least 0, but -1 came"),
-        (["--threads", 0], "--threads is at least 1, but 0 came"),
-        (["--beam", 0], "--beam is at least 1, but 0 came"),
+        (
+            ["--length", 0],
+            "Invalid value for '--length': Input should be greater than or equal to 1",
+        ),
+        (
+            ["--count", -2],
+            "Invalid value for '--count': Input should be greater than or equal to 1",
+        ),
+        (["--seed", -1], "Invalid value for '--seed': Input should be greater than or equal to 0"),
+        (
+            ["--threads", 0],
+            "Invalid value for '--threads': Input should be greater than or equal to 1",
+        ),
+        (["--beam", 0], "Invalid value for '--beam': Input should be greater than or equal to 1"),
         (["--temperature", "nan"], "temperature is above 0"),
         (["--top-k", 0], "top_k is at least 1"),
         (["--top-p", 1.2], "top_p lies in (0, 1]"),
         (["--typical", 0], "typical lies in (0, 1]"),
         (["--prompt", ""], "--prompt is empty"),
         (["--prompt", "abcßd"], "never met 'ß', character 4 of the text, behind 'abc'"),
-        (["--beam", 2, "--top-k", 3, "--seed", 1], "leave out --top-k, --seed"),
-        (["--beam", 2, "--count", 3], "finds 2 sequences at most"),
+        (["--beam", 2, "--top-k", 3, "--seed", 1], "--top-k, --seed do not apply to a beam search"),
+        (["--beam", 2, "--count", 3], "a beam of 2 finds at most 2 sequences"),
         (["--out", "/proc/nowhere/text"], "/proc/nowhere"),
     ],
 )

@@ -9,9 +9,10 @@ import typer
 
 from sluice._version import __version__
 from sluice.cli import ablate, compare, compose, doctor, generate, look, show, sketch, train
+from sluice.cli.errors import CommandGroup
 from sluice.cli.options import spread_options
 
-app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
+app = typer.Typer(cls=CommandGroup, no_args_is_help=True, pretty_exceptions_enable=False)
 
 
 def main() -> None:

@@ -24,7 +24,10 @@ _ABLATION, _GENERATION = "Ablation", "Generation"
 def ablate(
     checkpoint: CheckpointArgument,
     data: Annotated[
-        str, typer.Argument(metavar="DATA", help="Data; held out: a text, a file of ABC or a folder of ABC.")
+        str,
+        typer.Argument(
+            metavar="DATA", help="Data; held out: a text, a file of ABC or a folder of ABC."
+        ),
     ],
     group: Annotated[
         int, typer.Option(help="Units silenced together.", rich_help_panel=_ABLATION)

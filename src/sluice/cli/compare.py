@@ -58,7 +58,10 @@ def compare(
         ),
     ] = "elman,gru,lstm",
     hidden: Annotated[
-        int, typer.Option(help="Hidden units per layer.", rich_help_panel=_CELLS)
+        int,
+        typer.Option(
+            help="Hidden units per layer; in all cells, or the first.", rich_help_panel=_CELLS
+        ),
     ] = 32,
     match: Annotated[
         MatchBy,

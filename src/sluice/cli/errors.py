@@ -1,12 +1,16 @@
-"""How a command reports an error: one sentence on stderr, exit code 2."""
+"""How commands report errors: one sentence on stderr, exit code 2."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import typer
+from typer.core import TyperGroup
+
+_USAGE_ERROR = typer.BadParameter.__bases__[0]
+"""The base of what typer raises for a command line that cannot be; it exports no name for it."""
 
 
 def fail(message: str) -> NoReturn:
@@ -33,3 +37,18 @@ def report_known_errors() -> AbstractContextManager[None]:
     from sluice.errors import SluiceError
 
     return report_errors(SluiceError)
+
+
+class CommandGroup(TyperGroup):
+    """Commands that report a wrong command line as they report any other error."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command; refuse what cannot be parsed in one sentence."""
+        try:
+            return super().invoke(ctx)
+        except Exception as error:
+            if not isinstance(error, _USAGE_ERROR):
+                raise
+            command = (getattr(error, "ctx", None) or ctx).command_path
+            reason = error.format_message().strip(" .")  # type: ignore[attr-defined]
+            fail(f"{reason}; see {command} --help")

@@ -30,7 +30,9 @@ CellArgument = Annotated[
         autocompletion=complete_cell,
     ),
 ]
-CheckpointArgument = Annotated[Path, typer.Argument(metavar="CHECKPOINT", help="Model file; written by `sluice train`.")]
+CheckpointArgument = Annotated[
+    Path, typer.Argument(metavar="CHECKPOINT", help="Model file; written by `sluice train`.")
+]
 Theme = Annotated[ThemeName, typer.Option(help="Colours of the picture.", rich_help_panel="Output")]
 Threads = Annotated[
     int | None,

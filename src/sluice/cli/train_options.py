@@ -96,13 +96,15 @@ class TrainOptions:
         ),
     ] = None
     hidden: Annotated[
-        int | None, typer.Option(help="Hidden units per layer.", rich_help_panel=_MODEL)
+        int | None,
+        typer.Option(help="Hidden units per layer; default 256.", rich_help_panel=_MODEL),
     ] = None
     layers: Annotated[
-        int | None, typer.Option(help="Number of layers.", rich_help_panel=_MODEL)
+        int | None,
+        typer.Option(help="Number of layers; default 2, of tunes 1.", rich_help_panel=_MODEL),
     ] = None
     dropout: Annotated[
-        float | None, typer.Option(help="Dropout probability.", rich_help_panel=_MODEL)
+        float | None, typer.Option(help="Dropout probability; default 0.2.", rich_help_panel=_MODEL)
     ] = None
     minutes: Annotated[
         float | None,
@@ -120,10 +122,17 @@ class TrainOptions:
     ] = None
     batch: Annotated[
         int | None,
-        typer.Option(min=1, help="Sequences per batch.", rich_help_panel=_OPTIMIZATION),
+        typer.Option(
+            min=1,
+            help="Sequences per batch; default 32, of tunes 16.",
+            rich_help_panel=_OPTIMIZATION,
+        ),
     ] = None
     learning_rate: Annotated[
-        float | None, typer.Option(help="Peak learning rate.", rich_help_panel=_OPTIMIZATION)
+        float | None,
+        typer.Option(
+            help="Peak learning rate; default 0.004, of tunes 0.008.", rich_help_panel=_OPTIMIZATION
+        ),
     ] = None
     bptt: Annotated[
         str | None,

@@ -73,7 +73,7 @@ USES: Mapping[str, Mapping[str, Usage]] = {
         "several cells without gates": Usage("cells that have no gate on their state", ("match",)),
     },
     "look": {
-        "text": Usage("--text, a single sequence", ("text",)),
+        "text": Usage("--text, which is a single sequence"),
         "data": Usage("data from a file", ("sequence",)),
     },
 }

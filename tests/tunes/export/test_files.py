@@ -9,7 +9,7 @@ from sluice.extras import MissingExtraError
 from sluice.tunes.errors import TuneError
 from sluice.tunes.export import files
 from sluice.tunes.notation import abc_file
-from sluice.tunes.notation.transcription import Tune
+from sluice.tunes.tune import Tune
 
 
 def tune(title: str) -> Tune:

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from sluice.errors import SluiceError
 from sluice.extras import MissingExtraError
-from sluice.files import write_atomically
+from sluice.files import StrPath, write_atomically
 from sluice.tunes.errors import TuneError
-from sluice.tunes.notation.transcription import Tune
+from sluice.tunes.tune import Tune
 
-FORMATS = ("abc", "mid", "svg", "pdf", "wav", "ogg")
+_EXPORTERS: dict[str, Callable[[Tune], bytes]] = {
+    "abc": lambda tune: tune.abc().encode(),
+    "mid": Tune.midi,
+    "svg": lambda tune: tune.svg().encode(),
+    "pdf": Tune.pdf,
+    "wav": Tune.wav,
+    "ogg": Tune.ogg,
+}
+FORMATS = tuple(_EXPORTERS)
 _REQUIRED_LIBRARIES = {
     "mid": ("mido",),
     "svg": ("verovio",),
@@ -60,7 +68,9 @@ def find_format_error(ending: str) -> SluiceError | None:
     return None
 
 
-def write_tunes(tunes: Sequence[Tune], out: Path, formats: Sequence[str] = FORMATS) -> list[Path]:
+def write_tunes(
+    tunes: Sequence[Tune], out: StrPath, formats: Sequence[str] = FORMATS
+) -> list[Path]:
     """Write one ABC file of all tunes, and each tune's score and sound; returns their paths.
 
     Everything is made before anything is written.
@@ -71,6 +81,7 @@ def write_tunes(tunes: Sequence[Tune], out: Path, formats: Sequence[str] = FORMA
         MissingExtra: a library that a format needs is not installed.
     """
     check_formats(formats)
+    out = Path(out)
     names = list(_make_file_names(tunes))
     contents: dict[Path, bytes] = {}
     if "abc" in formats:
@@ -79,15 +90,10 @@ def write_tunes(tunes: Sequence[Tune], out: Path, formats: Sequence[str] = FORMA
     for name, tune in zip(names, tunes, strict=True):
         for ending in formats:
             if ending != "abc":
-                contents[out / f"{name}.{ending}"] = _export_tune(tune, ending)
+                contents[out / f"{name}.{ending}"] = _EXPORTERS[ending](tune)
     for path, content in contents.items():
         write_atomically(path, content)
     return list(contents)
-
-
-def _export_tune(tune: Tune, ending: str) -> bytes:
-    made: str | bytes = getattr(tune, {"mid": "midi"}.get(ending, ending))()
-    return made.encode() if isinstance(made, str) else made
 
 
 def _make_file_names(tunes: Sequence[Tune]) -> Iterator[str]:
