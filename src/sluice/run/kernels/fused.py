@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import os
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -15,6 +13,7 @@ from torch import Tensor
 
 from sluice.codegen.body import lanes_per_block
 from sluice.codegen.jit import compile_bodies as compile_bodies
+from sluice.codegen.locks import ForkSafeLock
 from sluice.codegen.lower import lower_graph
 from sluice.codegen.program import Program, collect_bodies
 from sluice.equations.graph import Graph
@@ -35,15 +34,7 @@ LAYER_CLASSES = {
 PRECISIONS = ("float32", "bfloat16", "int8")
 _BITS = {torch.float32: 32, torch.float64: 64}
 _cell_cache: dict[tuple[Any, ...], CompiledCell] = {}
-_lock = threading.Lock()
-
-
-def _after_fork() -> None:
-    global _lock
-    _lock = threading.Lock()  # another thread may have held the old one
-
-
-os.register_at_fork(after_in_child=_after_fork)
+_lock = ForkSafeLock()
 
 
 @dataclass(frozen=True)
@@ -72,7 +63,7 @@ def compile_cell(
     key = (graph, sizes, has_bias, _BITS[dtype], extension.get_isa(), gradient_names)
     found = _cell_cache.get(key)
     if found is None:
-        with _lock:
+        with _lock.hold():
             found = _cell_cache.get(key) or _cell_cache.setdefault(key, _compile_cell(*key))
     return found
 
