@@ -115,7 +115,7 @@ def test_a_damaged_checkpoint_is_told_in_one_line(poem: Path, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (("--minutes", 1, "--epochs", 1), "exactly one of seconds, epochs and steps"),
+        (("--minutes", 1, "--epochs", 1), "one of the three"),
         (("--bptt", "a"), "--bptt is a number of steps, or two"),
         (("--bptt", "5,2"), "1 <= k1 <= k2"),
         (("--cell", "hopfield"), "cell must be one of cifg"),
