@@ -91,10 +91,10 @@ class ForwardLowering:
     def expand_norm(self, node: RowNorm) -> tuple[Node, tuple[Leaf, Leaf]]:
         """A norm's own part of its group, and the leaves of its mean and 1/σ."""
         parts = tuple(map(self.expand, node.group))
-        section = self.step if node in self._per_step_nodes else self.hoisted
-        for norm in section.norms:
+        for norm in (*self.step.norms, *self.hoisted.norms):
             if (norm.norm, norm.parts) == (node.norm, parts):
                 return parts[node.index], norm.leaves
+        section = self.step if node in self._per_step_nodes else self.hoisted
         number = len(self.step.norms) + len(self.hoisted.norms)
         leaves = (Leaf("row", f"{number}.mean", "1"), Leaf("row", f"{number}.scale", "1"))
         role = "statistics" if section is self.step else "hoisted statistics"
