@@ -46,11 +46,11 @@ def find_cheapest_path(
     found first is taken.
 
     Example:
-        >>> start, end = WireEnd((0, 0), RIGHT), WireEnd((2, 1), RIGHT)
+        >>> start, end = WireEnd((0, 0), RIGHT), WireEnd((2, 1), UP)
         >>> def bends_cost(point, direction, next_direction):
         ...     return 1 if direction == next_direction else 5
         >>> find_cheapest_path([start], [end], bends_cost)
-        [(0, 0), (0, 1), (1, 1), (2, 1)]
+        [(0, 0), (1, 0), (2, 0), (2, 1)]
     """
     end_costs = {(end.point, end.direction): end.cost for end in ends}
     costs: dict[_State, int] = {}
