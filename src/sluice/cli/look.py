@@ -73,6 +73,7 @@ def look(
             TextColumn("{task.description}"),
             console=console,
             transient=True,
+            disable=not console.is_terminal,
         ) as bar:
             task = bar.add_task("reading files", total=1.0)
             chosen = load_inputs(checkpoint, data, text=text, sequence=sequence, stop=start + steps)
