@@ -23,7 +23,7 @@ def look(
     data: Annotated[
         str | None,
         typer.Argument(
-            metavar="[DATA]",
+            metavar="DATA",
             help="Data; a file of text or ABC, a folder of ABC, or 'tunes'.",
             autocompletion=complete_data,
         ),
