@@ -352,7 +352,7 @@ def test_a_sketch_moves_or_shows_what_was_recorded(tmp_path: Path) -> None:
     ("cell", "out", "said"),
     [
         ("lstn", "a.svg", "the cells are cifg, elman, gru, "),
-        ("lstm", "a.gif", "is a file .svg, .png or .pdf, not 'a.gif'"),
+        ("lstm", "a.gif", "is a file .svg, .png or .pdf, got 'a.gif'"),
         ("lstm", "file/a.svg", "choose another place"),
         ("none.py:Leaky", "a.svg", "there is no file"),
         ("own.py:Leak", "a.svg", "its cells are Leaky, Broken"),

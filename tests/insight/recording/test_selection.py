@@ -88,8 +88,8 @@ def test_time_has_coordinates_where_steps_were_left_out() -> None:
         ({"names": "forget"}, r"names= is a list of names, \['forget'\]"),
         ({"layers": ["l9"]}, "no recurrent layer is called 'l9'; there are 'encoder', 'top', 'enc"),
         ({"layers": []}, "layers= is empty"),
-        ({"every": 0}, "every= is a number of steps from 1 on, not 0"),
-        ({"every": 1.5}, "every= is a number of steps from 1 on, not 1.5"),
+        ({"every": 0}, "every= must be an integer of at least 1, got 0"),
+        ({"every": 1.5}, "every= must be an integer of at least 1, got 1.5"),
     ],
 )
 def test_what_there_is_not(options: dict[str, object], told: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -156,15 +156,16 @@ def _run_backward_per_step(
 
 def _find_leaves(value: Tensor) -> list[Tensor]:
     """All leaves that ``value`` was computed from."""
-    seen, found = set[Any](), list[Tensor]()
-    waiting: list[Any] = [value.grad_fn]
+    seen, found = set[torch.autograd.graph.Node](), list[Tensor]()
+    waiting = [value.grad_fn]
     while waiting:
         node = waiting.pop()
         if node is None or node in seen:
             continue
         seen.add(node)
-        if hasattr(node, "variable"):
-            found.append(node.variable)
+        leaf = getattr(node, "variable", None)
+        if isinstance(leaf, Tensor):
+            found.append(leaf)
         waiting += [following for following, _ in node.next_functions]
     return found
 
@@ -192,10 +193,10 @@ def state_gradient_paths(
     c_t to h_t included.
 
     Args:
-        layer: A recurrent layer of `sluice.nn`, of a cell with such a value.
+        module: A recurrent layer of `sluice.nn`, of a cell with such a value.
         input: ``(time, batch, input)``, as the layer takes it; sequences of one length.
-        number: Which layer of a stack, counted from 0.
-        reverse: Whether its reverse direction; time then runs in that direction.
+        layer: Which layer of a stack, counted from 0.
+        reverse: Whether to take its reverse direction; time then runs in that direction.
 
     Returns:
         A `StateGradientPaths`, float64, without unit; at the last step the derivative is
@@ -218,7 +219,7 @@ def state_gradient_paths(
 
 
 def forget_product(forget: Tensor) -> Tensor:
-    """∏_{s=t+1…T} f_s for every step t: what of the state of step t is left at the last one.
+    """∏_{s=t+1…T} f_s for every step t: the share of step t's state that the last step still has.
 
     Args:
         forget: The recorded value that multiplies the state, ``(time, batch, hidden)``.
@@ -260,7 +261,7 @@ def find_gated_state(graph: Graph) -> tuple[str, str | None]:
 
 
 def _iterate_terms(node: Node) -> Iterator[Node]:
-    """What a sum adds up; what it takes away is left out."""
+    """The terms that a sum adds; those that it subtracts are left out."""
     if isinstance(node, Elementwise) and node.op in ("add", "subtract"):
         for operand in node.operands[: 2 if node.op == "add" else 1]:
             yield from _iterate_terms(operand)

@@ -18,7 +18,7 @@ _CGROUP = Path("/sys/fs/cgroup")
 def estimate_bytes(
     spec: RecordSpec, graph: Graph, sizes: Sizes, steps: int, batch: int, item_size: int
 ) -> int:
-    """The size of what is ``wanted`` of one layer's values, ``item`` bytes a number."""
+    """The bytes of one layer's recorded values, with ``item_size`` bytes for each number."""
     named = spec.instrument(graph).outputs_by_name
     widths = [sizes.of(_resolve_width(named[name].width)) for name in spec.select_names(graph)]
     return sum(widths) * -(-steps // spec.every) * batch * item_size

@@ -98,8 +98,8 @@ def load_recording(path: StrPath) -> dict[str, Tensor]:
 def _load_folder(path: Path) -> dict[str, Tensor]:
     if not (path / _ABOUT).exists():
         broken = path.suffix == ".incomplete"
-        told = "is unfinished: its recording was interrupted" if broken else "holds no recording"
-        raise ValueError(f"{path} {told}")
+        problem = "is unfinished: its recording was interrupted" if broken else "holds no recording"
+        raise ValueError(f"{path} {problem}")
     # Copied where it is written to, as torch asks of what it wraps.
     return {
         file.stem: torch.from_numpy(np.load(file, mmap_mode="c"))
