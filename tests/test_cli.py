@@ -339,7 +339,7 @@ def test_a_sketch_moves_or_shows_what_was_recorded(tmp_path: Path) -> None:
     for arguments, said in (
         (("--animate", "--out", tmp_path / "a.png"), "only an .svg moves, not 'a.png'"),
         (("--animate", "--series"), "exclude each other"),
-        (("--recording", tape, "--step", 5), "step 5 was not kept; there are 0 to 4"),
+        (("--recording", tape, "--step", 5), "step 5 was not recorded; there are 0 to 4"),
         (("--recording", tape, "--layer", "l1"), "there is no layer 'l1' of"),
         (("--recording", tmp_path / "none"), "none: there is no recording"),
     ):

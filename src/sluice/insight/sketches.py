@@ -146,10 +146,11 @@ class _SketchSelection:
     @property
     def description(self) -> str:
         units = self.units
-        said = "mean of all units" if units is None else f"unit {', '.join(map(str, units))}"
+        names = ", ".join(map(str, units or ()))
+        text = f"unit {names}" if units else "mean of all units"
         if units is not None and len(units) > 1:
-            said = f"mean of units {', '.join(map(str, units))}"
-        return f"step {self.step}, sequence {self.sequence}, {said}"
+            text = f"mean of units {names}"
+        return f"step {self.step}, sequence {self.sequence}, {text}"
 
     def find_rows(self, steps: int) -> tuple[int, int | None]:
         """The row of the step, and that of the step before in its direction, if it was kept."""
@@ -157,7 +158,7 @@ class _SketchSelection:
         if left or not 0 <= row < steps:
             kept = f"every {self.every}th step, " if self.every > 1 else ""
             last = (steps - 1) * self.every
-            raise IndexError(f"step {self.step} was not kept; there are {kept}0 to {last}")
+            raise IndexError(f"step {self.step} was not recorded; there are {kept}0 to {last}")
         before = row + 1 if self.reverse else row - 1
         return row, before if self.every == 1 and 0 <= before < steps else None
 

@@ -42,8 +42,8 @@ def draw_sketch(
     r"""The unit of ``graph`` as a matplotlib figure; ``num_steps`` reveals only its first steps.
 
     With ``values``, by name (``"forget"``; ``"c before"`` for a state as the step finds it) or by
-    node, wires are coloured by what they carry, numbers stand beside the symbols, and a gate's σ
-    is filled as far as it is open. ``title`` stands above.
+    node, wires are coloured by what they carry, numbers are beside the symbols, and a gate's σ
+    is filled as far as it is open. ``title`` is above.
 
     Raises MissingExtraError without matplotlib, `sluice.render.picture.PictureError` for a cell
     that is too intricate, KeyError for an unknown name in ``values``, ValueError for an unknown
@@ -353,7 +353,7 @@ class Drawing:
         items += [("circle", "pointwise")] if kinds & {"circle", "pointwise"} else []
         items += [("dot", "copy")] if find_branches(self.layout.wires) else []
         items += [("join", "side by side")] if "join" in kinds else []
-        for kind, said in items:
+        for kind, label in items:
             if kind == "dot":
                 self._draw_dot((x, y), self.theme.ink)
             elif kind == "join":
@@ -361,5 +361,5 @@ class Drawing:
             else:
                 fill = self.theme.layer if kind == "layer" else self.theme.pointwise
                 self._draw_shape(kind, x, y, 0.6, 0.6, fill, self.theme.ink)
-            self._draw_text(x + 1.1, y, said, self.theme.ink, POINTS * 0.65, "left")
-            x += 1.8 + 0.5 * len(said) + 1.2
+            self._draw_text(x + 1.1, y, label, self.theme.ink, POINTS * 0.65, "left")
+            x += 1.8 + 0.5 * len(label) + 1.2
