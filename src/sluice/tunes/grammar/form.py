@@ -14,11 +14,11 @@ import numpy as np
 from sluice.sequence import Vocabulary
 from sluice.sequence.vocabulary import END
 from sluice.tunes.errors import TuneError
-from sluice.tunes.grammar.alphabet import BarLine
-from sluice.tunes.grammar.bars import Mask, TuneGrammar
-from sluice.tunes.grammar.bars import TuneState as Inner
+from sluice.tunes.grammar.allowed import Mask
+from sluice.tunes.grammar.alphabet import CLOSE, CLOSE_AND_OPEN, OPEN, PLAIN
+from sluice.tunes.grammar.bars import TuneGrammar
 from sluice.tunes.grammar.cadence import CadenceGrammar
-from sluice.tunes.grammar.sections import CLOSE, PLAIN
+from sluice.tunes.grammar.state import Position, TuneState
 from sluice.tunes.notation.score import Bar
 from sluice.tunes.theory.durations import MAX_TUPLET_EVENTS
 from sluice.tunes.tune import Tune
@@ -150,7 +150,7 @@ class FormState(NamedTuple):
         left: what is to come of the bar that comes back, its line excluded; None: none does.
     """
 
-    tune_state: Inner
+    tune_state: TuneState
     num_bars: int = 0
     current_bar: tuple[int, ...] = ()
     complete_bars: tuple[tuple[int, ...], ...] = ()
@@ -167,25 +167,22 @@ class BarGrammars:
     """
 
     def __init__(self, vocabulary: Vocabulary) -> None:
-        both = BarLine(closes=True, opens=True)
-        ways = ([PLAIN], [CLOSE, both], [CLOSE])
+        ways = ([PLAIN], [CLOSE, CLOSE_AND_OPEN], [CLOSE])
         self.free = [TuneGrammar(vocabulary, _NO_END, lines) for lines in ways]
         homes = [CadenceGrammar(vocabulary, _NO_END, lines) for lines in ways]
         self.tonic = homes if homes[0].has_root else self.free
         self.alphabet, self.size = self.free[0].alphabet, len(vocabulary)
         known = [*self.alphabet.bar_lines.values()]
-        for line, name in ((BarLine(opens=True), "|:"), (CLOSE, ":|")):
+        for line, name in ((OPEN, "|:"), (CLOSE, ":|")):
             if line not in known:
                 raise TuneError(f"Parts are repeated by {name!r}, but the model does not know it.")
-        self.opening_ids = self._find_ids(BarLine(opens=True))
-        self.plain_id, self.close_id = self._find_ids(PLAIN)[0], self._find_ids(CLOSE)[0]
-        self.tie_ids, self.rest_ids = self.alphabet.find_ids("-"), self.alphabet.find_ids("z")
+        self.opening_ids = self.alphabet.find_bar_line_ids(OPEN)
+        (self.plain_id, *_), (self.close_id, *_) = map(
+            self.alphabet.find_bar_line_ids, (PLAIN, CLOSE)
+        )
         self.accepts = lru_cache(maxsize=_CACHE_SIZE)(self._accepts)
 
-    def _find_ids(self, line: BarLine) -> list[int]:
-        return [number for number, known in self.alphabet.bar_lines.items() if known == line]
-
-    def _accepts(self, grammar: TuneGrammar, inner: Inner, bar: tuple[int, ...]) -> bool:
+    def _accepts(self, grammar: TuneGrammar, inner: TuneState, bar: tuple[int, ...]) -> bool:
         """Whether these tokens, the bar line included, are a bar here."""
         for token in bar:
             if not grammar.get_allowed_tokens(inner)[token]:
@@ -263,16 +260,16 @@ class FormGrammar:
         mask = self._select_grammar(state).get_allowed_tokens(state.tune_state).copy()
         if not state.tune_state.mode:
             return mask
-        if state.tune_state.position == "start":
+        if state.tune_state.position == Position.BODY_START:
             if self.starts_with_repeat:
                 return self._build_mask(self.grammars.opening_ids)
             mask[self.grammars.opening_ids] = False
         mask[END] = False
         mask[[*self.grammars.alphabet.meters]] = False
         if not state.tune_state.has_note:
-            mask[self.grammars.rest_ids] = False
+            mask[self.grammars.alphabet.rest_ids] = False
         if mask[[*self.grammars.alphabet.bar_lines]].any():
-            mask[self.grammars.tie_ids] = False
+            mask[self.grammars.alphabet.tie_ids] = False
         return mask
 
     def advance(self, state: FormState, token: int) -> FormState:
@@ -282,7 +279,7 @@ class FormGrammar:
         inner = self._select_grammar(state).advance(state.tune_state, token)
         if token in self.grammars.alphabet.modes or token in self.grammars.alphabet.meters:
             return state._replace(tune_state=inner)
-        if state.tune_state.position == "start" and token in self.grammars.opening_ids:
+        if state.tune_state.position == Position.BODY_START and token in self.grammars.opening_ids:
             return state._replace(tune_state=inner)
         if token in self.grammars.alphabet.bar_lines:
             return self._finish_bar(state, inner, state.current_bar)
@@ -321,7 +318,7 @@ class FormGrammar:
         grammars = self.grammars.tonic if state.num_bars in self._tonic_bars else self.grammars.free
         return grammars[self._is_last_bar(state) + (state.num_bars == len(self._sources) - 1)]
 
-    def _finish_bar(self, state: FormState, inner: Inner, bar: tuple[int, ...]) -> FormState:
+    def _finish_bar(self, state: FormState, inner: TuneState, bar: tuple[int, ...]) -> FormState:
         """After the line behind a bar: the next one begins, new or as an earlier one."""
         pickup = state.tune_state.section.is_first_bar and inner.section.pickup > 0
         written = state.complete_bars if pickup else (*state.complete_bars, bar)
@@ -344,7 +341,7 @@ class FormGrammar:
         count = 1
         while state.num_bars < len(self._sources):
             if not state.tune_state.mode or (
-                state.tune_state.position == "start" and self.starts_with_repeat
+                state.tune_state.position == Position.BODY_START and self.starts_with_repeat
             ):
                 tokens: tuple[int, ...] = (int(self.get_allowed_tokens(state).argmax()),)
                 state = self.advance(state, tokens[0])
