@@ -16,7 +16,8 @@ from sluice.tunes.composition.transposition import parse_key, transpose
 from sluice.tunes.corpus.statistics import TuneIndex, TuneStatistics, from_dict, is_valid_tune
 from sluice.tunes.errors import AbcSyntaxError, TuneError
 from sluice.tunes.grammar.bars import TuneGrammar
-from sluice.tunes.grammar.form import BarGrammars, FormGrammar, draw_plan, draw_tonic_ending
+from sluice.tunes.grammar.form import BarGrammars, FormGrammar
+from sluice.tunes.grammar.plans import draw_plan, draw_tonic_ending
 from sluice.tunes.notation import abc_file
 from sluice.tunes.theory.dances import find_dance as dance_named
 from sluice.tunes.theory.dances import guess_rhythm
