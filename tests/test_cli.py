@@ -206,10 +206,10 @@ def test_budgets_that_are_none(tunes: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (("--meter", "13/7"), "knows no meter '13/7'; it learnt 6/8"),
+        (("--meter", "13/7"), "knows no meter '13/7'; it was trained on 6/8"),
         (("--mode", "blue"), "knows no mode 'blue'"),
         (("--start", "!?"), "is not notes in ABC"),
-        (("--start", "^^C,,,,"), "never met"),
+        (("--start", "^^C,,,,"), "not trained on"),
         (("--temperature", 0), "temperature is above 0"),
     ],
 )

@@ -99,13 +99,17 @@ def compose_tunes(
         if work is None:
             tunes = composer.compose(
                 count,
-                temperature,
-                chosen,
+                seed=chosen,
+                temperature=temperature,
+                dance=dance,
+                meter=meter,
+                key=key,
+                mode=mode,
+                prompt=start,
+                form=not free,
                 title=title,
                 tempo=tempo,
                 chords=chords,
-                form=not free,
-                **wishes,
             )
         else:
             given = [work(composer, temperature, chosen + number) for number in range(count)]

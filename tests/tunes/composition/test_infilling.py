@@ -154,7 +154,7 @@ def test_a_tune_without_a_bar_to_vary() -> None:
 
 
 def test_a_strange_note_is_told(composer: Composer) -> None:
-    with pytest.raises(TuneError, match=r"never met '\^G'"):
+    with pytest.raises(TuneError, match=r"not trained on '\^G'"):
         composer.fill(read("g3 ^d3|*|g6|"))
 
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from sluice.files import StrPath, write_atomically
+from sluice.render.picture import save_figure
+from sluice.report.comparison import pictures
 from sluice.report.comparison.runs import Array, ComparisonRuns, solve_rate
 from sluice.report.comparison.settings import SOLVED
 
@@ -77,8 +79,6 @@ class Comparison(ComparisonRuns):
             MissingExtra: matplotlib is not installed.
             ValueError: an unknown style, or no run to draw.
         """
-        from sluice.report.comparison import pictures
-
         if not self.runs:
             raise ValueError("no run has come to its end; there is nothing to draw yet")
         return {
@@ -118,8 +118,6 @@ class Comparison(ComparisonRuns):
         Raises:
             OSError: the folder cannot be written.
         """
-        from sluice.render.picture import save_figure
-
         folder = Path(folder)
         paths = [folder / "comparison.json"]
         write_atomically(paths[0], json.dumps(self.as_json(), indent=1).encode())

@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from rich.console import Console
@@ -89,18 +88,19 @@ def pack(checkpoint: StrPath, out: StrPath) -> None:
 
 
 def build_card(
-    checkpoint: StrPath, training_checkpoint: StrPath, count: int = 100, **options: Any
+    checkpoint: StrPath, training_checkpoint: StrPath, count: int = 100, *, form: bool = True
 ) -> Table:
-    """What the model card tells of `count` composed tunes, beside the validation tunes.
+    """The table of the model card: composed tunes beside the validation tunes.
 
     Args:
-        weights: as packed.
-        trained: as `train` left them, with the training tunes to look for copies in.
+        checkpoint: the bundled file, as `pack` wrote it.
+        training_checkpoint: the file that `train` wrote, with the training tunes to search for
+            copies.
         count: how many tunes.
-        wishes: for `Composer.compose`, such as a temperature.
+        form: as for `Composer.compose`.
     """
     composer = Composer.load(checkpoint)
-    tunes = composer.compose(count, **options)
+    tunes = composer.compose(count, form=form)
     index = Composer.load(training_checkpoint).index
     shown = statistics.build_table(tunes, _ReferenceCorpus(index, composer.corpus))
     runs = sorted(index.find_nearest(tune.tokens[2:]).run for tune in tunes)
