@@ -169,7 +169,7 @@ def _print_results(found: Comparison, out: Path, theme: str) -> None:
         )
     if not found.runs:
         return
-    console.print(f"{found.settings.task.name}: {found.settings.task.told}", highlight=False)
+    console.print(f"{found.settings.task.name}: {found.settings.task.description}", highlight=False)
     console.print(_build_table(found))
     for verdict in found.verdicts():
         console.print(f"{verdict}.", highlight=False, soft_wrap=True)
@@ -254,7 +254,7 @@ def _render_progress(progress: ComparisonProgress) -> Group:
                 marks.append(f" {training.scores[-1]:.2f}", style="bold")
             row.append(marks)
         table.add_row(cell, *row)
-    asked = Text(f"{settings.task.name}: {settings.task.told}")
+    asked = Text(f"{settings.task.name}: {settings.task.description}")
     legend = Text("One bar per run: its score, green if it solves the task.")
     return Group(
         asked, table, legend, *([] if training is None else _render_current_trial(progress))

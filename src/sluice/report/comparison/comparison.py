@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Verdict(NamedTuple):
-    """How far a cell came.
+    """Up to which lag a cell learns.
 
     Attributes:
         cell: which.
@@ -52,7 +52,7 @@ class Comparison(ComparisonRuns):
     """Runs of several cells on one task at several lags: verdicts, pictures and files."""
 
     def verdicts(self) -> list[Verdict]:
-        """How far each cell came."""
+        """Up to which lag each cell learns."""
         return [self._verdict(cell) for cell in self.settings.cells if self._has_runs(cell)]
 
     def _has_runs(self, cell: str) -> bool:
@@ -76,7 +76,7 @@ class Comparison(ComparisonRuns):
         """The pictures by name: ``comparison``, ``curves`` and ``gradients``.
 
         Raises:
-            MissingExtra: matplotlib is not installed.
+            MissingExtraError: matplotlib is not installed.
             ValueError: an unknown style, or no run to draw.
         """
         if not self.runs:
@@ -87,7 +87,7 @@ class Comparison(ComparisonRuns):
             "gradients": pictures.plot_gradients(self, theme),
         }
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """Everything: settings, verdicts, the rates chosen, all runs."""
         settings = self.settings
         task = {k: v for k, v in asdict(settings.task).items() if not k.startswith("_")}

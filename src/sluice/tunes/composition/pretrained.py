@@ -1,8 +1,8 @@
-"""The model of tunes that comes with the package: how it is trained, and where it lies.
+"""The bundled model of tunes: how it is trained and packed.
 
 The recipe takes about an hour on two cores. It learns from the collections whose terms are clear
-(`sluice.tunes.terms`), split by family; `python -m sluice.tunes.shipped OUT` runs it, and goes on
-where it was broken off.
+(`sluice.tunes.corpus.licences`), split by family; run and resume it with
+`python -m sluice.tunes.composition.pretrained OUT`.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def prepare_dataset(*, by_family: bool = True) -> training.TuneDataset:
     """The tunes that the model learns from, split by family, or at random for comparison.
 
     Raises:
-        MissingExtra: music21 is not installed.
+        MissingExtraError: music21 is not installed.
     """
     collection = collections.load_collections(exclude=licences.find_exclusion_reason)
     split = families.split_by_family if by_family else families.split_at_random
@@ -58,7 +58,7 @@ def prepare_dataset(*, by_family: bool = True) -> training.TuneDataset:
 
 
 def train(folder: StrPath, *, by_family: bool = True) -> TrainingResult:
-    """Run the recipe; weights and checkpoints come to lie in `folder`.
+    """Run the recipe; weights and checkpoints are written to `folder`.
 
     Raises:
         SequenceError, OSError: as `training.train`.
@@ -76,7 +76,7 @@ def train(folder: StrPath, *, by_family: bool = True) -> TrainingResult:
 
 
 def pack(checkpoint: StrPath, out: StrPath) -> None:
-    """Write the trained weights as they are shipped: in float16, without the training tunes.
+    """Write the trained weights as they are bundled: in float16, without the training tunes.
 
     Raises:
         CheckpointError: no such file, or not a language model.
@@ -126,11 +126,11 @@ def _print_progress(progress: Progress) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Train the model of tunes that is shipped.")
+    parser = argparse.ArgumentParser(description="Train the bundled model of tunes.")
     parser.add_argument("out", type=Path, help="the folder for weights and checkpoints")
-    parser.add_argument("--random-split", action="store_true", help="heed no families")
+    parser.add_argument("--random-split", action="store_true", help="ignore families")
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--pack", type=Path, help="write what is shipped, and the card's figures")
+    parser.add_argument("--pack", type=Path, help="write the bundled file, print its card")
     chosen = parser.parse_args()
     torch.set_num_threads(chosen.threads)
     outcome = train(chosen.out, by_family=not chosen.random_split)

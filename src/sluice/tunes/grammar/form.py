@@ -20,7 +20,7 @@ from sluice.tunes.grammar.state import Position, TuneState
 from sluice.tunes.theory.durations import MAX_TUPLET_EVENTS
 
 _LONGEST_COPY = 24
-"""In tokens; a longer bar does not come back, so that tunes end in time."""
+"""In tokens; a longer bar is not repeated, so that tunes end in time."""
 
 _NO_END = 1 << 20
 _CACHE_SIZE = 20_000
@@ -30,11 +30,12 @@ class FormState(NamedTuple):
     """Between two tokens.
 
     Attributes:
-        inner: that of the bars' grammar, which counts no bars.
-        bar: how many complete bars there are.
-        now: the tokens of this bar.
-        written: those of the complete bars, without their lines.
-        left: what is to come of the bar that comes back, its line excluded; None: none does.
+        tune_state: that of the bars' grammar, which counts no bars.
+        num_bars: how many complete bars there are.
+        current_bar: the tokens of this bar.
+        complete_bars: those of the complete bars, without their lines.
+        remaining_tokens: the rest of the bar that is repeated here, its line excluded; None where
+            none is repeated.
     """
 
     tune_state: TuneState
@@ -47,10 +48,10 @@ class FormState(NamedTuple):
 class BarGrammars:
     """The grammars of bars within a part, of its last bar, and of the last bar of all.
 
-    `free` are those that end anywhere, `home` those that end on the root, if there is one.
+    `free` are those that end anywhere, `tonic` those that end on the root, if there is one.
 
     Raises:
-        TuneError: a vocabulary that spells no tune, or lacks `|:` or `:|`.
+        TuneError: a vocabulary without meters, modes, notes or `|`, or lacks `|:` or `:|`.
     """
 
     def __init__(self, vocabulary: Vocabulary) -> None:
@@ -79,20 +80,20 @@ class BarGrammars:
 
 
 class FormGrammar:
-    """A grammar (`sluice.sequence.EndingGrammar`) of tunes after a plan of parts and bars.
+    """A grammar (`sluice.sequence.EndingGrammar`) of tunes after a plan of sections and bars.
 
-    Each part has eight complete bars, perhaps after a pickup, and ends by `:|` (or `::`). A bar
-    whose letter came before repeats that bar, token by token, if it fits there (the last bar of a
+    Each section has eight complete bars, perhaps after a pickup, and ends by `:|` (or `::`). A bar
+    whose letter occurred before repeats that bar, token by token, if it fits there (the last bar of a
     part makes up for the pickup) and is no longer than 24 tokens; the model writes all others, as
     `TuneGrammar` lets it. There are no endings, no ties over bar lines, no change of meter, and
     no rest before the first note.
 
     Args:
-        bars: of the model's vocabulary.
-        plan: a word of eight letters for each part, as in `measured`.
-        given: so many bars come first that need not follow the plan.
-        opens: whether the tune begins with `|:`; without it the first part begins with a note.
-        home: whether the tune ends on the root, and so the bars like its last one.
+        grammars: of the model's vocabulary.
+        plan: a word of eight letters for each section, as in `count_plans`.
+        prompt_bars: how many first bars need not follow the plan.
+        starts_with_repeat: whether the tune begins with `|:`, else with a note.
+        ends_on_tonic: whether the tune ends on the root, and so the bars equal to its last one.
 
     >>> vocabulary = Vocabulary.of(["M:1/4 K:Cmaj c e 2 | |: :|".split()])
     >>> grammar = FormGrammar(BarGrammars(vocabulary), "aaaaaaaa aaaaaaab")
@@ -126,8 +127,6 @@ class FormGrammar:
         ]
         self._tonic_bars = frozenset(alike if ends_on_tonic and last % BARS_PER_SECTION else ())
         self._distances = lru_cache(maxsize=_CACHE_SIZE)(self._compute_distance)
-
-    # What the protocol asks for
 
     def start(self) -> FormState:
         return FormState(self.grammars.free[0].start())
@@ -187,8 +186,6 @@ class FormGrammar:
         own = len(self._sources) - came_back
         return 5 + 3 * MAX_TUPLET_EVENTS + (own + 1) * new + came_back * max(new, _LONGEST_COPY + 1)
 
-    # How it is done
-
     def _build_mask(self, tokens: Iterable[int]) -> Mask:
         mask = np.zeros(self.grammars.size, dtype=np.bool_)
         mask[[*tokens]] = True
@@ -198,7 +195,7 @@ class FormGrammar:
         return state.num_bars % BARS_PER_SECTION == BARS_PER_SECTION - 1
 
     def _find_end_line(self, state: FormState) -> int:
-        """By which line this bar ends if it comes back."""
+        """The line that ends this bar if it is a repeated one."""
         return self.grammars.close_id if self._is_last_bar(state) else self.grammars.plain_id
 
     def _select_grammar(self, state: FormState) -> TuneGrammar:
@@ -224,7 +221,7 @@ class FormGrammar:
         return bar if len(bar) <= _LONGEST_COPY and fits else None
 
     def _compute_distance(self, state: FormState) -> int:
-        """How many tokens a way to the end takes, bar by bar."""
+        """The length of a way to the end, bar by bar."""
         count = 1
         while state.num_bars < len(self._sources):
             if not state.tune_state.mode or (

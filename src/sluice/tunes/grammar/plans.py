@@ -105,16 +105,16 @@ average 77% of a plan's bars differ, of all 885 plans 71%.
 
 
 def draw_plan(seed: int) -> str:
-    """One of `PLANS`, as often as it was met; the same for the same seed."""
+    """One of `PLANS`, as often as it occurs; the same for the same seed."""
     chance = random.Random(f"form {seed}")
     return chance.choices([*PLANS], [*PLANS.values()])[0]
 
 
 TONIC_ENDINGS = (1552, 1859)
-"""Of the tunes that `measured` counts, how many end on the root (`measures.measure`'s
-`on_tonic`), and how many there are."""
+"""Of the tunes that `count_plans` counts, how many end on the root
+(`TuneStatistics.on_tonic`), and how many there are."""
 
 
 def draw_tonic_ending(seed: int) -> bool:
-    """Whether a tune must end on the root, as often as by `HOME`; the same for the same seed."""
+    """Whether a tune must end on the root, as often as in `TONIC_ENDINGS`; the same for the same seed."""
     return random.Random(f"home {seed}").randrange(TONIC_ENDINGS[1]) < TONIC_ENDINGS[0]
