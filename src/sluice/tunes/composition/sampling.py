@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from sluice.sequence import Checkpoint, GrammarError, Sampling, generate
+from sluice.sequence import Checkpoint, Grammar, GrammarError, Sampling, generate
+from sluice.sequence.generation.grammar import State
 from sluice.tunes.corpus.statistics import is_valid_tune
 from sluice.tunes.errors import TuneError
 from sluice.tunes.grammar.bars import TuneGrammar
@@ -50,7 +51,7 @@ class TuneSampler:
         seeds: Sequence[int],
         prompt: Prompt,
         sampling: Sampling,
-        grammar: TuneGrammar | FormGrammar | None = None,
+        grammar: Grammar[State] | None = None,
     ) -> list[list[str]]:
         """Tokens from the model, one sequence per seed."""
         model = self.checkpoint.model

@@ -71,13 +71,14 @@ def load_collections(
     """Read ABC files, or the three collections that music21 includes if no path is given.
 
     A folder stands for all `.abc` files in and below it. A tune that cannot be read is dropped
-    with its line and the reason; a tune with the tokens of an earlier one is dropped as a duplicate; so
-    is one that `exclude` gives a reason for (such as `licences.find_exclusion_reason`).
+    with its line and the reason; a tune with the tokens of an earlier one is dropped as a
+    duplicate; so is one that `exclude` gives a reason for (such as
+    `licences.find_exclusion_reason`).
 
     Raises:
         MissingExtraError: no path given and music21 is not installed.
-        NoTunes: a file is empty or holds no ABC, a folder holds no such file, or no tune in all
-            of them could be read.
+        NoTunesError: a file is empty or holds no ABC, a folder holds no such file, or no tune in
+            any of them could be read.
         TuneError: a file cannot be opened.
     """
     notice = NOTICE if paths is None else ""

@@ -192,7 +192,7 @@ def from_dict(figures: Mapping[str, float]) -> TuneStatistics:
 
 
 class SupportsStatistics(Protocol):
-    """What the table needs of a composer: the corpus's own statistics, and an index of the training tunes."""
+    """What the table needs: the corpus's own statistics, and an index of the training tunes."""
 
     @property
     def corpus(self) -> TuneStatistics: ...

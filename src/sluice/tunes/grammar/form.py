@@ -83,9 +83,9 @@ class FormGrammar:
     """A grammar (`sluice.sequence.EndingGrammar`) of tunes after a plan of sections and bars.
 
     Each section has eight complete bars, perhaps after a pickup, and ends by `:|` (or `::`). A bar
-    whose letter occurred before repeats that bar, token by token, if it fits there (the last bar of a
-    part makes up for the pickup) and is no longer than 24 tokens; the model writes all others, as
-    `TuneGrammar` lets it. There are no endings, no ties over bar lines, no change of meter, and
+    whose letter occurred before repeats that bar, token by token, if it fits there (the last bar of
+    a section makes up for the pickup) and is no longer than 24 tokens; the model writes all others,
+    as `TuneGrammar` lets it. There are no endings, no ties over bar lines, no change of meter, and
     no rest before the first note.
 
     Args:

@@ -116,5 +116,5 @@ TONIC_ENDINGS = (1552, 1859)
 
 
 def draw_tonic_ending(seed: int) -> bool:
-    """Whether a tune must end on the root, as often as in `TONIC_ENDINGS`; the same for the same seed."""
+    """Whether a tune ends on the root, as often as `TONIC_ENDINGS`; the same for one seed."""
     return random.Random(f"home {seed}").randrange(TONIC_ENDINGS[1]) < TONIC_ENDINGS[0]

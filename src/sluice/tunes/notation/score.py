@@ -74,7 +74,7 @@ def parse(tokens: Sequence[str]) -> Score:
     (['2', '2/3', '2/3', '2/3'], True)
 
     Raises:
-        InvalidTokensError: meter and mode are not in front, a token stands where it cannot, or no note.
+        InvalidTokensError: meter and mode are not in front, a misplaced token, or no note.
     """
     meter = METER.fullmatch(tokens[0]) if tokens else None
     if meter is None:
