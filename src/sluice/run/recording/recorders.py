@@ -14,9 +14,9 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from sluice.run.dispatch import is_transform_active
 from sluice.run.recording.recorded_pass import Recording, RecordingGroup, RecordSpec, ValueReader
 from sluice.run.spec import RunSpec
+from sluice.run.torch_state import is_transform_active, mark_constant
 
 
 class Recorder(Protocol):
@@ -92,13 +92,10 @@ def is_active(recorder: Recorder) -> bool:
     return any(other is recorder for other in _recorders.get())
 
 
+@mark_constant
 def is_any_active() -> bool:
     """Whether anybody records anything in this context."""
     return bool(_recorders.get())
-
-
-# As torch.compiler.assume_constant_result marks it, without importing the compiler for that.
-is_any_active._dynamo_marked_constant = True  # type: ignore[attr-defined]
 
 
 def is_recorded(layer: object) -> bool:

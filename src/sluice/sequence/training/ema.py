@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from sluice.run.torch_state import copy_tensors_, lerp_tensors_
+
 
 class ExponentialMovingAverage:
     """An exponential moving average of a model's parameters, its bias at the start corrected.
@@ -27,7 +29,7 @@ class ExponentialMovingAverage:
         """Take in the weights as they are now."""
         self.count += 1
         weight = (1 - self.decay) / (1 - self.decay**self.count)
-        torch._foreach_lerp_(self.values, [p.detach() for p in self.parameters], weight)
+        lerp_tensors_(self.values, [p.detach() for p in self.parameters], weight)
 
     @contextmanager
     def apply_average(self) -> Iterator[None]:
@@ -41,7 +43,7 @@ class ExponentialMovingAverage:
 
     @torch.no_grad()
     def _copy_in(self, values: list[Tensor]) -> None:
-        torch._foreach_copy_([p.detach() for p in self.parameters], values)
+        copy_tensors_([p.detach() for p in self.parameters], values)
 
     def export_state(self) -> dict[str, Any]:
         return {"count": self.count, "values": self.values}

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from torch import Tensor
-from torch.utils._pytree import tree_map_only
 
+from sluice.run.torch_state import map_tensors
 from sluice.sequence.batch import Batch
 
 
@@ -34,4 +34,4 @@ def slice_sequences(batch: Batch, first: int, last: int) -> Batch:
 
 def detach_state(state: Any) -> Any:
     """A state (tensors in tuples, lists or dicts) cut off from what computed it."""
-    return tree_map_only(Tensor, Tensor.detach, state)
+    return map_tensors(Tensor.detach, state)
