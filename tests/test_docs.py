@@ -14,10 +14,12 @@ import sluice
 
 ROOT = Path(__file__).parent.parent
 MODULES = [
-    module.name
-    for module in pkgutil.walk_packages(sluice.__path__, "sluice.")
-    if module.name.split(".")[1]
-    in ("equations", "cells", "render", "run", "nn", "insight", "sequence", "tunes", "report")
+    "sluice",
+    *(
+        module.name
+        for module in pkgutil.walk_packages(sluice.__path__, "sluice.")
+        if module.name.split(".")[1] not in ("__main__", "_public", "cli")
+    ),
 ]
 
 # Those that train for minutes are left out.

@@ -9,12 +9,13 @@ import torch
 from torch.nn import functional as F
 
 from sluice.equations.ops import Value, apply
+from sluice.errors import SluiceError
 
 if TYPE_CHECKING:
     from sluice.equations.graph import Node
 
 
-class EquationError(ValueError):
+class EquationError(SluiceError, ValueError):
     """A cell's definition that cannot become equations; the message names the line."""
 
 

@@ -14,7 +14,7 @@ from sluice.run.custom_op import OperatorInputs
 from sluice.run.dispatch import FUSED, OPERATOR
 from sluice.run.kernels import fused
 from sluice.run.recording import recorders
-from sluice.run.recording.recorded_pass import Recording, RecordingGroup
+from sluice.run.recording.sinks import ChunkableSink
 from sluice.run.spec import RunSpec
 
 
@@ -60,7 +60,7 @@ def execute(
 
 
 def _run_reference(
-    spec: RunSpec, recording: Recording | RecordingGroup | None, recompute: int | None
+    spec: RunSpec, recording: ChunkableSink | None, recompute: int | None
 ) -> RunOutput:
     if recording is not None:  # which keeps all steps, whatever `recompute` is
         return reference.run(spec, recording)
@@ -69,7 +69,7 @@ def _run_reference(
 
 def _run_fused(
     spec: RunSpec,
-    recording: Recording | RecordingGroup | None,
+    recording: ChunkableSink | None,
     recompute: int | None,
     precision: str,
 ) -> RunOutput:

@@ -1,23 +1,15 @@
 """What can go wrong with tunes, each said in one sentence with what to do."""
 
-from pathlib import Path
+from sluice.errors import SluiceError
+from sluice.files import StrPath
 
-from sluice.extras import format_install_hint
 
-
-class TuneError(ValueError):
+class TuneError(SluiceError, ValueError):
     """Base of this package's errors; its message is meant for people."""
 
 
 class NoTunesError(TuneError):
     """A file or folder in which no tune could be read at all."""
-
-
-class MissingExtraError(TuneError):
-    """A library that only tunes need is not installed."""
-
-    def __init__(self, library: str) -> None:
-        super().__init__(format_install_hint(library, "tunes"))
 
 
 class AbcSyntaxError(TuneError):
@@ -38,6 +30,6 @@ class InvalidTokensError(TuneError):
         self.position = place
 
 
-def make_read_error(path: Path, error: OSError) -> TuneError:
+def make_read_error(path: StrPath, error: OSError) -> TuneError:
     """The sentence for a file that cannot be opened."""
     return TuneError(f"Cannot read {path}: {error.strerror or error}; check the path.")

@@ -5,14 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from sluice.files import write_atomically
-from sluice.report.page import properties as finding
+from sluice.files import StrPath, write_atomically
 from sluice.report.page.cell_figure import build_cell_figure
 from sluice.report.page.forward import (
     ROWS,
@@ -32,6 +30,7 @@ from sluice.report.page.measures import (
 )
 from sluice.report.page.payload import Measurements, build_payload
 from sluice.report.page.selectivity import find_selective_units, find_spans, span_edges
+from sluice.report.properties import numeric_properties
 
 STEPS, UNITS = 400, 64
 """How many steps are shown, and how many units of each layer, where nothing else is asked for."""
@@ -46,7 +45,7 @@ class Report:
     html: str
     data: Mapping[str, Any]
 
-    def save(self, path: Path) -> None:
+    def save(self, path: StrPath) -> None:
         """Write the page, whole or not at all. Raises OSError where that cannot be done."""
         write_atomically(path, self.html.encode())
 
@@ -109,7 +108,7 @@ def look(
     """
     listed = split_sequences(inputs, batch_first)
     numbers = all(one.dim() == 2 and one.is_floating_point() for one in listed)
-    known = finding.numeric_properties(listed) if numbers else {}
+    known = numeric_properties(listed) if numbers else {}
     wanted = None if targets is None else _split_targets(targets, listed, batch_first)
     given = ReportInputs(
         model,

@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from sluice.files import remove_temporary_files, require_writable, write_atomically
+from sluice.files import StrPath, remove_temporary_files, require_writable, write_atomically
 from sluice.nn.settings import LayerSettings
 from sluice.sequence.batch import BatchSource
 from sluice.sequence.errors import SequenceError, TrainingDivergedError
@@ -29,7 +29,7 @@ from sluice.sequence.training.schedules import Plateau, ScheduleState
 from sluice.sequence.training.signals import StopSignal
 from sluice.sequence.training.truncation import Chunk, DataPosition, split_into_chunks
 from sluice.sequence.training.update import NonFiniteError, Updater
-from sluice.sequence.training.validation import EvaluationInterrupted, evaluate
+from sluice.sequence.training.validation import EvaluationInterruptedError, evaluate
 
 BEST = "best.safetensors"
 
@@ -40,7 +40,7 @@ def train(
     validation: BatchSource,
     config: TrainingConfig,
     *,
-    folder: Path | None = None,
+    folder: StrPath | None = None,
     resume: bool = False,
     tensorboard: bool = False,
     on_progress: Callable[[Progress], None] = lambda progress: None,
@@ -71,17 +71,18 @@ def train(
 
     Raises:
         SequenceError: no batches, or nothing in them to predict.
-        TrainingDiverged: a loss or gradient that is NaN or infinite, with where it began; the
+        TrainingDivergedError: a loss or gradient that is NaN or infinite, with where it began; the
             model holds the best weights so far.
         CheckpointError: nothing to go on from is whole, or it belongs to another plan or model;
             or, without `resume`, `folder` holds a training that has not ended.
-        MissingExtra: `tensorboard` without that library.
+        MissingExtraError: `tensorboard` without that library.
         OSError: the folder cannot be written to; what was written before stays good.
     """
     for name, source in (("training", training), ("validation", validation)):
         if not len(source):
             raise SequenceError(f"The {name} data needs at least one batch, and has none.")
     run = _Trainer(model, training, validation, config, clock)
+    folder = None if folder is None else Path(folder)
     run.set_callbacks(on_progress, on_best, folder)
     if folder is not None:
         run.resume_or_start(folder, resume)
@@ -182,7 +183,7 @@ class _Trainer:
                     return self._handle_interrupt()
                 if self._is_save_due():
                     self._save()
-        except EvaluationInterrupted:
+        except EvaluationInterruptedError:
             return self._handle_interrupt()
         self.trainer_state.ended = over
         self._save()
