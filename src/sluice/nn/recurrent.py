@@ -80,7 +80,6 @@ class Recurrent(RecurrentStack):
         self.num_layers, self.proj_size = len(options.hidden_sizes), proj_size
         self.bias, self.batch_first = bias, batch_first
         self.dropout, self.bidirectional = float(dropout), bidirectional
-        self.recompute = recompute
         self._build(cell() if isinstance(cell, type) else cell, options)
 
     def extra_repr(self) -> str:

@@ -31,7 +31,6 @@ class _DropIn(RecurrentStack, nn.RNNBase, Generic[HX]):
         )
         if len(set(options.hidden_sizes)) > 1:
             self.hidden_size = options.hidden_sizes  # type: ignore[assignment]
-        self.recompute = options.recompute
         self._build(cell, options)
 
     def flatten_parameters(self) -> None:

@@ -8,7 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
+from sluice.cells.cell import Cell
 from sluice.nn.batch import PaddedInput, States, cast_for_autocast, is_autocast_enabled, pad_input
+from sluice.nn.options import LayerOptions
 from sluice.nn.parameters import LayerParameters
 from sluice.nn.settings import LayerSettings
 from sluice.nn.states import HiddenStates, StateLayout, check_states
@@ -24,6 +26,10 @@ class RecurrentStack(LayerSettings, LayerParameters):
 
     #: torch's own layer, where the subclass has one.
     native: type[nn.RNNBase] | None = None
+
+    def _build(self, cell: Cell, options: LayerOptions) -> None:
+        super()._build(cell, options)
+        self.recompute = options.recompute
 
     @property
     def resolved_backend(self) -> BackendChoice:
