@@ -206,8 +206,8 @@ def test_a_folder_that_cannot_be_written(
 
 def test_budgets_that_are_none(tunes: Path, tmp_path: Path) -> None:
     arguments = ("train", "tunes", "--corpus", tunes, "--out", tmp_path / "out")
-    assert "seconds is above 0" in sentence(run(*arguments, "--minutes", 0))
-    assert "epochs is above 0" in sentence(run(*arguments, "--epochs", -1))
+    assert "seconds must be above 0" in sentence(run(*arguments, "--minutes", 0))
+    assert "epochs must be above 0" in sentence(run(*arguments, "--epochs", -1))
 
 
 @pytest.mark.parametrize(
@@ -217,7 +217,7 @@ def test_budgets_that_are_none(tunes: Path, tmp_path: Path) -> None:
         (("--mode", "blue"), "knows no mode 'blue'"),
         (("--prompt", "!?"), "is not notes in ABC"),
         (("--prompt", "^^C,,,,"), "never met"),
-        (("--temperature", 0), "temperature is above 0"),
+        (("--temperature", 0), "temperature must be above 0"),
     ],
 )
 def test_wishes_that_cannot_be_met(

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from sluice.files import StrPath
-from sluice.sequence import Checkpoint, GrammarError, Sampling, generate
+from sluice.sequence import Checkpoint, Grammar, GrammarError, Sampling, generate
+from sluice.sequence.generation.grammar import State
 from sluice.tunes.composition import infilling
 from sluice.tunes.composition.inputs import find_checkpoint, strip_last_bar_line
 from sluice.tunes.composition.titles import generate_title as made_up
@@ -198,7 +199,7 @@ class Composer:
         seeds: Sequence[int],
         prompt: Sequence[list[int]],
         sampling: Sampling,
-        grammar: TuneGrammar | FormGrammar | None = None,
+        grammar: Grammar[State] | None = None,
     ) -> list[list[str]]:
         """Tokens from the model."""
         model = self.checkpoint.model
