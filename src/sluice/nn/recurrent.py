@@ -71,6 +71,8 @@ class Recurrent(RecurrentStack):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
+        if input_size < 1:  # torch 2.6 does not ask
+            raise ValueError("input_size must be greater than zero")
         first = (input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional)
         beyond = (learn_initial_state, forget_bias, chrono, output_size, output_activation)
         options = LayerOptions(*first, proj_size, device, dtype, *beyond, recompute)
