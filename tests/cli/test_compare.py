@@ -97,6 +97,7 @@ def test_on_a_terminal_a_table_moves() -> None:
     assert "(chance 1.386)" in told and "arrives at the first" in told and "100% done" in told
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_finished_runs(tmp_path: Path) -> None:
     options = ("--lags", "4,20", "--steps", "20000", "--seeds", "1", "--learning-rates", "0.01")
     process = subprocess.Popen(

@@ -69,6 +69,8 @@ class Recurrent(RecurrentStack):
         dtype: Any = None,
     ) -> None:
         super().__init__()
+        if input_size < 1:  # torch 2.6 does not ask
+            raise ValueError("input_size must be greater than zero")
         sizes = layer_sizes(hidden_size, num_layers)
         # torch checks the arguments; its layer is thrown away, and made without memory.
         nn.RNNBase(
