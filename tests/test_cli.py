@@ -255,6 +255,7 @@ def test_no_traceback_from_a_real_process(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_whole_weights(tunes: Path, tmp_path: Path) -> None:
     process = subprocess.Popen(
         [
