@@ -213,10 +213,10 @@ def test_budgets_that_are_none(tunes: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (("--meter", "13/7"), "knows no meter '13/7'; it learnt 6/8"),
+        (("--meter", "13/7"), "knows no meter '13/7'; it was trained on 6/8"),
         (("--mode", "blue"), "knows no mode 'blue'"),
         (("--prompt", "!?"), "is not notes in ABC"),
-        (("--prompt", "^^C,,,,"), "never met"),
+        (("--prompt", "^^C,,,,"), "not trained on"),
         (("--temperature", 0), "temperature must be above 0"),
     ],
 )
@@ -255,6 +255,7 @@ def test_no_traceback_from_a_real_process(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_whole_weights(tunes: Path, tmp_path: Path) -> None:
     process = subprocess.Popen(
         [
