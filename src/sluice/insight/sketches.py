@@ -12,7 +12,7 @@ from torch import Tensor
 
 from sluice.equations.graph import Elementwise, Graph, Leaf, Node
 from sluice.equations.instrument import instrument_graph
-from sluice.equations.ops import apply
+from sluice.equations.ops import Value, apply
 from sluice.files import StrPath
 from sluice.insight.recording.recorded import RecordedLayer, RecordedModule
 from sluice.insight.recording.recorder import Tape, select_layer
@@ -199,7 +199,7 @@ def _compute_node_values(
 ) -> dict[Node, Tensor]:
     """The values of all nodes that are recorded, or follow elementwise from what is."""
     named = instrument_graph(graph, True, True).outputs_by_name
-    known: dict[Node, Tensor | float] = {named[name]: value for name, value in here.items()}
+    known: dict[Node, Value] = {named[name]: value for name, value in here.items()}
     for leaf in graph.state_leaves:
         if leaf not in known and leaf.name in past:
             known[leaf] = past[leaf.name]
