@@ -22,7 +22,7 @@ class TracedCell(Cell):
 
     Example:
         >>> from sluice.cells import MGU
-        >>> Written(MGU().text).graph is MGU().graph or Written(MGU().text).graph == MGU().graph
+        >>> TracedCell(MGU().text).graph == MGU().graph
         True
     """
 

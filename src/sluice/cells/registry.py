@@ -9,8 +9,8 @@ from sluice.cells.cell import Cell
 def list_cells() -> dict[str, type[Cell]]:
     """Every cell of `sluice.cells` by its class's name, in alphabetical order.
 
-    >>> from sluice.cells.registry import known
-    >>> known()["GRU"].__name__
+    >>> from sluice.cells.registry import list_cells
+    >>> list_cells()["GRU"].__name__
     'GRU'
     """
     return {
@@ -25,8 +25,8 @@ def get_cell(name: str) -> Cell:
 
     Raises ValueError, with the names that there are, where there is none.
 
-    >>> from sluice.cells.registry import named
-    >>> named("peephole-lstm").name
+    >>> from sluice.cells.registry import get_cell
+    >>> get_cell("peephole-lstm").name
     'PeepholeLSTM'
     """
     cells = {label.lower(): kind for label, kind in list_cells().items()}

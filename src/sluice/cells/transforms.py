@@ -301,7 +301,7 @@ def zoneout(cell: Cell | type[Cell], **rates: float) -> Cell:
 
     Example:
         >>> from sluice.cells import LSTM, zoneout
-        >>> [mask.name for mask in zoneout(LSTM, h=0.05, c=0.5).declared.masks]
+        >>> [mask.name for mask in zoneout(LSTM, h=0.05, c=0.5).declarations.masks]
         ['zoneout_h', 'zoneout_c']
     """
     return Zoneout(cell, rates)
@@ -315,7 +315,7 @@ def recurrent_dropout(cell: Cell | type[Cell], rate: float) -> Cell:
 
     Example:
         >>> from sluice.cells import LSTM, recurrent_dropout
-        >>> recurrent_dropout(LSTM, 0.25).declared.masks[0].shared
+        >>> recurrent_dropout(LSTM, 0.25).declarations.masks[0].shared
         True
     """
     return RecurrentDropout(cell, rate)
@@ -353,7 +353,7 @@ def clamp_units(cell: Cell | type[Cell], *names: str) -> Cell:
 
     Example:
         >>> from sluice.cells import LSTM, clamp_units
-        >>> [vector.name for vector in clamp_units(LSTM, "h", "c").declared.vectors]
+        >>> [vector.name for vector in clamp_units(LSTM, "h", "c").declarations.vectors]
         ['held_h', 'at_h', 'held_c', 'at_c']
     """
     return ClampedUnits(cell, names)

@@ -27,7 +27,7 @@ def find_preactivations(graph: Graph) -> dict[str, Node]:
 
     Example:
         >>> from sluice.cells import LSTM
-        >>> sorted(preactivations(LSTM().graph))
+        >>> sorted(find_preactivations(LSTM().graph))
         ['candidate', 'forget', 'input', 'output']
     """
     gates = dict.fromkeys(gate for stack in graph.stacks for gate, _ in stack.gates)

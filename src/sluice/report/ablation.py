@@ -165,7 +165,7 @@ def ablate(
         >>> import torch, sluice
         >>> layer, x = sluice.nn.GRU(3, 4), torch.randn(6, 2, 3)
         >>> found = ablate(layer, lambda: float(layer(x)[0].square().mean()))
-        >>> len(found.units()), sorted({effect.cut.what for effect in found.gates()})
+        >>> len(found.units()), sorted({effect.intervention.target for effect in found.gates()})
         (4, ['candidate', 'reset', 'update'])
     """
     if group < 1:

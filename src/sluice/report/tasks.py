@@ -59,7 +59,7 @@ class LagTask:
         Raises:
             ValueError: a lag below `least_lag`, or no sequences.
 
-        >>> drawn = tasks()["recall"].draw(10, 3, torch.Generator().manual_seed(0))
+        >>> drawn = list_tasks()["recall"].draw(10, 3, torch.Generator().manual_seed(0))
         >>> drawn.inputs.shape, drawn.targets.shape
         (torch.Size([11, 3, 4]), torch.Size([1, 3]))
         """
@@ -87,7 +87,7 @@ class LagTask:
 def list_tasks() -> dict[str, LagTask]:
     """The tasks by name.
 
-    >>> list(tasks())
+    >>> list(list_tasks())
     ['recall', 'order', 'adding', 'copy', 'parity']
     """
     return {task.name: task for task in _TASKS}

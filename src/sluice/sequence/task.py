@@ -95,11 +95,11 @@ def make_task(
 
     >>> import tempfile
     >>> from pathlib import Path
-    >>> from sluice.sequence import load
+    >>> from sluice.sequence import load_data
     >>> file = Path(tempfile.mkdtemp()) / "poem.txt"
     >>> _ = file.write_text("Tyger Tyger, burning bright, " * 9)
-    >>> made = lesson(load(file), hidden_size=8)
-    >>> type(made.model).__name__, made.loss_unit, made.training.stateful
+    >>> task = make_task(load_data(file), hidden_size=8)
+    >>> type(task.model).__name__, task.loss_unit, task.training.stateful
     ('LanguageModel', 'nats per character', True)
     """
     torch.manual_seed(seed)

@@ -18,7 +18,7 @@ def pack_tensor(values: Tensor) -> dict[str, Any]:
 
     Example:
         >>> import torch
-        >>> packed(torch.tensor([0.0, 1.0]))
+        >>> pack_tensor(torch.tensor([0.0, 1.0]))
         {'shape': [2], 'low': 0.0, 'high': 1.0, 'data': 'AAD//w=='}
     """
     array = values.detach().double().cpu().numpy()

@@ -69,7 +69,7 @@ _BUILT_IN = (
 def get_formats() -> dict[str, Format]:
     """All formats by name; text is last, for what nothing else claims.
 
-    >>> sorted(formats())
+    >>> sorted(get_formats())
     ['abc', 'chorales', 'csv', 'midi', 'parquet', 'text']
     """
     others = [entry.load() for entry in entry_points(group=ENTRY_POINT_GROUP)]
@@ -97,7 +97,7 @@ def load_data(path: Path | str, *, kind: str | None = None, **options: Any) -> T
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     _ = (Path(folder) / "a.txt").write_text("to be")
-    ...     tokens = load(Path(folder) / "a.txt")
+    ...     tokens = load_data(Path(folder) / "a.txt")
     >>> tokens.report()
     'a.txt: text in UTF-8, 1 sequence (one a file), 5 characters, 5 different.'
     """

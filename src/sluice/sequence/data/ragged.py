@@ -22,7 +22,7 @@ class RaggedArray(Sequence[Array]):
     >>> ragged = RaggedArray.of([[7, 8, 9], [], [5]])
     >>> len(ragged), ragged[0].tolist(), ragged.lengths.tolist()
     (3, [7, 8, 9], [3, 0, 1])
-    >>> ragged.choose([2, 0])[1][1:].tolist(), ragged.cut(1 / 3, 1).lengths.tolist()
+    >>> ragged.select([2, 0])[1][1:].tolist(), ragged.slice_fraction(1 / 3, 1).lengths.tolist()
     ([8, 9], [2, 0, 1])
 
     Attributes:

@@ -105,7 +105,7 @@ def make_read_error(path: Path, error: OSError) -> DataError:
 def pluralize(number: int, noun: str) -> str:
     """A number and its noun.
 
-    >>> count(1, "sequence"), count(1200, "step"), count(2, "series")
+    >>> pluralize(1, "sequence"), pluralize(1200, "step"), pluralize(2, "series")
     ('1 sequence', '1,200 steps', '2 series')
     """
     return f"{number:,} {noun if number == 1 or noun.endswith('s') else noun + 's'}"

@@ -24,8 +24,8 @@ from sluice.sequence.errors import DataError
 class FeatureStatistics:
     """Mean and standard deviation of each feature, missing values left out.
 
-    >>> statistics = Statistics(("x",), (2.0,), (4.0,))
-    >>> statistics.restore(statistics.normalise(np.array([[10.0]])))
+    >>> statistics = FeatureStatistics(("x",), (2.0,), (4.0,))
+    >>> statistics.denormalise(statistics.normalise(np.array([[10.0]])))
     array([[10.]], dtype=float32)
     """
 

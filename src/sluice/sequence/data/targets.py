@@ -153,7 +153,7 @@ def collate(sequences: SupervisedSequences, examples: Sequence[Example]) -> Batc
     which a last small batch had no sequence left.
 
     >>> steps = NextToken(RaggedArray.of([[7, 8], []]))
-    >>> batch = together(steps, [steps.read(0, 0, 3), steps.read(1, 0, 1)])
+    >>> batch = collate(steps, [steps.read(0, 0, 3), steps.read(1, 0, 1)])
     >>> batch.targets.T.tolist(), batch.lengths
     ([[7, 8, 2], [2, 0, 0]], tensor([3, 1]))
     """

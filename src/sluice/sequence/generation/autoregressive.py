@@ -52,7 +52,7 @@ def generate(
 
     >>> from sluice.sequence.models import LanguageModelConfig
     >>> model = LanguageModel(LanguageModelConfig(vocabulary_size=9, hidden_size=8))
-    >>> drawn = generate(model, seeds=[1, 2], opening=[[4], [5, 6]])
+    >>> drawn = generate(model, seeds=[1, 2], prompt=[[4], [5, 6]])
     >>> [ids[0] for ids in drawn], all(ids[1] in (5, 6) for ids in drawn)
     ([4, 4], True)
     """

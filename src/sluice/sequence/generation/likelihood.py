@@ -39,7 +39,8 @@ def log_likelihood(
     >>> from sluice.sequence.models import LanguageModelConfig
     >>> model = LanguageModel(LanguageModelConfig(vocabulary_size=9, hidden_size=8))
     >>> whole = log_likelihood(model, [[4, 5, 6]])
-    >>> parts = log_likelihood(model, [[4]], ends=False) + log_likelihood(model, [[5, 6]], [[4]])
+    >>> first = log_likelihood(model, [[4]], include_end=False)
+    >>> parts = first + log_likelihood(model, [[5, 6]], contexts=[[4]])
     >>> bool(torch.isclose(whole, parts, atol=1e-5))
     True
     """

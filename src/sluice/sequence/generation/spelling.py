@@ -14,10 +14,10 @@ from sluice.sequence.vocabulary import Vocabulary
 class TextCodec:
     """How text is read as tokens: as characters where every token is one, else as words.
 
-    >>> TextCodec(Vocabulary(("a", "b", " "))).read("ab a")
+    >>> TextCodec(Vocabulary(("a", "b", " "))).encode("ab a")
     [3, 4, 5, 3]
     >>> words = TextCodec(Vocabulary(("to", "be")))
-    >>> words.read("to  be"), words.write([3, 4, 3])
+    >>> words.encode("to  be"), words.decode([3, 4, 3])
     ([3, 4], 'to be to')
     """
 
@@ -63,7 +63,7 @@ class TextCodec:
         """What each of the coming ids adds to the text of those before it.
 
         >>> words = TextCodec(Vocabulary(("to", "be")))
-        >>> list(words.pieces([3], [4, 3]))
+        >>> list(words.decode_stream([3], [4, 3]))
         [' be', ' to']
         """
         if not self.vocabulary.tokenizer:

@@ -21,7 +21,7 @@ _PLACES = (
 def generate_title(seed: int) -> str:
     """A title, the same for the same seed.
 
-    >>> title(3) == title(3), title(3).startswith("The ")
+    >>> generate_title(3) == generate_title(3), generate_title(3).startswith("The ")
     (True, True)
     """
     choose = random.Random(seed).choice

@@ -91,8 +91,8 @@ class TuneIndex:
     def find_nearest(self, tokens: Sequence[str]) -> NearestTune:
         """The training tune that shares the longest run of tokens.
 
-        >>> TuneIndex(["c d e f".split(), "g a b".split()]).nearest("c g a b d".split())
-        Nearest(tune=1, run=3, start=1)
+        >>> TuneIndex(["c d e f".split(), "g a b".split()]).find_nearest("c g a b d".split())
+        NearestTune(tune=1, run=3, start=1)
         """
         text = "".join(self._codes.get(token, "\x01") for token in tokens)
         best, first = 0, 0

@@ -50,9 +50,9 @@ class TuneGrammar:
 
     >>> from sluice.sequence import Vocabulary
     >>> words = "M:2/4 K:Cmaj c d 2 3 | :| [ ]".split()
-    >>> grammar = TuneGrammar(Vocabulary.of([words]), least_bars=2)
-    >>> grammar.refused("M:2/4 K:Cmaj c | c 3 d | c 3 :|".split())
-    >>> grammar.refused("M:2/4 K:Cmaj c | c 3 d | c 2 :|".split())
+    >>> grammar = TuneGrammar(Vocabulary.of([words]), min_bars=2)
+    >>> grammar.find_violation("M:2/4 K:Cmaj c | c 3 d | c 3 :|".split())
+    >>> grammar.find_violation("M:2/4 K:Cmaj c | c 3 d | c 2 :|".split())
     10
     """
 

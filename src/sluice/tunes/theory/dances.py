@@ -71,7 +71,7 @@ def is_compound(meter: str) -> bool:
 def beat_length(meter: str) -> Fraction:
     """A beat in eighths: what a foot taps, and what a tempo counts.
 
-    >>> [int(beat(meter)) for meter in ("6/8", "4/4", "2/2", "2/4", "3/4", "3/8")]
+    >>> [int(beat_length(meter)) for meter in ("6/8", "4/4", "2/2", "2/4", "3/4", "3/8")]
     [3, 4, 4, 2, 2, 1]
     """
     beats, unit = map(int, meter.split("/"))
