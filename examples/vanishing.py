@@ -93,7 +93,7 @@ def main(
             norms[f"{name}, {state}, {when} learning"] = torch.stack(several)
     folder.mkdir(parents=True, exist_ok=True)
     picture = plots.plot_gradient_flow(norms, label="norm of the gradient of the state")
-    picture.savefig(folder / "vanishing.png", dpi=100)
+    picture.savefig(folder / "vanishing.png", dpi=200)
 
 
 if __name__ == "__main__":
