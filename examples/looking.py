@@ -15,7 +15,7 @@ import torch
 from reading import TEXT, learn
 
 from sluice.report import look
-from sluice.report.page.properties import text_properties
+from sluice.report.properties import text_properties
 
 
 def main(folder: Path, hidden: int = 24, updates: int = 300) -> None:

@@ -17,7 +17,18 @@ MODULES = [
     module.name
     for module in pkgutil.walk_packages(sluice.__path__, "sluice.")
     if module.name.split(".")[1]
-    in ("equations", "cells", "render", "run", "nn", "insight", "sequence", "tunes", "report")
+    in (
+        "equations",
+        "cells",
+        "codegen",
+        "render",
+        "run",
+        "nn",
+        "insight",
+        "sequence",
+        "tunes",
+        "report",
+    )
 ]
 
 # Those that train for minutes are left out.

@@ -15,7 +15,10 @@ import ast
 import re
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
+
+PACKAGE = Path(__file__).parents[1] / "src/sluice"
 
 # Regular participles end in -ed, and so do these verbs and nouns.
 NOT_PARTICIPLES = frozenset(
@@ -46,41 +49,58 @@ def is_participle(name: str) -> bool:
     return bool(regular) or word in IRREGULAR
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    package = Path(__file__).parents[1] / "src/sluice"
-    parser.add_argument("folder", nargs="?", type=Path, default=package)
-    parser.add_argument("--list", action="store_true", help="name each, with its file")
-    arguments = parser.parse_args()
+@dataclass
+class Counts:
+    """What was found in a package; the names with the places where they are defined."""
+
+    classes: int = 0
+    functions: int = 0
+    lines: int = 0
+    any_uses: int = 0
+    namesakes: dict[str, list[str]] = field(default_factory=dict)
+    participles: list[str] = field(default_factory=list)
+
+
+def count_names(folder: Path = PACKAGE) -> Counts:
+    counts = Counts()
     classes: dict[str, list[str]] = defaultdict(list)
-    functions, participles, untyped = 0, [], 0
-    for path, node in definitions(arguments.folder):
-        place = f"{path.relative_to(arguments.folder)}:{getattr(node, 'lineno', 0)}"
+    for path, node in definitions(folder):
+        place = f"{path.relative_to(folder)}:{getattr(node, 'lineno', 0)}"
         if isinstance(node, ast.ClassDef):
+            counts.classes += 1
             classes[node.name.lstrip("_")].append(place)
         elif isinstance(node, ast.FunctionDef) and not node.name.startswith("__"):
-            functions += 1
+            counts.functions += 1
             if is_participle(node.name):
-                participles.append(f"{node.name} {place}")
+                counts.participles.append(f"{node.name} {place}")
         elif isinstance(node, ast.Name) and node.id == "Any":
-            untyped += 1
-    total = sum(map(len, classes.values()))
-    namesakes = {
+            counts.any_uses += 1
+    counts.lines = sum(len(p.read_text("utf-8").splitlines()) for p in folder.rglob("*.py"))
+    counts.namesakes = {
         name: places
         for name, places in sorted(classes.items())
         if len(places) > 1 and name not in PAIRS
     }
-    count = sum(map(len, namesakes.values()))
+    return counts
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("folder", nargs="?", type=Path, default=PACKAGE)
+    parser.add_argument("--list", action="store_true", help="name each, with its file")
+    arguments = parser.parse_args()
+    counts = count_names(arguments.folder)
     if arguments.list:
-        print(*(f"{name}: {', '.join(places)}" for name, places in namesakes.items()), sep="\n")
-        print(*sorted(participles), sep="\n")
-    print(f"namesakes   {count:4} of {total} classes    {count / total:.1%}")
-    lines = sum(len(p.read_text("utf-8").splitlines()) for p in arguments.folder.rglob("*.py"))
-    share = len(participles) / functions
-    print(f"participles {len(participles):4} of {functions} functions  {share:.1%}")
-    print(f"Any         {untyped:4} uses, {1000 * untyped / lines:.1f} in 1,000 lines")
+        lines = [f"{name}: {', '.join(places)}" for name, places in counts.namesakes.items()]
+        print(*lines, *sorted(counts.participles), sep="\n")
+    count = sum(map(len, counts.namesakes.values()))
+    print(f"namesakes   {count:4} of {counts.classes} classes    {count / counts.classes:.1%}")
+    count = len(counts.participles)
+    print(f"participles {count:4} of {counts.functions} functions  {count / counts.functions:.1%}")
+    rate = 1000 * counts.any_uses / counts.lines
+    print(f"Any         {counts.any_uses:4} uses, {rate:.1f} in 1,000 lines")
 
 
 if __name__ == "__main__":

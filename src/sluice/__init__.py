@@ -1,42 +1,44 @@
-"""Recurrent networks whose cell is written once, as its update equations."""
+"""Recurrent networks whose cell is written once, as its update equations.
+
+Nothing here imports torch until a name is used, so that the command line starts at once.
+"""
 
 from __future__ import annotations
 
+from importlib import import_module
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sluice import cells as cells
-from sluice import insight as insight
-from sluice import nn as nn
 from sluice._version import __version__ as __version__
-from sluice.cells import Cell as Cell
-from sluice.cells import Gate as Gate
-from sluice.cells import Map as Map
-from sluice.cells import Mask as Mask
-from sluice.cells import Norm as Norm
-from sluice.cells import State as State
-from sluice.cells import Vector as Vector
-from sluice.equations import EquationError as EquationError
-from sluice.equations import absolute as absolute
-from sluice.equations import detach as detach
-from sluice.equations import exp as exp
-from sluice.equations import greater as greater
-from sluice.equations import log as log
-from sluice.equations import log_sigmoid as log_sigmoid
-from sluice.equations import maximum as maximum
-from sluice.equations import minimum as minimum
-from sluice.equations import relu as relu
-from sluice.equations import sigmoid as sigmoid
-from sluice.equations import sqrt as sqrt
-from sluice.equations import tanh as tanh
-from sluice.equations import where as where
-from sluice.insight import record as record
-from sluice.run.kernels.extension import get_num_threads as get_num_threads
-from sluice.run.kernels.extension import set_num_threads as set_num_threads
 
 if TYPE_CHECKING:
+    from sluice import cells as cells
+    from sluice import insight as insight
+    from sluice import nn as nn
+    from sluice._public import *  # noqa: F403
     from sluice.sequence.checkpoint import Checkpoint
+
+_SUBMODULES = ("cells", "insight", "nn")
+
+
+if not TYPE_CHECKING:  # else any name would seem to be there
+
+    def __getattr__(name: str) -> object:
+        if name in _SUBMODULES:
+            return import_module(f"sluice.{name}")
+        if name.startswith("__"):
+            raise AttributeError(f"module 'sluice' has no attribute {name!r}")
+        try:
+            value = getattr(import_module("sluice._public"), name)
+        except AttributeError:
+            raise AttributeError(f"module 'sluice' has no attribute {name!r}") from None
+        globals()[name] = value
+        return value
+
+    def __dir__() -> list[str]:
+        public = vars(import_module("sluice._public"))
+        return sorted({*globals(), *_SUBMODULES, *(name for name in public if name[0] != "_")})
 
 
 def load_checkpoint(path: str | PathLike[str]) -> Checkpoint:

@@ -1,18 +1,20 @@
-"""Libraries that only a part of the house needs, each in an extra of the package."""
+"""Optional libraries: each comes with an extra of the package."""
 
 from __future__ import annotations
 
-
-def format_install_hint(library: str, extra: str) -> str:
-    """The sentence for a library that is not installed."""
-    return (
-        f"This needs the library {library}, which is not installed; "
-        f"run: pip install 'sluice-rnn[{extra}]'"
-    )
+from sluice.errors import SluiceError
 
 
-class MissingExtraError(ImportError):
-    """A library that only this needs is not installed."""
+class MissingExtraError(SluiceError, ImportError):
+    """An optional library is not installed; the message names the extra to install.
+
+    >>> print(MissingExtraError("mido", extra="tunes"))
+    This needs the library mido, which is not installed; run: pip install 'sluice-rnn[tunes]'
+    """
 
     def __init__(self, library: str, extra: str) -> None:
-        super().__init__(format_install_hint(library, extra))
+        super().__init__(
+            f"This needs the library {library}, which is not installed; "
+            f"run: pip install 'sluice-rnn[{extra}]'"
+        )
+        self.library, self.extra = library, extra

@@ -104,7 +104,7 @@ def test_what_a_cut_model_generates() -> None:
     whole, first, second = generate_continuations(kept, [shut, still], seed=3, length=50)
     (ids,) = generate(kept.model, [3], sampling=Sampling(max_length=50))
     assert whole.tokens == kept.vocabulary.decode(ids)
-    assert (whole.told, whole.differs) == ("whole", None)
+    assert (whole.label, whole.differs) == ("whole", None)
     assert whole.loss == pytest.approx(loss_by_torch(kept.model, [ids]), rel=1e-5)
     # Either leaves nothing of the last layer: the readout's bias alone decides.
     assert first.tokens == second.tokens != whole.tokens

@@ -16,7 +16,7 @@ from sluice.cli.train import FOLDER, report_known_errors
 
 if TYPE_CHECKING:
     from sluice.tunes.composition.composer import Composer
-    from sluice.tunes.notation.transcription import Tune
+    from sluice.tunes.tune import Tune
 
 
 class _InferencePrecision(StrEnum):

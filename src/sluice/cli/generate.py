@@ -52,9 +52,9 @@ def generate(
     ] = None,
 ) -> None:
     """Generate text, shown as it is made; speed and seed are told on stderr."""
-    from sluice.sequence import SequenceError
+    from sluice.errors import SluiceError
 
-    with report_errors(SequenceError):
+    with report_errors(SluiceError):
         asked = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "typical": typical}
         drawing = {name: value for name, value in asked.items() if value is not None}
         _require_at_least(1, count=count, length=length, beam=beam, threads=threads)

@@ -28,13 +28,12 @@ def look(
 ) -> None:
     """Write one page on what a model does inside while it reads: gates, gradients, memory."""
     kept = _parse_units(units)
-    from sluice.report.page import ReportError, build_report
+    from sluice.errors import SluiceError
+    from sluice.report.page import build_report
     from sluice.report.page.load import load_inputs
-    from sluice.sequence import SequenceError
-    from sluice.tunes.errors import TuneError
 
     console = Console()
-    with report_errors(ReportError, SequenceError, TuneError):
+    with report_errors(SluiceError):
         with Progress(
             BarColumn(bar_width=24),
             TextColumn("{task.description}"),

@@ -64,11 +64,11 @@ def _format_cell(found: Cell, form: Form) -> str:
 
 
 def _save_equations(found: Cell, out: Path, theme: str) -> None:
-    from sluice.extras import MissingExtraError
-    from sluice.render.picture import PictureError, parse_format, save_figure
+    from sluice.errors import SluiceError
+    from sluice.render.picture import parse_format, save_figure
     from sluice.render.typeset import typeset_equations
 
-    with report_errors(PictureError, MissingExtraError):
+    with report_errors(SluiceError):
         parse_format(out)
         save_figure(typeset_equations(found.graph, theme), out)
 
@@ -99,7 +99,7 @@ def sketch(
     ] = None,
 ) -> None:
     """Draw a cell's unit from its equations: whole, step by step, or with recorded values."""
-    from sluice.extras import MissingExtraError
+    from sluice.errors import SluiceError
     from sluice.files import write_atomically
     from sluice.render import picture
 
@@ -107,7 +107,7 @@ def sketch(
         fail("--steps, --animate and --recording exclude each other; choose one")
     found = load_cell(cell)
     path = out or Path(f"{found.graph.name}.svg")
-    with report_errors(picture.PictureError, MissingExtraError, ValueError, IndexError):
+    with report_errors(SluiceError, ValueError, IndexError):
         ending = picture.parse_format(path)
         if animate and ending != "svg":
             fail(f"only an .svg moves, not {path.name!r}")

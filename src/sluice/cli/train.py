@@ -28,11 +28,9 @@ STATES = "training"
 
 def report_known_errors() -> AbstractContextManager[None]:
     """Tell what went wrong on stderr in one sentence, and leave with exit code 2."""
-    from sluice.extras import MissingExtraError
-    from sluice.sequence import SequenceError
-    from sluice.tunes.errors import TuneError
+    from sluice.errors import SluiceError
 
-    return report_errors(SequenceError, TuneError, MissingExtraError)
+    return report_errors(SluiceError)
 
 
 class _TrainingPrecision(StrEnum):

@@ -8,9 +8,10 @@ import torch
 from torch.nn import functional as F
 
 from sluice.equations.ops import Value, apply
+from sluice.errors import SluiceError
 
 
-class EquationError(ValueError):
+class EquationError(SluiceError, ValueError):
     """A cell's definition that cannot become equations; the message names the line."""
 
 

@@ -77,7 +77,7 @@ def clamp_units(
     Example:
         >>> import torch, sluice
         >>> layer, x = sluice.nn.GRU(3, 8, num_layers=2), torch.randn(5, 2, 3)
-        >>> with sluice.insight.clamp_units(layer, {"h": 0.0}, [2, 5], number=1):
+        >>> with sluice.insight.clamp_units(layer, {"h": 0.0}, [2, 5], layer=1):
         ...     y, _ = layer(x)
         >>> y.abs().amax(dim=(0, 1)).eq(0).nonzero().flatten().tolist()
         [2, 5]

@@ -58,7 +58,7 @@ class Equations:
 
         Example:
             >>> from sluice.cells import Elman
-            >>> print(equations(Elman().graph).latex())
+            >>> print(format_equations(Elman().graph).latex())
             h_{t} &= \tanh(W_{ih}\,x_{t} + b_{ih} + W_{hh}\,h_{t-1} + b_{hh})
         """
         rows = [f"{line.left.latex} &= {line.right.latex}" for line in self.lines]
@@ -69,7 +69,7 @@ class Equations:
 
         Example:
             >>> from sluice.cells import Elman
-            >>> print(equations(Elman().graph).plain())
+            >>> print(format_equations(Elman().graph).plain())
             h_t = tanh(W_ih x_t + b_ih + W_hh h_{t-1} + b_hh)
         """
         width = max(_text_columns(line.left.plain) for line in self.lines)
@@ -82,7 +82,7 @@ def format_equations(graph: Graph) -> Equations:
 
     Example:
         >>> from sluice.cells import GRU
-        >>> [line.name for line in equations(GRU().graph).lines]
+        >>> [line.name for line in format_equations(GRU().graph).lines]
         ['reset', 'update', 'candidate', 'h']
     """
     writer = EquationWriter.from_graph(graph)

@@ -9,6 +9,7 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sluice.errors import SluiceError
 from sluice.extras import MissingExtraError
 from sluice.files import write_atomically
 from sluice.render.theme import Theme
@@ -25,7 +26,7 @@ _SETTINGS: dict[Any, Any] = {
 }
 
 
-class PictureError(ValueError):
+class PictureError(SluiceError, ValueError):
     """A picture that cannot be made; the message says what to do."""
 
 

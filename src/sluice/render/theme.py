@@ -59,7 +59,7 @@ def get_theme(name: str) -> Theme:
     """The theme called ``name``. Raises ValueError where there is none.
 
     Example:
-        >>> themed("dark").page
+        >>> get_theme("dark").page
         '#16181d'
     """
     if name not in THEMES:

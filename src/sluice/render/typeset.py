@@ -23,7 +23,7 @@ def typeset_equations(graph: Graph, theme: str = "light") -> Figure:
 
     Example:
         >>> from sluice.cells import LSTM
-        >>> len(typeset(LSTM().graph).texts)  # six left sides, six right sides
+        >>> len(typeset_equations(LSTM().graph).texts)  # six left sides, six right sides
         12
     """
     found, colours = format_equations(graph), get_theme(theme)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from sluice.equations.graph import Elementwise
+from sluice.errors import SluiceError
 from sluice.insight.clamping import clamp_units
 from sluice.insight.plots.ranked import plot_ranking
 from sluice.insight.recording.recorder import record
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-class AblationError(ValueError):
+class AblationError(SluiceError, ValueError):
     """An ablation that cannot be made; the message says what to do."""
 
 

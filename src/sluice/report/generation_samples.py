@@ -11,6 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from sluice.report.ablation import AblationError, Intervention
+from sluice.report.domains import (
+    describe_readable_data,
+    find_domain_of_path,
+    find_domain_of_vocabulary,
+)
 from sluice.sequence import (
     Checkpoint,
     LanguageModel,
@@ -21,7 +26,6 @@ from sluice.sequence import (
 )
 from sluice.sequence.batch import Batch
 from sluice.sequence.batching.bucketed import batch_by_length, pad
-from sluice.tunes.corpus import collections
 
 _PIECE, _BATCH = 256, 64
 
@@ -62,10 +66,10 @@ class HeldOutData:
 
 
 def load_held_out(checkpoint: Checkpoint, path: Path, tokens: int) -> HeldOutData:
-    """Read data for a model: tunes from a folder or a file ``.abc``, else text.
+    """Read held-out data for a language model: of a domain (`sluice.report.domains`), else text.
 
-    Text is read as the vocabulary has it, letter by letter where all its tokens are single
-    letters, else word by word, and cut into pieces of 256 tokens.
+    Text is split as in the vocabulary, into characters where all tokens are single characters,
+    else into words, and then into pieces of 256 tokens.
 
     Args:
         checkpoint: the model, for its vocabulary.
@@ -73,8 +77,9 @@ def load_held_out(checkpoint: Checkpoint, path: Path, tokens: int) -> HeldOutDat
         tokens: read no more than about so many, evenly from all of the data.
 
     Raises:
-        AblationError: no language model, no such file, no text, or nothing that the model knows.
-        TuneError: ABC that cannot be read.
+        AblationError: not a language model, no such file, no text, or no sequence that the model
+            knows.
+        ValueError: the domain cannot read the data.
     """
     _require_language_model(checkpoint.model)
     if not path.exists():
@@ -102,40 +107,49 @@ def _require_language_model(model: nn.Module) -> None:
 
 
 def _read_sequences(path: Path, checkpoint: Checkpoint) -> Iterator[Sequence[str]]:
-    if path.is_dir() or path.suffix == ".abc":
-        yield from (tune.tokens for tune in collections.load_collections([path]).tunes)
+    domain = find_domain_of_path(path)
+    if domain is not None:
+        yield from (sequence.tokens for sequence in domain.read(path))
         return
+    if path.is_dir():
+        raise AblationError(
+            f"the folder {path} holds no files of a known kind; give {describe_readable_data()}"
+        )
     try:
         text = path.read_text()
     except UnicodeDecodeError:
-        raise AblationError(f"{path} is no text in UTF-8; give a text or a file of ABC") from None
+        raise AblationError(
+            f"{path} is no text in UTF-8; give {describe_readable_data()}"
+        ) from None
     tokens = list(text) if TextCodec(checkpoint.vocabulary).is_character_level else text.split()
     yield from (tokens[first : first + _PIECE] for first in range(0, len(tokens), _PIECE))
 
 
 class Continuation(NamedTuple):
-    """What a model generates from one seed when it is cut.
+    """What a model generates from one seed under an intervention.
 
     Attributes:
-        told: the cut; ``"whole"`` for the model as it is.
+        label: the intervention; ``"whole"`` for the model as it is.
         tokens: what it generated.
-        differs: the place of the first token that the whole model has not, from 0; None where
-            there is none.
+        differs: the place of the first token that differs from the whole model's, from 0; None
+            where there is none.
         loss: of the whole model on it, nats per token, its end included.
+        statistics: figures of the tokens where their domain has any, such as a tune's.
     """
 
-    told: str
+    label: str
     tokens: list[str]
     differs: int | None
     loss: float
+    statistics: dict[str, float]
 
 
 def generate_continuations(
     checkpoint: Checkpoint, interventions: Iterable[Intervention], seed: int, length: int
 ) -> list[Continuation]:
-    """What the whole model generates from a seed, and then what it does with each cut.
+    """What the whole model generates from a seed, then what it generates under each intervention.
 
-    The seed's random numbers are the same each time: what differs is the cut's doing.
+    The random numbers are the same each time, so every difference is due to the intervention.
 
     Raises:
         SequenceError: a negative seed, or a length below 1.
@@ -147,15 +161,15 @@ def generate_continuations(
     for cut in interventions:
         with cut.apply(model):
             drawn += [(str(cut), generate(model, [seed], sampling=sampling)[0])]
-    return [
-        Continuation(
-            told,
-            checkpoint.vocabulary.decode(ids),
-            find_first_difference(whole, ids),
-            HeldOutData([ids], 0).loss(model),
-        )
-        for told, ids in drawn
-    ]
+    domain = find_domain_of_vocabulary(checkpoint.vocabulary)
+    found = []
+    for label, ids in drawn:
+        tokens = checkpoint.vocabulary.decode(ids)
+        statistics = dict(domain.compute_statistics(tokens)) if domain else {}
+        differs = find_first_difference(whole, ids)
+        loss = HeldOutData([ids], 0).loss(model)
+        found.append(Continuation(label, tokens, differs, loss, statistics))
+    return found
 
 
 def find_first_difference(first: Sequence[int], second: Sequence[int]) -> int | None:

@@ -1,21 +1,25 @@
-"""What can go wrong with sequences, each said in one sentence with what to do."""
+"""The errors of `sluice.sequence`."""
+
+from __future__ import annotations
+
+from sluice.errors import SluiceError
 
 
-class SequenceError(ValueError):
-    """Base of this package's errors; its message is meant for people."""
+class SequenceError(SluiceError, ValueError):
+    """Base of the errors of `sluice.sequence`."""
 
 
 class UnknownTokenError(SequenceError):
-    """A token or id that the vocabulary does not hold."""
+    """A token or id that is not in the vocabulary."""
 
 
 class DataError(SequenceError):
-    """A file or folder that cannot be read as data, or not in the way that was asked for."""
+    """A file or folder that cannot be read as data, or not with these options."""
 
 
 class CheckpointError(SequenceError):
-    """A file of weights that cannot be read, or does not fit what it is asked to fit."""
+    """A checkpoint that cannot be read, or that does not fit the model or data."""
 
 
 class TrainingDivergedError(SequenceError):
-    """The training loss stopped being a finite number."""
+    """The training loss became NaN or infinite."""

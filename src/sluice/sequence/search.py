@@ -81,7 +81,7 @@ def search(
         on_trial: called after each training.
 
     Raises:
-        MissingExtra: the library `optuna` is not installed.
+        MissingExtraError: the library `optuna` is not installed.
         OSError: the folder cannot be written to.
     """
     study = _open_study(folder, sampler, prune, seed)

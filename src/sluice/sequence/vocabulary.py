@@ -71,7 +71,7 @@ class Vocabulary:
         """The ids of `tokens`, without `START` and `END`.
 
         Raises:
-            UnknownToken: a token that is not in the vocabulary.
+            UnknownTokenError: a token that is not in the vocabulary.
         """
         return [self._find_id(token) for token in tokens]
 
@@ -79,7 +79,7 @@ class Vocabulary:
         """The tokens of `ids`; the three marks are passed over.
 
         Raises:
-            UnknownToken: an id outside the vocabulary.
+            UnknownTokenError: an id outside the vocabulary.
         """
         return [self._find_token(number) for number in ids if number not in (PADDING, START, END)]
 
@@ -104,8 +104,8 @@ class Vocabulary:
         [5, 3, 4]
 
         Raises:
-            UnknownToken: a token that is not in the vocabulary.
-            MissingExtra: words or subwords, and the library tokenizers is not installed.
+            UnknownTokenError: a token that is not in the vocabulary.
+            MissingExtraError: words or subwords, and the library tokenizers is not installed.
         """
         if self.tokenizer:
             encoded = self._tokenizer.encode(text, add_special_tokens=False)
@@ -116,8 +116,8 @@ class Vocabulary:
         """The text of `ids`; the three marks are passed over.
 
         Raises:
-            UnknownToken: an id outside the vocabulary.
-            MissingExtra: words or subwords, and the library tokenizers is not installed.
+            UnknownTokenError: an id outside the vocabulary.
+            MissingExtraError: words or subwords, and the library tokenizers is not installed.
         """
         ids = list(ids)
         tokens = self.decode(ids)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sluice.tunes.composition.composer import Composer
-    from sluice.tunes.notation.transcription import Tune
+    from sluice.tunes.tune import Tune
 
 
 def load_composer(checkpoint: Path | None = None) -> Composer:

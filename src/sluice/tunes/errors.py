@@ -2,22 +2,15 @@
 
 from pathlib import Path
 
-from sluice.extras import format_install_hint
+from sluice.errors import SluiceError
 
 
-class TuneError(ValueError):
+class TuneError(SluiceError, ValueError):
     """Base of this package's errors; its message is meant for people."""
 
 
 class NoTunesError(TuneError):
     """A file or folder in which no tune could be read at all."""
-
-
-class MissingExtraError(TuneError):
-    """A library that only tunes need is not installed."""
-
-    def __init__(self, library: str) -> None:
-        super().__init__(format_install_hint(library, "tunes"))
 
 
 class AbcSyntaxError(TuneError):

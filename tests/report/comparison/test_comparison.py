@@ -12,8 +12,8 @@ import pytest
 
 from sluice import Cell, Gate, tanh
 from sluice.report.comparison import (
-    CompareError,
     Comparison,
+    ComparisonError,
     ComparisonProgress,
     TrialResult,
     TrialSpec,
@@ -164,11 +164,13 @@ def test_runs_of_other_settings_are_not_mixed(tmp_path: Path) -> None:
     kept = SMALL | {"cells": [leaky(half=True)], "lags": [2], "seeds": 1}
     compare(**kept, out=tmp_path)
     before = (tmp_path / "runs.jsonl").read_bytes()
-    with pytest.raises(CompareError, match=r"runs.jsonl holds runs with steps 3, not 4; ask for"):
+    with pytest.raises(
+        ComparisonError, match=r"runs.jsonl holds runs with steps 3, not 4; ask for"
+    ):
         compare(**kept | {"steps": 4}, out=tmp_path)
-    with pytest.raises(CompareError, match="with task 'order', not 'recall'"):
+    with pytest.raises(ComparisonError, match="with task 'order', not 'recall'"):
         compare(**kept, task="recall", out=tmp_path)
-    with pytest.raises(CompareError, match="another cell called Own"):
+    with pytest.raises(ComparisonError, match="another cell called Own"):
         compare(**kept | {"cells": [leaky(half=False)]}, out=tmp_path)
     assert (tmp_path / "runs.jsonl").read_bytes() == before
     for content, said in (
@@ -177,7 +179,7 @@ def test_runs_of_other_settings_are_not_mixed(tmp_path: Path) -> None:
         (before.decode() + '{"cell": 1}\n', "is damaged"),
     ):
         (tmp_path / "runs.jsonl").write_text(content)
-        with pytest.raises(CompareError, match=said):
+        with pytest.raises(ComparisonError, match=said):
             compare(**kept, out=tmp_path)
 
 
@@ -207,7 +209,7 @@ def test_what_is_written() -> None:
     ],
 )
 def test_what_cannot_be_compared(change: dict[str, Any], said: str, tmp_path: Path) -> None:
-    with pytest.raises(CompareError, match=said):
+    with pytest.raises(ComparisonError, match=said):
         compare(**SMALL | change, out=tmp_path / "out")
     assert not (tmp_path / "out").exists()
 

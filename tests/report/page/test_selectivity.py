@@ -6,8 +6,8 @@ import torch
 
 from sluice.report.page import ReportInputs
 from sluice.report.page.forward import StateDataset
-from sluice.report.page.properties import text_properties, tune_properties
 from sluice.report.page.selectivity import find_selective_units, find_spans, span_edges
+from sluice.report.properties import text_properties
 
 
 def made(values: torch.Tensor) -> StateDataset:
@@ -45,13 +45,9 @@ def test_spans_begin_at_marks_or_every_eight_steps() -> None:
     assert span_edges([0, 12, 15, 40], 10, 30) == [0, 2, 5, 20]
 
 
-def test_what_is_found_in_text_and_tunes() -> None:
+def test_what_is_found_in_text() -> None:
     text = text_properties([list('He said "no (not\nme)" X')])
     assert text["inside brackets"][0].nonzero().flatten().tolist() == [12, 13, 14, 15, 16, 17, 18]
     assert text["inside double quotes"][0].nonzero().flatten().tolist() == list(range(8, 20))
     assert text["the line ends next"][0].nonzero().flatten().tolist() == [15]
     assert text["a capital letter"][0].nonzero().flatten().tolist() == [0, 22]
-    tune = tune_properties(["M:6/8 K:Cmaj |: ^c 2 :| d |".split()])
-    assert tune["bars since the start"][0].tolist() == [0, 0, 1, 1, 1, 2, 2, 3]
-    assert tune["after the first repeat sign"][0].tolist() == [0, 0, 0, 0, 0, 1, 1, 1]
-    assert tune["pitch of the last note (MIDI)"][0].tolist()[3:] == [73, 73, 73, 74, 74]

@@ -11,7 +11,7 @@ from sluice.tunes.composition.inputs import find_checkpoint
 from sluice.tunes.corpus import statistics
 from sluice.tunes.errors import TuneError
 from sluice.tunes.notation import abc_file
-from sluice.tunes.notation.transcription import Tune, from_abc
+from sluice.tunes.tune import Tune, from_abc
 
 BARS = ("|", "|:", ":|")
 NOTES = ("C", "E", "G", "c", "_e", "e", "g")

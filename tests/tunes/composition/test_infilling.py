@@ -13,7 +13,7 @@ from sluice.tunes.composition.inputs import read_tune
 from sluice.tunes.corpus.statistics import TuneStatistics
 from sluice.tunes.errors import TuneError
 from sluice.tunes.notation import abc_file
-from sluice.tunes.notation.transcription import Tune, from_abc
+from sluice.tunes.tune import Tune, from_abc
 
 TOKENS = ("|", "|:", ":|", "C", "E", "G", "c", "e", "g", "2", "3", "6", "M:6/8", "K:Cmaj")
 

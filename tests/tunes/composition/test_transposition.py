@@ -2,7 +2,7 @@ import pytest
 
 from sluice.tunes.composition.transposition import PLAYABLE, parse_key, transpose
 from sluice.tunes.errors import TuneError
-from sluice.tunes.notation.transcription import Tune
+from sluice.tunes.tune import Tune
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from sluice.extras import MissingExtraError
 from sluice.tunes.corpus import collections
-from sluice.tunes.errors import MissingExtraError, NoTunesError, TuneError
+from sluice.tunes.errors import NoTunesError, TuneError
 
 HEAD = "X:1\nT:{}\nM:4/4\nL:1/8\nK:C\n"
 
@@ -70,7 +71,8 @@ def test_every_tune_of_the_three_collections_is_read_or_dropped() -> None:
 
 def test_music21_is_not_imported() -> None:
     code = (
-        "import sys; from sluice.tunes.corpus import collections; collections._collection_files(); "
+        "import sys; from sluice.tunes.corpus import collections; "
+        "collections._list_collection_files(); "
     )
     told = subprocess.run(
         [sys.executable, "-c", code + "print('music21' in sys.modules)"],

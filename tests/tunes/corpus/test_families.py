@@ -2,7 +2,7 @@ import pytest
 
 from sluice.tunes.corpus.families import group_families, normalise_title, split_by_family
 from sluice.tunes.errors import TuneError
-from sluice.tunes.notation.transcription import Tune
+from sluice.tunes.tune import Tune
 
 
 def tune(body: str, title: str = "") -> Tune:

@@ -12,7 +12,7 @@ from sluice.tunes.corpus.statistics import (
     to_dict,
 )
 from sluice.tunes.errors import TuneError
-from sluice.tunes.notation.transcription import Tune
+from sluice.tunes.tune import Tune
 
 
 def tune(body: str) -> Tune:

@@ -3,9 +3,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from sluice.tunes.errors import MissingExtraError
+from sluice.extras import MissingExtraError
 from sluice.tunes.export import engraving
-from sluice.tunes.notation.transcription import Tune
+from sluice.tunes.tune import Tune
 
 SVG = "{http://www.w3.org/2000/svg}"
 LINE = "c d e f g a b c' | "

@@ -5,10 +5,11 @@ from pathlib import Path
 import mido
 import pytest
 
-from sluice.tunes.errors import MissingExtraError, TuneError
+from sluice.extras import MissingExtraError
+from sluice.tunes.errors import TuneError
 from sluice.tunes.export import files
 from sluice.tunes.notation import abc_file
-from sluice.tunes.notation.transcription import Tune
+from sluice.tunes.tune import Tune
 
 
 def tune(title: str) -> Tune:

@@ -5,8 +5,8 @@ import pytest
 
 from sluice.tunes.export import harmony
 from sluice.tunes.export.harmony import Chord, harmonise, name_chords
-from sluice.tunes.notation.transcription import Tune
 from sluice.tunes.theory.keys import Pitch
+from sluice.tunes.tune import Tune
 
 
 def tune(body: str, head: str = "M:4/4 K:Cmaj", tonic: str = "C") -> Tune:

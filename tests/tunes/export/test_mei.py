@@ -7,7 +7,7 @@ import pytest
 
 from sluice.tunes.errors import TuneError
 from sluice.tunes.export.mei import to_mei
-from sluice.tunes.notation.transcription import Tune
+from sluice.tunes.tune import Tune
 
 NS = "{http://www.music-encoding.org/ns/mei}"
 SHARPS = {"s": 1, "f": -1, "n": 0, None: 0}

@@ -4,7 +4,7 @@ import mido
 import pytest
 
 from sluice.tunes.export.midi import build_accompaniment, build_melody, expand_repeats, to_midi
-from sluice.tunes.notation.transcription import Tune
+from sluice.tunes.tune import Tune
 
 
 def notes(tokens: str, rhythm: str = "") -> list[tuple[float, float, int]]:

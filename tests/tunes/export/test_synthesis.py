@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from sluice.tunes.export import synthesis
-from sluice.tunes.notation.transcription import Tune
+from sluice.tunes.tune import Tune
 
 
 def tune(body: str, **looks: object) -> Tune:

@@ -21,7 +21,7 @@ from sluice.tunes.errors import TuneError
 from sluice.tunes.grammar.form import PLANS, BarGrammars, FormGrammar, count_plans, draw_plan
 from sluice.tunes.notation import score
 from sluice.tunes.notation.score import Bar
-from sluice.tunes.notation.transcription import Tune
+from sluice.tunes.tune import Tune
 
 WORDS = "M:6/8 M:4/4 K:Cmaj K:Cdor C E G c _e z 2 3 4 6 3/2 /2 (3 (2 | |: :| :: |1 |2 [ ] -".split()
 VOCABULARY = Vocabulary.of([WORDS])

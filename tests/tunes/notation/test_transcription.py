@@ -2,7 +2,7 @@ import pytest
 
 from sluice.tunes.errors import AbcSyntaxError
 from sluice.tunes.notation import abc_file
-from sluice.tunes.notation.transcription import Tune, from_abc
+from sluice.tunes.tune import Tune, from_abc
 
 
 def tune(body: str, meter: str = "4/4", key: str = "C", unit: str = "1/8") -> Tune:

@@ -76,7 +76,7 @@ def find_fixed_points(
         >>> trajectory = sluice.insight.run_trajectory(layer, torch.randn(20, 1, 3))
         >>> starts = trajectory.states.flatten(0, 1)
         >>> found = sluice.insight.find_fixed_points(layer, starts)
-        >>> found.points.shape, found.stable.tolist()
+        >>> found.points.shape, found.is_stable.tolist()
         (torch.Size([1, 4]), [True])
     """
     step = build_step_map(module, layer, reverse)

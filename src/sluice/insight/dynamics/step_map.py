@@ -133,7 +133,7 @@ def run_trajectory(
     Example:
         >>> import torch, sluice
         >>> layer = sluice.nn.LSTM(3, 8, num_layers=2)
-        >>> trajectory(layer, torch.randn(5, 2, 3), number=1).states.shape
+        >>> sluice.insight.run_trajectory(layer, torch.randn(5, 2, 3), layer=1).states.shape
         torch.Size([6, 2, 16])
     """
     build_step_map(module, layer, reverse)

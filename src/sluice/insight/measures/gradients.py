@@ -242,7 +242,7 @@ def find_gated_state(graph: Graph) -> tuple[str, str | None]:
 
     Example:
         >>> from sluice.cells import GRU, LSTM
-        >>> kept(LSTM().graph), kept(GRU().graph)
+        >>> find_gated_state(LSTM().graph), find_gated_state(GRU().graph)
         (('c', 'forget'), ('h', 'update'))
     """
     for state in graph.states:

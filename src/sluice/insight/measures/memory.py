@@ -206,7 +206,7 @@ def memory_length(influence: Tensor, threshold: float = 0.01) -> Tensor:
     Example:
         >>> import torch
         >>> influence = torch.tensor([[1.0, 0, 0], [0.5, 1, 0], [0.001, 0.5, 1]]).unsqueeze(-1)
-        >>> reach(influence).squeeze(-1)
+        >>> memory_length(influence).squeeze(-1)
         tensor([0, 1, 1])
     """
     if influence.dim() != 3 or influence.shape[0] != influence.shape[1]:

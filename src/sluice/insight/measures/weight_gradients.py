@@ -66,10 +66,11 @@ def step_weight_gradients(
         >>> with sluice.record(model, maps=True) as tape:
         ...     model(torch.randn(5, 2, 3))[0].sum().backward()
         >>> found = sluice.insight.step_weight_gradients(tape, steps=range(5))
-        >>> found.sizes["weight_hh.forget"].shape, found.full["weight_hh.forget"].shape
+        >>> found.norms["weight_hh.forget"].shape, found.contributions["weight_hh.forget"].shape
         (torch.Size([5]), torch.Size([5, 8, 8]))
         >>> rows = slice(8, 16)  # torch's order: input, forget, candidate, output
-        >>> torch.allclose(found.full["weight_hh.forget"].sum(0), model.weight_hh_l0.grad[rows])
+        >>> full = found.contributions["weight_hh.forget"].sum(0)
+        >>> torch.allclose(full, model.weight_hh_l0.grad[rows])
         True
     """
     place = select_layer(tape, module, layer, reverse)

@@ -53,9 +53,9 @@ def plot_ranking(
 
     Example:
         >>> import torch, sluice
-        >>> from sluice.insight.plots.plot_ranked import ranked
+        >>> from sluice.insight.plots.ranked import plot_ranking
         >>> harm = {"forget": 0.2, "input": 0.9}
-        >>> picture = ranked(harm, {"layer 0": torch.rand(8)}, label="nats")
+        >>> picture = plot_ranking(harm, {"layer 0": torch.rand(8)}, label="nats")
         >>> [label.get_text() for label in picture.axes[0].get_yticklabels()]
         ['input', 'forget']
     """

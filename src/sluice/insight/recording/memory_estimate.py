@@ -45,7 +45,7 @@ def format_bytes(size: int) -> str:
     """A size for people.
 
     Example:
-        >>> told(1536), told(3 << 30)
+        >>> format_bytes(1536), format_bytes(3 << 30)
         ('1.5 KiB', '3.0 GiB')
     """
     amount, unit = float(size), "B"

@@ -151,7 +151,8 @@ class Tape:
 
         Example:
             >>> import sluice
-            >>> sluice.record(sluice.nn.LSTM(3, 8)).bytes(steps=1000, batch=2, gradients=False)
+            >>> tape = sluice.record(sluice.nn.LSTM(3, 8))
+            >>> tape.estimate_bytes(steps=1000, batch=2, gradients=False)
             384000
         """
         total = 0

@@ -26,7 +26,7 @@ def animate_sketch(graph: Graph, theme: str = "light") -> bytes:
 
     Example:
         >>> from sluice.cells import GRU
-        >>> b"prefers-reduced-motion" in animated(GRU().graph)
+        >>> b"prefers-reduced-motion" in animate_sketch(GRU().graph)
         True
     """
     with use_rc_settings():

@@ -46,9 +46,9 @@ def draw_sketch(
 
     Example:
         >>> from sluice.cells import LSTM
-        >>> r"$\sigma$" in [text.get_text() for text in sketch(LSTM().graph).axes[0].texts]
+        >>> r"$\sigma$" in [text.get_text() for text in draw_sketch(LSTM().graph).axes[0].texts]
         True
-        >>> shown = sketch(LSTM().graph, values={"forget": 0.93})
+        >>> shown = draw_sketch(LSTM().graph, values={"forget": 0.93})
         >>> "$0.93$" in [text.get_text() for text in shown.axes[0].texts]
         True
     """
@@ -68,7 +68,7 @@ def draw_series(graph: Graph, theme: str = "light") -> list[Figure]:
 
     Example:
         >>> from sluice.cells import LSTM
-        >>> len(series(LSTM().graph))
+        >>> len(draw_series(LSTM().graph))
         4
     """
     with use_rc_settings():

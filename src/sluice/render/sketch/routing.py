@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from sluice.equations.graph import Leaf, Node
+from sluice.errors import SluiceError
 from sluice.render.sketch.elements import Net
 from sluice.render.sketch.placement import ElementPosition, Placement
 
@@ -32,7 +33,7 @@ _LEAVE = {
 }
 
 
-class NoRouteError(Exception):
+class NoRouteError(SluiceError):
     """A connection finds no way through; more room between the parts makes one."""
 
 

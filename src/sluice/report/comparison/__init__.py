@@ -2,7 +2,7 @@
 
 from sluice.report.comparison.comparison import Comparison as Comparison
 from sluice.report.comparison.comparison import Verdict as Verdict
-from sluice.report.comparison.settings import CompareError as CompareError
+from sluice.report.comparison.settings import ComparisonError as ComparisonError
 from sluice.report.comparison.settings import ComparisonSettings as ComparisonSettings
 from sluice.report.comparison.settings import TrialSpec as TrialSpec
 from sluice.report.comparison.sweep import ComparisonProgress as ComparisonProgress

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sluice.files import write_atomically
-from sluice.report.comparison.settings import CompareError, TrialSpec
+from sluice.report.comparison.settings import ComparisonError, TrialSpec
 from sluice.report.comparison.trial import TrialResult
 
 NAME = "runs.jsonl"
@@ -23,7 +23,7 @@ class Journal:
         equations: the fingerprint of each cell that is compared now.
 
     Raises:
-        CompareError: the file was made with other settings or another cell of the same name, or
+        ComparisonError: the file was made with other settings or another cell of the same name, or
             cannot be read.
     """
 
@@ -52,22 +52,22 @@ class Journal:
         try:
             header, *lines = map(json.loads, path.read_text().splitlines())
         except (ValueError, OSError) as error:
-            raise CompareError(
+            raise ComparisonError(
                 f"{path} cannot be read ({error}); move it away, or choose another folder"
             ) from None
         if not isinstance(header, dict) or header.get("format") != _HEADER_FORMAT:
-            raise CompareError(f"{path} is no comparison of Sluice; choose another folder")
+            raise ComparisonError(f"{path} is no comparison of Sluice; choose another folder")
         other = {name for name in header | self.header if header.get(name) != self.header.get(name)}
         if other:
             name = sorted(other)[0]
-            raise CompareError(
+            raise ComparisonError(
                 f"{path} holds runs with {name} {header.get(name)!r}, not "
                 f"{self.header.get(name)!r}; ask for the same, or choose another folder"
             )
         try:
             runs = [TrialResult(**line) for line in lines]
         except TypeError as error:
-            raise CompareError(
+            raise ComparisonError(
                 f"{path} is damaged ({error}); move it away, or choose another folder"
             ) from None
         self.runs = {run.spec: run for run in runs}
@@ -75,7 +75,7 @@ class Journal:
     def _require_same_cells(self, equations: dict[str, str]) -> None:
         for run in self.runs.values():
             if equations.get(run.cell, run.equations) != run.equations:
-                raise CompareError(
+                raise ComparisonError(
                     f"{self.path} holds runs of another cell called {run.cell}; rename yours, or "
                     "choose another folder"
                 )

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from sluice.cells.cell import Cell
 from sluice.cells.registry import get_cell
 from sluice.equations.specs import Sizes
+from sluice.errors import SluiceError
 from sluice.report.tasks import LagTask, list_tasks
 
 STARTS = ("chrono", "forget", "plain")
@@ -21,7 +22,7 @@ VALIDATION_SEQUENCES = 256
 """Sequences, never trained on, that a run is judged by."""
 
 
-class CompareError(ValueError):
+class ComparisonError(SluiceError, ValueError):
     """A comparison that cannot be made; the message says what to do."""
 
 
@@ -39,7 +40,7 @@ class ComparisonSettings:
     """What is compared, and how; see `sluice.report.compare.compare`.
 
     Raises:
-        CompareError: anything out of its range, with what there is.
+        ComparisonError: anything out of its range, with what there is.
     """
 
     cells: dict[str, Cell]
@@ -124,7 +125,7 @@ class ComparisonSettings:
         needed = 4 * 3 * VALIDATION_SEQUENCES * steps * (widest + self.task.features)
         there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
         if needed > there / 2:
-            raise CompareError(
+            raise ComparisonError(
                 f"a lag of {max(self.lags)} steps takes about {needed / 2**30:,.0f} GiB to judge, "
                 f"but this machine has {there / 2**30:,.0f}; ask for shorter lags or a smaller "
                 "hidden size"
@@ -137,14 +138,14 @@ def max_sequence_length(task: LagTask, lag: int) -> int:
 
 
 def find_task(name: str) -> LagTask:
-    """A task by its name. Raises `CompareError` where there is none."""
+    """A task by its name. Raises `ComparisonError` where there is none."""
     if name not in list_tasks():
-        raise CompareError(f"there is no task {name!r}; the tasks are {', '.join(list_tasks())}")
+        raise ComparisonError(f"there is no task {name!r}; the tasks are {', '.join(list_tasks())}")
     return list_tasks()[name]
 
 
 def load_cells(cells: Iterable[str | Cell | type[Cell]]) -> dict[str, Cell]:
-    """Cells by their names. Raises `CompareError` for unknown ones, none, or one name twice."""
+    """Cells by their names. Raises `ComparisonError` for unknown ones, none, or one name twice."""
     found: dict[str, Cell] = {}
     for one in cells:
         try:
@@ -153,12 +154,12 @@ def load_cells(cells: Iterable[str | Cell | type[Cell]]) -> dict[str, Cell]:
             )
             name = cell.graph.name
         except ValueError as error:
-            raise CompareError(str(error)) from None
+            raise ComparisonError(str(error)) from None
         if name in found:
-            raise CompareError(f"the cell {name} came twice; name each once")
+            raise ComparisonError(f"the cell {name} came twice; name each once")
         found[name] = cell
     if not found:
-        raise CompareError("there is no cell to compare; name at least one")
+        raise ComparisonError("there is no cell to compare; name at least one")
     return found
 
 
@@ -174,4 +175,4 @@ def _build_sizes(cell: Cell, task: LagTask, hidden: int) -> Sizes:
 
 def _require(holds: bool, message: str, value: object) -> None:
     if not holds:
-        raise CompareError(f"{message}, but {value} came")
+        raise ComparisonError(f"{message}, but {value} came")

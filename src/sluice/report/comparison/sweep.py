@@ -85,7 +85,7 @@ def compare(
         on_progress: called whenever a run has been judged and whenever one has ended.
 
     Raises:
-        CompareError: an unknown cell or task, anything out of range, a lag too long for this
+        ComparisonError: an unknown cell or task, anything out of range, a lag too long for this
             machine's memory, or a folder with runs of other settings.
         OSError: the folder cannot be written.
 

@@ -12,7 +12,6 @@ import torch
 from torch import Tensor, nn
 
 from sluice.files import write_atomically
-from sluice.report.page import properties as finding
 from sluice.report.page.cell_figure import build_cell_figure
 from sluice.report.page.forward import (
     ROWS,
@@ -32,6 +31,7 @@ from sluice.report.page.measures import (
 )
 from sluice.report.page.payload import Measurements, build_payload
 from sluice.report.page.selectivity import find_selective_units, find_spans, span_edges
+from sluice.report.properties import numeric_properties
 
 STEPS, UNITS = 400, 64
 """How many steps are shown, and how many units of each layer, where nothing else is asked for."""
@@ -109,7 +109,7 @@ def look(
     """
     listed = split_sequences(inputs, batch_first)
     numbers = all(one.dim() == 2 and one.is_floating_point() for one in listed)
-    known = finding.numeric_properties(listed) if numbers else {}
+    known = numeric_properties(listed) if numbers else {}
     wanted = None if targets is None else _split_targets(targets, listed, batch_first)
     given = ReportInputs(
         model,

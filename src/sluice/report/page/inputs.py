@@ -9,10 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from sluice.errors import SluiceError
+
 Forward = Callable[[nn.Module, Tensor], Any]
 
 
-class ReportError(ValueError):
+class ReportError(SluiceError, ValueError):
     """What cannot be looked at; the message is one sentence and says what to do."""
 
 

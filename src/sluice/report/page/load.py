@@ -1,4 +1,4 @@
-"""A file of weights and a file of data, as what a report is made of."""
+"""A model file and a data file, read as the inputs of a report."""
 
 from __future__ import annotations
 
@@ -8,24 +8,34 @@ from pathlib import Path
 
 import torch
 
-from sluice.report.page import properties
+from sluice.report.domains import (
+    TokenDomain,
+    describe_readable_data,
+    find_domain_of_path,
+    find_domain_of_vocabulary,
+    get_domains,
+)
 from sluice.report.page.forward import ROWS
 from sluice.report.page.inputs import ReportError, ReportInputs
+from sluice.report.properties import text_properties
 from sluice.sequence import Checkpoint, LanguageModel, UnknownTokenError, Vocabulary
 from sluice.sequence.vocabulary import END, PADDING, START
-from sluice.tunes.corpus import collections
 
-TUNES = "tunes"
-"""The name that stands for the three collections of tunes."""
 _MARKS = {PADDING: "⟨padding⟩", START: "⟨start⟩", END: "⟨end⟩"}
 
 
 @dataclass(frozen=True)
 class RawSequences:
-    """Data before a vocabulary is known: sequences of tokens, or whole texts."""
+    """Data before the vocabulary is known: sequences of tokens, or whole texts.
 
-    kind: str
-    """``"tunes"`` or ``"text"``."""
+    Attributes:
+        domain: the domain of the tokens; None for text, of which a sequence has one string.
+        sequences: tokens, or one string.
+        names: what each sequence is called.
+        source: where they come from, for messages.
+    """
+
+    domain: TokenDomain | None
     sequences: list[tuple[str, ...]]
     names: list[str]
     source: str
@@ -39,23 +49,25 @@ def load_inputs(
     sequence: int = 0,
     stop: int = 0,
 ) -> ReportInputs:
-    """What `sluice.report.look` needs of a file that ``sluice train`` wrote, and data to read.
+    """The inputs of a report: a model that ``sluice train`` wrote, and data for it.
 
     Args:
-        weights: The file.
-        data: A file of ABC (``.abc``), a file of text, a folder of ABC files, or ``"tunes"``.
+        path: The model file.
+        data: A text file; a file or folder of a domain (`sluice.report.domains`), such as ABC;
+            or a domain's name, for its own collection.
         text: The text itself, in place of ``data``.
         sequence: Which of the data's sequences comes first; others follow, up to `ROWS` steps.
-        stop: Up to which step it is wanted, if that is more.
+        stop: Up to which step it is needed, if that is more.
 
     Raises:
-        LookError: no data, or not one kind of it; an empty text; no such sequence; tokens that the
-            model does not know.
-        SequenceError, TuneError: the files cannot be read.
+        ReportError: no data, or both data and text; an empty text; no such sequence; tokens that
+            the model does not know; a folder without known files.
+        SequenceError: the model file cannot be read.
+        ValueError: the domain cannot read the data.
     """
     checkpoint = Checkpoint.load(path)
     if (data is None) == (text is None):
-        raise ReportError("give data, a file or 'tunes', or --text, and not both")
+        raise ReportError(f"give data ({describe_readable_data()}) or text (--text), not both")
     pieces = _wrap_text(text, "the text given") if text is not None else _read_data(str(data))
     return _build_inputs(
         checkpoint, path, _select_sequences(pieces, checkpoint.vocabulary, sequence, stop)
@@ -83,26 +95,32 @@ def _select_sequences(
 
 def _read_data(data: str) -> RawSequences:
     path = Path(data)
-    if data == TUNES or path.is_dir() or path.suffix.lower() == ".abc":
-        tunes = collections.load_collections(None if data == TUNES else [path]).tunes
-        names = [tune.title or f"tune {k}" for k, tune in enumerate(tunes)]
-        return RawSequences("tunes", [tune.tokens for tune in tunes], names, data)
+    domain = get_domains().get(data) or find_domain_of_path(path)
+    if domain is not None:
+        named = domain.read(None if data == domain.name else path)
+        return RawSequences(
+            domain, [one.tokens for one in named], [one.name for one in named], data
+        )
+    if path.is_dir():
+        raise ReportError(
+            f"the folder {path} holds no files of a known kind; give {describe_readable_data()}"
+        )
     try:
         return _wrap_text(path.read_text(encoding="utf-8"), str(path))
     except UnicodeDecodeError:
-        raise ReportError(f"{path} is no text in UTF-8; give text, ABC or 'tunes'") from None
+        raise ReportError(f"{path} is not text in UTF-8; give {describe_readable_data()}") from None
 
 
 def _wrap_text(text: str, source: str) -> RawSequences:
     if not text:
         raise ReportError(f"{source} is empty, a sequence of length 0; give some text")
-    return RawSequences("text", [(text,)], [source], source)
+    return RawSequences(None, [(text,)], [source], source)
 
 
 def _tokenize(pieces: RawSequences, number: int, vocabulary: Vocabulary) -> tuple[str, ...]:
-    """A text cut as the vocabulary has it: in letters, or in words between blanks."""
+    """A text split as in the vocabulary: into characters, or into words at white space."""
     sequence = pieces.sequences[number]
-    if pieces.kind == "tunes":
+    if pieces.domain is not None:
         return sequence
     (text,) = sequence
     return tuple(text if max(map(len, vocabulary.tokens)) == 1 else text.split())
@@ -113,20 +131,18 @@ def _build_inputs(checkpoint: Checkpoint, path: Path, pieces: RawSequences) -> R
     ids = [_encode(vocabulary, pieces, k) for k in range(len(pieces.sequences))]
     inputs = [torch.tensor([START, *one]) for one in ids]
     tokens = [(_MARKS[START], *sequence) for sequence in pieces.sequences]
-    is_music = pieces.kind == "tunes" or "K:Cmaj" in vocabulary  # a tune may come as text
-    marks, found = (
-        (_bar_starts, properties.tune_properties)
-        if is_music
-        else (_word_starts, properties.text_properties)
-    )
+    # Tokens of a domain may be given as text.
+    domain = pieces.domain or find_domain_of_vocabulary(vocabulary)
+    find_properties = domain.compute_properties if domain else text_properties
+    find_span_starts = domain.find_span_starts if domain else _word_starts
     return ReportInputs(
         checkpoint.model,
         inputs,
         [torch.tensor([*one, END]) for one in ids],
         tokens,
         [*_MARKS.values(), *vocabulary.tokens],
-        found(tokens),
-        [marks(sequence) for sequence in tokens],
+        find_properties(tokens),
+        [find_span_starts(sequence) for sequence in tokens],
         pieces.names,
         _list_facts(checkpoint, path, pieces),
     )
@@ -140,17 +156,12 @@ def _encode(vocabulary: Vocabulary, pieces: RawSequences, number: int) -> list[i
         strange = list(dict.fromkeys(token for token in sequence if token not in vocabulary))
         more = f" and {len(strange) - 8} more" if len(strange) > 8 else ""
         place = next(k for k, token in enumerate(sequence) if token in strange)
-        where = f" of {pieces.names[number]!r}" if pieces.kind == "tunes" else ""
+        where = f" of {pieces.names[number]!r}" if pieces.domain else ""
         raise ReportError(
             f"the model does not know {', '.join(map(repr, strange[:8]))}{more}, first as token "
             f"{place}{where} in {pieces.source}; it knows {len(vocabulary.tokens)} tokens, such as "
             f"{' '.join(map(repr, vocabulary.tokens[:6]))}: leave these out, or train on such data"
         ) from None
-
-
-def _bar_starts(tokens: Sequence[str]) -> list[int]:
-    """Where each bar begins: after a bar line."""
-    return [0, *(k + 1 for k, token in enumerate(tokens) if properties.is_bar(token))]
 
 
 def _word_starts(tokens: Sequence[str]) -> list[int]:

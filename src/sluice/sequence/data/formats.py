@@ -92,7 +92,7 @@ def load_data(path: Path | str, *, kind: str | None = None, **options: Any) -> T
     Raises:
         DataError: no such file, nothing in it, an unknown kind or option, a folder of several
             kinds, or what the format's reader says.
-        MissingExtra: a library that only this format needs is not installed.
+        MissingExtraError: a library that only this format needs is not installed.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:

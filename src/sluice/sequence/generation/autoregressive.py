@@ -48,7 +48,7 @@ def generate(
     Raises:
         SequenceError: no seed or a negative one, an empty choice or an id outside the
             vocabulary in `opening`, one longer than `max_length`, or weights that give NaN.
-        NotAllowed: the grammar refuses a token of the opening, or allows nothing at a place.
+        NotAllowedError: the grammar refuses a token of the opening, or allows nothing at a place.
 
     >>> from sluice.sequence.models import LanguageModelConfig
     >>> model = LanguageModel(LanguageModelConfig(vocabulary_size=9, hidden_size=8))

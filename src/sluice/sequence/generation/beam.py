@@ -70,7 +70,7 @@ def beam_search(
 
     Raises:
         SequenceError: a width, length or normalisation out of range, or as `generate`.
-        NotAllowed: as `generate`.
+        NotAllowedError: as `generate`.
 
     >>> from sluice.sequence.models import LanguageModelConfig
     >>> model = LanguageModel(LanguageModelConfig(vocabulary_size=9, hidden_size=8))

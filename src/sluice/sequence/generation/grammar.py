@@ -79,7 +79,7 @@ class Guide:
         """The state after the given beginning.
 
         Raises:
-            NotAllowed: an id of it, or its end so far from any end, that the grammar refuses.
+            NotAllowedError: an id of it, or its end so far from any end, that the grammar refuses.
         """
         state = self._grammar.start()
         for place, token in enumerate(self._prefix):
@@ -104,7 +104,7 @@ class Guide:
         """What may stand at `place` (from 0 on), boolean (vocabulary,).
 
         Raises:
-            NotAllowed: nothing may.
+            NotAllowedError: nothing may.
         """
         mask = self._get_mask(state)
         if self._ending is not None:

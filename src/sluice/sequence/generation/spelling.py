@@ -37,7 +37,7 @@ class TextCodec:
         """The ids that `text` spells.
 
         Raises:
-            UnknownToken: what the vocabulary does not hold, with its place.
+            UnknownTokenError: what the vocabulary does not hold, with its place.
         """
         if self.vocabulary.tokenizer:
             return self.vocabulary.encode_text(text)

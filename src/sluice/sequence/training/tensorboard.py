@@ -16,7 +16,7 @@ class TensorBoardWriter:
         steps: where this part begins; what earlier parts wrote beyond is not shown.
 
     Raises:
-        MissingExtra: the library `tensorboard` is not installed.
+        MissingExtraError: the library `tensorboard` is not installed.
     """
 
     def __init__(self, folder: Path, steps: int) -> None:

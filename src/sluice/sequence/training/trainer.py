@@ -29,7 +29,7 @@ from sluice.sequence.training.schedules import Plateau, ScheduleState
 from sluice.sequence.training.signals import StopSignal
 from sluice.sequence.training.truncation import Chunk, DataPosition, split_into_chunks
 from sluice.sequence.training.update import NonFiniteError, Updater
-from sluice.sequence.training.validation import EvaluationInterrupted, evaluate
+from sluice.sequence.training.validation import EvaluationInterruptedError, evaluate
 
 BEST = "best.safetensors"
 
@@ -71,11 +71,11 @@ def train(
 
     Raises:
         SequenceError: no batches, or nothing in them to predict.
-        TrainingDiverged: a loss or gradient that is NaN or infinite, with where it began; the
+        TrainingDivergedError: a loss or gradient that is NaN or infinite, with where it began; the
             model holds the best weights so far.
         CheckpointError: nothing to go on from is whole, or it belongs to another plan or model;
             or, without `resume`, `folder` holds a training that has not ended.
-        MissingExtra: `tensorboard` without that library.
+        MissingExtraError: `tensorboard` without that library.
         OSError: the folder cannot be written to; what was written before stays good.
     """
     for name, source in (("training", training), ("validation", validation)):
@@ -182,7 +182,7 @@ class _Trainer:
                     return self._handle_interrupt()
                 if self._is_save_due():
                     self._save()
-        except EvaluationInterrupted:
+        except EvaluationInterruptedError:
             return self._handle_interrupt()
         self.trainer_state.ended = over
         self._save()

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.utils import get_total_norm
 from torch.utils._pytree import tree_map_only
 
+from sluice.errors import SluiceError
 from sluice.sequence.batch import TrainableModel
 from sluice.sequence.training import diagnosis
 from sluice.sequence.training.config import TrainingConfig
@@ -21,7 +22,7 @@ from sluice.sequence.training.truncation import BpttHistory, BpttWindow, Chunk
 from sluice.sequence.training.validation import device_of
 
 
-class NonFiniteError(Exception):
+class NonFiniteError(SluiceError):
     """A loss or gradient that is NaN or infinite; the weights are those before the update."""
 
     def __init__(self, what: str, where: str) -> None:
@@ -76,7 +77,7 @@ class Updater:
         """Move the weights by the mean gradient over all items of `pieces`, of all processes.
 
         Raises:
-            NotFinite: the loss or a gradient is NaN or infinite.
+            NonFiniteError: the loss or a gradient is NaN or infinite.
         """
         self.optimizer.zero_grad()
         total, items, began = 0.0, 0, "in another process"

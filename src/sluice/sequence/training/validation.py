@@ -8,6 +8,7 @@ from typing import Any, cast
 import torch
 from torch import nn
 
+from sluice.errors import SluiceError
 from sluice.sequence.batch import Batch, BatchSource, TrainableModel
 from sluice.sequence.batching.bucketed import BucketBatches
 from sluice.sequence.errors import SequenceError
@@ -15,8 +16,8 @@ from sluice.sequence.models.base import evaluation_mode
 from sluice.sequence.training.processes import ProcessGroup
 
 
-class EvaluationInterrupted(Exception):
-    """Somebody asked to end while data was being measured."""
+class EvaluationInterruptedError(SluiceError):
+    """A stop was requested during evaluation."""
 
 
 def loss_per_token(
@@ -39,11 +40,11 @@ def evaluate(
         model: a `TrainableModel`.
         source: where it carries, so does the state.
         group: the processes that share the work, if there are several.
-        stopped: asked before every batch.
+        should_stop: called before every batch.
 
     Raises:
         SequenceError: a source without a single item.
-        Abandoned: `stopped()` was true.
+        EvaluationInterruptedError: `should_stop()` was true.
 
     >>> from sluice.sequence import LanguageModel, LanguageModelConfig
     >>> model = LanguageModel(LanguageModelConfig(vocabulary_size=9, hidden_size=8))
@@ -55,7 +56,7 @@ def evaluate(
     with evaluation_mode(model):
         for batch in source.batches(0):
             if group.all_reduce_sum(should_stop())[0]:
-                raise EvaluationInterrupted
+                raise EvaluationInterruptedError
             loss, state = cast(TrainableModel, model).loss(_take_shard(batch, model, group), state)
             state = state if source.stateful else None
             if group.has_shard(batch):

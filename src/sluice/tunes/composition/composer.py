@@ -18,10 +18,10 @@ from sluice.tunes.errors import AbcSyntaxError, TuneError
 from sluice.tunes.grammar.bars import TuneGrammar
 from sluice.tunes.grammar.form import BarGrammars, FormGrammar, draw_plan, draw_tonic_ending
 from sluice.tunes.notation import abc_file
-from sluice.tunes.notation.transcription import Tune, from_abc
 from sluice.tunes.theory.dances import find_dance as dance_named
 from sluice.tunes.theory.dances import guess_rhythm
 from sluice.tunes.theory.keys import Key
+from sluice.tunes.tune import Tune, from_abc
 
 _TRIES = 20
 _MAX_LENGTH = 700

@@ -24,7 +24,8 @@ from sluice.sequence.vocabulary import END, PADDING, START
 from sluice.tunes.errors import InvalidTokensError, TuneError
 from sluice.tunes.notation import score
 from sluice.tunes.notation.score import Bar
-from sluice.tunes.notation.transcription import GAP, Tune
+from sluice.tunes.notation.transcription import GAP
+from sluice.tunes.tune import Tune
 
 _NUM_PARTICLES, _NUM_DRAWS, _MAX_ROUNDS = 3, 16, 4
 _SEED_STRIDE = 100_000

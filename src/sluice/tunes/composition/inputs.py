@@ -9,7 +9,8 @@ from pathlib import Path
 
 from sluice.tunes.errors import AbcSyntaxError, TuneError
 from sluice.tunes.notation import abc_file
-from sluice.tunes.notation.transcription import GAP, Tune, from_abc
+from sluice.tunes.notation.transcription import GAP
+from sluice.tunes.tune import Tune, from_abc
 
 _LOCAL_CHECKPOINT = Path("tunes-out/tunes.safetensors")
 

@@ -6,8 +6,8 @@ import random
 from dataclasses import replace
 
 from sluice.tunes.errors import TuneError
-from sluice.tunes.notation.transcription import Tune
 from sluice.tunes.theory.keys import MODES, Key
+from sluice.tunes.tune import Tune
 
 PLAYABLE = {
     "maj": ("D", "G", "A"),

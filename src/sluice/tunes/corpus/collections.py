@@ -8,9 +8,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sluice.tunes.errors import AbcSyntaxError, MissingExtraError, NoTunesError, TuneError
+from sluice.extras import MissingExtraError
+from sluice.tunes.errors import AbcSyntaxError, NoTunesError, TuneError
 from sluice.tunes.notation import abc_file
-from sluice.tunes.notation.transcription import Tune, from_abc
+from sluice.tunes.tune import Tune, from_abc
 
 COLLECTIONS = {
     "oneills1850": "O'Neill's Music of Ireland (1,850 tunes)",
@@ -123,7 +124,7 @@ def _list_collection_files() -> list[Path]:
     """The files by path: importing music21 would bring in plotting and networking for nothing."""
     found = importlib.util.find_spec("music21")
     if found is None or not found.submodule_search_locations:
-        raise MissingExtraError("music21")
+        raise MissingExtraError("music21", "tunes")
     corpus = Path(found.submodule_search_locations[0]) / "corpus"
     missing = [name for name in COLLECTIONS if not (corpus / name).is_dir()]
     if missing:

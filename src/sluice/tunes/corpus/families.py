@@ -16,7 +16,7 @@ from itertools import pairwise
 
 from sluice.tunes.errors import TuneError
 from sluice.tunes.notation.score import Bar
-from sluice.tunes.notation.transcription import Tune
+from sluice.tunes.tune import Tune
 
 BarContent = tuple[tuple[tuple[int, ...], Fraction], ...]
 """What a bar sounds: semitones above some C, and length in eighths, of each event."""

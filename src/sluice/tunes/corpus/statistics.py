@@ -13,7 +13,7 @@ from rich.table import Table
 
 from sluice.tunes.errors import InvalidTokensError, TuneError
 from sluice.tunes.notation.score import Bar, Score
-from sluice.tunes.notation.transcription import Tune
+from sluice.tunes.tune import Tune
 
 
 @dataclass(frozen=True)
@@ -125,6 +125,23 @@ def compute_statistics(tunes: Sequence[Tune], index: TuneIndex) -> TuneStatistic
         fmean(runs),
         fmean(parts),
     )
+
+
+def measure_tune(tune: Tune) -> dict[str, float]:
+    """The same of one tune, without copies; empty where its tokens are no valid tune.
+
+    >>> measure_tune(Tune(tuple("M:2/4 K:Cmaj c 4 | d 4 | c 4 |".split())))
+    {'exact_bars': 1.0, 'on_tonic': 1.0, 'unique_bars': 0.6666666666666666}
+    """
+    try:
+        score = tune.score
+    except InvalidTokensError:
+        return {}
+    return {
+        "exact_bars": _exact_bar_fraction(score),
+        "on_tonic": float(_ends_on_tonic(score)),
+        "unique_bars": _unique_bar_fraction(tune, score),
+    }
 
 
 def _exact_bar_fraction(score: Score) -> float:

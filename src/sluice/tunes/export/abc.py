@@ -7,14 +7,14 @@ from fractions import Fraction
 
 from sluice.tunes.export.harmony import name_chords
 from sluice.tunes.notation import score
-from sluice.tunes.notation.transcription import Tune
+from sluice.tunes.notation.transcription import Transcription
 from sluice.tunes.theory.dances import beam_length, beat_length
 from sluice.tunes.theory.keys import AccidentalTracker, Pitch
 
 _BARS_PER_LINE = 4
 
 
-def to_abc(tune: Tune, number: int = 1) -> str:
+def to_abc(tune: Transcription, number: int = 1) -> str:
     """A tune in ABC, in its key and in eighths, ending in a line break.
 
     An accidental is written where the key and the bar do not already say it. Reading the text
@@ -35,7 +35,7 @@ def to_abc(tune: Tune, number: int = 1) -> str:
 
 
 class _AbcWriter:
-    def __init__(self, tune: Tune, music: score.Score, chords: Mapping[int, str]) -> None:
+    def __init__(self, tune: Transcription, music: score.Score, chords: Mapping[int, str]) -> None:
         self.tokens, self.meter = tune.tokens, music.meter
         self.interval, self.chords = tune.interval, chords
         self.events = enumerate(music.events)

@@ -7,9 +7,9 @@ from typing import Any
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
-from sluice.tunes.errors import MissingExtraError
+from sluice.extras import MissingExtraError
 from sluice.tunes.export.mei import to_mei
-from sluice.tunes.notation.transcription import Tune
+from sluice.tunes.notation.transcription import Transcription
 
 _OPTIONS = {
     "pageWidth": 2100,
@@ -34,7 +34,7 @@ _SVG = "{http://www.w3.org/2000/svg}"
 ElementTree.register_namespace("", _SVG[1:-1])
 
 
-def to_svg(tune: Tune) -> str:
+def to_svg(tune: Transcription) -> str:
     """The score as an SVG picture as high as it needs to be, black on white.
 
     Raises:
@@ -45,7 +45,7 @@ def to_svg(tune: Tune) -> str:
     return _engrave(tune, adjustPageHeight=True)
 
 
-def to_pdf(tune: Tune) -> bytes:
+def to_pdf(tune: Transcription) -> bytes:
     """The score on a page of A4.
 
     Raises:
@@ -56,16 +56,16 @@ def to_pdf(tune: Tune) -> bytes:
     try:
         import cairosvg
     except ImportError:
-        raise MissingExtraError("cairosvg") from None
+        raise MissingExtraError("cairosvg", "tunes") from None
     page = _engrave(tune).encode()
     return bytes(cairosvg.svg2pdf(page, output_width=_A4_PIXELS, output_height=_A4_PIXELS * 2**0.5))
 
 
-def _engrave(tune: Tune, **options: Any) -> str:
+def _engrave(tune: Transcription, **options: Any) -> str:
     try:
         import verovio
     except ImportError:
-        raise MissingExtraError("verovio") from None
+        raise MissingExtraError("verovio", "tunes") from None
     toolkit = verovio.toolkit()
     mei = to_mei(tune)
     for scale in _SCALES:

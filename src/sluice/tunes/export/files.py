@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from sluice.errors import SluiceError
+from sluice.extras import MissingExtraError
 from sluice.files import write_atomically
-from sluice.tunes.errors import MissingExtraError, TuneError
-from sluice.tunes.notation.transcription import Tune
+from sluice.tunes.errors import TuneError
+from sluice.tunes.tune import Tune
 
-FORMATS = ("abc", "mid", "svg", "pdf", "wav", "ogg")
+_EXPORTERS: dict[str, Callable[[Tune], bytes]] = {
+    "abc": lambda tune: tune.abc().encode(),
+    "mid": Tune.midi,
+    "svg": lambda tune: tune.svg().encode(),
+    "pdf": Tune.pdf,
+    "wav": Tune.wav,
+    "ogg": Tune.ogg,
+}
+FORMATS = tuple(_EXPORTERS)
 _REQUIRED_LIBRARIES = {
     "mid": ("mido",),
     "svg": ("verovio",),
@@ -32,6 +42,7 @@ def check_formats(formats: Sequence[str]) -> None:
 
     Raises:
         TuneError: no format, an unknown one, or one that this machine cannot write.
+        MissingExtraError: a library that a format needs is not installed.
     """
     unknown = [name for name in formats if name not in FORMATS]
     if unknown or not formats:
@@ -42,11 +53,11 @@ def check_formats(formats: Sequence[str]) -> None:
             raise reason
 
 
-def find_format_error(ending: str) -> TuneError | None:
+def find_format_error(ending: str) -> SluiceError | None:
     """Why a format cannot be written on this machine, if it cannot."""
     for library in _REQUIRED_LIBRARIES.get(ending, ()):
         if importlib.util.find_spec(library) is None:
-            return MissingExtraError(library)
+            return MissingExtraError(library, "tunes")
         try:
             importlib.import_module(library)
         except OSError:  # what the library itself stands on: cairo, libsndfile
@@ -76,15 +87,10 @@ def write_tunes(tunes: Sequence[Tune], out: Path, formats: Sequence[str] = FORMA
     for name, tune in zip(names, tunes, strict=True):
         for ending in formats:
             if ending != "abc":
-                contents[out / f"{name}.{ending}"] = _export_tune(tune, ending)
+                contents[out / f"{name}.{ending}"] = _EXPORTERS[ending](tune)
     for path, content in contents.items():
         write_atomically(path, content)
     return list(contents)
-
-
-def _export_tune(tune: Tune, ending: str) -> bytes:
-    made: str | bytes = getattr(tune, {"mid": "midi"}.get(ending, ending))()
-    return made.encode() if isinstance(made, str) else made
 
 
 def _make_file_names(tunes: Sequence[Tune]) -> Iterator[str]:

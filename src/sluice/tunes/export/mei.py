@@ -17,7 +17,7 @@ from sluice.tunes.export.harmony import name_chords
 from sluice.tunes.notation import score
 from sluice.tunes.notation.abc_body import tuplet_time
 from sluice.tunes.notation.score import Bar, Event
-from sluice.tunes.notation.transcription import Tune
+from sluice.tunes.notation.transcription import Transcription
 from sluice.tunes.theory.dances import beam_length, beat_length
 from sluice.tunes.theory.keys import AccidentalTracker, Pitch
 
@@ -29,7 +29,7 @@ _HEADS = {1: "\ue1d2", 2: "\ue1d3", 4: "\ue1d5", 8: "\ue1d7", 16: "\ue1d9"}
 _DOT = "\ue1e7"
 
 
-def to_mei(tune: Tune) -> str:
+def to_mei(tune: Transcription) -> str:
     """The score of a tune, in its key, as MEI.
 
     Raises:
@@ -46,7 +46,7 @@ def to_mei(tune: Tune) -> str:
     return tostring(mei, encoding="unicode")
 
 
-def _add_head(definition: Element, tune: Tune) -> None:
+def _add_head(definition: Element, tune: Transcription) -> None:
     page = SubElement(definition, "pgHead")
     title = SubElement(page, "rend", halign="center", valign="top", fontsize="150%")
     title.text = " ".join(tune.title.split()) or "Untitled"
@@ -65,7 +65,7 @@ def _add_meter(parent: Element, meter: str) -> None:
     SubElement(parent, "meterSig", count=count, unit=unit)
 
 
-def _add_tempo(line: Element, tune: Tune) -> None:
+def _add_tempo(line: Element, tune: Transcription) -> None:
     """Not a mark above the staff, where it would meet the chords."""
     step = beat_length(tune.meter)
     dotted = step % 3 == 0
@@ -83,7 +83,7 @@ class _LayerItem(NamedTuple):
 
 
 class _SectionWriter:
-    def __init__(self, section: Element, tune: Tune) -> None:
+    def __init__(self, section: Element, tune: Transcription) -> None:
         self.section, self.tune, self.bars = section, tune, tune.score.bars
         self.chords: Mapping[int, str] = name_chords(tune.score, tune) if tune.chords else {}
         self.meter, self.is_tied, self.event_index = tune.meter, False, 0

@@ -9,10 +9,10 @@ from itertools import takewhile
 from math import ceil
 from typing import NamedTuple
 
-from sluice.tunes.errors import MissingExtraError
+from sluice.extras import MissingExtraError
 from sluice.tunes.export.harmony import harmonise
 from sluice.tunes.notation.score import Bar, Event, Score
-from sluice.tunes.notation.transcription import Tune
+from sluice.tunes.notation.transcription import Transcription
 from sluice.tunes.theory.dances import beat_length
 
 TICKS_PER_QUARTER = 480
@@ -23,7 +23,7 @@ _GUITAR_PROGRAM = 25
 _GUITAR_VELOCITY = 48
 
 
-def microseconds_per_quarter(tune: Tune) -> int:
+def microseconds_per_quarter(tune: Transcription) -> int:
     """Microseconds in a quarter note, as MIDI has it."""
     quarters = beat_length(tune.meter) / 2
     return round(60_000_000 / (tune.beats_per_minute * quarters))
@@ -64,7 +64,7 @@ class Note(NamedTuple):
     pitch: int
 
 
-def build_melody(tune: Tune) -> list[Note]:
+def build_melody(tune: Transcription) -> list[Note]:
     """The notes of a tune in its key, repeats and endings played, tied notes as one.
 
     Raises:
@@ -75,7 +75,7 @@ def build_melody(tune: Tune) -> list[Note]:
     return [note._replace(pitch=note.pitch + semitones) for note in _join_ties(events)]
 
 
-def build_accompaniment(tune: Tune) -> list[Note]:
+def build_accompaniment(tune: Transcription) -> list[Note]:
     """What a guitar plays to it, on each beat: the root of the chord, then the rest of it."""
     _, semitones = tune.interval
     score, step = tune.score, beat_length(tune.meter)
@@ -117,7 +117,7 @@ def _join_ties(events: Sequence[Event]) -> Iterator[Note]:
     yield from (Note(start, length, pitch) for pitch, (start, length) in held.items())
 
 
-def to_midi(tune: Tune) -> bytes:
+def to_midi(tune: Transcription) -> bytes:
     """A tune as a MIDI file of one track, on a flute, with a soft guitar where it has chords.
 
     Raises:
@@ -127,7 +127,7 @@ def to_midi(tune: Tune) -> bytes:
     try:
         import mido
     except ImportError:
-        raise MissingExtraError("mido") from None
+        raise MissingExtraError("mido", "tunes") from None
     file, track = mido.MidiFile(type=0, ticks_per_beat=TICKS_PER_QUARTER), mido.MidiTrack()
     file.tracks.append(track)
     above, below = map(int, tune.meter.split("/"))

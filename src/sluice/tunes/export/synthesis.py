@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sluice.tunes.errors import MissingExtraError
+from sluice.extras import MissingExtraError
 from sluice.tunes.export.midi import Note, build_accompaniment, build_melody
-from sluice.tunes.notation.transcription import Tune
+from sluice.tunes.notation.transcription import Transcription
 from sluice.tunes.theory.dances import beat_length
 
 SAMPLE_RATE = 44_100
@@ -35,7 +35,7 @@ _GUITAR_RELEASE = 0.35
 _REVERB_SECONDS, _REVERB_LEVEL = 0.9, 0.12
 
 
-def render(tune: Tune) -> Samples:
+def render(tune: Transcription) -> Samples:
     """A tune played, repeats and endings included: samples (time, 2) in (-1, 1), stereo.
 
     Raises:
@@ -152,7 +152,7 @@ def _low_pass(echo: Samples) -> Samples:
     return np.fft.irfft(spectrum / (1 + (hertz / 3000) ** 2), echo.shape[1])
 
 
-def to_wav(tune: Tune) -> bytes:
+def to_wav(tune: Transcription) -> bytes:
     """The tune as a WAV file, 16 bits, stereo.
 
     Raises:
@@ -167,7 +167,7 @@ def to_wav(tune: Tune) -> bytes:
     return buffer.getvalue()
 
 
-def to_ogg(tune: Tune) -> bytes:
+def to_ogg(tune: Transcription) -> bytes:
     """The tune as an Ogg Vorbis file, a tenth of the size.
 
     Raises:
@@ -177,7 +177,7 @@ def to_ogg(tune: Tune) -> bytes:
     try:
         import soundfile
     except ImportError:
-        raise MissingExtraError("soundfile") from None
+        raise MissingExtraError("soundfile", "tunes") from None
     buffer: Any = io.BytesIO()
     with soundfile.SoundFile(
         buffer, "w", samplerate=SAMPLE_RATE, channels=2, format="OGG", subtype="VORBIS"

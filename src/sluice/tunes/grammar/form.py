@@ -20,8 +20,8 @@ from sluice.tunes.grammar.bars import TuneState as Inner
 from sluice.tunes.grammar.cadence import CadenceGrammar
 from sluice.tunes.grammar.sections import CLOSE, PLAIN
 from sluice.tunes.notation.score import Bar
-from sluice.tunes.notation.transcription import Tune
 from sluice.tunes.theory.durations import MAX_TUPLET_EVENTS
+from sluice.tunes.tune import Tune
 
 BARS_PER_SECTION = 8
 """Of a part, its pickup not counted."""

@@ -7,10 +7,10 @@ and composition using deep learning"): meter, mode, then the body, on a root of 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 
-from sluice.tunes.errors import AbcSyntaxError, InvalidTokensError, TuneError
+from sluice.tunes.errors import AbcSyntaxError, InvalidTokensError
 from sluice.tunes.notation import score
 from sluice.tunes.notation.abc_body import (
     BarLineSymbol,
@@ -25,21 +25,22 @@ from sluice.tunes.notation.abc_file import Block
 from sluice.tunes.theory.dances import default_tempo, guess_rhythm
 from sluice.tunes.theory.keys import Key
 
+GAP = "*"
+
 
 @dataclass(frozen=True)
-class Tune:
-    """A tune as tokens, the key and tempo it is written in, and where it came from.
-
-    >>> tune = Tune(tuple("M:6/8 K:Cmaj |: c 2 e g 3 :|".split()), title="A jig")
-    >>> tune.meter, tune.mode, len(tune.score.bars)
-    ('6/8', 'maj', 1)
+class Transcription:
+    """A tune as tokens, and the key and tempo it is written in.
 
     Attributes:
         tokens: meter, mode and body, on a root of C.
+        title: its name.
+        source: the file that it was read from.
+        line: where it begins in that file, from 1.
         rhythm: the kind of dance, such as `jig`, or nothing.
         tonic: the root that it is written and sounds in, such as `D` or `F#`.
         octave: octaves up from where `Key.interval` takes the tonic.
-        tempo: beats a minute (`dances.beat`); that of the dance if None.
+        tempo: beats per minute (`dances.beat_length`); that of the dance if None.
         chords: whether chords are written above it and played with it.
     """
 
@@ -55,14 +56,17 @@ class Tune:
 
     @property
     def meter(self) -> str:
+        """As in `6/8`."""
         return self.tokens[0].removeprefix("M:")
 
     @property
     def mode(self) -> str:
+        """One of `keys.MODES`."""
         return self.tokens[1].removeprefix("K:C")
 
     @property
     def key(self) -> Key:
+        """The key that it is written in."""
         return Key.of(self.tonic, self.mode)
 
     @property
@@ -73,74 +77,24 @@ class Tune:
 
     @property
     def beats_per_minute(self) -> int:
+        """The tempo, or the default of the dance."""
         return self.tempo or default_tempo(self.rhythm, self.meter)
 
     @property
     def score(self) -> score.Score:
-        """Its music on a root of C, read afresh.
+        """Its music on a root of C, parsed at every access.
 
         Raises:
-            BadTokens: the tokens spell no tune.
+            InvalidTokensError: the tokens are no valid tune.
         """
         return score.parse(self.tokens)
 
-    def with_presentation(self, title: str | None, tempo: int | None, chords: bool) -> Tune:
-        """With another title and tempo where they are given, and with chords or without.
 
-        Raises:
-            TuneError: a tempo that is none.
-        """
-        if tempo is not None and not 20 <= tempo <= 400:
-            raise TuneError(f"The tempo is 20 to 400 beats a minute, but {tempo} came.")
-        return replace(
-            self, title=title or self.title, tempo=tempo or self.beats_per_minute, chords=chords
-        )
-
-    def abc(self, number: int = 1) -> str:
-        """The tune in ABC, ending in a line break; `number` is its X: field."""
-        from sluice.tunes.export.abc import to_abc
-
-        return to_abc(self, number)
-
-    def midi(self) -> bytes:
-        """The tune as a MIDI file (`sluice.tunes.midi`)."""
-        from sluice.tunes.export.midi import to_midi
-
-        return to_midi(self)
-
-    def svg(self) -> str:
-        """The score as a picture (`sluice.tunes.engraving`)."""
-        from sluice.tunes.export.engraving import to_svg
-
-        return to_svg(self)
-
-    def pdf(self) -> bytes:
-        """The score on a page (`sluice.tunes.engraving`)."""
-        from sluice.tunes.export.engraving import to_pdf
-
-        return to_pdf(self)
-
-    def wav(self) -> bytes:
-        """The tune played (`sluice.tunes.sound`)."""
-        from sluice.tunes.export.synthesis import to_wav
-
-        return to_wav(self)
-
-    def ogg(self) -> bytes:
-        """The tune played, in a small file (`sluice.tunes.sound`)."""
-        from sluice.tunes.export.synthesis import to_ogg
-
-        return to_ogg(self)
-
-
-GAP = "*"
-
-
-def from_abc(block: Block, gaps: bool = False) -> Tune:
+def transcribe(block: Block, gaps: bool = False) -> Transcription:
     """Read one tune of an ABC file; a `*` in it becomes the token `GAP` if `gaps`.
 
     Raises:
-        BadMusic: what cannot be read, and on which line.
+        AbcSyntaxError: what cannot be read, and on which line.
     """
     header = block.parse_header()
     meter, symbols = read_music(header, block.music_lines(), gaps)
@@ -155,7 +109,7 @@ def from_abc(block: Block, gaps: bool = False) -> Tune:
     rhythm = " ".join(header.rhythm.lower().split()).replace("slipjig", "slip jig")
     tonic = header.key.tonic
     rhythm = rhythm or guess_rhythm(meter)
-    return Tune(tokens, block.title, block.source, block.line, rhythm, tonic)
+    return Transcription(tokens, block.title, block.source, block.line, rhythm, tonic)
 
 
 def _build_tokens(symbols: Sequence[Symbol], meter: str, key: Key) -> Iterator[tuple[str, int]]:

@@ -101,7 +101,7 @@ def _iterate_rows(path: Path, file: TextIO, delimiter: str | None) -> Iterator[R
         raise DataError(f"{path}:{reader.line_num}: no CSV ({error}).") from None
 
 
-class _RowError(ValueError):
+class _RowError(DataError):
     """Why a row cannot be read."""
 
 

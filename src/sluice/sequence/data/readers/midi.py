@@ -34,7 +34,7 @@ def read_midi(files: Sequence[Path], *, grid: int = 4) -> Tokens:
         grid: steps to a quarter note.
 
     Raises:
-        MissingExtra: symusic is not installed.
+        MissingExtraError: symusic is not installed.
         DataError: a grid below 1, or no file in which notes could be read.
     """
     try:

@@ -30,7 +30,7 @@ def read_parquet(
     """Series of numbers from Parquet files: options as in `read_csv`; nulls are missing values.
 
     Raises:
-        MissingExtra: pyarrow is not installed.
+        MissingExtraError: pyarrow is not installed.
         DataError: no Parquet, a column that is not there, or one that should hold numbers or
             times and does not.
     """

@@ -89,7 +89,7 @@ def _load_pieces(path: Path) -> dict[str, tuple[str, object]]:
     return named
 
 
-class _PianoRollError(ValueError):
+class _PianoRollError(DataError):
     """What a piece has that a piano roll has not."""
 
 

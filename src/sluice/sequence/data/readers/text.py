@@ -75,7 +75,7 @@ def read_text(
 
     Raises:
         DataError: no file that can be read, or an option of an unknown value.
-        MissingExtra: words or subwords, and tokenizers is not installed.
+        MissingExtraError: words or subwords, and tokenizers is not installed.
     """
     _check("unit", unit, _UNITS)
     _check("per", per, _PER)

@@ -37,7 +37,7 @@ def read_tokenizer(path: Path) -> Tokenizer:
     """A trained tokenizer, as the library saves it (`tokenizer.json`).
 
     Raises:
-        MissingExtra: the library is not installed.
+        MissingExtraError: the library is not installed.
         DataError: the file cannot be read or is no tokenizer.
     """
     try:
@@ -64,7 +64,7 @@ def train_tokenizer(
     encoding on bytes (Sennrich et al. 2016; Radford et al. 2019), which spells any text.
 
     Raises:
-        MissingExtra: the library is not installed.
+        MissingExtraError: the library is not installed.
     """
     try:
         from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers

@@ -1,0 +1,60 @@
+"""The public surface changes only on purpose, and every name in it leads to one thing."""
+
+import importlib
+import inspect
+import pkgutil
+from difflib import unified_diff
+
+import pytest
+
+import count_names
+import public_surface
+import sluice
+
+MODULES = [
+    info.name
+    for info in pkgutil.walk_packages(sluice.__path__, "sluice.")
+    if not info.name.startswith(("sluice.__main__", "sluice._kernels_"))
+]
+
+
+def test_it_is_the_one_that_was_agreed_on() -> None:
+    kept = public_surface.KEPT.read_text(encoding="utf-8").splitlines()
+    present = public_surface.render_surface().splitlines()
+    difference = "\n".join(unified_diff(kept, present, "kept", "present", lineterm="", n=1))
+    if difference:
+        pytest.fail(
+            f"The public surface has changed:\n{difference}\n"
+            "If this is meant, run: python tools/public_surface.py --write\n"
+            "and add a line to CHANGELOG.md.",
+            pytrace=False,
+        )
+
+
+@pytest.mark.parametrize(("definition", "paths"), public_surface.find_paths().items())
+def test_what_is_printed_can_be_imported(
+    definition: public_surface.Definition, paths: list[str]
+) -> None:
+    found = [
+        getattr(importlib.import_module(path.rpartition(".")[0]), path.rpartition(".")[2])
+        for path in paths
+    ]
+    assert all(value is found[0] for value in found)
+    assert inspect.ismodule(found[0]) == definition.is_module
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_no_name_hides_a_module(module: str) -> None:
+    importlib.import_module(module)
+    package, _, name = module.rpartition(".")
+    assert inspect.ismodule(getattr(importlib.import_module(package), name)), (
+        f"{package} re-exports something named {name!r} as its module is; rename the module"
+    )
+
+
+def test_no_two_classes_have_the_same_name() -> None:
+    assert count_names.count_names().namesakes == {}
+
+
+def test_functions_are_named_by_verbs() -> None:
+    assert count_names.count_names().participles == []
