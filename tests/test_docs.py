@@ -26,21 +26,12 @@ PAGES = {
 }
 WITH_PYTHON = [name for name, text in PAGES.items() if "```python" in text]
 MODULES = [
-    module.name
-    for module in pkgutil.walk_packages(sluice.__path__, "sluice.")
-    if module.name.split(".")[1]
-    in (
-        "equations",
-        "cells",
-        "codegen",
-        "render",
-        "run",
-        "nn",
-        "insight",
-        "sequence",
-        "tunes",
-        "report",
-    )
+    "sluice",
+    *(
+        module.name
+        for module in pkgutil.walk_packages(sluice.__path__, "sluice.")
+        if module.name.split(".")[1] not in ("__main__", "_public", "cli")
+    ),
 ]
 
 

@@ -6,11 +6,10 @@ Nothing here imports torch until a name is used, so that the command line starts
 from __future__ import annotations
 
 from importlib import import_module
-from os import PathLike
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sluice._version import __version__ as __version__
+from sluice.files import StrPath
 
 if TYPE_CHECKING:
     from sluice import cells as cells
@@ -41,13 +40,14 @@ if not TYPE_CHECKING:  # else any name would seem to be there
         return sorted({*globals(), *_SUBMODULES, *(name for name in public if name[0] != "_")})
 
 
-def load_checkpoint(path: str | PathLike[str]) -> Checkpoint:
+def load_checkpoint(path: StrPath) -> Checkpoint:
     """What `sluice.sequence.Checkpoint.save` wrote, of any kind: the model, and what names it.
 
     Raises:
         sluice.sequence.CheckpointError: a file that is missing, damaged, or none of ours.
 
     >>> import sluice, tempfile
+    >>> from pathlib import Path
     >>> from sluice.sequence import Checkpoint
     >>> from sluice.sequence.models import Forecaster, ForecasterConfig
     >>> path = Path(tempfile.mkdtemp()) / "weather.safetensors"
@@ -57,4 +57,4 @@ def load_checkpoint(path: str | PathLike[str]) -> Checkpoint:
     """
     from sluice.sequence.checkpoint import Checkpoint
 
-    return Checkpoint.load(Path(path))
+    return Checkpoint.load(path)

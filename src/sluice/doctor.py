@@ -12,6 +12,7 @@ import torch
 import sluice
 from sluice import nn
 from sluice.cells.registry import list_cells
+from sluice.files import StrPath
 from sluice.run.kernels import extension
 
 _INSTRUCTION_SETS = (
@@ -22,10 +23,10 @@ _INSTRUCTION_SETS = (
 """Those that matter to matrix products, as Linux names them; x86 first, then Arm."""
 
 
-def describe_machine(cpuinfo: Path = Path("/proc/cpuinfo")) -> dict[str, str]:
+def describe_machine(cpuinfo: StrPath = "/proc/cpuinfo") -> dict[str, str]:
     """Versions, processor and threads, each as a line to read.
 
-    >>> sorted(machine())[:3]
+    >>> sorted(describe_machine())[:3]
     ['CUDA', 'Python', 'instruction sets']
     """
     model, flags = read_processor(cpuinfo)
@@ -45,8 +46,9 @@ def describe_machine(cpuinfo: Path = Path("/proc/cpuinfo")) -> dict[str, str]:
     }
 
 
-def read_processor(cpuinfo: Path) -> tuple[str, frozenset[str]]:
+def read_processor(cpuinfo: StrPath) -> tuple[str, frozenset[str]]:
     """The processor's name and its flags as Linux tells them; both empty where it does not."""
+    cpuinfo = Path(cpuinfo)
     if not cpuinfo.is_file():
         return "", frozenset()
     told: dict[str, str] = {}

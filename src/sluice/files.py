@@ -1,53 +1,78 @@
-"""Writing files whole or not at all."""
+"""Paths, and files that are written whole or not at all."""
+
+from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TypeAlias
+
+StrPath: TypeAlias = str | os.PathLike[str]
+"""A path, as every function that reads or writes files takes it."""
+
+StrPaths: TypeAlias = StrPath | Iterable[StrPath]
+"""One path or several."""
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write `content` beside `path` and move it into place: readers see all of it or none.
+def to_paths(paths: StrPaths) -> list[Path]:
+    """One path or several as a list.
 
-    Folders on the way are made. On any failure the old file stays and nothing is left behind.
+    >>> [path.name for path in to_paths("tunes/jigs.abc")]
+    ['jigs.abc']
+    >>> [path.name for path in to_paths(["a.txt", Path("b.txt")])]
+    ['a.txt', 'b.txt']
+    """
+    if isinstance(paths, str | os.PathLike):
+        return [Path(paths)]
+    return [Path(path) for path in paths]
+
+
+def write_atomically(path: StrPath, content: bytes) -> None:
+    """Write `content` to a temporary file beside `path`, then rename it to `path`.
+
+    A reader sees the old file or the new one, never a part. Missing folders are created. If
+    anything fails, the old file stays and the temporary file is removed.
 
     Raises:
-        OSError: the folder cannot be made or written to, or the disk is full.
+        OSError: the folder cannot be created or written to, or the disk is full.
     """
+    path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    beside = Path(name)
+    temporary = Path(name)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        beside.chmod(0o666 & ~_get_umask())
-        beside.replace(path)
+        temporary.chmod(0o666 & ~_get_umask())
+        temporary.replace(path)
         _fsync_folder(path.parent)
     except BaseException:
-        beside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
 
 
-def remove_temporary_files(folder: Path, pattern: str) -> None:
+def remove_temporary_files(folder: StrPath, pattern: str) -> None:
     """Remove the temporary files of a process that was killed inside `write_atomically`."""
-    for left in folder.glob(f".{pattern}.*"):
-        left.unlink(missing_ok=True)
+    for file in Path(folder).glob(f".{pattern}.*"):
+        file.unlink(missing_ok=True)
 
 
-def require_writable(folder: Path) -> None:
-    """Make `folder` and see that a file can be written in it, before long work is begun.
+def require_writable(folder: StrPath) -> None:
+    """Create `folder` and check that files can be written in it, before long work begins.
 
     Raises:
-        OSError: it cannot be made or written to.
+        OSError: it cannot be created or written to.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    Path(folder).mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=folder):
         pass
 
 
 def _fsync_folder(folder: Path) -> None:
-    """See that the folder's new entry is on the disk, too, where the system knows such a thing."""
+    """Flush the folder's new entry to the disk, on systems that can."""
     if os.name == "posix":
         handle = os.open(folder, os.O_RDONLY)
         try:
@@ -57,7 +82,7 @@ def _fsync_folder(folder: Path) -> None:
 
 
 def _get_umask() -> int:
-    """The process's umask, which can only be read by setting it (mkstemp makes private files)."""
+    """The process's umask, which can only be read by setting it; mkstemp makes private files."""
     mask = os.umask(0)
     os.umask(mask)
     return mask

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from torch import Tensor
 from sluice.equations.graph import Elementwise, Graph, Leaf, Node
 from sluice.equations.instrument import instrument_graph
 from sluice.equations.ops import apply
+from sluice.files import StrPath
 from sluice.insight.recording.recorded import RecordedLayer, RecordedModule
 from sluice.insight.recording.recorder import Tape, select_layer
 from sluice.insight.recording.storage import load_recording
@@ -85,7 +85,7 @@ def sketch_recorded(
 
 def sketch_saved_recording(
     graph: Graph,
-    path: str | os.PathLike[str],
+    path: StrPath,
     layer: str | None = None,
     *,
     step: int,

@@ -18,7 +18,7 @@ from sluice.nn.stream_recording import FusedStepRunner, record_step
 from sluice.run.dispatch import FUSED, BackendChoice
 from sluice.run.kernels.stepper import LayerWeights, Stepper
 from sluice.run.recording import recorders
-from sluice.run.recording.recorded_pass import ValueReader
+from sluice.run.recording.sinks import ValueReader
 from sluice.run.spec import RunSpec, map_parameters_by_name
 
 

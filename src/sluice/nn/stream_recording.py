@@ -1,10 +1,10 @@
-"""A stream's step for those who record it: the same numbers once more, with all their names."""
+"""The recording of a stream's step: the step runs again, on a graph that names every value."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -14,17 +14,21 @@ from sluice.nn.batch import States
 from sluice.run.kernels import fused
 from sluice.run.kernels.stepper import LayerWeights
 from sluice.run.recording import recorders
-from sluice.run.recording.recorded_pass import Recording, ValueReader
+from sluice.run.recording.recorded_pass import Recording
+from sluice.run.recording.sinks import RecordedRunner, ValueReader
 from sluice.run.spec import RunSpec
 
 
 class StepRunner(Protocol):
-    """Runs one layer's step anew."""
+    """Runs one layer's step again."""
 
-    backend: str
+    @property
+    def backend(self) -> str:
+        """The backend that runs, ``"fused"`` or ``"reference"``."""
+        ...
 
     def __call__(self, place: int, spec: RunSpec) -> tuple[Tensor, ValueReader]:
-        """The output, ``(1, batch, width)``, and the values of a job of one step."""
+        """The output of a pass of one step, ``(1, batch, width)``, and its named values."""
         ...
 
 
@@ -36,26 +40,21 @@ def record_step(
     x: Tensor,
     initial_states: States,
 ) -> None:
-    """Leave what the step from the states ``at`` computes with all who listen to ``keys``.
+    """Deliver the step from ``initial_states`` to all recorders of any of ``keys``.
 
-    ``x`` is ``(batch, input)``; ``run`` computes it.
+    ``x`` is ``(batch, input)``; ``runner`` runs the step layer by layer.
     """
     y = x.unsqueeze(0)
     for place, (layer, states) in enumerate(zip(layers, initial_states, strict=True)):
-        takers = [
-            (listener, key, want)
-            for key in keys
-            for listener in recorders.find_recorders(key)
-            if (want := listener.spec_for(key, place)) is not None
-        ]
+        found = [(key, *one) for key in keys for one in recorders.find_record_specs(key, place)]
         masks = tuple(y.new_full((1, 1, 1), mask.eval_value) for mask in layer.graph.masks)
         plain = RunSpec(layer.graph, layer.sizes, y, tuple(states), layer.parameters, masks)
         graph = layer.graph
-        for _, _, want in takers:
-            graph = want.instrument(graph)
+        for _, _, record_spec in found:
+            graph = record_spec.instrument(graph)
         y, read = runner(place, replace(plain, graph=graph))
-        for listener, key, _ in takers:
-            listener.on_stream_step(key, place, stream, plain, runner.backend, read)
+        for key, recorder, _ in found:
+            recorder.on_stream_step(key, place, stream, plain, runner.backend, read)
 
 
 class FusedStepRunner:
@@ -68,23 +67,21 @@ class FusedStepRunner:
 
     def __init__(self, precision: str) -> None:
         self._precision = precision
-        self._runners: dict[tuple[int, Graph], Callable[..., Any]] = {}
+        self._runners: dict[tuple[int, Graph], RecordedRunner] = {}
         self.last_states: list[Sequence[Tensor]] = []
 
     def __call__(self, place: int, spec: RunSpec) -> tuple[Tensor, ValueReader]:
         key = (place, spec.graph)
-        run: Callable[..., Any] = self._runners.get(key) or fused.make_runner(
-            spec, False, self._precision
-        )
-        self._runners[key] = run
+        if key not in self._runners:
+            self._runners[key] = fused.make_runner(spec, False, self._precision)
         recording = Recording(spec, None)
         with torch.no_grad():
-            y, last = run(spec, recording=recording)
+            y, last = self._runners[key](spec, recording=recording)
         self.last_states[place:] = [last]
         return y, recording.value
 
     def check_states(self, expected: States) -> None:
-        """See that these are the states left. Raises RuntimeError where they are not."""
+        """Raises RuntimeError if the stream itself came to other states than ``expected``."""
         for found, own in zip(self.last_states, expected, strict=True):
             for one, other in zip(found, own, strict=True):
                 if not bool(((one == other) | (one.isnan() & other.isnan())).all()):

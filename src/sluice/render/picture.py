@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from sluice.errors import SluiceError
 from sluice.extras import MissingExtraError
-from sluice.files import write_atomically
+from sluice.files import StrPath, write_atomically
 from sluice.render.theme import Theme
 
 if TYPE_CHECKING:
@@ -48,8 +48,9 @@ def use_rc_settings() -> Any:
     return rc_context(_SETTINGS)
 
 
-def parse_format(path: Path) -> str:
+def parse_format(path: StrPath) -> str:
     """The format that a file's ending asks for. Raises `PictureError` for another one."""
+    path = Path(path)
     ending = path.suffix.lstrip(".").lower()
     if ending not in FORMATS:
         raise PictureError(f"a picture is a file .svg, .png or .pdf, not {path.name!r}")
@@ -70,7 +71,7 @@ def encode_figure(fig: Figure, ending: str) -> bytes:
     return content.getvalue()
 
 
-def save_figure(fig: Figure, path: Path) -> None:
+def save_figure(fig: Figure, path: StrPath) -> None:
     """Write a figure to ``path``, whole or not at all.
 
     Raises `PictureError` for an ending that is none of `FORMATS`, OSError where it cannot be

@@ -13,6 +13,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import NamedTuple
 
+from sluice.files import StrPath
 from sluice.report.properties import Properties
 from sluice.sequence import Vocabulary
 
@@ -43,7 +44,7 @@ class TokenDomain:
 
     name: str
     suffixes: tuple[str, ...]
-    read: Callable[[Path | None], list[NamedSequence]]
+    read: Callable[[StrPath | None], list[NamedSequence]]
     matches_vocabulary: Callable[[Vocabulary], bool]
     compute_properties: Callable[[Sequence[Sequence[str]]], Properties]
     find_span_starts: Callable[[Sequence[str]], list[int]]
@@ -57,8 +58,9 @@ def get_domains() -> dict[str, TokenDomain]:
     return {domain.name: domain for domain in domains}
 
 
-def find_domain_of_path(path: Path) -> TokenDomain | None:
+def find_domain_of_path(path: StrPath) -> TokenDomain | None:
     """The domain of a file, or of any file in a folder, by suffix; None where none claims it."""
+    path = Path(path)
     files = path.rglob("*") if path.is_dir() else [path]
     suffixes = {file.suffix.lower() for file in files}
     return next((one for one in get_domains().values() if suffixes & {*one.suffixes}), None)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from sluice.files import StrPath
 from sluice.report.ablation import AblationError, Intervention
 from sluice.report.domains import (
     describe_readable_data,
@@ -65,7 +66,7 @@ class HeldOutData:
         model(pad(longest)[:steps])
 
 
-def load_held_out(checkpoint: Checkpoint, path: Path, tokens: int) -> HeldOutData:
+def load_held_out(checkpoint: Checkpoint, path: StrPath, tokens: int) -> HeldOutData:
     """Read held-out data for a language model: of a domain (`sluice.report.domains`), else text.
 
     Text is split as in the vocabulary, into characters where all tokens are single characters,
@@ -82,6 +83,7 @@ def load_held_out(checkpoint: Checkpoint, path: Path, tokens: int) -> HeldOutDat
         ValueError: the domain cannot read the data.
     """
     _require_language_model(checkpoint.model)
+    path = Path(path)
     if not path.exists():
         raise AblationError(f"there is no file or folder {str(path)!r}; name the held-out data")
     known, skipped = list[list[int]](), 0

@@ -18,7 +18,7 @@ from torch import Tensor
 from sluice.equations.evaluation import EvaluationSchedule, Values
 from sluice.equations.graph import find_dependents
 from sluice.run.recording.hooks import ValueHooks
-from sluice.run.recording.recorded_pass import Recording, RecordingGroup
+from sluice.run.recording.sinks import RecordingSink
 from sluice.run.spec import RunSpec
 
 
@@ -32,9 +32,7 @@ class Step:
     states_after: tuple[Tensor, ...]
 
 
-def run(
-    spec: RunSpec, recording: Recording | RecordingGroup | None = None
-) -> tuple[Tensor, tuple[Tensor, ...]]:
+def run(spec: RunSpec, recording: RecordingSink | None = None) -> tuple[Tensor, tuple[Tensor, ...]]:
     """Run ``job`` and return the output ``(time, batch, width)`` and the last states.
 
     The output is zero, and the states stand still, where a sequence has ended. What the pass

@@ -13,7 +13,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from sluice._version import __version__
-from sluice.files import write_atomically
+from sluice.files import StrPath, write_atomically
 from sluice.sequence.compression import StorageDtype, compress_weights, decompress_weights
 from sluice.sequence.errors import CheckpointError
 from sluice.sequence.models import KINDS
@@ -80,7 +80,7 @@ class Checkpoint:
                     f"{names}; they must come from the same training."
                 )
 
-    def save(self, path: Path, dtype: StorageDtype | None = None) -> None:
+    def save(self, path: StrPath, dtype: StorageDtype | None = None) -> None:
         """Write everything to `path`, whole or not at all.
 
         Args:
@@ -111,7 +111,7 @@ class Checkpoint:
     @classmethod
     def load(
         cls,
-        path: Path,
+        path: StrPath,
         *,
         vocabulary: Vocabulary | None = None,
         kind: type[SequenceModel] = SequenceModel,
@@ -128,6 +128,7 @@ class Checkpoint:
                 not a model of Sluice or one of a later version or another kind, weights that do
                 not fit its own configuration, or another vocabulary.
         """
+        path = Path(path)
         weights, metadata = _read(path)
         of = KINDS[_parse_kind(metadata, path)]
         if not issubclass(of, kind):

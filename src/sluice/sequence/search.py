@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from torch import nn
 
 from sluice.extras import MissingExtraError
-from sluice.files import require_writable
+from sluice.files import StrPath, require_writable
 from sluice.sequence.batch import BatchSource
 from sluice.sequence.errors import SequenceError, TrainingDivergedError
 from sluice.sequence.training import Progress, TrainingConfig, train
@@ -57,7 +57,7 @@ def search(
     validation: BatchSource,
     *,
     trials: int,
-    folder: Path | None = None,
+    folder: StrPath | None = None,
     sampler: Literal["tpe", "random"] = "tpe",
     prune: bool = True,
     seed: int = 0,
@@ -126,7 +126,7 @@ def _run_trial(
     return True
 
 
-def _open_study(folder: Path | None, sampler: str, prune: bool, seed: int) -> optuna.Study:
+def _open_study(folder: StrPath | None, sampler: str, prune: bool, seed: int) -> optuna.Study:
     try:
         import optuna
     except ImportError:
@@ -135,7 +135,7 @@ def _open_study(folder: Path | None, sampler: str, prune: bool, seed: int) -> op
     storage = None
     if folder is not None:
         require_writable(folder)
-        storage = f"sqlite:///{folder / 'search.db'}"
+        storage = f"sqlite:///{Path(folder) / 'search.db'}"
     pruner = optuna.pruners.MedianPruner() if prune else optuna.pruners.NopPruner()
     study = optuna.create_study(
         storage=storage, study_name="search", pruner=pruner, load_if_exists=True

@@ -9,15 +9,16 @@ Path("tune.pdf").write_bytes(tune.pdf())
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from sluice.files import StrPath
 
 if TYPE_CHECKING:
     from sluice.tunes.composition.composer import Composer
     from sluice.tunes.tune import Tune
 
 
-def load_composer(checkpoint: Path | None = None) -> Composer:
+def load_composer(checkpoint: StrPath | None = None) -> Composer:
     """The model that composes, goes on from, fills and varies tunes.
 
     Args:
@@ -32,7 +33,7 @@ def load_composer(checkpoint: Path | None = None) -> Composer:
     return Composer.load(checkpoint)
 
 
-def compose(*, seed: int = 0, checkpoint: Path | None = None, **options: Any) -> Tune:
+def compose(*, seed: int = 0, checkpoint: StrPath | None = None, **options: Any) -> Tune:
     """One new tune, the same for the same seed; `wishes` are those of `Composer.compose`.
 
     The tune gives its ABC, MIDI, score and sound: `abc()`, `midi()`, `svg()`, `pdf()`, `wav()`,
@@ -46,7 +47,7 @@ def compose(*, seed: int = 0, checkpoint: Path | None = None, **options: Any) ->
     return tune
 
 
-def read(path: Path) -> Tune:
+def read(path: StrPath) -> Tune:
     """The first tune of a file of ABC.
 
     Raises:

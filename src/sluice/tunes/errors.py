@@ -1,8 +1,7 @@
 """What can go wrong with tunes, each said in one sentence with what to do."""
 
-from pathlib import Path
-
 from sluice.errors import SluiceError
+from sluice.files import StrPath
 
 
 class TuneError(SluiceError, ValueError):
@@ -31,6 +30,6 @@ class InvalidTokensError(TuneError):
         self.position = place
 
 
-def make_read_error(path: Path, error: OSError) -> TuneError:
+def make_read_error(path: StrPath, error: OSError) -> TuneError:
     """The sentence for a file that cannot be opened."""
     return TuneError(f"Cannot read {path}: {error.strerror or error}; check the path.")

@@ -9,7 +9,8 @@ import torch
 
 from sluice.equations.graph import Graph
 from sluice.equations.specs import Sizes
-from sluice.run.recording.recorded_pass import RecordSpec
+from sluice.files import StrPath
+from sluice.run.recording.record_spec import RecordSpec
 
 _CGROUP = Path("/sys/fs/cgroup")
 
@@ -27,9 +28,9 @@ def _resolve_width(width: str) -> str:
     return "hidden" if width == "1" else width
 
 
-def require_memory(needed: int, device: torch.device, folder: Path | None) -> None:
+def require_memory(needed: int, device: torch.device, folder: StrPath | None) -> None:
     """Raise MemoryError where ``needed`` bytes are more than a folder or a device has free."""
-    free = _read_free_disk(folder) if folder is not None else free_memory(device)
+    free = _read_free_disk(Path(folder)) if folder is not None else free_memory(device)
     if free is None or needed <= free:
         return
     place = f"the disk of {folder}" if folder is not None else f"the memory of {device.type}"

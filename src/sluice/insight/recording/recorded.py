@@ -11,10 +11,7 @@ from torch import Tensor
 
 from sluice.equations.instrument import PREACTIVATION_PREFIX
 from sluice.nn.stack import RecurrentStack
-from sluice.run.recording.recorded_pass import Recording, StreamRecording
-
-AnyRecording = Recording | StreamRecording
-"""What a pass, or the steps of a stream, have left."""
+from sluice.run.recording.recorded_pass import RecordedValueSource
 
 
 class RecordedValues(Mapping[str, Tensor]):
@@ -25,7 +22,7 @@ class RecordedValues(Mapping[str, Tensor]):
     Pre-activations, where they were asked for, are ``values["pre.forget"]``, ``values.pre.forget``.
     """
 
-    def __init__(self, recording: AnyRecording, place: str, prefix: str = "") -> None:
+    def __init__(self, recording: RecordedValueSource, place: str, prefix: str = "") -> None:
         self._recording, self._owner, self._prefix = recording, place, prefix
 
     def __getitem__(self, name: str) -> Tensor:
@@ -119,7 +116,7 @@ class RecordedModule:
 
     def __init__(self, name: str, module: RecurrentStack) -> None:
         self._name, self._module = name, module
-        self._recordings: dict[int, AnyRecording] = {}
+        self._recordings: dict[int, RecordedValueSource] = {}
 
     @property
     def layers(self) -> dict[str, RecordedLayer]:

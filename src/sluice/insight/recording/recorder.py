@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import safetensors.torch
 from torch import Tensor, nn
 
-from sluice.files import write_atomically
+from sluice.files import StrPath, write_atomically
 from sluice.insight.recording.memory_estimate import estimate_bytes, require_memory
 from sluice.insight.recording.recorded import RecordedLayer as RecordedLayer
 from sluice.insight.recording.recorded import RecordedModule as RecordedModule
@@ -23,7 +21,10 @@ from sluice.nn.stack import RecurrentStack
 from sluice.nn.stream import Stream
 from sluice.run.recording import recorders
 from sluice.run.recording.buffers import TensorStore
-from sluice.run.recording.recorded_pass import Recording, RecordSpec, StreamRecording, ValueReader
+from sluice.run.recording.record_spec import RecordSpec
+from sluice.run.recording.recorded_pass import Recording
+from sluice.run.recording.recorded_stream import StreamRecording
+from sluice.run.recording.sinks import ValueReader
 from sluice.run.spec import RunSpec
 
 if TYPE_CHECKING:
@@ -121,8 +122,8 @@ class Tape:
         if not isinstance(found, StreamRecording) or found.stream is not stream:
             if place in kept:
                 kept.clear()
-            found = kept[place] = StreamRecording(stream, spec.graph, want, backend)
-        found.append_step(read)
+            found = kept[place] = StreamRecording(stream, spec.graph, want)
+        found.on_forward(backend, read, needs_grad=False)
 
     def _key(self, layer: object, place: int) -> tuple[str, int]:
         return self._by_module[layer]._name, place
@@ -223,7 +224,7 @@ class Tape:
         """
         return build_data_tree(self._modules)
 
-    def save(self, path: str | os.PathLike[str]) -> None:
+    def save(self, path: StrPath) -> None:
         """Write `tensors` as one safetensors file, whole or not at all.
 
         Raises RuntimeError where a module has recorded nothing, OSError where the file cannot be
@@ -231,7 +232,7 @@ class Tape:
         """
         tensors = {name: tensor.contiguous() for name, tensor in self.tensors().items()}
         metadata = {"format": "sluice recording", "layout": "time, batch, width"}
-        write_atomically(Path(path), safetensors.torch.save(tensors, metadata))
+        write_atomically(path, safetensors.torch.save(tensors, metadata))
 
 
 def record(
@@ -242,7 +243,7 @@ def record(
     pre: bool = False,
     maps: bool = False,
     every: int = 1,
-    to: str | os.PathLike[str] | None = None,
+    to: StrPath | None = None,
 ) -> Tape:
     """Record every named value of the recurrent layers of ``model`` inside a ``with`` block.
 
@@ -291,7 +292,7 @@ def record(
         True
     """
     selection = Selection(layers, names, pre, maps, every)
-    return Tape(model, selection, None if to is None else RecordingFolder(Path(to)))
+    return Tape(model, selection, None if to is None else RecordingFolder(to))
 
 
 def select_layer(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sluice.equations.instrument import find_preactivations
 from sluice.insight.recording.recorded import layer_label
 from sluice.nn.stack import RecurrentStack
-from sluice.run.recording.recorded_pass import RecordSpec
+from sluice.run.recording.record_spec import RecordSpec
 
 
 @dataclass(frozen=True)

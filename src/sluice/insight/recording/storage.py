@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from errno import ENOENT
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-from sluice.files import write_atomically
+from sluice.files import StrPath, write_atomically
 from sluice.run.recording.buffers import TensorFactory
 
 _ABOUT = "recording.json"
@@ -26,9 +25,9 @@ class RecordingFolder:
     interrupted recording leaves; at the end it is renamed.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._partial_path = path.with_name(f"{path.name}.incomplete")
+    def __init__(self, path: StrPath) -> None:
+        self.path = Path(path)
+        self._partial_path = self.path.with_name(f"{self.path.name}.incomplete")
         self._arrays: dict[str, np.memmap[tuple[int, ...], np.dtype[np.generic]]] = {}
 
     def begin(self) -> None:
@@ -66,7 +65,7 @@ class RecordingFolder:
         self._arrays.clear()
 
 
-def load_recording(path: str | os.PathLike[str]) -> dict[str, Tensor]:
+def load_recording(path: StrPath) -> dict[str, Tensor]:
     """A recording from a file that `Tape.save` wrote, or a folder that ``record(to=...)`` did.
 
     Names are those of `Tape.tensors`, ``encoder.l0.forget``, ``encoder.l0.gradient.forget``;

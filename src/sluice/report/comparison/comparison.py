@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sluice.files import write_atomically
+from sluice.files import StrPath, write_atomically
 from sluice.report.comparison.settings import SOLVED, ComparisonSettings, TrialSpec
 from sluice.report.comparison.trial import TrialResult
 
@@ -185,7 +185,7 @@ class Comparison:
             "runs": [run.as_json() for run in self.runs.values()],
         }
 
-    def save(self, folder: Path, theme: str = "light") -> list[Path]:
+    def save(self, folder: StrPath, theme: str = "light") -> list[Path]:
         """Write ``comparison.json``, and the pictures as PNG and SVG; the paths.
 
         Raises:
@@ -193,6 +193,7 @@ class Comparison:
         """
         from sluice.render.picture import save_figure
 
+        folder = Path(folder)
         paths = [folder / "comparison.json"]
         write_atomically(paths[0], json.dumps(self.as_json(), indent=1).encode())
         for name, figure in self.figures(theme).items():

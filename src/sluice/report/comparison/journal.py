@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from sluice.files import write_atomically
+from sluice.files import StrPath, write_atomically
 from sluice.report.comparison.settings import ComparisonError, TrialSpec
 from sluice.report.comparison.trial import TrialResult
 
@@ -28,9 +28,9 @@ class Journal:
     """
 
     def __init__(
-        self, folder: Path | None, shared: dict[str, Any], equations: dict[str, str]
+        self, folder: StrPath | None, shared: dict[str, Any], equations: dict[str, str]
     ) -> None:
-        self.path = None if folder is None else folder / NAME
+        self.path = None if folder is None else Path(folder) / NAME
         self.header = {"format": _HEADER_FORMAT, **shared}
         self.runs: dict[TrialSpec, TrialResult] = {}
         if self.path is not None and self.path.exists():

@@ -5,10 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from sluice.cells.cell import Cell
-from sluice.files import require_writable
+from sluice.files import StrPath, require_writable
 from sluice.report.comparison.comparison import Comparison
 from sluice.report.comparison.journal import Journal
 from sluice.report.comparison.settings import (
@@ -53,7 +52,7 @@ def compare(
     batch: int = 32,
     match: str = "hidden",
     start: str = "chrono",
-    out: Path | None = None,
+    out: StrPath | None = None,
     seconds: float | None = None,
     on_progress: Callable[[ComparisonProgress], None] = lambda progress: None,
 ) -> Comparison:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from sluice.files import write_atomically
+from sluice.files import StrPath, write_atomically
 from sluice.report.page.cell_figure import build_cell_figure
 from sluice.report.page.forward import (
     ROWS,
@@ -46,7 +45,7 @@ class Report:
     html: str
     data: Mapping[str, Any]
 
-    def save(self, path: Path) -> None:
+    def save(self, path: StrPath) -> None:
         """Write the page, whole or not at all. Raises OSError where that cannot be done."""
         write_atomically(path, self.html.encode())
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from sluice.files import StrPath
 from sluice.report.domains import (
     TokenDomain,
     describe_readable_data,
@@ -42,8 +43,8 @@ class RawSequences:
 
 
 def load_inputs(
-    path: Path,
-    data: str | None = None,
+    path: StrPath,
+    data: StrPath | None = None,
     *,
     text: str | None = None,
     sequence: int = 0,
@@ -126,7 +127,7 @@ def _tokenize(pieces: RawSequences, number: int, vocabulary: Vocabulary) -> tupl
     return tuple(text if max(map(len, vocabulary.tokens)) == 1 else text.split())
 
 
-def _build_inputs(checkpoint: Checkpoint, path: Path, pieces: RawSequences) -> ReportInputs:
+def _build_inputs(checkpoint: Checkpoint, path: StrPath, pieces: RawSequences) -> ReportInputs:
     vocabulary = checkpoint.vocabulary
     ids = [_encode(vocabulary, pieces, k) for k in range(len(pieces.sequences))]
     inputs = [torch.tensor([START, *one]) for one in ids]
@@ -171,7 +172,7 @@ def _word_starts(tokens: Sequence[str]) -> list[int]:
     return [0, *(k + 1 for k, token in enumerate(tokens) if token.isspace())]
 
 
-def _list_facts(checkpoint: Checkpoint, path: Path, pieces: RawSequences) -> dict[str, str]:
+def _list_facts(checkpoint: Checkpoint, path: StrPath, pieces: RawSequences) -> dict[str, str]:
     model: LanguageModel = checkpoint.model
     facts = {
         "weights": str(path),

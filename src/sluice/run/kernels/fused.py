@@ -5,8 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import threading
-import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -24,7 +23,7 @@ from sluice.run import reference
 from sluice.run.kernels import extension
 from sluice.run.kernels.encode import ProgramEncoder
 from sluice.run.kernels.tape import TapeReader
-from sluice.run.recording.recorded_pass import Recording, RecordingGroup
+from sluice.run.recording.sinks import RecordedRunner, RecordingSink
 from sluice.run.spec import RunSpec, map_parameters_by_name
 
 LAYER_CLASSES = {
@@ -116,7 +115,7 @@ def run(
     spec: RunSpec,
     precision: str | None = None,
     packed: Any = None,
-    recording: Recording | RecordingGroup | None = None,
+    recording: RecordingSink | None = None,
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
     """Run ``job`` on the kernels; autograd flows through as through `reference.run`.
 
@@ -136,9 +135,7 @@ def run(
     return y.index_select(1, back), tuple(state.index_select(0, back) for state in last)
 
 
-def make_runner(
-    spec: RunSpec, needs_grad: bool, precision: str | None = None
-) -> Callable[[RunSpec], tuple[Tensor, tuple[Tensor, ...]]]:
+def make_runner(spec: RunSpec, needs_grad: bool, precision: str | None = None) -> RecordedRunner:
     """`run` for passes that share the parameters of ``job``: packed once, for training or not."""
     settings = _FusedCall(spec, precision)
     needs_grad = needs_grad and settings.precision != "int8"
@@ -179,23 +176,18 @@ class _FusedCall:
         spec: RunSpec,
         precision: str | None,
         packed: Any = None,
-        recording: Recording | RecordingGroup | None = None,
+        recording: RecordingSink | None = None,
         order: Tensor | None = None,
     ) -> None:
         self.spec, self.packed, self.order = spec, packed, order
         self.precision = precision or ("float64" if spec.x.dtype == torch.float64 else "float32")
         self.needs_grad = spec.needs_grad and self.precision != "int8"
-        self._recording = None if recording is None else weakref.ref(recording)
+        self.recording = None if recording is None else recording.weak()
         recorded = recording.names if self.needs_grad and recording is not None else ()
         self.cell = compile_cell(spec.graph, spec.sizes, self._has_bias(), spec.x.dtype, recorded)
         steps, batch = spec.x.shape[:2]
         weights = sum(parameter.numel() for parameter in spec.parameters)
         self.threads = extension.choose_num_threads(steps * batch * weights)
-
-    @property
-    def recording(self) -> Recording | RecordingGroup | None:
-        """Who wants what this pass leaves; None where nobody does, or does any more."""
-        return None if self._recording is None else self._recording()
 
     def _has_bias(self) -> bool:
         return len(self.spec.parameters) == len(self.spec.graph.parameters)

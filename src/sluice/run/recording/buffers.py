@@ -1,4 +1,4 @@
-"""Where recordings are put that are not read from a tape: tensors by name, filled part by part."""
+"""Tensors by name that recordings are written to, chunk by chunk."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ import torch
 from torch import Tensor
 
 TensorFactory = Callable[[str, tuple[int, ...], torch.dtype], Tensor]
-"""Makes a tensor of zeros for a name, of a shape and dtype."""
+"""Allocates a tensor of zeros for a name, of a shape and dtype."""
 
 
 class TensorStore:
-    """Tensors ``(steps kept, batch, width)`` by name; ``make`` says where they lie."""
+    """Tensors ``(recorded steps, batch, width)`` by name; ``factory`` allocates them."""
 
     def __init__(self, factory: TensorFactory | None = None) -> None:
         self._factory, self._tensors = factory or _allocate_in_memory, dict[str, Tensor]()
         self._closed_names = set[str]()
 
     def write(self, name: str, start: int, steps: int, rows: Tensor, every: int = 1) -> None:
-        """Put ``rows``, every ``every``-th from step ``start`` on of ``steps``, where they belong.
+        """Write ``rows``, every ``every``-th step of ``steps``, from step ``start`` on.
 
-        A tensor of another shape that lay there before makes room.
+        A tensor of that name with another shape is replaced.
         """
         shape = (-(-steps // every), *rows.shape[1:])
         found = None if name in self._closed_names else self._tensors.get(name)
@@ -35,7 +35,7 @@ class TensorStore:
         return self._tensors[name]
 
     def close(self) -> None:
-        """Leave what lies here as it is: what comes from now on is kept in memory."""
+        """Leave all tensors as they are: what is written from now on is kept in memory."""
         self._factory, self._closed_names = _allocate_in_memory, set(self._tensors)
 
 

@@ -1,65 +1,63 @@
-"""Recordings: what one pass of a layer leaves for those who listen."""
+"""The recording of a pass: its named values, and the derivatives with respect to them."""
 
 from __future__ import annotations
 
-import weakref
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
 from functools import partial
-from typing import Any
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from sluice.equations.graph import Graph
-from sluice.equations.instrument import PREACTIVATION_PREFIX, instrument_graph
 from sluice.run.recording.buffers import TensorStore
+from sluice.run.recording.record_spec import RECORD_ALL, RecordSpec
+from sluice.run.recording.sinks import ValueReader, WeakSink
 from sluice.run.spec import RunSpec
 
-ValueReader = Callable[[str], Tensor]
-"""A named value, ``(time, batch, width)``, anything at all where a sequence has ended."""
-
 GRADIENT_PREFIX = "gradient."
-"""What a derivative's name begins with on a shelf."""
+"""What a derivative's name begins with in a `TensorStore`."""
 
 
-@dataclass(frozen=True)
-class RecordSpec:
-    """What of a pass is to be recorded.
-
-    Attributes:
-        names: Which values; None for all that the cell names.
-        pre: Whether the gates' pre-activations as well, as ``pre.forget``.
-        maps: Whether every learned map's result and operand as well.
-        every: Of each ``every`` steps the first.
-    """
-
-    names: frozenset[str] | None = None
-    pre: bool = False
-    maps: bool = False
-    every: int = 1
-
-    def instrument(self, graph: Graph) -> Graph:
-        """``graph`` with all names that are wanted."""
-        pre = self.pre or any(name.startswith(PREACTIVATION_PREFIX) for name in self.names or ())
-        return instrument_graph(graph, pre, self.maps) if pre or self.maps else graph
-
-    def select_names(self, graph: Graph) -> tuple[str, ...]:
-        """The names to be recorded, in the graph's order."""
-        named = self.instrument(graph).outputs_by_name
-        return tuple(name for name in named if self.names is None or name in self.names)
+class RecordedValueSource(Protocol):
+    """A recording as its readers see it: `Recording`, or that of a stream."""
 
     @property
-    def is_complete(self) -> bool:
-        """Whether it is all that a pass keeps."""
-        return self.names is None and self.every == 1
+    def names(self) -> tuple[str, ...]:
+        """The names of the recorded values."""
+        ...
 
+    @property
+    def graph(self) -> Graph:
+        """The equations that ran."""
+        ...
 
-RECORD_ALL = RecordSpec()
+    @property
+    def backend(self) -> str:
+        """Which backend ran, ``"fused"`` or ``"reference"``."""
+        ...
+
+    @property
+    def every(self) -> int:
+        """Row k of a value is step ``k * every``."""
+        ...
+
+    @property
+    def has_gradients(self) -> bool:
+        """Whether there was a backward pass."""
+        ...
+
+    def value(self, name: str) -> Tensor:
+        """A named value, ``(time, batch, width)``."""
+        ...
+
+    def gradient(self, name: str) -> Tensor:
+        """The derivative of the loss with respect to a named value, of the same shape."""
+        ...
 
 
 class _LazyReader:
-    """Reads each name when it is first asked for, and lets go of the source after the last."""
+    """Reads each name when it is first asked for, and releases the source after the last."""
 
     def __init__(self, read: ValueReader, names: Iterable[str]) -> None:
         self._read: ValueReader | None = read
@@ -82,19 +80,19 @@ class Recording:
     in the caller's order, zero where a sequence has ended.
 
     Attributes:
-        names: The names of what is recorded.
+        names: The names of the recorded values.
         graph: The equations that ran.
-        biased: Whether their maps had biases.
+        has_bias: Whether their maps had biases.
         backend: Which backend ran, ``"fused"`` or ``"reference"``.
-        every: Of how many steps the first is kept.
-        in_parts: Whether a pass without gradients had better run some steps at a time, since not
-            all of it is kept in memory.
+        every: Every how many steps one was recorded.
+        in_chunks: Whether a pass without gradients should run in chunks, since not all of it is
+            kept in memory.
     """
 
     def __init__(
         self, spec: RunSpec, order: Tensor | None, record_spec: RecordSpec = RECORD_ALL
     ) -> None:
-        """``order`` brings the batch of ``job`` into the caller's order; None where it is in it."""
+        """``order`` permutes the batch of ``spec`` to the caller's order; None leaves it."""
         self.names, self.every = record_spec.select_names(spec.graph), record_spec.every
         self.graph, self.has_bias = spec.graph, len(spec.parameters) == len(spec.graph.parameters)
         self.backend = ""
@@ -104,40 +102,52 @@ class Recording:
         self._steps = spec.x.shape[0]
         self._values: ValueReader | None = None
         self._gradients: ValueReader | None = None
-        self.group: object = None  # kept alive for those who record the same pass
 
     def store_in(self, store: TensorStore) -> None:
-        """Put values and derivatives on ``shelf`` as soon as they are known."""
+        """Write values and derivatives to ``store`` as soon as they are known."""
         self.store, self.in_chunks = store, True
 
     def on_forward(self, backend: str, read: ValueReader, needs_grad: bool) -> None:
-        """The pass is done; ``trains`` says whether a way back can follow."""
+        """The pass is done; ``needs_grad`` says whether a backward pass can follow."""
         self.backend, self._needs_grad = backend, needs_grad
         self._values, self._gradients = self._build_reader(read, ""), None
 
     def on_backward(self, read: ValueReader) -> None:
-        """A way back is done."""
+        """A backward pass is done."""
         self._gradients = self._build_reader(read, GRADIENT_PREFIX)
 
-    def chunk_recordings(self, spec: RunSpec, chunk: slice) -> list[ChunkRecording]:
-        """A recording of the steps ``at``, run as a ``job`` of their own, that ends up in this."""
-        return [ChunkRecording(self, spec, chunk)]
+    def weak(self) -> WeakSink:
+        """As `RecordingSink.weak`."""
+        return WeakSink(self)
+
+    def for_chunk(self, spec: RunSpec, chunk: slice) -> ChunkRecording:
+        """A recording of the steps ``chunk``, run as ``spec``, that adds its values to these."""
+        return ChunkRecording(self, spec, chunk)
+
+    def on_chunk(self, backend: str, read: ValueReader, spec: RunSpec, chunk: slice) -> None:
+        """The steps ``chunk`` are done, run as ``spec``: write their values to the store."""
+        store = self.store = self.store or TensorStore()
+        first = -chunk.start % self.every
+        for name in self.names:
+            rows = _arrange(read, spec.valid_mask, self._order, 1, name)[first :: self.every]
+            store.write(name, chunk.start + first, self._steps, rows, self.every)
+        self.backend, self._values = backend, partial(_read_store, store, "")
 
     def value(self, name: str) -> Tensor:
-        """A named value. Raises RuntimeError where the pass has not come to its end."""
+        """A named value. Raises RuntimeError if the pass was interrupted."""
         if self._values is None:
-            raise RuntimeError("this pass did not come to its end; call the model again")
+            raise RuntimeError("the pass was interrupted before its end; call the model again")
         return self._values(name)
 
     @property
     def has_gradients(self) -> bool:
-        """Whether a backward pass has come by."""
+        """Whether there was a backward pass."""
         return self._gradients is not None
 
     def gradient(self, name: str) -> Tensor:
-        """The total derivative of the loss with respect to a named value, by the last way back.
+        """The total derivative of the loss with respect to a value, of the last backward pass.
 
-        Raises RuntimeError where there was none.
+        Raises RuntimeError if there was no backward pass.
         """
         if self._gradients is not None:
             return self._gradients(name)
@@ -156,111 +166,31 @@ class Recording:
             self.store.write(prefix + name, 0, self._steps, arranged(name), self.every)
         return partial(_read_store, self.store, prefix)
 
-    def on_chunks_done(self, backend: str) -> None:
-        """All parts have run."""
-        assert self.store is not None
-        self.backend, self._values = backend, partial(_read_store, self.store, "")
-
-
-class StreamRecording:
-    """What a stream's steps leave: named values, a row of time for each step (or every k-th).
-
-    Attributes:
-        graph, names, backend, every: As of a `Recording`.
-        stream: Whose steps they are.
-    """
-
-    has_gradients = False
-
-    def __init__(self, stream: object, graph: Graph, record_spec: RecordSpec, backend: str) -> None:
-        self.stream, self.graph, self.backend = stream, graph, backend
-        self.names, self.every = record_spec.select_names(graph), record_spec.every
-        self._count, self._rows = 0, {name: list[Tensor]() for name in self.names}
-
-    def append_step(self, read: ValueReader) -> None:
-        """One more step, ``(1, batch, width)`` each."""
-        if self._count % self.every == 0:
-            for name, rows in self._rows.items():
-                rows.append(read(name).detach().clone())
-        self._count += 1
-
-    def value(self, name: str) -> Tensor:
-        """A named value of all steps so far, ``(time, batch, width)``."""
-        rows = self._rows[name]
-        rows[:] = [torch.cat(rows)]
-        return rows[0]
-
-    def gradient(self, name: str) -> Tensor:
-        """Raises RuntimeError: a stream has none."""
-        raise RuntimeError(
-            "there are no derivatives: a stream runs without gradients; record a call of the layer"
-        )
-
 
 class ChunkRecording:
-    """A recording of some steps, on their way to a whole one's shelf."""
+    """The recording of some time steps of a pass, which adds them to that of the whole pass."""
 
-    in_chunks = False
-    group: object = None
-
-    def __init__(self, parent: Recording, spec: RunSpec, chunk: slice) -> None:
-        self.names = parent.names
-        if parent.store is None:
-            parent.store = TensorStore()
-        self._parent, self._valid, self._chunk, self._store = (
-            parent,
-            spec.valid_mask,
-            chunk,
-            parent.store,
-        )
+    def __init__(self, whole: Recording, spec: RunSpec, chunk: slice) -> None:
+        self.names, self._whole, self._spec, self._chunk = whole.names, whole, spec, chunk
 
     def on_forward(self, backend: str, read: ValueReader, needs_grad: bool) -> None:
-        """The steps have been run."""
+        """The steps are done."""
         assert not needs_grad
-        whole, first = self._parent, -self._chunk.start % self._parent.every
-        for name in whole.names:
-            rows = _arrange(read, self._valid, whole._order, 1, name)[first :: whole.every]
-            start = self._chunk.start + first
-            self._store.write(name, start, whole._steps, rows, whole.every)
-        whole.on_chunks_done(backend)
+        self._whole.on_chunk(backend, read, self._spec, self._chunk)
 
     def on_backward(self, read: ValueReader) -> None:
-        """Parts are run without gradients."""
-        raise AssertionError("a part has no way back")
+        """Raises AssertionError: chunks run without gradients."""
+        raise AssertionError("a chunk of a recorded pass runs without gradients")
 
-
-class RecordingGroup:
-    """Several recordings of one pass; those of a whole pass keep it alive, as it does not them."""
-
-    def __init__(self, members: Sequence[Recording] | Sequence[ChunkRecording]) -> None:
-        self._member_refs = [weakref.ref(one) for one in members]
-        self.names = tuple(dict.fromkeys(name for one in members for name in one.names))
-        self.in_chunks = any(one.in_chunks for one in members)
-        for one in members:
-            one.group = self
-
-    def _members(self) -> Iterator[Any]:
-        return (one for ref in self._member_refs if (one := ref()) is not None)
-
-    def on_forward(self, backend: str, read: ValueReader, needs_grad: bool) -> None:
-        """As `Recording.on_forward`, for each."""
-        for one in self._members():
-            one.on_forward(backend, read, needs_grad)
-
-    def on_backward(self, read: ValueReader) -> None:
-        """As `Recording.on_backward`, for each."""
-        for one in self._members():
-            one.on_backward(read)
-
-    def chunk_recordings(self, spec: RunSpec, chunk: slice) -> list[ChunkRecording]:
-        """As `Recording.parts`, for all."""
-        return [part for one in self._members() for part in one.parts(spec, chunk)]
+    def weak(self) -> WeakSink:
+        """As `RecordingSink.weak`."""
+        return WeakSink(self)
 
 
 def _arrange(
     read: ValueReader, valid: Tensor | None, order: Tensor | None, every: int, name: str
 ) -> Tensor:
-    # Apart from the recording: a cycle would keep a tape until the garbage collector comes by.
+    # No method of `Recording`: a reference cycle would keep a tape until garbage is collected.
     tensor = read(name).detach()
     if every > 1:
         tensor = tensor[::every].clone()

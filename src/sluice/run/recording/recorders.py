@@ -1,6 +1,7 @@
-"""Who records which layer.
+"""The active recorders, and the layers that each of them records.
 
-The switch is a context variable: it reaches the thread (or task) that turned it on, and no other.
+They are in a context variable: a recorder is active in the thread (or task) that started it, and
+in no other.
 """
 
 from __future__ import annotations
@@ -15,23 +16,29 @@ import torch
 from torch import Tensor
 
 from sluice.run.dispatch import is_transform_active
-from sluice.run.recording.recorded_pass import Recording, RecordingGroup, RecordSpec, ValueReader
+from sluice.run.recording.record_spec import RecordSpec
+from sluice.run.recording.recorded_pass import Recording
+from sluice.run.recording.sinks import ChunkableSink, RecordingGroup, ValueReader
 from sluice.run.spec import RunSpec
 
 
 class Recorder(Protocol):
-    """What records."""
+    """Records layers and streams. ``place`` numbers a layer's directions: 2 * layer + reverse in
+    a bidirectional stack, the layer otherwise."""
 
     def matches(self, layer: object) -> bool:
-        """Whether this layer is one of those to record."""
+        """Whether ``layer`` is one of those to record."""
         ...
 
     def spec_for(self, layer: object, place: int) -> RecordSpec | None:
-        """What of this layer and direction; None for nothing."""
+        """What to record of this layer and direction; None for nothing."""
         ...
 
     def on_pass(self, layer: object, place: int, recording: Recording, spec: RunSpec) -> None:
-        """A pass begins; place 0 (the first layer, forward) begins a call of ``layer``."""
+        """A pass begins; place 0 (the first layer, forward) begins a call of ``layer``.
+
+        The recorder must keep ``recording``: nobody else does once the pass is done.
+        """
         ...
 
     def on_stream_step(
@@ -43,15 +50,15 @@ class Recorder(Protocol):
         backend: str,
         read: ValueReader,
     ) -> None:
-        """One layer of a ``stream`` has made a step, as ``job``; ``read`` gives its values."""
+        """One layer of ``stream`` has run a step, ``spec``; ``read`` gives its values."""
         ...
 
 
 class RecordingSubscriber(Protocol):
-    """What must know when recordings begin and end, anywhere in the process."""
+    """Must know when recorders start and stop, anywhere in the process."""
 
     def on_recording_change(self, any_active: bool) -> None:
-        """Whether there are some now."""
+        """Whether any recorder is active now."""
         ...
 
 
@@ -61,13 +68,13 @@ _active_count, _lock = 0, threading.Lock()
 
 
 def start(recorder: Recorder) -> None:
-    """From now on ``listener`` takes what is run in this context."""
+    """Activate ``recorder`` in this context."""
     _recorders.set((*_recorders.get(), recorder))
     _update_count(1)
 
 
 def stop(recorder: Recorder) -> None:
-    """``listener`` takes nothing any more."""
+    """Deactivate ``recorder``."""
     _recorders.set(tuple(other for other in _recorders.get() if other is not recorder))
     _update_count(-1)
 
@@ -81,19 +88,19 @@ def _update_count(change: int) -> None:
 
 
 def subscribe(subscriber: RecordingSubscriber) -> None:
-    """Tell ``one`` from now on, and now, whether there are recordings."""
+    """Notify ``subscriber`` now, and at every change, whether any recorder is active."""
     with _lock:
         _subscribers.add(subscriber)
         subscriber.on_recording_change(_active_count > 0)
 
 
 def is_active(recorder: Recorder) -> bool:
-    """Whether ``listener`` is on."""
+    """Whether ``recorder`` is active in this context."""
     return any(other is recorder for other in _recorders.get())
 
 
 def is_any_active() -> bool:
-    """Whether anybody records anything in this context."""
+    """Whether any recorder is active in this context."""
     return bool(_recorders.get())
 
 
@@ -102,7 +109,7 @@ is_any_active._dynamo_marked_constant = True  # type: ignore[attr-defined]
 
 
 def is_recorded(layer: object) -> bool:
-    """Whether somebody records ``layer``.
+    """Whether any recorder records ``layer``.
 
     Raises RuntimeError under a compiler, an export or a ``torch.func`` transform.
     """
@@ -117,30 +124,32 @@ def is_recorded(layer: object) -> bool:
 
 
 def find_recorders(layer: object) -> list[Recorder]:
-    """All who record ``layer``."""
-    return [listener for listener in _recorders.get() if listener.matches(layer)]
+    """The active recorders of ``layer``."""
+    return [recorder for recorder in _recorders.get() if recorder.matches(layer)]
+
+
+def find_record_specs(layer: object, place: int) -> list[tuple[Recorder, RecordSpec]]:
+    """The active recorders of a layer and direction, and what each of them records."""
+    found = [(recorder, recorder.spec_for(layer, place)) for recorder in find_recorders(layer)]
+    return [(recorder, spec) for recorder, spec in found if spec is not None]
 
 
 def begin_recording(
     layer: object, place: int, spec: RunSpec, order: Tensor | None
-) -> tuple[RunSpec, Recording | RecordingGroup | None]:
-    """A recording of ``job`` for all who listen to ``layer``, None where nobody does.
+) -> tuple[RunSpec, ChunkableSink | None]:
+    """The pass to run in place of ``spec``, and the sink to deliver it to; None without recorders.
 
-    With it comes the job to run, whose graph names all that is wanted.
+    The graph of that pass names everything that is to be recorded.
     """
     if not is_any_active():
         return spec, None
-    wanted = [
-        (listener, want)
-        for listener in find_recorders(layer)
-        if (want := listener.spec_for(layer, place)) is not None
-    ]
-    if not wanted:
+    recordings, graph = list[Recording](), spec.graph
+    for recorder, record_spec in find_record_specs(layer, place):
+        recording = Recording(spec, order, record_spec)
+        recorder.on_pass(layer, place, recording, spec)
+        recordings.append(recording)
+        graph = record_spec.instrument(graph)
+    if not recordings:
         return spec, None
-    found, graph = list[Recording](), spec.graph
-    for listener, want in wanted:
-        recording = Recording(spec, order, want)
-        listener.on_pass(layer, place, recording, spec)
-        found.append(recording)
-        graph = want.instrument(graph)
-    return replace(spec, graph=graph), found[0] if len(found) == 1 else RecordingGroup(found)
+    sink = recordings[0] if len(recordings) == 1 else RecordingGroup(recordings)
+    return replace(spec, graph=graph), sink

@@ -14,6 +14,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
+from sluice.files import StrPath
 from sluice.sequence.data.readers import csv, midi, parquet
 from sluice.sequence.data.readers.encodings import read_head
 from sluice.sequence.data.readers.piano_rolls import read_piano_rolls
@@ -76,7 +77,7 @@ def get_formats() -> dict[str, Format]:
     return {one.name: one for one in (*_BUILT_IN, *others, TEXT)}
 
 
-def load_data(path: Path | str, *, kind: str | None = None, **options: Any) -> Tokens | Series:
+def load_data(path: StrPath, *, kind: str | None = None, **options: Any) -> Tokens | Series:
     """Read a file, or all files in and below a folder, as what they hold.
 
     A file is known by its suffix, else by its first bytes; what else is text is read as text.
@@ -101,9 +102,10 @@ def load_data(path: Path | str, *, kind: str | None = None, **options: Any) -> T
     >>> tokens.report()
     'a.txt: text in UTF-8, 1 sequence (one a file), 5 characters, 5 different.'
     """
-    files = _list_files(Path(path))
-    chosen = _get_format(kind) if kind is not None else _detect_common_format(Path(path), files)
-    if kind is not None and Path(path).is_dir():
+    path = Path(path)
+    files = _list_files(path)
+    chosen = _get_format(kind) if kind is not None else _detect_common_format(path, files)
+    if kind is not None and path.is_dir():
         files = [file for file in files if detect_format(file) is chosen] or files
     unknown = sorted(options.keys() - {*chosen.options, _IMPLIED})
     if unknown:
@@ -112,12 +114,13 @@ def load_data(path: Path | str, *, kind: str | None = None, **options: Any) -> T
     return chosen.read(files, **{k: v for k, v in options.items() if k in chosen.options})
 
 
-def detect_format(file: Path) -> Format | None:
+def detect_format(file: StrPath) -> Format | None:
     """The format of a file, or None.
 
     Raises:
         DataError: it cannot be read.
     """
+    file = Path(file)
     for one in get_formats().values():
         if file.suffix.lower() in one.suffixes:
             return one

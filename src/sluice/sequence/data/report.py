@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple
 
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
+from sluice.files import StrPath
 from sluice.sequence.errors import DataError
 
 _SHOWN = 20
@@ -28,7 +28,7 @@ class SkippedItem:
     reason: str
 
     @classmethod
-    def from_file_error(cls, path: Path, error: Exception) -> SkippedItem:
+    def from_file_error(cls, path: StrPath, error: Exception) -> SkippedItem:
         """A whole file, for what an error says of it."""
         said = str(error).removeprefix(f"{path} ").removesuffix(".")
         return cls(str(path), None, said)
@@ -97,7 +97,7 @@ def load_progress_bar(console: Console | None = None) -> Iterator[OnReading]:
         )
 
 
-def make_read_error(path: Path, error: OSError) -> DataError:
+def make_read_error(path: StrPath, error: OSError) -> DataError:
     """The sentence for a file that cannot be opened or read."""
     return DataError(f"Cannot read {path}: {error.strerror or error}; check the path.")
 

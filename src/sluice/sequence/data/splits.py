@@ -6,9 +6,9 @@ import random
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from pathlib import Path
 from typing import TYPE_CHECKING, Generic, Literal, Protocol, Self, TypeVar
 
+from sluice.files import StrPaths, to_paths
 from sluice.sequence.errors import DataError
 
 if TYPE_CHECKING:
@@ -171,14 +171,14 @@ def parse_part(name: str) -> str:
     return part if part in _PARTS else ""
 
 
-def split_from_names(files: Sequence[Path]) -> dict[str, tuple[int, ...]]:
+def split_from_names(files: StrPaths) -> dict[str, tuple[int, ...]]:
     """The split that file names (train.txt) or their folders (train/a.txt) tell, if all do.
 
-    >>> split_from_names([Path("a/train.txt"), Path("a/val.txt")])
+    >>> split_from_names(["a/train.txt", "a/val.txt"])
     {'train': (0,), 'valid': (1,)}
     """
     found: dict[str, list[int]] = {}
-    for place, file in enumerate(files):
+    for place, file in enumerate(to_paths(files)):
         part = parse_part(file.stem) or parse_part(file.parent.name)
         found.setdefault(part, []).append(place)
     if "" in found or "train" not in found or len(found) < 2:

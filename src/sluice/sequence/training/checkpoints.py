@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from sluice.files import remove_temporary_files, write_atomically
+from sluice.files import StrPath, remove_temporary_files, write_atomically
 from sluice.sequence.errors import CheckpointError
 
 _MAGIC = b"sluice training 1\n"
@@ -25,8 +25,8 @@ class CheckpointManager:
     and moved there; only then is the oldest of three removed.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: StrPath) -> None:
+        self.folder = Path(folder)
 
     def list_files(self) -> list[Path]:
         """What is there, the newest first."""

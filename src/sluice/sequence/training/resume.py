@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
+from sluice.files import StrPath
 from sluice.sequence.errors import CheckpointError
 from sluice.sequence.training.checkpoints import CheckpointManager, decode_state
 from sluice.sequence.training.processes import ProcessGroup
 
 
 def load_resume_state(
-    folder: Path,
+    folder: StrPath,
     group: ProcessGroup,
     *,
     resume: bool,
@@ -45,7 +45,7 @@ def load_resume_state(
     return state
 
 
-def require_finished(folder: Path) -> None:
+def require_finished(folder: StrPath) -> None:
     """See that no training in `folder` could still go on.
 
     Raises:
@@ -55,14 +55,14 @@ def require_finished(folder: Path) -> None:
     _require_finished(None if content is None else decode_state(content), folder)
 
 
-def _read_state(folder: Path) -> tuple[bytes | None, str | None]:
+def _read_state(folder: StrPath) -> tuple[bytes | None, str | None]:
     try:
         return CheckpointManager(folder).load(), None
     except CheckpointError as error:
         return None, str(error)
 
 
-def _require_finished(state: dict[str, Any] | None, folder: Path) -> None:
+def _require_finished(state: dict[str, Any] | None, folder: StrPath) -> None:
     if state is not None and state["ledger"]["ended"] is None:
         raise CheckpointError(
             f"{folder} holds a training that stopped after step {state['ledger']['steps']}; "
@@ -71,7 +71,7 @@ def _require_finished(state: dict[str, Any] | None, folder: Path) -> None:
 
 
 def _require_same_run(
-    state: dict[str, Any], folder: Path, settings: dict[str, Any], shapes: dict[str, list[int]]
+    state: dict[str, Any], folder: StrPath, settings: dict[str, Any], shapes: dict[str, list[int]]
 ) -> None:
     before = json.loads(state["plan"])
     now = json.loads(json.dumps(settings))

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from sluice.extras import MissingExtraError
+from sluice.files import StrPath
 from sluice.sequence.training.progress import Progress
 
 
@@ -19,7 +18,7 @@ class TensorBoardWriter:
         MissingExtraError: the library `tensorboard` is not installed.
     """
 
-    def __init__(self, folder: Path, steps: int) -> None:
+    def __init__(self, folder: StrPath, steps: int) -> None:
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError:

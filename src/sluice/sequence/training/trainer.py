@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from sluice.files import remove_temporary_files, require_writable, write_atomically
+from sluice.files import StrPath, remove_temporary_files, require_writable, write_atomically
 from sluice.nn.settings import LayerSettings
 from sluice.sequence.batch import BatchSource
 from sluice.sequence.errors import SequenceError, TrainingDivergedError
@@ -40,7 +40,7 @@ def train(
     validation: BatchSource,
     config: TrainingConfig,
     *,
-    folder: Path | None = None,
+    folder: StrPath | None = None,
     resume: bool = False,
     tensorboard: bool = False,
     on_progress: Callable[[Progress], None] = lambda progress: None,
@@ -82,6 +82,7 @@ def train(
         if not len(source):
             raise SequenceError(f"The {name} data needs at least one batch, and has none.")
     run = _Trainer(model, training, validation, config, clock)
+    folder = None if folder is None else Path(folder)
     run.set_callbacks(on_progress, on_best, folder)
     if folder is not None:
         run.resume_or_start(folder, resume)

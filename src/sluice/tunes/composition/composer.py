@@ -6,8 +6,8 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
 
+from sluice.files import StrPath
 from sluice.sequence import Checkpoint, GrammarError, Sampling, generate
 from sluice.tunes.composition import infilling
 from sluice.tunes.composition.inputs import find_checkpoint, strip_last_bar_line
@@ -41,7 +41,7 @@ class Composer:
     corpus: TuneStatistics
 
     @classmethod
-    def load(cls, checkpoint: Path | None = None, precision: str = "float32") -> Composer:
+    def load(cls, checkpoint: StrPath | None = None, precision: str = "float32") -> Composer:
         """Read a file of weights, `find_checkpoint()` if none is named.
 
         `precision` is what the kernels multiply in, `"float32"`, `"bfloat16"` or `"int8"`,

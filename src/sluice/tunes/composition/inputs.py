@@ -7,6 +7,7 @@ from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 
+from sluice.files import StrPath
 from sluice.tunes.errors import AbcSyntaxError, TuneError
 from sluice.tunes.notation import abc_file
 from sluice.tunes.notation.transcription import GAP
@@ -37,7 +38,7 @@ def strip_last_bar_line(tokens: Sequence[str], text: str) -> Sequence[str]:
     return tokens if text.rstrip().endswith(("|", ":", "]")) else tokens[:-1]
 
 
-def read_tune(path: Path, *, gaps: bool = False, complete: bool = True) -> Tune:
+def read_tune(path: StrPath, *, gaps: bool = False, complete: bool = True) -> Tune:
     """The first tune of a file of ABC, to be gone on from (not `whole`), filled or varied.
 
     Raises:

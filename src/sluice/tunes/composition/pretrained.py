@@ -16,6 +16,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from sluice.files import StrPath
 from sluice.sequence import Checkpoint, LanguageModel, Progress, TrainingConfig, TrainingResult
 from sluice.sequence.training.schedules import Cosine
 from sluice.tunes.composition import training
@@ -57,7 +58,7 @@ def prepare_dataset(*, by_family: bool = True) -> training.TuneDataset:
     return training.TuneDataset(collection, split(collection.tunes, seed=0))
 
 
-def train(folder: Path, *, by_family: bool = True) -> TrainingResult:
+def train(folder: StrPath, *, by_family: bool = True) -> TrainingResult:
     """Run the recipe; weights and checkpoints come to lie in `folder`.
 
     Raises:
@@ -65,7 +66,7 @@ def train(folder: Path, *, by_family: bool = True) -> TrainingResult:
     """
     return training.train(
         prepare_dataset(by_family=by_family),
-        folder / CHECKPOINT_NAME,
+        Path(folder) / CHECKPOINT_NAME,
         TRAINING_CONFIG,
         model_config=MODEL_CONFIG,
         precision="bfloat16",
@@ -75,7 +76,7 @@ def train(folder: Path, *, by_family: bool = True) -> TrainingResult:
     )
 
 
-def pack(checkpoint: Path, out: Path) -> None:
+def pack(checkpoint: StrPath, out: StrPath) -> None:
     """Write the trained weights as they are shipped: in float16, without the training tunes.
 
     Raises:
@@ -88,7 +89,7 @@ def pack(checkpoint: Path, out: Path) -> None:
 
 
 def build_card(
-    checkpoint: Path, training_checkpoint: Path, count: int = 100, **options: Any
+    checkpoint: StrPath, training_checkpoint: StrPath, count: int = 100, **options: Any
 ) -> Table:
     """What the model card tells of `count` composed tunes, beside the validation tunes.
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 
+from sluice.files import StrPath, StrPaths
 from sluice.sequence import (
     Checkpoint,
     LanguageModel,
@@ -52,7 +52,7 @@ class TuneDataset:
         return f"{self.collection.report()}\n{self.split.report()}"
 
 
-def prepare_dataset(paths: Sequence[Path] | None = None, *, seed: int = 0) -> TuneDataset:
+def prepare_dataset(paths: StrPaths | None = None, *, seed: int = 0) -> TuneDataset:
     """Read tunes (the three collections if no path is given) and split them by family.
 
     Raises:
@@ -77,13 +77,13 @@ def make_training_config(
 
 def train(
     dataset: TuneDataset,
-    checkpoint: Path,
+    checkpoint: StrPath,
     config: TrainingConfig,
     *,
     on_progress: Callable[[Progress], None] = lambda progress: None,
     model_config: TuneModelConfig = QUICK_CONFIG,
     precision: str = "float32",
-    folder: Path | None = None,
+    folder: StrPath | None = None,
     resume: bool = False,
     tensorboard: bool = False,
 ) -> TrainingResult:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sluice.extras import MissingExtraError
+from sluice.files import StrPaths, to_paths
 from sluice.tunes.errors import AbcSyntaxError, NoTunesError, TuneError
 from sluice.tunes.notation import abc_file
 from sluice.tunes.tune import Tune, from_abc
@@ -63,7 +64,7 @@ class Collection:
 
 
 def load_collections(
-    paths: Sequence[Path] | None = None,
+    paths: StrPaths | None = None,
     *,
     exclude: Callable[[abc_file.Block], str | None] = lambda block: None,
 ) -> Collection:
@@ -83,7 +84,7 @@ def load_collections(
     files = (
         _list_collection_files()
         if paths is None
-        else [file for p in paths for file in _list_files(p)]
+        else [file for path in to_paths(paths) for file in _list_files(path)]
     )
     found: dict[tuple[str, ...], Tune] = {}
     dropped: list[SkippedTune] = []

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path
 
 from torch import Tensor
 
+from sluice.files import StrPath
 from sluice.report.domains import NamedSequence, TokenDomain
 from sluice.report.properties import (
     Properties,
@@ -61,13 +61,13 @@ def find_bar_starts(tokens: Sequence[str]) -> list[int]:
     return [0, *(place for place, token in enumerate(tokens, 1) if _is_bar_line(token))]
 
 
-def read_named_tunes(path: Path | None) -> list[NamedSequence]:
+def read_named_tunes(path: StrPath | None) -> list[NamedSequence]:
     """The tunes of a file or folder of ABC, or of the printed collections for None.
 
     Raises:
         TuneError: no tune could be read, or music21 is missing (for the collections).
     """
-    tunes = collections.load_collections(None if path is None else [path]).tunes
+    tunes = collections.load_collections(path).tunes
     return [
         NamedSequence(tune.title or f"tune {number}", tune.tokens)
         for number, tune in enumerate(tunes)

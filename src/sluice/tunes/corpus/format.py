@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
+from sluice.files import StrPaths, to_paths
 from sluice.sequence import Vocabulary
 from sluice.sequence.data.formats import Format
 from sluice.sequence.data.ragged import RaggedArray
@@ -21,12 +20,13 @@ from sluice.tunes.errors import TuneError
 _TUNE = re.compile(rb"^X:.*?^K:", re.MULTILINE | re.DOTALL)
 
 
-def read_abc(files: Sequence[Path]) -> Tokens:
+def read_abc(files: StrPaths) -> Tokens:
     """Each tune as a sequence of tokens, its family as its group.
 
     Raises:
         DataError: no tune could be read, or a file cannot be opened.
     """
+    files = to_paths(files)
     try:
         collection = collections.load_collections(files)
     except TuneError as error:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sluice.errors import SluiceError
 from sluice.extras import MissingExtraError
-from sluice.files import write_atomically
+from sluice.files import StrPath, write_atomically
 from sluice.tunes.errors import TuneError
 from sluice.tunes.tune import Tune
 
@@ -68,7 +68,9 @@ def find_format_error(ending: str) -> SluiceError | None:
     return None
 
 
-def write_tunes(tunes: Sequence[Tune], out: Path, formats: Sequence[str] = FORMATS) -> list[Path]:
+def write_tunes(
+    tunes: Sequence[Tune], out: StrPath, formats: Sequence[str] = FORMATS
+) -> list[Path]:
     """Write one ABC file of all tunes, and each tune's score and sound; returns their paths.
 
     Everything is made before anything is written.
@@ -79,6 +81,7 @@ def write_tunes(tunes: Sequence[Tune], out: Path, formats: Sequence[str] = FORMA
         MissingExtra: a library that a format needs is not installed.
     """
     check_formats(formats)
+    out = Path(out)
     names = list(_make_file_names(tunes))
     contents: dict[Path, bytes] = {}
     if "abc" in formats:

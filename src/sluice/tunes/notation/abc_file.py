@@ -13,6 +13,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
 
+from sluice.files import StrPath
 from sluice.tunes.errors import AbcSyntaxError, NoTunesError, make_read_error
 from sluice.tunes.theory.keys import Key
 
@@ -111,7 +112,7 @@ class Block:
         raise AbcSyntaxError("the tune has no K: field", self.line)
 
 
-def read_blocks(path: Path) -> list[Block]:
+def read_blocks(path: StrPath) -> list[Block]:
     """The tunes of an ABC file, cut apart and not yet read.
 
     The encoding is UTF-8 or, where that fails, Latin-1.
@@ -121,7 +122,7 @@ def read_blocks(path: Path) -> list[Block]:
         TuneError: the file cannot be opened.
     """
     try:
-        content = path.read_bytes()
+        content = Path(path).read_bytes()
     except OSError as error:
         raise make_read_error(path, error) from None
     if not content.strip():

@@ -13,6 +13,7 @@ from typing import TextIO
 
 import numpy as np
 
+from sluice.files import StrPaths, to_paths
 from sluice.sequence.data.readers.columns import ColumnRoles, LabelPer, Rows, to_series
 from sluice.sequence.data.readers.encodings import open_text, scan_text
 from sluice.sequence.data.report import (
@@ -34,7 +35,7 @@ Row = tuple[int, list[str]]
 
 
 def read_csv(
-    files: Sequence[Path],
+    files: StrPaths,
     *,
     inputs: Sequence[str] = (),
     target: str | Sequence[str] = (),
@@ -69,6 +70,7 @@ def read_csv(
     Raises:
         DataError: a column that is not there, or no row that can be read.
     """
+    files = to_paths(files)
     roles = ColumnRoles(tuple(inputs), normalise_names(target), id, time, label)
     total, before, tables = sum(path.stat().st_size for path in files), 0, []
     for path in files:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
+from sluice.files import StrPath
 from sluice.sequence.data.report import make_read_error
 from sluice.sequence.errors import DataError
 
@@ -35,14 +36,14 @@ class TextScan(NamedTuple):
         return _NAMES.get(self.encoding, self.encoding)
 
 
-def open_text(path: Path, encoding: str) -> TextIO:
+def open_text(path: StrPath, encoding: str) -> TextIO:
     """A text file to read; every kind of line break comes as `\\n`.
 
     Raises:
         DataError: it cannot be opened, or there is no such encoding.
     """
     try:
-        return path.open(encoding=encoding)
+        return Path(path).open(encoding=encoding)
     except OSError as error:
         raise make_read_error(path, error) from None
     except LookupError:
@@ -51,7 +52,9 @@ def open_text(path: Path, encoding: str) -> TextIO:
         ) from None
 
 
-def read_chunks(path: Path, encoding: str, on_bytes: OnBytes = lambda read: None) -> Iterator[str]:
+def read_chunks(
+    path: StrPath, encoding: str, on_bytes: OnBytes = lambda read: None
+) -> Iterator[str]:
     """The text, `CHUNK_SIZE` characters at a time; `on_reading` gets how many bytes were read.
 
     Raises:
@@ -68,7 +71,7 @@ def read_chunks(path: Path, encoding: str, on_bytes: OnBytes = lambda read: None
 
 
 def scan_text(
-    path: Path, encoding: str | None = None, on_bytes: OnBytes = lambda read: None
+    path: StrPath, encoding: str | None = None, on_bytes: OnBytes = lambda read: None
 ) -> TextScan:
     """Read the file once: as `encoding`, or as UTF-8 (or what its mark says), else as Latin-1.
 
@@ -76,6 +79,7 @@ def scan_text(
         DataError: it cannot be read, is empty, is no text, is in two encodings, or is not in the
             encoding that was asked for.
     """
+    path = Path(path)
     chosen = encoding or _detect_bom(path)
     try:
         characters = _collect_characters(path, chosen, on_bytes)
@@ -108,14 +112,14 @@ def _detect_bom(path: Path) -> str:
     return next((name for mark, name in _BOMS.items() if head.startswith(mark)), "utf-8")
 
 
-def read_head(path: Path, size: int) -> bytes:
+def read_head(path: StrPath, size: int) -> bytes:
     """The first bytes of a file.
 
     Raises:
         DataError: it cannot be read.
     """
     try:
-        with path.open("rb") as file:
+        with Path(path).open("rb") as file:
             return file.read(size)
     except OSError as error:
         raise make_read_error(path, error) from None

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from sluice.files import write_atomically
+from sluice.files import StrPath, StrPaths, to_paths, write_atomically
 from sluice.sequence.data.ragged import Array, RaggedArray
 from sluice.sequence.data.report import make_read_error
 from sluice.sequence.errors import DataError
@@ -47,14 +47,14 @@ def default_cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sluice"
 
 
-def compute_fingerprint(files: Sequence[Path]) -> str:
+def compute_fingerprint(files: StrPaths) -> str:
     """Changes when a file does: names, sizes, times, and the bytes at both ends of each.
 
     Raises:
         DataError: a file cannot be read.
     """
     told = hashlib.blake2b(digest_size=16)
-    for path in files:
+    for path in to_paths(files):
         try:
             status = path.stat()
             told.update(f"{path.resolve()} {status.st_size} {status.st_mtime_ns} ".encode())
@@ -78,7 +78,10 @@ def encode_to_memory(encode: Encode) -> EncodedSequences:
 
 
 def encode_to_disk(
-    folder: Path, files: Sequence[Path], options: Mapping[str, object], encode: Encode
+    folder: StrPath,
+    files: StrPaths,
+    options: Mapping[str, object],
+    encode: Encode,
 ) -> EncodedSequences:
     """Map what was encoded before, or encode it now, if the files or options have changed.
 
@@ -88,10 +91,11 @@ def encode_to_disk(
     Raises:
         DataError: the folder cannot be written to, or a file changed while it was read.
     """
+    files = to_paths(files)
     asked = json.dumps(options, sort_keys=True)
     names = " ".join(str(path.resolve()) for path in files)
     place = hashlib.blake2b(f"{asked} {names}".encode(), digest_size=8).hexdigest()
-    home = folder / f"{files[0].stem}-{place}"
+    home = Path(folder) / f"{files[0].stem}-{place}"
     try:
         home.mkdir(parents=True, exist_ok=True)
         with _lock_exclusively(home / "lock"):

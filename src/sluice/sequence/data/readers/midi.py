@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from sluice.extras import MissingExtraError
+from sluice.files import StrPaths, to_paths
 from sluice.sequence.data.ragged import RaggedArray
 from sluice.sequence.data.readers.encodings import read_head
 from sluice.sequence.data.report import LoadReport, SkippedItem, make_read_error, pluralize
@@ -22,7 +23,7 @@ MAX_STEPS = 64
 """Steps of the longest wait or note that one token tells."""
 
 
-def read_midi(files: Sequence[Path], *, grid: int = 4) -> Tokens:
+def read_midi(files: StrPaths, *, grid: int = 4) -> Tokens:
     """Each file as a sequence of note tokens; drums are left out.
 
     Time goes in steps, `grid` to a quarter note. `wait:n` lets n steps pass; `pitch:p` and
@@ -41,6 +42,7 @@ def read_midi(files: Sequence[Path], *, grid: int = 4) -> Tokens:
         import symusic  # noqa: F401
     except ImportError:
         raise MissingExtraError("symusic", "data") from None
+    files = to_paths(files)
     if grid < 1:
         raise DataError(f"grid is at least 1 step to a quarter note, but {grid} came.")
     read: dict[Path, list[str]] = {}

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from sluice.extras import MissingExtraError
+from sluice.files import StrPaths, to_paths
 from sluice.sequence.data.ragged import Array
 from sluice.sequence.data.readers.columns import ColumnRoles, LabelPer, Rows, to_series
 from sluice.sequence.data.readers.csv import normalise_names
@@ -18,7 +19,7 @@ from sluice.sequence.errors import DataError
 
 
 def read_parquet(
-    files: Sequence[Path],
+    files: StrPaths,
     *,
     inputs: Sequence[str] = (),
     target: str | Sequence[str] = (),
@@ -35,7 +36,7 @@ def read_parquet(
             times and does not.
     """
     roles = ColumnRoles(tuple(inputs), normalise_names(target), id, time, label)
-    return to_series([_read(path, roles) for path in files], "Parquet", label_per)
+    return to_series([_read(path, roles) for path in to_paths(files)], "Parquet", label_per)
 
 
 def _read(path: Path, roles: ColumnRoles) -> Rows:

@@ -7,11 +7,11 @@ The form is that of the JSB chorales (Boulanger-Lewandowski et al. 2012): `{"tra
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+from sluice.files import StrPaths, to_paths
 from sluice.sequence.data.ragged import Array, RaggedArray
 from sluice.sequence.data.report import LoadReport, SkippedItem, make_read_error, pluralize
 from sluice.sequence.data.series import Series
@@ -23,7 +23,7 @@ LOWEST, HIGHEST = 21, 108
 REST = -1
 
 
-def read_piano_rolls(files: Sequence[Path]) -> Series:
+def read_piano_rolls(files: StrPaths) -> Series:
     """Piano rolls as multi-hot steps: (steps, 88), 1 for each key that sounds.
 
     The data's own split is kept. A piece with something else than pitches is refused; `line` of
@@ -32,6 +32,7 @@ def read_piano_rolls(files: Sequence[Path]) -> Series:
     Raises:
         DataError: not one file, no JSON, or not of this form.
     """
+    files = to_paths(files)
     if len(files) != 1:
         raise DataError(f"Piano rolls come in one file of JSON, but {len(files)} files came.")
     (path,) = files

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from sluice.files import StrPath, StrPaths, to_paths
 from sluice.sequence.data.ragged import Array
 from sluice.sequence.data.readers import memmap
 from sluice.sequence.data.readers.encodings import (
@@ -47,14 +48,14 @@ Encoder = Callable[[str], Array]
 
 
 def read_text(
-    files: Sequence[Path],
+    files: StrPaths,
     *,
     unit: Literal["characters", "words", "subwords"] = "characters",
     per: Literal["file", "line"] = "file",
-    tokenizer: Path | str | None = None,
+    tokenizer: StrPath | None = None,
     vocabulary_size: int | None = None,
     encoding: str | None = None,
-    cache: Path | str | None = None,
+    cache: StrPath | None = None,
     on_reading: OnReading = ignore_progress,
 ) -> Tokens:
     """Text as sequences of characters, words or subwords; a sequence a file, or one a line.
@@ -77,6 +78,7 @@ def read_text(
         DataError: no file that can be read, or an option of an unknown value.
         MissingExtraError: words or subwords, and tokenizers is not installed.
     """
+    files = to_paths(files)
     _check("unit", unit, _UNITS)
     _check("per", per, _PER)
     if tokenizer is not None and unit == "characters":

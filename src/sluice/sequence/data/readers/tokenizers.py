@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from sluice.extras import MissingExtraError
+from sluice.files import StrPath
 from sluice.sequence.data.readers.encodings import read_head
 from sluice.sequence.errors import DataError
 from sluice.sequence.vocabulary import Unit, Vocabulary
@@ -33,7 +33,7 @@ def extract_vocabulary(tokenizer: Tokenizer, unit: Unit) -> Vocabulary:
     return Vocabulary(tuple(token for _, token in numbered), unit, tokenizer.to_str())
 
 
-def read_tokenizer(path: Path) -> Tokenizer:
+def read_tokenizer(path: StrPath) -> Tokenizer:
     """A trained tokenizer, as the library saves it (`tokenizer.json`).
 
     Raises:
