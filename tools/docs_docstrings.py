@@ -13,7 +13,7 @@ class DoctestFences(griffe.Extension):
 
     def on_object(self, *, obj: griffe.Object, **_: Any) -> None:
         if obj.docstring:
-            obj.docstring.value = fence_code(obj.docstring.value)
+            obj.docstring.value = split_names(fence_code(obj.docstring.value))
 
     def on_package(self, *, pkg: griffe.Module, **_: Any) -> None:
         """`from a import b as b` makes b part of the public surface."""
@@ -38,6 +38,16 @@ def fence_code(text: str) -> str:
             fenced = False
         lines.append(line)
     return "\n".join(lines + ["```"] * fenced)
+
+
+def split_names(text: str) -> str:
+    """The docstring with an entry for each of ``a, b: what both are``."""
+    entry = re.compile(r"^( +)(\w+(?:, \w+)+): (.*(?:\n\1 +.*)*)", re.M)
+    return entry.sub(lambda found: _repeat(*found.groups()), text)
+
+
+def _repeat(indent: str, names: str, description: str) -> str:
+    return "\n".join(f"{indent}{name}: {description}" for name in names.split(", "))
 
 
 def _export_aliases(module: griffe.Module) -> None:

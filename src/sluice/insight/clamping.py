@@ -28,7 +28,7 @@ def clamp_gates(module: Layer, **values: float) -> Iterator[Layer]:
     trained without them; here a trained model is cut.
 
     Args:
-        layer: A recurrent layer of `sluice.nn`, also one within a model, whose forward then runs
+        module: A recurrent layer of `sluice.nn`, also one within a model, whose forward then runs
             as usual.
         values: Numbers by name, as in ``forget=1.0``.
 
@@ -64,10 +64,10 @@ def clamp_units(
     layer's initial ones.
 
     Args:
-        layer: A recurrent layer of `sluice.nn`, also one within a model.
+        module: A recurrent layer of `sluice.nn`, also one within a model.
         values: For each name a number, or a tensor with one for each unit, ``(width,)``.
         units: Which units; None for all.
-        number: Which layer of a stack, counted from 0; None for all, in both directions.
+        layer: Which layer of a stack, counted from 0; None for all, in both directions.
         reverse: Whether its reverse direction.
 
     Raises:

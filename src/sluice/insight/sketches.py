@@ -46,11 +46,11 @@ def sketch_recorded(
 
     Args:
         tape: A recording, or a part of it: ``tape["encoder"]``, ``tape["encoder"].layer(1)``.
-        layer: The module's name in the model; None where there is one, or a part was given.
+        module: The module's name in the model; None where there is one, or a part was given.
         step: Which step, counted from 0; negative from the end.
         sequence: Which sequence of the batch.
         unit: Which unit; several, whose mean is shown; None for the mean over all.
-        number: Which layer of the module, counted from 0.
+        layer: Which layer of the module, counted from 0.
         reverse: Whether its reverse direction.
         theme: ``"light"`` or ``"dark"``.
 

@@ -153,7 +153,7 @@ def ablate(
     Args:
         model: a model with recurrent layers of `sluice.nn`.
         loss: runs it on held-out data and gives the loss.
-        means_of: runs it where means are to be taken: over all steps and sequences of the last
+        run_for_means: runs it where means are to be taken: over all steps and sequences of the last
             call of each layer; ``loss`` if None.
         group: how many units are silenced together.
         on_progress: called with the number of cuts made, of all, and the latest effect.

@@ -22,7 +22,7 @@ def load_composer(checkpoint: StrPath | None = None) -> Composer:
     """The model that composes, goes on from, fills and varies tunes.
 
     Args:
-        weights: what `sluice train tunes` wrote; the model that comes along if None.
+        checkpoint: what `sluice train tunes` wrote; the model that comes along if None.
 
     Raises:
         CheckpointError: no such file, or not a language model.

@@ -52,16 +52,16 @@ def find_fixed_points(
     The layer is read and not changed: no parameter, gradient, ``requires_grad`` or training mode.
 
     Args:
-        layer: A recurrent layer of `sluice.nn`.
+        module: A recurrent layer of `sluice.nn`.
         starts: ``(starts, states)``: full states to start from, as met on runs: some rows of
             ``sluice.insight.run_trajectory(layer, input).states.flatten(0, 1)``.
         x: The constant input of that layer, ``(input,)``; None for zeros.
-        number: Which layer of a stack, counted from 0.
+        layer: Which layer of a stack, counted from 0.
         reverse: Whether its reverse direction.
         tolerance: The q up to which a point is fixed.
-        slow: The q up to which a point is slow.
-        apart: The distance, in units of the states, from which points are two.
-        iterations: How many steps of the minimisation at most.
+        slow_tolerance: The q up to which a point is slow.
+        min_distance: The distance, in units of the states, from which points are two.
+        max_iterations: How many steps of the minimisation at most.
 
     Returns:
         `FixedPoints`, with no rows where none were found.

@@ -41,9 +41,9 @@ def step_jacobians(
     "On Lyapunov exponents for RNNs".
 
     Args:
-        layer: A recurrent layer of `sluice.nn`.
+        module: A recurrent layer of `sluice.nn`.
         input: ``(time, batch, input)``, as the layer takes it; sequences of one length.
-        number: Which layer of a stack, counted from 0.
+        layer: Which layer of a stack, counted from 0.
         reverse: Whether its reverse direction; time then runs in that direction.
 
     Returns:
@@ -126,12 +126,12 @@ def lyapunov_spectrum(
     Source: Engelken, Wolf & Abbott 2020 (arXiv:2006.02427); Vogt et al. 2020 (arXiv:2006.14123).
 
     Args:
-        layer: A recurrent layer of `sluice.nn`.
+        module: A recurrent layer of `sluice.nn`.
         input: The input that drives it, ``(time, batch, input)``, as the layer takes it; more than
             ``warm_up`` steps, and for figures to rely on some hundreds more.
         count: How many exponents, from the largest; None for all.
         warm_up: How many first steps are left out of the mean.
-        number: Which layer of a stack, counted from 0.
+        layer: Which layer of a stack, counted from 0.
         reverse: Whether its reverse direction.
 
     Returns:

@@ -119,10 +119,10 @@ def run_trajectory(
     """Run a recurrent module up to layer ``number``, without dropout, and keep its full states.
 
     Args:
-        layer: A recurrent layer of `sluice.nn`.
+        module: A recurrent layer of `sluice.nn`.
         input: ``(time, batch, input)``, or as the layer's ``batch_first`` says, or one sequence
             ``(time, input)``; all sequences of one length, and at least one step.
-        number: Which layer of a stack, counted from 0.
+        layer: Which layer of a stack, counted from 0.
         reverse: Whether its reverse direction.
 
     Raises:

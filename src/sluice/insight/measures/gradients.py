@@ -192,9 +192,9 @@ def state_gradient_paths(
     c_t to h_t included.
 
     Args:
-        layer: A recurrent layer of `sluice.nn`, of a cell with such a value.
+        module: A recurrent layer of `sluice.nn`, of a cell with such a value.
         input: ``(time, batch, input)``, as the layer takes it; sequences of one length.
-        number: Which layer of a stack, counted from 0.
+        layer: Which layer of a stack, counted from 0.
         reverse: Whether its reverse direction; time then runs in that direction.
 
     Returns:

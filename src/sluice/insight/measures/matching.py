@@ -33,7 +33,7 @@ def active_units(
         start: The first step of the span.
         stop: The step after its last.
         threshold: From which value on a unit is on.
-        alone: Whether units are left out that are also on just before or just after.
+        exclusive: Whether units are left out that are also on just before or just after.
 
     Returns:
         The units, ``(found,)``, int64, ascending.

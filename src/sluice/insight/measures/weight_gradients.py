@@ -46,8 +46,8 @@ def step_weight_gradients(
     Args:
         tape: Recorded by ``sluice.record(model, maps=True)``, after ``backward()``; or a part of
             it, ``tape["encoder"]``, ``tape["encoder"].layer(1)``.
-        layer: The module's name in the model; None where there is one, or a part was given.
-        number: Which layer of the module, counted from 0.
+        module: The module's name in the model; None where there is one, or a part was given.
+        layer: Which layer of the module, counted from 0.
         reverse: Whether its reverse direction.
         steps: At which steps to give the contributions whole, too.
 

@@ -1,6 +1,6 @@
 """Pictures of what a model does inside: matplotlib figures, returned and never shown.
 
-They take a tape or plain arrays, and ``style="light"`` or ``"dark"``. matplotlib, the extra
+They take a tape or plain arrays, and ``theme="light"`` or ``"dark"``. matplotlib, the extra
 ``plots``, is imported by the first picture. ``figure.savefig("forget.png", dpi=150)`` keeps one.
 """
 

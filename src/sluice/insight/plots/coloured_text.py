@@ -38,14 +38,14 @@ def plot_text(
         columns: Letters in a line.
         label: What the values are, for the scale.
         title: Above the picture.
-        style: ``"light"`` or ``"dark"``.
+        theme: ``"light"`` or ``"dark"``.
 
     Returns:
         The figure.
 
     Raises:
         MissingExtra: matplotlib is not installed.
-        ValueError: not one finite value a token; an unknown ``style``.
+        ValueError: not one finite value a token; an unknown ``theme``.
 
     Example:
         >>> import torch, sluice

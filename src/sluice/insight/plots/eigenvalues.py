@@ -29,14 +29,14 @@ def plot_eigenvalues(
         values: Complex or real, ``(count,)``, as `torch.linalg.eigvals` gives them; or a name and
             such a vector for each of several models or points.
         title: Above the picture.
-        style: ``"light"`` or ``"dark"``.
+        theme: ``"light"`` or ``"dark"``.
 
     Returns:
         The figure.
 
     Raises:
         MissingExtra: matplotlib is not installed.
-        ValueError: values that are no vector, or not finite; an unknown ``style``.
+        ValueError: values that are no vector, or not finite; an unknown ``theme``.
 
     Example:
         >>> import torch, sluice

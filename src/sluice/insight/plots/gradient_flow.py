@@ -42,14 +42,14 @@ def plot_gradient_flow(
             ``(runs, time)``; not negative.
         label: What the norms are of, for the axis.
         title: Above the picture.
-        style: ``"light"`` or ``"dark"``.
+        theme: ``"light"`` or ``"dark"``.
 
     Returns:
         The figure.
 
     Raises:
         MissingExtra: matplotlib is not installed.
-        ValueError: norms of another shape, negative or not finite, or none; an unknown ``style``.
+        ValueError: norms of another shape, negative or not finite, or none; an unknown ``theme``.
 
     Example:
         >>> import torch, sluice

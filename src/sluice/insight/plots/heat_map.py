@@ -44,7 +44,7 @@ def plot_heat_map(
         sort: ``"mean"`` puts units with a large mean on top, ``"peak"`` those that are farthest
             from 0 early; the first panel gives the order to all of its width. None: as they are.
         title: Above the picture.
-        style: ``"light"`` or ``"dark"``.
+        theme: ``"light"`` or ``"dark"``.
 
     Returns:
         The figure.
@@ -52,7 +52,7 @@ def plot_heat_map(
     Raises:
         MissingExtra: matplotlib is not installed.
         ValueError: an array of another shape, or with a NaN; not one token a step; an unknown
-            ``sort`` or ``style``.
+            ``sort`` or ``theme``.
         KeyError, IndexError: no such name, no such sequence.
 
     Example:

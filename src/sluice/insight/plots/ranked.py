@@ -40,16 +40,16 @@ def plot_ranking(
         groups: For each group of nameless things their values, ``(count,)``: drawn as a line from
             the largest to the smallest.
         label: What the numbers are, for both axes.
-        many: What is ranked in the groups, for their axis.
+        rank_label: What is ranked in the groups, for their axis.
         title: Above the picture.
-        style: ``"light"`` or ``"dark"``.
+        theme: ``"light"`` or ``"dark"``.
 
     Returns:
         The figure.
 
     Raises:
         MissingExtra: matplotlib is not installed.
-        ValueError: neither names nor groups; a group that is no vector; an unknown ``style``.
+        ValueError: neither names nor groups; a group that is no vector; an unknown ``theme``.
 
     Example:
         >>> import torch, sluice

@@ -28,14 +28,14 @@ def plot_saturation(
         left: For each gate the share of steps in which it is shut (below 0.1), ``(units,)``.
         right: The share of steps in which it is open (above 0.9), by the same names.
         title: Above the picture.
-        style: ``"light"`` or ``"dark"``.
+        theme: ``"light"`` or ``"dark"``.
 
     Returns:
         The figure.
 
     Raises:
         MissingExtra: matplotlib is not installed.
-        ValueError: names or shapes that differ, shares out of range; an unknown ``style``.
+        ValueError: names or shapes that differ, shares out of range; an unknown ``theme``.
 
     Example:
         >>> import torch, sluice

@@ -38,7 +38,7 @@ def plot_timescales(
             model or layer.
         bins: How many bins, of equal width on the logarithmic axis.
         title: Above the picture.
-        style: ``"light"`` or ``"dark"``.
+        theme: ``"light"`` or ``"dark"``.
 
     Returns:
         The figure.

@@ -39,7 +39,7 @@ def plot_traces(
         tokens: What was read at each step, for the axis.
         sequence: Which sequence of the batch.
         title: Above the picture.
-        style: ``"light"`` or ``"dark"``.
+        theme: ``"light"`` or ``"dark"``.
 
     Returns:
         The figure.

@@ -39,7 +39,7 @@ def generate(
     Args:
         model: any `LanguageModel`; it is left as it is.
         seeds: one for each sequence, none negative.
-        opening: for the first tokens, the ids to choose from at each place; a single id forces
+        prompt: for the first tokens, the ids to choose from at each place; a single id forces
             it, so a given beginning is `[[id] for id in beginning]`. It counts in `max_length`.
         sampling: temperature and its like; by default the model's own probabilities.
         grammar: what may follow what, besides. One that knows the way to the end

@@ -62,11 +62,11 @@ def beam_search(
     Args:
         model: any `LanguageModel`; it is left as it is.
         width: of the beam, at least 1; 1 takes the likeliest token each time.
-        opening: as for `generate`.
+        prompt: as for `generate`.
         grammar: as for `generate`; what it forbids is left out, and what it allows keeps the
             model's own probability.
         max_length: give up on sequences that have not ended by then.
-        normalisation: from 0 on; 0 compares sums, which favours the short.
+        length_penalty: from 0 on; 0 compares sums, which favours the short.
 
     Raises:
         SequenceError: a width, length or normalisation out of range, or as `generate`.

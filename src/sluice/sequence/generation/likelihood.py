@@ -29,8 +29,8 @@ def log_likelihood(
     Args:
         model: any `LanguageModel`, read as in evaluation; it is left as it is.
         sequences: ids, without `START` and `END`.
-        given: for each sequence, the ids before it, which count for nothing themselves.
-        ends: whether `END` after each sequence counts.
+        contexts: for each sequence, the ids before it, which count for nothing themselves.
+        include_end: whether `END` after each sequence counts.
 
     Raises:
         SequenceError: no sequence, one that counts no token, an id outside the vocabulary, or

@@ -59,7 +59,7 @@ def train(
     Args:
         model: a `TrainableModel`.
         training, validation: where batches come from.
-        plan: how long, and how.
+        config: how long, and how.
         folder: for checkpoints (`last-*.state`, two of them) and `best.safetensors`.
         resume: go on from the last whole checkpoint in `folder`, if there is one, as if the run
             had never been broken: with a budget of epochs or steps, bit for bit.

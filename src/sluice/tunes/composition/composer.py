@@ -88,7 +88,7 @@ class Composer:
             seed: from 0 on.
             meter: as in `6/8`; any that it learnt if None.
             mode: `maj`, `min`, `dor`, `mix`, ...; any that it learnt if None.
-            start: notes in ABC, in eighths and in `key` (else on a root of C), to go on from.
+            prompt: notes in ABC, in eighths and in `key` (else on a root of C), to go on from.
             dance: `jig`, `reel`, ... (`dances.DANCES`): decides meter and tempo.
             key: as in `D`, `Em`, `Ador`; a usual one of the mode if None.
             title: a made-up one if None.

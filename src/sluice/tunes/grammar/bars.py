@@ -42,7 +42,7 @@ class TuneGrammar:
 
     Args:
         vocabulary: the model's.
-        least_bars: bars that a tune has at least, pickups counted.
+        min_bars: bars that a tune has at least, pickups counted.
         lines: the bar lines that may end a bar; all if None.
 
     Raises:
