@@ -38,7 +38,7 @@ from sluice.sequence.data.readers.text import read_text
 from sluice.sequence.search import search
 from sluice.tunes.composition.training import prepare_dataset
 from sluice.tunes.corpus.collections import load_collections
-from sluice.tunes.export.files import write_tunes
+from sluice.tunes.output import write_tunes
 
 SCALE = "X:1\nT:a scale\nM:2/4\nL:1/8\nK:C\n|:cdef|gfed:|\n"
 OTHER = "X:2\nT:another\nM:2/4\nL:1/8\nK:D\n|:fgaf|edef|gage|fdd2:|\n"

@@ -3,9 +3,10 @@
     python tools/public_surface.py            print it
     python tools/public_surface.py --write    keep it in tests/public_surface.txt
 
-A name is public if an ``__init__.py`` re-exports it (``from m import X as X``), lists it in
-``__all__``, or defines it without a leading underscore. It stands under its shortest public path.
-The source is parsed, never imported: the result is the same on every version of Python and torch.
+A name is public if an ``__init__.py`` re-exports it (``from m import X as X``, ``import *``), lists
+it in ``__all__``, or defines it without a leading underscore. It stands under its shortest public
+path. The source is parsed, never imported: the result is the same on every version of Python and
+torch.
 """
 
 from __future__ import annotations
@@ -85,7 +86,11 @@ def resolve(module: str, name: str) -> Definition | None:
     for node in walk_scope(parse(module)):
         if isinstance(node, ast.ImportFrom) and node.module and find_file(node.module):
             for alias in node.names:
-                if node.module != module and name == (alias.asname or alias.name):
+                if node.module == module:
+                    continue
+                if alias.name == "*" and name in list_public(node.module):
+                    return resolve(node.module, name)
+                if name == (alias.asname or alias.name):
                     return resolve(node.module, alias.name)
     submodule = f"{module}.{name}"
     return Definition(submodule, name) if find_file(submodule) else None
@@ -100,6 +105,8 @@ def list_public(module: str) -> list[str]:
             return sorted(ast.literal_eval(node.value))
         if isinstance(node, ast.ImportFrom):
             names.update(alias.name for alias in node.names if alias.asname == alias.name)
+            if node.module and node.names[0].name == "*":
+                names.update(list_public(node.module))
         names.update(name for name in targets if not name.startswith("_"))
     return sorted(names)
 

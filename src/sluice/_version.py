@@ -1,3 +1,3 @@
 """The version, alone: what names it must not import the library."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

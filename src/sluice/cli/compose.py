@@ -82,14 +82,14 @@ def compose_tunes(
     """
     with report_known_errors():
         from sluice.files import require_writable
+        from sluice.tunes import output
         from sluice.tunes.composition.composer import Composer
         from sluice.tunes.corpus import statistics
-        from sluice.tunes.export import files
 
-        wanted, left_out = files.list_default_formats()
+        wanted, left_out = output.list_default_formats()
         if formats is not None:
             wanted, left_out = [name.strip() for name in formats.lower().split(",")], []
-            files.check_formats(wanted)
+            output.check_formats(wanted)
         wishes = {"dance": dance, "key": key, "meter": meter, "mode": mode, "prompt": start}
         work = _build_edit({"continue": resume, "fill": fill, "vary": vary}, wishes, strength)
         # Where nothing can be composed, no empty folder is left behind.
@@ -110,7 +110,7 @@ def compose_tunes(
         else:
             given = [work(composer, temperature, chosen + number) for number in range(count)]
             tunes = [tune.with_presentation(title, tempo, chords) for tune in given]
-        written = files.write_tunes(tunes, out, wanted)
+        written = output.write_tunes(tunes, out, wanted)
         typer.echo("\n".join(tune.abc(number) for number, tune in enumerate(tunes, 1)))
         Console().print(statistics.build_table(tunes, composer))
         again = "" if seed is not None else f"The same again: --seed {chosen}. "

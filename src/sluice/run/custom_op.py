@@ -18,8 +18,12 @@ from sluice.equations.text import from_text
 from sluice.run import bptt, reference
 from sluice.run.spec import RunSpec
 
+# Written out: torch 2.6 infers no schema from the builtin `list`.
+_INPUTS = """str graph, SymInt[] sizes, Tensor x, Tensor[] states, Tensor[] parameters,
+    Tensor[] masks, Tensor? lengths, Tensor? resets, Tensor[] restart, bool reverse"""
 
-@torch.library.custom_op("sluice::run", mutates_args=())
+
+@torch.library.custom_op("sluice::run", mutates_args=(), schema=f"({_INPUTS}) -> Tensor[]")
 def run(
     graph: str,
     sizes: Sequence[int],
@@ -55,7 +59,9 @@ def _(
     return [output, *(torch.empty_like(state) for state in states)]
 
 
-@torch.library.custom_op("sluice::run_backward", mutates_args=())
+@torch.library.custom_op(
+    "sluice::run_backward", mutates_args=(), schema=f"({_INPUTS}, Tensor[] gradients) -> Tensor[]"
+)
 def run_backward(
     graph: str,
     sizes: Sequence[int],

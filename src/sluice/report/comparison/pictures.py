@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from sluice.report.comparison.comparison import Array, Comparison
+    from sluice.report.comparison.runs import Array, ComparisonRuns
 
 _LEAST = 1e-20
 """Where the axis of shares ends at the latest: one that shows more shows nothing else."""
 
 
-def plot_comparison(found: Comparison, theme: str) -> Figure:
+def plot_comparison(found: ComparisonRuns, theme: str) -> Figure:
     """Above, the score of every cell at every lag; below, how its gradient fares at one of them."""
     look = load_theme(theme)
     drawn = create_figure(look, 7.6, 6.2)
@@ -48,7 +48,7 @@ def plot_comparison(found: Comparison, theme: str) -> Figure:
     return drawn
 
 
-def plot_curves(found: Comparison, theme: str) -> Figure:
+def plot_curves(found: ComparisonRuns, theme: str) -> Figure:
     """The loss over updates, a panel a lag."""
     look = load_theme(theme)
     lags = _list_lags(found)
@@ -69,7 +69,7 @@ def plot_curves(found: Comparison, theme: str) -> Figure:
     return drawn
 
 
-def plot_gradients(found: Comparison, theme: str) -> Figure:
+def plot_gradients(found: ComparisonRuns, theme: str) -> Figure:
     """The gradient at every step as a share of the last one's, before training and after it."""
     look = load_theme(theme)
     lags = _list_lags(found)
@@ -85,7 +85,7 @@ def plot_gradients(found: Comparison, theme: str) -> Figure:
     return drawn
 
 
-def _plot_scores(axes: Axes, found: Comparison, theme: Style) -> None:
+def _plot_scores(axes: Axes, found: ComparisonRuns, theme: Style) -> None:
     task, lags = found.settings.task, np.array(found.settings.lags, dtype=np.float64)
     kind = "R²" if task.outputs == 1 else "share answered rightly"
     style_axes(axes, theme, "lag (steps)", kind, f"{task.name}: what each cell still learns")
@@ -113,7 +113,7 @@ def _plot_scores(axes: Axes, found: Comparison, theme: Style) -> None:
 
 def _plot_gradient_norms(
     axes: Axes,
-    found: Comparison,
+    found: ComparisonRuns,
     theme: Style,
     lag: int,
     when: str,
@@ -143,12 +143,12 @@ def _normalise(flows: Array) -> Array:
     return flows / np.where(flows[:, -1:] > 0, flows[:, -1:], np.nan)
 
 
-def _list_lags(found: Comparison) -> list[int]:
+def _list_lags(found: ComparisonRuns) -> list[int]:
     there = {job.lag for job in found.runs}
     return [lag for lag in found.settings.lags if lag in there]
 
 
-def _iterate_cells(found: Comparison, theme: Style) -> Iterator[tuple[str, dict[str, Any]]]:
+def _iterate_cells(found: ComparisonRuns, theme: Style) -> Iterator[tuple[str, dict[str, Any]]]:
     return zip(found.settings.cells, line_styles(theme), strict=False)
 
 

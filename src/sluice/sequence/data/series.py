@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from sluice.sequence.data.feature_statistics import FeatureStatistics
 from sluice.sequence.data.ragged import Array, RaggedArray
 from sluice.sequence.data.report import LoadReport, SkippedItem
 from sluice.sequence.data.splits import By, Split, select_items, split
@@ -18,32 +19,6 @@ from sluice.sequence.data.targets import (
     SupervisedSequences,
 )
 from sluice.sequence.errors import DataError
-
-
-@dataclass(frozen=True)
-class FeatureStatistics:
-    """Mean and standard deviation of each feature, missing values left out.
-
-    >>> statistics = FeatureStatistics(("x",), (2.0,), (4.0,))
-    >>> statistics.denormalise(statistics.normalise(np.array([[10.0]])))
-    array([[10.]], dtype=float32)
-    """
-
-    features: tuple[str, ...]
-    mean: tuple[float, ...]
-    deviation: tuple[float, ...]
-
-    def normalise(self, values: Array) -> Array:
-        """(..., features), float32, to mean 0 and deviation 1."""
-        moved: Array = (values - np.asarray(self.mean)) / np.asarray(self.deviation)
-        return moved.astype(np.float32)
-
-    def denormalise(self, values: Array, features: Sequence[str] | None = None) -> Array:
-        """The values before `normalise`: (..., features), of all features or those named."""
-        chosen = [self.features.index(name) for name in features or self.features]
-        scale, mean = np.asarray(self.deviation)[chosen], np.asarray(self.mean)[chosen]
-        restored: Array = values * scale + mean
-        return restored.astype(np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,6 +129,10 @@ class Series:
         return replace(
             self, values=self.values.slice_fraction(first, last), labels=labels, predefined_split={}
         )
+
+    def with_values(self, values: RaggedArray) -> Series:
+        """The same sequences with other values of the same features."""
+        return replace(self, values=values)
 
     def compute_statistics(self) -> FeatureStatistics:
         """Mean and deviation of each feature over all steps; 0 and 1 where nothing varies.

@@ -6,13 +6,12 @@ import random
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import TYPE_CHECKING, Generic, Literal, Protocol, Self, TypeVar
+from typing import Generic, Literal, Protocol, Self, TypeVar
 
 from sluice.files import StrPaths, to_paths
+from sluice.sequence.data.feature_statistics import FeatureStatistics
+from sluice.sequence.data.ragged import RaggedArray
 from sluice.sequence.errors import DataError
-
-if TYPE_CHECKING:
-    from sluice.sequence.data.series import FeatureStatistics, Series
 
 By = Literal["sequences", "time", "given", "groups"] | Callable[[str], Hashable]
 _PARTS = ("train", "valid", "test")
@@ -33,7 +32,17 @@ class Dataset(Protocol):
     def slice_fraction(self, first: float, last: float) -> Self: ...
 
 
+class NumericDataset(Dataset, Protocol):
+    """What can be normalised: sequences of numbers in one array."""
+
+    @property
+    def values(self) -> RaggedArray: ...
+    def compute_statistics(self) -> FeatureStatistics: ...
+    def with_values(self, values: RaggedArray) -> Self: ...
+
+
 D = TypeVar("D", bound=Dataset)
+N = TypeVar("N", bound=NumericDataset)
 T = TypeVar("T")
 
 
@@ -55,7 +64,7 @@ class Split(Generic[D]):
         sizes = ", ".join(f"{len(getattr(self, part))} {part}" for part in _PARTS)
         return f"Split {self.description}: {sizes}."
 
-    def normalise(self: Split[Series]) -> Split[Series]:
+    def normalise(self: Split[N]) -> Split[N]:
         """The same with mean 0 and deviation 1 in every feature of the training part.
 
         All parts are moved and scaled alike, by the training part's figures.
@@ -66,7 +75,7 @@ class Split(Generic[D]):
         statistics = self.train.compute_statistics()
         flat = statistics.normalise(self.train.values.flat)
         train, valid, test = (
-            replace(part, values=replace(part.values, flat=flat))
+            part.with_values(replace(part.values, flat=flat))
             for part in (self.train, self.valid, self.test)
         )
         return Split(train, valid, test, self.description, statistics)

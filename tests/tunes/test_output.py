@@ -6,8 +6,8 @@ import mido
 import pytest
 
 from sluice.extras import MissingExtraError
+from sluice.tunes import output
 from sluice.tunes.errors import TuneError
-from sluice.tunes.export import files
 from sluice.tunes.notation import abc_file
 from sluice.tunes.tune import Tune
 
@@ -17,7 +17,7 @@ def tune(title: str) -> Tune:
 
 
 def test_files_are_named_by_title(tmp_path: Path) -> None:
-    written = files.write_tunes(
+    written = output.write_tunes(
         [tune("Hare's Foot"), tune("Hare's Foot")], tmp_path, ["abc", "mid"]
     )
     assert sorted(written) == sorted(tmp_path.iterdir())
@@ -34,7 +34,7 @@ def test_files_are_named_by_title(tmp_path: Path) -> None:
 
 
 def test_every_format_begins_as_such_files_do(tmp_path: Path) -> None:
-    written = files.write_tunes([tune("a")], tmp_path, files.FORMATS)
+    written = output.write_tunes([tune("a")], tmp_path, output.FORMATS)
     heads = {file.suffix: file.read_bytes()[:4] for file in written}
     assert heads == {
         ".abc": b"X:1\n", ".mid": b"MThd", ".svg": b"<svg", ".pdf": b"%PDF", ".wav": b"RIFF",
@@ -45,7 +45,7 @@ def test_every_format_begins_as_such_files_do(tmp_path: Path) -> None:
 @pytest.mark.parametrize("wish", [["pdf", "mp3"], []])
 def test_formats_that_are_none(wish: list[str], tmp_path: Path) -> None:
     with pytest.raises(TuneError, match="formats are abc, mid, svg, pdf, wav, ogg"):
-        files.write_tunes([tune("a")], tmp_path / "out", wish)
+        output.write_tunes([tune("a")], tmp_path / "out", wish)
     assert not (tmp_path / "out").exists()
 
 
@@ -54,11 +54,11 @@ def test_without_its_libraries_the_rest_is_written(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name: None if name == "verovio" else find(name)
     )
-    able, reasons = files.list_default_formats()
+    able, reasons = output.list_default_formats()
     assert able == ["abc", "mid", "wav"]
     assert all("verovio" in reason and "sluice-rnn[tunes]" in reason for reason in reasons)
     with pytest.raises(MissingExtraError, match="verovio"):
-        files.check_formats(["svg"])
+        output.check_formats(["svg"])
 
 
 def test_a_system_without_cairo(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,6 +70,6 @@ def test_a_system_without_cairo(monkeypatch: pytest.MonkeyPatch) -> None:
         return load(name)
 
     monkeypatch.setattr(importlib, "import_module", without)
-    able, (reason,) = files.list_default_formats()
+    able, (reason,) = output.list_default_formats()
     assert "pdf" not in able
     assert "libcairo2" in reason

@@ -1,0 +1,36 @@
+"""Mean and deviation of each feature of a series."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from sluice.sequence.data.ragged import Array
+
+
+@dataclass(frozen=True)
+class FeatureStatistics:
+    """Mean and standard deviation of each feature, missing values left out.
+
+    >>> statistics = FeatureStatistics(("x",), (2.0,), (4.0,))
+    >>> statistics.denormalise(statistics.normalise(np.array([[10.0]])))
+    array([[10.]], dtype=float32)
+    """
+
+    features: tuple[str, ...]
+    mean: tuple[float, ...]
+    deviation: tuple[float, ...]
+
+    def normalise(self, values: Array) -> Array:
+        """(..., features), float32, to mean 0 and deviation 1."""
+        moved: Array = (values - np.asarray(self.mean)) / np.asarray(self.deviation)
+        return moved.astype(np.float32)
+
+    def denormalise(self, values: Array, features: Sequence[str] | None = None) -> Array:
+        """The values before `normalise`: (..., features), of all features or those named."""
+        chosen = [self.features.index(name) for name in features or self.features]
+        scale, mean = np.asarray(self.deviation)[chosen], np.asarray(self.mean)[chosen]
+        restored: Array = values * scale + mean
+        return restored.astype(np.float32)
