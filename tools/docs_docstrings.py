@@ -53,6 +53,7 @@ def _repeat(indent: str, names: str, description: str) -> str:
 def _export_aliases(module: griffe.Module) -> None:
     for name, member in module.members.items():
         if member.is_alias:
-            member.public = not name.startswith("_") and module.is_init_module
+            error = name.endswith("Error")  # errors have a page of their own
+            member.public = not name.startswith("_") and not error and module.is_init_module
         elif isinstance(member, griffe.Module):
             _export_aliases(member)

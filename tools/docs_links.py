@@ -1,7 +1,7 @@
 """For mkdocs: what a page takes from the repository around it.
 
-A link that leaves docs/ (``../bench/...``) is shown as the file's name. A line ``<!-- files PATH -->``
-becomes a table of the files in that folder, each with the first line of its docstring.
+A link that leaves docs/ (``../bench/...``) is shown as the file's name. ``<!-- files PATH -->``
+becomes a table of the files in that folder, each with the first sentence of its docstring.
 """
 
 from __future__ import annotations
