@@ -39,7 +39,7 @@ PIP := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check 
 # The model that comes along; without one, it is learnt here first.
 tune: $(or $(wildcard src/sluice/tunes/model/*.safetensors),$(WEIGHTS)) | $(READY)
 	$(BIN)/sluice compose $(if $(SEED),--seed $(SEED))
-	@echo "To train one of your own: make train, then sluice compose --weights $(WEIGHTS)"
+	@echo "To train one of your own: make train, then sluice compose --checkpoint $(WEIGHTS)"
 
 $(WEIGHTS): | $(READY)
 	$(BIN)/sluice train tunes

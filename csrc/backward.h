@@ -15,330 +15,364 @@ template <class P> class Backward {
 
 public:
     // `recorded` is where a program that records gradients leaves them; null for any other.
-    Backward(const Kernel<P>& kernel, const Call<Real>& call, const Tape<Real>& tape,
+    Backward(const PackedWeights<P>& weights, const Call<Real>& call, const Tape<Real>& tape,
              Tape<Real>* recorded)
-        : kernel_(kernel), program_(kernel.program), call_(call), tape_(tape), recorded_(recorded),
-          direct_(program_.state_widths[0] % L == 0),
-          states_(program_, call, &tape, direct_, arena_) {
+        : weights_(weights), program_(weights.program), call_(call), tape_(tape),
+          recorded_(recorded), output_holds_state_(program_.state_widths[0] % L == 0),
+          states_(program_, call, &tape, output_holds_state_, arena_) {
         const i64 b = call.batch;
-        by_units_ = call.threads > 1 && b < 2 * call.threads &&
-                    splits_by_units<Real>(program_, call.threads);
-        threads_ = by_units_ ? call.threads
-                             : int(std::max<i64>(1, std::min<i64>(b / 2, call.threads)));
-        steps_ = std::max<i64>(1, std::min(call.steps, ceil_div(chunk_rows, std::max<i64>(1, b))));
-        allocate();
+        shares_units_ = call.threads > 1 && b < 2 * call.threads &&
+                        can_share_units<Real>(program_, call.threads);
+        threads_ = shares_units_ ? call.threads
+                                 : int(std::max<i64>(1, std::min<i64>(b / 2, call.threads)));
+        chunk_ = std::max<i64>(1, std::min(call.steps, ceil_div(chunk_rows, std::max<i64>(1, b))));
+        allocate_buffers();
+        allocate_gradients();
+        for (int id = 0; id < threads_; ++id)
+            contexts_.push_back(std::make_unique<ThreadContext>(*this, id));
     }
 
     void run() {
         for (i64 b = 0; b < call_.batch; ++b)
-            if (call_.length(b) == 0) pass_by(b);
-        run_team(threads_, [&](int id, Team& team) { thread(id, team); });
-        for (const RowGradient& g : program_.rows) gather(g);
-        for (size_t s = 0; s < states_.all.size(); ++s)
-            if (!call_.restart_gradient.empty() && call_.restart_gradient[s])
-                for (int id = 0; id < threads_; ++id)
-                    for (i64 u = 0; u < states_.all[s].width; ++u)
-                        call_.restart_gradient[s][u] += restart_sums_[s][id * states_.all[s].padded + u];
+            if (call_.length(b) == 0) copy_empty_sequence(b);
+        run_team(threads_, [&](int id, Team& team) { run_thread(*contexts_[size_t(id)], team); });
+        for (const RowGradient& g : program_.row_gradients) reduce_row_gradient(g);
+        if (call_.restart_state_gradients.empty()) return;
+        for (size_t s = 0; s < states_.states.size(); ++s)
+            for (int id = 0; id < threads_; ++id)
+                for (i64 u = 0; u < states_.states[s].width; ++u)
+                    call_.restart_state_gradients[s][u] +=
+                        restart_sums_[s][id * states_.states[s].padded + u];
     }
 
 private:
-    const Kernel<P>& kernel_;
+    // What one thread needs. All memory is allocated before threads start: they cannot fail.
+    struct ThreadContext {
+        PhaseRunner<P> runner;
+        Arena<Real> arena;
+        void* outer_scratch;
+        const A** deltas;       // rows of a chunk, for weights' gradients
+        const Real** operands;  // rows of a chunk, those of `deltas`
+
+        ThreadContext(Backward& pass, int id)
+            : runner(pass.weights_, pass.call_, id, pass.threads_, pass.shares_units_) {
+            const i64 rows = multiply_checked(pass.chunk_, pass.call_.batch);
+            allocate_scratch(runner, pass.program_.backward, 0, pass.call_.batch, arena);
+            allocate_states(runner, arena);
+            i64 widest = 1;
+            for (const WeightGradient& w : pass.program_.weight_gradients)
+                widest = std::max(widest, w.columns);
+            outer_scratch = arena.template allocate<char>(outer_scratch_bytes<P>(widest));
+            deltas = arena.template allocate<const A*>(rows);
+            operands = arena.template allocate<const Real*>(rows);
+            pass.bind_all(runner);
+        }
+    };
+
+    const PackedWeights<P>& weights_;
     const Program& program_;
     const Call<Real>& call_;
     const Tape<Real>& tape_;
     Tape<Real>* recorded_;
-    bool direct_, by_units_ = false;
+    bool output_holds_state_, shares_units_ = false;
     Arena<Real> arena_;
-    States<P> states_;
+    StateStore<P> states_;
     int threads_ = 1;
-    i64 steps_ = 1;
-    std::vector<Real*> shared_, sums_;       // by place: scratch; sums over rows, for each thread
-    // Deltas as the product reads them, by place: where threads share units each rounds them all for
-    // itself.
+    i64 chunk_ = 1;                     // steps whose weights' gradients are computed at once
+    std::vector<Real*> shared_, sums_;  // by buffer: scratch; sums over rows, for each thread
+    // Deltas in the type of products, by buffer. Where threads share units, each converts all of
+    // them for itself.
     std::vector<std::vector<A*>> rounded_;
-    std::vector<Real*> flows_[2], restart_sums_;
-    std::vector<i64> unrounded_, moving_;  // places; moving: bound anew at every step
+    // By state: the gradients of a step's states and of the states before it, in turns; and the
+    // sums of those that leave at resets, for each thread.
+    std::vector<Real*> state_gradients_[2], restart_sums_;
+    std::vector<i64> unrounded_;  // deltas that no product of a step converts
+    std::vector<i64> rebound_;    // buffers that lie elsewhere at every step
+    std::vector<std::unique_ptr<ThreadContext>> contexts_;
 
-    void allocate() {
-        const i64 b = call_.batch;
-        shared_.assign(program_.places.size(), nullptr);
-        sums_ = shared_;
-        rounded_.assign(by_units_ ? size_t(threads_) : 1, std::vector<A*>(program_.places.size()));
-        for (size_t k = 0; k < shared_.size(); ++k) {
-            const Place& p = program_.places[k];
-            if (p.role == Role::flow || p.role == Role::flow_out || p.role == Role::row_sums ||
-                p.role == Role::upstream || p.role == Role::input)
-                moving_.push_back(i64(k));
-            const bool step = p.role == Role::scratch || p.role == Role::row_sums ||
-                              p.role == Role::row_means;
-            const bool chunk = p.role == Role::deltas || p.role == Role::learned_operand ||
-                               p.role == Role::input_gradient;
-            if ((step && p.scope == Scope::step) || p.role == Role::upstream ||
-                p.role == Role::input)
-                shared_[k] = arena_.reals(b * p.row);
-            if (chunk) shared_[k] = arena_.reals(steps_ * b * p.row);
-            if (p.role == Role::row_gradients) {
-                sums_[k] = arena_.reals(threads_ * p.row);
-                std::fill(sums_[k], sums_[k] + threads_ * p.row, Real(0));
-            }
-            if (P::group > 1 && p.role == Role::deltas)
-                for (auto& own : rounded_) own[k] = arena_.template take<A>(steps_ * b * p.row);
-        }
-        for (size_t k = 0; k < shared_.size() && P::group > 1; ++k) {
-            bool used = program_.places[k].role != Role::deltas;
-            for (const Phase& phase : program_.backward)
-                for (const Product& p : phase.products) used |= p.operand == i64(k);
-            if (!used) unrounded_.push_back(i64(k));
-        }
-        for (const auto& one : states_.all) {
-            for (auto& flow : flows_) flow.push_back(arena_.reals(b * one.padded));
-            restart_sums_.push_back(arena_.reals(threads_ * one.padded));
-            std::fill(restart_sums_.back(), restart_sums_.back() + threads_ * one.padded, Real(0));
-        }
-    }
-
-    A* rounded(const Frame<P>& frame, i64 k) const {
-        return rounded_[by_units_ ? size_t(frame.id) : 0][size_t(k)];
-    }
-
-    // A sequence without steps: its gradient goes by it.
-    void pass_by(i64 b) {
-        for (size_t s = 0; s < states_.all.size(); ++s) {
-            const i64 width = states_.all[s].width;
-            const Real* from = call_.last_gradient[s];
-            copy_padded(call_.initial_gradient[s] + b * width, from ? from + b * width : nullptr,
-                        width, width);
-        }
-    }
-
-    void thread(int id, Team& team) {
-        Frame<P> frame(kernel_, call_, id, threads_, by_units_);
-        Arena<Real> arena;
-        furnish(frame, {&program_.backward}, call_.batch, arena);
-        bind_all(frame);
-        void* scratch = arena.template take<char>(i64(outer_scratch_bytes<P>(widest())));
-        const void** lists = arena.template take<const void*>(2 * steps_ * call_.batch);
-        int turn = 0;
-        for (i64 done = 0; done < call_.steps; done += steps_) {
-            const i64 count = std::min(steps_, call_.steps - done);
-            const i64 t0 = call_.reverse ? done : call_.steps - done - count;
-            bind_chunk(frame, t0);
-            for (i64 k = 0; k < count; ++k, turn ^= 1)
-                step(frame, call_.reverse ? t0 + k : t0 + count - 1 - k, turn, team);
-            if (threads_ > 1) team.barrier(id);
-            finish_chunk(frame, t0, count, scratch, lists);
-            if (threads_ > 1) team.barrier(id);
-        }
-    }
-    i64 widest() const {
-        i64 found = 1;
-        for (const WeightGradient& w : program_.weights) found = std::max(found, w.columns);
+    Real* allocate_zeros(i64 count, i64 row) {
+        Real* found = arena_.allocate_reals(count, row);
+        std::fill_n(found, count * row, Real(0));
         return found;
     }
-
-    void bind_all(Frame<P>& frame) {
+    static bool is_of_chunk(const Buffer& p) {
+        return p.role == Role::deltas || p.role == Role::weight_operand ||
+               p.role == Role::input_gradient;
+    }
+    void allocate_buffers() {
+        const i64 b = call_.batch;
+        shared_.assign(program_.buffers.size(), nullptr);
+        sums_ = shared_;
+        rounded_.assign(shares_units_ ? size_t(threads_) : 1,
+                        std::vector<A*>(program_.buffers.size()));
         for (size_t k = 0; k < shared_.size(); ++k) {
-            const Place& p = program_.places[k];
+            const Buffer& p = program_.buffers[k];
+            switch (p.role) {
+            case Role::state_gradient:
+            case Role::previous_state_gradient: rebound_.push_back(i64(k)); break;
+            case Role::row_sums:
+            case Role::output_gradient:
+            case Role::input: rebound_.push_back(i64(k)); [[fallthrough]];
+            case Role::row_means: shared_[k] = arena_.allocate_reals(b, p.row); break;
+            case Role::scratch:
+                if (p.scope == Scope::step) shared_[k] = arena_.allocate_reals(b, p.row);
+                break;
+            case Role::row_gradients: sums_[k] = allocate_zeros(threads_, p.row); break;
+            default:
+                if (is_of_chunk(p)) shared_[k] = arena_.allocate_reals(chunk_, b, p.row);
+            }
+            if (P::group > 1 && p.role == Role::deltas)
+                for (auto& own : rounded_) own[k] = arena_.template allocate<A>(chunk_, b, p.row);
+        }
+    }
+    void allocate_gradients() {
+        for (size_t k = 0; k < shared_.size() && P::group > 1; ++k) {
+            bool converted = program_.buffers[k].role != Role::deltas;
+            for (const Phase& phase : program_.backward)
+                for (const Product& p : phase.products) converted |= p.operand == i64(k);
+            if (!converted) unrounded_.push_back(i64(k));
+        }
+        for (const auto& state : states_.states) {
+            for (auto& gradients : state_gradients_)
+                gradients.push_back(arena_.allocate_reals(call_.batch, state.padded));
+            restart_sums_.push_back(allocate_zeros(threads_, state.padded));
+        }
+    }
+
+    A* rounded_deltas(const PhaseRunner<P>& runner, i64 k) const {
+        return rounded_[shares_units_ ? size_t(runner.id) : 0][size_t(k)];
+    }
+
+    // A sequence without steps: its final states are its initial ones, and so are their gradients.
+    void copy_empty_sequence(i64 b) {
+        for (size_t s = 0; s < states_.states.size(); ++s) {
+            const i64 width = states_.states[s].width;
+            const Real* from = call_.final_state_gradients[s];
+            copy_padded(call_.initial_state_gradients[s] + b * width,
+                        from ? from + b * width : nullptr, width, width);
+        }
+    }
+
+    void run_thread(ThreadContext& context, Team& team) {
+        PhaseRunner<P>& runner = context.runner;
+        int current = 0;
+        for (i64 done = 0; done < call_.steps; done += chunk_) {
+            const i64 count = std::min(chunk_, call_.steps - done);
+            const i64 t0 = call_.reverse ? done : call_.steps - done - count;
+            bind_chunk(runner, t0);
+            for (i64 k = 0; k < count; ++k, current ^= 1)
+                run_step(runner, call_.reverse ? t0 + k : t0 + count - 1 - k, current, team);
+            if (threads_ > 1) team.barrier();
+            accumulate_chunk(context, t0, count);
+            if (threads_ > 1) team.barrier();
+        }
+    }
+
+    void bind_all(PhaseRunner<P>& runner) {
+        for (size_t k = 0; k < shared_.size(); ++k) {
+            const Buffer& p = program_.buffers[k];
             const i64 n = i64(k);
-            if (p.role == Role::parameters) frame.bind(n, kernel_.constant[k], 0);
+            if (p.role == Role::parameters) runner.bind(n, weights_.constant[k], 0);
             else if (p.role == Role::row_gradients)
-                frame.where(n) = {sums_[k] + frame.id * p.row, 0, 0, p.block};
-            else if (p.role == Role::mask) {
-                const Strided<Real>& mask = call_.masks[size_t(p.index)];
-                frame.where(n) = {mask.data, mask.time, mask.row, L};
-            } else if (tape_.base[k]) frame.bind(n, tape_.base[k], call_.batch);
-            else if (p.role == Role::recorded) frame.bind(n, recorded_->base[k], call_.batch);
-            else if (p.role == Role::next) frame.where(n) = states_.next(size_t(p.index), 0);
-            else if (shared_[k]) frame.bind(n, shared_[k], 0);
+                runner.view(n) = {{sums_[k] + runner.id * p.row}, p.block};
+            else if (p.role == Role::mask) runner.view(n) = {call_.masks[size_t(p.index)], L};
+            else if (tape_.base[k]) runner.bind(n, tape_.base[k], call_.batch);
+            else if (p.role == Role::recorded) runner.bind(n, recorded_->base[k], call_.batch);
+            else if (p.role == Role::next) runner.view(n) = states_.next(size_t(p.index), 0);
+            else if (shared_[k]) runner.bind(n, shared_[k], 0);
         }
     }
-    void bind_chunk(Frame<P>& frame, i64 t0) {
-        for (size_t k = 0; k < shared_.size(); ++k) {
-            const Place& p = program_.places[k];
-            if (p.role == Role::deltas || p.role == Role::learned_operand ||
-                p.role == Role::input_gradient)
-                frame.bind(i64(k), shared_[k] - t0 * call_.batch * p.row, call_.batch);
-        }
-        for (const auto* list : {&program_.backward})
-            for (const Phase& phase : *list)
-                for (const Product& p : phase.products) bind_operand(frame, p, t0);
-        for (const Product& p : program_.deferred) bind_operand(frame, p, t0);
+    void bind_chunk(PhaseRunner<P>& runner, i64 t0) {
+        for (size_t k = 0; k < shared_.size(); ++k)
+            if (is_of_chunk(program_.buffers[k])) runner.bind(i64(k), shared_[k], call_.batch, t0);
+        for (const Phase& phase : program_.backward)
+            for (const Product& p : phase.products) bind_operand(runner, p, t0);
+        for (const Product& p : program_.deferred) bind_operand(runner, p, t0);
     }
-    void bind_operand(Frame<P>& frame, const Product& p, i64 t0) {
+    void bind_operand(PhaseRunner<P>& runner, const Product& p, i64 t0) {
         if constexpr (P::group > 1) {
-            const i64 row = frame.place(p.operand).row;
-            frame.operands[size_t(p.matrix)] = {
-                rounded(frame, p.operand) - t0 * call_.batch * row, call_.batch * row, row};
+            const i64 row = runner.buffer(p.operand).row, time = call_.batch * row;
+            runner.operands[size_t(p.matrix)].rows = {rounded_deltas(runner, p.operand), time, row,
+                                                      t0 * time};
         }
     }
 
-    void step(Frame<P>& frame, i64 t, int turn, Team& team) {
-        const i64 end = std::min(frame.row1, call_.active(t));
-        if (end > frame.row0) prepare(frame, t, end, turn);
+    void run_step(PhaseRunner<P>& runner, i64 t, int current, Team& team) {
+        const i64 end = std::min(runner.row1, call_.active_sequences(t));
+        if (end > runner.row0) prepare_step(runner, t, end, current);
         for (const Phase& phase : program_.backward) {
-            frame.run(phase, t, frame.row0, end);
-            if (by_units_) team.barrier(frame.id);
+            runner.run(phase, t, runner.row0, end);
+            if (shares_units_) team.barrier();
         }
-        for (i64 b = frame.row0; b < end; ++b) outward(frame, t, b, turn);
-        if constexpr (P::group > 1) round(frame, t, end);
+        for (i64 b = runner.row0; b < end; ++b) store_initial_gradient(runner, t, b, current);
+        if constexpr (P::group > 1) round_deltas(runner, t, end);
     }
-    // Deltas that no product of the step has rounded already.
-    void round(Frame<P>& frame, i64 t, i64 end) {
+    // Convert the deltas that no product of the step has converted.
+    void round_deltas(PhaseRunner<P>& runner, i64 t, i64 end) {
         for (i64 k : unrounded_) {
-            const Bound<Real>& from = frame.where(k);
-            A* to = rounded(frame, k) + (from.at(t, 0) - shared_[size_t(k)]);
-            for (i64 b = frame.row0; b < end; ++b)
-                to_bf16(to + b * from.row, from.at(t, b), from.row);
+            const BufferView<Real>& from = runner.view(k);
+            A* to = rounded_deltas(runner, k) + (from.at(t, 0) - shared_[size_t(k)]);
+            for (i64 b = runner.row0; b < end; ++b)
+                convert_to_bf16(to + b * from.row, from.at(t, b), from.row);
         }
     }
 
-    void prepare(Frame<P>& frame, i64 t, i64 end, int turn) {
-        states_.bind(frame, t, frame.row0, end);
-        for (i64 k : moving_) {
-            const Place& p = frame.place(k);
+    void prepare_step(PhaseRunner<P>& runner, i64 t, i64 end, int current) {
+        states_.bind(runner, t, runner.row0, end);
+        for (i64 k : rebound_) {
+            const Buffer& p = runner.buffer(k);
             const size_t s = size_t(p.index);
-            if (p.role == Role::flow) frame.bind(k, flows_[turn][s], 0);
-            if (p.role == Role::flow_out) frame.bind(k, flows_[turn ^ 1][s], 0);
+            if (p.role == Role::state_gradient) runner.bind(k, state_gradients_[current][s], 0);
+            if (p.role == Role::previous_state_gradient)
+                runner.bind(k, state_gradients_[current ^ 1][s], 0);
             if (p.role == Role::row_sums)
-                for (i64 b = frame.row0; b < end; ++b)
-                    std::fill_n(frame.where(k).at(0, b), p.row, Real(0));
-            if (p.role == Role::upstream) bind_rows(frame, k, call_.upstream, t, end);
-            if (p.role == Role::input) bind_rows(frame, k, call_.x, t, end);
+                for (i64 b = runner.row0; b < end; ++b)
+                    std::fill_n(runner.view(k).at(0, b), p.row, Real(0));
+            if (p.role == Role::output_gradient)
+                bind_rows(runner, k, call_.output_gradient, t, end);
+            if (p.role == Role::input) bind_rows(runner, k, call_.x, t, end);
         }
-        for (i64 b = frame.row0; b < end; ++b)
-            if (t == (call_.reverse ? 0 : call_.length(b) - 1)) enter(frame, b, turn);
+        for (i64 b = runner.row0; b < end; ++b)
+            if (t == call_.last_step(b)) load_final_gradient(runner, b, current);
     }
     // An array of the caller's: as it is, or, where rows need padding, a padded copy of a step.
-    void bind_rows(Frame<P>& frame, i64 k, const Real* from, i64 t, i64 end) {
-        const Place& p = program_.places[size_t(k)];
+    void bind_rows(PhaseRunner<P>& runner, i64 k, const Real* from, i64 t, i64 end) {
+        const Buffer& p = runner.buffer(k);
         const Real* rows = from ? from + t * call_.batch * p.width : nullptr;
         if (rows && p.width % L == 0) {
-            frame.where(k) = {const_cast<Real*>(rows), 0, p.width, L};
+            runner.view(k) = {{const_cast<Real*>(rows), 0, p.width}, L};
             return;
         }
-        frame.bind(k, shared_[size_t(k)], 0);
-        i64 first, last;
-        frame.range(p.width, first, last);
-        first *= L, last *= L;
-        const i64 valid = std::min(last, p.width);
-        for (i64 b = frame.row0; b < end && last > first; ++b)
-            copy_padded(frame.where(k).at(0, b) + first, rows ? rows + b * p.width + first : nullptr,
-                        valid - first, last - first);
+        runner.bind(k, shared_[size_t(k)], 0);
+        for (i64 b = runner.row0; b < end; ++b)
+            copy_own_units(runner, runner.view(k).at(0, b), rows ? rows + b * p.width : nullptr,
+                           p.width);
     }
-    // The gradient of a sequence's last states comes in.
-    void enter(Frame<P>& frame, i64 b, int turn) {
-        for (size_t s = 0; s < states_.all.size(); ++s) {
-            const auto& one = states_.all[s];
-            i64 first, last;
-            frame.range(one.width, first, last);
-            first *= L, last *= L;
-            if (last <= first) continue;
-            const Real* from = call_.last_gradient[s];
-            copy_padded(flows_[turn][s] + b * one.padded + first,
-                        from ? from + b * one.width + first : nullptr,
-                        std::min(last, one.width) - first, last - first);
+    // This thread's units of a row, and the padding where they end with it.
+    static void copy_own_units(const PhaseRunner<P>& runner, Real* to, const Real* from,
+                               i64 width) {
+        i64 first, last;
+        runner.block_range(width, first, last);
+        first *= L, last *= L;
+        if (last > first)
+            copy_padded(to + first, from ? from + first : nullptr, std::min(last, width) - first,
+                        last - first);
+    }
+    // Where a sequence ends, the gradient of its final states enters.
+    void load_final_gradient(PhaseRunner<P>& runner, i64 b, int current) {
+        for (size_t s = 0; s < states_.states.size(); ++s) {
+            const auto& state = states_.states[s];
+            const Real* from = call_.final_state_gradients[s];
+            copy_own_units(runner, state_gradients_[current][s] + b * state.padded,
+                           from ? from + b * state.width : nullptr, state.width);
         }
     }
     // Where a sequence begins, its gradient leaves: to the initial states, or to the restart's.
-    void outward(Frame<P>& frame, i64 t, i64 b, int turn) {
-        const bool first_step = t == call_.first_step(b), anew = call_.restarts(t, b);
-        if (!first_step && !anew) return;
-        for (size_t s = 0; s < states_.all.size(); ++s) {
-            const auto& one = states_.all[s];
+    void store_initial_gradient(PhaseRunner<P>& runner, i64 t, i64 b, int current) {
+        const bool begins = t == call_.first_step(b), reset = call_.is_reset(t, b);
+        if (!begins && !reset) return;
+        for (size_t s = 0; s < states_.states.size(); ++s) {
+            const auto& state = states_.states[s];
             i64 first, last;
-            frame.range(one.width, first, last);
-            first *= L, last = std::min(last * L, one.width);
-            Real* flow = flows_[turn ^ 1][s] + b * one.padded;
-            if (anew)
+            runner.unit_range(state.width, first, last);
+            Real* gradient = state_gradients_[current ^ 1][s] + b * state.padded;
+            if (reset)
                 for (i64 u = first; u < last; ++u) {
-                    restart_sums_[s][frame.id * one.padded + u] += flow[u];
-                    flow[u] = 0;
+                    restart_sums_[s][runner.id * state.padded + u] += gradient[u];
+                    gradient[u] = 0;
                 }
-            if (first_step && last > first)
-                std::copy(flow + first, flow + last, call_.initial_gradient[s] + b * one.width + first);
+            if (begins)
+                std::copy(gradient + first, gradient + last,
+                          call_.initial_state_gradients[s] + b * state.width + first);
         }
     }
 
-    // What many steps share: the input's gradient, and the weights'.
-    void finish_chunk(Frame<P>& frame, i64 t0, i64 count, void* scratch, const void** lists) {
-        if (call_.x_gradient) {
-            if (!call_.lengths)
-                input_gradient(frame, t0, count * call_.batch);
-            else
-                for (i64 t = t0; t < t0 + count; ++t) input_gradient(frame, t, call_.active(t));
-        }
-        for (const WeightGradient& w : program_.weights)
-            if (call_.parameter_gradient[size_t(w.parameter)]) weights(frame, w, t0, count, scratch, lists);
+    // What is computed for a chunk of steps at once: the input's gradient, and the weights'.
+    void accumulate_chunk(ThreadContext& context, i64 t0, i64 count) {
+        PhaseRunner<P>& runner = context.runner;
+        if (call_.x_gradient && !call_.lengths)
+            write_input_gradient(runner, t0, count * call_.batch);
+        else if (call_.x_gradient)
+            for (i64 t = t0; t < t0 + count; ++t)
+                write_input_gradient(runner, t, call_.active_sequences(t));
+        for (const WeightGradient& w : program_.weight_gradients)
+            if (call_.parameter_gradients[size_t(w.parameter)])
+                add_weight_gradient(context, w, t0, count);
     }
 
     // The gradients of `rows` rows of the input, from step t on; this thread's share of them.
-    void input_gradient(Frame<P>& frame, i64 t, i64 rows) {
+    void write_input_gradient(PhaseRunner<P>& runner, i64 t, i64 rows) {
         const i64 k = program_.find(Role::input_gradient), width = program_.input_width;
-        const i64 from = rows * frame.id / threads_, to = rows * (frame.id + 1) / threads_;
+        const i64 from = rows * runner.id / threads_, to = rows * (runner.id + 1) / threads_;
         Real* out = call_.x_gradient + t * call_.batch * width;
-        if (frame.id == 0 && rows < call_.batch)
+        if (runner.id == 0 && rows < call_.batch)
             std::fill(out + rows * width, out + call_.batch * width, Real(0));
         if (k < 0) {
             std::fill(out + from * width, out + to * width, Real(0));
             return;
         }
-        const Bound<Real> kept = frame.where(k);
-        const bool straight = !program_.input_rest && width % L == 0;
-        if (straight) frame.where(k) = {out - t * call_.batch * width, call_.batch * width, width, L};
+        const BufferView<Real> own = runner.view(k);
+        const bool in_place = !program_.bodies_write_input_gradient && width % L == 0;
+        if (in_place) runner.view(k) = {{call_.x_gradient, call_.batch * width, width}, L};
         for (i64 r = from; r < to; r += tile_rows)
             for (const Product& p : program_.deferred)
-                frame.direct(p, t, r, std::min(to, r + tile_rows), 0, place_blocks(k));
-        if (!straight)
-            for (i64 r = from; r < to; ++r) std::copy_n(kept.at(t, r), width, out + r * width);
-        frame.where(k) = kept;
+                runner.multiply_to_target(p, t, r, std::min(to, r + tile_rows), 0,
+                                          runner.buffer(k).blocks);
+        if (!in_place)
+            for (i64 r = from; r < to; ++r) std::copy_n(own.at(t, r), width, out + r * width);
+        runner.view(k) = own;
     }
-    i64 place_blocks(i64 k) const { return program_.places[size_t(k)].blocks; }
 
-    void weights(Frame<P>& frame, const WeightGradient& w, i64 t0, i64 count, void* scratch,
-                 const void** lists) {
-        const Place& deltas = program_.places[size_t(w.deltas)];
-        const i64 gates = i64(w.starts.size());
-        auto** a = reinterpret_cast<const A**>(lists);
-        auto** b = reinterpret_cast<const Real**>(lists + steps_ * call_.batch);
-        i64 rows = 0;
-        for (i64 t = t0; t < t0 + count; ++t)
-            for (i64 r = 0, end = call_.active(t); r < end; ++r, ++rows) {
-                if constexpr (P::group == 1) a[rows] = frame.where(w.deltas).at(t, r);
-                else a[rows] = rounded(frame, w.deltas) + ((t - t0) * call_.batch + r) * deltas.row;
-                b[rows] = operand_row(frame, w.operand, t, r);
-            }
-        Real* gradient = call_.parameter_gradient[size_t(w.parameter)];
-        const i64 own = w.width / w.heads;
+    void add_weight_gradient(ThreadContext& context, const WeightGradient& w, i64 t0, i64 count) {
+        const i64 rows = collect_rows(context, w, t0, count);
+        if (rows == 0) return;
+        const i64 id = context.runner.id, gates = i64(w.starts.size()), own = w.width / w.heads;
+        Real* gradient = call_.parameter_gradients[size_t(w.parameter)];
         for (i64 head = 0; head < w.heads; ++head) {
             const i64 low = head * own / L, high = ceil_div((head + 1) * own, L);
             const i64 vectors = (high - low) * gates;
-            const i64 m0 = (low * gates + vectors * frame.id / threads_) * L;
-            const i64 m1 = (low * gates + vectors * (frame.id + 1) / threads_) * L;
-            const auto row_of = [&](i64 m) -> Real* {
+            const i64 m0 = (low * gates + vectors * id / threads_) * L;
+            const i64 m1 = (low * gates + vectors * (id + 1) / threads_) * L;
+            const auto find_row = [&](i64 m) -> Real* {
                 const i64 unit = m / (gates * L) * L + m % L;
                 if (unit >= w.width || unit / own != head) return nullptr;
                 return gradient + (w.starts[size_t(m / L % gates)] + unit) * w.columns;
             };
-            if (m1 > m0 && rows > 0)
-                outer<P>(m0, m1, w.columns, rows, a, b, row_of, scratch);
-            for (i64 q = 0; w.heads > 1 && q < rows; ++q) b[q] += w.columns;
+            if (m1 > m0)
+                add_outer_products<P>(m0, m1, w.columns, rows, context.deltas, context.operands,
+                                      find_row, context.outer_scratch);
+            for (i64 q = 0; head + 1 < w.heads && q < rows; ++q) context.operands[q] += w.columns;
         }
     }
-    const Real* operand_row(Frame<P>& frame, i64 k, i64 t, i64 b) const {
-        const Place& p = program_.places[size_t(k)];
+    // The addresses of a chunk's deltas and operands; returns how many rows there are.
+    i64 collect_rows(ThreadContext& context, const WeightGradient& w, i64 t0, i64 count) {
+        PhaseRunner<P>& runner = context.runner;
+        const i64 row = runner.buffer(w.deltas).row;
+        i64 rows = 0;
+        for (i64 t = t0; t < t0 + count; ++t)
+            for (i64 r = 0, end = call_.active_sequences(t); r < end; ++r, ++rows) {
+                if constexpr (P::group == 1) context.deltas[rows] = runner.view(w.deltas).at(t, r);
+                else
+                    context.deltas[rows] =
+                        rounded_deltas(runner, w.deltas) + ((t - t0) * call_.batch + r) * row;
+                context.operands[rows] = operand_row(runner, w.operand, t, r);
+            }
+        return rows;
+    }
+    const Real* operand_row(PhaseRunner<P>& runner, i64 k, i64 t, i64 b) const {
+        const Buffer& p = runner.buffer(k);
         if (p.role == Role::previous) return states_.previous_row(size_t(p.index), t, b);
-        if (p.role == Role::input)
-            return call_.x + (t * call_.batch + b) * program_.input_width;
-        return frame.where(k).at(t, b);
+        if (p.role == Role::input) return call_.x + (t * call_.batch + b) * program_.input_width;
+        return runner.view(k).at(t, b);
     }
 
     // A parameter's gradient that is a sum over rows, from all threads' sums.
-    void gather(const RowGradient& g) {
-        Real* to = call_.parameter_gradient[size_t(g.parameter)];
+    void reduce_row_gradient(const RowGradient& g) {
+        Real* to = call_.parameter_gradients[size_t(g.parameter)];
         if (!to) return;
-        const Place& p = program_.places[size_t(g.place)];
+        const Buffer& p = program_.buffer(g.buffer);
         for (int id = 0; id < threads_; ++id) {
-            const Real* from = sums_[size_t(g.place)] + id * p.row + g.item * L;
+            const Real* from = sums_[size_t(g.buffer)] + id * p.row + g.item * L;
             for (i64 u = 0; u < g.width; ++u) to[g.start + u] += from[u / L * p.block + u % L];
         }
     }

@@ -1,4 +1,4 @@
-// The parts of the extension module; each adds its own to it.
+// The parts of the extension module; each adds its classes to it.
 #pragma once
 
 #include <nanobind/nanobind.h>

@@ -1,72 +1,36 @@
-// The time loop for Python: programs, layers packed for them, and passes forward and back.
+// The time loop for Python: programs, layers packed for them, and passes forward and backward.
 #include <nanobind/nanobind.h>
+#include <nanobind/stl/pair.h>
 #include <nanobind/stl/vector.h>
 
 #include "backward.h"
 #include "bind.h"
+#include "call_reader.h"
 #include "forward.h"
 #include "layer.h"
+#include "program_reader.h"
 
 namespace nb = nanobind;
 
 namespace sluice::SLUICE_ISA {
 
-// The part of a call that both directions share; arrays are given by their addresses.
-template <class Real> Call<Real> read_call(Reader& in, const Program& program) {
-    Call<Real> call;
-    call.steps = in.next();
-    call.batch = in.next();
-    if (call.steps < 0 || call.batch < 0) throw std::invalid_argument("negative sizes");
-    call.threads = int(std::max<i64>(1, std::min<i64>(in.next(), 256)));
-    call.reverse = in.next() != 0;
-    call.x = pointer<Real>(in.next());
-    call.y = pointer<Real>(in.next());
-    call.lengths = pointer<i64>(in.next());
-    call.resets = pointer<uint8_t>(in.next());
-    const auto addresses = [&] {
-        std::vector<const Real*> found;
-        for (i64 a : in.list()) found.push_back(pointer<Real>(a));
-        return found;
-    };
-    call.initial = addresses();
-    call.restart = addresses();
-    for (i64 left = in.next(); left > 0; --left) {
-        Real* data = pointer<Real>(in.next());
-        const i64 time = in.next();
-        call.masks.push_back({data, time, in.next()});
-    }
-    const size_t states = program.state_widths.size();
-    if (call.initial.size() != states || call.masks.size() != program.mask_widths.size() ||
-        (!call.restart.empty() && call.restart.size() != states))
-        throw std::invalid_argument("a call does not fit its program");
-    return call;
-}
-
-template <class Real> std::vector<Real*> outputs(Reader& in) {
-    std::vector<Real*> found;
-    for (i64 a : in.list()) found.push_back(pointer<Real>(a));
-    return found;
+// Whether the output array itself holds the first state: its rows need no padding.
+template <class Real> bool output_holds_state(const Program& program) {
+    return program.state_widths[0] % lanes<Real> == 0;
 }
 
 // The tape, which the caller owns; null where none is kept.
 template <class P>
 Tape<typename P::Real>* forward(const Layer<P>& layer, const std::vector<i64>& words, bool keep) {
     using Real = typename P::Real;
-    const Program* program = layer.program;
-    Reader in(words);
-    Call<Real> call = read_call<Real>(in, *program);
-    call.last = outputs<Real>(in);
+    const Program& program = layer.program;
+    const Call<Real> call = CallReader<Real>(words, ListKind::forward_call, program).read_forward();
     std::unique_ptr<Tape<Real>> tape;
-    const bool direct = program->state_widths[0] % lanes<Real> == 0;
     if (keep)
-        tape = std::make_unique<Tape<Real>>(
-            Tape<Real>::of_values(*program, call.steps, call.batch, direct));
-    Forward<P>(layer.kernel, call, tape.get()).run();
+        tape = std::make_unique<Tape<Real>>(Tape<Real>::of_values(
+            program, call.steps, call.batch, output_holds_state<Real>(program)));
+    Forward<P>(layer.weights, call, tape.get()).run();
     return tape.release();
-}
-
-template <class Real> std::vector<const Real*> readable(const std::vector<Real*>& from) {
-    return {from.begin(), from.end()};
 }
 
 // The gradients that the program records, which the caller owns; null where it records none.
@@ -74,60 +38,69 @@ template <class P>
 Tape<typename P::Real>* backward(const Layer<P>& layer, const std::vector<i64>& words,
                                  const Tape<typename P::Real>& tape) {
     using Real = typename P::Real;
-    const Program* program = layer.program;
+    const Program& program = layer.program;
     if constexpr (P::group == 4) {
-        throw std::invalid_argument("int8 weights do not train");
+        throw std::invalid_argument("int8 weights do not train; use another precision");
     } else {
-        if (!layer.kernel.trains) throw std::invalid_argument("this layer was packed for inference");
-        Reader in(words);
-        Call<Real> call = read_call<Real>(in, *program);
-        call.upstream = pointer<Real>(in.next());
-        call.last_gradient = readable(outputs<Real>(in));
-        call.x_gradient = pointer<Real>(in.next());
-        call.initial_gradient = outputs<Real>(in);
-        call.restart_gradient = outputs<Real>(in);
-        call.parameter_gradient = outputs<Real>(in);
-        if (i64(call.parameter_gradient.size()) != program->parameters ||
-            tape.steps != call.steps || tape.batch != call.batch)
-            throw std::invalid_argument("a way back does not fit its tape");
+        if (!layer.weights.trains)
+            throw std::invalid_argument(
+                "this layer was packed for inference; pack it for training");
+        const Call<Real> call =
+            CallReader<Real>(words, ListKind::backward_call, program).read_backward();
+        if (!tape.fits(program, call.steps, call.batch, output_holds_state<Real>(program)))
+            throw std::invalid_argument(
+                "expected the tape of a forward pass with the same program and "
+                "sizes, got another; keep each pass with its own tape");
         std::unique_ptr<Tape<Real>> recorded;
-        if (program->find(Role::recorded) >= 0)
+        if (program.find(Role::recorded) >= 0)
             recorded = std::make_unique<Tape<Real>>(
-                Tape<Real>::of_gradients(*program, call.steps, call.batch));
-        Backward<P>(layer.kernel, call, tape, recorded.get()).run();
+                Tape<Real>::of_gradients(program, call.steps, call.batch));
+        Backward<P>(layer.weights, call, tape, recorded.get()).run();
         return recorded.release();
     }
 }
 
-// Copy one item of a tape's place (or a state kept beside it) to (time, batch, width).
+// Copy one item of a buffer on the tape to an array (time, batch, width) of the caller's.
 template <class Real>
-void read_tape(const Tape<Real>& tape, const Program& program, i64 place, i64 item, i64 to) {
+void read_tape(const Tape<Real>& tape, const Program& program, i64 k, i64 item, i64 to) {
     constexpr i64 L = lanes<Real>;
-    const Place& p = program.places.at(size_t(place));
-    const Real* from = tape.base.at(size_t(place));
-    if (!from || item >= p.items) throw std::invalid_argument("the tape does not hold that");
-    Real* out = pointer<Real>(to);
+    if (k < 0 || k >= i64(program.buffers.size()))
+        reject("a tape", "a buffer below " + std::to_string(program.buffers.size()), k);
+    const Buffer& p = program.buffer(k);
+    if (!tape.holds(size_t(k), p) || p.holds_scalars() || item < 0 || item >= p.items)
+        throw std::invalid_argument("the tape does not hold item " + std::to_string(item) +
+                                    " of buffer " + std::to_string(k) +
+                                    "; ask what it holds first");
+    const Real* from = tape.base[size_t(k)];
+    Real* out = to_pointer<Real>(to);
     for (i64 q = 0; q < tape.steps * tape.batch; ++q)
         for (i64 u = 0; u < p.width; u += L)
             std::copy_n(from + q * p.row + u / L * p.block + item * L, std::min(L, p.width - u),
                         out + q * p.width + u);
 }
 
+template <class Real> bool holds(const Tape<Real>& tape, i64 k) {
+    return tape.base.at(size_t(k)) != nullptr;
+}
+
 template <class Real> void bind_tape(nb::module_& m, const char* name) {
     nb::class_<Tape<Real>>(m, name)
-        .def("holds", [](const Tape<Real>& t, i64 place) { return t.base.at(size_t(place)) != nullptr; })
+        .def("holds", &holds<Real>)
         .def("read", &read_tape<Real>, nb::call_guard<nb::gil_scoped_release>());
 }
 
 template <class P> void bind_layer(nb::module_& m, const char* name) {
     nb::class_<Layer<P>>(m, name)
         .def(nb::init<const Program&, const std::vector<i64>&, bool, int>(), nb::keep_alive<1, 2>())
-        .def("forward", &forward<P>, nb::rv_policy::take_ownership, nb::call_guard<nb::gil_scoped_release>())
-        .def("backward", &backward<P>, nb::rv_policy::take_ownership, nb::call_guard<nb::gil_scoped_release>());
+        .def("forward", &forward<P>, nb::rv_policy::take_ownership,
+             nb::call_guard<nb::gil_scoped_release>())
+        .def("backward", &backward<P>, nb::rv_policy::take_ownership,
+             nb::call_guard<nb::gil_scoped_release>());
 }
 
 void bind_loop(nb::module_& m) {
-    nb::class_<Program>(m, "Program").def(nb::init<const std::vector<i64>&, i64>());
+    nb::class_<Program>(m, "Program")
+        .def(nb::init<const std::vector<i64>&, const Program::BodyWords&, i64>());
     bind_tape<float>(m, "Tape32");
     bind_tape<double>(m, "Tape64");
     bind_layer<F32>(m, "LayerFloat32");

@@ -7,6 +7,7 @@
 #include "bind.h"
 #include "generate.h"
 #include "layer.h"
+
 #include "step.h"
 
 namespace nb = nanobind;
@@ -16,188 +17,237 @@ namespace sluice::SLUICE_ISA {
 template <class P> struct Stream {
     using Real = typename P::Real;
     using Clock = std::chrono::steady_clock;
-    using Chosen = typename Stepper<P>::Chosen;
+    using TableRows = typename Stepper<P>::TableRows;
     i64 batch;
     std::vector<std::unique_ptr<Stepper<P>>> layers;
 
     Stream(i64 rows, int threads, const std::vector<Layer<P>*>& packed,
            const std::vector<std::vector<double>>& masks)
         : batch(rows) {
-        if (packed.empty() || masks.size() != packed.size())
-            throw std::invalid_argument("a stream needs masks for each of its layers");
+        if (packed.empty()) reject("a stream", "at least one layer", 0);
+        if (masks.size() != packed.size())
+            reject("a stream", "masks of " + std::to_string(packed.size()) + " layers",
+                   i64(masks.size()));
         for (size_t k = 0; k < packed.size(); ++k) {
-            layers.push_back(std::make_unique<Stepper<P>>(packed[k]->kernel, rows, masks[k], threads));
+            if (!packed[k]) reject("a stream", "a layer", "none");
+            layers.push_back(std::make_unique<Stepper<P>>(packed[k]->weights, rows, masks[k],
+                                                          std::max(1, threads)));
             threads_ = std::max(threads_, layers.back()->threads());
+            if (k > 0 && layers[k]->input_width() != layers[k - 1]->width(0))
+                reject("a stream",
+                       "a layer with input width " + std::to_string(layers[k - 1]->width(0)),
+                       layers[k]->input_width());
         }
     }
 
     Stream(const Stream&) = delete;
 
-    // A thread's part of a step of all layers; the output, and in `row` its rows' distance.
-    const Real* advance(int id, int turn, const Real* x, i64& row, Team* team, const Chosen* chosen = nullptr) {
+    // A thread's part of a step of all layers; returns the output, and in `row` its rows' distance.
+    const Real* advance(int id, int current, const Real* x, i64& row, Team* team,
+                        const TableRows* table_rows = nullptr) {
         for (auto& layer : layers) {
             const bool shared = team && layer->threads() > 1;
-            if (shared || id == 0) layer->step(id, turn, x, row, shared ? team : nullptr, chosen);
-            chosen = nullptr;
-            if (team && !shared) team->barrier(id);
-            x = layer->state(0, turn ^ 1);
+            if (shared || id == 0)
+                layer->step(id, current, x, row, shared ? team : nullptr, table_rows);
+            table_rows = nullptr;
+            if (team && !shared) team->barrier();
+            x = layer->state(0, current ^ 1);
             row = layer->padded(0);
         }
         return x;
     }
     void step(i64 x, i64 y) {
-        const Real* in = pointer<Real>(x);
-        work(false, [&](int id, Team* team) {
+        const Real* in = to_pointer<Real>(x);
+        run_shared(false, [&](int id, Team* team) {
             i64 row = layers[0]->input_width();
-            advance(id, turn_, in, row, team);
+            advance(id, current_, in, row, team);
         });
-        turn_ ^= 1;
+        current_ ^= 1;
         const Stepper<P>& top = *layers.back();
         for (i64 b = 0; b < batch; ++b)
-            std::copy_n(top.state(0, turn_) + b * top.padded(0), top.width(0),
-                        pointer<Real>(y) + b * top.width(0));
+            std::copy_n(top.state(0, current_) + b * top.padded(0), top.width(0),
+                        to_pointer<Real>(y) + b * top.width(0));
     }
-    // A state to or from the caller's (batch, width).
+    // Copy a state to or from the caller's array (batch, width).
     void read(i64 layer, i64 s, i64 to) const {
         const Stepper<P>& one = *layers.at(size_t(layer));
         for (i64 b = 0; b < batch; ++b)
-            std::copy_n(one.state(s, turn_) + b * one.padded(s), one.width(s),
-                        pointer<Real>(to) + b * one.width(s));
+            std::copy_n(one.state(s, current_) + b * one.padded(s), one.width(s),
+                        to_pointer<Real>(to) + b * one.width(s));
     }
     void write(i64 layer, i64 s, i64 from) {
         const Stepper<P>& one = *layers.at(size_t(layer));
         for (i64 b = 0; b < batch; ++b)
-            copy_padded(one.state(s, turn_) + b * one.padded(s), pointer<Real>(from) + b * one.width(s),
-                        one.width(s), one.padded(s));
+            copy_padded(one.state(s, current_) + b * one.padded(s),
+                        to_pointer<Real>(from) + b * one.width(s), one.width(s), one.padded(s));
     }
 
     // Row b of every state becomes what row parents[b] was.
     void rearrange(i64 parents) {
-        const i64* from = pointer<i64>(parents);
+        const i64* from = to_pointer<i64>(parents);
+        for (i64 b = 0; b < batch; ++b)
+            if (from[b] < 0 || from[b] >= batch)
+                throw std::invalid_argument("expected rows from 0 to " + std::to_string(batch - 1) +
+                                            ", got " + std::to_string(from[b]) +
+                                            "; name rows of the stream");
         for (auto& layer : layers)
             for (i64 s = 0; s < layer->states(); ++s) {
                 const i64 row = layer->padded(s);
                 for (i64 b = 0; b < batch; ++b)
-                    std::copy_n(layer->state(s, turn_) + from[b] * row, row,
-                                layer->state(s, turn_ ^ 1) + b * row);
+                    std::copy_n(layer->state(s, current_) + from[b] * row, row,
+                                layer->state(s, current_ ^ 1) + b * row);
             }
-        turn_ ^= 1;
+        current_ ^= 1;
     }
 
-    // The embedding below the layers and the readout above them, for what follows.
-    void speak(const std::vector<i64>& words) {
-        Reader in(words);
-        Language<Real> language;
-        language.vocabulary = in.next(), language.width = in.next();
-        language.embedding = pointer<Real>(in.next());
-        language.readout = pointer<Real>(in.next());
-        language.bias = pointer<Real>(in.next());
-        if (language.width != layers[0]->input_width())
-            throw std::invalid_argument("the embedding does not fit the first layer");
-        table_ = layers[0]->tabulated(language.embedding, language.vocabulary, language.width);
-        spoken_ = std::make_unique<Generation<Real>>(language, batch, layers.back()->width(0));
+    // Set the embedding below the layers and the readout above them.
+    void attach_vocabulary(const std::vector<i64>& words) {
+        const i64 width = layers[0]->input_width(), features = layers.back()->width(0);
+        SectionReader in(words, ListKind::vocabulary, "a vocabulary");
+        const auto vocabulary = in.read(1, "arrays", [&](Section& s) {
+            Vocabulary<Real> v;
+            v.size = s.read("a number of tokens", 1, max_width);
+            v.width = s.read("the first layer's input width", width, width);
+            v.embedding = s.read_array<const Real>("an embedding", v.size * width);
+            v.readout = s.read_array<const Real>("a readout", v.size * features);
+            v.bias = s.read_array<const Real>("a bias", v.size, true);
+            return v;
+        });
+        in.finish();
+        table_ = layers[0]->make_table(vocabulary.embedding, vocabulary.size, vocabulary.width);
+        generator_ = std::make_unique<TokenGenerator<Real>>(vocabulary, batch, features);
     }
 
     // Read `count` tokens, (count, batch).
     void feed(i64 tokens, i64 count) {
-        const i64* all = pointer<i64>(tokens);
-        work(count > 1, [&](int id, Team* team) {
-            std::vector<Real> x = speaking().embeddings();
+        const i64* all = to_pointer<i64>(tokens);
+        generator().check_tokens(all, count * batch);
+        run_shared(count > 1, [&](int id, Team* team) {
+            std::vector<Real> x = generator_->make_embeddings();
             for (i64 t = 0; t < count; ++t) {
                 const i64* now = all + t * batch;
                 i64 row = layers[0]->input_width();
-                spoken_->embed(now, x.data());
-                hear(id, int((turn_ + t) & 1), now, x.data(), row, team);
+                generator_->embed(now, x.data());
+                advance_tokens(id, int((current_ + t) & 1), now, x.data(), row, team);
             }
         });
-        turn_ ^= int(count & 1);
+        current_ ^= int(count & 1);
     }
 
-    // Read one token each, (batch,), and give the logits of the next, (batch, vocabulary).
+    // Read one token each, (batch,), and write the logits of the next, (batch, vocabulary).
     void logits(i64 tokens, i64 to, i64 vocabulary) {
-        const i64* now = pointer<i64>(tokens);
+        const i64* now = to_pointer<i64>(tokens);
         const Real* found = nullptr;
-        work(false, [&](int id, Team* team) {
-            std::vector<Real> x = speaking().embeddings();
+        generator().check_tokens(now, batch);
+        if (vocabulary != generator_->size())
+            reject("logits", "an array for " + std::to_string(generator_->size()) + " tokens",
+                   vocabulary);
+        run_shared(false, [&](int id, Team* team) {
+            std::vector<Real> x = generator_->make_embeddings();
             i64 row = layers[0]->input_width();
-            spoken_->embed(now, x.data());
-            const Real* y = hear(id, turn_, now, x.data(), row, team);
-            const Real* all = spoken_->read_out(id, team, 0, y, row);
+            generator_->embed(now, x.data());
+            const Real* y = advance_tokens(id, current_, now, x.data(), row, team);
+            const Real* all = generator_->compute_logits(id, team, 0, y, row);
             if (id == 0) found = all;
         });
-        turn_ ^= 1;
+        current_ ^= 1;
         for (i64 b = 0; b < batch; ++b)
-            std::copy_n(found + b * spoken_->row(), vocabulary, pointer<Real>(to) + b * vocabulary);
+            std::copy_n(found + b * generator_->row(), vocabulary,
+                        to_pointer<Real>(to) + b * vocabulary);
     }
 
-    // Draw from `tokens` on, which are replaced by the last ones; `drawn`: (steps, batch).
+    // Generate from `tokens` on, which are replaced by the last ones; returns the steps taken.
     i64 generate(const std::vector<i64>& words, double temperature, double top_p, double typical) {
-        Reader in(words);
-        Draws draws;
-        draws.steps = in.next(), draws.end = in.next();
-        draws.uniforms = pointer<double>(in.next());
-        draws.choices = pointer<uint8_t>(in.next());
-        draws.places = in.next(), draws.own_choices = in.next(), draws.top_k = in.next();
-        draws.temperature = temperature, draws.top_p = top_p, draws.typical = typical;
-        i64* tokens = pointer<i64>(in.next());
-        i64* drawn = pointer<i64>(in.next());
-        if (draws.places < 1) throw std::invalid_argument("a draw needs something to choose from");
+        i64 *tokens = nullptr, *sampled = nullptr;
+        SamplingOptions options = read_options(words, tokens, sampled);
+        options.temperature = temperature, options.top_p = top_p, options.typical = typical;
+        generator().check_tokens(tokens, batch);
         i64 taken = 0;
-        work(draws.steps > 1, [&](int id, Team* team) {
-            int turn = turn_;
+        run_shared(options.steps > 1, [&](int id, Team* team) {
+            int current = current_;
             std::vector<i64> found;
-            const i64 count = speaking().run(id, team, draws, {tokens, tokens + batch}, found,
-                                             [&](const i64* chosen, const Real* x, i64& row) {
-                                                 turn ^= 1;
-                                                 return hear(id, turn ^ 1, chosen, x, row, team);
-                                             });
-            if (id == 0) std::copy(found.begin(), found.end(), drawn), taken = count;
+            const auto step = [&](const i64* read, const Real* x, i64& row) {
+                current ^= 1;
+                return advance_tokens(id, current ^ 1, read, x, row, team);
+            };
+            const i64 count =
+                generator_->run(id, team, options, {tokens, tokens + batch}, found, step);
+            if (id == 0) std::copy(found.begin(), found.end(), sampled), taken = count;
         });
-        if (taken > 0) std::copy_n(drawn + (taken - 1) * batch, batch, tokens);
-        turn_ ^= int(taken & 1);
+        if (taken > 0) std::copy_n(sampled + (taken - 1) * batch, batch, tokens);
+        current_ ^= int(taken & 1);
         return taken;
     }
 
 private:
-    int threads_ = 1, turn_ = 0;
-    Clock::time_point last_{};
+    int threads_ = 1, current_ = 0;
+    Clock::time_point last_step_{};
     std::unique_ptr<Stepper<P>> table_;
-    std::unique_ptr<Generation<Real>> spoken_;
+    std::unique_ptr<TokenGenerator<Real>> generator_;
 
-    Generation<Real>& speaking() const {
-        if (!spoken_) throw std::invalid_argument("a stream speaks no language yet");
-        return *spoken_;
+    TokenGenerator<Real>& generator() const {
+        if (!generator_)
+            throw std::invalid_argument(
+                "expected a stream with a vocabulary, got none; attach one first");
+        return *generator_;
+    }
+
+    SamplingOptions read_options(const std::vector<i64>& words, i64*& tokens, i64*& sampled) const {
+        const i64 size = generator().size();
+        SectionReader in(words, ListKind::sampling, "sampling");
+        SamplingOptions options;
+        in.read(1, "settings", [&](Section& s) {
+            options.steps = s.read("a number of steps", 0, max_size / batch);
+            options.end = s.read("a token that ends");
+            options.positions =
+                s.read("at least one position, a number", 1, max_size / (batch * size));
+            options.per_sequence_choices = s.read_flag("a flag of choices by sequence");
+            options.top_k = s.read("a number of tokens", 0);
+        });
+        in.read(2, "arrays", [&](Section& s) {
+            const i64 count = options.steps * batch;
+            const i64 rows = options.positions * (options.per_sequence_choices ? batch : 1);
+            options.uniforms = s.read_array<const double>("uniform numbers", count, count == 0);
+            options.choices = s.read_array<const uint8_t>("choices", rows * size);
+            tokens = s.read_array<i64>("tokens", batch);
+            sampled = s.read_array<i64>("room for tokens", count, count == 0);
+        });
+        in.finish();
+        return options;
     }
 
     // A thread's part of a step of all layers from tokens, whose embeddings are x.
-    const Real* hear(int id, int turn, const i64* tokens, const Real* x, i64& row, Team* team) {
-        const Chosen some{table_.get(), tokens};
-        return advance(id, turn, x, row, team, table_ ? &some : nullptr);
+    const Real* advance_tokens(int id, int current, const i64* tokens, const Real* x, i64& row,
+                               Team* team) {
+        const TableRows some{table_.get(), tokens};
+        return advance(id, current, x, row, team, table_ ? &some : nullptr);
     }
 
-    // Do job(id, team) together, or alone without a team: for one step waking others takes longer.
-    template <class F> void work(bool many, F&& job) {
-        if (threads_ == 1 || (!many && !awake())) job(0, static_cast<Team*>(nullptr));
+    // Run job(id, team) on all threads, or here without a team: for one step, waking workers takes
+    // longer than the step.
+    template <class F> void run_shared(bool many_steps, F&& job) {
+        if (threads_ == 1 || (!many_steps && !workers_awake())) job(0, static_cast<Team*>(nullptr));
         else run_team(threads_, [&](int id, Team& team) { job(id, &team); });
-        if (threads_ > 1) last_ = Clock::now();
+        if (threads_ > 1) last_step_ = Clock::now();
     }
 
-    // Whether a worker still looks for work since the last step, so that sharing this one pays.
-    bool awake() const {
-        return threads_ > 1 && Clock::now() - last_ < std::chrono::microseconds(20) &&
-               Pool::get().idle();
+    // Whether workers still spin since the last step, so that sharing this one pays.
+    bool workers_awake() const {
+        return threads_ > 1 && Clock::now() - last_step_ < std::chrono::microseconds(20) &&
+               ThreadPool::get().is_idle();
     }
 };
 
 template <class P> void bind_stream(nb::module_& m, const char* name) {
     nb::class_<Stream<P>>(m, name)
-        .def(nb::init<i64, int, const std::vector<Layer<P>*>&, const std::vector<std::vector<double>>&>(),
+        .def(nb::init<i64, int, const std::vector<Layer<P>*>&,
+                      const std::vector<std::vector<double>>&>(),
              nb::keep_alive<1, 4>())
         .def("step", &Stream<P>::step)
         .def("read", &Stream<P>::read)
         .def("write", &Stream<P>::write)
         .def("rearrange", &Stream<P>::rearrange)
-        .def("speak", &Stream<P>::speak)
+        .def("attach_vocabulary", &Stream<P>::attach_vocabulary)
         .def("feed", &Stream<P>::feed, nb::call_guard<nb::gil_scoped_release>())
         .def("logits", &Stream<P>::logits)
         .def("generate", &Stream<P>::generate, nb::call_guard<nb::gil_scoped_release>());

@@ -1,53 +1,59 @@
-// Tokens from a stack of layers: embedding, layers, readout, a draw, and again.
+// Generating tokens from a stack of layers: embedding, layers, readout, sampling, and again.
 #pragma once
 
 #include <cmath>
 #include <numeric>
+#include <stdexcept>
+#include <string>
 
 #include "matrix.h"
 #include "pool.h"
 
 namespace sluice::SLUICE_ISA {
 
-// What makes tokens of layers; the arrays are the caller's.
-template <class Real> struct Language {
-    i64 vocabulary = 0, width = 0;  // `width`: of the embedding
-    const Real *embedding = nullptr, *readout = nullptr, *bias = nullptr;
+// What turns tokens into inputs and outputs into logits; the arrays are the caller's.
+template <class Real> struct Vocabulary {
+    i64 size = 0, width = 0;          // tokens; numbers of an embedding
+    const Real* embedding = nullptr;  // (size, width)
+    const Real* readout = nullptr;    // (size, features)
+    const Real* bias = nullptr;       // (size), or null
 };
 
-// How tokens are drawn; the arrays are the caller's.
-struct Draws {
+// How tokens are sampled; the arrays are the caller's.
+struct SamplingOptions {
     i64 steps = 0, end = 0;
     const double* uniforms = nullptr;  // (steps, batch), in [0, 1)
-    const uint8_t* choices = nullptr;  // (places, 1 or batch, vocabulary): what may stand there
-    i64 places = 1;                    // the last one serves every later step
-    bool own_choices = false;          // each sequence has its own
-    i64 top_k = 0;                     // 0: all
+    const uint8_t* choices = nullptr;  // (positions, 1 or batch, vocabulary): what may be sampled
+    i64 positions = 1;                 // the last one serves every later step
+    bool per_sequence_choices = false;
+    i64 top_k = 0;  // 0: all
     double temperature = 1, top_p = 2, typical = 2;
 };
 
-// Draws by the inverse of the cumulative sum, in the order of the vocabulary.
-class Drawer {
+// Samples by the inverse of the cumulative sum, in the order of the vocabulary.
+class Sampler {
 public:
-    explicit Drawer(i64 vocabulary)
-        : weights_(size_t(vocabulary)), order_(size_t(vocabulary)), far_(size_t(vocabulary)) {}
+    explicit Sampler(i64 vocabulary)
+        : weights_(size_t(vocabulary)), order_(size_t(vocabulary)), distances_(size_t(vocabulary)) {
+    }
 
     // The token for `logits`; −1 where one is NaN.
     template <class Real>
-    i64 draw(const Draws& draws, const Real* logits, const uint8_t* allowed, double uniform) {
+    i64 sample(const SamplingOptions& options, const Real* logits, const uint8_t* allowed,
+               double uniform) {
         const i64 size = i64(weights_.size());
-        double greatest = -INFINITY, total = 0;
-        bool wrong = false;
+        double largest = -INFINITY, total = 0;
+        bool has_nan = false;
         for (i64 v = 0; v < size; ++v) {
-            wrong |= std::isnan(logits[v]);
-            if (allowed[v]) greatest = std::max(greatest, double(logits[v]));
+            has_nan |= std::isnan(logits[v]);
+            if (allowed[v]) largest = std::max(largest, double(logits[v]));
         }
-        if (wrong) return -1;
+        if (has_nan) return -1;
         for (i64 v = 0; v < size; ++v)
             total += weights_[size_t(v)] =
-                allowed[v] ? std::exp((double(logits[v]) - greatest) / draws.temperature) : 0;
-        if (draws.top_k > 0 || draws.top_p < 1) total = keep_likeliest(draws, total);
-        if (draws.typical < 1) total = keep_typical(draws, total);
+                allowed[v] ? std::exp((double(logits[v]) - largest) / options.temperature) : 0;
+        if (options.top_k > 0 || options.top_p < 1) total = keep_likeliest(options, total);
+        if (options.typical < 1) total = keep_typical(options, total);
         double left = uniform * total;
         i64 last = -1;
         for (i64 v = 0; v < size; ++v) {
@@ -62,15 +68,16 @@ public:
 private:
     std::vector<double> weights_;
     std::vector<i64> order_;
-    std::vector<double> far_;
+    std::vector<double> distances_;
 
-    // Of equals the first goes before.
-    template <class Before> void sort(Before before) {
+    // Stable: equal tokens stay in the vocabulary's order.
+    template <class Before> void sort_order(Before before) {
         std::iota(order_.begin(), order_.end(), 0);
         std::stable_sort(order_.begin(), order_.end(), before);
     }
 
-    // Weights of zero for all but the first `count` that together reach `mass`. Returns the sum.
+    // Keep the first `count` that together reach `mass`, set other weights to zero; returns the
+    // sum.
     double keep_first(i64 count, double mass) {
         double kept = 0;
         for (i64 v : order_) {
@@ -81,107 +88,123 @@ private:
         return kept;
     }
 
-    double keep_likeliest(const Draws& draws, double total) {
-        sort([&](i64 a, i64 b) { return weights_[size_t(a)] > weights_[size_t(b)]; });
-        return keep_first(draws.top_k > 0 ? draws.top_k : i64(order_.size()), draws.top_p * total);
+    double keep_likeliest(const SamplingOptions& options, double total) {
+        sort_order([&](i64 a, i64 b) { return weights_[size_t(a)] > weights_[size_t(b)]; });
+        return keep_first(options.top_k > 0 ? options.top_k : i64(order_.size()),
+                          options.top_p * total);
     }
 
-    // The tokens whose information is nearest the entropy of what is left.
-    double keep_typical(const Draws& draws, double total) {
+    // Keep the tokens whose information is nearest to the entropy (typical sampling).
+    double keep_typical(const SamplingOptions& options, double total) {
         double entropy = 0;
         for (size_t v = 0; v < weights_.size(); ++v) {
             const double p = weights_[v] / total;
-            far_[v] = p > 0 ? -std::log(p) : INFINITY;
-            if (p > 0) entropy += p * far_[v];
+            distances_[v] = p > 0 ? -std::log(p) : INFINITY;
+            if (p > 0) entropy += p * distances_[v];
         }
-        for (double& far : far_) far = std::abs(far - entropy);
-        sort([&](i64 a, i64 b) { return far_[size_t(a)] < far_[size_t(b)]; });
-        return keep_first(i64(order_.size()), draws.typical * total);
+        for (double& distance : distances_) distance = std::abs(distance - entropy);
+        sort_order([&](i64 a, i64 b) { return distances_[size_t(a)] < distances_[size_t(b)]; });
+        return keep_first(i64(order_.size()), options.typical * total);
     }
 };
 
-// A language on top of layers, which several threads walk through together. They share the layers
-// and the readout; the draw each does for itself, as that is sooner than telling the others.
-template <class Real> class Generation {
-    // The readout is in the precision of the weights: packed as they are.
+// A vocabulary on top of layers, which several threads run together. They share the layers and the
+// readout; each samples for itself, which is faster than telling the others what was sampled.
+template <class Real> class TokenGenerator {
+    // The readout keeps its own precision, whatever that of the layers.
     using P = std::conditional_t<std::is_same_v<Real, float>, F32, F64>;
     static constexpr i64 L = lanes<Real>;
 
 public:
-    Generation(const Language<Real>& language, i64 batch, i64 features)
-        : language_(language), batch_(batch),
-          matrix_{false, 0, language.bias ? 1 : -1, language.vocabulary, features, 1, features, {0}},
+    TokenGenerator(const Vocabulary<Real>& vocabulary, i64 batch, i64 features)
+        : vocabulary_(vocabulary), batch_(batch),
+          matrix_{false, 0, vocabulary.bias ? 1 : -1, vocabulary.size, features, 1, features, {0}},
           readout_(matrix_, false), row_(readout_.blocks * L) {
-        const Real* parameters[] = {language.readout, language.bias};
-        typename Packed<P>::Scratch scratch;
+        const Real* parameters[] = {vocabulary.readout, vocabulary.bias};
+        typename PackedMatrix<P>::Scratch scratch;
         for (i64 k = 0; k < readout_.panels(); ++k) readout_.pack(k, parameters, scratch);
         for (auto& logits : logits_) logits.resize(size_t(batch * row_));
     }
 
-    Generation(const Generation&) = delete;
+    TokenGenerator(const TokenGenerator&) = delete;
 
     // The tokens' embeddings, (batch, width).
     void embed(const i64* tokens, Real* x) const {
         for (i64 b = 0; b < batch_; ++b)
-            std::copy_n(language_.embedding + tokens[b] * language_.width, language_.width,
-                        x + b * language_.width);
+            std::copy_n(vocabulary_.embedding + tokens[b] * vocabulary_.width, vocabulary_.width,
+                        x + b * vocabulary_.width);
     }
-    std::vector<Real> embeddings() const { return std::vector<Real>(size_t(batch_ * language_.width + L)); }
+    std::vector<Real> make_embeddings() const {
+        return std::vector<Real>(size_t(batch_ * vocabulary_.width + L));
+    }
+    // Reject tokens outside the vocabulary: they would be read from beyond the embedding.
+    void check_tokens(const i64* tokens, i64 count) const {
+        for (i64 k = 0; k < count; ++k)
+            if (tokens[k] < 0 || tokens[k] >= vocabulary_.size)
+                throw std::invalid_argument(
+                    "expected tokens from 0 to " + std::to_string(vocabulary_.size - 1) + ", got " +
+                    std::to_string(tokens[k]) + "; give tokens of the model's vocabulary");
+    }
+    i64 size() const { return vocabulary_.size; }
 
-    // A thread's part of the logits of the layers' output y, into the buffer of this `turn`.
-    const Real* read_out(int id, Team* team, int turn, const Real* y, i64 row) {
+    // A thread's part of the logits of the layers' output y, into buffer 0 or 1.
+    const Real* compute_logits(int id, Team* team, int buffer, const Real* y, i64 row) {
         const int threads = team ? team->size : 1;
         const i64 panels = readout_.panels();
-        const i64 first = panels * id / threads * readout_.per_panel;
-        const i64 last = std::min(readout_.blocks, panels * (id + 1) / threads * readout_.per_panel);
-        Real* logits = logits_[turn].data();
+        const i64 first = panels * id / threads * readout_.blocks_per_panel;
+        const i64 last =
+            std::min(readout_.blocks, panels * (id + 1) / threads * readout_.blocks_per_panel);
+        Real* logits = logits_[buffer].data();
         if (last > first)
-            readout_.multiply(y, row, batch_, logits + first * L, row_, L, first, last, false, nullptr);
-        if (team) team->barrier(id);
+            readout_.multiply(y, row, batch_, logits + first * L, row_, L, first, last, false,
+                              nullptr);
+        if (team) team->barrier();
         return logits;
     }
     i64 row() const { return row_; }
 
-    // A thread's part, from `tokens` on: fills `drawn`, (steps, batch), and returns the steps taken,
-    // −1 where weights gave NaN. `step(tokens, x, row)` is the layers', and gives the output and its
-    // rows' distance; x holds the tokens' embeddings.
+    // A thread's part of generation from `tokens` on: fills `sampled`, (steps, batch), and returns
+    // the steps taken, −1 where weights gave NaN. `step(tokens, x, row)` runs the layers on
+    // embeddings x and returns the output; `row` becomes the distance of its rows.
     template <class Step>
-    i64 run(int id, Team* team, const Draws& draws, std::vector<i64> tokens, std::vector<i64>& drawn,
-            Step step) {
-        std::vector<Real> x = embeddings();
+    i64 run(int id, Team* team, const SamplingOptions& options, std::vector<i64> tokens,
+            std::vector<i64>& sampled, Step step) {
+        std::vector<Real> x = make_embeddings();
         std::vector<uint8_t> ended(size_t(batch_), 0);
-        Drawer drawer(language_.vocabulary);
-        for (i64 t = 0; t < draws.steps; ++t) {
+        Sampler sampler(vocabulary_.size);
+        for (i64 t = 0; t < options.steps; ++t) {
             embed(tokens.data(), x.data());
-            i64 row = language_.width;
+            i64 row = vocabulary_.width;
             const Real* y = step(tokens.data(), x.data(), row);
-            // In turns: a thread may be a step ahead of one that still draws.
-            const Real* logits = read_out(id, team, int(t & 1), y, row);
-            if (!draw(drawer, draws, t, logits, tokens, ended)) return -1;
-            drawn.insert(drawn.end(), tokens.begin(), tokens.end());
+            // Two buffers in turn: a thread may be a step ahead of one that still samples.
+            const Real* logits = compute_logits(id, team, int(t & 1), y, row);
+            if (!sample(sampler, options, t, logits, tokens, ended)) return -1;
+            sampled.insert(sampled.end(), tokens.begin(), tokens.end());
             if (std::all_of(ended.begin(), ended.end(), [](uint8_t e) { return e; })) return t + 1;
         }
-        return draws.steps;
+        return options.steps;
     }
 
 private:
-    const Language<Real> language_;
+    const Vocabulary<Real> vocabulary_;
     i64 batch_;
     Matrix matrix_;
-    Packed<P> readout_;
+    PackedMatrix<P> readout_;
     i64 row_;
     std::vector<Real> logits_[2];
 
-    bool draw(Drawer& drawer, const Draws& draws, i64 t, const Real* logits, std::vector<i64>& tokens,
-              std::vector<uint8_t>& ended) const {
-        const i64 place = std::min(t, draws.places - 1);
+    // The next token of each sequence; false where weights gave NaN.
+    bool sample(Sampler& sampler, const SamplingOptions& options, i64 t, const Real* logits,
+                std::vector<i64>& tokens, std::vector<uint8_t>& ended) const {
+        const i64 position = std::min(t, options.positions - 1);
         for (i64 b = 0; b < batch_; ++b) {
-            const i64 which = draws.own_choices ? place * batch_ + b : place;
+            const i64 which = options.per_sequence_choices ? position * batch_ + b : position;
             i64& token = tokens[size_t(b)];
-            token = drawer.draw(draws, logits + b * row_, draws.choices + which * language_.vocabulary,
-                                draws.uniforms[t * batch_ + b]);
+            token = sampler.sample(options, logits + b * row_,
+                                   options.choices + which * vocabulary_.size,
+                                   options.uniforms[t * batch_ + b]);
             if (token < 0) return false;
-            ended[size_t(b)] |= token == draws.end;
+            ended[size_t(b)] |= token == options.end;
         }
         return true;
     }

@@ -1,26 +1,36 @@
 // A layer packed for its program, as Python holds it.
 #pragma once
 
-#include "call.h"
+#include "packed_weights.h"
+#include "sections.h"
 
 namespace sluice::SLUICE_ISA {
 
-template <class T> T* pointer(i64 address) { return reinterpret_cast<T*>(address); }
+template <class T> T* to_pointer(i64 address) { return reinterpret_cast<T*>(address); }
 
 template <class P> struct Layer {
     using Real = typename P::Real;
-    const Program* program;
-    Kernel<P> kernel;
+    const Program& program;
+    PackedWeights<P> weights;
 
-    static std::vector<const Real*> reals(const std::vector<i64>& addresses, const Program& p) {
-        if (i64(addresses.size()) != p.parameters)
-            throw std::invalid_argument("a layer's parameters do not fit its program");
-        std::vector<const Real*> found;
-        for (i64 a : addresses) found.push_back(pointer<Real>(a));
-        return found;
+    // `arrays`: each parameter's address and size in bytes; 0, 0 for one that is missing.
+    Layer(const Program& p, const std::vector<i64>& arrays, bool trains, int threads)
+        : program(p), weights(p, read_parameters(arrays, p).data(), trains, std::max(1, threads)) {}
+
+private:
+    static std::vector<const Real*> read_parameters(const std::vector<i64>& arrays,
+                                                    const Program& p) {
+        if (p.lanes != lanes<Real>)
+            reject("a layer", std::to_string(lanes<Real>) + " lanes", p.lanes);
+        Section s("a layer", "parameters", arrays.data(), arrays.data() + arrays.size());
+        std::vector<const Real*> parameters;
+        for (i64 size : p.parameter_sizes)
+            parameters.push_back(s.read_array<const Real>("a parameter", size, true));
+        s.finish();
+        for (const Matrix& m : p.matrices)
+            if (!parameters[size_t(m.weight)]) reject("a layer", "a weight", "none");
+        return parameters;
     }
-    Layer(const Program& p, const std::vector<i64>& parameters, bool trains, int threads)
-        : program(&p), kernel(p, reals(parameters, p).data(), trains, std::max(1, threads)) {}
 };
 
 }  // namespace sluice::SLUICE_ISA

@@ -12,33 +12,33 @@ namespace sluice::SLUICE_ISA {
 
 inline i64 ceil_div(i64 a, i64 b) { return (a + b - 1) / b; }
 
-// One matrix, packed. A panel holds `per_panel` blocks × the gates of one piece (at most 4
-// vectors), so that one tile has all gates of its units side by side.
-template <class P> class Packed {
+// One matrix, packed. A panel holds `blocks_per_panel` blocks of units × the gates of one piece (at
+// most 4 vectors), so that a tile has all gates of its units side by side.
+template <class P> class PackedMatrix {
     using Real = typename P::Real;
     using B = typename P::B;
     using Acc = typename P::Acc;
     static constexpr i64 L = lanes<Real>;
 
 public:
-    // `spread`: the target keeps other items between these, so a panel must stay in one block.
-    Packed(const Matrix& matrix, bool spread)
-        : m_(&matrix), results_(matrix.transposed ? 1 : matrix.gates()) {
+    // `interleaved`: the target keeps other items between these, so a panel must stay in one block.
+    PackedMatrix(const Matrix& matrix, bool interleaved) : m_(&matrix), results_(matrix.results()) {
         blocks = ceil_div(m_->width, L);
-        per_panel = spread || results_ > 2 ? 1 : 4 / results_;
+        blocks_per_panel = interleaved || results_ > 2 ? 1 : 4 / results_;
         pieces_ = ceil_div(results_, 4);
         inner_blocks_ = ceil_div(m_->inner, L);
         k_ = m_->transposed ? inner_blocks_ * m_->gates() * L : m_->inner;
         stride_ = panel_size<P>(4, k_);
-        panels_ = ceil_div(blocks, per_panel);
-        memory_ = Block(size_t(panels_ * pieces_ * stride_) * sizeof(B) + extra_bytes());
+        panels_ = ceil_div(blocks, blocks_per_panel);
+        const i64 panel_bytes = multiply_checked(panels_, pieces_, stride_, sizeof(B));
+        memory_ = AlignedBlock(size_t(add_checked(panel_bytes, extra_bytes())));
     }
 
-    // What a thread needs to pack panels: rows' addresses, and rows of a head among zeros.
+    // What a thread needs to pack panels: addresses of rows, and heads' rows expanded with zeros.
     struct Scratch {
         std::vector<const Real*> list;
         std::vector<Real> rows;
-        void fit(const Packed& matrix) {
+        void resize(const PackedMatrix& matrix) {
             const size_t longest = size_t(matrix.k_ + 64);
             if (list.size() < longest + 4 * L) list.resize(longest + 4 * L);
             if (matrix.m_->heads > 1 && rows.size() < longest * 4 * L) rows.resize(longest * 4 * L);
@@ -47,18 +47,19 @@ public:
 
     i64 panels() const { return panels_ * pieces_; }
     void pack(i64 panel, const Real* const* parameters, Scratch& scratch) {
-        scratch.fit(*this);
+        scratch.resize(*this);
         const Real* weight = parameters[m_->weight];
         const Real* bias = m_->bias >= 0 ? parameters[m_->bias] : nullptr;
         const i64 p = panel / pieces_, piece = panel % pieces_;
         const i64 gates = std::min<i64>(4, results_ - piece * 4);
-        const int nv = int(gates * std::min(per_panel, blocks - p * per_panel));
-        if (m_->transposed) pack_back(p, nv, weight, scratch.list.data(), scratch.rows.data());
+        const int nv = int(gates * std::min(blocks_per_panel, blocks - p * blocks_per_panel));
+        if (m_->transposed)
+            pack_transposed(p, nv, weight, scratch.list.data(), scratch.rows.data());
         else pack_forward(p, piece, nv, gates, weight, bias, scratch);
     }
-    i64 weights() const { return panels_ * pieces_ * stride_; }
+    i64 weight_count() const { return panels_ * pieces_ * stride_; }
 
-    i64 blocks, per_panel;
+    i64 blocks, blocks_per_panel;
     i64 results() const { return results_; }
     i64 operand_length() const { return ceil_div(k_, P::group) * P::group; }
 
@@ -66,15 +67,16 @@ public:
     // at a panel's edge; `scales`: the rows' scales, for int8.
     void multiply(const typename P::A* a, i64 ld_a, i64 rows, Real* out, i64 ld_out, i64 out_block,
                   i64 first, i64 last, bool accumulate, const Real* scales) const {
-        const i64 limit_panels = ceil_div(last, per_panel);
-        for (i64 p = first / per_panel; p < limit_panels; ++p) {
-            const i64 block = p * per_panel, here = std::min(per_panel, blocks - block);
+        const i64 limit_panels = ceil_div(last, blocks_per_panel);
+        for (i64 p = first / blocks_per_panel; p < limit_panels; ++p) {
+            const i64 block = p * blocks_per_panel,
+                      here = std::min(blocks_per_panel, blocks - block);
             for (i64 piece = 0; piece < pieces_; ++piece) {
                 const i64 gate = piece * 4;
                 const i64 gates = pieces_ == 1 ? results_ : std::min<i64>(4, results_ - gate);
                 const int nv = int(gates * here);
                 Real* to = out + (block - first) * out_block + gate * L;
-                one_panel(p, piece, nv, a, ld_a, rows, to, ld_out, accumulate, scales);
+                multiply_panel(p, piece, nv, a, ld_a, rows, to, ld_out, accumulate, scales);
             }
         }
     }
@@ -82,26 +84,27 @@ public:
 private:
     const Matrix* m_;
     i64 results_, pieces_, inner_blocks_, k_, stride_, panels_;
-    Block memory_;
+    AlignedBlock memory_;
 
-    size_t extra_bytes() const {
-        const size_t units = size_t(panels_ * per_panel * results_ * L);
-        return units * (2 * sizeof(Real) + sizeof(int32_t)) + size_t(2 * panels_ + 64) * sizeof(i64);
+    // Of biases, and of int8's scales and offsets.
+    i64 extra_bytes() const {
+        const i64 units = multiply_checked(panels_, blocks_per_panel, results_, L);
+        return units * i64(2 * sizeof(Real) + sizeof(int32_t)) + 64;
     }
     B* panel(i64 p, i64 piece) const {
         return reinterpret_cast<B*>(memory_.data()) + (p * pieces_ + piece) * stride_;
     }
     Real* biases() const { return reinterpret_cast<Real*>(panel(panels_, 0)); }
-    Real* scales() const { return biases() + panels_ * per_panel * results_ * L; }
+    Real* scales() const { return biases() + panels_ * blocks_per_panel * results_ * L; }
     int32_t* offsets() const {
-        return reinterpret_cast<int32_t*>(scales() + panels_ * per_panel * results_ * L);
+        return reinterpret_cast<int32_t*>(scales() + panels_ * blocks_per_panel * results_ * L);
     }
-    // Which k's a panel needs: all, or those of its heads.
-    void range(i64 p, i64& from, i64& count) const {
+    // The range of k that a panel needs: all, or that of its heads.
+    void inner_range(i64 p, i64& from, i64& count) const {
         from = 0, count = k_;
         if (m_->heads == 1) return;
-        const i64 unit = p * per_panel * L;
-        const i64 end = std::min(unit + per_panel * L, m_->width) - 1;
+        const i64 unit = p * blocks_per_panel * L;
+        const i64 end = std::min(unit + blocks_per_panel * L, m_->width) - 1;
         const i64 own = m_->width / m_->heads, other = m_->inner / m_->heads;
         const i64 low = unit / own * other, high = (end / own + 1) * other;
         if (!m_->transposed) {
@@ -112,13 +115,13 @@ private:
         count = ceil_div(high, L) * m_->gates() * L - from;
     }
 
-    void one_panel(i64 p, i64 piece, int nv, const typename P::A* a, i64 ld_a, i64 rows, Real* out,
-                   i64 ld_out, bool accumulate, const Real* row_scales) const {
+    void multiply_panel(i64 p, i64 piece, int nv, const typename P::A* a, i64 ld_a, i64 rows,
+                        Real* out, i64 ld_out, bool accumulate, const Real* row_scales) const {
         i64 from, count;
-        range(p, from, count);
-        const i64 groups = ceil_div(count, P::group), limit = row_limit<P>(nv);
+        inner_range(p, from, count);
+        const i64 groups = ceil_div(count, P::group), limit = max_tile_rows<P>(nv);
         const i64 tiles = ceil_div(rows, limit);
-        const i64 vector = (p * per_panel * results_ + piece * 4) * L;
+        const i64 vector = (p * blocks_per_panel * results_ + piece * 4) * L;
         i64 row = 0;
         for (i64 t = 0; t < tiles; ++t) {
             const i64 end = rows * (t + 1) / tiles;
@@ -126,20 +129,20 @@ private:
             Real* to = out + row * ld_out;
             const Real* bias = m_->bias >= 0 ? biases() + vector : nullptr;
             if constexpr (P::group == 4)
-                int8_tile(nv, int(end - row), to, ld_out, groups, operand, ld_a, panel(p, piece),
-                          vector, accumulate, row_scales + row, bias);
+                multiply_int8_tile(nv, int(end - row), to, ld_out, groups, operand, ld_a,
+                                   panel(p, piece), vector, accumulate, row_scales + row, bias);
             else
-                tile<P>(nv, int(end - row), to, ld_out, groups, operand, ld_a, panel(p, piece),
-                        accumulate ? to : bias, accumulate ? ld_out : 0);
+                multiply_tile<P>(nv, int(end - row), to, ld_out, groups, operand, ld_a,
+                                 panel(p, piece), accumulate ? to : bias, accumulate ? ld_out : 0);
             row = end;
         }
     }
 
-    void int8_tile(int nv, int rows, Real* out, i64 ld_out, i64 groups, const typename P::A* a,
-                   i64 ld_a, const B* b, i64 vector, bool accumulate, const Real* row_scales,
-                   const Real* bias) const {
-        alignas(64) Acc sums[16 * 4 * L];
-        tile<P>(nv, rows, sums, nv * L, groups, a, ld_a, b, nullptr, 0);
+    void multiply_int8_tile(int nv, int rows, Real* out, i64 ld_out, i64 groups,
+                            const typename P::A* a, i64 ld_a, const B* b, i64 vector,
+                            bool accumulate, const Real* row_scales, const Real* bias) const {
+        alignas(64) Acc sums[max_rows * 4 * L];
+        multiply_tile<P>(nv, rows, sums, nv * L, groups, a, ld_a, b, nullptr, 0);
         for (int r = 0; r < rows; ++r)
             for (i64 u = 0; u < nv * L; ++u) {
                 const Real sum = Real(sums[r * nv * L + u] - offsets()[vector + u]);
@@ -151,54 +154,59 @@ private:
     void pack_forward(i64 p, i64 piece, int nv, i64 gates, const Real* weight, const Real* bias,
                       Scratch& scratch) {
         i64 from, count;
-        range(p, from, count);
-        const i64 base = (p * per_panel * results_ + piece * 4) * L;
+        inner_range(p, from, count);
+        const i64 base = (p * blocks_per_panel * results_ + piece * 4) * L;
         const Real** list = scratch.list.data();
         for (i64 v = 0; v < nv; ++v) {
-            const i64 unit = (p * per_panel + v / gates) * L, valid = m_->width - unit;
+            const i64 unit = (p * blocks_per_panel + v / gates) * L, valid = m_->width - unit;
             const i64 row = m_->starts[size_t(piece * 4 + v % gates)] + unit;
-            Real* biased = biases() + base + v * L;
+            Real* packed_bias = biases() + base + v * L;
             for (i64 l = 0; l < L; ++l) {
-                const Real* source = l < valid ? weight + (row + l) * m_->columns + from : nullptr;
+                const Real* source = l < valid ? weight + (row + l) * m_->columns : nullptr;
                 if (source && m_->heads > 1)
-                    source = spread_row(scratch.rows.data() + (v * L + l) * m_->inner, source - from,
-                                        unit + l) + from;
-                list[v * L + l] = source;
-                biased[l] = bias && l < valid ? bias[row + l] : Real(0);
+                    source = expand_head_row(scratch.rows.data() + (v * L + l) * m_->inner, source,
+                                             unit + l);
+                list[v * L + l] = source ? source + from : nullptr;
+                packed_bias[l] = bias && l < valid ? bias[row + l] : Real(0);
             }
         }
         if constexpr (P::group == 4)
             pack_rows_int8(panel(p, piece), nv, list, count, scales() + base, offsets() + base);
-        else
-            pack_rows<P>(panel(p, piece), nv, list, count);
+        else pack_rows<P>(panel(p, piece), nv, list, count);
     }
 
-    // A head's row of weights among zeros, as if the map were dense.
-    Real* spread_row(Real* to, const Real* row, i64 unit) const {
+    // A head's row of weights, with the zeros that a dense map would have.
+    Real* expand_head_row(Real* to, const Real* row, i64 unit) const {
         const i64 head = unit / (m_->width / m_->heads);
         std::fill(to, to + m_->inner, Real(0));
         std::copy(row, row + m_->columns, to + head * m_->columns);
         return to;
     }
 
-    void pack_back(i64 p, int nv, const Real* weight, const Real** list, Real* scratch) {
+    void pack_transposed(i64 p, int nv, const Real* weight, const Real** list, Real* scratch) {
         if constexpr (P::group != 4) {
             i64 from, count;
-            range(p, from, count);
-            const i64 first = p * per_panel * L, units = std::min(m_->width - first, i64(nv) * L);
+            inner_range(p, from, count);
+            const i64 first = p * blocks_per_panel * L;
+            const i64 units = std::min(m_->width - first, i64(nv) * L);
             for (i64 k = 0; k < count; ++k) {
                 const i64 at = (from + k) / L, unit = at / m_->gates() * L + (from + k) % L;
                 const i64 gate = at % m_->gates();
-                if (unit >= m_->inner) { list[k] = nullptr; continue; }
+                if (unit >= m_->inner) {
+                    list[k] = nullptr;
+                    continue;
+                }
                 const Real* row = weight + (m_->starts[size_t(gate)] + unit) * m_->columns;
-                list[k] = m_->heads == 1 ? row + first
-                                         : head_columns(scratch + k * 4 * L, row, unit, first, units);
+                list[k] = m_->heads == 1
+                              ? row + first
+                              : copy_head_columns(scratch + k * 4 * L, row, unit, first, units);
             }
             pack_columns<P>(panel(p, 0), nv, list, count, units);
         }
     }
 
-    Real* head_columns(Real* to, const Real* row, i64 unit, i64 first, i64 units) const {
+    // Columns [first, first + units) of a head's row, with the zeros that a dense map would have.
+    Real* copy_head_columns(Real* to, const Real* row, i64 unit, i64 first, i64 units) const {
         const i64 start = unit / (m_->inner / m_->heads) * m_->columns;
         for (i64 d = 0; d < units; ++d) {
             const i64 column = first + d - start;

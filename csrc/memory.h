@@ -1,5 +1,5 @@
-// Memory for tapes and scratch: aligned, used again, and poisoned on request so that tests see
-// stale reads.
+// Memory for tapes and scratch: aligned, reused, and filled with NaN on request (SLUICE_POISON=1)
+// so that tests see reads of what was never written.
 #pragma once
 
 #include <pthread.h>
@@ -12,59 +12,79 @@
 #include <utility>
 #include <vector>
 
+#include "vector.h"
+
 namespace sluice::SLUICE_ISA {
 
-// What large blocks leave behind: the next call finds its pages mapped. At most `limit` bytes in `most`
-// pieces are kept, the longest unused given back first; small blocks the system's heap keeps as well.
-class Spare {
+// Sizes beyond any memory raise std::bad_alloc instead of wrapping around.
+constexpr i64 max_allocation = i64(1) << 56;
+
+inline i64 add_checked(i64 a, i64 b) {
+    i64 sum;
+    if (__builtin_add_overflow(a, b, &sum) || sum > max_allocation) throw std::bad_alloc();
+    return sum;
+}
+template <class... Factors> i64 multiply_checked(i64 product, Factors... factors) {
+    ((__builtin_mul_overflow(product, i64(factors), &product) || product > max_allocation
+          ? throw std::bad_alloc()
+          : void()),
+     ...);
+    return product;
+}
+
+// Keeps released large blocks, so that the next call finds its pages mapped: at most `max_bytes`
+// bytes in `max_pieces` pieces, the oldest freed first. The system's heap does the same for small
+// blocks.
+class BlockCache {
 public:
 #if defined(__SANITIZE_ADDRESS__)
-    static constexpr size_t limit = 0;  // so that what is used after its end is seen
+    static constexpr size_t max_bytes = 0;  // so that a use after the release is seen
 #else
-    static constexpr size_t limit = size_t(256) << 20;
+    static constexpr size_t max_bytes = size_t(256) << 20;
 #endif
-    static constexpr size_t huge = size_t(2) << 20, small = size_t(1) << 16, most = 64;
+    static constexpr size_t huge_page = size_t(2) << 20, min_cached = size_t(1) << 16,
+                            max_pieces = 64;
 
-    // At least `bytes`, and how many they are; no more than a quarter is left over.
-    void* take(size_t& bytes) {
-        if (bytes < small) return std::aligned_alloc(64, bytes);
+    // At least `bytes`, which becomes the size that was taken; at most a quarter is left over.
+    void* acquire(size_t& bytes) {
+        if (bytes < min_cached) return std::aligned_alloc(64, bytes);
         {
-            std::lock_guard lock(guard_);
-            size_t best = kept_.size();
-            for (size_t k = 0; k < kept_.size(); ++k)
-                if (kept_[k].bytes >= bytes && kept_[k].bytes - bytes <= bytes / 4 &&
-                    (best == kept_.size() || kept_[k].bytes < kept_[best].bytes))
-                    best = k;
-            if (best < kept_.size()) {
-                const Piece found = kept_[best];
-                kept_.erase(kept_.begin() + long(best));
-                total_ -= found.bytes;
-                bytes = found.bytes;
-                return found.data;
+            std::lock_guard lock(mutex_);
+            size_t match = pieces_.size();
+            for (size_t k = 0; k < pieces_.size(); ++k)
+                if (pieces_[k].bytes >= bytes && pieces_[k].bytes - bytes <= bytes / 4 &&
+                    (match == pieces_.size() || pieces_[k].bytes < pieces_[match].bytes))
+                    match = k;
+            if (match < pieces_.size()) {
+                const Piece piece = pieces_[match];
+                pieces_.erase(pieces_.begin() + long(match));
+                total_ -= piece.bytes;
+                bytes = piece.bytes;
+                return piece.data;
             }
         }
-        void* fresh = std::aligned_alloc(bytes >= huge ? huge : 64, bytes);
-        if (fresh && bytes >= huge) madvise(fresh, bytes, MADV_HUGEPAGE);
-        return fresh;
+        void* memory = std::aligned_alloc(bytes >= huge_page ? huge_page : 64, bytes);
+        if (memory && bytes >= huge_page) madvise(memory, bytes, MADV_HUGEPAGE);
+        return memory;
     }
-    void give(void* data, size_t bytes) {
-        if (bytes < small || bytes > limit) return std::free(data);
-        std::lock_guard lock(guard_);
-        kept_.push_back({data, bytes});
+    void release(void* data, size_t bytes) {
+        if (bytes < min_cached || bytes > max_bytes) return std::free(data);
+        std::lock_guard lock(mutex_);
+        pieces_.push_back({data, bytes});
         total_ += bytes;
-        while (total_ > limit || kept_.size() > most) {
-            total_ -= kept_.front().bytes;
-            std::free(kept_.front().data);
-            kept_.erase(kept_.begin());
+        while (total_ > max_bytes || pieces_.size() > max_pieces) {
+            total_ -= pieces_.front().bytes;
+            std::free(pieces_.front().data);
+            pieces_.erase(pieces_.begin());
         }
     }
-    // Never destroyed: a tape may outlive what ends a process in order. A forked child starts with
-    // none, as another thread may have held the lock.
-    static Spare& get() {
+    // Never destroyed: tapes may outlive static objects. A forked child starts with an empty one,
+    // as another thread may have held the lock.
+    static BlockCache& get() {
         static std::once_flag once;
         std::call_once(once, [] {
-            current() = new Spare;
-            pthread_atfork(nullptr, nullptr, [] { current() = new Spare; });
+            current() = new BlockCache;
+            pthread_atfork(nullptr, nullptr, [] { current() = new BlockCache; });
         });
         return *current();
     }
@@ -74,44 +94,61 @@ private:
         void* data;
         size_t bytes;
     };
-    std::mutex guard_;
-    std::vector<Piece> kept_;
+    std::mutex mutex_;
+    std::vector<Piece> pieces_;
     size_t total_ = 0;
 
-    static Spare*& current() {
-        static Spare* spare = nullptr;
-        return spare;
+    static BlockCache*& current() {
+        static BlockCache* cache = nullptr;
+        return cache;
     }
 };
 
-class Block {
+class AlignedBlock {
 public:
-    Block() = default;
-    explicit Block(size_t bytes) {
-        const size_t unit = bytes >= Spare::huge ? Spare::huge : 64;
+    AlignedBlock() = default;
+    explicit AlignedBlock(size_t bytes) {
+        const size_t unit = bytes >= BlockCache::huge_page ? BlockCache::huge_page : 64;
         bytes_ = (bytes + unit - 1) / unit * unit;
         if (bytes_ < bytes) throw std::bad_alloc();
         if (bytes_ == 0) bytes_ = 64;
-        data_ = Spare::get().take(bytes_);
+        data_ = BlockCache::get().acquire(bytes_);
         if (!data_) throw std::bad_alloc();
         if (const char* poison = std::getenv("SLUICE_POISON"); poison && *poison == '1')
             std::memset(data_, 0xff, bytes_);
     }
-    Block(Block&& other) noexcept
+    AlignedBlock(AlignedBlock&& other) noexcept
         : data_(std::exchange(other.data_, nullptr)), bytes_(std::exchange(other.bytes_, 0)) {}
-    Block& operator=(Block&& other) noexcept {
+    AlignedBlock& operator=(AlignedBlock&& other) noexcept {
         std::swap(data_, other.data_);
         std::swap(bytes_, other.bytes_);
         return *this;
     }
-    ~Block() {
-        if (data_) Spare::get().give(data_, bytes_);
+    ~AlignedBlock() {
+        if (data_) BlockCache::get().release(data_, bytes_);
     }
     void* data() const { return data_; }
 
 private:
     void* data_ = nullptr;
     size_t bytes_ = 0;
+};
+
+// Memory of one call, allocated piece by piece and released at its end.
+template <class Real> class Arena {
+public:
+    // Room for a product of sizes, and for reading a little beyond it in whole vectors.
+    template <class T, class... Sizes> T* allocate(i64 count, Sizes... sizes) {
+        blocks_.emplace_back(
+            size_t(add_checked(multiply_checked(count, sizes..., sizeof(T)), 128)));
+        return reinterpret_cast<T*>(blocks_.back().data());
+    }
+    template <class... Sizes> Real* allocate_reals(Sizes... sizes) {
+        return allocate<Real>(sizes...);
+    }
+
+private:
+    std::vector<AlignedBlock> blocks_;
 };
 
 }  // namespace sluice::SLUICE_ISA

@@ -15,7 +15,7 @@
 
 namespace nb = nanobind;
 
-// The instruction sets that this processor and its system offer, the best last.
+// The instruction sets that the processor and the system support, best last.
 static std::vector<std::string> supported() {
     std::vector<std::string> found{"generic"};
 #if defined(__x86_64__)
@@ -31,7 +31,7 @@ static std::vector<std::string> supported() {
 }
 
 SLUICE_MODULE(SLUICE_ISA, m) {
-    // Programs live in a cache of Python's until the process ends: no leak.
+    // Programs stay in a cache of Python's until the process ends: that is no leak.
     nb::set_leak_warnings(false);
     m.attr("isa") = SLUICE_NAME_OF(SLUICE_ISA);
     m.def("supported", &supported);

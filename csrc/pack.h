@@ -1,4 +1,4 @@
-// Bringing weights and operands to the form in which the micro-kernel reads them.
+// Packing and conversion of weights and operands to what the micro-kernel reads.
 #pragma once
 
 #include <algorithm>
@@ -10,7 +10,7 @@
 
 namespace sluice::SLUICE_ISA {
 
-static inline __attribute__((always_inline)) uint16_t bf16(float value) {
+static inline __attribute__((always_inline)) uint16_t round_to_bf16(float value) {
     uint32_t bits;
     std::memcpy(&bits, &value, sizeof bits);
     if ((bits & 0x7fffffffu) > 0x7f800000u) return uint16_t((bits >> 16) | 64);
@@ -18,59 +18,66 @@ static inline __attribute__((always_inline)) uint16_t bf16(float value) {
 }
 
 // Round to bfloat16, to nearest, ties to even.
-static inline void to_bf16(uint16_t* out, const float* in, i64 n) {
+static inline void convert_to_bf16(uint16_t* out, const float* in, i64 n) {
     i64 k = 0;
 #if defined(__AVX512BF16__)
     for (; k + 16 <= n; k += 16)
         _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + k),
                             (__m256i)_mm512_cvtneps_pbh(_mm512_loadu_ps(in + k)));
 #endif
-    for (; k < n; ++k) out[k] = bf16(in[k]);
+    for (; k < n; ++k) out[k] = round_to_bf16(in[k]);
 }
 
-// The greatest magnitude among n numbers; NaN or infinite where one is. As integers, the bits of
-// magnitudes are in the numbers' order.
-static inline float greatest_magnitude(const float* in, i64 n) {
+// The largest magnitude of n numbers; NaN or infinite where one is. The bits of magnitudes,
+// compared as integers, have the order of the magnitudes.
+static inline float max_magnitude(const float* in, i64 n) {
     uint32_t found = 0;
     for (i64 k = 0; k < n; ++k) {
         uint32_t bits;
         std::memcpy(&bits, in + k, sizeof bits);
         found = std::max(found, bits & 0x7fffffffu);
     }
-    return float_of(found);
+    return float_from_bits(found);
 }
 
-constexpr float most = std::numeric_limits<float>::max();
+constexpr float float_max = std::numeric_limits<float>::max();
 
-// Quantise a row by its greatest magnitude; returns what a step of one stands for.
+// Quantise a row by its largest magnitude, and return its scale.
 static inline float quantise_row(uint8_t* out, const float* in, i64 n, i64 padded) {
-    const float greatest = greatest_magnitude(in, n);
+    const float largest = max_magnitude(in, n);
     std::fill(out + n, out + padded, uint8_t(128));
-    if (!(greatest > 0 && greatest <= most)) {
+    if (!(largest > 0 && largest <= float_max)) {
         std::fill(out, out + n, uint8_t(128));
-        return greatest == 0 ? 0.0f : NAN;
+        return largest == 0 ? 0.0f : NAN;
     }
-    const float scale = 127.0f / greatest;
+    const float scale = 127.0f / largest;
     for (i64 k = 0; k < n; ++k) out[k] = uint8_t(int(std::rint(in[k] * scale)) + 128);
-    return greatest / 127.0f;
+    return largest / 127.0f;
 }
 
-// What the micro-kernel reads at once for one unit: a group of k's, as one word.
-template <class P> struct WordOf { using type = typename P::Real; };
-template <> struct WordOf<BF16> { using type = uint32_t; };
-template <> struct WordOf<I8> { using type = uint32_t; };
+// The group of k's that the micro-kernel reads at once for one unit, as one word.
+template <class P> struct PackedWord {
+    using type = typename P::Real;
+};
+template <> struct PackedWord<BF16> {
+    using type = uint32_t;
+};
+template <> struct PackedWord<I8> {
+    using type = uint32_t;
+};
 
-// 64 bytes of a row's words from k on; beyond its end, and for no row, zeros.
+// 64 bytes of a row's words from k on; zeros beyond its end and for a null row.
 template <class P>
-static inline Vector<typename WordOf<P>::type> words_of(const typename P::Real* row, i64 k, i64 end) {
-    using Word = typename WordOf<P>::type;
+static inline Vector<typename PackedWord<P>::type> load_words(const typename P::Real* row, i64 k,
+                                                              i64 end) {
+    using Word = typename PackedWord<P>::type;
     constexpr i64 L = lanes<Word>;
     Vector<Word> found = {};
     const i64 count = std::min(end - k, L * P::group);
     if (!row || count <= 0) return found;
     if constexpr (P::group == 2) {
         uint16_t narrow[2 * L] = {};
-        to_bf16(narrow, row + k, count);
+        convert_to_bf16(narrow, row + k, count);
         std::memcpy(&found, narrow, sizeof found);
     } else {
         if (count == L) std::memcpy(&found, row + k, sizeof found);
@@ -79,7 +86,7 @@ static inline Vector<typename WordOf<P>::type> words_of(const typename P::Real* 
     return found;
 }
 
-// Rows become columns: halves interleaved, as many times as two goes into the lanes.
+// Transpose a square of words by interleaving halves log2(lanes) times.
 template <class Word, size_t... lane>
 static inline void transpose(Vector<Word> (&rows)[lanes<Word>], std::index_sequence<lane...>) {
     constexpr int L = lanes<Word>;
@@ -90,19 +97,20 @@ static inline void transpose(Vector<Word> (&rows)[lanes<Word>], std::index_seque
         for (int i = 0; i < L / 2; ++i) {
             next[2 * i] = __builtin_shufflevector(rows[i], rows[i + L / 2],
                                                   (int(lane) / 2 + int(lane) % 2 * L)...);
-            next[2 * i + 1] = __builtin_shufflevector(rows[i], rows[i + L / 2],
-                                                      (L / 2 + int(lane) / 2 + int(lane) % 2 * L)...);
+            next[2 * i + 1] = __builtin_shufflevector(
+                rows[i], rows[i + L / 2], (L / 2 + int(lane) / 2 + int(lane) % 2 * L)...);
         }
 #pragma GCC unroll 16
         for (int i = 0; i < L; ++i) rows[i] = next[i];
     }
 }
 
-// A panel of words: word g of unit u is word g − at of words(u, at), which gives 64 bytes of them.
-template <class P, class Words> static void pack_words(typename P::B* panel, int nv, i64 k, Words words) {
-    using Word = typename WordOf<P>::type;
+// Pack a panel of words; words(u, g) returns 64 bytes of unit u's words from g on.
+template <class P, class Words>
+static void pack_words(typename P::B* panel, int nv, i64 k, Words words) {
+    using Word = typename PackedWord<P>::type;
     constexpr int L = lanes<Word>;
-    const i64 groups = groups_of<P>(k);
+    const i64 groups = group_count<P>(k);
     for (int n = 0; n < nv; ++n)
         for (i64 g = 0; g < groups; g += L) {
             Vector<Word> block[L];
@@ -113,18 +121,19 @@ template <class P, class Words> static void pack_words(typename P::B* panel, int
         }
 }
 
-// Rows of weights, one a unit (null: zeros), to a panel: element (k, n, l) is rows[n·L + l][k].
+// Pack rows of weights, one a unit (null: zeros): element (k, n, l) is rows[n·L + l][k].
 template <class P>
 static void pack_rows(typename P::B* panel, int nv, const typename P::Real* const* rows, i64 k) {
-    pack_words<P>(panel, nv, k, [&](int u, i64 g) { return words_of<P>(rows[u], g * P::group, k); });
+    pack_words<P>(panel, nv, k,
+                  [&](int u, i64 g) { return load_words<P>(rows[u], g * P::group, k); });
 }
 
-// As `pack_rows`, of a matrix that lies the other way: element (k, n, l) is columns[k][n·L + l].
+// Pack columns of weights: element (k, n, l) is columns[k][n·L + l].
 template <class P>
-static void pack_columns(typename P::B* panel, int nv, const typename P::Real* const* columns, i64 k,
-                         i64 units) {
+static void pack_columns(typename P::B* panel, int nv, const typename P::Real* const* columns,
+                         i64 k, i64 units) {
     constexpr i64 L = lanes<typename P::Acc>, G = P::group;
-    for (i64 g = 0; g < groups_of<P>(k); ++g, panel += nv * L * G)
+    for (i64 g = 0; g < group_count<P>(k); ++g, panel += nv * L * G)
         for (i64 j = 0; j < G; ++j) {
             const auto* column = g * G + j < k ? columns[g * G + j] : nullptr;
             if constexpr (G == 1) {
@@ -133,14 +142,15 @@ static void pack_columns(typename P::B* panel, int nv, const typename P::Real* c
                 std::fill(panel + here, panel + nv * L, typename P::B(0));
             } else {
                 uint16_t narrow[4 * L] = {};
-                if (column) to_bf16(narrow, column, std::min(units, nv * L));
+                if (column) convert_to_bf16(narrow, column, std::min(units, nv * L));
                 for (i64 u = 0; u < nv * L; ++u) panel[u * G + j] = narrow[u];
             }
         }
 }
 
-// 64 weights from k on as signed bytes of 1 / inverse each; what they come to is added to `sum`.
-static inline Vector<uint32_t> quantised(const float* row, i64 k, i64 end, float inverse, int32_t& sum) {
+// 64 weights from k on as signed bytes in units of 1 / inverse; their sum is added to `sum`.
+static inline Vector<uint32_t> quantise_words(const float* row, i64 k, i64 end, float inverse,
+                                              int32_t& sum) {
     alignas(64) int8_t bytes[64] = {};
     const i64 count = row ? std::min<i64>(end - k, 64) : 0;
     int32_t total = 0;
@@ -155,19 +165,20 @@ static inline Vector<uint32_t> quantised(const float* row, i64 k, i64 end, float
     return found;
 }
 
-// Rows of weights to signed bytes, each by its own scale; `offset`: what operands' 128 adds.
+// Pack rows of weights as signed bytes, each with its own scale. Operands are stored with 128
+// added; `offset` is what this adds to each sum.
 static inline void pack_rows_int8(int8_t* panel, int nv, const float* const* rows, i64 k,
                                   float* scale, int32_t* offset) {
     constexpr int L = lanes<int32_t>;
     float inverse[4 * L];
     int32_t sum[4 * L] = {};
     for (int u = 0; u < nv * L; ++u) {
-        const float greatest = rows[u] ? greatest_magnitude(rows[u], k) : 0.0f;
-        inverse[u] = greatest > 0 && greatest <= most ? 127.0f / greatest : 0.0f;
-        scale[u] = greatest / 127.0f;
+        const float largest = rows[u] ? max_magnitude(rows[u], k) : 0.0f;
+        inverse[u] = largest > 0 && largest <= float_max ? 127.0f / largest : 0.0f;
+        scale[u] = largest / 127.0f;
     }
     pack_words<I8>(panel, nv, k, [&](int u, i64 g) {
-        return quantised(inverse[u] > 0 ? rows[u] : nullptr, g * 4, k, inverse[u], sum[u]);
+        return quantise_words(inverse[u] > 0 ? rows[u] : nullptr, g * 4, k, inverse[u], sum[u]);
     });
     for (int u = 0; u < nv * L; ++u) offset[u] = 128 * sum[u];
 }

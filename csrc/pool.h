@@ -1,4 +1,4 @@
-// Threads that run one job together, kept between jobs.
+// A pool of threads that run one job together.
 #pragma once
 
 #include <atomic>
@@ -14,68 +14,70 @@
 
 namespace sluice::SLUICE_ISA {
 
-static inline void pause_briefly() {
+static inline void pause_cpu() {
 #if defined(__x86_64__)
     _mm_pause();
 #endif
 }
 
-// Wait for `done`: a few microseconds in a loop, then leaving the core to others.
-template <class Done> void wait_for(Done done) {
-    for (int spins = 0; !done(); ++spins) {
-        if (spins < 2000) pause_briefly();
+// Wait for a condition: a few microseconds in a loop, then leaving the core to others.
+template <class Condition> void spin_until(Condition condition) {
+    for (int spins = 0; !condition(); ++spins) {
+        if (spins < 2000) pause_cpu();
         else sched_yield();
     }
 }
 
-// The threads of one job. Only the last to arrive lets the others go on.
+// The threads of one job, and a barrier: the last to arrive releases the others.
 struct Team {
     int size;
     alignas(64) std::atomic<int> arrived{0};
-    alignas(64) std::atomic<uint32_t> turn{0};
+    alignas(64) std::atomic<uint32_t> generation{0};
     explicit Team(int n) : size(n) {}
-    void barrier(int) {
-        const uint32_t now = turn.load(std::memory_order_acquire);
+    void barrier() {
+        const uint32_t now = generation.load(std::memory_order_acquire);
         if (arrived.fetch_add(1, std::memory_order_acq_rel) + 1 == size) {
             arrived.store(0, std::memory_order_relaxed);
-            turn.store(now + 1, std::memory_order_release);
+            generation.store(now + 1, std::memory_order_release);
             return;
         }
-        wait_for([&] { return turn.load(std::memory_order_acquire) != now; });
+        spin_until([&] { return generation.load(std::memory_order_acquire) != now; });
     }
 };
 
-// Worker threads that sleep between jobs. They are never joined: at exit the process ends them
-// asleep, and a forked child, which has none of them, starts a pool of its own.
-class Pool {
+// Worker threads that sleep between jobs. They are never joined: the end of the process ends them,
+// and a forked child, which has none of them, starts a pool of its own.
+class ThreadPool {
 public:
     using Job = void (*)(void* context, int id);
 
-    std::mutex busy;
-    bool idle() { return std::unique_lock(busy, std::try_to_lock).owns_lock(); }
+    std::mutex mutex;
+    bool is_idle() { return std::unique_lock(mutex, std::try_to_lock).owns_lock(); }
 
-    // Run job(0) here and job(1 … threads − 1) on workers; the caller holds `busy`. A job that is
-    // not `whole` ends with the caller's part: a worker that has not begun by then never does.
-    void run(int threads, Job job, void* context, bool whole) {
-        while (int(workers_) < threads - 1) start();
+    // Run job(0) here and job(1 … threads − 1) on workers; the caller holds `mutex`. Unless
+    // `wait_for_all`, the job ends with the caller's part: a worker that has not begun by then
+    // never does.
+    void run(int threads, Job job, void* context, bool wait_for_all) {
+        while (int(workers_) < threads - 1) start_worker();
         job_ = job, context_ = context, threads_ = threads;
         caller_cpu_.store(sched_getcpu(), std::memory_order_relaxed);
-        left_.store(threads - 1, std::memory_order_relaxed);
-        current_ = number_.load(std::memory_order_relaxed) + 1;
-        open_.store(true);
-        number_.fetch_add(1, std::memory_order_release);
-        number_.notify_all();
+        unfinished_.store(threads - 1, std::memory_order_relaxed);
+        current_job_ = job_number_.load(std::memory_order_relaxed) + 1;
+        accepts_workers_.store(true);
+        job_number_.fetch_add(1, std::memory_order_release);
+        job_number_.notify_all();
         job(context, 0);
-        if (whole) wait_for([&] { return left_.load(std::memory_order_acquire) == 0; });
-        open_.store(false);
-        wait_for([&] { return inside_.load() == 0; });
+        if (wait_for_all)
+            spin_until([&] { return unfinished_.load(std::memory_order_acquire) == 0; });
+        accepts_workers_.store(false);
+        spin_until([&] { return active_workers_.load() == 0; });
     }
 
-    static Pool& get() {
+    static ThreadPool& get() {
         static std::once_flag once;
         std::call_once(once, [] {
-            current() = new Pool;
-            pthread_atfork(nullptr, nullptr, [] { current() = new Pool; });
+            current() = new ThreadPool;
+            pthread_atfork(nullptr, nullptr, [] { current() = new ThreadPool; });
         });
         return *current();
     }
@@ -85,52 +87,52 @@ private:
     Job job_ = nullptr;
     void* context_ = nullptr;
     int threads_ = 0;
-    uint32_t current_ = 0;
-    alignas(64) std::atomic<uint32_t> number_{0};
-    alignas(64) std::atomic<int> left_{0};
-    // A worker is inside from before it looks whether the job is open until it is done with it;
-    // both are sequentially consistent, so that it never begins after the caller saw none inside.
-    alignas(64) std::atomic<int> inside_{0};
-    std::atomic<bool> open_{false};
+    uint32_t current_job_ = 0;
+    alignas(64) std::atomic<uint32_t> job_number_{0};
+    alignas(64) std::atomic<int> unfinished_{0};
+    // A worker counts as active from before it reads `accepts_workers_` until its part is done.
+    // Both are sequentially consistent, so that none begins after the caller has seen none active.
+    alignas(64) std::atomic<int> active_workers_{0};
+    std::atomic<bool> accepts_workers_{false};
     std::atomic<int> caller_cpu_{-1};
 
-    static Pool*& current() {
-        static Pool* pool = nullptr;
+    static ThreadPool*& current() {
+        static ThreadPool* pool = nullptr;
         return pool;
     }
 
-    void start() {
+    void start_worker() {
         const int id = ++workers_;
-        const uint32_t seen = number_.load(std::memory_order_relaxed);
-        std::thread([this, id, seen] { work(id, seen); }).detach();
+        const uint32_t seen = job_number_.load(std::memory_order_relaxed);
+        std::thread([this, id, seen] { worker_loop(id, seen); }).detach();
     }
-    void work(int id, uint32_t seen) {
+    void worker_loop(int id, uint32_t seen) {
         int avoided = -1;
-        uint32_t done = seen;
+        uint32_t condition = seen;
         for (;;) {
-            for (int spins = 0; number_.load(std::memory_order_acquire) == seen; ++spins) {
-                if (spins < 2000) pause_briefly();
-                else number_.wait(seen, std::memory_order_acquire);
+            for (int spins = 0; job_number_.load(std::memory_order_acquire) == seen; ++spins) {
+                if (spins < 2000) pause_cpu();
+                else job_number_.wait(seen, std::memory_order_acquire);
             }
-            seen = number_.load(std::memory_order_acquire);
-            inside_.fetch_add(1);
-            // Perhaps a later job by now, whose number is not told yet: once is enough.
-            if (open_.load() && done != current_) {
-                done = current_;
-                take_part(id, avoided);
+            seen = job_number_.load(std::memory_order_acquire);
+            active_workers_.fetch_add(1);
+            // This may be a later job than the number says: run each job only once.
+            if (accepts_workers_.load() && condition != current_job_) {
+                condition = current_job_;
+                run_part(id, avoided);
             }
-            inside_.fetch_sub(1);
+            active_workers_.fetch_sub(1);
         }
     }
-    void take_part(int id, int& avoided) {
+    void run_part(int id, int& avoided) {
         if (id >= threads_) return;
-        leave_to_caller(avoided);
+        avoid_caller_core(avoided);
         job_(context_, id);
-        left_.fetch_sub(1, std::memory_order_release);
+        unfinished_.fetch_sub(1, std::memory_order_release);
     }
-    // Two threads that wait for each other on one core cost many times what they should: a worker
-    // that finds itself on the caller's core goes elsewhere, if it may.
-    void leave_to_caller(int& avoided) const {
+    // Two threads that wait for each other on one core are many times slower: a worker on the
+    // caller's core moves to another one that the process may use.
+    void avoid_caller_core(int& avoided) const {
         const int cpu = caller_cpu_.load(std::memory_order_relaxed);
         if (cpu < 0 || sched_getcpu() != cpu || cpu == avoided) return;
         cpu_set_t allowed;
@@ -141,16 +143,19 @@ private:
     }
 };
 
-// Run job(id) on up to `threads` threads, the caller being number 0; `whole` as for the pool. A
-// second caller meanwhile starts threads of its own, or works alone where that is enough.
-template <class F> void run_jobs(int threads, F&& job, bool whole) {
+// Run job(id) on up to `threads` threads, the caller being number 0; `wait_for_all` as for the
+// pool. A second caller meanwhile starts threads of its own, or runs the job alone where that is
+// enough.
+template <class F> void run_jobs(int threads, F&& job, bool wait_for_all) {
     if (threads == 1) return job(0);
-    Pool& pool = Pool::get();
-    if (std::unique_lock lock(pool.busy, std::try_to_lock); lock) {
-        pool.run(threads, [](void* context, int id) { (*static_cast<F*>(context))(id); }, &job, whole);
+    ThreadPool& pool = ThreadPool::get();
+    if (std::unique_lock lock(pool.mutex, std::try_to_lock); lock) {
+        pool.run(
+            threads, [](void* context, int id) { (*static_cast<F*>(context))(id); }, &job,
+            wait_for_all);
         return;
     }
-    if (!whole) return job(0);
+    if (!wait_for_all) return job(0);
     std::vector<std::thread> others;
     for (int id = 1; id < threads; ++id) others.emplace_back([&, id] { job(id); });
     job(0);
@@ -163,22 +168,27 @@ template <class F> void run_team(int threads, F&& job) {
     run_jobs(threads, [&](int id) { job(id, team); }, true);
 }
 
-// Jobs 0 … last(ends) − 1, where thread k begins with those before ends[k]; whoever has done its own
-// takes what others have left. The caller does not wait for a thread that is asleep, so that even
-// little work may be shared. work(next): next() is a job, or −1 when there are no more.
-template <class F> void share(const std::vector<i64>& ends, F&& work) {
-    struct alignas(64) Cursor { std::atomic<i64> next; };
+// Share items 0 … ends.back() − 1: thread k begins with those before ends[k], then takes what
+// others have left. The caller does not wait for a thread that is still asleep, so that even little
+// work may be shared. work(next): next() returns an item, or −1 when there are no more.
+template <class F> void share_work(const std::vector<i64>& ends, F&& worker_loop) {
+    struct alignas(64) Cursor {
+        std::atomic<i64> next;
+    };
     const size_t threads = ends.size();
     std::vector<Cursor> cursors(threads);
     for (size_t k = 0; k < threads; ++k) cursors[k].next = k ? ends[k - 1] : 0;
-    run_jobs(int(threads), [&](int id) {
-        size_t from = size_t(id), passed = 0;
-        work([&]() -> i64 {
-            for (; passed < threads; ++passed, from = (from + 1) % threads)
-                if (const i64 k = cursors[from].next.fetch_add(1); k < ends[from]) return k;
-            return -1;
-        });
-    }, false);
+    run_jobs(
+        int(threads),
+        [&](int id) {
+            size_t from = size_t(id), passed = 0;
+            worker_loop([&]() -> i64 {
+                for (; passed < threads; ++passed, from = (from + 1) % threads)
+                    if (const i64 k = cursors[from].next.fetch_add(1); k < ends[from]) return k;
+                return -1;
+            });
+        },
+        false);
 }
 
 }  // namespace sluice::SLUICE_ISA

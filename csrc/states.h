@@ -1,133 +1,132 @@
-// The states that a step finds: the step before's, the first ones, or those of a new sequence.
+// The states that a step starts from: the previous step's, the initial ones, or those of a reset.
 #pragma once
 
-#include "frame.h"
+#include "phase_runner.h"
+#include "tape.h"
 
 namespace sluice::SLUICE_ISA {
 
-// Memory of one call, taken piece by piece and given back at its end.
-template <class Real> struct Arena {
-    std::vector<Block> blocks;
-    template <class T> T* take(i64 count) {
-        blocks.emplace_back(size_t(Tape<Real>::checked(count, sizeof(T))) + 128);
-        return reinterpret_cast<T*>(blocks.back().data());
-    }
-    Real* reals(i64 count) { return take<Real>(count); }
-};
-
+// A row of `width` numbers (zeros where `from` is null), then zeros up to `padded`.
 template <class Real> void copy_padded(Real* to, const Real* from, i64 width, i64 padded) {
     if (from) std::copy(from, from + width, to);
     else std::fill(to, to + width, Real(0));
     std::fill(to + width, to + padded, Real(0));
 }
 
-template <class P> struct States {
+template <class P> struct StateStore {
     using Real = typename P::Real;
     static constexpr i64 L = lanes<Real>;
 
-    struct One {
+    // One state's rows, each of `padded` numbers.
+    struct State {
         i64 width = 0, padded = 0;
-        const Real *initial = nullptr, *restart = nullptr;  // rows of `padded`
-        Real* swing[2] = {nullptr, nullptr};  // the last two steps', where time is not kept
-        Real* kept = nullptr;                 // every step's, rows of `row`
-        i64 row = 0;
+        const Real *initial = nullptr, *restart = nullptr;
+        Real* double_buffer[2] = {nullptr, nullptr};  // the last two steps', where no tape is kept
+        Real* history = nullptr;                      // every step's: the tape's, or the output
     };
     const Call<Real>& call;
-    std::vector<One> all;
+    std::vector<State> states;
 
-    States(const Program& program, const Call<Real>& c, const Tape<Real>* tape, bool direct,
-           Arena<Real>& arena)
+    // `output_holds_state`: the first state needs no padding, so the output array serves for it.
+    StateStore(const Program& program, const Call<Real>& c, const Tape<Real>* tape,
+               bool output_holds_state, Arena<Real>& arena)
         : call(c) {
         for (size_t s = 0; s < program.state_widths.size(); ++s) {
-            One one;
-            one.width = program.state_widths[s];
-            one.padded = ceil_div(one.width, L) * L;
-            one.initial = rows(c.initial[s], c.batch, one, arena);
-            one.restart = rows(c.restart.empty() ? nullptr : c.restart[s], 1, one, arena);
-            one.row = one.padded;
-            const i64 place = program.find(Role::next, i64(s));
-            if (s == 0 && direct) one.kept = c.y;
-            else if (tape) one.kept = tape->base[size_t(place)], one.row = one.padded;
+            State state;
+            state.width = program.state_widths[s];
+            state.padded = ceil_div(state.width, L) * L;
+            state.initial = copy_rows(c.initial_states[s], c.batch, state, arena);
+            state.restart = copy_rows(c.restart_states.empty() ? nullptr : c.restart_states[s], 1,
+                                      state, arena);
+            const i64 k = program.find(Role::next, i64(s));
+            if (s == 0 && output_holds_state) state.history = c.y;
+            else if (tape) state.history = tape->base[size_t(k)];
             else
-                for (Real*& swing : one.swing) swing = arena.reals(c.batch * one.padded);
-            all.push_back(one);
+                for (Real*& rows : state.double_buffer)
+                    rows = arena.allocate_reals(c.batch, state.padded);
+            states.push_back(state);
         }
     }
 
-    i64 before(i64 t) const { return call.reverse ? t + 1 : t - 1; }
+    i64 previous_step(i64 t) const { return call.reverse ? t + 1 : t - 1; }
 
     // Where step t leaves state s.
-    Bound<Real> next(size_t s, i64 t) const {
-        const One& one = all[s];
-        if (!one.kept) return {one.swing[t & 1], 0, one.padded, L};
-        return {one.kept, call.batch * one.row, one.row, L};
+    BufferView<Real> next(size_t s, i64 t) const {
+        const State& state = states[s];
+        if (!state.history) return {{state.double_buffer[t & 1], 0, state.padded}, L};
+        return {{state.history, call.batch * state.padded, state.padded}, L};
     }
     const Real* next_row(size_t s, i64 t, i64 b) const { return next(s, t).at(t, b); }
 
     const Real* previous_row(size_t s, i64 t, i64 b) const {
-        if (call.restarts(t, b)) return all[s].restart;
-        if (t == call.first_step(b)) return all[s].initial + b * all[s].padded;
-        return next_row(s, before(t), b);
+        if (call.is_reset(t, b)) return states[s].restart;
+        if (t == call.first_step(b)) return states[s].initial + b * states[s].padded;
+        return next_row(s, previous_step(t), b);
     }
 
-    // Bind the frame's previous states for its rows of step t.
-    void bind(Frame<P>& frame, i64 t, i64 r0, i64 r1) const {
-        bool first = true, special = false;
+    // Bind the runner's previous states for its rows of step t.
+    void bind(PhaseRunner<P>& runner, i64 t, i64 r0, i64 r1) const {
+        bool all_begin = true, some_begin = false;
         for (i64 b = r0; b < r1; ++b) {
-            const bool begins = t == call.first_step(b), anew = call.restarts(t, b);
-            first &= begins && !anew;
-            special |= begins || anew;
+            const bool begins = t == call.first_step(b), reset = call.is_reset(t, b);
+            all_begin &= begins && !reset;
+            some_begin |= begins || reset;
             if (!call.lengths && !call.resets) break;
         }
-        for (size_t s = 0; s < all.size(); ++s) {
-            const i64 k = frame.program.find(Role::previous, i64(s));
+        for (size_t s = 0; s < states.size(); ++s) {
+            const i64 k = runner.program.find(Role::previous, i64(s));
             if (k < 0) continue;
-            Bound<Real>& to = frame.bound[size_t(k)];
-            if (first) {
-                to = {const_cast<Real*>(all[s].initial), 0, all[s].padded, L};
-            } else if (special) {
+            const i64 row = states[s].padded;
+            BufferView<Real>& to = runner.view(k);
+            if (all_begin) {
+                to = {{const_cast<Real*>(states[s].initial), 0, row}, L};
+            } else if (some_begin) {
                 for (i64 b = r0; b < r1; ++b)
-                    std::copy_n(previous_row(s, t, b), all[s].padded,
-                                frame.patched[s] + (b - frame.row0) * all[s].padded);
-                to = {frame.patched[s] - frame.row0 * all[s].padded, 0, all[s].padded, L};
+                    std::copy_n(previous_row(s, t, b), row,
+                                runner.gathered_states[s] + (b - runner.row0) * row);
+                to = {{runner.gathered_states[s], 0, row, runner.row0 * row}, L};
             } else {
-                const Bound<Real> from = next(s, before(t));
-                to = {from.base + before(t) * from.time, 0, from.row, L};
+                const BufferView<Real> from = next(s, previous_step(t));
+                to = {{from.at(previous_step(t), 0), 0, row}, L};
             }
         }
     }
 
 private:
-    static const Real* rows(const Real* from, i64 count, const One& one, Arena<Real>& arena) {
-        Real* to = arena.reals(count * one.padded);
+    static const Real* copy_rows(const Real* from, i64 count, const State& state,
+                                 Arena<Real>& arena) {
+        Real* to = arena.allocate_reals(count, state.padded);
         for (i64 b = 0; b < count; ++b)
-            copy_padded(to + b * one.padded, from ? from + b * one.width : nullptr, one.width,
-                        one.padded);
+            copy_padded(to + b * state.padded, from ? from + b * state.width : nullptr, state.width,
+                        state.padded);
         return to;
     }
 };
 
-// What every frame of a pass needs beside its bindings: tiles, converted operands, patches.
+// Tiles and converted operands of `phases`, which run on `rows` rows from row `first_row` on.
 template <class P>
-void furnish(Frame<P>& frame, const std::vector<const std::vector<Phase>*>& lists, i64 rows,
-             Arena<typename P::Real>& arena) {
+void allocate_scratch(PhaseRunner<P>& runner, const std::vector<Phase>& phases, i64 first_row,
+                      i64 rows, Arena<typename P::Real>& arena) {
     using Real = typename P::Real;
     constexpr i64 L = lanes<Real>;
-    for (const auto* list : lists)
-        for (const Phase& phase : *list)
-            for (const Product& p : phase.products) {
-                const size_t k = size_t(p.matrix);
-                const auto& m = *frame.kernel.matrices[k];
-                if (frame.place(p.target).role == Role::tile)
-                    frame.tiles[k] = arena.reals((tile_rows * 4 + 64) * m.results() * L * 2);
-                if (P::group > 1 && !frame.program.matrices[k].transposed) {
-                    const i64 length = m.operand_length();
-                    frame.operands[k] = {arena.template take<typename P::A>(rows * length + 64), 0, length};
-                    frame.scales[k] = arena.reals(rows);
-                }
+    for (const Phase& phase : phases)
+        for (const Product& p : phase.products) {
+            const size_t k = size_t(p.matrix);
+            const auto& m = runner.weights.matrix(p.matrix);
+            if (runner.buffer(p.target).role == Role::tile)
+                runner.tiles[k] = arena.allocate_reals((tile_rows * 4 + 64) * 2, m.results() * L);
+            if (P::group > 1 && !runner.program.matrices[k].transposed) {
+                const i64 length = m.operand_length();
+                auto* converted = arena.template allocate<typename P::A>(rows, length);
+                runner.operands[k] = {{converted, 0, length, first_row * length},
+                                      {arena.allocate_reals(rows), 0, 1, first_row}};
             }
-    for (size_t s = 0; s < frame.patched.size(); ++s)
-        frame.patched[s] = arena.reals(frame.rows() * (frame.program.state_widths[s] + L));
+        }
+}
+template <class P> void allocate_states(PhaseRunner<P>& runner, Arena<typename P::Real>& arena) {
+    for (size_t s = 0; s < runner.gathered_states.size(); ++s)
+        runner.gathered_states[s] = arena.allocate_reals(
+            runner.rows(), runner.program.state_widths[s] + lanes<typename P::Real>);
 }
 
 }  // namespace sluice::SLUICE_ISA

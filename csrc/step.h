@@ -6,38 +6,35 @@
 
 namespace sluice::SLUICE_ISA {
 
-// One layer. Its states lie in two places in turn: a step reads those of `turn` and leaves the
-// others.
+// One layer. Its states lie in two buffers in turn: a step reads those numbered `current` and
+// writes the others.
 template <class P> class Stepper {
     using Real = typename P::Real;
     static constexpr i64 L = lanes<Real>;
 
 public:
     // `masks`: the number that stands in each mask; at most `threads` are used, where they help.
-    Stepper(const Kernel<P>& kernel, i64 batch, const std::vector<double>& masks, int threads)
-        : kernel_(kernel), program_(kernel.program) {
-        if (batch < 1 || masks.size() != program_.mask_widths.size())
-            throw std::invalid_argument("a stream does not fit its program");
-        const bool large = kernel.weights() * i64(sizeof(typename P::B)) >= worth_sharing;
-        threads_ = large && splits_by_units<Real>(program_, threads) ? threads : 1;
+    Stepper(const PackedWeights<P>& weights, i64 batch, const std::vector<double>& masks,
+            int threads)
+        : weights_(weights), program_(weights.program) {
+        if (batch < 1) reject("a stream", "at least one sequence", batch);
+        if (masks.size() != program_.mask_widths.size())
+            reject("a stream", std::to_string(program_.mask_widths.size()) + " masks of a layer",
+                   i64(masks.size()));
+        const bool large = weights.weight_count() * i64(sizeof(typename P::B)) >= min_shared_bytes;
+        threads_ = large && can_share_units<Real>(program_, threads) ? threads : 1;
         call_.steps = 1, call_.batch = batch, call_.threads = threads_;
-        for (i64 width : program_.state_widths) {
-            const i64 padded = ceil_div(width, L) * L;
-            for (auto& swing : swing_) {
-                swing.push_back(arena_.reals(batch * padded));
-                std::fill_n(swing.back(), batch * padded, Real(0));
-            }
-        }
-        for (size_t k = 0; k < masks.size(); ++k) {
-            const i64 padded = ceil_div(program_.mask_widths[k], L) * L;
-            masks_.push_back(arena_.reals(padded));
-            std::fill_n(masks_.back(), padded, Real(masks[k]));
-        }
-        for (const Place& p : program_.places) shared_.push_back(memory_for(p));
+        for (i64 width : program_.state_widths)
+            for (auto& states : states_) states.push_back(allocate_filled(batch, width, 0));
+        for (size_t k = 0; k < masks.size(); ++k)
+            masks_.push_back(allocate_filled(1, program_.mask_widths[k], masks[k]));
+        for (const Buffer& p : program_.buffers) shared_.push_back(allocate_buffer(p));
         input_ = program_.find(Role::input);
         for (i64 s = 0; s < states(); ++s)
-            places_.push_back({program_.find(Role::previous, s), program_.find(Role::next, s)});
-        for (int id = 0; id < threads_; ++id) hands_.push_back(std::make_unique<Hand>(*this, id));
+            state_buffers_.push_back(
+                {program_.find(Role::previous, s), program_.find(Role::next, s)});
+        for (int id = 0; id < threads_; ++id)
+            contexts_.push_back(std::make_unique<ThreadContext>(*this, id));
     }
 
     // How many threads can share a step.
@@ -45,110 +42,127 @@ public:
     i64 input_width() const { return program_.input_width; }
     i64 states() const { return i64(program_.state_widths.size()); }
     i64 width(i64 s) const { return program_.state_widths.at(size_t(s)); }
-    i64 padded(i64 s) const { return ceil_div(width(s), L) * L; }
-    Real* state(i64 s, int turn) const { return swing_[turn].at(size_t(s)); }
+    i64 padded(i64 s) const { return round_up(width(s), L); }
+    Real* state(i64 s, int current) const { return states_[current].at(size_t(s)); }
 
-    // Inputs of which each step takes some: what depends on them alone, computed beforehand.
-    struct Chosen {
-        const Stepper* table;  // has seen all of them as its batch
-        const i64* numbers;    // of this step's
+    // Rows of a table, one a sequence, with all that depends on the input alone.
+    struct TableRows {
+        const Stepper* table;  // its batch is all inputs there are
+        const i64* numbers;
     };
     // A table of `count` inputs, `row` numbers apart; null where it would be too large.
-    std::unique_ptr<Stepper> tabulated(const Real* inputs, i64 count, i64 row) const {
+    std::unique_ptr<Stepper> make_table(const Real* inputs, i64 count, i64 row) const {
         i64 size = 0;
-        for (const Place& p : program_.places) size += p.hoisted() ? count * p.row : 0;
-        if (size > largest_table) return nullptr;
-        const std::vector<double> masks(masks_.size(), 1.0);  // nothing before a step reads them
-        auto table = std::make_unique<Stepper>(kernel_, count, masks, 1);
-        table->hoist(0, inputs, row);
+        for (const Buffer& p : program_.buffers)
+            if (p.is_hoisted()) size = add_checked(size, multiply_checked(count, p.row));
+        if (size > max_table_size) return nullptr;
+        const std::vector<double> masks(masks_.size(), 1.0);  // hoisted phases read none
+        auto table = std::make_unique<Stepper>(weights_, count, masks, 1);
+        table->run_hoisted(*table->contexts_[0], inputs, row, nullptr);
         return table;
     }
 
-    // What depends on the input alone.
-    void hoist(int id, const Real* x, i64 row) {
-        Frame<P>& frame = hands_[size_t(id)]->frame;
-        if (input_ >= 0) frame.where(input_) = {const_cast<Real*>(x), 0, row, L};
-        for (const Phase& phase : program_.hoisted) frame.run(phase, 0, 0, call_.batch);
-    }
-
     // A thread's part of one step from rows of the input, `row` numbers apart; all of it without
-    // a team.
-    void step(int id, int turn, const Real* x, i64 row, Team* team, const Chosen* chosen = nullptr) {
-        Hand& hand = *hands_[size_t(id)];
-        Frame<P>& frame = hand.frame;
-        frame.by_units = team != nullptr;
-        const i64 rows = call_.batch;
-        for (size_t s = 0; s < places_.size(); ++s) {
-            const auto [before, after] = places_[s];
-            const i64 across = padded(i64(s));
-            if (before >= 0) frame.where(before) = {swing_[turn][s], 0, across, L};
-            frame.where(after) = {swing_[turn ^ 1][s], 0, across, L};
+    // a team. `table_rows`: where the hoisted part was computed before.
+    void step(int id, int current, const Real* x, i64 row, Team* team,
+              const TableRows* table_rows = nullptr) {
+        ThreadContext& context = *contexts_[size_t(id)];
+        PhaseRunner<P>& runner = context.runner;
+        runner.shares_units = team != nullptr;
+        for (size_t s = 0; s < state_buffers_.size(); ++s) {
+            const auto [previous, next] = state_buffers_[s];
+            if (previous >= 0)
+                runner.view(previous) = {{states_[current][s], 0, padded(i64(s))}, L};
+            runner.view(next) = {{states_[current ^ 1][s], 0, padded(i64(s))}, L};
         }
-        if (chosen) take(frame, *chosen);
-        else hoist(id, x, row);
-        if (program_.input_in_bodies) {
-            const i64 to = program_.places[size_t(input_)].row;
-            for (i64 b = 0; b < rows; ++b)
-                copy_padded(hand.input + b * to, x + b * row, program_.input_width, to);
-            frame.where(input_) = {hand.input, 0, to, L};
-        }
+        if (table_rows) copy_from_table(runner, *table_rows);
+        else run_hoisted(context, x, row, team);
+        if (program_.forward_reads_input) bind_padded_input(context, x, row);
         for (const Phase& phase : program_.forward) {
-            frame.run(phase, 0, 0, rows);
-            if (team) team->barrier(id);
+            runner.run(phase, 0, 0, call_.batch);
+            if (team) team->barrier();
         }
     }
 
 private:
-    static constexpr i64 worth_sharing = i64(1) << 18;  // bytes of weights
-    static constexpr i64 largest_table = i64(1) << 22;  // numbers
+    static constexpr i64 min_shared_bytes = i64(1) << 18;  // of weights
+    static constexpr i64 max_table_size = i64(1) << 22;    // numbers
 
-    struct Hand {
-        Frame<P> frame;
+    struct ThreadContext {
+        PhaseRunner<P> runner;
         Arena<Real> arena;
-        Real* input;
-        Hand(Stepper& of, int id)
-            : frame(of.kernel_, of.call_, id, of.threads_, of.threads_ > 1) {
-            furnish(frame, {&of.program_.hoisted, &of.program_.forward}, of.call_.batch, arena);
-            for (size_t k = 0; k < of.shared_.size(); ++k) {
-                const Place& p = of.program_.places[k];
-                if (p.role == Role::mask) frame.where(i64(k)) = {of.masks_[size_t(p.index)], 0, 0, L};
-                else if (of.shared_[k]) frame.bind(i64(k), of.shared_[k], 0);
+        Real* padded_input;
+        ThreadContext(Stepper& owner, int id)
+            : runner(owner.weights_, owner.call_, id, owner.threads_, owner.threads_ > 1) {
+            const Program& program = owner.program_;
+            allocate_scratch(runner, program.hoisted, 0, owner.call_.batch, arena);
+            allocate_scratch(runner, program.forward, 0, owner.call_.batch, arena);
+            for (size_t k = 0; k < owner.shared_.size(); ++k) {
+                const Buffer& p = program.buffers[k];
+                if (p.role == Role::mask)
+                    runner.view(i64(k)) = {{owner.masks_[size_t(p.index)]}, L};
+                else if (owner.shared_[k]) runner.bind(i64(k), owner.shared_[k], 0);
             }
-            input = arena.reals(of.call_.batch * (of.program_.input_width + L));
+            padded_input =
+                arena.allocate_reals(owner.call_.batch, round_up(program.input_width, L));
         }
     };
 
-    const Kernel<P>& kernel_;
+    const PackedWeights<P>& weights_;
     const Program& program_;
     Call<Real> call_;
     int threads_ = 1;
     i64 input_ = -1;
-    std::vector<std::pair<i64, i64>> places_;  // of each state: before the step, and after
+    std::vector<std::pair<i64, i64>> state_buffers_;  // of each state: before the step, and after
     Arena<Real> arena_;
-    std::vector<Real*> swing_[2], masks_, shared_;
-    std::vector<std::unique_ptr<Hand>> hands_;
+    std::vector<Real*> states_[2], masks_, shared_;
+    std::vector<std::unique_ptr<ThreadContext>> contexts_;
 
-    void take(Frame<P>& frame, const Chosen& chosen) const {
+    void run_hoisted(ThreadContext& context, const Real* x, i64 row, Team* team) {
+        PhaseRunner<P>& runner = context.runner;
+        if (program_.hoisted_reads_input) bind_padded_input(context, x, row);
+        else if (input_ >= 0) runner.view(input_) = {{const_cast<Real*>(x), 0, row}, L};
+        for (const Phase& phase : program_.hoisted) {
+            runner.run(phase, 0, 0, call_.batch);
+            if (team && program_.hoisted_is_chained) team->barrier();
+        }
+    }
+    // Bodies read whole vectors: copy the rows, padded.
+    void bind_padded_input(ThreadContext& context, const Real* x, i64 row) {
+        const i64 padded = round_up(program_.input_width, L);
+        for (i64 b = 0; b < call_.batch; ++b)
+            copy_padded(context.padded_input + b * padded, x + b * row, program_.input_width,
+                        padded);
+        context.runner.view(input_) = {{context.padded_input, 0, padded}, L};
+    }
+
+    void copy_from_table(PhaseRunner<P>& runner, const TableRows& rows) const {
         for (size_t k = 0; k < shared_.size(); ++k) {
-            const Place& p = program_.places[k];
-            if (!p.hoisted()) continue;
+            const Buffer& p = program_.buffers[k];
+            if (!p.is_hoisted()) continue;
             i64 first = 0, last = p.blocks;
-            if (p.width > 0) frame.range(p.width, first, last);
-            const i64 start = first * p.block, count = p.width > 0 ? (last - first) * p.block : p.row;
+            if (p.width > 0) runner.block_range(p.width, first, last);
+            const i64 start = first * p.block,
+                      count = p.width > 0 ? (last - first) * p.block : p.row;
             for (i64 b = 0; b < call_.batch; ++b)
-                std::copy_n(chosen.table->shared_[k] + chosen.numbers[b] * p.row + start, count,
+                std::copy_n(rows.table->shared_[k] + rows.numbers[b] * p.row + start, count,
                             shared_[k] + b * p.row + start);
         }
     }
 
-    Real* memory_for(const Place& p) {
+    // Rows of one number, padded to whole blocks.
+    Real* allocate_filled(i64 rows, i64 width, double value) {
+        const i64 size = multiply_checked(rows, round_up(width, L));
+        Real* found = arena_.allocate_reals(size);
+        std::fill_n(found, size, Real(value));
+        return found;
+    }
+    Real* allocate_buffer(const Buffer& p) {
         switch (p.role) {
-        case Role::parameters: return kernel_.constant[size_t(&p - program_.places.data())];
+        case Role::parameters: return weights_.constant[size_t(&p - program_.buffers.data())];
         case Role::scratch:
-        case Role::row_sums:
-        case Role::row_means:
         case Role::statistics:
-        case Role::hoisted_statistics: return arena_.reals(call_.batch * p.row);
+        case Role::hoisted_statistics: return arena_.allocate_reals(call_.batch, p.row);
         default: return nullptr;
         }
     }

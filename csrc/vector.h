@@ -51,7 +51,7 @@ template <class T> [[gnu::always_inline]] static inline Register<T> splat(T x) {
 }
 
 [[gnu::always_inline]] static inline Register<float> fma(Register<float> a, Register<float> b,
-                                                        Register<float> c) {
+                                                         Register<float> c) {
     if constexpr (register_bytes == 16) return a * b + c;
 #if defined(__AVX512F__)
     return (Register<float>)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
@@ -61,7 +61,7 @@ template <class T> [[gnu::always_inline]] static inline Register<T> splat(T x) {
 }
 
 [[gnu::always_inline]] static inline Register<double> fma(Register<double> a, Register<double> b,
-                                                         Register<double> c) {
+                                                          Register<double> c) {
     if constexpr (register_bytes == 16) return a * b + c;
 #if defined(__AVX512F__)
     return (Register<double>)_mm512_fmadd_pd((__m512d)a, (__m512d)b, (__m512d)c);
@@ -70,15 +70,15 @@ template <class T> [[gnu::always_inline]] static inline Register<T> splat(T x) {
 #endif
 }
 
-[[gnu::always_inline]] static inline float float_of(uint32_t bits) {
+[[gnu::always_inline]] static inline float float_from_bits(uint32_t bits) {
     return __builtin_bit_cast(float, bits);
 }
 
-[[gnu::always_inline]] static inline uint32_t bits_of(float x) {
+[[gnu::always_inline]] static inline uint32_t bits_from_float(float x) {
     return __builtin_bit_cast(uint32_t, x);
 }
 
-[[gnu::always_inline]] static inline uint32_t word_at(const void* from) {
+[[gnu::always_inline]] static inline uint32_t load_word(const void* from) {
     uint32_t word;
     memcpy(&word, from, sizeof word);
     return word;
@@ -86,4 +86,4 @@ template <class T> [[gnu::always_inline]] static inline Register<T> splat(T x) {
 
 constexpr i64 round_up(i64 n, i64 to) { return (n + to - 1) / to * to; }
 
-} // namespace sluice::SLUICE_ISA
+}  // namespace sluice::SLUICE_ISA

@@ -32,7 +32,7 @@ def tunes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def trained(tunes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("trained")
-    result = run("train", "tunes", "--data", tunes, "--out", out, "--epochs", 6)
+    result = run("train", "tunes", "--corpus", tunes, "--out", out, "--epochs", 6)
     assert result.exit_code == 0, result.output
     assert "nats per token" in result.output
     return out / "tunes.safetensors"
@@ -47,12 +47,16 @@ def test_version_is_the_installed_one() -> None:
 def test_doctor_tells_versions_and_backends() -> None:
     result = run("doctor")
     assert result.exit_code == 0
-    for word in ("torch", version("numpy"), "threads", "nn.LSTM", "fused", "PeepholeLSTM"):
+    assert len(result.output.splitlines()) <= 24
+    for word in ("torch", version("numpy"), "threads", "all 17 layers", "fused"):
         assert word in result.output
+    everything = run("doctor", "--all").output
+    for word in ("nn.LSTM", "PeepholeLSTM", "tunes: mido", "search: optuna"):
+        assert word in everything
 
 
 def test_composing_writes_what_it_shows(trained: Path, tmp_path: Path) -> None:
-    options = ("--weights", trained, "--seed", 4, "--meter", "6/8", "--mode", "maj")
+    options = ("--checkpoint", trained, "--seed", 4, "--meter", "6/8", "--mode", "maj")
     result = run("compose", *options, "--out", tmp_path)
     assert result.exit_code == 0, result.output
     (written,) = tmp_path.glob("*.abc")
@@ -67,8 +71,8 @@ def test_composing_writes_what_it_shows(trained: Path, tmp_path: Path) -> None:
 
 def test_several_tunes_begin_as_asked(trained: Path, tmp_path: Path) -> None:
     result = run(
-        "compose", "--weights", trained, "--out", tmp_path, "--count", 3,
-        "--meter", "6/8", "--start", "CDE",
+        "compose", "--checkpoint", trained, "--out", tmp_path, "--count", 3,
+        "--meter", "6/8", "--prompt", "CDE",
     )  # fmt: skip
     assert result.exit_code == 0, result.output
     assert result.output.count("K:Cmaj\nCDE") == 3
@@ -78,7 +82,7 @@ def test_several_tunes_begin_as_asked(trained: Path, tmp_path: Path) -> None:
 def test_a_tune_of_ones_own_is_gone_on_from_and_varied(trained: Path, tmp_path: Path) -> None:
     mine = tmp_path / "mine.abc"
     mine.write_text("X:1\nT:Mine\nM:6/8\nL:1/8\nK:G\nGAB cde|def gfe|GAB cde|edc BAG|\n")
-    options = ("--weights", trained, "--out", tmp_path / "out", "--formats", "abc", "--seed", 1)
+    options = ("--checkpoint", trained, "--out", tmp_path / "out", "--formats", "abc", "--seed", 1)
     result = run("compose", *options, "--continue", mine)
     assert result.exit_code == 0, result.output
     assert "K:Gmaj\nGAB cde|def gfe|GAB cde|edc BAG|" in result.output
@@ -99,20 +103,23 @@ def test_a_tune_of_ones_own_is_gone_on_from_and_varied(trained: Path, tmp_path: 
         (("--type", "tango"), "the types are jig"),
         (("--formats", "mp3"), "formats are abc"),
         (("--fill", "none.abc"), "Cannot read none.abc"),
-        (("--vary", "a.abc", "--fill", "b.abc"), "name one of them"),
-        (("--vary", "a.abc", "--type", "jig"), "--type is for new tunes"),
+        (("--vary", "a.abc", "--fill", "b.abc"), "choose one"),
+        (
+            ("--vary", "a.abc", "--type", "jig"),
+            "--type does not apply to --vary; the options for it are --strength",
+        ),
     ],
 )
 def test_wishes_of_a_composer_that_cannot_be(
     options: tuple[str, ...], said: str, trained: Path, tmp_path: Path
 ) -> None:
-    result = run("compose", "--weights", trained, "--out", tmp_path / "out", *options)
+    result = run("compose", "--checkpoint", trained, "--out", tmp_path / "out", *options)
     assert said in sentence(result)
     assert not list((tmp_path / "out").glob("*"))
 
 
 def test_without_a_seed_the_seed_is_told(trained: Path, tmp_path: Path) -> None:
-    result = run("compose", "--weights", trained, "--out", tmp_path)
+    result = run("compose", "--checkpoint", trained, "--out", tmp_path)
     assert "The same again: --seed" in result.output
 
 
@@ -129,7 +136,7 @@ def test_without_a_seed_the_seed_is_told(trained: Path, tmp_path: Path) -> None:
 def test_data_that_cannot_be_learnt(tmp_path: Path, content: bytes, said: str) -> None:
     data, out = tmp_path / "data.abc", tmp_path / "out"
     data.write_bytes(content)
-    assert said in sentence(run("train", "tunes", "--data", data, "--out", out))
+    assert said in sentence(run("train", "tunes", "--corpus", data, "--out", out))
     assert not list(out.glob("*"))
 
 
@@ -137,7 +144,7 @@ def test_training_in_bfloat16_keeps_weights_in_float32(tunes: Path, tmp_path: Pa
     kept = {}
     for precision in ("float32", "bfloat16"):
         out = tmp_path / precision
-        options = ("--data", tunes, "--out", out, "--epochs", 1, "--precision", precision)
+        options = ("--corpus", tunes, "--out", out, "--epochs", 1, "--precision", precision)
         result = run("train", "tunes", *options)
         assert result.exit_code == 0, result.output
         kept[precision] = load_file(out / "tunes.safetensors")
@@ -151,7 +158,7 @@ def test_composing_in_int8(trained: Path, tmp_path: Path) -> None:
     written = {}
     for precision in ("float32", "int8"):
         out = tmp_path / precision
-        options = ("--weights", trained, "--seed", 0, "--count", 30, "--out", out)
+        options = ("--checkpoint", trained, "--seed", 0, "--count", 30, "--out", out)
         result = run("compose", *options, "--formats", "abc", "--precision", precision)
         assert result.exit_code == 0, result.output
         (tunes,) = out.glob("*.abc")
@@ -178,7 +185,7 @@ def test_a_precision_that_is_none(
 
 def test_data_that_is_not_there(tmp_path: Path) -> None:
     missing = tmp_path / "missing.abc"
-    told = sentence(run("train", "tunes", "--data", missing, "--out", tmp_path / "out"))
+    told = sentence(run("train", "tunes", "--corpus", missing, "--out", tmp_path / "out"))
     assert str(missing) in told
 
 
@@ -189,8 +196,8 @@ def test_a_folder_that_cannot_be_written(
     blocked = tmp_path / "file"
     blocked.write_text("here first")
     arguments = {
-        "train": ("train", "tunes", "--data", tunes, "--out", blocked / "out"),
-        "compose": ("compose", "--weights", trained, "--out", blocked / "out"),
+        "train": ("train", "tunes", "--corpus", tunes, "--out", blocked / "out"),
+        "compose": ("compose", "--checkpoint", trained, "--out", blocked / "out"),
     }
     assert str(blocked) in sentence(run(*arguments[command]))
     assert blocked.read_text() == "here first"
@@ -198,7 +205,7 @@ def test_a_folder_that_cannot_be_written(
 
 
 def test_budgets_that_are_none(tunes: Path, tmp_path: Path) -> None:
-    arguments = ("train", "tunes", "--data", tunes, "--out", tmp_path / "out")
+    arguments = ("train", "tunes", "--corpus", tunes, "--out", tmp_path / "out")
     assert "seconds is above 0" in sentence(run(*arguments, "--minutes", 0))
     assert "epochs is above 0" in sentence(run(*arguments, "--epochs", -1))
 
@@ -208,8 +215,8 @@ def test_budgets_that_are_none(tunes: Path, tmp_path: Path) -> None:
     [
         (("--meter", "13/7"), "knows no meter '13/7'; it learnt 6/8"),
         (("--mode", "blue"), "knows no mode 'blue'"),
-        (("--start", "!?"), "is not notes in ABC"),
-        (("--start", "^^C,,,,"), "never met"),
+        (("--prompt", "!?"), "is not notes in ABC"),
+        (("--prompt", "^^C,,,,"), "never met"),
         (("--temperature", 0), "temperature is above 0"),
     ],
 )
@@ -217,7 +224,9 @@ def test_wishes_that_cannot_be_met(
     trained: Path, tmp_path: Path, options: tuple[object, ...], said: str
 ) -> None:
     out = tmp_path / "out"
-    told = sentence(run("compose", "--weights", trained, "--meter", "6/8", "--out", out, *options))
+    told = sentence(
+        run("compose", "--checkpoint", trained, "--meter", "6/8", "--out", out, *options)
+    )
     assert said in told
     assert not out.exists()
 
@@ -225,16 +234,16 @@ def test_wishes_that_cannot_be_met(
 def test_weights_that_cannot_be_read(trained: Path, tmp_path: Path) -> None:
     broken, out = tmp_path / "broken.safetensors", tmp_path / "out"
     broken.write_bytes(trained.read_bytes()[:-100])
-    told = sentence(run("compose", "--weights", broken, "--out", out))
+    told = sentence(run("compose", "--checkpoint", broken, "--out", out))
     assert "not a complete safetensors file" in told
-    told = sentence(run("compose", "--weights", tmp_path / "none", "--out", out))
+    told = sentence(run("compose", "--checkpoint", tmp_path / "none", "--out", out))
     assert "train first" in told
     assert not out.exists()
 
 
 def test_no_traceback_from_a_real_process(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "sluice", "compose", "--weights", tmp_path / "none"],
+        [sys.executable, "-m", "sluice", "compose", "--checkpoint", tmp_path / "none"],
         capture_output=True,
         text=True,
         cwd=tmp_path,
@@ -250,7 +259,7 @@ def test_ctrl_c_keeps_whole_weights(tunes: Path, tmp_path: Path) -> None:
     process = subprocess.Popen(
         [
             *(sys.executable, "-m", "sluice", "train", "tunes"),
-            *("--data", tunes, "--out", tmp_path, "--minutes", "0.5"),
+            *("--corpus", tunes, "--out", tmp_path, "--minutes", "0.5"),
         ],
         stdout=subprocess.PIPE,
         text=True,
@@ -266,7 +275,7 @@ def test_ctrl_c_keeps_whole_weights(tunes: Path, tmp_path: Path) -> None:
     rest, _ = process.communicate(timeout=60)
     assert process.returncode == 0
     assert "stopped early" in rest
-    assert f"To go on: sluice train tunes --out {tmp_path} --resume" in rest
+    assert f"To resume: sluice train tunes --out {tmp_path} --resume" in rest
     left = {path.name for path in tmp_path.iterdir()}
     assert left == {"tunes.safetensors", "training.json", "training"}
     assert "embedding.weight" in load_file(tmp_path / "tunes.safetensors")
@@ -311,7 +320,7 @@ def test_show_prints_equations_latex_and_graph(tmp_path: Path) -> None:
 def test_pictures_are_written_where_asked(tmp_path: Path) -> None:
     assert run("show", "elman", "--out", tmp_path / "a" / "e.svg").exit_code == 0
     assert b"<svg" in (tmp_path / "a" / "e.svg").read_bytes()
-    result = run("sketch", "lstm", "--steps", "--theme", "dark", "--out", tmp_path / "l.png")
+    result = run("sketch", "lstm", "--series", "--theme", "dark", "--out", tmp_path / "l.png")
     assert result.exit_code == 0, result.output
     made = sorted(path.name for path in tmp_path.glob("*.png"))
     assert made == ["l-1.png", "l-2.png", "l-3.png", "l-4.png"]
@@ -329,7 +338,7 @@ def test_a_sketch_moves_or_shows_what_was_recorded(tmp_path: Path) -> None:
     assert made.exit_code == 0, made.output
     for arguments, said in (
         (("--animate", "--out", tmp_path / "a.png"), "only an .svg moves, not 'a.png'"),
-        (("--animate", "--steps"), "exclude each other"),
+        (("--animate", "--series"), "exclude each other"),
         (("--recording", tape, "--step", 5), "step 5 was not kept; there are 0 to 4"),
         (("--recording", tape, "--layer", "l1"), "there is no layer 'l1' of"),
         (("--recording", tmp_path / "none"), "none: there is no recording"),

@@ -36,7 +36,7 @@ def test_the_report(model: Path, tmp_path: Path) -> None:
     assert len(report["effects"]) == 2 * 3 + 2 + 2
     losses = [effect["loss"] for effect in report["effects"]]
     assert losses == sorted(losses, reverse=True)
-    assert report["generated"][0]["told"] == "whole" and len(report["generated"]) == 11
+    assert report["generated"][0]["label"] == "whole" and len(report["generated"]) == 11
     assert {path.name for path in out.iterdir()} == {
         "ablation.json", "ablation.png", "ablation.svg",
     }  # fmt: skip

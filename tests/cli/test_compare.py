@@ -68,7 +68,7 @@ def test_no_time(tmp_path: Path) -> None:
         (("--cells", ","), "name at least one"),
         (("--task", "chess"), "the tasks are recall, order, adding, copy, parity"),
         (("--lags", "0"), "at least 2 steps, but 0 came"),
-        (("--lags", "5;10"), "--lags are numbers with commas between, as in 5,10, but '5;10' came"),
+        (("--lags", "5;10"), "--lags are numbers with commas between, as in 5,10; got '5;10'"),
         (("--lags", "1000000000"), "ask for shorter lags"),
         (("--seeds", "0"), "seeds is at least 1, but 0 came"),
         (("--learning-rates", "0"), "learning rates are numbers above 0"),

@@ -60,10 +60,10 @@ def endless(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return saved(LETTERS, tmp_path_factory.mktemp("endless") / "model.safetensors", end=-1e9)
 
 
-def expected(path: Path, seed: int, prime: str, length: int, **drawing: float) -> str:
+def expected(path: Path, seed: int, prompt: str, length: int, **drawing: float) -> str:
     known = Checkpoint.load(path)
     spelling = TextCodec(known.vocabulary)
-    begun = spelling.encode(prime)
+    begun = spelling.encode(prompt)
     sampling = Sampling(max_length=len(begun) + length, **drawing)  # type: ignore[arg-type]
     opening = [[number] for number in begun]
     (ids,) = generate(known.model, [seed], prompt=opening, sampling=sampling)
@@ -71,7 +71,7 @@ def expected(path: Path, seed: int, prime: str, length: int, **drawing: float) -
 
 
 def test_a_sequence_is_the_seed_s_whatever_the_threads(endless: Path) -> None:
-    options = ["--prime", "ab cd", "--length", 70, "--seed", 3, "--temperature", 0.7]
+    options = ["--prompt", "ab cd", "--length", 70, "--seed", 3, "--temperature", 0.7]
     text = expected(endless, 3, "ab cd", 70, temperature=0.7)
     for threads in (1, 2):
         result = run(endless, *options, "--threads", threads)
@@ -91,10 +91,10 @@ def test_several_are_those_of_the_next_seeds(letters: Path) -> None:
 
 def test_words_stand_apart_and_a_new_seed_is_told(tmp_path: Path) -> None:
     path = saved(WORDS, tmp_path / "words.safetensors", end=-1e9)
-    result = run(path, "--prime", "to  be", "--length", 4)
+    result = run(path, "--prompt", "to  be", "--length", 4)
     assert len(result.stdout.split()) == 6 and result.stdout.startswith("to be ")
     seed = int(result.stderr.rpartition("--seed ")[2].strip(" .\n"))
-    assert run(path, "--prime", "to be", "--length", 4, "--seed", seed).stdout == result.stdout
+    assert run(path, "--prompt", "to be", "--length", 4, "--seed", seed).stdout == result.stdout
 
 
 def test_a_beam_s_best_come_first(letters: Path) -> None:
@@ -102,7 +102,7 @@ def test_a_beam_s_best_come_first(letters: Path) -> None:
     spelling = TextCodec(known.vocabulary)
     opening = [[number] for number in spelling.encode("ab")]
     found = beam_search(known.model, 3, prompt=opening, max_length=12)
-    result = run(letters, "--beam", 3, "--count", 2, "--prime", "ab", "--length", 10)
+    result = run(letters, "--beam", 3, "--count", 2, "--prompt", "ab", "--length", 10)
     assert result.stdout == "\n\n".join(spelling.decode(one.ids) for one in found[:2]) + "\n"
 
 
@@ -122,19 +122,28 @@ def test_a_file_in_place_of_the_terminal(endless: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["--length", 0], "--length is at least 1, but 0 came"),
-        (["--count", -2], "--count is at least 1, but -2 came"),
-        (["--seed", -1], "--seed is at least 0, but -1 came"),
-        (["--threads", 0], "--threads is at least 1, but 0 came"),
-        (["--beam", 0], "--beam is at least 1, but 0 came"),
+        (
+            ["--length", 0],
+            "Invalid value for '--length': Input should be greater than or equal to 1",
+        ),
+        (
+            ["--count", -2],
+            "Invalid value for '--count': Input should be greater than or equal to 1",
+        ),
+        (["--seed", -1], "Invalid value for '--seed': Input should be greater than or equal to 0"),
+        (
+            ["--threads", 0],
+            "Invalid value for '--threads': Input should be greater than or equal to 1",
+        ),
+        (["--beam", 0], "Invalid value for '--beam': Input should be greater than or equal to 1"),
         (["--temperature", "nan"], "temperature is above 0"),
         (["--top-k", 0], "top_k is at least 1"),
         (["--top-p", 1.2], "top_p lies in (0, 1]"),
         (["--typical", 0], "typical lies in (0, 1]"),
-        (["--prime", ""], "--prime is empty"),
-        (["--prime", "abcßd"], "never met 'ß', character 4 of the text, behind 'abc'"),
-        (["--beam", 2, "--top-k", 3, "--seed", 1], "leave out --top-k, --seed"),
-        (["--beam", 2, "--count", 3], "finds 2 sequences at most"),
+        (["--prompt", ""], "--prompt is empty"),
+        (["--prompt", "abcßd"], "never met 'ß', character 4 of the text, behind 'abc'"),
+        (["--beam", 2, "--top-k", 3, "--seed", 1], "--top-k, --seed do not apply to a beam search"),
+        (["--beam", 2, "--count", 3], "a beam of 2 finds at most 2 sequences"),
         (["--out", "/proc/nowhere/text"], "/proc/nowhere"),
     ],
 )

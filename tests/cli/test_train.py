@@ -14,7 +14,7 @@ from sluice.cli import app
 from sluice.sequence import Checkpoint
 from sluice.sequence.training.checkpoints import CheckpointManager
 
-SMALL = ("--hidden", 8, "--layers", 1, "--batch", 4, "--chunk", 10)
+SMALL = ("--hidden", 8, "--layers", 1, "--batch", 4, "--seq-len", 10)
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ def test_an_unfinished_training_goes_on_or_is_forgotten_when_told_to(
         patch.setattr(TrainingDisplay, "show", interrupt)
         told = trained(poem, *asked, "--out", out)
     assert "stopped early" in told
-    assert f"To go on: sluice train {poem} --out {out} --resume" in told
+    assert f"To resume: sluice train {poem} --out {out} --resume" in told
     record = (out / "training.json").read_bytes()
     assert "stopped after step 6" in refused(poem, *asked, "--out", out)
     assert "had learning_rate = 0.004, but now it is 0.5" in refused(
@@ -98,7 +98,7 @@ def test_an_unfinished_training_goes_on_or_is_forgotten_when_told_to(
     with monkeypatch.context() as patch:
         patch.setattr(TrainingDisplay, "show", interrupt)
         trained(poem, *asked, "--out", out)
-    trained(poem, *SMALL, "--epochs", 1, "--out", out, "--anew")
+    trained(poem, *SMALL, "--epochs", 1, "--out", out, "--overwrite")
     assert json.loads((out / "training.json").read_text())["plan"]["epochs"] == 1
 
 
@@ -119,7 +119,7 @@ def test_a_damaged_checkpoint_is_told_in_one_line(poem: Path, tmp_path: Path) ->
         (("--bptt", "a"), "--bptt is a number of steps, or two"),
         (("--bptt", "5,2"), "1 <= k1 <= k2"),
         (("--cell", "hopfield"), "The cell is one of cifg"),
-        (("--resume", "--anew"), "give one of them"),
+        (("--resume", "--overwrite"), "exclude each other"),
         (("--steps", 0), "steps is at least 1"),
         (("--hidden", 0), "hidden_size is a whole number"),
     ],

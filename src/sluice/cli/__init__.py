@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from sluice._version import __version__
-from sluice.cli import ablate, compare, compose, generate, look, show, train
+from sluice.cli import ablate, compare, compose, doctor, generate, look, show, sketch, train
+from sluice.cli.errors import CommandGroup
+from sluice.cli.options import spread_options
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app = typer.Typer(cls=CommandGroup, no_args_is_help=True, pretty_exceptions_enable=False)
 
 
 def main() -> None:
@@ -24,44 +25,29 @@ def _show_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
+@app.callback(epilog="Example: sluice show lstm")
 def sluice(
     version: Annotated[
         bool,
-        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Print the version and exit."
+        ),
     ] = False,
 ) -> None:
     """Recurrent networks whose cell is written once, as its update equations."""
 
 
-@app.command("doctor")
-def doctor() -> None:
-    """Show what this machine offers, and which backend each cell runs on here and why."""
-    from sluice import doctor as examination
-
-    console = Console()
-    for title, lines in (
-        ("This machine", examination.describe_machine()),
-        ("Backends", examination.list_backends()),
-    ):
-        table = Table(title=title, title_justify="left", show_header=False, box=None)
-        table.add_column(no_wrap=True, style="bold")
-        table.add_column(overflow="fold")
-        for name, value in lines.items():
-            table.add_row(name, value)
-        console.print(table)
-        console.print()
-    console.print(
-        "'fused' is the cell's equations compiled, 'native' torch's own layer, 'reference' a "
-        "Python loop of torch operations over time."
-    )
-
-
-app.command("show")(show.show)
-app.command("sketch")(show.sketch)
-app.command("train")(train.train)
-app.command("generate")(generate.generate)
-app.command("compose")(compose.compose_tunes)
-app.command("compare")(compare.compare)
-app.command("ablate")(ablate.ablate)
-app.command("look")(look.look)
+_SHOW, _TRAIN, _UNDERSTAND = "Cells", "Training and generation", "Understanding a model"
+_COMMANDS: tuple[tuple[str, Callable[..., None], str, str], ...] = (
+    ("show", show.show, _SHOW, "sluice show peephole-lstm --as latex"),
+    ("sketch", sketch.sketch, _SHOW, "sluice sketch gru --out gru.svg"),
+    ("compare", compare.compare, _SHOW, "sluice compare --cells gru,lstm --task adding --quick"),
+    ("train", spread_options(train.train), _TRAIN, "sluice train novel.txt --cell gru --minutes 5"),
+    ("generate", generate.generate, _TRAIN, 'sluice generate model.safetensors --prompt "It was "'),
+    ("compose", compose.compose_tunes, _TRAIN, "sluice compose --type jig --key D --seed 4"),
+    ("look", look.look, _UNDERSTAND, "sluice look model.safetensors novel.txt --units all"),
+    ("ablate", ablate.ablate, _UNDERSTAND, "sluice ablate model.safetensors held-out.txt"),
+    ("doctor", doctor.doctor, "This machine", "sluice doctor"),
+)
+for _name, _command, _panel, _example in _COMMANDS:
+    app.command(_name, rich_help_panel=_panel, epilog=f"Example: {_example}")(_command)

@@ -1,4 +1,4 @@
-"""The command that cuts gates and units of a trained model, one after another."""
+"""The command that ablates gates and units of a trained model, one after another."""
 
 from __future__ import annotations
 
@@ -12,26 +12,50 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
 from sluice.cli.errors import report_errors
-from sluice.cli.show import ThemeName
+from sluice.cli.options import CheckpointArgument, Theme, Threads, parse_units
 
 if TYPE_CHECKING:
     from sluice.report.ablation import Effect
     from sluice.report.generation_samples import Continuation
 
+_ABLATION, _GENERATION = "Ablation", "Generation"
+
 
 def ablate(
-    model: Annotated[Path, typer.Argument(help="What `sluice train` wrote.")],
-    data: Annotated[Path, typer.Argument(help="Held-out data: ABC, a folder of it, or a text.")],
-    out: Annotated[Path, typer.Option(help="The folder for the report.")] = Path("ablate-out"),
-    group: Annotated[int, typer.Option(help="How many units are silenced together.")] = 1,
-    tokens: Annotated[int, typer.Option(min=1, help="Held-out tokens to judge by.")] = 5_000,
-    seed: Annotated[int, typer.Option(min=0, help="Of what is generated.")] = 0,
-    length: Annotated[int, typer.Option(min=1, help="Tokens generated at most.")] = 200,
-    units: Annotated[int, typer.Option(min=0, help="How many units to show.")] = 5,
-    style: Annotated[ThemeName, typer.Option(help="Of the picture.")] = ThemeName.light,
-    threads: Annotated[int, typer.Option(min=1, help="Of the kernels.")] = 1,
+    checkpoint: CheckpointArgument,
+    data: Annotated[
+        str,
+        typer.Argument(
+            metavar="DATA", help="Data; held out: a text, a file of ABC or a folder of ABC."
+        ),
+    ],
+    group: Annotated[
+        int, typer.Option(help="Units silenced together.", rich_help_panel=_ABLATION)
+    ] = 1,
+    tokens: Annotated[
+        int,
+        typer.Option(min=1, help="Held-out tokens to evaluate on.", rich_help_panel=_ABLATION),
+    ] = 5_000,
+    units: Annotated[
+        str,
+        typer.Option(
+            metavar="N|all",
+            help="Number of units to show; the most harmful ablations first.",
+            rich_help_panel=_ABLATION,
+        ),
+    ] = "5",
+    seed: Annotated[int, typer.Option(min=0, help="Random seed.", rich_help_panel=_GENERATION)] = 0,
+    length: Annotated[
+        int, typer.Option(min=1, help="Maximum number of new tokens.", rich_help_panel=_GENERATION)
+    ] = 200,
+    out: Annotated[
+        Path, typer.Option(help="Where to write; a folder.", rich_help_panel="Output")
+    ] = Path("ablate-out"),
+    theme: Theme = "light",
+    threads: Threads = None,
 ) -> None:
-    """Hold each gate open, shut and at its mean, silence each unit: what does the loss do?"""
+    """Measure the loss with each gate open, shut or at its mean, and with each unit silenced."""
+    shown_units = parse_units(units)
     with report_errors(ValueError, ImportError):
         import torch
 
@@ -40,22 +64,22 @@ def ablate(
         from sluice.report import ablation, generation_samples
         from sluice.sequence import Checkpoint
 
-        torch.set_num_threads(threads)
+        torch.set_num_threads(threads or 1)
         require_writable(out)
-        checkpoint = Checkpoint.load(model)
-        judged = generation_samples.load_held_out(checkpoint, data, tokens)
+        model = Checkpoint.load(checkpoint)
+        judged = generation_samples.load_held_out(model, Path(data), tokens)
         console = Console()
         with _AblationDisplay(console) as live:
             found = ablation.ablate(
-                checkpoint.model,
-                lambda: judged.loss(checkpoint.model),
-                run_for_means=lambda: judged.run_longest(checkpoint.model),
+                model.model,
+                lambda: judged.loss(model.model),
+                run_for_means=lambda: judged.run_longest(model.model),
                 group=group,
                 on_progress=live.show,
             )
-        shown = [*found.gates(), *found.units()[:units]]
+        shown = [*found.gates(), *found.units()[:shown_units]]
         drawn = generation_samples.generate_continuations(
-            checkpoint, [effect.intervention for effect in shown], seed, length
+            model, [effect.intervention for effect in shown], seed, length
         )
         skipped = f", {judged.skipped} sequences skipped" if judged.skipped else ""
         console.print(
@@ -68,7 +92,7 @@ def ablate(
         paths = [out / "ablation.json", out / "ablation.png", out / "ablation.svg"]
         write_atomically(paths[0], json.dumps(report, indent=1, ensure_ascii=False).encode())
         for path in paths[1:]:
-            save_figure(found.figure(style.value, "increase of the loss (nats per token)"), path)
+            save_figure(found.figure(theme, "increase of the loss (nats per token)"), path)
     typer.echo(f"Written: {', '.join(map(str, paths))}")
 
 

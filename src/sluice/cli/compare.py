@@ -1,12 +1,11 @@
-"""The command that trains cells side by side, and what it shows meanwhile."""
+"""The command that trains cells side by side, and its display."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from enum import StrEnum
 from math import isfinite, log10
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Self, TypeVar
+from typing import TYPE_CHECKING, Annotated, Literal, Self, TypeVar
 
 import typer
 from rich.console import Console, Group
@@ -14,91 +13,149 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from sluice.cli.completion import complete_cells, complete_task
 from sluice.cli.errors import fail, report_errors
-from sluice.cli.show import ThemeName, load_cell
+from sluice.cli.load_cell import load_cell
+from sluice.cli.options import Theme, Threads, value_or
+from sluice.cli.usage import refuse_unused
 
 if TYPE_CHECKING:
+    from sluice.cells import Cell
     from sluice.report.comparison import Comparison, ComparisonProgress, TrialResult
 
 Number = TypeVar("Number", int, float)
+MatchBy = Literal["hidden", "parameters"]
+GateInit = Literal["chrono", "forget", "plain"]
 
 _BARS = "▁▂▃▄▅▆▇█"
 _QUICK_LAGS = "10,40,160"
 _LAGS = "10,20,40,80,160"
 _LEAST_SHARE = 1e-20
-"""Where the bars of a gradient end: that much of the last step's and less is the lowest."""
-
-
-class MatchBy(StrEnum):
-    hidden = "hidden"
-    parameters = "parameters"
-
-
-class GateInit(StrEnum):
-    chrono = "chrono"
-    forget = "forget"
-    plain = "plain"
+"""Where the bars of a gradient end: that share of the last step's and less is the lowest."""
+_TASK, _CELLS, _TRAINING = "Task", "Cells", "Training"
 
 
 def compare(
-    cells: Annotated[
-        str, typer.Option(help="Cells of sluice.cells, and path/to/file.py:ClassName.")
-    ] = "elman,gru,lstm",
-    task: Annotated[str, typer.Option(help="recall, order, adding, copy or parity.")] = "order",
+    context: typer.Context,
+    task: Annotated[
+        str,
+        typer.Option(
+            help="Task to learn: recall, order, adding, copy or parity.",
+            autocompletion=complete_task,
+            rich_help_panel=_TASK,
+        ),
+    ] = "order",
     lags: Annotated[
-        str | None, typer.Option(help=f"Steps to remember for.  [default: {_LAGS}]")
+        str | None,
+        typer.Option(help=f"Steps to remember over; default {_LAGS}.", rich_help_panel=_TASK),
     ] = None,
-    seeds: Annotated[int | None, typer.Option(help="Runs of each.  [default: 3]")] = None,
-    learning_rates: Annotated[
-        str | None, typer.Option(help="The best counts, of each cell.  [default: 0.003,0.01]")
-    ] = None,
-    hidden: Annotated[int, typer.Option(help="The width of the cells.")] = 32,
+    cells: Annotated[
+        str,
+        typer.Option(
+            help="Cells, with commas between: names, or path/to/file.py:ClassName.",
+            autocompletion=complete_cells,
+            rich_help_panel=_CELLS,
+        ),
+    ] = "elman,gru,lstm",
+    hidden: Annotated[
+        int,
+        typer.Option(
+            help="Hidden units per layer; in all cells, or the first.", rich_help_panel=_CELLS
+        ),
+    ] = 32,
     match: Annotated[
-        MatchBy, typer.Option(help="Equal widths, or as many parameters as the first cell has.")
-    ] = MatchBy.hidden,
-    start: Annotated[
-        GateInit, typer.Option(help="How gates that keep a state begin: open for the lag, or ...")
-    ] = GateInit.chrono,
-    steps: Annotated[int | None, typer.Option(help="Updates of each run.  [default: 1200]")] = None,
-    minutes: Annotated[
-        float | None, typer.Option(help="Stop after so long; the same command goes on.")
+        MatchBy,
+        typer.Option(
+            help="Give all cells the same width, or the first cell's number of parameters.",
+            rich_help_panel=_CELLS,
+        ),
+    ] = "hidden",
+    gate_init: Annotated[
+        GateInit,
+        typer.Option(
+            help="Initial bias of the gates on the state: for memories as long as the lag, "
+            "a forget bias of 1, or none.",
+            rich_help_panel=_CELLS,
+        ),
+    ] = "chrono",
+    steps: Annotated[
+        int | None,
+        typer.Option(
+            help="Number of steps; weight updates per run, default 1200.",
+            rich_help_panel=_TRAINING,
+        ),
     ] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="Some 20 seconds: fewer of all.")] = False,
-    out: Annotated[Path, typer.Option(help="The folder for runs and pictures.")] = Path(
-        "compare-out"
-    ),
-    style: Annotated[ThemeName, typer.Option(help="Of the pictures.")] = ThemeName.light,
-    threads: Annotated[int, typer.Option(min=1, help="Small cells are fastest on one.")] = 1,
+    seeds: Annotated[
+        int | None, typer.Option(help="Runs per cell; default 3.", rich_help_panel=_TRAINING)
+    ] = None,
+    learning_rates: Annotated[
+        str | None,
+        typer.Option(
+            help="Learning rates to try per cell; default 0.003,0.01.", rich_help_panel=_TRAINING
+        ),
+    ] = None,
+    quick: Annotated[
+        bool,
+        typer.Option(
+            "--quick",
+            help="Smaller defaults, for about 20 seconds of training.",
+            rich_help_panel=_TRAINING,
+        ),
+    ] = False,
+    minutes: Annotated[
+        float | None,
+        typer.Option(
+            help="Time limit in minutes; default none. The same command resumes.",
+            rich_help_panel=_TRAINING,
+        ),
+    ] = None,
+    out: Annotated[
+        Path, typer.Option(help="Where to write; a folder.", rich_help_panel="Output")
+    ] = Path("compare-out"),
+    theme: Theme = "light",
+    threads: Threads = None,
 ) -> None:
-    """Train cells side by side: at which lag each stops learning, and what its gradient does.
+    """Train cells side by side: at which lag does each stop learning, and how do gradients flow?
 
-    Ctrl-C stops early; the same command goes on where it stopped.
+    Ctrl-C stops early; the same command resumes.
     """
     named = [load_cell(name) for name in _split_commas(cells)]
+    if named:
+        refuse_unused(context, _name_situation(named))
     with report_errors(ValueError, ImportError):
         import torch
 
         from sluice.report import comparison as comparing
 
-        torch.set_num_threads(threads)
+        torch.set_num_threads(threads or 1)
         with _ComparisonDisplay(Console()) as live:
             found = comparing.compare(
                 named,
                 task,
                 _parse_numbers("--lags", lags or (_QUICK_LAGS if quick else _LAGS), int),
-                seeds=_value_or(seeds, 1 if quick else 3),
+                seeds=value_or(seeds, 1 if quick else 3),
                 rates=_parse_numbers(
                     "--learning-rates", learning_rates or ("0.01" if quick else "0.003,0.01"), float
                 ),
                 hidden=hidden,
-                steps=_value_or(steps, 500 if quick else 1200),
-                match=match.value,
-                start=start.value,
+                steps=value_or(steps, 500 if quick else 1200),
+                match=match,
+                start=gate_init,
                 out=out,
                 seconds=None if minutes is None else 60 * minutes,
                 on_progress=live.show,
             )
-        _print_results(found, out, style.value)
+        _print_results(found, out, theme)
+
+
+def _name_situation(cells: Sequence[Cell]) -> str:
+    """Which cells are compared, as a key of `usage.USES`."""
+    from sluice.report.comparison.trial import gate_init_options
+
+    gated = any(gate_init_options(cell, "forget", 1) for cell in cells)
+    return ("one cell" if len(cells) == 1 else "several cells") + (
+        "" if gated else " without gates"
+    )
 
 
 def _print_results(found: Comparison, out: Path, theme: str) -> None:
@@ -107,7 +164,7 @@ def _print_results(found: Comparison, out: Path, theme: str) -> None:
         whole = len(found.settings.list_trials())
         console.print(
             f"Stopped ({found.stop_reason}) with {len(found.runs)} of {whole} runs; "
-            f"the same command goes on where it stopped.",
+            f"the same command resumes.",
             highlight=False,
         )
     if not found.runs:
@@ -141,7 +198,7 @@ def _create_table(lags: Sequence[int]) -> Table:
 
 
 def _summarise_runs(runs: Sequence[TrialResult]) -> str:
-    """What came of some runs of one cell at one lag."""
+    """The scores of some runs of one cell at one lag."""
     if not runs:
         return "·"
     from statistics import median
@@ -155,12 +212,11 @@ def _summarise_runs(runs: Sequence[TrialResult]) -> str:
 
 
 class _ComparisonDisplay:
-    """A comparison as it goes: a table, and under it the run that goes on."""
+    """A comparison's progress: a table of runs, and below it the current run."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
         self.live = Live(console=console, auto_refresh=False, transient=True)
-        self.told = 0
 
     def __enter__(self) -> Self:
         self.live.start()
@@ -183,7 +239,7 @@ class _ComparisonDisplay:
 
 
 def _render_progress(progress: ComparisonProgress) -> Group:
-    """Every run so far by cell and lag, and the one that goes on."""
+    """Every run so far by cell and lag, and the current one."""
     settings, training = progress.settings, progress.trial
     table = _create_table(settings.lags)
     for cell in settings.cells:
@@ -199,8 +255,10 @@ def _render_progress(progress: ComparisonProgress) -> Group:
             row.append(marks)
         table.add_row(cell, *row)
     asked = Text(f"{settings.task.name}: {settings.task.told}")
-    told = Text("A bar a run: how high its score, green where it solves the task.")
-    return Group(asked, table, told, *([] if training is None else _render_current_trial(progress)))
+    legend = Text("One bar per run: its score, green if it solves the task.")
+    return Group(
+        asked, table, legend, *([] if training is None else _render_current_trial(progress))
+    )
 
 
 def _render_current_trial(progress: ComparisonProgress) -> list[Text]:
@@ -261,8 +319,4 @@ def _parse_numbers(option: str, text: str, kind: Callable[[str], Number]) -> lis
     try:
         return [kind(part) for part in _split_commas(text)]
     except ValueError:
-        fail(f"{option} are numbers with commas between, as in 5,10, but {text!r} came")
-
-
-def _value_or(value: int | None, default: int) -> int:
-    return default if value is None else value
+        fail(f"{option} are numbers with commas between, as in 5,10; got {text!r}")

@@ -1,85 +1,150 @@
-"""The command that composes tunes, goes on from them, fills and varies them."""
+"""The command that composes tunes, and continues, fills and varies them."""
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
-from sluice.cli.errors import fail
-from sluice.cli.train import FOLDER, report_known_errors
+from sluice.cli.errors import fail, report_known_errors
+from sluice.cli.options import InferencePrecision
+from sluice.cli.train import FOLDER
+from sluice.cli.usage import refuse_unused
 
 if TYPE_CHECKING:
     from sluice.tunes.composition.composer import Composer
     from sluice.tunes.tune import Tune
 
-
-class _InferencePrecision(StrEnum):
-    float32 = "float32"
-    bfloat16 = "bfloat16"
-    int8 = "int8"
+_NEW, _YOURS, _SAMPLING = "New tunes", "A tune of yours", "Sampling"
+_PRESENTATION = "Presentation and output"
 
 
 def compose_tunes(
+    context: typer.Context,
     dance: Annotated[
-        str | None, typer.Option("--type", help="jig, reel, slip jig, hornpipe, waltz, polka, ...")
-    ] = None,
-    key: Annotated[
-        str | None, typer.Option(help="D, G, Em, Ador, ...; else one that suits the mode.")
-    ] = None,
-    meter: Annotated[str | None, typer.Option(help="As in 6/8.")] = None,
-    mode: Annotated[str | None, typer.Option(help="maj, min, dor, mix, ...")] = None,
-    seed: Annotated[
-        int | None, typer.Option(min=0, help="The same seed, the same tune; else a new one.")
-    ] = None,
-    count: Annotated[int, typer.Option(min=1, help="How many tunes.")] = 1,
-    temperature: Annotated[float, typer.Option(help="Below 1 tamer, above 1 wilder.")] = 0.9,
-    chords: Annotated[bool, typer.Option("--chords", help="With chords, and a guitar.")] = False,
-    tempo: Annotated[
-        int | None, typer.Option(help="Beats a minute (of a jig: dotted quarters).")
-    ] = None,
-    title: Annotated[str | None, typer.Option(help="Else one is made up.")] = None,
-    start: Annotated[
         str | None,
         typer.Option(
-            help="First notes to continue, in ABC, as in 'G2 E FED'; in --key, else in C."
+            "--type",
+            help="Type of dance: jig, reel, slip jig, hornpipe, waltz, polka, ...",
+            rich_help_panel=_NEW,
         ),
     ] = None,
-    free: Annotated[
-        bool, typer.Option("--free", help="Leave parts and repeated bars to the model, too.")
+    key: Annotated[
+        str | None,
+        typer.Option(
+            help="Key, such as D, G, Em or Ador; default: a usual one of the mode.",
+            rich_help_panel=_NEW,
+        ),
+    ] = None,
+    meter: Annotated[
+        str | None,
+        typer.Option(help="Meter, such as 6/8.", rich_help_panel=_NEW),
+    ] = None,
+    mode: Annotated[
+        str | None,
+        typer.Option(help="Mode: maj, min, dor, mix, ...", rich_help_panel=_NEW),
+    ] = None,
+    prompt: Annotated[
+        str | None,
+        typer.Option(
+            help="Beginning to continue; notes in ABC, such as 'G2 E FED', in --key, else in C.",
+            rich_help_panel=_NEW,
+        ),
+    ] = None,
+    no_form: Annotated[
+        bool,
+        typer.Option(
+            "--no-form",
+            help="Impose no parts and repeated bars; leave the form to the model.",
+            rich_help_panel=_NEW,
+        ),
     ] = False,
     resume: Annotated[
-        Path | None, typer.Option("--continue", help="Go on from the tune in this ABC file.")
+        Path | None,
+        typer.Option(
+            "--continue", help="ABC file with a tune to continue.", rich_help_panel=_YOURS
+        ),
     ] = None,
     fill: Annotated[
-        Path | None, typer.Option(help="Fill each * in this ABC file: what its bar lacks.")
+        Path | None,
+        typer.Option(
+            help="ABC file with a tune in which each * is filled with what its bar lacks.",
+            rich_help_panel=_YOURS,
+        ),
     ] = None,
     vary: Annotated[
-        Path | None, typer.Option(help="Write some bars of the tune in this ABC file anew.")
+        Path | None,
+        typer.Option(
+            help="ABC file with a tune of which some bars are rewritten.", rich_help_panel=_YOURS
+        ),
     ] = None,
-    strength: Annotated[float, typer.Option(help="Of --vary: the part of the bars.")] = 0.3,
-    out: Annotated[Path, typer.Option(help="The folder for what is written.")] = FOLDER,
+    strength: Annotated[
+        float,
+        typer.Option(help="Share of the bars that --vary rewrites.", rich_help_panel=_YOURS),
+    ] = 0.3,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(
+            help="Model file; written by `sluice train tunes`, default the bundled model.",
+            rich_help_panel=_SAMPLING,
+        ),
+    ] = None,
+    temperature: Annotated[
+        float,
+        typer.Option(help="Sampling temperature.", rich_help_panel=_SAMPLING),
+    ] = 0.9,
+    count: Annotated[
+        int,
+        typer.Option(min=1, help="How many to generate.", rich_help_panel=_SAMPLING),
+    ] = 1,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            help="Random seed; default a new one, which is printed.",
+            rich_help_panel=_SAMPLING,
+        ),
+    ] = None,
+    title: Annotated[
+        str | None,
+        typer.Option(help="Title; default an invented one.", rich_help_panel=_PRESENTATION),
+    ] = None,
+    tempo: Annotated[
+        int | None,
+        typer.Option(
+            help="Beats per minute (of a jig: dotted quarters).", rich_help_panel=_PRESENTATION
+        ),
+    ] = None,
+    chords: Annotated[
+        bool,
+        typer.Option(
+            "--chords", help="Add chords, played by a guitar.", rich_help_panel=_PRESENTATION
+        ),
+    ] = False,
+    out: Annotated[
+        Path,
+        typer.Option(help="Where to write; a folder.", rich_help_panel=_PRESENTATION),
+    ] = FOLDER,
     formats: Annotated[
         str | None,
-        typer.Option(help="As in abc,pdf,ogg; else all of abc, mid, svg, pdf and wav."),
+        typer.Option(
+            help="Formats, such as abc,pdf,ogg; default all of abc, mid, svg, pdf and wav.",
+            rich_help_panel=_PRESENTATION,
+        ),
     ] = None,
-    weights: Annotated[
-        Path | None,
-        typer.Option(help="What `sluice train tunes` wrote; else the model that comes along."),
-    ] = None,
-    precision: Annotated[
-        _InferencePrecision, typer.Option(help="What the kernels multiply in.")
-    ] = _InferencePrecision.float32,
+    precision: InferencePrecision = "float32",
 ) -> None:
     """Compose tunes: ABC on the terminal, and files of ABC, MIDI, the score and the sound.
 
-    With --continue, --fill or --vary a tune of yours is worked on, in its own key.
+    With --continue, --fill or --vary a tune of yours is edited, in its own key.
     """
+    sources = {"continue": resume, "fill": fill, "vary": vary}
+    source = _choose_source({name: path for name, path in sources.items() if path is not None})
+    refuse_unused(context, "new" if source is None else source[0])
     with report_known_errors():
         from sluice.files import require_writable
         from sluice.tunes import output
@@ -90,26 +155,29 @@ def compose_tunes(
         if formats is not None:
             wanted, left_out = [name.strip() for name in formats.lower().split(",")], []
             output.check_formats(wanted)
-        wishes = {"dance": dance, "key": key, "meter": meter, "mode": mode, "prompt": start}
-        work = _build_edit({"continue": resume, "fill": fill, "vary": vary}, wishes, strength)
-        # Where nothing can be composed, no empty folder is left behind.
+        edit = None if source is None else _build_edit(*source, strength)
+        # If nothing can be composed, no empty folder is left behind.
         require_writable(next(place for place in (out, *out.parents) if place.exists()))
         chosen = secrets.randbelow(1_000_000) if seed is None else seed
-        composer = Composer.load(weights, precision)
-        if work is None:
+        composer = Composer.load(checkpoint, precision)
+        if edit is None:
             tunes = composer.compose(
                 count,
                 temperature,
                 chosen,
+                meter,
+                mode,
+                prompt,
+                dance=dance,
+                key=key,
                 title=title,
                 tempo=tempo,
                 chords=chords,
-                form=not free,
-                **wishes,
+                form=not no_form,
             )
         else:
-            given = [work(composer, temperature, chosen + number) for number in range(count)]
-            tunes = [tune.with_presentation(title, tempo, chords) for tune in given]
+            edited = [edit(composer, temperature, chosen + number) for number in range(count)]
+            tunes = [tune.with_presentation(title, tempo, chords) for tune in edited]
         written = output.write_tunes(tunes, out, wanted)
         typer.echo("\n".join(tune.abc(number) for number, tune in enumerate(tunes, 1)))
         Console().print(statistics.build_table(tunes, composer))
@@ -119,25 +187,20 @@ def compose_tunes(
             typer.echo(f"Left out: {reason}")
 
 
-def _build_edit(
-    sources: dict[str, Path | None], constraints: dict[str, str | None], strength: float
-) -> Callable[[Composer, float, int], Tune] | None:
-    """What to do with a tune of the user's, which is read; nothing if there is none."""
+def _choose_source(given: dict[str, Path]) -> tuple[str, Path] | None:
+    """The one tune of the user's to edit, if there is one."""
+    if len(given) > 1:
+        fail(f"--{' and --'.join(given)} exclude each other; choose one")
+    return next(iter(given.items()), None)
+
+
+def _build_edit(name: str, path: Path, strength: float) -> Callable[[Composer, float, int], Tune]:
+    """Read a tune of the user's; the function returned edits it."""
     from sluice.tunes.composition.inputs import read_tune
 
-    named = {name: path for name, path in sources.items() if path is not None}
-    if not named:
-        return None
-    name, path = next(iter(named.items()))
-    if len(named) > 1:
-        fail(f"--{' and --'.join(named)} are different works; name one of them")
-    unfit = [wish for wish, value in constraints.items() if value is not None]
-    if unfit:
-        option = {"dance": "type"}.get(unfit[0], unfit[0])
-        fail(f"--{option} is for new tunes; leave it out with --{name}")
     tune = read_tune(path, gaps=name == "fill", complete=name != "continue")
     if name == "continue":
-        return lambda composer, heat, seed: composer.extend(tune, heat, seed)
+        return lambda composer, temperature, seed: composer.extend(tune, temperature, seed)
     if name == "fill":
-        return lambda composer, heat, seed: composer.fill(tune, heat, seed)
-    return lambda composer, heat, seed: composer.vary(tune, strength, heat, seed)
+        return lambda composer, temperature, seed: composer.fill(tune, temperature, seed)
+    return lambda composer, temperature, seed: composer.vary(tune, strength, temperature, seed)

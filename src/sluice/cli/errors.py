@@ -1,28 +1,54 @@
-"""How a command says what went wrong: one sentence on stderr, exit code 2."""
+"""How commands report errors: one sentence on stderr, exit code 2."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import NoReturn
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, NoReturn
 
 import typer
+from typer.core import TyperGroup
+
+_USAGE_ERROR = typer.BadParameter.__bases__[0]
+"""The base of what typer raises for a command line that cannot be; it exports no name for it."""
 
 
 def fail(message: str) -> NoReturn:
-    """Say on stderr what is wrong, in one sentence, and leave with exit code 2."""
+    """Print one sentence on stderr, and exit with code 2."""
     typer.echo(f"sluice: {' '.join(message.split()).removesuffix('.')}.", err=True)
     raise typer.Exit(2)
 
 
 @contextmanager
 def report_errors(*kinds: type[Exception]) -> Iterator[None]:
-    """Refuse with what an error of these kinds, or of a file, says."""
+    """Report exceptions of these kinds, and errors of files, as one sentence."""
     try:
         yield
     except kinds as error:
         fail(str(error))
-    except BrokenPipeError:  # nobody reads on: a silent end, which is click's business
+    except BrokenPipeError:  # the reader of the output is gone: click ends silently
         raise
     except OSError as error:
         fail(f"{error.filename or 'A file'}: {error.strerror or error}; choose another place")
+
+
+def report_known_errors() -> AbstractContextManager[None]:
+    """Report the package's own exceptions as one sentence."""
+    from sluice.errors import SluiceError
+
+    return report_errors(SluiceError)
+
+
+class CommandGroup(TyperGroup):
+    """Commands that report a wrong command line as they report any other error."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command; refuse what cannot be parsed in one sentence."""
+        try:
+            return super().invoke(ctx)
+        except Exception as error:
+            if not isinstance(error, _USAGE_ERROR):
+                raise
+            command = (getattr(error, "ctx", None) or ctx).command_path
+            reason = error.format_message().strip(" .")  # type: ignore[attr-defined]
+            fail(f"{reason}; see {command} --help")

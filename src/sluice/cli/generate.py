@@ -1,4 +1,4 @@
-"""The command that generates from any trained language model."""
+"""The command that generates text with a trained language model."""
 
 from __future__ import annotations
 
@@ -8,85 +8,106 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sluice.cli.errors import fail, report_errors
+from sluice.cli.errors import fail, report_known_errors
+from sluice.cli.options import CheckpointArgument, InferencePrecision, Threads
+from sluice.cli.usage import refuse_unused
 
 if TYPE_CHECKING:
     from sluice.sequence import Checkpoint, Sampling
 
-_AT_ONCE = 16
-"""Sequences drawn side by side where several are asked for."""
+_BATCH = 16
+"""Sequences that are sampled side by side."""
+_SAMPLING = "Sampling"
 
 
 def generate(
-    weights: Annotated[Path, typer.Argument(help="A trained language model's file.")],
-    prime: Annotated[str | None, typer.Option(help="The beginning to go on from.")] = None,
-    count: Annotated[int, typer.Option(help="How many sequences.")] = 1,
-    temperature: Annotated[
-        float | None, typer.Option(help="Below 1 tamer, above 1 wilder; 1 if not given.")
+    context: typer.Context,
+    checkpoint: CheckpointArgument,
+    prompt: Annotated[
+        str | None,
+        typer.Option(help="Beginning to continue; a text.", rich_help_panel=_SAMPLING),
     ] = None,
-    top_k: Annotated[int | None, typer.Option(help="Keep the likeliest k tokens.")] = None,
+    count: Annotated[
+        int,
+        typer.Option(min=1, help="How many to generate.", rich_help_panel=_SAMPLING),
+    ] = 1,
+    length: Annotated[
+        int,
+        typer.Option(min=1, help="Maximum number of new tokens.", rich_help_panel=_SAMPLING),
+    ] = 1000,
+    temperature: Annotated[
+        float | None,
+        typer.Option(help="Sampling temperature; default 1.", rich_help_panel=_SAMPLING),
+    ] = None,
+    top_k: Annotated[
+        int | None,
+        typer.Option(help="Sample from the k most likely tokens.", rich_help_panel=_SAMPLING),
+    ] = None,
     top_p: Annotated[
-        float | None, typer.Option(help="Keep the likeliest that reach this probability.")
+        float | None,
+        typer.Option(
+            help="Sample from the most likely tokens whose probabilities sum to p.",
+            rich_help_panel=_SAMPLING,
+        ),
     ] = None,
     typical: Annotated[
-        float | None, typer.Option(help="Keep the most typical that reach this probability.")
+        float | None,
+        typer.Option(
+            help="Sample from the most typical tokens whose probabilities sum to p.",
+            rich_help_panel=_SAMPLING,
+        ),
     ] = None,
-    beam: Annotated[
-        int | None, typer.Option(help="Search with a beam this wide instead of drawing.")
-    ] = None,
-    length: Annotated[int, typer.Option(help="New tokens at most.")] = 1000,
     seed: Annotated[
         int | None,
-        typer.Option(help="The same seed, the same sequence; the next one has seed + 1."),
+        typer.Option(
+            min=0,
+            help="Random seed; default a new one, which is printed. Each sequence adds 1.",
+            rich_help_panel=_SAMPLING,
+        ),
     ] = None,
-    precision: Annotated[
-        Literal["float32", "bfloat16", "int8"], typer.Option(help="What the kernels multiply in.")
-    ] = "float32",
-    threads: Annotated[int | None, typer.Option(help="How many threads share a step.")] = None,
+    beam: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Beam search of this width, instead of sampling.",
+            rich_help_panel="Beam search",
+        ),
+    ] = None,
+    precision: InferencePrecision = "float32",
+    threads: Threads = None,
     out: Annotated[
-        Path | None, typer.Option(help="A file for the text, in place of the terminal.")
+        Path | None,
+        typer.Option(
+            help="Where to write; a text file, default the terminal.", rich_help_panel="Output"
+        ),
     ] = None,
 ) -> None:
-    """Generate text, shown as it is made; speed and seed are told on stderr."""
-    from sluice.errors import SluiceError
+    """Generate text with a language model, printed as it is sampled.
 
-    with report_errors(SluiceError):
+    The speed, and the seed if it is new, are printed on stderr.
+    """
+    if prompt == "":
+        fail("--prompt is empty; leave it out to start from nothing")
+    refuse_unused(context, "sampling" if beam is None else "beam")
+    if beam is not None and count > beam:
+        fail(f"a beam of {beam} finds at most {beam} sequences; got --count {count}")
+    with report_known_errors():
         asked = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "typical": typical}
-        drawing = {name: value for name, value in asked.items() if value is not None}
-        _require_at_least(1, count=count, length=length, beam=beam, threads=threads)
-        _require_at_least(0, seed=seed)
-        if prime == "":
-            fail("--prime is empty; leave it out to begin with nothing")
+        sampling = {name: value for name, value in asked.items() if value is not None}
+        generation = _Generation(_load_checkpoint(checkpoint, precision, threads), prompt)
         if beam is not None:
-            _check_beam_options(beam, count, [*drawing, *(["seed"] if seed is not None else [])])
-        made = _Generation(_load_checkpoint(weights, precision, threads), prime)
-        if beam is not None:
-            texts = made.search(beam, length, count)
+            texts = generation.search(beam, length, count)
         else:
-            texts = made.sample(drawing, length, count, seed)
+            texts = generation.sample(sampling, length, count, seed)
         if out is None:
             _print_texts(texts)
         else:
             _write_texts(texts, out)
-        typer.echo(made.format_summary(), err=True)
-
-
-def _require_at_least(least: int, **numbers: int | None) -> None:
-    for name, number in numbers.items():
-        if number is not None and number < least:
-            fail(f"--{name} is at least {least}, but {number} came")
-
-
-def _check_beam_options(beam: int, count: int, names: list[str]) -> None:
-    if names:
-        told = ", ".join(f"--{name.replace('_', '-')}" for name in names)
-        fail(f"A beam draws nothing at random; leave out {told}, or --beam")
-    if count > beam:
-        fail(f"A beam of {beam} finds {beam} sequences at most, but --count {count} came")
+        typer.echo(generation.format_summary(), err=True)
 
 
 def _load_checkpoint(path: Path, precision: str, threads: int | None) -> Checkpoint:
@@ -97,7 +118,7 @@ def _load_checkpoint(path: Path, precision: str, threads: int | None) -> Checkpo
         extension.set_num_threads(threads)
     checkpoint = Checkpoint.load(path, kind=LanguageModel)
     checkpoint.model.layers.precision = precision
-    generate(checkpoint.model, [0], sampling=Sampling(max_length=1))  # compiles, and is not timed
+    generate(checkpoint.model, [0], sampling=Sampling(max_length=1))  # compile before timing
     return checkpoint
 
 
@@ -117,7 +138,7 @@ def _write_texts(texts: Iterator[str], out: Path) -> None:
 
 @dataclass
 class _Generation:
-    """What is generated, piece by piece as it comes, and how long it took."""
+    """Generates text piece by piece, and counts tokens and seconds."""
 
     checkpoint: Checkpoint
     prompt_text: str | None
@@ -133,7 +154,7 @@ class _Generation:
         self.prompt = [[number] for number in self.prompt_ids]
 
     def search(self, beam: int, length: int, count: int) -> Iterator[str]:
-        """The best that a beam finds, an empty line between them."""
+        """The best sequences of a beam search, with an empty line between them."""
         from sluice.sequence import beam_search
 
         began, longest = time.monotonic(), length + len(self.prompt_ids)
@@ -145,7 +166,7 @@ class _Generation:
     def sample(
         self, options: dict[str, float], length: int, count: int, seed: int | None
     ) -> Iterator[str]:
-        """A single sequence as its tokens come; several one by one, an empty line between them."""
+        """One sequence token by token; several one by one, with an empty line between them."""
         from sluice.sequence import Sampling
 
         sampling = Sampling(**options, max_length=length + len(self.prompt_ids))  # type: ignore[arg-type]
@@ -174,8 +195,8 @@ class _Generation:
     def _sample_batches(self, seed: int, count: int, sampling: Sampling) -> Iterator[str]:
         from sluice.sequence import generate as generate_sequences
 
-        for first in range(0, count, _AT_ONCE):
-            seeds = range(seed + first, seed + min(first + _AT_ONCE, count))
+        for first in range(0, count, _BATCH):
+            seeds = range(seed + first, seed + min(first + _BATCH, count))
             began = time.monotonic()
             found = generate_sequences(
                 self.checkpoint.model, seeds, prompt=self.prompt, sampling=sampling

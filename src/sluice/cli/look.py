@@ -9,31 +9,65 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-from sluice.cli.errors import fail, report_errors
+from sluice.cli.completion import complete_data
+from sluice.cli.errors import report_known_errors
+from sluice.cli.options import CheckpointArgument, parse_units
+from sluice.cli.usage import refuse_unused
 
-_DATA = "A file of text or ABC, a folder of ABC, or 'tunes'; or --text."
+_INPUT, _SHOWN = "Input", "What is shown"
 
 
 def look(
-    model: Annotated[Path, typer.Argument(help="Weights that `sluice train` wrote.")],
-    data: Annotated[str | None, typer.Argument(help=_DATA)] = None,
-    text: Annotated[str | None, typer.Option(help="What to read, in place of DATA.")] = None,
-    out: Annotated[Path, typer.Option(help="The page to write.")] = Path("report.html"),
-    sequence: Annotated[int, typer.Option(min=0, help="Which sequence of the data.")] = 0,
-    start: Annotated[int, typer.Option(min=0, help="The first step to show.")] = 0,
-    steps: Annotated[int, typer.Option(min=1, help="How many steps to show, at most.")] = 400,
+    context: typer.Context,
+    checkpoint: CheckpointArgument,
+    data: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[DATA]",
+            help="Data; a file of text or ABC, a folder of ABC, or 'tunes'.",
+            autocompletion=complete_data,
+        ),
+    ] = None,
+    text: Annotated[
+        str | None, typer.Option(help="Text to read instead of DATA.", rich_help_panel=_INPUT)
+    ] = None,
+    sequence: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="Index of the sequence, counted from 0; in the data.",
+            rich_help_panel=_INPUT,
+        ),
+    ] = 0,
+    start: Annotated[
+        int, typer.Option(min=0, help="First time step to show.", rich_help_panel=_SHOWN)
+    ] = 0,
+    steps: Annotated[
+        int,
+        typer.Option(
+            min=1, help="Number of steps; time steps shown, at most.", rich_help_panel=_SHOWN
+        ),
+    ] = 400,
     units: Annotated[
-        str, typer.Option(help="How many units of each layer, the liveliest; or 'all'.")
+        str,
+        typer.Option(
+            metavar="N|all",
+            help="Number of units to show; per layer, of highest variance first.",
+            rich_help_panel=_SHOWN,
+        ),
     ] = "64",
+    out: Annotated[
+        Path, typer.Option(help="Where to write; an HTML page.", rich_help_panel="Output")
+    ] = Path("report.html"),
 ) -> None:
-    """Write one page on what a model does inside while it reads: gates, gradients, memory."""
-    kept = _parse_units(units)
-    from sluice.errors import SluiceError
+    """Write an HTML page on what a model does inside: its gates, gradients and memory."""
+    refuse_unused(context, "data" if text is None else "text")
+    kept = parse_units(units)
     from sluice.report.page import build_report
     from sluice.report.page.load import load_inputs
 
     console = Console()
-    with report_errors(SluiceError):
+    with report_known_errors():
         with Progress(
             BarColumn(bar_width=24),
             TextColumn("{task.description}"),
@@ -41,22 +75,14 @@ def look(
             transient=True,
         ) as bar:
             task = bar.add_task("reading files", total=1.0)
-            chosen = load_inputs(model, data, text=text, sequence=sequence, stop=start + steps)
+            chosen = load_inputs(checkpoint, data, text=text, sequence=sequence, stop=start + steps)
             report = build_report(
                 chosen,
                 start=start,
                 steps=steps,
                 units=kept,
-                on_progress=lambda said, part: bar.update(task, description=said, completed=part),
+                on_progress=lambda phase, part: bar.update(task, description=phase, completed=part),
             )
         report.save(out)
     size = len(report.html.encode()) / 2**20
     typer.echo(f"Written: {out} ({size:.1f} MiB); open it in a browser.")
-
-
-def _parse_units(asked: str) -> int | None:
-    if asked == "all":
-        return None
-    if not asked.isdecimal() or int(asked) < 1:
-        fail(f"--units is a number of at least 1, or 'all', not {asked!r}")
-    return int(asked)

@@ -1,4 +1,4 @@
-"""Training shown as it goes."""
+"""The display of a training's progress."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 
 class TrainingDisplay:
-    """A line that moves, and after each validation what the best weights so far write.
+    """A progress bar, and after each validation a sample of the best weights so far.
 
-    `unit` is what the losses are in; `sample` writes something with the best weights.
+    `loss_unit` is the unit of the losses; `sample` generates text with the best weights.
     """
 
     def __init__(self, console: Console, loss_unit: str, sample: Callable[[], str] | None) -> None:
@@ -48,9 +48,9 @@ class TrainingDisplay:
             self._print_validation(progress)
 
     def _print_validation(self, progress: sequence.Progress) -> None:
-        written = "" if self.sample is None else " ".join(self.sample().split())
+        sample = "" if self.sample is None else " ".join(self.sample().split())
         self.console.print(
-            f"{progress.seconds:4.0f} s  {progress.validation_loss:.3f}  {written}",
+            f"{progress.seconds:4.0f} s  {progress.validation_loss:.3f}  {sample}",
             markup=False,
             highlight=False,
             overflow="ellipsis",

@@ -1,12 +1,12 @@
-"""A body: the elementwise part of a step as a kernel sees it, with where each value lies.
+"""A body: the elementwise part of a phase as a kernel calls it, and where its values lie.
 
 A kernel multiplies matrices and moves through time; between the products it calls a body on a
 tile of ``rows`` (sequences) by ``blocks`` (of `lanes` units each). A body is compiled to a function
 
     void body(int64 rows, int64 blocks, const Slot *slots)
 
-where a ``Slot`` is ``{T *base; int64 row; int64 block;}``, its strides counted in elements. What a
-slot holds may be missing (``base`` null) only where `Access.optional` says so.
+where a ``Slot`` is ``{T *base; int64 row; int64 block;}``, its strides counted in elements.
+``base`` is null only where `Access.optional` allows it.
 """
 
 from __future__ import annotations
@@ -49,9 +49,9 @@ class Access:
 class Body:
     """Inputs and outputs of one function; what lies between is elementwise.
 
-    Every node that ``outputs`` reach before they reach an input or a constant is `Elementwise`.
-    ``detach`` passes its operand on. All loads of a tile's element come before its stores: a body
-    may write what it has read.
+    Every node between ``outputs`` and inputs or constants is `Elementwise`. ``detach`` passes its
+    operand on. All loads of a tile's element come before its stores: a body may overwrite what it
+    has read.
     """
 
     inputs: tuple[tuple[Node, Access], ...]
@@ -60,5 +60,5 @@ class Body:
 
 
 def lanes_per_block(bits: int) -> int:
-    """How many numbers of so many bits a block has: 64 bytes of them."""
+    """How many numbers of ``bits`` bits make a block, which has 64 bytes."""
     return 512 // bits

@@ -1,29 +1,19 @@
-"""Bodies compiled in the process, for the processor at hand."""
+"""Bodies compiled in this process, for its processor."""
 
 from __future__ import annotations
 
 import hashlib
-import os
-import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from sluice.codegen.body import Body
 from sluice.codegen.llvm import emit_module
+from sluice.codegen.locks import ForkSafeLock
 
 _CPUS = {"avx512": "x86-64-v4", "v3": "x86-64-v3", "generic": "x86-64"}
-_lock = threading.Lock()
+_lock = ForkSafeLock()
 _compiled: dict[str, CompiledBodies] = {}
-
-
-def _after_fork() -> None:
-    global _lock
-    _lock = threading.Lock()  # another thread may have held the old one
-
-
-os.register_at_fork(after_in_child=_after_fork)
 
 
 @dataclass(frozen=True)
@@ -33,18 +23,18 @@ class CompiledBodies:
     addresses: dict[str, int]
     ir: str
     seconds: float
-    engine: Any
+    engine: object
 
 
 def compile_bodies(bodies: Mapping[str, Body], bits: int, isa: str | None = None) -> CompiledBodies:
-    """Compile ``bodies``, functions by name; the same again is found in a cache.
+    """Compile ``bodies``, functions by name, or find them in a cache.
 
     ``isa`` is one of the kernels' instruction sets; None for all that this processor has.
     """
     avx512 = isa in ("avx512", "avx512_bf16")
     text = emit_module(bodies, bits, wide=isa is None or avx512, avx512=avx512)
     key = hashlib.sha256(f"{isa} {text}".encode()).hexdigest()
-    with _lock:
+    with _lock.hold():
         if key not in _compiled:
             _compiled[key] = _compile_ir(text, list(bodies), isa)
         return _compiled[key]
@@ -56,7 +46,7 @@ def _compile_ir(ir: str, names: list[str], isa: str | None) -> CompiledBodies:
     start = time.perf_counter()
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
-    machine = _create_target_machine(llvm, isa)
+    machine = _create_target_machine(isa)
     parsed = llvm.parse_assembly(ir)
     parsed.verify()
     options = llvm.create_pipeline_tuning_options(speed_level=2)
@@ -68,7 +58,9 @@ def _compile_ir(ir: str, names: list[str], isa: str | None) -> CompiledBodies:
     return CompiledBodies(addresses, ir, time.perf_counter() - start, (engine, machine))
 
 
-def _create_target_machine(llvm: Any, isa: str | None) -> Any:
+def _create_target_machine(isa: str | None) -> object:
+    import llvmlite.binding as llvm
+
     target = llvm.Target.from_default_triple()
     if isa in _CPUS and target.triple.startswith("x86_64"):
         return target.create_target_machine(cpu=_CPUS[isa], opt=3)

@@ -14,8 +14,8 @@ _ARITHMETIC = {"add": "fadd", "subtract": "fsub", "multiply": "fmul"}
 def emit_module(
     functions: Mapping[str, Body], bits: int, wide: bool = True, avx512: bool = False
 ) -> str:
-    """IR of all ``functions``; ``wide`` asks for registers of 64 bytes where there are any,
-    ``avx512`` for instructions that only AVX-512 has."""
+    """IR of all ``functions``; ``wide`` asks for registers of 64 bytes, ``avx512`` for instructions
+    that only AVX-512 has."""
     parts = [emit_function(name, body, bits) for name, body in functions.items()]
     size = 512 if wide else 256
     attributes = (
@@ -31,7 +31,7 @@ def emit_function(name: str, body: Body, bits: int) -> str:
 
 
 class _FunctionEmitter:
-    """One body in the making: a loop over blocks around a loop over rows."""
+    """Emits one body: a loop over blocks around a loop over rows."""
 
     def __init__(self, body: Body, bits: int) -> None:
         self.body, self.bits = body, bits
@@ -90,13 +90,13 @@ class _FunctionEmitter:
 
     def _emit_load(self, base: str, item: int) -> str:
         w = self.builder
-        place = self._emit_pointer(base, item * w.lanes)
-        return w.emit(f"load {w.vector}, ptr {place}, align {self.bits // 8}")
+        pointer = self._emit_pointer(base, item * w.lanes)
+        return w.emit(f"load {w.vector}, ptr {pointer}, align {self.bits // 8}")
 
     def _emit_store(self, value: str, base: str, item: int) -> None:
         w = self.builder
-        place = self._emit_pointer(base, item * w.lanes)
-        w.lines.append(f"  store {w.vector} {value}, ptr {place}, align {self.bits // 8}")
+        pointer = self._emit_pointer(base, item * w.lanes)
+        w.lines.append(f"  store {w.vector} {value}, ptr {pointer}, align {self.bits // 8}")
 
     def _emit_row(self) -> None:
         w = self.builder
@@ -133,8 +133,8 @@ class _FunctionEmitter:
         """One number of a row, in every lane; its slot's blocks have no stride."""
         w = self.builder
         start = w.emit(f"getelementptr {w.scalar}, ptr %base{access.slot}, i64 %roff{access.slot}")
-        place = self._emit_pointer(start, access.item)
-        value = w.emit(f"load {w.scalar}, ptr {place}, align {self.bits // 8}")
+        pointer = self._emit_pointer(start, access.item)
+        value = w.emit(f"load {w.scalar}, ptr {pointer}, align {self.bits // 8}")
         first = w.emit(f"insertelement {w.vector} poison, {w.scalar} {value}, i64 0")
         zeros = f"<{w.lanes} x i32> zeroinitializer"
         return w.emit(f"shufflevector {w.vector} {first}, {w.vector} poison, {zeros}")

@@ -1,4 +1,4 @@
-"""From a cell's graph to a program: its way there and its way back, in phases, with places."""
+"""From a cell's graph to a program: its forward and backward phases, and their buffers."""
 
 from __future__ import annotations
 
@@ -7,21 +7,22 @@ from functools import lru_cache
 from sluice.codegen.lower_backward import BackwardLowering
 from sluice.codegen.lower_forward import ForwardLowering
 from sluice.codegen.program import Program
+from sluice.codegen.schedule import schedule
 from sluice.equations.graph import Graph
 
 
 @lru_cache(maxsize=128)
 def lower_graph(graph: Graph, has_bias: bool, gradient_names: tuple[str, ...] = ()) -> Program:
-    """The program of ``graph``; ``biased`` says whether the layer has its biases.
+    """The program of ``graph``; ``has_bias`` says whether the layer has biases.
 
-    The way back also keeps the derivatives with respect to the named values ``recorded``.
+    The backward phases also store the derivatives with respect to the values ``gradient_names``.
     """
     forward = ForwardLowering(graph, has_bias)
     back = BackwardLowering(forward)
     back.record_gradients(gradient_names)
     backward = back.build_phases()
-    step = forward.step_scheduler.build_phases()
-    hoisted = forward.hoisted_scheduler.build_phases()
+    step = schedule(forward.step)
+    hoisted = schedule(forward.hoisted)
     return Program(
         forward.buffers.buffers,
         forward.parameter_entries,

@@ -1,8 +1,9 @@
-"""The way back of a program: the adjoint's sums of products gathered into one product each."""
+"""The backward pass of a program: the adjoint, its sums of products as one product each."""
 
 from __future__ import annotations
 
 from sluice.codegen.body import ADD_BLOCK, LOAD, PARAMETER
+from sluice.codegen.buffers import Item
 from sluice.codegen.lower_forward import ForwardLowering
 from sluice.codegen.program import (
     CHUNK,
@@ -14,7 +15,8 @@ from sluice.codegen.program import (
     RowGradient,
     WeightGradient,
 )
-from sluice.codegen.schedule import MeanGroup, PhaseScheduler, ProductGroup
+from sluice.codegen.schedule import schedule
+from sluice.codegen.section import Location, MeanGroup, ProductGroup, Section, StoreRequest
 from sluice.equations.adjoint import Adjoint, NormDelta, differentiate
 from sluice.equations.graph import (
     Affine,
@@ -31,20 +33,20 @@ _Bucket = tuple[str, str, str]
 
 
 class BackwardLowering:
-    """One step back: the adjoint's nodes on what the forward pass has saved."""
+    """One backward step: the adjoint's nodes, computed from what the forward pass has saved."""
 
     def __init__(self, forward: ForwardLowering) -> None:
         self.forward, self.graph, self.buffers = forward, forward.graph, forward.buffers
         self.adjoint: Adjoint = differentiate(self.graph)
-        self.scheduler = PhaseScheduler("back", False, self.buffers, self._locate)
+        self.section = Section("back", False, self.buffers, self._locate)
         self.deferred_products: list[Product] = []
         self.weight_gradients: list[WeightGradient] = []
         self.row_gradients: list[RowGradient] = []
-        self.gradient_locations: dict[str, tuple[int, int]] = {}
+        self.gradient_locations: dict[str, Item] = {}
         self._forward_nodes = set(self.graph.nodes)
         self._rewrites: dict[Node, Node] = {}
         self._delta_buffers: dict[tuple[Node, ...], int] = {}
-        self._row_gradient_locations: dict[Node, tuple[int, int]] = {}
+        self._row_gradient_locations: dict[Node, Item] = {}
         self._final_products: list[Product] = []
         self._lower_weights()
         self._lower_states()
@@ -52,24 +54,24 @@ class BackwardLowering:
         self._lower_row_gradients()
 
     def build_phases(self) -> list[Phase]:
-        """The phases of one step back, the products into the flowing gradients last."""
+        """The phases of one backward step, the products into the flowing gradients last."""
         last = [Phase(product.width, products=[product]) for product in self._final_products]
-        return self.scheduler.build_phases() + last
+        return schedule(self.section) + last
 
     def record_gradients(self, names: tuple[str, ...]) -> None:
-        """Keep the derivative with respect to those of the named values that the loss reads."""
-        places: dict[tuple[Node, str], tuple[int, int]] = {}
+        """Store the derivatives with respect to those named values that affect the loss."""
+        locations: dict[tuple[Node, str], Item] = {}
         for name in names:
             if name not in self.adjoint.gradients_by_name:
                 continue
             gradient = self.adjoint.gradients_by_name[name]
             node, width = self.rewrite(gradient), self.graph.outputs_by_name[name].width
-            if (node, width) not in places:
-                places[node, width] = self.buffers.allocate_item("recorded", TIME, width)
-                self.scheduler.store_when_ready(node, *places[node, width])
-            self.gradient_locations[name] = places[node, width]
+            if (node, width) not in locations:
+                locations[node, width] = self.buffers.allocate_item("recorded", TIME, width)
+                self.section.store_when_ready(StoreRequest(node, *locations[node, width]))
+            self.gradient_locations[name] = locations[node, width]
 
-    def _locate(self, node: Node) -> tuple[int, int, str] | None:
+    def _locate(self, node: Node) -> Location | None:
         if node in self.forward.tape_locations:
             return (*self.forward.tape_locations[node], LOAD)
         if not isinstance(node, Leaf):
@@ -82,8 +84,8 @@ class BackwardLowering:
         if node.kind == "upstream":
             return self.buffers.get("upstream", TIME, node.width), 0, LOAD
         if node.kind == "inside":
-            place, item = self.forward.locate_parameter(Leaf("vector", "", node.width))
-            return place, item, PARAMETER
+            buffer, item = self.forward.locate_parameter(Leaf("vector", "", node.width))
+            return buffer, item, PARAMETER
         return self.forward.locate_leaf(node) or self.forward.locate_statistic(node)
 
     def rewrite(self, node: Node) -> Node:
@@ -137,12 +139,12 @@ class BackwardLowering:
     def _add_product_group(self, key: _Bucket, terms: list[Affine]) -> ProductGroup:
         stack, width, _ = key
         gates, deltas = self._sort_gates(stack, [(t.gate, t.operand) for t in terms])
-        for group in self.scheduler.groups:
+        for group in self.section.groups:
             if (group.stack, group.gates, group.operands) == (stack, gates, deltas):
                 return group
-        leaf = Leaf("product", f"back.{len(self.scheduler.groups)}", width)
+        leaf = Leaf("product", f"back.{len(self.section.groups)}", width)
         group = ProductGroup(stack, gates, deltas, True, width, (leaf,), self._store_deltas(deltas))
-        self.scheduler.groups.append(group)
+        self.section.groups.append(group)
         return group
 
     def _sort_gates(
@@ -153,18 +155,18 @@ class BackwardLowering:
         return tuple(g for g, _ in pairs), tuple(self.rewrite(delta) for _, delta in pairs)
 
     def _store_deltas(self, deltas: tuple[Node, ...]) -> int:
-        """The place where these deltas lie side by side, of every step of a chunk."""
+        """The buffer where these deltas lie side by side, of every step of a chunk."""
         if deltas not in self._delta_buffers:
             width = next((d.width for d in deltas if d.width != "1"), "hidden")
             number = len(self._delta_buffers)
-            place = self.buffers.get("deltas", CHUNK, width, number, len(deltas))
-            self._delta_buffers[deltas] = place
+            buffer = self.buffers.get("deltas", CHUNK, width, number, len(deltas))
+            self._delta_buffers[deltas] = buffer
             for item, delta in enumerate(deltas):
-                self.scheduler.store(delta, place, item)
+                self.section.store(StoreRequest(delta, buffer, item))
         return self._delta_buffers[deltas]
 
     def _lower_weights(self) -> None:
-        """Every map's weight learns from its deltas and its operand."""
+        """The gradient of every map's weight, from its deltas and its operand."""
         sets: dict[tuple[str, Node, str], list[tuple[str, Node]]] = {}
         for affine, delta in self.adjoint.deltas.items():
             operand = self.forward.expand(affine.operand)
@@ -173,9 +175,9 @@ class BackwardLowering:
                 self._add_row_gradient(f"bias_{affine.stack}", affine.gate, self.rewrite(delta))
         for (stack, operand, _), pairs in sets.items():
             gates, deltas = self._sort_gates(stack, pairs)
-            place = self._store_deltas(deltas)
+            buffer = self._store_deltas(deltas)
             self.weight_gradients.append(
-                WeightGradient(stack, gates, place, self._store_operand(operand))
+                WeightGradient(stack, gates, buffer, self._store_operand(operand))
             )
 
     def _store_operand(self, operand: Node) -> int:
@@ -183,9 +185,9 @@ class BackwardLowering:
         if found is not None and self.buffers.buffers[found[0]].role in ("previous", "input"):
             return found[0]
         number = len(self.buffers.buffers)
-        place = self.buffers.get("learned operand", CHUNK, operand.width, number)
-        self.scheduler.store_when_ready(operand, place, 0)
-        return place
+        buffer = self.buffers.get("learned operand", CHUNK, operand.width, number)
+        self.section.store_when_ready(StoreRequest(operand, buffer, 0))
+        return buffer
 
     def _add_row_gradient(self, parameter: str, gate: str, node: Node, kind: str = "gate") -> None:
         width = node.width if node.width != "1" else "hidden"
@@ -193,7 +195,7 @@ class BackwardLowering:
             self._row_gradient_locations[node] = self.buffers.allocate_item(
                 "row gradients", CONST, width
             )
-            self.scheduler.store(node, *self._row_gradient_locations[node], kind=ADD_BLOCK)
+            self.section.store(StoreRequest(node, *self._row_gradient_locations[node], ADD_BLOCK))
         self.row_gradients.append(
             RowGradient(parameter, gate, kind, *self._row_gradient_locations[node])
         )
@@ -206,7 +208,7 @@ class BackwardLowering:
             if rest is None and not buckets:
                 rest = constant(0.0)
             if rest is not None:
-                self.scheduler.store_when_ready(rest, out, 0)
+                self.section.store_when_ready(StoreRequest(rest, out, 0))
             for number, (key, terms) in enumerate(buckets.items()):
                 more = rest is not None or number > 0
                 self._final_products.append(self._build_product(key, terms, out, more))
@@ -224,7 +226,7 @@ class BackwardLowering:
         rest, buckets = self._split_sum(self.adjoint.input)
         target = self.buffers.get("input gradient", CHUNK, "input")
         if rest is not None:
-            self.scheduler.store_when_ready(rest, target, 0)
+            self.section.store_when_ready(StoreRequest(rest, target, 0))
         for number, (key, terms) in enumerate(buckets.items()):
             more = rest is not None or number > 0
             self.deferred_products.append(self._build_product(key, terms, target, more))
@@ -272,13 +274,13 @@ class BackwardLowering:
         for width, nodes in by_width.items():
             inside = Leaf("inside", "", width)
             summed.append(where(greater(inside, 0.0), _sum(nodes), 0.0))
-        for mean in self.scheduler.means:
+        for mean in self.section.means:
             if (mean.norm, mean.summands) == (norm, tuple(summed)):
                 return mean.leaf
-        leaf = Leaf("row", f"mean{len(self.scheduler.means)}", "1")
+        leaf = Leaf("row", f"mean{len(self.section.means)}", "1")
         source, item = self.buffers.allocate_item("row sums", STEP, "")
         target = self.buffers.allocate_item("row means", STEP, "")
-        self.scheduler.means.append(MeanGroup(norm, leaf, tuple(summed), source, item, *target))
+        self.section.means.append(MeanGroup(norm, leaf, tuple(summed), source, item, *target))
         return leaf
 
 

@@ -1,10 +1,11 @@
-"""The way there of a program: equations expanded, sorted into sections, given places."""
+"""The forward pass of a program: equations expanded, sorted into sections, given buffers."""
 
 from __future__ import annotations
 
 from sluice.codegen.body import LOAD, PARAMETER, SCALAR
+from sluice.codegen.buffers import BufferTable, Item
 from sluice.codegen.program import CONST, STEP, TIME
-from sluice.codegen.schedule import BufferTable, NormGroup, PhaseScheduler, ProductGroup
+from sluice.codegen.section import Location, NormGroup, ProductGroup, Section, StoreRequest
 from sluice.equations.graph import (
     Affine,
     Elementwise,
@@ -18,22 +19,20 @@ from sluice.equations.graph import (
 
 
 class ForwardLowering:
-    """The graph with its maps and norms replaced by leaves that products and statistics fill."""
+    """The graph with its maps and norms replaced by leaves for products and statistics."""
 
     def __init__(self, graph: Graph, has_bias: bool) -> None:
         self.graph, self.has_bias, self.buffers = graph, has_bias, BufferTable()
-        self.hoisted_scheduler = PhaseScheduler(
-            "hoisted", True, self.buffers, self._locate_for_hoisted
-        )
-        self.step_scheduler = PhaseScheduler("step", False, self.buffers, self._locate_for_step)
-        self.parameter_locations: dict[tuple[str, str], tuple[int, int]] = {}
-        self.tape_locations: dict[Node, tuple[int, int]] = {}
+        self.hoisted = Section("hoisted", True, self.buffers, self._locate_for_hoisted)
+        self.step = Section("step", False, self.buffers, self._locate_for_step)
+        self.parameter_locations: dict[tuple[str, str], Item] = {}
+        self.tape_locations: dict[Node, Item] = {}
         roots = [n for n in graph.nodes if isinstance(n, Leaf) and n.kind in ("state", "mask")]
         self._per_step_nodes = find_dependents(graph.nodes, roots)
         self._expansions: dict[Node, Node] = {}
         for node in graph.nodes:
             self.expand(node)
-        for section in (self.hoisted_scheduler, self.step_scheduler):
+        for section in (self.hoisted, self.step):
             for group in section.groups:
                 group.gates, group.results = self._sort_gates(group)
         self._store_states()
@@ -47,7 +46,7 @@ class ForwardLowering:
     def _expand(self, node: Node) -> Node:
         if isinstance(node, Leaf):
             return node
-        section = self.step_scheduler if node in self._per_step_nodes else self.hoisted_scheduler
+        section = self.step if node in self._per_step_nodes else self.hoisted
         if isinstance(node, Affine):
             return self._expand_affine(section, node)
         if isinstance(node, RowNorm):
@@ -57,24 +56,26 @@ class ForwardLowering:
             scaled: Node = standard * gain
             return scaled if bias is None else elementwise("add", scaled, bias)
         assert isinstance(node, Elementwise)
-        if node.op == "detach":  # a matter of gradients, which the adjoint has settled
+        if (
+            node.op == "detach"
+        ):  # it concerns gradients alone, and the adjoint has taken it into account
             return self.expand(node.arguments[0])
         return elementwise(node.op, *map(self.expand, node.arguments))
 
-    def _expand_affine(self, scheduler: PhaseScheduler, node: Affine) -> Leaf:
+    def _expand_affine(self, section: Section, node: Affine) -> Leaf:
         operand = (self.expand(node.operand),)
         group = next(
             (
                 g
-                for g in scheduler.groups
+                for g in section.groups
                 if (g.stack, g.operands, g.width) == (node.stack, operand, node.width)
             ),
             None,
         )
         if group is None:
             group = ProductGroup(node.stack, (), operand, False, node.width, ())
-            scheduler.groups.append(group)
-        name = f"{scheduler.name}.{scheduler.groups.index(group)}.{node.gate}"
+            section.groups.append(group)
+        name = f"{section.name}.{section.groups.index(group)}.{node.gate}"
         leaf = Leaf("product", name, node.width)
         if leaf not in group.results:
             group.gates, group.results = (*group.gates, node.gate), (*group.results, leaf)
@@ -90,15 +91,15 @@ class ForwardLowering:
     def expand_norm(self, node: RowNorm) -> tuple[Node, tuple[Leaf, Leaf]]:
         """A norm's own part of its group, and the leaves of its mean and 1/σ."""
         parts = tuple(map(self.expand, node.group))
-        section = self.step_scheduler if node in self._per_step_nodes else self.hoisted_scheduler
-        for norm in section.norms:
+        for norm in (*self.step.norms, *self.hoisted.norms):
             if (norm.norm, norm.parts) == (node.norm, parts):
                 return parts[node.index], norm.leaves
-        number = len(self.step_scheduler.norms) + len(self.hoisted_scheduler.norms)
+        section = self.step if node in self._per_step_nodes else self.hoisted
+        number = len(self.step.norms) + len(self.hoisted.norms)
         leaves = (Leaf("row", f"{number}.mean", "1"), Leaf("row", f"{number}.scale", "1"))
-        role = "statistics" if section is self.step_scheduler else "hoisted statistics"
-        place, item = self.buffers.allocate_item(role, TIME, "", 2)
-        norm = NormGroup(node.norm, parts, leaves, place, item)
+        role = "statistics" if section is self.step else "hoisted statistics"
+        buffer, item = self.buffers.allocate_item(role, TIME, "", 2)
+        norm = NormGroup(node.norm, parts, leaves, buffer, item)
         section.norms.append(norm)
         return parts[node.index], norm.leaves
 
@@ -108,7 +109,7 @@ class ForwardLowering:
         bias = Leaf("vector", f"bias_{node.norm}/{node.index}", width)
         return gain, bias if self.has_bias else None
 
-    def locate_parameter(self, leaf: Leaf) -> tuple[int, int]:
+    def locate_parameter(self, leaf: Leaf) -> Item:
         """Where a per-unit parameter lies; its name may end in "/part" for a part of a norm."""
         name, _, part = leaf.name.partition("/")
         key = (leaf.name, leaf.width)
@@ -121,8 +122,8 @@ class ForwardLowering:
 
     parameter_entries: list[tuple[str, str, int, int]]
 
-    def locate_leaf(self, leaf: Leaf) -> tuple[int, int, str] | None:
-        """Where what comes in from outside a step lies."""
+    def locate_leaf(self, leaf: Leaf) -> Location | None:
+        """Where a value from outside the step lies."""
         get = self.buffers.get
         if leaf.kind == "state":
             return get("previous", STEP, leaf.width, self._state_index(leaf.name)), 0, LOAD
@@ -135,22 +136,22 @@ class ForwardLowering:
             return (*self.locate_parameter(leaf), PARAMETER)
         return None
 
-    def locate_statistic(self, leaf: Leaf) -> tuple[int, int, str] | None:
-        """Where a norm's mean or 1/σ lies, whichever section filled it."""
-        for norm in (*self.step_scheduler.norms, *self.hoisted_scheduler.norms):
+    def locate_statistic(self, leaf: Leaf) -> Location | None:
+        """Where a norm's mean or 1/σ lies, of either section."""
+        for norm in (*self.step.norms, *self.hoisted.norms):
             if leaf in norm.leaves:
                 return norm.target, norm.item + norm.leaves.index(leaf), SCALAR
         return None
 
-    def _locate_for_hoisted(self, node: Node) -> tuple[int, int, str] | None:
+    def _locate_for_hoisted(self, node: Node) -> Location | None:
         return self.locate_leaf(node) if isinstance(node, Leaf) else None
 
-    def _locate_for_step(self, node: Node) -> tuple[int, int, str] | None:
+    def _locate_for_step(self, node: Node) -> Location | None:
         if not isinstance(node, Leaf):
             return None
-        if self.hoisted_scheduler.find_group(node):
-            return (*self.hoisted_scheduler.spill(node), LOAD)
-        if any(node in norm.leaves for norm in self.hoisted_scheduler.norms):
+        if self.hoisted.find_group(node):
+            return (*self.hoisted.spill(node), LOAD)
+        if any(node in norm.leaves for norm in self.hoisted.norms):
             return self.locate_statistic(node)
         return self.locate_leaf(node)
 
@@ -159,14 +160,14 @@ class ForwardLowering:
 
     def _store_states(self) -> None:
         self.parameter_entries = []
-        self.value_locations: dict[str, tuple[int, int]] = {}
+        self.value_locations: dict[str, Item] = {}
         for index, state in enumerate(self.graph.states):
-            place = self.buffers.get("next", TIME, state.width, index)
+            buffer = self.buffers.get("next", TIME, state.width, index)
             node = self.expand(self.graph.outputs_by_name[state.name])
-            self.step_scheduler.store_when_ready(node, place, 0)
-            self.value_locations[state.name] = (place, 0)
+            self.step.store_when_ready(StoreRequest(node, buffer, 0))
+            self.value_locations[state.name] = (buffer, 0)
             if not isinstance(node, Leaf) or node.kind == "product":
-                self.tape_locations.setdefault(node, (place, 0))
+                self.tape_locations.setdefault(node, (buffer, 0))
         for name, node in self.graph.outputs_by_name.items():
             if name not in self.value_locations:
                 self.value_locations[name] = self.save_to_tape(
@@ -176,10 +177,10 @@ class ForwardLowering:
     def _find_width(self, name: str, node: Node) -> str:
         return "hidden" if node.width == "1" else node.width
 
-    def save_to_tape(self, node: Node, width: str) -> tuple[int, int]:
-        """Keep ``node`` of every step, for the way back and for whoever looks."""
+    def save_to_tape(self, node: Node, width: str) -> Item:
+        """Keep ``node`` of every step, for the backward pass and for recordings."""
         if node not in self.tape_locations:
             where = self.buffers.allocate_item("tape", TIME, width)
-            self.step_scheduler.store_when_ready(node, *where, optional=True)
+            self.step.store_when_ready(StoreRequest(node, *where, optional=True))
             self.tape_locations[node] = where
         return self.tape_locations[node]

@@ -1,10 +1,11 @@
-"""A program: what a kernel is told of a cell, as plain data.
+"""A program: a cell as the kernels run it, as plain data.
 
-Values lie in *places*: arrays of rows (one a sequence), a row being blocks of `items` × lanes
-numbers. A *phase* is what can run without a complete row of anything computed in it: norms'
-statistics of what earlier phases left, matrix products, and the body that turns their results
-into other values. Forward there are phases for a chunk of time steps at once (*hoisted*: what
-depends on the input alone) and phases for one step; backward, phases for one step.
+Values lie in *buffers*: arrays with a row for each sequence, a row being blocks of ``items`` ×
+lanes numbers. A *phase* is a stretch of work that needs no complete row of anything computed in
+it: norms' statistics of earlier phases' values, matrix products, and a body that computes all
+that is elementwise in their results. The forward pass has phases for a chunk of time steps at
+once (*hoisted*: what depends on the input alone) and phases for one step; the backward pass has
+phases for one step.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ class BufferSlot:
     """An array of values of one width, ``items`` of them side by side in every block.
 
     ``scope``: one row for every step and sequence (``time``), for those of a chunk of steps
-    (``chunk``), for every sequence (``step``), or no rows (``const``). ``role`` says what it is,
-    ``index`` which of its kind.
+    (``chunk``), for every sequence (``step``), or no rows (``const``). ``role`` says what it
+    holds, ``index`` tells buffers of one role apart.
     """
 
     role: str
@@ -34,10 +35,10 @@ class BufferSlot:
 
 @dataclass(frozen=True)
 class Product:
-    """Matrix products of one operand, or (``transposed``) of deltas, back to their operand.
+    """Matrix products of one operand with several gates, or (``transposed``) their adjoint.
 
     Forward the result has an item for each gate; backward the operand's items are the gates'
-    deltas and the result is the sum over them. ``accumulate`` adds to what the target holds.
+    deltas and the result is the sum over them. ``accumulate`` adds to the target.
     """
 
     stack: str
@@ -52,7 +53,7 @@ class Product:
 
 @dataclass(frozen=True)
 class NormStatistics:
-    """Mean and 1/σ of a norm's group, into two items of ``target``; parts are (place, item)."""
+    """Mean and 1/σ of a norm's group, into two items of ``target``; sources are (buffer, item)."""
 
     norm: str
     sources: tuple[tuple[int, int], ...]
@@ -73,7 +74,7 @@ class RowMean:
 
 @dataclass
 class Phase:
-    """One stretch of work; ``places`` are what the body's slots are bound to."""
+    """One phase; ``buffers`` are the indices of those that the body's slots are bound to."""
 
     width: str
     statistics: list[NormStatistics] = field(default_factory=list)
@@ -106,10 +107,10 @@ class RowGradient:
 
 @dataclass
 class Program:
-    """A cell's phases forward and back, and the places that they share.
+    """A cell's forward and backward phases, and the buffers that they share.
 
-    ``saved`` says where each named value of a step lies, ``recorded`` where the loss's derivative
-    with respect to it: (place, item), time by time.
+    ``value_locations`` says where each named value of all steps lies, ``gradient_locations`` where
+    the derivatives of the loss with respect to it lie: (buffer, item).
     """
 
     buffers: list[BufferSlot]
@@ -125,7 +126,7 @@ class Program:
 
 
 def body_name(part: str, number: int) -> str:
-    """The name of a phase's body among the compiled."""
+    """The name of a phase's compiled body."""
     return f"{part}_{number}"
 
 

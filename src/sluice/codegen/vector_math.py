@@ -52,7 +52,7 @@ _MANTISSA, _BIAS = {32: 23, 64: 52}, {32: 127, 64: 1023}
 
 @dataclass
 class VectorIRBuilder:
-    """Instructions of one function on vectors of one precision, in the making."""
+    """Emits the instructions of one function on vectors of one precision."""
 
     bits: int
     lines: list[str]

@@ -64,7 +64,7 @@ def test_tunes_and_texts_of_tunes(tmp_path: Path) -> None:
         (["--text", "the dog"], r"does not know 'd', 'g', first as token 4 in the text given"),
         (["--text", ""], "sequence of length 0"),
         ([], "give data"),
-        (["--text", "the", "--sequence", 3], "sequences 0 to 0, and none of 3"),
+        (["--text", "the", "--sequence", 3], "--sequence does not apply to --text"),
         (["--text", "the", "--start", 9], "has 4, counted from 0"),
         (["--text", "the", "--units", "few"], "or 'all', not 'few'"),
         (["missing.txt"], "missing.txt"),

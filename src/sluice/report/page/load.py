@@ -66,7 +66,7 @@ def load_inputs(
         SequenceError: the model file cannot be read.
         ValueError: the domain cannot read the data.
     """
-    checkpoint = Checkpoint.load(path)
+    checkpoint = Checkpoint.load(path, kind=LanguageModel)
     if (data is None) == (text is None):
         raise ReportError(f"give data ({describe_readable_data()}) or text (--text), not both")
     pieces = _wrap_text(text, "the text given") if text is not None else _read_data(str(data))

@@ -1,10 +1,18 @@
-"""A program for given sizes as the list of integers that the kernels read."""
+"""Lists of integers that the kernels read: a program for given sizes, and its calls.
+
+A list begins with its kind and `VERSION`; then come sections in a fixed order, each with a tag and
+the number of its integers. `csrc/sections.h` reads them and refuses what does not fit.
+"""
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Callable, Iterable, Mapping
 
+from torch import Tensor
+
+from sluice.codegen.body import ADD_BLOCK, ADD_ROW, LOAD, PARAMETER, SCALAR, STORE, Body
 from sluice.codegen.program import (
     BufferSlot,
     NormStatistics,
@@ -15,9 +23,14 @@ from sluice.codegen.program import (
     RowMean,
     WeightGradient,
     body_name,
+    collect_bodies,
 )
 from sluice.equations.graph import Graph
 from sluice.equations.specs import Sizes
+
+VERSION = 1
+PROGRAM, FORWARD_CALL, BACKWARD_CALL, VOCABULARY, SAMPLING = range(0x510001, 0x510006)
+_ACCESSES = (LOAD, PARAMETER, SCALAR, STORE, ADD_ROW, ADD_BLOCK)
 
 _SCOPES = ("time", "chunk", "step", "const")
 _ROLES = (
@@ -54,6 +67,12 @@ class ProgramEncoder:
         self._parameter_indices = {p.name: k for k, p in enumerate(graph.parameters)}
         self._matrices: list[list[int]] = []
         self._norms = {norm.name: norm for norm in graph.norms}
+        self._bodies = {name: k for k, name in enumerate(collect_bodies(program))}
+
+    def encode_bodies(self) -> list[tuple[int, list[int]]]:
+        """Each body's address, and what it accesses: what its code does cannot be checked."""
+        bodies = collect_bodies(self.program)
+        return [(self.addresses[name], _encode_accesses(body)) for name, body in bodies.items()]
 
     def encode(self) -> list[int]:
         """All of it."""
@@ -67,26 +86,23 @@ class ProgramEncoder:
             )
         ]
         deferred = self._encode_all(program.deferred_products, self._encode_product)
-        rest = any(
-            role == "input gradient"
-            for phase in program.backward
-            for role in (program.buffers[k].role for k in phase.buffers)
-        )
-        head = [sizes.input, len(self.graph.parameters), int(rest)]
+        counts = [math.prod(parameter.shape(sizes)) for parameter in self.graph.parameters]
         states = [sizes.of(state.width) for state in self.graph.states]
         masks = [sizes.of(mask.width) for mask in self.graph.masks]
-        return [
-            *head,
-            *_encode_list(states),
-            *_encode_list(masks),
-            *self._encode_all(program.buffers, self._encode_buffer),
-            *_encode_lists(self._matrices),
-            *(word for part in phases for word in part),
-            *deferred,
-            *self._encode_all(program.weight_gradients, self._encode_weight_gradient),
-            *self._encode_all(program.row_gradients, self._encode_row_gradient),
-            *self._encode_all(program.parameters, self._encode_parameter),
-        ]
+        return encode_sections(
+            PROGRAM,
+            [sizes.input],
+            _encode_list(counts),
+            _encode_list(states),
+            _encode_list(masks),
+            self._encode_all(program.buffers, self._encode_buffer),
+            _encode_lists(self._matrices),
+            *phases,
+            deferred,
+            self._encode_all(program.weight_gradients, self._encode_weight_gradient),
+            self._encode_all(program.row_gradients, self._encode_row_gradient),
+            self._encode_all(program.parameters, self._encode_parameter),
+        )
 
     def _encode_all(self, things: Iterable[object], write: Callable[..., list[int]]) -> list[int]:
         return _encode_lists([write(thing) for thing in things])
@@ -99,13 +115,13 @@ class ProgramEncoder:
 
     def _encode_phase(self, phase: Phase, name: str) -> list[int]:
         part = getattr(self.program, name)
-        address = self.addresses[body_name(name, part.index(phase))] if phase.body else 0
+        body = self._bodies[body_name(name, part.index(phase))] if phase.body else -1
         return [
             self.sizes.of(phase.width),
             *self._encode_all(phase.statistics, self._encode_statistics),
             *self._encode_all(phase.means, self._encode_mean),
             *self._encode_all(phase.products, self._encode_product),
-            address,
+            body,
             *_encode_list(phase.buffers),
         ]
 
@@ -180,3 +196,28 @@ def _encode_list(words: Iterable[int]) -> list[int]:
 
 def _encode_lists(lists: list[list[int]]) -> list[int]:
     return [len(lists), *(word for words in lists for word in words)]
+
+
+def encode_sections(kind: int, *contents: list[int]) -> list[int]:
+    """A list of this kind; its sections are numbered from 1 on."""
+    integers = [kind, VERSION]
+    for tag, content in enumerate(contents, 1):
+        integers += [tag, len(content), *content]
+    return integers
+
+
+def encode_tensors(*tensors: Tensor | None) -> list[int]:
+    """The address and the size in bytes of each; 0, 0 for None. They must be contiguous."""
+    integers: list[int] = []
+    for tensor in tensors:
+        integers += (0, 0) if tensor is None else (tensor.data_ptr(), tensor.nbytes)
+    return integers
+
+
+def _encode_accesses(body: Body) -> list[int]:
+    accesses = [access for _, access in (*body.inputs, *body.outputs)]
+    return [
+        integer
+        for a in accesses
+        for integer in (_ACCESSES.index(a.kind), a.slot, a.item, int(a.optional))
+    ]

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import os
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -15,13 +13,20 @@ from torch import Tensor
 
 from sluice.codegen.body import lanes_per_block
 from sluice.codegen.jit import compile_bodies as compile_bodies
+from sluice.codegen.locks import ForkSafeLock
 from sluice.codegen.lower import lower_graph
 from sluice.codegen.program import Program, collect_bodies
 from sluice.equations.graph import Graph
 from sluice.equations.specs import Sizes
 from sluice.run import reference
 from sluice.run.kernels import extension
-from sluice.run.kernels.encode import ProgramEncoder
+from sluice.run.kernels.encode import (
+    BACKWARD_CALL,
+    FORWARD_CALL,
+    VERSION,
+    ProgramEncoder,
+    encode_tensors,
+)
 from sluice.run.kernels.tape import TapeReader
 from sluice.run.recording.sinks import RecordedRunner, RecordingSink
 from sluice.run.spec import RunSpec, map_parameters_by_name
@@ -35,15 +40,7 @@ LAYER_CLASSES = {
 PRECISIONS = ("float32", "bfloat16", "int8")
 _BITS = {torch.float32: 32, torch.float64: 64}
 _cell_cache: dict[tuple[Any, ...], CompiledCell] = {}
-_lock = threading.Lock()
-
-
-def _after_fork() -> None:
-    global _lock
-    _lock = threading.Lock()  # another thread may have held the old one
-
-
-os.register_at_fork(after_in_child=_after_fork)
+_lock = ForkSafeLock()
 
 
 @dataclass(frozen=True)
@@ -72,7 +69,7 @@ def compile_cell(
     key = (graph, sizes, has_bias, _BITS[dtype], extension.get_isa(), gradient_names)
     found = _cell_cache.get(key)
     if found is None:
-        with _lock:
+        with _lock.hold():
             found = _cell_cache.get(key) or _cell_cache.setdefault(key, _compile_cell(*key))
     return found
 
@@ -87,8 +84,10 @@ def _compile_cell(
 ) -> CompiledCell:
     program = lower_graph(graph, has_bias, gradient_names)
     compiled = compile_bodies(collect_bodies(program), bits, isa)
-    words = ProgramEncoder(graph, program, sizes, compiled.addresses).encode()
-    handle = _require_extension().Program(words, lanes_per_block(bits))
+    encoder = ProgramEncoder(graph, program, sizes, compiled.addresses)
+    handle = _require_extension().Program(
+        encoder.encode(), encoder.encode_bodies(), lanes_per_block(bits)
+    )
     return CompiledCell(graph, sizes, program, handle, compiled, bits)
 
 
@@ -105,9 +104,8 @@ def pack_weights(
     tensors = map_parameters_by_name(cell.graph, parameters)
     kept = [tensors.get(p.name) for p in cell.graph.parameters]
     held = [t if t is None or t.is_contiguous() else t.detach().contiguous() for t in kept]
-    addresses = [0 if t is None else t.data_ptr() for t in held]
     return getattr(_require_extension(), LAYER_CLASSES[precision])(
-        cell.handle, addresses, needs_grad, extension.get_num_threads()
+        cell.handle, encode_tensors(*held), needs_grad, extension.get_num_threads()
     )
 
 
@@ -117,7 +115,7 @@ def run(
     packed: Any = None,
     recording: RecordingSink | None = None,
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
-    """Run ``job`` on the kernels; autograd flows through as through `reference.run`.
+    """Run ``spec`` on the kernels; autograd flows through as through `reference.run`.
 
     ``precision`` is ``"float32"``, ``"bfloat16"`` or ``"int8"`` for float32 tensors; None for the
     tensors' own. ``layer`` is what `pack` made of the parameters; None to pack them now. The tape,
@@ -136,7 +134,7 @@ def run(
 
 
 def make_runner(spec: RunSpec, needs_grad: bool, precision: str | None = None) -> RecordedRunner:
-    """`run` for passes that share the parameters of ``job``: packed once, for training or not."""
+    """`run` for passes that share the parameters of ``spec``: packed once, for training or not."""
     settings = _FusedCall(spec, precision)
     needs_grad = needs_grad and settings.precision != "int8"
     layer = pack_weights(settings.cell, spec.parameters, settings.precision, needs_grad)
@@ -144,12 +142,12 @@ def make_runner(spec: RunSpec, needs_grad: bool, precision: str | None = None) -
 
 
 def supports(spec: RunSpec) -> bool:
-    """Whether the kernels take this job's tensors: float32 or float64, and not empty."""
+    """Whether the kernels take this spec's tensors: float32 or float64, and not empty."""
     return spec.x.dtype in _BITS and spec.x.numel() > 0
 
 
 def _sort_by_length(spec: RunSpec) -> tuple[Tensor | None, RunSpec]:
-    """The job with its longest sequences first, and the order that does that."""
+    """The spec with its longest sequences first, and the order that does that."""
     if spec.lengths is None or spec.lengths.numel() < 2:
         return None, spec
     lengths = spec.lengths.cpu()
@@ -194,46 +192,52 @@ class _FusedCall:
 
 
 class _CallEncoder:
-    """A call's words; keeps alive the tensors whose addresses they hold."""
+    """A call's integers; keeps alive the copies of tensors whose addresses they hold."""
 
-    def __init__(self, call: _FusedCall, x: Tensor, states: Sequence[Tensor], y: Tensor) -> None:
-        job = call.spec
+    def __init__(
+        self, kind: int, call: _FusedCall, x: Tensor, states: Sequence[Tensor], y: Tensor
+    ) -> None:
+        spec = call.spec
         self.keep_alive: list[Tensor] = []
-        fresh = [] if job.resets is None else [t.detach() for t in job.reset_states]
-        self.integers = [x.shape[0], x.shape[1], call.threads, int(job.reverse)]
-        self.integers += [self.address(x), self.address(y)]
-        self.integers += [self.address(None if job.lengths is None else job.lengths.cpu().long())]
-        restarts = None if job.reset_mask is None else job.reset_mask.squeeze(-1).to(torch.uint8)
-        self.integers.append(self.address(restarts))
-        self.append_addresses(states)
-        self.append_addresses(fresh)
-        self.integers.append(len(job.masks))
-        for mask, spec in zip(job.masks, job.graph.masks, strict=True):
-            self.integers += self._encode_mask(
-                mask, job.sizes.of(spec.width), lanes_per_block(call.cell.bits), x
-            )
+        steps, batch = x.shape[:2]
+        self.integers = [kind, VERSION, 1, 4, steps, batch, call.threads, int(spec.reverse)]
+        lengths = None if spec.lengths is None else self._keep(spec.lengths.cpu().long())
+        resets = spec.reset_mask
+        if resets is not None:
+            resets = self._keep(resets.squeeze(-1).to(torch.uint8))
+        self.add_section(2, (x, y, lengths, resets))
+        self.add_section(3, states)
+        self.add_section(4, () if resets is None else spec.reset_states)
+        masks: list[int] = []
+        for tensor, mask in zip(spec.masks, spec.graph.masks, strict=True):
+            lanes = lanes_per_block(call.cell.bits)
+            masks += self._encode_mask(tensor, spec.sizes.of(mask.width), lanes)
+        self.integers += (5, len(masks), *masks)
 
-    def address(self, tensor: Tensor | None) -> int:
-        """A tensor's address; 0 for none."""
-        if tensor is None:
-            return 0
-        if not tensor.is_contiguous():
-            tensor = tensor.detach().contiguous()
+    def add_section(self, tag: int, tensors: Sequence[Tensor | None]) -> None:
+        """One more section: the address and the size in bytes of each tensor; 0, 0 for None."""
+        integers = self.integers
+        integers += (tag, 2 * len(tensors))
+        for tensor in tensors:
+            if tensor is None:
+                integers += (0, 0)
+                continue
+            if not tensor.is_contiguous():
+                tensor = self._keep(tensor.detach().contiguous())
+            integers += (tensor.data_ptr(), tensor.nbytes)
+
+    def _keep(self, tensor: Tensor) -> Tensor:
         self.keep_alive.append(tensor)
-        return tensor.data_ptr()
+        return tensor
 
-    def append_addresses(self, tensors: Sequence[Tensor | None]) -> None:
-        """A list of addresses."""
-        self.integers += [len(tensors), *map(self.address, tensors)]
-
-    def _encode_mask(self, mask: Tensor, width: int, block: int, x: Tensor) -> list[int]:
-        """A mask's address and strides over time and rows, its width padded to whole blocks."""
+    def _encode_mask(self, mask: Tensor, width: int, block: int) -> list[int]:
+        """A mask's strides over time and rows, and its array, padded to whole blocks."""
         own = mask.expand(*mask.shape[:-1], width)
         if width % block:
             own = torch.nn.functional.pad(own, (0, -width % block))
-        own = own.contiguous()
+        own = self._keep(own.contiguous())
         time, row = (own.stride(k) if own.shape[k] > 1 else 0 for k in (0, 1))
-        return [self.address(own), time, row]
+        return [time, row, *encode_tensors(own)]
 
 
 class _FusedFunction(torch.autograd.Function):
@@ -266,17 +270,17 @@ class _FusedFunction(torch.autograd.Function):
 
 def _forward(s: _FusedCall) -> tuple[tuple[Tensor, ...], Any, Any]:
     """The output and the last states, the packed layer, and the tape where one is kept."""
-    job, widths = s.spec, [s.spec.sizes.of(state.width) for state in s.spec.graph.states]
-    x = job.x
+    spec, widths = s.spec, [s.spec.sizes.of(state.width) for state in s.spec.graph.states]
+    x = spec.x
     y = x.new_empty(*x.shape[:2], widths[0])
     last = [x.new_empty(x.shape[1], width) for width in widths]
     recording = s.recording
-    layer = s.packed or pack_weights(s.cell, job.parameters, s.precision, s.needs_grad)
-    call = _CallEncoder(s, job.x, job.states, y)
-    call.append_addresses(last)
+    layer = s.packed or pack_weights(s.cell, spec.parameters, s.precision, s.needs_grad)
+    call = _CallEncoder(FORWARD_CALL, s, spec.x, spec.states, y)
+    call.add_section(6, last)
     tape = layer.forward(call.integers, s.needs_grad or recording is not None)
     if recording is not None:
-        read = TapeReader(job, s.cell.handle, tape, s.cell.program.value_locations, s.order, y)
+        read = TapeReader(spec, s.cell.handle, tape, s.cell.program.value_locations, s.order, y)
         recording.on_forward("fused", read, s.needs_grad)
     return (y, *last), layer, tape
 
@@ -290,24 +294,21 @@ def _backward(
     gradients: Sequence[Tensor | None],
     needs: Sequence[bool],
 ) -> list[Tensor | None]:
-    job, graph = s.spec, s.spec.graph
+    spec, graph = s.spec, s.spec.graph
     count = len(graph.states)
     x, states = tensors[0].contiguous(), tensors[1 : 1 + count]
-    parameters = tensors[1 + count : 1 + count + len(job.parameters)]
-    call = _CallEncoder(s, x, states, y)
-    call.integers.append(call.address(gradients[0]))
-    call.append_addresses(gradients[1:])
+    parameters = tensors[1 + count : 1 + count + len(spec.parameters)]
+    call = _CallEncoder(BACKWARD_CALL, s, x, states, y)
+    call.add_section(6, gradients)
     of_x = torch.empty_like(x) if needs[1] else None
-    call.integers.append(0 if of_x is None else of_x.data_ptr())
     of_states = [torch.empty_like(t, memory_format=torch.contiguous_format) for t in states]
-    call.integers += [count, *(t.data_ptr() for t in of_states)]
-    restart = [torch.zeros_like(t) for t in (job.learned_initial_states or ())]
-    call.integers += [len(restart), *(t.data_ptr() for t in restart)]
+    call.add_section(7, (of_x, *of_states))
+    restart = [torch.zeros_like(t) for t in (spec.learned_initial_states or ())]
+    call.add_section(8, restart)
     first = 2 + count
     of_parameters = [_zeros_like(p) if needs[first + k] else None for k, p in enumerate(parameters)]
-    filled = dict(zip(_parameter_names(job), of_parameters, strict=True))
-    targets = [filled.get(p.name) for p in graph.parameters]
-    call.integers += [len(targets), *(0 if t is None else t.data_ptr() for t in targets)]
+    filled = dict(zip(_parameter_names(spec), of_parameters, strict=True))
+    call.add_section(9, [filled.get(p.name) for p in graph.parameters])
     recorded = packed.backward(call.integers, tape)
     if (recording := s.recording) is not None:
         places = s.cell.program.gradient_locations

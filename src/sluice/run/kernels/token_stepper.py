@@ -8,6 +8,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from sluice.run.kernels.encode import (
+    SAMPLING,
+    VOCABULARY,
+    encode_sections,
+    encode_tensors,
+)
 from sluice.run.kernels.stepper import LayerWeights, Stepper
 
 _KEEP_ALL = 2.0
@@ -65,8 +71,8 @@ class TokenStepper(Stepper):
         readout = token_weights.readout.contiguous()
         bias = None if token_weights.bias is None else token_weights.bias.contiguous()
         self.vocabulary_size = len(self._embedding)
-        words = [*self._embedding.shape, self._embedding.data_ptr(), readout.data_ptr()]
-        self._stream.speak([*words, 0 if bias is None else bias.data_ptr()])
+        vocabulary = [*self._embedding.shape, *encode_tensors(self._embedding, readout, bias)]
+        self._stream.attach_vocabulary(encode_sections(VOCABULARY, vocabulary))
 
     def feed(self, tokens: Tensor) -> None:
         """Read tokens, (time, batch), int64."""
@@ -101,17 +107,15 @@ class TokenStepper(Stepper):
         allowed = allowed.to(torch.uint8).contiguous()
         uniforms = uniforms.contiguous()
         drawn = torch.empty(uniforms.shape, dtype=torch.int64)
-        words = [
+        settings = [
             len(uniforms),
             sampling.end_token,
-            uniforms.data_ptr(),
-            allowed.data_ptr(),
             len(allowed),
-            allowed.dim() == 3,
+            int(allowed.dim() == 3),
             sampling.top_k,
-            tokens.data_ptr(),
-            drawn.data_ptr(),
         ]
+        tensors = encode_tensors(uniforms, allowed, tokens, drawn)
+        words = encode_sections(SAMPLING, settings, tensors)
         masses = (p if p < 1 else _KEEP_ALL for p in (sampling.top_p, sampling.typical))
         taken = self._stream.generate(words, sampling.temperature, *masses)
         return None if taken < 0 else drawn[:taken]

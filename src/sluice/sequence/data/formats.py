@@ -104,7 +104,7 @@ def load_data(path: StrPath, *, kind: str | None = None, **options: Any) -> Toke
     """
     path = Path(path)
     files = _list_files(path)
-    chosen = _get_format(kind) if kind is not None else _detect_common_format(path, files)
+    chosen = find_format(path, kind)
     if kind is not None and path.is_dir():
         files = [file for file in files if detect_format(file) is chosen] or files
     unknown = sorted(options.keys() - {*chosen.options, _IMPLIED})
@@ -112,6 +112,17 @@ def load_data(path: StrPath, *, kind: str | None = None, **options: Any) -> Toke
         known = ", ".join(chosen.options) or "none"
         raise DataError(f"{chosen.name} takes no option {unknown[0]!r}; what it takes: {known}.")
     return chosen.read(files, **{k: v for k, v in options.items() if k in chosen.options})
+
+
+def find_format(path: StrPath, kind: str | None = None) -> Format:
+    """The format called `kind`, else that of a file or of all files of a folder.
+
+    Raises:
+        DataError: no such file, an unknown kind, or a folder of several kinds.
+    """
+    if kind is not None:
+        return _get_format(kind)
+    return _detect_common_format(Path(path), _list_files(Path(path)))
 
 
 def detect_format(file: StrPath) -> Format | None:

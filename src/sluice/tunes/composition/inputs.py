@@ -29,7 +29,7 @@ def find_checkpoint() -> Path:
         return [*found, _LOCAL_CHECKPOINT][0]
     raise TuneError(
         "This installation brings no model of tunes, and none was trained here; run "
-        "`sluice train tunes` (some minutes), or name a file with --weights."
+        "`sluice train tunes` (some minutes), or name a file with --checkpoint."
     )
 
 

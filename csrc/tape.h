@@ -1,0 +1,60 @@
+// What is kept of every step of a pass.
+#pragma once
+
+#include "memory.h"
+#include "program.h"
+
+namespace sluice::SLUICE_ISA {
+
+// Of a forward pass what backpropagation needs (states, named values, statistics); of a backward
+// pass the gradients that someone records.
+template <class Real> struct Tape {
+    i64 steps, batch;
+    AlignedBlock memory;
+    std::vector<Real*> base;  // of each buffer; null where the tape has none
+    std::vector<i64> sizes;   // how many numbers of each buffer are kept
+
+    // `output_holds_state`: the output array itself holds the first state.
+    static Tape of_values(const Program& program, i64 t, i64 b, bool output_holds_state) {
+        return Tape(program, t, b, [=](const Buffer& p) { return keeps(p, output_holds_state); });
+    }
+    static Tape of_gradients(const Program& program, i64 t, i64 b) {
+        return Tape(program, t, b, [](const Buffer& p) { return p.role == Role::recorded; });
+    }
+
+    // Whether it holds `p`'s rows of all steps, p being buffer k of a program.
+    bool holds(size_t k, const Buffer& p) const {
+        return k < base.size() && base[k] && sizes[k] >= multiply_checked(steps, batch, p.row);
+    }
+    // Whether it was left by a forward pass of this program, or of one with the same buffers.
+    bool fits(const Program& program, i64 t, i64 b, bool output_holds_state) const {
+        if (steps != t || batch != b || base.size() != program.buffers.size()) return false;
+        for (size_t k = 0; k < base.size(); ++k)
+            if (holds(k, program.buffers[k]) != keeps(program.buffers[k], output_holds_state))
+                return false;
+        return true;
+    }
+
+private:
+    static bool keeps(const Buffer& p, bool output_holds_state) {
+        return p.role == Role::tape || p.holds_statistics() ||
+               (p.role == Role::next && !(output_holds_state && p.index == 0));
+    }
+
+    template <class Keep>
+    Tape(const Program& program, i64 t, i64 b, Keep keep)
+        : steps(t), batch(b), base(program.buffers.size(), nullptr), sizes(base.size(), 0) {
+        i64 total = 0;
+        for (size_t k = 0; k < sizes.size(); ++k) {
+            const Buffer& p = program.buffers[k];
+            if (keep(p)) sizes[k] = multiply_checked(t, b, round_up(p.row, 16));
+            total = add_checked(total, sizes[k]);
+        }
+        memory = AlignedBlock(size_t(multiply_checked(add_checked(total, 64), sizeof(Real))));
+        auto* at = reinterpret_cast<Real*>(memory.data());
+        for (size_t k = 0; k < sizes.size(); ++k)
+            if (sizes[k]) base[k] = at, at += sizes[k];
+    }
+};
+
+}  // namespace sluice::SLUICE_ISA

@@ -1,0 +1,226 @@
+"""The options of `sluice train`, as they are given and as a training's record keeps them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from sluice.cli.completion import complete_cell, complete_data
+from sluice.cli.errors import fail
+from sluice.cli.options import Precision, Threads, Tokenization, value_or
+
+if TYPE_CHECKING:
+    from sluice.sequence import TrainingConfig
+
+_DATA, _TABLE, _MODEL = "Data", "Columns of a table", "Model"
+_BUDGET, _OPTIMIZATION = "Length of training", "Optimization"
+_BUDGETS = ("minutes", "epochs", "steps")
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """What a training was asked for on the command line; None is the default."""
+
+    data: Annotated[
+        str,
+        typer.Argument(
+            metavar="DATA",
+            help="Data; a file or folder (text, ABC, MIDI, piano rolls in JSON, CSV, Parquet), "
+            "or 'tunes' for the collections of folk tunes.",
+            autocompletion=complete_data,
+        ),
+    ]
+    corpus: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="ABC files instead of the collections of tunes; repeatable.",
+            rich_help_panel=_DATA,
+        ),
+    ] = None
+    kind: Annotated[
+        str | None,
+        typer.Option(help="Format of the data, if its suffix is unusual.", rich_help_panel=_DATA),
+    ] = None
+    tokenize: Annotated[
+        Tokenization | None,
+        typer.Option(help="What a token of text is; default chars.", rich_help_panel=_DATA),
+    ] = None
+    seq_len: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Steps per batch of a long sequence, or per window of a forecast; default 100.",
+            rich_help_panel=_DATA,
+        ),
+    ] = None
+    target: Annotated[
+        list[str] | None,
+        typer.Option(help="Column to forecast; default all; repeatable.", rich_help_panel=_TABLE),
+    ] = None
+    inputs: Annotated[
+        list[str] | None,
+        typer.Option(help="Column to read; default all; repeatable.", rich_help_panel=_TABLE),
+    ] = None
+    id: Annotated[
+        str | None,
+        typer.Option(help="Column that names the series of a row.", rich_help_panel=_TABLE),
+    ] = None
+    time: Annotated[
+        str | None,
+        typer.Option(help="Column by which a series is ordered.", rich_help_panel=_TABLE),
+    ] = None
+    label: Annotated[
+        str | None,
+        typer.Option(help="Column of labels, per series or per step.", rich_help_panel=_TABLE),
+    ] = None
+    horizon: Annotated[
+        int | None,
+        typer.Option(min=1, help="Steps to forecast; default 1.", rich_help_panel=_TABLE),
+    ] = None
+    period: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Steps per season, for the seasonal naive forecast.", rich_help_panel=_TABLE
+        ),
+    ] = None
+    cell: Annotated[
+        str | None,
+        typer.Option(
+            help="Cell; a name such as gru or slstm, default lstm.",
+            autocompletion=complete_cell,
+            rich_help_panel=_MODEL,
+        ),
+    ] = None
+    hidden: Annotated[
+        int | None,
+        typer.Option(help="Hidden units per layer; default 256.", rich_help_panel=_MODEL),
+    ] = None
+    layers: Annotated[
+        int | None,
+        typer.Option(help="Number of layers; default 2, of tunes 1.", rich_help_panel=_MODEL),
+    ] = None
+    dropout: Annotated[
+        float | None, typer.Option(help="Dropout probability; default 0.2.", rich_help_panel=_MODEL)
+    ] = None
+    minutes: Annotated[
+        float | None,
+        typer.Option(help="Time limit in minutes; default 2.", rich_help_panel=_BUDGET),
+    ] = None
+    epochs: Annotated[
+        float | None,
+        typer.Option(help="Passes over the data, instead of --minutes.", rich_help_panel=_BUDGET),
+    ] = None
+    steps: Annotated[
+        int | None,
+        typer.Option(
+            help="Number of steps; weight updates, instead of --minutes.", rich_help_panel=_BUDGET
+        ),
+    ] = None
+    batch: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Sequences per batch; default 32, of tunes 16.",
+            rich_help_panel=_OPTIMIZATION,
+        ),
+    ] = None
+    learning_rate: Annotated[
+        float | None,
+        typer.Option(
+            help="Peak learning rate; default 0.004, of tunes 0.008.", rich_help_panel=_OPTIMIZATION
+        ),
+    ] = None
+    bptt: Annotated[
+        str | None,
+        typer.Option(
+            metavar="K|K1,K2",
+            help="Truncate backpropagation: update every K1 steps, over the last K2.",
+            rich_help_panel=_OPTIMIZATION,
+        ),
+    ] = None
+    seed: Annotated[
+        int | None,
+        typer.Option(min=0, help="Random seed; default 0.", rich_help_panel=_OPTIMIZATION),
+    ] = None
+    precision: Annotated[
+        Precision | None,
+        typer.Option(
+            help="Precision of the matrix products; default float32, int8 only after training.",
+            rich_help_panel="Hardware",
+        ),
+    ] = None
+    threads: Threads = None
+
+    def with_defaults(self, defaults: TrainOptions) -> TrainOptions:
+        """These options, and `defaults` for those that are None."""
+        given = self.select_given()
+        if given.keys() & {*_BUDGETS}:  # one budget replaces another
+            defaults = replace(defaults, minutes=None, epochs=None, steps=None)
+        return replace(defaults, **given)
+
+    def select_given(self) -> dict[str, Any]:
+        """The options that are not None, by name."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+    def to_json(self) -> dict[str, object]:
+        given = self.select_given()
+        if self.corpus is not None:
+            given["corpus"] = [str(path) for path in self.corpus]
+        return given
+
+    @classmethod
+    def read(cls, path: Path) -> TrainOptions | None:
+        """The options in a training's record, if there is one at `path`."""
+        if not path.is_file():
+            return None
+        try:
+            values = json.loads(path.read_text())["options"]
+            known = {one.name for one in fields(cls)}
+            options = cls(**{name: value for name, value in values.items() if name in known})
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            fail(f"{path} is no record of a training ({error}); remove it or choose another --out")
+        corpus = None if options.corpus is None else [Path(one) for one in options.corpus]
+        return replace(options, corpus=corpus)
+
+    def require_one_budget(self) -> None:
+        """Refuse two budgets, and a precision that no training has."""
+        if sum(getattr(self, name) is not None for name in _BUDGETS) > 1:
+            fail("give --minutes or --epochs or --steps, one of the three")
+        if self.precision == "int8":
+            fail("--precision int8 is for inference; train in float32 or bfloat16")
+
+    def build_config(self, defaults: TrainingConfig | None = None) -> TrainingConfig:
+        """The training configuration for these options; where they are None, the defaults'."""
+        from sluice.sequence import TrainingConfig
+
+        self.require_one_budget()
+        usual = defaults or TrainingConfig(seconds=1.0)
+        minutes = self.minutes
+        if self.epochs is None and self.steps is None and minutes is None:
+            minutes = 2.0
+        return replace(
+            usual,
+            seconds=None if minutes is None else 60 * minutes,
+            epochs=self.epochs,
+            steps=self.steps,
+            learning_rate=value_or(self.learning_rate, usual.learning_rate),
+            precision=None if self.precision == "int8" else self.precision,
+            seed=value_or(self.seed, usual.seed),
+            bptt=value_or(_parse_bptt(self.bptt), usual.bptt),
+        )
+
+
+def _parse_bptt(text: str | None) -> int | tuple[int, int] | None:
+    if text is None:
+        return None
+    try:
+        steps = [int(part) for part in text.split(",")]
+    except ValueError:
+        steps = []
+    if len(steps) not in (1, 2):
+        fail(f"--bptt is a number of steps, or two as in 20,60; got {text!r}")
+    return steps[0] if len(steps) == 1 else (steps[0], steps[1])

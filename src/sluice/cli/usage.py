@@ -1,0 +1,112 @@
+"""Which options a command can use in which situation; the others are refused by name.
+
+An option in `USES[command]` is used only in the situations that list it. An option that is in no
+list of its command is used always.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import typer
+
+from sluice.cli.errors import fail
+
+
+class Usage(NamedTuple):
+    """What a situation is called in a message, and the parameters that it can use."""
+
+    situation: str
+    parameters: tuple[str, ...] = ()
+
+
+_TABLE = ("kind", "target", "inputs", "id", "time", "label", "horizon", "period", "seq_len", "cell")
+_SAMPLING = ("temperature", "top_k", "top_p", "typical", "seed")
+_NEW_TUNE = ("dance", "key", "meter", "mode", "prompt", "no_form")
+
+FORMATS = {
+    "tunes": Usage("tunes, which an LSTM learns", ("corpus",)),
+    "text": Usage("text", ("kind", "tokenize", "seq_len", "cell")),
+    "abc": Usage("ABC", ("kind", "seq_len", "cell")),
+    "midi": Usage("MIDI", ("kind", "seq_len", "cell")),
+    "chorales": Usage("piano rolls", ("kind", "cell")),
+    "csv": Usage("a table in CSV", _TABLE),
+    "parquet": Usage("a table in Parquet", _TABLE),
+}
+"""What `sluice train` reads, by the name of its format."""
+
+TASKS = {
+    "streams": Usage("long sequences of tokens", FORMATS["text"].parameters),
+    "sequences": Usage("short sequences of tokens, read whole", ("kind", "tokenize", "cell")),
+    "chords": Usage("piano rolls", FORMATS["chorales"].parameters),
+    "labels": Usage("a table with labels", ("kind", "inputs", "id", "time", "label", "cell")),
+    "forecasts": Usage("a table to forecast", _TABLE),
+}
+"""What `sluice train` learns, which is known once the data is read."""
+
+USES: Mapping[str, Mapping[str, Usage]] = {
+    "train": {**FORMATS, **TASKS},
+    "generate": {
+        "beam": Usage("a beam search, in which nothing is random", ("beam",)),
+        "sampling": Usage("sampling", _SAMPLING),
+    },
+    "compose": {
+        "new": Usage("a new tune", _NEW_TUNE),
+        "continue": Usage("--continue"),
+        "fill": Usage("--fill"),
+        "vary": Usage("--vary", ("strength",)),
+    },
+    "show": {
+        "typeset": Usage("typeset equations", ("out", "theme")),
+        "terminal": Usage("equations, LaTeX or a graph on the terminal"),
+        "llvm": Usage("--as llvm", ("part", "double")),
+    },
+    "sketch": {
+        "plain": Usage("a sketch without --recording", ("series", "animate")),
+        "recording": Usage("a sketch of a recording", ("layer", "step", "sequence", "unit")),
+    },
+    "compare": {
+        "one cell": Usage("a single cell", ("gate_init",)),
+        "one cell without gates": Usage("a single cell that has no gate on its state"),
+        "several cells": Usage("several cells", ("match", "gate_init")),
+        "several cells without gates": Usage("cells that have no gate on their state", ("match",)),
+    },
+    "look": {
+        "text": Usage("--text, which is a single sequence"),
+        "data": Usage("data from a file", ("sequence",)),
+    },
+}
+
+
+def refuse_unused(context: typer.Context, situation: str) -> None:
+    """Refuse what was given on the command line and cannot be used in a situation.
+
+    Args:
+        context: of the command that runs.
+        situation: one of the keys of `USES` for this command.
+    """
+    uses = USES[str(context.info_name)]
+    usage = uses[situation]
+    restricted = {name for one in uses.values() for name in one.parameters}
+    unused = [
+        _option(context, name)
+        for name in context.params
+        if name in restricted.difference(usage.parameters) and is_given(context, name)
+    ]
+    if unused:
+        usable = ", ".join(_option(context, name) for name in usage.parameters)
+        hint = f"the options for it are {usable}" if usable else "leave it out"
+        verb = "does" if len(unused) == 1 else "do"
+        fail(f"{', '.join(unused)} {verb} not apply to {usage.situation}; {hint}")
+
+
+def is_given(context: typer.Context, name: str) -> bool:
+    """Whether a parameter was given on the command line, and is not a default."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
+def _option(context: typer.Context, name: str) -> str:
+    """A parameter as it is written on the command line."""
+    return next(one.opts[0] for one in context.command.params if one.name == name)

@@ -1,0 +1,161 @@
+"""What lowering asks of one list of phases: products, statistics, and the values to store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from sluice.codegen.body import STORE
+from sluice.codegen.buffers import BufferTable, Item
+from sluice.codegen.program import CHUNK, STEP
+from sluice.equations.graph import Leaf, Node
+
+Location = tuple[int, int, str]
+"""A buffer's index, which of its items, and how a body reads it (a kind of `Access`)."""
+
+
+@dataclass(eq=False)
+class ProductGroup:
+    """Products that run together: several gates of one operand, or the adjoint of several gates.
+
+    ``results`` are the leaves that stand for the products; ``operand_buffer`` is None where the
+    operand's buffer is still to be found.
+    """
+
+    stack: str
+    gates: tuple[str, ...]
+    operands: tuple[Node, ...]
+    transposed: bool
+    width: str
+    results: tuple[Leaf, ...]
+    operand_buffer: int | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class NormGroup:
+    """The statistics of a norm's group, and the leaves of its mean and 1/σ."""
+
+    norm: str
+    parts: tuple[Node, ...]
+    leaves: tuple[Leaf, Leaf]
+    target: int
+    item: int
+
+
+@dataclass(frozen=True, eq=False)
+class MeanGroup:
+    """The mean of row sums: its leaf, the summands, and the buffers of sum and mean."""
+
+    norm: str
+    leaf: Leaf
+    summands: tuple[Node, ...]
+    source: int
+    item: int
+    target: int
+    target_item: int
+
+
+@dataclass(frozen=True)
+class StoreRequest:
+    """A node to be stored in an item of a buffer; ``kind`` is how, as of an `Access`."""
+
+    node: Node
+    buffer: int
+    item: int
+    kind: str = STORE
+    optional: bool = False
+
+
+@dataclass
+class Section:
+    """The requests for one list of phases: those of a chunk of steps, of a step, or of one back.
+
+    ``locate_external`` says where a node lies that this section need not compute.
+    """
+
+    name: str
+    is_chunked: bool
+    buffers: BufferTable
+    locate_external: Callable[[Node], Location | None]
+    groups: list[ProductGroup] = field(default_factory=list)
+    norms: list[NormGroup] = field(default_factory=list)
+    means: list[MeanGroup] = field(default_factory=list)
+    requests: list[StoreRequest] = field(default_factory=list)
+    deferred_requests: list[StoreRequest] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._levels: dict[Node, int] = {}
+        self._spilled_nodes: dict[Node, Item] = {}
+        self._spilled_groups: dict[ProductGroup, Item] = {}
+
+    @property
+    def scope(self) -> str:
+        """The scope of the buffers between this section's phases."""
+        return CHUNK if self.is_chunked else STEP
+
+    def find_group(self, node: Node) -> tuple[ProductGroup, int] | None:
+        """The group that ``node`` is a result of, and which of its results."""
+        for group in self.groups:
+            if node in group.results:
+                return group, group.results.index(node)
+        return None
+
+    def level(self, node: Node) -> int:
+        """How many products, norms and means must be complete, one after another, before it."""
+        if node not in self._levels:
+            self._levels[node] = self._compute_level(node)
+        return self._levels[node]
+
+    def _compute_level(self, node: Node) -> int:
+        if isinstance(node, Leaf):
+            sources = self._find_sources(node)
+            return 1 + max(map(self.level, sources)) if sources else 0
+        if self.locate_external(node) is not None:
+            return 0
+        return max(map(self.level, node.operands), default=0)
+
+    def _find_sources(self, leaf: Leaf) -> tuple[Node, ...]:
+        """What must be complete before a product, a norm's statistic or a mean can be computed."""
+        found = self.find_group(leaf)
+        sources = found[0].operands if found else ()
+        sources += tuple(p for norm in self.norms if leaf in norm.leaves for p in norm.parts)
+        return sources + tuple(s for mean in self.means if leaf is mean.leaf for s in mean.summands)
+
+    def group_level(self, group: ProductGroup) -> int:
+        """The level of a group's results."""
+        return self.level(group.results[0])
+
+    def store(self, request: StoreRequest) -> None:
+        """Ask for a node to be stored in the first phase that can compute it."""
+        self.level(request.node)  # creates the buffers that it reads, in the order of requests
+        self.requests.append(request)
+
+    def store_when_ready(self, request: StoreRequest) -> None:
+        """As `store`, for what no later phase of this section reads: the phase may be later."""
+        self.deferred_requests.append(request)
+
+    def spill(self, node: Node) -> Item:
+        """Ask for ``node`` to be stored for later phases or sections, and say where."""
+        where = self.allocate_spill(node)
+        self.store(StoreRequest(node, *where))
+        return where
+
+    def allocate_spill(self, node: Node) -> Item:
+        """Where ``node`` lies for later phases; a group's results lie side by side."""
+        found = self.find_group(node)
+        if found is None:
+            if node not in self._spilled_nodes:
+                self._spilled_nodes[node] = self._allocate(node.width, 1)
+            return self._spilled_nodes[node]
+        group, item = found
+        if group not in self._spilled_groups:
+            self._spilled_groups[group] = self._allocate(group.width, len(group.results))
+        buffer, first = self._spilled_groups[group]
+        return buffer, first + item
+
+    def _allocate(self, width: str, count: int) -> Item:
+        return self.buffers.allocate_item(f"{self.name} kept", self.scope, width, count)
+
+    def spilled_results(self, group: ProductGroup) -> Item | None:
+        """Where a group's results lie for later phases; None where none is needed there."""
+        return self._spilled_groups.get(group)

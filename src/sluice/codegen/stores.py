@@ -1,0 +1,155 @@
+"""The second pass of scheduling: which values each phase's body reads and stores.
+
+A body is planned from the top level down. Whatever it needs from a lower level, and cannot
+cheaply compute again, becomes one more value for that lower level to store (a *spill*). A body
+never reads a higher level, so no body gains a store after it was planned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from sluice.codegen.body import ADD_ROW, LOAD, SCALAR
+from sluice.codegen.section import Location, ProductGroup, Section, StoreRequest
+from sluice.equations.graph import Elementwise, Leaf, Node
+
+_COSTLY = frozenset({"exp", "log", "sqrt", "sigmoid", "log_sigmoid", "tanh", "divide"})
+_COST_OF_LOAD = 3
+"""What is cheaper than this is computed again instead of being loaded."""
+_MAX_COST = 99
+
+PhaseKey = tuple[int, str]
+"""A phase's level and width."""
+_Stores = dict[PhaseKey, dict[Location, StoreRequest]]
+
+
+@dataclass(frozen=True)
+class BodyPlan:
+    """What a phase's body reads, in the order of use, and what it stores."""
+
+    inputs: tuple[tuple[Node, Location], ...]
+    stores: tuple[StoreRequest, ...]
+
+
+def plan_bodies(section: Section, tiles: Mapping[ProductGroup, int]) -> dict[PhaseKey, BodyPlan]:
+    """The body of each level and width; ``tiles`` are the buffers of the products' results."""
+    stores = _assign_requests(section)
+    costs, plans = _RecomputeCosts(section), dict[PhaseKey, BodyPlan]()
+    for level in range(max((at for at, _ in stores), default=0), -1, -1):
+        for width in sorted(w for at, w in stores if at == level):
+            body = _BodyPlanner(section, tiles, stores, costs, level, width)
+            inputs = body.find_inputs()
+            plans[level, width] = BodyPlan(inputs, tuple(stores[level, width].values()))
+    return plans
+
+
+def _assign_requests(section: Section) -> _Stores:
+    """Each request at the level of its node; a deferred one may join a higher level."""
+    stores: _Stores = {}
+    sums = [
+        StoreRequest(node, mean.source, mean.item, ADD_ROW)
+        for mean in section.means
+        for node in mean.summands
+    ]
+    for request in (*section.requests, *sums):
+        _add_store(section, stores, request, section.level(request.node))
+    for request in section.deferred_requests:
+        level = section.level(request.node)
+        if level == 0:  # rather in a body that runs anyway than in one of its own
+            level = _find_first_level(section, stores, _store_width(section, request))
+        _add_store(section, stores, request, level)
+    return stores
+
+
+def _add_store(section: Section, stores: _Stores, request: StoreRequest, level: int) -> None:
+    phase = stores.setdefault((level, _store_width(section, request)), {})
+    phase[request.buffer, request.item, request.kind] = request
+
+
+def _store_width(section: Section, request: StoreRequest) -> str:
+    return section.buffers.buffers[request.buffer].width or request.node.width
+
+
+def _find_first_level(section: Section, stores: _Stores, width: str) -> int:
+    levels = [level for level, w in stores if w == width]
+    levels = levels or [section.group_level(g) for g in section.groups if g.width == width]
+    return min(levels, default=0)
+
+
+class _RecomputeCosts:
+    """What it costs to compute a node again from what lies outside the section, in additions."""
+
+    def __init__(self, section: Section) -> None:
+        self._locate_external, self._costs = section.locate_external, dict[Node, int]()
+
+    def estimate(self, node: Node) -> int:
+        if isinstance(node, Leaf) or self._locate_external(node) is not None:
+            return 0
+        if node not in self._costs:
+            assert isinstance(node, Elementwise)
+            own = 6 if node.op in _COSTLY else 1
+            self._costs[node] = min(_MAX_COST, own + sum(map(self.estimate, node.arguments)))
+        return self._costs[node]
+
+
+@dataclass
+class _BodyPlanner:
+    """Plans the body of one level and width; adds to ``stores`` of lower levels alone."""
+
+    section: Section
+    tiles: Mapping[ProductGroup, int]
+    stores: _Stores
+    costs: _RecomputeCosts
+    level: int
+    width: str
+
+    def find_inputs(self) -> tuple[tuple[Node, Location], ...]:
+        """What the body reads to compute all of its stores."""
+        inputs: dict[Node, Location] = {}
+        requests = self.stores[self.level, self.width].values()
+        self._visit((request.node for request in requests), inputs, set())
+        return tuple(inputs.items())
+
+    def _visit(self, nodes: Iterable[Node], inputs: dict[Node, Location], seen: set[Node]) -> None:
+        for node in nodes:
+            if node in seen or (isinstance(node, Leaf) and node.kind == "constant"):
+                continue
+            seen.add(node)
+            found = self._locate(node)
+            if found is not None:
+                inputs[node] = found
+            else:
+                assert isinstance(node, Elementwise), node
+                self._visit(node.arguments, inputs, seen)
+
+    def _locate(self, node: Node) -> Location | None:
+        """Where the body reads ``node``; None where it computes it."""
+        found = self.section.locate_external(node) or self._locate_statistic(node)
+        if found is not None:
+            return found
+        level, group = self.section.level(node), self.section.find_group(node)
+        if level < self.level and (group or not self._is_recomputed(node, level)):
+            return self._spill(node, level)
+        return (self.tiles[group[0]], group[1], LOAD) if group else None
+
+    def _locate_statistic(self, node: Node) -> Location | None:
+        for norm in self.section.norms:
+            if node in norm.leaves:
+                return norm.target, norm.item + norm.leaves.index(node), SCALAR
+        for mean in self.section.means:
+            if node is mean.leaf:
+                return mean.target, mean.target_item, SCALAR
+        return None
+
+    def _is_recomputed(self, node: Node, level: int) -> bool:
+        """Whether to compute again what needs no product: cheap, or without a phase of its own."""
+        if level > 0:
+            return False
+        cheap = self.costs.estimate(node) <= _COST_OF_LOAD
+        return cheap or (0, self.width) not in self.stores
+
+    def _spill(self, node: Node, level: int) -> Location:
+        buffer, item = self.section.allocate_spill(node)
+        _add_store(self.section, self.stores, StoreRequest(node, buffer, item), level)
+        return buffer, item, LOAD

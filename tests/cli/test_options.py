@@ -1,0 +1,125 @@
+"""Every option of every command: one name, one type, one meaning; help that fits a terminal."""
+
+from __future__ import annotations
+
+import inspect
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import Callable
+from types import NoneType, UnionType
+from typing import NamedTuple, Union, get_args, get_origin
+
+import pytest
+from typer.models import ArgumentInfo, OptionInfo
+
+from command import run
+from sluice.cli import app
+
+
+class Parameter(NamedTuple):
+    """An option or argument as its command declares it."""
+
+    command: str
+    name: str
+    type: object
+    help: str
+    panel: str | None
+
+
+def find_parameters() -> list[Parameter]:
+    found = []
+    for info in app.registered_commands:
+        assert info.name is not None and info.callback is not None
+        for name, one in inspect.signature(info.callback, eval_str=True).parameters.items():
+            if name != "context":
+                kind, declared = get_args(one.annotation)
+                assert isinstance(declared, OptionInfo | ArgumentInfo)
+                if isinstance(declared, ArgumentInfo):
+                    shown = str(declared.metavar).strip("[]")
+                else:
+                    # In `Annotated`, the first name of an option stands in the place of a default.
+                    own = declared.default if isinstance(declared.default, str) else None
+                    shown = own or f"--{name.replace('_', '-')}"
+                if get_origin(kind) in (Union, UnionType):  # with None
+                    (kind,) = [one for one in get_args(kind) if one is not NoneType]
+                panel = declared.rich_help_panel
+                found.append(Parameter(info.name, shown, kind, str(declared.help), panel))
+    return found
+
+
+PARAMETERS = find_parameters()
+COMMANDS = sorted({one.command for one in PARAMETERS})
+
+
+def find_different(describe: Callable[[Parameter], object]) -> dict[str, object]:
+    """The names that `describe` does not describe alike in all commands."""
+    found: dict[str, dict[object, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for one in PARAMETERS:
+        found[one.name][str(describe(one))].append(one.command)
+    return {name: dict(kinds) for name, kinds in found.items() if len(kinds) > 1}
+
+
+def test_all_commands_were_walked() -> None:
+    names = "ablate compare compose doctor generate look show sketch train"
+    assert " ".join(COMMANDS) == names
+    shared = {one.name for one in PARAMETERS if one.command == "train"}
+    shared &= {one.name for one in PARAMETERS if one.command == "compare"}
+    assert shared == {"--out", "--threads", "--minutes", "--steps", "--hidden"}
+
+
+def test_a_name_has_one_type() -> None:
+    assert find_different(lambda one: one.type) == {}
+
+
+def test_a_name_has_one_meaning() -> None:
+    assert find_different(lambda one: one.help.partition(";")[0].rstrip(".")) == {}
+
+
+def test_a_meaning_has_one_name() -> None:
+    names = defaultdict(set)
+    for one in PARAMETERS:
+        names[one.help.partition(";")[0].rstrip(".")].add(one.name.lstrip("-").lower())
+    assert {meaning: of for meaning, of in names.items() if len(of) > 1} == {}
+
+
+@pytest.mark.parametrize("columns", ["80", "120"])
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_has_an_example_and_fits(
+    command: str, columns: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    monkeypatch.setenv("TERMINAL_WIDTH", columns)
+    text = run(command, "--help").output
+    assert f"Example: sluice {command}" in text
+    assert max(map(len, text.splitlines())) <= int(columns)
+    assert "…" not in text
+    for one in PARAMETERS:
+        if one.command == command:
+            assert one.name in text
+            assert one.panel is None or f" {one.panel} " in text
+
+
+def test_options_stand_in_groups() -> None:
+    loose = [(one.command, one.name) for one in PARAMETERS if one.name[0] == "-" and not one.panel]
+    assert loose == [("doctor", "--all")]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("trian",), "No such command 'trian'"),
+        (("train",), "Missing argument 'DATA'; see python -m sluice train --help"),
+        (("train", "a.txt", "--anew"), "No such option: --anew"),
+        (("compose", "--precision", "int4"), "'int4' is not one of 'float32', 'bfloat16', 'int8'"),
+    ],
+)
+def test_a_command_line_that_cannot_be_is_refused_in_one_sentence(
+    arguments: tuple[str, ...], said: str
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "sluice", *arguments], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("sluice: ") and done.stderr.count("\n") == 1
+    assert said in done.stderr

@@ -1,0 +1,272 @@
+"""Programs for the kernels: refused where they do not fit, and of any size where they do."""
+
+from __future__ import annotations
+
+import math
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from cell_list import CELLS
+from run.jobs import cast, draw, error, told
+from sluice import Cell, Gate, Map, Norm, State, tanh
+from sluice.equations.specs import Sizes
+from sluice.run import reference
+from sluice.run.kernels import extension, fused
+from sluice.run.kernels.encode import (
+    PROGRAM,
+    VERSION,
+    ProgramEncoder,
+    encode_sections,
+    encode_tensors,
+)
+from sluice.run.kernels.extension import load_extension
+from sluice.run.kernels.stepper import LayerWeights, Stepper
+from sluice.run.kernels.token_stepper import SamplingSpec, TokenStepper, TokenWeights
+
+
+def compare(job: Any, bound: float = 1e-10) -> None:
+    for found, expected in zip(told(fused.run, job), told(reference.run, job), strict=True):
+        assert error(found, expected) < bound
+
+
+@pytest.fixture(autouse=True)
+def poisoned(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLUICE_POISON", "1")
+
+
+@pytest.mark.parametrize(
+    ("name", "bits", "ways"),
+    [
+        ("lstm", 64, []),
+        ("gru", 32, ["reverse", "lengths"]),
+        ("slstm-exponential", 64, ["resets"]),
+        ("projected", 32, ["resets", "lengths", "reverse"]),
+        ("layer-norm-two-stages", 64, ["lengths"]),
+        ("zoneout-dropout-peephole", 32, []),
+    ],
+)
+def test_no_wrong_word_crashes(
+    name: str, bits: int, ways: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every cut, tag, length and word changed, in a process of its own: a crash is seen."""
+    monkeypatch.delenv("SLUICE_POISON")  # absurd sizes would be filled
+    script = Path(__file__).parent / "mutations.py"
+    command = [sys.executable, str(script), name, str(bits), *ways]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, (done.returncode, done.stdout, done.stderr[-3000:])
+    assert "flipped" in done.stdout
+
+
+def prepared(dtype: torch.dtype = torch.float64) -> tuple[Any, ProgramEncoder]:
+    job = draw(CELLS["lstm"]().graph, Sizes(3, 8, 8), 2, 2, dtype=dtype)
+    made = fused.compile_cell(job.graph, job.sizes, True, dtype)
+    return job, ProgramEncoder(made.graph, made.program, made.sizes, made.bodies.addresses)
+
+
+def test_what_is_said_of_a_wrong_program() -> None:
+    _, writer = prepared()
+    make, words, bodies = (
+        load_extension().Program,
+        writer.encode(),
+        writer.encode_bodies(),
+    )
+    assert words[:2] == [PROGRAM, VERSION]
+    with pytest.raises(ValueError, match=r"expected format version 1, got 2; reinstall sluice"):
+        make([PROGRAM, VERSION + 1, *words[2:]], bodies, 8)
+    with pytest.raises(ValueError, match=r"expected section 'sizes' with tag 1, got 7"):
+        make([PROGRAM, VERSION, 7, *words[3:]], bodies, 8)
+    with pytest.raises(ValueError, match=r"expected the input's width from 1 to .*, got 0"):
+        make([PROGRAM, VERSION, 1, 1, 0, *words[5:]], bodies, 8)
+    with pytest.raises(ValueError, match="section 'buffers': expected a role from 0 to 19, got 20"):
+        at = 2
+        while words[at] != 5:
+            at += 2 + words[at + 1]
+        make([*words[: at + 4], 20, *words[at + 5 :]], bodies, 8)
+    with pytest.raises(ValueError, match="expected a body's index from -1 to -1, got 0"):
+        make(words, [], 8)
+    with pytest.raises(ValueError, match="expected 8 or 16 lanes, got 3"):
+        make(words, bodies, 3)
+    with pytest.raises(ValueError, match="the bodies: expected the address of a function, got 0"):
+        make(words, [(0, accesses) for _, accesses in bodies], 8)
+
+
+def test_a_layer_of_another_program_is_refused() -> None:
+    job, writer = prepared()
+    program = load_extension().Program(writer.encode(), writer.encode_bodies(), 8)
+    words = encode_tensors(*job.parameters)
+    load_extension().LayerFloat64(program, words, False, 1)
+    with pytest.raises(ValueError, match="a layer: expected 16 lanes, got 8"):
+        load_extension().LayerFloat32(program, words, False, 1)
+    with pytest.raises(ValueError, match=r"a parameter of 96 numbers of 8 bytes, got \d+ bytes"):
+        load_extension().LayerFloat64(program, [words[0], words[1] - 8, *words[2:]], False, 1)
+    with pytest.raises(ValueError, match="expected a weight, got none"):
+        load_extension().LayerFloat64(program, [0, 0, *words[2:]], False, 1)
+
+
+def test_a_tape_of_another_pass_is_refused() -> None:
+    long = draw(CELLS["lstm"]().graph, Sizes(3, 8, 8), 5, 2)
+    short = draw(CELLS["lstm"]().graph, Sizes(3, 8, 8), 4, 2)
+    tapes = [fused._forward(fused._FusedCall(job, None))[2] for job in (long, short)]
+    settings = fused._FusedCall(long, None)
+    y, layer = fused._forward(settings)[0][0], fused._forward(settings)[1]
+    gradients = [torch.ones_like(y), *(torch.ones_like(s) for s in long.states)]
+    needs = [False, *[True] * len(long.tensors)]
+    assert fused._backward(settings, layer, tapes[0], long.tensors, y, gradients, needs)
+    with pytest.raises(ValueError, match="expected the tape of a forward pass with the same"):
+        fused._backward(settings, layer, tapes[1], long.tensors, y, gradients, needs)
+    target = torch.empty(1)
+    for place, item in ((-1, 0), (10_000, 0), (0, -1), (0, 1 << 40)):
+        with pytest.raises(ValueError, match="tape"):
+            tapes[0].read(settings.cell.handle, place, item, target.data_ptr())
+
+
+def delay_line(count: int) -> type[Cell]:
+    """A cell with ``count`` states beside its output: what it was so many steps ago."""
+    names = [f"a{k}" for k in range(count)]
+    space: dict[str, Any] = {"tanh": tanh}
+    exec(
+        f"def step(self, x, h, {', '.join(names)}):\n"
+        f"    late = [h, {', '.join(names)}]\n"
+        f"    return dict(zip({names!r}, late), h=tanh(self.g(x, late[{count}] * h)))",
+        space,
+    )
+    return type("DelayLine", (Cell,), {"g": Gate(), "step": space["step"]})
+
+
+@pytest.mark.parametrize("count", [30, 31, 100])
+def test_many_states(count: int) -> None:
+    graph = delay_line(count)().graph
+    assert len(graph.states) == count + 1
+    compare(draw(graph, Sizes(3, 9, 9), count + 5, 3, resets=count == 31, lengths=count == 31))
+
+
+def sub_steps(count: int) -> type[Cell]:
+    """A cell whose step solves an equation in ``count`` sub-steps."""
+
+    class Euler(Cell):
+        g, f = Gate(), Map()
+
+        def step(self, x: Any, h: Any) -> Any:
+            for _ in range(count):
+                h = h + (1 / count) * tanh(self.f(h))
+            return dict(h=tanh(self.g(x, h)))
+
+    return Euler
+
+
+@pytest.mark.parametrize("count", [64, 100])
+def test_many_sub_steps(count: int) -> None:
+    compare(draw(sub_steps(count)().graph, Sizes(3, 9, 9), 4, 3, reverse=count == 64))
+
+
+@pytest.mark.parametrize("width", [1, 7, 8, 9, 15, 16, 17, 33])
+@pytest.mark.parametrize("threads", [1, 3])
+def test_odd_sizes(width: int, threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(extension, "_threads", threads)
+    for batch in (1, 2, 5, 49):
+        compare(draw(delay_line(3)().graph, Sizes(width + 2, width, width), 3, batch, resets=True))
+
+
+class Softened(Cell):
+    """Bodies read the input before its products, and products read what they left."""
+
+    g, f = Gate(), Map()
+    h = State()
+
+    def step(self, x: Any, h: Any) -> Any:
+        return dict(h=tanh(self.g(tanh(x) * x, h) + tanh(self.f(tanh(self.f(h))))))
+
+
+@pytest.mark.parametrize(("batch", "threads"), [(1, 1), (1, 3), (2, 2), (9, 2)])
+@pytest.mark.parametrize("inputs", [5, 64, 130])
+def test_bodies_before_products(
+    batch: int, threads: int, inputs: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(extension, "_threads", threads)
+    compare(draw(Softened().graph, Sizes(inputs, 130, 130), 6, batch, lengths=batch > 1))
+
+
+class NormOfInput(Cell):
+    """Statistics of the input and a state together; only one of the results is used."""
+
+    n, f = Norm(), Map()
+
+    def step(self, x: Any, h: Any) -> Any:
+        _, b = self.n(x, h)
+        return dict(h=tanh(self.f(b)))
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("sizes", [(9, 9, 9), (16, 17, 17)])
+def test_norms_of_input_and_state(
+    sizes: tuple[int, int, int], threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(extension, "_threads", threads)
+    for batch in (1, 6):
+        compare(draw(NormOfInput().graph, Sizes(*sizes), 5, batch, lengths=batch > 1))
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "int8"])
+@pytest.mark.parametrize("batch", [7, 100, 161])
+def test_narrow_operands_of_several_threads(
+    precision: str, batch: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each thread converts the operands of its own rows, wherever these begin."""
+    graph = CELLS["gru-reset-before"]().graph
+    job = cast(draw(graph, Sizes(20, 36, 18), 4, batch), torch.float32)
+    monkeypatch.setattr(extension, "_threads", 1)
+    alone = fused.run(job, precision)
+    monkeypatch.setattr(extension, "_threads", 3)
+    torch.testing.assert_close(fused.run(job, precision), alone, rtol=0, atol=0)
+
+
+def tokens(vocabulary: int = 11, width: int = 6) -> TokenStepper:
+    job = draw(CELLS["gru"]().graph, Sizes(width, 8, 8), 1, 1, dtype=torch.float32)
+    layer = LayerWeights(job.graph, job.sizes, tuple(p.detach() for p in job.parameters))
+    language = TokenWeights(torch.randn(vocabulary, width), torch.randn(vocabulary, 8), None)
+    return TokenStepper([layer], language, 3, "float32")
+
+
+def test_tokens_outside_the_vocabulary_are_refused() -> None:
+    steps = tokens()
+    good = torch.tensor([0, 10, 5])
+    assert steps.logits(good).isfinite().all()
+    choices, uniforms = torch.ones(1, 11, dtype=torch.bool), torch.rand(4, 3, dtype=torch.float64)
+    for wrong in (-1, 11, 1 << 40):
+        bad = torch.tensor([0, wrong, 5])
+        runs = (
+            lambda bad=bad: steps.logits(bad),
+            lambda bad=bad: steps.feed(bad[None]),
+            lambda bad=bad: steps.generate(SamplingSpec(-1), choices, bad, uniforms),
+        )
+        for run in runs:
+            with pytest.raises(ValueError, match=f"expected tokens from 0 to 10, got {wrong}"):
+                run()
+    with pytest.raises(ValueError, match="expected choices of 11 numbers of 1 bytes, got 10 bytes"):
+        steps.generate(SamplingSpec(-1), choices[:, 1:], good, uniforms)
+    assert steps.generate(SamplingSpec(-1), choices, good, uniforms) is not None
+
+
+def test_rows_outside_a_stream_are_refused() -> None:
+    job = draw(CELLS["gru"]().graph, Sizes(6, 8, 8), 1, 1)
+    layer = LayerWeights(job.graph, job.sizes, tuple(p.detach() for p in job.parameters))
+    steps = Stepper([layer], 3, "float64")
+    steps.rearrange(torch.tensor([2, 2, 0]))
+    for wrong in (-1, 3):
+        with pytest.raises(ValueError, match=f"expected rows from 0 to 2, got {wrong}"):
+            steps.rearrange(torch.tensor([0, 1, wrong]))
+    with pytest.raises(ValueError, match="a layer with input width 8, got 6"):
+        Stepper([layer, layer], 3, "float64")
+
+
+def test_a_list_of_sections() -> None:
+    assert encode_sections(5, [1, 2], []) == [5, VERSION, 1, 2, 1, 2, 2, 0]
+    kept: Tensor = torch.ones(3)
+    assert encode_tensors(kept, None) == [kept.data_ptr(), 12, 0, 0]
+    assert math.isclose(kept.sum().item(), 3)
