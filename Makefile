@@ -3,6 +3,8 @@
 #   make tune   compose a folk tune: ABC, MIDI, score and sound in tunes-out/
 #   make train  learn folk tunes yourself (about two minutes)
 #   make test   run the tests
+#   make test-fast   the same but for the slow ones
+#   make test-torch  the core on the oldest and the newest torch, each in an environment of its own
 #   make test-all   every cell, size, precision and instruction set, kept in tests/results
 #   make check  everything the continuous integration runs
 #   make sanitize   the kernels' tests under address and undefined-behaviour sanitizers
@@ -30,7 +32,7 @@ WEIGHTS := tunes-out/tunes.safetensors
 PIP := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --constraint constraints.txt \
 	$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) $(PIP_ARGS)
 
-.PHONY: tune train test test-all lint format types imports sizes docs check sanitize sanitize-threads bench install \
+.PHONY: tune train test test-fast test-torch test-torch-oldest test-torch-newest test-all lint format types imports sizes docs check sanitize sanitize-threads bench install \
 	clean
 .DEFAULT_GOAL := test
 # An interrupted training has kept its best weights: make must not delete them.
@@ -49,6 +51,28 @@ train: $(READY)
 
 test: $(READY)
 	$(BIN)/python -m pytest
+
+test-fast: $(READY)
+	$(BIN)/python -m pytest -m "not slow"
+
+# The core alone, where torch's private names and schemas are used; some gigabytes to download.
+CORE := tests/equations tests/cells tests/codegen tests/nn tests/run
+TORCH_OLDEST := $(shell sed -n 's/^ *"torch>=\([0-9.]*\)",/\1/p' pyproject.toml)
+
+test-torch: test-torch-oldest test-torch-newest
+
+# Not bound by constraints.txt, which pins another torch; the kernels are built for each.
+test-torch-oldest: REQUIRED = torch==$(TORCH_OLDEST).*
+test-torch-newest: REQUIRED = torch
+test-torch-oldest test-torch-newest: $(READY)
+	@test -x build/$@/bin/python || $(BIN)/python -m venv build/$@
+	build/$@/bin/python -m pip install --quiet --disable-pip-version-check --upgrade \
+		$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) $(PIP_ARGS) \
+		"$(REQUIRED)" scikit-build-core nanobind cmake ninja pytest hypothesis
+	build/$@/bin/python -m pip install --quiet --disable-pip-version-check --no-build-isolation \
+		--config-settings build-dir=build/$@/kernels .
+	build/$@/bin/python -c "import torch; print('torch', torch.__version__)"
+	build/$@/bin/python -m pytest -p no:cacheprovider $(CORE)
 
 # The full product, on every instruction set: some twenty minutes.
 test-all: $(READY)
@@ -92,7 +116,7 @@ sanitize: CHOSEN = tests/run tests/nn/test_stream.py tests/sequence/generation/t
 sanitize-threads: LIBRARIES = libtsan
 sanitize-threads: SANITIZERS = thread
 sanitize-threads: SANITIZE_ISA = generic
-sanitize-threads: CHOSEN = tests/run/test_threads.py tests/run/test_cpu.py tests/nn/test_stream.py \
+sanitize-threads: CHOSEN = tests/run/test_threads.py tests/run/kernels tests/nn/test_stream.py \
 	tests/sequence/generation/test_on_kernels.py -k "$(THREADED)"
 
 sanitize sanitize-threads: $(READY)

@@ -16,6 +16,7 @@ import torch
 from rich.console import Console
 
 from sluice.insight.plots import style
+from sluice.render.theme import get_theme
 from sluice.sequence import Series, TrainingConfig, load_data, make_task, train
 
 
@@ -72,7 +73,7 @@ def picture(model: Any, data: Series, horizon: int, shown: int = 60) -> Any:
     column = model.config.targets[0]
     truth = values[-shown:, column]
 
-    look = style.load_theme("light")
+    look = get_theme("light")
     drawn = style.create_figure(look, 6.5, 2.8)
     axes = drawn.subplots()
     steps, strokes = range(len(values) - len(truth), len(values)), style.line_styles(look)

@@ -136,12 +136,12 @@ def test_a_file_in_place_of_the_terminal(endless: Path, tmp_path: Path) -> None:
             "Invalid value for '--threads': Input should be greater than or equal to 1",
         ),
         (["--beam", 0], "Invalid value for '--beam': Input should be greater than or equal to 1"),
-        (["--temperature", "nan"], "temperature is above 0"),
-        (["--top-k", 0], "top_k is at least 1"),
-        (["--top-p", 1.2], "top_p lies in (0, 1]"),
-        (["--typical", 0], "typical lies in (0, 1]"),
+        (["--temperature", "nan"], "temperature must be above 0"),
+        (["--top-k", 0], "top_k must be at least 1"),
+        (["--top-p", 1.2], "top_p must be in (0, 1]"),
+        (["--typical", 0], "typical must be in (0, 1]"),
         (["--prompt", ""], "--prompt is empty"),
-        (["--prompt", "abcßd"], "never met 'ß', character 4 of the text, behind 'abc'"),
+        (["--prompt", "abcßd"], "does not know 'ß', character 4 of the text, after 'abc'"),
         (["--beam", 2, "--top-k", 3, "--seed", 1], "--top-k, --seed do not apply to a beam search"),
         (["--beam", 2, "--count", 3], "a beam of 2 finds at most 2 sequences"),
         (["--out", "/proc/nowhere/text"], "/proc/nowhere"),
@@ -186,7 +186,7 @@ def test_nobody_reading_on_is_no_error(endless: Path) -> None:
 
 
 def test_the_place_of_an_unknown_word() -> None:
-    with pytest.raises(UnknownTokenError, match=r"'nought', word 3 of the text, behind 'to be'"):
+    with pytest.raises(UnknownTokenError, match=r"'nought', word 3 of the text, after 'to be'"):
         TextCodec(WORDS).encode("to be nought")
 
 

@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 
 from sluice.cli import app
 from sluice.sequence import Checkpoint
-from sluice.sequence.training.checkpoints import CheckpointManager
+from sluice.sequence.training.checkpoints import CheckpointFolder
 
 SMALL = ("--hidden", 8, "--layers", 1, "--batch", 4, "--seq-len", 10)
 
@@ -65,7 +65,7 @@ def test_a_text_is_learnt_with_the_options_asked_for(poem: Path, tmp_path: Path)
 
 def test_steps_are_a_budget_too(poem: Path, tmp_path: Path) -> None:
     trained(poem, *SMALL, "--out", tmp_path / "out", "--steps", 5)
-    (newest, *_) = CheckpointManager(tmp_path / "out" / "training").list_files()
+    (newest, *_) = CheckpointFolder(tmp_path / "out" / "training").list_files()
     assert newest.name == f"last-{5:012}.state"
 
 
@@ -88,7 +88,7 @@ def test_an_unfinished_training_goes_on_or_is_forgotten_when_told_to(
     assert f"To resume: sluice train {poem} --out {out} --resume" in told
     record = (out / "training.json").read_bytes()
     assert "stopped after step 6" in refused(poem, *asked, "--out", out)
-    assert "had learning_rate = 0.004, but now it is 0.5" in refused(
+    assert "had learning_rate = 0.004, got 0.5" in refused(
         poem, "--out", out, "--resume", "--learning-rate", 0.5
     )
     assert "is the record of a training on" in refused(tmp_path / "other", "--out", out, "--resume")
@@ -105,11 +105,11 @@ def test_an_unfinished_training_goes_on_or_is_forgotten_when_told_to(
 def test_a_damaged_checkpoint_is_told_in_one_line(poem: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     trained(poem, *SMALL, "--out", out, "--steps", 4)
-    states = CheckpointManager(out / "training")
+    states = CheckpointFolder(out / "training")
     (newest,) = states.list_files()
     newest.with_name("last-000000000009.state").write_bytes(newest.read_bytes()[:-9])
     told = trained(poem, "--out", out, "--resume")
-    assert "sluice: " in told and "is damaged; going on from an older" in " ".join(told.split())
+    assert "sluice: " in told and "is damaged; trying an older" in " ".join(told.split())
 
 
 @pytest.mark.parametrize(
@@ -118,10 +118,10 @@ def test_a_damaged_checkpoint_is_told_in_one_line(poem: Path, tmp_path: Path) ->
         (("--minutes", 1, "--epochs", 1), "one of the three"),
         (("--bptt", "a"), "--bptt is a number of steps, or two"),
         (("--bptt", "5,2"), "1 <= k1 <= k2"),
-        (("--cell", "hopfield"), "The cell is one of cifg"),
+        (("--cell", "hopfield"), "cell must be one of cifg"),
         (("--resume", "--overwrite"), "exclude each other"),
-        (("--steps", 0), "steps is at least 1"),
-        (("--hidden", 0), "hidden_size is a whole number"),
+        (("--steps", 0), "steps must be at least 1"),
+        (("--hidden", 0), "hidden_size must be an integer"),
     ],
 )
 def test_options_that_cannot_be(
@@ -152,6 +152,7 @@ def test_curves_without_tensorboard(
     assert "pip install 'sluice-rnn[tensorboard]'" in result.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not torch.distributed.is_available(), reason="torch without distributed")
 def test_two_processes_train_as_one(poem: Path, tmp_path: Path) -> None:
     asked = [*SMALL, "--steps", 6, "--dropout", 0]

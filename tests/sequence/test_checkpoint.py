@@ -131,7 +131,7 @@ def test_another_vocabulary(saved: Path) -> None:
 
 def test_model_and_vocabulary_must_fit() -> None:
     model = checkpoint().model
-    with pytest.raises(CheckpointError, match="tells 6 tokens apart, but 5 came as vocabulary"):
+    with pytest.raises(CheckpointError, match="needs 6 tokens, got 5 as vocabulary"):
         Checkpoint(model, Vocabulary(("a", "b")), {})
 
 
@@ -244,17 +244,17 @@ def test_another_kind_than_needed(saved: Path) -> None:
 def test_tokens_for_a_model_of_values(tmp_path: Path) -> None:
     kept, _ = EXAMPLES["ChoraleModel"]()
     kept.save(tmp_path / "weights")
-    assert "has no vocabulary" in refusal(tmp_path / "weights", vocabulary=VOCABULARY)
+    assert "without a vocabulary" in refusal(tmp_path / "weights", vocabulary=VOCABULARY)
 
 
 @pytest.mark.parametrize(
     ("kind", "names", "message"),
     [
-        ("Tagger", {}, "tells 6 tokens apart, but 0 came as vocabulary"),
-        ("Classifier", {"labels": ("a", "b", "c")}, "tells 2 labels apart, but 3 came as labels"),
-        ("ChoraleModel", {"columns": ("a",)}, "tells 5 columns apart, but 1 came as columns"),
-        ("ChoraleModel", {"vocabulary": VOCABULARY}, "0 tokens apart, but 6 came as vocabulary"),
-        ("Seq2Seq", {"vocabulary": VOCABULARY}, "4 tokens apart, but 0 came as target_vocabulary"),
+        ("Tagger", {}, "needs 6 tokens, got 0 as vocabulary"),
+        ("Classifier", {"labels": ("a", "b", "c")}, "needs 2 labels, got 3 as labels"),
+        ("ChoraleModel", {"columns": ("a",)}, "needs 5 columns, got 1 as columns"),
+        ("ChoraleModel", {"vocabulary": VOCABULARY}, "needs 0 tokens, got 6 as vocabulary"),
+        ("Seq2Seq", {"vocabulary": VOCABULARY}, "needs 4 tokens, got 0 as target_vocabulary"),
     ],
 )
 def test_names_must_fit_the_model(kind: str, names: dict[str, Any], message: str) -> None:

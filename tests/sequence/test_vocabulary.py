@@ -35,14 +35,14 @@ def test_an_unknown_token_is_named() -> None:
 
 @pytest.mark.parametrize("number", [-1, 5])
 def test_an_id_outside_is_refused(number: int) -> None:
-    with pytest.raises(UnknownTokenError, match=f"from 0 to 4, but {number} came"):
+    with pytest.raises(UnknownTokenError, match=f"in 0 to 4, got {number}"):
         Vocabulary(("x", "y")).decode([3, number])
 
 
 def test_no_tokens_or_one_twice_is_refused() -> None:
     with pytest.raises(SequenceError, match="at least one token"):
         Vocabulary.of([])
-    with pytest.raises(SequenceError, match="'x' came twice"):
+    with pytest.raises(SequenceError, match="got 'x' twice"):
         Vocabulary(("x", "y", "x"))
 
 

@@ -147,7 +147,7 @@ def _write_record(
 
     from sluice._version import __version__
     from sluice.files import write_atomically
-    from sluice.sequence.training.checkpoints import CheckpointManager
+    from sluice.sequence.training.checkpoints import CheckpointFolder
     from sluice.sequence.training.resume import require_finished
 
     if not overwrite and not resume:
@@ -155,7 +155,7 @@ def _write_record(
     if not first:
         return
     if overwrite:
-        CheckpointManager(out / STATES).clear()
+        CheckpointFolder(out / STATES).clear()
     versions = {"sluice": __version__, "torch": torch.__version__}
     record = {
         "options": options.to_json(),

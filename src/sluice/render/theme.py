@@ -56,12 +56,12 @@ THEMES = {
 
 
 def get_theme(name: str) -> Theme:
-    """The theme called ``name``. Raises ValueError where there is none.
+    """The theme called ``name``. Raises ValueError if there is none.
 
     Example:
         >>> get_theme("dark").page
         '#16181d'
     """
     if name not in THEMES:
-        raise ValueError(f"style is {' or '.join(map(repr, THEMES))}, not {name!r}")
+        raise ValueError(f"theme must be {' or '.join(map(repr, THEMES))}, got {name!r}")
     return THEMES[name]

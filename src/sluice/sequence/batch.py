@@ -1,27 +1,30 @@
-"""What data hands to training, and what training asks of a model."""
+"""What passes between data, models and training: batches, losses, states."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeAlias
 
 import torch
 from torch import Tensor
 
+ModelState: TypeAlias = "Tensor | tuple[ModelState, ...] | list[ModelState] | None"
+"""A model's recurrent state: tensors (layers, batch, width) in tuples; None is the initial one."""
+
 
 @dataclass(frozen=True)
 class Batch:
-    """Some sequences side by side, and what a model should make of them.
+    """Sequences of one batch with their targets.
 
     Attributes:
         inputs: token ids (time, batch), int64, or values (time, batch, features), float32;
-            padding stands at the ends.
-        targets: the next tokens or labels (time, batch), int64; one label a sequence (batch,),
-            int64; or values (time, batch, features), float32. `PADDING` ids and NaN values
-            count for nothing.
-        lengths: steps of each sequence (batch,), int64; every step counts if None.
-        resets: where a new sequence starts (time, batch), bool; nowhere if None.
+            padded at the ends.
+        targets: the next tokens or labels (time, batch), int64; one label per sequence (batch,),
+            int64; or values (time, batch, features), float32. `PADDING` ids and NaN values are
+            ignored.
+        lengths: steps of each sequence (batch,), int64; None if no step is padding.
+        resets: where a new sequence starts (time, batch), bool; None if nowhere.
     """
 
     inputs: Tensor
@@ -31,8 +34,8 @@ class Batch:
 
     def to(self, device: torch.device | str) -> Batch:
         """The batch on a device."""
-        given = {name: value for name, value in vars(self).items() if value is not None}
-        return replace(self, **{name: value.to(device) for name, value in given.items()})
+        tensors = {name: value for name, value in vars(self).items() if value is not None}
+        return replace(self, **{name: value.to(device) for name, value in tensors.items()})
 
 
 class Loss(NamedTuple):
@@ -43,10 +46,10 @@ class Loss(NamedTuple):
 
 
 class BatchSource(Protocol):
-    """Batches of training or validation data, the same for the same epoch, whenever asked.
+    """Batches of training or validation data; an epoch always gives the same ones.
 
-    `len()` is the number of batches in an epoch. Where `carries` is true, sequence `b` of a batch
-    goes on in sequence `b` of the next, and the state is carried over (truncated BPTT).
+    `len()` is the number of batches in an epoch. If `stateful` is true, sequence `b` of a batch
+    continues in sequence `b` of the next, and the state is carried over (truncated BPTT).
     """
 
     @property
@@ -55,15 +58,15 @@ class BatchSource(Protocol):
     def __len__(self) -> int: ...
 
     def batches(self, epoch: int, first: int = 0) -> Iterator[Batch]:
-        """The batches of an epoch (from 0 on), from its batch `first` on."""
+        """The batches of an epoch (counted from 0), from batch `first` on."""
         ...
 
 
 class TrainableModel(Protocol):
-    """What a model must offer to be trained: a loss for a batch.
+    """What training needs of a model: a loss for a batch.
 
-    `state` is what the last call returned, for sources that carry; models without such a state
-    return None.
+    `state` is what the last call returned, for stateful sources; models without a state return
+    None.
     """
 
-    def loss(self, batch: Batch, state: Any = None) -> tuple[Loss, Any]: ...
+    def loss(self, batch: Batch, state: ModelState = None) -> tuple[Loss, ModelState]: ...

@@ -76,8 +76,8 @@ class Checkpoint:
             if len(given or ()) != needed and (given or not optional):
                 what = names if optional else "tokens"
                 raise CheckpointError(
-                    f"The model tells {needed} {what} apart, but {len(given or ())} came as "
-                    f"{names}; they must come from the same training."
+                    f"The model needs {needed} {what}, got {len(given or ())} as {names}; "
+                    "both must come from the same training."
                 )
 
     def save(self, path: StrPath, dtype: StorageDtype | None = None) -> None:
@@ -196,7 +196,7 @@ def _require_same_vocabulary(
         return
     if known is None:
         raise CheckpointError(
-            f"{path} reads values and has no vocabulary, but tokens came; give values."
+            f"{path} holds a model of values, without a vocabulary; got tokens, give values."
         )
     strange = sorted(set(expected.tokens) - set(known.tokens))
     detail = f"{strange[0]!r} is unknown to the weights" if strange else "the weights know more"

@@ -47,10 +47,10 @@ class Vocabulary:
 
     def __post_init__(self) -> None:
         if not self.tokens:
-            raise SequenceError("A vocabulary needs at least one token; the data held none.")
+            raise SequenceError("A vocabulary needs at least one token, but the data has none.")
         if len(self._ids) != len(self.tokens):
             twice = next(token for token in self.tokens if self.tokens.count(token) > 1)
-            raise SequenceError(f"A vocabulary holds each token once, but {twice!r} came twice.")
+            raise SequenceError(f"A vocabulary's tokens must be different, got {twice!r} twice.")
 
     @classmethod
     def of(cls, sequences: Iterable[Sequence[str]]) -> Vocabulary:
@@ -94,7 +94,7 @@ class Vocabulary:
 
     def _find_token(self, number: int) -> str:
         if not _NUM_SPECIAL <= number < len(self):
-            raise UnknownTokenError(f"Ids run from 0 to {len(self) - 1}, but {number} came.")
+            raise UnknownTokenError(f"Ids must be in 0 to {len(self) - 1}, got {number}.")
         return self.tokens[number - _NUM_SPECIAL]
 
     def encode_text(self, text: str) -> list[int]:
@@ -150,7 +150,7 @@ class Vocabulary:
         try:
             kept = json.loads(text)
         except json.JSONDecodeError as error:
-            raise SequenceError(f"A vocabulary is a JSON list of tokens ({error}).") from None
+            raise SequenceError(f"A vocabulary must be a JSON list of strings ({error}).") from None
         if isinstance(kept, list):
             kept = {"tokens": kept}
         tokens, unit, tokenizer = _parse_fields(kept)
@@ -164,4 +164,4 @@ def _parse_fields(kept: object) -> tuple[list[str], Unit, str]:
         known = unit in get_args(Unit) and isinstance(tokenizer, str)
         if known and isinstance(tokens, list) and all(isinstance(t, str) for t in tokens):
             return tokens, cast(Unit, unit), tokenizer
-    raise SequenceError("A vocabulary is a JSON list of strings; something else came.")
+    raise SequenceError("A vocabulary must be a JSON list of strings.")

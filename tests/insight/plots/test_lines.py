@@ -125,7 +125,7 @@ def test_nothing_is_shown_and_no_global_state_touched() -> None:
 
 
 def test_an_unknown_style_and_a_missing_library(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ValueError, match="style is 'light' or 'dark', not 'sepia'"):
+    with pytest.raises(ValueError, match="theme must be 'light' or 'dark', got 'sepia'"):
         plots.plot_eigenvalues([1.0], theme="sepia")
     monkeypatch.setitem(__import__("sys").modules, "matplotlib.figure", None)
     with pytest.raises(

@@ -70,7 +70,7 @@ def test_what_is_not_of_the_cell_is_refused() -> None:
         draw_sketch(LSTM().graph, values={"update": 0.3})
     with pytest.raises(ValueError, match="'forget' is nan"):
         draw_sketch(LSTM().graph, values={"forget": float("nan")})
-    with pytest.raises(ValueError, match="style is 'light' or 'dark'"):
+    with pytest.raises(ValueError, match="theme must be 'light' or 'dark'"):
         draw_sketch(LSTM().graph, "blue")
 
 

@@ -34,7 +34,7 @@ def test_a_users_format(tmp_path: Path) -> None:
     (tmp_path / "a.bits").touch()
     (tmp_path / "b.other").write_bytes(b"BITS\0")
     assert len(load_data(tmp_path, base=3)) == 3
-    with pytest.raises(DataError, match="bits takes no option 'unit'; what it takes: base"):
+    with pytest.raises(DataError, match="bits has no option 'unit'; its options are base"):
         load_data(tmp_path / "a.bits", unit="words")
 
 
@@ -42,11 +42,11 @@ def test_a_users_format(tmp_path: Path) -> None:
     ("name", "content", "options", "said"),
     [
         ("none", None, {}, "There is no file or folder"),
-        ("a.bin", b"\x7fELF\0", {}, "of no known kind, and no text; kinds are"),
+        ("a.bin", b"\x7fELF\0", {}, "of an unknown kind; kinds are"),
         ("a.txt", b"\0", {}, "is no text: line 1"),
         ("a.xyz", b"", {}, "is empty"),
-        ("a.txt", b"abc", {"kind": "film"}, "The kinds of data are .*'film' came"),
-        ("a.txt", b"abc", {"target": "x"}, "text takes no option 'target'"),
+        ("a.txt", b"abc", {"kind": "film"}, "kind must be one of .*got 'film'"),
+        ("a.txt", b"abc", {"target": "x"}, "text has no option 'target'"),
     ],
 )
 def test_what_is_refused(
@@ -83,7 +83,7 @@ def test_unknown_suffixes_are_read_as_text(tmp_path: Path) -> None:
 def test_a_long_report_is_cut_short() -> None:
     refused = tuple(SkippedItem("a.csv", line, "no number") for line in range(2, 32))
     lines = LoadReport("a.csv: CSV.", ("Inputs: a.",), refused).to_text().splitlines()
-    assert lines[:4] == ["a.csv: CSV.", "Inputs: a.", "30 refused:", "  a.csv:2: no number"]
+    assert lines[:4] == ["a.csv: CSV.", "Inputs: a.", "30 skipped:", "  a.csv:2: no number"]
     assert lines[-1] == "  and 10 more" and len(lines) == 24
 
 

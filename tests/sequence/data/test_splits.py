@@ -87,11 +87,11 @@ def test_nothing_varies() -> None:
 @pytest.mark.parametrize(
     ("how", "said"),
     [
-        ({"by": "given"}, "no split of their own"),
-        ({"by": "groups"}, "no groups"),
-        ({"by": "chance"}, "'chance' came"),
-        ({"valid": 1.0}, "leave something to train on"),
-        ({"by": lambda name: "one"}, "as many sequences or groups, but there is 1"),
+        ({"by": "given"}, "without a split"),
+        ({"by": "groups"}, "without groups"),
+        ({"by": "chance"}, "got 'chance'"),
+        ({"valid": 1.0}, "a sum below 1"),
+        ({"by": lambda name: "one"}, "at least 2 sequences or groups, got 1"),
         ({"by": lambda name: name == "speaker0-0", "valid": 0.01}, None),
         ({"by": lambda name: int(name.split("-")[1]) % 2, "valid": 0.1}, "small enough"),
     ],
@@ -106,6 +106,6 @@ def test_what_cannot_be_split(how: dict[str, object], said: str | None) -> None:
 
 def test_a_label_for_the_whole_cannot_be_cut() -> None:
     labelled = Series(("a",), RaggedArray.of([[[1.0]] * 9] * 3, np.float32), labels=(0, 1, 0))
-    with pytest.raises(DataError, match="cannot be cut by time"):
+    with pytest.raises(DataError, match="cannot be split by time"):
         labelled.split(by="time")
     assert labelled.split(valid=0.3).train.labels in {(0, 1), (0, 0), (1, 0)}

@@ -131,7 +131,7 @@ def test_a_stream_gives_what_generate_gives_as_it_comes() -> None:
     coming = stream(model, 2, prompt=opening, sampling=sampling)
     assert next(coming) == 3
     assert [3, *coming] == expected
-    with pytest.raises(SequenceError, match="from 0 on"):
+    with pytest.raises(SequenceError, match="of at least 0 per sequence"):
         stream(model, -1)
 
 
@@ -145,7 +145,7 @@ def test_more_tokens_than_are_drawn_at_once() -> None:
 
 
 def test_an_opening_longer_than_the_longest_is_refused() -> None:
-    with pytest.raises(SequenceError, match="opening has 3 tokens, but max_length is 2"):
+    with pytest.raises(SequenceError, match="prompt has 3 tokens, but max_length is 2"):
         generate(sharp(9), [0], prompt=[[3]] * 3, sampling=Sampling(max_length=2))
     full = generate(sharp(9), [0, 1], prompt=[[3]] * 2, sampling=Sampling(max_length=2))
     assert full == [[3, 3], [3, 3]]

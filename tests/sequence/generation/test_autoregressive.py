@@ -125,8 +125,8 @@ def test_the_model_is_left_as_it_is() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"temperature": 0.0}, "temperature is above 0"),
-        ({"temperature": float("nan")}, "temperature is above 0"),
+        ({"temperature": 0.0}, "temperature must be above 0"),
+        ({"temperature": float("nan")}, "temperature must be above 0"),
         ({"top_k": 0}, "top_k"),
         ({"top_p": 1.5}, "top_p"),
         ({"max_length": 0}, "max_length"),
@@ -140,10 +140,10 @@ def test_bad_sampling_is_refused(options: dict[str, Any], message: str) -> None:
 def test_bad_openings_seeds_and_weights_are_refused() -> None:
     model = random_model()
     for opening in ([[]], [[A], [7]], [[END]]):
-        with pytest.raises(SequenceError, match="of the opening needs ids between 3 and 6"):
+        with pytest.raises(SequenceError, match="of the prompt needs ids in 3 to 6"):
             generate(model, [0], prompt=opening)
     for seeds in ([], [-1]):
-        with pytest.raises(SequenceError, match="from 0 on"):
+        with pytest.raises(SequenceError, match="of at least 0 per sequence"):
             generate(model, seeds)
     model.readout.bias.data[3] = torch.nan
     with pytest.raises(SequenceError, match="give NaN"):

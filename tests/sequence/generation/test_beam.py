@@ -117,11 +117,11 @@ def test_the_weights_of_now_are_searched_and_nothing_is_random() -> None:
 
 def test_bad_searches_are_refused() -> None:
     model = sharp(9)
-    with pytest.raises(SequenceError, match="at least 1 wide"):
+    with pytest.raises(SequenceError, match="width must be at least 1"):
         beam_search(model, 0)
-    with pytest.raises(SequenceError, match="normalisation is at least 0"):
+    with pytest.raises(SequenceError, match="length_penalty must be at least 0"):
         beam_search(model, length_penalty=-1)
-    with pytest.raises(SequenceError, match="above the opening's 1 tokens, but 1 came"):
+    with pytest.raises(SequenceError, match="above the prompt's 1 tokens, got 1"):
         beam_search(model, prompt=[[3]], max_length=1)
     with torch.no_grad():
         model.readout.bias[3] = float("nan")

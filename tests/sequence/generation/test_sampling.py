@@ -82,5 +82,5 @@ def test_the_kernels_draw_from_the_typical_set(mass: float) -> None:
 
 @pytest.mark.parametrize("value", [0.0, -1.0, 1.5, math.nan])
 def test_a_mass_out_of_range_is_refused(value: float) -> None:
-    with pytest.raises(ValueError, match=r"typical lies in \(0, 1\]"):
+    with pytest.raises(ValueError, match=r"typical must be in \(0, 1\]"):
         Sampling(typical=value)

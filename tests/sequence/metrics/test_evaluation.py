@@ -215,7 +215,7 @@ def test_nothing_to_foretell() -> None:
     batch = Batch(torch.zeros(3, 1, 2), torch.full((3, 1, 1), NAN))
     with pytest.raises(SequenceError, match="nothing to foretell"):
         evaluate(model, Given(batch))
-    with pytest.raises(SequenceError, match="at least 1 step, but 0"):
+    with pytest.raises(SequenceError, match="at least 1 step, got 0"):
         evaluate(model, Given(batch), period=0)
 
 

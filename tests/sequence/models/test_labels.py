@@ -102,10 +102,10 @@ def test_resets_part_what_stands_side_by_side() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"classes": 1}, "classes is a whole number of at least 2, but 1"),
-        ({"vocabulary_size": 5}, "one of the two, but 5 and 4 came"),
-        ({"features": 0}, "one of the two, but 0 and 0 came"),
-        ({"features": 0, "vocabulary_size": 5}, "embedding_size is a whole number of at least 1"),
+        ({"classes": 1}, "classes must be an integer of at least 2, got 1"),
+        ({"vocabulary_size": 5}, "one of the two; got 5 and 4"),
+        ({"features": 0}, "one of the two; got 0 and 0"),
+        ({"features": 0, "vocabulary_size": 5}, "embedding_size must be an integer of at least 1"),
     ],
 )
 def test_a_bad_configuration_is_refused(changes: dict[str, Any], message: str) -> None:

@@ -65,11 +65,11 @@ def test_tied_weights_are_one_parameter() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"cell": "transformer"}, "or a Cell of your own, but 'transformer' came"),
-        ({"hidden_size": 0}, "hidden_size is a whole number of at least 1, but 0"),
-        ({"num_layers": 1.5}, "num_layers is a whole number of at least 1, but 1.5"),
-        ({"dropout": 1.0}, r"dropout lies in \[0, 1\), but 1.0"),
-        ({"tied": True}, "but 6 and 7 came"),
+        ({"cell": "transformer"}, "or a Cell of your own, got 'transformer'"),
+        ({"hidden_size": 0}, "hidden_size must be an integer of at least 1, got 0"),
+        ({"num_layers": 1.5}, "num_layers must be an integer of at least 1, got 1.5"),
+        ({"dropout": 1.0}, r"dropout must be in \[0, 1\), got 1.0"),
+        ({"tied": True}, "got 6 and 7"),
     ],
 )
 def test_a_bad_configuration_is_refused(changes: dict[str, Any], message: str) -> None:

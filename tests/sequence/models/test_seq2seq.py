@@ -145,5 +145,5 @@ def test_it_learns_to_reverse() -> None:
 def test_bad_arguments_are_refused() -> None:
     with pytest.raises(SequenceError, match="attention must be one of additive, multiplicative"):
         small(attention="none")
-    with pytest.raises(SequenceError, match="at least 1 beam"):
+    with pytest.raises(SequenceError, match="beams and max_length must be at least 1"):
         decode(small(), sources(), LENGTHS, beams=0)

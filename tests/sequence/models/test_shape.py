@@ -122,16 +122,16 @@ def test_dropout_stands_where_it_is_asked_for() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"cell": "transformer"}, "The cell is one of cifg, .*, but 'transformer' came"),
-        ({"zoneout": 1.0}, r"zoneout lies in \[0, 1\), but 1.0"),
+        ({"cell": "transformer"}, "cell must be one of cifg, .*, got 'transformer'"),
+        ({"zoneout": 1.0}, r"zoneout must be in \[0, 1\), got 1.0"),
         ({"zoneout": {"m": 0.1}}, r"zoneout names 'm', but the cell's states are \['h', 'c'\]"),
         ({"cell": "slstm", "zoneout": 0.1}, "states of SLSTM are h, c, n, m; name those"),
-        ({"recurrent_dropout": -0.1}, r"recurrent_dropout lies in \[0, 1\), but -0.1"),
-        ({"output_dropout": "much"}, r"output_dropout lies in \[0, 1\), but 'much'"),
+        ({"recurrent_dropout": -0.1}, r"recurrent_dropout must be in \[0, 1\), got -0.1"),
+        ({"output_dropout": "much"}, r"output_dropout must be in \[0, 1\), got 'much'"),
         ({"cell": "projectedlstm"}, "needs proj_size"),
         ({"projection_size": 4}, "takes no proj_size"),
-        ({"bidirectional": True}, "reads forwards alone"),
-        ({"num_layers": True}, "num_layers is a whole number"),
+        ({"bidirectional": True}, "must not see"),
+        ({"num_layers": True}, "num_layers must be an integer"),
     ],
 )
 def test_what_does_not_fit_is_refused(changes: dict[str, Any], message: str) -> None:

@@ -140,7 +140,7 @@ def test_forecasts_follow_each_sequences_last_step() -> None:
         alone, _ = model(values[:length, column : column + 1])
         torch.testing.assert_close(found[:, column, 0], alone[-1, 0])
     torch.testing.assert_close(model.forecast(values, lengths, steps=2), found[:2])
-    with pytest.raises(SequenceError, match="foretells 1 of 3 features"):
+    with pytest.raises(SequenceError, match="forecasts 1 of 3 features"):
         model.forecast(values, lengths, steps=5)
 
 
@@ -156,11 +156,11 @@ def test_beyond_its_horizon_it_reads_what_it_foretold() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"targets": (3,)}, "places from 0 to 2, each once"),
-        ({"targets": (1, 1)}, "places from 0 to 2, each once"),
-        ({"horizon": 0}, "horizon is a whole number of at least 1"),
-        ({"error": "none"}, "error is one of"),
-        ({"bidirectional": True}, "reads forwards alone"),
+        ({"targets": (3,)}, "different indices in 0 to 2"),
+        ({"targets": (1, 1)}, "different indices in 0 to 2"),
+        ({"horizon": 0}, "horizon must be an integer of at least 1"),
+        ({"error": "none"}, "error must be one of"),
+        ({"bidirectional": True}, "must not see"),
     ],
 )
 def test_a_bad_configuration_is_refused(changes: dict[str, Any], message: str) -> None:

@@ -49,10 +49,10 @@ def test_the_gate_is_named_and_the_best_weights_are_kept(tmp_path: Path) -> None
 def test_a_fault_behind_the_layers_is_told_as_such() -> None:
     given = batch(6)
     given.targets[2, 0] = torch.inf
-    assert "so it begins in the loss or readout" in diverged(Filter(), given)
+    assert "so it starts in the readout or the loss" in diverged(Filter(), given)
     model = Filter()
     model.readout.weight.data[0, 0] = torch.nan
-    assert "readout.weight already held one" in diverged(model, batch(6))
+    assert "readout.weight already held such a value" in diverged(model, batch(6))
 
 
 def test_a_gradient_that_is_no_number_moves_no_weight() -> None:

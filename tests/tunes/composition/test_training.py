@@ -60,7 +60,7 @@ def test_the_model_learns_in_the_precision_asked_for(book: Path, tmp_path: Path)
 
 
 def test_a_plan_needs_one_budget() -> None:
-    with pytest.raises(SequenceError, match="seconds or epochs"):
+    with pytest.raises(SequenceError, match="exactly one of seconds, epochs and steps"):
         training.make_training_config()
 
 

@@ -1,7 +1,7 @@
-"""Pictures of what a model does inside: matplotlib figures, returned and never shown.
+"""Plots of a model's inner values: matplotlib figures, returned and never shown.
 
 They take a tape or plain arrays, and ``theme="light"`` or ``"dark"``. matplotlib, the extra
-``plots``, is imported by the first picture. ``figure.savefig("forget.png", dpi=150)`` keeps one.
+``plots``, is imported by the first plot. ``figure.savefig("forget.png", dpi=150)`` writes one.
 """
 
 from sluice.insight.plots.coloured_text import plot_text as plot_text

@@ -2,29 +2,45 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sluice.insight.plots.data import Array
+from sluice.insight.plots.data import Array, Indices
+from sluice.insight.plots.style import LineStyle
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
 def plot_band(
-    axes: Axes, x: Array, runs: Array, line_style: dict[str, Any], log: bool = False, **options: Any
+    axes: Axes,
+    x: Array | Indices,
+    runs: Array,
+    line_style: LineStyle,
+    log: bool = False,
+    *,
+    label: str | None = None,
+    marker: str | None = None,
+    markersize: float | None = None,
 ) -> None:
     """Draw runs, ``(runs, points)``, over ``x``, ``(points,)``; NaN leaves a gap.
 
-    ``stroke`` is one of `style.strokes`, ``options`` are those of the line. With ``log`` a median
-    of 0, for which a logarithmic axis has no place, leaves a gap too, and a band that begins at 0
-    reaches down to the axis.
+    ``line_style`` is one of `line_styles`, ``label`` names the line. With ``log`` the
+    axis is logarithmic: a median of 0 leaves a gap, and a band that begins at 0 reaches down to the
+    axis.
     """
     seen = ~np.isnan(runs).all(axis=0)
     middle = np.full(len(x), np.nan)
     middle[seen] = np.nanmedian(runs[:, seen], axis=0)
-    axes.plot(x, np.where(middle > 0, middle, np.nan) if log else middle, **line_style, **options)
+    axes.plot(
+        x,
+        np.where(middle > 0, middle, np.nan) if log else middle,
+        **line_style,
+        label=label,
+        marker=marker,
+        markersize=markersize,
+    )
     if log:
         axes.set_yscale("log")
     if len(runs) > 1:

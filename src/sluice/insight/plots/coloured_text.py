@@ -1,4 +1,4 @@
-"""Text, each token on a colour that tells a recorded value."""
+"""Text, each token on a colour that shows a recorded value."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sluice.insight.plots import data
-from sluice.insight.plots.style import NORMAL, Style, add_colour_bar, create_figure, load_theme
+from sluice.insight.plots.canvas import Canvas, document_plot
+from sluice.insight.plots.style import NORMAL, add_colour_bar
+from sluice.render.theme import Theme
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,6 +20,7 @@ _WIDE, _HIGH = 0.6 * NORMAL / 72 * 1.12, 1.75 * NORMAL / 72
 """Inches of a letter of monospaced type, and of a line."""
 
 
+@document_plot
 def plot_text(
     tokens: Sequence[str],
     values: data.Numbers,
@@ -27,25 +30,19 @@ def plot_text(
     title: str | None = None,
     theme: str = "light",
 ) -> Figure:
-    """Tokens one after another, each on a background by its value; the map's middle is at 0.
+    """Tokens one after another, each on a background that shows its value; the middle is at 0.
 
     Lines end at a line feed, else after a blank where there is one, and are at most ``columns``
     letters long. Letters are black or white, whichever is easier to read on their background.
 
     Args:
-        tokens: What was read at each step.
+        tokens: The tokens read at each step.
         values: A number for each, ``(time,)``, as ``tape.c[:, 0, 7]``.
-        columns: Letters in a line.
-        label: What the values are, for the scale.
-        title: Above the picture.
-        theme: ``"light"`` or ``"dark"``.
-
-    Returns:
-        The figure.
+        columns: Letters in a line, at most.
+        label: Label of the colour bar.
 
     Raises:
-        MissingExtra: matplotlib is not installed.
-        ValueError: not one finite value a token; an unknown ``theme``.
+        ValueError: not one finite value a token.
 
     Example:
         >>> import torch, sluice
@@ -53,21 +50,19 @@ def plot_text(
         >>> "".join(letter.get_text() for letter in picture.axes[0].texts)
         'to␣be'
     """
-    look = load_theme(theme)
     found = data.to_vectors(values, "values")[""]
-    told = data.format_tokens(tokens, len(found)) or []
+    shown = data.format_tokens(tokens, len(found)) or []
     if not np.isfinite(found).all():
         raise ValueError(f"value {int(np.argmin(np.isfinite(found)))} is not finite")
-    lines = wrap_tokens(told, columns)
-    longest = max(sum(len(told[at]) for at in line) for line in lines)
-    drawn = create_figure(look, max(2.0, _WIDE * longest) + 0.9, max(0.9, _HIGH * len(lines)) + 0.4)
-    axes = drawn.subplots()
+    lines = wrap_tokens(shown, columns)
+    longest = max(sum(len(shown[at]) for at in line) for line in lines)
+    width, height = max(2.0, _WIDE * longest) + 0.9, max(0.9, _HIGH * len(lines)) + 0.4
+    canvas = Canvas(theme, width, height)
+    axes = canvas.add_axes("", "", title)
     axes.set(xlim=(0, longest), ylim=(len(lines), 0))
     axes.set_axis_off()
-    if title:
-        axes.set_title(title, fontsize=NORMAL + 1, color=look.ink, loc="left")
-    _draw_text(axes, look, told, found, lines, label)
-    return drawn
+    _draw_text(axes, canvas.theme, shown, found, lines, label)
+    return canvas.figure
 
 
 def wrap_tokens(tokens: Sequence[str], columns: int) -> list[list[int]]:
@@ -83,7 +78,7 @@ def wrap_tokens(tokens: Sequence[str], columns: int) -> list[list[int]]:
 
 
 def _break_line(line: list[int], tokens: Sequence[str]) -> list[list[int]]:
-    """A full line, and what goes on to the next."""
+    """A full line, and the start of the next one."""
     blanks = [k for k, at in enumerate(line) if tokens[at].endswith("␣")]
     cut = blanks[-1] + 1 if blanks else len(line)
     return [line[:cut], line[cut:]]
@@ -91,7 +86,7 @@ def _break_line(line: list[int], tokens: Sequence[str]) -> list[list[int]]:
 
 def _draw_text(
     axes: Axes,
-    theme: Style,
+    theme: Theme,
     tokens: Sequence[str],
     values: data.Array,
     lines: list[list[int]],

@@ -1,9 +1,8 @@
-"""What pictures are given, as NumPy arrays: tapes, tensors, arrays; tokens as labels."""
+"""The data of plots as NumPy arrays: from tapes, tensors and arrays; tokens as labels."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,7 +11,8 @@ from torch import Tensor
 from sluice.insight.recording.recorded import RecordedLayer, RecordedModule
 from sluice.insight.recording.recorder import Tape
 
-Array = NDArray[Any]
+Array = NDArray[np.float64]
+Indices = NDArray[np.intp]
 Numbers = Tensor | ArrayLike
 PlotInput = Tape | RecordedModule | Mapping[str, Numbers] | Numbers
 """A tape or a module's part of it where that has one layer and one direction, such a layer, a
@@ -37,7 +37,9 @@ def to_vectors(values: Mapping[str, Numbers] | Numbers, what: str) -> dict[str, 
     found = {name: to_array(one) for name, one in several.items()}
     for one in found.values():
         if one.ndim != 1 or not one.size:
-            raise ValueError(f"{what} are a vector, one number a unit; got shape {one.shape}")
+            raise ValueError(
+                f"{what} must be a vector, one number for each unit; got shape {one.shape}"
+            )
     return found
 
 
@@ -68,25 +70,27 @@ def _select_values(source: PlotInput) -> Mapping[str, Numbers]:
 
 
 def _select_sequence(values: Array, name: str, sequence: int) -> Array:
-    told = f"'{name}'" if name else "the array"
+    label = f"'{name}'" if name else "the array"
     if values.ndim not in (2, 3) or not values.size:
         raise ValueError(
-            f"{told} has shape {values.shape}; expected (time, batch, units) or (time, units), "
+            f"{label} has shape {values.shape}; expected (time, batch, units) or (time, units), "
             "none of them 0"
         )
     if values.ndim == 3:
         if not -values.shape[1] <= sequence < values.shape[1]:
-            raise IndexError(f"{told} has {values.shape[1]} sequences and none numbered {sequence}")
+            raise IndexError(
+                f"{label} has {values.shape[1]} sequences and none numbered {sequence}"
+            )
         values = values[:, sequence]
     bad = np.argwhere(~np.isfinite(values))
     if bad.size:
         step, unit = bad[0]
-        raise ValueError(f"{told} is {values[step, unit]} first at step {step}, unit {unit}")
+        raise ValueError(f"{label} is {values[step, unit]} first at step {step}, unit {unit}")
     return values
 
 
 def format_tokens(tokens: Sequence[str] | None, steps: int) -> list[str] | None:
-    """Tokens with their blanks made visible. Raises ValueError where not one came for each step."""
+    """Tokens with visible blanks. Raises ValueError unless there is one for each step."""
     if tokens is None:
         return None
     if len(tokens) != steps:
@@ -95,16 +99,16 @@ def format_tokens(tokens: Sequence[str] | None, steps: int) -> list[str] | None:
     return [str(token).translate(blanks) for token in tokens]
 
 
-def mean_order(values: Array) -> Array:
-    """Units by their mean over time, the largest first; of equals the first first."""
+def mean_order(values: Array) -> Indices:
+    """Units by their mean over time, the largest first; equal ones in their order."""
     return np.argsort(-values.mean(axis=0), kind="stable")
 
 
-def peak_order(values: Array) -> Array:
+def peak_order(values: Array) -> Indices:
     """Units by the step at which they are farthest from zero, the earliest first."""
     return np.argsort(np.abs(values).argmax(axis=0), kind="stable")
 
 
 def find_most_variable(values: Array, count: int) -> list[int]:
-    """The units that vary most over time (standard deviation), the liveliest first."""
+    """The units with the largest standard deviation over time, the largest first."""
     return [int(unit) for unit in np.argsort(-values.std(axis=0), kind="stable")[:count]]

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sluice.insight.plots import data
-from sluice.insight.plots.style import add_legend, create_figure, load_theme, style_axes
+from sluice.insight.plots.canvas import Canvas, document_plot
+from sluice.insight.plots.style import add_legend
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 _MARKERS = "o^sDvP"
 
 
+@document_plot
 def plot_eigenvalues(
     values: Mapping[str, data.Numbers] | data.Numbers,
     *,
@@ -28,15 +30,9 @@ def plot_eigenvalues(
     Args:
         values: Complex or real, ``(count,)``, as `torch.linalg.eigvals` gives them; or a name and
             such a vector for each of several models or points.
-        title: Above the picture.
-        theme: ``"light"`` or ``"dark"``.
-
-    Returns:
-        The figure.
 
     Raises:
-        MissingExtra: matplotlib is not installed.
-        ValueError: values that are no vector, or not finite; an unknown ``theme``.
+        ValueError: values that are no vector, or not finite.
 
     Example:
         >>> import torch, sluice
@@ -44,15 +40,13 @@ def plot_eigenvalues(
         >>> picture.axes[0].get_aspect()
         1.0
     """
-    look = load_theme(theme)
     found = data.to_vectors(values, "eigenvalues")
     every = np.concatenate(list(found.values()))
     if not np.isfinite(every).all():
         raise ValueError("some eigenvalues are not finite; look for a NaN in the Jacobian")
     named = list(found) != [""]
-    drawn = create_figure(look, 5.4 if named else 4.2, 4.0)
-    axes = drawn.subplots()
-    style_axes(axes, look, "real part", "imaginary part", title)
+    canvas = Canvas(theme, 5.4 if named else 4.2, 4.0)
+    axes, look = canvas.add_axes("real part", "imaginary part", title), canvas.theme
     angles = np.linspace(0.0, 2.0 * np.pi, 361)
     axes.plot(np.cos(angles), np.sin(angles), color=look.ink, linewidth=0.9)
     axes.axhline(0.0, color=look.grid, linewidth=0.6, zorder=0)
@@ -72,5 +66,5 @@ def plot_eigenvalues(
     reach = 1.08 * max(1.0, float(np.abs(every).max()))
     axes.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal")
     if named:
-        add_legend(axes, look, loc="upper left", bbox_to_anchor=(1.0, 1.0))
-    return drawn
+        add_legend(axes, look, loc="upper left", anchor=(1.0, 1.0))
+    return canvas.figure

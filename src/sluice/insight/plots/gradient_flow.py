@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sluice.insight.plots import data
 from sluice.insight.plots.bands import plot_band
-from sluice.insight.plots.style import (
-    Style,
-    add_legend,
-    create_figure,
-    line_styles,
-    load_theme,
-    style_axes,
-    use_integer_ticks,
-)
+from sluice.insight.plots.canvas import Canvas, document_plot
+from sluice.insight.plots.style import LineStyle, add_legend, line_styles, use_integer_ticks
+from sluice.render.theme import Theme
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 
+@document_plot
 def plot_gradient_flow(
     norms: Mapping[str, data.Numbers],
     *,
@@ -33,23 +28,16 @@ def plot_gradient_flow(
 ) -> Figure:
     """Norms of gradients at each step, on a logarithmic axis; the last step is on the right.
 
-    Of several runs the median is drawn, and a band from the smallest to the largest. A norm of
-    exactly 0 (on a logarithmic axis there is no place for it) leaves a gap, and the legend tells
-    how many there are.
+    Several runs are drawn as their median with a band from the smallest to the largest. A norm of
+    exactly 0, which a logarithmic axis cannot show, leaves a gap; the legend counts them.
 
     Args:
         norms: For each model ``(time,)``, as ``tape.gradient.h.norm(dim=-1).mean(dim=1)``, or
             ``(runs, time)``; not negative.
-        label: What the norms are of, for the axis.
-        title: Above the picture.
-        theme: ``"light"`` or ``"dark"``.
-
-    Returns:
-        The figure.
+        label: Label of the vertical axis.
 
     Raises:
-        MissingExtra: matplotlib is not installed.
-        ValueError: norms of another shape, negative or not finite, or none; an unknown ``theme``.
+        ValueError: norms of another shape, negative or not finite, or none.
 
     Example:
         >>> import torch, sluice
@@ -58,18 +46,16 @@ def plot_gradient_flow(
         >>> picture.axes[0].get_yscale()
         'log'
     """
-    look = load_theme(theme)
     runs = {name: _check_norms(name, values) for name, values in norms.items()}
     if not runs:
         raise ValueError("there are no norms to draw; give at least one model's")
-    drawn = create_figure(look, 6.0, 3.4)
-    axes = drawn.subplots()
-    style_axes(axes, look, "step", label, title)
+    canvas = Canvas(theme, 6.0, 3.4)
+    axes, look = canvas.add_axes("step", label, title), canvas.theme
     for (name, values), stroke in zip(runs.items(), line_styles(look), strict=False):
         _plot_line(axes, name, values, stroke)
     _format_ticks(axes, look)
     add_legend(axes, look)
-    return drawn
+    return canvas.figure
 
 
 def _check_norms(name: str, values: data.Numbers) -> data.Array:
@@ -85,13 +71,13 @@ def _check_norms(name: str, values: data.Numbers) -> data.Array:
     return found
 
 
-def _plot_line(axes: Axes, name: str, values: data.Array, line_style: dict[str, Any]) -> None:
+def _plot_line(axes: Axes, name: str, values: data.Array, line_style: LineStyle) -> None:
     zeros = int((np.median(values, axis=0) == 0).sum())
-    told = f"{name} (0 at {zeros} steps)" if zeros else name
-    plot_band(axes, np.arange(values.shape[1]), values, line_style, log=True, label=told)
+    label = f"{name} (0 at {zeros} steps)" if zeros else name
+    plot_band(axes, np.arange(values.shape[1]), values, line_style, log=True, label=label)
 
 
-def _format_ticks(axes: Axes, theme: Style) -> None:
+def _format_ticks(axes: Axes, theme: Theme) -> None:
     axes.grid(axis="y", color=theme.grid, linewidth=0.6)
     axes.set_axisbelow(True)
     axes.minorticks_off()

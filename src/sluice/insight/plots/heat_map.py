@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
 
 from sluice.insight.plots import data
+from sluice.insight.plots.canvas import Canvas, document_plot
 from sluice.insight.plots.steps import figure_width, label_steps
-from sluice.insight.plots.style import Style, add_colour_bar, create_figure, load_theme, style_axes
+from sluice.insight.plots.style import add_colour_bar, style_axes
+from sluice.render.theme import Theme
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,6 +22,13 @@ _ORDERS = {"mean": data.mean_order, "peak": data.peak_order}
 _NAMED_UNITS = 12
 
 
+class _ColourMap(TypedDict):
+    cmap: str
+    vmin: float
+    vmax: float
+
+
+@document_plot
 def plot_heat_map(
     source: data.PlotInput,
     names: Sequence[str] | None = None,
@@ -39,20 +48,14 @@ def plot_heat_map(
         source: A tape, a layer of it, a mapping of names to arrays, or one array:
             ``(time, batch, units)`` or ``(time, units)``.
         names: Which values; None for all.
-        tokens: What was read at each step, for the axis.
+        tokens: The tokens read at each step, for the axis.
         sequence: Which sequence of the batch.
         sort: ``"mean"`` puts units with a large mean on top, ``"peak"`` those that are farthest
             from 0 early; the first panel gives the order to all of its width. None: as they are.
-        title: Above the picture.
-        theme: ``"light"`` or ``"dark"``.
-
-    Returns:
-        The figure.
 
     Raises:
-        MissingExtra: matplotlib is not installed.
         ValueError: an array of another shape, or with a NaN; not one token a step; an unknown
-            ``sort`` or ``theme``.
+            ``sort``.
         KeyError, IndexError: no such name, no such sequence.
 
     Example:
@@ -65,27 +68,23 @@ def plot_heat_map(
         >>> [axes.get_title(loc="left") for axes in picture.axes[:2]]
         ['forget', 'input']
     """
-    look = load_theme(theme)
     if sort is not None and sort not in _ORDERS:
         raise ValueError(f"sort is None, 'mean' or 'peak', not {sort!r}")
     panels = data.load_values(source, names, sequence)
     first = next(iter(panels.values()))
-    told = data.format_tokens(tokens, len(first))
+    labels = data.format_tokens(tokens, len(first))
     order = np.arange(first.shape[1]) if sort is None else _ORDERS[sort](first)
-    drawn = create_figure(
-        look, figure_width(len(first)), 0.5 + sum(map(_panel_height, panels.values()))
-    )
-    ratios = [_panel_height(values) for values in panels.values()]
-    grid = drawn.subplots(len(panels), sharex=True, squeeze=False, height_ratios=ratios)
+    heights = [_panel_height(values) for values in panels.values()]
+    canvas = Canvas(theme, figure_width(len(first)), 0.5 + sum(heights))
+    grid = canvas.add_panels(len(panels), 1, title=title, share_x=True, heights=heights)
+    column, look = [row[0] for row in grid], canvas.theme
     images = []
-    for axes, (name, values) in zip(grid[:, 0], panels.items(), strict=True):
+    for axes, (name, values) in zip(column, panels.items(), strict=True):
         rows = order if values.shape[1] == len(order) else np.arange(values.shape[1])
         images.append(_plot_panel(axes, look, name, values, rows, sort))
-    _add_colour_bars(images, grid[:, 0], look)
-    label_steps(grid[-1, 0], look, len(first), told)
-    if title:
-        drawn.suptitle(title, fontsize=11, color=look.ink)
-    return drawn
+    _add_colour_bars(images, column, look)
+    label_steps(column[-1], look, len(first), labels)
+    return canvas.figure
 
 
 def _panel_height(values: data.Array) -> float:
@@ -94,7 +93,7 @@ def _panel_height(values: data.Array) -> float:
 
 
 def _plot_panel(
-    axes: Axes, theme: Style, name: str, values: data.Array, order: data.Array, sort: str | None
+    axes: Axes, theme: Theme, name: str, values: data.Array, order: data.Indices, sort: str | None
 ) -> AxesImage:
     last = axes.get_subplotspec().is_last_row()  # type: ignore[union-attr]
     style_axes(axes, theme, "step" if last else "", f"unit, by {sort}" if sort else "unit", name)
@@ -111,15 +110,15 @@ def _plot_panel(
     return image
 
 
-def _add_colour_bars(images: list[AxesImage], column: data.Array, theme: Style) -> None:
+def _add_colour_bars(images: list[AxesImage], column: list[Axes], theme: Theme) -> None:
     """One scale for all panels if they share it, else one for each."""
     alike = len({(image.cmap.name, image.get_clim()) for image in images}) == 1
-    groups = [list(column)] if alike else [[axes] for axes in column]
+    groups = [column] if alike else [[axes] for axes in column]
     for image, group in zip(images, groups, strict=False):
         add_colour_bar(image, group, theme, "value", pad=0.01, aspect=15 * len(group))
 
 
-def _choose_colour_map(theme: Style, values: data.Array) -> dict[str, Any]:
+def _choose_colour_map(theme: Theme, values: data.Array) -> _ColourMap:
     largest = float(np.abs(values).max()) or 1.0
     if values.min() < 0:
         return {"cmap": theme.diverging, "vmin": -largest, "vmax": largest}

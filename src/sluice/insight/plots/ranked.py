@@ -1,4 +1,4 @@
-"""What matters most: bars by name, the longest first, and many small ones in their order."""
+"""Rankings: bars by name, the longest first, and lines through the sorted values of groups."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sluice.insight.plots import data
+from sluice.insight.plots.canvas import Canvas, document_plot
 from sluice.insight.plots.style import (
     SMALL,
-    Style,
     add_legend,
-    create_figure,
     line_styles,
-    load_theme,
     style_axes,
     use_integer_ticks,
 )
+from sluice.render.theme import Theme
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 
+@document_plot
 def plot_ranking(
     named: Mapping[str, float],
     groups: Mapping[str, data.Numbers],
@@ -36,20 +36,14 @@ def plot_ranking(
     """Bars of named values, the largest on top; beside them the values of groups, each sorted.
 
     Args:
-        named: A number for each name; what is not finite comes first, with a word for a bar.
-        groups: For each group of nameless things their values, ``(count,)``: drawn as a line from
-            the largest to the smallest.
-        label: What the numbers are, for both axes.
-        rank_label: What is ranked in the groups, for their axis.
-        title: Above the picture.
-        theme: ``"light"`` or ``"dark"``.
-
-    Returns:
-        The figure.
+        named: A number for each name; those that are not finite come first, marked as such.
+        groups: For each group its values, ``(count,)``, drawn as a line from the largest to the
+            smallest.
+        label: Label of the values, on both axes.
+        rank_label: Label of the axis of ranks.
 
     Raises:
-        MissingExtra: matplotlib is not installed.
-        ValueError: neither names nor groups; a group that is no vector; an unknown ``theme``.
+        ValueError: neither names nor groups; a group that is no vector.
 
     Example:
         >>> import torch, sluice
@@ -59,23 +53,20 @@ def plot_ranking(
         >>> [label.get_text() for label in picture.axes[0].get_yticklabels()]
         ['input', 'forget']
     """
-    look = load_theme(theme)
     values = data.to_vectors(groups, "groups") if groups else {}
     if not named and not values:
         raise ValueError("there is nothing to rank; give at least one name or group")
     panels = bool(named) + bool(values)
-    drawn = create_figure(look, 3.9 * panels, max(2.8, 0.7 + 0.19 * len(named)))
-    row = list(drawn.subplots(1, panels, squeeze=False)[0])
+    canvas = Canvas(theme, 3.9 * panels, max(2.8, 0.7 + 0.19 * len(named)))
+    (row,), look = canvas.add_panels(1, panels, title=title), canvas.theme
     if named:
         _plot_bars(row[0], look, named, label)
     if values:
         _plot_lines(row[-1], look, values, label, rank_label)
-    if title:
-        drawn.suptitle(title, fontsize=11, color=look.ink)
-    return drawn
+    return canvas.figure
 
 
-def _plot_bars(axes: Axes, theme: Style, named: Mapping[str, float], label: str) -> None:
+def _plot_bars(axes: Axes, theme: Theme, named: Mapping[str, float], label: str) -> None:
     order = sorted(named, key=lambda name: -named[name] if np.isfinite(named[name]) else -np.inf)
     lengths = [named[name] if np.isfinite(named[name]) else 0.0 for name in order]
     style_axes(axes, theme, label, "")
@@ -92,7 +83,7 @@ def _plot_bars(axes: Axes, theme: Style, named: Mapping[str, float], label: str)
 
 
 def _plot_lines(
-    axes: Axes, theme: Style, groups: Mapping[str, data.Array], label: str, rank_label: str
+    axes: Axes, theme: Theme, groups: Mapping[str, data.Array], label: str, rank_label: str
 ) -> None:
     style_axes(axes, theme, rank_label, label)
     for (name, values), stroke in zip(groups.items(), line_styles(theme), strict=False):

@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from sluice.insight.plots import data
-from sluice.insight.plots.style import create_figure, load_theme, style_axes
+from sluice.insight.plots.canvas import Canvas, document_plot
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+@document_plot
 def plot_saturation(
     left: Mapping[str, data.Numbers],
     right: Mapping[str, data.Numbers],
@@ -27,15 +28,9 @@ def plot_saturation(
     Args:
         left: For each gate the share of steps in which it is shut (below 0.1), ``(units,)``.
         right: The share of steps in which it is open (above 0.9), by the same names.
-        title: Above the picture.
-        theme: ``"light"`` or ``"dark"``.
-
-    Returns:
-        The figure.
 
     Raises:
-        MissingExtra: matplotlib is not installed.
-        ValueError: names or shapes that differ, shares out of range; an unknown ``theme``.
+        ValueError: names or shapes that differ, shares out of range.
 
     Example:
         >>> import torch, sluice
@@ -46,15 +41,15 @@ def plot_saturation(
         >>> picture.axes[0].get_xlabel()
         'open (> 0.9), share of steps'
     """
-    look = load_theme(theme)
     shut, opened = data.to_vectors(left, "shares"), data.to_vectors(right, "shares")
     _check(shut, opened)
-    drawn = create_figure(look, 0.4 + 2.3 * len(shut), 2.9)
-    row = drawn.subplots(1, len(shut), sharex=True, sharey=True, squeeze=False)[0]
+    canvas = Canvas(theme, 0.4 + 2.3 * len(shut), 2.9)
+    look = canvas.theme
+    (row,) = canvas.add_panels(1, len(shut), title=title, share_x=True, share_y=True)
     for axes, (name, stays_shut) in zip(row, shut.items(), strict=True):
         first = axes is row[0]
         y_label = "shut (< 0.1), share of steps" if first else ""
-        style_axes(axes, look, "open (> 0.9), share of steps", y_label, name)
+        canvas.style_axes(axes, "open (> 0.9), share of steps", y_label, name)
         axes.plot([0, 1], [1, 0], color=look.ink, linewidth=0.8, linestyle=":")
         axes.scatter(
             opened[name],
@@ -68,9 +63,7 @@ def plot_saturation(
         )
         ticks = (0, 0.5, 1)
         axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal", xticks=ticks, yticks=ticks)
-    if title:
-        drawn.suptitle(title, fontsize=11, color=look.ink)
-    return drawn
+    return canvas.figure
 
 
 def _check(shut: dict[str, data.Array], opened: dict[str, data.Array]) -> None:

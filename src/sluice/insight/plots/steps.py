@@ -1,11 +1,12 @@
-"""The axis of time: steps, or the tokens that were read in them."""
+"""The axis of time: steps, or the tokens read in them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from sluice.insight.plots.style import NORMAL, SMALL, Style, use_integer_ticks
+from sluice.insight.plots.style import NORMAL, SMALL, use_integer_ticks
+from sluice.render.theme import Theme
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,8 +23,8 @@ def figure_width(steps: int) -> float:
     return min(max(_NARROWEST, _MARGIN + 1.25 * _LETTER * steps), _WIDEST)
 
 
-def label_steps(axes: Axes, theme: Style, steps: int, tokens: Sequence[str] | None) -> None:
-    """Write the tokens of `data.labels` along x, or numbers where there is no room for them all."""
+def label_steps(axes: Axes, theme: Theme, steps: int, tokens: Sequence[str] | None) -> None:
+    """Write the tokens of `format_tokens` along x, or step numbers if there is no room for them."""
     if tokens is None or (figure_width(steps) - _MARGIN) / steps < 1.15 * _LETTER:
         use_integer_ticks(axes.xaxis)
         return

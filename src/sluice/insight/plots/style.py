@@ -1,47 +1,55 @@
-"""What plots share: the figures they are drawn in, lines, labels and scales in one look."""
+"""The look of plots: figures, lines, labels, legends and colour bars in a theme."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import cycle
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal, TypedDict
 
 from sluice.render import picture
-from sluice.render.theme import Theme, get_theme
+from sluice.render.theme import Theme
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
+    from matplotlib.cm import ScalarMappable
     from matplotlib.figure import Figure
 
-Style = Theme
-"""Plots use the theme of all pictures."""
+SMALL, NORMAL, LARGE = 8, 9, 11
+"""Sizes in points: of tick labels, of all other text, of a title above several panels."""
 
-SMALL, NORMAL = 8, 9
-"""Points of tick labels, and of everything else."""
+Dashes = str | tuple[int, tuple[float, ...]]
+"""matplotlib's styles of dashes."""
+_DASHES: tuple[Dashes, ...] = (
+    "-",
+    (0, (5, 1.5)),
+    (0, (1.5, 1)),
+    (0, (6, 1.5, 1.5, 1.5)),
+    (0, (3, 1, 1, 1, 1, 1)),
+)
 
 
-_DASHES = ("-", (0, (5, 1.5)), (0, (1.5, 1)), (0, (6, 1.5, 1.5, 1.5)), (0, (3, 1, 1, 1, 1, 1)))
+class LineStyle(TypedDict):
+    """How a line is drawn; keywords of matplotlib's ``plot``."""
+
+    color: str
+    linestyle: Dashes
+    linewidth: float
 
 
-def load_theme(name: str) -> Style:
-    """The style called ``name``. Raises ValueError where there is none."""
-    return get_theme(name)
-
-
-def create_figure(theme: Style, width: float, height: float) -> Figure:
+def create_figure(theme: Theme, width: float, height: float) -> Figure:
     """An empty figure of so many inches. Raises MissingExtra where matplotlib is not installed."""
     return picture.create_figure(width, height, theme, layout="constrained")
 
 
-def line_styles(theme: Style) -> Iterator[dict[str, Any]]:
-    """Colour and dashes of one line after another: either alone tells them apart."""
+def line_styles(theme: Theme) -> Iterator[LineStyle]:
+    """Colours and dashes of lines: either alone tells them apart."""
     for colour, dashes in zip(cycle(theme.lines), cycle(_DASHES), strict=False):
-        yield {"color": colour, "linestyle": dashes, "linewidth": 1.6}
+        yield LineStyle(color=colour, linestyle=dashes, linewidth=1.6)
 
 
-def style_axes(axes: Axes, theme: Style, x: str, y: str, title: str | None = None) -> None:
-    """Give axes their labels, and the style's colours and sizes of letters."""
+def style_axes(axes: Axes, theme: Theme, x: str, y: str, title: str | None = None) -> None:
+    """Label axes, and give them the theme's colours and the sizes of plots."""
     axes.set_facecolor(theme.page)
     axes.set_xlabel(x, fontsize=NORMAL, color=theme.ink)
     axes.set_ylabel(y, fontsize=NORMAL, color=theme.ink)
@@ -60,8 +68,13 @@ def use_integer_ticks(axis: Axis) -> None:
     axis.set_major_locator(MaxNLocator(nbins="auto", steps=[1, 2, 5, 10], integer=True))
 
 
-def add_legend(axes: Axes, theme: Style, **options: Any) -> None:
-    """Name the lines."""
+def add_legend(
+    axes: Axes,
+    theme: Theme,
+    loc: Literal["best", "upper left", "center left"] = "best",
+    anchor: tuple[float, float] | None = None,
+) -> None:
+    """A legend of the lines, at ``anchor`` in the axes' own coordinates where that is given."""
     axes.legend(
         fontsize=SMALL,
         labelcolor=theme.ink,
@@ -69,15 +82,25 @@ def add_legend(axes: Axes, theme: Style, **options: Any) -> None:
         edgecolor=theme.grid,
         framealpha=0.85,
         handlelength=3,
-        **options,
+        loc=loc,
+        bbox_to_anchor=anchor,
     )
 
 
 def add_colour_bar(
-    mappable: Any, axes: list[Axes], theme: Style, label: str, **options: Any
+    mappable: ScalarMappable,
+    axes: list[Axes],
+    theme: Theme,
+    label: str,
+    *,
+    pad: float,
+    aspect: float,
+    fraction: float = 0.15,
 ) -> None:
-    """Say beside ``axes`` which colour is which value."""
-    bar = axes[0].get_figure().colorbar(mappable, ax=axes, **options)  # type: ignore[union-attr]
+    """A colour bar beside ``axes``; the other arguments are matplotlib's."""
+    figure = axes[0].get_figure()
+    assert figure is not None
+    bar = figure.colorbar(mappable, ax=axes, pad=pad, aspect=aspect, fraction=fraction)
     bar.ax.tick_params(labelsize=SMALL, colors=theme.ink)
     bar.set_label(label, fontsize=NORMAL, color=theme.ink)
     bar.outline.set_visible(False)

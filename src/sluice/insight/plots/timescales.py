@@ -8,19 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sluice.insight.plots import data
-from sluice.insight.plots.style import (
-    add_legend,
-    create_figure,
-    line_styles,
-    load_theme,
-    style_axes,
-    use_integer_ticks,
-)
+from sluice.insight.plots.canvas import Canvas, document_plot
+from sluice.insight.plots.style import add_legend, line_styles, use_integer_ticks
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+@document_plot
 def plot_timescales(
     steps: Mapping[str, data.Numbers] | data.Numbers,
     *,
@@ -28,25 +23,18 @@ def plot_timescales(
     title: str | None = None,
     theme: str = "light",
 ) -> Figure:
-    """A histogram of timescales on a logarithmic axis; of several models, outlines over another.
+    """A histogram of timescales on a logarithmic axis, with an outline for each of several models.
 
     A timescale τ = −1/ln f̄ (Tallec & Ollivier 2018) is infinite where the gate is always open: no
-    bin holds it, and the legend tells how many there are.
+    bin holds it, and the legend counts these.
 
     Args:
         steps: Timescales in steps, ``(units,)``, positive; or a name and such a vector for each
             model or layer.
         bins: How many bins, of equal width on the logarithmic axis.
-        title: Above the picture.
-        theme: ``"light"`` or ``"dark"``.
-
-    Returns:
-        The figure.
 
     Raises:
-        MissingExtra: matplotlib is not installed.
-        ValueError: timescales that are no vector, not positive or all infinite; an unknown
-            ``style``.
+        ValueError: timescales that are no vector, not positive or all infinite.
 
     Example:
         >>> import torch, sluice
@@ -54,7 +42,6 @@ def plot_timescales(
         >>> picture.axes[0].get_xscale()
         'log'
     """
-    look = load_theme(theme)
     found = data.to_vectors(steps, "timescales")
     every = np.concatenate(list(found.values()))
     finite = every[np.isfinite(every)]
@@ -62,19 +49,18 @@ def plot_timescales(
         raise ValueError("timescales are positive numbers of steps, at least one of them finite")
     low, high = finite.min() / 1.1, finite.max() * 1.1
     edges = np.geomspace(low, high, bins + 1)
-    drawn = create_figure(look, 5.0, 3.0)
-    axes = drawn.subplots()
-    style_axes(axes, look, "timescale τ (steps)", "units", title)
+    canvas = Canvas(theme, 5.0, 3.0)
+    axes, look = canvas.add_axes("timescale τ (steps)", "units", title), canvas.theme
     for (name, values), stroke in zip(found.items(), line_styles(look), strict=False):
         counts, _ = np.histogram(values[np.isfinite(values)], edges)
         infinite = int(np.isinf(values).sum())
-        told = " ".join(filter(None, [name, f"({infinite} infinite)" if infinite else ""]))
+        label = " ".join(filter(None, [name, f"({infinite} infinite)" if infinite else ""]))
         axes.stairs(counts, edges, fill=True, color=stroke["color"], alpha=0.25)
-        axes.stairs(counts, edges, label=told, **stroke)
+        axes.stairs(counts, edges, label=label, **stroke)
     axes.set_xscale("log", subs=(2, 5))
     axes.xaxis.set_major_formatter("{x:g}")
     axes.xaxis.set_minor_formatter("{x:g}")
     use_integer_ticks(axes.yaxis)
     if any(axes.get_legend_handles_labels()[1]):
         add_legend(axes, look)
-    return drawn
+    return canvas.figure

@@ -6,19 +6,15 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from sluice.insight.plots import data
+from sluice.insight.plots.canvas import Canvas, document_plot
 from sluice.insight.plots.steps import figure_width, label_steps
-from sluice.insight.plots.style import (
-    add_legend,
-    create_figure,
-    line_styles,
-    load_theme,
-    style_axes,
-)
+from sluice.insight.plots.style import add_legend, line_styles
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+@document_plot
 def plot_traces(
     source: data.PlotInput,
     name: str = "c",
@@ -29,25 +25,18 @@ def plot_traces(
     title: str | None = None,
     theme: str = "light",
 ) -> Figure:
-    """One line a unit: what it holds at each step, by default of the cell state.
+    """One line for each unit: its value at each step, by default of the cell state.
 
     Args:
         source: A tape, a layer of it, a mapping of names to arrays, or one array:
             ``(time, batch, units)`` or ``(time, units)``.
         name: Which value; of one array, what the axis calls it.
-        units: Their numbers; or how many of the liveliest (largest standard deviation over time).
-        tokens: What was read at each step, for the axis.
+        units: Which units; or how many, those with the largest standard deviation over time.
+        tokens: The tokens read at each step, for the axis.
         sequence: Which sequence of the batch.
-        title: Above the picture.
-        theme: ``"light"`` or ``"dark"``.
-
-    Returns:
-        The figure.
 
     Raises:
-        MissingExtra: matplotlib is not installed.
-        ValueError: an array of another shape, or with a NaN; not one token a step; an unknown
-            ``style``.
+        ValueError: an array of another shape, or with a NaN; not one token a step.
         KeyError, IndexError: no such name, sequence or unit.
 
     Example:
@@ -56,20 +45,18 @@ def plot_traces(
         >>> [line.get_label() for line in picture.axes[0].lines[:2]]
         ['unit 2', 'unit 5']
     """
-    look = load_theme(theme)
     (values,) = data.load_values(source, [name], sequence).values()
     chosen = data.find_most_variable(values, units) if isinstance(units, int) else list(units)
-    told = data.format_tokens(tokens, len(values))
+    labels = data.format_tokens(tokens, len(values))
     for unit in chosen:
         if not 0 <= unit < values.shape[1]:
             raise IndexError(f"'{name}' has units 0 to {values.shape[1] - 1} and no unit {unit}")
-    drawn = create_figure(look, figure_width(len(values)), 2.8)
-    axes = drawn.subplots()
-    style_axes(axes, look, "step", name, title)
+    canvas = Canvas(theme, figure_width(len(values)), 2.8)
+    axes, look = canvas.add_axes("step", name, title), canvas.theme
     for unit, stroke in zip(chosen, line_styles(look), strict=False):
         axes.plot(values[:, unit], label=f"unit {unit}", **stroke)
     axes.axhline(0.0, color=look.ink, linewidth=0.6, zorder=1)
     axes.set_xlim(-0.5, len(values) - 0.5)
-    label_steps(axes, look, len(values), told)
-    add_legend(axes, look, loc="center left", bbox_to_anchor=(1.0, 0.5))
-    return drawn
+    label_steps(axes, look, len(values), labels)
+    add_legend(axes, look, loc="center left", anchor=(1.0, 0.5))
+    return canvas.figure

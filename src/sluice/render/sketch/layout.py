@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from itertools import pairwise
 
 from sluice.equations.graph import Graph
 from sluice.render.picture import PictureError
+from sluice.render.sketch.coordinates import assign_coordinates
 from sluice.render.sketch.elements import ElementTable, Net
 from sluice.render.sketch.labels import Box, Label, place_labels
 from sluice.render.sketch.placement import Placement, place_elements
 from sluice.render.sketch.routing import NoRouteError, Router, Wire
+from sluice.render.sketch.search import Point, move
 
 
 @dataclass(frozen=True)
@@ -27,13 +29,14 @@ class Layout:
 def build_layout(graph: Graph, numbers: Mapping[Net, str] | None = None) -> Layout:
     """Place, wire and label a cell's sketch, with as much room as its wires need.
 
-    ``numbers`` stand beside the labels of the values that they are of.
+    ``numbers`` are the values to write beside the labels.
 
     Raises `sluice.render.picture.PictureError` for a cell that is too intricate.
     """
     made: Layout | None = None
     for gap in (3, 4, 6, 8, 12):
-        places = place_elements(ElementTable.from_graph(graph), gap)
+        places = place_elements(ElementTable.from_graph(graph))
+        assign_coordinates(places, gap)
         router = Router(places)
         try:
             wires = router.route_wires()
@@ -52,21 +55,23 @@ def build_layout(graph: Graph, numbers: Mapping[Net, str] | None = None) -> Layo
     return made
 
 
-def find_branches(wires: list[Wire]) -> dict[tuple[int, int], int]:
-    """The points where a value parts, and the first step that goes another way there."""
-    arms: dict[Any, dict[tuple[int, int], int]] = {}
+def find_branches(wires: list[Wire]) -> dict[Point, int]:
+    """The points where a value branches, and the step that reveals the third of its arms."""
+    arms: dict[tuple[Net, Point], dict[Point, int]] = {}
     for wire in wires:
-        for (x, y), (u, v) in zip(wire.points, wire.points[1:], strict=False):
-            way = ((u > x) - (u < x), (v > y) - (v < y))
-            steps = abs(u - x) + abs(v - y)
-            for k in range(steps):
-                here = (x + k * way[0], y + k * way[1])
-                there = (here[0] + way[0], here[1] + way[1])
-                for key in ((wire.net, here, there), (wire.net, there, here)):
-                    known = arms.setdefault((key[0], key[1]), {})
-                    known[key[2]] = min(known.get(key[2], wire.step), wire.step)
+        for here, there in _iterate_tracks(wire):
+            for point, neighbour in ((here, there), (there, here)):
+                known = arms.setdefault((wire.net, point), {})
+                known[neighbour] = min(known.get(neighbour, wire.step), wire.step)
     return {
-        point: sorted(ways.values())[2] if len(ways) > 2 else 0
-        for (_, point), ways in arms.items()
-        if len(ways) > 2
+        point: sorted(steps.values())[2] for (_, point), steps in arms.items() if len(steps) > 2
     }
+
+
+def _iterate_tracks(wire: Wire) -> Iterator[tuple[Point, Point]]:
+    """Every piece of a wire from one point of the grid to the next."""
+    for (x, y), (u, v) in pairwise(wire.points):
+        direction = ((u > x) - (u < x), (v > y) - (v < y))
+        for k in range(abs(u - x) + abs(v - y)):
+            here = (x + k * direction[0], y + k * direction[1])
+            yield here, move(here, direction)

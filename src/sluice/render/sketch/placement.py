@@ -1,26 +1,36 @@
 """Where the parts of a sketch stand: states run straight through, gates rise between them.
 
-Places are points of a grid of tracks; wires run along its lines. Part by part, in the order in
-which a teacher would draw them, each gets a column of its own or stands over what it reads.
+Parts stand at points of a grid of tracks; wires run along its lines. Part by part, in the order in
+which a teacher would draw them, each gets a column of its own or stands above what it reads.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 
 from sluice.equations.graph import Graph, Leaf, Node
 from sluice.render.sketch.elements import ElementTable, SketchElement
-from sluice.render.typeset import measure_text
 
 TRACK = 0.2  # inches from one line of the grid to the next
 POINTS = 15.0  # the size of labels
-_ROW = 5  # tracks between two rows
+FIRST_JOIN, LATER_JOIN = -1, -2
+"""The depths of joins, which stand below the rows of a column: the first one, and all others."""
 
 
 @dataclass(eq=False)
 class ElementPosition:
-    """Where a part stands. ``way`` is up, down or the name of the rail it stands on."""
+    """Where a part stands.
+
+    Attributes:
+        element: The part.
+        column: The number of its column, from the left.
+        lane: ``"up"`` for a part that rises from the gates, ``"down"`` for one that hangs from the
+            upper rails, else the name of the state on whose rail it stands.
+        depth: Its row in the lane, counted from 0; below 0 for a join.
+        step: The step of the series that reveals it.
+        x, y: Its middle, in tracks.
+        half_width, half_height: From its middle to its ports, in tracks.
+    """
 
     element: SketchElement
     column: int
@@ -29,8 +39,8 @@ class ElementPosition:
     step: int
     x: int = 0
     y: int = 0
-    half_width: int = 2  # from its middle to its ports, sideways
-    half_height: int = 2  # and upwards
+    half_width: int = 2
+    half_height: int = 2
 
     @property
     def on_rail(self) -> bool:
@@ -39,7 +49,7 @@ class ElementPosition:
 
 @dataclass
 class Placement:
-    """The spots of a cell's parts, and its rails: for each state its height."""
+    """The positions of a cell's parts, and the height of each state's rail."""
 
     elements: ElementTable
     spines: dict[str, list[SketchElement]]
@@ -57,7 +67,7 @@ class Placement:
 def find_spine(
     elements: ElementTable, start: Node, end: Node, taken: set[SketchElement]
 ) -> list[SketchElement]:
-    """The longest way from one step's state to the next's through pointwise parts alone."""
+    """The longest path from one step's state to the next's through pointwise parts alone."""
     part = elements.by_value.get(end)
     if part is None or part in taken or part.kind in ("layer", "join"):
         return []
@@ -70,8 +80,8 @@ def find_spine(
     return [part] if start in part.inputs else []
 
 
-def place_elements(elements: ElementTable, gap: int = 3) -> Placement:
-    """Give every part its place; ``gap`` is how many tracks lie free between two columns."""
+def place_elements(elements: ElementTable) -> Placement:
+    """Give every part its column, lane and depth; `assign_coordinates` does the rest."""
     graph, taken = elements.graph, set[SketchElement]()
     spines: dict[str, list[SketchElement]] = {}
     for state in (*graph.states[1:], graph.states[0]):
@@ -84,7 +94,6 @@ def place_elements(elements: ElementTable, gap: int = 3) -> Placement:
         placer.place_state(name)
     for _, node in graph.outputs:
         placer.place_value(node)
-    _assign_coordinates(places, gap)
     return places
 
 
@@ -119,8 +128,8 @@ class _Placer:
         if not new_elements:
             return
         number = len(self.placement.steps)
-        told = {node: name for name, node in reversed(self.placement.graph.outputs)}
-        self.placement.steps.append([told[p.output] for p in new_elements if p.output in told])
+        names = {node: name for name, node in reversed(self.placement.graph.outputs)}
+        self.placement.steps.append([names[p.output] for p in new_elements if p.output in names])
         for part in new_elements:
             self.placement.positions[part].step = number
 
@@ -181,11 +190,11 @@ class _Placer:
                 element,
                 0 if first and not reads else self._add_column(),
                 "up",
-                -1 if first else -2,
+                FIRST_JOIN if first else LATER_JOIN,
                 0,
             )
         off_rail = [s for s in reads if not s.on_rail and s.element.kind != "join"]
-        joined = [s for s in reads if s.element.kind == "join" and s.depth == -2]
+        joined = [s for s in reads if s.element.kind == "join" and s.depth == LATER_JOIN]
         mapped = self.placement.elements.by_value.get(element.inputs[0])
         hanging = mapped is not None and self.placement.positions[mapped].lane == "down"
         if element.kind == "layer" and not hanging:
@@ -226,51 +235,3 @@ class _Placer:
     def _add_column(self) -> int:
         self.column_count += 1
         return self.column_count
-
-
-def _assign_coordinates(placement: Placement, gap: int) -> None:
-    """From columns and depths to tracks."""
-    spots = list(placement.positions.values())
-    names = [state.name for state in placement.graph.states]
-    tops = [n for n in (*names[1:], names[0]) if placement.spines[n]]
-    if len(names) > 1 and names[0] in tops:
-        tops.remove(names[0])
-    bottoms = [n for n in names if n not in tops]
-    for index, name in enumerate(bottoms):
-        placement.rails[name] = -_ROW * index
-    placement.bottom = min(placement.rails.values(), default=0)
-    raised = _ROW if bottoms and any(placement.spines[n] for n in bottoms) else 0
-    later = any(s.depth == -2 for s in spots)
-    tall = any(s.element.has_norm for s in spots)
-    gate = raised + 6 + tall + (4 if later else 0)
-    up = max((s.depth for s in spots if s.lane == "up"), default=0)
-    down = max((s.depth + 1 for s in spots if s.lane == "down"), default=0)
-    low = gate + tall + _ROW * max(up + 1, down + 1)
-    for index, name in enumerate(reversed(tops)):
-        placement.rails[name] = low + _ROW * index
-    for spot in spots:
-        spot.half_width = _measure_half_width(spot.element)
-        spot.half_height = 3 if spot.element.has_norm else 1 if spot.element.kind == "join" else 2
-        if spot.on_rail:
-            spot.y = placement.rails[spot.lane]
-        elif spot.element.kind == "join":
-            spot.y = gate - 5 - tall if spot.depth == -2 else raised
-        else:
-            risen = gate + _ROW * spot.depth + (tall if spot.depth else 0)
-            spot.y = risen if spot.lane == "up" else low - _ROW * (spot.depth + 1)
-    edge = 4
-    for column in range(max((s.column for s in spots), default=0) + 1):
-        here = [s for s in spots if s.column == column]
-        half = max((s.half_width for s in here), default=1)
-        for spot in here:
-            spot.x = edge + half
-        edge += 2 * half + gap
-    placement.width = edge + 3
-
-
-def _measure_half_width(element: SketchElement) -> int:
-    """Half a part's width, in tracks: as much as its label needs."""
-    if element.kind == "join":
-        return 1
-    width, _ = measure_text(f"${element.label}$", POINTS)
-    return max(2, math.ceil(width / TRACK / 2 + (0.7 if element.kind != "pointwise" else 1.0)))

@@ -1,49 +1,39 @@
-"""Wires of a sketch: each connection takes the cheapest way along the grid.
+"""Wires of a sketch: each connection takes the cheapest path along the grid.
 
-Steps, bends and crossings have a price; two values never share a stretch of wire, and cross only
-at right angles. What one value has already laid may be branched from for nothing.
+Steps, bends and crossings have costs (`RoutingCosts`). Two values never share a stretch of wire,
+and cross only at right angles. A new wire may branch from any earlier wire of the same value.
 """
 
 from __future__ import annotations
 
-import heapq
 from dataclasses import dataclass, field
 from itertools import pairwise
 
 from sluice.equations.graph import Leaf, Node
 from sluice.errors import SluiceError
+from sluice.render.sketch.costs import COSTS
 from sluice.render.sketch.elements import Net
 from sluice.render.sketch.placement import ElementPosition, Placement
+from sluice.render.sketch.search import (
+    DIRECTIONS,
+    LEFT,
+    RIGHT,
+    UP,
+    Point,
+    WireEnd,
+    find_cheapest_path,
+    move,
+    opposite,
+)
 
-Point = tuple[int, int]
-_BEND, _CROSS, _CLOSE = 4, 5, 1
-_SIDES: dict[str, Point] = {"right": (1, 0), "left": (-1, 0), "top": (0, 1), "bottom": (0, -1)}
-# What it costs to enter or leave a part on each of its sides.
-_ENTER = {
-    "up": {"bottom": 0, "left": 2, "right": 8, "top": 12},
-    "down": {"top": 0, "left": 2, "right": 8, "bottom": 12},
-    "join": {"left": 0, "bottom": 0, "top": 1, "right": 9},
-    "rail": {"bottom": 0, "top": 0},
-}
-_LEAVE = {
-    "up": {"top": 0, "right": 3, "left": 9},
-    "down": {"bottom": 0, "right": 3, "left": 9},
-    "join": {"right": 0, "top": 1},
-    "rail": {"right": 0},
-}
+MARGIN = 6
+"""Tracks below the lowest rail, where the input comes in."""
+_EDGE = 3
+"""Tracks at the left and right where no wire bends: they lie outside the unit."""
 
 
 class NoRouteError(SluiceError):
-    """A connection finds no way through; more room between the parts makes one."""
-
-
-@dataclass(frozen=True)
-class WireEnd:
-    """Where a wire begins or ends: a point, the way it runs there, and what that costs."""
-
-    point: Point
-    direction: Point
-    cost: int = 0
+    """A connection has no path; it may have one where the parts stand further apart."""
 
 
 @dataclass
@@ -90,7 +80,7 @@ class Router:
             for dx in range(1 - spot.half_width, spot.half_width):
                 for dy in range(1 - spot.half_height, spot.half_height):
                     self.blocked.add((spot.x + dx, spot.y + dy))
-            for side in _SIDES.values():
+            for side in DIRECTIONS:
                 port = self._find_port(spot, side)
                 self.ports[port] = spot
                 self.approaches[port[0] + side[0], port[1] + side[1]] = spot
@@ -102,9 +92,10 @@ class Router:
         return self.wires
 
     def _find_port(self, position: ElementPosition, side: Point) -> Point:
-        return position.x + side[0] * position.half_width, position.y + side[
-            1
-        ] * position.half_height
+        return (
+            position.x + side[0] * position.half_width,
+            position.y + side[1] * position.half_height,
+        )
 
     def _build_requests(self) -> list[_WireRequest]:
         found = []
@@ -145,34 +136,30 @@ class Router:
             return 0, self.placement.rails[leaf.name]
         joins = [s.x for s in self.placement.positions.values() if s.element.kind == "join"]
         layers = [s.x for s in self.placement.positions.values() if leaf in s.element.inputs]
-        return min([*joins, *layers], default=6), self.placement.bottom - 6
+        return min([*joins, *layers], default=MARGIN), self.placement.bottom - MARGIN
 
     def _find_starts(self, net: Net) -> list[WireEnd]:
         if net in self.trees:
-            return [WireEnd(p, way) for p in self.trees[net] for way in _SIDES.values()]
+            return [WireEnd(p, way) for p in self.trees[net] for way in DIRECTIONS]
         part = self.placement.elements.by_value.get(net)
         if part is None:
             assert isinstance(net, Leaf)
-            return [WireEnd(self.find_terminal(net), (1, 0) if net.kind == "state" else (0, 1))]
+            return [WireEnd(self.find_terminal(net), RIGHT if net.kind == "state" else UP)]
         spot = self.placement.positions[part]
-        kind = "rail" if spot.on_rail else "join" if part.kind == "join" else spot.lane
         return [
-            WireEnd(self._find_port(spot, _SIDES[side]), _SIDES[side], price)
-            for side, price in _LEAVE[kind].items()
+            WireEnd(self._find_port(spot, side), side, cost)
+            for side, cost in COSTS.leave[_port_kind(spot)].items()
         ]
 
     def _find_ends(self, request: _WireRequest) -> list[WireEnd]:
         spot = request.target
         if spot is None:
-            return [WireEnd((self.placement.width, self.placement.rails[request.state]), (1, 0))]
+            return [WireEnd((self.placement.width, self.placement.rails[request.state]), RIGHT)]
         if request.is_straight:
-            return [WireEnd(self._find_port(spot, (-1, 0)), (1, 0))]
-        kind = "rail" if spot.on_rail else "join" if spot.element.kind == "join" else spot.lane
+            return [WireEnd(self._find_port(spot, LEFT), RIGHT)]
         return [
-            WireEnd(
-                self._find_port(spot, _SIDES[side]), (-_SIDES[side][0], -_SIDES[side][1]), price
-            )
-            for side, price in _ENTER[kind].items()
+            WireEnd(self._find_port(spot, side), opposite(side), cost)
+            for side, cost in COSTS.enter[_port_kind(spot)].items()
         ]
 
     def _route_wire(self, request: _WireRequest) -> None:
@@ -209,51 +196,20 @@ class Router:
 
     def _find_path(self, request: _WireRequest) -> list[Point]:
         net = request.net
-        ends = {(e.point, e.direction): e.cost for e in self._find_ends(request)}
-        best: dict[tuple[Point, Point], int] = {}
-        came: dict[tuple[Point, Point], tuple[Point, Point]] = {}
-        queue: list[tuple[int, int, Point, Point]] = []
         starts = [end for end in self._find_starts(net) if self._can_start(end.point, net)]
-        doors = set() if net in self.trees else {end.point for end in starts}
-        for end in starts:
-            best[end.point, end.direction] = end.cost
-            heapq.heappush(queue, (end.cost, len(queue), end.point, end.direction))
-        found: tuple[int, tuple[Point, Point]] | None = None
-        count = len(queue)
-        while queue:
-            price, _, point, way = heapq.heappop(queue)
-            if found is not None and price >= found[0]:
-                break
-            if price > best[point, way]:
-                continue
-            if (point, way) in ends:
-                total = price + ends[point, way]
-                if found is None or total < found[0]:
-                    found = total, (point, way)
-                continue
-            for turn in _SIDES.values():
-                if turn == (-way[0], -way[1]):
-                    continue
-                if turn != way and point in doors:
-                    continue  # straight out of a part
-                extra = self._compute_step_cost(point, way, turn, net, request)
-                if extra is None:
-                    continue
-                after = (point[0] + turn[0], point[1] + turn[1])
-                total = price + extra
-                if total < best.get((after, turn), 1 << 30):
-                    best[after, turn] = total
-                    came[after, turn] = (point, way)
-                    count += 1
-                    heapq.heappush(queue, (total, count, after, turn))
-        if found is None:
+        exits = set() if net in self.trees else {end.point for end in starts}
+
+        def step_cost(point: Point, direction: Point, turn: Point) -> int | None:
+            if turn != direction and point in exits:
+                return None  # a wire leaves a part straight
+            if not self._is_open(point, direction, turn, request):
+                return None
+            return self._compute_step_cost(point, direction, turn, request)
+
+        path = find_cheapest_path(starts, self._find_ends(request), step_cost)
+        if path is None:
             raise NoRouteError
-        state = found[1]
-        path = [state[0]]
-        while state in came:
-            state = came[state]
-            path.append(state[0])
-        return path[::-1]
+        return path
 
     def _can_start(self, point: Point, net: Net) -> bool:
         if net not in self.trees:
@@ -265,35 +221,48 @@ class Router:
         """Whether a port is the one where the net itself comes out."""
         return self.ports[point].element.output == net
 
+    def _is_open(self, point: Point, direction: Point, turn: Point, request: _WireRequest) -> bool:
+        """Whether a wire that has reached ``point`` in ``direction`` may go on in ``turn``."""
+        net, after = request.net, move(point, turn)
+        if turn != direction and not self._is_free(point, net):
+            return False  # no bend on another value's wire
+        if turn not in (LEFT, RIGHT) and not _EDGE <= point[0] < self.placement.width - _EDGE:
+            return False  # no bend outside the unit
+        within = 0 <= after[0] <= self.placement.width
+        within = within and self.placement.bottom - MARGIN <= after[1] <= self.top
+        part = self.ports.get(after)
+        return (
+            within
+            and after not in self.blocked
+            and self.corners.get(after, net) is net
+            and (part is None or part is request.target)
+            and self.occupied_by.get((after, turn in (LEFT, RIGHT)), net) is net
+        )
+
+    def _is_free(self, point: Point, net: Net) -> bool:
+        """Whether no wire of another value runs through a point."""
+        return all(self.occupied_by.get((point, level), net) is net for level in (True, False))
+
     def _compute_step_cost(
-        self, point: Point, direction: Point, next_direction: Point, net: Net, request: _WireRequest
-    ) -> int | None:
-        """What a step from a point costs; None where it cannot be taken."""
-        price = 1 + (_BEND if next_direction != direction else 0)
-        if next_direction != direction and any(
-            self.occupied_by.get((point, level), net) is not net for level in (True, False)
-        ):
-            return None  # no turn on another's wire
-        after = (point[0] + next_direction[0], point[1] + next_direction[1])
-        if not (0 <= after[0] <= self.placement.width) or after in self.blocked:
-            return None
-        if not (self.placement.bottom - 6 <= after[1] <= self.top):
-            return None
-        if self.corners.get(after, net) is not net:
-            return None
-        owner = self.ports.get(after)
-        if owner is not None and owner is not request.target:
-            return None
-        level = next_direction[1] == 0
-        if not level and not 3 <= point[0] <= self.placement.width - 4:
-            return None  # nothing bends outside the unit
-        if self.occupied_by.get((after, level), net) is not net:
-            return None
-        if self.occupied_by.get((after, not level), net) is not net:
-            price += _CROSS
+        self, point: Point, direction: Point, turn: Point, request: _WireRequest
+    ) -> int:
+        """What a step from ``point`` costs; it must be open."""
+        after, crosses = move(point, turn), turn not in (LEFT, RIGHT)
+        cost = COSTS.step
+        if turn != direction:
+            cost += COSTS.bend
+        if self.occupied_by.get((after, crosses), request.net) is not request.net:
+            cost += COSTS.crossing
         if self.approaches.get(after, request.target) is not request.target:
-            price += _CLOSE
-        return price
+            cost += COSTS.passing
+        return cost
+
+
+def _port_kind(position: ElementPosition) -> str:
+    """How a part stands, as `RoutingCosts` names it."""
+    if position.on_rail:
+        return "rail"
+    return "join" if position.element.kind == "join" else position.lane
 
 
 def _routing_order(request: _WireRequest) -> tuple[bool, bool, bool, int]:

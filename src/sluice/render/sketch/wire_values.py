@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from sluice.equations.graph import Elementwise, Graph, Node
 from sluice.render.sketch.elements import Net
@@ -65,7 +64,7 @@ class WireValues:
 
         return str(to_hex(colormaps[self.theme.diverging](0.5 + 0.5 * value / self.limit)))
 
-    def gate_openness(self, net: Any) -> float | None:
+    def gate_openness(self, net: Net) -> float | None:
         """How far a gate is open: the value of a sigmoid, from 0 to 1; None for anything else."""
         is_gate = isinstance(net, Elementwise) and net.op == "sigmoid"
         return self.numbers.get(net) if is_gate else None

@@ -10,13 +10,13 @@ import numpy as np
 from sluice.insight.plots.bands import plot_band
 from sluice.insight.plots.style import (
     SMALL,
-    Style,
+    LineStyle,
     create_figure,
     line_styles,
-    load_theme,
     style_axes,
     use_integer_ticks,
 )
+from sluice.render.theme import Theme, get_theme
 from sluice.report.comparison.settings import SOLVED
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ _LEAST = 1e-20
 
 def plot_comparison(found: ComparisonRuns, theme: str) -> Figure:
     """Above, the score of every cell at every lag; below, how its gradient fares at one of them."""
-    look = load_theme(theme)
+    look = get_theme(theme)
     drawn = create_figure(look, 7.6, 6.2)
     grid = drawn.add_gridspec(2, 2, height_ratios=(1.15, 1))
     above = drawn.add_subplot(grid[0, :])
@@ -50,13 +50,13 @@ def plot_comparison(found: ComparisonRuns, theme: str) -> Figure:
 
 def plot_curves(found: ComparisonRuns, theme: str) -> Figure:
     """The loss over updates, a panel a lag."""
-    look = load_theme(theme)
+    look = get_theme(theme)
     lags = _list_lags(found)
     drawn, (row,) = _create_panels(look, 1, len(lags))
     task = found.settings.task
-    told = "mean squared error" if task.outputs == 1 else "loss (nats)"
+    label = "mean squared error" if task.outputs == 1 else "loss (nats)"
     for axes, lag in zip(row, lags, strict=True):
-        style_axes(axes, look, "update", told if axes is row[0] else "", f"lag {lag}")
+        style_axes(axes, look, "update", label if axes is row[0] else "", f"lag {lag}")
         for cell, stroke in _iterate_cells(found, look):
             updates, losses = found.curves(cell, lag)
             if len(updates):
@@ -71,7 +71,7 @@ def plot_curves(found: ComparisonRuns, theme: str) -> Figure:
 
 def plot_gradients(found: ComparisonRuns, theme: str) -> Figure:
     """The gradient at every step as a share of the last one's, before training and after it."""
-    look = load_theme(theme)
+    look = get_theme(theme)
     lags = _list_lags(found)
     drawn, rows = _create_panels(look, 2, len(lags))
     for row, when in zip(rows, ("before", "after"), strict=True):
@@ -85,7 +85,7 @@ def plot_gradients(found: ComparisonRuns, theme: str) -> Figure:
     return drawn
 
 
-def _plot_scores(axes: Axes, found: ComparisonRuns, theme: Style) -> None:
+def _plot_scores(axes: Axes, found: ComparisonRuns, theme: Theme) -> None:
     task, lags = found.settings.task, np.array(found.settings.lags, dtype=np.float64)
     kind = "R²" if task.outputs == 1 else "accuracy"
     style_axes(axes, theme, "lag (steps)", kind, f"{task.name}: score by lag")
@@ -97,9 +97,9 @@ def _plot_scores(axes: Axes, found: ComparisonRuns, theme: Style) -> None:
     axes.grid(axis="y", color=theme.grid, linewidth=0.6)
     _draw_level(axes, theme, task.chance_score)
     _draw_level(axes, theme, SOLVED)
-    for told, height in (("chance", task.chance_score), ("solved", SOLVED)):
+    for label, height in (("chance", task.chance_score), ("solved", SOLVED)):
         axes.annotate(
-            told,
+            label,
             (1.0, height),
             xytext=(4, 0),
             xycoords=axes.get_yaxis_transform(),
@@ -114,7 +114,7 @@ def _plot_scores(axes: Axes, found: ComparisonRuns, theme: Style) -> None:
 def _plot_gradient_norms(
     axes: Axes,
     found: ComparisonRuns,
-    theme: Style,
+    theme: Theme,
     lag: int,
     when: str,
     title: str,
@@ -148,20 +148,20 @@ def _list_lags(found: ComparisonRuns) -> list[int]:
     return [lag for lag in found.settings.lags if lag in there]
 
 
-def _iterate_cells(found: ComparisonRuns, theme: Style) -> Iterator[tuple[str, dict[str, Any]]]:
+def _iterate_cells(found: ComparisonRuns, theme: Theme) -> Iterator[tuple[str, LineStyle]]:
     return zip(found.settings.cells, line_styles(theme), strict=False)
 
 
-def _create_panels(theme: Style, rows: int, columns: int) -> tuple[Figure, Any]:
+def _create_panels(theme: Theme, rows: int, columns: int) -> tuple[Figure, Any]:
     drawn = create_figure(theme, max(4.4, 0.7 + 2.1 * columns), 0.5 + 2.3 * rows)
     return drawn, drawn.subplots(rows, columns, sharey="row", squeeze=False)
 
 
-def _draw_level(axes: Axes, theme: Style, height: float) -> None:
+def _draw_level(axes: Axes, theme: Theme, height: float) -> None:
     axes.axhline(height, color=theme.ink, linewidth=0.8, linestyle=":")
 
 
-def _add_legend(drawn: Figure, axes: Axes, theme: Style) -> None:
+def _add_legend(drawn: Figure, axes: Axes, theme: Theme) -> None:
     """Name the lines of all panels in one row above them."""
     lines, names = axes.get_legend_handles_labels()
     drawn.legend(

@@ -84,11 +84,11 @@ def check_shards(sequences: int, batch_size: int, rank: int, world_size: int) ->
     if not sequences:
         raise SequenceError("There are no sequences to make batches of; give more data.")
     if not 0 <= rank < world_size:
-        raise SequenceError(f"The rank lies in 0 to {world_size - 1}, but {rank} came.")
+        raise SequenceError(f"rank must be in 0 to {world_size - 1}, got {rank}.")
     if batch_size < world_size:
         raise SequenceError(
-            f"batch_size counts the sequences of all {world_size} processes together, at least one "
-            f"each, but {batch_size} came."
+            f"batch_size counts all {world_size} processes and must be at least {world_size}, "
+            f"got {batch_size}."
         )
 
 

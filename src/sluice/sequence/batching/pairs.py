@@ -45,8 +45,8 @@ class PairBatches:
     def __post_init__(self) -> None:
         if len(self.sources) != len(self.targets):
             raise SequenceError(
-                f"Each source has a target, but {len(self.sources)} sources and "
-                f"{len(self.targets)} targets came."
+                f"Give one target per source, got {len(self.sources)} sources and "
+                f"{len(self.targets)} targets."
             )
         if not all(len(source) for source in self.sources):
             raise SequenceError("A source has at least one token; leave out those that are empty.")

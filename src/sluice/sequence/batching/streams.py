@@ -57,7 +57,7 @@ class StreamBatches:
     def __post_init__(self) -> None:
         check_shards(int(self._lengths.sum()), self.batch_size, self.rank, self.world_size)
         if self.chunk < 1:
-            raise SequenceError(f"A chunk has at least 1 step, but {self.chunk} came.")
+            raise SequenceError(f"chunk must be at least 1 step, got {self.chunk}.")
         if self.sequences.read(0, 0, 0)[1].ndim == 0:
             raise SequenceError(
                 "A sequence with one label is read whole (Bucketed) and cannot be a stream."
@@ -158,7 +158,7 @@ class WindowBatches:
     def __post_init__(self) -> None:
         for name, value in (("length", self.length), ("stride", self._stride)):
             if value < 1:
-                raise SequenceError(f"A window's {name} is at least 1 step, but {value} came.")
+                raise SequenceError(f"A window's {name} must be at least 1 step, got {value}.")
         check_shards(int(self._ends[-1]), self.batch_size, self.rank, self.world_size)
         if self.sequences.read(0, 0, 0)[1].ndim == 0:
             raise SequenceError(

@@ -1,7 +1,6 @@
-"""What a file or folder holds, and who reads it.
+"""Loading data: the formats, and how a file's format is detected.
 
-Formats beside those here come from entry points in the group `sluice.formats`: each names a
-`Format`. So other packages, and rooms above this one, add theirs.
+Other packages add formats by entry points in the group `sluice.formats`, each a `Format`.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any
+from typing import get_args, get_type_hints
 
 from sluice.files import StrPath
 from sluice.sequence.data.readers import csv, midi, parquet
@@ -30,14 +29,14 @@ _IMPLIED = "on_reading"
 
 @dataclass(frozen=True)
 class Format:
-    """A kind of data: how its files are known, and what reads them.
+    """A kind of data: how its files are detected, and what reads them.
 
     Attributes:
-        name: what `kind=` calls it.
-        suffixes: of its files, in small letters, with the dot.
-        begins: whether a file that begins with these bytes is of this kind, whatever its suffix.
-        read: makes `Tokens` or `Series` of files (a list of paths); its keyword arguments are the
-            options of this kind.
+        name: the value of `kind=` in `load_data`.
+        suffixes: of its files, in lower case, with the dot.
+        matches_head: whether a file that starts with these bytes is of this kind, with any suffix.
+        read: reads files (a list of paths) as `Tokens` or `Series`; its keyword-only arguments are
+            the options of this kind.
     """
 
     name: str
@@ -47,9 +46,20 @@ class Format:
 
     @property
     def options(self) -> list[str]:
-        """The names of the keyword arguments that `read` takes."""
-        kinds = inspect.signature(self.read).parameters.values()
-        return [one.name for one in kinds if one.kind is inspect.Parameter.KEYWORD_ONLY]
+        """The names of the keyword-only arguments of `read`, those of an `Unpack[...]` included."""
+        names: list[str] = []
+        for one in inspect.signature(self.read).parameters.values():
+            if one.kind is inspect.Parameter.KEYWORD_ONLY:
+                names.append(one.name)
+            elif one.kind is inspect.Parameter.VAR_KEYWORD:
+                names += _list_unpacked_names(self.read, one.name)
+        return names
+
+
+def _list_unpacked_names(function: Callable[..., object], parameter: str) -> list[str]:
+    """The keys of the TypedDict in the annotation `Unpack[...]` of `**parameter`."""
+    kinds = get_args(get_type_hints(function)[parameter])
+    return [name for kind in kinds for name in get_type_hints(kind)]
 
 
 TEXT = Format("text", (".txt", ".text", ".md"), lambda head: b"\0" not in head, read_text)
@@ -68,7 +78,7 @@ _BUILT_IN = (
 
 @cache
 def get_formats() -> dict[str, Format]:
-    """All formats by name; text is last, for what nothing else claims.
+    """All formats by name; text is last, for files that no other format matches.
 
     >>> sorted(get_formats())
     ['abc', 'chorales', 'csv', 'midi', 'parquet', 'text']
@@ -77,22 +87,21 @@ def get_formats() -> dict[str, Format]:
     return {one.name: one for one in (*_BUILT_IN, *others, TEXT)}
 
 
-def load_data(path: StrPath, *, kind: str | None = None, **options: Any) -> Tokens | Series:
-    """Read a file, or all files in and below a folder, as what they hold.
+def load_data(path: StrPath, *, kind: str | None = None, **options: object) -> Tokens | Series:
+    """Load a file, or all files in a folder and its subfolders.
 
-    A file is known by its suffix, else by its first bytes; what else is text is read as text.
-    `report()` of what is returned says what was understood and what was refused where and why.
+    The format is detected by the suffix, else by the first bytes; other text is read as text.
+    `report()` of the result says what was read, and what was skipped where and why.
 
     Args:
-        path: a file or folder; hidden files in a folder are passed over.
-        kind: the name of a format, where the files do not tell it.
-        options: of the format; those of text are in `data.text.read_text`, of tables in
-            `data.tables.read_csv`, of MIDI in `data.midi.read_midi`. `on_reading` is told how
-            far reading is, by formats that tell it.
+        path: a file or folder; hidden files in a folder are skipped.
+        kind: the name of the format, if it is not detected.
+        options: of the format: see `read_text`, `read_csv` and `read_midi` in
+            `sluice.sequence.data.readers`. Formats that report progress call `on_reading`.
 
     Raises:
-        DataError: no such file, nothing in it, an unknown kind or option, a folder of several
-            kinds, or what the format's reader says.
+        DataError: no such file, an empty one, an unknown kind or option, a folder of several
+            kinds, or an error of the format's reader.
         MissingExtraError: a library that only this format needs is not installed.
 
     >>> import tempfile
@@ -110,7 +119,7 @@ def load_data(path: StrPath, *, kind: str | None = None, **options: Any) -> Toke
     unknown = sorted(options.keys() - {*chosen.options, _IMPLIED})
     if unknown:
         known = ", ".join(chosen.options) or "none"
-        raise DataError(f"{chosen.name} takes no option {unknown[0]!r}; what it takes: {known}.")
+        raise DataError(f"{chosen.name} has no option {unknown[0]!r}; its options are {known}.")
     return chosen.read(files, **{k: v for k, v in options.items() if k in chosen.options})
 
 
@@ -144,15 +153,15 @@ def _detect_common_format(path: Path, files: list[Path]) -> Format:
     known = ", ".join(get_formats())
     for file, one in found.items():
         if one is None and file == path:
-            raise DataError(f"{file} is of no known kind, and no text; kinds are {known}.")
+            raise DataError(f"{file} is of an unknown kind; kinds are {known}.")
     kinds: dict[str, list[Path]] = {}
     for file, one in found.items():
         kinds.setdefault(one.name if one else "unknown", []).append(file)
     if len(kinds) > 1 or "unknown" in kinds:
         held = ", ".join(f"{len(of)} of {name} ({of[0].name})" for name, of in kinds.items())
         raise DataError(
-            f"{path} holds files of several kinds or unknown ones: {held}; choose one with kind=, "
-            f"of {known}."
+            f"{path} holds files of several or unknown kinds: {held}; choose one with kind=, of "
+            f"{known}."
         )
     (name,) = kinds
     return get_formats()[name]
@@ -160,7 +169,7 @@ def _detect_common_format(path: Path, files: list[Path]) -> Format:
 
 def _get_format(kind: str) -> Format:
     if kind not in get_formats():
-        raise DataError(f"The kinds of data are {', '.join(get_formats())}, but {kind!r} came.")
+        raise DataError(f"kind must be one of {', '.join(get_formats())}, got {kind!r}.")
     return get_formats()[kind]
 
 

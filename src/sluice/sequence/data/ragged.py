@@ -1,4 +1,4 @@
-"""Sequences of different lengths in one array, in memory or mapped from a file."""
+"""Sequences of different lengths in one array, in memory or memory-mapped."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, overload
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 Array = NDArray[Any]
 Indices = NDArray[np.int64]
@@ -15,9 +15,9 @@ Indices = NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class RaggedArray(Sequence[Array]):
-    """Parts of one array, each a sequence: part `i` is `flat[starts[i]:stops[i]]`.
+    """Slices of one array: sequence `i` is `flat[starts[i]:stops[i]]`.
 
-    Choosing and cutting copy nothing, and a file behind `flat` is read only where it is asked for.
+    Selecting and slicing copy nothing, and a memory-mapped `flat` is read only where it is used.
 
     >>> ragged = RaggedArray.of([[7, 8, 9], [], [5]])
     >>> len(ragged), ragged[0].tolist(), ragged.lengths.tolist()
@@ -36,8 +36,8 @@ class RaggedArray(Sequence[Array]):
     stops: Indices
 
     @classmethod
-    def of(cls, sequences: Iterable[Any], dtype: Any = np.int64) -> RaggedArray:
-        """A copy of `sequences`, laid end to end."""
+    def of(cls, sequences: Iterable[ArrayLike], dtype: DTypeLike = np.int64) -> RaggedArray:
+        """A copy of `sequences`, concatenated."""
         arrays = [np.asarray(sequence, dtype) for sequence in sequences]
         ends = np.cumsum([0, *(len(array) for array in arrays)], dtype=np.int64)
         flat = np.concatenate(arrays) if arrays else np.empty(0, dtype)
@@ -52,23 +52,23 @@ class RaggedArray(Sequence[Array]):
         return len(self.starts)
 
     @overload
-    def __getitem__(self, place: int) -> Array: ...
+    def __getitem__(self, index: int) -> Array: ...
     @overload
-    def __getitem__(self, place: slice) -> RaggedArray: ...
-    def __getitem__(self, place: int | slice) -> Array | RaggedArray:
-        if isinstance(place, slice):
-            return RaggedArray(self.flat, self.starts[place], self.stops[place])
-        return self.flat[self.starts[place] : self.stops[place]]
+    def __getitem__(self, index: slice) -> RaggedArray: ...
+    def __getitem__(self, index: int | slice) -> Array | RaggedArray:
+        if isinstance(index, slice):
+            return RaggedArray(self.flat, self.starts[index], self.stops[index])
+        return self.flat[self.starts[index] : self.stops[index]]
 
     def __iter__(self) -> Iterator[Array]:
-        return (self[place] for place in range(len(self)))
+        return (self[index] for index in range(len(self)))
 
     def select(self, indices: Sequence[int]) -> RaggedArray:
-        """The sequences at `places`, in that order."""
+        """The sequences at `indices`, in that order."""
         chosen = np.asarray(indices, np.int64)
         return RaggedArray(self.flat, self.starts[chosen], self.stops[chosen])
 
     def slice_fraction(self, first: float, last: float) -> RaggedArray:
-        """Of each sequence the part between two fractions of its length."""
+        """Each sequence between two fractions of its length."""
         begin, end = (np.round(part * self.lengths).astype(np.int64) for part in (first, last))
         return RaggedArray(self.flat, self.starts + begin, self.starts + end)

@@ -1,4 +1,4 @@
-"""What loading tells: what was understood, what was refused and where, and how far it is."""
+"""Reports on loading: what was read, what was skipped and where, and the progress."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _SHOWN = 20
 
 @dataclass(frozen=True)
 class SkippedItem:
-    """A file, row or sequence that was left out: where it stands, and why.
+    """A file, row or sequence that was skipped: where, and why.
 
-    `line` counts from 1; it is None where a whole file was left out.
+    `line` counts from 1; it is None for a whole file.
     """
 
     source: str
@@ -29,9 +29,9 @@ class SkippedItem:
 
     @classmethod
     def from_file_error(cls, path: StrPath, error: Exception) -> SkippedItem:
-        """A whole file, for what an error says of it."""
-        said = str(error).removeprefix(f"{path} ").removesuffix(".")
-        return cls(str(path), None, said)
+        """A whole file, with the error's message as the reason."""
+        reason = str(error).removeprefix(f"{path} ").removesuffix(".")
+        return cls(str(path), None, reason)
 
     def __str__(self) -> str:
         place = self.source if self.line is None else f"{self.source}:{self.line}"
@@ -40,25 +40,25 @@ class SkippedItem:
 
 @dataclass(frozen=True)
 class LoadReport:
-    """What was understood (a sentence), what else there is to know, and all that was refused."""
+    """What was read (a sentence), further notes, and everything that was skipped."""
 
     summary: str = ""
     notes: tuple[str, ...] = ()
     skipped_items: tuple[SkippedItem, ...] = ()
 
     def to_text(self) -> str:
-        """All of it as lines of text; of many refusals the first twenty and how many there are."""
+        """The report as lines of text, with the first twenty skipped items."""
         lines = [self.summary, *self.notes]
         if self.skipped_items:
-            lines.append(f"{len(self.skipped_items)} refused:")
-            lines += [f"  {refused}" for refused in self.skipped_items[:_SHOWN]]
+            lines.append(f"{len(self.skipped_items)} skipped:")
+            lines += [f"  {item}" for item in self.skipped_items[:_SHOWN]]
         if len(self.skipped_items) > _SHOWN:
             lines.append(f"  and {len(self.skipped_items) - _SHOWN} more")
         return "\n".join(lines)
 
 
 class LoadProgress(NamedTuple):
-    """How far reading has come: what is being done, and bytes of the files done and in all."""
+    """Progress of loading: the stage, the bytes read, and the bytes in all."""
 
     stage: str
     bytes_done: int
@@ -68,13 +68,13 @@ class LoadProgress(NamedTuple):
 OnReading = Callable[[LoadProgress], None]
 
 
-def ignore_progress(reading: LoadProgress) -> None:
-    """Show nothing."""
+def ignore_progress(progress: LoadProgress) -> None:
+    """Do nothing: the default callback."""
 
 
 @contextmanager
 def load_progress_bar(console: Console | None = None) -> Iterator[OnReading]:
-    """A bar on the terminal, to be given to `load` as `on_reading`; it goes away when done.
+    """A progress bar on the terminal, for `load_data(path, on_reading=...)`; removed when done.
 
     >>> import io
     >>> with load_progress_bar(Console(file=io.StringIO())) as show:
@@ -98,7 +98,7 @@ def load_progress_bar(console: Console | None = None) -> Iterator[OnReading]:
 
 
 def make_read_error(path: StrPath, error: OSError) -> DataError:
-    """The sentence for a file that cannot be opened or read."""
+    """The error for a file that cannot be opened or read."""
     return DataError(f"Cannot read {path}: {error.strerror or error}; check the path.")
 
 

@@ -27,15 +27,15 @@ class Series:
 
     Attributes:
         features: the name of each column.
-        values: (steps, features), float32; NaN where a value is missing.
-        targets: the columns to forecast; all, if none is named.
-        labels: one class a sequence (from 0), or one a step (from 1; 0 where it is missing).
-        classes: the names of the classes, in order.
-        multi_hot: whether the values only tell what is on (1) and off (0), as in a piano roll.
-        names: of each sequence, its id or file.
-        groups: of each sequence the group that a split should not part.
-        given: the places of a split that came with the data: "train", "valid", "test".
-        told: what was understood and what was refused.
+        values: (steps, features), float32; NaN for missing values.
+        targets: the columns to forecast; all if empty.
+        labels: one class per sequence (from 0), or one per step (from 1; 0 if missing).
+        classes: the names of the classes.
+        multi_hot: whether all values are 0 or 1, as in a piano roll.
+        names: the id or file of each sequence.
+        groups: the group of each sequence, which a split keeps together.
+        predefined_split: the indices of "train", "valid" and "test", if the files give them.
+        load_report: what was read and what was skipped.
     """
 
     features: tuple[str, ...]
@@ -54,29 +54,29 @@ class Series:
 
     @property
     def skipped_items(self) -> tuple[SkippedItem, ...]:
-        """What was left out, where and why."""
+        """What was skipped, where and why."""
         return self.load_report.skipped_items
 
     def report(self) -> str:
-        """What was understood, and what was refused where and why."""
+        """What was read, and what was skipped where and why, as text."""
         return self.load_report.to_text()
 
     def to_supervised(self, horizon: int = 1, *, indicate: bool = False) -> SupervisedSequences:
         """The targets of each step, for `BucketBatches`, `StreamBatches` or `WindowBatches`.
 
-        The labels where there are any, else the next step of a piano roll, else the next
-        `horizon` steps of the target columns. Of the inputs a missing value is replaced by the
-        last one before it, or by 0 (after `normalised`, the mean) where there is none.
+        These are the labels if there are any, else the next step of a piano roll, else the next
+        `horizon` steps of the target columns. A missing input is replaced by the last value
+        before it, or by 0 (after `normalise`, the mean) if there is none.
 
         Args:
-            horizon: how many steps to forecast at each step.
-            indicate: add a column for each feature that is 1 where the value was missing.
+            horizon: steps to forecast, at each step.
+            indicate: add a column for each feature that is 1 if the value was missing.
 
         Raises:
             DataError: a horizon below 1.
         """
         if horizon < 1:
-            raise DataError(f"The horizon is at least 1 step, but {horizon} came.")
+            raise DataError(f"horizon must be at least 1 step, got {horizon}.")
         if self.multi_hot:
             return NextChord(self.values)
         inputs = self._select_inputs(indicate)
@@ -89,24 +89,26 @@ class Series:
     def split(
         self, by: By | None = None, *, valid: float = 0.1, test: float = 0.0, seed: int = 0
     ) -> Split[Series]:
-        """Parts to train, validate and test on; as `splits.split`.
+        """Split for training, validation and test; arguments as in `splits.split`.
 
-        Where `by` is None: as given, else by groups, else by sequences where they are labelled
-        or a piano roll and more than one, else by time.
+        By default as given, else by groups, else by sequences if there are several with labels or
+        piano rolls, else by time.
 
         Raises:
             DataError: as `splits.split`.
         """
         whole = (self.labels is not None or self.multi_hot) and len(self) > 1
-        usual: By = "sequences" if whole else "time"
-        found: By = "given" if self.predefined_split else "groups" if self.groups else usual
-        chosen = by or found
+        default: By = "sequences" if whole else "time"
+        automatic: By = "given" if self.predefined_split else "groups" if self.groups else default
+        chosen = by or automatic
         if chosen == "time" and isinstance(self.labels, tuple):
-            raise DataError("A sequence with one label cannot be cut by time; split by sequences.")
+            raise DataError(
+                "A sequence with one label cannot be split by time; split by sequences."
+            )
         return split(self, chosen, valid=valid, test=test, seed=seed)
 
     def select(self, indices: Sequence[int]) -> Series:
-        """The sequences at `places`."""
+        """The sequences at `indices`."""
         labels = self.labels
         if isinstance(labels, RaggedArray):
             labels = labels.select(indices)
@@ -122,7 +124,7 @@ class Series:
         )
 
     def slice_fraction(self, first: float, last: float) -> Series:
-        """Of each sequence the part between two fractions of its length."""
+        """Each sequence between two fractions of its length."""
         labels = self.labels
         if isinstance(labels, RaggedArray):
             labels = labels.slice_fraction(first, last)
@@ -135,13 +137,15 @@ class Series:
         return replace(self, values=values)
 
     def compute_statistics(self) -> FeatureStatistics:
-        """Mean and deviation of each feature over all steps; 0 and 1 where nothing varies.
+        """Mean and standard deviation of each feature over all steps.
+
+        A constant feature gets deviation 1, one without values mean 0 and deviation 1.
 
         Raises:
-            DataError: values that are only on and off.
+            DataError: multi-hot values.
         """
         if self.multi_hot:
-            raise DataError("Values that only tell on from off need no normalising.")
+            raise DataError("Multi-hot values cannot be normalised; use them as they are.")
         number = self._sum_over_steps(lambda values: np.isfinite(values))
         known = np.maximum(number, 1)
         mean = self._sum_over_steps(lambda values: np.nan_to_num(values)) / known
@@ -171,7 +175,7 @@ class Series:
 
 
 def _fill_missing(values: Array, indicate: bool) -> Array:
-    """Each missing value replaced by the last one before it, or 0."""
+    """Replace each missing value by the last one before it, or by 0."""
     missing = np.isnan(values)
     steps = np.where(missing, 0, np.arange(len(values))[:, None])
     last = np.maximum.accumulate(steps, axis=0)

@@ -1,4 +1,4 @@
-"""Data parted for training, validation and test."""
+"""Splits of data into parts for training, validation and test."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PART_ALIASES = {"training": "train", "validation": "valid", "val": "valid", "de
 
 
 class Dataset(Protocol):
-    """What can be split: sequences that can be chosen, and each cut at a time."""
+    """What can be split: sequences to select from, each sliced in time."""
 
     @property
     def names(self) -> Sequence[str]: ...
@@ -48,9 +48,9 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Split(Generic[D]):
-    """Three parts of one data set; `test` may be empty. `how` says how it was split.
+    """The three parts of a data set; `test` may be empty. `description` says how it was split.
 
-    `statistics` are the training part's, once `normalised` has been called.
+    `statistics` are the training part's, after `normalise`.
     """
 
     train: D
@@ -60,17 +60,17 @@ class Split(Generic[D]):
     statistics: FeatureStatistics | None = None
 
     def report(self) -> str:
-        """How it was split, and how many sequences each part has."""
+        """A sentence: how it was split, and the number of sequences in each part."""
         sizes = ", ".join(f"{len(getattr(self, part))} {part}" for part in _PARTS)
         return f"Split {self.description}: {sizes}."
 
     def normalise(self: Split[N]) -> Split[N]:
-        """The same with mean 0 and deviation 1 in every feature of the training part.
+        """The same split with mean 0 and deviation 1 in every feature of the training part.
 
-        All parts are moved and scaled alike, by the training part's figures.
+        All parts are normalised with the training part's statistics.
 
         Raises:
-            DataError: values that are only on and off.
+            DataError: multi-hot values.
         """
         statistics = self.train.compute_statistics()
         flat = statistics.normalise(self.train.values.flat)
@@ -82,23 +82,24 @@ class Split(Generic[D]):
 
 
 def split(data: D, by: By, *, valid: float, test: float, seed: int) -> Split[D]:
-    """Split by whole sequences or groups at random, as the files have it, or by time.
+    """Split by sequences or groups at random, as the files are split, or by time.
 
     Args:
         data: tokens or series.
-        by: `"sequences"`; `"time"`, where of each sequence the end is kept; `"given"`;
-            `"groups"` that the format found; or a function from a sequence's name to its group.
-        valid: the part to validate on, between 0 and 1.
-        test: the part to test on.
-        seed: decides what is kept at random.
+        by: `"sequences"`, at random; `"time"`, the end of each sequence for validation and test;
+            `"given"`, as the files are split; `"groups"`, as the format groups sequences; or a
+            function from a sequence's name to its group.
+        valid: the fraction for validation.
+        test: the fraction for test.
+        seed: for the random choice.
 
     Raises:
-        DataError: parts that leave nothing to train on, or a way that the data do not offer.
+        DataError: fractions that leave nothing to train on, or a split that the data do not
+            offer.
     """
     if not (valid >= 0 and test >= 0 and valid + test < 1):
         raise DataError(
-            f"valid and test are parts of the whole that leave something to train on, but {valid} "
-            f"and {test} came."
+            f"valid and test must be fractions with a sum below 1, got {valid} and {test}."
         )
     if by == "time":
         ends = (0.0, 1 - valid - test, 1 - test, 1.0)
@@ -106,7 +107,7 @@ def split(data: D, by: By, *, valid: float, test: float, seed: int) -> Split[D]:
             data.slice_fraction(*cut) if cut[0] < cut[1] else data.select(())
             for cut in pairwise(ends)
         ]
-        how = "by time, the end of each sequence kept"
+        how = "by time, the end of each sequence held out"
     else:
         places, how = _assign_parts(data, by, valid, test, seed)
         parts = [data.select(places.get(part, ())) for part in _PARTS]
@@ -118,20 +119,20 @@ def _assign_parts(
     data: Dataset, by: By, valid: float, test: float, seed: int
 ) -> tuple[Mapping[str, Sequence[int]], str]:
     if by == "sequences":
-        alone = [[place] for place in range(len(data))]
-        return _split_randomly(alone, valid, test, seed), "by sequences at random"
+        singles = [[place] for place in range(len(data))]
+        return _split_randomly(singles, valid, test, seed), "by sequences at random"
     if by == "given":
         if not data.predefined_split:
-            raise DataError("These data have no split of their own; split them by another way.")
-        return data.predefined_split, "as the data have it"
+            raise DataError("These data come without a split; choose another way to split.")
+        return data.predefined_split, "as given with the data"
     if by == "groups":
         keys = data.groups
-        missing = "These data have no groups of their own; give a function from name to group."
+        missing = "These data come without groups; give a function from name to group."
     elif callable(by):
         keys = [by(name) for name in data.names]
-        missing = "These sequences have no names to group them by; split them by another way."
+        missing = "These sequences have no names to group by; choose another way to split."
     else:
-        raise DataError(f"Split by sequences, time, given, groups or a function; {by!r} came.")
+        raise DataError(f"by must be sequences, time, given, groups or a function, got {by!r}.")
     if not keys:
         raise DataError(missing)
     groups: dict[Hashable, list[int]] = {}
@@ -153,8 +154,8 @@ def _split_randomly(
     wanted = 1 + sum(size > 0 for size in room.values())
     if len(groups) < wanted:
         raise DataError(
-            f"A split into {wanted} parts needs as many sequences or groups, but there "
-            f"{'is' if len(groups) == 1 else 'are'} {len(groups)}; split by time, or give more."
+            f"A split into {wanted} parts needs at least {wanted} sequences or groups, got "
+            f"{len(groups)}; split by time, or add more."
         )
     parts: dict[str, list[int]] = {part: [] for part in _PARTS}
     order = random.Random(seed).sample(range(len(groups)), len(groups))
@@ -165,13 +166,13 @@ def _split_randomly(
         if room[part] and not parts[part]:
             raise DataError(
                 f"No group is small enough for the part {part} ({room[part]} of {total} "
-                "sequences); ask for a larger part."
+                "sequences); choose a larger fraction."
             )
     return {part: sorted(places) for part, places in parts.items()}
 
 
 def parse_part(name: str) -> str:
-    """The part of a split that a name means, or nothing.
+    """The part of a split that a name stands for, or an empty string.
 
     >>> parse_part("Validation"), parse_part("speech")
     ('valid', '')
@@ -181,7 +182,7 @@ def parse_part(name: str) -> str:
 
 
 def split_from_names(files: StrPaths) -> dict[str, tuple[int, ...]]:
-    """The split that file names (train.txt) or their folders (train/a.txt) tell, if all do.
+    """The split by file names (train.txt) or folders (train/a.txt), if it covers all files.
 
     >>> split_from_names(["a/train.txt", "a/val.txt"])
     {'train': (0,), 'valid': (1,)}
@@ -196,5 +197,5 @@ def split_from_names(files: StrPaths) -> dict[str, tuple[int, ...]]:
 
 
 def select_items(items: Sequence[T], indices: Sequence[int]) -> tuple[T, ...]:
-    """What is kept of the sequences at `places`, where anything is."""
+    """The items at `indices`, or none if there are no items."""
     return tuple(items[place] for place in indices) if items else ()

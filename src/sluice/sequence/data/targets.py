@@ -1,10 +1,10 @@
-"""What goes into a model at each step of a sequence, and what should come out."""
+"""Inputs and targets for each step of a sequence."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -15,12 +15,12 @@ from sluice.sequence.data.ragged import Array, Indices, RaggedArray
 from sluice.sequence.vocabulary import END, PADDING, START
 
 IGNORE_INDEX = -100
-"""The label of a sequence that stands in a batch as padding; torch's losses pass over it."""
+"""The label of a padding sequence in a batch; torch's losses ignore it."""
 Example = tuple[Array, Array]
 
 
 class SupervisedSequences(Protocol):
-    """Sequences as training sees them; a source makes batches of them."""
+    """Sequences with inputs and targets, from which a `BatchSource` makes batches."""
 
     @property
     def lengths(self) -> Indices:
@@ -28,17 +28,17 @@ class SupervisedSequences(Protocol):
         ...
 
     def read(self, index: int, first: int, last: int) -> Example:
-        """Inputs and targets of the steps from `first` up to `last` of the sequence at `place`.
+        """Inputs and targets of steps `first` to `last` (excluded) of the sequence at `index`.
 
-        Ids are int64 (steps,), values float32 (steps, features); the targets of a sequence with
-        one label are a scalar, int64.
+        Ids are int64 (steps,), values float32 (steps, features); a label for the whole sequence is
+        a scalar, int64.
         """
         ...
 
 
 @dataclass(frozen=True)
 class NextToken:
-    """From `START` on, the next token at every step; the last one is `END`.
+    """The next token at every step, from `START` to `END`.
 
     >>> NextToken(RaggedArray.of([[7, 8]])).read(0, 0, 3)
     (array([1, 7, 8]), array([7, 8, 2]))
@@ -51,8 +51,8 @@ class NextToken:
         return self.ids.lengths + 1
 
     def read(self, index: int, first: int, last: int) -> Example:
-        """As `Steps.read`."""
-        # Mapped ids are copied here, where they are read, a chunk at a time.
+        """As `SupervisedSequences.read`."""
+        # Memory-mapped ids are copied here, a chunk at a time.
         ids = self.ids[index][max(first - 1, 0) : last].astype(np.int64)
         before = ids if first else np.concatenate(([START], ids))
         after = ids[1:] if first else ids
@@ -62,10 +62,10 @@ class NextToken:
 
 @dataclass(frozen=True)
 class NextValues:
-    """The values of the `horizon` steps to come, at every step but a sequence's last.
+    """The values of the next `horizon` steps, at every step but the last of a sequence.
 
-    Targets are (steps, horizon × columns), the nearest step's columns first; what is missing, or
-    lies beyond the end, is NaN and counts for nothing.
+    Targets are (steps, horizon × columns), ordered by step; values that are missing or beyond the
+    end are NaN and ignored.
 
     >>> values = RaggedArray.of([[[1.0], [2.0], [3.0]]], np.float32)
     >>> NextValues(values, values, horizon=2).read(0, 0, 2)[1].tolist()
@@ -81,19 +81,19 @@ class NextValues:
         return np.maximum(self.inputs.lengths - 1, 0)
 
     def read(self, index: int, first: int, last: int) -> Example:
-        """As `Steps.read`."""
-        coming = self.targets[index][first + 1 : last + self.horizon]
-        ahead = np.full((last - first + self.horizon - 1, coming.shape[1]), np.nan, np.float32)
-        ahead[: len(coming)] = coming
+        """As `SupervisedSequences.read`."""
+        following = self.targets[index][first + 1 : last + self.horizon]
+        ahead = np.full((last - first + self.horizon - 1, following.shape[1]), np.nan, np.float32)
+        ahead[: len(following)] = following
         columns = [ahead[step : step + last - first] for step in range(self.horizon)]
         return self.inputs[index][first:last], np.concatenate(columns, axis=1)
 
 
 @dataclass(frozen=True)
 class NextChord:
-    """The next step's multi-hot values at every step, from a silent step on.
+    """The next step's multi-hot values at every step, after an initial silent step.
 
-    As many steps as the piece has: what stands first is foretold from silence.
+    There are as many steps as in the piece: the first one is predicted from silence.
     """
 
     values: RaggedArray
@@ -103,7 +103,7 @@ class NextChord:
         return self.values.lengths
 
     def read(self, index: int, first: int, last: int) -> Example:
-        """As `Steps.read`."""
+        """As `SupervisedSequences.read`."""
         values = self.values[index]
         before = values[max(first - 1, 0) : max(last - 1, 0)]
         if first == 0 < last:
@@ -113,7 +113,7 @@ class NextChord:
 
 @dataclass(frozen=True)
 class StepLabels:
-    """One label at each step, numbered from 1; 0 is `PADDING` and stands where it is missing."""
+    """One label per step, numbered from 1; 0 (`PADDING`) if it is missing."""
 
     inputs: RaggedArray
     labels: RaggedArray
@@ -123,14 +123,14 @@ class StepLabels:
         return self.inputs.lengths
 
     def read(self, index: int, first: int, last: int) -> Example:
-        """As `Steps.read`."""
+        """As `SupervisedSequences.read`."""
         labels = self.labels[index][first:last].astype(np.int64)
         return self.inputs[index][first:last], labels
 
 
 @dataclass(frozen=True)
 class SequenceLabels:
-    """One label for each sequence, numbered from 0."""
+    """One label per sequence, numbered from 0."""
 
     inputs: RaggedArray
     labels: Sequence[int]
@@ -140,17 +140,17 @@ class SequenceLabels:
         return self.inputs.lengths
 
     def read(self, index: int, first: int, last: int) -> Example:
-        """As `Steps.read`."""
+        """As `SupervisedSequences.read`."""
         return self.inputs[index][first:last], np.asarray(self.labels[index], np.int64)
 
 
 def collate(sequences: SupervisedSequences, examples: Sequence[Example]) -> Batch:
-    """One batch of `parts`, padded at their ends.
+    """One batch of `examples`, padded at the ends.
 
-    Ids and labels are padded with `PADDING`, targets that are values with NaN, inputs that are
-    values with zeros (NaN would reach the gradients of any layer that multiplies it). No part at
-    all becomes one sequence of length 0, which counts for nothing: the share of a process for
-    which a last small batch had no sequence left.
+    Ids and labels are padded with `PADDING`, target values with NaN, input values with zeros
+    (NaN would reach the gradients of any layer that multiplies it). Without examples the batch is
+    one sequence of length 0, which is ignored: the share of a process for which a small last
+    batch had no sequence.
 
     >>> steps = NextToken(RaggedArray.of([[7, 8], []]))
     >>> batch = collate(steps, [steps.read(0, 0, 3), steps.read(1, 0, 1)])
@@ -177,7 +177,7 @@ def _make_empty_example(sequences: SupervisedSequences) -> Example:
 def _pad_columns(columns: Sequence[Array], longest: int, no_value: float) -> Tensor:
     """(time, batch) int64 or (time, batch, features) float32."""
     ids = columns[0].ndim == 1
-    dtype: Any = np.int64 if ids else np.float32
+    dtype = np.dtype(np.int64 if ids else np.float32)
     shape = (longest, len(columns), *columns[0].shape[1:])
     whole = np.full(shape, PADDING if ids else no_value, dtype)
     for place, column in enumerate(columns):

@@ -23,12 +23,12 @@ class Tokens:
     (2, 'ab')
 
     Attributes:
-        vocabulary: what the ids stand for.
-        ids: one sequence each, without `START` and `END`, in the smallest type that fits.
-        names: where each comes from; empty where there are too many to name.
-        groups: of each sequence the group (a family of tunes) that a split should not part.
-        given: the places of a split that came with the data: "train", "valid", "test".
-        told: what was understood and what was refused.
+        vocabulary: the tokens of the ids.
+        ids: the sequences, without `START` and `END`, in the smallest integer type.
+        names: the source of each sequence; empty if there are too many.
+        groups: the group of each sequence (a family of tunes, say), which a split keeps together.
+        predefined_split: the indices of "train", "valid" and "test", if the files give them.
+        load_report: what was read and what was skipped.
     """
 
     vocabulary: Vocabulary
@@ -43,11 +43,11 @@ class Tokens:
 
     @property
     def skipped_items(self) -> tuple[SkippedItem, ...]:
-        """What was left out, where and why."""
+        """What was skipped, where and why."""
         return self.load_report.skipped_items
 
     def report(self) -> str:
-        """What was understood, and what was refused where and why."""
+        """What was read, and what was skipped where and why, as text."""
         return self.load_report.to_text()
 
     def to_supervised(self) -> NextToken:
@@ -57,20 +57,20 @@ class Tokens:
     def split(
         self, by: By | None = None, *, valid: float = 0.1, test: float = 0.0, seed: int = 0
     ) -> Split[Tokens]:
-        """Parts to train, validate and test on; as `splits.split`.
+        """Split for training, validation and test; arguments as in `splits.split`.
 
-        Where `by` is None: as given, else by groups, else by sequences where there are at
-        least ten, else by time.
+        By default as given, else by groups, else by sequences if there are at least ten, else by
+        time.
 
         Raises:
             DataError: as `splits.split`.
         """
-        usual: By = "sequences" if len(self) >= _MIN_FOR_SEQUENCE_SPLIT else "time"
-        found: By = "given" if self.predefined_split else "groups" if self.groups else usual
-        return split(self, by or found, valid=valid, test=test, seed=seed)
+        default: By = "sequences" if len(self) >= _MIN_FOR_SEQUENCE_SPLIT else "time"
+        automatic: By = "given" if self.predefined_split else "groups" if self.groups else default
+        return split(self, by or automatic, valid=valid, test=test, seed=seed)
 
     def select(self, indices: Sequence[int]) -> Tokens:
-        """The sequences at `places`."""
+        """The sequences at `indices`."""
         return replace(
             self,
             ids=self.ids.select(indices),
@@ -80,5 +80,5 @@ class Tokens:
         )
 
     def slice_fraction(self, first: float, last: float) -> Tokens:
-        """Of each sequence the part between two fractions of its length."""
+        """Each sequence between two fractions of its length."""
         return replace(self, ids=self.ids.slice_fraction(first, last), predefined_split={})

@@ -1,4 +1,4 @@
-"""New sequences from a trained model: drawn, searched for, or judged."""
+"""Generation: sampling, beam search, and the likelihood of given sequences."""
 
 from sluice.sequence.generation.autoregressive import generate as generate
 from sluice.sequence.generation.autoregressive import stream as stream

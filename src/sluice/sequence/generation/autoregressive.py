@@ -1,9 +1,9 @@
-"""New sequences from a trained model, one token at a time."""
+"""Sampling from a language model, one token at a time."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from typing import Any
+from typing import Generic
 
 import numpy as np
 import torch
@@ -11,13 +11,13 @@ from torch import Tensor
 
 from sluice.sequence.errors import SequenceError
 from sluice.sequence.generation.engine import Engine, start_engine
-from sluice.sequence.generation.grammar import Grammar, Guide, split_prompt
+from sluice.sequence.generation.grammar import Grammar, Guide, State, split_prompt
 from sluice.sequence.generation.sampling import Sampling
 from sluice.sequence.models import LanguageModel
 from sluice.sequence.vocabulary import END
 
 _AT_ONCE, _SHOWN = 1024, 8
-"""Tokens drawn between two looks at them: where nobody waits, and where somebody reads."""
+"""Tokens per block: for `generate`, and for `stream`, whose output is shown as it is drawn."""
 
 
 def generate(
@@ -26,29 +26,27 @@ def generate(
     *,
     prompt: Sequence[Collection[int]] = (),
     sampling: Sampling | None = None,
-    grammar: Grammar[Any] | None = None,
+    grammar: Grammar[State] | None = None,
 ) -> list[list[int]]:
-    """Draw one sequence of ids for each seed, without `START` and `END`.
+    """Sample one sequence of ids per seed, without `START` and `END`.
 
-    A seed gives the same sequence whoever else is in the batch and however many threads run:
-    each sequence draws from its own generator, one number a token, and the kernels' sums depend
-    on neither. All that happens between two tokens happens in the kernels, in the dtype of the
-    weights, but for what a grammar says in Python; where there are no kernels, a copy of the
-    model computes in float64.
+    A seed gives the same sequence in every batch and with any number of threads: each sequence
+    has its own random generator, with one number per token, and the kernels' sums depend on
+    neither. Only a grammar runs in Python between two tokens; the rest runs in the kernels, in the
+    dtype of the weights. Without kernels, a copy of the model computes in float64.
 
     Args:
-        model: any `LanguageModel`; it is left as it is.
-        seeds: one for each sequence, none negative.
-        prompt: for the first tokens, the ids to choose from at each place; a single id forces
-            it, so a given beginning is `[[id] for id in beginning]`. It counts in `max_length`.
-        sampling: temperature and its like; by default the model's own probabilities.
-        grammar: what may follow what, besides. One that knows the way to the end
-            (`EndingGrammar`) always comes to it.
+        model: any `LanguageModel`; it is not changed.
+        seeds: one per sequence, at least 0.
+        prompt: the ids to choose from, for each of the first places; a fixed prompt is
+            `[[id] for id in ids]`. It counts towards `max_length`.
+        sampling: temperature, top-k and so on; default the model's own probabilities.
+        grammar: further constraints. With an `EndingGrammar` every sequence ends.
 
     Raises:
-        SequenceError: no seed or a negative one, an empty choice or an id outside the
-            vocabulary in `opening`, one longer than `max_length`, or weights that give NaN.
-        NotAllowedError: the grammar refuses a token of the opening, or allows nothing at a place.
+        SequenceError: no seed or a negative one, an empty choice or an id outside the vocabulary
+            in `prompt`, a prompt longer than `max_length`, or weights that give NaN.
+        GrammarError: the grammar refuses a token of the prompt, or allows none at a place.
 
     >>> from sluice.sequence.models import LanguageModelConfig
     >>> model = LanguageModel(LanguageModelConfig(vocabulary_size=9, hidden_size=8))
@@ -57,8 +55,8 @@ def generate(
     ([4, 4], True)
     """
     run = _GenerationBatch(model, seeds, prompt, sampling or Sampling(), grammar)
-    drawn = torch.cat(list(run.draw_blocks(_AT_ONCE)))
-    return [[*run.prefix, *_cut_at_end(ids)] for ids in drawn.T.tolist()]
+    sampled = torch.cat(list(run.draw_blocks(_AT_ONCE)))
+    return [[*run.prefix, *_cut_at_end(ids)] for ids in sampled.T.tolist()]
 
 
 def stream(
@@ -67,19 +65,19 @@ def stream(
     *,
     prompt: Sequence[Collection[int]] = (),
     sampling: Sampling | None = None,
-    grammar: Grammar[Any] | None = None,
+    grammar: Grammar[State] | None = None,
 ) -> Iterator[int]:
-    """What `generate` draws for one seed, a few ids at a time as they are drawn.
+    """As `generate` for one seed, but an iterator that yields ids as they are sampled.
 
     Raises:
-        SequenceError: as `generate`, at once.
+        SequenceError, GrammarError: as `generate`, at the call.
     """
     run = _GenerationBatch(model, [seed], prompt, sampling or Sampling(), grammar)
     return run.stream_ids()
 
 
-class _GenerationBatch:
-    """One batch of sequences from its opening to its end; the first error comes when it is made."""
+class _GenerationBatch(Generic[State]):
+    """A batch of sequences, from the prompt to the end; the constructor checks the arguments."""
 
     def __init__(
         self,
@@ -87,15 +85,16 @@ class _GenerationBatch:
         seeds: Sequence[int],
         prompt: Sequence[Collection[int]],
         sampling: Sampling,
-        grammar: Grammar[Any] | None,
+        grammar: Grammar[State] | None,
     ) -> None:
         self.sampling, longest = sampling, sampling.max_length
         self.prefix, self.choices = split_prompt(prompt, model.config.vocabulary_size)
         if len(prompt) > longest:
             raise SequenceError(
-                f"The opening has {len(prompt)} tokens, but max_length is {longest}; allow more."
+                f"The prompt has {len(prompt)} tokens, but max_length is {longest}; increase it."
             )
-        self.guide, self.states = None, []
+        self.guide: Guide[State] | None = None
+        self.states: list[State] = []
         self.uniforms = _Uniforms(seeds)
         if grammar is not None:
             self.guide = Guide(grammar, self.prefix, self.choices, longest)
@@ -111,7 +110,7 @@ class _GenerationBatch:
             yield from _cut_at_end(block[:, 0].tolist())
 
     def draw_blocks(self, at_once: int) -> Iterator[Tensor]:
-        """The ids (time, batch) after the prime, some at a time, until every sequence ended."""
+        """The ids (time, batch) after the prefix, in blocks, until every sequence has ended."""
         place, ended = len(self.prefix), torch.zeros(self.batch, dtype=torch.bool)
         yield torch.empty(0, self.batch, dtype=torch.int64)
         while place < self.sampling.max_length and not ended.all():
@@ -128,7 +127,7 @@ class _GenerationBatch:
         return self.engine.draw(self.tokens, choices, uniforms, self.sampling)
 
     def _draw_with_grammar(self, place: int, uniforms: Tensor, ended: Tensor) -> Tensor:
-        """As `_freely`, with the grammar asked between any two tokens."""
+        """As `_draw_free`, with a mask from the grammar for each token."""
         guide, states, done = self.guide, self.states, ended.tolist()
         assert guide is not None
         allowed = np.ones((1, self.batch, self.choices.shape[1]), dtype=np.uint8)
@@ -148,15 +147,15 @@ class _GenerationBatch:
 
 
 class _Uniforms:
-    """The random numbers in [0, 1) that decide, each sequence's from its own seed."""
+    """Random numbers in [0, 1), from one seed per sequence."""
 
     def __init__(self, seeds: Sequence[int]) -> None:
         if not seeds or min(seeds) < 0:
-            raise SequenceError(f"Seeds are whole numbers from 0 on, one a sequence; {seeds} came.")
+            raise SequenceError(f"Give one seed of at least 0 per sequence, got {seeds}.")
         self._generators = [torch.Generator().manual_seed(seed) for seed in seeds]
 
     def draw(self, steps: int) -> Tensor:
-        """The next ones, (time, sequence), float64."""
+        """The next numbers, (time, batch), float64."""
         columns = [torch.rand(steps, generator=g, dtype=torch.float64) for g in self._generators]
         return torch.stack(columns, dim=1)
 

@@ -1,10 +1,10 @@
-"""The likeliest sequences: beam search."""
+"""Beam search for the most likely sequences."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Generic
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from sluice.sequence.generation.grammar import (
     GrammarError,
     Guide,
     Mask,
+    State,
     split_prompt,
 )
 from sluice.sequence.models import LanguageModel
@@ -27,13 +28,13 @@ Scores = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Hypothesis:
-    """A sequence that a search found.
+    """A sequence found by beam search.
 
     Attributes:
-        ids: the opening and what follows, without `START` and `END`.
-        log_likelihood: in nats, of what follows the forced beginning, `END` included.
-        score: that, divided by its number of tokens to the power asked for.
-        ended: whether it came to its end, or only to the longest length allowed.
+        ids: the prompt and the tokens after it, without `START` and `END`.
+        log_likelihood: in nats, of the tokens after the fixed part of the prompt, with `END`.
+        score: the log-likelihood divided by a power of the number of those tokens.
+        is_finished: whether it ended, or only reached the maximum length.
     """
 
     ids: list[int]
@@ -47,30 +48,28 @@ def beam_search(
     width: int = 4,
     *,
     prompt: Sequence[Collection[int]] = (),
-    grammar: Grammar[Any] | None = None,
+    grammar: Grammar[State] | None = None,
     max_length: int = 1000,
     length_penalty: float = 1.0,
 ) -> list[Hypothesis]:
-    """The best sequences that a beam of `width` finds, at most so many, the best first.
+    """The best sequences that a beam of `width` finds, at most `width`, best first.
 
-    At every step the `width` likeliest of all continuations are kept; of equal ones those whose
-    tokens come first in the vocabulary. Those that end leave the beam, and when `width` have
-    ended, or nothing is left, they are ranked by log-likelihood / length ^ `normalisation`
-    (Wu et al. 2016 among many); ones that did not end count only where none did. Nothing is
-    random.
+    Each step keeps the `width` most likely continuations; ties are broken by the order of the
+    vocabulary. Finished sequences leave the beam. When `width` have finished, or none is left,
+    they are ranked by log-likelihood / length ^ `length_penalty` (Wu et al. 2016); unfinished ones
+    are returned only if none finished. The search is deterministic.
 
     Args:
-        model: any `LanguageModel`; it is left as it is.
-        width: of the beam, at least 1; 1 takes the likeliest token each time.
+        model: any `LanguageModel`; it is not changed.
+        width: hypotheses in the beam; 1 takes the most likely token each time.
         prompt: as for `generate`.
-        grammar: as for `generate`; what it forbids is left out, and what it allows keeps the
-            model's own probability.
-        max_length: give up on sequences that have not ended by then.
-        length_penalty: from 0 on; 0 compares sums, which favours the short.
+        grammar: as for `generate`; allowed tokens keep the model's own probability.
+        max_length: the maximum number of tokens.
+        length_penalty: at least 0; 0 compares sums, which favours short sequences.
 
     Raises:
-        SequenceError: a width, length or normalisation out of range, or as `generate`.
-        NotAllowedError: as `generate`.
+        SequenceError: a width, length or penalty out of range, or as `generate`.
+        GrammarError: as `generate`.
 
     >>> from sluice.sequence.models import LanguageModelConfig
     >>> model = LanguageModel(LanguageModelConfig(vocabulary_size=9, hidden_size=8))
@@ -79,21 +78,21 @@ def beam_search(
     (4, 3)
     """
     if width < 1:
-        raise SequenceError(f"The beam is at least 1 wide, but {width} came.")
+        raise SequenceError(f"width must be at least 1, got {width}.")
     if not 0 <= length_penalty < float("inf"):
-        raise SequenceError(f"normalisation is at least 0, but {length_penalty} came.")
+        raise SequenceError(f"length_penalty must be at least 0, got {length_penalty}.")
     if len(prompt) >= max_length:
         raise SequenceError(
-            f"max_length is above the opening's {len(prompt)} tokens, but {max_length} came."
+            f"max_length must be above the prompt's {len(prompt)} tokens, got {max_length}."
         )
-    prime, choices = split_prompt(prompt, model.config.vocabulary_size)
-    guide = None if grammar is None else Guide(grammar, prime, choices, max_length)
-    search = _BeamSearch(width, length_penalty, prime, choices.numpy(), guide)
+    prefix, choices = split_prompt(prompt, model.config.vocabulary_size)
+    guide = None if grammar is None else Guide(grammar, prefix, choices, max_length)
+    search = _BeamSearch(width, length_penalty, prefix, choices.numpy(), guide)
     return search.run(model, max_length)
 
 
-class _BeamSearch:
-    """The beam; its sequences stand in the order of their tokens, so that ties are by order."""
+class _BeamSearch(Generic[State]):
+    """The beam; its sequences are in the order of their tokens, which breaks ties."""
 
     def __init__(
         self,
@@ -101,13 +100,13 @@ class _BeamSearch:
         length_penalty: float,
         prefix: list[int],
         choices: Mask,
-        guide: Guide | None,
+        guide: Guide[State] | None,
     ) -> None:
         self.width, self.length_penalty, self.prefix = width, length_penalty, prefix
         self.choices, self.guide = choices, guide
         self.live: list[list[int]] = [[]]
         self.sums: Scores = np.zeros(1)
-        self.states = [None if guide is None else guide.begin()]
+        self.states: list[State] = [] if guide is None else [guide.begin()]
         self.finished: list[Hypothesis] = []
 
     def run(self, model: LanguageModel, max_length: int) -> list[Hypothesis]:
@@ -127,7 +126,7 @@ class _BeamSearch:
         return sorted(found, key=lambda one: (-one.score, one.ids))[: self.width]
 
     def _step(self, logs: Scores, place: int) -> tuple[list[int], list[int]]:
-        """Go on to the likeliest continuations; those that live, by parent and token."""
+        """Keep the most likely continuations; returns parents and tokens of unfinished ones."""
         totals = self.sums[:, None] + np.where(self._build_masks(place), logs, -np.inf)
         parents, chosen, sums, states, live = [], [], [], [], []
         for flat in _find_top(totals.ravel(), self.width):
@@ -142,8 +141,8 @@ class _BeamSearch:
             chosen.append(token)
             sums.append(total)
             live.append([*self.live[parent], token])
-            state = self.states[parent]
-            states.append(self.guide.advance(state, token) if self.guide else None)
+            if self.guide is not None:
+                states.append(self.guide.advance(self.states[parent], token))
         self.live, self.sums, self.states = live, np.array(sums), states
         return parents, chosen
 
@@ -152,15 +151,15 @@ class _BeamSearch:
             chosen = min(place - len(self.prefix), len(self.choices) - 1)
             everywhere: Mask = self.choices[chosen]
             return everywhere[None]
-        masks, lost = [], None
+        masks, dead_end = [], None
         for state in self.states:
             try:
                 masks.append(self.guide.mask(state, place))
-            except GrammarError as error:  # another sequence may still go on
-                lost = error
+            except GrammarError as error:  # another sequence may still continue
+                dead_end = error
                 masks.append(np.zeros(self.choices.shape[1], dtype=np.bool_))
-        if lost is not None and not any(mask.any() for mask in masks) and not self.finished:
-            raise lost
+        if dead_end is not None and not any(mask.any() for mask in masks) and not self.finished:
+            raise dead_end
         return np.stack(masks)
 
     def _make_hypothesis(self, ids: list[int], total: float, *, is_finished: bool) -> Hypothesis:
@@ -169,7 +168,7 @@ class _BeamSearch:
 
 
 def _find_top(values: Scores, count: int) -> list[int]:
-    """The places, in order, of the `count` greatest finite values; of equals the first ones."""
+    """The indices, in order, of the `count` greatest finite values; the first of equal ones."""
     if count < len(values):
         least = np.partition(values, len(values) - count)[len(values) - count]
         places = np.flatnonzero((values >= least) & (values > -np.inf))

@@ -1,10 +1,10 @@
-"""A language model that reads and draws tokens, its state kept between them."""
+"""A language model that generates tokens step by step, with its state."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import deepcopy
-from typing import Any, Protocol
+from typing import Protocol, cast
 
 import torch
 from torch import Tensor
@@ -12,6 +12,7 @@ from torch import Tensor
 from sluice.run.dispatch import FUSED
 from sluice.run.kernels.stepper import LayerWeights
 from sluice.run.kernels.token_stepper import SamplingSpec, TokenStepper, TokenWeights
+from sluice.sequence.batch import ModelState
 from sluice.sequence.errors import SequenceError
 from sluice.sequence.generation.sampling import Sampling, draw
 from sluice.sequence.models import LanguageModel
@@ -19,37 +20,37 @@ from sluice.sequence.vocabulary import END, START
 
 
 class Engine(Protocol):
-    """Sequences side by side, (batch,), and where each of them stands."""
+    """A batch of sequences and their states."""
 
     def logits(self, tokens: Tensor) -> Tensor:
-        """Read a token each, (batch,), int64; what comes next, (batch, vocabulary)."""
+        """Read a token each, (batch,), int64; the logits of the next, (batch, vocabulary)."""
         ...
 
     def rearrange(self, parents: Tensor) -> None:
-        """Sequence `b` goes on from where `parents[b]` stood: (batch,), int64."""
+        """Sequence `b` continues from the state of `parents[b]`: (batch,), int64."""
         ...
 
     def draw(self, tokens: Tensor, choices: Tensor, uniforms: Tensor, sampling: Sampling) -> Tensor:
-        """Read a token each, draw the next, and so on until all sequences have ended.
+        """Read a token each, sample the next, and repeat until all sequences have ended.
 
-        `tokens` (batch,) is left as the last ones drawn. `choices` is boolean or bytes, (places,
-        vocabulary) or (places, batch, vocabulary), its last place for every later one;
-        `uniforms` (time, batch) lie in [0, 1). Returns the tokens, (steps taken, batch).
+        `tokens` (batch,) is overwritten with the last ones. `choices` is boolean or bytes, (places,
+        vocabulary) or (places, batch, vocabulary), the last place for every later one; `uniforms`
+        (time, batch) are in [0, 1). Returns the tokens, (steps, batch).
         """
         ...
 
 
 def start_engine(model: LanguageModel, batch: int, prefix: Sequence[int]) -> tuple[Engine, Tensor]:
-    """An engine that has read `START` and the ids of `prime` but for the last of them.
+    """An engine that has read `START` and the ids of `prefix`, except the last of these.
 
-    That last one comes back, (batch,), to be read next. The engine has the weights as they are
-    now; it runs on the kernels, or else on a copy of the model in float64.
+    The last one is returned, (batch,), to be read next. The engine uses the current weights; it
+    runs on the kernels if there are any, else on a copy of the model in float64.
     """
     layers = model.layers
     if layers.directions > 1:
         raise SequenceError(
-            "A bidirectional model knows what comes next only when it is there, so it cannot "
-            "generate; train one with bidirectional=False."
+            "A bidirectional model needs the whole sequence, so it cannot generate; train one with "
+            "bidirectional=False."
         )
     fused = layers.resolved_backend.name == FUSED and layers.readout is None
     before = torch.tensor([START, *prefix])
@@ -70,7 +71,7 @@ class _KernelEngine:
         layers = model.layers
         states = layers.get_initial_states()
         if len(before):
-            # All sequences begin alike, so that one reads for all.
+            # All sequences have the same prefix, so one reads it for all.
             one = _build_stepper(model, 1)
             one.write(states)
             one.feed(before[:, None])
@@ -111,7 +112,7 @@ def _build_stepper(model: LanguageModel, batch: int) -> TokenStepper:
 class _ReferenceEngine:
     def __init__(self, model: LanguageModel, batch: int, before: Tensor) -> None:
         self._model = deepcopy(model).to("cpu", torch.float64).eval()
-        self._state: Any = None
+        self._state: ModelState = None
         if len(before):
             _, self._state = self._model(before[:, None])
             self.rearrange(torch.zeros(batch, dtype=torch.int64))
@@ -137,8 +138,8 @@ class _ReferenceEngine:
         return torch.stack(drawn)
 
 
-def _select_rows(state: Any, parents: Tensor) -> Any:
-    """The states of chosen sequences: tensors (layers, batch, width), or tuples of such."""
+def _select_rows(state: ModelState, parents: Tensor) -> ModelState:
+    """The states of some sequences."""
     if isinstance(state, Tensor):
         return state.index_select(-2, parents)
-    return tuple(_select_rows(one, parents) for one in state)
+    return tuple(_select_rows(part, parents) for part in cast(tuple[ModelState, ...], state))

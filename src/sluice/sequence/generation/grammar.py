@@ -1,10 +1,10 @@
-"""What may come next: constraints on generation, as an automaton over tokens."""
+"""Constraints on generation: automata over tokens."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Hashable, Sequence
 from itertools import takewhile
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 import torch
@@ -19,13 +19,13 @@ Mask = NDArray[np.bool_]
 
 
 class Grammar(Protocol[State]):
-    """Which ids may follow one another; a sequence may end where `END` (2) is allowed.
+    """Which ids may follow which; a sequence may end where `END` (2) is allowed.
 
-    States are hashable, and equal ones allow the same: masks are kept by state.
+    States are hashable, and equal states allow the same ids: masks are cached by state.
     """
 
     def start(self) -> State:
-        """Before the first token."""
+        """The state before the first token."""
         ...
 
     def get_allowed_tokens(self, state: State) -> Tensor | Mask | Collection[int]:
@@ -33,59 +33,63 @@ class Grammar(Protocol[State]):
         ...
 
     def advance(self, state: State, token: int) -> State:
-        """After an id that was allowed."""
+        """The state after an allowed id."""
         ...
 
 
 @runtime_checkable
 class EndingGrammar(Grammar[State], Protocol[State]):
-    """A grammar that knows the way to the end, so that sequences end within their length.
+    """A grammar that knows its shortest completions, so that sequences end within their length.
 
-    Wherever `distance_to_end` is n > 1, some allowed id leads to where it is at most n - 1;
-    where it is 1, `END` is allowed; and it is `max_distance` at most.
+    If `distance_to_end` is n > 1, some allowed id leads to a state with at most n - 1; if it is 1,
+    `END` is allowed. It is never above `max_distance`.
     """
 
     @property
-    def max_distance(self) -> int: ...
+    def max_distance(self) -> int:
+        """The maximum of `distance_to_end` over all states."""
+        ...
 
     def distance_to_end(self, state: State) -> int:
-        """How many tokens, `END` included, are enough to end from here."""
+        """The number of tokens, `END` included, of the shortest completion."""
         ...
 
 
 class GrammarError(SequenceError):
-    """A grammar refuses what was asked for: the id (None: whatever there is) and its place."""
+    """A grammar refuses an id at a place, or allows none (`token` is None)."""
 
     def __init__(self, message: str, place: int, token: int | None = None) -> None:
         super().__init__(message)
         self.place, self.token = place, token
 
 
-class Guide:
-    """A grammar's masks for a vocabulary of some size, checked once and kept.
+class Guide(Generic[State]):
+    """A grammar's masks for a vocabulary, checked and cached.
 
-    `prime` and `choices` are what `split_prompt` makes, and hold besides the grammar.
+    `prefix` and `choices` are from `split_prompt`, and constrain the ids besides the grammar.
     """
 
     def __init__(
-        self, grammar: Grammar[Any], prefix: list[int], choices: Tensor, max_length: int
+        self, grammar: Grammar[State], prefix: list[int], choices: Tensor, max_length: int
     ) -> None:
         self._grammar, self._size, self._max_length = grammar, choices.shape[1], max_length
         self._prefix, self._choices = prefix, choices.numpy()
         self._masks: dict[Hashable, Mask] = {}
-        self._ending = grammar if isinstance(grammar, EndingGrammar) else None
+        self._ending: EndingGrammar[State] | None = (
+            grammar if isinstance(grammar, EndingGrammar) else None
+        )
 
-    def begin(self) -> Any:
-        """The state after the given beginning.
+    def begin(self) -> State:
+        """The state after the prefix.
 
         Raises:
-            NotAllowedError: an id of it, or its end so far from any end, that the grammar refuses.
+            GrammarError: the grammar refuses an id of the prefix, or cannot end in time after it.
         """
         state = self._grammar.start()
         for place, token in enumerate(self._prefix):
             if not self._get_mask(state)[token]:
                 raise GrammarError(
-                    f"The grammar does not allow token {token} at place {place} of the opening.",
+                    f"The grammar does not allow token {token} at place {place} of the prompt.",
                     place,
                     token,
                 )
@@ -94,17 +98,17 @@ class Guide:
             least = len(self._prefix) + self._ending.distance_to_end(state)
             if least > self._max_length:
                 raise GrammarError(
-                    f"The grammar needs {least} tokens to come to an end, but max_length is "
-                    f"{self._max_length}; allow more.",
+                    f"The grammar needs {least} tokens to end, but max_length is "
+                    f"{self._max_length}; increase it.",
                     len(self._prefix),
                 )
         return state
 
-    def mask(self, state: Any, place: int) -> Mask:
-        """What may stand at `place` (from 0 on), boolean (vocabulary,).
+    def mask(self, state: State, place: int) -> Mask:
+        """The ids allowed at `place` (counted from 0), boolean (vocabulary,).
 
         Raises:
-            NotAllowedError: nothing may.
+            GrammarError: none is.
         """
         mask = self._get_mask(state)
         if self._ending is not None:
@@ -116,15 +120,16 @@ class Guide:
         if not mask.any():
             raise GrammarError(
                 f"The grammar allows no token at place {place}, given those before; give another "
-                "opening, or mend the grammar.",
+                "prompt, or correct the grammar.",
                 place,
             )
         return mask
 
-    def advance(self, state: Any, token: int) -> Any:
+    def advance(self, state: State, token: int) -> State:
+        """The state after an allowed id."""
         return self._grammar.advance(state, token)
 
-    def _get_mask(self, state: Hashable) -> Mask:
+    def _get_mask(self, state: State) -> Mask:
         found = self._masks.get(state)
         if found is None:
             found = self._masks[state] = self._to_mask(self._grammar.get_allowed_tokens(state))
@@ -135,21 +140,21 @@ class Guide:
             mask = (allowed.numpy() if isinstance(allowed, Tensor) else allowed).copy()
             if mask.shape != (self._size,) or mask.dtype != np.bool_:
                 raise SequenceError(
-                    f"A grammar's mask is boolean of shape ({self._size},), but "
-                    f"{mask.dtype} of shape {mask.shape} came."
+                    f"A grammar's mask must be boolean of shape ({self._size},), got "
+                    f"{mask.dtype} of shape {mask.shape}."
                 )
         else:
             mask = np.zeros(self._size, dtype=np.bool_)
             if not all(0 <= token < self._size for token in allowed):
                 raise SequenceError(
-                    f"A grammar's ids lie between 0 and {self._size - 1}, but {allowed} came."
+                    f"A grammar's ids must be in 0 to {self._size - 1}, got {allowed}."
                 )
             mask[list(allowed)] = True
         mask[[PADDING, START]] = False
         return mask
 
-    def _mask_unreachable_end(self, state: Any, mask: Mask, left: int) -> Mask:
-        """Only what leaves time to end within `left` tokens, this one and `END` included."""
+    def _mask_unreachable_end(self, state: State, mask: Mask, left: int) -> Mask:
+        """Only the ids after which `left` tokens, that id and `END` included, are enough to end."""
         assert self._ending is not None
         found = np.zeros_like(mask)
         for token in map(int, mask.nonzero()[0]):
@@ -160,10 +165,10 @@ class Guide:
 
 
 def split_prompt(prompt: Sequence[Collection[int]], size: int) -> tuple[list[int], Tensor]:
-    """The ids of the first places, which leave no choice, and what may stand at those behind.
+    """The ids of the leading places with a single choice, and the masks of the places after them.
 
-    The latter, (places, vocabulary), boolean, has one row for each place that leaves a choice or
-    follows one, and a last one for every later place.
+    The masks, boolean (places, vocabulary), have one row for each place of the rest of the
+    prompt, and a last one for every later place.
 
     Raises:
         SequenceError: an empty choice, or an id outside the vocabulary.
@@ -171,12 +176,12 @@ def split_prompt(prompt: Sequence[Collection[int]], size: int) -> tuple[list[int
     for place, ids in enumerate(prompt):
         if not ids or not all(END < number < size for number in ids):
             raise SequenceError(
-                f"Place {place} of the opening needs ids between {END + 1} and {size - 1}, "
-                f"but {sorted(ids)} came."
+                f"Place {place} of the prompt needs ids in {END + 1} to {size - 1}, "
+                f"got {sorted(ids)}."
             )
-    prime = [next(iter(ids)) for ids in takewhile(lambda ids: len(set(ids)) == 1, prompt)]
-    choices = torch.zeros(len(prompt) - len(prime) + 1, size, dtype=torch.bool)
-    for row, ids in zip(choices, prompt[len(prime) :], strict=False):
+    prefix = [next(iter(ids)) for ids in takewhile(lambda ids: len(set(ids)) == 1, prompt)]
+    choices = torch.zeros(len(prompt) - len(prefix) + 1, size, dtype=torch.bool)
+    for row, ids in zip(choices, prompt[len(prefix) :], strict=False):
         row[sorted(ids)] = True
     choices[-1, END:] = True
-    return prime, choices
+    return prefix, choices

@@ -1,4 +1,4 @@
-"""How likely given sequences are under a model."""
+"""The log-likelihood of given sequences under a model."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ def log_likelihood(
 ) -> Tensor:
     """log p of each sequence, in nats, (batch,), float64: the sum over its tokens.
 
-    Candidates for a gap are ranked by how well what stands on its right follows:
+    To rank candidates for a gap, score the text after it:
     `log_likelihood(model, [right] * n, [left + candidate for candidate in candidates])`.
 
     Args:
-        model: any `LanguageModel`, read as in evaluation; it is left as it is.
+        model: any `LanguageModel`, run in evaluation mode; it is not changed.
         sequences: ids, without `START` and `END`.
-        contexts: for each sequence, the ids before it, which count for nothing themselves.
-        include_end: whether `END` after each sequence counts.
+        contexts: for each sequence, the ids before it, which are not counted themselves.
+        include_end: count `END` after each sequence.
 
     Raises:
-        SequenceError: no sequence, one that counts no token, an id outside the vocabulary, or
-            another number of beginnings than of sequences.
+        SequenceError: no sequence, an empty one without `include_end`, an id outside the
+            vocabulary, or not one context per sequence.
 
     >>> from sluice.sequence.models import LanguageModelConfig
     >>> model = LanguageModel(LanguageModelConfig(vocabulary_size=9, hidden_size=8))
@@ -86,12 +86,14 @@ def _check(
 ) -> None:
     if len(contexts) != len(sequences):
         raise SequenceError(
-            f"Each sequence has its beginning, but {len(sequences)} and {len(contexts)} came."
+            f"Give one context per sequence, got {len(contexts)} for {len(sequences)} sequences."
         )
     if not sequences or not (include_end or all(sequences)):
-        raise SequenceError("A likelihood needs sequences of at least one token each.")
+        raise SequenceError(
+            "log_likelihood needs at least one sequence, of at least one token each."
+        )
     size = model.config.vocabulary_size
     for ids in (*sequences, *contexts):
         wrong = [number for number in ids if not 0 <= number < size]
         if wrong:
-            raise SequenceError(f"Ids run from 0 to {size - 1}, but {wrong[0]} came.")
+            raise SequenceError(f"Ids must be in 0 to {size - 1}, got {wrong[0]}.")

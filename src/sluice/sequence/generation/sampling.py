@@ -1,4 +1,4 @@
-"""How a token is drawn from what the model makes of it."""
+"""Sampling a token from logits."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from sluice.sequence.errors import SequenceError
 
 @dataclass(frozen=True)
 class Sampling:
-    """How a token is drawn from the model's probabilities.
+    """How a token is sampled from the model's probabilities.
 
-    The steps follow in this order, each on what the one before has left.
+    The filters apply in this order, each to the result of the one before.
 
     Args:
-        temperature: divides the log-probabilities; below 1 the likely becomes likelier.
-        top_k: keep only the `top_k` likeliest tokens.
-        top_p: keep the likeliest tokens that together reach this probability (nucleus
+        temperature: divides the logits; below 1 favours likely tokens, above 1 unlikely ones.
+        top_k: keep only the `top_k` most likely tokens.
+        top_p: keep the most likely tokens that together reach this probability (nucleus
             sampling, Holtzman et al. 2020).
-        typical: keep the tokens whose information is nearest the entropy and that together
+        typical: keep the tokens with the information closest to the entropy that together
             reach this probability (locally typical sampling, Meister et al. 2023).
-        max_length: give up on a sequence that has not ended by then.
+        max_length: the maximum number of tokens.
 
     Raises:
         SequenceError: a value outside its range.
@@ -37,22 +37,21 @@ class Sampling:
 
     def __post_init__(self) -> None:
         if not 0 < self.temperature < float("inf"):
-            raise SequenceError(f"The temperature is above 0, but {self.temperature} came.")
+            raise SequenceError(f"temperature must be above 0, got {self.temperature}.")
         if self.top_k is not None and self.top_k < 1:
-            raise SequenceError(f"top_k is at least 1, but {self.top_k} came.")
+            raise SequenceError(f"top_k must be at least 1, got {self.top_k}.")
         for name in ("top_p", "typical"):
             value = getattr(self, name)
             if value is not None and not 0 < value <= 1:
-                raise SequenceError(f"{name} lies in (0, 1], but {value} came.")
+                raise SequenceError(f"{name} must be in (0, 1], got {value}.")
         if self.max_length < 1:
-            raise SequenceError(f"max_length is at least 1, but {self.max_length} came.")
+            raise SequenceError(f"max_length must be at least 1, got {self.max_length}.")
 
 
 def draw(logits: Tensor, allowed: Tensor, uniform: Tensor, sampling: Sampling) -> Tensor:
-    """One id for each row of `logits` (batch, vocabulary): the inverse of the cumulative sum.
+    """One id for each row of `logits` (batch, vocabulary), by inverting the cumulative sum.
 
-    `allowed` is boolean, `logits` without its first dimension or with it; `uniform` (batch,)
-    lies in [0, 1).
+    `allowed` is boolean, (vocabulary,) or (batch, vocabulary); `uniform` (batch,) is in [0, 1).
     """
     allowed = allowed.expand_as(logits)
     kept = (logits.masked_fill(~allowed, -torch.inf) / sampling.temperature).softmax(dim=1)
@@ -71,7 +70,7 @@ def draw(logits: Tensor, allowed: Tensor, uniform: Tensor, sampling: Sampling) -
 def _keep_first(
     probabilities: Tensor, order: Tensor, count: int | None, mass: float | None
 ) -> Tensor:
-    """Zero but for the first tokens in this order: so many, or until they reach this mass."""
+    """Keep the first tokens in this order: `count` of them, or until they reach `mass`."""
     ordered = probabilities.gather(1, order)
     dropped = torch.zeros_like(ordered, dtype=torch.bool)
     if count is not None:
@@ -84,7 +83,7 @@ def _keep_first(
 def _invert(kept: Tensor, uniform: Tensor) -> Tensor:
     cumulative = kept.cumsum(dim=1)
     place = torch.searchsorted(cumulative, (uniform * cumulative[:, -1])[:, None], right=True)
-    # A tie at the very top would point past the last token that has any probability.
+    # Rounding at the top could point past the last token with a probability.
     numbers = torch.arange(kept.shape[1]).expand_as(kept)
     last = numbers.masked_fill(kept == 0, 0).amax(dim=1, keepdim=True)
     return place.minimum(last)[:, 0]

@@ -1,4 +1,4 @@
-"""Text into a vocabulary's ids and back."""
+"""Text to ids and back."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sluice.sequence.vocabulary import Vocabulary
 
 @dataclass(frozen=True)
 class TextCodec:
-    """How text is read as tokens: as characters where every token is one, else as words.
+    """Encodes text as characters if every token is one, else as words, and decodes ids.
 
     >>> TextCodec(Vocabulary(("a", "b", " "))).encode("ab a")
     [3, 4, 5, 3]
@@ -25,7 +25,7 @@ class TextCodec:
 
     @cached_property
     def separator(self) -> str:
-        """What stands between two tokens."""
+        """The text between two tokens."""
         return "" if self.is_character_level or self.vocabulary.tokenizer else " "
 
     @cached_property
@@ -34,10 +34,10 @@ class TextCodec:
         return all(len(token) == 1 for token in self.vocabulary.tokens)
 
     def encode(self, text: str) -> list[int]:
-        """The ids that `text` spells.
+        """The ids of `text`.
 
         Raises:
-            UnknownTokenError: what the vocabulary does not hold, with its place.
+            UnknownTokenError: a token that is not in the vocabulary, with its place.
         """
         if self.vocabulary.tokenizer:
             return self.vocabulary.encode_text(text)
@@ -46,21 +46,21 @@ class TextCodec:
             if token not in self.vocabulary:
                 kind = "word" if self.separator else "character"
                 before = self.separator.join(tokens[max(place - 12, 0) : place])
-                behind = f", behind {before!r}" if before else ""
+                after = f", after {before!r}" if before else ""
                 raise UnknownTokenError(
-                    f"The model never met {token!r}, {kind} {place + 1} of the text{behind}; "
-                    "use others."
+                    f"The model does not know {token!r}, {kind} {place + 1} of the text{after}; "
+                    "remove it."
                 )
         return self.vocabulary.encode(tokens)
 
     def decode(self, ids: Iterable[int]) -> str:
-        """The text of `ids`; marks are passed over."""
+        """The text of `ids`, without `PADDING`, `START` and `END`."""
         if self.vocabulary.tokenizer:
             return self.vocabulary.decode_text(ids)
         return self.separator.join(self.vocabulary.decode(ids))
 
     def decode_stream(self, prefix: Sequence[int], next_ids: Iterable[int]) -> Iterator[str]:
-        """What each of the coming ids adds to the text of those before it.
+        """The text that each of `next_ids` adds.
 
         >>> words = TextCodec(Vocabulary(("to", "be")))
         >>> list(words.decode_stream([3], [4, 3]))
@@ -72,11 +72,11 @@ class TextCodec:
                 yield between + self.decode([number])
                 between = self.separator
             return
-        # A tokenizer sets blanks by what stands before, and a character may take several ids.
-        ids, told = [*prefix], len(self.decode(prefix))
+        # With a tokenizer, blanks depend on what is before, and a character may take several ids.
+        ids, length = [*prefix], len(self.decode(prefix))
         for number in next_ids:
             ids.append(number)
             text = self.decode(ids)
-            ready = "" if text.endswith("\ufffd") else text[told:]
-            told += len(ready)
+            ready = "" if text.endswith("\ufffd") else text[length:]
+            length += len(ready)
             yield ready

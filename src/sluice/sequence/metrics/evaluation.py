@@ -74,7 +74,7 @@ def evaluate(
     (5, ['bits per character', 'nats per token', 'perplexity'])
     """
     if period is not None and period < 1:
-        raise SequenceError(f"A period is at least 1 step, but {period} came.")
+        raise SequenceError(f"A period must be at least 1 step, got {period}.")
     measure = _make_accumulator(model, source, characters, period, training, labels)
     device, state = next(model.parameters()).device, None
     with evaluation_mode(model):

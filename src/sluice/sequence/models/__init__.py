@@ -1,4 +1,4 @@
-"""Models of sequences: each a module with a small configuration, around layers of any cell."""
+"""Models of sequences: modules with a small configuration and recurrent layers of any cell."""
 
 from sluice.sequence.models.base import SequenceModel as SequenceModel
 from sluice.sequence.models.decoding import DecodedSequence as DecodedSequence
@@ -19,4 +19,4 @@ KINDS: dict[str, type[SequenceModel]] = {
     kind.__name__: kind
     for kind in (LanguageModel, Classifier, Tagger, Forecaster, ChoraleModel, Seq2Seq)
 }
-"""The models by the names that files have for them."""
+"""The models by the names in checkpoint files."""

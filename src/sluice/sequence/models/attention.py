@@ -1,4 +1,4 @@
-"""Where to look in what was read: attention scores of two kinds."""
+"""Attention with additive or multiplicative scores."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ AttentionKind = Literal["additive", "multiplicative"]
 
 
 class Attention(nn.Module):
-    """Weights over the steps that were read, and the mean of those steps under them.
+    """Weights over the steps of a memory, and their weighted mean.
 
     ``additive`` scores with v · tanh(W q + U m) (Bahdanau, Cho & Bengio 2015, section A.1.2),
     ``multiplicative`` with q · W m (Luong, Pham & Manning 2015, section 3.1, "general").
 
     Args:
         kind: which of the two.
-        query, memory: the widths of what asks and of what was read.
+        query, memory: the widths of queries and memory.
 
     >>> attention = Attention("additive", query=8, memory=6)
     >>> context, weights = attention(torch.zeros(3, 2, 8), torch.zeros(5, 2, 6), None)
@@ -37,17 +37,17 @@ class Attention(nn.Module):
     def forward(
         self, queries: Tensor, memory: Tensor, lengths: Tensor | None
     ) -> tuple[Tensor, Tensor]:
-        """Contexts (time, batch, memory) and weights (time, batch, steps read), which sum to 1.
+        """Contexts (time, batch, memory) and weights (time, batch, steps), which sum to 1.
 
         Args:
             queries: (time, batch, query).
-            memory: what was read (steps, batch, memory).
-            lengths: how many of its steps count (batch,); all if None.
+            memory: (steps, batch, memory).
+            lengths: its steps without padding (batch,); None if no step is padding.
         """
         scores = self._scores(queries.transpose(0, 1), memory.transpose(0, 1))
         if lengths is not None:
             beyond = torch.arange(len(memory), device=memory.device) >= lengths[:, None]
-            # Not -inf: a sequence without any step would make NaN of everything.
+            # Not -inf: a sequence without any step would give NaN everywhere.
             scores = scores.masked_fill(beyond[:, None], torch.finfo(scores.dtype).min)
         weights = scores.softmax(dim=-1)
         contexts = weights @ memory.transpose(0, 1)

@@ -1,10 +1,10 @@
-"""What all models are made of: an embedding, recurrent layers, dropout."""
+"""What all models share: an embedding, recurrent layers, dropout."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, ClassVar
+from typing import ClassVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -12,25 +12,25 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from sluice.nn.stack import RecurrentStack
 from sluice.run.dispatch import NATIVE
-from sluice.sequence.batch import Batch, Loss
+from sluice.sequence.batch import Batch, Loss, ModelState
 from sluice.sequence.models.shape import SequenceModelConfig, build_layers
 from sluice.sequence.vocabulary import PADDING
 
 
 class SequenceModel(nn.Module):
-    """The base of the models: `config`, `embedding`, `layers`, `dropout`, and a `loss`."""
+    """Base class of the models: `config`, `embedding`, `layers`, `dropout`, and a `loss`."""
 
-    #: The class of `config`, so that a file can make the model again.
+    #: The class of `config`, to build the model from a file.
     config_type: ClassVar[type[SequenceModelConfig]]
 
-    config: Any
+    config: SequenceModelConfig
     embedding: nn.Module
     layers: RecurrentStack
 
     def _build(self, config: SequenceModelConfig, *, tokens: int = 0, features: int = 0) -> None:
-        """Set up all but the readout, for ids below `tokens` or for values of so many `features`.
+        """Build all but the readout, for ids below `tokens` or for values of `features` columns.
 
-        Dropout that is 0 is left out.
+        Dropout of rate 0 is left out.
         """
         self.config = config
         width = config.embedding_size
@@ -46,47 +46,47 @@ class SequenceModel(nn.Module):
     def _run(
         self,
         inputs: Tensor,
-        state: Any = None,
+        state: ModelState = None,
         lengths: Tensor | None = None,
         resets: Tensor | None = None,
-    ) -> tuple[Tensor, Any]:
-        """The layers' output (time, batch, width) and their last state."""
+    ) -> tuple[Tensor, ModelState]:
+        """The layers' output (time, batch, width) and their final state."""
         embedded = self.embedding_dropout(self.embedding(inputs))
         return run_layers(self.layers, embedded, state, lengths, resets)
 
-    def loss(self, batch: Batch, state: Any = None) -> tuple[Loss, Any]:
-        """What to learn from a batch: a summed loss and how many items it sums over.
+    def loss(self, batch: Batch, state: ModelState = None) -> tuple[Loss, ModelState]:
+        """The loss of a batch, summed, and the number of items in the sum.
 
         Args:
             batch: on the device of the weights.
-            state: what the last call returned, for sources that carry; None starts afresh.
+            state: what the last call returned, for stateful sources; None for the initial state.
 
         Returns:
-            The loss, and the state to go on from (None for a model that has none).
+            The loss, and the state to continue from (None for a model without one).
         """
         raise NotImplementedError
 
-    def _select_state(self, state: Any) -> Any:
-        """`state`, but None where layers read from both ends, and so cannot be gone on with."""
+    def _select_state(self, state: ModelState) -> ModelState:
+        """`state`, or None for bidirectional layers, which cannot continue from one."""
         return None if self.layers.bidirectional else state
 
 
 def run_layers(
     layers: RecurrentStack,
     x: Tensor,
-    state: Any = None,
+    state: ModelState = None,
     lengths: Tensor | None = None,
     resets: Tensor | None = None,
-) -> tuple[Tensor, Any]:
-    """`layers` over x (time, batch, input), with the lengths told in the way that is quickest.
+) -> tuple[Tensor, ModelState]:
+    """Run `layers` over x (time, batch, input), with lengths in the fastest form.
 
-    Torch's own layers, where there are no kernels, take lengths only as a packed sequence.
+    Torch's own layers, used if there are no kernels, take lengths only as a packed sequence.
     """
-    told = lengths is not None and resets is None and not x.is_meta
-    if told and layers.resolved_backend.name == NATIVE and int(lengths.min()) > 0:  # type: ignore[union-attr]
-        packed = pack_padded_sequence(x, lengths.cpu(), enforce_sorted=False)  # type: ignore[union-attr]
-        y, state = layers(packed, state)
-        return pad_packed_sequence(y, total_length=len(x))[0], state
+    packs = resets is None and not x.is_meta and layers.resolved_backend.name == NATIVE
+    if packs and lengths is not None and int(lengths.min()) > 0:
+        packed = pack_padded_sequence(x, lengths.cpu(), enforce_sorted=False)
+        output, state = layers(packed, state)
+        return pad_packed_sequence(output, total_length=len(x))[0], state
     y, state = layers(x, state, lengths=lengths, resets=resets)
     return y, state
 
@@ -95,14 +95,14 @@ def _dropout(rate: float) -> nn.Module:
     return nn.Dropout(rate) if rate else nn.Identity()
 
 
-def select_final_states(state: Any, directions: int) -> Tensor:
-    """What the last layer ended with (batch, directions × width): each direction's last step."""
-    first = state if isinstance(state, Tensor) else state[0]
+def select_final_states(state: ModelState, directions: int) -> Tensor:
+    """The last layer's final h (batch, directions × width), of each direction."""
+    first = state if isinstance(state, Tensor) else cast(tuple[Tensor, ...], state)[0]
     return torch.cat(tuple(first[-directions:]), dim=-1)
 
 
 def select_valid_steps(steps: Tensor, lengths: Tensor | None) -> Tensor:
-    """The rows of steps (time, batch, ...) that lie within the lengths: (rows, ...)."""
+    """The rows of steps (time, batch, ...) within the lengths: (rows, ...)."""
     if lengths is None:
         return steps.flatten(0, 1)
     return steps[torch.arange(len(steps), device=steps.device)[:, None] < lengths]
@@ -110,7 +110,7 @@ def select_valid_steps(steps: Tensor, lengths: Tensor | None) -> Tensor:
 
 @contextmanager
 def evaluation_mode(model: nn.Module) -> Iterator[None]:
-    """In evaluation mode and without gradients inside a ``with`` block."""
+    """The model is in evaluation mode, without gradients, inside the ``with`` block."""
     was_training = model.training
     model.eval()
     try:

@@ -1,13 +1,15 @@
-"""What a `Seq2Seq` writes: the likeliest continuation token by token, or several side by side."""
+"""Greedy decoding and beam search for `Seq2Seq`."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
 import torch
 from torch import Tensor
 
+from sluice.sequence.batch import ModelState
 from sluice.sequence.errors import SequenceError
 from sluice.sequence.models.base import evaluation_mode
 from sluice.sequence.models.seq2seq import EncoderOutput, Seq2Seq
@@ -16,12 +18,12 @@ from sluice.sequence.vocabulary import END, PADDING, START
 
 @dataclass(frozen=True)
 class DecodedSequence:
-    """A sequence that was written.
+    """An output sequence.
 
     Attributes:
         ids: without `END`.
-        log_probability: of the ids and of `END` (where it was reached), in nats.
-        attention: where each of them looked (written, steps read), `END`'s row last.
+        log_probability: of the ids, and of `END` if it was reached, in nats.
+        attention: the weights of each (ids, source steps), with `END` last.
     """
 
     ids: list[int]
@@ -40,16 +42,16 @@ def decode(
 ) -> list[DecodedSequence]:
     """The best sequence found for each source.
 
-    One beam takes the likeliest token each time (greedy decoding). Several keep that many
-    beginnings side by side, and the one with the best log-probability divided by its length to the
-    power of `length_penalty` wins: 0 compares plain probabilities, which favour the short.
+    One beam takes the most likely token each time (greedy decoding). With several, the sequence
+    with the best log-probability divided by its length to the power of `length_penalty` wins; 0
+    compares plain probabilities, which favours short ones.
 
     Args:
-        model: left in the mode that it is in.
+        model: its mode is restored afterwards.
         sources: ids (time, batch), int64.
         lengths: steps of each source (batch,).
-        beams: how many beginnings to keep.
-        max_length: where to stop a sequence that has not ended.
+        beams: hypotheses to keep.
+        max_length: the maximum number of tokens.
         length_penalty: see above.
 
     Raises:
@@ -62,23 +64,26 @@ def decode(
     (5, True)
     """
     if beams < 1 or max_length < 1:
-        raise SequenceError(f"Give at least 1 beam and 1 token; {beams} and {max_length} came.")
+        raise SequenceError(
+            f"beams and max_length must be at least 1, got {beams} and {max_length}."
+        )
     with evaluation_mode(model):
         memory, state = model.encode(sources, lengths)
         search = _BatchBeamSearch(sources.shape[1], beams, sources.device)
-        wide = EncoderOutput(search.repeat(memory.outputs), search.repeat(lengths, dim=0))
-        state = search.repeat(state)
+        repeated = None if lengths is None else search.repeat(lengths, dim=0)
+        wide = EncoderOutput(search.repeat(memory.outputs), repeated)
+        state = _map_state(state, search.repeat)
         for _ in range(max_length):
             logits, weights, state = model.step(search.tokens[-1][None], wide, state)
             parents = search.advance(logits[0].log_softmax(dim=-1), weights[0])
-            state = _map_state(state, lambda part, parents=parents: part[:, parents])
+            state = _map_state(state, partial(_select_rows, rows=parents))
             if search.finished.all():
                 break
     return search.select_best(length_penalty)
 
 
 class _BatchBeamSearch:
-    """Beams of all sources, side by side: row = source × beams + beam."""
+    """The beams of all sources in one batch: row = source × beams + beam."""
 
     def __init__(self, batch: int, beams: int, device: torch.device) -> None:
         self.batch, self.beams = batch, beams
@@ -86,24 +91,24 @@ class _BatchBeamSearch:
         self.tokens = torch.full((1, rows), START, device=device)
         self.finished = torch.zeros(rows, dtype=torch.bool, device=device)
         self.lengths = torch.zeros(rows, dtype=torch.int64, device=device)
-        # All beams begin alike: the first alone may have successors.
+        # All beams are the same at first, so only the first one has successors.
         self.scores = torch.full((batch, beams), -torch.inf, device=device)
         self.scores[:, 0] = 0
         self.attention: Tensor | None = None
 
-    def repeat(self, state: Any, dim: int = 1) -> Any:
-        """Each source's part once for each of its beams."""
-        return _map_state(state, lambda part: part.repeat_interleave(self.beams, dim=dim))
+    def repeat(self, part: Tensor, dim: int = 1) -> Tensor:
+        """Repeat each source for each of its beams."""
+        return part.repeat_interleave(self.beams, dim=dim)
 
     def advance(self, logs: Tensor, weights: Tensor) -> Tensor:
-        """Go on with the best successors; returns the rows that they come from.
+        """Keep the best successors; returns the rows that they come from.
 
-        `logs` (rows, vocabulary) are log-probabilities, `weights` (rows, steps read) attention.
+        `logs` (rows, vocabulary) are log-probabilities, `weights` (rows, source steps) attention.
         """
         logs = logs.clone()
         logs[:, [PADDING, START]] = -torch.inf
         logs[self.finished] = -torch.inf
-        logs[self.finished, PADDING] = 0  # what has ended stays as it is
+        logs[self.finished, PADDING] = 0  # a finished sequence does not change
         total = self.scores[..., None] + logs.view(self.batch, self.beams, -1)
         self.scores, places = total.flatten(1).topk(self.beams, dim=1)
         first = torch.arange(self.batch, device=places.device)[:, None] * self.beams
@@ -112,13 +117,13 @@ class _BatchBeamSearch:
         self.lengths = self.lengths[parents] + ~self.finished[parents]
         self.finished = self.finished[parents] | (chosen == END)
         self.tokens = torch.cat((self.tokens[:, parents], chosen[None]))
-        looked = weights[parents][None]
+        rows = weights[parents][None]
         past = None if self.attention is None else self.attention[:, parents]
-        self.attention = looked if past is None else torch.cat((past, looked))
+        self.attention = rows if past is None else torch.cat((past, rows))
         return parents
 
     def select_best(self, length_penalty: float) -> list[DecodedSequence]:
-        """Of each source the beam with the best score for its length."""
+        """The beam with the best score for its length, of each source."""
         assert self.attention is not None
         lengths = self.lengths.view(self.batch, self.beams)
         winners = (self.scores / lengths**length_penalty).argmax(dim=1).tolist()
@@ -132,8 +137,12 @@ class _BatchBeamSearch:
         return found
 
 
-def _map_state(state: Any, change: Any) -> Any:
-    """`change` of a tensor, or of each of a tuple; None stays."""
+def _select_rows(part: Tensor, rows: Tensor) -> Tensor:
+    return part[:, rows]
+
+
+def _map_state(state: ModelState, change: Callable[[Tensor], Tensor]) -> ModelState:
+    """Apply `change` to each tensor of a state."""
     if isinstance(state, Tensor):
         return change(state)
-    return None if state is None else tuple(change(part) for part in state)
+    return None if state is None else tuple(_map_state(part, change) for part in state)

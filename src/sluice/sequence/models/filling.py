@@ -1,4 +1,4 @@
-"""Missing values: the last one known, carried forward."""
+"""Missing values, filled with the last known one."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ def forward_fill(
     lengths: Tensor | None = None,
     resets: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """`values` with each NaN replaced by the last value before it, and what to carry on with.
+    """`values` with each NaN replaced by the last value before it, and the last known values.
 
     Args:
         values: (time, batch, features).
-        before: what is known before the first step (batch, features); 0 if None.
-        lengths: steps of each sequence (batch,); what lies beyond is not carried on.
-        resets: where a new sequence starts (time, batch), with nothing known before it but 0.
+        before: the values before the first step (batch, features); 0 if None.
+        lengths: steps of each sequence (batch,); padding is not carried over.
+        resets: where a new sequence starts (time, batch); the value before it is 0.
 
     >>> nan = float("nan")
     >>> filled, last = forward_fill(torch.tensor([nan, 2.0, nan]).view(3, 1, 1))
@@ -29,7 +29,7 @@ def forward_fill(
     marked = ~values.isnan()
     if resets is not None:
         marked = marked | resets[..., None]
-    # Place 0 stands for what came before; a NaN at a reset is marked, and becomes 0.
+    # Index 0 is the value before the first step; a NaN at a reset is marked and becomes 0.
     first = values.new_zeros(values.shape[1:]) if before is None else before
     known = torch.cat((first[None], values.nan_to_num()))
     places = (steps * marked).cummax(dim=0).values

@@ -1,15 +1,15 @@
-"""Models that put a label on a sequence, or on each of its steps."""
+"""Classifiers of sequences, and taggers of their steps."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from sluice.sequence.batch import Batch, Loss
+from sluice.sequence.batch import Batch, Loss, ModelState
 from sluice.sequence.data.targets import IGNORE_INDEX
 from sluice.sequence.errors import SequenceError
 from sluice.sequence.models.base import SequenceModel, evaluation_mode, select_final_states
@@ -23,15 +23,15 @@ class _ClassCount:
 
 @dataclass(frozen=True, kw_only=True)
 class LabelsConfig(SequenceModelConfig, _ClassCount):
-    """The shape of a `Classifier` or `Tagger`; all else is as in `Shape`.
+    """The configuration of a `Classifier` or `Tagger`; otherwise as `SequenceModelConfig`.
 
     Attributes:
-        classes: how many labels there are.
-        vocabulary_size: for tokens, how many there are; 0 for values.
-        features: for values, how many a step has; 0 for tokens.
+        classes: the number of labels.
+        vocabulary_size: for token inputs, else 0.
+        features: columns of value inputs, else 0.
 
     Raises:
-        SequenceError: as `Shape`; both or none of `vocabulary_size` and `features`.
+        SequenceError: as `SequenceModelConfig`; both or none of `vocabulary_size` and `features`.
     """
 
     vocabulary_size: int = 0
@@ -43,8 +43,8 @@ class LabelsConfig(SequenceModelConfig, _ClassCount):
         require_sizes(self, classes=2, vocabulary_size=0, features=0)
         if (self.vocabulary_size > 0) == (self.features > 0):
             raise SequenceError(
-                "Give vocabulary_size for tokens or features for values, one of the two, but "
-                f"{self.vocabulary_size} and {self.features} came."
+                "Give vocabulary_size for tokens or features for values, one of the two; got "
+                f"{self.vocabulary_size} and {self.features}."
             )
         if self.vocabulary_size:
             require_sizes(self, embedding_size=1)
@@ -63,7 +63,7 @@ class _LabelModel(SequenceModel):
 
 
 class Classifier(_LabelModel):
-    """One label for a whole sequence, read from the last step of each direction.
+    """One label for a whole sequence, from the final state of each direction.
 
     >>> import torch
     >>> model = Classifier(LabelsConfig(classes=4, features=3, hidden_size=8))
@@ -75,23 +75,23 @@ class Classifier(_LabelModel):
     def forward(
         self,
         inputs: Tensor,
-        state: Any = None,
+        state: ModelState = None,
         lengths: Tensor | None = None,
         resets: Tensor | None = None,
-    ) -> tuple[Tensor, Any]:
+    ) -> tuple[Tensor, ModelState]:
         """Logits (batch, classes), and the state.
 
         Args:
             inputs: ids (time, batch), int64, or values (time, batch, features), float32; NaN
                 (missing) is read as 0.
-            state: what an earlier call returned; none starts afresh.
+            state: what an earlier call returned; None for the initial state.
             lengths, resets: as in `Batch`.
         """
         _, state = self._run(zero_missing(inputs), state, lengths, resets)
         ends = select_final_states(state, self.layers.directions)
         return self.readout(self.dropout(ends)), self._select_state(state)
 
-    def loss(self, batch: Batch, state: Any = None) -> tuple[Loss, Any]:
+    def loss(self, batch: Batch, state: ModelState = None) -> tuple[Loss, ModelState]:
         """Cross-entropy in nats, summed over the sequences whose class is not `IGNORE_INDEX`."""
         logits, state = self(batch.inputs, state, batch.lengths, batch.resets)
         total = functional.cross_entropy(
@@ -100,14 +100,14 @@ class Classifier(_LabelModel):
         return Loss(total, int((batch.targets != IGNORE_INDEX).sum())), state
 
     def predict(self, inputs: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """The likeliest class of each sequence, (batch,), int64, from 0."""
+        """The most likely class of each sequence, (batch,), int64, from 0."""
         return _predict_classes(self, inputs, lengths)
 
 
 class Tagger(_LabelModel):
     """A label for each step.
 
-    Labels are numbered from 1, as `Batch` has them: 0 is padding, and no logit stands for it.
+    Labels are numbered from 1, as in `Batch`; 0 is padding and has no logit.
 
     >>> import torch
     >>> model = Tagger(LabelsConfig(classes=4, vocabulary_size=30, hidden_size=8))
@@ -119,15 +119,15 @@ class Tagger(_LabelModel):
     def forward(
         self,
         inputs: Tensor,
-        state: Any = None,
+        state: ModelState = None,
         lengths: Tensor | None = None,
         resets: Tensor | None = None,
-    ) -> tuple[Tensor, Any]:
-        """Logits (time, batch, classes), those of label 1 first, and the state; as `Classifier`."""
+    ) -> tuple[Tensor, ModelState]:
+        """Logits (time, batch, classes), starting with label 1, and the state; as `Classifier`."""
         hidden, state = self._run(zero_missing(inputs), state, lengths, resets)
         return self.readout(self.dropout(hidden)), self._select_state(state)
 
-    def loss(self, batch: Batch, state: Any = None) -> tuple[Loss, Any]:
+    def loss(self, batch: Batch, state: ModelState = None) -> tuple[Loss, ModelState]:
         """Cross-entropy in nats, summed over the steps that have a label."""
         logits, state = self(batch.inputs, state, batch.lengths, batch.resets)
         targets = batch.targets.flatten() - 1
@@ -137,7 +137,7 @@ class Tagger(_LabelModel):
         return Loss(total, int((targets >= 0).sum())), state
 
     def predict(self, inputs: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """The likeliest label of each step, (time, batch), int64, from 1; 0 beyond the lengths."""
+        """The most likely label of each step, (time, batch), int64, from 1; 0 for padding."""
         labels = _predict_classes(self, inputs, lengths) + 1
         if lengths is None:
             return labels
@@ -146,7 +146,7 @@ class Tagger(_LabelModel):
 
 
 def zero_missing(inputs: Tensor) -> Tensor:
-    """Ids as they are; of values, 0 where one is missing."""
+    """Ids unchanged; values with 0 for missing ones."""
     return inputs.nan_to_num() if inputs.is_floating_point() else inputs
 
 

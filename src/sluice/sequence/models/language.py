@@ -1,14 +1,13 @@
-"""A language model: which token comes next, given those before."""
+"""A language model: the probability of the next token, given those before."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from torch import Tensor, nn
 from torch.nn import functional
 
-from sluice.sequence.batch import Batch, Loss
+from sluice.sequence.batch import Batch, Loss, ModelState
 from sluice.sequence.errors import SequenceError
 from sluice.sequence.models.base import SequenceModel
 from sluice.sequence.models.shape import SequenceModelConfig, require_sizes
@@ -22,13 +21,15 @@ class _VocabularySize:
 
 @dataclass(frozen=True)
 class LanguageModelConfig(SequenceModelConfig, _VocabularySize):
-    """The shape of a `LanguageModel`; it is saved with the weights. All else is as in `Shape`.
+    """The configuration of a `LanguageModel`, saved with its weights.
 
-    `tied` reads out through the embedding's own weights (Press & Wolf 2017), which needs
-    `embedding_size` to be as wide as the layers' output.
+    Everything but `vocabulary_size` and `tied` is as in `SequenceModelConfig`. `tied` uses the
+    embedding's weights for the readout (Press & Wolf 2017); `embedding_size` must then be the
+    width of the layers' output.
 
     Raises:
-        SequenceError: as `Shape`; layers that read from both ends, which would see the next token.
+        SequenceError: as `SequenceModelConfig`; bidirectional layers, which would see the next
+            token.
     """
 
     tied: bool = False
@@ -38,13 +39,12 @@ class LanguageModelConfig(SequenceModelConfig, _VocabularySize):
         require_sizes(self, vocabulary_size=1, embedding_size=1)
         if self.bidirectional:
             raise SequenceError(
-                "A language model reads forwards alone, since it must not see what it foretells; "
-                "leave bidirectional out."
+                "A language model must not see the token that it predicts; leave bidirectional out."
             )
         if self.tied and self.embedding_size != self.width:
             raise SequenceError(
-                "Tied weights need embedding_size == hidden_size, but "
-                f"{self.embedding_size} and {self.width} came."
+                "Tied weights need embedding_size == hidden_size, got "
+                f"{self.embedding_size} and {self.width}."
             )
 
 
@@ -67,23 +67,23 @@ class LanguageModel(SequenceModel):
         self._build(config, tokens=config.vocabulary_size)
         self.readout = nn.Linear(config.width, config.vocabulary_size)
         if config.tied:
-            # One parameter under one name, so that a file of weights holds it once.
+            # One parameter under one name, so that a checkpoint holds it once.
             self.readout.register_parameter("weight", None)
             nn.init.normal_(self.embedding.weight, std=config.embedding_size**-0.5)
 
     def forward(
         self,
         tokens: Tensor,
-        state: Any = None,
+        state: ModelState = None,
         lengths: Tensor | None = None,
         resets: Tensor | None = None,
-    ) -> tuple[Tensor, Any]:
-        """Logits for the token after each of `tokens`, and the state to carry on from.
+    ) -> tuple[Tensor, ModelState]:
+        """Logits for the token after each of `tokens`, and the state to continue from.
 
         Args:
-            tokens: ids (time, batch), int64. Padding may stand at the end of a sequence: what
-                comes later cannot reach back, so its logits are simply not used.
-            state: what an earlier call returned; none starts afresh.
+            tokens: ids (time, batch), int64; padding at the ends does no harm, as later steps do
+                not change earlier ones.
+            state: what an earlier call returned; None for the initial state.
             lengths, resets: as in `Batch`.
 
         Returns:
@@ -94,8 +94,8 @@ class LanguageModel(SequenceModel):
         weight = self.embedding.weight if self.config.tied else self.readout.weight
         return functional.linear(self.dropout(hidden), weight, self.readout.bias), state
 
-    def loss(self, batch: Batch, state: Any = None) -> tuple[Loss, Any]:
-        """Cross-entropy in nats, summed over the targets that are no padding."""
+    def loss(self, batch: Batch, state: ModelState = None) -> tuple[Loss, ModelState]:
+        """Cross-entropy in nats, summed over the targets except padding."""
         logits, state = self(batch.inputs, state, batch.lengths, batch.resets)
         targets = batch.targets.flatten()
         total = functional.cross_entropy(

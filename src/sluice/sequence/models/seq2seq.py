@@ -1,15 +1,15 @@
-"""From one sequence of tokens to another: an encoder, and a decoder that looks back at it."""
+"""Sequence to sequence: an encoder, and a decoder with attention."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple, get_args
+from typing import NamedTuple, get_args
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from sluice.sequence.batch import Batch, Loss
+from sluice.sequence.batch import Batch, Loss, ModelState
 from sluice.sequence.errors import SequenceError
 from sluice.sequence.models.attention import Attention, AttentionKind
 from sluice.sequence.models.base import SequenceModel, select_final_states
@@ -25,16 +25,16 @@ class _VocabularySizes:
 
 @dataclass(frozen=True, kw_only=True)
 class Seq2SeqConfig(SequenceModelConfig, _VocabularySizes):
-    """The shape of a `Seq2Seq`; all else is as in `Shape`, for encoder and decoder alike.
+    """The configuration of a `Seq2Seq`; otherwise as `SequenceModelConfig`, for both parts.
 
     Attributes:
-        vocabulary_size: how many tokens there are to read.
-        target_vocabulary_size: how many there are to write.
-        bidirectional: whether the encoder reads from both ends.
+        vocabulary_size: of the sources.
+        target_vocabulary_size: of the targets.
+        bidirectional: whether the encoder reads in both directions.
         attention: ``"additive"`` or ``"multiplicative"``, as in `Attention`.
 
     Raises:
-        SequenceError: as `Shape`; another kind of attention.
+        SequenceError: as `SequenceModelConfig`; another kind of attention.
     """
 
     bidirectional: bool = True
@@ -51,25 +51,25 @@ class Seq2SeqConfig(SequenceModelConfig, _VocabularySizes):
 
 
 class EncoderOutput(NamedTuple):
-    """What the encoder read: (steps, batch, width), and how many steps count; all if None."""
+    """What attention reads: (steps, batch, width), and the lengths; None if no step is padding."""
 
     outputs: Tensor
     lengths: Tensor | None
 
 
 class Seq2Seq(SequenceModel):
-    """Reads a sequence of tokens and writes another (Bahdanau et al. 2015; Luong et al. 2015).
+    """Maps a sequence of tokens to another (Bahdanau et al. 2015; Luong et al. 2015).
 
-    The decoder's layers run over the whole target on their own, so on the kernels, and attention
+    The decoder's layers run over the whole target first, so they use the kernels; attention
     follows: h̃ = tanh(W [context; h]) (Luong et al. 2015, equation 5, without input feeding). The
-    decoder's first state is a map of the encoder's last, tanh(W h) (Bahdanau et al. 2015, section
-    A.2.2); other states, such as c, begin as the cell has them.
+    decoder's initial h is a map of the encoder's final one, tanh(W h) (Bahdanau et al. 2015,
+    section A.2.2); other states, such as c, have the cell's initial values.
 
-    `sluice.sequence.models.decode` writes with it.
+    `sluice.sequence.models.decode` generates with it.
 
     >>> model = Seq2Seq(Seq2SeqConfig(20, 30, hidden_size=8))
-    >>> read, written = torch.ones(7, 5, dtype=torch.int64), torch.ones(4, 5, dtype=torch.int64)
-    >>> logits, weights = model(read, written)
+    >>> sources, targets = torch.ones(7, 5, dtype=torch.int64), torch.ones(4, 5, dtype=torch.int64)
+    >>> logits, weights = model(sources, targets)
     >>> logits.shape, weights.shape     # time, batch, target vocabulary; time, batch, steps read
     (torch.Size([4, 5, 30]), torch.Size([4, 5, 7]))
     """
@@ -93,12 +93,12 @@ class Seq2Seq(SequenceModel):
     def forward(
         self, sources: Tensor, targets: Tensor, lengths: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Logits for each token of `targets`, given those before it, and where it looked.
+        """Logits for each token of `targets`, given those before it, and attention weights.
 
         Args:
             sources: ids (time, batch), int64.
-            targets: ids (time, batch), int64, each sequence ending in `END`, then padding;
-                `START` is put before them.
+            targets: ids (time, batch), int64, each sequence ending with `END`, then padding;
+                `START` is added before them.
             lengths: steps of each source (batch,).
 
         Returns:
@@ -109,29 +109,33 @@ class Seq2Seq(SequenceModel):
         logits, weights, _ = self.step(before, memory, state)
         return logits, weights
 
-    def encode(self, sources: Tensor, lengths: Tensor | None = None) -> tuple[EncoderOutput, Any]:
-        """What there is to look at, and the state that the decoder begins with."""
+    def encode(
+        self, sources: Tensor, lengths: Tensor | None = None
+    ) -> tuple[EncoderOutput, ModelState]:
+        """What attention reads, and the initial state of the decoder."""
         hidden, state = self._run(sources, None, lengths)
         ends = select_final_states(state, self.layers.directions)
         first = self.bridge(ends).tanh().unflatten(1, (self.config.num_layers, -1)).transpose(0, 1)
         rows = zip(*self.decoder.get_initial_states(), strict=True)
         others = [torch.stack(row).expand(-1, len(ends), -1) for row in list(rows)[1:]]
-        begun = first.contiguous()
-        return EncoderOutput(hidden, lengths), (begun, *others) if others else begun
+        h = first.contiguous()
+        return EncoderOutput(hidden, lengths), (h, *others) if others else h
 
-    def step(self, tokens: Tensor, memory: EncoderOutput, state: Any) -> tuple[Tensor, Tensor, Any]:
-        """Logits and weights after each of `tokens` (time, batch), and the decoder's state."""
+    def step(
+        self, tokens: Tensor, memory: EncoderOutput, state: ModelState
+    ) -> tuple[Tensor, Tensor, ModelState]:
+        """Logits and attention weights after `tokens` (time, batch), and the decoder's state."""
         embedded = self.embedding_dropout(self.target_embedding(tokens))
         hidden, state = self.decoder(embedded, state)
         context, weights = self.attention(hidden, *memory)
         seen = self.combine(torch.cat((context, hidden), dim=-1)).tanh()
         return self.readout(self.dropout(seen)), weights, state
 
-    def loss(self, batch: Batch, state: Any = None) -> tuple[Loss, Any]:
-        """Cross-entropy in nats under teacher forcing, summed over the targets not padding.
+    def loss(self, batch: Batch, state: ModelState = None) -> tuple[Loss, ModelState]:
+        """Cross-entropy in nats with teacher forcing, summed over the targets except padding.
 
         The batch's `inputs` are the sources, with their `lengths`, and its `targets`
-        (target time, batch) those of `forward`. There is no state to carry.
+        (target time, batch) those of `forward`. There is no state to carry over.
         """
         logits, _ = self(batch.inputs, batch.targets, batch.lengths)
         targets = batch.targets.flatten()

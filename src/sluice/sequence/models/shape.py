@@ -81,9 +81,7 @@ def require_sizes(config: Any, **least: int) -> None:
     for name, smallest in least.items():
         size = getattr(config, name)
         if not isinstance(size, int) or isinstance(size, bool) or size < smallest:
-            raise SequenceError(
-                f"{name} is a whole number of at least {smallest}, but {size!r} came."
-            )
+            raise SequenceError(f"{name} must be an integer of at least {smallest}, got {size!r}.")
 
 
 def build_layers(config: SequenceModelConfig, input_size: int) -> RecurrentStack:
@@ -116,7 +114,7 @@ def build_layers(config: SequenceModelConfig, input_size: int) -> RecurrentStack
 
 def _require_rate(name: str, rate: Any) -> None:
     if not isinstance(rate, int | float) or not 0 <= rate < 1:
-        raise SequenceError(f"{name} lies in [0, 1), but {rate!r} came.")
+        raise SequenceError(f"{name} must be in [0, 1), got {rate!r}.")
 
 
 def _build_cell(config: SequenceModelConfig) -> Cell:
@@ -157,6 +155,6 @@ def _find_cell(name: str, normed: bool) -> Cell:
         cell = kinds[name.lower()]()
     else:
         raise SequenceError(
-            f"The cell is one of {', '.join(kinds)}, or a Cell of your own, but {name!r} came."
+            f"cell must be one of {', '.join(kinds)}, or a Cell of your own, got {name!r}."
         )
     return layer_norm(cell) if normed else cell

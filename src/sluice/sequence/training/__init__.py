@@ -1,4 +1,4 @@
-"""Training: plans, schedules, checkpoints, one process or many."""
+"""Training: configuration, schedules, checkpoints, one process or several."""
 
 from sluice.sequence.training.config import TrainingConfig as TrainingConfig
 from sluice.sequence.training.progress import Progress as Progress

@@ -4,17 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TypedDict
 
 import torch
 from torch import Tensor, nn
 
+from sluice.run.torch_state import copy_tensors_, lerp_tensors_
+
+
+class AverageState(TypedDict):
+    """What a checkpoint holds of an average."""
+
+    count: int
+    values: list[Tensor]
+
 
 class ExponentialMovingAverage:
-    """An exponential moving average of a model's parameters, its bias at the start corrected.
+    """An exponential moving average of a model's parameters, with bias correction.
 
     With decay d the n-th average is (1 - d) Σ d^(n-k) w_k / (1 - d^n), as Adam corrects its
-    moments (Kingma & Ba 2015), computed here by one step towards the newest weights.
+    moments (Kingma & Ba 2015); each update is one interpolation towards the newest weights.
     """
 
     def __init__(self, model: nn.Module, decay: float) -> None:
@@ -24,29 +33,31 @@ class ExponentialMovingAverage:
 
     @torch.no_grad()
     def update(self) -> None:
-        """Take in the weights as they are now."""
+        """Add the current weights to the average."""
         self.count += 1
         weight = (1 - self.decay) / (1 - self.decay**self.count)
-        torch._foreach_lerp_(self.values, [p.detach() for p in self.parameters], weight)
+        lerp_tensors_(self.values, [p.detach() for p in self.parameters], weight)
 
     @contextmanager
     def apply_average(self) -> Iterator[None]:
-        """The model holds the average inside a ``with`` block, and then its weights again."""
-        kept = [parameter.detach().clone() for parameter in self.parameters]
+        """The model holds the average inside the ``with`` block, and its own weights after it."""
+        weights = [parameter.detach().clone() for parameter in self.parameters]
         self._copy_in(self.values)
         try:
             yield
         finally:
-            self._copy_in(kept)
+            self._copy_in(weights)
 
     @torch.no_grad()
     def _copy_in(self, values: list[Tensor]) -> None:
-        torch._foreach_copy_([p.detach() for p in self.parameters], values)
+        copy_tensors_([p.detach() for p in self.parameters], values)
 
-    def export_state(self) -> dict[str, Any]:
+    def export_state(self) -> AverageState:
+        """The average, for a checkpoint."""
         return {"count": self.count, "values": self.values}
 
-    def restore_state(self, plain: dict[str, Any]) -> None:
-        self.count = plain["count"]
-        for value, kept in zip(self.values, plain["values"], strict=True):
-            value.copy_(kept)
+    def restore_state(self, state: AverageState) -> None:
+        """Restore what `export_state` returned."""
+        self.count = state["count"]
+        for value, saved in zip(self.values, state["values"], strict=True):
+            value.copy_(saved)

@@ -1,4 +1,4 @@
-"""One process or many (torchrun): what they must agree on."""
+"""One training in one process or several (torchrun)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any
+from typing import TypeVar
 
 import torch
 from torch import distributed, nn
@@ -15,9 +15,11 @@ from torch.nn.parallel import DistributedDataParallel
 from sluice.sequence.batch import Batch
 from sluice.sequence.training.slicing import slice_sequences
 
+T = TypeVar("T")
+
 
 class ProcessGroup:
-    """The processes that train one model together; one alone is a group too."""
+    """The processes that train one model together; also a single one."""
 
     def __init__(self) -> None:
         joined = distributed.is_available() and distributed.is_initialized()
@@ -25,9 +27,10 @@ class ProcessGroup:
         self.world_size = distributed.get_world_size() if joined else 1
 
     def shard(self, batch: Batch) -> Batch:
-        """This process's sequences of a batch: neighbours, as many as the others' or one less.
+        """This process's sequences of a batch: adjacent, the same number or one less.
 
-        A process without any gets the first one, which `counts` says to leave out of the loss.
+        A process without any gets the first sequence; `has_shard` is then false, and the loss
+        leaves it out.
         """
         if self.world_size == 1:
             return batch
@@ -35,7 +38,7 @@ class ProcessGroup:
         return slice_sequences(batch, first, last) if first < last else slice_sequences(batch, 0, 1)
 
     def has_shard(self, batch: Batch) -> bool:
-        """Whether this process has a share of a batch."""
+        """Whether this process has any sequence of a batch."""
         first, last = self._shard_bounds(batch)
         return first < last
 
@@ -51,16 +54,16 @@ class ProcessGroup:
         distributed.all_reduce(together)
         return together.tolist()
 
-    def all_gather(self, value: Any) -> list[Any]:
-        """Every process's value, in the order of ranks."""
+    def all_gather(self, value: T) -> list[T]:
+        """Every process's value, by rank."""
         if self.world_size == 1:
             return [value]
-        found: list[Any] = [None] * self.world_size
+        found = [value] * self.world_size
         distributed.all_gather_object(found, value)
         return found
 
-    def broadcast(self, value: Any) -> Any:
-        """What rank 0 gave."""
+    def broadcast(self, value: T) -> T:
+        """The value of rank 0."""
         if self.world_size == 1:
             return value
         box = [value]
@@ -68,23 +71,23 @@ class ProcessGroup:
         return box[0]
 
     def wrap(self, model: nn.Module) -> nn.Module:
-        """The model whose gradients are averaged over the processes on the way back."""
+        """The model with gradients averaged over the processes in the backward pass."""
         return model if self.world_size == 1 else DistributedDataParallel(model)
 
-    def no_sync(self, wrapped: nn.Module) -> AbstractContextManager[Any]:
-        """Gradients stay in this process inside the ``with`` block."""
+    def no_sync(self, wrapped: nn.Module) -> AbstractContextManager[None]:
+        """Gradients are not averaged inside the ``with`` block."""
         if isinstance(wrapped, DistributedDataParallel):
             return wrapped.no_sync()
         return nullcontext()
 
 
 def is_torchrun_worker() -> bool:
-    """Whether torchrun, or something that sets what it sets, has started this process."""
+    """Whether torchrun, or a launcher with its environment variables, started this process."""
     return distributed.is_available() and int(os.environ.get("WORLD_SIZE", "1")) > 1
 
 
 def count_restarts() -> int:
-    """How often torchrun has started this process anew because one of them had died."""
+    """How often torchrun has restarted the processes because one had died."""
     return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))
 
 
@@ -92,8 +95,8 @@ def count_restarts() -> int:
 def join_process_group() -> Iterator[None]:
     """Join the processes that torchrun has started, if it has, inside the ``with`` block.
 
-    The block's end is then the process's: no interpreter is taken down, as gloo's threads may
-    still hold tensors, and abort (pytorch/pytorch#179291). An error goes its usual way.
+    The process then ends with the block, without shutting the interpreter down: gloo's threads
+    may still hold tensors, and would abort (pytorch/pytorch#179291). Errors propagate as usual.
     """
     if not is_torchrun_worker():
         yield
@@ -102,7 +105,7 @@ def join_process_group() -> Iterator[None]:
     from torch.distributed.rendezvous import rendezvous
 
     store, rank, size = next(rendezvous("env://"))
-    # The store outlives a restart: without a prefix, the addresses of the dead may be read.
+    # The store outlives a restart: without a prefix, addresses of dead processes may be read.
     distributed.init_process_group(
         "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo",
         store=PrefixStore(f"start {count_restarts()}", store),

@@ -1,22 +1,28 @@
-"""What training tells on its way and at its end."""
+"""What training counts, and what it reports after each step and at its end."""
 
 from __future__ import annotations
 
 import math
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Literal
+
+import torch
+
+from sluice.sequence.training.config import TrainingConfig
+from sluice.sequence.training.schedules import ScheduleState
 
 StopReason = Literal["budget", "patience", "interrupted"]
 
 
 @dataclass(frozen=True)
 class Progress:
-    """Where training stands after a step; losses are means per item (nats per token, say).
+    """Where training is after a step; losses are means per item (nats per token, for example).
 
-    `loss` is a running mean over the last steps, `validation` the latest figure, `best` the
-    lowest so far; both are None before the first validation. `validated` says that `validation`
-    is new with this report. `gradient_norm` is the one before clipping. Items (tokens, labels,
-    values) are called tokens here.
+    `loss` is a running mean over the last steps, `validation_loss` the latest one, `best_loss` the
+    lowest so far; both are None before the first validation. `has_new_validation` is true if
+    `validation_loss` is new in this report. `gradient_norm` is the norm before clipping. Items
+    (tokens, labels, values) are called tokens here.
     """
 
     step: int
@@ -35,7 +41,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """How training ended; the model holds the weights that gave `validation`."""
+    """How training ended; the model holds the weights that gave `validation_loss`."""
 
     validation_loss: float
     steps: int
@@ -46,20 +52,65 @@ class TrainingResult:
 
 @dataclass
 class TrainerState:
-    """What a training has counted so far: a part of every checkpoint."""
+    """What a training has counted so far; every checkpoint holds it.
+
+    `epoch`, `batch` and `chunk` are the position of the next chunk of data; `stale_validations`
+    counts validations since the lowest loss, `reductions` those of the learning rate on a plateau.
+    """
 
     epoch: int = 0
     batch: int = 0
-    piece: int = 0
+    chunk: int = 0
     steps: int = 0
     tokens: int = 0
     loss: float = math.nan
     learning_rate: float = 0.0
     gradient_norm: float = 0.0
     seconds: float = 0.0
-    latest: float | None = None
-    best: float | None = None
+    validation_loss: float | None = None
+    best_loss: float | None = None
     validations: int = 0
-    waited: int = 0
-    falls: int = 0
-    ended: StopReason | None = None
+    stale_validations: int = 0
+    reductions: int = 0
+    stop_reason: StopReason | None = None
+
+    def compute_schedule_state(self, config: TrainingConfig, num_batches: int) -> ScheduleState:
+        """The fraction of the budget that is spent; `num_batches` is the length of an epoch."""
+        epoch = self.epoch + self.batch / num_batches
+        if config.seconds is not None:
+            fraction = self.seconds / config.seconds
+        elif config.steps is not None:
+            fraction = self.steps / config.steps
+        else:
+            assert config.epochs is not None
+            done = self.epoch * num_batches + self.batch
+            fraction = done / (config.epochs * num_batches)
+        return ScheduleState(min(fraction, 1.0), epoch, self.reductions)
+
+    def to_progress(self, schedule: ScheduleState, has_new_validation: bool) -> Progress:
+        """The report after a step."""
+        seconds, fraction = self.seconds, schedule.fraction
+        return Progress(
+            step=self.steps,
+            fraction=fraction,
+            epoch=schedule.epoch,
+            seconds=seconds,
+            seconds_left=seconds * (1 - fraction) / fraction if fraction > 0 else math.inf,
+            tokens_per_second=self.tokens / seconds if seconds > 0 else 0.0,
+            loss=self.loss,
+            validation_loss=self.validation_loss,
+            best_loss=self.best_loss,
+            has_new_validation=has_new_validation,
+            learning_rate=self.learning_rate,
+            gradient_norm=self.gradient_norm,
+        )
+
+    def to_result(self, stop_reason: StopReason) -> TrainingResult:
+        """How training ended, after at least one validation."""
+        assert self.best_loss is not None
+        return TrainingResult(self.best_loss, self.steps, self.tokens, self.seconds, stop_reason)
+
+
+def preserve_rng() -> AbstractContextManager[None]:
+    """Restore torch's random states at the end of the ``with`` block."""
+    return torch.random.fork_rng(devices=range(torch.cuda.device_count()))

@@ -1,13 +1,13 @@
-"""Going on from a checkpoint: whether it may be, and what it holds."""
+"""Continuing from a checkpoint: whether it fits, and what it holds."""
 
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Mapping
 
 from sluice.files import StrPath
 from sluice.sequence.errors import CheckpointError
-from sluice.sequence.training.checkpoints import CheckpointManager, decode_state
+from sluice.sequence.training.checkpoints import CheckpointFolder, TrainingState, decode_state
 from sluice.sequence.training.processes import ProcessGroup
 
 
@@ -16,40 +16,40 @@ def load_resume_state(
     group: ProcessGroup,
     *,
     resume: bool,
-    settings: dict[str, Any],
-    shapes: dict[str, list[int]],
-) -> dict[str, Any] | None:
-    """The state to go on from, or None where training begins anew; every process gets the same.
+    settings: Mapping[str, object],
+    shapes: Mapping[str, list[int]],
+) -> TrainingState | None:
+    """The state to continue from, the same in every process; None if training starts new.
 
     Args:
-        folder: where `CheckpointManager` lie.
+        folder: where the checkpoints are.
         group: rank 0 reads for all.
-        resume: whether to go on.
-        plan: what decides the result, as JSON values.
+        resume: whether to continue.
+        settings: what decides the result, as JSON values.
         shapes: of the model's weights.
 
     Raises:
-        CheckpointError: to go on, and nothing is whole, or plan or model are others; or not to go
-            on, and the training there has not ended.
+        CheckpointError: with `resume`, all files are damaged, or settings or model differ;
+            without it, the training there has not ended.
     """
-    content, refused = group.broadcast(_read_state(folder) if group.rank == 0 else None)
-    if refused is not None and resume:
-        raise CheckpointError(refused)
+    content, error = group.broadcast(_read_state(folder) if group.rank == 0 else (None, None))
+    if error is not None and resume:
+        raise CheckpointError(error)
     state = None if content is None else decode_state(content)
     if state is None or not resume:
         _require_finished(state, folder)
         if group.rank == 0:
-            CheckpointManager(folder).clear()
+            CheckpointFolder(folder).clear()
         return None
     _require_same_run(state, folder, settings, shapes)
     return state
 
 
 def require_finished(folder: StrPath) -> None:
-    """See that no training in `folder` could still go on.
+    """Check that `folder` holds no unfinished training.
 
     Raises:
-        CheckpointError: one could.
+        CheckpointError: it holds one.
     """
     content, _ = _read_state(folder)
     _require_finished(None if content is None else decode_state(content), folder)
@@ -57,34 +57,37 @@ def require_finished(folder: StrPath) -> None:
 
 def _read_state(folder: StrPath) -> tuple[bytes | None, str | None]:
     try:
-        return CheckpointManager(folder).load(), None
+        return CheckpointFolder(folder).load(), None
     except CheckpointError as error:
         return None, str(error)
 
 
-def _require_finished(state: dict[str, Any] | None, folder: StrPath) -> None:
-    if state is not None and state["ledger"]["ended"] is None:
+def _require_finished(state: TrainingState | None, folder: StrPath) -> None:
+    if state is not None and state["trainer"]["stop_reason"] is None:
         raise CheckpointError(
-            f"{folder} holds a training that stopped after step {state['ledger']['steps']}; "
-            "resume it, or take another folder, or begin anew without its last-*.state."
+            f"{folder} holds a training that stopped after step {state['trainer']['steps']}; "
+            "resume it, choose another folder, or delete its last-*.state files."
         )
 
 
 def _require_same_run(
-    state: dict[str, Any], folder: StrPath, settings: dict[str, Any], shapes: dict[str, list[int]]
+    state: TrainingState,
+    folder: StrPath,
+    settings: Mapping[str, object],
+    shapes: Mapping[str, list[int]],
 ) -> None:
-    before = json.loads(state["plan"])
-    now = json.loads(json.dumps(settings))
+    before: dict[str, object] = json.loads(state["settings"])
+    now: dict[str, object] = json.loads(json.dumps(settings))
     for name in sorted(before.keys() | now.keys()):
         if before.get(name) != now.get(name):
             raise CheckpointError(
-                f"The training in {folder} had {name} = {before.get(name)}, but now it is "
-                f"{now.get(name)}; resume it as it was, or begin a new one in another folder."
+                f"The training in {folder} had {name} = {before.get(name)}, got "
+                f"{now.get(name)}; resume with the same, or start a new one in another folder."
             )
     kept = {name: list(tensor.shape) for name, tensor in state["shared"]["model"].items()}
     for name in sorted(kept.keys() | shapes.keys()):
         if kept.get(name) != shapes.get(name):
             raise CheckpointError(
-                f"The training in {folder} is of another model: {name} has the shape "
-                f"{kept.get(name, 'none')} there, and {shapes.get(name, 'none')} here."
+                f"The training in {folder} has another model: expected {name} of shape "
+                f"{kept.get(name, 'none')}, got {shapes.get(name, 'none')}."
             )

@@ -1,4 +1,4 @@
-"""How the learning rate moves while a budget is spent."""
+"""Learning-rate schedules."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sluice.sequence.errors import SequenceError
 
 
 class ScheduleState(NamedTuple):
-    """Where training stands: the part (0 to 1) of the budget spent, epochs, falls on a plateau."""
+    """Progress of training: fraction of the budget (0 to 1), epochs, reductions on a plateau."""
 
     fraction: float
     epoch: float = 0.0
@@ -19,35 +19,58 @@ class ScheduleState(NamedTuple):
 
 @dataclass(frozen=True)
 class Constant:
-    """The same learning rate throughout."""
+    """A constant learning rate."""
 
     name: ClassVar[str] = "constant"
 
     def factor(self, state: ScheduleState, warmup: float) -> float:
+        """The factor on the peak, 0 to 1; `warmup` is the fraction of the budget before it."""
         return 1.0
 
 
 @dataclass(frozen=True)
 class Cosine:
-    """Along a half cosine from the end of the warm-up to `floor` times the peak at the end
-    (Loshchilov & Hutter 2017).
-    """
+    """A half cosine from the peak to `floor` times the peak (Loshchilov & Hutter 2017)."""
 
     floor: float = 0.0
     name: ClassVar[str] = "cosine"
 
     def factor(self, state: ScheduleState, warmup: float) -> float:
-        fall = (state.fraction - warmup) / (1 - warmup)
-        height = 0.5 * (1 + math.cos(math.pi * min(max(fall, 0.0), 1.0)))
+        """As `Constant.factor`."""
+        done = (state.fraction - warmup) / (1 - warmup)
+        height = 0.5 * (1 + math.cos(math.pi * min(max(done, 0.0), 1.0)))
         return self.floor + (1 - self.floor) * height
 
 
+class _Decay:
+    """What the three decaying schedules share: `decay` to the power of a number of reductions."""
+
+    decay: float
+
+    def factor(self, state: ScheduleState, warmup: float) -> float:
+        """As `Constant.factor`."""
+        return float(self.decay ** self._count_reductions(state))
+
+    def _count_reductions(self, state: ScheduleState) -> int:
+        raise NotImplementedError
+
+    def _require_valid(self, **intervals: float) -> None:
+        if not 0 < self.decay <= 1:
+            raise SequenceError(f"decay must be in (0, 1], got {self.decay}.")
+        for name, value in intervals.items():
+            if not 0 < value < math.inf:
+                raise SequenceError(f"{name} must be above 0, got {value}.")
+
+
 @dataclass(frozen=True)
-class StepDecay:
-    """Times `decay` after every `every` epochs.
+class StepDecay(_Decay):
+    """Multiply by `decay` after every `every` epochs.
 
     Raises:
         SequenceError: a decay outside (0, 1], or epochs that are not positive.
+
+    >>> [StepDecay(0.5, every=2).factor(ScheduleState(0, epoch), 0) for epoch in (1, 2, 4)]
+    [1.0, 0.5, 0.25]
     """
 
     decay: float = 0.1
@@ -55,15 +78,15 @@ class StepDecay:
     name: ClassVar[str] = "steps"
 
     def __post_init__(self) -> None:
-        _check_decay(self.decay, self.every)
+        self._require_valid(every=self.every)
 
-    def factor(self, state: ScheduleState, warmup: float) -> float:
-        return self.decay ** math.floor(state.epoch / self.every)
+    def _count_reductions(self, state: ScheduleState) -> int:
+        return math.floor(state.epoch / self.every)
 
 
 @dataclass(frozen=True)
-class Exponential:
-    """Times `decay` after every epoch from epoch `after` on, as in char-rnn (Karpathy 2015).
+class Exponential(_Decay):
+    """Multiply by `decay` after every epoch from epoch `after` on, as char-rnn (Karpathy 2015).
 
     Raises:
         SequenceError: a decay outside (0, 1], or epochs that are not positive.
@@ -74,15 +97,15 @@ class Exponential:
     name: ClassVar[str] = "exponential"
 
     def __post_init__(self) -> None:
-        _check_decay(self.decay, self.after)
+        self._require_valid(after=self.after)
 
-    def factor(self, state: ScheduleState, warmup: float) -> float:
-        return self.decay ** max(0, math.floor(state.epoch) - self.after + 1)
+    def _count_reductions(self, state: ScheduleState) -> int:
+        return max(0, math.floor(state.epoch) - self.after + 1)
 
 
 @dataclass(frozen=True)
-class Plateau:
-    """Times `decay` whenever `patience` validations in a row have brought no new lowest loss.
+class Plateau(_Decay):
+    """Multiply by `decay` after `patience` validations in a row without a new lowest loss.
 
     Raises:
         SequenceError: a decay outside (0, 1], or a patience below one.
@@ -93,18 +116,10 @@ class Plateau:
     name: ClassVar[str] = "plateau"
 
     def __post_init__(self) -> None:
-        _check_decay(self.decay, self.patience)
+        self._require_valid(patience=self.patience)
 
-    def factor(self, state: ScheduleState, warmup: float) -> float:
-        return float(self.decay**state.reductions)
+    def _count_reductions(self, state: ScheduleState) -> int:
+        return state.reductions
 
 
 Schedule = Constant | Cosine | StepDecay | Exponential | Plateau
-SCHEDULES = {kind.name: kind for kind in (Constant, Cosine, StepDecay, Exponential, Plateau)}
-
-
-def _check_decay(decay: float, often: float) -> None:
-    if not 0 < decay <= 1:
-        raise SequenceError(f"A schedule's decay lies in (0, 1], but {decay} came.")
-    if not 0 < often < math.inf:
-        raise SequenceError(f"How often a schedule decays is above 0, but {often} came.")

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM, heard between two steps."""
+"""Ctrl-C and SIGTERM, handled between two steps."""
 
 from __future__ import annotations
 
@@ -10,31 +10,31 @@ from types import FrameType
 
 
 class StopSignal:
-    """Whether somebody has asked training to end."""
+    """Whether the user or the system asked training to stop."""
 
     def __init__(self) -> None:
         self.is_requested = False
 
     @contextmanager
     def catch_signals(self, signals: tuple[int, ...]) -> Iterator[None]:
-        """Note the first such signal inside a ``with`` block; a second one does what it always did.
+        """Record the first such signal inside the ``with`` block; a second one acts as usual.
 
-        Only a process's main thread can listen.
+        Does nothing outside the main thread, which alone can handle signals.
         """
         if threading.current_thread() is not threading.main_thread():
             yield
             return
         before = {number: signal.getsignal(number) for number in signals}
 
-        def note(number: int, frame: FrameType | None) -> None:
+        def record(number: int, frame: FrameType | None) -> None:
             self.is_requested = True
             signal.signal(number, before[number])
 
-        heard = [number for number in signals if before[number] not in (signal.SIG_IGN, None)]
-        for number in heard:
-            signal.signal(number, note)
+        handled = [number for number in signals if before[number] not in (signal.SIG_IGN, None)]
+        for number in handled:
+            signal.signal(number, record)
         try:
             yield
         finally:
-            for number in heard:
+            for number in handled:
                 signal.signal(number, before[number])

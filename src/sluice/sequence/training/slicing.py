@@ -1,13 +1,11 @@
-"""Batches cut in time and into columns, and states cut off from what computed them."""
+"""Slices of batches in time and across sequences; detached states."""
 
 from __future__ import annotations
 
-from typing import Any
-
 from torch import Tensor
-from torch.utils._pytree import tree_map_only
 
-from sluice.sequence.batch import Batch
+from sluice.run.torch_state import map_tensors
+from sluice.sequence.batch import Batch, ModelState
 
 
 def slice_steps(batch: Batch, first: int, last: int) -> Batch:
@@ -32,6 +30,6 @@ def slice_sequences(batch: Batch, first: int, last: int) -> Batch:
     )
 
 
-def detach_state(state: Any) -> Any:
-    """A state (tensors in tuples, lists or dicts) cut off from what computed it."""
-    return tree_map_only(Tensor, Tensor.detach, state)
+def detach_state(state: ModelState) -> ModelState:
+    """A state without its graph."""
+    return map_tensors(Tensor.detach, state)

@@ -1,4 +1,4 @@
-"""Curves of a training for TensorBoard."""
+"""Training curves for TensorBoard."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from sluice.sequence.training.progress import Progress
 
 
 class TensorBoardWriter:
-    """Writes every step's figures into a folder of TensorBoard's event files.
+    """Writes the numbers of every step to TensorBoard's event files.
 
     Args:
-        folder: where they go, beside those of earlier parts of the run.
-        steps: where this part begins; what earlier parts wrote beyond is not shown.
+        folder: for the files; those of earlier parts of the run stay.
+        steps: the step at which this part starts; later steps of earlier parts are hidden.
 
     Raises:
         MissingExtraError: the library `tensorboard` is not installed.
@@ -26,18 +26,20 @@ class TensorBoardWriter:
         self.writer = SummaryWriter(str(folder), purge_step=steps + 1)
 
     def write(self, progress: Progress) -> None:
-        figures = {
+        """Write one step."""
+        scalars = {
             "loss/training": progress.loss,
             "gradient norm": progress.gradient_norm,
             "learning rate": progress.learning_rate,
             "tokens per second": progress.tokens_per_second,
         }
         if progress.has_new_validation and progress.validation_loss is not None:
-            figures["loss/validation"] = progress.validation_loss
-        for name, value in figures.items():
+            scalars["loss/validation"] = progress.validation_loss
+        for name, value in scalars.items():
             self.writer.add_scalar(name, value, progress.step)
         if progress.has_new_validation:
             self.writer.flush()
 
     def close(self) -> None:
+        """Flush and close the files."""
         self.writer.close()

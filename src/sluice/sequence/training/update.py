@@ -5,20 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, TypedDict, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import get_total_norm
-from torch.utils._pytree import tree_map_only
 
 from sluice.errors import SluiceError
-from sluice.sequence.batch import TrainableModel
+from sluice.run.torch_state import map_tensors, scale_tensors_
+from sluice.sequence.batch import ModelState, TrainableModel
 from sluice.sequence.training import diagnosis
 from sluice.sequence.training.config import TrainingConfig
-from sluice.sequence.training.ema import ExponentialMovingAverage
+from sluice.sequence.training.ema import AverageState, ExponentialMovingAverage
 from sluice.sequence.training.processes import ProcessGroup
-from sluice.sequence.training.truncation import BpttHistory, BpttWindow, Chunk
+from sluice.sequence.training.truncation import BpttHistory, BpttWindow, Chunk, HistoryState
 from sluice.sequence.training.validation import device_of
 
 
@@ -28,6 +28,22 @@ class NonFiniteError(SluiceError):
     def __init__(self, what: str, where: str) -> None:
         super().__init__(what, where)
         self.what, self.where = what, where
+
+
+class SharedState(TypedDict):
+    """What all processes have in common, for a checkpoint."""
+
+    model: dict[str, Tensor]
+    optimizer: dict[str, Any]
+    average: AverageState | None
+
+
+class RankState(TypedDict):
+    """What one process has for itself, for a checkpoint: random states and recurrent states."""
+
+    cpu: Tensor
+    cuda: Tensor | None
+    history: HistoryState
 
 
 class UpdateResult(NamedTuple):
@@ -40,25 +56,25 @@ class UpdateResult(NamedTuple):
 
 
 class WindowLoss(nn.Module):
-    """A window's loss as a module's forward pass, which is what several processes can share."""
+    """A window's loss as a module's forward pass, which `DistributedDataParallel` needs."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
         self.model = model
 
-    def forward(self, window: BpttWindow) -> tuple[Tensor, int, Any]:
-        learner, state = cast(TrainableModel, self.model), window.state
+    def forward(self, window: BpttWindow) -> tuple[Tensor, int, ModelState]:
+        model, state = cast(TrainableModel, self.model), window.state
         if window.before is not None:
             with torch.no_grad():
-                _, state = learner.loss(window.before, state)
+                _, state = model.loss(window.before, state)
         for batch in window.overlap:
-            _, state = learner.loss(batch, state)
-        (total, items), state = learner.loss(window.batch, state)
+            _, state = model.loss(batch, state)
+        (total, items), state = model.loss(window.batch, state)
         return total, items, state
 
 
 class Updater:
-    """A model, and all that moves its weights."""
+    """A model, and everything that changes its weights."""
 
     def __init__(self, model: nn.Module, config: TrainingConfig, group: ProcessGroup) -> None:
         self.model, self.config, self.group = model, config, group
@@ -74,21 +90,21 @@ class Updater:
     def update(
         self, chunks: Sequence[Chunk], learning_rate: float, clock: Callable[[], float]
     ) -> UpdateResult:
-        """Move the weights by the mean gradient over all items of `pieces`, of all processes.
+        """Update the weights by the mean gradient over all items of `chunks`, of all processes.
 
         Raises:
             NonFiniteError: the loss or a gradient is NaN or infinite.
         """
         self.optimizer.zero_grad()
         total, items, began = 0.0, 0, "in another process"
-        for number, piece in enumerate(chunks, 1):
-            window, randomness = self._build_window(piece), torch.get_rng_state()
-            # Gradients of all but the last wait for its round among the processes.
+        for number, chunk in enumerate(chunks, 1):
+            window, randomness = self._build_window(chunk), torch.get_rng_state()
+            # Gradients are averaged over the processes with the last chunk.
             with nullcontext() if number == len(chunks) else self.group.no_sync(self.window_loss):
                 loss, count, state = self.window_loss(window)
-                (loss if piece.is_counted else 0 * loss).backward()
+                (loss if chunk.is_counted else 0 * loss).backward()
             self.history.append(window.batch, state)
-            if piece.is_counted:
+            if chunk.is_counted:
                 total, items = total + loss.item(), items + count
             if not math.isfinite(total):
                 began = self._diagnose(window, randomness)
@@ -107,15 +123,15 @@ class Updater:
             self.average.update()
         return UpdateResult(total, int(all_items), norm, seconds)
 
-    def _build_window(self, piece: Chunk) -> BpttWindow:
-        return self.history.build_window(piece._replace(batch=piece.batch.to(self.device)))
+    def _build_window(self, chunk: Chunk) -> BpttWindow:
+        return self.history.build_window(chunk._replace(batch=chunk.batch.to(self.device)))
 
     def _diagnose(self, window: BpttWindow, randomness: Tensor) -> str:
         run = WindowLoss(self.model)
         return diagnosis.describe_first_nonfinite(self.model, lambda: run(window), randomness)
 
     def _scale_gradients(self, factor: float) -> float:
-        """Scale the gradients, and clip them; gives their norm between the two."""
+        """Scale the gradients, then clip them; returns their norm before clipping."""
         gradients = [p.grad for p in self.parameters if p.grad is not None]
         norm = float(get_total_norm(gradients)) * factor
         if not math.isfinite(norm):
@@ -123,12 +139,12 @@ class Updater:
                 f"gradients' norm became {norm}", diagnosis.describe_nonfinite_gradients(self.model)
             )
         clip = self.config.clip
-        torch._foreach_mul_(
+        scale_tensors_(
             gradients, factor if clip is None else factor * min(1.0, clip / (norm + 1e-6))
         )
         return norm
 
-    def export_shared_state(self) -> dict[str, Any]:
+    def export_shared_state(self) -> SharedState:
         """What all processes have in common."""
         return {
             "model": self.model.state_dict(),
@@ -136,22 +152,20 @@ class Updater:
             "average": None if self.average is None else self.average.export_state(),
         }
 
-    def export_rank_state(self) -> dict[str, Any]:
-        """What this process has for itself: its random states, and the state it carries."""
+    def export_rank_state(self) -> RankState:
+        """What this process has for itself: its random states, and the recurrent state."""
         cuda = torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None
-        return {"cpu": torch.get_rng_state(), "cuda": cuda, "memory": self.history.export_state()}
+        return {"cpu": torch.get_rng_state(), "cuda": cuda, "history": self.history.export_state()}
 
-    def restore_state(self, shared: dict[str, Any], rank_state: dict[str, Any] | None) -> None:
-        """Take back both; `own` is None in a process that there was none of."""
+    def restore_state(self, shared: SharedState, rank_state: RankState | None) -> None:
+        """Restore both; `rank_state` is None if another number of processes saved it."""
         self.model.load_state_dict(shared["model"])
         self.optimizer.load_state_dict(shared["optimizer"])
-        if self.average is not None:
+        if self.average is not None and shared["average"] is not None:
             self.average.restore_state(shared["average"])
         if rank_state is None:
             return
         torch.set_rng_state(rank_state["cpu"])
         if rank_state["cuda"] is not None and self.device.type == "cuda":
             torch.cuda.set_rng_state(rank_state["cuda"], self.device)
-        self.history.restore_state(
-            tree_map_only(Tensor, lambda t: t.to(self.device), rank_state["memory"])
-        )
+        self.history.restore_state(map_tensors(lambda t: t.to(self.device), rank_state["history"]))

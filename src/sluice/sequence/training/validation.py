@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, cast
+from typing import cast
 
 import torch
 from torch import nn
 
 from sluice.errors import SluiceError
-from sluice.sequence.batch import Batch, BatchSource, TrainableModel
+from sluice.sequence.batch import Batch, BatchSource, ModelState, TrainableModel
 from sluice.sequence.batching.bucketed import BucketBatches
 from sluice.sequence.errors import SequenceError
 from sluice.sequence.models.base import evaluation_mode
@@ -23,7 +23,7 @@ class EvaluationInterruptedError(SluiceError):
 def loss_per_token(
     model: nn.Module, sequences: Sequence[Sequence[int]], batch_size: int = 64
 ) -> float:
-    """Mean cross-entropy in nats of every next token, ends included, in evaluation mode."""
+    """Mean cross-entropy in nats per token, `END` included, in evaluation mode."""
     return evaluate(model, BucketBatches(sequences, batch_size, seed=0))
 
 
@@ -38,8 +38,8 @@ def evaluate(
 
     Args:
         model: a `TrainableModel`.
-        source: where it carries, so does the state.
-        group: the processes that share the work, if there are several.
+        source: if it is stateful, the state is carried over.
+        group: the processes that share the work; None for this one alone.
         should_stop: called before every batch.
 
     Raises:
@@ -52,7 +52,8 @@ def evaluate(
     True
     """
     group = group or ProcessGroup()
-    total, items, state = 0.0, 0, None
+    total, items = 0.0, 0
+    state: ModelState = None
     with evaluation_mode(model):
         for batch in source.batches(0):
             if group.all_reduce_sum(should_stop())[0]:
@@ -63,7 +64,7 @@ def evaluate(
                 total, items = total + loss.total.item(), items + loss.items
     total, count = group.all_reduce_sum(total, items)
     if not count:
-        raise SequenceError("The validation data holds nothing to predict; give it more.")
+        raise SequenceError("The validation data has nothing to predict; add more.")
     return total / count
 
 
@@ -72,6 +73,5 @@ def _take_shard(batch: Batch, model: nn.Module, group: ProcessGroup) -> Batch:
 
 
 def device_of(model: nn.Module) -> torch.device:
-    """Where a model's weights are."""
-    found: Any = next(model.parameters())
-    return cast(torch.device, found.device)
+    """The device of a model's weights."""
+    return next(model.parameters()).device

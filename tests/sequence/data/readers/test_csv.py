@@ -64,7 +64,7 @@ def test_one_label_a_sequence(tmp_path: Path) -> None:
     read = series(csv(tmp_path, "\n".join(rows)), label_per="sequence")
     assert (read.classes, read.labels) == (("9", "10"), (1, 0, 1))
     assert [str(one).rpartition(": ")[2] for one in read.skipped_items] == [
-        "no labels, where one is needed"
+        "no labels, expected one"
     ]
     assert "series s3" in read.report()
     (batch,) = BucketBatches(read.to_supervised(), batch_size=8, seed=0).batches(0)
@@ -76,7 +76,7 @@ def test_one_label_a_step(tmp_path: Path) -> None:
     read = series(csv(tmp_path, text))
     assert isinstance(read.labels, RaggedArray) and read.classes == ("run", "sit")
     assert [one.tolist() for one in read.labels] == [[1, 2, 0], [2]]
-    assert "Classes, one a step: run, sit." in read.report()
+    assert "Classes, one per step: run, sit." in read.report()
     half = read.select([1])
     assert half.to_supervised().read(0, 0, 1)[1].tolist() == [2]
 
@@ -86,9 +86,9 @@ def test_a_few_bad_rows_are_left_out_and_told(tmp_path: Path) -> None:
     read = series(csv(tmp_path, "\n".join(rows)))
     assert read.values.lengths.tolist() == [41] and read.values[0][-1].tolist() == [5, 6]
     assert [(one.line, one.reason) for one in read.skipped_items] == [
-        (42, "column 'a' holds 'x', no number"),
-        (43, "1 cell, where the first row has 2"),
-        (44, "column 'a' holds 'inf', no number"),
+        (42, "column 'a' has 'x', expected a number"),
+        (43, "expected 2 cells as in the first row, got 1"),
+        (44, "column 'a' has 'inf', expected a number"),
     ]
 
 
@@ -97,13 +97,13 @@ def test_a_few_bad_rows_are_left_out_and_told(tmp_path: Path) -> None:
     [
         ("a,b\n1,2\n3\n4,5,6\n7,8\n", {}, r"2 of 4 rows cannot be read \(lines 3, 4\)"),
         ("a,b\n1,2\n", {"target": "c"}, r"no column 'c'; the columns are a, b\."),
-        ("a,b\nx,y\n", {}, "None of the columns a, b holds numbers"),
-        ("a,b\n", {}, "no row below its first"),
-        ("\n\n", {}, "holds no row"),
+        ("a,b\nx,y\n", {}, "None of the columns a, b is numeric"),
+        ("a,b\n", {}, "no rows after its first"),
+        ("\n\n", {}, "has no rows; give"),
         ("a,a\n1,2\n", {}, "two columns are named 'a'"),
-        ('a,b\n"1,2\n', {}, r"a\.csv:2: no CSV"),
+        ('a,b\n"1,2\n', {}, r"a\.csv:2: not CSV"),
         ("time,a\nnoon,1\n", {}, "'noon' is neither a number nor an ISO date"),
-        ("a\n1\n", {"columns": "a"}, "csv takes no option 'columns'"),
+        ("a\n1\n", {"columns": "a"}, "csv has no option 'columns'"),
     ],
 )
 def test_what_is_refused(tmp_path: Path, text: str, options: dict[str, object], said: str) -> None:
@@ -140,14 +140,14 @@ def test_parquet_reads_as_csv_does(tmp_path: Path) -> None:
     assert "Not used: note." in read.report()
     with pytest.raises(DataError, match="no column 'c'; the columns are id, time, x, n, note"):
         load_data(path, target="c")
-    with pytest.raises(DataError, match="'note' holds string, no numbers"):
+    with pytest.raises(DataError, match="'note' holds string, expected numbers"):
         load_data(path, inputs=["note"])
 
 
 def test_parquet_that_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "a.parquet"
     path.write_bytes(b"PAR1 and no more")
-    with pytest.raises(DataError, match="no Parquet file that can be read"):
+    with pytest.raises(DataError, match="is not a valid Parquet file"):
         load_data(path)
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(MissingExtraError, match="pyarrow"):

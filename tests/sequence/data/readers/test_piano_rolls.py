@@ -26,7 +26,7 @@ def test_pieces_become_what_sounds(tmp_path: Path) -> None:
     assert batch.inputs.shape == batch.targets.shape == (3, 2, 88)
     assert batch.lengths is not None and batch.lengths.tolist() == [1, 3]
     assert batch.targets.nansum() == 1 + 4 and batch.inputs.sum() == 2
-    with pytest.raises(DataError, match="no normalising"):
+    with pytest.raises(DataError, match="cannot be normalised"):
         split.normalise()
 
 

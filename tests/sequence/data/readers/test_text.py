@@ -132,9 +132,9 @@ def test_reading_is_told(poem: Path) -> None:
 
 
 def test_unknown_options(poem: Path) -> None:
-    with pytest.raises(DataError, match="unit is one of characters, words, subwords"):
+    with pytest.raises(DataError, match="unit must be one of characters, words, subwords"):
         read_text([poem], unit="notes")  # type: ignore[arg-type]
-    with pytest.raises(DataError, match="per is one of file, line"):
+    with pytest.raises(DataError, match="per must be one of file, line"):
         read_text([poem], per="page")  # type: ignore[arg-type]
 
 
@@ -159,6 +159,7 @@ for per in ("file", "line"):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is limited by RLIMIT_DATA")
 def test_a_text_larger_than_memory(tmp_path: Path) -> None:
     path = tmp_path / "large.txt"

@@ -1,11 +1,11 @@
-"""Rows of named columns put together into series: whose they are, in which order, how labelled."""
+"""Series from rows of named columns: which column does what, in which order, with labels."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypedDict
 
 import numpy as np
 
@@ -23,9 +23,31 @@ _DEFAULT_NAMES = {
 }
 
 
+class TableOptions(TypedDict, total=False):
+    """The options of `read_csv` and `read_parquet` on columns.
+
+    Attributes:
+        inputs: the columns to read; default all numeric ones without another role.
+        target: the column or columns to forecast, which are inputs too; default all inputs.
+        id: the column that separates several series in a file; default a column named id,
+            series_id, unique_id or series, if there is one.
+        time: the column that orders the steps, of numbers or ISO dates; default a column named
+            time, date, datetime, timestamp or ds.
+        label: the column with the class of each row or sequence; default one named label or class.
+        label_per: "sequence" or "step"; default "sequence" if no sequence has two labels.
+    """
+
+    inputs: Sequence[str]
+    target: str | Sequence[str] | None
+    id: str | None
+    time: str | None
+    label: str | None
+    label_per: LabelPer | None
+
+
 @dataclass(frozen=True)
 class ColumnRoles:
-    """Which column is what; once `among` a file's columns, all that are there are named."""
+    """Which column has which role; after `resolve` all roles in a file are filled in."""
 
     inputs: tuple[str, ...] = ()
     target: tuple[str, ...] = ()
@@ -33,11 +55,32 @@ class ColumnRoles:
     time: str | None = None
     label: str | None = None
 
-    def resolve(self, columns: Sequence[str], numeric: Sequence[str]) -> ColumnRoles:
-        """The same with what was left open filled in from a table's columns.
+    @classmethod
+    def from_options(cls, options: TableOptions) -> ColumnRoles:
+        """The roles that the caller names.
 
         Raises:
-            DataError: a column that is not there, or no column of numbers.
+            TypeError: an option that does not exist.
+
+        >>> ColumnRoles.from_options({"target": "level"}).target
+        ('level',)
+        """
+        unknown = sorted(options.keys() - TableOptions.__annotations__.keys())
+        if unknown:
+            raise TypeError(f"Tables have no option {unknown[0]!r}.")
+        return cls(
+            tuple(options.get("inputs", ())),
+            normalise_names(options.get("target")),
+            options.get("id"),
+            options.get("time"),
+            options.get("label"),
+        )
+
+    def resolve(self, columns: Sequence[str], numeric: Sequence[str]) -> ColumnRoles:
+        """The roles with the missing ones filled in from a table's columns.
+
+        Raises:
+            DataError: a column that does not exist, or no numeric column.
         """
         for name in (*self.inputs, *self.target, self.id, self.time, self.label):
             if name is not None and name not in columns:
@@ -51,7 +94,9 @@ class ColumnRoles:
         inputs = self.inputs or tuple(name for name in numeric if name not in known.values())
         inputs += tuple(name for name in self.target if name not in inputs)
         if not inputs:
-            raise DataError(f"None of the columns {', '.join(columns)} holds numbers to learn.")
+            raise DataError(
+                f"None of the columns {', '.join(columns)} is numeric; name the inputs."
+            )
         return ColumnRoles(inputs, self.target, **known)
 
     @property
@@ -65,11 +110,18 @@ def _find_default(names: Sequence[str], columns: Sequence[str]) -> str | None:
     return next((lower[name] for name in names if name in lower), None)
 
 
+def normalise_names(names: str | Sequence[str] | None) -> tuple[str, ...]:
+    """One name or several as a tuple; an empty one for None."""
+    if names is None:
+        return ()
+    return (names,) if isinstance(names, str) else tuple(names)
+
+
 class Rows(NamedTuple):
     """The rows of one file that could be read.
 
-    `values` are (rows, inputs) float32, `ids` and `labels` a string for each row where there is
-    such a column, `times` float64; `unused` are the other columns.
+    `values` are (rows, inputs) float32, `ids` and `labels` a string per row if there is such a
+    column, `times` float64; `unused` are the other columns.
     """
 
     path: Path
@@ -83,7 +135,7 @@ class Rows(NamedTuple):
 
 
 class _RowOrder(NamedTuple):
-    """The rows of each series in order of time: row numbers, and where each series ends."""
+    """The rows of each series in order of time: row indices, and the end of each series."""
 
     rows: Indices
     names: tuple[str, ...]
@@ -100,7 +152,7 @@ def to_series(tables: Sequence[Rows], kind: str, label_per: LabelPer | None) -> 
     for table in tables[1:]:
         if table.roles != first.roles:
             raise DataError(
-                f"{table.path} has other columns than {first.path}; load them one by one."
+                f"{table.path} has other columns than {first.path}; load the files separately."
             )
     order = _order_rows(tables)
     values = np.concatenate([table.values for table in tables])[order.rows]
@@ -117,8 +169,8 @@ def to_series(tables: Sequence[Rows], kind: str, label_per: LabelPer | None) -> 
     refused = [one for table in tables for one in table.skipped_items]
     if first.roles.label is not None:
         labels = np.array([label for table in tables for label in table.labels])[order.rows]
-        series, without = _attach_labels(series, labels, label_per, tables)
-        refused += without
+        series, skipped = _attach_labels(series, labels, label_per, tables)
+        refused += skipped
     return replace(series, load_report=_build_report(series, tables, kind, tuple(refused)))
 
 
@@ -136,7 +188,7 @@ def _order_rows(tables: Sequence[Rows]) -> _RowOrder:
 
 
 def _name_series(table: Rows, tables: Sequence[Rows]) -> Iterable[str]:
-    """Of each row the name of its series: its id, its file, or both."""
+    """The name of the series of each row: its id, its file, or both."""
     if not table.ids:
         return [table.path.stem] * len(table.values)
     if len(tables) == 1:
@@ -147,7 +199,7 @@ def _name_series(table: Rows, tables: Sequence[Rows]) -> Iterable[str]:
 def _attach_labels(
     series: Series, labels: Array, per: LabelPer | None, tables: Sequence[Rows]
 ) -> tuple[Series, list[SkippedItem]]:
-    """The series with labels; those without one, or with two, are left out where each needs one."""
+    """Add labels; with one label per series, series with none or several are skipped."""
     classes = tuple(sorted(set(labels.tolist()) - {""}, key=_sort_key))
     numbers = {name: number for number, name in enumerate(("", *classes))}
     flat = np.array([numbers[label] for label in labels.tolist()], np.int64)
@@ -159,12 +211,12 @@ def _attach_labels(
     source = str(tables[0].path if len(tables) == 1 else tables[0].path.parent)
     kept = [place for place, one in enumerate(found) if len(one) == 1]
     refused = [
-        SkippedItem(source, None, f"series {name}: {len(one) or 'no'} labels, where one is needed")
+        SkippedItem(source, None, f"series {name}: {len(one) or 'no'} labels, expected one")
         for name, one in zip(series.names, found, strict=True)
         if len(one) != 1
     ]
     if not kept:
-        raise DataError(f"No series has one label; the first: {refused[0]}.")
+        raise DataError(f"No series has exactly one label; the first: {refused[0]}.")
     chosen = series.select(kept)
     ones = tuple(int(found[place][0]) - 1 for place in kept)
     return replace(chosen, labels=ones, classes=classes), refused
@@ -189,13 +241,13 @@ def _build_report(
     for role, names in (
         ("Targets", series.targets),
         ("Ordered by", (tables[0].roles.time,)),
-        ("Told apart by", (tables[0].roles.id,)),
+        ("Series by", (tables[0].roles.id,)),
         ("Not used", tables[0].unused),
     ):
         if any(names):
             notes.append(f"{role}: {', '.join(filter(None, names))}.")
     if series.labels is not None:
-        notes.append(f"Classes, one a {per}: {', '.join(series.classes)}.")
+        notes.append(f"Classes, one per {per}: {', '.join(series.classes)}.")
     if missing:
         notes.append(f"{pluralize(missing, 'value')} missing of {series.values.flat.size:,}.")
     understood = (

@@ -1,4 +1,4 @@
-"""Tables as series of numbers: CSV."""
+"""Series of numbers from CSV files."""
 
 from __future__ import annotations
 
@@ -9,19 +9,18 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import chain, islice
 from pathlib import Path
-from typing import TextIO
+from typing import TextIO, Unpack
 
 import numpy as np
 
 from sluice.files import StrPaths, to_paths
-from sluice.sequence.data.readers.columns import ColumnRoles, LabelPer, Rows, to_series
+from sluice.sequence.data.readers.columns import ColumnRoles, Rows, TableOptions, to_series
 from sluice.sequence.data.readers.encodings import open_text, scan_text
 from sluice.sequence.data.report import (
     LoadProgress,
     OnReading,
     SkippedItem,
     ignore_progress,
-    pluralize,
 )
 from sluice.sequence.data.series import Series
 from sluice.sequence.errors import DataError
@@ -37,41 +36,30 @@ Row = tuple[int, list[str]]
 def read_csv(
     files: StrPaths,
     *,
-    inputs: Sequence[str] = (),
-    target: str | Sequence[str] = (),
-    id: str | None = None,
-    time: str | None = None,
-    label: str | None = None,
-    label_per: LabelPer | None = None,
     delimiter: str | None = None,
     encoding: str | None = None,
     on_reading: OnReading = ignore_progress,
+    **options: Unpack[TableOptions],
 ) -> Series:
-    """Series of numbers from tables: a row is a step, a file or an id a sequence.
+    """Series of numbers from CSV files: a row is a step; a sequence is a file, or an id in it.
 
-    The first row names the columns unless all of it are numbers. Empty cells, NA, NaN, null, None
-    and ? are missing values. A row of another width, or with something else where a number
-    should stand, is refused; of more than one row in ten, the file is.
+    The first row names the columns unless all its cells are numbers. Empty cells, NA, NaN, null,
+    None and ? are missing values. A row with another number of cells, or text instead of a number,
+    is skipped; if that happens to more than one row in ten, the file is refused.
 
     Args:
-        files: tables of the same columns.
-        inputs: the columns to read; by default all of numbers that are nothing else.
-        target: the column or columns to forecast, which are inputs too; by default all inputs.
-        id: tells the series apart whose rows a file holds; by default a column named id,
-            series_id, unique_id or series, if there is one.
-        time: orders the steps, as numbers or ISO dates; by default a column named time, date,
-            datetime, timestamp or ds.
-        label: a class for each row or sequence; by default a column named label or class.
-        label_per: "sequence" or "step"; by default a sequence, if none has two labels.
-        delimiter: between cells; by default whichever of , ; tab | the first line has most of.
+        files: tables with the same columns.
+        delimiter: between cells; default the most frequent of , ; tab | in the first line.
         encoding: as in `read_text`.
-        on_reading: told how far it is.
+        on_reading: called with the progress.
+        options: the roles of columns: `inputs`, `target`, `id`, `time`, `label` and `label_per`,
+            see `TableOptions`.
 
     Raises:
-        DataError: a column that is not there, or no row that can be read.
+        DataError: a column that does not exist, or no row that can be read.
     """
     files = to_paths(files)
-    roles = ColumnRoles(tuple(inputs), normalise_names(target), id, time, label)
+    roles = ColumnRoles.from_options(options)
     total, before, tables = sum(path.stat().st_size for path in files), 0, []
     for path in files:
         found = scan_text(path, encoding)
@@ -80,18 +68,11 @@ def read_csv(
             tables.append(_read(path, rows, roles))
         before += path.stat().st_size
         on_reading(LoadProgress("reading", before, total))
-    return to_series(tables, "CSV", label_per)
-
-
-def normalise_names(names: str | Sequence[str] | None) -> tuple[str, ...]:
-    """One name or several as several; None is no name."""
-    if names is None:
-        return ()
-    return (names,) if isinstance(names, str) else tuple(names)
+    return to_series(tables, "CSV", options.get("label_per"))
 
 
 def _iterate_rows(path: Path, file: TextIO, delimiter: str | None) -> Iterator[Row]:
-    """Each row that is not empty, with its line."""
+    """Each row that is not empty, with its line number."""
     head = file.readline()
     delimiter = delimiter or max(",;\t|", key=head.count)
     reader = csv.reader(chain([head], file), delimiter=delimiter, strict=True)
@@ -100,11 +81,11 @@ def _iterate_rows(path: Path, file: TextIO, delimiter: str | None) -> Iterator[R
             if any(row):
                 yield reader.line_num, [cell.strip() for cell in row]
     except csv.Error as error:
-        raise DataError(f"{path}:{reader.line_num}: no CSV ({error}).") from None
+        raise DataError(f"{path}:{reader.line_num}: not CSV ({error}).") from None
 
 
 class _RowError(DataError):
-    """Why a row cannot be read."""
+    """The reason why a row cannot be read."""
 
 
 def _read(path: Path, rows: Iterator[Row], roles: ColumnRoles) -> Rows:
@@ -122,9 +103,7 @@ def _read(path: Path, rows: Iterator[Row], roles: ColumnRoles) -> Rows:
     for line, row in chain(sample, rows):
         try:
             if len(row) != len(header):
-                raise _RowError(
-                    f"{pluralize(len(row), 'cell')}, where the first row has {len(header)}"
-                )
+                raise _RowError(f"expected {len(header)} cells as in the first row, got {len(row)}")
             read = [_parse_number(row[column], header[column]) for column in columns]
             when = _parse_time(row[place[roles.time]]) if roles.time else 0.0
         except _RowError as error:
@@ -151,22 +130,22 @@ def _read(path: Path, rows: Iterator[Row], roles: ColumnRoles) -> Rows:
 
 
 def _split_header(path: Path, rows: Iterator[Row]) -> tuple[list[str], Iterator[Row]]:
-    """The columns' names, and the rows of values."""
+    """The names of the columns, and the rows of values."""
     first = next(rows, None)
     if first is None:
-        raise DataError(f"{path} holds no row; give a table with something in it.")
+        raise DataError(f"{path} has no rows; give a table with values.")
     line, cells = first
     if all(_is_number(cell) or cell.lower() in _MISSING for cell in cells):
         names = [f"column {number}" for number in range(1, len(cells) + 1)]
         return names, chain([(line, cells)], rows)
     twice = next((cell for cell in cells if cells.count(cell) > 1), None)
     if twice is not None:
-        raise DataError(f"{path}: two columns are named {twice!r}; give each a name of its own.")
+        raise DataError(f"{path}: two columns are named {twice!r}; rename one.")
     return cells, rows
 
 
 def _find_numeric(header: Sequence[str], rows: Sequence[list[str]]) -> list[str]:
-    """The columns in which most of what is there are numbers."""
+    """The columns in which most known values are numbers."""
     found = []
     for place, name in enumerate(header):
         cells = [row[place] for row in rows if len(row) == len(header)]
@@ -187,7 +166,7 @@ def _parse_number(cell: str, column: str) -> float:
     if cell.lower() in _MISSING:
         return np.nan
     if not _is_number(cell):
-        raise _RowError(f"column {column!r} holds {cell!r}, no number")
+        raise _RowError(f"column {column!r} has {cell!r}, expected a number")
     return float(cell)
 
 
@@ -206,10 +185,10 @@ def _require_few_skipped(path: Path, skipped_items: Sequence[SkippedItem], read_
     if len(skipped_items) <= _MAX_SKIPPED * (read_rows + len(skipped_items)) and read_rows:
         return
     if not skipped_items:
-        raise DataError(f"{path} holds no row below its first; give a table with values.")
+        raise DataError(f"{path} has no rows after its first; give a table with values.")
     some = ", ".join(str(one.line) for one in skipped_items[:_SHOWN_LINES])
     raise DataError(
         f"{path}: {len(skipped_items)} of {read_rows + len(skipped_items)} rows cannot be read "
         f"(lines {some}{', ...' if len(skipped_items) > _SHOWN_LINES else ''}), the first: "
-        f"{skipped_items[0].reason}; mend them."
+        f"{skipped_items[0].reason}; correct them."
     )

@@ -44,7 +44,7 @@ def read_midi(files: StrPaths, *, grid: int = 4) -> Tokens:
         raise MissingExtraError("symusic", "data") from None
     files = to_paths(files)
     if grid < 1:
-        raise DataError(f"grid is at least 1 step to a quarter note, but {grid} came.")
+        raise DataError(f"grid must be at least 1 step to a quarter note, got {grid}.")
     read: dict[Path, list[str]] = {}
     refused = []
     for path in files:

@@ -1,42 +1,37 @@
-"""Tables as series of numbers: Parquet, by the library pyarrow."""
+"""Series of numbers from Parquet files, read with pyarrow."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
 from sluice.extras import MissingExtraError
 from sluice.files import StrPaths, to_paths
 from sluice.sequence.data.ragged import Array
-from sluice.sequence.data.readers.columns import ColumnRoles, LabelPer, Rows, to_series
-from sluice.sequence.data.readers.csv import normalise_names
+from sluice.sequence.data.readers.columns import ColumnRoles, Rows, TableOptions, to_series
 from sluice.sequence.data.report import make_read_error
 from sluice.sequence.data.series import Series
 from sluice.sequence.errors import DataError
 
 
-def read_parquet(
-    files: StrPaths,
-    *,
-    inputs: Sequence[str] = (),
-    target: str | Sequence[str] = (),
-    id: str | None = None,
-    time: str | None = None,
-    label: str | None = None,
-    label_per: LabelPer | None = None,
-) -> Series:
-    """Series of numbers from Parquet files: options as in `read_csv`; nulls are missing values.
+def read_parquet(files: StrPaths, **options: Unpack[TableOptions]) -> Series:
+    """Series of numbers from Parquet files; nulls are missing values.
+
+    Args:
+        files: tables with the same columns.
+        options: the roles of columns, see `TableOptions`.
 
     Raises:
         MissingExtraError: pyarrow is not installed.
-        DataError: no Parquet, a column that is not there, or one that should hold numbers or
-            times and does not.
+        DataError: not Parquet, a column that does not exist, or one that is not numeric (or of
+            times) but has to be.
     """
-    roles = ColumnRoles(tuple(inputs), normalise_names(target), id, time, label)
-    return to_series([_read(path, roles) for path in to_paths(files)], "Parquet", label_per)
+    roles = ColumnRoles.from_options(options)
+    return to_series(
+        [_read(path, roles) for path in to_paths(files)], "Parquet", options.get("label_per")
+    )
 
 
 def _read(path: Path, roles: ColumnRoles) -> Rows:
@@ -60,14 +55,14 @@ def _read(path: Path, roles: ColumnRoles) -> Rows:
     except OSError as error:
         raise make_read_error(path, error) from None
     except pyarrow.ArrowException as error:
-        raise DataError(f"{path} is no Parquet file that can be read ({error}).") from None
+        raise DataError(f"{path} is not a valid Parquet file ({error}).") from None
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
     for name in roles.inputs:
         if name not in numeric:
-            raise DataError(f"{path}: column {name!r} holds {table[name].type}, no numbers.")
+            raise DataError(f"{path}: column {name!r} holds {table[name].type}, expected numbers.")
     if not table.num_rows:
-        raise DataError(f"{path} holds no row; give a table with values.")
+        raise DataError(f"{path} has no rows; give a table with values.")
     times = _parse_times(path, table[roles.time]) if roles.time else np.zeros(table.num_rows)
     return Rows(
         path,
@@ -94,12 +89,12 @@ def _parse_times(path: Path, column: Any) -> Array:
 
     try:
         whole = column.cast("timestamp[ns]").cast("int64") if _is_date(column) else column
-        # Nanoseconds since 1970 are rounded to some hundreds, which the order bears.
+        # Rounding nanoseconds since 1970 to some hundreds does not change the order.
         times = np.asarray(whole.cast("float64", safe=False).to_numpy(), np.float64)
     except pyarrow.ArrowException as error:
-        raise DataError(f"{path}: the column of times holds {column.type} ({error}).") from None
+        raise DataError(f"{path}: the time column holds {column.type} ({error}).") from None
     if np.isnan(times).any():
-        raise DataError(f"{path}: a time is missing; give each row one, or name another column.")
+        raise DataError(f"{path}: a time is missing; fill it in, or name another column.")
     return times
 
 

@@ -110,7 +110,7 @@ class _TextOptions:
 
 def _check(name: str, value: str, known: Sequence[str]) -> None:
     if value not in known:
-        raise DataError(f"{name} is one of {', '.join(known)}, but {value!r} came.")
+        raise DataError(f"{name} must be one of {', '.join(known)}, got {value!r}.")
 
 
 def _encode(

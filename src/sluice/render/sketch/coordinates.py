@@ -1,0 +1,122 @@
+"""From columns, lanes and depths to tracks: where each part of a sketch stands.
+
+From the bottom up: the lower rails, the joins and rows of gates that rise from them, the rows that
+hang from the upper rails, the upper rails. From left to right: the columns.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from sluice.render.sketch.elements import SketchElement
+from sluice.render.sketch.placement import (
+    LATER_JOIN,
+    POINTS,
+    TRACK,
+    ElementPosition,
+    Placement,
+)
+from sluice.render.typeset import measure_text
+
+_ROW = 5
+"""Tracks from one row to the next, and from one rail to the next."""
+_GATES = 6
+"""Tracks from the lower rails (or the row above them) to the first row of gates."""
+_LATER_JOINS = 4
+"""Tracks more where joins stand right below the gates."""
+_JOIN_TO_GATE = 5
+"""Tracks from such a join up to the gates."""
+_LEFT_MARGIN, _RIGHT_MARGIN = 4, 3
+
+
+def assign_coordinates(placement: Placement, gap: int) -> None:
+    """Set all coordinates; ``gap`` is how many tracks lie free between two columns."""
+    for position in placement.positions.values():
+        position.half_width = _measure_half_width(position.element)
+        position.half_height = _half_height(position.element)
+    _assign_rails(placement)
+    rows = _RowHeights.of(placement)
+    for index, name in enumerate(reversed(_split_rails(placement)[0])):
+        placement.rails[name] = rows.top_rail + _ROW * index
+    for position in placement.positions.values():
+        position.y = _find_height(placement, rows, position)
+    _assign_columns(placement, gap)
+
+
+def _measure_half_width(element: SketchElement) -> int:
+    """Half a part's width, in tracks: as much as its label needs."""
+    if element.kind == "join":
+        return 1
+    width, _ = measure_text(f"${element.label}$", POINTS)
+    return max(2, math.ceil(width / TRACK / 2 + (0.7 if element.kind != "pointwise" else 1.0)))
+
+
+def _half_height(element: SketchElement) -> int:
+    if element.has_norm:
+        return 3
+    return 1 if element.kind == "join" else 2
+
+
+def _split_rails(placement: Placement) -> tuple[list[str], list[str]]:
+    """The states whose rails run above the gates, and those below: the output of a cell with
+    several states, and states without pointwise parts."""
+    first, *others = (state.name for state in placement.graph.states)
+    tops = [name for name in (*others, first) if placement.spines[name]]
+    if others and first in tops:
+        tops.remove(first)
+    return tops, [name for name in (first, *others) if name not in tops]
+
+
+def _assign_rails(placement: Placement) -> None:
+    """Set the heights of the lower rails, the first at 0."""
+    for index, name in enumerate(_split_rails(placement)[1]):
+        placement.rails[name] = -_ROW * index
+    placement.bottom = min(placement.rails.values(), default=0)
+
+
+@dataclass(frozen=True)
+class _RowHeights:
+    """The heights that rows are counted from."""
+
+    first_join: int
+    gates: int
+    top_rail: int
+    norm: int  # tracks more for a layer that has a norm
+
+    @classmethod
+    def of(cls, placement: Placement) -> _RowHeights:
+        """The heights that leave enough room for all rows."""
+        positions = placement.positions.values()
+        bottoms = _split_rails(placement)[1]
+        norm = int(any(p.element.has_norm for p in positions))
+        first_join = _ROW if any(placement.spines[name] for name in bottoms) else 0
+        gates = first_join + _GATES + norm
+        if any(p.depth == LATER_JOIN for p in positions):
+            gates += _LATER_JOINS
+        rising = max((p.depth for p in positions if p.lane == "up"), default=0) + 1
+        hanging = max((p.depth + 1 for p in positions if p.lane == "down"), default=0) + 1
+        return cls(first_join, gates, gates + norm + _ROW * max(rising, hanging), norm)
+
+
+def _find_height(placement: Placement, rows: _RowHeights, position: ElementPosition) -> int:
+    if position.on_rail:
+        return placement.rails[position.lane]
+    if position.element.kind == "join":
+        later = position.depth == LATER_JOIN
+        return rows.gates - _JOIN_TO_GATE - rows.norm if later else rows.first_join
+    if position.lane == "down":
+        return rows.top_rail - _ROW * (position.depth + 1)
+    return rows.gates + _ROW * position.depth + (rows.norm if position.depth else 0)
+
+
+def _assign_columns(placement: Placement, gap: int) -> None:
+    """Set the parts' distances from the left, and the sketch's width."""
+    left, positions = _LEFT_MARGIN, list(placement.positions.values())
+    for column in range(max((p.column for p in positions), default=0) + 1):
+        own = [position for position in positions if position.column == column]
+        half = max((position.half_width for position in own), default=1)
+        for position in own:
+            position.x = left + half
+        left += 2 * half + gap
+    placement.width = left + _RIGHT_MARGIN

@@ -1,0 +1,98 @@
+"""When a training saves its state, and how it continues from one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+from sluice.files import StrPath, remove_temporary_files, require_writable
+from sluice.sequence.training.checkpoints import CheckpointFolder, TrainingState
+from sluice.sequence.training.config import TrainingConfig
+from sluice.sequence.training.processes import ProcessGroup
+from sluice.sequence.training.progress import TrainerState
+from sluice.sequence.training.resume import load_resume_state
+from sluice.sequence.training.update import Updater
+from sluice.sequence.training.validator import BEST, Validator
+
+
+class Checkpointer:
+    """Saves the state of a training to a folder, and restores it; does nothing without a folder.
+
+    Args:
+        folder: where `last-*.state` are.
+        config: how often to save.
+        settings: what decides the result, as JSON values; a training continues only with the same.
+        group: the processes; rank 0 reads and writes for all.
+        updater, validator: what is saved besides `TrainerState`.
+    """
+
+    def __init__(
+        self,
+        folder: StrPath | None,
+        config: TrainingConfig,
+        settings: Mapping[str, object],
+        group: ProcessGroup,
+        updater: Updater,
+        validator: Validator,
+    ) -> None:
+        self.folder = None if folder is None else Path(folder)
+        self.config, self.settings = config, settings
+        self.group, self.updater, self.validator = group, updater, validator
+        self._last_steps, self._last_seconds = 0, 0.0
+
+    def restore(self, *, resume: bool) -> TrainerState:
+        """The state to continue from, everything else put back; a new one if there is none.
+
+        Raises:
+            CheckpointError: as `load_resume_state`.
+            OSError: the folder cannot be written to.
+        """
+        if self.folder is None:
+            return TrainerState()
+        require_writable(self.folder)
+        weights = self.updater.model.state_dict()
+        shapes = {name: list(tensor.shape) for name, tensor in weights.items()}
+        saved = load_resume_state(
+            self.folder, self.group, resume=resume, settings=self.settings, shapes=shapes
+        )
+        remove_temporary_files(self.folder, BEST)
+        return TrainerState() if saved is None else self._restore(saved)
+
+    def _restore(self, saved: TrainingState) -> TrainerState:
+        ranks = saved["ranks"]
+        # Recurrent states and random numbers belong to one way of sharing the batches.
+        own = ranks[self.group.rank] if len(ranks) == self.group.world_size else None
+        self.updater.restore_state(saved["shared"], own)
+        self.validator.best_weights = saved["best"]
+        state = TrainerState(**saved["trainer"])
+        self._last_steps, self._last_seconds = state.steps, state.seconds
+        return state
+
+    def save_if_due(self, state: TrainerState) -> None:
+        """Save if enough seconds or steps have passed since the last time."""
+        seconds, steps = state.seconds - self._last_seconds, state.steps - self._last_steps
+        every = self.config.save_steps
+        if seconds >= self.config.save_seconds or (every is not None and steps >= every):
+            self.save(state)
+
+    def save(self, state: TrainerState) -> None:
+        """Save now; all processes call this.
+
+        Raises:
+            OSError: the folder cannot be written to, or the disk is full.
+        """
+        if self.folder is None:
+            return
+        ranks = self.group.all_gather(self.updater.export_rank_state())
+        self._last_steps, self._last_seconds = state.steps, state.seconds
+        if self.group.rank == 0:
+            saved: TrainingState = {
+                "settings": json.dumps(self.settings),
+                "trainer": asdict(state),
+                "shared": self.updater.export_shared_state(),
+                "best": self.validator.best_weights,
+                "ranks": ranks,
+            }
+            CheckpointFolder(self.folder).save(state.steps, saved)
