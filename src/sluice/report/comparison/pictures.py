@@ -87,8 +87,8 @@ def plot_gradients(found: ComparisonRuns, theme: str) -> Figure:
 
 def _plot_scores(axes: Axes, found: ComparisonRuns, theme: Theme) -> None:
     task, lags = found.settings.task, np.array(found.settings.lags, dtype=np.float64)
-    kind = "R²" if task.outputs == 1 else "share answered rightly"
-    style_axes(axes, theme, "lag (steps)", kind, f"{task.name}: what each cell still learns")
+    kind = "R²" if task.outputs == 1 else "accuracy"
+    style_axes(axes, theme, "lag (steps)", kind, f"{task.name}: score by lag")
     for cell, stroke in _iterate_cells(found, theme):
         plot_band(axes, lags, found.scores(cell).T, stroke, label=cell, marker="o", markersize=5)
     axes.set_xscale("log")
