@@ -10,6 +10,8 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
+from sluice.run.torch_state import is_function_transform_active
+
 States = list[tuple[Tensor, ...]]
 """For each layer and direction, in torch's order, the states, ``(batch, width)`` each."""
 
@@ -133,7 +135,7 @@ def _check_lengths_and_resets(x: Tensor, lengths: Tensor | None, resets: Tensor 
 
 
 def _out_of_range(lengths: Tensor, steps: int) -> bool:
-    if lengths.is_meta or torch._C._functorch.peek_interpreter_stack() is not None:
+    if lengths.is_meta or is_function_transform_active():
         return False  # their values cannot be looked at
     return bool(lengths.numel()) and bool(((lengths < 0) | (lengths > steps)).any())
 
