@@ -54,7 +54,7 @@ class Checkpoint:
     >>> model = LanguageModel(LanguageModelConfig(vocabulary_size=5, hidden_size=8))
     >>> path = Path(tempfile.mkdtemp()) / "letters.safetensors"
     >>> Checkpoint(model, Vocabulary(("a", "b")), {"loss": 1.5}).save(path, dtype="int8")
-    >>> Checkpoint.load(path).figures
+    >>> Checkpoint.load(path).metadata
     {'loss': 1.5}
     """
 

@@ -46,7 +46,7 @@ def test_what_holds_no_notes_is_told(tmp_path: Path) -> None:
     assert len(read) == 1
     reasons = [one.reason for one in read.skipped_items]
     assert "damaged MIDI file" in reasons[0]
-    assert reasons[1] == "is a MIDI file without notes, drums apart"
+    assert reasons[1] == "is a MIDI file without notes (drums are not read)"
     assert reasons[2] == "is no MIDI file: it does not begin with MThd"
     with pytest.raises(DataError, match=r"No notes could be read.*damaged"):
         load_data(tmp_path / "cut.mid")
