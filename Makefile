@@ -3,10 +3,13 @@
 #   make tune   compose a folk tune: ABC, MIDI, score and sound in tunes-out/
 #   make train  learn folk tunes yourself (about two minutes)
 #   make test   run the tests
+#   make test-fast   the same but for the slow ones
+#   make test-torch  the core on the oldest and the newest torch, each in an environment of its own
 #   make test-all   every cell, size, precision and instruction set, kept in tests/results
 #   make check  everything the continuous integration runs
 #   make sanitize   the kernels' tests under address and undefined-behaviour sanitizers
 #   make sanitize-threads   those with several threads under ThreadSanitizer
+#   make docs   build the documentation site into site/; open site/index.html
 #   make bench  measure anew what bench/results/ holds; BENCH="layers streaming" names some of it
 #
 # Variables:
@@ -29,7 +32,7 @@ WEIGHTS := tunes-out/tunes.safetensors
 PIP := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --constraint constraints.txt \
 	$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) $(PIP_ARGS)
 
-.PHONY: tune train test test-all lint format types imports sizes check sanitize sanitize-threads bench install \
+.PHONY: tune train test test-fast test-torch test-torch-oldest test-torch-newest test-all lint format types imports sizes docs check sanitize sanitize-threads bench install \
 	clean
 .DEFAULT_GOAL := test
 # An interrupted training has kept its best weights: make must not delete them.
@@ -48,6 +51,28 @@ train: $(READY)
 
 test: $(READY)
 	$(BIN)/python -m pytest
+
+test-fast: $(READY)
+	$(BIN)/python -m pytest -m "not slow"
+
+# The core alone, where torch's private names and schemas are used; some gigabytes to download.
+CORE := tests/equations tests/cells tests/codegen tests/nn tests/run
+TORCH_OLDEST := $(shell sed -n 's/^ *"torch>=\([0-9.]*\)",/\1/p' pyproject.toml)
+
+test-torch: test-torch-oldest test-torch-newest
+
+# Not bound by constraints.txt, which pins another torch; the kernels are built for each.
+test-torch-oldest: REQUIRED = torch==$(TORCH_OLDEST).*
+test-torch-newest: REQUIRED = torch
+test-torch-oldest test-torch-newest: $(READY)
+	@test -x build/$@/bin/python || $(BIN)/python -m venv build/$@
+	build/$@/bin/python -m pip install --quiet --disable-pip-version-check --upgrade \
+		$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) $(PIP_ARGS) \
+		"$(REQUIRED)" scikit-build-core nanobind cmake ninja pytest hypothesis
+	build/$@/bin/python -m pip install --quiet --disable-pip-version-check --no-build-isolation \
+		--config-settings build-dir=build/$@/kernels .
+	build/$@/bin/python -c "import torch; print('torch', torch.__version__)"
+	build/$@/bin/python -m pytest -p no:cacheprovider $(CORE)
 
 # The full product, on every instruction set: some twenty minutes.
 test-all: $(READY)
@@ -72,7 +97,11 @@ sizes:
 		{ print $$2 ": " $$1 " lines; a file has 400 at most, split it by subject"; bad = 1 } \
 		END { exit bad }'
 
-check: lint types imports sizes test
+docs: $(READY)
+	$(BIN)/python -m mkdocs build --strict
+	@echo "Built: open site/index.html in a browser"
+
+check: lint types imports sizes docs test
 
 # The kernels' tests with what g++ checks at run time: addresses, lifetimes, undefined behaviour;
 # or, under ThreadSanitizer, every access that two threads make. One instruction set: builds are slow.
@@ -87,7 +116,7 @@ sanitize: CHOSEN = tests/run tests/nn/test_stream.py tests/sequence/generation/t
 sanitize-threads: LIBRARIES = libtsan
 sanitize-threads: SANITIZERS = thread
 sanitize-threads: SANITIZE_ISA = generic
-sanitize-threads: CHOSEN = tests/run/test_threads.py tests/run/test_cpu.py tests/nn/test_stream.py \
+sanitize-threads: CHOSEN = tests/run/test_threads.py tests/run/kernels tests/nn/test_stream.py \
 	tests/sequence/generation/test_on_kernels.py -k "$(THREADED)"
 
 sanitize sanitize-threads: $(READY)
@@ -113,9 +142,9 @@ $(READY): pyproject.toml constraints.txt CMakeLists.txt $(wildcard csrc/*)
 	@echo "Setting up $(VENV): torch and the rest, a few minutes the first time"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(PIP) scikit-build-core nanobind cmake ninja
-	@$(PIP) --no-build-isolation --editable '.[tunes,plots,xarray,data,tensorboard,search,dev]'
+	@$(PIP) --no-build-isolation --editable '.[tunes,plots,xarray,data,tensorboard,search,docs,dev]'
 	@touch $@
 
 clean:
-	rm -rf $(VENV) .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) site .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +

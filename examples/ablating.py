@@ -35,7 +35,7 @@ def main(folder: Path, hidden: int = 24, updates: int = 300) -> Ablation:
         print(f"{effect.intervention}: {effect.increase:+.3f}")
     folder.mkdir(parents=True, exist_ok=True)
     picture = found.figure(label="increase of the loss (nats per letter)")
-    picture.savefig(folder / "ablation.png", dpi=100)
+    picture.savefig(folder / "ablation.png", dpi=200)
     return found
 
 

@@ -29,7 +29,7 @@ def main(folder: Path, **options: Any) -> Comparison:
     folder.mkdir(parents=True, exist_ok=True)
     figures = found.figures()
     for name in PICTURES:
-        figures[name].savefig(folder / f"{name}.png", dpi=100)
+        figures[name].savefig(folder / f"{name}.png", dpi=200)
     return found
 
 

@@ -74,12 +74,12 @@ def main(folder: Path, hidden: int = 24, updates: int = 300) -> None:
     liveliest = int(cell.std(dim=0).argmax())
     folder.mkdir(parents=True, exist_ok=True)
     gates = plots.plot_heat_map(values, ["forget", "input", "output"], tokens=tokens, sort="mean")
-    gates.savefig(folder / "gates.png", dpi=100)
+    gates.savefig(folder / "gates.png", dpi=200)
     states = plots.plot_traces(values, "c", tokens=tokens)
     states.axes[0].set_ylabel("cell state c")
-    states.savefig(folder / "cell_states.png", dpi=100)
+    states.savefig(folder / "cell_states.png", dpi=200)
     coloured = plots.plot_text(list(TEXT), cell[:, liveliest], label=f"c of unit {liveliest}")
-    coloured.savefig(folder / "coloured_text.png", dpi=100)
+    coloured.savefig(folder / "coloured_text.png", dpi=200)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Commands run in this process, and what a failing one says."""
+"""Commands run in this process, and the error message of one that fails."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from sluice.cli import app
 
 
 def run(*arguments: object) -> Result:
-    """What a command does with these arguments."""
+    """The result of a command with these arguments."""
     return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
 def sentence(result: Result) -> str:
-    """What a failing command says: exit code 2, nothing on stdout, one line on stderr."""
+    """The error message of a failing command: exit code 2, no stdout, one line on stderr."""
     assert result.exit_code == 2, result.output
     assert result.stdout == ""
     assert result.stderr.count("\n") == 1 and result.stderr.startswith("sluice: ")

@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console
 
 from command import run, sentence
-from sluice.cli.compare import _ComparisonDisplay
+from sluice.cli.comparison_display import ComparisonDisplay
 from sluice.report.comparison import compare
 
 SMALL = (
@@ -67,10 +67,10 @@ def test_no_time(tmp_path: Path) -> None:
         (("--cells", "none.py:Own"), "there is no file 'none.py'"),
         (("--cells", ","), "name at least one"),
         (("--task", "chess"), "the tasks are recall, order, adding, copy, parity"),
-        (("--lags", "0"), "at least 2 steps, but 0 came"),
+        (("--lags", "0"), "at least 2 steps, got 0"),
         (("--lags", "5;10"), "--lags are numbers with commas between, as in 5,10; got '5;10'"),
         (("--lags", "1000000000"), "ask for shorter lags"),
-        (("--seeds", "0"), "seeds is at least 1, but 0 came"),
+        (("--seeds", "0"), "seeds is at least 1, got 0"),
         (("--learning-rates", "0"), "learning rates are numbers above 0"),
     ],
 )
@@ -87,7 +87,7 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
 
 def test_on_a_terminal_a_table_moves() -> None:
     console = Console(force_terminal=True, width=100, record=True)
-    with console.capture() as captured, _ComparisonDisplay(console) as live:
+    with console.capture() as captured, ComparisonDisplay(console) as live:
         compare(
             ["Elman", "LSTM"], lags=[4], seeds=1, rates=[0.01], steps=3, hidden=4,
             on_progress=live.show,
@@ -97,6 +97,7 @@ def test_on_a_terminal_a_table_moves() -> None:
     assert "(chance 1.386)" in told and "arrives at the first" in told and "100% done" in told
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_finished_runs(tmp_path: Path) -> None:
     options = ("--lags", "4,20", "--steps", "20000", "--seeds", "1", "--learning-rates", "0.01")
     process = subprocess.Popen(

@@ -96,7 +96,7 @@ def test_the_operator_registers_as_torch_asks() -> None:
     from sluice.run.custom_op import run
 
     layer = sluice.nn.GRU(3, 4)
-    p = [getattr(layer, n).detach().requires_grad_() for n in layer._names[0]]
+    p = [t.clone().requires_grad_() for t in layer.get_layer_parameters(0)]
     x, h = torch.randn(5, 2, 3, requires_grad=True), torch.randn(2, 4, requires_grad=True)
     arguments = (layer.cell.text, [3, 4, 0], x, [h], p, [], None, None, [], False)
     torch.library.opcheck(run, arguments)

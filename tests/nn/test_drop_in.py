@@ -147,9 +147,14 @@ def test_errors_of_a_call_are_torchs(call: int, backend: str | None) -> None:
 )
 def test_errors_of_the_constructor_are_torchs(options: dict[str, Any]) -> None:
     made = {"input_size": 4, "hidden_size": 5, **options}
-    with pytest.raises((ValueError, TypeError)) as theirs:
+    try:
         nn.LSTM(**made)
-    with pytest.raises(type(theirs.value)):
+    except (ValueError, TypeError) as error:
+        theirs = type(error)
+    else:
+        assert options == {"bias": 1}
+        pytest.skip("torch 2.6 takes any bias")
+    with pytest.raises(theirs):
         sluice.nn.LSTM(**made)
 
 

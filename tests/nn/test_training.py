@@ -83,6 +83,7 @@ os._exit(0)
 # (pytorch/pytorch#179291); what fails above leaves with its own exit code.
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not torch.distributed.is_available(), reason="torch without distributed")
 def test_two_processes_have_the_gradients_of_one(tmp_path: Path) -> None:
     commands = [

@@ -33,7 +33,7 @@ def test_float16_is_torchs_rounding_of_matrices() -> None:
 
 @pytest.mark.parametrize(("dtype", "value"), [("float16", 1e5), ("int8", float("nan"))])
 def test_what_does_not_fit_is_refused(dtype: str, value: float) -> None:
-    with pytest.raises(CheckpointError, match=f"matrix holds values that {dtype} cannot"):
+    with pytest.raises(CheckpointError, match=f"matrix has values that {dtype} cannot represent"):
         compress_weights({"matrix": torch.full((2, 2), value)}, dtype)
 
 

@@ -21,7 +21,7 @@ import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Self
+from typing import Any, Self, TypeVar, cast, overload
 
 from torch import Tensor
 
@@ -69,7 +69,13 @@ class Gate(_Declaration):
     heads: int | str = 1
     bias: bool = True
 
-    def __get__(self, cell: Cell | None, owner: type) -> Any:
+    @overload
+    def __get__(self, cell: None, owner: type) -> Self: ...
+
+    @overload
+    def __get__(self, cell: Cell, owner: type) -> _BoundGate: ...
+
+    def __get__(self, cell: Cell | None, owner: type) -> Self | _BoundGate:
         return self if cell is None else _BoundGate(cell, self.name)
 
 
@@ -78,16 +84,19 @@ class _BoundGate:
     cell: Cell
     name: str
 
-    def __call__(self, x: Value = None, h: Value = None) -> Value:
-        meaning = self.cell.interpreter
-        if x is None and h is None:
-            raise EquationError(
-                f"gate '{self.name}' called on nothing; write self.{self.name}(x, h)"
-            )
-        if h is None:
-            return meaning.affine("ih", self.name, x)
-        recurrent = meaning.affine("hh", self.name, h)
-        return recurrent if x is None else meaning.affine("ih", self.name, x) + recurrent
+    def __call__(self, x: Value | None = None, h: Value | None = None) -> Value:
+        affine = self.cell.interpreter.affine
+        of_state = None if h is None else affine("hh", self.name, h)
+        of_input = None if x is None else affine("ih", self.name, x)
+        if of_input is not None and of_state is not None:
+            return of_input + of_state
+        if of_input is not None:
+            return of_input
+        if of_state is not None:
+            return of_state
+        raise EquationError(
+            f"gate '{self.name}' called without operands; write self.{self.name}(x, h)"
+        )
 
 
 @dataclass
@@ -102,7 +111,13 @@ class Map(_Declaration):
     bias: bool = True
     parameter: str | None = None
 
-    def __get__(self, cell: Cell | None, owner: type) -> Any:
+    @overload
+    def __get__(self, cell: None, owner: type) -> Self: ...
+
+    @overload
+    def __get__(self, cell: Cell, owner: type) -> _BoundMap: ...
+
+    def __get__(self, cell: Cell | None, owner: type) -> Self | _BoundMap:
         return self if cell is None else _BoundMap(cell, self.name, self.parameter or self.name)
 
 
@@ -126,7 +141,13 @@ class Vector(_Declaration):
     initial: float | None = None
     width: str = HIDDEN
 
-    def __get__(self, cell: Cell | None, owner: type) -> Any:
+    @overload
+    def __get__(self, cell: None, owner: type) -> Self: ...
+
+    @overload
+    def __get__(self, cell: Cell, owner: type) -> Value: ...
+
+    def __get__(self, cell: Cell | None, owner: type) -> Self | Value:
         return self if cell is None else cell.interpreter.vector(self.name)
 
 
@@ -139,7 +160,13 @@ class Norm(_Declaration):
 
     epsilon: float = 1e-5
 
-    def __get__(self, cell: Cell | None, owner: type) -> Any:
+    @overload
+    def __get__(self, cell: None, owner: type) -> Self: ...
+
+    @overload
+    def __get__(self, cell: Cell, owner: type) -> _BoundNorm: ...
+
+    def __get__(self, cell: Cell | None, owner: type) -> Self | _BoundNorm:
         return self if cell is None else _BoundNorm(cell, self.name)
 
 
@@ -148,7 +175,13 @@ class _BoundNorm:
     cell: Cell
     name: str
 
-    def __call__(self, *group: Value) -> Value:
+    @overload
+    def __call__(self, operand: Value, /) -> Value: ...
+
+    @overload
+    def __call__(self, first: Value, second: Value, /, *more: Value) -> tuple[Value, ...]: ...
+
+    def __call__(self, *group: Value) -> Value | tuple[Value, ...]:
         parts = self.cell.interpreter.norm(self.name, group)
         return parts[0] if len(group) == 1 else parts
 
@@ -170,13 +203,16 @@ class Mask:
     width: str = HIDDEN
 
 
+_Part = TypeVar("_Part", State, Gate, Map, Vector, Norm, Mask)
+
+
 @dataclass
 class _DeclarationTable:
     """The declarations of a class, by kind."""
 
-    by_name: dict[str, Any] = field(default_factory=dict)
+    by_name: dict[str, object] = field(default_factory=dict)
 
-    def select(self, kind: type) -> dict[str, Any]:
+    def select(self, kind: type[_Part]) -> dict[str, _Part]:
         return {name: part for name, part in self.by_name.items() if isinstance(part, kind)}
 
 
@@ -194,7 +230,7 @@ class Cell:
     input_gate_name: str | None = None
     _interpreter: Interpreter | None = None
 
-    def step(self, x: Any, *states: Any, **named: Any) -> dict[str, Any]:
+    def step(self, x: Value, *states: Any, **named: Any) -> dict[str, Value]:
         """One time step: from the input and the states found to all named values."""
         raise NotImplementedError(f"{type(self).__name__} defines no step(self, x, h)")
 
@@ -226,9 +262,8 @@ class Cell:
         ``sizes``. The step maps ``(batch, input)`` and states ``(batch, hidden)`` to a dictionary.
         """
         graph = self.graph
-        return self.bind_interpreter(
-            TensorInterpreter(graph.stacks, graph.norms, sizes, parameters)
-        )
+        interpreter = TensorInterpreter(graph.stacks, graph.norms, sizes, parameters)
+        return self.bind_interpreter(cast(Interpreter, interpreter))  # its step is given tensors
 
     @cached_property
     def declarations(self) -> Declarations:
@@ -266,7 +301,7 @@ class Cell:
         """The canonical text of the cell's graph."""
         return to_text(self.graph)
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         derived = ("declarations", "graph", "text", "_interpreter")
         return {name: value for name, value in vars(self).items() if name not in derived}
 

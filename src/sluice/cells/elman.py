@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from sluice.cells.cell import Cell, Gate, Map
-from sluice.equations.ops import relu, sigmoid, tanh
+from sluice.equations.ops import Value, relu, sigmoid, tanh
 
 _NONLINEARITIES = {"tanh": tanh, "relu": relu}
 
@@ -23,7 +21,7 @@ class Elman(Cell):
             raise ValueError(f"nonlinearity is 'tanh' or 'relu', not {nonlinearity!r}")
         self.nonlinearity = nonlinearity
 
-    def step(self, x: Any, h: Any) -> dict[str, Any]:
+    def step(self, x: Value, h: Value) -> dict[str, Value]:
         return dict(h=_NONLINEARITIES[self.nonlinearity](self.hidden(x, h)))
 
 
@@ -36,6 +34,6 @@ class Jordan(Cell):
     hidden = Gate()
     output = Map()
 
-    def step(self, x: Any, y: Any) -> dict[str, Any]:
+    def step(self, x: Value, y: Value) -> dict[str, Value]:
         h = tanh(self.hidden(x, y))
         return dict(y=sigmoid(self.output(h)), hidden=h)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any
 
 from sluice.cells.cell import Cell
 from sluice.cells.transforms import evaluate_node
@@ -45,7 +44,7 @@ class TracedCell(Cell):
         norms = tuple(NormSpec(norm.name, (), norm.epsilon) for norm in graph.norms)
         return Declarations(graph.states, graph.stacks, graph.vectors, norms, graph.masks)
 
-    def step(self, x: Any, **given: Any) -> dict[str, Any]:
+    def step(self, x: Value, **given: Value) -> dict[str, Value]:
         values: dict[Node, Value] = {}
         for node in self.graph.nodes:
             values[node] = evaluate_node(node, values, self.interpreter, x, given)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from sluice.cells.cell import Cell, Gate
-from sluice.equations.ops import sigmoid, tanh
+from sluice.equations.ops import Value, sigmoid, tanh
 
 
 class GRU(Cell):
@@ -16,7 +14,7 @@ class GRU(Cell):
     reset, update, candidate = Gate(), Gate(), Gate()
     forget_gate_name = "update"
 
-    def step(self, x: Any, h: Any) -> dict[str, Any]:
+    def step(self, x: Value, h: Value) -> dict[str, Value]:
         r = sigmoid(self.reset(x, h))
         z = sigmoid(self.update(x, h))
         n = tanh(self.candidate(x) + r * self.candidate(h=h))
@@ -31,7 +29,7 @@ class ResetBeforeGRU(Cell):
     reset, update, candidate = Gate(), Gate(), Gate()
     forget_gate_name = "update"
 
-    def step(self, x: Any, h: Any) -> dict[str, Any]:
+    def step(self, x: Value, h: Value) -> dict[str, Value]:
         r = sigmoid(self.reset(x, h))
         z = sigmoid(self.update(x, h))
         n = tanh(self.candidate(x, r * h))
@@ -43,7 +41,7 @@ class MGU(Cell):
 
     forget, candidate = Gate(), Gate()
 
-    def step(self, x: Any, h: Any) -> dict[str, Any]:
+    def step(self, x: Value, h: Value) -> dict[str, Value]:
         f = sigmoid(self.forget(x, h))
         n = tanh(self.candidate(x, f * h))
         return dict(h=(1.0 - f) * h + f * n, forget=f, candidate=n)

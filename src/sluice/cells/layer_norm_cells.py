@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from sluice.cells.cell import Norm
 from sluice.cells.elman import Elman
 from sluice.cells.gru import GRU
 from sluice.cells.lstm import LSTM
 from sluice.cells.transforms import LayerNormed
-from sluice.equations.ops import sigmoid, tanh
+from sluice.equations.ops import Value, sigmoid, tanh
 
 
 class _NormedOutputLSTM(LSTM):
@@ -17,7 +15,7 @@ class _NormedOutputLSTM(LSTM):
 
     norm_c = Norm()
 
-    def step(self, x: Any, h: Any, c: Any) -> dict[str, Any]:
+    def step(self, x: Value, h: Value, c: Value) -> dict[str, Value]:
         i = sigmoid(self.input(x, h))
         f = sigmoid(self.forget(x, h))
         g = tanh(self.candidate(x, h))

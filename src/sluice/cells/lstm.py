@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from sluice.cells.cell import Cell, Gate, Map, State, Vector
-from sluice.equations.ops import detach, sigmoid, tanh
+from sluice.equations.ops import Value, detach, sigmoid, tanh
 from sluice.equations.specs import PROJECTION
 
 
@@ -17,7 +15,7 @@ class LSTM(Cell):
     input, forget, candidate, output = Gate(), Gate(), Gate(), Gate()
     forget_gate_name, input_gate_name = "forget", "input"
 
-    def step(self, x: Any, h: Any, c: Any) -> dict[str, Any]:
+    def step(self, x: Value, h: Value, c: Value) -> dict[str, Value]:
         i = sigmoid(self.input(x, h))  # where to write
         f = sigmoid(self.forget(x, h))  # what to keep
         g = tanh(self.candidate(x, h))  # what to write
@@ -36,7 +34,7 @@ class ProjectedLSTM(Cell):
     projection = Map(width=PROJECTION, bias=False, parameter="hr")
     forget_gate_name, input_gate_name = "forget", "input"
 
-    def step(self, x: Any, h: Any, c: Any) -> dict[str, Any]:
+    def step(self, x: Value, h: Value, c: Value) -> dict[str, Value]:
         i = sigmoid(self.input(x, h))
         f = sigmoid(self.forget(x, h))
         g = tanh(self.candidate(x, h))
@@ -57,7 +55,7 @@ class LSTM1997(Cell):
     input, candidate, output = Gate(), Gate(), Gate()
     input_gate_name = "input"
 
-    def step(self, x: Any, h: Any, c: Any) -> dict[str, Any]:
+    def step(self, x: Value, h: Value, c: Value) -> dict[str, Value]:
         past = detach(h)
         i = sigmoid(self.input(x, past))
         g = 4.0 * sigmoid(self.candidate(x, past)) - 2.0
@@ -75,7 +73,7 @@ class PeepholeLSTM(Cell):
     peep_input, peep_forget, peep_output = Vector(), Vector(), Vector()
     forget_gate_name, input_gate_name = "forget", "input"
 
-    def step(self, x: Any, h: Any, c: Any) -> dict[str, Any]:
+    def step(self, x: Value, h: Value, c: Value) -> dict[str, Value]:
         i = sigmoid(self.input(x, h) + self.peep_input * c)
         f = sigmoid(self.forget(x, h) + self.peep_forget * c)
         g = tanh(self.candidate(x, h))
@@ -92,7 +90,7 @@ class CIFG(Cell):
     forget, candidate, output = Gate(), Gate(), Gate()
     forget_gate_name = "forget"
 
-    def step(self, x: Any, h: Any, c: Any) -> dict[str, Any]:
+    def step(self, x: Value, h: Value, c: Value) -> dict[str, Value]:
         f = sigmoid(self.forget(x, h))
         g = tanh(self.candidate(x, h))
         o = sigmoid(self.output(x, h))

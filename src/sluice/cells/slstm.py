@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from sluice.cells.cell import Cell, Gate
-from sluice.equations.ops import exp, log_sigmoid, maximum, sigmoid, tanh
+from sluice.equations.ops import Value, exp, log_sigmoid, maximum, sigmoid, tanh
 
 
 class SLSTM(Cell):
@@ -25,7 +23,7 @@ class SLSTM(Cell):
         self.heads = heads
         self.forget_activation = forget
 
-    def step(self, x: Any, h: Any, c: Any, n: Any, m: Any) -> dict[str, Any]:
+    def step(self, x: Value, h: Value, c: Value, n: Value, m: Value) -> dict[str, Value]:
         log_i = self.input(x, h)
         log_f = self.forget(x, h)
         if self.forget_activation == "sigmoid":

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import isfinite
-from typing import Any
 
 from sluice.cells.cell import Cell
 from sluice.equations.graph import Affine, Elementwise, Graph, Leaf, Node, RowNorm
@@ -31,7 +30,7 @@ class Transform(Cell):
         own = type(self).__name__
         return f"{own}({self.inner.name})" if type(self).__module__ == __name__ else own
 
-    def step(self, x: Any, **values: Any) -> dict[str, Any]:
+    def step(self, x: Value, **values: Value) -> dict[str, Value]:
         return self.inner.bind_interpreter(self.interpreter).step(x, **values)
 
 
@@ -72,7 +71,7 @@ class LayerNormed(Transform):
         stacks = tuple(replace(s, bias=s.bias and s.name not in paired) for s in inner.stacks)
         return replace(inner, stacks=stacks, norms=inner.norms + norms)
 
-    def step(self, x: Any, **values: Any) -> dict[str, Any]:
+    def step(self, x: Value, **values: Value) -> dict[str, Value]:
         return self.inner.bind_interpreter(_LayerNormInterpreter(self.interpreter, self)).step(
             x, **values
         )
@@ -121,7 +120,7 @@ class Zoneout(Transform):
         )
         return replace(inner, masks=inner.masks + masks)
 
-    def step(self, x: Any, **values: Any) -> dict[str, Any]:
+    def step(self, x: Value, **values: Value) -> dict[str, Value]:
         masks = {state: values.pop(f"zoneout_{state}") for state in self.rates}
         found = self.inner.bind_interpreter(self.interpreter).step(x, **values)
         for state, held in masks.items():
@@ -146,7 +145,7 @@ class RecurrentDropout(Transform):
         mask = MaskSpec("dropout", self.rate, 1.0 / (1.0 - self.rate), 0.0, 1.0, True, widths[0])
         return replace(inner, masks=(*inner.masks, mask))
 
-    def step(self, x: Any, **values: Any) -> dict[str, Any]:
+    def step(self, x: Value, **values: Value) -> dict[str, Value]:
         dropped = _DropoutInterpreter(self.interpreter, values.pop("dropout"))
         return self.inner.bind_interpreter(dropped).step(x, **values)
 
@@ -185,7 +184,7 @@ class ClampedGates(Transform):
     def declarations(self) -> Declarations:
         return self.inner.declarations
 
-    def step(self, x: Any, **given: Any) -> dict[str, Any]:
+    def step(self, x: Value, **given: Value) -> dict[str, Value]:
         return _evaluate_with_substitutes(
             self.inner.graph, self.interpreter, x, given, self._clamp_value
         )
@@ -212,7 +211,7 @@ class ClampedUnits(Transform):
         ]
         return replace(inner, vectors=(*inner.vectors, *vectors))
 
-    def step(self, x: Any, **given: Any) -> dict[str, Any]:
+    def step(self, x: Value, **given: Value) -> dict[str, Value]:
         return _evaluate_with_substitutes(
             self.inner.graph, self.interpreter, x, given, self._clamp_value
         )

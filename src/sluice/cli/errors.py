@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Protocol, runtime_checkable
 
 import typer
 from typer.core import TyperGroup
 
-_USAGE_ERROR = typer.BadParameter.__bases__[0]
-"""The base of what typer raises for a command line that cannot be; it exports no name for it."""
+
+@runtime_checkable
+class UsageError(Protocol):
+    """What typer raises for a wrong command line; it exports no class for it."""
+
+    ctx: typer.Context | None
+
+    def format_message(self) -> str: ...
 
 
 def fail(message: str) -> NoReturn:
@@ -47,8 +53,7 @@ class CommandGroup(TyperGroup):
         try:
             return super().invoke(ctx)
         except Exception as error:
-            if not isinstance(error, _USAGE_ERROR):
+            if not isinstance(error, UsageError):
                 raise
-            command = (getattr(error, "ctx", None) or ctx).command_path
-            reason = error.format_message().strip(" .")  # type: ignore[attr-defined]
-            fail(f"{reason}; see {command} --help")
+            reason = error.format_message().strip(" .")
+            fail(f"{reason}; see {(error.ctx or ctx).command_path} --help")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sluice.cli.errors import fail, report_known_errors
-from sluice.cli.options import CheckpointArgument, InferencePrecision, Threads
+from sluice.cli.options import CheckpointArgument, InferencePrecision
 from sluice.cli.usage import refuse_unused
 
 if TYPE_CHECKING:
@@ -78,7 +78,12 @@ def generate(
         ),
     ] = None,
     precision: InferencePrecision = "float32",
-    threads: Threads = None,
+    threads: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Number of CPU threads; default as torch uses.", rich_help_panel="Hardware"
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(

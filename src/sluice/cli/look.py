@@ -23,7 +23,7 @@ def look(
     data: Annotated[
         str | None,
         typer.Argument(
-            metavar="[DATA]",
+            metavar="DATA",
             help="Data; a file of text or ABC, a folder of ABC, or 'tunes'.",
             autocompletion=complete_data,
         ),
@@ -73,6 +73,7 @@ def look(
             TextColumn("{task.description}"),
             console=console,
             transient=True,
+            disable=not console.is_terminal,
         ) as bar:
             task = bar.add_task("reading files", total=1.0)
             chosen = load_inputs(checkpoint, data, text=text, sequence=sequence, stop=start + steps)

@@ -27,7 +27,6 @@ from sluice.equations.graph import (
     constant,
     elementwise,
 )
-from sluice.equations.ops import greater, where
 
 _Bucket = tuple[str, str, str]
 
@@ -273,7 +272,8 @@ class BackwardLowering:
         summed = []
         for width, nodes in by_width.items():
             inside = Leaf("inside", "", width)
-            summed.append(where(greater(inside, 0.0), _sum(nodes), 0.0))
+            is_inside = elementwise("greater", inside, constant(0.0))
+            summed.append(elementwise("where", is_inside, _sum(nodes), constant(0.0)))
         for mean in self.section.means:
             if (mean.norm, mean.summands) == (norm, tuple(summed)):
                 return mean.leaf

@@ -119,7 +119,8 @@ def _operand_gradients(node: Node, gradient: Node) -> Iterator[tuple[Node, Node]
     elif isinstance(node, Elementwise):
         parts = OPS[node.op].derivative(gradient, node, *node.arguments)
         for operand, part in zip(node.arguments, parts, strict=True):
-            if part is not None and not (isinstance(operand, Leaf) and operand.kind == "constant"):
+            is_constant = isinstance(operand, Leaf) and operand.kind == "constant"
+            if isinstance(part, Node) and not is_constant:
                 yield operand, part
 
 

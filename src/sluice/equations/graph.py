@@ -16,7 +16,7 @@ from functools import cached_property
 from typing import Any
 from weakref import WeakValueDictionary
 
-from sluice.equations.ops import OPS
+from sluice.equations.ops import OPS, Value
 from sluice.equations.specs import (
     CONSTANT,
     MaskSpec,
@@ -60,7 +60,7 @@ class Node(Symbol, metaclass=_InterningMeta):
         return f"<{type(self).__name__} {label}, {self.width}>"
 
     @staticmethod
-    def symbolic_apply(op: str, operands: tuple[Any, ...]) -> Node:
+    def symbolic_apply(op: str, *operands: Value) -> Node:
         """The node that applies ``op`` to nodes and numbers."""
         return elementwise(op, *map(_as_node, operands))
 
@@ -160,7 +160,7 @@ def _format_widths(operands: Iterable[Node]) -> str:
     return " and ".join(f"{getattr(o, 'name', 'a value')} ({o.width})" for o in operands)
 
 
-def _as_node(value: Any) -> Node:
+def _as_node(value: Value) -> Node:
     if isinstance(value, Node):
         return value
     try:

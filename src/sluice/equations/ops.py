@@ -13,13 +13,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, TypeAlias, Union
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-Value = Any  # a tensor, a symbol, or a Python number
+if TYPE_CHECKING:
+    from sluice.equations.symbol import Symbol
+
+Value: TypeAlias = Union[Tensor, "Symbol", float]
+"""What a step computes with: a tensor, a symbol while the step is traced, or a Python number."""
 
 
 # How tightly a written expression binds: looser ones get parentheses inside tighter ones.
@@ -62,9 +66,9 @@ class Op:
 def apply(name: str, *operands: Value) -> Value:
     """Apply the operation called ``name`` to symbols, tensors or numbers."""
     for operand in operands:
-        symbolic = getattr(type(operand), "symbolic_apply", None)
+        symbolic: Callable[..., Symbol] | None = getattr(type(operand), "symbolic_apply", None)
         if symbolic is not None:
-            return symbolic(name, operands)
+            return symbolic(name, *operands)
     op = OPS[name]
     if any(isinstance(operand, Tensor) for operand in operands):
         return op.torch(*operands)
@@ -77,7 +81,7 @@ def _as_tensors(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
     def call(*operands: Value) -> Tensor:
         like = next(o for o in operands if isinstance(o, Tensor))
         return function(
-            *(o if isinstance(o, Tensor) else torch.full_like(like, o) for o in operands)
+            *(o if isinstance(o, Tensor) else torch.full_like(like, float(o)) for o in operands)
         )
 
     return call

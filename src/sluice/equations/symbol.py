@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NoReturn
 
 import torch
 from torch.nn import functional as F
@@ -10,12 +11,15 @@ from torch.nn import functional as F
 from sluice.equations.ops import Value, apply
 from sluice.errors import SluiceError
 
+if TYPE_CHECKING:
+    from sluice.equations.graph import Node
+
 
 class EquationError(SluiceError, ValueError):
     """A cell's definition that cannot become equations; the message names the line."""
 
 
-_TORCH_NAMES = {
+_TORCH_NAMES: dict[Callable[..., object], str] = {
     torch.add: "add",
     torch.sub: "subtract",
     torch.mul: "multiply",
@@ -46,58 +50,63 @@ class Symbol:
     __slots__ = ()
     __array_ufunc__ = None  # so that a NumPy number defers to the operators below
 
-    def __add__(self, other: Value) -> Value:
-        return apply("add", self, other)
+    @staticmethod
+    def symbolic_apply(op: str, *operands: Value) -> Node:
+        """The symbol for ``op`` applied to symbols and numbers."""
+        raise NotImplementedError
 
-    def __radd__(self, other: Value) -> Value:
-        return apply("add", other, self)
+    def __add__(self, other: Value) -> Node:
+        return self.symbolic_apply("add", self, other)
 
-    def __sub__(self, other: Value) -> Value:
-        return apply("subtract", self, other)
+    def __radd__(self, other: Value) -> Node:
+        return self.symbolic_apply("add", other, self)
 
-    def __rsub__(self, other: Value) -> Value:
-        return apply("subtract", other, self)
+    def __sub__(self, other: Value) -> Node:
+        return self.symbolic_apply("subtract", self, other)
 
-    def __mul__(self, other: Value) -> Value:
-        return apply("multiply", self, other)
+    def __rsub__(self, other: Value) -> Node:
+        return self.symbolic_apply("subtract", other, self)
 
-    def __rmul__(self, other: Value) -> Value:
-        return apply("multiply", other, self)
+    def __mul__(self, other: Value) -> Node:
+        return self.symbolic_apply("multiply", self, other)
 
-    def __truediv__(self, other: Value) -> Value:
-        return apply("divide", self, other)
+    def __rmul__(self, other: Value) -> Node:
+        return self.symbolic_apply("multiply", other, self)
 
-    def __rtruediv__(self, other: Value) -> Value:
-        return apply("divide", other, self)
+    def __truediv__(self, other: Value) -> Node:
+        return self.symbolic_apply("divide", self, other)
 
-    def __neg__(self) -> Value:
-        return apply("negative", self)
+    def __rtruediv__(self, other: Value) -> Node:
+        return self.symbolic_apply("divide", other, self)
 
-    def __abs__(self) -> Value:
-        return apply("absolute", self)
+    def __neg__(self) -> Node:
+        return self.symbolic_apply("negative", self)
 
-    def __gt__(self, other: Value) -> Value:
-        return apply("greater", self, other)
+    def __abs__(self) -> Node:
+        return self.symbolic_apply("absolute", self)
 
-    def __lt__(self, other: Value) -> Value:
-        return apply("greater", other, self)
+    def __gt__(self, other: Value) -> Node:
+        return self.symbolic_apply("greater", self, other)
 
-    def __pow__(self, power: Value) -> Value:
+    def __lt__(self, other: Value) -> Node:
+        return self.symbolic_apply("greater", other, self)
+
+    def __pow__(self, power: int) -> Node:
         if power != 2:
             raise EquationError(f"a symbol to the power {power}; write a product, or exp and log")
-        return apply("multiply", self, self)
+        return self.symbolic_apply("multiply", self, self)
 
-    def detach(self) -> Value:
+    def detach(self) -> Node:
         """This value, with no gradient passing back through it."""
-        return apply("detach", self)
+        return self.symbolic_apply("detach", self)
 
-    def sigmoid(self) -> Value:
+    def sigmoid(self) -> Node:
         """The logistic function of this value."""
-        return apply("sigmoid", self)
+        return self.symbolic_apply("sigmoid", self)
 
-    def tanh(self) -> Value:
+    def tanh(self) -> Node:
         """The hyperbolic tangent of this value."""
-        return apply("tanh", self)
+        return self.symbolic_apply("tanh", self)
 
     def __bool__(self) -> NoReturn:
         raise EquationError(
@@ -133,10 +142,10 @@ class Symbol:
     @classmethod
     def __torch_function__(
         cls,
-        function: Any,
+        function: Callable[..., object],
         types: object,
-        args: tuple[Any, ...] = (),
-        kwargs: dict[str, Any] | None = None,
+        args: tuple[Value, ...] = (),
+        kwargs: dict[str, object] | None = None,
     ) -> Value:
         name = _TORCH_NAMES.get(function)
         if name is None or kwargs:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Protocol
 
 from sluice.equations.graph import Affine, Elementwise, Graph, Leaf, Node, RowNorm
 from sluice.equations.ops import Value
@@ -68,8 +68,11 @@ class SymbolicInterpreter:
         return Leaf("vector", name, self._vectors[name])
 
     def norm(self, name: str, group: tuple[Value, ...]) -> tuple[Node, ...]:
+        nodes = tuple(part for part in group if isinstance(part, Node))
+        if len(nodes) < len(group):
+            raise EquationError(f"norm '{name}' reads values of the step, got {group!r}")
         return tuple(
-            RowNorm(name, group, index, (), part.width) for index, part in enumerate(group)
+            RowNorm(name, nodes, index, (), part.width) for index, part in enumerate(nodes)
         )
 
 
@@ -96,8 +99,7 @@ def trace(
         place = _format_location(error.__traceback__)
         raise EquationError(f"{name}: {place}{message}") from error
     try:
-        _check_outputs(returned, declarations)
-        return _build_graph(name, declarations, dict(returned))
+        return _build_graph(name, declarations, _check_outputs(returned, declarations))
     except EquationError as error:
         raise EquationError(f"{name}: {error}") from None
 
@@ -111,7 +113,8 @@ def _format_location(trail: TracebackType | None) -> str:
     return f"{Path(file).name} line {line}: `{linecache.getline(file, line).strip()}`: "
 
 
-def _check_outputs(outputs: Any, declarations: Declarations) -> None:
+def _check_outputs(outputs: object, declarations: Declarations) -> dict[str, Node]:
+    """The named values that a step returned, once they are known to be values of the step."""
     expected = ", ".join(f"{s.name}=..." for s in declarations.states)
     if not isinstance(outputs, Mapping):
         raise EquationError(f"step returns dict({expected}, ...), not {type(outputs).__name__}")
@@ -120,6 +123,7 @@ def _check_outputs(outputs: Any, declarations: Declarations) -> None:
             raise EquationError(f"step returns no '{state.name}'; it must return dict({expected})")
     widths = {state.name: state.width for state in declarations.states}
     gates = {gate for stack in declarations.stacks for gate, _ in stack.gates}
+    checked: dict[str, Node] = {}
     for name, node in outputs.items():
         if not isinstance(node, Node) or node.width == CONSTANT:
             raise EquationError(f"step returns {node!r} as '{name}'; it must depend on the step")
@@ -138,6 +142,8 @@ def _check_outputs(outputs: Any, declarations: Declarations) -> None:
                 f"'{name}' is a gate, but step returns its pre-activation under that name; "
                 f"return the gate's value, as in {name}=sigmoid(self.{name}(x, h))"
             )
+        checked[name] = node
+    return checked
 
 
 def _is_preactivation(node: Node) -> bool:

@@ -10,6 +10,8 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
+from sluice.run.torch_state import is_function_transform_active
+
 States = list[tuple[Tensor, ...]]
 """For each layer and direction, in torch's order, the states, ``(batch, width)`` each."""
 
@@ -133,7 +135,7 @@ def _check_lengths_and_resets(x: Tensor, lengths: Tensor | None, resets: Tensor 
 
 
 def _out_of_range(lengths: Tensor, steps: int) -> bool:
-    if lengths.is_meta or torch._C._functorch.peek_interpreter_stack() is not None:
+    if lengths.is_meta or is_function_transform_active():
         return False  # their values cannot be looked at
     return bool(lengths.numel()) and bool(((lengths < 0) | (lengths > steps)).any())
 
@@ -141,7 +143,11 @@ def _out_of_range(lengths: Tensor, steps: int) -> bool:
 def is_autocast_enabled(x: Tensor) -> bool:
     """Whether autocast is on for the device of ``x``."""
     kind = x.device.type
-    return torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)
+    if kind == "meta":
+        return False
+    # torch 2.6 cannot compile the first question.
+    known = torch.compiler.is_compiling() or torch.amp.is_autocast_available(kind)
+    return known and torch.is_autocast_enabled(kind)
 
 
 def cast_for_autocast(batch: PaddedInput, states: States) -> tuple[PaddedInput, States]:

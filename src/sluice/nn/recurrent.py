@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
+import torch
 from torch import nn
+from torch.types import Device
 
 from sluice.cells.cell import Cell
+from sluice.nn.options import LayerOptions
 from sluice.nn.stack import RecurrentStack
 
 
@@ -65,63 +67,30 @@ class Recurrent(RecurrentStack):
         output_size: int | None = None,
         output_activation: str | None = None,
         recompute: int | None = None,
-        device: Any = None,
-        dtype: Any = None,
+        device: Device = None,
+        dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
-        sizes = layer_sizes(hidden_size, num_layers)
+        if input_size < 1:  # torch 2.6 does not ask
+            raise ValueError("input_size must be greater than zero")
+        first = (input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional)
+        beyond = (learn_initial_state, forget_bias, chrono, output_size, output_activation)
+        options = LayerOptions(*first, proj_size, device, dtype, *beyond, recompute)
         # torch checks the arguments; its layer is thrown away, and made without memory.
-        nn.RNNBase(
-            "LSTM",
-            input_size,
-            min(sizes),
-            len(sizes),
-            bias,
-            batch_first,
-            dropout,
-            bidirectional,
-            proj_size,
-            device="meta",
-        )
+        nn.RNNBase("LSTM", *options.torch_arguments, device="meta")
         self.input_size, self.hidden_size = input_size, hidden_size
-        self.num_layers, self.proj_size = len(sizes), proj_size
+        self.num_layers, self.proj_size = len(options.hidden_sizes), proj_size
         self.bias, self.batch_first = bias, batch_first
         self.dropout, self.bidirectional = float(dropout), bidirectional
-        self._setup(
-            cell() if isinstance(cell, type) else cell,
-            sizes,
-            proj_size,
-            learn_initial_state=learn_initial_state,
-            forget_bias=forget_bias,
-            chrono=chrono,
-            output_size=output_size,
-            output_activation=output_activation,
-            recompute=recompute,
-            device=device,
-            dtype=dtype,
-        )
+        self._build(cell() if isinstance(cell, type) else cell, options)
 
     def extra_repr(self) -> str:
         """The cell, the sizes, and what differs from the defaults."""
-        told = [self.cell.name, str(self.input_size), str(self.hidden_size)]
-        defaults: dict[str, Any] = {"num_layers": 1, "bias": True, "batch_first": False}
+        shown = [self.cell.name, str(self.input_size), str(self.hidden_size)]
+        defaults: dict[str, object] = {"num_layers": 1, "bias": True, "batch_first": False}
         defaults |= {"dropout": 0.0, "bidirectional": False, "proj_size": 0}
         defaults |= {"learn_initial_state": False, "recompute": None}
         for name, value in defaults.items():
             if getattr(self, name) != value:
-                told.append(f"{name}={getattr(self, name)}")
-        return ", ".join(told)
-
-
-def layer_sizes(hidden_size: int | Sequence[int], num_layers: int) -> tuple[int, ...]:
-    """The hidden size of each layer. Raises ValueError where the two arguments disagree."""
-    if not isinstance(hidden_size, Sequence):
-        if num_layers <= 0:
-            raise ValueError("num_layers must be greater than zero")
-        return (hidden_size,) * num_layers
-    if num_layers not in (1, len(hidden_size)) or not hidden_size:
-        raise ValueError(
-            f"hidden_size names {len(hidden_size)} layers but num_layers is {num_layers}; "
-            "leave num_layers out"
-        )
-    return tuple(hidden_size)
+                shown.append(f"{name}={getattr(self, name)}")
+        return ", ".join(shown)

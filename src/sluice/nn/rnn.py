@@ -3,75 +3,65 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Generic, TypeVar, overload
 
-from torch import nn
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence
+from torch.types import Device
 
 from sluice.cells.cell import Cell
 from sluice.cells.elman import Elman
 from sluice.cells.gru import GRU as GRUEquations
 from sluice.cells.lstm import LSTM as LSTMEquations
 from sluice.cells.lstm import ProjectedLSTM
-from sluice.nn.recurrent import layer_sizes
+from sluice.nn.options import LayerOptions
 from sluice.nn.stack import RecurrentStack
 
+HX = TypeVar("HX")
+"""The states of one cell in torch's layout: a tensor, or a tuple of two."""
 
-class _DropIn(RecurrentStack, nn.RNNBase):
+
+class _DropIn(RecurrentStack, nn.RNNBase, Generic[HX]):
     """What the drop-in layers share: torch's constructor, then what goes beyond it."""
 
-    def __init__(
-        self,
-        input_size: int,
-        hidden_size: int | Sequence[int],
-        num_layers: int = 1,
-        bias: bool = True,
-        batch_first: bool = False,
-        dropout: float = 0.0,
-        bidirectional: bool = False,
-        proj_size: int = 0,
-        device: Any = None,
-        dtype: Any = None,
-        *,
-        learn_initial_state: bool = False,
-        forget_bias: float | None = None,
-        chrono: float | None = None,
-        output_size: int | None = None,
-        output_activation: str | None = None,
-        recompute: int | None = None,
-    ) -> None:
-        sizes = layer_sizes(hidden_size, num_layers)
-        torch_arguments = (len(sizes), bias, batch_first, dropout, bidirectional, proj_size)
+    def _construct(self, mode: str, cell: Cell, options: LayerOptions) -> None:
         nn.RNNBase.__init__(
-            self, self._mode, input_size, sizes[0], *torch_arguments, device=device, dtype=dtype
+            self, mode, *options.torch_arguments, device=options.device, dtype=options.dtype
         )
-        if len(set(sizes)) > 1:
-            self.hidden_size = sizes  # type: ignore[assignment]
-        self._setup(
-            self._make_cell(),
-            sizes,
-            proj_size,
-            learn_initial_state=learn_initial_state,
-            forget_bias=forget_bias,
-            chrono=chrono,
-            output_size=output_size,
-            output_activation=output_activation,
-            recompute=recompute,
-            device=device,
-            dtype=dtype,
-        )
-
-    def _make_cell(self) -> Cell:
-        raise NotImplementedError
-
-    @property
-    def _mode(self) -> str:
-        raise NotImplementedError
+        if len(set(options.hidden_sizes)) > 1:
+            self.hidden_size = options.hidden_sizes  # type: ignore[assignment]
+        self._build(cell, options)
 
     def flatten_parameters(self) -> None:
         """Does nothing; torch's method of this name arranges weights for cuDNN."""
 
+    if TYPE_CHECKING:  # the same as in `RecurrentStack`, with the states that this cell has
 
-class LSTM(_DropIn):
+        @overload
+        def forward(
+            self,
+            input: Tensor,
+            hx: HX | None = None,
+            lengths: Tensor | None = None,
+            resets: Tensor | None = None,
+        ) -> tuple[Tensor, HX]: ...
+
+        @overload
+        def forward(
+            self,
+            input: PackedSequence,
+            hx: HX | None = None,
+            lengths: None = None,
+            resets: PackedSequence | None = None,
+        ) -> tuple[PackedSequence, HX]: ...
+
+        def forward(self, *arguments: object, **options: object) -> object: ...
+
+        __call__ = forward
+
+
+class LSTM(_DropIn[tuple[Tensor, Tensor]]):
     """`torch.nn.LSTM`, argument for argument and weight for weight, with more in the same call.
 
     Beyond torch: ``hidden_size`` may name a size for each layer; ``learn_initial_state``,
@@ -86,17 +76,38 @@ class LSTM(_DropIn):
         (torch.Size([5, 2, 16]), torch.Size([2, 2, 8]))
     """
 
-    _mode = "LSTM"
     native = nn.LSTM
     get_expected_cell_size = nn.LSTM.get_expected_cell_size
     check_forward_args = nn.LSTM.check_forward_args  # type: ignore[assignment]
     permute_hidden = nn.LSTM.permute_hidden  # type: ignore[assignment]
 
-    def _make_cell(self) -> Cell:
-        return ProjectedLSTM() if self.proj_size > 0 else LSTMEquations()
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int | Sequence[int],
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        proj_size: int = 0,
+        device: Device = None,
+        dtype: torch.dtype | None = None,
+        *,
+        learn_initial_state: bool = False,
+        forget_bias: float | None = None,
+        chrono: float | None = None,
+        output_size: int | None = None,
+        output_activation: str | None = None,
+        recompute: int | None = None,
+    ) -> None:
+        first = (input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional)
+        beyond = (learn_initial_state, forget_bias, chrono, output_size, output_activation)
+        options = LayerOptions(*first, proj_size, device, dtype, *beyond, recompute)
+        self._construct("LSTM", ProjectedLSTM() if proj_size > 0 else LSTMEquations(), options)
 
 
-class GRU(_DropIn):
+class GRU(_DropIn[Tensor]):
     """`torch.nn.GRU`, argument for argument and weight for weight; for more see `LSTM`.
 
     Example:
@@ -106,18 +117,36 @@ class GRU(_DropIn):
         (torch.Size([2, 5, 8]), torch.Size([1, 2, 8]))
     """
 
-    _mode = "GRU"
     native = nn.GRU
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        _refuse_projection(options)
-        super().__init__(*arguments, **options)
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int | Sequence[int],
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        device: Device = None,
+        dtype: torch.dtype | None = None,
+        *,
+        learn_initial_state: bool = False,
+        forget_bias: float | None = None,
+        chrono: float | None = None,
+        output_size: int | None = None,
+        output_activation: str | None = None,
+        recompute: int | None = None,
+        proj_size: None = None,
+    ) -> None:
+        _refuse_projection(proj_size)
+        first = (input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional)
+        beyond = (learn_initial_state, forget_bias, chrono, output_size, output_activation)
+        options = LayerOptions(*first, 0, device, dtype, *beyond, recompute)
+        self._construct("GRU", GRUEquations(), options)
 
-    def _make_cell(self) -> Cell:
-        return GRUEquations()
 
-
-class RNN(_DropIn):
+class RNN(_DropIn[Tensor]):
     """`torch.nn.RNN`, argument for argument and weight for weight; for more see `LSTM`.
 
     As in torch, ``nonlinearity`` is ``"tanh"`` or ``"relu"`` and comes fourth.
@@ -131,27 +160,40 @@ class RNN(_DropIn):
 
     native = nn.RNN
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        _refuse_projection(options)
-        if len(arguments) > 3:
-            self.nonlinearity = arguments[3]
-            arguments = arguments[:3] + arguments[4:]
-        else:
-            self.nonlinearity = options.pop("nonlinearity", "tanh")
-        if self.nonlinearity not in ("tanh", "relu"):
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int | Sequence[int],
+        num_layers: int = 1,
+        nonlinearity: str = "tanh",
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        device: Device = None,
+        dtype: torch.dtype | None = None,
+        *,
+        learn_initial_state: bool = False,
+        forget_bias: float | None = None,
+        chrono: float | None = None,
+        output_size: int | None = None,
+        output_activation: str | None = None,
+        recompute: int | None = None,
+        proj_size: None = None,
+    ) -> None:
+        _refuse_projection(proj_size)
+        if nonlinearity not in ("tanh", "relu"):
             raise ValueError(
-                f"Unknown nonlinearity '{self.nonlinearity}'. Select from 'tanh' or 'relu'."
+                f"Unknown nonlinearity '{nonlinearity}'. Select from 'tanh' or 'relu'."
             )
-        super().__init__(*arguments, **options)
-
-    @property
-    def _mode(self) -> str:
-        return f"RNN_{self.nonlinearity.upper()}"
-
-    def _make_cell(self) -> Cell:
-        return Elman(self.nonlinearity)
+        self.nonlinearity = nonlinearity
+        first = (input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional)
+        beyond = (learn_initial_state, forget_bias, chrono, output_size, output_activation)
+        options = LayerOptions(*first, 0, device, dtype, *beyond, recompute)
+        self._construct(f"RNN_{nonlinearity.upper()}", Elman(nonlinearity), options)
 
 
-def _refuse_projection(options: dict[str, Any]) -> None:
-    if "proj_size" in options:
+def _refuse_projection(proj_size: object) -> None:
+    """As torch does, whose three layers all have the argument."""
+    if proj_size is not None:
         raise ValueError("proj_size argument is only supported for LSTM, not RNN or GRU")

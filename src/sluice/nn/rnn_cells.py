@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -44,7 +44,8 @@ class _SingleStepCell(nn.Module):
         values = (
             dict.fromkeys(names, zeros) if states is None else dict(zip(names, given, strict=True))
         )
-        return cell.bind(parameters, Sizes(self.input_size, self.hidden_size)).step(input, **values)
+        bound = cell.bind(parameters, Sizes(self.input_size, self.hidden_size))
+        return cast(dict[str, Tensor], bound.step(input, **values))
 
 
 class LSTMCell(_SingleStepCell, nn.LSTMCell):

@@ -1,41 +1,132 @@
-"""The states that a layer is given and gives back, in torch's layout and as a list of places.
-
-A *place* is one layer in one direction; places come in torch's order: layer 0 forward, layer 0
-reverse, layer 1 forward, ...
-"""
+"""The states that a layer takes and returns: in torch's layout, and as a list of places."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
 
 from sluice.nn.batch import PaddedInput, States
 
+HiddenStates: TypeAlias = Tensor | Sequence[Tensor | Sequence[Tensor]]
+"""States in torch's layout, ``(layers × directions, batch, width)``; a tuple of these where the
+cell has several. For layers of different sizes a tuple of ``(batch, width)`` replaces each."""
 
-def split_states(hx: Any, widths: list[tuple[int, ...]], batch: PaddedInput) -> States:
-    """Cut ``hx`` into the states of each place, ``(batch, width)`` each.
 
-    ``widths`` are those of each place's states. Raises RuntimeError, as torch does, for a state
-    of another size, and ValueError for another number of states.
+@dataclass(frozen=True)
+class StateLayout:
+    """How the states of all places lie in ``hx``.
+
+    Attributes:
+        widths: For each state of the cell its width in each place.
+        batch_size: How many sequences.
+        is_batched: Whether there is a batch dimension in ``hx``.
+        sorted_indices: Where in ``hx`` each sequence of the batch lies; None for the same order.
+        unsorted_indices: The inverse.
     """
-    count = len(widths[0])
-    given = (hx,) if count == 1 else hx
-    if not isinstance(given, tuple | list) or len(given) != count:
-        raise ValueError(f"hx holds the {count} states of the cell as a tuple, got {type(hx)}")
-    columns = [
-        _split_state(state, [w[i] for w in widths], batch, "" if count == 1 else f"[{i}]")
-        for i, state in enumerate(given)
-    ]
-    return list(zip(*columns, strict=True))
+
+    widths: tuple[tuple[int, ...], ...]
+    batch_size: int
+    is_batched: bool
+    sorted_indices: Tensor | None
+    unsorted_indices: Tensor | None
+
+    @classmethod
+    def of(cls, batch: PaddedInput, place_widths: Sequence[Sequence[int]]) -> StateLayout:
+        """The layout for an input; ``place_widths`` are the widths of the states of each place."""
+        packed = batch.packed_sequence
+        return cls(
+            tuple(zip(*place_widths, strict=True)),
+            batch.x.shape[1],
+            batch.is_batched,
+            None if packed is None else packed.sorted_indices,
+            None if packed is None else packed.unsorted_indices,
+        )
+
+    def split(self, hx: HiddenStates) -> States:
+        """Cut ``hx`` into the states of each place, ``(batch, width)`` each.
+
+        Raises:
+            RuntimeError: a state has another size, as torch raises it.
+            ValueError: the number of states is not the cell's.
+        """
+        count = len(self.widths)
+        columns = (hx,) if count == 1 else hx
+        if not isinstance(columns, tuple | list) or len(columns) != count:
+            raise ValueError(f"hx holds the {count} states of the cell as a tuple, got {type(hx)}")
+        labels = [""] if count == 1 else [f"[{i}]" for i in range(count)]
+        triples = zip(columns, self.widths, labels, strict=True)
+        return list(zip(*(self._split_column(*triple) for triple in triples), strict=True))
+
+    def join(self, states: States) -> HiddenStates:
+        """The states of all places in torch's layout: the inverse of `split`."""
+        columns = [self._join_column(column) for column in zip(*states, strict=True)]
+        return columns[0] if len(columns) == 1 else tuple(columns)
+
+    def _split_column(
+        self, column: HiddenStates, widths: tuple[int, ...], label: str
+    ) -> list[Tensor]:
+        if isinstance(column, Tensor):
+            self._check_dim(column)
+            stacked = column if self.is_batched else column.unsqueeze(1)
+            _check_stacked_shape(stacked, self.batch_size, widths, label)
+            rows = list(stacked.unbind(0))
+        else:
+            tensors = [row for row in column if isinstance(row, Tensor)]
+            rows = tensors if self.is_batched else [row.unsqueeze(0) for row in tensors]
+            _check_row_shapes(rows, self.batch_size, widths, label)
+        return _reorder(rows, self.sorted_indices)
+
+    def _check_dim(self, state: Tensor) -> None:
+        expected = 3 if self.is_batched else 2
+        if state.dim() != expected:
+            kind = "batched 3-D" if self.is_batched else "unbatched 2-D"
+            raise RuntimeError(
+                f"For {kind} input, hx should also be {expected}-D but got {state.dim()}-D tensor"
+            )
+
+    def _join_column(self, column: Sequence[Tensor]) -> Tensor | tuple[Tensor, ...]:
+        rows = _reorder(list(column), self.unsorted_indices)
+        rows = rows if self.is_batched else [row.squeeze(0) for row in rows]
+        if len(rows) == 1:
+            return rows[0].unsqueeze(0)
+        is_uniform = all(row.shape[-1] == rows[0].shape[-1] for row in rows)
+        return torch.stack(rows) if is_uniform else tuple(rows)
+
+
+def _reorder(rows: list[Tensor], indices: Tensor | None) -> list[Tensor]:
+    return rows if indices is None else [row.index_select(0, indices) for row in rows]
+
+
+def _check_stacked_shape(
+    state: Tensor, batch_size: int, widths: tuple[int, ...], label: str
+) -> None:
+    if len(set(widths)) > 1:
+        raise RuntimeError(
+            f"Expected hidden{label} to be a tuple of one tensor for each layer, as their sizes "
+            f"differ, got one tensor of size {list(state.shape)}"
+        )
+    expected = (len(widths), batch_size, widths[0])
+    if state.shape != expected:
+        raise RuntimeError(f"Expected hidden{label} size {expected}, got {list(state.shape)}")
+
+
+def _check_row_shapes(
+    rows: Sequence[Tensor], batch_size: int, widths: tuple[int, ...], label: str
+) -> None:
+    expected = [(batch_size, width) for width in widths]
+    got = [tuple(row.shape) for row in rows]
+    if got != expected:
+        raise RuntimeError(f"Expected hidden{label} sizes {expected}, got {got}")
 
 
 def check_states(states: States, x: Tensor) -> None:
     """Raise RuntimeError for a state of another dtype than ``x``, or on another device.
 
-    torch refuses a hidden state for that, and of an LSTM's cell state not always: we always do.
+    torch refuses a hidden state for that, but not always an LSTM's cell state; we always do.
     """
     for state in (state for place in states for state in place):
         if state.dtype != x.dtype or state.device != x.device:
@@ -43,47 +134,3 @@ def check_states(states: States, x: Tensor) -> None:
                 f"hx must be {x.dtype} on {x.device} as the input is, got {state.dtype} on "
                 f"{state.device}; convert it: hx.to(input)"
             )
-
-
-def _split_state(state: Any, widths: list[int], batch: PaddedInput, label: str) -> list[Tensor]:
-    size = batch.x.shape[1]
-    if isinstance(state, Tensor):
-        if state.dim() != (3 if batch.is_batched else 2):
-            kind = "batched 3-D" if batch.is_batched else "unbatched 2-D"
-            raise RuntimeError(
-                f"For {kind} input, hx should also be {3 if batch.is_batched else 2}-D "
-                f"but got {state.dim()}-D tensor"
-            )
-        state = state if batch.is_batched else state.unsqueeze(1)
-        expected = (len(widths), size, widths[0])
-        if len(set(widths)) > 1 or state.shape != expected:
-            told = expected if len(set(widths)) == 1 else "a tuple of one tensor for each layer"
-            raise RuntimeError(f"Expected hidden{label} size {told}, got {list(state.shape)}")
-        parts = list(state.unbind(0))
-    else:
-        parts = [part if batch.is_batched else part.unsqueeze(0) for part in state]
-        expected_shapes = [(size, width) for width in widths]
-        if [tuple(part.shape) for part in parts] != expected_shapes:
-            got = [tuple(part.shape) for part in parts]
-            raise RuntimeError(f"Expected hidden{label} sizes {expected_shapes}, got {got}")
-    if batch.packed_sequence is not None and batch.packed_sequence.sorted_indices is not None:
-        parts = [part.index_select(0, batch.packed_sequence.sorted_indices) for part in parts]
-    return parts
-
-
-def join_states(states: States, batch: PaddedInput) -> Any:
-    """The states of all places in torch's layout: what `split` takes apart."""
-    columns = [_join_state(column, batch) for column in zip(*states, strict=True)]
-    return columns[0] if len(columns) == 1 else tuple(columns)
-
-
-def _join_state(column: Sequence[Tensor], batch: PaddedInput) -> Any:
-    parts = list(column)
-    if batch.packed_sequence is not None and batch.packed_sequence.unsorted_indices is not None:
-        parts = [part.index_select(0, batch.packed_sequence.unsorted_indices) for part in parts]
-    if not batch.is_batched:
-        parts = [part.squeeze(0) for part in parts]
-    if len(parts) == 1:
-        return parts[0].unsqueeze(0)
-    same = all(part.shape[-1] == parts[0].shape[-1] for part in parts)
-    return torch.stack(parts) if same else tuple(parts)

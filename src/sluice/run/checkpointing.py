@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 
 from sluice.run import reference
-from sluice.run.dispatch import is_transform_active
 from sluice.run.spec import RunSpec
+from sluice.run.torch_state import is_transform_active
 
 RunOutput = tuple[Tensor, tuple[Tensor, ...]]
 Runner = Callable[[RunSpec], RunOutput]

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.autograd import forward_ad
 
 from sluice.run.kernels import extension
+from sluice.run.torch_state import is_transform_active, mark_constant
 
 _issued_warnings: set[str] = set()
 OPERATOR, REFERENCE, NATIVE, FUSED = "operator", "reference", "native", "fused"
@@ -82,6 +82,7 @@ def warn_if_slow(
         _warn_once("recompute= rests in a compiled program: its way back keeps every step")
 
 
+@mark_constant
 def _warn_once(message: str) -> None:
     if message not in _issued_warnings:
         _issued_warnings.add(message)
@@ -104,18 +105,6 @@ def _explain_unsupported(tensors: list[Tensor]) -> str | None:
     if extension.load_extension() is None:
         return extension.explain_missing()
     return None
-
-
-def is_transform_active() -> bool:
-    """Whether a ``torch.func`` transform or forward-mode derivatives are at work."""
-    level: int = forward_ad._current_level
-    return level >= 0 or torch._C._functorch.peek_interpreter_stack() is not None
-
-
-# Called while a program is traced, in place of being traced: as
-# torch.compiler.assume_constant_result marks it, without importing the compiler for that.
-is_transform_active._dynamo_marked_constant = True  # type: ignore[attr-defined]
-_warn_once._dynamo_marked_constant = True  # type: ignore[attr-defined]
 
 
 def _explain_unusual(tensor: Tensor) -> str | None:

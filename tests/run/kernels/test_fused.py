@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import itertools
-import os
-import subprocess
-import sys
-from pathlib import Path
+from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import Tensor
 
 from cell_list import CELLS
 from run.jobs import cast, draw, error, told
 from sluice.equations.specs import Sizes
 from sluice.run import reference
 from sluice.run.kernels import extension, fused
+from sluice.run.spec import RunSpec
 
 ODD = (Sizes(1, 2, 1), Sizes(3, 4, 2), Sizes(17, 34, 15), Sizes(63, 18, 17))
 WAYS: list[dict[str, Any]] = [
@@ -55,14 +55,22 @@ def test_values_and_gradients_in_float64(name: str, threads: int) -> None:
         extension.set_num_threads(torch.get_num_threads())
 
 
-@pytest.mark.parametrize("name", CELLS)
-def test_float32_is_as_close_as_the_reference(name: str) -> None:
+@cache
+def run_reference(name: str) -> list[tuple[RunSpec, list[Tensor], list[Tensor]]]:
+    """For each of `WAYS`: a job in float32, and what the reference gives in float32 and float64."""
+    results = []
     for seed, way in enumerate(WAYS):
         job = draw(CELLS[name]().graph, Sizes(20, 36, 18), 30, 5, seed=seed, **way)
-        exact, narrow = told(reference.run, job), cast(job, torch.float32)
-        pairs = zip(told(fused.run, narrow), told(reference.run, narrow), exact, strict=True)
-        for found, plain, expected in pairs:
-            assert error(found, expected) <= 3 * max(error(plain, expected), 2e-6), way
+        narrow = cast(job, torch.float32)
+        results.append((narrow, told(reference.run, narrow), told(reference.run, job)))
+    return results
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_float32_is_as_close_as_the_reference(name: str) -> None:
+    for way, (job, *expected) in zip(WAYS, run_reference(name), strict=True):
+        for found, plain, exact in zip(told(fused.run, job), *expected, strict=True):
+            assert error(found, exact) <= 3 * max(error(plain, exact), 2e-6), way
 
 
 @pytest.mark.parametrize("name", CELLS)
@@ -200,16 +208,21 @@ def test_infinities_and_nan_go_where_the_reference_has_them() -> None:
     torch.testing.assert_close(found, expected, equal_nan=True, rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.parametrize("isa", ["generic", "v3", "avx512", "avx512_bf16"])
-def test_every_instruction_set_that_is_here(isa: str) -> None:
-    if isa not in extension._import_extension("generic").supported():
-        pytest.skip(f"this processor lacks {isa}")
-    names = "lstm or gru-reset-before or layer-norm-lstm or slstm or projected"
-    here = Path(__file__)
-    tests = [f"{here}::test_float32_is_as_close_as_the_reference", "-k", names]
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests]
-    environment = {**os.environ, "SLUICE_ISA": isa}
-    done = subprocess.run(
-        command, env=environment, capture_output=True, text=True, cwd=here.parents[2]
-    )
-    assert done.returncode == 0, done.stdout
+@pytest.fixture(params=["generic", "v3", "avx512", "avx512_bf16"])
+def isa(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Each instruction set in turn, as SLUICE_ISA chooses it."""
+    if request.param not in extension._import_extension("generic").supported():
+        pytest.skip(f"this processor lacks {request.param}")
+    monkeypatch.setenv("SLUICE_ISA", request.param)
+    extension.load_extension.cache_clear()
+    yield request.param
+    extension.load_extension.cache_clear()
+
+
+PARTS = ("lstm", "gru-reset-before", "projected")
+
+
+@pytest.mark.parametrize("name", [name for name in CELLS if any(part in name for part in PARTS)])
+def test_every_instruction_set_that_is_here(name: str, isa: str) -> None:
+    assert extension.get_isa() == isa
+    test_float32_is_as_close_as_the_reference(name)

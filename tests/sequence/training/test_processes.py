@@ -42,6 +42,7 @@ def told(folder: Path, name: str) -> dict[int, list[float]]:
     return {step: figures for step, *figures in map(json.loads, lines)}
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not torch.distributed.is_available(), reason="torch without distributed")
 @pytest.mark.parametrize("name", TRAININGS)
 def test_two_processes_are_as_one_though_one_is_killed(

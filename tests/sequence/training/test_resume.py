@@ -55,6 +55,7 @@ def unbroken(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_the_result_is_that_of_an_unbroken_run(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, Path(__file__).parent / "killing.py", tmp_path, "0"],

@@ -57,6 +57,7 @@ def test_music21_without_its_corpus(monkeypatch: pytest.MonkeyPatch, tmp_path: P
         collections.load_collections()
 
 
+@pytest.mark.slow
 def test_every_tune_of_the_three_collections_is_read_or_dropped() -> None:
     found = importlib.util.find_spec("music21")
     assert found is not None and found.origin is not None

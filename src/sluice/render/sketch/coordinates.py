@@ -36,7 +36,7 @@ def assign_coordinates(placement: Placement, gap: int) -> None:
         position.half_width = _measure_half_width(position.element)
         position.half_height = _half_height(position.element)
     _assign_rails(placement)
-    rows = _Rows.of(placement)
+    rows = _RowHeights.of(placement)
     for index, name in enumerate(reversed(_split_rails(placement)[0])):
         placement.rails[name] = rows.top_rail + _ROW * index
     for position in placement.positions.values():
@@ -76,7 +76,7 @@ def _assign_rails(placement: Placement) -> None:
 
 
 @dataclass(frozen=True)
-class _Rows:
+class _RowHeights:
     """The heights that rows are counted from."""
 
     first_join: int
@@ -85,7 +85,7 @@ class _Rows:
     norm: int  # tracks more for a layer that has a norm
 
     @classmethod
-    def of(cls, placement: Placement) -> _Rows:
+    def of(cls, placement: Placement) -> _RowHeights:
         """The heights that leave enough room for all rows."""
         positions = placement.positions.values()
         bottoms = _split_rails(placement)[1]
@@ -99,7 +99,7 @@ class _Rows:
         return cls(first_join, gates, gates + norm + _ROW * max(rising, hanging), norm)
 
 
-def _find_height(placement: Placement, rows: _Rows, position: ElementPosition) -> int:
+def _find_height(placement: Placement, rows: _RowHeights, position: ElementPosition) -> int:
     if position.on_rail:
         return placement.rails[position.lane]
     if position.element.kind == "join":

@@ -15,11 +15,11 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from sluice.run.dispatch import is_transform_active
 from sluice.run.recording.record_spec import RecordSpec
 from sluice.run.recording.recorded_pass import Recording
 from sluice.run.recording.sinks import ChunkableSink, RecordingGroup, ValueReader
 from sluice.run.spec import RunSpec
+from sluice.run.torch_state import is_transform_active, mark_constant
 
 
 class Recorder(Protocol):
@@ -99,13 +99,10 @@ def is_active(recorder: Recorder) -> bool:
     return any(other is recorder for other in _recorders.get())
 
 
+@mark_constant
 def is_any_active() -> bool:
     """Whether any recorder is active in this context."""
     return bool(_recorders.get())
-
-
-# As torch.compiler.assume_constant_result marks it, without importing the compiler for that.
-is_any_active._dynamo_marked_constant = True  # type: ignore[attr-defined]
 
 
 def is_recorded(layer: object) -> bool:

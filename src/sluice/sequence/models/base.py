@@ -85,8 +85,8 @@ def run_layers(
     packs = resets is None and not x.is_meta and layers.resolved_backend.name == NATIVE
     if packs and lengths is not None and int(lengths.min()) > 0:
         packed = pack_padded_sequence(x, lengths.cpu(), enforce_sorted=False)
-        y, state = layers(packed, state)
-        return pad_packed_sequence(y, total_length=len(x))[0], state
+        output, state = layers(packed, state)
+        return pad_packed_sequence(output, total_length=len(x))[0], state
     y, state = layers(x, state, lengths=lengths, resets=resets)
     return y, state
 

@@ -9,6 +9,8 @@ from typing import TypedDict
 import torch
 from torch import Tensor, nn
 
+from sluice.run.torch_state import copy_tensors_, lerp_tensors_
+
 
 class AverageState(TypedDict):
     """What a checkpoint holds of an average."""
@@ -34,7 +36,7 @@ class ExponentialMovingAverage:
         """Add the current weights to the average."""
         self.count += 1
         weight = (1 - self.decay) / (1 - self.decay**self.count)
-        torch._foreach_lerp_(self.values, [p.detach() for p in self.parameters], weight)
+        lerp_tensors_(self.values, [p.detach() for p in self.parameters], weight)
 
     @contextmanager
     def apply_average(self) -> Iterator[None]:
@@ -48,7 +50,7 @@ class ExponentialMovingAverage:
 
     @torch.no_grad()
     def _copy_in(self, values: list[Tensor]) -> None:
-        torch._foreach_copy_([p.detach() for p in self.parameters], values)
+        copy_tensors_([p.detach() for p in self.parameters], values)
 
     def export_state(self) -> AverageState:
         """The average, for a checkpoint."""

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Literal
 
 import torch
 
-from sluice.files import StrPath
 from sluice.sequence.training.config import TrainingConfig
 from sluice.sequence.training.schedules import ScheduleState
 
@@ -111,45 +109,6 @@ class TrainerState:
         """How training ended, after at least one validation."""
         assert self.best_loss is not None
         return TrainingResult(self.best_loss, self.steps, self.tokens, self.seconds, stop_reason)
-
-
-class ProgressReporter:
-    """Calls back after every step, and writes curves for TensorBoard.
-
-    Used as a context manager, which closes TensorBoard's files.
-
-    Args:
-        on_progress: called after every step; None in processes that do not report.
-        curves: the folder for TensorBoard's files, if they are wanted.
-        steps: the steps that are done already.
-
-    Raises:
-        MissingExtraError: curves without the library tensorboard.
-    """
-
-    def __init__(
-        self, on_progress: Callable[[Progress], None] | None, curves: StrPath | None, steps: int
-    ) -> None:
-        self._callbacks = [] if on_progress is None else [on_progress]
-        self._exit_stack = ExitStack()
-        if curves is not None:
-            from sluice.sequence.training.tensorboard import TensorBoardWriter
-
-            board = TensorBoardWriter(curves, steps)
-            self._callbacks.insert(0, board.write)  # on_progress may ask to stop
-            self._exit_stack.callback(board.close)
-
-    def __enter__(self) -> ProgressReporter:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._exit_stack.close()
-
-    def report(self, progress: Progress) -> None:
-        """Call back; what is called does not change the random numbers of training."""
-        with preserve_rng():
-            for show in self._callbacks:
-                show(progress)
 
 
 def preserve_rng() -> AbstractContextManager[None]:

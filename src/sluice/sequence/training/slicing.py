@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from torch import Tensor
-from torch.utils._pytree import tree_map_only
 
+from sluice.run.torch_state import map_tensors
 from sluice.sequence.batch import Batch, ModelState
 
 
@@ -32,5 +32,4 @@ def slice_sequences(batch: Batch, first: int, last: int) -> Batch:
 
 def detach_state(state: ModelState) -> ModelState:
     """A state without its graph."""
-    detached: ModelState = tree_map_only(Tensor, Tensor.detach, state)
-    return detached
+    return map_tensors(Tensor.detach, state)

@@ -21,10 +21,10 @@ from sluice.sequence.training.config import TrainingConfig
 from sluice.sequence.training.processes import ProcessGroup
 from sluice.sequence.training.progress import (
     Progress,
-    ProgressReporter,
     StopReason,
     TrainingResult,
 )
+from sluice.sequence.training.reporter import ProgressReporter
 from sluice.sequence.training.schedules import ScheduleState
 from sluice.sequence.training.signals import StopSignal
 from sluice.sequence.training.truncation import Chunk, DataPosition, split_into_chunks

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple, TypedDict, cast
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import get_total_norm
-from torch.utils._pytree import tree_map_only
 
 from sluice.errors import SluiceError
+from sluice.run.torch_state import map_tensors, scale_tensors_
 from sluice.sequence.batch import ModelState, TrainableModel
 from sluice.sequence.training import diagnosis
 from sluice.sequence.training.config import TrainingConfig
@@ -139,7 +139,7 @@ class Updater:
                 f"gradients' norm became {norm}", diagnosis.describe_nonfinite_gradients(self.model)
             )
         clip = self.config.clip
-        torch._foreach_mul_(
+        scale_tensors_(
             gradients, factor if clip is None else factor * min(1.0, clip / (norm + 1e-6))
         )
         return norm
@@ -168,6 +168,4 @@ class Updater:
         torch.set_rng_state(rank_state["cpu"])
         if rank_state["cuda"] is not None and self.device.type == "cuda":
             torch.cuda.set_rng_state(rank_state["cuda"], self.device)
-        self.history.restore_state(
-            tree_map_only(Tensor, lambda t: t.to(self.device), rank_state["history"])
-        )
+        self.history.restore_state(map_tensors(lambda t: t.to(self.device), rank_state["history"]))

@@ -159,6 +159,7 @@ for per in ("file", "line"):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is limited by RLIMIT_DATA")
 def test_a_text_larger_than_memory(tmp_path: Path) -> None:
     path = tmp_path / "large.txt"

@@ -1,0 +1,166 @@
+"""The parameters of a recurrent layer: their names and shapes, and their first values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+
+import torch
+from torch import Tensor, nn
+
+from sluice.cells.cell import Cell
+from sluice.equations.specs import Sizes
+from sluice.nn import init
+from sluice.nn.batch import States
+from sluice.nn.cell_override import swap_cell
+from sluice.nn.options import LayerOptions
+from sluice.nn.places import LayerPlace, build_places, select_parameters
+from sluice.nn.readout import Readout
+
+
+class LayerParameters(nn.Module):
+    """A module that owns the parameters of a cell for each layer and direction.
+
+    A subclass sets torch's attributes (``input_size``, ``num_layers``, ``bias``, ``batch_first``,
+    ``dropout``, ``bidirectional``) and then calls `_build`.
+    """
+
+    input_size: int
+    num_layers: int
+    bias: bool
+    batch_first: bool
+    dropout: float
+    bidirectional: bool
+
+    cell: Cell
+    hidden_sizes: tuple[int, ...]
+    learn_initial_state: bool
+    readout: Readout | None
+
+    #: Empty before `_build`: torch's constructor already calls `reset_parameters`.
+    _places: tuple[LayerPlace, ...] = ()
+    _text: str
+
+    def _build(self, cell: Cell, options: LayerOptions) -> None:
+        """Make every parameter and draw its first value.
+
+        Raises ValueError for a ``proj_size`` that the cell does not use, or heads that do not
+        divide a layer's width.
+        """
+        self.cell, self._text = cell, cell.text
+        self.hidden_sizes, self._sizes = options.hidden_sizes, options.layer_sizes
+        self.learn_initial_state = options.learn_initial_state
+        self._forget_bias, self._chrono = options.forget_bias, options.chrono
+        _check_projection(cell, options.proj_size)
+        _check_heads(cell, self._sizes)
+        self._places = build_places(cell, options)
+        self._register_parameters(options)
+        self.reset_parameters()
+        self.readout = None
+        if options.output_size is not None or options.output_activation is not None:
+            self.readout = Readout(
+                self.output_features,
+                options.output_size,
+                options.output_activation or "identity",
+                options.bias,
+                options.device,
+                options.dtype,
+            )
+
+    def _register_parameters(self, options: LayerOptions) -> None:
+        """Make every parameter that torch has not made already, in the shape it should have."""
+        for place in self._places:
+            specs = select_parameters(self.cell, options.bias)
+            shapes = [parameter.shape(place.sizes) for parameter in specs]
+            shapes += [(width,) for width in place.state_widths(self.cell)]
+            for name, shape in zip(place.names, shapes, strict=False):
+                present = getattr(self, name, None)
+                if present is None or present.shape != shape:
+                    data = torch.empty(shape, device=options.device, dtype=options.dtype)
+                    setattr(self, name, nn.Parameter(data))
+
+    def reset_parameters(self) -> None:
+        """Draw all parameters again: as torch does, and as the named options ask."""
+        for place in self._places:
+            own = {n.removesuffix(place.suffix): getattr(self, n) for n in place.parameter_names}
+            init.init_parameters(self.cell, place.sizes, own)
+            if self._forget_bias is not None:
+                init.init_forget_bias(self.cell, place.sizes, own, self._forget_bias)
+            if self._chrono is not None:
+                init.init_chrono(self.cell, place.sizes, own, self._chrono)
+            states = zip(place.initial_state_names, self.cell.graph.states, strict=False)
+            for name, state in states:
+                nn.init.constant_(getattr(self, name), state.initial)
+
+    @property
+    def directions(self) -> int:
+        """1, or 2 for a bidirectional layer."""
+        return 2 if self.bidirectional else 1
+
+    @property
+    def output_features(self) -> int:
+        """How wide the last layer's output is, both directions together, before any readout."""
+        return self.directions * self._sizes[-1].of(self.cell.graph.states[0].width)
+
+    @property
+    def sizes(self) -> tuple[Sizes, ...]:
+        """The sizes of each layer."""
+        return self._sizes
+
+    def _get_tensors(self, names: Sequence[str]) -> list[Tensor]:
+        return [getattr(self, name) for name in names]
+
+    def _list_tensors(self) -> list[Tensor]:
+        """The tensors that the time loops read."""
+        return self._get_tensors([name for place in self._places for name in place.names])
+
+    def _expand_initial_states(self, x: Tensor) -> States:
+        """The layer's own initial states, learned or the cell's, for a batch like ``x``."""
+        batch, found = x.shape[1], []
+        for place in self._places:
+            learned = self._get_tensors(place.initial_state_names)
+            pairs = zip(place.state_widths(self.cell), self.cell.graph.states, strict=True)
+            rows = [state.to(x.dtype).expand(batch, -1) for state in learned]
+            rows = rows or [x.new_full((batch, width), state.initial) for width, state in pairs]
+            found.append(tuple(rows))
+        return found
+
+    def get_layer_parameters(self, place: int) -> tuple[Tensor, ...]:
+        """The tensors of one layer in one direction, detached, in the graph's order."""
+        return tuple(t.detach() for t in self._get_tensors(self._places[place].parameter_names))
+
+    def get_initial_states(self) -> States:
+        """The initial states of each layer and direction, ``(1, width)`` each."""
+        like = self._list_tensors()[0].detach()
+        return [
+            tuple(state.detach().clone() for state in states)
+            for states in self._expand_initial_states(like.new_empty(1, 1, self.input_size))
+        ]
+
+    def swap_cell(
+        self, cell: Cell, extra_parameters: Sequence[Mapping[str, Tensor]] = ()
+    ) -> AbstractContextManager[None]:
+        """Run another cell with this layer's parameters inside a ``with`` block.
+
+        ``extra_parameters`` holds, for each layer and direction, the parameters that the cell has
+        beyond this layer's own.
+
+        Raises:
+            ValueError: the cell's other parameters, or its states, are not this layer's.
+        """
+        return swap_cell(self, cell, extra_parameters)
+
+
+def _check_projection(cell: Cell, proj_size: int) -> None:
+    has_projection = any(state.width == "projection" for state in cell.graph.states)
+    if has_projection != (proj_size > 0):
+        need = "needs" if has_projection else "has no projection and takes no"
+        raise ValueError(f"{cell.name} {need} proj_size; got proj_size={proj_size}")
+
+
+def _check_heads(cell: Cell, layer_sizes: Sequence[Sizes]) -> None:
+    for stack in cell.graph.stacks:
+        for sizes in layer_sizes:
+            width = sizes.of(stack.operand)
+            if width % stack.heads:
+                raise ValueError(f"{width} units do not divide into {stack.heads} heads")

@@ -1,0 +1,103 @@
+"""One pass of one layer in one direction, on the backend that `choose_backend` chose."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence
+
+from sluice.run import chunked_recording, custom_op, reference
+from sluice.run.checkpointing import RunOutput, run_with_recompute
+from sluice.run.custom_op import OperatorInputs
+from sluice.run.dispatch import FUSED, OPERATOR
+from sluice.run.kernels import fused
+from sluice.run.recording import recorders
+from sluice.run.recording.sinks import ChunkableSink
+from sluice.run.spec import RunSpec
+
+
+def execute(
+    backend: str,
+    inputs: OperatorInputs,
+    layer: object,
+    place: int,
+    order: Tensor | None,
+    *,
+    precision: str,
+    recompute: int | None,
+    is_training: bool,
+) -> RunOutput:
+    """Run ``inputs`` and return the output, ``(time, batch, width)``, and the last states.
+
+    Args:
+        backend: ``"operator"``, ``"reference"`` or ``"fused"``.
+        inputs: What to compute.
+        layer: The module that runs, by which recorders know it.
+        place: Which of its layers and directions.
+        order: Brings the batch into the caller's order, for recordings; None where it is in it.
+        precision: What the kernels multiply in, for float32 tensors.
+        recompute: How many steps of a pass with gradients to keep at a time; None for all.
+        is_training: Whether the layer is in training mode.
+
+    Raises:
+        RuntimeError: int8 precision in training mode.
+    """
+    if backend == OPERATOR:
+        y, *last = custom_op.run(*inputs)
+        return y, tuple(last)
+    dtype = inputs.x.dtype
+    is_narrow = backend == FUSED and dtype == torch.bfloat16  # autocast: sums are in float32
+    spec = (inputs.widen() if is_narrow else inputs).to_spec()
+    spec, recording = recorders.begin_recording(layer, place, spec, order)
+    if backend != FUSED or not fused.supports(spec):
+        y, states = _run_reference(spec, recording, recompute)
+    else:
+        own = "bfloat16" if is_narrow else _choose_precision(precision, dtype, is_training)
+        y, states = _run_fused(spec, recording, recompute, own)
+    return y.to(dtype), tuple(state.to(dtype) for state in states)
+
+
+def _run_reference(
+    spec: RunSpec, recording: ChunkableSink | None, recompute: int | None
+) -> RunOutput:
+    if recording is not None:  # which keeps all steps, whatever `recompute` is
+        return reference.run(spec, recording)
+    return run_with_recompute(spec, recompute, reference.run)
+
+
+def _run_fused(
+    spec: RunSpec,
+    recording: ChunkableSink | None,
+    recompute: int | None,
+    precision: str,
+) -> RunOutput:
+    run = partial(fused.run, precision=precision)
+    if recording is not None:
+        return chunked_recording.run_in_chunks(spec, run, recording)
+    make_runner = partial(fused.make_runner, precision=precision)
+    return run_with_recompute(spec, recompute, run, make_runner)
+
+
+def _choose_precision(precision: str, dtype: torch.dtype, is_training: bool) -> str:
+    if dtype == torch.float64:
+        return "float64"
+    if precision == "int8" and is_training:
+        raise RuntimeError(
+            "int8 weights are for evaluation; call eval() first, or train with "
+            'precision = "bfloat16" or "float32"'
+        )
+    return precision
+
+
+def run_native(
+    layer: nn.Module, kind: type[nn.RNNBase], input: Tensor | PackedSequence, hx: object
+) -> tuple[Tensor | PackedSequence, object]:
+    """Run ``layer``'s weights through the forward pass of torch's class ``kind``.
+
+    That is oneDNN or a loop in C++ on a CPU, cuDNN on a GPU. ``layer`` derives from
+    `torch.nn.RNNBase`, so that torch's method finds all attributes it looks for.
+    """
+    output, last = kind.forward(layer, input, hx)
+    return output, last

@@ -1,0 +1,117 @@
+"""torch's private names, all that Sluice uses of them: one small function for each.
+
+Each says what it means, and what it does where a version of torch lacks the name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import ParamSpec, TypeVar
+
+import torch
+from torch import Tensor
+from torch.autograd import forward_ad
+from torch.utils._pytree import tree_map_only
+
+P = ParamSpec("P")
+R = TypeVar("R")
+T = TypeVar("T")
+
+
+def mark_constant(function: Callable[P, R]) -> Callable[P, R]:
+    """Have ``torch.compile`` call ``function`` while it traces, and take the result as a constant.
+
+    What `torch.compiler.assume_constant_result` does, without importing the compiler, which takes
+    seconds. A version of torch that does not know the mark traces into the function instead.
+
+    Example:
+        >>> @mark_constant
+        ... def count_cores() -> int:
+        ...     import os
+        ...     return os.cpu_count() or 1
+        >>> count_cores() > 0
+        True
+    """
+    vars(function)["_dynamo_marked_constant"] = True
+    return function
+
+
+def is_forward_mode_active() -> bool:
+    """Whether a ``torch.autograd.forward_ad.dual_level`` is open in this process.
+
+    Example:
+        >>> is_forward_mode_active()
+        False
+    """
+    level = getattr(forward_ad, "_current_level", None)
+    return _can_make_dual() if level is None else bool(level >= 0)
+
+
+def _can_make_dual() -> bool:
+    """The same by torch's public names: a dual tensor can be made inside a level alone."""
+    try:
+        forward_ad.make_dual(torch.zeros(()), torch.zeros(()))
+    except RuntimeError:
+        return False
+    return True
+
+
+def is_function_transform_active() -> bool:
+    """Whether a ``torch.func`` transform (grad, vmap, jvp, ...) is running in this thread.
+
+    A version of torch that does not tell counts as running none.
+
+    Example:
+        >>> torch.func.grad(lambda x: x * is_function_transform_active())(torch.ones(())).item()
+        1.0
+    """
+    functorch = getattr(torch._C, "_functorch", None)
+    peek = getattr(functorch, "peek_interpreter_stack", None)
+    return peek is not None and peek() is not None
+
+
+@mark_constant
+def is_transform_active() -> bool:
+    """Whether a ``torch.func`` transform or forward-mode differentiation is running."""
+    return is_forward_mode_active() or is_function_transform_active()
+
+
+def scale_tensors_(tensors: Sequence[Tensor], factor: float) -> None:
+    """Multiply each tensor by ``factor`` in place.
+
+    This and the two below make one call for all tensors where torch has one.
+    """
+    if hasattr(torch, "_foreach_mul_") and tensors:
+        torch._foreach_mul_(list(tensors), factor)
+        return
+    for tensor in tensors:
+        tensor.mul_(factor)
+
+
+def lerp_tensors_(tensors: Sequence[Tensor], ends: Sequence[Tensor], weight: float) -> None:
+    """Move each tensor in place by the fraction ``weight`` of the distance to its end."""
+    if hasattr(torch, "_foreach_lerp_") and tensors:
+        torch._foreach_lerp_(list(tensors), list(ends), weight)
+        return
+    for tensor, end in zip(tensors, ends, strict=True):
+        tensor.lerp_(end, weight)
+
+
+def copy_tensors_(tensors: Sequence[Tensor], sources: Sequence[Tensor]) -> None:
+    """Copy each source into its tensor."""
+    if hasattr(torch, "_foreach_copy_") and tensors:
+        torch._foreach_copy_(list(tensors), list(sources))
+        return
+    for tensor, source in zip(tensors, sources, strict=True):
+        tensor.copy_(source)
+
+
+def map_tensors(function: Callable[[Tensor], Tensor], tree: T) -> T:
+    """``tree``, nested tuples, lists and dictionaries, with ``function`` applied to its tensors.
+
+    Example:
+        >>> map_tensors(torch.neg, {"a": (torch.ones(1), "b")})
+        {'a': (tensor([-1.]), 'b')}
+    """
+    mapped: T = tree_map_only(Tensor, function, tree)
+    return mapped

@@ -1,0 +1,99 @@
+"""Shell completion: what it offers, without loading torch."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sluice.cells.registry import list_cells
+from sluice.cli import completion
+from sluice.report.tasks import list_tasks
+
+SLUICE = "import sys; sys.argv[0] = 'sluice'; from sluice.cli import main; main()"
+
+
+def complete(words: str, shell: str = "bash", code: str = SLUICE) -> list[str]:
+    """What the completion protocol of a shell answers for a command line."""
+    environment = {
+        "_SLUICE_COMPLETE": f"complete_{shell}",
+        "COMP_WORDS": words,
+        "COMP_CWORD": str(len(words.split(" ")) - 1),
+        "_TYPER_COMPLETE_ARGS": words,
+        "_TYPER_COMPLETE_FISH_ACTION": "get-args",
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **environment},
+    )
+    assert done.stderr == ""
+    return done.stdout.split()
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        ("sluice s", ["show", "sketch"]),
+        ("sluice show ", list(completion.CELL_NAMES)),
+        ("sluice show ls", ["lstm", "lstm1997"]),
+        ("sluice sketch jor", ["jordan"]),
+        ("sluice train tu", ["tunes"]),
+        ("sluice train a --cell mg", ["mgu"]),
+        ("sluice train a --tokenize w", ["words"]),
+        ("sluice show gru --theme ", ["light", "dark"]),
+        ("sluice sketch gru --se", ["--series", "--sequence"]),
+        ("sluice compare --cells gru,el", ["gru,elman"]),
+        ("sluice compare --task a", ["adding"]),
+    ],
+)
+def test_bash_is_offered(words: str, offered: list[str]) -> None:
+    assert complete(words) == offered
+
+
+@pytest.mark.parametrize("shell", ["zsh", "fish"])
+def test_other_shells_are_offered_the_same(shell: str) -> None:
+    answer = " ".join(complete("sluice show ls", shell))
+    assert "lstm" in answer and "lstm1997" in answer and "gru" not in answer
+
+
+@pytest.mark.parametrize(
+    "words", ["sluice look mod", "sluice train nov", "sluice show cells/own", "sluice ablate m te"]
+)
+def test_files_are_left_to_the_shell(words: str) -> None:
+    assert complete(words) == []
+
+
+def test_bash_completes_files_where_nothing_is_offered(tmp_path: Path) -> None:
+    """A real bash, with the script that `--show-completion` prints."""
+    command = tmp_path / "sluice"
+    command.write_text(f"#!{sys.executable}\n{SLUICE}\n")
+    command.chmod(0o755)
+    (tmp_path / "novel.txt").write_text("")
+    script = subprocess.run(
+        [command, "--show-completion", "bash"], capture_output=True, text=True, check=True
+    ).stdout
+    assert "complete -o default" in script and "_SLUICE_COMPLETE=complete_bash" in script
+    lines = f"""{script}
+        for line in 'sluice show lstm1' 'sluice look nov'; do
+            COMP_WORDS=($line); COMP_CWORD=2; COMPREPLY=()
+            _sluice_completion {command}
+            echo "$line: ${{COMPREPLY[*]}}"
+        done"""
+    done = subprocess.run(["bash", "-c", lines], capture_output=True, text=True, check=True)
+    assert done.stdout == "sluice show lstm1: lstm1997\nsluice look nov: \n"
+
+
+def test_completion_needs_no_torch() -> None:
+    code = f"sys = __import__('sys'); sys.modules['torch'] = None; {SLUICE}"
+    assert complete("sluice show mg", code=code) == ["mgu"]
+
+
+def test_names_for_completion_are_the_library_s() -> None:
+    assert sorted(name.lower() for name in list_cells()) == list(completion.CELL_NAMES)
+    assert tuple(list_tasks()) == completion.TASK_NAMES
