@@ -24,7 +24,7 @@ MODULES = [
 
 # Those that train for minutes are left out.
 PAGES = """
-    cells comparing data generating lecture looking measures models recording
+    cells comparing data drop-in generating lecture looking measures models recording
 """.split()
 
 
