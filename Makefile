@@ -9,13 +9,14 @@
 #   make check  everything the continuous integration runs
 #   make sanitize   the kernels' tests under address and undefined-behaviour sanitizers
 #   make sanitize-threads   those with several threads under ThreadSanitizer
-#   make bench  measure anew what bench/results/ holds; BENCH="layers streaming" names some of it
+#   make docs   build the documentation site into site/; open site/index.html
+#   make bench  measure the tables of bench/results/ again; BENCH="layers streaming" names some of it
 #
 # Variables:
 #   PYTHON=python3.12    the interpreter to build the environment with (3.11 or newer)
 #   TORCH_INDEX=URL      a further package index to take torch from. To get the small CPU build
 #                        of torch, give the address that torch's install page shows for "CPU".
-#   PIP_ARGS="..."       anything else pip should be told
+#   PIP_ARGS="..."       further arguments of pip
 #   SEED=7               the tune that `make tune` composes; without it, a new one each time
 
 PYTHON ?= python3
@@ -31,13 +32,13 @@ WEIGHTS := tunes-out/tunes.safetensors
 PIP := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --constraint constraints.txt \
 	$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) $(PIP_ARGS)
 
-.PHONY: tune train test test-fast test-torch test-torch-oldest test-torch-newest test-all lint format types imports sizes check sanitize sanitize-threads bench install \
+.PHONY: tune train test test-fast test-torch test-torch-oldest test-torch-newest test-all lint format types imports sizes docs check sanitize sanitize-threads bench install \
 	clean
 .DEFAULT_GOAL := test
 # An interrupted training has kept its best weights: make must not delete them.
 .PRECIOUS: $(WEIGHTS)
 
-# The model that comes along; without one, it is learnt here first.
+# The bundled model; without one, it is trained here first.
 tune: $(or $(wildcard src/sluice/tunes/model/*.safetensors),$(WEIGHTS)) | $(READY)
 	$(BIN)/sluice compose $(if $(SEED),--seed $(SEED))
 	@echo "To train one of your own: make train, then sluice compose --checkpoint $(WEIGHTS)"
@@ -96,7 +97,11 @@ sizes:
 		{ print $$2 ": " $$1 " lines; a file has 400 at most, split it by subject"; bad = 1 } \
 		END { exit bad }'
 
-check: lint types imports sizes test
+docs: $(READY)
+	$(BIN)/python -m mkdocs build --strict
+	@echo "Built: open site/index.html in a browser"
+
+check: lint types imports sizes docs test
 
 # The kernels' tests with what g++ checks at run time: addresses, lifetimes, undefined behaviour;
 # or, under ThreadSanitizer, every access that two threads make. One instruction set: builds are slow.
@@ -137,9 +142,9 @@ $(READY): pyproject.toml constraints.txt CMakeLists.txt $(wildcard csrc/*)
 	@echo "Setting up $(VENV): torch and the rest, a few minutes the first time"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(PIP) scikit-build-core nanobind cmake ninja
-	@$(PIP) --no-build-isolation --editable '.[tunes,plots,xarray,data,tensorboard,search,dev]'
+	@$(PIP) --no-build-isolation --editable '.[tunes,plots,xarray,data,tensorboard,search,docs,dev]'
 	@touch $@
 
 clean:
-	rm -rf $(VENV) .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) site .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -45,6 +45,7 @@ def main(folder: Path) -> None:
     save_figure(recorded(), folder / "lstm-values.svg")
     save_figure(draw_sketch(GRU().graph), folder / "gru.svg")
     save_figure(draw_sketch(Leaky().graph), folder / "leaky.svg")
+    save_figure(typeset_equations(Leaky().graph), folder / "leaky-equations.svg")
 
 
 if __name__ == "__main__":

@@ -90,10 +90,10 @@ def main(
     for name, state in (("Elman", "h"), ("LSTM", "c")):
         found = [run(name, seed, steps, hidden, updates) for seed in range(runs)]
         for when, several in zip(("before", "after"), zip(*found, strict=True), strict=True):
-            norms[f"{name}, {state}, {when} learning"] = torch.stack(several)
+            norms[f"{name}, {state}, {when} training"] = torch.stack(several)
     folder.mkdir(parents=True, exist_ok=True)
     picture = plots.plot_gradient_flow(norms, label="norm of the gradient of the state")
-    picture.savefig(folder / "vanishing.png", dpi=100)
+    picture.savefig(folder / "vanishing.png", dpi=200)
 
 
 if __name__ == "__main__":

@@ -213,10 +213,10 @@ def test_budgets_that_are_none(tunes: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (("--meter", "13/7"), "knows no meter '13/7'; it learnt 6/8"),
+        (("--meter", "13/7"), "knows no meter '13/7'; it was trained on 6/8"),
         (("--mode", "blue"), "knows no mode 'blue'"),
         (("--prompt", "!?"), "is not notes in ABC"),
-        (("--prompt", "^^C,,,,"), "never met"),
+        (("--prompt", "^^C,,,,"), "not trained on"),
         (("--temperature", 0), "temperature must be above 0"),
     ],
 )
@@ -340,7 +340,7 @@ def test_a_sketch_moves_or_shows_what_was_recorded(tmp_path: Path) -> None:
     for arguments, said in (
         (("--animate", "--out", tmp_path / "a.png"), "only an .svg moves, not 'a.png'"),
         (("--animate", "--series"), "exclude each other"),
-        (("--recording", tape, "--step", 5), "step 5 was not kept; there are 0 to 4"),
+        (("--recording", tape, "--step", 5), "step 5 was not recorded; there are 0 to 4"),
         (("--recording", tape, "--layer", "l1"), "there is no layer 'l1' of"),
         (("--recording", tmp_path / "none"), "none: there is no recording"),
     ):
@@ -353,7 +353,7 @@ def test_a_sketch_moves_or_shows_what_was_recorded(tmp_path: Path) -> None:
     ("cell", "out", "said"),
     [
         ("lstn", "a.svg", "the cells are cifg, elman, gru, "),
-        ("lstm", "a.gif", "is a file .svg, .png or .pdf, not 'a.gif'"),
+        ("lstm", "a.gif", "is a file .svg, .png or .pdf, got 'a.gif'"),
         ("lstm", "file/a.svg", "choose another place"),
         ("none.py:Leaky", "a.svg", "there is no file"),
         ("own.py:Leak", "a.svg", "its cells are Leaky, Broken"),

@@ -1,18 +1,30 @@
-"""The Python in the documentation runs, and so do the examples in docstrings."""
+"""The documentation is true: its Python runs, its commands parse, its site builds."""
 
 from __future__ import annotations
 
 import doctest
 import importlib
+import importlib.util
 import pkgutil
 import re
+import shlex
+import subprocess
+import sys
+import tomllib
 from pathlib import Path
 
 import pytest
+import typer
 
 import sluice
+from sluice import cli
 
 ROOT = Path(__file__).parent.parent
+PAGES = {
+    str(path.relative_to(ROOT)): path.read_text()
+    for path in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
+}
+WITH_PYTHON = [name for name, text in PAGES.items() if "```python" in text]
 MODULES = [
     "sluice",
     *(
@@ -22,30 +34,112 @@ MODULES = [
     ),
 ]
 
+<<<<<<< HEAD
 # Those that train for minutes are left out.
 PAGES = """
     cells comparing data drop-in generating lecture looking measures models recording
 """.split()
+=======
+
+def _blocks(text: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.S | re.M)
+>>>>>>> main
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_pages_run(page: str, capsys: pytest.CaptureFixture[str]) -> None:
-    text = (ROOT / "docs" / f"{page}.md").read_text()
-    (code,) = re.findall(r"```python\n(.*?)```", text, re.S)
-    exec(code, {"__name__": "docs"})
-    assert capsys.readouterr().out == code.rpartition("# ")[2]
+def _blocks_of_commands(text: str) -> list[str]:
+    """What follows `sluice` on the lines of console and shell blocks, and in `code` of the text."""
+    blocks = "\n".join(_blocks(text, "console") + _blocks(text, "bash")).replace("\\\n", " ")
+    prose = re.sub(r"^```.*?^```", "", text, flags=re.S | re.M)
+    inline = re.findall(r"`sluice ((?:[a-z]+)(?: [^`]*)?)`", prose)
+    return re.findall(r"(?:^\$ |-m )sluice (.*)$", blocks, re.M) + inline
 
 
-@pytest.mark.parametrize("page", ["kernels", "training"])
-def test_pages_whose_blocks_stand_alone_run(
-    page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def _commands() -> dict[str, typer.core.TyperCommand]:
+    group = typer.main.get_command(cli.app)
+    assert isinstance(group, typer.core.TyperGroup)
+    return group.commands
+
+
+@pytest.mark.parametrize("page", WITH_PYTHON)
+def test_python_runs_and_prints_what_its_comment_says(
+    page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """Blocks of a page run in order and share names; a last comment is what the block prints."""
     monkeypatch.chdir(tmp_path)
-    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / f"{page}.md").read_text(), re.S)
-    whole = [code for code in blocks if code.startswith(("import", "from"))]
-    assert whole
-    for code in whole:
-        exec(code, {"__name__": "docs"})
+    names: dict[str, object] = {"__name__": "docs"}
+    for code in _blocks(PAGES[page], "python"):
+        exec(code, names)
+        printed, last = capsys.readouterr().out, code.splitlines()[-1]
+        if "print(" in code and "# " in last:
+            assert printed == last.rpartition("# ")[2] + "\n"
+
+
+@pytest.mark.parametrize("page", [name for name in PAGES if _blocks_of_commands(PAGES[name])])
+def test_commands_and_their_options_exist(page: str) -> None:
+    commands = _commands()
+    for line in _blocks_of_commands(PAGES[page]):
+        name, *arguments = shlex.split(line, comments=True)
+        command = commands[name]
+        # Raises where there is no such option; values are not looked at.
+        command.make_parser(command.context_class(command)).parse_args(arguments)
+
+
+def test_options_named_in_the_text_exist() -> None:
+    known = {
+        option
+        for command in _commands().values()
+        for parameter in command.params
+        for option in (*parameter.opts, *parameter.secondary_opts)
+    }
+    torchrun, examples = {"--max-restarts"}, {"--period"}
+    for page, text in PAGES.items():
+        prose = re.sub(r"^```.*?^```", "", text, flags=re.S | re.M)
+        named = set(re.findall(r"`(--[a-z-]+)[^`]*`", prose))
+        if not page.startswith("docs/coming-from"):
+            assert named <= known | torchrun | examples, page
+
+
+def test_make_targets_exist() -> None:
+    targets = set(re.findall(r"^([a-z-]+)(?: [a-z-]+)*:", (ROOT / "Makefile").read_text(), re.M))
+    for page, text in PAGES.items():
+        named = set(re.findall(r"(?:^\$ |`)make ([a-z-]+)", text, re.M))
+        assert named <= targets, page
+
+
+def test_the_rooms_of_the_architecture_are_those_of_the_import_contract() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+    layers = contracts["contracts"][0]["layers"]
+    rooms = [name for name in layers if name.isalpha() and name != "doctor"]
+    text = PAGES["docs/architecture.md"]
+    table = text[text.index("## Rooms") : text.index("## From a step")]
+    named = [name for row in re.findall(r"^\| (`.*?) \|", table, re.M) for name in row.split(", ")]
+    assert named == [f"`{name}`" for name in rooms]
+
+
+def test_every_result_of_a_benchmark_has_a_page() -> None:
+    results = {path.name for path in (ROOT / "bench" / "results").glob("*.md")}
+    pages = {path.name for path in (ROOT / "docs" / "benchmarks").glob("*.md")} - {"index.md"}
+    assert pages == results
+    for name in results:
+        assert PAGES[f"docs/benchmarks/{name}"].endswith(f'\n--8<-- "bench/results/{name}"\n')
+
+
+def test_the_site_builds_without_a_warning_and_loads_nothing_from_the_network(
+    tmp_path: Path,
+) -> None:
+    for library in ("mkdocs", "material", "mkdocstrings"):
+        if importlib.util.find_spec(library) is None:
+            pytest.skip(f"needs {library}")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr
+    loaded = (
+        r"<(?:script|img|iframe|source)[^>]+src=\"(?:https?:)?//|<link[^>]+href=\"(?:https?:)?//"
+    )
+    for path in tmp_path.rglob("*.html"):
+        assert not re.search(loaded, path.read_text()), path.name
+    for path in tmp_path.rglob("*.css"):
+        assert not re.search(r"(?:url\(|@import )[\"']?(?:https?:)?//", path.read_text()), path.name
 
 
 @pytest.mark.parametrize("name", MODULES)

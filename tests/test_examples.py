@@ -36,6 +36,7 @@ def test_pictures_of_examples(
     assert "Elman stops learning at lag 2" in capsys.readouterr().out
     example("ablating").main(tmp_path, hidden=4, updates=2)
     assert "lstm.l0 forget open: " in capsys.readouterr().out
+    example("start").main(tmp_path, steps=4, hidden=4, updates=1)
     made = {path.name: path.read_bytes()[:8] for path in tmp_path.iterdir()}
     assert {*made, "looking.png"} == {path.name for path in PICTURES.glob("*.png")}
     assert set(made.values()) == {b"\x89PNG\r\n\x1a\n"}

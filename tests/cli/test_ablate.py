@@ -48,7 +48,7 @@ def test_the_report(model: Path, tmp_path: Path) -> None:
         ({"model": "none"}, "There is no file of weights"),
         ({"data": "none.txt"}, "there is no file or folder"),
         ({"data": "other.txt"}, "the model knows no whole sequence"),
-        ({"--group": 0}, "a group has at least 1 unit, but 0 came"),
+        ({"--group": 0}, "a group has at least 1 unit, got 0"),
         ({"--out": "data.txt"}, "choose another place"),
     ],
 )

@@ -67,10 +67,10 @@ def test_no_time(tmp_path: Path) -> None:
         (("--cells", "none.py:Own"), "there is no file 'none.py'"),
         (("--cells", ","), "name at least one"),
         (("--task", "chess"), "the tasks are recall, order, adding, copy, parity"),
-        (("--lags", "0"), "at least 2 steps, but 0 came"),
+        (("--lags", "0"), "at least 2 steps, got 0"),
         (("--lags", "5;10"), "--lags are numbers with commas between, as in 5,10; got '5;10'"),
         (("--lags", "1000000000"), "ask for shorter lags"),
-        (("--seeds", "0"), "seeds is at least 1, but 0 came"),
+        (("--seeds", "0"), "seeds is at least 1, got 0"),
         (("--learning-rates", "0"), "learning rates are numbers above 0"),
     ],
 )

@@ -77,7 +77,9 @@ def test_the_first_step_and_steps_left_out_have_no_state_before(model: torch.nn.
     whole = len(numbers(insight.sketch_recorded(tape, "a", step=3, unit=0)))
     assert len(numbers(insight.sketch_recorded(tape, "a", step=0, unit=0))) == whole - 2
     assert len(numbers(insight.sketch_recorded(part, step=4, unit=0))) == whole - 2
-    with pytest.raises(IndexError, match="step 5 was not kept; there are every 4th step, 0 to 8"):
+    with pytest.raises(
+        IndexError, match="step 5 was not recorded; there are every 4th step, 0 to 8"
+    ):
         insight.sketch_recorded(part, step=5)
 
 
@@ -109,7 +111,7 @@ def test_a_stream(model: torch.nn.ModuleDict) -> None:
 def test_what_there_is_not(model: torch.nn.ModuleDict) -> None:
     tape = run(model)
     for options, told in (
-        ({"step": 9}, "step 9 was not kept; there are 0 to 8"),
+        ({"step": 9}, "step 9 was not recorded; there are 0 to 8"),
         ({"step": 1, "sequence": 2}, "there are 2 sequences, and none is 2"),
         ({"step": 1, "unit": 6}, "there are 6 units, and none is 6"),
     ):

@@ -144,9 +144,9 @@ def test_ranks_figure_and_json() -> None:
 
 def test_what_cannot_be_ablated() -> None:
     layer = sluice.nn.GRU(2, 3)
-    with pytest.raises(AblationError, match="a group has at least 1 unit, but 0 came"):
+    with pytest.raises(AblationError, match="a group has at least 1 unit, got 0"):
         ablate(layer, lambda: 0.0, group=0)
-    with pytest.raises(AblationError, match="the loss is nan before any cut"):
+    with pytest.raises(AblationError, match="the loss is nan before any intervention"):
         ablate(layer, lambda: float("nan"))
     with pytest.raises(ValueError, match="no recurrent layer"):
         ablate(nn.Linear(2, 2), lambda: 0.0)

@@ -164,7 +164,7 @@ def _print_results(found: Comparison, out: Path, theme: str) -> None:
         )
     if not found.runs:
         return
-    console.print(f"{found.settings.task.name}: {found.settings.task.told}", highlight=False)
+    console.print(f"{found.settings.task.name}: {found.settings.task.description}", highlight=False)
     console.print(_build_table(found))
     for verdict in found.verdicts():
         console.print(f"{verdict}.", highlight=False, soft_wrap=True)

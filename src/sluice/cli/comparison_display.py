@@ -70,7 +70,7 @@ def _render_progress(progress: ComparisonProgress) -> Group:
                 marks.append(f" {training.scores[-1]:.2f}", style="bold")
             row.append(marks)
         table.add_row(cell, *row)
-    asked = Text(f"{settings.task.name}: {settings.task.told}")
+    asked = Text(f"{settings.task.name}: {settings.task.description}")
     legend = Text("One bar per run: its score, green if it solves the task.")
     return Group(
         asked, table, legend, *([] if training is None else _render_current_trial(progress))

@@ -163,17 +163,17 @@ def compose_tunes(
         if edit is None:
             tunes = composer.compose(
                 count,
-                temperature,
-                chosen,
-                meter,
-                mode,
-                prompt,
+                seed=chosen,
+                temperature=temperature,
                 dance=dance,
+                meter=meter,
                 key=key,
+                mode=mode,
+                prompt=prompt,
+                form=not no_form,
                 title=title,
                 tempo=tempo,
                 chords=chords,
-                form=not no_form,
             )
         else:
             edited = [edit(composer, temperature, chosen + number) for number in range(count)]

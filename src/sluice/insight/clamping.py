@@ -1,4 +1,4 @@
-"""Ablation: what a trained model does when a gate stands open or shut, or a unit is silent."""
+"""Ablation: what a trained model does with a gate open or closed, or without a unit."""
 
 from __future__ import annotations
 
@@ -17,18 +17,17 @@ Layer = TypeVar("Layer", bound=RecurrentStack)
 
 @contextmanager
 def clamp_gates(module: Layer, **values: float) -> Iterator[Layer]:
-    """Run ``layer`` with named values held at a number, inside a ``with`` block.
+    """Run ``module`` with named values clamped to a number, inside a ``with`` block.
 
     All its layers and directions run the cell ``sluice.cells.clamp_gates(cell, **values)``
-    with their own weights, on the same kernels; torch's own layer, which holds nothing, gives way
-    to the reference. After the block the layer is what it was. Streams made before are
-    not affected.
+    with their own weights, on the same kernels; where torch's own layer would run, the reference
+    runs instead. After the block the layer is as before. Streams made before are not affected.
 
-    Source: lesion studies of the gates, Greff et al. 2017, "LSTM: A search space odyssey", there
-    trained without them; here a trained model is cut.
+    Source: ablation of gates, Greff et al. 2017, "LSTM: A search space odyssey", who train without
+    them; here a trained model is changed.
 
     Args:
-        layer: A recurrent layer of `sluice.nn`, also one within a model, whose forward then runs
+        module: A recurrent layer of `sluice.nn`, also one within a model, whose forward then runs
             as usual.
         values: Numbers by name, as in ``forget=1.0``.
 
@@ -56,19 +55,18 @@ def clamp_units(
     layer: int | None = None,
     reverse: bool = False,
 ) -> Iterator[Layer]:
-    """Run ``layer`` with named values of single units held, inside a ``with`` block.
+    """Run ``module`` with named values of single units clamped, inside a ``with`` block.
 
     The weights stay as they are: the cell is `sluice.cells.clamp_units`, on the same kernels, and
-    runs, streams and generation begun inside the block go by it. A unit whose states are all held
-    at 0 is as if it were not there, from the first step on; the states before that are the
-    layer's initial ones.
+    calls, streams and generation started inside the block use it. A unit whose states are all
+    clamped to 0 is removed, from the first step on; the states before it are the initial ones.
 
     Args:
-        layer: A recurrent layer of `sluice.nn`, also one within a model.
+        module: A recurrent layer of `sluice.nn`, also one within a model.
         values: For each name a number, or a tensor with one for each unit, ``(width,)``.
         units: Which units; None for all.
-        number: Which layer of a stack, counted from 0; None for all, in both directions.
-        reverse: Whether its reverse direction.
+        layer: Which layer of a stack, counted from 0; None for all, in both directions.
+        reverse: Whether to take its reverse direction.
 
     Raises:
         ValueError: the cell names no such value.
@@ -86,8 +84,8 @@ def clamp_units(
     places = range(module.num_layers * module.directions)
     chosen = None if layer is None else layer * module.directions + reverse
     if chosen is not None and (chosen not in places or (reverse and module.directions == 1)):
-        told = f"layer {layer}" + " in reverse" * reverse
-        raise IndexError(f"there is no {told}; the module has {module.num_layers} layers")
+        name = f"layer {layer}" + " in reverse" * reverse
+        raise IndexError(f"there is no {name}; the module has {module.num_layers} layers")
     extra = [
         _build_clamp_vectors(module, place, values, units, chosen in (None, place))
         for place in places
@@ -103,7 +101,7 @@ def _build_clamp_vectors(
     units: Sequence[int] | None,
     selected: bool,
 ) -> dict[str, Tensor]:
-    """The vectors of `clamp_units` for one layer and direction: nothing is held unless ``here``."""
+    """The vectors of `clamp_units` for one layer and direction; unless ``selected``, all zeros."""
     sizes, like = module.sizes[place // module.directions], module.get_layer_parameters(place)[0]
     found: dict[str, Tensor] = {}
     for name, value in values.items():

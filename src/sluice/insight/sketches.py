@@ -1,18 +1,18 @@
-"""A unit's sketch with what a recording says it carried."""
+"""Sketches of a recorded step: a unit's wires with the values that they carried."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from sluice.equations.graph import Elementwise, Graph, Leaf, Node
 from sluice.equations.instrument import instrument_graph
-from sluice.equations.ops import apply
+from sluice.equations.ops import Value, apply
 from sluice.files import StrPath
 from sluice.insight.recording.recorded import RecordedLayer, RecordedModule
 from sluice.insight.recording.recorder import Tape, select_layer
@@ -46,16 +46,16 @@ def sketch_recorded(
 
     Args:
         tape: A recording, or a part of it: ``tape["encoder"]``, ``tape["encoder"].layer(1)``.
-        layer: The module's name in the model; None where there is one, or a part was given.
+        module: The module's name in the model; None where there is one, or a part was given.
         step: Which step, counted from 0; negative from the end.
         sequence: Which sequence of the batch.
         unit: Which unit; several, whose mean is shown; None for the mean over all.
-        number: Which layer of the module, counted from 0.
-        reverse: Whether its reverse direction.
+        layer: Which layer of the module, counted from 0.
+        reverse: Whether to take its reverse direction.
         theme: ``"light"`` or ``"dark"``.
 
     Returns:
-        The figure; `sluice.render.sketch.sketch` says how to read it.
+        The figure; `sluice.render.sketch.draw_sketch` says how to read it.
 
     Raises:
         IndexError: there is no such step, sequence, unit, layer or direction.
@@ -86,7 +86,7 @@ def sketch_recorded(
 def sketch_saved_recording(
     graph: Graph,
     path: StrPath,
-    layer: str | None = None,
+    label: str | None = None,
     *,
     step: int,
     sequence: int = 0,
@@ -98,8 +98,7 @@ def sketch_saved_recording(
     Args:
         graph: The equations of the cell that was recorded.
         path: What `Tape.save` or ``record(to=...)`` wrote, of every step.
-        layer: Which of its layers and directions, ``"encoder.l0_reverse"``; None for the
-            only one.
+        label: Which of its layers and directions, ``"encoder.l0_reverse"``; None for the only one.
         step, sequence, unit, theme: As of `sketch_recorded`.
 
     Raises:
@@ -112,9 +111,10 @@ def sketch_saved_recording(
         split = re.fullmatch(r"((?:.+\.)?l\d+(?:_reverse)?)\.(.+)", name)
         if split and not split[2].startswith("gradient."):
             places.setdefault(split[1], {})[split[2]] = tensor
-    label = next(iter(places), "") if layer is None and len(places) == 1 else layer
-    if label not in places:
-        asked = "say which layer" if layer is None else f"there is no layer '{layer}'"
+    if label is None and len(places) == 1:
+        (label,) = places
+    if label is None or label not in places:
+        asked = "say which layer" if label is None else f"there is no layer '{label}'"
         raise ValueError(f"{asked} of {path}; it holds {', '.join(places) or 'none'}")
     values, known = places[label], instrument_graph(graph, True, True).outputs_by_name
     other = [name for name in values if name not in known]
@@ -146,10 +146,11 @@ class _SketchSelection:
     @property
     def description(self) -> str:
         units = self.units
-        said = "mean of all units" if units is None else f"unit {', '.join(map(str, units))}"
+        names = ", ".join(map(str, units or ()))
+        text = f"unit {names}" if units else "mean of all units"
         if units is not None and len(units) > 1:
-            said = f"mean of units {', '.join(map(str, units))}"
-        return f"step {self.step}, sequence {self.sequence}, {said}"
+            text = f"mean of units {names}"
+        return f"step {self.step}, sequence {self.sequence}, {text}"
 
     def find_rows(self, steps: int) -> tuple[int, int | None]:
         """The row of the step, and that of the step before in its direction, if it was kept."""
@@ -157,7 +158,7 @@ class _SketchSelection:
         if left or not 0 <= row < steps:
             kept = f"every {self.every}th step, " if self.every > 1 else ""
             last = (steps - 1) * self.every
-            raise IndexError(f"step {self.step} was not kept; there are {kept}0 to {last}")
+            raise IndexError(f"step {self.step} was not recorded; there are {kept}0 to {last}")
         before = row + 1 if self.reverse else row - 1
         return row, before if self.every == 1 and 0 <= before < steps else None
 
@@ -198,7 +199,7 @@ def _compute_node_values(
 ) -> dict[Node, Tensor]:
     """The values of all nodes that are recorded, or follow elementwise from what is."""
     named = instrument_graph(graph, True, True).outputs_by_name
-    known: dict[Node, Any] = {named[name]: value for name, value in here.items()}
+    known: dict[Node, Value] = {named[name]: value for name, value in here.items()}
     for leaf in graph.state_leaves:
         if leaf not in known and leaf.name in past:
             known[leaf] = past[leaf.name]

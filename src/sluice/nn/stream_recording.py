@@ -81,7 +81,7 @@ class FusedStepRunner:
         return y, recording.value
 
     def check_states(self, expected: States) -> None:
-        """Raises RuntimeError if the stream itself came to other states than ``expected``."""
+        """Raises RuntimeError if the recorded step reached other states than ``expected``."""
         for found, own in zip(self.last_states, expected, strict=True):
             for one, other in zip(found, own, strict=True):
                 if not bool(((one == other) | (one.isnan() & other.isnan())).all()):

@@ -1,4 +1,4 @@
-"""The symbols of a cell's values: short ones where the field has them, else names in upright type.
+"""The symbols of a cell's values: the field's short ones, else names in upright type.
 
 Every symbol comes as a `Words` pair, LaTeX and plain Unicode, and both are always built together.
 """
@@ -26,14 +26,14 @@ _GREEK = dict(
 
 @dataclass(frozen=True)
 class MathText:
-    """A piece of an equation in both forms; ``binds`` says how tightly it holds together."""
+    """A piece of an equation in both forms; ``precedence`` says how tightly it binds."""
 
     latex: str
     plain: str
     precedence: int = CALL
 
     def parenthesize(self, precedence: int) -> MathText:
-        """This piece, in parentheses unless it binds as tightly as ``needed``."""
+        """This piece, in parentheses unless it binds as tightly as ``precedence``."""
         if self.precedence >= precedence:
             return self
         return MathText(f"({self.latex})", f"({self.plain})")
@@ -111,7 +111,7 @@ class Notation:
         return format_name(target).with_accent(r"\tilde", "\u0303")
 
     def _pick_unused(self, *candidates: MathText) -> MathText:
-        """The first of ``wanted`` that nothing goes by yet; the last is the fall-back."""
+        """The first of ``candidates`` that is not yet used; the last as a fallback."""
         taken = {words.latex for words in (*self.symbols.values(), MathText("x", "x"))}
         return next(
             (words for words in candidates[:-1] if words.latex not in taken), candidates[-1]

@@ -1,13 +1,14 @@
-"""Where pictures are opened, and written as SVG, PNG or PDF, the same bytes every time.
+"""Figures: created in a theme, and written as SVG, PNG or PDF, the same bytes every time.
 
-matplotlib comes with the extra ``plots``; every picture begins with `figure`.
+matplotlib comes with the extra ``plots``; every picture begins with `create_figure`.
 """
 
 from __future__ import annotations
 
 import io
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sluice.errors import SluiceError
 from sluice.extras import MissingExtraError
@@ -19,11 +20,6 @@ if TYPE_CHECKING:
 
 FORMATS = ("svg", "png", "pdf")
 _WIDE, _COARSEST, _FINEST = 1200, 90.0, 160.0  # of a PNG: pixels across, and to an inch
-_SETTINGS: dict[Any, Any] = {
-    "mathtext.fontset": "cm",
-    "svg.fonttype": "path",
-    "svg.hashsalt": "sluice",
-}
 
 
 class PictureError(SluiceError, ValueError):
@@ -31,7 +27,7 @@ class PictureError(SluiceError, ValueError):
 
 
 def create_figure(width: float, height: float, theme: Theme, layout: str | None = None) -> Figure:
-    """An empty figure of this size in inches. Raises MissingExtra where matplotlib is missing."""
+    """An empty figure, its size in inches. Raises MissingExtraError without matplotlib."""
     try:
         from matplotlib.figure import Figure
     except ImportError:
@@ -39,13 +35,13 @@ def create_figure(width: float, height: float, theme: Theme, layout: str | None 
     return Figure(figsize=(width, height), layout=layout, facecolor=theme.page)  # type: ignore[arg-type]
 
 
-def use_rc_settings() -> Any:
+def use_rc_settings() -> AbstractContextManager[None]:
     """A context in which figures are made and written as all pictures are."""
     try:
         from matplotlib import rc_context
     except ImportError:
         raise MissingExtraError("matplotlib", "plots") from None
-    return rc_context(_SETTINGS)
+    return rc_context({"mathtext.fontset": "cm", "svg.fonttype": "path", "svg.hashsalt": "sluice"})
 
 
 def parse_format(path: StrPath) -> str:
@@ -53,7 +49,7 @@ def parse_format(path: StrPath) -> str:
     path = Path(path)
     ending = path.suffix.lstrip(".").lower()
     if ending not in FORMATS:
-        raise PictureError(f"a picture is a file .svg, .png or .pdf, not {path.name!r}")
+        raise PictureError(f"a picture is a file .svg, .png or .pdf, got {path.name!r}")
     return ending
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from math import isfinite
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -23,20 +23,20 @@ if TYPE_CHECKING:
 
 
 class AblationError(SluiceError, ValueError):
-    """An ablation that cannot be made; the message says what to do."""
+    """An ablation that is not possible; the message says what to do."""
 
 
 @dataclass(frozen=True)
 class Intervention:
-    """One thing taken from a model: a value held, in one layer and direction.
+    """A value clamped in one layer and direction of a model.
 
     Attributes:
         module: the recurrent module's name in the model; empty for the model itself.
-        number, reverse: which layer of it, in which direction.
-        what: the gate's or value's name, or ``"units"``.
-        how: ``"open"`` (1), ``"shut"`` (0), ``"mean"`` (each unit at its own mean), ``"zero"``.
+        layer, reverse: which layer of it, in which direction.
+        target: the gate's or value's name, or ``"units"``.
+        mode: ``"open"`` (1), ``"shut"`` (0), ``"mean"`` (each unit at its own mean), ``"zero"``.
         units: which units; None for all.
-        values: what is held, at what.
+        values: the clamped values by name, and what each is clamped at.
     """
 
     module: str
@@ -63,14 +63,14 @@ class Intervention:
         )
 
     def apply(self, model: nn.Module) -> AbstractContextManager[object]:
-        """The cut, made in ``model`` inside a ``with`` block."""
+        """Clamps the value in ``model`` inside a ``with`` block."""
         layer = model.get_submodule(self.module)
         assert isinstance(layer, RecurrentStack)
         return clamp_units(layer, self.values, self.units, layer=self.layer, reverse=self.reverse)
 
 
 class Effect(NamedTuple):
-    """What a cut does: the loss with it, and by how much that is above the loss without."""
+    """The loss under an intervention, and its increase over the loss without."""
 
     intervention: Intervention
     loss: float
@@ -79,18 +79,18 @@ class Effect(NamedTuple):
 
 @dataclass(frozen=True)
 class Ablation:
-    """The effects of all cuts of a model, in the order in which they were made.
+    """The effects of all interventions on a model, in the order in which they were made.
 
     Attributes:
         loss: of the whole model.
-        effects: of each cut.
+        effects: of each intervention.
     """
 
     loss: float
     effects: list[Effect]
 
     def rank_effects(self) -> list[Effect]:
-        """The effects, the most harmful first; what is not finite before all."""
+        """The effects, the most harmful first; losses that are not finite come before all."""
         return sorted(self.effects, key=lambda effect: -_sort_key(effect.increase))
 
     def gates(self) -> list[Effect]:
@@ -104,7 +104,7 @@ class Ablation:
     def figure(self, theme: str = "light", label: str = "increase of the loss") -> Figure:
         """Bars of the gates' effects, and the units' in their order, a line a layer.
 
-        Raises MissingExtra where matplotlib is not installed, ValueError for an unknown style.
+        Raises MissingExtraError where matplotlib is not installed, ValueError for an unknown style.
         """
         by_place: dict[str, list[float]] = {}
         for effect in self.units():
@@ -113,7 +113,7 @@ class Ablation:
         named = {str(effect.intervention): effect.increase for effect in self.gates()}
         return plot_ranking(named, by_place, label=label, theme=theme)
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """All of it, the most harmful first; None for what is not finite."""
         return {
             "loss": self.loss,
@@ -139,7 +139,7 @@ def ablate(
     group: int = 1,
     on_progress: Callable[[int, int, Effect], None] = lambda done, whole, effect: None,
 ) -> Ablation:
-    """Cut each gate and each unit of a model in turn, and see what its loss does.
+    """Clamp each gate and silence each unit of a model in turn, and measure its loss.
 
     A gate (a named value that is a sigmoid or an exponential) is held open, at 1, shut, at 0, and
     at its mean; other named values that are no states at 0 and at their mean. Units are silenced,
@@ -153,14 +153,15 @@ def ablate(
     Args:
         model: a model with recurrent layers of `sluice.nn`.
         loss: runs it on held-out data and gives the loss.
-        means_of: runs it where means are to be taken: over all steps and sequences of the last
-            call of each layer; ``loss`` if None.
+        run_for_means: runs the model on the data whose means are used: over all steps and
+            sequences of the last call of each layer; ``loss`` if None.
         group: how many units are silenced together.
-        on_progress: called with the number of cuts made, of all, and the latest effect.
+        on_progress: called with the number of interventions done, their total, and the latest
+            effect.
 
     Raises:
         ValueError: the model has no recurrent layer of `sluice.nn`.
-        AblationError: a group of no units, or a loss that is not finite before any cut.
+        AblationError: a group of no units, or a loss that is not finite before any intervention.
 
     Example:
         >>> import torch, sluice
@@ -170,7 +171,7 @@ def ablate(
         (4, ['candidate', 'reset', 'update'])
     """
     if group < 1:
-        raise AblationError(f"a group has at least 1 unit, but {group} came")
+        raise AblationError(f"a group has at least 1 unit, got {group}")
     was_training = model.training
     model.eval()
     try:
@@ -189,7 +190,7 @@ def _run_ablation(
 ) -> Ablation:
     whole = float(loss())
     if not isfinite(whole):
-        raise AblationError(f"the loss is {whole} before any cut; train the model first")
+        raise AblationError(f"the loss is {whole} before any intervention; train the model first")
     cuts = list(_list_interventions(model, run_for_means, group))
     effects = []
     for done, cut in enumerate(cuts, 1):

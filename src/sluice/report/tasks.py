@@ -1,4 +1,4 @@
-"""Tasks whose lag can be set: something is seen, and must be held for so many steps."""
+"""Tasks with a lag of any length: something must be remembered for that many steps."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class LagTask:
 
     Attributes:
         name: as the command line knows it.
-        told: what is seen and asked, in one sentence.
+        description: what is seen and asked, in one sentence.
         source: the paper.
         features: the width of the input.
         outputs: how many numbers a model answers with: classes, or 1 for a number.
@@ -43,7 +43,7 @@ class LagTask:
     """
 
     name: str
-    told: str
+    description: str
     source: str
     features: int
     outputs: int
@@ -64,9 +64,9 @@ class LagTask:
         (torch.Size([11, 3, 4]), torch.Size([1, 3]))
         """
         if lag < self.least_lag:
-            raise ValueError(f"the lags of '{self.name}' begin at {self.least_lag}, but {lag} came")
+            raise ValueError(f"the lags of '{self.name}' begin at {self.least_lag}, got {lag}")
         if batch < 1:
-            raise ValueError(f"a batch has at least 1 sequence, but {batch} came")
+            raise ValueError(f"a batch has at least 1 sequence, got {batch}")
         return self._draw(lag, batch, generator)
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:

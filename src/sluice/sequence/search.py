@@ -74,7 +74,7 @@ def search(
             log=True)`) and makes a model and a plan of them.
         training, validation: as for `train`.
         trials: how many settings, those of earlier calls on the same folder included.
-        how: `"tpe"` learns from what was tried (Bergstra et al. 2011); `"random"` does not
+        sampler: `"tpe"` learns from what was tried (Bergstra et al. 2011); `"random"` does not
             (Bergstra & Bengio 2012).
         prune: end what, halfway, has a validation loss above the median of the others'.
         seed: of the proposals.

@@ -9,7 +9,7 @@ Path("tune.pdf").write_bytes(tune.pdf())
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sluice.files import StrPath
 
@@ -19,39 +19,87 @@ if TYPE_CHECKING:
 
 
 def load_composer(checkpoint: StrPath | None = None) -> Composer:
-    """The model that composes, goes on from, fills and varies tunes.
+    """A model that composes, continues, fills and varies tunes.
 
     Args:
-        weights: what `sluice train tunes` wrote; the model that comes along if None.
+        checkpoint: a file that `sluice train tunes` wrote; the bundled model if None.
 
     Raises:
         CheckpointError: no such file, or not a language model.
-        TuneError: not a model of tunes, or none at hand.
+        TuneError: not a model of tunes, or no model is bundled.
     """
     from sluice.tunes.composition.composer import Composer
 
     return Composer.load(checkpoint)
 
 
-def compose(*, seed: int = 0, checkpoint: StrPath | None = None, **options: Any) -> Tune:
-    """One new tune, the same for the same seed; `wishes` are those of `Composer.compose`.
+def compose(
+    *,
+    seed: int = 0,
+    temperature: float = 0.9,
+    dance: str | None = None,
+    meter: str | None = None,
+    key: str | None = None,
+    mode: str | None = None,
+    prompt: str | None = None,
+    form: bool = True,
+    title: str | None = None,
+    tempo: int | None = None,
+    chords: bool = False,
+    checkpoint: StrPath | None = None,
+) -> Tune:
+    """Compose a tune; the same seed gives the same tune.
 
-    The tune gives its ABC, MIDI, score and sound: `abc()`, `midi()`, `svg()`, `pdf()`, `wav()`,
-    `ogg()`. For many tunes call `load` once.
+    The tune is written as ABC, MIDI, score and sound by its methods `abc()`, `midi()`, `svg()`,
+    `pdf()`, `wav()` and `ogg()`. For many tunes call `load_composer` once.
+
+    Args:
+        seed: of the random numbers, from 0.
+        temperature: sampling temperature; below 1 safer, above 1 more varied.
+        dance: `jig`, `reel`, `slip jig`, `hornpipe`, `waltz`, `polka`, ...: sets meter and tempo.
+        meter: as in `6/8`; any from the training data if None.
+        key: as in `D`, `Em`, `Ador`; a common one of the mode if None.
+        mode: `maj`, `min`, `dor`, `mix`, ...; any from the training data if None.
+        prompt: the first notes, in ABC, in eighths and in `key` (else on a root of C); the tune
+            continues them.
+        form: whether the tune has sections of eight bars, each repeated, in which bars recur by a
+            plan. Without it, or where the prompt does not fit, the model alone decides.
+        title: a generated one if None.
+        tempo: beats per minute; that of the dance if None.
+        chords: write chords above the notes and play them along.
+        checkpoint: a file that `sluice train tunes` wrote; the bundled model if None.
 
     Raises:
-        CheckpointError, TuneError: as `load` and `Composer.compose`.
+        CheckpointError: no such file, or not a language model.
+        TuneError: an invalid option, a meter, mode or note that is not in the training data, a
+            prompt that is not ABC, or no complete tune in twenty attempts.
         SequenceError: a temperature or seed out of range.
+
+    >>> tune = compose(seed=3, key="D", meter="6/8", prompt="d2 f a3", title="Example")
+    >>> tune.key.name, tune.meter, tune.tokens[2:7]
+    ('D', '6/8', ('c', '2', 'e', 'g', '3'))
     """
-    (tune,) = load_composer(checkpoint).compose(seed=seed, **options)
+    (tune,) = load_composer(checkpoint).compose(
+        seed=seed,
+        temperature=temperature,
+        dance=dance,
+        meter=meter,
+        key=key,
+        mode=mode,
+        prompt=prompt,
+        form=form,
+        title=title,
+        tempo=tempo,
+        chords=chords,
+    )
     return tune
 
 
 def read(path: StrPath) -> Tune:
-    """The first tune of a file of ABC.
+    """The first tune of an ABC file.
 
     Raises:
-        TuneError: the file cannot be opened, holds no tune, or its first cannot be read.
+        TuneError: the file cannot be opened, has no tune, or its first tune cannot be read.
     """
     from sluice.tunes.composition.inputs import read_tune
 

@@ -1,11 +1,11 @@
-"""What can go wrong with tunes, each said in one sentence with what to do."""
+"""The errors of tunes; each message says what to do."""
 
 from sluice.errors import SluiceError
 from sluice.files import StrPath
 
 
 class TuneError(SluiceError, ValueError):
-    """Base of this package's errors; its message is meant for people."""
+    """Base of the errors of `sluice.tunes`."""
 
 
 class NoTunesError(TuneError):
@@ -22,7 +22,7 @@ class AbcSyntaxError(TuneError):
 
 
 class InvalidTokensError(TuneError):
-    """A sequence of tokens that spells no tune: what is wrong, and at which token."""
+    """A sequence of tokens that is no valid tune: what is wrong, and at which token."""
 
     def __init__(self, reason: str, place: int) -> None:
         super().__init__(f"Token {place}: {reason}")
@@ -31,5 +31,5 @@ class InvalidTokensError(TuneError):
 
 
 def make_read_error(path: StrPath, error: OSError) -> TuneError:
-    """The sentence for a file that cannot be opened."""
+    """The error for a file that cannot be opened."""
     return TuneError(f"Cannot read {path}: {error.strerror or error}; check the path.")

@@ -38,7 +38,7 @@ def list_default_formats() -> tuple[list[str], list[str]]:
 
 
 def check_formats(formats: Sequence[str]) -> None:
-    """See that all formats are known and can be written here, before a tune is composed.
+    """Check that all formats are known and can be written here, before a tune is composed.
 
     Raises:
         TuneError: no format, an unknown one, or one that this machine cannot write.
@@ -46,8 +46,8 @@ def check_formats(formats: Sequence[str]) -> None:
     """
     unknown = [name for name in formats if name not in FORMATS]
     if unknown or not formats:
-        said = f"There is no format {unknown[0]!r}" if unknown else "No format came"
-        raise TuneError(f"{said}; the formats are {', '.join(FORMATS)}.")
+        problem = f"There is no format {unknown[0]!r}" if unknown else "No format was given"
+        raise TuneError(f"{problem}; the formats are {', '.join(FORMATS)}.")
     for reason in map(find_format_error, formats):
         if reason is not None:
             raise reason
@@ -73,12 +73,12 @@ def write_tunes(
 ) -> list[Path]:
     """Write one ABC file of all tunes, and each tune's score and sound; returns their paths.
 
-    Everything is made before anything is written.
+    All contents are generated before any file is written.
 
     Raises:
         TuneError: an unknown format.
         OSError: the folder cannot be made or written to.
-        MissingExtra: a library that a format needs is not installed.
+        MissingExtraError: a library that a format needs is not installed.
     """
     check_formats(formats)
     out = Path(out)

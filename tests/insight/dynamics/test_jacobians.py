@@ -103,7 +103,7 @@ def test_what_has_no_spectrum() -> None:
     layer = sluice.nn.GRU(3, 4)
     with pytest.raises(ValueError, match="warm_up=50 leaves none of the 20 steps"):
         lyapunov_spectrum(layer, torch.zeros(20, 1, 3))
-    with pytest.raises(ValueError, match="count lies between 1 and the 4 states, not 5"):
+    with pytest.raises(ValueError, match="count must be between 1 and the 4 states, got 5"):
         lyapunov_spectrum(layer, torch.zeros(60, 1, 3), count=5)
     with pytest.raises(RuntimeError, match="length to be larger than 0"):
         step_jacobians(layer, torch.zeros(0, 1, 3))

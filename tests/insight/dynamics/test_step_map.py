@@ -46,7 +46,7 @@ def test_layers_directions_and_layouts() -> None:
 
 def test_what_cannot_be_run() -> None:
     layer = sluice.nn.GRU(3, 4)
-    with pytest.raises(TypeError, match=r"layer of sluice\.nn is expected, not GRU"):
+    with pytest.raises(TypeError, match=r"expected a recurrent layer of sluice\.nn, got GRU"):
         build_step_map(torch.nn.GRU(3, 4))  # type: ignore[arg-type]
     with pytest.raises(IndexError, match="none is l1"):
         run_trajectory(layer, torch.zeros(5, 2, 3), layer=1)

@@ -100,7 +100,9 @@ def test_the_form_of_a_gru_follows_from_its_bias() -> None:
 
 
 def test_weights_that_do_not_fit() -> None:
-    with pytest.raises(ValueError, match="kind is 'lstm', 'gru', 'simple_rnn', not 'LSTM'"):
+    with pytest.raises(
+        ValueError, match="kind must be one of 'lstm', 'gru', 'simple_rnn', got 'LSTM'"
+    ):
         from_keras(drawn(4), "LSTM")
     with pytest.raises(ValueError, match=r"a simple_rnn of 5 units has the shapes \[\(3, 5\)"):
         from_keras(drawn(4), "simple_rnn")

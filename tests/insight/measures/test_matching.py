@@ -8,7 +8,7 @@ import torch
 from sluice.insight import Match, active_units, find_matches
 
 
-def test_units_on_over_a_span() -> None:
+def test_units_active_over_a_span() -> None:
     values = torch.zeros(6, 2, 4)
     values[2:4, 1] = torch.tensor([1.0, 1.0, 1.0, 0.0])
     values[3, 1, 2] = 0.2  # off again

@@ -145,7 +145,7 @@ def test_what_cannot_be_looked_at() -> None:
         look(lstm(), ids, sequence=2)
     with pytest.raises(ReportError, match="has 10, counted from 0"):
         look(lstm(), ids, start=10)
-    with pytest.raises(ReportError, match="2 sequences came, and 1 of tokens"):
+    with pytest.raises(ReportError, match="got 2 sequences and 1 of tokens"):
         look(lstm(), ids, tokens=["abc"])
     with pytest.raises(ReportError, match=r"takes about .* GiB; look at a part"):
         look(lstm(1000), torch.zeros(30_000, 1, dtype=torch.long), steps=30_000)
@@ -164,3 +164,9 @@ def test_where_nan_first_appears_is_told() -> None:
         other.readout.bias[0] = float("inf")
     with pytest.raises(ReportError, match=r"of the model readout\.bias hold NaN or infinity"):
         look(other, torch.randint(5, (10, 1)))
+
+
+def test_a_model_must_return_a_tensor() -> None:
+    model = torch.nn.Sequential(torch.nn.Embedding(5, 4), sluice.nn.GRU(4, 8))
+    with pytest.raises(ReportError, match="must return a tensor, got float"):
+        look(model, torch.zeros(3, 1, dtype=torch.long), forward=lambda model, batch: 1.0)

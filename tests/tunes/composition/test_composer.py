@@ -74,9 +74,9 @@ def test_a_tempered_model_still_spells_tunes_that_read_back(composer: composing.
 @pytest.mark.parametrize(
     ("wish", "said"),
     [
-        ({"meter": "5/4"}, r"no meter '5/4'; it learnt 4/4, 6/8\."),
-        ({"mode": "lyd"}, r"no mode 'lyd'; it learnt maj, dor\."),
-        ({"prompt": "c ^f"}, r"never met '\^f'"),
+        ({"meter": "5/4"}, r"no meter '5/4'; it was trained on 4/4, 6/8\."),
+        ({"mode": "lyd"}, r"no mode 'lyd'; it was trained on maj, dor\."),
+        ({"prompt": "c ^f"}, r"not trained on '\^f'"),
         ({"key": "H"}, "no key 'H'; keys are such as D, G"),
         ({"key": "Em", "mode": "dor"}, "not of the mode 'dor'"),
         ({"dance": "tango"}, "types are jig, slip jig"),

@@ -18,7 +18,8 @@ from sluice.sequence import (
 )
 from sluice.sequence.vocabulary import END
 from sluice.tunes.errors import TuneError
-from sluice.tunes.grammar.form import PLANS, BarGrammars, FormGrammar, count_plans, draw_plan
+from sluice.tunes.grammar.form import BarGrammars, FormGrammar
+from sluice.tunes.grammar.plans import PLANS, count_plans, draw_plan
 from sluice.tunes.notation import score
 from sluice.tunes.notation.score import Bar
 from sluice.tunes.tune import Tune

@@ -39,29 +39,29 @@ def find_fixed_points(
     min_distance: float = 1e-3,
     max_iterations: int = 200,
 ) -> FixedPoints:
-    """Where the state stands still, or nearly so, under the constant input ``x``.
+    """States that do not change, or hardly, under the constant input ``x``.
 
     From every start q(s) = ½‖F(s, x) − s‖² is minimised, F being one step of the layer and s its
     full state (h and c of an LSTM), by Levenberg and Marquardt's method with exact Jacobians.
-    Points with q up to ``tolerance`` are fixed points, those up to ``slow`` slow points, the rest
-    is dropped; of points closer together than ``apart`` the one with the least q is kept.
+    Points with q up to ``tolerance`` are fixed points, those up to ``slow_tolerance`` slow points;
+    the rest is discarded, and of points closer than ``min_distance`` all but that of least q.
 
     Source: Sussillo & Barak 2013, "Opening the black box: low-dimensional dynamics in
     high-dimensional recurrent neural networks", section 2.
 
-    The layer is read and not changed: no parameter, gradient, ``requires_grad`` or training mode.
+    The layer itself is not changed.
 
     Args:
-        layer: A recurrent layer of `sluice.nn`.
-        starts: ``(starts, states)``: full states to start from, as met on runs: some rows of
+        module: A recurrent layer of `sluice.nn`.
+        starts: ``(starts, states)``: full states to start from, such as rows of
             ``sluice.insight.run_trajectory(layer, input).states.flatten(0, 1)``.
         x: The constant input of that layer, ``(input,)``; None for zeros.
-        number: Which layer of a stack, counted from 0.
-        reverse: Whether its reverse direction.
+        layer: Which layer of a stack, counted from 0.
+        reverse: Whether to take its reverse direction.
         tolerance: The q up to which a point is fixed.
-        slow: The q up to which a point is slow.
-        apart: The distance, in units of the states, from which points are two.
-        iterations: How many steps of the minimisation at most.
+        slow_tolerance: The q up to which a point is slow.
+        min_distance: The distance from which two points are kept, in units of the states.
+        max_iterations: How many iterations of the minimisation, at most.
 
     Returns:
         `FixedPoints`, with no rows where none were found.
@@ -95,7 +95,9 @@ def _check_starts(step: StepMap, starts: Tensor) -> Tensor:
     if starts.dim() != 2 or starts.shape[1] != width or len(starts) == 0:
         raise ValueError(f"starts are full states, (starts, {width}), got {tuple(starts.shape)}")
     if not bool(starts.isfinite().all()):
-        raise ValueError("starts hold NaN or infinity; sluice.insight.first_fault says where from")
+        raise ValueError(
+            "starts hold NaN or infinity; sluice.insight.find_first_nonfinite says where from"
+        )
     return starts.detach().double()
 
 
@@ -109,7 +111,7 @@ def _compute_speed(moved: Tensor) -> Tensor:
 
 
 def _minimise(step: StepMap, x: Tensor, s: Tensor, tolerance: float, max_iterations: int) -> Tensor:
-    """Every row of ``s`` at a minimum of its own q; each row has a damping of its own."""
+    """Every row of ``s`` at a local minimum of q; each row has its own damping."""
     identity = torch.eye(s.shape[-1], dtype=s.dtype, device=s.device)
     damping = s.new_full((len(s), 1, 1), 1e-2)
     moved = _compute_displacement(step, x, s)

@@ -41,10 +41,10 @@ def step_jacobians(
     "On Lyapunov exponents for RNNs".
 
     Args:
-        layer: A recurrent layer of `sluice.nn`.
+        module: A recurrent layer of `sluice.nn`.
         input: ``(time, batch, input)``, as the layer takes it; sequences of one length.
-        number: Which layer of a stack, counted from 0.
-        reverse: Whether its reverse direction; time then runs in that direction.
+        layer: Which layer of a stack, counted from 0.
+        reverse: Whether to take its reverse direction; time then runs in that direction.
 
     Returns:
         ``(time, batch, states, states)``, float64, without unit: row i, column j is
@@ -119,20 +119,20 @@ def lyapunov_spectrum(
     """The Lyapunov exponents of a driven layer, by repeated QR decomposition.
 
     Q_t R_t = J_t Q_{t−1} and λ_i = 1/(T − w) Σ_{t>w} ln |R_t[i, i]|, with J_t the Jacobian of
-    step t over the full state and w the steps of warm-up, in which state and Q forget where they
-    began. A positive first exponent means chaos, and gradients that explode; a very negative one
+    step t over the full state and w the steps of warm-up, in which state and Q forget their initial
+    values. A positive first exponent means chaos, and gradients that explode; a very negative one
     gradients that vanish.
 
     Source: Engelken, Wolf & Abbott 2020 (arXiv:2006.02427); Vogt et al. 2020 (arXiv:2006.14123).
 
     Args:
-        layer: A recurrent layer of `sluice.nn`.
+        module: A recurrent layer of `sluice.nn`.
         input: The input that drives it, ``(time, batch, input)``, as the layer takes it; more than
-            ``warm_up`` steps, and for figures to rely on some hundreds more.
+            ``warm_up`` steps, and some hundreds more for reliable figures.
         count: How many exponents, from the largest; None for all.
-        warm_up: How many first steps are left out of the mean.
-        number: Which layer of a stack, counted from 0.
-        reverse: Whether its reverse direction.
+        warm_up: How many first steps to leave out of the mean.
+        layer: Which layer of a stack, counted from 0.
+        reverse: Whether to take its reverse direction.
 
     Returns:
         ``(batch, count)``, float64, descending, in nats (natural logarithm) per step.
@@ -154,7 +154,7 @@ def lyapunov_spectrum(
     if not 0 <= warm_up < steps:
         raise ValueError(f"warm_up={warm_up} leaves none of the {steps} steps; give more input")
     if not 1 <= count <= states:
-        raise ValueError(f"count lies between 1 and the {states} states, not {count}")
+        raise ValueError(f"count must be between 1 and the {states} states, got {count}")
     start = torch.randn(states, count, dtype=torch.float64, generator=_build_generator())
     q = torch.linalg.qr(start)[0].to(run.x.device).expand(batch, -1, -1)
     total = run.x.new_zeros(batch, count)

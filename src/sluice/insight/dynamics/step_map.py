@@ -2,7 +2,7 @@
 
 The *full state* is every state of the cell in the order of ``step``'s arguments, concatenated:
 h and c of an LSTM. All is computed in float64 from copies of the weights; the layer's own
-parameters, gradients and training mode are not touched. Masks stand at their value in evaluation.
+parameters, gradients and training mode are not changed. Masks have their evaluation value.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -23,7 +22,7 @@ from sluice.nn.batch import pad_input
 from sluice.nn.stack import RecurrentStack
 from sluice.run.spec import map_parameters_by_name
 
-NodeHook = Callable[[Node, Any], Any]
+NodeHook = Callable[[Node, Tensor], Tensor]
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,7 @@ class StepMap:
         graph: The cell's equations.
         sizes: The layer's sizes.
         parameters: Copies of its tensors, by the graph's names, float64.
-        start: The full state before the first step, ``(states,)``.
+        initial_state: The full state before the first step, ``(states,)``.
     """
 
     graph: Graph
@@ -56,7 +55,7 @@ class StepMap:
         )
 
     def evaluate(self, x: Tensor, state: Tensor, hook: NodeHook | None = None) -> Values:
-        """The value of every node; ``seen`` is shown each, and returns what to go on with."""
+        """The value of every node; ``hook`` sees each, and returns the value to use instead."""
         graph, values = self.graph, Values()
         meaning = TensorInterpreter(graph.stacks, graph.norms, self.sizes, self.parameters)
         values[Leaf("input", "x", "input")] = x
@@ -68,7 +67,7 @@ class StepMap:
         return schedule.run(values, meaning, partial(_skip_detach, values, hook))
 
 
-def _skip_detach(values: Values, hook: NodeHook | None, node: Node, value: Any) -> Any:
+def _skip_detach(values: Values, hook: NodeHook | None, node: Node, value: Tensor) -> Tensor:
     if isinstance(node, Elementwise) and node.op == "detach":
         value = values[node.arguments[0]]
     return value if hook is None else hook(node, value)
@@ -79,7 +78,7 @@ class Trajectory:
     """A run of one layer in one direction, in the order in which that direction reads.
 
     Attributes:
-        step: The map of one step.
+        step_map: The map of one step.
         x: What the layer was given, ``(time, batch, input)``.
         states: The full states, ``(time + 1, batch, states)``; the first is the one before.
     """
@@ -90,14 +89,14 @@ class Trajectory:
 
 
 def build_step_map(module: RecurrentStack, layer: int = 0, reverse: bool = False) -> StepMap:
-    """The map of one step of layer ``number`` of a recurrent module, in one direction.
+    """The map of one step of ``layer`` of a recurrent module, in one direction.
 
     Raises TypeError for what is no recurrent layer of `sluice.nn`, IndexError where it has no such
     layer or direction.
     """
     if not isinstance(module, RecurrentStack):
         raise TypeError(
-            f"a recurrent layer of sluice.nn is expected, not {type(module).__name__}; "
+            f"expected a recurrent layer of sluice.nn, got {type(module).__name__}; "
             "name the layer within your model, as in model.encoder"
         )
     if not 0 <= layer < module.num_layers or (reverse and not module.bidirectional):
@@ -116,17 +115,17 @@ def build_step_map(module: RecurrentStack, layer: int = 0, reverse: bool = False
 def run_trajectory(
     module: RecurrentStack, input: Tensor, layer: int = 0, reverse: bool = False
 ) -> Trajectory:
-    """Run a recurrent module up to layer ``number``, without dropout, and keep its full states.
+    """Run a recurrent module up to ``layer``, without dropout, and keep its full states.
 
     Args:
-        layer: A recurrent layer of `sluice.nn`.
+        module: A recurrent layer of `sluice.nn`.
         input: ``(time, batch, input)``, or as the layer's ``batch_first`` says, or one sequence
             ``(time, input)``; all sequences of one length, and at least one step.
-        number: Which layer of a stack, counted from 0.
-        reverse: Whether its reverse direction.
+        layer: Which layer of a stack, counted from 0.
+        reverse: Whether to take its reverse direction.
 
     Raises:
-        TypeError: ``layer`` is no recurrent layer, or the input is packed.
+        TypeError: ``module`` is no recurrent layer, or the input is packed.
         IndexError: there is no such layer or direction.
         RuntimeError: the input has no time steps, or another width than the layer's.
 

@@ -1,4 +1,4 @@
-"""Keras' weights, opened: NumPy arrays as ``layer.get_weights()`` gives them. Keras is not needed.
+"""Import of Keras' weights, NumPy arrays as ``layer.get_weights()`` returns them, without Keras.
 
 Kernels are (input, gates × units), so that torch's are their transposes. Gates come in the order
 input, forget, cell, output in an LSTM and update, reset, candidate in a GRU (the layers' pages of
@@ -8,7 +8,7 @@ the Keras 3 API, and ``keras/src/layers/rnn``).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 import torch
@@ -22,7 +22,13 @@ _GATES = {"lstm": 4, "gru": 3, "simple_rnn": 1}
 # Where each gate of ours lies in Keras' order.
 _ORDER = {"lstm": (0, 1, 2, 3), "gru": (1, 0, 2), "simple_rnn": (0,)}
 
-Array = NDArray[Any]
+Array = NDArray[np.generic]
+
+
+class _Options(TypedDict):
+    bias: bool
+    batch_first: bool
+    dtype: torch.dtype
 
 
 def from_keras(
@@ -39,8 +45,8 @@ def from_keras(
             ``(gates × units,)``, or ``(2, 3 × units)`` for a GRU whose reset comes after.
         kind: ``"lstm"``, ``"gru"`` or ``"simple_rnn"``.
         reset_after: For a GRU, whether the reset gate acts after the product with the state
-            (Keras' default since 2.0, and torch's form) or before (the paper's). The bias tells;
-            without one this must.
+            (Keras' default since 2.0, and torch's form) or before (the paper's). The shape of the
+            bias shows it; required without biases.
 
     Returns:
         `sluice.nn.LSTM`, `GRU` or `RNN`, or a `Recurrent` of `sluice.cells.ResetBeforeGRU`; its
@@ -48,7 +54,7 @@ def from_keras(
 
     Raises:
         ValueError: another kind, arrays whose shapes do not fit one another, or a GRU whose form
-            is not told or contradicts its bias.
+            is unknown or contradicts its bias.
 
     Example:
         >>> import numpy as np, sluice, torch
@@ -58,11 +64,11 @@ def from_keras(
         torch.Size([2, 5, 8])
     """
     if kind not in _GATES:
-        raise ValueError(f"kind is {', '.join(map(repr, _GATES))}, not {kind!r}")
+        raise ValueError(f"kind must be one of {', '.join(map(repr, _GATES))}, got {kind!r}")
     arrays = [np.asarray(array) for array in weights]
     after = _check_shapes(arrays, kind, reset_after)
     inputs, units = arrays[0].shape[0], arrays[1].shape[0]
-    options: dict[str, Any] = {
+    options: _Options = {
         "bias": len(arrays) == 3,
         "batch_first": True,
         "dtype": torch.from_numpy(arrays[0]).dtype,
@@ -87,7 +93,7 @@ def _check_shapes(arrays: list[Array], kind: str, reset_after: bool | None) -> b
     expected: list[tuple[int, ...]] = [(inputs, wide), (units, wide)]
     expected.append((2, wide) if after else (wide,))
     if shapes != expected[: len(shapes)]:
-        raise ValueError(f"a {kind} of {units} units has the shapes {expected}, not {shapes}")
+        raise ValueError(f"a {kind} of {units} units has the shapes {expected}, got {shapes}")
     return after
 
 

@@ -6,7 +6,6 @@ import copy
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +15,7 @@ from sluice.nn.conversion import convert
 from sluice.nn.stack import RecurrentStack
 
 _PARAMETER = re.compile(r"(?:weight_(?:ih|hh|hr)|bias_(?:ih|hh))_l(\d+)(_reverse)?")
-_BY_GATES: dict[int, Any] = {1: nn.RNN, 3: nn.GRU, 4: nn.LSTM}
+_BY_GATES: dict[int, type[nn.RNN | nn.GRU | nn.LSTM]] = {1: nn.RNN, 3: nn.GRU, 4: nn.LSTM}
 
 
 @dataclass(frozen=True)
@@ -45,16 +44,16 @@ class ConversionReport:
 
 
 def from_torch(
-    model: nn.Module, *inputs: Any, tolerance: float = 1e-5, **options: Any
+    model: nn.Module, *inputs: object, tolerance: float = 1e-5, **options: object
 ) -> ConversionReport:
-    """Open a model of `torch.nn` layers: copy it, convert the copy, and compare what both say.
+    """Open a model of `torch.nn` layers: convert a copy of it, and compare the outputs of both.
 
     Both are run in evaluation mode and without gradients, the converted one while it is recorded,
     so that what is compared is what a tape would show. ``model`` is left as it is.
 
     Args:
         model: The model, or a recurrent layer.
-        inputs: What to call it with; for a lone layer none is needed, and one is drawn.
+        inputs: Arguments to call it with; a single layer needs none: a random one is drawn.
         tolerance: The largest difference allowed, for each tensor of the output relative to the
             largest number in it, or to 1 where that is smaller.
         options: Further arguments of the call, by name.
@@ -64,8 +63,8 @@ def from_torch(
         ``model`` is.
 
     Raises:
-        ValueError: no layer could be converted, no input came, or the outputs differ by more than
-            the tolerance, in shape, or by a NaN.
+        ValueError: no layer could be converted, no input was given, or the outputs differ in
+            shape, by a NaN, or by more than the tolerance.
 
     Example:
         >>> import torch, sluice
@@ -103,10 +102,10 @@ def from_state_dict(
     batch_first: bool = False,
     tolerance: float = 1e-5,
 ) -> ConversionReport:
-    """Open the state dictionary of a lone `torch.nn.LSTM`, ``GRU`` or ``RNN``.
+    """Open the state dictionary of a single `torch.nn.LSTM`, ``GRU`` or ``RNN``.
 
-    Names and shapes tell the kind, sizes, layers, directions, projection and biases. They do not
-    tell the two arguments below.
+    Names and shapes give the kind, sizes, layers, directions, projection and biases; they do not
+    give ``nonlinearity`` and ``batch_first``.
 
     Args:
         state: The dictionary; all names may begin alike, as in ``encoder.weight_ih_l0``.
@@ -176,7 +175,7 @@ def _build_layer(own: Mapping[str, Tensor], nonlinearity: str, batch_first: bool
             "LSTM 4"
         )
     places = [match for name in own if (match := _PARAMETER.fullmatch(name))]
-    options: dict[str, Any] = {
+    options: dict[str, int | bool | str] = {
         "num_layers": 1 + max(int(place[1]) for place in places),
         "bidirectional": any(place[2] for place in places),
         "bias": "bias_ih_l0" in own,
@@ -199,7 +198,7 @@ def _count_converted(original: nn.Module, ours: nn.Module) -> int:
 
 
 def _draw_input(model: nn.Module) -> Tensor:
-    """An input for a lone layer; torch's own generator is left alone."""
+    """An input for a single layer; torch's global generator is not used."""
     if not isinstance(model, nn.RNNBase):
         raise ValueError(f"{type(model).__name__} needs an input to be compared on; give one")
     like = next(model.parameters())
@@ -207,7 +206,7 @@ def _draw_input(model: nn.Module) -> Tensor:
     return drawn.to(like)
 
 
-def _iterate_tensors(output: Any) -> Iterator[Tensor]:
+def _iterate_tensors(output: object) -> Iterator[Tensor]:
     """Every tensor of an output, whatever tuples, lists and dictionaries it is wrapped in."""
     if isinstance(output, Tensor):
         yield output
@@ -221,7 +220,7 @@ def _iterate_tensors(output: Any) -> Iterator[Tensor]:
 def _compute_difference(found: list[Tensor], expected: list[Tensor], tolerance: float) -> float:
     shapes = [[tuple(tensor.shape) for tensor in side] for side in (found, expected)]
     if shapes[0] != shapes[1] or not expected:
-        raise ValueError(f"outputs of shapes {shapes[0]} came where {shapes[1]} were expected")
+        raise ValueError(f"expected outputs of shapes {shapes[1]}, got {shapes[0]}")
     worst = 0.0
     for ours, theirs in zip(found, expected, strict=True):
         if not theirs.numel():

@@ -1,9 +1,9 @@
-"""How far gradients reach: along the states, loss by loss, to the input, along the cell's path."""
+"""Gradient flow: along the states, for each loss, to the input, along the gated state."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -23,7 +23,7 @@ def gradient_flow(recorded: RecordedLayer | RecordedModule, name: str = "h") -> 
     gradient vanishes (Hochreiter 1991; Bengio, Simard & Frasconi 1994; Pascanu et al. 2013).
 
     Args:
-        recorded: A place on a tape, after ``backward()``: ``tape["encoder"]``, ``tape.layer(1)``.
+        recorded: A layer of a tape, after ``backward()``: ``tape["encoder"]``, ``tape.layer(1)``.
         name: Which value, ``"h"``, ``"c"``, or any other name of the cell.
 
     Returns:
@@ -50,27 +50,27 @@ def gradient_flow(recorded: RecordedLayer | RecordedModule, name: str = "h") -> 
 def gradients_per_loss(
     recorded: RecordedLayer | RecordedModule, losses: Tensor, name: str = "h"
 ) -> Tensor:
-    """Which loss blames which step: ‖∂L_τ/∂h_t‖₂ for the loss L_τ of every step τ.
+    """How much each loss depends on each step: ‖∂L_τ/∂h_t‖₂ for the loss L_τ of every step τ.
 
     Source: Cashman, Patterson, Mosca, Watts, Robinson & Chang 2018, "RNNbow: Visualizing learning
     via backpropagation gradients in RNNs".
 
-    One way back is run for each loss and its norms are kept, so that memory is that of one. The
-    ``grad`` of parameters is not touched, and the graph stays for a ``backward()`` afterwards.
+    One backward pass runs for each loss, and only its norms are kept, so memory is that of one.
+    The ``grad`` of parameters is not changed, and the graph is retained for a later ``backward()``.
 
     Args:
-        recorded: A place on a tape, after the forward pass that gave ``losses``.
+        recorded: A layer of a tape, after the forward pass that computed ``losses``.
         losses: ``(time,)`` or ``(time, batch)``: the loss of each step, not summed; every k-th of
             them, ``losses[::k]``, costs a k-th of the time. A sequence's losses must depend on
             that sequence alone if the columns of the batch are to be read apart.
-        name: Which value, as for `plot_gradient_flow`.
+        name: Which value, as for `gradient_flow`.
 
     Returns:
         ``(losses, time, batch)``: in row τ, column t; zero for t > τ in a forward layer.
 
     Raises:
         ValueError: ``losses`` has no time dimension or no steps.
-        RuntimeError: ``losses`` came without gradients, or does not depend on the recorded pass.
+        RuntimeError: ``losses`` has no gradients, or does not depend on the recorded pass.
 
     Example:
         >>> import torch, sluice
@@ -84,18 +84,18 @@ def gradients_per_loss(
     for _ in _run_backward_per_step(losses, leaves):
         gradient: Tensor = recorded.gradient[name]
         if gradient is before:
-            raise RuntimeError("a loss does not depend on the pass that this tape recorded last")
+            raise RuntimeError("a loss does not depend on the last pass that this tape recorded")
         before = gradient
         found.append(gradient.norm(dim=-1))
     return torch.stack(found)
 
 
 def connectivity(logits: Tensor, x: Tensor, targets: Tensor) -> Tensor:
-    """Which inputs a prediction rests on: ‖∂ logit_target(τ) / ∂x_t‖₂.
+    """Which inputs a prediction depends on: ‖∂ logit_target(τ) / ∂x_t‖₂.
 
     Source: Madsen 2019, "Visualizing memorization in RNNs", Distill, doi:10.23915/distill.00016.
 
-    One way back is run for each τ, so that memory is that of one; ``grad`` is not touched.
+    One backward pass runs for each τ, so memory is that of one; ``grad`` is not changed.
 
     Args:
         logits: ``(time, batch, classes)``, computed from ``x``.
@@ -109,7 +109,7 @@ def connectivity(logits: Tensor, x: Tensor, targets: Tensor) -> Tensor:
 
     Raises:
         ValueError: the shapes do not fit.
-        RuntimeError: the logits or ``x`` came without gradients, or are not connected.
+        RuntimeError: the logits or ``x`` have no gradients, or are not connected.
 
     Example:
         >>> import torch, sluice
@@ -141,7 +141,7 @@ def _require_steps(values: Tensor, what: str) -> Tensor:
     if not values.requires_grad:
         raise RuntimeError(
             f"the {what} have no gradients: they were computed under no_grad, or from nothing that "
-            "requires one; compute them anew with gradients"
+            "requires one; compute them again with gradients"
         )
     return values
 
@@ -156,15 +156,16 @@ def _run_backward_per_step(
 
 def _find_leaves(value: Tensor) -> list[Tensor]:
     """All leaves that ``value`` was computed from."""
-    seen, found = set[Any](), list[Tensor]()
-    waiting: list[Any] = [value.grad_fn]
+    seen, found = set[torch.autograd.graph.Node](), list[Tensor]()
+    waiting = [value.grad_fn]
     while waiting:
         node = waiting.pop()
         if node is None or node in seen:
             continue
         seen.add(node)
-        if hasattr(node, "variable"):
-            found.append(node.variable)
+        leaf = getattr(node, "variable", None)
+        if isinstance(leaf, Tensor):
+            found.append(leaf)
         waiting += [following for following, _ in node.next_functions]
     return found
 
@@ -192,10 +193,10 @@ def state_gradient_paths(
     c_t to h_t included.
 
     Args:
-        layer: A recurrent layer of `sluice.nn`, of a cell with such a value.
+        module: A recurrent layer of `sluice.nn`, of a cell with such a value.
         input: ``(time, batch, input)``, as the layer takes it; sequences of one length.
-        number: Which layer of a stack, counted from 0.
-        reverse: Whether its reverse direction; time then runs in that direction.
+        layer: Which layer of a stack, counted from 0.
+        reverse: Whether to take its reverse direction; time then runs in that direction.
 
     Returns:
         A `StateGradientPaths`, float64, without unit; at the last step the derivative is
@@ -218,7 +219,7 @@ def state_gradient_paths(
 
 
 def forget_product(forget: Tensor) -> Tensor:
-    """∏_{s=t+1…T} f_s for every step t: what of the state of step t is left at the last one.
+    """∏_{s=t+1…T} f_s for every step t: the share of step t's state that the last step still has.
 
     Args:
         forget: The recorded value that multiplies the state, ``(time, batch, hidden)``.
@@ -260,7 +261,7 @@ def find_gated_state(graph: Graph) -> tuple[str, str | None]:
 
 
 def _iterate_terms(node: Node) -> Iterator[Node]:
-    """What a sum adds up; what it takes away is left out."""
+    """The terms that a sum adds; those that it subtracts are left out."""
     if isinstance(node, Elementwise) and node.op in ("add", "subtract"):
         for operand in node.operands[: 2 if node.op == "add" else 1]:
             yield from _iterate_terms(operand)

@@ -1,4 +1,4 @@
-"""Where the same units are on: a span's units, and the places in a corpus that match them."""
+"""Units active over a span, and the other spans of a corpus where they are active."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from torch import Tensor
 
 
 class Match(NamedTuple):
-    """A place where units of interest are on: steps ``start`` to ``stop`` − 1 of a sequence."""
+    """A span where units of interest are active: steps ``start`` to ``stop`` − 1 of a sequence."""
 
     sequence: int
     start: int
     stop: int
     units: int
-    """How many of the units are on over the whole place."""
+    """How many of the units are active over the whole span."""
 
 
 def active_units(
     values: Tensor, sequence: int, start: int, stop: int, threshold: float, exclusive: bool = False
 ) -> Tensor:
-    """The units that are on, at least ``threshold``, at every step of a span.
+    """The units that are active, at least ``threshold``, at every step of a span.
 
     Source: Strobelt, Gehrmann, Pfister & Rush 2018, "LSTMVis: A tool for visual analysis of hidden
     state dynamics in recurrent neural networks", the selection of a hypothesis.
@@ -32,8 +32,8 @@ def active_units(
         sequence: Which of the batch.
         start: The first step of the span.
         stop: The step after its last.
-        threshold: From which value on a unit is on.
-        alone: Whether units are left out that are also on just before or just after.
+        threshold: The value from which a unit is active.
+        exclusive: Whether to leave out units that are also active just before or just after.
 
     Returns:
         The units, ``(found,)``, int64, ascending.
@@ -73,29 +73,29 @@ def find_matches(
     count: int = 10,
     lengths: Tensor | None = None,
 ) -> list[Match]:
-    """Other places in a corpus where the same units are on.
+    """Other spans of a corpus where the same units are active.
 
-    A place scores the number of ``units`` that are on, at least ``threshold``, at every one of its
-    steps; of equal ones that comes first where fewer other units are on too. Places do not overlap.
-    Places of any length are as long as they can be: a step more would cost a unit; of equal ones
-    the longer comes first.
+    A span's score is the number of ``units`` that are active, at least ``threshold``, at every one
+    of its steps; of equal scores the span with fewer other active units comes first. Spans do not
+    overlap. With ``length`` None spans are as long as possible (one more step would lose a unit),
+    and of equal scores the longer one comes first.
 
     Source: the matching of LSTMVis, Strobelt et al. 2018.
 
     Args:
         values: Recorded on the corpus, ``(time, batch, units)``.
         units: What `active_units` gives.
-        length: How many steps a place has; None for any number.
+        length: How many steps a span has; None for any number.
         threshold: As for `active_units`.
-        count: How many places at most.
+        count: How many spans, at most.
         lengths: How many steps of each sequence count, ``(batch,)``; None for all.
 
     Returns:
-        Matches, the best first; none with no unit on. The span of the query is among them where
-        ``values`` hold it.
+        Matches, the best first; none without an active unit. The span that ``units`` come from is
+        among them if ``values`` contain it.
 
     Raises:
-        ValueError: there are no units, or no place of that length.
+        ValueError: there are no units, or no span of that length.
 
     Example:
         >>> import torch
@@ -108,11 +108,11 @@ def find_matches(
         [(1, 5, 8, 1), (0, 2, 4, 1)]
     """
     if len(units) == 0:
-        raise ValueError("there are no units to match; lower the threshold of units_on")
+        raise ValueError("there are no units to match; lower the threshold of active_units")
     steps = 1 if length is None else length
     if values.dim() != 3 or not 1 <= steps <= values.shape[0]:
         raise ValueError(
-            f"values are (time, batch, units) with at least the {steps} steps of a place (one or "
+            f"values are (time, batch, units) with at least the {steps} steps of a span (one or "
             f"more), got {tuple(values.shape)}"
         )
     on = values >= threshold
@@ -128,7 +128,7 @@ def find_matches(
 
 
 def _rank_matches(wanted: Tensor, rank: Tensor, length: int) -> Iterator[Match]:
-    """Places of one length, the highest rank first."""
+    """Spans of one length, the highest rank first."""
     batch = wanted.shape[1]
     for place in rank.flatten().argsort(descending=True, stable=True).tolist():
         start, sequence = divmod(place, batch)
@@ -137,14 +137,16 @@ def _rank_matches(wanted: Tensor, rank: Tensor, length: int) -> Iterator[Match]:
 
 
 def _find_longest(on: Tensor) -> Iterator[Match]:
-    """Places that lose a unit by a step more at either end: most units first, then the longest."""
+    """Spans that one more step at either end would cost a unit: most units first, then longest."""
     total = len(on)
     ends = torch.full(on.shape[1:], total, device=on.device)
-    until = torch.empty(on.shape, dtype=torch.int64, device=on.device)  # where each unit goes off
+    until = torch.empty(
+        on.shape, dtype=torch.int64, device=on.device
+    )  # where each unit ceases to be active
     for t in reversed(range(total)):
         ends = torch.where(on[t], ends, t)
         until[t] = ends
-    stops = until.sort(-1, descending=True).values  # at k − 1: where k units end to be on together
+    stops = until.sort(-1, descending=True).values  # at k − 1: where k units cease to be active
     starts = torch.arange(total, device=on.device)[:, None, None]
     nothing = torch.full_like(stops[:1], -1)
     before = torch.cat([nothing, stops[:-1]])  # from one step earlier
@@ -158,7 +160,7 @@ def _find_longest(on: Tensor) -> Iterator[Match]:
 
 
 def _select_best(matches: Iterable[Match], count: int) -> list[Match]:
-    """The first places, those left out that overlap one before."""
+    """The first spans, without those that overlap an earlier one."""
     found = list[Match]()
     for place in matches:
         if len(found) == count:

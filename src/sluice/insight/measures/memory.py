@@ -1,4 +1,4 @@
-"""How long a layer remembers: timescales, saturation, memory capacity, reach."""
+"""How long a layer remembers: timescales, saturation, memory capacity, memory length."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from sluice.insight.measures.regression import correlation, fit_ridge, flatten_s
 def timescales(forget: Tensor, lengths: Tensor | None = None) -> Tensor:
     """How many steps each unit takes to forget to 1/e: τ = −1 / ln f̄.
 
-    f̄ is the unit's forget value, averaged over time and sequences. A unit whose gate stands at f
-    keeps f^n of its state after n steps, e^(−n/τ).
+    f̄ is the unit's forget value, averaged over time and sequences. A unit with a constant
+    gate f keeps f^n of its state after n steps, e^(−n/τ).
 
     Source: Tallec & Ollivier 2018, "Can recurrent neural networks warp time?", section 2; Mahto,
     Vo, Turek & Huth 2021, "Multi-timescale representation learning in LSTM language models".
@@ -25,7 +25,7 @@ def timescales(forget: Tensor, lengths: Tensor | None = None) -> Tensor:
         lengths: How many steps of each sequence count, ``(batch,)``; None for all.
 
     Returns:
-        ``(hidden,)``, in steps; 0 for a gate always shut, infinite for one always open.
+        ``(hidden,)``, in steps; 0 for a gate always closed, infinite for one always open.
 
     Raises:
         ValueError: values outside [0, 1], or no steps.
@@ -76,7 +76,7 @@ def timescale_distribution(
         ([1, 2, 1], [0.1, 1.0, 10.0, 100.0])
     """
     if not 0 < shortest < longest or bins < 1:
-        raise ValueError(f"edges are 0 < shortest < longest, not {shortest} and {longest}")
+        raise ValueError(f"edges must be 0 < shortest < longest, got {shortest} and {longest}")
     ends = torch.tensor([shortest, longest], dtype=torch.float64).log10().tolist()
     edges = torch.logspace(ends[0], ends[1], bins + 1, dtype=torch.float64)
     places = torch.bucketize(timescales.double().cpu(), edges[1:-1], right=True)
@@ -215,7 +215,7 @@ def memory_length(influence: Tensor, threshold: float = 0.01) -> Tensor:
             f"{tuple(influence.shape)}"
         )
     if not 0 < threshold <= 1:
-        raise ValueError(f"the threshold lies above 0 and at most at 1, not {threshold}")
+        raise ValueError(f"the threshold must be above 0 and at most 1, got {threshold}")
     steps = torch.arange(len(influence), device=influence.device)
     lags = (steps[:, None] - steps).unsqueeze(-1)
     known = torch.where(lags >= 0, influence, 0)

@@ -1,4 +1,4 @@
-"""What units know: linear probes with controls, correlated units, units on over a span."""
+"""What units encode: linear probes with control labels, and correlated units."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Probe(NamedTuple):
 
     @property
     def selectivity(self) -> float:
-        """score − control: what is known beyond what a probe could learn by heart."""
+        """score − control: what is encoded beyond what a probe could memorise."""
         return self.score - self.control
 
 
@@ -44,8 +44,8 @@ def probe(
     Classes (integer labels): multinomial logistic regression, the least of mean cross-entropy
     (nats) + penalty/2 · ‖W‖², by LBFGS. Numbers: ridge regression in closed form, the least of mean
     squared error + penalty · ‖W‖². The same is done for *control* labels: every token type is
-    given a label of its own, drawn from those of the rows it is fitted to; a probe that does as
-    well on them has learnt the tokens by heart and shows nothing of the values.
+    given a random label from the rows that the probe is fitted to. A probe that does as well on
+    them has memorised the tokens and shows nothing about the values.
 
     Source: Alain & Bengio 2016 (probes); Hewitt & Liang 2019, "Designing and interpreting probes
     with control tasks" (control labels, selectivity).
@@ -54,16 +54,16 @@ def probe(
         values: Recorded, ``(time, batch, units)``, or ``(rows, units)``.
         labels: The property, ``(time, batch)`` or ``(rows,)``; integers from 0 are classes,
             floating-point numbers are numbers.
-        tokens: The token of each, as ``labels`` are laid out, integers; None where there are none:
-            then every row is a type of its own, and the control is chance.
-        held_out: The share of rows, the last ones, that is kept for judging. Rows go sequence by
-            sequence, so that these are other sequences where there are several.
+        tokens: The token of each, as ``labels`` are laid out, integers; None for none: then
+            every row is a type of its own, and the control is chance.
+        held_out: The share of rows, the last ones, that is held out for the score. Rows are in the
+            order of sequences, so with several of them other sequences are held out.
         penalty: The weight of ‖W‖².
         seed: Of the control labels.
         lengths: How many steps of each sequence count, ``(batch,)``; None for all.
 
     Returns:
-        A `Probe`; torch's generator is not touched.
+        A `Probe`; torch's global generator is not used.
 
     Raises:
         ValueError: shapes do not fit, the labels do not vary, a part has no rows, or values are
@@ -80,11 +80,13 @@ def probe(
     types = None if tokens is None else _flatten_labels(values, tokens, lengths)
     cut = len(x) - int(held_out * len(x))
     if not 0 < cut < len(x):
-        raise ValueError(f"held_out={held_out} of {len(x)} rows leaves one part without any")
+        raise ValueError(f"held_out={held_out} of {len(x)} rows leaves one part empty")
     if bool((y[:cut] == y[0]).all()):
         raise ValueError("the labels do not vary over the rows to fit; there is nothing to learn")
     if not bool(x.isfinite().all()):
-        raise ValueError("values hold NaN or infinity; sluice.insight.first_fault says where from")
+        raise ValueError(
+            "values hold NaN or infinity; sluice.insight.find_first_nonfinite says where from"
+        )
     weights = _fit(x[:cut], y[:cut], penalty)
     control = _draw_control_labels(y, types, cut, seed)
     theirs = _fit(x[:cut], control[:cut], penalty)

@@ -35,28 +35,28 @@ def step_weight_gradients(
     reverse: bool = False,
     steps: Iterable[int] = (),
 ) -> WeightGradients:
-    """‖∂L/∂W at step t‖: how much each step teaches each gate's weights.
+    """‖∂L/∂W at step t‖: how much each step contributes to the gradient of each gate's weights.
 
     A weight's gradient is the sum over steps of δ_t ⊗ [x_t, h_{t−1}], summed over the batch, where
     δ_t is the total derivative of the loss with respect to the map's result (Werbos 1990,
     "Backpropagation through time: what it does and how to do it"). The norms are exact: with few
     sequences they follow from the inner products of the δ and of what was read, and no matrix is
-    formed. Everything is read from the tape; nothing is run again.
+    formed. Everything is read from the tape; nothing runs again.
 
     Args:
         tape: Recorded by ``sluice.record(model, maps=True)``, after ``backward()``; or a part of
             it, ``tape["encoder"]``, ``tape["encoder"].layer(1)``.
-        layer: The module's name in the model; None where there is one, or a part was given.
-        number: Which layer of the module, counted from 0.
-        reverse: Whether its reverse direction.
-        steps: At which steps to give the contributions whole, too.
+        module: The module's name in the model; None where there is one, or a part was given.
+        layer: Which layer of the module, counted from 0.
+        reverse: Whether to take its reverse direction.
+        steps: The steps whose full contributions to return as well.
 
     Returns:
-        `WeightGradients`. The sum of ``full`` over all steps is the gradient that autograd has.
+        `WeightGradients`. The sum of ``contributions`` over all steps is autograd's gradient.
 
     Raises:
         ValueError: the tape was recorded without ``maps=True``, or only in part.
-        KeyError: the model has no module ``layer``.
+        KeyError: the model has no such module.
         IndexError: there is no such layer, direction or step.
         RuntimeError: nothing was recorded, or there was no ``backward()``.
 
@@ -75,18 +75,18 @@ def step_weight_gradients(
     """
     place = select_layer(tape, module, layer, reverse)
     maps = _collect_gate_maps(place)
-    steps, sizes, full = list(steps), dict[str, Tensor](), dict[str, Tensor]()
+    steps, norms, full = list(steps), dict[str, Tensor](), dict[str, Tensor]()
     for name, part in maps.items():
         count = len(part.delta)
         outside = [t for t in steps if not -count <= t < count]
         if outside:
             raise IndexError(f"there are {count} steps, and none is step {outside[0]}")
-        sizes[f"weight_{name}"] = part.compute_norms()
+        norms[f"weight_{name}"] = part.compute_norms()
         full[f"weight_{name}"] = part.compute_contributions(steps)
         if part.bias:
-            sizes[f"bias_{name}"] = part.delta.double().sum(1).norm(dim=-1)
+            norms[f"bias_{name}"] = part.delta.double().sum(1).norm(dim=-1)
             full[f"bias_{name}"] = part.delta[steps].sum(1)
-    return WeightGradients(sizes, full if steps else {})
+    return WeightGradients(norms, full if steps else {})
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ class _GateMap:
         return delta, operand
 
     def compute_contributions(self, steps: list[int]) -> Tensor:
-        """The contribution of each of ``steps`` whole."""
+        """The full contribution of each of ``steps``."""
         delta, operand = self._split_heads(steps)
         return (delta.mT @ operand).flatten(1, 2)
 

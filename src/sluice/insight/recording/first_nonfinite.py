@@ -1,4 +1,4 @@
-"""Where a recorded pass first goes wrong: NaN or infinity, by layer, value, step and sequence."""
+"""The first NaN or infinity of a recorded pass: its layer, value, step and sequence."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ class NonFiniteValue:
 
     Attributes:
         module: The module's name in the model, ``""`` for the model itself.
-        place: Its layer and direction, as ``"l0"`` or ``"l1_reverse"``.
+        layer: Its layer and direction, as ``"l0"`` or ``"l1_reverse"``.
         name: The named value, as ``"forget"``.
         step: Which time step, counted from 0.
         sequence: Which sequence of the batch, counted from 0.
         unit: Which unit, counted from 0.
         kind: ``"NaN"`` or ``"infinity"``.
-        weights: The parameters of the layer that are not finite themselves.
+        nonfinite_parameters: The parameters of the layer that are not finite themselves.
     """
 
     module: str

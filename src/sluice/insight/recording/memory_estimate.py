@@ -18,7 +18,7 @@ _CGROUP = Path("/sys/fs/cgroup")
 def estimate_bytes(
     spec: RecordSpec, graph: Graph, sizes: Sizes, steps: int, batch: int, item_size: int
 ) -> int:
-    """The size of what is ``wanted`` of one layer's values, ``item`` bytes a number."""
+    """The bytes of one layer's recorded values, with ``item_size`` bytes for each number."""
     named = spec.instrument(graph).outputs_by_name
     widths = [sizes.of(_resolve_width(named[name].width)) for name in spec.select_names(graph)]
     return sum(widths) * -(-steps // spec.every) * batch * item_size
@@ -43,7 +43,7 @@ def require_memory(needed: int, device: torch.device, folder: StrPath | None) ->
 
 
 def format_bytes(size: int) -> str:
-    """A size for people.
+    """A size with a readable unit.
 
     Example:
         >>> format_bytes(1536), format_bytes(3 << 30)
@@ -58,7 +58,7 @@ def format_bytes(size: int) -> str:
 
 
 def free_memory(device: torch.device) -> int | None:
-    """Bytes that are free on ``device``; None where that cannot be known."""
+    """The free bytes of ``device``; None if unknown."""
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
     if device.type != "cpu":
@@ -70,7 +70,7 @@ def free_memory(device: torch.device) -> int | None:
 
 
 def _read_available_memory() -> int | None:
-    """What the kernel says can be had without swapping."""
+    """The memory that the operating system can give without swapping."""
     try:
         lines = Path("/proc/meminfo").read_text().splitlines()
         return next(int(line.split()[1]) << 10 for line in lines if line.startswith("MemAvailable"))
@@ -79,7 +79,7 @@ def _read_available_memory() -> int | None:
 
 
 def _read_cgroup_memory() -> int | None:
-    """What a control group (a container's limit) leaves."""
+    """The memory that remains below the limit of a control group, as of a container."""
     try:
         limit = (_CGROUP / "memory.max").read_text().strip()
         return int(limit) - int((_CGROUP / "memory.current").read_text())

@@ -1,4 +1,4 @@
-"""What is on a tape: values by name, and the derivatives, of each layer and direction."""
+"""The contents of a tape: named values and derivatives of each layer and direction."""
 
 from __future__ import annotations
 
@@ -7,19 +7,22 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from sluice.equations.instrument import PREACTIVATION_PREFIX
 from sluice.nn.stack import RecurrentStack
 from sluice.run.recording.recorded_pass import RecordedValueSource
 
+FloatArray = NDArray[np.float32] | NDArray[np.float64]
+
 
 class RecordedValues(Mapping[str, Tensor]):
     """Tensors by name, ``(time, batch, width)`` each; ``values.forget`` is ``values["forget"]``.
 
-    They are read from the tape when first asked for. Where a sequence has ended they are zero.
-    A name that a mapping has a use for, such as ``items``, is at hand in brackets alone.
-    Pre-activations, where they were asked for, are ``values["pre.forget"]``, ``values.pre.forget``.
+    They are read from the tape at first use. Where a sequence has ended they are zero.
+    A name that is also a method of mappings, such as ``items``, needs brackets. Recorded
+    pre-activations are ``values["pre.forget"]`` and ``values.pre.forget``.
     """
 
     def __init__(self, recording: RecordedValueSource, place: str, prefix: str = "") -> None:
@@ -65,7 +68,7 @@ class RecordedValues(Mapping[str, Tensor]):
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self._owner}: {', '.join(self)}>"
 
-    def numpy(self) -> dict[str, np.ndarray[Any, Any]]:
+    def numpy(self) -> dict[str, FloatArray]:
         """All of them as NumPy arrays (bfloat16, which NumPy lacks, as float32)."""
         return {name: to_numpy(tensor) for name, tensor in self.items()}
 
@@ -73,8 +76,8 @@ class RecordedValues(Mapping[str, Tensor]):
 class RecordedGradients(RecordedValues):
     """The total derivative of the loss with respect to each named value, through all paths.
 
-    It is that of the last ``backward()`` that came by. Reading raises RuntimeError before one, or
-    where the recorded pass ran without gradients.
+    It is that of the last ``backward()``. Reading raises RuntimeError before one, or if the
+    recorded pass ran without gradients.
     """
 
     def __getitem__(self, name: str) -> Tensor:
@@ -93,7 +96,7 @@ class RecordedLayer(RecordedValues):
 
     @property
     def has_gradient(self) -> bool:
-        """Whether a backward pass has come by."""
+        """Whether there was a backward pass."""
         return self._recording.has_gradients
 
     @property
@@ -103,14 +106,14 @@ class RecordedLayer(RecordedValues):
 
     @property
     def every(self) -> int:
-        """Of how many steps the first was kept: row k of a value is step ``k * every``."""
+        """Row k of a value is step ``k * every``."""
         return self._recording.every
 
 
 class RecordedModule:
     """The last call of one recurrent module: a `RecordedLayer` for each layer and direction.
 
-    Where there is only one, its values are at hand here: ``tape["encoder"].forget``,
+    If there is only one, its values are attributes: ``tape["encoder"].forget``,
     ``tape["encoder"].gradient.forget``.
     """
 
@@ -122,7 +125,7 @@ class RecordedModule:
     def layers(self) -> dict[str, RecordedLayer]:
         """Every layer and direction, ``"l0"``, ``"l0_reverse"``, ``"l1"``, … as torch names them.
 
-        Raises RuntimeError where no call has been recorded.
+        Raises RuntimeError if no call has been recorded.
         """
         self._require_recording()
         found = {}
@@ -190,9 +193,7 @@ def layer_label(layer: int, reverse: bool) -> str:
     return f"l{layer}" + "_reverse" * reverse
 
 
-def to_numpy(tensor: Tensor) -> np.ndarray[Any, Any]:
+def to_numpy(tensor: Tensor) -> FloatArray:
     """A tensor as a NumPy array, bfloat16 as float32."""
-    array: np.ndarray[Any, Any] = (
-        (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).cpu().numpy()
-    )
+    array: FloatArray = (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).cpu().numpy()
     return array

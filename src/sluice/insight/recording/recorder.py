@@ -1,19 +1,18 @@
-"""Recordings: every named value of every recurrent layer, and its derivative, step by step."""
+"""Recordings: every named value of every recurrent layer, and its derivative, at every step."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import safetensors.torch
 from torch import Tensor, nn
 
 from sluice.files import StrPath, write_atomically
 from sluice.insight.recording.memory_estimate import estimate_bytes, require_memory
+from sluice.insight.recording.recorded import FloatArray, to_numpy
 from sluice.insight.recording.recorded import RecordedLayer as RecordedLayer
 from sluice.insight.recording.recorded import RecordedModule as RecordedModule
-from sluice.insight.recording.recorded import to_numpy
 from sluice.insight.recording.selection import Selection
 from sluice.insight.recording.storage import RecordingFolder
 from sluice.insight.recording.to_xarray import build_data_tree
@@ -32,16 +31,15 @@ if TYPE_CHECKING:
 
 
 class Tape:
-    """What `record` gives: the recurrent modules of a model by their names in it.
+    """What `record` returns: the recurrent modules of a model by their names in it.
 
     ``tape["encoder"]`` is the module that the model calls ``encoder``, ``tape[""]`` the model
-    itself where it is a recurrent layer. Where there is one module in all, its values are at hand
-    on the tape: ``tape.forget``, ``tape.gradient.forget``, ``tape.layer(1).forget``.
+    itself if it is a recurrent layer. If there is only one module, its values are attributes of
+    the tape: ``tape.forget``, ``tape.gradient.forget``, ``tape.layer(1).forget``.
 
     Only the last call of each module is kept, or the steps of the last stream. After the ``with``
-    block nothing more is recorded, but a ``backward()`` through a recorded call still leaves its
-    derivatives. The same tape may be entered again later; tapes may be nested, and each records
-    what it hears.
+    block no call is recorded, but a ``backward()`` through a recorded call still records its
+    derivatives. A tape may be entered again, and tapes may be nested.
     """
 
     def __init__(
@@ -76,30 +74,30 @@ class Tape:
 
     def __exit__(self, kind: object, *_: object) -> None:
         recorders.stop(self)
-        for shelf in self._stores:
-            shelf.close()
+        for store in self._stores:
+            store.close()
         if self._folder is not None and kind is None:
             self._folder.finish()
 
     def matches(self, layer: object) -> bool:
-        """Whether ``layer`` is one of the model's; for the layers themselves."""
+        """Whether ``layer`` is one of the model's. Called by layers."""
         return layer in self._by_module
 
     def spec_for(self, layer: object, place: int) -> RecordSpec | None:
-        """What of it is to be recorded; for the layers themselves."""
+        """What to record of a layer and direction. Called by layers."""
         return self._specs.get((self._by_module[layer]._name, place))
 
     def on_pass(self, layer: object, place: int, recording: Recording, spec: RunSpec) -> None:
-        """A pass begins; for the layers themselves. Raises MemoryError where it has no room."""
+        """A pass begins. Called by layers. Raises MemoryError if there is too little memory."""
         module = self._by_module[layer]
         kept = module._recordings
         if place in kept or not kept:
             kept.clear()
             self._require_memory(module, spec)
         if self._folder is not None:
-            shelf = TensorStore(self._folder.build_allocator(module._file_label(place)))
-            recording.store_in(shelf)
-            self._stores.append(shelf)
+            store = TensorStore(self._folder.build_allocator(module._file_label(place)))
+            recording.store_in(store)
+            self._stores.append(store)
         kept[place] = recording
 
     def on_stream_step(
@@ -111,7 +109,7 @@ class Tape:
         backend: str,
         read: ValueReader,
     ) -> None:
-        """A stream has made a step; for the streams themselves."""
+        """A stream has run a step. Called by streams."""
         if self._folder is not None:
             raise RuntimeError(
                 "a stream cannot be recorded to a folder, since its end is not known; leave out "
@@ -145,10 +143,10 @@ class Tape:
         return total * (1 + gradients)
 
     def estimate_bytes(self, steps: int, batch: int = 1, gradients: bool = True) -> int:
-        """How large a recording will be that reads ``steps`` steps of ``batch`` sequences.
+        """The size in bytes of a recording of ``steps`` steps of ``batch`` sequences.
 
-        It is the size of all its values and, with ``gradients``, of their derivatives, each
-        module being called once with such an input.
+        It is that of all its values and, with ``gradients``, of their derivatives, if each module
+        is called once with such an input.
 
         Example:
             >>> import sluice
@@ -197,7 +195,7 @@ class Tape:
         """All that is recorded, as ``encoder.l0_reverse.forget``; derivatives, where there are
         any, as ``encoder.l0_reverse.gradient.forget``.
 
-        Raises RuntimeError where a module has recorded nothing.
+        Raises RuntimeError if a module has recorded nothing.
         """
         found: dict[str, Tensor] = {}
         for module in self._by_module.values():
@@ -209,7 +207,7 @@ class Tape:
                     found |= {f"{prefix}.gradient.{name}": value for name, value in pairs}
         return found
 
-    def numpy(self) -> dict[str, np.ndarray[Any, Any]]:
+    def numpy(self) -> dict[str, FloatArray]:
         """`tensors` as NumPy arrays (bfloat16, which NumPy lacks, as float32)."""
         return {name: to_numpy(tensor) for name, tensor in self.tensors().items()}
 

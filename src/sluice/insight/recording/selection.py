@@ -1,4 +1,4 @@
-"""What of a model is to be recorded: which layers, which values, which steps."""
+"""What to record of a model: which layers, which values, which steps."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sluice.run.recording.record_spec import RecordSpec
 
 @dataclass(frozen=True)
 class Selection:
-    """What `sluice.record` was asked for, by its arguments' names."""
+    """The arguments of `sluice.record` that select what to record."""
 
     layers: Iterable[str] | None
     names: Iterable[str] | None
@@ -22,12 +22,12 @@ class Selection:
     every: int
 
     def resolve(self, modules: Mapping[str, RecurrentStack]) -> dict[tuple[str, int], RecordSpec]:
-        """What is wanted of each module and place.
+        """What to record of each module and place.
 
-        Raises ValueError for a layer or a value that there is not, and for ``every`` below 1.
+        Raises ValueError for an unknown layer or value, and for ``every`` below 1.
         """
         if not isinstance(self.every, int) or self.every < 1:
-            raise ValueError(f"every= is a number of steps from 1 on, not {self.every}")
+            raise ValueError(f"every= must be an integer of at least 1, got {self.every}")
         names = None if self.names is None else frozenset(_check_list(self.names, "names"))
         wanted = RecordSpec(names, self.pre, self.maps, self.every)
         places = self._select_layers(modules)

@@ -21,8 +21,8 @@ _ABOUT = "recording.json"
 class RecordingFolder:
     """A folder of ``.npy`` files, one a value, named as `Tape.tensors` names them.
 
-    While it is being written it is called ``path`` + ``.incomplete``, and so is what an
-    interrupted recording leaves; at the end it is renamed.
+    While it is being written, and after an interruption, it is called ``path`` + ``.incomplete``;
+    at the end it is renamed.
     """
 
     def __init__(self, path: StrPath) -> None:
@@ -31,16 +31,14 @@ class RecordingFolder:
         self._arrays: dict[str, np.memmap[tuple[int, ...], np.dtype[np.generic]]] = {}
 
     def begin(self) -> None:
-        """Make the folder. Raises FileExistsError where there is one, OSError where it cannot."""
+        """Make the folder. Raises FileExistsError if it exists, OSError if it cannot be made."""
         for path in (self.path, self._partial_path):
             if path.exists():
-                raise FileExistsError(
-                    f"there is something at {path}; remove it, or record to another folder"
-                )
+                raise FileExistsError(f"{path} exists; remove it, or record to another folder")
         self._partial_path.mkdir(parents=True)
 
     def build_allocator(self, label: str) -> TensorFactory:
-        """Makes tensors of one layer and direction that lie in this folder."""
+        """Allocates tensors of one layer and direction in this folder."""
 
         def make(name: str, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
             if 0 in shape:
@@ -56,7 +54,7 @@ class RecordingFolder:
         return make
 
     def finish(self) -> None:
-        """All is written: give the folder its name."""
+        """Everything is written: rename the folder to its final name."""
         for array in self._arrays.values():
             array.flush()
         about = {"format": "sluice recording", "layout": "time, batch, width"}
@@ -92,14 +90,14 @@ def load_recording(path: StrPath) -> dict[str, Tensor]:
     try:
         return safetensors.torch.load_file(path)
     except SafetensorError as error:
-        raise ValueError(f"{path} is no file that Tape.save wrote: {error}") from None
+        raise ValueError(f"{path} was not written by Tape.save: {error}") from None
 
 
 def _load_folder(path: Path) -> dict[str, Tensor]:
     if not (path / _ABOUT).exists():
         broken = path.suffix == ".incomplete"
-        told = "is unfinished: its recording was interrupted" if broken else "holds no recording"
-        raise ValueError(f"{path} {told}")
+        problem = "is unfinished: its recording was interrupted" if broken else "holds no recording"
+        raise ValueError(f"{path} {problem}")
     # Copied where it is written to, as torch asks of what it wraps.
     return {
         file.stem: torch.from_numpy(np.load(file, mmap_mode="c"))

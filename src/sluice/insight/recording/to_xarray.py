@@ -17,16 +17,15 @@ _DIMENSIONS = {"input": "input", "projection": "projection"}
 
 
 def build_data_tree(modules: Mapping[str, RecordedModule]) -> xarray.DataTree:
-    """Of modules by name, a node for each place, ``encoder/l0_reverse``, and in it each value.
+    """A node for each layer and direction of each module, ``encoder/l0_reverse``, with its values.
 
-    Dimensions are ``time``, ``batch`` and ``unit``; a projected state has ``projection`` in place
-    of ``unit``, and what a map reads of the input has ``input``. Where there are derivatives, the
-    node has a child ``gradient`` with the same names.
-
-    Where only every k-th step was kept, ``time`` has coordinates.
+    Dimensions are ``time``, ``batch`` and ``unit``; a projected state has ``projection``
+    instead, and what a map reads of the input has ``input``. If there are derivatives, the node has
+    a child ``gradient`` with the same names. If only every k-th step was recorded, ``time`` has
+    coordinates.
 
     Raises:
-        MissingExtra: xarray is not installed.
+        MissingExtraError: xarray is not installed.
         RuntimeError: a module has recorded nothing.
     """
     try:

@@ -12,17 +12,17 @@ from sluice.render.sketch.layout import build_layout
 from sluice.render.theme import get_theme
 
 _SECONDS, _FADE, _END = 3.0, 0.5, 3.0
-"""How long a step stands, how long it takes to appear, and how long the whole stands."""
+"""How long each step is shown, how long it takes to appear, and how long the whole is shown."""
 
 
 def animate_sketch(graph: Graph, theme: str = "light") -> bytes:
     """The unit revealed step by step in one SVG, each step with its equations below.
 
     It needs nothing but itself: CSS animations, which also run where a page shows it as an image.
-    It begins with the first step and begins anew after the last. Where animations are off, or the
-    reader prefers reduced motion, the whole unit stands there with all its equations.
+    It starts again after the last step. If animations are off, or the reader prefers reduced
+    motion, it shows the whole unit with all its equations.
 
-    Raises as `sluice.render.sketch.sketch`.
+    Raises as `sluice.render.sketch.draw_sketch`.
 
     Example:
         >>> from sluice.cells import GRU
@@ -31,23 +31,25 @@ def animate_sketch(graph: Graph, theme: str = "light") -> bytes:
     """
     with use_rc_settings():
         made = build_layout(graph)
-        told = build_captions(made.placement)
-        drawing = Drawing(made, get_theme(theme), lines=sum(map(len, told)))
+        captions = build_captions(made.placement)
+        drawing = Drawing(made, get_theme(theme), lines=sum(map(len, captions)))
         drawing.draw_unit(0)
         drawing.zorder_offset, drawing.id_prefix = 10, "step"
         drawing.draw_unit(None)
         first = 0
-        for step, lines in enumerate(told):
+        for step, lines in enumerate(captions):
             drawing.draw_captions(lines, first, step)
             first += len(lines)
         plain = encode_figure(drawing.figure, "svg").decode()
     marked = re.sub(r'<g id="step-(\d+)-\d+"', r'<g class="step-\1"', plain)
-    head = f"<title>{graph.name}, step by step</title>\n<style>{_build_style(len(told))}</style>\n"
+    head = (
+        f"<title>{graph.name}, step by step</title>\n<style>{_build_style(len(captions))}</style>\n"
+    )
     return re.sub(r"(<svg [^>]*>)", lambda found: f"{found[1]}\n{head}", marked, count=1).encode()
 
 
 def _build_style(steps: int) -> str:
-    """What makes each step appear in its turn."""
+    """The rules that make each step appear in its turn."""
     total = steps * _SECONDS + _END
     rules = []
     for step in range(1, steps):

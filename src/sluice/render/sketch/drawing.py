@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 
 from sluice.equations.graph import Graph, Node
 from sluice.render.picture import create_figure, use_rc_settings
@@ -18,7 +18,12 @@ from sluice.render.theme import Theme, get_theme
 from sluice.render.typeset import measure_text
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.figure import Figure
+    from matplotlib.patches import Patch
+    from matplotlib.text import Text
+
+_Artist = TypeVar("_Artist", bound="Artist")
 
 _LINE, _CASING = 1.8, 1.7
 _LEADING, _CAPTION = 2.3, 0.85
@@ -34,13 +39,13 @@ def draw_sketch(
     values: Mapping[str | Node, float] | None = None,
     title: str | None = None,
 ) -> Figure:
-    r"""The unit of ``graph`` as a matplotlib figure; ``upto`` reveals only its first steps.
+    r"""The unit of ``graph`` as a matplotlib figure; ``num_steps`` reveals only its first steps.
 
     With ``values``, by name (``"forget"``; ``"c before"`` for a state as the step finds it) or by
-    node, wires are coloured by what they carry, numbers stand beside the symbols, and a gate's σ
-    is filled as far as it is open. ``title`` stands above.
+    node, wires are coloured by what they carry, numbers are beside the symbols, and a gate's σ
+    is filled as far as it is open. ``title`` is above.
 
-    Raises MissingExtra where matplotlib is missing, `sluice.render.picture.PictureError` for a cell
+    Raises MissingExtraError without matplotlib, `sluice.render.picture.PictureError` for a cell
     that is too intricate, KeyError for an unknown name in ``values``, ValueError for an unknown
     theme or a value that is not finite.
 
@@ -83,7 +88,7 @@ def draw_series(graph: Graph, theme: str = "light") -> list[Figure]:
 
 
 class Drawing:
-    """One figure in the making."""
+    """Draws one figure."""
 
     def __init__(
         self,
@@ -122,7 +127,7 @@ class Drawing:
             self._draw_colour_bar(wire_values)
 
     def draw_unit(self, num_steps: int | None) -> None:
-        """Draw the unit: its first ``upto`` steps, and faint what is still to come."""
+        """Draw the unit: its first ``num_steps`` steps, and faint what is still to come."""
         self.num_steps = num_steps
         for wire in sorted(self.layout.wires, key=lambda w: (self._is_shown(w.step), w.arrow)):
             self._draw_wire(wire)
@@ -142,8 +147,8 @@ class Drawing:
             place = (self.layout.box.left, y - number * _LEADING)
             self._draw_text(*place, f"${line}$", self.theme.ink, size, "left", step)
 
-    def _register_artist(self, artist: Any, step: int) -> Any:
-        """Remember of which step something is, and lift it above what lies below."""
+    def _register_artist(self, artist: _Artist, step: int) -> _Artist:
+        """Mark an artist with its step, and raise it by `zorder_offset`."""
         artist.set_zorder(artist.get_zorder() + self.zorder_offset)
         if self.id_prefix is not None:
             self._id_count += 1
@@ -276,7 +281,7 @@ class Drawing:
         fill: str,
         edge: str,
         step: int = 0,
-    ) -> Any:
+    ) -> Patch:
         from matplotlib.patches import Ellipse, FancyBboxPatch
 
         if kind in ("circle", "pointwise"):
@@ -305,7 +310,7 @@ class Drawing:
         size: float = POINTS,
         ha: str = "center",
         step: int = 0,
-    ) -> Any:
+    ) -> Text:
         drawn = self.axes.text(x, y, text, color=colour, size=size, ha=ha, va="center", zorder=6)
         return self._register_artist(drawn, step)
 
@@ -348,7 +353,7 @@ class Drawing:
         items += [("circle", "pointwise")] if kinds & {"circle", "pointwise"} else []
         items += [("dot", "copy")] if find_branches(self.layout.wires) else []
         items += [("join", "side by side")] if "join" in kinds else []
-        for kind, said in items:
+        for kind, label in items:
             if kind == "dot":
                 self._draw_dot((x, y), self.theme.ink)
             elif kind == "join":
@@ -356,5 +361,5 @@ class Drawing:
             else:
                 fill = self.theme.layer if kind == "layer" else self.theme.pointwise
                 self._draw_shape(kind, x, y, 0.6, 0.6, fill, self.theme.ink)
-            self._draw_text(x + 1.1, y, said, self.theme.ink, POINTS * 0.65, "left")
-            x += 1.8 + 0.5 * len(said) + 1.2
+            self._draw_text(x + 1.1, y, label, self.theme.ink, POINTS * 0.65, "left")
+            x += 1.8 + 0.5 * len(label) + 1.2

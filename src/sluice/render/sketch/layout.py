@@ -29,7 +29,7 @@ class Layout:
 def build_layout(graph: Graph, numbers: Mapping[Net, str] | None = None) -> Layout:
     """Place, wire and label a cell's sketch, with as much room as its wires need.
 
-    ``numbers`` stand beside the labels of the values that they are of.
+    ``numbers`` are the values to write beside the labels.
 
     Raises `sluice.render.picture.PictureError` for a cell that is too intricate.
     """

@@ -128,8 +128,8 @@ class _Placer:
         if not new_elements:
             return
         number = len(self.placement.steps)
-        told = {node: name for name, node in reversed(self.placement.graph.outputs)}
-        self.placement.steps.append([told[p.output] for p in new_elements if p.output in told])
+        names = {node: name for name, node in reversed(self.placement.graph.outputs)}
+        self.placement.steps.append([names[p.output] for p in new_elements if p.output in names])
         for part in new_elements:
             self.placement.positions[part].step = number
 

@@ -42,8 +42,8 @@ def find_cheapest_path(
     """The points of the cheapest path from one of ``starts`` to one of ``ends``; None without any.
 
     ``step_cost(point, direction, next_direction)`` is what a step costs from a point that was
-    reached in ``direction``; None where there is no such step. Of paths with equal costs the one
-    found first is taken.
+    reached in ``direction``; None where there is no such step. A path does not continue beyond an
+    end. Of paths with equal costs the one found first is taken.
 
     Example:
         >>> start, end = WireEnd((0, 0), RIGHT), WireEnd((2, 1), UP)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from sluice.files import StrPath, write_atomically
+from sluice.render.picture import save_figure
+from sluice.report.comparison import pictures
 from sluice.report.comparison.runs import Array, ComparisonRuns, solve_rate
 from sluice.report.comparison.settings import SOLVED
 
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Verdict(NamedTuple):
-    """How far a cell came.
+    """Up to which lag a cell learns.
 
     Attributes:
         cell: which.
@@ -50,7 +52,7 @@ class Comparison(ComparisonRuns):
     """Runs of several cells on one task at several lags: verdicts, pictures and files."""
 
     def verdicts(self) -> list[Verdict]:
-        """How far each cell came."""
+        """Up to which lag each cell learns."""
         return [self._verdict(cell) for cell in self.settings.cells if self._has_runs(cell)]
 
     def _has_runs(self, cell: str) -> bool:
@@ -74,11 +76,9 @@ class Comparison(ComparisonRuns):
         """The pictures by name: ``comparison``, ``curves`` and ``gradients``.
 
         Raises:
-            MissingExtra: matplotlib is not installed.
+            MissingExtraError: matplotlib is not installed.
             ValueError: an unknown style, or no run to draw.
         """
-        from sluice.report.comparison import pictures
-
         if not self.runs:
             raise ValueError("no run has come to its end; there is nothing to draw yet")
         return {
@@ -87,7 +87,7 @@ class Comparison(ComparisonRuns):
             "gradients": pictures.plot_gradients(self, theme),
         }
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """Everything: settings, verdicts, the rates chosen, all runs."""
         settings = self.settings
         task = {k: v for k, v in asdict(settings.task).items() if not k.startswith("_")}
@@ -118,8 +118,6 @@ class Comparison(ComparisonRuns):
         Raises:
             OSError: the folder cannot be written.
         """
-        from sluice.render.picture import save_figure
-
         folder = Path(folder)
         paths = [folder / "comparison.json"]
         write_atomically(paths[0], json.dumps(self.as_json(), indent=1).encode())

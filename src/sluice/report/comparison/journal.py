@@ -1,10 +1,9 @@
-"""Finished runs in one file, a line each, so that a comparison goes on where it stopped."""
+"""Finished runs in one file, a line each, so that a comparison can resume."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 from sluice.files import StrPath, write_atomically
 from sluice.report.comparison.settings import ComparisonError, TrialSpec
@@ -19,7 +18,7 @@ class Journal:
 
     Args:
         folder: where the file is, or will be; None keeps runs in memory alone.
-        shared: what all runs must have in common (`Settings.shared`).
+        shared: what all runs must have in common (`ComparisonSettings.common_settings`).
         equations: the fingerprint of each cell that is compared now.
 
     Raises:
@@ -28,7 +27,7 @@ class Journal:
     """
 
     def __init__(
-        self, folder: StrPath | None, shared: dict[str, Any], equations: dict[str, str]
+        self, folder: StrPath | None, shared: dict[str, object], equations: dict[str, str]
     ) -> None:
         self.path = None if folder is None else Path(folder) / NAME
         self.header = {"format": _HEADER_FORMAT, **shared}
@@ -38,7 +37,7 @@ class Journal:
             self._require_same_cells(equations)
 
     def add(self, run: TrialResult) -> None:
-        """Keep a run, the file written whole.
+        """Add a run and rewrite the file.
 
         Raises:
             OSError: the file cannot be written.

@@ -54,9 +54,9 @@ def plot_curves(found: ComparisonRuns, theme: str) -> Figure:
     lags = _list_lags(found)
     drawn, (row,) = _create_panels(look, 1, len(lags))
     task = found.settings.task
-    told = "mean squared error" if task.outputs == 1 else "loss (nats)"
+    label = "mean squared error" if task.outputs == 1 else "loss (nats)"
     for axes, lag in zip(row, lags, strict=True):
-        style_axes(axes, look, "update", told if axes is row[0] else "", f"lag {lag}")
+        style_axes(axes, look, "update", label if axes is row[0] else "", f"lag {lag}")
         for cell, stroke in _iterate_cells(found, look):
             updates, losses = found.curves(cell, lag)
             if len(updates):
@@ -87,8 +87,8 @@ def plot_gradients(found: ComparisonRuns, theme: str) -> Figure:
 
 def _plot_scores(axes: Axes, found: ComparisonRuns, theme: Theme) -> None:
     task, lags = found.settings.task, np.array(found.settings.lags, dtype=np.float64)
-    kind = "R²" if task.outputs == 1 else "share answered rightly"
-    style_axes(axes, theme, "lag (steps)", kind, f"{task.name}: what each cell still learns")
+    kind = "R²" if task.outputs == 1 else "accuracy"
+    style_axes(axes, theme, "lag (steps)", kind, f"{task.name}: score by lag")
     for cell, stroke in _iterate_cells(found, theme):
         plot_band(axes, lags, found.scores(cell).T, stroke, label=cell, marker="o", markersize=5)
     axes.set_xscale("log")
@@ -97,9 +97,9 @@ def _plot_scores(axes: Axes, found: ComparisonRuns, theme: Theme) -> None:
     axes.grid(axis="y", color=theme.grid, linewidth=0.6)
     _draw_level(axes, theme, task.chance_score)
     _draw_level(axes, theme, SOLVED)
-    for told, height in (("chance", task.chance_score), ("solved", SOLVED)):
+    for label, height in (("chance", task.chance_score), ("solved", SOLVED)):
         axes.annotate(
-            told,
+            label,
             (1.0, height),
             xytext=(4, 0),
             xycoords=axes.get_yaxis_transform(),

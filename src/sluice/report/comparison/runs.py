@@ -28,7 +28,7 @@ class ComparisonRuns:
     stop_reason: str
 
     def select_runs(self, cell: str, lag: int) -> list[TrialResult]:
-        """A cell's runs at a lag, at the learning rate that serves it best there.
+        """A cell's runs at a lag, at its best learning rate there.
 
         That is the rate at which most runs solve the task; of equals that at which they need the
         fewest updates, then that with the best median score.

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import isfinite, prod
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sluice.cells.cell import Cell
 from sluice.cells.registry import get_cell
@@ -108,7 +108,7 @@ class ComparisonSettings:
         layer = sum(prod(parameter.shape(sizes)) for parameter in graph.parameters)
         return layer + (width + 1) * self.task.outputs
 
-    def common_settings(self) -> dict[str, Any]:
+    def common_settings(self) -> dict[str, object]:
         """What all runs that may lie in one folder have in common, as JSON."""
         return {
             "task": self.task.name,
@@ -156,7 +156,7 @@ def load_cells(cells: Iterable[str | Cell | type[Cell]]) -> dict[str, Cell]:
         except ValueError as error:
             raise ComparisonError(str(error)) from None
         if name in found:
-            raise ComparisonError(f"the cell {name} came twice; name each once")
+            raise ComparisonError(f"the cell {name} is given twice; name each once")
         found[name] = cell
     if not found:
         raise ComparisonError("there is no cell to compare; name at least one")
@@ -175,4 +175,4 @@ def _build_sizes(cell: Cell, task: LagTask, hidden: int) -> Sizes:
 
 def _require(holds: bool, message: str, value: object) -> None:
     if not holds:
-        raise ComparisonError(f"{message}, but {value} came")
+        raise ComparisonError(f"{message}, got {value}")

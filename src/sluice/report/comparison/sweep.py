@@ -28,9 +28,9 @@ class ComparisonProgress:
     Attributes:
         settings: what is compared.
         runs: those finished, kept ones included, the latest last.
-        training: the one that goes on, judged just now; None where a run has just ended.
-        part: the share of the work that is done, from 0 to 1; solved runs count whole.
-        seconds: since the beginning.
+        trial: the running one, just validated; None when a run has just ended.
+        fraction: the share of the work that is done, from 0 to 1; solved runs count in full.
+        seconds: since the start.
     """
 
     settings: ComparisonSettings
@@ -61,12 +61,12 @@ def compare(
     All cells see the same sequences in the same order, start from the same seeds, and are trained
     by Adam with gradients clipped to a norm of 1. A run ends when its score on sequences never
     trained on reaches 0.95, or when its updates are spent. Of several learning rates each cell is
-    given, at each lag, the one that serves it best: no cell fails because a rate suits another.
+    given the best one at each lag: no cell fails because a rate suits another.
     Ctrl-C (KeyboardInterrupt) ends early and cleanly, with the runs finished until then.
 
     Args:
         cells: names of `sluice.cells`, cells or classes of cells.
-        task: one of `sluice.report.tasks.tasks`.
+        task: one of `sluice.report.tasks.list_tasks`.
         lags: for how many steps something must be remembered.
         seeds: how many runs of each cell at each lag and rate.
         rates: learning rates to choose from.
@@ -78,10 +78,10 @@ def compare(
         start: how the gate that keeps the state begins: ``"chrono"``, for memories as long as the
             lag (Tallec & Ollivier 2018); ``"forget"``, with a bias of 1 (Gers, Schmidhuber &
             Cummins 2000); ``"plain"``, as in torch. Cells without such a gate begin as in torch.
-        out: a folder that keeps finished runs: the same call goes on where it stopped, and more
-            cells, lags, seeds or rates add to it.
+        out: a folder for finished runs: the same call resumes where it stopped, and more cells,
+            lags, seeds or rates add to it.
         seconds: stop after so long; None for no limit.
-        on_progress: called whenever a run has been judged and whenever one has ended.
+        on_progress: called after every validation and after every run.
 
     Raises:
         ComparisonError: an unknown cell or task, anything out of range, a lag too long for this

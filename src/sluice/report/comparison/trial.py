@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from math import isfinite
-from typing import Any
 
 import numpy as np
 import torch
@@ -70,7 +69,7 @@ class TrialResult:
         """Which one it was."""
         return TrialSpec(self.cell, self.lag, self.seed, self.rate)
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """All of it."""
         return asdict(self)
 
@@ -131,7 +130,7 @@ def measure_gradient_norms(
 
 @dataclass
 class Trial:
-    """One training as it goes."""
+    """One training in progress."""
 
     settings: ComparisonSettings
     spec: TrialSpec
@@ -171,11 +170,11 @@ class Trial:
 
     @property
     def is_solved(self) -> bool:
-        """Whether the last judgement was that the task is solved."""
+        """Whether the task was solved at the last validation."""
         return self.scores[-1] >= SOLVED
 
     def result(self) -> TrialResult:
-        """What came out."""
+        """The result."""
         sizes = self.settings.sizes(self.spec.cell)
         return TrialResult(
             **self.spec._asdict(),

@@ -1,4 +1,4 @@
-"""`look`: one model, some data, one page that shows what happens inside."""
+"""`look`: a model and some data, as one page that shows what happens inside."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ from sluice.report.page.cell_figure import build_cell_figure
 from sluice.report.page.forward import (
     ROWS,
     ForwardRecord,
+    StateDataset,
     collect_layers,
     collect_states,
     prepare_model,
     run_forward,
 )
-from sluice.report.page.html import render_page
+from sluice.report.page.html import PageHead, render_page
 from sluice.report.page.inputs import Forward, ReportError, ReportInputs, split_sequences
 from sluice.report.page.measures import (
     find_memory_state,
@@ -33,14 +34,14 @@ from sluice.report.page.selectivity import find_selective_units, find_spans, spa
 from sluice.report.properties import numeric_properties
 
 STEPS, UNITS = 400, 64
-"""How many steps are shown, and how many units of each layer, where nothing else is asked for."""
+"""Default numbers of steps shown, and of units of each layer."""
 ProgressCallback = Callable[[str, float], None]
-"""Told what is being done, and which part of all is done."""
+"""Called with what is being done, and which fraction of all is done."""
 
 
 @dataclass(frozen=True)
 class Report:
-    """A page, and the data in it: what the page's script reads."""
+    """A page as HTML, and its data, which the page's script reads."""
 
     html: str
     data: Mapping[str, Any]
@@ -95,7 +96,7 @@ def look(
         A `Report`; ``report.save(path)`` writes it.
 
     Raises:
-        LookError: no recurrent layer, nothing to read, too much of it, NaN or infinity.
+        ReportError: no recurrent layer, nothing to read, too much of it, NaN or infinity.
         ValueError: a layer of torch's could not be converted.
 
     Example:
@@ -139,9 +140,9 @@ def build_report(
     units: int | None = UNITS,
     *,
     title: str = "",
-    on_progress: ProgressCallback = lambda said, part: None,
+    on_progress: ProgressCallback = lambda step, fraction: None,
 ) -> Report:
-    """The report on what is `ReportInputs`; see `look`."""
+    """The report on `inputs`; see `look`."""
     began = time.perf_counter()
     stop = _check_window(inputs, sequence, start, steps)
     with torch.enable_grad():
@@ -182,7 +183,7 @@ def _check_window(inputs: ReportInputs, sequence: int, start: int, steps: int) -
 def _measure(
     inputs: ReportInputs,
     forward: ForwardRecord,
-    dataset: Any,
+    dataset: StateDataset,
     sequence: int,
     states: Mapping[str, str],
     on_progress: ProgressCallback,
@@ -213,7 +214,7 @@ def _measure(
 
 def _build_head(
     inputs: ReportInputs, forward: ForwardRecord, lengths: Tensor, sequence: int, title: str
-) -> dict[str, Any]:
+) -> PageHead:
     start, stop = forward.window
     name = inputs.names[sequence] if inputs.names else f"sequence {sequence}"
     layers = {

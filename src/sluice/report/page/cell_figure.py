@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import NotRequired, TypedDict
 
 from sluice.equations.graph import Graph
 from sluice.render.latex import format_equations
@@ -14,9 +14,19 @@ from sluice.render.theme import THEMES, Theme
 from sluice.render.typeset import typeset_equations
 
 
-def build_cell_figure(graph: Graph) -> dict[str, Any]:
+class CellFigure(TypedDict):
+    """A cell's name and equations as text, its SVG pictures, and a note where there are none."""
+
+    name: str
+    plain: str
+    note: str
+    sketch: NotRequired[str]
+    equations: NotRequired[str]
+
+
+def build_cell_figure(graph: Graph) -> CellFigure:
     """A cell's sketch and equations, SVG that may stand in a page; text where matplotlib fails."""
-    found: dict[str, Any] = {
+    found: CellFigure = {
         "name": graph.name,
         "plain": format_equations(graph).plain(),
         "note": "",

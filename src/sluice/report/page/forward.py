@@ -1,4 +1,4 @@
-"""A model reads: one sequence with its derivatives, and more of the data without."""
+"""Forward passes: one sequence with derivatives, and more of the data without."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +15,7 @@ from sluice.insight.interop.torch_models import from_torch
 from sluice.insight.recording.first_nonfinite import find_first_nonfinite
 from sluice.insight.recording.recorder import RecordedLayer, Tape, record
 from sluice.nn.stack import RecurrentStack
-from sluice.report.page.inputs import ReportError, ReportInputs
+from sluice.report.page.inputs import Forward, ReportError, ReportInputs
 
 ROWS = 3000
 """How many steps of the data are read for probes and for other places."""
@@ -31,9 +30,9 @@ class ForwardRecord:
         tape: What was recorded, the batch being one.
         outputs: ``(time, classes)``, or ``(classes,)`` where the model gives one a sequence.
         losses: ``(time,)`` or ``()``, with their graph; None without targets.
-        x: What the first recurrent layer read, ``(time, batch, width)``, in the graph; None where
-            that is no plain tensor.
-        shown: The first step shown, and the one after the last.
+        x: The input of the first recurrent layer, ``(time, batch, width)``, in the graph; None
+            where that is no plain tensor.
+        window: The first step shown, and the one after the last.
     """
 
     tape: Tape
@@ -54,7 +53,7 @@ def collect_layers(tape: Tape) -> dict[str, tuple[RecurrentStack, RecordedLayer]
 
 
 def prepare_model(inputs: ReportInputs) -> ReportInputs:
-    """The same with a copy of the model that can be recorded and whose weights have gradients.
+    """The inputs with a copy of the model that can be recorded and whose weights need gradients.
 
     Raises `ReportError` where it holds no recurrent layer.
     """
@@ -77,26 +76,26 @@ def prepare_model(inputs: ReportInputs) -> ReportInputs:
 class _ForwardWrapper(nn.Module):
     """A model with the way in which it is to be called."""
 
-    def __init__(self, model: nn.Module, forward_fn: Any) -> None:
+    def __init__(self, model: nn.Module, forward_fn: Forward) -> None:
         super().__init__()
         self.model, self.forward_fn = model, forward_fn
 
-    def forward(self, batch: Tensor) -> Any:
+    def forward(self, batch: Tensor) -> object:
         return self.forward_fn(self.model, batch)
 
 
 def run_forward(inputs: ReportInputs, sequence: int, start: int, stop: int) -> ForwardRecord:
-    """Read a sequence and record it; `given` is `opened`.
+    """Run a sequence and record it; the model is that of `prepare_model`.
 
     Raises `ReportError` where it is too long for memory, or where NaN or infinity appears.
     """
     _require_memory(inputs.model, stop)
-    with record(inputs.model) as tape, _capture_first_input(inputs.model) as heard:
+    with record(inputs.model) as tape, _capture_first_input(inputs.model) as captured:
         outputs = inputs.call(inputs.model, inputs.batch(sequence, stop))
     _require_finite(inputs.model, tape, outputs)
     target = inputs.target(sequence)
     losses = None if target is None else _compute_losses(outputs, target)
-    return ForwardRecord(tape, outputs, losses, heard[0] if heard else None, (start, stop))
+    return ForwardRecord(tape, outputs, losses, captured[0] if captured else None, (start, stop))
 
 
 def _compute_losses(outputs: Tensor, target: Tensor) -> Tensor:
@@ -110,27 +109,27 @@ def _compute_losses(outputs: Tensor, target: Tensor) -> Tensor:
 
 @contextmanager
 def _capture_first_input(model: nn.Module) -> Iterator[list[Tensor]]:
-    """Keeps what the first recurrent layer reads, and makes it part of the graph."""
-    heard: list[Tensor] = []
+    """Captures the input of the first recurrent layer, and makes it part of the graph."""
+    captured: list[Tensor] = []
 
-    def capture(_: nn.Module, arguments: tuple[Any, ...]) -> tuple[Any, ...] | None:
+    def capture(_: nn.Module, arguments: tuple[object, ...]) -> tuple[object, ...] | None:
         x = arguments[0] if arguments else None
-        if heard or not isinstance(x, Tensor) or not torch.is_grad_enabled():
+        if captured or not isinstance(x, Tensor) or not torch.is_grad_enabled():
             return None
-        heard.append(x if x.requires_grad else x.detach().requires_grad_())
-        return (heard[0], *arguments[1:])
+        captured.append(x if x.requires_grad else x.detach().requires_grad_())
+        return (captured[0], *arguments[1:])
 
     layers = [module for module in model.modules() if isinstance(module, RecurrentStack)]
     handles = [layer.register_forward_pre_hook(capture) for layer in layers]
     try:
-        yield heard
+        yield captured
     finally:
         for handle in handles:
             handle.remove()
 
 
 def _require_memory(model: nn.Module, steps: int) -> None:
-    """Values, derivatives and what autograd keeps: about four numbers for each that is named."""
+    """Values, derivatives and what autograd keeps: about four numbers per named value."""
     if steps < 1:
         raise ReportError("the sequence has length 0; choose another one, or more steps")
     one = sum(
@@ -161,10 +160,10 @@ class StateDataset:
     """More of the data, read without derivatives.
 
     Attributes:
-        values: For each place the state in which its memory lies, ``(time, batch, units)``.
-        outputs: For each place what later layers read, its first state, alike.
+        values: For each layer its memory state, ``(time, batch, units)``.
+        outputs: For each layer its output, the first state, of the same shape.
         lengths: Steps of each sequence, ``(batch,)``.
-        numbers: Which of the data's sequences each is.
+        sequence_ids: Which of the data's sequences each is.
     """
 
     values: dict[str, Tensor]
@@ -174,7 +173,7 @@ class StateDataset:
 
 
 def collect_states(inputs: ReportInputs, states: dict[str, str], rows: int = ROWS) -> StateDataset:
-    """The first ``rows`` steps of the data; ``states`` tells where each place's memory lies."""
+    """The first ``rows`` steps of the data; ``states`` has each layer's memory state."""
     lengths: dict[int, int] = {}
     values: dict[str, list[Tensor]] = {place: [] for place in states}
     outputs: dict[str, list[Tensor]] = {place: [] for place in states}

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from importlib.resources import files
 from string import Template
-from typing import Any
+from typing import TypedDict
 
 from sluice._version import __version__
-from sluice.report.page.cell_figure import theme_colours
+from sluice.report.page.cell_figure import CellFigure, theme_colours
 from sluice.report.page.pack import dump_script_json
 
 _STYLES = ("theme.css", "layout.css", "pictures.css")
@@ -28,9 +28,14 @@ _SCRIPTS = (
 )
 
 
-def render_page(
-    head: Mapping[str, Any], units: Sequence[Mapping[str, Any]], data: Mapping[str, Any]
-) -> str:
+class PageHead(TypedDict):
+    """The title of a page, and lines of facts by their labels."""
+
+    title: str
+    facts: dict[str, str]
+
+
+def render_page(head: PageHead, units: Sequence[CellFigure], data: Mapping[str, object]) -> str:
     """The whole of the HTML file; ``head`` has a title and facts, ``units`` the cells' sketches."""
     return Template(_read_part("page.html")).substitute(
         title=escape(head["title"]),
@@ -50,7 +55,7 @@ def _read_part(name: str) -> str:
     return (files(__package__) / "assets" / name).read_text(encoding="utf-8")
 
 
-def _render_cell(cell: Mapping[str, Any]) -> str:
+def _render_cell(cell: CellFigure) -> str:
     name = escape(cell["name"])
     if "sketch" not in cell:
         text = f"<pre>{escape(cell['plain'])}</pre><p class=quiet>{escape(cell['note'])}</p>"

@@ -1,26 +1,25 @@
-"""What a report is made of: a model, sequences to read, and what is known of them."""
+"""The inputs of a report: a model, sequences to read, and what is known of them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from sluice.errors import SluiceError
 
-Forward = Callable[[nn.Module, Tensor], Any]
+Forward = Callable[[nn.Module, Tensor], object]
 
 
 class ReportError(SluiceError, ValueError):
-    """What cannot be looked at; the message is one sentence and says what to do."""
+    """A report that is not possible; the message says what to do."""
 
 
 @dataclass(frozen=True)
 class ReportInputs:
-    """A model and what it is to read.
+    """A model and the sequences that it reads.
 
     Attributes:
         model: Any module that holds recurrent layers.
@@ -55,12 +54,17 @@ class ReportInputs:
         count = len(self.inputs)
         if not count:
             raise ReportError("there is no sequence to look at; give at least one")
-        told: dict[str, Sequence[Any] | None] = {"tokens": self.tokens, **self.properties}
+        per_step: dict[str, Sequence[Sequence[str] | Tensor] | None] = {
+            "tokens": self.tokens,
+            **self.properties,
+        }
         others = {"spans": self.spans, "names": self.names, "targets": self.targets}
-        for name, values in {**told, **others}.items():
+        for name, values in {**per_step, **others}.items():
             if values is not None and len(values) != count:
-                raise ReportError(f"{count} sequences came, and {len(values)} of {name}")
-        for name, values in told.items():
+                raise ReportError(
+                    f"got {count} sequences and {len(values)} of {name}; give one per sequence"
+                )
+        for name, values in per_step.items():
             for k, (one, sequence) in enumerate(zip(values or (), self.inputs, strict=False)):
                 if len(one) != len(sequence):
                     raise ReportError(
@@ -69,7 +73,7 @@ class ReportInputs:
                     )
 
     def target(self, sequence: int) -> Tensor | None:
-        """What the model should have made of a sequence."""
+        """The targets of a sequence, if there are any."""
         return None if self.targets is None else self.targets[sequence]
 
     def batch(self, sequence: int, stop: int | None = None) -> Tensor:
@@ -80,8 +84,16 @@ class ReportInputs:
         """The model's first output for a batch of one: ``(time, classes)`` or ``(classes,)``."""
         output = model(batch) if self.forward is None else self.forward(model, batch)
         while not isinstance(output, Tensor):
-            output = next(iter(output.values() if isinstance(output, Mapping) else output))
+            output = _first_item(output)
         return output.squeeze(0) if self.batch_first or output.dim() < 3 else output.squeeze(1)
+
+
+def _first_item(output: object) -> object:
+    if isinstance(output, Mapping):
+        output = output.values()
+    if not isinstance(output, Iterable):
+        raise ReportError(f"the model must return a tensor, got {type(output).__name__}")
+    return next(iter(output))
 
 
 def split_sequences(values: Tensor | Sequence[Tensor], batch_first: bool) -> list[Tensor]:

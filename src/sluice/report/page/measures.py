@@ -19,7 +19,7 @@ from sluice.insight.recording.recorder import RecordedLayer
 from sluice.report.page.forward import ForwardRecord, collect_layers
 
 ROWS = 160
-"""Predictions whose influences are computed, one way back each."""
+"""Predictions whose influences are computed, one backward pass each."""
 SHARES = (0.01, 0.1)
 """Of the largest influence: from there on an input matters."""
 
@@ -77,8 +77,8 @@ class Influence:
     Attributes:
         steps: The predictions, ``(rows,)``, counted from the first shown step.
         values: ``(rows, time)`` over the shown steps, ‖∂ logit / ∂x_t‖.
-        reach: How many steps back an input matters to each, ``(rows,)``, by the share of the
-            largest influence that counts.
+        memory_length: How many steps back an input matters to each, ``(rows,)``, by the share
+            of the largest influence that counts.
     """
 
     steps: Tensor
@@ -132,7 +132,7 @@ def _is_sigmoid(node: object) -> bool:
 
 
 def find_forget_gate(graph: Graph) -> str | None:
-    """The named value that multiplies a state in its own update, where there is one."""
+    """The named value that multiplies a state in its own update; None without one."""
     try:
         return find_gated_state(graph)[1]
     except ValueError:
@@ -140,7 +140,7 @@ def find_forget_gate(graph: Graph) -> str | None:
 
 
 def find_memory_state(graph: Graph) -> str:
-    """The state in which a unit's memory lies: that which is kept, else the first one."""
+    """A cell's memory state: the one that a gate carries over, else the first one."""
     try:
         return find_gated_state(graph)[0]
     except ValueError:

@@ -13,7 +13,7 @@ STEPS = 65535
 """A value is off by at most (highest − lowest) / (2 · 65535)."""
 
 
-def pack_tensor(values: Tensor) -> dict[str, Any]:
+def pack_tensor(values: Tensor) -> dict[str, object]:
     """A tensor of any shape, finite, as what the page's ``unpack`` reads.
 
     Example:
@@ -38,7 +38,7 @@ def round_values(values: Tensor, digits: int = 4) -> list[Any]:
     return [found[k : k + width] for k in range(0, len(found), width)]
 
 
-def dump_script_json(payload: dict[str, Any]) -> str:
+def dump_script_json(payload: dict[str, object]) -> str:
     """JSON that may stand within a script element: no tag can end it, nor a comment begin."""
     text = json.dumps(payload, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
 
+from sluice.equations.graph import Graph
 from sluice.insight.plots.data import find_most_variable, to_array
 from sluice.insight.recording.recorder import RecordedLayer
 from sluice.report.page.cell_figure import value_symbols
@@ -47,7 +47,7 @@ def build_payload(
     measurements: Measurements,
     sequence: int,
     units: int | None,
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """Everything but the sketches and the head; ``units`` are kept of each place, None for all."""
     start, stop = forward.window
     losses = None if forward.losses is None else forward.losses.detach()
@@ -80,7 +80,7 @@ def _pack_tokens(inputs: ReportInputs, sequence: int, start: int, stop: int) -> 
 
 def _pack_predictions(
     inputs: ReportInputs, forward: ForwardRecord, sequence: int
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """For labels the likeliest classes and the true one's probability; for values both of them."""
     start, stop = forward.window
     target, outputs = inputs.target(sequence), forward.outputs.detach()
@@ -110,12 +110,12 @@ def _pack_predictions(
 
 def _pack_layer(
     name: str,
-    graph: Any,
+    graph: Graph,
     recorded: RecordedLayer,
     forward: ForwardRecord,
     measurements: Measurements,
     count: int | None,
-) -> dict[str, Any]:
+) -> dict[str, object]:
     start, stop = forward.window
     state = find_memory_state(graph)
     shown = {key: recorded[key][start:stop, 0] for key in recorded}
@@ -156,7 +156,7 @@ def _take_units(values: Tensor, units: Sequence[int]) -> Tensor:
     return values[:, [unit for unit in units if unit < values.shape[-1]]]
 
 
-def _pack_flow(flow: GradientFlow | None) -> dict[str, Any] | None:
+def _pack_flow(flow: GradientFlow | None) -> dict[str, object] | None:
     if flow is None:
         return None
     return {
@@ -166,7 +166,7 @@ def _pack_flow(flow: GradientFlow | None) -> dict[str, Any] | None:
     }
 
 
-def _pack_memory(memory: UnitMemory) -> dict[str, Any]:
+def _pack_memory(memory: UnitMemory) -> dict[str, object]:
     scales = memory.timescales
     return {
         "timescales": None if scales is None else round_values(scales),
@@ -177,7 +177,7 @@ def _pack_memory(memory: UnitMemory) -> dict[str, Any]:
     }
 
 
-def _pack_influence(influence: Influence | None) -> dict[str, Any] | None:
+def _pack_influence(influence: Influence | None) -> dict[str, object] | None:
     if influence is None:
         return None
     return {
@@ -187,7 +187,7 @@ def _pack_influence(influence: Influence | None) -> dict[str, Any] | None:
     }
 
 
-def _pack_selectivity(one: Selectivity) -> dict[str, Any]:
+def _pack_selectivity(one: Selectivity) -> dict[str, object]:
     numbers = {
         "score": one.probe.score,
         "control": one.probe.control,
@@ -203,7 +203,7 @@ def _pack_selectivity(one: Selectivity) -> dict[str, Any]:
     }
 
 
-def _pack_span(span: Span, inputs: ReportInputs, dataset: StateDataset) -> dict[str, Any]:
+def _pack_span(span: Span, inputs: ReportInputs, dataset: StateDataset) -> dict[str, object]:
     matches = []
     for match in span.matches:
         number = dataset.sequence_ids[match.sequence]

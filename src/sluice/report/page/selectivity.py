@@ -1,4 +1,4 @@
-"""The most telling units: those that follow something in the data, and those on over a span."""
+"""Selective units: those that follow a property of the data, and those active over a span."""
 
 from __future__ import annotations
 
@@ -17,22 +17,23 @@ from sluice.report.page.inputs import ReportInputs
 
 HELD_OUT = 0.25
 UNITS, RARE = 5, 20
-"""Units named for a property, and how often a class must come for it to be asked for."""
+"""Units named for a property, and how often a class must occur to be probed."""
 ON = 1.0
-"""From how many standard deviations above its mean a unit is on."""
+"""A unit is active from this many standard deviations above its mean."""
 SPAN, SPANS, MATCHES = 8, 60, 4
 
 
 @dataclass(frozen=True)
 class Selectivity:
-    """How well a place follows a property of the data.
+    """How well a layer follows a property of the data.
 
     Attributes:
-        place: The layer and direction.
+        layer: The layer and direction.
         name: The property.
-        probe: Of what the layer gives to later ones, all units together.
+        probe: Of the layer's output, all units together.
         is_class: Whether the probe's scores are accuracies (of classes) or R² (of numbers).
-        commonest: The share of the commonest class among the rows held out; None for numbers.
+        majority_share: The share of the most frequent class in the held-out rows; None for
+            numbers.
         units: The units whose memory follows it best, chosen on the rows probes are fitted to.
         r: Their correlations on the rows held out, with the number of the class for classes.
     """
@@ -47,7 +48,7 @@ class Selectivity:
 
 
 def find_selective_units(inputs: ReportInputs, dataset: StateDataset) -> Iterator[Selectivity]:
-    """What each place knows of each property that varies enough; the tokens serve as control."""
+    """How well each layer follows each property that varies enough; tokens are the control task."""
     types = _token_types(inputs, dataset)
     for name, values in inputs.properties.items():
         labels = _flatten_property(values, dataset)
@@ -103,7 +104,7 @@ class Span:
 
 
 def standardise(states: Tensor, reference: Tensor, lengths: Tensor) -> Tensor:
-    """Each unit less its mean over ``seen``, in its standard deviations there."""
+    """Each unit minus its mean over ``reference``, divided by its standard deviation there."""
     rows = flatten_steps(reference, lengths)
     return (states - rows.mean(0)) / rows.std(0, correction=0).clamp_min(1e-12)
 

@@ -57,7 +57,7 @@ class RecordedValueSource(Protocol):
 
 
 class _LazyReader:
-    """Reads each name when it is first asked for, and releases the source after the last."""
+    """Reads each name at its first use, and releases the source after the last."""
 
     def __init__(self, read: ValueReader, names: Iterable[str]) -> None:
         self._read: ValueReader | None = read

@@ -101,7 +101,7 @@ class BucketBatches:
         batch_size: sequences in a batch, all processes together.
         seed: with the epoch, decides the order.
         rank: which of the processes that share the batches this is.
-        world: how many they are; each reads every `world`-th sequence of a batch.
+        world_size: how many they are; each reads every `world_size`-th sequence of a batch.
 
     Raises:
         SequenceError: as `check_shards`.

@@ -27,12 +27,12 @@ class StreamBatches:
     sequence begins. Nothing is padded but the end of the last stream.
 
     Args:
-        steps: any but those with one label for a whole sequence.
+        sequences: any but those with one label for a whole sequence.
         batch_size: streams side by side, all processes together.
         chunk: steps of a batch, the k1 = k2 of truncated BPTT.
         seed: with the epoch, decides the order.
         rank: which of the processes that share the streams this is.
-        world: how many they are; each reads every `world`-th stream.
+        world_size: how many they are; each reads every `world_size`-th stream.
 
     Raises:
         SequenceError: as `batches.check_shards`, a chunk of no steps, or one label a sequence.
@@ -124,13 +124,13 @@ class WindowBatches:
     sequence does; a shorter sequence is one window.
 
     Args:
-        steps: any but those with one label for a whole sequence.
+        sequences: any but those with one label for a whole sequence.
         length: steps of a window.
         batch_size: windows in a batch, all processes together.
         seed: with the epoch, decides the order.
         stride: steps from one window to the next.
         rank: which of the processes that share the batches this is.
-        world: how many they are; each reads every `world`-th window of a batch.
+        world_size: how many they are; each reads every `world_size`-th window of a batch.
 
     Raises:
         SequenceError: as `batches.check_shards`, or a length or stride below 1.

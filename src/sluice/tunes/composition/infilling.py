@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -34,13 +34,13 @@ _SEED_STRIDE = 100_000
 
 @dataclass(frozen=True)
 class Gap:
-    """Music that is to be found.
+    """Music to be generated.
 
     Attributes:
         length: How long it lasts, in eighths.
-        meter: The meter that it stands in.
+        meter: Its meter.
         name: Gaps of one name are filled alike.
-        old: What it must not become again.
+        original: The tokens that it must not be filled with.
     """
 
     length: Fraction
@@ -50,6 +50,7 @@ class Gap:
 
 
 Segment = Sequence[str] | Gap
+ModelState = Tensor | tuple[Tensor, ...]
 ContinuationSampler = Callable[[Sequence[str], Sequence[int], int], list[list[str]]]
 """From tokens before, seeds, and how many tokens at most, to as many continuations."""
 
@@ -108,7 +109,7 @@ def mask_bars(tune: Tune, strength: float, rng: random.Random) -> list[Segment]:
         TuneError: a strength outside (0, 1], or no bar that could change.
     """
     if not 0 < strength <= 1:
-        raise TuneError(f"The strength lies above 0 and goes up to 1, but {strength} came.")
+        raise TuneError(f"The strength must be above 0 and at most 1, got {strength}.")
     bars = tune.score.bars
     alike: dict[tuple[str, ...], list[int]] = {}
     for place in range(len(bars)):
@@ -141,13 +142,12 @@ def _may_change(tune: Tune, bars: Sequence[Bar], place: int) -> bool:
 class _Particle(NamedTuple):
     """A tune so far: its tokens, the log-probability of what was given, the fillings by name.
 
-    `state` and `ahead`, the logits (vocabulary,) of the next token, are the model's after the
-    first `seen` tokens.
+    `state` and `next_logits`, (vocabulary,), are the model's after the first `num_read` tokens.
     """
 
     tokens: tuple[str, ...]
     num_read: int
-    state: Any
+    state: ModelState
     next_logits: Tensor
     weight: float = 0.0
     fillings: Mapping[int, tuple[str, ...]] = MappingProxyType({})
@@ -208,7 +208,7 @@ def _weigh_particles(
     return found
 
 
-def _concatenate_states(states: Sequence[Any]) -> Any:
+def _concatenate_states(states: Sequence[ModelState]) -> ModelState:
     """States of one sequence each as the state of a batch."""
     if isinstance(states[0], Tensor):
         return torch.cat([state for state in states if isinstance(state, Tensor)], dim=1)

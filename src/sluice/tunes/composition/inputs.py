@@ -1,4 +1,4 @@
-"""What composing starts from: a model's file, and tunes to work on."""
+"""The inputs of composing: a model file, and tunes to edit."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LOCAL_CHECKPOINT = Path("tunes-out/tunes.safetensors")
 
 
 def find_checkpoint() -> Path:
-    """The model that comes with the package, else what `sluice train tunes` wrote here.
+    """The bundled model, else the file that `sluice train tunes` wrote here.
 
     Raises:
         TuneError: there is neither.
@@ -28,7 +28,7 @@ def find_checkpoint() -> Path:
     if found or _LOCAL_CHECKPOINT.is_file():
         return [*found, _LOCAL_CHECKPOINT][0]
     raise TuneError(
-        "This installation brings no model of tunes, and none was trained here; run "
+        "This installation has no model of tunes, and none was trained here; run "
         "`sluice train tunes` (some minutes), or name a file with --checkpoint."
     )
 
@@ -39,7 +39,7 @@ def strip_last_bar_line(tokens: Sequence[str], text: str) -> Sequence[str]:
 
 
 def read_tune(path: StrPath, *, gaps: bool = False, complete: bool = True) -> Tune:
-    """The first tune of a file of ABC, to be gone on from (not `whole`), filled or varied.
+    """The first tune of an ABC file, to be continued (not `complete`), filled or varied.
 
     Raises:
         TuneError: the file cannot be opened, holds no tune, or its first cannot be read.

@@ -1,8 +1,8 @@
-"""The model of tunes that comes with the package: how it is trained, and where it lies.
+"""The bundled model of tunes: how it is trained and packed.
 
 The recipe takes about an hour on two cores. It learns from the collections whose terms are clear
-(`sluice.tunes.terms`), split by family; `python -m sluice.tunes.shipped OUT` runs it, and goes on
-where it was broken off.
+(`sluice.tunes.corpus.licences`), split by family; run and resume it with
+`python -m sluice.tunes.composition.pretrained OUT`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from rich.console import Console
@@ -51,7 +50,7 @@ def prepare_dataset(*, by_family: bool = True) -> training.TuneDataset:
     """The tunes that the model learns from, split by family, or at random for comparison.
 
     Raises:
-        MissingExtra: music21 is not installed.
+        MissingExtraError: music21 is not installed.
     """
     collection = collections.load_collections(exclude=licences.find_exclusion_reason)
     split = families.split_by_family if by_family else families.split_at_random
@@ -59,7 +58,7 @@ def prepare_dataset(*, by_family: bool = True) -> training.TuneDataset:
 
 
 def train(folder: StrPath, *, by_family: bool = True) -> TrainingResult:
-    """Run the recipe; weights and checkpoints come to lie in `folder`.
+    """Run the recipe; weights and checkpoints are written to `folder`.
 
     Raises:
         SequenceError, OSError: as `training.train`.
@@ -77,7 +76,7 @@ def train(folder: StrPath, *, by_family: bool = True) -> TrainingResult:
 
 
 def pack(checkpoint: StrPath, out: StrPath) -> None:
-    """Write the trained weights as they are shipped: in float16, without the training tunes.
+    """Write the trained weights as they are bundled: in float16, without the training tunes.
 
     Raises:
         CheckpointError: no such file, or not a language model.
@@ -89,18 +88,19 @@ def pack(checkpoint: StrPath, out: StrPath) -> None:
 
 
 def build_card(
-    checkpoint: StrPath, training_checkpoint: StrPath, count: int = 100, **options: Any
+    checkpoint: StrPath, training_checkpoint: StrPath, count: int = 100, *, form: bool = True
 ) -> Table:
-    """What the model card tells of `count` composed tunes, beside the validation tunes.
+    """The table of the model card: composed tunes beside the validation tunes.
 
     Args:
-        weights: as packed.
-        trained: as `train` left them, with the training tunes to look for copies in.
+        checkpoint: the bundled file, as `pack` wrote it.
+        training_checkpoint: the file that `train` wrote, with the training tunes to search for
+            copies.
         count: how many tunes.
-        wishes: for `Composer.compose`, such as a temperature.
+        form: as for `Composer.compose`.
     """
     composer = Composer.load(checkpoint)
-    tunes = composer.compose(count, **options)
+    tunes = composer.compose(count, form=form)
     index = Composer.load(training_checkpoint).index
     shown = statistics.build_table(tunes, _ReferenceCorpus(index, composer.corpus))
     runs = sorted(index.find_nearest(tune.tokens[2:]).run for tune in tunes)
@@ -126,11 +126,11 @@ def _print_progress(progress: Progress) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Train the model of tunes that is shipped.")
+    parser = argparse.ArgumentParser(description="Train the bundled model of tunes.")
     parser.add_argument("out", type=Path, help="the folder for weights and checkpoints")
-    parser.add_argument("--random-split", action="store_true", help="heed no families")
+    parser.add_argument("--random-split", action="store_true", help="ignore families")
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--pack", type=Path, help="write what is shipped, and the card's figures")
+    parser.add_argument("--pack", type=Path, help="write the bundled file, print its card")
     chosen = parser.parse_args()
     torch.set_num_threads(chosen.threads)
     outcome = train(chosen.out, by_family=not chosen.random_split)

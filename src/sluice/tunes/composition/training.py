@@ -1,4 +1,4 @@
-"""From a collection of tunes to a file of weights."""
+"""Training a model on a collection of tunes."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class TuneModelConfig:
 
 
 QUICK_CONFIG = TuneModelConfig()
-"""Learns in minutes."""
+"""Trains in minutes."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def prepare_dataset(paths: StrPaths | None = None, *, seed: int = 0) -> TuneData
     """Read tunes (the three collections if no path is given) and split them by family.
 
     Raises:
-        TuneError: as `collections.load` and `families.split`.
+        TuneError: as `load_collections` and `split_by_family`.
     """
     collection = collections.load_collections(paths)
     return TuneDataset(collection, families.split_by_family(collection.tunes, seed=seed))
@@ -65,7 +65,7 @@ def prepare_dataset(paths: StrPaths | None = None, *, seed: int = 0) -> TuneData
 def make_training_config(
     seconds: float | None = None, epochs: float | None = None, seed: int = 0
 ) -> TrainingConfig:
-    """How long and how to learn tunes: for `seconds`, or `epochs` times over the data.
+    """The training configuration: `seconds` long, or `epochs` times over the data.
 
     Raises:
         SequenceError: a budget that is missing or not positive.
@@ -87,13 +87,13 @@ def train(
     resume: bool = False,
     tensorboard: bool = False,
 ) -> TrainingResult:
-    """Learn the training tunes and keep the best weights in the file `weights`.
+    """Train a model and write its best weights to the file `checkpoint`.
 
     The file is written whole at every new lowest validation loss, and carries the corpus's own
     measures and the training tunes' tokens, so that composing needs nothing else. `precision` is
     what the kernels multiply in, `"float32"` or `"bfloat16"`; the weights are float32 in both.
-    With a `folder`, checkpoints (and curves for TensorBoard) are kept there, and `resume` goes on
-    from the last.
+    With a `folder`, checkpoints (and curves for TensorBoard) are written there, and `resume`
+    continues from the last.
 
     Raises:
         ValueError: an unknown precision.

@@ -1,4 +1,4 @@
-"""Which key and octave a tune lies well in on a fiddle or a whistle."""
+"""The key and octave in which a tune is playable on a fiddle or a whistle."""
 
 from __future__ import annotations
 

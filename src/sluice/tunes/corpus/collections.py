@@ -1,4 +1,4 @@
-"""Collections of tunes: three printed ones that music21 brings along, or any files of ABC."""
+"""Collections of tunes: three printed ones that music21 includes, or any files of ABC."""
 
 from __future__ import annotations
 
@@ -68,16 +68,17 @@ def load_collections(
     *,
     exclude: Callable[[abc_file.Block], str | None] = lambda block: None,
 ) -> Collection:
-    """Read ABC files, or the three collections that music21 brings if no path is given.
+    """Read ABC files, or the three collections that music21 includes if no path is given.
 
     A folder stands for all `.abc` files in and below it. A tune that cannot be read is dropped
-    with its line and the reason; a tune whose tokens came before is dropped as a repetition; so
-    is one of which `doubt` gives a reason to leave it out (such as `terms.doubt`).
+    with its line and the reason; a tune with the tokens of an earlier one is dropped as a
+    duplicate; so is one that `exclude` gives a reason for (such as
+    `licences.find_exclusion_reason`).
 
     Raises:
-        MissingExtra: no path given and music21 is not installed.
-        NoTunes: a file is empty or holds no ABC, a folder holds no such file, or no tune in all
-            of them could be read.
+        MissingExtraError: no path given and music21 is not installed.
+        NoTunesError: a file is empty or holds no ABC, a folder holds no such file, or no tune in
+            any of them could be read.
         TuneError: a file cannot be opened.
     """
     notice = NOTICE if paths is None else ""
@@ -122,7 +123,7 @@ def _list_files(path: Path) -> list[Path]:
 
 
 def _list_collection_files() -> list[Path]:
-    """The files by path: importing music21 would bring in plotting and networking for nothing."""
+    """The files by path: importing music21 would import plotting and networking for nothing."""
     found = importlib.util.find_spec("music21")
     if found is None or not found.submodule_search_locations:
         raise MissingExtraError("music21", "tunes")

@@ -1,7 +1,7 @@
 """Tune families, and a split that keeps each on one side.
 
 In a collection of folk music variants of a tune stand side by side: a split at random would test
-on what was learnt. A family is a connected component of tunes that share a passage or a title.
+on what was memorised. A family is a connected component of tunes that share a passage or a title.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ class FamilySplit:
         """The figures in one sentence each."""
         return (
             f"{self.num_families} families, the largest of {self.largest_family} tunes. "
-            f"{len(self.training)} tunes to learn from, {len(self.validation)} of other families "
+            f"{len(self.training)} tunes to train on, {len(self.validation)} of other families "
             f"to validate on; at random, {self.random_leak:.0%} of these would have a relative "
             "among the first."
         )
@@ -135,7 +135,7 @@ def split_by_family(tunes: Sequence[Tune], validation: float = 0.05, seed: int =
 
 
 def split_at_random(tunes: Sequence[Tune], validation: float = 0.05, seed: int = 0) -> FamilySplit:
-    """A split that heeds no families, as most figures in the literature are of.
+    """A split that ignores families, as in most of the literature.
 
     Raises:
         TuneError: fewer than two tunes.

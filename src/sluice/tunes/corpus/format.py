@@ -36,11 +36,11 @@ def read_abc(files: StrPaths) -> Tokens:
     ids = RaggedArray.of(
         (vocabulary.encode(tune.tokens) for tune in tunes), np.min_scalar_type(len(vocabulary) - 1)
     )
-    kin = group_families(tunes)
-    family = {place: number for number, places in enumerate(kin) for place in places}
+    groups = group_families(tunes)
+    family = {place: number for number, places in enumerate(groups) for place in places}
     named = files[0].name if len(files) == 1 else pluralize(len(files), "file")
     understood = (
-        f"{named}: ABC, {pluralize(len(tunes), 'tune')} in {len(kin):,} families, "
+        f"{named}: ABC, {pluralize(len(tunes), 'tune')} in {len(groups):,} families, "
         f"{len(ids.flat):,} tokens, {len(vocabulary.tokens)} different."
     )
     return Tokens(

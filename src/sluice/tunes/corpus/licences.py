@@ -1,4 +1,4 @@
-"""On what terms the printed collections' encodings may be used, and which the shipped model used.
+"""The licences of the printed collections' encodings, and which of them the bundled model used.
 
 The tunes themselves are old enough to be free (printed 1778 to 1907); the question is what those
 who typed them in allow.
@@ -23,7 +23,7 @@ _RESERVED_TRANSCRIBER = "norbeck"
 
 
 def find_exclusion_reason(block: Block) -> str | None:
-    """Why an encoding was kept out of the shipped model's training, or None where nothing was.
+    """Why an encoding was kept out of the bundled model's training, or None where nothing was.
 
     O'Neill's and Ryan's carry no terms of their own, so that music21's general permission
     (`MUSIC21`) stands. Jack Campin sold his edition of Aird's Airs on a disc, and his files say

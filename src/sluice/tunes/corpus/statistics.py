@@ -1,11 +1,11 @@
-"""What holds of composed tunes and of the corpus, by the same measures."""
+"""Statistics of composed tunes and of the corpus, for comparison."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from statistics import fmean
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,7 @@ class TuneStatistics:
     """Means over tunes.
 
     Attributes:
-        exact_bars: Of the bars that stand inside (not first or last, nor at a repeat or an
+        exact_bars: Of the inner bars (not first or last, nor at a repeat or an
             ending, where upbeats are made up for), the part whose notes fill the meter exactly.
         on_tonic: The part of the tunes whose last note is the root.
         unique_bars: Different bars over all bars.
@@ -108,7 +108,7 @@ class TuneIndex:
 
 
 def compute_statistics(tunes: Sequence[Tune], index: TuneIndex) -> TuneStatistics:
-    """The measures of `tunes`, copies sought in `training`.
+    """The statistics of `tunes`, with copies of the tunes in `index`.
 
     Raises:
         TuneError: no tunes.
@@ -179,7 +179,7 @@ def to_dict(statistics: TuneStatistics) -> dict[str, float]:
     return asdict(statistics)
 
 
-def from_dict(figures: Mapping[str, Any]) -> TuneStatistics:
+def from_dict(figures: Mapping[str, float]) -> TuneStatistics:
     """What `to_dict` gave. Raises TuneError where some are missing."""
     try:
         return TuneStatistics(
@@ -187,12 +187,12 @@ def from_dict(figures: Mapping[str, Any]) -> TuneStatistics:
         )
     except (KeyError, TypeError, ValueError):
         raise TuneError(
-            "These weights carry no measures of the tunes they learnt from; train again."
+            "This model file carries no measures of its training tunes; train again."
         ) from None
 
 
 class SupportsStatistics(Protocol):
-    """What the table needs of a composer: the corpus's own measures, and what it learnt from."""
+    """What the table needs: the corpus's own statistics, and an index of the training tunes."""
 
     @property
     def corpus(self) -> TuneStatistics: ...
@@ -204,7 +204,7 @@ class SupportsStatistics(Protocol):
 def build_table(composed: Sequence[Tune], composer: SupportsStatistics) -> Table:
     """The measures of composed tunes beside those of the corpus's validation tunes.
 
-    Copies are left out where the composer has no training tunes at hand.
+    Copies are left out where the composer has no training tunes.
     """
     mine, theirs = compute_statistics(composed, composer.index), composer.corpus
     shown = Table("", "composed", "corpus", title="Measures", title_justify="left", box=None)

@@ -22,7 +22,7 @@ def to_abc(tune: Transcription, number: int = 1) -> str:
     to ABC changes nothing the second time.
 
     Raises:
-        BadTokens: the tokens spell no tune.
+        InvalidTokensError: the tokens are no valid tune.
     """
     music = tune.score
     head = [f"X:{number}", f"T:{' '.join(tune.title.split()) or 'Untitled'}"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
@@ -38,8 +37,8 @@ def to_svg(tune: Transcription) -> str:
     """The score as an SVG picture as high as it needs to be, black on white.
 
     Raises:
-        MissingExtra: the library verovio is not installed.
-        BadTokens: the tokens spell no tune.
+        MissingExtraError: the library verovio is not installed.
+        InvalidTokensError: the tokens are no valid tune.
         TuneError: a note's length that has no sign.
     """
     return _engrave(tune, adjustPageHeight=True)
@@ -49,8 +48,8 @@ def to_pdf(tune: Transcription) -> bytes:
     """The score on a page of A4.
 
     Raises:
-        MissingExtra: the library verovio or cairosvg is not installed.
-        BadTokens: the tokens spell no tune.
+        MissingExtraError: the library verovio or cairosvg is not installed.
+        InvalidTokensError: the tokens are no valid tune.
         TuneError: a note's length that has no sign.
     """
     try:
@@ -61,7 +60,7 @@ def to_pdf(tune: Transcription) -> bytes:
     return bytes(cairosvg.svg2pdf(page, output_width=_A4_PIXELS, output_height=_A4_PIXELS * 2**0.5))
 
 
-def _engrave(tune: Transcription, **options: Any) -> str:
+def _engrave(tune: Transcription, **options: bool) -> str:
     try:
         import verovio
     except ImportError:

@@ -33,7 +33,7 @@ def to_mei(tune: Transcription) -> str:
     """The score of a tune, in its key, as MEI.
 
     Raises:
-        BadTokens: the tokens spell no tune.
+        InvalidTokensError: the tokens are no valid tune.
         TuneError: a note's length that has no sign.
     """
     mei = Element("mei", {"xmlns": "http://www.music-encoding.org/ns/mei", "meiversion": "5.0"})

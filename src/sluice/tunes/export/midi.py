@@ -68,7 +68,7 @@ def build_melody(tune: Transcription) -> list[Note]:
     """The notes of a tune in its key, repeats and endings played, tied notes as one.
 
     Raises:
-        BadTokens: the tokens spell no tune.
+        InvalidTokensError: the tokens are no valid tune.
     """
     _, semitones = tune.interval
     events = [event for bar in expand_repeats(tune.score) for event in bar.events]
@@ -121,8 +121,8 @@ def to_midi(tune: Transcription) -> bytes:
     """A tune as a MIDI file of one track, on a flute, with a soft guitar where it has chords.
 
     Raises:
-        MissingExtra: the library mido is not installed.
-        BadTokens: the tokens spell no tune.
+        MissingExtraError: the library mido is not installed.
+        InvalidTokensError: the tokens are no valid tune.
     """
     try:
         import mido

@@ -12,7 +12,6 @@ import wave
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,7 +38,7 @@ def render(tune: Transcription) -> Samples:
     """A tune played, repeats and endings included: samples (time, 2) in (-1, 1), stereo.
 
     Raises:
-        BadTokens: the tokens spell no tune.
+        InvalidTokensError: the tokens are no valid tune.
     """
     second = 60 / tune.beats_per_minute / float(beat_length(tune.meter))
     flute = _mix_voice(build_melody(tune), second, synthesise_flute, beat_length(tune.meter))
@@ -71,10 +70,10 @@ def _mix_voice(
         )
         for note in notes
     ]
-    heard = np.zeros(max((start + len(samples) for start, samples in placed), default=0))
+    mixed = np.zeros(max((start + len(samples) for start, samples in placed), default=0))
     for note, (start, samples) in zip(notes, placed, strict=True):
-        heard[start : start + len(samples)] += samples * (0.82 if note.start % step else 1.0)
-    return heard
+        mixed[start : start + len(samples)] += samples * (0.82 if note.start % step else 1.0)
+    return mixed
 
 
 @lru_cache(maxsize=512)
@@ -140,9 +139,9 @@ def _add_reverb(played: Samples) -> Samples:
     length = played.shape[1] + len(time)
     size = 1 << (length - 1).bit_length()
     wet = np.fft.irfft(np.fft.rfft(played, size) * np.fft.rfft(_low_pass(echo), size), size)
-    heard = wet[:, :length] * 2
-    heard[:, : played.shape[1]] += played
-    return heard
+    mixed = wet[:, :length] * 2
+    mixed[:, : played.shape[1]] += played
+    return mixed
 
 
 def _low_pass(echo: Samples) -> Samples:
@@ -156,7 +155,7 @@ def to_wav(tune: Transcription) -> bytes:
     """The tune as a WAV file, 16 bits, stereo.
 
     Raises:
-        BadTokens: the tokens spell no tune.
+        InvalidTokensError: the tokens are no valid tune.
     """
     buffer = io.BytesIO()
     with wave.open(buffer, "wb") as file:
@@ -171,14 +170,14 @@ def to_ogg(tune: Transcription) -> bytes:
     """The tune as an Ogg Vorbis file, a tenth of the size.
 
     Raises:
-        MissingExtra: the library soundfile is not installed.
-        BadTokens: the tokens spell no tune.
+        MissingExtraError: the library soundfile is not installed.
+        InvalidTokensError: the tokens are no valid tune.
     """
     try:
         import soundfile
     except ImportError:
         raise MissingExtraError("soundfile", "tunes") from None
-    buffer: Any = io.BytesIO()
+    buffer = io.BytesIO()
     with soundfile.SoundFile(
         buffer, "w", samplerate=SAMPLE_RATE, channels=2, format="OGG", subtype="VORBIS"
     ) as file:

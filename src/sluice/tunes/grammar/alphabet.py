@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property, lru_cache
@@ -22,7 +22,7 @@ from sluice.tunes.theory.durations import (
 from sluice.tunes.theory.keys import Pitch
 
 _MAX_DIVISION = 64
-"""Into how many an eighth is divided; a token that says less is left alone."""
+"""The smallest part of an eighth; tokens of shorter durations are never allowed."""
 
 Meaning = TypeVar("Meaning")
 
@@ -35,8 +35,15 @@ class BarLine(NamedTuple):
     ending: int = 0
 
 
+PLAIN = BarLine()
+OPEN = BarLine(opens=True)
+CLOSE = BarLine(closes=True)
+CLOSE_AND_OPEN = BarLine(closes=True, opens=True)
+FIRST_ENDING, SECOND_ENDING = BarLine(ending=1), BarLine(ending=2)
+
+
 class TupletToken(NamedTuple):
-    """A tuplet as its token tells it; a `time` of 0 depends on the meter."""
+    """A tuplet as its token has it; a `time` of 0 depends on the meter."""
 
     notes: int
     time: int
@@ -58,13 +65,13 @@ class TuneAlphabet:
             ("meter whose bars its notes can fill", self.meters),
             ("mode", self.modes),
             ("note", self.pitches),
-            ("bar line '|'", [one for one in self.bar_lines.values() if one == BarLine()]),
+            ("bar line '|'", self.find_bar_line_ids(PLAIN)),
         ):
             if not found:
                 raise TuneError(f"A grammar of tunes needs a {what}, but the model knows none.")
 
     def _parse_tokens(self, read: Callable[[str], Meaning | None]) -> dict[int, Meaning]:
-        """The ids of the tokens that `read` makes something of."""
+        """The ids of the tokens that `read` has a meaning for."""
         found = {}
         for token in self.vocabulary.tokens:
             meaning = read(token)
@@ -81,7 +88,8 @@ class TuneAlphabet:
     def durations(self) -> dict[int, int]:
         """In ticks."""
         return {
-            number: self.solver.to_ticks(said) for number, said in self._duration_eighths.items()
+            number: self.solver.to_ticks(eighths)
+            for number, eighths in self._duration_eighths.items()
         }
 
     @cached_property
@@ -105,8 +113,8 @@ class TuneAlphabet:
     def bar_lines(self) -> dict[int, BarLine]:
         """Bar lines; none that opens what no other could close."""
         found = self._parse_tokens(_parse_bar_line)
-        closing = BarLine(closes=True) in found.values()
-        second = BarLine(ending=2) in found.values()
+        closing = CLOSE in found.values()
+        second = SECOND_ENDING in found.values()
         return {
             number: line
             for number, line in found.items()
@@ -114,12 +122,54 @@ class TuneAlphabet:
         }
 
     @cached_property
-    def _bar_ticks(self) -> dict[str, int]:
-        return {}
+    def ids_by_midi(self) -> dict[int, list[int]]:
+        """The notes of each MIDI number; several where one pitch has several spellings."""
+        found: dict[int, list[int]] = {}
+        for number, midi in self.pitches.items():
+            found.setdefault(midi, []).append(number)
+        return found
+
+    @cached_property
+    def duration_ids(self) -> dict[int, int]:
+        """Durations by their ticks."""
+        return {ticks: number for number, ticks in self.durations.items()}
+
+    @cached_property
+    def rest_ids(self) -> list[int]:
+        """The rest, if there is one."""
+        return self.find_ids("z")
+
+    @cached_property
+    def tie_ids(self) -> list[int]:
+        """The tie, if there is one."""
+        return self.find_ids("-")
+
+    @cached_property
+    def open_chord_ids(self) -> list[int]:
+        """What opens a chord, if a chord of two notes can be written and closed."""
+        possible = self.close_chord_ids and len(self.ids_by_midi) > 1
+        return self.find_ids("[") if possible else []
+
+    @cached_property
+    def close_chord_ids(self) -> list[int]:
+        """What closes a chord, if there is one."""
+        return self.find_ids("]")
 
     def find_ids(self, token: str) -> list[int]:
         """The id of a token, if there is one."""
         return self.vocabulary.encode([token]) if token in self.vocabulary else []
+
+    def find_bar_line_ids(self, line: BarLine) -> list[int]:
+        """The ids of a bar line."""
+        return [number for number, known in self.bar_lines.items() if known == line]
+
+    def find_pitch_ids(self, pitches: Iterable[int]) -> list[int]:
+        """The ids of notes by MIDI numbers, the lowest first."""
+        return [number for pitch in sorted(pitches) for number in self.ids_by_midi[pitch]]
+
+    @cached_property
+    def _bar_ticks(self) -> dict[str, int]:
+        return {}
 
     @cached_property
     def _duration_eighths(self) -> dict[int, Fraction]:
@@ -127,7 +177,7 @@ class TuneAlphabet:
 
     @cached_property
     def solver(self) -> DurationSolver:
-        notes = [told.notes for told in self.tuplets.values()]
+        notes = [tuplet.notes for tuplet in self.tuplets.values()]
         return DurationSolver([*self._duration_eighths.values()], notes)
 
     def bar_ticks(self, meter: str) -> int:
@@ -140,9 +190,9 @@ class TuneAlphabet:
 
     def resolve_tuplet(self, number: int, meter: str) -> OpenTuplet | None:
         """What a tuplet's id means in a meter, or None where it takes no time."""
-        told = self.tuplets[number]
-        time = told.time or tuplet_time(told.notes, meter)
-        return OpenTuplet(told.events, time, told.notes) if time else None
+        tuplet = self.tuplets[number]
+        time = tuplet.time or tuplet_time(tuplet.notes, meter)
+        return OpenTuplet(tuplet.events, time, tuplet.notes) if time else None
 
 
 @lru_cache

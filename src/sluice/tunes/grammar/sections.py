@@ -1,118 +1,164 @@
-"""The parts of a tune: which bar line may follow a bar of some length, and what comes of it."""
+"""The sections of a tune: which bar line may follow a bar of some length, and what comes next.
+
+A section begins with the tune, at `|:`, after `:|` and `::`, and after a second ending.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from enum import IntEnum
 from typing import NamedTuple
 
-from sluice.tunes.grammar.alphabet import BarLine
+from sluice.tunes.grammar.alphabet import (
+    CLOSE,
+    CLOSE_AND_OPEN,
+    FIRST_ENDING,
+    OPEN,
+    PLAIN,
+    BarLine,
+)
 from sluice.tunes.theory.durations import BarGoals
 
-PLAIN = BarLine()
-CLOSE = BarLine(closes=True)
+
+class SectionPhase(IntEnum):
+    """Where in a section a bar stands."""
+
+    NO_REPEAT = 0
+    """No `|:` is open."""
+    IN_REPEAT = 1
+    """A `|:` waits for its `:|`."""
+    FIRST_ENDING = 2
+    """Behind `|1`, before its `:|`."""
+    SECOND_ENDING_DUE = 3
+    """Behind the `:|` of a first ending: `|2` must follow."""
+    SECOND_ENDING = 4
+    """Behind `|2`."""
+    OVER = 5
+    """Behind a last bar that made up for a pickup: the tune must end."""
+
+
+_REPEAT_LINES: dict[SectionPhase, tuple[BarLine, ...]] = {
+    SectionPhase.NO_REPEAT: (OPEN, CLOSE, CLOSE_AND_OPEN, FIRST_ENDING),
+    SectionPhase.IN_REPEAT: (CLOSE, CLOSE_AND_OPEN, FIRST_ENDING),
+    SectionPhase.FIRST_ENDING: (CLOSE,),
+    SectionPhase.SECOND_ENDING_DUE: (),
+    SectionPhase.SECOND_ENDING: (OPEN, FIRST_ENDING),
+    SectionPhase.OVER: (),
+}
+"""The bar lines, besides the plain one, that may end a later bar than the section's first."""
+_NO_PLAIN_LINE = (SectionPhase.SECOND_ENDING_DUE, SectionPhase.OVER)
+
+
+class BarEnd(NamedTuple):
+    """How a bar ends: by which line, after how many ticks, and how many a full bar has."""
+
+    line: BarLine
+    total: int
+    full: int
 
 
 class SectionState(NamedTuple):
-    """Where a tune stands as a bar begins; times in ticks.
+    """The state of a section as a bar begins; times in ticks.
 
     Attributes:
-        pickup: how long the pickup of this part was; 0: it had none.
-        lead: the same of a pickup before the `|:` that began this part.
-        fresh: whether this bar is the first of a part, and so may be a pickup.
-        bars: of the tune so far, counted no further than it must have.
-        inside: whether this part has a bar already.
-        repeat: whether a `|:` waits for its `:|`.
-        ending: 1 within a first ending, 2 after a second one began.
-        due: whether the second ending must begin now.
-        over: whether the last bar made up for a pickup, so that the tune is over.
+        phase: where in the section this bar stands.
+        pickup: how long the pickup of this section was, 0 without one.
+        previous_pickup: the same of a lone pickup before the `|:` that began this section.
+        num_bars: bars of the tune so far, counted up to the least number that it must have.
+        has_bars: whether this section has a bar already.
         may_end: whether the tune may end here.
     """
 
+    phase: SectionPhase = SectionPhase.NO_REPEAT
     pickup: int = 0
     previous_pickup: int = 0
-    is_first_bar: bool = True
     num_bars: int = 0
     has_bars: bool = False
-    in_repeat: bool = False
-    ending: int = 0
-    second_ending_due: bool = False
-    is_over: bool = False
     may_end: bool = False
 
-    def find_goals(self, lines: tuple[BarLine, ...], full: int, least: int) -> BarGoals:
-        """Where this bar may end, by any of these bar lines."""
-        totals: set[int] = set()
-        for line in lines:
-            totals |= self.find_totals(line, full, least)
-        return BarGoals(full, frozenset(totals), self.is_first_bar)
+    @property
+    def is_first_bar(self) -> bool:
+        """Whether this bar is the first of a section, and so may be a pickup."""
+        return not (self.has_bars or self.previous_pickup)
 
-    def find_totals(self, line: BarLine, full: int, least: int) -> set[int]:
+    # What may end a bar
+
+    def find_goals(self, lines: Iterable[BarLine], full: int, min_bars: int) -> BarGoals:
+        """Where this bar may end, by any of these bar lines."""
+        totals = frozenset[int]().union(*(self.find_totals(line, full, min_bars) for line in lines))
+        return BarGoals(full, totals, self.is_first_bar)
+
+    def find_totals(self, line: BarLine, full: int, min_bars: int) -> set[int]:
         """The totals, besides those of a pickup, at which `line` may end this bar."""
-        if self.second_ending_due:
+        if not self._allows_line(line):
             return set()
         if line.closes:
-            possible = self.has_bars and self.ending != 2 and not (self.ending and line.opens)
-            return {full - self._pickup_length(full)} if possible else set()
-        if line.opens:
-            possible = self.has_bars and not self.in_repeat and self.ending != 1
-            return {full, *self._complement_totals(full)} if possible else set()
-        if line.ending:
-            return {full} if line.ending == 1 and self.has_bars and self.ending != 1 else set()
-        return {full, *(self._complement_totals(full) if self._may_be_last(least) else ())}
+            return {full - self.pickup if self.pickup < full else full}
+        if line.opens or (line == PLAIN and self._may_be_last(min_bars)):
+            return {full, *self._complement_totals(full)}
+        return {full}
 
-    def can_end_bar(
-        self, line: BarLine, total: int, full: int, least: int, can_be_pickup: bool
-    ) -> bool:
-        """Whether `line` may end this bar; `a_pickup`: one could be as long."""
-        if self.is_first_bar and can_be_pickup and line in (PLAIN, BarLine(opens=True)):
-            return not (line.opens and self.in_repeat)
-        return total in self.find_totals(line, full, least)
+    def can_end_bar(self, end: BarEnd, min_bars: int, can_be_pickup: bool) -> bool:
+        """Whether a bar may end so; `can_be_pickup` says that a pickup could be as long."""
+        if self.is_first_bar and can_be_pickup and end.line in (PLAIN, OPEN):
+            return not (end.line.opens and self.phase == SectionPhase.IN_REPEAT)
+        return end.total in self.find_totals(end.line, end.full, min_bars)
 
-    def _pickup_length(self, full: int) -> int:
-        return self.pickup if self.pickup < full else 0
+    def _allows_line(self, line: BarLine) -> bool:
+        if line == PLAIN:
+            return self.phase not in _NO_PLAIN_LINE
+        return self.has_bars and line in _REPEAT_LINES[self.phase]
 
     def _complement_totals(self, full: int) -> set[int]:
         """The totals that make up for a pickup."""
         return {full - short for short in (self.pickup, self.previous_pickup) if 0 < short < full}
 
-    def _may_be_last(self, least: int) -> bool:
-        if self.ending == 2:
+    def _may_be_last(self, min_bars: int) -> bool:
+        if self.phase == SectionPhase.SECOND_ENDING:
             return True
-        return (
-            self.has_bars and self.num_bars + 1 >= least and not self.in_repeat and not self.ending
-        )
+        enough = self.has_bars and self.num_bars + 1 >= min_bars
+        return enough and self.phase == SectionPhase.NO_REPEAT
 
-    def advance(
-        self, line: BarLine, total: int, full: int, least: int, has_note: bool
-    ) -> SectionState:
-        """Where the tune stands after a bar of this total and this line; `sung`: it has a note."""
-        bars = min(self.num_bars + 1, least)
-        enough = bars >= least and has_note
-        is_pickup = self.is_first_bar and total < full
-        if line.closes and self.ending == 1:
-            return self._replace(
-                num_bars=bars, ending=0, second_ending_due=True, in_repeat=False, may_end=False
-            )
-        if line.closes:
-            return SectionState(
-                num_bars=bars, in_repeat=line.opens, may_end=enough and not line.opens
-            )
-        if line.opens:
-            lead = total if is_pickup else 0
-            return SectionState(
-                previous_pickup=lead, is_first_bar=not lead, num_bars=bars, in_repeat=True
-            )
-        if total < full and self.ending == 2:
-            return SectionState(num_bars=bars, may_end=enough)
-        return self._replace(
-            pickup=total if is_pickup else self.pickup,
-            is_first_bar=False,
-            num_bars=bars,
-            has_bars=True,
-            ending=line.ending or self.ending,
-            is_over=total < full and not is_pickup,
-            may_end=enough and not (self.in_repeat or self.ending == 1 or line.ending or is_pickup),
-        )
+    # What follows
+
+    def advance(self, end: BarEnd, min_bars: int, has_note: bool) -> SectionState:
+        """The state after a bar that ends so; `has_note` says that the tune has a note by then."""
+        num_bars = min(self.num_bars + 1, min_bars)
+        complete = num_bars >= min_bars and has_note
+        if end.line.closes:
+            return self._close_repeat(end.line, num_bars, complete)
+        if end.line.opens:
+            lead = end.total if self.is_first_bar and end.total < end.full else 0
+            return SectionState(SectionPhase.IN_REPEAT, previous_pickup=lead, num_bars=num_bars)
+        if end.total < end.full and self.phase == SectionPhase.SECOND_ENDING:
+            return SectionState(num_bars=num_bars, may_end=complete)
+        return self._add_bar(end, num_bars, complete)
 
     def begin_second_ending(self) -> SectionState:
-        """Where it stands as the second ending begins."""
-        return self._replace(second_ending_due=False, ending=2, has_bars=True, is_first_bar=False)
+        """The state as the second ending begins."""
+        return self._replace(phase=SectionPhase.SECOND_ENDING, has_bars=True)
+
+    def _close_repeat(self, line: BarLine, num_bars: int, complete: bool) -> SectionState:
+        if self.phase == SectionPhase.FIRST_ENDING:
+            due = SectionPhase.SECOND_ENDING_DUE
+            return self._replace(phase=due, num_bars=num_bars, may_end=False)
+        if line.opens:
+            return SectionState(SectionPhase.IN_REPEAT, num_bars=num_bars)
+        return SectionState(num_bars=num_bars, may_end=complete)
+
+    def _add_bar(self, end: BarEnd, num_bars: int, complete: bool) -> SectionState:
+        """After a plain line or `|1`: the section goes on, or the tune is over."""
+        is_pickup = self.is_first_bar and end.total < end.full
+        phase = self.phase
+        if end.line.ending:
+            phase = SectionPhase.FIRST_ENDING
+        elif end.total < end.full and not is_pickup:
+            phase = SectionPhase.OVER
+        in_repeat = phase in (SectionPhase.IN_REPEAT, SectionPhase.FIRST_ENDING)
+        return self._replace(
+            phase=phase,
+            pickup=end.total if is_pickup else self.pickup,
+            num_bars=num_bars,
+            has_bars=True,
+            may_end=complete and not (in_repeat or is_pickup),
+        )

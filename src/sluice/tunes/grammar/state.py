@@ -1,15 +1,29 @@
-"""Where a tune stands between two of its tokens."""
+"""The state of a tune between two of its tokens."""
 
 from __future__ import annotations
 
+from enum import IntEnum
 from typing import NamedTuple
 
 from sluice.tunes.grammar.sections import SectionState
 from sluice.tunes.theory.durations import OpenTuplet
 
 
+class Position(IntEnum):
+    """Where a state stands in relation to bar lines."""
+
+    BODY_START = 0
+    """Behind meter and mode: a note, a rest or `|:` may follow."""
+    BAR_LINE = 1
+    """Behind a bar line: the next bar, a new meter, the second ending or the end."""
+    BAR_START = 2
+    """Where only the notes of a bar may follow."""
+    IN_BAR = 3
+    """In a bar that has begun."""
+
+
 class OpenEvent(NamedTuple):
-    """A note, chord or rest (no pitch) under way; `ticks` is what it says it lasts."""
+    """An unfinished note, chord or rest (no pitch); `ticks` is its written duration, or 0."""
 
     pitches: frozenset[int]
     in_chord: bool = False
@@ -21,22 +35,21 @@ class TuneState(NamedTuple):
     """Between two tokens.
 
     Attributes:
-        meter: as in `6/8`; none before it came.
-        mode: whether the mode came.
-        part: where the tune stood as this bar began.
-        before: "start" of the body, behind a "line", where only "notes" may follow, or "" in a bar
-            that has begun.
-        passed: ticks of the bar's complete events.
-        tuplet: the one under way.
-        event: the one under way.
-        held: what a tie asks the next event to be.
-        sung: whether there was a note.
+        meter: as in `6/8`; empty before it.
+        mode: whether the mode has been read.
+        section: its state as this bar began.
+        position: in relation to bar lines.
+        elapsed: ticks of the bar's complete events.
+        tuplet: the unfinished one.
+        event: the unfinished one.
+        tied_pitches: those that a tie requires of the next event.
+        has_note: whether there was a note.
     """
 
     meter: str = ""
     mode: bool = False
     section: SectionState = SectionState()
-    position: str = "start"
+    position: Position = Position.BODY_START
     elapsed: int = 0
     tuplet: OpenTuplet | None = None
     event: OpenEvent | None = None

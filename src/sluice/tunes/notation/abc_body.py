@@ -1,7 +1,7 @@
 """Lines of ABC music read into symbols: what sounds and for how long, bars, tuplets, meters.
 
 Accidentals, key signatures, ties, broken rhythm and unit note lengths are resolved here; grace
-notes, decorations, chord symbols and slurs are passed over. Durations are exact and in eighths.
+notes, decorations, chord symbols and slurs are skipped. Durations are exact and in eighths.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ def read_music(
     A `*` is a gap if `gaps`, else it means nothing.
 
     Raises:
-        BadMusic: something that cannot be read, or several voices.
+        AbcSyntaxError: something that cannot be read, or several voices.
     """
     reader = _AbcBodyReader(header, gaps)
     for line in lines:
@@ -352,7 +352,7 @@ class _AbcBodyReader:
         self.tied_accidentals = {pitch.step: pitch.alter for pitch in last[1].pitches}
 
     def _read_broken(self, match: re.Match[str]) -> None:
-        """`A>B` dots the first and halves the second; each further sign goes on halving."""
+        """`A>B` dots the first and halves the second; each further sign halves again."""
         last = self.symbols[-1] if self.symbols else None
         if not isinstance(last, SoundSymbol) or self.broken_factor != 1:
             raise self._make_error("a broken rhythm with no first note")

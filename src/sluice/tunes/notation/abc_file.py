@@ -80,7 +80,7 @@ class Block:
         """The fields up to K:.
 
         Raises:
-            BadMusic: no K: or M:, or a field whose value cannot be read.
+            AbcSyntaxError: no K: or M:, or a field whose value cannot be read.
         """
         fields: dict[str, list[tuple[str, int]]] = {}
         for line in (*self.defaults, *self._iterate_header_lines()):
@@ -178,7 +178,7 @@ def parse_meter(value: str, line: int) -> str:
     """A meter as a fraction: `C` is `4/4`, `C|` is `2/2`, `(2+3)/8` is `5/8`.
 
     Raises:
-        BadMusic: no meter, or free meter.
+        AbcSyntaxError: no meter, or free meter.
     """
     named = {"C": "4/4", "C|": "2/2"}
     if value in named:
@@ -186,8 +186,8 @@ def parse_meter(value: str, line: int) -> str:
     match = _METER.match(value)
     beats = sum(map(int, match[1].split("+"))) if match else 0
     if match is None or not beats or match[2] not in _BEATS:
-        said = f"M:{value} is no meter" if value else "the tune has no M: field"
-        raise AbcSyntaxError(f"{said} (as in M:6/8)", line)
+        problem = f"M:{value} is no meter" if value else "the tune has no M: field"
+        raise AbcSyntaxError(f"{problem} (as in M:6/8)", line)
     return f"{beats}/{match[2]}"
 
 
@@ -195,7 +195,7 @@ def parse_unit(value: str, line: int) -> Fraction:
     """The unit note length, in whole notes.
 
     Raises:
-        BadMusic: not a fraction of whole numbers above zero.
+        AbcSyntaxError: not a fraction of whole numbers above zero.
     """
     match = _LENGTH.match(value)
     if match is None or not int(match[1]) or not int(match[2]):
@@ -212,7 +212,7 @@ def parse_key(value: str, line: int) -> Key:
     """`Key.parse`, with the line where it fails.
 
     Raises:
-        BadMusic: no tonic, or an unknown mode.
+        AbcSyntaxError: no tonic, or an unknown mode.
     """
     try:
         return Key.parse(value)

@@ -1,4 +1,4 @@
-"""Tokens read as music: exact durations, bars, repeats. What spells no tune is refused here.
+"""Tokens read as music: exact durations, bars, repeats. Invalid tokens are refused here.
 
 Durations are fractions of an eighth note and already scaled by tuplets.
 """
@@ -74,7 +74,7 @@ def parse(tokens: Sequence[str]) -> Score:
     (['2', '2/3', '2/3', '2/3'], True)
 
     Raises:
-        BadTokens: meter and mode are not in front, a token stands where it cannot, or no note.
+        InvalidTokensError: meter and mode are not in front, a misplaced token, or no note.
     """
     meter = METER.fullmatch(tokens[0]) if tokens else None
     if meter is None:

@@ -72,7 +72,7 @@ class Pitch(NamedTuple):
 
     @lru_cache(maxsize=4096)  # noqa: B019 -- a pitch is a value, and there are few
     def transpose(self, letters: int, semitones: int) -> Pitch:
-        """This pitch an interval higher, spelt anew where it would need three accidentals."""
+        """This pitch an interval higher, respelt where it would need three accidentals."""
         natural = Pitch(self.step + letters)
         wanted = self.midi + semitones
         while wanted - natural.midi > 2:
