@@ -34,16 +34,9 @@ MODULES = [
     ),
 ]
 
-<<<<<<< HEAD
-# Those that train for minutes are left out.
-PAGES = """
-    cells comparing data drop-in generating lecture looking measures models recording
-""".split()
-=======
 
 def _blocks(text: str, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", text, re.S | re.M)
->>>>>>> main
 
 
 def _blocks_of_commands(text: str) -> list[str]:
