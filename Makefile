@@ -10,13 +10,13 @@
 #   make sanitize   the kernels' tests under address and undefined-behaviour sanitizers
 #   make sanitize-threads   those with several threads under ThreadSanitizer
 #   make docs   build the documentation site into site/; open site/index.html
-#   make bench  measure anew what bench/results/ holds; BENCH="layers streaming" names some of it
+#   make bench  measure the tables of bench/results/ again; BENCH="layers streaming" names some of it
 #
 # Variables:
 #   PYTHON=python3.12    the interpreter to build the environment with (3.11 or newer)
 #   TORCH_INDEX=URL      a further package index to take torch from. To get the small CPU build
 #                        of torch, give the address that torch's install page shows for "CPU".
-#   PIP_ARGS="..."       anything else pip should be told
+#   PIP_ARGS="..."       further arguments of pip
 #   SEED=7               the tune that `make tune` composes; without it, a new one each time
 
 PYTHON ?= python3
@@ -38,7 +38,7 @@ PIP := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check 
 # An interrupted training has kept its best weights: make must not delete them.
 .PRECIOUS: $(WEIGHTS)
 
-# The model that comes along; without one, it is learnt here first.
+# The bundled model; without one, it is trained here first.
 tune: $(or $(wildcard src/sluice/tunes/model/*.safetensors),$(WEIGHTS)) | $(READY)
 	$(BIN)/sluice compose $(if $(SEED),--seed $(SEED))
 	@echo "To train one of your own: make train, then sluice compose --checkpoint $(WEIGHTS)"

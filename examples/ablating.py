@@ -2,7 +2,7 @@
 
     python examples/ablating.py docs/pictures
 
-Trains the reader of examples/reading.py on a nursery rhyme for some seconds, then holds each of
+Trains the reader of examples/reading.py on a nursery rhyme for a few seconds, then clamps each of
 its gates open, shut and at its mean, and silences each unit in turn.
 """
 
@@ -19,14 +19,14 @@ from sluice.report.ablation import Ablation, ablate
 
 
 def main(folder: Path, hidden: int = 24, updates: int = 300) -> Ablation:
-    """Write ``ablation.png`` into ``folder``, and print the gates, the most needed first."""
+    """Write ``ablation.png`` into ``folder``, and print the gates, the most important first."""
     torch.manual_seed(1)
     letters = sorted(set(TEXT))
     text = torch.tensor([[letters.index(letter)] for letter in TEXT])
     model = learn(text, hidden, updates)
 
     def loss() -> float:
-        """Nats per letter of the rhyme itself: what is cut is what it learnt."""
+        """Nats per letter of the rhyme itself: the text it was trained on."""
         return float(functional.cross_entropy(model(text[:-1]).flatten(0, 1), text[1:].flatten()))
 
     found = ablate(model, loss)

@@ -3,9 +3,9 @@
 Each variant takes away one part of the LSTM with peepholes. Every one of them is trained with the
 same number of random settings (size, learning rate, momentum); what counts is the best tenth of
 its losses, as there. The task is the adding problem (Hochreiter & Schmidhuber 1997): of a series
-of random numbers two are marked, and their sum is to be told at the end.
+of random numbers two are marked, and the model must predict their sum.
 
-    python examples/cell_search.py OUT      goes on where it was broken off
+    python examples/cell_search.py OUT      resumes after an interruption
 """
 
 import sys
@@ -62,7 +62,7 @@ VARIANTS: dict[str, Callable[[], Cell]] = {
 
 @dataclass(frozen=True)
 class Adding:
-    """Sixteen series a batch, in `count` batches; another lot in every epoch."""
+    """Sixteen series a batch, in `count` batches; new ones in every epoch."""
 
     count: int
     steps: int

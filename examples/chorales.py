@@ -1,10 +1,10 @@
-"""Bach's chorales as piano rolls: which of 88 keys sound at the next step, each on its own.
+"""Bach's chorales as piano rolls: which of 88 keys sound at the next step, each independently.
 
     python examples/chorales.py jsb-chorales-quarter.json [--seconds 180] [--hidden 256]
 
 The file is a split of Boulanger-Lewandowski et al. (2012) by quarter notes, as in the repository
-czhuang/JSB-Chorales-dataset. What counts is the negative log-likelihood of a step, in nats, on
-the test part; the validation part chooses the weights.
+czhuang/JSB-Chorales-dataset. The result is the negative log-likelihood per step, in nats, on
+the test part; the validation part selects the weights.
 """
 
 import argparse

@@ -2,9 +2,9 @@
 
     python examples/comparing.py docs/pictures
 
-Trains Elman, GRU and LSTM to tell the order of two marks (Hochreiter & Schmidhuber 1997,
-experiment 6a) over longer and longer lags, which takes two to three minutes, and draws what each
-still learns and what its gradient does.
+Trains Elman, GRU and LSTM to report the order of two marks (Hochreiter & Schmidhuber 1997,
+experiment 6a) over longer and longer lags, which takes two to three minutes, and draws the
+score and the gradient of each.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""What an LSTM's gates do while it reads: pictures of one that learnt a nursery rhyme.
+"""What an LSTM's gates do while it reads: pictures of one that memorised a nursery rhyme.
 
     python examples/reading.py docs/pictures
 
-Trains a small model on a few lines of text for some seconds and writes three pictures of what it
+Trains a small model on a few lines of text for a few seconds and writes three pictures of what it
 does on them: gates over the text, cell states, and the text coloured by one of them.
 """
 
@@ -71,14 +71,14 @@ def main(folder: Path, hidden: int = 24, updates: int = 300) -> None:
     values = {name: value[line] for name, value in tape.layer(0).items()}
     tokens = list(TEXT[line])
     cell = tape.c[:, 0]
-    liveliest = int(cell.std(dim=0).argmax())
+    unit = int(cell.std(dim=0).argmax())
     folder.mkdir(parents=True, exist_ok=True)
     gates = plots.plot_heat_map(values, ["forget", "input", "output"], tokens=tokens, sort="mean")
     gates.savefig(folder / "gates.png", dpi=200)
     states = plots.plot_traces(values, "c", tokens=tokens)
     states.axes[0].set_ylabel("cell state c")
     states.savefig(folder / "cell_states.png", dpi=200)
-    coloured = plots.plot_text(list(TEXT), cell[:, liveliest], label=f"c of unit {liveliest}")
+    coloured = plots.plot_text(list(TEXT), cell[:, unit], label=f"c of unit {unit}")
     coloured.savefig(folder / "coloured_text.png", dpi=200)
 
 

@@ -3,6 +3,7 @@
 from sluice.equations.adjoint import Adjoint as Adjoint
 from sluice.equations.adjoint import differentiate as differentiate
 from sluice.equations.graph import Graph as Graph
+from sluice.equations.ops import Value as Value
 from sluice.equations.ops import absolute as absolute
 from sluice.equations.ops import detach as detach
 from sluice.equations.ops import exp as exp

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor, nn
@@ -33,7 +33,9 @@ class _SingleStepCell(nn.Module):
     def _uses_reference(self, input: Tensor) -> bool:
         return choose_backend((input, *self.parameters()), None, self.backend).name == REFERENCE
 
-    def _run_step(self, input: Tensor, states: Any) -> dict[str, Tensor]:
+    def _run_step(
+        self, input: Tensor, states: Tensor | tuple[Tensor, ...] | None
+    ) -> dict[str, Tensor]:
         cell = self._make_cell()
         if input.dim() not in (1, 2):
             raise ValueError(f"Expected input to be 1D or 2D, got {input.dim()}D instead")
@@ -70,6 +72,9 @@ class LSTMCell(_SingleStepCell, nn.LSTMCell):
         found = self._run_step(input, hx)
         return found["h"], found["c"]
 
+    if TYPE_CHECKING:
+        __call__ = forward
+
 
 class GRUCell(_SingleStepCell, nn.GRUCell):
     """`torch.nn.GRUCell`: ``(input, h)`` to ``h``, ``(batch, hidden)``.
@@ -89,6 +94,9 @@ class GRUCell(_SingleStepCell, nn.GRUCell):
             return nn.GRUCell.forward(self, input, hx)
         return self._run_step(input, hx)["h"]
 
+    if TYPE_CHECKING:
+        __call__ = forward
+
 
 class RNNCell(_SingleStepCell, nn.RNNCell):
     """`torch.nn.RNNCell`: ``(input, h)`` to ``h``, ``(batch, hidden)``.
@@ -107,3 +115,6 @@ class RNNCell(_SingleStepCell, nn.RNNCell):
         if not self._uses_reference(input):
             return nn.RNNCell.forward(self, input, hx)
         return self._run_step(input, hx)["h"]
+
+    if TYPE_CHECKING:
+        __call__ = forward
