@@ -24,6 +24,7 @@ from sluice.equations.graph import (
     Leaf,
     Node,
     RowNorm,
+    as_node,
     constant,
     elementwise,
 )
@@ -244,7 +245,7 @@ class BackwardLowering:
             if isinstance(g, Leaf) and g.kind == "constant":
                 continue
             standard = (value - mean) * scale
-            self._add_row_gradient(f"weight_{norm.norm}", str(index), g * standard, "norm")
+            self._add_row_gradient(f"weight_{norm.norm}", str(index), as_node(g * standard), "norm")
             if self.forward.has_bias:
                 self._add_row_gradient(f"bias_{norm.norm}", str(index), g, "norm")
 
@@ -256,13 +257,12 @@ class BackwardLowering:
             part = RowNorm(node.norm, node.group, index, (), node.group[index].width)
             value, (mean, scale) = self.forward.expand_norm(part)
             gain, _ = self.forward.build_norm_parameters(part)
-            scaled.append(self.rewrite(upstream) * gain)
-            standards.append((value - mean) * scale)
-        along = [q * s for q, s in zip(scaled, standards, strict=True)]
+            scaled.append(as_node(self.rewrite(upstream) * gain))
+            standards.append(as_node((value - mean) * scale))
+        along = [as_node(q * s) for q, s in zip(scaled, standards, strict=True)]
         first, second = self._add_mean(node.norm, scaled), self._add_mean(node.norm, along)
         q, s = scaled[node.index], standards[node.index]
-        result: Node = (q - first - s * second) * scale
-        return result
+        return as_node((q - first - s * second) * scale)
 
     def _add_mean(self, norm: str, parts: list[Node]) -> Leaf:
         """The mean over a norm's units, padding left out."""

@@ -13,6 +13,7 @@ from sluice.equations.graph import (
     Leaf,
     Node,
     RowNorm,
+    as_node,
     elementwise,
     find_dependents,
 )
@@ -53,7 +54,7 @@ class ForwardLowering:
             value, (mean, scale) = self.expand_norm(node)
             gain, bias = self.build_norm_parameters(node)
             standard = (value - mean) * scale
-            scaled: Node = standard * gain
+            scaled = as_node(standard * gain)
             return scaled if bias is None else elementwise("add", scaled, bias)
         assert isinstance(node, Elementwise)
         if (

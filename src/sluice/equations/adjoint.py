@@ -20,6 +20,7 @@ from sluice.equations.graph import (
     Node,
     RowNorm,
     constant,
+    elementwise,
     sort_topologically,
 )
 from sluice.equations.ops import OPS
@@ -101,7 +102,8 @@ def differentiate(graph: Graph) -> Adjoint:
 
 
 def _add(gradients: dict[Node, Node], node: Node, gradient: Node) -> None:
-    gradients[node] = gradients[node] + gradient if node in gradients else gradient
+    known = gradients.get(node)
+    gradients[node] = gradient if known is None else elementwise("add", known, gradient)
 
 
 def _find_first_parts(graph: Graph) -> dict[tuple[str, tuple[Node, ...]], RowNorm]:

@@ -59,10 +59,9 @@ class Node(Symbol, metaclass=_InterningMeta):
         label = next(getattr(self, f) for f in ("op", "gate", "norm", "name") if hasattr(self, f))
         return f"<{type(self).__name__} {label}, {self.width}>"
 
-    @staticmethod
-    def symbolic_apply(op: str, *operands: Value) -> Node:
+    def symbolic_apply(self, op: str, *operands: Value) -> Node:
         """The node that applies ``op`` to nodes and numbers."""
-        return elementwise(op, *map(_as_node, operands))
+        return elementwise(op, *map(as_node, operands))
 
 
 @dataclass(frozen=True, eq=False, slots=True, repr=False)
@@ -160,7 +159,8 @@ def _format_widths(operands: Iterable[Node]) -> str:
     return " and ".join(f"{getattr(o, 'name', 'a value')} ({o.width})" for o in operands)
 
 
-def _as_node(value: Value) -> Node:
+def as_node(value: Value) -> Node:
+    """The node of a symbol or a number. Raises `EquationError` for anything else."""
     if isinstance(value, Node):
         return value
     try:

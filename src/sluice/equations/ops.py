@@ -13,18 +13,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias, Union
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-if TYPE_CHECKING:
-    from sluice.equations.symbol import Symbol
-
-Value: TypeAlias = Union[Tensor, "Symbol", float]
-"""What a step computes with: a tensor, a symbol while the step is traced, or a Python number."""
-
+from sluice.equations.symbol import Symbol
+from sluice.equations.symbol import Value as Value
 
 # How tightly a written expression binds: looser ones get parentheses inside tighter ones.
 LOOSE, NEGATED, SUM, QUOTIENT, PRODUCT, CALL = range(6)
@@ -66,9 +61,8 @@ class Op:
 def apply(name: str, *operands: Value) -> Value:
     """Apply the operation called ``name`` to symbols, tensors or numbers."""
     for operand in operands:
-        symbolic: Callable[..., Symbol] | None = getattr(type(operand), "symbolic_apply", None)
-        if symbolic is not None:
-            return symbolic(name, *operands)
+        if isinstance(operand, Symbol):
+            return operand.symbolic_apply(name, *operands)
     op = OPS[name]
     if any(isinstance(operand, Tensor) for operand in operands):
         return op.torch(*operands)

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn, TypeAlias, Union
 
 import torch
+from torch import Tensor
 from torch.nn import functional as F
 
-from sluice.equations.ops import Value, apply
 from sluice.errors import SluiceError
 
-if TYPE_CHECKING:
-    from sluice.equations.graph import Node
+Value: TypeAlias = Union[Tensor, "Symbol", float]
+"""What a step computes with: a tensor, a symbol while the step is traced, or a Python number."""
 
 
 class EquationError(SluiceError, ValueError):
@@ -50,61 +50,60 @@ class Symbol:
     __slots__ = ()
     __array_ufunc__ = None  # so that a NumPy number defers to the operators below
 
-    @staticmethod
-    def symbolic_apply(op: str, *operands: Value) -> Node:
+    def symbolic_apply(self, op: str, *operands: Value) -> Symbol:
         """The symbol for ``op`` applied to symbols and numbers."""
         raise NotImplementedError
 
-    def __add__(self, other: Value) -> Node:
+    def __add__(self, other: Value) -> Symbol:
         return self.symbolic_apply("add", self, other)
 
-    def __radd__(self, other: Value) -> Node:
+    def __radd__(self, other: Value) -> Symbol:
         return self.symbolic_apply("add", other, self)
 
-    def __sub__(self, other: Value) -> Node:
+    def __sub__(self, other: Value) -> Symbol:
         return self.symbolic_apply("subtract", self, other)
 
-    def __rsub__(self, other: Value) -> Node:
+    def __rsub__(self, other: Value) -> Symbol:
         return self.symbolic_apply("subtract", other, self)
 
-    def __mul__(self, other: Value) -> Node:
+    def __mul__(self, other: Value) -> Symbol:
         return self.symbolic_apply("multiply", self, other)
 
-    def __rmul__(self, other: Value) -> Node:
+    def __rmul__(self, other: Value) -> Symbol:
         return self.symbolic_apply("multiply", other, self)
 
-    def __truediv__(self, other: Value) -> Node:
+    def __truediv__(self, other: Value) -> Symbol:
         return self.symbolic_apply("divide", self, other)
 
-    def __rtruediv__(self, other: Value) -> Node:
+    def __rtruediv__(self, other: Value) -> Symbol:
         return self.symbolic_apply("divide", other, self)
 
-    def __neg__(self) -> Node:
+    def __neg__(self) -> Symbol:
         return self.symbolic_apply("negative", self)
 
-    def __abs__(self) -> Node:
+    def __abs__(self) -> Symbol:
         return self.symbolic_apply("absolute", self)
 
-    def __gt__(self, other: Value) -> Node:
+    def __gt__(self, other: Value) -> Symbol:
         return self.symbolic_apply("greater", self, other)
 
-    def __lt__(self, other: Value) -> Node:
+    def __lt__(self, other: Value) -> Symbol:
         return self.symbolic_apply("greater", other, self)
 
-    def __pow__(self, power: int) -> Node:
+    def __pow__(self, power: int) -> Symbol:
         if power != 2:
             raise EquationError(f"a symbol to the power {power}; write a product, or exp and log")
         return self.symbolic_apply("multiply", self, self)
 
-    def detach(self) -> Node:
+    def detach(self) -> Symbol:
         """This value, with no gradient passing back through it."""
         return self.symbolic_apply("detach", self)
 
-    def sigmoid(self) -> Node:
+    def sigmoid(self) -> Symbol:
         """The logistic function of this value."""
         return self.symbolic_apply("sigmoid", self)
 
-    def tanh(self) -> Node:
+    def tanh(self) -> Symbol:
         """The hyperbolic tangent of this value."""
         return self.symbolic_apply("tanh", self)
 
@@ -154,4 +153,5 @@ class Symbol:
             raise EquationError(
                 f"torch's {called} is not an operation of a cell; there are: {known}"
             )
-        return apply(name, *args)
+        symbol = next(argument for argument in args if isinstance(argument, Symbol))
+        return symbol.symbolic_apply(name, *args)
