@@ -51,7 +51,7 @@ def test_a_text_is_learnt_with_the_options_asked_for(poem: Path, tmp_path: Path)
         poem, *SMALL, "--out", out, "--epochs", 3, "--cell", "gru", "--dropout", 0,
         "--learning-rate", 0.02, "--bptt", "4,8", "--precision", "bfloat16", "--seed", 3,
     )  # fmt: skip
-    assert "1 sequence (one a file)" in told and "nats per character" in told
+    assert "1 sequence (one per file)" in told and "nats per character" in told
     model = Checkpoint.load(out / "model.safetensors").model
     config = model.config
     assert (config.cell, config.hidden_size, config.num_layers, config.dropout) == ("gru", 8, 1, 0)

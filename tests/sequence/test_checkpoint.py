@@ -51,7 +51,7 @@ def test_there_and_back(tmp_path: Path, tied: bool) -> None:
     before.save(path)
     after = Checkpoint.load(path, vocabulary=VOCABULARY)
     assert after.vocabulary == VOCABULARY
-    assert after.figures == {"loss": 1.25, "note": "é"}
+    assert after.metadata == {"loss": 1.25, "note": "é"}
     assert after.model.config == before.model.config
     assert not after.model.training
     tokens = torch.tensor([[1, 3, 4]])
@@ -88,7 +88,7 @@ def test_something_else_altogether(saved: Path) -> None:
 
 def test_safetensors_of_somebody_else(saved: Path) -> None:
     save_file({"x": torch.zeros(1)}, saved)
-    assert "not a model that Sluice saved" in refusal(saved)
+    assert "not a model of Sluice" in refusal(saved)
 
 
 def rewrite(path: Path, weights: dict[str, torch.Tensor], **changes: str) -> None:
@@ -104,9 +104,9 @@ def rewrite(path: Path, weights: dict[str, torch.Tensor], **changes: str) -> Non
 def test_a_weight_is_missing(saved: Path) -> None:
     weights = load_file(saved)
     rewrite(saved, weights, config=json.dumps({"vocabulary_size": 6, "num_layers": 1}))
-    assert "embedding.weight should have the shape (6, 128), but has (6, 8)" in refusal(saved)
+    assert "expected embedding.weight of shape (6, 128), got (6, 8)" in refusal(saved)
     rewrite(saved, weights)
-    assert "layers.bias_hh_l1 should have the shape (32,), but has none" in refusal(saved)
+    assert "expected layers.bias_hh_l1 of shape (32,), got none" in refusal(saved)
 
 
 @pytest.mark.parametrize(
@@ -125,8 +125,8 @@ def test_a_damaged_description(saved: Path, changes: dict[str, str]) -> None:
 
 
 def test_another_vocabulary(saved: Path) -> None:
-    assert "'d' is unknown to the weights" in refusal(saved, vocabulary=Vocabulary(("a", "d")))
-    assert "the weights know more" in refusal(saved, vocabulary=Vocabulary(("a", "b")))
+    assert "the model does not know 'd'" in refusal(saved, vocabulary=Vocabulary(("a", "d")))
+    assert "the model has more" in refusal(saved, vocabulary=Vocabulary(("a", "b")))
 
 
 def test_model_and_vocabulary_must_fit() -> None:
@@ -238,7 +238,7 @@ def test_a_file_of_a_later_version(saved: Path, changes: dict[str, str]) -> None
 
 
 def test_another_kind_than_needed(saved: Path) -> None:
-    assert "holds a LanguageModel, but a Tagger is needed" in refusal(saved, kind=Tagger)
+    assert "holds a LanguageModel, expected a Tagger" in refusal(saved, kind=Tagger)
 
 
 def test_tokens_for_a_model_of_values(tmp_path: Path) -> None:

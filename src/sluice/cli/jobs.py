@@ -111,7 +111,7 @@ def _build_data_job(
     refuse_unused(_name_task(data, task))
 
     def save_best(loss: float) -> None:
-        replace(task.checkpoint, figures={"validation": loss}).save(checkpoint)
+        replace(task.checkpoint, metadata={"validation": loss}).save(checkpoint)
 
     def train(
         *, folder: Path, resume: bool, tensorboard: bool, on_progress: Callable[[Progress], None]

@@ -5,20 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from torch import Tensor
 
 from sluice.cells.cell import Cell
-from sluice.nn.places import select_parameters
+from sluice.nn.places import LayerPlace, select_parameters
 
-if TYPE_CHECKING:
-    from sluice.nn.parameters import LayerParameters
+
+class CellOwner(Protocol):
+    """A layer whose cell can be replaced: `LayerParameters`."""
+
+    bias: bool
+    cell: Cell
+    _places: tuple[LayerPlace, ...]
 
 
 @contextmanager
 def swap_cell(
-    layer: LayerParameters, cell: Cell, extra_parameters: Sequence[Mapping[str, Tensor]] = ()
+    layer: CellOwner, cell: Cell, extra_parameters: Sequence[Mapping[str, Tensor]] = ()
 ) -> Iterator[None]:
     """What `RecurrentStack.swap_cell` does."""
     _check_compatible(layer.cell, cell, set(extra_parameters[0]) if extra_parameters else set())

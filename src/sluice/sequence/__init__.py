@@ -1,4 +1,4 @@
-"""From a file of sequences to a trained model and what it makes."""
+"""Sequence models: loading data, training, evaluation and generation."""
 
 from sluice.sequence.batch import Batch as Batch
 from sluice.sequence.batch import BatchSource as BatchSource

@@ -1,4 +1,4 @@
-"""A trained model in one safetensors file: weights, configuration, names, figures."""
+"""A trained model in one safetensors file: weights, configuration, names, metadata."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from sluice.sequence.vocabulary import Vocabulary
 
 _FORMAT, _VERSION = "sluice model", 2
 _FORMAT_V1 = "sluice language model 1"
-"""The format of the first version, which held language models alone."""
+"""The format of the first version, with language models only."""
 
 _SIZE_FIELDS = {
     "vocabulary": "vocabulary_size",
@@ -30,44 +30,43 @@ _SIZE_FIELDS = {
     "labels": "classes",
     "columns": "features",
 }
-"""What names the things that a model tells apart, and the size in its configuration."""
+"""Fields that name a model's inputs or outputs, and the matching size in its configuration."""
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A model of any kind in `sluice.sequence.models`, and what is needed to use it.
+    """A model of `sluice.sequence.models`, and what is needed to use it.
 
     Attributes:
         model: the model.
-        vocabulary: the `Vocabulary` of its input tokens; None where it reads values.
-        figures: any JSON: what was measured, how it was trained.
+        vocabulary: the `Vocabulary` of its input tokens; None for a model of values.
+        metadata: any JSON, such as metrics and how the model was trained.
         labels: the names of a classifier's or tagger's classes (a tagger's label 1 is the first).
         columns: the names of the values' features.
-        target_vocabulary: the `Vocabulary` of the tokens a `Seq2Seq` writes.
-        preprocessing: any JSON: what was done to the data before the model saw it.
+        target_vocabulary: the `Vocabulary` of the output tokens of a `Seq2Seq`.
+        preprocessing: any JSON: how the data was prepared for the model.
 
     Raises:
-        CheckpointError: names that are not as many as the model was built for, or a missing
-            vocabulary.
+        CheckpointError: not as many names as the model needs, or a missing vocabulary.
 
     >>> import tempfile
     >>> from sluice.sequence import LanguageModel, LanguageModelConfig
     >>> model = LanguageModel(LanguageModelConfig(vocabulary_size=5, hidden_size=8))
     >>> path = Path(tempfile.mkdtemp()) / "letters.safetensors"
     >>> Checkpoint(model, Vocabulary(("a", "b")), {"loss": 1.5}).save(path, dtype="int8")
-    >>> Checkpoint.load(path).figures
+    >>> Checkpoint.load(path).metadata
     {'loss': 1.5}
     """
 
-    # What these are depends on the file; they are typed for those who ask `load` for a kind.
+    # The type depends on the file; `load(kind=...)` checks it.
     model: Any
     vocabulary: Vocabulary = None  # type: ignore[assignment]
-    figures: Mapping[str, Any] = field(default_factory=dict)
+    metadata: Mapping[str, Any] = field(default_factory=dict)
     _: KW_ONLY
     labels: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
     target_vocabulary: Vocabulary | None = None
-    preprocessing: Mapping[str, Any] = field(default_factory=dict)
+    preprocessing: Mapping[str, object] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for names, size in _SIZE_FIELDS.items():
@@ -81,16 +80,16 @@ class Checkpoint:
                 )
 
     def save(self, path: StrPath, dtype: StorageDtype | None = None) -> None:
-        """Write everything to `path`, whole or not at all.
+        """Write everything to `path`, completely or not at all.
 
         Args:
-            path: the file; folders on the way are made.
-            dtype: ``"float16"`` or ``"int8"`` (with a scale for each row) stores matrices in less
-                room; they come back as float32, a little moved. None keeps them exactly.
+            path: the file; missing folders are created.
+            dtype: ``"float16"`` or ``"int8"`` (with a scale per row) compresses matrices; they are
+                loaded as float32, rounded. None stores them exactly.
 
         Raises:
-            CheckpointError: weights that `dtype` cannot hold.
-            OSError: the folder cannot be made or written to, or the disk is full.
+            CheckpointError: weights that `dtype` cannot represent.
+            OSError: the folder cannot be created or written to, or the disk is full.
         """
         metadata = {
             "format": _FORMAT,
@@ -101,7 +100,7 @@ class Checkpoint:
             "labels": json.dumps(self.labels),
             "columns": json.dumps(self.columns),
             "preprocessing": json.dumps(dict(self.preprocessing)),
-            "figures": json.dumps(dict(self.figures)),
+            "figures": json.dumps(dict(self.metadata)),
         }
         for name in ("vocabulary", "target_vocabulary"):
             if getattr(self, name) is not None:
@@ -116,32 +115,31 @@ class Checkpoint:
         vocabulary: Vocabulary | None = None,
         kind: type[SequenceModel] = SequenceModel,
     ) -> Checkpoint:
-        """Read what `save` wrote; the model comes back in evaluation mode, on the CPU.
+        """Read what `save` wrote; the model is in evaluation mode, on the CPU.
 
         Args:
             path: the file.
-            vocabulary: the one that the caller's data needs, where it must be the same.
-            kind: the class that the model must be of, where the caller has use for one alone.
+            vocabulary: the vocabulary of your data, if the file must have the same.
+            kind: the class that the model must have.
 
         Raises:
-            CheckpointError: no such file, one that may not be read, truncated, not safetensors,
-                not a model of Sluice or one of a later version or another kind, weights that do
-                not fit its own configuration, or another vocabulary.
+            CheckpointError: no such file, no permission, a truncated file, not safetensors, not a
+                model of Sluice, one of a later version or another kind, weights that do not fit
+                the configuration, or another vocabulary.
         """
         path = Path(path)
         weights, metadata = _read(path)
         of = KINDS[_parse_kind(metadata, path)]
         if not issubclass(of, kind):
             raise CheckpointError(
-                f"{path} holds a {of.__name__}, but a {kind.__name__} is needed here; give a file "
-                "that was trained for this."
+                f"{path} holds a {of.__name__}, expected a {kind.__name__}; give another file."
             )
         try:
             config = of.config_type(**json.loads(metadata["config"]))
             held = _parse_metadata(metadata)
             weights, model = decompress_weights(weights), of(config)
         except (KeyError, TypeError, ValueError) as error:
-            raise CheckpointError(f"The description inside {path} is damaged: {error}") from None
+            raise CheckpointError(f"The metadata of {path} is damaged: {error}") from None
         _require_same_vocabulary(vocabulary, held.get("vocabulary"), path)
         return cls(_load_weights(model, weights, path), **held)
 
@@ -154,19 +152,19 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             return weights, file.metadata() or {}
     except PermissionError:
-        raise CheckpointError(f"{path} may not be read; change its permissions.") from None
+        raise CheckpointError(f"{path} cannot be read; change its permissions.") from None
     except (SafetensorError, OSError) as error:
         raise CheckpointError(
-            f"{path} is not a complete safetensors file ({error}); copy it anew, or train again."
+            f"{path} is not a complete safetensors file ({error}); copy it again, or train again."
         ) from None
 
 
 def _parse_kind(metadata: Mapping[str, str], path: Path) -> str:
-    """The name of the model's class, of a file in a format that we read."""
+    """The name of the model's class; checks the file format."""
     if metadata.get("format") == _FORMAT_V1:
         return "LanguageModel"
     if metadata.get("format") != _FORMAT:
-        raise CheckpointError(f"{path} is a safetensors file, but not a model that Sluice saved.")
+        raise CheckpointError(f"{path} is a safetensors file, but not a model of Sluice.")
     kind, found = metadata.get("kind", ""), metadata.get("format_version", "")
     if found != str(_VERSION) or kind not in KINDS:
         raise CheckpointError(
@@ -178,8 +176,8 @@ def _parse_kind(metadata: Mapping[str, str], path: Path) -> str:
 
 
 def _parse_metadata(metadata: Mapping[str, str]) -> dict[str, Any]:
-    """All but the model; a file of the first version holds fewer of these."""
-    held: dict[str, Any] = {"figures": json.loads(metadata["figures"])}
+    """All fields but the model; a file of the first version has fewer."""
+    held: dict[str, Any] = {"metadata": json.loads(metadata["figures"])}
     for name in ("vocabulary", "target_vocabulary"):
         if name in metadata:
             held[name] = Vocabulary.from_json(metadata[name])
@@ -199,10 +197,10 @@ def _require_same_vocabulary(
             f"{path} holds a model of values, without a vocabulary; got tokens, give values."
         )
     strange = sorted(set(expected.tokens) - set(known.tokens))
-    detail = f"{strange[0]!r} is unknown to the weights" if strange else "the weights know more"
+    detail = f"the model does not know {strange[0]!r}" if strange else "the model has more"
     raise CheckpointError(
         f"The vocabularies of {path} ({len(known.tokens)} tokens) and of the data "
-        f"({len(expected.tokens)}) differ, {detail}; train on this data instead."
+        f"({len(expected.tokens)}) differ: {detail}; train on this data instead."
     )
 
 
@@ -212,8 +210,8 @@ def _load_weights(model: SequenceModel, weights: dict[str, Tensor], path: Path) 
     for name in sorted(expected.keys() | found.keys()):
         if expected.get(name) != found.get(name):
             raise CheckpointError(
-                f"{path} does not fit its own configuration: {name} should have the shape "
-                f"{expected.get(name, 'none')}, but has {found.get(name, 'none')}; train again."
+                f"{path} does not fit its own configuration: expected {name} of shape "
+                f"{expected.get(name, 'none')}, got {found.get(name, 'none')}; train again."
             )
     model.load_state_dict(weights)
     return model.eval()

@@ -1,4 +1,4 @@
-"""Weights made smaller for a file: matrices in float16, or in int8 with a scale for each row."""
+"""Compressed weights for files: matrices in float16, or in int8 with a scale per row."""
 
 from __future__ import annotations
 
@@ -18,18 +18,17 @@ _SCALES = "scales of "
 def compress_weights(
     weights: Mapping[str, Tensor], dtype: StorageDtype | None
 ) -> dict[str, Tensor]:
-    """The tensors to write. Vectors, which are small, stay as they are.
+    """The tensors to write. Vectors, which are small, are not compressed.
 
-    A row of an int8 matrix is its largest magnitude / 127 times whole numbers from -127 to 127,
-    so that a weight moves by at most half of that step.
+    A row of an int8 matrix is integers from -127 to 127 times a scale, the largest magnitude of
+    the row / 127; so a weight is rounded by at most half of the scale.
 
     Raises:
-        CheckpointError: another dtype; or weights that are no numbers, or beyond float16.
+        CheckpointError: another dtype; or weights that are NaN, infinite, or too large for
+            float16.
     """
     if dtype not in (None, "float16", "int8"):
-        raise CheckpointError(
-            f"Weights are stored in float16 or int8, but {dtype!r} was asked for."
-        )
+        raise CheckpointError(f"dtype must be float16, int8 or None, got {dtype!r}.")
     written: dict[str, Tensor] = {}
     for name, tensor in weights.items():
         if dtype is None or tensor.dim() != 2:
@@ -46,10 +45,10 @@ def compress_weights(
 
 
 def decompress_weights(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """What `packed` was given, in float32 where it was made smaller.
+    """The inverse of `compress_weights`; compressed matrices become float32.
 
     Raises:
-        CheckpointError: int8 weights without the scales of their rows.
+        CheckpointError: int8 weights without scales for their rows.
     """
     weights = {}
     for name, tensor in tensors.items():
@@ -67,7 +66,7 @@ def decompress_weights(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def _require_finite(tensor: Tensor, name: str, dtype: StorageDtype) -> Tensor:
     if not tensor.isfinite().all():
         raise CheckpointError(
-            f"{name} holds values that {dtype} cannot: NaN, infinite or too large; save without "
-            "dtype, or train again with a lower learning rate."
+            f"{name} has values that {dtype} cannot represent: NaN, infinite or too large; save "
+            "without dtype, or train again with a lower learning rate."
         )
     return tensor

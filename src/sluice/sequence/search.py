@@ -1,11 +1,11 @@
-"""Settings sought by training with many of them."""
+"""Hyperparameter search with Optuna."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from torch import nn
 
@@ -24,31 +24,31 @@ _BROKEN = "broken off"
 
 @dataclass(frozen=True)
 class SearchTrial:
-    """One training of a search: its settings, and the lowest validation loss, if it has one."""
+    """One training of a search: its settings and lowest validation loss (None without one)."""
 
     number: int
-    settings: Mapping[str, Any]
+    settings: Mapping[str, object]
     loss: float | None
-    status: Literal["whole", "pruned", "diverged"]
+    status: Literal["complete", "pruned", "diverged"]
 
 
 @dataclass(frozen=True)
 class SearchResult:
-    """What a search has tried, in order, and the best of it."""
+    """The trials of a search, in order, and the best one."""
 
     trials: tuple[SearchTrial, ...]
 
     @property
     def best(self) -> SearchTrial:
-        """The whole training with the lowest validation loss.
+        """The complete training with the lowest validation loss.
 
         Raises:
-            SequenceError: none has come to its end.
+            SequenceError: no training is complete.
         """
-        whole = [one for one in self.trials if one.status == "whole" and one.loss is not None]
-        if not whole:
-            raise SequenceError("No training of this search has come to its end; try more.")
-        return min(whole, key=lambda one: one.loss or 0.0)
+        complete = [one for one in self.trials if one.status == "complete" and one.loss is not None]
+        if not complete:
+            raise SequenceError("No training of this search is complete; run more trials.")
+        return min(complete, key=lambda one: one.loss or 0.0)
 
 
 def search(
@@ -61,24 +61,24 @@ def search(
     sampler: Literal["tpe", "random"] = "tpe",
     prune: bool = True,
     seed: int = 0,
-    on_trial: Callable[[SearchTrial], None] = lambda tried: None,
+    on_trial: Callable[[SearchTrial], None] = lambda trial: None,
 ) -> SearchResult:
-    """Train with settings that Optuna proposes (Akiba et al. 2019), until `trials` have been tried.
+    """Train with settings that Optuna proposes (Akiba et al. 2019), for `trials` trials.
 
-    With a `folder` the search is kept in `folder / "search.db"`, and goes on where it was broken
-    off: the training at hand then begins anew, with the same settings. Ctrl-C ends the search
-    with what it has. One process at a time works on a search.
+    With a `folder` the search is stored in `folder / "search.db"` and resumes where it was
+    interrupted: the interrupted trial starts again with the same settings. Ctrl-C ends the search
+    and returns what is complete. Only one process at a time may run a search.
 
     Args:
-        propose: asks the trial for settings (`trial.suggest_float("learning_rate", 1e-4, 0.1,
-            log=True)`) and makes a model and a plan of them.
+        propose: gets settings from the trial (`trial.suggest_float("learning_rate", 1e-4, 0.1,
+            log=True)`), and builds a model and a `TrainingConfig` from them.
         training, validation: as for `train`.
-        trials: how many settings, those of earlier calls on the same folder included.
-        sampler: `"tpe"` learns from what was tried (Bergstra et al. 2011); `"random"` does not
+        trials: the number of trials, with those of earlier calls on the same folder.
+        sampler: `"tpe"` learns from earlier trials (Bergstra et al. 2011); `"random"` does not
             (Bergstra & Bengio 2012).
-        prune: end what, halfway, has a validation loss above the median of the others'.
-        seed: of the proposals.
-        on_trial: called after each training.
+        prune: stop a trial whose validation loss is above the median of the others at that point.
+        seed: for the proposals.
+        on_trial: called after each trial.
 
     Raises:
         MissingExtraError: the library `optuna` is not installed.
@@ -101,7 +101,7 @@ def _run_trial(
     training: BatchSource,
     validation: BatchSource,
 ) -> bool:
-    """One training; False where somebody has asked to end."""
+    """One training; False if it was interrupted."""
     from optuna import TrialPruned
     from optuna.trial import TrialState
 
@@ -111,18 +111,18 @@ def _run_trial(
             if trial.should_prune():
                 raise TrialPruned
 
-    model, plan = proposed
+    model, config = proposed
     try:
-        outcome = train(model, training, validation, plan, on_progress=report)
+        result = train(model, training, validation, config, on_progress=report)
     except TrialPruned:
         study.tell(trial, state=TrialState.PRUNED)
     except TrainingDivergedError:
         study.tell(trial, state=TrialState.FAIL)
     else:
-        if outcome.stop_reason == "interrupted":
+        if result.stop_reason == "interrupted":
             _requeue_trial(study, trial.number)
             return False
-        study.tell(trial, outcome.validation_loss)
+        study.tell(trial, result.validation_loss)
     return True
 
 
@@ -140,14 +140,14 @@ def _open_study(folder: StrPath | None, sampler: str, prune: bool, seed: int) ->
     study = optuna.create_study(
         storage=storage, study_name="search", pruner=pruner, load_if_exists=True
     )
-    # A seed alone would propose, after a break, what was tried before it.
+    # The same seed would propose the same settings again after resuming.
     kinds = {"tpe": optuna.samplers.TPESampler, "random": optuna.samplers.RandomSampler}
     study.sampler = kinds[sampler](seed=seed + 1000 * len(study.trials))
     return study
 
 
 def _requeue_running(study: optuna.Study) -> None:
-    """What a killed process was training is broken off, and its settings are next."""
+    """Queue the settings of a trial again that was running when its process was killed."""
     from optuna.trial import TrialState
 
     for trial in study.get_trials(states=(TrialState.RUNNING,)):
@@ -163,8 +163,8 @@ def _requeue_trial(study: optuna.Study, number: int) -> None:
 
 
 def _collect_result(study: optuna.Study) -> SearchResult:
-    ends: dict[str, Literal["whole", "pruned", "diverged"]]
-    ends = {"COMPLETE": "whole", "PRUNED": "pruned", "FAIL": "diverged"}
+    ends: dict[str, Literal["complete", "pruned", "diverged"]]
+    ends = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "diverged"}
     broken = study.user_attrs.get(_BROKEN, [])
     return SearchResult(
         tuple(

@@ -1,10 +1,10 @@
-"""From data that was read to a model for it and the batches that it learns from."""
+"""Tasks: a model and its batches, chosen by the kind of data."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, TypedDict, TypeVar, Unpack, cast
 
 import torch
 
@@ -18,7 +18,7 @@ from sluice.sequence.data.splits import Split
 from sluice.sequence.data.targets import SupervisedSequences
 from sluice.sequence.data.tokens import Tokens
 from sluice.sequence.metrics.evaluation import evaluate
-from sluice.sequence.metrics.figures import Metrics
+from sluice.sequence.metrics.metrics import Metrics
 from sluice.sequence.models import (
     ChoraleConfig,
     ChoraleModel,
@@ -28,23 +28,37 @@ from sluice.sequence.models import (
     LabelsConfig,
     LanguageModel,
     LanguageModelConfig,
+    SequenceModel,
     Tagger,
 )
 
 LONG_SEQUENCE = 2_000
-"""Sequences of more steps, on average, are read in streams; shorter ones whole."""
+"""Sequences with more steps than this on average are read in streams; shorter ones whole."""
+
+
+D = TypeVar("D", Tokens, Series)
+ModelOptions = dict[str, Any]
+"""Fields of a model's configuration, as the caller gives them."""
+
+
+class EvaluationOptions(TypedDict, total=False):
+    """Arguments of `sluice.sequence.metrics.evaluate` that depend on the data."""
+
+    period: int | None
+    training: BatchSource
+    labels: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Task:
-    """A model, not yet trained, and what it learns from.
+    """An untrained model with its data.
 
     Attributes:
         checkpoint: the model with its vocabulary, labels or columns, to be saved.
         training, validation: batches.
-        unit: what the loss is in.
-        report: how the data was split and will be cut.
-        naive: more arguments for `metrics.evaluate`, such as a period.
+        loss_unit: the unit of the loss.
+        report: how the data is split.
+        evaluation_options: further arguments of `metrics.evaluate`, such as a period.
     """
 
     checkpoint: Checkpoint
@@ -52,14 +66,15 @@ class Task:
     validation: BatchSource
     loss_unit: str
     report: str
-    evaluation_options: dict[str, Any]
+    evaluation_options: EvaluationOptions
 
     @property
-    def model(self) -> Any:
-        return self.checkpoint.model
+    def model(self) -> SequenceModel:
+        """The model of the checkpoint."""
+        return cast(SequenceModel, self.checkpoint.model)
 
     def compute_metrics(self) -> Metrics:
-        """The model's figures on the validation data, beside naive ones."""
+        """The metrics of the model and of baselines on the validation data."""
         return evaluate(self.model, self.validation, **self.evaluation_options)
 
 
@@ -72,26 +87,26 @@ def make_task(
     period: int | None = None,
     valid: float = 0.1,
     seed: int = 0,
-    **shape: Any,
+    **model_options: Any,
 ) -> Task:
-    """What is learnt from a kind of data: the next token, the next chord, labels, or forecasts.
+    """A model for the data: of the next token, the next chord, labels, or forecasts.
 
-    Long sequences are read in streams of `chunk` steps with their state carried on (or, for
-    forecasts, in windows of so many), short ones whole.
+    Long sequences are read in streams of `chunk` steps with the state carried over (or, for
+    forecasts, in windows of that length), short ones whole.
 
     Args:
-        data: as `load` gives it.
-        batch_size: sequences, streams or windows side by side.
+        data: from `load_data`.
+        batch_size: sequences, streams or windows in a batch.
         chunk: steps of a stream's batch, or of a window.
-        horizon: how many steps to forecast.
-        period: a season's length, for the naive forecast.
-        valid: the part that is kept for validation, where the data has no split of its own.
-        seed: decides the split, the order and the first weights.
-        shape: of the model: cell, hidden_size, num_layers, dropout and what else its config has.
+        horizon: steps to forecast.
+        period: the length of a season in steps, for the naive forecast.
+        valid: the fraction for validation, if the data come without a split.
+        seed: for the split, the order and the initial weights.
+        model_options: of its configuration: cell, hidden_size, num_layers, dropout and so on.
 
     Raises:
         DataError: data that cannot be split.
-        SequenceError: a shape or size that cannot be.
+        SequenceError: an invalid option.
 
     >>> import tempfile
     >>> from pathlib import Path
@@ -105,18 +120,18 @@ def make_task(
     torch.manual_seed(seed)
     cuts = _BatchOptions(batch_size, chunk, seed)
     if isinstance(data, Tokens):
-        return _make_token_task(data.split(valid=valid, seed=seed), cuts, shape)
+        return _make_token_task(data.split(valid=valid, seed=seed), cuts, model_options)
     split = data.split(valid=valid, seed=seed)
     if data.multi_hot:
-        return _make_chord_task(split, cuts, shape)
+        return _make_chord_task(split, cuts, model_options)
     if data.labels is not None:
-        return _make_label_task(split.normalise(), cuts, shape)
-    return _make_forecast_task(split, cuts, horizon, period, shape)
+        return _make_label_task(split.normalise(), cuts, model_options)
+    return _make_forecast_task(split, cuts, horizon, period, model_options)
 
 
 @dataclass(frozen=True)
 class _BatchOptions:
-    """The ways to cut sequences into batches."""
+    """The ways to make batches of sequences."""
 
     batch_size: int
     chunk: int
@@ -126,7 +141,7 @@ class _BatchOptions:
         return BucketBatches(steps, self.batch_size, self.seed)
 
     def make_streams(self, steps: SupervisedSequences) -> BatchSource:
-        # Each stream has a few chunks at least, where the data is small.
+        # With little data, fewer streams, so that each has at least two chunks.
         streams = max(1, min(self.batch_size, int(steps.lengths.sum()) // (2 * self.chunk)))
         return StreamBatches(steps, streams, self.chunk, self.seed)
 
@@ -135,9 +150,11 @@ class _BatchOptions:
         return WindowBatches(steps, self.chunk, self.batch_size, self.seed, stride=stride)
 
 
-def _make_token_task(split: Split[Tokens], cuts: _BatchOptions, shape: dict[str, Any]) -> Task:
+def _make_token_task(split: Split[Tokens], cuts: _BatchOptions, options: ModelOptions) -> Task:
     vocabulary, ids = split.train.vocabulary, split.train.ids
-    made = Checkpoint(LanguageModel(LanguageModelConfig(len(vocabulary), **shape)), vocabulary)
+    checkpoint = Checkpoint(
+        LanguageModel(LanguageModelConfig(len(vocabulary), **options)), vocabulary
+    )
     mean = float(ids.lengths.mean())
     cut = (
         cuts.make_streams
@@ -145,25 +162,27 @@ def _make_token_task(split: Split[Tokens], cuts: _BatchOptions, shape: dict[str,
         else cuts.make_buckets
     )
     unit = "nats per character" if vocabulary.unit == "characters" else "nats per token"
-    return _assemble_task(made, split, cut, unit)
+    return _assemble_task(checkpoint, split, cut, unit)
 
 
-def _make_chord_task(split: Split[Series], cuts: _BatchOptions, shape: dict[str, Any]) -> Task:
+def _make_chord_task(split: Split[Series], cuts: _BatchOptions, options: ModelOptions) -> Task:
     features = split.train.features
-    made = Checkpoint(ChoraleModel(ChoraleConfig(len(features), **shape)), columns=features)
-    return _assemble_task(made, split, cuts.make_buckets, "nats per step")
+    checkpoint = Checkpoint(ChoraleModel(ChoraleConfig(len(features), **options)), columns=features)
+    return _assemble_task(checkpoint, split, cuts.make_buckets, "nats per step")
 
 
-def _make_label_task(split: Split[Series], cuts: _BatchOptions, shape: dict[str, Any]) -> Task:
+def _make_label_task(split: Split[Series], cuts: _BatchOptions, options: ModelOptions) -> Task:
     data, scale = split.train, split.statistics
     kind = Tagger if isinstance(data.labels, RaggedArray) else Classifier
-    made = Checkpoint(
-        kind(LabelsConfig(len(data.classes), features=len(data.features), **shape)),
+    checkpoint = Checkpoint(
+        kind(LabelsConfig(len(data.classes), features=len(data.features), **options)),
         labels=data.classes,
         columns=data.features,
         preprocessing=asdict(scale) if scale else {},
     )
-    return _assemble_task(made, split, cuts.make_buckets, "nats per label", labels=data.classes)
+    return _assemble_task(
+        checkpoint, split, cuts.make_buckets, "nats per label", labels=data.classes
+    )
 
 
 def _make_forecast_task(
@@ -171,12 +190,12 @@ def _make_forecast_task(
     cuts: _BatchOptions,
     horizon: int,
     period: int | None,
-    shape: dict[str, Any],
+    options: ModelOptions,
 ) -> Task:
     data = split.train
     targets = tuple(data.features.index(name) for name in data.targets)
     config = ForecasterConfig(
-        len(data.features), targets=targets, horizon=horizon, indicate=False, **shape
+        len(data.features), targets=targets, horizon=horizon, indicate=False, **options
     )
     model = Forecaster(config)
     made = _assemble_task(
@@ -192,12 +211,17 @@ def _make_forecast_task(
 
 def _assemble_task(
     checkpoint: Checkpoint,
-    split: Split[Any],
+    split: Split[D],
     cut: Callable[[SupervisedSequences], BatchSource],
     unit: str,
-    horizon: int | None = None,
-    **naive: Any,
+    horizon: int = 1,
+    **evaluation_options: Unpack[EvaluationOptions],
 ) -> Task:
-    more = {} if horizon is None else {"horizon": horizon}
-    training, validation = (cut(part.to_supervised(**more)) for part in (split.train, split.valid))
-    return Task(checkpoint, training, validation, unit, split.report(), naive)
+    training, validation = (
+        cut(_to_supervised(part, horizon)) for part in (split.train, split.valid)
+    )
+    return Task(checkpoint, training, validation, unit, split.report(), evaluation_options)
+
+
+def _to_supervised(data: Tokens | Series, horizon: int) -> SupervisedSequences:
+    return data.to_supervised(horizon) if isinstance(data, Series) else data.to_supervised()

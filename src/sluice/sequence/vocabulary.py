@@ -1,4 +1,4 @@
-"""Tokens and the numbers that stand for them."""
+"""Tokens and their ids."""
 
 from __future__ import annotations
 
@@ -7,13 +7,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain
-from typing import Any, Literal, cast, get_args
+from typing import TYPE_CHECKING, Literal, cast, get_args
 
 from sluice.extras import MissingExtraError
 from sluice.sequence.errors import SequenceError, UnknownTokenError
 
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
 PADDING, START, END = 0, 1, 2
-"""The ids every vocabulary begins with; they mark places in a batch and have no token."""
+"""The special ids of every vocabulary: they mark positions in a batch and have no token."""
 
 _NUM_SPECIAL = 3
 Unit = Literal["tokens", "characters", "words", "subwords"]
@@ -21,24 +24,23 @@ Unit = Literal["tokens", "characters", "words", "subwords"]
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The tokens a model knows, numbered from 3 on in the order given.
+    """The tokens of a model, with ids from 3 on in the given order.
 
     Ids 0, 1 and 2 are `PADDING`, `START` and `END`; `len(vocabulary)` counts them, so it is the
-    number of classes a model has to tell apart.
+    number of classes of a model.
 
     >>> vocabulary = Vocabulary.of([["G", "A", "|"], ["G", "|"]])
     >>> vocabulary.encode(["G", "|"]), vocabulary.decode([3])
     ([4, 5], ['A'])
 
     Attributes:
-        tokens: each a string, whatever it stands for.
-        unit: what a token is, and so how text falls into tokens: at blanks ("tokens"), into
-            characters, or as `tokenizer` has it ("words" and "subwords").
-        tokenizer: the JSON of a trained tokenizer of the library tokenizers; its ids are ours
-            less 3.
+        tokens: different strings.
+        unit: what a token is, which decides how text is tokenized: at blanks ("tokens"), into
+            "characters", or by `tokenizer` ("words" and "subwords").
+        tokenizer: a tokenizer of the library tokenizers, as JSON; its ids are 3 less than these.
 
     Raises:
-        SequenceError: no token at all, or one given twice.
+        SequenceError: no token, or the same one twice.
     """
 
     tokens: tuple[str, ...]
@@ -76,7 +78,7 @@ class Vocabulary:
         return [self._find_id(token) for token in tokens]
 
     def decode(self, ids: Iterable[int]) -> list[str]:
-        """The tokens of `ids`; the three marks are passed over.
+        """The tokens of `ids`, without `PADDING`, `START` and `END`.
 
         Raises:
             UnknownTokenError: an id outside the vocabulary.
@@ -88,8 +90,8 @@ class Vocabulary:
             return self._ids[token]
         except KeyError:
             raise UnknownTokenError(
-                f"The token {token!r} is not among the {len(self.tokens)} that these weights know; "
-                "leave it out, or train on data that has it."
+                f"The token {token!r} is not among the {len(self.tokens)} of the vocabulary; "
+                "remove it, or train on data that has it."
             ) from None
 
     def _find_token(self, number: int) -> str:
@@ -98,7 +100,7 @@ class Vocabulary:
         return self.tokens[number - _NUM_SPECIAL]
 
     def encode_text(self, text: str) -> list[int]:
-        """The ids of a text: of an opening that a model should go on from, say.
+        """The ids of a text, such as a prompt.
 
         >>> Vocabulary(tuple("abc"), "characters").encode_text("cab")
         [5, 3, 4]
@@ -113,7 +115,7 @@ class Vocabulary:
         return self.encode(text if self.unit == "characters" else text.split())
 
     def decode_text(self, ids: Iterable[int]) -> str:
-        """The text of `ids`; the three marks are passed over.
+        """The text of `ids`, without `PADDING`, `START` and `END`.
 
         Raises:
             UnknownTokenError: an id outside the vocabulary.
@@ -127,7 +129,7 @@ class Vocabulary:
         return ("" if self.unit == "characters" else " ").join(tokens)
 
     @cached_property
-    def _tokenizer(self) -> Any:
+    def _tokenizer(self) -> Tokenizer:
         try:
             from tokenizers import Tokenizer
         except ImportError:
@@ -135,6 +137,7 @@ class Vocabulary:
         return Tokenizer.from_str(self.tokenizer)
 
     def to_json(self) -> str:
+        """The vocabulary as JSON: a list of tokens, or an object with unit and tokenizer."""
         if self.unit == "tokens":
             return json.dumps(self.tokens, ensure_ascii=False)
         kept = {"tokens": self.tokens, "unit": self.unit, "tokenizer": self.tokenizer}
@@ -145,7 +148,7 @@ class Vocabulary:
         """The vocabulary that `to_json` wrote.
 
         Raises:
-            SequenceError: anything but a list of different strings, with its unit or without.
+            SequenceError: not a list of different strings, or an object with one.
         """
         try:
             kept = json.loads(text)

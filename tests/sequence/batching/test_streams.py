@@ -126,8 +126,8 @@ def test_a_process_without_a_sequence_gets_one_that_counts_for_nothing() -> None
         (lambda: BucketBatches([[3]], 2, 0, rank=0, world_size=3), "all 3 processes"),
         (lambda: StreamBatches(NextToken(IDS), 2, 0, 0), "at least 1 step, got 0"),
         (lambda: WindowBatches(NextToken(IDS), 4, 2, 0, stride=0), "stride must be at least 1"),
-        (lambda: StreamBatches(SequenceLabels(IDS, [0] * 41), 2, 3, 0), "read whole"),
-        (lambda: WindowBatches(SequenceLabels(IDS, [0] * 41), 2, 3, 0), "read whole"),
+        (lambda: StreamBatches(SequenceLabels(IDS, [0] * 41), 2, 3, 0), "use BucketBatches"),
+        (lambda: WindowBatches(SequenceLabels(IDS, [0] * 41), 2, 3, 0), "use BucketBatches"),
     ],
 )
 def test_what_cannot_be_is_refused(make: Callable[[], object], said: str) -> None:

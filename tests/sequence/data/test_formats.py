@@ -43,7 +43,7 @@ def test_a_users_format(tmp_path: Path) -> None:
     [
         ("none", None, {}, "There is no file or folder"),
         ("a.bin", b"\x7fELF\0", {}, "of an unknown kind; kinds are"),
-        ("a.txt", b"\0", {}, "is no text: line 1"),
+        ("a.txt", b"\0", {}, "is not text: line 1"),
         ("a.xyz", b"", {}, "is empty"),
         ("a.txt", b"abc", {"kind": "film"}, "kind must be one of .*got 'film'"),
         ("a.txt", b"abc", {"target": "x"}, "text has no option 'target'"),

@@ -89,7 +89,7 @@ def test_labels_of_sequences() -> None:
     assert figures["accuracy"] == pytest.approx(2 / 7)
     assert figures["macro F1"] == pytest.approx((0 + 4 / 9 + 0) / 3)
     assert figures["nats per label"] == pytest.approx(-(4 * logs[0] + 2 * logs[1] + logs[2]) / 7)
-    assert figures.of["always a"]["accuracy"] == pytest.approx(4 / 7)
+    assert figures.by_method["always a"]["accuracy"] == pytest.approx(4 / 7)
 
 
 def test_labels_of_steps_leave_out_padding() -> None:
@@ -98,7 +98,7 @@ def test_labels_of_steps_leave_out_padding() -> None:
     figures = evaluate(model, Given(Batch(torch.full((3, 2), 4), targets, torch.tensor([3, 1]))))
     assert figures.items == 4
     assert figures.confusion == ((0, 1), (0, 3))
-    assert figures.of["always 2"]["accuracy"] == figures["accuracy"] == pytest.approx(3 / 4)
+    assert figures.by_method["always 2"]["accuracy"] == figures["accuracy"] == pytest.approx(3 / 4)
 
 
 def test_keys_beside_the_step_before() -> None:
@@ -108,7 +108,9 @@ def test_keys_beside_the_step_before() -> None:
     figures = evaluate(model, Given(Batch(now, coming)))
     # Foretold are {0} and {0}, of {0, 1} and {1}; the step before says {0} and {0, 1}.
     assert figures["frame accuracy"] == pytest.approx((1 + 0) / (2 + 2))
-    assert figures.of["the step before"]["frame accuracy"] == pytest.approx((1 + 1) / (2 + 2))
+    assert figures.by_method["the step before"]["frame accuracy"] == pytest.approx(
+        (1 + 1) / (2 + 2)
+    )
     on, off = math.log1p(math.exp(-1)), math.log1p(math.exp(1))
     assert figures["nats per step"] == pytest.approx((on + off + on + off + off + on) / 2)
 
@@ -168,7 +170,7 @@ def test_forecasts_beside_naive_ones(horizon: int, parts: int) -> None:
     steps = np.abs(values[4:-1, :, 1] - values[:-5, :, 1])
     scale = np.nanmean(steps)
     foretold = {"model": model(inputs)[0].detach().numpy(), **naive(values, horizon, 4, 0.0)}
-    assert list(figures.of) == list(foretold)
+    assert list(figures.by_method) == list(foretold)
     for who, said in foretold.items():
         error = said - targets.numpy()
         assert figures.items == (~np.isnan(error)).sum()
@@ -177,8 +179,10 @@ def test_forecasts_beside_naive_ones(horizon: int, parts: int) -> None:
             "RMSE": np.sqrt(np.nanmean(error**2)),
             "MASE": np.nanmean(np.abs(error)) / scale,
         }
-        assert figures.of[who] == pytest.approx(expected, rel=1e-5), who
-    assert figures.of["last season (4 steps)"]["MASE"] < figures.of["last value"]["MASE"]
+        assert figures.by_method[who] == pytest.approx(expected, rel=1e-5), who
+    assert (
+        figures.by_method["last season (4 steps)"]["MASE"] < figures.by_method["last value"]["MASE"]
+    )
 
 
 def test_naive_forecasts_cross_no_reset_and_no_length() -> None:
@@ -189,15 +193,15 @@ def test_naive_forecasts_cross_no_reset_and_no_length() -> None:
     marked = Given(Batch(inputs, targets, resets=resets))
     apart = Given(Batch(inputs[:6], targets[:6]), Batch(inputs[6:], targets[6:]))
     a, b = evaluate(model, marked, period=4), evaluate(model, apart, period=4)
-    for who, figures in a.of.items():
-        assert figures == pytest.approx(b.of[who], rel=1e-5)
+    for who, figures in a.by_method.items():
+        assert figures == pytest.approx(b.by_method[who], rel=1e-5)
     lengths = torch.tensor([12, 5])
     targets[5:, 1] = NAN
     wild = inputs.clone()
     wild[5:, 1] = 1e6
     c = evaluate(model, Given(Batch(inputs, targets, lengths)), period=4)
     d = evaluate(model, Given(Batch(wild, targets, lengths)), period=4)
-    assert c.of == d.of
+    assert c.by_method == d.by_method
 
 
 def test_mase_by_the_training_data_and_without_a_scale() -> None:
@@ -207,13 +211,13 @@ def test_mase_by_the_training_data_and_without_a_scale() -> None:
     figures = evaluate(model, Given(batch), training=Given(Batch(ramp, ramp[..., :1])))
     assert figures["MASE"] == pytest.approx(figures["MAE"] / 2)
     still = Given(Batch(ramp * 0, ramp[..., :1]))
-    assert "MASE" not in evaluate(model, Given(batch), training=still).of["model"]
+    assert "MASE" not in evaluate(model, Given(batch), training=still).by_method["model"]
 
 
 def test_nothing_to_foretell() -> None:
     model = forecaster(1)
     batch = Batch(torch.zeros(3, 1, 2), torch.full((3, 1, 1), NAN))
-    with pytest.raises(SequenceError, match="nothing to foretell"):
+    with pytest.raises(SequenceError, match="nothing to predict"):
         evaluate(model, Given(batch))
     with pytest.raises(SequenceError, match="at least 1 step, got 0"):
         evaluate(model, Given(batch), period=0)
@@ -224,5 +228,5 @@ def test_another_model_is_refused() -> None:
         pass
 
     other: Any = Other()
-    with pytest.raises(SequenceError, match="No figures are known for a Other"):
+    with pytest.raises(SequenceError, match="evaluate does not know a Other"):
         evaluate(other, Given())

@@ -124,8 +124,8 @@ def test_dropout_stands_where_it_is_asked_for() -> None:
     [
         ({"cell": "transformer"}, "cell must be one of cifg, .*, got 'transformer'"),
         ({"zoneout": 1.0}, r"zoneout must be in \[0, 1\), got 1.0"),
-        ({"zoneout": {"m": 0.1}}, r"zoneout names 'm', but the cell's states are \['h', 'c'\]"),
-        ({"cell": "slstm", "zoneout": 0.1}, "states of SLSTM are h, c, n, m; name those"),
+        ({"zoneout": {"m": 0.1}}, r"zoneout has no state 'm'; the cell's states are \['h', 'c'\]"),
+        ({"cell": "slstm", "zoneout": 0.1}, "those of SLSTM are h, c, n, m; give a rate by name"),
         ({"recurrent_dropout": -0.1}, r"recurrent_dropout must be in \[0, 1\), got -0.1"),
         ({"output_dropout": "much"}, r"output_dropout must be in \[0, 1\), got 'much'"),
         ({"cell": "projectedlstm"}, "needs proj_size"),

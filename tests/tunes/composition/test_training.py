@@ -39,8 +39,8 @@ def test_the_file_holds_the_best_weights_and_the_corpus_figures(book: Path, tmp_
     assert outcome.validation_loss < 0.7 * torch.log(torch.tensor(len(loaded.vocabulary))).item()
     index = TuneIndex([tune.tokens[2:] for tune in prepared.split.training])
     expected = compute_statistics(prepared.split.validation, index)
-    assert from_dict(loaded.figures["corpus"]) == expected
-    assert len(loaded.figures["training"]) == len(prepared.split.training) == 38
+    assert from_dict(loaded.metadata["corpus"]) == expected
+    assert len(loaded.metadata["training"]) == len(prepared.split.training) == 38
 
 
 def test_the_model_learns_in_the_precision_asked_for(book: Path, tmp_path: Path) -> None:

@@ -180,6 +180,6 @@ def _list_facts(checkpoint: Checkpoint, path: StrPath, pieces: RawSequences) -> 
         "vocabulary": f"{len(checkpoint.vocabulary)} tokens",
         "data": pieces.source,
     }
-    if isinstance(checkpoint.figures.get("validation"), float):
-        facts["validation"] = f"{checkpoint.figures['validation']:.3f} nats per token"
+    if isinstance(checkpoint.metadata.get("validation"), float):
+        facts["validation"] = f"{checkpoint.metadata['validation']:.3f} nats per token"
     return facts

@@ -1,4 +1,4 @@
-"""Whole sequences of different lengths, put together into padded batches."""
+"""Padded batches of whole sequences of similar lengths."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from sluice.sequence.errors import SequenceError
 from sluice.sequence.vocabulary import END, PADDING, START
 
 _POOL = 16
-"""Batches that are sorted together: enough for little padding, few enough to mix the lengths."""
+"""Batches that are sorted together: enough for little padding, few enough to mix lengths."""
 
 
 def pad(sequences: Sequence[Sequence[int]]) -> Tensor:
@@ -37,7 +37,7 @@ def pad(sequences: Sequence[Sequence[int]]) -> Tensor:
 
 
 def batch_by_length(sequences: Sequence[Sequence[int]], batch_size: int) -> Iterator[Tensor]:
-    """All sequences in batches of similar length, short ones first: for measuring."""
+    """All sequences in batches of similar length, short ones first, for evaluation."""
     ordered = sorted(sequences, key=len)
     for first in range(0, len(ordered), batch_size):
         yield pad(ordered[first : first + batch_size])
@@ -46,7 +46,7 @@ def batch_by_length(sequences: Sequence[Sequence[int]], batch_size: int) -> Iter
 def shuffle_batches(
     sequences: Sequence[Sequence[int]], batch_size: int, generator: torch.Generator
 ) -> Iterator[Tensor]:
-    """One epoch in the order of `bucket_by_length`: for training."""
+    """One epoch in the order of `bucket_by_length`, for training."""
     lengths = np.array([len(sequence) for sequence in sequences], np.int64)
     for places in bucket_by_length(lengths, batch_size, generator):
         yield pad([sequences[place] for place in places])
@@ -55,7 +55,7 @@ def shuffle_batches(
 def bucket_by_length(
     lengths: Indices, batch_size: int, generator: torch.Generator
 ) -> Iterator[list[int]]:
-    """The places of each batch of an epoch, in random order, in batches of similar length.
+    """The indices of each batch of an epoch: batches of similar lengths, in random order.
 
     The sequences are shuffled and cut into pools of 16 batches; a pool is sorted by length, cut
     into batches, and its batches come in random order.
@@ -70,19 +70,19 @@ def bucket_by_length(
 
 
 def make_generator(seed: int, epoch: int) -> torch.Generator:
-    """The generator that decides an epoch's order."""
+    """The random generator for an epoch's order."""
     return torch.Generator().manual_seed(hash((seed, epoch)) % 2**63)
 
 
 def check_shards(sequences: int, batch_size: int, rank: int, world_size: int) -> None:
-    """See that there is something to read, and a share of it for each process.
+    """Check that there are sequences, and a share of each batch for each process.
 
     Raises:
-        SequenceError: no sequences, a batch of none, a rank outside `world`, or a batch that has
-            fewer sequences than there are processes.
+        SequenceError: no sequences, a batch size below the number of processes, or a rank outside
+            `world_size`.
     """
     if not sequences:
-        raise SequenceError("There are no sequences to make batches of; give more data.")
+        raise SequenceError("There are no sequences to make batches of; add data.")
     if not 0 <= rank < world_size:
         raise SequenceError(f"rank must be in 0 to {world_size - 1}, got {rank}.")
     if batch_size < world_size:
@@ -94,14 +94,15 @@ def check_shards(sequences: int, batch_size: int, rank: int, world_size: int) ->
 
 @dataclass(frozen=True)
 class BucketBatches:
-    """A `Source` of whole sequences, in batches of similar length, anew for each epoch.
+    """A `BatchSource` of whole sequences, in batches of similar length, reshuffled every epoch.
 
     Args:
-        sequences: ids, of which the next is learnt at each step, or any `Steps`.
+        sequences: ids, for next-token prediction, or any `SupervisedSequences`.
         batch_size: sequences in a batch, all processes together.
-        seed: with the epoch, decides the order.
-        rank: which of the processes that share the batches this is.
-        world_size: how many they are; each reads every `world_size`-th sequence of a batch.
+        seed: for the order, with the epoch.
+        rank: the rank of this process.
+        world_size: the number of processes that share a batch; each reads every `world_size`-th
+            sequence of it.
 
     Raises:
         SequenceError: as `check_shards`.
@@ -136,7 +137,7 @@ class BucketBatches:
         return math.ceil(len(self._lengths) / self.batch_size)
 
     def batches(self, epoch: int, first: int = 0) -> Iterator[Batch]:
-        """As `Source.batches`; the order depends on `seed` and `epoch` alone."""
+        """As `BatchSource.batches`; the order depends on `seed` and `epoch` alone."""
         order = bucket_by_length(self._lengths, self.batch_size, make_generator(self.seed, epoch))
         for places in islice(order, first, None):
             mine = places[self.rank :: self.world_size]

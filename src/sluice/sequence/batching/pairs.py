@@ -1,4 +1,4 @@
-"""Pairs of sequences, one to read and one to write: what a `Seq2Seq` learns from."""
+"""Batches of pairs of sequences, source and target, for `Seq2Seq`."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from sluice.sequence.errors import SequenceError
 from sluice.sequence.vocabulary import END
 
 _POOL = 16
-"""Batches that are sorted together, by what there is to read."""
+"""Batches that are sorted together, by the length of the sources."""
 
 
 @dataclass(frozen=True)
 class PairBatches:
-    """A `Source` of pairs of ids in batches of similar length, anew for each epoch.
+    """A `BatchSource` of pairs of ids in batches of similar length, reshuffled every epoch.
 
-    `sources` and `targets` are without `START` and `END`; `END` is put after each target.
+    `sources` and `targets` are without `START` and `END`; `END` is added to each target.
 
     Raises:
-        SequenceError: not as many targets as sources, or a source without a single id.
+        SequenceError: not one target per source, or an empty source.
 
     >>> pairs = PairBatches([[7, 8], [9]], [[5], [6, 4]], batch_size=2, seed=0)
     >>> (batch,) = pairs.batches(epoch=0)
@@ -49,17 +49,17 @@ class PairBatches:
                 f"{len(self.targets)} targets."
             )
         if not all(len(source) for source in self.sources):
-            raise SequenceError("A source has at least one token; leave out those that are empty.")
+            raise SequenceError("A source needs at least one token; remove empty ones.")
 
     def __len__(self) -> int:
         return math.ceil(len(self.sources) / self.batch_size)
 
     def batches(self, epoch: int, first: int = 0) -> Iterator[Batch]:
-        """As `Source.batches`; the order depends on `seed` and `epoch` alone."""
+        """As `BatchSource.batches`; the order depends on `seed` and `epoch` alone."""
         return map(self._make_batch, islice(self._iterate_batch_indices(epoch), first, None))
 
     def _iterate_batch_indices(self, epoch: int) -> Iterator[list[int]]:
-        """The places of each batch's pairs: shuffled, and sorted by length within a pool."""
+        """The indices of each batch: shuffled, and sorted by length within a pool."""
         generator = torch.Generator().manual_seed(hash((self.seed, epoch)) % 2**63)
         order = iter(torch.randperm(len(self.sources), generator=generator).tolist())
         while pool := list(islice(order, self.batch_size * _POOL)):
@@ -69,10 +69,10 @@ class PairBatches:
                 yield pool[starts[number] : starts[number] + self.batch_size]
 
     def _make_batch(self, places: list[int]) -> Batch:
-        read = [_to_tensor(self.sources[place]) for place in places]
-        write = [_to_tensor([*self.targets[place], END]) for place in places]
-        lengths = torch.tensor([len(ids) for ids in read])
-        return Batch(pad_sequence(read), pad_sequence(write), lengths)
+        sources = [_to_tensor(self.sources[place]) for place in places]
+        targets = [_to_tensor([*self.targets[place], END]) for place in places]
+        lengths = torch.tensor([len(ids) for ids in sources])
+        return Batch(pad_sequence(sources), pad_sequence(targets), lengths)
 
 
 def _to_tensor(ids: Sequence[int]) -> Tensor:

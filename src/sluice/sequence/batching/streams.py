@@ -1,4 +1,4 @@
-"""Batches of parts of sequences: streams that carry their state over, and windows."""
+"""Batches of parts of sequences: streams with carried state, and windows."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ from sluice.sequence.errors import SequenceError
 
 @dataclass(frozen=True)
 class StreamBatches:
-    """A `Source` for truncated BPTT (Williams & Peng 1990): the state goes on from batch to batch.
+    """A `BatchSource` for truncated BPTT (Williams & Peng 1990), with state carried over.
 
-    All sequences of an epoch, in random order, are laid end to end and cut into `batch_size`
-    streams of one length; a batch is the next `chunk` steps of each. `resets` marks where a
-    sequence begins. Nothing is padded but the end of the last stream.
+    All sequences of an epoch, in random order, are concatenated and cut into `batch_size` streams
+    of equal length; a batch is the next `chunk` steps of each. `resets` marks where a sequence
+    starts. Only the end of the last stream is padded.
 
     Args:
-        sequences: any but those with one label for a whole sequence.
-        batch_size: streams side by side, all processes together.
-        chunk: steps of a batch, the k1 = k2 of truncated BPTT.
-        seed: with the epoch, decides the order.
-        rank: which of the processes that share the streams this is.
-        world_size: how many they are; each reads every `world_size`-th stream.
+        sequences: any but those with one label per sequence.
+        batch_size: streams in a batch, all processes together.
+        chunk: steps in a batch, the k1 = k2 of truncated BPTT.
+        seed: for the order, with the epoch.
+        rank: the rank of this process.
+        world_size: the number of processes; each reads every `world_size`-th stream.
 
     Raises:
-        SequenceError: as `batches.check_shards`, a chunk of no steps, or one label a sequence.
+        SequenceError: as `check_shards`, a chunk without steps, or one label per sequence.
 
     >>> from sluice.sequence.data.ragged import RaggedArray
     >>> from sluice.sequence.data.targets import NextToken
@@ -60,7 +60,7 @@ class StreamBatches:
             raise SequenceError(f"chunk must be at least 1 step, got {self.chunk}.")
         if self.sequences.read(0, 0, 0)[1].ndim == 0:
             raise SequenceError(
-                "A sequence with one label is read whole (Bucketed) and cannot be a stream."
+                "Sequences with one label each cannot be streams; use BucketBatches."
             )
 
     @cached_property
@@ -69,14 +69,14 @@ class StreamBatches:
 
     @cached_property
     def _stream_length(self) -> int:
-        """Steps of a stream."""
+        """Steps in a stream."""
         return math.ceil(int(self._lengths.sum()) / self.batch_size)
 
     def __len__(self) -> int:
         return math.ceil(self._stream_length / self.chunk)
 
     def batches(self, epoch: int, first: int = 0) -> Iterator[Batch]:
-        """As `Source.batches`; the order depends on `seed` and `epoch` alone."""
+        """As `BatchSource.batches`; the order depends on `seed` and `epoch` alone."""
         order = torch.randperm(
             len(self._lengths), generator=make_generator(self.seed, epoch)
         ).numpy()
@@ -101,7 +101,7 @@ class StreamBatches:
     def _read_between(
         self, order: Array, ends: Array, first: int, last: int
     ) -> tuple[Example, list[int]]:
-        """Steps `first` up to `last` of all laid end to end, and which begin a sequence."""
+        """Steps `first` to `last` of all sequences concatenated, and which of them start one."""
         parts, starts, at = [self.sequences.read(0, 0, 0)], [], first
         last = min(last, int(ends[-1]))
         number = int(np.searchsorted(ends, at, side="right"))
@@ -118,22 +118,22 @@ class StreamBatches:
 
 @dataclass(frozen=True)
 class WindowBatches:
-    """A `Source` of windows of `length` steps, in random order: for forecasting, mostly.
+    """A `BatchSource` of windows of `length` steps, in random order, mostly for forecasting.
 
-    Windows begin every `stride` steps (every `length`, if not told), and one ends where the
-    sequence does; a shorter sequence is one window.
+    Windows start every `stride` steps (default `length`), and the last one ends with the
+    sequence; a shorter sequence is one window.
 
     Args:
-        sequences: any but those with one label for a whole sequence.
-        length: steps of a window.
+        sequences: any but those with one label per sequence.
+        length: steps in a window.
         batch_size: windows in a batch, all processes together.
-        seed: with the epoch, decides the order.
-        stride: steps from one window to the next.
-        rank: which of the processes that share the batches this is.
-        world_size: how many they are; each reads every `world_size`-th window of a batch.
+        seed: for the order, with the epoch.
+        stride: steps between the starts of windows.
+        rank: the rank of this process.
+        world_size: the number of processes; each reads every `world_size`-th window of a batch.
 
     Raises:
-        SequenceError: as `batches.check_shards`, or a length or stride below 1.
+        SequenceError: as `check_shards`, a length or stride below 1, or one label per sequence.
 
     >>> from sluice.sequence.data.ragged import RaggedArray
     >>> from sluice.sequence.data.targets import NextValues
@@ -158,12 +158,10 @@ class WindowBatches:
     def __post_init__(self) -> None:
         for name, value in (("length", self.length), ("stride", self._stride)):
             if value < 1:
-                raise SequenceError(f"A window's {name} must be at least 1 step, got {value}.")
+                raise SequenceError(f"{name} must be at least 1 step, got {value}.")
         check_shards(int(self._ends[-1]), self.batch_size, self.rank, self.world_size)
         if self.sequences.read(0, 0, 0)[1].ndim == 0:
-            raise SequenceError(
-                "A sequence with one label is read whole (Bucketed) and has no windows."
-            )
+            raise SequenceError("Sequences with one label each have no windows; use BucketBatches.")
 
     @property
     def _stride(self) -> int:
@@ -175,7 +173,7 @@ class WindowBatches:
 
     @cached_property
     def _ends(self) -> Indices:
-        """How many windows there are up to the end of each sequence."""
+        """The number of windows up to the end of each sequence."""
         beyond = np.maximum(self._lengths - self.length, 0)
         windows = -(-beyond // self._stride) + (self._lengths > 0)
         return np.concatenate(([0], np.cumsum(windows)))
@@ -184,7 +182,7 @@ class WindowBatches:
         return math.ceil(int(self._ends[-1]) / self.batch_size)
 
     def batches(self, epoch: int, first: int = 0) -> Iterator[Batch]:
-        """As `Source.batches`; the order depends on `seed` and `epoch` alone."""
+        """As `BatchSource.batches`; the order depends on `seed` and `epoch` alone."""
         order = torch.randperm(int(self._ends[-1]), generator=make_generator(self.seed, epoch))
         for number in range(first, len(self)):
             chosen = order[number * self.batch_size : (number + 1) * self.batch_size]

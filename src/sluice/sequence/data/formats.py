@@ -109,7 +109,7 @@ def load_data(path: StrPath, *, kind: str | None = None, **options: object) -> T
     ...     _ = (Path(folder) / "a.txt").write_text("to be")
     ...     tokens = load_data(Path(folder) / "a.txt")
     >>> tokens.report()
-    'a.txt: text in UTF-8, 1 sequence (one a file), 5 characters, 5 different.'
+    'a.txt: text in UTF-8, 1 sequence (one per file), 5 characters, 5 different.'
     """
     path = Path(path)
     files = _list_files(path)

@@ -1,4 +1,4 @@
-"""What a trained model is worth: figures of each kind of model, beside those of naive ones."""
+"""Metrics of a trained model, beside those of simple baselines."""
 
 from sluice.sequence.metrics.evaluation import evaluate as evaluate
-from sluice.sequence.metrics.figures import Metrics as Metrics
+from sluice.sequence.metrics.metrics import Metrics as Metrics

@@ -1,21 +1,21 @@
-"""A model over a source: which figures, by the model's kind."""
+"""Evaluation: the metrics of each kind of model."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from sluice.sequence.batch import Batch, BatchSource
+from sluice.sequence.batch import Batch, BatchSource, ModelState
 from sluice.sequence.data.targets import IGNORE_INDEX
 from sluice.sequence.errors import SequenceError
-from sluice.sequence.metrics.figures import MODEL, Metrics
 from sluice.sequence.metrics.forecasts import ForecastMetrics, compute_mean_change
+from sluice.sequence.metrics.metrics import MODEL, Metrics
 from sluice.sequence.metrics.scores import classification_scores, confusion_matrix
 from sluice.sequence.models import (
     ChoraleModel,
@@ -38,7 +38,7 @@ def evaluate(
     training: BatchSource | None = None,
     labels: Sequence[str] = (),
 ) -> Metrics:
-    """The figures of a model over a source's epoch 0, in evaluation mode.
+    """The metrics of a model over a source's epoch 0, in evaluation mode.
 
     =============================  =========================================================
     `LanguageModel`, `Seq2Seq`     nats per token, perplexity (its exponential), and bits per
@@ -50,16 +50,16 @@ def evaluate(
                                    alarms) of keys (Bay, Ehmann & Downie 2009)
     =============================  =========================================================
 
-    Forecasts stand beside those of the last known value and, with `period`, of the last season.
-    MASE is the absolute error over that of the naive forecast (the last value; with `period` the
-    value a season before) in `training`, or in `source` itself where that is None, each feature
-    apart (Hyndman & Koehler 2006).
+    Baselines of a forecast are the last known value and, with `period`, the last season. MASE is
+    the absolute error divided by that of the naive forecast (the last value; with `period` the
+    value a season before) on `training`, or on `source` if that is None, for each feature
+    (Hyndman & Koehler 2006).
 
     Args:
         model: a model of `sluice.sequence.models`, on any device.
-        source: what to measure on; where it carries, so does the state.
-        characters: how many characters the source's tokens stand for.
-        period: the length of a season in steps, of forecasts.
+        source: the data; if it is stateful, the state is carried over.
+        characters: the number of characters in the source's tokens.
+        period: the length of a season in steps, for forecasts.
         training: the data that a `Forecaster` was trained on.
         labels: the names of the classes.
 
@@ -69,27 +69,28 @@ def evaluate(
     >>> from sluice.sequence.batching.bucketed import BucketBatches
     >>> from sluice.sequence import LanguageModelConfig
     >>> model = LanguageModel(LanguageModelConfig(vocabulary_size=9, hidden_size=8))
-    >>> figures = evaluate(model, BucketBatches([[3, 4], [5]], batch_size=2, seed=0), characters=5)
-    >>> figures.items, sorted(figures.of["model"])
+    >>> metrics = evaluate(model, BucketBatches([[3, 4], [5]], batch_size=2, seed=0), characters=5)
+    >>> metrics.items, sorted(metrics.by_method["model"])
     (5, ['bits per character', 'nats per token', 'perplexity'])
     """
     if period is not None and period < 1:
-        raise SequenceError(f"A period must be at least 1 step, got {period}.")
+        raise SequenceError(f"period must be at least 1 step, got {period}.")
     measure = _make_accumulator(model, source, characters, period, training, labels)
-    device, state = next(model.parameters()).device, None
+    device = next(model.parameters()).device
+    state: ModelState = None
     with evaluation_mode(model):
         for batch in source.batches(0):
             state = measure.update(batch.to(device), state)
             state = state if source.stateful else None
     if not measure.items:
-        raise SequenceError("There is nothing to foretell in this data; give it more.")
+        raise SequenceError("This data has nothing to predict; add more.")
     return measure.compute()
 
 
 class _MetricAccumulator(Protocol):
     items: int
 
-    def update(self, batch: Batch, state: Any) -> Any: ...
+    def update(self, batch: Batch, state: ModelState) -> ModelState: ...
     def compute(self) -> Metrics: ...
 
 
@@ -111,7 +112,7 @@ def _make_accumulator(
         return ForecastMetrics(model, source.stateful, period, scale)
     if isinstance(model, ChoraleModel):
         return _ChordMetrics(model)
-    raise SequenceError(f"No figures are known for a {type(model).__name__}.")
+    raise SequenceError(f"evaluate does not know a {type(model).__name__}.")
 
 
 @dataclass
@@ -121,7 +122,7 @@ class _TokenMetrics:
     total: float = 0.0
     items: int = 0
 
-    def update(self, batch: Batch, state: Any) -> Any:
+    def update(self, batch: Batch, state: ModelState) -> ModelState:
         loss, state = self.model.loss(batch, state)
         self.total, self.items = self.total + loss.total.item(), self.items + loss.items
         return state
@@ -142,7 +143,7 @@ class _LabelMetrics:
     items: int = 0
     confusion: Tensor = field(default_factory=lambda: torch.zeros((), dtype=torch.int64))
 
-    def update(self, batch: Batch, state: Any) -> Any:
+    def update(self, batch: Batch, state: ModelState) -> ModelState:
         logits, state = self.model(batch.inputs, state, batch.lengths, batch.resets)
         of_steps = isinstance(self.model, Tagger)
         truth = batch.targets - 1 if of_steps else batch.targets
@@ -150,8 +151,8 @@ class _LabelMetrics:
         truth, logits = truth[counts], logits[counts].double()
         self.total += functional.cross_entropy(logits, truth, reduction="sum").item()
         self.items += len(truth)
-        taken_for = logits.argmax(dim=1)
-        self.confusion = self.confusion + confusion_matrix(truth, taken_for, len(self.labels))
+        predicted = logits.argmax(dim=1)
+        self.confusion = self.confusion + confusion_matrix(truth, predicted, len(self.labels))
         return state
 
     def compute(self) -> Metrics:
@@ -171,14 +172,14 @@ class _LabelMetrics:
 
 @dataclass
 class _ChordMetrics:
-    """The keys of the next step, beside those that sound now."""
+    """The keys of the next step; the baseline is those of the current step."""
 
     model: ChoraleModel
     total: float = 0.0
     items: int = 0
     hits: dict[str, tuple[int, int]] = field(default_factory=dict)
 
-    def update(self, batch: Batch, state: Any) -> Any:
+    def update(self, batch: Batch, state: ModelState) -> ModelState:
         logits, state = self.model(batch.inputs, state, batch.lengths, batch.resets)
         known = ~batch.targets.isnan().any(dim=-1)
         truth, logits = batch.targets[known], logits[known]
@@ -190,9 +191,9 @@ class _ChordMetrics:
         self._count("the step before", batch.inputs[known] > 0.5, truth > 0.5)
         return state
 
-    def _count(self, who: str, foretold: Tensor, truth: Tensor) -> None:
+    def _count(self, who: str, predicted: Tensor, truth: Tensor) -> None:
         hits, either = self.hits.get(who, (0, 0))
-        both, some = int((foretold & truth).sum()), int((foretold | truth).sum())
+        both, some = int((predicted & truth).sum()), int((predicted | truth).sum())
         self.hits[who] = hits + both, either + some
 
     def compute(self) -> Metrics:

@@ -1,33 +1,32 @@
-"""Errors of forecasts, always beside those of naive ones."""
+"""Errors of forecasts, beside those of naive baselines."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from sluice.sequence.batch import Batch, BatchSource
-from sluice.sequence.metrics.figures import MODEL, Metrics
+from sluice.sequence.batch import Batch, BatchSource, ModelState
+from sluice.sequence.metrics.metrics import MODEL, Metrics
 from sluice.sequence.models.filling import forward_fill
 from sluice.sequence.models.values import Forecaster
 
 
 class ValueHistory:
-    """The values of a source's batches with those before them, as far as `steps` back."""
+    """The values of a source's batches with the `steps` values before them."""
 
-    def __init__(self, steps: int, carries: bool) -> None:
-        self.steps, self.stateful = steps, carries
+    def __init__(self, steps: int, stateful: bool) -> None:
+        self.steps, self.stateful = steps, stateful
         self._before: Tensor | None = None
         self._age: Tensor | None = None
 
     def read(self, batch: Batch, values: Tensor) -> tuple[Tensor, Tensor]:
-        """Values with what came before, (steps + time, batch, features), and ages.
+        """Values with those before them, (steps + time, batch, features), and ages.
 
-        Ages (time, batch) say how many steps of the same sequence came before each; `values`
-        (time, batch, features) are the batch's inputs, or made from them.
+        Ages (time, batch) count the steps of the same sequence before each step; `values` (time,
+        batch, features) are the batch's inputs, or computed from them.
         """
         if self._before is None or not self.stateful:
             self._before = values.new_full((self.steps, *values.shape[1:]), math.nan)
@@ -46,17 +45,17 @@ class ValueHistory:
 def compute_mean_change(source: BatchSource, targets: Sequence[int], lag: int) -> Tensor:
     """The mean absolute change over `lag` steps of each target, (targets,), float64.
 
-    NaN for a feature without two values that far apart.
+    NaN for a feature without two values at that distance.
     """
     total = count = torch.zeros(len(targets), dtype=torch.float64)
     history = ValueHistory(lag, source.stateful)
     for batch in source.batches(0):
         values = batch.inputs[..., list(targets)].double()
         whole, ages = history.read(batch, values)
-        moved = (values - whole[: len(values)]).abs()
+        change = (values - whole[: len(values)]).abs()
         counts = (ages >= lag) & _mask_valid_steps(batch)
-        known = counts[..., None] & ~moved.isnan()
-        total = total + moved.masked_fill(~known, 0).sum(dim=(0, 1))
+        known = counts[..., None] & ~change.isnan()
+        total = total + change.masked_fill(~known, 0).sum(dim=(0, 1))
         count = count + known.sum(dim=(0, 1))
     return total / count
 
@@ -64,25 +63,27 @@ def compute_mean_change(source: BatchSource, targets: Sequence[int], lag: int) -
 class ForecastMetrics:
     """The errors of a `Forecaster`, of the last value, and of the last season."""
 
-    def __init__(self, model: Forecaster, carries: bool, period: int | None, scale: Tensor) -> None:
-        self.model, self.stateful, self.period = model, carries, period
+    def __init__(
+        self, model: Forecaster, stateful: bool, period: int | None, scale: Tensor
+    ) -> None:
+        self.model, self.stateful, self.period = model, stateful, period
         self.scale = scale.repeat(model.config.horizon)
         self.items = 0
-        self._history = ValueHistory(period or 0, carries)
+        self._history = ValueHistory(period or 0, stateful)
         self._last: Tensor | None = None
         self._sums: dict[str, Tensor] = {}
 
-    def update(self, batch: Batch, state: Any) -> Any:
-        """Count a batch in; as `loss` of a model takes and returns a state."""
-        foretold, state = self.model(batch.inputs, state, batch.lengths, batch.resets)
+    def update(self, batch: Batch, state: ModelState) -> ModelState:
+        """Add a batch; takes and returns a state as a model's `loss` does."""
+        forecasts, state = self.model(batch.inputs, state, batch.lengths, batch.resets)
         known = ~batch.targets.isnan()
         self.items += int(known.sum())
-        for who, values in {MODEL: foretold, **self._forecast_naive(batch)}.items():
+        for who, values in {MODEL: forecasts, **self._forecast_naive(batch)}.items():
             self._count(who, values, batch.targets, known)
         return state
 
     def _forecast_naive(self, batch: Batch) -> dict[str, Tensor]:
-        """What the last value and the last season say, (time, batch, horizon × targets)."""
+        """Forecasts by the last value and the last season, (time, batch, horizon × targets)."""
         mean, targets = self.model.mean, list(self.model.config.targets)
         before = self._last if self.stateful else None
         filled, self._last = forward_fill(batch.inputs - mean, before, batch.lengths, batch.resets)
@@ -95,7 +96,7 @@ class ForecastMetrics:
         return found
 
     def _forecast_seasonal(self, batch: Batch, last: Tensor, period: int) -> Tensor:
-        """The value some seasons before; the last value where that lies before the start."""
+        """The value some seasons before; the last value if that is before the start."""
         whole, ages = self._history.read(batch, last)
         columns = []
         for ahead in range(1, self.model.config.horizon + 1):
@@ -104,13 +105,13 @@ class ForecastMetrics:
             columns.append(torch.where((ages >= back)[..., None], then, last))
         return torch.cat(columns, dim=-1)
 
-    def _count(self, who: str, foretold: Tensor, truth: Tensor, known: Tensor) -> None:
-        error = (foretold.double() - truth.double()).masked_fill(~known, 0).abs().cpu()
+    def _count(self, who: str, forecasts: Tensor, truth: Tensor, known: Tensor) -> None:
+        error = (forecasts.double() - truth.double()).masked_fill(~known, 0).abs().cpu()
         sums = torch.stack((error.sum(), error.square().sum(), (error / self.scale).sum()))
         self._sums[who] = self._sums.get(who, torch.zeros(3, dtype=torch.float64)) + sums
 
     def compute(self) -> Metrics:
-        """MAE, RMSE and MASE of each; MASE is left out where there is no scale for it."""
+        """MAE, RMSE and MASE of each method; without a scale there is no MASE."""
         of = {}
         for who, sums in self._sums.items():
             absolute, squared, scaled = (sums / self.items).tolist()
@@ -121,7 +122,7 @@ class ForecastMetrics:
 
 
 def _mask_valid_steps(batch: Batch) -> Tensor:
-    """Which steps lie within the lengths, (time, batch)."""
+    """Which steps are not padding, (time, batch)."""
     steps, size = batch.inputs.shape[:2]
     if batch.lengths is None:
         return torch.ones(steps, size, dtype=torch.bool)

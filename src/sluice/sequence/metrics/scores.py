@@ -1,4 +1,4 @@
-"""Right and wrong labels, counted."""
+"""Confusion matrix, accuracy and F1."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from torch import Tensor
 
 
 def confusion_matrix(truth: Tensor, predicted: Tensor, classes: int) -> Tensor:
-    """How many of each class (row) were taken for each class (column): (classes, classes), int64.
+    """Counts of true (row) and predicted (column) classes: (classes, classes), int64.
 
-    `truth` and `taken_for` are classes from 0 on, (items,), int64.
+    `truth` and `predicted` are classes from 0 on, (items,), int64.
 
     >>> confusion_matrix(torch.tensor([0, 0, 1]), torch.tensor([0, 1, 1]), 2).tolist()
     [[1, 1], [0, 1]]
@@ -19,7 +19,7 @@ def confusion_matrix(truth: Tensor, predicted: Tensor, classes: int) -> Tensor:
 
 
 def classification_scores(confusion: Tensor) -> dict[str, float]:
-    """Accuracy, and the mean F1 of the classes that occur in truth or among the answers.
+    """Accuracy, and the mean F1 of the classes that occur as true or predicted.
 
     F1 is 2 hits / (2 hits + misses + false alarms).
 
@@ -27,7 +27,7 @@ def classification_scores(confusion: Tensor) -> dict[str, float]:
     0.6666666865348816
     """
     hits = confusion.diagonal()
-    asked_or_said = confusion.sum(dim=0) + confusion.sum(dim=1)
-    occurs = asked_or_said > 0
-    f1 = (2 * hits[occurs] / asked_or_said[occurs]).mean()
+    occurrences = confusion.sum(dim=0) + confusion.sum(dim=1)
+    occurs = occurrences > 0
+    f1 = (2 * hits[occurs] / occurrences[occurs]).mean()
     return {"accuracy": float(hits.sum() / confusion.sum()), "macro F1": float(f1)}

@@ -1,4 +1,4 @@
-"""What all models' configurations share: the recurrent layers, and dropout around and in them."""
+"""What all models' configurations share: the recurrent layers and dropout."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ _RATES = ("dropout", "embedding_dropout", "output_dropout", "recurrent_dropout")
 
 @dataclass(frozen=True)
 class SequenceModelConfig:
-    """The recurrent layers of a model, and what stands around them.
+    """The recurrent layers of a model, its embedding and its dropout.
 
     Attributes:
         cell: the name of a cell of `sluice.cells`, in any case; or a `Cell` of your own, object or
-            class, which is kept as the text of its equations (so that the file needs no code).
-        embedding_size: the width of what tokens or values become before the layers; 0 hands values
-            to the layers as they are.
+            class, which is stored as the text of its equations (so a checkpoint needs no code).
+        embedding_size: the width of the embedding of tokens or values; 0 for values without one.
         hidden_size: units of a layer, in each direction.
-        num_layers: how many layers.
-        dropout: between layers, and on the output where `output_dropout` is None.
-        bidirectional: whether a second set of layers reads from the end.
-        projection_size: the width of the state of cells with a projection; else 0.
-        embedding_dropout, output_dropout: on what the first layer reads and the last one yields.
-        recurrent_dropout: on what the recurrent maps read, one mask a sequence (Gal & Ghahramani
-            2016); in evaluation the mask is 1.
-        zoneout: how often a state keeps its previous value (Krueger et al. 2017): a rate for h and
-            c, or a rate for each state by name; in evaluation a state moves by the expected value.
+        num_layers: the number of layers.
+        dropout: between layers, and on the output if `output_dropout` is None.
+        bidirectional: whether the layers read in both directions.
+        projection_size: the width of the state of cells with a projection, else 0.
+        embedding_dropout, output_dropout: on the input of the first layer and the output of the
+            last.
+        recurrent_dropout: on the inputs of the recurrent matrices, one mask per sequence (Gal &
+            Ghahramani 2016).
+        zoneout: the probability that a state keeps its previous value (Krueger et al. 2017): a rate
+            for h and c, or one for each state by name; in evaluation the expected value is used.
         layer_norm: layer norm within the recurrence (Ba et al. 2016).
 
     Raises:
@@ -72,12 +72,12 @@ class SequenceModelConfig:
 
     @property
     def width(self) -> int:
-        """How wide the layers' output is, both directions together."""
+        """The width of the layers' output, both directions together."""
         return (self.projection_size or self.hidden_size) * (2 if self.bidirectional else 1)
 
 
-def require_sizes(config: Any, **least: int) -> None:
-    """Raise SequenceError where a field is no whole number, or below its least value."""
+def require_sizes(config: object, **least: int) -> None:
+    """Raise SequenceError if a field is not an integer, or below its minimum."""
     for name, smallest in least.items():
         size = getattr(config, name)
         if not isinstance(size, int) or isinstance(size, bool) or size < smallest:
@@ -85,7 +85,7 @@ def require_sizes(config: Any, **least: int) -> None:
 
 
 def build_layers(config: SequenceModelConfig, input_size: int) -> RecurrentStack:
-    """The recurrent layers of `shape`: torch's drop-in where it is one, else `nn.Recurrent`.
+    """The recurrent layers: `nn.LSTM`, `nn.GRU` or `nn.RNN` if possible, else `nn.Recurrent`.
 
     Raises:
         SequenceError: sizes that do not fit the cell.
@@ -112,13 +112,13 @@ def build_layers(config: SequenceModelConfig, input_size: int) -> RecurrentStack
         raise SequenceError(f"The sizes do not fit the cell: {error}.") from None
 
 
-def _require_rate(name: str, rate: Any) -> None:
+def _require_rate(name: str, rate: object) -> None:
     if not isinstance(rate, int | float) or not 0 <= rate < 1:
         raise SequenceError(f"{name} must be in [0, 1), got {rate!r}.")
 
 
 def _build_cell(config: SequenceModelConfig) -> Cell:
-    """The cell that `shape` names, with what it adds to it."""
+    """The cell of `config`, with its dropout, zoneout and layer norm."""
     cell = _find_cell(str(config.cell), config.layer_norm)
     states = [state.name for state in cell.graph.states]
     if config.recurrent_dropout:
@@ -126,11 +126,11 @@ def _build_cell(config: SequenceModelConfig) -> Cell:
     rates = _resolve_zoneout(config)
     if isinstance(config.zoneout, Mapping):
         for state in sorted(rates.keys() - set(states)):
-            raise SequenceError(f"zoneout names {state!r}, but the cell's states are {states}.")
+            raise SequenceError(f"zoneout has no state {state!r}; the cell's states are {states}.")
     elif rates and not set(states) <= {"h", "c"}:
         raise SequenceError(
-            f"A number for zoneout is for cells with h and c alone, but the states of {cell.name} "
-            f"are {', '.join(states)}; name those that it is for, as in {{'h': 0.05}}."
+            f"A number for zoneout needs a cell with states h and c, but those of {cell.name} "
+            f"are {', '.join(states)}; give a rate by name, as in {{'h': 0.05}}."
         )
     held = {state: rate for state, rate in rates.items() if state in states}
     return zoneout(cell, **held) if held else cell

@@ -52,12 +52,12 @@ class Composer:
         """
         loaded = Checkpoint.load(checkpoint or find_checkpoint())
         loaded.model.layers.precision = precision
-        return cls(loaded, from_dict(loaded.figures.get("corpus", {})))
+        return cls(loaded, from_dict(loaded.metadata.get("corpus", {})))
 
     @cached_property
     def index(self) -> TuneIndex:
         """An index of the training tunes, to search for copies."""
-        lines: list[str] = self.checkpoint.figures.get("training", [])
+        lines: list[str] = self.checkpoint.metadata.get("training", [])
         return TuneIndex([line.split(" ")[2:] for line in lines])
 
     def compose(

@@ -83,8 +83,8 @@ def pack(checkpoint: StrPath, out: StrPath) -> None:
         OSError: `out` cannot be written.
     """
     trained = Checkpoint.load(checkpoint, kind=LanguageModel)
-    figures = {name: value for name, value in trained.figures.items() if name != "training"}
-    replace(trained, figures=figures).save(out, dtype="float16")
+    metadata = {name: value for name, value in trained.metadata.items() if name != "training"}
+    replace(trained, metadata=metadata).save(out, dtype="float16")
 
 
 def build_card(

@@ -49,9 +49,9 @@ def test_two_encodings(
     ("content", "encoding", "said"),
     [
         (b"", None, "is empty"),
-        (b"a\nb\n\0c", None, "no text: line 3"),
-        (b"a\n\xff\x01\xfe", None, "no text: line 2"),
-        (b"ab\xe9", "utf-8", "not in UTF-8 throughout"),
+        (b"a\nb\n\0c", None, "not text: line 3"),
+        (b"a\n\xff\x01\xfe", None, "not text: line 2"),
+        (b"ab\xe9", "utf-8", "is not UTF-8"),
         (b"ab", "utf-99", "no encoding named 'utf-99'"),
     ],
 )

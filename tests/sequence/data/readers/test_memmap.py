@@ -110,7 +110,7 @@ def test_a_file_that_changes_meanwhile_is_refused(text: Path, tmp_path: Path, ne
 
 
 def test_a_folder_that_cannot_be_written(text: Path) -> None:
-    with pytest.raises(DataError, match=r"Cannot keep encoded tokens.*name another folder"):
+    with pytest.raises(DataError, match=r"Cannot write encoded tokens.*name another folder"):
         load(text, text)
 
 

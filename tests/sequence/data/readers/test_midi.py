@@ -46,8 +46,8 @@ def test_what_holds_no_notes_is_told(tmp_path: Path) -> None:
     assert len(read) == 1
     reasons = [one.reason for one in read.skipped_items]
     assert "damaged MIDI file" in reasons[0]
-    assert reasons[1] == "is a MIDI file without notes, drums apart"
-    assert reasons[2] == "is no MIDI file: it does not begin with MThd"
+    assert reasons[1] == "is a MIDI file without notes (drums are not read)"
+    assert reasons[2] == "is not a MIDI file: it does not start with MThd"
     with pytest.raises(DataError, match=r"No notes could be read.*damaged"):
         load_data(tmp_path / "cut.mid")
     with pytest.raises(DataError, match="grid must be at least 1"):

@@ -39,23 +39,23 @@ def test_a_piece_with_something_else_is_told(tmp_path: Path) -> None:
     held = {"train": [[[60]], [[60], [1]], [[60], "x"], [], [[True]], [[60.5]]]}
     read = load_data(written(tmp_path, held))
     assert [one.reason for one in read.skipped_items] == [
-        "train 1: step 1 holds 1, no pitch from 21 to 108",
-        "train 2: step 1 is no list of pitches",
-        "train 3: no list of steps, or an empty one",
-        "train 4: step 0 holds True, no pitch from 21 to 108",
-        "train 5: step 0 holds 60.5, no pitch from 21 to 108",
+        "train 1: step 1 has 1, expected a pitch from 21 to 108",
+        "train 2: step 1 is not a list of pitches",
+        "train 3: expected a list of steps that is not empty",
+        "train 4: step 0 has True, expected a pitch from 21 to 108",
+        "train 5: step 0 has 60.5, expected a pitch from 21 to 108",
     ]
 
 
 @pytest.mark.parametrize(
     ("held", "said"),
     [
-        ("{", "no JSON"),
+        ("{", "is not JSON"),
         ("3", "holds no piano rolls"),
         ({"a": 1}, "holds no piano rolls"),
         ({"train": ["a", "b"]}, "holds no piano rolls"),
         ([], "holds no piano rolls"),
-        ([[[1]]], "no piece that could be read.* step 0 holds 1"),
+        ([[[1]]], "no piece that could be read.* step 0 has 1"),
     ],
 )
 def test_json_that_is_no_chorales(tmp_path: Path, held: object, said: str) -> None:

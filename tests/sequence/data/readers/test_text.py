@@ -81,7 +81,7 @@ def test_a_trained_tokenizer(poem: Path, tmp_path: Path) -> None:
     assert tokens.vocabulary.tokens == ("?", "the", "of")
     told = tokenizer.encode(POEM * 3).ids
     assert (tokens.ids[0] - 3).tolist() == told
-    with pytest.raises(DataError, match=r"poem\.txt is no file of the library tokenizers"):
+    with pytest.raises(DataError, match=r"poem\.txt is not a file of the library tokenizers"):
         read_text([poem], tokenizer=poem)
     with pytest.raises(DataError, match="Cannot read"):
         read_text([poem], tokenizer=tmp_path / "none.json")
@@ -100,7 +100,7 @@ def test_several_files_and_what_of_them_is_refused(poem: Path, tmp_path: Path) -
     tokens = read_text(files)
     assert len(tokens) == 1
     assert [Path(one.source).name for one in tokens.skipped_items] == ["empty.txt", "binary.txt"]
-    assert "line 2 holds a byte" in tokens.report()
+    assert "line 2 has a control character" in tokens.report()
     with pytest.raises(DataError, match="None of 2 files"):
         read_text(files[1:])
 

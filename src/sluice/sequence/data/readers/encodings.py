@@ -1,4 +1,4 @@
-"""Text files read a piece at a time: their encoding, and what is no text at all."""
+"""Reading text files in chunks, and detecting their encoding."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sluice.sequence.data.report import make_read_error
 from sluice.sequence.errors import DataError
 
 CHUNK_SIZE = 1 << 18
-"""Characters read at a time; no more of a file is ever in memory."""
+"""Characters read at a time; never more of a file is in memory."""
 
 _BOMS = {
     codecs.BOM_UTF8: "utf-8-sig",
@@ -25,19 +25,19 @@ OnBytes = Callable[[int], None]
 
 
 class TextScan(NamedTuple):
-    """A text file's encoding, and every character in it."""
+    """A text file's encoding and the set of its characters."""
 
     encoding: str
     characters: frozenset[str]
 
     @property
     def name(self) -> str:
-        """The encoding as people write it."""
+        """The usual name of the encoding."""
         return _NAMES.get(self.encoding, self.encoding)
 
 
 def open_text(path: StrPath, encoding: str) -> TextIO:
-    """A text file to read; every kind of line break comes as `\\n`.
+    """Open a text file; every kind of line break is read as `\\n`.
 
     Raises:
         DataError: it cannot be opened, or there is no such encoding.
@@ -48,18 +48,18 @@ def open_text(path: StrPath, encoding: str) -> TextIO:
         raise make_read_error(path, error) from None
     except LookupError:
         raise DataError(
-            f"There is no encoding named {encoding!r}; as in utf-8 or latin-1."
+            f"There is no encoding named {encoding!r}; use one such as utf-8 or latin-1."
         ) from None
 
 
 def read_chunks(
     path: StrPath, encoding: str, on_bytes: OnBytes = lambda read: None
 ) -> Iterator[str]:
-    """The text, `CHUNK_SIZE` characters at a time; `on_reading` gets how many bytes were read.
+    """The text in chunks of `CHUNK_SIZE` characters; `on_bytes` gets the bytes read so far.
 
     Raises:
         DataError: the file cannot be read.
-        UnicodeDecodeError: bytes that this encoding does not have.
+        UnicodeDecodeError: bytes that are invalid in this encoding.
     """
     with open_text(path, encoding) as file:
         try:
@@ -73,11 +73,11 @@ def read_chunks(
 def scan_text(
     path: StrPath, encoding: str | None = None, on_bytes: OnBytes = lambda read: None
 ) -> TextScan:
-    """Read the file once: as `encoding`, or as UTF-8 (or what its mark says), else as Latin-1.
+    """Read a file once: in `encoding`, or by its byte-order mark, or as UTF-8, else as Latin-1.
 
     Raises:
-        DataError: it cannot be read, is empty, is no text, is in two encodings, or is not in the
-            encoding that was asked for.
+        DataError: it cannot be read, is empty, is not text, is in two encodings, or is not in
+            `encoding`.
     """
     path = Path(path)
     chosen = encoding or _detect_bom(path)
@@ -85,18 +85,16 @@ def scan_text(
         characters = _collect_characters(path, chosen, on_bytes)
     except UnicodeError as error:
         if encoding or chosen != "utf-8":
-            said = _NAMES.get(chosen, chosen)
-            raise DataError(
-                f"{path} is not in {said} throughout ({error}); name another encoding=."
-            ) from None
+            name = _NAMES.get(chosen, chosen)
+            raise DataError(f"{path} is not {name} ({error}); give another encoding=.") from None
         _require_one_encoding(path)
         chosen, characters = "latin-1", _collect_characters(path, "latin-1", on_bytes)
-    strange = characters & (_CONTROLS if chosen == "latin-1" else {"\0"})
-    if strange:
-        place = _find_line(path, min(strange).encode())
-        raise DataError(f"{path} is no text: line {place} holds a byte that no text has.")
+    invalid = characters & (_CONTROLS if chosen == "latin-1" else {"\0"})
+    if invalid:
+        place = _find_line(path, min(invalid).encode())
+        raise DataError(f"{path} is not text: line {place} has a control character.")
     if not characters:
-        raise DataError(f"{path} is empty; give a file with something in it.")
+        raise DataError(f"{path} is empty; give a file with content.")
     return TextScan(chosen, characters)
 
 
@@ -126,7 +124,7 @@ def read_head(path: StrPath, size: int) -> bytes:
 
 
 def _require_one_encoding(path: Path) -> None:
-    """Raise where some lines are UTF-8 beyond ASCII and others are no UTF-8."""
+    """Raise if some lines are UTF-8 beyond ASCII and others are not UTF-8."""
     first: bool | None = None
     for number, utf8 in enumerate(_check_lines(path), 1):
         first = utf8 if first is None else first
@@ -140,7 +138,7 @@ def _require_one_encoding(path: Path) -> None:
 
 
 def _check_lines(path: Path) -> Iterator[bool | None]:
-    """Of each line, whether it is UTF-8; None where it is all ASCII and so tells nothing."""
+    """Whether each line is UTF-8; None for a line of ASCII only."""
     decoder, sound, plain = codecs.getincrementaldecoder("utf-8")(), True, True
     with path.open("rb") as file:
         while piece := file.readline(CHUNK_SIZE):

@@ -1,4 +1,4 @@
-"""Arrays written once to files that are mapped into memory: whole, or not there at all."""
+"""Token ids encoded once to files, and memory-mapped afterwards."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import BinaryIO, NamedTuple, Protocol, TypedDict
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from sluice.sequence.data.report import make_read_error
 from sluice.sequence.errors import DataError
 
 LARGE_BYTES = 64 << 20
-"""Files of more bytes than this together are encoded to the disk and not to memory."""
+"""Files with more bytes than this in total are encoded to disk instead of memory."""
 
 _FORMAT = "sluice encoded tokens 1"
 _ENDS = np.int64
@@ -26,45 +26,58 @@ _SAMPLE = 1 << 20
 
 
 class ArraySink(Protocol):
-    """Takes arrays that make up one."""
+    """Takes the parts of an array, in order."""
 
     def write(self, array: Array) -> None: ...
 
 
+class EncodingMetadata(TypedDict):
+    """What is stored with encoded text, as JSON.
+
+    `counts` are sequences by file, `refused` the source, line and reason of skipped items.
+    """
+
+    dtype: str
+    vocabulary: str
+    encodings: list[str]
+    counts: dict[str, int]
+    refused: list[tuple[str, int | None, str]]
+
+
 class EncodedSequences(NamedTuple):
-    """Sequences, and what was kept along with them (JSON)."""
+    """Sequences with their metadata."""
 
     ids: RaggedArray
-    metadata: dict[str, Any]
+    metadata: EncodingMetadata
 
 
-Encode = Callable[[ArraySink, ArraySink], dict[str, Any]]
-"""Writes ids and the end of each sequence; gives what to keep along, with the ids' dtype."""
+Encode = Callable[[ArraySink, ArraySink], EncodingMetadata]
+"""Writes the ids and the end of each sequence; returns the metadata."""
 
 
 def default_cache_folder() -> Path:
-    """Where encoded files are kept if no folder is named: `~/.cache/sluice`, or as XDG has it."""
+    """The default folder for encoded files: `$XDG_CACHE_HOME/sluice` or `~/.cache/sluice`."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sluice"
 
 
 def compute_fingerprint(files: StrPaths) -> str:
-    """Changes when a file does: names, sizes, times, and the bytes at both ends of each.
+    """A hash of the names, sizes, times, and first and last bytes of files.
 
     Raises:
         DataError: a file cannot be read.
     """
-    told = hashlib.blake2b(digest_size=16)
+    digest = hashlib.blake2b(digest_size=16)
     for path in to_paths(files):
         try:
             status = path.stat()
-            told.update(f"{path.resolve()} {status.st_size} {status.st_mtime_ns} ".encode())
+            digest.update(f"{path.resolve()} {status.st_size} {status.st_mtime_ns} ".encode())
             with path.open("rb") as file:
-                told.update(file.read(_SAMPLE))
+                digest.update(file.read(_SAMPLE))
                 file.seek(max(0, status.st_size - _SAMPLE))
-                told.update(file.read(_SAMPLE))
+                digest.update(file.read(_SAMPLE))
         except OSError as error:
             raise make_read_error(path, error) from None
-    return told.hexdigest()
+    return digest.hexdigest()
 
 
 def encode_to_memory(encode: Encode) -> EncodedSequences:
@@ -83,10 +96,10 @@ def encode_to_disk(
     options: Mapping[str, object],
     encode: Encode,
 ) -> EncodedSequences:
-    """Map what was encoded before, or encode it now, if the files or options have changed.
+    """Map the ids encoded earlier, or encode now, if the files or options have changed.
 
-    Of several processes that ask for the same one encodes and the others wait. Killed meanwhile,
-    it leaves nothing that would be taken for whole: the description is written last.
+    Of several processes one encodes and the others wait. An interrupted process leaves nothing
+    that looks complete: the metadata are written last.
 
     Raises:
         DataError: the folder cannot be written to, or a file changed while it was read.
@@ -105,13 +118,13 @@ def encode_to_disk(
             return _write(home, mark, files, encode)
     except OSError as error:
         raise DataError(
-            f"Cannot keep encoded tokens in {home}: {error.strerror or error}; name another "
+            f"Cannot write encoded tokens to {home}: {error.strerror or error}; name another "
             "folder with cache=."
         ) from None
 
 
 def _write(home: Path, mark: str, files: Sequence[Path], encode: Encode) -> EncodedSequences:
-    # Others may have the old files mapped: they keep them, unlinked.
+    # Other processes may have mapped the old files: unlinked, these stay valid.
     for name in ("about.json", "ids.bin", "ends.bin"):
         (home / name).unlink(missing_ok=True)
     with (home / "ids.bin").open("wb") as ids, (home / "ends.bin").open("wb") as ends:
@@ -130,12 +143,12 @@ def _write(home: Path, mark: str, files: Sequence[Path], encode: Encode) -> Enco
 
 
 def _load_complete(home: Path, mark: str) -> EncodedSequences | None:
-    """What lies there, if it is complete and of these files."""
+    """The encoded files there, if they are complete and of these sources."""
     try:
         kept = json.loads((home / "about.json").read_bytes())
         sizes = {name: (home / f"{name}.bin").stat().st_size for name in ("ids", "ends")}
         known = (kept["format"], kept["fingerprint"], kept["sizes"]) == (_FORMAT, mark, sizes)
-        about: dict[str, Any] = kept["about"]
+        about: EncodingMetadata = kept["about"]
         dtype = np.dtype(about["dtype"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
@@ -148,7 +161,7 @@ def _load_complete(home: Path, mark: str) -> EncodedSequences | None:
     return EncodedSequences(_build_ragged(flat, ends), about)
 
 
-def _open_memmap(path: Path, dtype: np.dtype[Any]) -> Array:
+def _open_memmap(path: Path, dtype: np.dtype[np.generic]) -> Array:
     # An empty file cannot be mapped.
     return np.memmap(path, dtype, "r") if path.stat().st_size else np.empty(0, dtype)
 
@@ -159,7 +172,7 @@ def _build_ragged(flat: Array, ends: Array) -> RaggedArray:
 
 @contextmanager
 def _lock_exclusively(lock: Path) -> Iterator[None]:
-    """One process at a time; a process that dies lets go."""
+    """Let one process in at a time; the lock ends with the process."""
     import fcntl
 
     with lock.open("w") as file:
@@ -176,7 +189,7 @@ class _MemorySink:
 
 
 class _FileSink:
-    def __init__(self, file: Any) -> None:
+    def __init__(self, file: BinaryIO) -> None:
         self.file = file
 
     def write(self, array: Array) -> None:

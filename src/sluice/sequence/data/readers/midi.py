@@ -1,4 +1,4 @@
-"""MIDI files as note tokens, read by the library symusic."""
+"""MIDI files as note tokens, read with symusic."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from sluice.sequence.vocabulary import Vocabulary
 
 MAGIC = b"MThd"
 MAX_STEPS = 64
-"""Steps of the longest wait or note that one token tells."""
+"""The longest wait or note, in steps, of a single token."""
 
 
 def read_midi(files: StrPaths, *, grid: int = 4) -> Tokens:
-    """Each file as a sequence of note tokens; drums are left out.
+    """Each file as a sequence of note tokens, without drums.
 
-    Time goes in steps, `grid` to a quarter note. `wait:n` lets n steps pass; `pitch:p` and
-    `length:n` are a note that begins now, of MIDI number p and n steps, both 64 at most (longer
-    waits take several tokens). Notes that begin together come from low to high.
+    Time is in steps, `grid` per quarter note. `wait:n` advances n steps; `pitch:p` and `length:n`
+    are a note of MIDI number p and n steps that starts now. n is at most 64 (longer waits take
+    several tokens). Notes that start together are ordered from low to high.
 
     Args:
         files: MIDI files.
-        grid: steps to a quarter note.
+        grid: steps per quarter note.
 
     Raises:
         MissingExtraError: symusic is not installed.
@@ -44,7 +44,7 @@ def read_midi(files: StrPaths, *, grid: int = 4) -> Tokens:
         raise MissingExtraError("symusic", "data") from None
     files = to_paths(files)
     if grid < 1:
-        raise DataError(f"grid must be at least 1 step to a quarter note, got {grid}.")
+        raise DataError(f"grid must be at least 1 step per quarter note, got {grid}.")
     read: dict[Path, list[str]] = {}
     refused = []
     for path in files:
@@ -59,15 +59,15 @@ def read_midi(files: StrPaths, *, grid: int = 4) -> Tokens:
     named = files[0].name if len(files) == 1 else pluralize(len(read), "file")
     understood = (
         f"{named}: MIDI, {pluralize(len(read), 'sequence')}, {len(ids.flat):,} note tokens, "
-        f"{len(vocabulary.tokens)} different; {grid} steps to a quarter note."
+        f"{len(vocabulary.tokens)} different; {grid} steps per quarter note."
     )
-    told = LoadReport(understood, skipped_items=tuple(refused))
+    report = LoadReport(understood, skipped_items=tuple(refused))
     return Tokens(
         vocabulary,
         ids,
         tuple(map(str, read)),
         predefined_split=split_from_names(list(read)),
-        load_report=told,
+        load_report=report,
     )
 
 
@@ -75,7 +75,7 @@ def _tokenize(path: Path, grid: int) -> Iterator[str]:
     from symusic import Score
 
     if read_head(path, 4) != MAGIC:
-        raise DataError(f"{path} is no MIDI file: it does not begin with MThd.")
+        raise DataError(f"{path} is not a MIDI file: it does not start with MThd.")
     try:
         whole: Any = Score.from_midi(path.read_bytes())
         score = whole.resample(grid, 1)
@@ -90,7 +90,7 @@ def _tokenize(path: Path, grid: int) -> Iterator[str]:
         for note in track.notes
     )
     if not notes:
-        raise DataError(f"{path} is a MIDI file without notes, drums apart.")
+        raise DataError(f"{path} is a MIDI file without notes (drums are not read).")
     now = 0
     for time, pitch, length in notes:
         while wait := min(time - now, MAX_STEPS):

@@ -1,6 +1,6 @@
-"""Piano rolls in JSON: pieces as lists of time steps, each the pitches that sound.
+"""Piano rolls in JSON: pieces as lists of time steps, each a list of pitches.
 
-The form is that of the JSB chorales (Boulanger-Lewandowski et al. 2012): `{"train": [piece, ...],
+The format is that of the JSB chorales (Boulanger-Lewandowski et al. 2012): `{"train": [piece, ...],
 "valid": ..., "test": ...}` or a list of pieces; a piece is `[[60, 64, 67], [], ...]`.
 """
 
@@ -19,18 +19,18 @@ from sluice.sequence.data.splits import parse_part
 from sluice.sequence.errors import DataError
 
 LOWEST, HIGHEST = 21, 108
-"""The keys of a piano, as MIDI numbers them: 88."""
+"""The 88 keys of a piano, as MIDI numbers."""
 REST = -1
 
 
 def read_piano_rolls(files: StrPaths) -> Series:
     """Piano rolls as multi-hot steps: (steps, 88), 1 for each key that sounds.
 
-    The data's own split is kept. A piece with something else than pitches is refused; `line` of
-    what was refused is None, its reason names the piece and step.
+    A split in the file is kept. A piece with anything but pitches is skipped; the reason names
+    the piece and step.
 
     Raises:
-        DataError: not one file, no JSON, or not of this form.
+        DataError: not one file, not JSON, or not in this format.
     """
     files = to_paths(files)
     if len(files) != 1:
@@ -50,7 +50,7 @@ def read_piano_rolls(files: StrPaths) -> Series:
     given.pop("", None)
     if not rolls:
         first = f" The first: {refused[0]}." if refused else ""
-        raise DataError(f"{path} holds no piece that could be read.{first}")
+        raise DataError(f"{path} has no piece that could be read.{first}")
     values = RaggedArray.of(rolls, np.float32)
     parts = ", ".join(f"{len(places)} {part}" for part, places in given.items())
     understood = (
@@ -69,14 +69,14 @@ def read_piano_rolls(files: StrPaths) -> Series:
 
 
 def _load_pieces(path: Path) -> dict[str, tuple[str, object]]:
-    """Each piece by its name, with the part that it is in."""
+    """Each piece by its name, with its part of the split."""
     form = 'lists of pieces, each a list of steps, each a list of pitches: {"train": [[[60, 64]]]}'
     try:
         held = json.loads(path.read_bytes())
     except OSError as error:
         raise make_read_error(path, error) from None
     except ValueError as error:
-        raise DataError(f"{path} is no JSON ({error}); piano rolls are {form}.") from None
+        raise DataError(f"{path} is not JSON ({error}); piano rolls are {form}.") from None
     parts = held if isinstance(held, dict) else {"": held}
     if not all(isinstance(name, str) and isinstance(part, list) for name, part in parts.items()):
         raise DataError(f"{path} is JSON but holds no piano rolls, which are {form}.")
@@ -91,21 +91,21 @@ def _load_pieces(path: Path) -> dict[str, tuple[str, object]]:
 
 
 class _PianoRollError(DataError):
-    """What a piece has that a piano roll has not."""
+    """The reason why a piece is not a piano roll."""
 
 
 def _build_roll(piece: object) -> Array:
     """(steps, 88), 1 for each key that sounds."""
     if not isinstance(piece, list) or not piece:
-        raise _PianoRollError("no list of steps, or an empty one")
+        raise _PianoRollError("expected a list of steps that is not empty")
     roll = np.zeros((len(piece), HIGHEST - LOWEST + 1), np.float32)
     for place, step in enumerate(piece):
         if not isinstance(step, list):
-            raise _PianoRollError(f"step {place} is no list of pitches")
+            raise _PianoRollError(f"step {place} is not a list of pitches")
         for pitch in step:
             if type(pitch) is not int or not (pitch == REST or LOWEST <= pitch <= HIGHEST):
                 raise _PianoRollError(
-                    f"step {place} holds {pitch!r}, no pitch from {LOWEST} to {HIGHEST}"
+                    f"step {place} has {pitch!r}, expected a pitch from {LOWEST} to {HIGHEST}"
                 )
         roll[place, [pitch - LOWEST for pitch in step if pitch != REST]] = 1
     return roll

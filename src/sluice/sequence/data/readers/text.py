@@ -1,4 +1,4 @@
-"""Text to token ids, a piece at a time: of no file is more than a piece ever in memory."""
+"""Text to token ids, in chunks, so that files may be larger than memory."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from sluice.sequence.data.readers.encodings import (
     read_chunks,
     scan_text,
 )
-from sluice.sequence.data.readers.memmap import ArraySink
+from sluice.sequence.data.readers.memmap import ArraySink, EncodingMetadata
 from sluice.sequence.data.readers.tokenizers import (
     extract_vocabulary,
     read_tokenizer,
@@ -41,10 +41,10 @@ from sluice.sequence.errors import DataError
 from sluice.sequence.vocabulary import END, PADDING, START, Vocabulary
 
 _UNITS = ("characters", "words", "subwords")
-"""What text can be cut into."""
+"""The kinds of tokens."""
 _PER = ("file", "line")
 Encoder = Callable[[str], Array]
-"""From a piece of text to ids, with 0 (`PADDING`) where a line ends a sequence."""
+"""From a chunk of text to ids, with `PADDING` where a line ends a sequence."""
 
 
 def read_text(
@@ -58,21 +58,20 @@ def read_text(
     cache: StrPath | None = None,
     on_reading: OnReading = ignore_progress,
 ) -> Tokens:
-    """Text as sequences of characters, words or subwords; a sequence a file, or one a line.
+    """Text as sequences of characters, words or subwords, one per file or line.
 
-    A file can be longer than memory. Above 64 MB, or where `cache` names a folder, the ids are
-    written to files that are mapped and used again as long as the text is unchanged.
+    A file may be larger than memory. Above 64 MB, or with `cache`, the ids are written to files,
+    which are memory-mapped and reused while the text is unchanged.
 
     Args:
         files: text files.
         unit: what a token is; words and subwords need the library tokenizers.
-        per: what a sequence is; empty lines are none.
-        tokenizer: a trained tokenizer's file, for words and subwords.
-        vocabulary_size: tokens of a tokenizer that is trained here: 20,000 words or 4,000 subwords.
-        encoding: of the files, where it is neither UTF-8 nor Latin-1.
-        cache: the folder for encoded files; by default, and only for large ones,
-            `~/.cache/sluice`.
-        on_reading: told how far it is.
+        per: whether a sequence is a file or a line; empty lines are skipped.
+        tokenizer: the file of a trained tokenizer, for words and subwords.
+        vocabulary_size: of a tokenizer trained here; default 20,000 words or 4,000 subwords.
+        encoding: of the files, if neither UTF-8 nor Latin-1.
+        cache: the folder for encoded files; default `~/.cache/sluice`, for large files only.
+        on_reading: called with the progress.
 
     Raises:
         DataError: no file that can be read, or an option of an unknown value.
@@ -87,7 +86,7 @@ def read_text(
         unit, per, Path(tokenizer) if tokenizer else None, vocabulary_size, encoding
     )
 
-    def encode(ids: ArraySink, ends: ArraySink) -> dict[str, Any]:
+    def encode(ids: ArraySink, ends: ArraySink) -> EncodingMetadata:
         return _encode(files, asked, ids, ends, on_reading)
 
     known = [*files, *([asked.tokenizer] if asked.tokenizer else [])]
@@ -119,8 +118,8 @@ def _encode(
     ids: ArraySink,
     ends: ArraySink,
     on_reading: OnReading,
-) -> dict[str, Any]:
-    """Read every file twice, or three times where a tokenizer is learnt too."""
+) -> EncodingMetadata:
+    """Read every file twice, or three times to train a tokenizer as well."""
     tell = _ReadingReporter(files, on_reading)
     scanned, refused = _scan_files(files, asked, tell)
     vocabulary = _build_vocabulary(scanned, asked, tell)
@@ -136,18 +135,18 @@ def _encode(
         written.end_file()
         counts[str(path)] = written.sequences - before
     if not written.sequences:
-        raise DataError(f"{files[0]} holds no line with anything in it; give other text.")
+        raise DataError(f"{files[0]} has no line that is not empty; give other text.")
     return {
         "dtype": dtype.str,
         "vocabulary": vocabulary.to_json(),
         "encodings": sorted({found.name for found in scanned.values()}),
         "counts": counts,
-        "refused": [[one.source, one.line, one.reason] for one in refused],
+        "refused": [(one.source, one.line, one.reason) for one in refused],
     }
 
 
 class _ReadingReporter:
-    """Bytes read of one file, told as bytes read of all."""
+    """Reports bytes read of one file as bytes read of all files."""
 
     def __init__(self, files: Sequence[Path], on_reading: OnReading) -> None:
         sizes = [path.stat().st_size if path.is_file() else 0 for path in files]
@@ -162,7 +161,7 @@ class _ReadingReporter:
 def _scan_files(
     files: Sequence[Path], asked: _TextOptions, tell: _ReadingReporter
 ) -> tuple[dict[Path, TextScan], list[SkippedItem]]:
-    """What can be read; of several files those that cannot are refused, a single one raises."""
+    """The files that can be read; others are skipped, but a single file raises."""
     found, refused = {}, []
     for path in files:
         try:
@@ -195,7 +194,7 @@ def _build_vocabulary(
 
 
 def _read_lines(path: Path, encoding: str, on_bytes: OnBytes) -> Iterator[str]:
-    """Lines with their breaks; one longer than a piece is cut at a blank, where there is one."""
+    """Lines with their breaks; one longer than a chunk is cut at a blank, if it has one."""
     with open_text(path, encoding) as file:
         rest = ""
         while read := file.readline(CHUNK_SIZE):
@@ -209,7 +208,7 @@ def _read_lines(path: Path, encoding: str, on_bytes: OnBytes) -> Iterator[str]:
             yield rest
 
 
-def _make_encoder(vocabulary: Vocabulary, per_line: bool, dtype: Any) -> Encoder:
+def _make_encoder(vocabulary: Vocabulary, per_line: bool, dtype: np.dtype[np.generic]) -> Encoder:
     if not vocabulary.tokenizer:
         return _make_character_encoder(vocabulary, per_line, dtype)
 
@@ -221,8 +220,10 @@ def _make_encoder(vocabulary: Vocabulary, per_line: bool, dtype: Any) -> Encoder
     return by_tokenizer
 
 
-def _make_character_encoder(vocabulary: Vocabulary, per_line: bool, dtype: Any) -> Encoder:
-    # `START` stands for what was not there when the characters were collected.
+def _make_character_encoder(
+    vocabulary: Vocabulary, per_line: bool, dtype: np.dtype[np.generic]
+) -> Encoder:
+    # `START` marks characters that were not there when the vocabulary was built.
     table = np.full(max(map(ord, (*vocabulary.tokens, "\n"))) + 2, START, dtype)
     for token, number in zip(vocabulary.tokens, range(END + 1, len(vocabulary)), strict=True):
         table[ord(token)] = number
@@ -240,7 +241,7 @@ def _make_character_encoder(vocabulary: Vocabulary, per_line: bool, dtype: Any) 
 
 
 class _SequenceWriter:
-    """Writes ids without the zeros that end a line, and where sequences end, none of them empty."""
+    """Writes ids without the `PADDING` that ends a line, and the ends of non-empty sequences."""
 
     def __init__(self, ids: ArraySink, ends: ArraySink) -> None:
         self.ids, self.ends = ids, ends
@@ -253,7 +254,7 @@ class _SequenceWriter:
         self.steps += len(ids) - len(breaks)
 
     def end_file(self) -> None:
-        """The file ends, and so does what it holds."""
+        """End the sequence at the end of a file."""
         self._write_ends(np.array([self.steps]))
 
     def _write_ends(self, ends: Array) -> None:
@@ -279,7 +280,7 @@ def _build_tokens(
     named = files[0].name if len(files) == 1 else pluralize(len(read), "file")
     understood = (
         f"{named}: text in {' and '.join(about['encodings'])}, "
-        f"{pluralize(len(ids), 'sequence')} (one a {asked.per}), "
+        f"{pluralize(len(ids), 'sequence')} (one per {asked.per}), "
         f"{int(ids.lengths.sum()):,} {asked.unit}, {len(vocabulary.tokens):,} different."
     )
     kept = getattr(ids.flat, "filename", None)

@@ -1,4 +1,4 @@
-"""Words and subwords, by the library tokenizers: trained on the text, or read from a file."""
+"""Words and subwords with the library tokenizers: trained on text, or read from a file."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ UNKNOWN = "[UNK]"
 DEFAULT_SIZE = {"words": 20_000, "subwords": 4_000}
 
 _WORD = r"\n|\w+|[^\w\s]+"
-"""A line break, a word, or punctuation that stands together."""
+"""A line break, a word, or a run of punctuation."""
 
 
 def extract_vocabulary(tokenizer: Tokenizer, unit: Unit) -> Vocabulary:
@@ -29,7 +29,7 @@ def extract_vocabulary(tokenizer: Tokenizer, unit: Unit) -> Vocabulary:
     """
     numbered = sorted((number, token) for token, number in tokenizer.get_vocab().items())
     if [number for number, _ in numbered] != list(range(len(numbered))):
-        raise DataError("The ids of this tokenizer do not run from 0 on; train it anew.")
+        raise DataError("The ids of this tokenizer do not run from 0 on; train it again.")
     return Vocabulary(tuple(token for _, token in numbered), unit, tokenizer.to_str())
 
 
@@ -38,7 +38,7 @@ def read_tokenizer(path: StrPath) -> Tokenizer:
 
     Raises:
         MissingExtraError: the library is not installed.
-        DataError: the file cannot be read or is no tokenizer.
+        DataError: the file cannot be read or is not a tokenizer.
     """
     try:
         from tokenizers import Tokenizer
@@ -49,7 +49,7 @@ def read_tokenizer(path: StrPath) -> Tokenizer:
         tokenizer = Tokenizer.from_file(str(path))
     except Exception as error:
         # The library raises plain Exception.
-        raise DataError(f"{path} is no file of the library tokenizers ({error}).") from None
+        raise DataError(f"{path} is not a file of the library tokenizers ({error}).") from None
     tokenizer.no_truncation()
     tokenizer.no_padding()
     return tokenizer
@@ -58,10 +58,11 @@ def read_tokenizer(path: StrPath) -> Tokenizer:
 def train_tokenizer(
     text: Iterable[str], unit: Literal["words", "subwords"], size: int | None
 ) -> Tokenizer:
-    """A tokenizer of `size` tokens at most, learnt from pieces of text.
+    """Train a tokenizer of at most `size` tokens on chunks of text.
 
-    Words are the commonest words and marks, others become `[UNK]`; subwords are byte-pair
-    encoding on bytes (Sennrich et al. 2016; Radford et al. 2019), which spells any text.
+    Words are the most frequent words and punctuation, others become `[UNK]`; subwords are
+    byte-level byte-pair encoding (Sennrich et al. 2016; Radford et al. 2019), which covers any
+    text.
 
     Raises:
         MissingExtraError: the library is not installed.

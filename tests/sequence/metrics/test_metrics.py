@@ -38,7 +38,7 @@ def test_a_table_of_the_confusion() -> None:
 
 def test_as_json() -> None:
     kept = json.loads(json.dumps(FIGURES.to_dict()))
-    assert kept["of"]["model"]["MASE"] == FIGURES["MASE"] == 0.9
+    assert kept["by_method"]["model"]["MASE"] == FIGURES["MASE"] == 0.9
     assert kept["confusion"] == [[3, 1], [0, 2]]
 
 
