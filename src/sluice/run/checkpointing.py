@@ -86,7 +86,11 @@ class _RecomputeFunction(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: _RecomputeContext, spec: RunSpec, steps: int, make_runner: RunnerFactory, *tensors: Tensor
+        ctx: _RecomputeContext,
+        spec: RunSpec,
+        steps: int,
+        make_runner: RunnerFactory,
+        *tensors: Tensor,
     ) -> tuple[Tensor | None, ...]:
         runner, states, kept = make_runner(spec, False), spec.states, list[Tensor]()
         ctx.spec, ctx.chunks, ctx.make_runner = spec, split_time(spec, steps), make_runner
@@ -111,7 +115,10 @@ class _RecomputeFunction(torch.autograd.Function):
 
 
 def _recompute_backward(
-    ctx: _RecomputeContext, spec: RunSpec, saved_states: Sequence[Tensor], upstream: Sequence[Tensor | None]
+    ctx: _RecomputeContext,
+    spec: RunSpec,
+    saved_states: Sequence[Tensor],
+    upstream: Sequence[Tensor | None],
 ) -> list[Tensor | None]:
     """The gradients of ``spec.tensors``: each segment is run again, with a tape."""
     (of_y, *flowing), count = upstream, len(spec.states)

@@ -119,7 +119,9 @@ class _OperatorContext(FunctionCtx):
     others: tuple[str, Sequence[int], Tensor | None, Tensor | None, bool]
 
 
-def _setup_context(ctx: _OperatorContext, inputs: tuple[_Argument, ...], output: list[Tensor]) -> None:
+def _setup_context(
+    ctx: _OperatorContext, inputs: tuple[_Argument, ...], output: list[Tensor]
+) -> None:
     own = _collect(inputs)
     groups = (own.states, own.parameters, own.masks, own.restart)
     ctx.counts = tuple(map(len, groups))
