@@ -190,9 +190,9 @@ class _BoundNorm:
 class Mask:
     """A random value given to each step under its name, as an argument of ``step``.
 
-    While training each element is ``kept`` with probability ``1 - rate``, else ``dropped``, drawn
-    from torch's generator by the layer; in evaluation it is ``evaluated``. ``shared`` masks are
-    drawn once for a whole sequence, the others at every step.
+    While training each element is ``keep_value`` with probability ``1 - rate``, else
+    ``drop_value``, drawn from torch's generator by the layer; in evaluation it is ``eval_value``.
+    ``shared`` masks are drawn once for a whole sequence, the others at every step.
     """
 
     rate: float
@@ -222,8 +222,8 @@ class Cell:
     Subclasses declare gates, maps, vectors, norms and masks as class attributes, and write
     ``step(self, x, h, ...)``. Python attributes of an instance are constants of the equations.
 
-    ``keeps`` and ``writes`` name the gates that say what to keep and what to write, for the
-    initialisations that need to know (``forget_bias=``, ``chrono=`` of the layers).
+    ``forget_gate_name`` and ``input_gate_name`` name the gates that keep and write the state, for
+    the initialisations that need them (``forget_bias=``, ``chrono=`` of the layers).
     """
 
     forget_gate_name: str | None = None
@@ -241,7 +241,7 @@ class Cell:
 
     @property
     def interpreter(self) -> Interpreter:
-        """What gates and vectors stand for now; set by `bound` and `bind`."""
+        """What gates and vectors stand for now; set by `bind_interpreter` and `bind`."""
         if self._interpreter is None:
             raise EquationError(
                 f"{self.name}'s gates have no parameters yet; run it in a layer, "
@@ -250,7 +250,7 @@ class Cell:
         return self._interpreter
 
     def bind_interpreter(self, interpreter: Interpreter) -> Self:
-        """A copy of this cell whose gates, vectors and norms mean ``meaning``."""
+        """A copy of this cell whose gates, vectors and norms are those of ``interpreter``."""
         other = copy.copy(self)
         other._interpreter = interpreter
         return other

@@ -1,4 +1,4 @@
-"""A cell made from the text of its equations, its class not at hand."""
+"""A cell from the text of its equations, without its class."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from sluice.equations.trace import Declarations
 class TracedCell(Cell):
     """The cell whose canonical text (`Cell.text`) this is: the same equations and parameters.
 
-    What the text does not hold, ``keeps`` and ``writes``, is None here: it says only how new
-    weights are drawn. Raises ValueError for a text that is no graph.
+    ``forget_gate_name`` and ``input_gate_name``, which the text does not hold, are None: they only
+    matter when new weights are drawn. Raises ValueError for a text that is no graph.
 
     Example:
         >>> from sluice.cells import MGU

@@ -1,4 +1,4 @@
-"""Long short-term memory and its kin, as far as each gate has its own equation."""
+"""Long short-term memory and its variants."""
 
 from __future__ import annotations
 

@@ -79,7 +79,7 @@ class LayerNormed(Transform):
 
 @dataclass
 class _LayerNormInterpreter:
-    """A meaning whose gates' maps are normed."""
+    """An interpreter whose gates' maps are normed."""
 
     interpreter: Interpreter
     cell: LayerNormed
@@ -152,7 +152,7 @@ class RecurrentDropout(Transform):
 
 @dataclass
 class _DropoutInterpreter:
-    """A meaning whose recurrent maps read masked operands."""
+    """An interpreter whose recurrent maps read masked operands."""
 
     interpreter: Interpreter
     mask: Value
@@ -170,7 +170,7 @@ class _DropoutInterpreter:
 
 
 class ClampedGates(Transform):
-    """What `hold` makes."""
+    """What `clamp_gates` makes."""
 
     def __init__(self, inner: Cell | type[Cell], values: Mapping[str, float]) -> None:
         super().__init__(inner)
@@ -254,7 +254,7 @@ def evaluate_node(
     x: Value,
     leaves: dict[str, Value],
 ) -> Value:
-    """What a node of a graph is under ``meaning``, given what its operands are."""
+    """What a node of a graph is under ``interpreter``, given what its operands are."""
     operands = tuple(values[operand] for operand in node.operands)
     if isinstance(node, Elementwise):
         return apply(node.op, *operands)
@@ -327,8 +327,8 @@ def clamp_gates(cell: Cell | type[Cell], **values: float) -> Cell:
     trained layer's weights fit, and those of a held gate get gradient zero. What is held is the
     value that goes by the name: `MGU` keeps 1 − ``forget`` of its state.
 
-    ``values`` are numbers by name, as in ``hold(LSTM, forget=1.0)``. Raises ValueError for a name
-    that the cell does not return, or a number that is not finite.
+    ``values`` are numbers by name, as in ``clamp_gates(LSTM, forget=1.0)``. Raises ValueError for a
+    name that the cell does not return, or a number that is not finite.
 
     Example:
         >>> import torch, sluice

@@ -39,8 +39,9 @@ class NormDelta:
 class Adjoint:
     """The gradients of one step; a name is missing where nothing reaches it.
 
-    ``named`` holds those of the values that the step returns: total derivatives, as the gradients
-    of the states come from all later steps. Beside `outputs`: only who records them needs them.
+    ``gradients_by_name`` holds those of the values that the step returns: total derivatives, as the
+    gradients of the states come from all later steps. They are not among the `outputs`, since only
+    recordings need them.
     """
 
     states: dict[str, Node]
@@ -60,7 +61,7 @@ class Adjoint:
     def find_forward_nodes(self, graph: Graph) -> tuple[Node, ...]:
         """The nodes of the forward graph that the gradients read, operands first.
 
-        Leaves are left out: they are at hand in any step.
+        Leaves are left out: any step has them.
         """
         forward = {node for node in graph.nodes if not isinstance(node, Leaf)}
         wanted = [node for delta in self.deltas for node in (delta.operand,)]

@@ -21,7 +21,7 @@ Values = dict[Node, Any]
 
 
 class TensorInterpreter:
-    """The meaning of gates, vectors and norms on tensors, for one layer's parameters.
+    """Gates, vectors and norms on tensors, for one layer's parameters.
 
     ``parameters`` are named as `Graph.parameters` names them; biases may be missing.
     """
@@ -137,7 +137,7 @@ class EvaluationSchedule:
     ) -> Values:
         """Add the value of every node to ``values``, which must hold the known ones.
 
-        ``seen`` is shown each, and returns what to go on with.
+        ``hook`` is called with each node and value, and returns the value to use.
         """
         for batch in self.node_groups:
             found = _compute_group(batch, values, interpreter)

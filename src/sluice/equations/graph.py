@@ -94,7 +94,7 @@ class Elementwise(Node):
 class Affine(Node):
     """A learned map: ``weight @ operand + bias``, with the rows of one gate in one stack.
 
-    ``transposed`` marks its adjoint, ``weight.T @ operand``.
+    ``is_transposed`` marks its adjoint, ``weight.T @ operand``.
     """
 
     stack: str

@@ -89,7 +89,7 @@ class LearnedMap:
 
 @lru_cache(maxsize=64)
 def find_learned_maps(graph: Graph) -> tuple[LearnedMap, ...]:
-    """Every learned map of ``graph``, as `watched` names it and what it reads.
+    """Every learned map of ``graph``, as `instrument_graph` names it and what it reads.
 
     Example:
         >>> from sluice.cells import Elman

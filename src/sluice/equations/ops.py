@@ -29,8 +29,8 @@ LOOSE, NEGATED, SUM, QUOTIENT, PRODUCT, CALL = range(6)
 class OpNotation:
     """How an operation is written: ``latex`` and ``plain`` (Unicode) with a ``{}`` per operand.
 
-    ``sign`` stands for the operation alone. ``binds`` is how tightly the whole binds, ``needs``
-    how tightly each operand must, to stand without parentheses.
+    ``symbol`` stands for the operation alone. ``precedence`` is how tightly the whole binds,
+    ``operand_precedences`` how tightly each operand must, to stand without parentheses.
     """
 
     latex: str

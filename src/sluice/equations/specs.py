@@ -77,8 +77,9 @@ class NormSpec:
 class MaskSpec:
     """A random value passed into each step, so that runs can be repeated.
 
-    While training each element is ``kept`` with probability ``1 - rate`` and else ``dropped``;
-    ``shared`` masks are drawn once for a whole sequence. In evaluation it is ``evaluated``.
+    While training each element is ``keep_value`` with probability ``1 - rate`` and else
+    ``drop_value``; ``shared`` masks are drawn once for a whole sequence. In evaluation
+    it is ``eval_value``.
     """
 
     name: str

@@ -1,9 +1,9 @@
-"""Cuts a graph at its matrix products, and says what must be saved for the way back.
+"""Cuts a graph at its matrix products, and says what must be saved for the backward pass.
 
 *Hoisted* nodes depend on the input alone: they are computed for all time steps at once. The
 rest of a step falls into *stages*: a stage begins with the matrix products of what is already
-there (of a state, in the first; of something computed in this step, in a later one) and goes on
-with what follows elementwise. What depends elementwise on a state, before any product, is
+there (of a state, in the first; of something computed in this step, in a later one) and
+continues with what follows elementwise. What depends elementwise on a state, before any product, is
 *ready*: the step before can hand it over, so it costs no stage.
 """
 
@@ -28,8 +28,8 @@ from sluice.equations.graph import (
 class Stages:
     """A graph in the order in which it can run; leaves are in none of the parts.
 
-    ``saved`` is what backpropagation through time needs kept of each step, beside the states:
-    all else that it reads follows from it elementwise, so that no matrix product is repeated.
+    ``saved_nodes`` are what backpropagation through time needs of each step, beside the states: all
+    else that it reads follows from it elementwise, so that no matrix product is repeated.
     """
 
     hoisted_nodes: tuple[Node, ...]
@@ -72,6 +72,6 @@ def _find_saved_nodes(graph: Graph) -> tuple[Node, ...]:
 
 
 def _is_elementwise_from(node: Node, known: Iterable[Node]) -> bool:
-    """Whether ``node`` follows from ``kept`` and the leaves without a product or a norm."""
+    """Whether ``node`` follows from ``known`` and the leaves without a product or a norm."""
     below = sort_topologically([node], known=known)
     return all(isinstance(n, Elementwise | Leaf) for n in below)

@@ -1,6 +1,6 @@
 """A graph's canonical text, and the graph of a text: what a saved program carries of a cell.
 
-The text begins with what the cell declares, a line each, and goes on with the nodes, numbered,
+The text begins with what the cell declares, a line each; the nodes follow, numbered,
 operands first, and the outputs. Equal graphs have equal texts.
 """
 

@@ -1,7 +1,7 @@
 """Tracing: a step, run once on symbols, becomes a graph.
 
 A step asks for its learned parts through an *interpreter*: under `SymbolicInterpreter` the gates
-yield nodes, under `sluice.equations.evaluate.TensorInterpreter` the same calls compute.
+yield nodes, under `sluice.equations.evaluation.TensorInterpreter` the same calls compute.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Declarations:
 
 
 class SymbolicInterpreter:
-    """The symbolic meaning: gates, vectors and norms yield nodes."""
+    """Interprets a step symbolically: gates, vectors and norms yield nodes."""
 
     def __init__(self, declarations: Declarations) -> None:
         self._widths = {(s.name, gate): w for s in declarations.stacks for gate, w in s.gates}
@@ -83,7 +83,7 @@ def trace(
 ) -> Graph:
     """Run ``step`` once on symbols and return its graph.
 
-    ``step`` is called with a meaning, the input, and the states and masks by name. Raises
+    ``step`` is called with an interpreter, the input, and the states and masks by name. Raises
     `EquationError`, with the line of the step, for what cannot become equations.
     """
     states = {state.name: Leaf("state", state.name, state.width) for state in declarations.states}
@@ -172,9 +172,9 @@ def _prune_stack(stack: StackSpec, affines: list[Affine]) -> StackSpec | None:
     used = {affine.gate for affine in mine}
     widths = {affine.operand.width for affine in mine}
     if len(widths) > 1:
-        told = " and ".join(f"{a.gate} ({a.operand.width})" for a in mine)
+        listed = " and ".join(f"{a.gate} ({a.operand.width})" for a in mine)
         raise EquationError(
-            f"the gates of one stack read values of one width, but these differ: {told}; "
+            f"the gates of one stack read values of one width, but these differ: {listed}; "
             "declare a Map() for the odd one"
         )
     gates = tuple((gate, width) for gate, width in stack.gates if gate in used)

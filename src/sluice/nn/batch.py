@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,15 +17,15 @@ States = list[tuple[Tensor, ...]]
 
 @dataclass(frozen=True)
 class PaddedInput:
-    """Sequences as ``x``, (time, batch, input), and how they came.
+    """Sequences as ``x``, ``(time, batch, input)``, and the form they were given in.
 
     Attributes:
         x: The input, padded.
         lengths: How many steps of each sequence count, ``(batch,)``; None for all.
         resets: Where a new sequence starts, ``(time, batch)``; None for nowhere.
-        packed: The `PackedSequence` that it was, if it was one.
-        batch_first: Whether the batch came before the time.
-        batched: Whether there was a batch dimension at all.
+        packed_sequence: The `PackedSequence` that was given; None for a tensor.
+        batch_first: Whether the batch was given before the time.
+        is_batched: Whether a batch dimension was given.
     """
 
     x: Tensor
@@ -41,8 +40,8 @@ class PaddedInput:
         """Where the caller's sequences lie in ``x``; None where they lie in the caller's order."""
         return None if self.packed_sequence is None else self.packed_sequence.unsorted_indices
 
-    def restore(self, y: Tensor) -> Any:
-        """An output, (time, batch, features), in the form in which the input came."""
+    def restore(self, y: Tensor) -> Tensor | PackedSequence:
+        """An output, ``(time, batch, features)``, in the form of the input."""
         if self.packed_sequence is not None:
             return self.packed_sequence._replace(data=self._pack(y))
         if not self.is_batched:

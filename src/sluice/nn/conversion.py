@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Literal
 
 from torch import nn
 
 from sluice.nn.rnn import GRU, LSTM, RNN
 from sluice.nn.rnn_cells import GRUCell, LSTMCell, RNNCell
+from sluice.nn.stack import RecurrentStack
 
 _TO_SLUICE: dict[type[nn.Module], type[nn.Module]] = {
     nn.LSTM: LSTM,
@@ -20,21 +22,22 @@ _TO_SLUICE: dict[type[nn.Module], type[nn.Module]] = {
 _TO_TORCH = {ours: theirs for theirs, ours in _TO_SLUICE.items()}
 
 
-def convert(model: nn.Module, to: str = "sluice") -> nn.Module:
+def convert(model: nn.Module, to: Literal["sluice", "torch"] = "sluice") -> nn.Module:
     """Replace every recurrent layer of ``model`` by its counterpart, in place.
 
-    The very same parameters go on in the new layers, so that optimisers and ties between weights
+    The new layers hold the same parameter objects, so that optimisers and ties between weights
     stay valid; outputs are the same. Subclasses of torch's layers are left as they are.
 
     Args:
         model: The model, or a single layer.
-        to: ``"sluice"``, or ``"torch"`` for the way back.
+        to: ``"sluice"``, or ``"torch"`` for the inverse.
 
     Returns:
         ``model``, or the new layer where ``model`` is itself a layer.
 
     Raises:
-        ValueError: for another ``to``; on the way back, for a layer that uses what torch lacks.
+        ValueError: for another ``to``; with ``to="torch"``, for a layer that uses what torch
+            lacks.
 
     Example:
         >>> import sluice, torch
@@ -43,21 +46,21 @@ def convert(model: nn.Module, to: str = "sluice") -> nn.Module:
         'sluice.nn.rnn'
     """
     if to not in ("sluice", "torch"):
-        raise ValueError(f"to is 'sluice' or 'torch', not {to!r}")
+        raise ValueError(f"to is 'sluice' or 'torch', got {to!r}")
     table = _TO_SLUICE if to == "sluice" else _TO_TORCH
-    made: dict[nn.Module, nn.Module] = {}  # a layer used twice stays one layer
+    converted: dict[nn.Module, nn.Module] = {}  # a layer used twice stays one layer
     for module in list(model.modules()):
         if type(module) in table:
-            made[module] = _convert_layer(module, table[type(module)])
+            converted[module] = _convert_layer(module, table[type(module)])
     for module in list(model.modules()):
         for name, child in module._modules.items():
-            if child in made:
-                module._modules[name] = made[child]
-    return made.get(model, model)
+            if child in converted:
+                module._modules[name] = converted[child]
+    return converted.get(model, model)
 
 
-def _convert_layer(layer: Any, kind: Any) -> nn.Module:
-    options = {"bias": layer.bias}
+def _convert_layer(layer: nn.Module, kind: Callable[..., nn.Module]) -> nn.Module:
+    options: dict[str, object] = {"bias": layer.bias}
     if isinstance(layer, nn.RNNBase):
         for name in ("num_layers", "batch_first", "dropout", "bidirectional"):
             options[name] = getattr(layer, name)
@@ -66,19 +69,23 @@ def _convert_layer(layer: Any, kind: Any) -> nn.Module:
         _refuse_beyond_torch(layer)
     if hasattr(layer, "nonlinearity"):
         options["nonlinearity"] = layer.nonlinearity
-    fresh: nn.Module = kind(layer.input_size, layer.hidden_size, device="meta", **options)
+    fresh = kind(layer.input_size, layer.hidden_size, device="meta", **options)
     for name, parameter in layer._parameters.items():
         setattr(fresh, name, parameter)
     return fresh.train(layer.training)
 
 
-def _refuse_beyond_torch(layer: Any) -> None:
+def _refuse_beyond_torch(layer: nn.RNNBase) -> None:
+    if not isinstance(layer, RecurrentStack):
+        return
     extras = []
-    if getattr(layer, "learn_initial_state", False):
+    if layer.learn_initial_state:
         extras.append("learned initial states")
-    if getattr(layer, "readout", None) is not None:
+    if layer.readout is not None:
         extras.append("a readout")
-    if not isinstance(layer.hidden_size, int):
+    if len(set(layer.hidden_sizes)) > 1:
         extras.append("layers of different sizes")
     if extras:
-        raise ValueError(f"torch's layer has no {' or '.join(extras)}; this layer cannot go back")
+        raise ValueError(
+            f"torch's layer has no {' or '.join(extras)}; this layer cannot be converted to it"
+        )

@@ -30,7 +30,7 @@ def init_parameters(cell: Cell, sizes: Sizes, parameters: Mapping[str, Tensor]) 
 def init_forget_bias(
     cell: Cell, sizes: Sizes, parameters: Mapping[str, Tensor], value: float
 ) -> None:
-    """Set the bias of the gate that keeps the state (Jozefowicz et al. 2015).
+    """Set the bias of the forget gate (Jozefowicz et al. 2015).
 
     Raises ValueError where the cell has no such gate, or no biases.
     """
@@ -40,10 +40,10 @@ def init_forget_bias(
 
 def init_chrono(cell: Cell, sizes: Sizes, parameters: Mapping[str, Tensor], longest: float) -> None:
     """Chrono initialisation for memories of up to ``longest`` steps (Tallec & Ollivier 2018,
-    equation 16): the bias of the gate that keeps is ln u with u uniform in [1, longest − 1], and
-    that of the gate that writes, where there is one, its negative.
+    equation 16): the bias of the forget gate is ln u with u uniform in [1, longest − 1], and
+    that of the input gate, where there is one, its negative.
 
-    Raises ValueError where the cell has no gate that keeps, no biases, or ``longest`` is under 2.
+    Raises ValueError where the cell has no forget gate, no biases, or ``longest`` is under 2.
     """
     if not longest >= 2:
         raise ValueError(f"chrono= is the longest memory in steps, at least 2, not {longest}")

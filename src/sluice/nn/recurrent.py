@@ -27,7 +27,7 @@ class Recurrent(RecurrentStack):
         bidirectional: Whether a second set of layers reads the input from its end.
         proj_size: The width of states of width ``"projection"``; 0 where there are none.
         learn_initial_state: Whether the states before the first step are parameters.
-        forget_bias: The first bias of the gate that keeps the state (Jozefowicz et al. 2015).
+        forget_bias: The initial bias of the forget gate (Jozefowicz et al. 2015).
         chrono: The longest memory, in steps, of chrono initialisation (Tallec & Ollivier 2018).
         output_size: The width of a readout y = activation(W h + b); None for no map.
         output_activation: ``sigmoid``, ``tanh``, ``relu``, ``softmax`` or ``identity``.

@@ -1,4 +1,4 @@
-"""What may be asked of a layer at any time: its backend, its precision, how much it keeps."""
+"""Settings of a layer that may change between calls: backend, precision, recomputation."""
 
 from __future__ import annotations
 
@@ -33,12 +33,13 @@ class LayerSettings:
     def recompute(self) -> int | None:
         """How many steps of a training pass are kept at a time; None for all of them.
 
-        With ``k``, the states are kept every k steps and the steps between run again on the way
-        back: about half as much work again, for memory that grows like time / k + k beside input
-        and output. Values are the same; gradients of weights are summed in another order. Rests
-        under ``torch.func`` and forward mode, and in compiled programs, which keep every step.
+        With ``k``, the states are kept every k steps and the steps between run again in the
+        backward pass: about half as much work again, for memory that grows like time / k + k beside
+        input and output. Values are the same; gradients of weights are summed in another order. Has
+        no effect under ``torch.func``, in forward mode and in compiled programs: they keep every
+        step.
 
-        Raises ValueError for less than 1, TypeError for what is no int.
+        Raises ValueError for less than 1, TypeError for anything but an int.
         """
         return self._recompute
 

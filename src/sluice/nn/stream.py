@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping
+from typing import Protocol, TypeAlias
 
 import torch
 from torch import Tensor, empty_like
@@ -20,6 +21,9 @@ from sluice.run.kernels.stepper import LayerWeights, Stepper
 from sluice.run.recording import recorders
 from sluice.run.recording.sinks import ValueReader
 from sluice.run.spec import RunSpec, map_parameters_by_name
+
+KernelStep: TypeAlias = Callable[[int, int], object]
+"""A step on the kernels, from the address of the input to that of the output."""
 
 
 class StreamableLayer(Protocol):
@@ -75,8 +79,8 @@ class Stream:
             raise ValueError(f"batch_size must be at least 1, got {batch_size}")
         self._layer, self.batch_size = layer, batch_size
         self._engine: Stepper | _ReferenceStepper | None = None
-        self._fast_step: Any = None
-        self._kernel_step: Any = None
+        self._fast_step: KernelStep | None = None
+        self._kernel_step: KernelStep | None = None
         self._precision = ""
         self._recorder: FusedStepRunner | None = None
         self._is_recording = False
@@ -122,7 +126,7 @@ class Stream:
         return self._layer
 
     def reset(self, rows: Tensor | None = None) -> None:
-        """Start anew, from the layer's initial state.
+        """Restart from the layer's initial state.
 
         Args:
             rows: Which sequences of the batch, boolean ``(batch,)`` or indices; None for all.
@@ -199,6 +203,7 @@ class Stream:
             y = self._engine.step(x).clone()  # it may be the state itself
         else:
             y, x = empty_like(self._output_template), x.contiguous()
+            assert self._kernel_step is not None
             self._kernel_step(x.data_ptr(), y.data_ptr())
         if self._readout is not None:
             y = self._readout(y)
@@ -224,8 +229,8 @@ class Stream:
             for name, tensor in zip(names, states, strict=True)
         }
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from a saved state. Raises ValueError where it is another layer's or batch's."""
+    def load_state_dict(self, state_dict: Mapping[str, Tensor]) -> None:
+        """Continue from a saved state. Raises ValueError where it is another layer's or batch's."""
         own = self.state_dict()
         shapes = {name: tuple(tensor.shape) for name, tensor in own.items()}
         given = {name: tuple(tensor.shape) for name, tensor in state_dict.items()}
@@ -289,10 +294,10 @@ class _ReferenceStepper:
 
     def step(self, x: Tensor) -> Tensor:
         graph, y = self._graph, x
-        for place, meaning in enumerate(self._interpreters):
+        for place, interpreter in enumerate(self._interpreters):
             values: Values = {self._input: y, **self._masks}
             values.update(zip(graph.state_leaves, self._states[place], strict=True))
-            self._schedule.run(values, meaning)
+            self._schedule.run(values, interpreter)
             # Cloned: a state may be the very tensor that it was before, or another's.
             self._states[place] = tuple(
                 values[graph.outputs_by_name[s.name]].clone() for s in graph.states

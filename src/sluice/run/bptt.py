@@ -1,8 +1,8 @@
 """Backpropagation through time with the adjoint graph, in a time loop of torch operations.
 
-The forward pass keeps of each step what `sluice.equations.stages` says must be saved; the way
-back evaluates the adjoint step by step, last step first, and sums the gradients of the weights
-as products over all steps at the end.
+The forward pass keeps of each step what `sluice.equations.stages` says must be saved; the
+backward pass evaluates the adjoint step by step, last step first, and sums the gradients of the
+weights as products over all steps at the end.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from sluice.run.spec import RunSpec
 
 @dataclass(frozen=True)
 class Gradients:
-    """The gradients of everything that a `Pass` reads, shaped as there."""
+    """The gradients of everything that a `RunSpec` holds, shaped as there."""
 
     x: Tensor
     states: tuple[Tensor, ...]
@@ -34,7 +34,7 @@ class Gradients:
 
 @dataclass(frozen=True)
 class _BackwardPlan:
-    """What the way back through one graph needs, whatever the tensors."""
+    """What the backward pass of one graph needs, whatever the tensors."""
 
     adjoint: Adjoint
     saved_nodes: tuple[Node, ...]
@@ -59,26 +59,26 @@ def build_plan(graph: Graph) -> _BackwardPlan:
 
 def backward(spec: RunSpec, output: Tensor, last: tuple[Tensor, ...]) -> Gradients:
     """The gradients of a loss, given those of the output and of the last states."""
-    made, kept = build_plan(spec.graph), list[tuple[int, Values]]()
+    plan, kept = build_plan(spec.graph), list[tuple[int, Values]]()
     for step in iterate_steps(spec):
-        kept.append((step.t, {node: step.values[node] for node in made.saved_nodes + made.leaves}))
+        kept.append((step.t, {node: step.values[node] for node in plan.saved_nodes + plan.leaves}))
     sums = _GradientSums(torch.zeros_like(spec.x))
     restart = tuple(torch.zeros_like(state) for state in spec.reset_states)
     flowing = last
     for t, values in reversed(kept):
         flowing = (flowing[0] + _mask_padding(spec, t, output[t]), *flowing[1:])
-        inward = _run_backward_step(spec, made, t, values, flowing, sums)
+        inward = _run_backward_step(spec, plan, t, values, flowing, sums)
         if spec.reset_mask is not None:
             at, pairs = spec.reset_mask[t], list(zip(restart, inward, strict=True))
             restart = tuple(sum_ + torch.where(at, g, 0).sum(0) for sum_, g in pairs)
             inward = tuple(torch.where(at, 0, g) for g in inward)
         flowing = inward
-    return Gradients(sums.x, flowing, _compute_parameter_gradients(spec, made, sums), restart)
+    return Gradients(sums.x, flowing, _compute_parameter_gradients(spec, plan, sums), restart)
 
 
 @dataclass
 class _GradientSums:
-    """What is gathered on the way back: by node and step, or already summed."""
+    """What the backward pass gathers: by node and step, or already summed."""
 
     x: Tensor
     deltas: dict[Node, list[Tensor]] = field(default_factory=lambda: defaultdict(list))

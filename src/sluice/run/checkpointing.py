@@ -1,19 +1,19 @@
 """Long sequences in little memory: states kept every k steps, the steps between run again.
 
-Autograd sees one function. On the way there its segments run without a tape, and the states that
-each starts from are kept; on the way back, last segment first, each runs again with one (Chen et
-al. 2016, "Training deep nets with sublinear memory cost"). Gradients of gradients come from the
-reference over all steps at once.
+Autograd sees one function. In the forward pass its segments run without a tape, and the states
+that each starts from are kept; in the backward pass, last segment first, each runs again with one
+(Chen et al. 2016, "Training deep nets with sublinear memory cost"). Gradients of gradients
+come from the reference over all steps at once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import FunctionCtx
 
 from sluice.run import reference
 from sluice.run.spec import RunSpec
@@ -22,33 +22,33 @@ from sluice.run.torch_state import is_transform_active
 RunOutput = tuple[Tensor, tuple[Tensor, ...]]
 Runner = Callable[[RunSpec], RunOutput]
 RunnerFactory = Callable[[RunSpec, bool], Runner]
-"""Makes of a job, and whether it is to be trained, what runs all its segments."""
+"""From a spec, and whether gradients are needed, to what runs all its segments."""
 
 
 def run_with_recompute(
     spec: RunSpec, steps: int | None, runner: Runner, make_runner: RunnerFactory | None = None
 ) -> RunOutput:
-    """Run ``job`` by ``plain``, with a tape of at most ``steps`` steps at a time.
+    """Run ``spec`` with ``runner``, with a tape of at most ``steps`` steps at a time.
 
     Without ``steps``, for no more steps than that, without gradients and under a transform of
-    ``torch.func``, this is ``plain(job)``. What ``share`` returns runs the segments in its place.
+    ``torch.func``, this is ``runner(spec)``. What ``make_runner`` returns runs the segments.
     """
     if steps is None or steps >= spec.x.shape[0] or not spec.needs_grad or is_transform_active():
         return runner(spec)
-    make_runner = make_runner or (lambda job, trains: runner)
+    make_runner = make_runner or (lambda spec, needs_grad: runner)
     y, *last = _RecomputeFunction.apply(spec, steps, make_runner, *spec.tensors)  # type: ignore[no-untyped-call]
     return y, tuple(last)
 
 
 def split_time(spec: RunSpec, steps: int) -> list[slice]:
-    """The time of ``job`` in parts of ``steps`` steps, in the order of its direction."""
+    """The time of ``spec`` in parts of ``steps`` steps, in the order of its direction."""
     total = spec.x.shape[0]
     parts = [slice(t, min(t + steps, total)) for t in range(0, total, steps)]
     return parts[::-1] if spec.reverse else parts
 
 
 def slice_spec(spec: RunSpec, chunk: slice, x: Tensor, states: tuple[Tensor, ...]) -> RunSpec:
-    """The steps ``at`` of ``job`` as a job of their own; ``states`` are what the step before left.
+    """The steps ``chunk`` of ``spec`` as a spec of their own, from the states before them.
 
     Going backwards, a reset at the first step *behind* a segment restarts the segment's own first
     state, and the segment's slice of the resets does not hold it.
@@ -72,61 +72,72 @@ def slice_spec(spec: RunSpec, chunk: slice, x: Tensor, states: tuple[Tensor, ...
     )
 
 
+class _RecomputeContext(FunctionCtx):
+    """What the forward pass leaves for the backward pass."""
+
+    saved_tensors: tuple[Tensor, ...]
+    spec: RunSpec
+    chunks: list[slice]
+    make_runner: RunnerFactory
+
+
 class _RecomputeFunction(torch.autograd.Function):
-    """A job in segments; on the way back each is run again."""
+    """A pass in segments; the backward pass runs each of them again."""
 
     @staticmethod
     def forward(
-        ctx: Any, spec: RunSpec, steps: int, make_runner: RunnerFactory, *tensors: Tensor
-    ) -> Any:
-        plain, states, kept, parts = (
-            make_runner(spec, False),
-            spec.states,
-            list[Tensor](),
-            split_time(spec, steps),
-        )
+        ctx: _RecomputeContext,
+        spec: RunSpec,
+        steps: int,
+        make_runner: RunnerFactory,
+        *tensors: Tensor,
+    ) -> tuple[Tensor | None, ...]:
+        runner, states, kept = make_runner(spec, False), spec.states, list[Tensor]()
+        ctx.spec, ctx.chunks, ctx.make_runner = spec, split_time(spec, steps), make_runner
         y: Tensor | None = None
-        for at in parts:
+        for chunk in ctx.chunks:
             kept += states
-            part, states = plain(slice_spec(spec, at, spec.x[at], states))
+            part, states = runner(slice_spec(spec, chunk, spec.x[chunk], states))
             y = part.new_empty(spec.x.shape[0], *part.shape[1:]) if y is None else y
-            y[at] = part
+            y[chunk] = part
         ctx.set_materialize_grads(False)
-        ctx.job, ctx.parts, ctx.share = spec, parts, make_runner
         ctx.save_for_backward(*tensors, *kept)
         return (y, *(state.clone() for state in states))  # an output may not alias another
 
     @staticmethod
-    def backward(ctx: Any, *upstream: Tensor | None) -> Any:
-        count = len(ctx.job.tensors)
+    def backward(ctx: _RecomputeContext, *upstream: Tensor | None) -> tuple[Tensor | None, ...]:
+        count = len(ctx.spec.tensors)
         tensors, kept = ctx.saved_tensors[:count], ctx.saved_tensors[count:]
-        job = ctx.job.replace_tensors(tensors)
+        spec = ctx.spec.replace_tensors(tensors)
         if torch.is_grad_enabled():
-            return (None, None, None, *reference.compute_gradients(job, upstream))
-        return (None, None, None, *_recompute_backward(ctx, job, kept, upstream))
+            return (None, None, None, *reference.compute_gradients(spec, upstream))
+        return (None, None, None, *_recompute_backward(ctx, spec, kept, upstream))
 
 
 def _recompute_backward(
-    ctx: Any, spec: RunSpec, saved_states: Sequence[Tensor], upstream: Sequence[Tensor | None]
+    ctx: _RecomputeContext,
+    spec: RunSpec,
+    saved_states: Sequence[Tensor],
+    upstream: Sequence[Tensor | None],
 ) -> list[Tensor | None]:
-    """The gradients of ``job.tensors``: each segment is run again, with a tape."""
+    """The gradients of ``spec.tensors``: each segment is run again, with a tape."""
     (of_y, *flowing), count = upstream, len(spec.states)
     of_x = torch.zeros_like(spec.x) if spec.x.requires_grad else None
     learned = [_detach_leaf(t, t.requires_grad) for t in spec.shared_tensors]
     sums: list[Tensor | None] = [None] * len(learned)
     again = spec.replace_tensors([spec.x, *spec.states, *learned])
-    plain = ctx.share(again, True)
-    for number, at in reversed(list(enumerate(ctx.parts))):
-        x = _detach_leaf(spec.x[at], spec.x.requires_grad)
+    runner = ctx.make_runner(again, True)
+    for number, chunk in reversed(list(enumerate(ctx.chunks))):
+        x = _detach_leaf(spec.x[chunk], spec.x.requires_grad)
         states = tuple(
             _detach_leaf(t, True) for t in saved_states[number * count : (number + 1) * count]
         )
         with torch.enable_grad():
-            y, last = plain(slice_spec(again, at, x, states))
-        given = [None if of_y is None else of_y[at], *flowing]
+            y, last = runner(slice_spec(again, chunk, x, states))
+        given = [None if of_y is None else of_y[chunk], *flowing]
         of_part, *found = reference.compute_vjp((y, *last), given, [x, *states, *learned])
         if of_x is not None and of_part is not None:
-            of_x[at] = of_part
+            of_x[chunk] = of_part
         flowing = found[:count]
         sums = [_add_optional(a, b) for a, b in zip(sums, found[count:], strict=True)]
     return [of_x, *flowing, *sums]

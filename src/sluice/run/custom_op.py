@@ -111,7 +111,7 @@ def _collect(arguments: Sequence[_Argument]) -> OperatorInputs:
     return OperatorInputs(*arguments)  # type: ignore[arg-type]  # torch has checked the schema
 
 
-class _Context(FunctionCtx):
+class _OperatorContext(FunctionCtx):
     """What the backward pass finds: the inputs, their tensors taken out to be saved."""
 
     saved_tensors: tuple[Tensor, ...]
@@ -119,7 +119,9 @@ class _Context(FunctionCtx):
     others: tuple[str, Sequence[int], Tensor | None, Tensor | None, bool]
 
 
-def _setup_context(ctx: _Context, inputs: tuple[_Argument, ...], output: list[Tensor]) -> None:
+def _setup_context(
+    ctx: _OperatorContext, inputs: tuple[_Argument, ...], output: list[Tensor]
+) -> None:
     own = _collect(inputs)
     groups = (own.states, own.parameters, own.masks, own.restart)
     ctx.counts = tuple(map(len, groups))
@@ -127,7 +129,7 @@ def _setup_context(ctx: _Context, inputs: tuple[_Argument, ...], output: list[Te
     ctx.save_for_backward(own.x, *(tensor for group in groups for tensor in group))
 
 
-def _backward(ctx: _Context, gradients: Sequence[Tensor]) -> OperatorGradients:
+def _backward(ctx: _OperatorContext, gradients: Sequence[Tensor]) -> OperatorGradients:
     x, *rest = ctx.saved_tensors
     states, parameters, masks, restart = _split(rest, ctx.counts)
     graph, sizes, lengths, resets, reverse = ctx.others

@@ -42,7 +42,8 @@ def choose_backend(
 
     Args:
         tensors: The input and the parameters.
-        beyond_torch: What is asked for that torch's own layer does not offer; None for nothing.
+        unsupported_by_torch: What is asked for that torch's own layer does not offer; None for
+            nothing.
         backend: ``"reference"`` or ``"native"`` asks for that wherever one could choose.
     """
     tensors = list(tensors)
@@ -79,7 +80,9 @@ def warn_if_slow(
     if precision != "float32" and choice.name not in (FUSED, OPERATOR):
         _warn_once(f"precision {precision} is the kernels' alone; float32 runs here ({choice})")
     if recompute is not None and choice.name == OPERATOR:
-        _warn_once("recompute= rests in a compiled program: its way back keeps every step")
+        _warn_once(
+            "recompute= has no effect in a compiled program: its backward pass needs every step"
+        )
 
 
 @mark_constant

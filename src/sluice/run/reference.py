@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -33,27 +32,27 @@ class Step:
 
 
 def run(spec: RunSpec, recording: RecordingSink | None = None) -> tuple[Tensor, tuple[Tensor, ...]]:
-    """Run ``job`` and return the output ``(time, batch, width)`` and the last states.
+    """Run ``spec`` and return the output ``(time, batch, width)`` and the last states.
 
-    The output is zero, and the states stand still, where a sequence has ended. What the pass
-    leaves for a ``recording`` goes there.
+    Where a sequence has ended the output is zero and the states stay. A ``recording`` receives
+    the named values.
     """
     states, collected = spec.states, list[Tensor]()
-    watch = None if recording is None else ValueHooks(spec, recording.names)
-    for step in iterate_steps(spec, watch):
+    hooks = None if recording is None else ValueHooks(spec, recording.names)
+    for step in iterate_steps(spec, hooks):
         output, states = step.states_after[0], step.states_after
         collected.append(
             output if spec.valid_mask is None else torch.where(spec.valid_mask[step.t], output, 0)
         )
     if spec.reverse:
         collected.reverse()
-    if recording is not None and watch is not None:
-        watch.finish(recording)
+    if recording is not None and hooks is not None:
+        hooks.finish(recording)
     return torch.stack(collected), states
 
 
 def compute_gradients(spec: RunSpec, upstream: Sequence[Tensor | None]) -> list[Tensor | None]:
-    """The gradients of ``job.tensors``, with gradients of their own; None where none is asked for.
+    """The gradients of ``spec.tensors``, with gradients of their own; None where none is asked for.
 
     ``upstream`` are those of the output and of the last states, None for zeros.
     """
@@ -84,7 +83,7 @@ def compute_vjp(
 
 
 def iterate_steps(spec: RunSpec, hooks: ValueHooks | None = None) -> Iterator[Step]:
-    """Each time step in the order of the direction; ``watch`` sees every node's value."""
+    """Each time step in the order of the direction; ``hooks`` see every node's value."""
     graph, outer = spec.graph, spec.stateless_values()
     inner = find_dependents(graph.nodes, graph.state_leaves)
     hoisted = [node for node in graph.nodes if node not in inner]
@@ -128,6 +127,6 @@ def _compute_next_states(
     return tuple(torch.where(spec.valid_mask[t], new, old) for new, old in pairs)
 
 
-def _has_time_dimension(value: Any) -> bool:
+def _has_time_dimension(value: object) -> bool:
     """Whether a value computed outside the loop has a time dimension."""
     return isinstance(value, Tensor) and value.dim() == 3

@@ -28,7 +28,8 @@ class RunSpec:
         masks: A tensor for each mask of the graph, broadcastable to ``(time, batch, width)``.
         lengths: How many steps of each sequence count, ``(batch,)``; None for all of them.
         resets: Where a new sequence starts, ``(time, batch)``, boolean; None for nowhere.
-        restart: The states a new sequence starts from, ``(width,)`` each; None for the cell's own.
+        learned_initial_states: The states a new sequence starts from, ``(width,)`` each; None
+            for the cell's own.
         reverse: Whether time runs from the last step to the first.
     """
 
@@ -54,7 +55,7 @@ class RunSpec:
         return (self.x, *self.states, *self.shared_tensors)
 
     def replace_tensors(self, tensors: Sequence[Tensor]) -> RunSpec:
-        """The same job with others in place of `tensors`."""
+        """The same pass with others in place of `tensors`."""
         x, *rest = tensors
         states, parameters = len(self.states), len(self.parameters)
         return replace(
@@ -67,7 +68,7 @@ class RunSpec:
 
     @property
     def needs_grad(self) -> bool:
-        """Whether autograd will want a way back."""
+        """Whether a backward pass may follow."""
         return torch.is_grad_enabled() and any(tensor.requires_grad for tensor in self.tensors)
 
     @cached_property
