@@ -86,6 +86,7 @@ def test_bfloat16_recomputed_is_bfloat16() -> None:
         layer.eval()(x)[0].sum().backward()
 
 
+@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated")  # torch's own jvp has it
 @pytest.mark.parametrize("backend", [None, "reference"])
 def test_transforms_and_gradients_of_gradients(backend: str | None) -> None:
     layer = sluice.nn.GRU(X, H, dtype=torch.float64, recompute=2)
