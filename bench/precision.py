@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from paired import Report
 
-from sluice.sequence import Checkpoint, loss_per_token
+from sluice.sequence import Checkpoint, compute_loss_per_token
 from sluice.tunes.composition import training
 
 TRAINED, EVALUATED = ("float32", "bfloat16"), ("float32", "bfloat16", "int8")
@@ -28,7 +28,7 @@ def losses(prepared: training.TuneDataset, weights: Path) -> dict[str, float]:
     found = {}
     for precision in EVALUATED:
         kept.model.layers.precision = precision
-        found[precision] = loss_per_token(kept.model, validation)
+        found[precision] = compute_loss_per_token(kept.model, validation)
     return found
 
 

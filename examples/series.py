@@ -26,8 +26,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     data = load_data(options.csv or eeg(options.out), target=options.target)
     made = make_task(
         data,
-        valid=0.2,
-        chunk=options.window,
+        validation=0.2,
+        seq_len=options.window,
         horizon=options.horizon,
         period=options.period,
         hidden_size=options.hidden,

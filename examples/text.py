@@ -25,9 +25,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     data = load_data(options.text)
     made = make_task(
         data,
-        valid=0.1,
+        validation=0.1,
         batch_size=50,
-        chunk=100,  # steps of a stream's batch; the state is carried on to the next
+        seq_len=100,  # steps of a stream's batch; the state is carried on to the next
         hidden_size=options.hidden,
         num_layers=options.layers,
         dropout=options.dropout,

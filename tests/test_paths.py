@@ -109,7 +109,7 @@ WRITERS: dict[str, Callable[[str], object]] = {
     "save_figure": lambda path: save_figure(
         typeset_equations(sluice.cells.GRU().graph), path + ".svg"
     ),
-    "write_tunes": lambda path: write_tunes([tunes.read(scale_beside(path))], path, ["abc"]),
+    "write_tunes": lambda path: write_tunes([tunes.read_tune(scale_beside(path))], path, ["abc"]),
     "read_text(cache=)": lambda path: read_text(scale_beside(path), cache=path),
 }
 
@@ -131,7 +131,7 @@ READERS: dict[str, Callable[[str], object]] = {
         record_to(path),
         sketch_saved_recording(sluice.cells.GRU().graph, path, step=1),
     ),
-    "tunes.read": lambda path: tunes.read(scale_beside(path)),
+    "tunes.read": lambda path: tunes.read_tune(scale_beside(path)),
     "load_collections": lambda path: load_collections([scale_beside(path)]),
     "load_collections of one": lambda path: load_collections(scale_beside(path)),
     "prepare_dataset": lambda path: prepare_dataset(scale_beside(path)),

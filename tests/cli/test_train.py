@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 
 from sluice.cli import app
 from sluice.sequence import Checkpoint
-from sluice.sequence.training.checkpoints import CheckpointFolder
+from sluice.sequence.training.state_files import CheckpointFolder
 
 SMALL = ("--hidden", 8, "--layers", 1, "--batch", 4, "--seq-len", 10)
 

@@ -138,7 +138,7 @@ def test_ranks_figure_and_json() -> None:
     assert [bar.get_width() for bar in bars.patches] == [0.0, 2.0, 0.5]
     assert "not finite" in bars.texts[0].get_text()
     assert units.lines[0].get_ydata().tolist() == [0.3, 0.2, 0.1]
-    told = json.loads(json.dumps(found.as_json(), allow_nan=False))
+    told = json.loads(json.dumps(found.to_dict(), allow_nan=False))
     assert told["effects"][0]["increase"] is None and told["effects"][2]["units"] is None
 
 

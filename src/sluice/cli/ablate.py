@@ -88,7 +88,7 @@ def ablate(
             highlight=False,
         )
         console.print(_build_table(shown, drawn))
-        report = found.as_json() | {"generated": [one._asdict() for one in drawn], "seed": seed}
+        report = found.to_dict() | {"generated": [one._asdict() for one in drawn], "seed": seed}
         paths = [out / "ablation.json", out / "ablation.png", out / "ablation.svg"]
         write_atomically(paths[0], json.dumps(report, indent=1, ensure_ascii=False).encode())
         for path in paths[1:]:

@@ -185,9 +185,9 @@ class _Generation:
         )
 
     def _stream_one(self, seed: int, sampling: Sampling) -> Iterator[str]:
-        from sluice.sequence import stream
+        from sluice.sequence import stream_tokens
 
-        made = stream(self.checkpoint.model, seed, prompt=self.prompt, sampling=sampling)
+        made = stream_tokens(self.checkpoint.model, seed, prompt=self.prompt, sampling=sampling)
         yield self.codec.decode(self.prompt_ids)
         began = time.monotonic()
         for piece in self.codec.decode_stream(

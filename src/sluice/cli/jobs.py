@@ -173,7 +173,7 @@ def _load_data(options: TrainOptions, refuse_unused: RefuseUnused) -> Tokens | S
         "label": options.label,
     }
     given = {name: value for name, value in asked.items() if value is not None}
-    with sequence.load_progress_bar(Console(quiet=ProcessGroup().rank > 0)) as show:
+    with sequence.show_load_progress(Console(quiet=ProcessGroup().rank > 0)) as show:
         return sequence.load_data(options.data, **given, on_reading=show)
 
 

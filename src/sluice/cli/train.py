@@ -147,8 +147,8 @@ def _write_record(
 
     from sluice._version import __version__
     from sluice.files import write_atomically
-    from sluice.sequence.training.checkpoints import CheckpointFolder
     from sluice.sequence.training.resume import require_finished
+    from sluice.sequence.training.state_files import CheckpointFolder
 
     if not overwrite and not resume:
         require_finished(out / STATES)

@@ -6,8 +6,8 @@ from functools import lru_cache
 
 from sluice.codegen.lower_backward import BackwardLowering
 from sluice.codegen.lower_forward import ForwardLowering
+from sluice.codegen.phase_schedule import schedule
 from sluice.codegen.program import Program
-from sluice.codegen.schedule import schedule
 from sluice.equations.graph import Graph
 
 

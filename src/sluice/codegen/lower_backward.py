@@ -5,6 +5,7 @@ from __future__ import annotations
 from sluice.codegen.body import ADD_BLOCK, LOAD, PARAMETER
 from sluice.codegen.buffers import Item
 from sluice.codegen.lower_forward import ForwardLowering
+from sluice.codegen.phase_schedule import schedule
 from sluice.codegen.program import (
     CHUNK,
     CONST,
@@ -15,7 +16,6 @@ from sluice.codegen.program import (
     RowGradient,
     WeightGradient,
 )
-from sluice.codegen.schedule import schedule
 from sluice.codegen.section import Location, MeanGroup, ProductGroup, Section, StoreRequest
 from sluice.equations.adjoint import Adjoint, NormDelta, differentiate
 from sluice.equations.graph import (

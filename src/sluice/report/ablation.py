@@ -113,7 +113,7 @@ class Ablation:
         named = {str(effect.intervention): effect.increase for effect in self.gates()}
         return plot_ranking(named, by_place, label=label, theme=theme)
 
-    def as_json(self) -> dict[str, object]:
+    def to_dict(self) -> dict[str, object]:
         """All of it, the most harmful first; None for what is not finite."""
         return {
             "loss": self.loss,

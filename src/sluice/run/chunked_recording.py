@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from sluice.run.checkpointing import RunOutput, slice_spec, split_time
+from sluice.run.recomputation import RunOutput, slice_spec, split_time
 from sluice.run.recording.sinks import ChunkableSink, RecordedRunner
 from sluice.run.spec import RunSpec
 

@@ -9,10 +9,10 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from sluice.run import chunked_recording, custom_op, reference
-from sluice.run.checkpointing import RunOutput, run_with_recompute
 from sluice.run.custom_op import OperatorInputs
 from sluice.run.dispatch import FUSED, OPERATOR
 from sluice.run.kernels import fused
+from sluice.run.recomputation import RunOutput, run_with_recompute
 from sluice.run.recording import recorders
 from sluice.run.recording.sinks import ChunkableSink
 from sluice.run.spec import RunSpec

@@ -7,7 +7,7 @@ from sluice.sequence.batching.streams import StreamBatches as StreamBatches
 from sluice.sequence.batching.streams import WindowBatches as WindowBatches
 from sluice.sequence.checkpoint import Checkpoint as Checkpoint
 from sluice.sequence.data.formats import load_data as load_data
-from sluice.sequence.data.report import load_progress_bar as load_progress_bar
+from sluice.sequence.data.report import show_load_progress as show_load_progress
 from sluice.sequence.data.series import Series as Series
 from sluice.sequence.data.splits import Split as Split
 from sluice.sequence.data.tokens import Tokens as Tokens
@@ -25,7 +25,8 @@ from sluice.sequence.generation import TextCodec as TextCodec
 from sluice.sequence.generation import beam_search as beam_search
 from sluice.sequence.generation import generate as generate
 from sluice.sequence.generation import log_likelihood as log_likelihood
-from sluice.sequence.generation import stream as stream
+from sluice.sequence.generation import stream_tokens as stream_tokens
+from sluice.sequence.metrics import evaluate as evaluate
 from sluice.sequence.models import LanguageModel as LanguageModel
 from sluice.sequence.models import LanguageModelConfig as LanguageModelConfig
 from sluice.sequence.task import Task as Task
@@ -33,7 +34,7 @@ from sluice.sequence.task import make_task as make_task
 from sluice.sequence.training import Progress as Progress
 from sluice.sequence.training import TrainingConfig as TrainingConfig
 from sluice.sequence.training import TrainingResult as TrainingResult
-from sluice.sequence.training import evaluate as evaluate
-from sluice.sequence.training import loss_per_token as loss_per_token
+from sluice.sequence.training import compute_loss as compute_loss
+from sluice.sequence.training import compute_loss_per_token as compute_loss_per_token
 from sluice.sequence.training import train as train
 from sluice.sequence.vocabulary import Vocabulary as Vocabulary

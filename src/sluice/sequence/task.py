@@ -82,10 +82,10 @@ def make_task(
     data: Tokens | Series,
     *,
     batch_size: int = 32,
-    chunk: int = 100,
+    seq_len: int = 100,
     horizon: int = 1,
     period: int | None = None,
-    valid: float = 0.1,
+    validation: float = 0.1,
     seed: int = 0,
     **model_options: Any,
 ) -> Task:
@@ -118,10 +118,10 @@ def make_task(
     ('LanguageModel', 'nats per character', True)
     """
     torch.manual_seed(seed)
-    cuts = _BatchOptions(batch_size, chunk, seed)
+    cuts = _BatchOptions(batch_size, seq_len, seed)
     if isinstance(data, Tokens):
-        return _make_token_task(data.split(valid=valid, seed=seed), cuts, model_options)
-    split = data.split(valid=valid, seed=seed)
+        return _make_token_task(data.split(validation=validation, seed=seed), cuts, model_options)
+    split = data.split(validation=validation, seed=seed)
     if data.multi_hot:
         return _make_chord_task(split, cuts, model_options)
     if data.labels is not None:
@@ -218,7 +218,7 @@ def _assemble_task(
     **evaluation_options: Unpack[EvaluationOptions],
 ) -> Task:
     training, validation = (
-        cut(_to_supervised(part, horizon)) for part in (split.train, split.valid)
+        cut(_to_supervised(part, horizon)) for part in (split.train, split.validation)
     )
     return Task(checkpoint, training, validation, unit, split.report(), evaluation_options)
 

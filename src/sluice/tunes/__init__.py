@@ -95,7 +95,7 @@ def compose(
     return tune
 
 
-def read(path: StrPath) -> Tune:
+def read_tune(path: StrPath) -> Tune:
     """The first tune of an ABC file.
 
     Raises:

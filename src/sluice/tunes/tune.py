@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from sluice.tunes.errors import TuneError
-from sluice.tunes.export.abc import to_abc
+from sluice.tunes.export.abc_writer import to_abc
 from sluice.tunes.export.engraving import to_pdf, to_svg
 from sluice.tunes.export.midi import to_midi
 from sluice.tunes.export.synthesis import to_ogg, to_wav

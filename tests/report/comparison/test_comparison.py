@@ -111,7 +111,7 @@ def test_pictures_show_medians_bands_and_levels() -> None:
 
 
 def plain(found: Comparison) -> list[dict[str, Any]]:
-    return [run.as_json() | {"seconds": 0} for run in found.runs.values()]
+    return [run.to_dict() | {"seconds": 0} for run in found.runs.values()]
 
 
 def test_a_comparison_goes_on_where_it_stopped(tmp_path: Path) -> None:
@@ -184,7 +184,7 @@ def test_runs_of_other_settings_are_not_mixed(tmp_path: Path) -> None:
 
 
 def test_what_is_written() -> None:
-    told = json.loads(json.dumps(comparison().as_json(), allow_nan=False))
+    told = json.loads(json.dumps(comparison().to_dict(), allow_nan=False))
     assert told["chosen rates"]["Elman"] == {"5": 0.2, "10": 0.2, "20": 0.2}
     assert len(told["runs"]) == 36 and told["verdicts"][0]["stops"] == 10
     assert told["task"]["chance_score"] == 0.25

@@ -16,10 +16,10 @@ IDS = RaggedArray.of(SEQUENCES)
 SOURCES: dict[str, Callable[..., Any]] = {
     "bucketed": lambda **share: BucketBatches(NextToken(IDS), batch_size=6, seed=3, **share),
     "streams": lambda **share: StreamBatches(
-        NextToken(IDS), batch_size=6, chunk=11, seed=3, **share
+        NextToken(IDS), batch_size=6, seq_len=11, seed=3, **share
     ),
     "windows": lambda **share: WindowBatches(
-        NextToken(IDS), length=8, batch_size=6, seed=3, **share
+        NextToken(IDS), seq_len=8, batch_size=6, seed=3, **share
     ),
 }
 
@@ -79,14 +79,14 @@ def test_streams_carry_each_sequence_on_and_mark_where_it_begins() -> None:
 
 def test_streams_pad_only_the_last() -> None:
     steps = NextToken(RaggedArray.of([[5] * 20]))
-    batches = list(StreamBatches(steps, batch_size=4, chunk=4, seed=0).batches(0))
+    batches = list(StreamBatches(steps, batch_size=4, seq_len=4, seed=0).batches(0))
     assert [tuple(batch.inputs.shape) for batch in batches] == [(4, 4), (2, 4)]
     assert sum(int((batch.targets == 0).sum()) for batch in batches) == 4 * 6 - 21
 
 
 def test_windows_cover_every_step() -> None:
     values = RaggedArray.of([np.arange(n, dtype=float)[:, None] for n in (30, 9, 3, 1)], np.float32)
-    source = WindowBatches(NextValues(values, values), length=8, batch_size=3, seed=0)
+    source = WindowBatches(NextValues(values, values), seq_len=8, batch_size=3, seed=0)
     seen = set()
     for batch in source.batches(0):
         assert batch.inputs.shape[0] <= 8
@@ -102,7 +102,7 @@ def test_windows_cover_every_step() -> None:
 
 def test_a_stride_of_one_takes_every_window() -> None:
     values = RaggedArray.of([np.arange(10.0)[:, None]], np.float32)
-    source = WindowBatches(NextValues(values, values), length=4, batch_size=99, seed=0, stride=1)
+    source = WindowBatches(NextValues(values, values), seq_len=4, batch_size=99, seed=0, stride=1)
     (batch,) = source.batches(0)
     assert sorted(batch.inputs[0, :, 0].tolist()) == list(range(6))
 

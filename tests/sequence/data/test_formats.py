@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from sluice.sequence import DataError, Tokens, Vocabulary, load_data, load_progress_bar
+from sluice.sequence import DataError, Tokens, Vocabulary, load_data, show_load_progress
 from sluice.sequence.data import formats
 from sluice.sequence.data.ragged import RaggedArray
 from sluice.sequence.data.report import LoadProgress, LoadReport, SkippedItem
@@ -90,6 +90,6 @@ def test_a_long_report_is_cut_short() -> None:
 def test_the_bar_shows_how_far_it_is() -> None:
     shown = io.StringIO()
     console = Console(file=shown, force_terminal=True, width=80)
-    with load_progress_bar(console) as show:
+    with show_load_progress(console) as show:
         show(LoadProgress("encoding", 500, 1000))
     assert "encoding" in shown.getvalue() and "0.5/1.0 kB" in shown.getvalue()

@@ -16,37 +16,37 @@ def tokens(number: int = 40, **more: object) -> Tokens:
 
 
 def test_by_sequences_at_random() -> None:
-    split = tokens().split(valid=0.1, test=0.2, seed=1)
-    parts = [set(part.names) for part in (split.train, split.valid, split.test)]
+    split = tokens().split(validation=0.1, test=0.2, seed=1)
+    parts = [set(part.names) for part in (split.train, split.validation, split.test)]
     assert [len(part) for part in parts] == [28, 4, 8]
     assert set.union(*parts) == set(tokens().names)
-    again, other = (tokens().split(valid=0.1, test=0.2, seed=seed) for seed in (1, 2))
-    assert again.valid.names == split.valid.names != other.valid.names
+    again, other = (tokens().split(validation=0.1, test=0.2, seed=seed) for seed in (1, 2))
+    assert again.validation.names == split.validation.names != other.validation.names
     assert "28 train, 4 valid, 8 test" in split.report()
-    place = int(split.valid.names[0].split("-")[1])
-    assert len(split.valid.ids[0]) == place + 1
+    place = int(split.validation.names[0].split("-")[1])
+    assert len(split.validation.ids[0]) == place + 1
 
 
 def test_groups_stay_on_one_side() -> None:
-    split = tokens().split(by=lambda name: name.split("-")[0], valid=0.2, test=0.2)
+    split = tokens().split(by=lambda name: name.split("-")[0], validation=0.2, test=0.2)
     speakers = [
         {name.split("-")[0] for name in part.names}
-        for part in (split.train, split.valid, split.test)
+        for part in (split.train, split.validation, split.test)
     ]
     assert sum(map(len, speakers)) == len(set.union(*speakers)) == 8
     assert all(speakers)
     families = tokens(groups=tuple(place // 4 for place in range(40)))
-    split = families.split(valid=0.2)
-    assert not set(split.train.groups) & set(split.valid.groups)
-    assert "10 groups" in split.description and len(split.valid) == 8
+    split = families.split(validation=0.2)
+    assert not set(split.train.groups) & set(split.validation.groups)
+    assert "10 groups" in split.description and len(split.validation) == 8
 
 
 def test_by_time_the_end_is_kept() -> None:
-    split = tokens(3).split(valid=0.25, test=0.25)
+    split = tokens(3).split(validation=0.25, test=0.25)
     assert split.train.ids.lengths.tolist() == [0, 1, 2]
-    assert len(split.valid) == len(split.test) == 3
-    whole = [np.concatenate(parts) for parts in zip(*(
-        part.ids for part in (split.train, split.valid, split.test)), strict=True)]  # fmt: skip
+    assert len(split.validation) == len(split.test) == 3
+    ids = [part.ids for part in (split.train, split.validation, split.test)]
+    whole = [np.concatenate(parts) for parts in zip(*ids, strict=True)]
     assert [one.tolist() for one in whole] == [one.tolist() for one in tokens(3).ids]
     assert len(tokens(3).split(by="time").test) == 0
 
@@ -54,7 +54,7 @@ def test_by_time_the_end_is_kept() -> None:
 def test_as_given() -> None:
     split = tokens(predefined_split={"train": (0, 2), "valid": (1,)}).split()
     assert split.train.names == ("speaker0-0", "speaker2-2")
-    assert (len(split.valid), len(split.test)) == (1, 0)
+    assert (len(split.validation), len(split.test)) == (1, 0)
     assert split_from_names([Path("train/a.txt"), Path("dev/a.txt"), Path("test/b.txt")]) == {
         "train": (0,),
         "valid": (1,),
@@ -68,13 +68,13 @@ def test_the_training_part_alone_is_measured() -> None:
     values = RaggedArray.of([rng.normal(5, 3, (200, 2)) for _ in range(4)], np.float32)
     values.flat[::7, 1] = np.nan
     values.flat[150:200] += 1000
-    split = Series(("a", "b"), values).split(valid=0.25).normalise()
+    split = Series(("a", "b"), values).split(validation=0.25).normalise()
     train = np.concatenate(list(split.train.values))
     np.testing.assert_allclose(np.nanmean(train, axis=0), 0, atol=1e-5)
     np.testing.assert_allclose(np.nanstd(train, axis=0), 1, atol=1e-5)
-    assert np.nanmean(split.valid.values[0]) > 100
+    assert np.nanmean(split.validation.values[0]) > 100
     assert split.statistics is not None
-    restored = split.statistics.denormalise(split.valid.values[0][:, 1:], ["b"])
+    restored = split.statistics.denormalise(split.validation.values[0][:, 1:], ["b"])
     np.testing.assert_allclose(restored, values[0][150:, 1:], rtol=1e-4)
 
 
@@ -98,7 +98,7 @@ def test_nothing_varies() -> None:
 )
 def test_what_cannot_be_split(how: dict[str, object], said: str | None) -> None:
     if said is None:
-        assert len(tokens().split(**how).valid) == 1  # type: ignore[arg-type]
+        assert len(tokens().split(**how).validation) == 1  # type: ignore[arg-type]
         return
     with pytest.raises(DataError, match=said):
         tokens().split(**how)  # type: ignore[arg-type]
@@ -108,4 +108,4 @@ def test_a_label_for_the_whole_cannot_be_cut() -> None:
     labelled = Series(("a",), RaggedArray.of([[[1.0]] * 9] * 3, np.float32), labels=(0, 1, 0))
     with pytest.raises(DataError, match="cannot be split by time"):
         labelled.split(by="time")
-    assert labelled.split(valid=0.3).train.labels in {(0, 1), (0, 0), (1, 0)}
+    assert labelled.split(validation=0.3).train.labels in {(0, 1), (0, 0), (1, 0)}

@@ -10,7 +10,14 @@ from torch.nn import functional
 
 import sluice
 from sequence.generation.plain import END, START, Plain, sharp
-from sluice.sequence import LanguageModel, Sampling, SequenceError, beam_search, generate, stream
+from sluice.sequence import (
+    LanguageModel,
+    Sampling,
+    SequenceError,
+    beam_search,
+    generate,
+    stream_tokens,
+)
 from sluice.sequence.generation.sampling import draw
 
 CELLS = [
@@ -128,11 +135,11 @@ def test_a_stream_gives_what_generate_gives_as_it_comes() -> None:
     opening = [[3], [4, 5]]
     (expected,) = generate(model, [2], prompt=opening, sampling=sampling)
     assert len(expected) == 50
-    coming = stream(model, 2, prompt=opening, sampling=sampling)
+    coming = stream_tokens(model, 2, prompt=opening, sampling=sampling)
     assert next(coming) == 3
     assert [3, *coming] == expected
     with pytest.raises(SequenceError, match="of at least 0 per sequence"):
-        stream(model, -1)
+        stream_tokens(model, -1)
 
 
 def test_more_tokens_than_are_drawn_at_once() -> None:
@@ -141,7 +148,7 @@ def test_more_tokens_than_are_drawn_at_once() -> None:
         model.readout.bias[END] = -40.0
     (ids,) = generate(model, [1], sampling=Sampling(max_length=2500))
     assert len(ids) == 2500
-    assert ids == [*stream(model, 1, sampling=Sampling(max_length=2500))]
+    assert ids == [*stream_tokens(model, 1, sampling=Sampling(max_length=2500))]
 
 
 def test_an_opening_longer_than_the_longest_is_refused() -> None:

@@ -105,7 +105,7 @@ def test_enough_beams_find_the_best_of_all_sequences(penalty: float) -> None:
     ended = [[*ids, 2] for n in range(3) for ids in product((3, 4, 5), repeat=n)]
     scores = {tuple(ids): probability(model, read, ids) for ids in endless + ended}
     best = max(scores, key=lambda ids: scores[ids] / len(ids) ** penalty)
-    (found,) = decode(model, read, beams=64, max_length=3, length_penalty=penalty)
+    (found,) = decode(model, read, num_beams=64, max_length=3, length_penalty=penalty)
     assert tuple(found.ids) == tuple(token for token in best if token != 2)
     assert found.log_probability == pytest.approx(scores[best], abs=1e-5)
     _, weights = model(read, torch.tensor(best)[:, None])
@@ -138,7 +138,7 @@ def test_it_learns_to_reverse() -> None:
         (total / items).backward()
         optimizer.step()
     read = torch.randint(3, 9, (3, 20))
-    found = decode(model, read, beams=3)
+    found = decode(model, read, num_beams=3)
     assert sum(one.ids == row for one, row in zip(found, read.flip(0).T.tolist(), strict=True)) > 17
 
 
@@ -146,4 +146,4 @@ def test_bad_arguments_are_refused() -> None:
     with pytest.raises(SequenceError, match="attention must be one of additive, multiplicative"):
         small(attention="none")
     with pytest.raises(SequenceError, match="beams and max_length must be at least 1"):
-        decode(small(), sources(), LENGTHS, beams=0)
+        decode(small(), sources(), LENGTHS, num_beams=0)

@@ -53,8 +53,8 @@ PLAN = TrainingConfig(
     learning_rate=0.02,
     schedule=Plateau(decay=0.7, patience=1),
     bptt=(5, 9),
-    accumulate=2,
-    average=0.9,
+    accumulation_steps=2,
+    ema_decay=0.9,
     validations=7,
     save_steps=1,
 )

@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 from sequence.training.killing import PLAN, Stream, model
 from sluice.sequence import CheckpointError, Progress, TrainingConfig, TrainingResult, train
 from sluice.sequence.training import Constant
-from sluice.sequence.training.checkpoints import CheckpointFolder, decode_state
+from sluice.sequence.training.state_files import CheckpointFolder, decode_state
 
 CHEAP = replace(PLAN, epochs=1, save_steps=2)
 

@@ -17,7 +17,7 @@ from sluice.sequence import (
     TrainingConfig,
     TrainingDivergedError,
     TrainingResult,
-    loss_per_token,
+    compute_loss_per_token,
     train,
 )
 from sluice.sequence.batching.bucketed import BucketBatches
@@ -52,7 +52,7 @@ def test_loss_per_token_is_the_mean_over_a_plain_loop() -> None:
         ids = torch.tensor([1, *sequence, 2])
         logits, _ = learner.eval()(ids[:-1, None])
         losses += cross_entropy(logits[:, 0], ids[1:], reduction="none").tolist()
-    found = loss_per_token(learner.train(), RISING[:7], batch_size=3)
+    found = compute_loss_per_token(learner.train(), RISING[:7], batch_size=3)
     assert found == pytest.approx(sum(losses) / len(losses), rel=1e-5)
     assert learner.training
 
@@ -64,7 +64,7 @@ def test_training_beats_the_unigram_entropy() -> None:
     learner, outcome = trained()
     assert outcome.stop_reason == "budget"
     assert outcome.validation_loss < 0.6 * unigram
-    assert loss_per_token(learner, RISING[:4]) == pytest.approx(outcome.validation_loss)
+    assert compute_loss_per_token(learner, RISING[:4]) == pytest.approx(outcome.validation_loss)
     assert outcome.steps == 4 * 80 / 8
     assert outcome.tokens == 4 * len(tokens)
 
@@ -121,7 +121,7 @@ def test_the_best_weights_are_kept_and_announced() -> None:
     assert len(losses) < 10
     assert outcome.validation_loss == losses[-1]
     torch.testing.assert_close(weights(learner), announced[-1][1], rtol=0, atol=0)
-    assert loss_per_token(learner, falling) == pytest.approx(outcome.validation_loss)
+    assert compute_loss_per_token(learner, falling) == pytest.approx(outcome.validation_loss)
 
 
 @pytest.mark.parametrize("stop_at", [1, 25])
@@ -143,7 +143,7 @@ def test_an_interrupt_ends_cleanly_with_the_best_weights(stop_at: int) -> None:
     assert outcome.stop_reason == "interrupted"
     assert outcome.steps == stop_at
     assert outcome.validation_loss == announced[-1]
-    assert loss_per_token(learner, RISING[:4]) == pytest.approx(outcome.validation_loss)
+    assert compute_loss_per_token(learner, RISING[:4]) == pytest.approx(outcome.validation_loss)
     assert not learner.training
 
 

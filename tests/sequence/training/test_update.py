@@ -62,7 +62,7 @@ def batch(steps: int, width: int = 3, seed: int = 0, **more: Any) -> Batch:
 def plan(**values: Any) -> TrainingConfig:
     """One step of plain gradient descent after another, without anything else."""
     plain: dict[str, Any] = {"optimizer": "sgd", "momentum": 0.0, "weight_decay": 0.0}
-    plain |= {"learning_rate": 0.1, "schedule": Constant(), "warmup": 0.0, "clip": None}
+    plain |= {"learning_rate": 0.1, "schedule": Constant(), "warmup": 0.0, "max_grad_norm": None}
     return TrainingConfig(**{**plain, "validations": 1, **values})
 
 
@@ -78,7 +78,7 @@ def close(ours: dict[str, Tensor], theirs: nn.Module, **tolerance: float) -> Non
 
 def test_gradients_are_clipped_and_the_norm_before_is_told() -> None:
     given, expected = batch(6), Filter()
-    ours, told = trained(Given([given]), plan(epochs=1, clip=0.01))
+    ours, told = trained(Given([given]), plan(epochs=1, max_grad_norm=0.01))
     y, _ = expected.layers(given.inputs)
     mse_loss(expected.readout(y), given.targets).backward()
     norm = clip_grad_norm_(expected.parameters(), 0.01)
@@ -119,7 +119,7 @@ def test_accumulated_batches_are_one_big_batch() -> None:
         for of, value in (("inputs", 0.0), ("targets", torch.nan))
     )
     whole = Batch(inputs, targets)
-    ours, told = trained(Given(parts), plan(epochs=2, accumulate=3))
+    ours, told = trained(Given(parts), plan(epochs=2, accumulation_steps=3))
     expected, _ = trained(Given([whole]), plan(epochs=2))
     torch.testing.assert_close(ours, expected)
     assert [progress.step for progress in told] == [1, 2]
@@ -127,13 +127,13 @@ def test_accumulated_batches_are_one_big_batch() -> None:
 
 def test_what_is_left_at_an_epochs_end_makes_an_update() -> None:
     parts = [batch(5), batch(4, seed=1), batch(3, seed=2)]
-    _, told = trained(Given(parts), plan(epochs=2, accumulate=2))
+    _, told = trained(Given(parts), plan(epochs=2, accumulation_steps=2))
     assert [progress.epoch for progress in told] == pytest.approx([2 / 3, 1, 5 / 3, 2])
 
 
 def test_the_average_of_the_weights_is_what_is_kept() -> None:
     given = [batch(6), batch(4, seed=1), batch(5, seed=2)]
-    ours, _ = trained(Given(given), plan(epochs=1, average=0.8))
+    ours, _ = trained(Given(given), plan(epochs=1, ema_decay=0.8))
     expected, seen = Filter(), list[dict[str, Tensor]]()
     optimizer = torch.optim.SGD(expected.parameters(), lr=0.1)
     for one in given:
@@ -220,7 +220,7 @@ def test_lengths_are_cut_with_the_steps() -> None:
     full = batch(8)
     targets = full.targets.masked_fill(mask[..., None], torch.nan)
     ours, _ = trained(
-        Given([Batch(full.inputs, targets, lengths)]), plan(epochs=1, bptt=4, accumulate=2)
+        Given([Batch(full.inputs, targets, lengths)]), plan(epochs=1, bptt=4, accumulation_steps=2)
     )
     expected = Filter()
     y, state = expected.layers(full.inputs[:4])

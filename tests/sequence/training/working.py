@@ -26,7 +26,11 @@ WALKS = BucketBatches(
     [[3 + (a * b) % 8 for b in range(3 + a % 5)] for a in range(1, 29)], 9, seed=0
 )
 TRAININGS: dict[str, tuple[BatchSource, BatchSource, TrainingConfig]] = {
-    "whole": (WALKS, WALKS, replace(PLAN, epochs=2, bptt=None, accumulate=1, average=None)),
+    "whole": (
+        WALKS,
+        WALKS,
+        replace(PLAN, epochs=2, bptt=None, accumulation_steps=1, ema_decay=None),
+    ),
     "carried": (Stream(6, width=3), Stream(2, width=3), replace(PLAN, epochs=2, save_steps=4)),
 }
 

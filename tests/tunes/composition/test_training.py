@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from sluice.sequence import Checkpoint, SequenceError, loss_per_token
+from sluice.sequence import Checkpoint, SequenceError, compute_loss_per_token
 from sluice.tunes.composition import training
 from sluice.tunes.corpus.statistics import TuneIndex, compute_statistics, from_dict
 from sluice.tunes.errors import TuneError
@@ -35,7 +35,9 @@ def test_the_file_holds_the_best_weights_and_the_corpus_figures(book: Path, tmp_
     )
     loaded = Checkpoint.load(weights)
     kept = [loaded.vocabulary.encode(tune.tokens) for tune in prepared.split.validation]
-    assert loss_per_token(loaded.model, kept) == pytest.approx(outcome.validation_loss, abs=1e-5)
+    assert compute_loss_per_token(loaded.model, kept) == pytest.approx(
+        outcome.validation_loss, abs=1e-5
+    )
     assert outcome.validation_loss < 0.7 * torch.log(torch.tensor(len(loaded.vocabulary))).item()
     index = TuneIndex([tune.tokens[2:] for tune in prepared.split.training])
     expected = compute_statistics(prepared.split.validation, index)

@@ -48,8 +48,8 @@ def test_load_reads_abc(tmp_path: Path, name: str) -> None:
     assert [(one.line, one.reason) for one in read.skipped_items] == [
         (22, "Broken: the tune has no M: field (as in M:6/8)")
     ]
-    split = read.split(valid=0.4)
-    assert sorted((len(split.train), len(split.valid))) == [1, 2]
+    split = read.split(validation=0.4)
+    assert sorted((len(split.train), len(split.validation))) == [1, 2]
 
 
 def test_nothing_to_read(tmp_path: Path) -> None:

@@ -87,7 +87,7 @@ class Comparison(ComparisonRuns):
             "gradients": pictures.plot_gradients(self, theme),
         }
 
-    def as_json(self) -> dict[str, object]:
+    def to_dict(self) -> dict[str, object]:
         """Everything: settings, verdicts, the rates chosen, all runs."""
         settings = self.settings
         task = {k: v for k, v in asdict(settings.task).items() if not k.startswith("_")}
@@ -109,7 +109,7 @@ class Comparison(ComparisonRuns):
                 }
                 for cell in settings.cells
             },
-            "runs": [run.as_json() for run in self.runs.values()],
+            "runs": [run.to_dict() for run in self.runs.values()],
         }
 
     def save(self, folder: StrPath, theme: str = "light") -> list[Path]:
@@ -120,7 +120,7 @@ class Comparison(ComparisonRuns):
         """
         folder = Path(folder)
         paths = [folder / "comparison.json"]
-        write_atomically(paths[0], json.dumps(self.as_json(), indent=1).encode())
+        write_atomically(paths[0], json.dumps(self.to_dict(), indent=1).encode())
         for name, figure in self.figures(theme).items():
             for ending in ("png", "svg"):
                 paths.append(folder / f"{name}.{ending}")

@@ -44,7 +44,7 @@ class Journal:
         """
         self.runs[run.spec] = run
         if self.path is not None:
-            lines = [self.header, *(run.as_json() for run in self.runs.values())]
+            lines = [self.header, *(run.to_dict() for run in self.runs.values())]
             write_atomically(self.path, "".join(json.dumps(line) + "\n" for line in lines).encode())
 
     def _read(self, path: Path) -> None:

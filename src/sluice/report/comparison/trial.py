@@ -69,7 +69,7 @@ class TrialResult:
         """Which one it was."""
         return TrialSpec(self.cell, self.lag, self.seed, self.rate)
 
-    def as_json(self) -> dict[str, object]:
+    def to_dict(self) -> dict[str, object]:
         """All of it."""
         return asdict(self)
 

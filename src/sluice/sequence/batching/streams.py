@@ -23,31 +23,31 @@ class StreamBatches:
     """A `BatchSource` for truncated BPTT (Williams & Peng 1990), with state carried over.
 
     All sequences of an epoch, in random order, are concatenated and cut into `batch_size` streams
-    of equal length; a batch is the next `chunk` steps of each. `resets` marks where a sequence
+    of equal length; a batch is the next `seq_len` steps of each. `resets` marks where a sequence
     starts. Only the end of the last stream is padded.
 
     Args:
         sequences: any but those with one label per sequence.
         batch_size: streams in a batch, all processes together.
-        chunk: steps in a batch, the k1 = k2 of truncated BPTT.
+        seq_len: steps in a batch, the k1 = k2 of truncated BPTT.
         seed: for the order, with the epoch.
         rank: the rank of this process.
         world_size: the number of processes; each reads every `world_size`-th stream.
 
     Raises:
-        SequenceError: as `check_shards`, a chunk without steps, or one label per sequence.
+        SequenceError: as `check_shards`, a `seq_len` below 1, or one label per sequence.
 
     >>> from sluice.sequence.data.ragged import RaggedArray
     >>> from sluice.sequence.data.targets import NextToken
     >>> steps = NextToken(RaggedArray.of([[3, 4, 5, 6, 7]]))
-    >>> source = StreamBatches(steps, batch_size=2, chunk=2, seed=0)
+    >>> source = StreamBatches(steps, batch_size=2, seq_len=2, seed=0)
     >>> [batch.inputs.T.tolist() for batch in source.batches(epoch=0)]
     [[[1, 3], [5, 6]], [[4], [7]]]
     """
 
     sequences: SupervisedSequences
     batch_size: int
-    chunk: int
+    seq_len: int
     seed: int
     rank: int = 0
     world_size: int = 1
@@ -56,8 +56,8 @@ class StreamBatches:
 
     def __post_init__(self) -> None:
         check_shards(int(self._lengths.sum()), self.batch_size, self.rank, self.world_size)
-        if self.chunk < 1:
-            raise SequenceError(f"chunk must be at least 1 step, got {self.chunk}.")
+        if self.seq_len < 1:
+            raise SequenceError(f"seq_len must be at least 1 step, got {self.seq_len}.")
         if self.sequences.read(0, 0, 0)[1].ndim == 0:
             raise SequenceError(
                 "Sequences with one label each cannot be streams; use BucketBatches."
@@ -73,7 +73,7 @@ class StreamBatches:
         return math.ceil(int(self._lengths.sum()) / self.batch_size)
 
     def __len__(self) -> int:
-        return math.ceil(self._stream_length / self.chunk)
+        return math.ceil(self._stream_length / self.seq_len)
 
     def batches(self, epoch: int, first: int = 0) -> Iterator[Batch]:
         """As `BatchSource.batches`; the order depends on `seed` and `epoch` alone."""
@@ -82,10 +82,10 @@ class StreamBatches:
         ).numpy()
         ends = np.cumsum(self._lengths[order])
         for number in range(first, len(self)):
-            yield self._make_batch(order, ends, number * self.chunk)
+            yield self._make_batch(order, ends, number * self.seq_len)
 
     def _make_batch(self, order: Array, ends: Array, first: int) -> Batch:
-        last = min(first + self.chunk, self._stream_length)
+        last = min(first + self.seq_len, self._stream_length)
         all_steps, stride = (
             self.batch_size * self._stream_length,
             self.world_size * self._stream_length,
@@ -118,14 +118,14 @@ class StreamBatches:
 
 @dataclass(frozen=True)
 class WindowBatches:
-    """A `BatchSource` of windows of `length` steps, in random order, mostly for forecasting.
+    """A `BatchSource` of windows of `seq_len` steps, in random order, mostly for forecasting.
 
-    Windows start every `stride` steps (default `length`), and the last one ends with the
+    Windows start every `stride` steps (default `seq_len`), and the last one ends with the
     sequence; a shorter sequence is one window.
 
     Args:
         sequences: any but those with one label per sequence.
-        length: steps in a window.
+        seq_len: steps in a window.
         batch_size: windows in a batch, all processes together.
         seed: for the order, with the epoch.
         stride: steps between the starts of windows.
@@ -133,20 +133,20 @@ class WindowBatches:
         world_size: the number of processes; each reads every `world_size`-th window of a batch.
 
     Raises:
-        SequenceError: as `check_shards`, a length or stride below 1, or one label per sequence.
+        SequenceError: as `check_shards`, a `seq_len` or stride below 1, or one label per sequence.
 
     >>> from sluice.sequence.data.ragged import RaggedArray
     >>> from sluice.sequence.data.targets import NextValues
     >>> values = RaggedArray.of([[[0.0], [1.0], [2.0], [3.0], [4.0]]], np.float32)
     >>> steps = NextValues(values, values, horizon=2)
-    >>> source = WindowBatches(steps, length=3, batch_size=2, seed=0)
+    >>> source = WindowBatches(steps, seq_len=3, batch_size=2, seed=0)
     >>> (batch,) = source.batches(epoch=0)
     >>> sorted(batch.inputs[:, :, 0].T.tolist()), tuple(batch.targets.shape)
     ([[0.0, 1.0, 2.0], [1.0, 2.0, 3.0]], (3, 2, 2))
     """
 
     sequences: SupervisedSequences
-    length: int
+    seq_len: int
     batch_size: int
     seed: int
     stride: int | None = None
@@ -156,7 +156,7 @@ class WindowBatches:
     stateful: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        for name, value in (("length", self.length), ("stride", self._stride)):
+        for name, value in (("seq_len", self.seq_len), ("stride", self._stride)):
             if value < 1:
                 raise SequenceError(f"{name} must be at least 1 step, got {value}.")
         check_shards(int(self._ends[-1]), self.batch_size, self.rank, self.world_size)
@@ -165,7 +165,7 @@ class WindowBatches:
 
     @property
     def _stride(self) -> int:
-        return self.length if self.stride is None else self.stride
+        return self.seq_len if self.stride is None else self.stride
 
     @cached_property
     def _lengths(self) -> Indices:
@@ -174,7 +174,7 @@ class WindowBatches:
     @cached_property
     def _ends(self) -> Indices:
         """The number of windows up to the end of each sequence."""
-        beyond = np.maximum(self._lengths - self.length, 0)
+        beyond = np.maximum(self._lengths - self.seq_len, 0)
         windows = -(-beyond // self._stride) + (self._lengths > 0)
         return np.concatenate(([0], np.cumsum(windows)))
 
@@ -193,5 +193,5 @@ class WindowBatches:
         place = int(np.searchsorted(self._ends, number, side="right")) - 1
         steps = int(self._lengths[place])
         begin = (number - int(self._ends[place])) * self._stride
-        begin = min(begin, max(steps - self.length, 0))
-        return self.sequences.read(place, begin, min(begin + self.length, steps))
+        begin = min(begin, max(steps - self.seq_len, 0))
+        return self.sequences.read(place, begin, min(begin + self.seq_len, steps))

@@ -73,11 +73,11 @@ def ignore_progress(progress: LoadProgress) -> None:
 
 
 @contextmanager
-def load_progress_bar(console: Console | None = None) -> Iterator[OnReading]:
+def show_load_progress(console: Console | None = None) -> Iterator[OnReading]:
     """A progress bar on the terminal, for `load_data(path, on_reading=...)`; removed when done.
 
     >>> import io
-    >>> with load_progress_bar(Console(file=io.StringIO())) as show:
+    >>> with show_load_progress(Console(file=io.StringIO())) as show:
     ...     show(LoadProgress("encoding", 3, 4))
     """
     console = console or Console()

@@ -87,7 +87,7 @@ class Series:
         return NextValues(inputs, self._select_targets(), horizon)
 
     def split(
-        self, by: By | None = None, *, valid: float = 0.1, test: float = 0.0, seed: int = 0
+        self, by: By | None = None, *, validation: float = 0.1, test: float = 0.0, seed: int = 0
     ) -> Split[Series]:
         """Split for training, validation and test; arguments as in `splits.split`.
 
@@ -105,7 +105,7 @@ class Series:
             raise DataError(
                 "A sequence with one label cannot be split by time; split by sequences."
             )
-        return split(self, chosen, valid=valid, test=test, seed=seed)
+        return split(self, chosen, validation=validation, test=test, seed=seed)
 
     def select(self, indices: Sequence[int]) -> Series:
         """The sequences at `indices`."""

@@ -54,7 +54,7 @@ class Split(Generic[D]):
     """
 
     train: D
-    valid: D
+    validation: D
     test: D
     description: str
     statistics: FeatureStatistics | None = None
@@ -76,12 +76,12 @@ class Split(Generic[D]):
         flat = statistics.normalise(self.train.values.flat)
         train, valid, test = (
             part.with_values(replace(part.values, flat=flat))
-            for part in (self.train, self.valid, self.test)
+            for part in (self.train, self.validation, self.test)
         )
         return Split(train, valid, test, self.description, statistics)
 
 
-def split(data: D, by: By, *, valid: float, test: float, seed: int) -> Split[D]:
+def split(data: D, by: By, *, validation: float, test: float, seed: int) -> Split[D]:
     """Split by sequences or groups at random, as the files are split, or by time.
 
     Args:
@@ -89,7 +89,7 @@ def split(data: D, by: By, *, valid: float, test: float, seed: int) -> Split[D]:
         by: `"sequences"`, at random; `"time"`, the end of each sequence for validation and test;
             `"given"`, as the files are split; `"groups"`, as the format groups sequences; or a
             function from a sequence's name to its group.
-        valid: the fraction for validation.
+        validation: the fraction for validation.
         test: the fraction for test.
         seed: for the random choice.
 
@@ -97,22 +97,23 @@ def split(data: D, by: By, *, valid: float, test: float, seed: int) -> Split[D]:
         DataError: fractions that leave nothing to train on, or a split that the data do not
             offer.
     """
-    if not (valid >= 0 and test >= 0 and valid + test < 1):
+    if not (validation >= 0 and test >= 0 and validation + test < 1):
         raise DataError(
-            f"valid and test must be fractions with a sum below 1, got {valid} and {test}."
+            "validation and test must be fractions with a sum below 1, "
+            f"got {validation} and {test}."
         )
     if by == "time":
-        ends = (0.0, 1 - valid - test, 1 - test, 1.0)
+        ends = (0.0, 1 - validation - test, 1 - test, 1.0)
         parts = [
             data.slice_fraction(*cut) if cut[0] < cut[1] else data.select(())
             for cut in pairwise(ends)
         ]
         how = "by time, the end of each sequence held out"
     else:
-        places, how = _assign_parts(data, by, valid, test, seed)
+        places, how = _assign_parts(data, by, validation, test, seed)
         parts = [data.select(places.get(part, ())) for part in _PARTS]
-    train, validation, tested = parts
-    return Split(train, validation, tested, how)
+    train, held_out, tested = parts
+    return Split(train, held_out, tested, how)
 
 
 def _assign_parts(

@@ -55,7 +55,7 @@ class Tokens:
         return NextToken(self.ids)
 
     def split(
-        self, by: By | None = None, *, valid: float = 0.1, test: float = 0.0, seed: int = 0
+        self, by: By | None = None, *, validation: float = 0.1, test: float = 0.0, seed: int = 0
     ) -> Split[Tokens]:
         """Split for training, validation and test; arguments as in `splits.split`.
 
@@ -67,7 +67,7 @@ class Tokens:
         """
         default: By = "sequences" if len(self) >= _MIN_FOR_SEQUENCE_SPLIT else "time"
         automatic: By = "given" if self.predefined_split else "groups" if self.groups else default
-        return split(self, by or automatic, valid=valid, test=test, seed=seed)
+        return split(self, by or automatic, validation=validation, test=test, seed=seed)
 
     def select(self, indices: Sequence[int]) -> Tokens:
         """The sequences at `indices`."""

@@ -59,7 +59,7 @@ def generate(
     return [[*run.prefix, *_cut_at_end(ids)] for ids in sampled.T.tolist()]
 
 
-def stream(
+def stream_tokens(
     model: LanguageModel,
     seed: int,
     *,

@@ -45,7 +45,7 @@ class Hypothesis:
 
 def beam_search(
     model: LanguageModel,
-    width: int = 4,
+    num_beams: int = 4,
     *,
     prompt: Sequence[Collection[int]] = (),
     grammar: Grammar[State] | None = None,
@@ -77,8 +77,8 @@ def beam_search(
     >>> best[0].ids[0], len(best)
     (4, 3)
     """
-    if width < 1:
-        raise SequenceError(f"width must be at least 1, got {width}.")
+    if num_beams < 1:
+        raise SequenceError(f"width must be at least 1, got {num_beams}.")
     if not 0 <= length_penalty < float("inf"):
         raise SequenceError(f"length_penalty must be at least 0, got {length_penalty}.")
     if len(prompt) >= max_length:
@@ -87,7 +87,7 @@ def beam_search(
         )
     prefix, choices = split_prompt(prompt, model.config.vocabulary_size)
     guide = None if grammar is None else Guide(grammar, prefix, choices, max_length)
-    search = _BeamSearch(width, length_penalty, prefix, choices.numpy(), guide)
+    search = _BeamSearch(num_beams, length_penalty, prefix, choices.numpy(), guide)
     return search.run(model, max_length)
 
 

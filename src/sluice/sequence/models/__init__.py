@@ -1,8 +1,6 @@
 """Models of sequences: modules with a small configuration and recurrent layers of any cell."""
 
 from sluice.sequence.models.base import SequenceModel as SequenceModel
-from sluice.sequence.models.decoding import DecodedSequence as DecodedSequence
-from sluice.sequence.models.decoding import decode as decode
 from sluice.sequence.models.labels import Classifier as Classifier
 from sluice.sequence.models.labels import LabelsConfig as LabelsConfig
 from sluice.sequence.models.labels import Tagger as Tagger
@@ -10,6 +8,8 @@ from sluice.sequence.models.language import LanguageModel as LanguageModel
 from sluice.sequence.models.language import LanguageModelConfig as LanguageModelConfig
 from sluice.sequence.models.seq2seq import Seq2Seq as Seq2Seq
 from sluice.sequence.models.seq2seq import Seq2SeqConfig as Seq2SeqConfig
+from sluice.sequence.models.seq2seq_decoding import DecodedSequence as DecodedSequence
+from sluice.sequence.models.seq2seq_decoding import decode as decode
 from sluice.sequence.models.values import ChoraleConfig as ChoraleConfig
 from sluice.sequence.models.values import ChoraleModel as ChoraleModel
 from sluice.sequence.models.values import Forecaster as Forecaster

@@ -9,5 +9,5 @@ from sluice.sequence.training.schedules import Exponential as Exponential
 from sluice.sequence.training.schedules import Plateau as Plateau
 from sluice.sequence.training.schedules import StepDecay as StepDecay
 from sluice.sequence.training.trainer import train as train
-from sluice.sequence.training.validation import evaluate as evaluate
-from sluice.sequence.training.validation import loss_per_token as loss_per_token
+from sluice.sequence.training.validation import compute_loss as compute_loss
+from sluice.sequence.training.validation import compute_loss_per_token as compute_loss_per_token

@@ -64,10 +64,10 @@ class TrainingConfig:
     betas: tuple[float, float] = (0.9, 0.999)
     momentum: float = 0.9
     smoothing: float = 0.95
-    clip: float | None = 1.0
+    max_grad_norm: float | None = 1.0
     bptt: int | tuple[int, int] | None = None
-    accumulate: int = 1
-    average: float | None = None
+    accumulation_steps: int = 1
+    ema_decay: float | None = None
     patience: int | None = None
     validations: int = 10
     precision: Literal["float32", "bfloat16"] | None = None
@@ -78,15 +78,15 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         if sum(one is not None for one in (self.seconds, self.epochs, self.steps)) != 1:
             raise SequenceError("Training needs exactly one of seconds, epochs and steps.")
-        for name in ("seconds", "epochs", "learning_rate", "clip", "save_seconds"):
+        for name in ("seconds", "epochs", "learning_rate", "max_grad_norm", "save_seconds"):
             value = getattr(self, name)
             if value is not None and not 0 < value < math.inf:
                 raise SequenceError(f"{name} must be above 0, got {value}.")
-        for name in ("steps", "accumulate", "patience", "validations", "save_steps"):
+        for name in ("steps", "accumulation_steps", "patience", "validations", "save_steps"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise SequenceError(f"{name} must be at least 1, got {value}.")
-        for name in ("warmup", "momentum", "smoothing", "average"):
+        for name in ("warmup", "momentum", "smoothing", "ema_decay"):
             value = getattr(self, name)
             if value is not None and not 0 <= value < 1:
                 raise SequenceError(f"{name} must be in [0, 1), got {value}.")

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 from sluice.files import StrPath
 from sluice.sequence.errors import CheckpointError
-from sluice.sequence.training.checkpoints import CheckpointFolder, TrainingState, decode_state
 from sluice.sequence.training.processes import ProcessGroup
+from sluice.sequence.training.state_files import CheckpointFolder, TrainingState, decode_state
 
 
 def load_resume_state(

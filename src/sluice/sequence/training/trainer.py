@@ -16,7 +16,6 @@ from sluice.files import StrPath
 from sluice.nn.settings import LayerSettings
 from sluice.sequence.batch import BatchSource
 from sluice.sequence.errors import SequenceError, TrainingDivergedError
-from sluice.sequence.training.checkpointer import Checkpointer
 from sluice.sequence.training.config import TrainingConfig
 from sluice.sequence.training.processes import ProcessGroup
 from sluice.sequence.training.progress import (
@@ -27,6 +26,7 @@ from sluice.sequence.training.progress import (
 from sluice.sequence.training.reporter import ProgressReporter
 from sluice.sequence.training.schedules import ScheduleState
 from sluice.sequence.training.signals import StopSignal
+from sluice.sequence.training.state_saver import Checkpointer
 from sluice.sequence.training.truncation import Chunk, DataPosition, split_into_chunks
 from sluice.sequence.training.update import NonFiniteError, Updater
 from sluice.sequence.training.validation import EvaluationInterruptedError
@@ -190,7 +190,7 @@ class _Trainer:
         ):
             chunks.append(chunk)
             epoch = chunk.next_position.epoch
-            if len(chunks) == self.config.accumulate or epoch > position.epoch:
+            if len(chunks) == self.config.accumulation_steps or epoch > position.epoch:
                 yield chunks
                 chunks = []
         if epoch == position.epoch:

@@ -84,7 +84,7 @@ class Updater:
         self.optimizer = config.build_optimizer(self.parameters)
         self.history = BpttHistory((config.bptt_length or 0) - (config.bptt_stride or 0))
         self.average = (
-            None if config.average is None else ExponentialMovingAverage(model, config.average)
+            None if config.ema_decay is None else ExponentialMovingAverage(model, config.ema_decay)
         )
 
     def update(
@@ -138,7 +138,7 @@ class Updater:
             raise NonFiniteError(
                 f"gradients' norm became {norm}", diagnosis.describe_nonfinite_gradients(self.model)
             )
-        clip = self.config.clip
+        clip = self.config.max_grad_norm
         scale_tensors_(
             gradients, factor if clip is None else factor * min(1.0, clip / (norm + 1e-6))
         )

@@ -20,14 +20,14 @@ class EvaluationInterruptedError(SluiceError):
     """A stop was requested during evaluation."""
 
 
-def loss_per_token(
+def compute_loss_per_token(
     model: nn.Module, sequences: Sequence[Sequence[int]], batch_size: int = 64
 ) -> float:
     """Mean cross-entropy in nats per token, `END` included, in evaluation mode."""
-    return evaluate(model, BucketBatches(sequences, batch_size, seed=0))
+    return compute_loss(model, BucketBatches(sequences, batch_size, seed=0))
 
 
-def evaluate(
+def compute_loss(
     model: nn.Module,
     source: BatchSource,
     *,

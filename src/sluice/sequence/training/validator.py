@@ -18,7 +18,7 @@ from sluice.sequence.training.processes import ProcessGroup
 from sluice.sequence.training.progress import TrainerState, preserve_rng
 from sluice.sequence.training.schedules import Plateau, Schedule
 from sluice.sequence.training.update import NonFiniteError
-from sluice.sequence.training.validation import evaluate
+from sluice.sequence.training.validation import compute_loss
 
 BEST = "best.safetensors"
 
@@ -60,7 +60,7 @@ class Validator:
         """
         average = self.average
         with average.apply_average() if average is not None and average.count else nullcontext():
-            loss = evaluate(self.model, self.source, group=self.group, should_stop=should_stop)
+            loss = compute_loss(self.model, self.source, group=self.group, should_stop=should_stop)
             if not math.isfinite(loss):
                 raise NonFiniteError(
                     f"validation loss became {loss}", "the weights have grown too far"

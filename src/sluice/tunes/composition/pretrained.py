@@ -40,7 +40,7 @@ TRAINING_CONFIG = TrainingConfig(
     warmup=0.05,
     weight_decay=0.05,
     betas=(0.9, 0.99),
-    clip=0.5,
+    max_grad_norm=0.5,
     validations=20,
     precision="bfloat16",
 )

@@ -49,10 +49,10 @@ def test_several_ragged_series_out_of_order(tmp_path: Path) -> None:
     assert read.names == ("b", "a") and read.features == ("y",)
     assert [one[:, 0].tolist() for one in read.values] == [[1, 2, 3], [10, 20]]
     assert "2 series of 2 to 3 steps" in read.report()
-    split = read.split(valid=1 / 3)
-    assert [one[:, 0].tolist() for one in split.valid.values] == [[3], [20]]
+    split = read.split(validation=1 / 3)
+    assert [one[:, 0].tolist() for one in split.validation.values] == [[3], [20]]
     batch = next(
-        iter(WindowBatches(read.to_supervised(), length=5, batch_size=2, seed=0).batches(0))
+        iter(WindowBatches(read.to_supervised(), seq_len=5, batch_size=2, seed=0).batches(0))
     )
     assert batch.targets.shape == (2, 2, 1)
 

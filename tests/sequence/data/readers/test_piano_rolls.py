@@ -20,7 +20,7 @@ def test_pieces_become_what_sounds(tmp_path: Path) -> None:
     sounding = [[int(read.features[k]) for k in step.nonzero()[0]] for step in read.values[0]]
     assert sounding == [[60, 64], [], [21, 108]]
     split = read.split()
-    assert [len(part) for part in (split.train, split.valid, split.test)] == [2, 0, 1]
+    assert [len(part) for part in (split.train, split.validation, split.test)] == [2, 0, 1]
     assert "3 pieces (2 train, 1 test), 5 steps of 88 keys" in read.report()
     (batch,) = BucketBatches(split.train.to_supervised(), batch_size=2, seed=0).batches(0)
     assert batch.inputs.shape == batch.targets.shape == (3, 2, 88)

@@ -110,8 +110,8 @@ def test_files_named_after_parts_are_a_split(tmp_path: Path) -> None:
         (tmp_path / f"{name}.txt").write_text(text)
     files = [tmp_path / "train.txt", tmp_path / "valid.txt"]
     split = read_text(files, per="line").split()
-    assert [len(split.train), len(split.valid), len(split.test)] == [3, 1, 0]
-    assert split.valid.ids[0].tolist() == [3]
+    assert [len(split.train), len(split.validation), len(split.test)] == [3, 1, 0]
+    assert split.validation.ids[0].tolist() == [3]
 
 
 def test_a_line_of_a_million_tokens(tmp_path: Path) -> None:
@@ -119,7 +119,7 @@ def test_a_line_of_a_million_tokens(tmp_path: Path) -> None:
     path.write_text("short\n" + "wo rd" * 200_000)
     lines = read_text([path], per="line")
     assert lines.ids.lengths.tolist() == [5, 1_000_000]
-    batch = next(StreamBatches(lines.to_supervised(), batch_size=2, chunk=50, seed=0).batches(0))
+    batch = next(StreamBatches(lines.to_supervised(), batch_size=2, seq_len=50, seed=0).batches(0))
     assert batch.inputs.shape == (50, 2)
 
 
@@ -152,7 +152,7 @@ except MemoryError:
     print("whole: no")
 for per in ("file", "line"):
     tokens = load_data(path, cache=sys.argv[2], per=per)
-    source = StreamBatches(tokens.to_supervised(), batch_size=8, chunk=64, seed=0)
+    source = StreamBatches(tokens.to_supervised(), batch_size=8, seq_len=64, seed=0)
     for first in (0, len(source) - 1):
         batch = next(source.batches(0, first=first))
     print(len(tokens), int(tokens.ids.lengths.sum()), batch.inputs.shape[1])

@@ -8,11 +8,11 @@ from dataclasses import asdict
 from pathlib import Path
 
 from sluice.files import StrPath, remove_temporary_files, require_writable
-from sluice.sequence.training.checkpoints import CheckpointFolder, TrainingState
 from sluice.sequence.training.config import TrainingConfig
 from sluice.sequence.training.processes import ProcessGroup
 from sluice.sequence.training.progress import TrainerState
 from sluice.sequence.training.resume import load_resume_state
+from sluice.sequence.training.state_files import CheckpointFolder, TrainingState
 from sluice.sequence.training.update import Updater
 from sluice.sequence.training.validator import BEST, Validator
 

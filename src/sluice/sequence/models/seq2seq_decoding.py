@@ -36,7 +36,7 @@ def decode(
     sources: Tensor,
     lengths: Tensor | None = None,
     *,
-    beams: int = 1,
+    num_beams: int = 1,
     max_length: int = 200,
     length_penalty: float = 1.0,
 ) -> list[DecodedSequence]:
@@ -63,13 +63,13 @@ def decode(
     >>> len(found), len(found[0].attention) <= 4
     (5, True)
     """
-    if beams < 1 or max_length < 1:
+    if num_beams < 1 or max_length < 1:
         raise SequenceError(
-            f"beams and max_length must be at least 1, got {beams} and {max_length}."
+            f"beams and max_length must be at least 1, got {num_beams} and {max_length}."
         )
     with evaluation_mode(model):
         memory, state = model.encode(sources, lengths)
-        search = _BatchBeamSearch(sources.shape[1], beams, sources.device)
+        search = _BatchBeamSearch(sources.shape[1], num_beams, sources.device)
         repeated = None if lengths is None else search.repeat(lengths, dim=0)
         wide = EncoderOutput(search.repeat(memory.outputs), repeated)
         state = _map_state(state, search.repeat)

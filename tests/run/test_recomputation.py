@@ -14,7 +14,7 @@ from torch import Tensor
 
 from cell_list import CELLS, SIZES
 from run.jobs import draw, error, told
-from sluice.run import checkpointing, reference
+from sluice.run import recomputation, reference
 from sluice.run.kernels import fused
 from sluice.run.spec import RunSpec
 
@@ -37,11 +37,11 @@ def poisoned(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def run_fused(steps: int) -> Any:
-    return lambda job: checkpointing.run_with_recompute(job, steps, fused.run, fused.make_runner)
+    return lambda job: recomputation.run_with_recompute(job, steps, fused.run, fused.make_runner)
 
 
 def run_reference(steps: int) -> Any:
-    return lambda job: checkpointing.run_with_recompute(job, steps, reference.run)
+    return lambda job: recomputation.run_with_recompute(job, steps, reference.run)
 
 
 @pytest.mark.parametrize("name", CELLS)
@@ -111,17 +111,17 @@ def test_nothing_runs_twice_without_need() -> None:
         return reference.run(job)
 
     job = draw(CELLS["gru"]().graph, SIZES, STEPS, 2)
-    y, _ = checkpointing.run_with_recompute(job, 3, counted)
+    y, _ = recomputation.run_with_recompute(job, 3, counted)
     assert calls == [3, 3, 1]
     y.sum().backward()
     assert calls == [3, 3, 1, 1, 3, 3]
     with torch.no_grad():
-        checkpointing.run_with_recompute(job, 3, counted)
-    checkpointing.run_with_recompute(
+        recomputation.run_with_recompute(job, 3, counted)
+    recomputation.run_with_recompute(
         job.replace_tensors([t.detach() for t in job.tensors]), 3, counted
     )
-    checkpointing.run_with_recompute(job, STEPS, counted)
-    checkpointing.run_with_recompute(job, None, counted)
+    recomputation.run_with_recompute(job, STEPS, counted)
+    recomputation.run_with_recompute(job, None, counted)
     assert calls[6:] == [STEPS] * 4
 
 
