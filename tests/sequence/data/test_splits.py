@@ -22,7 +22,7 @@ def test_by_sequences_at_random() -> None:
     assert set.union(*parts) == set(tokens().names)
     again, other = (tokens().split(validation=0.1, test=0.2, seed=seed) for seed in (1, 2))
     assert again.validation.names == split.validation.names != other.validation.names
-    assert "28 train, 4 valid, 8 test" in split.report()
+    assert "28 train, 4 validation, 8 test" in split.report()
     place = int(split.validation.names[0].split("-")[1])
     assert len(split.validation.ids[0]) == place + 1
 
@@ -52,12 +52,12 @@ def test_by_time_the_end_is_kept() -> None:
 
 
 def test_as_given() -> None:
-    split = tokens(predefined_split={"train": (0, 2), "valid": (1,)}).split()
+    split = tokens(predefined_split={"train": (0, 2), "validation": (1,)}).split()
     assert split.train.names == ("speaker0-0", "speaker2-2")
     assert (len(split.validation), len(split.test)) == (1, 0)
     assert split_from_names([Path("train/a.txt"), Path("dev/a.txt"), Path("test/b.txt")]) == {
         "train": (0,),
-        "valid": (1,),
+        "validation": (1,),
         "test": (2,),
     }
     assert split_from_names([Path("train.txt"), Path("other.txt")]) == {}
@@ -90,10 +90,10 @@ def test_nothing_varies() -> None:
         ({"by": "given"}, "without a split"),
         ({"by": "groups"}, "without groups"),
         ({"by": "chance"}, "got 'chance'"),
-        ({"valid": 1.0}, "a sum below 1"),
+        ({"validation": 1.0}, "a sum below 1"),
         ({"by": lambda name: "one"}, "at least 2 sequences or groups, got 1"),
-        ({"by": lambda name: name == "speaker0-0", "valid": 0.01}, None),
-        ({"by": lambda name: int(name.split("-")[1]) % 2, "valid": 0.1}, "small enough"),
+        ({"by": lambda name: name == "speaker0-0", "validation": 0.01}, None),
+        ({"by": lambda name: int(name.split("-")[1]) % 2, "validation": 0.1}, "small enough"),
     ],
 )
 def test_what_cannot_be_split(how: dict[str, object], said: str | None) -> None:

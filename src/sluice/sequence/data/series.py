@@ -34,7 +34,7 @@ class Series:
         multi_hot: whether all values are 0 or 1, as in a piano roll.
         names: the id or file of each sequence.
         groups: the group of each sequence, which a split keeps together.
-        predefined_split: the indices of "train", "valid" and "test", if the files give them.
+        predefined_split: the indices of "train", "validation" and "test", if the files give them.
         load_report: what was read and what was skipped.
     """
 

@@ -14,8 +14,13 @@ from sluice.sequence.data.ragged import RaggedArray
 from sluice.sequence.errors import DataError
 
 By = Literal["sequences", "time", "given", "groups"] | Callable[[str], Hashable]
-_PARTS = ("train", "valid", "test")
-_PART_ALIASES = {"training": "train", "validation": "valid", "val": "valid", "dev": "valid"}
+_PARTS = ("train", "validation", "test")
+_PART_ALIASES = {
+    "training": "train",
+    "valid": "validation",
+    "val": "validation",
+    "dev": "validation",
+}
 
 
 class Dataset(Protocol):
@@ -117,11 +122,11 @@ def split(data: D, by: By, *, validation: float, test: float, seed: int) -> Spli
 
 
 def _assign_parts(
-    data: Dataset, by: By, valid: float, test: float, seed: int
+    data: Dataset, by: By, validation: float, test: float, seed: int
 ) -> tuple[Mapping[str, Sequence[int]], str]:
     if by == "sequences":
         singles = [[place] for place in range(len(data))]
-        return _split_randomly(singles, valid, test, seed), "by sequences at random"
+        return _split_randomly(singles, validation, test, seed), "by sequences at random"
     if by == "given":
         if not data.predefined_split:
             raise DataError("These data come without a split; choose another way to split.")
@@ -140,17 +145,17 @@ def _assign_parts(
     for place, key in enumerate(keys):
         groups.setdefault(key, []).append(place)
     how = f"by {len(groups)} groups at random, each on one side"
-    return _split_randomly(list(groups.values()), valid, test, seed), how
+    return _split_randomly(list(groups.values()), validation, test, seed), how
 
 
 def _split_randomly(
-    groups: Sequence[Sequence[int]], valid: float, test: float, seed: int
+    groups: Sequence[Sequence[int]], validation: float, test: float, seed: int
 ) -> dict[str, list[int]]:
     """Groups in random order, each to the first part that has room for it; the rest trains."""
     total = sum(map(len, groups))
     room = {
         part: max(1, round(share * total)) if share else 0
-        for part, share in (("valid", valid), ("test", test))
+        for part, share in (("validation", validation), ("test", test))
     }
     wanted = 1 + sum(size > 0 for size in room.values())
     if len(groups) < wanted:
@@ -176,7 +181,7 @@ def parse_part(name: str) -> str:
     """The part of a split that a name stands for, or an empty string.
 
     >>> parse_part("Validation"), parse_part("speech")
-    ('valid', '')
+    ('validation', '')
     """
     part = _PART_ALIASES.get(name.lower(), name.lower())
     return part if part in _PARTS else ""
@@ -186,7 +191,7 @@ def split_from_names(files: StrPaths) -> dict[str, tuple[int, ...]]:
     """The split by file names (train.txt) or folders (train/a.txt), if it covers all files.
 
     >>> split_from_names(["a/train.txt", "a/val.txt"])
-    {'train': (0,), 'valid': (1,)}
+    {'train': (0,), 'validation': (1,)}
     """
     found: dict[str, list[int]] = {}
     for place, file in enumerate(to_paths(files)):

@@ -27,7 +27,7 @@ class Tokens:
         ids: the sequences, without `START` and `END`, in the smallest integer type.
         names: the source of each sequence; empty if there are too many.
         groups: the group of each sequence (a family of tunes, say), which a split keeps together.
-        predefined_split: the indices of "train", "valid" and "test", if the files give them.
+        predefined_split: the indices of "train", "validation" and "test", if the files give them.
         load_report: what was read and what was skipped.
     """
 

@@ -73,7 +73,7 @@ def beam_search(
 
     >>> from sluice.sequence.models import LanguageModelConfig
     >>> model = LanguageModel(LanguageModelConfig(vocabulary_size=9, hidden_size=8))
-    >>> best = beam_search(model, width=3, prompt=[[4]], max_length=6)
+    >>> best = beam_search(model, num_beams=3, prompt=[[4]], max_length=6)
     >>> best[0].ids[0], len(best)
     (4, 3)
     """

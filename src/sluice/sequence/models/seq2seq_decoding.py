@@ -59,7 +59,7 @@ def decode(
 
     >>> from sluice.sequence.models.seq2seq import Seq2SeqConfig
     >>> model = Seq2Seq(Seq2SeqConfig(20, 30, hidden_size=8))
-    >>> found = decode(model, torch.ones(7, 5, dtype=torch.int64), beams=2, max_length=4)
+    >>> found = decode(model, torch.ones(7, 5, dtype=torch.int64), num_beams=2, max_length=4)
     >>> len(found), len(found[0].attention) <= 4
     (5, True)
     """

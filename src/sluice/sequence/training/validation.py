@@ -48,7 +48,7 @@ def compute_loss(
 
     >>> from sluice.sequence import LanguageModel, LanguageModelConfig
     >>> model = LanguageModel(LanguageModelConfig(vocabulary_size=9, hidden_size=8))
-    >>> 1.5 < evaluate(model, BucketBatches([[3, 4], [5]], batch_size=2, seed=0)) < 3
+    >>> 1.5 < compute_loss(model, BucketBatches([[3, 4], [5]], batch_size=2, seed=0)) < 3
     True
     """
     group = group or ProcessGroup()
