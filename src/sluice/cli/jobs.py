@@ -142,7 +142,7 @@ def _build_data_job(
 def _task_options(options: TrainOptions) -> dict[str, Any]:
     """The task's and the model's sizes that were asked for, under the library's names."""
     asked = {
-        "chunk": options.seq_len,
+        "seq_len": options.seq_len,
         "horizon": options.horizon,
         "period": options.period,
         "cell": options.cell,
