@@ -1,4 +1,4 @@
-"""One LSTM layer a step at a time, one sequence, beside torch's `nn.LSTMCell`: μs a step.
+"""One LSTM layer step by step on one sequence, compared with torch's `nn.LSTMCell`: μs a step.
 
     python bench/streaming.py
 
@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import torch
 from limits import bandwidth
-from paired import Report, paired
+from paired import Report, measure_paired
 from torch import nn
 
 import sluice
@@ -42,7 +42,7 @@ def main() -> None:
             functions[precision] = lambda s=stream, v=x: s(v)
             functions[f"{precision} out"] = lambda s=stream, v=x, o=out: s(v, out=o)
         with torch.inference_mode():
-            found = paired(functions)
+            found = measure_paired(functions)
         for precision, width in BYTES.items():
             weights = 8 * size * size * width
             limit = weights / bandwidth(weights) * 1e6

@@ -1,4 +1,4 @@
-"""Threads: many callers, forks, few processors, more threads than there are; and the same bits."""
+"""Threads: many callers, forks, few processors, more threads than processors; bitwise equality."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ def told():
 
 
 def run(code: str, **environment: str) -> str:
-    """The output of a fresh interpreter, which has a minute, as its children have."""
-    done = subprocess.run(
+    """The output of a new interpreter with a timeout of a minute."""
+    process = subprocess.run(
         [sys.executable, "-c", HEAD + code],
         capture_output=True,
         text=True,
         env={**os.environ, **environment},
     )
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
+    assert process.returncode == 0, process.stderr
+    return process.stdout.strip()
 
 
 def test_several_callers_at_once() -> None:
