@@ -17,6 +17,7 @@
 #   TORCH_INDEX=URL      a further package index to take torch from. To get the small CPU build
 #                        of torch, give the address that torch's install page shows for "CPU".
 #   PIP_ARGS="..."       further arguments of pip
+#   WORKERS=2            the processes that share the tests
 #   SEED=7               the tune that `make tune` composes; without it, a new one each time
 
 PYTHON ?= python3
@@ -24,6 +25,7 @@ VENV ?= .venv
 TORCH_INDEX ?=
 PIP_ARGS ?=
 SEED ?=
+WORKERS ?= 2
 BENCH ?= layers streaming generation choosing training_step recording recompute precision
 
 BIN := $(VENV)/bin
@@ -50,10 +52,10 @@ train: $(READY)
 	$(BIN)/sluice train tunes
 
 test: $(READY)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(WORKERS)
 
 test-fast: $(READY)
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -n $(WORKERS) -m "not slow"
 
 # The core alone, where torch's private names and schemas are used; some gigabytes to download.
 CORE := tests/equations tests/cells tests/codegen tests/nn tests/run

@@ -79,6 +79,7 @@ def simplify(message: str) -> str:
     return bare.replace("Tensor | Symbol | float", "Value").replace("builtins.", "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", EXPECTED)
 def test_a_type_checker_sees(code: str, messages: dict[str, str]) -> None:
     found, expected = simplify(messages.get(code, "")), EXPECTED[code]

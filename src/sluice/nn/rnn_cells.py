@@ -12,13 +12,13 @@ from sluice.cells.elman import Elman
 from sluice.cells.gru import GRU
 from sluice.cells.lstm import LSTM
 from sluice.equations.specs import Sizes
+from sluice.nn.settings import BackendSetting
 from sluice.run.dispatch import REFERENCE, BackendChoice, choose_backend
 
 
-class _SingleStepCell(nn.Module):
+class _SingleStepCell(BackendSetting, nn.Module):
     """Runs torch's own cell, or the equations where that is asked for or torch's cannot serve."""
 
-    backend: str | None = None
     input_size: int
     hidden_size: int
 

@@ -2,15 +2,38 @@
 
 from __future__ import annotations
 
+from sluice.run.dispatch import NATIVE, REFERENCE
 from sluice.run.kernels import fused
 
 
-class LayerSettings:
+class BackendSetting:
+    """The backend that a layer or a one-step cell is asked to run on."""
+
+    _backend: str | None = None
+
+    @property
+    def backend(self) -> str | None:
+        """``"reference"`` runs the equations step by step, ``"native"`` torch's own layer, wherever
+        there is a choice; None, the default, the fastest that can run. What runs in fact is
+        ``resolved_backend``.
+
+        Raises ValueError for any other name.
+        """
+        return self._backend
+
+    @backend.setter
+    def backend(self, name: str | None) -> None:
+        if name not in (None, REFERENCE, NATIVE):
+            raise ValueError(
+                f"backend must be {REFERENCE!r}, {NATIVE!r} or None (the fastest, which is the "
+                f"kernels wherever they can run), got {name!r}"
+            )
+        self._backend = name
+
+
+class LayerSettings(BackendSetting):
     """Attributes of every recurrent layer that may be set between two calls."""
 
-    #: ``"reference"`` runs the equations step by step, ``"native"`` torch's own layer, wherever
-    #: there is a choice.
-    backend: str | None = None
     _precision: str = "float32"
     _recompute: int | None = None
 
@@ -26,7 +49,9 @@ class LayerSettings:
     @precision.setter
     def precision(self, name: str) -> None:
         if name not in fused.PRECISIONS:
-            raise ValueError(f"precision is one of {', '.join(fused.PRECISIONS)}, not {name!r}")
+            raise ValueError(
+                f"precision must be one of {', '.join(fused.PRECISIONS)}, got {name!r}"
+            )
         self._precision = name
 
     @property
@@ -47,7 +72,7 @@ class LayerSettings:
     def recompute(self, steps: int | None) -> None:
         if steps is not None and (not isinstance(steps, int) or isinstance(steps, bool)):
             raise TypeError(
-                f"recompute is a number of steps, an int, or None; got {type(steps).__name__}"
+                f"recompute must be a number of steps (an int) or None, got {type(steps).__name__}"
             )
         if steps is not None and steps < 1:
             raise ValueError(f"recompute must be at least 1 step, or None for never; got {steps}")

@@ -162,7 +162,7 @@ def sub_steps(count: int) -> type[Cell]:
     return Euler
 
 
-@pytest.mark.parametrize("count", [64, 100])
+@pytest.mark.parametrize("count", [64, pytest.param(100, marks=pytest.mark.slow)])
 def test_many_sub_steps(count: int) -> None:
     compare(draw(sub_steps(count)().graph, Sizes(3, 9, 9), 4, 3, reverse=count == 64))
 
