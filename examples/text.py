@@ -2,8 +2,8 @@
 
     python examples/text.py tinyshakespeare.txt [--seconds 600] [--hidden 256]
 
-The text of that name is `data/tinyshakespeare/input.txt` of the repository karpathy/char-rnn; any other
-text works.
+The text of that name is `data/tinyshakespeare/input.txt` of the repository karpathy/char-rnn; any
+other text works.
 """
 
 import argparse
