@@ -63,15 +63,15 @@ CELLS = {
     ),
 }
 COLUMNS = ["cell", "T×B×H", "", "torch", "fp32", "×", "bf16", "×", "int8", "×"]
-COLUMNS += ["also beside", "", "fp32 ×"]
+COLUMNS += ["compared with", "", "fp32 ×"]
 NOTES = [
     "GFLOP/s of the matrix products, I = H; × is the ratio to torch, the last × that of fp32 to "
-    "what also stands beside, all in the same run and with the same weights.",
+    "the layer named beside it, all in the same run and with the same weights.",
     "torch is its own layer for lstm, gru, elman and own-lstm (the LSTM's equations as a user's "
     "cell), and for the others a Python loop of torch operations over the unbound projected input.",
-    "'indexed loop' takes each step by index instead, as one commonly writes it: its gradient "
+    "'indexed loop' takes each step by index instead, as is common: its gradient "
     "is as large as all of xs at every step. 'compiled step' is the Python loop with its step "
-    "through torch.compile, the time to compile left out.",
+    "through torch.compile, without the time to compile.",
 ]
 
 

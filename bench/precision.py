@@ -1,4 +1,4 @@
-"""What a precision costs in nats: the model of `make tune`, trained in float32 and in bfloat16 for
+"""Validation loss by precision: the model of `make tune`, trained in float32 and in bfloat16 for
 equally many steps from the same seed, then evaluated in each precision.
 
     python bench/precision.py [--seeds 0 1] [--epochs 5]
@@ -41,11 +41,11 @@ def main() -> None:
     torch.set_num_threads(1)
     prepared = training.prepare_dataset()
     notes = [
-        "Validation nats per token, and in brackets how far from float32 throughout.",
+        "Validation nats per token, and in brackets the difference from float32 throughout.",
         f"One LSTM layer of 256, {wanted.epochs:g} epochs, one thread; every weight is float32.",
     ]
     columns = ["seed", "trained in", "steps", *(f"evaluated in {name}" for name in EVALUATED)]
-    report = Report("precision", "What a precision costs in nats", columns, notes)
+    report = Report("precision", "Validation loss by precision, in nats", columns, notes)
     for seed in wanted.seeds:
         baseline = None
         for precision in TRAINED:

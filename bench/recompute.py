@@ -68,8 +68,8 @@ def main() -> None:
         ["cell", "T×B×H", "k", "whole", "recomputed", "×"],
         [
             f"Milliseconds a step at T = {steps}, MiB of memory at T = {LONG[0]:,}.",
-            "One thread. × is recomputed over whole.",
-            "Output and gradient of the input are in both; the tape is what differs.",
+            "One thread. × is the ratio of recomputed to whole.",
+            "Both hold the output and the gradient of the input; only the tape differs.",
         ],
     )
     for cell in KINDS:

@@ -46,8 +46,8 @@ def main() -> None:
         "A training step of one layer, I = H, float32: milliseconds, and the ratio to no recording",
         ["cell", "T×B×H", "plain", "recorded", "×", "and read", "×"],
         [
-            "Recorded: all named values and their derivatives are on the tapes, to be read when "
-            "asked for. And read: every one of them has been copied out as a tensor."
+            "Recorded: all named values and their derivatives are stored on the tapes. "
+            "And read: every one of them is also copied out as a tensor."
         ],
     )
     for name, kind in LAYERS.items():

@@ -27,8 +27,8 @@ def main() -> None:
         "Streaming: μs a step, one LSTM layer, one sequence, I = H",
         ["H", "precision", "LSTMCell", "fresh", "×", "out=", "×", "weights, KB", "limit"],
         [
-            f"{sluice.get_num_threads()} threads of ours where they help, "
-            f"{torch.get_num_threads()} of torch's."
+            f"Sluice uses {sluice.get_num_threads()} threads where they help, "
+            f"torch uses {torch.get_num_threads()}."
         ],
     )
     for size in SIZES:

@@ -4,7 +4,7 @@ loss → fused AdamW.
     python bench/training_step.py
 
 torch's OpenMP threads spin for a while after every parallel operator, and a layer that runs right
-after one shares its processor with them: the layer's own ratio stands beside.
+after one shares its processor with them: the layer's own ratio is listed too.
 """
 
 from __future__ import annotations
