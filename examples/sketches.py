@@ -11,9 +11,9 @@ import sluice
 from sluice import Cell, Gate, sigmoid, tanh
 from sluice.cells import GRU, LSTM
 from sluice.files import write_atomically
+from sluice.render import typeset_equations
 from sluice.render.picture import save_figure
 from sluice.render.sketch import animate_sketch, draw_series, draw_sketch
-from sluice.render.typeset import typeset_equations
 
 
 class Leaky(Cell):

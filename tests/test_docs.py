@@ -149,7 +149,7 @@ def test_calls_in_the_text_are_of_public_names(page: str) -> None:
     calls = {
         call
         for code in re.findall(r"`([^`\n]+)`", _prose(page))
-        for call in re.findall(r"(?<![\w.])((?:[A-Za-z_]\w*\.)*[A-Za-z_]\w*)\(", code)
+        for call in re.findall(r"(?<!\w)(\.?(?:[A-Za-z_]\w*\.)*[A-Za-z_]\w*)\(", code)
     }
     unknown = {call for call in calls - CALLS_OF_A_READER if not _is_known_call(call)}
     assert unknown <= (CALLS_OF_KERAS if page == "docs/coming-from/keras.md" else set())
