@@ -1,9 +1,9 @@
-"""Ways of choosing the next token, on the model of `make tune`: μs a token.
+"""Sampling and beam search on the model of `make tune`: μs a token.
 
     python bench/choosing.py
 
 One sequence of 500 tokens, a vocabulary of 90; the grammar allows everything, so that what it
-costs is the way through Python. A beginning is 5,000 tokens that are read and not drawn.
+costs is the way through Python. The prompt has 5,000 tokens, which are read and not sampled.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import partial
 
 import torch
-from paired import Report, paired
+from paired import Report, measure_paired
 from torch import Tensor
 
 from sluice.sequence import LanguageModel, LanguageModelConfig, Sampling, beam_search, generate
@@ -21,7 +21,7 @@ from sluice.sequence.vocabulary import END
 TOKENS, VOCABULARY, BEGINNING = 500, 90, 5000
 
 
-class Anything:
+class AnyToken:
     """The simplest grammar: one state, and no end."""
 
     mask = torch.ones(VOCABULARY, dtype=torch.bool)
@@ -50,13 +50,13 @@ def main() -> None:
         "free": partial(draw, sampling=Sampling(max_length=TOKENS)),
         "top-p 0.9": partial(draw, sampling=Sampling(top_p=0.9, max_length=TOKENS)),
         "typical 0.9": partial(draw, sampling=Sampling(typical=0.9, max_length=TOKENS)),
-        "grammar": partial(draw, grammar=Anything(), sampling=Sampling(max_length=TOKENS)),
+        "grammar": partial(draw, grammar=AnyToken(), sampling=Sampling(max_length=TOKENS)),
         "beam 1": partial(search, 1),
         "beam 4": partial(search, 4),
         "beam 16": partial(search, 16),
         "beginning": partial(draw, prompt=read, sampling=Sampling(max_length=BEGINNING + 1)),
     }
-    found = paired(functions, rounds=5)
+    found = measure_paired(functions, rounds=5)
     report = Report(
         "choosing",
         "Choosing the next token: μs a token, the model of make tune, one sequence",

@@ -1,4 +1,4 @@
-"""Tokens drawn one after another, beside a Python loop over `nn.LSTM`: μs a token.
+"""Autoregressive generation, compared with a Python loop over `nn.LSTM`: μs a token.
 
     python bench/generation.py
 
@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import partial
 
 import torch
-from paired import Report, paired
+from paired import Report, measure_paired
 from torch import nn
 
 from sluice.sequence import Sampling, generate
@@ -24,8 +24,8 @@ MODELS = ((64, 256, 1), (128, 128, 2), (256, 256, 2), (512, 512, 2))
 """Embedding, hidden units, layers."""
 
 
-class Looped(nn.Module):
-    """The same model as one writes it with torch."""
+class LoopModel(nn.Module):
+    """The same model, written with torch."""
 
     def __init__(self, embedding: int, size: int, layers: int) -> None:
         super().__init__()
@@ -35,12 +35,12 @@ class Looped(nn.Module):
 
     @torch.inference_mode()
     def draw(self, batch: int) -> list[torch.Tensor]:
-        token, state, drawn = torch.ones(1, batch, dtype=torch.int64), None, []
+        token, state, ids = torch.ones(1, batch, dtype=torch.int64), None, []
         for _ in range(TOKENS):
             y, state = self.layers(self.embedding(token), state)
             token = torch.multinomial(self.readout(y[0]).softmax(-1), 1).T
-            drawn.append(token)
-        return drawn
+            ids.append(token)
+        return ids
 
 
 def ours(model: LanguageModel, precision: str, batch: int) -> object:
@@ -72,13 +72,13 @@ def main() -> None:
         model = LanguageModel(LanguageModelConfig(VOCABULARY, **sizes)).eval()
         with torch.no_grad():
             model.readout.bias[END] = -1e4  # so that all sequences are equally long
-        loop = Looped(embedding, size, layers).eval()
+        loop = LoopModel(embedding, size, layers).eval()
         for batch in (1, 16):
             precisions = ("float32", "bfloat16", "int8")
 
             functions: dict[str, Callable[[], object]] = {"torch": partial(loop.draw, batch)}
             functions |= {p: partial(ours, model, p, batch) for p in precisions}
-            found = paired(functions, rounds=5)
+            found = measure_paired(functions, rounds=5)
             scale = 1e6 / TOKENS / batch
             row = [
                 str(embedding),

@@ -1,4 +1,4 @@
-"""Layers beside torch's and others, in one run: inference, and training (forward and back).
+"""Layers compared with torch's and others in one run: inference and training.
 
     python bench/layers.py [lstm gru elman layer-norm own-lstm own-highway] [--shapes 128x64x512 …]
         [--rounds 3]
@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from limits import peak
 from own_cells import Highway, Mine
-from paired import Report, paired
+from paired import Report, measure_paired
 from rivals import HighwayLoop, LayerNormLoop, as_lstm, of_torch, onnxruntime
 from torch import Tensor, nn
 
@@ -29,15 +29,15 @@ Layer = Callable[[Tensor], tuple[Tensor, Any]]
 
 @dataclass(frozen=True)
 class Subject:
-    """A layer of ours, `made(input_size, hidden_size)`, and two rivals made from its weights."""
+    """A layer, `make_layer(input_size, hidden_size)`, and two rivals with the same weights."""
 
     gates: int
-    made: Callable[[int, int], nn.Module]
+    make_layer: Callable[[int, int], nn.Module]
     torchs: Callable[[Any], nn.Module]
-    also: str
+    rival: str
     others: Callable[[Any], Layer]
     compared: int | None = None
-    """Over how many steps rivals must agree; an untrained norm makes chaos of any rounding."""
+    """Number of steps over which rivals must agree; untrained norms amplify rounding errors."""
 
 
 def own(cell: type[sluice.Cell]) -> Callable[[int, int], nn.Module]:
@@ -63,29 +63,29 @@ CELLS = {
     ),
 }
 COLUMNS = ["cell", "T×B×H", "", "torch", "fp32", "×", "bf16", "×", "int8", "×"]
-COLUMNS += ["also beside", "", "fp32 ×"]
+COLUMNS += ["compared with", "", "fp32 ×"]
 NOTES = [
     "GFLOP/s of the matrix products, I = H; × is the ratio to torch, the last × that of fp32 to "
-    "what also stands beside, all in the same run and with the same weights.",
+    "the layer named beside it, all in the same run and with the same weights.",
     "torch is its own layer for lstm, gru, elman and own-lstm (the LSTM's equations as a user's "
     "cell), and for the others a Python loop of torch operations over the unbound projected input.",
-    "'indexed loop' takes each step by index instead, as one commonly writes it: its gradient "
+    "'indexed loop' takes each step by index instead, as is common: its gradient "
     "is as large as all of xs at every step. 'compiled step' is the Python loop with its step "
-    "through torch.compile, the time to compile left out.",
+    "through torch.compile, without the time to compile.",
 ]
 
 
 def main() -> None:
-    """Measure, show, keep."""
-    asked = argparse.ArgumentParser(description=__doc__)
-    asked.add_argument("cells", nargs="*", default=list(CELLS))
-    asked.add_argument("--shapes", nargs="*", default=list(SHAPES))
-    asked.add_argument("--rounds", type=int, default=5)
-    asked.add_argument("--name", default="layers")
-    wanted = asked.parse_args()
+    """Measure the layers, print the table and save it."""
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("cells", nargs="*", default=list(CELLS))
+    arguments.add_argument("--shapes", nargs="*", default=list(SHAPES))
+    arguments.add_argument("--rounds", type=int, default=5)
+    arguments.add_argument("--name", default="layers")
+    wanted = arguments.parse_args()
     limits = {name: peak(name) for name in ("float32", "bfloat16", "int8")}
-    told = ", ".join(f"{k} {v / 1e9:.0f}" for k, v in limits.items() if v)
-    limit = f"Limit, two threads of multiply-adds on registers: {told} GFLOP/s."
+    peaks = ", ".join(f"{k} {v / 1e9:.0f}" for k, v in limits.items() if v)
+    limit = f"Limit, two threads of multiply-adds on registers: {peaks} GFLOP/s."
     report = Report(wanted.name, "Layers, inference and training", COLUMNS, [*NOTES, limit])
     for cell in wanted.cells:
         for shape in wanted.shapes:
@@ -97,7 +97,7 @@ def rows(report: Report, cell: str, rounds: int, time: int, batch: int, size: in
     """Measure a cell at a shape, and add its two rows."""
     subject = CELLS[cell]
     x, upstream = torch.randn(time, batch, size), torch.randn(time, batch, size)
-    layers = made(subject, size)
+    layers = build_layers(subject, size)
     for name in ("torch", "also"):
         compare(name, layers[name], layers["fp32"], x[: subject.compared])
     flops = 2 * time * batch * 2 * size * subject.gates * size
@@ -107,17 +107,17 @@ def rows(report: Report, cell: str, rounds: int, time: int, batch: int, size: in
             trainable = {k: v for k, v in layers.items() if isinstance(v, nn.Module)}
             timed = {name: layer for name, layer in trainable.items() if name != "int8"}
         calls = {name: run(layer, x, upstream) for name, layer in timed.items()}
-        seconds = paired(calls, rounds)
+        seconds = measure_paired(calls, rounds)
         speeds = {name: factor * flops / found / 1e9 for name, found in seconds.items()}
         shape = f"{time}×{batch}×{size}"
-        report.add(cell, shape, way, *against_torch(speeds), *also(subject.also, speeds))
+        report.add(cell, shape, way, *against_torch(speeds), *format_rival(subject.rival, speeds))
 
 
-def made(subject: Subject, size: int) -> dict[str, Layer]:
+def build_layers(subject: Subject, size: int) -> dict[str, Layer]:
     """Our layer in each precision, and its rivals, all with the same weights."""
     layers: dict[str, Any] = {}
     for short, precision in (("fp32", "float32"), ("bf16", "bfloat16"), ("int8", "int8")):
-        layers[short] = subject.made(size, size)
+        layers[short] = subject.make_layer(size, size)
         layers[short].load_state_dict(layers["fp32"].state_dict())
         layers[short].precision = precision
     layers["int8"].eval()
@@ -129,7 +129,7 @@ def made(subject: Subject, size: int) -> dict[str, Layer]:
 
 
 def compare(name: str, rival: Layer, ours: Layer, x: Tensor) -> None:
-    """Stop unless the two agree."""
+    """Exit unless both outputs agree."""
     with torch.inference_mode():
         off = (rival(x)[0] - ours(x)[0]).abs().max().item()
     if not off < 1e-5:
@@ -140,21 +140,21 @@ def compare(name: str, rival: Layer, ours: Layer, x: Tensor) -> None:
 
 def against_torch(speeds: Mapping[str, float]) -> list[str]:
     """Torch's speed, then ours in each precision with its ratio to that."""
-    told = [f"{speeds['torch']:.0f}"]
+    cells = [f"{speeds['torch']:.0f}"]
     for name in ("fp32", "bf16", "int8"):
         found = speeds.get(name)
-        told += [f"{found:.0f}", f"{found / speeds['torch']:.2f}"] if found else ["", ""]
-    return told
+        cells += [f"{found:.0f}", f"{found / speeds['torch']:.2f}"] if found else ["", ""]
+    return cells
 
 
-def also(name: str, speeds: Mapping[str, float]) -> list[str]:
+def format_rival(name: str, speeds: Mapping[str, float]) -> list[str]:
     """The other rival's name, its speed, and our ratio to it; empty where it does not run."""
     found = speeds.get("also")
     return [name, f"{found:.0f}", f"{speeds['fp32'] / found:.2f}"] if found else ["", "", ""]
 
 
 def infer(layer: Layer, x: Tensor, upstream: Tensor) -> Callable[[], object]:
-    """A forward without gradients."""
+    """A forward pass without gradients."""
 
     def call() -> None:
         with torch.inference_mode():
@@ -164,7 +164,7 @@ def infer(layer: Layer, x: Tensor, upstream: Tensor) -> Callable[[], object]:
 
 
 def train(layer: Any, x: Tensor, upstream: Tensor) -> Callable[[], object]:
-    """A forward and its gradients, of the input too."""
+    """A forward and a backward pass, the input's gradient included."""
     own = x.clone().requires_grad_()
 
     def call() -> None:

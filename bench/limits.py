@@ -1,4 +1,4 @@
-"""What this processor can do at most: multiply-adds a second, in a loop that touches no memory,
+"""The limits of this processor: multiply-adds a second, in a loop that touches no memory,
 and bytes read a second from memory of one size."""
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def peak(precision: str = "float32", threads: int = 2, seconds: float = 0.2) -> 
     needed = {"float32": "avx512f", "bfloat16": "avx512bf16", "int8": "avx512vnni"}[precision]
     if not dict(llvm.get_host_cpu_features()).get(needed):
         return None
-    function, kept = _compiled(precision)
+    function, kept = _compile(precision)
     count = 1 << 16
     while (spent := _together(function, count, threads)) < seconds:
         count *= 2
@@ -40,7 +40,7 @@ def _together(function: Callable[..., None], count: int, threads: int) -> float:
     return time.perf_counter() - start
 
 
-def _compiled(precision: str) -> tuple[Callable[..., None], object]:
+def _compile(precision: str) -> tuple[Callable[..., None], object]:
     vector = "<16 x float>" if precision != "int8" else "<16 x i32>"
     zero = "zeroinitializer"
     call = {
@@ -110,7 +110,7 @@ def bandwidth(size: int, seconds: float = 0.1) -> float:
 
 
 def _function(text: str, *arguments: type) -> tuple[Callable[..., None], object]:
-    """The function ``go`` of ``text``, and what keeps it alive."""
+    """The function ``go`` of ``text``, and the object that keeps it alive."""
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     machine = llvm.Target.from_default_triple().create_target_machine(
@@ -118,15 +118,15 @@ def _function(text: str, *arguments: type) -> tuple[Callable[..., None], object]
     )
     engine = llvm.create_mcjit_compiler(llvm.parse_assembly(text), machine)
     engine.finalize_object()
-    made = ctypes.CFUNCTYPE(None, *arguments)(engine.get_function_address("go"))
-    return made, engine
+    module = ctypes.CFUNCTYPE(None, *arguments)(engine.get_function_address("go"))
+    return module, engine
 
 
 if __name__ == "__main__":
     for name in _FLOPS:
         found = peak(name)
-        told = "no such instruction" if found is None else f"{found / 1e9:.0f} GFLOP/s, 2 threads"
-        Console().print(name, told)
+        speed = "no such instruction" if found is None else f"{found / 1e9:.0f} GFLOP/s, 2 threads"
+        Console().print(name, speed)
     for kilobytes in (16, 512, 8192, 131072):
         speed = bandwidth(kilobytes * 1024) / 1e9
         Console().print(f"reading {kilobytes} KB", f"{speed:.0f} GB/s, 1 thread")

@@ -38,9 +38,11 @@ def model(layer: nn.RNNBase) -> bytes:
     """The serialised model: `x` (time, batch, input) to `y` and the last states."""
     kind = type(layer).__name__
     weights = {
-        "w": ordered(layer.weight_ih_l0, kind)[None],
-        "r": ordered(layer.weight_hh_l0, kind)[None],
-        "b": torch.cat([ordered(b, kind) for b in (layer.bias_ih_l0, layer.bias_hh_l0)])[None],
+        "w": reorder_gates(layer.weight_ih_l0, kind)[None],
+        "r": reorder_gates(layer.weight_hh_l0, kind)[None],
+        "b": torch.cat([reorder_gates(b, kind) for b in (layer.bias_ih_l0, layer.bias_hh_l0)])[
+            None
+        ],
     }
     states = ["h", "c"] if kind == "LSTM" else ["h"]
     options = {"linear_before_reset": 1} if kind == "GRU" else {}
@@ -58,7 +60,7 @@ def model(layer: nn.RNNBase) -> bytes:
     return helper.make_model(graph, opset_imports=opsets, ir_version=IR).SerializeToString()
 
 
-def ordered(parameter: Tensor, kind: str) -> Tensor:
+def reorder_gates(parameter: Tensor, kind: str) -> Tensor:
     """A parameter's rows, gates in ONNX's order."""
     gates = parameter.detach().chunk(len(GATES[kind]))
     return torch.cat([gates[place] for place in GATES[kind]])

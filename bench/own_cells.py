@@ -1,4 +1,4 @@
-"""Cells as a user writes them: the LSTM once more under another name, and one that nobody has."""
+"""User-defined cells: the LSTM under another name, and a new one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from sluice import Cell, Gate, Vector, sigmoid, tanh
 
 
 class Mine(Cell):
-    """The LSTM's equations, spelled anew: other names, gates in another order."""
+    """The LSTM's equations with other names and another order of gates."""
 
     show, content, write, keep = Gate(), Gate(), Gate(), Gate()
 

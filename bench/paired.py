@@ -1,4 +1,4 @@
-"""Times of several functions, taken in turns in one run, and tables of them that are kept.
+"""Times of several functions, measured in turns in one run, and tables of them that are saved.
 
 Each round gives every function a block of calls of about `BLOCK` seconds, after a pause in which
 the threads of the one before (OpenMP's and onnxruntime's spin for a while) go to sleep, and a call
@@ -22,11 +22,11 @@ BLOCK, PAUSE = 0.1, 0.05
 RESULTS = Path(__file__).parent / "results"
 
 
-def paired(
+def measure_paired(
     functions: Mapping[str, Callable[[], object]], rounds: int = 5, block: float = BLOCK
 ) -> dict[str, float]:
     """The median over rounds of each function's seconds a call."""
-    counts = {name: _fitting(function, block) for name, function in functions.items()}
+    counts = {name: _fit_calls(function, block) for name, function in functions.items()}
     found: dict[str, list[float]] = {name: [] for name in functions}
     for _ in range(rounds):
         for name, function in functions.items():
@@ -36,8 +36,8 @@ def paired(
     return {name: statistics.median(times) for name, times in found.items()}
 
 
-def _fitting(function: Callable[[], object], block: float) -> int:
-    """How many calls take so long, once the first, slow ones are over."""
+def _fit_calls(function: Callable[[], object], block: float) -> int:
+    """The number of calls that take ``block`` seconds, after the first, slow ones."""
     count = 1
     while (spent := _seconds(function, count)) * count < block / 4:
         count *= 2
@@ -52,7 +52,7 @@ def _seconds(function: Callable[[], object], count: int) -> float:
 
 
 class Report:
-    """A table that grows by rows, is shown, and is kept in `bench/results/` as Markdown."""
+    """A table that is filled row by row, printed, and saved in `bench/results/` as Markdown."""
 
     def __init__(self, name: str, title: str, columns: list[str], notes: list[str]) -> None:
         self.path = RESULTS / f"{name}.md"
@@ -62,12 +62,12 @@ class Report:
         self.console.print(title)
 
     def add(self, *cells: str) -> None:
-        """A row, shown at once."""
+        """Add a row and print it."""
         self.rows.append(list(cells))
         self.console.print("  ".join(f"{cell:>10}" for cell in cells))
 
     def keep(self) -> None:
-        """Show the table, and write it."""
+        """Print the table, and save it."""
         table = Table(title=self.title)
         for column in self.columns:
             table.add_column(column, justify="right")

@@ -1,4 +1,4 @@
-"""Training with `recompute=` beside training without: the time of a step, the peak of the memory.
+"""Training with and without `recompute=`: time of a step and peak memory.
 
     python bench/recompute.py
 
@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from paired import Report, paired
+from paired import Report, measure_paired
 
 import sluice
 
@@ -26,7 +26,7 @@ LONG = (100_000, 1, 64, 316)
 
 
 def step(cell: str, recompute: int | None, steps: int, batch: int, size: int) -> Callable[[], None]:
-    """Forward and back, to be called again and again."""
+    """A function that runs a forward and a backward pass."""
     layer = KINDS[cell](size, size, recompute=recompute)
     x, upstream = (torch.randn(steps, batch, size, requires_grad=k == 0) for k in range(2))
 
@@ -39,13 +39,13 @@ def step(cell: str, recompute: int | None, steps: int, batch: int, size: int) ->
 
 
 def peak() -> int:
-    """The most memory that this process has held, in MiB."""
+    """The peak memory of this process, in MiB."""
     status = Path("/proc/self/status").read_text(encoding="utf-8")
     return int(re.search(r"VmHWM:\s*(\d+)", status)[1]) >> 10
 
 
-def grown(cell: str, recompute: int | None) -> int:
-    """By how many MiB one training step raises the peak, beyond input and upstream gradient."""
+def measure_growth(cell: str, recompute: int | None) -> int:
+    """How many MiB one training step adds to the peak, beyond input and upstream gradient."""
     steps, batch, size, _ = LONG
     step(cell, recompute, 1000, batch, size)()
     once, before = step(cell, recompute, steps, batch, size), peak()
@@ -53,14 +53,14 @@ def grown(cell: str, recompute: int | None) -> int:
     return peak() - before
 
 
-def apart(cell: str, recompute: int | None) -> str:
-    """`grown` in a process of its own."""
-    command = [sys.executable, __file__, "--grown", cell, str(recompute or 0)]
+def measure_in_process(cell: str, recompute: int | None) -> str:
+    """`measure_growth` in a process of its own."""
+    command = [sys.executable, __file__, "--measure", cell, str(recompute or 0)]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def main() -> None:
-    torch.set_num_threads(1)  # what is asked is how much more there is to do
+    torch.set_num_threads(1)  # the question is the amount of extra work
     steps, batch, size, every = TIMED
     report = Report(
         "recompute",
@@ -68,12 +68,12 @@ def main() -> None:
         ["cell", "T×B×H", "k", "whole", "recomputed", "×"],
         [
             f"Milliseconds a step at T = {steps}, MiB of memory at T = {LONG[0]:,}.",
-            "One thread. × is recomputed over whole.",
-            "Output and gradient of the input are in both; the tape is what differs.",
+            "One thread. × is the ratio of recomputed to whole.",
+            "Both hold the output and the gradient of the input; only the tape differs.",
         ],
     )
     for cell in KINDS:
-        found = paired(
+        found = measure_paired(
             {str(k): step(cell, k, steps, batch, size) for k in (None, every)}, block=0.4
         )
         whole, again = found["None"], found[str(every)]
@@ -82,7 +82,7 @@ def main() -> None:
         report.add(cell, shape, str(every), *times)
     steps, batch, size, every = LONG
     for cell in KINDS:
-        whole, again = apart(cell, None), apart(cell, every)
+        whole, again = measure_in_process(cell, None), measure_in_process(cell, every)
         shape = f"{steps}×{batch}×{size}"
         ratio = f"{int(again) / int(whole):.2f}"
         report.add(cell, shape, str(every), f"{whole} MiB", f"{again} MiB", ratio)
@@ -91,9 +91,9 @@ def main() -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
-    parser.add_argument("--grown", nargs=2, metavar=("CELL", "K"), help="print one peak")
-    asked = parser.parse_args().grown
-    if asked:
-        sys.stdout.write(f"{grown(asked[0], int(asked[1]) or None)}\n")
+    parser.add_argument("--measure", nargs=2, metavar=("CELL", "K"), help="print one peak")
+    arguments = parser.parse_args().measure
+    if arguments:
+        sys.stdout.write(f"{measure_growth(arguments[0], int(arguments[1]) or None)}\n")
     else:
         main()

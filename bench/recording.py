@@ -3,7 +3,7 @@
     python bench/recording.py
 
 "recorded" keeps all values and derivatives on the tapes; "and read" copies every one of them out
-as well, as a look at all of them would.
+as well, as a full inspection would.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from paired import Report, paired
+from paired import Report, measure_paired
 
 import sluice
 
@@ -21,23 +21,23 @@ LAYERS = {"lstm": sluice.nn.LSTM, "gru": sluice.nn.GRU}
 def step(
     kind: type[torch.nn.Module], sizes: tuple[int, int, int], record: bool, read: bool
 ) -> Callable[[], None]:
-    """A forward and a backward pass, to be called again and again."""
+    """A function that runs a forward and a backward pass."""
     steps, batch, size = sizes
     layer = kind(size, size)
     x = torch.randn(steps, batch, size, requires_grad=True)
     upstream = torch.randn(steps, batch, size)
 
-    def plain() -> None:
+    def run_plain() -> None:
         layer.zero_grad()
         layer(x)[0].backward(upstream)
 
-    def recorded() -> None:
+    def run_recorded() -> None:
         with sluice.record(layer) as tape:
-            plain()
+            run_plain()
         if read:
             tape.tensors()
 
-    return recorded if record else plain
+    return run_recorded if record else run_plain
 
 
 def main() -> None:
@@ -46,13 +46,13 @@ def main() -> None:
         "A training step of one layer, I = H, float32: milliseconds, and the ratio to no recording",
         ["cell", "T×B×H", "plain", "recorded", "×", "and read", "×"],
         [
-            "Recorded: all named values and their derivatives are on the tapes, to be read when "
-            "asked for. And read: every one of them has been copied out as a tensor."
+            "Recorded: all named values and their derivatives are stored on the tapes. "
+            "And read: every one of them is also copied out as a tensor."
         ],
     )
     for name, kind in LAYERS.items():
         for sizes in ((128, 64, 256), (256, 16, 128)):
-            found = paired(
+            found = measure_paired(
                 {
                     "plain": step(kind, sizes, record=False, read=False),
                     "recorded": step(kind, sizes, record=True, read=False),

@@ -1,4 +1,4 @@
-"""What stands beside Sluice's layers: loops over the steps as one writes them with torch, and
+"""Baselines for Sluice's layers: plain loops over the steps in torch, and
 onnxruntime. Each is made from one of our layers, with its weights."""
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ Output = tuple[Tensor, Any]
 def of_torch(kind: type[nn.RNNBase]) -> Callable[[nn.RNNBase], nn.Module]:
     """Torch's own layer of this kind."""
 
-    def made(ours: nn.RNNBase) -> nn.Module:
+    def build(ours: nn.RNNBase) -> nn.Module:
         theirs = kind(ours.input_size, ours.hidden_size)
         theirs.load_state_dict(ours.state_dict())
         return theirs
 
-    return made
+    return build
 
 
 def as_lstm(kind: type[nn.RNNBase]) -> Callable[[nn.Module], nn.Module]:
-    """A built-in LSTM with the weights of `own_cells.Mine`, its gates in order again."""
+    """A built-in LSTM with the weights of `own_cells.Mine`, its gates in torch's order."""
 
-    def made(ours: nn.Module) -> nn.Module:
+    def build(ours: nn.Module) -> nn.Module:
         lstm = kind(ours.input_size, ours.hidden_size)
         for name, parameter in ours.state_dict().items():
             show, content, write, keep = parameter.chunk(4)
@@ -34,11 +34,11 @@ def as_lstm(kind: type[nn.RNNBase]) -> Callable[[nn.Module], nn.Module]:
                 lstm.get_parameter(name).copy_(torch.cat([write, keep, content, show]))
         return lstm
 
-    return made
+    return build
 
 
 def onnxruntime(ours: nn.RNNBase) -> Callable[[Tensor], Output]:
-    """The layer as an ONNX node; its packages are wanted only here."""
+    """The layer as an ONNX node; its packages are needed only here."""
     from onnx_layers import OnnxLayer
 
     return OnnxLayer(ours)
@@ -48,7 +48,7 @@ class LayerNormLoop(nn.Module):
     """The layer-norm LSTM (Ba et al. 2016) in a loop over the steps of the projected input.
 
     The careful loop unbinds it once. The usual one takes `xs[t]` at each step, whose gradient is
-    as large as the whole of `xs`, zeros but for the step, so that the way back is quadratic in T.
+    as large as all of `xs` and zero except at the step: the backward pass is quadratic in T.
     """
 
     def __init__(self, ours: nn.Module, by_index: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""One LSTM layer a step at a time, one sequence, beside torch's `nn.LSTMCell`: μs a step.
+"""One LSTM layer step by step on one sequence, compared with torch's `nn.LSTMCell`: μs a step.
 
     python bench/streaming.py
 
@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import torch
 from limits import bandwidth
-from paired import Report, paired
+from paired import Report, measure_paired
 from torch import nn
 
 import sluice
@@ -27,8 +27,8 @@ def main() -> None:
         "Streaming: μs a step, one LSTM layer, one sequence, I = H",
         ["H", "precision", "LSTMCell", "fresh", "×", "out=", "×", "weights, KB", "limit"],
         [
-            f"{sluice.get_num_threads()} threads of ours where they help, "
-            f"{torch.get_num_threads()} of torch's."
+            f"Sluice uses {sluice.get_num_threads()} threads where they help, "
+            f"torch uses {torch.get_num_threads()}."
         ],
     )
     for size in SIZES:
@@ -42,7 +42,7 @@ def main() -> None:
             functions[precision] = lambda s=stream, v=x: s(v)
             functions[f"{precision} out"] = lambda s=stream, v=x, o=out: s(v, out=o)
         with torch.inference_mode():
-            found = paired(functions)
+            found = measure_paired(functions)
         for precision, width in BYTES.items():
             weights = 8 * size * size * width
             limit = weights / bandwidth(weights) * 1e6

@@ -1,10 +1,10 @@
-"""A whole training step beside the same model of `torch.nn`: embedding → two layers → readout →
+"""A training step compared with the same model of `torch.nn`: embedding → two layers → readout →
 loss → fused AdamW.
 
     python bench/training_step.py
 
 torch's OpenMP threads spin for a while after every parallel operator, and a layer that runs right
-after one shares its processor with them: the layer's own ratio stands beside.
+after one shares its processor with them: the layer's own ratio is listed too.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from paired import Report, paired
+from paired import Report, measure_paired
 from torch import nn
 from torch.nn import functional
 
@@ -35,7 +35,7 @@ class Model(nn.Module):
 
 
 def step(model: Model, tokens: torch.Tensor) -> Callable[[], None]:
-    """One step of training, to be called again and again."""
+    """A function that runs one training step."""
     optimiser = torch.optim.AdamW(model.parameters(), 1e-3, fused=True)
 
     def once() -> None:
@@ -48,14 +48,14 @@ def step(model: Model, tokens: torch.Tensor) -> Callable[[], None]:
 
 
 def layer(kind: type[nn.Module], size: int, steps: int, batch: int) -> Callable[[], None]:
-    """The recurrent layers alone, forward and back."""
-    made = kind(size, size, 2)
+    """The recurrent layers alone, forward and backward."""
+    layers = kind(size, size, 2)
     x = torch.randn(steps, batch, size, requires_grad=True)
     upstream = torch.randn(steps, batch, size)
 
     def once() -> None:
-        made.zero_grad()
-        made(x)[0].backward(upstream)
+        layers.zero_grad()
+        layers(x)[0].backward(upstream)
 
     return once
 
@@ -72,7 +72,7 @@ def main() -> None:
             tokens = torch.randint(VOCABULARY, (steps + 1, batch))
             narrow = Model(ours, size)
             narrow.layers.precision = "bfloat16"
-            found = paired(
+            found = measure_paired(
                 {
                     "torch": step(Model(theirs, size), tokens),
                     "fp32": step(Model(ours, size), tokens),

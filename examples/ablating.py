@@ -15,7 +15,7 @@ import torch
 from reading import TEXT, learn
 from torch.nn import functional
 
-from sluice.report.ablation import Ablation, ablate
+from sluice.report import Ablation, ablate
 
 
 def main(folder: Path, hidden: int = 24, updates: int = 300) -> Ablation:

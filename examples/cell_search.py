@@ -29,7 +29,7 @@ from sluice.sequence.training import Constant
 
 
 class NoInputActivation(Cell):
-    """What is written is not squashed."""
+    """The candidate has no activation."""
 
     input, forget, candidate, output = Gate(), Gate(), Gate(), Gate()
 
@@ -39,7 +39,7 @@ class NoInputActivation(Cell):
 
 
 class NoOutputActivation(Cell):
-    """The cell state is shown as it is."""
+    """The output has no activation."""
 
     input, forget, candidate, output = Gate(), Gate(), Gate(), Gate()
 
@@ -93,7 +93,9 @@ class Adder(nn.Module):
         return Loss((y[-1] - batch.targets[-1]).square().sum(), batch.inputs.shape[1]), None
 
 
-def tried(name: str, folder: Path, trials: int, steps: int, updates: int) -> list[SearchTrial]:
+def search_settings(
+    name: str, folder: Path, trials: int, steps: int, updates: int
+) -> list[SearchTrial]:
     """Random settings for one variant."""
 
     def propose(trial: Any) -> tuple[nn.Module, TrainingConfig]:
@@ -117,7 +119,7 @@ def tried(name: str, folder: Path, trials: int, steps: int, updates: int) -> lis
 def main(folder: Path, trials: int = 40, steps: int = 30, updates: int = 1500) -> None:
     print(f"Squared error after {updates} updates; guessing the mean gives {1 / 6:.3f}.")
     for name in VARIANTS:
-        results = tried(name, folder, trials, steps, updates)
+        results = search_settings(name, folder, trials, steps, updates)
         losses = sorted(one.loss for one in results if one.loss is not None)
         tenth = losses[: max(1, len(losses) // 10)]
         print(

@@ -17,27 +17,29 @@ from sluice.sequence.metrics import evaluate
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    options = asked(arguments)
+    options = parse_arguments(arguments)
     data = load_data(options.chorales)
-    made = make_task(
+    model = make_task(
         data,
         batch_size=16,
         hidden_size=options.hidden,
         num_layers=1,
         dropout=options.dropout,
     )
-    print(data.report(), made.report, sep="\n")
+    print(data.report(), model.report, sep="\n")
     plan = TrainingConfig(seconds=options.seconds, learning_rate=2e-3, validations=20)
-    train(made.model, made.training, made.validation, plan, on_progress=tell)  # the best is kept
+    train(
+        model.model, model.training, model.validation, plan, on_progress=print_progress
+    )  # the best is kept
 
     test = data.split().test
     assert test is not None, "chorales come with a test part"
     Console().print(
-        evaluate(made.model, BucketBatches(test.to_supervised(), 16, seed=0)).to_table()
+        evaluate(model.model, BucketBatches(test.to_supervised(), 16, seed=0)).to_table()
     )
 
 
-def asked(arguments: Sequence[str] | None) -> argparse.Namespace:
+def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Learn Bach's chorales.")
     parser.add_argument("chorales")
     parser.add_argument("--seconds", type=float, default=180)
@@ -46,7 +48,7 @@ def asked(arguments: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def tell(progress: Progress) -> None:
+def print_progress(progress: Progress) -> None:
     if progress.has_new_validation:
         print(f"step {progress.step:6,}: {progress.validation_loss:.3f}", flush=True)
 

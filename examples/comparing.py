@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from sluice.report.comparison import Comparison, compare
+from sluice.report import Comparison, compare
 
 PICTURES = ("comparison", "gradients")
 

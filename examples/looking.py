@@ -42,7 +42,7 @@ def main(folder: Path, hidden: int = 24, updates: int = 300) -> None:
 
 
 def photograph(page: Path, picture: Path, chromium: str) -> None:
-    """What a browser shows of the first part of a page, at the 34th step."""
+    """A screenshot of the first part of a page, at the 34th step."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as play:

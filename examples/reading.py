@@ -1,4 +1,4 @@
-"""What an LSTM's gates do while it reads: pictures of one that memorised a nursery rhyme.
+"""The gates of an LSTM that memorised a nursery rhyme, in pictures.
 
     python examples/reading.py docs/pictures
 

@@ -21,10 +21,10 @@ from sluice.sequence import Series, TrainingConfig, load_data, make_task, train
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    options = asked(arguments)
+    options = parse_arguments(arguments)
     options.out.mkdir(parents=True, exist_ok=True)
     data = load_data(options.csv or eeg(options.out), target=options.target)
-    made = make_task(
+    model = make_task(
         data,
         validation=0.2,
         seq_len=options.window,
@@ -34,14 +34,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         num_layers=1,
         dropout=0.2,
     )
-    print(data.report(), made.report, sep="\n")
+    print(data.report(), model.report, sep="\n")
     plan = TrainingConfig(seconds=options.seconds, validations=20)
-    train(made.model, made.training, made.validation, plan)  # the best weights are kept
-    Console().print(made.compute_metrics().to_table())
-    picture(made.model, data, options.horizon).savefig(options.out / "series.png", dpi=150)
+    train(model.model, model.training, model.validation, plan)  # the best weights are kept
+    Console().print(model.compute_metrics().to_table())
+    picture(model.model, data, options.horizon).savefig(options.out / "series.png", dpi=150)
 
 
-def asked(arguments: Sequence[str] | None) -> argparse.Namespace:
+def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Forecast a series.")
     parser.add_argument("out", type=Path)
     parser.add_argument("--csv", type=Path)
@@ -68,14 +68,14 @@ def eeg(folder: Path) -> Path:
 def picture(model: Any, data: Series, horizon: int, shown: int = 60) -> Any:
     """The end of the first target, and what was forecast for its last steps, unseen."""
     values = torch.as_tensor(np.asarray(data.values[0]), dtype=torch.float32)
-    known = values[:-horizon]
-    foretold = model.forecast(known[:, None])[:, 0, 0]
+    history = values[:-horizon]
+    foretold = model.forecast(history[:, None])[:, 0, 0]
     column = model.config.targets[0]
     truth = values[-shown:, column]
 
     look = get_theme("light")
-    drawn = style.create_figure(look, 6.5, 2.8)
-    axes = drawn.subplots()
+    figure = style.create_figure(look, 6.5, 2.8)
+    axes = figure.subplots()
     steps, strokes = range(len(values) - len(truth), len(values)), style.line_styles(look)
     axes.plot(steps, truth, label="measured", **next(strokes))
     axes.plot(steps[-horizon:], foretold, label="forecast", marker=".", **next(strokes))
@@ -83,7 +83,7 @@ def picture(model: Any, data: Series, horizon: int, shown: int = 60) -> Any:
         axes, look, "step", data.features[column], f"The last {horizon} steps forecast"
     )
     style.add_legend(axes, look, loc="upper left")
-    return drawn
+    return figure
 
 
 if __name__ == "__main__":

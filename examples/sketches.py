@@ -1,4 +1,4 @@
-"""Makes the pictures of docs/equations-and-sketches.md: python examples/sketches.py [FOLDER]."""
+"""Draw the pictures of docs/equations-and-sketches.md: python examples/sketches.py [FOLDER]."""
 
 import sys
 from pathlib import Path
@@ -11,13 +11,13 @@ import sluice
 from sluice import Cell, Gate, sigmoid, tanh
 from sluice.cells import GRU, LSTM
 from sluice.files import write_atomically
+from sluice.render import typeset_equations
 from sluice.render.picture import save_figure
 from sluice.render.sketch import animate_sketch, draw_series, draw_sketch
-from sluice.render.typeset import typeset_equations
 
 
 class Leaky(Cell):
-    """A tanh unit that keeps part of what it had."""
+    """A leaky tanh unit: a gate mixes the old state and the candidate."""
 
     leak, candidate = Gate(), Gate()
 
@@ -27,10 +27,10 @@ class Leaky(Cell):
         return {"h": k * h + (1 - k) * g, "leak": k, "candidate": g}
 
 
-def recorded() -> Figure:
-    """An LSTM that keeps much, at one step of a slow signal."""
+def record_lstm() -> Figure:
+    """An LSTM with a large forget bias, at one step of a slow signal."""
     torch.manual_seed(0)
-    layer = sluice.nn.LSTM(1, 16, forget_bias=2.0).double()  # one picture on every machine
+    layer = sluice.nn.LSTM(1, 16, forget_bias=2.0).double()  # the same picture on every machine
     with torch.no_grad(), sluice.record(layer) as tape:
         layer(torch.linspace(0, 12, 40).double().sin().reshape(-1, 1, 1) * 3)
     return sluice.insight.sketch_recorded(tape, step=12, unit=3)
@@ -42,7 +42,7 @@ def main(folder: Path) -> None:
     save_figure(typeset_equations(LSTM().graph), folder / "lstm-equations.svg")
     save_figure(draw_series(LSTM().graph)[1], folder / "lstm-input.svg")
     write_atomically(folder / "lstm-moving.svg", animate_sketch(LSTM().graph))
-    save_figure(recorded(), folder / "lstm-values.svg")
+    save_figure(record_lstm(), folder / "lstm-values.svg")
     save_figure(draw_sketch(GRU().graph), folder / "gru.svg")
     save_figure(draw_sketch(Leaky().graph), folder / "leaky.svg")
     save_figure(typeset_equations(Leaky().graph), folder / "leaky-equations.svg")

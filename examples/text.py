@@ -1,9 +1,9 @@
-"""Text by characters, as Karpathy's char-rnn learns it (2015): the last tenth is for validation.
+"""Text by characters, as in Karpathy's char-rnn (2015): the last tenth is for validation.
 
     python examples/text.py tinyshakespeare.txt [--seconds 600] [--hidden 256]
 
 The text of that name is `data/tinyshakespeare/input.txt` of the repository karpathy/char-rnn; any
-other will do.
+other text works.
 """
 
 import argparse
@@ -21,9 +21,9 @@ from sluice.sequence import (
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    options = asked(arguments)
+    options = parse_arguments(arguments)
     data = load_data(options.text)
-    made = make_task(
+    model = make_task(
         data,
         validation=0.1,
         batch_size=50,
@@ -32,18 +32,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
         num_layers=options.layers,
         dropout=options.dropout,
     )
-    print(data.report(), made.report, sep="\n")
+    print(data.report(), model.report, sep="\n")
     plan = TrainingConfig(seconds=options.seconds, precision="bfloat16")
-    train(made.model, made.training, made.validation, plan, on_progress=tell)  # the best is kept
+    train(
+        model.model, model.training, model.validation, plan, on_progress=print_progress
+    )  # the best is kept
 
-    figures = made.compute_metrics()
+    figures = model.compute_metrics()
     print(f"{figures['nats per token']:.3f} nats per character on {figures.items:,} of validation")
     sampling = Sampling(temperature=0.8, max_length=200)
-    (ids,) = generate(made.model, seeds=[0], sampling=sampling)
-    print(made.checkpoint.vocabulary.decode_text(ids))
+    (ids,) = generate(model.model, seeds=[0], sampling=sampling)
+    print(model.checkpoint.vocabulary.decode_text(ids))
 
 
-def asked(arguments: Sequence[str] | None) -> argparse.Namespace:
+def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Learn a text by characters.")
     parser.add_argument("text")
     parser.add_argument("--seconds", type=float, default=600)
@@ -53,7 +55,7 @@ def asked(arguments: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def tell(progress: Progress) -> None:
+def print_progress(progress: Progress) -> None:
     if progress.has_new_validation:
         print(f"step {progress.step:6,}: {progress.validation_loss:.3f}", flush=True)
 

@@ -44,7 +44,7 @@ def draw(steps: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
 
 
 def learn(model: Recaller, steps: int, updates: int, generator: torch.Generator) -> float:
-    """Train for so many updates; the share of symbols that it recalls in ten new batches."""
+    """Train for ``updates`` updates; return the accuracy on ten new batches."""
     optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
     for _ in range(updates):
         x, symbol = draw(steps, generator)
@@ -68,7 +68,7 @@ def flow(model: Recaller, state: str, steps: int, generator: torch.Generator) ->
 
 
 def run(name: str, seed: int, steps: int, hidden: int, updates: int) -> tuple[Tensor, Tensor]:
-    """The gradient's flow in one model, before it learns and after."""
+    """The gradient flow in one model, before and after training."""
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
     if name == "Elman":
@@ -77,15 +77,15 @@ def run(name: str, seed: int, steps: int, hidden: int, updates: int) -> tuple[Te
         layer, state = sluice.nn.LSTM(SYMBOLS, hidden, chrono=steps), "c"
     model = Recaller(layer, hidden)
     before = flow(model, state, steps, generator)
-    recalled = learn(model, steps, updates, generator)
-    print(f"{name}, run {seed}: recalls {recalled:.0%} after {steps} steps")
+    accuracy = learn(model, steps, updates, generator)
+    print(f"{name}, run {seed}: recalls {accuracy:.0%} after {steps} steps")
     return before, flow(model, state, steps, generator)
 
 
 def main(
     folder: Path, steps: int = 60, hidden: int = 32, updates: int = 400, runs: int = 3
 ) -> None:
-    """Write ``vanishing.png`` into ``folder``, and say what each model recalls."""
+    """Write ``vanishing.png`` into ``folder``, and print the accuracy of each model."""
     norms: dict[str, Tensor] = {}
     for name, state in (("Elman", "h"), ("LSTM", "c")):
         found = [run(name, seed, steps, hidden, updates) for seed in range(runs)]

@@ -1,4 +1,4 @@
-"""Kernels from the folder SLUICE_KERNELS in place of the installed ones: `make sanitize` has some.
+"""Kernels from the folder SLUICE_KERNELS in place of the installed ones: see `make sanitize`.
 
 Imported before anything runs. An editable installation finds its own modules before any path is
 searched, so these are loaded from their files and put where an import looks first.

@@ -1,4 +1,4 @@
-"""The cells that tests run through, each made anew, with sizes that suit all of them."""
+"""Constructors of the cells under test, and sizes that suit all of them."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""The full product of what the kernels are tested for: `make test-all`. (`make test` has a part.)
+"""The full product of what the kernels are tested for: `make test-all`. (`make test` runs a part.)
 
     python tests/matrix.py             all instruction sets, each in a process of its own
     python tests/matrix.py --isa v3    one, its figures as JSON
 
 Every cell, direction, marks, number of steps, size and precision against the reference in float64,
-in values and every gradient, with memory poisoned. The outcome is kept in tests/results/matrix.md.
+in values and every gradient, with memory poisoned. The outcome is saved in tests/results/matrix.md.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ import torch
 from torch import Tensor
 
 from cell_list import CELLS
-from run.jobs import cast, draw, told
+from run.cases import cast, draw, run_with_gradients
 from sluice import doctor
 from sluice.equations.specs import Sizes
 from sluice.run import reference
@@ -47,7 +47,7 @@ ROUNDED = {"bfloat16 values": 1e-2, "bfloat16 gradients": 4e-2, "int8 values": 2
 
 
 def jobs() -> Iterator[tuple[str, RunSpec]]:
-    """Each combination and its name; what learns is scaled as layers are initialised."""
+    """Each combination and its name; parameters are scaled as layers initialise them."""
     ways = itertools.product(CELLS, HIDDEN, STEPS, MARKS, (False, True))
     for seed, (name, hidden, steps, marks, reverse) in enumerate(ways):
         graph = CELLS[name]().graph
@@ -62,7 +62,7 @@ def jobs() -> Iterator[tuple[str, RunSpec]]:
 def errors(found: list[Tensor], exact: list[Tensor]) -> list[float]:
     """The largest difference over the largest value of each tensor.
 
-    What is drawn and what flows back is of size one: a tensor of values below a tenth, such as a
+    Inputs and upstream gradients are of size one: a tensor of values below a tenth, such as a
     gradient that is zero but for rounding, is held to what a tenth would be.
     """
     pairs = [(f.double(), e) for f, e in zip(found, exact, strict=True) if e.numel()]
@@ -80,7 +80,7 @@ def sensitive(group: str) -> bool:
 
 
 class Outcome:
-    """What one instruction set gives: counts, largest errors, and what is outside the bounds."""
+    """The outcome on one instruction set: counts, largest errors, and values outside the bounds."""
 
     def __init__(self) -> None:
         self.counts: dict[str, int] = defaultdict(int)
@@ -91,14 +91,17 @@ class Outcome:
 
     def add(self, name: str, job: RunSpec) -> None:
         """Run one job in every precision."""
-        exact, narrow = told(reference.run, job), cast(job, torch.float32)
+        exact, narrow = run_with_gradients(reference.run, job), cast(job, torch.float32)
         group, values = " ".join(name.split()[:2]), 1 + len(job.states)
-        wide = max(errors(told(fused.run, job), exact))
+        wide = max(errors(run_with_gradients(fused.run, job), exact))
         self._note("float64", name, wide, wide < 1e-9)
-        ours, plain = (max(errors(told(run, narrow), exact)) for run in (fused.run, reference.run))
+        ours, plain = (
+            max(errors(run_with_gradients(run, narrow), exact))
+            for run in (fused.run, reference.run)
+        )
         self._means[group].append((ours, plain))
         self.worst["float32"] = max(self.worst["float32"], ours)
-        rounded = told(partial(fused.run, precision="bfloat16"), narrow)
+        rounded = run_with_gradients(partial(fused.run, precision="bfloat16"), narrow)
         self._gather("bfloat16 values", group, rounded[:values], exact[:values])
         self._gather("bfloat16 gradients", group, rounded[values:], exact[values:])
         with torch.no_grad():
@@ -155,7 +158,7 @@ def every_isa() -> dict[str, Any]:
 
 
 def keep(found: dict[str, Any]) -> None:
-    """Write what came out, the machine beside it."""
+    """Write the outcome and a description of the machine."""
     lines = ["# Every cell, size, direction, mark and precision against float64", ""]
     lines += ["| instruction set | precision | combinations | outside the bounds | largest error |"]
     lines += ["|---|---|---:|---:|---:|"]
@@ -174,9 +177,9 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--isa", help="this one alone, as JSON; SLUICE_ISA names it too")
     parser.add_argument("--only", default="", help="combinations whose name has this in it")
-    asked = parser.parse_args()
-    if asked.isa:
-        json.dump(one_isa(asked.only), sys.stdout)
+    arguments = parser.parse_args()
+    if arguments.isa:
+        json.dump(one_isa(arguments.only), sys.stdout)
         return
     found = every_isa()
     keep(found)

@@ -1,4 +1,4 @@
-"""What CMake says to whom a compiler is missing, and once it is there."""
+"""CMake's message without a compiler, and the build with one."""
 
 import os
 import shutil
@@ -15,7 +15,7 @@ CMAKE, NINJA = (shutil.which(name, path=TOOLS) for name in ("cmake", "ninja"))
 
 def configure(build: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     """CMake's first step, with these variables and no CXX of the caller's."""
-    kept = {name: value for name, value in os.environ.items() if name not in ("CXX", "CC")}
+    variables = {name: value for name, value in os.environ.items() if name not in ("CXX", "CC")}
     return subprocess.run(
         [
             *(str(CMAKE), "-S", ROOT, "-B", build, "-G", "Ninja"),
@@ -24,20 +24,20 @@ def configure(build: Path, **environment: str) -> subprocess.CompletedProcess[st
         capture_output=True,
         text=True,
         check=False,
-        env={**kept, **environment},
+        env={**variables, **environment},
     )
 
 
 @pytest.mark.skipif(not (CMAKE and NINJA), reason="needs cmake and ninja")
 @pytest.mark.parametrize("missing", [{"CXX": "/nonexistent"}, {"PATH": "/nonexistent"}])
-def test_without_a_compiler_the_build_names_the_way_out(
+def test_without_a_compiler_the_build_names_a_remedy(
     missing: dict[str, str], tmp_path: Path
 ) -> None:
     refused = configure(tmp_path, **missing)
     assert refused.returncode != 0
-    told = " ".join(refused.stderr.split())
-    assert "need a C++20 compiler such as g++ 12 and none was found: install one, or set" in told
-    assert "SLUICE_PURE=1 to install the reference alone" in told
-    assert "No CMAKE_CXX_COMPILER could be found" not in told
+    message = " ".join(refused.stderr.split())
+    assert "need a C++20 compiler such as g++ 12 and none was found: install one, or set" in message
+    assert "SLUICE_PURE=1 to install the reference alone" in message
+    assert "No CMAKE_CXX_COMPILER could be found" not in message
     if shutil.which("c++"):  # installed now, the same build folder finds it
         assert configure(tmp_path).returncode == 0

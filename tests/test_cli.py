@@ -30,7 +30,7 @@ def tunes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def trained(tunes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def checkpoint(tunes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("trained")
     result = run("train", "tunes", "--corpus", tunes, "--out", out, "--epochs", 6)
     assert result.exit_code == 0, result.output
@@ -44,7 +44,7 @@ def test_version_is_the_installed_one() -> None:
     assert result.output.strip() == f"sluice {version('sluice-rnn')}"
 
 
-def test_doctor_tells_versions_and_backends() -> None:
+def test_doctor_prints_versions_and_backends() -> None:
     result = run("doctor")
     assert result.exit_code == 0
     assert len(result.output.splitlines()) <= 24
@@ -55,8 +55,8 @@ def test_doctor_tells_versions_and_backends() -> None:
         assert word in everything
 
 
-def test_composing_writes_what_it_shows(trained: Path, tmp_path: Path) -> None:
-    options = ("--checkpoint", trained, "--seed", 4, "--meter", "6/8", "--mode", "maj")
+def test_composing_writes_what_it_shows(checkpoint: Path, tmp_path: Path) -> None:
+    options = ("--checkpoint", checkpoint, "--seed", 4, "--meter", "6/8", "--mode", "maj")
     result = run("compose", *options, "--out", tmp_path)
     assert result.exit_code == 0, result.output
     (written,) = tmp_path.glob("*.abc")
@@ -65,13 +65,13 @@ def test_composing_writes_what_it_shows(trained: Path, tmp_path: Path) -> None:
     assert "M:6/8" in written.read_text()
     assert sounding.read_bytes()[:4] == b"MThd"
     assert "corpus" in result.output
-    again = run("compose", *options, "--out", tmp_path / "again")
-    assert written.read_text() in again.output
+    second = run("compose", *options, "--out", tmp_path / "again")
+    assert written.read_text() in second.output
 
 
-def test_several_tunes_begin_as_asked(trained: Path, tmp_path: Path) -> None:
+def test_several_tunes_start_with_the_prompt(checkpoint: Path, tmp_path: Path) -> None:
     result = run(
-        "compose", "--checkpoint", trained, "--out", tmp_path, "--count", 3,
+        "compose", "--checkpoint", checkpoint, "--out", tmp_path, "--count", 3,
         "--meter", "6/8", "--prompt", "CDE",
     )  # fmt: skip
     assert result.exit_code == 0, result.output
@@ -79,10 +79,19 @@ def test_several_tunes_begin_as_asked(trained: Path, tmp_path: Path) -> None:
     assert len(list(tmp_path.glob("*.mid"))) == 3
 
 
-def test_a_tune_of_ones_own_is_gone_on_from_and_varied(trained: Path, tmp_path: Path) -> None:
+def test_a_users_tune_is_continued_and_varied(checkpoint: Path, tmp_path: Path) -> None:
     mine = tmp_path / "mine.abc"
     mine.write_text("X:1\nT:Mine\nM:6/8\nL:1/8\nK:G\nGAB cde|def gfe|GAB cde|edc BAG|\n")
-    options = ("--checkpoint", trained, "--out", tmp_path / "out", "--formats", "abc", "--seed", 1)
+    options = (
+        "--checkpoint",
+        checkpoint,
+        "--out",
+        tmp_path / "out",
+        "--formats",
+        "abc",
+        "--seed",
+        1,
+    )
     result = run("compose", *options, "--continue", mine)
     assert result.exit_code == 0, result.output
     assert "K:Gmaj\nGAB cde|def gfe|GAB cde|edc BAG|" in result.output
@@ -97,7 +106,7 @@ def test_a_tune_of_ones_own_is_gone_on_from_and_varied(trained: Path, tmp_path: 
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         (("--key", "H"), "no key 'H'"),
         (("--type", "tango"), "the types are jig"),
@@ -110,21 +119,21 @@ def test_a_tune_of_ones_own_is_gone_on_from_and_varied(trained: Path, tmp_path: 
         ),
     ],
 )
-def test_wishes_of_a_composer_that_cannot_be(
-    options: tuple[str, ...], said: str, trained: Path, tmp_path: Path
+def test_invalid_composer_options_are_refused(
+    options: tuple[str, ...], message: str, checkpoint: Path, tmp_path: Path
 ) -> None:
-    result = run("compose", "--checkpoint", trained, "--out", tmp_path / "out", *options)
-    assert said in sentence(result)
+    result = run("compose", "--checkpoint", checkpoint, "--out", tmp_path / "out", *options)
+    assert message in sentence(result)
     assert not list((tmp_path / "out").glob("*"))
 
 
-def test_without_a_seed_the_seed_is_told(trained: Path, tmp_path: Path) -> None:
-    result = run("compose", "--checkpoint", trained, "--out", tmp_path)
+def test_without_a_seed_the_seed_is_printed(checkpoint: Path, tmp_path: Path) -> None:
+    result = run("compose", "--checkpoint", checkpoint, "--out", tmp_path)
     assert "The same again: --seed" in result.output
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         (b"", "is empty"),
         (b"\x00\x01\x02", "is no text"),
@@ -133,32 +142,32 @@ def test_without_a_seed_the_seed_is_told(trained: Path, tmp_path: Path) -> None:
         (b"X:1\nT:One\nM:4/4\nK:C\nCDEF GABc|\n", "of one family"),
     ],
 )
-def test_data_that_cannot_be_learnt(tmp_path: Path, content: bytes, said: str) -> None:
+def test_invalid_training_data_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
     data, out = tmp_path / "data.abc", tmp_path / "out"
     data.write_bytes(content)
-    assert said in sentence(run("train", "tunes", "--corpus", data, "--out", out))
+    assert message in sentence(run("train", "tunes", "--corpus", data, "--out", out))
     assert not list(out.glob("*"))
 
 
 def test_training_in_bfloat16_keeps_weights_in_float32(tunes: Path, tmp_path: Path) -> None:
-    kept = {}
+    weights_of = {}
     for precision in ("float32", "bfloat16"):
         out = tmp_path / precision
         options = ("--corpus", tunes, "--out", out, "--epochs", 1, "--precision", precision)
         result = run("train", "tunes", *options)
         assert result.exit_code == 0, result.output
-        kept[precision] = load_file(out / "tunes.safetensors")
+        weights_of[precision] = load_file(out / "tunes.safetensors")
     name = "layers.weight_hh_l0"
-    assert kept["bfloat16"][name].dtype is torch.float32
+    assert weights_of["bfloat16"][name].dtype is torch.float32
     # An epoch and a seed repeat bit by bit, so that what differs is the precision's doing.
-    assert not torch.equal(kept["bfloat16"][name], kept["float32"][name])
+    assert not torch.equal(weights_of["bfloat16"][name], weights_of["float32"][name])
 
 
-def test_composing_in_int8(trained: Path, tmp_path: Path) -> None:
+def test_composing_in_int8(checkpoint: Path, tmp_path: Path) -> None:
     written = {}
     for precision in ("float32", "int8"):
         out = tmp_path / precision
-        options = ("--checkpoint", trained, "--seed", 0, "--count", 30, "--out", out)
+        options = ("--checkpoint", checkpoint, "--seed", 0, "--count", 30, "--out", out)
         result = run("compose", *options, "--formats", "abc", "--precision", precision)
         assert result.exit_code == 0, result.output
         (tunes,) = out.glob("*.abc")
@@ -174,7 +183,7 @@ def test_composing_in_int8(trained: Path, tmp_path: Path) -> None:
         (("compose",), "float16", ("float32", "bfloat16", "int8")),
     ],
 )
-def test_a_precision_that_is_none(
+def test_an_unknown_precision_is_refused(
     command: tuple[str, ...], precision: str, known: tuple[str, ...], tmp_path: Path
 ) -> None:
     result = run(*command, "--out", tmp_path / "out", "--precision", precision)
@@ -183,35 +192,35 @@ def test_a_precision_that_is_none(
     assert not (tmp_path / "out").exists()
 
 
-def test_data_that_is_not_there(tmp_path: Path) -> None:
+def test_missing_data(tmp_path: Path) -> None:
     missing = tmp_path / "missing.abc"
-    told = sentence(run("train", "tunes", "--corpus", missing, "--out", tmp_path / "out"))
-    assert str(missing) in told
+    message = sentence(run("train", "tunes", "--corpus", missing, "--out", tmp_path / "out"))
+    assert str(missing) in message
 
 
 @pytest.mark.parametrize("command", ["train", "compose"])
 def test_a_folder_that_cannot_be_written(
-    command: str, tunes: Path, trained: Path, tmp_path: Path
+    command: str, tunes: Path, checkpoint: Path, tmp_path: Path
 ) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("here first")
     arguments = {
         "train": ("train", "tunes", "--corpus", tunes, "--out", blocked / "out"),
-        "compose": ("compose", "--checkpoint", trained, "--out", blocked / "out"),
+        "compose": ("compose", "--checkpoint", checkpoint, "--out", blocked / "out"),
     }
     assert str(blocked) in sentence(run(*arguments[command]))
     assert blocked.read_text() == "here first"
     assert list(tmp_path.iterdir()) == [blocked]
 
 
-def test_budgets_that_are_none(tunes: Path, tmp_path: Path) -> None:
+def test_invalid_budgets_are_refused(tunes: Path, tmp_path: Path) -> None:
     arguments = ("train", "tunes", "--corpus", tunes, "--out", tmp_path / "out")
     assert "seconds must be above 0" in sentence(run(*arguments, "--minutes", 0))
     assert "epochs must be above 0" in sentence(run(*arguments, "--epochs", -1))
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "expected_text"),
     [
         (("--meter", "13/7"), "knows no meter '13/7'; it was trained on 6/8"),
         (("--mode", "blue"), "knows no mode 'blue'"),
@@ -220,38 +229,38 @@ def test_budgets_that_are_none(tunes: Path, tmp_path: Path) -> None:
         (("--temperature", 0), "temperature must be above 0"),
     ],
 )
-def test_wishes_that_cannot_be_met(
-    trained: Path, tmp_path: Path, options: tuple[object, ...], said: str
+def test_impossible_options_are_refused(
+    checkpoint: Path, tmp_path: Path, options: tuple[object, ...], expected_text: str
 ) -> None:
     out = tmp_path / "out"
-    told = sentence(
-        run("compose", "--checkpoint", trained, "--meter", "6/8", "--out", out, *options)
+    message = sentence(
+        run("compose", "--checkpoint", checkpoint, "--meter", "6/8", "--out", out, *options)
     )
-    assert said in told
+    assert expected_text in message
     assert not out.exists()
 
 
-def test_weights_that_cannot_be_read(trained: Path, tmp_path: Path) -> None:
+def test_weights_that_cannot_be_read(checkpoint: Path, tmp_path: Path) -> None:
     broken, out = tmp_path / "broken.safetensors", tmp_path / "out"
-    broken.write_bytes(trained.read_bytes()[:-100])
-    told = sentence(run("compose", "--checkpoint", broken, "--out", out))
-    assert "not a complete safetensors file" in told
-    told = sentence(run("compose", "--checkpoint", tmp_path / "none", "--out", out))
-    assert "train first" in told
+    broken.write_bytes(checkpoint.read_bytes()[:-100])
+    message = sentence(run("compose", "--checkpoint", broken, "--out", out))
+    assert "not a complete safetensors file" in message
+    message = sentence(run("compose", "--checkpoint", tmp_path / "none", "--out", out))
+    assert "train first" in message
     assert not out.exists()
 
 
 def test_no_traceback_from_a_real_process(tmp_path: Path) -> None:
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-m", "sluice", "compose", "--checkpoint", tmp_path / "none"],
         capture_output=True,
         text=True,
         cwd=tmp_path,
         check=False,
     )
-    assert done.returncode == 2
-    assert done.stdout == ""
-    assert done.stderr.count("\n") == 1
+    assert process.returncode == 2
+    assert process.stdout == ""
+    assert process.stderr.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
 
 
@@ -277,17 +286,17 @@ def test_ctrl_c_keeps_whole_weights(tunes: Path, tmp_path: Path) -> None:
     assert process.returncode == 0
     assert "stopped early" in rest
     assert f"To resume: sluice train tunes --out {tmp_path} --resume" in rest
-    left = {path.name for path in tmp_path.iterdir()}
-    assert left == {"tunes.safetensors", "training.json", "training"}
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {"tunes.safetensors", "training.json", "training"}
     assert "embedding.weight" in load_file(tmp_path / "tunes.safetensors")
 
 
 def test_show_prints_a_body() -> None:
-    told = run("show", "lstm", "--as", "llvm")
-    assert told.exit_code == 0
-    assert told.output.startswith("define void @forward_0(")
-    assert told.output.count("call <16 x float> @sluice.sigmoid") == 3
-    assert told.output.count("call <16 x float> @sluice.tanh") == 2
+    result = run("show", "lstm", "--as", "llvm")
+    assert result.exit_code == 0
+    assert result.output.startswith("define void @forward_0(")
+    assert result.output.count("call <16 x float> @sluice.sigmoid") == 3
+    assert result.output.count("call <16 x float> @sluice.tanh") == 2
     back = run("show", "resetbeforegru", "--as", "llvm", "--part", "backward", "--double")
     assert back.exit_code == 0 and "<8 x double>" in back.output
 
@@ -318,39 +327,39 @@ def test_show_prints_equations_latex_and_graph(tmp_path: Path) -> None:
     assert "leak_t = σ(W_{i,leak} x_t + b_{i,leak} + " in own
 
 
-def test_pictures_are_written_where_asked(tmp_path: Path) -> None:
+def test_pictures_are_written_to_the_given_path(tmp_path: Path) -> None:
     assert run("show", "elman", "--out", tmp_path / "a" / "e.svg").exit_code == 0
     assert b"<svg" in (tmp_path / "a" / "e.svg").read_bytes()
     result = run("sketch", "lstm", "--series", "--theme", "dark", "--out", tmp_path / "l.png")
     assert result.exit_code == 0, result.output
-    made = sorted(path.name for path in tmp_path.glob("*.png"))
-    assert made == ["l-1.png", "l-2.png", "l-3.png", "l-4.png"]
+    names = sorted(path.name for path in tmp_path.glob("*.png"))
+    assert names == ["l-1.png", "l-2.png", "l-3.png", "l-4.png"]
 
 
-def test_a_sketch_moves_or_shows_what_was_recorded(tmp_path: Path) -> None:
+def test_a_sketch_is_animated_or_shows_recorded_values(tmp_path: Path) -> None:
     assert run("sketch", "gru", "--animate", "--out", tmp_path / "g.svg").exit_code == 0
     assert "prefers-reduced-motion" in (tmp_path / "g.svg").read_text()
     layer, tape = sluice.nn.GRU(3, 4), tmp_path / "tape.safetensors"
     with sluice.record(layer) as recorded:
         layer(torch.randn(5, 2, 3))
     recorded.save(tape)
-    made = run("sketch", "gru", "--recording", tape, "--step", 4, "--unit", 1, "--unit", 2,
+    shown = run("sketch", "gru", "--recording", tape, "--step", 4, "--unit", 1, "--unit", 2,
                "--out", tmp_path / "r.svg")  # fmt: skip
-    assert made.exit_code == 0, made.output
-    for arguments, said in (
+    assert shown.exit_code == 0, shown.output
+    for arguments, message in (
         (("--animate", "--out", tmp_path / "a.png"), "only an .svg moves, not 'a.png'"),
         (("--animate", "--series"), "exclude each other"),
         (("--recording", tape, "--step", 5), "step 5 was not recorded; there are 0 to 4"),
         (("--recording", tape, "--layer", "l1"), "there is no layer 'l1' of"),
         (("--recording", tmp_path / "none"), "none: there is no recording"),
     ):
-        assert said in sentence(run("sketch", "gru", *arguments))
+        assert message in sentence(run("sketch", "gru", *arguments))
     assert "is no LSTM" in sentence(run("sketch", "lstm", "--recording", tape))
     assert not list(tmp_path.glob("a*"))
 
 
 @pytest.mark.parametrize(
-    ("cell", "out", "said"),
+    ("cell", "out", "message"),
     [
         ("lstn", "a.svg", "the cells are cifg, elman, gru, "),
         ("lstm", "a.gif", "is a file .svg, .png or .pdf, got 'a.gif'"),
@@ -362,13 +371,13 @@ def test_a_sketch_moves_or_shows_what_was_recorded(tmp_path: Path) -> None:
     ],
 )
 @pytest.mark.parametrize("command", ["show", "sketch"])
-def test_pictures_that_cannot_be(
-    command: str, cell: str, out: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_invalid_picture_options_are_refused(
+    command: str, cell: str, out: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("own.py").write_text(OWN_CELL)
     Path("file").write_text("here first")
-    assert said in sentence(run(command, cell, "--out", out))
+    assert message in sentence(run(command, cell, "--out", out))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "own.py"]
 
 
@@ -377,8 +386,8 @@ def test_pictures_without_matplotlib(
     command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    told = sentence(run(command, "lstm", "--out", tmp_path / "a.svg"))
-    assert "pip install 'sluice-rnn[plots]'" in told
+    message = sentence(run(command, "lstm", "--out", tmp_path / "a.svg"))
+    assert "pip install 'sluice-rnn[plots]'" in message
     assert list(tmp_path.iterdir()) == []
 
 
@@ -390,7 +399,7 @@ def test_pictures_without_matplotlib(
     ],
 )
 def test_show_refuses_in_one_sentence(arguments: list[str], message: str) -> None:
-    told = run("show", *arguments)
-    assert told.exit_code == 2
-    assert message in told.output
-    assert "Traceback" not in told.output
+    result = run("show", *arguments)
+    assert result.exit_code == 2
+    assert message in result.output
+    assert "Traceback" not in result.output

@@ -1,4 +1,4 @@
-"""The documentation is true: its Python runs, its commands parse, its site builds."""
+"""The documentation is correct: its Python runs, its commands parse, its site builds."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ def test_calls_in_the_text_are_of_public_names(page: str) -> None:
     calls = {
         call
         for code in re.findall(r"`([^`\n]+)`", _prose(page))
-        for call in re.findall(r"(?<![\w.])((?:[A-Za-z_]\w*\.)*[A-Za-z_]\w*)\(", code)
+        for call in re.findall(r"(?<!\w)(\.?(?:[A-Za-z_]\w*\.)*[A-Za-z_]\w*)\(", code)
     }
     unknown = {call for call in calls - CALLS_OF_A_READER if not _is_known_call(call)}
     assert unknown <= (CALLS_OF_KERAS if page == "docs/coming-from/keras.md" else set())
@@ -178,7 +178,7 @@ def test_make_targets_exist() -> None:
         assert named <= targets, page
 
 
-def test_the_rooms_of_the_architecture_are_those_of_the_import_contract() -> None:
+def test_the_packages_of_the_architecture_page_match_the_import_contract() -> None:
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
     layers = contracts["contracts"][0]["layers"]
     rooms = [name for name in layers if name.isalpha()]
@@ -203,8 +203,8 @@ def test_the_site_builds_without_a_warning_and_loads_nothing_from_the_network(
         if importlib.util.find_spec(library) is None:
             pytest.skip(f"needs {library}")
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600)
-    assert done.returncode == 0, done.stderr
+    process = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600)
+    assert process.returncode == 0, process.stderr
     loaded = (
         r"<(?:script|img|iframe|source)[^>]+src=\"(?:https?:)?//|<link[^>]+href=\"(?:https?:)?//"
     )

@@ -49,7 +49,7 @@ def test_each_layer_and_cell_has_a_backend_and_a_reason() -> None:
         assert backends[f"nn.Recurrent(cells.{name})"].startswith("fused: ")
 
 
-def test_layers_that_differ_from_most_stand_first() -> None:
+def test_layers_that_differ_from_most_are_listed_first() -> None:
     backends = {"a": "fused", "b": "reference", "c": "fused", "d": "native"}
     folded = {"b": "reference", "d": "native", "2 other layers": "fused"}
     assert list(fold_backends(backends).items()) == list(folded.items())
@@ -75,7 +75,7 @@ def lack_everything(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(metadata, "version", find_no_version)
 
 
-def test_what_is_missing_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_parts_are_problems(monkeypatch: pytest.MonkeyPatch) -> None:
     lack_everything(monkeypatch)
     kernels, compiler, libraries = find_problems()
     assert kernels.startswith("No kernels: ") and compiler.startswith("No C++ compiler")
@@ -83,7 +83,7 @@ def test_what_is_missing_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "pip install 'sluice-rnn[plots,tunes,data,tensorboard,search,xarray]'" in libraries
 
 
-def test_an_instruction_set_that_was_chosen_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_selected_instruction_set_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SLUICE_ISA", "generic")
     assert any("SLUICE_ISA=generic" in problem for problem in find_problems())
 

@@ -66,7 +66,7 @@ def test_missing_library_names_its_extra() -> None:
     assert str(error).endswith("run: pip install 'sluice-rnn[tunes]'")
 
 
-def test_every_room_raises_the_same_class() -> None:
+def test_every_package_raises_the_same_class() -> None:
     raising = [module for module in MODULES if hasattr(module, "MissingExtraError")]
     assert len(raising) > 10
     assert {module.MissingExtraError for module in raising} == {sluice.MissingExtraError}

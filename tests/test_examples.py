@@ -37,9 +37,9 @@ def test_pictures_of_examples(
     example("ablating").main(tmp_path, hidden=4, updates=2)
     assert "lstm.l0 forget open: " in capsys.readouterr().out
     example("start").main(tmp_path, steps=4, hidden=4, updates=1)
-    made = {path.name: path.read_bytes()[:8] for path in tmp_path.iterdir()}
-    assert {*made, "looking.png"} == {path.name for path in PICTURES.glob("*.png")}
-    assert set(made.values()) == {b"\x89PNG\r\n\x1a\n"}
+    headers = {path.name: path.read_bytes()[:8] for path in tmp_path.iterdir()}
+    assert {*headers, "looking.png"} == {path.name for path in PICTURES.glob("*.png")}
+    assert set(headers.values()) == {b"\x89PNG\r\n\x1a\n"}
 
 
 @pytest.mark.skipif(
@@ -58,17 +58,17 @@ def _size_of(picture: Path) -> bytes:
     return picture.read_bytes()[16:24]
 
 
-def test_the_sketches_of_the_page_are_those_made(tmp_path: Path) -> None:
+def test_the_sketches_of_the_page_are_current(tmp_path: Path) -> None:
     example("sketches").main(tmp_path)
     page = (ROOT / "docs" / "equations-and-sketches.md").read_text()
-    made = {path.name for path in tmp_path.iterdir()}
-    assert set(re.findall(r"\(pictures/([^)]+)\)", page)) == made
-    assert made == {path.name for path in PICTURES.glob("*.svg")}
-    for name in made:
+    names = {path.name for path in tmp_path.iterdir()}
+    assert set(re.findall(r"\(pictures/([^)]+)\)", page)) == names
+    assert names == {path.name for path in PICTURES.glob("*.svg")}
+    for name in names:
         assert (tmp_path / name).read_bytes() == (PICTURES / name).read_bytes()
 
 
-def test_the_search_of_cells_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_search_of_cells_is_resumed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("optuna")
     searching = example("cell_search")
     searching.VARIANTS = dict(list(searching.VARIANTS.items())[3:5])
@@ -78,7 +78,9 @@ def test_the_search_of_cells_goes_on(tmp_path: Path, capsys: pytest.CaptureFixtu
         assert [line.split()[0] for line in lines[1:]] == ["NOG", "NIAF"]
 
 
-def test_text_is_learnt_and_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_text_example_learns_and_writes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     file = tmp_path / "poem.txt"
     file.write_text("Tyger Tyger, burning bright,\nIn the forests of the night;\n" * 60)
     small = ["--seconds", "1", "--hidden", "8", "--layers", "1", "--dropout", "0"]

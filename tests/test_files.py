@@ -44,12 +44,12 @@ def test_a_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
         write_atomically(tmp_path / "file" / "weights", b"new")
 
 
-def test_a_writable_folder_is_made_and_left_empty(tmp_path: Path) -> None:
+def test_a_writable_folder_is_created_empty(tmp_path: Path) -> None:
     require_writable(tmp_path / "new" / "folder")
     assert list((tmp_path / "new" / "folder").iterdir()) == []
 
 
-def test_an_unwritable_folder_is_told_before_anything_is_made(tmp_path: Path) -> None:
+def test_an_unwritable_folder_is_reported_before_anything_is_created(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError, match="file"):
         require_writable(tmp_path / "file")

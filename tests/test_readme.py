@@ -9,7 +9,9 @@ ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 
 
-def test_the_examples_run_and_say_what_they_should(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_examples_run_and_print_the_documented_output(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     blocks = re.findall(r"```python\n(.*?)```", README, re.S)
     names: dict[str, object] = {}
     exec("".join(blocks), names)

@@ -40,7 +40,7 @@ def test_a_release_whose_files_agree(tmp_path: Path) -> None:
         ("v1.2.0", "CHANGELOG.md", "[Unreleased]\n", "[Unreleased]\n\n- Newer.\n", "Unreleased"),
     ],
 )
-def test_what_is_refused(
+def test_invalid_files_are_refused(
     tmp_path: Path, tag: str, file: str, before: str, after: str, fault: str
 ) -> None:
     root = write_project(tmp_path, **{file: GOOD[file].replace(before, after)})

@@ -1,4 +1,4 @@
-"""Every cell against its equations, written out plainly here on tensors, values and gradients."""
+"""Every cell against its equations written on plain tensors: values and gradients."""
 
 from __future__ import annotations
 
@@ -101,15 +101,19 @@ def slstm(heads: int, exponential: bool) -> Callable[[Parameters, Tensor, States
     return step
 
 
-def normed(a: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+def normalize(a: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     mean, variance = a.mean(-1, keepdim=True), a.var(-1, correction=0, keepdim=True)
     return (a - mean) / (variance + 1e-5).sqrt() * weight + bias
 
 
 def two_norms(p: Parameters, x: Tensor, h: Tensor, name: str = "") -> tuple[Tensor, Tensor]:
     return (
-        normed(x @ p["weight_ih_l0"].T, p[f"weight_norm_ih{name}_l0"], p[f"bias_norm_ih{name}_l0"]),
-        normed(h @ p["weight_hh_l0"].T, p[f"weight_norm_hh{name}_l0"], p[f"bias_norm_hh{name}_l0"]),
+        normalize(
+            x @ p["weight_ih_l0"].T, p[f"weight_norm_ih{name}_l0"], p[f"bias_norm_ih{name}_l0"]
+        ),
+        normalize(
+            h @ p["weight_hh_l0"].T, p[f"weight_norm_hh{name}_l0"], p[f"bias_norm_hh{name}_l0"]
+        ),
     )
 
 
@@ -128,7 +132,7 @@ def layer_norm_lstm(p: Parameters, x: Tensor, s: States) -> States:
     h, c = s
     i, f, g, o = torch.add(*two_norms(p, x, h)).chunk(4, dim=-1)
     c = f.sigmoid() * c + i.sigmoid() * g.tanh()
-    return o.sigmoid() * normed(c, p["weight_norm_c_l0"], p["bias_norm_c_l0"]).tanh(), c
+    return o.sigmoid() * normalize(c, p["weight_norm_c_l0"], p["bias_norm_c_l0"]).tanh(), c
 
 
 def norm_by_gate(p: Parameters, x: Tensor, s: States) -> States:
@@ -198,7 +202,7 @@ def test_cell_is_its_equations(name: str) -> None:
         torch.testing.assert_close(a, b, rtol=1e-8, atol=1e-10)
 
 
-def test_slstm_survives_what_overflows_without_a_stabiliser() -> None:
+def test_slstm_is_finite_where_it_would_overflow_without_a_stabiliser() -> None:
     layer = Recurrent(SLSTM(1, "exponential"), 1, 4)
     with torch.no_grad():
         layer.weight_ih_l0.fill_(300.0)
@@ -222,8 +226,8 @@ def test_zoneout_keeps_states_at_its_rate_and_repeats_for_a_seed() -> None:
     h0, x = torch.full((1, 1, 2000), 7.0), torch.zeros(1, 1, 1)
     torch.manual_seed(1)
     y, _ = layer(x, h0)
-    kept = (y == 7.0).float().mean().item()
-    assert abs(kept - 0.25) < 0.04
+    share = (y == 7.0).float().mean().item()
+    assert abs(share - 0.25) < 0.04
     torch.manual_seed(1)
     assert torch.equal(layer(x, h0)[0], y)
 

@@ -22,11 +22,11 @@ def test_a_cell_from_its_text_computes_the_same(cell: sluice.Cell, backend: str 
     torch.testing.assert_close(found, expected, rtol=0, atol=0)
 
 
-def test_transforms_take_it() -> None:
+def test_transforms_accept_it() -> None:
     assert zoneout(TracedCell(LSTM().text), c=0.5).graph == zoneout(LSTM, c=0.5).graph
 
 
-def test_a_step_of_it_computes_on_tensors() -> None:
+def test_its_step_runs_on_tensors() -> None:
     layer = sluice.nn.Recurrent(LSTM, 3, 4)
     parameters = {name.removesuffix("_l0"): value for name, value in layer.named_parameters()}
     x, h, c = torch.randn(2, 3), torch.randn(2, 4), torch.randn(2, 4)
@@ -36,6 +36,6 @@ def test_a_step_of_it_computes_on_tensors() -> None:
     torch.testing.assert_close(found, expected)
 
 
-def test_what_is_no_graph_is_refused() -> None:
+def test_text_that_is_not_a_graph_is_refused() -> None:
     with pytest.raises(ValueError, match="not a graph"):
         TracedCell("LSTM")

@@ -1,4 +1,4 @@
-"""`hold`: every named value of every cell, on the kernels against a loop that replaces it."""
+"""`clamp`: every named value of every cell, on the kernels against a loop that replaces it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sluice.cells import LSTM, MGU, clamp_gates, clamp_units
 
 
 @pytest.mark.parametrize("name", CELLS)
-def test_every_named_value_of_every_cell(name: str) -> None:
+def test_clamping_every_named_value_of_every_cell(name: str) -> None:
     cell, x = CELLS[name](), torch.randn(4, 2, SIZES.input).double()
     projected = any(state.width == "projection" for state in cell.graph.states)
     proj_size = SIZES.projection if projected else 0
@@ -36,8 +36,8 @@ def test_every_named_value_of_every_cell(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", CELLS)
-def test_single_units_of_every_cell(name: str) -> None:
-    """All units held at one number is `hold`; none held is the cell; one held, the others go on."""
+def test_clamping_single_units_of_every_cell(name: str) -> None:
+    """Clamping all units, none, and one of them."""
     cell, x = CELLS[name](), torch.randn(4, 2, SIZES.input).double()
     projected = any(state.width == "projection" for state in cell.graph.states)
     sizes = (SIZES.input, SIZES.hidden)
@@ -66,7 +66,7 @@ def test_single_units_of_every_cell(name: str) -> None:
         held.fill_(0.0)
 
 
-def test_a_hold_is_of_the_value_that_goes_by_the_name() -> None:
+def test_clamping_acts_on_the_value_with_that_name() -> None:
     layer, x = sluice.nn.Recurrent(clamp_gates(MGU, forget=0.25), 3, 4), torch.randn(1, 2, 3)
     h = torch.randn(1, 2, 4)
     y, _ = layer(x, h)
@@ -76,14 +76,14 @@ def test_a_hold_is_of_the_value_that_goes_by_the_name() -> None:
     torch.testing.assert_close(y[0], 0.75 * h[0] + 0.25 * candidate)
 
 
-def test_a_gate_that_is_not_finite_is_held_all_the_same() -> None:
+def test_a_gate_that_is_not_finite_can_be_clamped() -> None:
     layer = sluice.nn.Recurrent(clamp_gates(LSTM, forget=1.0), 3, 4)
     with torch.no_grad():
         layer.bias_ih_l0[4:8] = float("nan")
     assert bool(layer(torch.randn(5, 2, 3))[0].isfinite().all())
 
 
-def test_what_cannot_be_held() -> None:
+def test_invalid_clamps_are_refused() -> None:
     with pytest.raises(ValueError, match=r"LSTM names h, c, input, .*and no 'froget'"):
         clamp_gates(LSTM, froget=1.0)
     with pytest.raises(ValueError, match=r"LSTM names h, c, input, .*and no 'froget'"):

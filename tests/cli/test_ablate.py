@@ -1,4 +1,4 @@
-"""`sluice ablate`: the report on a small language model, and what it refuses."""
+"""`sluice ablate`: the report on a small language model, and the options it refuses."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def test_the_report(model: Path, tmp_path: Path) -> None:
     result = run("ablate", model, tmp_path / "data.txt", "--out", out, "--group", 4, "--length", 9)
     assert result.exit_code == 0, result.output
     assert "3 held-out sequences, 633 tokens. The whole model:" in result.output
-    for told in ("layers.l0 update shut", "layers.l0 candidate mean", "layers.l0 units 4–5"):
-        assert told in result.output
+    for label in ("layers.l0 update shut", "layers.l0 candidate mean", "layers.l0 units 4–5"):
+        assert label in result.output
     report = json.loads((out / "ablation.json").read_text())
     # Two gates three ways, a candidate two, and units 0 to 3 and 4 to 5.
     assert len(report["effects"]) == 2 * 3 + 2 + 2
@@ -43,7 +43,7 @@ def test_the_report(model: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"model": "none"}, "There is no file of weights"),
         ({"data": "none.txt"}, "there is no file or folder"),
@@ -52,10 +52,18 @@ def test_the_report(model: Path, tmp_path: Path) -> None:
         ({"--out": "data.txt"}, "choose another place"),
     ],
 )
-def test_what_it_refuses(change: dict[str, object], said: str, model: Path, tmp_path: Path) -> None:
+def test_invalid_options_are_refused(
+    change: dict[str, object], message: str, model: Path, tmp_path: Path
+) -> None:
     (tmp_path / "other.txt").write_text("xyz")
-    given: dict[str, object] = {"model": model.name, "data": "data.txt", "--out": "out"} | change
+    arguments: dict[str, object] = {
+        "model": model.name,
+        "data": "data.txt",
+        "--out": "out",
+    } | change
     for name in ("model", "data", "--out"):
-        given[name] = tmp_path / str(given[name])
-    options = [part for name, value in given.items() if name[0] == "-" for part in (name, value)]
-    assert said in sentence(run("ablate", given["model"], given["data"], *options))
+        arguments[name] = tmp_path / str(arguments[name])
+    options = [
+        part for name, value in arguments.items() if name[0] == "-" for part in (name, value)
+    ]
+    assert message in sentence(run("ablate", arguments["model"], arguments["data"], *options))

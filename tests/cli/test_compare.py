@@ -1,4 +1,4 @@
-"""`sluice compare`: what it writes, how it goes on, and what it refuses."""
+"""`sluice compare`: its files, how it resumes, and the options it refuses."""
 
 from __future__ import annotations
 
@@ -37,23 +37,23 @@ def test_a_comparison_and_the_same_again(tmp_path: Path) -> None:
     assert first.exit_code == 0, first.output
     assert "GRU, lag 4, seed 1, rate 0.01: not solved" in first.output
     assert "0/2 solved" in first.output and "Elman stops learning at lag 2" in first.output
-    told = first.output.rpartition("Written: ")[2].split(", ")
-    assert {Path(path.strip()) for path in told} == set(out.iterdir())
+    paths = first.output.rpartition("Written: ")[2].split(", ")
+    assert {Path(path.strip()) for path in paths} == set(out.iterdir())
     own = f"{tmp_path / 'own.py'}:Own,gru"
-    again = run(*SMALL, "--out", out, "--cells", own, "--lags", 2)
-    assert again.exit_code == 0, again.output
-    assert again.output.count("Own, lag") == 2 and "GRU, lag" not in again.output
+    second = run(*SMALL, "--out", out, "--cells", own, "--lags", 2)
+    assert second.exit_code == 0, second.output
+    assert second.output.count("Own, lag") == 2 and "GRU, lag" not in second.output
     report = json.loads((out / "comparison.json").read_text())
     assert [verdict["cell"] for verdict in report["verdicts"]] == ["Own", "GRU"]
-    # Other settings do not mix with what is there.
-    kept = (out / "runs.jsonl").read_bytes()
+    # Other settings are not mixed with the existing runs.
+    journal = (out / "runs.jsonl").read_bytes()
     assert "with hidden 4, not 5; ask for the same" in sentence(
         run(*SMALL, "--hidden", 5, "--out", out)
     )
-    assert (out / "runs.jsonl").read_bytes() == kept
+    assert (out / "runs.jsonl").read_bytes() == journal
 
 
-def test_no_time(tmp_path: Path) -> None:
+def test_a_time_budget_of_zero(tmp_path: Path) -> None:
     result = run(*SMALL, "--minutes", 0, "--out", tmp_path)
     assert result.exit_code == 0, result.output
     assert "Stopped (out of time) with 0 of 8 runs; the same command" in result.output
@@ -61,7 +61,7 @@ def test_no_time(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         (("--cells", "elmann"), "there is no cell 'elmann'; the cells are cifg, elman, gru"),
         (("--cells", "none.py:Own"), "there is no file 'none.py'"),
@@ -74,27 +74,29 @@ def test_no_time(tmp_path: Path) -> None:
         (("--learning-rates", "0"), "learning rates are numbers above 0"),
     ],
 )
-def test_what_it_refuses(options: tuple[str, str], said: str, tmp_path: Path) -> None:
-    assert said in sentence(run(*SMALL, "--out", tmp_path / "out", *options))
+def test_invalid_options_are_refused(
+    options: tuple[str, str], message: str, tmp_path: Path
+) -> None:
+    assert message in sentence(run(*SMALL, "--out", tmp_path / "out", *options))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("here first")
-    told = sentence(run(*SMALL, "--out", tmp_path / "file" / "out"))
-    assert str(tmp_path / "file") in told and "choose another place" in told
+    message = sentence(run(*SMALL, "--out", tmp_path / "file" / "out"))
+    assert str(tmp_path / "file") in message and "choose another place" in message
 
 
-def test_on_a_terminal_a_table_moves() -> None:
+def test_a_terminal_shows_a_live_table() -> None:
     console = Console(force_terminal=True, width=100, record=True)
     with console.capture() as captured, ComparisonDisplay(console) as live:
         compare(
             ["Elman", "LSTM"], lags=[4], seeds=1, rates=[0.01], steps=3, hidden=4,
             on_progress=live.show,
         )  # fmt: skip
-    told = captured.get()
-    assert "LSTM, lag 4, seed 0, rate 0.01, update 3" in told
-    assert "(chance 1.386)" in told and "arrives at the first" in told and "100% done" in told
+    output = captured.get()
+    assert "LSTM, lag 4, seed 0, rate 0.01, update 3" in output
+    assert "(chance 1.386)" in output and "arrives at the first" in output and "100% done" in output
 
 
 @pytest.mark.slow
@@ -108,7 +110,7 @@ def test_ctrl_c_keeps_finished_runs(tmp_path: Path) -> None:
     )  # fmt: skip
     assert process.stdout is not None
     for line in process.stdout:
-        if line.startswith("GRU, lag 20"):  # next is an Elman that goes on for long
+        if line.startswith("GRU, lag 20"):  # next is an Elman with a long training
             process.send_signal(signal.SIGINT)
             break
     rest, _ = process.communicate(timeout=60)

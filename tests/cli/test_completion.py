@@ -1,4 +1,4 @@
-"""Shell completion: what it offers, without loading torch."""
+"""Shell completion: its candidates, without loading torch."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SLUICE = "import sys; sys.argv[0] = 'sluice'; from sluice.cli import main; main(
 
 
 def complete(words: str, shell: str = "bash", code: str = SLUICE) -> list[str]:
-    """What the completion protocol of a shell answers for a command line."""
+    """The answer of a shell's completion protocol for a command line."""
     environment = {
         "_SLUICE_COMPLETE": f"complete_{shell}",
         "COMP_WORDS": words,
@@ -25,19 +25,19 @@ def complete(words: str, shell: str = "bash", code: str = SLUICE) -> list[str]:
         "_TYPER_COMPLETE_ARGS": words,
         "_TYPER_COMPLETE_FISH_ACTION": "get-args",
     }
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", code],
         capture_output=True,
         text=True,
         check=False,
         env={**os.environ, **environment},
     )
-    assert done.stderr == ""
-    return done.stdout.split()
+    assert process.stderr == ""
+    return process.stdout.split()
 
 
 @pytest.mark.parametrize(
-    ("words", "offered"),
+    ("words", "candidates"),
     [
         ("sluice s", ["show", "sketch"]),
         ("sluice show ", list(completion.CELL_NAMES)),
@@ -52,8 +52,8 @@ def complete(words: str, shell: str = "bash", code: str = SLUICE) -> list[str]:
         ("sluice compare --task a", ["adding"]),
     ],
 )
-def test_bash_is_offered(words: str, offered: list[str]) -> None:
-    assert complete(words) == offered
+def test_bash_is_offered(words: str, candidates: list[str]) -> None:
+    assert complete(words) == candidates
 
 
 @pytest.mark.parametrize("shell", ["zsh", "fish"])
@@ -85,8 +85,8 @@ def test_bash_completes_files_where_nothing_is_offered(tmp_path: Path) -> None:
             _sluice_completion {command}
             echo "$line: ${{COMPREPLY[*]}}"
         done"""
-    done = subprocess.run(["bash", "-c", lines], capture_output=True, text=True, check=True)
-    assert done.stdout == "sluice show lstm1: lstm1997\nsluice look nov: \n"
+    process = subprocess.run(["bash", "-c", lines], capture_output=True, text=True, check=True)
+    assert process.stdout == "sluice show lstm1: lstm1997\nsluice look nov: \n"
 
 
 def test_completion_needs_no_torch() -> None:

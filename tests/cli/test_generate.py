@@ -1,4 +1,4 @@
-"""`sluice generate`: what it writes, for a seed, and how it refuses."""
+"""`sluice generate`: its output for a seed, and the arguments it refuses."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ WORDS = Vocabulary(("to", "be", "or", "not"))
 
 
 @pytest.fixture(autouse=True)
-def _threads_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A command may set them for its process, which here is the tests' own."""
+def _restore_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command may set the number of threads; here that is the process of the tests."""
     monkeypatch.setattr(extension, "_threads", None)
 
 
@@ -41,7 +41,7 @@ def run(*arguments: object) -> Result:
     return CliRunner().invoke(app, ["generate", *map(str, arguments)])
 
 
-def saved(vocabulary: Vocabulary, path: Path, end: float = -2.0) -> Path:
+def save_model(vocabulary: Vocabulary, path: Path, end: float = -2.0) -> Path:
     torch.manual_seed(0)
     model = LanguageModel(LanguageModelConfig(len(vocabulary), embedding_size=8, hidden_size=16))
     with torch.no_grad():
@@ -52,27 +52,27 @@ def saved(vocabulary: Vocabulary, path: Path, end: float = -2.0) -> Path:
 
 @pytest.fixture(scope="module")
 def letters(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return saved(LETTERS, tmp_path_factory.mktemp("letters") / "model.safetensors")
+    return save_model(LETTERS, tmp_path_factory.mktemp("letters") / "model.safetensors")
 
 
 @pytest.fixture(scope="module")
 def endless(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return saved(LETTERS, tmp_path_factory.mktemp("endless") / "model.safetensors", end=-1e9)
+    return save_model(LETTERS, tmp_path_factory.mktemp("endless") / "model.safetensors", end=-1e9)
 
 
-def expected(path: Path, seed: int, prompt: str, length: int, **drawing: float) -> str:
-    known = Checkpoint.load(path)
-    spelling = TextCodec(known.vocabulary)
+def generate_expected(path: Path, seed: int, prompt: str, length: int, **drawing: float) -> str:
+    loaded = Checkpoint.load(path)
+    spelling = TextCodec(loaded.vocabulary)
     begun = spelling.encode(prompt)
     sampling = Sampling(max_length=len(begun) + length, **drawing)  # type: ignore[arg-type]
     opening = [[number] for number in begun]
-    (ids,) = generate(known.model, [seed], prompt=opening, sampling=sampling)
+    (ids,) = generate(loaded.model, [seed], prompt=opening, sampling=sampling)
     return spelling.decode(ids)
 
 
-def test_a_sequence_is_the_seed_s_whatever_the_threads(endless: Path) -> None:
+def test_a_seed_gives_the_same_sequence_with_any_number_of_threads(endless: Path) -> None:
     options = ["--prompt", "ab cd", "--length", 70, "--seed", 3, "--temperature", 0.7]
-    text = expected(endless, 3, "ab cd", 70, temperature=0.7)
+    text = generate_expected(endless, 3, "ab cd", 70, temperature=0.7)
     for threads in (1, 2):
         result = run(endless, *options, "--threads", threads)
         assert result.exit_code == 0, result.output
@@ -82,45 +82,45 @@ def test_a_sequence_is_the_seed_s_whatever_the_threads(endless: Path) -> None:
     assert "a second" in result.stderr
 
 
-def test_several_are_those_of_the_next_seeds(letters: Path) -> None:
+def test_several_sequences_use_consecutive_seeds(letters: Path) -> None:
     result = run(letters, "--count", 18, "--length", 9, "--seed", 5, "--typical", 0.9)
-    each = [expected(letters, 5 + k, "", 9, typical=0.9) for k in range(18)]
+    each = [generate_expected(letters, 5 + k, "", 9, typical=0.9) for k in range(18)]
     assert result.stdout == "\n\n".join(each) + "\n"
     assert result.stderr.startswith(f"{sum(map(len, each))} tokens")
 
 
-def test_words_stand_apart_and_a_new_seed_is_told(tmp_path: Path) -> None:
-    path = saved(WORDS, tmp_path / "words.safetensors", end=-1e9)
+def test_words_are_separated_and_a_new_seed_is_printed(tmp_path: Path) -> None:
+    path = save_model(WORDS, tmp_path / "words.safetensors", end=-1e9)
     result = run(path, "--prompt", "to  be", "--length", 4)
     assert len(result.stdout.split()) == 6 and result.stdout.startswith("to be ")
     seed = int(result.stderr.rpartition("--seed ")[2].strip(" .\n"))
     assert run(path, "--prompt", "to be", "--length", 4, "--seed", seed).stdout == result.stdout
 
 
-def test_a_beam_s_best_come_first(letters: Path) -> None:
-    known = Checkpoint.load(letters)
-    spelling = TextCodec(known.vocabulary)
+def test_beams_are_sorted_by_score(letters: Path) -> None:
+    loaded = Checkpoint.load(letters)
+    spelling = TextCodec(loaded.vocabulary)
     opening = [[number] for number in spelling.encode("ab")]
-    found = beam_search(known.model, 3, prompt=opening, max_length=12)
+    found = beam_search(loaded.model, 3, prompt=opening, max_length=12)
     result = run(letters, "--beam", 3, "--count", 2, "--prompt", "ab", "--length", 10)
     assert result.stdout == "\n\n".join(spelling.decode(one.ids) for one in found[:2]) + "\n"
 
 
 @pytest.mark.parametrize("precision", ["bfloat16", "int8"])
-def test_a_precision_of_the_kernels(endless: Path, precision: str) -> None:
+def test_the_precision_of_the_kernels_is_selectable(endless: Path, precision: str) -> None:
     result = run(endless, "--length", 20, "--seed", 1, "--precision", precision)
     assert result.exit_code == 0 and len(result.stdout) == 21
 
 
-def test_a_file_in_place_of_the_terminal(endless: Path, tmp_path: Path) -> None:
+def test_output_to_a_file(endless: Path, tmp_path: Path) -> None:
     out = tmp_path / "new" / "text.txt"
     result = run(endless, "--length", 20, "--seed", 1, "--out", out)
     assert result.stdout == "" and f"Written: {out}" in result.stderr
-    assert out.read_text() == expected(endless, 1, "", 20) + "\n"
+    assert out.read_text() == generate_expected(endless, 1, "", 20) + "\n"
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (
             ["--length", 0],
@@ -147,29 +147,29 @@ def test_a_file_in_place_of_the_terminal(endless: Path, tmp_path: Path) -> None:
         (["--out", "/proc/nowhere/text"], "/proc/nowhere"),
     ],
 )
-def test_one_sentence_says_what_is_wrong(letters: Path, arguments: list[object], told: str) -> None:
+def test_errors_are_one_sentence(letters: Path, arguments: list[object], message: str) -> None:
     result = run(letters, *arguments)
     assert result.exit_code == 2
     assert result.stdout == ""
-    assert told in result.stderr and result.stderr.count("\n") == 1
+    assert message in result.stderr and result.stderr.count("\n") == 1
 
 
-def test_files_that_are_no_model_and_weights_that_give_nan(letters: Path, tmp_path: Path) -> None:
+def test_invalid_checkpoints_and_nan_weights_are_refused(letters: Path, tmp_path: Path) -> None:
     result = run(tmp_path / "none.safetensors")
     assert result.exit_code == 2 and "no file of weights" in result.stderr
     (tmp_path / "text.txt").write_text("x" * 100)
     assert "not a complete safetensors file" in run(tmp_path / "text.txt").stderr
-    known = Checkpoint.load(letters)
+    loaded = Checkpoint.load(letters)
     with torch.no_grad():
-        known.model.readout.bias[3] = float("nan")
-    known.save(tmp_path / "nan.safetensors")
+        loaded.model.readout.bias[3] = float("nan")
+    loaded.save(tmp_path / "nan.safetensors")
     for options in ([], ["--beam", 2], ["--count", 3]):
         result = run(tmp_path / "nan.safetensors", *options)
         assert (result.exit_code, result.stdout) == (2, "")
         assert "give NaN" in result.stderr and result.stderr.count("\n") == 1
 
 
-def test_nobody_reading_on_is_no_error(endless: Path) -> None:
+def test_a_closed_pipe_is_no_error(endless: Path) -> None:
     command = [sys.executable, "-m", "sluice", "generate", str(endless), "--length", "10000000"]
     process = subprocess.Popen(
         command,
@@ -185,13 +185,13 @@ def test_nobody_reading_on_is_no_error(endless: Path) -> None:
     process.stderr.close()
 
 
-def test_the_place_of_an_unknown_word() -> None:
+def test_the_position_of_an_unknown_word_is_reported() -> None:
     with pytest.raises(UnknownTokenError, match=r"'nought', word 3 of the text, after 'to be'"):
         TextCodec(WORDS).encode("to be nought")
 
 
 @pytest.mark.parametrize("unit", ["words", "subwords"])
-def test_pieces_make_up_the_text_of_a_tokenizer(unit: str, tmp_path: Path) -> None:
+def test_tokens_are_joined_to_the_text_of_a_tokenizer(unit: str, tmp_path: Path) -> None:
     file = tmp_path / "said.txt"
     file.write_text("to be or not to be, that is the question: größer\n" * 40)
     tokens = load_data(file, unit=unit)

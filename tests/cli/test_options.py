@@ -106,7 +106,7 @@ def test_options_stand_in_groups() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (("trian",), "No such command 'trian'"),
         (("train",), "Missing argument 'DATA'; see python -m sluice train --help"),
@@ -114,12 +114,12 @@ def test_options_stand_in_groups() -> None:
         (("compose", "--precision", "int4"), "'int4' is not one of 'float32', 'bfloat16', 'int8'"),
     ],
 )
-def test_a_command_line_that_cannot_be_is_refused_in_one_sentence(
-    arguments: tuple[str, ...], said: str
+def test_invalid_command_lines_are_refused_in_one_sentence(
+    arguments: tuple[str, ...], message: str
 ) -> None:
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-m", "sluice", *arguments], capture_output=True, text=True, check=False
     )
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("sluice: ") and done.stderr.count("\n") == 1
-    assert said in done.stderr
+    assert (process.returncode, process.stdout) == (2, "")
+    assert process.stderr.startswith("sluice: ") and process.stderr.count("\n") == 1
+    assert message in process.stderr

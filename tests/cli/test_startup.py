@@ -1,4 +1,4 @@
-"""What `sluice` does not load before it needs it."""
+"""Lazy imports of `sluice`."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from sluice import _public
 
 
 def run_python(code: str, **environment: str) -> str:
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", code],
         capture_output=True,
         text=True,
         check=True,
         env={**os.environ, **environment},
     )
-    return done.stdout
+    return process.stdout
 
 
 def test_help_needs_no_torch() -> None:
@@ -41,6 +41,6 @@ def test_every_public_name_is_reached_from_the_package() -> None:
     assert {*names, "nn", "cells", "insight", "load_checkpoint"} <= {*dir(sluice)}
 
 
-def test_a_name_that_is_not_there() -> None:
+def test_an_unknown_name_raises() -> None:
     with pytest.raises(AttributeError, match="module 'sluice' has no attribute 'Cel'"):
         _ = sluice.Cel  # type: ignore[attr-defined]

@@ -28,13 +28,13 @@ def run(*arguments: object) -> Result:
     return CliRunner().invoke(app, ["train", *map(str, arguments)])
 
 
-def trained(*arguments: object) -> str:
+def train_successfully(*arguments: object) -> str:
     result = run(*arguments)
     assert result.exit_code == 0, result.output
     return result.output
 
 
-def refused(*arguments: object) -> str:
+def train_refused(*arguments: object) -> str:
     result = run(*arguments)
     assert (result.exit_code, result.stderr.count("\n")) == (2, 1), result.output
     assert result.stderr.startswith("sluice: ")
@@ -45,13 +45,13 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
     return load_file(folder / "model.safetensors")
 
 
-def test_a_text_is_learnt_with_the_options_asked_for(poem: Path, tmp_path: Path) -> None:
+def test_training_uses_the_given_options(poem: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    told = trained(
+    output = train_successfully(
         poem, *SMALL, "--out", out, "--epochs", 3, "--cell", "gru", "--dropout", 0,
         "--learning-rate", 0.02, "--bptt", "4,8", "--precision", "bfloat16", "--seed", 3,
     )  # fmt: skip
-    assert "1 sequence (one per file)" in told and "nats per character" in told
+    assert "1 sequence (one per file)" in output and "nats per character" in output
     model = Checkpoint.load(out / "model.safetensors").model
     config = model.config
     assert (config.cell, config.hidden_size, config.num_layers, config.dropout) == ("gru", 8, 1, 0)
@@ -63,18 +63,18 @@ def test_a_text_is_learnt_with_the_options_asked_for(poem: Path, tmp_path: Path)
     assert record["versions"]["torch"] == torch.__version__
 
 
-def test_steps_are_a_budget_too(poem: Path, tmp_path: Path) -> None:
-    trained(poem, *SMALL, "--out", tmp_path / "out", "--steps", 5)
+def test_a_budget_in_steps(poem: Path, tmp_path: Path) -> None:
+    train_successfully(poem, *SMALL, "--out", tmp_path / "out", "--steps", 5)
     (newest, *_) = CheckpointFolder(tmp_path / "out" / "training").list_files()
     assert newest.name == f"last-{5:012}.state"
 
 
-def test_an_unfinished_training_goes_on_or_is_forgotten_when_told_to(
+def test_an_unfinished_training_is_resumed_or_discarded_on_request(
     poem: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole, out = tmp_path / "whole", tmp_path / "out"
-    asked = (*SMALL, "--epochs", 2, "--seed", 5)
-    trained(poem, *asked, "--out", whole)
+    options = (*SMALL, "--epochs", 2, "--seed", 5)
+    train_successfully(poem, *options, "--out", whole)
     from sluice.cli.progress import TrainingDisplay
 
     def interrupt(self: TrainingDisplay, progress: object) -> None:
@@ -83,37 +83,39 @@ def test_an_unfinished_training_goes_on_or_is_forgotten_when_told_to(
 
     with monkeypatch.context() as patch:
         patch.setattr(TrainingDisplay, "show", interrupt)
-        told = trained(poem, *asked, "--out", out)
-    assert "stopped early" in told
-    assert f"To resume: sluice train {poem} --out {out} --resume" in told
+        output = train_successfully(poem, *options, "--out", out)
+    assert "stopped early" in output
+    assert f"To resume: sluice train {poem} --out {out} --resume" in output
     record = (out / "training.json").read_bytes()
-    assert "stopped after step 6" in refused(poem, *asked, "--out", out)
-    assert "had learning_rate = 0.004, got 0.5" in refused(
+    assert "stopped after step 6" in train_refused(poem, *options, "--out", out)
+    assert "had learning_rate = 0.004, got 0.5" in train_refused(
         poem, "--out", out, "--resume", "--learning-rate", 0.5
     )
-    assert "is the record of a training on" in refused(tmp_path / "other", "--out", out, "--resume")
+    assert "is the record of a training on" in train_refused(
+        tmp_path / "other", "--out", out, "--resume"
+    )
     assert (out / "training.json").read_bytes() == record
-    trained(poem, "--out", out, "--resume")
+    train_successfully(poem, "--out", out, "--resume")
     torch.testing.assert_close(weights(out), weights(whole), rtol=0, atol=0)
     with monkeypatch.context() as patch:
         patch.setattr(TrainingDisplay, "show", interrupt)
-        trained(poem, *asked, "--out", out)
-    trained(poem, *SMALL, "--epochs", 1, "--out", out, "--overwrite")
+        train_successfully(poem, *options, "--out", out)
+    train_successfully(poem, *SMALL, "--epochs", 1, "--out", out, "--overwrite")
     assert json.loads((out / "training.json").read_text())["plan"]["epochs"] == 1
 
 
-def test_a_damaged_checkpoint_is_told_in_one_line(poem: Path, tmp_path: Path) -> None:
+def test_a_damaged_checkpoint_is_reported_in_one_line(poem: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    trained(poem, *SMALL, "--out", out, "--steps", 4)
+    train_successfully(poem, *SMALL, "--out", out, "--steps", 4)
     states = CheckpointFolder(out / "training")
     (newest,) = states.list_files()
     newest.with_name("last-000000000009.state").write_bytes(newest.read_bytes()[:-9])
-    told = trained(poem, "--out", out, "--resume")
-    assert "sluice: " in told and "is damaged; trying an older" in " ".join(told.split())
+    output = train_successfully(poem, "--out", out, "--resume")
+    assert "sluice: " in output and "is damaged; trying an older" in " ".join(output.split())
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         (("--minutes", 1, "--epochs", 1), "one of the three"),
         (("--bptt", "a"), "--bptt is a number of steps, or two"),
@@ -124,22 +126,22 @@ def test_a_damaged_checkpoint_is_told_in_one_line(poem: Path, tmp_path: Path) ->
         (("--hidden", 0), "hidden_size must be an integer"),
     ],
 )
-def test_options_that_cannot_be(
-    options: tuple[object, ...], said: str, poem: Path, tmp_path: Path
+def test_invalid_options_are_refused(
+    options: tuple[object, ...], message: str, poem: Path, tmp_path: Path
 ) -> None:
-    assert said in refused(poem, "--out", tmp_path / "out", *options)
+    assert message in train_refused(poem, "--out", tmp_path / "out", *options)
     assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [(None, "There is no file"), (b"\xff\xfe\x00", "UTF-16"), (b"", "is empty")],
 )
-def test_data_that_cannot_be_read(content: bytes | None, said: str, tmp_path: Path) -> None:
+def test_data_that_cannot_be_read(content: bytes | None, message: str, tmp_path: Path) -> None:
     data = tmp_path / "data.txt"
     if content is not None:
         data.write_bytes(content)
-    assert said in refused(data, "--out", tmp_path / "out")
+    assert message in train_refused(data, "--out", tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
@@ -155,14 +157,14 @@ def test_curves_without_tensorboard(
 @pytest.mark.slow
 @pytest.mark.skipif(not torch.distributed.is_available(), reason="torch without distributed")
 def test_two_processes_train_as_one(poem: Path, tmp_path: Path) -> None:
-    asked = [*SMALL, "--steps", 6, "--dropout", 0]
-    trained(poem, *asked, "--out", tmp_path / "one")
+    options = [*SMALL, "--steps", 6, "--dropout", 0]
+    train_successfully(poem, *options, "--out", tmp_path / "one")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
-    command = [sys.executable, "-m", "sluice", "train", poem, *asked, "--out", tmp_path / "two"]
+    command = [sys.executable, "-m", "sluice", "train", poem, *options, "--out", tmp_path / "two"]
     around = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-    started = [
+    processes = [
         subprocess.Popen(
             [str(word) for word in command],
             stdout=subprocess.PIPE,
@@ -172,10 +174,10 @@ def test_two_processes_train_as_one(poem: Path, tmp_path: Path) -> None:
         )
         for rank in "01"
     ]
-    told = [process.communicate(timeout=120) for process in started]
-    assert [process.returncode for process in started] == [0, 0], told
-    assert "Training done" in told[0][0]
-    assert told[1][0] == ""
+    outputs = [process.communicate(timeout=120) for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], outputs
+    assert "Training done" in outputs[0][0]
+    assert outputs[1][0] == ""
     torch.testing.assert_close(
         weights(tmp_path / "two"), weights(tmp_path / "one"), rtol=1e-3, atol=1e-4
     )

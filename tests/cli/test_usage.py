@@ -1,4 +1,4 @@
-"""Options that a situation cannot use are refused by name, before anything is written."""
+"""Options that do not apply are refused by name, before anything is written."""
 
 from __future__ import annotations
 
@@ -73,19 +73,19 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ("data", "option"), [(data, option) for data, of in UNUSED.items() for option in of]
 )
 def test_training_refuses_what_the_data_cannot_use(data: str, option: str, folder: Path) -> None:
-    told = sentence(run("train", data, "--steps", 1, "--hidden", 4, option, *VALUES[option]))
+    message = sentence(run("train", data, "--steps", 1, "--hidden", 4, option, *VALUES[option]))
     called = CALLED[data]
     if data == "labels.csv" and option in ("--corpus", "--tokenize"):
         called = CALLED["levels.csv"]  # known before the table is read
-    assert told.startswith(f"sluice: {option} does not apply to {called}")
-    assert "the options for it are --" in told
+    assert message.startswith(f"sluice: {option} does not apply to {called}")
+    assert "the options for it are --" in message
     assert not list(folder.glob("*-out"))
 
 
 def test_training_refuses_all_of_them_at_once(folder: Path) -> None:
-    told = sentence(run("train", "a.txt", "--horizon", 24, "--period", 7, "--seq-len", 9))
-    assert told.startswith("sluice: --horizon, --period do not apply to text; ")
-    assert "--tokenize" in told and "--seq-len" in told
+    message = sentence(run("train", "a.txt", "--horizon", 24, "--period", 7, "--seq-len", 9))
+    assert message.startswith("sluice: --horizon, --period do not apply to text; ")
+    assert "--tokenize" in message and "--seq-len" in message
 
 
 def test_streams_alone_have_a_length(folder: Path) -> None:
@@ -93,8 +93,8 @@ def test_streams_alone_have_a_length(folder: Path) -> None:
     many.mkdir()
     for number in range(40):
         (many / f"{number}.txt").write_text("a short text\n")
-    told = sentence(run("train", many, "--steps", 1, "--hidden", 4, "--seq-len", 9))
-    assert "--seq-len does not apply to short sequences of tokens" in told
+    message = sentence(run("train", many, "--steps", 1, "--hidden", 4, "--seq-len", 9))
+    assert "--seq-len does not apply to short sequences of tokens" in message
 
 
 @pytest.mark.parametrize(
@@ -155,8 +155,8 @@ def test_other_commands_refuse_what_they_cannot_use(
     command: tuple[object, ...], option: str, values: tuple[object, ...], checkpoint: Path
 ) -> None:
     before = set(checkpoint.parent.iterdir())
-    told = sentence(run(*command, option, *values))
-    assert told.startswith(f"sluice: {option} does not apply to ")
+    message = sentence(run(*command, option, *values))
+    assert message.startswith(f"sluice: {option} does not apply to ")
     assert set(checkpoint.parent.iterdir()) == before
 
 

@@ -29,12 +29,12 @@ def test_a_lock_excludes_other_threads() -> None:
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
 def test_a_forked_child_finds_the_lock_free() -> None:
-    lock, held, done = ForkSafeLock(), threading.Event(), threading.Event()
+    lock, held, release = ForkSafeLock(), threading.Event(), threading.Event()
 
     def hold() -> None:
         with lock.hold():
             held.set()
-            done.wait(30)
+            release.wait(30)
 
     thread = threading.Thread(target=hold)
     thread.start()
@@ -45,6 +45,6 @@ def test_a_forked_child_finds_the_lock_free() -> None:
         with lock.hold():
             os._exit(7)
     _, status = os.waitpid(child, 0)
-    done.set()
+    release.set()
     thread.join(10)
     assert os.waitstatus_to_exitcode(status) == 7

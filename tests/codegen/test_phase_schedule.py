@@ -1,4 +1,4 @@
-"""Phases of known cells, counted by hand, and what must hold of every cell's phases."""
+"""Phases of known cells, counted by hand, and invariants of every cell's phases."""
 
 from __future__ import annotations
 
@@ -73,8 +73,8 @@ def temporaries(program: Program, name: str) -> set[int]:
     return {k for k, buffer in enumerate(program.buffers) if buffer.role in roles}
 
 
-def written(phase: Phase) -> Iterator[tuple[int, int]]:
-    """What a phase's body writes, as buffers and items."""
+def find_written(phase: Phase) -> Iterator[tuple[int, int]]:
+    """The buffers and items that a phase's body writes."""
     for _, access in phase.body.outputs if phase.body else ():
         assert access.kind != LOAD
         if access.kind in (STORE, ADD_ROW):
@@ -102,4 +102,4 @@ def test_phases_read_what_earlier_ones_have_written(name: str, bias: bool) -> No
             inputs = phase.body.inputs if phase.body else ()
             loads = {(phase.buffers[a.slot], a.item) for _, a in inputs if a.kind == LOAD}
             assert {load for load in loads if load[0] in own} <= ready
-            ready |= set(written(phase))
+            ready |= set(find_written(phase))

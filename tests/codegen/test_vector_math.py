@@ -1,4 +1,4 @@
-"""Compiled bodies on their own: every function over its whole range, and what a slot means."""
+"""Compiled bodies alone: every function over its whole range, and the meaning of slots."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def call(body: Body, bits: int, isa: str, rows: int, blocks: int, slots: list[An
     function(compiled.addresses["f"])(rows, blocks, ctypes.addressof(array))
 
 
-def applied(op: str, bits: int, isa: str, *inputs: np.ndarray) -> np.ndarray:
+def apply_op(op: str, bits: int, isa: str, *inputs: np.ndarray) -> np.ndarray:
     """An operation on arrays whose length is a multiple of the lanes."""
     leaves = [X, Y][: len(inputs)]
     node = Elementwise(op, tuple(leaves), "hidden")
@@ -62,7 +62,7 @@ def applied(op: str, bits: int, isa: str, *inputs: np.ndarray) -> np.ndarray:
 
 
 def whole_range(bits: int) -> np.ndarray:
-    """Every exponent and sign, densely where the functions bend, and all that is special."""
+    """Every exponent and sign, more densely where functions are nonlinear; all special values."""
     kind, generator = TYPES[bits], np.random.default_rng(0)
     patterns = generator.integers(0, 1 << bits, 1 << 17, dtype=PATTERNS[bits]).view(kind)
     special = [0.0, -0.0, np.inf, -np.inf, np.nan, np.finfo(kind).max, np.finfo(kind).tiny]
@@ -95,7 +95,7 @@ def exact(op: str, x: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("op", ["exp", "log", "tanh", "sigmoid", "log_sigmoid", "sqrt", "absolute"])
 def test_within_four_units_in_the_last_place(op: str, bits: int, isa: str) -> None:
     x = whole_range(bits)
-    found, expected = applied(op, bits, isa, x), exact(op, x)
+    found, expected = apply_op(op, bits, isa, x), exact(op, x)
     assert np.array_equal(np.isnan(found), np.isnan(expected))
     with np.errstate(all="ignore"):
         rounded = expected.astype(TYPES[bits])
@@ -123,9 +123,9 @@ def test_arithmetic_and_choices_are_those_of_numpy(bits: int, isa: str) -> None:
     }
     for op, function in functions.items():
         with np.errstate(all="ignore"):
-            np.testing.assert_array_equal(applied(op, bits, isa, x, y), function(x, y), op)
-    np.testing.assert_array_equal(applied("negative", bits, isa, x), -x)
-    relu = applied("relu", bits, isa, x)
+            np.testing.assert_array_equal(apply_op(op, bits, isa, x, y), function(x, y), op)
+    np.testing.assert_array_equal(apply_op("negative", bits, isa, x), -x)
+    relu = apply_op("relu", bits, isa, x)
     np.testing.assert_array_equal(relu, np.where(np.isnan(x), x, np.maximum(x, 0)))
 
 

@@ -1,4 +1,4 @@
-"""Tracing, canonical text, stages, and the advice of tracing errors."""
+"""Tracing, canonical text, stages, and the messages of tracing errors."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_text_and_pickle_keep_the_graph(name: str) -> None:
     assert pickle.loads(pickle.dumps(cell)).text == cell.text
 
 
-def test_text_refuses_what_is_no_graph() -> None:
+def test_text_that_is_not_a_graph_is_refused() -> None:
     with pytest.raises(ValueError, match="not a graph"):
         from_text("hello\n")
     with pytest.raises(ValueError, match="not a line"):
@@ -69,10 +69,10 @@ def test_a_masked_state_is_ready_not_a_stage() -> None:
     assert [node.op for node in cut.ready_nodes if isinstance(node, Elementwise)] == ["multiply"]
 
 
-def test_what_is_saved() -> None:
+def test_values_saved_for_the_backward_pass() -> None:
     gru = CELLS["gru"]().graph
-    kept = set(split_stages(gru).saved_nodes) - {node for _, node in gru.outputs}
-    assert [(n.stack, n.gate) for n in kept if isinstance(n, Affine)] == [("hh", "candidate")]
+    saved = set(split_stages(gru).saved_nodes) - {node for _, node in gru.outputs}
+    assert [(n.stack, n.gate) for n in saved if isinstance(n, Affine)] == [("hh", "candidate")]
     lstm = CELLS["lstm"]().graph
     assert set(split_stages(lstm).saved_nodes) == {node for _, node in lstm.outputs}
 
@@ -149,7 +149,7 @@ class Compared(Cell):
         (Compared, "(h > 0) *", r"where\(a > b"),
     ],
 )
-def test_errors_name_the_line_and_the_way_out(cell: type[Cell], line: str, advice: str) -> None:
+def test_errors_name_the_line_and_a_remedy(cell: type[Cell], line: str, advice: str) -> None:
     with pytest.raises(EquationError, match=advice) as caught:
         _ = cell().graph
     assert str(caught.value).startswith(cell.__name__)
@@ -158,7 +158,7 @@ def test_errors_name_the_line_and_the_way_out(cell: type[Cell], line: str, advic
 
 
 @pytest.mark.parametrize("value", [lambda h: h > 0.0, lambda h: constant(2.0)])
-def test_what_is_no_number_of_the_step_has_no_name(value: Callable[[Any], Any]) -> None:
+def test_values_that_are_not_nodes_cannot_be_named(value: Callable[[Any], Any]) -> None:
     class Odd(Cell):
         gate = Gate()
 

@@ -1,4 +1,4 @@
-"""Pre-activations found in graphs of the usual and of odd cells."""
+"""Pre-activations found in graphs of usual and unusual cells."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sluice.equations.instrument import find_learned_maps, find_preactivations, 
 from sluice.render.latex import EquationWriter
 
 
-def written(cell: Cell) -> dict[str, str]:
+def format_preactivations(cell: Cell) -> dict[str, str]:
     writer = EquationWriter.from_graph(cell.graph)
     return {
         gate: writer.expand(node).plain for gate, node in find_preactivations(cell.graph).items()
@@ -19,15 +19,24 @@ def written(cell: Cell) -> dict[str, str]:
 
 
 def test_sums_of_the_usual_cells() -> None:
-    assert written(CELLS["gru"]())["candidate"] == ("W_ih x_t + b_ih + r_t ⊙ (W_hh h_{t-1} + b_hh)")
-    assert written(CELLS["peephole"]())["output"] == (
+    assert format_preactivations(CELLS["gru"]())["candidate"] == (
+        "W_ih x_t + b_ih + r_t ⊙ (W_hh h_{t-1} + b_hh)"
+    )
+    assert format_preactivations(CELLS["peephole"]())["output"] == (
         "W_io x_t + b_io + W_ho h_{t-1} + b_ho + p_o ⊙ c_t"
     )
-    assert written(CELLS["layer-norm-elman"]())["hidden"] == (
+    assert format_preactivations(CELLS["layer-norm-elman"]())["hidden"] == (
         "LN_{ih,h}(W_ih x_t) + LN_{hh,h}(W_hh h_{t-1})"
     )
-    assert written(CELLS["slstm"]())["input"] == "W_ii x_t + b_ii + W_hi h_{t-1} + b_hi"
-    assert set(written(CELLS["projected"]())) == {"input", "forget", "candidate", "output"}
+    assert (
+        format_preactivations(CELLS["slstm"]())["input"] == "W_ii x_t + b_ii + W_hi h_{t-1} + b_hi"
+    )
+    assert set(format_preactivations(CELLS["projected"]())) == {
+        "input",
+        "forget",
+        "candidate",
+        "output",
+    }
 
 
 class Odd(Cell):
@@ -43,7 +52,7 @@ class Odd(Cell):
 
 
 def test_odd_cells() -> None:
-    assert written(Odd()) == {
+    assert format_preactivations(Odd()) == {
         "plain": "W_{i,plain} x_t + b_{i,plain} + W_{h,plain} h_{t-1} + b_{h,plain}",
         "lone": "W_{i,lone} x_t + b_{i,lone}",
         "hidden": "W_ih x_t + b_ih + W_hh h_{t-1} + b_hh",
@@ -51,7 +60,7 @@ def test_odd_cells() -> None:
     }
 
 
-def test_a_watched_graph_names_more_and_computes_no_more() -> None:
+def test_an_instrumented_graph_names_more_values_and_computes_no_more() -> None:
     graph = CELLS["gru"]().graph
     more = instrument_graph(graph, pre=True, maps=True)
     assert set(more.nodes) == set(graph.nodes) and more.parameters == graph.parameters

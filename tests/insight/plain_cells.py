@@ -21,7 +21,7 @@ class Linear(sluice.Cell):
 
 
 def linear_layer(recurrent: Tensor, inputs: Tensor | None = None) -> Any:
-    """A layer of `Linear` with these weights and no biases; None is a single silent input."""
+    """A layer of `Linear` with these weights and no biases; None: one input of zero weight."""
     inputs = torch.zeros(len(recurrent), 1) if inputs is None else inputs
     layer = sluice.nn.Recurrent(Linear, inputs.shape[1], len(recurrent), bias=False).double()
     with torch.no_grad():
@@ -38,7 +38,7 @@ def shift_register(length: int) -> Any:
 
 
 def any_layer(name: str, **options: Any) -> Any:
-    """A float64 layer of a cell of the list, in evaluation, with weights that do something."""
+    """A float64 layer of a cell of the list, in evaluation, with weights that are not small."""
     cell = CELLS[name]()
     projected = any(state.width == "projection" for state in cell.graph.states)
     proj_size = SIZES.projection if projected else 0

@@ -1,4 +1,4 @@
-"""A held gate in a trained layer, against an LSTM written by hand; the layer is itself after."""
+"""Clamped gates in a trained layer, against a hand-written LSTM; the layer is restored."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_an_open_forget_gate(backend: str, monkeypatch: pytest.MonkeyPatch) -> N
         assert bool((a[5:10] == 0).all())
 
 
-def test_within_a_model_and_when_something_goes_wrong() -> None:
+def test_within_a_model_and_after_an_exception() -> None:
     model = torch.nn.ModuleDict({"encoder": sluice.nn.GRU(3, 4, num_layers=2, bidirectional=True)})
     layer, x = model["encoder"], torch.randn(5, 2, 3)
     cell = layer.cell
@@ -65,7 +65,7 @@ def test_within_a_model_and_when_something_goes_wrong() -> None:
 
 
 @pytest.mark.parametrize("cell", [sluice.nn.LSTM, sluice.nn.GRU, sluice.nn.RNN])
-def test_a_silent_unit_is_one_whose_weights_out_are_zero(cell: Any) -> None:
+def test_a_silenced_unit_equals_zero_outgoing_weights(cell: Any) -> None:
     layer, x = cell(3, 6, num_layers=2).double(), torch.randn(7, 2, 3).double()
     before = {name: value.clone() for name, value in layer.state_dict().items()}
     plain, silent = layer(x)[0], [1, 4]

@@ -66,8 +66,8 @@ def test_unnamed_wires_are_coloured_and_the_reverse_direction_comes_from_behind(
         rtol=0,
         atol=1e-6,
     )
-    drawn = {node for node in graph.nodes if type(node).__name__ == "Elementwise"}
-    assert drawn <= set(found)
+    elementwise = {node for node in graph.nodes if type(node).__name__ == "Elementwise"}
+    assert elementwise <= set(found)
     figure = insight.sketch_recorded(tape, "b", reverse=True, step=4, unit=0)
     assert any(abs(back.h[5, 0, 0].item() - number) < 0.0051 for number in numbers(figure))
 
@@ -108,14 +108,14 @@ def test_a_stream(model: torch.nn.ModuleDict) -> None:
     assert len(numbers(insight.sketch_recorded(tape, step=-1, unit=0))) > 6
 
 
-def test_what_there_is_not(model: torch.nn.ModuleDict) -> None:
+def test_unknown_selections_are_refused(model: torch.nn.ModuleDict) -> None:
     tape = run(model)
-    for options, told in (
+    for options, message in (
         ({"step": 9}, "step 9 was not recorded; there are 0 to 8"),
         ({"step": 1, "sequence": 2}, "there are 2 sequences, and none is 2"),
         ({"step": 1, "unit": 6}, "there are 6 units, and none is 6"),
     ):
-        with pytest.raises(IndexError, match=told):
+        with pytest.raises(IndexError, match=message):
             insight.sketch_recorded(tape, "a", **options)
     with pytest.raises(ValueError, match="say which of a, b"):
         insight.sketch_recorded(tape, step=1)

@@ -1,4 +1,4 @@
-"""Whatever autograd and the compilers do: the layers behave as ordinary ones."""
+"""Under autograd transforms and compilers the layers behave as ordinary ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the layers offer beyond torch: lengths, resets, learned states, sizes, readout."""
+"""Features beyond torch: lengths, resets, learned states, sizes, readout."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def test_lengths_are_sequences_run_alone(bidirectional: bool, batch_first: bool)
     poisoned = x.clone()
     for b, n in enumerate(lengths.tolist()):
         poisoned[n:, b] = float("nan")
-    given = poisoned.transpose(0, 1) if batch_first else poisoned
-    y, (h, c) = ours(given, (h0, c0), lengths=lengths)
+    model_input = poisoned.transpose(0, 1) if batch_first else poisoned
+    y, (h, c) = ours(model_input, (h0, c0), lengths=lengths)
     y = y.transpose(0, 1) if batch_first else y
     for b, n in enumerate(lengths.tolist()):
         assert (y[n:, b] == 0).all()
@@ -80,7 +80,7 @@ def _ends(layer: Any, hx: torch.Tensor, at_end: int) -> torch.Tensor:
     return torch.stack(rows)
 
 
-def test_resets_need_not_mind_the_layout() -> None:
+def test_resets_in_any_layout() -> None:
     layer = sluice.nn.LSTM(X, H, batch_first=True)
     x, resets = torch.randn(B, T, X), torch.rand(B, T) < 0.3
     y, _ = layer(x, resets=resets)
@@ -103,7 +103,7 @@ def test_packed_resets() -> None:
 
 
 @pytest.mark.parametrize(
-    ("marks", "told"),
+    ("marks", "message"),
     [
         ({"lengths": torch.tensor([1.0] * B)}, "integers"),
         ({"lengths": torch.tensor([1, 2])}, "shape"),
@@ -113,12 +113,14 @@ def test_packed_resets() -> None:
         ({"resets": torch.zeros(B, T, dtype=torch.bool)}, "laid out"),
     ],
 )
-def test_marks_that_do_not_fit(marks: dict[str, torch.Tensor], told: str) -> None:
-    with pytest.raises(ValueError, match=told):
+def test_invalid_lengths_and_resets_are_refused(
+    marks: dict[str, torch.Tensor], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
         sluice.nn.LSTM(X, H)(torch.zeros(T, B, X), **marks)
 
 
-def test_learned_states_are_where_it_starts_on_either_backend() -> None:
+def test_layers_start_from_learned_states_on_either_backend() -> None:
     layer = sluice.nn.LSTM(X, H, 2, learn_initial_state=True)
     with torch.no_grad():
         for place in range(2):
@@ -200,7 +202,7 @@ def test_forget_bias_and_chrono() -> None:
 
 
 @pytest.mark.parametrize(
-    ("make", "told"),
+    ("make", "message"),
     [
         (lambda: sluice.nn.RNN(X, H, forget_bias=1.0), "keeps the state"),
         (lambda: sluice.nn.LSTM(X, H, bias=False, chrono=10), "has none here"),
@@ -212,13 +214,13 @@ def test_forget_bias_and_chrono() -> None:
         (lambda: Recurrent(SLSTM(heads=2), X, 5), "heads"),
     ],
 )
-def test_refused_options(make: Any, told: str) -> None:
-    with pytest.raises(ValueError, match=told):
+def test_refused_options(make: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         make()
 
 
 @pytest.mark.parametrize("cell", [PeepholeLSTM, Elman])
-def test_backend_tells_itself_and_why(cell: Any) -> None:
+def test_a_layer_reports_its_backend_and_the_reason(cell: Any) -> None:
     assert Recurrent(cell, X, H).resolved_backend.name == "fused"
     assert Recurrent(cell, X, H).half().resolved_backend.name == "reference"
     layer = sluice.nn.LSTM(X, H)

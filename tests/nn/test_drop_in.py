@@ -146,16 +146,16 @@ def test_errors_of_a_call_are_torchs(call: int, backend: str | None) -> None:
     ],
 )
 def test_errors_of_the_constructor_are_torchs(options: dict[str, Any]) -> None:
-    made = {"input_size": 4, "hidden_size": 5, **options}
+    arguments = {"input_size": 4, "hidden_size": 5, **options}
     try:
-        nn.LSTM(**made)
+        nn.LSTM(**arguments)
     except (ValueError, TypeError) as error:
         theirs = type(error)
     else:
         assert options == {"bias": 1}
         pytest.skip("torch 2.6 takes any bias")
     with pytest.raises(theirs):
-        sluice.nn.LSTM(**made)
+        sluice.nn.LSTM(**arguments)
 
 
 def test_refusals_of_gru_and_rnn() -> None:

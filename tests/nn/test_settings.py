@@ -1,4 +1,4 @@
-"""What can be asked of a layer between two calls: recompute. (Precision: tests/run.)"""
+"""Settings of a layer that change between two calls: recompute. (Precision: tests/run.)"""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ T, B, X, H = 11, 4, 3, 6
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch's own
 
 
-def told(layer: Any, x: Tensor, **marks: Any) -> list[Tensor]:
+def run_with_gradients(layer: Any, x: Tensor, **marks: Any) -> list[Tensor]:
     """Output, states, and the gradients of the input and every parameter."""
     torch.manual_seed(4)
     y, last = layer(x, **marks)
@@ -42,13 +42,13 @@ def test_a_whole_layer_recomputed(cell: Any, backend: str | None) -> None:
     layer.backend = backend
     x = torch.randn(T, B, X, dtype=torch.float64, requires_grad=True)
     marks = {"lengths": torch.tensor([7, 0, 11, 4]), "resets": torch.rand(T, B) < 0.3}
-    expected = told(layer, x, **marks)
+    expected = run_with_gradients(layer, x, **marks)
     for steps in (1, 4, T):
         layer.recompute = steps
-        same(told(layer, x, **marks), expected)
+        same(run_with_gradients(layer, x, **marks), expected)
 
 
-def test_it_is_asked_for_as_any_other_setting() -> None:
+def test_recompute_is_an_ordinary_setting() -> None:
     layer = sluice.nn.GRU(X, H, recompute=5)
     assert layer.recompute == 5 and sluice.nn.GRU(X, H).recompute is None
     assert copy.deepcopy(layer).recompute == pickle.loads(pickle.dumps(layer)).recompute == 5
@@ -78,9 +78,9 @@ def test_bfloat16_recomputed_is_bfloat16() -> None:
     layer = sluice.nn.LSTM(X, H)
     layer.precision = "bfloat16"
     x = torch.randn(T, B, X, requires_grad=True)
-    whole = told(layer, x)
+    whole = run_with_gradients(layer, x)
     layer.recompute = 4
-    torch.testing.assert_close(told(layer, x), whole, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(run_with_gradients(layer, x), whole, rtol=1e-5, atol=1e-5)
     layer.precision = "int8"
     with pytest.raises(RuntimeError, match="int8"):
         layer.eval()(x)[0].sum().backward()
@@ -99,7 +99,7 @@ def test_transforms_and_gradients_of_gradients(backend: str | None) -> None:
     assert torch.autograd.gradgradcheck(lambda one: layer(one)[0], x[0, :, :1].requires_grad_())
 
 
-def test_a_compiled_program_says_that_it_keeps_every_step() -> None:
+def test_a_compiled_program_warns_that_it_keeps_every_step() -> None:
     layer, x = sluice.nn.GRU(X, H, recompute=2), torch.randn(T, B, X)
     _issued_warnings.clear()
     with pytest.warns(RuntimeWarning, match="recompute= has no effect"):

@@ -73,10 +73,10 @@ def test_a_stream_keeps_its_weights_until_refreshed() -> None:
 def test_a_fresh_tensor_every_step() -> None:
     stream = sluice.nn.GRU(3, 4).stream(1)
     y = stream(torch.ones(1, 3))
-    kept = y.clone()
+    copy = y.clone()
     y.zero_()
     state = stream.state_dict()["h_l0"]
-    assert torch.equal(state, kept)
+    assert torch.equal(state, copy)
 
 
 def test_refusals() -> None:
@@ -121,7 +121,7 @@ def test_a_stream_multiplies_as_its_layer_does(precision: str, hidden: int) -> N
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16", "int8"])
-def test_steps_are_the_same_bits_whoever_shares_them(precision: str) -> None:
+def test_steps_are_bitwise_equal_with_any_number_of_threads(precision: str) -> None:
     """In a tight loop the threads share steps, after a pause one thread takes a step alone."""
     layer, x = sluice.nn.LSTM(40, 192, 2).eval(), torch.randn(80, 3, 40)
     layer.precision = precision
@@ -139,7 +139,7 @@ def test_steps_are_the_same_bits_whoever_shares_them(precision: str) -> None:
         extension.set_num_threads(torch.get_num_threads())
 
 
-def test_what_lies_otherwise_in_memory() -> None:
+def test_other_memory_layouts() -> None:
     layer, x = sluice.nn.GRU(3, 4), torch.randn(4, 3)
     a, b = layer.stream(3), layer.stream(3)
     expected = a(x.T[:, :3].contiguous())

@@ -30,8 +30,8 @@ def test_the_values_of_the_sequence(name: str, backend: str | None) -> None:
     plain = steps(stream, x)
     stream.reset()
     with sluice.record(stream, pre=True) as tape:
-        seen = steps(stream, x)
-    assert torch.equal(seen, plain)
+        y = steps(stream, x)
+    assert torch.equal(y, plain)
     found, expected = tape.tensors(), whole.tensors()
     assert list(found) == list(expected)
     for key, value in found.items():
@@ -39,7 +39,7 @@ def test_the_values_of_the_sequence(name: str, backend: str | None) -> None:
             assert torch.equal(value, expected[key]), key
         torch.testing.assert_close(value, expected[key])
     first = cell.graph.states[0].name
-    assert torch.equal(tape.layer(1)[first], seen)
+    assert torch.equal(tape.layer(1)[first], y)
     assert tape.layer(0).backend == (backend or "fused")
 
 
@@ -66,27 +66,27 @@ def test_some_values_of_every_second_step_of_a_model() -> None:
     assert tape["a"].every == 2
     with pytest.raises(RuntimeError, match="a stream runs without gradients"):
         _ = tape["a"].gradient.forget
-    kept = tape["a"].forget
+    forget = tape["a"].forget
     first(x[0])
-    assert torch.equal(tape["a"].forget, kept)  # nothing after the block
+    assert torch.equal(tape["a"].forget, forget)  # nothing after the block
     with tape:
-        model["a"].stream(2)(x[0])  # another stream begins anew
+        model["a"].stream(2)(x[0])  # another stream starts from the initial state
     assert tape["a"].forget.shape == (1, 2, 4)
 
 
-def test_after_the_block_a_step_is_the_kernels_alone_again() -> None:
+def test_after_the_block_steps_run_on_the_kernels_alone() -> None:
     layer = sluice.nn.GRU(3, 4)
     stream, x = layer.stream(), torch.randn(1, 3)
-    kept = stream._fast_step
-    assert kept is not None
+    before = stream._fast_step
+    assert before is not None
     with sluice.record(layer):
         assert stream._fast_step is None
         out = torch.empty(1, 4)
         assert stream(x, out=out) is out
-    assert stream._fast_step == kept
+    assert stream._fast_step == before
 
 
-def test_weights_that_have_changed_are_seen() -> None:
+def test_changed_weights_take_effect() -> None:
     layer = sluice.nn.GRU(3, 4)
     stream, x = layer.stream(), torch.randn(1, 3)
     with torch.no_grad():
@@ -100,7 +100,7 @@ def test_weights_that_have_changed_are_seen() -> None:
     assert torch.equal(tape.h[-1], y)
 
 
-def test_a_stream_does_not_go_to_a_folder(tmp_path: Any) -> None:
+def test_a_stream_cannot_be_recorded_to_a_folder(tmp_path: Any) -> None:
     stream = sluice.nn.GRU(3, 4).stream()
     refused = pytest.raises(RuntimeError, match=r"a stream cannot be recorded to a folder.*save")
     with refused, sluice.record(stream, to=tmp_path / "run"):

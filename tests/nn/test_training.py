@@ -1,4 +1,4 @@
-"""Whole layers as training uses them: gradcheck, empty input, frozen weights, several processes."""
+"""Whole layers in training: gradcheck, empty input, frozen weights, several processes."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ torch.testing.assert_close(found, torch.cat([g.flatten() for g in alone]))
 dist.destroy_process_group()
 os._exit(0)
 """
-# No interpreter is taken down, as gloo's threads may then still hold tensors, and abort
+# No interpreter is shut down, as gloo's threads may then still hold tensors, and abort
 # (pytorch/pytorch#179291); what fails above leaves with its own exit code.
 
 
@@ -94,5 +94,5 @@ def test_two_processes_have_the_gradients_of_one(tmp_path: Path) -> None:
         subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
         for command in commands
     ]
-    told = [process.communicate(timeout=120)[1] for process in running]
-    assert [process.returncode for process in running] == [0, 0], told
+    errors = [process.communicate(timeout=120)[1] for process in running]
+    assert [process.returncode for process in running] == [0, 0], errors

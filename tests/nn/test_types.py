@@ -1,4 +1,4 @@
-"""What a user's type checker, editor and ``inspect.signature`` see of the public surface."""
+"""The public surface as type checkers, editors and ``inspect.signature`` see it."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ EXPECTED = dict(line.split("  # ") for line in PROGRAM.splitlines() if line.coun
 
 @pytest.fixture(scope="module")
 def messages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """What mypy says of each line of the program."""
+    """The messages of mypy for each line of the program."""
     pytest.importorskip("mypy")
     folder = tmp_path_factory.mktemp("typed")
     file = folder / "use.py"
@@ -89,7 +89,7 @@ def test_a_type_checker_sees(code: str, messages: dict[str, str]) -> None:
         assert f'Revealed type is "{expected}"' in found, found
 
 
-def test_it_finds_nothing_else(messages: dict[str, str]) -> None:
+def test_no_other_messages(messages: dict[str, str]) -> None:
     assert set(messages) == set(EXPECTED)
 
 

@@ -1,4 +1,4 @@
-"""Equations as written: content, parentheses, and that they typeset."""
+"""Equations in LaTeX: content, parentheses, and that they typeset."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LSTM_LINES = [
 
 
 class Odd(Cell):
-    """Everything that is seldom: aliases, conditions, constants, Greek, underscores."""
+    """Rare features: aliases, conditions, constants, Greek, underscores."""
 
     slow_leak, alpha = Gate(), Gate()
 
@@ -94,14 +94,14 @@ def test_every_named_value_has_one_line_and_everything_typesets(name: str) -> No
 
 @pytest.mark.parametrize("name", CELLS)
 def test_what_a_line_reads_is_defined_above_it(name: str) -> None:
-    known: set[str] = set()
+    defined: set[str] = set()
     graph = CELLS[name]().graph
     symbols = {n: Notation.from_graph(graph).value(n).latex for n in graph.outputs_by_name}
     for line in format_equations(graph).lines:
         for symbol in symbols.values():
             alone = rf"(?<![a-z}}{{_]){re.escape(symbol)}"
-            assert symbol in known or not re.search(alone, line.right.latex)
-        known.add(line.left.latex)
+            assert symbol in defined or not re.search(alone, line.right.latex)
+        defined.add(line.left.latex)
 
 
 @pytest.mark.parametrize("name", ["slstm", "zoneout-dropout-peephole"])

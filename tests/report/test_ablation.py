@@ -1,4 +1,4 @@
-"""Cuts of trained layers against loops written by hand; what a whole report says."""
+"""Ablations of trained layers against hand-written loops; the contents of a report."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sluice.report.ablation import Ablation, AblationError, Effect, Intervention
 
 
 class Model(nn.Module):
-    """Two layers of LSTM both ways, and a GRU: every kind of place that a cut can be in."""
+    """Two bidirectional LSTM layers and a GRU: every kind of place for an ablation."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -84,21 +84,21 @@ def means(model: Model, x: Tensor) -> dict[str, Tensor]:
     return {name: value.mean(dim=(0, 1)) for name, value in tape.tensors().items()}
 
 
-def test_every_cut_is_what_a_loop_by_hand_makes_of_it() -> None:
+def test_every_ablation_equals_a_loop_by_hand() -> None:
     model, x, y = Model().double(), torch.randn(6, 3, 3).double(), torch.randn(6, 3, 2).double()
     model.train()
 
     def loss_of(answered: Tensor) -> float:
         return float((answered - y).square().mean())
 
-    seen: list[tuple[int, int]] = []
+    batches: list[tuple[int, int]] = []
     found = ablate(
         model,
         lambda: loss_of(model(x)),
         group=2,
-        on_progress=lambda done, whole, effect: seen.append((done, whole)),
+        on_progress=lambda done, whole, effect: batches.append((done, whole)),
     )
-    assert model.training  # and yet nothing was dropped:
+    assert model.training  # and nothing was dropped:
     model.eval()
     with torch.no_grad():
         assert found.loss == pytest.approx(loss_of(model(x)), rel=1e-12)
@@ -117,7 +117,7 @@ def test_every_cut_is_what_a_loop_by_hand_makes_of_it() -> None:
     last = [str(effect.intervention) for effect in found.effects][-2:]
     assert last == ["decoder.l0 units 0–1", "decoder.l0 units 2–3"]
     assert len(found.units()) == 4 * 3 + 2
-    assert seen == [(k, len(found.effects)) for k in range(1, len(found.effects) + 1)]
+    assert batches == [(k, len(found.effects)) for k in range(1, len(found.effects) + 1)]
     assert loss_of(model(x).detach()) == pytest.approx(found.loss, rel=1e-12)
 
 
@@ -138,11 +138,11 @@ def test_ranks_figure_and_json() -> None:
     assert [bar.get_width() for bar in bars.patches] == [0.0, 2.0, 0.5]
     assert "not finite" in bars.texts[0].get_text()
     assert units.lines[0].get_ydata().tolist() == [0.3, 0.2, 0.1]
-    told = json.loads(json.dumps(found.to_dict(), allow_nan=False))
-    assert told["effects"][0]["increase"] is None and told["effects"][2]["units"] is None
+    report = json.loads(json.dumps(found.to_dict(), allow_nan=False))
+    assert report["effects"][0]["increase"] is None and report["effects"][2]["units"] is None
 
 
-def test_what_cannot_be_ablated() -> None:
+def test_invalid_ablations_are_refused() -> None:
     layer = sluice.nn.GRU(2, 3)
     with pytest.raises(AblationError, match="a group has at least 1 unit, got 0"):
         ablate(layer, lambda: 0.0, group=0)

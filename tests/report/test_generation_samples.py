@@ -1,4 +1,4 @@
-"""Held-out data for language models, their loss by torch alone, and what a cut model generates."""
+"""Held-out data for language models, their loss by torch alone, and samples of an ablated model."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_the_loss_is_that_of_every_next_token() -> None:
     assert data.tokens == 5 + 2 + 3
 
 
-def test_text_is_read_as_the_vocabulary_has_it(tmp_path: Path) -> None:
+def test_text_is_tokenized_by_the_vocabulary(tmp_path: Path) -> None:
     text = tmp_path / "data.txt"
     text.write_text("ab" * 200 + "z" + "ab" * 200)
     data = load_held_out(checkpoint("abz"), text, 10_000)
@@ -86,29 +86,29 @@ def test_a_model_of_another_kind(tmp_path: Path) -> None:
 def test_means_are_taken_where_nothing_is_padding() -> None:
     seen = []
     model = checkpoint("abc").model
-    model.register_forward_hook(lambda _, given, __: seen.append(given[0]))
+    model.register_forward_hook(lambda _, inputs, __: seen.append(inputs[0]))
     HeldOutData([[3], [4, 5, 3]] + [[5, 4]] * 63, 0).run_longest(model)
     (tokens,) = seen
     assert tokens.shape == (3, 64) and bool((tokens != 0).all())
     assert tokens[:, -1].tolist() == [1, 4, 5]
 
 
-def test_what_a_cut_model_generates() -> None:
-    kept = checkpoint("abcdefgh")
+def test_samples_of_an_ablated_model() -> None:
+    unchanged = checkpoint("abcdefgh")
     with torch.no_grad():
-        kept.model.readout.bias[2] = -2.0  # an end is rare
+        unchanged.model.readout.bias[2] = -2.0  # an end is rare
     data = HeldOutData([[3, 4, 5, 6, 7]], 0)
-    found = ablate(kept.model, lambda: data.loss(kept.model), group=8)
+    found = ablate(unchanged.model, lambda: data.loss(unchanged.model), group=8)
     cuts = {str(effect.intervention): effect.intervention for effect in found.effects}
     shut, still = cuts["layers.l1 output shut"], cuts["layers.l1 units 0–7"]
-    whole, first, second = generate_continuations(kept, [shut, still], seed=3, length=50)
-    (ids,) = generate(kept.model, [3], sampling=Sampling(max_length=50))
-    assert whole.tokens == kept.vocabulary.decode(ids)
+    whole, first, second = generate_continuations(unchanged, [shut, still], seed=3, length=50)
+    (ids,) = generate(unchanged.model, [3], sampling=Sampling(max_length=50))
+    assert whole.tokens == unchanged.vocabulary.decode(ids)
     assert (whole.label, whole.differs) == ("whole", None)
-    assert whole.loss == pytest.approx(loss_by_torch(kept.model, [ids]), rel=1e-5)
-    # Either leaves nothing of the last layer: the readout's bias alone decides.
+    assert whole.loss == pytest.approx(loss_by_torch(unchanged.model, [ids]), rel=1e-5)
+    # Both remove the last layer's output: only the readout's bias is left.
     assert first.tokens == second.tokens != whole.tokens
-    bias, drawn = kept.model.readout.bias.detach().double(), []
+    bias, drawn = unchanged.model.readout.bias.detach().double(), []
     uniforms = torch.rand(50, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
     shares = bias.clone()
     shares[:2] = -torch.inf  # padding and start are not drawn
@@ -116,6 +116,6 @@ def test_what_a_cut_model_generates() -> None:
         drawn.append(int((shares.softmax(0).cumsum(0) <= uniform).sum()))
         if drawn[-1] == 2:
             break
-    assert first.tokens == kept.vocabulary.decode(drawn)
+    assert first.tokens == unchanged.vocabulary.decode(drawn)
     both = zip(whole.tokens, first.tokens, strict=False)
     assert first.differs == next(place for place, (a, b) in enumerate(both) if a != b)

@@ -17,7 +17,7 @@ def make_pass(name: str, *, marks: bool, reverse: bool) -> RunSpec:
     graph, d = CELLS[name]().graph, torch.float64
     generator = torch.Generator().manual_seed(len(name) + 2 * marks + reverse)
 
-    def drawn(*shape: int) -> Tensor:
+    def normal(*shape: int) -> Tensor:
         return torch.randn(shape, dtype=d, generator=generator)
 
     widths = [SIZES.of(state.width) for state in graph.states]
@@ -26,13 +26,13 @@ def make_pass(name: str, *, marks: bool, reverse: bool) -> RunSpec:
     return RunSpec(
         graph,
         SIZES,
-        drawn(T, B, SIZES.input).requires_grad_(),
-        tuple(drawn(B, width).abs().requires_grad_() for width in widths),
-        tuple((drawn(*p.shape(SIZES)) * 0.5).requires_grad_() for p in graph.parameters),
+        normal(T, B, SIZES.input).requires_grad_(),
+        tuple(normal(B, width).abs().requires_grad_() for width in widths),
+        tuple((normal(*p.shape(SIZES)) * 0.5).requires_grad_() for p in graph.parameters),
         tuple(torch.rand(shape, dtype=d, generator=generator) for shape in masks),
         torch.tensor([T, 0, 3]) if marks else None,
         resets if marks else None,
-        tuple(drawn(width).abs().requires_grad_() for width in widths) if marks else None,
+        tuple(normal(width).abs().requires_grad_() for width in widths) if marks else None,
         reverse,
     )
 

@@ -1,4 +1,4 @@
-"""Which backend runs, by each reason for one; and that a tangent never comes out as zero."""
+"""Which backend runs, for each reason; and that a tangent is never silently zero."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def of(*tensors: Tensor, beyond: str | None = None, backend: str | None = None) 
     return choose_backend(tensors, beyond, backend)
 
 
-def named(choice: Any) -> tuple[str, str]:
+def describe(choice: Any) -> tuple[str, str]:
     return choice.name, choice.reason
 
 
@@ -59,10 +59,10 @@ def test_every_branch(case: str) -> None:
 
 
 def test_transforms_and_compilers() -> None:
-    seen = []
+    backends = []
 
     def note(x: Tensor) -> Tensor:
-        seen.append(of(x).name)
+        backends.append(of(x).name)
         return x.sum()
 
     torch.func.grad(note)(X)
@@ -70,14 +70,14 @@ def test_transforms_and_compilers() -> None:
     torch.func.jvp(note, (X,), (X,))
     with forward_ad.dual_level():
         note(X)
-    assert seen == ["reference"] * 4
+    assert backends == ["reference"] * 4
     assert of(X).name == "fused"
 
 
 def test_without_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(extension, "load_extension", lambda: None)
     _issued_warnings.clear()
-    assert named(of(X))[0] == "native" and "SLUICE_PURE=1" in of(X).reason
+    assert describe(of(X))[0] == "native" and "SLUICE_PURE=1" in of(X).reason
     layer = sluice.nn.Recurrent(sluice.cells.MGU, 4, 4)
     assert layer.resolved_backend.name == "reference"
     with pytest.warns(RuntimeWarning, match="slow loop"):
@@ -91,7 +91,7 @@ def test_without_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("cell", [sluice.cells.LSTM, sluice.cells.MGU])
-def test_tangents_are_those_of_the_reference(cell: Any) -> None:
+def test_tangents_equal_those_of_the_reference(cell: Any) -> None:
     layer = sluice.nn.Recurrent(cell, 4, 5).double()
     x, tangent = torch.randn(6, 2, 4).double(), torch.randn(6, 2, 4).double()
     found = torch.func.jvp(lambda v: layer(v)[0], (x,), (tangent,))[1]
@@ -114,7 +114,7 @@ def test_gradients_of_gradients_come_through_the_kernels_as_well() -> None:
 
 
 def test_weights_are_read_at_every_call() -> None:
-    """However they were written: through ``.data``, NumPy or a parametrisation."""
+    """Also if they were written through ``.data``, NumPy or a parametrisation."""
     layer, x = sluice.nn.LSTM(4, 6), torch.randn(5, 2, 4)
     twin = torch.nn.LSTM(4, 6)
 

@@ -1,4 +1,4 @@
-"""Tensors as they come: strided, aliased, empty, too large, frozen."""
+"""Memory layouts: strided, aliased, empty, too large, frozen."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from cell_list import CELLS
-from run.jobs import draw, error, told
+from run.cases import draw, error, run_with_gradients
 from sluice.equations.specs import Sizes
 from sluice.run import reference
 from sluice.run.kernels import fused
@@ -20,16 +20,18 @@ SIZES = Sizes(3, 4, 2)
 
 
 @pytest.fixture(autouse=True)
-def poisoned(monkeypatch: pytest.MonkeyPatch) -> None:
+def poison_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SLUICE_POISON", "1")
 
 
 def same(job: RunSpec) -> None:
-    for found, expected in zip(told(fused.run, job), told(reference.run, job), strict=True):
+    for found, expected in zip(
+        run_with_gradients(fused.run, job), run_with_gradients(reference.run, job), strict=True
+    ):
         assert error(found, expected) < 1e-9
 
 
-def strided(tensor: Tensor) -> Tensor:
+def make_strided(tensor: Tensor) -> Tensor:
     """The same values, every second place of memory in reverse order of dimensions."""
     turned = tensor.detach().permute(*reversed(range(tensor.dim()))).repeat_interleave(2, 0)
     return turned[::2].permute(*reversed(range(tensor.dim()))).requires_grad_()
@@ -38,11 +40,11 @@ def strided(tensor: Tensor) -> Tensor:
 @pytest.mark.parametrize("name", ["lstm", "projected", "zoneout-dropout-peephole"])
 def test_strided_tensors(name: str) -> None:
     job = draw(CELLS[name]().graph, SIZES, 5, 3, lengths=True, resets=True)
-    job = replace(job, masks=tuple(strided(mask).detach() for mask in job.masks))
-    given = job.replace_tensors([strided(t) for t in job.tensors])
-    assert not given.x.is_contiguous() and not given.parameters[0].is_contiguous()
+    job = replace(job, masks=tuple(make_strided(mask).detach() for mask in job.masks))
+    job_strided = job.replace_tensors([make_strided(t) for t in job.tensors])
+    assert not job_strided.x.is_contiguous() and not job_strided.parameters[0].is_contiguous()
     assert job.resets is not None
-    same(replace(given, resets=job.resets.T.contiguous().T))
+    same(replace(job_strided, resets=job.resets.T.contiguous().T))
 
 
 @pytest.mark.parametrize("name", ["lstm", "gru"])
@@ -69,7 +71,7 @@ def test_expanded_and_strided_upstream_gradients() -> None:
         assert error(found, expected) < 1e-9
 
 
-def test_one_memory_for_input_and_state() -> None:
+def test_input_and_state_share_memory() -> None:
     job = draw(CELLS["lstm"]().graph, Sizes(4, 4), 5, 3)
     memory = torch.randn(5, 3, 4, dtype=torch.float64)
     x = memory.requires_grad_()
@@ -92,7 +94,7 @@ def test_one_step_and_lengths_of_zero(reverse: bool) -> None:
         same(replace(job, lengths=torch.tensor(lengths)))
 
 
-def test_an_empty_job_is_the_references() -> None:
+def test_an_empty_pass_equals_the_reference() -> None:
     graph = CELLS["lstm"]().graph
     assert not fused.supports(draw(graph, SIZES, 4, 0))
     assert not fused.supports(draw(graph, Sizes(0, 4), 4, 2))
@@ -108,10 +110,12 @@ def test_sizes_beyond_memory_are_refused() -> None:
 
 
 @pytest.mark.parametrize("wanted", ["x", "states", "parameters", "learned_initial_states"])
-def test_gradients_of_some(wanted: str) -> None:
+def test_gradients_of_some_tensors(wanted: str) -> None:
     full = draw(CELLS["lstm"]().graph, SIZES, 5, 3, resets=True, lengths=True)
-    asked = {id(t) for t in ((full.x,) if wanted == "x" else getattr(full, wanted))}
-    job = full.replace_tensors([t.detach().requires_grad_(id(t) in asked) for t in full.tensors])
+    trainable = {id(t) for t in ((full.x,) if wanted == "x" else getattr(full, wanted))}
+    job = full.replace_tensors(
+        [t.detach().requires_grad_(id(t) in trainable) for t in full.tensors]
+    )
     leaves = [t for t in job.tensors if t.requires_grad]
 
     def gradients(run: Any) -> tuple[Tensor, ...]:

@@ -1,4 +1,4 @@
-"""bfloat16 and int8: how far they are from float64, and that autocast is the same thing."""
+"""bfloat16 and int8: their error against float64, and that autocast is equivalent."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from cell_list import CELLS
 from sluice.run.kernels import extension
 
 BOUND = {"float32": 1e-5, "bfloat16": 1e-2, "int8": 2e-2}
-# Cells that amplify any rounding over many steps, whoever computes them: without a gate that
-# forgets, or with norms that make chaos of an untrained cell. They are held to fewer steps.
+# Cells that amplify any rounding over many steps in any implementation: without a gate that
+# forgets, or with norms that make an untrained cell chaotic. They are held to fewer steps.
 STEPS = {
     "lstm-1997": 30,
     "layer-norm-lstm": 5,
@@ -25,14 +25,14 @@ STEPS = {
 }
 
 
-def made(name: str, inputs: int = 96, hidden: int = 128) -> Any:
+def make_layer(name: str, inputs: int = 96, hidden: int = 128) -> Any:
     cell = CELLS[name]()
     projected = any(state.width == "projection" for state in cell.graph.states)
     torch.manual_seed(0)
     return sluice.nn.Recurrent(cell, inputs, hidden, proj_size=hidden // 2 if projected else 0)
 
 
-def off(found: Tensor, exact: Tensor) -> float:
+def relative_error(found: Tensor, exact: Tensor) -> float:
     """The root mean square of the error over that of the values."""
     difference = (found.double() - exact).pow(2).mean() / exact.pow(2).mean()
     return difference.sqrt().item()
@@ -40,7 +40,7 @@ def off(found: Tensor, exact: Tensor) -> float:
 
 @pytest.mark.parametrize("name", CELLS)
 def test_outputs_are_within_the_bounds(name: str) -> None:
-    layer, x = made(name).eval(), torch.randn(STEPS.get(name, 1000), 3, 96)
+    layer, x = make_layer(name).eval(), torch.randn(STEPS.get(name, 1000), 3, 96)
     with torch.no_grad():
         layer.double().backend = "reference"
         exact = layer(x.double())[0]
@@ -50,31 +50,31 @@ def test_outputs_are_within_the_bounds(name: str) -> None:
             assert layer.resolved_backend.name == "fused"
             y = layer(x)[0]
             assert y.dtype is torch.float32
-            assert off(y, exact) < bound, precision
+            assert relative_error(y, exact) < bound, precision
 
 
 @pytest.mark.parametrize("name", CELLS)
 def test_gradients_in_bfloat16_are_those_of_float64(name: str) -> None:
-    layer = made(name, 20, 48).eval()
+    layer = make_layer(name, 20, 48).eval()
     x, upstream = torch.randn(STEPS.get(name, 60), 5, 20), torch.randn(1)
-    told = {}
+    gradients = {}
     for precision, dtype in (("float32", torch.float64), ("bfloat16", torch.float32)):
         layer.to(dtype).precision = precision
-        given = x.to(dtype).requires_grad_()
-        y, last = layer(given)
+        inputs = x.to(dtype).requires_grad_()
+        y, last = layer(inputs)
         last = last if isinstance(last, tuple) else (last,)
         upstream = torch.linspace(-1, 1.5, y.numel(), dtype=dtype).reshape(y.shape)
         loss = (y * upstream).sum() + sum((k + 1) * s.sum() for k, s in enumerate(last))
-        wanted = [given, *layer.parameters()]
+        wanted = [inputs, *layer.parameters()]
         found = torch.autograd.grad(loss, wanted, allow_unused=True)
-        told[precision] = [g for g in found if g is not None]
-    for found, exact in zip(told["bfloat16"], told["float32"], strict=True):
-        assert off(found, exact) < 4e-2 if exact.any() else not found.any()
+        gradients[precision] = [g for g in found if g is not None]
+    for found, exact in zip(gradients["bfloat16"], gradients["float32"], strict=True):
+        assert relative_error(found, exact) < 4e-2 if exact.any() else not found.any()
 
 
 @pytest.mark.parametrize("name", ["lstm", "gru", "gru-reset-before", "peephole"])
 def test_bfloat16_gradients_are_the_same_where_threads_share_units(name: str) -> None:
-    layer, x = made(name, 40, 256), torch.randn(6, 1, 40, requires_grad=True)
+    layer, x = make_layer(name, 40, 256), torch.randn(6, 1, 40, requires_grad=True)
     layer.precision = "bfloat16"
     found = []
     try:
@@ -102,7 +102,7 @@ def test_int8_takes_outliers_and_rows_of_zeros() -> None:
         exact = layer(x)[0]
         layer.precision = "int8"
         found = layer(x)[0]
-        assert off(found[:, [0, 2, 3]], exact[:, [0, 2, 3]].double()) < 2e-2
+        assert relative_error(found[:, [0, 2, 3]], exact[:, [0, 2, 3]].double()) < 2e-2
         assert found.isfinite().all()
         x[7, 3, 1] = float("nan")
         y = layer(x)[0]
@@ -124,18 +124,18 @@ def test_int8_is_for_evaluation() -> None:
 
 @pytest.mark.parametrize("name", ["lstm", "gru", "layer-norm-gru"])
 def test_autocast_runs_the_kernels_in_bfloat16(name: str) -> None:
-    layer, x = made(name, 8, 32), torch.randn(7, 2, 8)
+    layer, x = make_layer(name, 8, 32), torch.randn(7, 2, 8)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         y = layer(x)[0]
     layer.precision = "bfloat16"
-    asked = layer(x.bfloat16().float())[0]
+    expected_y = layer(x.bfloat16().float())[0]
     assert y.dtype is torch.bfloat16
     # Autocast rounds the parameters too, biases included.
-    assert off(y.float(), asked.double()) < 1e-2
+    assert relative_error(y.float(), expected_y.double()) < 1e-2
 
 
 def test_bfloat16_learns_as_float32_does() -> None:
-    """A task with memory: say the first symbol at the end."""
+    """A task with memory: recall the first symbol at the end."""
     ends = {}
     for precision in ("float32", "bfloat16"):
         torch.manual_seed(3)

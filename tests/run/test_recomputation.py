@@ -1,4 +1,4 @@
-"""Recomputed passes against the same pass kept whole: values, every gradient, memory."""
+"""Passes with recompute against passes without: values, every gradient, memory."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from cell_list import CELLS, SIZES
-from run.jobs import draw, error, told
+from run.cases import draw, error, run_with_gradients
 from sluice.run import recomputation, reference
 from sluice.run.kernels import fused
 from sluice.run.spec import RunSpec
@@ -32,7 +32,7 @@ WAYS: list[dict[str, Any]] = [
 
 
 @pytest.fixture(autouse=True)
-def poisoned(monkeypatch: pytest.MonkeyPatch) -> None:
+def poison_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SLUICE_POISON", "1")
 
 
@@ -45,36 +45,38 @@ def run_reference(steps: int) -> Any:
 
 
 @pytest.mark.parametrize("name", CELLS)
-@pytest.mark.parametrize("again", [run_fused, run_reference])
-def test_values_and_gradients_are_those_of_the_whole(name: str, again: Any) -> None:
-    for seed, way in enumerate(WAYS):
-        job = draw(CELLS[name]().graph, SIZES, STEPS, 5, seed=seed, **way)
-        expected = told(reference.run, job)
+@pytest.mark.parametrize("backend", [run_fused, run_reference])
+def test_values_and_gradients_equal_those_without_recompute(name: str, backend: Any) -> None:
+    for seed, options in enumerate(WAYS):
+        job = draw(CELLS[name]().graph, SIZES, STEPS, 5, seed=seed, **options)
+        expected = run_with_gradients(reference.run, job)
         for steps in (1, 2, 3, STEPS - 1, STEPS, STEPS + 1) if name == "lstm" else (1, 3):
-            found = told(again(steps), job)
+            found = run_with_gradients(backend(steps), job)
             for one, other in zip(found, expected, strict=True):
-                assert error(one, other) < 1e-9, (way, steps)
+                assert error(one, other) < 1e-9, (options, steps)
 
 
 @pytest.mark.parametrize("reverse", [False, True])
-@pytest.mark.parametrize("again", [run_fused, run_reference])
-def test_a_reset_at_and_beside_every_edge(again: Any, reverse: bool) -> None:
+@pytest.mark.parametrize("backend", [run_fused, run_reference])
+def test_resets_at_and_next_to_every_chunk_boundary(backend: Any, reverse: bool) -> None:
     drawn = draw(CELLS["gru"]().graph, SIZES, 6, 7, resets=True, reverse=reverse)
     at = torch.arange(6)[:, None] == torch.arange(7)  # sequence b restarts at step b alone
     for lengths in (None, torch.tensor([6, 2, 2, 4, 4, 6, 6])):
         job = replace(drawn, resets=at, lengths=lengths)
-        expected = told(reference.run, job)
+        expected = run_with_gradients(reference.run, job)
         for steps in (1, 2, 3, 4):
-            found = told(again(steps), job)
+            found = run_with_gradients(backend(steps), job)
             assert all(error(a, b) < 1e-9 for a, b in zip(found, expected, strict=True)), steps
 
 
 @pytest.mark.parametrize("wanted", ["x", "states", "parameters", "learned_initial_states"])
-@pytest.mark.parametrize("again", [run_fused, run_reference])
-def test_gradients_of_some(again: Any, wanted: str) -> None:
+@pytest.mark.parametrize("backend", [run_fused, run_reference])
+def test_gradients_of_some_tensors(backend: Any, wanted: str) -> None:
     full = draw(CELLS["mgu"]().graph, SIZES, STEPS, 3, resets=True)
-    asked = {id(t) for t in ((full.x,) if wanted == "x" else getattr(full, wanted))}
-    job = full.replace_tensors([t.detach().requires_grad_(id(t) in asked) for t in full.tensors])
+    trainable = {id(t) for t in ((full.x,) if wanted == "x" else getattr(full, wanted))}
+    job = full.replace_tensors(
+        [t.detach().requires_grad_(id(t) in trainable) for t in full.tensors]
+    )
     leaves = [t for t in job.tensors if t.requires_grad]
     for upstream in (0, 1):  # of the output alone, of the last state alone
 
@@ -82,12 +84,12 @@ def test_gradients_of_some(again: Any, wanted: str) -> None:
             y, last = run(job)
             return torch.autograd.grad([y, *last][upstream].sin().sum(), leaves)
 
-        for one, other in zip(gradient(again(3)), gradient(reference.run), strict=True):
+        for one, other in zip(gradient(backend(3)), gradient(reference.run), strict=True):
             assert error(one, other) < 1e-9
 
 
-@pytest.mark.parametrize("again", [run_fused, run_reference])
-def test_gradients_of_gradients_and_tied_tensors(again: Any) -> None:
+@pytest.mark.parametrize("backend", [run_fused, run_reference])
+def test_gradients_of_gradients_and_tied_tensors(backend: Any) -> None:
     full = draw(CELLS["elman"]().graph, SIZES, 5, 4, lengths=True)
     tied = torch.randn(4, 4, dtype=torch.float64, requires_grad=True)  # batch = hidden: one tensor
 
@@ -99,29 +101,29 @@ def test_gradients_of_gradients_and_tied_tensors(again: Any) -> None:
         first = torch.autograd.grad(y.tanh().sum(), wanted, create_graph=True)
         return [*first, *torch.autograd.grad(sum(g.pow(2).sum() for g in first), wanted)]
 
-    for one, other in zip(twice(again(2)), twice(reference.run), strict=True):
+    for one, other in zip(twice(backend(2)), twice(reference.run), strict=True):
         assert error(one, other) < 1e-9
 
 
-def test_nothing_runs_twice_without_need() -> None:
+def test_no_chunk_runs_twice_without_need() -> None:
     calls: list[int] = []
 
-    def counted(job: RunSpec) -> Any:
+    def count(job: RunSpec) -> Any:
         calls.append(job.x.shape[0])
         return reference.run(job)
 
     job = draw(CELLS["gru"]().graph, SIZES, STEPS, 2)
-    y, _ = recomputation.run_with_recompute(job, 3, counted)
+    y, _ = recomputation.run_with_recompute(job, 3, count)
     assert calls == [3, 3, 1]
     y.sum().backward()
     assert calls == [3, 3, 1, 1, 3, 3]
     with torch.no_grad():
-        recomputation.run_with_recompute(job, 3, counted)
+        recomputation.run_with_recompute(job, 3, count)
     recomputation.run_with_recompute(
-        job.replace_tensors([t.detach() for t in job.tensors]), 3, counted
+        job.replace_tensors([t.detach() for t in job.tensors]), 3, count
     )
-    recomputation.run_with_recompute(job, STEPS, counted)
-    recomputation.run_with_recompute(job, None, counted)
+    recomputation.run_with_recompute(job, STEPS, count)
+    recomputation.run_with_recompute(job, None, count)
     assert calls[6:] == [STEPS] * 4
 
 
@@ -143,12 +145,12 @@ print(peak() - before)
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak is read from /proc")
 def test_memory_is_bounded() -> None:
-    def grown(recompute: int) -> int:
+    def measure_growth(recompute: int) -> int:
         command = [sys.executable, "-c", MEMORY, str(recompute)]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         return int(done.stdout)
 
     # The tape holds five values for each of the output; the output and its gradient are kept
     # by both.
-    whole, bounded = grown(0), grown(150)
+    whole, bounded = measure_growth(0), measure_growth(150)
     assert bounded < whole / 2, (bounded, whole)

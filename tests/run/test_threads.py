@@ -1,4 +1,4 @@
-"""Threads: many callers, forks, few processors, more threads than there are; and the same bits."""
+"""Threads: many callers, forks, few processors, more threads than processors; bitwise equality."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ signal.alarm(60)
 torch.manual_seed(0)
 layer = sluice.nn.LSTM(32, 128)
 x = torch.randn(20, 9, 32)
-def told():
+def compute():
     layer.zero_grad()
     y = layer(x)[0]
     y.sum().backward()
@@ -33,15 +33,15 @@ def told():
 
 
 def run(code: str, **environment: str) -> str:
-    """The output of a fresh interpreter, which has a minute, as its children have."""
-    done = subprocess.run(
+    """The output of a new interpreter with a timeout of a minute."""
+    process = subprocess.run(
         [sys.executable, "-c", HEAD + code],
         capture_output=True,
         text=True,
         env={**os.environ, **environment},
     )
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
+    assert process.returncode == 0, process.stderr
+    return process.stdout.strip()
 
 
 def test_several_callers_at_once() -> None:
@@ -59,7 +59,7 @@ def test_several_callers_at_once() -> None:
 
 def test_after_a_fork() -> None:
     code = """
-expected = told()
+expected = compute()
 children = []
 for _ in range(2):
     child = os.fork()
@@ -67,9 +67,9 @@ for _ in range(2):
         signal.alarm(30)
         torch.set_num_threads(1)
         sluice.set_num_threads(2)
-        os._exit(0 if torch.equal(told(), expected) else 1)
+        os._exit(0 if torch.equal(compute(), expected) else 1)
     children.append(child)
-print(sum(os.waitpid(child, 0)[1] for child in children), torch.equal(told(), expected))
+print(sum(os.waitpid(child, 0)[1] for child in children), torch.equal(compute(), expected))
 """
     assert run(code) == "0 True"
 
@@ -102,14 +102,14 @@ print(bad)
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no affinity here")
 def test_on_one_processor_and_with_too_many_threads() -> None:
     code = """
-expected = told()
+expected = compute()
 sluice.set_num_threads(7)
-many = told()
+many = compute()
 os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 print(torch.equal(many[:x.shape[0] * 9 * 128], expected[:x.shape[0] * 9 * 128]))
-a = told()
+a = compute()
 sluice.set_num_threads(2)
-b = told()
+b = compute()
 torch.testing.assert_close(a, expected); torch.testing.assert_close(b, expected)
 print(len(os.sched_getaffinity(0)))
 """

@@ -1,4 +1,4 @@
-"""What each use of a private name of torch means, by behaviour: true on every version."""
+"""The behaviour behind each private name of torch, on every version."""
 
 from __future__ import annotations
 
@@ -64,22 +64,22 @@ def test_plain_autograd_is_no_transform() -> None:
     assert seen == [False]
 
 
-def test_a_constant_is_asked_for_while_tracing_and_kept() -> None:
-    """Untraced: a list that grows while it is asked would be a side effect in the graph."""
+def test_a_constant_is_computed_once_while_tracing() -> None:
+    """Untraced: a growing list would be a side effect in the graph."""
     torch._dynamo.reset()
-    asked: list[int] = []
+    calls: list[int] = []
 
     @torch_state.mark_constant
     def count() -> int:
-        asked.append(sys.getrefcount(asked))  # which a compiler could not trace
-        return len(asked)
+        calls.append(sys.getrefcount(calls))  # which a compiler could not trace
+        return len(calls)
 
     def function(x: Tensor) -> Tensor:
         return x + count()
 
     compiled = torch.compile(function, fullgraph=True, backend="eager")
     assert [compiled(torch.zeros(1)).item() for _ in range(3)] == [1.0, 1.0, 1.0]
-    assert len(asked) == 1
+    assert len(calls) == 1
 
 
 @pytest.mark.parametrize("has_foreach", [True, False])
@@ -90,13 +90,13 @@ def test_lists_of_tensors_change_in_place(
         for name in ("_foreach_mul_", "_foreach_lerp_", "_foreach_copy_"):
             monkeypatch.delattr(torch, name)
     tensors, ends = [torch.ones(2), torch.full((3,), 4.0)], [torch.zeros(2), torch.full((3,), 8.0)]
-    kept = list(tensors)
+    originals = list(tensors)
     torch_state.scale_tensors_(tensors, 3.0)
-    assert [t.tolist() for t in kept] == [[3.0] * 2, [12.0] * 3]
+    assert [t.tolist() for t in originals] == [[3.0] * 2, [12.0] * 3]
     torch_state.lerp_tensors_(tensors, ends, 0.25)
-    assert [t.tolist() for t in kept] == [[2.25] * 2, [11.0] * 3]
+    assert [t.tolist() for t in originals] == [[2.25] * 2, [11.0] * 3]
     torch_state.copy_tensors_(tensors, ends)
-    assert [t.tolist() for t in kept] == [[0.0] * 2, [8.0] * 3]
+    assert [t.tolist() for t in originals] == [[0.0] * 2, [8.0] * 3]
     for call in (torch_state.lerp_tensors_, torch_state.copy_tensors_):
         call([], [], *([0.5] if call is torch_state.lerp_tensors_ else []))
     torch_state.scale_tensors_([], 2.0)

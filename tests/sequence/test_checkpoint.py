@@ -34,7 +34,7 @@ VOCABULARY = Vocabulary(("a", "b", "c"))
 
 
 @pytest.fixture
-def saved(tmp_path: Path) -> Path:
+def checkpoint_path(tmp_path: Path) -> Path:
     path = tmp_path / "weights.safetensors"
     checkpoint(tied=False).save(path)
     return path
@@ -46,7 +46,7 @@ def checkpoint(**changes: Any) -> Checkpoint:
 
 
 @pytest.mark.parametrize("tied", [False, True])
-def test_there_and_back(tmp_path: Path, tied: bool) -> None:
+def test_round_trip(tmp_path: Path, tied: bool) -> None:
     before, path = checkpoint(tied=tied), tmp_path / "weights"
     before.save(path)
     after = Checkpoint.load(path, vocabulary=VOCABULARY)
@@ -58,8 +58,8 @@ def test_there_and_back(tmp_path: Path, tied: bool) -> None:
     torch.testing.assert_close(after.model(tokens)[0], before.model.eval()(tokens)[0])
 
 
-def test_the_file_is_plain_safetensors(saved: Path) -> None:
-    assert load_file(saved)["readout.weight"].shape == (6, 8)
+def test_the_file_is_plain_safetensors(checkpoint_path: Path) -> None:
+    assert load_file(checkpoint_path)["readout.weight"].shape == (6, 8)
 
 
 def refusal(path: Path, **options: Any) -> str:
@@ -76,19 +76,19 @@ def test_no_such_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("keep", [0, 5, 200, -1])
-def test_a_truncated_file(saved: Path, keep: int) -> None:
-    saved.write_bytes(saved.read_bytes()[:keep])
-    assert "not a complete safetensors file" in refusal(saved)
+def test_a_truncated_file(checkpoint_path: Path, keep: int) -> None:
+    checkpoint_path.write_bytes(checkpoint_path.read_bytes()[:keep])
+    assert "not a complete safetensors file" in refusal(checkpoint_path)
 
 
-def test_something_else_altogether(saved: Path) -> None:
-    saved.write_text("X: 1\nT: no weights\nK: D\nDEF|\n")
-    assert "not a complete safetensors file" in refusal(saved)
+def test_a_file_of_another_format(checkpoint_path: Path) -> None:
+    checkpoint_path.write_text("X: 1\nT: no weights\nK: D\nDEF|\n")
+    assert "not a complete safetensors file" in refusal(checkpoint_path)
 
 
-def test_safetensors_of_somebody_else(saved: Path) -> None:
-    save_file({"x": torch.zeros(1)}, saved)
-    assert "not a model of Sluice" in refusal(saved)
+def test_safetensors_of_another_program(checkpoint_path: Path) -> None:
+    save_file({"x": torch.zeros(1)}, checkpoint_path)
+    assert "not a model of Sluice" in refusal(checkpoint_path)
 
 
 def rewrite(path: Path, weights: dict[str, torch.Tensor], **changes: str) -> None:
@@ -101,12 +101,12 @@ def rewrite(path: Path, weights: dict[str, torch.Tensor], **changes: str) -> Non
     save_file(weights, path, {**metadata, **changes})
 
 
-def test_a_weight_is_missing(saved: Path) -> None:
-    weights = load_file(saved)
-    rewrite(saved, weights, config=json.dumps({"vocabulary_size": 6, "num_layers": 1}))
-    assert "expected embedding.weight of shape (6, 128), got (6, 8)" in refusal(saved)
-    rewrite(saved, weights)
-    assert "expected layers.bias_hh_l1 of shape (32,), got none" in refusal(saved)
+def test_a_weight_is_missing(checkpoint_path: Path) -> None:
+    weights = load_file(checkpoint_path)
+    rewrite(checkpoint_path, weights, config=json.dumps({"vocabulary_size": 6, "num_layers": 1}))
+    assert "expected embedding.weight of shape (6, 128), got (6, 8)" in refusal(checkpoint_path)
+    rewrite(checkpoint_path, weights)
+    assert "expected layers.bias_hh_l1 of shape (32,), got none" in refusal(checkpoint_path)
 
 
 @pytest.mark.parametrize(
@@ -119,14 +119,16 @@ def test_a_weight_is_missing(saved: Path) -> None:
         {"figures": "?"},
     ],
 )
-def test_a_damaged_description(saved: Path, changes: dict[str, str]) -> None:
-    rewrite(saved, load_file(saved), **changes)
-    assert "is damaged" in refusal(saved)
+def test_a_damaged_description(checkpoint_path: Path, changes: dict[str, str]) -> None:
+    rewrite(checkpoint_path, load_file(checkpoint_path), **changes)
+    assert "is damaged" in refusal(checkpoint_path)
 
 
-def test_another_vocabulary(saved: Path) -> None:
-    assert "the model does not know 'd'" in refusal(saved, vocabulary=Vocabulary(("a", "d")))
-    assert "the model has more" in refusal(saved, vocabulary=Vocabulary(("a", "b")))
+def test_another_vocabulary(checkpoint_path: Path) -> None:
+    assert "the model does not know 'd'" in refusal(
+        checkpoint_path, vocabulary=Vocabulary(("a", "d"))
+    )
+    assert "the model has more" in refusal(checkpoint_path, vocabulary=Vocabulary(("a", "b")))
 
 
 def test_model_and_vocabulary_must_fit() -> None:
@@ -137,7 +139,7 @@ def test_model_and_vocabulary_must_fit() -> None:
 
 @pytest.mark.parametrize("dtype", [None, "float16", "int8"])
 @pytest.mark.parametrize("kind", sorted(KINDS))
-def test_any_kind_there_and_back(tmp_path: Path, kind: str, dtype: Any) -> None:
+def test_round_trip_of_every_kind(tmp_path: Path, kind: str, dtype: Any) -> None:
     before, inputs = EXAMPLES[kind]()
     path = tmp_path / "weights"
     before.save(path, dtype=dtype)
@@ -172,8 +174,8 @@ def example_of_forecaster() -> tuple[Checkpoint, Any]:
     config = ForecasterConfig(2, targets=(1,), horizon=2, **sizes(cell=Own, zoneout={"h": 0.1}))
     model = Forecaster(config)
     model.mean.copy_(torch.tensor([1000.0, 1e-6])), model.deviation.fill_(3)
-    kept = Checkpoint(model, columns=("rain", "wind"), preprocessing={"hours": [1, 2]})
-    return kept, (1000 + 3 * torch.randn(4, 3, 2),)
+    stored = Checkpoint(model, columns=("rain", "wind"), preprocessing={"hours": [1, 2]})
+    return stored, (1000 + 3 * torch.randn(4, 3, 2),)
 
 
 EXAMPLES: dict[str, Any] = {
@@ -211,39 +213,43 @@ def test_smaller_files(tmp_path: Path) -> None:
     assert found["int8"] < 0.3 * found[None] < found["float16"] < 0.52 * found[None]
 
 
-def test_a_file_of_the_first_version(saved: Path) -> None:
+def test_a_file_of_the_first_version(checkpoint_path: Path) -> None:
     config = {"vocabulary_size": 6, "embedding_size": 8, "hidden_size": 8, "num_layers": 1}
     config |= {"cell": "lstm", "dropout": 0.2, "tied": False}
-    weights = load_file(saved)
-    rewrite(saved, weights, config=json.dumps(config))
-    after = sluice.load_checkpoint(saved)
+    weights = load_file(checkpoint_path)
+    rewrite(checkpoint_path, weights, config=json.dumps(config))
+    after = sluice.load_checkpoint(checkpoint_path)
     assert after.vocabulary == VOCABULARY and after.model.config.dropout == 0.2
     assert after.model.readout.weight.equal(weights["readout.weight"])
 
 
-def test_what_the_file_says_of_itself(saved: Path) -> None:
-    with safe_open(saved, framework="pt") as file:
+def test_metadata_of_the_file(checkpoint_path: Path) -> None:
+    with safe_open(checkpoint_path, framework="pt") as file:
         found = file.metadata()
     assert (found["format"], found["kind"]) == ("sluice model", "LanguageModel")
     assert found["library_version"] == sluice.__version__
 
 
 @pytest.mark.parametrize("changes", [{"format_version": "3"}, {"kind": "Oracle"}])
-def test_a_file_of_a_later_version(saved: Path, changes: dict[str, str]) -> None:
-    with safe_open(saved, framework="pt") as file:
+def test_a_file_of_a_later_version(checkpoint_path: Path, changes: dict[str, str]) -> None:
+    with safe_open(checkpoint_path, framework="pt") as file:
         metadata = file.metadata()
-    save_file(load_file(saved), saved, {**metadata, "library_version": "9.1", **changes})
-    message = refusal(saved)
+    save_file(
+        load_file(checkpoint_path),
+        checkpoint_path,
+        {**metadata, "library_version": "9.1", **changes},
+    )
+    message = refusal(checkpoint_path)
     assert "written by Sluice 9.1" in message and "update it to read this file" in message
 
 
-def test_another_kind_than_needed(saved: Path) -> None:
-    assert "holds a LanguageModel, expected a Tagger" in refusal(saved, kind=Tagger)
+def test_another_kind_than_needed(checkpoint_path: Path) -> None:
+    assert "holds a LanguageModel, expected a Tagger" in refusal(checkpoint_path, kind=Tagger)
 
 
 def test_tokens_for_a_model_of_values(tmp_path: Path) -> None:
-    kept, _ = EXAMPLES["ChoraleModel"]()
-    kept.save(tmp_path / "weights")
+    chorales, _ = EXAMPLES["ChoraleModel"]()
+    chorales.save(tmp_path / "weights")
     assert "without a vocabulary" in refusal(tmp_path / "weights", vocabulary=VOCABULARY)
 
 
@@ -262,24 +268,26 @@ def test_names_must_fit_the_model(kind: str, names: dict[str, Any], message: str
         Checkpoint(EXAMPLES[kind]()[0].model, **names)
 
 
-def test_a_full_disk_leaves_the_old_file(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_leaves_the_old_file(
+    checkpoint_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def full(handle: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    before = saved.read_bytes()
+    before = checkpoint_path.read_bytes()
     monkeypatch.setattr("os.fsync", full)
     with pytest.raises(OSError, match="No space left"):
-        checkpoint(cell="gru").save(saved)
-    assert saved.read_bytes() == before
-    assert list(saved.parent.iterdir()) == [saved]
+        checkpoint(cell="gru").save(checkpoint_path)
+    assert checkpoint_path.read_bytes() == before
+    assert list(checkpoint_path.parent.iterdir()) == [checkpoint_path]
 
 
-def test_weights_that_cannot_be_made_small_leave_the_old_file(saved: Path) -> None:
-    before, wild = saved.read_bytes(), checkpoint()
+def test_weights_that_cannot_be_compressed_leave_the_old_file(checkpoint_path: Path) -> None:
+    before, wild = checkpoint_path.read_bytes(), checkpoint()
     torch.nn.init.constant_(wild.model.readout.weight, 1e6)
     with pytest.raises(CheckpointError, match="save without dtype"):
-        wild.save(saved, dtype="float16")
-    assert saved.read_bytes() == before
+        wild.save(checkpoint_path, dtype="float16")
+    assert checkpoint_path.read_bytes() == before
 
 
 def test_an_unwritable_folder_leaves_nothing(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ WEIGHTS = {"matrix": torch.randn(5, 40) * torch.tensor([[1e-3], [1.0], [50.0], [
            "vector": torch.randn(40) * 1e6}  # fmt: skip
 
 
-def test_nothing_asked_nothing_changed() -> None:
+def test_no_compression_by_default() -> None:
     assert all(compress_weights(WEIGHTS, None)[name] is tensor for name, tensor in WEIGHTS.items())
 
 
@@ -32,7 +32,7 @@ def test_float16_is_torchs_rounding_of_matrices() -> None:
 
 
 @pytest.mark.parametrize(("dtype", "value"), [("float16", 1e5), ("int8", float("nan"))])
-def test_what_does_not_fit_is_refused(dtype: str, value: float) -> None:
+def test_invalid_arguments_are_refused(dtype: str, value: float) -> None:
     with pytest.raises(CheckpointError, match=f"matrix has values that {dtype} cannot represent"):
         compress_weights({"matrix": torch.full((2, 2), value)}, dtype)
 

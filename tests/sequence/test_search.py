@@ -8,13 +8,13 @@ import pytest
 import torch
 from torch import nn
 
-from sequence.training.test_update import Filter, Given, batch, plan
+from sequence.training.test_update import Filter, FixedBatches, batch, plan
 from sluice.extras import MissingExtraError
 from sluice.sequence import SequenceError
 from sluice.sequence.search import SearchResult, SearchTrial, search
 
 pytest.importorskip("optuna")
-ONE = Given([batch(5)])
+ONE = FixedBatches([batch(5)])
 
 
 def propose(trial: Any) -> tuple[nn.Module, Any]:
@@ -26,23 +26,25 @@ def settings(found: SearchResult) -> list[float]:
     return [one.settings["rate"] for one in found.trials]
 
 
-def test_the_best_of_the_settings_is_what_training_with_them_gives(tmp_path: Path) -> None:
-    told: list[SearchTrial] = []
-    found = search(propose, ONE, ONE, trials=6, sampler="random", prune=False, on_trial=told.append)
-    assert list(found.trials) == told
+def test_the_best_trial_equals_training_with_its_settings(tmp_path: Path) -> None:
+    trials: list[SearchTrial] = []
+    found = search(
+        propose, ONE, ONE, trials=6, sampler="random", prune=False, on_trial=trials.append
+    )
+    assert list(found.trials) == trials
     assert len(set(settings(found))) == 6
     losses = [one.loss for one in found.trials]
     assert found.best.loss == min(loss for loss in losses if loss is not None)
     from sluice.sequence import train
 
-    again = train(
+    repeated = train(
         Filter(), ONE, ONE,
         plan(epochs=8, learning_rate=found.best.settings["rate"], validations=4),
     )  # fmt: skip
-    assert again.validation_loss == pytest.approx(found.best.loss)
+    assert repeated.validation_loss == pytest.approx(found.best.loss)
 
 
-def test_a_search_goes_on_where_it_was_broken_off(tmp_path: Path) -> None:
+def test_an_interrupted_search_is_resumed(tmp_path: Path) -> None:
     def stop(trial: Any) -> tuple[nn.Module, Any]:
         if trial.number == 3:
             propose(trial)
@@ -61,7 +63,7 @@ def test_a_search_goes_on_where_it_was_broken_off(tmp_path: Path) -> None:
     assert search(propose, ONE, ONE, trials=6, folder=tmp_path) == found
 
 
-def test_an_interrupt_ends_the_search_with_what_it_has(tmp_path: Path) -> None:
+def test_an_interrupt_ends_the_search_with_its_trials(tmp_path: Path) -> None:
     def ask(trial: Any) -> tuple[nn.Module, Any]:
         model, chosen = propose(trial)
         if trial.number == 2:
@@ -78,7 +80,7 @@ def test_an_interrupt_ends_the_search_with_what_it_has(tmp_path: Path) -> None:
     assert len(search(propose, ONE, ONE, trials=5, folder=tmp_path, prune=False).trials) == 5
 
 
-def test_the_hopeless_are_pruned_and_the_diverged_counted() -> None:
+def test_bad_trials_are_pruned_and_diverged_ones_are_counted() -> None:
     def worsens(trial: Any) -> tuple[nn.Module, Any]:
         model, chosen = propose(trial)
         if trial.number >= 5:  # the median of five is known by then
@@ -92,13 +94,13 @@ def test_the_hopeless_are_pruned_and_the_diverged_counted() -> None:
     assert found.best.number < 5
 
 
-def test_nothing_whole_has_no_best() -> None:
-    def broken(trial: Any) -> tuple[nn.Module, Any]:
+def test_a_search_without_complete_trials_has_no_best() -> None:
+    def diverge(trial: Any) -> tuple[nn.Module, Any]:
         model, chosen = propose(trial)
         model.readout.bias.data.fill_(torch.nan)
         return model, chosen
 
-    found = search(broken, ONE, ONE, trials=2)
+    found = search(diverge, ONE, ONE, trials=2)
     with pytest.raises(SequenceError, match="No training of this search"):
         _ = found.best
 

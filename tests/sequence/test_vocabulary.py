@@ -16,12 +16,12 @@ def test_tokens_are_numbered_in_order_after_the_three_marks() -> None:
     assert "B" not in vocabulary
 
 
-def test_decoding_passes_over_the_marks() -> None:
+def test_decoding_skips_the_marks() -> None:
     assert Vocabulary(("x", "y")).decode([1, 4, 3, 2, 0, 0]) == ["y", "x"]
 
 
 @given(st.lists(st.text(min_size=1), min_size=1))
-def test_there_and_back(tokens: list[str]) -> None:
+def test_round_trip(tokens: list[str]) -> None:
     vocabulary = Vocabulary.of([tokens])
     restored = Vocabulary.from_json(vocabulary.to_json())
     assert restored == vocabulary

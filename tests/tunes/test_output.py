@@ -33,7 +33,7 @@ def test_files_are_named_by_title(tmp_path: Path) -> None:
     assert mido.MidiFile(written[1]).length > 0
 
 
-def test_every_format_begins_as_such_files_do(tmp_path: Path) -> None:
+def test_every_format_has_its_magic_bytes(tmp_path: Path) -> None:
     written = output.write_tunes([tune("a")], tmp_path, output.FORMATS)
     heads = {file.suffix: file.read_bytes()[:4] for file in written}
     assert heads == {
@@ -42,10 +42,10 @@ def test_every_format_begins_as_such_files_do(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("wish", [["pdf", "mp3"], []])
-def test_formats_that_are_none(wish: list[str], tmp_path: Path) -> None:
+@pytest.mark.parametrize("formats", [["pdf", "mp3"], []])
+def test_unknown_formats_are_refused(formats: list[str], tmp_path: Path) -> None:
     with pytest.raises(TuneError, match="formats are abc, mid, svg, pdf, wav, ogg"):
-        output.write_tunes([tune("a")], tmp_path / "out", wish)
+        output.write_tunes([tune("a")], tmp_path / "out", formats)
     assert not (tmp_path / "out").exists()
 
 

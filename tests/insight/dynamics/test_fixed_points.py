@@ -1,4 +1,4 @@
-"""Fixed points known in closed form, and those of whole layers held against the layers."""
+"""Fixed points known in closed form, and those of whole layers compared with the layers."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_one_unit_with_three_fixed_points() -> None:
     assert bool((found.speed < 1e-18).all())
 
 
-def test_a_slow_point_where_two_fixed_points_have_just_met() -> None:
+def test_a_slow_point_where_two_fixed_points_merge() -> None:
     meets = -math.sqrt(0.5)  # where the slope of tanh(2h + b) is 1
     bias = math.atanh(meets) - 2 * meets
     starts = torch.linspace(-0.9, -0.5, 9).unsqueeze(1)
@@ -58,7 +58,7 @@ def test_the_fixed_point_of_a_linear_layer() -> None:
 
 
 @pytest.mark.parametrize("name", ["lstm", "gru", "peephole", "projected"])
-def test_the_layer_itself_stands_still_there(name: str) -> None:
+def test_the_layer_does_not_move_at_its_fixed_points(name: str) -> None:
     layer = any_layer(name)
     starts = run_trajectory(layer, torch.randn(8, 2, 3)).states.flatten(0, 1)
     x = torch.randn(3).double()
@@ -88,7 +88,7 @@ def test_the_layer_is_untouched() -> None:
         assert parameter.grad is gradient
 
 
-def test_where_there_is_none_and_what_cannot_be_asked() -> None:
+def test_no_fixed_point_and_invalid_arguments() -> None:
     moving = linear_layer(torch.eye(2).double(), torch.ones(2, 1))  # h = h + x
     found = find_fixed_points(moving, torch.zeros(2, 2), torch.ones(1))
     assert found.points.shape == (0, 2) and found.eigenvalues.shape == (0, 2)

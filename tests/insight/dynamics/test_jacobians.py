@@ -99,7 +99,7 @@ def test_exponents_add_up_to_the_mean_logarithm_of_the_determinant() -> None:
     assert bool((found.diff(dim=-1) <= 0).all())
 
 
-def test_what_has_no_spectrum() -> None:
+def test_invalid_spectra_are_refused() -> None:
     layer = sluice.nn.GRU(3, 4)
     with pytest.raises(ValueError, match="warm_up=50 leaves none of the 20 steps"):
         lyapunov_spectrum(layer, torch.zeros(20, 1, 3))

@@ -32,7 +32,7 @@ def test_layers_directions_and_layouts() -> None:
     x = torch.randn(2, 5, 3)
     with torch.no_grad(), sluice.record(layer.eval()) as tape:
         layer(x)
-    layer.train()  # dropout stays out of a measure, and the mode stays
+    layer.train()  # measures run without dropout and keep the mode
     for number in (0, 1):
         for reverse in (False, True):
             place, run = tape.layer(number, reverse), run_trajectory(layer, x, number, reverse)
@@ -44,7 +44,7 @@ def test_layers_directions_and_layouts() -> None:
     torch.testing.assert_close(alone[:, 0], run_trajectory(layer, x).states[:, 0])
 
 
-def test_what_cannot_be_run() -> None:
+def test_invalid_arguments_are_refused() -> None:
     layer = sluice.nn.GRU(3, 4)
     with pytest.raises(TypeError, match=r"expected a recurrent layer of sluice\.nn, got GRU"):
         build_step_map(torch.nn.GRU(3, 4))  # type: ignore[arg-type]

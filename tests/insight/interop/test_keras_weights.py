@@ -55,7 +55,7 @@ def simple_rnn(x: Array, kernel: Array, recurrent: Array, bias: Array) -> Array:
     return np.stack(outputs, axis=1)
 
 
-def drawn(gates: int, *bias: int) -> list[Array]:
+def draw_weights(gates: int, *bias: int) -> list[Array]:
     generator = np.random.default_rng(3)
     wide = gates * UNITS
     shapes = [(INPUTS, wide), (UNITS, wide), (*bias, wide)]
@@ -63,10 +63,10 @@ def drawn(gates: int, *bias: int) -> list[Array]:
 
 
 CASES = [
-    ("lstm", lstm, drawn(4)),
-    ("gru", gru, drawn(3, 2)),
-    ("gru", gru, drawn(3)),
-    ("simple_rnn", simple_rnn, drawn(1)),
+    ("lstm", lstm, draw_weights(4)),
+    ("gru", gru, draw_weights(3, 2)),
+    ("gru", gru, draw_weights(3)),
+    ("simple_rnn", simple_rnn, draw_weights(1)),
 ]
 
 
@@ -78,33 +78,33 @@ def test_outputs_are_those_of_the_equations(
     x = np.random.default_rng(4).normal(size=(2, 7, INPUTS))
     after = weights[2].ndim == 2 if kind == "gru" else None
     bias = weights[2] if biased else np.zeros_like(weights[2])
-    given = weights if biased else weights[:2]
-    layer = from_keras(given, kind, reset_after=after)
+    arrays = weights if biased else weights[:2]
+    layer = from_keras(arrays, kind, reset_after=after)
     y, _ = layer(torch.from_numpy(x))
     np.testing.assert_allclose(y.detach().numpy(), equations(x, *weights[:2], bias), atol=1e-12)
-    kept = [array.copy() for array in given]
+    copies = [array.copy() for array in arrays]
     with torch.no_grad():
         for parameter in layer.parameters():
             parameter.zero_()
-    for array, copied in zip(given, kept, strict=True):
+    for array, copied in zip(arrays, copies, strict=True):
         np.testing.assert_array_equal(array, copied)
 
 
 def test_the_form_of_a_gru_follows_from_its_bias() -> None:
-    assert type(from_keras(drawn(3, 2), "gru")).__name__ == "GRU"
-    assert from_keras(drawn(3), "gru").cell.name == "ResetBeforeGRU"
+    assert type(from_keras(draw_weights(3, 2), "gru")).__name__ == "GRU"
+    assert from_keras(draw_weights(3), "gru").cell.name == "ResetBeforeGRU"
     with pytest.raises(ValueError, match="say reset_after="):
-        from_keras(drawn(3)[:2], "gru")
+        from_keras(draw_weights(3)[:2], "gru")
     with pytest.raises(ValueError, match=r"reset_after=True contradicts a bias of shape \(15,\)"):
-        from_keras(drawn(3), "gru", reset_after=True)
+        from_keras(draw_weights(3), "gru", reset_after=True)
 
 
-def test_weights_that_do_not_fit() -> None:
+def test_weights_of_wrong_shapes_are_refused() -> None:
     with pytest.raises(
         ValueError, match="kind must be one of 'lstm', 'gru', 'simple_rnn', got 'LSTM'"
     ):
-        from_keras(drawn(4), "LSTM")
+        from_keras(draw_weights(4), "LSTM")
     with pytest.raises(ValueError, match=r"a simple_rnn of 5 units has the shapes \[\(3, 5\)"):
-        from_keras(drawn(4), "simple_rnn")
+        from_keras(draw_weights(4), "simple_rnn")
     with pytest.raises(ValueError, match="expected a kernel, a recurrent kernel"):
-        from_keras(drawn(4)[:1])
+        from_keras(draw_weights(4)[:1])

@@ -1,4 +1,4 @@
-"""Models of torch.nn opened: the same numbers, the original untouched, bad ones refused."""
+"""Conversion of torch.nn models: equal outputs, the original unchanged, bad ones refused."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sluice.insight import from_state_dict, from_torch
 
 
 class Tagger(nn.Module):
-    """Two recurrent layers of torch, dropout, and a dictionary that comes out."""
+    """Two recurrent layers of torch, dropout, and a dictionary as output."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -27,7 +27,7 @@ class Tagger(nn.Module):
         return {"y": scale * self.top(y)[0], "states": states}
 
 
-def test_a_model_is_converted_compared_and_left_alone() -> None:
+def test_a_model_is_converted_and_the_original_is_unchanged() -> None:
     model = Tagger()
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     model.top.eval()
@@ -45,13 +45,13 @@ def test_a_model_is_converted_compared_and_left_alone() -> None:
 
 
 def test_a_difference_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    def spoilt(model: nn.Module) -> nn.Module:
+    def spoil(model: nn.Module) -> nn.Module:
         layer = sluice.nn.convert(model)
         with torch.no_grad():
             layer.bias_hh_l0.add_(0.01)
         return layer
 
-    monkeypatch.setattr("sluice.insight.interop.torch_models.convert", spoilt)
+    monkeypatch.setattr("sluice.insight.interop.torch_models.convert", spoil)
     with pytest.raises(ValueError, match=r"outputs differ by 0\.0\d+, which is above the toler"):
         from_torch(nn.GRU(3, 4))
     assert 1e-3 < from_torch(nn.GRU(3, 4), tolerance=0.1).difference < 0.1
@@ -64,7 +64,7 @@ def test_an_input_is_drawn_for_a_lone_layer() -> None:
     assert torch.equal(torch.get_rng_state(), state)
 
 
-def test_what_cannot_be_opened() -> None:
+def test_unsupported_models_are_refused() -> None:
     with pytest.raises(ValueError, match=r"Linear holds no recurrent layer of torch\.nn"):
         from_torch(nn.Linear(2, 2), torch.zeros(1, 2))
     with pytest.raises(ValueError, match="one-step cells are not recorded"):
@@ -83,18 +83,20 @@ OPTIONS = list(itertools.product((1, 3), (True, False), (True, False)))
 @pytest.mark.parametrize(("layers", "both", "bias"), OPTIONS)
 @pytest.mark.parametrize("kind", ["LSTM", "projected", "GRU", "tanh", "relu"])
 @pytest.mark.filterwarnings("ignore:LSTM with projections")
-def test_a_state_dict_tells_its_layer(kind: str, layers: int, both: bool, bias: bool) -> None:
+def test_a_layer_is_inferred_from_its_state_dict(
+    kind: str, layers: int, both: bool, bias: bool
+) -> None:
     options: dict[str, Any] = {"num_layers": layers, "bidirectional": both, "bias": bias}
-    told: dict[str, Any] = {}
+    keywords: dict[str, Any] = {}
     if kind in ("tanh", "relu"):
-        told = {"nonlinearity": kind}
-        theirs: nn.RNNBase = nn.RNN(3, 7, **options, **told)
+        keywords = {"nonlinearity": kind}
+        theirs: nn.RNNBase = nn.RNN(3, 7, **options, **keywords)
     elif kind == "GRU":
         theirs = nn.GRU(3, 7, **options)
     else:
         theirs = nn.LSTM(3, 7, proj_size=2 * (kind == "projected"), **options)
     state = {f"deep.net.{name}": tensor for name, tensor in theirs.state_dict().items()}
-    opened = from_state_dict(state, **told)
+    opened = from_state_dict(state, **keywords)
     x = torch.randn(5, 2, 3)
     torch.testing.assert_close(opened.model(x), theirs(x), rtol=1e-5, atol=1e-6)
     assert opened.layers == layers and opened.difference < 1e-5

@@ -48,7 +48,7 @@ def test_flow_and_the_itemised_matrix(backend: str | None) -> None:
             sizes = [torch.zeros(2) if g is None else g.norm(dim=-1) for g in parts]
             torch.testing.assert_close(row, torch.stack(sizes).double())
     torch.testing.assert_close(gradients_per_loss(tape[""], losses[::2]), found["h"][::2])
-    losses.sum().backward()  # the graph is still there
+    losses.sum().backward()  # the graph still exists
     for name, states in (("h", hs), ("c", cs)):
         parts = torch.autograd.grad(expected.sum(), states, retain_graph=True)
         sizes = torch.stack([g.norm(dim=-1) for g in parts])
@@ -80,7 +80,7 @@ def test_connectivity_is_that_of_torchs_layer() -> None:
     assert x.grad is None
 
 
-def test_what_has_no_gradients() -> None:
+def test_tensors_without_gradients_are_refused() -> None:
     layer, x = sluice.nn.LSTM(3, 4), torch.randn(5, 2, 3)
     with sluice.record(layer) as tape:
         with pytest.raises(RuntimeError, match="has recorded nothing"):
@@ -116,7 +116,7 @@ def test_what_has_no_gradients() -> None:
         gradient_flow(tape[""], "k")
 
 
-def test_the_cells_path_beside_the_full_derivative(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_state_path_and_the_full_derivative(monkeypatch: pytest.MonkeyPatch) -> None:
     layer, x = sluice.nn.LSTM(3, 5).double(), torch.randn(6, 2, 3).double()
     found = state_gradient_paths(layer, x)
     _, cs, fs = by_hand(layer, x)
@@ -134,13 +134,13 @@ def test_the_cells_path_beside_the_full_derivative(monkeypatch: pytest.MonkeyPat
         torch.testing.assert_close(part, whole)
         assert not part.requires_grad
     with torch.no_grad():
-        layer.weight_hh_l0.zero_()  # nothing but the straight path is left
+        layer.weight_hh_l0.zero_()  # only the direct path is left
     alone = state_gradient_paths(layer, x)
     torch.testing.assert_close(alone.diagonal, alone.direct)
     torch.testing.assert_close(alone.norm, alone.direct.norm(dim=-1))
 
 
-def test_which_cells_have_such_a_path() -> None:
+def test_which_cells_have_a_state_path() -> None:
     x = torch.randn(4, 2, 3).double()
     for name, gate in (("gru", "update"), ("peephole", "forget"), ("cifg", "forget")):
         layer = any_layer(name)

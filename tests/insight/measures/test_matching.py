@@ -1,4 +1,4 @@
-"""Places where the same units are on, against plain searches."""
+"""Places where the same units are active, against plain searches."""
 
 from __future__ import annotations
 

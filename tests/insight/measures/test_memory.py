@@ -94,7 +94,7 @@ def test_how_far_back_a_shift_register_reaches() -> None:
     found = memory_length(influence)
     assert found.tolist() == [[min(t, 2)] * 2 for t in range(7)]
     assert bool((memory_length(influence * 0) == -1).all())
-    faint = torch.tensor([[1.0, 9.0], [0.05, 1.0]]).unsqueeze(-1)  # what lies ahead counts not
+    faint = torch.tensor([[1.0, 9.0], [0.05, 1.0]]).unsqueeze(-1)  # later steps do not count
     assert memory_length(faint, 0.1).flatten().tolist() == [0, 0]
     assert memory_length(faint, 0.05).flatten().tolist() == [0, 1]
     with pytest.raises(ValueError, match="as many rows as columns"):

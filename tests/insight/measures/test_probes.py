@@ -1,4 +1,4 @@
-"""Probes on values made so that the answer is known; NumPy and plain loops beside them."""
+"""Probes on values with a known answer; NumPy and plain loops beside them."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ def test_values_that_only_name_their_token_have_no_selectivity() -> None:
     assert learnt.score == 1.0 and learnt.control == 1.0 and learnt.selectivity == 0.0
     counted = torch.randint(2, (200, 3))  # a property of the place, not of the token
     values = torch.cat([counted.unsqueeze(-1) + 0.1 * torch.randn(200, 3, 1)] * 2, dim=-1)
-    known = probe(values, counted, tokens)
-    assert known.score > 0.99 and known.selectivity > 0.25
+    memorised = probe(values, counted, tokens)
+    assert memorised.score > 0.99 and memorised.selectivity > 0.25
 
 
 def test_rows_held_out_are_other_sequences_and_chance_is_found() -> None:
@@ -56,7 +56,7 @@ def test_rows_held_out_are_other_sequences_and_chance_is_found() -> None:
     assert probe(values, spoilt, penalty=1e-6).score == pytest.approx(1 - found.score)
 
 
-def test_a_probe_leaves_no_trace() -> None:
+def test_a_probe_changes_no_global_state() -> None:
     values, labels = torch.randn(30, 2, 4, requires_grad=True), torch.randint(2, (30, 2))
     state = torch.get_rng_state()
     with torch.no_grad():
@@ -69,7 +69,7 @@ def test_a_probe_leaves_no_trace() -> None:
     assert again.score == found.score and torch.equal(again.weights, found.weights)
 
 
-def test_what_cannot_be_probed() -> None:
+def test_invalid_probes_are_refused() -> None:
     values, labels = torch.randn(10, 2, 4), torch.randint(2, (10, 2))
     with pytest.raises(ValueError, match=r"each row of values, \(10, 2\), got \(10,\)"):
         probe(values, labels[:, 0])
@@ -90,8 +90,8 @@ def test_correlations_are_numpys() -> None:
     units, r = find_correlated_units(values, property, lengths)
     keep = [(t, b) for b in range(3) for t in range(int(lengths[b]))]
     rows = np.array([values[t, b].numpy() for t, b in keep])
-    told = np.array([property[t, b].item() for t, b in keep])
+    target = np.array([property[t, b].item() for t, b in keep])
     for unit, found in zip(units.tolist(), r.tolist(), strict=True):
-        expected = 0.0 if unit == 2 else np.corrcoef(rows[:, unit], told)[0, 1]
+        expected = 0.0 if unit == 2 else np.corrcoef(rows[:, unit], target)[0, 1]
         assert found == pytest.approx(expected, abs=1e-6)
     assert units[-1] == 2 and bool((r.abs().diff() <= 0).all())

@@ -55,7 +55,7 @@ def test_they_sum_to_autograds_gradient(name: str, backend: str | None) -> None:
         assert seen == len(found.contributions) == len(found.norms)
 
 
-def test_both_ways_to_a_norm_and_a_layer_without_biases() -> None:
+def test_both_norm_algorithms_and_a_layer_without_biases() -> None:
     layer, found = sluice.nn.GRU(30, 40, num_layers=2, bias=False), []
     for batch in (2, 64):  # inner products, and the matrix itself
         with sluice.record(layer, maps=True) as tape:
@@ -71,7 +71,7 @@ def test_both_ways_to_a_norm_and_a_layer_without_biases() -> None:
     assert insight.step_weight_gradients(tape.layer(0)).contributions == {}
 
 
-def test_what_is_missing_is_said() -> None:
+def test_missing_gradients_are_reported() -> None:
     layer, x = sluice.nn.LSTM(3, 4), torch.randn(5, 2, 3)
     model = torch.nn.ModuleDict({"a": layer, "b": sluice.nn.GRU(3, 4)})
     with sluice.record(layer) as tape, pytest.raises(ValueError, match=r"record\(model, maps=True"):

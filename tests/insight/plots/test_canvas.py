@@ -1,4 +1,4 @@
-"""What all plots share: their docstrings and their signatures say the same."""
+"""Common to all plots: docstrings match signatures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pictures made of lines and points: the numbers in them, their scales, what they refuse."""
+"""Plots of lines and points: their data, their scales, and the arguments they refuse."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from sluice.insight import plots
 STYLES = ("light", "dark")
 
 
-def test_traces_follow_the_liveliest_units_of_a_sequence() -> None:
+def test_traces_show_the_most_variable_units_of_a_sequence() -> None:
     c = torch.zeros(6, 2, 4)
     c[:, 1, 2] = torch.tensor([0.0, 5, 0, 5, 0, 5])
     c[:, 1, 0] = torch.arange(6.0)
     (axes,) = plots.plot_traces(c, units=2, sequence=1, tokens=list("ab c\nd")).axes
-    drawn = {line.get_label(): line.get_ydata() for line in axes.lines[:2]}
-    assert list(drawn) == ["unit 2", "unit 0"]
-    np.testing.assert_array_equal(drawn["unit 0"], np.arange(6.0))
+    lines = {line.get_label(): line.get_ydata() for line in axes.lines[:2]}
+    assert list(lines) == ["unit 2", "unit 0"]
+    np.testing.assert_array_equal(lines["unit 0"], np.arange(6.0))
     assert [label.get_text() for label in axes.get_xticklabels()] == list("ab␣c↵d")
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("token", "c")
     with pytest.raises(IndexError, match="units 0 to 3 and no unit 4"):
@@ -45,7 +45,7 @@ def test_gradient_flow_is_logarithmic_with_bands_and_gaps() -> None:
 
 
 @pytest.mark.parametrize("bad", [[1.0, -1.0], [1.0, float("nan")], [1.0, float("inf")]])
-def test_norms_that_are_none(bad: list[float]) -> None:
+def test_invalid_norms_are_refused(bad: list[float]) -> None:
     with pytest.raises(ValueError, match=r"'a' is \S+ at step 1; norms are finite"):
         plots.plot_gradient_flow({"a": bad})
     with pytest.raises(ValueError, match="at least one model's"):
@@ -55,14 +55,14 @@ def test_norms_that_are_none(bad: list[float]) -> None:
 
 
 def test_saturation_sets_open_against_shut() -> None:
-    left = {"forget": [0.2, 0.7], "input": torch.tensor([0.0, 1.0])}
+    gates = {"forget": [0.2, 0.7], "input": torch.tensor([0.0, 1.0])}
     right = {"forget": [0.8, 0.1], "input": torch.tensor([0.5, 0.0])}
-    first, second = plots.plot_saturation(left, right).axes
+    first, second = plots.plot_saturation(gates, right).axes
     np.testing.assert_allclose(first.collections[0].get_offsets(), [[0.8, 0.2], [0.1, 0.7]])
     np.testing.assert_allclose(second.collections[0].get_offsets(), [[0.5, 0.0], [0.0, 1.0]])
     assert first.get_ylabel() == "shut (< 0.1), share of steps"
     with pytest.raises(ValueError, match="same gates and units"):
-        plots.plot_saturation(left, {"forget": [0.1, 0.1]})
+        plots.plot_saturation(gates, {"forget": [0.1, 0.1]})
     with pytest.raises(ValueError, match="'forget' are not from 0 to 1, or add to more"):
         plots.plot_saturation({"forget": [0.6]}, {"forget": [0.6]})
 
@@ -98,7 +98,7 @@ def test_letters_are_large_and_stand_out(style: str) -> None:
     from matplotlib.colors import to_rgb
     from matplotlib.text import Text
 
-    drawn: list[Any] = [
+    figures: list[Any] = [
         plots.plot_heat_map(torch.rand(5, 4), tokens=list("abcde"), title="T", theme=style),
         plots.plot_traces(torch.rand(5, 4), title="T", theme=style),
         plots.plot_gradient_flow({"a": [1.0, 2.0]}, title="T", theme=style),
@@ -106,7 +106,7 @@ def test_letters_are_large_and_stand_out(style: str) -> None:
         plots.plot_timescales({"a": [1.0, 20.0]}, title="T", theme=style),
         plots.plot_eigenvalues({"a": [1.0]}, title="T", theme=style),
     ]
-    for picture in drawn:
+    for picture in figures:
         picture.draw_without_rendering()
         page = sum(to_rgb(picture.get_facecolor())) / 3
         for text in picture.findobj(Text):

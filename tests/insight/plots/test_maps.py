@@ -1,4 +1,4 @@
-"""Pictures made of colours: heat maps and text, and how recordings come into them."""
+"""Heat maps and coloured text, and how they show recordings."""
 
 from __future__ import annotations
 
@@ -52,12 +52,12 @@ def test_units_are_sorted_and_keep_their_numbers() -> None:
         plots.plot_heat_map(values, sort="size")
 
 
-def test_tokens_give_way_to_numbers_where_there_is_no_room() -> None:
+def test_tokens_are_replaced_by_numbers_where_there_is_no_room() -> None:
     axes = plots.plot_heat_map(torch.rand(300, 2), tokens=["x"] * 300).axes[0]
     assert axes.get_xlabel() == "step" and len(axes.get_xticks()) < 20
 
 
-def test_what_cannot_be_drawn() -> None:
+def test_invalid_arguments_are_refused() -> None:
     values = torch.rand(4, 3)
     values[2, 1] = torch.nan
     with pytest.raises(ValueError, match="'forget' is nan first at step 2, unit 1"):

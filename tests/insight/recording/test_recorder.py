@@ -1,4 +1,4 @@
-"""Recordings of whole models: names, layouts, errors, and what a hand-written loop says."""
+"""Recordings of whole models: names, layouts and errors, and values against a hand-written loop."""
 
 from __future__ import annotations
 
@@ -110,27 +110,29 @@ def test_every_layout_gives_time_batch_width_in_the_callers_order(backend: str |
     lengths = torch.tensor([2, 6, 0, 4])
     x = nn.utils.rnn.pad_sequence(sequences, padding_value=float("nan"))
 
-    def told(module: Any, *arguments: Any, **marks: Any) -> list[Tensor]:
+    def record_values(module: Any, *arguments: Any, **marks: Any) -> list[Tensor]:
         with sluice.record(module) as tape:
             y, _ = module(*arguments, **marks)
             data = y.data if isinstance(y, PackedSequence) else y
             data.square().sum().backward()
         return [tape.h, tape.reset, tape.gradient.h, tape.gradient.reset]
 
-    found = told(layer, x, lengths=lengths)
+    found = record_values(layer, x, lengths=lengths)
     for column, sequence in enumerate(sequences):
         if len(sequence):
-            alone = told(layer, sequence)
+            alone = record_values(layer, sequence)
             for whole, part in zip(found, alone, strict=True):
                 assert part.shape == (len(sequence), 1, 5)
                 torch.testing.assert_close(whole[: len(sequence), column], part[:, 0])
         assert all(whole[len(sequence) :, column].abs().sum() == 0 for whole in found)
-    swapped = told(other, x.transpose(0, 1), lengths=lengths)
-    there = [0, 1, 3]
-    packed = told(layer, pack_sequence([sequences[k] for k in there], enforce_sorted=False))
+    swapped = record_values(other, x.transpose(0, 1), lengths=lengths)
+    nonempty = [0, 1, 3]
+    packed = record_values(
+        layer, pack_sequence([sequences[k] for k in nonempty], enforce_sorted=False)
+    )
     for whole, b, c in zip(found, swapped, packed, strict=True):
         torch.testing.assert_close(whole, b)
-        torch.testing.assert_close(whole[:, there], c)
+        torch.testing.assert_close(whole[:, nonempty], c)
 
 
 def test_the_last_call_is_kept_and_nothing_after_the_block() -> None:
@@ -139,16 +141,16 @@ def test_the_last_call_is_kept_and_nothing_after_the_block() -> None:
     with sluice.record(layer) as tape:
         layer(first)
         layer(second)
-    kept = tape.h
-    assert torch.equal(kept, layer(second)[0]) and not recorders.is_any_active()
+    h = tape.h
+    assert torch.equal(h, layer(second)[0]) and not recorders.is_any_active()
     layer(third)
-    assert tape.h is kept
+    assert tape.h is h
     with tape:  # and again
         layer(third)
     assert torch.equal(tape.h, layer(third)[0])
 
 
-def test_nested_and_side_by_side() -> None:
+def test_nested_and_concurrent_recordings() -> None:
     model = Tagger()
     with sluice.record(model) as outer:
         with pytest.raises(RuntimeError, match="already"):
@@ -192,7 +194,7 @@ def test_another_thread_is_not_recorded() -> None:
         _ = tape.h
 
 
-def test_what_cannot_be_recorded_or_read() -> None:
+def test_invalid_recordings_are_refused() -> None:
     with pytest.raises(ValueError, match=r"no recurrent layer of sluice\.nn"):
         sluice.record(nn.Sequential(nn.GRU(3, 3)))
     layer, x = sluice.nn.GRU(3, 3), torch.randn(4, 2, 3)
@@ -232,7 +234,7 @@ def test_compilers_and_transforms_are_refused(own: bool) -> None:
         _ = tape.h
 
 
-def test_torchs_own_layer_gives_way_visibly(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_fallback_from_torchs_own_layer_is_visible(monkeypatch: pytest.MonkeyPatch) -> None:
     layer, x = sluice.nn.LSTM(3, 5), torch.randn(4, 2, 3)
     monkeypatch.setattr(extension, "load_extension", lambda: None)
     assert layer.resolved_backend.name == "native"
@@ -313,7 +315,7 @@ def test_to_numpy_and_to_a_file(tmp_path: Path) -> None:
     assert {a.dtype for a in tape.numpy().values()} == {np.dtype("float32")}
 
 
-def test_a_tape_is_no_trap_for_what_looks_for_private_names() -> None:
+def test_private_names_raise_attribute_errors_on_a_tape() -> None:
     layer = sluice.nn.GRU(3, 3)
     tape = sluice.record(layer)
     assert "GRU" in repr(tape[""]) and repr(tape) == "<Tape of ''>"

@@ -1,4 +1,4 @@
-"""Recordings of a part of a model's values: which, how large, and where they go."""
+"""Partial recordings: selection, size and storage."""
 
 from __future__ import annotations
 
@@ -50,10 +50,10 @@ def test_some_layers_values_and_steps(
     options = {"layers": ["encoder.l1_reverse", "top"], "names": ["c", "update", "pre.update"]}
     for quiet in (True, False):
         with sluice.record(model, every=3, **options) as tape, torch.set_grad_enabled(not quiet):
-            again = model(x, LENGTHS)
+            output = model(x, LENGTHS)
             if not quiet:
-                again.square().sum().backward()
-        assert torch.equal(again, y)
+                output.square().sum().backward()
+        assert torch.equal(output, y)
         names = ["encoder.l1_reverse.c", "top.l0.update", "top.l0.pre.update"]
         if not quiet:
             names = [n for n in names for n in (n, n.replace("l0.", "l0.gradient."))]
@@ -82,7 +82,7 @@ def test_time_has_coordinates_where_steps_were_left_out() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         ({"names": ["froget"]}, "no cell names 'froget'; there are h, c, input, forget"),
         ({"names": "forget"}, r"names= is a list of names, \['forget'\]"),
@@ -92,12 +92,12 @@ def test_time_has_coordinates_where_steps_were_left_out() -> None:
         ({"every": 1.5}, "every= must be an integer of at least 1, got 1.5"),
     ],
 )
-def test_what_there_is_not(options: dict[str, object], told: str) -> None:
-    with pytest.raises(ValueError, match=told):
+def test_unknown_selections_are_refused(options: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         sluice.record(Model(), **options)
 
 
-def test_no_preactivations_unless_asked_for() -> None:
+def test_no_preactivations_by_default() -> None:
     model, x = draw("reference")
     with sluice.record(model.top) as tape:
         model(x)
@@ -123,7 +123,9 @@ def test_the_estimate_is_the_size() -> None:
             assert tape.estimate_bytes(20, 3, gradients) == actual
 
 
-def test_what_would_not_fit_is_refused_before_it_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_recordings_beyond_memory_are_refused_before_they_run(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     model, x = draw()
     needed = sluice.record(model.top).estimate_bytes(20, 3)
     for free, fits in ((needed, True), (needed - 1, False)):
@@ -155,18 +157,18 @@ def test_to_a_folder(
         place = tmp_path / "new" / name
         with sluice.record(model, to=place) as tape, torch.set_grad_enabled(not quiet):
             model(x[:5])  # of another shape; the last call counts
-            again = model(x, LENGTHS)
+            output = model(x, LENGTHS)
             if not quiet:
-                again.square().sum().backward(retain_graph=True)
+                output.square().sum().backward(retain_graph=True)
             assert not place.exists()
             with pytest.raises(ValueError, match=r"incomplete is unfinished"):
                 insight.load_recording(f"{place}.incomplete")
-        assert torch.equal(again, y)
+        assert torch.equal(output, y)
         found = insight.load_recording(place)
         assert len(found) == (1 if quiet else 2) * (4 * 6 + 4)
         assert all(torch.equal(value, whole.tensors()[key]) for key, value in found.items())
         assert torch.equal(tape["top"].h, whole["top"].h)
-    again.sum().backward()  # after the block: kept in memory, the file stays
+    output.sum().backward()  # after the block: kept in memory, the file stays
     assert not torch.equal(tape["top"].gradient.h, whole["top"].gradient.h)
     assert torch.equal(found["top.l0.gradient.h"], whole["top"].gradient.h)
     assert torch.equal(insight.load_recording(place)["top.l0.gradient.h"], whole["top"].gradient.h)
@@ -174,7 +176,7 @@ def test_to_a_folder(
         sluice.record(model, to=place).__enter__()
 
 
-def test_what_is_killed_is_marked(tmp_path: Path) -> None:
+def test_a_killed_recording_is_marked_incomplete(tmp_path: Path) -> None:
     code = f"""
 import os, signal, torch, sluice
 layer = sluice.nn.GRU(3, 4)

@@ -1,4 +1,4 @@
-"""Sketches: what they show, where it stands, and that nothing lies over anything else."""
+"""Sketches: their parts, their layout, and that nothing overlaps."""
 
 from __future__ import annotations
 
@@ -19,32 +19,32 @@ from sluice.render.sketch.layout import Layout
 
 
 @cache
-def made(name: str) -> Layout:
+def build_net(name: str) -> Layout:
     return build_layout(CELLS[name]().graph)
 
 
-def shown(graph: Graph) -> Counter[tuple[str, str]]:
+def find_parts(graph: Graph) -> Counter[tuple[str, str]]:
     parts = build_layout(graph).placement.positions
     return Counter((part.kind, part.label) for part in parts if part.kind != "join")
 
 
 def test_the_usual_cells_show_one_part_for_each_operation() -> None:
     times, plus = ("circle", r"\times"), ("circle", "+")
-    assert shown(LSTM().graph) == {
+    assert find_parts(LSTM().graph) == {
         ("layer", r"\sigma"): 3, ("layer", r"\tanh"): 1, ("pointwise", r"\tanh"): 1,
         times: 3, plus: 1,
     }  # fmt: skip
-    assert shown(GRU().graph) == {
+    assert find_parts(GRU().graph) == {
         ("layer", r"\sigma"): 2, ("layer", r"\tanh"): 1, ("layer", "W_{hh}"): 1,
         ("circle", "1 -"): 1, times: 3, plus: 1,
     }  # fmt: skip
-    assert shown(Elman().graph) == {("layer", r"\tanh"): 1}
-    assert shown(PeepholeLSTM().graph)["pointwise", r"\times\,p_{o}"] == 1
+    assert find_parts(Elman().graph) == {("layer", r"\tanh"): 1}
+    assert find_parts(PeepholeLSTM().graph)["pointwise", r"\times\,p_{o}"] == 1
 
 
 @pytest.mark.parametrize("name", CELLS)
 def test_states_run_straight_and_every_value_has_a_label(name: str) -> None:
-    found, graph = made(name), CELLS[name]().graph
+    found, graph = build_net(name), CELLS[name]().graph
     where = {label.name: label.box.middle for label in found.labels}
     assert {"x", *graph.outputs_by_name, *(f"{s.name} before" for s in graph.states)} <= set(where)
     for state in graph.states:
@@ -55,12 +55,12 @@ def test_states_run_straight_and_every_value_has_a_label(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", CELLS)
-def test_nothing_lies_over_anything_else(name: str) -> None:
+def test_no_parts_overlap(name: str) -> None:
     figure = draw_sketch(CELLS[name]().graph)
     renderer: Any = FigureCanvasAgg(figure).get_renderer()
     texts = [text.get_window_extent(renderer) for text in figure.axes[0].texts]
     assert not any(one.overlaps(other) for one, other in combinations(texts, 2))
-    spots = made(name).placement.positions.values()
+    spots = build_net(name).placement.positions.values()
     for one, other in combinations(spots, 2):
         apart = abs(one.x - other.x) >= one.half_width + other.half_width
         assert apart or abs(one.y - other.y) >= one.half_height + other.half_height
@@ -68,7 +68,7 @@ def test_nothing_lies_over_anything_else(name: str) -> None:
 
 @pytest.mark.parametrize("name", CELLS)
 def test_wires_lead_from_what_yields_a_value_and_share_no_stretch(name: str) -> None:
-    found = made(name)
+    found = build_net(name)
     of, spots = found.placement.elements.by_value, found.placement.positions
     owner: dict[frozenset[tuple[int, int]], object] = {}
     for wire in found.wires:

@@ -1,4 +1,4 @@
-"""Sketches with numbers: colours, openings, signs, and cells that were hard to draw."""
+"""Sketches with numbers: colours, openings, signs, and cells that are hard to draw."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Arithmetic(Cell):
 
 
 class Delay(Cell):
-    """States that become one another."""
+    """States that are shifted into each other."""
 
     write = Gate()
 
@@ -53,9 +53,9 @@ def texts(figure: Any) -> list[str]:
 @pytest.mark.parametrize("theme", THEMES)
 def test_numbers_colours_and_openings(theme: str) -> None:
     figure = draw_sketch(LSTM().graph, theme, values=VALUES, title="step 12")
-    shown = texts(figure)
-    assert {"$0.75$", "$0.00$", "$-1.00$", "$2.00$", "$-2.00$", "$0.50$", "step 12"} <= set(shown)
-    assert "$-2$" in shown and "$2$" in shown  # the scale's ends
+    labels = texts(figure)
+    assert {"$0.75$", "$0.00$", "$-1.00$", "$2.00$", "$-2.00$", "$0.50$", "step 12"} <= set(labels)
+    assert "$-2$" in labels and "$2$" in labels  # the scale's ends
     lines, inks = figure.axes[0].lines, THEMES[theme].ink
     coloured = {line.get_color() for line in lines} - {inks}
     assert len(coloured) == 6  # one for each value
@@ -65,7 +65,7 @@ def test_numbers_colours_and_openings(theme: str) -> None:
     assert heights == pytest.approx([0.75, 0.0])  # forget and input; the output is not known
 
 
-def test_what_is_not_of_the_cell_is_refused() -> None:
+def test_values_of_another_cell_are_refused() -> None:
     with pytest.raises(KeyError, match=r"LSTM has no value 'update'; it has h, c, .*, c before"):
         draw_sketch(LSTM().graph, values={"update": 0.3})
     with pytest.raises(ValueError, match="'forget' is nan"):
@@ -78,7 +78,7 @@ def test_what_is_not_of_the_cell_is_refused() -> None:
     "cell",
     [*(CELLS[n] for n in ("elman", "lstm", "gru", "slstm-exponential")), Arithmetic, Delay, Masked],
 )
-def test_numbers_lie_over_nothing(cell: Any) -> None:
+def test_numbers_overlap_nothing(cell: Any) -> None:
     graph = cell().graph
     names = [*graph.outputs_by_name, *(f"{state.name} before" for state in graph.states)]
     figure = draw_sketch(graph, values=dict.fromkeys(names, -0.12), title="title")
@@ -89,7 +89,7 @@ def test_numbers_lie_over_nothing(cell: Any) -> None:
     assert all(page.x0 <= b.x0 and b.x1 <= page.x1 and page.y0 <= b.y0 for b in boxes)
 
 
-def test_which_operand_is_taken_away_and_which_divides() -> None:
+def test_the_subtrahend_and_the_divisor_are_marked() -> None:
     graph = Arithmetic().graph
     found = build_layout(graph)
     marks = [label for label in found.labels if label.small]
@@ -102,8 +102,8 @@ def test_which_operand_is_taken_away_and_which_divides() -> None:
         for net, sign in zip(part.inputs, ("+", "-"), strict=True):
             wire = next(w for w in found.wires if w.net == net and w.points[-1] == (spot.x, spot.y))
             (x, y), (u, v) = wire.points[-2:]
-            way = ((u > x) - (u < x), (v > y) - (v < y))
-            entry = (u - 1.8 * way[0], v - 1.8 * way[1])
+            direction = ((u > x) - (u < x), (v > y) - (v < y))
+            entry = (u - 1.8 * direction[0], v - 1.8 * direction[1])
             near = min(
                 marks,
                 key=lambda m, e=entry: sum(
@@ -120,7 +120,7 @@ def test_a_delay_line_is_drawn() -> None:
     assert ends[leaves[1]][1] == rails["h"] and ends[leaves[2]][1] == rails["m"]
 
 
-def test_what_comes_in_is_labelled_where_it_is_returned() -> None:
+def test_returned_inputs_are_labelled() -> None:
     found = texts(draw_sketch(Masked().graph))
     assert {r"$\mathrm{noise}_{t}\ \mathrm{given}$"} < set(found)
     assert any(text.startswith(r"$\mathrm{rest}_{t} = ") for text in found)
@@ -128,9 +128,9 @@ def test_what_comes_in_is_labelled_where_it_is_returned() -> None:
 
 def test_steps_come_with_their_equations() -> None:
     figures = draw_series(LSTM().graph)
-    told = [[text for text in texts(figure) if " = " in text] for figure in figures]
-    assert [[line[1] for line in lines] for lines in told] == [
+    equations = [[text for text in texts(figure) if " = " in text] for figure in figures]
+    assert [[line[1] for line in lines] for lines in equations] == [
         ["f"], ["i", "\\"], ["c"], ["o", "h"],
     ]  # fmt: skip
-    assert told[2] == [r"$c_{t} = f_{t} \odot c_{t-1} + i_{t} \odot \tilde{c}_{t}$"]
+    assert equations[2] == [r"$c_{t} = f_{t} \odot c_{t-1} + i_{t} \odot \tilde{c}_{t}$"]
     assert len({tuple(figure.get_size_inches()) for figure in figures}) == 1

@@ -1,4 +1,4 @@
-"""Comparisons: verdicts on made-up runs, resuming, refusing, and what is written."""
+"""Comparisons: verdicts on synthetic runs, resuming, errors, and the written files."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ SETTINGS = ComparisonSettings(
 )
 
 
-def made_up(job: TrialSpec, solved: int | None, score: float = 0.3) -> TrialResult:
-    """A run that ended after ``solved`` updates or all 100, with gradients told by its seed."""
+def fake_run(job: TrialSpec, solved: int | None, score: float = 0.3) -> TrialResult:
+    """A run that ended after ``solved`` updates or all 100; its gradients depend on the seed."""
     last = solved or 100
     updates = list(range(0, last + 1, 10))
     losses: list[float | None] = [1.0 - 0.001 * update + job.seed for update in updates]
@@ -54,13 +54,13 @@ def made_up(job: TrialSpec, solved: int | None, score: float = 0.3) -> TrialResu
 
 
 def comparison() -> Comparison:
-    """Elman solves lag 5 always, 10 once in three; LSTM all, at one rate sooner."""
+    """Elman solves lag 5, and lag 10 in one run of three; LSTM solves all, faster at one rate."""
     runs = {}
     for job in SETTINGS.list_trials():
         solved: int | None = 50 if job.rate == 0.1 else 30
         if job.cell == "Elman" and job.lag >= 10:
             solved = 40 if job.lag == 10 and job.seed == 1 and job.rate == 0.2 else None
-        runs[job] = made_up(job, solved, 0.3 + job.rate)
+        runs[job] = fake_run(job, solved, 0.3 + job.rate)
     return Comparison(SETTINGS, runs, "done")
 
 
@@ -79,7 +79,7 @@ def test_verdicts_and_rates() -> None:
     np.testing.assert_allclose(found.scores("Elman"), [[1, 1, 1], [0.5, 1, 0.5], [0.5] * 3])
 
 
-def test_curves_go_on_where_a_run_ended() -> None:
+def test_curves_continue_after_a_run_has_ended() -> None:
     updates, losses = comparison().curves("Elman", 10)
     np.testing.assert_array_equal(updates, np.arange(0, 101, 10))
     np.testing.assert_allclose(losses[0], 1.0 - 0.001 * updates)
@@ -89,8 +89,8 @@ def test_curves_go_on_where_a_run_ended() -> None:
 
 def test_pictures_show_medians_bands_and_levels() -> None:
     found = comparison()
-    drawn = found.figures("dark")
-    above, before, _ = drawn["comparison"].axes
+    figures = found.figures("dark")
+    above, before, _ = figures["comparison"].axes
     elman, lstm, chance, solved = above.lines
     np.testing.assert_allclose(elman.get_ydata(), [1.0, 0.5, 0.5])
     np.testing.assert_allclose(lstm.get_ydata(), [1.0, 1.0, 1.0])
@@ -100,10 +100,10 @@ def test_pictures_show_medians_bands_and_levels() -> None:
     assert (at_ten.min(), at_ten.max()) == (0.5, 1.0)
     assert before.get_title(loc="left") == "lag 20, before training"
     np.testing.assert_allclose(before.lines[0].get_ydata(), [0.1, 1.0])
-    assert [axes.get_title(loc="left") for axes in drawn["curves"].axes] == [
+    assert [axes.get_title(loc="left") for axes in figures["curves"].axes] == [
         "lag 5", "lag 10", "lag 20",
     ]  # fmt: skip
-    assert len(drawn["gradients"].axes) == 6
+    assert len(figures["gradients"].axes) == 6
     with pytest.raises(ValueError, match="nothing to draw yet"):
         Comparison(SETTINGS, {}, "interrupted").figures()
     with pytest.raises(ValueError, match="'light' or 'dark'"):
@@ -114,7 +114,7 @@ def plain(found: Comparison) -> list[dict[str, Any]]:
     return [run.to_dict() | {"seconds": 0} for run in found.runs.values()]
 
 
-def test_a_comparison_goes_on_where_it_stopped(tmp_path: Path) -> None:
+def test_an_interrupted_comparison_is_resumed(tmp_path: Path) -> None:
     whole = compare(**SMALL)
     assert [job[:3] for job in whole.runs][:4] == [
         ("Elman", 2, 0), ("GRU", 2, 0), ("Elman", 4, 0), ("GRU", 4, 0),
@@ -139,7 +139,7 @@ def test_a_comparison_goes_on_where_it_stopped(tmp_path: Path) -> None:
     rest = compare(**SMALL, out=tmp_path, on_progress=follow)
     assert rest.stop_reason == "done" and plain(rest) == plain(whole)
     assert not set(trained) & set(part.runs) and len(set(trained)) == 5
-    # Asking for less takes what is there, and nothing is lost from the file.
+    # A smaller comparison reuses the runs, and nothing is lost from the file.
     less = compare(**SMALL | {"seeds": 1, "cells": ["GRU"]}, out=tmp_path)
     assert [job[:3] for job in less.runs] == [("GRU", 2, 0), ("GRU", 4, 0)]
     assert len((tmp_path / "runs.jsonl").read_text().splitlines()) == 1 + 8
@@ -161,37 +161,37 @@ def leaky(half: bool) -> Cell:
 
 
 def test_runs_of_other_settings_are_not_mixed(tmp_path: Path) -> None:
-    kept = SMALL | {"cells": [leaky(half=True)], "lags": [2], "seeds": 1}
-    compare(**kept, out=tmp_path)
+    settings = SMALL | {"cells": [leaky(half=True)], "lags": [2], "seeds": 1}
+    compare(**settings, out=tmp_path)
     before = (tmp_path / "runs.jsonl").read_bytes()
     with pytest.raises(
         ComparisonError, match=r"runs.jsonl holds runs with steps 3, not 4; ask for"
     ):
-        compare(**kept | {"steps": 4}, out=tmp_path)
+        compare(**settings | {"steps": 4}, out=tmp_path)
     with pytest.raises(ComparisonError, match="with task 'order', not 'recall'"):
-        compare(**kept, task="recall", out=tmp_path)
+        compare(**settings, task="recall", out=tmp_path)
     with pytest.raises(ComparisonError, match="another cell called Own"):
-        compare(**kept | {"cells": [leaky(half=False)]}, out=tmp_path)
+        compare(**settings | {"cells": [leaky(half=False)]}, out=tmp_path)
     assert (tmp_path / "runs.jsonl").read_bytes() == before
-    for content, said in (
+    for content, message in (
         ("nonsense", "cannot be read"),
         ('{"format": "other"}\n', "is no comparison"),
         (before.decode() + '{"cell": 1}\n', "is damaged"),
     ):
         (tmp_path / "runs.jsonl").write_text(content)
-        with pytest.raises(ComparisonError, match=said):
-            compare(**kept, out=tmp_path)
+        with pytest.raises(ComparisonError, match=message):
+            compare(**settings, out=tmp_path)
 
 
-def test_what_is_written() -> None:
-    told = json.loads(json.dumps(comparison().to_dict(), allow_nan=False))
-    assert told["chosen rates"]["Elman"] == {"5": 0.2, "10": 0.2, "20": 0.2}
-    assert len(told["runs"]) == 36 and told["verdicts"][0]["stops"] == 10
-    assert told["task"]["chance_score"] == 0.25
+def test_written_files() -> None:
+    report = json.loads(json.dumps(comparison().to_dict(), allow_nan=False))
+    assert report["chosen rates"]["Elman"] == {"5": 0.2, "10": 0.2, "20": 0.2}
+    assert len(report["runs"]) == 36 and report["verdicts"][0]["stops"] == 10
+    assert report["task"]["chance_score"] == 0.25
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"cells": []}, "name at least one"),
         ({"cells": ["elman", "Elman"]}, "Elman is given twice"),
@@ -208,13 +208,15 @@ def test_what_is_written() -> None:
         ({"start": "late"}, "start is chrono, forget or plain, got late"),
     ],
 )
-def test_what_cannot_be_compared(change: dict[str, Any], said: str, tmp_path: Path) -> None:
-    with pytest.raises(ComparisonError, match=said):
+def test_invalid_comparisons_are_refused(
+    change: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ComparisonError, match=message):
         compare(**SMALL | change, out=tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
-def test_settings_of_one_cell_do_not_move_with_others() -> None:
+def test_settings_of_a_cell_do_not_depend_on_the_others() -> None:
     alone = replace(SETTINGS, cells=load_cells(["LSTM"]))
     assert (
         alone.sizes("LSTM") == SETTINGS.sizes("LSTM")

@@ -39,7 +39,7 @@ def never() -> bool:
 
 
 @pytest.mark.parametrize("name", TORCH)
-def test_a_training_is_the_one_that_torch_does(name: str) -> None:
+def test_training_equals_a_training_loop_in_torch(name: str) -> None:
     training = Trial(SETTINGS, TrialSpec(name, 6, 0, 0.01))
     layer = TORCH[name](4, 5)
     layer.load_state_dict({k: v.clone() for k, v in training.model.layer.state_dict().items()})
@@ -99,11 +99,11 @@ def test_the_flow_is_the_gradient_of_every_state() -> None:
         (LayerNormLSTM(), "chrono", {}),  # its gates have no bias of their own
     ],
 )
-def test_how_gates_begin(cell: Cell, start: str, begins: dict[str, float]) -> None:
+def test_initial_gate_values(cell: Cell, start: str, begins: dict[str, float]) -> None:
     assert gate_init_options(cell, start, 30) == begins
 
 
-def test_a_solved_run_stops_and_a_stopped_one_says_so() -> None:
+def test_a_solved_run_stops_and_the_reason_is_reported() -> None:
     settings = replace(SETTINGS, steps=300, hidden=16, batch=32)
     training = Trial(settings, TrialSpec("GRU", 6, 0, 0.01))
     assert training.run(lambda one: None, never)

@@ -1,4 +1,4 @@
-"""What a report holds is what torch and the recording say."""
+"""The contents of a report against torch and the recording."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from torch import nn
 from torch.nn import functional
 
 import sluice
-from report.page.given_models import Reader, lstm
+from report.page.sample_models import Reader, lstm
 from sluice.report.page import ReportError, look
 
 
-def unpacked(packed: dict[str, Any]) -> np.ndarray[Any, Any]:
+def unpack(packed: dict[str, Any]) -> np.ndarray[Any, Any]:
     raw = np.frombuffer(base64.b64decode(packed["data"]), dtype="<u2").astype(float)
     span = packed["high"] - packed["low"]
     return (packed["low"] + span * raw / 65535).reshape(packed["shape"])
@@ -31,7 +31,7 @@ def test_values_are_those_recorded() -> None:
     assert place["units"] == list(range(9)) and data["first"] == 4
     for name in ("forget", "input", "candidate", "output", "c", "h"):
         expected = tape[("layer")][name][4:24, 1].numpy()
-        found = unpacked(place["values"][name])
+        found = unpack(place["values"][name])
         assert np.abs(found - expected).max() <= np.ptp(expected) / 65535 + 1e-6
         np.testing.assert_allclose(place["values"][name]["mean"], expected.mean(1), rtol=1e-3)
 
@@ -67,23 +67,23 @@ def test_influence_is_the_derivative_of_a_logit() -> None:
     logits[6, 0].max().backward()
     assert x.grad is not None
     expected = x.grad[:, 0].norm(dim=-1)
-    found = unpacked(data["influence"])[6]
+    found = unpack(data["influence"])[6]
     np.testing.assert_allclose(found, (expected / expected.max()).numpy(), atol=2e-4)
     assert data["losses"] is None and data["places"][0]["flow"] is None
 
 
-def test_the_liveliest_units_are_kept_or_all() -> None:
+def test_the_most_variable_units_are_kept_or_all() -> None:
     model, ids = lstm(20), torch.randint(5, (25, 1))
     with torch.no_grad(), sluice.record(model) as tape:
         model(ids)
-    liveliest = tape["layer"].c[:, 0].std(0).argsort(descending=True)[:4]
+    most_variable = tape["layer"].c[:, 0].std(0).argsort(descending=True)[:4]
     (place,) = look(model, ids, units=4).data["places"]
-    assert place["units"] == sorted(liveliest.tolist())
+    assert place["units"] == sorted(most_variable.tolist())
     assert place["width"] == 20 and len(place["memory"]["timescales"]) == 20
     assert len(look(model, ids, units=None).data["places"][0]["units"]) == 20
 
 
-def test_a_model_of_torch_is_opened_and_left_alone() -> None:
+def test_a_model_of_torch_is_converted_and_the_original_is_unchanged() -> None:
     layer = nn.GRU(6, 7, num_layers=2, bidirectional=True)
     model = Reader(layer, 14, 5).train()
     before = {name: value.clone() for name, value in model.state_dict().items()}
@@ -135,7 +135,7 @@ class First(nn.Module):
         return both[0]
 
 
-def test_what_cannot_be_looked_at() -> None:
+def test_invalid_inputs_are_refused() -> None:
     ids = torch.randint(5, (10, 2))
     with pytest.raises(ReportError, match="holds no recurrent layer"):
         look(nn.Embedding(5, 3), ids)
@@ -151,7 +151,7 @@ def test_what_cannot_be_looked_at() -> None:
         look(lstm(1000), torch.zeros(30_000, 1, dtype=torch.long), steps=30_000)
 
 
-def test_where_nan_first_appears_is_told() -> None:
+def test_the_first_nan_is_located() -> None:
     model = lstm()
     with torch.no_grad():
         model.layer.weight_hh_l0[0, 0] = float("nan")

@@ -1,4 +1,4 @@
-"""The page's parts: all of them used, safe beside any text, and without pictures where need be."""
+"""The page's assets: all used, text escaped, and equations as text without matplotlib."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from report.page.given_models import lstm
-from report.page.test_build import unpacked
+from report.page.sample_models import lstm
+from report.page.test_build import unpack
 from sluice.cells import LSTM
 from sluice.render.picture import PictureError
 from sluice.report.page import html, look
@@ -23,11 +23,11 @@ def test_every_file_of_the_page_is_in_it() -> None:
     assert found == {"page.html", *html._STYLES, *html._SCRIPTS}
 
 
-def test_text_cannot_leave_its_place() -> None:
+def test_text_is_escaped() -> None:
     ids = torch.randint(5, (20, 1))
-    strange = "</script><script>alert(1)</script>"
-    report = look(lstm(), ids, tokens=[[strange] * 20], title="<b>$style ${x}")
-    assert strange not in report.html and "<h1>&lt;b&gt;$style ${x}</h1>" in report.html
+    unsafe = "</script><script>alert(1)</script>"
+    report = look(lstm(), ids, tokens=[[unsafe] * 20], title="<b>$style ${x}")
+    assert unsafe not in report.html and "<h1>&lt;b&gt;$style ${x}</h1>" in report.html
     assert report.html.count("</script>") == 2
     assert "\u2028" not in dump_script_json({"a": "\u2028<"}) and "<" not in dump_script_json(
         {"a": "<!--"}
@@ -45,9 +45,9 @@ def test_without_matplotlib_the_equations_are_text(monkeypatch: pytest.MonkeyPat
     assert "f_t = σ(" in html._render_cell(found)
 
 
-def test_packed_numbers_come_back() -> None:
+def test_packed_numbers_round_trip() -> None:
     values = torch.randn(7, 5, dtype=torch.float64) * 100
-    off = np.abs(unpacked(pack_tensor(values)) - values.numpy()).max()
-    assert off <= float(values.max() - values.min()) / (2 * 65535) * 1.001
-    assert (unpacked(pack_tensor(torch.full((3,), -2.5))) == -2.5).all()
+    error = np.abs(unpack(pack_tensor(values)) - values.numpy()).max()
+    assert error <= float(values.max() - values.min()) / (2 * 65535) * 1.001
+    assert (unpack(pack_tensor(torch.full((3,), -2.5))) == -2.5).all()
     assert round_values(torch.tensor([1.23456, float("inf"), 0.0])) == [1.235, None, 0.0]

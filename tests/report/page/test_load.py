@@ -1,4 +1,4 @@
-"""The command, its files and what it says of bad ones."""
+"""The command, its files, and its errors for bad ones."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner, Result
 
-from report.page.given_models import TEXT, saved
+from report.page.sample_models import TEXT, save_checkpoint
 from sluice.cli import app
 from sluice.report.page import ReportError
 from sluice.report.page.load import load_inputs
@@ -29,7 +29,11 @@ def data_of(page: Path) -> dict[str, Any]:
 
 
 def test_a_page_from_a_file_of_text(tmp_path: Path) -> None:
-    weights, text, out = saved(tmp_path, [TEXT]), tmp_path / "text.txt", tmp_path / "page.html"
+    weights, text, out = (
+        save_checkpoint(tmp_path, [TEXT]),
+        tmp_path / "text.txt",
+        tmp_path / "page.html",
+    )
     text.write_text(TEXT)
     result = run(weights, text, "--out", out, "--start", 10, "--steps", 50, "--units", 5)
     assert result.exit_code == 0, result.output
@@ -37,8 +41,8 @@ def test_a_page_from_a_file_of_text(tmp_path: Path) -> None:
     data = data_of(out)
     assert data["tokens"] == ["⟨start⟩", *TEXT][10:60] and data["first"] == 10
     assert [place["name"] for place in data["places"]] == ["layers l0", "layers l1"]
-    known = data["predictions"]["names"]
-    assert [known[k] for k in data["predictions"]["true"]] == list(TEXT[10:60])
+    names = data["predictions"]["names"]
+    assert [names[k] for k in data["predictions"]["true"]] == list(TEXT[10:60])
     page = out.read_text()
     assert "1.250 nats per token" in page and '<g id="LSTM-sketch-label-forget">' in page
     links = set(re.findall(r'(?:src|href)="([^#"][^"]*)"', page))
@@ -47,7 +51,7 @@ def test_a_page_from_a_file_of_text(tmp_path: Path) -> None:
 
 def test_tunes_and_texts_of_tunes(tmp_path: Path) -> None:
     tune = "M:4/4 K:Cmaj C D E F | G A B c |"
-    weights, abc = saved(tmp_path, [tune.split()]), tmp_path / "tunes.abc"
+    weights, abc = save_checkpoint(tmp_path, [tune.split()]), tmp_path / "tunes.abc"
     abc.write_text(
         "X:1\nT:Up\nM:4/4\nL:1/8\nK:C\nCDEF|GABc|\n\nX:2\nT:Down\nM:4/4\nL:1/8\nK:C\ncBAG|FEDC|\n"
     )
@@ -59,7 +63,7 @@ def test_tunes_and_texts_of_tunes(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         (["--text", "the dog"], r"does not know 'd', 'g', first as token 4 in the text given"),
         (["--text", ""], "sequence of length 0"),
@@ -70,16 +74,18 @@ def test_tunes_and_texts_of_tunes(tmp_path: Path) -> None:
         (["missing.txt"], "missing.txt"),
     ],
 )
-def test_what_is_refused_in_one_sentence(tmp_path: Path, options: list[Any], said: str) -> None:
+def test_invalid_inputs_are_refused_in_one_sentence(
+    tmp_path: Path, options: list[Any], message: str
+) -> None:
     out = tmp_path / "page.html"
-    result = run(saved(tmp_path, [TEXT]), *options, "--out", out)
+    result = run(save_checkpoint(tmp_path, [TEXT]), *options, "--out", out)
     assert result.exit_code == 2, result.output
-    assert re.search(said, result.stderr) and result.stderr.strip().count("\n") == 0
+    assert re.search(message, result.stderr) and result.stderr.strip().count("\n") == 0
     assert not out.exists()
 
 
 def test_weights_that_hold_nan(tmp_path: Path) -> None:
-    path = saved(tmp_path, [TEXT])
+    path = save_checkpoint(tmp_path, [TEXT])
     weights = load_file(path)
     weights["layers.weight_ih_l1"][0] = float("nan")
     from safetensors import safe_open
@@ -93,4 +99,4 @@ def test_weights_that_hold_nan(tmp_path: Path) -> None:
 
 def test_data_and_text_at_once(tmp_path: Path) -> None:
     with pytest.raises(ReportError, match="not both"):
-        load_inputs(saved(tmp_path, [TEXT]), "tunes", text="the")
+        load_inputs(save_checkpoint(tmp_path, [TEXT]), "tunes", text="the")

@@ -1,4 +1,4 @@
-"""The page in a real browser: nothing fetched, nothing broken, and what it shows is what is so."""
+"""The page in a real browser: no requests, no errors, and the right values."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import sluice
-from report.page.given_models import lstm
+from report.page.sample_models import lstm
 from sluice.report.page import look
 
 CHROMIUM = shutil.which("chromium")
@@ -24,8 +24,8 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Any, Any, list[str]]]:
-    """The page, the tape of the same pass, and all that the browser complained of or fetched."""
+def open_page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Any, Any, list[str]]]:
+    """The page, the tape of the same pass, and all errors and requests of the browser."""
     from playwright.sync_api import sync_playwright
 
     torch.manual_seed(0)
@@ -39,16 +39,16 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Any, Any, 
     report.save(path)
     with torch.no_grad(), sluice.record(model) as tape:
         model(ids)
-    heard: list[str] = []
+    events: list[str] = []
     with sync_playwright() as play:
         browser = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 390, "height": 800}, color_scheme="dark")
-        page.on("console", lambda message: heard.append(message.text))
-        page.on("pageerror", lambda error: heard.append(str(error)))
-        page.on("request", lambda request: heard.append(request.url))
+        page.on("console", lambda message: events.append(message.text))
+        page.on("pageerror", lambda error: events.append(str(error)))
+        page.on("request", lambda request: events.append(request.url))
         page.goto(path.as_uri())
-        heard.remove(path.as_uri())
-        yield page, tape, heard
+        events.remove(path.as_uri())
+        yield page, tape, events
         browser.close()
 
 
@@ -57,8 +57,8 @@ def values(page: Any) -> dict[str, str]:
     return {cell.get_attribute("data-value"): cell.inner_text() for cell in cells}
 
 
-def test_the_scrubber_shows_what_was_recorded(shown: tuple[Any, Any, list[str]]) -> None:
-    page, tape, heard = shown
+def test_the_scrubber_shows_what_was_recorded(open_page: tuple[Any, Any, list[str]]) -> None:
+    page, tape, events = open_page
     page.select_option("#unit", "3")
     before = values(page)
     for _ in range(7):
@@ -67,35 +67,35 @@ def test_the_scrubber_shows_what_was_recorded(shown: tuple[Any, Any, list[str]])
     page.click("#next")
     after = values(page)
     assert before != after and page.locator("#text .now").get_attribute("data-step") == "8"
-    for name, said in after.items():
-        assert float(said) == pytest.approx(float(tape["layer"][name][8, 0, 3]), abs=6e-4)
+    for name, text in after.items():
+        assert float(text) == pytest.approx(float(tape["layer"][name][8, 0, 3]), abs=6e-4)
     in_sketch = page.locator("svg text.live").all_text_contents()
     assert f"{float(tape['layer'].forget[8, 0, 3]):.2f}" in in_sketch
     page.fill("#slider", "20")
     assert page.locator("#here").inner_text().startswith("step 20 of 39")
-    assert heard == []
+    assert events == []
 
 
-def test_pointing_at_a_heat_map_tells_its_number(shown: tuple[Any, Any, list[str]]) -> None:
-    page, tape, heard = shown
+def test_pointing_at_a_heat_map_shows_its_value(open_page: tuple[Any, Any, list[str]]) -> None:
+    page, tape, events = open_page
     page.select_option("#order", "number")
     plane = page.locator('figure[data-value="forget"] .plane')
     plane.scroll_into_view_if_needed()
     box = plane.bounding_box()
     x, y = box["x"] + box["width"] * 12.5 / 40, box["y"] + box["height"] * 5.5 / 9
     page.mouse.move(x, y)
-    said = page.locator('figure[data-value="forget"] figcaption output').inner_text()
-    assert said.startswith("step 12 ") and "unit 5: " in said
-    assert float(said.rpartition(" ")[2]) == pytest.approx(
+    text = page.locator('figure[data-value="forget"] figcaption output').inner_text()
+    assert text.startswith("step 12 ") and "unit 5: " in text
+    assert float(text.rpartition(" ")[2]) == pytest.approx(
         float(tape["layer"].forget[12, 0, 5]), abs=6e-4
     )
     page.mouse.click(x, y)
     assert page.locator("#values h3").inner_text().endswith("unit 5, step 12")
-    assert heard == []
+    assert events == []
 
 
-def test_every_control_works_in_both_themes(shown: tuple[Any, Any, list[str]]) -> None:
-    page, _, heard = shown
+def test_every_control_works_in_both_themes(open_page: tuple[Any, Any, list[str]]) -> None:
+    page, _, events = open_page
     looks = set()
     for colour in ("forget", "loss", "influence"):
         page.select_option("#colour", colour)
@@ -110,11 +110,11 @@ def test_every_control_works_in_both_themes(shown: tuple[Any, Any, list[str]]) -
     page.click("#play")
     assert page.locator("#slider").input_value() != "12"
     assert page.evaluate("document.documentElement.scrollWidth") == 390
-    assert heard == []
+    assert events == []
 
 
-def test_units_that_follow_something_can_be_chosen(shown: tuple[Any, Any, list[str]]) -> None:
-    page, _, _ = shown
+def test_selective_units_can_be_selected(open_page: tuple[Any, Any, list[str]]) -> None:
+    page, _, _ = open_page
     page.set_viewport_size({"width": 1280, "height": 900})
     assert set(page.locator("#text").inner_text()) == set("ab<&↵\n")
     button = page.locator("#followed button").nth(1)

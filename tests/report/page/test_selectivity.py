@@ -1,4 +1,4 @@
-"""What units follow, and where else they are on, against values made for it."""
+"""Selective units and matching spans, on synthetic values."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sluice.report.page.selectivity import find_selective_units, find_spans, spa
 from sluice.report.properties import text_properties
 
 
-def made(values: torch.Tensor) -> StateDataset:
+def make_tape(values: torch.Tensor) -> StateDataset:
     lengths = torch.full((values.shape[1],), values.shape[0])
     return StateDataset({"l0": values}, {"l0": values}, lengths, list(range(values.shape[1])))
 
@@ -21,18 +21,18 @@ def test_a_unit_that_counts_is_found() -> None:
     values = torch.randn(len(lines[0]), 3, 6)
     values[..., 4] = -torch.stack(properties["letters since the line began"], 1).float()
     ids = [torch.zeros(len(line), dtype=torch.long) for line in lines]
-    given = ReportInputs(torch.nn.Identity(), ids, tokens=lines, properties=properties)
-    found = {one.name: one for one in find_selective_units(given, made(values))}
+    inputs = ReportInputs(torch.nn.Identity(), ids, tokens=lines, properties=properties)
+    found = {one.name: one for one in find_selective_units(inputs, make_tape(values))}
     line = found["letters since the line began"]
     assert line.units[0] == 4 and line.r[0] < -0.999
     assert line.probe.score > 0.99 and not line.is_class
     assert "inside double quotes" not in found  # it never varies
 
 
-def test_other_places_of_a_span_leave_itself_out() -> None:
+def test_matches_of_a_span_exclude_the_span_itself() -> None:
     values = torch.zeros(24, 2, 3)
     values[4:8, 0, 1] = values[12:16, 1, 1] = 5.0
-    first = find_spans(made(values), {"l0": values[:, :1]}, [0, 4, 8, 24], sequence=0, first=0)
+    first = find_spans(make_tape(values), {"l0": values[:, :1]}, [0, 4, 8, 24], sequence=0, first=0)
     found = {span.start: span for span in first}
     assert found[4].units == [1] and found[0].units == []
     best = found[4].matches[0]
@@ -45,7 +45,7 @@ def test_spans_begin_at_marks_or_every_eight_steps() -> None:
     assert span_edges([0, 12, 15, 40], 10, 30) == [0, 2, 5, 20]
 
 
-def test_what_is_found_in_text() -> None:
+def test_properties_of_text() -> None:
     text = text_properties([list('He said "no (not\nme)" X')])
     assert text["inside brackets"][0].nonzero().flatten().tolist() == [12, 13, 14, 15, 16, 17, 18]
     assert text["inside double quotes"][0].nonzero().flatten().tolist() == list(range(8, 20))

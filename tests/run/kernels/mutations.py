@@ -1,4 +1,4 @@
-"""Programs and calls with wrong words, given to the kernels; run as a process that must not crash.
+"""Corrupt programs and calls for the kernels; run as a process that must not crash.
 
 Prints how many were refused and how many ran.
 """
@@ -18,7 +18,7 @@ import torch
 
 import built_kernels  # noqa: F401
 from cell_list import CELLS
-from run.jobs import draw
+from run.cases import draw
 from sluice.codegen.body import lanes_per_block
 from sluice.equations.specs import Sizes
 from sluice.run.kernels import extension, fused
@@ -29,7 +29,7 @@ REFUSALS = (ValueError, MemoryError)
 
 
 def places(words: list[int]) -> list[int]:
-    """Where each section's tag stands."""
+    """The position of each section's tag."""
     found, at = [], 2
     while at < len(words):
         found.append(at)
@@ -38,8 +38,8 @@ def places(words: list[int]) -> list[int]:
     return found
 
 
-def broken(words: list[int]) -> Iterator[list[int]]:
-    """Lists whose form is wrong: all of them must be refused."""
+def iterate_malformed(words: list[int]) -> Iterator[list[int]]:
+    """Malformed lists: all of them must be refused."""
     for at in (0, 1):
         for change in (-1, 1, 1 << 40):
             yield [*words[:at], words[at] + change, *words[at + 1 :]]
@@ -58,8 +58,8 @@ def broken(words: list[int]) -> Iterator[list[int]]:
         yield [*words[: at + 1], words[at + 1] + 1, *words[at + 2 : end], 0, *words[end:]]
 
 
-def flipped(words: list[int], fixed: set[int], rng: random.Random) -> Iterator[list[int]]:
-    """Lists with other numbers in the place of some; a few of them may still fit."""
+def iterate_changed(words: list[int], fixed: set[int], rng: random.Random) -> Iterator[list[int]]:
+    """Lists with some numbers replaced; a few of them may still be valid."""
     free = [k for k in range(len(words)) if k not in fixed]
     for k in free:
         old = words[k]
@@ -79,15 +79,15 @@ class Case:
     def __init__(self, name: str, sizes: Sizes, dtype: torch.dtype, **ways: bool) -> None:
         self.job = draw(CELLS[name]().graph, sizes, 4, 3, dtype=dtype, **ways)
         self.settings = fused._FusedCall(self.job, None)
-        made = self.settings.cell
-        self.bits = made.bits
+        cell = self.settings.cell
+        self.bits = cell.bits
         self.layer_class = getattr(
             extension.load_extension(), fused.LAYER_CLASSES[self.settings.precision]
         )
-        program = ProgramEncoder(made.graph, made.program, made.sizes, made.bodies.addresses)
+        program = ProgramEncoder(cell.graph, cell.program, cell.sizes, cell.bodies.addresses)
         self.program, self.bodies = program.encode(), program.encode_bodies()
-        parameters = map_parameters_by_name(made.graph, self.job.parameters)
-        self.parameters = encode_tensors(*(parameters.get(p.name) for p in made.graph.parameters))
+        parameters = map_parameters_by_name(cell.graph, self.job.parameters)
+        self.parameters = encode_tensors(*(parameters.get(p.name) for p in cell.graph.parameters))
         self._calls()
 
     def _calls(self) -> None:
@@ -100,9 +100,9 @@ class Case:
         self.gradients = [torch.ones_like(t) for t in (self.y, *job.states)]
         self.targets = [like(t) for t in (job.x, *job.states)]
         self.restart = [torch.zeros_like(t) for t in (job.learned_initial_states or ())]
-        given = map_parameters_by_name(job.graph, job.parameters)
+        parameters = map_parameters_by_name(job.graph, job.parameters)
         self.learned = [
-            torch.zeros_like(given[p.name]) if p.name in given else None
+            torch.zeros_like(parameters[p.name]) if p.name in parameters else None
             for p in job.graph.parameters
         ]
         self.forward_call.add_section(6, self.outputs)
@@ -126,7 +126,7 @@ class Case:
 
 
 def addresses(words: list[int]) -> set[int]:
-    """Where addresses stand in a call's words: what is at one cannot be checked."""
+    """Positions of addresses in a call: memory there cannot be checked."""
     found: set[int] = set()
     for at in places(words):
         tag, length = words[at], words[at + 1]
@@ -157,21 +157,21 @@ def main(name: str, sizes: tuple[int, int, int], bits: int, ways: list[str]) -> 
     forward, backward = case.forward_call.integers, case.backward_call.integers
 
     counts = {"refused": 0, "ran": 0}
-    for words in broken(case.program):
+    for words in iterate_malformed(case.program):
         attempt(counts, case.whole, words)
-    for words in broken(forward):
+    for words in iterate_malformed(forward):
         attempt(counts, case.run, program, words, backward)
-    for words in broken(backward):
+    for words in iterate_malformed(backward):
         attempt(counts, case.run, program, forward, words)
     assert counts["ran"] == 0 and counts["refused"] > 100, counts
     sys.stdout.write(f"broken {counts}\n")
 
     counts = {"refused": 0, "ran": 0}
-    for words in flipped(case.program, set(), rng):
+    for words in iterate_changed(case.program, set(), rng):
         attempt(counts, case.whole, words)
-    for words in flipped(forward, addresses(forward), rng):
+    for words in iterate_changed(forward, addresses(forward), rng):
         attempt(counts, case.run, program, words, backward)
-    for words in flipped(backward, addresses(backward), rng):
+    for words in iterate_changed(backward, addresses(backward), rng):
         attempt(counts, case.run, program, forward, words)
     assert counts["refused"] > 10 * counts["ran"] > 0, counts
     sys.stdout.write(f"flipped {counts}\n")

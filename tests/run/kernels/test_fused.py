@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from cell_list import CELLS
-from run.jobs import cast, draw, error, told
+from run.cases import cast, draw, error, run_with_gradients
 from sluice.equations.specs import Sizes
 from sluice.run import reference
 from sluice.run.kernels import extension, fused
@@ -29,16 +29,16 @@ WAYS: list[dict[str, Any]] = [
     {"lengths": True, "resets": True},
     {"lengths": True, "resets": True, "reverse": True},
 ]
-# Each cell with each way and each size, the other choices spread so that all pairs occur.
+# Each cell with each set of options and each size, the others spread so that all pairs occur.
 MATRIX = [
-    (name, way, sizes)
-    for k, (name, way) in enumerate(itertools.product(CELLS, WAYS))
+    (name, options, sizes)
+    for k, (name, options) in enumerate(itertools.product(CELLS, WAYS))
     for sizes in (ODD[k % 4], ODD[(k + 1 + k // 4) % 4])
 ]
 
 
 @pytest.fixture(autouse=True)
-def poisoned(monkeypatch: pytest.MonkeyPatch) -> None:
+def poison_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SLUICE_POISON", "1")
 
 
@@ -47,10 +47,14 @@ def poisoned(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_values_and_gradients_in_float64(name: str, threads: int) -> None:
     extension.set_num_threads(threads)
     try:
-        for seed, (_, way, sizes) in enumerate(m for m in MATRIX if m[0] == name):
-            job = draw(CELLS[name]().graph, sizes, 5, 1 + seed % 7, seed=seed, **way)
-            for found, expected in zip(told(fused.run, job), told(reference.run, job), strict=True):
-                assert error(found, expected) < 1e-9, (way, sizes)
+        for seed, (_, options, sizes) in enumerate(m for m in MATRIX if m[0] == name):
+            job = draw(CELLS[name]().graph, sizes, 5, 1 + seed % 7, seed=seed, **options)
+            for found, expected in zip(
+                run_with_gradients(fused.run, job),
+                run_with_gradients(reference.run, job),
+                strict=True,
+            ):
+                assert error(found, expected) < 1e-9, (options, sizes)
     finally:
         extension.set_num_threads(torch.get_num_threads())
 
@@ -59,18 +63,24 @@ def test_values_and_gradients_in_float64(name: str, threads: int) -> None:
 def run_reference(name: str) -> list[tuple[RunSpec, list[Tensor], list[Tensor]]]:
     """For each of `WAYS`: a job in float32, and what the reference gives in float32 and float64."""
     results = []
-    for seed, way in enumerate(WAYS):
-        job = draw(CELLS[name]().graph, Sizes(20, 36, 18), 30, 5, seed=seed, **way)
+    for seed, options in enumerate(WAYS):
+        job = draw(CELLS[name]().graph, Sizes(20, 36, 18), 30, 5, seed=seed, **options)
         narrow = cast(job, torch.float32)
-        results.append((narrow, told(reference.run, narrow), told(reference.run, job)))
+        results.append(
+            (
+                narrow,
+                run_with_gradients(reference.run, narrow),
+                run_with_gradients(reference.run, job),
+            )
+        )
     return results
 
 
 @pytest.mark.parametrize("name", CELLS)
 def test_float32_is_as_close_as_the_reference(name: str) -> None:
-    for way, (job, *expected) in zip(WAYS, run_reference(name), strict=True):
-        for found, plain, exact in zip(told(fused.run, job), *expected, strict=True):
-            assert error(found, exact) <= 3 * max(error(plain, exact), 2e-6), way
+    for options, (job, *expected) in zip(WAYS, run_reference(name), strict=True):
+        for found, plain, exact in zip(run_with_gradients(fused.run, job), *expected, strict=True):
+            assert error(found, exact) <= 3 * max(error(plain, exact), 2e-6), options
 
 
 @pytest.mark.parametrize("name", CELLS)
@@ -79,9 +89,9 @@ def test_gradcheck(name: str) -> None:
     tensors = (job.x, *job.states, *job.parameters)
     counts = (1, len(job.states))
 
-    def run(*given: torch.Tensor) -> Any:
-        x, states, rest = given[0], given[1 : 1 + counts[1]], given[1 + counts[1] :]
-        again = type(job)(
+    def run(*tensors: torch.Tensor) -> Any:
+        x, states, rest = tensors[0], tensors[1 : 1 + counts[1]], tensors[1 + counts[1] :]
+        replaced = type(job)(
             job.graph,
             job.sizes,
             x,
@@ -92,7 +102,7 @@ def test_gradcheck(name: str) -> None:
             job.resets,
             job.learned_initial_states,
         )
-        y, last = fused.run(again)
+        y, last = fused.run(replaced)
         return (y, *last)
 
     if "1997" in name:
@@ -123,7 +133,9 @@ def test_any_shape(
     job = draw(CELLS[name]().graph, Sizes(inputs, 2 * width, width), steps, batch, **ways)
     extension.set_num_threads(threads)
     try:
-        for found, expected in zip(told(fused.run, job), told(reference.run, job), strict=True):
+        for found, expected in zip(
+            run_with_gradients(fused.run, job), run_with_gradients(reference.run, job), strict=True
+        ):
             assert error(found, expected) < 1e-8
     finally:
         extension.set_num_threads(torch.get_num_threads())
@@ -136,8 +148,8 @@ def test_a_thousand_steps_are_within_the_bounds(name: str) -> None:
     for parameter in job.parameters:
         if name != "layer-norm-lstm":
             torch.nn.init.uniform_(parameter, -bound, bound)
-    exact = told(reference.run, job)
-    found = told(fused.run, cast(job, torch.float32))
+    exact = run_with_gradients(reference.run, job)
+    found = run_with_gradients(fused.run, cast(job, torch.float32))
     values = 1 + len(job.states)
     assert all(error(f, e) < 1e-5 for f, e in zip(found[:values], exact[:values], strict=True))
     assert all(error(f, e) < 1e-4 for f, e in zip(found[values:], exact[values:], strict=True))
@@ -170,32 +182,32 @@ def test_values_depend_on_neither_threads_nor_neighbours(name: str) -> None:
 
 
 def test_no_tape_is_kept_where_no_gradient_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
-    job, asked = draw(CELLS["lstm"]().graph, Sizes(3, 4), 5, 2), []
+    job, keeps_tape = draw(CELLS["lstm"]().graph, Sizes(3, 4), 5, 2), []
     pack = fused.pack_weights
 
-    def noted(*arguments: Any) -> Any:
-        asked.append(arguments[-1])
+    def note(*arguments: Any) -> Any:
+        keeps_tape.append(arguments[-1])
         return pack(*arguments)
 
-    monkeypatch.setattr(fused, "pack_weights", noted)
+    monkeypatch.setattr(fused, "pack_weights", note)
     fused.run(job)
     with torch.no_grad():
         fused.run(job)
     with torch.inference_mode():
         fused.run(job)
-    assert asked == [True, False, False]
+    assert keeps_tape == [True, False, False]
 
 
 def test_gradients_repeat_bitwise() -> None:
     job = draw(CELLS["peephole"]().graph, Sizes(40, 70), 50, 33, dtype=torch.float32)
-    first, second = told(fused.run, job), told(fused.run, job)
+    first, second = run_with_gradients(fused.run, job), run_with_gradients(fused.run, job)
     assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
 
 
-def test_nothing_is_written_to_what_comes_in() -> None:
+def test_inputs_are_not_modified() -> None:
     job = draw(CELLS["gru"]().graph, Sizes(5, 16), 4, 3, lengths=True)
     before = [t.detach().clone() for t in (job.x, *job.states, *job.parameters)]
-    told(fused.run, job)
+    run_with_gradients(fused.run, job)
     after = (job.x, *job.states, *job.parameters)
     assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
 
@@ -223,6 +235,6 @@ PARTS = ("lstm", "gru-reset-before", "projected")
 
 
 @pytest.mark.parametrize("name", [name for name in CELLS if any(part in name for part in PARTS)])
-def test_every_instruction_set_that_is_here(name: str, isa: str) -> None:
+def test_every_available_instruction_set(name: str, isa: str) -> None:
     assert extension.get_isa() == isa
     test_float32_is_as_close_as_the_reference(name)

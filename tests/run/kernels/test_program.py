@@ -1,4 +1,4 @@
-"""Programs for the kernels: refused where they do not fit, and of any size where they do."""
+"""Programs for the kernels: invalid ones are refused, valid ones have any size."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from cell_list import CELLS
-from run.jobs import cast, draw, error, told
+from run.cases import cast, draw, error, run_with_gradients
 from sluice import Cell, Gate, Map, Norm, State, tanh
 from sluice.equations.specs import Sizes
 from sluice.run import reference
@@ -31,12 +31,14 @@ from sluice.run.kernels.token_stepper import SamplingSpec, TokenStepper, TokenWe
 
 
 def compare(job: Any, bound: float = 1e-10) -> None:
-    for found, expected in zip(told(fused.run, job), told(reference.run, job), strict=True):
+    for found, expected in zip(
+        run_with_gradients(fused.run, job), run_with_gradients(reference.run, job), strict=True
+    ):
         assert error(found, expected) < bound
 
 
 @pytest.fixture(autouse=True)
-def poisoned(monkeypatch: pytest.MonkeyPatch) -> None:
+def poison_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SLUICE_POISON", "1")
 
 
@@ -58,19 +60,19 @@ def test_no_wrong_word_crashes(
     monkeypatch.delenv("SLUICE_POISON")  # absurd sizes would be filled
     script = Path(__file__).parent / "mutations.py"
     command = [sys.executable, str(script), name, str(bits), *ways]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
-    assert done.returncode == 0, (done.returncode, done.stdout, done.stderr[-3000:])
-    assert "flipped" in done.stdout
+    process = subprocess.run(command, capture_output=True, text=True, timeout=600)
+    assert process.returncode == 0, (process.returncode, process.stdout, process.stderr[-3000:])
+    assert "flipped" in process.stdout
 
 
-def prepared(dtype: torch.dtype = torch.float64) -> tuple[Any, ProgramEncoder]:
+def prepare(dtype: torch.dtype = torch.float64) -> tuple[Any, ProgramEncoder]:
     job = draw(CELLS["lstm"]().graph, Sizes(3, 8, 8), 2, 2, dtype=dtype)
-    made = fused.compile_cell(job.graph, job.sizes, True, dtype)
-    return job, ProgramEncoder(made.graph, made.program, made.sizes, made.bodies.addresses)
+    cell = fused.compile_cell(job.graph, job.sizes, True, dtype)
+    return job, ProgramEncoder(cell.graph, cell.program, cell.sizes, cell.bodies.addresses)
 
 
-def test_what_is_said_of_a_wrong_program() -> None:
-    _, writer = prepared()
+def test_messages_for_invalid_programs() -> None:
+    _, writer = prepare()
     make, words, bodies = (
         load_extension().Program,
         writer.encode(),
@@ -97,7 +99,7 @@ def test_what_is_said_of_a_wrong_program() -> None:
 
 
 def test_a_layer_of_another_program_is_refused() -> None:
-    job, writer = prepared()
+    job, writer = prepare()
     program = load_extension().Program(writer.encode(), writer.encode_bodies(), 8)
     words = encode_tensors(*job.parameters)
     load_extension().LayerFloat64(program, words, False, 1)
@@ -127,7 +129,7 @@ def test_a_tape_of_another_pass_is_refused() -> None:
 
 
 def delay_line(count: int) -> type[Cell]:
-    """A cell with ``count`` states beside its output: what it was so many steps ago."""
+    """A cell with ``count`` states besides its output: the output of earlier steps."""
     names = [f"a{k}" for k in range(count)]
     space: dict[str, Any] = {"tanh": tanh}
     exec(
@@ -167,14 +169,14 @@ def test_many_sub_steps(count: int) -> None:
 
 @pytest.mark.parametrize("width", [1, 7, 8, 9, 15, 16, 17, 33])
 @pytest.mark.parametrize("threads", [1, 3])
-def test_odd_sizes(width: int, threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unusual_sizes(width: int, threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(extension, "_threads", threads)
     for batch in (1, 2, 5, 49):
         compare(draw(delay_line(3)().graph, Sizes(width + 2, width, width), 3, batch, resets=True))
 
 
 class Softened(Cell):
-    """Bodies read the input before its products, and products read what they left."""
+    """Bodies read the input before its products, and products read the results."""
 
     g, f = Gate(), Map()
     h = State()
@@ -267,6 +269,6 @@ def test_rows_outside_a_stream_are_refused() -> None:
 
 def test_a_list_of_sections() -> None:
     assert encode_sections(5, [1, 2], []) == [5, VERSION, 1, 2, 1, 2, 2, 0]
-    kept: Tensor = torch.ones(3)
-    assert encode_tensors(kept, None) == [kept.data_ptr(), 12, 0, 0]
-    assert math.isclose(kept.sum().item(), 3)
+    tensor: Tensor = torch.ones(3)
+    assert encode_tensors(tensor, None) == [tensor.data_ptr(), 12, 0, 0]
+    assert math.isclose(tensor.sum().item(), 3)

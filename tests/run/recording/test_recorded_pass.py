@@ -1,4 +1,4 @@
-"""What a pass leaves for a recording, against a plain loop over the cell's own step."""
+"""Values that a pass records, against a plain loop over the cell's own step."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import Tensor
 
 import sluice
 from cell_list import CELLS
-from run.jobs import cast, draw, error
+from run.cases import cast, draw, error
 from sluice.cells import Cell
 from sluice.equations.graph import Elementwise
 from sluice.equations.instrument import instrument_graph
@@ -39,7 +39,7 @@ def cut(value: Any) -> Any:
 
 
 class Leaves(Cell):
-    """Named values that are what came in, alone or nearly, some twice and some read by nobody."""
+    """Named values that are inputs, some of them twice, some unused."""
 
     candidate, keep, spare = sluice.Gate(), sluice.Gate(), sluice.Gate()
     bias, unread = sluice.Vector(), sluice.Vector()
@@ -68,7 +68,7 @@ class Leaves(Cell):
 
 
 class Held(Cell):
-    """A state that is another's past, and one that is a product's result."""
+    """A state that is another's previous value, and one that is a product's result."""
 
     mix = sluice.Map(bias=False)
     write = sluice.Gate()
@@ -82,7 +82,7 @@ OWN: dict[str, Callable[[], Cell]] = {**CELLS, "leaves": Leaves, "held": Held}
 
 
 @pytest.fixture(autouse=True)
-def poisoned(monkeypatch: pytest.MonkeyPatch) -> None:
+def poison_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SLUICE_POISON", "1")
 
 
@@ -102,8 +102,8 @@ def plain(cell: Cell, job: RunSpec) -> tuple[dict[str, Tensor], dict[str, Tensor
         masks = [mask.expand(*job.x.shape[:2], -1)[t] for mask in job.masks]
         here = tuple(state.view_as(state) for state in states)  # what this step itself reads
         x = job.x[t] if job.valid_mask is None else torch.where(job.valid_mask[t], job.x[t], 0.0)
-        given = [*job.graph.states, *job.graph.masks]
-        arguments = {g.name: v for g, v in zip(given, (*here, *masks), strict=True)}
+        inputs = [*job.graph.states, *job.graph.masks]
+        arguments = {g.name: v for g, v in zip(inputs, (*here, *masks), strict=True)}
         found[t] = own_tensors(bound, x, arguments, job)
         after = [found[t][state.name] for state in job.graph.states]
         if job.valid_mask is not None:
@@ -122,12 +122,16 @@ def plain(cell: Cell, job: RunSpec) -> tuple[dict[str, Tensor], dict[str, Tensor
     }
     valid = torch.ones(*job.x.shape[:2], 1) if job.valid_mask is None else job.valid_mask
 
-    def joined(parts: Callable[[int, str], Tensor], name: str) -> Tensor:
+    def join_steps(parts: Callable[[int, str], Tensor], name: str) -> Tensor:
         whole = torch.stack([parts(t, name) for t in range(job.x.shape[0])])
         return torch.where(valid.bool(), whole.detach(), 0.0)
 
-    values = {name: joined(lambda t, n: found[t][n], name) for name in job.graph.outputs_by_name}
-    return values, {n: joined(lambda t, n: gradients[t, n], n) for n in job.graph.outputs_by_name}
+    values = {
+        name: join_steps(lambda t, n: found[t][n], name) for name in job.graph.outputs_by_name
+    }
+    return values, {
+        n: join_steps(lambda t, n: gradients[t, n], n) for n in job.graph.outputs_by_name
+    }
 
 
 def own_tensors(bound: Cell, x: Tensor, arguments: Any, job: RunSpec) -> dict[str, Tensor]:
@@ -143,7 +147,7 @@ def own_tensors(bound: Cell, x: Tensor, arguments: Any, job: RunSpec) -> dict[st
         meaning.vector = vector  # type: ignore[method-assign]
 
 
-def recorded(
+def record_pass(
     run: Callable[..., Any], job: RunSpec, **options: Any
 ) -> tuple[Recording, list[Tensor]]:
     recording = Recording(job, None)
@@ -154,37 +158,37 @@ def recorded(
 @pytest.mark.parametrize("name", OWN)
 @pytest.mark.parametrize("backend", RUNS)
 def test_values_and_derivatives(backend: str, name: str) -> None:
-    for seed, (way, threads) in enumerate(zip(WAYS, (1, 3, 3, 1), strict=True)):
+    for seed, (marks, threads) in enumerate(zip(WAYS, (1, 3, 3, 1), strict=True)):
         cell, sizes = OWN[name](), (Sizes(3, 4, 2), Sizes(17, 34, 15))[seed % 2]
-        job = draw(cell.graph, sizes, 5, 1 + (seed + 2) % 7, seed=seed, **way)
+        job = draw(cell.graph, sizes, 5, 1 + (seed + 2) % 7, seed=seed, **marks)
         values, gradients = plain(cell, job)
         extension.set_num_threads(threads)
         try:
-            recording, outputs = recorded(RUNS[backend], job)
+            recording, outputs = record_pass(RUNS[backend], job)
             torch.autograd.backward(outputs, upstream(outputs))
         finally:
             extension.set_num_threads(torch.get_num_threads())
         assert recording.backend == backend
         assert set(recording.names) == set(values)
         for key in values:
-            assert error(recording.value(key), values[key]) < 1e-9, (way, key)
+            assert error(recording.value(key), values[key]) < 1e-9, (marks, key)
             assert recording.value(key).shape == values[key].shape
             difference = (recording.gradient(key) - gradients[key]).abs().max()
-            assert difference < 1e-9 * (1 + gradients[key].abs().max()), (way, key)
+            assert difference < 1e-9 * (1 + gradients[key].abs().max()), (marks, key)
 
 
 @pytest.mark.parametrize("name", OWN)
 @pytest.mark.parametrize("backend", RUNS)
-def test_watched_graphs_give_the_same_bits(backend: str, name: str) -> None:
+def test_instrumented_graphs_give_the_same_bits(backend: str, name: str) -> None:
     graph = OWN[name]().graph
     narrow = ("bfloat16", "int8") if name in ("gru", "layer-norm-lstm", "projected") else ()
     for precision in ("float32", *narrow) if backend == "fused" else (None,):
         options = {"precision": precision} if precision else {}
-        way = {"lengths": True, "resets": True}
-        job = cast(draw(graph, Sizes(20, 36, 18), 5, 3, **way), torch.float32)
+        marks = {"lengths": True, "resets": True}
+        job = cast(draw(graph, Sizes(20, 36, 18), 5, 3, **marks), torch.float32)
         y, last = RUNS[backend](job, **options)
         more = replace(job, graph=instrument_graph(graph, pre=True, maps=True))
-        _, found = recorded(RUNS[backend], more, **options)
+        _, found = record_pass(RUNS[backend], more, **options)
         assert all(torch.equal(a, b) for a, b in zip((y, *last), found, strict=True))
 
 
@@ -193,7 +197,7 @@ def test_watched_graphs_give_the_same_bits(backend: str, name: str) -> None:
 def test_preactivations_are_what_enters_the_gates(backend: str, name: str) -> None:
     graph = CELLS[name]().graph
     job = draw(graph, Sizes(3, 4, 2), 5, 3, lengths=True, reverse=True)
-    recording, outputs = recorded(
+    recording, outputs = record_pass(
         RUNS[backend], replace(job, graph=instrument_graph(graph, True, False))
     )
     torch.autograd.backward(outputs, upstream(outputs))
@@ -215,34 +219,34 @@ def test_only_what_is_recorded_has_its_derivative_kept() -> None:
     recording = Recording(job, None, RecordSpec(frozenset({"forget"}), every=3))
     y, _ = fused.run(job, recording=recording)
     y.sum().backward()
-    whole, (z, *_) = recorded(fused.run, job)
+    whole, (z, *_) = record_pass(fused.run, job)
     z.sum().backward()
     assert recording.names == ("forget",)
     assert torch.equal(recording.value("forget"), whole.value("forget")[::3])
     assert torch.equal(recording.gradient("forget"), whole.gradient("forget")[::3])
-    kept = fused.compile_cell(
+    compiled = fused.compile_cell(
         job.graph, job.sizes, True, torch.float64, ("forget",)
     ).program.gradient_locations
-    assert set(kept) == {"forget"}
+    assert set(compiled) == {"forget"}
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16", "int8"])
 @pytest.mark.parametrize("name", OWN)
 def test_outputs_on_the_kernels_are_bit_for_bit_those_without(name: str, precision: str) -> None:
-    way = {"lengths": True, "resets": True}
-    job = cast(draw(OWN[name]().graph, Sizes(20, 36, 18), 9, 5, **way), torch.float32)
+    marks = {"lengths": True, "resets": True}
+    job = cast(draw(OWN[name]().graph, Sizes(20, 36, 18), 9, 5, **marks), torch.float32)
     y, last = fused.run(job, precision)
-    recording, found = recorded(fused.run, job, precision=precision)
+    recording, found = record_pass(fused.run, job, precision=precision)
     assert all(torch.equal(a, b) for a, b in zip((y, *last), found, strict=True))
     with torch.no_grad():
-        silent, found = recorded(fused.run, job, precision=precision)
+        silent, found = record_pass(fused.run, job, precision=precision)
     assert all(torch.equal(a, b) for a, b in zip((y, *last), found, strict=True))
     assert all(torch.equal(recording.value(n), silent.value(n)) for n in recording.names)
     assert torch.equal(recording.value(job.graph.states[0].name), y)
 
 
 @pytest.mark.parametrize("name", OWN)
-def test_parameters_learn_what_they_learn_without(name: str) -> None:
+def test_parameter_gradients_are_those_without_a_recording(name: str) -> None:
     job = cast(draw(OWN[name]().graph, Sizes(20, 36, 18), 9, 5, resets=True), torch.float32)
     tensors = (job.x, *job.states, *job.parameters)
     found = []
@@ -258,11 +262,11 @@ def test_parameters_learn_what_they_learn_without(name: str) -> None:
 def test_outputs_of_the_reference_are_bit_for_bit_those_without(name: str) -> None:
     job = cast(draw(OWN[name]().graph, Sizes(20, 36, 18), 9, 5, lengths=True), torch.float32)
     y, last = reference.run(job)
-    _, found = recorded(reference.run, job)
+    _, found = record_pass(reference.run, job)
     assert all(torch.equal(a, b) for a, b in zip((y, *last), found, strict=True))
     assert all(t.requires_grad for t in found)
     with torch.no_grad():
-        silent, found = recorded(reference.run, job)
+        silent, found = record_pass(reference.run, job)
     assert torch.equal(found[0], y) and torch.equal(silent.value(job.graph.states[0].name), y)
 
 
@@ -272,7 +276,7 @@ def test_threads_that_share_units(name: str) -> None:
     found = []
     for threads in (1, 2):
         extension.set_num_threads(threads)
-        recording, outputs = recorded(fused.run, job)
+        recording, outputs = record_pass(fused.run, job)
         torch.autograd.backward(outputs, upstream(outputs))
         found.append(recording)
     for key in found[0].names:
@@ -281,11 +285,11 @@ def test_threads_that_share_units(name: str) -> None:
         assert error(found[1].gradient(key), found[0].gradient(key)) < 1e-12
 
 
-def test_bfloat16_is_near() -> None:
+def test_bfloat16_is_within_its_bound() -> None:
     job = cast(draw(CELLS["lstm"]().graph, Sizes(8, 20), 12, 3), torch.float32)
-    exact, outputs = recorded(reference.run, job)
+    exact, outputs = record_pass(reference.run, job)
     torch.autograd.backward(outputs, upstream(outputs))
-    narrow, outputs = recorded(fused.run, job, precision="bfloat16")
+    narrow, outputs = record_pass(fused.run, job, precision="bfloat16")
     torch.autograd.backward(outputs, upstream(outputs))
     for name in exact.names:
         assert error(narrow.value(name), exact.value(name)) < 0.03
@@ -293,9 +297,9 @@ def test_bfloat16_is_near() -> None:
 
 
 @pytest.mark.parametrize("backend", RUNS)
-def test_the_last_way_back_counts(backend: str) -> None:
+def test_the_last_backward_pass_counts(backend: str) -> None:
     job = draw(CELLS["gru"]().graph, Sizes(3, 5), 4, 2)
-    recording, (y, *_) = recorded(RUNS[backend], job)
+    recording, (y, *_) = record_pass(RUNS[backend], job)
     y[1].sum().backward(retain_graph=True)
     early = recording.gradient("h")
     assert early[1].abs().min() > 0 and early[2:].abs().max() == 0
@@ -314,10 +318,10 @@ def with_only_the_input(job: RunSpec) -> RunSpec:
 
 
 @pytest.mark.parametrize("backend", RUNS)
-def test_nothing_that_requires_a_gradient_is_no_matter(backend: str) -> None:
+def test_recording_works_when_nothing_requires_a_gradient(backend: str) -> None:
     job = draw(CELLS["gru"]().graph, Sizes(3, 5), 4, 2)
     frozen = replace(with_only_the_input(job), x=job.x.detach())
-    recording, (y, *_) = recorded(RUNS[backend], frozen)
+    recording, (y, *_) = record_pass(RUNS[backend], frozen)
     assert not y.requires_grad
     with pytest.raises(RuntimeError, match="ran without gradients"):
         recording.gradient("h")
@@ -329,40 +333,40 @@ def test_only_the_input_learns(backend: str) -> None:
     frozen = with_only_the_input(job)
     found = []
     for each in (job, frozen):
-        recording, (y, *_) = recorded(RUNS[backend], each)
+        recording, (y, *_) = record_pass(RUNS[backend], each)
         y.square().sum().backward()
         found.append([recording.gradient(name) for name in recording.names])
     assert all(torch.allclose(a, b, atol=1e-14) for a, b in zip(*found, strict=True))
 
 
 class Counted:
-    """Stands for a tape, and can be waited for."""
+    """Stands in for a tape, and supports weak references."""
 
     def __init__(self, tape: Any) -> None:
         self.holds, self.read = tape.holds, tape.read
 
 
-def test_a_tape_goes_when_all_of_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    made: list[weakref.ref[Any]] = []
+def test_a_tape_is_freed_when_all_of_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    tapes: list[weakref.ref[Any]] = []
     on_tape = fused.TapeReader
 
-    def counted(job: RunSpec, handle: Any, tape: Any, *rest: Any) -> Any:
+    def count(job: RunSpec, handle: Any, tape: Any, *rest: Any) -> Any:
         tape = Counted(tape)
-        made.append(weakref.ref(tape))
+        tapes.append(weakref.ref(tape))
         return on_tape(job, handle, tape, *rest)
 
-    monkeypatch.setattr(fused, "TapeReader", counted)
-    recording, outputs = recorded(fused.run, draw(CELLS["lstm"]().graph, Sizes(3, 5), 4, 2))
+    monkeypatch.setattr(fused, "TapeReader", count)
+    recording, outputs = record_pass(fused.run, draw(CELLS["lstm"]().graph, Sizes(3, 5), 4, 2))
     first, *others = recording.names
     for name in others:
         recording.value(name)
-    assert made[0]() is not None
+    assert tapes[0]() is not None
     recording.value(first)
-    assert made[0]() is None
+    assert tapes[0]() is None
     torch.autograd.backward(outputs, upstream(outputs))
-    assert made[1]() is not None
+    assert tapes[1]() is not None
     del recording  # nothing waits for the garbage collector
-    assert made[1]() is None
+    assert tapes[1]() is None
 
 
 @pytest.fixture(autouse=True)

@@ -1,4 +1,4 @@
-"""Several recordings of one pass: all are complete, and none outlives those who keep it."""
+"""Several recordings of one pass: all are complete, and none outlives its owners."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import torch
 
 import sluice
 from cell_list import CELLS
-from run.jobs import draw
+from run.cases import draw
 from sluice.equations.specs import Sizes
 from sluice.run import chunked_recording, reference
 from sluice.run.kernels import fused
@@ -49,7 +49,7 @@ def test_an_autograd_graph_keeps_no_recording_alive(backend: str) -> None:
         gone = weakref.ref(second)
         del second
         assert gone() is None
-    y.sum().backward()  # with nobody left to deliver to
+    y.sum().backward()  # without a recording to deliver to
 
 
 @pytest.mark.parametrize("backend", RUNS)
@@ -76,19 +76,19 @@ def test_a_group_runs_in_chunks(reverse: bool, monkeypatch: pytest.MonkeyPatch) 
         calls = []
         plain = chunked_recording.slice_spec
 
-        def counted(*args: Any) -> Any:
+        def count(*args: Any) -> Any:
             calls.append(args[1])
             return plain(*args)
 
-        monkeypatch.setattr(chunked_recording, "slice_spec", counted)
+        monkeypatch.setattr(chunked_recording, "slice_spec", count)
         monkeypatch.setattr(chunked_recording, "_CHUNK_BYTES", 2000)
         with (
             sluice.record(layer, names=["forget"], every=3) as some,
             sluice.record(layer, names=["c", "forget"]) as others,
         ):
-            again, _ = layer(x, lengths=lengths)
+            second, _ = layer(x, lengths=lengths)
     assert len(calls) >= 3
-    torch.testing.assert_close(again, y)
+    torch.testing.assert_close(second, y)
     direction = {"layer": 0, "reverse": reverse}
     expected = whole.layer(**direction)
     torch.testing.assert_close(some.layer(**direction).forget, expected.forget[::3])

@@ -41,7 +41,7 @@ def test_the_generator_alone_decides_the_order() -> None:
     assert order(1) != order(2)
 
 
-def test_an_epoch_is_the_same_whenever_asked_and_from_any_batch_on() -> None:
+def test_an_epoch_repeats_and_starts_at_any_batch() -> None:
     source = BucketBatches([[3] * (1 + place % 7) for place in range(50)], batch_size=4, seed=5)
     once, again = (list(source.batches(2)) for _ in range(2))
     rest = list(source.batches(2, first=5))

@@ -27,7 +27,7 @@ def test_every_pair_comes_once_in_an_epoch_and_stays_together() -> None:
         assert batch.lengths.tolist() == [len(source) for source, _ in rows(batch)]
 
 
-def test_an_epoch_repeats_goes_on_in_its_midst_and_differs_from_the_next() -> None:
+def test_an_epoch_repeats_resumes_at_any_batch_and_differs_from_the_next() -> None:
     pairs = PairBatches(SOURCES, TARGETS, batch_size=4, seed=3)
     epoch = [rows(batch) for batch in pairs.batches(1)]
     assert [rows(batch) for batch in pairs.batches(1, first=5)] == epoch[5:]
@@ -40,14 +40,14 @@ def test_a_model_learns_from_them() -> None:
     assert items == 4 + 4 and total.isfinite()
 
 
-def test_a_batch_goes_to_a_device_whole() -> None:
+def test_all_tensors_of_a_batch_move_to_a_device() -> None:
     (batch,) = PairBatches([[3]], [[4]], batch_size=1, seed=0).batches(0)
     moved = batch.to("meta")
     assert moved.inputs.is_meta and moved.targets.is_meta and moved.lengths.is_meta
     assert moved.resets is None and batch.inputs.device == torch.device("cpu")
 
 
-def test_what_does_not_pair_is_refused() -> None:
+def test_unequal_pairs_are_refused() -> None:
     with pytest.raises(SequenceError, match="2 sources and 1 targets"):
         PairBatches([[3], [4]], [[3]], 2, 0)
     with pytest.raises(SequenceError, match="at least one token"):

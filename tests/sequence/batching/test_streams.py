@@ -45,7 +45,7 @@ def test_an_epoch_repeats_and_starts_anywhere(name: str) -> None:
 
 @pytest.mark.parametrize("world", [2, 4, 6])
 @pytest.mark.parametrize("name", SOURCES)
-def test_processes_together_read_what_one_reads(name: str, world: int) -> None:
+def test_processes_together_read_the_batches_of_one(name: str, world: int) -> None:
     whole = list(SOURCES[name]().batches(0))
     shares = [list(SOURCES[name](rank=rank, world_size=world).batches(0)) for rank in range(world)]
     for place, batch in enumerate(whole):
@@ -66,7 +66,7 @@ def test_streams_carry_each_sequence_on_and_mark_where_it_begins() -> None:
     resets = torch.cat([batch.resets for batch in batches])
     flat, begins = inputs.T.flatten(), resets.T.flatten()
     ends = torch.cat([batch.targets for batch in batches]).T.flatten()
-    flat, begins, ends = (told[ends != 0] for told in (flat, begins, ends))
+    flat, begins, ends = (marks[ends != 0] for marks in (flat, begins, ends))
     assert len(flat) == sum(len(sequence) + 1 for sequence in SEQUENCES)
     assert torch.equal(begins, flat == 1)
     starts = [*torch.nonzero(begins)[:, 0].tolist(), len(flat)]
@@ -107,7 +107,7 @@ def test_a_stride_of_one_takes_every_window() -> None:
     assert sorted(batch.inputs[0, :, 0].tolist()) == list(range(6))
 
 
-def test_a_process_without_a_sequence_gets_one_that_counts_for_nothing() -> None:
+def test_a_process_without_a_sequence_gets_a_padded_one() -> None:
     labelled = SequenceLabels(RaggedArray.of([[[1.0]], [[2.0]], [[3.0]]], np.float32), [0, 1, 2])
     last = list(BucketBatches(labelled, batch_size=2, seed=0, rank=1, world_size=2).batches(0))
     empty = [batch for batch in last if batch.targets.tolist() == [-100]]
@@ -119,7 +119,7 @@ def test_a_process_without_a_sequence_gets_one_that_counts_for_nothing() -> None
 
 
 @pytest.mark.parametrize(
-    ("make", "said"),
+    ("make", "message"),
     [
         (lambda: BucketBatches([], 2, 0), "no sequences"),
         (lambda: BucketBatches([[3]], 2, 0, rank=2, world_size=2), "0 to 1, got 2"),
@@ -130,6 +130,6 @@ def test_a_process_without_a_sequence_gets_one_that_counts_for_nothing() -> None
         (lambda: WindowBatches(SequenceLabels(IDS, [0] * 41), 2, 3, 0), "use BucketBatches"),
     ],
 )
-def test_what_cannot_be_is_refused(make: Callable[[], object], said: str) -> None:
-    with pytest.raises(SequenceError, match=said):
+def test_invalid_arguments_are_refused(make: Callable[[], object], message: str) -> None:
+    with pytest.raises(SequenceError, match=message):
         make()

@@ -20,7 +20,7 @@ BITS = formats.Format("bits", (".bits",), lambda head: head.startswith(b"BITS"),
 
 
 @pytest.fixture
-def _with_a_users_format(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _register_user_format(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     entry = EntryPoint("bits", f"{__name__}:BITS", formats.ENTRY_POINT_GROUP)
     monkeypatch.setattr(EntryPoint, "load", lambda self: BITS)
     monkeypatch.setattr(formats, "entry_points", lambda group: [entry])
@@ -29,7 +29,7 @@ def _with_a_users_format(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     formats.get_formats.cache_clear()
 
 
-@pytest.mark.usefixtures("_with_a_users_format")
+@pytest.mark.usefixtures("_register_user_format")
 def test_a_users_format(tmp_path: Path) -> None:
     (tmp_path / "a.bits").touch()
     (tmp_path / "b.other").write_bytes(b"BITS\0")
@@ -39,7 +39,7 @@ def test_a_users_format(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "options", "said"),
+    ("name", "content", "options", "message"),
     [
         ("none", None, {}, "There is no file or folder"),
         ("a.bin", b"\x7fELF\0", {}, "of an unknown kind; kinds are"),
@@ -49,12 +49,12 @@ def test_a_users_format(tmp_path: Path) -> None:
         ("a.txt", b"abc", {"target": "x"}, "text has no option 'target'"),
     ],
 )
-def test_what_is_refused(
-    tmp_path: Path, name: str, content: bytes | None, options: dict[str, str], said: str
+def test_invalid_files_are_refused(
+    tmp_path: Path, name: str, content: bytes | None, options: dict[str, str], message: str
 ) -> None:
     if content is not None:
         (tmp_path / name).write_bytes(content)
-    with pytest.raises(DataError, match=said):
+    with pytest.raises(DataError, match=message):
         load_data(tmp_path / name, **options)  # type: ignore[arg-type]
 
 
@@ -80,16 +80,16 @@ def test_unknown_suffixes_are_read_as_text(tmp_path: Path) -> None:
     assert "a.log: text in UTF-8" in load_data(tmp_path / "a.log").report()
 
 
-def test_a_long_report_is_cut_short() -> None:
+def test_a_long_report_is_shortened() -> None:
     refused = tuple(SkippedItem("a.csv", line, "no number") for line in range(2, 32))
     lines = LoadReport("a.csv: CSV.", ("Inputs: a.",), refused).to_text().splitlines()
     assert lines[:4] == ["a.csv: CSV.", "Inputs: a.", "30 skipped:", "  a.csv:2: no number"]
     assert lines[-1] == "  and 10 more" and len(lines) == 24
 
 
-def test_the_bar_shows_how_far_it_is() -> None:
-    shown = io.StringIO()
-    console = Console(file=shown, force_terminal=True, width=80)
+def test_the_progress_bar_shows_the_share_read() -> None:
+    output = io.StringIO()
+    console = Console(file=output, force_terminal=True, width=80)
     with show_load_progress(console) as show:
         show(LoadProgress("encoding", 500, 1000))
-    assert "encoding" in shown.getvalue() and "0.5/1.0 kB" in shown.getvalue()
+    assert "encoding" in output.getvalue() and "0.5/1.0 kB" in output.getvalue()

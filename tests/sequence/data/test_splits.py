@@ -41,7 +41,7 @@ def test_groups_stay_on_one_side() -> None:
     assert "10 groups" in split.description and len(split.validation) == 8
 
 
-def test_by_time_the_end_is_kept() -> None:
+def test_a_split_by_time_keeps_the_end_for_validation() -> None:
     split = tokens(3).split(validation=0.25, test=0.25)
     assert split.train.ids.lengths.tolist() == [0, 1, 2]
     assert len(split.validation) == len(split.test) == 3
@@ -51,7 +51,7 @@ def test_by_time_the_end_is_kept() -> None:
     assert len(tokens(3).split(by="time").test) == 0
 
 
-def test_as_given() -> None:
+def test_splits_given_by_the_caller() -> None:
     split = tokens(predefined_split={"train": (0, 2), "validation": (1,)}).split()
     assert split.train.names == ("speaker0-0", "speaker2-2")
     assert (len(split.validation), len(split.test)) == (1, 0)
@@ -63,7 +63,7 @@ def test_as_given() -> None:
     assert split_from_names([Path("train.txt"), Path("other.txt")]) == {}
 
 
-def test_the_training_part_alone_is_measured() -> None:
+def test_normalisation_uses_the_training_part_alone() -> None:
     rng = np.random.default_rng(0)
     values = RaggedArray.of([rng.normal(5, 3, (200, 2)) for _ in range(4)], np.float32)
     values.flat[::7, 1] = np.nan
@@ -78,14 +78,14 @@ def test_the_training_part_alone_is_measured() -> None:
     np.testing.assert_allclose(restored, values[0][150:, 1:], rtol=1e-4)
 
 
-def test_nothing_varies() -> None:
+def test_constant_columns() -> None:
     values = RaggedArray.of([[[3.0, np.nan]] * 20], np.float32)
     split = Series(("a", "b"), values).split().normalise()
     assert split.train.values[0][0, 0] == 0 and np.isnan(split.train.values[0][0, 1])
 
 
 @pytest.mark.parametrize(
-    ("how", "said"),
+    ("how", "message"),
     [
         ({"by": "given"}, "without a split"),
         ({"by": "groups"}, "without groups"),
@@ -96,15 +96,15 @@ def test_nothing_varies() -> None:
         ({"by": lambda name: int(name.split("-")[1]) % 2, "validation": 0.1}, "small enough"),
     ],
 )
-def test_what_cannot_be_split(how: dict[str, object], said: str | None) -> None:
-    if said is None:
+def test_invalid_splits_are_refused(how: dict[str, object], message: str | None) -> None:
+    if message is None:
         assert len(tokens().split(**how).validation) == 1  # type: ignore[arg-type]
         return
-    with pytest.raises(DataError, match=said):
+    with pytest.raises(DataError, match=message):
         tokens().split(**how)  # type: ignore[arg-type]
 
 
-def test_a_label_for_the_whole_cannot_be_cut() -> None:
+def test_one_label_a_sequence_cannot_be_split_by_time() -> None:
     labelled = Series(("a",), RaggedArray.of([[[1.0]] * 9] * 3, np.float32), labels=(0, 1, 0))
     with pytest.raises(DataError, match="cannot be split by time"):
         labelled.split(by="time")

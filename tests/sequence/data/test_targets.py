@@ -35,7 +35,7 @@ def test_of_several_columns_the_nearest_step_comes_first() -> None:
     assert targets.tolist() == [[2, 20, 3, 30]]
 
 
-def test_a_chord_is_foretold_from_the_one_before_and_the_first_from_silence() -> None:
+def test_a_chord_is_predicted_from_the_previous_one_and_the_first_from_silence() -> None:
     roll = [[1.0, 0.0], [1.0, 1.0], [0.0, 1.0]]
     steps = NextChord(RaggedArray.of([roll], np.float32))
     assert steps.lengths.tolist() == [3]

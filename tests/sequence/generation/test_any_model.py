@@ -1,4 +1,4 @@
-"""Generation from models of any cell, and beginnings that are read at once."""
+"""Generation from models of any cell, and prompts that are read in one pass."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from torch.nn import functional
 
 import sluice
-from sequence.generation.plain import END, START, Plain, sharp
+from sequence.generation.torch_reference import END, START, Plain, sharp
 from sluice.sequence import (
     LanguageModel,
     Sampling,
@@ -38,7 +38,7 @@ def with_layers(layers: Any) -> LanguageModel:
     return model.eval()
 
 
-def drawn_by_hand(model: LanguageModel, seed: int, prime: list[int], longest: int) -> list[int]:
+def draw_by_hand(model: LanguageModel, seed: int, prime: list[int], longest: int) -> list[int]:
     """Each token from the layer's own pass over all tokens before it."""
     numbers = torch.Generator().manual_seed(seed)
     uniforms = torch.rand(longest, generator=numbers, dtype=torch.float64)
@@ -71,19 +71,19 @@ def test_any_cell_generates_in_evaluation(cell: Any, backend: str | None) -> Non
         opening = [[token] for token in prime]
         found = generate(model.train(), range(3), prompt=opening, sampling=sampling)
         model.eval()
-        assert found == [drawn_by_hand(model, seed, prime, 15) for seed in range(3)]
+        assert found == [draw_by_hand(model, seed, prime, 15) for seed in range(3)]
     beam = beam_search(model, 2, prompt=[[3]], max_length=9)
     assert beam[0].ids[0] == 3
 
 
-def test_layers_of_different_sizes_that_learnt_where_to_begin() -> None:
+def test_layers_of_different_sizes_with_learned_initial_states() -> None:
     layers = sluice.nn.Recurrent(sluice.cells.GRU, 6, (7, 10), learn_initial_state=True)
     model = with_layers(layers)
     with torch.no_grad():
         for name, parameter in layers.named_parameters():
             if "initial" in name:
                 parameter.uniform_(-1, 1)
-    expected = [drawn_by_hand(model, seed, [5], 12) for seed in range(3)]
+    expected = [draw_by_hand(model, seed, [5], 12) for seed in range(3)]
     for backend in (None, "reference"):
         layers.backend = backend
         sampling = Sampling(max_length=12)
@@ -113,7 +113,7 @@ def test_draws_go_by_torch_s_own_modules(cell: str) -> None:
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16", "int8"])
-def test_a_beginning_is_read_as_if_drawn_whoever_is_beside(precision: str) -> None:
+def test_a_prompt_is_read_as_if_it_was_drawn_in_any_batch(precision: str) -> None:
     """Where the first id is one of two, nothing is read at once."""
     model = sharp(9, "lstm").float()
     model.layers.precision = precision
@@ -128,7 +128,7 @@ def test_a_beginning_is_read_as_if_drawn_whoever_is_beside(precision: str) -> No
     assert together == alone
 
 
-def test_a_stream_gives_what_generate_gives_as_it_comes() -> None:
+def test_a_stream_yields_the_tokens_of_generate() -> None:
     model, sampling = sharp(9).float(), Sampling(max_length=50)
     with torch.no_grad():
         model.readout.bias[END] = -30.0
@@ -151,7 +151,7 @@ def test_more_tokens_than_are_drawn_at_once() -> None:
     assert ids == [*stream_tokens(model, 1, sampling=Sampling(max_length=2500))]
 
 
-def test_an_opening_longer_than_the_longest_is_refused() -> None:
+def test_a_prompt_longer_than_the_maximum_is_refused() -> None:
     with pytest.raises(SequenceError, match="prompt has 3 tokens, but max_length is 2"):
         generate(sharp(9), [0], prompt=[[3]] * 3, sampling=Sampling(max_length=2))
     full = generate(sharp(9), [0, 1], prompt=[[3]] * 2, sampling=Sampling(max_length=2))

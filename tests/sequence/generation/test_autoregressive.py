@@ -16,8 +16,8 @@ def random_model() -> LanguageModel:
     ).eval()
 
 
-def rigged(weights: dict[int, float]) -> LanguageModel:
-    """A model that gives every token the same probability at every step, whatever came before."""
+def make_constant_model(weights: dict[int, float]) -> LanguageModel:
+    """A model whose token probabilities are the same at every step."""
     model = random_model()
     model.readout.weight.data.zero_()
     model.readout.bias.data.fill_(-1e9)
@@ -26,14 +26,16 @@ def rigged(weights: dict[int, float]) -> LanguageModel:
     return model
 
 
-def frequencies(drawn: list[list[int]]) -> dict[int, float]:
-    counts = Counter(ids[0] if ids else END for ids in drawn)
-    return {token: count / len(drawn) for token, count in counts.items()}
+def frequencies(sequences: list[list[int]]) -> dict[int, float]:
+    counts = Counter(ids[0] if ids else END for ids in sequences)
+    return {token: count / len(sequences) for token, count in counts.items()}
 
 
 def first_tokens(weights: dict[int, float], **options: Any) -> dict[int, float]:
     return frequencies(
-        generate(rigged(weights), range(4000), sampling=Sampling(max_length=1, **options))
+        generate(
+            make_constant_model(weights), range(4000), sampling=Sampling(max_length=1, **options)
+        )
     )
 
 
@@ -47,7 +49,7 @@ def test_temperature_takes_probabilities_to_a_power() -> None:
     assert found[A] == pytest.approx(0.8**0.5 / (0.8**0.5 + 0.2**0.5), abs=0.03)
 
 
-def test_a_temperature_near_zero_takes_the_likeliest() -> None:
+def test_a_temperature_near_zero_is_greedy() -> None:
     assert first_tokens({A: 0.49, B: 0.51}, temperature=1e-3) == {B: 1.0}
 
 
@@ -64,21 +66,23 @@ def test_padding_and_start_are_never_drawn() -> None:
 
 
 def test_a_sequence_ends_at_the_end_mark_or_at_the_longest_allowed() -> None:
-    model = rigged({A: 0.5, END: 0.5})
+    model = make_constant_model({A: 0.5, END: 0.5})
     lengths = [len(ids) for ids in generate(model, range(2000))]
     assert sum(lengths) / 2000 == pytest.approx(1.0, abs=0.1)  # mean of a geometric distribution
-    assert generate(rigged({A: 1.0}), [0], sampling=Sampling(max_length=5)) == [[A] * 5]
+    assert generate(make_constant_model({A: 1.0}), [0], sampling=Sampling(max_length=5)) == [
+        [A] * 5
+    ]
 
 
-def test_the_opening_is_kept_and_chosen_from() -> None:
-    model = rigged({A: 0.98, B: 0.01, C: 0.01})
-    drawn = generate(model, range(2000), prompt=[[D], {B, C}], sampling=Sampling(max_length=3))
-    assert {ids[0] for ids in drawn} == {D}
-    assert frequencies([ids[1:] for ids in drawn]) == pytest.approx({B: 0.5, C: 0.5}, abs=0.04)
-    assert {ids[2] for ids in drawn} >= {A}
+def test_the_prompt_is_kept_and_its_sets_are_sampled() -> None:
+    model = make_constant_model({A: 0.98, B: 0.01, C: 0.01})
+    sequences = generate(model, range(2000), prompt=[[D], {B, C}], sampling=Sampling(max_length=3))
+    assert {ids[0] for ids in sequences} == {D}
+    assert frequencies([ids[1:] for ids in sequences]) == pytest.approx({B: 0.5, C: 0.5}, abs=0.04)
+    assert {ids[2] for ids in sequences} >= {A}
 
 
-def test_what_comes_next_depends_on_the_opening() -> None:
+def test_continuations_depend_on_the_prompt() -> None:
     """Greedy continuations equal those of a plain loop over the whole beginning."""
     model = random_model()
     for beginning in ([A], [B, C], [D, D, A, B]):
@@ -91,8 +95,8 @@ def test_what_comes_next_depends_on_the_opening() -> None:
                 ids.pop()
                 break
         greedy = Sampling(temperature=1e-6, max_length=12)
-        drawn = generate(model, [0], prompt=[[token] for token in beginning], sampling=greedy)
-        assert drawn == [ids[1:]]
+        sequences = generate(model, [0], prompt=[[token] for token in beginning], sampling=greedy)
+        assert sequences == [ids[1:]]
 
 
 @pytest.fixture
@@ -104,7 +108,7 @@ def two_threads() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("two_threads")
-def test_a_seed_decides_alone() -> None:
+def test_the_result_depends_on_the_seed_alone() -> None:
     model, sampling = random_model(), Sampling(max_length=60)
     together = generate(model, range(6), sampling=sampling)
     torch.set_num_threads(1)
@@ -114,7 +118,7 @@ def test_a_seed_decides_alone() -> None:
     assert len({tuple(ids) for ids in together}) > 1
 
 
-def test_the_model_is_left_as_it_is() -> None:
+def test_the_model_is_unchanged() -> None:
     model = random_model().train()
     before = {name: value.clone() for name, value in model.state_dict().items()}
     generate(model, [0], sampling=Sampling(max_length=3))
@@ -137,7 +141,7 @@ def test_bad_sampling_is_refused(options: dict[str, Any], message: str) -> None:
         Sampling(**options)
 
 
-def test_bad_openings_seeds_and_weights_are_refused() -> None:
+def test_bad_prompts_seeds_and_weights_are_refused() -> None:
     model = random_model()
     for opening in ([[]], [[A], [7]], [[END]]):
         with pytest.raises(SequenceError, match="of the prompt needs ids in 3 to 6"):

@@ -1,4 +1,4 @@
-"""Beams, against a search written out over torch's own modules, and against trying everything."""
+"""Beam search against a plain search over torch's modules, and against exhaustive search."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from itertools import product
 import pytest
 import torch
 
-from sequence.generation.plain import END, Plain, sharp
+from sequence.generation.torch_reference import END, Plain, sharp
 from sluice.sequence import Hypothesis, LanguageModel, SequenceError, beam_search, log_likelihood
 
 
-def searched(
+def search_beam(
     plain: Plain, vocabulary: int, width: int, longest: int, power: float, prime: list[int]
 ) -> list[tuple[list[int], float]]:
     """A beam search, as a loop over lists: the ended sequences and their scores, best first."""
@@ -39,14 +39,14 @@ def test_the_same_as_a_plain_search(cell: str, width: int, power: float) -> None
     model = sharp(7, cell)
     with torch.no_grad():
         model.readout.bias[END] += 1.0
-    expected = searched(Plain(model), 7, width, 12, power, [4])
+    expected = search_beam(Plain(model), 7, width, 12, power, [4])
     assert expected
     found = beam_search(model, width, prompt=[[4]], max_length=13, length_penalty=power)
     assert [one.ids for one in found] == [[4, *ids] for ids, _ in expected]
     assert [one.score for one in found] == pytest.approx([score for _, score in expected])
 
 
-def test_a_beam_as_wide_as_everything_finds_the_likeliest() -> None:
+def test_an_exhaustive_beam_finds_the_most_likely_sequence() -> None:
     model = sharp(5)
     plain, tokens, longest = Plain(model), (3, 4), 4
     every = [ids for length in range(longest) for ids in map(list, product(tokens, repeat=length))]
@@ -80,13 +80,13 @@ def indifferent(vocabulary: int) -> LanguageModel:
     return model
 
 
-def test_exact_ties_go_by_the_order_of_tokens() -> None:
+def test_exact_ties_are_broken_by_token_order() -> None:
     found = beam_search(indifferent(9), 3, max_length=3)
     assert [one.ids for one in found] == [[3, 3, 3], [3, 3, 4], [3, 3, 5]]
     assert len({one.score for one in found}) == 1
 
 
-def test_what_never_ends_is_told() -> None:
+def test_a_search_that_never_ends_is_reported() -> None:
     model = indifferent(6)
     with torch.no_grad():
         model.readout.bias[END] = -1e9
@@ -94,14 +94,14 @@ def test_what_never_ends_is_told() -> None:
     assert [(len(one.ids), one.is_finished) for one in found] == [(5, False)] * 2
 
 
-def test_a_choice_in_the_opening_is_searched_too() -> None:
+def test_sets_of_tokens_in_the_prompt_are_searched() -> None:
     model = sharp(9)
     every = beam_search(model, 1, prompt=[[4], [5, 6, 7]], max_length=6)[0]
     logs = Plain(model).logs([4])
     assert every.ids[1] == max((5, 6, 7), key=lambda token: float(logs[token]))
 
 
-def test_the_weights_of_now_are_searched_and_nothing_is_random() -> None:
+def test_the_search_uses_the_current_weights_and_is_deterministic() -> None:
     model = sharp(9).float()
 
     def look() -> list[Hypothesis]:

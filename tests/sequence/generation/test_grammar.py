@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from sequence.generation.plain import END, Plain, sharp
+from sequence.generation.torch_reference import END, Plain, sharp
 from sluice.sequence import (
     EndingGrammar,
     GrammarError,
@@ -60,7 +60,7 @@ class Masked(Nested):
         return mask if state else mask.numpy()
 
 
-def balanced(ids: list[int]) -> bool:
+def is_balanced(ids: list[int]) -> bool:
     depth = 0
     for token in ids:
         if depth == 0 and token != OPEN:
@@ -75,17 +75,17 @@ def balanced(ids: list[int]) -> bool:
 @pytest.mark.parametrize(
     "options", [{}, {"top_k": 1}, {"top_p": 0.3}, {"typical": 0.2}, {"temperature": 5.0}]
 )
-def test_whatever_is_drawn_is_allowed_and_ends(backend: str | None, options: Any) -> None:
+def test_sampled_sequences_are_allowed_and_end(backend: str | None, options: Any) -> None:
     model = sharp(6)
     model.layers.backend = backend
     for longest in (1, 2, 3, 5, 30):
         sampling = Sampling(max_length=longest, **options)
-        drawn = generate(model, range(12), grammar=Closing(), sampling=sampling)
-        assert all(balanced(ids) and len(ids) < longest for ids in drawn)
+        sequences = generate(model, range(12), grammar=Closing(), sampling=sampling)
+        assert all(is_balanced(ids) and len(ids) < longest for ids in sequences)
     assert isinstance(Closing(), EndingGrammar) and not isinstance(Nested(), EndingGrammar)
 
 
-def test_the_draws_are_the_model_s_own_among_what_is_allowed() -> None:
+def test_draws_follow_the_model_among_the_allowed_tokens() -> None:
     """One token at a time over torch's own modules, with the numbers that the seed gives."""
     model, sampling = sharp(6), Sampling(max_length=25, top_p=0.9)
     plain, grammar = Plain(model), Nested()
@@ -104,7 +104,7 @@ def test_the_draws_are_the_model_s_own_among_what_is_allowed() -> None:
         assert generate(model, [seed], grammar=grammar, sampling=sampling) == [ids]
 
 
-def test_masks_and_ids_are_the_same_and_neighbours_do_not_matter() -> None:
+def test_masks_and_ids_are_equivalent_in_any_batch() -> None:
     model, sampling = sharp(6).float(), Sampling(max_length=40)
     together = generate(model, range(7), grammar=Nested(), sampling=sampling)
     assert together == generate(model, range(7), grammar=Masked(), sampling=sampling)
@@ -113,10 +113,10 @@ def test_masks_and_ids_are_the_same_and_neighbours_do_not_matter() -> None:
     assert len({len(ids) for ids in together}) > 1
 
 
-def test_the_opening_counts_for_the_grammar() -> None:
+def test_the_grammar_reads_the_prompt() -> None:
     model = sharp(6)
-    drawn = generate(model, range(5), prompt=[[OPEN], [OPEN], [NOTE, CLOSE]], grammar=Closing())
-    assert all(ids[:2] == [OPEN, OPEN] and balanced(ids) for ids in drawn)
+    sequences = generate(model, range(5), prompt=[[OPEN], [OPEN], [NOTE, CLOSE]], grammar=Closing())
+    assert all(ids[:2] == [OPEN, OPEN] and is_balanced(ids) for ids in sequences)
     with pytest.raises(GrammarError, match="token 4 at place 2") as caught:
         generate(model, [0], prompt=[[OPEN], [CLOSE], [CLOSE]], grammar=Masked())
     assert (caught.value.place, caught.value.token) == (2, CLOSE)
@@ -126,12 +126,12 @@ def test_the_opening_counts_for_the_grammar() -> None:
         )
 
 
-def test_a_beam_keeps_to_the_grammar() -> None:
+def test_beams_obey_the_grammar() -> None:
     model = sharp(6)
     for width in (1, 3, 6):
         for longest in (2, 7, 20):
             found = beam_search(model, width, grammar=Closing(), max_length=longest)
-            assert found and all(one.is_finished and balanced(one.ids) for one in found)
+            assert found and all(one.is_finished and is_balanced(one.ids) for one in found)
     plain = Plain(model)
     one = beam_search(model, 5, grammar=Closing(), max_length=12)[0]
     assert one.log_likelihood == pytest.approx(plain.sum_of_logs([*one.ids, END]))
@@ -142,7 +142,7 @@ class Dead(Nested):
         return {OPEN} if state < 2 else ()
 
 
-def test_a_dead_end_is_told_and_a_wrong_mask_too() -> None:
+def test_dead_ends_and_wrong_masks_are_reported() -> None:
     model = sharp(6)
     with pytest.raises(GrammarError, match="no token at place 2") as caught:
         generate(model, [0], grammar=Dead())
@@ -167,13 +167,13 @@ def test_a_dead_end_is_told_and_a_wrong_mask_too() -> None:
             generate(model, [0], grammar=wrong)
 
 
-def test_a_sequence_that_ended_does_not_hold_up_the_others() -> None:
+def test_ended_sequences_do_not_affect_the_others() -> None:
     model = sharp(6)
     with torch.no_grad():
         model.readout.weight.zero_()
         model.readout.bias.zero_()
-    drawn = generate(model, range(400), grammar=Nested(), sampling=Sampling(max_length=60))
-    counts = Counter(len(ids) for ids in drawn)
+    sequences = generate(model, range(400), grammar=Nested(), sampling=Sampling(max_length=60))
+    counts = Counter(len(ids) for ids in sequences)
     assert counts[0] / 400 == pytest.approx(1 / 2, abs=0.08)  # END or an open bracket
 
 

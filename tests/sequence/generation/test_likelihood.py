@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from sequence.generation.plain import END, Plain, sharp
+from sequence.generation.torch_reference import END, Plain, sharp
 from sluice.sequence import SequenceError, log_likelihood
 
 SEQUENCES = [[3, 4, 5, 3], [8], [5, 5, 5, 5, 5, 5, 7], [4, 6]]
@@ -21,8 +21,8 @@ def test_the_sum_over_tokens_and_the_end(cell: str) -> None:
     assert log_likelihood(model, SEQUENCES, include_end=False).tolist() == pytest.approx(unended)
 
 
-def test_what_is_given_counts_for_nothing_but_is_read() -> None:
-    """Candidates for a gap: how well the right side follows."""
+def test_the_prefix_is_read_but_not_scored() -> None:
+    """Candidates for a gap, by the likelihood of its right side."""
     model = sharp()
     plain, right = Plain(model), [4, 4, 6]
     lefts = [[3], [7, 8], [], [5, 3, 3, 3]]
@@ -41,7 +41,7 @@ def test_more_sequences_than_a_batch_come_back_in_order() -> None:
         torch.testing.assert_close(together[place : place + 1], alone)
 
 
-def test_a_model_in_training_is_read_as_in_evaluation_and_left_training() -> None:
+def test_scoring_uses_evaluation_mode_and_restores_training_mode() -> None:
     model = sharp()
     expected = log_likelihood(model, SEQUENCES)
     model.train()
@@ -49,7 +49,7 @@ def test_a_model_in_training_is_read_as_in_evaluation_and_left_training() -> Non
     assert model.training
 
 
-def test_what_cannot_be_judged_is_refused() -> None:
+def test_invalid_sequences_are_refused() -> None:
     model = sharp()
     with pytest.raises(SequenceError, match="at least one token"):
         log_likelihood(model, [])

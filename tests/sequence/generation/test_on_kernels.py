@@ -1,4 +1,4 @@
-"""Tokens drawn in the kernels, against the loop of torch operations that says what they are."""
+"""Sampling in the kernels against the reference loop of torch operations."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ WAYS = [
 
 def model(cell: Any, **options: Any) -> LanguageModel:
     torch.manual_seed(4)
-    made = LanguageModel(LanguageModelConfig(23, cell, 16, 16, **options))
+    sharpened = LanguageModel(LanguageModelConfig(23, cell, 16, 16, **options))
     with torch.no_grad():
-        for parameter in made.parameters():
+        for parameter in sharpened.parameters():
             parameter.mul_(3)  # sharper than an untrained model's
-    return made
+    return sharpened
 
 
 @pytest.mark.parametrize("sampling", WAYS)
@@ -38,12 +38,12 @@ def model(cell: Any, **options: Any) -> LanguageModel:
     ("cell", "options"), [("lstm", {}), ("gru", {"tied": True}), ("elman", {"num_layers": 3})]
 )
 def test_the_same_tokens_as_the_reference(cell: str, options: Any, sampling: Sampling) -> None:
-    made = model(cell, **options).double()
+    language_model = model(cell, **options).double()
     opening = [[5, 9, 11], [7]]
-    assert made.layers.resolved_backend.name == "fused"
-    found = generate(made, range(12), prompt=opening, sampling=sampling)
-    made.layers.backend = "reference"
-    assert found == generate(made, range(12), prompt=opening, sampling=sampling)
+    assert language_model.layers.resolved_backend.name == "fused"
+    found = generate(language_model, range(12), prompt=opening, sampling=sampling)
+    language_model.layers.backend = "reference"
+    assert found == generate(language_model, range(12), prompt=opening, sampling=sampling)
     assert all(ids[0] in opening[0] and ids[1] == 7 for ids in found)
     assert sampling.top_k == 1 or len({tuple(ids) for ids in found}) > 1
 
@@ -52,35 +52,35 @@ def test_the_same_tokens_as_the_reference(cell: str, options: Any, sampling: Sam
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
 def test_threads_share_the_layers_of_a_large_model(cell: str, threads: int) -> None:
     torch.manual_seed(4)
-    made = LanguageModel(LanguageModelConfig(90, cell, 40, 192, num_layers=2)).double()
+    language_model = LanguageModel(LanguageModelConfig(90, cell, 40, 192, num_layers=2)).double()
     extension.set_num_threads(threads)
     try:
-        found = generate(made, range(3), sampling=WAYS[0])
+        found = generate(language_model, range(3), sampling=WAYS[0])
     finally:
         extension.set_num_threads(torch.get_num_threads())
-    made.layers.backend = "reference"
-    assert found == generate(made, range(3), sampling=WAYS[0])
+    language_model.layers.backend = "reference"
+    assert found == generate(language_model, range(3), sampling=WAYS[0])
 
 
 def test_a_vocabulary_too_large_for_a_table() -> None:
     torch.manual_seed(4)
-    made = LanguageModel(LanguageModelConfig(70_000, "lstm", 4, 16)).double()
+    language_model = LanguageModel(LanguageModelConfig(70_000, "lstm", 4, 16)).double()
     sampling = Sampling(max_length=12, top_k=5)
-    found = generate(made, range(2), sampling=sampling)
-    made.layers.backend = "reference"
-    assert found == generate(made, range(2), sampling=sampling)
+    found = generate(language_model, range(2), sampling=sampling)
+    language_model.layers.backend = "reference"
+    assert found == generate(language_model, range(2), sampling=sampling)
 
 
 def test_float32_draws_by_seed_alone() -> None:
-    made = model("lstm")
-    together = generate(made, range(9), sampling=WAYS[0])
-    assert together == [generate(made, [seed], sampling=WAYS[0])[0] for seed in range(9)]
-    assert together == generate(made, range(9), sampling=WAYS[0])
+    language_model = model("lstm")
+    together = generate(language_model, range(9), sampling=WAYS[0])
+    assert together == [generate(language_model, [seed], sampling=WAYS[0])[0] for seed in range(9)]
+    assert together == generate(language_model, range(9), sampling=WAYS[0])
 
 
-def test_weights_that_give_nan_are_told() -> None:
-    made = model("gru")
+def test_nan_logits_are_reported() -> None:
+    language_model = model("gru")
     with torch.no_grad():
-        made.readout.weight[3, 2] = float("nan")
+        language_model.readout.weight[3, 2] = float("nan")
     with pytest.raises(SequenceError, match="NaN"):
-        generate(made, [1])
+        generate(language_model, [1])

@@ -26,7 +26,7 @@ from sluice.sequence.models import (
 
 
 class Given:
-    """Batches as they are."""
+    """A source of fixed batches."""
 
     def __init__(self, *batches: Batch, carries: bool = False) -> None:
         self.given, self.stateful = batches, carries
@@ -51,7 +51,7 @@ def test_a_uniform_model_of_tokens() -> None:
     assert figures["bits per character"] == pytest.approx(6 * 3 / 9)
 
 
-def test_a_state_is_carried_where_the_source_carries() -> None:
+def test_a_state_is_carried_if_the_source_is_stateful() -> None:
     model = LanguageModel(LanguageModelConfig(vocabulary_size=8, hidden_size=4)).eval()
     tokens = torch.randint(3, 8, (9, 2))
     whole = Given(Batch(tokens[:-1], tokens[1:]))
@@ -101,12 +101,12 @@ def test_labels_of_steps_leave_out_padding() -> None:
     assert figures.by_method["always 2"]["accuracy"] == figures["accuracy"] == pytest.approx(3 / 4)
 
 
-def test_keys_beside_the_step_before() -> None:
+def test_keys_and_the_previous_step_as_baseline() -> None:
     model = always(ChoraleModel(ChoraleConfig(3, hidden_size=4)), [1.0, -1.0, -1.0])
     now = torch.tensor([[1.0, 0, 0], [1, 1, 0]])[:, None]
     coming = torch.tensor([[1.0, 1, 0], [0, 1, 0]])[:, None]
     figures = evaluate(model, Given(Batch(now, coming)))
-    # Foretold are {0} and {0}, of {0, 1} and {1}; the step before says {0} and {0, 1}.
+    # Predicted are {0} and {0}, of {0, 1} and {1}; the previous step predicts {0} and {0, 1}.
     assert figures["frame accuracy"] == pytest.approx((1 + 0) / (2 + 2))
     assert figures.by_method["the step before"]["frame accuracy"] == pytest.approx(
         (1 + 1) / (2 + 2)
@@ -140,7 +140,7 @@ def targets_of(values: np.ndarray, horizon: int) -> np.ndarray:
 
 
 def naive(values: np.ndarray, horizon: int, period: int, mean: float) -> dict[str, np.ndarray]:
-    """What the last value and the last season say, in plain loops: (time, batch, horizon)."""
+    """Naive forecasts (last value, last season) in plain loops: (time, batch, horizon)."""
     shape = (len(values) - 1, values.shape[1], horizon)
     last, seasonal = np.empty(shape), np.empty(shape)
     for b in range(values.shape[1]):
@@ -161,7 +161,7 @@ def naive(values: np.ndarray, horizon: int, period: int, mean: float) -> dict[st
 
 @pytest.mark.parametrize("horizon", [1, 3, 6])
 @pytest.mark.parametrize("parts", [1, 3])
-def test_forecasts_beside_naive_ones(horizon: int, parts: int) -> None:
+def test_forecasts_and_naive_baselines(horizon: int, parts: int) -> None:
     model, values = forecaster(horizon), season(31, 3)
     inputs, targets = torch.tensor(values[:-1]), torch.tensor(targets_of(values, horizon))
     batches = [Batch(*both) for both in zip(inputs.chunk(parts), targets.chunk(parts), strict=True)]
@@ -171,8 +171,8 @@ def test_forecasts_beside_naive_ones(horizon: int, parts: int) -> None:
     scale = np.nanmean(steps)
     foretold = {"model": model(inputs)[0].detach().numpy(), **naive(values, horizon, 4, 0.0)}
     assert list(figures.by_method) == list(foretold)
-    for who, said in foretold.items():
-        error = said - targets.numpy()
+    for who, forecast in foretold.items():
+        error = forecast - targets.numpy()
         assert figures.items == (~np.isnan(error)).sum()
         expected = {
             "MAE": np.nanmean(np.abs(error)),
@@ -214,7 +214,7 @@ def test_mase_by_the_training_data_and_without_a_scale() -> None:
     assert "MASE" not in evaluate(model, Given(batch), training=still).by_method["model"]
 
 
-def test_nothing_to_foretell() -> None:
+def test_nothing_to_forecast() -> None:
     model = forecaster(1)
     batch = Batch(torch.zeros(3, 1, 2), torch.full((3, 1, 1), NAN))
     with pytest.raises(SequenceError, match="nothing to predict"):

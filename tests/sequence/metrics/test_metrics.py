@@ -16,30 +16,30 @@ FIGURES = Metrics(
 )
 
 
-def printed(what: object) -> list[list[str]]:
+def render(what: object) -> list[list[str]]:
     console = Console(file=io.StringIO(), width=80)
     console.print(what)
     text = console.file.getvalue()
     return [line.replace("│", " ").replace("┃", " ").split() for line in text.splitlines()]
 
 
-def test_a_table_of_all_who_foretold() -> None:
-    lines = printed(FIGURES.to_table())
+def test_a_table_of_model_and_baselines() -> None:
+    lines = render(FIGURES.to_table())
     assert ["1,200", "measured"] in lines
     assert ["MAE", "MASE"] in lines
     assert ["model", "0.1235", "0.9"] in lines
     assert ["last", "value", "0.5"] in lines
 
 
-def test_a_table_of_the_confusion() -> None:
-    lines = printed(FIGURES.to_confusion_table())
+def test_a_confusion_table() -> None:
+    lines = render(FIGURES.to_confusion_table())
     assert ["cat", "3", "1"] in lines and ["dog", "0", "2"] in lines
 
 
 def test_as_json() -> None:
-    kept = json.loads(json.dumps(FIGURES.to_dict()))
-    assert kept["by_method"]["model"]["MASE"] == FIGURES["MASE"] == 0.9
-    assert kept["confusion"] == [[3, 1], [0, 2]]
+    parsed = json.loads(json.dumps(FIGURES.to_dict()))
+    assert parsed["by_method"]["model"]["MASE"] == FIGURES["MASE"] == 0.9
+    assert parsed["confusion"] == [[3, 1], [0, 2]]
 
 
 def test_scores_by_hand() -> None:

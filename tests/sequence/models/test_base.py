@@ -23,7 +23,7 @@ def test_rows_within_lengths() -> None:
     assert select_valid_steps(steps, torch.tensor([1, 3])).tolist() == [0, 1, 3, 5]
 
 
-def test_evaluating_gives_the_mode_back_even_after_an_error() -> None:
+def test_evaluation_restores_the_mode_even_after_an_error() -> None:
     layer = torch.nn.Dropout()
     with pytest.raises(KeyError), evaluation_mode(layer):
         assert not layer.training and torch.is_inference_mode_enabled()

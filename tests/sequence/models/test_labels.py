@@ -83,7 +83,7 @@ def test_a_taggers_loss_and_labels() -> None:
     assert labels[:, 1].tolist() == [*(logs[:2, 1].argmax(dim=1) + 1).tolist(), 0, 0, 0, 0]
 
 
-def test_a_one_way_tagger_goes_on_and_a_two_way_one_does_not() -> None:
+def test_a_unidirectional_tagger_carries_its_state_and_a_bidirectional_one_does_not() -> None:
     x = torch.randn(6, 4, 4)
     model = Tagger(config(bidirectional=False)).eval()
     first, state = model(x[:3])
@@ -92,7 +92,7 @@ def test_a_one_way_tagger_goes_on_and_a_two_way_one_does_not() -> None:
     assert Tagger(config())(x)[1] is None
 
 
-def test_resets_part_what_stands_side_by_side() -> None:
+def test_resets_separate_adjacent_sequences() -> None:
     model = Tagger(config()).eval()
     x, resets = torch.randn(6, 4, 4), torch.zeros(6, 4, dtype=torch.bool)
     resets[4] = True

@@ -17,9 +17,7 @@ def small(**changes: Any) -> LanguageModel:
     ("cell", "reference"),
     [("lstm", torch.nn.LSTM), ("gru", torch.nn.GRU), ("elman", torch.nn.RNN)],
 )
-def test_logits_are_those_of_torch_modules_put_together(
-    cell: Any, reference: type[torch.nn.RNNBase]
-) -> None:
+def test_logits_equal_those_of_torch_modules(cell: Any, reference: type[torch.nn.RNNBase]) -> None:
     model = small(cell=cell)
     weights = model.state_dict()
     layers = reference(6, 7, 2)
@@ -34,7 +32,7 @@ def test_logits_are_those_of_torch_modules_put_together(
 
 
 @pytest.mark.parametrize("cell", ["lstm", "gru", "elman"])
-def test_step_by_step_is_the_whole(cell: Any) -> None:
+def test_steps_equal_the_whole_sequence(cell: Any) -> None:
     model, tokens = small(cell=cell), torch.randint(11, (6, 2))
     whole, _ = model(tokens)
     state, rows = None, []
@@ -77,7 +75,7 @@ def test_a_bad_configuration_is_refused(changes: dict[str, Any], message: str) -
         small(**changes)
 
 
-def test_the_loss_sums_what_is_no_padding() -> None:
+def test_the_loss_excludes_padding() -> None:
     torch.manual_seed(0)
     model = LanguageModel(LanguageModelConfig(vocabulary_size=7, hidden_size=5)).eval()
     tokens = torch.tensor([[1, 1], [4, 5], [6, 2], [2, 0]])

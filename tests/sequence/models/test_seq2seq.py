@@ -71,7 +71,7 @@ def test_step_by_step_is_teacher_forcing(cell: str, attention: Any) -> None:
 
 
 @pytest.mark.parametrize("bidirectional", [False, True])
-def test_neighbours_and_padding_change_nothing(bidirectional: bool) -> None:
+def test_results_do_not_depend_on_the_batch_or_padding(bidirectional: bool) -> None:
     model, read = small(bidirectional=bidirectional), sources()
     targets = torch.randint(2, 6, (5, 3))
     together, _ = model(read, targets, LENGTHS)
@@ -80,7 +80,7 @@ def test_neighbours_and_padding_change_nothing(bidirectional: bool) -> None:
         torch.testing.assert_close(together[:, column], alone[:, 0])
 
 
-def test_the_loss_sums_what_is_no_padding() -> None:
+def test_the_loss_excludes_padding() -> None:
     model, read = small(), sources()
     targets = torch.tensor([[3, 4, 2], [5, 2, 0], [2, 0, 0]])
     (total, items), state = model.loss(Batch(read, targets, LENGTHS))
@@ -112,7 +112,7 @@ def test_enough_beams_find_the_best_of_all_sequences(penalty: float) -> None:
     torch.testing.assert_close(found.attention, weights[:, 0])
 
 
-def test_greedy_takes_the_likeliest_each_time_for_each_source_alone() -> None:
+def test_greedy_decoding_takes_the_most_likely_token_per_source() -> None:
     model, read = small(cell="gru"), sources()
     for column, found in enumerate(decode(model, read, LENGTHS, max_length=8)):
         memory, state = model.encode(read[: LENGTHS[column], column : column + 1])

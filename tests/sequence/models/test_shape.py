@@ -57,7 +57,7 @@ MASKED: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("options", MASKED)
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
-def test_masks_move_training_and_generation_takes_their_expectation(
+def test_masks_act_in_training_and_generation_uses_their_expectation(
     cell: str, options: dict[str, Any]
 ) -> None:
     if cell == "gru" and isinstance(options.get("zoneout"), dict):
@@ -73,7 +73,7 @@ def test_masks_move_training_and_generation_takes_their_expectation(
     assert found == generate(model, range(8), sampling=sampling)
 
 
-def test_zoneout_in_evaluation_moves_by_the_expected_value() -> None:
+def test_zoneout_in_evaluation_uses_the_expected_value() -> None:
     model = small("elman", zoneout=0.25, num_layers=1).eval()
     weights = {n.removesuffix("_l0"): p for n, p in model.layers.named_parameters()}
     h = torch.zeros(3, 8)
@@ -98,7 +98,7 @@ class Leaky(sluice.Cell):
 
 
 @pytest.mark.parametrize("cell", [Leaky, Leaky()])
-def test_a_cell_of_ones_own_is_kept_as_its_equations(cell: Any) -> None:
+def test_a_custom_cell_is_saved_as_its_equations(cell: Any) -> None:
     model = small(cell)
     assert model.config.cell == Leaky().text
     assert model.layers.cell.name == "Leaky"
@@ -108,7 +108,7 @@ def test_a_cell_of_ones_own_is_kept_as_its_equations(cell: Any) -> None:
     torch.testing.assert_close(plain(embedded)[0], model.layers(embedded)[0])
 
 
-def test_dropout_stands_where_it_is_asked_for() -> None:
+def test_dropout_is_placed_as_requested() -> None:
     def kinds(**options: float) -> list[float]:
         model = small("gru", **options)
         parts = (model.embedding_dropout, model.dropout)
@@ -134,6 +134,6 @@ def test_dropout_stands_where_it_is_asked_for() -> None:
         ({"num_layers": True}, "num_layers must be an integer"),
     ],
 )
-def test_what_does_not_fit_is_refused(changes: dict[str, Any], message: str) -> None:
+def test_invalid_arguments_are_refused(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(SequenceError, match=message):
         small(changes.pop("cell", "lstm"), **changes)

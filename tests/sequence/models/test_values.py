@@ -24,7 +24,7 @@ def plainly(values: np.ndarray, resets: np.ndarray, before: np.ndarray) -> np.nd
     return filled
 
 
-def test_carrying_forward_is_the_plain_loop() -> None:
+def test_carrying_forward_equals_a_plain_loop() -> None:
     random = np.random.default_rng(0)
     values = random.normal(size=(9, 4, 3))
     values[random.random(values.shape) < 0.6] = np.nan
@@ -45,7 +45,7 @@ def forecaster(**changes: Any) -> Forecaster:
 
 
 class Given:
-    """Batches as they are."""
+    """A source of fixed batches."""
 
     def __init__(self, *batches: Batch, carries: bool = False) -> None:
         self.given, self.stateful = batches, carries
@@ -83,7 +83,7 @@ def test_the_scale_is_learned_within_lengths_and_without_what_is_missing() -> No
     np.testing.assert_allclose(model.deviation, np.nanstd(whole, axis=0), rtol=1e-5)
 
 
-def test_a_feature_that_stands_still_and_one_that_is_never_there() -> None:
+def test_a_constant_feature_and_a_missing_one() -> None:
     batch, model = data(), forecaster()
     batch.inputs[..., 1] = 4.5
     model.fit_scale(Given(batch))
@@ -94,36 +94,36 @@ def test_a_feature_that_stands_still_and_one_that_is_never_there() -> None:
 
 
 @pytest.mark.parametrize("error", ["squared", "absolute"])
-def test_the_loss_is_in_deviations_over_what_is_there(error: Any) -> None:
+def test_the_loss_is_in_deviations_over_present_values(error: Any) -> None:
     model, batch = forecaster(error=error, targets=(2, 0)), data()
     batch = Batch(batch.inputs, batch.targets[..., [2, 0]])
     model.fit_scale(Given(batch))
     (total, items), _ = model.loss(batch)
     foretold = model(batch.inputs)[0].detach().numpy()
-    off = (foretold - batch.targets.numpy()) / model.deviation[[2, 0]].numpy()
-    expected = np.nansum(off**2 if error == "squared" else abs(off))
+    errors = (foretold - batch.targets.numpy()) / model.deviation[[2, 0]].numpy()
+    expected = np.nansum(errors**2 if error == "squared" else abs(errors))
     assert items == int((~batch.targets.isnan()).sum()) < batch.targets.numel()
     assert total.item() == pytest.approx(expected, rel=1e-4)
     total.backward()
     assert all(parameter.grad.isfinite().all() for parameter in model.parameters())
 
 
-def test_what_the_layers_read() -> None:
-    model, seen = forecaster(), []
-    model.layers.register_forward_pre_hook(lambda layers, given: seen.append(given[0]))
+def test_inputs_of_the_layers() -> None:
+    model, inputs = forecaster(), []
+    model.layers.register_forward_pre_hook(lambda layers, arguments: inputs.append(arguments[0]))
     values = torch.tensor([[1.0, NAN, 3.0], [NAN, 2.0, NAN]])[:, None]
     model(values)
-    assert seen[0][:, 0].tolist() == [[1, 0, 3, 0, 1, 0], [1, 2, 3, 1, 0, 1]]
+    assert inputs[0][:, 0].tolist() == [[1, 0, 3, 0, 1, 0], [1, 2, 3, 1, 0, 1]]
 
 
-def test_in_two_parts_it_goes_on_as_one() -> None:
+def test_two_chunks_equal_one_sequence() -> None:
     model, batch = forecaster(cell="gru"), data()
     first, state = model(batch.inputs[:3])
     second, _ = model(batch.inputs[3:], state)
     torch.testing.assert_close(torch.cat((first, second)), model(batch.inputs)[0])
 
 
-def test_untouched_it_says_the_last_value_and_learns_the_change() -> None:
+def test_an_untrained_model_predicts_the_last_value_and_learns_the_change() -> None:
     model, batch = forecaster(horizon=2), data()
     torch.nn.init.zeros_(model.readout.weight), torch.nn.init.zeros_(model.readout.bias)
     foretold, _ = model(batch.inputs)
@@ -144,7 +144,7 @@ def test_forecasts_follow_each_sequences_last_step() -> None:
         model.forecast(values, lengths, steps=5)
 
 
-def test_beyond_its_horizon_it_reads_what_it_foretold() -> None:
+def test_beyond_its_horizon_it_reads_its_own_forecasts() -> None:
     model, values = forecaster(horizon=2), torch.randn(6, 3, 3)
     found = model.forecast(values, steps=5)
     first = model.forecast(values)

@@ -20,7 +20,7 @@ def rates(schedule: Schedule, stands: list[ScheduleState]) -> list[float]:
     return [plan.learning_rate_at(stand) for stand in stands]
 
 
-def test_schedules_fall_as_they_say() -> None:
+def test_schedules_follow_their_formulas() -> None:
     epochs = [ScheduleState(epoch / 40, epoch) for epoch in (0.5, 9.9, 10, 11.5, 29)]
     assert rates(Constant(), epochs) == [1.0] * 5
     # char-rnn multiplies at the end of every epoch from the tenth on.

@@ -6,23 +6,29 @@ import pytest
 import torch
 from torch import nn
 
-from sequence.training.test_update import Filter, Given, batch, plan
+from sequence.training.test_update import Filter, FixedBatches, batch, plan
 from sluice.sequence import Progress, TrainingDivergedError, train
 from sluice.sequence.batch import Batch
 
 
-def diverged(model: nn.Module, given: Batch, **more: Any) -> str:
-    with pytest.raises(TrainingDivergedError) as told:
-        train(model, Given([given]), Given([batch(4)]), plan(epochs=3, validations=3), **more)
-    return str(told.value)
+def train_until_divergence(model: nn.Module, data: Batch, **more: Any) -> str:
+    with pytest.raises(TrainingDivergedError) as error:
+        train(
+            model,
+            FixedBatches([data]),
+            FixedBatches([batch(4)]),
+            plan(epochs=3, validations=3),
+            **more,
+        )
+    return str(error.value)
 
 
-def test_an_input_that_is_no_number_is_found() -> None:
+def test_a_nan_input_is_found() -> None:
     given = batch(6)
     given.inputs[3, 1, 0] = torch.nan
     model = Filter()
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    message = diverged(model, given)
+    message = train_until_divergence(model, given)
     assert "loss became nan after step 0: NaN first appears in 'layers' l0" in message
     assert "step 3, sequence 1" in message
     assert "train again with a learning rate below 0.1 (weights kept: none yet)" in message
@@ -30,36 +36,38 @@ def test_an_input_that_is_no_number_is_found() -> None:
 
 
 def test_the_gate_is_named_and_the_best_weights_are_kept(tmp_path: Path) -> None:
-    model, kept = Filter(), {}
+    model, best = Filter(), {}
 
     def poison(progress: Progress) -> None:
         if progress.step == 2:
             model.layers.weight_hh_l0.data[7] = torch.nan  # rows 5 to 9 are the update gate's
 
     def keep(loss: float) -> None:
-        kept.update({name: value.clone() for name, value in model.state_dict().items()})
+        best.update({name: value.clone() for name, value in model.state_dict().items()})
 
-    message = diverged(model, batch(6), on_progress=poison, on_best=keep, folder=tmp_path)
+    message = train_until_divergence(
+        model, batch(6), on_progress=poison, on_best=keep, folder=tmp_path
+    )
     assert "after step 2" in message
     assert "weight_hh_l0 of that layer already hold one" in message
     assert "unit 2" in message and "'update'" in message
-    torch.testing.assert_close(dict(model.state_dict()), kept, rtol=0, atol=0)
+    torch.testing.assert_close(dict(model.state_dict()), best, rtol=0, atol=0)
 
 
-def test_a_fault_behind_the_layers_is_told_as_such() -> None:
+def test_a_fault_after_the_layers_is_reported_as_such() -> None:
     given = batch(6)
     given.targets[2, 0] = torch.inf
-    assert "so it starts in the readout or the loss" in diverged(Filter(), given)
+    assert "so it starts in the readout or the loss" in train_until_divergence(Filter(), given)
     model = Filter()
     model.readout.weight.data[0, 0] = torch.nan
-    assert "readout.weight already held such a value" in diverged(model, batch(6))
+    assert "readout.weight already held such a value" in train_until_divergence(model, batch(6))
 
 
-def test_a_gradient_that_is_no_number_moves_no_weight() -> None:
+def test_a_nan_gradient_changes_no_weight() -> None:
     model = Filter()
     before = {name: value.clone() for name, value in model.state_dict().items()}
     model.readout.weight.register_hook(lambda gradient: gradient * torch.nan)
-    message = diverged(model, batch(6))
+    message = train_until_divergence(model, batch(6))
     assert (
         "gradients' norm became nan after step 0: first in the gradient of readout.weight"
         in message
@@ -71,16 +79,17 @@ def test_curves_for_tensorboard(tmp_path: Path) -> None:
     pytest.importorskip("tensorboard")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    told: list[Progress] = []
+    events_seen: list[Progress] = []
 
     def run(stop: int) -> None:
         def show(progress: Progress) -> None:
-            told.append(progress)
+            events_seen.append(progress)
             if progress.step == stop:
                 raise KeyboardInterrupt
 
         train(
-            Filter(), Given([batch(5)]), Given([batch(4)]), plan(epochs=6, validations=3),
+            Filter(), FixedBatches([batch(5)]), FixedBatches([batch(4)]),
+            plan(epochs=6, validations=3),
             folder=tmp_path, resume=True, tensorboard=True, on_progress=show,
         )  # fmt: skip
 
@@ -90,7 +99,7 @@ def test_curves_for_tensorboard(tmp_path: Path) -> None:
     events.Reload()
     losses = events.Scalars("loss/training")
     assert [event.step for event in losses] == [1, 2, 3, 4, 5, 6]
-    assert [event.value for event in losses] == pytest.approx([one.loss for one in told])
+    assert [event.value for event in losses] == pytest.approx([one.loss for one in events_seen])
     assert len(events.Scalars("loss/validation")) == 3
     norms = [event.value for event in events.Scalars("gradient norm")]
-    assert norms == pytest.approx([one.gradient_norm for one in told])
+    assert norms == pytest.approx([one.gradient_norm for one in events_seen])

@@ -8,18 +8,18 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from sequence.training.working import TRAININGS, run
+from sequence.training.distributed_run import TRAININGS, run
 
 HERE = Path(__file__).parent
 
 
 @pytest.fixture(scope="module")
 def together(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two processes that torchrun has started, one of which is killed on its way."""
+    """Two processes that torchrun has started, one of which is killed during the training."""
     folder = tmp_path_factory.mktemp("together")
     launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    done = subprocess.run(
-        [sys.executable, *launch, "--max-restarts=1", HERE / "working.py", folder],
+    process = subprocess.run(
+        [sys.executable, *launch, "--max-restarts=1", HERE / "distributed_run.py", folder],
         capture_output=True,
         text=True,
         env={
@@ -31,13 +31,13 @@ def together(tmp_path_factory: pytest.TempPathFactory) -> Path:
         timeout=300,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
-    assert "failed (exitcode: -9) local_rank: 1" in done.stderr
+    assert process.returncode == 0, process.stderr
+    assert "failed (exitcode: -9) local_rank: 1" in process.stderr
     return folder
 
 
-def told(folder: Path, name: str) -> dict[int, list[float]]:
-    """The figures of each step; of one that was made again, those told last."""
+def read_figures(folder: Path, name: str) -> dict[int, list[float]]:
+    """The figures of each step; the last ones if a step was repeated."""
     lines = (folder / f"{name}.jsonl").read_text().splitlines()
     return {step: figures for step, *figures in map(json.loads, lines)}
 
@@ -45,11 +45,11 @@ def told(folder: Path, name: str) -> dict[int, list[float]]:
 @pytest.mark.slow
 @pytest.mark.skipif(not torch.distributed.is_available(), reason="torch without distributed")
 @pytest.mark.parametrize("name", TRAININGS)
-def test_two_processes_are_as_one_though_one_is_killed(
+def test_two_processes_equal_one_though_one_is_killed(
     name: str, together: Path, tmp_path: Path
 ) -> None:
     run(name, tmp_path)
-    ours, expected = told(together, name), told(tmp_path, name)
+    ours, expected = read_figures(together, name), read_figures(tmp_path, name)
     assert ours.keys() == expected.keys()
     for step, figures in expected.items():
         assert ours[step] == pytest.approx(figures, abs=1e-5)

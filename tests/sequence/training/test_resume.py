@@ -14,7 +14,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from sequence.training.killing import PLAN, Stream, model
+from sequence.training.kill_and_resume import PLAN, Stream, model
 from sluice.sequence import CheckpointError, Progress, TrainingConfig, TrainingResult, train
 from sluice.sequence.training import Constant
 from sluice.sequence.training.state_files import CheckpointFolder, decode_state
@@ -29,7 +29,7 @@ def run(
 
 
 def last(folder: Path) -> dict[str, Any]:
-    """All that the newest checkpoint holds but the seconds, as plain values."""
+    """All contents of the newest checkpoint except the seconds, as plain values."""
     content = CheckpointFolder(folder).load()
     assert content is not None
     state = decode_state(content)
@@ -58,7 +58,7 @@ def unbroken(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.slow
 def test_killed_at_any_moment_the_result_is_that_of_an_unbroken_run(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, Path(__file__).parent / "killing.py", tmp_path, "0"],
+        [sys.executable, Path(__file__).parent / "kill_and_resume.py", tmp_path, "0"],
         capture_output=True,
         text=True,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
@@ -90,7 +90,7 @@ class Full:
 
 
 @pytest.mark.parametrize("after", [0, 1, 5, 12])
-def test_a_full_disk_leaves_what_was_whole(
+def test_a_full_disk_leaves_the_complete_files(
     after: int, tmp_path: Path, unbroken: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
@@ -102,12 +102,12 @@ def test_a_full_disk_leaves_what_was_whole(
     assert same(last(tmp_path), last(unbroken))
 
 
-def test_a_file_that_may_not_grow_leaves_what_was_whole(tmp_path: Path, unbroken: Path) -> None:
+def test_a_file_size_limit_leaves_the_complete_files(tmp_path: Path, unbroken: Path) -> None:
     """The system itself refuses: best.safetensors fits, a checkpoint does not."""
     limit = resource.getrlimit(resource.RLIMIT_FSIZE)
     before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     run(tmp_path, on_progress=stop_at(5))
-    kept = last(tmp_path)
+    newest = last(tmp_path)
     resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, limit[1]))
     try:
         with pytest.raises(OSError, match="File too large"):
@@ -115,7 +115,7 @@ def test_a_file_that_may_not_grow_leaves_what_was_whole(tmp_path: Path, unbroken
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limit)
         signal.signal(signal.SIGXFSZ, before)
-    assert same(last(tmp_path), kept)
+    assert same(last(tmp_path), newest)
     run(tmp_path)
     assert same(last(tmp_path), last(unbroken))
 
@@ -129,18 +129,16 @@ def stop_at(step: int) -> Callable[[Progress], None]:
 
 
 @pytest.mark.parametrize("step", [1, 2, 9])
-def test_an_interrupted_run_goes_on_where_it_stopped(
-    step: int, tmp_path: Path, unbroken: Path
-) -> None:
+def test_an_interrupted_run_is_resumed(step: int, tmp_path: Path, unbroken: Path) -> None:
     stopped = run(tmp_path, on_progress=stop_at(step))
     assert (stopped.stop_reason, stopped.steps) == ("interrupted", step)
-    told: list[Progress] = []
-    assert run(tmp_path, on_progress=told.append).stop_reason == "budget"
-    assert told[0].step == step + 1
+    progress: list[Progress] = []
+    assert run(tmp_path, on_progress=progress.append).stop_reason == "budget"
+    assert progress[0].step == step + 1
     assert same(last(tmp_path), last(unbroken))
 
 
-def test_sigterm_ends_after_the_step_at_hand(tmp_path: Path, unbroken: Path) -> None:
+def test_sigterm_ends_after_the_current_step(tmp_path: Path, unbroken: Path) -> None:
     def ask(progress: Progress) -> None:
         if progress.step == 4:
             os.kill(os.getpid(), signal.SIGTERM)
@@ -152,7 +150,7 @@ def test_sigterm_ends_after_the_step_at_hand(tmp_path: Path, unbroken: Path) -> 
 
 
 def test_a_second_interrupt_ends_at_once(tmp_path: Path) -> None:
-    """The first is heard after the step; the second comes in the validation that is left."""
+    """The first takes effect after the step; the second comes during the final validation."""
     learner = model()
 
     def insist(progress: Progress) -> None:
@@ -166,16 +164,16 @@ def test_a_second_interrupt_ends_at_once(tmp_path: Path) -> None:
     assert last(tmp_path)["trainer"]["steps"] == 1
 
 
-def test_seconds_are_counted_on(tmp_path: Path) -> None:
+def test_seconds_accumulate_over_resumes(tmp_path: Path) -> None:
     plan = replace(CHEAP, epochs=None, seconds=100, validations=4)
     first = run(tmp_path, plan, on_progress=stop_at(3), clock=ticking())
     assert 0 < first.seconds < 50
-    told: list[Progress] = []
-    second = run(tmp_path, plan, on_progress=told.append, clock=ticking())
-    assert told[0].seconds > first.seconds
+    progress: list[Progress] = []
+    second = run(tmp_path, plan, on_progress=progress.append, clock=ticking())
+    assert progress[0].seconds > first.seconds
     assert second.stop_reason == "budget"
     assert second.seconds == pytest.approx(100, abs=5)
-    assert all(early.seconds < late.seconds for early, late in pairwise(told))
+    assert all(early.seconds < late.seconds for early, late in pairwise(progress))
 
 
 def ticking() -> Callable[[], float]:
@@ -183,18 +181,18 @@ def ticking() -> Callable[[], float]:
     return lambda: 2.0 * next(ticks)
 
 
-def test_a_damaged_checkpoint_gives_way_to_the_older(tmp_path: Path, unbroken: Path) -> None:
+def test_the_older_checkpoint_replaces_a_damaged_one(tmp_path: Path, unbroken: Path) -> None:
     run(tmp_path, on_progress=stop_at(9))
     newest, older = CheckpointFolder(tmp_path).list_files()
     newest.write_bytes(newest.read_bytes()[:-1])
-    told: list[Progress] = []
+    progress: list[Progress] = []
     with pytest.warns(UserWarning, match=f"{newest.name} is damaged; trying an older"):
-        run(tmp_path, on_progress=told.append)
-    assert told[0].step == int(older.stem.removeprefix("last-")) + 1 < 10
+        run(tmp_path, on_progress=progress.append)
+    assert progress[0].step == int(older.stem.removeprefix("last-")) + 1 < 10
     assert same(last(tmp_path), last(unbroken))
 
 
-def test_two_damaged_checkpoints_are_not_taken_for_none(tmp_path: Path) -> None:
+def test_two_damaged_checkpoints_are_an_error(tmp_path: Path) -> None:
     run(tmp_path, on_progress=stop_at(9))
     for path in CheckpointFolder(tmp_path).list_files():
         content = bytearray(path.read_bytes())
@@ -207,16 +205,22 @@ def test_two_damaged_checkpoints_are_not_taken_for_none(tmp_path: Path) -> None:
         run(tmp_path)
 
 
-def test_an_ended_run_does_nothing_more_and_gives_its_best(unbroken: Path) -> None:
-    learner, told = model(), list[Progress]()
+def test_resuming_an_ended_run_returns_its_best(unbroken: Path) -> None:
+    learner, progress = model(), list[Progress]()
     outcome = train(
-        learner, Stream(15), Stream(3), CHEAP, folder=unbroken, resume=True, on_progress=told.append
+        learner,
+        Stream(15),
+        Stream(3),
+        CHEAP,
+        folder=unbroken,
+        resume=True,
+        on_progress=progress.append,
     )
-    assert (outcome.stop_reason, told) == ("budget", [])
+    assert (outcome.stop_reason, progress) == ("budget", [])
     assert same(learner.state_dict(), load_file(unbroken / "best.safetensors"))
 
 
-def test_what_does_not_go_on_begins_anew_only_after_an_end(tmp_path: Path, unbroken: Path) -> None:
+def test_a_new_run_starts_only_after_an_ended_one(tmp_path: Path, unbroken: Path) -> None:
     run(tmp_path, on_progress=stop_at(3))
     before = last(tmp_path)
     with pytest.raises(CheckpointError, match=r"stopped after step 3; resume it"):
@@ -228,15 +232,15 @@ def test_what_does_not_go_on_begins_anew_only_after_an_end(tmp_path: Path, unbro
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"learning_rate": 0.03}, "had learning_rate = 0.02, got 0.03"),
         ({"schedule": Constant()}, "had schedule = "),
         ({"bptt": 5}, r"had bptt = \[5, 9\], got \[5, 5\]"),
     ],
 )
-def test_another_plan_is_refused(change: dict[str, Any], said: str, unbroken: Path) -> None:
-    with pytest.raises(CheckpointError, match=said):
+def test_another_plan_is_refused(change: dict[str, Any], message: str, unbroken: Path) -> None:
+    with pytest.raises(CheckpointError, match=message):
         run(unbroken, replace(CHEAP, **change))
     assert run(unbroken, replace(CHEAP, save_steps=5)).stop_reason == "budget"
 

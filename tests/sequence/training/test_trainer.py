@@ -34,7 +34,7 @@ def model(dropout: float = 0.0) -> LanguageModel:
     )
 
 
-def trained(**plan: Any) -> tuple[LanguageModel, TrainingResult]:
+def train_model(**plan: Any) -> tuple[LanguageModel, TrainingResult]:
     learner = model(dropout=0.1)
     values: dict[str, Any] = {"epochs": 4, "learning_rate": 0.02, **plan}
     data = BucketBatches(RISING, batch_size=8, seed=values.get("seed", 0))
@@ -61,7 +61,7 @@ def test_training_beats_the_unigram_entropy() -> None:
     tokens = [token for sequence in RISING for token in [*sequence, 2]]
     shares = [tokens.count(token) / len(tokens) for token in set(tokens)]
     unigram = -sum(share * math.log(share) for share in shares)
-    learner, outcome = trained()
+    learner, outcome = train_model()
     assert outcome.stop_reason == "budget"
     assert outcome.validation_loss < 0.6 * unigram
     assert compute_loss_per_token(learner, RISING[:4]) == pytest.approx(outcome.validation_loss)
@@ -70,18 +70,18 @@ def test_training_beats_the_unigram_entropy() -> None:
 
 
 def test_a_seed_repeats_a_run() -> None:
-    first, second, other = (trained(epochs=1, seed=seed)[0] for seed in (5, 5, 6))
+    first, second, other = (train_model(epochs=1, seed=seed)[0] for seed in (5, 5, 6))
     torch.testing.assert_close(weights(first), weights(second), rtol=0, atol=0)
     assert not torch.equal(first.readout.weight, other.readout.weight)
 
 
-def test_who_watches_changes_nothing() -> None:
+def test_callbacks_change_nothing() -> None:
     learner = model(dropout=0.1)
     train(
         learner, DATA, FEW, TrainingConfig(epochs=1, learning_rate=0.02),
         on_progress=lambda progress: torch.rand(3), on_best=lambda loss: torch.rand(3),
     )  # fmt: skip
-    torch.testing.assert_close(weights(learner), weights(trained(epochs=1)[0]), rtol=0, atol=0)
+    torch.testing.assert_close(weights(learner), weights(train_model(epochs=1)[0]), rtol=0, atol=0)
 
 
 def test_a_budget_in_seconds_ends_by_the_clock() -> None:
@@ -105,8 +105,8 @@ def test_a_budget_in_seconds_ends_by_the_clock() -> None:
     assert middle.tokens_per_second > 0
 
 
-def test_the_best_weights_are_kept_and_announced() -> None:
-    """Validation on what training unlearns: the first validation stays the best."""
+def test_the_best_weights_are_kept_and_reported() -> None:
+    """Validation on data that training moves away from: the first validation stays the best."""
     learner, falling = model(), [sequence[::-1] for sequence in RISING[:4]]
     announced: list[tuple[float, dict[str, torch.Tensor]]] = []
     outcome = train(
@@ -147,12 +147,12 @@ def test_an_interrupt_ends_cleanly_with_the_best_weights(stop_at: int) -> None:
     assert not learner.training
 
 
-def test_a_loss_that_is_no_number_stops_and_keeps_the_best() -> None:
-    learner, kept = model(), {}
+def test_a_nan_loss_stops_and_keeps_the_best() -> None:
+    learner, best = model(), {}
 
     def poison(progress: Progress) -> None:
         if progress.step == 20:
-            kept.update(weights(learner))
+            best.update(weights(learner))
             learner.readout.bias.data.fill_(torch.nan)
 
     with pytest.raises(TrainingDivergedError, match=r"after step 20.*below 0.004.*best validation"):
@@ -163,7 +163,7 @@ def test_a_loss_that_is_no_number_stops_and_keeps_the_best() -> None:
             TrainingConfig(epochs=4, validations=8),
             on_progress=poison,
         )
-    torch.testing.assert_close(weights(learner), kept, rtol=0, atol=0)
+    torch.testing.assert_close(weights(learner), best, rtol=0, atol=0)
 
 
 class Nothing:

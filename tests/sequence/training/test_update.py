@@ -1,4 +1,4 @@
-"""What moves the weights, beside plain loops of torch."""
+"""Weight updates against plain loops of torch."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Filter(nn.Module):
 
 
 @dataclass
-class Given:
+class FixedBatches:
     """The same batches in every epoch."""
 
     given: list[Batch]
@@ -66,26 +66,28 @@ def plan(**values: Any) -> TrainingConfig:
     return TrainingConfig(**{**plain, "validations": 1, **values})
 
 
-def trained(given: Given, plan: TrainingConfig) -> tuple[dict[str, Tensor], list[Progress]]:
-    model, told = Filter(), list[Progress]()
-    train(model, given, Given([batch(4)]), plan, on_progress=told.append)
-    return model.state_dict(), told
+def train_filter(
+    given: FixedBatches, plan: TrainingConfig
+) -> tuple[dict[str, Tensor], list[Progress]]:
+    model, reports = Filter(), list[Progress]()
+    train(model, given, FixedBatches([batch(4)]), plan, on_progress=reports.append)
+    return model.state_dict(), reports
 
 
 def close(ours: dict[str, Tensor], theirs: nn.Module, **tolerance: float) -> None:
     torch.testing.assert_close(ours, dict(theirs.state_dict()), **tolerance)
 
 
-def test_gradients_are_clipped_and_the_norm_before_is_told() -> None:
+def test_gradients_are_clipped_and_the_norm_before_is_reported() -> None:
     given, expected = batch(6), Filter()
-    ours, told = trained(Given([given]), plan(epochs=1, max_grad_norm=0.01))
+    ours, reports = train_filter(FixedBatches([given]), plan(epochs=1, max_grad_norm=0.01))
     y, _ = expected.layers(given.inputs)
     mse_loss(expected.readout(y), given.targets).backward()
     norm = clip_grad_norm_(expected.parameters(), 0.01)
     torch.optim.SGD(expected.parameters(), lr=0.1).step()
     close(ours, expected)
-    assert told[0].gradient_norm == pytest.approx(norm.item()) and norm > 0.01
-    assert told[0].learning_rate == 0.1
+    assert reports[0].gradient_norm == pytest.approx(norm.item()) and norm > 0.01
+    assert reports[0].learning_rate == 0.1
 
 
 @pytest.mark.parametrize(
@@ -98,8 +100,8 @@ def test_gradients_are_clipped_and_the_norm_before_is_told() -> None:
 )
 def test_optimizers_are_torchs(name: Any, kind: Any, options: dict[str, Any]) -> None:
     given, expected = [batch(6), batch(4, seed=1)], Filter()
-    ours, _ = trained(
-        Given(given),
+    ours, _ = train_filter(
+        FixedBatches(given),
         plan(epochs=2, optimizer=name, momentum=0.9, weight_decay=0.02, betas=(0.8, 0.99)),
     )
     optimizer = kind(expected.parameters(), lr=0.1, **options)
@@ -119,21 +121,21 @@ def test_accumulated_batches_are_one_big_batch() -> None:
         for of, value in (("inputs", 0.0), ("targets", torch.nan))
     )
     whole = Batch(inputs, targets)
-    ours, told = trained(Given(parts), plan(epochs=2, accumulation_steps=3))
-    expected, _ = trained(Given([whole]), plan(epochs=2))
+    ours, reports = train_filter(FixedBatches(parts), plan(epochs=2, accumulation_steps=3))
+    expected, _ = train_filter(FixedBatches([whole]), plan(epochs=2))
     torch.testing.assert_close(ours, expected)
-    assert [progress.step for progress in told] == [1, 2]
+    assert [progress.step for progress in reports] == [1, 2]
 
 
-def test_what_is_left_at_an_epochs_end_makes_an_update() -> None:
+def test_remaining_batches_at_the_end_of_an_epoch_make_an_update() -> None:
     parts = [batch(5), batch(4, seed=1), batch(3, seed=2)]
-    _, told = trained(Given(parts), plan(epochs=2, accumulation_steps=2))
-    assert [progress.epoch for progress in told] == pytest.approx([2 / 3, 1, 5 / 3, 2])
+    _, reports = train_filter(FixedBatches(parts), plan(epochs=2, accumulation_steps=2))
+    assert [progress.epoch for progress in reports] == pytest.approx([2 / 3, 1, 5 / 3, 2])
 
 
-def test_the_average_of_the_weights_is_what_is_kept() -> None:
+def test_the_average_of_the_weights_is_saved() -> None:
     given = [batch(6), batch(4, seed=1), batch(5, seed=2)]
-    ours, _ = trained(Given(given), plan(epochs=1, ema_decay=0.8))
+    ours, _ = train_filter(FixedBatches(given), plan(epochs=1, ema_decay=0.8))
     expected, seen = Filter(), list[dict[str, Tensor]]()
     optimizer = torch.optim.SGD(expected.parameters(), lr=0.1)
     for one in given:
@@ -148,11 +150,14 @@ def test_the_average_of_the_weights_is_what_is_kept() -> None:
         torch.testing.assert_close(value, mean)
 
 
-def unrolled(
+def run_truncated(
     expected: Filter, x: Tensor, y: Tensor, resets: Tensor, k1: int, k2: int, lr: float
 ) -> None:
-    """Truncated BPTT as Williams & Peng state it, one step at a time: every k1 steps, the losses
-    of the last k1 go back over the last k2 steps, from the state that was carried to there."""
+    """Truncated BPTT as Williams & Peng state it, one step at a time.
+
+    Every k1 steps, the losses of the last k1 are backpropagated over the last k2 steps, from the
+    state carried to there.
+    """
     carried: list[Any] = [torch.zeros(1, x.shape[1], 5, dtype=torch.float64)]
     for end in [*range(k1, len(x), k1), len(x)]:
         begin = len(carried) - 1
@@ -172,7 +177,7 @@ def unrolled(
 @pytest.mark.parametrize("bptt", [(4, 4), (4, 8), (4, 16), (3, 6), (1, 5), (4, 40)])
 @pytest.mark.parametrize("chunks", [1, 3])
 def test_truncated_backpropagation(bptt: tuple[int, int], chunks: int) -> None:
-    """Windows begin where a piece does, or carry the state exactly where weights stand still."""
+    """Windows begin where a chunk does, or carry the state exactly where weights stand still."""
     steps = 12 * chunks
     whole = batch(steps, resets=torch.rand(steps, 3) < 0.1)
     assert whole.resets is not None
@@ -180,47 +185,50 @@ def test_truncated_backpropagation(bptt: tuple[int, int], chunks: int) -> None:
         Batch(whole.inputs[k : k + 12], whole.targets[k : k + 12], resets=whole.resets[k : k + 12])
         for k in range(0, steps, 12)
     ]
-    ours, told = trained(Given(cut, stateful=True), plan(epochs=1, bptt=bptt))
+    ours, reports = train_filter(FixedBatches(cut, stateful=True), plan(epochs=1, bptt=bptt))
     expected = Filter()
-    unrolled(expected, whole.inputs, whole.targets, whole.resets, *bptt, lr=0.1)
-    assert len(told) == steps // bptt[0]
+    run_truncated(expected, whole.inputs, whole.targets, whole.resets, *bptt, lr=0.1)
+    assert len(reports) == steps // bptt[0]
     close(ours, expected)
 
 
-def test_a_window_may_begin_inside_a_piece() -> None:
-    """With weights that hardly move, what was carried to there and what is run to there agree."""
+def test_a_window_may_begin_inside_a_chunk() -> None:
+    """With weights that hardly move, the carried state and the recomputed state agree."""
     whole = batch(20, resets=torch.zeros(20, 3, dtype=torch.bool))
     assert whole.resets is not None
     begin, moves = Filter().state_dict(), {}
     for back in (7, 8):
-        ours, _ = trained(Given([whole]), plan(epochs=1, bptt=(4, back), learning_rate=1e-6))
+        ours, _ = train_filter(
+            FixedBatches([whole]), plan(epochs=1, bptt=(4, back), learning_rate=1e-6)
+        )
         moves[back] = (ours["layers.weight_hh_l0"] - begin["layers.weight_hh_l0"]) * 1e6
     expected = Filter()
-    unrolled(expected, whole.inputs, whole.targets, whole.resets, 4, 7, lr=1e-6)
+    run_truncated(expected, whole.inputs, whole.targets, whole.resets, 4, 7, lr=1e-6)
     move = (expected.layers.weight_hh_l0.detach() - begin["layers.weight_hh_l0"]) * 1e6
     torch.testing.assert_close(moves[7], move, rtol=1e-5, atol=1e-5)
     assert not torch.allclose(moves[8], move, rtol=1e-5, atol=1e-5)
 
 
-def test_batches_that_do_not_carry_begin_from_nothing() -> None:
+def test_batches_without_carried_state_start_from_zero() -> None:
     given = [batch(8), batch(8, seed=1)]
-    ours, told = trained(Given(given), plan(epochs=1, bptt=(4, 8)))
+    ours, reports = train_filter(FixedBatches(given), plan(epochs=1, bptt=(4, 8)))
     expected = Filter()
     nothing = torch.zeros(8, 3, dtype=torch.bool)
     for one in given:
-        unrolled(expected, one.inputs, one.targets, nothing, 4, 8, lr=0.1)
-    assert len(told) == 4
+        run_truncated(expected, one.inputs, one.targets, nothing, 4, 8, lr=0.1)
+    assert len(reports) == 4
     close(ours, expected)
 
 
 def test_lengths_are_cut_with_the_steps() -> None:
-    """One chunk after another sees what is left of each sequence."""
+    """Each chunk gets the remaining length of each sequence."""
     lengths = torch.tensor([8, 3, 6])
     mask = torch.arange(8)[:, None] >= lengths
     full = batch(8)
     targets = full.targets.masked_fill(mask[..., None], torch.nan)
-    ours, _ = trained(
-        Given([Batch(full.inputs, targets, lengths)]), plan(epochs=1, bptt=4, accumulation_steps=2)
+    ours, _ = train_filter(
+        FixedBatches([Batch(full.inputs, targets, lengths)]),
+        plan(epochs=1, bptt=4, accumulation_steps=2),
     )
     expected = Filter()
     y, state = expected.layers(full.inputs[:4])
@@ -235,45 +243,50 @@ def test_lengths_are_cut_with_the_steps() -> None:
 def test_one_label_a_sequence_cannot_be_cut() -> None:
     labels = Batch(batch(8).inputs, torch.zeros(3, dtype=torch.long))
     with pytest.raises(SequenceError, match="one label per sequence; leave bptt out"):
-        train(Filter(), Given([labels]), Given([labels]), plan(epochs=1, bptt=4))
+        train(Filter(), FixedBatches([labels]), FixedBatches([labels]), plan(epochs=1, bptt=4))
 
 
-def test_a_source_that_gives_fewer_batches_than_it_says() -> None:
-    class Short(Given):
+def test_a_source_that_yields_fewer_batches_than_its_length() -> None:
+    class Short(FixedBatches):
         def __len__(self) -> int:
             return 3
 
     with pytest.raises(SequenceError, match=r"has len\(\) 3, but"):
-        train(Filter(), Short([batch(4)]), Given([batch(4)]), plan(epochs=2))
+        train(Filter(), Short([batch(4)]), FixedBatches([batch(4)]), plan(epochs=2))
 
 
-def test_patience_ends_what_no_longer_falls() -> None:
+def test_patience_stops_a_loss_that_no_longer_falls() -> None:
     """Validation on the opposite of what is learnt only rises."""
     given, opposite = batch(6), batch(6)
-    wrong = Given([Batch(opposite.inputs, -opposite.targets)])
-    model, told = Filter(), list[Progress]()
+    wrong = FixedBatches([Batch(opposite.inputs, -opposite.targets)])
+    model, reports = Filter(), list[Progress]()
     outcome = train(
-        model, Given([given]), wrong,
-        plan(epochs=50, validations=25, patience=3), on_progress=told.append,
+        model, FixedBatches([given]), wrong,
+        plan(epochs=50, validations=25, patience=3), on_progress=reports.append,
     )  # fmt: skip
     assert outcome.stop_reason == "patience"
-    losses = [progress.validation_loss for progress in told if progress.has_new_validation]
+    losses = [progress.validation_loss for progress in reports if progress.has_new_validation]
     assert outcome.validation_loss == min(losses) == losses[-4]
     assert len(losses) < 25
 
 
 def test_a_plateau_lowers_the_rate() -> None:
     opposite = batch(6)
-    wrong, told = Given([Batch(opposite.inputs, -opposite.targets)]), list[Progress]()
+    wrong, reports = FixedBatches([Batch(opposite.inputs, -opposite.targets)]), list[Progress]()
     falling = plan(epochs=8, validations=8, schedule=Plateau(decay=0.5, patience=2))
-    train(Filter(), Given([batch(6)]), wrong, falling, on_progress=told.append)
-    losses = [progress.validation_loss for progress in told]
+    train(Filter(), FixedBatches([batch(6)]), wrong, falling, on_progress=reports.append)
+    losses = [progress.validation_loss for progress in reports]
     assert losses == sorted(losses, key=lambda loss: loss or 0)  # the first is the lowest
     rates = [0.1, 0.1, 0.1, 0.05, 0.05, 0.025, 0.025, 0.0125]
-    assert [progress.learning_rate for progress in told] == pytest.approx(rates)
+    assert [progress.learning_rate for progress in reports] == pytest.approx(rates)
 
 
-def test_the_precision_asked_for_is_that_of_the_layers() -> None:
+def test_the_requested_precision_is_that_of_the_layers() -> None:
     model = Filter()
-    train(model, Given([batch(4)]), Given([batch(4)]), plan(epochs=1, precision="bfloat16"))
+    train(
+        model,
+        FixedBatches([batch(4)]),
+        FixedBatches([batch(4)]),
+        plan(epochs=1, precision="bfloat16"),
+    )
     assert model.layers.precision == "bfloat16"

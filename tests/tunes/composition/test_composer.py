@@ -27,7 +27,7 @@ def read(text: str) -> Tune:
 
 
 def checkpoint(*banned: str, end: float = -1.0) -> Checkpoint:
-    """A model of no memory: every token alike but for what is banned."""
+    """A memoryless model: all tokens have the same probability, except banned ones."""
     vocabulary = Vocabulary((*BARS, *NOTES, "2", *HEAD))
     model = LanguageModel(LanguageModelConfig(len(vocabulary), embedding_size=4, hidden_size=4))
     with torch.no_grad():
@@ -51,7 +51,7 @@ def test_the_same_seed_gives_the_same_tunes(composer: composing.Composer) -> Non
     assert first[0].tokens != composer.compose(seed=6)[0].tokens
 
 
-def test_a_precision_is_the_layers(tmp_path: Path) -> None:
+def test_the_precision_is_that_of_the_layers(tmp_path: Path) -> None:
     checkpoint("2").save(tmp_path / "weights")
     loaded = composing.Composer.load(tmp_path / "weights", "bfloat16")
     assert loaded.checkpoint.model.layers.precision == "bfloat16"
@@ -64,7 +64,7 @@ def test_meter_mode_and_start_are_kept(composer: composing.Composer) -> None:
         assert tune.tokens[:7] == ("M:6/8", "K:Cdor", "c", "_e", "g", "|", "G")
 
 
-def test_a_tempered_model_still_spells_tunes_that_read_back(composer: composing.Composer) -> None:
+def test_sampling_with_temperature_gives_tunes_that_parse(composer: composing.Composer) -> None:
     for tune in composer.compose(count=5, temperature=2.0):
         again = from_abc(abc_file.split_blocks(tune.abc(), "test")[0])
         assert again.meter == tune.meter
@@ -72,7 +72,7 @@ def test_a_tempered_model_still_spells_tunes_that_read_back(composer: composing.
 
 
 @pytest.mark.parametrize(
-    ("wish", "said"),
+    ("options", "message"),
     [
         ({"meter": "5/4"}, r"no meter '5/4'; it was trained on 4/4, 6/8\."),
         ({"mode": "lyd"}, r"no mode 'lyd'; it was trained on maj, dor\."),
@@ -87,11 +87,11 @@ def test_a_tempered_model_still_spells_tunes_that_read_back(composer: composing.
         ({"prompt": "[ce"}, "not closed"),
     ],
 )
-def test_wishes_that_cannot_be_met(
-    wish: dict[str, str], said: str, composer: composing.Composer
+def test_impossible_options_are_refused(
+    options: dict[str, str], message: str, composer: composing.Composer
 ) -> None:
-    with pytest.raises(TuneError, match=said):
-        composer.compose(**wish)  # type: ignore[arg-type]
+    with pytest.raises(TuneError, match=message):
+        composer.compose(**options)  # type: ignore[arg-type]
 
 
 def test_a_model_that_never_ends_after_a_start_that_no_grammar_allows() -> None:
@@ -100,40 +100,38 @@ def test_a_model_that_never_ends_after_a_start_that_no_grammar_allows() -> None:
         composer.compose(prompt="C :| c :| c")
 
 
-def test_a_type_decides_meter_and_tempo(composer: composing.Composer) -> None:
-    for wish, meter, tempo in (
+def test_a_dance_type_sets_meter_and_tempo(composer: composing.Composer) -> None:
+    for options, meter, tempo in (
         ("Jig", "6/8", 112),
         ("reel", "4/4", 112),
         ("strathspey", "4/4", 56),
     ):
-        (tune,) = composer.compose(dance=wish)
-        assert (tune.meter, tune.rhythm, tune.tempo) == (meter, wish.lower(), tempo)
+        (tune,) = composer.compose(dance=options)
+        assert (tune.meter, tune.rhythm, tune.tempo) == (meter, options.lower(), tempo)
 
 
-def test_a_key_brings_its_mode_and_is_written(composer: composing.Composer) -> None:
+def test_a_key_sets_the_mode_and_is_written(composer: composing.Composer) -> None:
     (tune,) = composer.compose(key="Ador", title="Hers", tempo=90)
     assert (tune.mode, tune.tonic) == ("dor", "A")
     assert "\nT:Hers\n" in tune.abc()
     assert re.search(r"\nQ:(3/8|1/2)=90\nK:Ador\n", tune.abc())
 
 
-def test_a_start_is_read_in_the_key_and_stays_as_typed(composer: composing.Composer) -> None:
+def test_a_prompt_is_read_in_the_key_and_kept_as_typed(composer: composing.Composer) -> None:
     (tune,) = composer.compose(key="D", prompt="dfa", meter="4/4")
     assert tune.tokens[:5] == ("M:4/4", "K:Cmaj", "c", "e", "g")
     assert tune.abc().splitlines()[-1].startswith("dfa") or "\ndfa" in tune.abc()
 
 
-def test_going_on_keeps_what_was_there_and_its_key(composer: composing.Composer) -> None:
-    given = read("K:D\n|:dfa")
-    tune = composer.extend(given, seed=3)
-    assert tune.tokens[: len(given.tokens)] == given.tokens
-    assert len(tune.tokens) > len(given.tokens)
+def test_continuing_keeps_the_tune_and_its_key(composer: composing.Composer) -> None:
+    start = read("K:D\n|:dfa")
+    tune = composer.extend(start, seed=3)
+    assert tune.tokens[: len(start.tokens)] == start.tokens
+    assert len(tune.tokens) > len(start.tokens)
     assert tune.tonic == "D"
 
 
-def test_the_model_that_comes_along_is_found(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_bundled_model_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resources, "files", lambda package: tmp_path)
     monkeypatch.chdir(tmp_path)
     with pytest.raises(TuneError, match="sluice train tunes"):
@@ -146,7 +144,7 @@ def test_the_model_that_comes_along_is_found(
     assert composing.Composer.load().compose()
 
 
-def test_weights_of_something_else(tmp_path: Path) -> None:
+def test_weights_of_another_model(tmp_path: Path) -> None:
     other = checkpoint()
     Checkpoint(other.model, other.vocabulary, {}).save(tmp_path / "weights")
     with pytest.raises(TuneError, match="no measures"):
@@ -163,7 +161,7 @@ def shape(tune: Tune) -> list[int]:
     return counts
 
 
-def test_form_is_there_unless_left_to_the_model(composer: composing.Composer) -> None:
+def test_a_form_is_imposed_by_default(composer: composing.Composer) -> None:
     tunes = composer.compose(count=4, mode="maj", meter="4/4")
     assert all(tune.tokens[2] == "|:" and tune.tokens[-1] == ":|" for tune in tunes)
     assert {len(shape(tune)) for tune in tunes} == {3}
@@ -172,7 +170,7 @@ def test_form_is_there_unless_left_to_the_model(composer: composing.Composer) ->
     assert any(tune.tokens[2] != "|:" for tune in free)
 
 
-def test_a_start_is_the_first_bars_of_a_form_where_it_fits(composer: composing.Composer) -> None:
+def test_a_prompt_fills_the_first_bars_of_a_form_if_it_fits(composer: composing.Composer) -> None:
     for start, first in (("ceg", 2), ("CEGc CEGc|CEGc CEGc|CEGc", 2), ("|:CEGc CEGc|CE", 3)):
         (tune,) = composer.compose(prompt=start, meter="4/4", mode="maj", key="C", seed=3)
         assert tune.tokens[first] in ("c", "C")

@@ -25,7 +25,7 @@ def read(body: str, meter: str = "6/8") -> Tune:
 
 @pytest.fixture(scope="module")
 def composer() -> Composer:
-    """A model with weights as they come, but for the ending of a tune, which it never draws."""
+    """A model with random weights that never draws the end of a tune."""
     torch.manual_seed(0)
     vocabulary = Vocabulary(TOKENS)
     config = LanguageModelConfig(len(vocabulary), embedding_size=8, hidden_size=16, num_layers=2)
@@ -49,34 +49,34 @@ def lengths(tune: Tune) -> list[Fraction]:
         ("g3 g3|*|[M:9/8]*g|g6|", [6, 8]),
     ],
 )
-def test_a_gap_lasts_what_its_bar_lacks(body: str, expected: list[int]) -> None:
+def test_a_gap_lasts_as_long_as_its_bar_lacks(body: str, expected: list[int]) -> None:
     assert lengths(read(body)) == expected
 
 
 @pytest.mark.parametrize(
-    ("body", "said"), [("g**|", "2 gaps"), ("g3 g3*|g6|", "full"), ("|*2|", "means|which|note")]
+    ("body", "message"), [("g**|", "2 gaps"), ("g3 g3*|g6|", "full"), ("|*2|", "means|which|note")]
 )
-def test_gaps_that_cannot_be(body: str, said: str) -> None:
-    with pytest.raises(TuneError, match=said):
+def test_invalid_gaps_are_refused(body: str, message: str) -> None:
+    with pytest.raises(TuneError, match=message):
         infilling.split_at_gaps(read(body))
 
 
-def test_filling_keeps_what_was_given_and_completes_the_bars(composer: Composer) -> None:
-    told = read("g3 g3|*|gbd' *|g6|")
-    tune = composer.fill(told, seed=4)
+def test_filling_keeps_the_input_and_completes_the_bars(composer: Composer) -> None:
+    source = read("g3 g3|*|gbd' *|g6|")
+    tune = composer.fill(source, seed=4)
     bars = tune.score.bars
     assert [bar.duration for bar in bars] == [6, 6, 6, 6]
-    assert tune.tokens[:7] == told.tokens[:7]
-    assert tune.tokens[-3:] == told.tokens[-3:]
+    assert tune.tokens[:7] == source.tokens[:7]
+    assert tune.tokens[-3:] == source.tokens[-3:]
     assert tune.tonic == "G"
-    assert tune == composer.fill(told, seed=4)
-    assert len({composer.fill(told, seed=seed).tokens for seed in range(4)}) > 1
+    assert tune == composer.fill(source, seed=4)
+    assert len({composer.fill(source, seed=seed).tokens for seed in range(4)}) > 1
 
 
-def test_of_all_that_was_drawn_the_likeliest_before_what_follows_stays(composer: Composer) -> None:
+def test_the_sample_most_likely_in_context_is_chosen(composer: Composer) -> None:
     """The probabilities of the tokens after the gap, one whole sequence at a time."""
-    told = read("g3 g3|*|gbg g3|")
-    parts = infilling.split_at_gaps(told)
+    source = read("g3 g3|*|gbg g3|")
+    parts = infilling.split_at_gaps(source)
     offered = [
         ["C", "3", "E", "3"],
         ["c", "3", "e", "3"],
@@ -100,14 +100,14 @@ def test_of_all_that_was_drawn_the_likeliest_before_what_follows_stays(composer:
     assert list(found[len(parts[0]) : -len(parts[2])]) == max(offered, key=weight)
 
 
-def test_nothing_that_fits(composer: Composer) -> None:
+def test_no_filling_that_fits(composer: Composer) -> None:
     parts = infilling.split_at_gaps(read("g3 g3|*|g6|"))
     with pytest.raises(TuneError, match="another seed"):
         infilling.fill_gaps(composer.checkpoint, parts, lambda *_: [["C", "2", "|"], ["C", "3"]], 0)
 
 
 @pytest.mark.parametrize(
-    ("drawn", "cut"),
+    ("sampled", "cut"),
     [
         ("C 2 E", "C 2 E"),
         ("C 2 E 2", None),
@@ -118,15 +118,15 @@ def test_nothing_that_fits(composer: Composer) -> None:
         ("C ( G", None),
     ],
 )
-def test_what_was_drawn_is_cut_where_the_gap_ends(drawn: str, cut: str | None) -> None:
-    found = list(infilling._find_fitting_prefix(drawn.split(), Gap(Fraction(3), "6/8", 0)))
+def test_samples_are_cut_where_the_gap_ends(sampled: str, cut: str | None) -> None:
+    found = list(infilling._find_fitting_prefix(sampled.split(), Gap(Fraction(3), "6/8", 0)))
     assert found == ([] if cut is None else [tuple(cut.split())])
 
 
 def test_varying_keeps_structure_and_cadences(composer: Composer) -> None:
-    told = read("|:gbg gbg|d3 d3|gbg gbg|g6:|gbd' b3|g6|")
-    tune = composer.vary(told, strength=1.0, seed=2)
-    old, new = told.score.bars, tune.score.bars
+    source = read("|:gbg gbg|d3 d3|gbg gbg|g6:|gbd' b3|g6|")
+    tune = composer.vary(source, strength=1.0, seed=2)
+    old, new = source.score.bars, tune.score.bars
     assert [(b.duration, b.opens, b.closes) for b in old] == [
         (b.duration, b.opens, b.closes) for b in new
     ]
@@ -136,9 +136,9 @@ def test_varying_keeps_structure_and_cadences(composer: Composer) -> None:
 
 
 def test_a_weak_variation_changes_one_bar_of_many(composer: Composer) -> None:
-    told = read("gbg g3|d3 d3|bgb g3|g3 b3|gbd' b3|g6|")
-    tune = composer.vary(told, strength=0.01, seed=1)
-    pairs = zip(told.score.bars, tune.score.bars, strict=True)
+    source = read("gbg g3|d3 d3|bgb g3|g3 b3|gbd' b3|g6|")
+    tune = composer.vary(source, strength=0.01, seed=1)
+    pairs = zip(source.score.bars, tune.score.bars, strict=True)
     assert sum(old.events != new.events for old, new in pairs) == 1
 
 
@@ -153,7 +153,7 @@ def test_a_tune_without_a_bar_to_vary() -> None:
         infilling.mask_bars(read("g6|"), 0.5, random.Random(0))
 
 
-def test_a_strange_note_is_told(composer: Composer) -> None:
+def test_an_unknown_note_is_reported(composer: Composer) -> None:
     with pytest.raises(TuneError, match=r"not trained on '\^G'"):
         composer.fill(read("g3 ^d3|*|g6|"))
 

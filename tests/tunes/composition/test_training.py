@@ -34,8 +34,8 @@ def test_the_file_holds_the_best_weights_and_the_corpus_figures(book: Path, tmp_
         prepared, weights, training.make_training_config(epochs=12), model_config=SMALL
     )
     loaded = Checkpoint.load(weights)
-    kept = [loaded.vocabulary.encode(tune.tokens) for tune in prepared.split.validation]
-    assert compute_loss_per_token(loaded.model, kept) == pytest.approx(
+    validation = [loaded.vocabulary.encode(tune.tokens) for tune in prepared.split.validation]
+    assert compute_loss_per_token(loaded.model, validation) == pytest.approx(
         outcome.validation_loss, abs=1e-5
     )
     assert outcome.validation_loss < 0.7 * torch.log(torch.tensor(len(loaded.vocabulary))).item()
@@ -45,7 +45,7 @@ def test_the_file_holds_the_best_weights_and_the_corpus_figures(book: Path, tmp_
     assert len(loaded.metadata["training"]) == len(prepared.split.training) == 38
 
 
-def test_the_model_learns_in_the_precision_asked_for(book: Path, tmp_path: Path) -> None:
+def test_the_model_trains_in_the_requested_precision(book: Path, tmp_path: Path) -> None:
     prepared, plan = training.prepare_dataset([book]), training.make_training_config(epochs=4)
     losses = {
         precision: training.train(
@@ -66,7 +66,7 @@ def test_a_plan_needs_one_budget() -> None:
         training.make_training_config()
 
 
-def test_what_was_read_is_reported(book: Path) -> None:
+def test_reading_is_reported(book: Path) -> None:
     report = training.prepare_dataset([book]).report()
     assert report.startswith("40 of 40 tunes read, 0 dropped.")
     assert "40 families, the largest of 1 tunes" in report

@@ -17,7 +17,7 @@ def test_keys_as_musicians_name_them(text: str, mode: str | None, name: str) -> 
 
 
 @pytest.mark.parametrize(
-    ("text", "mode", "said"),
+    ("text", "mode", "message"),
     [
         ("H", None, "no key 'H'; keys are such as D, G, A, Em"),
         ("", None, "no key ''"),
@@ -26,8 +26,8 @@ def test_keys_as_musicians_name_them(text: str, mode: str | None, name: str) -> 
         ("E", "foo", "no mode 'foo'; the modes are maj"),
     ],
 )
-def test_keys_that_are_none(text: str, mode: str | None, said: str) -> None:
-    with pytest.raises(TuneError, match=said):
+def test_invalid_keys_are_refused(text: str, mode: str | None, message: str) -> None:
+    with pytest.raises(TuneError, match=message):
         parse_key(text, mode)
 
 
@@ -37,14 +37,14 @@ def pitches(tune: Tune) -> list[int]:
 
 @pytest.mark.parametrize("mode", list(PLAYABLE))
 @pytest.mark.parametrize("notes", ["C 2 G 2", "C 2 c 2", "c 2 g 2", "c' 2 g' 2"])
-def test_a_tune_lies_on_a_whistle_in_a_usual_key(mode: str, notes: str) -> None:
+def test_a_tune_fits_a_whistle_in_a_usual_key(mode: str, notes: str) -> None:
     tune = Tune(tuple(f"M:2/4 K:C{mode} {notes} |".split()))
     found = transpose(tune, None, seed=3)
     assert found.tonic in PLAYABLE[mode]
     assert all(62 <= pitch <= 83 for pitch in pitches(found))
 
 
-def test_a_key_that_was_asked_for_is_kept() -> None:
+def test_a_requested_key_is_kept() -> None:
     tune = Tune(tuple("M:2/4 K:Cmaj G 2 c 2 |".split()))
     found = transpose(tune, "E", seed=0)
     assert found.tonic == "E"

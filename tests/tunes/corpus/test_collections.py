@@ -13,7 +13,7 @@ from sluice.tunes.errors import NoTunesError, TuneError
 HEAD = "X:1\nT:{}\nM:4/4\nL:1/8\nK:C\n"
 
 
-def test_a_folder_of_the_users_own(tmp_path: Path) -> None:
+def test_a_folder_of_the_user(tmp_path: Path) -> None:
     (tmp_path / "below").mkdir()
     good, broken = HEAD.format("Good") + "CDEF|\n", HEAD.format("Broken") + "CD(3E|\n"
     again = HEAD.format("Again") + "CDEF|\n"
@@ -24,9 +24,9 @@ def test_a_folder_of_the_users_own(tmp_path: Path) -> None:
     assert sorted(tune.title for tune in read.tunes) == ["Good", "Other"]
     assert [(d.title, d.line) for d in read.skipped_tunes] == [("Broken", 13), ("Again", 15)]
     assert "a.abc:13: Broken: a tuplet with too few notes" in str(read.skipped_tunes[0])
-    said = read.report().splitlines()
-    assert said[0] == "2 of 4 tunes read, 2 dropped."
-    assert [re.sub(r"^.*?a\.abc", "a.abc", line) for line in said[1:]] == [
+    lines = read.report().splitlines()
+    assert lines[0] == "2 of 4 tunes read, 2 dropped."
+    assert [re.sub(r"^.*?a\.abc", "a.abc", line) for line in lines[1:]] == [
         "a.abc:13: Broken: a tuplet with too few notes before the bar line",
         "a.abc:15: Again: the same music as an earlier tune (a.abc:1)",
     ]
@@ -75,10 +75,10 @@ def test_music21_is_not_imported() -> None:
         "import sys; from sluice.tunes.corpus import collections; "
         "collections._list_collection_files(); "
     )
-    told = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", code + "print('music21' in sys.modules)"],
         capture_output=True,
         text=True,
         check=True,
     )
-    assert told.stdout == "False\n"
+    assert process.stdout == "False\n"

@@ -1,4 +1,4 @@
-"""What reports know of tunes."""
+"""Properties of tunes in reports."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sluice.tunes.corpus.domain import TUNES, tune_properties
 ABC = "X:1\nT:Up\nM:4/4\nL:1/8\nK:C\nCDEF GABc|c2B2 A2C2|C8|\n"
 
 
-def test_what_is_found_in_tunes() -> None:
+def test_properties_of_tunes() -> None:
     tune = tune_properties(["M:6/8 K:Cmaj |: ^c 2 :| d |".split()])
     assert tune["bars since the start"][0].tolist() == [0, 0, 1, 1, 1, 2, 2, 3]
     assert tune["after the first repeat sign"][0].tolist() == [0, 0, 0, 0, 0, 1, 1, 1]

@@ -23,7 +23,7 @@ def test_two_bars_in_common_make_a_family_and_families_join() -> None:
     assert group_families(tunes) == [[0, 1, 3, 4], [2]]
 
 
-def test_an_octave_apart_is_kin_and_a_fifth_apart_is_not() -> None:
+def test_tunes_an_octave_apart_are_one_family_and_a_fifth_apart_are_not() -> None:
     tunes = [
         tune(f"{SHARED} c 4 |"),
         tune("C D E F | G F E D | C 4 |"),
@@ -36,7 +36,7 @@ def test_an_octave_apart_is_kin_and_a_fifth_apart_is_not() -> None:
     "banal",
     ["c 4 | c 4 |", "c d e f | c d e f |", "c c c c | g 2 c 2 |", "c d e f | g |"],
 )
-def test_banal_bars_are_no_kinship(banal: str) -> None:
+def test_common_bars_make_no_family(banal: str) -> None:
     tunes = [tune(f"{banal} a g a g | f f e e |"), tune(f"{banal} b a b a | d d C C |")]
     assert group_families(tunes) == [[0], [1]]
 
@@ -59,13 +59,13 @@ def test_no_family_is_on_both_sides() -> None:
     assert (parted.num_families, parted.largest_family) == (20, 2)
 
 
-def test_what_a_random_split_would_leak() -> None:
-    """In pairs, a tune kept out has its pair among the others with probability 32/39."""
+def test_leakage_of_a_random_split() -> None:
+    """In pairs, a held-out tune has its pair among the others with probability 32/39."""
     parted = split_by_family(strangers(40), validation=0.2)
     assert parted.random_leak == pytest.approx(32 / 39, abs=0.05)
 
 
-def test_the_seed_decides() -> None:
+def test_the_split_depends_on_the_seed() -> None:
     tunes = strangers(40)
     assert (
         split_by_family(tunes, seed=1)

@@ -5,7 +5,7 @@ from sluice.tunes.corpus import collections, licences
 TUNE = "X:{}\nT:{}\nZ:{}\nM:4/4\nL:1/8\nK:C\n{}|\n\n"
 
 
-def test_what_is_in_doubt_is_left_out_and_said(tmp_path: Path) -> None:
+def test_tunes_of_unclear_licence_are_dropped_and_reported(tmp_path: Path) -> None:
     (tmp_path / "airdsAirs").mkdir()
     (tmp_path / "airdsAirs" / "book1.abc").write_text(TUNE.format(1, "Sold", "Someone", "CDEF"))
     mixed = TUNE.format(1, "Reserved", "transcribed by henrik.NORBECK@somewhere", "GABc")
@@ -23,5 +23,5 @@ def test_what_is_in_doubt_is_left_out_and_said(tmp_path: Path) -> None:
 
 def test_the_quotation_is_music21s_own() -> None:
     folder = collections._list_collection_files()[0].parents[1]
-    said = " ".join((folder / "license.txt").read_text().split())
-    assert licences.MUSIC21 in said
+    licence = " ".join((folder / "license.txt").read_text().split())
+    assert licences.MUSIC21 in licence

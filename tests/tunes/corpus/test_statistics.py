@@ -82,26 +82,26 @@ def test_nothing_to_measure() -> None:
         compute_statistics([], index())
 
 
-def test_figures_come_back_or_are_missed() -> None:
+def test_figures_round_trip_or_are_missing() -> None:
     measures = TuneStatistics(0.1, 0.2, 0.3, 4.0, 0.5)
     assert from_dict(to_dict(measures)) == measures
     with pytest.raises(TuneError, match="train again"):
         from_dict({"exact_bars": 0.1})
 
 
-def test_composed_stand_beside_the_corpus() -> None:
+def test_composed_tunes_are_compared_with_the_corpus() -> None:
     class Trained:
         corpus = TuneStatistics(0.12, 0.34, 0.56, 7.0, 0.89)
         index = TuneIndex(["d 4 | e 4 |".split()])
 
     console = Console(width=80)
-    with console.capture() as said:
+    with console.capture() as capture:
         console.print(build_table([tune("c 4 | d 4 | c 4 |")], Trained()))
-    rows = [line.split()[-2:] for line in said.get().splitlines()[-5:]]
+    rows = [line.split()[-2:] for line in capture.get().splitlines()[-5:]]
     assert rows == [["100%", "12%"], ["100%", "34%"], ["67%", "56%"], ["3", "7"], ["33%", "89%"]]
 
 
-def test_copies_are_not_told_of_where_the_training_tunes_are_not_at_hand() -> None:
+def test_copies_are_not_reported_without_the_training_tunes() -> None:
     class Trained:
         corpus = TuneStatistics(0.12, 0.34, 0.56, 7.0, 0.89)
         index = TuneIndex([])

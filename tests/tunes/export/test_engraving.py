@@ -16,21 +16,21 @@ def tune(lines: int = 1) -> Tune:
     return Tune(tuple(f"M:4/4 K:Cmaj {body}".split()), title="A & B", rhythm="reel", chords=True)
 
 
-def kinds(drawn: ElementTree.Element) -> list[str]:
-    return [str(part.get("class")).split()[0] for part in drawn.iter(f"{SVG}g")]
+def kinds(picture: ElementTree.Element) -> list[str]:
+    return [str(part.get("class")).split()[0] for part in picture.iter(f"{SVG}g")]
 
 
 def test_the_picture_holds_every_note_and_word_and_no_foreign_font() -> None:
     svg = tune().svg()
-    drawn = ElementTree.fromstring(svg)
-    found = kinds(drawn)
+    picture = ElementTree.fromstring(svg)
+    found = kinds(picture)
     assert (found.count("note"), found.count("beam"), found.count("measure")) == (33, 8, 5)
     assert {"clef", "keySig", "meterSig", "harm"} <= set(found)
-    words = " ".join("".join(text.itertext()).strip() for text in drawn.iter(f"{SVG}text"))
-    for said in ("A & B", "Reel", "= 112"):
-        assert said in " ".join(words.replace("\u00a0", " ").split())
+    words = " ".join("".join(text.itertext()).strip() for text in picture.iter(f"{SVG}text"))
+    for label in ("A & B", "Reel", "= 112"):
+        assert label in " ".join(words.replace("\u00a0", " ").split())
     assert engraving._FONT not in svg
-    assert drawn[0].tag == f"{SVG}rect" and "fill:white" in str(drawn[0].get("style"))
+    assert picture[0].tag == f"{SVG}rect" and "fill:white" in str(picture[0].get("style"))
 
 
 @pytest.mark.parametrize("lines", [1, 16])

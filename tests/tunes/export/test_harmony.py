@@ -21,20 +21,20 @@ def tune(body: str, head: str = "M:4/4 K:Cmaj", tonic: str = "C") -> Tune:
         ("c e g c 5 | a c' e a 5 | c e g c 5 |", "maj", ["C", "Am", "C"]),
     ],
 )
-def test_broken_chords_are_heard_as_such(body: str, mode: str, names: list[str]) -> None:
-    told = tune(body, f"M:4/4 K:C{mode}")
-    assert list(name_chords(told.score, told).values()) == names
+def test_broken_chords_are_recognised(body: str, mode: str, names: list[str]) -> None:
+    source = tune(body, f"M:4/4 K:C{mode}")
+    assert list(name_chords(source.score, source).values()) == names
 
 
 def test_names_are_those_of_the_key() -> None:
-    told = tune("c e g c' 5 | a c' e a 5 | g b d' g 5 | c e g c 5 |", tonic="D")
-    assert list(name_chords(told.score, told).values()) == ["D", "Bm", "A", "D"]
+    source = tune("c e g c' 5 | a c' e a 5 | g b d' g 5 | c e g c 5 |", tonic="D")
+    assert list(name_chords(source.score, source).values()) == ["D", "Bm", "A", "D"]
     assert Chord(Pitch.parse("E")[0], minor=True).pitch_classes == (4, 7, 11)
 
 
 def test_an_upbeat_has_no_chord_and_a_bar_may_have_two() -> None:
-    told = tune("G 2 | c e g c' f a c' f | g 8 | c 8 |")
-    found = harmonise(told.score)
+    source = tune("G 2 | c e g c' f a c' f | g 8 | c 8 |")
+    found = harmonise(source.score)
     assert 0 not in found
     places = [(place, [chord.root.letter for _, chord in here]) for place, here in found.items()]
     assert places == [(1, ["C", "F"]), (2, ["G"]), (3, ["C"])]
@@ -43,8 +43,8 @@ def test_an_upbeat_has_no_chord_and_a_bar_may_have_two() -> None:
 
 def test_no_other_progression_scores_higher() -> None:
     """Every progression of four bars' chords, tried out one by one."""
-    told = tune("c e d g 5 | f a d e 5 | g f d b 5 | c d e c 5 |")
-    slots = list(harmony._find_slots(told.score))
+    source = tune("c e d g 5 | f a d e 5 | g f d b 5 | c d e c 5 |")
+    slots = list(harmony._find_slots(source.score))
     known = [harmony._parse_chord(text) for text in harmony._CHORDS["maj"].split()]
 
     def score(path: tuple[int, ...]) -> float:

@@ -42,7 +42,7 @@ def test_pitches_and_lengths_in_the_key_of_the_tune() -> None:
     assert next(music.iter(f"{NS}keySig")).get("sig") == "2s"
 
 
-def test_signs_stand_where_the_bar_needs_them() -> None:
+def test_accidentals_are_written_where_the_bar_needs_them() -> None:
     music = mei("^f ^f f | f 4 |")
     assert [note.get("accid") for note in music.iter(f"{NS}note")] == ["s", None, "n", None]
 
@@ -92,10 +92,10 @@ def test_an_upbeat_has_no_number_and_four_bars_make_a_line() -> None:
 )
 def test_the_tempo_counts_beats(head: str, sign: str) -> None:
     music = mei("c 2 |", head, tempo=99)
-    said = ["".join(part.itertext()) for part in music.iter(f"{NS}rend")]
-    assert f"{sign}\u00a0= 99" in said
+    texts = ["".join(part.itertext()) for part in music.iter(f"{NS}rend")]
+    assert f"{sign}\u00a0= 99" in texts
 
 
-def test_a_length_that_has_no_sign() -> None:
+def test_a_length_without_a_note_value() -> None:
     with pytest.raises(TuneError, match="1/3 eighths cannot be written"):
         to_mei(Tune(tuple("M:4/4 K:Cmaj c /3 |".split())))

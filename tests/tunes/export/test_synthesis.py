@@ -35,7 +35,7 @@ def test_notes_begin_and_end_in_silence() -> None:
         assert np.abs(np.diff(samples)).max() < 0.25 * np.abs(samples).max()
 
 
-def test_a_tune_neither_clips_nor_whispers_and_lasts_as_long_as_it_should() -> None:
+def test_a_tune_has_the_right_level_and_duration() -> None:
     """Two bars, repeated: eight half notes at 112 a minute, and a little room."""
     played = synthesis.render(tune("|: c d e f g a b c' | c' 4 z 4 :|", chords=True))
     assert 0.7 < np.abs(played).max() < 0.9
@@ -52,15 +52,15 @@ def test_the_notes_of_a_tune_sound_one_after_the_other() -> None:
     assert strongest(played[54_000:84_000]) == pytest.approx(880, rel=0.005)
 
 
-def test_files_hold_what_was_played() -> None:
+def test_files_hold_the_samples() -> None:
     import soundfile
 
     short = tune("c e g c' |", tempo=240)
     played = synthesis.render(short)
     with wave.open(io.BytesIO(short.wav())) as file:
         assert (file.getnchannels(), file.getsampwidth(), file.getframerate()) == (2, 2, 44100)
-        kept = np.frombuffer(file.readframes(file.getnframes()), "<i2").reshape(-1, 2) / 32767
-    assert np.abs(kept - played).max() < 1 / 32767
+        stored = np.frombuffer(file.readframes(file.getnframes()), "<i2").reshape(-1, 2) / 32767
+    assert np.abs(stored - played).max() < 1 / 32767
     back, rate = soundfile.read(io.BytesIO(short.ogg()))
     assert rate == 44100
     assert np.corrcoef(back[: len(played), 0], played[: len(back), 0])[0, 1] > 0.99

@@ -35,16 +35,16 @@ VOCABULARY = Vocabulary.of([[*WORDS, "nonsense", "0", "M:4/0", "/0", "|7", "(0",
 GRAMMAR = TuneGrammar(VOCABULARY, min_bars=4)
 
 
-def allowed(state: TuneState) -> list[int]:
+def allowed_ids(state: TuneState) -> list[int]:
     found: list[int] = GRAMMAR.get_allowed_tokens(state).nonzero()[0].tolist()
     return found
 
 
-def walked(choose: random.Random, free: int, liking: Sequence[str]) -> Iterator[int]:
-    """Ids at random, some liked better, for `free` tokens; then ones that lead to the end."""
+def walk_randomly(choose: random.Random, free: int, liking: Sequence[str]) -> Iterator[int]:
+    """Random ids, some preferred, for `free` tokens; then ones that lead to the end."""
     state, liked = GRAMMAR.start(), {*VOCABULARY.encode(liking)}
     for place in range(10_000):
-        ways = allowed(state)
+        ways = allowed_ids(state)
         left = GRAMMAR.distance_to_end(state)
         assert ways and left <= GRAMMAR.max_distance, state
         if place >= free:
@@ -103,7 +103,7 @@ def adds_up(music: Score) -> bool:
 @given(st.integers(0, 2**32), st.integers(0, 150), st.sampled_from(["", "(3 (5 /2", "| |1 :| |:"]))
 @settings(deadline=None, max_examples=25)
 def test_every_walk_can_end_and_parses_and_adds_up(seed: int, free: int, liking: str) -> None:
-    ids = list(walked(random.Random(seed), free, liking.split()))
+    ids = list(walk_randomly(random.Random(seed), free, liking.split()))
     tokens = VOCABULARY.decode(ids)
     music = score.parse(tokens)
     assert len(music.bars) >= 4
@@ -129,7 +129,7 @@ def test_every_walk_can_end_and_parses_and_adds_up(seed: int, free: int, liking:
 def test_a_token_changed_is_refused_or_still_parses(
     seed: int, free: int, place: int, other: str
 ) -> None:
-    tokens = VOCABULARY.decode(list(walked(random.Random(seed), free, [])))
+    tokens = VOCABULARY.decode(list(walk_randomly(random.Random(seed), free, [])))
     place %= len(tokens)
     changed = [*tokens[:place], other, *tokens[place + 1 :]]
     try:
@@ -183,23 +183,23 @@ REFUSED = [
 
 
 @pytest.mark.parametrize("text", LEGAL)
-def test_what_is_well_formed(text: str) -> None:
+def test_well_formed_tunes(text: str) -> None:
     assert GRAMMAR.find_violation(tune(text)) is None
     assert score.parse(tune(text))
 
 
 @pytest.mark.parametrize(("text", "place", "why"), REFUSED, ids=[why for *_, why in REFUSED])
-def test_what_is_refused_and_where(text: str, place: int, why: str) -> None:
+def test_invalid_tunes_are_refused_at_the_right_place(text: str, place: int, why: str) -> None:
     assert GRAMMAR.find_violation(tune(text)) == place
 
 
-def test_a_head_that_is_none() -> None:
+def test_an_invalid_head() -> None:
     assert GRAMMAR.find_violation("K:Cmaj M:6/8 c 6 |".split()) == 0
     assert GRAMMAR.find_violation("M:6/8 c 6 |".split()) == 1
     assert GRAMMAR.find_violation("M:4/0 K:Cmaj c |".split()) == 0
 
 
-def test_printed_tunes_are_accepted_just_where_their_bars_add_up() -> None:
+def test_printed_tunes_are_accepted_exactly_where_their_bars_add_up() -> None:
     """Aird's airs, those without endings or a change of meter."""
     (path,) = [path for path in collections._list_collection_files() if path.name == "book1.abc"]
     tunes = [
@@ -232,7 +232,7 @@ def test_an_untrained_model_writes_tunes(options: dict[str, float]) -> None:
         assert len(score.parse(VOCABULARY.decode(ids)).bars) >= 4
 
 
-def test_a_beam_finds_tunes_and_an_opening_is_kept() -> None:
+def test_a_beam_finds_tunes_and_keeps_the_prompt() -> None:
     model = LanguageModel(
         LanguageModelConfig(len(VOCABULARY), hidden_size=24, embedding_size=8)
     ).eval()
@@ -246,7 +246,7 @@ def test_a_beam_finds_tunes_and_an_opening_is_kept() -> None:
 
 
 @pytest.mark.parametrize("missing", ["M", "K", "notes", "|"])
-def test_a_vocabulary_that_spells_no_tune(missing: str) -> None:
+def test_a_vocabulary_without_tunes(missing: str) -> None:
     words = "M:2/4 K:Cmaj c d 2 |".split()
     keep = [w for w in words if w[0] != missing and not (missing == "notes" and w in "cd")]
     with pytest.raises(TuneError, match="A grammar of tunes needs"):
@@ -261,7 +261,7 @@ def test_a_tune_without_bars_is_no_tune() -> None:
     assert short.distance_to_end(short.start()) == 6
 
 
-def test_what_a_vocabulary_cannot_close_is_never_opened() -> None:
+def test_repeats_that_cannot_be_closed_are_never_opened() -> None:
     vocabulary = Vocabulary.of(["M:2/4 K:Cmaj c 2 | |: :: |1 [ -".split()])
     grammar = TuneGrammar(vocabulary, min_bars=2)
     torch.manual_seed(0)

@@ -65,15 +65,15 @@ def holds(tokens: list[str], plan: str) -> None:
 def test_an_untrained_model_writes_parts_of_eight_bars(plan: str) -> None:
     grammar = FormGrammar(BARS, plan)
     assert isinstance(grammar, EndingGrammar)
-    drawn = generate(
+    sequences = generate(
         model(3), range(6), sampling=Sampling(max_length=700, temperature=0.8), grammar=grammar
     )
-    for ids in drawn:
+    for ids in sequences:
         holds(VOCABULARY.decode(ids), plan)
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_from_everywhere_it_ends_in_time(seed: int) -> None:
+def test_every_state_ends_in_time(seed: int) -> None:
     choose, plan = random.Random(seed), draw_plan(seed)
     home = bool(seed % 3)
     grammar = FormGrammar(BARS, plan, ends_on_tonic=home)
@@ -138,7 +138,7 @@ def test_plans_are_measured() -> None:
     }
 
 
-def test_plans_are_drawn_as_often_as_they_were_met() -> None:
+def test_plans_are_drawn_at_their_frequency() -> None:
     assert draw_plan(7) == draw_plan(7)
     seen = [draw_plan(seed) for seed in range(3000)]
     most = max(PLANS, key=PLANS.__getitem__)

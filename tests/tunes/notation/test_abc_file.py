@@ -51,7 +51,7 @@ def test_meters(written: str, meter: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "line", "said"),
+    ("text", "line", "message"),
     [
         ("X:1\nM:none\nK:C\nC\n", 2, "M:none"),
         ("X:1\nK:C\nC\n", 1, "no M:"),
@@ -61,20 +61,20 @@ def test_meters(written: str, meter: str) -> None:
         ("X:1\nM:4/4\nhello\nK:C\nC\n", 3, "above K:"),
     ],
 )
-def test_bad_headers_name_their_line(text: str, line: int, said: str) -> None:
-    with pytest.raises(AbcSyntaxError, match=said) as caught:
+def test_bad_headers_name_their_line(text: str, line: int, message: str) -> None:
+    with pytest.raises(AbcSyntaxError, match=message) as caught:
         abc_file.split_blocks(text, "book")[0].parse_header()
     assert caught.value.line == line
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [(b" \n", "is empty"), (b"X:1\0", "is no text"), (b"Dear Sir,\n", "begins with X:")],
 )
-def test_files_without_tunes(content: bytes, said: str, tmp_path: Path) -> None:
+def test_files_without_tunes(content: bytes, message: str, tmp_path: Path) -> None:
     path = tmp_path / "tunes.abc"
     path.write_bytes(content)
-    with pytest.raises(NoTunesError, match=said):
+    with pytest.raises(NoTunesError, match=message):
         abc_file.read_blocks(path)
 
 

@@ -39,7 +39,7 @@ def test_repeats_and_endings() -> None:
         ("M:2/4 K:Cmaj (3 (3 c d e |", 3),
     ],
 )
-def test_what_spells_no_tune(tokens: str, place: int) -> None:
+def test_invalid_tunes_are_refused(tokens: str, place: int) -> None:
     with pytest.raises(InvalidTokensError) as caught:
         bars_of(tokens)
     assert caught.value.position == place

@@ -11,9 +11,9 @@ def tune(body: str, meter: str = "4/4", key: str = "C", unit: str = "1/8") -> Tu
     )
 
 
-def test_a_jig_in_d_is_brought_to_c() -> None:
-    told = tune("|: A | d2f afd :|", meter="6/8", key="D")
-    assert " ".join(told.tokens) == "M:6/8 K:Cmaj |: G | c 2 e g e c :|"
+def test_a_jig_in_d_is_transposed_to_c() -> None:
+    jig = tune("|: A | d2f afd :|", meter="6/8", key="D")
+    assert " ".join(jig.tokens) == "M:6/8 K:Cmaj |: G | c 2 e g e c :|"
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_flats_of_the_key_are_written_into_the_tokens() -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "said"),
+    ("body", "message"),
     [
         ("A |\n[CE |", "not closed"),
         ("A |\nA & B|", "several voices"),
@@ -62,8 +62,8 @@ def test_flats_of_the_key_are_written_into_the_tokens() -> None:
         ("A |\nB c: d|", "belongs to no bar line"),
     ],
 )
-def test_faults_name_their_line(body: str, said: str) -> None:
-    with pytest.raises(AbcSyntaxError, match=said) as caught:
+def test_faults_name_their_line(body: str, message: str) -> None:
+    with pytest.raises(AbcSyntaxError, match=message) as caught:
         tune(body)
     assert caught.value.line == 7
 
@@ -89,8 +89,8 @@ def test_written_abc() -> None:
         "G,A,::B c/4d3/4|1,3 e:|2,4 f:|",
     ],
 )
-def test_there_and_back_changes_nothing(body: str) -> None:
+def test_round_trip_changes_nothing(body: str) -> None:
     first = tune(body, key="Gmix")
-    again = from_abc(abc_file.split_blocks(first.abc(), "test")[0])
-    assert again.tokens == first.tokens
-    assert again.abc() == first.abc()
+    second = from_abc(abc_file.split_blocks(first.abc(), "test")[0])
+    assert second.tokens == first.tokens
+    assert second.abc() == first.abc()

@@ -38,13 +38,13 @@ def test_names_are_found_however_written() -> None:
 
 
 def test_no_tune_of_the_collections_has_a_made_up_title() -> None:
-    made = {
+    invented = {
         normalise_title(f"The {a} {b}{c}") for a in _ADJECTIVES for b in _NOUNS for c in _PLACES
     }
-    assert normalise_title(generate_title(7)) in made
+    assert normalise_title(generate_title(7)) in invented
     files = [file.read_text("latin-1") for file in collections._list_collection_files()]
     printed = {
         normalise_title(name) for text in files for name in re.findall("^T:(.*)", text, re.M)
     }
     assert len(printed) > 3000
-    assert not made & printed
+    assert not invented & printed

@@ -1,4 +1,4 @@
-"""Ways to fill a bar, against trying everything."""
+"""Ways to fill a bar, against exhaustive search."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_the_fewest_tokens_that_fill_a_time(halves: int) -> None:
     assert lengths.tokens_to_fill(lengths.to_ticks(time)) == fewest(time, SPOKEN)
 
 
-def test_what_no_notes_fill() -> None:
+def test_durations_that_no_notes_fill() -> None:
     lengths = DurationSolver([Fraction(2)], [3])
     assert lengths.tokens_to_fill(lengths.to_ticks(Fraction(1, 3))) == UNREACHABLE
     assert lengths.tokens_to_fill(-lengths.eighth_ticks) == UNREACHABLE

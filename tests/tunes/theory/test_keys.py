@@ -33,12 +33,12 @@ def test_pitches(text: str, midi: int) -> None:
 
 
 @pytest.mark.parametrize("tonic", ["C", "D", "E", "F", "G", "A", "B", "Bb", "F#", "Eb"])
-def test_every_tonic_moves_to_a_c(tonic: str) -> None:
+def test_every_tonic_is_transposed_to_c(tonic: str) -> None:
     sign = {"": "", "b": "_", "#": "^"}[tonic[1:]]
     moved = Pitch.parse(sign + tonic[0])[0].transpose(*Key.parse(tonic).interval)
     assert moved in (Pitch(0), Pitch(7))
 
 
-def test_moving_keeps_letters_where_it_can() -> None:
+def test_transposition_keeps_letters_where_possible() -> None:
     third = Pitch.parse("^F")[0]
     assert third.transpose(*Key.parse("D").interval).token == "E"

@@ -160,7 +160,7 @@ def build_report(
     data = build_payload(ours, seen, more, found, sequence, units)
     distinct = {graph.name: graph for graph in graphs.values()}
     head = _build_head(inputs, seen, more.lengths, sequence, title)
-    head["facts"]["made in"] = f"{time.perf_counter() - began:.1f} s"
+    head["facts"]["created in"] = f"{time.perf_counter() - began:.1f} s"
     return Report(
         render_page(head, [build_cell_figure(graph) for graph in distinct.values()], data), data
     )
@@ -228,7 +228,7 @@ def _build_head(
         "parameters": f"{count:,}",
         **inputs.facts,
         "looked at": f"{name}, steps {start} to {stop - 1} of {len(inputs.inputs[sequence])}",
-        "asked what units follow": f"{int(lengths.sum()):,} steps of {len(lengths)} "
+        "data for unit selectivity": f"{int(lengths.sum()):,} steps of {len(lengths)} "
         f"sequence{'s' * (len(lengths) != 1)} (at most {ROWS:,})",
     }
     return {"title": title or name, "facts": facts}

@@ -33,8 +33,8 @@ def test_one_series_with_a_header_and_missing_values(tmp_path: Path) -> None:
     inputs, targets = read.to_supervised(horizon=2).read(0, 0, 3)
     assert inputs[:, 1].tolist() == [2.5, 2.5, 2.5]
     np.testing.assert_array_equal(targets, [[np.nan, np.nan], [np.nan, 100], [100, np.nan]])
-    shown = read.to_supervised(indicate=True).read(0, 0, 3)[0]
-    assert shown[:, 2:].tolist() == [[0, 0], [0, 1], [0, 1]]
+    window = read.to_supervised(indicate=True).read(0, 0, 3)[0]
+    assert window[:, 2:].tolist() == [[0, 0], [0, 1], [0, 1]]
 
 
 def test_without_a_header(tmp_path: Path) -> None:
@@ -81,7 +81,7 @@ def test_one_label_a_step(tmp_path: Path) -> None:
     assert half.to_supervised().read(0, 0, 1)[1].tolist() == [2]
 
 
-def test_a_few_bad_rows_are_left_out_and_told(tmp_path: Path) -> None:
+def test_a_few_bad_rows_are_skipped_and_reported(tmp_path: Path) -> None:
     rows = ["a,b", *["1,2"] * 40, "x,3", "4", "inf,1", "5,6"]
     read = series(csv(tmp_path, "\n".join(rows)))
     assert read.values.lengths.tolist() == [41] and read.values[0][-1].tolist() == [5, 6]
@@ -93,7 +93,7 @@ def test_a_few_bad_rows_are_left_out_and_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "options", "said"),
+    ("text", "options", "message"),
     [
         ("a,b\n1,2\n3\n4,5,6\n7,8\n", {}, r"2 of 4 rows cannot be read \(lines 3, 4\)"),
         ("a,b\n1,2\n", {"target": "c"}, r"no column 'c'; the columns are a, b\."),
@@ -106,8 +106,10 @@ def test_a_few_bad_rows_are_left_out_and_told(tmp_path: Path) -> None:
         ("a\n1\n", {"columns": "a"}, "csv has no option 'columns'"),
     ],
 )
-def test_what_is_refused(tmp_path: Path, text: str, options: dict[str, object], said: str) -> None:
-    with pytest.raises(DataError, match=said):
+def test_invalid_files_are_refused(
+    tmp_path: Path, text: str, options: dict[str, object], message: str
+) -> None:
+    with pytest.raises(DataError, match=message):
         load_data(csv(tmp_path, text), **options)
 
 
@@ -144,7 +146,7 @@ def test_parquet_reads_as_csv_does(tmp_path: Path) -> None:
         load_data(path, inputs=["note"])
 
 
-def test_parquet_that_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_is_not_parquet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "a.parquet"
     path.write_bytes(b"PAR1 and no more")
     with pytest.raises(DataError, match="is not a valid Parquet file"):

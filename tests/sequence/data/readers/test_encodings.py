@@ -8,7 +8,7 @@ from sluice.sequence.data.readers import encodings
 from sluice.sequence.data.readers.encodings import scan_text
 
 
-def written(folder: Path, content: bytes) -> Path:
+def write_file(folder: Path, content: bytes) -> Path:
     path = folder / "a.txt"
     path.write_bytes(content)
     return path
@@ -24,12 +24,12 @@ def written(folder: Path, content: bytes) -> Path:
     ],
 )
 def test_encodings(tmp_path: Path, content: bytes, encoding: str, characters: str) -> None:
-    assert scan_text(written(tmp_path, content)) == (encoding, frozenset(characters))
+    assert scan_text(write_file(tmp_path, content)) == (encoding, frozenset(characters))
 
 
 @pytest.mark.parametrize("piece", [3, 1 << 18])
 @pytest.mark.parametrize(
-    ("lines", "said"),
+    ("lines", "message"),
     [
         (["abc", "né".encode(), "foo", "né".encode("latin-1")], "UTF-8 up to line 3"),
         (["né".encode("latin-1"), "abc", "né".encode()], "another encoding up to line 2"),
@@ -37,16 +37,20 @@ def test_encodings(tmp_path: Path, content: bytes, encoding: str, characters: st
     ],
 )
 def test_two_encodings(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, piece: int, lines: list[bytes | str], said: str
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    piece: int,
+    lines: list[bytes | str],
+    message: str,
 ) -> None:
     monkeypatch.setattr(encodings, "CHUNK_SIZE", piece)
     content = b"\n".join(line.encode() if isinstance(line, str) else line for line in lines)
-    with pytest.raises(DataError, match=said):
-        scan_text(written(tmp_path, content))
+    with pytest.raises(DataError, match=message):
+        scan_text(write_file(tmp_path, content))
 
 
 @pytest.mark.parametrize(
-    ("content", "encoding", "said"),
+    ("content", "encoding", "message"),
     [
         (b"", None, "is empty"),
         (b"a\nb\n\0c", None, "not text: line 3"),
@@ -55,19 +59,21 @@ def test_two_encodings(
         (b"ab", "utf-99", "no encoding named 'utf-99'"),
     ],
 )
-def test_what_is_refused(tmp_path: Path, content: bytes, encoding: str | None, said: str) -> None:
-    with pytest.raises(DataError, match=said):
-        scan_text(written(tmp_path, content), encoding)
+def test_invalid_files_are_refused(
+    tmp_path: Path, content: bytes, encoding: str | None, message: str
+) -> None:
+    with pytest.raises(DataError, match=message):
+        scan_text(write_file(tmp_path, content), encoding)
 
 
-def test_what_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = written(tmp_path, b"abc")
+def test_files_without_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write_file(tmp_path, b"abc")
     path.chmod(0)
     if os.access(path, os.R_OK):
 
-        def denied(*args: object, **kwargs: object) -> None:
+        def deny(*args: object, **kwargs: object) -> None:
             raise PermissionError(13, "Permission denied", str(path))
 
-        monkeypatch.setattr(Path, "open", denied)
+        monkeypatch.setattr(Path, "open", deny)
     with pytest.raises(DataError, match=r"Cannot read .*a\.txt: Permission denied"):
         scan_text(path)

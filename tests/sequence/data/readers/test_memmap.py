@@ -14,8 +14,8 @@ from sluice.sequence.data.report import LoadProgress
 
 
 def load(path: Path, cache: Path, seen: list[LoadProgress] | None = None) -> Tokens:
-    said = seen if seen is not None else []
-    return read_text([path], per="line", cache=cache, on_reading=said.append)
+    events = seen if seen is not None else []
+    return read_text([path], per="line", cache=cache, on_reading=events.append)
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def same(a: Tokens, b: Tokens) -> bool:
     return alike and a.vocabulary == b.vocabulary
 
 
-def test_the_unchanged_is_read_again_without_encoding(text: Path, tmp_path: Path) -> None:
+def test_an_unchanged_file_is_read_from_the_cache(text: Path, tmp_path: Path) -> None:
     cache = tmp_path / "kept"
     first, seen = load(text, cache), list[LoadProgress]()
     again = load(text, cache, seen)
@@ -41,15 +41,15 @@ def test_the_unchanged_is_read_again_without_encoding(text: Path, tmp_path: Path
     assert len(other) == 1 and len(list(cache.iterdir())) == 2
 
 
-def test_what_has_changed_is_encoded_anew_in_its_place(text: Path, tmp_path: Path) -> None:
+def test_a_changed_file_is_encoded_again(text: Path, tmp_path: Path) -> None:
     cache = tmp_path / "kept"
     old = load(text, cache)
-    kept = old.ids[0].tolist()
+    ids = old.ids[0].tolist()
     text.write_text(text.read_text().replace("line 7\n", "LINE 7\n"))
     new = load(text, cache)
     assert new.vocabulary.decode_text(new.ids[7].tolist()) == "LINE 7"
     assert len(list(cache.iterdir())) == 1
-    assert old.ids[0].tolist() == kept
+    assert old.ids[0].tolist() == ids
 
 
 KILLED = """
@@ -66,10 +66,10 @@ read_text([Path(sys.argv[1])], per="line", cache=Path(sys.argv[2]), on_reading=s
 """
 
 
-def test_killed_meanwhile_it_starts_anew(text: Path, tmp_path: Path) -> None:
+def test_a_killed_encoding_starts_over(text: Path, tmp_path: Path) -> None:
     cache = tmp_path / "kept"
-    told = subprocess.run([sys.executable, "-c", KILLED, text, cache], check=False)
-    assert told.returncode == -signal.SIGKILL
+    process = subprocess.run([sys.executable, "-c", KILLED, text, cache], check=False)
+    assert process.returncode == -signal.SIGKILL
     (home,) = cache.iterdir()
     assert (home / "ids.bin").exists() and not (home / "about.json").exists()
     assert same(load(text, cache), read_text([text], per="line"))
@@ -85,23 +85,25 @@ def test_a_damaged_cache_is_not_read(text: Path, tmp_path: Path, name: str) -> N
     assert same(load(text, cache), read_text([text], per="line"))
 
 
-def test_of_two_that_ask_one_waits(text: Path, tmp_path: Path) -> None:
+def test_of_two_readers_one_waits(text: Path, tmp_path: Path) -> None:
     fcntl = pytest.importorskip("fcntl")
-    cache, done = tmp_path / "kept", list[Tokens]()
+    cache, release = tmp_path / "kept", list[Tokens]()
     load(text, cache)
     (home,) = cache.iterdir()
     with (home / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        other = threading.Thread(target=lambda: done.append(load(text, cache)))
+        other = threading.Thread(target=lambda: release.append(load(text, cache)))
         other.start()
         other.join(0.2)
-        assert not done
+        assert not release
     other.join(60)
-    assert len(done) == 1
+    assert len(release) == 1
 
 
 @pytest.mark.parametrize("new", ["other\n", "line 1\n" * 500, "\N{SNOWMAN}"])
-def test_a_file_that_changes_meanwhile_is_refused(text: Path, tmp_path: Path, new: str) -> None:
+def test_a_file_that_changes_during_the_read_is_refused(
+    text: Path, tmp_path: Path, new: str
+) -> None:
     def change(reading: LoadProgress) -> None:
         text.write_text(new)
 

@@ -8,7 +8,7 @@ from sluice.extras import MissingExtraError
 from sluice.sequence import DataError, Tokens, load_data
 
 
-def written(path: Path, notes: list[tuple[int, int, int]], channel: int = 0) -> Path:
+def write_midi(path: Path, notes: list[tuple[int, int, int]], channel: int = 0) -> Path:
     """A file of notes (start and length in quarters ÷ 4, pitch), made by another library."""
     file, track = mido.MidiFile(ticks_per_beat=480), mido.MidiTrack()
     file.tracks.append(track)
@@ -24,21 +24,21 @@ def written(path: Path, notes: list[tuple[int, int, int]], channel: int = 0) -> 
 
 
 def test_notes_become_tokens(tmp_path: Path) -> None:
-    path = written(tmp_path / "a.mid", [(0, 4, 64), (0, 4, 60), (4, 2, 62), (100, 99, 65)])
+    path = write_midi(tmp_path / "a.mid", [(0, 4, 64), (0, 4, 60), (4, 2, 62), (100, 99, 65)])
     read = load_data(path)
     assert isinstance(read, Tokens)
-    said = "pitch:60 length:4 pitch:64 length:4 wait:4 pitch:62 length:2"
-    said += " wait:64 wait:32 pitch:65 length:64"
-    assert read.vocabulary.decode_text(read.ids[0].tolist()) == said
-    assert read.vocabulary.encode_text(said) == read.ids[0].tolist()
+    expected_tokens = "pitch:60 length:4 pitch:64 length:4 wait:4 pitch:62 length:2"
+    expected_tokens += " wait:64 wait:32 pitch:65 length:64"
+    assert read.vocabulary.decode_text(read.ids[0].tolist()) == expected_tokens
+    assert read.vocabulary.encode_text(expected_tokens) == read.ids[0].tolist()
     finer = load_data(path, grid=8)
     assert isinstance(finer, Tokens)
     assert "wait:8" in finer.vocabulary and "length:8" in finer.vocabulary
 
 
-def test_what_holds_no_notes_is_told(tmp_path: Path) -> None:
-    written(tmp_path / "a.mid", [(0, 1, 60)])
-    written(tmp_path / "drums.mid", [(0, 1, 40)], channel=9)
+def test_files_without_notes_are_reported(tmp_path: Path) -> None:
+    write_midi(tmp_path / "a.mid", [(0, 1, 60)])
+    write_midi(tmp_path / "drums.mid", [(0, 1, 40)], channel=9)
     whole = (tmp_path / "a.mid").read_bytes()
     (tmp_path / "cut.mid").write_bytes(whole[:-9])
     (tmp_path / "text.mid").write_text("MIDI?")
@@ -54,12 +54,12 @@ def test_what_holds_no_notes_is_told(tmp_path: Path) -> None:
         load_data(tmp_path / "a.mid", grid=0)
 
 
-def test_a_file_is_known_by_its_first_bytes(tmp_path: Path) -> None:
-    path = written(tmp_path / "a.song", [(0, 1, 60)])
+def test_a_file_is_recognised_by_its_first_bytes(tmp_path: Path) -> None:
+    path = write_midi(tmp_path / "a.song", [(0, 1, 60)])
     assert "MIDI" in load_data(path).report()
 
 
 def test_without_symusic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "symusic", None)
     with pytest.raises(MissingExtraError, match=r"symusic.*sluice-rnn\[data\]"):
-        load_data(written(tmp_path / "a.mid", [(0, 1, 60)]))
+        load_data(write_midi(tmp_path / "a.mid", [(0, 1, 60)]))

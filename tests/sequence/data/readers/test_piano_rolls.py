@@ -6,15 +6,15 @@ import pytest
 from sluice.sequence import BucketBatches, DataError, Series, load_data
 
 
-def written(folder: Path, held: object) -> Path:
+def write_json(folder: Path, content: object) -> Path:
     path = folder / "a.json"
-    path.write_text(held if isinstance(held, str) else json.dumps(held))
+    path.write_text(content if isinstance(content, str) else json.dumps(content))
     return path
 
 
-def test_pieces_become_what_sounds(tmp_path: Path) -> None:
-    held = {"train": [[[60, 64], [], [-1, 21, 108]], [[60]]], "test": [[[62]]]}
-    read = load_data(written(tmp_path, held))
+def test_pieces_become_sets_of_sounding_keys(tmp_path: Path) -> None:
+    content = {"train": [[[60, 64], [], [-1, 21, 108]], [[60]]], "test": [[[62]]]}
+    read = load_data(write_json(tmp_path, content))
     assert isinstance(read, Series) and read.multi_hot
     assert len(read.features) == 88 and read.features[0] == "21"
     sounding = [[int(read.features[k]) for k in step.nonzero()[0]] for step in read.values[0]]
@@ -31,13 +31,13 @@ def test_pieces_become_what_sounds(tmp_path: Path) -> None:
 
 
 def test_pieces_without_parts(tmp_path: Path) -> None:
-    read = load_data(written(tmp_path, [[[60]], [[61], [62]]]))
+    read = load_data(write_json(tmp_path, [[[60]], [[61], [62]]]))
     assert len(read) == 2 and not read.predefined_split and read.names == ("0", "1")
 
 
-def test_a_piece_with_something_else_is_told(tmp_path: Path) -> None:
-    held = {"train": [[[60]], [[60], [1]], [[60], "x"], [], [[True]], [[60.5]]]}
-    read = load_data(written(tmp_path, held))
+def test_an_invalid_piece_is_reported(tmp_path: Path) -> None:
+    content = {"train": [[[60]], [[60], [1]], [[60], "x"], [], [[True]], [[60.5]]]}
+    read = load_data(write_json(tmp_path, content))
     assert [one.reason for one in read.skipped_items] == [
         "train 1: step 1 has 1, expected a pitch from 21 to 108",
         "train 2: step 1 is not a list of pitches",
@@ -48,7 +48,7 @@ def test_a_piece_with_something_else_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("held", "said"),
+    ("content", "message"),
     [
         ("{", "is not JSON"),
         ("3", "holds no piano rolls"),
@@ -58,6 +58,6 @@ def test_a_piece_with_something_else_is_told(tmp_path: Path) -> None:
         ([[[1]]], "no piece that could be read.* step 0 has 1"),
     ],
 )
-def test_json_that_is_no_chorales(tmp_path: Path, held: object, said: str) -> None:
-    with pytest.raises(DataError, match=said):
-        load_data(written(tmp_path, held))
+def test_json_without_chorales(tmp_path: Path, content: object, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        load_data(write_json(tmp_path, content))

@@ -22,13 +22,13 @@ def poem(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(params=[None, 7])
-def _pieces_of_any_size(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+def _set_chunk_size(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if request.param:
         for module in ("encodings", "text"):
             monkeypatch.setattr(f"sluice.sequence.data.readers.{module}.CHUNK_SIZE", request.param)
 
 
-@pytest.mark.usefixtures("_pieces_of_any_size")
+@pytest.mark.usefixtures("_set_chunk_size")
 @pytest.mark.parametrize("cached", [False, True])
 def test_characters(poem: Path, tmp_path: Path, cached: bool) -> None:
     tokens = read_text([poem], cache=tmp_path / "kept" if cached else None)
@@ -51,12 +51,12 @@ def test_many_kinds_of_characters_need_a_larger_type(tmp_path: Path) -> None:
     assert tokens.vocabulary.decode_text(tokens.ids[0].tolist()) == text
 
 
-@pytest.mark.usefixtures("_pieces_of_any_size")
+@pytest.mark.usefixtures("_set_chunk_size")
 def test_words_and_subwords(poem: Path) -> None:
     words = read_text([poem], unit="words")
-    said = words.vocabulary.decode(words.ids[0].tolist())
-    assert said[:6] == ["Tyger", "Tyger", ",", "burning", "bright", ","]
-    assert said.count("\n") == 3 * POEM.count("\n") and "[UNK]" not in said
+    decoded = words.vocabulary.decode(words.ids[0].tolist())
+    assert decoded[:6] == ["Tyger", "Tyger", ",", "burning", "bright", ","]
+    assert decoded.count("\n") == 3 * POEM.count("\n") and "[UNK]" not in decoded
     assert words.vocabulary.encode_text("Tyger lamb") == [
         words.vocabulary.encode(["Tyger"])[0],
         words.vocabulary.encode(["[UNK]"])[0],
@@ -79,8 +79,8 @@ def test_a_trained_tokenizer(poem: Path, tmp_path: Path) -> None:
     tokenizer.save(str(tmp_path / "own.json"))
     tokens = read_text([poem], tokenizer=tmp_path / "own.json")
     assert tokens.vocabulary.tokens == ("?", "the", "of")
-    told = tokenizer.encode(POEM * 3).ids
-    assert (tokens.ids[0] - 3).tolist() == told
+    expected_ids = tokenizer.encode(POEM * 3).ids
+    assert (tokens.ids[0] - 3).tolist() == expected_ids
     with pytest.raises(DataError, match=r"poem\.txt is not a file of the library tokenizers"):
         read_text([poem], tokenizer=poem)
     with pytest.raises(DataError, match="Cannot read"):
@@ -93,7 +93,7 @@ def test_without_tokenizers(poem: Path, monkeypatch: pytest.MonkeyPatch) -> None
         read_text([poem], unit="words")
 
 
-def test_several_files_and_what_of_them_is_refused(poem: Path, tmp_path: Path) -> None:
+def test_several_files_and_the_skipped_ones(poem: Path, tmp_path: Path) -> None:
     (tmp_path / "empty.txt").touch()
     (tmp_path / "binary.txt").write_bytes(b"ab\n\0")
     files = [poem, tmp_path / "empty.txt", tmp_path / "binary.txt"]
@@ -123,7 +123,7 @@ def test_a_line_of_a_million_tokens(tmp_path: Path) -> None:
     assert batch.inputs.shape == (50, 2)
 
 
-def test_reading_is_told(poem: Path) -> None:
+def test_reading_reports_progress(poem: Path) -> None:
     seen: list[LoadProgress] = []
     read_text([poem, poem], unit="words", on_reading=seen.append)
     size = poem.stat().st_size
@@ -168,12 +168,12 @@ def test_a_text_larger_than_memory(tmp_path: Path) -> None:
         for _ in range(16):
             file.write(line)
     assert path.stat().st_size > 1.25 * (12 << 20)
-    told = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", BOUNDED, path, tmp_path / "kept"],
         capture_output=True,
         text=True,
         check=False,
     )
-    assert told.returncode == 0, told.stderr
+    assert process.returncode == 0, process.stderr
     steps = 16 * len(line)
-    assert told.stdout.split("\n")[:3] == ["whole: no", f"1 {steps} 8", f"16 {steps - 16} 8"]
+    assert process.stdout.split("\n")[:3] == ["whole: no", f"1 {steps} 8", f"16 {steps - 16} 8"]

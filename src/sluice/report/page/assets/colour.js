@@ -1,4 +1,4 @@
-// Values as colours that all can tell apart: cividis for what has no sign; blue, middle, red for what has.
+// Colour maps that are safe for colour-blind readers: cividis for unsigned values, blue to red for signed ones.
 const STOPS = {
   sequential: ["#00224e", "#123570", "#3b496c", "#575d6d", "#707173", "#8a8678", "#a59c74", "#c3b369", "#e1cc55", "#fee838"],
   light: ["#053061", "#2166ac", "#4393c3", "#92c5de", "#d1e5f0", "#f7f7f7", "#fddbc7", "#f4a582", "#d6604d", "#b2182b", "#67001f"],
@@ -23,7 +23,7 @@ function colours(low, high) {
   return { from, to, of };
 }
 
-// The end of a scale: where a few numbers lie far out, that below which 98 of 100 lie.
+// The range of a scale: clipped to the 98th percentile of magnitudes where a few numbers are far out.
 function extent(numbers) {
   const low = numbers.reduce((a, b) => Math.min(a, b)), high = numbers.reduce((a, b) => Math.max(a, b));
   const sorted = Array.from(numbers, Math.abs).sort((a, b) => a - b), end = sorted[Math.floor(0.98 * (sorted.length - 1))];
@@ -36,8 +36,8 @@ function readable(rgb) {
   return (0.2126 * r + 0.7152 * g + 0.0722 * b + 0.05) ** 2 > 1.05 * 0.05 ? "#000" : "#fff";
 }
 
-function drawScale(host, map, said) {
+function drawScale(host, map, label) {
   const canvas = el("canvas", { width: 128, height: 1 }), pen = canvas.getContext("2d");
   for (let x = 0; x < 128; x++) { pen.fillStyle = css(map.of(map.from + ((map.to - map.from) * x) / 127)); pen.fillRect(x, 0, 1, 1); }
-  host.replaceChildren(number(map.from), canvas, number(map.to), said ? " " + said : "");
+  host.replaceChildren(number(map.from), canvas, number(map.to), label ? " " + label : "");
 }

@@ -1,4 +1,4 @@
-// What the page holds, and how its numbers are read.
+// The data of the page, and how its numbers are decoded.
 const DATA = JSON.parse(document.getElementById("data").textContent);
 const STEPS = DATA.tokens.length;
 const byId = (id) => document.getElementById(id);
@@ -11,18 +11,18 @@ function unpack(packed) {
   return values;
 }
 
-const read = new Map();
-// A value of a place: numbers, row by row (step, unit), with width and range.
+const cache = new Map();
+// A named value of a layer: numbers in rows (step, unit), with width and range.
 function values(place, name) {
   const key = place.name + "/" + name;
-  if (!read.has(key)) {
+  if (!cache.has(key)) {
     const packed = place.values[name];
-    read.set(key, { v: unpack(packed), width: packed.shape[1], low: packed.low, high: packed.high });
+    cache.set(key, { v: unpack(packed), width: packed.shape[1], low: packed.low, high: packed.high });
   }
-  return read.get(key);
+  return cache.get(key);
 }
 
-// A unit's number at a step; undefined where it is not in the file.
+// A unit's number at a step; undefined where it is not in this file.
 function valueAt(place, name, unit, step) {
   const found = values(place, name), column = place.units.indexOf(unit);
   return column < 0 || column >= found.width ? undefined : found.v[step * found.width + column];
@@ -32,18 +32,18 @@ const shown = (token) => token.replaceAll(" ", "␣").replaceAll("\n", "↵").re
 const number = (v) =>
   v === undefined || v === null ? "–" : v !== 0 && (Math.abs(v) < 0.001 || Math.abs(v) >= 1e5) ? v.toExponential(2) : v.toFixed(3);
 
-// A value's symbol: set with its subscript, or its first part alone.
+// A value's symbol: with its subscript, or without.
 const bare = (symbol) => symbol.split("_")[0];
 const symbol = (text) => el("i", {}, bare(text), el("sub", {}, text.slice(bare(text).length + 1).replace(/[{}]/g, "")));
 const named = (name, text) => (bare(text) === name ? [symbol(text)] : [name + " ", symbol(text)]);
 
 function el(tag, attributes = {}, ...children) {
   const isSvg = ["svg", "path", "line", "circle", "text", "g", "rect"].includes(tag);
-  const made = isSvg ? document.createElementNS("http://www.w3.org/2000/svg", tag) : document.createElement(tag);
+  const element = isSvg ? document.createElementNS("http://www.w3.org/2000/svg", tag) : document.createElement(tag);
   for (const [name, value] of Object.entries(attributes))
-    if (name === "class") made.setAttribute("class", value);
-    else if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
-    else if (value !== null && value !== false) made.setAttribute(name, value);
-  made.append(...children);
-  return made;
+    if (name === "class") element.setAttribute("class", value);
+    else if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else if (value !== null && value !== false) element.setAttribute(name, value);
+  element.append(...children);
+  return element;
 }

@@ -4,8 +4,8 @@ let planes = [];
 function unitOrder(place) {
   const units = place.units.map((_, k) => k);
   if (state.order === "number") return units;
-  const keeper = place.keeps && state.order === "mean" ? place.keeps : place.state;
-  const { v, width } = values(place, keeper);
+  const sortBy = place.keeps && state.order === "mean" ? place.keeps : place.state;
+  const { v, width } = values(place, sortBy);
   const key = (u) => {
     let sum = 0, best = 0, at = 0;
     for (let t = 0; t < STEPS; t++) {
@@ -24,7 +24,7 @@ function drawHeat() {
   planes = Object.keys(place.values).map((name) => plane(place, name, order));
   host.replaceChildren(...planes.map((one) => one.figure));
   byId("kept").textContent = place.units.length < place.width
-    ? `${place.units.length} of ${place.width} units: those that vary most, and those that follow something` : `all ${place.width} units`;
+    ? `${place.units.length} of ${place.width} units: the most variable and the selective ones` : `all ${place.width} units`;
   moveHeat();
 }
 
@@ -39,7 +39,7 @@ function plane(place, name, order) {
     }
   });
   pen.putImageData(image, 0, 0);
-  const said = el("output"), t = el("div", { class: "t" }), u = el("div", { class: "u" }), scale = el("span", { class: "scale" });
+  const readout = el("output"), t = el("div", { class: "t" }), u = el("div", { class: "u" }), scale = el("span", { class: "scale" });
   drawScale(scale, map);
   const at = (event) => {
     const box = canvas.getBoundingClientRect();
@@ -47,13 +47,13 @@ function plane(place, name, order) {
     const row = Math.max(0, Math.min(rows.length - 1, Math.floor(((event.clientY - box.top) / box.height) * rows.length)));
     return { step, unit: place.units[rows[row]] };
   };
-  const tell = (step, unit) => {
-    said.textContent = `step ${DATA.first + step} ${shown(DATA.tokens[step])} · unit ${unit}: ${number(valueAt(place, name, unit, step))}`;
+  const showValue = (step, unit) => {
+    readout.textContent = `step ${DATA.first + step} ${shown(DATA.tokens[step])} · unit ${unit}: ${number(valueAt(place, name, unit, step))}`;
   };
   const area = el("div", {
-    class: "plane", tabindex: 0, role: "application", "aria-label": `${name}: arrow keys choose a step and a unit`,
-    onmousemove: (event) => { const p = at(event); tell(p.step, p.unit); },
-    onmouseleave: () => tell(state.step, state.unit),
+    class: "plane", tabindex: 0, role: "application", "aria-label": `${name}: arrow keys select a step and a unit`,
+    onmousemove: (event) => { const p = at(event); showValue(p.step, p.unit); },
+    onmouseleave: () => showValue(state.step, state.unit),
     onclick: (event) => choose(at(event)),
     onkeydown: (event) => {
       const by = { ArrowUp: -1, ArrowDown: 1 }[event.key];
@@ -63,8 +63,8 @@ function plane(place, name, order) {
       choose({ unit: place.units[rows[Math.max(0, Math.min(rows.length - 1, row + by))]] });
     },
   }, canvas, t, u);
-  const figure = el("figure", { "data-value": name }, el("figcaption", {}, el("b", {}, ...named(name, place.values[name].symbol)), said), area, scale);
-  return { figure, tell, t, u, rows, place };
+  const figure = el("figure", { "data-value": name }, el("figcaption", {}, el("b", {}, ...named(name, place.values[name].symbol)), readout), area, scale);
+  return { figure, showValue, t, u, rows, place };
 }
 
 function moveHeat() {
@@ -73,6 +73,6 @@ function moveHeat() {
     Object.assign(one.t.style, { left: `${(100 * state.step) / STEPS}%`, width: `${100 / STEPS}%` });
     one.u.hidden = row < 0;
     Object.assign(one.u.style, { top: `${(100 * row) / one.rows.length}%`, height: `${100 / one.rows.length}%` });
-    one.tell(state.step, state.unit);
+    one.showValue(state.step, state.unit);
   }
 }

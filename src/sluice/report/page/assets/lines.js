@@ -1,4 +1,4 @@
-// Lines over time, and clouds of units, as SVG.
+// Line charts over time, and scatter plots of units, as SVG.
 const DASHES = ["", "7 3", "2 2.5", "9 3 2 3", "5 2", "1 3"];
 const WIDE = 560, HIGH = 220, LEFT = 52, RIGHT = 10, TOP = 8, LOW = 26;
 const svgBox = (label) => el("svg", { viewBox: `0 0 ${WIDE} ${HIGH}`, role: "img", "aria-label": label });
@@ -34,11 +34,11 @@ function axes(svg, x, y, labels) {
   return { mapX, mapY };
 }
 
-// series: [{name, v, line}]; a number that is missing, or not above 0 on a logarithmic axis, leaves a gap.
+// series: [{name, v, line}]; a missing number, or one not above 0 on a logarithmic axis, leaves a gap.
 function lineChart(host, title, series, { log = false, y = "" } = {}) {
   const all = series.flatMap((s) => s.v).filter((v) => v !== null && (!log || v > 0));
   host.replaceChildren(el("h3", {}, title));
-  if (!all.length) { host.append(el("p", { class: "quiet" }, "Nothing but zeros.")); return; }
+  if (!all.length) { host.append(el("p", { class: "quiet" }, "All values are zero.")); return; }
   let from = all.reduce((a, b) => Math.min(a, b)), to = all.reduce((a, b) => Math.max(a, b));
   if (log) { from = Math.max(from, to * 1e-15); if (to / from < 10) { from /= 3; to *= 3; } }
   else { from = Math.min(0, from); to = to > from ? to : from + 1; }
@@ -67,12 +67,12 @@ function lineChart(host, title, series, { log = false, y = "" } = {}) {
   host.follow = move;
 }
 
-// points: [{unit, x, y}]; a click chooses the unit.
+// points: [{unit, x, y}]; a click selects the unit.
 function cloud(host, title, points, x, y, note) {
   const svg = svgBox(title), { mapX, mapY } = axes(svg, x, y, { x: x.label });
   svg.append(el("text", { x: LEFT, y: TOP - 1, "text-anchor": "start" }, y.label));
   const dots = points.map((p) => el("circle", { class: "dot", r: 3.2, cx: mapX(p.x), cy: mapY(p.y), onclick: () => state.place.units.includes(p.unit) && choose({ unit: p.unit }) },
-    (() => { const said = document.createElementNS("http://www.w3.org/2000/svg", "title"); said.textContent = `unit ${p.unit}: ${p.said}`; return said; })()));
+    (() => { const title = document.createElementNS("http://www.w3.org/2000/svg", "title"); title.textContent = `unit ${p.unit}: ${p.label}`; return title; })()));
   svg.append(...dots);
   host.replaceChildren(el("h3", {}, title), svg, el("p", { class: "note" }, note));
   host.follow = () => points.forEach((p, k) => { dots[k].classList.toggle("now", p.unit === state.unit); if (p.unit === state.unit) svg.append(dots[k]); });

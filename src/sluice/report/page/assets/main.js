@@ -1,16 +1,16 @@
 // Controls, themes, and the first drawing.
 const dark = matchMedia("(prefers-color-scheme: dark)");
-function wear(name) {
+function setTheme(name) {
   document.documentElement.dataset.theme = name;
   byId("theme").textContent = name === "dark" ? "Light" : "Dark";
 }
-wear(dark.matches ? "dark" : "light");
+setTheme(dark.matches ? "dark" : "light");
 const redraw = () => { colourText(); drawHeat(); };
-dark.addEventListener("change", () => { wear(dark.matches ? "dark" : "light"); redraw(); });
-byId("theme").addEventListener("click", () => { wear(theme() === "dark" ? "light" : "dark"); redraw(); });
-let worn;
-addEventListener("beforeprint", () => { worn = theme(); wear("light"); redraw(); });
-addEventListener("afterprint", () => { wear(worn); redraw(); });
+dark.addEventListener("change", () => { setTheme(dark.matches ? "dark" : "light"); redraw(); });
+byId("theme").addEventListener("click", () => { setTheme(theme() === "dark" ? "light" : "dark"); redraw(); });
+let themeBeforePrint;
+addEventListener("beforeprint", () => { themeBeforePrint = theme(); setTheme("light"); redraw(); });
+addEventListener("afterprint", () => { setTheme(themeBeforePrint); redraw(); });
 
 const slider = byId("slider");
 slider.max = STEPS - 1;
@@ -39,7 +39,7 @@ byId("colour").addEventListener("change", (event) => choose({ colour: event.targ
 byId("of").addEventListener("change", (event) => choose({ of: event.target.value }));
 byId("order").addEventListener("change", (event) => choose({ order: event.target.value }));
 
-function tellChoice() {
+function showChoice() {
   slider.value = state.step;
   slider.setAttribute("aria-valuetext", `step ${DATA.first + state.step}, ${shown(DATA.tokens[state.step])}`);
   byId("here").textContent = `step ${DATA.first + state.step} of ${DATA.first + STEPS - 1}:  ${shown(DATA.tokens[state.step])}`;
@@ -53,24 +53,24 @@ on(["place"], () => {
   byId("unit").replaceChildren(...state.place.units.map((unit) => el("option", { value: unit }, unit)));
   colourChoices();
 });
-on(["step", "place", "unit", "of", "colour"], tellChoice);
+on(["step", "place", "unit", "of", "colour"], showChoice);
 on(["place", "unit", "of", "colour"], colourText);
-on(["step"], () => { if (state.colour === "influence") colourText(); moveText(); tellPrediction(); });
-on(["step", "place", "unit"], tellValues);
+on(["step"], () => { if (state.colour === "influence") colourText(); moveText(); showPrediction(); });
+on(["step", "place", "unit"], showValues);
 on(["place", "unit"], drawTrace);
 on(["place", "order"], drawHeat);
 on(["step", "unit"], moveHeat);
 on(["place"], () => { drawFlow(); drawMemory(); });
 on(["step"], () => { moveFlow(); moveMemory(); });
 on(["unit"], moveMemory);
-on(["place", "unit"], drawFollowed);
+on(["place", "unit"], drawSelectivity);
 on(["step", "place", "unit"], drawSpan);
 
 byId("meanloss").textContent = DATA.loss === null ? "" : number(DATA.loss);
 byId("meanloss").parentElement.hidden = DATA.loss === null;
-// The unit that follows something best comes first; else the liveliest of the last layer.
+// At first, the unit with the highest correlation; without one, the most variable unit of the last layer.
 const best = DATA.followed.filter((one) => one.units.length).sort((a, b) => Math.abs(b.r[0]) - Math.abs(a.r[0]))[0];
 if (best) Object.assign(state, { place: placeOf(best.place), unit: best.units[0], of: "unit" });
-else state.unit = liveliest(state.place);
+else state.unit = mostVariableUnit(state.place);
 writeText();
 everything();

@@ -1,4 +1,4 @@
-// What was read, each token on the colour of a value.
+// The input tokens, each coloured by a value.
 const letters = DATA.isText && DATA.tokens.slice(1).every((token) => [...token].length === 1);
 let pieces = [];
 
@@ -18,13 +18,13 @@ function colourChoices() {
   const select = byId("colour"), chosen = state.colour;
   const names = Object.entries(state.place.values).map(([name, v]) => [name, bare(v.symbol) === name ? name : `${name} ${bare(v.symbol)}`]);
   if (DATA.losses) names.push(["loss", "loss"]);
-  if (DATA.influence) names.push(["influence", "what this prediction rests on"]);
-  select.replaceChildren(...names.map(([value, said]) => el("option", { value }, said)));
+  if (DATA.influence) names.push(["influence", "influence on this prediction"]);
+  select.replaceChildren(...names.map(([value, label]) => el("option", { value }, label)));
   state.colour = names.some(([value]) => value === chosen) ? chosen : state.place.state;
   select.value = state.colour;
 }
 
-// The nearest prediction at or before the step whose influences are known.
+// The latest prediction, up to the selected step, that has influences.
 function influenceRow() {
   const steps = DATA.influence.steps;
   let row = 0;
@@ -33,7 +33,7 @@ function influenceRow() {
 }
 
 const influences = DATA.influence && unpack(DATA.influence);
-function told() {
+function colourValues() {
   if (state.colour === "loss") return [DATA.losses, 0, Math.max(...DATA.losses)];
   if (state.colour === "influence") {
     const row = influenceRow();
@@ -46,7 +46,7 @@ function told() {
 }
 
 function colourText() {
-  const [numbers, low, high] = told(), map = colours(low, high);
+  const [numbers, low, high] = colourValues(), map = colours(low, high);
   pieces.forEach((piece, t) => {
     const rgb = map.of(numbers[t]);
     piece.style.background = css(rgb);
@@ -57,12 +57,12 @@ function colourText() {
   byId("of").disabled = whole;
   drawScale(byId("scale"), map, whole || state.of === "mean" ? "" : `unit ${state.unit}`);
   byId("note-text").textContent = NOTES[state.colour] ??
-    "The colour of a token tells the value right after it was read. Choose a step by a click, the arrow keys or the slider.";
+    "The colour of a token shows the value right after that token was read. Select a step by a click, the arrow keys or the slider.";
 }
 
 const NOTES = {
-  loss: "Loss: −ln of the probability given to what really came next, in nats. 0 is certainty.",
-  influence: "How much each token read so far moves the logit of what comes next: ‖∂ logit / ∂x_t‖, in parts of the largest (Madsen 2019, Distill). The colours follow the step chosen.",
+  loss: "Loss: −ln of the probability of the actual next token, in nats; 0 means certainty.",
+  influence: "How much each token read so far changes the logit of the next token: ‖∂ logit / ∂x_t‖, relative to the largest (Madsen 2019, Distill). The colours are those of the selected step.",
 };
 
 function moveText() {

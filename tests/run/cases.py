@@ -1,4 +1,4 @@
-"""Jobs drawn for tests, and what two ways of running one say of it."""
+"""Random passes for tests, and functions that run and compare them."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ def draw(
     bias: bool = True,
     seed: int = 0,
 ) -> RunSpec:
-    """A job with all that can be asked for; everything learnable requires a gradient."""
+    """A random pass with the given options; everything learnable requires a gradient."""
     generator = torch.Generator().manual_seed(seed)
 
-    def drawn(*shape: int) -> Tensor:
+    def normal(*shape: int) -> Tensor:
         return torch.randn(shape, dtype=dtype, generator=generator)
 
     widths = [sizes.of(state.width) for state in graph.states]
@@ -43,24 +43,24 @@ def draw(
     return RunSpec(
         graph,
         sizes,
-        drawn(steps, batch, sizes.input).requires_grad_(),
-        tuple((drawn(batch, w).abs() * 0.5 + 0.1).requires_grad_() for w in widths),
-        tuple((drawn(*p.shape(sizes)) * sizes.hidden**-0.5).requires_grad_() for p in parameters),
+        normal(steps, batch, sizes.input).requires_grad_(),
+        tuple((normal(batch, w).abs() * 0.5 + 0.1).requires_grad_() for w in widths),
+        tuple((normal(*p.shape(sizes)) * sizes.hidden**-0.5).requires_grad_() for p in parameters),
         tuple((torch.rand(s, generator=generator) < 0.7).to(dtype) for s in masks),
         counts if lengths else None,
         begins if resets else None,
-        tuple((drawn(w).abs() * 0.5 + 0.1).requires_grad_() for w in widths) if resets else None,
+        tuple((normal(w).abs() * 0.5 + 0.1).requires_grad_() for w in widths) if resets else None,
         reverse,
     )
 
 
 def leaves(job: RunSpec) -> list[Tensor]:
-    """All tensors of ``job`` that a gradient is asked for."""
+    """All tensors of ``job`` that require a gradient."""
     return [job.x, *job.states, *job.parameters, *(job.learned_initial_states or ())]
 
 
-def told(run: Run, job: RunSpec) -> list[Tensor]:
-    """Values and every gradient, the upstream gradients being drawn and none of them zero."""
+def run_with_gradients(run: Run, job: RunSpec) -> list[Tensor]:
+    """Values and every gradient, for random upstream gradients."""
     y, last = run(job)
     generator = torch.Generator().manual_seed(5)
     upstream = [torch.randn(t.shape, generator=generator).to(t.dtype) for t in (y, *last)]
@@ -72,7 +72,7 @@ def told(run: Run, job: RunSpec) -> list[Tensor]:
 
 
 def cast(job: RunSpec, dtype: torch.dtype) -> RunSpec:
-    """The same job in another dtype."""
+    """The same pass in another dtype."""
 
     def as_dtype(tensors: Any) -> Any:
         return tensors and tuple(t.detach().to(dtype).requires_grad_() for t in tensors)

@@ -1,7 +1,7 @@
-"""Run as a program: a training begun again and again, each time killed at a random moment.
+"""Run as a program: a training that is restarted and killed at a random moment until it ends.
 
-python killing.py FOLDER SEED: forks trainings that go on in FOLDER until one of them ends, and
-leaves that of an unbroken one in FOLDER/unbroken; prints how many were killed.
+python kill_and_resume.py FOLDER SEED: forks trainings that resume in FOLDER until one of them
+ends, and runs an uninterrupted one in FOLDER/unbroken; prints how many were killed.
 """
 
 from __future__ import annotations
@@ -68,13 +68,13 @@ def model(dropout: float = 0.3) -> LanguageModel:
 
 
 def run(folder: Path) -> None:
-    """Go on with the training in `folder`; the best weights, which it ends with, are left there."""
+    """Resume the training in `folder`; its best weights are saved there."""
     learner = model()
     train(learner, Stream(15), Stream(3), PLAN, folder=folder, resume=True)
     save_file(learner.state_dict(), folder / "end.safetensors")
 
 
-def _killed(folder: Path, after: float, call: str | None = None) -> bool:
+def _kill_after(folder: Path, after: float, call: str | None = None) -> bool:
     """Whether a training was killed `after` some seconds, or in its fifth `call` of the system."""
     child = os.fork()
     if child == 0:
@@ -92,26 +92,26 @@ def _killed(folder: Path, after: float, call: str | None = None) -> bool:
 
 
 def _kill_at(call: str) -> None:
-    real, left = getattr(os, call), [5]
+    real, remaining = getattr(os, call), [5]
 
-    def counted(*arguments: object, **options: object) -> object:
-        left[0] -= 1
-        if left[0] == 0:
+    def count(*arguments: object, **options: object) -> object:
+        remaining[0] -= 1
+        if remaining[0] == 0:
             os.kill(os.getpid(), signal.SIGKILL)
         return real(*arguments, **options)
 
-    setattr(os, call, counted)
+    setattr(os, call, count)
 
 
 def main(folder: Path, seed: int) -> None:
     torch.set_num_threads(1)
-    # What is slow but once, such as compiling the cell's bodies, is done before the first fork.
+    # Slow one-time work, such as compiling the cell's bodies, is done before the first fork.
     run(folder / "unbroken")
     for call in ("fsync", "replace", "unlink"):
-        assert _killed(folder, 0, call)
+        assert _kill_after(folder, 0, call)
     moments, kills, longest = random.Random(seed), 0, 0.1
-    while _killed(folder, moments.uniform(0.0, longest)):
-        kills, longest = kills + 1, longest * 1.2  # a slow machine gets to the end, too
+    while _kill_after(folder, moments.uniform(0.0, longest)):
+        kills, longest = kills + 1, longest * 1.2  # so that a slow machine finishes too
     sys.stdout.write(f"{kills}\n")
 
 

@@ -1,7 +1,7 @@
 """Run by torchrun: two trainings one after the other, in the second of which one process dies.
 
-torchrun working.py FOLDER: leaves in FOLDER each training's best weights, its checkpoints, and what
-rank 0 was told of every step, a line of JSON each.
+torchrun distributed_run.py FOLDER: writes to FOLDER each training's best weights, its checkpoints,
+and the progress of rank 0, one line of JSON a step.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from pathlib import Path
 
 import torch
 
-from sequence.training.killing import PLAN, Stream, model
+from sequence.training.kill_and_resume import PLAN, Stream, model
 from sluice.sequence import Progress, TrainingConfig, TrainingResult, train
 from sluice.sequence.batch import BatchSource
 from sluice.sequence.batching.bucketed import BucketBatches
 from sluice.sequence.training.processes import count_restarts, join_process_group
 
-# Three sequences for two processes; and at an epoch's end one sequence for the two.
+# Three sequences for two processes; at the end of an epoch one sequence for both.
 WALKS = BucketBatches(
     [[3 + (a * b) % 8 for b in range(3 + a % 5)] for a in range(1, 29)], 9, seed=0
 )
@@ -39,7 +39,7 @@ def run(name: str, folder: Path, dies_at: int | None = None) -> TrainingResult:
     training, validation, plan = TRAININGS[name]
     torch.set_num_threads(1)
 
-    def tell(progress: Progress) -> None:
+    def log_progress(progress: Progress) -> None:
         with (folder / f"{name}.jsonl").open("a") as lines:
             lines.write(json.dumps([progress.step, progress.loss, progress.validation_loss]) + "\n")
 
@@ -52,7 +52,13 @@ def run(name: str, folder: Path, dies_at: int | None = None) -> TrainingResult:
 
     learner.dropout.register_forward_hook(die)
     return train(
-        learner, training, validation, plan, folder=folder / name, resume=True, on_progress=tell
+        learner,
+        training,
+        validation,
+        plan,
+        folder=folder / name,
+        resume=True,
+        on_progress=log_progress,
     )
 
 

@@ -1,4 +1,4 @@
-"""Language models as one writes them with torch alone, and what their logits say step by step."""
+"""Language models written with torch alone, and their log-probabilities step by step."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ START, END = 1, 2
 
 
 def sharp(vocabulary: int = 9, cell: str = "lstm", layers: int = 2) -> LanguageModel:
-    """An untrained model in float64 that nevertheless has opinions."""
+    """An untrained model in float64 with large weights, so that its predictions are not uniform."""
     torch.manual_seed(1)
     config = LanguageModelConfig(vocabulary, cell, 6, 10, layers)  # type: ignore[arg-type]
     model = LanguageModel(config).double().eval()
@@ -43,8 +43,8 @@ class Plain(nn.Module):
         logs: Tensor = self.readout(hidden[-1, 0]).log_softmax(0)
         return logs
 
-    def sum_of_logs(self, ids: Sequence[int], given: Sequence[int] = ()) -> float:
-        """log p of `ids`, behind `given`, one token at a time."""
+    def sum_of_logs(self, ids: Sequence[int], prefix: Sequence[int] = ()) -> float:
+        """log p of `ids` after `prefix`, one token at a time."""
         return sum(
-            float(self.logs([*given, *ids[:place]])[token]) for place, token in enumerate(ids)
+            float(self.logs([*prefix, *ids[:place]])[token]) for place, token in enumerate(ids)
         )

@@ -1,4 +1,4 @@
-"""Models and data that reports are made of in the tests."""
+"""Models and data for the reports under test."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def language_model(vocabulary: Vocabulary, cell: str = "lstm", hidden: int = 12)
     return LanguageModel(config)
 
 
-def saved(folder: Path, sequences: Sequence[Sequence[str]]) -> Path:
+def save_checkpoint(folder: Path, sequences: Sequence[Sequence[str]]) -> Path:
     """A file of untrained weights that know the tokens of ``sequences``."""
     vocabulary = Vocabulary.of(sequences)
     path = folder / "weights.safetensors"
