@@ -100,13 +100,13 @@ def test_a_tune_of_ones_own_is_gone_on_from_and_varied(trained: Path, tmp_path: 
     ("options", "said"),
     [
         (("--key", "H"), "no key 'H'"),
-        (("--type", "tango"), "the types are jig"),
+        (("--dance", "tango"), "the types are jig"),
         (("--formats", "mp3"), "formats are abc"),
         (("--fill", "none.abc"), "Cannot read none.abc"),
         (("--vary", "a.abc", "--fill", "b.abc"), "choose one"),
         (
-            ("--vary", "a.abc", "--type", "jig"),
-            "--type does not apply to --vary; the options for it are --strength",
+            ("--vary", "a.abc", "--dance", "jig"),
+            "--dance does not apply to --vary; the options for it are --strength",
         ),
     ],
 )

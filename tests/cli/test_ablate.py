@@ -28,7 +28,7 @@ def test_the_report(model: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     result = run("ablate", model, tmp_path / "data.txt", "--out", out, "--group", 4, "--length", 9)
     assert result.exit_code == 0, result.output
-    assert "3 held-out sequences, 633 tokens. The whole model:" in result.output
+    assert "3 held-out sequences, 633 tokens. The intact model:" in result.output
     for told in ("layers.l0 update shut", "layers.l0 candidate mean", "layers.l0 units 4–5"):
         assert told in result.output
     report = json.loads((out / "ablation.json").read_text())
