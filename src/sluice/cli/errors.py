@@ -37,7 +37,10 @@ def report_errors(*kinds: type[Exception]) -> Iterator[None]:
     except BrokenPipeError:  # the reader of the output is gone: click ends silently
         raise
     except OSError as error:
-        fail(f"{error.filename or 'A file'}: {error.strerror or error}; choose another place")
+        fail(
+            f"{error.filename or 'A file'}: {error.strerror or error}; check the path and "
+            "its permissions"
+        )
 
 
 def report_known_errors() -> AbstractContextManager[None]:

@@ -200,7 +200,10 @@ class TrainOptions:
             known = {one.name for one in fields(cls)}
             options = cls(**{name: value for name, value in values.items() if name in known})
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            fail(f"{path} is no record of a training ({error}); remove it or choose another --out")
+            fail(
+                f"{path} is not the record of a training ({error}); remove it or choose another "
+                "--out"
+            )
         corpus = None if options.corpus is None else [Path(one) for one in options.corpus]
         return replace(options, corpus=corpus)
 
