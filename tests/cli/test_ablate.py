@@ -47,9 +47,9 @@ def test_the_report(model: Path, tmp_path: Path) -> None:
     [
         ({"model": "none"}, "There is no file of weights"),
         ({"data": "none.txt"}, "there is no file or folder"),
-        ({"data": "other.txt"}, "the model knows no whole sequence"),
-        ({"--group": 0}, "a group has at least 1 unit, got 0"),
-        ({"--out": "data.txt"}, "choose another place"),
+        ({"data": "other.txt"}, "of which the model knows every token"),
+        ({"--group": 0}, "group must be at least 1 unit, got 0"),
+        ({"--out": "data.txt"}, "check the path and its permissions"),
     ],
 )
 def test_what_it_refuses(change: dict[str, object], said: str, model: Path, tmp_path: Path) -> None:

@@ -63,12 +63,12 @@ def test_no_time(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (("--cells", "elmann"), "there is no cell 'elmann'; the cells are cifg, elman, gru"),
+        (("--cells", "elmann"), "cell must be one of cifg, elman, gru"),
         (("--cells", "none.py:Own"), "there is no file 'none.py'"),
         (("--cells", ","), "name at least one"),
-        (("--task", "chess"), "the tasks are recall, order, adding, copy, parity"),
+        (("--task", "chess"), "task must be one of recall, order, adding, copy, parity"),
         (("--lags", "0"), "at least 2 steps, got 0"),
-        (("--lags", "5;10"), "--lags are numbers with commas between, as in 5,10; got '5;10'"),
+        (("--lags", "5;10"), "--lags must be numbers separated by commas, as in 5,10, got '5;10'"),
         (("--lags", "1000000000"), "ask for shorter lags"),
         (("--seeds", "0"), "seeds is at least 1, got 0"),
         (("--learning-rates", "0"), "learning rates are numbers above 0"),
@@ -82,7 +82,7 @@ def test_what_it_refuses(options: tuple[str, str], said: str, tmp_path: Path) ->
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("here first")
     told = sentence(run(*SMALL, "--out", tmp_path / "file" / "out"))
-    assert str(tmp_path / "file") in told and "choose another place" in told
+    assert str(tmp_path / "file") in told and "check the path and its permissions" in told
 
 
 def test_on_a_terminal_a_table_moves() -> None:

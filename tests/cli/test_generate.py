@@ -143,7 +143,7 @@ def test_a_file_in_place_of_the_terminal(endless: Path, tmp_path: Path) -> None:
         (["--prompt", ""], "--prompt is empty"),
         (["--prompt", "abcßd"], "does not know 'ß', character 4 of the text, after 'abc'"),
         (["--beam", 2, "--top-k", 3, "--seed", 1], "--top-k, --seed do not apply to a beam search"),
-        (["--beam", 2, "--count", 3], "a beam of 2 finds at most 2 sequences"),
+        (["--beam", 2, "--count", 3], "--count must be at most the width of the beam, 2, got 3"),
         (["--out", "/proc/nowhere/text"], "/proc/nowhere"),
     ],
 )

@@ -142,7 +142,7 @@ class Compared(Cell):
         (Branching, "if h > 0:", r"where\(a > b"),
         (Misspelt, "self.forgt", "forgt"),
         (WrongWidth, "+ x", r"\(input\)"),
-        (NoState, "", r"returns no 'h'"),
+        (NoState, "", r"must return dict.*, got no 'h'"),
         (PreActivation, "", "pre-activation"),
         (Indexed, "[0]", "declare one gate"),
         (Foreign, "softmax", "there are: absolute"),

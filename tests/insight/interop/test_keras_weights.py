@@ -104,7 +104,7 @@ def test_weights_that_do_not_fit() -> None:
         ValueError, match="kind must be one of 'lstm', 'gru', 'simple_rnn', got 'LSTM'"
     ):
         from_keras(drawn(4), "LSTM")
-    with pytest.raises(ValueError, match=r"a simple_rnn of 5 units has the shapes \[\(3, 5\)"):
+    with pytest.raises(ValueError, match=r"a simple_rnn of 5 units must have the shapes \[\(3,"):
         from_keras(drawn(4), "simple_rnn")
-    with pytest.raises(ValueError, match="expected a kernel, a recurrent kernel"):
+    with pytest.raises(ValueError, match="must be a kernel, a recurrent kernel"):
         from_keras(drawn(4)[:1])

@@ -66,7 +66,7 @@ def test_tunes_and_texts_of_tunes(tmp_path: Path) -> None:
         ([], "give data"),
         (["--text", "the", "--sequence", 3], "--sequence does not apply to --text"),
         (["--text", "the", "--start", 9], "has 4, counted from 0"),
-        (["--text", "the", "--units", "few"], "or 'all', not 'few'"),
+        (["--text", "the", "--units", "few"], "or 'all', got 'few'"),
         (["missing.txt"], "missing.txt"),
     ],
 )

@@ -160,7 +160,7 @@ def test_a_dead_end_is_told_and_a_wrong_mask_too() -> None:
     for given, message in (
         (np.ones(5, dtype=bool), "shape"),
         (torch.ones(6), "boolean"),
-        ({9}, "in 0 to 5"),
+        ({9}, "from 0 to 5"),
     ):
         wrong.given = given
         with pytest.raises(SequenceError, match=message):

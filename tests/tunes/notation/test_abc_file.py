@@ -69,7 +69,7 @@ def test_bad_headers_name_their_line(text: str, line: int, said: str) -> None:
 
 @pytest.mark.parametrize(
     ("content", "said"),
-    [(b" \n", "is empty"), (b"X:1\0", "is no text"), (b"Dear Sir,\n", "begins with X:")],
+    [(b" \n", "is empty"), (b"X:1\0", "is not text"), (b"Dear Sir,\n", "begins with X:")],
 )
 def test_files_without_tunes(content: bytes, said: str, tmp_path: Path) -> None:
     path = tmp_path / "tunes.abc"

@@ -140,7 +140,7 @@ def from_state_dict(
 
 
 def _format_shape(shape: tuple[int, ...] | None) -> str:
-    return "nothing" if shape is None else f"shape {shape}"
+    return "none" if shape is None else f"shape {shape}"
 
 
 def _strip_prefix(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
