@@ -40,7 +40,7 @@ def test_text_and_pickle_keep_the_graph(name: str) -> None:
 
 
 def test_text_refuses_what_is_no_graph() -> None:
-    with pytest.raises(ValueError, match="not a graph"):
+    with pytest.raises(ValueError, match="the first line of a graph must be"):
         from_text("hello\n")
     with pytest.raises(ValueError, match="not a line"):
         from_text("sluice graph 1\nnonsense here\n")
@@ -145,7 +145,7 @@ class Compared(Cell):
         (NoState, "", r"must return dict.*, got no 'h'"),
         (PreActivation, "", "pre-activation"),
         (Indexed, "[0]", "declare one gate"),
-        (Foreign, "softmax", "there are: absolute"),
+        (Foreign, "softmax", "the operations are absolute"),
         (Compared, "(h > 0) *", r"where\(a > b"),
     ],
 )

@@ -99,7 +99,7 @@ def test_each_unit_at_a_value_of_its_own_in_one_direction() -> None:
     for wrong in (dict(layer=1), dict(layer=-1)):
         with pytest.raises(IndexError, match="one of the 1 layers of the module"):
             clamp_units(layer, {"h": 0.0}, **wrong).__enter__()
-    with pytest.raises(IndexError, match="no layer 0 in reverse"):
+    with pytest.raises(IndexError, match="got layer 0 in reverse"):
         clamp_units(sluice.nn.GRU(3, 4), {"h": 0.0}, layer=0, reverse=True).__enter__()
     with pytest.raises(ValueError, match="no 'update'"):
         clamp_units(layer, {"update": 0.0}).__enter__()

@@ -53,7 +53,7 @@ def test_reset_of_some_rows_and_saved_states() -> None:
     torch.testing.assert_close(third[1], first[1])
     assert not torch.allclose(third[0], first[0])
     other = sluice.nn.GRU(3, 4).stream(3)
-    with pytest.raises(ValueError, match="does not fit"):
+    with pytest.raises(ValueError, match="the saved state must have the shapes"):
         other.load_state_dict(saved)
 
 

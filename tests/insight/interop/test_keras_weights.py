@@ -93,7 +93,7 @@ def test_outputs_are_those_of_the_equations(
 def test_the_form_of_a_gru_follows_from_its_bias() -> None:
     assert type(from_keras(drawn(3, 2), "gru")).__name__ == "GRU"
     assert from_keras(drawn(3), "gru").cell.name == "ResetBeforeGRU"
-    with pytest.raises(ValueError, match="say reset_after="):
+    with pytest.raises(ValueError, match="pass reset_after="):
         from_keras(drawn(3)[:2], "gru")
     with pytest.raises(ValueError, match=r"reset_after=True contradicts a bias of shape \(15,\)"):
         from_keras(drawn(3), "gru", reset_after=True)

@@ -81,7 +81,7 @@ def test_what_is_missing_is_said() -> None:
         layer(x)
         with pytest.raises(RuntimeError, match=r"call backward\(\)"):
             insight.step_weight_gradients(tape, "a")
-        with pytest.raises(ValueError, match="which of a, b"):
+        with pytest.raises(ValueError, match="choose one of a, b"):
             insight.step_weight_gradients(tape)
         with pytest.raises(KeyError, match="the model has no recurrent layer 'c'"):
             insight.step_weight_gradients(tape, "c")

@@ -71,7 +71,7 @@ def test_what_cannot_be_drawn() -> None:
     layer = sluice.nn.GRU(3, 4, num_layers=2)
     with sluice.record(layer) as tape:
         layer(torch.randn(4, 1, 3))
-    with pytest.raises(ValueError, match=r"there are 2 places, l0, l1.*tape\.layer\(0\)"):
+    with pytest.raises(ValueError, match=r"got 2 layers, l0, l1.*tape\.layer\(0\)"):
         plots.plot_heat_map(tape)
     with pytest.raises(KeyError, match="no value 'forget'"):
         plots.plot_heat_map(tape.layer(1), ["forget"])

@@ -141,7 +141,7 @@ def test_what_cannot_be_looked_at() -> None:
         look(nn.Embedding(5, 3), ids)
     with pytest.raises(ReportError, match="length 0"):
         look(lstm(), ids[:0])
-    with pytest.raises(ReportError, match="none numbered 2"):
+    with pytest.raises(ReportError, match="sequence must be from 0 to 1, got 2"):
         look(lstm(), ids, sequence=2)
     with pytest.raises(ReportError, match="has 10, counted from 0"):
         look(lstm(), ids, start=10)

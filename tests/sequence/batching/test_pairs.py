@@ -48,7 +48,7 @@ def test_a_batch_goes_to_a_device_whole() -> None:
 
 
 def test_what_does_not_pair_is_refused() -> None:
-    with pytest.raises(SequenceError, match="2 sources and 1 targets"):
+    with pytest.raises(SequenceError, match="each of 2 sources, got 1"):
         PairBatches([[3], [4]], [[3]], 2, 0)
     with pytest.raises(SequenceError, match="at least one token"):
         PairBatches([[3], []], [[3], [4]], 2, 0)

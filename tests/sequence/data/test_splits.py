@@ -87,7 +87,7 @@ def test_nothing_varies() -> None:
 @pytest.mark.parametrize(
     ("how", "said"),
     [
-        ({"by": "given"}, "without a split"),
+        ({"by": "given"}, "by='given' needs data that contain a split"),
         ({"by": "groups"}, "without groups"),
         ({"by": "chance"}, "got 'chance'"),
         ({"valid": 1.0}, "a sum below 1"),

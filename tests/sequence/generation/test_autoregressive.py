@@ -146,5 +146,5 @@ def test_bad_openings_seeds_and_weights_are_refused() -> None:
         with pytest.raises(SequenceError, match="of at least 0 per sequence"):
             generate(model, seeds)
     model.readout.bias.data[3] = torch.nan
-    with pytest.raises(SequenceError, match="give NaN"):
+    with pytest.raises(SequenceError, match="computes NaN"):
         generate(model, [0])
