@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import builtins
 import doctest
 import importlib
 import importlib.util
@@ -14,6 +16,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import torch
 import typer
 
 import sluice
@@ -34,6 +37,20 @@ MODULES = [
     ),
 ]
 
+SURFACE = (ROOT / "tests" / "public_surface.txt").read_text()
+PATHS = re.findall(r"\bsluice(?:\.\w+)*", SURFACE)
+PUBLIC_PATHS = {*PATHS, *(path.rpartition(".")[0] for path in PATHS)}
+PUBLIC_NAMES = {path.rpartition(".")[2] for path in PUBLIC_PATHS} | set(
+    re.findall(r"^    (?:[a-z]+ )*?(?:method|property|attribute) (\w+)", SURFACE, re.M)
+)
+# What a page's own example names: a gate and a norm of a cell, a layer, a stream.
+CALLS_OF_A_READER = {"gate", "norm", "layer", "stream"}
+CALLS_OF_KERAS = {
+    *("EarlyStopping", "keras.layers.LSTM", "keras.layers.RNN"),
+    *("get_weights", "layer.get_weights"),
+}
+ENTRY_POINTS = {"sluice.formats"}
+
 
 def _blocks(text: str, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", text, re.S | re.M)
@@ -45,6 +62,28 @@ def _blocks_of_commands(text: str) -> list[str]:
     prose = re.sub(r"^```.*?^```", "", text, flags=re.S | re.M)
     inline = re.findall(r"`sluice ((?:[a-z]+)(?: [^`]*)?)`", prose)
     return re.findall(r"(?:^\$ |-m )sluice (.*)$", blocks, re.M) + inline
+
+
+def _prose(page: str) -> str:
+    return re.sub(r"^```.*?^```", "", PAGES[page], flags=re.S | re.M)
+
+
+def _exists(path: str) -> bool:
+    """Whether a dotted path is a module, or an attribute of a module or class."""
+    module, _, rest = path, "", ""
+    while importlib.util.find_spec(module.split(".")[0]):
+        try:
+            found: object = importlib.import_module(module)
+        except ModuleNotFoundError:
+            module, _, name = module.rpartition(".")
+            rest = f"{name}.{rest}" if rest else name
+            continue
+        for name in filter(None, rest.split(".")):
+            if not hasattr(found, name):
+                return False
+            found = getattr(found, name)
+        return True
+    return False
 
 
 def _commands() -> dict[str, typer.core.TyperCommand]:
@@ -92,6 +131,46 @@ def test_options_named_in_the_text_exist() -> None:
             assert named <= known | torchrun | examples, page
 
 
+def _is_known_call(call: str) -> bool:
+    """Whether `call` is a public name of sluice, or a function or method of torch or Python."""
+    library, _, rest = call.partition(".")
+    if library in ("sluice", "torch", "rich") and rest:
+        return _exists(call)
+    name = call.rpartition(".")[2]
+    return (
+        name in PUBLIC_NAMES
+        or hasattr(torch.Tensor, name)
+        or (call == name and hasattr(builtins, name))
+    )
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_calls_in_the_text_are_of_public_names(page: str) -> None:
+    calls = {
+        call
+        for code in re.findall(r"`([^`\n]+)`", _prose(page))
+        for call in re.findall(r"(?<![\w.])((?:[A-Za-z_]\w*\.)*[A-Za-z_]\w*)\(", code)
+    }
+    unknown = {call for call in calls - CALLS_OF_A_READER if not _is_known_call(call)}
+    assert unknown <= (CALLS_OF_KERAS if page == "docs/coming-from/keras.md" else set())
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_dotted_names_in_the_text_exist(page: str) -> None:
+    code = " ".join(re.findall(r"`([^`\n]+)`", _prose(page)))
+    named = set(re.findall(r"(?<![\w./])sluice(?:\.[A-Za-z_]\w*)+", code)) - ENTRY_POINTS
+    assert not {name for name in named if not _exists(name)}
+
+
+@pytest.mark.parametrize("page", WITH_PYTHON)
+def test_python_imports_public_names(page: str) -> None:
+    for code in _blocks(PAGES[page], "python"):
+        for node in ast.walk(ast.parse(code)):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("sluice"):
+                imported = {f"{node.module}.{alias.name}" for alias in node.names}
+                assert imported <= PUBLIC_PATHS
+
+
 def test_make_targets_exist() -> None:
     targets = set(re.findall(r"^([a-z-]+)(?: [a-z-]+)*:", (ROOT / "Makefile").read_text(), re.M))
     for page, text in PAGES.items():
@@ -102,7 +181,7 @@ def test_make_targets_exist() -> None:
 def test_the_rooms_of_the_architecture_are_those_of_the_import_contract() -> None:
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
     layers = contracts["contracts"][0]["layers"]
-    rooms = [name for name in layers if name.isalpha() and name != "doctor"]
+    rooms = [name for name in layers if name.isalpha()]
     text = PAGES["docs/architecture.md"]
     table = text[text.index("## Rooms") : text.index("## From a step")]
     named = [name for row in re.findall(r"^\| (`.*?) \|", table, re.M) for name in row.split(", ")]

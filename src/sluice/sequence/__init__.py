@@ -1,8 +1,12 @@
 """Sequence models: loading data, training, evaluation and generation."""
 
+from sluice.sequence import search as search
 from sluice.sequence.batch import Batch as Batch
 from sluice.sequence.batch import BatchSource as BatchSource
+from sluice.sequence.batch import Loss as Loss
+from sluice.sequence.batch import TrainableModel as TrainableModel
 from sluice.sequence.batching.bucketed import BucketBatches as BucketBatches
+from sluice.sequence.batching.pairs import PairBatches as PairBatches
 from sluice.sequence.batching.streams import StreamBatches as StreamBatches
 from sluice.sequence.batching.streams import WindowBatches as WindowBatches
 from sluice.sequence.checkpoint import Checkpoint as Checkpoint

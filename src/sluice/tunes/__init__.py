@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sluice.files import StrPath
+from sluice.tunes.errors import TuneError as TuneError
 
 if TYPE_CHECKING:
     from sluice.tunes.composition.composer import Composer
