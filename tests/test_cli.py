@@ -348,7 +348,7 @@ def test_a_sketch_moves_or_shows_what_was_recorded(tmp_path: Path) -> None:
         (("--recording", tmp_path / "none"), "none: there is no recording"),
     ):
         assert said in sentence(run("sketch", "gru", *arguments))
-    assert "is no LSTM" in sentence(run("sketch", "lstm", "--recording", tape))
+    assert "is not a LSTM" in sentence(run("sketch", "lstm", "--recording", tape))
     assert not list(tmp_path.glob("a*"))
 
 

@@ -140,7 +140,7 @@ def test_a_file_in_place_of_the_terminal(endless: Path, tmp_path: Path) -> None:
         (["--top-k", 0], "top_k must be at least 1"),
         (["--top-p", 1.2], "top_p must be in (0, 1]"),
         (["--typical", 0], "typical must be in (0, 1]"),
-        (["--prompt", ""], "--prompt is empty"),
+        (["--prompt", ""], "--prompt must not be empty"),
         (["--prompt", "abcßd"], "does not know 'ß', character 4 of the text, after 'abc'"),
         (["--beam", 2, "--top-k", 3, "--seed", 1], "--top-k, --seed do not apply to a beam search"),
         (["--beam", 2, "--count", 3], "--count must be at most the width of the beam, 2, got 3"),
@@ -166,7 +166,7 @@ def test_files_that_are_no_model_and_weights_that_give_nan(letters: Path, tmp_pa
     for options in ([], ["--beam", 2], ["--count", 3]):
         result = run(tmp_path / "nan.safetensors", *options)
         assert (result.exit_code, result.stdout) == (2, "")
-        assert "give NaN" in result.stderr and result.stderr.count("\n") == 1
+        assert "computes NaN" in result.stderr and result.stderr.count("\n") == 1
 
 
 def test_nobody_reading_on_is_no_error(endless: Path) -> None:

@@ -101,7 +101,7 @@ def test_each_unit_at_a_value_of_its_own_in_one_direction() -> None:
             clamp_units(layer, {"h": 0.0}, **wrong).__enter__()
     with pytest.raises(IndexError, match="got layer 0 in reverse"):
         clamp_units(sluice.nn.GRU(3, 4), {"h": 0.0}, layer=0, reverse=True).__enter__()
-    with pytest.raises(ValueError, match="no 'update'"):
+    with pytest.raises(ValueError, match="has no value 'update'"):
         clamp_units(layer, {"update": 0.0}).__enter__()
     with pytest.raises(IndexError):
         clamp_units(layer, {"h": 0.0}, [4]).__enter__()

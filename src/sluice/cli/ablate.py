@@ -103,7 +103,7 @@ def _build_table(shown: list[Effect], drawn: list[Continuation]) -> Table:
     whole, *cut = drawn
     table = Table(box=None, pad_edge=False)
     table.add_column("ablation", no_wrap=True)
-    for name in ("loss", "increase", "first difference", "length", "loss of the text"):
+    for name in ("loss", "increase", "first\ndifference", "length", "loss of\nthe text"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_row("none", "", "", "", str(len(whole.tokens)), f"{whole.loss:.2f}")
     for effect, one in zip(shown, cut, strict=True):

@@ -116,5 +116,5 @@ def test_state_dicts_that_are_not_those_of_one_layer() -> None:
         ValueError, match=r"weight_ih_l1 must have shape \(16, 4\) .*, got shape \(15, 4\)"
     ):
         from_state_dict({**state, "weight_ih_l1": torch.zeros(15, 4)})
-    with pytest.raises(ValueError, match="has 8 rows for 4 units"):
+    with pytest.raises(ValueError, match="got 8 rows for 4 units"):
         from_state_dict({"weight_ih_l0": torch.zeros(8, 3), "weight_hh_l0": torch.zeros(8, 4)})

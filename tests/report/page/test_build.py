@@ -143,9 +143,11 @@ def test_what_cannot_be_looked_at() -> None:
         look(lstm(), ids[:0])
     with pytest.raises(ReportError, match="sequence must be from 0 to 1, got 2"):
         look(lstm(), ids, sequence=2)
-    with pytest.raises(ReportError, match="has 10, counted from 0"):
+    with pytest.raises(ReportError, match="within the 10 of sequence 0, counted from 0, got 10"):
         look(lstm(), ids, start=10)
-    with pytest.raises(ReportError, match="got 2 sequences and 1 of tokens"):
+    with pytest.raises(
+        ReportError, match="tokens must have one entry for each of 2 sequences, got 1"
+    ):
         look(lstm(), ids, tokens=["abc"])
     with pytest.raises(ReportError, match=r"takes about .* GiB; look at a part"):
         look(lstm(1000), torch.zeros(30_000, 1, dtype=torch.long), steps=30_000)
