@@ -108,14 +108,14 @@ def test_a_users_tune_is_continued_and_varied(checkpoint: Path, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--key", "H"), "no key 'H'"),
-        (("--type", "tango"), "the types are jig"),
+        (("--key", "H"), "key must be one such as D, G"),
+        (("--dance", "tango"), "must be one of jig, slip jig"),
         (("--formats", "mp3"), "formats are abc"),
         (("--fill", "none.abc"), "Cannot read none.abc"),
         (("--vary", "a.abc", "--fill", "b.abc"), "choose one"),
         (
-            ("--vary", "a.abc", "--type", "jig"),
-            "--type does not apply to --vary; the options for it are --strength",
+            ("--vary", "a.abc", "--dance", "jig"),
+            "--dance does not apply to --vary; the options for it are --strength",
         ),
     ],
 )
@@ -136,7 +136,7 @@ def test_without_a_seed_the_seed_is_printed(checkpoint: Path, tmp_path: Path) ->
     ("content", "message"),
     [
         (b"", "is empty"),
-        (b"\x00\x01\x02", "is no text"),
+        (b"\x00\x01\x02", "is not text"),
         (b"Dear diary, no music today.\n", "no line begins with X:"),
         (b"X:1\nT:Silence\nM:4/4\nK:C\nz8|z8|\n", "could be read"),
         (b"X:1\nT:One\nM:4/4\nK:C\nCDEF GABc|\n", "of one family"),
@@ -222,9 +222,9 @@ def test_invalid_budgets_are_refused(tunes: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "expected_text"),
     [
-        (("--meter", "13/7"), "knows no meter '13/7'; it was trained on 6/8"),
-        (("--mode", "blue"), "knows no mode 'blue'"),
-        (("--prompt", "!?"), "is not notes in ABC"),
+        (("--meter", "13/7"), "meter must be one that the model was trained on, 6/8"),
+        (("--mode", "blue"), "mode must be one that the model was trained on"),
+        (("--prompt", "!?"), "must be notes in ABC, got '!?'"),
         (("--prompt", "^^C,,,,"), "not trained on"),
         (("--temperature", 0), "temperature must be above 0"),
     ],
@@ -347,27 +347,27 @@ def test_a_sketch_is_animated_or_shows_recorded_values(tmp_path: Path) -> None:
                "--out", tmp_path / "r.svg")  # fmt: skip
     assert shown.exit_code == 0, shown.output
     for arguments, message in (
-        (("--animate", "--out", tmp_path / "a.png"), "only an .svg moves, not 'a.png'"),
+        (("--animate", "--out", tmp_path / "a.png"), "writes .svg files only, got 'a.png'"),
         (("--animate", "--series"), "exclude each other"),
-        (("--recording", tape, "--step", 5), "step 5 was not recorded; there are 0 to 4"),
+        (("--recording", tape, "--step", 5), "step must be a recorded one (0 to 4), got 5"),
         (("--recording", tape, "--layer", "l1"), "there is no layer 'l1' of"),
         (("--recording", tmp_path / "none"), "none: there is no recording"),
     ):
         assert message in sentence(run("sketch", "gru", *arguments))
-    assert "is no LSTM" in sentence(run("sketch", "lstm", "--recording", tape))
+    assert "is not a LSTM" in sentence(run("sketch", "lstm", "--recording", tape))
     assert not list(tmp_path.glob("a*"))
 
 
 @pytest.mark.parametrize(
     ("cell", "out", "message"),
     [
-        ("lstn", "a.svg", "the cells are cifg, elman, gru, "),
-        ("lstm", "a.gif", "is a file .svg, .png or .pdf, got 'a.gif'"),
-        ("lstm", "file/a.svg", "choose another place"),
+        ("lstn", "a.svg", "cell must be one of cifg, elman, gru, "),
+        ("lstm", "a.gif", "must be a .svg, .png or .pdf file, got 'a.gif'"),
+        ("lstm", "file/a.svg", "check the path and its permissions"),
         ("none.py:Leaky", "a.svg", "there is no file"),
         ("own.py:Leak", "a.svg", "its cells are Leaky, Broken"),
         ("own.py:Broken", "a.svg", "a symbol has no truth value"),
-        ("file:Leaky", "a.svg", "is no Python file"),
+        ("file:Leaky", "a.svg", "is not a Python file"),
     ],
 )
 @pytest.mark.parametrize("command", ["show", "sketch"])
@@ -394,8 +394,8 @@ def test_pictures_without_matplotlib(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["lstn"], "there is no cell 'lstn'"),
-        (["gru", "--as", "llvm", "--part", "sideways"], "no body 'sideways'"),
+        (["lstn"], "path/to/file.py:ClassName, got 'lstn'"),
+        (["gru", "--as", "llvm", "--part", "sideways"], "--part must be one of"),
     ],
 )
 def test_show_refuses_in_one_sentence(arguments: list[str], message: str) -> None:

@@ -78,7 +78,7 @@ def lack_everything(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_missing_parts_are_problems(monkeypatch: pytest.MonkeyPatch) -> None:
     lack_everything(monkeypatch)
     kernels, compiler, libraries = find_problems()
-    assert kernels.startswith("No kernels: ") and compiler.startswith("No C++ compiler")
+    assert kernels.startswith("No kernels are installed") and compiler.startswith("No C++ compiler")
     assert "plots: matplotlib; tunes: music21, mido" in libraries
     assert "pip install 'sluice-rnn[plots,tunes,data,tensorboard,search,xarray]'" in libraries
 
@@ -96,7 +96,7 @@ def test_the_command_fits_on_a_screen_whatever_is_missing(monkeypatch: pytest.Mo
     monkeypatch.setattr(doctor, "list_backends", lambda: odd | same)
     lines = run("doctor").output.splitlines()
     assert len(lines) <= 24 and max(map(len, lines)) <= 80
-    assert lines[0].startswith("! No kernels: ")
+    assert lines[0].startswith("! No kernels are installed")
     text = "\n".join(lines)
     assert text.index("! Not installed") < text.index("versions") < text.index("cells.SLSTM")
     assert "15 other layers" in text and "C0" not in text

@@ -116,7 +116,8 @@ def find_problems() -> list[str]:
 
 def _check_kernels() -> Iterator[str]:
     if extension.get_isa() is None:
-        yield f"No kernels: {extension.explain_missing()}. Cells run on torch, more slowly."
+        reason = extension.explain_missing()
+        yield f"{reason[0].upper()}{reason[1:]}. Cells run on torch, more slowly."
     elif chosen := os.environ.get("SLUICE_ISA"):
         yield f"SLUICE_ISA={chosen} selects the kernels; unset it for the fastest ones."
 

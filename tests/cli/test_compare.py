@@ -63,12 +63,12 @@ def test_a_time_budget_of_zero(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--cells", "elmann"), "there is no cell 'elmann'; the cells are cifg, elman, gru"),
+        (("--cells", "elmann"), "cell must be one of cifg, elman, gru"),
         (("--cells", "none.py:Own"), "there is no file 'none.py'"),
         (("--cells", ","), "name at least one"),
-        (("--task", "chess"), "the tasks are recall, order, adding, copy, parity"),
+        (("--task", "chess"), "task must be one of recall, order, adding, copy, parity"),
         (("--lags", "0"), "at least 2 steps, got 0"),
-        (("--lags", "5;10"), "--lags are numbers with commas between, as in 5,10; got '5;10'"),
+        (("--lags", "5;10"), "--lags must be numbers separated by commas, as in 5,10, got '5;10'"),
         (("--lags", "1000000000"), "ask for shorter lags"),
         (("--seeds", "0"), "seeds is at least 1, got 0"),
         (("--learning-rates", "0"), "learning rates are numbers above 0"),
@@ -84,7 +84,7 @@ def test_invalid_options_are_refused(
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("here first")
     message = sentence(run(*SMALL, "--out", tmp_path / "file" / "out"))
-    assert str(tmp_path / "file") in message and "choose another place" in message
+    assert str(tmp_path / "file") in message and "check the path and its permissions" in message
 
 
 def test_a_terminal_shows_a_live_table() -> None:

@@ -140,10 +140,10 @@ def test_output_to_a_file(endless: Path, tmp_path: Path) -> None:
         (["--top-k", 0], "top_k must be at least 1"),
         (["--top-p", 1.2], "top_p must be in (0, 1]"),
         (["--typical", 0], "typical must be in (0, 1]"),
-        (["--prompt", ""], "--prompt is empty"),
+        (["--prompt", ""], "--prompt must not be empty"),
         (["--prompt", "abcßd"], "does not know 'ß', character 4 of the text, after 'abc'"),
         (["--beam", 2, "--top-k", 3, "--seed", 1], "--top-k, --seed do not apply to a beam search"),
-        (["--beam", 2, "--count", 3], "a beam of 2 finds at most 2 sequences"),
+        (["--beam", 2, "--count", 3], "--count must be at most the width of the beam, 2, got 3"),
         (["--out", "/proc/nowhere/text"], "/proc/nowhere"),
     ],
 )
@@ -166,7 +166,7 @@ def test_invalid_checkpoints_and_nan_weights_are_refused(letters: Path, tmp_path
     for options in ([], ["--beam", 2], ["--count", 3]):
         result = run(tmp_path / "nan.safetensors", *options)
         assert (result.exit_code, result.stdout) == (2, "")
-        assert "give NaN" in result.stderr and result.stderr.count("\n") == 1
+        assert "computes NaN" in result.stderr and result.stderr.count("\n") == 1
 
 
 def test_a_closed_pipe_is_no_error(endless: Path) -> None:

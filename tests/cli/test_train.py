@@ -117,8 +117,8 @@ def test_a_damaged_checkpoint_is_reported_in_one_line(poem: Path, tmp_path: Path
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--minutes", 1, "--epochs", 1), "one of the three"),
-        (("--bptt", "a"), "--bptt is a number of steps, or two"),
+        (("--minutes", 1, "--epochs", 1), "--minutes, --epochs and --steps exclude each other"),
+        (("--bptt", "a"), "--bptt must be one or two numbers of steps"),
         (("--bptt", "5,2"), "1 <= k1 <= k2"),
         (("--cell", "hopfield"), "cell must be one of cifg"),
         (("--resume", "--overwrite"), "exclude each other"),

@@ -113,7 +113,7 @@ def test_training_takes_what_the_data_can_use(arguments: tuple[object, ...], fol
 
 
 def test_int8_is_not_for_training(folder: Path) -> None:
-    assert "--precision int8 is for inference" in sentence(
+    assert "'int8' is not one of 'float32', 'bfloat16'" in sentence(
         run("train", "a.txt", "--precision", "int8")
     )
 
@@ -128,7 +128,7 @@ def checkpoint(folder: Path) -> Path:
 
 RECORDING = {"--layer": "l0", "--step": 1, "--sequence": 0, "--unit": 1}
 SAMPLING = {"--temperature": 1, "--top-k": 3, "--top-p": 0.9, "--typical": 0.9, "--seed": 1}
-NEW_TUNE = {"--type": "jig", "--key": "D", "--meter": "6/8", "--mode": "maj", "--prompt": "G2"}
+NEW_TUNE = {"--dance": "jig", "--key": "D", "--meter": "6/8", "--mode": "maj", "--prompt": "G2"}
 EDITS = ("--continue", "--fill", "--vary")
 OTHERS: list[tuple[tuple[object, ...], str, tuple[object, ...]]] = [
     *((("sketch", "gru"), name, (value,)) for name, value in RECORDING.items()),

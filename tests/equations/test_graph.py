@@ -40,7 +40,7 @@ def test_text_and_pickle_keep_the_graph(name: str) -> None:
 
 
 def test_text_that_is_not_a_graph_is_refused() -> None:
-    with pytest.raises(ValueError, match="not a graph"):
+    with pytest.raises(ValueError, match="the first line of a graph must be"):
         from_text("hello\n")
     with pytest.raises(ValueError, match="not a line"):
         from_text("sluice graph 1\nnonsense here\n")
@@ -142,10 +142,10 @@ class Compared(Cell):
         (Branching, "if h > 0:", r"where\(a > b"),
         (Misspelt, "self.forgt", "forgt"),
         (WrongWidth, "+ x", r"\(input\)"),
-        (NoState, "", r"returns no 'h'"),
+        (NoState, "", r"must return dict.*, got no 'h'"),
         (PreActivation, "", "pre-activation"),
         (Indexed, "[0]", "declare one gate"),
-        (Foreign, "softmax", "there are: absolute"),
+        (Foreign, "softmax", "the operations are absolute"),
         (Compared, "(h > 0) *", r"where\(a > b"),
     ],
 )

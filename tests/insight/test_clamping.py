@@ -58,7 +58,9 @@ def test_within_a_model_and_after_an_exception() -> None:
         assert bool((layer(x)[0] == 0).all())  # the first state is kept
         _ = 1 / 0
     assert layer.cell is cell and bool((layer(x)[0] != 0).any())
-    with pytest.raises(ValueError, match="GRU names h, reset, update, candidate, and no 'forget'"):
+    with pytest.raises(
+        ValueError, match="GRU has no value 'forget'; its values are h, reset, update"
+    ):
         clamp_gates(layer, forget=1.0).__enter__()
     with pytest.raises(ValueError, match="Elman has other parameters or states than GRU"):
         layer.swap_cell(sluice.cells.Elman()).__enter__()
@@ -95,11 +97,11 @@ def test_each_unit_at_a_value_of_its_own_in_one_direction() -> None:
     assert bool((tape.layer(0, reverse=True).forget == at).all())
     assert not bool((tape.layer(0).forget == at).any())
     for wrong in (dict(layer=1), dict(layer=-1)):
-        with pytest.raises(IndexError, match="the module has 1 layers"):
+        with pytest.raises(IndexError, match="one of the 1 layers of the module"):
             clamp_units(layer, {"h": 0.0}, **wrong).__enter__()
-    with pytest.raises(IndexError, match="no layer 0 in reverse"):
+    with pytest.raises(IndexError, match="got layer 0 in reverse"):
         clamp_units(sluice.nn.GRU(3, 4), {"h": 0.0}, layer=0, reverse=True).__enter__()
-    with pytest.raises(ValueError, match="no 'update'"):
+    with pytest.raises(ValueError, match="has no value 'update'"):
         clamp_units(layer, {"update": 0.0}).__enter__()
     with pytest.raises(IndexError):
         clamp_units(layer, {"h": 0.0}, [4]).__enter__()

@@ -78,7 +78,7 @@ def test_the_first_step_and_steps_left_out_have_no_state_before(model: torch.nn.
     assert len(numbers(insight.sketch_recorded(tape, "a", step=0, unit=0))) == whole - 2
     assert len(numbers(insight.sketch_recorded(part, step=4, unit=0))) == whole - 2
     with pytest.raises(
-        IndexError, match="step 5 was not recorded; there are every 4th step, 0 to 8"
+        IndexError, match=r"step must be a recorded one \(every 4th step, 0 to 8\), got 5"
     ):
         insight.sketch_recorded(part, step=5)
 
@@ -96,7 +96,7 @@ def test_from_a_file_and_from_a_folder(model: torch.nn.ModuleDict, tmp_path: Pat
             ValueError, match=r"say which layer of .*; it holds a\.l0, b\.l0, b\.l0_r"
         ):
             insight.sketch_saved_recording(graph, path, step=2)
-        with pytest.raises(ValueError, match=r"b\.l0 of .* is no LSTM: it has"):
+        with pytest.raises(ValueError, match=r"b\.l0 of .* is not a LSTM: it has"):
             insight.sketch_saved_recording(graph, path, "b.l0", step=2)
 
 
@@ -111,11 +111,11 @@ def test_a_stream(model: torch.nn.ModuleDict) -> None:
 def test_unknown_selections_are_refused(model: torch.nn.ModuleDict) -> None:
     tape = run(model)
     for options, message in (
-        ({"step": 9}, "step 9 was not recorded; there are 0 to 8"),
-        ({"step": 1, "sequence": 2}, "there are 2 sequences, and none is 2"),
-        ({"step": 1, "unit": 6}, "there are 6 units, and none is 6"),
+        ({"step": 9}, r"step must be a recorded one \(0 to 8\), got 9"),
+        ({"step": 1, "sequence": 2}, "sequence must be from 0 to 1, got 2"),
+        ({"step": 1, "unit": 6}, "unit must be from 0 to 5, got 6"),
     ):
         with pytest.raises(IndexError, match=message):
             insight.sketch_recorded(tape, "a", **options)
-    with pytest.raises(ValueError, match="say which of a, b"):
+    with pytest.raises(ValueError, match="choose one of a, b"):
         insight.sketch_recorded(tape, step=1)

@@ -210,7 +210,10 @@ def test_forget_bias_and_chrono() -> None:
         (lambda: Recurrent(LSTM, X, H, proj_size=2), "takes no proj_size"),
         (lambda: Recurrent(sluice.cells.ProjectedLSTM, X, H), "needs proj_size"),
         (lambda: Recurrent(LSTM, X, (4, 5), num_layers=3), "names 2 layers"),
-        (lambda: Recurrent(LSTM, X, H, output_activation="gelu"), "output_activation is one of"),
+        (
+            lambda: Recurrent(LSTM, X, H, output_activation="gelu"),
+            "activation must be one of",
+        ),
         (lambda: Recurrent(SLSTM(heads=2), X, 5), "heads"),
     ],
 )

@@ -53,7 +53,7 @@ def test_reset_of_some_rows_and_saved_states() -> None:
     torch.testing.assert_close(third[1], first[1])
     assert not torch.allclose(third[0], first[0])
     other = sluice.nn.GRU(3, 4).stream(3)
-    with pytest.raises(ValueError, match="does not fit"):
+    with pytest.raises(ValueError, match="the saved state must have the shapes"):
         other.load_state_dict(saved)
 
 
@@ -85,9 +85,9 @@ def test_refusals() -> None:
     with pytest.raises(ValueError, match="batch_size"):
         sluice.nn.GRU(3, 4).stream(0)
     stream = sluice.nn.GRU(3, 4).stream(2)
-    with pytest.raises(ValueError, match="a step reads"):
+    with pytest.raises(ValueError, match=r"x must be torch\.float32 of shape"):
         stream(torch.zeros(1, 3))
-    with pytest.raises(ValueError, match="a step reads"):
+    with pytest.raises(ValueError, match=r"x must be torch\.float32 of shape"):
         stream(torch.zeros(2, 3, dtype=torch.float64))
 
 

@@ -144,7 +144,7 @@ def test_ranks_figure_and_json() -> None:
 
 def test_invalid_ablations_are_refused() -> None:
     layer = sluice.nn.GRU(2, 3)
-    with pytest.raises(AblationError, match="a group has at least 1 unit, got 0"):
+    with pytest.raises(AblationError, match="group must be at least 1 unit, got 0"):
         ablate(layer, lambda: 0.0, group=0)
     with pytest.raises(AblationError, match="the loss is nan before any intervention"):
         ablate(layer, lambda: float("nan"))

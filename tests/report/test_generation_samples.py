@@ -68,18 +68,18 @@ def test_data_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(AblationError, match="there is no file or folder"):
         load_held_out(model, file, 10)
     file.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(AblationError, match="is no text in UTF-8"):
+    with pytest.raises(AblationError, match="is not text in UTF-8"):
         load_held_out(model, file, 10)
     for text in ("", "xyz"):
         file.write_text(text)
-        with pytest.raises(AblationError, match="knows no whole sequence"):
+        with pytest.raises(AblationError, match="of which the model knows every token"):
             load_held_out(model, file, 10)
 
 
 def test_a_model_of_another_kind(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("abc")
     other = SimpleNamespace(model=torch.nn.Linear(2, 2))
-    with pytest.raises(AblationError, match="for language models, and this is a Linear"):
+    with pytest.raises(AblationError, match="takes a language model, got a Linear"):
         load_held_out(other, tmp_path / "data", 10)  # type: ignore[arg-type]
 
 

@@ -113,7 +113,7 @@ def test_the_right_answer_scores_one(name: str) -> None:
 
 
 def test_invalid_arguments_are_refused() -> None:
-    with pytest.raises(ValueError, match="the lags of 'copy' begin at 3, got 2"):
+    with pytest.raises(ValueError, match="lag must be at least 3 for 'copy', got 2"):
         list_tasks()["copy"].draw(2, 5, generator())
     with pytest.raises(ValueError, match="at least 1 sequence, got 0"):
         list_tasks()["recall"].draw(2, 0, generator())

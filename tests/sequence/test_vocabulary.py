@@ -35,7 +35,7 @@ def test_an_unknown_token_is_named() -> None:
 
 @pytest.mark.parametrize("number", [-1, 5])
 def test_an_id_outside_is_refused(number: int) -> None:
-    with pytest.raises(UnknownTokenError, match=f"in 0 to 4, got {number}"):
+    with pytest.raises(UnknownTokenError, match=f"from 0 to 4, got {number}"):
         Vocabulary(("x", "y")).decode([3, number])
 
 

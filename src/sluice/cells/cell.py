@@ -95,7 +95,7 @@ class _BoundGate:
         if of_state is not None:
             return of_state
         raise EquationError(
-            f"gate '{self.name}' called without operands; write self.{self.name}(x, h)"
+            f"gate '{self.name}' must be called with operands, as in self.{self.name}(x, h)"
         )
 
 
@@ -232,7 +232,7 @@ class Cell:
 
     def step(self, x: Value, *states: Any, **named: Any) -> dict[str, Value]:
         """One time step: from the input and the states found to all named values."""
-        raise NotImplementedError(f"{type(self).__name__} defines no step(self, x, h)")
+        raise NotImplementedError(f"{type(self).__name__} must define step(self, x, h)")
 
     @property
     def name(self) -> str:
@@ -311,11 +311,13 @@ def _step_arguments(cell: Cell) -> list[str]:
     found = inspect.signature(cell.step).parameters.values()
     if not found or any(p.kind not in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY) for p in found):
         raise EquationError(
-            f"{cell.name}: step takes the input and the states by name, as step(self, x, h)"
+            f"{cell.name}: step must take the input and the states by name, as in step(self, x, h)"
         )
     names = [p.name for p in found][1:]
     if not names:
-        raise EquationError(f"{cell.name}: step carries no state; write step(self, x, h)")
+        raise EquationError(
+            f"{cell.name}: step must take at least one state, as in step(self, x, h)"
+        )
     return names
 
 
@@ -332,7 +334,7 @@ def _gate_stacks(cell: Cell, gates: dict[str, Gate]) -> tuple[specs.StackSpec, .
     biases = {gate.bias for gate in gates.values()}
     if len(heads) > 1 or len(biases) > 1:
         raise EquationError(
-            f"{cell.name}: all gates of a cell have the same heads and the same bias"
+            f"{cell.name}: all gates of a cell must have the same heads and the same bias"
         )
     named, bias = tuple((name, gate.width) for name, gate in gates.items()), biases.pop()
     return (

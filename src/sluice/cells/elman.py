@@ -18,7 +18,7 @@ class Elman(Cell):
 
     def __init__(self, nonlinearity: str = "tanh") -> None:
         if nonlinearity not in _NONLINEARITIES:
-            raise ValueError(f"nonlinearity is 'tanh' or 'relu', not {nonlinearity!r}")
+            raise ValueError(f"nonlinearity must be 'tanh' or 'relu', got {nonlinearity!r}")
         self.nonlinearity = nonlinearity
 
     def step(self, x: Value, h: Value) -> dict[str, Value]:

@@ -33,7 +33,7 @@ def get_cell(name: str) -> Cell:
     found = cells.get(name.lower().replace("-", "").replace("_", ""))
     if found is None:
         raise ValueError(
-            f"there is no cell {name!r}; the cells are {', '.join(sorted(cells))}, and your own "
-            "as path/to/file.py:ClassName"
+            f"cell must be one of {', '.join(sorted(cells))}, or your own as "
+            f"path/to/file.py:ClassName, got {name!r}"
         )
     return found()

@@ -19,7 +19,7 @@ class SLSTM(Cell):
 
     def __init__(self, heads: int = 1, forget: str = "sigmoid") -> None:
         if forget not in ("sigmoid", "exponential"):
-            raise ValueError(f"forget is 'sigmoid' or 'exponential', not {forget!r}")
+            raise ValueError(f"forget must be 'sigmoid' or 'exponential', got {forget!r}")
         self.heads = heads
         self.forget_activation = forget
 

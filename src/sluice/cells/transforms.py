@@ -40,7 +40,7 @@ class LayerNormed(Transform):
     def __init__(self, inner: Cell | type[Cell], span: str, epsilon: float) -> None:
         super().__init__(inner)
         if span not in ("all", "gate"):
-            raise ValueError(f"span is 'all' or 'gate', not {span!r}")
+            raise ValueError(f"span must be 'all' or 'gate', got {span!r}")
         self.span, self.epsilon = span, epsilon
 
     @cached_property
@@ -106,7 +106,10 @@ class Zoneout(Transform):
         states = {state.name for state in self.inner.declarations.states}
         for state, rate in rates.items():
             if state not in states:
-                raise ValueError(f"{self.inner.name} has states {sorted(states)}, not '{state}'")
+                raise ValueError(
+                    f"{self.inner.name} has no state '{state}'; its states are "
+                    f"{', '.join(sorted(states))}"
+                )
             _check_rate(rate)
         self.rates = dict(rates)
 
@@ -177,7 +180,7 @@ class ClampedGates(Transform):
         _check_names(self.inner, values)
         for name, value in values.items():
             if not isfinite(value):
-                raise ValueError(f"'{name}' can be held at a finite number, not at {value}")
+                raise ValueError(f"the value of '{name}' must be a finite number, got {value}")
         self.values = {name: float(value) for name, value in values.items()}
 
     @cached_property
@@ -227,7 +230,8 @@ def _check_names(cell: Cell, names: Iterable[str]) -> None:
     for name in names:
         if name not in cell.graph.outputs_by_name:
             raise ValueError(
-                f"{cell.name} names {', '.join(cell.graph.outputs_by_name)}, and no '{name}'"
+                f"{cell.name} has no value '{name}'; its values are "
+                f"{', '.join(cell.graph.outputs_by_name)}"
             )
 
 
@@ -360,4 +364,4 @@ def clamp_units(cell: Cell | type[Cell], *names: str) -> Cell:
 
 def _check_rate(rate: float) -> None:
     if not 0.0 <= rate < 1.0:
-        raise ValueError(f"a rate is a probability in [0, 1), not {rate}")
+        raise ValueError(f"rate must be a probability in [0, 1), got {rate}")

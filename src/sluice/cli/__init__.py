@@ -10,6 +10,7 @@ import typer
 from sluice._version import __version__
 from sluice.cli import ablate, compare, compose, doctor, generate, look, show, sketch, train
 from sluice.cli.errors import CommandGroup
+from sluice.cli.flags import Command
 from sluice.cli.options import spread_options
 
 app = typer.Typer(cls=CommandGroup, no_args_is_help=True, pretty_exceptions_enable=False)
@@ -44,10 +45,10 @@ _COMMANDS: tuple[tuple[str, Callable[..., None], str, str], ...] = (
     ("compare", compare.compare, _SHOW, "sluice compare --cells gru,lstm --task adding --quick"),
     ("train", spread_options(train.train), _TRAIN, "sluice train novel.txt --cell gru --minutes 5"),
     ("generate", generate.generate, _TRAIN, 'sluice generate model.safetensors --prompt "It was "'),
-    ("compose", compose.compose_tunes, _TRAIN, "sluice compose --type jig --key D --seed 4"),
+    ("compose", compose.compose_tunes, _TRAIN, "sluice compose --dance jig --key D --seed 4"),
     ("look", look.look, _UNDERSTAND, "sluice look model.safetensors novel.txt --units all"),
     ("ablate", ablate.ablate, _UNDERSTAND, "sluice ablate model.safetensors held-out.txt"),
     ("doctor", doctor.doctor, "This machine", "sluice doctor"),
 )
 for _name, _command, _panel, _example in _COMMANDS:
-    app.command(_name, rich_help_panel=_panel, epilog=f"Example: {_example}")(_command)
+    app.command(_name, cls=Command, rich_help_panel=_panel, epilog=f"Example: {_example}")(_command)

@@ -26,11 +26,13 @@ def ablate(
     data: Annotated[
         str,
         typer.Argument(
-            metavar="DATA", help="Data; held out: a text, a file of ABC or a folder of ABC."
+            metavar="DATA",
+            help="Held-out data: a text file, an ABC file or a folder of ABC files.",
         ),
     ],
     group: Annotated[
-        int, typer.Option(help="Units silenced together.", rich_help_panel=_ABLATION)
+        int,
+        typer.Option(help="Number of units that are silenced together.", rich_help_panel=_ABLATION),
     ] = 1,
     tokens: Annotated[
         int,
@@ -40,7 +42,7 @@ def ablate(
         str,
         typer.Option(
             metavar="N|all",
-            help="Number of units to show; the most harmful ablations first.",
+            help="Number of units to show, those with the largest increase of the loss first.",
             rich_help_panel=_ABLATION,
         ),
     ] = "5",
@@ -48,9 +50,9 @@ def ablate(
     length: Annotated[
         int, typer.Option(min=1, help="Maximum number of new tokens.", rich_help_panel=_GENERATION)
     ] = 200,
-    out: Annotated[
-        Path, typer.Option(help="Where to write; a folder.", rich_help_panel="Output")
-    ] = Path("ablate-out"),
+    out: Annotated[Path, typer.Option(help="Output folder.", rich_help_panel="Output")] = Path(
+        "ablate-out"
+    ),
     theme: Theme = "light",
     threads: Threads = None,
 ) -> None:
@@ -84,7 +86,7 @@ def ablate(
         skipped = f", {judged.skipped} sequences skipped" if judged.skipped else ""
         console.print(
             f"{len(judged.sequences)} held-out sequences, {judged.tokens:,} tokens{skipped}. "
-            f"The whole model: {found.loss:.3f} nats per token.",
+            f"The intact model: {found.loss:.3f} nats per token.",
             highlight=False,
         )
         console.print(_build_table(shown, drawn))
@@ -97,11 +99,11 @@ def ablate(
 
 
 def _build_table(shown: list[Effect], drawn: list[Continuation]) -> Table:
-    """The loss with each cut, and what is generated from the same seed."""
+    """The loss under each ablation, and what is generated from the same seed."""
     whole, *cut = drawn
     table = Table(box=None, pad_edge=False)
-    table.add_column("cut", no_wrap=True)
-    for name in ("loss", "increase", "differs at", "length", "its loss"):
+    table.add_column("ablation", no_wrap=True)
+    for name in ("loss", "increase", "first\ndifference", "length", "loss of\nthe text"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_row("none", "", "", "", str(len(whole.tokens)), f"{whole.loss:.2f}")
     for effect, one in zip(shown, cut, strict=True):
@@ -115,19 +117,19 @@ def _build_table(shown: list[Effect], drawn: list[Continuation]) -> Table:
         )
     table.caption = (
         "Generated from one seed: where the first token differs, how long it is, and how likely "
-        "the whole model finds it (nats per token)."
+        "the intact model finds it (nats per token)."
     )
     table.caption_justify = "left"
     return table
 
 
 class _AblationDisplay(Progress):
-    """A bar of the cuts made, and the most harmful so far."""
+    """A progress bar of the ablations, and the most harmful one so far."""
 
     def __init__(self, console: Console) -> None:
         super().__init__(
             BarColumn(bar_width=24),
-            TextColumn("{task.completed} of {task.total} cuts | {task.description}"),
+            TextColumn("{task.completed} of {task.total} ablations | {task.description}"),
             console=console,
             transient=True,
             disable=not console.is_terminal,

@@ -42,12 +42,15 @@ def compare(
     ] = "order",
     lags: Annotated[
         str | None,
-        typer.Option(help=f"Steps to remember over; default {_LAGS}.", rich_help_panel=_TASK),
+        typer.Option(
+            help=f"Lags: how many steps to remember, separated by commas; default {_LAGS}.",
+            rich_help_panel=_TASK,
+        ),
     ] = None,
     cells: Annotated[
         str,
         typer.Option(
-            help="Cells, with commas between: names, or path/to/file.py:ClassName.",
+            help="Cells, separated by commas: names, or path/to/file.py:ClassName.",
             autocompletion=complete_cells,
             rich_help_panel=_CELLS,
         ),
@@ -55,7 +58,8 @@ def compare(
     hidden: Annotated[
         int,
         typer.Option(
-            help="Hidden units per layer; in all cells, or the first.", rich_help_panel=_CELLS
+            help="Hidden units per layer (with --match parameters, of the first cell).",
+            rich_help_panel=_CELLS,
         ),
     ] = 32,
     match: Annotated[
@@ -68,15 +72,15 @@ def compare(
     gate_init: Annotated[
         GateInit,
         typer.Option(
-            help="Initial bias of the gates on the state: for memories as long as the lag, "
-            "a forget bias of 1, or none.",
+            help="Initial gate biases: chrono (memories as long as the lag), forget "
+            "(a forget bias of 1) or plain (as in torch).",
             rich_help_panel=_CELLS,
         ),
     ] = "chrono",
     steps: Annotated[
         int | None,
         typer.Option(
-            help="Number of steps; weight updates per run, default 1200.",
+            help="Number of weight updates per run; default 1200.",
             rich_help_panel=_TRAINING,
         ),
     ] = None,
@@ -104,9 +108,9 @@ def compare(
             rich_help_panel=_TRAINING,
         ),
     ] = None,
-    out: Annotated[
-        Path, typer.Option(help="Where to write; a folder.", rich_help_panel="Output")
-    ] = Path("compare-out"),
+    out: Annotated[Path, typer.Option(help="Output folder.", rich_help_panel="Output")] = Path(
+        "compare-out"
+    ),
     theme: Theme = "light",
     threads: Threads = None,
 ) -> None:
@@ -206,4 +210,4 @@ def _parse_numbers(option: str, text: str, kind: Callable[[str], Number]) -> lis
     try:
         return [kind(part) for part in _split_commas(text)]
     except ValueError:
-        fail(f"{option} are numbers with commas between, as in 5,10; got {text!r}")
+        fail(f"{option} must be numbers separated by commas, as in 5,10, got {text!r}")

@@ -28,8 +28,7 @@ def compose_tunes(
     dance: Annotated[
         str | None,
         typer.Option(
-            "--type",
-            help="Type of dance: jig, reel, slip jig, hornpipe, waltz, polka, ...",
+            help="Dance: jig, reel, slip jig, hornpipe, waltz, polka, ...",
             rich_help_panel=_NEW,
         ),
     ] = None,
@@ -51,7 +50,8 @@ def compose_tunes(
     prompt: Annotated[
         str | None,
         typer.Option(
-            help="Beginning to continue; notes in ABC, such as 'G2 E FED', in --key, else in C.",
+            help="Notes to continue, in ABC, such as 'G2 E FED'; "
+            "in the key of --key, otherwise in C.",
             rich_help_panel=_NEW,
         ),
     ] = None,
@@ -59,7 +59,8 @@ def compose_tunes(
         bool,
         typer.Option(
             "--no-form",
-            help="Impose no parts and repeated bars; leave the form to the model.",
+            help="Do not impose the form (two repeated sections of eight bars); "
+            "leave it to the model.",
             rich_help_panel=_NEW,
         ),
     ] = False,
@@ -79,7 +80,7 @@ def compose_tunes(
     vary: Annotated[
         Path | None,
         typer.Option(
-            help="ABC file with a tune of which some bars are rewritten.", rich_help_panel=_YOURS
+            help="ABC file with a tune; some of its bars are rewritten.", rich_help_panel=_YOURS
         ),
     ] = None,
     strength: Annotated[
@@ -89,7 +90,7 @@ def compose_tunes(
     checkpoint: Annotated[
         Path | None,
         typer.Option(
-            help="Model file; written by `sluice train tunes`, default the bundled model.",
+            help="Model file, as written by `sluice train tunes`; default the bundled model.",
             rich_help_panel=_SAMPLING,
         ),
     ] = None,
@@ -99,7 +100,7 @@ def compose_tunes(
     ] = 0.9,
     count: Annotated[
         int,
-        typer.Option(min=1, help="How many to generate.", rich_help_panel=_SAMPLING),
+        typer.Option(min=1, help="Number of tunes.", rich_help_panel=_SAMPLING),
     ] = 1,
     seed: Annotated[
         int | None,
@@ -127,7 +128,7 @@ def compose_tunes(
     ] = False,
     out: Annotated[
         Path,
-        typer.Option(help="Where to write; a folder.", rich_help_panel=_PRESENTATION),
+        typer.Option(help="Output folder.", rich_help_panel=_PRESENTATION),
     ] = FOLDER,
     formats: Annotated[
         str | None,

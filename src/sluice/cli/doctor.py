@@ -16,7 +16,7 @@ def doctor(
         bool, typer.Option("--all", help="Print every cell and every library on its own line.")
     ] = False,
 ) -> None:
-    """Show what this machine lacks and offers, and which backend each cell runs on."""
+    """Show what this machine has and lacks, and which backend runs each cell."""
     from sluice import doctor as library
 
     console = Console(highlight=False)

@@ -9,6 +9,8 @@ from typing import Any, NoReturn, Protocol, runtime_checkable
 import typer
 from typer.core import TyperGroup
 
+from sluice.cli.flags import hide_flag_types
+
 
 @runtime_checkable
 class UsageError(Protocol):
@@ -35,7 +37,10 @@ def report_errors(*kinds: type[Exception]) -> Iterator[None]:
     except BrokenPipeError:  # the reader of the output is gone: click ends silently
         raise
     except OSError as error:
-        fail(f"{error.filename or 'A file'}: {error.strerror or error}; choose another place")
+        fail(
+            f"{error.filename or 'A file'}: {error.strerror or error}; check the path and "
+            "its permissions"
+        )
 
 
 def report_known_errors() -> AbstractContextManager[None]:
@@ -47,6 +52,9 @@ def report_known_errors() -> AbstractContextManager[None]:
 
 class CommandGroup(TyperGroup):
     """Commands that report a wrong command line as they report any other error."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        return hide_flag_types(super().get_params(ctx))
 
     def invoke(self, ctx: Any) -> Any:
         """Run a command; refuse what cannot be parsed in one sentence."""

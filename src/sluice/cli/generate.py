@@ -29,11 +29,11 @@ def generate(
     checkpoint: CheckpointArgument,
     prompt: Annotated[
         str | None,
-        typer.Option(help="Beginning to continue; a text.", rich_help_panel=_SAMPLING),
+        typer.Option(help="Text to continue.", rich_help_panel=_SAMPLING),
     ] = None,
     count: Annotated[
         int,
-        typer.Option(min=1, help="How many to generate.", rich_help_panel=_SAMPLING),
+        typer.Option(min=1, help="Number of texts to generate.", rich_help_panel=_SAMPLING),
     ] = 1,
     length: Annotated[
         int,
@@ -57,7 +57,8 @@ def generate(
     typical: Annotated[
         float | None,
         typer.Option(
-            help="Sample from the most typical tokens whose probabilities sum to p.",
+            help="Locally typical sampling: keep the tokens nearest to the expected "
+            "information until their probabilities sum to p.",
             rich_help_panel=_SAMPLING,
         ),
     ] = None,
@@ -65,7 +66,8 @@ def generate(
         int | None,
         typer.Option(
             min=0,
-            help="Random seed; default a new one, which is printed. Each sequence adds 1.",
+            help="Random seed; default a new one, which is printed. "
+            "Text number i, from 0, uses seed + i.",
             rich_help_panel=_SAMPLING,
         ),
     ] = None,
@@ -81,14 +83,12 @@ def generate(
     threads: Annotated[
         int | None,
         typer.Option(
-            min=1, help="Number of CPU threads; default as torch uses.", rich_help_panel="Hardware"
+            min=1, help="Number of CPU threads; default: torch's.", rich_help_panel="Hardware"
         ),
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(
-            help="Where to write; a text file, default the terminal.", rich_help_panel="Output"
-        ),
+        typer.Option(help="Output text file; default the terminal.", rich_help_panel="Output"),
     ] = None,
 ) -> None:
     """Generate text with a language model, printed as it is sampled.
@@ -96,10 +96,10 @@ def generate(
     The speed, and the seed if it is new, are printed on stderr.
     """
     if prompt == "":
-        fail("--prompt is empty; leave it out to start from nothing")
+        fail("--prompt must not be empty; leave it out to start from nothing")
     refuse_unused(context, "sampling" if beam is None else "beam")
     if beam is not None and count > beam:
-        fail(f"a beam of {beam} finds at most {beam} sequences; got --count {count}")
+        fail(f"--count must be at most the width of the beam, {beam}, got {count}")
     with report_known_errors():
         asked = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "typical": typical}
         sampling = {name: value for name, value in asked.items() if value is not None}

@@ -31,7 +31,7 @@ def _load_user_cell(path: Path, kind: str) -> Cell:
         fail(f"there is no file {str(path)!r}; write path/to/file.py:ClassName")
     spec = importlib.util.spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None:
-        fail(f"{str(path)!r} is no Python file; write path/to/file.py:ClassName")
+        fail(f"{str(path)!r} is not a Python file; write path/to/file.py:ClassName")
     module = importlib.util.module_from_spec(spec)
     with report_errors(Exception):
         spec.loader.exec_module(module)

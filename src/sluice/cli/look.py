@@ -24,7 +24,7 @@ def look(
         str | None,
         typer.Argument(
             metavar="DATA",
-            help="Data; a file of text or ABC, a folder of ABC, or 'tunes'.",
+            help="What to read: a text file, an ABC file, a folder of ABC files, or 'tunes'.",
             autocompletion=complete_data,
         ),
     ] = None,
@@ -34,9 +34,7 @@ def look(
     sequence: Annotated[
         int,
         typer.Option(
-            min=0,
-            help="Index of the sequence, counted from 0; in the data.",
-            rich_help_panel=_INPUT,
+            min=0, help="Which sequence of the data, counted from 0.", rich_help_panel=_INPUT
         ),
     ] = 0,
     start: Annotated[
@@ -44,20 +42,18 @@ def look(
     ] = 0,
     steps: Annotated[
         int,
-        typer.Option(
-            min=1, help="Number of steps; time steps shown, at most.", rich_help_panel=_SHOWN
-        ),
+        typer.Option(min=1, help="Maximum number of time steps to show.", rich_help_panel=_SHOWN),
     ] = 400,
     units: Annotated[
         str,
         typer.Option(
             metavar="N|all",
-            help="Number of units to show; per layer, of highest variance first.",
+            help="Number of units to show per layer, those with the highest variance first.",
             rich_help_panel=_SHOWN,
         ),
     ] = "64",
     out: Annotated[
-        Path, typer.Option(help="Where to write; an HTML page.", rich_help_panel="Output")
+        Path, typer.Option(help="Output file, an HTML page.", rich_help_panel="Output")
     ] = Path("report.html"),
 ) -> None:
     """Write an HTML page on what a model does inside: its gates, gradients and memory."""

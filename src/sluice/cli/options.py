@@ -1,7 +1,4 @@
-"""Options that several commands share, each declared once: one name, one type, one meaning.
-
-The part of a help text before its first semicolon is the meaning, the same in all commands.
-"""
+"""Options that several commands share, each declared once: one name, one type, one meaning."""
 
 from __future__ import annotations
 
@@ -21,17 +18,18 @@ Value = TypeVar("Value")
 ThemeName = Literal["light", "dark"]
 Tokenization = Literal["chars", "words", "subwords"]
 Precision = Literal["float32", "bfloat16", "int8"]
+TrainingPrecision = Literal["float32", "bfloat16"]
 
 CellArgument = Annotated[
     str,
     typer.Argument(
         metavar="CELL",
-        help="Cell; a name such as lstm, or path/to/file.py:ClassName.",
+        help="Cell: a name such as lstm, or path/to/file.py:ClassName.",
         autocompletion=complete_cell,
     ),
 ]
 CheckpointArgument = Annotated[
-    Path, typer.Argument(metavar="CHECKPOINT", help="Model file; written by `sluice train`.")
+    Path, typer.Argument(metavar="CHECKPOINT", help="Model file, as written by `sluice train`.")
 ]
 Theme = Annotated[ThemeName, typer.Option(help="Colours of the picture.", rich_help_panel="Output")]
 Threads = Annotated[
@@ -58,7 +56,7 @@ def parse_units(text: str) -> int | None:
     if text == "all":
         return None
     if not text.isdecimal() or int(text) < 1:
-        fail(f"--units is a number of at least 1, or 'all', not {text!r}")
+        fail(f"--units must be a number of at least 1, or 'all', got {text!r}")
     return int(text)
 
 

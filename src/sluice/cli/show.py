@@ -28,7 +28,7 @@ def show(
     out: Annotated[
         Path | None,
         typer.Option(
-            help="Where to write; a .svg, .png or .pdf with the equations, typeset.",
+            help="Output file with the typeset equations: a .svg, .png or .pdf.",
             rich_help_panel="Output",
         ),
     ] = None,
@@ -36,17 +36,21 @@ def show(
     part: Annotated[
         str,
         typer.Option(
-            help="Part of the kernel: forward, backward, or hoisted (needs only the input).",
+            help="Part of the kernel: forward, backward, or hoisted "
+            "(what depends only on the input).",
             rich_help_panel=_LLVM,
         ),
     ] = "forward",
     double: Annotated[
-        bool, typer.Option("--double", help="In float64.", rich_help_panel=_LLVM)
+        bool,
+        typer.Option(
+            "--double", help="Print the float64 code instead of float32.", rich_help_panel=_LLVM
+        ),
     ] = False,
 ) -> None:
     """Print a cell's update equations: as text, LaTeX, a graph, or the LLVM of its kernels."""
     if out is not None and form != "equations":
-        fail(f"--out typesets the equations; leave out --as {form}")
+        fail(f"--out writes typeset equations and cannot be used with --as {form}; leave one out")
     refuse_unused(context, "llvm" if form == "llvm" else "terminal" if out is None else "typeset")
     found = load_cell(cell)
     if out is not None:
@@ -82,6 +86,6 @@ def _show_llvm(cell: str, found: Cell, part: str, double: bool) -> None:
     chosen = {name: body for name, body in bodies.items() if name.startswith(f"{part}_")}
     if not chosen:
         parts = ", ".join(sorted({name.rpartition("_")[0] for name in bodies}))
-        fail(f"{cell} has no body {part!r}; it has {parts}")
+        fail(f"--part must be one of {parts} for {cell}, got {part!r}")
     for name, body in chosen.items():
         typer.echo(llvm.emit_function(name, body, 64 if double else 32))

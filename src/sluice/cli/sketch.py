@@ -24,7 +24,7 @@ def sketch(
     out: Annotated[
         Path | None,
         typer.Option(
-            help="Where to write; a .svg, .png or .pdf, default CELL.svg.",
+            help="Output file: a .svg, .png or .pdf; default CELL.svg.",
             rich_help_panel="Output",
         ),
     ] = None,
@@ -55,7 +55,7 @@ def sketch(
     layer: Annotated[
         str | None,
         typer.Option(
-            help="Layer whose values are shown, such as encoder.l0, if there are several.",
+            help="Layer to show, such as encoder.l0; needed if the recording has several.",
             rich_help_panel=_RECORDING,
         ),
     ] = None,
@@ -66,14 +66,14 @@ def sketch(
         int,
         typer.Option(
             min=0,
-            help="Index of the sequence, counted from 0; in the recording's batch.",
+            help="Which sequence of the recorded batch, counted from 0.",
             rich_help_panel=_RECORDING,
         ),
     ] = 0,
     unit: Annotated[
         list[int] | None,
         typer.Option(
-            help="Index of a unit; repeatable, for the mean of several; default all.",
+            help="Unit to show; repeat it for the mean of several units; default: the mean of all.",
             rich_help_panel=_RECORDING,
         ),
     ] = None,
@@ -92,7 +92,7 @@ def sketch(
     with report_errors(SluiceError, ValueError, IndexError):
         ending = picture.parse_format(path)
         if animate and ending != "svg":
-            fail(f"only an .svg moves, not {path.name!r}")
+            fail(f"--animate writes .svg files only, got {path.name!r}")
         if recording is not None:
             drawn = sketch_saved_recording(
                 found.graph,

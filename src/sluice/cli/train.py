@@ -33,7 +33,10 @@ def train(
     options: TrainOptions,
     out: Annotated[
         Path | None,
-        typer.Option(help="Where to write; a folder, default NAME-out.", rich_help_panel=_OUTPUT),
+        typer.Option(
+            help="Output folder; default NAME-out, NAME being that of the data.",
+            rich_help_panel=_OUTPUT,
+        ),
     ] = None,
     resume: Annotated[
         bool,
@@ -58,7 +61,7 @@ def train(
         ),
     ] = False,
 ) -> None:
-    """Train a model on a file, a folder, or the collections of folk tunes.
+    """Train a model on a file, a folder, or the default folk tunes.
 
     Ctrl-C stops early, keeps the best weights, and prints how to resume.
 

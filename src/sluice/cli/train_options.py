@@ -11,7 +11,7 @@ import typer
 
 from sluice.cli.completion import complete_cell, complete_data
 from sluice.cli.errors import fail
-from sluice.cli.options import Precision, Threads, Tokenization, value_or
+from sluice.cli.options import Threads, Tokenization, TrainingPrecision, value_or
 
 if TYPE_CHECKING:
     from sluice.sequence import TrainingConfig
@@ -29,25 +29,31 @@ class TrainOptions:
         str,
         typer.Argument(
             metavar="DATA",
-            help="Data; a file or folder (text, ABC, MIDI, piano rolls in JSON, CSV, Parquet), "
-            "or 'tunes' for the collections of folk tunes.",
+            help="What to train on: a file or folder (text, ABC, MIDI, piano rolls in JSON, CSV, "
+            "Parquet), or 'tunes' for the default folk tunes.",
             autocompletion=complete_data,
         ),
     ]
     corpus: Annotated[
         list[Path] | None,
         typer.Option(
-            help="ABC files instead of the collections of tunes; repeatable.",
+            help="ABC files instead of the default folk tunes; repeatable.",
             rich_help_panel=_DATA,
         ),
     ] = None
     kind: Annotated[
         str | None,
-        typer.Option(help="Format of the data, if its suffix is unusual.", rich_help_panel=_DATA),
+        typer.Option(
+            help="Format: text, abc, midi, chorales, csv or parquet; "
+            "default: recognised from the file.",
+            rich_help_panel=_DATA,
+        ),
     ] = None
     tokenize: Annotated[
         Tokenization | None,
-        typer.Option(help="What a token of text is; default chars.", rich_help_panel=_DATA),
+        typer.Option(
+            help="Unit of text: chars, words or subwords; default chars.", rich_help_panel=_DATA
+        ),
     ] = None
     seq_len: Annotated[
         int | None,
@@ -67,11 +73,16 @@ class TrainOptions:
     ] = None
     id: Annotated[
         str | None,
-        typer.Option(help="Column that names the series of a row.", rich_help_panel=_TABLE),
+        typer.Option(
+            help="Column that says to which series a row belongs.", rich_help_panel=_TABLE
+        ),
     ] = None
     time: Annotated[
         str | None,
-        typer.Option(help="Column by which a series is ordered.", rich_help_panel=_TABLE),
+        typer.Option(
+            help="Column that orders the rows of a series: numbers or dates.",
+            rich_help_panel=_TABLE,
+        ),
     ] = None
     label: Annotated[
         str | None,
@@ -84,13 +95,16 @@ class TrainOptions:
     period: Annotated[
         int | None,
         typer.Option(
-            min=1, help="Steps per season, for the seasonal naive forecast.", rich_help_panel=_TABLE
+            min=1,
+            help="Length of a season in steps (24 for hourly data with a daily pattern); adds the "
+            "seasonal naive forecast as a baseline.",
+            rich_help_panel=_TABLE,
         ),
     ] = None
     cell: Annotated[
         str | None,
         typer.Option(
-            help="Cell; a name such as gru or slstm, default lstm.",
+            help="Cell: a name such as gru or slstm, or path/to/file.py:ClassName; default lstm.",
             autocompletion=complete_cell,
             rich_help_panel=_MODEL,
         ),
@@ -101,7 +115,7 @@ class TrainOptions:
     ] = None
     layers: Annotated[
         int | None,
-        typer.Option(help="Number of layers; default 2, of tunes 1.", rich_help_panel=_MODEL),
+        typer.Option(help="Number of layers; default 2 (1 for tunes).", rich_help_panel=_MODEL),
     ] = None
     dropout: Annotated[
         float | None, typer.Option(help="Dropout probability; default 0.2.", rich_help_panel=_MODEL)
@@ -112,33 +126,37 @@ class TrainOptions:
     ] = None
     epochs: Annotated[
         float | None,
-        typer.Option(help="Passes over the data, instead of --minutes.", rich_help_panel=_BUDGET),
+        typer.Option(
+            help="Number of passes over the data, instead of --minutes.", rich_help_panel=_BUDGET
+        ),
     ] = None
     steps: Annotated[
         int | None,
         typer.Option(
-            help="Number of steps; weight updates, instead of --minutes.", rich_help_panel=_BUDGET
+            help="Number of weight updates, instead of --minutes.", rich_help_panel=_BUDGET
         ),
     ] = None
     batch: Annotated[
         int | None,
         typer.Option(
             min=1,
-            help="Sequences per batch; default 32, of tunes 16.",
+            help="Sequences per batch; default 32 (16 for tunes).",
             rich_help_panel=_OPTIMIZATION,
         ),
     ] = None
     learning_rate: Annotated[
         float | None,
         typer.Option(
-            help="Peak learning rate; default 0.004, of tunes 0.008.", rich_help_panel=_OPTIMIZATION
+            help="Peak learning rate; default 0.004 (0.008 for tunes).",
+            rich_help_panel=_OPTIMIZATION,
         ),
     ] = None
     bptt: Annotated[
         str | None,
         typer.Option(
             metavar="K|K1,K2",
-            help="Truncate backpropagation: update every K1 steps, over the last K2.",
+            help="Truncated BPTT: update every K1 steps, with gradients through the last K2 "
+            "(K alone: K1 = K2 = K).",
             rich_help_panel=_OPTIMIZATION,
         ),
     ] = None
@@ -147,9 +165,9 @@ class TrainOptions:
         typer.Option(min=0, help="Random seed; default 0.", rich_help_panel=_OPTIMIZATION),
     ] = None
     precision: Annotated[
-        Precision | None,
+        TrainingPrecision | None,
         typer.Option(
-            help="Precision of the matrix products; default float32, int8 only after training.",
+            help="Precision of the matrix products; default float32.",
             rich_help_panel="Hardware",
         ),
     ] = None
@@ -182,16 +200,17 @@ class TrainOptions:
             known = {one.name for one in fields(cls)}
             options = cls(**{name: value for name, value in values.items() if name in known})
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            fail(f"{path} is no record of a training ({error}); remove it or choose another --out")
+            fail(
+                f"{path} is not the record of a training ({error}); remove it or choose another "
+                "--out"
+            )
         corpus = None if options.corpus is None else [Path(one) for one in options.corpus]
         return replace(options, corpus=corpus)
 
     def require_one_budget(self) -> None:
-        """Refuse two budgets, and a precision that no training has."""
+        """Refuse two budgets."""
         if sum(getattr(self, name) is not None for name in _BUDGETS) > 1:
-            fail("give --minutes or --epochs or --steps, one of the three")
-        if self.precision == "int8":
-            fail("--precision int8 is for inference; train in float32 or bfloat16")
+            fail("--minutes, --epochs and --steps exclude each other; choose one")
 
     def build_config(self, defaults: TrainingConfig | None = None) -> TrainingConfig:
         """The training configuration for these options; where they are None, the defaults'."""
@@ -208,7 +227,7 @@ class TrainOptions:
             epochs=self.epochs,
             steps=self.steps,
             learning_rate=value_or(self.learning_rate, usual.learning_rate),
-            precision=None if self.precision == "int8" else self.precision,
+            precision=self.precision,
             seed=value_or(self.seed, usual.seed),
             bptt=value_or(_parse_bptt(self.bptt), usual.bptt),
         )
@@ -222,5 +241,5 @@ def _parse_bptt(text: str | None) -> int | tuple[int, int] | None:
     except ValueError:
         steps = []
     if len(steps) not in (1, 2):
-        fail(f"--bptt is a number of steps, or two as in 20,60; got {text!r}")
+        fail(f"--bptt must be one or two numbers of steps, as in 20 or 20,60, got {text!r}")
     return steps[0] if len(steps) == 1 else (steps[0], steps[1])

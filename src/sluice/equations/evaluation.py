@@ -203,4 +203,4 @@ def _compute_leaf(leaf: Leaf, interpreter: TensorInterpreter) -> Any:
         return float(leaf.name)
     if leaf.kind == "vector":
         return interpreter.vector(leaf.name)
-    raise KeyError(f"{leaf.kind} '{leaf.name}' was given no value")
+    raise KeyError(f"{leaf.kind} '{leaf.name}' has no value; pass one")

@@ -138,18 +138,19 @@ def elementwise(op: str, *operands: Node) -> Node:
     Raises `EquationError` where they do not, or where a comparison is used as a number.
     """
     if len(operands) != OPS[op].arity:
-        raise EquationError(f"{op} takes {OPS[op].arity} operands, not {len(operands)}")
+        raise EquationError(f"{op} must have {OPS[op].arity} operands, got {len(operands)}")
     for place, operand in enumerate(operands):
         compared = isinstance(operand, Elementwise) and operand.op == "greater"
         if compared != (op == "where" and place == 0):
             raise EquationError(
-                "a comparison belongs, and only a comparison, in the first place of "
-                "where(a > b, x, y); it is not a number"
+                "the first argument of where() must be a comparison, as in where(a > b, x, y), "
+                "and a comparison can stand nowhere else; for a number write where(a > b, 1.0, "
+                "0.0)"
             )
     widths = {operand.width for operand in operands} - {CONSTANT}
     if len(widths) > 1:
         raise EquationError(
-            f"{op} of values of different widths, {_format_widths(operands)}; "
+            f"the operands of {op} must have one width, got {_format_widths(operands)}; "
             "bring them to one width with a Gate() or a Map()"
         )
     return Elementwise(op, operands, widths.pop() if widths else CONSTANT)
@@ -167,8 +168,8 @@ def as_node(value: Value) -> Node:
         return constant(float(value))
     except (TypeError, ValueError, RuntimeError):
         raise EquationError(
-            f"a {type(value).__name__} among the symbols; a cell's equations hold only numbers, "
-            "states, gates, Vector()s and masks"
+            "equations may contain numbers, states, gates, Vector()s and masks, got a "
+            f"{type(value).__name__}"
         ) from None
 
 

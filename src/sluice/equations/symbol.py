@@ -92,7 +92,9 @@ class Symbol:
 
     def __pow__(self, power: int) -> Symbol:
         if power != 2:
-            raise EquationError(f"a symbol to the power {power}; write a product, or exp and log")
+            raise EquationError(
+                f"the power of a symbol must be 2, got {power}; write a product, or exp and log"
+            )
         return self.symbolic_apply("multiply", self, self)
 
     def detach(self) -> Symbol:
@@ -124,7 +126,8 @@ class Symbol:
 
     def __matmul__(self, other: object) -> NoReturn:
         raise EquationError(
-            "a matrix product on a symbol; declare a Gate() or a Map() and call it: self.gate(x, h)"
+            "a symbol cannot be an operand of a matrix product; declare a Gate() or a "
+            "Map() and call it: self.gate(x, h)"
         )
 
     __rmatmul__ = __matmul__
@@ -150,8 +153,6 @@ class Symbol:
         if name is None or kwargs:
             called = getattr(function, "__name__", str(function))
             known = ", ".join(sorted(set(_TORCH_NAMES.values())))
-            raise EquationError(
-                f"torch's {called} is not an operation of a cell; there are: {known}"
-            )
+            raise EquationError(f"a cell cannot use torch's {called}; the operations are {known}")
         symbol = next(argument for argument in args if isinstance(argument, Symbol))
         return symbol.symbolic_apply(name, *args)

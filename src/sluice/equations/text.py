@@ -38,7 +38,7 @@ def from_text(text: str) -> Graph:
     """
     lines = text.splitlines()
     if not lines or lines[0] != _HEADER:
-        raise ValueError(f"not a graph: expected '{_HEADER}' first, got {lines[:1]}")
+        raise ValueError(f"the first line of a graph must be '{_HEADER}', got {lines[:1]}")
     name, found, nodes = "", _DeclarationReader(), list[Node]()
     for line in lines[1:]:
         head, *rest = line.split(" ")
@@ -130,4 +130,4 @@ class _DeclarationReader:
                 MaskSpec(name, rate, kept, dropped, evaluated, bool(int(shared)), width)
             )
         else:
-            raise ValueError(f"not a line of a graph: {head} {' '.join(words)}")
+            raise ValueError(f"{head} {' '.join(words)} is not a line of a graph")

@@ -61,7 +61,10 @@ class SymbolicInterpreter:
 
     def affine(self, stack: str, gate: str, operand: Value) -> Node:
         if not isinstance(operand, Node):
-            raise EquationError(f"gate '{gate}' reads a value of the step, not {operand!r}")
+            raise EquationError(
+                f"gate '{gate}' must be applied to x, a state, or a value computed from them, "
+                f"got {operand!r}"
+            )
         return Affine(stack, gate, operand, self._widths[stack, gate], False)
 
     def vector(self, name: str) -> Node:
@@ -70,7 +73,10 @@ class SymbolicInterpreter:
     def norm(self, name: str, group: tuple[Value, ...]) -> tuple[Node, ...]:
         nodes = tuple(part for part in group if isinstance(part, Node))
         if len(nodes) < len(group):
-            raise EquationError(f"norm '{name}' reads values of the step, got {group!r}")
+            raise EquationError(
+                f"norm '{name}' must be applied to x, states, or values computed from them, got "
+                f"{group!r}"
+            )
         return tuple(
             RowNorm(name, nodes, index, (), part.width) for index, part in enumerate(nodes)
         )
@@ -117,10 +123,10 @@ def _check_outputs(outputs: object, declarations: Declarations) -> dict[str, Nod
     """The named values that a step returned, once they are known to be values of the step."""
     expected = ", ".join(f"{s.name}=..." for s in declarations.states)
     if not isinstance(outputs, Mapping):
-        raise EquationError(f"step returns dict({expected}, ...), not {type(outputs).__name__}")
+        raise EquationError(f"step must return dict({expected}, ...), got {type(outputs).__name__}")
     for state in declarations.states:
         if state.name not in outputs:
-            raise EquationError(f"step returns no '{state.name}'; it must return dict({expected})")
+            raise EquationError(f"step must return dict({expected}), got no '{state.name}'")
     widths = {state.name: state.width for state in declarations.states}
     gates = {gate for stack in declarations.stacks for gate, _ in stack.gates}
     checked: dict[str, Node] = {}
@@ -174,8 +180,8 @@ def _prune_stack(stack: StackSpec, affines: list[Affine]) -> StackSpec | None:
     if len(widths) > 1:
         listed = " and ".join(f"{a.gate} ({a.operand.width})" for a in mine)
         raise EquationError(
-            f"the gates of one stack read values of one width, but these differ: {listed}; "
-            "declare a Map() for the odd one"
+            f"the gates of one stack must read values of one width, got {listed}; declare a "
+            "Map() for the one that differs"
         )
     gates = tuple((gate, width) for gate, width in stack.gates if gate in used)
     return replace(stack, gates=gates, operand=widths.pop()) if gates else None
@@ -184,5 +190,7 @@ def _prune_stack(stack: StackSpec, affines: list[Affine]) -> StackSpec | None:
 def _prune_norm(norm: NormSpec, norms: list[RowNorm]) -> NormSpec | None:
     widths = {tuple(n.width for n in node.group) for node in norms if node.norm == norm.name}
     if len(widths) > 1:
-        raise EquationError(f"norm '{norm.name}' spans values of different widths; declare two")
+        raise EquationError(
+            f"the values of norm '{norm.name}' must have one width; declare two norms"
+        )
     return replace(norm, widths=widths.pop()) if widths else None

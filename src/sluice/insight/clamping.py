@@ -85,7 +85,9 @@ def clamp_units(
     chosen = None if layer is None else layer * module.directions + reverse
     if chosen is not None and (chosen not in places or (reverse and module.directions == 1)):
         name = f"layer {layer}" + " in reverse" * reverse
-        raise IndexError(f"there is no {name}; the module has {module.num_layers} layers")
+        raise IndexError(
+            f"layer must be one of the {module.num_layers} layers of the module, got {name}"
+        )
     extra = [
         _build_clamp_vectors(module, place, values, units, chosen in (None, place))
         for place in places

@@ -120,8 +120,8 @@ def sketch_saved_recording(
     other = [name for name in values if name not in known]
     if other or not any(name in graph.outputs_by_name for name in values):
         raise ValueError(
-            f"{label} of {path} is no {graph.name}: it has {', '.join(values)}, and the cell "
-            f"{', '.join(graph.outputs_by_name)}"
+            f"{label} of {path} is not a {graph.name}: it has {', '.join(values)}, and the "
+            f"cell {', '.join(graph.outputs_by_name)}"
         )
     found = _SketchSelection(step, sequence, unit, 1, label.endswith("_reverse"))
     return _draw(graph, values, found, f"{graph.name} {label}", theme)
@@ -158,7 +158,7 @@ class _SketchSelection:
         if left or not 0 <= row < steps:
             kept = f"every {self.every}th step, " if self.every > 1 else ""
             last = (steps - 1) * self.every
-            raise IndexError(f"step {self.step} was not recorded; there are {kept}0 to {last}")
+            raise IndexError(f"step must be a recorded one ({kept}0 to {last}), got {self.step}")
         before = row + 1 if self.reverse else row - 1
         return row, before if self.every == 1 and 0 <= before < steps else None
 
@@ -176,7 +176,7 @@ def _draw(
     steps, sequences = next(iter(values.values())).shape[:2]
     row, before = selection.find_rows(steps)
     if not -sequences <= selection.sequence < sequences:
-        raise IndexError(f"there are {sequences} sequences, and none is {selection.sequence}")
+        raise IndexError(f"sequence must be from 0 to {sequences - 1}, got {selection.sequence}")
     here = {name: tensor[row, selection.sequence].double() for name, tensor in values.items()}
     past = {}
     if before is not None:
@@ -190,7 +190,7 @@ def _draw(
             shown[node] = number
     if not shown:
         widest = max(tensor.shape[2] for tensor in values.values())
-        raise IndexError(f"there are {widest} units, and none is {selection.unit}")
+        raise IndexError(f"unit must be from 0 to {widest - 1}, got {selection.unit}")
     return draw_sketch(graph, theme, values=shown, title=f"{title}, {selection.description}")
 
 

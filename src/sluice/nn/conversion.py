@@ -46,7 +46,7 @@ def convert(model: nn.Module, to: Literal["sluice", "torch"] = "sluice") -> nn.M
         'sluice.nn.rnn'
     """
     if to not in ("sluice", "torch"):
-        raise ValueError(f"to is 'sluice' or 'torch', got {to!r}")
+        raise ValueError(f"to must be 'sluice' or 'torch', got {to!r}")
     table = _TO_SLUICE if to == "sluice" else _TO_TORCH
     converted: dict[nn.Module, nn.Module] = {}  # a layer used twice stays one layer
     for module in list(model.modules()):

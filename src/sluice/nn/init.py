@@ -46,7 +46,7 @@ def init_chrono(cell: Cell, sizes: Sizes, parameters: Mapping[str, Tensor], long
     Raises ValueError where the cell has no forget gate, no biases, or ``longest`` is under 2.
     """
     if not longest >= 2:
-        raise ValueError(f"chrono= is the longest memory in steps, at least 2, not {longest}")
+        raise ValueError(f"chrono= must be the longest memory in steps, at least 2, got {longest}")
     kept = _gate_biases(cell, sizes, parameters, cell.forget_gate_name, "chrono")
     drawn = torch.empty_like(kept[0]).uniform_(1.0, longest - 1.0).log_()
     _set_sum(kept, drawn)
@@ -65,7 +65,10 @@ def _gate_biases(
 ) -> list[Tensor]:
     """The rows of the biases that add up in ``gate``."""
     if gate is None:
-        raise ValueError(f"{option}= needs a gate that keeps the state; {cell.name} names none")
+        raise ValueError(
+            f"{option}= needs the name of the gate that keeps the state; set "
+            f"forget_gate_name in {cell.name}"
+        )
     found = []
     for stack in cell.graph.stacks:
         rows = stack.row_ranges(sizes)

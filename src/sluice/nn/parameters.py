@@ -163,4 +163,6 @@ def _check_heads(cell: Cell, layer_sizes: Sequence[Sizes]) -> None:
         for sizes in layer_sizes:
             width = sizes.of(stack.operand)
             if width % stack.heads:
-                raise ValueError(f"{width} units do not divide into {stack.heads} heads")
+                raise ValueError(
+                    f"the units must be a multiple of the {stack.heads} heads, got {width}"
+                )

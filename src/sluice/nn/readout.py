@@ -49,7 +49,7 @@ class Readout(nn.Module):
         super().__init__()
         if activation not in _ACTIVATIONS:
             raise ValueError(
-                f"output_activation is one of {', '.join(_ACTIVATIONS)}, not {activation!r}"
+                f"output_activation must be one of {', '.join(_ACTIVATIONS)}, got {activation!r}"
             )
         if size is not None and size < 1:
             raise ValueError(f"output_size must be at least 1, got {size}")

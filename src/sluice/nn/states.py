@@ -56,7 +56,9 @@ class StateLayout:
         count = len(self.widths)
         columns = (hx,) if count == 1 else hx
         if not isinstance(columns, tuple | list) or len(columns) != count:
-            raise ValueError(f"hx holds the {count} states of the cell as a tuple, got {type(hx)}")
+            raise ValueError(
+                f"hx must be a tuple of the {count} states of the cell, got {type(hx)}"
+            )
         labels = [""] if count == 1 else [f"[{i}]" for i in range(count)]
         triples = zip(columns, self.widths, labels, strict=True)
         return list(zip(*(self._split_column(*triple) for triple in triples), strict=True))

@@ -212,12 +212,12 @@ class Stream:
     def _check_input(self, x: Tensor) -> None:
         if x.shape != self._in_shape or x.dtype != self._dtype:
             raise ValueError(
-                f"a step reads {self._dtype} of shape {self._in_shape}, (batch, input), "
-                f"got {x.dtype} of shape {tuple(x.shape)}"
+                f"x must be {self._dtype} of shape {self._in_shape}, (batch, input), got "
+                f"{x.dtype} of shape {tuple(x.shape)}"
             )
         device = self._initial[0][0].device
         if x.device != device:
-            raise ValueError(f"this stream's weights are on {device}, the input on {x.device}")
+            raise ValueError(f"x must be on {device} as this stream's weights are, got {x.device}")
 
     def state_dict(self) -> dict[str, Tensor]:
         """The state as tensors by name, to be saved; `load_state_dict` takes it back."""
@@ -235,7 +235,7 @@ class Stream:
         shapes = {name: tuple(tensor.shape) for name, tensor in own.items()}
         given = {name: tuple(tensor.shape) for name, tensor in state_dict.items()}
         if shapes != given:
-            raise ValueError(f"the saved state does not fit: expected {shapes}, got {given}")
+            raise ValueError(f"the saved state must have the shapes {shapes}, got {given}")
         names = [state.name for state in self._layer.cell.graph.states]
         assert self._engine is not None
         self._engine.write(

@@ -49,7 +49,7 @@ def parse_format(path: StrPath) -> str:
     path = Path(path)
     ending = path.suffix.lstrip(".").lower()
     if ending not in FORMATS:
-        raise PictureError(f"a picture is a file .svg, .png or .pdf, got {path.name!r}")
+        raise PictureError(f"a picture must be a .svg, .png or .pdf file, got {path.name!r}")
     return ending
 
 

@@ -171,7 +171,7 @@ def ablate(
         (4, ['candidate', 'reset', 'update'])
     """
     if group < 1:
-        raise AblationError(f"a group has at least 1 unit, got {group}")
+        raise AblationError(f"group must be at least 1 unit, got {group}")
     was_training = model.training
     model.eval()
     try:

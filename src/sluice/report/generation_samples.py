@@ -94,7 +94,8 @@ def load_held_out(checkpoint: Checkpoint, path: StrPath, tokens: int) -> HeldOut
             skipped += 1
     if not known:
         raise AblationError(
-            f"the model knows no whole sequence of {path}; give data of the kind it was trained on"
+            f"{path} must contain a sequence of which the model knows every token; give "
+            "data of the kind it was trained on"
         )
     every = max(1, -(-sum(map(len, known)) // tokens))
     return HeldOutData(known[::every], skipped)
@@ -103,8 +104,8 @@ def load_held_out(checkpoint: Checkpoint, path: StrPath, tokens: int) -> HeldOut
 def _require_language_model(model: nn.Module) -> None:
     if not isinstance(model, LanguageModel):
         raise AblationError(
-            f"data is read for language models, and this is a {type(model).__name__}; in Python, "
-            "sluice.report.ablation.ablate takes any model and loss"
+            f"`sluice ablate` takes a language model, got a {type(model).__name__}; in "
+            "Python, sluice.report.ablate(model, loss) takes any model"
         )
 
 
@@ -121,7 +122,7 @@ def _read_sequences(path: Path, checkpoint: Checkpoint) -> Iterator[Sequence[str
         text = path.read_text()
     except UnicodeDecodeError:
         raise AblationError(
-            f"{path} is no text in UTF-8; give {describe_readable_data()}"
+            f"{path} is not text in UTF-8; give {describe_readable_data()}"
         ) from None
     tokens = list(text) if TextCodec(checkpoint.vocabulary).is_character_level else text.split()
     yield from (tokens[first : first + _PIECE] for first in range(0, len(tokens), _PIECE))

@@ -64,9 +64,9 @@ class LagTask:
         (torch.Size([11, 3, 4]), torch.Size([1, 3]))
         """
         if lag < self.least_lag:
-            raise ValueError(f"the lags of '{self.name}' begin at {self.least_lag}, got {lag}")
+            raise ValueError(f"lag must be at least {self.least_lag} for '{self.name}', got {lag}")
         if batch < 1:
-            raise ValueError(f"a batch has at least 1 sequence, got {batch}")
+            raise ValueError(f"batch must be at least 1 sequence, got {batch}")
         return self._draw(lag, batch, generator)
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:

@@ -96,7 +96,7 @@ class Vocabulary:
 
     def _find_token(self, number: int) -> str:
         if not _NUM_SPECIAL <= number < len(self):
-            raise UnknownTokenError(f"Ids must be in 0 to {len(self) - 1}, got {number}.")
+            raise UnknownTokenError(f"Ids must be from 0 to {len(self) - 1}, got {number}.")
         return self.tokens[number - _NUM_SPECIAL]
 
     def encode_text(self, text: str) -> list[int]:

@@ -93,9 +93,9 @@ def test_no_fixed_point_and_invalid_arguments() -> None:
     found = find_fixed_points(moving, torch.zeros(2, 2), torch.ones(1))
     assert found.points.shape == (0, 2) and found.eigenvalues.shape == (0, 2)
     layer = sluice.nn.LSTM(3, 4)
-    with pytest.raises(ValueError, match=r"full states, \(starts, 8\), got \(5, 4\)"):
+    with pytest.raises(ValueError, match=r"full states of shape \(starts, 8\), got \(5, 4\)"):
         find_fixed_points(layer, torch.zeros(5, 4))
-    with pytest.raises(ValueError, match="starts hold NaN"):
+    with pytest.raises(ValueError, match="starts must be finite, got NaN"):
         find_fixed_points(layer, torch.full((1, 8), float("nan")))
-    with pytest.raises(ValueError, match=r"x is one input, \(3,\), got \(1, 3\)"):
+    with pytest.raises(ValueError, match=r"x must be one input of shape \(3,\), got \(1, 3\)"):
         find_fixed_points(layer, torch.zeros(5, 8), torch.zeros(1, 3))

@@ -101,7 +101,7 @@ def test_exponents_add_up_to_the_mean_logarithm_of_the_determinant() -> None:
 
 def test_invalid_spectra_are_refused() -> None:
     layer = sluice.nn.GRU(3, 4)
-    with pytest.raises(ValueError, match="warm_up=50 leaves none of the 20 steps"):
+    with pytest.raises(ValueError, match="warm_up must be from 0 to 19 for 20 steps, got 50"):
         lyapunov_spectrum(layer, torch.zeros(20, 1, 3))
     with pytest.raises(ValueError, match="count must be between 1 and the 4 states, got 5"):
         lyapunov_spectrum(layer, torch.zeros(60, 1, 3), count=5)

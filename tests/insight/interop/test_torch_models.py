@@ -105,13 +105,18 @@ def test_a_layer_is_inferred_from_its_state_dict(
 
 def test_state_dicts_that_are_not_those_of_one_layer() -> None:
     state = nn.LSTM(3, 4, num_layers=2).state_dict()
-    with pytest.raises(ValueError, match=r"no name ends in weight_ih_l0.*weight, bias"):
+    with pytest.raises(ValueError, match=r"a name that ends in weight_ih_l0, got weight, bias"):
         from_state_dict(nn.Linear(2, 2).state_dict())
-    with pytest.raises(ValueError, match="'readout' is no parameter of a recurrent layer"):
+    with pytest.raises(ValueError, match="'readout' is not a parameter of a recurrent layer"):
         from_state_dict({**state, "readout": torch.zeros(2)})
-    with pytest.raises(ValueError, match=r"nothing for weight_hh_l1, where a LSTM.*\(16, 4\)"):
+    with pytest.raises(
+        ValueError,
+        match=r"_hh_l1 must have shape \(16, 4\) for a LSTM .*, got none",
+    ):
         from_state_dict({name: t for name, t in state.items() if name != "weight_hh_l1"})
-    with pytest.raises(ValueError, match=r"shape \(15, 4\) for weight_ih_l1.*\(16, 4\)"):
+    with pytest.raises(
+        ValueError, match=r"weight_ih_l1 must have shape \(16, 4\) .*, got shape \(15, 4\)"
+    ):
         from_state_dict({**state, "weight_ih_l1": torch.zeros(15, 4)})
-    with pytest.raises(ValueError, match="has 8 rows for 4 units"):
+    with pytest.raises(ValueError, match="got 8 rows for 4 units"):
         from_state_dict({"weight_ih_l0": torch.zeros(8, 3), "weight_hh_l0": torch.zeros(8, 4)})

@@ -99,9 +99,9 @@ def test_tensors_without_gradients_are_refused() -> None:
             gradients_per_loss(tape[""], silent)
         with pytest.raises(RuntimeError, match="ran without gradients"):
             gradient_flow(tape[""])
-    with pytest.raises(ValueError, match="at least one step, unreduced"):
+    with pytest.raises(ValueError, match=r"at least one step, got .*; do not reduce them"):
         gradients_per_loss(tape[""], first.sum())
-    with pytest.raises(ValueError, match="at least one step, unreduced"):
+    with pytest.raises(ValueError, match=r"at least one step, got .*; do not reduce them"):
         gradients_per_loss(tape[""], first[:0])
     logits, targets = layer(x)[0], torch.zeros(5, 2, dtype=torch.long)
     with pytest.raises(RuntimeError, match="x has no gradients"):

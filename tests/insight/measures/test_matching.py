@@ -17,7 +17,7 @@ def test_units_active_over_a_span() -> None:
     assert active_units(values, 1, 2, 4, 0.5, exclusive=True).tolist() == [0]
     assert active_units(values, 1, 2, 3, 0.5).tolist() == [0, 1, 2]
     for start, stop, sequence in ((2, 2, 0), (0, 7, 0), (0, 1, 2)):
-        with pytest.raises(ValueError, match="a span has 0 <= start < stop within values"):
+        with pytest.raises(ValueError, match="a span must have 0 <= start < stop within values"):
             active_units(values, sequence, start, stop, 0.5)
 
 

@@ -77,7 +77,7 @@ def test_invalid_probes_are_refused() -> None:
         probe(values, labels * 0)
     with pytest.raises(ValueError, match=r"held_out=0\.0 of 20 rows"):
         probe(values, labels, held_out=0.0)
-    with pytest.raises(ValueError, match="hold NaN or infinity"):
+    with pytest.raises(ValueError, match="must be finite, got NaN or infinity"):
         probe(values / 0, labels)
     with pytest.raises(ValueError, match=r"\(time, batch, width\) or \(rows, width\)"):
         probe(values[0, 0], labels[0, 0])

@@ -81,12 +81,12 @@ def test_missing_gradients_are_reported() -> None:
         layer(x)
         with pytest.raises(RuntimeError, match=r"call backward\(\)"):
             insight.step_weight_gradients(tape, "a")
-        with pytest.raises(ValueError, match="which of a, b"):
+        with pytest.raises(ValueError, match="choose one of a, b"):
             insight.step_weight_gradients(tape)
-        with pytest.raises(KeyError, match="no recurrent layer is called 'c'"):
+        with pytest.raises(KeyError, match="the model has no recurrent layer 'c'"):
             insight.step_weight_gradients(tape, "c")
         layer(x)[0].sum().backward()
-        with pytest.raises(IndexError, match="there are 5 steps, and none is step 5"):
+        with pytest.raises(IndexError, match="step must be from 0 to 4, got 5"):
             insight.step_weight_gradients(tape, "a", steps=[5])
         with pytest.raises(IndexError, match="no l1"):
             insight.step_weight_gradients(tape, "a", layer=1)

@@ -48,7 +48,7 @@ def test_units_are_sorted_and_keep_their_numbers() -> None:
             np.testing.assert_allclose(panel.images[0].get_array(), expected, rtol=1e-6)
             assert [label.get_text() for label in panel.get_yticklabels()] == list(map(str, order))
             assert panel.get_ylabel() == f"unit, by {sort}"
-    with pytest.raises(ValueError, match="sort is None, 'mean' or 'peak', not 'size'"):
+    with pytest.raises(ValueError, match="sort must be None, 'mean' or 'peak', got 'size'"):
         plots.plot_heat_map(values, sort="size")
 
 
@@ -62,16 +62,16 @@ def test_invalid_arguments_are_refused() -> None:
     values[2, 1] = torch.nan
     with pytest.raises(ValueError, match="'forget' is nan first at step 2, unit 1"):
         plots.plot_heat_map({"forget": values})
-    with pytest.raises(ValueError, match=r"the array has shape \(4,\); expected \(time, batch"):
+    with pytest.raises(ValueError, match=r"the array must be \(time, batch, units\) .*got \(4,\)"):
         plots.plot_heat_map(torch.rand(4))
-    with pytest.raises(ValueError, match="4 steps and 2 tokens"):
+    with pytest.raises(ValueError, match="for each of 4 steps, got 2"):
         plots.plot_heat_map(torch.rand(4, 3), tokens=["a", "b"])
-    with pytest.raises(IndexError, match="has 2 sequences and none numbered 2"):
+    with pytest.raises(IndexError, match=r"sequence must be from 0 to 1 for .*, got 2"):
         plots.plot_heat_map(torch.rand(4, 2, 3), sequence=2)
     layer = sluice.nn.GRU(3, 4, num_layers=2)
     with sluice.record(layer) as tape:
         layer(torch.randn(4, 1, 3))
-    with pytest.raises(ValueError, match=r"there are 2 places, l0, l1.*tape\.layer\(0\)"):
+    with pytest.raises(ValueError, match=r"got 2 layers, l0, l1.*tape\.layer\(0\)"):
         plots.plot_heat_map(tape)
     with pytest.raises(KeyError, match="no value 'forget'"):
         plots.plot_heat_map(tape.layer(1), ["forget"])

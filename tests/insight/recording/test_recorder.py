@@ -89,7 +89,7 @@ def test_names_and_places_of_a_model() -> None:
         _ = tape["encoder"].forget
     with pytest.raises(AttributeError, match=r"several recurrent layers.*'encoder', 'head.top'"):
         _ = tape.h
-    with pytest.raises(KeyError, match="no recurrent layer is called 'decoder'"):
+    with pytest.raises(KeyError, match="the model has no recurrent layer 'decoder'"):
         tape["decoder"]
     with pytest.raises(IndexError, match="no l2"):
         tape["encoder"].layer(2)

@@ -84,10 +84,16 @@ def test_time_has_coordinates_where_steps_were_left_out() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"names": ["froget"]}, "no cell names 'froget'; there are h, c, input, forget"),
-        ({"names": "forget"}, r"names= is a list of names, \['forget'\]"),
-        ({"layers": ["l9"]}, "no recurrent layer is called 'l9'; there are 'encoder', 'top', 'enc"),
-        ({"layers": []}, "layers= is empty"),
+        (
+            {"names": ["froget"]},
+            "layer has a value 'froget'; the values are h, c, input, forget",
+        ),
+        ({"names": "forget"}, r"names= must be a list of names, as in \['forget'\], got one name"),
+        (
+            {"layers": ["l9"]},
+            "no recurrent layer 'l9'; its layers are 'encoder', 'top', 'enc",
+        ),
+        ({"layers": []}, "layers= must name at least one, got none"),
         ({"every": 0}, "every= must be an integer of at least 1, got 0"),
         ({"every": 1.5}, "every= must be an integer of at least 1, got 1.5"),
     ],

@@ -66,9 +66,9 @@ def test_numbers_colours_and_openings(theme: str) -> None:
 
 
 def test_values_of_another_cell_are_refused() -> None:
-    with pytest.raises(KeyError, match=r"LSTM has no value 'update'; it has h, c, .*, c before"):
+    with pytest.raises(KeyError, match=r"has no value 'update'; its values are h, c, .*, c before"):
         draw_sketch(LSTM().graph, values={"update": 0.3})
-    with pytest.raises(ValueError, match="'forget' is nan"):
+    with pytest.raises(ValueError, match="must be finite, got nan for 'forget'"):
         draw_sketch(LSTM().graph, values={"forget": float("nan")})
     with pytest.raises(ValueError, match="theme must be 'light' or 'dark'"):
         draw_sketch(LSTM().graph, "blue")

@@ -175,7 +175,7 @@ def test_runs_of_other_settings_are_not_mixed(tmp_path: Path) -> None:
     assert (tmp_path / "runs.jsonl").read_bytes() == before
     for content, message in (
         ("nonsense", "cannot be read"),
-        ('{"format": "other"}\n', "is no comparison"),
+        ('{"format": "other"}\n', "is not a comparison"),
         (before.decode() + '{"cell": 1}\n', "is damaged"),
     ):
         (tmp_path / "runs.jsonl").write_text(content)
@@ -195,8 +195,8 @@ def test_written_files() -> None:
     [
         ({"cells": []}, "name at least one"),
         ({"cells": ["elman", "Elman"]}, "Elman is given twice"),
-        ({"cells": ["elmann"]}, "no cell 'elmann'; the cells are cifg, elman"),
-        ({"task": "chess"}, "no task 'chess'; the tasks are recall, order"),
+        ({"cells": ["elmann"]}, "cell must be one of cifg, elman, .*got 'elmann'"),
+        ({"task": "chess"}, "task must be one of recall, order, .*got 'chess'"),
         ({"lags": []}, "at least one lag, got none"),
         ({"lags": [5, 0]}, "at least 2 steps, got 0"),
         ({"lags": [10**9]}, "this machine has"),

@@ -141,11 +141,13 @@ def test_invalid_inputs_are_refused() -> None:
         look(nn.Embedding(5, 3), ids)
     with pytest.raises(ReportError, match="length 0"):
         look(lstm(), ids[:0])
-    with pytest.raises(ReportError, match="none numbered 2"):
+    with pytest.raises(ReportError, match="sequence must be from 0 to 1, got 2"):
         look(lstm(), ids, sequence=2)
-    with pytest.raises(ReportError, match="has 10, counted from 0"):
+    with pytest.raises(ReportError, match="within the 10 of sequence 0, counted from 0, got 10"):
         look(lstm(), ids, start=10)
-    with pytest.raises(ReportError, match="got 2 sequences and 1 of tokens"):
+    with pytest.raises(
+        ReportError, match="tokens must have one entry for each of 2 sequences, got 1"
+    ):
         look(lstm(), ids, tokens=["abc"])
     with pytest.raises(ReportError, match=r"takes about .* GiB; look at a part"):
         look(lstm(1000), torch.zeros(30_000, 1, dtype=torch.long), steps=30_000)

@@ -69,8 +69,11 @@ def test_tunes_and_texts_of_tunes(tmp_path: Path) -> None:
         (["--text", ""], "sequence of length 0"),
         ([], "give data"),
         (["--text", "the", "--sequence", 3], "--sequence does not apply to --text"),
-        (["--text", "the", "--start", 9], "has 4, counted from 0"),
-        (["--text", "the", "--units", "few"], "or 'all', not 'few'"),
+        (
+            ["--text", "the", "--start", 9],
+            "within the 4 of sequence 0, counted from 0, got 9 to 408",
+        ),
+        (["--text", "the", "--units", "few"], "or 'all', got 'few'"),
         (["missing.txt"], "missing.txt"),
     ],
 )

@@ -48,7 +48,7 @@ def test_all_tensors_of_a_batch_move_to_a_device() -> None:
 
 
 def test_unequal_pairs_are_refused() -> None:
-    with pytest.raises(SequenceError, match="2 sources and 1 targets"):
+    with pytest.raises(SequenceError, match="each of 2 sources, got 1"):
         PairBatches([[3], [4]], [[3]], 2, 0)
     with pytest.raises(SequenceError, match="at least one token"):
         PairBatches([[3], []], [[3], [4]], 2, 0)

@@ -87,7 +87,7 @@ def test_constant_columns() -> None:
 @pytest.mark.parametrize(
     ("how", "message"),
     [
-        ({"by": "given"}, "without a split"),
+        ({"by": "given"}, "by='given' needs data that contain a split"),
         ({"by": "groups"}, "without groups"),
         ({"by": "chance"}, "got 'chance'"),
         ({"validation": 1.0}, "a sum below 1"),

@@ -144,11 +144,11 @@ def test_bad_sampling_is_refused(options: dict[str, Any], message: str) -> None:
 def test_bad_prompts_seeds_and_weights_are_refused() -> None:
     model = random_model()
     for opening in ([[]], [[A], [7]], [[END]]):
-        with pytest.raises(SequenceError, match="of the prompt needs ids in 3 to 6"):
+        with pytest.raises(SequenceError, match="of the prompt must be from 3 to 6"):
             generate(model, [0], prompt=opening)
     for seeds in ([], [-1]):
         with pytest.raises(SequenceError, match="of at least 0 per sequence"):
             generate(model, seeds)
     model.readout.bias.data[3] = torch.nan
-    with pytest.raises(SequenceError, match="give NaN"):
+    with pytest.raises(SequenceError, match="computes NaN"):
         generate(model, [0])

@@ -160,7 +160,7 @@ def test_dead_ends_and_wrong_masks_are_reported() -> None:
     for given, message in (
         (np.ones(5, dtype=bool), "shape"),
         (torch.ones(6), "boolean"),
-        ({9}, "in 0 to 5"),
+        ({9}, "from 0 to 5"),
     ):
         wrong.given = given
         with pytest.raises(SequenceError, match=message):

@@ -55,7 +55,7 @@ def test_invalid_sequences_are_refused() -> None:
         log_likelihood(model, [])
     with pytest.raises(SequenceError, match="at least one token"):
         log_likelihood(model, [[3], []], include_end=False)
-    with pytest.raises(SequenceError, match="in 0 to 8, got 9"):
+    with pytest.raises(SequenceError, match="from 0 to 8, got 9"):
         log_likelihood(model, [[9]])
-    with pytest.raises(SequenceError, match="got 1 for 2 sequences"):
+    with pytest.raises(SequenceError, match="each of 2 sequences, got 1"):
         log_likelihood(model, [[3], [4]], [[3]])

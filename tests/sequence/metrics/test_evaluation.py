@@ -228,5 +228,5 @@ def test_another_model_is_refused() -> None:
         pass
 
     other: Any = Other()
-    with pytest.raises(SequenceError, match="evaluate does not know a Other"):
+    with pytest.raises(SequenceError, match="evaluate has no metrics for a Other; pass a model of"):
         evaluate(other, Given())

@@ -103,8 +103,8 @@ def test_resets_separate_adjacent_sequences() -> None:
     ("changes", "message"),
     [
         ({"classes": 1}, "classes must be an integer of at least 2, got 1"),
-        ({"vocabulary_size": 5}, "one of the two; got 5 and 4"),
-        ({"features": 0}, "one of the two; got 0 and 0"),
+        ({"vocabulary_size": 5}, "must be given, got 5 and 4"),
+        ({"features": 0}, "must be given, got 0 and 0"),
         ({"features": 0, "vocabulary_size": 5}, "embedding_size must be an integer of at least 1"),
     ],
 )

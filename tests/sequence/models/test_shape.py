@@ -124,7 +124,7 @@ def test_dropout_is_placed_as_requested() -> None:
     [
         ({"cell": "transformer"}, "cell must be one of cifg, .*, got 'transformer'"),
         ({"zoneout": 1.0}, r"zoneout must be in \[0, 1\), got 1.0"),
-        ({"zoneout": {"m": 0.1}}, r"zoneout has no state 'm'; the cell's states are \['h', 'c'\]"),
+        ({"zoneout": {"m": 0.1}}, r"zoneout must name states of the cell, \['h', 'c'\], got 'm'"),
         ({"cell": "slstm", "zoneout": 0.1}, "those of SLSTM are h, c, n, m; give a rate by name"),
         ({"recurrent_dropout": -0.1}, r"recurrent_dropout must be in \[0, 1\), got -0.1"),
         ({"output_dropout": "much"}, r"output_dropout must be in \[0, 1\), got 'much'"),

@@ -169,5 +169,5 @@ def test_tunes_from_files(tmp_path: Path) -> None:
     with pytest.raises(TuneError, match=r"a\.abc, line 6: "):
         read_tune(path)
     path.write_text("X:1\nT:A\nM:6/8\nK:D\nd3|")
-    with pytest.raises(TuneError, match=r"has no gap: write a \*"):
+    with pytest.raises(TuneError, match=r"has no gap; write a \*"):
         read_tune(path, gaps=True)

@@ -19,11 +19,11 @@ def test_keys_as_musicians_name_them(text: str, mode: str | None, name: str) -> 
 @pytest.mark.parametrize(
     ("text", "mode", "message"),
     [
-        ("H", None, "no key 'H'; keys are such as D, G, A, Em"),
-        ("", None, "no key ''"),
-        ("Dfoo", None, "no key 'Dfoo'"),
+        ("H", None, r"key must be one such as D, G, A, Em, .*got 'H'"),
+        ("", None, r"key must be one such as .*got ''"),
+        ("Dfoo", None, r"key must be one such as .*got 'Dfoo'"),
         ("Em", "dor", "not of the mode"),
-        ("E", "foo", "no mode 'foo'; the modes are maj"),
+        ("E", "foo", r"mode must be one of maj.*got 'foo'"),
     ],
 )
 def test_invalid_keys_are_refused(text: str, mode: str | None, message: str) -> None:

@@ -254,7 +254,7 @@ def test_a_vocabulary_without_tunes(missing: str) -> None:
 
 
 def test_a_tune_without_bars_is_no_tune() -> None:
-    with pytest.raises(TuneError, match="at least 1 bar"):
+    with pytest.raises(TuneError, match="min_bars must be at least 1, got 0"):
         TuneGrammar(VOCABULARY, min_bars=0)
     short = TuneGrammar(VOCABULARY, min_bars=1)
     assert short.find_violation(tune("c 6 |")) is None

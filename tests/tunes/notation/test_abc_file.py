@@ -68,8 +68,8 @@ def test_bad_headers_name_their_line(text: str, line: int, message: str) -> None
 
 
 @pytest.mark.parametrize(
-    ("content", "message"),
-    [(b" \n", "is empty"), (b"X:1\0", "is no text"), (b"Dear Sir,\n", "begins with X:")],
+    ("content", "said"),
+    [(b" \n", "is empty"), (b"X:1\0", "is not text"), (b"Dear Sir,\n", "begins with X:")],
 )
 def test_files_without_tunes(content: bytes, message: str, tmp_path: Path) -> None:
     path = tmp_path / "tunes.abc"

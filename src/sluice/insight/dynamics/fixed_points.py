@@ -83,7 +83,9 @@ def find_fixed_points(
     s = _check_starts(step, starts)
     given = s.new_zeros(step.sizes.input) if x is None else x.detach().to(s)
     if given.shape != (step.sizes.input,):
-        raise ValueError(f"x is one input, ({step.sizes.input},), got {tuple(given.shape)}")
+        raise ValueError(
+            f"x must be one input of shape ({step.sizes.input},), got {tuple(given.shape)}"
+        )
     s = _minimise(step, given.expand(len(s), -1), s, tolerance, max_iterations)
     speed = _compute_speed(_compute_displacement(step, given, s))
     s, speed = _drop_duplicates(s, speed, slow_tolerance, min_distance)
@@ -93,10 +95,13 @@ def find_fixed_points(
 def _check_starts(step: StepMap, starts: Tensor) -> Tensor:
     width = sum(step.state_widths)
     if starts.dim() != 2 or starts.shape[1] != width or len(starts) == 0:
-        raise ValueError(f"starts are full states, (starts, {width}), got {tuple(starts.shape)}")
+        raise ValueError(
+            f"starts must be full states of shape (starts, {width}), got {tuple(starts.shape)}"
+        )
     if not bool(starts.isfinite().all()):
         raise ValueError(
-            "starts hold NaN or infinity; sluice.insight.find_first_nonfinite says where from"
+            "starts must be finite, got NaN or infinity; "
+            "sluice.insight.find_first_nonfinite says where from"
         )
     return starts.detach().double()
 

@@ -98,8 +98,8 @@ def product_singular_values(jacobians: Tensor) -> Tensor:
     """
     if jacobians.dim() != 4 or jacobians.shape[-1] != jacobians.shape[-2] or not len(jacobians):
         raise ValueError(
-            "Jacobians have the shape (time, batch, states, states) with at least one step, got "
-            f"{tuple(jacobians.shape)}"
+            "jacobians must have the shape (time, batch, states, states) with at least one "
+            f"step, got {tuple(jacobians.shape)}"
         )
     product, found = jacobians[0].double(), [torch.linalg.svdvals(jacobians[0].double())]
     for jacobian in jacobians[1:]:
@@ -152,7 +152,10 @@ def lyapunov_spectrum(
     (steps, batch), states = run.x.shape[:2], run.states.shape[-1]
     count = states if count is None else count
     if not 0 <= warm_up < steps:
-        raise ValueError(f"warm_up={warm_up} leaves none of the {steps} steps; give more input")
+        raise ValueError(
+            f"warm_up must be from 0 to {steps - 1} for {steps} steps, got {warm_up}; give "
+            "more input"
+        )
     if not 1 <= count <= states:
         raise ValueError(f"count must be between 1 and the {states} states, got {count}")
     start = torch.randn(states, count, dtype=torch.float64, generator=_build_generator())

@@ -96,13 +96,13 @@ def build_step_map(module: RecurrentStack, layer: int = 0, reverse: bool = False
     """
     if not isinstance(module, RecurrentStack):
         raise TypeError(
-            f"expected a recurrent layer of sluice.nn, got {type(module).__name__}; "
+            f"module must be a recurrent layer of sluice.nn, got {type(module).__name__}; "
             "name the layer within your model, as in model.encoder"
         )
     if not 0 <= layer < module.num_layers or (reverse and not module.bidirectional):
         raise IndexError(
-            f"the {type(module).__name__} has {module.num_layers} layers in {module.directions} "
-            f"directions, and none is l{layer}{'_reverse' * reverse}"
+            f"layer must be one of the {module.num_layers} layers in {module.directions} "
+            f"directions of the {type(module).__name__}, got l{layer}{'_reverse' * reverse}"
         )
     place = layer * module.directions + reverse
     copies = [t.to(torch.float64, copy=True) for t in module.get_layer_parameters(place)]
@@ -137,10 +137,12 @@ def run_trajectory(
     """
     build_step_map(module, layer, reverse)
     if isinstance(input, PackedSequence):
-        raise TypeError("a PackedSequence has sequences of several lengths; give a plain tensor")
+        raise TypeError(
+            "input must be a plain tensor, got a PackedSequence, whose sequences differ in length"
+        )
     x = pad_input(type(module).__name__, input, None, None, module.batch_first).x.detach().double()
     if x.shape[-1] != module.input_size:
-        raise RuntimeError(f"the input is {x.shape[-1]} wide, and the layer {module.input_size}")
+        raise RuntimeError(f"the input must be {module.input_size} wide, got {x.shape[-1]}")
     for below in range(layer):
         runs = [
             _iterate_map(build_step_map(module, below, bool(d)), x, bool(d))

@@ -86,21 +86,30 @@ def _check_shapes(arrays: list[Array], kind: str, reset_after: bool | None) -> b
     """Whether the reset comes after, once all shapes are known to fit."""
     shapes = [array.shape for array in arrays]
     if len(shapes) not in (2, 3) or any(len(shape) != 2 for shape in shapes[:2]):
-        raise ValueError(f"expected a kernel, a recurrent kernel and at most a bias; got {shapes}")
+        raise ValueError(
+            "the weights must be a kernel, a recurrent kernel and at most a bias, got "
+            f"shapes {shapes}"
+        )
     (inputs, _), (units, _), *_ = shapes
     wide = _GATES[kind] * units
     after = kind == "gru" and _resets_after(shapes, reset_after)
     expected: list[tuple[int, ...]] = [(inputs, wide), (units, wide)]
     expected.append((2, wide) if after else (wide,))
     if shapes != expected[: len(shapes)]:
-        raise ValueError(f"a {kind} of {units} units has the shapes {expected}, got {shapes}")
+        raise ValueError(
+            f"the weights of a {kind} of {units} units must have the shapes {expected}, got "
+            f"{shapes}"
+        )
     return after
 
 
 def _resets_after(shapes: list[tuple[int, ...]], reset_after: bool | None) -> bool:
     if len(shapes) == 2:
         if reset_after is None:
-            raise ValueError("a GRU without biases does not show its form; say reset_after=")
+            raise ValueError(
+                "the weights of a GRU without biases do not tell its form; pass "
+                "reset_after=True or reset_after=False"
+            )
         return reset_after
     after = len(shapes[2]) == 2
     if reset_after is not None and reset_after != after:

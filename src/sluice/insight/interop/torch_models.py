@@ -132,15 +132,15 @@ def from_state_dict(
     for name in sorted(shapes.keys() | given.keys()):
         if shapes.get(name) != given.get(name):
             raise ValueError(
-                f"{_format_shape(given.get(name))} for {name}, where a {type(layer).__name__} of "
-                f"these sizes has {_format_shape(shapes.get(name))}"
+                f"{name} must have {_format_shape(shapes.get(name))} for a "
+                f"{type(layer).__name__} of these sizes, got {_format_shape(given.get(name))}"
             )
     layer.load_state_dict(own, assign=True)
     return from_torch(layer, tolerance=tolerance)
 
 
 def _format_shape(shape: tuple[int, ...] | None) -> str:
-    return "nothing" if shape is None else f"shape {shape}"
+    return "none" if shape is None else f"shape {shape}"
 
 
 def _strip_prefix(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -148,16 +148,16 @@ def _strip_prefix(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     first = next((name for name in state if name.endswith("weight_ih_l0")), None)
     if first is None:
         raise ValueError(
-            f"no name ends in weight_ih_l0; expected the state dict of one LSTM, GRU or RNN, and "
-            f"got {', '.join(list(state)[:4]) or 'an empty one'}"
+            "the state dict must be that of one LSTM, GRU or RNN, with a name that ends in "
+            f"weight_ih_l0, got {', '.join(list(state)[:4]) or 'an empty one'}"
         )
     prefix = first.removesuffix("weight_ih_l0")
     own = {name.removeprefix(prefix): tensor for name, tensor in state.items()}
     strange = [name for name in own if not _PARAMETER.fullmatch(name)]
     if strange:
         raise ValueError(
-            f"'{strange[0]}' is no parameter of a recurrent layer; give the part of the state dict "
-            "that belongs to one layer"
+            f"'{strange[0]}' is not a parameter of a recurrent layer; give the part of the "
+            "state dict that belongs to one layer"
         )
     return own
 
@@ -171,8 +171,8 @@ def _build_layer(own: Mapping[str, Tensor], nonlinearity: str, batch_first: bool
     kind = _BY_GATES.get(rows // hidden) if rows % hidden == 0 else None
     if kind is None:
         raise ValueError(
-            f"weight_ih_l0 has {rows} rows for {hidden} units; an RNN has 1 a unit, a GRU 3, an "
-            "LSTM 4"
+            f"weight_ih_l0 must have 1 row per unit (RNN), 3 (GRU) or 4 (LSTM), got {rows} "
+            f"rows for {hidden} units"
         )
     places = [match for name in own if (match := _PARAMETER.fullmatch(name))]
     options: dict[str, int | bool | str] = {
@@ -220,7 +220,7 @@ def _iterate_tensors(output: object) -> Iterator[Tensor]:
 def _compute_difference(found: list[Tensor], expected: list[Tensor], tolerance: float) -> float:
     shapes = [[tuple(tensor.shape) for tensor in side] for side in (found, expected)]
     if shapes[0] != shapes[1] or not expected:
-        raise ValueError(f"expected outputs of shapes {shapes[1]}, got {shapes[0]}")
+        raise ValueError(f"the outputs must have the shapes {shapes[1]}, got {shapes[0]}")
     worst = 0.0
     for ours, theirs in zip(found, expected, strict=True):
         if not theirs.numel():

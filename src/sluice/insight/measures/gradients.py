@@ -121,7 +121,7 @@ def connectivity(logits: Tensor, x: Tensor, targets: Tensor) -> Tensor:
     _require_steps(logits, "logits")
     if logits.dim() != 3 or targets.shape != logits.shape[:2]:
         raise ValueError(
-            "logits are (time, batch, classes) and targets (time, batch), got "
+            "logits must be (time, batch, classes) and targets (time, batch), got "
             f"{tuple(logits.shape)} and {tuple(targets.shape)}"
         )
     if not x.requires_grad:
@@ -137,7 +137,10 @@ def connectivity(logits: Tensor, x: Tensor, targets: Tensor) -> Tensor:
 
 def _require_steps(values: Tensor, what: str) -> Tensor:
     if values.dim() == 0 or len(values) == 0:
-        raise ValueError(f"{what} need a time dimension with at least one step, unreduced")
+        raise ValueError(
+            f"{what} must have a time dimension with at least one step, got "
+            f"{tuple(values.shape)}; do not reduce them"
+        )
     if not values.requires_grad:
         raise RuntimeError(
             f"the {what} have no gradients: they were computed under no_grad, or from nothing that "

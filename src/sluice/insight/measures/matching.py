@@ -60,8 +60,8 @@ def _check_span(values: Tensor, sequence: int, start: int, stop: int) -> None:
     shape = values.shape
     if len(shape) != 3 or not (0 <= sequence < shape[1] and 0 <= start < stop <= shape[0]):
         raise ValueError(
-            f"a span has 0 <= start < stop within values (time, batch, units), got {start} to "
-            f"{stop} of sequence {sequence} in {tuple(shape)}"
+            "a span must have 0 <= start < stop within values (time, batch, units), got "
+            f"{start} to {stop} of sequence {sequence} in {tuple(shape)}"
         )
 
 
@@ -112,8 +112,8 @@ def find_matches(
     steps = 1 if length is None else length
     if values.dim() != 3 or not 1 <= steps <= values.shape[0]:
         raise ValueError(
-            f"values are (time, batch, units) with at least the {steps} steps of a span (one or "
-            f"more), got {tuple(values.shape)}"
+            f"values must be (time, batch, units) with at least the {steps} steps of a span "
+            f"(one or more), got {tuple(values.shape)}"
         )
     on = values >= threshold
     if lengths is not None:

@@ -40,7 +40,7 @@ def timescales(forget: Tensor, lengths: Tensor | None = None) -> Tensor:
     """
     values = flatten_steps(forget, lengths).double()
     if not bool(((values >= 0) & (values <= 1)).all()):
-        raise ValueError("a forget gate lies between 0 and 1; give a recorded gate, as tape.forget")
+        raise ValueError("forget must be between 0 and 1; give a recorded gate, as tape.forget")
     return 1.0 / values.mean(0).log().abs()
 
 
@@ -76,7 +76,10 @@ def timescale_distribution(
         ([1, 2, 1], [0.1, 1.0, 10.0, 100.0])
     """
     if not 0 < shortest < longest or bins < 1:
-        raise ValueError(f"edges must be 0 < shortest < longest, got {shortest} and {longest}")
+        raise ValueError(
+            f"shortest and longest must satisfy 0 < shortest < longest, got {shortest} and "
+            f"{longest}"
+        )
     ends = torch.tensor([shortest, longest], dtype=torch.float64).log10().tolist()
     edges = torch.logspace(ends[0], ends[1], bins + 1, dtype=torch.float64)
     places = torch.bucketize(timescales.double().cpu(), edges[1:-1], right=True)
@@ -167,7 +170,7 @@ def memory_capacity(
     """
     if states.dim() != 2 or signal.shape != states.shape[:1]:
         raise ValueError(
-            "states are (time, units) and the signal (time,), got "
+            "states must be (time, units) and the signal (time,), got "
             f"{tuple(states.shape)} and {tuple(signal.shape)}"
         )
     first = max(warm_up, delays - 1)
@@ -211,11 +214,11 @@ def memory_length(influence: Tensor, threshold: float = 0.01) -> Tensor:
     """
     if influence.dim() != 3 or influence.shape[0] != influence.shape[1]:
         raise ValueError(
-            "influence is (steps, time, batch) with as many rows as columns, got "
+            "influence must be (steps, time, batch) with as many rows as columns, got "
             f"{tuple(influence.shape)}"
         )
     if not 0 < threshold <= 1:
-        raise ValueError(f"the threshold must be above 0 and at most 1, got {threshold}")
+        raise ValueError(f"threshold must be above 0 and at most 1, got {threshold}")
     steps = torch.arange(len(influence), device=influence.device)
     lags = (steps[:, None] - steps).unsqueeze(-1)
     known = torch.where(lags >= 0, influence, 0)

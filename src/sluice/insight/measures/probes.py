@@ -85,7 +85,8 @@ def probe(
         raise ValueError("the labels do not vary over the rows to fit; there is nothing to learn")
     if not bool(x.isfinite().all()):
         raise ValueError(
-            "values hold NaN or infinity; sluice.insight.find_first_nonfinite says where from"
+            "values must be finite, got NaN or infinity; "
+            "sluice.insight.find_first_nonfinite says where from"
         )
     weights = _fit(x[:cut], y[:cut], penalty)
     control = _draw_control_labels(y, types, cut, seed)
@@ -97,8 +98,8 @@ def probe(
 def _flatten_labels(values: Tensor, labels: Tensor, lengths: Tensor | None) -> Tensor:
     if labels.shape != values.shape[:-1]:
         raise ValueError(
-            f"labels and tokens have a number for each row of values, {tuple(values.shape[:-1])}, "
-            f"got {tuple(labels.shape)}"
+            "labels and tokens must have a number for each row of values, "
+            f"{tuple(values.shape[:-1])}, got {tuple(labels.shape)}"
         )
     found = flatten_steps(labels.unsqueeze(-1), lengths).squeeze(-1)
     return found.double() if found.is_floating_point() else found.long()

@@ -40,7 +40,7 @@ def flatten_steps(values: Tensor, lengths: Tensor | None = None) -> Tensor:
     """
     if values.dim() not in (2, 3):
         raise ValueError(
-            f"values are (time, batch, width) or (rows, width), got {tuple(values.shape)}"
+            f"values must be (time, batch, width) or (rows, width), got {tuple(values.shape)}"
         )
     if values.dim() == 3:
         kept = values.transpose(0, 1)

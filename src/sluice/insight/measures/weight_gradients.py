@@ -80,7 +80,7 @@ def step_weight_gradients(
         count = len(part.delta)
         outside = [t for t in steps if not -count <= t < count]
         if outside:
-            raise IndexError(f"there are {count} steps, and none is step {outside[0]}")
+            raise IndexError(f"step must be from 0 to {count - 1}, got {outside[0]}")
         norms[f"weight_{name}"] = part.compute_norms()
         full[f"weight_{name}"] = part.compute_contributions(steps)
         if part.bias:

@@ -38,7 +38,7 @@ def to_vectors(values: Mapping[str, Numbers] | Numbers, what: str) -> dict[str, 
     for one in found.values():
         if one.ndim != 1 or not one.size:
             raise ValueError(
-                f"{what} must be a vector, one number for each unit; got shape {one.shape}"
+                f"{what} must be a vector, one number for each unit, got shape {one.shape}"
             )
     return found
 
@@ -62,8 +62,8 @@ def _select_values(source: PlotInput) -> Mapping[str, Numbers]:
         places: dict[str, RecordedLayer] = source.layers
         if len(places) > 1:
             raise ValueError(
-                f"there are {len(places)} places, {', '.join(places)}: give one of them, as in "
-                "tape.layer(0)"
+                f"values must be those of one layer, got {len(places)} layers, "
+                f"{', '.join(places)}; give one of them, as in tape.layer(0)"
             )
         (source,) = places.values()
     return source if isinstance(source, Mapping) else {"": source}  # one array needs no name
@@ -73,13 +73,13 @@ def _select_sequence(values: Array, name: str, sequence: int) -> Array:
     label = f"'{name}'" if name else "the array"
     if values.ndim not in (2, 3) or not values.size:
         raise ValueError(
-            f"{label} has shape {values.shape}; expected (time, batch, units) or (time, units), "
-            "none of them 0"
+            f"{label} must be (time, batch, units) or (time, units), none of them 0, got "
+            f"{values.shape}"
         )
     if values.ndim == 3:
         if not -values.shape[1] <= sequence < values.shape[1]:
             raise IndexError(
-                f"{label} has {values.shape[1]} sequences and none numbered {sequence}"
+                f"sequence must be from 0 to {values.shape[1] - 1} for {label}, got {sequence}"
             )
         values = values[:, sequence]
     bad = np.argwhere(~np.isfinite(values))
@@ -94,7 +94,7 @@ def format_tokens(tokens: Sequence[str] | None, steps: int) -> list[str] | None:
     if tokens is None:
         return None
     if len(tokens) != steps:
-        raise ValueError(f"there are {steps} steps and {len(tokens)} tokens; give one for each")
+        raise ValueError(f"tokens must have one entry for each of {steps} steps, got {len(tokens)}")
     blanks = str.maketrans({" ": "␣", "\n": "↵", "\t": "⇥"})
     return [str(token).translate(blanks) for token in tokens]
 

@@ -61,12 +61,12 @@ def plot_gradient_flow(
 def _check_norms(name: str, values: data.Numbers) -> data.Array:
     found = np.atleast_2d(data.to_array(values))
     if found.ndim != 2 or not found.size:
-        raise ValueError(f"'{name}' has shape {found.shape}; expected (time,) or (runs, time)")
+        raise ValueError(f"'{name}' must be (time,) or (runs, time), got {found.shape}")
     bad = np.argwhere(~((found >= 0) & np.isfinite(found)))
     if bad.size:
         run, step = bad[0]
         raise ValueError(
-            f"'{name}' is {found[run, step]} at step {step}; norms are finite and not negative"
+            f"'{name}' must be finite and not negative, got {found[run, step]} at step {step}"
         )
     return found
 

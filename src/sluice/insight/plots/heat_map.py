@@ -69,7 +69,7 @@ def plot_heat_map(
         ['forget', 'input']
     """
     if sort is not None and sort not in _ORDERS:
-        raise ValueError(f"sort is None, 'mean' or 'peak', not {sort!r}")
+        raise ValueError(f"sort must be None, 'mean' or 'peak', got {sort!r}")
     panels = data.load_values(source, names, sequence)
     first = next(iter(panels.values()))
     labels = data.format_tokens(tokens, len(first))

@@ -70,9 +70,9 @@ def _check(shut: dict[str, data.Array], opened: dict[str, data.Array]) -> None:
     sizes = [{name: len(shares) for name, shares in side.items()} for side in (shut, opened)]
     if sizes[0] != sizes[1] or not sizes[0]:
         raise ValueError(
-            f"left and right name the same gates and units; got {sizes[0]}, {sizes[1]}"
+            f"left and right must name the same gates and units, got {sizes[0]}, {sizes[1]}"
         )
     for name, shares in shut.items():
         inside = (shares >= 0) & (opened[name] >= 0) & (shares + opened[name] <= 1 + 1e-6)
         if not inside.all():
-            raise ValueError(f"the shares of '{name}' are not from 0 to 1, or add to more than 1")
+            raise ValueError(f"the shares of '{name}' must be from 0 to 1 and add to at most 1")

@@ -46,7 +46,9 @@ def plot_timescales(
     every = np.concatenate(list(found.values()))
     finite = every[np.isfinite(every)]
     if not (every > 0).all() or not finite.size:
-        raise ValueError("timescales are positive numbers of steps, at least one of them finite")
+        raise ValueError(
+            "timescales must be positive numbers of steps, at least one of them finite"
+        )
     low, high = finite.min() / 1.1, finite.max() * 1.1
     edges = np.geomspace(low, high, bins + 1)
     canvas = Canvas(theme, 5.0, 3.0)

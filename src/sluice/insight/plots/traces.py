@@ -50,7 +50,9 @@ def plot_traces(
     labels = data.format_tokens(tokens, len(values))
     for unit in chosen:
         if not 0 <= unit < values.shape[1]:
-            raise IndexError(f"'{name}' has units 0 to {values.shape[1] - 1} and no unit {unit}")
+            raise IndexError(
+                f"unit must be from 0 to {values.shape[1] - 1} for '{name}', got {unit}"
+            )
     canvas = Canvas(theme, figure_width(len(values)), 2.8)
     axes, look = canvas.add_axes("step", name, title), canvas.theme
     for unit, stroke in zip(chosen, line_styles(look), strict=False):

@@ -143,7 +143,9 @@ class RecordedModule:
         """
         places, label = self.layers, layer_label(layer, reverse)
         if label not in places:
-            raise IndexError(f"{self._description} has no {label}; it has {', '.join(places)}")
+            raise IndexError(
+                f"{self._description} has no {label}; its layers are {', '.join(places)}"
+            )
         return places[label]
 
     def _file_label(self, place: int) -> str:

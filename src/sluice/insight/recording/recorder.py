@@ -163,7 +163,9 @@ class Tape:
     def __getitem__(self, name: str) -> RecordedModule:
         """The module called ``name``. Raises KeyError where the model has none."""
         if name not in self._modules:
-            raise KeyError(f"no recurrent layer is called '{name}'; there are {self._names()}")
+            raise KeyError(
+                f"the model has no recurrent layer '{name}'; its layers are {self._names()}"
+            )
         return self._modules[name]
 
     def __getattr__(self, name: str) -> Any:
@@ -310,7 +312,7 @@ def select_layer(
         return source.layer(layer, reverse)
     if module is None and len(source) > 1:
         raise ValueError(
-            f"the model has several recurrent layers; say which of {', '.join(source)}"
+            f"the model has several recurrent layers; choose one of {', '.join(source)}"
         )
     return source[next(iter(source)) if module is None else module].layer(layer, reverse)
 

@@ -49,7 +49,9 @@ class Selection:
         for name in _check_list(self.layers, "layers"):
             if name not in by_name:
                 known = ", ".join(map(repr, by_name))
-                raise ValueError(f"no recurrent layer is called '{name}'; there are {known}")
+                raise ValueError(
+                    f"the model has no recurrent layer '{name}'; its layers are {known}"
+                )
             found |= dict.fromkeys(by_name[name])
         return list(found)
 
@@ -62,13 +64,15 @@ class Selection:
             known |= dict.fromkeys(spec.instrument(graph).outputs_by_name)
         missing = sorted((spec.names or frozenset()) - set(known))
         if missing:
-            raise ValueError(f"no cell names '{missing[0]}'; there are {', '.join(known)}")
+            raise ValueError(
+                f"no recorded layer has a value '{missing[0]}'; the values are {', '.join(known)}"
+            )
 
 
 def _check_list(given: Iterable[str], what: str) -> list[str]:
     if isinstance(given, str):
-        raise ValueError(f"{what}= is a list of names, [{given!r}], not one name")
+        raise ValueError(f"{what}= must be a list of names, as in [{given!r}], got one name")
     found = list(given)
     if not found:
-        raise ValueError(f"{what}= is empty, so nothing would be recorded; leave it out for all")
+        raise ValueError(f"{what}= must name at least one, got none; leave it out for all")
     return found

@@ -35,9 +35,11 @@ class WireValues:
         found: dict[Net, float] = {}
         for name, value in values.items():
             if isinstance(name, str) and name not in known:
-                raise KeyError(f"{graph.name} has no value '{name}'; it has {', '.join(known)}")
+                raise KeyError(
+                    f"{graph.name} has no value '{name}'; its values are {', '.join(known)}"
+                )
             if not math.isfinite(value):
-                raise ValueError(f"a sketch shows finite values, and '{name}' is {value}")
+                raise ValueError(f"the values of a sketch must be finite, got {value} for '{name}'")
             found[known[name] if isinstance(name, str) else name] = float(value)
         largest = max((abs(value) for value in found.values()), default=0.0)
         return cls(found, max(1.0, math.ceil(largest * 10) / 10), theme)

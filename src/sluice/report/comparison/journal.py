@@ -55,7 +55,7 @@ class Journal:
                 f"{path} cannot be read ({error}); move it away, or choose another folder"
             ) from None
         if not isinstance(header, dict) or header.get("format") != _HEADER_FORMAT:
-            raise ComparisonError(f"{path} is no comparison of Sluice; choose another folder")
+            raise ComparisonError(f"{path} is not a comparison of Sluice; choose another folder")
         other = {name for name in header | self.header if header.get(name) != self.header.get(name)}
         if other:
             name = sorted(other)[0]

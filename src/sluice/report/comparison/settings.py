@@ -140,7 +140,7 @@ def max_sequence_length(task: LagTask, lag: int) -> int:
 def find_task(name: str) -> LagTask:
     """A task by its name. Raises `ComparisonError` where there is none."""
     if name not in list_tasks():
-        raise ComparisonError(f"there is no task {name!r}; the tasks are {', '.join(list_tasks())}")
+        raise ComparisonError(f"task must be one of {', '.join(list_tasks())}, got {name!r}")
     return list_tasks()[name]
 
 
@@ -159,7 +159,7 @@ def load_cells(cells: Iterable[str | Cell | type[Cell]]) -> dict[str, Cell]:
             raise ComparisonError(f"the cell {name} is given twice; name each once")
         found[name] = cell
     if not found:
-        raise ComparisonError("there is no cell to compare; name at least one")
+        raise ComparisonError("cells must name at least one cell, got none")
     return found
 
 

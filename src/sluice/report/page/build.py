@@ -168,14 +168,14 @@ def build_report(
 
 def _check_window(inputs: ReportInputs, sequence: int, start: int, steps: int) -> int:
     if not 0 <= sequence < len(inputs.inputs):
-        raise ReportError(f"there are {len(inputs.inputs)} sequences, and none numbered {sequence}")
+        raise ReportError(f"sequence must be from 0 to {len(inputs.inputs) - 1}, got {sequence}")
     length = len(inputs.inputs[sequence])
     if not length:
         raise ReportError(f"sequence {sequence} has length 0; choose another one")
     if steps < 1 or not 0 <= start < length:
         raise ReportError(
-            f"steps {start} to {start + steps - 1} are asked for, and sequence {sequence} has "
-            f"{length}, counted from 0"
+            f"the steps must be within the {length} of sequence {sequence}, counted from 0, "
+            f"got {start} to {start + steps - 1}"
         )
     return min(length, start + steps)
 

@@ -53,7 +53,7 @@ class ReportInputs:
     def __post_init__(self) -> None:
         count = len(self.inputs)
         if not count:
-            raise ReportError("there is no sequence to look at; give at least one")
+            raise ReportError("inputs must contain at least one sequence, got none")
         per_step: dict[str, Sequence[Sequence[str] | Tensor] | None] = {
             "tokens": self.tokens,
             **self.properties,
@@ -62,14 +62,14 @@ class ReportInputs:
         for name, values in {**per_step, **others}.items():
             if values is not None and len(values) != count:
                 raise ReportError(
-                    f"got {count} sequences and {len(values)} of {name}; give one per sequence"
+                    f"{name} must have one entry for each of {count} sequences, got {len(values)}"
                 )
         for name, values in per_step.items():
             for k, (one, sequence) in enumerate(zip(values or (), self.inputs, strict=False)):
                 if len(one) != len(sequence):
                     raise ReportError(
-                        f"sequence {k} has {len(sequence)} steps and {len(one)} of {name}; give "
-                        "one a step"
+                        f"{name} must have one entry for each of the {len(sequence)} steps of "
+                        f"sequence {k}, got {len(one)}"
                     )
 
     def target(self, sequence: int) -> Tensor | None:
@@ -102,7 +102,7 @@ def split_sequences(values: Tensor | Sequence[Tensor], batch_first: bool) -> lis
         return [torch.as_tensor(sequence) for sequence in values]
     if values.dim() < 2:
         raise ReportError(
-            f"inputs are a batch (time, batch, ...) or a list of sequences, got the shape "
+            "inputs must be a batch (time, batch, ...) or a list of sequences, got shape "
             f"{tuple(values.shape)}"
         )
     return list(values.unbind(0 if batch_first else 1))

@@ -81,7 +81,9 @@ def _select_sequences(
     """The sequence wanted, then others that the model can read, as many as a report reads."""
     count = len(pieces.sequences)
     if not 0 <= sequence < count:
-        raise ReportError(f"{pieces.source} has sequences 0 to {count - 1}, and none of {sequence}")
+        raise ReportError(
+            f"sequence must be from 0 to {count - 1} for {pieces.source}, got {sequence}"
+        )
     kept, names, left = list[tuple[str, ...]](), list[str](), max(ROWS, stop)
     for k in sorted(range(count), key=lambda k: k != sequence):
         tokens = _tokenize(pieces, k, vocabulary)[:left]

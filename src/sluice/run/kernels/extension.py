@@ -29,8 +29,8 @@ def load_extension() -> Any:
     wanted = os.environ.get("SLUICE_ISA", "")
     if wanted and wanted not in possible:
         raise ValueError(
-            f"SLUICE_ISA is {wanted!r}, but here the kernels run on {', '.join(possible)}; "
-            "name one of these, or unset it"
+            f"SLUICE_ISA must be one of {', '.join(possible)} on this machine, got "
+            f"{wanted!r}; change it, or unset it"
         )
     return _import_extension(wanted or possible[-1])
 
@@ -49,8 +49,11 @@ def get_isa() -> str | None:
 
 
 def explain_missing() -> str:
-    """Why there are no kernels here."""
-    return "this installation has no kernels, as it was installed with SLUICE_PURE=1"
+    """What is missing where there are no kernels, and how to get them."""
+    return (
+        "no kernels are installed (sluice._kernels_generic cannot be imported): reinstall Sluice "
+        "with a C++20 compiler and without SLUICE_PURE=1"
+    )
 
 
 def set_num_threads(count: int) -> None:

@@ -84,7 +84,7 @@ def check_shards(sequences: int, batch_size: int, rank: int, world_size: int) ->
     if not sequences:
         raise SequenceError("There are no sequences to make batches of; add data.")
     if not 0 <= rank < world_size:
-        raise SequenceError(f"rank must be in 0 to {world_size - 1}, got {rank}.")
+        raise SequenceError(f"rank must be from 0 to {world_size - 1}, got {rank}.")
     if batch_size < world_size:
         raise SequenceError(
             f"batch_size counts all {world_size} processes and must be at least {world_size}, "

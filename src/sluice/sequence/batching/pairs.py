@@ -45,8 +45,8 @@ class PairBatches:
     def __post_init__(self) -> None:
         if len(self.sources) != len(self.targets):
             raise SequenceError(
-                f"Give one target per source, got {len(self.sources)} sources and "
-                f"{len(self.targets)} targets."
+                f"targets must have one entry for each of {len(self.sources)} sources, got "
+                f"{len(self.targets)}."
             )
         if not all(len(source) for source in self.sources):
             raise SequenceError("A source needs at least one token; remove empty ones.")

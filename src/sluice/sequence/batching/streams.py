@@ -60,7 +60,8 @@ class StreamBatches:
             raise SequenceError(f"seq_len must be at least 1 step, got {self.seq_len}.")
         if self.sequences.read(0, 0, 0)[1].ndim == 0:
             raise SequenceError(
-                "Sequences with one label each cannot be streams; use BucketBatches."
+                "StreamBatches needs a target for every step, but these sequences have one "
+                "label each; use BucketBatches."
             )
 
     @cached_property
@@ -161,7 +162,10 @@ class WindowBatches:
                 raise SequenceError(f"{name} must be at least 1 step, got {value}.")
         check_shards(int(self._ends[-1]), self.batch_size, self.rank, self.world_size)
         if self.sequences.read(0, 0, 0)[1].ndim == 0:
-            raise SequenceError("Sequences with one label each have no windows; use BucketBatches.")
+            raise SequenceError(
+                "WindowBatches needs a target for every step, but these sequences have one "
+                "label each; use BucketBatches."
+            )
 
     @property
     def _stride(self) -> int:

@@ -153,7 +153,7 @@ def _detect_common_format(path: Path, files: list[Path]) -> Format:
     known = ", ".join(get_formats())
     for file, one in found.items():
         if one is None and file == path:
-            raise DataError(f"{file} is of an unknown kind; kinds are {known}.")
+            raise DataError(f"{file} must be of a known kind, one of {known}; name it with kind=.")
     kinds: dict[str, list[Path]] = {}
     for file, one in found.items():
         kinds.setdefault(one.name if one else "unknown", []).append(file)

@@ -129,7 +129,10 @@ def _assign_parts(
         return _split_randomly(singles, validation, test, seed), "by sequences at random"
     if by == "given":
         if not data.predefined_split:
-            raise DataError("These data come without a split; choose another way to split.")
+            raise DataError(
+                "by='given' needs data that contain a split, and these do not; use "
+                "by='sequences', 'time' or 'groups'."
+            )
         return data.predefined_split, "as given with the data"
     if by == "groups":
         keys = data.groups

@@ -151,7 +151,9 @@ class _Uniforms:
 
     def __init__(self, seeds: Sequence[int]) -> None:
         if not seeds or min(seeds) < 0:
-            raise SequenceError(f"Give one seed of at least 0 per sequence, got {seeds}.")
+            raise SequenceError(
+                f"seeds must be one number of at least 0 per sequence, got {seeds}."
+            )
         self._generators = [torch.Generator().manual_seed(seed) for seed in seeds]
 
     def draw(self, steps: int) -> Tensor:

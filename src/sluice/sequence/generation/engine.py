@@ -62,7 +62,10 @@ def start_engine(model: LanguageModel, batch: int, prefix: Sequence[int]) -> tup
 
 def _require_no_nan(given: Tensor | None) -> Tensor:
     if given is None or (given.is_floating_point() and given.isnan().any()):
-        raise SequenceError("These weights give NaN; train again, with a lower learning rate.")
+        raise SequenceError(
+            "The model computes NaN, so it cannot generate; check its weights, or train "
+            "again with a lower learning rate."
+        )
     return given
 
 

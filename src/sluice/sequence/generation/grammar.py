@@ -147,7 +147,7 @@ class Guide(Generic[State]):
             mask = np.zeros(self._size, dtype=np.bool_)
             if not all(0 <= token < self._size for token in allowed):
                 raise SequenceError(
-                    f"A grammar's ids must be in 0 to {self._size - 1}, got {allowed}."
+                    f"A grammar's ids must be from 0 to {self._size - 1}, got {allowed}."
                 )
             mask[list(allowed)] = True
         mask[[PADDING, START]] = False
@@ -176,7 +176,7 @@ def split_prompt(prompt: Sequence[Collection[int]], size: int) -> tuple[list[int
     for place, ids in enumerate(prompt):
         if not ids or not all(END < number < size for number in ids):
             raise SequenceError(
-                f"Place {place} of the prompt needs ids in {END + 1} to {size - 1}, "
+                f"The ids at place {place} of the prompt must be from {END + 1} to {size - 1}, "
                 f"got {sorted(ids)}."
             )
     prefix = [next(iter(ids)) for ids in takewhile(lambda ids: len(set(ids)) == 1, prompt)]

@@ -86,7 +86,8 @@ def _check(
 ) -> None:
     if len(contexts) != len(sequences):
         raise SequenceError(
-            f"Give one context per sequence, got {len(contexts)} for {len(sequences)} sequences."
+            f"contexts must have one entry for each of {len(sequences)} sequences, got "
+            f"{len(contexts)}."
         )
     if not sequences or not (include_end or all(sequences)):
         raise SequenceError(
@@ -96,4 +97,4 @@ def _check(
     for ids in (*sequences, *contexts):
         wrong = [number for number in ids if not 0 <= number < size]
         if wrong:
-            raise SequenceError(f"Ids must be in 0 to {size - 1}, got {wrong[0]}.")
+            raise SequenceError(f"Ids must be from 0 to {size - 1}, got {wrong[0]}.")

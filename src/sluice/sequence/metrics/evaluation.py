@@ -112,7 +112,10 @@ def _make_accumulator(
         return ForecastMetrics(model, source.stateful, period, scale)
     if isinstance(model, ChoraleModel):
         return _ChordMetrics(model)
-    raise SequenceError(f"evaluate does not know a {type(model).__name__}.")
+    raise SequenceError(
+        f"evaluate has no metrics for a {type(model).__name__}; pass a model of "
+        "sluice.sequence.models."
+    )
 
 
 @dataclass

@@ -43,8 +43,8 @@ class LabelsConfig(SequenceModelConfig, _ClassCount):
         require_sizes(self, classes=2, vocabulary_size=0, features=0)
         if (self.vocabulary_size > 0) == (self.features > 0):
             raise SequenceError(
-                "Give vocabulary_size for tokens or features for values, one of the two; got "
-                f"{self.vocabulary_size} and {self.features}."
+                "Exactly one of vocabulary_size (for tokens) and features (for values) must be "
+                f"given, got {self.vocabulary_size} and {self.features}."
             )
         if self.vocabulary_size:
             require_sizes(self, embedding_size=1)

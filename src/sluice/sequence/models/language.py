@@ -43,7 +43,7 @@ class LanguageModelConfig(SequenceModelConfig, _VocabularySize):
             )
         if self.tied and self.embedding_size != self.width:
             raise SequenceError(
-                "Tied weights need embedding_size == hidden_size, got "
+                "embedding_size must equal hidden_size for tied weights, got "
                 f"{self.embedding_size} and {self.width}."
             )
 

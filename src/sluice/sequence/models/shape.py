@@ -126,7 +126,7 @@ def _build_cell(config: SequenceModelConfig) -> Cell:
     rates = _resolve_zoneout(config)
     if isinstance(config.zoneout, Mapping):
         for state in sorted(rates.keys() - set(states)):
-            raise SequenceError(f"zoneout has no state {state!r}; the cell's states are {states}.")
+            raise SequenceError(f"zoneout must name states of the cell, {states}, got {state!r}.")
     elif rates and not set(states) <= {"h", "c"}:
         raise SequenceError(
             f"A number for zoneout needs a cell with states h and c, but those of {cell.name} "

@@ -194,7 +194,7 @@ class Composer:
         named = find_dance(dance)
         if meter is not None and meter not in named.meters:
             known = " or ".join(named.meters)
-            raise TuneError(f"A {dance} stands in {known}, got the meter {meter!r}.")
+            raise TuneError(f"The meter of a {dance} must be {known}, got {meter!r}.")
         name = " ".join(dance.lower().replace("-", " ").split())
         return name, self._find_token_ids("M:", [meter] if meter else list(named.meters), "meter")
 
@@ -208,7 +208,9 @@ class Composer:
         if not chosen:
             names = ", ".join(token.removeprefix(prefix) for token in known)
             asked = " or ".join(map(repr, values or []))
-            raise TuneError(f"The model knows no {what} {asked}; it was trained on {names}.")
+            raise TuneError(
+                f"The {what} must be one that the model was trained on, {names}, got {asked}."
+            )
         return self.checkpoint.vocabulary.encode(chosen)
 
     def _encode_prompt(self, notes: str, meter: str, key: Key) -> list[int]:
@@ -216,7 +218,7 @@ class Composer:
         try:
             tokens = from_abc(abc_file.split_blocks(text, "the prompt")[0]).tokens[2:]
         except AbcSyntaxError as error:
-            raise TuneError(f"The prompt {notes!r} is not notes in ABC: {error}.") from None
+            raise TuneError(f"The prompt must be notes in ABC, got {notes!r}: {error}.") from None
         return self.encode(strip_last_bar_line(tokens, notes))
 
     def encode(self, tokens: Sequence[str]) -> list[int]:

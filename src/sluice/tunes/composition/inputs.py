@@ -50,7 +50,7 @@ def read_tune(path: StrPath, *, gaps: bool = False, complete: bool = True) -> Tu
     except AbcSyntaxError as error:
         raise TuneError(f"{path}, line {error.line}: {error}.") from None
     if gaps and GAP not in tune.tokens:
-        raise TuneError(f"{path} has no gap: write a * where music should be found.")
+        raise TuneError(f"{path} has no gap; write a * where music is to be filled in.")
     if complete:
         return tune
     last = block.music_lines()[-1].text if block.music_lines() else ""

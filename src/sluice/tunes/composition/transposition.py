@@ -38,11 +38,11 @@ def parse_key(text: str, mode: str | None = None) -> Key:
     try:
         key = Key.parse(plain[:1].upper() + plain[1:])
     except ValueError:
-        raise TuneError(f"There is no key {text!r}; keys are such as {known}.") from None
+        raise TuneError(f"The key must be one such as {known}, got {text!r}.") from None
     if mode is None:
         return key
     if mode not in MODES:
-        raise TuneError(f"There is no mode {mode!r}; the modes are {', '.join(MODES)}.")
+        raise TuneError(f"The mode must be one of {', '.join(MODES)}, got {mode!r}.")
     if len(plain.rstrip("#b")) > 1 and key.mode != mode:
         raise TuneError(f"The key {text!r} is not of the mode {mode!r}; name one of the two.")
     return Key.of(key.tonic, mode)

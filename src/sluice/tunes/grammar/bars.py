@@ -59,7 +59,7 @@ class TuneGrammar:
         lines: Collection[BarLine] | None = None,
     ) -> None:
         if min_bars < 1:
-            raise TuneError(f"A tune has at least 1 bar, got min_bars={min_bars}.")
+            raise TuneError(f"min_bars must be at least 1, got {min_bars}.")
         self.alphabet = TuneAlphabet(vocabulary)
         self._transitions = Transitions(self.alphabet, min_bars)
         self._allowed = self.allowed_type(self._transitions, lines)

@@ -128,7 +128,7 @@ def read_blocks(path: StrPath) -> list[Block]:
     if not content.strip():
         raise NoTunesError(f"{path} is empty; give a file of tunes in ABC notation.")
     if b"\0" in content:
-        raise NoTunesError(f"{path} is no text; give a file of tunes in ABC notation.")
+        raise NoTunesError(f"{path} is not text; give a file of tunes in ABC notation.")
     return split_blocks(decode(content), str(path))
 
 
@@ -199,7 +199,7 @@ def parse_unit(value: str, line: int) -> Fraction:
     """
     match = _LENGTH.match(value)
     if match is None or not int(match[1]) or not int(match[2]):
-        raise AbcSyntaxError(f"L:{value} is no note length (as in L:1/8)", line)
+        raise AbcSyntaxError(f"L:{value} is not a note length (as in L:1/8)", line)
     return Fraction(int(match[1]), int(match[2]))
 
 

@@ -53,7 +53,7 @@ def find_dance(name: str) -> Dance:
     """
     plain = " ".join(name.lower().replace("-", " ").replace("_", " ").split())
     if plain not in DANCES:
-        raise TuneError(f"There is no type {name!r}; the types are {', '.join(DANCES)}.")
+        raise TuneError(f"The dance must be one of {', '.join(DANCES)}, got {name!r}.")
     return DANCES[plain]
 
 

@@ -201,7 +201,7 @@ def _parse_mode(word: str, text: str) -> str:
         return _MODE_NAMES[short]
     if word.lower().startswith(_IGNORED_WORDS):
         return "maj"
-    raise ValueError(f"K:{text} has the mode {word!r}, which is none of {', '.join(MODES)}")
+    raise ValueError(f"the mode of K:{text} must be one of {', '.join(MODES)}, got {word!r}")
 
 
 def _build_signature(sharps: int) -> dict[str, int]:

@@ -96,7 +96,7 @@ def test_a_few_bad_rows_are_skipped_and_reported(tmp_path: Path) -> None:
     ("text", "options", "message"),
     [
         ("a,b\n1,2\n3\n4,5,6\n7,8\n", {}, r"2 of 4 rows cannot be read \(lines 3, 4\)"),
-        ("a,b\n1,2\n", {"target": "c"}, r"no column 'c'; the columns are a, b\."),
+        ("a,b\n1,2\n", {"target": "c"}, r"column must be one of a, b, got 'c'\."),
         ("a,b\nx,y\n", {}, "None of the columns a, b is numeric"),
         ("a,b\n", {}, "no rows after its first"),
         ("\n\n", {}, "has no rows; give"),
@@ -140,7 +140,7 @@ def test_parquet_reads_as_csv_does(tmp_path: Path) -> None:
     for one, two in zip(read.values, other.values, strict=True):
         np.testing.assert_array_equal(one, two)
     assert "Not used: note." in read.report()
-    with pytest.raises(DataError, match="no column 'c'; the columns are id, time, x, n, note"):
+    with pytest.raises(DataError, match="column must be one of id, time, x, n, note, got 'c'"):
         load_data(path, target="c")
     with pytest.raises(DataError, match="'note' holds string, expected numbers"):
         load_data(path, inputs=["note"])

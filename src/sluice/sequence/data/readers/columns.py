@@ -84,9 +84,7 @@ class ColumnRoles:
         """
         for name in (*self.inputs, *self.target, self.id, self.time, self.label):
             if name is not None and name not in columns:
-                raise DataError(
-                    f"There is no column {name!r}; the columns are {', '.join(columns)}."
-                )
+                raise DataError(f"column must be one of {', '.join(columns)}, got {name!r}.")
         known: dict[str, str | None] = {
             role: getattr(self, role) or _find_default(names, columns)
             for role, names in _DEFAULT_NAMES.items()

@@ -34,7 +34,7 @@ def read_piano_rolls(files: StrPaths) -> Series:
     """
     files = to_paths(files)
     if len(files) != 1:
-        raise DataError(f"Piano rolls are read from one JSON file, got {len(files)} files.")
+        raise DataError(f"Piano rolls must be in one JSON file, got {len(files)} files.")
     (path,) = files
     pieces = _load_pieces(path)
     rolls, refused, names = [], [], []
