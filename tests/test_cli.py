@@ -354,7 +354,7 @@ def test_a_sketch_is_animated_or_shows_recorded_values(tmp_path: Path) -> None:
         (("--recording", tmp_path / "none"), "none: there is no recording"),
     ):
         assert message in sentence(run("sketch", "gru", *arguments))
-    assert "is not a LSTM" in sentence(run("sketch", "lstm", "--recording", tape))
+    assert "does not run LSTM" in sentence(run("sketch", "lstm", "--recording", tape))
     assert not list(tmp_path.glob("a*"))
 
 

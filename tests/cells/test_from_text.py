@@ -37,5 +37,5 @@ def test_its_step_runs_on_tensors() -> None:
 
 
 def test_text_that_is_not_a_graph_is_refused() -> None:
-    with pytest.raises(ValueError, match="not a graph"):
+    with pytest.raises(ValueError, match="the first line of a graph must be"):
         TracedCell("LSTM")

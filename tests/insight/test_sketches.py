@@ -96,7 +96,7 @@ def test_from_a_file_and_from_a_folder(model: torch.nn.ModuleDict, tmp_path: Pat
             ValueError, match=r"say which layer of .*; it holds a\.l0, b\.l0, b\.l0_r"
         ):
             insight.sketch_saved_recording(graph, path, step=2)
-        with pytest.raises(ValueError, match=r"b\.l0 of .* is not a LSTM: it has"):
+        with pytest.raises(ValueError, match=r"b\.l0 of .* does not run LSTM: it has"):
             insight.sketch_saved_recording(graph, path, "b.l0", step=2)
 
 

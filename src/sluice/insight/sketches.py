@@ -120,7 +120,7 @@ def sketch_saved_recording(
     other = [name for name in values if name not in known]
     if other or not any(name in graph.outputs_by_name for name in values):
         raise ValueError(
-            f"{label} of {path} is not a {graph.name}: it has {', '.join(values)}, and the "
+            f"{label} of {path} does not run {graph.name}: it has {', '.join(values)}, and the "
             f"cell {', '.join(graph.outputs_by_name)}"
         )
     found = _SketchSelection(step, sequence, unit, 1, label.endswith("_reverse"))

@@ -68,7 +68,7 @@ def test_bad_headers_name_their_line(text: str, line: int, message: str) -> None
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [(b" \n", "is empty"), (b"X:1\0", "is not text"), (b"Dear Sir,\n", "begins with X:")],
 )
 def test_files_without_tunes(content: bytes, message: str, tmp_path: Path) -> None:
