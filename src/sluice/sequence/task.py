@@ -91,16 +91,16 @@ def make_task(
 ) -> Task:
     """A model for the data: of the next token, the next chord, labels, or forecasts.
 
-    Long sequences are read in streams of `chunk` steps with the state carried over (or, for
+    Long sequences are read in streams of `seq_len` steps with the state carried over (or, for
     forecasts, in windows of that length), short ones whole.
 
     Args:
         data: from `load_data`.
         batch_size: sequences, streams or windows in a batch.
-        chunk: steps of a stream's batch, or of a window.
+        seq_len: steps of a stream's batch, or of a window.
         horizon: steps to forecast.
         period: the length of a season in steps, for the naive forecast.
-        valid: the fraction for validation, if the data come without a split.
+        validation: the fraction for validation, if the data come without a split.
         seed: for the split, the order and the initial weights.
         model_options: of its configuration: cell, hidden_size, num_layers, dropout and so on.
 

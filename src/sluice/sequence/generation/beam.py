@@ -52,7 +52,7 @@ def beam_search(
     max_length: int = 1000,
     length_penalty: float = 1.0,
 ) -> list[Hypothesis]:
-    """The best sequences that a beam of `width` finds, at most `width`, best first.
+    """The best sequences that a beam of `num_beams` finds, at most `num_beams`, best first.
 
     Each step keeps the `width` most likely continuations; ties are broken by the order of the
     vocabulary. Finished sequences leave the beam. When `width` have finished, or none is left,
@@ -61,7 +61,7 @@ def beam_search(
 
     Args:
         model: any `LanguageModel`; it is not changed.
-        width: hypotheses in the beam; 1 takes the most likely token each time.
+        num_beams: hypotheses in the beam; 1 takes the most likely token each time.
         prompt: as for `generate`.
         grammar: as for `generate`; allowed tokens keep the model's own probability.
         max_length: the maximum number of tokens.

@@ -50,7 +50,7 @@ def decode(
         model: its mode is restored afterwards.
         sources: ids (time, batch), int64.
         lengths: steps of each source (batch,).
-        beams: hypotheses to keep.
+        num_beams: hypotheses to keep.
         max_length: the maximum number of tokens.
         length_penalty: see above.
 

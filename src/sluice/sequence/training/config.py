@@ -33,13 +33,13 @@ class TrainingConfig:
         betas: the decay rates of AdamW's moments.
         momentum: for SGD.
         smoothing: the decay of RMSprop's moving average of squares.
-        clip: the maximum norm of the gradients (Pascanu et al. 2013); None for no limit.
+        max_grad_norm: the maximum norm of the gradients (Pascanu et al. 2013); None for no limit.
         bptt: None for backpropagation through whole batches. A number k cuts batches into chunks
             of k steps, with one update each; the state is carried over and detached. A pair
             (k1, k2) updates every k1 steps with gradients over k2 (Williams & Peng 1990).
-        accumulate: batches (or chunks) per update; the gradient is the mean over all their items.
-            The last update of an epoch may have fewer.
-        average: the decay of a moving average of the weights, such as 0.999 (Polyak & Juditsky
+        accumulation_steps: batches (or chunks) per update; the gradient is the mean over all their
+            items. The last update of an epoch may have fewer.
+        ema_decay: the decay of a moving average of the weights, such as 0.999 (Polyak & Juditsky
             1992; with Adam's bias correction); it is validated and kept instead of the weights.
         patience: stop after this many validations in a row without a new lowest loss.
         validations: how many, evenly over the budget.
