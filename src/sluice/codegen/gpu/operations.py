@@ -1,0 +1,80 @@
+"""Elementwise operations in Triton, and the functions that every kernel begins with."""
+
+from __future__ import annotations
+
+SPELLINGS = {
+    "add": "({0} + {1})",
+    "subtract": "({0} - {1})",
+    "multiply": "({0} * {1})",
+    "divide": "({0} / {1})",
+    "negative": "(-{0})",
+    "exp": "tl.exp({0})",
+    "log": "tl.log({0})",
+    "sqrt": "tl.sqrt({0})",
+    "sigmoid": "_sigmoid({0})",
+    "log_sigmoid": "_log_sigmoid({0})",
+    "tanh": "_tanh({0})",
+    "relu": "tl.where({0} <= 0.0, 0.0, {0})",
+    "absolute": "tl.abs({0})",
+    "maximum": "tl.maximum({0}, {1}, propagate_nan=tl.PropagateNan.ALL)",
+    "minimum": "tl.minimum({0}, {1}, propagate_nan=tl.PropagateNan.ALL)",
+    "greater": "({0} > {1})",
+    "where": "tl.where({0}, {1}, {2})",
+    "detach": "{0}",
+}
+"""How each operation of `sluice.equations.ops.OPS` is written."""
+
+PRELUDE = '''\
+import triton
+import triton.language as tl
+
+
+@triton.jit
+def _sigmoid(x):
+    small = tl.exp(-tl.abs(x))
+    return tl.where(x >= 0.0, 1.0, small) / (1.0 + small)
+
+
+@triton.jit
+def _tanh(x):
+    """Near zero a series, since 1 - exp(-2x) would lose digits there."""
+    size = tl.abs(x)
+    small = tl.exp(-2.0 * size)
+    quotient = (1.0 - small) / (1.0 + small)
+    s = size * size
+    tail = -1382.0 / 155925.0 + s * (21844.0 / 6081075.0)
+    tail = 62.0 / 2835.0 + s * tail
+    tail = -17.0 / 315.0 + s * tail
+    tail = 2.0 / 15.0 + s * tail
+    tail = -1.0 / 3.0 + s * tail
+    series = size + size * s * tail
+    result = tl.where(size < (0.02 if x.dtype == tl.float64 else 0.3), series, quotient)
+    return tl.where(x < 0.0, -result, result)
+
+
+@triton.jit
+def _log_sigmoid(x):
+    small = tl.exp(-tl.abs(x))
+    sum_ = 1.0 + small
+    lost = tl.where(sum_ == 1.0, 1.0, sum_ - 1.0)  # what of `small` is left in the sum
+    log1p = tl.where(sum_ == 1.0, small, tl.log(sum_) * (small / lost))
+    return tl.minimum(x, 0.0) - log1p
+
+
+@triton.jit
+def _arrive(counter):
+    """Tell the others that all that this program has stored so far can be read."""
+    tl.debug_barrier()
+    tl.atomic_add(counter, 1, sem="release", scope="gpu")
+
+
+@triton.jit
+def _wait(counter, goal):
+    """Wait until so many have arrived. Bounded: a fault gives wrong values, no GPU that hangs."""
+    arrived = tl.atomic_add(counter, 0, sem="acquire", scope="gpu")
+    tries = 0
+    while (arrived < goal) & (tries < 2000000):
+        arrived = tl.atomic_add(counter, 0, sem="acquire", scope="gpu")
+        tries += 1
+    tl.debug_barrier()
+'''

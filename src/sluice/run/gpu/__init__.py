@@ -1,0 +1,1 @@
+"""Any cell on a GPU: kernels in Triton, rendered from the cell's program."""

@@ -1,0 +1,88 @@
+"""Kernels of programs: their text, loaded as Triton functions once for each size."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import linecache
+import types
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from sluice.codegen.gpu.kernel import emit_kernel
+from sluice.codegen.gpu.layout import KernelShape
+from sluice.codegen.gpu.layout import TileShape as TileShape
+from sluice.codegen.lower import lower_graph
+from sluice.equations.graph import Graph
+from sluice.equations.specs import Sizes
+
+MINIMUM_TRITON = (3, 6)
+_functions: dict[str, Any] = {}
+
+
+@dataclass(frozen=True)
+class KernelKey:
+    """What a kernel is made for; see `KernelShape`."""
+
+    graph: Graph
+    sizes: Sizes
+    has_bias: bool
+    gradient_names: tuple[str, ...]
+    part: str
+    tile: TileShape
+    is_resident: bool
+    is_narrow: bool
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """A Triton function, and the names of the tensors that it takes."""
+
+    shape: KernelShape
+    function: Any
+    arguments: tuple[str, ...]
+    source: str
+
+
+@lru_cache(maxsize=256)
+def load_kernel(key: KernelKey) -> Kernel:
+    """The kernel for ``key``."""
+    program = lower_graph(key.graph, key.has_bias, key.gradient_names)
+    shape = KernelShape(
+        key.graph,
+        key.sizes,
+        program,
+        key.part,
+        key.has_bias,
+        key.tile,
+        key.is_resident,
+        key.is_narrow,
+    )
+    source, arguments = emit_kernel(shape)
+    return Kernel(shape, _load_function(source), arguments, source)
+
+
+def _load_function(source: str) -> Any:
+    """The function ``kernel`` of a source. Triton reads the text again, through `linecache`."""
+    if source not in _functions:
+        name = f"<sluice kernel {hashlib.sha256(source.encode()).hexdigest()[:16]}>"
+        linecache.cache[name] = (len(source), None, source.splitlines(True), name)
+        module = types.ModuleType("sluice_kernel")
+        exec(compile(source, name, "exec"), module.__dict__)
+        _functions[source] = module.__dict__["kernel"]
+    return _functions[source]
+
+
+@lru_cache(maxsize=1)
+def explain_missing_triton() -> str | None:
+    """Why there is no Triton that can compile kernels; None where there is one."""
+    if importlib.util.find_spec("triton") is None:
+        return "Triton is not installed"
+    import triton
+
+    version = tuple(map(int, triton.__version__.split(".")[:2]))
+    if version < MINIMUM_TRITON:
+        wanted = ".".join(map(str, MINIMUM_TRITON))
+        return f"Triton {triton.__version__} is older than {wanted}"
+    return None
