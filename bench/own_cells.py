@@ -1,10 +1,10 @@
-"""User-defined cells: the LSTM under another name, and a new one."""
+"""User-defined cells: the LSTM under another name, and two new ones."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from sluice import Cell, Gate, Vector, sigmoid, tanh
+from sluice import Cell, Gate, Vector, exp, greater, maximum, sigmoid, tanh, where
 
 
 class Mine(Cell):
@@ -31,3 +31,18 @@ class Highway(Cell):
         s = sigmoid(self.show(x, h))
         c = k * c + w * g
         return dict(h=s * tanh(c) + (1 - s) * h, c=c, keep=k, write=w, candidate=g, show=s)
+
+
+class Surge(Cell):
+    """Two products one after another, decay by exp, and above a level a bend without a kink."""
+
+    reset, write, candidate = Gate(), Gate(), Gate()
+    rate, level = Vector(), Vector()
+
+    def step(self, x: Any, h: Any, c: Any) -> dict[str, Any]:
+        r, w = sigmoid(self.reset(x, h)), sigmoid(self.write(x, h))
+        g = tanh(self.candidate(x, r * h))
+        c = exp(-maximum(self.rate * self.rate, 0.01)) * c + w * g
+        over = c - self.level
+        c = where(greater(c, self.level), self.level + over * exp(-over), c)
+        return dict(h=tanh(c) * w, c=c, reset=r, write=w, candidate=g)

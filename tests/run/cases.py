@@ -63,7 +63,7 @@ def run_with_gradients(run: Run, job: RunSpec) -> list[Tensor]:
     """Values and every gradient, for random upstream gradients."""
     y, last = run(job)
     generator = torch.Generator().manual_seed(5)
-    upstream = [torch.randn(t.shape, generator=generator).to(t.dtype) for t in (y, *last)]
+    upstream = [torch.randn(t.shape, generator=generator).to(t) for t in (y, *last)]
     found = torch.autograd.grad([y, *last], leaves(job), upstream, allow_unused=True)
     gradients = [
         torch.zeros_like(t) if g is None else g for g, t in zip(found, leaves(job), strict=True)

@@ -1,0 +1,108 @@
+"""The kernels on a GPU: whether they are right, and how fast they are.
+
+    PYTHONPATH=src:tests python bench/gpu.py check [--budget 240] [--processes 12]
+    PYTHONPATH=src:tests python bench/gpu.py speed [--budget 270] [--write bench/results/gpu.md]
+    TRITON_INTERPRET=1 PYTHONPATH=src:tests python bench/gpu.py check --dry
+    python bench/gpu.py render speed.json --write bench/results/gpu.md
+
+Nothing has to be installed but what `pyproject.toml` requires, and Triton. Results go to the folder
+``$OUT``. ``--dry`` runs a few checks in Triton's interpreter. ``job`` is how this script calls
+itself: each job in a process of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+
+from gpu_pool import Board, Job, run_jobs
+
+os.environ.setdefault("TRITON_CACHE_DIR", "/tmp/sluice-triton")
+
+
+def main() -> int:
+    """Run a part."""
+    arguments = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    arguments.add_argument("part", choices=["check", "speed", "render", "job"])
+    arguments.add_argument("words", nargs="*")
+    arguments.add_argument("--dry", action="store_true", default=is_dry())
+    arguments.add_argument("--budget", type=float)
+    arguments.add_argument("--processes", type=int, default=12)
+    arguments.add_argument("--only", help="only jobs whose name has this in it")
+    arguments.add_argument("--write")
+    wanted = arguments.parse_args()
+    if wanted.part == "job":
+        run_job(wanted.words)
+        return 0
+    return check(wanted)
+
+
+def is_dry() -> bool:
+    """Whether Triton only interprets."""
+    return os.environ.get("TRITON_INTERPRET") == "1"
+
+
+def run_job(words: list[str]) -> None:
+    """One job, in this process."""
+    import torch
+
+    torch.set_num_threads(1)
+    kind, *rest = words
+    import gpu_check
+    import gpu_layers
+
+    jobs: dict[str, Callable[..., None]] = {
+        "machine": describe_machine,
+        "cell": lambda name, marks: gpu_check.check_cell(name, marks, is_dry()),
+        "long": gpu_check.check_long,
+        "layer": gpu_layers.check,
+    }
+    jobs[kind](*rest)
+
+
+def describe_machine() -> None:
+    """The machine, and whether a kernel starts at all."""
+    import torch
+    import triton
+    from gpu_pool import emit
+
+    from sluice.codegen.gpu.operations import PRELUDE
+    from sluice.run.gpu import kernels
+
+    cudnn = torch.backends.cudnn.version()
+    emit(
+        "note", "versions", f"torch {torch.__version__}, Triton {triton.__version__}, cuDNN {cudnn}"
+    )
+    if is_dry():
+        return
+    found = torch.cuda.get_device_properties(0)
+    sizes = (
+        f"{found.multi_processor_count} processors, {found.shared_memory_per_block_optin >> 10} KB"
+    )
+    emit("note", "card", f"{found.name}, {sizes} shared, {found.total_memory >> 30} GB")
+    source = PRELUDE + "\n\n@triton.jit\ndef kernel(c, n):\n    _arrive(c)\n    _wait(c, n)\n"
+    counter = torch.zeros(1, dtype=torch.int32, device="cuda")
+    kernels._load_function(source)[(4,)](counter, 4, num_warps=4, launch_cooperative_grid=True)
+    emit("ok" if counter.item() == 4 else "WRONG", "four programs meet")
+
+
+def check(wanted: argparse.Namespace) -> int:
+    """Whether all cells are right."""
+    from gpu_check import list_jobs
+
+    board = Board("check", wanted.budget or 240)
+    run_jobs(board, [Job(("machine",), 60)], 1, is_shown=True)
+    if any(row["status"] == "FAIL" for row in board.rows):
+        board.say("no kernel starts: nothing else is tried")
+        return board.finish()
+    jobs = [job for job in list_jobs(wanted.dry) if (wanted.only or "") in job.name]
+    run_jobs(board, jobs, 2 if wanted.dry else wanted.processes)
+    return board.finish()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
