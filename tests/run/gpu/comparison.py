@@ -1,0 +1,33 @@
+"""Which tensors of a pass differ from what is expected."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from run.cases import error
+
+
+def find_faults(
+    found: Sequence[Tensor | None], expected: Sequence[Tensor | None], limit: float
+) -> list[str]:
+    """A line for each tensor that differs by more than ``limit`` of its largest value.
+
+    Where all that is expected is zero, or almost, the limit is absolute.
+    """
+    faults = []
+    for number, (one, other) in enumerate(zip(found, expected, strict=True)):
+        if one is None or other is None:
+            if one is not other:
+                faults.append(f"tensor {number}: {one} and {other}")
+            continue
+        if one.shape != other.shape:
+            faults.append(f"tensor {number}: shapes {tuple(one.shape)}, {tuple(other.shape)}")
+            continue
+        missing = int(one.isnan().sum())
+        size = other.abs().max().item() if other.numel() else 0.0
+        by = error(one, other) * (size if size < 1e-9 else 1.0)
+        if missing or not by <= limit:
+            faults.append(f"tensor {number} {tuple(one.shape)}: off by {by:.1e}, {missing} are NaN")
+    return faults
