@@ -76,7 +76,7 @@ class _KernelEmitter:
         self._emit_head()
         if self.shape.is_resident:
             for number, phase in enumerate(self.phases):
-                self.emitter.emit_weights(number, phase)
+                self.emitter.products.emit_weights(number, phase)
         self._emit_carried()
         if self.meets[0]:
             self._emit_arrival()
@@ -121,7 +121,9 @@ class _KernelEmitter:
         """What bodies read that is known before the step: by buffer and item, a variable each."""
         written: set[int] = set()
         for phase in self.phases:
-            written |= {phase.buffers[a.slot] for _, a in (phase.body.outputs if phase.body else ())}
+            written |= {
+                phase.buffers[a.slot] for _, a in (phase.body.outputs if phase.body else ())
+            }
             written |= {product.target for product in phase.products}
             written |= {statistics.target for statistics in phase.statistics}
             written |= {mean.target for mean in phase.means}
@@ -241,7 +243,9 @@ class _KernelEmitter:
     def _group(self) -> int:
         """How many programs wait for each other: those of one head where heads are separate."""
         shape = self.shape
-        is_separate = len(shape.widths) == 1 and not any(p.statistics or p.means for p in self.phases)
+        is_separate = len(shape.widths) == 1 and not any(
+            p.statistics or p.means for p in self.phases
+        )
         heads = {shape.stack(x.stack).heads for phase in self.phases for x in phase.products}
         if is_separate and heads == {shape.count_heads(shape.widths[0])}:
             return shape.count_tiles_per_head(shape.widths[0])

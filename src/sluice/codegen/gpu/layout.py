@@ -15,11 +15,22 @@ NARROW_ROLES = ("deltas", "learned operand", "step operand", "back operand")
 
 @dataclass(frozen=True)
 class TileShape:
-    """A program's tile: sequences, units, and how many terms of a product are loaded at once."""
+    """A program's tile.
+
+    Attributes:
+        rows: How many sequences.
+        units: How many units.
+        depth: How many terms of a product are multiplied at once.
+        splits: Into how many parts a product's terms are cut. Each warp takes a part, and the
+            parts are added up in order: otherwise all warps would multiply the same small tile.
+        ahead: How many bytes of an operand are loaded before the first of them are multiplied.
+    """
 
     rows: int
     units: int
     depth: int
+    splits: int = 1
+    ahead: int = 65536
 
 
 @dataclass(frozen=True)
@@ -35,6 +46,7 @@ class KernelShape:
         tile: The tile of one program.
         is_resident: Whether the weights are loaded before the first step, and stay.
         is_narrow: Whether products are taken in a narrower type than sums.
+        element_bytes: The bytes of a number that is multiplied.
     """
 
     graph: Graph
@@ -45,6 +57,7 @@ class KernelShape:
     tile: TileShape
     is_resident: bool
     is_narrow: bool
+    element_bytes: int
 
     def buffer(self, k: int) -> BufferSlot:
         """Buffer ``k`` of the program."""
@@ -92,7 +105,10 @@ class KernelShape:
     def widths(self) -> tuple[str, ...]:
         """The widths of phases and states, sorted."""
         return tuple(
-            sorted({phase.width for phase in self.phases} | {state.width for state in self.graph.states})
+            sorted(
+                {phase.width for phase in self.phases}
+                | {state.width for state in self.graph.states}
+            )
         )
 
     @property

@@ -8,6 +8,7 @@ from sluice.codegen.body import ADD_BLOCK, ADD_ROW, LOAD, PARAMETER, Access
 from sluice.codegen.gpu.layout import NARROW_ROLES, Addresses, KernelShape
 from sluice.codegen.gpu.meetings import get_phases
 from sluice.codegen.gpu.operations import SPELLINGS
+from sluice.codegen.gpu.products import ProductEmitter
 from sluice.codegen.gpu.text import TextBuilder
 from sluice.codegen.program import STEP, NormStatistics, Phase, Product, RowMean
 from sluice.equations.graph import Elementwise, Leaf, Node, sort_topologically
@@ -44,6 +45,7 @@ class PhaseEmitter:
         self.shape, self.text, self.at = shape, text, addresses
         self.wide, self.partial, self.early = wide, partial, early
         self.phases = get_phases(shape.program, shape.part)
+        self.products = ProductEmitter(shape, text, addresses)
         self.row_gradients = self._list_row_gradients()
         self.swept_states = self._find_swept_states()
         self.begin_step()
@@ -85,111 +87,6 @@ class PhaseEmitter:
     def _new_name(self) -> str:
         self.names += 1
         return f"v{self.names}"
-
-    # Products
-
-    def emit_weights(self, number: int, phase: Phase) -> None:
-        """Load the tiles of all weights of a phase, for all steps."""
-        for index, product in enumerate(phase.products):
-            for chunk in range(self._count_chunks(product)):
-                self.text(f"depth = {chunk * self._depth(product)} + tl.arange(0, {self._depth(product)})")
-                for gate, name in enumerate(product.gates):
-                    self.text(
-                        f"w{number}_{index}_{gate}_{chunk} = {self._weight(product, name, phase.width)}"
-                    )
-
-    def _inner(self, product: Product) -> int:
-        """How many terms a product has, for each gate."""
-        stack = self.shape.stack(product.stack)
-        gate = dict(stack.gates)[product.gates[0]]
-        return self.shape.width(gate if product.transposed else stack.operand) // stack.heads
-
-    def _depth(self, product: Product) -> int:
-        """How many terms are loaded at once: no more than there are, a power of two."""
-        terms = max(16, 1 << (self._inner(product) - 1).bit_length())
-        return min(self.shape.tile.depth, terms)
-
-    def _count_chunks(self, product: Product) -> int:
-        return -(-self._inner(product) // self._depth(product))
-
-    def _head(self, product: Product, w: int) -> str:
-        stack = self.shape.stack(product.stack)
-        if stack.heads == 1:
-            return "0"
-        width = self.shape.width(self.shape.widths[w]) // stack.heads
-        return f"(first{w} // {width})"
-
-    def _weight(self, product: Product, gate: str, width: str) -> str:
-        """A tile of weights, terms × units, terms numbered by ``depth``."""
-        stack, w, inner = self.shape.stack(product.stack), self._w(width), self._inner(product)
-        columns = self.shape.width(stack.operand) // stack.heads
-        start = stack.row_ranges(self.shape.sizes)[gate][0]
-        weight, head = self.at.argument(f"W_{stack.name}"), self._head(product, w)
-        if product.transposed:
-            local = f"u{w}" if stack.heads == 1 else f"(u{w} - {head} * {columns})"
-            where = f"({start} + {head} * {inner} + depth)[:, None] * {columns} + {local}[None, :]"
-        else:
-            where = f"({start} + u{w})[None, :] * {columns} + depth[:, None]"
-        mask = f"is_unit{w}[None, :] & (depth < {inner})[:, None]"
-        return f"tl.load({weight} + {where}, mask={mask}, other=0.0).to(DOT).to(MUL)"
-
-    def _operand(self, product: Product, item: int, w: int) -> str:
-        """A tile of the operand, rows × terms."""
-        inner = self._inner(product)
-        head = self._head(product, w)
-        columns = f"({head} * {inner} + depth)[None, :]"
-        mask = f"inside[:, None] & (depth < {inner})[None, :]"
-        buffer = self.shape.buffer(product.operand)
-        if buffer.role != "previous":
-            where = self.at.value(product.operand, item, columns)
-            return f"tl.load({where}, mask={mask}, other=0.0).to(DOT).to(MUL)"
-        tape = "X" if self.shape.is_narrow else "S"
-        where = self.at.state(buffer.index, columns, "(t + PREVIOUS)", name=tape)
-        loaded = f"tl.load({where}, mask={mask}, other=0.0)"
-        restart = self.at.argument(f"R{buffer.index}")
-        fresh = f"tl.load({restart} + {columns}, mask=(depth < {inner})[None, :], other=0.0).to(DOT)"
-        return f"(tl.where(begins[:, None], {fresh}, {loaded}) if RESETS else {loaded}).to(DOT).to(MUL)"
-
-    def _emit_product(self, number: int, index: int, product: Product, width: str) -> list[str]:
-        """The variables of a product's results: one for each gate, or one sum."""
-        line, w, depth = self.text, self._w(width), self._depth(product)
-        count = 1 if product.transposed else len(product.gates)
-        names = [f"acc{number}_{index}_{n}" for n in range(count)]
-        for name in names:
-            line(f"{name} = tl.zeros([BM, BN], ACC)")
-
-        def emit_chunk(chunk: int | None) -> None:
-            for n, gate in enumerate(product.gates):
-                if product.transposed or n == 0:
-                    line(f"a = {self._operand(product, n if product.transposed else 0, w)}")
-                if self.shape.is_resident:
-                    weight = f"w{number}_{index}_{n}_{chunk}"
-                else:
-                    weight = self._weight(product, gate, width)
-                name = names[0 if product.transposed else n]
-                line(
-                    f"{name} = tl.dot(a, {weight}, {name}, input_precision=PRECISION, out_dtype=ACC)"
-                )
-
-        if self.shape.is_resident:
-            for chunk in range(self._count_chunks(product)):
-                line(f"depth = {chunk * depth} + tl.arange(0, {depth})")
-                emit_chunk(chunk)
-        else:
-            with line.block(f"for start in tl.range(0, {self._inner(product)}, {depth}):"):
-                line(f"depth = start + tl.arange(0, {depth})")
-                emit_chunk(None)
-        self._emit_biases(product, names, w)
-        return names
-
-    def _emit_biases(self, product: Product, names: list[str], w: int) -> None:
-        stack = self.shape.stack(product.stack)
-        if product.transposed or not (self.shape.has_bias and stack.bias):
-            return
-        rows = stack.row_ranges(self.shape.sizes)
-        for gate, name in zip(product.gates, names, strict=True):
-            bias = f"{self.at.argument(f'B_{stack.name}')} + {rows[gate][0]} + u{w}"
-            self.text(f"{name} += tl.load({bias}, mask=is_unit{w}, other=0.0)[None, :].to(ACC)")
 
     # Norms
 
@@ -240,9 +137,7 @@ class PhaseEmitter:
 
     def _slots(self, statistics: NormStatistics) -> list[int]:
         """How many tiles each source of a norm has."""
-        return [
-            self.shape.count_tiles(self.shape.buffer(k).width) for k, _ in statistics.sources
-        ]
+        return [self.shape.count_tiles(self.shape.buffer(k).width) for k, _ in statistics.sources]
 
     def _emit_combination(
         self, number: int, index: int, statistics: NormStatistics, mean: str, units: int
@@ -303,7 +198,7 @@ class PhaseEmitter:
             self._emit_mean(number, index, mean)
         results: dict[_Item, str] = {}
         for index, product in enumerate(phase.products):
-            names = self._emit_product(number, index, product, phase.width)
+            names = self.products.emit(number, index, product, phase.width)
             items = [(product.target, product.item + n) for n in range(len(names))]
             if phase.body is None:
                 self._finish_product(product, items, names)

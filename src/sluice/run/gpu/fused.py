@@ -119,6 +119,7 @@ class _GpuCall:
             tiling.tile,
             tiling.is_resident,
             self.precision.is_narrow,
+            self.precision.products.itemsize,
         )
         return _Direction(load_kernel(key), tiling)
 
@@ -141,7 +142,10 @@ class _GpuFunction(torch.autograd.Function):
         if torch.is_grad_enabled():
             if call.recording is not None:  # the gradients themselves come from the reference
                 _backward(call, ctx.tensors, gradients)
-            return (None, *_compute_reference_gradients(call.spec.replace_tensors(tensors), gradients))
+            return (
+                None,
+                *_compute_reference_gradients(call.spec.replace_tensors(tensors), gradients),
+            )
         return (None, *_backward(call, ctx.tensors, gradients))
 
 
@@ -186,7 +190,13 @@ def _backward(
                 tensors.buffers[k] = torch.zeros(shape, dtype=torch.float32, device=spec.x.device)
             else:
                 tensors.buffers[k] = of_y.contiguous().view(shape)
-        elif buffer.role in ("deltas", "learned operand", "recorded", "input gradient", "row gradients"):
+        elif buffer.role in (
+            "deltas",
+            "learned operand",
+            "recorded",
+            "input gradient",
+            "row gradients",
+        ):
             tensors.buffers.pop(k, None)  # of an earlier backward pass
     of_states, of_restarts = [], []
     direction = call.load("backward")
@@ -280,7 +290,15 @@ def to_triton(dtype: torch.dtype) -> Any:
     """Triton's type for one of torch's."""
     import triton.language as tl
 
-    return getattr(tl, {torch.float64: "float64", torch.float32: "float32", torch.bfloat16: "bfloat16", torch.float16: "float16"}[dtype])
+    return getattr(
+        tl,
+        {
+            torch.float64: "float64",
+            torch.float32: "float32",
+            torch.bfloat16: "bfloat16",
+            torch.float16: "float16",
+        }[dtype],
+    )
 
 
 class _ValueReader:

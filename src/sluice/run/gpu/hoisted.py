@@ -106,7 +106,9 @@ class HoistedPhases:
         like = next(iter(values.values()))
         for node in sort_topologically([n for n, _ in body.outputs], known=list(values)):
             if isinstance(node, Leaf):
-                values[node] = torch.full((), float(node.name), dtype=self.dtype, device=like.device)
+                values[node] = torch.full(
+                    (), float(node.name), dtype=self.dtype, device=like.device
+                )
             else:
                 assert isinstance(node, Elementwise)
                 values[node] = OPS[node.op].torch(*(values[a] for a in node.arguments))

@@ -33,6 +33,7 @@ class KernelKey:
     tile: TileShape
     is_resident: bool
     is_narrow: bool
+    element_bytes: int
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,7 @@ def load_kernel(key: KernelKey) -> Kernel:
         key.tile,
         key.is_resident,
         key.is_narrow,
+        key.element_bytes,
     )
     source, arguments = emit_kernel(shape)
     return Kernel(shape, _load_function(source), arguments, source)

@@ -182,7 +182,7 @@ class PassTensors:
             found = self.lengths if name == "LEN" else self.resets
             return self.x if found is None else found  # never read
         if name.startswith(("W_", "B_")):
-            return self.parameters[("weight_" if kind == "W" else "bias_") + name[2:]]
+            return self._bind_parameter(name)
         if kind == "P":
             return self._bind_buffer(int(rest), shape)
         if kind == "S":
@@ -200,6 +200,13 @@ class PassTensors:
             return mask.stride(dimension) if mask.shape[dimension] > 1 else 0
         assert kind == "Q", name
         return self._bind_statistics(name, shape)
+
+    def _bind_parameter(self, name: str) -> Tensor:
+        """Weights in the type of products; biases as they are."""
+        if name.startswith("B_"):
+            return self.parameters[f"bias_{name[2:]}"]
+        weight = self.parameters[f"weight_{name[2:]}"]
+        return weight.to(self.precision.products)
 
     def _bind_buffer(self, k: int, shape: KernelShape) -> Tensor:
         buffer = self.program.buffers[k]

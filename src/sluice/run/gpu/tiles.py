@@ -49,7 +49,7 @@ def choose_tiling(
     for rows in (16, 32, 64):
         for units in (16, 32, 64, 128):
             tile = TileShape(rows, units, _choose_depth(rows, units, element_bytes))
-            shape = KernelShape(graph, sizes, program, part, False, tile, True, False)
+            shape = KernelShape(graph, sizes, program, part, False, tile, True, False, element_bytes)
             count = shape.unit_programs * -(-batch // rows)
             fits = count_weight_bytes(shape, element_bytes) + _RESERVED_BYTES <= limits.shared_bytes
             if count <= limits.processors:
