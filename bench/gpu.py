@@ -16,8 +16,10 @@ import argparse
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
-from gpu_pool import Board, Job, run_jobs
+import gpu_table
+from gpu_pool import BAD, Board, Job, run_jobs
 
 os.environ.setdefault("TRITON_CACHE_DIR", "/tmp/sluice-triton")
 
@@ -33,12 +35,16 @@ def main() -> int:
     arguments.add_argument("--budget", type=float)
     arguments.add_argument("--processes", type=int, default=12)
     arguments.add_argument("--only", help="only jobs whose name has this in it")
-    arguments.add_argument("--write")
+    arguments.add_argument("--compiling", type=float, default=100, help="seconds to compile")
+    arguments.add_argument("--write", help="where the table of speed goes")
     wanted = arguments.parse_args()
     if wanted.part == "job":
         run_job(wanted.words)
         return 0
-    return check(wanted)
+    if wanted.part == "render":
+        gpu_table.write(Path(wanted.words[0]), Path(wanted.write))
+        return 0
+    return speed(wanted) if wanted.part == "speed" else check(wanted)
 
 
 def is_dry() -> bool:
@@ -54,12 +60,17 @@ def run_job(words: list[str]) -> None:
     kind, *rest = words
     import gpu_check
     import gpu_layers
+    import gpu_speed
+    import gpu_timing
 
     jobs: dict[str, Callable[..., None]] = {
         "machine": describe_machine,
         "cell": lambda name, marks: gpu_check.check_cell(name, marks, is_dry()),
         "long": gpu_check.check_long,
         "layer": gpu_layers.check,
+        "ceilings": gpu_timing.measure_ceilings,
+        "compile": gpu_speed.compile_part,
+        "time": lambda *items: gpu_speed.measure(list(items)),
     }
     jobs[kind](*rest)
 
@@ -90,18 +101,42 @@ def describe_machine() -> None:
     emit("ok" if counter.item() == 4 else "WRONG", "four programs meet")
 
 
+def start_board(part: str, budget: float) -> Board | None:
+    """A board, once a kernel has started; None where none does."""
+    board = Board(part, budget)
+    run_jobs(board, [Job(("machine",), 60)], 1, is_shown=True)
+    if any(row["status"] in BAD for row in board.rows):
+        board.say("no kernel starts: nothing else is tried")
+        board.finish()
+        return None
+    return board
+
+
 def check(wanted: argparse.Namespace) -> int:
     """Whether all cells are right."""
     from gpu_check import list_jobs
 
-    board = Board("check", wanted.budget or 240)
-    run_jobs(board, [Job(("machine",), 60)], 1, is_shown=True)
-    if any(row["status"] == "FAIL" for row in board.rows):
-        board.say("no kernel starts: nothing else is tried")
-        return board.finish()
+    board = start_board("check", wanted.budget or 240)
+    if board is None:
+        return 1
     jobs = [job for job in list_jobs(wanted.dry) if (wanted.only or "") in job.name]
     run_jobs(board, jobs, 2 if wanted.dry else wanted.processes)
     return board.finish()
+
+
+def speed(wanted: argparse.Namespace) -> int:
+    """How fast all sizes are."""
+    import gpu_speed
+
+    board = start_board("speed", wanted.budget or 270)
+    if board is None:
+        return 1
+    gpu_speed.speed(board, 2 if wanted.dry else wanted.processes, wanted.compiling)
+    status = board.finish()
+    results = board.folder / "speed.json"
+    for path in filter(None, (board.folder / "gpu.md", wanted.write and Path(wanted.write))):
+        gpu_table.write(results, path)
+    return status
 
 
 if __name__ == "__main__":

@@ -15,13 +15,16 @@ import sys
 import time
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 MARK = "@@"
 SCRIPT = Path(__file__).with_name("gpu.py")
 BAD = ("WRONG", "FAIL")
+SILENT = ("begin", "tick")
 _WIDTH, _MAX_BAD = 150, 45
+_WIDTH_OF_NOTES = 300
 
 
 def emit(status: str, what: str, detail: str = "", **more: Any) -> None:
@@ -39,15 +42,20 @@ def describe_error(problem: BaseException) -> str:
 
 @dataclass(frozen=True)
 class Job:
-    """The words that `bench/gpu.py job` is called with, and how many seconds it may take."""
+    """The words that `bench/gpu.py job` is called with, and how many seconds it may take.
+
+    ``quiet`` is how many seconds may pass without a result.
+    """
 
     words: tuple[str, ...]
     seconds: float = 100.0
+    quiet: float = 1000.0
+    label: str = ""
 
     @property
     def name(self) -> str:
-        """The job's words as one."""
-        return " ".join(self.words)
+        """What the job is called in results."""
+        return self.label or " ".join(self.words)
 
 
 class Board:
@@ -58,7 +66,7 @@ class Board:
         self.folder = Path(os.environ.get("OUT") or "gpu-out")
         self.folder.mkdir(parents=True, exist_ok=True)
         self.rows: list[dict[str, Any]] = []
-        self.head: dict[str, Any] = {}
+        self.head: dict[str, Any] = {"date": str(date.today())}
         self.unfinished: list[str] = []
         self.text = (self.folder / f"{part}.txt").open("w", encoding="utf-8")
 
@@ -69,7 +77,7 @@ class Board:
 
     def say(self, line: str) -> None:
         """Print a line and keep it."""
-        line = f"{time.time() - self.begin:5.0f} {line}"[: _WIDTH + 20]
+        line = f"{time.time() - self.begin:4.0f} {line}"
         sys.stdout.write(line + "\n")
         sys.stdout.flush()
         self.text.write(line + "\n")
@@ -79,7 +87,7 @@ class Board:
         """Keep a result; print it where it is bad or ``is_shown``."""
         row = {"job": job, **row}
         self.rows.append(row)
-        if is_shown or row["status"] in BAD:
+        if row["status"] in BAD or (is_shown and row["status"] not in SILENT):
             self.say(format_row(row))
         else:
             self.text.write(format_row(row) + "\n")
@@ -112,6 +120,8 @@ class Board:
 
 def format_row(row: dict[str, Any]) -> str:
     """A result as one line."""
+    if row["status"] == "note":
+        return f"{row['what']}: {row['detail']}"[:_WIDTH_OF_NOTES]
     return f"{row['status']:5} {row['job']}: {row['what']}: {row['detail']}"[:_WIDTH]
 
 
@@ -123,6 +133,7 @@ class _Running:
     process: subprocess.Popen[bytes]
     log: Path
     began: float = field(default_factory=time.time)
+    heard: float = field(default_factory=time.time)
     read: int = 0
     counts: Counter[str] = field(default_factory=Counter)
     worst: float = 0.0
@@ -135,6 +146,7 @@ class _Running:
             data = stream.read()
         end = len(data) if is_last else data.rfind(b"\n") + 1
         self.read += end
+        self.heard = time.time() if end else self.heard
         rows = []
         for line in data[:end].decode(errors="replace").splitlines():
             if line.startswith(MARK):
@@ -144,6 +156,12 @@ class _Running:
             elif line.strip():
                 self.other = [*self.other[-5:], line.strip()]
         return rows
+
+    @property
+    def is_late(self) -> bool:
+        """Whether it has taken longer than it may."""
+        now = time.time()
+        return now - self.began > self.job.seconds or now - self.heard > self.job.quiet
 
     def end(self) -> None:
         """End this job's own processes."""
@@ -161,9 +179,9 @@ def run_jobs(
             running.append(_start(board, waiting.pop(0)))
         for entry in list(running):
             done = entry.process.poll()
-            is_late = done is None and time.time() - entry.began > entry.job.seconds
             for row in entry.take_rows(done is not None):
                 board.add(entry.job.name, row, is_shown)
+            is_late = done is None and entry.is_late
             if done is None and not is_late:
                 continue
             if is_late:
@@ -179,7 +197,7 @@ def run_jobs(
 
 
 def _start(board: Board, job: Job) -> _Running:
-    log = board.folder / ("_".join(job.words).replace("/", "-")[:80] + ".log")
+    log = board.folder / (job.name.replace(" ", "_") + ".log")
     with log.open("wb") as stream:
         process = subprocess.Popen(
             [sys.executable, str(SCRIPT), "job", *job.words],
