@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from sluice.cells import (
     CIFG,
@@ -13,10 +14,12 @@ from sluice.cells import (
     SLSTM,
     Cell,
     Elman,
+    Gate,
     Jordan,
     LayerNormElman,
     LayerNormGRU,
     LayerNormLSTM,
+    Map,
     PeepholeLSTM,
     ProjectedLSTM,
     ResetBeforeGRU,
@@ -24,9 +27,25 @@ from sluice.cells import (
     recurrent_dropout,
     zoneout,
 )
-from sluice.equations import Sizes
+from sluice.equations import Sizes, maximum, sigmoid, tanh, where
 
 SIZES = Sizes(input=3, hidden=4, projection=2)
+
+
+class Rising(Cell):
+    """A comparison and a maximum, each needed before, between and after two products of a step."""
+
+    candidate, first, second = Gate(), Map(), Map()
+
+    def step(self, x: Any, h: Any) -> Any:
+        g = tanh(self.candidate(x, h))
+        rises, top = g > h, maximum(g, h)
+        rise = where(rises, g - h, 0.0)
+        a = tanh(self.first(top - rise))
+        b = sigmoid(self.second(where(rises, a, h) * maximum(a, top)))
+        new = where(rises, b * top, maximum(a, g) * b)
+        return dict(h=new, candidate=g, rise=rise, first=a, second=b)
+
 
 CELLS: dict[str, Callable[[], Cell]] = {
     "elman": Elman,
@@ -49,5 +68,6 @@ CELLS: dict[str, Callable[[], Cell]] = {
     "layer-norm-two-stages": lambda: layer_norm(ResetBeforeGRU),
     "zoneout-lstm": lambda: zoneout(LSTM, h=0.1, c=0.5),
     "dropout-gru": lambda: recurrent_dropout(GRU, 0.25),
+    "rising": Rising,
     "zoneout-dropout-peephole": lambda: zoneout(recurrent_dropout(PeepholeLSTM, 0.2), c=0.1),
 }

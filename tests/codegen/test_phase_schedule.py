@@ -9,7 +9,8 @@ import pytest
 from cell_list import CELLS
 from sluice.codegen.body import ADD_ROW, LOAD, STORE
 from sluice.codegen.lower import lower_graph
-from sluice.codegen.program import Phase, Program
+from sluice.codegen.program import Phase, Program, collect_bodies
+from sluice.equations.graph import is_comparison, sort_topologically
 from sluice.equations.instrument import instrument_graph
 
 
@@ -103,3 +104,23 @@ def test_phases_read_what_earlier_ones_have_written(name: str, bias: bool) -> No
             loads = {(phase.buffers[a.slot], a.item) for _, a in inputs if a.kind == LOAD}
             assert {load for load in loads if load[0] in own} <= ready
             ready |= set(find_written(phase))
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_comparisons_are_neither_stored_nor_loaded(name: str) -> None:
+    graph = instrument_graph(CELLS[name]().graph, pre=True, maps=True)
+    program = lower_graph(graph, True, tuple(graph.outputs_by_name))
+    for body in collect_bodies(program).values():
+        assert not any(is_comparison(node) for node, _ in body.inputs + body.outputs)
+
+
+def test_a_comparison_is_computed_again_in_every_phase_that_needs_it() -> None:
+    program = lower_graph(CELLS["rising"]().graph, True)
+    maps = ("hh", "candidate"), ("first", "first"), ("second", "second")
+    assert products(program.forward) == [[(stack, (gate,))] for stack, gate in maps]
+    for phase in program.forward:
+        assert phase.body is not None
+        known, outputs = (
+            [n for n, _ in pairs] for pairs in (phase.body.inputs, phase.body.outputs)
+        )
+        assert any(map(is_comparison, sort_topologically(outputs, known)))

@@ -1,8 +1,9 @@
 """The second pass of scheduling: which values each phase's body reads and stores.
 
 A body is planned from the top level down. Whatever it needs from a lower level, and cannot
-cheaply compute again, becomes one more value for that lower level to store (a *spill*). A body
-never reads a higher level, so no body gains a store after it was planned.
+cheaply compute again, becomes one more value for that lower level to store (a *spill*). A
+comparison is no number to store: every body that needs one computes it again from its operands. A
+body never reads a higher level, so no body gains a store after it was planned.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 
 from sluice.codegen.body import ADD_ROW, LOAD, SCALAR
 from sluice.codegen.section import Location, ProductGroup, Section, StoreRequest
-from sluice.equations.graph import Elementwise, Leaf, Node
+from sluice.equations.graph import Elementwise, Leaf, Node, is_comparison
 
 _COSTLY = frozenset({"exp", "log", "sqrt", "sigmoid", "log_sigmoid", "tanh", "divide"})
 _COST_OF_LOAD = 3
@@ -128,6 +129,8 @@ class _BodyPlanner:
         found = self.section.locate_external(node) or self._locate_statistic(node)
         if found is not None:
             return found
+        if is_comparison(node):
+            return None
         level, group = self.section.level(node), self.section.find_group(node)
         if level < self.level and (group or not self._is_recomputed(node, level)):
             return self._spill(node, level)

@@ -140,8 +140,7 @@ def elementwise(op: str, *operands: Node) -> Node:
     if len(operands) != OPS[op].arity:
         raise EquationError(f"{op} must have {OPS[op].arity} operands, got {len(operands)}")
     for place, operand in enumerate(operands):
-        compared = isinstance(operand, Elementwise) and operand.op == "greater"
-        if compared != (op == "where" and place == 0):
+        if is_comparison(operand) != (op == "where" and place == 0):
             raise EquationError(
                 "the first argument of where() must be a comparison, as in where(a > b, x, y), "
                 "and a comparison can stand nowhere else; for a number write where(a > b, 1.0, "
@@ -154,6 +153,11 @@ def elementwise(op: str, *operands: Node) -> Node:
             "bring them to one width with a Gate() or a Map()"
         )
     return Elementwise(op, operands, widths.pop() if widths else CONSTANT)
+
+
+def is_comparison(node: Node) -> bool:
+    """Whether ``node`` is the condition of a `where`: it holds or not, and is no number."""
+    return isinstance(node, Elementwise) and node.op == "greater"
 
 
 def _format_widths(operands: Iterable[Node]) -> str:
