@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from cell_list import CELLS
-from sluice.cells import Cell, Gate, State, Vector
+from sluice.cells import Cell, Gate, Map, Norm, State, Vector
 from sluice.equations import (
     EquationError,
     from_text,
@@ -136,6 +136,21 @@ class Compared(Cell):
         return dict(h=(h > 0) * tanh(self.gate(x, h)))
 
 
+class Mapped(Cell):
+    gate, out = Gate(), Map()
+
+    def step(self, x, h):  # type: ignore[no-untyped-def]
+        return dict(h=tanh(self.gate(x, h) + self.out(h > 0)))
+
+
+class Normed(Cell):
+    gate, norm = Gate(), Norm()
+
+    def step(self, x, h):  # type: ignore[no-untyped-def]
+        _, big = self.norm(h, h > 0)
+        return dict(h=tanh(self.gate(x, h)) * big)
+
+
 @pytest.mark.parametrize(
     ("cell", "line", "advice"),
     [
@@ -147,6 +162,8 @@ class Compared(Cell):
         (Indexed, "[0]", "declare one gate"),
         (Foreign, "softmax", "the operations are absolute"),
         (Compared, "(h > 0) *", r"where\(a > b"),
+        (Mapped, "self.out(h > 0)", r"gate 'out' must .* got a comparison; write where\(a > b"),
+        (Normed, "self.norm(h, h > 0)", r"norm 'norm' must .* got a comparison; write where\("),
     ],
 )
 def test_errors_name_the_line_and_a_remedy(cell: type[Cell], line: str, advice: str) -> None:

@@ -14,7 +14,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol
 
-from sluice.equations.graph import Affine, Elementwise, Graph, Leaf, Node, RowNorm
+from sluice.equations.graph import (
+    Affine,
+    Elementwise,
+    Graph,
+    Leaf,
+    Node,
+    RowNorm,
+    is_comparison,
+)
 from sluice.equations.ops import Value
 from sluice.equations.specs import (
     CONSTANT,
@@ -65,6 +73,7 @@ class SymbolicInterpreter:
                 f"gate '{gate}' must be applied to x, a state, or a value computed from them, "
                 f"got {operand!r}"
             )
+        _refuse_comparison(f"gate '{gate}'", operand)
         return Affine(stack, gate, operand, self._widths[stack, gate], False)
 
     def vector(self, name: str) -> Node:
@@ -77,8 +86,17 @@ class SymbolicInterpreter:
                 f"norm '{name}' must be applied to x, states, or values computed from them, got "
                 f"{group!r}"
             )
+        for node in nodes:
+            _refuse_comparison(f"norm '{name}'", node)
         return tuple(
             RowNorm(name, nodes, index, (), part.width) for index, part in enumerate(nodes)
+        )
+
+
+def _refuse_comparison(part: str, operand: Node) -> None:
+    if is_comparison(operand):
+        raise EquationError(
+            f"{part} must be applied to numbers, got a comparison; write where(a > b, 1.0, 0.0)"
         )
 
 
@@ -133,7 +151,7 @@ def _check_outputs(outputs: object, declarations: Declarations) -> dict[str, Nod
     for name, node in outputs.items():
         if not isinstance(node, Node) or node.width == CONSTANT:
             raise EquationError(f"step returns {node!r} as '{name}'; it must depend on the step")
-        if isinstance(node, Elementwise) and node.op == "greater":
+        if is_comparison(node):
             raise EquationError(
                 f"step returns a comparison as '{name}'; return numbers, as in "
                 f"{name}=where(a > b, 1.0, 0.0)"
