@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sluice.codegen.gpu.layout import KernelShape, TileShape
 from sluice.codegen.gpu.meetings import get_phases
@@ -10,8 +10,9 @@ from sluice.codegen.program import Program
 from sluice.equations.graph import Graph
 from sluice.equations.specs import Sizes
 
-_RESERVED_BYTES = 24 << 10
-"""Shared memory for operands and sums over rows, beside the weights that stay."""
+_RESERVED_BYTES = 8 << 10
+"""Shared memory for sums over rows, beside weights and operands."""
+_DEFAULT_AHEAD, _LEAST_AHEAD = 64 << 10, 16 << 10
 
 
 @dataclass(frozen=True)
@@ -40,45 +41,54 @@ def choose_tiling(
     element_bytes: int,
     limits: DeviceLimits,
 ) -> Tiling:
-    """The tiling of one direction: units are split first, then sequences.
+    """The tiling of one direction, of a pass over ``batch`` sequences.
 
-    The fewest units a program that leave no multiprocessor with two programs; ``element_bytes``
-    are those of a number that is multiplied.
+    All programs are at work at the same time, one on each multiprocessor. Weights that stay on
+    chip come first, then small tiles, then tiles of few sequences: units are split before
+    sequences. ``element_bytes`` are those of a number that is multiplied.
     """
-    candidates = []
-    for rows in (16, 32, 64):
+    best: tuple[tuple[int, ...], Tiling] | None = None
+    for rows in (16, 32, 64, 128):
         for units in (16, 32, 64, 128):
-            tile = TileShape(rows, units, _choose_depth(rows, units, element_bytes))
-            shape = KernelShape(graph, sizes, program, part, False, tile, True, False, element_bytes)
-            count = shape.unit_programs * -(-batch // rows)
-            fits = count_weight_bytes(shape, element_bytes) + _RESERVED_BYTES <= limits.shared_bytes
-            if count <= limits.processors:
-                candidates.append((not fits, rows * units, rows, tile, fits))
-        if rows >= batch:
-            break
-    if not candidates:  # several launches, one after another, each with a part of the sequences
-        tile = TileShape(64, 128, _choose_depth(64, 128, element_bytes))
-        return Tiling(tile, 8, False)
-    _, area, _, tile, fits = min(candidates, key=lambda candidate: candidate[:3])
-    return Tiling(tile, 8 if area >= 2048 else 4, fits)
+            for ahead in (_DEFAULT_AHEAD, _LEAST_AHEAD):
+                tiling = _build_tiling(rows, units, ahead, element_bytes)
+                shape = KernelShape(
+                    graph, sizes, program, part, False, tiling.tile, True, False, element_bytes
+                )
+                needed = estimate_shared_bytes(shape) + _RESERVED_BYTES
+                is_resident = needed <= limits.shared_bytes
+                count = shape.unit_programs * -(-batch // rows)
+                waves = -(-count // limits.processors)
+                key = (waves, not is_resident, rows * units, rows, -ahead)
+                if best is None or key < best[0]:
+                    best = key, replace(tiling, is_resident=is_resident)
+    assert best is not None
+    return best[1]
 
 
-def _choose_depth(rows: int, units: int, element_bytes: int) -> int:
-    """How many terms of a product are loaded at once."""
-    if element_bytes > 4:
-        return 16
-    depth = 128 if element_bytes == 2 else 32
-    return depth if rows * units < 4096 else depth // 2
+def _build_tiling(rows: int, units: int, ahead: int, element_bytes: int) -> Tiling:
+    """Small tiles have the terms of their products split over the warps; see `TileShape`."""
+    is_small = rows * units <= 512
+    if element_bytes > 2:
+        warps = 8
+        depth = 32 if element_bytes == 4 else 16
+    else:
+        warps = 4 if rows * units <= 256 or (not is_small and rows * units < 4096) else 8
+        depth = 64
+    return Tiling(TileShape(rows, units, depth, warps if is_small else 1, ahead), warps, False)
 
 
-def count_weight_bytes(shape: KernelShape, element_bytes: int) -> int:
-    """How many bytes the weights of one program have."""
-    total = 0
+def estimate_shared_bytes(shape: KernelShape) -> int:
+    """How much shared memory a program needs for weights that stay, and for operands."""
+    tile, weights, operands = shape.tile, 0, 0
     for phase in get_phases(shape.program, shape.part):
         for product in phase.products:
             stack = shape.stack(product.stack)
             gate = dict(stack.gates)[product.gates[0]]
             terms = shape.width(gate if product.transposed else stack.operand) // stack.heads
-            padded = -(-terms // 16) * 16
-            total += len(product.gates) * padded * shape.tile.units
-    return total * element_bytes
+            padded = -(-terms // (16 * tile.splits)) * 16 * tile.splits
+            weights += len(product.gates) * padded * tile.units
+            rows = tile.rows * padded * (len(product.gates) if product.transposed else 1)
+            operands = max(operands, min(rows * shape.element_bytes, 2 * tile.ahead))
+            operands = max(operands, tile.splits * tile.rows * tile.units * 4)  # sums of the splits
+    return weights * shape.element_bytes + operands
