@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sluice.run.dispatch import NATIVE, REFERENCE
+from sluice.run.dispatch import FUSED, NATIVE, REFERENCE
 from sluice.run.kernels import fused
 
 
@@ -13,9 +13,9 @@ class BackendSetting:
 
     @property
     def backend(self) -> str | None:
-        """``"reference"`` runs the equations step by step, ``"native"`` torch's own layer, wherever
-        there is a choice; None, the default, the fastest that can run. What runs in fact is
-        ``resolved_backend``.
+        """``"reference"`` runs the equations step by step, ``"native"`` torch's own layer,
+        ``"fused"`` the kernels, wherever there is a choice; None, the default, the fastest that can
+        run. What runs in fact is ``resolved_backend``.
 
         Raises ValueError for any other name.
         """
@@ -23,10 +23,10 @@ class BackendSetting:
 
     @backend.setter
     def backend(self, name: str | None) -> None:
-        if name not in (None, REFERENCE, NATIVE):
+        if name not in (None, REFERENCE, NATIVE, FUSED):
             raise ValueError(
-                f"backend must be {REFERENCE!r}, {NATIVE!r} or None (the fastest, which is the "
-                f"kernels wherever they can run), got {name!r}"
+                f"backend must be {REFERENCE!r}, {NATIVE!r}, {FUSED!r} or None (the fastest that "
+                f"can run), got {name!r}"
             )
         self._backend = name
 

@@ -4,7 +4,8 @@
 ``operator``   compiling or exporting: one custom operator stands for the time loop
 ``reference``  the cell's equations in a time loop of torch operations; always right
 ``fused``      the kernels: the cell's equations compiled, in a time loop of their own
-``native``     torch's own layer, where there are no kernels, for what torch itself offers
+``native``     torch's own layer, for what torch itself offers: where there are no kernels, and on
+               GPUs, where cuDNN runs it
 =============  ====================================================================
 """
 
@@ -17,6 +18,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from sluice.run.gpu import availability
 from sluice.run.kernels import extension
 from sluice.run.torch_state import is_transform_active, mark_constant
 
@@ -44,7 +46,8 @@ def choose_backend(
         tensors: The input and the parameters.
         unsupported_by_torch: What is asked for that torch's own layer does not offer; None for
             nothing.
-        backend: ``"reference"`` or ``"native"`` asks for that wherever one could choose.
+        backend: ``"reference"``, ``"native"`` or ``"fused"`` asks for that wherever one could
+            choose.
     """
     tensors = list(tensors)
     if is_transform_active():
@@ -61,6 +64,8 @@ def choose_backend(
     unfit = (
         "layer.backend asks for torch's own" if backend == NATIVE else _explain_unsupported(tensors)
     )
+    if unfit is None and tensors[0].is_cuda:
+        return _choose_on_gpu(unsupported_by_torch, backend)
     if unfit is None:
         return BackendChoice(FUSED, f"the kernels for {extension.get_isa()} run every cell")
     if unsupported_by_torch:
@@ -68,6 +73,16 @@ def choose_backend(
             REFERENCE, f"{unfit}, and torch's own layer lacks {unsupported_by_torch}"
         )
     return BackendChoice(NATIVE, f"{unfit}; torch's own layer does all that is asked for")
+
+
+def _choose_on_gpu(unsupported_by_torch: str | None, backend: str | None) -> BackendChoice:
+    if backend == FUSED:
+        return BackendChoice(FUSED, "layer.backend asks for the GPU's kernels")
+    if unsupported_by_torch:
+        return BackendChoice(
+            FUSED, f"the GPU's kernels run every cell; cuDNN lacks {unsupported_by_torch}"
+        )
+    return BackendChoice(NATIVE, "cuDNN runs all that is asked for")
 
 
 def warn_if_slow(
@@ -79,6 +94,8 @@ def warn_if_slow(
         _warn_once(f"the reference runs, a slow loop in Python: {choice.reason}")
     if precision != "float32" and choice.name not in (FUSED, OPERATOR):
         _warn_once(f"precision {precision} is the kernels' alone; float32 runs here ({choice})")
+    if precision == "int8" and choice.name == FUSED and tensor.is_cuda:
+        _warn_once("int8 is for the kernels of CPUs; float32 runs on this GPU")
     if recompute is not None and choice.name == OPERATOR:
         _warn_once(
             "recompute= has no effect in a compiled program: its backward pass needs every step"
@@ -95,6 +112,8 @@ def _warn_once(message: str) -> None:
 def _explain_unsupported(tensors: list[Tensor]) -> str | None:
     """Why the kernels cannot run on these tensors; None where they can."""
     kinds = {(tensor.device.type, tensor.dtype) for tensor in tensors}
+    if all(device == "cuda" for device, _ in kinds):
+        return availability.explain_unsupported(tensors)
     for device, dtype in sorted(kinds, key=str):
         if device != "cpu":
             return f"there are no kernels for {device}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import torch
@@ -11,11 +12,14 @@ from torch.nn.utils.rnn import PackedSequence
 from sluice.run import chunked_recording, custom_op, reference
 from sluice.run.custom_op import OperatorInputs
 from sluice.run.dispatch import FUSED, OPERATOR
+from sluice.run.gpu import fused as gpu_fused
 from sluice.run.kernels import fused
 from sluice.run.recomputation import RunOutput, run_with_recompute
 from sluice.run.recording import recorders
 from sluice.run.recording.sinks import ChunkableSink
 from sluice.run.spec import RunSpec
+
+_NARROW = {torch.bfloat16: "bfloat16", torch.float16: "float16"}
 
 
 def execute(
@@ -48,10 +52,15 @@ def execute(
         y, *last = custom_op.run(*inputs)
         return y, tuple(last)
     dtype = inputs.x.dtype
-    is_narrow = backend == FUSED and dtype == torch.bfloat16  # autocast: sums are in float32
+    is_narrow = backend == FUSED and dtype in _NARROW  # as under autocast: sums are in float32
     spec = (inputs.widen() if is_narrow else inputs).to_spec()
     spec, recording = recorders.begin_recording(layer, place, spec, order)
-    if backend != FUSED or not fused.supports(spec):
+    if backend == FUSED and spec.x.is_cuda and gpu_fused.supports(spec):
+        if is_narrow and recording is None and recompute is None:
+            spec = replace(spec, x=inputs.x)  # as it is: products take it so
+        own = _NARROW[dtype] if is_narrow else _choose_gpu_precision(precision, dtype)
+        y, states = _run_on_gpu(spec, recording, recompute, own)
+    elif backend != FUSED or spec.x.is_cuda or not fused.supports(spec):
         y, states = _run_reference(spec, recording, recompute)
     else:
         own = "bfloat16" if is_narrow else _choose_precision(precision, dtype, is_training)
@@ -65,6 +74,24 @@ def _run_reference(
     if recording is not None:  # which keeps all steps, whatever `recompute` is
         return reference.run(spec, recording)
     return run_with_recompute(spec, recompute, reference.run)
+
+
+def _run_on_gpu(
+    spec: RunSpec,
+    recording: ChunkableSink | None,
+    recompute: int | None,
+    precision: str,
+) -> RunOutput:
+    run = partial(gpu_fused.run, precision=precision)
+    if recording is not None:
+        return chunked_recording.run_in_chunks(spec, run, recording)
+    return run_with_recompute(spec, recompute, run)
+
+
+def _choose_gpu_precision(precision: str, dtype: torch.dtype) -> str:
+    if dtype == torch.float64:
+        return "float64"
+    return "float32" if precision == "int8" else precision
 
 
 def _run_fused(

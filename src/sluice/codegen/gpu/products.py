@@ -8,6 +8,7 @@ from sluice.codegen.gpu.layout import Addresses, KernelShape
 from sluice.codegen.gpu.text import TextBuilder
 from sluice.codegen.program import Phase, Product
 
+
 @dataclass(frozen=True)
 class _Terms:
     """How a product's terms are cut: ``splits`` parts of ``span`` terms, each in ``chunks``."""
@@ -76,9 +77,7 @@ class ProductEmitter:
         """Loads first, many at a time, so that they wait for memory together."""
         line, parts = self.text, self._list_parts(product)
         loads = [(chunk, n, part) for chunk in range(terms.chunks) for n, part in enumerate(parts)]
-        chunk_bytes = (
-            self.shape.tile.rows * terms.splits * terms.depth * self.shape.element_bytes
-        )
+        chunk_bytes = self.shape.tile.rows * terms.splits * terms.depth * self.shape.element_bytes
         size = max(1, self.shape.tile.ahead // chunk_bytes)
         operands: dict[tuple[int, int], str] = {}
         for first in range(0, len(loads), size * max(1, len(names))):

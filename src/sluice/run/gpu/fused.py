@@ -36,8 +36,11 @@ def get_limits(device: torch.device) -> DeviceLimits:
     """What a GPU offers; of a CPU, where the kernels' text is interpreted, an H100's."""
     if device.type != "cuda":
         return DeviceLimits(132, 227 << 10)
-    found = torch.cuda.get_device_properties(device)
-    return DeviceLimits(found.multi_processor_count, found.shared_memory_per_block_optin)
+    from triton.runtime import driver
+
+    index = torch.cuda.current_device() if device.index is None else device.index
+    found = driver.active.utils.get_device_properties(index)
+    return DeviceLimits(found["multiprocessor_count"], found["max_shared_mem"])
 
 
 def supports(spec: RunSpec) -> bool:
@@ -274,7 +277,7 @@ def _build_constants(
         # The interpreter would multiply the bits of bfloat16.
         "MUL": to_triton(precision.sums) if is_interpreted else products,
         "OUT": to_triton(precision.output),
-        "PRECISION": "tf32" if torch.backends.cuda.matmul.allow_tf32 else "ieee",
+        "PRECISION": "tf32" if allows_tf32() else "ieee",
         "MEET": direction.kernel.shape.unit_programs > 1,
         "LENGTHS": tensors.lengths is not None,
         "RESETS": tensors.resets is not None,
@@ -284,6 +287,14 @@ def _build_constants(
     }
     assert all(name in constants or name == "PID0" for name in SCALARS)
     return constants
+
+
+def allows_tf32() -> bool:
+    """Whether torch may multiply float32 matrices with fewer digits; by default it may not."""
+    try:
+        return bool(torch.backends.cuda.matmul.allow_tf32)
+    except RuntimeError:  # the program has set torch's newer setting
+        return str(torch.backends.cuda.matmul.fp32_precision) == "tf32"
 
 
 def to_triton(dtype: torch.dtype) -> Any:

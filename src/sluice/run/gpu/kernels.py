@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import linecache
 import types
 from dataclasses import dataclass
@@ -17,7 +16,6 @@ from sluice.codegen.lower import lower_graph
 from sluice.equations.graph import Graph
 from sluice.equations.specs import Sizes
 
-MINIMUM_TRITON = (3, 6)
 _functions: dict[str, Any] = {}
 
 
@@ -74,17 +72,3 @@ def _load_function(source: str) -> Any:
         exec(compile(source, name, "exec"), module.__dict__)
         _functions[source] = module.__dict__["kernel"]
     return _functions[source]
-
-
-@lru_cache(maxsize=1)
-def explain_missing_triton() -> str | None:
-    """Why there is no Triton that can compile kernels; None where there is one."""
-    if importlib.util.find_spec("triton") is None:
-        return "Triton is not installed"
-    import triton
-
-    version = tuple(map(int, triton.__version__.split(".")[:2]))
-    if version < MINIMUM_TRITON:
-        wanted = ".".join(map(str, MINIMUM_TRITON))
-        return f"Triton {triton.__version__} is older than {wanted}"
-    return None
