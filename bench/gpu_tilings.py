@@ -14,9 +14,9 @@ from sluice.codegen.gpu.layout import KernelShape, TileShape
 from sluice.codegen.lower import lower_graph
 from sluice.equations.specs import Sizes
 from sluice.run.gpu import fused
-from sluice.run.gpu.tiles import Tiling, count_weight_bytes
+from sluice.run.gpu.tiles import Tiling, estimate_shared_bytes
 
-RESERVED_BYTES = 24 << 10
+RESERVED_BYTES = 8 << 10
 
 
 def list_tilings(item: str) -> list[Tiling]:
@@ -26,27 +26,38 @@ def list_tilings(item: str) -> list[Tiling]:
     if IS_DRY:
         return [Tiling(TileShape(16, 16, 16), 4, is_resident) for is_resident in (True, False)]
     found, program = [], lower_graph(graph, True)
-    for rows in (n for n in (16, 32, 64) if n <= max(16, batch)):
-        for units in (8, 16, 32, 64):
-            tile = TileShape(rows, units, 128 if rows * units < 4096 else 64)
-            shapes = [
-                KernelShape(graph, Sizes(hidden, hidden), program, part, True, tile, True, True)
-                for part in ("forward", "backward")
-            ]
-            if shapes[0].unit_programs * -(-batch // rows) > limits.processors:
-                continue
-            size = max(count_weight_bytes(shape, 2) for shape in shapes)
-            fits = size + RESERVED_BYTES <= limits.shared_bytes
-            wide = (4, 8) if rows * units >= 512 else (4,)
-            found += [Tiling(tile, warps, True) for warps in wide if fits]
-            found += [Tiling(tile, wide[-1], False)]
+    for rows, units, splits, warps, ahead in list_shapes():
+        if rows > max(16, batch):
+            continue
+        tile = TileShape(rows, units, 64, splits, ahead)
+        sizes = Sizes(hidden, hidden)
+        shapes = [
+            KernelShape(graph, sizes, program, part, True, tile, True, True, 2)
+            for part in ("forward", "backward")
+        ]
+        if shapes[0].unit_programs * -(-batch // rows) > limits.processors:
+            continue
+        needed = max(map(estimate_shared_bytes, shapes)) + RESERVED_BYTES
+        if needed <= limits.shared_bytes:
+            found.append(Tiling(tile, warps, True))
+        elif ahead == 16384:
+            found.append(Tiling(tile, warps, False))
     return found
 
 
+def list_shapes() -> list[tuple[int, int, int, int, int]]:
+    """Rows, units, splits, warps and bytes ahead."""
+    shapes = [(16, units, w, w) for units in (8, 16, 32) for w in (4, 8)]
+    shapes += [(32, 16, 4, 4), (32, 16, 8, 8), (32, 32, 1, 4)]
+    shapes += [(64, 16, 1, 4), (64, 32, 1, 4), (64, 32, 1, 8), (128, 16, 1, 4), (128, 32, 1, 8)]
+    return [(*shape, ahead) for shape in shapes for ahead in (65536, 16384)]
+
+
 def describe_tiling(tiling: Tiling) -> str:
-    """A tiling in a few characters: sequences x units, warps, r for resident."""
+    """A tiling in a few characters: sequences x units, splits, warps, KiB ahead, r for resident."""
     tile = tiling.tile
-    return f"{tile.rows}x{tile.units}w{tiling.warps}{'r' if tiling.is_resident else ''}"
+    cut = f"{tile.rows}x{tile.units}s{tile.splits}w{tiling.warps}a{tile.ahead >> 10}"
+    return cut + ("r" if tiling.is_resident else "")
 
 
 def run_tiling(item: str, tiling: Tiling | None, steps: int) -> tuple[Tensor, Any]:
