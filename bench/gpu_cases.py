@@ -26,7 +26,7 @@ INPUTS = {"bfloat16": torch.bfloat16, "float32": torch.float32}
 SHORT = {"bfloat16": "bf16", "float16": "f16", "float32": "f32", "float32 TF32": "tf32"}
 LOOP_STEPS = 32
 IS_DRY = os.environ.get("TRITON_INTERPRET") == "1"
-DEVICE = "cpu" if IS_DRY else "cuda"
+DEVICE = "cuda" if torch.cuda.is_available() and not IS_DRY else "cpu"
 
 
 def parse_item(item: str) -> tuple[str, int, int, int]:

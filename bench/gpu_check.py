@@ -84,11 +84,17 @@ def list_jobs(is_dry: bool) -> list[Job]:
 def list_cases(marks: str, scale: Scale) -> list[Case]:
     """The ways that a cell is run with these marks; each takes two kernels."""
     small = [Tiling(scale.tile, 4, is_resident) for is_resident in (True, False)]
+    split = Tiling(replace(scale.tile, splits=4), 4, True)
     plain = [Case("f32"), Case("f32 large", is_large=True)]
     bf16 = Case("bf16 large", is_large=True, precision="bfloat16", is_narrow_input=marks == "none")
     double = Case("f64", precision="float64")
     if scale.device == "cpu":
-        return [*plain, Case("f32 tiles", tiling=small[0]), double]
+        return [
+            *plain,
+            Case("f32 tiles", tiling=small[0]),
+            Case("f32 splits", tiling=split),
+            double,
+        ]
     if marks == "none":
         return [
             *plain,
@@ -96,11 +102,12 @@ def list_cases(marks: str, scale: Scale) -> list[Case]:
             Case("f32 tiles resident", tiling=small[0]),
             Case("f32 tiles", tiling=small[1]),
             Case("f16", precision="float16"),
+            Case("bf16 splits", precision="bfloat16", tiling=split),
             double,
         ]
     if marks == "marks":
         return [*plain, bf16, Case("f32 tiles resident", tiling=small[0])]
-    return [*plain, bf16, Case("f32 tiles", tiling=small[1]), double]
+    return [*plain, bf16, Case("f32 splits", tiling=split), double]
 
 
 def move(job: RunSpec, device: str) -> RunSpec:

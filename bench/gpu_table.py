@@ -96,11 +96,10 @@ def _list_tilings(rows: list[dict[str, Any]]) -> list[str]:
     found = [row for row in rows if "results" in row]
     if not found:
         return []
-    lines = [
-        "",
-        "Tilings of the bf16 kernels: sequences × units, warps, r where weights stay on chip",
-    ]
-    lines[-1] += "; microseconds a step."
+    note = (
+        "Tilings of the bf16 kernels in microseconds a step: sequences × units, w warps, s splits"
+    )
+    lines = ["", f"{note} of the terms, r where weights stay on chip."]
     lines += ["", "| cell | B×H | direction | chosen | | fastest | |", "|" + "---:|" * 7]
     for row in found:
         _, name, batch, hidden = row["what"].split(":")

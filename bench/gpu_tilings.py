@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from gpu_cases import CELLS_HERE, DEVICE, IS_DRY, make_pass, parse_item
 from gpu_pool import describe_error, emit
-from gpu_timing import kept_launches
+from gpu_timing import describe_tile, kept_launches
 from torch import Tensor
 
 from sluice.codegen.gpu.layout import KernelShape, TileShape
@@ -54,10 +54,8 @@ def list_shapes() -> list[tuple[int, int, int, int, int]]:
 
 
 def describe_tiling(tiling: Tiling) -> str:
-    """A tiling in a few characters: sequences x units, splits, warps, KiB ahead, r for resident."""
-    tile = tiling.tile
-    cut = f"{tile.rows}x{tile.units}s{tile.splits}w{tiling.warps}a{tile.ahead >> 10}"
-    return cut + ("r" if tiling.is_resident else "")
+    """A tiling in a few characters; see `describe_tile`."""
+    return describe_tile(tiling.tile, tiling.warps, tiling.is_resident)
 
 
 def run_tiling(item: str, tiling: Tiling | None, steps: int) -> tuple[Tensor, Any]:

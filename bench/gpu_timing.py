@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from gpu_pool import emit
 
+from sluice.codegen.gpu.layout import TileShape
 from sluice.codegen.gpu.operations import PRELUDE
 from sluice.run.gpu import fused, kernels
 
@@ -58,6 +59,12 @@ def _measure(run: Run, count: int, is_queued: bool) -> float:
     return begin.elapsed_time(end) / count / 1e3
 
 
+def describe_tile(tile: TileShape, warps: int, is_resident: bool) -> str:
+    """Sequences x units, w warps, s splits of terms, a KiB loaded ahead, r for weights that stay."""
+    cut = f"{tile.rows}x{tile.units}w{warps}s{tile.splits}a{tile.ahead >> 10}"
+    return cut + ("r" if is_resident else "")
+
+
 class Launches:
     """The kernels that a pass has started, to be started again."""
 
@@ -84,10 +91,10 @@ class Launches:
         return clock(run, is_queued=True, rounds=3)
 
     def describe(self, part: str) -> str:
-        """The tiling of a direction: sequences x units, warps, r for resident; programs."""
+        """The tiling of a direction, and how many programs."""
         kernel, programs, _, warps = self.find(part)[0]
-        tile, resident = kernel.shape.tile, "r" if kernel.shape.is_resident else ""
-        return f"{tile.rows}x{tile.units}w{warps}{resident}/{programs}"
+        name = describe_tile(kernel.shape.tile, warps, kernel.shape.is_resident)
+        return f"{name}/{programs}"
 
 
 @contextmanager
