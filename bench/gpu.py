@@ -69,7 +69,7 @@ def run_job(words: list[str]) -> None:
         "long": gpu_check.check_long,
         "layer": gpu_layers.check,
         "ceilings": gpu_timing.measure_ceilings,
-        "compile": gpu_speed.compile_part,
+        "compile": gpu_speed.compile_some,
         "time": lambda *items: gpu_speed.measure(list(items)),
     }
     jobs[kind](*rest)

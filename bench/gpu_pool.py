@@ -44,13 +44,15 @@ def describe_error(problem: BaseException) -> str:
 class Job:
     """The words that `bench/gpu.py job` is called with, and how many seconds it may take.
 
-    ``quiet`` is how many seconds may pass without a result.
+    ``quiet`` is how many seconds may pass without a result; that a job does not end well is no
+    fault where it ``is_optional``.
     """
 
     words: tuple[str, ...]
     seconds: float = 100.0
     quiet: float = 1000.0
     label: str = ""
+    is_optional: bool = False
 
     @property
     def name(self) -> str:
@@ -213,8 +215,9 @@ def _close(board: Board, entry: _Running, status: int | str) -> None:
     if status != 0:
         problem = next((x for x in reversed(entry.other) if "Error" in x), None)
         why = problem or " | ".join(entry.other[-2:])
-        row = {"status": "FAIL", "what": f"ended with {status}", "detail": why}
-        entry.counts["FAIL"] += 1
+        kind = "note" if entry.job.is_optional else "FAIL"
+        row = {"status": kind, "what": f"ended with {status}", "detail": why}
+        entry.counts[kind] += 1
         board.add(entry.job.name, row)
     counts = " ".join(f"{n} {name}" for name, n in sorted(entry.counts.items()))
     worst = f", worst {entry.worst:.2f} of limit" if entry.worst else ""

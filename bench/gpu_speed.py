@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import time
 from pathlib import Path
 
@@ -42,13 +43,24 @@ def list_compilations(items: list[str]) -> list[str]:
     return found
 
 
-def compile_part(first: str, count: str, seconds: str) -> None:
-    """Compile every ``count``-th of all kernels, by running them for two steps."""
-    begin = time.time()
-    for what in list_compilations(list_items())[int(first) :: int(count)]:
+def claim(number: int) -> bool:
+    """Whether this process is the first to ask for a piece of work."""
+    path = Path(os.environ.get("OUT") or "gpu-out") / "claims" / str(number)
+    try:
+        path.touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    return True
+
+
+def compile_some(until: str) -> None:
+    """Compile kernels that no other process has begun, by running them for two steps."""
+    for number, what in enumerate(list_compilations(list_items())):
         started = time.time()
-        if started - begin > float(seconds):
+        if started > float(until):
             return
+        if not claim(number):
+            continue
         item, _, way = what.rpartition(":")
         try:
             if item.startswith("case"):
@@ -69,7 +81,7 @@ def measure(items: list[str]) -> None:
         emit("begin", item)
         try:
             if item.startswith("case"):
-                measure_case(item)
+                measure_case(item, compiled)
             else:
                 sweep(item, compiled)
         except Exception as problem:
@@ -81,17 +93,16 @@ def measure(items: list[str]) -> None:
 def speed(board: Board, processes: int, compile_seconds: float) -> None:
     """Compile in parallel, then measure alone, until the budget ends."""
     items = list_items()
-    jobs = [
-        Job(
-            ("compile", str(n), str(processes), str(compile_seconds)),
-            compile_seconds + 20,
-            label=f"compile {n}",
-        )
-        for n in range(processes)
-    ]
     if not IS_DRY:
         run_jobs(board, [Job(("ceilings",), 40, label="ceiling")], 1, is_shown=True)
-    begin = time.time()
+    begin, claims = time.time(), board.folder / "claims"
+    shutil.rmtree(claims, ignore_errors=True)
+    claims.mkdir()
+    words = ("compile", str(begin + compile_seconds))
+    jobs = [
+        Job(words, compile_seconds + 4, label=f"compile {n}", is_optional=True)
+        for n in range(processes)
+    ]
     run_jobs(board, jobs, processes, reserve=30)
     rows = [row for row in board.rows if row["job"].startswith("compile")]
     compiled = {row["what"]: row.get("problem", "") for row in rows if ":" in row["what"]}

@@ -96,10 +96,9 @@ def _list_tilings(rows: list[dict[str, Any]]) -> list[str]:
     found = [row for row in rows if "results" in row]
     if not found:
         return []
-    note = (
-        "Tilings of the bf16 kernels in microseconds a step: sequences × units, w warps, s splits"
-    )
-    lines = ["", f"{note} of the terms, r where weights stay on chip."]
+    note = "Tilings of the bf16 kernels, in µs a step: sequences × units, w warps, s parts"
+    more = "of a product's terms, a KiB loaded ahead, r where weights stay on chip."
+    lines = ["", f"{note} {more}"]
     lines += ["", "| cell | B×H | direction | chosen | | fastest | |", "|" + "---:|" * 7]
     for row in found:
         _, name, batch, hidden = row["what"].split(":")

@@ -60,7 +60,7 @@ def _measure(run: Run, count: int, is_queued: bool) -> float:
 
 
 def describe_tile(tile: TileShape, warps: int, is_resident: bool) -> str:
-    """Sequences x units, w warps, s splits of terms, a KiB loaded ahead, r for weights that stay."""
+    """Sequences x units, w warps, s splits, a KiB loaded ahead, r for weights that stay."""
     cut = f"{tile.rows}x{tile.units}w{warps}s{tile.splits}a{tile.ahead >> 10}"
     return cut + ("r" if is_resident else "")
 
