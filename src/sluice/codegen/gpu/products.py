@@ -67,7 +67,7 @@ class ProductEmitter:
                     self._emit_dot(names[part.result], "a", "weight")
         if terms.splits > 1:
             for name in names:
-                line(f"{name} = tl.sum({name}, 0)")
+                self._emit_sum_of_splits(name, terms.splits)
         self._emit_biases(product, names, w)
         return names
 
@@ -90,6 +90,17 @@ class ProductEmitter:
             for chunk, n, part in group:
                 weight = f"w{number}_{index}_{n}_{chunk}"
                 self._emit_dot(names[part.result], operands[chunk, part.item], weight)
+
+    def _emit_sum_of_splits(self, name: str, splits: int) -> None:
+        """Add the parts in pairs. `tl.sum` would move single numbers between warps."""
+        line = self.text
+        line(f"{name} = tl.permute({name}, (1, 2, 0))")
+        while splits > 1:
+            if splits > 2:
+                line(f"{name} = tl.reshape({name}, [BM, BN, {splits // 2}, 2])")
+            line(f"left, right = tl.split({name})")
+            line(f"{name} = left + right")
+            splits //= 2
 
     def _emit_dot(self, name: str, a: str, weight: str) -> None:
         self.text(
