@@ -72,7 +72,7 @@ def list_jobs(is_dry: bool) -> list[Job]:
             Job(("cell", "layer-norm-gru", "none"), 200)
         ]
     names = [*FIRST, *(name for name in CELLS_HERE if name not in FIRST)]
-    every = {marks: [Job(("cell", name, marks)) for name in names] for marks in MARKS}
+    every = {marks: [Job(("cell", name, marks), 150) for name in names] for marks in MARKS}
     long = [Job(("long", name, precision, "256")) for name, precision in LONG]
     long.append(Job(("long", "lstm", "bfloat16", "1024")))
     from gpu_layers import CHECKS
