@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from sluice.run.gpu.kernels import explain_missing_triton
+from sluice.run.gpu.availability import explain_missing_triton
 
 MISSING = explain_missing_triton()
 needs_triton = pytest.mark.skipif(MISSING is not None, reason=str(MISSING))

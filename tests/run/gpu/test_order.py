@@ -31,8 +31,6 @@ QUICK = ("lstm", "projected", "gru-reset-before", "layer-norm-gru", "slstm")
 """Together they have meetings for every reason there is."""
 _SLOW = pytest.mark.slow
 MOST_SLOW = [name if name in QUICK else pytest.param(name, marks=_SLOW) for name in CELLS]
-    name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in CELLS
-]
 MARKS = {"lengths": True, "resets": True, "reverse": True}
 
 
