@@ -10,14 +10,18 @@ from run.cases import error
 
 
 def find_faults(
-    found: Sequence[Tensor | None], expected: Sequence[Tensor | None], limit: float
+    found: Sequence[Tensor | None],
+    expected: Sequence[Tensor | None],
+    limit: float | Sequence[float],
 ) -> list[str]:
     """A line for each tensor that differs by more than ``limit`` of its largest value.
 
-    Where all that is expected is zero, or almost, the limit is absolute.
+    Where all that is expected is zero, or almost, the limit is absolute. ``limit`` may differ from
+    tensor to tensor.
     """
     faults = []
-    for number, (one, other) in enumerate(zip(found, expected, strict=True)):
+    limits = [limit] * len(found) if isinstance(limit, float) else limit
+    for number, (one, other, bound) in enumerate(zip(found, expected, limits, strict=True)):
         if one is None or other is None:
             if one is not other:
                 faults.append(f"tensor {number}: {one} and {other}")
@@ -28,6 +32,9 @@ def find_faults(
         missing = int(one.isnan().sum())
         size = other.abs().max().item() if other.numel() else 0.0
         by = error(one, other) * (size if size < 1e-9 else 1.0)
-        if missing or not by <= limit:
-            faults.append(f"tensor {number} {tuple(one.shape)}: off by {by:.1e}, {missing} are NaN")
+        if missing or not by <= bound:
+            faults.append(
+                f"tensor {number} {tuple(one.shape)}: off by {by:.1e} with {bound:.1e} allowed, "
+                f"{missing} are NaN"
+            )
     return faults

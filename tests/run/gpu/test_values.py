@@ -6,9 +6,10 @@ from functools import partial
 from typing import Any
 
 import pytest
+import torch
 
 from cell_list import CELLS
-from run.cases import draw, run_with_gradients
+from run.cases import cast, draw, error, run_with_gradients
 from run.gpu.comparison import find_faults
 from run.gpu.interpreter import in_interpreter
 from sluice.codegen.gpu.layout import TileShape
@@ -17,28 +18,65 @@ from sluice.run import reference
 from sluice.run.gpu import fused
 from sluice.run.gpu.tiles import Tiling
 
-SIZES = Sizes(input=7, hidden=20, projection=6)
-WAYS: dict[str, dict[str, Any]] = {
-    "plain": {},
-    "marked": {"lengths": True, "resets": True},
-    "reverse": {"reverse": True},
-    "reverse-marked": {"lengths": True, "resets": True, "reverse": True},
-    "no-bias": {"bias": False},
+SIZES = Sizes(input=7, hidden=36, projection=6)
+WAYS: dict[str, tuple[dict[str, Any], Tiling]] = {
+    "plain": ({}, Tiling(TileShape(4, 64, 16), 4, False)),
+    "reverse-marked": (
+        {"lengths": True, "resets": True, "reverse": True},
+        Tiling(TileShape(4, 64, 16, splits=4, ahead=1024), 4, True),
+    ),
+    "marked": ({"lengths": True, "resets": True}, Tiling(TileShape(2, 64, 32, 4), 4, False)),
+    "reverse": ({"reverse": True}, Tiling(TileShape(8, 64, 16, 1, 256), 4, True)),
+    "no-bias": ({"bias": False}, Tiling(TileShape(4, 64, 16, 2), 4, True)),
 }
-"""What a pass can be asked for."""
-QUICK = ("plain", "reverse-marked")
+"""What a pass can be asked for, and how it is cut: operands in several parts, weights on chip or
+not; five sequences in a tile or more, the last mostly empty."""
+QUICK_WAYS = ("plain", "reverse-marked")
+QUICK_CELLS = ("lstm", "projected", "gru-reset-before", "layer-norm-elman", "slstm")
+_SLOW = pytest.mark.slow
 
 
 @pytest.mark.parametrize(
-    "way", [way if way in QUICK else pytest.param(way, marks=pytest.mark.slow) for way in WAYS]
+    "way", [way if way in QUICK_WAYS else pytest.param(way, marks=_SLOW) for way in WAYS]
 )
 @pytest.mark.parametrize("name", CELLS)
 @in_interpreter
 def test_float64_equals_the_reference(name: str, way: str) -> None:
-    job = draw(CELLS[name]().graph, SIZES, 3, 5, seed=3, **WAYS[way])
+    marks, tiling = WAYS[way]
+    job = draw(CELLS[name]().graph, SIZES, 3, 5, seed=3, **marks)
     expected = run_with_gradients(reference.run, job)
-    # Two tiles of sequences, the second almost empty; operands in two parts.
-    is_resident = list(WAYS).index(way) % 2 == 0
-    tiling = Tiling(TileShape(4, 32, 16), 4, is_resident)
     found = run_with_gradients(partial(fused.run, tiling=tiling), job)
     assert not find_faults(found, expected, 1e-10)
+
+
+@pytest.mark.parametrize(
+    "name", [name if name in QUICK_CELLS else pytest.param(name, marks=_SLOW) for name in CELLS]
+)
+@in_interpreter
+def test_float32_is_as_exact_as_the_reference(name: str) -> None:
+    marks, tiling = WAYS["reverse-marked"]
+    job = draw(CELLS[name]().graph, SIZES, 4, 3, seed=4, **marks)
+    exact = run_with_gradients(reference.run, job)
+    single = cast(job, torch.float32)
+    rounded = run_with_gradients(reference.run, single)
+    found = run_with_gradients(partial(fused.run, tiling=tiling), single)
+    assert all(tensor.dtype is torch.float32 for tensor in found)
+    limits = [max(3 * error(r, e), 2e-6) for r, e in zip(rounded, exact, strict=True)]
+    assert not find_faults(found, exact, limits)
+
+
+@pytest.mark.parametrize(
+    "name", [name if name in QUICK_CELLS else pytest.param(name, marks=_SLOW) for name in CELLS]
+)
+@in_interpreter
+def test_narrow_products_round_what_is_multiplied_and_nothing_else(name: str) -> None:
+    marks, tiling = WAYS["reverse-marked"]
+    job = draw(CELLS[name]().graph, SIZES, 4, 3, seed=5, **marks)
+    exact = run_with_gradients(reference.run, job)
+    single = cast(job, torch.float32)
+    found = run_with_gradients(partial(fused.run, tiling=tiling, precision="float16"), single)
+    assert all(tensor.dtype is torch.float32 for tensor in found)
+    values = 1 + len(job.states)
+    limits = [1e-2 if n < values else 4e-2 for n in range(len(found))]
+    assert not find_faults(found, exact, limits)
+    assert error(found[0], exact[0]) > 1e-6  # they are rounded
