@@ -40,7 +40,8 @@ def main() -> int:
     wanted = arguments.parse_args()
     if wanted.part == "job":
         run_job(wanted.words)
-        return 0
+        sys.stdout.flush()
+        os._exit(0)  # threads that torch leaves behind must not spoil what was found
     if wanted.part == "render":
         gpu_table.write(Path(wanted.words[0]), Path(wanted.write))
         return 0

@@ -168,7 +168,7 @@ class CellChecks:
         return job, run_with_gradients(reference.run, job)
 
     def limits(self, case: Case, job: RunSpec, exact: list[Tensor]) -> list[tuple[float, float]]:
-        """How far off each tensor may be: strictly, and where rounding explains it."""
+        """How far off each tensor may be: strictly, and as far as torch is in that type."""
         names = name_tensors(job)
         if case.precision == "float64":
             return [(DOUBLE, DOUBLE)] * len(names)
@@ -176,13 +176,11 @@ class CellChecks:
             single = run_with_gradients(reference.run, cast(job, torch.float32))
             bounds = [3 * max(distance(s, e), FLOOR) for s, e in zip(single, exact, strict=True)]
             return [(bound, bound) for bound in bounds]
-        dtype = NARROW[case.precision]
-        rounded = tuple(p.detach().to(dtype).double().requires_grad_() for p in job.parameters)
-        moved = run_with_gradients(reference.run, replace(job, parameters=rounded))
+        moved = run_with_gradients(reference.run, cast(job, NARROW[case.precision]))
         found = []
         for name, m, e in zip(names, moved, exact, strict=True):
             bound = (GRADIENTS if name.startswith("d ") else VALUES)[case.precision]
-            found.append((bound, max(bound, 3 * distance(m, e))))
+            found.append((bound, max(bound, distance(m, e))))
         return found
 
     def run(self, case: Case) -> None:
@@ -274,11 +272,7 @@ def check_long(name: str, precision: str, hidden: str) -> None:
         if precision == "float32":
             moved = run_with_gradients(reference.run, job)
         else:
-            narrow = (p.detach().to(NARROW[precision]).double() for p in job.parameters)
-            rounded = tuple(p.requires_grad_() for p in narrow)
-            moved = run_with_gradients(
-                reference.run, replace(cast(job, torch.float64), parameters=rounded)
-            )
+            moved = run_with_gradients(reference.run, cast(job, NARROW[precision]))
         floor = FLOOR if precision == "float32" else VALUES[precision]
         bounds = [3 * max(distance(m, e), floor) for m, e in zip(moved, exact, strict=True)]
         limits = [(bound, bound) for bound in bounds]

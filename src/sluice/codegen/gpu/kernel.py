@@ -15,7 +15,8 @@ from sluice.codegen.body import LOAD, SCALAR
 from sluice.codegen.gpu.layout import Addresses, KernelShape
 from sluice.codegen.gpu.meetings import find_meetings, find_wide_buffers, get_phases
 from sluice.codegen.gpu.operations import PRELUDE
-from sluice.codegen.gpu.phase import PhaseEmitter, find_partial_phases
+from sluice.codegen.gpu.norms import find_partial_phases
+from sluice.codegen.gpu.phase import PhaseEmitter
 from sluice.codegen.gpu.text import TextBuilder
 
 CONSTEXPRS = (

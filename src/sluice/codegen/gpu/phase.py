@@ -7,27 +7,14 @@ from collections.abc import Mapping
 from sluice.codegen.body import ADD_BLOCK, ADD_ROW, LOAD, PARAMETER, Access
 from sluice.codegen.gpu.layout import NARROW_ROLES, Addresses, KernelShape
 from sluice.codegen.gpu.meetings import get_phases
+from sluice.codegen.gpu.norms import NormEmitter, find_swept_states
 from sluice.codegen.gpu.operations import SPELLINGS
 from sluice.codegen.gpu.products import ProductEmitter
 from sluice.codegen.gpu.text import TextBuilder
-from sluice.codegen.program import STEP, NormStatistics, Phase, Product, RowMean
+from sluice.codegen.program import STEP, Phase, Product
 from sluice.equations.graph import Elementwise, Leaf, Node, sort_topologically
 
 _Item = tuple[int, int]
-
-
-def find_partial_phases(shape: KernelShape) -> set[int]:
-    """The phases whose statistics come from what every program finds in its own tile.
-
-    All that such a norm spans is in registers when the phase before ends.
-    """
-    found: set[int] = set()
-    for number, phase in enumerate(get_phases(shape.program, shape.part)):
-        sources = [k for statistics in phase.statistics for k, _ in statistics.sources]
-        is_state = any(shape.buffer(k).role in ("previous", "next") for k in sources)
-        if number > 0 and sources and not is_state:
-            found.add(number)
-    return found
 
 
 class PhaseEmitter:
@@ -46,8 +33,9 @@ class PhaseEmitter:
         self.wide, self.partial, self.early = wide, partial, early
         self.phases = get_phases(shape.program, shape.part)
         self.products = ProductEmitter(shape, text, addresses)
+        self.norms = NormEmitter(shape, text, addresses, partial)
         self.row_gradients = self._list_row_gradients()
-        self.swept_states = self._find_swept_states()
+        self.swept_states = find_swept_states(shape, partial)
         self.begin_step()
 
     def _list_row_gradients(self) -> list[_Item]:
@@ -57,17 +45,6 @@ class PhaseEmitter:
                 if access.kind == ADD_BLOCK:
                     found.setdefault((phase.buffers[access.slot], access.item))
         return list(found)
-
-    def _find_swept_states(self) -> set[int]:
-        """The states whose rows a norm reads from memory."""
-        buffers = [
-            self.shape.buffer(k)
-            for number, phase in enumerate(self.phases)
-            if number not in self.partial
-            for statistics in phase.statistics
-            for k, _ in statistics.sources
-        ]
-        return {b.index for b in buffers if b.role in ("previous", "next")}
 
     def begin_step(self) -> None:
         """Forget the last step's values."""
@@ -88,114 +65,14 @@ class PhaseEmitter:
         self.names += 1
         return f"v{self.names}"
 
-    # Norms
-
-    def _emit_statistics(self, number: int, index: int, statistics: NormStatistics) -> None:
-        line = self.text
-        norm = next(n for n in self.shape.graph.norms if n.name == statistics.norm)
-        units = sum(map(self.shape.width, norm.widths))
-        mean, scale = f"mean{number}_{index}", f"scale{number}_{index}"
-        if number in self.partial:
-            self._emit_combination(number, index, statistics, mean, units)
-        else:
-            self._emit_sweeps(statistics, mean, units)
-        line(f"{scale} = 1.0 / tl.sqrt(squares / {units} + {norm.epsilon!r})")
-        for item, name in ((statistics.item, mean), (statistics.item + 1, scale)):
-            self.scalars[statistics.target, item] = name
-            with line.block("if TRAIN:"):
-                where = self.at.scalar(statistics.target, item)
-                line(f"tl.store({where}, {name}, mask=inside & (unit_tile == 0))")
-
-    def _emit_sweeps(self, statistics: NormStatistics, mean: str, units: int) -> None:
-        """Mean and sum of squared distances, from the rows as they lie in memory."""
-        line = self.text
-
-        def sweep(each: str) -> None:
-            for k, item in statistics.sources:
-                width = self.shape.width(self.shape.buffer(k).width)
-                with line.block(f"for start in range(0, {width}, BK):"):
-                    line("depth = start + tl.arange(0, BK)")
-                    line(f"mask = inside[:, None] & (depth < {width})[None, :]")
-                    where = self.at.value(k, item, "depth[None, :]")
-                    line(f"value = tl.load({where}, mask=mask, other=0.0).to(ACC)")
-                    buffer = self.shape.buffer(k)
-                    if buffer.role == "previous":
-                        with line.block("if RESETS:"):
-                            restart = self.at.argument(f"R{buffer.index}")
-                            line(
-                                f"fresh = tl.load({restart} + depth, mask=depth < {width}, other=0.0)"
-                            )
-                            line("value = tl.where(begins[:, None], fresh[None, :], value)")
-                    line(each)
-
-        line("total = tl.zeros([BM], ACC)")
-        sweep("total += tl.sum(value, 1)")
-        line(f"{mean} = total / {units}")
-        line("squares = tl.zeros([BM], ACC)")
-        line(f"center = {mean}[:, None]")
-        sweep("squares += tl.sum(tl.where(mask, (value - center) * (value - center), 0.0), 1)")
-
-    def _slots(self, statistics: NormStatistics) -> list[int]:
-        """How many tiles each source of a norm has."""
-        return [self.shape.count_tiles(self.shape.buffer(k).width) for k, _ in statistics.sources]
-
-    def _emit_combination(
-        self, number: int, index: int, statistics: NormStatistics, mean: str, units: int
-    ) -> None:
-        """Mean and sum of squared distances from those of all tiles (Chan et al. 1979)."""
-        line, slots = self.text, sum(self._slots(statistics))
-        padded = 1 << (slots - 1).bit_length()
-        partial = self.at.argument(f"Q{number}_{index}")
-        line(f"slot = tl.arange(0, {padded})")
-        line(f"mask = inside[:, None] & (slot < {slots})[None, :]")
-        counts = self.at.argument(f"QN{number}_{index}")
-        line(f"count = tl.load({counts} + slot, mask=slot < {slots}, other=0.0)[None, :]")
-        where = f"{partial} + row * {2 * slots} + slot[None, :]"
-        line(f"center = tl.load({where}, mask=mask, other=0.0)")
-        line(f"square = tl.load({where} + {slots}, mask=mask, other=0.0)")
-        line(f"{mean} = tl.sum(center * count, 1) / {units}")
-        line(f"away = center - {mean}[:, None]")
-        line("squares = tl.sum(square + count * away * away, 1)")
-
-    def _emit_partial(self, number: int, index: int, statistics: NormStatistics) -> None:
-        """Mean and sum of squared distances of this program's tile, of each source of a norm."""
-        line, slots, first = self.text, self._slots(statistics), 0
-        partial = self.at.argument(f"Q{number}_{index}")
-        for source, tiles in zip(statistics.sources, slots, strict=True):
-            width = self.shape.buffer(source[0]).width
-            w = self._w(width)
-            value = self._find_value(source, width)
-            line(f"count = tl.maximum(tl.sum(is_unit{w}.to(ACC), 0), 1.0)")
-            line(f"center = tl.sum(tl.where(m{w}, {value}, 0.0), 1) / count")
-            line(f"away = tl.where(m{w}, {value} - center[:, None], 0.0)")
-            where = f"{partial} + rows * {2 * sum(slots)} + {first} + unit_tile"
-            mask = f"inside & (unit_tile < {tiles})"
-            line(f"tl.store({where}, center, mask={mask})")
-            line(f"tl.store({where} + {sum(slots)}, tl.sum(away * away, 1), mask={mask})")
-            first += tiles
-
-    def _emit_mean(self, number: int, index: int, mean: RowMean) -> None:
-        line, slots = self.text, self.shape.row_slots
-        norm = next(n for n in self.shape.graph.norms if n.name == mean.norm)
-        units = sum(map(self.shape.width, norm.widths))
-        items = self.shape.buffer(mean.source).items
-        name = f"average{number}_{index}"
-        padded = 1 << (slots - 1).bit_length()
-        line(f"slot = tl.arange(0, {padded})")
-        source = self.at.argument(f"P{mean.source}")
-        where = f"{source} + (row * {items} + {mean.item}) * {slots} + slot[None, :]"
-        mask = f"inside[:, None] & (slot < {slots})[None, :]"
-        line(f"{name} = tl.sum(tl.load({where}, mask={mask}, other=0.0), 1) / {units}")
-        self.scalars[mean.target, mean.target_item] = name
-
     # Bodies
 
     def emit_compute(self, number: int, phase: Phase) -> None:
         """All of a phase up to the stores that other programs read."""
         for index, statistics in enumerate(phase.statistics):
-            self._emit_statistics(number, index, statistics)
+            self.scalars |= self.norms.emit_statistics(number, index, statistics)
         for index, mean in enumerate(phase.means):
-            self._emit_mean(number, index, mean)
+            self.scalars |= self.norms.emit_mean(number, index, mean)
         results: dict[_Item, str] = {}
         for index, product in enumerate(phase.products):
             names = self.products.emit(number, index, product, phase.width)
@@ -208,7 +85,7 @@ class PhaseEmitter:
         following = number + 1
         if following in self.partial:
             for index, statistics in enumerate(self.phases[following].statistics):
-                self._emit_partial(following, index, statistics)
+                self.norms.emit_partial(following, index, statistics, self._find_value)
 
     def _finish_product(self, product: Product, items: list[_Item], names: list[str]) -> None:
         """A product without a body: added to a gradient that flows, or stored."""

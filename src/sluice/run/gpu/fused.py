@@ -14,6 +14,8 @@ from torch import Tensor
 from sluice.codegen.gpu.kernel import SCALARS
 from sluice.codegen.lower import lower_graph
 from sluice.codegen.program import Program
+from sluice.equations.graph import Graph
+from sluice.equations.specs import Sizes
 from sluice.run import reference
 from sluice.run.gpu.gradients import compute_input_gradient, compute_parameter_gradients
 from sluice.run.gpu.kernels import Kernel, KernelKey, load_kernel
@@ -103,28 +105,51 @@ class _GpuCall:
         self.program: Program = lower_graph(spec.graph, self.has_bias, self.gradient_names)
 
     def load(self, part: str) -> _Direction:
+        """The kernel of one direction for this pass."""
         spec = self.spec
-        tiling = self.tiling or choose_tiling(
-            spec.graph,
-            spec.sizes,
-            self.program,
-            part,
-            spec.x.shape[1],
-            self.precision.products.itemsize,
-            get_limits(spec.x.device),
-        )
-        key = KernelKey(
+        return load_direction(
             spec.graph,
             spec.sizes,
             self.has_bias,
             self.gradient_names,
             part,
-            tiling.tile,
-            tiling.is_resident,
-            self.precision.is_narrow,
-            self.precision.products.itemsize,
+            spec.x.shape[1],
+            self.precision,
+            spec.x.device,
+            self.tiling,
         )
-        return _Direction(load_kernel(key), tiling)
+
+
+@lru_cache(maxsize=512)
+def load_direction(
+    graph: Graph,
+    sizes: Sizes,
+    has_bias: bool,
+    gradient_names: tuple[str, ...],
+    part: str,
+    batch: int,
+    precision: Precision,
+    device: torch.device,
+    tiling: Tiling | None,
+) -> _Direction:
+    """A kernel and its tiling, the one that is chosen for these sizes if ``tiling`` is None."""
+    element_bytes = precision.products.itemsize
+    if tiling is None:
+        program = lower_graph(graph, has_bias, gradient_names)
+        limits = get_limits(device)
+        tiling = choose_tiling(graph, sizes, program, part, batch, element_bytes, limits)
+    key = KernelKey(
+        graph,
+        sizes,
+        has_bias,
+        gradient_names,
+        part,
+        tiling.tile,
+        tiling.is_resident,
+        precision.is_narrow,
+        element_bytes,
+    )
+    return _Direction(load_kernel(key), tiling)
 
 
 class _GpuFunction(torch.autograd.Function):

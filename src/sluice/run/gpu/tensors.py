@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
 
 from sluice.codegen.gpu.layout import NARROW_ROLES, KernelShape
+from sluice.codegen.gpu.norms import list_partial_counts
 from sluice.codegen.program import CONST, STEP, Program
 from sluice.run.gpu.hoisted import HoistedPhases
 from sluice.run.spec import RunSpec, map_parameters_by_name
@@ -222,10 +224,13 @@ class PassTensors:
     def _bind_statistics(self, name: str, shape: KernelShape) -> Tensor:
         """Partial statistics, or how many units each of them is of."""
         number, index = map(int, name.lstrip("QN").split("_"))
-        phases = self.program.forward if shape.part == "forward" else self.program.backward
-        counts: list[int] = []
-        for k, _ in phases[number].statistics[index].sources:
-            counts += shape.count_units_of_tiles(shape.buffer(k).width)
+        counts = list_partial_counts(shape, shape.phases[number].statistics[index])
         if name.startswith("QN"):
-            return torch.tensor(counts, dtype=self.precision.sums, device=self.device)
+            return _build_counts(tuple(counts), self.precision.sums, self.device)
         return self.empty(self.batch, 2, len(counts))
+
+
+@lru_cache(maxsize=256)
+def _build_counts(counts: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """A constant on a device; made once, since nothing can be copied there in a graph's capture."""
+    return torch.tensor(counts, dtype=dtype, device=device)

@@ -48,15 +48,19 @@ def choose_tiling(
     sequences. ``element_bytes`` are those of a number that is multiplied.
     """
     best: tuple[tuple[int, ...], Tiling] | None = None
-    for rows in (16, 32, 64, 128):
-        for units in (16, 32, 64, 128):
+    for rows in (16, 32, 64):
+        for units in (8, 16, 32, 64):
             for ahead in (_DEFAULT_AHEAD, _LEAST_AHEAD):
+                if units == 8 and part == "backward":
+                    continue  # every program reads all deltas: rather fewer programs
                 tiling = _build_tiling(rows, units, ahead, element_bytes)
                 shape = KernelShape(
                     graph, sizes, program, part, False, tiling.tile, True, False, element_bytes
                 )
-                needed = estimate_shared_bytes(shape) + _RESERVED_BYTES
-                is_resident = needed <= limits.shared_bytes
+                limit = limits.shared_bytes - _RESERVED_BYTES
+                is_resident = estimate_shared_bytes(shape) <= limit
+                if not is_resident and estimate_streamed_bytes(shape) > limit:
+                    continue
                 count = shape.unit_programs * -(-batch // rows)
                 waves = -(-count // limits.processors)
                 key = (waves, not is_resident, rows * units, rows, -ahead)
@@ -67,15 +71,10 @@ def choose_tiling(
 
 
 def _build_tiling(rows: int, units: int, ahead: int, element_bytes: int) -> Tiling:
-    """Small tiles have the terms of their products split over the warps; see `TileShape`."""
-    is_small = rows * units <= 512
-    if element_bytes > 2:
-        warps = 8
-        depth = 32 if element_bytes == 4 else 16
-    else:
-        warps = 4 if rows * units <= 256 or (not is_small and rows * units < 4096) else 8
-        depth = 64
-    return Tiling(TileShape(rows, units, depth, warps if is_small else 1, ahead), warps, False)
+    """Each warp takes a part of every product's terms; see `TileShape`."""
+    warps = 4 if rows * units <= 256 and element_bytes == 2 else 8
+    depth = {2: 64, 4: 32, 8: 16}[element_bytes]
+    return Tiling(TileShape(rows, units, depth, warps, ahead), warps, False)
 
 
 def estimate_shared_bytes(shape: KernelShape) -> int:
@@ -92,3 +91,13 @@ def estimate_shared_bytes(shape: KernelShape) -> int:
             operands = max(operands, min(rows * shape.element_bytes, 2 * tile.ahead))
             operands = max(operands, tile.splits * tile.rows * tile.units * 4)  # sums of the splits
     return weights * shape.element_bytes + operands
+
+
+def estimate_streamed_bytes(shape: KernelShape) -> int:
+    """How much shared memory a program needs where weights are read at every step."""
+    tile, most = shape.tile, 0
+    for phase in get_phases(shape.program, shape.part):
+        for product in phase.products:
+            columns = tile.units * (1 if product.transposed else len(product.gates))
+            most = max(most, tile.splits * tile.depth * (tile.rows + columns))
+    return most * shape.element_bytes
