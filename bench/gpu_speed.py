@@ -40,7 +40,13 @@ def list_compilations(items: list[str]) -> list[str]:
             found += [f"{item}:{precision}" for precision in INPUTS]
         else:
             found += [f"{item}:{describe_tiling(tiling)}" for tiling in list_tilings(item)]
-    return found
+    # Large tiles in float32, which no tensor core multiplies, take minutes.
+    return sorted(found, key=lambda what: what.endswith(":float32") and get_batch(what) >= 128)
+
+
+def get_batch(what: str) -> int:
+    """The number of sequences of an item."""
+    return int(what.split(":")[2])
 
 
 def claim(number: int) -> bool:
