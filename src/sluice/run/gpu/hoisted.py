@@ -28,12 +28,13 @@ class HoistedPhases:
         sizes: Sizes,
         program: Program,
         parameters: dict[str, Tensor],
+        get_weight: Callable[[str], Tensor],
         locate: Callable[[int, int], Tensor],
         dtype: torch.dtype,
         product_dtype: torch.dtype,
     ) -> None:
         self.graph, self.sizes, self.program = graph, sizes, program
-        self.parameters, self.locate = parameters, locate
+        self.parameters, self.get_weight, self.locate = parameters, get_weight, locate
         self.dtype, self.product_dtype = dtype, product_dtype
         self.items: dict[tuple[int, int], Tensor] = {}
         self._whole: dict[int, Tensor] = {}
@@ -72,7 +73,7 @@ class HoistedPhases:
         stack = self.graph.get_stack(product.stack)
         rows = stack.row_ranges(self.sizes)
         operand = self.get(product.operand, 0).to(self.product_dtype)
-        weight = self.parameters[f"weight_{stack.name}"].to(operand.dtype)
+        weight = self.get_weight(stack.name)
         bias = self.parameters.get(f"bias_{stack.name}") if stack.bias else None
         starts = [rows[gate][0] for gate in product.gates]
         width = rows[product.gates[0]][1]

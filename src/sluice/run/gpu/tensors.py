@@ -45,6 +45,7 @@ class PassTensors:
         tensors = map_parameters_by_name(spec.graph, spec.parameters)
         self.parameters = {name: t.detach().contiguous() for name, t in tensors.items()}
         self.buffers: dict[int, Tensor] = {}
+        self._weights: dict[str, Tensor] = {}
         self.lengths = self._to_device(spec.lengths, torch.int32)
         resets = spec.reset_mask
         self.resets = None if resets is None else resets.squeeze(-1).to(torch.uint8).contiguous()
@@ -60,6 +61,7 @@ class PassTensors:
             spec.sizes,
             program,
             self.parameters,
+            self.get_weight,
             self._locate,
             precision.sums,
             precision.products,
@@ -207,8 +209,14 @@ class PassTensors:
         """Weights in the type of products; biases as they are."""
         if name.startswith("B_"):
             return self.parameters[f"bias_{name[2:]}"]
-        weight = self.parameters[f"weight_{name[2:]}"]
-        return weight.to(self.precision.products)
+        return self.get_weight(name[2:])
+
+    def get_weight(self, stack: str) -> Tensor:
+        """The weights of a stack in the type of products."""
+        name = f"weight_{stack}"
+        if name not in self._weights:
+            self._weights[name] = self.parameters[name].to(self.precision.products)
+        return self._weights[name]
 
     def _bind_buffer(self, k: int, shape: KernelShape) -> Tensor:
         buffer = self.program.buffers[k]
