@@ -62,7 +62,7 @@ class Scale:
 
 GPU = Scale("cuda", (Sizes(24, 96, 32), 5), (Sizes(40, 160, 48), 70), 7, TileShape(16, 16, 64))
 # The interpreter runs one program after another: none may wait for another one.
-DRY = Scale("cpu", (Sizes(5, 12, 6), 3), (Sizes(7, 16, 8), 18), 3, TileShape(16, 16, 16))
+DRY = Scale("cpu", (Sizes(5, 8, 6), 3), (Sizes(7, 8, 4), 18), 3, TileShape(16, 16, 16))
 
 
 def list_jobs(is_dry: bool) -> list[Job]:

@@ -24,7 +24,7 @@ SWEPT_SIZES = [(64, 512), (16, 1024), (16, 768), (256, 512), (16, 256)]
 def list_items() -> list[str]:
     """What is measured, the most important first."""
     if IS_DRY:
-        return ["case:lstm:3:12", "sweep:lstm:3:12", "case:own:3:12"]
+        return ["case:lstm:3:8", "sweep:lstm:3:8", "case:own:3:8"]
     cases = [f"case:lstm:{b}:{h}" for b, h in LSTM_SIZES]
     cases += [f"case:{name}:{b}:{h}" for b, h in OTHER_SIZES for name in OTHERS]
     sweeps = [f"sweep:{name}:{b}:{h}" for b, h in SWEPT_SIZES for name in ("lstm", "gru")]
