@@ -78,7 +78,7 @@ def list_jobs(is_dry: bool) -> list[Job]:
     from gpu_layers import CHECKS
 
     layers = [Job(("layer", name)) for name in CHECKS]
-    return every["none"][:7] + long + layers + every["none"][7:] + every["reverse"] + every["marks"]
+    return every["none"][:7] + layers + long + every["none"][7:] + every["reverse"] + every["marks"]
 
 
 def list_cases(marks: str, scale: Scale) -> list[Case]:

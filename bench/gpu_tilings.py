@@ -47,9 +47,8 @@ def list_tilings(item: str) -> list[Tiling]:
 
 def list_shapes() -> list[tuple[int, int, int, int, int]]:
     """Rows, units, splits, warps and bytes ahead."""
-    shapes = [(16, units, w, w) for units in (8, 16, 32) for w in (4, 8)]
-    shapes += [(32, 16, 4, 4), (32, 16, 8, 8), (32, 32, 1, 4)]
-    shapes += [(64, 16, 1, 4), (64, 32, 1, 4), (64, 32, 1, 8), (128, 16, 1, 4), (128, 32, 1, 8)]
+    shapes = [(16, units, warps, warps) for units in (8, 16, 32) for warps in (4, 8)]
+    shapes += [(32, 16, 4, 4), (32, 16, 8, 8), (32, 32, 8, 8), (64, 16, 8, 8), (64, 32, 8, 8)]
     return [(*shape, ahead) for shape in shapes for ahead in (65536, 16384)]
 
 
