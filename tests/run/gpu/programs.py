@@ -17,10 +17,15 @@ from sluice.run.gpu.kernels import Kernel
 
 # Every program in a process of its own
 
+_LATE = 0.2
+
 
 @contextlib.contextmanager
 def run_in_processes(seconds: float = 60) -> Iterator[None]:
-    """Launches start a process for each program; memory is shared, and they wait for each other."""
+    """Launches start a process for each program; memory is shared, and they wait for each other.
+
+    The first starts late: what does not wait for it reads what is not there yet.
+    """
     with replace_launch(lambda *launch: _launch_processes(*launch, seconds=seconds)):
         yield
 
@@ -37,6 +42,7 @@ def _launch_processes(
         if child == 0:
             code = 1
             try:
+                time.sleep(0.0 if program else _LATE)
                 kernel.function[(1,)](**arguments | {"PID0": first + program})
                 code = 0
             finally:

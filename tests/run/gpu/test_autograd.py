@@ -10,10 +10,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from cell_list import CELLS
-from run.cases import cast, draw, leaves, run_with_gradients
+from run.cases import cast, leaves, run_with_gradients
 from run.gpu.comparison import find_faults
 from run.gpu.interpreter import in_interpreter
+from run.gpu.jobs import MARKS, draw_job
 from run.gpu.programs import run_in_order
 from sluice.codegen.gpu.layout import TileShape
 from sluice.equations.specs import Sizes
@@ -24,12 +24,11 @@ from sluice.run.spec import RunSpec
 
 SIZES = Sizes(input=3, hidden=6, projection=2)
 TILING = Tiling(TileShape(4, 8, 16), 4, False)
-MARKS: dict[str, Any] = {"lengths": True, "resets": True, "reverse": True}
 run = partial(fused.run, tiling=TILING)
 
 
-def draw_job(name: str, steps: int = 3, **marks: Any) -> RunSpec:
-    return draw(CELLS[name]().graph, SIZES, steps, 3, seed=1, **marks)
+def draw_small(name: str, steps: int = 3, **marks: Any) -> RunSpec:
+    return draw_job(name, SIZES, steps, 3, seed=1, **marks)
 
 
 @pytest.mark.parametrize("name", ["lstm", "layer-norm-gru"])
@@ -37,7 +36,7 @@ def draw_job(name: str, steps: int = 3, **marks: Any) -> RunSpec:
 def test_recomputed_segments_in_the_tiling_that_is_chosen(name: str) -> None:
     # Two programs a tile: the chosen one has 16 units.
     sizes = Sizes(input=3, hidden=20, projection=2)
-    job = draw(CELLS[name]().graph, sizes, 5, 3, seed=1, **MARKS)
+    job = draw_job(name, sizes, 5, 3, seed=1, **MARKS)
     expected = run_with_gradients(reference.run, job)
 
     def recompute(spec: RunSpec) -> Any:
@@ -51,7 +50,7 @@ def test_recomputed_segments_in_the_tiling_that_is_chosen(name: str) -> None:
 @pytest.mark.parametrize("name", ["gru", "peephole"])
 @in_interpreter
 def test_gradients_of_gradients(name: str) -> None:
-    job = draw_job(name, lengths=True)
+    job = draw_small(name, lengths=True)
     found = []
     for one in (run, reference.run):
         y, last = one(job)
@@ -65,7 +64,7 @@ def test_gradients_of_gradients(name: str) -> None:
 
 @in_interpreter
 def test_gradcheck() -> None:
-    job = draw(CELLS["lstm"]().graph, Sizes(2, 2, 2), 2, 2, seed=2, lengths=True, resets=True)
+    job = draw_job("lstm", Sizes(2, 2, 2), 2, 2, seed=2, lengths=True, resets=True)
 
     def outputs(*tensors: Tensor) -> tuple[Tensor, ...]:
         y, last = run(job.replace_tensors(tensors))
@@ -78,7 +77,7 @@ def test_gradcheck() -> None:
 @pytest.mark.parametrize("name", ["lstm", "layer-norm-elman"])
 @in_interpreter
 def test_outputs_without_a_gradient(name: str) -> None:
-    job = draw_job(name, **MARKS)
+    job = draw_small(name, **MARKS)
     for chosen in ([0], [1], list(range(len(job.states) + 1))[1:]):
         found = []
         for one in (run, reference.run):
@@ -92,7 +91,7 @@ def test_outputs_without_a_gradient(name: str) -> None:
 
 @in_interpreter
 def test_a_second_backward_pass_gives_the_same() -> None:
-    job = draw_job("layer-norm-lstm", lengths=True)
+    job = draw_small("layer-norm-lstm", lengths=True)
     y, last = run(job)
     upstream = [torch.linspace(-1, 2, t.numel()).view_as(t).double() for t in (y, *last)]
     first, second = (
@@ -105,7 +104,7 @@ def test_a_second_backward_pass_gives_the_same() -> None:
 @pytest.mark.parametrize("name", ["gru-reset-before", "layer-norm-lstm"])
 @in_interpreter
 def test_without_gradients_nothing_is_kept_and_values_are_the_same(name: str) -> None:
-    job = draw_job(name, **MARKS)
+    job = draw_small(name, **MARKS)
     y, last = run(job)
     frozen = replace(job, **{field: _detach(getattr(job, field)) for field in _LEARNED})
     found_y, found_last = run(frozen)
@@ -123,7 +122,7 @@ def _detach(value: Any) -> Any:
 
 @in_interpreter
 def test_gradients_of_the_input_alone_and_of_all_but_the_input() -> None:
-    job = draw_job("lstm")
+    job = draw_small("lstm")
     frozen = replace(job, states=_detach(job.states), parameters=_detach(job.parameters))
     expected = torch.autograd.grad(reference.run(job)[0].square().sum(), leaves(job))
     of_x = torch.autograd.grad(run(frozen)[0].square().sum(), job.x)
@@ -136,7 +135,7 @@ def test_gradients_of_the_input_alone_and_of_all_but_the_input() -> None:
 @pytest.mark.parametrize("name", ["lstm", "gru"])
 @in_interpreter
 def test_a_narrow_input_beside_float32_states(name: str) -> None:
-    job = draw_job(name, **MARKS)
+    job = draw_small(name, **MARKS)
     exact = run_with_gradients(reference.run, job)
     single = cast(job, torch.float32)
     narrow = replace(single, x=single.x.detach().half().requires_grad_())

@@ -11,9 +11,10 @@ import pytest
 import torch
 
 from cell_list import CELLS
-from run.cases import cast, draw, run_with_gradients
+from run.cases import cast, run_with_gradients
 from run.gpu.comparison import find_faults
 from run.gpu.interpreter import in_interpreter
+from run.gpu.jobs import MARKS, draw_job
 from run.gpu.programs import run_in_order
 from sluice.codegen.gpu import kernel
 from sluice.codegen.gpu.layout import TileShape
@@ -27,17 +28,16 @@ from sluice.run.gpu.tiles import Tiling
 from sluice.run.spec import RunSpec
 
 TILING = Tiling(TileShape(4, 4, 16), 4, False)
-QUICK = ("lstm", "projected", "gru-reset-before", "layer-norm-gru", "slstm")
-"""Together they have meetings for every reason there is."""
+QUICK = ("projected", "layer-norm-gru", "slstm")
+"""Meetings for states of other widths, for norms both ways, and for heads of several tiles."""
 _SLOW = pytest.mark.slow
 MOST_SLOW = [name if name in QUICK else pytest.param(name, marks=_SLOW) for name in CELLS]
-MARKS = {"lengths": True, "resets": True, "reverse": True}
 
 
-def draw_job(name: str, **marks: bool) -> RunSpec:
+def draw_cell(name: str, **marks: bool) -> RunSpec:
     """A pass with two tiles of units, of each head too; the last is not full."""
     sizes = Sizes(input=3, hidden=12 if name == "slstm" else 6, projection=6)
-    return draw(CELLS[name]().graph, sizes, 3, 3, seed=3, **marks)
+    return draw_job(name, sizes, 3, 3, seed=3, **marks)
 
 
 def list_faults(job: RunSpec, backwards: bool) -> list[str]:
@@ -50,7 +50,7 @@ def list_faults(job: RunSpec, backwards: bool) -> list[str]:
 @pytest.mark.parametrize("name", CELLS)
 @in_interpreter
 def test_no_meeting_is_missing(name: str) -> None:
-    job = draw_job(name)
+    job = draw_cell(name)
     for backwards in (False, True):
         assert not list_faults(job, backwards), f"backwards: {backwards}"
 
@@ -59,13 +59,13 @@ def test_no_meeting_is_missing(name: str) -> None:
 @in_interpreter
 def test_no_meeting_is_missing_with_lengths_and_resets(name: str) -> None:
     for backwards in (False, True):
-        assert not list_faults(draw_job(name, **MARKS), backwards), f"backwards: {backwards}"
+        assert not list_faults(draw_cell(name, **MARKS), backwards), f"backwards: {backwards}"
 
 
-@pytest.mark.parametrize("name", MOST_SLOW)
+@pytest.mark.parametrize("name", QUICK)
 @in_interpreter
 def test_no_meeting_is_missing_where_states_are_told_in_a_narrow_type(name: str) -> None:
-    job = draw_job(name)
+    job = draw_cell(name)
     expected = run_with_gradients(reference.run, job)
     run = partial(fused.run, tiling=TILING, precision="float16")
     for backwards in (False, True):
@@ -77,7 +77,7 @@ def test_no_meeting_is_missing_where_states_are_told_in_a_narrow_type(name: str)
 @pytest.mark.parametrize("name", MOST_SLOW)
 @in_interpreter
 def test_every_meeting_is_needed(name: str) -> None:
-    job = draw_job(name)
+    job = draw_cell(name)
     meetings = list_meetings(job)
     assert any(part == "forward" for part, _ in meetings)
     unnoticed = []
@@ -90,7 +90,7 @@ def test_every_meeting_is_needed(name: str) -> None:
 
 @in_interpreter
 def test_a_head_in_one_tile_needs_no_meeting() -> None:
-    job = draw(CELLS["slstm"]().graph, Sizes(3, 8, 6), 3, 3, seed=3)
+    job = draw_job("slstm", Sizes(3, 8, 6), 3, 3, seed=3)
     assert list_meetings(job)
     texts = []
 

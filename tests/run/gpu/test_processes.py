@@ -6,10 +6,10 @@ from functools import partial
 
 import pytest
 
-from cell_list import CELLS
-from run.cases import draw, run_with_gradients
+from run.cases import run_with_gradients
 from run.gpu.comparison import find_faults
 from run.gpu.interpreter import in_interpreter
+from run.gpu.jobs import draw_job
 from run.gpu.programs import run_in_processes
 from sluice.codegen.gpu.layout import TileShape
 from sluice.equations.specs import Sizes
@@ -28,7 +28,7 @@ def test_programs_wait_for_each_other(name: str) -> None:
     # Two tiles of units, of each head too, and for one cell two of sequences.
     sizes = Sizes(input=3, hidden=12 if name == "slstm" else 6, projection=6)
     batch = 3 if name == "lstm" else 2
-    job = draw(CELLS[name]().graph, sizes, 3, batch, seed=3, lengths=True, resets=True)
+    job = draw_job(name, sizes, 3, batch, seed=3, lengths=True, resets=True)
     expected = run_with_gradients(reference.run, job)
     with run_in_processes():
         found = run_with_gradients(partial(fused.run, tiling=TILING), job)

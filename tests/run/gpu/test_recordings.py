@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from cell_list import CELLS
-from run.cases import draw
 from run.gpu.comparison import find_faults
 from run.gpu.interpreter import in_interpreter
+from run.gpu.jobs import MARKS, draw_job
 from run.gpu.programs import run_in_order
 from sluice.codegen.gpu.layout import TileShape
 from sluice.equations.instrument import instrument_graph
@@ -26,8 +26,7 @@ from sluice.run.spec import RunSpec
 
 SIZES = Sizes(input=3, hidden=6, projection=2)
 TILING = Tiling(TileShape(4, 8, 16), 4, False)
-MARKS: dict[str, Any] = {"lengths": True, "resets": True, "reverse": True}
-QUICK = ("jordan", "projected", "gru-reset-before", "layer-norm-lstm", "slstm", "rising")
+QUICK = ("projected", "gru-reset-before", "layer-norm-lstm", "slstm", "rising")
 
 
 @pytest.mark.parametrize(
@@ -36,7 +35,7 @@ QUICK = ("jordan", "projected", "gru-reset-before", "layer-norm-lstm", "slstm", 
 )
 @in_interpreter
 def test_values_and_derivatives_by_name(name: str) -> None:
-    job = draw(CELLS[name]().graph, SIZES, 3, 3, seed=1, **MARKS)
+    job = draw_job(name, SIZES, 3, 3, seed=1, **MARKS)
     more = replace(job, graph=instrument_graph(job.graph, pre=True, maps=True))
     for spec in (job, more) if name in QUICK else (more,):
         with run_in_order(backwards=True):  # two programs where there are heads
@@ -51,7 +50,7 @@ def test_values_and_derivatives_by_name(name: str) -> None:
 
 @in_interpreter
 def test_a_pass_without_gradients_is_recorded() -> None:
-    job = draw(CELLS["layer-norm-gru"]().graph, SIZES, 3, 3, seed=1, **MARKS)
+    job = draw_job("layer-norm-gru", SIZES, 3, 3, seed=1, **MARKS)
     found, expected = Recording(job, None), Recording(job, None)
     with torch.no_grad():
         fused.run(job, recording=found, tiling=TILING)

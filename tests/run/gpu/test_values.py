@@ -9,9 +9,10 @@ import pytest
 import torch
 
 from cell_list import CELLS
-from run.cases import cast, draw, error, run_with_gradients
+from run.cases import cast, error, run_with_gradients
 from run.gpu.comparison import find_faults
 from run.gpu.interpreter import in_interpreter
+from run.gpu.jobs import MARKS, draw_job
 from sluice.codegen.gpu.layout import TileShape
 from sluice.equations.specs import Sizes
 from sluice.run import reference
@@ -22,7 +23,7 @@ SIZES = Sizes(input=7, hidden=36, projection=6)
 WAYS: dict[str, tuple[dict[str, Any], Tiling]] = {
     "plain": ({}, Tiling(TileShape(4, 64, 16), 4, False)),
     "reverse-marked": (
-        {"lengths": True, "resets": True, "reverse": True},
+        MARKS,
         Tiling(TileShape(4, 64, 16, splits=4, ahead=1024), 4, True),
     ),
     "marked": ({"lengths": True, "resets": True}, Tiling(TileShape(2, 64, 32, 4), 4, False)),
@@ -43,7 +44,7 @@ _SLOW = pytest.mark.slow
 @in_interpreter
 def test_float64_equals_the_reference(name: str, way: str) -> None:
     marks, tiling = WAYS[way]
-    job = draw(CELLS[name]().graph, SIZES, 3, 5, seed=3, **marks)
+    job = draw_job(name, SIZES, 3, 5, seed=3, **marks)
     expected = run_with_gradients(reference.run, job)
     found = run_with_gradients(partial(fused.run, tiling=tiling), job)
     assert not find_faults(found, expected, 1e-10)
@@ -55,7 +56,7 @@ def test_float64_equals_the_reference(name: str, way: str) -> None:
 @in_interpreter
 def test_float32_is_as_exact_as_the_reference(name: str) -> None:
     marks, tiling = WAYS["reverse-marked"]
-    job = draw(CELLS[name]().graph, SIZES, 4, 3, seed=4, **marks)
+    job = draw_job(name, SIZES, 4, 3, seed=4, **marks)
     exact = run_with_gradients(reference.run, job)
     single = cast(job, torch.float32)
     rounded = run_with_gradients(reference.run, single)
@@ -69,9 +70,9 @@ def test_float32_is_as_exact_as_the_reference(name: str) -> None:
     "name", [name if name in QUICK_CELLS else pytest.param(name, marks=_SLOW) for name in CELLS]
 )
 @in_interpreter
-def test_narrow_products_round_what_is_multiplied_and_nothing_else(name: str) -> None:
+def test_narrow_products_are_as_exact_as_the_processors(name: str) -> None:
     marks, tiling = WAYS["reverse-marked"]
-    job = draw(CELLS[name]().graph, SIZES, 4, 3, seed=5, **marks)
+    job = draw_job(name, SIZES, 4, 3, seed=5, **marks)
     exact = run_with_gradients(reference.run, job)
     single = cast(job, torch.float32)
     found = run_with_gradients(partial(fused.run, tiling=tiling, precision="float16"), single)
@@ -79,4 +80,4 @@ def test_narrow_products_round_what_is_multiplied_and_nothing_else(name: str) ->
     values = 1 + len(job.states)
     limits = [1e-2 if n < values else 4e-2 for n in range(len(found))]
     assert not find_faults(found, exact, limits)
-    assert error(found[0], exact[0]) > 1e-6  # they are rounded
+    assert error(found[0], exact[0]) > 1e-6  # something is rounded
