@@ -135,9 +135,14 @@ def leave_out(part: str, phase: int) -> Iterator[None]:
 @contextmanager
 def replace_in_kernels(name: str, function: Callable[..., object]) -> Iterator[None]:
     """Kernels made with ``function`` in place of ``name``; none of them stays."""
-    load_kernel.cache_clear()
+    _forget_kernels()
     try:
         with mock.patch(name, function):
             yield
     finally:
-        load_kernel.cache_clear()
+        _forget_kernels()
+
+
+def _forget_kernels() -> None:
+    load_kernel.cache_clear()
+    fused.load_direction.cache_clear()
