@@ -113,7 +113,7 @@ THREADED := several_callers or processor or masks_are or float64 or any_shape or
 
 sanitize: LIBRARIES = libasan libubsan
 sanitize: SANITIZERS = address,undefined
-sanitize: CHOSEN = tests/run tests/nn/test_stream.py tests/sequence/generation/test_on_kernels.py \
+sanitize: CHOSEN = tests/run --ignore tests/run/gpu tests/nn/test_stream.py tests/sequence/generation/test_on_kernels.py \
 	-k "not every_instruction_set and not memory_is_bounded"
 sanitize-threads: LIBRARIES = libtsan
 sanitize-threads: SANITIZERS = thread
