@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import itertools
+from dataclasses import dataclass
 
 from sluice.codegen.gpu.layout import KernelShape, TileShape
 from sluice.codegen.gpu.meetings import get_phases
@@ -12,7 +13,10 @@ from sluice.equations.specs import Sizes
 
 _RESERVED_BYTES = 8 << 10
 """Shared memory for sums over rows, beside weights and operands."""
-_DEFAULT_AHEAD, _LEAST_AHEAD = 64 << 10, 16 << 10
+_WARPS = 8
+_AHEAD = 16 << 10
+_DEPTHS = {2: 64, 4: 32, 8: 16}
+"""As measured by bench/gpu.py on an H100. Depths are by the bytes of what is multiplied."""
 
 
 @dataclass(frozen=True)
@@ -48,33 +52,25 @@ def choose_tiling(
     sequences. ``element_bytes`` are those of a number that is multiplied.
     """
     best: tuple[tuple[int, ...], Tiling] | None = None
-    for rows in (16, 32, 64):
-        for units in (8, 16, 32, 64):
-            for ahead in (_DEFAULT_AHEAD, _LEAST_AHEAD):
-                if units == 8 and part == "backward":
-                    continue  # every program reads all deltas: rather fewer programs
-                tiling = _build_tiling(rows, units, ahead, element_bytes)
-                shape = KernelShape(
-                    graph, sizes, program, part, False, tiling.tile, True, False, element_bytes
-                )
-                limit = limits.shared_bytes - _RESERVED_BYTES
-                is_resident = estimate_shared_bytes(shape) <= limit
-                if not is_resident and estimate_streamed_bytes(shape) > limit:
-                    continue
-                count = shape.unit_programs * -(-batch // rows)
-                waves = -(-count // limits.processors)
-                key = (waves, not is_resident, rows * units, rows, -ahead)
-                if best is None or key < best[0]:
-                    best = key, replace(tiling, is_resident=is_resident)
-    assert best is not None
+    for rows, units in itertools.product((16, 32, 64), (8, 16, 32, 64)):
+        tile = TileShape(rows, units, _DEPTHS[element_bytes], _WARPS, _AHEAD)
+        shape = KernelShape(graph, sizes, program, part, False, tile, True, False, element_bytes)
+        limit = limits.shared_bytes - _RESERVED_BYTES
+        is_resident = estimate_shared_bytes(shape) <= limit
+        if not is_resident and estimate_streamed_bytes(shape) > limit:
+            continue
+        waves = -(-shape.unit_programs * -(-batch // rows) // limits.processors)
+        # Every program reads all deltas on the way back: rather fewer programs there.
+        is_thin = part == "backward" and units == 8
+        key = (waves, not is_resident, is_thin, rows * units, rows)
+        if best is None or key < best[0]:
+            best = key, Tiling(tile, _WARPS, is_resident)
+    if best is None:
+        raise ValueError(
+            f"a step of {graph.name} with {sizes} does not fit into this GPU's shared memory of "
+            f"{limits.shared_bytes >> 10} KiB; use a smaller layer or layer.backend = 'reference'"
+        )
     return best[1]
-
-
-def _build_tiling(rows: int, units: int, ahead: int, element_bytes: int) -> Tiling:
-    """Each warp takes a part of every product's terms; see `TileShape`."""
-    warps = 4 if rows * units <= 256 and element_bytes == 2 else 8
-    depth = {2: 64, 4: 32, 8: 16}[element_bytes]
-    return Tiling(TileShape(rows, units, depth, warps, ahead), warps, False)
 
 
 def estimate_shared_bytes(shape: KernelShape) -> int:
