@@ -96,7 +96,9 @@ def describe_machine() -> None:
         f"{found.multi_processor_count} processors, {found.shared_memory_per_block_optin >> 10} KB"
     )
     emit("note", "card", f"{found.name}, {sizes} shared, {found.total_memory >> 30} GB")
-    source = PRELUDE + "\n\n@triton.jit\ndef kernel(c, n):\n    _arrive(c)\n    _wait(c, n)\n"
+    source = (
+        PRELUDE + "\n\n@triton.jit\ndef kernel(c, n):\n    _arrive(c)\n    _wait(c, n, n > 0)\n"
+    )
     counter = torch.zeros(1, dtype=torch.int32, device="cuda")
     kernels._load_function(source)[(4,)](counter, 4, num_warps=4, launch_cooperative_grid=True)
     emit("ok" if counter.item() == 4 else "WRONG", "four programs meet")

@@ -25,7 +25,7 @@ _KERNELS = """
 def kernel(counter, count, steps):
     for step in range(steps):
         _arrive(counter)
-        _wait(counter, (step + 1) * count)
+        _wait(counter, (step + 1) * count, count > 0)
 """
 Run = Callable[[], object]
 

@@ -168,9 +168,10 @@ class _Order:
         self._arrived[_as_number(counter)] += 1
         self._stop_until(0, 0)
 
-    def wait(self, counter: Any, goal: Any) -> None:
+    def wait(self, counter: Any, goal: Any, is_met: Any) -> Any:
         """In place of ``_wait``."""
         self._stop_until(_as_number(counter), _as_number(goal))
+        return is_met
 
 
 def _as_number(value: Any) -> int:

@@ -115,6 +115,7 @@ class _KernelEmitter:
         with line.block("if LENGTHS:"):
             line(f"length = tl.load({self.at.argument('LEN')} + rows, mask=inside, other=0)")
         line("goal = tl.full([], 0, tl.int32)")
+        line("is_met = goal == 0  # otherwise what follows is NaN")
 
     # What stays from one step to the next
 
@@ -232,7 +233,7 @@ class _KernelEmitter:
                 line("is_fresh = (begins & live)[:, None]")
                 line(f"restart{number} += tl.where(is_fresh, found, 0.0)")
                 line("found = tl.where(is_fresh, 0.0, found)")
-            line(f"flow{number} = found")
+            line(f"flow{number} = tl.where(is_met, found, float('nan')) if MEET else found")
 
     @property
     def _counter(self) -> str:
@@ -266,7 +267,7 @@ class _KernelEmitter:
             return
         with self.text.block("if MEET:"):
             self.text(f"goal += {self._group}")
-            self.text(f"_wait({self._counter}, goal)")
+            self.text(f"is_met = _wait({self._counter}, goal, is_met)")
 
     def _emit_end(self) -> None:
         """What was summed over all steps."""

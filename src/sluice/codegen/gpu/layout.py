@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 from sluice.codegen.program import CHUNK, CONST, STEP, TIME, BufferSlot, Phase, Program
 from sluice.equations.graph import Graph
@@ -91,7 +92,7 @@ class KernelShape:
         counts = [min(self.tile.units, per_head - n * self.tile.units) for n in tiles]
         return counts * self.count_heads(width)
 
-    @property
+    @cached_property
     def row_slots(self) -> int:
         """How many parts a sum over the units of a row has: one for each tile of each phase."""
         return sum(self.count_tiles(phase.width) for phase in self.phases)
@@ -101,7 +102,7 @@ class KernelShape:
         """The phases of this direction."""
         return self.program.forward if self.part == "forward" else self.program.backward
 
-    @property
+    @cached_property
     def widths(self) -> tuple[str, ...]:
         """The widths of phases and states, sorted."""
         return tuple(
@@ -111,7 +112,7 @@ class KernelShape:
             )
         )
 
-    @property
+    @cached_property
     def unit_programs(self) -> int:
         """How many programs share the units."""
         return max(map(self.count_tiles, self.widths))

@@ -69,12 +69,16 @@ def _arrive(counter):
 
 
 @triton.jit
-def _wait(counter, goal):
-    """Wait until so many have arrived. Bounded: a fault gives wrong values, no GPU that hangs."""
+def _wait(counter, goal, is_met):
+    """Wait until so many have arrived; whether they have, this time and before.
+
+    It gives up after about a second, so that a fault cannot hang the GPU.
+    """
     arrived = tl.atomic_add(counter, 0, sem="acquire", scope="gpu")
-    tries = 0
-    while (arrived < goal) & (tries < 2000000):
+    tries = tl.where(is_met, 0, 1000000)
+    while (arrived < goal) & (tries < 1000000):
         arrived = tl.atomic_add(counter, 0, sem="acquire", scope="gpu")
         tries += 1
     tl.debug_barrier()
+    return is_met & (arrived >= goal)
 '''

@@ -175,6 +175,7 @@ class PhaseEmitter:
         """A state after the step: kept, told to the others, and stored for the way back."""
         index, line = self.shape.buffer(item[0]).index, self.text
         line(f"new{index} = (tl.where(alive, {value}, own{index}) if LENGTHS else {value})")
+        line(f"new{index} = (tl.where(is_met, new{index}, float('nan')) if MEET else new{index})")
         self.values[item] = f"new{index}"
         is_wide = item[0] in self.wide
         if self.shape.is_narrow and is_wide:
