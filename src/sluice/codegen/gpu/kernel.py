@@ -14,8 +14,8 @@ from __future__ import annotations
 from sluice.codegen.body import LOAD, SCALAR
 from sluice.codegen.gpu.layout import Addresses, KernelShape
 from sluice.codegen.gpu.meetings import find_meetings, find_wide_buffers, get_phases
-from sluice.codegen.gpu.operations import PRELUDE
 from sluice.codegen.gpu.norms import find_partial_phases
+from sluice.codegen.gpu.operations import PRELUDE
 from sluice.codegen.gpu.phase import PhaseEmitter
 from sluice.codegen.gpu.text import TextBuilder
 
@@ -46,8 +46,9 @@ def emit_kernel(shape: KernelShape) -> tuple[str, tuple[str, ...]]:
     These are tensors: ``P3`` is buffer 3, ``S0`` the tape of state 0, ``X0`` the same in the type
     of products, ``R0`` what it restarts from, ``W_hh`` and ``B_hh`` weights and biases, ``M0`` a
     mask with its strides ``M0_time`` and ``M0_row``, ``Y`` the output, ``LEN`` lengths, ``RST``
-    resets, ``G0`` and ``GO0`` gradients of the last and first state, ``RG0`` those of restarts, ``Q1``
-    and ``QN1`` partial statistics and how many units each is of, ``BAR`` counters of arrivals.
+    resets, ``G0`` and ``GO0`` gradients of the last and first state, ``RG0`` those of restarts,
+    ``Q1_0`` and ``QN1_0`` partial statistics and how many units each is of, ``BAR`` counters of
+    arrivals.
     """
     return _KernelEmitter(shape).emit()
 
@@ -160,10 +161,10 @@ class _KernelEmitter:
             line(f"{prefix}{name} = tl.load({where}, mask=m{w} & {more}, other=0.0).to(ACC)")
             if buffer.role == "previous":
                 with line.block("if RESETS:"):
-                    restart = f"tl.load({at.argument(f'R{buffer.index}')} + u{w}, mask=is_unit{w}, other=0.0)[None, :]"
-                    line(
-                        f"{prefix}{name} = tl.where({prefix}begins[:, None], {restart}, {prefix}{name})"
-                    )
+                    fresh = f"{at.argument(f'R{buffer.index}')} + u{w}"
+                    line(f"fresh = tl.load({fresh}, mask=is_unit{w}, other=0.0)[None, :]")
+                    value = f"{prefix}{name}"
+                    line(f"{value} = tl.where({prefix}begins[:, None], fresh, {value})")
 
     def _emit_carried(self) -> None:
         line, at, shape = self.text, self.at, self.shape
@@ -279,11 +280,11 @@ class _KernelEmitter:
                 line(f"tl.store({where}, flow{number}, mask=m{w})")
                 with line.block("if RESETS:"):
                     where = f"{at.argument(f'RG{number}')} + row_tile * {width} + u{w}"
-                    line(
-                        f"tl.store({where}, tl.sum(tl.where(m{w}, restart{number}, 0.0), 0), mask=is_unit{w})"
-                    )
+                    line(f"total = tl.sum(tl.where(m{w}, restart{number}, 0.0), 0)")
+                    line(f"tl.store({where}, total, mask=is_unit{w})")
         for k, item in self.emitter.row_gradients:
             buffer = shape.buffer(k)
             w, width = shape.widths.index(buffer.width), shape.width(buffer.width)
-            where = f"{at.argument(f'P{k}')} + row_tile * {buffer.items * width} + {item * width} + u{w}"
+            first = f"row_tile * {buffer.items * width} + {item * width}"
+            where = f"{at.argument(f'P{k}')} + {first} + u{w}"
             line(f"tl.store({where}, tl.sum(sum{k}_{item}, 0), mask=is_unit{w})")

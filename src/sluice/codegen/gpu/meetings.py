@@ -13,7 +13,7 @@ _Key = tuple[str, int]
 
 
 def find_wide_buffers(program: Program, part: str, partial: set[int]) -> set[int]:
-    """The buffers of which some phase of ``part`` reads whole rows; arguments as `find_meetings`."""
+    """The buffers whose rows some phase of ``part`` reads; arguments as of `find_meetings`."""
     found: set[int] = set()
     for number, phase in enumerate(get_phases(program, part)):
         found |= _list_wide_reads(phase, number in partial)

@@ -100,9 +100,8 @@ class NormEmitter:
                     if buffer.role == "previous":
                         with line.block("if RESETS:"):
                             restart = self.at.argument(f"R{buffer.index}")
-                            line(
-                                f"fresh = tl.load({restart} + depth, mask=depth < {width}, other=0.0)"
-                            )
+                            where = f"{restart} + depth, mask=depth < {width}"
+                            line(f"fresh = tl.load({where}, other=0.0)")
                             line("value = tl.where(begins[:, None], fresh[None, :], value)")
                     line(each)
 

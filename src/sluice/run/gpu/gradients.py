@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -65,7 +64,7 @@ def _compute_weight_pieces(tensors: PassTensors, gradient: WeightGradient) -> li
         product = _multiply(deltas.flatten(1).T, operand, dtype)
         if _is_dense(starts, width):
             return [(starts[0], product)]
-        parts: Sequence[Tensor] = product.unflatten(0, (len(starts), -1))
+        parts = product.unflatten(0, (len(starts), -1))
     else:
         blocks = deltas.unflatten(2, (stack.heads, -1))
         columns = operand.unflatten(1, (stack.heads, -1))

@@ -153,7 +153,8 @@ class PassTensors:
         if buffer.role == "parameters":
             return self._build_parameters(k, width)
         if buffer.role.startswith("hoisted"):
-            return self.hoisted.build_buffer(k).unflatten(-1, (buffer.items, width))
+            whole: Tensor = self.hoisted.build_buffer(k)
+            return whole.view(*whole.shape[:-1], buffer.items, width)
         assert buffer.scope != CONST, buffer
         rows = (self.batch,) if buffer.scope == STEP else (self.steps, self.batch)
         dtype = self.precision.products if buffer.role in NARROW_ROLES else None
