@@ -15,6 +15,7 @@ import sluice
 from sluice import nn
 from sluice.cells.registry import list_cells
 from sluice.files import StrPath
+from sluice.run.gpu import availability
 from sluice.run.kernels import extension
 
 _INSTRUCTION_SETS = (
@@ -31,7 +32,7 @@ def describe_machine(cpuinfo: StrPath = "/proc/cpuinfo") -> dict[str, str]:
     """Versions, processor and threads, each as a line of text.
 
     >>> sorted(describe_machine())[:3]
-    ['CUDA', 'instruction sets', 'kernels']
+    ['CUDA', 'GPU kernels', 'instruction sets']
     """
     model, flags = read_processor(cpuinfo)
     known = [name for name in _INSTRUCTION_SETS if name in flags]
@@ -45,6 +46,7 @@ def describe_machine(cpuinfo: StrPath = "/proc/cpuinfo") -> dict[str, str]:
         "instruction sets": " ".join(known) or "not known on this system",
         "kernels": extension.get_isa() or extension.explain_missing(),
         "CUDA": torch.cuda.get_device_name() if torch.cuda.is_available() else "none",
+        "GPU kernels": availability.describe(),
     }
 
 

@@ -18,6 +18,7 @@ from sluice.nn.stream import Stream
 from sluice.run.custom_op import OperatorInputs
 from sluice.run.dispatch import NATIVE, BackendChoice, choose_backend, warn_if_slow
 from sluice.run.execute import execute, run_native
+from sluice.run.gpu.measured import PlainCall
 from sluice.run.recording import recorders
 
 
@@ -35,7 +36,18 @@ class RecurrentStack(LayerSettings, LayerParameters):
     def resolved_backend(self) -> BackendChoice:
         """Which backend a plain call runs on now, and why; ``str()`` of it is one sentence."""
         obstacle = self._find_torch_obstacle(False, None)
-        return choose_backend(self._list_tensors(), obstacle, self.backend)
+        return choose_backend(self._list_tensors(), obstacle, self.backend, self._plain_call(None))
+
+    def _plain_call(self, input: Tensor | PackedSequence | None) -> PlainCall | None:
+        """What torch's own layer would run; None where there is none."""
+        if self.native is None:
+            return None
+        steps = None
+        if isinstance(input, PackedSequence):
+            steps = len(input.batch_sizes)
+        elif input is not None and input.dim() > 1:
+            steps = input.shape[1 if self.batch_first and input.dim() == 3 else 0]
+        return PlainCall(self.native is nn.LSTM, max(self.hidden_sizes), steps)
 
     def _find_torch_obstacle(self, has_marks: bool, input: Tensor | None) -> str | None:
         """What is asked for that torch's own layer does not offer."""
@@ -105,7 +117,8 @@ class RecurrentStack(LayerSettings, LayerParameters):
         """
         tensor = input.data if isinstance(input, PackedSequence) else input
         obstacle = self._find_torch_obstacle(lengths is not None or resets is not None, tensor)
-        choice = choose_backend((tensor, *self._list_tensors()), obstacle, self.backend)
+        tensors = (tensor, *self._list_tensors())
+        choice = choose_backend(tensors, obstacle, self.backend, self._plain_call(input))
         warn_if_slow(choice, tensor, self.precision, self.recompute)
         if choice.name == NATIVE and self.native is not None:
             output, last = run_native(self, self.native, input, self._native_states(input, hx))

@@ -16,7 +16,7 @@ from sluice.equations.specs import Sizes
 from sluice.nn.batch import States
 from sluice.nn.readout import Readout
 from sluice.nn.stream_recording import FusedStepRunner, record_step
-from sluice.run.dispatch import FUSED, BackendChoice
+from sluice.run.dispatch import BackendChoice
 from sluice.run.kernels.stepper import LayerWeights, Stepper
 from sluice.run.recording import recorders
 from sluice.run.recording.sinks import ValueReader
@@ -102,7 +102,7 @@ class Stream:
         self._in_shape = (self.batch_size, layer.input_size)
         self._out_shape = (self.batch_size, self._initial[-1][0].shape[1])
         self._output_template = torch.empty(self._out_shape, dtype=self._dtype)
-        if layer.resolved_backend.name == FUSED:
+        if layer.resolved_backend.has_step_kernels:
             narrow = self._dtype == torch.float32
             precision = layer.precision if narrow else "float64"
             self._engine = Stepper(layers, self.batch_size, precision)

@@ -18,7 +18,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from sluice.run.gpu import availability
+from sluice.run.gpu import availability, measured
+from sluice.run.gpu.measured import PlainCall
 from sluice.run.kernels import extension
 from sluice.run.torch_state import is_transform_active, mark_constant
 
@@ -28,17 +29,26 @@ OPERATOR, REFERENCE, NATIVE, FUSED = "operator", "reference", "native", "fused"
 
 @dataclass(frozen=True)
 class BackendChoice:
-    """A backend's name, and why it was chosen."""
+    """A backend's name, and why it was chosen; ``is_on_gpu`` for the kernels of GPUs."""
 
     name: str
     reason: str
+    is_on_gpu: bool = False
 
     def __str__(self) -> str:
         return f"{self.name}: {self.reason}"
 
+    @property
+    def has_step_kernels(self) -> bool:
+        """Whether single steps run on kernels as well; those of GPUs run whole sequences."""
+        return self.name == FUSED and not self.is_on_gpu
+
 
 def choose_backend(
-    tensors: Iterable[Tensor], unsupported_by_torch: str | None, backend: str | None
+    tensors: Iterable[Tensor],
+    unsupported_by_torch: str | None,
+    backend: str | None,
+    plain_call: PlainCall | None = None,
 ) -> BackendChoice:
     """The backend for a layer that is about to run.
 
@@ -48,6 +58,7 @@ def choose_backend(
             nothing.
         backend: ``"reference"``, ``"native"`` or ``"fused"`` asks for that wherever one could
             choose.
+        plain_call: What torch's own layer would run; None where there is no such layer.
     """
     tensors = list(tensors)
     if is_transform_active():
@@ -65,7 +76,7 @@ def choose_backend(
         "layer.backend asks for torch's own" if backend == NATIVE else _explain_unsupported(tensors)
     )
     if unfit is None and tensors[0].is_cuda:
-        return _choose_on_gpu(unsupported_by_torch, backend)
+        return _choose_on_gpu(tensors[0], unsupported_by_torch, backend, plain_call)
     if unfit is None:
         return BackendChoice(FUSED, f"the kernels for {extension.get_isa()} run every cell")
     if unsupported_by_torch:
@@ -75,14 +86,21 @@ def choose_backend(
     return BackendChoice(NATIVE, f"{unfit}; torch's own layer does all that is asked for")
 
 
-def _choose_on_gpu(unsupported_by_torch: str | None, backend: str | None) -> BackendChoice:
+def _choose_on_gpu(
+    tensor: Tensor,
+    unsupported_by_torch: str | None,
+    backend: str | None,
+    plain_call: PlainCall | None,
+) -> BackendChoice:
     if backend == FUSED:
-        return BackendChoice(FUSED, "layer.backend asks for the GPU's kernels")
+        return BackendChoice(FUSED, "layer.backend asks for the GPU's kernels", True)
     if unsupported_by_torch:
-        return BackendChoice(
-            FUSED, f"the GPU's kernels run every cell; cuDNN lacks {unsupported_by_torch}"
-        )
-    return BackendChoice(NATIVE, "cuDNN runs all that is asked for")
+        reason = f"the GPU's kernels run every cell, and cuDNN lacks {unsupported_by_torch}"
+        return BackendChoice(FUSED, reason, True)
+    if plain_call is None:
+        return BackendChoice(NATIVE, "torch's own runs on the GPU")
+    is_faster, reason = measured.explain_choice(plain_call, tensor)
+    return BackendChoice(FUSED if is_faster else NATIVE, reason, is_faster)
 
 
 def warn_if_slow(

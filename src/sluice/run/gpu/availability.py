@@ -32,6 +32,18 @@ def explain_unsupported(tensors: Sequence[Tensor]) -> str | None:
     return None
 
 
+def describe() -> str:
+    """What runs cells on this machine's GPU, as a line of text."""
+    if not torch.cuda.is_available():
+        return "no GPU to run them on"
+    missing = explain_missing_triton() or _explain_device(torch.device("cuda"))
+    if missing:
+        return missing
+    import triton
+
+    return f"compiled by Triton {triton.__version__}"
+
+
 @lru_cache(maxsize=1)
 def explain_missing_triton() -> str | None:
     """Why there is no Triton that can compile kernels; None where there is one."""

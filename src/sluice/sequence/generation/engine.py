@@ -9,7 +9,6 @@ from typing import Protocol, cast
 import torch
 from torch import Tensor
 
-from sluice.run.dispatch import FUSED
 from sluice.run.kernels.stepper import LayerWeights
 from sluice.run.kernels.token_stepper import SamplingSpec, TokenStepper, TokenWeights
 from sluice.sequence.batch import ModelState
@@ -52,7 +51,7 @@ def start_engine(model: LanguageModel, batch: int, prefix: Sequence[int]) -> tup
             "A bidirectional model needs the whole sequence, so it cannot generate; train one with "
             "bidirectional=False."
         )
-    fused = layers.resolved_backend.name == FUSED and layers.readout is None
+    fused = layers.resolved_backend.has_step_kernels and layers.readout is None
     before = torch.tensor([START, *prefix])
     with torch.inference_mode():
         kind = _KernelEngine if fused else _ReferenceEngine
