@@ -302,7 +302,8 @@ def _build_constants(
         # The interpreter would multiply the bits of bfloat16.
         "MUL": to_triton(precision.sums) if is_interpreted else products,
         "OUT": to_triton(precision.output),
-        "PRECISION": "tf32" if allows_tf32() else "ieee",
+        # Three products of the tensor cores give float32's digits.
+        "PRECISION": "tf32" if allows_tf32() else "tf32x3",
         "MEET": direction.kernel.shape.unit_programs > 1,
         "LENGTHS": tensors.lengths is not None,
         "RESETS": tensors.resets is not None,

@@ -55,7 +55,7 @@ def choose_tiling(
     for rows, units in itertools.product((16, 32, 64), (8, 16, 32, 64)):
         tile = TileShape(rows, units, _DEPTHS[element_bytes], _WARPS, _AHEAD)
         shape = KernelShape(graph, sizes, program, part, False, tile, True, False, element_bytes)
-        limit = limits.shared_bytes - _RESERVED_BYTES
+        limit = limits.shared_bytes - _RESERVED_BYTES * (3 if graph.norms else 1)
         is_resident = estimate_shared_bytes(shape) <= limit
         if not is_resident and estimate_streamed_bytes(shape) > limit:
             continue
@@ -84,9 +84,12 @@ def estimate_shared_bytes(shape: KernelShape) -> int:
             padded = -(-terms // (16 * tile.splits)) * 16 * tile.splits
             weights += len(product.gates) * padded * tile.units
             rows = tile.rows * padded * (len(product.gates) if product.transposed else 1)
-            operands = max(operands, min(rows * shape.element_bytes, 2 * tile.ahead))
+            chunk = tile.rows * tile.splits * tile.depth * shape.element_bytes
+            operands = max(operands, min(rows * shape.element_bytes, max(tile.ahead, chunk)))
             operands = max(operands, tile.splits * tile.rows * tile.units * 4)  # sums of the splits
-    return weights * shape.element_bytes + operands
+    # A float32 weight is kept as two numbers, the second of which has the digits that TF32 lacks.
+    weight_bytes = 8 if shape.element_bytes == 4 else shape.element_bytes
+    return weights * weight_bytes + operands
 
 
 def estimate_streamed_bytes(shape: KernelShape) -> int:
