@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from typing import Any
+from unittest import mock
 
 import torch
-from gpu_check import FLOOR, attempt, distance, is_same, judge, move
+from gpu_check import FLOOR, Limit, attempt, is_same, judge, list_narrow_limits, move
 from gpu_pool import emit
 from own_cells import Surge
 from torch import Tensor, nn
@@ -15,7 +16,10 @@ from torch import Tensor, nn
 import sluice
 from cell_list import CELLS
 from run.cases import draw, run_with_gradients
+from run.rounded_reference import Rounding
+from run.rounded_reference import run as run_rounded
 from sluice.equations.specs import Sizes
+from sluice.run import reference
 from sluice.run.gpu import fused
 
 CELLS_OF_LAYERS = ("lstm", "gru", "layer-norm-lstm", "own")
@@ -77,7 +81,7 @@ def train(layer: Any, x: Tensor, **options: Any) -> list[Tensor]:
 def compare(what: str, found: list[Tensor], exact: list[Tensor], limit: float) -> None:
     """Emit whether ``found`` is within ``limit`` of ``exact``."""
     names = [f"tensor {k}" for k in range(len(exact))]
-    limits = [(limit, limit)] * len(exact)
+    limits = [Limit(limit)] * len(exact)
     judge(what, names, [f.detach().cpu() for f in found], exact, limits, True)
 
 
@@ -143,7 +147,7 @@ def check_record(name: str) -> None:
         names,
         [tapes[0][n].cpu() for n in names],
         [tapes[1][n].cpu() for n in names],
-        [(20 * FLOOR, 20 * FLOOR)] * len(names),
+        [Limit(20 * FLOOR)] * len(names),
         True,
     )
     compare(f"recorded {name}", results[0], results[1], 20 * FLOOR)
@@ -176,26 +180,20 @@ def check_double(name: str) -> None:
 
 def check_autocast(name: str) -> None:
     """Autocast to both narrow types, values and gradients."""
-    exact, layer = make_pair(name)
+    rounded, layer = make_pair(name)
     x = torch.randn(STEPS, BATCH, INPUT, dtype=torch.float64)
-    expected = train(exact, x)
-    count = len(expected) - 1 - len(list(exact.parameters()))
     for dtype in (torch.bfloat16, torch.float16):
-        what = f"autocast {str(dtype)[6:]} {name}"
+        run = partial(run_rounded, rounding=Rounding(dtype, is_autocast=True))
+        with mock.patch.object(reference, "run", run):
+            expected = train(rounded, x)
         with torch.autocast("cuda", dtype=dtype):
             found = train(layer, x.cuda().float())
-        found = [t.cpu() for t in found]
-        errors = [distance(f, e) for f, e in zip(found, expected, strict=True)]
-        narrow = make_layer(name).to(dtype)
-        narrow.backend = "reference"
-        plain = [distance(f, e) for f, e in zip(train(narrow, x.to(dtype)), expected, strict=True)]
-        of_values, of_gradients = max(errors[:count]), max(errors[count:])
-        is_good = of_values < max(1e-2, *plain[:count])
-        is_good &= of_gradients < max(4e-2, *plain[count:])
-        detail = (
-            f"y {str(found[0].dtype)[6:]}, values {of_values:.1e}, gradients {of_gradients:.1e}"
-        )
-        emit("ok" if is_good else "WRONG", what, detail)
+        assert found[0].dtype == dtype
+        gradients = ["d x", *(f"d {p}" for p, _ in layer.named_parameters())]
+        values = [f"value {k}" for k in range(len(found) - len(gradients))]
+        names = values + gradients
+        limits = list_narrow_limits(name, names)
+        judge(f"autocast {str(dtype)[6:]} {name}", names, found, expected, limits, True)
 
 
 CHECKS: dict[str, Callable[[str], None]] = {

@@ -28,7 +28,7 @@ _WIDTH_OF_NOTES = 300
 
 
 def emit(status: str, what: str, detail: str = "", **more: Any) -> None:
-    """Write one result of this job: ``ok``, ``loose``, ``WRONG``, ``FAIL`` or ``note``."""
+    """Write one result of this job: ``ok``, ``WRONG``, ``FAIL`` or ``note``."""
     row = {"status": status, "what": what, "detail": detail, **more}
     sys.stdout.write(f"{MARK}{json.dumps(row)}\n")
     sys.stdout.flush()
@@ -111,9 +111,8 @@ class Board:
         for start in range(0, len(self.unfinished), 8):
             self.say("not finished: " + "; ".join(self.unfinished[start : start + 8]))
         bad = [row for row in self.rows if row["status"] in BAD]
-        loose = [row for row in self.rows if row["status"] == "loose"]
-        self.say(f"BAD: {len(bad)}, loose: {len(loose)}")
-        for row in bad[:_MAX_BAD] + loose[: max(5, _MAX_BAD - len(bad))]:
+        self.say(f"BAD: {len(bad)}")
+        for row in bad[:_MAX_BAD]:
             self.say(format_row(row))
         if len(bad) > _MAX_BAD:
             self.say(f"... and {len(bad) - _MAX_BAD} more, in {self.part}.json")

@@ -64,7 +64,7 @@ def test_no_meeting_is_missing_with_lengths_and_resets(name: str) -> None:
 
 @pytest.mark.parametrize("name", QUICK)
 @in_interpreter
-def test_no_meeting_is_missing_where_states_are_told_in_a_narrow_type(name: str) -> None:
+def test_no_meeting_is_missing_where_states_lie_in_a_narrow_type(name: str) -> None:
     job = draw_cell(name)
     expected = run_with_gradients(reference.run, job)
     run = partial(fused.run, tiling=TILING, precision="float16")
