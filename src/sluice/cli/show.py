@@ -15,7 +15,8 @@ from sluice.cli.usage import refuse_unused
 if TYPE_CHECKING:
     from sluice.cells import Cell
 
-Form = Literal["equations", "latex", "graph", "llvm"]
+Form = Literal["equations", "latex", "graph", "llvm", "triton"]
+_KERNELS = "With --as llvm or triton"
 _LLVM = "With --as llvm"
 
 
@@ -36,9 +37,9 @@ def show(
     part: Annotated[
         str,
         typer.Option(
-            help="Part of the kernel: forward, backward, or hoisted "
+            help="Part of the kernel: forward, backward, or with llvm hoisted "
             "(what depends only on the input).",
-            rich_help_panel=_LLVM,
+            rich_help_panel=_KERNELS,
         ),
     ] = "forward",
     double: Annotated[
@@ -48,15 +49,18 @@ def show(
         ),
     ] = False,
 ) -> None:
-    """Print a cell's update equations: as text, LaTeX, a graph, or the LLVM of its kernels."""
+    """Print a cell's update equations: as text, LaTeX, a graph, or its kernels' code."""
     if out is not None and form != "equations":
         fail(f"--out writes typeset equations and cannot be used with --as {form}; leave one out")
-    refuse_unused(context, "llvm" if form == "llvm" else "terminal" if out is None else "typeset")
+    in_kernels = form if form in ("llvm", "triton") else None
+    refuse_unused(context, in_kernels or ("terminal" if out is None else "typeset"))
     found = load_cell(cell)
     if out is not None:
         _save_equations(found, out, theme)
     elif form == "llvm":
         _show_llvm(cell, found, part, double)
+    elif form == "triton":
+        _show_triton(found, part)
     else:
         typer.echo(_format_cell(found, form))
 
@@ -89,3 +93,15 @@ def _show_llvm(cell: str, found: Cell, part: str, double: bool) -> None:
         fail(f"--part must be one of {parts} for {cell}, got {part!r}")
     for name, body in chosen.items():
         typer.echo(llvm.emit_function(name, body, 64 if double else 32))
+
+
+def _show_triton(found: Cell, part: str) -> None:
+    from sluice.codegen.gpu.layout import TileShape
+    from sluice.equations import Sizes
+    from sluice.run.gpu.kernels import KernelKey, load_source
+
+    if part not in ("forward", "backward"):
+        fail(f"--part must be forward or backward with --as triton, got {part!r}")
+    tile, sizes = TileShape(16, 16, 64, 8, 16384), Sizes(256, 256, 128)
+    key = KernelKey(found.graph, sizes, True, (), part, tile, True, True, 2)
+    typer.echo(load_source(key).source.rstrip("\n"))

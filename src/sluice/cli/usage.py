@@ -61,6 +61,7 @@ USES: Mapping[str, Mapping[str, Usage]] = {
         "typeset": Usage("typeset equations", ("out", "theme")),
         "terminal": Usage("equations, LaTeX or a graph on the terminal"),
         "llvm": Usage("--as llvm", ("part", "double")),
+        "triton": Usage("--as triton", ("part",)),
     },
     "sketch": {
         "plain": Usage("a sketch without --recording", ("series", "animate")),

@@ -79,6 +79,7 @@ class _KernelEmitter:
         if self.shape.is_resident:
             for number, phase in enumerate(self.phases):
                 self.emitter.products.emit_weights(number, phase)
+        self.emitter.emit_constants()
         self._emit_carried()
         if self.meets[0]:
             self._emit_arrival()

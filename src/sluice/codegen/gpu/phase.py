@@ -36,6 +36,7 @@ class PhaseEmitter:
         self.norms = NormEmitter(shape, text, addresses, partial)
         self.row_gradients = self._list_row_gradients()
         self.swept_states = find_swept_states(shape, partial)
+        self.constants: set[_Item] = set()
         self.begin_step()
 
     def _list_row_gradients(self) -> list[_Item]:
@@ -53,6 +54,19 @@ class PhaseEmitter:
         self.flows: dict[int, str] = {}
         self.deferred: list[tuple[bool, str]] = []
         self.names = 0
+
+    def emit_constants(self) -> None:
+        """Load what is the same for all steps and rows: biases and per-unit parameters."""
+        for number, phase in enumerate(self.phases):
+            self.products.emit_biases(number, phase)
+            for _, access in phase.body.inputs if phase.body else ():
+                item = (phase.buffers[access.slot], access.item)
+                if access.kind == PARAMETER and item not in self.constants:
+                    self.constants.add(item)
+                    w = self._w(phase.width)
+                    where = self.at.value(*item, f"u{w}")
+                    loaded = f"tl.load({where}, mask=is_unit{w}, other=0.0)[None, :].to(ACC)"
+                    self.text(f"parameter{item[0]}_{item[1]} = {loaded}")
 
     def get_flow(self, index: int) -> str:
         """The gradient of a state before the step."""
@@ -122,12 +136,8 @@ class PhaseEmitter:
         item = (phase.buffers[access.slot], access.item)
         if item in results:
             return results[item]
-        w = self._w(phase.width)
         if access.kind == PARAMETER:
-            name = self._new_name()
-            where = self.at.value(*item, f"u{w}")
-            self.text(f"{name} = tl.load({where}, mask=is_unit{w}, other=0.0)[None, :].to(ACC)")
-            return name
+            return f"parameter{item[0]}_{item[1]}"
         if access.kind == LOAD:
             return self._find_value(item, phase.width)
         return f"{self.scalars.get(item) or self.early[item]}[:, None]"

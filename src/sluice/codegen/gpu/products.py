@@ -47,6 +47,22 @@ class ProductEmitter:
                 for n, part in enumerate(self._list_parts(product)):
                     self.text(f"w{number}_{index}_{n}_{chunk} = {self._weight(product, part, w)}")
 
+    def emit_biases(self, number: int, phase: Phase) -> None:
+        """Load the biases of a phase's products, for all steps."""
+        w = self.shape.widths.index(phase.width)
+        for index, product in enumerate(phase.products):
+            if self._has_bias(product):
+                stack = self.shape.stack(product.stack)
+                rows, name = stack.row_ranges(self.shape.sizes), self.at.argument(f"B_{stack.name}")
+                for n, gate in enumerate(product.gates):
+                    where = f"{name} + {rows[gate][0]} + u{w}"
+                    loaded = f"tl.load({where}, mask=is_unit{w}, other=0.0)"
+                    self.text(f"bias{number}_{index}_{n} = {loaded}[None, :].to(ACC)")
+
+    def _has_bias(self, product: Product) -> bool:
+        stack = self.shape.stack(product.stack)
+        return self.shape.has_bias and stack.bias and not product.transposed
+
     def emit(self, number: int, index: int, product: Product, width: str) -> list[str]:
         """The variables of a product's results: one for each gate, or one sum."""
         line, terms, w = self.text, self._cut(product), self.shape.widths.index(width)
@@ -68,7 +84,9 @@ class ProductEmitter:
         if terms.splits > 1:
             for name in names:
                 self._emit_sum_of_splits(name, terms.splits)
-        self._emit_biases(product, names, w)
+        if self._has_bias(product):
+            for n, name in enumerate(names):
+                line(f"{name} += bias{number}_{index}_{n}")
         return names
 
     def _emit_resident(
@@ -196,12 +214,3 @@ class ProductEmitter:
         begins = "begins[None, :, None]" if is_split else "begins[:, None]"
         restarted = f"tl.where({begins}, {fresh}, {loaded})"
         return f"({restarted} if RESETS else {loaded}).to(DOT).to(MUL)"
-
-    def _emit_biases(self, product: Product, names: list[str], w: int) -> None:
-        stack = self.shape.stack(product.stack)
-        if product.transposed or not (self.shape.has_bias and stack.bias):
-            return
-        rows = stack.row_ranges(self.shape.sizes)
-        for gate, name in zip(product.gates, names, strict=True):
-            bias = f"{self.at.argument(f'B_{stack.name}')} + {rows[gate][0]} + u{w}"
-            self.text(f"{name} += tl.load({bias}, mask=is_unit{w}, other=0.0)[None, :].to(ACC)")

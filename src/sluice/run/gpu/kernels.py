@@ -35,18 +35,25 @@ class KernelKey:
 
 
 @dataclass(frozen=True)
-class Kernel:
-    """A Triton function, and the names of the tensors that it takes."""
+class KernelSource:
+    """A kernel's text, and the names of the tensors that it takes."""
 
     shape: KernelShape
-    function: Any
-    arguments: tuple[str, ...]
     source: str
+    arguments: tuple[str, ...]
 
 
-@lru_cache(maxsize=256)
-def load_kernel(key: KernelKey) -> Kernel:
-    """The kernel for ``key``."""
+@dataclass(frozen=True)
+class Kernel:
+    """A kernel as a Triton function."""
+
+    shape: KernelShape
+    arguments: tuple[str, ...]
+    function: Any
+
+
+def load_source(key: KernelKey) -> KernelSource:
+    """The text of the kernel for ``key``."""
     program = lower_graph(key.graph, key.has_bias, key.gradient_names)
     shape = KernelShape(
         key.graph,
@@ -59,8 +66,14 @@ def load_kernel(key: KernelKey) -> Kernel:
         key.is_narrow,
         key.element_bytes,
     )
-    source, arguments = emit_kernel(shape)
-    return Kernel(shape, _load_function(source), arguments, source)
+    return KernelSource(shape, *emit_kernel(shape))
+
+
+@lru_cache(maxsize=256)
+def load_kernel(key: KernelKey) -> Kernel:
+    """The kernel for ``key``, loaded once. Triton compiles it at its first call."""
+    found = load_source(key)
+    return Kernel(found.shape, found.arguments, _load_function(found.source))
 
 
 def _load_function(source: str) -> Any:
