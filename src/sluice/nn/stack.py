@@ -42,12 +42,16 @@ class RecurrentStack(LayerSettings, LayerParameters):
         """What torch's own layer would run; None where there is none."""
         if self.native is None:
             return None
-        steps = None
+        batch = steps = None
         if isinstance(input, PackedSequence):
-            steps = len(input.batch_sizes)
-        elif input is not None and input.dim() > 1:
-            steps = input.shape[1 if self.batch_first and input.dim() == 3 else 0]
-        return PlainCall(self.native is nn.LSTM, max(self.hidden_sizes), steps)
+            batch, steps = int(input.batch_sizes[0]), len(input.batch_sizes)
+        elif input is not None and input.dim() == 3:
+            batch, steps = input.shape[:2] if self.batch_first else input.shape[1::-1]
+        elif input is not None:
+            batch, steps = 1, len(input)
+        is_single = self.num_layers == 1 and self.directions == 1
+        kind = self.native.__name__
+        return PlainCall(kind, max(self.hidden_sizes), is_single, batch, steps)
 
     def _find_torch_obstacle(self, has_marks: bool, input: Tensor | None) -> str | None:
         """What is asked for that torch's own layer does not offer."""

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
+from torch.nn.utils.rnn import pack_sequence
 
+import sluice
+from sluice.nn import stack
 from sluice.run import dispatch
 from sluice.run.gpu.measured import PlainCall
 
@@ -13,12 +18,14 @@ def choose(
     dtype: torch.dtype = torch.float32,
     unsupported: str | None = None,
     backend: str | None = None,
-    is_lstm: bool = True,
-    hidden: int = 128,
+    kind: str = "LSTM",
+    hidden: int = 256,
+    batch: int | None = 16,
     steps: int | None = 100,
+    is_single: bool = True,
     is_plain: bool = True,
 ) -> dispatch.BackendChoice:
-    call = PlainCall(is_lstm, hidden, steps) if is_plain else None
+    call = PlainCall(kind, hidden, is_single, batch, steps) if is_plain else None
     return dispatch._choose_on_gpu(torch.zeros(1, dtype=dtype), unsupported, backend, call)
 
 
@@ -34,34 +41,63 @@ def test_a_layer_can_ask_for_the_kernels() -> None:
 
 
 @pytest.mark.parametrize(
-    ("dtype", "is_lstm", "hidden", "steps", "expected"),
+    ("expected", "options"),
     [
-        (torch.bfloat16, True, 768, 1000, "fused"),
-        (torch.bfloat16, True, 768, None, "fused"),
-        (torch.bfloat16, True, 768, 4, "native"),
-        (torch.bfloat16, True, 4096, 1000, "native"),
-        (torch.float16, True, 256, 1000, "native"),
-        (torch.float16, False, 256, 1000, "fused"),
-        (torch.float32, False, 256, 1000, "fused"),
-        (torch.float32, True, 2048, 1000, "native"),
-        (torch.float64, True, 256, 1000, "native"),
+        ("fused", dict(dtype=torch.bfloat16, hidden=768, steps=1000)),
+        ("fused", dict(dtype=torch.bfloat16, hidden=768, batch=None, steps=None)),
+        ("native", dict(dtype=torch.bfloat16, hidden=768, steps=4)),
+        ("native", dict(dtype=torch.bfloat16, hidden=4096)),
+        ("native", dict(dtype=torch.float16)),
+        ("fused", dict(dtype=torch.float16, batch=64)),
+        ("fused", dict(dtype=torch.float16, is_single=False)),
+        ("fused", dict(dtype=torch.float16, kind="GRU")),
+        ("fused", dict(kind="GRU")),
+        ("native", dict(hidden=128)),
+        ("native", dict(hidden=512, batch=256)),
+        ("native", dict(kind="RNN")),
+        ("native", dict(dtype=torch.float64)),
     ],
 )
 def test_plain_layers_run_where_they_were_measured_to_be_faster(
-    dtype: torch.dtype, is_lstm: bool, hidden: int, steps: int | None, expected: str
+    expected: str, options: dict[str, Any]
 ) -> None:
-    choice = choose(dtype, is_lstm=is_lstm, hidden=hidden, steps=steps)
+    choice = choose(**options)
     assert choice.name == expected, choice
-    assert ("were measured" in choice.reason) == (expected == "fused")
+    assert ("not measured" in choice.reason) == (expected == "native")
+
+
+def test_a_layer_says_what_it_is_called_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[PlainCall | None] = []
+    choose_backend = dispatch.choose_backend
+
+    def note(*arguments: Any) -> dispatch.BackendChoice:
+        calls.append(arguments[3])
+        return choose_backend(*arguments)
+
+    monkeypatch.setattr(stack, "choose_backend", note)
+    x = torch.zeros(7, 3, 4)
+    layer = sluice.nn.GRU(4, 5, num_layers=2)
+    layer(x)
+    layer(x[:, 0])
+    layer(pack_sequence([x[:7, 0], x[:2, 0]]))
+    sluice.nn.LSTM(4, 5, batch_first=True)(x)
+    sluice.nn.Recurrent(sluice.cells.MGU, 4, 5)(x)
+    assert calls == [
+        PlainCall("GRU", 5, False, 3, 7),
+        PlainCall("GRU", 5, False, 1, 7),
+        PlainCall("GRU", 5, False, 2, 7),
+        PlainCall("LSTM", 5, True, 7, 3),
+        None,
+    ]
 
 
 def test_autocast_counts_as_the_type_that_it_asks_for() -> None:
-    assert choose(hidden=768).name == "native"
+    assert choose(hidden=768, batch=64).name == "native"
     before = torch.get_autocast_dtype("cuda")
     torch.set_autocast_enabled("cuda", True)  # torch.autocast would refuse without a GPU
     torch.set_autocast_dtype("cuda", torch.bfloat16)
     try:
-        assert choose(hidden=768).name == "fused"
+        assert choose(hidden=768, batch=64).name == "fused"
     finally:
         torch.set_autocast_enabled("cuda", False)
         torch.set_autocast_dtype("cuda", before)

@@ -1,7 +1,7 @@
 """Where a GPU's kernels were measured to be faster than cuDNN: `bench/results/gpu.md`.
 
-cuDNN has kernels that keep the weights on chip for float16 LSTMs and for small layers; there it is
-ahead. Everywhere else it multiplies step by step.
+cuDNN is ahead where it keeps the weights on chip itself: for small batches of float16 LSTMs in one
+layer, and for LSTMs of few units. Everywhere else it multiplies step by step.
 """
 
 from __future__ import annotations
@@ -13,7 +13,13 @@ from torch import Tensor
 
 _LEAST_STEPS = 32
 """Below this a call's fixed cost, some 0.4 ms, is more than what the kernels save."""
-_MOST_HIDDEN = {torch.bfloat16: 1024, torch.float16: 1024, torch.float32: 256}
+_MOST_WORK = {
+    torch.bfloat16: 128 * 768**2,
+    torch.float16: 128 * 768**2,
+    torch.float32: 16 * 1024**2,
+}
+"""Sequences times hidden units squared, up to which every measured size was faster."""
+_LEAST_HIDDEN = {torch.bfloat16: 128, torch.float16: 256, torch.float32: 256}
 
 
 @dataclass(frozen=True)
@@ -21,27 +27,44 @@ class PlainCall:
     """A call that torch's own layer could run.
 
     Attributes:
-        is_lstm: Whether the layer is an LSTM.
-        hidden: Its hidden size.
+        kind: ``"LSTM"``, ``"GRU"`` or ``"RNN"``.
+        hidden: The hidden size.
+        is_single: Whether there is one layer in one direction.
+        batch: The number of sequences; None where it is not known.
         steps: The number of time steps; None where it is not known.
     """
 
-    is_lstm: bool
+    kind: str
     hidden: int
-    steps: int | None
+    is_single: bool = True
+    batch: int | None = None
+    steps: int | None = None
 
 
 def explain_choice(call: PlainCall, tensor: Tensor) -> tuple[bool, str]:
     """Whether the kernels are faster than cuDNN for a call on ``tensor``, and why."""
     dtype = _get_dtype(tensor)
     name = str(dtype).removeprefix("torch.")
-    if dtype not in _MOST_HIDDEN or (dtype == torch.float16 and call.is_lstm):
-        return False, f"cuDNN was measured to be faster in {name}"
-    if call.hidden > _MOST_HIDDEN[dtype]:
-        return False, f"cuDNN was measured to be faster in {name} from {call.hidden} units on"
-    if call.steps is not None and call.steps < _LEAST_STEPS:
-        return False, f"cuDNN was measured to be faster for {call.steps} steps"
+    obstacle = _find_obstacle(call, dtype)
+    if obstacle is not None:
+        return False, f"cuDNN: the GPU's kernels were not measured to be faster {obstacle}"
     return True, f"the GPU's kernels were measured to be faster than cuDNN in {name}"
+
+
+def _find_obstacle(call: PlainCall, dtype: torch.dtype) -> str | None:
+    """What stands against the kernels; None for nothing."""
+    if call.kind not in ("LSTM", "GRU") or dtype not in _MOST_WORK:
+        return f"for {call.kind} in {dtype}"
+    if call.steps is not None and call.steps < _LEAST_STEPS:
+        return f"for {call.steps} steps"
+    if call.hidden < _LEAST_HIDDEN[dtype]:
+        return f"for {call.hidden} units in {dtype}"
+    if (call.batch or 1) * call.hidden**2 > _MOST_WORK[dtype]:
+        return f"for {call.batch or 1} sequences of {call.hidden} units in {dtype}"
+    is_small = call.batch is None or call.batch <= 32
+    if dtype == torch.float16 and call.kind == "LSTM" and call.is_single and is_small:
+        return "for a float16 LSTM of one layer and few sequences"
+    return None
 
 
 def _get_dtype(tensor: Tensor) -> torch.dtype:
