@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from run.cases import error
+from run.rounded_reference import measure
 
 
 def find_faults(
@@ -38,3 +39,26 @@ def find_faults(
                 f"{missing} are NaN"
             )
     return faults
+
+
+def find_rounding_faults(
+    found: Sequence[Tensor], expected: Sequence[Tensor], middle: float = float("inf")
+) -> list[str]:
+    """A line for each tensor that differs from the rounded reference, in float16.
+
+    A sum's last digit now and then rounds to another narrow number, which few others show. What
+    this adds up to is bounded in the root mean square; ``middle`` bounds half of all numbers.
+    """
+    faults = []
+    for number, (one, other) in enumerate(zip(found, expected, strict=True)):
+        mean, half = measure(one, other)[0], _measure_middle(one, other)
+        if not (mean <= 1e-3 and half <= middle):
+            faults.append(f"tensor {number} {tuple(one.shape)}: {mean:.1e}, half {half:.1e}")
+    return faults
+
+
+def _measure_middle(found: Tensor, expected: Tensor) -> float:
+    """The median difference, relative to the root mean square of what is expected."""
+    difference = (found.detach().double() - expected.detach()).abs()
+    size = float(expected.detach().square().mean().sqrt())
+    return float(difference.median()) / (size if size > 1e-9 else 1.0)

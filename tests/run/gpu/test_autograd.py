@@ -11,10 +11,12 @@ import torch
 from torch import Tensor
 
 from run.cases import cast, leaves, run_with_gradients
-from run.gpu.comparison import find_faults
+from run.gpu.comparison import find_faults, find_rounding_faults
 from run.gpu.interpreter import in_interpreter
 from run.gpu.jobs import MARKS, draw_job
 from run.gpu.programs import run_in_order
+from run.rounded_reference import Rounding
+from run.rounded_reference import run as run_rounded
 from sluice.codegen.gpu.layout import TileShape
 from sluice.equations.specs import Sizes
 from sluice.run import recomputation, reference
@@ -136,12 +138,12 @@ def test_gradients_of_the_input_alone_and_of_all_but_the_input() -> None:
 @in_interpreter
 def test_a_narrow_input_beside_float32_states(name: str) -> None:
     job = draw_small(name, **MARKS)
-    exact = run_with_gradients(reference.run, job)
     single = cast(job, torch.float32)
     narrow = replace(single, x=single.x.detach().half().requires_grad_())
     found = run_with_gradients(partial(run, precision="float16"), narrow)
     half, single_type = torch.float16, torch.float32
     expected = [half, *[single_type] * len(job.states), half]
     assert [tensor.dtype for tensor in found[: len(expected)]] == expected
-    values = 1 + len(job.states)
-    assert not find_faults(found, exact, [1e-2 if n < values else 4e-2 for n in range(len(found))])
+    rounding = Rounding(half, is_input_narrow=True, are_weight_gradients_narrow=True)
+    rounded = run_with_gradients(partial(run_rounded, rounding=rounding), job)
+    assert not find_rounding_faults(found, rounded)

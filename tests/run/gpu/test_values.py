@@ -64,20 +64,3 @@ def test_float32_is_as_exact_as_the_reference(name: str) -> None:
     assert all(tensor.dtype is torch.float32 for tensor in found)
     limits = [max(3 * error(r, e), 2e-6) for r, e in zip(rounded, exact, strict=True)]
     assert not find_faults(found, exact, limits)
-
-
-@pytest.mark.parametrize(
-    "name", [name if name in QUICK_CELLS else pytest.param(name, marks=_SLOW) for name in CELLS]
-)
-@in_interpreter
-def test_narrow_products_are_as_exact_as_the_processors(name: str) -> None:
-    marks, tiling = WAYS["reverse-marked"]
-    job = draw_job(name, SIZES, 4, 3, seed=5, **marks)
-    exact = run_with_gradients(reference.run, job)
-    single = cast(job, torch.float32)
-    found = run_with_gradients(partial(fused.run, tiling=tiling, precision="float16"), single)
-    assert all(tensor.dtype is torch.float32 for tensor in found)
-    values = 1 + len(job.states)
-    limits = [1e-2 if n < values else 4e-2 for n in range(len(found))]
-    assert not find_faults(found, exact, limits)
-    assert error(found[0], exact[0]) > 1e-6  # something is rounded
