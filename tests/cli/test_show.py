@@ -21,6 +21,15 @@ def test_show_prints_a_body() -> None:
     assert back.exit_code == 0 and "<8 x double>" in back.output
 
 
+def test_show_prints_a_gpu_kernel() -> None:
+    result = run("show", "gru", "--as", "triton")
+    assert result.exit_code == 0
+    compile(result.output, "kernel", "exec")
+    assert result.output.count(" = _sigmoid(") == 2 and result.output.count(" = _tanh(") == 1
+    back = run("show", "gru", "--as", "triton", "--part", "backward")
+    assert back.exit_code == 0 and "GO0" in back.output
+
+
 OWN_CELL = """
 from sluice import Cell, Gate, sigmoid, tanh
 
@@ -116,6 +125,7 @@ def test_pictures_without_matplotlib(
     [
         (["lstn"], "path/to/file.py:ClassName, got 'lstn'"),
         (["gru", "--as", "llvm", "--part", "sideways"], "--part must be one of"),
+        (["gru", "--as", "triton", "--part", "hoisted"], "--part must be forward or backward"),
     ],
 )
 def test_show_refuses_in_one_sentence(arguments: list[str], message: str) -> None:

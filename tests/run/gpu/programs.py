@@ -8,6 +8,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from torch import Tensor
@@ -67,20 +68,26 @@ def _launch_processes(
 
 
 @contextlib.contextmanager
-def run_in_order(backwards: bool) -> Iterator[None]:
+def run_in_order(backwards: bool, is_met: bool = True) -> Iterator[None]:
     """Launches run one program at a time, always the first that can go on, or the last.
 
     Programs stop where they arrive and where they wait, and the first one goes on whenever it
     can. So of two stretches that may run at the same time, the one of the earlier program always
     runs first; ``backwards`` the other way round. What is right in both orders needs no more
-    meetings: nothing depends on how fast a program is.
+    meetings: nothing depends on how fast a program is. Without ``is_met`` every wait fails.
     """
-    with replace_launch(lambda *launch: _launch_in_order(*launch, backwards=backwards)):
+    with replace_launch(partial(_launch_in_order, backwards=backwards, is_met=is_met)):
         yield
 
 
 def _launch_in_order(
-    kernel: Kernel, programs: int, arguments: dict[str, Any], warps: int, backwards: bool
+    kernel: Kernel,
+    programs: int,
+    arguments: dict[str, Any],
+    warps: int,
+    *,
+    backwards: bool,
+    is_met: bool,
 ) -> None:
     from triton.runtime import interpreter
 
@@ -94,7 +101,7 @@ def _launch_in_order(
         own: Mapping[str, Any] = arguments | {"PID0": arguments["PID0"] + program}
         function(**{k: v if k in fixed else interpreter._implicit_cvt(v) for k, v in own.items()})
 
-    order = _Order(programs, run, backwards)
+    order = _Order(programs, run, backwards, is_met)
     try:
         with _replace_meetings(function, order):
             order.run()
@@ -117,8 +124,10 @@ def _replace_meetings(function: Any, order: _Order) -> Iterator[None]:
 class _Order:
     """Runs programs as threads of which only one is awake."""
 
-    def __init__(self, programs: int, run: Callable[[int], None], backwards: bool) -> None:
-        self._run_program = run
+    def __init__(
+        self, programs: int, run: Callable[[int], None], backwards: bool, is_met: bool
+    ) -> None:
+        self._run_program, self._is_met = run, is_met
         self._awake = [threading.Semaphore(0) for _ in range(programs)]
         self._main = threading.Semaphore(0)
         self._arrived: dict[int, int] = defaultdict(int)
@@ -171,7 +180,7 @@ class _Order:
     def wait(self, counter: Any, goal: Any, is_met: Any) -> Any:
         """In place of ``_wait``."""
         self._stop_until(_as_number(counter), _as_number(goal))
-        return is_met
+        return is_met & self._is_met
 
 
 def _as_number(value: Any) -> int:

@@ -92,6 +92,14 @@ def test_every_meeting_is_needed(name: str) -> None:
 
 
 @in_interpreter
+def test_a_meeting_that_fails_makes_nan() -> None:
+    job = draw_job("lstm")
+    with run_in_order(False, is_met=False), torch.no_grad():
+        y, last = fused.run(job, tiling=TILING)
+    assert y.isnan().all() and all(state.isnan().all() for state in last)
+
+
+@in_interpreter
 def test_a_head_in_one_tile_needs_no_meeting() -> None:
     job = draw_job("slstm", Sizes(3, 8, 6), 3, 3, seed=3)
     assert list_meetings(job)
