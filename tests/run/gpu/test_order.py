@@ -93,7 +93,7 @@ def test_every_meeting_is_needed(name: str) -> None:
 
 @in_interpreter
 def test_a_meeting_that_fails_makes_nan() -> None:
-    job = draw_job("lstm")
+    job = draw_cell("lstm")
     with run_in_order(False, is_met=False), torch.no_grad():
         y, last = fused.run(job, tiling=TILING)
     assert y.isnan().all() and all(state.isnan().all() for state in last)
