@@ -14,6 +14,7 @@ from sluice.codegen.gpu.layout import KernelShape, TileShape
 from sluice.codegen.lower import lower_graph
 from sluice.equations.specs import Sizes
 from sluice.run.gpu import fused
+from sluice.run.gpu import launch as gpu_launch
 from sluice.run.gpu.tiles import Tiling, estimate_shared_bytes
 
 RESERVED_BYTES = 8 << 10
@@ -22,7 +23,7 @@ RESERVED_BYTES = 8 << 10
 def list_tilings(item: str) -> list[Tiling]:
     """The tilings of a sweep, all programs at once; resident where the weights fit."""
     name, batch, hidden, _ = parse_item(item)
-    graph, limits = CELLS_HERE[name]().graph, fused.get_limits(torch.device(DEVICE))
+    graph, limits = CELLS_HERE[name]().graph, gpu_launch.get_limits(torch.device(DEVICE))
     if IS_DRY:
         return [Tiling(TileShape(16, 16, 16), 4, is_resident) for is_resident in (True, False)]
     found, program = [], lower_graph(graph, True)

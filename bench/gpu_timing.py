@@ -14,7 +14,8 @@ from gpu_pool import emit
 
 from sluice.codegen.gpu.layout import TileShape
 from sluice.codegen.gpu.operations import PRELUDE
-from sluice.run.gpu import fused, kernels
+from sluice.run.gpu import kernels
+from sluice.run.gpu import launch as gpu_launch
 
 BLOCK, ROUNDS = 8e-3, 5
 _SLEEP_CYCLES = 3_000_000
@@ -86,7 +87,7 @@ class Launches:
             if "BAR" in calls[0][2]:
                 calls[0][2]["BAR"].zero_()
             for call in calls:
-                fused.launch_grid(*call)
+                gpu_launch.launch_grid(*call)
 
         return clock(run, is_queued=True, rounds=3)
 
@@ -100,17 +101,17 @@ class Launches:
 @contextmanager
 def kept_launches() -> Iterator[Launches]:
     """Keep the kernels that passes start inside the block."""
-    kept, start = Launches(), fused.launch_grid
+    kept, start = Launches(), gpu_launch.launch_grid
 
     def keep(kernel: Any, programs: int, arguments: dict[str, Any], warps: int) -> None:
         kept.calls.append((kernel, programs, dict(arguments), warps))
         start(kernel, programs, arguments, warps)
 
-    fused.launch_grid = keep
+    gpu_launch.launch_grid = keep
     try:
         yield kept
     finally:
-        fused.launch_grid = start
+        gpu_launch.launch_grid = start
 
 
 def measure_ceilings() -> None:

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from sluice.codegen.gpu.kernel import SCALARS
 from sluice.run.gpu import fused
+from sluice.run.gpu import launch as gpu_launch
 from sluice.run.gpu.kernels import Kernel
 from sluice.run.gpu.tiles import DeviceLimits, Tiling
 from sluice.run.spec import RunSpec
@@ -79,7 +80,7 @@ def compile_pass(
 ) -> list[Resources]:
     """Compile the kernels of ``spec``, forward and, where gradients are asked for, backward."""
     limits = CAPABILITIES[capability]
-    with mock.patch.object(fused, "get_limits", lambda device: limits):
+    with mock.patch.object(gpu_launch, "get_limits", lambda device: limits):
         launches = capture_launches(spec, precision, tiling)
     return [compile_launch(launch, capability) for launch in launches]
 
@@ -98,12 +99,12 @@ def capture_launches(
 
 @contextmanager
 def replace_launch(launch: Callable[[Kernel, int, dict[str, Any], int], None]) -> Iterator[None]:
-    """``launch`` in place of `fused.launch_grid`."""
+    """``launch`` in place of `launch.launch_grid`."""
 
     def copy(kernel: Kernel, programs: int, arguments: dict[str, Any], warps: int) -> None:
         launch(kernel, programs, dict(arguments), warps)
 
-    with mock.patch.object(fused, "launch_grid", copy):
+    with mock.patch.object(gpu_launch, "launch_grid", copy):
         yield
 
 

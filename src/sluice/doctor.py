@@ -32,7 +32,7 @@ def describe_machine(cpuinfo: StrPath = "/proc/cpuinfo") -> dict[str, str]:
     """Versions, processor and threads, each as a line of text.
 
     >>> sorted(describe_machine())[:3]
-    ['CUDA', 'GPU kernels', 'instruction sets']
+    ['GPU', 'instruction sets', 'kernels']
     """
     model, flags = read_processor(cpuinfo)
     known = [name for name in _INSTRUCTION_SETS if name in flags]
@@ -45,8 +45,7 @@ def describe_machine(cpuinfo: StrPath = "/proc/cpuinfo") -> dict[str, str]:
         "threads": f"{torch.get_num_threads()} in torch, {os.cpu_count()} processors",
         "instruction sets": " ".join(known) or "not known on this system",
         "kernels": extension.get_isa() or extension.explain_missing(),
-        "CUDA": torch.cuda.get_device_name() if torch.cuda.is_available() else "none",
-        "GPU kernels": availability.describe(),
+        "GPU": availability.describe(),
     }
 
 

@@ -109,19 +109,20 @@ def warn_if_slow(
     """Say, once for each reason, why something that was expected to be fast is not."""
     slow = choice.name == REFERENCE and tensor.device.type == "cpu" and "kernels" in choice.reason
     if slow or (choice.name == REFERENCE and "lacks recordings" in choice.reason):
-        _warn_once(f"the reference runs, a slow loop in Python: {choice.reason}")
+        warn_once(f"the reference runs, a slow loop in Python: {choice.reason}")
     if precision != "float32" and choice.name not in (FUSED, OPERATOR):
-        _warn_once(f"precision {precision} is the kernels' alone; float32 runs here ({choice})")
+        warn_once(f"precision {precision} is the kernels' alone; float32 runs here ({choice})")
     if precision == "int8" and choice.name == FUSED and tensor.is_cuda:
-        _warn_once("int8 is for the kernels of CPUs; float32 runs on this GPU")
+        warn_once("int8 is for the kernels of CPUs; float32 runs on this GPU")
     if recompute is not None and choice.name == OPERATOR:
-        _warn_once(
+        warn_once(
             "recompute= has no effect in a compiled program: its backward pass needs every step"
         )
 
 
 @mark_constant
-def _warn_once(message: str) -> None:
+def warn_once(message: str) -> None:
+    """Warn with ``message`` unless this process has done so."""
     if message not in _issued_warnings:
         _issued_warnings.add(message)
         warnings.warn(message, RuntimeWarning, stacklevel=4)

@@ -11,7 +11,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from sluice.run import chunked_recording, custom_op, reference
 from sluice.run.custom_op import OperatorInputs
-from sluice.run.dispatch import FUSED, OPERATOR
+from sluice.run.dispatch import FUSED, OPERATOR, warn_once
 from sluice.run.gpu import fused as gpu_fused
 from sluice.run.kernels import fused
 from sluice.run.recomputation import RunOutput, run_with_recompute
@@ -55,12 +55,12 @@ def execute(
     is_narrow = backend == FUSED and dtype in _NARROW  # as under autocast: sums are in float32
     spec = (inputs.widen() if is_narrow else inputs).to_spec()
     spec, recording = recorders.begin_recording(layer, place, spec, order)
-    if backend == FUSED and spec.x.is_cuda and gpu_fused.supports(spec):
+    if backend == FUSED and spec.x.is_cuda:
         if is_narrow and recording is None and recompute is None:
             spec = replace(spec, x=inputs.x)  # as it is: products take it so
         own = _NARROW[dtype] if is_narrow else _choose_gpu_precision(precision, dtype)
         y, states = _run_on_gpu(spec, recording, recompute, own)
-    elif backend != FUSED or spec.x.is_cuda or not fused.supports(spec):
+    elif backend != FUSED or not fused.supports(spec):
         y, states = _run_reference(spec, recording, recompute)
     else:
         own = "bfloat16" if is_narrow else _choose_precision(precision, dtype, is_training)
@@ -82,10 +82,19 @@ def _run_on_gpu(
     recompute: int | None,
     precision: str,
 ) -> RunOutput:
+    obstacle = gpu_fused.find_obstacle(spec, precision)
+    if obstacle is not None:
+        warn_once(f"the reference runs, a slow loop in Python: {obstacle}")
+        return _run_reference(_widen_input(spec), recording, recompute)
     run = partial(gpu_fused.run, precision=precision)
     if recording is not None:
         return chunked_recording.run_in_chunks(spec, run, recording)
     return run_with_recompute(spec, recompute, run)
+
+
+def _widen_input(spec: RunSpec) -> RunSpec:
+    """The input in the type of the states, which the reference needs."""
+    return replace(spec, x=spec.x.to(spec.states[0].dtype))
 
 
 def _choose_gpu_precision(precision: str, dtype: torch.dtype) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,9 +10,14 @@ import torch
 from torch.nn.utils.rnn import pack_sequence
 
 import sluice
+from run.cases import cast, draw, error
+from run.gpu.interpreter import in_interpreter
+from sluice.equations.specs import Sizes
 from sluice.nn import stack
-from sluice.run import dispatch
+from sluice.run import dispatch, execute, reference
+from sluice.run.gpu import fused
 from sluice.run.gpu.measured import PlainCall
+from sluice.run.spec import RunSpec
 
 
 def choose(
@@ -105,3 +111,38 @@ def test_autocast_counts_as_the_type_that_it_asks_for() -> None:
 
 def test_cells_of_one_step_stay_with_torch() -> None:
     assert choose(is_plain=False).name == "native"
+
+
+def test_what_does_not_fit_into_a_gpu_has_a_reason() -> None:
+    graph = sluice.cells.MGU().graph
+    sizes = Sizes(4, 20000)
+    weights = [torch.empty(p.shape(sizes), device="meta") for p in graph.parameters]
+    states = (torch.zeros(1, 20000),)
+    spec = RunSpec(graph, sizes, torch.zeros(2, 1, 4), states, tuple(weights))
+    assert fused.find_obstacle(spec, "bfloat16") == (
+        "a step of 20000 hidden units does not fit into this GPU"
+    )
+    assert fused.find_obstacle(replace(spec, x=torch.zeros(0, 1, 4)), "float32") is not None
+    small = draw(graph, Sizes(4, 24), 2, 3)
+    assert fused.find_obstacle(small, "float64") is None
+
+
+def test_what_does_not_fit_runs_on_the_reference(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fused, "find_obstacle", lambda *_: "it is too large")
+    job = cast(draw(sluice.cells.MGU().graph, Sizes(4, 6), 3, 2), torch.float32)
+    narrow = replace(job, x=job.x.detach().half())
+    dispatch._issued_warnings.clear()
+    with pytest.warns(RuntimeWarning, match="it is too large"):
+        y, _ = execute._run_on_gpu(narrow, None, None, "float16")
+    expected, _ = reference.run(replace(narrow, x=narrow.x.float()))
+    assert torch.equal(y, expected)
+
+
+@in_interpreter
+def test_what_fits_runs_on_the_kernels() -> None:
+    job = draw(sluice.cells.MGU().graph, Sizes(4, 6), 3, 2)
+    y, last = execute._run_on_gpu(job, None, None, "float64")
+    again, _ = execute._run_on_gpu(job, None, 2, "float64")
+    expected, states = reference.run(job)
+    assert all(error(a, b) < 1e-12 for a, b in zip((y, *last), (expected, *states), strict=True))
+    assert error(again, y) < 1e-12 and again.grad_fn is not None

@@ -24,7 +24,7 @@ from sluice.codegen.gpu.meetings import find_meetings
 from sluice.codegen.program import Program
 from sluice.equations.specs import Sizes
 from sluice.run import reference
-from sluice.run.gpu import fused
+from sluice.run.gpu import fused, launch
 from sluice.run.gpu.kernels import load_kernel
 from sluice.run.gpu.tiles import Tiling
 from sluice.run.spec import RunSpec
@@ -156,4 +156,4 @@ def replace_in_kernels(name: str, function: Callable[..., object]) -> Iterator[N
 
 def _forget_kernels() -> None:
     load_kernel.cache_clear()
-    fused.load_direction.cache_clear()
+    launch.load_launch.cache_clear()

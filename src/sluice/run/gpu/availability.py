@@ -33,15 +33,16 @@ def explain_unsupported(tensors: Sequence[Tensor]) -> str | None:
 
 
 def describe() -> str:
-    """What runs cells on this machine's GPU, as a line of text."""
+    """This machine's GPU and what runs cells on it, as a line of text."""
     if not torch.cuda.is_available():
-        return "no GPU to run them on"
+        return "none"
+    name = torch.cuda.get_device_name()
     missing = explain_missing_triton() or _explain_device(torch.device("cuda"))
     if missing:
-        return missing
+        return f"{name}; no kernels: {missing}"
     import triton
 
-    return f"compiled by Triton {triton.__version__}"
+    return f"{name}; kernels compiled by Triton {triton.__version__}"
 
 
 @lru_cache(maxsize=1)

@@ -10,6 +10,7 @@ from sluice.codegen.gpu.meetings import get_phases
 from sluice.codegen.program import Program
 from sluice.equations.graph import Graph
 from sluice.equations.specs import Sizes
+from sluice.errors import SluiceError
 
 _RESERVED_BYTES = 8 << 10
 """Shared memory for sums over rows, beside weights and operands."""
@@ -36,6 +37,10 @@ class Tiling:
     is_resident: bool
 
 
+class TilingError(SluiceError, ValueError):
+    """No tiling fits a GPU."""
+
+
 def choose_tiling(
     graph: Graph,
     sizes: Sizes,
@@ -50,6 +55,8 @@ def choose_tiling(
     All programs are at work at the same time, one on each multiprocessor. Weights that stay on
     chip come first, then small tiles, then tiles of few sequences: units are split before
     sequences. ``element_bytes`` are those of a number that is multiplied.
+
+    Raises TilingError where a step does not fit into the GPU.
     """
     best: tuple[tuple[int, ...], Tiling] | None = None
     for rows, units in itertools.product((16, 32, 64), (8, 16, 32, 64)):
@@ -59,6 +66,8 @@ def choose_tiling(
         is_resident = estimate_shared_bytes(shape) <= limit
         if not is_resident and estimate_streamed_bytes(shape) > limit:
             continue
+        if shape.unit_programs > limits.processors:
+            continue  # all programs of a batch tile must be at work at once
         waves = -(-shape.unit_programs * -(-batch // rows) // limits.processors)
         # Every program reads all deltas on the way back: rather fewer programs there.
         is_thin = part == "backward" and units == 8
@@ -66,10 +75,7 @@ def choose_tiling(
         if best is None or key < best[0]:
             best = key, Tiling(tile, _WARPS, is_resident)
     if best is None:
-        raise ValueError(
-            f"a step of {graph.name} with {sizes} does not fit into this GPU's shared memory of "
-            f"{limits.shared_bytes >> 10} KiB; use a smaller layer or layer.backend = 'reference'"
-        )
+        raise TilingError(f"a step of {sizes.hidden} hidden units does not fit into this GPU")
     return best[1]
 
 
