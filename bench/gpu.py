@@ -115,10 +115,26 @@ def start_board(part: str, budget: float) -> Board | None:
     return board
 
 
+def list_jobs(is_dry: bool) -> list[Job]:
+    """All jobs, the most telling first."""
+    from gpu_check import CELLS_HERE, FIRST, LONG, MARKS
+    from gpu_layers import CHECKS
+
+    if is_dry:
+        return [Job(("cell", name, "reverse")) for name in ("lstm", "own")] + [
+            Job(("cell", "layer-norm-gru", "none"), 200)
+        ]
+    names = [*FIRST, *(name for name in CELLS_HERE if name not in FIRST)]
+    every = {marks: [Job(("cell", name, marks), 150) for name in names] for marks in MARKS}
+    long = [Job(("long", name, precision, "256")) for name, precision in LONG]
+    long.append(Job(("long", "lstm", "bfloat16", "1024")))
+
+    layers = [Job(("layer", name)) for name in CHECKS]
+    return every["none"][:7] + layers + long + every["none"][7:] + every["reverse"] + every["marks"]
+
+
 def check(wanted: argparse.Namespace) -> int:
     """Whether all cells are right."""
-    from gpu_check import list_jobs
-
     board = start_board("check", wanted.budget or 240)
     if board is None:
         return 1

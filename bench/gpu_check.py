@@ -10,7 +10,7 @@ from functools import lru_cache, partial
 from typing import Any
 
 import torch
-from gpu_pool import Job, describe_error, emit
+from gpu_pool import describe_error, emit
 from own_cells import Surge
 from torch import Tensor
 
@@ -94,22 +94,6 @@ class Scale:
 GPU = Scale("cuda", (Sizes(24, 96, 32), 5), (Sizes(40, 160, 48), 70), 7, TileShape(16, 16, 64))
 # The interpreter runs one program after another: none may wait for another one.
 DRY = Scale("cpu", (Sizes(5, 8, 6), 3), (Sizes(7, 8, 4), 18), 3, TileShape(16, 16, 16))
-
-
-def list_jobs(is_dry: bool) -> list[Job]:
-    """All jobs, the most telling first."""
-    if is_dry:
-        return [Job(("cell", name, "reverse")) for name in ("lstm", "own")] + [
-            Job(("cell", "layer-norm-gru", "none"), 200)
-        ]
-    names = [*FIRST, *(name for name in CELLS_HERE if name not in FIRST)]
-    every = {marks: [Job(("cell", name, marks), 150) for name in names] for marks in MARKS}
-    long = [Job(("long", name, precision, "256")) for name, precision in LONG]
-    long.append(Job(("long", "lstm", "bfloat16", "1024")))
-    from gpu_layers import CHECKS
-
-    layers = [Job(("layer", name)) for name in CHECKS]
-    return every["none"][:7] + layers + long + every["none"][7:] + every["reverse"] + every["marks"]
 
 
 def list_cases(marks: str, scale: Scale) -> list[Case]:

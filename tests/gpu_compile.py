@@ -133,8 +133,8 @@ def compile_launch(launch: Launch, capability: int) -> Resources:
             constants[(number,)] = value
     source = ASTSource(launch.kernel.function, signature, constants, attributes)
     options = {
+        **gpu_launch.COMPILE_OPTIONS,
         "num_warps": launch.warps,
-        "num_stages": 2,
         "launch_cooperative_grid": launch.programs > 1,
     }
     compiled = triton.compile(source, target=GPUTarget("cuda", capability, 32), options=options)

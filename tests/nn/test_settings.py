@@ -110,7 +110,9 @@ def test_a_compiled_program_warns_that_it_keeps_every_step() -> None:
 @pytest.mark.parametrize("make", [sluice.nn.LSTM, sluice.nn.GRUCell])
 def test_an_unknown_backend_is_refused(make: Any) -> None:
     layer = make(3, 4)
-    with pytest.raises(ValueError, match=r"backend must be 'reference', 'native' or None.*'fsed'"):
+    with pytest.raises(
+        ValueError, match=r"backend must be 'reference', 'native', 'fused' or None.*'fsed'"
+    ):
         layer.backend = "fsed"
     layer.backend = "reference"
     assert layer.backend == "reference" and layer.resolved_backend.name == "reference"

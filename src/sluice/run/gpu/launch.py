@@ -17,6 +17,9 @@ from sluice.run.gpu.kernels import Kernel, KernelKey, load_kernel
 from sluice.run.gpu.tensors import PassTensors, Precision
 from sluice.run.gpu.tiles import DeviceLimits, Tiling, choose_tiling
 
+COMPILE_OPTIONS = {"num_stages": 2, "maxnreg": 255}
+"""As many registers as there are: no second program runs on the same multiprocessor."""
+
 
 @lru_cache(maxsize=16)
 def get_limits(device: torch.device) -> DeviceLimits:
@@ -95,7 +98,10 @@ def launch_grid(kernel: Kernel, programs: int, arguments: dict[str, Any], warps:
         return
     with torch.cuda.device(device):
         kernel.function[(programs,)](
-            **arguments, num_warps=warps, num_stages=2, launch_cooperative_grid=programs > 1
+            **arguments,
+            **COMPILE_OPTIONS,
+            num_warps=warps,
+            launch_cooperative_grid=programs > 1,
         )
 
 
