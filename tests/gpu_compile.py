@@ -81,8 +81,16 @@ def compile_pass(
     """Compile the kernels of ``spec``, forward and, where gradients are asked for, backward."""
     limits = CAPABILITIES[capability]
     with mock.patch.object(gpu_launch, "get_limits", lambda device: limits):
+        _forget_tilings()
         launches = capture_launches(spec, precision, tiling)
+    _forget_tilings()
     return [compile_launch(launch, capability) for launch in launches]
+
+
+def _forget_tilings() -> None:
+    """A tiling is kept for a device, here for two in turn."""
+    gpu_launch.find_tiling.cache_clear()
+    gpu_launch.load_launch.cache_clear()
 
 
 def capture_launches(

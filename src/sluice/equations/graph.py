@@ -256,3 +256,7 @@ class Graph:
     def get_stack(self, name: str) -> StackSpec:
         """The stack of gates called ``name``."""
         return next(stack for stack in self.stacks if stack.name == name)
+
+    def get_norm(self, name: str) -> NormSpec:
+        """The norm called ``name``."""
+        return next(norm for norm in self.norms if norm.name == name)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 INPUT, HIDDEN, PROJECTION, CONSTANT = "input", "hidden", "projection", "1"
 
@@ -54,6 +55,11 @@ class StackSpec:
             start += sizes.of(width)
         return found
 
+    def are_adjacent(self, gates: Sequence[str], sizes: Sizes) -> bool:
+        """Whether these gates' rows follow each other in the order given."""
+        ranges = [self.row_ranges(sizes)[gate] for gate in gates]
+        return all(a + count == b for (a, count), (b, _) in pairwise(ranges))
+
 
 @dataclass(frozen=True)
 class VectorSpec:
@@ -71,6 +77,10 @@ class NormSpec:
     name: str
     widths: tuple[str, ...]
     epsilon: float = 1e-5
+
+    def part_range(self, part: int, sizes: Sizes) -> tuple[int, int]:
+        """Where a part's numbers begin, and how many there are."""
+        return sum(map(sizes.of, self.widths[:part])), sizes.of(self.widths[part])
 
 
 @dataclass(frozen=True)

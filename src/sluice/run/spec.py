@@ -45,6 +45,11 @@ class RunSpec:
     reverse: bool = False
 
     @property
+    def has_bias(self) -> bool:
+        """Whether the layer's maps and norms have biases."""
+        return len(self.parameters) == len(self.graph.parameters)
+
+    @property
     def shared_tensors(self) -> tuple[Tensor, ...]:
         """What the whole of time shares: the parameters, and the states to restart from."""
         return (*self.parameters, *(self.learned_initial_states or ()))

@@ -42,7 +42,7 @@ def test_recomputed_segments_in_the_tiling_that_is_chosen(name: str) -> None:
     expected = run_with_gradients(reference.run, job)
 
     def recompute(spec: RunSpec) -> Any:
-        return recomputation.run_with_recompute(spec, 2, fused.run, fused.make_runner)
+        return recomputation.run_with_recompute(spec, 2, fused.run)
 
     with run_in_order(backwards=False):
         found = run_with_gradients(recompute, job)

@@ -157,3 +157,4 @@ def replace_in_kernels(name: str, function: Callable[..., object]) -> Iterator[N
 def _forget_kernels() -> None:
     load_kernel.cache_clear()
     launch.load_launch.cache_clear()
+    launch.find_tiling.cache_clear()

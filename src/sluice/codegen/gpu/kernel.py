@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from sluice.codegen.body import LOAD, SCALAR
 from sluice.codegen.gpu.layout import Addresses, KernelShape
-from sluice.codegen.gpu.meetings import find_meetings, find_wide_buffers, get_phases
+from sluice.codegen.gpu.meetings import find_meetings, find_wide_buffers
 from sluice.codegen.gpu.norms import find_partial_phases
 from sluice.codegen.gpu.operations import PRELUDE
 from sluice.codegen.gpu.phase import PhaseEmitter
@@ -58,7 +58,7 @@ class _KernelEmitter:
 
     def __init__(self, shape: KernelShape) -> None:
         self.shape, self.text = shape, TextBuilder()
-        self.phases = get_phases(shape.program, shape.part)
+        self.phases = shape.phases
         self.at = Addresses(shape)
         self.partial = find_partial_phases(shape)
         self.meets = find_meetings(shape.program, shape.part, self.partial)

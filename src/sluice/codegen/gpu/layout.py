@@ -6,7 +6,8 @@ import math
 from dataclasses import dataclass
 from functools import cached_property
 
-from sluice.codegen.program import CHUNK, CONST, STEP, TIME, BufferSlot, Phase, Program
+from sluice.codegen.gpu.meetings import get_phases
+from sluice.codegen.program import CHUNK, CONST, STEP, TIME, BufferSlot, Phase, Product, Program
 from sluice.equations.graph import Graph
 from sluice.equations.specs import Sizes, StackSpec
 
@@ -100,7 +101,7 @@ class KernelShape:
     @property
     def phases(self) -> list[Phase]:
         """The phases of this direction."""
-        return self.program.forward if self.part == "forward" else self.program.backward
+        return get_phases(self.program, self.part)
 
     @cached_property
     def widths(self) -> tuple[str, ...]:
@@ -116,6 +117,12 @@ class KernelShape:
     def unit_programs(self) -> int:
         """How many programs share the units."""
         return max(map(self.count_tiles, self.widths))
+
+    def count_terms(self, product: Product) -> int:
+        """How many terms a product sums for each gate and head."""
+        stack = self.stack(product.stack)
+        gate = dict(stack.gates)[product.gates[0]]
+        return self.width(gate if product.transposed else stack.operand) // stack.heads
 
     def stack(self, name: str) -> StackSpec:
         """The stack of gates called ``name``."""

@@ -69,7 +69,7 @@ class NormEmitter:
     ) -> dict[Item, str]:
         """Mean and 1/σ of a norm's group; the variables that hold them."""
         line, found = self.text, dict[Item, str]()
-        norm = next(n for n in self.shape.graph.norms if n.name == statistics.norm)
+        norm = self.shape.graph.get_norm(statistics.norm)
         units = sum(map(self.shape.width, norm.widths))
         mean, scale = f"mean{number}_{index}", f"scale{number}_{index}"
         if number in self.partial:
@@ -156,7 +156,7 @@ class NormEmitter:
     def emit_mean(self, number: int, index: int, mean: RowMean) -> dict[Item, str]:
         """The mean over the units of a sum over rows; the variable that holds it."""
         line, slots = self.text, self.shape.row_slots
-        norm = next(n for n in self.shape.graph.norms if n.name == mean.norm)
+        norm = self.shape.graph.get_norm(mean.norm)
         units = sum(map(self.shape.width, norm.widths))
         items = self.shape.buffer(mean.source).items
         name = f"average{number}_{index}"

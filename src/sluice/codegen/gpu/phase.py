@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 from sluice.codegen.body import ADD_BLOCK, ADD_ROW, LOAD, PARAMETER, Access
 from sluice.codegen.gpu.layout import NARROW_ROLES, Addresses, KernelShape
-from sluice.codegen.gpu.meetings import get_phases
 from sluice.codegen.gpu.norms import NormEmitter, find_swept_states
 from sluice.codegen.gpu.operations import SPELLINGS
 from sluice.codegen.gpu.products import ProductEmitter
@@ -31,7 +30,7 @@ class PhaseEmitter:
     ) -> None:
         self.shape, self.text, self.at = shape, text, addresses
         self.wide, self.partial, self.early = wide, partial, early
-        self.phases = get_phases(shape.program, shape.part)
+        self.phases = shape.phases
         self.products = ProductEmitter(shape, text, addresses)
         self.norms = NormEmitter(shape, text, addresses, partial)
         self.row_gradients = self._list_row_gradients()

@@ -138,16 +138,11 @@ class ProductEmitter:
     def _is_joined(self, product: Product) -> bool:
         """Whether the deltas of all gates lie side by side, as the weights' rows do: one sum."""
         stack = self.shape.stack(product.stack)
-        rows = stack.row_ranges(self.shape.sizes)
-        starts = [rows[gate][0] for gate in product.gates]
-        width = rows[product.gates[0]][1]
-        is_dense = starts == [starts[0] + n * width for n in range(len(starts))]
-        return product.transposed and stack.heads == 1 and is_dense
+        is_dense = stack.heads == 1 and stack.are_adjacent(product.gates, self.shape.sizes)
+        return product.transposed and is_dense
 
     def _count_terms(self, product: Product) -> int:
-        stack = self.shape.stack(product.stack)
-        gate = dict(stack.gates)[product.gates[0]]
-        terms = self.shape.width(gate if product.transposed else stack.operand) // stack.heads
+        terms = self.shape.count_terms(product)
         return terms * (len(product.gates) if self._is_joined(product) else 1)
 
     def _cut(self, product: Product) -> _Terms:

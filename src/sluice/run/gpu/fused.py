@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import torch
@@ -15,10 +14,10 @@ from sluice.codegen.lower import lower_graph
 from sluice.codegen.program import Program
 from sluice.run import reference
 from sluice.run.gpu.gradients import compute_input_gradient, compute_parameter_gradients
-from sluice.run.gpu.launch import KernelLaunch, launch, load_launch
+from sluice.run.gpu.launch import KernelLaunch, find_tiling, launch, load_launch
 from sluice.run.gpu.tensors import PassTensors, Precision
 from sluice.run.gpu.tiles import Tiling, TilingError
-from sluice.run.recording.sinks import RecordedRunner, RecordingSink
+from sluice.run.recording.sinks import RecordingSink
 from sluice.run.spec import RunSpec, map_parameters_by_name
 
 PRODUCT_DTYPES = {
@@ -37,10 +36,11 @@ def find_obstacle(spec: RunSpec, precision: str) -> str | None:
         return "the input is empty"
     if spec.x.shape[1] * widest * 64 >= _MAX_ELEMENTS:
         return "a step has more numbers than the GPU's kernels count"
-    call = _GpuCall(spec, precision, None, None)
+    batch, device = spec.x.shape[1], spec.x.device
+    has_bias, products = spec.has_bias, PRODUCT_DTYPES[precision]
     try:
         for part in ("forward", "backward"):
-            call.load(part)
+            find_tiling(spec.graph, spec.sizes, has_bias, (), part, batch, products, device)
     except TilingError as error:
         return str(error)
     return None
@@ -65,11 +65,6 @@ def run(
     return y, tuple(last)
 
 
-def make_runner(spec: RunSpec, needs_grad: bool, precision: str | None = None) -> RecordedRunner:
-    """`run` for the segments of a pass."""
-    return partial(run, precision=precision)
-
-
 class _GpuCall:
     """A pass's spec, types and program; what its backward pass needs beside tensors."""
 
@@ -87,7 +82,7 @@ class _GpuCall:
         self.precision = Precision(sums, products, spec.x.dtype)
         self.recording = None if recording is None else recording.weak()
         names = recording.names if spec.needs_grad and recording is not None else ()
-        self.has_bias = len(spec.parameters) == len(spec.graph.parameters)
+        self.has_bias = spec.has_bias
         self.gradient_names = tuple(names)
         self.program: Program = lower_graph(spec.graph, self.has_bias, self.gradient_names)
 

@@ -59,10 +59,9 @@ def _compute_weight_pieces(tensors: PassTensors, gradient: WeightGradient) -> li
     deltas = tensors.get_buffer(gradient.deltas).flatten(0, 1)  # rows, gates, width
     operand = tensors.read(gradient.operand, 0).to(deltas.dtype).flatten(0, 1)
     dtype, starts = tensors.precision.sums, [rows[gate][0] for gate in gradient.gates]
-    width = deltas.shape[-1]
     if stack.heads == 1:
         product = _multiply(deltas.flatten(1).T, operand, dtype)
-        if _is_dense(starts, width):
+        if stack.are_adjacent(gradient.gates, tensors.spec.sizes):
             return [(starts[0], product)]
         parts = product.unflatten(0, (len(starts), -1))
     else:
@@ -72,11 +71,6 @@ def _compute_weight_pieces(tensors: PassTensors, gradient: WeightGradient) -> li
     return list(zip(starts, parts, strict=True))
 
 
-def _is_dense(starts: list[int], width: int) -> bool:
-    """Whether gates' rows follow each other."""
-    return starts == [starts[0] + n * width for n in range(len(starts))]
-
-
 def _find_row_piece(tensors: PassTensors, row: RowGradient, total: Tensor) -> _Piece:
     graph, sizes = tensors.spec.graph, tensors.spec.sizes
     if row.kind == "gate":
@@ -84,9 +78,9 @@ def _find_row_piece(tensors: PassTensors, row: RowGradient, total: Tensor) -> _P
         start, count = stack.row_ranges(sizes)[row.gate]
         return start, total[:count]
     if row.kind == "norm":
-        norm = next(n for n in graph.norms if n.name == row.parameter.partition("_")[2])
-        start = sum(map(sizes.of, norm.widths[: int(row.gate)]))
-        return start, total[: sizes.of(norm.widths[int(row.gate)])]
+        norm = graph.get_norm(row.parameter.partition("_")[2])
+        start, count = norm.part_range(int(row.gate), sizes)
+        return start, total[:count]
     return 0, total
 
 
@@ -109,7 +103,7 @@ def _multiply_deferred(tensors: PassTensors, product: Product) -> Tensor:
     weight = tensors.get_weight(product.stack)
     starts = [rows[gate][0] for gate in product.gates]
     width = rows[product.gates[0]][1]
-    if stack.heads == 1 and _is_dense(starts, width):
+    if stack.heads == 1 and stack.are_adjacent(product.gates, tensors.spec.sizes):
         return deltas.flatten(2) @ weight[starts[0] : starts[0] + len(starts) * width]
     parts = [weight[start : start + width] for start in starts]
     if stack.heads == 1:

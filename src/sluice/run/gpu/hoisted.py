@@ -62,7 +62,7 @@ class HoistedPhases:
 
     def _run_statistics(self, phase: Phase) -> None:
         for statistics in phase.statistics:
-            norm = next(n for n in self.graph.norms if n.name == statistics.norm)
+            norm = self.graph.get_norm(statistics.norm)
             parts = [self.get(k, item).to(self.dtype) for k, item in statistics.sources]
             variance, mean = torch.var_mean(torch.cat(parts, -1), -1, correction=0, keepdim=True)
             self.items[statistics.target, statistics.item] = mean
@@ -77,7 +77,7 @@ class HoistedPhases:
         bias = self.parameters.get(f"bias_{stack.name}") if stack.bias else None
         starts = [rows[gate][0] for gate in product.gates]
         width = rows[product.gates[0]][1]
-        if stack.heads == 1 and starts == [starts[0] + n * width for n in range(len(starts))]:
+        if stack.heads == 1 and stack.are_adjacent(product.gates, self.sizes):
             part = slice(starts[0], starts[0] + width * len(starts))
             own_bias = None if bias is None else bias[part].to(operand.dtype)
             result = F.linear(operand, weight[part], own_bias)

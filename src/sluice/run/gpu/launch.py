@@ -42,6 +42,23 @@ class KernelLaunch:
 
 
 @lru_cache(maxsize=512)
+def find_tiling(
+    graph: Graph,
+    sizes: Sizes,
+    has_bias: bool,
+    gradient_names: tuple[str, ...],
+    part: str,
+    batch: int,
+    products: torch.dtype,
+    device: torch.device,
+) -> Tiling:
+    """The tiling that is chosen for these sizes; as `choose_tiling`, found once."""
+    program = lower_graph(graph, has_bias, gradient_names)
+    limits = get_limits(device)
+    return choose_tiling(graph, sizes, program, part, batch, products.itemsize, limits)
+
+
+@lru_cache(maxsize=512)
 def load_launch(
     graph: Graph,
     sizes: Sizes,
@@ -54,11 +71,9 @@ def load_launch(
     tiling: Tiling | None,
 ) -> KernelLaunch:
     """A kernel and its tiling, the one that is chosen for these sizes if ``tiling`` is None."""
-    element_bytes = precision.products.itemsize
+    products = precision.products
     if tiling is None:
-        program = lower_graph(graph, has_bias, gradient_names)
-        limits = get_limits(device)
-        tiling = choose_tiling(graph, sizes, program, part, batch, element_bytes, limits)
+        tiling = find_tiling(graph, sizes, has_bias, gradient_names, part, batch, products, device)
     key = KernelKey(
         graph,
         sizes,
@@ -68,7 +83,7 @@ def load_launch(
         tiling.tile,
         tiling.is_resident,
         precision.is_narrow,
-        element_bytes,
+        products.itemsize,
     )
     return KernelLaunch(load_kernel(key), tiling)
 

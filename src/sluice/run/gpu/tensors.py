@@ -174,9 +174,8 @@ class PassTensors:
         whole = self.parameters[name]
         if not part:
             return whole
-        norm = next(n for n in self.spec.graph.norms if n.name == name.partition("_")[2])
-        start = sum(map(self.spec.sizes.of, norm.widths[: int(part)]))
-        return whole[start : start + self.spec.sizes.of(norm.widths[int(part)])]
+        norm = self.spec.graph.get_norm(name.partition("_")[2])
+        return whole.narrow(0, *norm.part_range(int(part), self.spec.sizes))
 
     def bind(self, name: str, shape: KernelShape, own: dict[str, Tensor]) -> Tensor | int:
         """The tensor, or the stride, that an argument of a kernel stands for."""

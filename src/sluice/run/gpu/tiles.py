@@ -6,7 +6,6 @@ import itertools
 from dataclasses import dataclass
 
 from sluice.codegen.gpu.layout import KernelShape, TileShape
-from sluice.codegen.gpu.meetings import get_phases
 from sluice.codegen.program import Program
 from sluice.equations.graph import Graph
 from sluice.equations.specs import Sizes
@@ -82,12 +81,9 @@ def choose_tiling(
 def estimate_shared_bytes(shape: KernelShape) -> int:
     """How much shared memory a program needs for weights that stay, and for operands."""
     tile, weights, operands = shape.tile, 0, 0
-    for phase in get_phases(shape.program, shape.part):
+    for phase in shape.phases:
         for product in phase.products:
-            stack = shape.stack(product.stack)
-            gate = dict(stack.gates)[product.gates[0]]
-            terms = shape.width(gate if product.transposed else stack.operand) // stack.heads
-            padded = -(-terms // (16 * tile.splits)) * 16 * tile.splits
+            padded = -(-shape.count_terms(product) // (16 * tile.splits)) * 16 * tile.splits
             weights += len(product.gates) * padded * tile.units
             rows = tile.rows * padded * (len(product.gates) if product.transposed else 1)
             chunk = tile.rows * tile.splits * tile.depth * shape.element_bytes
@@ -101,7 +97,7 @@ def estimate_shared_bytes(shape: KernelShape) -> int:
 def estimate_streamed_bytes(shape: KernelShape) -> int:
     """How much shared memory a program needs where weights are read at every step."""
     tile, most = shape.tile, 0
-    for phase in get_phases(shape.program, shape.part):
+    for phase in shape.phases:
         for product in phase.products:
             columns = tile.units * (1 if product.transposed else len(product.gates))
             most = max(most, tile.splits * tile.depth * (tile.rows + columns))

@@ -182,13 +182,10 @@ class _FusedCall:
         self.needs_grad = spec.needs_grad and self.precision != "int8"
         self.recording = None if recording is None else recording.weak()
         recorded = recording.names if self.needs_grad and recording is not None else ()
-        self.cell = compile_cell(spec.graph, spec.sizes, self._has_bias(), spec.x.dtype, recorded)
+        self.cell = compile_cell(spec.graph, spec.sizes, spec.has_bias, spec.x.dtype, recorded)
         steps, batch = spec.x.shape[:2]
         weights = sum(parameter.numel() for parameter in spec.parameters)
         self.threads = extension.choose_num_threads(steps * batch * weights)
-
-    def _has_bias(self) -> bool:
-        return len(self.spec.parameters) == len(self.spec.graph.parameters)
 
 
 class _CallEncoder:

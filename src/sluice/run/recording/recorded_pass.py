@@ -94,7 +94,7 @@ class Recording:
     ) -> None:
         """``order`` permutes the batch of ``spec`` to the caller's order; None leaves it."""
         self.names, self.every = record_spec.select_names(spec.graph), record_spec.every
-        self.graph, self.has_bias = spec.graph, len(spec.parameters) == len(spec.graph.parameters)
+        self.graph, self.has_bias = spec.graph, spec.has_bias
         self.backend = ""
         self.store: TensorStore | None = None
         self.in_chunks = not record_spec.is_complete
