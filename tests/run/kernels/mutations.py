@@ -84,10 +84,10 @@ class Case:
         self.layer_class = getattr(
             extension.load_extension(), fused.LAYER_CLASSES[self.settings.precision]
         )
-        program = ProgramEncoder(cell.graph, cell.program, cell.sizes, cell.bodies.addresses)
+        program = ProgramEncoder(self.job.graph, cell.program, cell.sizes, cell.bodies.addresses)
         self.program, self.bodies = program.encode(), program.encode_bodies()
-        parameters = map_parameters_by_name(cell.graph, self.job.parameters)
-        self.parameters = encode_tensors(*(parameters.get(p.name) for p in cell.graph.parameters))
+        parameters = map_parameters_by_name(cell.parameters, self.job.parameters)
+        self.parameters = encode_tensors(*(parameters.get(p.name) for p in cell.parameters))
         self._calls()
 
     def _calls(self) -> None:
@@ -100,7 +100,7 @@ class Case:
         self.gradients = [torch.ones_like(t) for t in (self.y, *job.states)]
         self.targets = [like(t) for t in (job.x, *job.states)]
         self.restart = [torch.zeros_like(t) for t in (job.learned_initial_states or ())]
-        parameters = map_parameters_by_name(job.graph, job.parameters)
+        parameters = map_parameters_by_name(job.graph.parameters, job.parameters)
         self.learned = [
             torch.zeros_like(parameters[p.name]) if p.name in parameters else None
             for p in job.graph.parameters
@@ -112,7 +112,8 @@ class Case:
         self.backward_call.add_section(9, self.learned)
 
     def make(self, words: list[int]) -> object:
-        return extension.load_extension().Program(words, self.bodies, lanes_per_block(self.bits))
+        lanes = lanes_per_block(self.bits)
+        return extension.load_extension().Program(words, self.bodies, lanes, self.settings.cell)
 
     def run(self, program: object, forward: list[int], backward: list[int]) -> None:
         layer = self.layer_class(program, self.parameters, True, 1)

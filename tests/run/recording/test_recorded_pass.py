@@ -93,7 +93,7 @@ def upstream(tensors: Any) -> list[Tensor]:
 
 def plain(cell: Cell, job: RunSpec) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """Values and derivatives by autograd through the cell's step on tensors, in a loop."""
-    bound = cell.bind(map_parameters_by_name(job.graph, job.parameters), job.sizes)
+    bound = cell.bind(map_parameters_by_name(job.graph.parameters, job.parameters), job.sizes)
     states, ys, found = job.states, {}, {}
     for t in job.steps:
         if job.reset_mask is not None:

@@ -12,12 +12,13 @@ import torch
 from torch import Tensor
 
 from sluice.codegen.body import lanes_per_block
+from sluice.codegen.jit import CompiledBodies
 from sluice.codegen.jit import compile_bodies as compile_bodies
-from sluice.codegen.locks import ForkSafeLock
 from sluice.codegen.lower import lower_graph
 from sluice.codegen.program import Program, collect_bodies
+from sluice.equations.derived import keep_with_graph
 from sluice.equations.graph import Graph
-from sluice.equations.specs import Sizes
+from sluice.equations.specs import ParameterSpec, Sizes
 from sluice.run import reference
 from sluice.run.kernels import extension
 from sluice.run.kernels.encode import (
@@ -39,19 +40,20 @@ LAYER_CLASSES = {
 }
 PRECISIONS = ("float32", "bfloat16", "int8")
 _BITS = {torch.float32: 32, torch.float64: 64}
-_cell_cache: dict[tuple[Any, ...], CompiledCell] = {}
-_lock = ForkSafeLock()
 
 
 @dataclass(frozen=True)
 class CompiledCell:
-    """A cell of given sizes, ready to run: its program for the kernels, bodies compiled."""
+    """A cell of given sizes, ready to run: its program for the kernels, bodies compiled.
 
-    graph: Graph
+    ``handle``, and all that is made of it in the kernels, keeps the bodies alive.
+    """
+
+    parameters: tuple[ParameterSpec, ...]
     sizes: Sizes
     program: Program
     handle: Any
-    bodies: Any
+    bodies: CompiledBodies
     bits: int
 
 
@@ -62,18 +64,15 @@ def compile_cell(
     dtype: torch.dtype,
     gradient_names: tuple[str, ...] = (),
 ) -> CompiledCell:
-    """The program of ``graph``; made once for each size and dtype.
+    """The program of ``graph``; made once for each size and dtype, and freed with the graph.
 
     Its way back also keeps the derivatives of the named values ``recorded``.
     """
-    key = (graph, sizes, has_bias, _BITS[dtype], extension.get_isa(), gradient_names)
-    found = _cell_cache.get(key)
-    if found is None:
-        with _lock.hold():
-            found = _cell_cache.get(key) or _cell_cache.setdefault(key, _compile_cell(*key))
-    return found
+    bits, isa = _BITS[dtype], extension.get_isa()
+    return _compile_cell(graph, sizes, has_bias, bits, isa, gradient_names)
 
 
+@keep_with_graph
 def _compile_cell(
     graph: Graph,
     sizes: Sizes,
@@ -86,9 +85,9 @@ def _compile_cell(
     compiled = compile_bodies(collect_bodies(program), bits, isa)
     encoder = ProgramEncoder(graph, program, sizes, compiled.addresses)
     handle = _require_extension().Program(
-        encoder.encode(), encoder.encode_bodies(), lanes_per_block(bits)
+        encoder.encode(), encoder.encode_bodies(), lanes_per_block(bits), compiled
     )
-    return CompiledCell(graph, sizes, program, handle, compiled, bits)
+    return CompiledCell(graph.parameters, sizes, program, handle, compiled, bits)
 
 
 def _require_extension() -> Any:
@@ -101,8 +100,8 @@ def pack_weights(
     cell: CompiledCell, parameters: Sequence[Tensor], precision: str, needs_grad: bool
 ) -> Any:
     """A layer's weights, packed: copied as they are now."""
-    tensors = map_parameters_by_name(cell.graph, parameters)
-    kept = [tensors.get(p.name) for p in cell.graph.parameters]
+    tensors = map_parameters_by_name(cell.parameters, parameters)
+    kept = [tensors.get(p.name) for p in cell.parameters]
     held = [t if t is None or t.is_contiguous() else t.detach().contiguous() for t in kept]
     return getattr(_require_extension(), LAYER_CLASSES[precision])(
         cell.handle, encode_tensors(*held), needs_grad, extension.get_num_threads()
@@ -321,4 +320,4 @@ def _zeros_like(tensor: Tensor) -> Tensor:
 
 
 def _parameter_names(spec: RunSpec) -> list[str]:
-    return list(map_parameters_by_name(spec.graph, spec.parameters))
+    return list(map_parameters_by_name(spec.graph.parameters, spec.parameters))
