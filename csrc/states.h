@@ -114,7 +114,8 @@ void allocate_scratch(PhaseRunner<P>& runner, const std::vector<Phase>& phases, 
             const size_t k = size_t(p.matrix);
             const auto& m = runner.weights.matrix(p.matrix);
             if (runner.buffer(p.target).role == Role::tile)
-                runner.tiles[k] = arena.allocate_reals((tile_rows * 4 + 64) * 2, m.results() * L);
+                runner.tiles[k] = arena.allocate_reals(
+                    (runner.max_rows_of_tile(phase, rows) * 4 + 64) * 2, m.results() * L);
             if (P::group > 1 && !runner.program.matrices[k].transposed) {
                 const i64 length = m.operand_length();
                 auto* converted = arena.template allocate<typename P::A>(rows, length);

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -100,13 +99,22 @@ def _require_extension() -> Any:
 def pack_weights(
     cell: CompiledCell, parameters: Sequence[Tensor], precision: str, needs_grad: bool
 ) -> Any:
-    """A layer's weights, packed: copied as they are now."""
-    tensors = map_parameters_by_name(cell.graph, parameters)
-    kept = [tensors.get(p.name) for p in cell.graph.parameters]
-    held = [t if t is None or t.is_contiguous() else t.detach().contiguous() for t in kept]
-    return getattr(_require_extension(), LAYER_CLASSES[precision])(
+    """A layer's weights, packed for many passes: copied as they are now."""
+    held = _order_parameters(cell, parameters)
+    return _layer_class(precision)(
         cell.handle, encode_tensors(*held), needs_grad, extension.get_num_threads()
     )
+
+
+def _layer_class(precision: str) -> Any:
+    return getattr(_require_extension(), LAYER_CLASSES[precision])
+
+
+def _order_parameters(cell: CompiledCell, parameters: Sequence[Tensor]) -> list[Tensor | None]:
+    """The parameters in the graph's order, contiguous; None for one that the layer lacks."""
+    tensors = map_parameters_by_name(cell.graph, parameters)
+    found = [tensors.get(p.name) for p in cell.graph.parameters]
+    return [t if t is None or t.is_contiguous() else t.detach().contiguous() for t in found]
 
 
 def run(
@@ -242,10 +250,10 @@ class _FusedFunction(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, s: _FusedCall, *tensors: Tensor) -> tuple[Tensor, ...]:
-        outputs, layer, tape = _forward(s)
+        outputs, tape = _forward(s)
         ctx.settings = s
         if s.needs_grad:
-            ctx.layer, ctx.tape = layer, tape
+            ctx.tape = tape
             ctx.save_for_backward(*tensors, outputs[0])
         return outputs
 
@@ -257,34 +265,39 @@ class _FusedFunction(torch.autograd.Function):
         *tensors, y = ctx.saved_tensors
         if torch.is_grad_enabled():
             if s.recording is not None:  # the gradients themselves come from the reference
-                _backward(s, ctx.layer, ctx.tape, tensors, y, gradients, ctx.needs_input_grad)
+                _backward(s, ctx.tape, tensors, y, gradients, ctx.needs_input_grad)
             return (None, *reference.compute_gradients(s.spec.replace_tensors(tensors), gradients))
         return (
             None,
-            *_backward(s, ctx.layer, ctx.tape, tensors, y, gradients, ctx.needs_input_grad),
+            *_backward(s, ctx.tape, tensors, y, gradients, ctx.needs_input_grad),
         )
 
 
-def _forward(s: _FusedCall) -> tuple[tuple[Tensor, ...], Any, Any]:
-    """The output and the last states, the packed layer, and the tape where one is kept."""
+def _forward(s: _FusedCall) -> tuple[tuple[Tensor, ...], Any]:
+    """The output and the last states, and the tape where one is kept."""
     spec, widths = s.spec, [s.spec.sizes.of(state.width) for state in s.spec.graph.states]
     x = spec.x
     y = x.new_empty(*x.shape[:2], widths[0])
     last = [x.new_empty(x.shape[1], width) for width in widths]
     recording = s.recording
-    layer = s.packed or pack_weights(s.cell, spec.parameters, s.precision, s.needs_grad)
     call = _CallEncoder(FORWARD_CALL, s, spec.x, spec.states, y)
     call.add_section(6, last)
-    tape = layer.forward(call.integers, s.needs_grad or recording is not None)
+    keep = s.needs_grad or recording is not None
+    if s.packed is not None:
+        tape = s.packed.forward(call.integers, keep)
+    else:
+        held = _order_parameters(s.cell, spec.parameters)
+        tape = _layer_class(s.precision).forward_once(
+            s.cell.handle, encode_tensors(*held), call.integers, keep
+        )
     if recording is not None:
         read = TapeReader(spec, s.cell.handle, tape, s.cell.program.value_locations, s.order, y)
         recording.on_forward("fused", read, s.needs_grad)
-    return (y, *last), layer, tape
+    return (y, *last), tape
 
 
 def _backward(
     s: _FusedCall,
-    packed: Any,
     tape: Any,
     tensors: Sequence[Tensor],
     y: Tensor,
@@ -298,26 +311,29 @@ def _backward(
     call = _CallEncoder(BACKWARD_CALL, s, x, states, y)
     call.add_section(6, gradients)
     of_x = torch.empty_like(x) if needs[1] else None
-    of_states = [torch.empty_like(t, memory_format=torch.contiguous_format) for t in states]
+    of_states = [_empty_like(t) for t in states]
     call.add_section(7, (of_x, *of_states))
     restart = [torch.zeros_like(t) for t in (spec.learned_initial_states or ())]
     call.add_section(8, restart)
     first = 2 + count
-    of_parameters = [_zeros_like(p) if needs[first + k] else None for k, p in enumerate(parameters)]
+    of_parameters = [_empty_like(p) if needs[first + k] else None for k, p in enumerate(parameters)]
     filled = dict(zip(_parameter_names(spec), of_parameters, strict=True))
     call.add_section(9, [filled.get(p.name) for p in graph.parameters])
-    recorded = packed.backward(call.integers, tape)
+    if s.packed is not None:
+        recorded = s.packed.backward(call.integers, tape)
+    else:
+        held = _order_parameters(s.cell, parameters)
+        recorded = _layer_class(s.precision).backward_once(
+            s.cell.handle, encode_tensors(*held), call.integers, tape
+        )
     if (recording := s.recording) is not None:
         places = s.cell.program.gradient_locations
         recording.on_backward(TapeReader(s.spec, s.cell.handle, recorded, places, s.order))
     return [of_x, *of_states, *of_parameters, *restart]
 
 
-def _zeros_like(tensor: Tensor) -> Tensor:
-    """Zeros, written by this thread alone: torch's would spin for milliseconds beside a kernel."""
-    made = torch.empty_like(tensor, memory_format=torch.contiguous_format)
-    ctypes.memset(made.data_ptr(), 0, made.nbytes)
-    return made
+def _empty_like(tensor: Tensor) -> Tensor:
+    return torch.empty_like(tensor, memory_format=torch.contiguous_format)
 
 
 def _parameter_names(spec: RunSpec) -> list[str]:
