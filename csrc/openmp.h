@@ -3,49 +3,14 @@
 // compete for processors. Nothing is loaded, and nothing links against a runtime.
 #pragma once
 
-#include <dlfcn.h>
-#include <link.h>
-#include <pthread.h>
-
 #include <atomic>
 #include <cstdint>
-#include <cstring>
 #include <string>
+#include <type_traits>
+
+#include "system.h"
 
 namespace sluice::SLUICE_ISA {
-
-// A symbol of a library that the process has loaded already, as torch's library would find it: in
-// the global scope first, then among the libraries that torch needs, then in any runtime's own.
-inline void* find_symbol(const char* name) {
-    if (void* found = dlsym(RTLD_DEFAULT, name)) return found;
-    struct Search {
-        const char* name;
-        const char* library;
-        void* found;
-    };
-    for (const char* library : {"libtorch_cpu", "libgomp", "libomp", "libiomp5"}) {
-        Search search{name, library, nullptr};
-        dl_iterate_phdr(
-            [](dl_phdr_info* info, size_t, void* data) {
-                auto& s = *static_cast<Search*>(data);
-                if (!info->dlpi_name || !std::strstr(info->dlpi_name, s.library)) return 0;
-                if (void* handle = dlopen(info->dlpi_name, RTLD_LAZY | RTLD_NOLOAD)) {
-                    s.found = dlsym(handle, s.name);
-                    dlclose(handle);
-                }
-                return s.found != nullptr ? 1 : 0;
-            },
-            &search);
-        if (search.found) return search.found;
-    }
-    return nullptr;
-}
-
-// The file of the library that holds a symbol; empty where the system does not tell.
-inline std::string find_library(void* symbol) {
-    Dl_info info;
-    return dladdr(symbol, &info) && info.dli_fname ? info.dli_fname : "";
-}
 
 class OpenMP {
 public:
@@ -76,11 +41,11 @@ public:
 
     // A forked child has none of its parent's threads, and GNU's runtime would wait for them.
     static void watch_forks() {
-        pthread_atfork(nullptr, nullptr, [] { is_forked_ = true; });
+        call_after_fork([] { is_forked_ = true; });
     }
 
     std::string library() const {
-        return find_library(reinterpret_cast<void*>(get_max_threads_));
+        return LoadedLibrary(reinterpret_cast<void*>(get_max_threads_)).file();
     }
 
     // Run job(0) … job(threads − 1), the caller being number 0; false where nothing ran, as the
@@ -119,21 +84,20 @@ private:
     static inline std::atomic<bool> is_enabled_{true}, is_forked_{false};
 
     OpenMP() {
-        void* entry = find_symbol("GOMP_parallel");
-        if (!entry) entry = find_symbol("__kmpc_fork_call");
+        void* entry = LoadedLibrary::find_anywhere("GOMP_parallel");
+        if (!entry) entry = LoadedLibrary::find_anywhere("__kmpc_fork_call");
         if (!entry) return;
-        void* handle = dlopen(find_library(entry).c_str(), RTLD_LAZY | RTLD_NOLOAD);
-        if (!handle) return;
+        const LoadedLibrary library(entry);
         const auto find = [&](auto& function, const char* name) {
-            function = reinterpret_cast<std::decay_t<decltype(function)>>(dlsym(handle, name));
+            function = reinterpret_cast<std::decay_t<decltype(function)>>(library.find(name));
             return function != nullptr;
         };
-        const bool counts = find(get_thread_number_, "omp_get_thread_num") &
-                            find(get_num_threads_, "omp_get_num_threads") &
-                            find(get_max_threads_, "omp_get_max_threads") &
+        const bool counts = find(get_thread_number_, "omp_get_thread_num") &&
+                            find(get_num_threads_, "omp_get_num_threads") &&
+                            find(get_max_threads_, "omp_get_max_threads") &&
                             find(get_level_, "omp_get_level");
+        // LLVM's offers both; its own entry is the one on all systems.
         if (counts && !find(fork_, "__kmpc_fork_call")) find(parallel_, "GOMP_parallel");
-        dlclose(handle);
     }
 
     static void enter(void* data) {
