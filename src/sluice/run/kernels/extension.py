@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -32,7 +33,19 @@ def load_extension() -> Any:
             f"SLUICE_ISA must be one of {', '.join(possible)} on this machine, got "
             f"{wanted!r}; change it, or unset it"
         )
-    return _import_extension(wanted or possible[-1])
+    module = _import_extension(wanted or possible[-1])
+    module.use_openmp(os.environ.get("SLUICE_OPENMP") != "0")
+    return module
+
+
+def describe_threads() -> str:
+    """On whose threads the kernels run: those of the OpenMP runtime that torch uses, or their own.
+
+    The environment variable ``SLUICE_OPENMP=0`` selects the latter.
+    """
+    module = load_extension()
+    library = "" if module is None else Path(module.find_openmp()).name
+    return f"torch's OpenMP threads ({library})" if library else "threads of their own"
 
 
 def _import_extension(isa: str) -> Any:
