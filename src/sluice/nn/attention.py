@@ -1,4 +1,4 @@
-"""Additive attention: scores, their softmax and the mixture as one function with its own gradient."""
+"""Additive attention: scores, softmax and mixture as one function with its own gradient."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def additive_attention(
         return _compose(*tensors, mask)
     if not torch.is_grad_enabled() or not any(t.requires_grad for t in tensors):
         return _run_kernels(*tensors, mask)
-    contexts, weights = _AdditiveAttention.apply(*tensors, mask)  # type: ignore[no-untyped-call]
+    contexts, weights = _AttentionFunction.apply(*tensors, mask)  # type: ignore[no-untyped-call]
     return contexts, weights
 
 
@@ -149,7 +149,7 @@ def _run_kernels(
     return mix_values(kernels.compute_scores(queries, keys, vector, mask), values, mask)
 
 
-class _AdditiveAttention(torch.autograd.Function):
+class _AttentionFunction(torch.autograd.Function):
     """The kernels' pass, and its way back."""
 
     @staticmethod
@@ -199,10 +199,10 @@ def _differentiate_composition(
     *inputs, mask = tensors
     differentiates = torch.is_grad_enabled()
     with torch.enable_grad():
-        held = [t if t.requires_grad else t.detach() for t in inputs]
-        outputs = _compose(*held, mask)
+        queries, keys, values, vector = inputs
+        outputs = _compose(queries, keys, values, vector, mask)
         pairs = [(y, g) for y, g in zip(outputs, gradients, strict=True) if g is not None]
-        wanted = [t for t, needed in zip(held, needs, strict=False) if needed]
+        wanted = [t for t, needed in zip(inputs, needs, strict=False) if needed]
         found = iter(
             torch.autograd.grad(
                 [y for y, _ in pairs],

@@ -39,5 +39,6 @@ class MultiplicativeAttention(nn.Module):
 
 def build_attention(kind: AttentionKind, query: int, memory: int) -> nn.Module:
     """The attention of this kind for these widths of queries and memory."""
-    kinds = {"additive": AdditiveAttention, "multiplicative": MultiplicativeAttention}
-    return kinds[kind](query, memory)
+    if kind == "additive":
+        return AdditiveAttention(query, memory)
+    return MultiplicativeAttention(query, memory)
