@@ -47,6 +47,7 @@ SLUICE_MODULE(SLUICE_ISA, m) {
     m.def("supported", &supported);
     m.def("use_openmp", &OpenMP::enable);
     m.def("find_openmp", &find_openmp);
+    sluice::SLUICE_ISA::bind_attention(m);
     sluice::SLUICE_ISA::bind_loop(m);
     sluice::SLUICE_ISA::bind_step(m);
 }
