@@ -43,7 +43,7 @@ def describe_machine(cpuinfo: StrPath = "/proc/cpuinfo") -> dict[str, str]:
         "system": platform.platform(),
         "processor": model or platform.processor() or platform.machine(),
         "threads": f"{torch.get_num_threads()} in torch, {os.cpu_count()} processors; "
-        f"the kernels run on {extension.describe_threads()}",
+        f"{extension.describe_threads()}",
         "instruction sets": " ".join(known) or "not known on this system",
         "kernels": extension.get_isa() or extension.explain_missing(),
         "GPU": availability.describe(),

@@ -44,8 +44,10 @@ def describe_threads() -> str:
     The environment variable ``SLUICE_OPENMP=0`` selects the latter.
     """
     module = load_extension()
-    library = "" if module is None else Path(module.find_openmp()).name
-    return f"torch's OpenMP threads ({library})" if library else "threads of their own"
+    if module is None:
+        return "no kernels"
+    library = module.find_openmp()
+    return f"kernels share torch's ({Path(library).name})" if library else "kernels have their own"
 
 
 def _import_extension(isa: str) -> Any:
