@@ -114,7 +114,7 @@ def test_a_layer_of_another_program_is_refused() -> None:
 def test_a_tape_of_another_pass_is_refused() -> None:
     long = draw(CELLS["lstm"]().graph, Sizes(3, 8, 8), 5, 2)
     short = draw(CELLS["lstm"]().graph, Sizes(3, 8, 8), 4, 2)
-    tapes = [fused._forward(fused._FusedCall(job, None))[2] for job in (long, short)]
+    tapes = [fused._forward(fused._FusedCall(job, None))[1] for job in (long, short)]
     settings = fused._FusedCall(long, None)
     y, layer = fused._forward(settings)[0][0], fused._forward(settings)[1]
     gradients = [torch.ones_like(y), *(torch.ones_like(s) for s in long.states)]
