@@ -23,7 +23,8 @@ template <class Real> struct Call {
     int threads = 1;
     bool reverse = false;
     const Real* x = nullptr;
-    std::vector<const Real*> initial_states, restart_states;  // (batch, width), (width)
+    std::vector<const Real*> initial_states;  // (batch, width); null for zeros
+    std::vector<const Real*> restart_states;  // (width)
     std::vector<RowView<Real>> masks;                         // rows padded to whole blocks
     const i64* lengths = nullptr;                             // descending, or null
     const uint8_t* resets = nullptr;  // (time, batch), in the direction's own sense, or null

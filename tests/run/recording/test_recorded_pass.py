@@ -224,7 +224,7 @@ def test_only_what_is_recorded_has_its_derivative_kept() -> None:
     assert recording.names == ("forget",)
     assert torch.equal(recording.value("forget"), whole.value("forget")[::3])
     assert torch.equal(recording.gradient("forget"), whole.gradient("forget")[::3])
-    compiled = fused.compile_cell(
+    compiled = compile_cell(
         job.graph, job.sizes, True, torch.float64, ("forget",)
     ).program.gradient_locations
     assert set(compiled) == {"forget"}
