@@ -29,7 +29,7 @@ template <class Real> struct Call {
     const i64* lengths = nullptr;                             // descending, or null
     const uint8_t* resets = nullptr;  // (time, batch), in the direction's own sense, or null
     Real* y = nullptr;
-    std::vector<Real*> final_states;  // (batch, width)
+    std::vector<Real*> final_states;  // (batch, width); null where nobody asks
     // Of a backward pass; where null, a gradient that comes in is zero and one asked for is not.
     const Real* output_gradient = nullptr;
     std::vector<const Real*> final_state_gradients;

@@ -17,7 +17,7 @@ public:
     Call<Real> read_forward() {
         read_common();
         in_.read(6, "final states",
-                 [&](Section& s) { read_states(s, call_.final_states, call_.batch); });
+                 [&](Section& s) { read_states(s, call_.final_states, call_.batch, true); });
         in_.finish();
         return std::move(call_);
     }

@@ -12,14 +12,13 @@ from typing import Any, Protocol
 
 import torch
 from torch import Tensor
-from torch.nn import Parameter
 from torch.nn import functional as F
 
 from sluice.cells.cell import Cell
+from sluice.nn.kernel_plan import KernelPlan, Plannable, is_plain_input, needs_grad
 from sluice.nn.places import LayerPlace
-from sluice.run.dispatch import FUSED
 from sluice.run.kernels import extension
-from sluice.run.kernels.compiled_cell import BITS, compile_cell
+from sluice.run.kernels.compiled_cell import compile_cell
 from sluice.run.kernels.fused import FusedCall
 from sluice.run.recording import recorders
 
@@ -27,7 +26,7 @@ _MOST_CALLS = 64
 """How many sizes of calls a plan remembers."""
 
 
-class PlannableLayer(Protocol):
+class PlannableLayer(Plannable, Protocol):
     """What a plan reads of a layer."""
 
     training: bool
@@ -40,8 +39,6 @@ class PlannableLayer(Protocol):
     cell: Cell
     _text: str
     _places: tuple[LayerPlace, ...]
-    _parameters: dict[str, Parameter | None]
-    _backend: str | None
     _precision: str
     _recompute: int | None
     _plan: CallPlan | None
@@ -52,14 +49,7 @@ def run_plain(layer: PlannableLayer, input: object, hx: Any) -> tuple[Tensor, An
 
     To be asked in eager mode alone.
     """
-    if (
-        not isinstance(input, Tensor)
-        or type(input) is not Tensor
-        or not input.is_cpu
-        or layer._backend not in (None, FUSED)
-        or torch.is_autocast_enabled("cpu")
-        or recorders.is_any_active()
-    ):
+    if not is_plain_input(input, layer) or recorders.is_any_active():
         return None
     plan = layer._plan
     if plan is None or not plan.fits(layer, input.dtype):
@@ -67,7 +57,7 @@ def run_plain(layer: PlannableLayer, input: object, hx: Any) -> tuple[Tensor, An
     return plan.run(layer, input, hx) if plan.can_run else None
 
 
-class CallPlan:
+class CallPlan(KernelPlan):
     """What does not change between calls of a layer: programs, names and sizes.
 
     Args:
@@ -76,25 +66,15 @@ class CallPlan:
     """
 
     def __init__(self, layer: PlannableLayer, dtype: torch.dtype) -> None:
-        self.dtype, self.kernels = dtype, extension.load_extension()
-        self.kind, self.cell, self.text, self.places = (
-            type(layer),
-            layer.cell,
-            layer._text,
-            layer._places,
-        )
+        names = [name for place in layer._places for name in place.parameter_names]
+        super().__init__(type(layer), names, dtype)
+        self.cell, self.text, self.places = layer.cell, layer._text, layer._places
         self.options = (layer.num_layers, layer.bidirectional, layer._precision)
         self.directions = 2 if layer.bidirectional else 1
         graph, places = layer.cell.graph, layer._places
-        self.names = [name for place in places for name in place.parameter_names]
-        self.is_overridden = any(hasattr(self.kind, name) for name in self.names)
         widths = {place.state_widths(layer.cell) for place in places}
         self.can_run = (
-            self.kernels is not None
-            and dtype in BITS
-            and not graph.masks
-            and not layer.learn_initial_state
-            and len(widths) == 1
+            self.can_run and not graph.masks and not layer.learn_initial_state and len(widths) == 1
         )
         if not self.can_run:
             return
@@ -102,23 +82,16 @@ class CallPlan:
         (self.widths,) = widths
         self.initial = [state.initial for state in graph.states]
         self.starts_at_zero = not any(self.initial)
-        self.cells = [
+        self.set_cells(
             compile_cell(graph, p.sizes, len(p.parameter_names) == len(graph.parameters), dtype)
             for p in places
-        ]
-        counts = [size for cell in self.cells for size in cell.parameter_sizes if size]
-        self.parameter_bytes = [count * dtype.itemsize for count in counts]
+        )
         self._calls: dict[tuple[int, int, bool, int], list[FusedCall]] = {}
-
-    def __reduce__(self) -> tuple[type[None], tuple[()]]:
-        return type(None), ()  # a copied or pickled layer makes its own
 
     def fits(self, layer: PlannableLayer, dtype: torch.dtype) -> bool:
         """Whether the layer is what it was, and the input's dtype as well."""
         return (
-            self.dtype is dtype
-            and self.kernels is extension.load_extension()
-            and self.kind is type(layer)
+            self.fits_kind(type(layer), dtype)
             and self.cell is layer.cell
             and self.text is layer._text
             and self.places is layer._places
@@ -137,15 +110,14 @@ class CallPlan:
         steps, batch, width = x.shape
         if width != layer.input_size or not steps or not batch:
             return None
-        parameters = self._read_parameters(layer)
-        columns = self._read_states(hx, batch, is_batched)
+        parameters = self.read_parameters(layer)
+        places = len(self.cells)
+        columns = self.read_states(hx, (places, batch) if is_batched else (places,))
         if parameters is None or columns is None:
             return None
-        wants_grad = torch.is_grad_enabled() and (
-            any(t.requires_grad for t in parameters)
-            or x.requires_grad
-            or any(t is not None and t.requires_grad for t in columns)
-        )
+        if not is_batched and hx is not None:
+            columns = [column.unsqueeze(1) for column in columns]
+        wants_grad = needs_grad(x, columns, parameters)
         if wants_grad and layer._recompute is not None:
             return None
         if self.precision == "int8" and layer.training:
@@ -163,47 +135,6 @@ class CallPlan:
         elif batch_first:
             y = y.transpose(0, 1)
         return y, last[0] if len(last) == 1 else tuple(last)
-
-    def _read_parameters(self, layer: PlannableLayer) -> list[Tensor] | None:
-        """The parameters as they are now; None where the kernels do not take one of them."""
-        own, names, dtype = layer._parameters, self.names, self.dtype
-        found: list[Any]
-        if self.is_overridden or not vars(layer).keys().isdisjoint(names):
-            found = [getattr(layer, name) for name in names]
-        else:
-            try:
-                found = [own[name] for name in names]
-            except KeyError:  # a plain tensor, where something computes the weights
-                found = [getattr(layer, name) for name in names]
-        for tensor, count in zip(found, self.parameter_bytes, strict=True):
-            kind = type(tensor)
-            if (
-                (kind is not Parameter and kind is not Tensor)
-                or tensor.dtype is not dtype
-                or not tensor.is_cpu
-                or tensor.nbytes != count
-            ):
-                return None
-        return found
-
-    def _read_states(self, hx: Any, batch: int, is_batched: bool) -> Sequence[Tensor | None] | None:
-        """``(places, batch, width)`` for each state, None for zeros; None for what is not that."""
-        count, places = len(self.widths), len(self.cells)
-        if hx is None:
-            return [None] * count
-        columns = (hx,) if count == 1 else hx
-        if count > 1 and (type(columns) not in (tuple, list) or len(columns) != count):
-            return None
-        for column, width in zip(columns, self.widths, strict=True):
-            kind = type(column)
-            if (
-                (kind is not Tensor and kind is not Parameter)
-                or column.dtype is not self.dtype
-                or not column.is_cpu
-                or column.shape != ((places, batch, width) if is_batched else (places, width))
-            ):
-                return None
-        return columns if is_batched else [column.unsqueeze(1) for column in columns]
 
     def _make_states(self, x: Tensor) -> list[Tensor]:
         pairs = zip(self.widths, self.initial, strict=True)

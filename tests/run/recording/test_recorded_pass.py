@@ -20,6 +20,7 @@ from sluice.equations.instrument import instrument_graph
 from sluice.equations.specs import Sizes
 from sluice.run import reference
 from sluice.run.kernels import extension, fused
+from sluice.run.kernels.compiled_cell import compile_cell
 from sluice.run.recording.record_spec import RecordSpec
 from sluice.run.recording.recorded_pass import Recording
 from sluice.run.spec import RunSpec, map_parameters_by_name

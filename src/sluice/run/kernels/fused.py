@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -108,9 +109,21 @@ class FusedCall:
         self.cell, self.precision, self.reverse = cell, precision, reverse
         self.wants_grad, self.needs_grad = wants_grad, wants_grad and precision != "int8"
         self.threads = extension.choose_num_threads(steps * batch * cell.multiplications)
-        self.output_shape = (steps, batch, cell.state_widths[0])
+        self.output_shape: tuple[int, ...] = (steps, batch, cell.state_widths[0])
+        #: Those of the last states; None for one that the output stands for.
+        self.state_shapes: list[tuple[int, ...] | None]
         self.state_shapes = [(*state_shape, width) for width in cell.state_widths]
         self.sizes = (1, 4, steps, batch, self.threads, int(reverse))
+
+    @classmethod
+    def of_step(
+        cls, cell: CompiledCell, shape: tuple[int, ...], precision: str, wants_grad: bool
+    ) -> FusedCall:
+        """One step, for tensors of this shape before their width; its output is the first state."""
+        call = cls(cell, 1, math.prod(shape), precision, wants_grad, False, shape)
+        call.output_shape = (*shape, cell.state_widths[0])
+        call.state_shapes[0] = None
+        return call
 
     @classmethod
     def of_spec(
@@ -154,6 +167,7 @@ class FusedCall:
         graph, widths = self.cell.graph, self.cell.state_widths
         x, *rest = tensors
         assert x is not None
+        x = x.reshape(*self.sizes[2:4], -1)
         pairs = zip(rest, widths, strict=False)
         states = [x.new_zeros(x.shape[1], w) if t is None else t.reshape(-1, w) for t, w in pairs]
         parameters = tuple(t for t in rest[len(widths) :] if t is not None)
@@ -266,7 +280,10 @@ def _differentiate_twice(
         g if g is None else g.reshape(t.shape)
         for g, t in zip(gradients[1:], spec.states, strict=True)
     ]
-    found = reference.compute_gradients(spec, (gradients[0], *rows))
+    of_y = gradients[0]
+    if of_y is not None:
+        of_y = of_y.reshape(*spec.x.shape[:2], -1)
+    found = reference.compute_gradients(spec, (of_y, *rows))
     return [
         None if g is None or t is None else g.view(t.shape)
         for g, t in zip(found, tensors, strict=True)
@@ -279,7 +296,7 @@ def _forward(
     """The output and the last states, the packed layer, and the tape where one is kept."""
     cell, recording = call.cell, call.recording
     y = x.new_empty(*call.output_shape)
-    last = [x.new_empty(*shape) for shape in call.state_shapes]
+    last: list[Any] = [s and x.new_empty(*s) for s in call.state_shapes]
     layer = call.packed
     if layer is None:
         count = cell.num_parameters
