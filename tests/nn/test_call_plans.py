@@ -34,29 +34,34 @@ def rebuild(layer: Any) -> Any:
     return made.train(layer.training)
 
 
-def run(layer: Any, x: Tensor, weights: list[Tensor]) -> list[Tensor]:
-    """Output, states, and the gradients of the input and the weights for a weighted sum."""
+def run(layer: Any, x: Tensor) -> tuple[list[Tensor], Tensor, Tensor]:
+    """Output and states, a weighted sum of them, and the input that was given."""
     x = x.clone().requires_grad_()
     torch.manual_seed(5)
     y, last = layer(x)
     results = [y, *(last if isinstance(last, tuple) else (last,))]
-    loss = sum((torch.linspace(-1, 2, t.numel()).view(t.shape).to(t) * t).sum() for t in results)
-    return [*results, *torch.autograd.grad(loss, [x, *weights])]
+    sums = [(torch.linspace(-1, 2, t.numel()).view(t.shape).to(t) * t).sum() for t in results]
+    return results, torch.stack(sums).sum(), x
 
 
 def check(
     layer: Any, dtype: torch.dtype = torch.float32, shape: tuple[int, ...] = (4, 2, 3)
 ) -> None:
-    """Both layers give the same values, and the same gradients of the weights they compute with."""
-    theirs, x = rebuild(layer), torch.randn(shape, dtype=dtype)
-    leaves = [getattr(layer, name) for name in get_names(layer)]
-    leaves = [t if t.requires_grad else None for t in leaves]
-    expected = run(theirs, x, [getattr(theirs, name) for name in get_names(layer)])
-    count = len(expected) - len(leaves)
-    found = run(layer, x, [t for t in leaves if t is not None])
-    kept = [g for g, t in zip(expected[count:], leaves, strict=True) if t is not None]
-    for mine, other in zip(found, [*expected[:count], *kept], strict=True):
-        torch.testing.assert_close(mine, other, rtol=2e-4, atol=2e-5)
+    """Both layers give the same values, and the same gradients of input and parameters."""
+    theirs, x, names = rebuild(layer), torch.randn(shape, dtype=dtype), get_names(layer)
+    mine, loss, own = run(layer, x)
+    parameters = [p for p in layer.parameters() if p.requires_grad]
+    found = torch.autograd.grad(loss, [own, *parameters], retain_graph=True)
+    expected, loss, own = run(theirs, x)
+    of_x, *of_weights = torch.autograd.grad(loss, [own, *(getattr(theirs, n) for n in names)])
+    pairs = [(getattr(layer, n), g) for n, g in zip(names, of_weights, strict=True)]
+    pairs = [(t, g) for t, g in pairs if t.requires_grad]
+    of_parameters: tuple[Tensor, ...] = ()
+    if pairs:
+        used, given = zip(*pairs, strict=True)
+        of_parameters = torch.autograd.grad(used, parameters, given, retain_graph=True)
+    for a, b in zip([*mine, *found], [*expected, of_x, *of_parameters], strict=True):
+        torch.testing.assert_close(a, b, rtol=2e-4, atol=2e-5)
 
 
 def scale_in_place(layer: Any) -> None:
@@ -162,7 +167,7 @@ def test_layouts_and_sizes_between_calls() -> None:
         check(layer, shape=shape)
     layer.batch_first = True
     check(layer, shape=(2, 4, 3))
-    for wrong in ((4, 2, 2), (0, 2, 3), (3,), (4, 2)):
+    for wrong in ((4, 2, 2), (4, 0, 3), (3,), (4, 2)):
         with pytest.raises((RuntimeError, ValueError)) as found:
             layer(torch.randn(wrong))
         fresh = sluice.nn.GRU(3, 5, num_layers=2, batch_first=True)
@@ -230,6 +235,7 @@ def test_functional_calls_use_the_weights_given() -> None:
     assert torch.equal(layer(x)[0], own)
 
 
+@pytest.mark.filterwarnings("ignore:`torch.jit.script:DeprecationWarning")
 def test_transforms_between_calls() -> None:
     layer, x = sluice.nn.LSTM(3, 5).double(), torch.randn(4, 2, 3).double()
     plain = layer(x)[0]
@@ -380,10 +386,9 @@ def test_gradients_of_gradients(name: str) -> None:
     layer = getattr(sluice.nn, name)(2, 3).double()
     x = torch.randn(3, 2, 2, dtype=torch.float64, requires_grad=True)
     h = torch.randn(1, 2, 3, dtype=torch.float64, requires_grad=True)
-    hx = (h, h * 0.5) if name == "LSTM" else h
 
-    def call(x: Tensor, *weights: Tensor) -> Any:
-        y, last = layer(x, hx)
+    def call(x: Tensor, h: Tensor, *weights: Tensor) -> Any:
+        y, last = layer(x, (h, h * 0.5) if name == "LSTM" else h)
         return (y, *last) if name == "LSTM" else (y, last)
 
     assert torch.autograd.gradcheck(call, (x, h, *layer.parameters()))
