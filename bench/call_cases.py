@@ -106,7 +106,8 @@ class WeightDrop(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """The layer's output, with weights that are drawn for this call."""
-        self.layer.weight_hh_l0 = nn.functional.dropout(self.raw, self.rate, self.training)
+        dropped = nn.functional.dropout(self.raw, self.rate) if self.training else self.raw
+        self.layer.weight_hh_l0 = dropped.view_as(dropped)  # never the parameter itself
         output: Tensor = self.layer(x)[0]
         return output
 
