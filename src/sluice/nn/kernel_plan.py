@@ -12,6 +12,10 @@ from torch.nn import Parameter
 from sluice.run.dispatch import FUSED
 from sluice.run.kernels import extension
 from sluice.run.kernels.compiled_cell import BITS, CompiledCell
+from sluice.run.kernels.fused import FusedCall
+
+_MOST_CALLS = 64
+"""How many sizes of calls a plan remembers."""
 
 
 class Plannable(Protocol):
@@ -54,6 +58,7 @@ class KernelPlan:
     widths: tuple[int, ...]
     """That of each state."""
     _parameter_bytes: list[int]
+    _calls: dict[tuple[object, ...], Sequence[FusedCall]]
 
     def __init__(self, kind: type, names: Sequence[str], dtype: torch.dtype) -> None:
         self.kind, self.names, self.dtype = kind, names, dtype
@@ -71,6 +76,21 @@ class KernelPlan:
         self.widths = self.cells[0].state_widths
         counts = [size for cell in self.cells for size in cell.parameter_sizes if size]
         self._parameter_bytes = [count * self.dtype.itemsize for count in counts]
+        self._calls = {}
+
+    def find_calls(self, *sizes: object) -> Sequence[FusedCall]:
+        """What to run for these sizes; what `make_calls` makes of them is kept."""
+        key = (sizes, extension.get_num_threads())
+        calls = self._calls.get(key)
+        if calls is None:
+            if len(self._calls) >= _MOST_CALLS:
+                self._calls.clear()
+            calls = self._calls[key] = self.make_calls(*sizes)
+        return calls
+
+    def make_calls(self, *sizes: Any) -> Sequence[FusedCall]:
+        """A call for each of `cells`."""
+        raise NotImplementedError
 
     def fits_kind(self, kind: type, dtype: torch.dtype) -> bool:
         """Whether the plan is for this class of modules and this dtype."""

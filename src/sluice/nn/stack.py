@@ -125,7 +125,7 @@ class RecurrentStack(LayerSettings, LayerParameters):
         if lengths is None and resets is None and is_eager():
             found = run_plain(self, input, hx)
             if found is not None:
-                return found if self.readout is None else (self.readout(found[0]), found[1])
+                return self._apply_readout(found[0]), found[1]
         return self._run_any(input, hx, lengths, resets)
 
     if TYPE_CHECKING:

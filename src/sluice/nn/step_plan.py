@@ -62,17 +62,21 @@ class StepPlan(KernelPlan):
 
     def run(self, module: PlannableCell, input: Tensor, hx: Any) -> Sequence[Tensor] | None:
         """What `run_step` does."""
-        *shape, width = input.shape
+        shape, width = tuple(input.shape[:-1]), input.shape[-1]
         if len(shape) > 1 or width != module.input_size or not input.numel():
             return None
         parameters = self.read_parameters(module)
-        states = self.read_states(hx, tuple(shape))
+        states = self.read_states(hx, shape)
         if parameters is None or states is None:
             return None
         wants_grad = needs_grad(input, states, parameters)
-        call = FusedCall.of_step(self.cells[0], tuple(shape), self.precision, wants_grad)
+        (call,) = self.find_calls(shape, wants_grad)
         y, _, *others = call.run(input, states, parameters)
         return (y, *others)
+
+    def make_calls(self, shape: tuple[int, ...], wants_grad: bool) -> Sequence[FusedCall]:
+        """The step."""
+        return [FusedCall.of_step(self.cells[0], shape, self.precision, wants_grad)]
 
 
 def _get_options(module: PlannableCell) -> tuple[object, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -91,7 +92,9 @@ class FusedCall:
     """
 
     spec: RunSpec | None = None
-    """The pass, with its masks, lengths and resets; None where it has none of them."""
+    """The pass, with its masks and resets; None where it has none of them."""
+    lengths: Tensor | None = None
+    """How many steps of each sequence count, descending; None for all, or what ``spec`` says."""
     packed: Any = None
     recording: RecordingSink | None = None
     order: Tensor | None = None
@@ -123,6 +126,12 @@ class FusedCall:
         call = cls(cell, 1, math.prod(shape), precision, wants_grad, False, shape)
         call.output_shape = (*shape, cell.state_widths[0])
         call.state_shapes[0] = None
+        return call
+
+    def with_lengths(self, lengths: Tensor) -> FusedCall:
+        """The same for sequences of these lengths, descending."""
+        call = copy.copy(self)
+        call.lengths = lengths
         return call
 
     @classmethod
@@ -171,8 +180,15 @@ class FusedCall:
         pairs = zip(rest, widths, strict=False)
         states = [x.new_zeros(x.shape[1], w) if t is None else t.reshape(-1, w) for t, w in pairs]
         parameters = tuple(t for t in rest[len(widths) :] if t is not None)
-        sizes, reverse = self.cell.sizes, self.reverse
-        return RunSpec(graph, sizes, x, tuple(states), parameters, reverse=reverse)
+        return RunSpec(
+            graph,
+            self.cell.sizes,
+            x,
+            tuple(states),
+            parameters,
+            lengths=self.lengths,
+            reverse=self.reverse,
+        )
 
 
 class CallEncoder:
@@ -184,7 +200,7 @@ class CallEncoder:
         self.keep_alive: list[Tensor] = []
         self.integers = [kind, VERSION, *call.sizes]
         if call.spec is None:
-            self.add_section(2, (x, y, None, None))
+            self.add_section(2, (x, y, call.lengths, None))
             self.add_section(3, states)
             self.integers += (4, 0, 5, 0)
         else:
