@@ -158,6 +158,7 @@ private:
         for (size_t s = 0; s < states_.states.size(); ++s) {
             const i64 width = states_.states[s].width;
             const Real* from = call_.final_state_gradients[s];
+            if (!call_.initial_state_gradients[s]) continue;
             copy_padded(call_.initial_state_gradients[s] + b * width,
                         from ? from + b * width : nullptr, width, width);
         }
@@ -258,16 +259,6 @@ private:
             copy_own_units(runner, runner.view(k).at(0, b), rows ? rows + b * p.width : nullptr,
                            p.width);
     }
-    // This thread's units of a row, and the padding where they end with it.
-    static void copy_own_units(const PhaseRunner<P>& runner, Real* to, const Real* from,
-                               i64 width) {
-        i64 first, last;
-        runner.block_range(width, first, last);
-        first *= L, last *= L;
-        if (last > first)
-            copy_padded(to + first, from ? from + first : nullptr, std::min(last, width) - first,
-                        last - first);
-    }
     // Where a sequence ends, the gradient of its final states enters.
     void load_final_gradient(PhaseRunner<P>& runner, i64 b, int current) {
         for (size_t s = 0; s < states_.states.size(); ++s) {
@@ -291,7 +282,7 @@ private:
                     restart_sums_[s][runner.id * state.padded + u] += gradient[u];
                     gradient[u] = 0;
                 }
-            if (begins)
+            if (begins && call_.initial_state_gradients[s])
                 std::copy(gradient + first, gradient + last,
                           call_.initial_state_gradients[s] + b * state.width + first);
         }

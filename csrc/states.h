@@ -13,6 +13,19 @@ template <class Real> void copy_padded(Real* to, const Real* from, i64 width, i6
     std::fill(to + width, to + padded, Real(0));
 }
 
+// A thread's units of a row, and the padding where they end with it.
+template <class P>
+void copy_own_units(const PhaseRunner<P>& runner, typename P::Real* to,
+                    const typename P::Real* from, i64 width) {
+    constexpr i64 L = lanes<typename P::Real>;
+    i64 first, last;
+    runner.block_range(width, first, last);
+    first *= L, last *= L;
+    if (last > first)
+        copy_padded(to + first, from ? from + first : nullptr, std::min(last, width) - first,
+                    last - first);
+}
+
 template <class P> struct StateStore {
     using Real = typename P::Real;
     static constexpr i64 L = lanes<Real>;
