@@ -51,7 +51,9 @@ def keep_with_graph(
         key = (function, arguments, *named.items())
         values = _get_values(graph)
         if key not in values:
-            values.setdefault(key, function(replace(graph), *arguments, **named))
+            copy = replace(graph)
+            values.setdefault(key, function(copy, *arguments, **named))
+            copy.__dict__.pop("_derived_values", None)
         result: _Result = values[key]
         return result
 

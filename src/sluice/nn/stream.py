@@ -259,7 +259,7 @@ class _ReferenceStepper:
                 graph.stacks,
                 graph.norms,
                 one.sizes,
-                map_parameters_by_name(graph.parameters, _copy_parameters(one)),
+                map_parameters_by_name(graph, _copy_parameters(one)),
             )
             for one in layers
         ]

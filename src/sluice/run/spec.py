@@ -11,7 +11,7 @@ from torch import Tensor
 
 from sluice.equations.evaluation import TensorInterpreter, Values
 from sluice.equations.graph import Graph, Leaf
-from sluice.equations.specs import ParameterSpec, Sizes
+from sluice.equations.specs import Sizes
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class RunSpec:
             self.graph.stacks,
             self.graph.norms,
             self.sizes,
-            map_parameters_by_name(self.graph.parameters, self.parameters),
+            map_parameters_by_name(self.graph, self.parameters),
         )
 
     @cached_property
@@ -134,13 +134,11 @@ class RunSpec:
         return values
 
 
-def map_parameters_by_name(
-    specs: Sequence[ParameterSpec], tensors: Sequence[Tensor]
-) -> dict[str, Tensor]:
-    """``tensors`` by the names of a graph's parameters, whether biases are among them or not."""
-    names = [parameter.name for parameter in specs]
+def map_parameters_by_name(graph: Graph, tensors: Sequence[Tensor]) -> dict[str, Tensor]:
+    """``tensors`` by the names of the graph's parameters, whether biases are among them or not."""
+    names = [parameter.name for parameter in graph.parameters]
     if len(tensors) != len(names):
-        names = [parameter.name for parameter in specs if not parameter.is_bias]
+        names = [parameter.name for parameter in graph.parameters if not parameter.is_bias]
     return dict(zip(names, tensors, strict=True))
 
 

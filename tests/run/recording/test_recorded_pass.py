@@ -20,6 +20,7 @@ from sluice.equations.instrument import instrument_graph
 from sluice.equations.specs import Sizes
 from sluice.run import reference
 from sluice.run.kernels import extension, fused
+from sluice.run.kernels.compiled_cell import compile_cell
 from sluice.run.recording.record_spec import RecordSpec
 from sluice.run.recording.recorded_pass import Recording
 from sluice.run.spec import RunSpec, map_parameters_by_name
@@ -93,7 +94,7 @@ def upstream(tensors: Any) -> list[Tensor]:
 
 def plain(cell: Cell, job: RunSpec) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """Values and derivatives by autograd through the cell's step on tensors, in a loop."""
-    bound = cell.bind(map_parameters_by_name(job.graph.parameters, job.parameters), job.sizes)
+    bound = cell.bind(map_parameters_by_name(job.graph, job.parameters), job.sizes)
     states, ys, found = job.states, {}, {}
     for t in job.steps:
         if job.reset_mask is not None:
@@ -224,7 +225,7 @@ def test_only_what_is_recorded_has_its_derivative_kept() -> None:
     assert recording.names == ("forget",)
     assert torch.equal(recording.value("forget"), whole.value("forget")[::3])
     assert torch.equal(recording.gradient("forget"), whole.gradient("forget")[::3])
-    compiled = fused.compile_cell(
+    compiled = compile_cell(
         job.graph, job.sizes, True, torch.float64, ("forget",)
     ).program.gradient_locations
     assert set(compiled) == {"forget"}

@@ -108,9 +108,7 @@ def build_step_map(module: RecurrentStack, layer: int = 0, reverse: bool = False
     copies = [t.to(torch.float64, copy=True) for t in module.get_layer_parameters(place)]
     start = torch.cat([row[0].double() for row in module.get_initial_states()[place]])
     graph = module.cell.graph
-    return StepMap(
-        graph, module.sizes[layer], map_parameters_by_name(graph.parameters, copies), start
-    )
+    return StepMap(graph, module.sizes[layer], map_parameters_by_name(graph, copies), start)
 
 
 @torch.no_grad()

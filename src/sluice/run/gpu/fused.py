@@ -187,7 +187,7 @@ def _backward(
         of_restarts.append(own[f"RG{n}"])
     launch(direction, tensors, own, True)
     of_parameters = compute_parameter_gradients(tensors)
-    names = map_parameters_by_name(spec.graph.parameters, spec.parameters)
+    names = map_parameters_by_name(spec.graph, spec.parameters)
     if call.recording is not None:
         call.recording.on_backward(_ValueReader(tensors, program.gradient_locations))
     restart: list[Tensor | None] = []

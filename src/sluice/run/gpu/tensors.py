@@ -42,7 +42,7 @@ class PassTensors:
         self.steps, self.batch = spec.x.shape[:2]
         self.device = spec.x.device
         self.x = spec.mask_input().detach().contiguous()
-        tensors = map_parameters_by_name(spec.graph.parameters, spec.parameters)
+        tensors = map_parameters_by_name(spec.graph, spec.parameters)
         self.parameters = {name: t.detach().contiguous() for name, t in tensors.items()}
         self.buffers: dict[int, Tensor] = {}
         self._weights: dict[str, Tensor] = {}
