@@ -79,7 +79,7 @@ class _CrossEntropyFunction(torch.autograd.Function):
         rows = (targets.flatten() != ignore_index).nonzero().squeeze(1)
         targets_of_rows = targets.flatten()[rows]
         x = hidden.flatten(0, -2)[rows]
-        gradients = _Gradients(x, weight, bias, needed)
+        gradients = _BlockwiseSum(x, weight, bias, needed)
         total = gradients.run(targets_of_rows)
         ctx.shape, ctx.ignore_index = hidden.shape, ignore_index
         found = (gradients.of_x, gradients.of_weight, gradients.of_bias)
@@ -102,7 +102,7 @@ class _CrossEntropyFunction(torch.autograd.Function):
         return (of_hidden, *scaled, None, None)
 
 
-class _Gradients:
+class _BlockwiseSum:
     """Sums the cross-entropy over blocks of rows, and with it the gradients that are needed."""
 
     def __init__(
