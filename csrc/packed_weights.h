@@ -3,8 +3,7 @@
 
 #include <memory>
 
-#include "matrix.h"
-#include "pool.h"
+#include "input_matrices.h"
 
 namespace sluice::SLUICE_ISA {
 
@@ -25,11 +24,18 @@ template <class P> struct PackedWeights {
             create_matrices(p.backward);
             for (const Product& product : p.deferred) create_matrix(product);
         }
-        pack(parameters, weight_count() < min_shared_weights ? 1 : threads);
+        const int packing = weight_count() < min_shared_weights ? 1 : threads;
+        pack(parameters, packing);
+        if constexpr (P::group == 4)
+            input_matrices_ = std::make_unique<InputMatrices>(program, parameters, packing);
         fill_constants(parameters);
     }
 
     const PackedMatrix<P>& matrix(i64 k) const { return *matrices[size_t(k)]; }
+    // In int8, matrix k in bfloat16 as well; null where it does not map the input.
+    const InputMatrix* input_matrix(i64 k) const {
+        return input_matrices_ ? input_matrices_->find(k) : nullptr;
+    }
     // How many weights are packed, padding included.
     i64 weight_count() const {
         i64 found = 0;
@@ -40,6 +46,7 @@ template <class P> struct PackedWeights {
 
 private:
     static constexpr i64 min_shared_weights = 1 << 13;  // fewer are packed sooner by one thread
+    std::unique_ptr<InputMatrices> input_matrices_;
 
     // Each thread begins with the panels that it will multiply by, where threads share units.
     void pack(const Real* const* parameters, int threads) {
