@@ -148,6 +148,7 @@ private:
         for (size_t s = 0; s < states_.states.size(); ++s) {
             const i64 width = states_.states[s].width;
             const Real* from = call_.final_state_gradients[s];
+            if (!call_.initial_state_gradients[s]) continue;
             copy_padded(call_.initial_state_gradients[s] + b * width,
                         from ? from + b * width : nullptr, width, width);
         }
@@ -281,7 +282,7 @@ private:
                     restart_sums_[s][runner.id * state.padded + u] += gradient[u];
                     gradient[u] = 0;
                 }
-            if (begins)
+            if (begins && call_.initial_state_gradients[s])
                 std::copy(gradient + first, gradient + last,
                           call_.initial_state_gradients[s] + b * state.width + first);
         }

@@ -51,6 +51,10 @@ Tape<typename P::Real>* backward(const Layer<P>& layer, const std::vector<i64>& 
             throw std::invalid_argument(
                 "expected the tape of a forward pass with the same program and "
                 "sizes, got another; keep each pass with its own tape");
+        // By this thread alone: torch's own fill would spin for milliseconds beside a kernel.
+        for (size_t k = 0; k < program.parameter_sizes.size(); ++k)
+            if (Real* gradient = call.parameter_gradients[k])
+                std::fill_n(gradient, program.parameter_sizes[k], Real(0));
         std::unique_ptr<Tape<Real>> recorded;
         if (program.find(Role::recorded) >= 0)
             recorded = std::make_unique<Tape<Real>>(

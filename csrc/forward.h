@@ -200,6 +200,7 @@ private:
     template <class Row> void write_final_states(i64 b, Row row, const PhaseRunner<P>* runner) {
         for (size_t s = 0; s < states_.states.size(); ++s) {
             const i64 width = states_.states[s].width;
+            if (!call_.final_states[s]) continue;
             i64 first = 0, last = width;
             if (runner) runner->unit_range(width, first, last);
             std::copy(row(s) + first, row(s) + last, call_.final_states[s] + b * width + first);
