@@ -120,6 +120,8 @@ class Case:
         tape = layer.forward(forward, True)
         layer.forward(forward, False)
         layer.backward(backward, tape)
+        tape = self.layer_class.forward_once(program, self.parameters, forward, True)
+        self.layer_class.backward_once(program, self.parameters, backward, tape)
 
     def whole(self, words: list[int]) -> None:
         """Run a program forward and backward, if it is one."""

@@ -117,14 +117,22 @@ def _require_extension() -> Any:
     return module
 
 
+def get_layer_class(precision: str) -> Any:
+    """The compiled layers of a precision: their packed weights, and their single passes."""
+    return getattr(_require_extension(), LAYER_CLASSES[precision])
+
+
+def hold_contiguous(cell: CompiledCell, parameters: Sequence[Tensor]) -> Sequence[Tensor | None]:
+    """One for each of the graph's parameters, as the kernels read them."""
+    held = [t if t.is_contiguous() else t.detach().contiguous() for t in parameters]
+    return cell.fill_gaps(held)
+
+
 def pack_weights(
     cell: CompiledCell, parameters: Sequence[Tensor], precision: str, needs_grad: bool
 ) -> Any:
-    """A layer's weights, packed: copied as they are now."""
-    held = [t if t.is_contiguous() else t.detach().contiguous() for t in parameters]
-    return getattr(_require_extension(), LAYER_CLASSES[precision])(
-        cell.handle,
-        encode_tensors(*cell.fill_gaps(held)),
-        needs_grad,
-        extension.get_num_threads(),
+    """A layer's weights, packed for many passes: copied as they are now."""
+    held = hold_contiguous(cell, parameters)
+    return get_layer_class(precision)(
+        cell.handle, encode_tensors(*held), needs_grad, extension.get_num_threads()
     )

@@ -15,7 +15,14 @@ from torch import Tensor
 from sluice.codegen.body import lanes_per_block
 from sluice.run import reference
 from sluice.run.kernels import extension
-from sluice.run.kernels.compiled_cell import BITS, CompiledCell, compile_cell, pack_weights
+from sluice.run.kernels.compiled_cell import (
+    BITS,
+    CompiledCell,
+    compile_cell,
+    get_layer_class,
+    hold_contiguous,
+    pack_weights,
+)
 from sluice.run.kernels.encode import BACKWARD_CALL, FORWARD_CALL, VERSION, encode_tensors
 from sluice.run.kernels.tape import TapeReader
 from sluice.run.recording.sinks import RecordedRunner, RecordingSink
@@ -259,11 +266,11 @@ class _FusedFunction(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, call: FusedCall, x: Tensor, *tensors: Any) -> Sequence[Tensor]:
         count = len(call.cell.state_widths)
-        outputs, layer, tape = _forward(call, x, tensors[:count], tensors[count:])
+        outputs, tape = _forward(call, x, tensors[:count], tensors[count:])
         ctx.call = call
         ctx.set_materialize_grads(False)
         if call.needs_grad:
-            ctx.layer, ctx.tape = layer, tape
+            ctx.tape = tape
             ctx.save_for_backward(x, *tensors, outputs[0])
         return outputs
 
@@ -275,9 +282,7 @@ class _FusedFunction(torch.autograd.Function):
         *tensors, y = ctx.saved_tensors
         found: Sequence[Tensor | None] = ()
         if not torch.is_grad_enabled() or call.recording is not None:
-            found = _backward(
-                call, ctx.layer, ctx.tape, tensors, y, gradients, ctx.needs_input_grad
-            )
+            found = _backward(call, ctx.tape, tensors, y, gradients, ctx.needs_input_grad)
         if torch.is_grad_enabled():  # the kernels' gradients have none of their own
             found = _differentiate_twice(call, tensors, gradients)
         return (None, *found)
@@ -308,30 +313,31 @@ def _differentiate_twice(
 
 def _forward(
     call: FusedCall, x: Tensor, states: Sequence[Tensor | None], shared: Sequence[Tensor]
-) -> tuple[tuple[Tensor, ...], Any, Any]:
-    """The output and the last states, the packed layer, and the tape where one is kept."""
+) -> tuple[tuple[Tensor, ...], Any]:
+    """The output and the last states, and the tape where one is kept."""
     cell, recording = call.cell, call.recording
     y = x.new_empty(*call.output_shape)
     last: list[Any] = [s and x.new_empty(*s) for s in call.state_shapes]
-    layer = call.packed
-    if layer is None:
-        count = cell.num_parameters
-        parameters = shared if len(shared) == count else shared[:count]
-        layer = pack_weights(cell, parameters, call.precision, call.needs_grad)
     encoder = CallEncoder(FORWARD_CALL, call, x, states, y)
     encoder.add_section(6, last)
-    tape = layer.forward(encoder.integers, call.needs_grad or recording is not None)
+    keep = call.needs_grad or recording is not None
+    if call.packed is not None:
+        tape = call.packed.forward(encoder.integers, keep)
+    else:
+        count = cell.num_parameters
+        held = hold_contiguous(cell, shared if len(shared) == count else shared[:count])
+        run_once = get_layer_class(call.precision).forward_once
+        tape = run_once(cell.handle, encode_tensors(*held), encoder.integers, keep)
     if recording is not None:
         places = cell.program.value_locations
         assert call.spec is not None
         read = TapeReader(call.spec, cell.handle, tape, places, call.order, y)
         recording.on_forward("fused", read, call.needs_grad)
-    return (y, *last), layer, tape
+    return (y, *last), tape
 
 
 def _backward(
     call: FusedCall,
-    packed: Any,
     tape: Any,
     tensors: Sequence[Any],
     y: Tensor,
@@ -351,7 +357,12 @@ def _backward(
     restart = [torch.zeros_like(t) for t in tensors[end:]]
     encoder.add_section(8, restart)
     encoder.add_section(9, cell.fill_gaps(found[first:]))
-    recorded = packed.backward(encoder.integers, tape)
+    if call.packed is not None:
+        recorded = call.packed.backward(encoder.integers, tape)
+    else:
+        held = hold_contiguous(cell, tensors[first:end])
+        run_once = get_layer_class(call.precision).backward_once
+        recorded = run_once(cell.handle, encode_tensors(*held), encoder.integers, tape)
     if (recording := call.recording) is not None:
         places = cell.program.gradient_locations
         assert call.spec is not None
