@@ -2,6 +2,7 @@
 // library that not every system links.
 #pragma once
 
+#include <initializer_list>
 #include <string>
 #include <vector>
 #if defined(__x86_64__)
