@@ -18,12 +18,18 @@ template <class Real> void bind_tape(nb::module_& m, const char* name) {
 }
 
 template <class P> void bind_layer(nb::module_& m, const char* name) {
-    nb::class_<Layer<P>>(m, name)
+    nb::class_<Layer<P>> layer(m, name);
+    layer
         .def(nb::init<const Program&, const std::vector<i64>&, bool, int>(), nb::keep_alive<1, 2>())
         .def("forward", &forward<P>, nb::rv_policy::take_ownership,
              nb::call_guard<nb::gil_scoped_release>())
         .def("backward", &backward<P>, nb::rv_policy::take_ownership,
-             nb::call_guard<nb::gil_scoped_release>());
+             nb::call_guard<nb::gil_scoped_release>())
+        .def_static("forward_once", &forward_once<P>, nb::rv_policy::take_ownership,
+                    nb::call_guard<nb::gil_scoped_release>());
+    if constexpr (P::group < 4)
+        layer.def_static("backward_once", &backward_once<P>, nb::rv_policy::take_ownership,
+                         nb::call_guard<nb::gil_scoped_release>());
 }
 
 void bind_loop(nb::module_& m) {

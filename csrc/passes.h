@@ -15,43 +15,80 @@ template <class Real> bool output_holds_state(const Program& program) {
 
 // The tape, which the caller owns; null where none is kept.
 template <class P>
-Tape<typename P::Real>* forward(const Layer<P>& layer, const std::vector<i64>& words, bool keep) {
+Tape<typename P::Real>* run_forward(const PackedWeights<P>& weights,
+                                    const Call<typename P::Real>& call, bool keep) {
     using Real = typename P::Real;
-    const Program& program = layer.program;
-    const Call<Real> call = CallReader<Real>(words, ListKind::forward_call, program).read_forward();
+    const Program& program = weights.program;
     std::unique_ptr<Tape<Real>> tape;
     if (keep)
         tape = std::make_unique<Tape<Real>>(Tape<Real>::of_values(
             program, call.steps, call.batch, output_holds_state<Real>(program)));
-    Forward<P>(layer.weights, call, tape.get()).run();
+    Forward<P>(weights, call, tape.get()).run();
     return tape.release();
 }
 
 // The gradients that the program records, which the caller owns; null where it records none.
 template <class P>
+Tape<typename P::Real>* run_backward(const PackedWeights<P>& weights,
+                                     const Call<typename P::Real>& call,
+                                     const Tape<typename P::Real>& tape) {
+    using Real = typename P::Real;
+    const Program& program = weights.program;
+    if (!tape.fits(program, call.steps, call.batch, output_holds_state<Real>(program)))
+        throw std::invalid_argument(
+            "expected the tape of a forward pass with the same program and sizes, got another; keep "
+            "each pass with its own tape");
+    std::unique_ptr<Tape<Real>> recorded;
+    if (program.find(Role::recorded) >= 0)
+        recorded = std::make_unique<Tape<Real>>(
+            Tape<Real>::of_gradients(program, call.steps, call.batch));
+    Backward<P>(weights, call, tape, recorded.get()).run();
+    return recorded.release();
+}
+
+// Passes of a packed layer.
+template <class P>
+Tape<typename P::Real>* forward(const Layer<P>& layer, const std::vector<i64>& words, bool keep) {
+    using Reader = CallReader<typename P::Real>;
+    const auto call = Reader(words, ListKind::forward_call, layer.program).read_forward();
+    return run_forward<P>(layer.weights, call, keep);
+}
+template <class P>
 Tape<typename P::Real>* backward(const Layer<P>& layer, const std::vector<i64>& words,
                                  const Tape<typename P::Real>& tape) {
-    using Real = typename P::Real;
-    const Program& program = layer.program;
     if constexpr (P::group == 4) {
         throw std::invalid_argument("int8 weights do not train; use another precision");
     } else {
-        if (!layer.weights.trains)
+        if (!layer.trains)
             throw std::invalid_argument(
                 "this layer was packed for inference; pack it for training");
-        const Call<Real> call =
-            CallReader<Real>(words, ListKind::backward_call, program).read_backward();
-        if (!tape.fits(program, call.steps, call.batch, output_holds_state<Real>(program)))
-            throw std::invalid_argument(
-                "expected the tape of a forward pass with the same program and "
-                "sizes, got another; keep each pass with its own tape");
-        std::unique_ptr<Tape<Real>> recorded;
-        if (program.find(Role::recorded) >= 0)
-            recorded = std::make_unique<Tape<Real>>(
-                Tape<Real>::of_gradients(program, call.steps, call.batch));
-        Backward<P>(layer.weights, call, tape, recorded.get()).run();
-        return recorded.release();
+        using Reader = CallReader<typename P::Real>;
+        const auto call = Reader(words, ListKind::backward_call, layer.program).read_backward();
+        return run_backward<P>(layer.weights, call, tape);
     }
+}
+
+// Single passes: of the parameters in `arrays`, only what this pass needs is packed, if anything.
+template <class P>
+Tape<typename P::Real>* forward_once(const Program& program, const std::vector<i64>& arrays,
+                                     const std::vector<i64>& words, bool keep) {
+    using Real = typename P::Real;
+    const auto parameters = read_parameters<Real>(arrays, program);
+    const auto call = CallReader<Real>(words, ListKind::forward_call, program).read_forward();
+    const PackedWeights<P> weights(program, parameters.data(),
+                                   choose_storage<P>(program, call, false), call.threads);
+    return run_forward<P>(weights, call, keep);
+}
+template <class P>
+Tape<typename P::Real>* backward_once(const Program& program, const std::vector<i64>& arrays,
+                                      const std::vector<i64>& words,
+                                      const Tape<typename P::Real>& tape) {
+    using Real = typename P::Real;
+    const auto parameters = read_parameters<Real>(arrays, program);
+    const auto call = CallReader<Real>(words, ListKind::backward_call, program).read_backward();
+    const PackedWeights<P> weights(program, parameters.data(),
+                                   choose_storage<P>(program, call, true), call.threads);
+    return run_backward<P>(weights, call, tape);
 }
 
 // Copy one item of a buffer on the tape to an array (time, batch, width) of the caller's.

@@ -58,7 +58,9 @@ template <class P> struct PhaseRunner {
           row1(units ? c.batch : c.batch * (thread + 1) / thread_count),
           views(program.buffers.size()), tiles(program.matrices.size()),
           operands(program.matrices.size()), gathered_states(program.state_widths.size()),
-          slots_(program.max_slots) {}
+          slots_(program.max_slots) {
+        if (w.has_direct()) direct_memory_ = AlignedBlock(sizeof(DirectScratch));
+    }
 
     i64 rows() const { return row1 - row0; }
     const Buffer& buffer(i64 k) const { return program.buffer(k); }
@@ -104,11 +106,19 @@ template <class P> struct PhaseRunner {
                 run_body(phase, t, r, std::min(group, r1 - r), first, last, 0);
         } else {
             const i64 together = blocks_per_tile(phase, r1 - r0);
+            const i64 limit = max_rows_of_tile(phase, r1 - r0);
             for (i64 b = first; b < last; b += together)
-                for (i64 r = r0; r < r1; r += tile_rows)
-                    run_tile(phase, t, r, std::min(tile_rows, r1 - r), b,
+                for (i64 r = r0; r < r1; r += limit)
+                    run_tile(phase, t, r, std::min(limit, r1 - r), b,
                              std::min(last, b + together), together);
         }
+    }
+
+    // How many of these rows are multiplied at once: all, where a panel is packed for them alone.
+    i64 max_rows_of_tile(const Phase& phase, i64 rows) const {
+        for (const Product& p : phase.products)
+            if (weights.is_direct(p.matrix)) return std::max(rows, tile_rows);
+        return tile_rows;
     }
 
     // A product of all these rows, straight to its target (rows of one step or a flat chunk).
@@ -116,13 +126,16 @@ template <class P> struct PhaseRunner {
         last = std::min(last, weights.matrix(p.matrix).blocks);
         if (last <= first) return;
         const BufferView<Real>& to = view(p.target);
-        for (i64 r = r0; r < r1; r += tile_rows)
-            multiply(p, t, r, std::min(tile_rows, r1 - r),
+        const i64 limit = weights.is_direct(p.matrix) ? r1 - r0 : tile_rows;
+        for (i64 r = r0; r < r1; r += limit)
+            multiply(p, t, r, std::min(limit, r1 - r),
                      to.at(t, r) + first * to.block + p.item * L, to.row, to.block, first, last);
     }
 
 private:
+    using DirectScratch = typename PackedWeights<P>::DirectScratch;
     std::vector<Slot<Real>> slots_;  // of the body that runs
+    AlignedBlock direct_memory_;
 
     i64 blocks_per_tile(const Phase& phase, i64 rows) const {
         i64 found = 1;
@@ -133,15 +146,15 @@ private:
 
     void multiply(const Product& p, i64 t, i64 r, i64 n, Real* out, i64 ld, i64 out_block,
                   i64 first, i64 last) {
-        const auto& m = weights.matrix(p.matrix);
+        auto* scratch = static_cast<DirectScratch*>(direct_memory_.data());
         if constexpr (P::group == 1) {
             const BufferView<Real>& from = view(p.operand);
-            m.multiply(from.at(t, r), from.row, n, out, ld, out_block, first, last, p.accumulate,
-                       nullptr);
+            weights.multiply(p.matrix, from.at(t, r), from.row, n, out, ld, out_block, first, last,
+                             p.accumulate, nullptr, scratch);
         } else {
             const auto& [from, scales] = operands[size_t(p.matrix)];
-            m.multiply(from.at(t, r), from.row, n, out, ld, out_block, first, last, p.accumulate,
-                       scales.base ? scales.at(t, r) : nullptr);
+            weights.multiply(p.matrix, from.at(t, r), from.row, n, out, ld, out_block, first, last,
+                             p.accumulate, scales.base ? scales.at(t, r) : nullptr, scratch);
         }
     }
 

@@ -166,7 +166,13 @@ class Layer:
     """Weights packed in the driver."""
 
     def __init__(
-        self, kernels: Kernels, kind: str, program: int, words: list[int], trains: bool, threads: int
+        self,
+        kernels: Kernels,
+        kind: str,
+        program: int,
+        words: list[int],
+        trains: bool,
+        threads: int,
     ) -> None:
         self.kernels = kernels
         arrays = [(k, words[k], words[k + 1]) for k in range(0, len(words), 2) if words[k]]

@@ -35,7 +35,11 @@ def compile_bodies(bodies: Mapping[str, Body], bits: int, isa: str | None = None
     """
     avx512 = isa in ("avx512", "avx512_bf16")
     text = emit_module(
-        bodies, bits, wide=isa is None or avx512, avx512=avx512, estimates=_is_x86(platform.machine())
+        bodies,
+        bits,
+        wide=isa is None or avx512,
+        avx512=avx512,
+        estimates=_is_x86(platform.machine()),
     )
     key = hashlib.sha256(f"{isa} {text}".encode()).hexdigest()
     with _lock.hold():

@@ -86,6 +86,11 @@ def choose_backend(
     return BackendChoice(NATIVE, f"{unfit}; torch's own layer does all that is asked for")
 
 
+def is_eager() -> bool:
+    """Whether operations run at once and as they are written: nothing traces or transforms them."""
+    return not (torch.compiler.is_compiling() or is_transform_active())
+
+
 def _choose_on_gpu(
     tensor: Tensor,
     unsupported_by_torch: str | None,
