@@ -94,7 +94,9 @@ template <class P> struct LayerOf : AnyLayer {
 
 class Driver {
 public:
-    enum class Request : i64 { load, find, program, layer, forward, backward, body };
+    enum class Request : i64 {
+        load, find, program, layer, forward, backward, forward_once, backward_once, body
+    };
 
     void answer() {
         const Request request = Request(read_word());
@@ -106,6 +108,8 @@ public:
                 case Request::layer: return make_layer();
                 case Request::forward: return run_forward();
                 case Request::backward: return run_backward();
+                case Request::forward_once: return run_forward_once();
+                case Request::backward_once: return run_backward_once();
                 case Request::body: return run_body();
             }
             throw std::invalid_argument("no such request");
@@ -124,6 +128,13 @@ private:
 
     static void succeed(i64 result) { write_word(0), write_word(result); }
 
+    const Program& read_program() const { return *programs_.at(size_t(read_word())); }
+    template <class F> static auto with_policy(const std::string& kind, F function) {
+        return kind == "LayerFloat32"    ? function(static_cast<F32*>(nullptr))
+               : kind == "LayerFloat64"  ? function(static_cast<F64*>(nullptr))
+               : kind == "LayerBfloat16" ? function(static_cast<BF16*>(nullptr))
+                                         : function(static_cast<I8*>(nullptr));
+    }
     void load() {
         const std::string path = read_text();
         library_ = open_library(path.c_str());
@@ -148,18 +159,43 @@ private:
     }
     void make_layer() {
         const std::string kind = read_text();
-        const Program& program = *programs_.at(size_t(read_word()));
+        const Program& program = read_program();
         const ListWithArrays list;
         const bool trains = read_word();
         const int threads = int(read_word());
-        const auto make = [&]<class P>(P*) -> std::unique_ptr<AnyLayer> {
+        layers_.push_back(with_policy(kind, [&]<class P>(P*) -> std::unique_ptr<AnyLayer> {
             return std::make_unique<LayerOf<P>>(program, list.words, trains, threads);
-        };
-        layers_.push_back(kind == "LayerFloat32"    ? make((F32*)nullptr)
-                          : kind == "LayerFloat64"  ? make((F64*)nullptr)
-                          : kind == "LayerBfloat16" ? make((BF16*)nullptr)
-                                                    : make((I8*)nullptr));
+        }));
         succeed(i64(layers_.size()) - 1);
+    }
+    void run_forward_once() {
+        const std::string kind = read_text();
+        const Program& program = read_program();
+        const ListWithArrays parameters, list;
+        const bool keep = read_word();
+        finish(with_policy(kind,
+                           [&]<class P>(P*) -> std::shared_ptr<void> {
+                               return std::shared_ptr<Tape<typename P::Real>>(
+                                   forward_once<P>(program, parameters.words, list.words, keep));
+                           }),
+               list);
+    }
+    void run_backward_once() {
+        const std::string kind = read_text();
+        const Program& program = read_program();
+        const ListWithArrays parameters, list;
+        void* tape = tapes_.at(size_t(read_word())).get();
+        finish(with_policy(kind,
+                           [&]<class P>(P*) -> std::shared_ptr<void> {
+                               using Record = Tape<typename P::Real>;
+                               if constexpr (P::group == 4)
+                                   throw std::invalid_argument("int8 weights do not train");
+                               else
+                                   return std::shared_ptr<Record>(
+                                       backward_once<P>(program, parameters.words, list.words,
+                                                        *static_cast<Record*>(tape)));
+                           }),
+               list);
     }
     void run_forward() {
         AnyLayer& layer = *layers_.at(size_t(read_word()));

@@ -12,9 +12,8 @@ import itertools
 import shutil
 import struct
 import subprocess
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -23,11 +22,21 @@ import pytest
 
 from sluice.codegen.body import Body
 from sluice.codegen.jit import compile_object
-from sluice.run.kernels import extension, fused
+from sluice.run.kernels import compiled_cell, extension
 
 SOURCE = Path(__file__).parent
 BUILD = SOURCE.parents[1] / "build"
-REQUESTS = ("load", "find", "program", "layer", "forward", "backward", "body")
+REQUESTS = (
+    "load",
+    "find",
+    "program",
+    "layer",
+    "forward",
+    "backward",
+    "forward_once",
+    "backward_once",
+    "body",
+)
 
 
 @dataclass(frozen=True)
@@ -48,7 +57,7 @@ class Target:
         """What cannot be found here and how to get it; empty where all is there."""
         tools = [self.compiler, self.runner[0], "cmake", "ninja"]
         missing = [tool for tool in tools if shutil.which(tool) is None]
-        return missing and f"no {', '.join(missing)}: apt-get install {self.packages}" or ""
+        return (missing and f"no {', '.join(missing)}: apt-get install {self.packages}") or ""
 
     def build_driver(self) -> Path:
         """Build the driver for the target."""
@@ -105,8 +114,8 @@ class Kernels:
             [*target.runner, str(driver)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
         self._names = itertools.count()
-        for kind in fused.LAYER_CLASSES.values():
-            setattr(self, kind, partial(Layer, self, kind))
+        for kind in compiled_cell.LAYER_CLASSES.values():
+            setattr(self, kind, LayerClass(self, kind))
 
     def close(self) -> None:
         self.process.communicate(timeout=60)
@@ -120,27 +129,25 @@ class Kernels:
         pipe.flush()
         failed, result = self._read_word(), self._read_word()
         if failed:
-            raise ValueError(self._read(result).decode())
+            raise ValueError(self.read(result).decode())
         return result
 
-    def ask_with_arrays(
-        self, request: str, before: bytes, words: Sequence[int], places: Iterable[int], after: bytes
-    ) -> int:
-        """The same with a list that points to arrays, which the driver may write."""
-        arrays = [(k, words[k], words[k + 1]) for k in places if words[k]]
-        result = self.ask(request, before, encode_arrays(words, arrays), after)
+    def run_call(self, request: str, head: bytes, words: Sequence[int], last: int) -> int:
+        """A pass over time: the number of its tape; the arrays of ``words`` are written."""
+        arrays = [(k, words[k], words[k + 1]) for k in find_call_arrays(words) if words[k]]
+        result = self.ask(request, head, encode_arrays(words, arrays), encode_word(last))
         for _, address, size in arrays:
-            ctypes.memmove(address, self._read(size), size)
+            ctypes.memmove(address, self.read(size), size)
         return result
 
-    def _read(self, size: int) -> bytes:
+    def read(self, size: int) -> bytes:
         assert self.process.stdout is not None
         found = self.process.stdout.read(size)
         assert len(found) == size, f"the driver ended: {self.process.poll()}"
         return found
 
     def _read_word(self) -> int:
-        return int(struct.unpack("<q", self._read(8))[0])
+        return int(struct.unpack("<q", self.read(8))[0])
 
     def compile_bodies(self, bodies: Mapping[str, Body], bits: int, isa: str | None = None) -> Any:
         """Bodies in a library of the driver's: their addresses there."""
@@ -156,40 +163,58 @@ class Kernels:
         self.ask("load", encode_text(str(library)))
         return SimpleNamespace(addresses={b: self.ask("find", encode_text(b)) for b in bodies})
 
-    def Program(self, words: list[int], bodies: list[Any], lanes: int) -> int:  # noqa: N802
+    def Program(self, words: list[int], bodies: list[Any], lanes: int) -> int:
         listed = [encode_word(address) + encode_list(accesses) for address, accesses in bodies]
         count = encode_word(len(bodies))
         return self.ask("program", encode_list(words), count, *listed, encode_word(lanes))
 
 
+@dataclass(frozen=True)
+class LayerClass:
+    """The layers of one precision."""
+
+    kernels: Kernels
+    kind: str
+
+    def __call__(self, program: int, parameters: list[int], trains: bool, threads: int) -> Layer:
+        head = encode_text(self.kind) + encode_word(program) + encode_parameters(parameters)
+        tail = encode_word(trains) + encode_word(threads)
+        return Layer(self.kernels, self.kernels.ask("layer", head, tail))
+
+    def forward_once(
+        self, program: int, parameters: list[int], words: list[int], keep: bool
+    ) -> int:
+        return self._run("forward_once", program, parameters, words, int(keep))
+
+    def backward_once(
+        self, program: int, parameters: list[int], words: list[int], tape: int
+    ) -> int:
+        return self._run("backward_once", program, parameters, words, tape)
+
+    def _run(
+        self, request: str, program: int, parameters: list[int], words: list[int], last: int
+    ) -> int:
+        head = encode_text(self.kind) + encode_word(program) + encode_parameters(parameters)
+        return self.kernels.run_call(request, head, words, last)
+
+
+@dataclass(frozen=True)
 class Layer:
     """Weights packed in the driver."""
 
-    def __init__(
-        self,
-        kernels: Kernels,
-        kind: str,
-        program: int,
-        words: list[int],
-        trains: bool,
-        threads: int,
-    ) -> None:
-        self.kernels = kernels
-        arrays = [(k, words[k], words[k + 1]) for k in range(0, len(words), 2) if words[k]]
-        head = encode_text(kind) + encode_word(program)
-        tail = encode_word(trains) + encode_word(threads)
-        self.number = kernels.ask("layer", head, encode_arrays(words, arrays), tail)
+    kernels: Kernels
+    number: int
 
     def forward(self, words: list[int], keep: bool) -> int:
-        return self._run("forward", words, int(keep))
+        return self.kernels.run_call("forward", encode_word(self.number), words, int(keep))
 
     def backward(self, words: list[int], tape: int) -> int:
-        return self._run("backward", words, tape)
+        return self.kernels.run_call("backward", encode_word(self.number), words, tape)
 
-    def _run(self, request: str, words: list[int], last: int) -> int:
-        places = find_call_arrays(words)
-        number = encode_word(self.number)
-        return self.kernels.ask_with_arrays(request, number, words, places, encode_word(last))
+
+def encode_parameters(words: list[int]) -> bytes:
+    places = range(0, len(words), 2)
+    return encode_arrays(words, [(k, words[k], words[k + 1]) for k in places if words[k]])
 
 
 def encode_arrays(words: Sequence[int], arrays: Sequence[tuple[int, int, int]]) -> bytes:
@@ -202,4 +227,4 @@ def encode_arrays(words: Sequence[int], arrays: Sequence[tuple[int, int, int]]) 
 def replace_kernels(monkeypatch: pytest.MonkeyPatch, kernels: Kernels) -> None:
     """Let the fused passes run on ``kernels``."""
     monkeypatch.setattr(extension, "load_extension", lambda: kernels)
-    monkeypatch.setattr(fused, "compile_bodies", kernels.compile_bodies)
+    monkeypatch.setattr(compiled_cell, "compile_bodies", kernels.compile_bodies)

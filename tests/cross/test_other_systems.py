@@ -59,7 +59,7 @@ def test_functions_are_within_four_units(
         head = b"".join(map(encode_word, (address, rows, blocks)))
         kernels.ask("body", head, encode_arrays(words, places))
         for _, to, size in places:
-            ctypes.memmove(to, kernels._read(size), size)
+            ctypes.memmove(to, kernels.read(size), size)
 
     monkeypatch.setattr(test_vector_math, "call", call)
     test_vector_math.test_within_four_units_in_the_last_place(op, bits, "generic")
