@@ -4,7 +4,7 @@
 #include <memory>
 
 #include "direct.h"
-#include "pool.h"
+#include "input_matrices.h"
 
 namespace sluice::SLUICE_ISA {
 
@@ -41,7 +41,10 @@ template <class P> struct PackedWeights {
             if (storage[k] == Storage::packed)
                 packed_[k] = std::make_unique<PackedMatrix<P>>(m, interleaved);
         });
-        pack(parameters, weight_count() < min_shared_weights ? 1 : threads);
+        const int packing = weight_count() < min_shared_weights ? 1 : threads;
+        pack(parameters, packing);
+        if constexpr (P::group == 4)
+            input_matrices_ = std::make_unique<InputMatrices>(program, parameters, packing);
         fill_constants(parameters);
     }
 
@@ -64,6 +67,10 @@ template <class P> struct PackedWeights {
         packed_[size_t(k)]->multiply(a, ld_a, rows, out, ld_out, out_block, first, last, accumulate,
                                      scales);
     }
+    // In int8, matrix k in bfloat16 as well; null where it does not map the input.
+    const InputMatrix* input_matrix(i64 k) const {
+        return input_matrices_ ? input_matrices_->find(k) : nullptr;
+    }
     // How many weights are packed, padding included.
     i64 weight_count() const {
         i64 found = 0;
@@ -76,6 +83,7 @@ private:
     static constexpr i64 min_shared_weights = 1 << 13;  // fewer are packed sooner by one thread
     std::vector<std::unique_ptr<PackedMatrix<P>>> packed_;
     std::vector<std::unique_ptr<DirectMatrix<P>>> direct_;
+    std::unique_ptr<InputMatrices> input_matrices_;
 
     // Each thread begins with the panels that it will multiply by, where threads share units.
     void pack(const Real* const* parameters, int threads) {

@@ -19,7 +19,8 @@ template <class Real> struct BufferView : RowView<Real> {
     i64 block = 0;  // distance of blocks
 };
 
-// An operand in the type in which it is multiplied, and the scales of its rows (int8).
+// An operand in the type in which it is multiplied, and the scales of its rows (int8): one below
+// zero is of a row in bfloat16.
 template <class P> struct ConvertedOperand {
     RowView<typename P::A> rows;
     RowView<typename P::Real> scales;
@@ -152,9 +153,31 @@ private:
             weights.multiply(p.matrix, from.at(t, r), from.row, n, out, ld, out_block, first, last,
                              p.accumulate, nullptr, scratch);
         } else {
+            if constexpr (P::group == 4)
+                if (const InputMatrix* input = weights.input_matrix(p.matrix))
+                    return multiply_input(p, *input, t, r, n, out, ld, out_block, first, last);
             const auto& [from, scales] = operands[size_t(p.matrix)];
             weights.multiply(p.matrix, from.at(t, r), from.row, n, out, ld, out_block, first, last,
                              p.accumulate, scales.base ? scales.at(t, r) : nullptr, scratch);
+        }
+    }
+
+    // Rows that follow each other in one type are multiplied together.
+    void multiply_input(const Product& p, const InputMatrix& input, i64 t, i64 r, i64 n, Real* out,
+                        i64 ld, i64 out_block, i64 first, i64 last) {
+        const auto& [from, scales] = operands[size_t(p.matrix)];
+        const Real* scale = scales.at(t, r);
+        for (i64 k = 0, end; k < n; k = end) {
+            for (end = k + 1; end < n && (scale[end] < 0) == (scale[k] < 0);) ++end;
+            const A* rows = from.at(t, r + k);
+            Real* to = out + k * ld;
+            if (scale[k] < 0)
+                input.matrix.multiply(reinterpret_cast<const uint16_t*>(rows), from.row / 2,
+                                      end - k, to, ld, out_block, first, last, p.accumulate,
+                                      nullptr);
+            else
+                weights.multiply(p.matrix, rows, from.row, end - k, to, ld, out_block, first, last,
+                                 p.accumulate, scale + k, nullptr);
         }
     }
 
@@ -202,6 +225,8 @@ private:
                 if constexpr (P::group == 2) {
                     convert_to_bf16(row, from.at(t, r), length);
                     std::fill(row + length, row + padded, A(0));
+                } else if (const InputMatrix* input = weights.input_matrix(p.matrix)) {
+                    *scales.at(t, r) = input->convert(row, from.at(t, r), length, padded);
                 } else {
                     *scales.at(t, r) = quantise_row(row, from.at(t, r), length, padded);
                 }

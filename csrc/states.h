@@ -130,7 +130,9 @@ void allocate_scratch(PhaseRunner<P>& runner, const std::vector<Phase>& phases, 
                 runner.tiles[k] = arena.allocate_reals(
                     (runner.max_rows_of_tile(phase, rows) * 4 + 64) * 2, m.results() * L);
             if (P::group > 1 && !runner.program.matrices[k].transposed) {
-                const i64 length = m.operand_length();
+                // Rows of int8's inputs have room for bfloat16.
+                const i64 room = runner.weights.input_matrix(p.matrix) ? 2 : 1;
+                const i64 length = m.operand_length() * room;
                 auto* converted = arena.template allocate<typename P::A>(rows, length);
                 runner.operands[k] = {{converted, 0, length, first_row * length},
                                       {arena.allocate_reals(rows), 0, 1, first_row}};
