@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import platform
 import time
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -44,7 +45,13 @@ def compile_bodies(bodies: Mapping[str, Body], bits: int, isa: str | None = None
     ``isa`` is one of the kernels' instruction sets; None for all that this processor has.
     """
     avx512 = isa in ("avx512", "avx512_bf16")
-    text = emit_module(bodies, bits, wide=isa is None or avx512, avx512=avx512)
+    text = emit_module(
+        bodies,
+        bits,
+        wide=isa is None or avx512,
+        avx512=avx512,
+        estimates=_is_x86(platform.machine()),
+    )
     key = hashlib.sha256(f"{isa} {text}".encode()).hexdigest()
     with _lock.hold():
         found = _loaded.get(key)
@@ -57,23 +64,39 @@ def compile_bodies(bodies: Mapping[str, Body], bits: int, isa: str | None = None
         return found
 
 
+def compile_object(bodies: Mapping[str, Body], bits: int, triple: str, cpu: str) -> bytes:
+    """An object file of ``bodies`` for another system, to be linked there."""
+    import llvmlite.binding as llvm
+
+    llvm.initialize_all_targets()
+    llvm.initialize_all_asmprinters()
+    target = llvm.Target.from_triple(triple)
+    machine = target.create_target_machine(cpu=cpu, opt=3, reloc="pic")
+    text = emit_module(bodies, bits, wide=False, estimates=_is_x86(triple))
+    return _compile_ir(text, machine)
+
+
+def _is_x86(machine: str) -> bool:
+    return machine.startswith(("x86_64", "AMD64"))
+
+
 def _find_object(key: str, ir: str, isa: str | None) -> bytes:
     """The object code of ``ir``, compiled unless it is one of the last."""
     code = _objects.pop(key, None)
     if code is None:
-        code = _compile_ir(ir, isa)
+        code = _compile_ir(ir, _create_target_machine(isa))
     _objects[key] = code
     if len(_objects) > _MAX_OBJECTS:
         _objects.popitem(last=False)
     return code
 
 
-def _compile_ir(ir: str, isa: str | None) -> bytes:
+def _compile_ir(ir: str, machine: llvm.TargetMachine) -> bytes:
     """Object code. All that LLVM needs for it is in a context of its own, freed at the end."""
     import llvmlite.binding as llvm
 
-    machine = _create_target_machine(isa)
     module = llvm.parse_assembly(ir, llvm.create_context())
+    module.triple = machine.triple
     module.verify()
     # Bodies need inlining and nothing else: measured as fast as after the pipeline of -O2, which
     # takes longer than all the rest and, in llvmlite, leaks 90 KB each time.
@@ -101,5 +124,8 @@ def _create_target_machine(isa: str | None) -> llvm.TargetMachine:
     target = llvm.Target.from_default_triple()
     if isa in _CPUS and target.triple.startswith("x86_64"):
         return target.create_target_machine(cpu=_CPUS[isa], opt=3)
-    features = llvm.get_host_cpu_features().flatten()
+    try:
+        features = llvm.get_host_cpu_features().flatten()
+    except RuntimeError:  # where LLVM cannot tell, the name of the processor implies them
+        features = ""
     return target.create_target_machine(cpu=llvm.get_host_cpu_name(), features=features, opt=3)

@@ -11,7 +11,7 @@ from torch.nn import functional
 from sluice.nn.batch import is_autocast_enabled
 from sluice.run.torch_state import is_transform_active
 
-# Logits of a block: enough for fast products, few enough for a cache.
+# Logits of a block: enough for fast products, few enough for a cache. Fewer than half gain nothing.
 _BLOCK = 1 << 22
 
 
@@ -41,7 +41,7 @@ def sum_cross_entropy(
     is_plain = {t.dtype for t in tensors if t is not None} <= {hidden.dtype} & _DTYPES
     if (
         not is_plain
-        or targets.numel() * len(weight) <= _BLOCK
+        or targets.numel() * len(weight) <= _BLOCK // 2
         or is_transform_active()
         or torch.compiler.is_compiling()
         or is_autocast_enabled(hidden)
