@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from sluice.nn.batch import is_autocast_enabled
@@ -51,16 +51,38 @@ def sum_cross_entropy(
     return total
 
 
+def calls_only(module: nn.Module, kind: type[nn.Module]) -> bool:
+    """Whether calling ``module`` runs the ``forward`` of ``kind`` and nothing else, such as hooks.
+
+    >>> calls_only(nn.Linear(2, 3), nn.Linear)
+    True
+    """
+    hooks = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+    is_own = "forward" not in vars(module) and type(module).forward is kind.forward
+    return is_own and not any(getattr(module, name, None) for name in hooks)
+
+
+def sum_cross_entropy_of_logits(logits: Tensor, targets: Tensor, ignore_index: int) -> Tensor:
+    """The cross-entropy of softmax(logits) in nats, summed as `sum_cross_entropy` does.
+
+    Args:
+        logits: (..., classes).
+        targets: of the leading shape of `logits`, int64.
+        ignore_index: a target that does not count.
+    """
+    return functional.cross_entropy(
+        logits.flatten(0, -2), targets.flatten(), ignore_index=ignore_index, reduction="sum"
+    )
+
+
 _DTYPES = {torch.float32, torch.float64}
 
 
 def _compose(
     hidden: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor, ignore_index: int
 ) -> Tensor:
-    logits = functional.linear(hidden, weight, bias).flatten(0, -2)
-    return functional.cross_entropy(
-        logits, targets.flatten(), ignore_index=ignore_index, reduction="sum"
-    )
+    logits = functional.linear(hidden, weight, bias)
+    return sum_cross_entropy_of_logits(logits, targets, ignore_index)
 
 
 class _CrossEntropyFunction(torch.autograd.Function):
