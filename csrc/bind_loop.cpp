@@ -19,6 +19,14 @@ template <class Real> bool output_holds_state(const Program& program) {
     return program.state_widths[0] % lanes<Real> == 0;
 }
 
+template <class Real>
+void check_tape(const Tape<Real>& tape, const Program& program, const Call<Real>& call) {
+    if (!tape.fits(program, call.steps, call.batch, output_holds_state<Real>(program)))
+        throw std::invalid_argument(
+            "expected the tape of a forward pass with the same program and "
+            "sizes, got another; keep each pass with its own tape");
+}
+
 // The tape, which the caller owns; null where none is kept.
 template <class P>
 Tape<typename P::Real>* forward(const Layer<P>& layer, const std::vector<i64>& words, bool keep) {
@@ -31,6 +39,17 @@ Tape<typename P::Real>* forward(const Layer<P>& layer, const std::vector<i64>& w
             program, call.steps, call.batch, output_holds_state<Real>(program)));
     Forward<P>(layer.weights, call, tape.get()).run();
     return tape.release();
+}
+
+// The same with the tape in memory of the caller's, as `make_tape` returns it.
+template <class P>
+void forward_to(const Layer<P>& layer, const std::vector<i64>& words,
+                Tape<typename P::Real>& tape) {
+    using Real = typename P::Real;
+    const Program& program = layer.program;
+    const Call<Real> call = CallReader<Real>(words, ListKind::forward_call, program).read_forward();
+    check_tape(tape, program, call);
+    Forward<P>(layer.weights, call, &tape).run();
 }
 
 // The gradients that the program records, which the caller owns; null where it records none.
@@ -47,10 +66,7 @@ Tape<typename P::Real>* backward(const Layer<P>& layer, const std::vector<i64>& 
                 "this layer was packed for inference; pack it for training");
         const Call<Real> call =
             CallReader<Real>(words, ListKind::backward_call, program).read_backward();
-        if (!tape.fits(program, call.steps, call.batch, output_holds_state<Real>(program)))
-            throw std::invalid_argument(
-                "expected the tape of a forward pass with the same program and "
-                "sizes, got another; keep each pass with its own tape");
+        check_tape(tape, program, call);
         std::unique_ptr<Tape<Real>> recorded;
         if (program.find(Role::recorded) >= 0)
             recorded = std::make_unique<Tape<Real>>(
@@ -83,8 +99,21 @@ template <class Real> bool holds(const Tape<Real>& tape, i64 k) {
     return tape.base.at(size_t(k)) != nullptr;
 }
 
+// A tape in memory of the caller's, who keeps it until the tape is gone.
+template <class Real>
+Tape<Real>* make_tape(const Program& program, i64 steps, i64 batch, i64 address, i64 bytes) {
+    return new Tape<Real>(Tape<Real>::of_values_at(
+        program, steps, batch, output_holds_state<Real>(program), to_pointer<void>(address), bytes));
+}
+
+template <class Real> i64 tape_bytes_per_row(const Program& program) {
+    return Tape<Real>::bytes_per_row(program, output_holds_state<Real>(program));
+}
+
 template <class Real> void bind_tape(nb::module_& m, const char* name) {
     nb::class_<Tape<Real>>(m, name)
+        .def_static("at", &make_tape<Real>, nb::rv_policy::take_ownership)
+        .def_static("bytes_per_row", &tape_bytes_per_row<Real>)
         .def("holds", &holds<Real>)
         .def("read", &read_tape<Real>, nb::call_guard<nb::gil_scoped_release>());
 }
@@ -94,6 +123,7 @@ template <class P> void bind_layer(nb::module_& m, const char* name) {
         .def(nb::init<const Program&, const std::vector<i64>&, bool, int>(), nb::keep_alive<1, 2>())
         .def("forward", &forward<P>, nb::rv_policy::take_ownership,
              nb::call_guard<nb::gil_scoped_release>())
+        .def("forward_to", &forward_to<P>, nb::call_guard<nb::gil_scoped_release>())
         .def("backward", &backward<P>, nb::rv_policy::take_ownership,
              nb::call_guard<nb::gil_scoped_release>());
 }

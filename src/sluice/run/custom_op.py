@@ -1,14 +1,17 @@
 """The custom operator ``sluice::run``, "run this graph over time", for compiled programs.
 
 A compiled or exported program that holds it needs ``import sluice`` and nothing else: the graph's
-canonical text is one of the operator's arguments, that of a user's own cell included. Its backward
-pass is an operator as well (backpropagation through time with the adjoint graph); torch refuses
-gradients of gradients.
+canonical text is one of the operator's arguments, that of a user's own cell included.
+
+``sluice::run`` is what programs call and what an export keeps. Under autograd it becomes
+``sluice::run_pass``, which also returns the tape, and ``sluice::backpropagate``, which reads it:
+between the two lie tensors alone, so that a compiler can part them. All are functions without side
+effects; one that a compiler runs again gives the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeAlias, cast
 
 import torch
@@ -17,12 +20,14 @@ from torch.autograd.function import FunctionCtx
 
 from sluice.equations.specs import Sizes
 from sluice.equations.text import from_text
-from sluice.run import bptt, reference
+from sluice.run import reference
+from sluice.run.operator_pass import OperatorPass
+from sluice.run.recording import recorders
 from sluice.run.spec import RunSpec
-from sluice.run.torch_state import map_tensors
+from sluice.run.torch_state import has_memory, map_tensors
 
 # The arguments in the language of torch's schemas; `OperatorInputs` holds them in this order.
-# Exported programs name them: they must not change.
+# Exported programs name them: they must not change, and what is added needs a default.
 _ARGUMENTS = (
     "str graph, SymInt[] sizes, Tensor x, Tensor[] states, Tensor[] parameters, Tensor[] masks, "
     "Tensor? lengths, Tensor? resets, Tensor[] restart, bool reverse"
@@ -73,98 +78,158 @@ class OperatorInputs(NamedTuple):
         return map_tensors(lambda t: t.float() if t.is_floating_point() else t, self)
 
 
-@torch.library.custom_op("sluice::run", mutates_args=(), schema=f"({_ARGUMENTS}) -> Tensor[]")
-def run(*arguments: _Argument) -> list[Tensor]:
-    """Run a graph over time; returns the output and the last states."""
-    output, last = reference.run(_collect(arguments).to_spec())
-    return [output, *(state.clone() for state in last)]  # an output may not alias another
+def run(inputs: OperatorInputs, precision: str) -> list[Tensor]:
+    """The output and the last states, by the operator."""
+    found: list[Tensor] = torch.ops.sluice.run(*inputs, precision)
+    return found
 
 
-@run.register_fake
-def _(*arguments: _Argument) -> list[Tensor]:
-    inputs = _collect(arguments)
-    output = inputs.x.new_empty(*inputs.x.shape[:2], inputs.states[0].shape[-1])
-    return [output, *(torch.empty_like(state) for state in inputs.states)]
+def _collect(arguments: Sequence[_Argument]) -> tuple[OperatorInputs, str, list[_Argument]]:
+    """An operator's arguments: the inputs, the precision (which may be left out), and the rest."""
+    count = len(OperatorInputs._fields)
+    own, (precision, *rest) = arguments[:count], arguments[count:] or ("float32",)
+    inputs = OperatorInputs(*own)  # type: ignore[arg-type]  # torch has checked the schema
+    return inputs, cast(str, precision), list(rest)
 
 
-@torch.library.custom_op(
-    "sluice::run_backward",
-    mutates_args=(),
-    schema=f"({_ARGUMENTS}, Tensor[] gradients) -> Tensor[]",
-)
-def run_backward(*arguments: _Argument) -> list[Tensor]:
-    """The gradients of x, states, parameters and restart, in this order."""
-    inputs, (of_output, *of_states) = _collect(arguments[:-1]), cast(list[Tensor], arguments[-1])
-    found = bptt.backward(inputs.to_spec(), of_output, tuple(of_states))
-    restart = found.learned_initial_states[: len(inputs.restart)]
-    return [g.clone() for g in (found.x, *found.states, *found.parameters, *restart)]
+def _run(*arguments: _Argument) -> list[Tensor]:
+    inputs, precision, _ = _collect(arguments)
+    return _run_pass(*inputs, precision, False)
 
 
-@run_backward.register_fake
-def _(*arguments: _Argument) -> list[Tensor]:
-    inputs = _collect(arguments[:-1])
-    tensors = (inputs.x, *inputs.states, *inputs.parameters, *inputs.restart)
-    return [torch.empty_like(tensor) for tensor in tensors]
+def _run_pass(*arguments: _Argument) -> list[Tensor]:
+    recorders.refuse_compiled()
+    inputs, precision, (keeps_tape,) = _collect(arguments)
+    own = OperatorPass(inputs.to_spec(), precision)
+    if not keeps_tape:
+        return own.run(None)
+    tape = own.make_tape()
+    return [*own.run(tape), tape]
 
 
-def _collect(arguments: Sequence[_Argument]) -> OperatorInputs:
-    return OperatorInputs(*arguments)  # type: ignore[arg-type]  # torch has checked the schema
+def _run_fake(*arguments: _Argument) -> list[Tensor]:
+    inputs, precision, _ = _collect(arguments)
+    return _run_pass_fake(*inputs, precision, False)
 
 
-class _OperatorContext(FunctionCtx):
-    """What the backward pass finds: the inputs, their tensors taken out to be saved."""
+def _run_pass_fake(*arguments: _Argument) -> list[Tensor]:
+    inputs, precision, (keeps_tape,) = _collect(arguments)
+    x, states = inputs.x, inputs.states
+    last = [torch.empty_like(t, memory_format=torch.contiguous_format) for t in states]
+    outputs = [x.new_empty(*x.shape[:2], states[0].shape[-1]), *last]
+    if keeps_tape:
+        outputs.append(OperatorPass(inputs.to_spec(), precision).make_tape())
+    return outputs
 
-    saved_tensors: tuple[Tensor, ...]
+
+def _backpropagate(*arguments: _Argument) -> list[Tensor]:
+    inputs, precision, rest = _collect(arguments)
+    own = OperatorPass(inputs.to_spec(), precision)
+    return own.backpropagate(*rest)  # type: ignore[arg-type]  # torch has checked the schema
+
+
+def _backpropagate_fake(*arguments: _Argument) -> list[Tensor]:
+    inputs, _, (_, _, _, needs) = _collect(arguments)
+    pairs = zip(inputs.to_spec().tensors, cast(Sequence[bool], needs), strict=True)
+    return [
+        torch.empty_like(t, memory_format=torch.contiguous_format)
+        for t, is_needed in pairs
+        if is_needed
+    ]
+
+
+def _run_backward(*arguments: _Argument) -> list[Tensor]:
+    *own, gradients = arguments
+    y, *_, tape = _run_pass(*own, "float32", True)
+    needs = [True] * len(OperatorInputs(*own).to_spec().tensors)  # type: ignore[arg-type]
+    return _backpropagate(*own, "float32", tape, y, gradients, needs)
+
+
+def _run_backward_fake(*arguments: _Argument) -> list[Tensor]:
+    own = arguments[:-1]
+    needs = [True] * len(OperatorInputs(*own).to_spec().tensors)  # type: ignore[arg-type]
+    return _backpropagate_fake(*own, "float32", None, None, None, needs)
+
+
+class _RunContext(FunctionCtx):
+    """What the backward pass finds: tensors are saved apart from the rest of the inputs."""
+
+    saved_tensors: tuple[Tensor | None, ...]
+    needs_input_grad: tuple[bool, ...]
     counts: tuple[int, ...]
-    others: tuple[str, Sequence[int], Tensor | None, Tensor | None, bool]
+    constants: tuple[str, Sequence[int], bool, str]
 
 
-def _setup_context(
-    ctx: _OperatorContext, inputs: tuple[_Argument, ...], output: list[Tensor]
-) -> None:
-    own = _collect(inputs)
-    groups = (own.states, own.parameters, own.masks, own.restart)
-    ctx.counts = tuple(map(len, groups))
-    ctx.others = (own.graph, own.sizes, own.lengths, own.resets, own.reverse)
-    ctx.save_for_backward(own.x, *(tensor for group in groups for tensor in group))
+class _RunFunction(torch.autograd.Function):
+    """``sluice::run`` under autograd. Compilers trace through it and see the two operators."""
+
+    @staticmethod
+    def forward(
+        ctx: _RunContext, inputs: OperatorInputs, precision: str, *tensors: Tensor
+    ) -> tuple[Tensor, ...]:
+        *outputs, tape = torch.ops.sluice.run_pass(*inputs, precision, True)
+        ctx.constants = (inputs.graph, inputs.sizes, inputs.reverse, precision)
+        groups = (inputs.states, inputs.parameters, inputs.restart, inputs.masks)
+        ctx.counts = tuple(map(len, groups))
+        ctx.set_materialize_grads(False)
+        ctx.save_for_backward(  # type: ignore[no-untyped-call]
+            outputs[0], tape, inputs.lengths, inputs.resets, *tensors, *inputs.masks
+        )
+        return tuple(outputs)
+
+    @staticmethod
+    def backward(ctx: _RunContext, *upstream: Tensor | None) -> tuple[Tensor | None, ...]:
+        y, tape, lengths, resets, x, *rest = ctx.saved_tensors
+        graph, sizes, reverse, precision = ctx.constants
+        states, parameters, restart, masks = _split(rest, ctx.counts)
+        inputs = OperatorInputs(
+            graph, sizes, x, states, parameters, masks, lengths, resets, restart, reverse
+        )
+        if torch.is_grad_enabled() or not all(g is None or has_memory(g) for g in upstream):
+            found = reference.compute_gradients(inputs.to_spec(), upstream)
+            return (None, None, *found)
+        needs = list(ctx.needs_input_grad[2:])
+        read = (precision, tape, y, list(upstream), needs)
+        asked = iter(torch.ops.sluice.backpropagate(*inputs, *read))
+        return (None, None, *(next(asked) if is_needed else None for is_needed in needs))
 
 
-def _backward(ctx: _OperatorContext, gradients: Sequence[Tensor]) -> OperatorGradients:
-    x, *rest = ctx.saved_tensors
-    states, parameters, masks, restart = _split(rest, ctx.counts)
-    graph, sizes, lengths, resets, reverse = ctx.others
-    inputs = OperatorInputs(
-        graph, sizes, x, states, parameters, masks, lengths, resets, restart, reverse
-    )
-    of_x, *others = run_backward(*inputs, list(gradients))
-    of_states, of_parameters, of_restart = _split(others, [ctx.counts[k] for k in (0, 1, 3)])
-    return OperatorGradients(
-        x=of_x,
-        states=of_states,
-        parameters=of_parameters,
-        masks=[None] * len(masks),
-        restart=of_restart,
-    )
-
-
-class OperatorGradients(NamedTuple):
-    """A gradient for each of `OperatorInputs`; None where there can be none."""
-
-    graph: None = None
-    sizes: None = None
-    x: Tensor | None = None
-    states: Sequence[Tensor] = ()
-    parameters: Sequence[Tensor] = ()
-    masks: Sequence[None] = ()
-    lengths: None = None
-    resets: None = None
-    restart: Sequence[Tensor] = ()
-    reverse: None = None
-
-
-def _split(tensors: Sequence[Tensor], counts: Sequence[int]) -> list[list[Tensor]]:
+def _split(tensors: Sequence[Tensor | None], counts: Sequence[int]) -> list[list[Tensor]]:
     remaining = iter(tensors)
-    return [[next(remaining) for _ in range(count)] for count in counts]
+    return [[cast(Tensor, next(remaining)) for _ in range(count)] for count in counts]
 
 
-run.register_autograd(_backward, setup_context=_setup_context)
+def _run_under_autograd(*arguments: _Argument) -> list[Tensor]:
+    inputs, precision, _ = _collect(arguments)
+    tensors = (inputs.x, *inputs.states, *inputs.parameters, *inputs.restart)
+    if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors):
+        return list(_RunFunction.apply(inputs, precision, *tensors))  # type: ignore[no-untyped-call]
+    found: list[Tensor] = torch.ops.sluice.run_pass(*inputs, precision, False)
+    return found
+
+
+_PRECISION = "str precision='float32'"
+_library = torch.library.Library("sluice", "FRAGMENT")
+
+
+def _define(
+    name: str, more: str, function: Callable[..., object], fake: Callable[..., object]
+) -> None:
+    """Register an operator: ``more`` are its arguments after those that all have."""
+    schema = f"{name}({_ARGUMENTS}, {more}) -> Tensor[]"
+    _library.define(schema, tags=(torch.Tag.pt2_compliant_tag,))
+    _library.impl(name, function, "CompositeExplicitAutograd")
+    torch.library.register_fake(f"sluice::{name}", fake, lib=_library)
+
+
+_define("run", _PRECISION, _run, _run_fake)
+_define("run_pass", "str precision, bool keeps_tape", _run_pass, _run_pass_fake)
+_define(
+    "backpropagate",
+    "str precision, Tensor tape, Tensor output, Tensor?[] upstream, bool[] needs",
+    _backpropagate,
+    _backpropagate_fake,
+)
+# What joint graphs exported by earlier versions hold.
+_define("run_backward", "Tensor[] gradients", _run_backward, _run_backward_fake)
+_library.impl("run", _run_under_autograd, "Autograd")

@@ -21,7 +21,7 @@ from torch import Tensor
 from sluice.run.gpu import availability, measured
 from sluice.run.gpu.measured import PlainCall
 from sluice.run.kernels import extension
-from sluice.run.torch_state import is_transform_active, mark_constant
+from sluice.run.torch_state import find_observer, is_transform_active, mark_constant
 
 _issued_warnings: set[str] = set()
 OPERATOR, REFERENCE, NATIVE, FUSED = "operator", "reference", "native", "fused"
@@ -67,6 +67,10 @@ def choose_backend(
         )
     if torch.compiler.is_compiling():
         return BackendChoice(OPERATOR, "the program is being compiled or exported")
+    if (observer := find_observer()) is not None:
+        return BackendChoice(
+            REFERENCE, f"{observer} is active, which sees torch's operations alone"
+        )
     if backend == REFERENCE:
         return BackendChoice(REFERENCE, "layer.backend asks for it")
     unusual = next(filter(None, map(_explain_unusual, tensors)), None)

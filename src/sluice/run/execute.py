@@ -49,7 +49,7 @@ def execute(
         RuntimeError: int8 precision in training mode.
     """
     if backend == OPERATOR:
-        y, *last = custom_op.run(*inputs)
+        y, *last = custom_op.run(inputs, _choose_precision(precision, inputs.x.dtype, is_training))
         return y, tuple(last)
     dtype = inputs.x.dtype
     is_narrow = backend == FUSED and dtype in _NARROW  # as under autocast: sums are in float32

@@ -30,6 +30,7 @@ from sluice.run.kernels.encode import (
 from sluice.run.kernels.tape import TapeReader
 from sluice.run.recording.sinks import RecordedRunner, RecordingSink
 from sluice.run.spec import RunSpec, map_parameters_by_name
+from sluice.run.torch_state import is_beyond_kernels
 
 LAYER_CLASSES = {
     "float32": "LayerFloat32",
@@ -255,7 +256,7 @@ class _FusedFunction(torch.autograd.Function):
         if s.precision == "int8":
             raise RuntimeError("int8 weights do not train: no gradient passes back through them")
         *tensors, y = ctx.saved_tensors
-        if torch.is_grad_enabled():
+        if torch.is_grad_enabled() or is_beyond_kernels(gradients):
             if s.recording is not None:  # the gradients themselves come from the reference
                 _backward(s, ctx.layer, ctx.tape, tensors, y, gradients, ctx.needs_input_grad)
             return (None, *reference.compute_gradients(s.spec.replace_tensors(tensors), gradients))
@@ -265,8 +266,11 @@ class _FusedFunction(torch.autograd.Function):
         )
 
 
-def _forward(s: _FusedCall) -> tuple[tuple[Tensor, ...], Any, Any]:
-    """The output and the last states, the packed layer, and the tape where one is kept."""
+def _forward(s: _FusedCall, given: Any = None) -> tuple[tuple[Tensor, ...], Any, Any]:
+    """The output and the last states, the packed layer, and the tape where one is kept.
+
+    That is ``given`` if there is one.
+    """
     spec, widths = s.spec, [s.spec.sizes.of(state.width) for state in s.spec.graph.states]
     x = spec.x
     y = x.new_empty(*x.shape[:2], widths[0])
@@ -275,6 +279,9 @@ def _forward(s: _FusedCall) -> tuple[tuple[Tensor, ...], Any, Any]:
     layer = s.packed or pack_weights(s.cell, spec.parameters, s.precision, s.needs_grad)
     call = _CallEncoder(FORWARD_CALL, s, spec.x, spec.states, y)
     call.add_section(6, last)
+    if given is not None:
+        layer.forward_to(call.integers, given)
+        return (y, *last), layer, given
     tape = layer.forward(call.integers, s.needs_grad or recording is not None)
     if recording is not None:
         read = TapeReader(spec, s.cell.handle, tape, s.cell.program.value_locations, s.order, y)
