@@ -5,6 +5,7 @@
 
 namespace sluice::SLUICE_ISA {
 
+void bind_attention(nanobind::module_& module);
 void bind_loop(nanobind::module_& module);
 void bind_step(nanobind::module_& module);
 

@@ -2,9 +2,6 @@
 // so that tests see reads of what was never written.
 #pragma once
 
-#include <pthread.h>
-#include <sys/mman.h>
-
 #include <cstdlib>
 #include <cstring>
 #include <mutex>
@@ -12,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "vector.h"
+#include "system.h"
 
 namespace sluice::SLUICE_ISA {
 
@@ -45,9 +42,11 @@ public:
     static constexpr size_t huge_page = size_t(2) << 20, min_cached = size_t(1) << 16,
                             max_pieces = 64;
 
+    static constexpr size_t alignment(size_t bytes) { return bytes >= huge_page ? huge_page : 64; }
+
     // At least `bytes`, which becomes the size that was taken; at most a quarter is left over.
     void* acquire(size_t& bytes) {
-        if (bytes < min_cached) return std::aligned_alloc(64, bytes);
+        if (bytes < min_cached) return allocate_aligned(bytes, alignment(bytes));
         {
             std::lock_guard lock(mutex_);
             size_t match = pieces_.size();
@@ -57,24 +56,24 @@ public:
                     match = k;
             if (match < pieces_.size()) {
                 const Piece piece = pieces_[match];
-                pieces_.erase(pieces_.begin() + long(match));
+                pieces_.erase(pieces_.begin() + ptrdiff_t(match));
                 total_ -= piece.bytes;
                 bytes = piece.bytes;
                 return piece.data;
             }
         }
-        void* memory = std::aligned_alloc(bytes >= huge_page ? huge_page : 64, bytes);
-        if (memory && bytes >= huge_page) madvise(memory, bytes, MADV_HUGEPAGE);
+        void* memory = allocate_aligned(bytes, alignment(bytes));
+        if (memory && bytes >= huge_page) prefer_huge_pages(memory, bytes);
         return memory;
     }
     void release(void* data, size_t bytes) {
-        if (bytes < min_cached || bytes > max_bytes) return std::free(data);
+        if (bytes < min_cached || bytes > max_bytes) return free_aligned(data, alignment(bytes));
         std::lock_guard lock(mutex_);
         pieces_.push_back({data, bytes});
         total_ += bytes;
         while (total_ > max_bytes || pieces_.size() > max_pieces) {
             total_ -= pieces_.front().bytes;
-            std::free(pieces_.front().data);
+            free_aligned(pieces_.front().data, alignment(pieces_.front().bytes));
             pieces_.erase(pieces_.begin());
         }
     }
@@ -84,7 +83,7 @@ public:
         static std::once_flag once;
         std::call_once(once, [] {
             current() = new BlockCache;
-            pthread_atfork(nullptr, nullptr, [] { current() = new BlockCache; });
+            call_after_fork([] { current() = new BlockCache; });
         });
         return *current();
     }
@@ -108,7 +107,7 @@ class AlignedBlock {
 public:
     AlignedBlock() = default;
     explicit AlignedBlock(size_t bytes) {
-        const size_t unit = bytes >= BlockCache::huge_page ? BlockCache::huge_page : 64;
+        const size_t unit = BlockCache::alignment(bytes);
         bytes_ = (bytes + unit - 1) / unit * unit;
         if (bytes_ < bytes) throw std::bad_alloc();
         if (bytes_ == 0) bytes_ = 64;

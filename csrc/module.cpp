@@ -35,6 +35,7 @@ SLUICE_MODULE(SLUICE_ISA, m) {
     nb::set_leak_warnings(false);
     m.attr("isa") = SLUICE_NAME_OF(SLUICE_ISA);
     m.def("supported", &supported);
+    sluice::SLUICE_ISA::bind_attention(m);
     sluice::SLUICE_ISA::bind_loop(m);
     sluice::SLUICE_ISA::bind_step(m);
 }

@@ -4,27 +4,18 @@
 #include <atomic>
 #include <cstdint>
 #include <mutex>
-#include <pthread.h>
-#include <sched.h>
 #include <thread>
-#include <unistd.h>
 #include <vector>
 
-#include "vector.h"
+#include "system.h"
 
 namespace sluice::SLUICE_ISA {
-
-static inline void pause_cpu() {
-#if defined(__x86_64__)
-    _mm_pause();
-#endif
-}
 
 // Wait for a condition: a few microseconds in a loop, then leaving the core to others.
 template <class Condition> void spin_until(Condition condition) {
     for (int spins = 0; !condition(); ++spins) {
         if (spins < 2000) pause_cpu();
-        else sched_yield();
+        else std::this_thread::yield();
     }
 }
 
@@ -60,7 +51,7 @@ public:
     void run(int threads, Job job, void* context, bool wait_for_all) {
         while (int(workers_) < threads - 1) start_worker();
         job_ = job, context_ = context, threads_ = threads;
-        caller_cpu_.store(sched_getcpu(), std::memory_order_relaxed);
+        caller_cpu_.store(get_current_cpu(), std::memory_order_relaxed);
         unfinished_.store(threads - 1, std::memory_order_relaxed);
         current_job_ = job_number_.load(std::memory_order_relaxed) + 1;
         accepts_workers_.store(true);
@@ -77,7 +68,7 @@ public:
         static std::once_flag once;
         std::call_once(once, [] {
             current() = new ThreadPool;
-            pthread_atfork(nullptr, nullptr, [] { current() = new ThreadPool; });
+            call_after_fork([] { current() = new ThreadPool; });
         });
         return *current();
     }
@@ -134,12 +125,8 @@ private:
     // caller's core moves to another one that the process may use.
     void avoid_caller_core(int& avoided) const {
         const int cpu = caller_cpu_.load(std::memory_order_relaxed);
-        if (cpu < 0 || sched_getcpu() != cpu || cpu == avoided) return;
-        cpu_set_t allowed;
-        if (sched_getaffinity(getpid(), sizeof allowed, &allowed) != 0) return;
-        if (CPU_COUNT(&allowed) < 2) return;
-        CPU_CLR(cpu, &allowed);
-        if (sched_setaffinity(0, sizeof allowed, &allowed) == 0) avoided = cpu;
+        if (cpu < 0 || get_current_cpu() != cpu || cpu == avoided) return;
+        if (leave_cpu(cpu)) avoided = cpu;
     }
 };
 

@@ -22,7 +22,15 @@ constexpr i64 format_version = 1;
 constexpr i64 max_width = (i64(1) << 31) - 1, max_items = i64(1) << 20, max_index = i64(1) << 20;
 constexpr i64 max_size = i64(1) << 48;
 
-enum class ListKind : i64 { program = 0x510001, forward_call, backward_call, vocabulary, sampling };
+enum class ListKind : i64 {
+    program = 0x510001,
+    forward_call,
+    backward_call,
+    vocabulary,
+    sampling,
+    attention_forward,
+    attention_backward
+};
 
 [[noreturn]] inline void reject(const std::string& where, const std::string& expected,
                                 const std::string& found) {

@@ -1,5 +1,7 @@
 """Modules: torch's recurrent layers as drop-ins, and `Recurrent` for any cell."""
 
+from sluice.nn.attention import AdditiveAttention as AdditiveAttention
+from sluice.nn.attention import additive_attention as additive_attention
 from sluice.nn.conversion import convert as convert
 from sluice.nn.readout import Readout as Readout
 from sluice.nn.recurrent import Recurrent as Recurrent

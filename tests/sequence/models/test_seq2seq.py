@@ -7,7 +7,7 @@ import torch
 from sluice.sequence import SequenceError
 from sluice.sequence.batch import Batch
 from sluice.sequence.models import Seq2Seq, Seq2SeqConfig, decode
-from sluice.sequence.models.attention import Attention
+from sluice.sequence.models.attention import build_attention
 
 LENGTHS = torch.tensor([6, 2, 4])
 
@@ -28,7 +28,7 @@ def sources() -> torch.Tensor:
 
 
 def test_additive_attention_is_bahdanaus_formula() -> None:
-    attention = Attention("additive", query=4, memory=3)
+    attention = build_attention("additive", query=4, memory=3)
     queries, memory = torch.randn(5, 2, 4), torch.randn(7, 2, 3)
     lengths = torch.tensor([7, 3])
     context, weights = attention(queries, memory, lengths)
@@ -45,9 +45,9 @@ def test_additive_attention_is_bahdanaus_formula() -> None:
 
 
 def test_multiplicative_attention_is_torchs_scaled_dot_product() -> None:
-    attention = Attention("multiplicative", query=4, memory=3)
+    attention = build_attention("multiplicative", query=4, memory=3)
     queries, memory = torch.randn(5, 2, 4), torch.randn(7, 2, 3)
-    context, _ = attention(queries, memory, None)
+    context, _ = attention(queries, memory)
     keys = memory @ attention.memory_map.weight.T
     expected = torch.nn.functional.scaled_dot_product_attention(
         queries.transpose(0, 1), keys.transpose(0, 1), memory.transpose(0, 1), scale=1.0

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from sluice.sequence.batch import Batch, Loss, ModelState
 from sluice.sequence.errors import SequenceError
-from sluice.sequence.models.attention import Attention, AttentionKind
+from sluice.sequence.models.attention import AttentionKind, build_attention
 from sluice.sequence.models.base import SequenceModel, select_final_states
 from sluice.sequence.models.shape import SequenceModelConfig, build_layers, require_sizes
 from sluice.sequence.vocabulary import PADDING, START
@@ -31,7 +31,7 @@ class Seq2SeqConfig(SequenceModelConfig, _VocabularySizes):
         vocabulary_size: of the sources.
         target_vocabulary_size: of the targets.
         bidirectional: whether the encoder reads in both directions.
-        attention: ``"additive"`` or ``"multiplicative"``, as in `Attention`.
+        attention: ``"additive"`` or ``"multiplicative"``, scores v · tanh(W q + U m) or q · W m.
 
     Raises:
         SequenceError: as `SequenceModelConfig`; another kind of attention.
@@ -86,7 +86,7 @@ class Seq2Seq(SequenceModel):
         )
         self.decoder = build_layers(one_way, config.embedding_size)
         self.bridge = nn.Linear(config.width, config.num_layers * one_way.width)
-        self.attention = Attention(config.attention, one_way.width, config.width)
+        self.attention = build_attention(config.attention, one_way.width, config.width)
         self.combine = nn.Linear(config.width + one_way.width, one_way.width)
         self.readout = nn.Linear(one_way.width, config.target_vocabulary_size)
 
