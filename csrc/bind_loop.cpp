@@ -1,5 +1,6 @@
 // The time loop for Python: programs, layers packed for them, and passes forward and backward.
 #include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/vector.h>
 
@@ -106,6 +107,19 @@ Tape<Real>* make_tape(const Program& program, i64 steps, i64 batch, i64 address,
         program, steps, batch, output_holds_state<Real>(program), to_pointer<void>(address), bytes));
 }
 
+using Bytes = nb::ndarray<nb::pytorch, uint8_t, nb::ndim<2>, nb::device::cpu, nb::c_contig>;
+
+// Memory for a tape as a tensor of torch's, which frees it.
+template <class Real> Bytes allocate_tape(const Program& program, i64 steps, i64 batch) {
+    const i64 width = Tape<Real>::bytes_per_row(program, output_holds_state<Real>(program));
+    const i64 rows = add_checked(multiply_checked(steps, batch), 1);
+    auto block = std::make_unique<AlignedBlock>(size_t(multiply_checked(rows, width)));
+    void* data = block->data();
+    nb::capsule owner(block.release(),
+                      [](void* p) noexcept { delete static_cast<AlignedBlock*>(p); });
+    return Bytes(data, {size_t(rows), size_t(width)}, owner);
+}
+
 template <class Real> i64 tape_bytes_per_row(const Program& program) {
     return Tape<Real>::bytes_per_row(program, output_holds_state<Real>(program));
 }
@@ -113,6 +127,7 @@ template <class Real> i64 tape_bytes_per_row(const Program& program) {
 template <class Real> void bind_tape(nb::module_& m, const char* name) {
     nb::class_<Tape<Real>>(m, name)
         .def_static("at", &make_tape<Real>, nb::rv_policy::take_ownership)
+        .def_static("allocate", &allocate_tape<Real>)
         .def_static("bytes_per_row", &tape_bytes_per_row<Real>)
         .def("holds", &holds<Real>)
         .def("read", &read_tape<Real>, nb::call_guard<nb::gil_scoped_release>());

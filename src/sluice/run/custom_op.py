@@ -32,6 +32,7 @@ _ARGUMENTS = (
     "str graph, SymInt[] sizes, Tensor x, Tensor[] states, Tensor[] parameters, Tensor[] masks, "
     "Tensor? lengths, Tensor? resets, Tensor[] restart, bool reverse"
 )
+_LISTS = ("states", "parameters", "masks", "restart")
 _Argument: TypeAlias = str | Sequence[int] | Tensor | Sequence[Tensor] | None
 
 
@@ -78,53 +79,55 @@ class OperatorInputs(NamedTuple):
         return map_tensors(lambda t: t.float() if t.is_floating_point() else t, self)
 
 
-def run(inputs: OperatorInputs, precision: str) -> list[Tensor]:
-    """The output and the last states, by the operator."""
-    found: list[Tensor] = torch.ops.sluice.run(*inputs, precision)
+def run(inputs: OperatorInputs, mode: str) -> list[Tensor]:
+    """The output and the last states, by the operator; ``mode`` is as for `OperatorPass`."""
+    found: list[Tensor] = torch.ops.sluice.run(*inputs, mode)
     return found
 
 
 def _collect(arguments: Sequence[_Argument]) -> tuple[OperatorInputs, str, list[_Argument]]:
-    """An operator's arguments: the inputs, the precision (which may be left out), and the rest."""
+    """An operator's arguments: the inputs, the mode (which may be left out), and the rest."""
     count = len(OperatorInputs._fields)
-    own, (precision, *rest) = arguments[:count], arguments[count:] or ("float32",)
-    inputs = OperatorInputs(*own)  # type: ignore[arg-type]  # torch has checked the schema
-    return inputs, cast(str, precision), list(rest)
+    own, (mode, *rest) = arguments[:count], arguments[count:] or ("float32",)
+    # AOTInductor passes an empty list as None.
+    filled = [
+        () if value is None and name in _LISTS else value
+        for name, value in zip(OperatorInputs._fields, own, strict=True)
+    ]
+    inputs = OperatorInputs(*filled)  # type: ignore[arg-type]  # torch has checked the schema
+    return inputs, cast(str, mode), list(rest)
 
 
 def _run(*arguments: _Argument) -> list[Tensor]:
-    inputs, precision, _ = _collect(arguments)
-    return _run_pass(*inputs, precision, False)
+    inputs, mode, _ = _collect(arguments)
+    return _run_pass(*inputs, mode, False)
 
 
 def _run_pass(*arguments: _Argument) -> list[Tensor]:
     recorders.refuse_compiled()
-    inputs, precision, (keeps_tape,) = _collect(arguments)
-    own = OperatorPass(inputs.to_spec(), precision)
-    if not keeps_tape:
-        return own.run(None)
-    tape = own.make_tape()
-    return [*own.run(tape), tape]
+    inputs, mode, (keeps_tape,) = _collect(arguments)
+    own = OperatorPass(inputs.to_spec(), mode)
+    return own.run_with_tape() if keeps_tape else own.run()
 
 
 def _run_fake(*arguments: _Argument) -> list[Tensor]:
-    inputs, precision, _ = _collect(arguments)
-    return _run_pass_fake(*inputs, precision, False)
+    inputs, mode, _ = _collect(arguments)
+    return _run_pass_fake(*inputs, mode, False)
 
 
 def _run_pass_fake(*arguments: _Argument) -> list[Tensor]:
-    inputs, precision, (keeps_tape,) = _collect(arguments)
+    inputs, mode, (keeps_tape,) = _collect(arguments)
     x, states = inputs.x, inputs.states
     last = [torch.empty_like(t, memory_format=torch.contiguous_format) for t in states]
     outputs = [x.new_empty(*x.shape[:2], states[0].shape[-1]), *last]
     if keeps_tape:
-        outputs.append(OperatorPass(inputs.to_spec(), precision).make_tape())
+        outputs.append(OperatorPass(inputs.to_spec(), mode).make_tape())
     return outputs
 
 
 def _backpropagate(*arguments: _Argument) -> list[Tensor]:
-    inputs, precision, rest = _collect(arguments)
-    own = OperatorPass(inputs.to_spec(), precision)
+    inputs, mode, rest = _collect(arguments)
+    own = OperatorPass(inputs.to_spec(), mode)
     return own.backpropagate(*rest)  # type: ignore[arg-type]  # torch has checked the schema
 
 
@@ -165,10 +168,10 @@ class _RunFunction(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: _RunContext, inputs: OperatorInputs, precision: str, *tensors: Tensor
+        ctx: _RunContext, inputs: OperatorInputs, mode: str, *tensors: Tensor
     ) -> tuple[Tensor, ...]:
-        *outputs, tape = torch.ops.sluice.run_pass(*inputs, precision, True)
-        ctx.constants = (inputs.graph, inputs.sizes, inputs.reverse, precision)
+        *outputs, tape = torch.ops.sluice.run_pass(*inputs, mode, True)
+        ctx.constants = (inputs.graph, inputs.sizes, inputs.reverse, mode)
         groups = (inputs.states, inputs.parameters, inputs.restart, inputs.masks)
         ctx.counts = tuple(map(len, groups))
         ctx.set_materialize_grads(False)
@@ -180,7 +183,7 @@ class _RunFunction(torch.autograd.Function):
     @staticmethod
     def backward(ctx: _RunContext, *upstream: Tensor | None) -> tuple[Tensor | None, ...]:
         y, tape, lengths, resets, x, *rest = ctx.saved_tensors
-        graph, sizes, reverse, precision = ctx.constants
+        graph, sizes, reverse, mode = ctx.constants
         states, parameters, restart, masks = _split(rest, ctx.counts)
         inputs = OperatorInputs(
             graph, sizes, x, states, parameters, masks, lengths, resets, restart, reverse
@@ -189,7 +192,7 @@ class _RunFunction(torch.autograd.Function):
             found = reference.compute_gradients(inputs.to_spec(), upstream)
             return (None, None, *found)
         needs = list(ctx.needs_input_grad[2:])
-        read = (precision, tape, y, list(upstream), needs)
+        read = (mode, tape, y, list(upstream), needs)
         asked = iter(torch.ops.sluice.backpropagate(*inputs, *read))
         return (None, None, *(next(asked) if is_needed else None for is_needed in needs))
 
@@ -200,15 +203,14 @@ def _split(tensors: Sequence[Tensor | None], counts: Sequence[int]) -> list[list
 
 
 def _run_under_autograd(*arguments: _Argument) -> list[Tensor]:
-    inputs, precision, _ = _collect(arguments)
+    inputs, mode, _ = _collect(arguments)
     tensors = (inputs.x, *inputs.states, *inputs.parameters, *inputs.restart)
     if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors):
-        return list(_RunFunction.apply(inputs, precision, *tensors))  # type: ignore[no-untyped-call]
-    found: list[Tensor] = torch.ops.sluice.run_pass(*inputs, precision, False)
+        return list(_RunFunction.apply(inputs, mode, *tensors))  # type: ignore[no-untyped-call]
+    found: list[Tensor] = torch.ops.sluice.run_pass(*inputs, mode, False)
     return found
 
 
-_PRECISION = "str precision='float32'"
 _library = torch.library.Library("sluice", "FRAGMENT")
 
 
@@ -222,11 +224,11 @@ def _define(
     torch.library.register_fake(f"sluice::{name}", fake, lib=_library)
 
 
-_define("run", _PRECISION, _run, _run_fake)
-_define("run_pass", "str precision, bool keeps_tape", _run_pass, _run_pass_fake)
+_define("run", "str mode='float32'", _run, _run_fake)
+_define("run_pass", "str mode, bool keeps_tape", _run_pass, _run_pass_fake)
 _define(
     "backpropagate",
-    "str precision, Tensor tape, Tensor output, Tensor?[] upstream, bool[] needs",
+    "str mode, Tensor tape, Tensor output, Tensor?[] upstream, bool[] needs",
     _backpropagate,
     _backpropagate_fake,
 )

@@ -25,32 +25,38 @@ class OperatorPass:
 
     Args:
         spec: What to compute.
-        precision: What the kernels multiply in, for float32 tensors.
+        mode: What the kernels multiply in, for float32 tensors; ``"reference"`` to do without.
     """
 
-    def __init__(self, spec: RunSpec, precision: str) -> None:
+    def __init__(self, spec: RunSpec, mode: str) -> None:
         self._dtype = spec.x.dtype
-        self._precision = _choose_precision(spec, precision)
+        self._precision = _choose_precision(spec, mode)
         is_widened = self._precision is not None and self._dtype in _NARROW
         self._spec = _map_spec(torch.Tensor.float, spec) if is_widened else spec
 
     def make_tape(self) -> Tensor:
-        """Memory for what `backpropagate` needs, uninitialised; empty where it needs none."""
-        if self._precision in (None, "int8"):
-            return self._spec.x.new_empty(0, dtype=torch.uint8)
-        return tensor_tape.make_tape(self._spec)
+        """A tape as `run_with_tape` returns it, not filled; empty where nothing is to be kept."""
+        has_tape = self._precision not in (None, "int8")
+        shape = tensor_tape.tape_shape(self._spec) if has_tape else (0, 0)
+        return self._spec.x.new_empty(shape, dtype=torch.uint8)
 
-    def run(self, tape: Tensor | None) -> list[Tensor]:
-        """The output and the last states; ``tape`` is filled if there is one."""
+    def run(self) -> list[Tensor]:
+        """The output and the last states."""
         spec = self._spec
-        if self._precision is None or not fused.supports(spec):
-            y, last = reference.run(spec)
-            last = tuple(state.clone() for state in last)  # an output may not alias another
-        elif tape is None or not tape.numel():
+        if self._precision is not None and fused.supports(spec):
             y, last = fused.run(spec, self._precision)
         else:
-            y, last = tensor_tape.run_with_tape(spec, self._precision, tape)
+            y, last = reference.run(spec)
+            last = tuple(state.clone() for state in last)  # an output may not alias another
         return [tensor.to(self._dtype) for tensor in (y, *last)]
+
+    def run_with_tape(self) -> list[Tensor]:
+        """The same, and the tape for `backpropagate`."""
+        spec = self._spec
+        if self._precision in (None, "int8") or not fused.supports(spec):
+            return [*self.run(), self.make_tape()]
+        y, last, tape = tensor_tape.run_with_tape(spec, self._precision)
+        return [*(tensor.to(self._dtype) for tensor in (y, *last)), tape]
 
     def backpropagate(
         self,
@@ -77,15 +83,17 @@ class OperatorPass:
         return [g.to(self._dtype) for g, is_needed in pairs if g is not None and is_needed]
 
 
-def _choose_precision(spec: RunSpec, precision: str) -> str | None:
+def _choose_precision(spec: RunSpec, mode: str) -> str | None:
     """What the kernels compute in; None where they cannot run."""
     dtype, tensors = spec.x.dtype, spec.tensors
+    if mode == "reference" or extension.load_extension() is None:
+        return None
     if any(tensor.device.type != "cpu" or tensor.dtype != dtype for tensor in tensors):
         return None
-    if extension.load_extension() is None or any(p.numel() == 0 for p in spec.parameters):
+    if any(parameter.numel() == 0 for parameter in spec.parameters):
         return None
     if dtype == torch.float32:
-        return precision
+        return mode
     return "float64" if dtype == torch.float64 else "bfloat16" if dtype in _NARROW else None
 
 

@@ -17,7 +17,7 @@ from torch.autograd.function import FunctionCtx
 
 from sluice.run import reference
 from sluice.run.spec import RunSpec
-from sluice.run.torch_state import is_transform_active
+from sluice.run.torch_state import is_beyond_kernels, is_transform_active
 
 RunOutput = tuple[Tensor, tuple[Tensor, ...]]
 Runner = Callable[[RunSpec], RunOutput]
@@ -109,7 +109,7 @@ class _RecomputeFunction(torch.autograd.Function):
         count = len(ctx.spec.tensors)
         tensors, kept = ctx.saved_tensors[:count], ctx.saved_tensors[count:]
         spec = ctx.spec.replace_tensors(tensors)
-        if torch.is_grad_enabled():
+        if torch.is_grad_enabled() or is_beyond_kernels(upstream):
             return (None, None, None, *reference.compute_gradients(spec, upstream))
         return (None, None, None, *_recompute_backward(ctx, spec, kept, upstream))
 

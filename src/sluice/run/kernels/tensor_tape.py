@@ -1,13 +1,13 @@
 """Passes of the kernels whose tape is a tensor, for programs that torch compiles.
 
 A compiler cuts a program in two and carries tensors alone from the forward to the backward part.
-The tape lies in memory that torch has allocated, so that it lives as long as its tensor does.
+The tape lies in a tensor's memory, and lives as long as that does.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,33 +16,29 @@ from sluice.run.kernels import fused
 from sluice.run.kernels.fused import _FusedCall
 from sluice.run.spec import RunSpec
 
-_TAPES = {32: "Tape32", 64: "Tape64"}
 
-
-def make_tape(spec: RunSpec) -> Tensor:
-    """An uninitialised tape for ``spec``: ``(time × batch + 1, bytes of a row)``, of bytes.
+def tape_shape(spec: RunSpec) -> tuple[int, int]:
+    """A tape's shape: ``time × batch + 1`` rows, and the bytes of one.
 
     The sizes of ``spec`` may be symbolic.
     """
     cell = fused.compile_cell(spec.graph, spec.sizes, spec.has_bias, spec.x.dtype)
-    width = getattr(fused._require_extension(), _TAPES[cell.bits]).bytes_per_row(cell.handle)
     steps, batch = spec.x.shape[:2]
-    return spec.x.new_empty(steps * batch + 1, width, dtype=torch.uint8)
+    return steps * batch + 1, _tape_class(cell.bits).bytes_per_row(cell.handle)
 
 
 def run_with_tape(
-    spec: RunSpec, precision: str | None, tape: Tensor
-) -> tuple[Tensor, tuple[Tensor, ...]]:
-    """`fused.run` outside of autograd, with all that `backpropagate` needs left on ``tape``."""
-    if os.environ.get("SLUICE_POISON") == "1":
-        tape.fill_(255)
+    spec: RunSpec, precision: str | None
+) -> tuple[Tensor, tuple[Tensor, ...], Tensor]:
+    """`fused.run` outside of autograd, and a tape with all that `backpropagate` needs."""
     order, ordered = fused._sort_by_length(spec)
     call = _FusedCall(ordered, precision)
+    tape = _tape_class(call.cell.bits).allocate(call.cell.handle, *spec.x.shape[:2])
     (y, *last), _, _ = fused._forward(call, _open_tape(call, tape))
     if order is None:
-        return y, tuple(last)
+        return y, tuple(last), tape
     back = order.argsort()
-    return y.index_select(1, back), tuple(state.index_select(0, back) for state in last)
+    return y.index_select(1, back), tuple(state.index_select(0, back) for state in last), tape
 
 
 def backpropagate(
@@ -86,6 +82,10 @@ def backpropagate(
 
 def _open_tape(call: _FusedCall, tape: Tensor) -> object:
     """The tape in a tensor's memory, as the kernels take it; the tensor must outlive it."""
-    kind = getattr(fused._require_extension(), _TAPES[call.cell.bits])
-    steps, batch = call.spec.x.shape[:2]
-    return kind.at(call.cell.handle, steps, batch, tape.data_ptr(), tape.nbytes)
+    sizes = call.spec.x.shape[:2]
+    kind = _tape_class(call.cell.bits)
+    return kind.at(call.cell.handle, *sizes, tape.data_ptr(), tape.nbytes)
+
+
+def _tape_class(bits: int) -> Any:
+    return getattr(fused._require_extension(), f"Tape{bits}")
