@@ -7,6 +7,7 @@
 #   make test-torch  the core on the oldest and the newest torch, each in an environment of its own
 #   make test-all   every cell, size, precision and instruction set, kept in tests/results
 #   make check  everything the continuous integration runs
+#   make test-teams  the kernels' tests on torch's OpenMP threads, and by turns on those and their own
 #   make sanitize   the kernels' tests under address and undefined-behaviour sanitizers
 #   make sanitize-threads   those with several threads under ThreadSanitizer
 #   make docs   build the documentation site into site/; open site/index.html
@@ -34,7 +35,7 @@ WEIGHTS := tunes-out/tunes.safetensors
 PIP := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --constraint constraints.txt \
 	$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) $(PIP_ARGS)
 
-.PHONY: tune train test test-fast test-torch test-torch-oldest test-torch-newest test-all lint format types imports sizes docs check sanitize sanitize-threads bench install \
+.PHONY: tune train test test-fast test-torch test-torch-oldest test-torch-newest test-all test-teams lint format types imports sizes docs check sanitize sanitize-threads bench install \
 	clean
 .DEFAULT_GOAL := test
 # An interrupted training has kept its best weights: make must not delete them.
@@ -79,6 +80,12 @@ test-torch-oldest test-torch-newest: $(READY)
 # The full product, on every instruction set: some twenty minutes.
 test-all: $(READY)
 	PYTHONPATH=tests $(BIN)/python tests/matrix.py
+
+# By default tests give torch one thread, and several to the kernels alone: those are their own.
+KERNEL_TESTS := tests/run/kernels tests/run/test_threads.py tests/run/test_teams.py tests/nn/test_stream.py
+test-teams: $(READY)
+	SLUICE_TEST_TEAM=openmp $(BIN)/python -m pytest $(KERNEL_TESTS)
+	SLUICE_TEST_TEAM=alternating $(BIN)/python -m pytest $(KERNEL_TESTS)
 
 lint: $(READY)
 	$(BIN)/ruff check .

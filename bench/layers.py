@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from limits import peak
 from own_cells import Highway, Mine
-from paired import Report, measure_paired
+from paired import Report, measure_in_turns, measure_paired
 from rivals import HighwayLoop, LayerNormLoop, as_lstm, of_torch, onnxruntime
 from torch import Tensor, nn
 
@@ -62,9 +62,12 @@ CELLS = {
         4, own(Highway), HighwayLoop, "compiled step", partial(HighwayLoop, compiled=True)
     ),
 }
-COLUMNS = ["cell", "T×B×H", "", "torch", "fp32", "×", "bf16", "×", "int8", "×"]
+COLUMNS = ["cell", "T×B×H", "", "in a program ×", "torch", "fp32", "×", "bf16", "×", "int8", "×"]
 COLUMNS += ["compared with", "", "fp32 ×"]
 NOTES = [
+    "'In a program': the time of torch over ours in float32, called by turns with a parallel "
+    "operator of torch's before each call, everything at its default. The other columns are quiet "
+    "figures: blocks of calls, with a pause before each block.",
     "GFLOP/s of the matrix products, I = H; × is the ratio to torch, the last × that of fp32 to "
     "the layer named beside it, all in the same run and with the same weights.",
     "torch is its own layer for lstm, gru, elman and own-lstm (the LSTM's equations as a user's "
@@ -110,7 +113,18 @@ def rows(report: Report, cell: str, rounds: int, time: int, batch: int, size: in
         seconds = measure_paired(calls, rounds)
         speeds = {name: factor * flops / found / 1e9 for name, found in seconds.items()}
         shape = f"{time}×{batch}×{size}"
-        report.add(cell, shape, way, *against_torch(speeds), *format_rival(subject.rival, speeds))
+        ratio = f"{ratio_in_program(calls):.2f}"
+        others = against_torch(speeds), format_rival(subject.rival, speeds)
+        report.add(cell, shape, way, ratio, *others[0], *others[1])
+
+
+def ratio_in_program(calls: Mapping[str, Callable[[], object]]) -> float:
+    """Torch's time over ours where operators of torch's run between the calls."""
+    matrix = torch.randn(512, 512)
+    seconds = measure_in_turns(
+        {name: calls[name] for name in ("torch", "fp32")}, lambda: torch.mm(matrix, matrix).tanh_()
+    )
+    return seconds["torch"] / seconds["fp32"]
 
 
 def build_layers(subject: Subject, size: int) -> dict[str, Layer]:

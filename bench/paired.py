@@ -1,8 +1,9 @@
-"""Times of several functions, measured in turns in one run, and tables of them that are saved.
+"""Times of several functions, measured in one run, and tables of them that are saved.
 
-Each round gives every function a block of calls of about `BLOCK` seconds, after a pause in which
-the threads of the one before (OpenMP's and onnxruntime's spin for a while) go to sleep, and a call
-that does not count.
+`measure_paired` gives quiet figures: each round gives every function a block of calls of about
+`BLOCK` seconds, after a pause in which the threads of the one before (OpenMP's and onnxruntime's
+spin for a while) go to sleep, and a call that does not count. `measure_in_turns` gives what a
+program meets.
 """
 
 from __future__ import annotations
@@ -33,6 +34,28 @@ def measure_paired(
             time.sleep(PAUSE)
             function()
             found[name].append(_seconds(function, counts[name]))
+    return {name: statistics.median(times) for name, times in found.items()}
+
+
+def measure_in_turns(
+    functions: Mapping[str, Callable[[], object]],
+    between: Callable[[], object],
+    seconds: float = 1.5,
+    least: int = 9,
+) -> dict[str, float]:
+    """The median of each function's seconds a call, called by turns with ``between`` before each.
+
+    That is how a program calls a layer: other operators run just before, and the threads of their
+    runtime have not gone to sleep yet. All get ``seconds`` together, and ``least`` calls each.
+    """
+    found: dict[str, list[float]] = {name: [] for name in functions}
+    for function in functions.values():
+        function()
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end or len(next(iter(found.values()))) < least:
+        for name, function in functions.items():
+            between()
+            found[name].append(_seconds(function, 1))
     return {name: statistics.median(times) for name, times in found.items()}
 
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "bind.h"
+#include "openmp.h"
 
 #define SLUICE_TEXT(name) #name
 #define SLUICE_NAME_OF(isa) SLUICE_TEXT(isa)
@@ -30,11 +31,22 @@ static std::vector<std::string> supported() {
     return found;
 }
 
+using sluice::SLUICE_ISA::OpenMP;
+
+// The file of the OpenMP runtime on whose threads jobs run; empty where it is the pool's.
+static std::string find_openmp() {
+    const OpenMP* runtime = OpenMP::get();
+    return runtime ? runtime->library() : "";
+}
+
 SLUICE_MODULE(SLUICE_ISA, m) {
     // Programs stay in a cache of Python's until the process ends: that is no leak.
     nb::set_leak_warnings(false);
+    OpenMP::watch_forks();
     m.attr("isa") = SLUICE_NAME_OF(SLUICE_ISA);
     m.def("supported", &supported);
+    m.def("use_openmp", &OpenMP::enable);
+    m.def("find_openmp", &find_openmp);
     sluice::SLUICE_ISA::bind_attention(m);
     sluice::SLUICE_ISA::bind_loop(m);
     sluice::SLUICE_ISA::bind_step(m);

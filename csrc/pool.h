@@ -7,6 +7,7 @@
 #include <thread>
 #include <vector>
 
+#include "openmp.h"
 #include "system.h"
 
 namespace sluice::SLUICE_ISA {
@@ -130,18 +131,18 @@ private:
     }
 };
 
-// Run job(id) on up to `threads` threads, the caller being number 0; `wait_for_all` as for the
-// pool. A second caller meanwhile starts threads of its own, or runs the job alone where that is
-// enough.
+// Run job(id) on up to `threads` threads, the caller being number 0: on those of the OpenMP runtime
+// that torch uses, else on the pool's; `wait_for_all` as for the pool. A second caller of the pool
+// meanwhile starts threads of its own, or runs the job alone where that is enough.
 template <class F> void run_jobs(int threads, F&& job, bool wait_for_all) {
     if (threads == 1) return job(0);
+    const auto call = [](void* context, int id) {
+        (*static_cast<std::remove_reference_t<F>*>(context))(id);
+    };
+    if (const OpenMP* runtime = OpenMP::get(); runtime && runtime->run(threads, call, &job)) return;
     ThreadPool& pool = ThreadPool::get();
-    if (std::unique_lock lock(pool.mutex, std::try_to_lock); lock) {
-        pool.run(
-            threads, [](void* context, int id) { (*static_cast<F*>(context))(id); }, &job,
-            wait_for_all);
-        return;
-    }
+    if (std::unique_lock lock(pool.mutex, std::try_to_lock); lock)
+        return pool.run(threads, call, &job, wait_for_all);
     if (!wait_for_all) return job(0);
     std::vector<std::thread> others;
     for (int id = 1; id < threads; ++id) others.emplace_back([&, id] { job(id); });

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstddef>
+#include <cstring>
 #include <new>
+#include <string>
 
 #if defined(_WIN32)
 #ifndef NOMINMAX
@@ -13,9 +15,11 @@
 #endif
 #include <windows.h>
 #elif defined(__unix__) || defined(__APPLE__)
+#include <dlfcn.h>
 #include <pthread.h>
 #endif
 #if defined(__linux__)
+#include <link.h>
 #include <sched.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -85,5 +89,83 @@ static inline void prefer_huge_pages([[maybe_unused]] void* memory, [[maybe_unus
     madvise(memory, bytes, MADV_HUGEPAGE);
 #endif
 }
+
+// A library that the process has loaded, held by no count of its own: these never load or unload.
+class LoadedLibrary {
+public:
+    // The one that holds a function; its file is empty where there is none.
+    explicit LoadedLibrary(void* function) {
+#if defined(_WIN32)
+        const DWORD flags = GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS |
+                            GET_MODULE_HANDLE_EX_FLAG_UNCHANGED_REFCOUNT;
+        char name[MAX_PATH];
+        if (!GetModuleHandleExA(flags, static_cast<const char*>(function), &handle_)) return;
+        if (GetModuleFileNameA(handle_, name, sizeof name) < sizeof name) file_ = name;
+#elif defined(__unix__) || defined(__APPLE__)
+        Dl_info info;
+        if (dladdr(function, &info) && info.dli_fname) file_ = info.dli_fname;
+#endif
+    }
+    const std::string& file() const { return file_; }
+
+    // A function of this library, null where it has none of that name.
+    void* find(const char* name) const {
+#if defined(_WIN32)
+        return handle_ ? reinterpret_cast<void*>(GetProcAddress(handle_, name)) : nullptr;
+#elif defined(__unix__) || defined(__APPLE__)
+        return find_in(file_.c_str(), name);
+#else
+        return nullptr;
+#endif
+    }
+
+    // A function of any library, as torch would find it: in the global scope, then among the
+    // libraries that torch needs, then in any OpenMP runtime.
+    static void* find_anywhere([[maybe_unused]] const char* name) {
+#if defined(_WIN32)
+        for (const char* file : {"libiomp5md.dll", "libomp140.x86_64.dll", "libomp140.aarch64.dll"})
+            if (HMODULE library = GetModuleHandleA(file))
+                if (auto found = GetProcAddress(library, name))
+                    return reinterpret_cast<void*>(found);
+#elif defined(__unix__) || defined(__APPLE__)
+        if (void* found = dlsym(RTLD_DEFAULT, name)) return found;
+#endif
+#if defined(__linux__)
+        for (const char* library : {"libtorch_cpu", "libgomp", "libomp", "libiomp5"}) {
+            Search search{name, library, nullptr};
+            dl_iterate_phdr(&look_into, &search);
+            if (search.found) return search.found;
+        }
+#endif
+        return nullptr;
+    }
+
+private:
+    std::string file_;
+#if defined(_WIN32)
+    HMODULE handle_ = nullptr;
+#elif defined(__unix__) || defined(__APPLE__)
+    static void* find_in(const char* file, const char* name) {
+        void* handle = dlopen(file, RTLD_LAZY | RTLD_NOLOAD);
+        if (!handle) return nullptr;
+        void* found = dlsym(handle, name);
+        dlclose(handle);
+        return found;
+    }
+#endif
+#if defined(__linux__)
+    struct Search {
+        const char* name;
+        const char* library;
+        void* found;
+    };
+    static int look_into(dl_phdr_info* info, size_t, void* data) {
+        auto& search = *static_cast<Search*>(data);
+        if (info->dlpi_name && std::strstr(info->dlpi_name, search.library))
+            search.found = find_in(info->dlpi_name, search.name);
+        return search.found != nullptr;
+    }
+#endif
+};
 
 }  // namespace sluice::SLUICE_ISA

@@ -1,6 +1,15 @@
-"""Settings that every test shares."""
+"""Settings that every test shares.
 
+``SLUICE_TEST_TEAM`` selects the threads that kernels run on where tests ask for several: their own
+(the default, as torch has one thread here), those of torch's OpenMP runtime (``openmp``), or either
+by turns (``alternating``). See ``make test-teams``.
+"""
+
+import os
 import signal
+import threading
+import time
+from collections.abc import Iterator
 
 import pytest
 import torch
@@ -8,11 +17,29 @@ import torch
 import built_kernels  # noqa: F401
 from sluice.run.kernels import extension
 
+TEAM = os.environ.get("SLUICE_TEST_TEAM", "own")
+
 
 @pytest.fixture(autouse=True, scope="session")
 def _use_one_thread() -> None:
     """Tensors in tests are small: more threads only wait for each other on a busy machine."""
-    torch.set_num_threads(1)
+    torch.set_num_threads(1 if TEAM == "own" else 2)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _alternate_teams() -> Iterator[None]:
+    """Whose threads a job runs on then depends on when it starts."""
+    stop, kernels = threading.Event(), extension.load_extension()
+
+    def switch() -> None:
+        while not stop.wait(0.0005):
+            kernels.use_openmp(time.perf_counter_ns() % 2 == 0)
+
+    switching = threading.Thread(target=switch, daemon=True)
+    if TEAM == "alternating":
+        switching.start()
+    yield
+    stop.set()
 
 
 @pytest.fixture(autouse=True)

@@ -42,7 +42,8 @@ def describe_machine(cpuinfo: StrPath = "/proc/cpuinfo") -> dict[str, str]:
         "versions": ", ".join(f"{name} {version}" for name, version in versions.items()),
         "system": platform.platform(),
         "processor": model or platform.processor() or platform.machine(),
-        "threads": f"{torch.get_num_threads()} in torch, {os.cpu_count()} processors",
+        "threads": f"{torch.get_num_threads()} in torch, {os.cpu_count()} processors; "
+        f"{extension.describe_threads()}",
         "instruction sets": " ".join(known) or "not known on this system",
         "kernels": extension.get_isa() or extension.explain_missing(),
         "GPU": availability.describe(),

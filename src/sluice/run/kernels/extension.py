@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -32,7 +33,21 @@ def load_extension() -> Any:
             f"SLUICE_ISA must be one of {', '.join(possible)} on this machine, got "
             f"{wanted!r}; change it, or unset it"
         )
-    return _import_extension(wanted or possible[-1])
+    module = _import_extension(wanted or possible[-1])
+    module.use_openmp(os.environ.get("SLUICE_OPENMP") != "0")
+    return module
+
+
+def describe_threads() -> str:
+    """On whose threads the kernels run: those of the OpenMP runtime that torch uses, or their own.
+
+    The environment variable ``SLUICE_OPENMP=0`` selects the latter.
+    """
+    module = load_extension()
+    if module is None:
+        return "no kernels"
+    library = module.find_openmp()
+    return f"kernels share torch's ({Path(library).name})" if library else "kernels have their own"
 
 
 def _import_extension(isa: str) -> Any:
