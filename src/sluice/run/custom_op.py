@@ -1,23 +1,20 @@
 """The custom operator ``sluice::run``, "run this graph over time", for compiled programs.
 
 A compiled or exported program that holds it needs ``import sluice`` and nothing else: the graph's
-canonical text is one of the operator's arguments, that of a user's own cell included.
-
-``sluice::run`` is what programs call and what an export keeps. Under autograd it becomes
-``sluice::run_pass``, which also returns the tape, and ``sluice::backpropagate``, which reads it:
-between the two lie tensors alone, so that a compiler can part them. All are functions without side
-effects; one that a compiler runs again gives the same.
+canonical text is one of the operator's arguments, that of a user's own cell included. For each
+operator there is a function that computes, and one that describes its results to compilers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple, TypeAlias, cast
+from collections.abc import Sequence
+from typing import Any, NamedTuple, TypeAlias, cast
 
 import torch
 from torch import Tensor
 from torch.autograd.function import FunctionCtx
 
+from sluice import torch_operators as torch_operators  # which registers them
 from sluice.equations.specs import Sizes
 from sluice.equations.text import from_text
 from sluice.run import reference
@@ -26,14 +23,8 @@ from sluice.run.recording import recorders
 from sluice.run.spec import RunSpec
 from sluice.run.torch_state import has_memory, map_tensors
 
-# The arguments in the language of torch's schemas; `OperatorInputs` holds them in this order.
-# Exported programs name them: they must not change, and what is added needs a default.
-_ARGUMENTS = (
-    "str graph, SymInt[] sizes, Tensor x, Tensor[] states, Tensor[] parameters, Tensor[] masks, "
-    "Tensor? lengths, Tensor? resets, Tensor[] restart, bool reverse"
-)
 _LISTS = ("states", "parameters", "masks", "restart")
-_Argument: TypeAlias = str | Sequence[int] | Tensor | Sequence[Tensor] | None
+_Argument: TypeAlias = str | bool | Sequence[int] | Tensor | Sequence[Tensor] | None
 
 
 class OperatorInputs(NamedTuple):
@@ -98,24 +89,28 @@ def _collect(arguments: Sequence[_Argument]) -> tuple[OperatorInputs, str, list[
     return inputs, cast(str, mode), list(rest)
 
 
-def _run(*arguments: _Argument) -> list[Tensor]:
+def compute_run(*arguments: _Argument) -> list[Tensor]:
+    """``sluice::run`` without autograd: as `run`."""
     inputs, mode, _ = _collect(arguments)
-    return _run_pass(*inputs, mode, False)
+    return compute_run_pass(*inputs, mode, False)
 
 
-def _run_pass(*arguments: _Argument) -> list[Tensor]:
+def compute_run_pass(*arguments: _Argument) -> list[Tensor]:
+    """``sluice::run_pass``: as `run`, and the tape where it is kept."""
     recorders.refuse_compiled()
     inputs, mode, (keeps_tape,) = _collect(arguments)
     own = OperatorPass(inputs.to_spec(), mode)
     return own.run_with_tape() if keeps_tape else own.run()
 
 
-def _run_fake(*arguments: _Argument) -> list[Tensor]:
+def describe_run(*arguments: _Argument) -> list[Tensor]:
+    """Results like those of `compute_run`, without their numbers."""
     inputs, mode, _ = _collect(arguments)
-    return _run_pass_fake(*inputs, mode, False)
+    return describe_run_pass(*inputs, mode, False)
 
 
-def _run_pass_fake(*arguments: _Argument) -> list[Tensor]:
+def describe_run_pass(*arguments: _Argument) -> list[Tensor]:
+    """The same for `compute_run_pass`."""
     inputs, mode, (keeps_tape,) = _collect(arguments)
     x, states = inputs.x, inputs.states
     last = [torch.empty_like(t, memory_format=torch.contiguous_format) for t in states]
@@ -125,13 +120,15 @@ def _run_pass_fake(*arguments: _Argument) -> list[Tensor]:
     return outputs
 
 
-def _backpropagate(*arguments: _Argument) -> list[Tensor]:
+def compute_backpropagate(*arguments: _Argument) -> list[Tensor]:
+    """``sluice::backpropagate``: the gradients that are needed."""
     inputs, mode, rest = _collect(arguments)
     own = OperatorPass(inputs.to_spec(), mode)
     return own.backpropagate(*rest)  # type: ignore[arg-type]  # torch has checked the schema
 
 
-def _backpropagate_fake(*arguments: _Argument) -> list[Tensor]:
+def describe_backpropagate(*arguments: _Argument) -> list[Tensor]:
+    """Results like those of `compute_backpropagate`, without their numbers."""
     inputs, _, (_, _, _, needs) = _collect(arguments)
     pairs = zip(inputs.to_spec().tensors, cast(Sequence[bool], needs), strict=True)
     return [
@@ -141,23 +138,25 @@ def _backpropagate_fake(*arguments: _Argument) -> list[Tensor]:
     ]
 
 
-def _run_backward(*arguments: _Argument) -> list[Tensor]:
+def compute_run_backward(*arguments: _Argument) -> list[Tensor]:
+    """``sluice::run_backward``: the gradients of x, states, parameters and restart."""
     *own, gradients = arguments
-    y, *_, tape = _run_pass(*own, "float32", True)
+    y, *_, tape = compute_run_pass(*own, "float32", True)
     needs = [True] * len(OperatorInputs(*own).to_spec().tensors)  # type: ignore[arg-type]
-    return _backpropagate(*own, "float32", tape, y, gradients, needs)
+    return compute_backpropagate(*own, "float32", tape, y, gradients, needs)
 
 
-def _run_backward_fake(*arguments: _Argument) -> list[Tensor]:
+def describe_run_backward(*arguments: _Argument) -> list[Tensor]:
+    """Results like those of `compute_run_backward`, without their numbers."""
     own = arguments[:-1]
     needs = [True] * len(OperatorInputs(*own).to_spec().tensors)  # type: ignore[arg-type]
-    return _backpropagate_fake(*own, "float32", None, None, None, needs)
+    return describe_backpropagate(*own, "float32", None, None, None, needs)
 
 
 class _RunContext(FunctionCtx):
     """What the backward pass finds: tensors are saved apart from the rest of the inputs."""
 
-    saved_tensors: tuple[Tensor | None, ...]
+    saved_tensors: tuple[Any, ...]
     needs_input_grad: tuple[bool, ...]
     counts: tuple[int, ...]
     constants: tuple[str, Sequence[int], bool, str]
@@ -175,9 +174,8 @@ class _RunFunction(torch.autograd.Function):
         groups = (inputs.states, inputs.parameters, inputs.restart, inputs.masks)
         ctx.counts = tuple(map(len, groups))
         ctx.set_materialize_grads(False)
-        ctx.save_for_backward(  # type: ignore[no-untyped-call]
-            outputs[0], tape, inputs.lengths, inputs.resets, *tensors, *inputs.masks
-        )
+        saved: list[Any] = [outputs[0], tape, inputs.lengths, inputs.resets]
+        ctx.save_for_backward(*saved, *tensors, *inputs.masks)
         return tuple(outputs)
 
     @staticmethod
@@ -197,41 +195,16 @@ class _RunFunction(torch.autograd.Function):
         return (None, None, *(next(asked) if is_needed else None for is_needed in needs))
 
 
-def _split(tensors: Sequence[Tensor | None], counts: Sequence[int]) -> list[list[Tensor]]:
+def _split(tensors: Sequence[Any], counts: Sequence[int]) -> list[list[Tensor]]:
     remaining = iter(tensors)
-    return [[cast(Tensor, next(remaining)) for _ in range(count)] for count in counts]
+    return [[next(remaining) for _ in range(count)] for count in counts]
 
 
-def _run_under_autograd(*arguments: _Argument) -> list[Tensor]:
+def run_under_autograd(*arguments: _Argument) -> list[Tensor]:
+    """``sluice::run`` where autograd records."""
     inputs, mode, _ = _collect(arguments)
     tensors = (inputs.x, *inputs.states, *inputs.parameters, *inputs.restart)
     if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors):
         return list(_RunFunction.apply(inputs, mode, *tensors))  # type: ignore[no-untyped-call]
     found: list[Tensor] = torch.ops.sluice.run_pass(*inputs, mode, False)
     return found
-
-
-_library = torch.library.Library("sluice", "FRAGMENT")
-
-
-def _define(
-    name: str, more: str, function: Callable[..., object], fake: Callable[..., object]
-) -> None:
-    """Register an operator: ``more`` are its arguments after those that all have."""
-    schema = f"{name}({_ARGUMENTS}, {more}) -> Tensor[]"
-    _library.define(schema, tags=(torch.Tag.pt2_compliant_tag,))
-    _library.impl(name, function, "CompositeExplicitAutograd")
-    torch.library.register_fake(f"sluice::{name}", fake, lib=_library)
-
-
-_define("run", "str mode='float32'", _run, _run_fake)
-_define("run_pass", "str mode, bool keeps_tape", _run_pass, _run_pass_fake)
-_define(
-    "backpropagate",
-    "str mode, Tensor tape, Tensor output, Tensor?[] upstream, bool[] needs",
-    _backpropagate,
-    _backpropagate_fake,
-)
-# What joint graphs exported by earlier versions hold.
-_define("run_backward", "Tensor[] gradients", _run_backward, _run_backward_fake)
-_library.impl("run", _run_under_autograd, "Autograd")

@@ -80,7 +80,7 @@ def is_transform_active() -> bool:
 def find_observer() -> str | None:
     """What records or replaces torch's operations in this thread, and does not see kernels.
 
-    None for nothing. A version of torch that does not tell of dispatch modes counts as having none.
+    None for nothing. A version of torch that does not tell of one of these counts as having none.
 
     Example:
         >>> from torch.utils.flop_counter import FlopCounterMode
@@ -90,7 +90,7 @@ def find_observer() -> str | None:
         ...     find_observer()
         'a dispatch mode'
     """
-    if torch.jit.is_tracing():
+    if _is_tracing():
         return "a trace"
     return "a dispatch mode" if _count_modes() or _count_early_modes() else None
 
@@ -99,6 +99,7 @@ def _count_none() -> int:
     return 0
 
 
+_is_tracing: Callable[[], int] = getattr(torch._C, "_is_tracing", _count_none)
 _count_modes: Callable[[], int] = getattr(torch._C, "_len_torch_dispatch_stack", _count_none)
 # Those of tracers that work before autograd.
 _count_early_modes: Callable[[], int] = getattr(
