@@ -27,7 +27,7 @@ TORCH_INDEX ?=
 PIP_ARGS ?=
 SEED ?=
 WORKERS ?= 2
-BENCH ?= layers streaming generation choosing training_step recording recompute precision
+BENCH ?= layers calls compiled streaming generation choosing training_step recording recompute precision
 
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready

@@ -89,14 +89,19 @@ class Report:
         self.rows.append(list(cells))
         self.console.print("  ".join(f"{cell:>10}" for cell in cells))
 
-    def keep(self) -> None:
-        """Print the table, and save it."""
+    def keep(self, merge: int = 0) -> None:
+        """Print the table, and save it.
+
+        With ``merge``, rows of the saved table stay unless one here begins with the same cells, of
+        which ``merge`` count.
+        """
         table = Table(title=self.title)
         for column in self.columns:
             table.add_column(column, justify="right")
         for row in self.rows:
             table.add_row(*row)
         self.console.print(table)
+        self.rows = self._merge_saved(merge) if merge else self.rows
         lines = [f"# {self.title}", "", *self.notes, ""]
         lines += ["| " + " | ".join(self.columns) + " |", "|" + "---:|" * len(self.columns)]
         lines += ["| " + " | ".join(row) + " |" for row in self.rows]
@@ -105,3 +110,13 @@ class Report:
         self.path.parent.mkdir(exist_ok=True)
         self.path.write_text("\n".join(lines) + "\n", encoding="utf-8")
         self.console.print(f"kept in {self.path}")
+
+    def _merge_saved(self, count: int) -> list[list[str]]:
+        """The saved rows with those measured now in their places, new ones at the end."""
+        lines = self.path.read_text(encoding="utf-8").splitlines() if self.path.exists() else []
+        table = [line.strip("| ").split(" | ") for line in lines if line.startswith("| ")]
+        if not table or table[0] != self.columns:
+            return self.rows
+        rows = {tuple(row[:count]): row for row in table[1:]}
+        rows.update({tuple(row[:count]): row for row in self.rows})
+        return list(rows.values())

@@ -4,6 +4,7 @@
 #include "outer.h"
 #include "pool.h"
 #include "states.h"
+#include "storage.h"
 
 namespace sluice::SLUICE_ISA {
 
@@ -21,8 +22,7 @@ public:
           recorded_(recorded), output_holds_state_(program_.state_widths[0] % L == 0),
           states_(program_, call, &tape, output_holds_state_, arena_) {
         const i64 b = call.batch;
-        shares_units_ = call.threads > 1 && b < 2 * call.threads &&
-                        can_share_units<Real>(program_, call.threads);
+        shares_units_ = divides_units<Real>(program_, call);
         threads_ = shares_units_ ? call.threads
                                  : int(std::max<i64>(1, std::min<i64>(b / 2, call.threads)));
         chunk_ = std::max<i64>(1, std::min(call.steps, ceil_div(chunk_rows, std::max<i64>(1, b))));
@@ -33,6 +33,7 @@ public:
     }
 
     void run() {
+        clear_gradients();
         for (i64 b = 0; b < call_.batch; ++b)
             if (call_.length(b) == 0) copy_empty_sequence(b);
         run_team(threads_, [&](int id, Team& team) { run_thread(*contexts_[size_t(id)], team); });
@@ -139,6 +140,15 @@ private:
         }
     }
 
+    // The first chunk of steps assigns the weights' gradients that it computes wholly.
+    bool assigns_gradients() const { return !call_.lengths && call_.steps * call_.batch > 0; }
+    void clear_gradients() {
+        for (size_t k = 0; k < call_.parameter_gradients.size(); ++k)
+            if (call_.parameter_gradients[k] &&
+                !(assigns_gradients() && program_.has_whole_gradient[k]))
+                std::fill_n(call_.parameter_gradients[k], program_.parameter_sizes[k], Real(0));
+    }
+
     A* rounded_deltas(const PhaseRunner<P>& runner, i64 k) const {
         return rounded_[shares_units_ ? size_t(runner.id) : 0][size_t(k)];
     }
@@ -148,6 +158,7 @@ private:
         for (size_t s = 0; s < states_.states.size(); ++s) {
             const i64 width = states_.states[s].width;
             const Real* from = call_.final_state_gradients[s];
+            if (!call_.initial_state_gradients[s]) continue;
             copy_padded(call_.initial_state_gradients[s] + b * width,
                         from ? from + b * width : nullptr, width, width);
         }
@@ -163,7 +174,7 @@ private:
             for (i64 k = 0; k < count; ++k, current ^= 1)
                 run_step(runner, call_.reverse ? t0 + k : t0 + count - 1 - k, current, team);
             if (threads_ > 1) team.barrier();
-            accumulate_chunk(context, t0, count);
+            accumulate_chunk(context, t0, count, done == 0);
             if (threads_ > 1) team.barrier();
         }
     }
@@ -248,16 +259,6 @@ private:
             copy_own_units(runner, runner.view(k).at(0, b), rows ? rows + b * p.width : nullptr,
                            p.width);
     }
-    // This thread's units of a row, and the padding where they end with it.
-    static void copy_own_units(const PhaseRunner<P>& runner, Real* to, const Real* from,
-                               i64 width) {
-        i64 first, last;
-        runner.block_range(width, first, last);
-        first *= L, last *= L;
-        if (last > first)
-            copy_padded(to + first, from ? from + first : nullptr, std::min(last, width) - first,
-                        last - first);
-    }
     // Where a sequence ends, the gradient of its final states enters.
     void load_final_gradient(PhaseRunner<P>& runner, i64 b, int current) {
         for (size_t s = 0; s < states_.states.size(); ++s) {
@@ -281,14 +282,14 @@ private:
                     restart_sums_[s][runner.id * state.padded + u] += gradient[u];
                     gradient[u] = 0;
                 }
-            if (begins)
+            if (begins && call_.initial_state_gradients[s])
                 std::copy(gradient + first, gradient + last,
                           call_.initial_state_gradients[s] + b * state.width + first);
         }
     }
 
     // What is computed for a chunk of steps at once: the input's gradient, and the weights'.
-    void accumulate_chunk(ThreadContext& context, i64 t0, i64 count) {
+    void accumulate_chunk(ThreadContext& context, i64 t0, i64 count, bool is_first) {
         PhaseRunner<P>& runner = context.runner;
         if (call_.x_gradient && !call_.lengths)
             write_input_gradient(runner, t0, count * call_.batch);
@@ -297,33 +298,44 @@ private:
                 write_input_gradient(runner, t, call_.active_sequences(t));
         for (const WeightGradient& w : program_.weight_gradients)
             if (call_.parameter_gradients[size_t(w.parameter)])
-                add_weight_gradient(context, w, t0, count);
+                add_weight_gradient(context, w, t0, count,
+                                    is_first && assigns_gradients() &&
+                                        program_.has_whole_gradient[size_t(w.parameter)]);
     }
 
-    // The gradients of `rows` rows of the input, from step t on; this thread's share of them.
+    // The gradients of `rows` rows of the input, from step t on; this thread's share: its units of
+    // all rows, or all units of some rows.
     void write_input_gradient(PhaseRunner<P>& runner, i64 t, i64 rows) {
         const i64 k = program_.find(Role::input_gradient), width = program_.input_width;
-        const i64 from = rows * runner.id / threads_, to = rows * (runner.id + 1) / threads_;
+        const i64 from = shares_units_ ? 0 : rows * runner.id / threads_;
+        const i64 to = shares_units_ ? rows : rows * (runner.id + 1) / threads_;
+        i64 first_block, last_block, first, last;
+        runner.block_range(width, first_block, last_block);
+        runner.unit_range(width, first, last);
         Real* out = call_.x_gradient + t * call_.batch * width;
         if (runner.id == 0 && rows < call_.batch)
             std::fill(out + rows * width, out + call_.batch * width, Real(0));
         if (k < 0) {
-            std::fill(out + from * width, out + to * width, Real(0));
+            for (i64 r = from; r < to; ++r)
+                std::fill(out + r * width + first, out + r * width + last, Real(0));
             return;
         }
         const BufferView<Real> own = runner.view(k);
         const bool in_place = !program_.bodies_write_input_gradient && width % L == 0;
         if (in_place) runner.view(k) = {{call_.x_gradient, call_.batch * width, width}, L};
-        for (i64 r = from; r < to; r += tile_rows)
+        const i64 limit = to - from <= max_direct_rows ? max_direct_rows : tile_rows;
+        for (i64 r = from; r < to; r += limit)
             for (const Product& p : program_.deferred)
-                runner.multiply_to_target(p, t, r, std::min(to, r + tile_rows), 0,
-                                          runner.buffer(k).blocks);
+                runner.multiply_to_target(p, t, r, std::min(to, r + limit), first_block,
+                                          last_block);
         if (!in_place)
-            for (i64 r = from; r < to; ++r) std::copy_n(own.at(t, r), width, out + r * width);
+            for (i64 r = from; r < to; ++r)
+                std::copy(own.at(t, r) + first, own.at(t, r) + last, out + r * width + first);
         runner.view(k) = own;
     }
 
-    void add_weight_gradient(ThreadContext& context, const WeightGradient& w, i64 t0, i64 count) {
+    void add_weight_gradient(ThreadContext& context, const WeightGradient& w, i64 t0, i64 count,
+                             bool assign) {
         const i64 rows = collect_rows(context, w, t0, count);
         if (rows == 0) return;
         const i64 id = context.runner.id, gates = i64(w.starts.size()), own = w.width / w.heads;
@@ -340,7 +352,7 @@ private:
             };
             if (m1 > m0)
                 add_outer_products<P>(m0, m1, w.columns, rows, context.deltas, context.operands,
-                                      find_row, context.outer_scratch);
+                                      find_row, assign, context.outer_scratch);
             for (i64 q = 0; head + 1 < w.heads && q < rows; ++q) context.operands[q] += w.columns;
         }
     }

@@ -23,12 +23,13 @@ template <class Real> struct Call {
     int threads = 1;
     bool reverse = false;
     const Real* x = nullptr;
-    std::vector<const Real*> initial_states, restart_states;  // (batch, width), (width)
+    std::vector<const Real*> initial_states;  // (batch, width); null for zeros
+    std::vector<const Real*> restart_states;  // (width)
     std::vector<RowView<Real>> masks;                         // rows padded to whole blocks
     const i64* lengths = nullptr;                             // descending, or null
     const uint8_t* resets = nullptr;  // (time, batch), in the direction's own sense, or null
     Real* y = nullptr;
-    std::vector<Real*> final_states;  // (batch, width)
+    std::vector<Real*> final_states;  // (batch, width); null where nobody asks
     // Of a backward pass; where null, a gradient that comes in is zero and one asked for is not.
     const Real* output_gradient = nullptr;
     std::vector<const Real*> final_state_gradients;

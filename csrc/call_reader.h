@@ -17,7 +17,7 @@ public:
     Call<Real> read_forward() {
         read_common();
         in_.read(6, "final states",
-                 [&](Section& s) { read_states(s, call_.final_states, call_.batch); });
+                 [&](Section& s) { read_states(s, call_.final_states, call_.batch, true); });
         in_.finish();
         return std::move(call_);
     }
@@ -30,7 +30,7 @@ public:
         });
         in_.read(7, "gradients of the input and the initial states", [&](Section& s) {
             c.x_gradient = s.read_array<Real>("an input's gradient", x_size(), true);
-            read_states(s, c.initial_state_gradients, c.batch);
+            read_states(s, c.initial_state_gradients, c.batch, true);
         });
         in_.read(8, "gradients of the restart states", [&](Section& s) {
             if (s.remaining() > 0) read_states(s, c.restart_state_gradients, 1);
@@ -72,7 +72,7 @@ private:
             check_lengths(s);
         });
         in_.read(3, "initial states",
-                 [&](Section& s) { read_states(s, c.initial_states, c.batch); });
+                 [&](Section& s) { read_states(s, c.initial_states, c.batch, true); });
         in_.read(4, "restart states", [&](Section& s) {
             if (s.remaining() > 0) read_states(s, c.restart_states, 1);
         });

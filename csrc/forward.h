@@ -3,6 +3,7 @@
 
 #include "pool.h"
 #include "states.h"
+#include "storage.h"
 
 namespace sluice::SLUICE_ISA {
 
@@ -17,11 +18,9 @@ public:
           output_holds_state_(program_.state_widths[0] % L == 0),
           states_(program_, call, tape, output_holds_state_, arena_) {
         const i64 b = call.batch;
-        const bool few_rows = call.threads > 1 && b < 2 * call.threads;
-        shares_units_ = few_rows && can_share_units<Real>(program_, call.threads);
-        threads_ = few_rows && !shares_units_
-                       ? int(std::max<i64>(1, std::min<i64>(b, call.threads)))
-                       : call.threads;
+        shares_units_ = divides_units<Real>(program_, call);
+        threads_ =
+            shares_units_ ? call.threads : int(std::max<i64>(1, std::min<i64>(b, call.threads)));
         shared_.assign(program_.buffers.size(), nullptr);
         for (size_t k = 0; k < shared_.size(); ++k) {
             const Buffer& p = program_.buffers[k];
@@ -53,7 +52,7 @@ private:
             : runner(pass.weights_, pass.call_, id, pass.threads_, pass.shares_units_) {
             const Program& program = pass.program_;
             const i64 rows = std::max<i64>(1, runner.rows());
-            chunk = std::max<i64>(1, std::min(pass.call_.steps, (rows >= 32 ? 64 : 96) / rows));
+            chunk = count_hoisted_steps(pass.call_.steps, rows);
             allocate_scratch(runner, program.hoisted, 0, chunk * rows, arena);
             allocate_scratch(runner, program.forward, runner.row0, rows, arena);
             allocate_states(runner, arena);
@@ -200,6 +199,7 @@ private:
     template <class Row> void write_final_states(i64 b, Row row, const PhaseRunner<P>* runner) {
         for (size_t s = 0; s < states_.states.size(); ++s) {
             const i64 width = states_.states[s].width;
+            if (!call_.final_states[s]) continue;
             i64 first = 0, last = width;
             if (runner) runner->unit_range(width, first, last);
             std::copy(row(s) + first, row(s) + last, call_.final_states[s] + b * width + first);

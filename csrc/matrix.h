@@ -12,24 +12,72 @@ namespace sluice::SLUICE_ISA {
 
 inline i64 ceil_div(i64 a, i64 b) { return (a + b - 1) / b; }
 
-// One matrix, packed. A panel holds `blocks_per_panel` blocks of units × the gates of one piece (at
-// most 4 vectors), so that a tile has all gates of its units side by side.
-template <class P> class PackedMatrix {
-    using Real = typename P::Real;
-    using B = typename P::B;
-    using Acc = typename P::Acc;
-    static constexpr i64 L = lanes<Real>;
-
+// How a matrix is divided: a panel holds `blocks_per_panel` blocks of units × the gates of one piece
+// (at most 4 vectors), so that a tile has all gates of its units side by side.
+template <class P> class PanelLayout {
 public:
     // `interleaved`: the target keeps other items between these, so a panel must stay in one block.
-    PackedMatrix(const Matrix& matrix, bool interleaved) : m_(&matrix), results_(matrix.results()) {
+    PanelLayout(const Matrix& matrix, bool interleaved) : m_(&matrix), results_(matrix.results()) {
         blocks = ceil_div(m_->width, L);
         blocks_per_panel = interleaved || results_ > 2 ? 1 : 4 / results_;
         pieces_ = ceil_div(results_, 4);
-        inner_blocks_ = ceil_div(m_->inner, L);
-        k_ = m_->transposed ? inner_blocks_ * m_->gates() * L : m_->inner;
-        stride_ = panel_size<P>(4, k_);
+        k_ = m_->transposed ? ceil_div(m_->inner, L) * m_->gates() * L : m_->inner;
         panels_ = ceil_div(blocks, blocks_per_panel);
+    }
+
+    i64 blocks, blocks_per_panel;
+    i64 results() const { return results_; }
+    i64 operand_length() const { return ceil_div(k_, P::group) * P::group; }
+
+protected:
+    static constexpr i64 L = lanes<typename P::Real>;
+    const Matrix* m_;
+    i64 results_, pieces_, k_, panels_;
+
+    // Vectors of a panel's piece.
+    int vectors(i64 p, i64 piece) const {
+        return int(std::min<i64>(4, results_ - piece * 4) *
+                   std::min(blocks_per_panel, blocks - p * blocks_per_panel));
+    }
+    // Call visit(p, piece, offset) for blocks [first, last), which begin at a panel's edge; the
+    // piece's results lie `offset` numbers after those of the first block.
+    template <class Visit> void visit_panels(i64 first, i64 last, i64 out_block, Visit visit) const {
+        for (i64 p = first / blocks_per_panel; p < ceil_div(last, blocks_per_panel); ++p)
+            for (i64 piece = 0; piece < pieces_; ++piece)
+                visit(p, piece, (p * blocks_per_panel - first) * out_block + piece * 4 * L);
+    }
+    // The unit that lane l of vector v of a panel's piece is, and its row of the weight; −1 for
+    // padding.
+    i64 find_row(i64 p, i64 piece, i64 v, i64 l, i64& unit) const {
+        const i64 gates = std::min<i64>(4, results_ - piece * 4);
+        unit = (p * blocks_per_panel + v / gates) * L + l;
+        return unit < m_->width ? m_->starts[size_t(piece * 4 + v % gates)] + unit : -1;
+    }
+    // Call visit(k, row, unit) for k's [from, from + count) of a transposed matrix, in whole blocks:
+    // the gate's unit that k is, and its row of the weight; −1 for padding.
+    template <class Visit> void visit_inner_rows(i64 from, i64 count, Visit visit) const {
+        for (i64 k = 0; k < count; k += L) {
+            const i64 at = (from + k) / L, unit = at / m_->gates() * L;
+            const i64 row = m_->starts[size_t(at % m_->gates())] + unit;
+            for (i64 l = 0; l < L; ++l)
+                visit(k + l, unit + l < m_->inner ? row + l : -1, unit + l);
+        }
+    }
+};
+
+// One matrix, packed.
+template <class P> class PackedMatrix : public PanelLayout<P> {
+    using Real = typename P::Real;
+    using B = typename P::B;
+    using Acc = typename P::Acc;
+    using Layout = PanelLayout<P>;
+    using Layout::L, Layout::m_, Layout::results_, Layout::pieces_, Layout::k_, Layout::panels_;
+
+public:
+    using Layout::blocks, Layout::blocks_per_panel;
+
+    PackedMatrix(const Matrix& matrix, bool interleaved) : Layout(matrix, interleaved) {
+        stride_ = panel_size<P>(4, k_);
         const i64 panel_bytes = multiply_checked(panels_, pieces_, stride_, sizeof(B));
         memory_ = AlignedBlock(size_t(add_checked(panel_bytes, extra_bytes())));
     }
@@ -51,39 +99,25 @@ public:
         const Real* weight = parameters[m_->weight];
         const Real* bias = m_->bias >= 0 ? parameters[m_->bias] : nullptr;
         const i64 p = panel / pieces_, piece = panel % pieces_;
-        const i64 gates = std::min<i64>(4, results_ - piece * 4);
-        const int nv = int(gates * std::min(blocks_per_panel, blocks - p * blocks_per_panel));
+        const int nv = this->vectors(p, piece);
         if (m_->transposed)
             pack_transposed(p, nv, weight, scratch.list.data(), scratch.rows.data());
-        else pack_forward(p, piece, nv, gates, weight, bias, scratch);
+        else pack_forward(p, piece, nv, weight, bias, scratch);
     }
     i64 weight_count() const { return panels_ * pieces_ * stride_; }
-
-    i64 blocks, blocks_per_panel;
-    i64 results() const { return results_; }
-    i64 operand_length() const { return ceil_div(k_, P::group) * P::group; }
 
     // out[r][block - first][gate] = bias + operand·weights for blocks [first, last), which begin
     // at a panel's edge; `scales`: the rows' scales, for int8.
     void multiply(const typename P::A* a, i64 ld_a, i64 rows, Real* out, i64 ld_out, i64 out_block,
                   i64 first, i64 last, bool accumulate, const Real* scales) const {
-        const i64 limit_panels = ceil_div(last, blocks_per_panel);
-        for (i64 p = first / blocks_per_panel; p < limit_panels; ++p) {
-            const i64 block = p * blocks_per_panel,
-                      here = std::min(blocks_per_panel, blocks - block);
-            for (i64 piece = 0; piece < pieces_; ++piece) {
-                const i64 gate = piece * 4;
-                const i64 gates = pieces_ == 1 ? results_ : std::min<i64>(4, results_ - gate);
-                const int nv = int(gates * here);
-                Real* to = out + (block - first) * out_block + gate * L;
-                multiply_panel(p, piece, nv, a, ld_a, rows, to, ld_out, accumulate, scales);
-            }
-        }
+        this->visit_panels(first, last, out_block, [&](i64 p, i64 piece, i64 offset) {
+            multiply_panel(p, piece, this->vectors(p, piece), a, ld_a, rows, out + offset, ld_out,
+                           accumulate, scales);
+        });
     }
 
 private:
-    const Matrix* m_;
-    i64 results_, pieces_, inner_blocks_, k_, stride_, panels_;
+    i64 stride_;
     AlignedBlock memory_;
 
     // Of biases, and of int8's scales and offsets.
@@ -151,28 +185,23 @@ private:
             }
     }
 
-    void pack_forward(i64 p, i64 piece, int nv, i64 gates, const Real* weight, const Real* bias,
+    void pack_forward(i64 p, i64 piece, int nv, const Real* weight, const Real* bias,
                       Scratch& scratch) {
         i64 from, count;
         inner_range(p, from, count);
         const i64 base = (p * blocks_per_panel * results_ + piece * 4) * L;
         const Real** list = scratch.list.data();
-        for (i64 v = 0; v < nv; ++v) {
-            const i64 unit = (p * blocks_per_panel + v / gates) * L, valid = m_->width - unit;
-            const i64 row = m_->starts[size_t(piece * 4 + v % gates)] + unit;
-            Real* packed_bias = biases() + base + v * L;
-            for (i64 l = 0; l < L; ++l) {
-                const Real* source = l < valid ? weight + (row + l) * m_->columns : nullptr;
-                if (source && m_->heads > 1)
-                    source = expand_head_row(scratch.rows.data() + (v * L + l) * m_->inner, source,
-                                             unit + l);
-                list[v * L + l] = source ? source + from : nullptr;
-                packed_bias[l] = bias && l < valid ? bias[row + l] : Real(0);
-            }
+        for (i64 u = 0, unit; u < nv * L; ++u) {
+            const i64 row = this->find_row(p, piece, u / L, u % L, unit);
+            const Real* source = row >= 0 ? weight + row * m_->columns : nullptr;
+            if (source && m_->heads > 1)
+                source = expand_head_row(scratch.rows.data() + u * m_->inner, source, unit);
+            list[u] = source ? source + from : nullptr;
+            biases()[base + u] = bias && row >= 0 ? bias[row] : Real(0);
         }
         if constexpr (P::group == 4)
             pack_rows_int8(panel(p, piece), nv, list, count, scales() + base, offsets() + base);
-        else pack_rows<P>(panel(p, piece), nv, list, count);
+        else pack_rows<P>(panel(p, piece), nv, list, 0, count);
     }
 
     // A head's row of weights, with the zeros that a dense map would have.
@@ -189,18 +218,12 @@ private:
             inner_range(p, from, count);
             const i64 first = p * blocks_per_panel * L;
             const i64 units = std::min(m_->width - first, i64(nv) * L);
-            for (i64 k = 0; k < count; ++k) {
-                const i64 at = (from + k) / L, unit = at / m_->gates() * L + (from + k) % L;
-                const i64 gate = at % m_->gates();
-                if (unit >= m_->inner) {
-                    list[k] = nullptr;
-                    continue;
-                }
-                const Real* row = weight + (m_->starts[size_t(gate)] + unit) * m_->columns;
-                list[k] = m_->heads == 1
-                              ? row + first
-                              : copy_head_columns(scratch + k * 4 * L, row, unit, first, units);
-            }
+            this->visit_inner_rows(from, count, [&](i64 k, i64 number, i64 unit) {
+                const Real* row = number < 0 ? nullptr : weight + number * m_->columns;
+                if (row && m_->heads > 1)
+                    list[k] = copy_head_columns(scratch + k * 4 * L, row, unit, first, units);
+                else list[k] = row ? row + first : nullptr;
+            });
             pack_columns<P>(panel(p, 0), nv, list, count, units);
         }
     }

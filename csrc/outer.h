@@ -1,6 +1,7 @@
 // Gradients of weights: sums of outer products over many rows, blocked for the caches.
 #pragma once
 
+#include "few_outer.h"
 #include "pack.h"
 #include "tile.h"
 
@@ -72,6 +73,18 @@ static void pack_left(typename P::A* packed, const typename P::A* const* a, i64 
         }
 }
 
+// Sums of a row of C, the first `units` of a tile's.
+template <class Real>
+static inline void store_sums(Real* to, const Real* sums, i64 units, bool assign) {
+    constexpr i64 L = register_lanes<Real>;
+    i64 u = 0;
+    for (; u + L <= units; u += L) {
+        const auto sum = load<Real>(sums + u);
+        store<Real>(to + u, assign ? sum : load<Real>(to + u) + sum);
+    }
+    for (; u < units; ++u) to[u] = assign ? sums[u] : to[u] + sums[u];
+}
+
 template <class P>
 using OuterSums = typename P::Real[OuterShape<P>::tile_height * OuterShape<P>::tile_width];
 
@@ -90,13 +103,16 @@ template <class P>
     }
 }
 
-// C(m)[n] += Σ_q a[q][m]·b[q][n] for m in [m0, m1) and n in [0, columns); find_row(m) is where
-// row m of C lies, null for none. `scratch`: outer_scratch_bytes(columns).
+// C(m)[n] = (or, unless `assign`, +=) Σ_q a[q][m]·b[q][n] for m in [m0, m1) and n in [0, columns);
+// find_row(m) is where row m of C lies, null for none. `scratch`: outer_scratch_bytes(columns).
 template <class P, class FindRow>
 void add_outer_products(i64 m0, i64 m1, i64 columns, i64 rows, const typename P::A* const* a,
-                        const typename P::Real* const* b, FindRow find_row, void* scratch) {
+                        const typename P::Real* const* b, FindRow find_row, bool assign, void* scratch) {
     using S = OuterShape<P>;
-    using Real = typename P::Real;
+    if constexpr (P::group == 1)
+        if (rows <= max_few_rows)
+            return add_few_outer_products<typename P::Real>(m0, m1, columns, rows, a, b, find_row,
+                                                            assign);
     constexpr i64 height = S::tile_height, width = S::tile_width;
     const i64 panels = (columns + width - 1) / width;
     auto* right = static_cast<typename P::B*>(scratch);
@@ -112,7 +128,7 @@ void add_outer_products(i64 m0, i64 m1, i64 columns, i64 rows, const typename P:
             for (i64 p = 0; p < panels; ++p)
                 for (i64 i = 0; i < results; i += height) {
                     alignas(64) OuterSums<P> sums;
-                    Real* to[height];
+                    typename P::Real* to[height];
                     const i64 valid = std::min(height, results - i), n = p * width;
                     for (i64 r = 0; r < valid; ++r) {
                         to[r] = find_row(m + i + r);
@@ -123,10 +139,7 @@ void add_outer_products(i64 m0, i64 m1, i64 columns, i64 rows, const typename P:
                     const i64 units = std::min(width, columns - n);
                     for (i64 r = 0; r < valid; ++r) {
                         if (!to[r]) continue;
-                        if (units == width)
-                            for (i64 u = 0; u < width; ++u) to[r][n + u] += sums[r * width + u];
-                        else
-                            for (i64 u = 0; u < units; ++u) to[r][n + u] += sums[r * width + u];
+                        store_sums(to[r] + n, sums + r * width, units, assign && q0 == 0);
                     }
                 }
         }

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "policy.h"
+#include "transpose.h"
 
 namespace sluice::SLUICE_ISA {
 
@@ -80,29 +81,9 @@ static inline Vector<typename PackedWord<P>::type> load_words(const typename P::
         convert_to_bf16(narrow, row + k, count);
         std::memcpy(&found, narrow, sizeof found);
     } else {
-        if (count == L) std::memcpy(&found, row + k, sizeof found);
-        else std::memcpy(&found, row + k, size_t(count) * sizeof(Word));
+        return load_first(row + k, count);
     }
     return found;
-}
-
-// Transpose a square of words by interleaving halves log2(lanes) times.
-template <class Word, size_t... lane>
-static inline void transpose(Vector<Word> (&rows)[lanes<Word>], std::index_sequence<lane...>) {
-    constexpr int L = lanes<Word>;
-#pragma GCC unroll 4
-    for (int round = 1; round < L; round *= 2) {
-        Vector<Word> next[L];
-#pragma GCC unroll 16
-        for (int i = 0; i < L / 2; ++i) {
-            next[2 * i] = __builtin_shufflevector(rows[i], rows[i + L / 2],
-                                                  (int(lane) / 2 + int(lane) % 2 * L)...);
-            next[2 * i + 1] = __builtin_shufflevector(
-                rows[i], rows[i + L / 2], (L / 2 + int(lane) / 2 + int(lane) % 2 * L)...);
-        }
-#pragma GCC unroll 16
-        for (int i = 0; i < L; ++i) rows[i] = next[i];
-    }
 }
 
 // Pack a panel of words; words(u, g) returns 64 bytes of unit u's words from g on.
@@ -113,19 +94,33 @@ static void pack_words(typename P::B* panel, int nv, i64 k, Words words) {
     const i64 groups = group_count<P>(k);
     for (int n = 0; n < nv; ++n)
         for (i64 g = 0; g < groups; g += L) {
-            Vector<Word> block[L];
+            Vector<Word> block[L], transposed[L];
             for (int l = 0; l < L; ++l) block[l] = words(n * L + l, g);
-            transpose<Word>(block, std::make_index_sequence<size_t(L)>());
+            transpose_block(reinterpret_cast<Word*>(transposed), L,
+                            [&](int l) { return reinterpret_cast<const Word*>(&block[l]); });
             for (i64 i = 0; i < std::min<i64>(L, groups - g); ++i)
-                std::memcpy(panel + ((g + i) * nv + n) * L * P::group, &block[i], 64);
+                std::memcpy(panel + ((g + i) * nv + n) * L * P::group, &transposed[i], 64);
         }
 }
 
-// Pack rows of weights, one a unit (null: zeros): element (k, n, l) is rows[n·L + l][k].
+// Pack `count` k's from k0 on of rows of weights, one a unit (null: zeros): element (k, n, l) is
+// rows[n·L + l][k0 + k].
 template <class P>
-static void pack_rows(typename P::B* panel, int nv, const typename P::Real* const* rows, i64 k) {
-    pack_words<P>(panel, nv, k,
-                  [&](int u, i64 g) { return load_words<P>(rows[u], g * P::group, k); });
+static void pack_rows(typename P::B* panel, int nv, const typename P::Real* const* rows, i64 k0,
+                      i64 count) {
+    i64 done = 0;
+    if constexpr (P::group == 1) {
+        constexpr int L = lanes<typename P::Real>;
+        const bool complete = std::find(rows, rows + nv * L, nullptr) == rows + nv * L;
+        for (; complete && done + L <= count; done += L)
+            for (int n = 0; n < nv; ++n)
+                transpose_block(panel + (done * nv + n) * L, nv * L,
+                                [&](int l) { return rows[n * L + l] + k0 + done; });
+    }
+    if (done == count) return;
+    pack_words<P>(panel + done * nv * lanes<typename P::Acc>, nv, count - done, [&](int u, i64 g) {
+        return load_words<P>(rows[u], k0 + done + g * P::group, k0 + count);
+    });
 }
 
 // Pack columns of weights: element (k, n, l) is columns[k][n·L + l].
@@ -137,9 +132,11 @@ static void pack_columns(typename P::B* panel, int nv, const typename P::Real* c
         for (i64 j = 0; j < G; ++j) {
             const auto* column = g * G + j < k ? columns[g * G + j] : nullptr;
             if constexpr (G == 1) {
-                const i64 here = column ? std::min(units, nv * L) : 0;
-                if (here) std::memcpy(panel, column, size_t(here) * sizeof *panel);
-                std::fill(panel + here, panel + nv * L, typename P::B(0));
+                for (i64 n = 0; n < nv * L; n += L) {
+                    Vector<typename P::B> block = {};
+                    if (column && n < units) block = load_first(column + n, std::min(units - n, L));
+                    std::memcpy(panel + n, &block, sizeof block);
+                }
             } else {
                 uint16_t narrow[4 * L] = {};
                 if (column) convert_to_bf16(narrow, column, std::min(units, nv * L));

@@ -19,7 +19,8 @@ template <class Real> struct BufferView : RowView<Real> {
     i64 block = 0;  // distance of blocks
 };
 
-// An operand in the type in which it is multiplied, and the scales of its rows (int8).
+// An operand in the type in which it is multiplied, and the scales of its rows (int8): one below
+// zero is of a row in bfloat16.
 template <class P> struct ConvertedOperand {
     RowView<typename P::A> rows;
     RowView<typename P::Real> scales;
@@ -58,7 +59,9 @@ template <class P> struct PhaseRunner {
           row1(units ? c.batch : c.batch * (thread + 1) / thread_count),
           views(program.buffers.size()), tiles(program.matrices.size()),
           operands(program.matrices.size()), gathered_states(program.state_widths.size()),
-          slots_(program.max_slots) {}
+          slots_(program.max_slots) {
+        if (w.has_direct()) direct_memory_ = AlignedBlock(sizeof(DirectScratch));
+    }
 
     i64 rows() const { return row1 - row0; }
     const Buffer& buffer(i64 k) const { return program.buffer(k); }
@@ -104,11 +107,19 @@ template <class P> struct PhaseRunner {
                 run_body(phase, t, r, std::min(group, r1 - r), first, last, 0);
         } else {
             const i64 together = blocks_per_tile(phase, r1 - r0);
+            const i64 limit = max_rows_of_tile(phase, r1 - r0);
             for (i64 b = first; b < last; b += together)
-                for (i64 r = r0; r < r1; r += tile_rows)
-                    run_tile(phase, t, r, std::min(tile_rows, r1 - r), b,
+                for (i64 r = r0; r < r1; r += limit)
+                    run_tile(phase, t, r, std::min(limit, r1 - r), b,
                              std::min(last, b + together), together);
         }
+    }
+
+    // How many of these rows are multiplied at once: all, where a panel is packed for them alone.
+    i64 max_rows_of_tile(const Phase& phase, i64 rows) const {
+        for (const Product& p : phase.products)
+            if (weights.is_direct(p.matrix)) return std::max(rows, tile_rows);
+        return tile_rows;
     }
 
     // A product of all these rows, straight to its target (rows of one step or a flat chunk).
@@ -116,13 +127,16 @@ template <class P> struct PhaseRunner {
         last = std::min(last, weights.matrix(p.matrix).blocks);
         if (last <= first) return;
         const BufferView<Real>& to = view(p.target);
-        for (i64 r = r0; r < r1; r += tile_rows)
-            multiply(p, t, r, std::min(tile_rows, r1 - r),
+        const i64 limit = weights.is_direct(p.matrix) ? r1 - r0 : tile_rows;
+        for (i64 r = r0; r < r1; r += limit)
+            multiply(p, t, r, std::min(limit, r1 - r),
                      to.at(t, r) + first * to.block + p.item * L, to.row, to.block, first, last);
     }
 
 private:
+    using DirectScratch = typename PackedWeights<P>::DirectScratch;
     std::vector<Slot<Real>> slots_;  // of the body that runs
+    AlignedBlock direct_memory_;
 
     i64 blocks_per_tile(const Phase& phase, i64 rows) const {
         i64 found = 1;
@@ -133,15 +147,37 @@ private:
 
     void multiply(const Product& p, i64 t, i64 r, i64 n, Real* out, i64 ld, i64 out_block,
                   i64 first, i64 last) {
-        const auto& m = weights.matrix(p.matrix);
+        auto* scratch = static_cast<DirectScratch*>(direct_memory_.data());
         if constexpr (P::group == 1) {
             const BufferView<Real>& from = view(p.operand);
-            m.multiply(from.at(t, r), from.row, n, out, ld, out_block, first, last, p.accumulate,
-                       nullptr);
+            weights.multiply(p.matrix, from.at(t, r), from.row, n, out, ld, out_block, first, last,
+                             p.accumulate, nullptr, scratch);
         } else {
+            if constexpr (P::group == 4)
+                if (const InputMatrix* input = weights.input_matrix(p.matrix))
+                    return multiply_input(p, *input, t, r, n, out, ld, out_block, first, last);
             const auto& [from, scales] = operands[size_t(p.matrix)];
-            m.multiply(from.at(t, r), from.row, n, out, ld, out_block, first, last, p.accumulate,
-                       scales.base ? scales.at(t, r) : nullptr);
+            weights.multiply(p.matrix, from.at(t, r), from.row, n, out, ld, out_block, first, last,
+                             p.accumulate, scales.base ? scales.at(t, r) : nullptr, scratch);
+        }
+    }
+
+    // Rows that follow each other in one type are multiplied together.
+    void multiply_input(const Product& p, const InputMatrix& input, i64 t, i64 r, i64 n, Real* out,
+                        i64 ld, i64 out_block, i64 first, i64 last) {
+        const auto& [from, scales] = operands[size_t(p.matrix)];
+        const Real* scale = scales.at(t, r);
+        for (i64 k = 0, end; k < n; k = end) {
+            for (end = k + 1; end < n && (scale[end] < 0) == (scale[k] < 0);) ++end;
+            const A* rows = from.at(t, r + k);
+            Real* to = out + k * ld;
+            if (scale[k] < 0)
+                input.matrix.multiply(reinterpret_cast<const uint16_t*>(rows), from.row / 2,
+                                      end - k, to, ld, out_block, first, last, p.accumulate,
+                                      nullptr);
+            else
+                weights.multiply(p.matrix, rows, from.row, end - k, to, ld, out_block, first, last,
+                                 p.accumulate, scale + k, nullptr);
         }
     }
 
@@ -189,6 +225,8 @@ private:
                 if constexpr (P::group == 2) {
                     convert_to_bf16(row, from.at(t, r), length);
                     std::fill(row + length, row + padded, A(0));
+                } else if (const InputMatrix* input = weights.input_matrix(p.matrix)) {
+                    *scales.at(t, r) = input->convert(row, from.at(t, r), length, padded);
                 } else {
                     *scales.at(t, r) = quantise_row(row, from.at(t, r), length, padded);
                 }

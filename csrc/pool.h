@@ -12,10 +12,11 @@
 
 namespace sluice::SLUICE_ISA {
 
-// Wait for a condition: a few microseconds in a loop, then leaving the core to others.
+// Wait for a condition: a microsecond or two in a loop, then leaving the core to others. Where two
+// threads have one core, each meeting of theirs costs the whole loop.
 template <class Condition> void spin_until(Condition condition) {
     for (int spins = 0; !condition(); ++spins) {
-        if (spins < 2000) pause_cpu();
+        if (spins < 64) pause_cpu();
         else std::this_thread::yield();
     }
 }

@@ -140,6 +140,8 @@ struct Program {
     bool has_norms = false, hoisted_reads_input = false, forward_reads_input = false;
     // Hoisted products read what hoisted bodies write.
     bool hoisted_is_chained = false;
+    // Of each parameter: whether its weights' gradients, each computed once, make up all of its own.
+    std::vector<uint8_t> has_whole_gradient;
     // Backward bodies write a part of the input's gradient, to which products add.
     bool bodies_write_input_gradient = false;
     size_t max_slots = 0;
@@ -188,6 +190,22 @@ private:
             for (const Product& p : phase.products)
                 hoisted_is_chained |= buffer(p.operand).role == Role::scratch;
         bodies_write_input_gradient = uses(backward, Role::input_gradient);
+        for (size_t k = 0; k < parameter_sizes.size(); ++k)
+            has_whole_gradient.push_back(is_covered_once(i64(k)));
+    }
+    bool is_covered_once(i64 parameter) const {
+        std::vector<std::pair<i64, i64>> ranges;  // of the parameter's numbers
+        for (const WeightGradient& w : weight_gradients)
+            for (i64 start : w.starts)
+                if (w.parameter == parameter)
+                    ranges.push_back({start * w.columns, (start + w.width) * w.columns});
+        std::sort(ranges.begin(), ranges.end());
+        i64 end = 0;
+        for (const auto& [from, to] : ranges) {
+            if (from != end) return false;
+            end = to;
+        }
+        return end == parameter_sizes[size_t(parameter)];
     }
 };
 

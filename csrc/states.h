@@ -13,6 +13,19 @@ template <class Real> void copy_padded(Real* to, const Real* from, i64 width, i6
     std::fill(to + width, to + padded, Real(0));
 }
 
+// A thread's units of a row, and the padding where they end with it.
+template <class P>
+void copy_own_units(const PhaseRunner<P>& runner, typename P::Real* to,
+                    const typename P::Real* from, i64 width) {
+    constexpr i64 L = lanes<typename P::Real>;
+    i64 first, last;
+    runner.block_range(width, first, last);
+    first *= L, last *= L;
+    if (last > first)
+        copy_padded(to + first, from ? from + first : nullptr, std::min(last, width) - first,
+                    last - first);
+}
+
 template <class P> struct StateStore {
     using Real = typename P::Real;
     static constexpr i64 L = lanes<Real>;
@@ -114,9 +127,12 @@ void allocate_scratch(PhaseRunner<P>& runner, const std::vector<Phase>& phases, 
             const size_t k = size_t(p.matrix);
             const auto& m = runner.weights.matrix(p.matrix);
             if (runner.buffer(p.target).role == Role::tile)
-                runner.tiles[k] = arena.allocate_reals((tile_rows * 4 + 64) * 2, m.results() * L);
+                runner.tiles[k] = arena.allocate_reals(
+                    (runner.max_rows_of_tile(phase, rows) * 4 + 64) * 2, m.results() * L);
             if (P::group > 1 && !runner.program.matrices[k].transposed) {
-                const i64 length = m.operand_length();
+                // Rows of int8's inputs have room for bfloat16.
+                const i64 room = runner.weights.input_matrix(p.matrix) ? 2 : 1;
+                const i64 length = m.operand_length() * room;
                 auto* converted = arena.template allocate<typename P::A>(rows, length);
                 runner.operands[k] = {{converted, 0, length, first_row * length},
                                       {arena.allocate_reals(rows), 0, 1, first_row}};

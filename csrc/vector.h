@@ -45,6 +45,24 @@ template <class T> [[gnu::always_inline]] static inline void store(void* to, Reg
     *static_cast<typename Vectors<T>::loose*>(to) = value;
 }
 
+// The first `count` numbers of a vector, of which no others are read; zeros after them.
+template <class T>
+[[gnu::always_inline]] static inline Vector<T> load_first(const T* from, i64 count) {
+    Vector<T> found = {};
+    if (count == lanes<T>) {
+        memcpy(&found, from, sizeof found);
+        return found;
+    }
+#if defined(__AVX512F__)
+    if constexpr (sizeof(T) == 4)
+        return (Vector<T>)_mm512_maskz_loadu_epi32(__mmask16((1u << count) - 1), from);
+    else return (Vector<T>)_mm512_maskz_loadu_epi64(__mmask8((1u << count) - 1), from);
+#else
+    for (i64 k = 0; k < count; ++k) found[k] = from[k];
+    return found;
+#endif
+}
+
 // x - 0 is x for every x, the negative zero included.
 template <class T> [[gnu::always_inline]] static inline Register<T> splat(T x) {
     return x - Register<T>{};

@@ -50,6 +50,7 @@ def test_training_uses_the_given_options(poem: Path, tmp_path: Path) -> None:
     output = train_successfully(
         poem, *SMALL, "--out", out, "--epochs", 3, "--cell", "gru", "--dropout", 0,
         "--learning-rate", 0.02, "--bptt", "4,8", "--precision", "bfloat16", "--seed", 3,
+        "--sparse-embeddings",
     )  # fmt: skip
     assert "1 sequence (one per file)" in output and "nats per character" in output
     model = Checkpoint.load(out / "model.safetensors").model
@@ -58,6 +59,7 @@ def test_training_uses_the_given_options(poem: Path, tmp_path: Path) -> None:
     record = json.loads((out / "training.json").read_text())
     assert record["plan"]["bptt"] == [4, 8]
     assert record["plan"]["precision"] == record["options"]["precision"] == "bfloat16"
+    assert record["plan"]["sparse_embeddings"] is True
     assert record["plan"]["learning_rate"] == 0.02
     assert record["options"]["seed"] == 3
     assert record["versions"]["torch"] == torch.__version__

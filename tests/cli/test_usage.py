@@ -25,18 +25,29 @@ VALUES: dict[str, tuple[object, ...]] = {
     "--horizon": (24,),
     "--period": (7,),
     "--cell": ("gru",),
+    "--sparse-embeddings": (),
 }
 COLUMNS = ("--target", "--inputs", "--id", "--time", "--label", "--horizon", "--period")
 UNUSED = {
-    "tunes": tuple(option for option in VALUES if option != "--corpus"),
+    "tunes": tuple(
+        option for option in VALUES if option not in ("--corpus", "--sparse-embeddings")
+    ),
     "a.txt": ("--corpus", *COLUMNS),
     "lines.txt": ("--corpus", *COLUMNS),
     "a.abc": ("--corpus", "--tokenize", *COLUMNS),
     "a.mid": ("--corpus", "--tokenize", *COLUMNS),
-    "a.json": ("--corpus", "--tokenize", "--seq-len", *COLUMNS),
-    "levels.csv": ("--corpus", "--tokenize"),
-    "levels.parquet": ("--corpus", "--tokenize"),
-    "labels.csv": ("--corpus", "--tokenize", "--seq-len", "--target", "--horizon", "--period"),
+    "a.json": ("--corpus", "--tokenize", "--seq-len", *COLUMNS, "--sparse-embeddings"),
+    "levels.csv": ("--corpus", "--tokenize", "--sparse-embeddings"),
+    "levels.parquet": ("--corpus", "--tokenize", "--sparse-embeddings"),
+    "labels.csv": (
+        "--corpus",
+        "--tokenize",
+        "--seq-len",
+        "--target",
+        "--horizon",
+        "--period",
+        "--sparse-embeddings",
+    ),
 }
 CALLED = {
     "tunes": "tunes",
@@ -75,7 +86,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_training_refuses_what_the_data_cannot_use(data: str, option: str, folder: Path) -> None:
     message = sentence(run("train", data, "--steps", 1, "--hidden", 4, option, *VALUES[option]))
     called = CALLED[data]
-    if data == "labels.csv" and option in ("--corpus", "--tokenize"):
+    if data == "labels.csv" and option in ("--corpus", "--tokenize", "--sparse-embeddings"):
         called = CALLED["levels.csv"]  # known before the table is read
     assert message.startswith(f"sluice: {option} does not apply to {called}")
     assert "the options for it are --" in message

@@ -160,6 +160,15 @@ class TrainOptions:
             rich_help_panel=_OPTIMIZATION,
         ),
     ] = None
+    sparse_embeddings: Annotated[
+        bool | None,
+        typer.Option(
+            "--sparse-embeddings",
+            help="Update only those rows of an embedding that a batch looks up: faster with a "
+            "large vocabulary.",
+            rich_help_panel=_OPTIMIZATION,
+        ),
+    ] = None
     seed: Annotated[
         int | None,
         typer.Option(min=0, help="Random seed; default 0.", rich_help_panel=_OPTIMIZATION),
@@ -228,6 +237,7 @@ class TrainOptions:
             steps=self.steps,
             learning_rate=value_or(self.learning_rate, usual.learning_rate),
             precision=self.precision,
+            sparse_embeddings=bool(self.sparse_embeddings),
             seed=value_or(self.seed, usual.seed),
             bptt=value_or(_parse_bptt(self.bptt), usual.bptt),
         )

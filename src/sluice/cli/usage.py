@@ -26,10 +26,10 @@ _SAMPLING = ("temperature", "top_k", "top_p", "typical", "seed")
 _NEW_TUNE = ("dance", "key", "meter", "mode", "prompt", "no_form")
 
 FORMATS = {
-    "tunes": Usage("tunes, which an LSTM learns", ("corpus",)),
-    "text": Usage("text", ("kind", "tokenize", "seq_len", "cell")),
-    "abc": Usage("ABC", ("kind", "seq_len", "cell")),
-    "midi": Usage("MIDI", ("kind", "seq_len", "cell")),
+    "tunes": Usage("tunes, which an LSTM learns", ("corpus", "sparse_embeddings")),
+    "text": Usage("text", ("kind", "tokenize", "seq_len", "cell", "sparse_embeddings")),
+    "abc": Usage("ABC", ("kind", "seq_len", "cell", "sparse_embeddings")),
+    "midi": Usage("MIDI", ("kind", "seq_len", "cell", "sparse_embeddings")),
     "chorales": Usage("piano rolls", ("kind", "cell")),
     "csv": Usage("a table in CSV", _TABLE),
     "parquet": Usage("a table in Parquet", _TABLE),
@@ -38,7 +38,9 @@ FORMATS = {
 
 TASKS = {
     "streams": Usage("long sequences of tokens", FORMATS["text"].parameters),
-    "sequences": Usage("short sequences of tokens, read whole", ("kind", "tokenize", "cell")),
+    "sequences": Usage(
+        "short sequences of tokens, read whole", ("kind", "tokenize", "cell", "sparse_embeddings")
+    ),
     "chords": Usage("piano rolls", FORMATS["chorales"].parameters),
     "labels": Usage("a table with labels", ("kind", "inputs", "id", "time", "label", "cell")),
     "forecasts": Usage("a table to forecast", _TABLE),

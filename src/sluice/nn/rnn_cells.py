@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -13,14 +14,18 @@ from sluice.cells.gru import GRU
 from sluice.cells.lstm import LSTM
 from sluice.equations.specs import Sizes
 from sluice.nn.settings import BackendSetting
-from sluice.run.dispatch import REFERENCE, BackendChoice, choose_backend
+from sluice.nn.step_plan import StepPlan, run_step
+from sluice.run.dispatch import REFERENCE, BackendChoice, choose_backend, is_eager
 
 
 class _SingleStepCell(BackendSetting, nn.Module):
-    """Runs torch's own cell, or the equations where that is asked for or torch's cannot serve."""
+    """Runs the kernels, torch's own cell or the equations, the first of them that can serve."""
 
     input_size: int
     hidden_size: int
+    bias: bool
+
+    _plan: StepPlan | None = None
 
     @property
     def resolved_backend(self) -> BackendChoice:
@@ -29,6 +34,10 @@ class _SingleStepCell(BackendSetting, nn.Module):
 
     def _make_cell(self) -> Cell:
         raise NotImplementedError
+
+    def _run_planned(self, input: Tensor, hx: Any) -> Sequence[Tensor] | None:
+        """The states after a step on the kernels; None where they do not take it."""
+        return run_step(self, input, hx) if is_eager() else None
 
     def _uses_reference(self, input: Tensor) -> bool:
         return choose_backend((input, *self.parameters()), None, self.backend).name == REFERENCE
@@ -67,10 +76,14 @@ class LSTMCell(_SingleStepCell, nn.LSTMCell):
         self, input: Tensor, hx: tuple[Tensor, Tensor] | None = None
     ) -> tuple[Tensor, Tensor]:
         """One step. Raises ValueError for an input that is neither 1D nor 2D, as torch does."""
+        found = self._run_planned(input, hx)
+        if found is not None:
+            h, c = found
+            return h, c
         if not self._uses_reference(input):
             return nn.LSTMCell.forward(self, input, hx)
-        found = self._run_step(input, hx)
-        return found["h"], found["c"]
+        states = self._run_step(input, hx)
+        return states["h"], states["c"]
 
     if TYPE_CHECKING:
         __call__ = forward
@@ -90,6 +103,9 @@ class GRUCell(_SingleStepCell, nn.GRUCell):
 
     def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
         """One step. Raises ValueError for an input that is neither 1D nor 2D, as torch does."""
+        found = self._run_planned(input, hx)
+        if found is not None:
+            return found[0]
         if not self._uses_reference(input):
             return nn.GRUCell.forward(self, input, hx)
         return self._run_step(input, hx)["h"]
@@ -112,6 +128,9 @@ class RNNCell(_SingleStepCell, nn.RNNCell):
 
     def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
         """One step. Raises ValueError for an input that is neither 1D nor 2D, as torch does."""
+        found = self._run_planned(input, hx)
+        if found is not None:
+            return found[0]
         if not self._uses_reference(input):
             return nn.RNNCell.forward(self, input, hx)
         return self._run_step(input, hx)["h"]

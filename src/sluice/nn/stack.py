@@ -10,13 +10,14 @@ from torch.nn.utils.rnn import PackedSequence
 
 from sluice.cells.cell import Cell
 from sluice.nn.batch import PaddedInput, States, cast_for_autocast, is_autocast_enabled, pad_input
+from sluice.nn.call_plan import CallPlan, run_plain
 from sluice.nn.options import LayerOptions
 from sluice.nn.parameters import LayerParameters
 from sluice.nn.settings import LayerSettings
 from sluice.nn.states import HiddenStates, StateLayout, check_states
 from sluice.nn.stream import Stream
 from sluice.run.custom_op import OperatorInputs
-from sluice.run.dispatch import NATIVE, BackendChoice, choose_backend, warn_if_slow
+from sluice.run.dispatch import NATIVE, BackendChoice, choose_backend, is_eager, warn_if_slow
 from sluice.run.execute import execute, run_native
 from sluice.run.gpu.measured import PlainCall
 from sluice.run.recording import recorders
@@ -27,6 +28,8 @@ class RecurrentStack(LayerSettings, LayerParameters):
 
     #: torch's own layer, where the subclass has one.
     native: type[nn.RNNBase] | None = None
+
+    _plan: CallPlan | None = None
 
     def _build(self, cell: Cell, options: LayerOptions) -> None:
         super()._build(cell, options)
@@ -119,6 +122,23 @@ class RecurrentStack(LayerSettings, LayerParameters):
             RuntimeError: the input or ``hx`` has the wrong size; ``hx`` has another dtype than the
                 input, or is on another device.
         """
+        if lengths is None and resets is None and is_eager():
+            found = run_plain(self, input, hx)
+            if found is not None:
+                return self._apply_readout(found[0]), found[1]
+        return self._run_any(input, hx, lengths, resets)
+
+    if TYPE_CHECKING:
+        __call__ = forward
+
+    def _run_any(
+        self,
+        input: Tensor | PackedSequence,
+        hx: Any,
+        lengths: Tensor | None,
+        resets: Tensor | PackedSequence | None,
+    ) -> tuple[Tensor | PackedSequence, Any]:
+        """Any call, plain or not."""
         tensor = input.data if isinstance(input, PackedSequence) else input
         obstacle = self._find_torch_obstacle(lengths is not None or resets is not None, tensor)
         tensors = (tensor, *self._list_tensors())
@@ -133,9 +153,6 @@ class RecurrentStack(LayerSettings, LayerParameters):
         initial = self._expand_initial_states(batch.x) if hx is None else layout.split(hx)
         y, finals = self._run_layers(batch, initial, choice.name)
         return self._apply_readout(batch.restore(y)), layout.join(finals)
-
-    if TYPE_CHECKING:
-        __call__ = forward
 
     def _check_input(self, x: Tensor) -> None:
         if x.shape[-1] != self.input_size:

@@ -93,6 +93,13 @@ def choose_backend(
     return BackendChoice(NATIVE, f"{unfit}; torch's own layer does all that is asked for")
 
 
+def is_eager() -> bool:
+    """Whether operations run at once and as they are written: nothing traces or transforms them."""
+    if torch.compiler.is_compiling() or is_transform_active():
+        return False
+    return find_observer() is None
+
+
 def _choose_on_gpu(
     tensor: Tensor,
     unsupported_by_torch: str | None,

@@ -22,6 +22,7 @@ from run.cases import draw
 from sluice.codegen.body import lanes_per_block
 from sluice.equations.specs import Sizes
 from sluice.run.kernels import extension, fused
+from sluice.run.kernels.compiled_cell import LAYER_CLASSES
 from sluice.run.kernels.encode import BACKWARD_CALL, FORWARD_CALL, ProgramEncoder, encode_tensors
 from sluice.run.spec import map_parameters_by_name
 
@@ -78,11 +79,11 @@ class Case:
 
     def __init__(self, name: str, sizes: Sizes, dtype: torch.dtype, **ways: bool) -> None:
         self.job = draw(CELLS[name]().graph, sizes, 4, 3, dtype=dtype, **ways)
-        self.settings = fused._FusedCall(self.job, None)
+        self.settings = fused.FusedCall.of_spec(self.job)
         cell = self.settings.cell
         self.bits = cell.bits
         self.layer_class = getattr(
-            extension.load_extension(), fused.LAYER_CLASSES[self.settings.precision]
+            extension.load_extension(), LAYER_CLASSES[self.settings.precision]
         )
         program = ProgramEncoder(cell.graph, cell.program, cell.sizes, cell.bodies.addresses)
         self.program, self.bodies = program.encode(), program.encode_bodies()
@@ -94,8 +95,8 @@ class Case:
         job, s = self.job, self.settings
         like = torch.empty_like
         self.y = job.x.new_empty(4, 3, job.sizes.of(job.graph.states[0].width))
-        self.forward_call = fused._CallEncoder(FORWARD_CALL, s, job.x, job.states, self.y)
-        self.backward_call = fused._CallEncoder(BACKWARD_CALL, s, job.x, job.states, self.y)
+        self.forward_call = fused.CallEncoder(FORWARD_CALL, s, job.x, job.states, self.y)
+        self.backward_call = fused.CallEncoder(BACKWARD_CALL, s, job.x, job.states, self.y)
         self.outputs = [like(t) for t in job.states]
         self.gradients = [torch.ones_like(t) for t in (self.y, *job.states)]
         self.targets = [like(t) for t in (job.x, *job.states)]
@@ -119,6 +120,8 @@ class Case:
         tape = layer.forward(forward, True)
         layer.forward(forward, False)
         layer.backward(backward, tape)
+        tape = self.layer_class.forward_once(program, self.parameters, forward, True)
+        self.layer_class.backward_once(program, self.parameters, backward, tape)
 
     def whole(self, words: list[int]) -> None:
         """Run a program forward and backward, if it is one."""

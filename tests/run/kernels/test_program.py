@@ -18,6 +18,7 @@ from sluice import Cell, Gate, Map, Norm, State, tanh
 from sluice.equations.specs import Sizes
 from sluice.run import reference
 from sluice.run.kernels import extension, fused
+from sluice.run.kernels.compiled_cell import compile_cell
 from sluice.run.kernels.encode import (
     PROGRAM,
     VERSION,
@@ -28,6 +29,7 @@ from sluice.run.kernels.encode import (
 from sluice.run.kernels.extension import load_extension
 from sluice.run.kernels.stepper import LayerWeights, Stepper
 from sluice.run.kernels.token_stepper import SamplingSpec, TokenStepper, TokenWeights
+from sluice.run.spec import RunSpec
 
 
 def compare(job: Any, bound: float = 1e-10) -> None:
@@ -67,7 +69,7 @@ def test_no_wrong_word_crashes(
 
 def prepare(dtype: torch.dtype = torch.float64) -> tuple[Any, ProgramEncoder]:
     job = draw(CELLS["lstm"]().graph, Sizes(3, 8, 8), 2, 2, dtype=dtype)
-    cell = fused.compile_cell(job.graph, job.sizes, True, dtype)
+    cell = compile_cell(job.graph, job.sizes, True, dtype)
     return job, ProgramEncoder(cell.graph, cell.program, cell.sizes, cell.bodies.addresses)
 
 
@@ -79,7 +81,7 @@ def test_messages_for_invalid_programs() -> None:
         writer.encode_bodies(),
     )
     assert words[:2] == [PROGRAM, VERSION]
-    with pytest.raises(ValueError, match=r"expected format version 1, got 2; reinstall sluice"):
+    with pytest.raises(ValueError, match=r"expected format version 2, got 3; reinstall sluice"):
         make([PROGRAM, VERSION + 1, *words[2:]], bodies, 8)
     with pytest.raises(ValueError, match=r"expected section 'sizes' with tag 1, got 7"):
         make([PROGRAM, VERSION, 7, *words[3:]], bodies, 8)
@@ -114,14 +116,19 @@ def test_a_layer_of_another_program_is_refused() -> None:
 def test_a_tape_of_another_pass_is_refused() -> None:
     long = draw(CELLS["lstm"]().graph, Sizes(3, 8, 8), 5, 2)
     short = draw(CELLS["lstm"]().graph, Sizes(3, 8, 8), 4, 2)
-    tapes = [fused._forward(fused._FusedCall(job, None))[2] for job in (long, short)]
-    settings = fused._FusedCall(long, None)
-    y, layer = fused._forward(settings)[0][0], fused._forward(settings)[1]
+
+    def run(job: RunSpec) -> tuple[tuple[Tensor, ...], Any]:
+        settings = fused.FusedCall.of_spec(job)
+        return fused.run_forward(settings, job.x, job.states, job.shared_tensors)
+
+    tapes = [run(job)[1] for job in (long, short)]
+    settings = fused.FusedCall.of_spec(long)
+    y = run(long)[0][0]
     gradients = [torch.ones_like(y), *(torch.ones_like(s) for s in long.states)]
     needs = [False, *[True] * len(long.tensors)]
-    assert fused._backward(settings, layer, tapes[0], long.tensors, y, gradients, needs)
+    assert fused.run_backward(settings, tapes[0], long.tensors, y, gradients, needs)
     with pytest.raises(ValueError, match="expected the tape of a forward pass with the same"):
-        fused._backward(settings, layer, tapes[1], long.tensors, y, gradients, needs)
+        fused.run_backward(settings, tapes[1], long.tensors, y, gradients, needs)
     target = torch.empty(1)
     for place, item in ((-1, 0), (10_000, 0), (0, -1), (0, 1 << 40)):
         with pytest.raises(ValueError, match="tape"):

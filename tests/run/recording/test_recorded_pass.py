@@ -20,6 +20,7 @@ from sluice.equations.instrument import instrument_graph
 from sluice.equations.specs import Sizes
 from sluice.run import reference
 from sluice.run.kernels import extension, fused
+from sluice.run.kernels.compiled_cell import compile_cell
 from sluice.run.recording.record_spec import RecordSpec
 from sluice.run.recording.recorded_pass import Recording
 from sluice.run.spec import RunSpec, map_parameters_by_name
@@ -224,7 +225,7 @@ def test_only_what_is_recorded_has_its_derivative_kept() -> None:
     assert recording.names == ("forget",)
     assert torch.equal(recording.value("forget"), whole.value("forget")[::3])
     assert torch.equal(recording.gradient("forget"), whole.gradient("forget")[::3])
-    compiled = fused.compile_cell(
+    compiled = compile_cell(
         job.graph, job.sizes, True, torch.float64, ("forget",)
     ).program.gradient_locations
     assert set(compiled) == {"forget"}

@@ -31,6 +31,11 @@ TRAININGS: dict[str, tuple[BatchSource, BatchSource, TrainingConfig]] = {
         WALKS,
         replace(PLAN, epochs=2, bptt=None, accumulation_steps=1, ema_decay=None),
     ),
+    "sparse": (
+        WALKS,
+        WALKS,
+        replace(PLAN, epochs=2, bptt=None, ema_decay=None, sparse_embeddings=True),
+    ),
     "carried": (Stream(6, width=3), Stream(2, width=3), replace(PLAN, epochs=2, save_steps=4)),
 }
 
@@ -67,4 +72,5 @@ if __name__ == "__main__":
     with join_process_group():
         run("whole", place)
         victim = os.environ["RANK"] == "1" and count_restarts() == 0
+        run("sparse", place)
         run("carried", place, dies_at=40 if victim else None)

@@ -73,6 +73,7 @@ def test_a_bad_schedule_is_refused(bad: Callable[[], Schedule], message: str) ->
         ({"epochs": 1, "accumulation_steps": 0}, "accumulation_steps must be at least 1"),
         ({"epochs": 1, "bptt": (4, 3)}, r"1 <= k1 <= k2, got \(4, 3\)"),
         ({"epochs": 1, "bptt": 0}, "1 <= k1 <= k2"),
+        ({"epochs": 1, "optimizer": "sgd", "sparse_embeddings": True}, "needs the optimizer adamw"),
         ({"epochs": 1, "optimizer": "adam"}, "one of adamw, sgd, rmsprop"),
     ],
 )

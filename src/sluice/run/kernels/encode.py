@@ -28,7 +28,7 @@ from sluice.codegen.program import (
 from sluice.equations.graph import Graph
 from sluice.equations.specs import Sizes
 
-VERSION = 1
+VERSION = 2
 PROGRAM, FORWARD_CALL, BACKWARD_CALL, VOCABULARY, SAMPLING = range(0x510001, 0x510006)
 ATTENTION_FORWARD, ATTENTION_BACKWARD = range(0x510006, 0x510008)
 _ACCESSES = (LOAD, PARAMETER, SCALAR, STORE, ADD_ROW, ADD_BLOCK)

@@ -1,10 +1,11 @@
-"""The fused kernels of a CPU: a cell's program, its compiled bodies, and the time loop in C++."""
+"""The fused kernels of a CPU: calls of the time loop in C++, and autograd through them."""
 
 from __future__ import annotations
 
-import ctypes
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+import copy
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -12,102 +13,23 @@ import torch
 from torch import Tensor
 
 from sluice.codegen.body import lanes_per_block
-from sluice.codegen.jit import compile_bodies as compile_bodies
-from sluice.codegen.locks import ForkSafeLock
-from sluice.codegen.lower import lower_graph
-from sluice.codegen.program import Program, collect_bodies
-from sluice.equations.graph import Graph
-from sluice.equations.specs import Sizes
 from sluice.run import reference
 from sluice.run.kernels import extension
-from sluice.run.kernels.encode import (
-    BACKWARD_CALL,
-    FORWARD_CALL,
-    VERSION,
-    ProgramEncoder,
-    encode_tensors,
+from sluice.run.kernels.compiled_cell import (
+    BITS,
+    CompiledCell,
+    compile_cell,
+    get_layer_class,
+    hold_contiguous,
+    pack_weights,
 )
+from sluice.run.kernels.encode import BACKWARD_CALL, FORWARD_CALL, VERSION, encode_tensors
 from sluice.run.kernels.tape import TapeReader
 from sluice.run.recording.sinks import RecordedRunner, RecordingSink
-from sluice.run.spec import RunSpec, map_parameters_by_name
+from sluice.run.spec import RunSpec
 from sluice.run.torch_state import is_beyond_kernels
 
-LAYER_CLASSES = {
-    "float32": "LayerFloat32",
-    "float64": "LayerFloat64",
-    "bfloat16": "LayerBfloat16",
-    "int8": "LayerInt8",
-}
 PRECISIONS = ("float32", "bfloat16", "int8")
-_BITS = {torch.float32: 32, torch.float64: 64}
-_cell_cache: dict[tuple[Any, ...], CompiledCell] = {}
-_lock = ForkSafeLock()
-
-
-@dataclass(frozen=True)
-class CompiledCell:
-    """A cell of given sizes, ready to run: its program for the kernels, bodies compiled."""
-
-    graph: Graph
-    sizes: Sizes
-    program: Program
-    handle: Any
-    bodies: Any
-    bits: int
-
-
-def compile_cell(
-    graph: Graph,
-    sizes: Sizes,
-    has_bias: bool,
-    dtype: torch.dtype,
-    gradient_names: tuple[str, ...] = (),
-) -> CompiledCell:
-    """The program of ``graph``; made once for each size and dtype.
-
-    Its way back also keeps the derivatives of the named values ``recorded``.
-    """
-    key = (graph, sizes, has_bias, _BITS[dtype], extension.get_isa(), gradient_names)
-    found = _cell_cache.get(key)
-    if found is None:
-        with _lock.hold():
-            found = _cell_cache.get(key) or _cell_cache.setdefault(key, _compile_cell(*key))
-    return found
-
-
-def _compile_cell(
-    graph: Graph,
-    sizes: Sizes,
-    has_bias: bool,
-    bits: int,
-    isa: str | None,
-    gradient_names: tuple[str, ...],
-) -> CompiledCell:
-    program = lower_graph(graph, has_bias, gradient_names)
-    compiled = compile_bodies(collect_bodies(program), bits, isa)
-    encoder = ProgramEncoder(graph, program, sizes, compiled.addresses)
-    handle = _require_extension().Program(
-        encoder.encode(), encoder.encode_bodies(), lanes_per_block(bits)
-    )
-    return CompiledCell(graph, sizes, program, handle, compiled, bits)
-
-
-def _require_extension() -> Any:
-    module = extension.load_extension()
-    assert module is not None, extension.explain_missing()
-    return module
-
-
-def pack_weights(
-    cell: CompiledCell, parameters: Sequence[Tensor], precision: str, needs_grad: bool
-) -> Any:
-    """A layer's weights, packed: copied as they are now."""
-    tensors = map_parameters_by_name(cell.graph, parameters)
-    kept = [tensors.get(p.name) for p in cell.graph.parameters]
-    held = [t if t is None or t.is_contiguous() else t.detach().contiguous() for t in kept]
-    return getattr(_require_extension(), LAYER_CLASSES[precision])(
-        cell.handle, encode_tensors(*held), needs_grad, extension.get_num_threads()
-    )
 
 
 def run(
@@ -119,16 +41,13 @@ def run(
     """Run ``spec`` on the kernels; autograd flows through as through `reference.run`.
 
     ``precision`` is ``"float32"``, ``"bfloat16"`` or ``"int8"`` for float32 tensors; None for the
-    tensors' own. ``layer`` is what `pack` made of the parameters; None to pack them now. The tape,
-    and that of the way back, is left with a ``recording``.
+    tensors' own. ``packed`` is what `pack_weights` made of the parameters; None to pack them now.
+    The tape, and that of the way back, is left with a ``recording``.
     """
-    order, ordered = _sort_by_length(spec)
+    order, ordered = sort_by_length(spec)
     back = None if order is None else order.argsort()
-    settings = _FusedCall(ordered, precision, packed, recording, back)
-    if ordered.needs_grad:
-        y, *last = _FusedFunction.apply(settings, *ordered.tensors)  # type: ignore[no-untyped-call]
-    else:
-        y, *last = _forward(settings)[0]
+    call = FusedCall.of_spec(ordered, precision, packed, recording, back)
+    y, *last = call.run(ordered.x, ordered.states, (*ordered.shared_tensors,))
     if back is None:
         return y, tuple(last)
     return y.index_select(1, back), tuple(state.index_select(0, back) for state in last)
@@ -136,18 +55,18 @@ def run(
 
 def make_runner(spec: RunSpec, needs_grad: bool, precision: str | None = None) -> RecordedRunner:
     """`run` for passes that share the parameters of ``spec``: packed once, for training or not."""
-    settings = _FusedCall(spec, precision)
-    needs_grad = needs_grad and settings.precision != "int8"
-    layer = pack_weights(settings.cell, spec.parameters, settings.precision, needs_grad)
+    call = FusedCall.of_spec(spec, precision)
+    needs_grad = needs_grad and call.precision != "int8"
+    layer = pack_weights(call.cell, spec.parameters, call.precision, needs_grad)
     return partial(run, precision=precision, packed=layer)
 
 
 def supports(spec: RunSpec) -> bool:
     """Whether the kernels take this spec's tensors: float32 or float64, and not empty."""
-    return spec.x.dtype in _BITS and spec.x.numel() > 0
+    return spec.x.dtype in BITS and spec.x.numel() > 0
 
 
-def _sort_by_length(spec: RunSpec) -> tuple[Tensor | None, RunSpec]:
+def sort_by_length(spec: RunSpec) -> tuple[Tensor | None, RunSpec]:
     """The spec with its longest sequences first, and the order that does that."""
     if spec.lengths is None or spec.lengths.numel() < 2:
         return None, spec
@@ -167,38 +86,142 @@ def _sort_by_length(spec: RunSpec) -> tuple[Tensor | None, RunSpec]:
     return order, ordered
 
 
-class _FusedCall:
-    """What a call hands to the way back beside its tensors."""
+class FusedCall:
+    """A call without its tensors: what the kernels run, and what is handed to the way back.
+
+    Args:
+        cell: What runs.
+        steps: How many time steps.
+        batch: How many sequences.
+        precision: ``"float64"``, or one of `PRECISIONS`.
+        wants_grad: Whether autograd follows.
+        reverse: Whether time runs backwards.
+        state_shape: The shape of the last states before their width.
+    """
+
+    spec: RunSpec | None = None
+    """The pass, with its masks and resets; None where it has none of them."""
+    lengths: Tensor | None = None
+    """How many steps of each sequence count, descending; None for all, or what ``spec`` says."""
+    packed: Any = None
+    recording: RecordingSink | None = None
+    order: Tensor | None = None
 
     def __init__(
         self,
+        cell: CompiledCell,
+        steps: int,
+        batch: int,
+        precision: str,
+        wants_grad: bool,
+        reverse: bool,
+        state_shape: tuple[int, ...],
+    ) -> None:
+        self.cell, self.precision, self.reverse = cell, precision, reverse
+        self.wants_grad, self.needs_grad = wants_grad, wants_grad and precision != "int8"
+        self.threads = extension.choose_num_threads(steps * batch * cell.multiplications)
+        self.output_shape: tuple[int, ...] = (steps, batch, cell.state_widths[0])
+        #: Those of the last states; None for one that the output stands for.
+        self.state_shapes: list[tuple[int, ...] | None]
+        self.state_shapes = [(*state_shape, width) for width in cell.state_widths]
+        self.sizes = (1, 4, steps, batch, self.threads, int(reverse))
+
+    @classmethod
+    def of_step(
+        cls, cell: CompiledCell, shape: tuple[int, ...], precision: str, wants_grad: bool
+    ) -> FusedCall:
+        """One step, for tensors of this shape before their width; its output is the first state."""
+        call = cls(cell, 1, math.prod(shape), precision, wants_grad, False, shape)
+        call.output_shape = (*shape, cell.state_widths[0])
+        call.state_shapes[0] = None
+        return call
+
+    def with_lengths(self, lengths: Tensor) -> FusedCall:
+        """The same for sequences of these lengths, descending."""
+        call = copy.copy(self)
+        call.lengths = lengths
+        return call
+
+    @classmethod
+    def of_spec(
+        cls,
         spec: RunSpec,
-        precision: str | None,
+        precision: str | None = None,
         packed: Any = None,
         recording: RecordingSink | None = None,
         order: Tensor | None = None,
-    ) -> None:
-        self.spec, self.packed, self.order = spec, packed, order
-        self.precision = precision or ("float64" if spec.x.dtype == torch.float64 else "float32")
-        self.needs_grad = spec.needs_grad and self.precision != "int8"
-        self.recording = None if recording is None else recording.weak()
-        recorded = recording.names if self.needs_grad and recording is not None else ()
-        self.cell = compile_cell(spec.graph, spec.sizes, spec.has_bias, spec.x.dtype, recorded)
+    ) -> FusedCall:
+        """The call that runs ``spec``."""
+        precision = precision or ("float64" if spec.x.dtype == torch.float64 else "float32")
+        keeps = recording is not None and spec.needs_grad and precision != "int8"
+        recorded = recording.names if keeps and recording is not None else ()
+        cell = compile_cell(spec.graph, spec.sizes, spec.has_bias, spec.x.dtype, recorded)
         steps, batch = spec.x.shape[:2]
-        weights = sum(parameter.numel() for parameter in spec.parameters)
-        self.threads = extension.choose_num_threads(steps * batch * weights)
+        call = cls(cell, steps, batch, precision, spec.needs_grad, spec.reverse, (batch,))
+        call.spec, call.packed, call.order = spec, packed, order
+        call.recording = None if recording is None else recording.weak()
+        return call
+
+    def run(
+        self, x: Tensor, states: Sequence[Tensor | None], shared: Sequence[Tensor]
+    ) -> Sequence[Tensor]:
+        """The output and the last states.
+
+        Args:
+            x: The input, ``(time, batch, input)``.
+            states: The states before the first step; None for zeros.
+            shared: The parameters, then the learned initial states where resets may need them.
+        """
+        if self.wants_grad:
+            outputs: Sequence[Tensor] = _apply(self, x, *states, *shared)
+            return outputs
+        return run_forward(self, x, states, shared)[0]
+
+    def make_spec(self, tensors: Sequence[Tensor | None]) -> RunSpec:
+        """The pass with these tensors, laid out as `RunSpec.tensors`; zeros in place of None."""
+        if self.spec is not None:
+            return self.spec.replace_tensors([t for t in tensors if t is not None])
+        graph, widths = self.cell.graph, self.cell.state_widths
+        x, *rest = tensors
+        assert x is not None
+        x = x.reshape(*self.sizes[2:4], -1)
+        pairs = zip(rest, widths, strict=False)
+        states = [x.new_zeros(x.shape[1], w) if t is None else t.reshape(-1, w) for t, w in pairs]
+        parameters = tuple(t for t in rest[len(widths) :] if t is not None)
+        return RunSpec(
+            graph,
+            self.cell.sizes,
+            x,
+            tuple(states),
+            parameters,
+            lengths=self.lengths,
+            reverse=self.reverse,
+        )
 
 
-class _CallEncoder:
+class CallEncoder:
     """A call's integers; keeps alive the copies of tensors whose addresses they hold."""
 
     def __init__(
-        self, kind: int, call: _FusedCall, x: Tensor, states: Sequence[Tensor], y: Tensor
+        self, kind: int, call: FusedCall, x: Tensor, states: Sequence[Tensor | None], y: Tensor
     ) -> None:
-        spec = call.spec
         self.keep_alive: list[Tensor] = []
-        steps, batch = x.shape[:2]
-        self.integers = [kind, VERSION, 1, 4, steps, batch, call.threads, int(spec.reverse)]
+        self.integers = [kind, VERSION, *call.sizes]
+        if call.spec is None:
+            self.add_section(2, (x, y, call.lengths, None))
+            self.add_section(3, states)
+            self.integers += (4, 0, 5, 0)
+        else:
+            self._add_marked(call.spec, call.cell, x, states, y)
+
+    def _add_marked(
+        self,
+        spec: RunSpec,
+        cell: CompiledCell,
+        x: Tensor,
+        states: Sequence[Tensor | None],
+        y: Tensor,
+    ) -> None:
         lengths = None if spec.lengths is None else self._keep(spec.lengths.cpu().long())
         resets = spec.reset_mask
         if resets is not None:
@@ -208,7 +231,7 @@ class _CallEncoder:
         self.add_section(4, () if resets is None else spec.reset_states)
         masks: list[int] = []
         for tensor, mask in zip(spec.masks, spec.graph.masks, strict=True):
-            lanes = lanes_per_block(call.cell.bits)
+            lanes = lanes_per_block(cell.bits)
             masks += self._encode_mask(tensor, spec.sizes.of(mask.width), lanes)
         self.integers += (5, len(masks), *masks)
 
@@ -242,90 +265,117 @@ class _FusedFunction(torch.autograd.Function):
     """One pass over time, and its way back."""
 
     @staticmethod
-    def forward(ctx: Any, s: _FusedCall, *tensors: Tensor) -> tuple[Tensor, ...]:
-        outputs, layer, tape = _forward(s)
-        ctx.settings = s
-        if s.needs_grad:
-            ctx.layer, ctx.tape = layer, tape
-            ctx.save_for_backward(*tensors, outputs[0])
+    def forward(ctx: Any, call: FusedCall, x: Tensor, *tensors: Any) -> Sequence[Tensor]:
+        count = len(call.cell.state_widths)
+        outputs, tape = run_forward(call, x, tensors[:count], tensors[count:])
+        ctx.call = call
+        ctx.set_materialize_grads(False)
+        if call.needs_grad:
+            ctx.tape = tape
+            ctx.save_for_backward(x, *tensors, outputs[0])
         return outputs
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> Any:
-        s: _FusedCall = ctx.settings
-        if s.precision == "int8":
+        call: FusedCall = ctx.call
+        if call.precision == "int8":
             raise RuntimeError("int8 weights do not train: no gradient passes back through them")
         *tensors, y = ctx.saved_tensors
-        if torch.is_grad_enabled() or is_beyond_kernels(gradients):
-            if s.recording is not None:  # the gradients themselves come from the reference
-                _backward(s, ctx.layer, ctx.tape, tensors, y, gradients, ctx.needs_input_grad)
-            return (None, *reference.compute_gradients(s.spec.replace_tensors(tensors), gradients))
-        return (
-            None,
-            *_backward(s, ctx.layer, ctx.tape, tensors, y, gradients, ctx.needs_input_grad),
-        )
+        found: Sequence[Tensor | None] = ()
+        # The kernels' gradients have none of their own.
+        is_beyond = torch.is_grad_enabled() or is_beyond_kernels(gradients)
+        if not is_beyond or call.recording is not None:
+            found = run_backward(call, ctx.tape, tensors, y, gradients, ctx.needs_input_grad)
+        if is_beyond:
+            found = _run_reference_backward(call, tensors, gradients)
+        return (None, *found)
 
 
-def _forward(s: _FusedCall, given: Any = None) -> tuple[tuple[Tensor, ...], Any, Any]:
-    """The output and the last states, the packed layer, and the tape where one is kept.
+#: As `_FusedFunction.apply` where no transform of ``torch.func`` is active, in half its time.
+_apply: Callable[..., Any] = super(torch.autograd.Function, _FusedFunction).apply
 
-    That is ``given`` if there is one.
-    """
-    spec, widths = s.spec, [s.spec.sizes.of(state.width) for state in s.spec.graph.states]
-    x = spec.x
-    y = x.new_empty(*x.shape[:2], widths[0])
-    last = [x.new_empty(x.shape[1], width) for width in widths]
-    recording = s.recording
-    layer = s.packed or pack_weights(s.cell, spec.parameters, s.precision, s.needs_grad)
-    call = _CallEncoder(FORWARD_CALL, s, spec.x, spec.states, y)
-    call.add_section(6, last)
-    if given is not None:
-        layer.forward_to(call.integers, given)
-        return (y, *last), layer, given
-    tape = layer.forward(call.integers, s.needs_grad or recording is not None)
+
+def _run_reference_backward(
+    call: FusedCall, tensors: Sequence[Tensor | None], gradients: Sequence[Tensor | None]
+) -> list[Tensor | None]:
+    """The gradients of ``tensors`` by torch's operations, which have gradients of their own."""
+    spec = call.make_spec(tensors)
+    rows = [
+        g if g is None else g.reshape(t.shape)
+        for g, t in zip(gradients[1:], spec.states, strict=True)
+    ]
+    of_y = gradients[0]
+    if of_y is not None:
+        of_y = of_y.reshape(*spec.x.shape[:2], -1)
+    found = reference.compute_gradients(spec, (of_y, *rows))
+    return [
+        None if g is None or t is None else g.view(t.shape)
+        for g, t in zip(found, tensors, strict=True)
+    ]
+
+
+def run_forward(
+    call: FusedCall,
+    x: Tensor,
+    states: Sequence[Tensor | None],
+    shared: Sequence[Tensor],
+    given_tape: Any = None,
+) -> tuple[tuple[Tensor, ...], Any]:
+    """The output and the last states, and the tape where one is kept: the one given, if any."""
+    cell, recording = call.cell, call.recording
+    y = x.new_empty(*call.output_shape)
+    last: list[Any] = [s and x.new_empty(*s) for s in call.state_shapes]
+    encoder = CallEncoder(FORWARD_CALL, call, x, states, y)
+    encoder.add_section(6, last)
+    keep = call.needs_grad or recording is not None
+    if call.packed is not None:
+        tape = call.packed.forward(encoder.integers, keep)
+    else:
+        count = cell.num_parameters
+        held = hold_contiguous(cell, shared if len(shared) == count else shared[:count])
+        kernels, arrays = get_layer_class(call.precision), encode_tensors(*held)
+        if given_tape is not None:
+            kernels.forward_once_to(cell.handle, arrays, encoder.integers, given_tape)
+            return (y, *last), given_tape
+        tape = kernels.forward_once(cell.handle, arrays, encoder.integers, keep)
     if recording is not None:
-        read = TapeReader(spec, s.cell.handle, tape, s.cell.program.value_locations, s.order, y)
-        recording.on_forward("fused", read, s.needs_grad)
-    return (y, *last), layer, tape
+        places = cell.program.value_locations
+        assert call.spec is not None
+        read = TapeReader(call.spec, cell.handle, tape, places, call.order, y)
+        recording.on_forward("fused", read, call.needs_grad)
+    return (y, *last), tape
 
 
-def _backward(
-    s: _FusedCall,
-    packed: Any,
+def run_backward(
+    call: FusedCall,
     tape: Any,
-    tensors: Sequence[Tensor],
+    tensors: Sequence[Any],
     y: Tensor,
     gradients: Sequence[Tensor | None],
     needs: Sequence[bool],
 ) -> list[Tensor | None]:
-    spec, graph = s.spec, s.spec.graph
-    count = len(graph.states)
-    x, states = tensors[0].contiguous(), tensors[1 : 1 + count]
-    parameters = tensors[1 + count : 1 + count + len(spec.parameters)]
-    call = _CallEncoder(BACKWARD_CALL, s, x, states, y)
-    call.add_section(6, gradients)
-    of_x = torch.empty_like(x) if needs[1] else None
-    of_states = [torch.empty_like(t, memory_format=torch.contiguous_format) for t in states]
-    call.add_section(7, (of_x, *of_states))
-    restart = [torch.zeros_like(t) for t in (spec.learned_initial_states or ())]
-    call.add_section(8, restart)
-    first = 2 + count
-    of_parameters = [_zeros_like(p) if needs[first + k] else None for k, p in enumerate(parameters)]
-    filled = dict(zip(_parameter_names(spec), of_parameters, strict=True))
-    call.add_section(9, [filled.get(p.name) for p in graph.parameters])
-    recorded = packed.backward(call.integers, tape)
-    if (recording := s.recording) is not None:
-        places = s.cell.program.gradient_locations
-        recording.on_backward(TapeReader(s.spec, s.cell.handle, recorded, places, s.order))
-    return [of_x, *of_states, *of_parameters, *restart]
-
-
-def _zeros_like(tensor: Tensor) -> Tensor:
-    """Zeros, written by this thread alone: torch's would spin for milliseconds beside a kernel."""
-    made = torch.empty_like(tensor, memory_format=torch.contiguous_format)
-    ctypes.memset(made.data_ptr(), 0, made.nbytes)
-    return made
-
-
-def _parameter_names(spec: RunSpec) -> list[str]:
-    return list(map_parameters_by_name(spec.graph, spec.parameters))
+    """The gradients of ``tensors`` where ``needs``, which begins with the call's, asks for them."""
+    cell, x = call.cell, tensors[0]
+    first = 1 + len(cell.state_widths)
+    end = first + cell.num_parameters
+    encoder = CallEncoder(BACKWARD_CALL, call, x, tensors[1:first], y)
+    encoder.add_section(6, gradients)
+    found = [
+        torch.empty_like(t, memory_format=torch.contiguous_format) if needed else None
+        for t, needed in zip(tensors[:end], needs[1:], strict=False)
+    ]
+    encoder.add_section(7, found[:first])
+    restart = [torch.zeros_like(t) for t in tensors[end:]]
+    encoder.add_section(8, restart)
+    encoder.add_section(9, cell.fill_gaps(found[first:]))
+    if call.packed is not None:
+        recorded = call.packed.backward(encoder.integers, tape)
+    else:
+        held = hold_contiguous(cell, tensors[first:end])
+        run_once = get_layer_class(call.precision).backward_once
+        recorded = run_once(cell.handle, encode_tensors(*held), encoder.integers, tape)
+    if (recording := call.recording) is not None:
+        places = cell.program.gradient_locations
+        assert call.spec is not None
+        recording.on_backward(TapeReader(call.spec, cell.handle, recorded, places, call.order))
+    return [*found, *restart]

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from sluice.equations.graph import Graph
 from sluice.equations.specs import Sizes
-from sluice.run.kernels import extension, fused
+from sluice.run.kernels import extension
+from sluice.run.kernels.compiled_cell import compile_cell, pack_weights
 
 _STREAM_CLASSES = {
     "float32": "StreamFloat32",
@@ -50,8 +51,8 @@ class Stepper:
         packed, masks = [], []
         for one in layers:
             biased = len(one.parameters) == len(one.graph.parameters)
-            made = fused.compile_cell(one.graph, one.sizes, biased, self.dtype)
-            packed.append(fused.pack_weights(made, one.parameters, precision, False))
+            made = compile_cell(one.graph, one.sizes, biased, self.dtype)
+            packed.append(pack_weights(made, one.parameters, precision, False))
             masks.append([float(mask.eval_value) for mask in one.graph.masks])
         kind = getattr(extension.load_extension(), _STREAM_CLASSES[precision])
         self._stream: Any = kind(batch, extension.get_num_threads(), packed, masks)

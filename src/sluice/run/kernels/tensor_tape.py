@@ -7,13 +7,13 @@ The tape lies in a tensor's memory, and lives as long as that does.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from sluice.run.kernels import fused
-from sluice.run.kernels.fused import _FusedCall
+from sluice.run.kernels.compiled_cell import compile_cell, get_tape_class
+from sluice.run.kernels.fused import FusedCall
 from sluice.run.spec import RunSpec
 
 
@@ -22,19 +22,20 @@ def tape_shape(spec: RunSpec) -> tuple[int, int]:
 
     The sizes of ``spec`` may be symbolic.
     """
-    cell = fused.compile_cell(spec.graph, spec.sizes, spec.has_bias, spec.x.dtype)
+    cell = compile_cell(spec.graph, spec.sizes, spec.has_bias, spec.x.dtype)
     steps, batch = spec.x.shape[:2]
-    return steps * batch + 1, _tape_class(cell.bits).bytes_per_row(cell.handle)
+    return steps * batch + 1, get_tape_class(cell.bits).bytes_per_row(cell.handle)
 
 
 def run_with_tape(
     spec: RunSpec, precision: str | None
 ) -> tuple[Tensor, tuple[Tensor, ...], Tensor]:
     """`fused.run` outside of autograd, and a tape with all that `backpropagate` needs."""
-    order, ordered = fused._sort_by_length(spec)
-    call = _FusedCall(ordered, precision)
-    tape = _tape_class(call.cell.bits).allocate(call.cell.handle, *spec.x.shape[:2])
-    (y, *last), _, _ = fused._forward(call, _open_tape(call, tape))
+    order, ordered = fused.sort_by_length(spec)
+    call = FusedCall.of_spec(ordered, precision)
+    tape = get_tape_class(call.cell.bits).allocate(call.cell.handle, *spec.x.shape[:2])
+    opened, shared = _open_tape(call, tape), ordered.shared_tensors
+    (y, *last), _ = fused.run_forward(call, ordered.x, ordered.states, shared, opened)
     if order is None:
         return y, tuple(last), tape
     back = order.argsort()
@@ -54,8 +55,8 @@ def backpropagate(
     ``output`` is that of `run_with_tape`, ``upstream`` are the gradients of the output and of the
     last states, None for zeros.
     """
-    order, ordered = fused._sort_by_length(spec)
-    call = _FusedCall(ordered, precision)
+    order, ordered = fused.sort_by_length(spec)
+    call = FusedCall.of_spec(ordered, precision)
     if order is not None:
         output = output.index_select(1, order)
         of_output, *of_states = upstream
@@ -65,10 +66,8 @@ def backpropagate(
         ]
     if tape.data_ptr() % 64 or not tape.is_contiguous():
         tape = tape.clone(memory_format=torch.contiguous_format)
-    packed = fused.pack_weights(call.cell, ordered.parameters, call.precision, True)
-    opened = _open_tape(call, tape)
-    flags = (False, *needs)
-    found = fused._backward(call, packed, opened, ordered.tensors, output, upstream, flags)
+    opened, flags = _open_tape(call, tape), (False, *needs)
+    found = fused.run_backward(call, opened, ordered.tensors, output, upstream, flags)
     if order is None:
         return found
     back, count = order.argsort(), 1 + len(spec.states)
@@ -80,12 +79,7 @@ def backpropagate(
     ]
 
 
-def _open_tape(call: _FusedCall, tape: Tensor) -> object:
+def _open_tape(call: FusedCall, tape: Tensor) -> object:
     """The tape in a tensor's memory, as the kernels take it; the tensor must outlive it."""
-    sizes = call.spec.x.shape[:2]
-    kind = _tape_class(call.cell.bits)
+    kind, sizes = get_tape_class(call.cell.bits), call.output_shape[:2]
     return kind.at(call.cell.handle, *sizes, tape.data_ptr(), tape.nbytes)
-
-
-def _tape_class(bits: int) -> Any:
-    return getattr(fused._require_extension(), f"Tape{bits}")

@@ -10,6 +10,7 @@ from torch.nn import functional
 from sluice.sequence.batch import Batch, Loss, ModelState
 from sluice.sequence.errors import SequenceError
 from sluice.sequence.models.base import SequenceModel
+from sluice.sequence.models.cross_entropy import sum_cross_entropy
 from sluice.sequence.models.shape import SequenceModelConfig, require_sizes
 from sluice.sequence.vocabulary import PADDING
 
@@ -91,14 +92,17 @@ class LanguageModel(SequenceModel):
             (layers, batch, hidden), or a tuple of the cell's states.
         """
         hidden, state = self._run(tokens, state, lengths, resets)
+        return functional.linear(self.dropout(hidden), *self._readout_parameters()), state
+
+    def _readout_parameters(self) -> tuple[Tensor, Tensor]:
         weight = self.embedding.weight if self.config.tied else self.readout.weight
-        return functional.linear(self.dropout(hidden), weight, self.readout.bias), state
+        return weight, self.readout.bias
 
     def loss(self, batch: Batch, state: ModelState = None) -> tuple[Loss, ModelState]:
         """Cross-entropy in nats, summed over the targets except padding."""
-        logits, state = self(batch.inputs, state, batch.lengths, batch.resets)
-        targets = batch.targets.flatten()
-        total = functional.cross_entropy(
-            logits.flatten(0, 1), targets, ignore_index=PADDING, reduction="sum"
+        hidden, state = self._run(batch.inputs, state, batch.lengths, batch.resets)
+        targets = batch.targets
+        total = sum_cross_entropy(
+            self.dropout(hidden), *self._readout_parameters(), targets, ignore_index=PADDING
         )
         return Loss(total, int((targets != PADDING).sum())), state

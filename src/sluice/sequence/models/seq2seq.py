@@ -7,12 +7,12 @@ from typing import NamedTuple, get_args
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from sluice.sequence.batch import Batch, Loss, ModelState
 from sluice.sequence.errors import SequenceError
 from sluice.sequence.models.attention import AttentionKind, build_attention
 from sluice.sequence.models.base import SequenceModel, select_final_states
+from sluice.sequence.models.cross_entropy import sum_cross_entropy
 from sluice.sequence.models.shape import SequenceModelConfig, build_layers, require_sizes
 from sluice.sequence.vocabulary import PADDING, START
 
@@ -104,10 +104,17 @@ class Seq2Seq(SequenceModel):
         Returns:
             Logits (time, batch, target vocabulary) and weights (time, batch, steps read).
         """
+        seen, weights = self._read(sources, targets, lengths)
+        return self.readout(seen), weights
+
+    def _read(
+        self, sources: Tensor, targets: Tensor, lengths: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """What the readout takes for each target, and attention weights."""
         memory, state = self.encode(sources, lengths)
         before = torch.cat((torch.full_like(targets[:1], START), targets[:-1]))
-        logits, weights, _ = self.step(before, memory, state)
-        return logits, weights
+        seen, weights, _ = self._attend(before, memory, state)
+        return seen, weights
 
     def encode(
         self, sources: Tensor, lengths: Tensor | None = None
@@ -125,11 +132,17 @@ class Seq2Seq(SequenceModel):
         self, tokens: Tensor, memory: EncoderOutput, state: ModelState
     ) -> tuple[Tensor, Tensor, ModelState]:
         """Logits and attention weights after `tokens` (time, batch), and the decoder's state."""
+        seen, weights, state = self._attend(tokens, memory, state)
+        return self.readout(seen), weights, state
+
+    def _attend(
+        self, tokens: Tensor, memory: EncoderOutput, state: ModelState
+    ) -> tuple[Tensor, Tensor, ModelState]:
         embedded = self.embedding_dropout(self.target_embedding(tokens))
         hidden, state = self.decoder(embedded, state)
         context, weights = self.attention(hidden, *memory)
         seen = self.combine(torch.cat((context, hidden), dim=-1)).tanh()
-        return self.readout(self.dropout(seen)), weights, state
+        return self.dropout(seen), weights, state
 
     def loss(self, batch: Batch, state: ModelState = None) -> tuple[Loss, ModelState]:
         """Cross-entropy in nats with teacher forcing, summed over the targets except padding.
@@ -137,9 +150,7 @@ class Seq2Seq(SequenceModel):
         The batch's `inputs` are the sources, with their `lengths`, and its `targets`
         (target time, batch) those of `forward`. There is no state to carry over.
         """
-        logits, _ = self(batch.inputs, batch.targets, batch.lengths)
-        targets = batch.targets.flatten()
-        total = functional.cross_entropy(
-            logits.flatten(0, 1), targets, ignore_index=PADDING, reduction="sum"
-        )
+        seen, _ = self._read(batch.inputs, batch.targets, batch.lengths)
+        targets, readout = batch.targets, self.readout
+        total = sum_cross_entropy(seen, readout.weight, readout.bias, targets, PADDING)
         return Loss(total, int((targets != PADDING).sum())), None

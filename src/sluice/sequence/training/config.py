@@ -12,6 +12,7 @@ from torch import Tensor
 
 from sluice.sequence.errors import SequenceError
 from sluice.sequence.training.schedules import Cosine, Schedule, ScheduleState
+from sluice.sequence.training.sparse_embeddings import SparseAdamW
 
 OptimizerName = Literal["adamw", "sgd", "rmsprop"]
 
@@ -45,6 +46,10 @@ class TrainingConfig:
         validations: how many, evenly over the budget.
         precision: of the matrix products in the kernels, `"float32"` or `"bfloat16"`; None keeps
             each layer's setting.
+        sparse_embeddings: whether an update changes only those rows of embeddings that its batches
+            look up, as `SparseAdamW` does; for AdamW. With a large vocabulary it saves the pass
+            over all rows, but rows that are not looked up neither drift with their old moments nor
+            decay. Refused for weights with another use, such as a tied readout.
         seed: for dropout; the order of the data has a seed of its own.
         save_seconds: seconds between checkpoints, if training has a folder.
         save_steps: steps between checkpoints, besides.
@@ -71,6 +76,7 @@ class TrainingConfig:
     patience: int | None = None
     validations: int = 10
     precision: Literal["float32", "bfloat16"] | None = None
+    sparse_embeddings: bool = False
     seed: int = 0
     save_seconds: float = 60.0
     save_steps: int | None = None
@@ -93,6 +99,10 @@ class TrainingConfig:
         if self.optimizer not in _OPTIMIZERS:
             known = ", ".join(_OPTIMIZERS)
             raise SequenceError(f"optimizer must be one of {known}, got {self.optimizer!r}.")
+        if self.sparse_embeddings and self.optimizer != "adamw":
+            raise SequenceError(
+                f"sparse_embeddings needs the optimizer adamw, got {self.optimizer}; leave one out."
+            )
         every, back = self.bptt_stride, self.bptt_length
         if every is not None and back is not None and not 1 <= every <= back:
             raise SequenceError(f"bptt must satisfy 1 <= k1 <= k2, got ({every}, {back}).")
@@ -118,6 +128,8 @@ class TrainingConfig:
         values = asdict(self)
         del values["save_seconds"], values["save_steps"]
         values["betas"] = list(self.betas)
+        if not self.sparse_embeddings:  # unknown to trainings of earlier versions
+            del values["sparse_embeddings"]
         values["bptt"] = [self.bptt_stride, self.bptt_length] if self.bptt else None
         schedule = {"name": self.schedule.name, **values["schedule"]}
         return {**values, "schedule": schedule}
@@ -128,9 +140,8 @@ class TrainingConfig:
 
 
 def _build_adamw(config: TrainingConfig, parameters: Iterable[Tensor]) -> torch.optim.Optimizer:
-    return torch.optim.AdamW(
-        parameters, betas=config.betas, weight_decay=config.weight_decay, fused=True
-    )
+    kind = SparseAdamW if config.sparse_embeddings else torch.optim.AdamW
+    return kind(parameters, betas=config.betas, weight_decay=config.weight_decay, fused=True)
 
 
 def _build_sgd(config: TrainingConfig, parameters: Iterable[Tensor]) -> torch.optim.Optimizer:

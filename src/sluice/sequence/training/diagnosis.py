@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from sluice.insight import find_first_nonfinite, record
+from sluice.sequence.training.sparse_embeddings import select_gradient_values
 
 
 def describe_first_nonfinite(
@@ -37,7 +38,8 @@ def describe_first_nonfinite(
 
 def describe_nonfinite_gradients(model: nn.Module) -> str:
     """Describe the gradients that are not finite."""
-    found = ((name, p.grad) for name, p in model.named_parameters() if p.grad is not None)
+    gradients = ((name, select_gradient_values(p)) for name, p in model.named_parameters())
+    found = ((name, gradient) for name, gradient in gradients if gradient is not None)
     return f"first in the gradient of {_find_nonfinite(found)}"
 
 

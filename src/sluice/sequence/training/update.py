@@ -18,6 +18,12 @@ from sluice.sequence.training import diagnosis
 from sluice.sequence.training.config import TrainingConfig
 from sluice.sequence.training.ema import AverageState, ExponentialMovingAverage
 from sluice.sequence.training.processes import ProcessGroup
+from sluice.sequence.training.sparse_embeddings import (
+    find_embeddings,
+    require_sparse_gradients,
+    select_gradient_values,
+    use_sparse_gradients,
+)
 from sluice.sequence.training.truncation import BpttHistory, BpttWindow, Chunk, HistoryState
 from sluice.sequence.training.validation import device_of
 
@@ -79,7 +85,9 @@ class Updater:
     def __init__(self, model: nn.Module, config: TrainingConfig, group: ProcessGroup) -> None:
         self.model, self.config, self.group = model, config, group
         self.device = device_of(model)
-        self.window_loss = group.wrap(WindowLoss(model))
+        self.embeddings = find_embeddings(model) if config.sparse_embeddings else {}
+        with use_sparse_gradients(self.embeddings.values()):
+            self.window_loss = group.wrap(WindowLoss(model))
         self.parameters = [p for p in model.parameters() if p.requires_grad]
         self.optimizer = config.build_optimizer(self.parameters)
         self.history = BpttHistory((config.bptt_length or 0) - (config.bptt_stride or 0))
@@ -101,7 +109,8 @@ class Updater:
             window, randomness = self._build_window(chunk), torch.get_rng_state()
             # Gradients are averaged over the processes with the last chunk.
             with nullcontext() if number == len(chunks) else self.group.no_sync(self.window_loss):
-                loss, count, state = self.window_loss(window)
+                with use_sparse_gradients(self.embeddings.values()):
+                    loss, count, state = self.window_loss(window)
                 (loss if chunk.is_counted else 0 * loss).backward()
             self.history.append(window.batch, state)
             if chunk.is_counted:
@@ -132,7 +141,9 @@ class Updater:
 
     def _scale_gradients(self, factor: float) -> float:
         """Scale the gradients, then clip them; returns their norm before clipping."""
-        gradients = [p.grad for p in self.parameters if p.grad is not None]
+        require_sparse_gradients(self.embeddings)
+        found = map(select_gradient_values, self.parameters)
+        gradients = [gradient for gradient in found if gradient is not None]
         norm = float(get_total_norm(gradients)) * factor
         if not math.isfinite(norm):
             raise NonFiniteError(

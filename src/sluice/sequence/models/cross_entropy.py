@@ -1,0 +1,146 @@
+"""The cross-entropy of a readout, a block of logits at a time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from sluice.nn.batch import is_autocast_enabled
+from sluice.run.torch_state import is_transform_active
+
+# Logits of a block: enough for fast products, few enough for a cache.
+_BLOCK = 1 << 22
+
+
+def sum_cross_entropy(
+    hidden: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor, ignore_index: int
+) -> Tensor:
+    """The cross-entropy of softmax(W h + b) in nats, summed over all targets but `ignore_index`.
+
+    More than a few million logits in float32 or float64 are computed for some rows at a time, with
+    the gradients at once, so that memory does not grow with targets × classes; rows without a
+    target are left out. Elsewhere, and while a program is transformed, compiled or differentiated
+    twice, it is a composition of torch's operations.
+
+    Args:
+        hidden: (..., features).
+        weight: (classes, features).
+        bias: (classes,) or None.
+        targets: of the leading shape of `hidden`, int64.
+        ignore_index: a target that does not count.
+
+    >>> hidden, weight = torch.zeros(2, 3, 4), torch.ones(5, 4)
+    >>> targets = torch.tensor([[1, 2, 0], [4, 0, 0]])
+    >>> sum_cross_entropy(hidden, weight, None, targets, ignore_index=0)   # three times ln 5
+    tensor(4.8283)
+    """
+    tensors = hidden, weight, bias
+    is_plain = {t.dtype for t in tensors if t is not None} <= {hidden.dtype} & _DTYPES
+    if (
+        not is_plain
+        or targets.numel() * len(weight) <= _BLOCK
+        or is_transform_active()
+        or torch.compiler.is_compiling()
+        or is_autocast_enabled(hidden)
+    ):
+        return _compose(*tensors, targets, ignore_index)
+    total: Tensor = _CrossEntropyFunction.apply(*tensors, targets, ignore_index)  # type: ignore[no-untyped-call]
+    return total
+
+
+_DTYPES = {torch.float32, torch.float64}
+
+
+def _compose(
+    hidden: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor, ignore_index: int
+) -> Tensor:
+    logits = functional.linear(hidden, weight, bias).flatten(0, -2)
+    return functional.cross_entropy(
+        logits, targets.flatten(), ignore_index=ignore_index, reduction="sum"
+    )
+
+
+class _CrossEntropyFunction(torch.autograd.Function):
+    """The sum, and its gradients, which the forward pass computes where they are needed."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        hidden: Tensor,
+        weight: Tensor,
+        bias: Tensor | None,
+        targets: Tensor,
+        ignore_index: int,
+    ) -> Tensor:
+        needed = ctx.needs_input_grad[:3]
+        rows = (targets.flatten() != ignore_index).nonzero().squeeze(1)
+        targets_of_rows = targets.flatten()[rows]
+        x = hidden.flatten(0, -2)[rows]
+        gradients = _BlockwiseSum(x, weight, bias, needed)
+        total = gradients.run(targets_of_rows)
+        ctx.shape, ctx.ignore_index = hidden.shape, ignore_index
+        found = (gradients.of_x, gradients.of_weight, gradients.of_bias)
+        ctx.save_for_backward(hidden, weight, bias, targets, rows, *found)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, upstream: Tensor) -> Any:
+        hidden, weight, bias, targets, rows, of_x, of_weight, of_bias = ctx.saved_tensors
+        if torch.is_grad_enabled():
+            inputs = [t for t in (hidden, weight, bias) if t is not None and t.requires_grad]
+            total = _compose(hidden, weight, bias, targets, ctx.ignore_index)
+            found = iter(torch.autograd.grad(total, inputs, upstream, create_graph=True))
+            return (*(next(found) if n else None for n in ctx.needs_input_grad[:3]), None, None)
+        of_hidden = None
+        if of_x is not None:
+            of_hidden = of_x.new_zeros(len(targets.flatten()), of_x.shape[1])
+            of_hidden = of_hidden.index_copy(0, rows, of_x * upstream).view(ctx.shape)
+        scaled = (None if g is None else g * upstream for g in (of_weight, of_bias))
+        return (of_hidden, *scaled, None, None)
+
+
+class _BlockwiseSum:
+    """Sums the cross-entropy over blocks of rows, and with it the gradients that are needed."""
+
+    def __init__(
+        self, x: Tensor, weight: Tensor, bias: Tensor | None, needed: tuple[bool, ...]
+    ) -> None:
+        self.x, self.weight, self.bias = x, weight, bias
+        self.of_x = torch.empty_like(x) if needed[0] else None
+        self.of_weight = torch.zeros_like(weight) if needed[1] else None
+        self.of_bias = torch.zeros_like(bias) if needed[2] and bias is not None else None
+        self.is_differentiated = any(needed)
+
+    def run(self, targets: Tensor) -> Tensor:
+        """The sum for these targets."""
+        classes = len(self.weight)
+        size = max(64, _BLOCK // classes)
+        logits, logs = self.x.new_empty(2, min(size, len(self.x)), classes)
+        total = self.x.new_zeros(())
+        for first in range(0, len(self.x), size):
+            here = slice(first, first + size)
+            x, wanted = self.x[here], targets[here, None]
+            block, log = logits[: len(x)], logs[: len(x)]
+            if self.bias is None:
+                torch.mm(x, self.weight.T, out=block)
+            else:
+                torch.addmm(self.bias, x, self.weight.T, out=block)
+            torch.log_softmax(block, -1, out=log)
+            total -= log.gather(1, wanted).sum()
+            if self.is_differentiated:
+                self._add(
+                    here, x, log.exp_().scatter_add_(1, wanted, log.new_full(wanted.shape, -1))
+                )
+        return total
+
+    def _add(self, here: slice, x: Tensor, flow: Tensor) -> None:
+        """Add what a block of rows gives, `flow` being the gradient of its logits."""
+        if self.of_x is not None:
+            torch.mm(flow, self.weight, out=self.of_x[here])
+        if self.of_weight is not None:
+            self.of_weight.addmm_(flow.T, x)
+        if self.of_bias is not None:
+            self.of_bias += flow.sum(dim=0)
