@@ -10,6 +10,8 @@
 #   make test-teams  the kernels' tests on torch's OpenMP threads, and by turns on those and their own
 #   make sanitize   the kernels' tests under address and undefined-behaviour sanitizers
 #   make sanitize-threads   those with several threads under ThreadSanitizer
+#   make test-clang  the kernels' tests with clang in place of g++, on every instruction set
+#   make test-aarch64, make test-windows  the kernels of those systems, run by qemu and by wine
 #   make docs   build the documentation site into site/; open site/index.html
 #   make bench  measure the tables of bench/results/ again; BENCH="layers streaming" names some of it
 #
@@ -76,6 +78,20 @@ test-torch-oldest test-torch-newest: $(READY)
 		--config-settings build-dir=build/$@/kernels .
 	build/$@/bin/python -c "import torch; print('torch', torch.__version__)"
 	build/$@/bin/python -m pytest -p no:cacheprovider $(CORE)
+
+# What they need and lack, they say: nothing is installed.
+test-aarch64 test-windows: $(READY)
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m pytest -p no:cacheprovider -rs tests/cross -k $(@:test-%=%)
+
+test-clang: $(READY)
+	@command -v clang++ >/dev/null || { echo "no clang++: apt-get install clang" >&2; exit 1; }
+	CXX=clang++ $(BIN)/cmake -S . -B build/clang -G Ninja \
+		-DPython_EXECUTABLE="$(abspath $(BIN)/python)" -DCMAKE_MAKE_PROGRAM="$(abspath $(BIN)/ninja)"
+	$(BIN)/cmake --build build/clang
+	for isa in $$($(BIN)/python -c "from sluice.run.kernels.extension import load_extension as load; print(*load().supported())"); do \
+		SLUICE_KERNELS="$(abspath build/clang)" SLUICE_ISA=$$isa $(BIN)/python -m pytest -p no:cacheprovider \
+			tests/run/kernels tests/run/test_threads.py tests/nn/test_stream.py \
+			-k "not every_instruction_set" || exit 1; done
 
 # The full product, on every instruction set: some twenty minutes.
 test-all: $(READY)

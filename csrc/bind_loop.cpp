@@ -9,6 +9,7 @@
 #include "program_reader.h"
 
 namespace nb = nanobind;
+using namespace nb::literals;
 
 namespace sluice::SLUICE_ISA {
 
@@ -52,8 +53,13 @@ template <class P> void bind_layer(nb::module_& m, const char* name) {
 }
 
 void bind_loop(nb::module_& m) {
+    // A program, and so every layer and stream made for it, keeps alive what owns its bodies.
     nb::class_<Program>(m, "Program")
-        .def(nb::init<const std::vector<i64>&, const Program::BodyWords&, i64>());
+        .def(
+            "__init__",
+            [](Program* self, const std::vector<i64>& words, const Program::BodyWords& bodies,
+               i64 lanes, nb::handle) { new (self) Program(words, bodies, lanes); },
+            "words"_a, "bodies"_a, "lanes"_a, "owner"_a, nb::keep_alive<1, 5>());
     bind_tape<float>(m, "Tape32");
     bind_tape<double>(m, "Tape64");
     bind_layer<F32>(m, "LayerFloat32");

@@ -3,11 +3,9 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
-#include <string>
-#include <vector>
-
 #include "bind.h"
 #include "openmp.h"
+#include "processor.h"
 
 #define SLUICE_TEXT(name) #name
 #define SLUICE_NAME_OF(isa) SLUICE_TEXT(isa)
@@ -15,21 +13,6 @@
 #define SLUICE_MODULE(isa, module) SLUICE_MODULE_OF(isa, module)
 
 namespace nb = nanobind;
-
-// The instruction sets that the processor and the system support, best last.
-static std::vector<std::string> supported() {
-    std::vector<std::string> found{"generic"};
-#if defined(__x86_64__)
-    __builtin_cpu_init();
-    if (__builtin_cpu_supports("x86-64-v3")) found.push_back("v3");
-    if (__builtin_cpu_supports("x86-64-v4")) {
-        found.push_back("avx512");
-        if (__builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512vnni"))
-            found.push_back("avx512_bf16");
-    }
-#endif
-    return found;
-}
 
 using sluice::SLUICE_ISA::OpenMP;
 
@@ -44,7 +27,7 @@ SLUICE_MODULE(SLUICE_ISA, m) {
     nb::set_leak_warnings(false);
     OpenMP::watch_forks();
     m.attr("isa") = SLUICE_NAME_OF(SLUICE_ISA);
-    m.def("supported", &supported);
+    m.def("supported", &sluice::SLUICE_ISA::list_instruction_sets);
     m.def("use_openmp", &OpenMP::enable);
     m.def("find_openmp", &find_openmp);
     sluice::SLUICE_ISA::bind_attention(m);

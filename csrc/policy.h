@@ -117,6 +117,12 @@ struct I8 {
     [[gnu::always_inline]] static Words multiply_pairs(Words a, Words b) {
         return (Words)_mm_madd_epi16((__m128i)a, (__m128i)b);
     }
+#elif defined(__aarch64__)
+    [[gnu::always_inline]] static Words multiply_pairs(Words a, Words b) {
+        const auto left = (int16x8_t)a, right = (int16x8_t)b;
+        return (Words)vpaddq_s32(vmull_s16(vget_low_s16(left), vget_low_s16(right)),
+                                 vmull_high_s16(left, right));
+    }
 #else
     [[gnu::always_inline]] static Words multiply_pairs(Words a, Words b) {
         return (a << 16 >> 16) * (b << 16 >> 16) + (a >> 16) * (b >> 16);

@@ -44,11 +44,12 @@ template <class P> constexpr int max_tile_rows(int nv) {
     return register_bytes == 32 ? 6 : 4;
 }
 
-// Registers of a row that are summed at once: all, or as many as 16 registers have room for.
+// Registers of a row that are summed at once: all, or as many as there is room for.
 constexpr int slice_width(int rows, int nv) {
     const int all = nv * 64 / register_bytes;
-    const int limit = register_bytes == 64 ? 4 : rows == 1 ? 8 : rows == 2 ? 4 : 2;
-    return all < limit ? all : all % limit ? 2 : limit;
+    const int fewest = register_bytes == 64 ? 4 : register_count / 8;
+    const int limit = fewest * (register_bytes == 64 || rows > 2 ? 1 : rows == 2 ? 2 : 4);
+    return all < limit ? all : all % limit ? fewest : limit;
 }
 
 template <class P, int rows, int nv>

@@ -5,6 +5,8 @@
 #include <cstring>
 #if defined(__x86_64__)
 #include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
 #endif
 
 // Everything that passes vectors by value is inlined: no ABI is involved.
@@ -24,6 +26,12 @@ constexpr int register_bytes = 64;
 constexpr int register_bytes = 32;
 #else
 constexpr int register_bytes = 16;
+#endif
+
+#if defined(__AVX512F__) || defined(__aarch64__)
+constexpr int register_count = 32;
+#else
+constexpr int register_count = 16;
 #endif
 
 template <class T> constexpr int lanes = 64 / sizeof(T);
@@ -70,6 +78,9 @@ template <class T> [[gnu::always_inline]] static inline Register<T> splat(T x) {
 
 [[gnu::always_inline]] static inline Register<float> fma(Register<float> a, Register<float> b,
                                                          Register<float> c) {
+#if defined(__aarch64__)
+    return (Register<float>)vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b);
+#endif
     if constexpr (register_bytes == 16) return a * b + c;
 #if defined(__AVX512F__)
     return (Register<float>)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
@@ -80,6 +91,9 @@ template <class T> [[gnu::always_inline]] static inline Register<T> splat(T x) {
 
 [[gnu::always_inline]] static inline Register<double> fma(Register<double> a, Register<double> b,
                                                           Register<double> c) {
+#if defined(__aarch64__)
+    return (Register<double>)vfmaq_f64((float64x2_t)c, (float64x2_t)a, (float64x2_t)b);
+#endif
     if constexpr (register_bytes == 16) return a * b + c;
 #if defined(__AVX512F__)
     return (Register<double>)_mm512_fmadd_pd((__m512d)a, (__m512d)b, (__m512d)c);

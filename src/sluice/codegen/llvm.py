@@ -12,15 +12,24 @@ _ARITHMETIC = {"add": "fadd", "subtract": "fsub", "multiply": "fmul"}
 
 
 def emit_module(
-    functions: Mapping[str, Body], bits: int, wide: bool = True, avx512: bool = False
+    functions: Mapping[str, Body],
+    bits: int,
+    wide: bool = True,
+    avx512: bool = False,
+    estimates: bool = True,
 ) -> str:
     """IR of all ``functions``; ``wide`` asks for registers of 64 bytes, ``avx512`` for instructions
-    that only AVX-512 has."""
+    that only AVX-512 has.
+
+    ``estimates``: the processor's estimate of a reciprocal has at least 12 bits, as x86's has, so
+    that one Newton step is enough. ARM's has 8: there, quotients are divisions.
+    """
     parts = [emit_function(name, body, bits) for name, body in functions.items()]
     size = 512 if wide else 256
+    reciprocals = '"reciprocal-estimates"="vec-divf:1" ' if estimates else ""
     attributes = (
         f'attributes #0 = {{ "prefer-vector-width"="{size}" "min-legal-vector-width"="{size}" '
-        '"reciprocal-estimates"="vec-divf:1" }'
+        f"{reciprocals}}}"
     )
     return "\n".join([*parts, emit_definitions(bits, avx512), attributes])
 

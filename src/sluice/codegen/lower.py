@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 from sluice.codegen.lower_backward import BackwardLowering
 from sluice.codegen.lower_forward import ForwardLowering
 from sluice.codegen.phase_schedule import schedule
 from sluice.codegen.program import Program
+from sluice.equations.derived import keep_with_graph
 from sluice.equations.graph import Graph
 
 
-@lru_cache(maxsize=128)
+@keep_with_graph
 def lower_graph(graph: Graph, has_bias: bool, gradient_names: tuple[str, ...] = ()) -> Program:
     """The program of ``graph``; ``has_bias`` says whether the layer has biases.
 

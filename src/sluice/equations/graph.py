@@ -229,6 +229,9 @@ class Graph:
     def __hash__(self) -> int:
         return self._hash
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {field: getattr(self, field) for field in self.__dataclass_fields__}
+
     @cached_property
     def _hash(self) -> int:
         return hash((self.name, self.states, self.stacks, self.outputs))

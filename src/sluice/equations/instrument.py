@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import lru_cache
 
+from sluice.equations.derived import keep_with_graph
 from sluice.equations.graph import Affine, Elementwise, Graph, Node, RowNorm
 
 PREACTIVATION_PREFIX = "pre."
@@ -17,7 +17,7 @@ PREACTIVATION_PREFIX = "pre."
 _LINEAR = ("add", "subtract", "multiply", "detach")
 
 
-@lru_cache(maxsize=64)
+@keep_with_graph
 def find_preactivations(graph: Graph) -> dict[str, Node]:
     """For each gate what enters its activation function, by the gate's name.
 
@@ -87,7 +87,7 @@ class LearnedMap:
     operand: str
 
 
-@lru_cache(maxsize=64)
+@keep_with_graph
 def find_learned_maps(graph: Graph) -> tuple[LearnedMap, ...]:
     """Every learned map of ``graph``, as `instrument_graph` names it and what it reads.
 
@@ -105,12 +105,17 @@ def find_learned_maps(graph: Graph) -> tuple[LearnedMap, ...]:
     return tuple(found)
 
 
-@lru_cache(maxsize=64)
 def instrument_graph(graph: Graph, pre: bool, maps: bool) -> Graph:
     """``graph`` that also gives out its pre-activations (``pre.forget``), or its maps and operands.
 
     A value that the cell itself returns under such a name stays.
     """
+    return _add_outputs(graph, pre, maps) or graph
+
+
+@keep_with_graph
+def _add_outputs(graph: Graph, pre: bool, maps: bool) -> Graph | None:
+    """As `instrument_graph`; None where nothing is added."""
     more: dict[str, Node] = {}
     if pre:
         more |= {
@@ -121,4 +126,4 @@ def instrument_graph(graph: Graph, pre: bool, maps: bool) -> Graph:
         for one in find_learned_maps(graph):
             more |= {one.result: one.affine, one.operand: one.affine.operand}
     fresh = tuple((name, node) for name, node in more.items() if name not in graph.outputs_by_name)
-    return replace(graph, outputs=graph.outputs + fresh)
+    return replace(graph, outputs=graph.outputs + fresh) if fresh else None

@@ -30,7 +30,7 @@ def to_text(graph: Graph) -> str:
     return "\n".join(lines) + "\n"
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=64)
 def from_text(text: str) -> Graph:
     """The graph that `to_text` wrote as ``text``.
 

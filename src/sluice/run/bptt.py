@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
-from functools import lru_cache
 
 import torch
 from torch import Tensor
 
 from sluice.equations.adjoint import Adjoint, NormDelta, differentiate
+from sluice.equations.derived import keep_with_graph
 from sluice.equations.evaluation import EvaluationSchedule, Values
 from sluice.equations.graph import Affine, Graph, Leaf, Node
 from sluice.equations.stages import split_stages
@@ -43,7 +43,7 @@ class _BackwardPlan:
     schedule: EvaluationSchedule
 
 
-@lru_cache(maxsize=64)
+@keep_with_graph
 def build_plan(graph: Graph) -> _BackwardPlan:
     """The adjoint of ``graph``, and the order in which to evaluate it from what is saved."""
     back, saved = differentiate(graph), split_stages(graph).saved_nodes

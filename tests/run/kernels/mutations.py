@@ -113,7 +113,8 @@ class Case:
         self.backward_call.add_section(9, self.learned)
 
     def make(self, words: list[int]) -> object:
-        return extension.load_extension().Program(words, self.bodies, lanes_per_block(self.bits))
+        lanes = lanes_per_block(self.bits)
+        return extension.load_extension().Program(words, self.bodies, lanes, self.settings.cell)
 
     def run(self, program: object, forward: list[int], backward: list[int]) -> None:
         layer = self.layer_class(program, self.parameters, True, 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -74,9 +75,9 @@ def prepare(dtype: torch.dtype = torch.float64) -> tuple[Any, ProgramEncoder]:
 
 
 def test_messages_for_invalid_programs() -> None:
-    _, writer = prepare()
+    job, writer = prepare()
     make, words, bodies = (
-        load_extension().Program,
+        partial(load_extension().Program, owner=job),
         writer.encode(),
         writer.encode_bodies(),
     )
@@ -102,7 +103,7 @@ def test_messages_for_invalid_programs() -> None:
 
 def test_a_layer_of_another_program_is_refused() -> None:
     job, writer = prepare()
-    program = load_extension().Program(writer.encode(), writer.encode_bodies(), 8)
+    program = load_extension().Program(writer.encode(), writer.encode_bodies(), 8, job)
     words = encode_tensors(*job.parameters)
     load_extension().LayerFloat64(program, words, False, 1)
     with pytest.raises(ValueError, match="a layer: expected 16 lanes, got 8"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -9,7 +10,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from sluice.sequence.models import cross_entropy
+from sluice.sequence.batch import Batch
+from sluice.sequence.models import (
+    LanguageModel,
+    LanguageModelConfig,
+    Seq2Seq,
+    Seq2SeqConfig,
+    cross_entropy,
+)
 from sluice.sequence.models.cross_entropy import sum_cross_entropy
 
 
@@ -104,3 +112,24 @@ def test_transforms_and_compiled_programs_run_the_composition() -> None:
     with torch.autocast("cpu", torch.bfloat16):
         cast = sum_cross_entropy(*given, 0)
     torch.testing.assert_close(cast.float(), expected, rtol=0.05, atol=0)
+
+
+@pytest.mark.parametrize("where", ["model", "readout"])
+def test_what_was_added_to_a_call_changes_the_loss(where: str) -> None:
+    """A hook on the model, or on the readout of an encoder–decoder, sees every call."""
+    tokens = torch.randint(3, 9, (4, 2))
+    batch = Batch(tokens, tokens, torch.tensor([4, 4]))
+    sizes = {"embedding_size": 5, "hidden_size": 8, "num_layers": 1, "dropout": 0.0}
+    models: list[Any] = [Seq2Seq(Seq2SeqConfig(9, 9, **sizes))]
+    if where == "model":
+        models.append(LanguageModel(LanguageModelConfig(vocabulary_size=9, **sizes)))
+    for model in models:
+        hooked = model if where == "model" else model.readout
+
+        def flatten(_: object, __: object, found: Any) -> Any:
+            return (0 * found[0], found[1]) if where == "model" else 0 * found
+
+        handle = hooked.register_forward_hook(flatten)
+        assert model.loss(batch)[0].total.item() == pytest.approx(8 * math.log(9))
+        handle.remove()
+        assert model.loss(batch)[0].total.item() != pytest.approx(8 * math.log(9))

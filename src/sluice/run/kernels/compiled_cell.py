@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 
 from sluice.codegen.body import lanes_per_block
-from sluice.codegen.jit import compile_bodies
-from sluice.codegen.locks import ForkSafeLock
+from sluice.codegen.jit import CompiledBodies, compile_bodies
 from sluice.codegen.lower import lower_graph
 from sluice.codegen.program import Program, collect_bodies
+from sluice.equations.derived import keep_with_graph
 from sluice.equations.graph import Graph
 from sluice.equations.specs import Sizes
 from sluice.run.kernels import extension
@@ -28,20 +28,21 @@ LAYER_CLASSES = {
     "int8": "LayerInt8",
 }
 BITS = {torch.float32: 32, torch.float64: 64}
-_cell_cache: dict[tuple[Any, ...], CompiledCell] = {}
-_lock = ForkSafeLock()
 
 
 @dataclass(frozen=True)
 class CompiledCell:
-    """A cell of given sizes, ready to run: its program for the kernels, bodies compiled."""
+    """A cell of given sizes, ready to run: its program for the kernels, bodies compiled.
+
+    ``handle``, and all that is made of it in the kernels, keeps the bodies alive.
+    """
 
     graph: Graph
     sizes: Sizes
     has_bias: bool
     program: Program
     handle: Any
-    bodies: Any
+    bodies: CompiledBodies
     bits: int
 
     @cached_property
@@ -82,18 +83,15 @@ def compile_cell(
     dtype: torch.dtype,
     gradient_names: tuple[str, ...] = (),
 ) -> CompiledCell:
-    """The program of ``graph``; made once for each size and dtype.
+    """The program of ``graph``; made once for each size and dtype, freed with the graph.
 
     Its way back also keeps the derivatives of the named values ``recorded``.
     """
-    key = (graph, sizes, has_bias, BITS[dtype], extension.get_isa(), gradient_names)
-    found = _cell_cache.get(key)
-    if found is None:
-        with _lock.hold():
-            found = _cell_cache.get(key) or _cell_cache.setdefault(key, _compile_cell(*key))
-    return found
+    bits, isa = BITS[dtype], extension.get_isa()
+    return _compile_cell(graph, sizes, has_bias, bits, isa, gradient_names)
 
 
+@keep_with_graph
 def _compile_cell(
     graph: Graph,
     sizes: Sizes,
@@ -106,7 +104,7 @@ def _compile_cell(
     compiled = compile_bodies(collect_bodies(program), bits, isa)
     encoder = ProgramEncoder(graph, program, sizes, compiled.addresses)
     handle = _require_extension().Program(
-        encoder.encode(), encoder.encode_bodies(), lanes_per_block(bits)
+        encoder.encode(), encoder.encode_bodies(), lanes_per_block(bits), compiled
     )
     return CompiledCell(graph, sizes, has_bias, program, handle, compiled, bits)
 

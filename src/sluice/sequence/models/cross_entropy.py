@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from sluice.nn.batch import is_autocast_enabled
 from sluice.run.torch_state import is_transform_active
 
-# Logits of a block: enough for fast products, few enough for a cache.
+# Logits of a block: enough for fast products, few enough for a cache. Fewer than half gain nothing.
 _BLOCK = 1 << 22
 
 
@@ -41,7 +41,7 @@ def sum_cross_entropy(
     is_plain = {t.dtype for t in tensors if t is not None} <= {hidden.dtype} & _DTYPES
     if (
         not is_plain
-        or targets.numel() * len(weight) <= _BLOCK
+        or targets.numel() * len(weight) <= _BLOCK // 2
         or is_transform_active()
         or torch.compiler.is_compiling()
         or is_autocast_enabled(hidden)
@@ -51,16 +51,38 @@ def sum_cross_entropy(
     return total
 
 
+def calls_only(module: nn.Module, kind: type[nn.Module]) -> bool:
+    """Whether calling ``module`` runs the ``forward`` of ``kind`` and nothing else, such as hooks.
+
+    >>> calls_only(nn.Linear(2, 3), nn.Linear)
+    True
+    """
+    hooks = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+    is_own = "forward" not in vars(module) and type(module).forward is kind.forward
+    return is_own and not any(getattr(module, name, None) for name in hooks)
+
+
+def sum_cross_entropy_of_logits(logits: Tensor, targets: Tensor, ignore_index: int) -> Tensor:
+    """The cross-entropy of softmax(logits) in nats, summed as `sum_cross_entropy` does.
+
+    Args:
+        logits: (..., classes).
+        targets: of the leading shape of `logits`, int64.
+        ignore_index: a target that does not count.
+    """
+    return functional.cross_entropy(
+        logits.flatten(0, -2), targets.flatten(), ignore_index=ignore_index, reduction="sum"
+    )
+
+
 _DTYPES = {torch.float32, torch.float64}
 
 
 def _compose(
     hidden: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor, ignore_index: int
 ) -> Tensor:
-    logits = functional.linear(hidden, weight, bias).flatten(0, -2)
-    return functional.cross_entropy(
-        logits, targets.flatten(), ignore_index=ignore_index, reduction="sum"
-    )
+    logits = functional.linear(hidden, weight, bias)
+    return sum_cross_entropy_of_logits(logits, targets, ignore_index)
 
 
 class _CrossEntropyFunction(torch.autograd.Function):

@@ -10,7 +10,11 @@ from torch.nn import functional
 from sluice.sequence.batch import Batch, Loss, ModelState
 from sluice.sequence.errors import SequenceError
 from sluice.sequence.models.base import SequenceModel
-from sluice.sequence.models.cross_entropy import sum_cross_entropy
+from sluice.sequence.models.cross_entropy import (
+    calls_only,
+    sum_cross_entropy,
+    sum_cross_entropy_of_logits,
+)
 from sluice.sequence.models.shape import SequenceModelConfig, require_sizes
 from sluice.sequence.vocabulary import PADDING
 
@@ -100,9 +104,12 @@ class LanguageModel(SequenceModel):
 
     def loss(self, batch: Batch, state: ModelState = None) -> tuple[Loss, ModelState]:
         """Cross-entropy in nats, summed over the targets except padding."""
-        hidden, state = self._run(batch.inputs, state, batch.lengths, batch.resets)
         targets = batch.targets
-        total = sum_cross_entropy(
-            self.dropout(hidden), *self._readout_parameters(), targets, ignore_index=PADDING
-        )
+        if calls_only(self, LanguageModel):
+            hidden, state = self._run(batch.inputs, state, batch.lengths, batch.resets)
+            readout = self._readout_parameters()
+            total = sum_cross_entropy(self.dropout(hidden), *readout, targets, PADDING)
+        else:  # what was added to a call may change the logits
+            logits, state = self(batch.inputs, state, batch.lengths, batch.resets)
+            total = sum_cross_entropy_of_logits(logits, targets, PADDING)
         return Loss(total, int((targets != PADDING).sum())), state

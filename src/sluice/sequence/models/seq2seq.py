@@ -12,7 +12,11 @@ from sluice.sequence.batch import Batch, Loss, ModelState
 from sluice.sequence.errors import SequenceError
 from sluice.sequence.models.attention import AttentionKind, build_attention
 from sluice.sequence.models.base import SequenceModel, select_final_states
-from sluice.sequence.models.cross_entropy import sum_cross_entropy
+from sluice.sequence.models.cross_entropy import (
+    calls_only,
+    sum_cross_entropy,
+    sum_cross_entropy_of_logits,
+)
 from sluice.sequence.models.shape import SequenceModelConfig, build_layers, require_sizes
 from sluice.sequence.vocabulary import PADDING, START
 
@@ -150,7 +154,11 @@ class Seq2Seq(SequenceModel):
         The batch's `inputs` are the sources, with their `lengths`, and its `targets`
         (target time, batch) those of `forward`. There is no state to carry over.
         """
-        seen, _ = self._read(batch.inputs, batch.targets, batch.lengths)
         targets, readout = batch.targets, self.readout
-        total = sum_cross_entropy(seen, readout.weight, readout.bias, targets, PADDING)
+        if calls_only(self, Seq2Seq) and calls_only(readout, nn.Linear):
+            seen, _ = self._read(batch.inputs, targets, batch.lengths)
+            total = sum_cross_entropy(seen, readout.weight, readout.bias, targets, PADDING)
+        else:  # what was added to a call may change the logits
+            logits, _ = self(batch.inputs, targets, batch.lengths)
+            total = sum_cross_entropy_of_logits(logits, targets, PADDING)
         return Loss(total, int((targets != PADDING).sum())), None
