@@ -109,7 +109,7 @@ def test_a_change_of_dtype_and_back() -> None:
     layer = sluice.nn.LSTM(3, 5)
     check(layer)
     check(layer.double(), torch.float64)
-    with pytest.raises(ValueError, match="torch.float64"):
+    with pytest.raises(ValueError, match=r"torch\.float64"):
         layer(torch.randn(4, 2, 3))
     check(layer.float())
     layer.weight_hh_l0.data = layer.weight_hh_l0.data.double()
