@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -155,4 +155,5 @@ def cast_for_autocast(batch: PaddedInput, states: States) -> tuple[PaddedInput, 
         return batch, states  # as torch: autocast leaves float64 alone
     dtype = torch.get_autocast_dtype(batch.x.device.type)
     cast = [tuple(state.to(dtype) for state in place) for place in states]
-    return replace(batch, x=batch.x.to(dtype)), cast
+    form = (batch.packed_sequence, batch.batch_first, batch.is_batched)  # torch 2.6 has no replace
+    return PaddedInput(batch.x.to(dtype), batch.lengths, batch.resets, *form), cast

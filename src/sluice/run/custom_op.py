@@ -54,7 +54,7 @@ class OperatorInputs(NamedTuple):
         """The same as the other backends take it."""
         return RunSpec(
             from_text(self.graph),
-            Sizes(*self.sizes),
+            Sizes(*map(int, self.sizes)),  # old compilers make symbols of them
             self.x,
             tuple(self.states),
             tuple(self.parameters),
