@@ -85,8 +85,7 @@ private:
     i64 sum_blocks_ = 1;                // of a row's sums over units
     i64 chunk_ = 1;                     // steps whose weights' gradients are computed at once
     std::vector<Real*> shared_, sums_;  // by buffer: scratch; sums over rows, for each thread
-    // Deltas in the type of products, by buffer. Where threads share units, each converts all of
-    // them for itself.
+    // Deltas in the type of products, by buffer; each thread's own where threads share units.
     std::vector<std::vector<A*>> rounded_;
     // By state: the gradients of a step's states and of the states before it, in turns; and the
     // sums of those that leave at resets, for each thread.
