@@ -27,6 +27,14 @@ Tape<typename P::Real>* run_forward(const PackedWeights<P>& weights,
     return tape.release();
 }
 
+template <class Real>
+void check_tape(const Tape<Real>& tape, const Program& program, const Call<Real>& call) {
+    if (!tape.fits(program, call.steps, call.batch, output_holds_state<Real>(program)))
+        throw std::invalid_argument(
+            "expected the tape of a forward pass with the same program and sizes, got another; keep "
+            "each pass with its own tape");
+}
+
 // The gradients that the program records, which the caller owns; null where it records none.
 template <class P>
 Tape<typename P::Real>* run_backward(const PackedWeights<P>& weights,
@@ -34,10 +42,7 @@ Tape<typename P::Real>* run_backward(const PackedWeights<P>& weights,
                                      const Tape<typename P::Real>& tape) {
     using Real = typename P::Real;
     const Program& program = weights.program;
-    if (!tape.fits(program, call.steps, call.batch, output_holds_state<Real>(program)))
-        throw std::invalid_argument(
-            "expected the tape of a forward pass with the same program and sizes, got another; keep "
-            "each pass with its own tape");
+    check_tape(tape, program, call);
     std::unique_ptr<Tape<Real>> recorded;
     if (program.find(Role::recorded) >= 0)
         recorded = std::make_unique<Tape<Real>>(
@@ -79,6 +84,18 @@ Tape<typename P::Real>* forward_once(const Program& program, const std::vector<i
                                    choose_storage<P>(program, call, false), call.threads);
     return run_forward<P>(weights, call, keep);
 }
+// The same with what `open_tape` returned.
+template <class P>
+void forward_once_to(const Program& program, const std::vector<i64>& arrays,
+                     const std::vector<i64>& words, Tape<typename P::Real>& tape) {
+    using Real = typename P::Real;
+    const auto parameters = read_parameters<Real>(arrays, program);
+    const auto call = CallReader<Real>(words, ListKind::forward_call, program).read_forward();
+    check_tape(tape, program, call);
+    const PackedWeights<P> weights(program, parameters.data(),
+                                   choose_storage<P>(program, call, false), call.threads);
+    Forward<P>(weights, call, &tape).run();
+}
 template <class P>
 Tape<typename P::Real>* backward_once(const Program& program, const std::vector<i64>& arrays,
                                       const std::vector<i64>& words,
@@ -108,6 +125,17 @@ void read_tape(const Tape<Real>& tape, const Program& program, i64 k, i64 item, 
         for (i64 u = 0; u < p.width; u += L)
             std::copy_n(from + q * p.row + u / L * p.block + item * L, std::min(L, p.width - u),
                         out + q * p.width + u);
+}
+
+// A tape in memory of the caller's, who keeps it until the tape is gone.
+template <class Real>
+Tape<Real>* open_tape(const Program& program, i64 steps, i64 batch, i64 address, i64 bytes) {
+    return new Tape<Real>(Tape<Real>::of_values_at(
+        program, steps, batch, output_holds_state<Real>(program), to_pointer<void>(address), bytes));
+}
+
+template <class Real> i64 tape_bytes_per_row(const Program& program) {
+    return Tape<Real>::bytes_per_row(program, output_holds_state<Real>(program));
 }
 
 template <class Real> bool holds(const Tape<Real>& tape, i64 k) {

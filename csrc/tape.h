@@ -3,6 +3,7 @@
 
 #include "memory.h"
 #include "program.h"
+#include "sections.h"
 
 namespace sluice::SLUICE_ISA {
 
@@ -20,6 +21,25 @@ template <class Real> struct Tape {
     }
     static Tape of_gradients(const Program& program, i64 t, i64 b) {
         return Tape(program, t, b, [](const Buffer& p) { return p.role == Role::recorded; });
+    }
+    // One of values in the caller's memory, `bytes` at `to`: a row for each step and sequence, and
+    // one more, since whole vectors are read a little beyond the end.
+    static Tape of_values_at(const Program& program, i64 t, i64 b, bool output_holds_state, void* to,
+                             i64 bytes) {
+        const auto keep = [=](const Buffer& p) { return keeps(p, output_holds_state); };
+        const i64 rows = add_checked(multiply_checked(t, b), 1);
+        const i64 needed = multiply_checked(rows, bytes_per_row(program, output_holds_state));
+        if (!to || bytes < needed || reinterpret_cast<std::uintptr_t>(to) % sizeof(Real))
+            reject("a tape", std::to_string(needed) + " aligned bytes", to ? bytes : 0);
+        Tape made(program, t, b, keep, nullptr);
+        made.place(static_cast<Real*>(to));
+        return made;
+    }
+    static i64 bytes_per_row(const Program& program, bool output_holds_state) {
+        i64 width = 0;
+        for (const Buffer& p : program.buffers)
+            if (keeps(p, output_holds_state)) width = add_checked(width, round_up(p.row, 16));
+        return multiply_checked(std::max<i64>(width, margin), sizeof(Real));
     }
 
     // Whether it holds `p`'s rows of all steps, p being buffer k of a program.
@@ -41,17 +61,26 @@ private:
                (p.role == Role::next && !(output_holds_state && p.index == 0));
     }
 
+    static constexpr i64 margin = 64;  // numbers that may be read beyond the end
+
     template <class Keep>
     Tape(const Program& program, i64 t, i64 b, Keep keep)
+        : Tape(program, t, b, keep, nullptr) {
+        i64 total = margin;
+        for (const i64 size : sizes) total = add_checked(total, size);
+        memory = AlignedBlock(size_t(multiply_checked(total, sizeof(Real))));
+        place(reinterpret_cast<Real*>(memory.data()));
+    }
+    // Without memory as yet.
+    template <class Keep>
+    Tape(const Program& program, i64 t, i64 b, Keep keep, std::nullptr_t)
         : steps(t), batch(b), base(program.buffers.size(), nullptr), sizes(base.size(), 0) {
-        i64 total = 0;
         for (size_t k = 0; k < sizes.size(); ++k) {
             const Buffer& p = program.buffers[k];
             if (keep(p)) sizes[k] = multiply_checked(t, b, round_up(p.row, 16));
-            total = add_checked(total, sizes[k]);
         }
-        memory = AlignedBlock(size_t(multiply_checked(add_checked(total, 64), sizeof(Real))));
-        auto* at = reinterpret_cast<Real*>(memory.data());
+    }
+    void place(Real* at) {
         for (size_t k = 0; k < sizes.size(); ++k)
             if (sizes[k]) base[k] = at, at += sizes[k];
     }

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from sluice._version import __version__ as __version__
 from sluice.files import StrPath
+from sluice.import_hook import call_after_import
 
 if TYPE_CHECKING:
     from sluice import cells as cells
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from sluice.sequence.checkpoint import Checkpoint
 
 _SUBMODULES = ("cells", "insight", "nn")
+
+# Exported programs that are loaded later name our operators.
+call_after_import("torch", lambda: import_module("sluice.torch_operators"))
 
 
 if not TYPE_CHECKING:  # else any name would seem to be there

@@ -163,7 +163,7 @@ class Kernels:
         self.ask("load", encode_text(str(library)))
         return SimpleNamespace(addresses={b: self.ask("find", encode_text(b)) for b in bodies})
 
-    def Program(self, words: list[int], bodies: list[Any], lanes: int) -> int:
+    def Program(self, words: list[int], bodies: list[Any], lanes: int, _: object) -> int:
         listed = [encode_word(address) + encode_list(accesses) for address, accesses in bodies]
         count = encode_word(len(bodies))
         return self.ask("program", encode_list(words), count, *listed, encode_word(lanes))

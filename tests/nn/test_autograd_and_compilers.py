@@ -92,16 +92,6 @@ def test_compiled_with_lengths_and_resets() -> None:
         torch.testing.assert_close(mine, theirs, rtol=1e-4, atol=1e-5)
 
 
-def test_the_operator_registers_as_torch_asks() -> None:
-    from sluice.run.custom_op import run
-
-    layer = sluice.nn.GRU(3, 4)
-    p = [t.clone().requires_grad_() for t in layer.get_layer_parameters(0)]
-    x, h = torch.randn(5, 2, 3, requires_grad=True), torch.randn(2, 4, requires_grad=True)
-    arguments = (layer.cell.text, [3, 4, 0], x, [h], p, [], None, None, [], False)
-    torch.library.opcheck(run, arguments)
-
-
 def test_a_meta_layer_has_shapes() -> None:
     layer = sluice.nn.LSTM(3, 4, device="meta")
     assert layer.resolved_backend.name == "reference"

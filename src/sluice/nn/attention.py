@@ -11,6 +11,7 @@ from torch.types import Device
 from sluice.nn.batch import is_autocast_enabled
 from sluice.run.dispatch import choose_backend
 from sluice.run.kernels import attention as kernels
+from sluice.run.torch_state import is_beyond_kernels
 
 
 def additive_attention(
@@ -162,7 +163,7 @@ class _AttentionFunction(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> Any:
         *tensors, weights = ctx.saved_tensors
-        if torch.is_grad_enabled() or not all(map(_is_plain, gradients)):
+        if torch.is_grad_enabled() or is_beyond_kernels(gradients):
             return _differentiate_composition(tensors, gradients, ctx.needs_input_grad)
         queries, keys, values, vector, mask = tensors
         of_contexts, of_weights = gradients
@@ -182,14 +183,6 @@ class _AttentionFunction(torch.autograd.Function):
             of_scores, queries, keys, vector, mask
         )
         return of_queries, of_keys, of_values, of_vector, None
-
-
-def _is_plain(gradient: Tensor | None) -> bool:
-    """Whether `gradient` has memory of its own, unlike a batch of them (`is_grads_batched`)."""
-    try:
-        return gradient is None or gradient.data_ptr() >= 0
-    except RuntimeError:
-        return False
 
 
 def _differentiate_composition(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 from sluice.run.dispatch import FUSED, NATIVE, REFERENCE
 from sluice.run.kernels import fused
 
@@ -29,6 +31,14 @@ class BackendSetting:
                 f"can run), got {name!r}"
             )
         self._backend = name
+
+    def __prepare_scriptable__(self) -> NoReturn:
+        """What torch.jit.script asks first. Raises RuntimeError that says what to do instead."""
+        raise RuntimeError(
+            f"torch.jit.script cannot compile {type(self).__name__}, whose equations are data: "
+            "export the model by torch.export.export, record it by torch.jit.trace, or give "
+            'torch.jit.script what sluice.nn.convert(model, to="torch") returns'
+        )
 
 
 class LayerSettings(BackendSetting):

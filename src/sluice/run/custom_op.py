@@ -1,33 +1,30 @@
 """The custom operator ``sluice::run``, "run this graph over time", for compiled programs.
 
 A compiled or exported program that holds it needs ``import sluice`` and nothing else: the graph's
-canonical text is one of the operator's arguments, that of a user's own cell included. Its backward
-pass is an operator as well (backpropagation through time with the adjoint graph); torch refuses
-gradients of gradients.
+canonical text is one of the operator's arguments, that of a user's own cell included. For each
+operator there is a function that computes, and one that describes its results to compilers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, TypeAlias, cast
+from typing import Any, NamedTuple, TypeAlias, cast
 
 import torch
 from torch import Tensor
 from torch.autograd.function import FunctionCtx
 
+from sluice import torch_operators as torch_operators  # which registers them
 from sluice.equations.specs import Sizes
 from sluice.equations.text import from_text
-from sluice.run import bptt, reference
+from sluice.run import reference
+from sluice.run.operator_pass import OperatorPass
+from sluice.run.recording import recorders
 from sluice.run.spec import RunSpec
-from sluice.run.torch_state import map_tensors
+from sluice.run.torch_state import has_memory, map_tensors
 
-# The arguments in the language of torch's schemas; `OperatorInputs` holds them in this order.
-# Exported programs name them: they must not change.
-_ARGUMENTS = (
-    "str graph, SymInt[] sizes, Tensor x, Tensor[] states, Tensor[] parameters, Tensor[] masks, "
-    "Tensor? lengths, Tensor? resets, Tensor[] restart, bool reverse"
-)
-_Argument: TypeAlias = str | Sequence[int] | Tensor | Sequence[Tensor] | None
+_LISTS = ("states", "parameters", "masks", "restart")
+_Argument: TypeAlias = str | bool | Sequence[int] | Tensor | Sequence[Tensor] | None
 
 
 class OperatorInputs(NamedTuple):
@@ -73,98 +70,141 @@ class OperatorInputs(NamedTuple):
         return map_tensors(lambda t: t.float() if t.is_floating_point() else t, self)
 
 
-@torch.library.custom_op("sluice::run", mutates_args=(), schema=f"({_ARGUMENTS}) -> Tensor[]")
-def run(*arguments: _Argument) -> list[Tensor]:
-    """Run a graph over time; returns the output and the last states."""
-    output, last = reference.run(_collect(arguments).to_spec())
-    return [output, *(state.clone() for state in last)]  # an output may not alias another
+def run(inputs: OperatorInputs, mode: str) -> list[Tensor]:
+    """The output and the last states, by the operator; ``mode`` is as for `OperatorPass`."""
+    found: list[Tensor] = torch.ops.sluice.run(*inputs, mode)
+    return found
 
 
-@run.register_fake
-def _(*arguments: _Argument) -> list[Tensor]:
-    inputs = _collect(arguments)
-    output = inputs.x.new_empty(*inputs.x.shape[:2], inputs.states[0].shape[-1])
-    return [output, *(torch.empty_like(state) for state in inputs.states)]
+def _collect(arguments: Sequence[_Argument]) -> tuple[OperatorInputs, str, list[_Argument]]:
+    """An operator's arguments: the inputs, the mode (which may be left out), and the rest."""
+    count = len(OperatorInputs._fields)
+    own, (mode, *rest) = arguments[:count], arguments[count:] or ("float32",)
+    # AOTInductor passes an empty list as None.
+    filled = [
+        () if value is None and name in _LISTS else value
+        for name, value in zip(OperatorInputs._fields, own, strict=True)
+    ]
+    inputs = OperatorInputs(*filled)  # type: ignore[arg-type]  # torch has checked the schema
+    return inputs, cast(str, mode), list(rest)
 
 
-@torch.library.custom_op(
-    "sluice::run_backward",
-    mutates_args=(),
-    schema=f"({_ARGUMENTS}, Tensor[] gradients) -> Tensor[]",
-)
-def run_backward(*arguments: _Argument) -> list[Tensor]:
-    """The gradients of x, states, parameters and restart, in this order."""
-    inputs, (of_output, *of_states) = _collect(arguments[:-1]), cast(list[Tensor], arguments[-1])
-    found = bptt.backward(inputs.to_spec(), of_output, tuple(of_states))
-    restart = found.learned_initial_states[: len(inputs.restart)]
-    return [g.clone() for g in (found.x, *found.states, *found.parameters, *restart)]
+def compute_run(*arguments: _Argument) -> list[Tensor]:
+    """``sluice::run`` without autograd: as `run`."""
+    inputs, mode, _ = _collect(arguments)
+    return compute_run_pass(*inputs, mode, False)
 
 
-@run_backward.register_fake
-def _(*arguments: _Argument) -> list[Tensor]:
-    inputs = _collect(arguments[:-1])
-    tensors = (inputs.x, *inputs.states, *inputs.parameters, *inputs.restart)
-    return [torch.empty_like(tensor) for tensor in tensors]
+def compute_run_pass(*arguments: _Argument) -> list[Tensor]:
+    """``sluice::run_pass``: as `run`, and the tape where it is kept."""
+    recorders.refuse_compiled()
+    inputs, mode, (keeps_tape,) = _collect(arguments)
+    own = OperatorPass(inputs.to_spec(), mode)
+    return own.run_with_tape() if keeps_tape else own.run()
 
 
-def _collect(arguments: Sequence[_Argument]) -> OperatorInputs:
-    return OperatorInputs(*arguments)  # type: ignore[arg-type]  # torch has checked the schema
+def describe_run(*arguments: _Argument) -> list[Tensor]:
+    """Results like those of `compute_run`, without their numbers."""
+    inputs, mode, _ = _collect(arguments)
+    return describe_run_pass(*inputs, mode, False)
 
 
-class _OperatorContext(FunctionCtx):
-    """What the backward pass finds: the inputs, their tensors taken out to be saved."""
+def describe_run_pass(*arguments: _Argument) -> list[Tensor]:
+    """The same for `compute_run_pass`."""
+    inputs, mode, (keeps_tape,) = _collect(arguments)
+    x, states = inputs.x, inputs.states
+    last = [torch.empty_like(t, memory_format=torch.contiguous_format) for t in states]
+    outputs = [x.new_empty(*x.shape[:2], states[0].shape[-1]), *last]
+    if keeps_tape:
+        outputs.append(OperatorPass(inputs.to_spec(), mode).make_tape())
+    return outputs
 
-    saved_tensors: tuple[Tensor, ...]
+
+def compute_backpropagate(*arguments: _Argument) -> list[Tensor]:
+    """``sluice::backpropagate``: the gradients that are needed."""
+    inputs, mode, rest = _collect(arguments)
+    own = OperatorPass(inputs.to_spec(), mode)
+    return own.backpropagate(*rest)  # type: ignore[arg-type]  # torch has checked the schema
+
+
+def describe_backpropagate(*arguments: _Argument) -> list[Tensor]:
+    """Results like those of `compute_backpropagate`, without their numbers."""
+    inputs, _, (_, _, _, needs) = _collect(arguments)
+    pairs = zip(inputs.to_spec().tensors, cast(Sequence[bool], needs), strict=True)
+    return [
+        torch.empty_like(t, memory_format=torch.contiguous_format)
+        for t, is_needed in pairs
+        if is_needed
+    ]
+
+
+def compute_run_backward(*arguments: _Argument) -> list[Tensor]:
+    """``sluice::run_backward``: the gradients of x, states, parameters and restart."""
+    *own, gradients = arguments
+    y, *_, tape = compute_run_pass(*own, "float32", True)
+    needs = [True] * len(OperatorInputs(*own).to_spec().tensors)  # type: ignore[arg-type]
+    return compute_backpropagate(*own, "float32", tape, y, gradients, needs)
+
+
+def describe_run_backward(*arguments: _Argument) -> list[Tensor]:
+    """Results like those of `compute_run_backward`, without their numbers."""
+    own = arguments[:-1]
+    needs = [True] * len(OperatorInputs(*own).to_spec().tensors)  # type: ignore[arg-type]
+    return describe_backpropagate(*own, "float32", None, None, None, needs)
+
+
+class _RunContext(FunctionCtx):
+    """What the backward pass finds: tensors are saved apart from the rest of the inputs."""
+
+    saved_tensors: tuple[Any, ...]
+    needs_input_grad: tuple[bool, ...]
     counts: tuple[int, ...]
-    others: tuple[str, Sequence[int], Tensor | None, Tensor | None, bool]
+    constants: tuple[str, Sequence[int], bool, str]
 
 
-def _setup_context(
-    ctx: _OperatorContext, inputs: tuple[_Argument, ...], output: list[Tensor]
-) -> None:
-    own = _collect(inputs)
-    groups = (own.states, own.parameters, own.masks, own.restart)
-    ctx.counts = tuple(map(len, groups))
-    ctx.others = (own.graph, own.sizes, own.lengths, own.resets, own.reverse)
-    ctx.save_for_backward(own.x, *(tensor for group in groups for tensor in group))
+class _RunFunction(torch.autograd.Function):
+    """``sluice::run`` under autograd. Compilers trace through it and see the two operators."""
+
+    @staticmethod
+    def forward(
+        ctx: _RunContext, inputs: OperatorInputs, mode: str, *tensors: Tensor
+    ) -> tuple[Tensor, ...]:
+        *outputs, tape = torch.ops.sluice.run_pass(*inputs, mode, True)
+        ctx.constants = (inputs.graph, inputs.sizes, inputs.reverse, mode)
+        groups = (inputs.states, inputs.parameters, inputs.restart, inputs.masks)
+        ctx.counts = tuple(map(len, groups))
+        ctx.set_materialize_grads(False)
+        saved: list[Any] = [outputs[0], tape, inputs.lengths, inputs.resets]
+        ctx.save_for_backward(*saved, *tensors, *inputs.masks)
+        return tuple(outputs)
+
+    @staticmethod
+    def backward(ctx: _RunContext, *upstream: Tensor | None) -> tuple[Tensor | None, ...]:
+        y, tape, lengths, resets, x, *rest = ctx.saved_tensors
+        graph, sizes, reverse, mode = ctx.constants
+        states, parameters, restart, masks = _split(rest, ctx.counts)
+        inputs = OperatorInputs(
+            graph, sizes, x, states, parameters, masks, lengths, resets, restart, reverse
+        )
+        if torch.is_grad_enabled() or not all(g is None or has_memory(g) for g in upstream):
+            found = reference.compute_gradients(inputs.to_spec(), upstream)
+            return (None, None, *found)
+        needs = list(ctx.needs_input_grad[2:])
+        read = (mode, tape, y, list(upstream), needs)
+        asked = iter(torch.ops.sluice.backpropagate(*inputs, *read))
+        return (None, None, *(next(asked) if is_needed else None for is_needed in needs))
 
 
-def _backward(ctx: _OperatorContext, gradients: Sequence[Tensor]) -> OperatorGradients:
-    x, *rest = ctx.saved_tensors
-    states, parameters, masks, restart = _split(rest, ctx.counts)
-    graph, sizes, lengths, resets, reverse = ctx.others
-    inputs = OperatorInputs(
-        graph, sizes, x, states, parameters, masks, lengths, resets, restart, reverse
-    )
-    of_x, *others = run_backward(*inputs, list(gradients))
-    of_states, of_parameters, of_restart = _split(others, [ctx.counts[k] for k in (0, 1, 3)])
-    return OperatorGradients(
-        x=of_x,
-        states=of_states,
-        parameters=of_parameters,
-        masks=[None] * len(masks),
-        restart=of_restart,
-    )
-
-
-class OperatorGradients(NamedTuple):
-    """A gradient for each of `OperatorInputs`; None where there can be none."""
-
-    graph: None = None
-    sizes: None = None
-    x: Tensor | None = None
-    states: Sequence[Tensor] = ()
-    parameters: Sequence[Tensor] = ()
-    masks: Sequence[None] = ()
-    lengths: None = None
-    resets: None = None
-    restart: Sequence[Tensor] = ()
-    reverse: None = None
-
-
-def _split(tensors: Sequence[Tensor], counts: Sequence[int]) -> list[list[Tensor]]:
+def _split(tensors: Sequence[Any], counts: Sequence[int]) -> list[list[Tensor]]:
     remaining = iter(tensors)
     return [[next(remaining) for _ in range(count)] for count in counts]
 
 
-run.register_autograd(_backward, setup_context=_setup_context)
+def run_under_autograd(*arguments: _Argument) -> list[Tensor]:
+    """``sluice::run`` where autograd records."""
+    inputs, mode, _ = _collect(arguments)
+    tensors = (inputs.x, *inputs.states, *inputs.parameters, *inputs.restart)
+    if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors):
+        return list(_RunFunction.apply(inputs, mode, *tensors))  # type: ignore[no-untyped-call]
+    found: list[Tensor] = torch.ops.sluice.run_pass(*inputs, mode, False)
+    return found

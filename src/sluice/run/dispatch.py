@@ -1,7 +1,8 @@
 """Which backend runs a layer: one function decides, before anything is dispatched.
 
 =============  ====================================================================
-``operator``   compiling or exporting: one custom operator stands for the time loop
+``operator``   compiling or exporting: one custom operator stands for the time loop, and runs the
+               kernels where they can run; ``reference operator`` where the reference is asked for
 ``reference``  the cell's equations in a time loop of torch operations; always right
 ``fused``      the kernels: the cell's equations compiled, in a time loop of their own
 ``native``     torch's own layer, for what torch itself offers: where there are no kernels, and on
@@ -21,10 +22,11 @@ from torch import Tensor
 from sluice.run.gpu import availability, measured
 from sluice.run.gpu.measured import PlainCall
 from sluice.run.kernels import extension
-from sluice.run.torch_state import is_transform_active, mark_constant
+from sluice.run.torch_state import find_observer, is_transform_active, mark_constant
 
 _issued_warnings: set[str] = set()
 OPERATOR, REFERENCE, NATIVE, FUSED = "operator", "reference", "native", "fused"
+REFERENCE_OPERATOR = "reference operator"
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,12 @@ def choose_backend(
             REFERENCE, "a torch.func transform or forward-mode derivative is active"
         )
     if torch.compiler.is_compiling():
-        return BackendChoice(OPERATOR, "the program is being compiled or exported")
+        name = REFERENCE_OPERATOR if backend == REFERENCE else OPERATOR
+        return BackendChoice(name, "the program is being compiled or exported")
+    if (observer := find_observer()) is not None:
+        return BackendChoice(
+            REFERENCE, f"{observer} is active, which sees torch's operations alone"
+        )
     if backend == REFERENCE:
         return BackendChoice(REFERENCE, "layer.backend asks for it")
     unusual = next(filter(None, map(_explain_unusual, tensors)), None)
@@ -88,7 +95,9 @@ def choose_backend(
 
 def is_eager() -> bool:
     """Whether operations run at once and as they are written: nothing traces or transforms them."""
-    return not (torch.compiler.is_compiling() or is_transform_active())
+    if torch.compiler.is_compiling() or is_transform_active():
+        return False
+    return find_observer() is None
 
 
 def _choose_on_gpu(
@@ -115,14 +124,25 @@ def warn_if_slow(
     slow = choice.name == REFERENCE and tensor.device.type == "cpu" and "kernels" in choice.reason
     if slow or (choice.name == REFERENCE and "lacks recordings" in choice.reason):
         warn_once(f"the reference runs, a slow loop in Python: {choice.reason}")
-    if precision != "float32" and choice.name not in (FUSED, OPERATOR):
+    if precision != "float32" and not _runs_kernels(choice, tensor):
         warn_once(f"precision {precision} is the kernels' alone; float32 runs here ({choice})")
     if precision == "int8" and choice.name == FUSED and tensor.is_cuda:
         warn_once("int8 is for the kernels of CPUs; float32 runs on this GPU")
-    if recompute is not None and choice.name == OPERATOR:
+    if recompute is not None and choice.name in (OPERATOR, REFERENCE_OPERATOR):
         warn_once(
             "recompute= has no effect in a compiled program: its backward pass needs every step"
         )
+
+
+def _runs_kernels(choice: BackendChoice, tensor: Tensor) -> bool:
+    if choice.name == OPERATOR:  # which has kernels for CPUs alone
+        return tensor.device.type == "cpu" and _has_kernels()
+    return choice.name == FUSED
+
+
+@mark_constant
+def _has_kernels() -> bool:
+    return extension.load_extension() is not None
 
 
 @mark_constant

@@ -11,7 +11,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from sluice.run import chunked_recording, custom_op, reference
 from sluice.run.custom_op import OperatorInputs
-from sluice.run.dispatch import FUSED, OPERATOR, warn_once
+from sluice.run.dispatch import FUSED, OPERATOR, REFERENCE, REFERENCE_OPERATOR, warn_once
 from sluice.run.gpu import fused as gpu_fused
 from sluice.run.kernels import fused
 from sluice.run.recomputation import RunOutput, run_with_recompute
@@ -36,7 +36,7 @@ def execute(
     """Run ``inputs`` and return the output, ``(time, batch, width)``, and the last states.
 
     Args:
-        backend: ``"operator"``, ``"reference"`` or ``"fused"``.
+        backend: ``"operator"``, ``"reference operator"``, ``"reference"`` or ``"fused"``.
         inputs: What to compute.
         layer: The module that runs, by which recorders know it.
         place: Which of its layers and directions.
@@ -48,8 +48,9 @@ def execute(
     Raises:
         RuntimeError: int8 precision in training mode.
     """
-    if backend == OPERATOR:
-        y, *last = custom_op.run(*inputs)
+    if backend in (OPERATOR, REFERENCE_OPERATOR):
+        mode = _choose_precision(precision, inputs.x.dtype, is_training)
+        y, *last = custom_op.run(inputs, REFERENCE if backend == REFERENCE_OPERATOR else mode)
         return y, tuple(last)
     dtype = inputs.x.dtype
     is_narrow = backend == FUSED and dtype in _NARROW  # as under autocast: sums are in float32

@@ -17,7 +17,7 @@ from torch.autograd.function import FunctionCtx
 
 from sluice.run import reference
 from sluice.run.spec import RunSpec
-from sluice.run.torch_state import is_transform_active
+from sluice.run.torch_state import find_observer, is_beyond_kernels, is_transform_active
 
 RunOutput = tuple[Tensor, tuple[Tensor, ...]]
 Runner = Callable[[RunSpec], RunOutput]
@@ -30,10 +30,13 @@ def run_with_recompute(
 ) -> RunOutput:
     """Run ``spec`` with ``runner``, with a tape of at most ``steps`` steps at a time.
 
-    Without ``steps``, for no more steps than that, without gradients and under a transform of
-    ``torch.func``, this is ``runner(spec)``. What ``make_runner`` returns runs the segments.
+    Without ``steps``, for no more steps than that, without gradients, and under a transform of
+    ``torch.func`` or a trace, this is ``runner(spec)``. What ``make_runner`` returns runs the
+    segments.
     """
-    if steps is None or steps >= spec.x.shape[0] or not spec.needs_grad or is_transform_active():
+    if steps is None or steps >= spec.x.shape[0] or not spec.needs_grad:
+        return runner(spec)
+    if is_transform_active() or find_observer() is not None:
         return runner(spec)
     make_runner = make_runner or (lambda spec, needs_grad: runner)
     y, *last = _RecomputeFunction.apply(spec, steps, make_runner, *spec.tensors)  # type: ignore[no-untyped-call]
@@ -106,10 +109,10 @@ class _RecomputeFunction(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: _RecomputeContext, *upstream: Tensor | None) -> tuple[Tensor | None, ...]:
-        count = len(ctx.spec.tensors)
-        tensors, kept = ctx.saved_tensors[:count], ctx.saved_tensors[count:]
+        count, saved = len(ctx.spec.tensors), ctx.saved_tensors  # which checkpoints allow once
+        tensors, kept = saved[:count], saved[count:]
         spec = ctx.spec.replace_tensors(tensors)
-        if torch.is_grad_enabled():
+        if torch.is_grad_enabled() or is_beyond_kernels(upstream):
             return (None, None, None, *reference.compute_gradients(spec, upstream))
         return (None, None, None, *_recompute_backward(ctx, spec, kept, upstream))
 

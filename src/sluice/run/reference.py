@@ -52,15 +52,18 @@ def run(spec: RunSpec, recording: RecordingSink | None = None) -> tuple[Tensor, 
 
 
 def compute_gradients(spec: RunSpec, upstream: Sequence[Tensor | None]) -> list[Tensor | None]:
-    """The gradients of ``spec.tensors``, with gradients of their own; None where none is asked for.
+    """The gradients of ``spec.tensors``; None where none is asked for.
 
-    ``upstream`` are those of the output and of the last states, None for zeros.
+    They have gradients of their own where those are enabled. ``upstream`` are those of the output
+    and of the last states, None for zeros.
     """
-    own = spec.replace_tensors(
-        [t.view_as(t) for t in spec.tensors]
-    )  # one tensor may come in two places
-    y, last = run(own)
-    return compute_vjp((y, *last), upstream, own.tensors, create_graph=True)
+    create_graph = torch.is_grad_enabled()
+    with torch.enable_grad():
+        own = spec.replace_tensors(
+            [t.view_as(t) for t in spec.tensors]
+        )  # one tensor may come in two places
+        y, last = run(own)
+        return compute_vjp((y, *last), upstream, own.tensors, create_graph)
 
 
 def compute_vjp(

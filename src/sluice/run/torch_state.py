@@ -5,7 +5,7 @@ Each says what it means, and what it does where a version of torch lacks the nam
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import ParamSpec, TypeVar
 
 import torch
@@ -74,6 +74,67 @@ def is_function_transform_active() -> bool:
 def is_transform_active() -> bool:
     """Whether a ``torch.func`` transform or forward-mode differentiation is running."""
     return is_forward_mode_active() or is_function_transform_active()
+
+
+@mark_constant
+def find_observer() -> str | None:
+    """What records or replaces torch's operations in this thread, and does not see kernels.
+
+    None for nothing. A version of torch that does not tell of one of these counts as having none.
+
+    Example:
+        >>> from torch.utils.flop_counter import FlopCounterMode
+        >>> find_observer() is None
+        True
+        >>> with FlopCounterMode(display=False):
+        ...     find_observer()
+        'a dispatch mode'
+    """
+    if _is_tracing():
+        return "a trace"
+    return "a dispatch mode" if _count_modes() or _count_early_modes() else None
+
+
+def _count_none() -> int:
+    return 0
+
+
+_is_tracing: Callable[[], int] = getattr(torch._C, "_is_tracing", _count_none)
+_count_modes: Callable[[], int] = getattr(torch._C, "_len_torch_dispatch_stack", _count_none)
+# Those of tracers that work before autograd.
+_count_early_modes: Callable[[], int] = getattr(
+    torch._ops, "_len_torch_dispatch_stack_pre_dispatch", _count_none
+)
+
+
+def has_memory(tensor: Tensor) -> bool:
+    """Whether the numbers of ``tensor`` may be looked for in its memory.
+
+    Not in those of a batch over which torch maps without saying so, as it does for batched
+    gradients. A subclass answers for itself.
+
+    Example:
+        >>> has_memory(torch.zeros(3))
+        True
+    """
+    if type(tensor) is not Tensor:
+        return True
+    try:
+        tensor.data_ptr()
+    except RuntimeError:
+        return False
+    return True
+
+
+def is_beyond_kernels(gradients: Iterable[Tensor | None]) -> bool:
+    """Whether a backward pass with these gradients needs torch's own operations.
+
+    Example:
+        >>> is_beyond_kernels([torch.ones(3), None])
+        False
+    """
+    is_plain = all(g is None or (type(g) is Tensor and has_memory(g)) for g in gradients)
+    return not is_plain or find_observer() is not None
 
 
 def scale_tensors_(tensors: Sequence[Tensor], factor: float) -> None:

@@ -183,14 +183,14 @@ def test_values_depend_on_neither_threads_nor_neighbours(name: str) -> None:
 
 def test_no_tape_is_kept_where_no_gradient_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
     job, keeps_tape = draw(CELLS["lstm"]().graph, Sizes(3, 4), 5, 2), []
-    forward = fused._forward
+    forward = fused.run_forward
 
     def note(*arguments: Any) -> Any:
         outputs, tape = forward(*arguments)
         keeps_tape.append(tape is not None)
         return outputs, tape
 
-    monkeypatch.setattr(fused, "_forward", note)
+    monkeypatch.setattr(fused, "run_forward", note)
     fused.run(job)
     with torch.no_grad():
         fused.run(job)

@@ -120,16 +120,16 @@ def test_a_tape_of_another_pass_is_refused() -> None:
 
     def run(job: RunSpec) -> tuple[tuple[Tensor, ...], Any]:
         settings = fused.FusedCall.of_spec(job)
-        return fused._forward(settings, job.x, job.states, job.shared_tensors)
+        return fused.run_forward(settings, job.x, job.states, job.shared_tensors)
 
     tapes = [run(job)[1] for job in (long, short)]
     settings = fused.FusedCall.of_spec(long)
     y = run(long)[0][0]
     gradients = [torch.ones_like(y), *(torch.ones_like(s) for s in long.states)]
     needs = [False, *[True] * len(long.tensors)]
-    assert fused._backward(settings, tapes[0], long.tensors, y, gradients, needs)
+    assert fused.run_backward(settings, tapes[0], long.tensors, y, gradients, needs)
     with pytest.raises(ValueError, match="expected the tape of a forward pass with the same"):
-        fused._backward(settings, tapes[1], long.tensors, y, gradients, needs)
+        fused.run_backward(settings, tapes[1], long.tensors, y, gradients, needs)
     target = torch.empty(1)
     for place, item in ((-1, 0), (10_000, 0), (0, -1), (0, 1 << 40)):
         with pytest.raises(ValueError, match="tape"):

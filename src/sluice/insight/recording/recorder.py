@@ -256,8 +256,8 @@ def record(
     reference; what would run on torch's own layer, which shows no gates, runs on the reference.
     The block reaches its own thread, calls of layers and steps of their streams, but not the cells
     of `sluice.nn`. Inside it a layer refuses, with a RuntimeError, to run under torch.compile,
-    torch.export or a ``torch.func`` transform. A call whose recording would not fit in the memory
-    that is free raises MemoryError before it is run.
+    torch.export or a ``torch.func`` transform, as do programs compiled or exported before. A call
+    whose recording would not fit in the memory that is free raises MemoryError before it is run.
 
     Args:
         model: The model, a recurrent layer, or a stream: ``layer.stream()``.

@@ -19,6 +19,7 @@ from sluice.run.gpu.tensors import PassTensors, Precision
 from sluice.run.gpu.tiles import Tiling, TilingError
 from sluice.run.recording.sinks import RecordingSink
 from sluice.run.spec import RunSpec, map_parameters_by_name
+from sluice.run.torch_state import is_beyond_kernels
 
 PRODUCT_DTYPES = {
     "float64": torch.float64,
@@ -117,7 +118,7 @@ class _GpuFunction(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor | None) -> Any:
         call: _GpuCall = ctx.call
         tensors = ctx.saved_tensors  # also checks that nothing was modified
-        if torch.is_grad_enabled():
+        if torch.is_grad_enabled() or is_beyond_kernels(gradients):
             if call.recording is not None:  # the gradients themselves come from the reference
                 _backward(call, ctx.tensors, gradients)
             return (

@@ -120,6 +120,11 @@ def get_layer_class(precision: str) -> Any:
     return getattr(_require_extension(), LAYER_CLASSES[precision])
 
 
+def get_tape_class(bits: int) -> Any:
+    """The compiled tapes of numbers of so many bits."""
+    return getattr(_require_extension(), f"Tape{bits}")
+
+
 def hold_contiguous(cell: CompiledCell, parameters: Sequence[Tensor]) -> Sequence[Tensor | None]:
     """One for each of the graph's parameters, as the kernels read them."""
     held = [t if t.is_contiguous() else t.detach().contiguous() for t in parameters]

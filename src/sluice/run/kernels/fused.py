@@ -27,6 +27,7 @@ from sluice.run.kernels.encode import BACKWARD_CALL, FORWARD_CALL, VERSION, enco
 from sluice.run.kernels.tape import TapeReader
 from sluice.run.recording.sinks import RecordedRunner, RecordingSink
 from sluice.run.spec import RunSpec
+from sluice.run.torch_state import is_beyond_kernels
 
 PRECISIONS = ("float32", "bfloat16", "int8")
 
@@ -43,7 +44,7 @@ def run(
     tensors' own. ``packed`` is what `pack_weights` made of the parameters; None to pack them now.
     The tape, and that of the way back, is left with a ``recording``.
     """
-    order, ordered = _sort_by_length(spec)
+    order, ordered = sort_by_length(spec)
     back = None if order is None else order.argsort()
     call = FusedCall.of_spec(ordered, precision, packed, recording, back)
     y, *last = call.run(ordered.x, ordered.states, (*ordered.shared_tensors,))
@@ -65,7 +66,7 @@ def supports(spec: RunSpec) -> bool:
     return spec.x.dtype in BITS and spec.x.numel() > 0
 
 
-def _sort_by_length(spec: RunSpec) -> tuple[Tensor | None, RunSpec]:
+def sort_by_length(spec: RunSpec) -> tuple[Tensor | None, RunSpec]:
     """The spec with its longest sequences first, and the order that does that."""
     if spec.lengths is None or spec.lengths.numel() < 2:
         return None, spec
@@ -174,7 +175,7 @@ class FusedCall:
         if self.wants_grad:
             outputs: Sequence[Tensor] = _apply(self, x, *states, *shared)
             return outputs
-        return _forward(self, x, states, shared)[0]
+        return run_forward(self, x, states, shared)[0]
 
     def make_spec(self, tensors: Sequence[Tensor | None]) -> RunSpec:
         """The pass with these tensors, laid out as `RunSpec.tensors`; zeros in place of None."""
@@ -266,7 +267,7 @@ class _FusedFunction(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, call: FusedCall, x: Tensor, *tensors: Any) -> Sequence[Tensor]:
         count = len(call.cell.state_widths)
-        outputs, tape = _forward(call, x, tensors[:count], tensors[count:])
+        outputs, tape = run_forward(call, x, tensors[:count], tensors[count:])
         ctx.call = call
         ctx.set_materialize_grads(False)
         if call.needs_grad:
@@ -281,10 +282,12 @@ class _FusedFunction(torch.autograd.Function):
             raise RuntimeError("int8 weights do not train: no gradient passes back through them")
         *tensors, y = ctx.saved_tensors
         found: Sequence[Tensor | None] = ()
-        if not torch.is_grad_enabled() or call.recording is not None:
-            found = _backward(call, ctx.tape, tensors, y, gradients, ctx.needs_input_grad)
-        if torch.is_grad_enabled():  # the kernels' gradients have none of their own
-            found = _differentiate_twice(call, tensors, gradients)
+        # The kernels' gradients have none of their own.
+        is_beyond = torch.is_grad_enabled() or is_beyond_kernels(gradients)
+        if not is_beyond or call.recording is not None:
+            found = run_backward(call, ctx.tape, tensors, y, gradients, ctx.needs_input_grad)
+        if is_beyond:
+            found = _run_reference_backward(call, tensors, gradients)
         return (None, *found)
 
 
@@ -292,10 +295,10 @@ class _FusedFunction(torch.autograd.Function):
 _apply: Callable[..., Any] = super(torch.autograd.Function, _FusedFunction).apply
 
 
-def _differentiate_twice(
+def _run_reference_backward(
     call: FusedCall, tensors: Sequence[Tensor | None], gradients: Sequence[Tensor | None]
 ) -> list[Tensor | None]:
-    """The gradients of ``tensors``, with gradients of their own."""
+    """The gradients of ``tensors`` by torch's operations, which have gradients of their own."""
     spec = call.make_spec(tensors)
     rows = [
         g if g is None else g.reshape(t.shape)
@@ -311,10 +314,14 @@ def _differentiate_twice(
     ]
 
 
-def _forward(
-    call: FusedCall, x: Tensor, states: Sequence[Tensor | None], shared: Sequence[Tensor]
+def run_forward(
+    call: FusedCall,
+    x: Tensor,
+    states: Sequence[Tensor | None],
+    shared: Sequence[Tensor],
+    given_tape: Any = None,
 ) -> tuple[tuple[Tensor, ...], Any]:
-    """The output and the last states, and the tape where one is kept."""
+    """The output and the last states, and the tape where one is kept: the one given, if any."""
     cell, recording = call.cell, call.recording
     y = x.new_empty(*call.output_shape)
     last: list[Any] = [s and x.new_empty(*s) for s in call.state_shapes]
@@ -326,8 +333,11 @@ def _forward(
     else:
         count = cell.num_parameters
         held = hold_contiguous(cell, shared if len(shared) == count else shared[:count])
-        run_once = get_layer_class(call.precision).forward_once
-        tape = run_once(cell.handle, encode_tensors(*held), encoder.integers, keep)
+        kernels, arrays = get_layer_class(call.precision), encode_tensors(*held)
+        if given_tape is not None:
+            kernels.forward_once_to(cell.handle, arrays, encoder.integers, given_tape)
+            return (y, *last), given_tape
+        tape = kernels.forward_once(cell.handle, arrays, encoder.integers, keep)
     if recording is not None:
         places = cell.program.value_locations
         assert call.spec is not None
@@ -336,7 +346,7 @@ def _forward(
     return (y, *last), tape
 
 
-def _backward(
+def run_backward(
     call: FusedCall,
     tape: Any,
     tensors: Sequence[Any],
@@ -344,6 +354,7 @@ def _backward(
     gradients: Sequence[Tensor | None],
     needs: Sequence[bool],
 ) -> list[Tensor | None]:
+    """The gradients of ``tensors`` where ``needs``, which begins with the call's, asks for them."""
     cell, x = call.cell, tensors[0]
     first = 1 + len(cell.state_widths)
     end = first + cell.num_parameters

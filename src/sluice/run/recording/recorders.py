@@ -62,6 +62,10 @@ class RecordingSubscriber(Protocol):
         ...
 
 
+_REFUSAL = (
+    "sluice.record cannot look into torch.compile, torch.export or a torch.func transform; "
+    "call the plain model inside it"
+)
 _recorders: ContextVar[tuple[Recorder, ...]] = ContextVar("sluice_recordings", default=())
 _subscribers: weakref.WeakSet[RecordingSubscriber] = weakref.WeakSet()
 _active_count, _lock = 0, threading.Lock()
@@ -113,11 +117,14 @@ def is_recorded(layer: object) -> bool:
     if not is_any_active():
         return False
     if torch.compiler.is_compiling() or is_transform_active():
-        raise RuntimeError(
-            "sluice.record cannot look into torch.compile, torch.export or a torch.func transform; "
-            "call the plain model inside it"
-        )
+        raise RuntimeError(_REFUSAL)
     return bool(find_recorders(layer))
+
+
+def refuse_compiled() -> None:
+    """Raise RuntimeError where a recorder is active: a compiled program runs, of unknown layers."""
+    if is_any_active():
+        raise RuntimeError(_REFUSAL)
 
 
 def find_recorders(layer: object) -> list[Recorder]:
