@@ -1,9 +1,16 @@
 """The limits of this processor: multiply-adds a second, in a loop that touches no memory,
-and bytes read a second from memory of one size."""
+bytes read a second from memory of one size, and the time in which two threads meet.
+
+    python bench/limits.py
+    python bench/limits.py rows [lstm …] [--shapes 256x16x128 …]
+
+The second compares layers with these limits (`limit_rows.py`).
+"""
 
 from __future__ import annotations
 
 import ctypes
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -109,6 +116,49 @@ def bandwidth(size: int, seconds: float = 0.1) -> float:
         count *= 2
 
 
+def measure_meeting(seconds: float = 0.1) -> float:
+    """Seconds that a meeting of two threads takes: each waits until the other has arrived."""
+    text = """
+    @turns = global [2 x [64 x i8]] zeroinitializer, align 64
+    define void @go(i64 %id, i64 %count) {
+    start:
+      %other = sub i64 1, %id
+      %mine = getelementptr [64 x i8], ptr @turns, i64 %id
+      %theirs = getelementptr [64 x i8], ptr @turns, i64 %other
+      %before = load i64, ptr %mine
+      %last = add i64 %before, %count
+      br label %loop
+    loop:
+      %now = phi i64 [%before, %start], [%next, %met]
+      %next = add i64 %now, 1
+      store atomic i64 %next, ptr %mine release, align 8
+      br label %wait
+    wait:
+      %seen = load atomic i64, ptr %theirs acquire, align 8
+      %behind = icmp ult i64 %seen, %next
+      br i1 %behind, label %wait, label %met
+    met:
+      %more = icmp ult i64 %next, %last
+      br i1 %more, label %loop, label %end
+    end:
+      ret void
+    }"""
+    function, kept = _function(text, ctypes.c_int64, ctypes.c_int64)
+    count = 1 << 12
+    while True:
+        workers = [threading.Thread(target=function, args=(k, count)) for k in range(2)]
+        start = time.perf_counter()
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join()
+        spent = time.perf_counter() - start
+        if spent > seconds:
+            del kept
+            return spent / count
+        count *= 2
+
+
 def _function(text: str, *arguments: type) -> tuple[Callable[..., None], object]:
     """The function ``go`` of ``text``, and the object that keeps it alive."""
     llvm.initialize_native_target()
@@ -122,7 +172,8 @@ def _function(text: str, *arguments: type) -> tuple[Callable[..., None], object]
     return module, engine
 
 
-if __name__ == "__main__":
+def print_limits() -> None:
+    """The limits of this processor."""
     for name in _FLOPS:
         found = peak(name)
         speed = "no such instruction" if found is None else f"{found / 1e9:.0f} GFLOP/s, 2 threads"
@@ -130,3 +181,13 @@ if __name__ == "__main__":
     for kilobytes in (16, 512, 8192, 131072):
         speed = bandwidth(kilobytes * 1024) / 1e9
         Console().print(f"reading {kilobytes} KB", f"{speed:.0f} GB/s, 1 thread")
+    Console().print("a meeting of two threads", f"{measure_meeting() * 1e9:.0f} ns")
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["rows"]:
+        from limit_rows import measure_rows
+
+        measure_rows(sys.argv[2:])
+    else:
+        print_limits()

@@ -26,6 +26,8 @@ public:
         threads_ = shares_units_ ? call.threads
                                  : int(std::max<i64>(1, std::min<i64>(b / 2, call.threads)));
         chunk_ = std::max<i64>(1, std::min(call.steps, ceil_div(chunk_rows, std::max<i64>(1, b))));
+        // So that, of a few sequences, sums over units do not depend on how many threads there are.
+        sum_blocks_ = shares_units_ || b < 8 ? program_.backward_blocks : 1;
         allocate_buffers();
         allocate_gradients();
         for (int id = 0; id < threads_; ++id)
@@ -66,7 +68,8 @@ private:
             outer_scratch = arena.template allocate<char>(outer_scratch_bytes<P>(widest));
             deltas = arena.template allocate<const A*>(rows);
             operands = arena.template allocate<const Real*>(rows);
-            pass.bind_all(runner);
+            runner.sum_blocks = pass.sum_blocks_;
+            pass.bind_all(*this);
         }
     };
 
@@ -79,10 +82,10 @@ private:
     Arena<Real> arena_;
     StateStore<P> states_;
     int threads_ = 1;
+    i64 sum_blocks_ = 1;                // of a row's sums over units
     i64 chunk_ = 1;                     // steps whose weights' gradients are computed at once
     std::vector<Real*> shared_, sums_;  // by buffer: scratch; sums over rows, for each thread
-    // Deltas in the type of products, by buffer. Where threads share units, each converts all of
-    // them for itself.
+    // Deltas in the type of products, by buffer; each thread's own where threads share units.
     std::vector<std::vector<A*>> rounded_;
     // By state: the gradients of a step's states and of the states before it, in turns; and the
     // sums of those that leave at resets, for each thread.
@@ -108,15 +111,15 @@ private:
                         std::vector<A*>(program_.buffers.size()));
         for (size_t k = 0; k < shared_.size(); ++k) {
             const Buffer& p = program_.buffers[k];
+            const i64 copies = p.role == Role::row_sums ? sum_blocks_ * threads_ : 1;
             switch (p.role) {
             case Role::state_gradient:
             case Role::previous_state_gradient: rebound_.push_back(i64(k)); break;
             case Role::row_sums:
             case Role::output_gradient:
             case Role::input: rebound_.push_back(i64(k)); [[fallthrough]];
-            case Role::row_means: shared_[k] = arena_.allocate_reals(b, p.row); break;
             case Role::scratch:
-                if (p.scope == Scope::step) shared_[k] = arena_.allocate_reals(b, p.row);
+                if (p.scope != Scope::chunk) shared_[k] = arena_.allocate_reals(copies, b, p.row);
                 break;
             case Role::row_gradients: sums_[k] = allocate_zeros(threads_, p.row); break;
             default:
@@ -179,7 +182,8 @@ private:
         }
     }
 
-    void bind_all(PhaseRunner<P>& runner) {
+    void bind_all(ThreadContext& context) {
+        PhaseRunner<P>& runner = context.runner;
         for (size_t k = 0; k < shared_.size(); ++k) {
             const Buffer& p = program_.buffers[k];
             const i64 n = i64(k);
@@ -190,6 +194,9 @@ private:
             else if (tape_.base[k]) runner.bind(n, tape_.base[k], call_.batch);
             else if (p.role == Role::recorded) runner.bind(n, recorded_->base[k], call_.batch);
             else if (p.role == Role::next) runner.view(n) = states_.next(size_t(p.index), 0);
+            else if (p.role == Role::row_means)
+                runner.bind(n, context.arena.allocate_reals(call_.batch, p.row), 0);
+            else if (p.role == Role::row_sums) runner.bind_sums(n, shared_[k]);
             else if (shared_[k]) runner.bind(n, shared_[k], 0);
         }
     }
@@ -237,8 +244,8 @@ private:
             if (p.role == Role::previous_state_gradient)
                 runner.bind(k, state_gradients_[current ^ 1][s], 0);
             if (p.role == Role::row_sums)
-                for (i64 b = runner.row0; b < end; ++b)
-                    std::fill_n(runner.view(k).at(0, b), p.row, Real(0));
+                std::fill_n(runner.view(k).at(0, runner.row0),
+                            (end - runner.row0) * runner.view(k).row, Real(0));
             if (p.role == Role::output_gradient)
                 bind_rows(runner, k, call_.output_gradient, t, end);
             if (p.role == Role::input) bind_rows(runner, k, call_.x, t, end);

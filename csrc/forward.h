@@ -26,6 +26,8 @@ public:
             const Buffer& p = program_.buffers[k];
             if (p.scope == Scope::step && p.role == Role::scratch)
                 shared_[k] = arena_.allocate_reals(b, p.row);
+            else if (shares_units_ && p.is_hoisted())
+                shared_[k] = arena_.allocate_reals(count_hoisted_steps(call.steps, b), b, p.row);
         }
         for (int id = 0; id < threads_; ++id)
             contexts_.push_back(std::make_unique<ThreadContext>(*this, id));
@@ -71,7 +73,8 @@ private:
     Arena<Real> arena_;
     StateStore<P> states_;
     int threads_ = 1;
-    std::vector<Real*> shared_;  // by buffer: scratch of a step, of all threads
+    // By buffer: scratch of a step; where threads share units, also of a chunk.
+    std::vector<Real*> shared_;
     std::vector<std::unique_ptr<ThreadContext>> contexts_;
 
     const Real* initial_row(size_t s, i64 b) const {
@@ -82,7 +85,7 @@ private:
         for (i64 done = 0; done < call_.steps; done += context.chunk) {
             const i64 count = std::min(context.chunk, call_.steps - done);
             const i64 t0 = call_.reverse ? call_.steps - done - count : done;
-            if (context.runner.rows() > 0) run_hoisted(context, t0, count);
+            if (context.runner.rows() > 0) run_hoisted(context, t0, count, team);
             for (i64 k = 0; k < count; ++k)
                 run_step(context, call_.reverse ? t0 + count - 1 - k : t0 + k, team);
         }
@@ -98,38 +101,57 @@ private:
             if (p.role == Role::parameters) runner.bind(n, weights_.constant[k], 0);
             else if (p.role == Role::mask) runner.view(n) = {call_.masks[size_t(p.index)], L};
             else if (p.role == Role::tape && tape_) runner.bind(n, tape_->base[k], call_.batch);
-            else if (p.role == Role::statistics)
-                runner.bind(
-                    n, tape_ ? tape_->base[k] : context.arena.allocate_reals(call_.batch, p.row),
-                    tape_ ? call_.batch : 0);
-            else if (shared_[k]) runner.bind(n, shared_[k], 0);
+            else if (p.role == Role::statistics) bind_statistics(context, n);
             else if (p.is_hoisted())
-                context.chunk_memory[k] = context.arena.allocate_reals(chunk_rows, p.row);
+                context.chunk_memory[k] =
+                    shared_[k] ? shared_[k] : context.arena.allocate_reals(chunk_rows, p.row);
+            else if (shared_[k]) runner.bind(n, shared_[k], 0);
         }
+    }
+
+    // Threads that share units all compute all statistics: one of them for the tape.
+    void bind_statistics(ThreadContext& context, i64 k) {
+        PhaseRunner<P>& runner = context.runner;
+        if (tape_ && !(shares_units_ && runner.id > 0))
+            runner.bind(k, tape_->base[size_t(k)], call_.batch);
+        else
+            runner.bind(k, context.arena.allocate_reals(call_.batch, runner.buffer(k).row), 0);
     }
 
     // All that depends on the input alone, for `count` steps from t0 on: their rows in one flat
     // list.
-    void run_hoisted(ThreadContext& context, i64 t0, i64 count) {
+    void run_hoisted(ThreadContext& context, i64 t0, i64 count, Team& team) {
         PhaseRunner<P>& runner = context.runner;
         const i64 n = runner.rows();
         bind_chunk_input(context, t0, count);
         const auto& memory = context.chunk_memory;
         for (size_t k = 0; k < memory.size(); ++k)
             if (memory[k]) runner.bind(i64(k), memory[k], 0);
-        // A thread's memory of a chunk is its own: what products read of it must be complete.
-        runner.shares_units = shares_units_ && !program_.hoisted_is_chained;
-        for (const Phase& phase : program_.hoisted) runner.run(phase, 0, 0, count * n);
-        runner.shares_units = shares_units_;
+        for (const Phase& phase : program_.hoisted) {
+            if (shares_units_) run_hoisted_phase(runner, phase, count * n, team);
+            else runner.run(phase, 0, 0, count * n);
+        }
+        if (shares_units_ && program_.hoisted_needs_rows) team.barrier();
         for (size_t k = 0; k < memory.size(); ++k) {
             if (!memory[k]) continue;
             const i64 row = program_.buffers[k].row;
-            if (tape_ && program_.buffers[k].role == Role::hoisted_statistics)
+            if (tape_ && program_.buffers[k].role == Role::hoisted_statistics &&
+                !(shares_units_ && runner.id > 0))
                 for (i64 t = 0; t < count; ++t)
                     std::copy_n(memory[k] + t * n * row, n * row,
                                 tape_->base[k] + ((t0 + t) * call_.batch + runner.row0) * row);
             runner.bind(i64(k), memory[k], n, t0, runner.row0);
         }
+    }
+    // Each thread its units, and its share of the rows' statistics.
+    void run_hoisted_phase(PhaseRunner<P>& runner, const Phase& phase, i64 rows, Team& team) {
+        if (program_.hoisted_needs_rows) team.barrier();
+        if (!phase.statistics.empty()) {
+            runner.reduce_rows(phase, 0, rows * runner.id / threads_,
+                               rows * (runner.id + 1) / threads_);
+            team.barrier();
+        }
+        runner.run_units(phase, 0, 0, rows);
     }
     // The caller's rows as they are, or copies of this thread's; bodies read whole padded vectors.
     void bind_chunk_input(ThreadContext& context, i64 t0, i64 count) {

@@ -26,9 +26,8 @@ template <class P> struct ConvertedOperand {
     RowView<typename P::Real> scales;
 };
 
-// Whether threads can share a step's units: each has panels, and nothing is summed over units.
+// Whether threads can share a step's units: each has panels.
 template <class Real> bool can_share_units(const Program& program, int threads) {
-    if (program.has_norms) return false;
     for (i64 width : program.state_widths)
         if (ceil_div(width, 4 * lanes<Real>) < threads) return false;
     return true;
@@ -51,6 +50,7 @@ template <class P> struct PhaseRunner {
     std::vector<Real*> tiles;                   // by matrix
     std::vector<ConvertedOperand<P>> operands;  // by matrix
     std::vector<Real*> gathered_states;  // by state: rows from row0 on, where sequences begin
+    i64 sum_blocks = 1;  // of a row's sums over units: as many as a row has, or all added in one
 
     PhaseRunner(const PackedWeights<P>& w, const Call<Real>& c, int thread, int thread_count,
                 bool units)
@@ -89,11 +89,29 @@ template <class P> struct PhaseRunner {
         view(k) = {{base, time_rows * row, row, (t0 * time_rows + r0) * row}, p.block};
     }
 
+    // Row sums of a step, in memory for all sequences. Where threads share units, each has its own
+    // sums, those of one thread after those of another.
+    void bind_sums(i64 k, Real* memory) {
+        const i64 row = sum_blocks * buffer(k).row, part = shares_units ? id * call.batch * row : 0;
+        view(k) = {{memory + part, 0, row}, sum_blocks > 1 ? buffer(k).row : 0};
+    }
+
     // A phase for sequences [r0, r1) of step t.
     void run(const Phase& phase, i64 t, i64 r0, i64 r1) {
-        if (r1 <= r0) return;
+        reduce_rows(phase, t, r0, r1);
+        run_units(phase, t, r0, r1);
+    }
+
+    // What a phase needs of complete rows. Threads that share units all compute all of it: it takes
+    // less than a meeting more.
+    void reduce_rows(const Phase& phase, i64 t, i64 r0, i64 r1) {
         for (const NormStatistics& s : phase.statistics) compute_statistics(s, t, r0, r1);
         for (const RowMean& m : phase.means) compute_mean(m, t, r0, r1);
+    }
+
+    // The rest of a phase, for this thread's units.
+    void run_units(const Phase& phase, i64 t, i64 r0, i64 r1) {
+        if (r1 <= r0) return;
         // By every thread, even one without blocks here: weights' gradients read converted deltas.
         for (const Product& p : phase.products) convert_operand(p, t, r0, r1);
         i64 first, last;
@@ -267,10 +285,19 @@ private:
         }
         return sum_lanes(sums);
     }
+    // A block's sum is one thread's, and zero in the sums of others: the order of the additions does
+    // not depend on how many threads there are.
     void compute_mean(const RowMean& m, i64 t, i64 r0, i64 r1) {
-        for (i64 r = r0; r < r1; ++r)
-            view(m.target).at(t, r)[m.target_item] =
-                sum_lanes(view(m.source).at(t, r) + m.item * L) / Real(m.units);
+        const BufferView<Real>& from = view(m.source);
+        const i64 parts = shares_units ? threads : 1, part = call.batch * from.row;
+        for (i64 r = r0; r < r1; ++r) {
+            const Real* first = from.at(t, r) - (shares_units ? id * part : 0) + m.item * L;
+            Real sums[L] = {};
+            for (i64 b = 0; b < sum_blocks; ++b)
+                for (i64 k = 0; k < parts; ++k)
+                    for (i64 l = 0; l < L; ++l) sums[l] += first[k * part + b * from.block + l];
+            view(m.target).at(t, r)[m.target_item] = sum_lanes(sums) / Real(m.units);
+        }
     }
     static Real sum_lanes(const Real* lane) {
         Real half[L];

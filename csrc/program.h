@@ -137,14 +137,15 @@ struct Program {
     std::vector<UnitParameter> unit_parameters;
 
     // Derived from the above by `index`.
-    bool has_norms = false, hoisted_reads_input = false, forward_reads_input = false;
-    // Hoisted products read what hoisted bodies write.
-    bool hoisted_is_chained = false;
+    bool hoisted_reads_input = false, forward_reads_input = false;
+    // Products or norms, of any phase, read rows of what hoisted phases write.
+    bool hoisted_needs_rows = false;
     // Of each parameter: whether its weights' gradients, each computed once, make up all of its own.
     std::vector<uint8_t> has_whole_gradient;
     // Backward bodies write a part of the input's gradient, to which products add.
     bool bodies_write_input_gradient = false;
     size_t max_slots = 0;
+    i64 backward_blocks = 1;  // of the widest backward phase
 
     // `bodies`: the address of each, and its accesses as (kind, slot, item, optional).
     using BodyWords = std::vector<std::pair<i64, std::vector<i64>>>;
@@ -181,14 +182,16 @@ private:
         };
         for (const auto* phases : {&hoisted, &forward, &backward})
             for (const Phase& phase : *phases) {
-                has_norms |= !phase.statistics.empty() || !phase.means.empty();
                 max_slots = std::max(max_slots, phase.buffers.size());
+                for (const NormStatistics& s : phase.statistics)
+                    for (i64 k : s.buffers) hoisted_needs_rows |= buffer(k).is_hoisted();
+                for (const Product& p : phase.products)
+                    hoisted_needs_rows |= buffer(p.operand).is_hoisted();
             }
+        for (const Phase& phase : backward)
+            backward_blocks = std::max(backward_blocks, (phase.width + lanes - 1) / lanes);
         hoisted_reads_input = uses(hoisted, Role::input);
         forward_reads_input = uses(forward, Role::input);
-        for (const Phase& phase : hoisted)
-            for (const Product& p : phase.products)
-                hoisted_is_chained |= buffer(p.operand).role == Role::scratch;
         bodies_write_input_gradient = uses(backward, Role::input_gradient);
         for (size_t k = 0; k < parameter_sizes.size(); ++k)
             has_whole_gradient.push_back(is_covered_once(i64(k)));

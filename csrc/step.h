@@ -75,8 +75,12 @@ public:
                 runner.view(previous) = {{states_[current][s], 0, padded(i64(s))}, L};
             runner.view(next) = {{states_[current ^ 1][s], 0, padded(i64(s))}, L};
         }
-        if (table_rows) copy_from_table(runner, *table_rows);
-        else run_hoisted(context, x, row, team);
+        if (table_rows) {
+            copy_from_table(runner, *table_rows);
+            if (team && program_.hoisted_needs_rows) team->barrier();
+        } else {
+            run_hoisted(context, x, row, team);
+        }
         if (program_.forward_reads_input) bind_padded_input(context, x, row);
         for (const Phase& phase : program_.forward) {
             runner.run(phase, 0, 0, call_.batch);
@@ -101,6 +105,8 @@ private:
                 const Buffer& p = program.buffers[k];
                 if (p.role == Role::mask)
                     runner.view(i64(k)) = {{owner.masks_[size_t(p.index)]}, L};
+                else if (p.holds_statistics())  // each thread computes all
+                    runner.bind(i64(k), arena.allocate_reals(owner.call_.batch, p.row), 0);
                 else if (owner.shared_[k]) runner.bind(i64(k), owner.shared_[k], 0);
             }
             padded_input =
@@ -124,7 +130,7 @@ private:
         else if (input_ >= 0) runner.view(input_) = {{const_cast<Real*>(x), 0, row}, L};
         for (const Phase& phase : program_.hoisted) {
             runner.run(phase, 0, 0, call_.batch);
-            if (team && program_.hoisted_is_chained) team->barrier();
+            if (team && program_.hoisted_needs_rows) team->barrier();
         }
     }
     // Bodies read whole vectors: copy the rows, padded.
@@ -144,9 +150,10 @@ private:
             if (p.width > 0) runner.block_range(p.width, first, last);
             const i64 start = first * p.block,
                       count = p.width > 0 ? (last - first) * p.block : p.row;
+            const BufferView<Real>& from = rows.table->contexts_[0]->runner.view(i64(k));
             for (i64 b = 0; b < call_.batch; ++b)
-                std::copy_n(rows.table->shared_[k] + rows.numbers[b] * p.row + start, count,
-                            shared_[k] + b * p.row + start);
+                std::copy_n(from.at(0, rows.numbers[b]) + start, count,
+                            runner.view(i64(k)).at(0, b) + start);
         }
     }
 
@@ -160,9 +167,7 @@ private:
     Real* allocate_buffer(const Buffer& p) {
         switch (p.role) {
         case Role::parameters: return weights_.constant[size_t(&p - program_.buffers.data())];
-        case Role::scratch:
-        case Role::statistics:
-        case Role::hoisted_statistics: return arena_.allocate_reals(call_.batch, p.row);
+        case Role::scratch: return arena_.allocate_reals(call_.batch, p.row);
         default: return nullptr;
         }
     }

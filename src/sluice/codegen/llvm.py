@@ -149,9 +149,11 @@ class _FunctionEmitter:
         return w.emit(f"shufflevector {w.vector} {first}, {w.vector} poison, {zeros}")
 
     def _emit_row_sum(self, node: Node, access: Access) -> None:
-        w = self.builder
-        base = w.emit(f"getelementptr {w.scalar}, ptr %base{access.slot}, i64 %roff{access.slot}")
-        total = w.float_op("fadd", self._emit_load(base, access.item), self.values[node])
+        """Add to a row's sums; their slot's blocks may have no stride."""
+        base = f"%here{access.slot}"
+        total = self.builder.float_op(
+            "fadd", self._emit_load(base, access.item), self.values[node]
+        )
         self._emit_store(total, base, access.item)
 
     def _emit_node(self, node: Node) -> str:
