@@ -151,9 +151,7 @@ class _FunctionEmitter:
     def _emit_row_sum(self, node: Node, access: Access) -> None:
         """Add to a row's sums; their slot's blocks may have no stride."""
         base = f"%here{access.slot}"
-        total = self.builder.float_op(
-            "fadd", self._emit_load(base, access.item), self.values[node]
-        )
+        total = self.builder.float_op("fadd", self._emit_load(base, access.item), self.values[node])
         self._emit_store(total, base, access.item)
 
     def _emit_node(self, node: Node) -> str:
