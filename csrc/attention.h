@@ -6,9 +6,9 @@
 #include <limits>
 
 #include "memory.h"
-#include "phase_runner.h"
 #include "pool.h"
 #include "sections.h"
+#include "states.h"
 
 namespace sluice::SLUICE_ISA {
 
@@ -42,7 +42,7 @@ template <class Real> struct AttentionCall {
     i64 query_size() const { return multiply_checked(steps, batch, width); }
     i64 key_size() const { return multiply_checked(sources, batch, width); }
     i64 score_size() const { return multiply_checked(steps, batch, sources); }
-    i64 blocks() const { return (width + lanes<Real> - 1) / lanes<Real>; }
+    i64 blocks() const { return ceil_div(width, lanes<Real>); }
 };
 
 // What a thread keeps of one sequence: the keys that are read, block by block, padded with zeros.
@@ -58,8 +58,7 @@ public:
         query = arena_.allocate_reals(width), of_query = arena_.allocate_reals(width);
         vector = arena_.allocate_reals(width), of_vector = arena_.allocate_reals(width);
         rows = arena_.allocate_reals(call.sources, per_row);
-        std::copy_n(call.vector, call.width, vector);
-        std::fill(vector + call.width, vector + width, Real(0));
+        copy_padded(vector, call.vector, call.width, width);
     }
 
     // Blocks `first` to `first + count` of the keys of sequence b.
@@ -85,9 +84,7 @@ public:
 
     // One block of a row of the caller's, and back.
     void copy_block(const Real* from, i64 k, Real* to) const {
-        const i64 count = std::min(L, call_.width - k * L);
-        std::copy_n(from + k * L, count, to);
-        std::fill(to + count, to + L, Real(0));
+        copy_padded(to, from + k * L, std::min(L, call_.width - k * L), L);
     }
     void store_block(const Real* from, i64 k, Real* to) const {
         std::copy_n(from, std::min(L, call_.width - k * L), to + k * L);
@@ -117,7 +114,7 @@ void share_attention(const AttentionCall<Real>& call, i64 parts, i64 per_row, F&
 // How many parts each sequence has, at most `limit`, so that all threads have work.
 template <class Real> i64 attention_parts(const AttentionCall<Real>& call, i64 limit) {
     if (call.threads == 1) return 1;
-    return std::clamp((4 * i64(call.threads) + call.batch - 1) / call.batch, i64(1), limit);
+    return std::clamp(ceil_div(4 * i64(call.threads), call.batch), i64(1), limit);
 }
 
 // scores (steps, batch, sources); −∞ for keys that are not read.

@@ -18,6 +18,7 @@ public:
     InputMatrix(const Matrix& m, bool interleaved, bool is_cheap)
         : matrix(m, interleaved), m_(m), is_cheap_(is_cheap), moments_(size_t(matrix.panels())) {}
 
+    i64 panels() const { return matrix.panels(); }
     void pack(i64 panel, const float* const* parameters, PackedMatrix<BF16>::Scratch& scratch) {
         matrix.pack(panel, parameters, scratch);
         if (!is_cheap_) measure_rows(panel, parameters[m_.weight]);
@@ -98,22 +99,12 @@ public:
         : matrices_(program.matrices.size()) {
         const bool is_cheap = max_cost * count_weights(program, program.hoisted) <=
                               count_weights(program, program.forward);
-        std::vector<std::pair<InputMatrix*, i64>> panels;
         for (const Phase& phase : program.hoisted)
-            for (const Product& p : phase.products) {
-                const Matrix& m = program.matrices[size_t(p.matrix)];
-                const bool interleaved = program.buffer(p.target).items != m.results();
-                auto& made = matrices_[size_t(p.matrix)];
-                made = std::make_unique<InputMatrix>(m, interleaved, is_cheap);
-                for (i64 k = 0; k < made->matrix.panels(); ++k) panels.push_back({made.get(), k});
-            }
-        std::vector<i64> ends;
-        for (i64 id = 1; id <= threads; ++id) ends.push_back(i64(panels.size()) * id / threads);
-        share_work(ends, [&](auto next) {
-            PackedMatrix<BF16>::Scratch scratch;
-            for (i64 k = next(); k >= 0; k = next())
-                panels[size_t(k)].first->pack(panels[size_t(k)].second, parameters, scratch);
-        });
+            for (const Product& p : phase.products)
+                matrices_[size_t(p.matrix)] =
+                    std::make_unique<InputMatrix>(program.matrices[size_t(p.matrix)],
+                                                  program.is_interleaved(p), is_cheap);
+        pack_panels<PackedMatrix<BF16>::Scratch>(matrices_, parameters, threads);
         for (const auto& m : matrices_)
             if (m) m->finish();
     }

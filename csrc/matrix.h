@@ -2,9 +2,11 @@
 #pragma once
 
 #include <algorithm>
+#include <memory>
 
 #include "memory.h"
 #include "pack.h"
+#include "pool.h"
 #include "program.h"
 #include "tile.h"
 
@@ -238,5 +240,26 @@ private:
         return to;
     }
 };
+
+// Pack all panels of these matrices, null for one that is not packed. Each thread begins with the
+// panels that it will multiply by, where threads share units.
+template <class Scratch, class M, class Real>
+void pack_panels(const std::vector<std::unique_ptr<M>>& matrices, const Real* const* parameters,
+                 int threads) {
+    std::vector<std::pair<M*, i64>> panels;
+    std::vector<i64> ends;
+    for (i64 id = 0; id < threads; ++id) {
+        for (const auto& m : matrices)
+            for (i64 k = m ? m->panels() * id / threads : 0;
+                 m && k < m->panels() * (id + 1) / threads; ++k)
+                panels.push_back({m.get(), k});
+        ends.push_back(i64(panels.size()));
+    }
+    share_work(ends, [&](auto next) {
+        Scratch scratch;
+        for (i64 k = next(); k >= 0; k = next())
+            panels[size_t(k)].first->pack(panels[size_t(k)].second, parameters, scratch);
+    });
+}
 
 }  // namespace sluice::SLUICE_ISA

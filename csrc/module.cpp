@@ -23,7 +23,7 @@ static std::string find_openmp() {
 }
 
 SLUICE_MODULE(SLUICE_ISA, m) {
-    // Programs stay in a cache of Python's until the process ends: that is no leak.
+    // What Python still holds when the process ends is no leak.
     nb::set_leak_warnings(false);
     OpenMP::watch_forks();
     m.attr("isa") = SLUICE_NAME_OF(SLUICE_ISA);

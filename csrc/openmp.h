@@ -23,17 +23,9 @@ public:
         return nullptr;  // ThreadSanitizer does not see how a runtime synchronises its threads
 #endif
         if (!is_enabled_ || is_forked_) return nullptr;
-        static std::atomic<const OpenMP*> known{nullptr};
-        if (const OpenMP* runtime = known.load(std::memory_order_acquire)) return runtime;
-        OpenMP found;  // looked for again at every call: it may be loaded later
-        if (!found.fork_ && !found.parallel_) return nullptr;
-        const auto* runtime = new OpenMP(found);
-        const OpenMP* none = nullptr;
-        if (!known.compare_exchange_strong(none, runtime)) {
-            delete runtime;
-            return none;
-        }
-        return runtime;
+        // Found once, at the first job: torch, whose tensors a job reads, has loaded its runtime.
+        static const OpenMP runtime;
+        return runtime.fork_ || runtime.parallel_ ? &runtime : nullptr;
     }
 
     // Whether jobs may run on a runtime's threads at all.

@@ -35,14 +35,14 @@ template <class P> struct PackedWeights {
         visit_products(p, [&](const Product& product, bool) {
             const size_t k = size_t(product.matrix);
             const Matrix& m = program.matrices[k];
-            const bool interleaved = program.buffer(product.target).items != m.results();
+            const bool interleaved = program.is_interleaved(product);
             if (storage[k] == Storage::direct)
                 direct_[k] = std::make_unique<DirectMatrix<P>>(m, interleaved, parameters);
             if (storage[k] == Storage::packed)
                 packed_[k] = std::make_unique<PackedMatrix<P>>(m, interleaved);
         });
         const int packing = weight_count() < min_shared_weights ? 1 : threads;
-        pack(parameters, packing);
+        pack_panels<typename PackedMatrix<P>::Scratch>(packed_, parameters, packing);
         if constexpr (P::group == 4)
             input_matrices_ = std::make_unique<InputMatrices>(program, parameters, packing);
         fill_constants(parameters);
@@ -84,24 +84,6 @@ private:
     std::vector<std::unique_ptr<PackedMatrix<P>>> packed_;
     std::vector<std::unique_ptr<DirectMatrix<P>>> direct_;
     std::unique_ptr<InputMatrices> input_matrices_;
-
-    // Each thread begins with the panels that it will multiply by, where threads share units.
-    void pack(const Real* const* parameters, int threads) {
-        std::vector<std::pair<PackedMatrix<P>*, i64>> panels;
-        std::vector<i64> ends;
-        for (i64 id = 0; id < threads; ++id) {
-            for (const auto& m : packed_)
-                for (i64 k = m ? m->panels() * id / threads : 0;
-                     m && k < m->panels() * (id + 1) / threads; ++k)
-                    panels.push_back({m.get(), k});
-            ends.push_back(i64(panels.size()));
-        }
-        share_work(ends, [&](auto next) {
-            typename PackedMatrix<P>::Scratch scratch;
-            for (i64 k = next(); k >= 0; k = next())
-                panels[size_t(k)].first->pack(panels[size_t(k)].second, parameters, scratch);
-        });
-    }
 
     void fill_constants(const Real* const* parameters) {
         i64 total = 0;

@@ -73,39 +73,48 @@ Tape<typename P::Real>* backward(const Layer<P>& layer, const std::vector<i64>& 
     }
 }
 
-// Single passes: of the parameters in `arrays`, only what this pass needs is packed, if anything.
+// A single pass: of the parameters in `arrays`, only what this pass needs is packed, if anything.
+template <class P> struct SinglePass {
+    using Real = typename P::Real;
+    std::vector<const Real*> parameters;
+    Call<Real> call;
+    PackedWeights<P> weights;
+
+    SinglePass(const Program& program, const std::vector<i64>& arrays,
+               const std::vector<i64>& words, ListKind kind)
+        : parameters(read_parameters<Real>(arrays, program)),
+          call(read_call(program, words, kind)),
+          weights(program, parameters.data(),
+                  choose_storage<P>(program, call, kind == ListKind::backward_call), call.threads) {}
+
+private:
+    static Call<Real> read_call(const Program& program, const std::vector<i64>& words,
+                                ListKind kind) {
+        CallReader<Real> reader(words, kind, program);
+        return kind == ListKind::backward_call ? reader.read_backward() : reader.read_forward();
+    }
+};
+
 template <class P>
 Tape<typename P::Real>* forward_once(const Program& program, const std::vector<i64>& arrays,
                                      const std::vector<i64>& words, bool keep) {
-    using Real = typename P::Real;
-    const auto parameters = read_parameters<Real>(arrays, program);
-    const auto call = CallReader<Real>(words, ListKind::forward_call, program).read_forward();
-    const PackedWeights<P> weights(program, parameters.data(),
-                                   choose_storage<P>(program, call, false), call.threads);
-    return run_forward<P>(weights, call, keep);
+    const SinglePass<P> pass(program, arrays, words, ListKind::forward_call);
+    return run_forward<P>(pass.weights, pass.call, keep);
 }
 // The same with what `open_tape` returned.
 template <class P>
 void forward_once_to(const Program& program, const std::vector<i64>& arrays,
                      const std::vector<i64>& words, Tape<typename P::Real>& tape) {
-    using Real = typename P::Real;
-    const auto parameters = read_parameters<Real>(arrays, program);
-    const auto call = CallReader<Real>(words, ListKind::forward_call, program).read_forward();
-    check_tape(tape, program, call);
-    const PackedWeights<P> weights(program, parameters.data(),
-                                   choose_storage<P>(program, call, false), call.threads);
-    Forward<P>(weights, call, &tape).run();
+    const SinglePass<P> pass(program, arrays, words, ListKind::forward_call);
+    check_tape(tape, program, pass.call);
+    Forward<P>(pass.weights, pass.call, &tape).run();
 }
 template <class P>
 Tape<typename P::Real>* backward_once(const Program& program, const std::vector<i64>& arrays,
                                       const std::vector<i64>& words,
                                       const Tape<typename P::Real>& tape) {
-    using Real = typename P::Real;
-    const auto parameters = read_parameters<Real>(arrays, program);
-    const auto call = CallReader<Real>(words, ListKind::backward_call, program).read_backward();
-    const PackedWeights<P> weights(program, parameters.data(),
-                                   choose_storage<P>(program, call, true), call.threads);
-    return run_backward<P>(weights, call, tape);
+    const SinglePass<P> pass(program, arrays, words, ListKind::backward_call);
+    return run_backward<P>(pass.weights, pass.call, tape);
 }
 
 // Copy one item of a buffer on the tape to an array (time, batch, width) of the caller's.

@@ -8,7 +8,7 @@
 
 namespace sluice::SLUICE_ISA {
 
-// What a body is given for each of its slots; render/llvm.py reads this layout.
+// What a body is given for each of its slots; codegen/llvm.py reads this layout.
 template <class Real> struct Slot {
     Real* base;
     i64 row, block;

@@ -152,6 +152,10 @@ struct Program {
     Program(const std::vector<i64>& words, const BodyWords& bodies, i64 lanes);
 
     const Buffer& buffer(i64 k) const { return buffers[size_t(k)]; }
+    // Whether other items lie between those that a product writes.
+    bool is_interleaved(const Product& p) const {
+        return buffer(p.target).items != matrices[size_t(p.matrix)].results();
+    }
     // The buffer of a role and index, or -1.
     i64 find(Role role, i64 index = 0) const {
         const auto& all = by_role_[size_t(role)];

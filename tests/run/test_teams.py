@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from child_process import run_python
 
 HEAD = f"""
 import ctypes, os, signal, sys, threading
@@ -53,14 +54,7 @@ needs_compiler = pytest.mark.skipif(shutil.which("g++") is None, reason="needs g
 
 def run(code: str, head: str = HEAD + LAYER, **environment: str) -> list[str]:
     """The words that a new interpreter prints; it has a minute."""
-    process = subprocess.run(
-        [sys.executable, "-c", head + code],
-        capture_output=True,
-        text=True,
-        env={**os.environ, **environment},
-    )
-    assert process.returncode == 0, process.stderr
-    return process.stdout.split()
+    return run_python(head + code, **environment).split()
 
 
 def test_jobs_run_on_the_runtime_that_torch_uses() -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,6 +12,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 import sluice
+from child_process import run_python
 from sluice.run.kernels import extension
 
 HEAD = f"""
@@ -34,14 +33,7 @@ def compute():
 
 def run(code: str, **environment: str) -> str:
     """The output of a new interpreter with a timeout of a minute."""
-    process = subprocess.run(
-        [sys.executable, "-c", HEAD + code],
-        capture_output=True,
-        text=True,
-        env={**os.environ, **environment},
-    )
-    assert process.returncode == 0, process.stderr
-    return process.stdout.strip()
+    return run_python(HEAD + code, **environment)
 
 
 def test_several_callers_at_once() -> None:

@@ -70,8 +70,7 @@ class OperatorPass:
         Raises RuntimeError for int8 weights.
         """
         spec = self._spec
-        if self._precision == "int8":
-            raise RuntimeError("int8 weights do not train: no gradient passes back through them")
+        fused.refuse_int8_gradients(self._precision)
         found: Sequence[Tensor | None]
         if self._precision is None or not fused.supports(spec):
             found = _backpropagate_reference(spec, upstream)

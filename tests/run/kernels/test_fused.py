@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -219,17 +218,6 @@ def test_infinities_and_nan_go_where_the_reference_has_them() -> None:
         job.x[2, 1, 0], job.x[3, 2, 1] = float("nan"), float("inf")
     found, expected = fused.run(job)[0], reference.run(job)[0]
     torch.testing.assert_close(found, expected, equal_nan=True, rtol=1e-9, atol=1e-12)
-
-
-@pytest.fixture(params=["generic", "v3", "avx512", "avx512_bf16"])
-def isa(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Each instruction set in turn, as SLUICE_ISA chooses it."""
-    if request.param not in extension._import_extension("generic").supported():
-        pytest.skip(f"this processor lacks {request.param}")
-    monkeypatch.setenv("SLUICE_ISA", request.param)
-    extension.load_extension.cache_clear()
-    yield request.param
-    extension.load_extension.cache_clear()
 
 
 PARTS = ("lstm", "gru-reset-before", "projected")

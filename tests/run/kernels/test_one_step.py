@@ -37,17 +37,6 @@ def threads(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     extension.set_num_threads(torch.get_num_threads())
 
 
-@pytest.fixture(params=["generic", "v3", "avx512", "avx512_bf16"])
-def isa(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Each instruction set in turn, as SLUICE_ISA chooses it."""
-    if request.param not in extension._import_extension("generic").supported():
-        pytest.skip(f"this processor lacks {request.param}")
-    monkeypatch.setenv("SLUICE_ISA", request.param)
-    extension.load_extension.cache_clear()
-    yield request.param
-    extension.load_extension.cache_clear()
-
-
 def check_bits(name: str, dtype: torch.dtype, precision: str | None = None) -> None:
     """One call over all steps gives the bits of calls over one step, and of one over three."""
     for width, hidden, batch in SHAPES:

@@ -48,9 +48,8 @@ def run(
     back = None if order is None else order.argsort()
     call = FusedCall.of_spec(ordered, precision, packed, recording, back)
     y, *last = call.run(ordered.x, ordered.states, (*ordered.shared_tensors,))
-    if back is None:
-        return y, tuple(last)
-    return y.index_select(1, back), tuple(state.index_select(0, back) for state in last)
+    y, *last = select_sequences(back, (y, *last))
+    return y, tuple(last)
 
 
 def make_runner(spec: RunSpec, needs_grad: bool, precision: str | None = None) -> RecordedRunner:
@@ -84,6 +83,24 @@ def sort_by_length(spec: RunSpec) -> tuple[Tensor | None, RunSpec]:
         resets=None if spec.resets is None else spec.resets.index_select(1, order),
     )
     return order, ordered
+
+
+def select_sequences(order: Tensor | None, tensors: Sequence[Any]) -> Sequence[Any]:
+    """These sequences of tensors; None for all, and for a tensor that is None.
+
+    The first tensor is ``(time, batch, width)``, the others are ``(batch, width)``.
+    """
+    if order is None:
+        return tensors
+    return [
+        None if t is None else t.index_select(0 if k else 1, order) for k, t in enumerate(tensors)
+    ]
+
+
+def refuse_int8_gradients(precision: str | None) -> None:
+    """Raise RuntimeError for a backward pass through int8 weights."""
+    if precision == "int8":
+        raise RuntimeError("int8 weights do not train: no gradient passes back through them")
 
 
 class FusedCall:
@@ -278,8 +295,7 @@ class _FusedFunction(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> Any:
         call: FusedCall = ctx.call
-        if call.precision == "int8":
-            raise RuntimeError("int8 weights do not train: no gradient passes back through them")
+        refuse_int8_gradients(call.precision)
         *tensors, y = ctx.saved_tensors
         found: Sequence[Tensor | None] = ()
         # The kernels' gradients have none of their own.

@@ -36,10 +36,9 @@ def run_with_tape(
     tape = get_tape_class(call.cell.bits).allocate(call.cell.handle, *spec.x.shape[:2])
     opened, shared = _open_tape(call, tape), ordered.shared_tensors
     (y, *last), _ = fused.run_forward(call, ordered.x, ordered.states, shared, opened)
-    if order is None:
-        return y, tuple(last), tape
-    back = order.argsort()
-    return y.index_select(1, back), tuple(state.index_select(0, back) for state in last), tape
+    back = None if order is None else order.argsort()
+    y, *last = fused.select_sequences(back, (y, *last))
+    return y, tuple(last), tape
 
 
 def backpropagate(
@@ -57,26 +56,14 @@ def backpropagate(
     """
     order, ordered = fused.sort_by_length(spec)
     call = FusedCall.of_spec(ordered, precision)
-    if order is not None:
-        output = output.index_select(1, order)
-        of_output, *of_states = upstream
-        upstream = [
-            None if of_output is None else of_output.index_select(1, order),
-            *(None if g is None else g.index_select(0, order) for g in of_states),
-        ]
+    (output,) = fused.select_sequences(order, (output,))
+    upstream = fused.select_sequences(order, upstream)
     if tape.data_ptr() % 64 or not tape.is_contiguous():
         tape = tape.clone(memory_format=torch.contiguous_format)
     opened, flags = _open_tape(call, tape), (False, *needs)
     found = fused.run_backward(call, opened, ordered.tensors, output, upstream, flags)
-    if order is None:
-        return found
-    back, count = order.argsort(), 1 + len(spec.states)
-    of_x, *of_initial = found[:count]
-    return [
-        None if of_x is None else of_x.index_select(1, back),
-        *(None if g is None else g.index_select(0, back) for g in of_initial),
-        *found[count:],
-    ]
+    back, count = None if order is None else order.argsort(), 1 + len(spec.states)
+    return [*fused.select_sequences(back, found[:count]), *found[count:]]
 
 
 def _open_tape(call: FusedCall, tape: Tensor) -> object:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from sluice.nn.batch import is_autocast_enabled
-from sluice.run.torch_state import is_transform_active
+from sluice.run.dispatch import is_eager
 
 # Logits of a block: enough for fast products, few enough for a cache. Fewer than half gain nothing.
 _BLOCK = 1 << 22
@@ -22,8 +22,8 @@ def sum_cross_entropy(
 
     More than a few million logits in float32 or float64 are computed for some rows at a time, with
     the gradients at once, so that memory does not grow with targets × classes; rows without a
-    target are left out. Elsewhere, and while a program is transformed, compiled or differentiated
-    twice, it is a composition of torch's operations.
+    target are left out. Elsewhere, and while a program is traced, transformed, compiled or
+    differentiated twice, it is a composition of torch's operations.
 
     Args:
         hidden: (..., features).
@@ -42,8 +42,7 @@ def sum_cross_entropy(
     if (
         not is_plain
         or targets.numel() * len(weight) <= _BLOCK // 2
-        or is_transform_active()
-        or torch.compiler.is_compiling()
+        or not is_eager()
         or is_autocast_enabled(hidden)
     ):
         return _compose(*tensors, targets, ignore_index)
