@@ -54,11 +54,14 @@ $(WEIGHTS): | $(READY)
 train: $(READY)
 	$(BIN)/sluice train tunes
 
+# A test that hangs ends its process, with the stacks of all threads; the others go on.
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --timeout 600 --timeout-method thread
+
 test: $(READY)
-	$(BIN)/python -m pytest -n $(WORKERS)
+	$(PYTEST)
 
 test-fast: $(READY)
-	$(BIN)/python -m pytest -n $(WORKERS) -m "not slow"
+	$(PYTEST) -m "not slow"
 
 # The core alone, where torch's private names and schemas are used; some gigabytes to download.
 CORE := tests/equations tests/cells tests/codegen tests/nn tests/run
