@@ -62,12 +62,14 @@ class Gate(_Declaration):
 
     ``gate(x)`` and ``gate(h=h)`` are its two halves; a gate used by one half has only that half's
     parameters. Its value is a pre-activation: put sigmoid or tanh around it. ``heads`` (a number,
-    or the name of an attribute of the cell) makes R block-diagonal. ``width`` is as for `State`.
+    or the name of an attribute of the cell) makes R block-diagonal, ``input_heads`` W. ``width`` is
+    as for `State`.
     """
 
     width: str = HIDDEN
     heads: int | str = 1
     bias: bool = True
+    input_heads: int | str = 1
 
     @overload
     def __get__(self, cell: None, owner: type) -> Self: ...
@@ -104,12 +106,14 @@ class Map(_Declaration):
     """A learned map of one value of the step: ``map(v)`` is W v (+ b), of the given width.
 
     Unlike a gate it has parameters of its own, ``weight_{name}`` and ``bias_{name}``; another
-    ``parameter`` name may be given. What it maps may have been computed within the step.
+    ``parameter`` name may be given. What it maps may have been computed within the step. ``heads``
+    makes W block-diagonal, as for a `Gate`.
     """
 
     width: str = HIDDEN
     bias: bool = True
     parameter: str | None = None
+    heads: int | str = 1
 
     @overload
     def __get__(self, cell: None, owner: type) -> Self: ...
@@ -277,7 +281,7 @@ class Cell:
         declared = found.select(State)
         return Declarations(
             states=tuple(_state_spec(name, declared.get(name, State())) for name in states),
-            stacks=_gate_stacks(self, found.select(Gate)) + _map_stacks(found.select(Map)),
+            stacks=_gate_stacks(self, found.select(Gate)) + _map_stacks(self, found.select(Map)),
             vectors=tuple(
                 specs.VectorSpec(n, v.width, v.initial) for n, v in found.select(Vector).items()
             ),
@@ -329,7 +333,7 @@ def _gate_stacks(cell: Cell, gates: dict[str, Gate]) -> tuple[specs.StackSpec, .
     if not gates:
         return ()
     heads = {
-        int(getattr(cell, g.heads) if isinstance(g.heads, str) else g.heads) for g in gates.values()
+        (_count_heads(cell, g.input_heads), _count_heads(cell, g.heads)) for g in gates.values()
     }
     biases = {gate.bias for gate in gates.values()}
     if len(heads) > 1 or len(biases) > 1:
@@ -337,14 +341,22 @@ def _gate_stacks(cell: Cell, gates: dict[str, Gate]) -> tuple[specs.StackSpec, .
             f"{cell.name}: all gates of a cell must have the same heads and the same bias"
         )
     named, bias = tuple((name, gate.width) for name, gate in gates.items()), biases.pop()
+    of_input, of_state = heads.pop()
     return (
-        specs.StackSpec("ih", named, specs.INPUT, 1, bias),
-        specs.StackSpec("hh", named, HIDDEN, heads.pop(), bias),
+        specs.StackSpec("ih", named, specs.INPUT, of_input, bias),
+        specs.StackSpec("hh", named, HIDDEN, of_state, bias),
     )
 
 
-def _map_stacks(maps: dict[str, Map]) -> tuple[specs.StackSpec, ...]:
+def _map_stacks(cell: Cell, maps: dict[str, Map]) -> tuple[specs.StackSpec, ...]:
     return tuple(
-        specs.StackSpec(m.parameter or name, ((name, m.width),), HIDDEN, 1, m.bias)
+        specs.StackSpec(
+            m.parameter or name, ((name, m.width),), HIDDEN, _count_heads(cell, m.heads), m.bias
+        )
         for name, m in maps.items()
     )
+
+
+def _count_heads(cell: Cell, heads: int | str) -> int:
+    """The number of heads of a declaration: its own, or that of the attribute that it names."""
+    return int(getattr(cell, heads) if isinstance(heads, str) else heads)
