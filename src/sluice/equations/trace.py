@@ -36,6 +36,7 @@ from sluice.equations.specs import (
 )
 from sluice.equations.spellings import OPERATION_NAMES
 from sluice.equations.symbol import EquationError, check_gradients_are_on, reading_equations
+from sluice.equations.validation import validate_graph
 
 
 class Interpreter(Protocol):
@@ -217,13 +218,15 @@ def _build_graph(name: str, declarations: Declarations, outputs: dict[str, Node]
     affines = [node for node in first.nodes if isinstance(node, Affine)]
     norms = [node for node in first.nodes if isinstance(node, RowNorm)]
     leaves = {(n.kind, n.name) for n in first.nodes if isinstance(n, Leaf)}
-    return replace(
+    graph = replace(
         first,
         stacks=tuple(filter(None, (_prune_stack(stack, affines) for stack in declarations.stacks))),
         vectors=tuple(v for v in declarations.vectors if ("vector", v.name) in leaves),
         norms=tuple(filter(None, (_prune_norm(norm, norms) for norm in declarations.norms))),
         masks=tuple(mask for mask in declarations.masks if ("mask", mask.name) in leaves),
     )
+    validate_graph(graph)
+    return graph
 
 
 def _prune_stack(stack: StackSpec, affines: list[Affine]) -> StackSpec | None:
