@@ -98,7 +98,7 @@ class Cell:
         def step(interpreter: Interpreter, x: Node, values: dict[str, Node]) -> Mapping[str, Value]:
             return self.bind_interpreter(interpreter).step(x, **values)
 
-        return trace(self.name, self.declarations, step)
+        return trace(self.name, self.declarations, step, self.step)
 
     @cached_property
     def text(self) -> str:

@@ -28,7 +28,7 @@ from sluice.equations.specs import (
     VectorSpec,
     build_parameter_specs,
 )
-from sluice.equations.symbol import EquationError, Symbol
+from sluice.equations.symbol import EquationError, Symbol, check_gradients_are_on
 
 _node_cache: WeakValueDictionary[tuple[Any, ...], Node] = WeakValueDictionary()
 
@@ -56,12 +56,16 @@ class Node(Symbol, metaclass=_InterningMeta):
         return ()
 
     def __repr__(self) -> str:
-        """Short: a node's operands would repeat what they share, without end."""
-        label = next(getattr(self, f) for f in ("op", "gate", "norm", "name") if hasattr(self, f))
-        return f"<{type(self).__name__} {label}, {self.width}>"
+        """In the words of a step, and short: operands would repeat what they share."""
+        return f"<{self._label}, width {self.width}>"
+
+    @property
+    def _label(self) -> str:
+        return "a value of the step"
 
     def symbolic_apply(self, op: str, *operands: Value) -> Node:
         """The node that applies ``op`` to nodes and numbers."""
+        check_gradients_are_on()
         return elementwise(op, *map(as_node, operands))
 
 
@@ -77,6 +81,10 @@ class Leaf(Node):
     name: str
     width: str
 
+    @property
+    def _label(self) -> str:
+        return self.name if self.kind in ("input", "constant") else f"{self.kind} {self.name}"
+
 
 @dataclass(frozen=True, eq=False, slots=True, repr=False)
 class Elementwise(Node):
@@ -85,6 +93,10 @@ class Elementwise(Node):
     op: str
     arguments: tuple[Node, ...]
     width: str
+
+    @property
+    def _label(self) -> str:
+        return f"a value of {self.op}"
 
     @property
     def operands(self) -> tuple[Node, ...]:
@@ -105,6 +117,10 @@ class Affine(Node):
     is_transposed: bool
 
     @property
+    def _label(self) -> str:
+        return f"gate {self.gate}"
+
+    @property
     def operands(self) -> tuple[Node, ...]:
         return (self.operand,)
 
@@ -122,6 +138,10 @@ class RowNorm(Node):
     index: int
     upstream: tuple[Node, ...]
     width: str
+
+    @property
+    def _label(self) -> str:
+        return f"norm {self.norm}"
 
     @property
     def operands(self) -> tuple[Node, ...]:
@@ -161,21 +181,40 @@ def is_comparison(node: Node) -> bool:
     return isinstance(node, Elementwise) and node.op == "greater"
 
 
-def _format_widths(operands: Iterable[Node]) -> str:
-    return " and ".join(f"{getattr(o, 'name', 'a value')} ({o.width})" for o in operands)
+def _format_widths(operands: tuple[Node, ...]) -> str:
+    names = (o.name if isinstance(o, Leaf) else "a value" for o in operands)
+    return " and ".join(f"{n} ({o.width})" for n, o in zip(names, operands, strict=True))
 
 
 def as_node(value: Value) -> Node:
     """The node of a symbol or a number. Raises `EquationError` for anything else."""
     if isinstance(value, Node):
         return value
+    is_number = getattr(value, "ndim", 0) == 0 or getattr(value, "numel", int)() == 1
     try:
-        return constant(float(value))
+        if is_number and not getattr(value, "requires_grad", False):
+            return constant(float(value))
     except (TypeError, ValueError, RuntimeError):
-        raise EquationError(
-            "equations may contain numbers, states, gates, Vector()s and masks, got a "
-            f"{type(value).__name__}"
-        ) from None
+        pass
+    raise EquationError(_explain_operand(value))
+
+
+def _explain_operand(value: object) -> str:
+    """Why ``value`` is none of a step, and what to write instead."""
+    if getattr(value, "requires_grad", False):
+        return (
+            "a parameter of one's own would stay as it is and never learn; declare a Vector() (or "
+            "a Gate() or Map()) in the class, and the layer makes and trains it"
+        )
+    if hasattr(value, "ndim"):
+        return (
+            "equations hold for layers of every size, so a tensor or array of several numbers "
+            "cannot be part of them; declare a Vector(), which learns, or write one number"
+        )
+    if hasattr(value, "explain_call"):
+        return str(value.explain_call())
+    found = repr(value) if value is None or isinstance(value, str) else f"a {type(value).__name__}"
+    return f"equations may contain numbers, states, gates, Vector()s and masks, got {found}"
 
 
 def sort_topologically(outputs: Iterable[Node], known: Iterable[Node] = ()) -> list[Node]:
