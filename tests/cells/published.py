@@ -66,8 +66,7 @@ def atr(p: Parameters, x: Tensor, s: States) -> States:
 def cfn(p: Parameters, x: Tensor, s: States) -> States:
     (h,) = s
     forget, write = both(p, 0, x, h).sigmoid(), both(p, 1, x, h).sigmoid()
-    g = x @ p["weight_ih_l0"][2 * SIZE :].T  # its map has no bias
-    return (forget * h.tanh() + write * g.tanh(),)
+    return (forget * h.tanh() + write * m(p, "candidate", x).tanh(),)
 
 
 def star(p: Parameters, x: Tensor, s: States) -> States:
@@ -100,11 +99,10 @@ def min_lstm(p: Parameters, x: Tensor, s: States) -> States:
 
 def sru(p: Parameters, x: Tensor, s: States) -> States:
     _, c = s
-    rows, bias = p["weight_ih_l0"].split(SIZE), p["bias_ih_l0"].split(SIZE)
-    f = torch.sigmoid(x @ rows[0].T + bias[0] + p["peep_forget_l0"] * c)
-    r = torch.sigmoid(x @ rows[1].T + bias[1] + p["peep_reset_l0"] * c)
-    c = f * c + (1 - f) * (x @ rows[2].T)
-    return r * c + (1 - r) * (x @ rows[3].T), c
+    f = torch.sigmoid(w(p, "ih", 0, x) + p["peep_forget_l0"] * c)
+    r = torch.sigmoid(w(p, "ih", 1, x) + p["peep_reset_l0"] * c)
+    c = f * c + (1 - f) * m(p, "candidate", x)
+    return r * c + (1 - r) * m(p, "highway", x), c
 
 
 def qrnn(p: Parameters, x: Tensor, s: States) -> States:
@@ -117,9 +115,8 @@ def qrnn(p: Parameters, x: Tensor, s: States) -> States:
 
 
 def typed(p: Parameters, x: Tensor, s: States) -> States:
-    rows = p["weight_ih_l0"].split(SIZE)
-    f = torch.sigmoid(x @ rows[0].T + p["bias_ih_l0"])
-    return (f * s[0] + (1 - f) * (x @ rows[1].T),)
+    f = w(p, "ih", 0, x).sigmoid()
+    return (f * s[0] + (1 - f) * m(p, "candidate", x),)
 
 
 def ind_rnn(p: Parameters, x: Tensor, s: States) -> States:

@@ -10,16 +10,14 @@ from cells import published
 from sluice.cells.registry import list_cells
 from sluice.nn import Recurrent
 
-INPUT, STEPS, BATCH, PROJECTION = 3, 6, 2, 2
+INPUT, STEPS, BATCH = 3, 6, 2
 
 
 @pytest.mark.parametrize("name", published.STEPS)
 def test_cell_is_its_equations(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SLUICE_POISON", "1")
     cell = list_cells()[name]()
-    is_projected = any(state.width == "projection" for state in cell.graph.states)
-    sizes = dict(proj_size=PROJECTION) if is_projected else {}
-    layer = Recurrent(cell, INPUT, published.SIZE, **sizes, dtype=torch.float64)  # type: ignore[arg-type]
+    layer = Recurrent(cell, INPUT, published.SIZE, dtype=torch.float64)
     for parameter in layer.parameters():
         torch.nn.init.normal_(parameter, std=0.7)
     x = torch.randn(STEPS, BATCH, INPUT, dtype=torch.float64, requires_grad=True)

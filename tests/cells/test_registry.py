@@ -22,7 +22,7 @@ def test_every_cell_cites_a_paper_and_says_what_it_is_good_for() -> None:
 
 def test_cells_by_name() -> None:
     assert type(get_cell("Peephole-LSTM")) is sluice.cells.PeepholeLSTM
-    with pytest.raises(ValueError, match="must be one of .*'lsmt'"):
+    with pytest.raises(ValueError, match=r"must be one of .*'lsmt'"):
         get_cell("lsmt")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sluice.cells.cell import Cell, Gate, Vector
+from sluice.cells.cell import Cell, Gate, Map, Vector
 from sluice.equations.ops import Value, relu, sigmoid, tanh
 
 
@@ -106,7 +106,7 @@ class CFN(Cell):
     """
 
     forget, input = Gate(), Gate()
-    candidate = Gate(bias=False)
+    candidate = Map(bias=False)
     forget_gate_name, input_gate_name = "forget", "input"
 
     def step(self, x: Value, h: Value) -> dict[str, Value]:

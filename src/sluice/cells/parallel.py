@@ -47,7 +47,8 @@ class SRU(Cell):
     Good for: classifying and modelling text as fast as a convolution does.
     """
 
-    forget, reset, candidate, highway = Gate(), Gate(), Gate(bias=False), Gate(bias=False)
+    forget, reset = Gate(), Gate()
+    candidate, highway = Map(bias=False), Map(bias=False)
     peep_forget, peep_reset = Vector(), Vector()
     forget_gate_name = "forget"
 
@@ -86,7 +87,7 @@ class TypedRNN(Cell):
     Good for: teaching; its state is an average that its gate weighs, and nothing else.
     """
 
-    forget, candidate = Gate(), Gate(bias=False)
+    forget, candidate = Gate(), Map(bias=False)
     forget_gate_name = "forget"
 
     def step(self, x: Value, h: Value) -> dict[str, Value]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from sluice.cells.cell import Cell, Gate, Map, State, Vector
+from sluice.cells.cell import Cell, Gate, Map, Vector
 from sluice.equations.ops import Value, relu, sigmoid, tanh
-from sluice.equations.specs import PROJECTION
 
 
 class IndRNN(Cell):
@@ -43,14 +42,13 @@ class LeakyElman(Cell):
 
 class SCRN(Cell):
     """The structurally constrained network: a slow context beside a fast state (Mikolov et al.
-    2015, equations 4 to 6). The context s has width ``proj_size``.
+    2015, equations 4 to 6), both of one width.
 
     Good for: topics in text at the cost of an Elman cell.
     """
 
-    s = State(width=PROJECTION)
     candidate = Gate(bias=False)
-    context, read = Map(width=PROJECTION, bias=False), Map(bias=False)
+    context, read = Map(bias=False), Map(bias=False)
 
     def __init__(self, alpha: float = 0.95) -> None:
         self.alpha = alpha

@@ -9,7 +9,7 @@ CELL_NAMES = (
     *("mogrifierlstm", "multiplicativelstm", "multiplicativernn", "mut1", "mut2", "mut3"),
     *("nascell", "nbrc", "nestedlstm", "peepholelstm", "projectedlstm", "qrnn", "ran"),
     *("resetbeforegru", "scrn", "slstm", "sru", "star", "typedrnn", "ugrnn", "unicornn"),
-    *("workingmemorylstm"),
+    *("workingmemorylstm",),
 )
 """The names of `sluice.cells.registry.list_cells`, as text: a shell does not wait for torch."""
 TASK_NAMES = ("recall", "order", "adding", "copy", "parity")
