@@ -4,8 +4,8 @@ Three kinds of node compute: `Elementwise`, `Affine` and `RowNorm`; a `Leaf` is 
 comes in. Nodes are interned: two nodes that say the same are the same object, so a
 subexpression written twice is computed once, and identity is equality.
 
-A node's ``width`` is symbolic (``"input"``, ``"hidden"``, ``"projection"``; ``"1"`` for a
-constant): a graph fits layers of every size.
+A node's ``width`` is symbolic (``"input"``, ``"hidden"``, ... `sluice.equations.sizes`; ``"1"`` for
+a constant): a graph fits layers of every size.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from sluice.equations.ops import OPS, Value
+from sluice.equations.sizes import BUILT_IN, find_names
 from sluice.equations.specs import (
     CONSTANT,
     MaskSpec,
@@ -317,6 +318,25 @@ class Graph:
     def state_leaves(self) -> tuple[Leaf, ...]:
         """The previous step's states, in order."""
         return tuple(Leaf("state", state.name, state.width) for state in self.states)
+
+    @cached_property
+    def width_names(self) -> frozenset[str]:
+        """All names in the widths of the graph: ``"hidden"``, say, and those of the cell's own."""
+        widths = {node.width for node in self.nodes}
+        widths |= {state.width for state in self.states}
+        for stack in self.stacks:
+            widths |= {stack.operand, *(width for _, width in stack.gates)}
+        return frozenset(find_names(widths.union(*(norm.widths for norm in self.norms))))
+
+    @cached_property
+    def own_sizes(self) -> tuple[str, ...]:
+        """The names among them whose size a layer is given, sorted."""
+        return tuple(sorted(self.width_names.difference(BUILT_IN)))
+
+    @property
+    def output_widths(self) -> tuple[str, ...]:
+        """The widths of the values that a layer gives out, side by side."""
+        return (self.states[0].width,)
 
     def get_stack(self, name: str) -> StackSpec:
         """The stack of gates called ``name``."""
