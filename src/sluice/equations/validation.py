@@ -307,7 +307,8 @@ def validate_width(width: str) -> None:
         raise EquationError(f"{width!r:.80} is no width")
     for factor in found["factors"].split("*"):
         is_number = factor.isdecimal() and len(factor) < 11 and 1 <= int(factor) <= MAX_SIZE
-        if not factor.isidentifier() and not is_number:
+        is_name = factor.isidentifier() and not factor.startswith("_")
+        if not is_name and not is_number:
             raise EquationError(
                 f"a width must be a name or a number of at most {MAX_SIZE}, got {width!r:.80}"
             )
