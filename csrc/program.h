@@ -126,7 +126,10 @@ struct UnitParameter {
 
 struct Program {
     i64 lanes = 0, input_width = 0;
+    // `state_widths`: of `carried` states, then of values that are given out and carried nowhere.
     std::vector<i64> parameter_sizes, state_widths, mask_widths;
+    i64 carried = 0;
+    std::vector<i64> outputs;  // which of them make up the output, side by side
     std::vector<Body> bodies;
     std::vector<Buffer> buffers;
     std::vector<Matrix> matrices;
@@ -160,6 +163,18 @@ struct Program {
     i64 find(Role role, i64 index = 0) const {
         const auto& all = by_role_[size_t(role)];
         return size_t(index) < all.size() ? all[size_t(index)] : -1;
+    }
+    // Where the values of outputs[n] begin in a row of the output.
+    i64 output_start(size_t n) const {
+        i64 start = 0;
+        for (size_t k = 0; k < n; ++k) start += state_widths[size_t(outputs[k])];
+        return start;
+    }
+    i64 output_width() const { return output_start(outputs.size()); }
+    // Which state the output array itself holds, where its rows need no padding; -1: none.
+    i64 state_in_output() const {
+        const bool alone = outputs.size() == 1;
+        return alone && state_widths[size_t(outputs[0])] % lanes == 0 ? outputs[0] : -1;
     }
     i64 parameter_count() const { return i64(parameter_sizes.size()); }
 

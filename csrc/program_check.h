@@ -17,6 +17,13 @@ public:
 
     void check() {
         if (p_.state_widths.empty()) fail("states", "at least one", 0);
+        require_at_most("states", "a number of states", i64(p_.state_widths.size()), p_.carried);
+        if (p_.outputs.empty() || p_.outputs.size() > p_.state_widths.size())
+            fail("states", "one or more that are given out", i64(p_.outputs.size()));
+        for (i64 s : p_.outputs) {
+            require_at_most("states", "one that is given out", i64(p_.state_widths.size()) - 1, s);
+            output_widths_.push_back(p_.state_widths[size_t(s)]);
+        }
         for (const Buffer& b : p_.buffers) check_buffer(b);
         check_unique();
         for (const Matrix& m : p_.matrices) check_matrix(m);
@@ -41,6 +48,7 @@ private:
 
     const Program& p_;
     std::vector<i64> products_of_;  // of each matrix
+    std::vector<i64> output_widths_;
 
     [[noreturn]] static void fail(const char* where, const std::string& expected, i64 found) {
         reject(std::string("the program, ") + where, expected, found);
@@ -102,7 +110,7 @@ private:
         if (is_state(b.role)) check_table_row(b, p_.state_widths, "the width of its state:");
         else if (b.role == Role::mask) check_table_row(b, p_.mask_widths, "the width of its mask:");
         else if (b.role == Role::output_gradient)
-            check_single(b, p_.state_widths[0], "the output's width:");
+            check_table_row(b, output_widths_, "the width of its output:");
         else if (b.role == Role::input || b.role == Role::input_gradient)
             check_single(b, p_.input_width, "the input's width:");
         else require_at_most("buffers", "an index", i64(p_.buffers.size()), b.index);

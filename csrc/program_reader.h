@@ -139,8 +139,11 @@ private:
 
 inline void ProgramReader::read() {
     Program& p = program_;
-    in_.read(1, "sizes",
-             [&](Section& s) { p.input_width = s.read("the input's width", 1, max_width); });
+    in_.read(1, "sizes", [&](Section& s) {
+        p.input_width = s.read("the input's width", 1, max_width);
+        p.carried = s.read("a number of states", 1, max_index);
+        p.outputs = s.read_list("a state that is given out", 0, max_index);
+    });
     p.parameter_sizes = read_numbers(2, "parameters", 1, max_size);
     p.state_widths = read_numbers(3, "states", 1, max_width);
     p.mask_widths = read_numbers(4, "masks", 1, max_width);

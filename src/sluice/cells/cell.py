@@ -43,7 +43,9 @@ class Cell:
     ``forget_gate_name`` and ``input_gate_name`` name the gates that keep and write the state, for
     the initialisations that need them (``forget_bias=``, ``chrono=`` of the layers). ``sizes``
     holds the sizes of the cell's own widths, such as that of ``State(width="slots")``, where the
-    layer is not given them.
+    layer is not given them. ``output`` names what a layer gives out, ``output = "y"`` or several
+    values side by side, ``output = ("h", "c")``. By default, and where a gate has that name, it is
+    the first state.
     """
 
     forget_gate_name: str | None = None

@@ -56,7 +56,17 @@ def read_declarations(cell: Cell) -> Declarations:
             specs.MaskSpec(n, **vars(mask) | {"width": _read_width(cell, n, mask.width)})
             for n, mask in masks.items()
         ),
+        output=_read_output(cell),
     )
+
+
+def _read_output(cell: Cell) -> tuple[str, ...]:
+    """What the cell's attribute ``output`` names; nothing where that is a gate, say, or missing."""
+    found = vars(cell).get("output", inspect.getattr_static(type(cell), "output", None))
+    if isinstance(found, str):
+        return (found,)
+    is_named = isinstance(found, tuple | list) and all(isinstance(name, str) for name in found)
+    return tuple(found) if is_named else ()
 
 
 def _step_arguments(cell: Cell) -> list[str]:

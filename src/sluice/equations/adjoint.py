@@ -76,10 +76,9 @@ def differentiate(graph: Graph) -> Adjoint:
     """Differentiate ``graph`` in reverse."""
     gradients: dict[Node, Node] = {}
     norms: list[NormDelta] = []
-    for state in graph.states:
-        _add(
-            gradients, graph.outputs_by_name[state.name], Leaf("gradient", state.name, state.width)
-        )
+    for value in graph.kept_values:
+        leaf = Leaf("gradient", value.name, value.width)
+        _add(gradients, graph.outputs_by_name[value.name], leaf)
     first_parts = _find_first_parts(graph)
     for node in reversed(graph.nodes):
         if isinstance(node, RowNorm):

@@ -278,7 +278,7 @@ class Graph:
     """A cell's update equations: what a step computes, and what it needs for that.
 
     ``outputs`` pairs every name that the step returns with its node, in the order returned;
-    the first of ``states`` is what a layer gives out.
+    ``output`` names those that a layer gives out, side by side: the first state where it is empty.
     """
 
     name: str
@@ -288,6 +288,11 @@ class Graph:
     norms: tuple[NormSpec, ...]
     masks: tuple[MaskSpec, ...]
     outputs: tuple[tuple[str, Node], ...]
+    output: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.output:
+            object.__setattr__(self, "output", tuple(state.name for state in self.states[:1]))
 
     def __hash__(self) -> int:
         return self._hash
@@ -297,7 +302,7 @@ class Graph:
 
     @cached_property
     def _hash(self) -> int:
-        return hash((self.name, self.states, self.stacks, self.outputs))
+        return hash((self.name, self.states, self.stacks, self.outputs, self.output))
 
     @cached_property
     def nodes(self) -> tuple[Node, ...]:
@@ -333,10 +338,19 @@ class Graph:
         """The names among them whose size a layer is given, sorted."""
         return tuple(sorted(self.width_names.difference(BUILT_IN)))
 
-    @property
+    @cached_property
     def output_widths(self) -> tuple[str, ...]:
         """The widths of the values that a layer gives out, side by side."""
-        return (self.states[0].width,)
+        widths = {value.name: value.width for value in self.kept_values}
+        return tuple(widths[name] for name in self.output)
+
+    @cached_property
+    def kept_values(self) -> tuple[StateSpec, ...]:
+        """The states, and what a layer gives out besides: states that nothing reads."""
+        states = {state.name for state in self.states}
+        others = [name for name in self.output if name not in states]
+        named = self.outputs_by_name
+        return (*self.states, *(StateSpec(name, named[name].width) for name in others))
 
     def get_stack(self, name: str) -> StackSpec:
         """The stack of gates called ``name``."""

@@ -62,6 +62,8 @@ def to_text(graph: Graph) -> str:
         lines.append(f"{number} {' '.join(_write_node(node, numbers))}")
         numbers[node] = number
     lines += [f"output {name} {numbers[node]}" for name, node in graph.outputs]
+    if graph.output != (graph.states[0].name,):
+        lines.append(" ".join(["gives", *graph.output]))
     return "\n".join(lines) + "\n"
 
 
@@ -102,6 +104,7 @@ class _Reader:
         self._declared: dict[str, list[Any]] = {d.field: [] for d in _DECLARATIONS.values()}
         self._nodes: list[Node] = []
         self._outputs: list[tuple[str, Node]] = []
+        self._given: tuple[str, ...] = ()
 
     def read(self, line: str) -> None:
         head, *words = line.split(" ")
@@ -112,6 +115,9 @@ class _Reader:
             node = self._find_node(number)
             self._validator.add_output(name, node)
             self._outputs.append((name, node))
+        elif head == "gives" and words and not self._given:
+            self._validator.add_choice(words)
+            self._given = tuple(words)
         elif head == "cell" and not self._name:
             (self._name,) = _take(words, 1)
             self._validator.add_name(self._name)
@@ -146,7 +152,8 @@ class _Reader:
         self._validator.add_name(self._name)
         self._validator.finish()
         declared = {field: tuple(specs) for field, specs in self._declared.items()}
-        return Graph(self._name, outputs=tuple(self._outputs), **declared)
+        outputs = tuple(self._outputs)
+        return Graph(self._name, outputs=outputs, output=self._given, **declared)
 
 
 def _write_node(node: Node, numbers: dict[Node, int]) -> list[str]:

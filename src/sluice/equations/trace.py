@@ -61,6 +61,7 @@ class Declarations:
     vectors: tuple[VectorSpec, ...] = ()
     norms: tuple[NormSpec, ...] = ()
     masks: tuple[MaskSpec, ...] = ()
+    output: tuple[str, ...] = ()
 
 
 class SymbolicInterpreter:
@@ -215,7 +216,8 @@ def _is_preactivation(node: Node) -> bool:
 
 def _build_graph(name: str, declarations: Declarations, outputs: dict[str, Node]) -> Graph:
     """Keep, of all that is declared, what the outputs use."""
-    first = Graph(name, declarations.states, (), (), (), (), tuple(outputs.items()))
+    named = tuple(outputs.items())
+    first = Graph(name, declarations.states, (), (), (), (), named, declarations.output)
     affines = [node for node in first.nodes if isinstance(node, Affine)]
     norms = [node for node in first.nodes if isinstance(node, RowNorm)]
     leaves = {(n.kind, n.name) for n in first.nodes if isinstance(n, Leaf)}

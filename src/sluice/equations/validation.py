@@ -64,6 +64,7 @@ def validate_graph(graph: Graph) -> None:
         validator.add(node)
     for name, node in graph.outputs:
         validator.add_output(name, node)
+    validator.add_choice(graph.output)
     validator.finish()
 
 
@@ -77,6 +78,7 @@ class GraphValidator:
         self._norms: dict[str, NormSpec] = {}
         self._masks: dict[str, MaskSpec] = {}
         self._outputs: dict[str, Node] = {}
+        self._chosen: set[str] = set()
         self._gate_widths: dict[tuple[str, str], str] = {}
         self._stacks_of_gate: dict[str, list[str]] = {}
         self._nodes: set[Node] = set()
@@ -263,6 +265,18 @@ class GraphValidator:
         self._read.add(node)
         self._outputs[name] = node
         require_at_most(MAX_NODES, len(self._outputs), "named values")
+
+    def add_choice(self, names: Iterable[str]) -> None:
+        """Check the names of what a layer gives out."""
+        for name in names:
+            if name not in self._outputs:
+                raise EquationError(
+                    f"output= names '{name}', which step does not return; it returns "
+                    f"{', '.join(self._outputs)}"
+                )
+            if name in self._chosen:
+                raise EquationError(f"output= names '{name}' twice")
+            self._chosen.add(name)
 
     def finish(self) -> None:
         """Check what only the whole can show."""

@@ -49,7 +49,7 @@ def build_plan(graph: Graph) -> _BackwardPlan:
     back, saved = differentiate(graph), split_stages(graph).saved_nodes
     kinds = ("state", "input", "mask")
     leaves = tuple(n for n in graph.nodes if isinstance(n, Leaf) and n.kind in kinds)
-    upstream = tuple(Leaf("gradient", s.name, s.width) for s in graph.states)
+    upstream = tuple(Leaf("gradient", v.name, v.width) for v in graph.kept_values)
     operands = [node.operand for node in back.deltas]
     operands += [part for norm in back.norms for part in norm.group]
     schedule = EvaluationSchedule([*back.outputs, *operands], known=[*saved, *leaves, *upstream])
@@ -64,10 +64,10 @@ def backward(spec: RunSpec, output: Tensor, last: tuple[Tensor, ...]) -> Gradien
         kept.append((step.t, {node: step.values[node] for node in plan.saved_nodes + plan.leaves}))
     sums = _GradientSums(torch.zeros_like(spec.x))
     restart = tuple(torch.zeros_like(state) for state in spec.reset_states)
-    flowing = last
+    flowing, given = last, spec.split_output(output)
     for t, values in reversed(kept):
-        flowing = (flowing[0] + _mask_padding(spec, t, output[t]), *flowing[1:])
-        inward = _run_backward_step(spec, plan, t, values, flowing, sums)
+        of_output = {name: _mask_padding(spec, t, part[t]) for name, part in given.items()}
+        inward = _run_backward_step(spec, plan, t, values, flowing, of_output, sums)
         if spec.reset_mask is not None:
             at, pairs = spec.reset_mask[t], list(zip(restart, inward, strict=True))
             restart = tuple(sum_ + torch.where(at, g, 0).sum(0) for sum_, g in pairs)
@@ -101,11 +101,15 @@ def _run_backward_step(
     t: int,
     values: Values,
     flowing: tuple[Tensor, ...],
+    of_output: dict[str, Tensor],
     sums: _GradientSums,
 ) -> tuple[Tensor, ...]:
     """One step back: add to ``sums`` and return the gradients of the states found."""
-    at_work = tuple(_mask_padding(spec, t, g) for g in flowing)
-    values.update(zip(plan.upstream, at_work, strict=True))
+    at_work = dict(of_output)
+    for state, g in zip(spec.graph.states, flowing, strict=True):
+        own = _mask_padding(spec, t, g)
+        at_work[state.name] = at_work[state.name] + own if state.name in at_work else own
+    values.update({leaf: at_work[leaf.name] for leaf in plan.upstream})
     plan.schedule.run(values, spec.interpreter)
     back = plan.adjoint
     if back.input is not None:

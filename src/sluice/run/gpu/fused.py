@@ -35,6 +35,8 @@ def find_obstacle(spec: RunSpec, precision: str) -> str | None:
     widest = max(spec.sizes.input, *(spec.sizes.of(node.width) for node in spec.graph.nodes))
     if spec.x.numel() == 0:
         return "the input is empty"
+    if spec.graph.output != (spec.graph.states[0].name,):
+        return "the GPU's kernels give out a cell's first state alone"
     if spec.x.shape[1] * widest * 64 >= _MAX_ELEMENTS:
         return "a step has more numbers than the GPU's kernels count"
     batch, device = spec.x.shape[1], spec.x.device

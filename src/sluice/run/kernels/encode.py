@@ -28,7 +28,7 @@ from sluice.codegen.program import (
 from sluice.equations.graph import Graph
 from sluice.equations.specs import Sizes
 
-VERSION = 2
+VERSION = 3
 PROGRAM, FORWARD_CALL, BACKWARD_CALL, VOCABULARY, SAMPLING = range(0x510001, 0x510006)
 ATTENTION_FORWARD, ATTENTION_BACKWARD = range(0x510006, 0x510008)
 _ACCESSES = (LOAD, PARAMETER, SCALAR, STORE, ADD_ROW, ADD_BLOCK)
@@ -88,13 +88,14 @@ class ProgramEncoder:
         ]
         deferred = self._encode_all(program.deferred_products, self._encode_product)
         counts = [math.prod(parameter.shape(sizes)) for parameter in self.graph.parameters]
-        states = [sizes.of(state.width) for state in self.graph.states]
+        kept = self.graph.kept_values
+        outputs = [[value.name for value in kept].index(name) for name in self.graph.output]
         masks = [sizes.of(mask.width) for mask in self.graph.masks]
         return encode_sections(
             PROGRAM,
-            [sizes.input],
+            [sizes.input, len(self.graph.states), *_encode_list(outputs)],
             _encode_list(counts),
-            _encode_list(states),
+            _encode_list(sizes.of(value.width) for value in kept),
             _encode_list(masks),
             self._encode_all(program.buffers, self._encode_buffer),
             _encode_lists(self._matrices),
