@@ -19,6 +19,8 @@ from weakref import WeakValueDictionary
 from sluice.equations.ops import OPS, Value
 from sluice.equations.specs import (
     CONSTANT,
+    INPUT,
+    InputSpec,
     MaskSpec,
     NormSpec,
     ParameterSpec,
@@ -127,6 +129,10 @@ class RowNorm(Node):
         return self.group + self.upstream
 
 
+#: The input of a layer, as every step finds it.
+X = Leaf("input", "x", INPUT)
+
+
 def constant(value: float) -> Node:
     """A number as a node."""
     return Leaf("constant", repr(float(value)), CONSTANT)
@@ -215,7 +221,7 @@ class Graph:
     """A cell's update equations: what a step computes, and what it needs for that.
 
     ``outputs`` pairs every name that the step returns with its node, in the order returned;
-    the first of ``states`` is what a layer gives out.
+    the first of ``states`` is what a layer gives out. ``inputs`` are given beside x.
     """
 
     name: str
@@ -225,6 +231,7 @@ class Graph:
     norms: tuple[NormSpec, ...]
     masks: tuple[MaskSpec, ...]
     outputs: tuple[tuple[str, Node], ...]
+    inputs: tuple[InputSpec, ...] = ()
 
     def __hash__(self) -> int:
         return self._hash
@@ -255,6 +262,11 @@ class Graph:
     def state_leaves(self) -> tuple[Leaf, ...]:
         """The previous step's states, in order."""
         return tuple(Leaf("state", state.name, state.width) for state in self.states)
+
+    @cached_property
+    def input_leaves(self) -> tuple[Leaf, ...]:
+        """The inputs beside x, in order."""
+        return tuple(Leaf("input", one.name, one.width) for one in self.inputs)
 
     def get_stack(self, name: str) -> StackSpec:
         """The stack of gates called ``name``."""

@@ -102,6 +102,14 @@ class MaskSpec:
 
 
 @dataclass(frozen=True)
+class InputSpec:
+    """A value beside x that the caller gives to every step, by its name."""
+
+    name: str
+    width: str = CONSTANT
+
+
+@dataclass(frozen=True)
 class ParameterSpec:
     """A learned tensor of a layer. Each dimension is a sum of symbolic widths.
 

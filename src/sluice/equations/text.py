@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from sluice.equations.graph import Affine, Elementwise, Graph, Leaf, Node, RowNorm
-from sluice.equations.specs import MaskSpec, NormSpec, StackSpec, StateSpec, VectorSpec
+from sluice.equations.specs import InputSpec, MaskSpec, NormSpec, StackSpec, StateSpec, VectorSpec
 
 _HEADER = "sluice graph 1"
 
@@ -22,6 +22,7 @@ def to_text(graph: Graph) -> str:
     lines += [f"vector {v.name} {v.width} {v.initial!r}" for v in graph.vectors]
     lines += [f"norm {n.name} {n.epsilon!r} {' '.join(n.widths)}" for n in graph.norms]
     lines += [_format_mask(mask) for mask in graph.masks]
+    lines += [f"input {one.name} {one.width}" for one in graph.inputs]
     numbers: dict[Node, int] = {}
     for number, node in enumerate(graph.nodes):
         lines.append(f"{number} {_format_node(node, numbers)}")
@@ -58,6 +59,7 @@ def from_text(text: str) -> Graph:
         tuple(found.norms),
         tuple(found.masks),
         tuple(found.outputs),
+        tuple(found.inputs),
     )
 
 
@@ -109,6 +111,7 @@ class _DeclarationReader:
         self.vectors: list[VectorSpec] = []
         self.norms: list[NormSpec] = []
         self.masks: list[MaskSpec] = []
+        self.inputs: list[InputSpec] = []
         self.outputs: list[tuple[str, Node]] = []
 
     def parse(self, head: str, words: list[str]) -> None:
@@ -129,5 +132,7 @@ class _DeclarationReader:
             self.masks.append(
                 MaskSpec(name, rate, kept, dropped, evaluated, bool(int(shared)), width)
             )
+        elif head == "input":
+            self.inputs.append(InputSpec(*words))
         else:
             raise ValueError(f"{head} {' '.join(words)} is not a line of a graph")
