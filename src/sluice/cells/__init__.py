@@ -1,12 +1,12 @@
 """Recurrent cells, each written once as its update equations."""
 
 from sluice.cells.cell import Cell as Cell
-from sluice.cells.cell import Gate as Gate
-from sluice.cells.cell import Map as Map
-from sluice.cells.cell import Mask as Mask
-from sluice.cells.cell import Norm as Norm
-from sluice.cells.cell import State as State
-from sluice.cells.cell import Vector as Vector
+from sluice.cells.declarations import Gate as Gate
+from sluice.cells.declarations import Map as Map
+from sluice.cells.declarations import Mask as Mask
+from sluice.cells.declarations import Norm as Norm
+from sluice.cells.declarations import State as State
+from sluice.cells.declarations import Vector as Vector
 from sluice.cells.elman import Elman as Elman
 from sluice.cells.elman import Jordan as Jordan
 from sluice.cells.gru import GRU as GRU

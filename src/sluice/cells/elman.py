@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from sluice.cells.cell import Cell, Gate, Map
+from sluice.cells.cell import Cell
+from sluice.cells.declarations import Gate, Map
 from sluice.equations.ops import Value, relu, sigmoid, tanh
 
 _NONLINEARITIES = {"tanh": tanh, "relu": relu}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sluice.cells.cell import Norm
+from sluice.cells.declarations import Norm
 from sluice.cells.elman import Elman
 from sluice.cells.gru import GRU
 from sluice.cells.lstm import LSTM

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from sluice.cells.cell import Cell, Gate, Map, State, Vector
+from sluice.cells.cell import Cell
+from sluice.cells.declarations import Gate, Map, State, Vector
 from sluice.equations.ops import Value, detach, sigmoid, tanh
 from sluice.equations.specs import PROJECTION
 

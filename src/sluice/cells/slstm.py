@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from sluice.cells.cell import Cell, Gate
+from sluice.cells.cell import Cell
+from sluice.cells.declarations import Gate
 from sluice.equations.ops import Value, exp, log_sigmoid, maximum, sigmoid, tanh
 
 

@@ -1,0 +1,98 @@
+"""From a cell's class to its declarations as data: `read_declarations`."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeVar
+
+from sluice.cells.declarations import Gate, Map, Mask, Norm, State, Vector
+from sluice.equations import specs
+from sluice.equations.specs import HIDDEN
+from sluice.equations.symbol import EquationError
+from sluice.equations.trace import Declarations
+
+if TYPE_CHECKING:
+    from sluice.cells.cell import Cell
+
+_Part = TypeVar("_Part", State, Gate, Map, Vector, Norm, Mask)
+
+
+@dataclass
+class DeclarationTable:
+    """The declarations of a class, by kind."""
+
+    by_name: dict[str, object] = field(default_factory=dict)
+
+    def select(self, kind: type[_Part]) -> dict[str, _Part]:
+        return {name: part for name, part in self.by_name.items() if isinstance(part, kind)}
+
+
+def find_declarations(kind: type) -> DeclarationTable:
+    """What a class and those it derives from declare; the nearest class that names it counts."""
+    found = DeclarationTable()
+    for owner in reversed(kind.__mro__):
+        kinds = (State, Gate, Map, Vector, Norm, Mask)
+        found.by_name |= {n: p for n, p in vars(owner).items() if isinstance(p, kinds)}
+    return found
+
+
+def read_declarations(cell: Cell) -> Declarations:
+    """Everything that ``cell`` declares. Raises `EquationError`."""
+    found = find_declarations(type(cell))
+    masks = found.select(Mask)
+    states = [name for name in _step_arguments(cell) if name not in masks]
+    declared = found.select(State)
+    return Declarations(
+        states=tuple(_state_spec(name, declared.get(name, State())) for name in states),
+        stacks=_gate_stacks(cell, found.select(Gate)) + _map_stacks(found.select(Map)),
+        vectors=tuple(
+            specs.VectorSpec(n, v.width, v.initial) for n, v in found.select(Vector).items()
+        ),
+        norms=tuple(specs.NormSpec(n, (), norm.epsilon) for n, norm in found.select(Norm).items()),
+        masks=tuple(specs.MaskSpec(n, **vars(mask)) for n, mask in masks.items()),
+    )
+
+
+def _step_arguments(cell: Cell) -> list[str]:
+    """The names of step's arguments after the input."""
+    found = inspect.signature(cell.step).parameters.values()
+    if not found or any(p.kind not in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY) for p in found):
+        raise EquationError(
+            f"{cell.name}: step must take the input and the states by name, as in step(self, x, h)"
+        )
+    names = [p.name for p in found][1:]
+    if not names:
+        raise EquationError(
+            f"{cell.name}: step must take at least one state, as in step(self, x, h)"
+        )
+    return names
+
+
+def _state_spec(name: str, state: State) -> specs.StateSpec:
+    return specs.StateSpec(name, state.width, float(state.initial))
+
+
+def _gate_stacks(cell: Cell, gates: dict[str, Gate]) -> tuple[specs.StackSpec, ...]:
+    if not gates:
+        return ()
+    heads = {
+        int(getattr(cell, g.heads) if isinstance(g.heads, str) else g.heads) for g in gates.values()
+    }
+    biases = {gate.bias for gate in gates.values()}
+    if len(heads) > 1 or len(biases) > 1:
+        raise EquationError(
+            f"{cell.name}: all gates of a cell must have the same heads and the same bias"
+        )
+    named, bias = tuple((name, gate.width) for name, gate in gates.items()), biases.pop()
+    return (
+        specs.StackSpec("ih", named, specs.INPUT, 1, bias),
+        specs.StackSpec("hh", named, HIDDEN, heads.pop(), bias),
+    )
+
+
+def _map_stacks(maps: dict[str, Map]) -> tuple[specs.StackSpec, ...]:
+    return tuple(
+        specs.StackSpec(m.parameter or name, ((name, m.width),), HIDDEN, 1, m.bias)
+        for name, m in maps.items()
+    )

@@ -1,0 +1,132 @@
+"""What a cell declares as class attributes: `State`, `Gate`, `Map`, `Vector`, `Norm`, `Mask`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self, overload
+
+from sluice.cells.bound_parts import Bindable, BoundGate, BoundMap, BoundNorm
+from sluice.equations.ops import Value
+from sluice.equations.specs import HIDDEN
+
+
+@dataclass(frozen=True)
+class State:
+    """A value carried from step to step.
+
+    ``width`` is ``"hidden"`` or ``"projection"``; ``initial`` is its value before the first step.
+    A state of width hidden that starts at 0 need not be declared: naming it in ``step`` is enough.
+    """
+
+    width: str = HIDDEN
+    initial: float = 0.0
+
+
+class _Declaration:
+    """A part that a step reaches through ``self``, under the name it is declared by."""
+
+    name: str = ""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+
+@dataclass
+class Gate(_Declaration):
+    """A learned map of the input and of a state: ``gate(x, h)`` is W x + b + R h + b'.
+
+    ``gate(x)`` and ``gate(h=h)`` are its two halves; a gate used by one half has only that half's
+    parameters. Its value is a pre-activation: put sigmoid or tanh around it. ``heads`` (a number,
+    or the name of an attribute of the cell) makes R block-diagonal. ``width`` is as for `State`.
+    """
+
+    width: str = HIDDEN
+    heads: int | str = 1
+    bias: bool = True
+
+    @overload
+    def __get__(self, cell: None, owner: type) -> Self: ...
+
+    @overload
+    def __get__(self, cell: Bindable, owner: type) -> BoundGate: ...
+
+    def __get__(self, cell: Bindable | None, owner: type) -> Self | BoundGate:
+        return self if cell is None else BoundGate(cell, self.name)
+
+
+@dataclass
+class Map(_Declaration):
+    """A learned map of one value of the step: ``map(v)`` is W v (+ b), of the given width.
+
+    Unlike a gate it has parameters of its own, ``weight_{name}`` and ``bias_{name}``; another
+    ``parameter`` name may be given. What it maps may have been computed within the step.
+    """
+
+    width: str = HIDDEN
+    bias: bool = True
+    parameter: str | None = None
+
+    @overload
+    def __get__(self, cell: None, owner: type) -> Self: ...
+
+    @overload
+    def __get__(self, cell: Bindable, owner: type) -> BoundMap: ...
+
+    def __get__(self, cell: Bindable | None, owner: type) -> Self | BoundMap:
+        return self if cell is None else BoundMap(cell, self.name, self.parameter or self.name)
+
+
+@dataclass
+class Vector(_Declaration):
+    """A learned number for each unit; used as a value, ``self.peephole * c``.
+
+    ``initial`` is where each begins; None draws them uniformly from ±1/√hidden.
+    """
+
+    initial: float | None = None
+    width: str = HIDDEN
+
+    @overload
+    def __get__(self, cell: None, owner: type) -> Self: ...
+
+    @overload
+    def __get__(self, cell: Bindable, owner: type) -> Value: ...
+
+    def __get__(self, cell: Bindable | None, owner: type) -> Self | Value:
+        return self if cell is None else cell.interpreter.vector(self.name)
+
+
+@dataclass
+class Norm(_Declaration):
+    """Layer norm with a learned weight and bias: ``norm(a)``, or over several, ``norm(a, b)``.
+
+    Over several values it takes mean and variance over all of them together and returns as many.
+    """
+
+    epsilon: float = 1e-5
+
+    @overload
+    def __get__(self, cell: None, owner: type) -> Self: ...
+
+    @overload
+    def __get__(self, cell: Bindable, owner: type) -> BoundNorm: ...
+
+    def __get__(self, cell: Bindable | None, owner: type) -> Self | BoundNorm:
+        return self if cell is None else BoundNorm(cell, self.name)
+
+
+@dataclass(frozen=True)
+class Mask:
+    """A random value given to each step under its name, as an argument of ``step``.
+
+    While training each element is ``keep_value`` with probability ``1 - rate``, else
+    ``drop_value``, drawn from torch's generator by the layer; in evaluation it is ``eval_value``.
+    ``shared`` masks are drawn once for a whole sequence, the others at every step.
+    """
+
+    rate: float
+    keep_value: float = 1.0
+    drop_value: float = 0.0
+    eval_value: float = 1.0
+    shared: bool = False
+    width: str = HIDDEN
