@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from sluice.cells.declarations import Gate, Map, Mask, Norm, State, Vector
+from sluice.cells.inputs import Input, build_input_specs
 from sluice.equations import specs
 from sluice.equations.specs import HIDDEN
 from sluice.equations.symbol import EquationError
@@ -15,7 +16,7 @@ from sluice.equations.trace import Declarations
 if TYPE_CHECKING:
     from sluice.cells.cell import Cell
 
-_Part = TypeVar("_Part", State, Gate, Map, Vector, Norm, Mask)
+_Part = TypeVar("_Part", State, Gate, Map, Vector, Norm, Mask, Input)
 
 
 @dataclass
@@ -32,7 +33,7 @@ def find_declarations(kind: type) -> DeclarationTable:
     """What a class and those it derives from declare; the nearest class that names it counts."""
     found = DeclarationTable()
     for owner in reversed(kind.__mro__):
-        kinds = (State, Gate, Map, Vector, Norm, Mask)
+        kinds = (State, Gate, Map, Vector, Norm, Mask, Input)
         found.by_name |= {n: p for n, p in vars(owner).items() if isinstance(p, kinds)}
     return found
 
@@ -40,9 +41,16 @@ def find_declarations(kind: type) -> DeclarationTable:
 def read_declarations(cell: Cell) -> Declarations:
     """Everything that ``cell`` declares. Raises `EquationError`."""
     found = find_declarations(type(cell))
-    masks = found.select(Mask)
-    states = [name for name in _step_arguments(cell) if name not in masks]
-    declared = found.select(State)
+    masks, declared = found.select(Mask), found.select(State)
+    arguments = _step_arguments(cell)
+    undeclared = [n for n in _keyword_only(cell) if n not in masks and n not in declared]
+    inputs = build_input_specs(cell.name, found.select(Input), arguments, undeclared)
+    beside = {*masks, *(one.name for one in inputs)}
+    states = [name for name in arguments if name not in beside]
+    if not states:
+        raise EquationError(
+            f"{cell.name}: step must take at least one state, as in step(self, x, h)"
+        )
     return Declarations(
         states=tuple(_state_spec(name, declared.get(name, State())) for name in states),
         stacks=_gate_stacks(cell, found.select(Gate)) + _map_stacks(found.select(Map)),
@@ -51,6 +59,7 @@ def read_declarations(cell: Cell) -> Declarations:
         ),
         norms=tuple(specs.NormSpec(n, (), norm.epsilon) for n, norm in found.select(Norm).items()),
         masks=tuple(specs.MaskSpec(n, **vars(mask)) for n, mask in masks.items()),
+        inputs=inputs,
     )
 
 
@@ -61,12 +70,12 @@ def _step_arguments(cell: Cell) -> list[str]:
         raise EquationError(
             f"{cell.name}: step must take the input and the states by name, as in step(self, x, h)"
         )
-    names = [p.name for p in found][1:]
-    if not names:
-        raise EquationError(
-            f"{cell.name}: step must take at least one state, as in step(self, x, h)"
-        )
-    return names
+    return [p.name for p in found][1:]
+
+
+def _keyword_only(cell: Cell) -> list[str]:
+    found = inspect.signature(cell.step).parameters.values()
+    return [p.name for p in found if p.kind is p.KEYWORD_ONLY]
 
 
 def _state_spec(name: str, state: State) -> specs.StateSpec:

@@ -7,6 +7,7 @@ from sluice.codegen.buffers import BufferTable, Item
 from sluice.codegen.program import CONST, STEP, TIME
 from sluice.codegen.section import Location, NormGroup, ProductGroup, Section, StoreRequest
 from sluice.equations.graph import (
+    X,
     Affine,
     Elementwise,
     Graph,
@@ -128,11 +129,12 @@ class ForwardLowering:
         get = self.buffers.get
         if leaf.kind == "state":
             return get("previous", STEP, leaf.width, self._state_index(leaf.name)), 0, LOAD
-        if leaf.kind == "input":
+        if leaf is X:
             return get("input", TIME, leaf.width), 0, LOAD
-        if leaf.kind == "mask":
-            names = [mask.name for mask in self.graph.masks]
-            return get("mask", TIME, leaf.width, names.index(leaf.name)), 0, LOAD
+        if leaf.kind in ("mask", "input"):
+            given = (*self.graph.masks, *self.graph.inputs)
+            index = [one.name for one in given].index(leaf.name)
+            return get("mask", TIME, leaf.width, index), 0, LOAD
         if leaf.kind == "vector":
             return (*self.locate_parameter(leaf), PARAMETER)
         return None
