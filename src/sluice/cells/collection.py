@@ -53,7 +53,7 @@ def read_declarations(cell: Cell) -> Declarations:
         )
     return Declarations(
         states=tuple(_state_spec(name, declared.get(name, State())) for name in states),
-        stacks=_gate_stacks(cell, found.select(Gate)) + _map_stacks(found.select(Map)),
+        stacks=_gate_stacks(cell, found.select(Gate)) + _map_stacks(cell, found.select(Map)),
         vectors=tuple(
             specs.VectorSpec(n, v.width, v.initial) for n, v in found.select(Vector).items()
         ),
@@ -86,7 +86,8 @@ def _gate_stacks(cell: Cell, gates: dict[str, Gate]) -> tuple[specs.StackSpec, .
     if not gates:
         return ()
     heads = {
-        int(getattr(cell, g.heads) if isinstance(g.heads, str) else g.heads) for g in gates.values()
+        (_count_heads(cell, gate.input_heads), _count_heads(cell, gate.heads))
+        for gate in gates.values()
     }
     biases = {gate.bias for gate in gates.values()}
     if len(heads) > 1 or len(biases) > 1:
@@ -94,14 +95,22 @@ def _gate_stacks(cell: Cell, gates: dict[str, Gate]) -> tuple[specs.StackSpec, .
             f"{cell.name}: all gates of a cell must have the same heads and the same bias"
         )
     named, bias = tuple((name, gate.width) for name, gate in gates.items()), biases.pop()
+    of_input, of_state = heads.pop()
     return (
-        specs.StackSpec("ih", named, specs.INPUT, 1, bias),
-        specs.StackSpec("hh", named, HIDDEN, heads.pop(), bias),
+        specs.StackSpec("ih", named, specs.INPUT, of_input, bias),
+        specs.StackSpec("hh", named, HIDDEN, of_state, bias),
     )
 
 
-def _map_stacks(maps: dict[str, Map]) -> tuple[specs.StackSpec, ...]:
+def _map_stacks(cell: Cell, maps: dict[str, Map]) -> tuple[specs.StackSpec, ...]:
     return tuple(
-        specs.StackSpec(m.parameter or name, ((name, m.width),), HIDDEN, 1, m.bias)
+        specs.StackSpec(
+            m.parameter or name, ((name, m.width),), HIDDEN, _count_heads(cell, m.heads), m.bias
+        )
         for name, m in maps.items()
     )
+
+
+def _count_heads(cell: Cell, heads: int | str) -> int:
+    """The number of heads of a declaration: its own, or that of the attribute that it names."""
+    return int(getattr(cell, heads) if isinstance(heads, str) else heads)

@@ -37,12 +37,14 @@ class Gate(_Declaration):
 
     ``gate(x)`` and ``gate(h=h)`` are its two halves; a gate used by one half has only that half's
     parameters. Its value is a pre-activation: put sigmoid or tanh around it. ``heads`` (a number,
-    or the name of an attribute of the cell) makes R block-diagonal. ``width`` is as for `State`.
+    or the name of an attribute of the cell) makes R block-diagonal, ``input_heads`` W. ``width`` is
+    as for `State`.
     """
 
     width: str = HIDDEN
     heads: int | str = 1
     bias: bool = True
+    input_heads: int | str = 1
 
     @overload
     def __get__(self, cell: None, owner: type) -> Self: ...
@@ -59,12 +61,14 @@ class Map(_Declaration):
     """A learned map of one value of the step: ``map(v)`` is W v (+ b), of the given width.
 
     Unlike a gate it has parameters of its own, ``weight_{name}`` and ``bias_{name}``; another
-    ``parameter`` name may be given. What it maps may have been computed within the step.
+    ``parameter`` name may be given. What it maps may have been computed within the step. ``heads``
+    makes W block-diagonal, as for a `Gate`.
     """
 
     width: str = HIDDEN
     bias: bool = True
     parameter: str | None = None
+    heads: int | str = 1
 
     @overload
     def __get__(self, cell: None, owner: type) -> Self: ...

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from sluice.equations import specs
 from sluice.equations.symbol import EquationError
 
-_RESERVED = ("x", "input", "hx", "lengths", "resets", "out")
-
 
 @dataclass(frozen=True)
 class Input:
@@ -30,8 +28,7 @@ def build_input_specs(
     """The inputs of a step that takes these arguments, in their order.
 
     ``undeclared`` are its keyword-only arguments that no declaration names. Raises
-    `EquationError` for a declared one that the step does not take, and for names that a layer's
-    call has for something else.
+    `EquationError` for a declared one that the step does not take.
     """
     for name in declared:
         if name not in taken:
@@ -39,13 +36,8 @@ def build_input_specs(
                 f"{cell} declares {name} = Input(), but its step does not take it; write "
                 f"step(self, x, h, *, {name}), or leave the declaration out"
             )
-    names = [name for name in taken if name in declared or name in undeclared]
-    for name in names:
-        if name in _RESERVED:
-            raise EquationError(
-                f"{cell}: step cannot have an input called '{name}': a layer's call gives "
-                f"{', '.join(_RESERVED)} another meaning; rename it"
-            )
     return tuple(
-        specs.InputSpec(name, str(declared.get(name, Input()).width)) for name in names
+        specs.InputSpec(name, str(declared.get(name, Input()).width))
+        for name in taken
+        if name in declared or name in undeclared
     )

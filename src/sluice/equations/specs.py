@@ -101,6 +101,10 @@ class MaskSpec:
     width: str = HIDDEN
 
 
+#: What a layer's or a stream's call gives another meaning.
+RESERVED_INPUTS = ("x", "input", "hx", "lengths", "resets", "out")
+
+
 @dataclass(frozen=True)
 class InputSpec:
     """A value beside x that the caller gives to every step, by its name."""

@@ -160,9 +160,9 @@ def _check_projection(cell: Cell, proj_size: int) -> None:
 
 def _check_heads(cell: Cell, layer_sizes: Sequence[Sizes]) -> None:
     for stack in cell.graph.stacks:
-        for sizes in layer_sizes:
-            width = sizes.of(stack.operand)
-            if width % stack.heads:
-                raise ValueError(
-                    f"the units must be a multiple of the {stack.heads} heads, got {width}"
-                )
+        for name in {stack.operand, *(width for _, width in stack.gates)}:
+            for width in (sizes.of(name) for sizes in layer_sizes):
+                if width % stack.heads:
+                    raise ValueError(
+                        f"the units must be a multiple of the {stack.heads} heads, got {width}"
+                    )
