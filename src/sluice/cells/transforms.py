@@ -8,7 +8,7 @@ from functools import cached_property
 from math import isfinite
 
 from sluice.cells.cell import Cell
-from sluice.equations.graph import X, Affine, Elementwise, Graph, Leaf, Node, RowNorm
+from sluice.equations.graph import Affine, Elementwise, Graph, Leaf, Node, RowNorm, X
 from sluice.equations.ops import Value, apply, detach, greater, where
 from sluice.equations.specs import MaskSpec, NormSpec, VectorSpec
 from sluice.equations.symbol import EquationError

@@ -7,13 +7,13 @@ from sluice.codegen.buffers import BufferTable, Item
 from sluice.codegen.program import CONST, STEP, TIME
 from sluice.codegen.section import Location, NormGroup, ProductGroup, Section, StoreRequest
 from sluice.equations.graph import (
-    X,
     Affine,
     Elementwise,
     Graph,
     Leaf,
     Node,
     RowNorm,
+    X,
     as_node,
     elementwise,
     find_dependents,
@@ -132,8 +132,7 @@ class ForwardLowering:
         if leaf is X:
             return get("input", TIME, leaf.width), 0, LOAD
         if leaf.kind in ("mask", "input"):
-            given = (*self.graph.masks, *self.graph.inputs)
-            index = [one.name for one in given].index(leaf.name)
+            index = [one.name for one in self.graph.given].index(leaf.name)
             return get("mask", TIME, leaf.width, index), 0, LOAD
         if leaf.kind == "vector":
             return (*self.locate_parameter(leaf), PARAMETER)

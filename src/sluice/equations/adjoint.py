@@ -13,13 +13,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from sluice.equations.graph import (
-    X,
     Affine,
     Elementwise,
     Graph,
     Leaf,
     Node,
     RowNorm,
+    X,
     constant,
     elementwise,
     sort_topologically,

@@ -268,6 +268,11 @@ class Graph:
         """The inputs beside x, in order."""
         return tuple(Leaf("input", one.name, one.width) for one in self.inputs)
 
+    @property
+    def given(self) -> tuple[MaskSpec | InputSpec, ...]:
+        """What each step is given beside x and the states: the masks, then the inputs."""
+        return (*self.masks, *self.inputs)
+
     def get_stack(self, name: str) -> StackSpec:
         """The stack of gates called ``name``."""
         return next(stack for stack in self.stacks if stack.name == name)

@@ -19,8 +19,11 @@ class Sizes:
 
     def of(self, width: str) -> int:
         """The number behind a width such as ``"hidden"`` or, for one head, ``"hidden/4"``."""
-        name, _, heads = width.partition("/")
-        return int(getattr(self, name)) // int(heads or 1)
+        product, _, heads = width.partition("/")
+        count = 1
+        for factor in product.split("*"):
+            count *= int(factor) if factor.isdecimal() else int(getattr(self, factor))
+        return count // int(heads or 1)
 
 
 @dataclass(frozen=True)

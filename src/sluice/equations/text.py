@@ -218,7 +218,10 @@ _DECLARATIONS = {
         ),
         _DeclarationLine("mask", "masks", _write_mask, _read_mask),
         _DeclarationLine(
-            "input", "inputs", lambda i: [i.name, i.width], lambda words: InputSpec(*_take(words, 2))
+            "input",
+            "inputs",
+            lambda i: [i.name, i.width],
+            lambda words: InputSpec(*_take(words, 2)),
         ),
     )
 }

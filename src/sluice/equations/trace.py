@@ -15,13 +15,13 @@ from types import TracebackType
 from typing import Protocol
 
 from sluice.equations.graph import (
-    X,
     Affine,
     Elementwise,
     Graph,
     Leaf,
     Node,
     RowNorm,
+    X,
     is_comparison,
 )
 from sluice.equations.ops import Value

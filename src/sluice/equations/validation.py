@@ -183,12 +183,14 @@ class GraphValidator:
 
     def _require_argument(self, name: str) -> None:
         """A step takes states, masks and inputs by name."""
-        tables = {"a state": self._states, "a mask": self._masks, "an input": self._inputs}
+        tables: dict[str, dict[str, Any]] = {
+            "a state": self._states,
+            "a mask": self._masks,
+            "an input": self._inputs,
+        }
         kinds = [kind for kind, table in tables.items() if name in table]
         if len(kinds) > 1:
-            raise EquationError(
-                f"'{name}' is {' and '.join(kinds)}; give one of them another name"
-            )
+            raise EquationError(f"'{name}' is {' and '.join(kinds)}; give one of them another name")
 
     # Nodes ----------------------------------------------------------------------------------------
 

@@ -180,9 +180,7 @@ class Stream:
                 return out
         return self._step_general(x, out, inputs)
 
-    def _step_general(
-        self, x: Tensor, out: Tensor | None, inputs: Mapping[str, Tensor]
-    ) -> Tensor:
+    def _step_general(self, x: Tensor, out: Tensor | None, inputs: Mapping[str, Tensor]) -> Tensor:
         """A step where something needs a copy, or on the reference."""
         self._check_input(x)
         beside = read_step_inputs(self._graph, self._layers[0].sizes, inputs, x)
