@@ -23,11 +23,11 @@ class Input:
 
 
 def build_input_specs(
-    cell: str, declared: dict[str, Input], taken: Sequence[str], undeclared: Sequence[str]
+    cell: str, declared: dict[str, str], taken: Sequence[str], undeclared: Sequence[str]
 ) -> tuple[specs.InputSpec, ...]:
     """The inputs of a step that takes these arguments, in their order.
 
-    ``undeclared`` are its keyword-only arguments that no declaration names. Raises
+    ``declared`` are the widths of `Input` declarations, ``undeclared`` the step's keyword-only arguments that no declaration names. Raises
     `EquationError` for a declared one that the step does not take.
     """
     for name in declared:
@@ -37,7 +37,7 @@ def build_input_specs(
                 f"step(self, x, h, *, {name}), or leave the declaration out"
             )
     return tuple(
-        specs.InputSpec(name, str(declared.get(name, Input()).width))
+        specs.InputSpec(name, declared.get(name, specs.CONSTANT))
         for name in taken
         if name in declared or name in undeclared
     )
