@@ -27,8 +27,9 @@ def build_input_specs(
 ) -> tuple[specs.InputSpec, ...]:
     """The inputs of a step that takes these arguments, in their order.
 
-    ``declared`` are the widths of `Input` declarations, ``undeclared`` the step's keyword-only arguments that no declaration names. Raises
-    `EquationError` for a declared one that the step does not take.
+    ``declared`` are the widths of `Input` declarations, ``undeclared`` the step's keyword-only
+    arguments that no declaration names. Raises `EquationError` for a declared one that the step
+    does not take.
     """
     for name in declared:
         if name not in taken:
@@ -36,8 +37,15 @@ def build_input_specs(
                 f"{cell} declares {name} = Input(), but its step does not take it; write "
                 f"step(self, x, h, *, {name}), or leave the declaration out"
             )
-    return tuple(
+    found = tuple(
         specs.InputSpec(name, declared.get(name, specs.CONSTANT))
         for name in taken
         if name in declared or name in undeclared
     )
+    for one in found:
+        if one.width == specs.CONSTANT:
+            raise EquationError(
+                f"{cell}: the input '{one.name}' must be as wide as what it meets; declare "
+                f'{one.name} = Input(width="hidden")'
+            )
+    return found

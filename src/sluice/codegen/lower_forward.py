@@ -132,7 +132,7 @@ class ForwardLowering:
         if leaf is X:
             return get("input", TIME, leaf.width), 0, LOAD
         if leaf.kind in ("mask", "input"):
-            index = [one.name for one in self.graph.given].index(leaf.name)
+            index = [one.name for one in self.graph.masks_and_inputs].index(leaf.name)
             return get("mask", TIME, leaf.width, index), 0, LOAD
         if leaf.kind == "vector":
             return (*self.locate_parameter(leaf), PARAMETER)

@@ -309,7 +309,7 @@ class Graph:
         return tuple(Leaf("input", one.name, one.width) for one in self.inputs)
 
     @property
-    def given(self) -> tuple[MaskSpec | InputSpec, ...]:
+    def masks_and_inputs(self) -> tuple[MaskSpec | InputSpec, ...]:
         """What each step is given beside x and the states: the masks, then the inputs."""
         return (*self.masks, *self.inputs)
 
@@ -317,7 +317,7 @@ class Graph:
     def width_names(self) -> frozenset[str]:
         """All names in the widths of the graph: ``"hidden"``, say, and those of the cell's own."""
         widths = {node.width for node in self.nodes}
-        widths |= {one.width for one in (*self.states, *self.inputs)}
+        widths |= {state.width for state in self.states} | {one.width for one in self.inputs}
         for stack in self.stacks:
             widths |= {stack.operand, *(width for _, width in stack.gates)}
         return frozenset(find_names(widths.union(*(norm.widths for norm in self.norms))))

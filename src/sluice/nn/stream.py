@@ -119,8 +119,9 @@ class Stream:
     def on_recording_change(self, any_active: bool) -> None:
         """Whether anything is recorded now, anywhere in the process."""
         self._is_recording = any_active
-        # Where nothing follows the kernels and nobody watches, a step is theirs alone.
-        self._fast_step = self._kernel_step if self._readout is None and not any_active else None
+        # Where nothing follows the kernels or comes beside x, and nobody watches, a step is theirs.
+        is_alone = self._readout is None and not self._graph.inputs and not any_active
+        self._fast_step = self._kernel_step if is_alone else None
 
     @property
     def layer(self) -> StreamableLayer:
@@ -153,8 +154,6 @@ class Stream:
         name, (batch, width) each. Raises ValueError for an input of another shape or dtype,
         TypeError for one that is missing or unknown.
         """
-        if inputs or self._graph.inputs:
-            return self._step_general(x, out, inputs)
         step = self._fast_step
         if (
             step is not None
@@ -162,6 +161,7 @@ class Stream:
             and x.dtype is self._dtype
             and x.is_contiguous()
             and x.is_cpu
+            and not inputs
         ):
             if out is None:
                 y = empty_like(

@@ -48,7 +48,9 @@ class CallEncoder:
         self.add_section(3, states)
         self.add_section(4, () if resets is None else spec.reset_states)
         given: list[int] = []
-        for tensor, one in zip((*spec.masks, *spec.inputs), spec.graph.given, strict=True):
+        for tensor, one in zip(
+            (*spec.masks, *spec.inputs), spec.graph.masks_and_inputs, strict=True
+        ):
             lanes = lanes_per_block(cell.bits)
             given += self._encode_mask(tensor.detach(), spec.sizes.of(one.width), lanes)
         self.integers += (5, len(given), *given)
