@@ -301,7 +301,8 @@ def test_names_that_a_call_has_are_refused(name: str) -> None:
     body = f"def step(self, x, h, *, {name}):\n return dict(h=sluice.tanh(self.gate(x, h)))"
     scope: dict[str, Any] = {"sluice": sluice}
     exec(body, scope)
-    kind = type("Taken", (Cell,), dict(gate=Gate(), step=scope["step"]))
+    parts = {"gate": Gate(), name: Input(width="hidden"), "step": scope["step"]}
+    kind = type("Taken", (Cell,), parts)
     with pytest.raises(sluice.EquationError, match=f"no input called '{name}'"):
         Recurrent(kind, X, H)
 
