@@ -160,7 +160,7 @@ class Normed(Cell):
         (NoState, "", r"must return dict.*, got no 'h'"),
         (PreActivation, "", "pre-activation"),
         (Indexed, "[0]", "declare one gate"),
-        (Foreign, "softmax", "the operations are absolute"),
+        (Foreign, "softmax", "the operations are abs, add"),
         (Compared, "(h > 0) *", r"where\(a > b"),
         (Mapped, "self.out(h > 0)", r"gate 'out' must .* got a comparison; write where\(a > b"),
         (Normed, "self.norm(h, h > 0)", r"norm 'norm' must .* got a comparison; write where\("),

@@ -15,7 +15,9 @@ from sluice.codegen.body import ADD_ROW, LOAD, SCALAR
 from sluice.codegen.section import Location, ProductGroup, Section, StoreRequest
 from sluice.equations.graph import Elementwise, Leaf, Node, is_comparison
 
-_COSTLY = frozenset({"exp", "log", "sqrt", "sigmoid", "log_sigmoid", "tanh", "divide"})
+_COSTLY = frozenset(
+    "exp expm1 log sqrt power sin cos erf sigmoid log_sigmoid softplus tanh divide".split()
+)
 _COST_OF_LOAD = 3
 """What is cheaper than this is computed again instead of being loaded."""
 _MAX_COST = 99

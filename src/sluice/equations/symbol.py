@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import NoReturn, TypeAlias, Union
 
-import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from sluice.errors import SluiceError
 
@@ -19,29 +18,8 @@ class EquationError(SluiceError, ValueError):
     """A cell's definition that cannot become equations; the message names the line."""
 
 
-_TORCH_NAMES: dict[Callable[..., object], str] = {
-    torch.add: "add",
-    torch.sub: "subtract",
-    torch.mul: "multiply",
-    torch.div: "divide",
-    torch.neg: "negative",
-    torch.exp: "exp",
-    torch.log: "log",
-    torch.sqrt: "sqrt",
-    torch.sigmoid: "sigmoid",
-    F.sigmoid: "sigmoid",
-    F.logsigmoid: "log_sigmoid",
-    torch.tanh: "tanh",
-    F.tanh: "tanh",
-    torch.relu: "relu",
-    F.relu: "relu",
-    torch.abs: "absolute",
-    torch.maximum: "maximum",
-    torch.minimum: "minimum",
-    torch.gt: "greater",
-    torch.where: "where",
-    torch.detach: "detach",
-}
+TORCH_FUNCTIONS: dict[Callable[..., object], Callable[..., Value]] = {}
+"""What functions of torch yield of symbols; `sluice.equations.torch_functions` fills it."""
 
 
 class Symbol:
@@ -90,12 +68,19 @@ class Symbol:
     def __lt__(self, other: Value) -> Symbol:
         return self.symbolic_apply("greater", other, self)
 
-    def __pow__(self, power: int) -> Symbol:
-        if power != 2:
-            raise EquationError(
-                f"the power of a symbol must be 2, got {power}; write a product, or exp and log"
-            )
-        return self.symbolic_apply("multiply", self, self)
+    def __ge__(self, other: Value) -> Symbol:
+        return self.symbolic_apply("greater_equal", self, other)
+
+    def __le__(self, other: Value) -> Symbol:
+        return self.symbolic_apply("greater_equal", other, self)
+
+    def __pow__(self, exponent: Value) -> Value:
+        if isinstance(exponent, Symbol):
+            return self.symbolic_apply("power", self, exponent)
+        return _raise_to_number(self, float(exponent))
+
+    def __rpow__(self, base: Value) -> Symbol:
+        return self.symbolic_apply("power", base, self)
 
     def detach(self) -> Symbol:
         """This value, with no gradient passing back through it."""
@@ -149,10 +134,30 @@ class Symbol:
         args: tuple[Value, ...] = (),
         kwargs: dict[str, object] | None = None,
     ) -> Value:
-        name = _TORCH_NAMES.get(function)
-        if name is None or kwargs:
-            called = getattr(function, "__name__", str(function))
-            known = ", ".join(sorted(set(_TORCH_NAMES.values())))
+        called = getattr(function, "__name__", str(function))
+        translation = TORCH_FUNCTIONS.get(function)
+        if translation is None:
+            known = ", ".join(sorted({f.__name__.strip("_") for f in TORCH_FUNCTIONS}))
             raise EquationError(f"a cell cannot use torch's {called}; the operations are {known}")
-        symbol = next(argument for argument in args if isinstance(argument, Symbol))
-        return symbol.symbolic_apply(name, *args)
+        try:
+            inspect.signature(translation).bind(*args, **(kwargs or {}))
+        except TypeError as error:
+            raise EquationError(f"a cell cannot use torch's {called} so: {error}") from None
+        return translation(*args, **(kwargs or {}))
+
+
+def _raise_to_number(a: Symbol, exponent: float) -> Value:
+    """Whole powers up to 8 by products, as torch has the small ones; others by the operation."""
+    if exponent == 0:
+        return 1.0
+    is_simple = abs(exponent) == 0.5 or (exponent.is_integer() and abs(exponent) <= 8)
+    if not is_simple:
+        return a.symbolic_apply("power", a, exponent)
+    if exponent < 0:
+        return 1.0 / _raise_to_number(a, -exponent)
+    if exponent == 0.5:
+        return a.symbolic_apply("sqrt", a)
+    if exponent == 1:
+        return a
+    half = _raise_to_number(a, exponent // 2)
+    return half * half if exponent % 2 == 0 else half * half * a

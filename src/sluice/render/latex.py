@@ -21,7 +21,7 @@ from sluice.equations.graph import (
     RowNorm,
     sort_topologically,
 )
-from sluice.equations.ops import CALL, OPS, PRODUCT, SUM
+from sluice.equations.op_table import CALL, OPS, PRODUCT, SUM
 from sluice.equations.specs import CONSTANT, StackSpec
 from sluice.render.notation import NOW, MathText, Notation
 

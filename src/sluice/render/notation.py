@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from sluice.equations.graph import Affine, Graph, Leaf, Node
-from sluice.equations.ops import CALL, NEGATED, PRODUCT
+from sluice.equations.op_table import CALL, NEGATED, PRODUCT
 from sluice.equations.specs import StackSpec
 
 SHORT = {"input": "i", "forget": "f", "output": "o", "reset": "r", "update": "z", "hidden": "h"}

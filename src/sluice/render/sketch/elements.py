@@ -11,7 +11,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from sluice.equations.graph import Affine, Elementwise, Graph, Leaf, Node, RowNorm
-from sluice.equations.ops import CALL, OPS
+from sluice.equations.op_table import CALL, OPS
 from sluice.render.latex import EquationWriter
 
 Net = Node | tuple[Node, ...]  # what a wire carries: a value, or several side by side
