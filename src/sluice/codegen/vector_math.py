@@ -45,6 +45,7 @@ _FUNCTIONS: dict[str, Callable[..., str]] = {
     "sigmoid": write_sigmoid,
     "log_sigmoid": write_log_sigmoid,
     "softplus": write_softplus,
+    "silu": lambda w, x: w.float_op("fmul", x, write_sigmoid(w, x)),
     "tanh": write_tanh,
     "sin": _widen(write_sin),
     "cos": _widen(write_cos),

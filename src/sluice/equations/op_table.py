@@ -231,6 +231,13 @@ _OPS = (
         _function_notation(r"\mathrm{softplus}", "softplus"),
     ),
     Op(
+        "silu",
+        1,
+        F.silu,
+        lambda g, y, a: (g * (apply("sigmoid", a) * (1.0 + a * apply("sigmoid", -a))),),
+        _function_notation(r"\mathrm{SiLU}", "SiLU"),
+    ),
+    Op(
         "tanh",
         1,
         torch.tanh,

@@ -177,12 +177,12 @@ def softsign(a: Value) -> Value:
 
 def silu(a: Value) -> Value:
     """a · sigmoid(a), elementwise (also called swish)."""
-    return a * sigmoid(a)
+    return apply("silu", a)
 
 
 def mish(a: Value) -> Value:
     """a · tanh(softplus(a)), elementwise (Misra 2020)."""
-    return a * tanh(softplus(a))
+    return a * tanh(clamp(softplus(a), max=20.0))  # beyond it the tanh is 1 and its slope is 0
 
 
 def gelu(a: Value, approximate: str = "none") -> Value:
@@ -193,7 +193,8 @@ def gelu(a: Value, approximate: str = "none") -> Value:
         return 0.5 * a * (1.0 + erf(square_root(0.5) * a))
     if approximate != "tanh":
         raise EquationError(f"approximate of gelu must be 'none' or 'tanh', got {approximate!r}")
-    return 0.5 * a * (1.0 + tanh(square_root(2.0 / pi) * (a + 0.044715 * (a * a * a))))
+    inner = square_root(2.0 / pi) * (a + 0.044715 * (a * a * a))
+    return 0.5 * a * (1.0 + tanh(clamp(inner, -20.0, 20.0)))  # where the tanh is ±1, its slope is 0
 
 
 def scaled_tanh(a: Value, alpha: float = 1.0, beta: float = 1.0) -> Value:

@@ -154,7 +154,8 @@ def _raise_to_number(a: Symbol, exponent: float) -> Value:
     if not is_simple:
         return a.symbolic_apply("power", a, exponent)
     if exponent < 0:
-        return 1.0 / _raise_to_number(a, -exponent)
+        inverse = 1.0 / (a if exponent <= -1 else a.symbolic_apply("sqrt", a))
+        return _raise_to_number(inverse, -exponent) if exponent <= -1 else inverse
     if exponent == 0.5:
         return a.symbolic_apply("sqrt", a)
     if exponent == 1:

@@ -34,6 +34,7 @@ from sluice.equations.specs import (
     VectorSpec,
 )
 from sluice.equations.symbol import EquationError
+from sluice.equations.validation import validate_graph
 
 
 class Interpreter(Protocol):
@@ -182,13 +183,15 @@ def _build_graph(name: str, declarations: Declarations, outputs: dict[str, Node]
     affines = [node for node in first.nodes if isinstance(node, Affine)]
     norms = [node for node in first.nodes if isinstance(node, RowNorm)]
     leaves = {(n.kind, n.name) for n in first.nodes if isinstance(n, Leaf)}
-    return replace(
+    graph = replace(
         first,
         stacks=tuple(filter(None, (_prune_stack(stack, affines) for stack in declarations.stacks))),
         vectors=tuple(v for v in declarations.vectors if ("vector", v.name) in leaves),
         norms=tuple(filter(None, (_prune_norm(norm, norms) for norm in declarations.norms))),
         masks=tuple(mask for mask in declarations.masks if ("mask", mask.name) in leaves),
     )
+    validate_graph(graph)
+    return graph
 
 
 def _prune_stack(stack: StackSpec, affines: list[Affine]) -> StackSpec | None:

@@ -19,6 +19,7 @@ SPELLINGS = {
     "sigmoid": "_sigmoid({0})",
     "log_sigmoid": "_log_sigmoid({0})",
     "softplus": "tl.where({0} > 20.0, {0}, -_log_sigmoid(-{0}))",
+    "silu": "({0} * _sigmoid({0}))",
     "tanh": "_tanh({0})",
     "relu": "tl.where({0} <= 0.0, 0.0, {0})",
     "absolute": "tl.abs({0})",
@@ -101,12 +102,13 @@ def _power(a, b):
     wide = (a + tl.where(b == b, 0.0, 0.0)).to(tl.float64)  # either may be a plain number
     exponent = (b + tl.where(a == a, 0.0, 0.0)).to(tl.float64)
     size = tl.abs(wide)
-    result = tl.exp(exponent * tl.where(size > 0.0, tl.log(size), -float("inf")))
-    whole = tl.floor(exponent)
-    odd = tl.where(2.0 * tl.floor(0.5 * whole) == whole, 1.0, -1.0)
-    negative = tl.where(whole == exponent, odd * result, float("nan"))
+    log = tl.where(size == 0.0, -float("inf"), tl.log(size))
+    result = tl.exp(tl.where(size == 1.0, 0.0, exponent * log))
+    half = 0.5 * exponent
+    is_whole = tl.floor(exponent) == exponent
+    signed = tl.where(is_whole & (tl.floor(half) != half), -result, result)
+    negative = tl.where(is_whole | (wide == -float("inf")), signed, float("nan"))
     result = tl.where(wide < 0.0, negative, result)
-    result = tl.where(wide == 1.0, 1.0, result)
     return tl.where(exponent == 0.0, 1.0, result).to((a + b).dtype)
 
 
