@@ -189,15 +189,10 @@ def test_rounding_passes_gradients_straight_through_at_every_order() -> None:
         (lambda a: sluice.clamp(a, 2.0, 1.0), "must not exceed max, got 2.0 and 1.0"),
         (lambda a: sluice.hard_tanh(a, 1.0, 1.0), "min_val must be below max_val"),
         (lambda a: sluice.gelu(a, "erf"), "must be 'none' or 'tanh', got 'erf'"),
-        (lambda a: F.elu(a, inplace=True), "cannot be changed in place"),
+        (lambda a: F.elu(a, inplace=True), "torch's elu with alpha= and inplace="),
         (lambda a: F.softplus(a, threshold=5), "threshold of softplus must be 20"),
-        (lambda a: torch.round(a, decimals=2), "decimals of torch.round must be 0"),
-        (lambda a: torch.div(a, 2.0, rounding_mode="floor"), "write floor"),
-        (lambda a: torch.exp(a, out=None), "cannot use torch's exp so"),
-        (
-            lambda a: torch.cumsum(a, 0),
-            "cannot use torch's cumsum; the operations are abs, add",
-        ),
+        (lambda a: torch.round(a, decimals=2), "decimals of round must be 0"),
+        (lambda a: torch.div(a, 2.0, rounding_mode="floor"), "torch's div with rounding_mode="),
     ],
 )
 def test_what_cannot_be_is_refused(function: Function, message: str) -> None:

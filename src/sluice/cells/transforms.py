@@ -25,6 +25,7 @@ class Transform(Cell):
             self.inner.forget_gate_name,
             self.inner.input_gate_name,
         )
+        self.sizes = dict(self.inner.sizes)
 
     @property
     def name(self) -> str:

@@ -190,7 +190,8 @@ def _compute_norm(
 def _compute_elementwise(node: Elementwise, values: Values, interpreter: TensorInterpreter) -> Any:
     operands = [values[operand] for operand in node.arguments]
     if node.op == "where":  # between two numbers torch would choose float32
-        like = next(iter(interpreter.parameters.values()))
+        known = (*interpreter.parameters.values(), *values.values())
+        like = next(value for value in known if isinstance(value, Tensor))
         operands[1:] = [
             o if isinstance(o, Tensor) else torch.full((), o, dtype=like.dtype, device=like.device)
             for o in operands[1:]

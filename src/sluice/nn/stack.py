@@ -163,7 +163,7 @@ class RecurrentStack(LayerSettings, LayerParameters):
                 f"Expected {self.input_size}, got {x.shape[-1]}"
             )
         dtype = self._list_tensors()[0].dtype
-        if x.dtype != dtype and not is_autocast_enabled(x):
+        if x.dtype != dtype and self._like is None and not is_autocast_enabled(x):
             raise ValueError(
                 f"{type(self).__name__} input dtype ({x.dtype}) does not match weight dtype "
                 f"({dtype}). Convert input: input.to({dtype}), or convert model: "
@@ -225,7 +225,7 @@ class RecurrentStack(LayerSettings, LayerParameters):
         place = self._places[number]
         inputs = OperatorInputs(
             self._text,
-            [place.sizes.input, place.sizes.hidden, place.sizes.projection],
+            place.sizes.to_list(),
             x,
             states,
             [_cast(p, x) for p in self._get_tensors(place.parameter_names)],
