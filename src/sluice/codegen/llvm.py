@@ -9,6 +9,8 @@ from sluice.codegen.vector_builder import VectorIRBuilder
 from sluice.codegen.vector_math import FUNCTION_NAMES, emit_definitions
 from sluice.equations.graph import Elementwise, Leaf, Node, sort_topologically
 
+_MOST_INLINED_CALLS = 128
+"""A body with more calls of functions keeps them as calls: LLVM would take seconds over it."""
 _ARITHMETIC = {"add": "fadd", "subtract": "fsub", "multiply": "fmul"}
 
 
@@ -134,7 +136,10 @@ class _FunctionEmitter:
             elif access.kind == SCALAR:
                 self.values[node] = self._emit_scalar(access)
         known = [node for node, _ in self.body.inputs]
-        for node in sort_topologically([n for n, _ in self.body.outputs], known=known):
+        nodes = sort_topologically([n for n, _ in self.body.outputs], known=known)
+        calls = sum(isinstance(node, Elementwise) and node.op in FUNCTION_NAMES for node in nodes)
+        self._inlining = "noinline" if calls > _MOST_INLINED_CALLS else ""
+        for node in nodes:
             self.values[node] = self._emit_node(node)
         for node, access in self.body.outputs:
             if access.kind == STORE and not access.optional:
@@ -184,7 +189,7 @@ class _FunctionEmitter:
         if op == "divide":
             return w.float_op("fdiv", *a)
         if op in FUNCTION_NAMES:
-            return w.call(f"sluice.{op}", *a)
+            return w.call(f"sluice.{op}", *a, attribute=self._inlining)
         if op in ("sqrt", "absolute"):
             return w.intrinsic({"sqrt": "sqrt", "absolute": "fabs"}[op], *a)
         if op == "negative":

@@ -63,10 +63,10 @@ class VectorIRBuilder:
     def int_op(self, name: str, a: str, b: str) -> str:
         return self.emit(f"{name} {self.integer_vector} {a}, {b}")
 
-    def call(self, name: str, *operands: str) -> str:
-        """An intrinsic or one of the functions below on whole vectors."""
+    def call(self, name: str, *operands: str, attribute: str = "") -> str:
+        """An intrinsic or a function of `vector_math` on whole vectors."""
         listed = ", ".join(f"{self.vector} {operand}" for operand in operands)
-        return self.emit(f"call {self.vector} @{name}({listed})")
+        return self.emit(f"call {self.vector} @{name}({listed}) {attribute}".rstrip())
 
     def intrinsic(self, name: str, *operands: str) -> str:
         return self.call(f"llvm.{name}.{self.suffix}", *operands)
