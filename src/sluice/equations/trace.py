@@ -17,13 +17,13 @@ from typing import Protocol
 
 from sluice.equations.graph import (
     Affine,
-    Elementwise,
     Graph,
     Leaf,
     Node,
     RowNorm,
     X,
     is_comparison,
+    list_terms,
 )
 from sluice.equations.ops import Value
 from sluice.equations.specs import (
@@ -208,9 +208,10 @@ def _check_outputs(outputs: object, declarations: Declarations) -> dict[str, Nod
 
 
 def _is_preactivation(node: Node) -> bool:
-    if isinstance(node, Elementwise):
-        return node.op in ("add", "subtract") and all(map(_is_preactivation, node.operands))
-    return isinstance(node, Affine | RowNorm) or (isinstance(node, Leaf) and node.kind == "vector")
+    return all(
+        isinstance(term, Affine | RowNorm) or (isinstance(term, Leaf) and term.kind == "vector")
+        for term in list_terms(node, ("add", "subtract"))
+    )
 
 
 def _build_graph(name: str, declarations: Declarations, outputs: dict[str, Node]) -> Graph:
