@@ -63,6 +63,15 @@ struct Matrix {
     i64 width, inner, heads;  // units of the result, of the operand (of a gate when transposed)
     i64 columns;              // of the weight as it is stored
     std::vector<i64> starts;  // the first row of each gate
+    std::vector<i64> bias_starts;  // the first bias of each, -1 for none; empty: as the rows
+    // Which bias a row of the weight has; -1: none.
+    i64 bias_of(i64 row) const {
+        if (bias < 0 || row < 0 || bias_starts.empty()) return bias < 0 ? -1 : row;
+        for (size_t g = 0; g < starts.size(); ++g)
+            if (bias_starts[g] >= 0 && row >= starts[g] && row < starts[g] + width)
+                return bias_starts[g] + row - starts[g];
+        return -1;
+    }
     i64 gates() const { return i64(starts.size()); }
     i64 results() const { return transposed ? 1 : gates(); }
 };
@@ -141,6 +150,7 @@ struct Program {
 
     // Derived from the above by `index`.
     bool hoisted_reads_input = false, forward_reads_input = false;
+    std::vector<uint8_t> is_hoisted_mask;  // by buffer: a mask that hoisted phases read
     // Products or norms, of any phase, read rows of what hoisted phases write.
     bool hoisted_needs_rows = false;
     // Of each parameter: whether its weights' gradients, each computed once, make up all of its own.
@@ -188,6 +198,10 @@ private:
             if (all.size() <= index) all.resize(index + 1, -1);
             all[index] = i64(k);
         }
+        is_hoisted_mask.assign(buffers.size(), 0);
+        for (const Phase& phase : hoisted)
+            for (i64 k : phase.buffers)
+                is_hoisted_mask[size_t(k)] |= buffer(k).role == Role::mask;
         const auto uses = [&](const std::vector<Phase>& phases, Role role) {
             const auto has_role = [&](i64 k) { return buffer(k).role == role; };
             return std::any_of(phases.begin(), phases.end(), [&](const Phase& phase) {

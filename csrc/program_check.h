@@ -165,8 +165,12 @@ private:
         require_at_most("matrices", "gates", max_items, m.gates());
         if (m.bias < 0) return;
         if (m.transposed) fail("matrices", "no bias of a transposed matrix", m.bias);
-        for (i64 start : m.starts)
-            require_at_most("matrices", "a bias's last row", parameter_size(m.bias), start + gate);
+        const bool apart = !m.bias_starts.empty();
+        if (apart) require_equal("matrices", "gates", m.gates(), i64(m.bias_starts.size()));
+        for (i64 start : apart ? m.bias_starts : m.starts)
+            if (start >= 0)
+                require_at_most("matrices", "a bias's last row", parameter_size(m.bias),
+                                start + gate);
     }
 
     void check_product(Part part, const Product& product) {
@@ -297,7 +301,7 @@ private:
         switch (part) {
         case Part::hoisted:
             return require_role("a hoisted phase's buffer", k,
-                                {Role::scratch, Role::input, Role::parameters,
+                                {Role::scratch, Role::input, Role::mask, Role::parameters,
                                  Role::hoisted_statistics, Role::tile});
         case Part::forward:
             return require_role(

@@ -67,6 +67,7 @@ private:
         m.heads = s.read("a number of heads", 1, max_width);
         m.columns = read_width(s);
         m.starts = s.read_list("a gate's first row", 0, max_size);
+        m.bias_starts = s.read_list("a gate's first bias", -1, max_size);
         return m;
     }
     Product read_product(Section& s) const {
@@ -148,7 +149,7 @@ inline void ProgramReader::read() {
     p.state_widths = read_numbers(3, "states", 1, max_width);
     p.mask_widths = read_numbers(4, "masks", 1, max_width);
     p.buffers = read_records(5, "buffers", 5, [&](Section& s) { return read_buffer(s); });
-    p.matrices = read_records(6, "matrices", 8, [&](Section& s) { return read_matrix(s); });
+    p.matrices = read_records(6, "matrices", 9, [&](Section& s) { return read_matrix(s); });
     p.hoisted = read_phases(7, "hoisted phases");
     p.forward = read_phases(8, "forward phases");
     p.backward = read_phases(9, "backward phases");

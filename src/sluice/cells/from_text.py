@@ -42,7 +42,7 @@ class TracedCell(Cell):
     def declarations(self) -> Declarations:
         graph = self.graph
         norms = tuple(NormSpec(norm.name, (), norm.epsilon) for norm in graph.norms)
-        kept = (graph.states, graph.stacks, graph.vectors, norms, graph.masks)
+        kept = (graph.states, graph.stacks, graph.vectors, norms, graph.masks, graph.inputs)
         return Declarations(*kept, output=graph.output)
 
     def step(self, x: Value, /, **given: Value) -> dict[str, Value]:  # type: ignore[override]

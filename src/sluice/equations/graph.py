@@ -17,10 +17,12 @@ from functools import cached_property
 from typing import Any
 from weakref import WeakValueDictionary
 
-from sluice.equations.ops import OPS, Value
+from sluice.equations.op_table import COMPARISONS, OPS
 from sluice.equations.sizes import BUILT_IN, find_names
 from sluice.equations.specs import (
     CONSTANT,
+    INPUT,
+    InputSpec,
     MaskSpec,
     NormSpec,
     ParameterSpec,
@@ -29,7 +31,7 @@ from sluice.equations.specs import (
     VectorSpec,
     build_parameter_specs,
 )
-from sluice.equations.symbol import EquationError, Symbol, check_gradients_are_on
+from sluice.equations.symbol import EquationError, Symbol, Value, check_gradients_are_on
 
 _node_cache: WeakValueDictionary[tuple[Any, ...], Node] = WeakValueDictionary()
 
@@ -149,6 +151,10 @@ class RowNorm(Node):
         return self.group + self.upstream
 
 
+#: The input of a layer, as every step finds it.
+X = Leaf("input", "x", INPUT)
+
+
 def constant(value: float) -> Node:
     """A number as a node."""
     return Leaf("constant", repr(float(value)), CONSTANT)
@@ -179,7 +185,7 @@ def elementwise(op: str, *operands: Node) -> Node:
 
 def is_comparison(node: Node) -> bool:
     """Whether ``node`` is the condition of a `where`: it holds or not, and is no number."""
-    return isinstance(node, Elementwise) and node.op == "greater"
+    return isinstance(node, Elementwise) and node.op in COMPARISONS
 
 
 def _format_widths(operands: tuple[Node, ...]) -> str:
@@ -278,7 +284,8 @@ class Graph:
     """A cell's update equations: what a step computes, and what it needs for that.
 
     ``outputs`` pairs every name that the step returns with its node, in the order returned;
-    ``output`` names those that a layer gives out, side by side: the first state where it is empty.
+    ``inputs`` are given beside x. ``output`` names the values that a layer gives out, side by side:
+    the first state where it is empty.
     """
 
     name: str
@@ -288,6 +295,7 @@ class Graph:
     norms: tuple[NormSpec, ...]
     masks: tuple[MaskSpec, ...]
     outputs: tuple[tuple[str, Node], ...]
+    inputs: tuple[InputSpec, ...] = ()
     output: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -325,10 +333,20 @@ class Graph:
         return tuple(Leaf("state", state.name, state.width) for state in self.states)
 
     @cached_property
+    def input_leaves(self) -> tuple[Leaf, ...]:
+        """The inputs beside x, in order."""
+        return tuple(Leaf("input", one.name, one.width) for one in self.inputs)
+
+    @property
+    def masks_and_inputs(self) -> tuple[MaskSpec | InputSpec, ...]:
+        """What each step is given beside x and the states: the masks, then the inputs."""
+        return (*self.masks, *self.inputs)
+
+    @cached_property
     def width_names(self) -> frozenset[str]:
         """All names in the widths of the graph: ``"hidden"``, say, and those of the cell's own."""
         widths = {node.width for node in self.nodes}
-        widths |= {state.width for state in self.states}
+        widths |= {state.width for state in self.states} | {one.width for one in self.inputs}
         for stack in self.stacks:
             widths |= {stack.operand, *(width for _, width in stack.gates)}
         return frozenset(find_names(widths.union(*(norm.widths for norm in self.norms))))

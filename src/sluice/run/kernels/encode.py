@@ -90,7 +90,7 @@ class ProgramEncoder:
         counts = [math.prod(parameter.shape(sizes)) for parameter in self.graph.parameters]
         kept = self.graph.kept_values
         outputs = [[value.name for value in kept].index(name) for name in self.graph.output]
-        masks = [sizes.of(mask.width) for mask in self.graph.masks]
+        masks = [sizes.of(one.width) for one in self.graph.masks_and_inputs]
         return encode_sections(
             PROGRAM,
             [sizes.input, len(self.graph.states), *_encode_list(outputs)],
