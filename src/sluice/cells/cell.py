@@ -22,9 +22,12 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Self, cast
 
+import torch
 from torch import Tensor
 
-from sluice.cells.collection import read_declarations
+from sluice.cells.collection import find_declarations, read_declarations
+from sluice.cells.constants import compute_constant
+from sluice.cells.declarations import Constant
 from sluice.equations.evaluation import TensorInterpreter
 from sluice.equations.graph import Graph, Node
 from sluice.equations.ops import Value
@@ -82,10 +85,13 @@ class Cell:
         """A copy of this cell whose ``step`` computes on tensors with these parameters.
 
         ``parameters`` are named as `Graph.parameters` names them (``weight_ih``, ...), shaped for
-        ``sizes``. The step maps ``(batch, input)`` and states ``(batch, hidden)`` to a dictionary.
+        ``sizes``; constants may be left out. The step maps ``(batch, input)`` and states
+        ``(batch, hidden)`` to a dictionary.
         """
         graph = self.graph
-        interpreter = TensorInterpreter(graph.stacks, graph.norms, sizes, parameters)
+        like = next(iter(parameters.values()), torch.empty(0))
+        fixed = {n: value.to(like) for n, value in self.compute_constants(sizes).items()}
+        interpreter = TensorInterpreter(graph.stacks, graph.norms, sizes, {**fixed, **parameters})
         return self.bind_interpreter(cast(Interpreter, interpreter))  # its step is given tensors
 
     @cached_property
@@ -106,6 +112,19 @@ class Cell:
     def text(self) -> str:
         """The canonical text of the cell's graph."""
         return to_text(self.graph)
+
+    def compute_constants(self, sizes: Sizes) -> dict[str, Tensor]:
+        """The numbers of every `Constant` that the equations use, float64, by parameter.
+
+        Raises ValueError for one whose shape does not fit ``sizes``.
+        """
+        specs = {p.name: p for p in self.graph.parameters if not p.learned}
+        found = {}
+        for name, one in find_declarations(type(self)).select(Constant).items():
+            parameter = name if one.of is None else f"weight_{name}"
+            if parameter in specs:
+                found[parameter] = compute_constant(self, one, specs[parameter], sizes)
+        return found
 
     def __getstate__(self) -> dict[str, object]:
         derived = ("declarations", "graph", "text", "_interpreter")

@@ -7,11 +7,13 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from math import isfinite
 
+from torch import Tensor
+
 from sluice.cells.cell import Cell
 from sluice.equations.graph import Affine, Elementwise, Graph, Leaf, Node, RowNorm, X
 from sluice.equations.op_table import apply
 from sluice.equations.ops import Value, detach, greater, where
-from sluice.equations.specs import MaskSpec, NormSpec, VectorSpec
+from sluice.equations.specs import MaskSpec, NormSpec, Sizes, VectorSpec
 from sluice.equations.symbol import EquationError
 from sluice.equations.trace import Declarations, Interpreter
 
@@ -31,6 +33,9 @@ class Transform(Cell):
     def name(self) -> str:
         own = type(self).__name__
         return f"{own}({self.inner.name})" if type(self).__module__ == __name__ else own
+
+    def compute_constants(self, sizes: Sizes) -> dict[str, Tensor]:
+        return self.inner.compute_constants(sizes)
 
     def step(self, x: Value, **values: Value) -> dict[str, Value]:
         return self.inner.bind_interpreter(self.interpreter).step(x, **values)
@@ -70,7 +75,9 @@ class LayerNormed(Transform):
         paired = ("ih", "hh")
         names = {self.norm_name(stack, group) for (stack, _), group in self.groups.items()}
         norms = tuple(NormSpec(name, (), self.epsilon) for name in sorted(names))
-        stacks = tuple(replace(s, bias=s.bias and s.name not in paired) for s in inner.stacks)
+        stacks = tuple(
+            replace(s, bias=False, unbiased=()) if s.name in paired else s for s in inner.stacks
+        )
         return replace(inner, stacks=stacks, norms=inner.norms + norms)
 
     def step(self, x: Value, **values: Value) -> dict[str, Value]:

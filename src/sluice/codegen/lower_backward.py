@@ -221,7 +221,8 @@ class BackwardLowering:
         for affine, delta in self.adjoint.deltas.items():
             operand = self.forward.expand(affine.operand)
             sets.setdefault((affine.stack, operand, affine.width), []).append((affine.gate, delta))
-            if self.forward.has_bias and self.graph.get_stack(affine.stack).bias:
+            biased = dict(self.graph.get_stack(affine.stack).biased)
+            if self.forward.has_bias and affine.gate in biased:
                 self._add_row_gradient(f"bias_{affine.stack}", affine.gate, self.rewrite(delta))
         for (stack, operand, _), pairs in sets.items():
             gates, deltas = self._sort_gates(stack, pairs)

@@ -46,6 +46,7 @@ from sluice.equations.specs import (
 )
 from sluice.equations.symbol import EquationError
 
+_PAIRED = {"ih", "hh"}
 Declaration = StateSpec | StackSpec | VectorSpec | NormSpec | MaskSpec | InputSpec
 _WIDTH = re.compile(r"(?P<factors>\w+(\*\w+)*)(/(?P<heads>[1-9][0-9]{0,9}))?", re.ASCII)
 
@@ -124,6 +125,10 @@ class GraphValidator:
             self._require_one_part(stack.name, gate, width)
             self._gate_widths[stack.name, gate] = width
         require_at_most(MAX_GATES, len(self._gate_widths), "gates")
+        if stack.unbiased and not (stack.biased and stack.learned):
+            raise EquationError(f"the stack '{stack.name}' has no gate with a bias")
+        if not stack.learned and (stack.bias or len(stack.gates) > 1 or stack.name in _PAIRED):
+            raise EquationError(f"the constant '{stack.name}' must be one map without a bias")
 
     @add.register
     def _(self, vector: VectorSpec) -> None:
@@ -176,7 +181,7 @@ class GraphValidator:
     def _require_one_part(self, stack: str, gate: str, width: str) -> None:
         """A gate has rows in ``ih`` and ``hh``, a map in a stack of its own."""
         for other in self._stacks_of_gate.setdefault(gate, []):
-            if {stack, other} != {"ih", "hh"} or self._gate_widths[other, gate] != width:
+            if {stack, other} != _PAIRED or self._gate_widths[other, gate] != width:
                 raise EquationError(f"'{gate}' is the name of two gates or maps")
         self._stacks_of_gate[gate].append(stack)
 

@@ -77,11 +77,15 @@ class LayerParameters(nn.Module):
             specs = select_parameters(self.cell, options.bias)
             shapes = [parameter.shape(place.sizes) for parameter in specs]
             shapes += [(width,) for width in place.state_widths(self.cell)]
+            fixed = {p.name + place.suffix for p in specs if not p.learned}
             for name, shape in zip(place.names, shapes, strict=False):
                 present = getattr(self, name, None)
                 if present is None or present.shape != shape:
                     data = torch.empty(shape, device=options.device, dtype=options.dtype)
-                    setattr(self, name, nn.Parameter(data))
+                    if name in fixed:
+                        self.register_buffer(name, data)
+                    else:
+                        setattr(self, name, nn.Parameter(data))
 
     def reset_parameters(self) -> None:
         """Draw all parameters again: as torch does, and as the named options ask."""

@@ -67,9 +67,9 @@ def backward(spec: RunSpec, output: Tensor, last: tuple[Tensor, ...]) -> Gradien
     inputs = {one.name: tensor.new_zeros(tensor.shape) for one, tensor in given}
     sums = _GradientSums(torch.zeros_like(spec.x), inputs)
     restart = tuple(torch.zeros_like(state) for state in spec.reset_states)
-    flowing, given = last, spec.split_output(output)
+    flowing, of_values = last, spec.split_output(output)
     for t, values in reversed(kept):
-        of_output = {name: _mask_padding(spec, t, part[t]) for name, part in given.items()}
+        of_output = {name: _mask_padding(spec, t, part[t]) for name, part in of_values.items()}
         inward = _run_backward_step(spec, plan, t, values, flowing, of_output, sums)
         if spec.reset_mask is not None:
             at, pairs = spec.reset_mask[t], list(zip(restart, inward, strict=True))
@@ -161,8 +161,9 @@ def _compute_parameter_gradients(
         found[f"weight_{stack.name}"].narrow(0, *rows).add_(
             _compute_weight_gradient(delta, operand, stack.heads)
         )
-        if f"bias_{stack.name}" in found:
-            found[f"bias_{stack.name}"].narrow(0, *rows).add_(delta.sum(0))
+        of_bias = stack.bias_ranges(spec.sizes).get(affine.gate)
+        if of_bias is not None and f"bias_{stack.name}" in found:
+            found[f"bias_{stack.name}"].narrow(0, *of_bias).add_(delta.sum(0))
     for name, gradient in {**sums.vectors, **sums.norms}.items():
         if name in found:
             found[name] = found[name] + gradient

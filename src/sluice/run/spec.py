@@ -86,11 +86,10 @@ class RunSpec:
     @cached_property
     def interpreter(self) -> TensorInterpreter:
         """The graph's gates, vectors and norms as tensors."""
+        named = map_parameters_by_name(self.graph, self.parameters)
+        fixed = {p.name: named[p.name].detach() for p in self.graph.parameters if not p.learned}
         return TensorInterpreter(
-            self.graph.stacks,
-            self.graph.norms,
-            self.sizes,
-            map_parameters_by_name(self.graph, self.parameters),
+            self.graph.stacks, self.graph.norms, self.sizes, {**named, **fixed}
         )
 
     @cached_property

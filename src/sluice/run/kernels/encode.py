@@ -148,6 +148,8 @@ class ProgramEncoder:
         width, inner = (operand, gate) if p.transposed else (gate, operand)
         starts = _encode_list(rows[name][0] for name in p.gates)
         weight = self._parameter_indices[f"weight_{stack.name}"]
+        of_bias = stack.bias_ranges(sizes) if bias >= 0 and stack.unbiased else {}
+        bias_starts = [of_bias.get(name, (-1, 0))[0] for name in p.gates] if of_bias else []
         self._matrices.append(
             [
                 int(p.transposed),
@@ -158,6 +160,7 @@ class ProgramEncoder:
                 stack.heads,
                 operand // stack.heads,
                 *starts,
+                *_encode_list(bias_starts),
             ]
         )
         return [len(self._matrices) - 1, p.operand, p.target, p.item, int(p.accumulate)]
@@ -174,9 +177,8 @@ class ProgramEncoder:
         width = self.sizes.of(self.program.buffers[g.buffer].width)
         start = 0
         if g.kind == "gate":
-            start, width = self.graph.get_stack(g.parameter.removeprefix("bias_")).row_ranges(
-                self.sizes
-            )[g.gate]
+            stack = self.graph.get_stack(g.parameter.removeprefix("bias_"))
+            start, width = stack.bias_ranges(self.sizes)[g.gate]
         elif g.kind == "norm":
             start = self._norm_start(g.parameter, int(g.gate))
         return [self._parameter_indices[g.parameter], start, width, g.buffer, g.item]
