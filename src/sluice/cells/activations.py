@@ -86,7 +86,8 @@ class ActivatedCell(Cell):
             ``"hard_sigmoid"``, ...) or a function of sluice's operations, as in
             ``functools.partial(sluice.leaky_relu, negative_slope=0.3)``.
         gate_activation: what the gates go through.
-        clip: bounds ±clip of what enters an activation function, as ONNX's operators have them.
+        clip: bounds ±clip of what gates and candidates pass to their activation functions, as
+            ONNX's operators have them (and onnxruntime computes them).
 
     Raises ValueError for an unknown name, or a bound that is not positive.
     """
@@ -111,12 +112,13 @@ class ActivatedMemoryCell(ActivatedCell):
 
     Args:
         activation, gate_activation, clip: as of `ActivatedCell`.
-        output_activation: what the cell state is shown through; by default ``activation``.
+        cell_activation: what the cell state is shown through, without ``clip``; by default the
+            same as ``activation``.
         cell_clip: bounds ±cell_clip of the cell state itself (Sak, Senior & Beaufays 2014, section
             3.2), as TensorFlow's cells have them.
     """
 
-    output_activation = Activation(ops.tanh)
+    cell_activation = Activation(ops.tanh)
     cell_clip: float | None = None
 
     def __init__(
@@ -124,14 +126,14 @@ class ActivatedMemoryCell(ActivatedCell):
         activation: ActivationFunction = "tanh",
         gate_activation: ActivationFunction = "sigmoid",
         *,
-        output_activation: ActivationFunction | None = None,
+        cell_activation: ActivationFunction | None = None,
         clip: float | None = None,
         cell_clip: float | None = None,
     ) -> None:
         super().__init__(activation, gate_activation, clip=clip)
         _check_bound("cell_clip", cell_clip)
-        shown = activation if output_activation is None else output_activation
-        self.output_activation = Activation(find_activation("output_activation", shown), clip)
+        shown = activation if cell_activation is None else cell_activation
+        self.cell_activation = Activation(find_activation("cell_activation", shown))
         self.cell_clip = cell_clip
 
     def bound_memory(self, c: Value) -> Value:

@@ -27,7 +27,7 @@ class LSTM(ActivatedMemoryCell):
         g = phi(self.candidate(x, h))  # what to write
         o = sigma(self.output(x, h))  # what to show
         c = self.bound_memory(f * c + i * g)  # the cell state changes only linearly
-        return dict(h=o * self.output_activation(c), c=c, input=i, forget=f, candidate=g, output=o)
+        return dict(h=o * self.cell_activation(c), c=c, input=i, forget=f, candidate=g, output=o)
 
 
 class ProjectedLSTM(ActivatedMemoryCell):
@@ -50,7 +50,7 @@ class ProjectedLSTM(ActivatedMemoryCell):
         g = phi(self.candidate(x, h))
         o = sigma(self.output(x, h))
         c = self.bound_memory(f * c + i * g)
-        h = self.projection(o * self.output_activation(c))
+        h = self.projection(o * self.cell_activation(c))
         return dict(h=h, c=c, input=i, forget=f, candidate=g, output=o)
 
 
@@ -95,7 +95,7 @@ class PeepholeLSTM(ActivatedMemoryCell):
         g = phi(self.candidate(x, h))
         c = self.bound_memory(f * c + i * g)
         o = sigma(self.output(x, h) + self.peep_output * c)
-        return dict(h=o * self.output_activation(c), c=c, input=i, forget=f, candidate=g, output=o)
+        return dict(h=o * self.cell_activation(c), c=c, input=i, forget=f, candidate=g, output=o)
 
 
 class CIFG(ActivatedMemoryCell):
@@ -114,4 +114,4 @@ class CIFG(ActivatedMemoryCell):
         g = phi(self.candidate(x, h))
         o = sigma(self.output(x, h))
         c = self.bound_memory(f * c + (1.0 - f) * g)
-        return dict(h=o * self.output_activation(c), c=c, forget=f, candidate=g, output=o)
+        return dict(h=o * self.cell_activation(c), c=c, forget=f, candidate=g, output=o)
