@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import singledispatchmethod
 from typing import Any
 
@@ -48,7 +48,6 @@ from sluice.equations.specs import (
 )
 from sluice.equations.symbol import EquationError
 
-_PAIRED = {"ih", "hh"}
 Declaration = StateSpec | StackSpec | VectorSpec | NormSpec | RandomSpec | InputSpec
 _WIDTH = re.compile(r"(?P<factors>\w+(\*\w+)*)(/(?P<heads>[1-9][0-9]{0,9}))?", re.ASCII)
 
@@ -85,7 +84,6 @@ class GraphValidator:
         self._masks: dict[str, RandomSpec] = {}
         self._inputs: dict[str, InputSpec] = {}
         self._outputs: dict[str, Node] = {}
-        self._chosen: set[str] = set()
         self._gate_widths: dict[tuple[str, str], str] = {}
         self._stacks_of_gate: dict[str, list[str]] = {}
         self._nodes: set[Node] = set()
@@ -127,9 +125,9 @@ class GraphValidator:
             self._require_one_part(stack.name, gate, width)
             self._gate_widths[stack.name, gate] = width
         require_at_most(MAX_GATES, len(self._gate_widths), "gates")
-        if stack.unbiased and not (stack.biased and stack.learned):
+        if stack.unbiased and not stack.biased:
             raise EquationError(f"the stack '{stack.name}' has no gate with a bias")
-        if not stack.learned and (stack.bias or len(stack.gates) > 1 or stack.name in _PAIRED):
+        if not stack.learned and (stack.bias or len(stack.gates) > 1 or stack.name in ("ih", "hh")):
             raise EquationError(f"the constant '{stack.name}' must be one map without a bias")
 
     @add.register
@@ -193,7 +191,7 @@ class GraphValidator:
     def _require_one_part(self, stack: str, gate: str, width: str) -> None:
         """A gate has rows in ``ih`` and ``hh``, a map in a stack of its own."""
         for other in self._stacks_of_gate.setdefault(gate, []):
-            if {stack, other} != _PAIRED or self._gate_widths[other, gate] != width:
+            if {stack, other} != {"ih", "hh"} or self._gate_widths[other, gate] != width:
                 raise EquationError(f"'{gate}' is the name of two gates or maps")
         self._stacks_of_gate[gate].append(stack)
 
@@ -304,17 +302,16 @@ class GraphValidator:
         self._outputs[name] = node
         require_at_most(MAX_NODES, len(self._outputs), "named values")
 
-    def add_choice(self, names: Iterable[str]) -> None:
+    def add_choice(self, names: Sequence[str]) -> None:
         """Check the names of what a layer gives out."""
+        known = ", ".join(self._outputs)
         for name in names:
             if name not in self._outputs:
                 raise EquationError(
-                    f"output= names '{name}', which step does not return; it returns "
-                    f"{', '.join(self._outputs)}"
+                    f"output= names '{name}', which step does not return; it returns {known}"
                 )
-            if name in self._chosen:
+            if names.count(name) > 1:
                 raise EquationError(f"output= names '{name}' twice")
-            self._chosen.add(name)
 
     def finish(self) -> None:
         """Check what only the whole can show."""
