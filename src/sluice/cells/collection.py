@@ -6,6 +6,7 @@ import inspect
 from typing import TYPE_CHECKING
 
 from sluice.cells.declarations import Gate, Map, Mask, Norm, State, Vector
+from sluice.cells.inputs import Input, build_input_specs
 from sluice.cells.names import check_names
 from sluice.cells.part_values import check_values
 from sluice.cells.parts import PartTable, iterate_form
@@ -24,13 +25,17 @@ def read_declarations(cell: Cell) -> Declarations:
     found = cell.parts
     masks, declared = found.select(Mask), found.select(State)
     arguments = _step_arguments(cell, found)
-    states = [name for name in arguments if name not in masks]
+    undeclared = [name for name in _keyword_only(cell) if name not in found.forms]
+    check_names(cell, found, arguments, undeclared)
+    check_values(cell, found)
+    widths = {n: _read_width(cell, n, one.width) for n, one in found.select(Input).items()}
+    inputs = build_input_specs(cell.name, widths, arguments, undeclared)
+    beside = {*masks, *(one.name for one in inputs)}
+    states = [name for name in arguments if name not in beside]
     if not states:
         raise EquationError(
             f"{cell.name}: step must take at least one state, as in step(self, x, h)"
         )
-    check_names(cell, found, arguments)
-    check_values(cell, found)
     return Declarations(
         states=tuple(_state_spec(cell, name, declared.get(name, State())) for name in states),
         stacks=_gate_stacks(cell, found.select(Gate)) + _map_stacks(cell, found.select(Map)),
@@ -51,6 +56,7 @@ def read_declarations(cell: Cell) -> Declarations:
             )
             for n, mask in masks.items()
         ),
+        inputs=inputs,
     )
 
 
@@ -68,13 +74,18 @@ def _step_arguments(cell: Cell, found: PartTable) -> list[str]:
     for argument in arguments[1:]:
         if argument.default is not argument.empty:
             raise EquationError(
-                f"{cell.name}: what step takes are its states, so '{argument.name}' can have no "
-                "default value; make it an attribute of the cell and read self."
-                f"{argument.name}, or declare State(initial=...)"
+                f"{cell.name}: step is given a state or input '{argument.name}' each time, which "
+                f"can have no default value; for a number make it an attribute, self."
+                f"{argument.name}, for a first value declare State(initial=...)"
             )
         form = found.forms.get(argument.name)
         names += [one.name for one in iterate_form(form)] if form else [argument.name]
     return names
+
+
+def _keyword_only(cell: Cell) -> list[str]:
+    found = inspect.signature(cell.step).parameters.values()
+    return [p.name for p in found if p.kind is p.KEYWORD_ONLY]
 
 
 def _state_spec(cell: Cell, name: str, state: State) -> specs.StateSpec:

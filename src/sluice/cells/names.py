@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from sluice.cells.declarations import Declaration, Map, Mask, State, Vector
+from sluice.cells.inputs import Input
 from sluice.cells.parts import NamedPart, PartTable, iterate_form
 from sluice.equations.symbol import EquationError
 
@@ -18,17 +19,21 @@ _OF_LAYERS = re.compile(r"(weight|bias|initial)_.*")
 _WITH_PLACE = re.compile(r".*_l[0-9]+(_reverse)?")
 
 
-def check_names(cell: Cell, found: PartTable, arguments: Sequence[str]) -> None:
+def check_names(
+    cell: Cell, found: PartTable, arguments: Sequence[str], inputs: Sequence[str]
+) -> None:
     """Refuse names that are taken, or are no names, with the reason. Raises `EquationError`.
 
-    ``arguments`` are those of the step after the input.
+    ``arguments`` are those of the step after x, ``inputs`` those of them that are inputs though
+    nothing declares them.
     """
-    masks = found.select(Mask)
+    kinds = {**dict.fromkeys(found.select(Mask), "a mask"), **dict.fromkeys(inputs, "an input")}
+    kinds |= dict.fromkeys(found.select(Input), "an input")
     taken: dict[str, str] = {}
     for name in arguments:
-        _take(cell, taken, name, "a mask" if name in masks else "a state")
+        _take(cell, taken, name, kinds.get(name, "a state"))
     for one in found.parts:
-        if not isinstance(one.part, State | Mask):
+        if not isinstance(one.part, State | Mask | Input):
             _take(cell, taken, one.name, f"a {type(one.part).__name__}")
             _check_parameter(cell, one.name, one.part)
         elif one.name not in arguments:
@@ -84,7 +89,7 @@ def _check_parameters(cell: Cell, found: PartTable) -> None:
     """Maps and norms have a weight and a bias under their names."""
     owners: dict[str, str] = {}
     for one in found.parts:
-        if isinstance(one.part, State | Mask):
+        if isinstance(one.part, State | Mask | Input):
             continue
         parameter = one.part.parameter if isinstance(one.part, Map) else None
         owner = owners.setdefault(parameter or one.name, one.name)

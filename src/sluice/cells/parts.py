@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, Union, cast
 
 from sluice.cells.declarations import Declaration, Gate, Map, Mask, Norm, State, Vector
+from sluice.cells.inputs import Input
 from sluice.equations.symbol import EquationError
 
 if TYPE_CHECKING:
     from sluice.cells.cell import Cell
 
-_Part = TypeVar("_Part", State, Gate, Map, Vector, Norm, Mask)
+_Part = TypeVar("_Part", State, Gate, Map, Vector, Norm, Mask, Input)
 Form: TypeAlias = Union["NamedPart", "tuple[Form, ...]", "dict[object, Form]"]
 """What stands under one name: a part, or parts in a sequence or by key."""
 _MOST, _DEEPEST = 4096, 3
@@ -169,7 +170,9 @@ def group_arguments(table: PartTable, values: Mapping[str, Any]) -> dict[str, An
     found = dict(values)
     for name, form in table.forms.items():
         parts = list(iterate_form(form))
-        if not isinstance(form, NamedPart) and all(isinstance(p.part, State | Mask) for p in parts):
+        if not isinstance(form, NamedPart) and all(
+            isinstance(p.part, State | Mask | Input) for p in parts
+        ):
             found[name] = _pick(form, found)
             for one in parts:
                 found.pop(one.name, None)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
+from typing import TypeGuard
+
 from sluice.codegen.body import ADD_BLOCK, LOAD, PARAMETER
 from sluice.codegen.buffers import Item
 from sluice.codegen.lower_forward import ForwardLowering
@@ -27,6 +31,7 @@ from sluice.equations.graph import (
     as_node,
     constant,
     elementwise,
+    sort_topologically,
 )
 
 _Bucket = tuple[str, str, str]
@@ -43,14 +48,19 @@ class BackwardLowering:
         self.weight_gradients: list[WeightGradient] = []
         self.row_gradients: list[RowGradient] = []
         self.gradient_locations: dict[str, Item] = {}
+        self.input_gradient_locations: dict[str, Item] = {}
         self._forward_nodes = set(self.graph.nodes)
+        self._shared_sums = self._find_shared_sums()
         self._rewrites: dict[Node, Node] = {}
+        self._groups: dict[tuple[str, tuple[str, ...], tuple[Node, ...]], ProductGroup] = {}
         self._delta_buffers: dict[tuple[Node, ...], int] = {}
         self._row_gradient_locations: dict[Node, Item] = {}
+        self._recorded: dict[tuple[Node, str], Item] = {}
         self._final_products: list[Product] = []
         self._lower_weights()
         self._lower_states()
-        self._lower_input()
+        self._lower_x()
+        self._lower_inputs()
         self._lower_row_gradients()
 
     def build_phases(self) -> list[Phase]:
@@ -60,16 +70,19 @@ class BackwardLowering:
 
     def record_gradients(self, names: tuple[str, ...]) -> None:
         """Store the derivatives with respect to those named values that affect the loss."""
-        locations: dict[tuple[Node, str], Item] = {}
         for name in names:
-            if name not in self.adjoint.gradients_by_name:
-                continue
-            gradient = self.adjoint.gradients_by_name[name]
-            node, width = self.rewrite(gradient), self.graph.outputs_by_name[name].width
-            if (node, width) not in locations:
-                locations[node, width] = self.buffers.allocate_item("recorded", TIME, width)
-                self.section.store_when_ready(StoreRequest(node, *locations[node, width]))
-            self.gradient_locations[name] = locations[node, width]
+            if name in self.adjoint.gradients_by_name:
+                gradient = self.adjoint.gradients_by_name[name]
+                width = self.graph.outputs_by_name[name].width
+                self.gradient_locations[name] = self._record(gradient, width)
+
+    def _record(self, gradient: Node, width: str) -> Item:
+        """Where a gradient is kept of every step."""
+        node = self.rewrite(gradient)
+        if (node, width) not in self._recorded:
+            self._recorded[node, width] = self.buffers.allocate_item("recorded", TIME, width)
+            self.section.store_when_ready(StoreRequest(node, *self._recorded[node, width]))
+        return self._recorded[node, width]
 
     def _locate(self, node: Node) -> Location | None:
         if node in self.forward.tape_locations:
@@ -91,8 +104,22 @@ class BackwardLowering:
     def rewrite(self, node: Node) -> Node:
         """An adjoint's node as elementwise operations on leaves."""
         if node not in self._rewrites:
-            self._rewrites[node] = self._rewrite(node)
+            for each in sort_topologically([node], self._rewrites, self._find_sources):
+                self._rewrites[each] = self._rewrite(each)
         return self._rewrites[node]
+
+    def _find_sources(self, node: Node) -> Iterable[Node]:
+        """The nodes that must be rewritten before ``node``."""
+        if isinstance(node, Leaf) or node in self._forward_nodes:
+            return ()
+        if isinstance(node, RowNorm):
+            return node.upstream
+        if _is_sum(node) or isinstance(node, Affine):
+            terms = self._list_terms(node)
+            return [
+                t.operand if _is_product(t) else t for t in terms if t is not node or _is_product(t)
+            ]
+        return node.operands
 
     def _rewrite(self, node: Node) -> Node:
         if isinstance(node, Leaf):
@@ -122,29 +149,48 @@ class BackwardLowering:
     def _split_sum(self, node: Node) -> tuple[Node | None, dict[_Bucket, list[Affine]]]:
         """A sum as what is elementwise in it, and its transposed products, by stack."""
         buckets: dict[_Bucket, list[Affine]] = {}
-        rest, open_ = list[Node](), [node]
-        while open_:
-            term = open_.pop()
-            if term in self._forward_nodes:
-                rest.append(self.rewrite(term))
-            elif isinstance(term, Elementwise) and term.op == "add":
-                open_ += reversed(term.arguments)
-            elif isinstance(term, Affine) and term.is_transposed:
+        rest = list[Node]()
+        for term in self._list_terms(node):
+            if _is_product(term):
                 key = (term.stack, term.width, term.operand.width)
                 buckets.setdefault(key, []).append(term)
             else:
                 rest.append(self.rewrite(term))
         return (_sum(rest) if rest else None), buckets
 
+    def _split_gradient(self, node: Node) -> tuple[Node | None, dict[_Bucket, list[Affine]]]:
+        """As `_split_sum`, for a gradient that the step gives out."""
+        return (self.rewrite(node), {}) if node in self._shared_sums else self._split_sum(node)
+
+    def _find_shared_sums(self) -> set[Node]:
+        """The sums of the adjoint that more than one node or gradient reads."""
+        outputs = self.adjoint.outputs
+        readers = Counter(outputs)
+        for node in sort_topologically(outputs, self._forward_nodes):
+            readers.update(node.operands)
+        return {node for node, count in readers.items() if count > 1 and _is_sum(node)}
+
+    def _list_terms(self, node: Node) -> list[Node]:
+        """What a sum adds up. A sum within it is a term where something else reads it as well."""
+        found, open_ = list[Node](), [node]
+        while open_:
+            term = open_.pop()
+            is_own = term is node or term not in self._shared_sums
+            if _is_sum(term) and is_own and term not in self._forward_nodes:
+                open_ += reversed(term.operands)
+            else:
+                found.append(term)
+        return found
+
     def _add_product_group(self, key: _Bucket, terms: list[Affine]) -> ProductGroup:
         stack, width, _ = key
         gates, deltas = self._sort_gates(stack, [(t.gate, t.operand) for t in terms])
-        for group in self.section.groups:
-            if (group.stack, group.gates, group.operands) == (stack, gates, deltas):
-                return group
+        if (stack, gates, deltas) in self._groups:
+            return self._groups[stack, gates, deltas]
         leaf = Leaf("product", f"back.{len(self.section.groups)}", width)
         group = ProductGroup(stack, gates, deltas, True, width, (leaf,), self._store_deltas(deltas))
-        self.section.groups.append(group)
+        self.section.add_group(group)
+        self._groups[stack, gates, deltas] = group
         return group
 
     def _sort_gates(
@@ -204,7 +250,7 @@ class BackwardLowering:
         for index, state in enumerate(self.graph.states):
             out = self.buffers.get("flow out", STEP, state.width, index)
             node = self.adjoint.states.get(state.name)
-            rest, buckets = (None, {}) if node is None else self._split_sum(node)
+            rest, buckets = (None, {}) if node is None else self._split_gradient(node)
             if rest is None and not buckets:
                 rest = constant(0.0)
             if rest is not None:
@@ -220,10 +266,16 @@ class BackwardLowering:
         operand = self._store_deltas(deltas)
         return Product(key[0], gates, True, operand, key[1], target, 0, accumulate)
 
-    def _lower_input(self) -> None:
+    def _lower_inputs(self) -> None:
+        """The gradients of the inputs beside x, kept of every step."""
+        widths = {one.name: one.width for one in self.graph.inputs}
+        for name, node in self.adjoint.inputs.items():
+            self.input_gradient_locations[name] = self._record(node, widths[name])
+
+    def _lower_x(self) -> None:
         if self.adjoint.input is None:
             return
-        rest, buckets = self._split_sum(self.adjoint.input)
+        rest, buckets = self._split_gradient(self.adjoint.input)
         target = self.buffers.get("input gradient", CHUNK, "input")
         if rest is not None:
             self.section.store_when_ready(StoreRequest(rest, target, 0))
@@ -282,6 +334,14 @@ class BackwardLowering:
         target = self.buffers.allocate_item("row means", STEP, "")
         self.section.means.append(MeanGroup(norm, leaf, tuple(summed), source, item, *target))
         return leaf
+
+
+def _is_sum(node: Node) -> bool:
+    return isinstance(node, Elementwise) and node.op == "add"
+
+
+def _is_product(node: Node) -> TypeGuard[Affine]:
+    return isinstance(node, Affine) and node.is_transposed
 
 
 def _sum(nodes: list[Node]) -> Node:

@@ -13,6 +13,7 @@ from sluice.equations.graph import (
     Leaf,
     Node,
     RowNorm,
+    X,
     as_node,
     elementwise,
     find_dependents,
@@ -31,6 +32,7 @@ class ForwardLowering:
         roots = [n for n in graph.nodes if isinstance(n, Leaf) and n.kind in ("state", "mask")]
         self._per_step_nodes = find_dependents(graph.nodes, roots)
         self._expansions: dict[Node, Node] = {}
+        self._groups: dict[tuple[str, str, Node, str], tuple[int, ProductGroup]] = {}
         for node in graph.nodes:
             self.expand(node)
         for section in (self.hoisted, self.step):
@@ -64,22 +66,17 @@ class ForwardLowering:
         return elementwise(node.op, *map(self.expand, node.arguments))
 
     def _expand_affine(self, section: Section, node: Affine) -> Leaf:
-        operand = (self.expand(node.operand),)
-        group = next(
-            (
-                g
-                for g in section.groups
-                if (g.stack, g.operands, g.width) == (node.stack, operand, node.width)
-            ),
-            None,
-        )
-        if group is None:
-            group = ProductGroup(node.stack, (), operand, False, node.width, ())
-            section.groups.append(group)
-        name = f"{section.name}.{section.groups.index(group)}.{node.gate}"
+        operand = self.expand(node.operand)
+        key = (section.name, node.stack, operand, node.width)
+        if key not in self._groups:
+            group = ProductGroup(node.stack, (), (operand,), False, node.width, ())
+            self._groups[key] = len(section.groups), group
+            section.add_group(group)
+        number, group = self._groups[key]
+        name = f"{section.name}.{number}.{node.gate}"
         leaf = Leaf("product", name, node.width)
         if leaf not in group.results:
-            group.gates, group.results = (*group.gates, node.gate), (*group.results, leaf)
+            section.add_result(group, node.gate, leaf)
         return leaf
 
     def _sort_gates(self, group: ProductGroup) -> tuple[tuple[str, ...], tuple[Leaf, ...]]:
@@ -128,11 +125,11 @@ class ForwardLowering:
         get = self.buffers.get
         if leaf.kind == "state":
             return get("previous", STEP, leaf.width, self._state_index(leaf.name)), 0, LOAD
-        if leaf.kind == "input":
+        if leaf is X:
             return get("input", TIME, leaf.width), 0, LOAD
-        if leaf.kind == "mask":
-            names = [mask.name for mask in self.graph.masks]
-            return get("mask", TIME, leaf.width, names.index(leaf.name)), 0, LOAD
+        if leaf.kind in ("mask", "input"):
+            index = [one.name for one in self.graph.masks_and_inputs].index(leaf.name)
+            return get("mask", TIME, leaf.width, index), 0, LOAD
         if leaf.kind == "vector":
             return (*self.locate_parameter(leaf), PARAMETER)
         return None

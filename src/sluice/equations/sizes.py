@@ -13,7 +13,7 @@ from typing import Self
 
 INPUT, HIDDEN, PROJECTION, CONSTANT = "input", "hidden", "projection", "1"
 BUILT_IN = (INPUT, HIDDEN, PROJECTION)
-_FACTOR = re.compile(r"[A-Za-z_][A-Za-z0-9_]*|[1-9][0-9]*")
+_FACTOR = re.compile(r"[A-Za-z][A-Za-z0-9_]*|[1-9][0-9]*")
 
 
 @dataclass(frozen=True)
