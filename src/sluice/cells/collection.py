@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from sluice.cells.declarations import Gate, Map, Mask, Norm, State, Vector
+from sluice.cells.declarations import Gate, Map, Mask, Noise, Norm, State, Vector
 from sluice.cells.inputs import Input, build_input_specs
 from sluice.cells.names import check_names
 from sluice.cells.part_values import check_values
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 def read_declarations(cell: Cell) -> Declarations:
     """Everything that ``cell`` declares. Raises `EquationError`."""
     found = cell.parts
-    masks, declared = found.select(Mask), found.select(State)
+    masks, noises, declared = found.select(Mask), found.select(Noise), found.select(State)
     arguments = _step_arguments(cell, found)
     undeclared = [name for name in _keyword_only(cell) if name not in found.forms]
     check_names(cell, found, arguments, undeclared)
     check_values(cell, found)
     widths = {n: _read_width(cell, n, one.width) for n, one in found.select(Input).items()}
     inputs = build_input_specs(cell.name, widths, arguments, undeclared)
-    beside = {*masks, *(one.name for one in inputs)}
+    beside = {*masks, *noises, *(one.name for one in inputs)}
     states = [name for name in arguments if name not in beside]
     if not states:
         raise EquationError(
@@ -44,17 +44,9 @@ def read_declarations(cell: Cell) -> Declarations:
             for n, v in found.select(Vector).items()
         ),
         norms=tuple(specs.NormSpec(n, (), norm.epsilon) for n, norm in found.select(Norm).items()),
-        masks=tuple(
-            specs.MaskSpec(
-                n,
-                mask.rate,
-                mask.keep_value,
-                mask.drop_value,
-                mask.eval_value,
-                mask.shared,
-                _read_width(cell, n, mask.width),
-            )
-            for n, mask in masks.items()
+        masks=(
+            *(specs.MaskSpec(n, **_read_fields(cell, n, mask)) for n, mask in masks.items()),
+            *(specs.NoiseSpec(n, **_read_fields(cell, n, one)) for n, one in noises.items()),
         ),
         inputs=inputs,
     )
@@ -90,6 +82,12 @@ def _keyword_only(cell: Cell) -> list[str]:
 
 def _state_spec(cell: Cell, name: str, state: State) -> specs.StateSpec:
     return specs.StateSpec(name, _read_width(cell, name, state.width), float(state.initial))
+
+
+def _read_fields(cell: Cell, name: str, part: Mask | Noise) -> dict[str, Any]:
+    found = vars(part) | {"width": _read_width(cell, name, part.width)}
+    del found["count"]
+    return found
 
 
 def _read_width(cell: Cell, name: str, width: object) -> str:

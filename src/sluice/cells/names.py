@@ -6,9 +6,9 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from sluice.cells.declarations import Declaration, Map, Mask, State, Vector
+from sluice.cells.declarations import Declaration, Map, Mask, Noise, Vector
 from sluice.cells.inputs import Input
-from sluice.cells.parts import NamedPart, PartTable, iterate_form
+from sluice.cells.parts import ARGUMENTS, NamedPart, PartTable, iterate_form
 from sluice.equations.symbol import EquationError
 
 if TYPE_CHECKING:
@@ -27,13 +27,13 @@ def check_names(
     ``arguments`` are those of the step after x, ``inputs`` those of them that are inputs though
     nothing declares them.
     """
-    kinds = {**dict.fromkeys(found.select(Mask), "a mask"), **dict.fromkeys(inputs, "an input")}
-    kinds |= dict.fromkeys(found.select(Input), "an input")
+    kinds = dict.fromkeys([*inputs, *found.select(Input)], "an input")
+    kinds |= dict.fromkeys([*found.select(Mask), *found.select(Noise)], "a random value")
     taken: dict[str, str] = {}
     for name in arguments:
         _take(cell, taken, name, kinds.get(name, "a state"))
     for one in found.parts:
-        if not isinstance(one.part, State | Mask | Input):
+        if not isinstance(one.part, ARGUMENTS):
             _take(cell, taken, one.name, f"a {type(one.part).__name__}")
             _check_parameter(cell, one.name, one.part)
         elif one.name not in arguments:
@@ -89,7 +89,7 @@ def _check_parameters(cell: Cell, found: PartTable) -> None:
     """Maps and norms have a weight and a bias under their names."""
     owners: dict[str, str] = {}
     for one in found.parts:
-        if isinstance(one.part, State | Mask | Input):
+        if isinstance(one.part, ARGUMENTS):
             continue
         parameter = one.part.parameter if isinstance(one.part, Map) else None
         owner = owners.setdefault(parameter or one.name, one.name)

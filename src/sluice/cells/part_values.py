@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from sluice.cells.declarations import Declaration, Mask, Norm, State, Vector
+from sluice.cells.declarations import Declaration, Mask, Noise, Norm, State, Vector
 from sluice.cells.parts import PartTable
 from sluice.equations.symbol import EquationError
 
@@ -37,6 +37,8 @@ def _list_numbers(part: Declaration) -> list[tuple[str, object]]:
     if isinstance(part, Mask):
         fields = ("rate", "keep_value", "drop_value", "eval_value")
         return [(field, getattr(part, field)) for field in fields]
+    if isinstance(part, Noise):
+        return [(field, getattr(part, field)) for field in ("std", "mean", "eval_value")]
     return []
 
 

@@ -12,16 +12,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, Union, cast
 
-from sluice.cells.declarations import Declaration, Gate, Map, Mask, Norm, State, Vector
+from sluice.cells.declarations import Declaration, Gate, Map, Mask, Noise, Norm, State, Vector
 from sluice.cells.inputs import Input
 from sluice.equations.symbol import EquationError
 
 if TYPE_CHECKING:
     from sluice.cells.cell import Cell
 
-_Part = TypeVar("_Part", State, Gate, Map, Vector, Norm, Mask, Input)
+_Part = TypeVar("_Part", State, Gate, Map, Vector, Norm, Mask, Noise, Input)
 Form: TypeAlias = Union["NamedPart", "tuple[Form, ...]", "dict[object, Form]"]
 """What stands under one name: a part, or parts in a sequence or by key."""
+ARGUMENTS = (State, Mask, Noise, Input)
+"""What a step takes as arguments; the other parts it finds in ``self``."""
 _MOST, _DEEPEST = 4096, 3
 
 
@@ -170,9 +172,7 @@ def group_arguments(table: PartTable, values: Mapping[str, Any]) -> dict[str, An
     found = dict(values)
     for name, form in table.forms.items():
         parts = list(iterate_form(form))
-        if not isinstance(form, NamedPart) and all(
-            isinstance(p.part, State | Mask | Input) for p in parts
-        ):
+        if not isinstance(form, NamedPart) and all(isinstance(p.part, ARGUMENTS) for p in parts):
             found[name] = _pick(form, found)
             for one in parts:
                 found.pop(one.name, None)
