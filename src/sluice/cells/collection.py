@@ -71,7 +71,7 @@ def _step_arguments(cell: Cell, found: PartTable) -> list[str]:
                 f"{argument.name}, for a first value declare State(initial=...)"
             )
         form = found.forms.get(argument.name)
-        names += [one.name for one in iterate_form(form)] if form else [argument.name]
+        names += [one.name for one in iterate_form(form)] if form is not None else [argument.name]
     return names
 
 

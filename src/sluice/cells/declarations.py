@@ -25,6 +25,13 @@ class Declaration:
         """What the part called ``name`` is in a step of ``cell``."""
         return self
 
+    def explain_call(self) -> str:
+        """What to write where the declaration itself is used as a value."""
+        return (
+            "states, masks and inputs are arguments of the step: write step(self, x, h) and use h, "
+            "not self.h"
+        )
+
 
 class _NamedDeclaration(Declaration):
     """A part that a step reaches through ``self``, under the name it is declared by."""

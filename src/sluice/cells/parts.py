@@ -40,11 +40,13 @@ class PartTable:
     """All declarations of a cell.
 
     ``forms`` has them by their attributes' names. Those in ``inner`` a class does not bind by
-    itself: they stand in the instance, in a sequence, or under another name too.
+    itself: they stand in the instance, in a sequence, or under another name too. ``arguments`` are
+    those that a step takes as arguments.
     """
 
     forms: dict[str, Form]
     inner: frozenset[str]
+    arguments: frozenset[str]
 
     @property
     def parts(self) -> list[NamedPart]:
@@ -76,15 +78,22 @@ def find_parts(cell: Cell) -> PartTable:
         found |= vars(owner)
     found |= vars(cell)
     forms: dict[str, Form] = {}
-    inner = set[str]()
+    inner, arguments = set[str](), set[str]()
     for name, value in found.items():
         form = None if name.startswith("__") else _read_form(cell, name, value, 0)
         if form is not None:
             forms[name] = form
             is_bound = isinstance(form, NamedPart) and getattr(value, "name", name) == name
-            if name in vars(cell) or not is_bound:
+            if isinstance(value, ARGUMENTS) or _holds_arguments(form):
+                arguments.add(name)
+            elif name in vars(cell) or not is_bound:
                 inner.add(name)
-    return PartTable(forms, frozenset(inner))
+    return PartTable(forms, frozenset(inner), frozenset(arguments))
+
+
+def _holds_arguments(form: Form) -> bool:
+    parts = list(iterate_form(form))
+    return bool(parts) and all(isinstance(one.part, ARGUMENTS) for one in parts)
 
 
 def _read_form(cell: Cell, name: str, value: object, depth: int) -> Form | None:
@@ -170,11 +179,11 @@ def bind_form(cell: Cell, form: Form) -> Any:
 def group_arguments(table: PartTable, values: Mapping[str, Any]) -> dict[str, Any]:
     """A step's arguments from its values, each under its own name."""
     found = dict(values)
-    for name, form in table.forms.items():
-        parts = list(iterate_form(form))
-        if not isinstance(form, NamedPart) and all(isinstance(p.part, ARGUMENTS) for p in parts):
+    for name in table.arguments:
+        form = table.forms[name]
+        if not isinstance(form, NamedPart):
             found[name] = _pick(form, found)
-            for one in parts:
+            for one in iterate_form(form):
                 found.pop(one.name, None)
     return found
 

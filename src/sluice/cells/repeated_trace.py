@@ -13,8 +13,9 @@ from sluice.equations.graph import Graph
 from sluice.equations.symbol import EquationError
 
 _HINT = (
-    "equations are read once, so that one draw would stay for ever; declare noise = Mask(rate=...) "
-    "and take it as an argument, as in step(self, x, h, noise); constants are drawn in __init__"
+    "equations are read once, so that one draw would stay for ever; declare noise = "
+    "Noise(std=...) or Mask(rate=...) and take it as an argument, as in step(self, x, h, noise); "
+    "constants are drawn in __init__"
 )
 _DRAWS = frozenset(
     "rand randn randint randperm rand_like randn_like randint_like normal bernoulli multinomial "
