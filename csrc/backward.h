@@ -197,6 +197,7 @@ private:
             else if (p.role == Role::row_means)
                 runner.bind(n, context.arena.allocate_reals(call_.batch, p.row), 0);
             else if (p.role == Role::row_sums) runner.bind_sums(n, shared_[k]);
+            else if (p.role == Role::mapped_rows) runner.bind_mapped_rows(n, context.arena);
             else if (shared_[k]) runner.bind(n, shared_[k], 0);
         }
     }

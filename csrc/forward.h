@@ -102,6 +102,7 @@ private:
             else if (p.role == Role::mask) runner.view(n) = {call_.masks[size_t(p.index)], L};
             else if (p.role == Role::tape && tape_) runner.bind(n, tape_->base[k], call_.batch);
             else if (p.role == Role::statistics) bind_statistics(context, n);
+            else if (p.role == Role::mapped_rows) runner.bind_mapped_rows(n, context.arena);
             else if (p.is_hoisted())
                 context.chunk_memory[k] =
                     shared_[k] ? shared_[k] : context.arena.allocate_reals(chunk_rows, p.row);

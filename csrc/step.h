@@ -107,6 +107,7 @@ private:
                     runner.view(i64(k)) = {{owner.masks_[size_t(p.index)]}, L};
                 else if (p.holds_statistics())  // each thread computes all
                     runner.bind(i64(k), arena.allocate_reals(owner.call_.batch, p.row), 0);
+                else if (p.role == Role::mapped_rows) runner.bind_mapped_rows(i64(k), arena);
                 else if (owner.shared_[k]) runner.bind(i64(k), owner.shared_[k], 0);
             }
             padded_input =

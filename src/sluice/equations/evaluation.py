@@ -13,8 +13,17 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from sluice.equations.graph import Affine, Elementwise, Leaf, Node, RowNorm, sort_topologically
+from sluice.equations.graph import (
+    Affine,
+    Elementwise,
+    Leaf,
+    Node,
+    RowMap,
+    RowNorm,
+    sort_topologically,
+)
 from sluice.equations.ops import apply
+from sluice.equations.row_maps import apply_row_map
 from sluice.equations.specs import NormSpec, Sizes, StackSpec
 
 Values = dict[Node, Any]
@@ -34,7 +43,7 @@ class TensorInterpreter:
         parameters: Mapping[str, Tensor],
     ) -> None:
         self.parameters = parameters
-        self._sizes = sizes
+        self.sizes = sizes
         self._stacks = {stack.name: stack for stack in stacks}
         self._norms = {norm.name: norm for norm in norms}
         self._parts: dict[tuple[str, tuple[str, ...]], Tensor] = {}
@@ -53,7 +62,7 @@ class TensorInterpreter:
         else:
             result = _block_linear(operand, weight, heads, len(gates))
             result = result if bias is None else result + bias
-        rows = self._stacks[stack].row_ranges(self._sizes)
+        rows = self._stacks[stack].row_ranges(self.sizes)
         return _split(result, [rows[gate][1] for gate in gates])
 
     def affine_adjoint(self, stack: str, gate: str, upstream: Tensor) -> Tensor:
@@ -98,7 +107,7 @@ class TensorInterpreter:
             return whole
         key = (parameter, gates)
         if key not in self._parts:
-            rows = stack.row_ranges(self._sizes)
+            rows = stack.row_ranges(self.sizes)
             self._parts[key] = torch.cat([whole.narrow(0, *rows[gate]) for gate in gates])
         return self._parts[key]
 
@@ -170,6 +179,9 @@ def _compute_group(
         return [parts[cast(RowNorm, node).index] for node in group]
     if isinstance(first, Elementwise):
         return (_compute_elementwise(first, values, interpreter),)
+    if isinstance(first, RowMap):
+        count = interpreter.sizes.of(first.width)
+        return (apply_row_map(first.op, values[first.operand], count),)
     return (_compute_leaf(cast(Leaf, first), interpreter),)
 
 
@@ -201,6 +213,8 @@ def _compute_elementwise(node: Elementwise, values: Values, interpreter: TensorI
 def _compute_leaf(leaf: Leaf, interpreter: TensorInterpreter) -> Any:
     if leaf.kind == "constant":
         return float(leaf.name)
+    if leaf.kind == "size":
+        return float(interpreter.sizes.of(leaf.name))
     if leaf.kind == "vector":
         return interpreter.vector(leaf.name)
     raise KeyError(f"{leaf.kind} '{leaf.name}' has no value; pass one")

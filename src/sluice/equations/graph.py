@@ -1,11 +1,11 @@
 """A cell's equations as data: immutable nodes, and the graph that they form.
 
-Three kinds of node compute: `Elementwise`, `Affine` and `RowNorm`; a `Leaf` is where a value
-comes in. Nodes are interned: two nodes that say the same are the same object, so a
+Four kinds of node compute: `Elementwise`, `Affine`, `RowNorm` and `RowMap`; a `Leaf` is where a
+value comes in. Nodes are interned: two nodes that say the same are the same object, so a
 subexpression written twice is computed once, and identity is equality.
 
-A node's ``width`` is symbolic (``"input"``, ``"hidden"``, ``"projection"``; ``"1"`` for a
-constant): a graph fits layers of every size.
+A node's ``width`` is symbolic (``"input"``, ``"hidden"``, ``"projection"``; ``"1"`` for one
+number a row, which stands beside any other width): a graph fits layers of every size.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from sluice.equations.ops import OPS, Value
+from sluice.equations.row_maps import MAXIMUM, REPEAT, SUM
 from sluice.equations.specs import (
     CONSTANT,
     MaskSpec,
@@ -69,7 +70,8 @@ class Leaf(Node):
     """A value that comes in.
 
     ``kind`` is ``input``, ``state``, ``vector``, ``mask``, ``constant`` (its name is the
-    number) or, in an adjoint, ``gradient`` (its name is the output's).
+    number), ``size`` (the number of units of the width that is its name) or, in an adjoint,
+    ``gradient`` (its name is the output's).
     """
 
     kind: str
@@ -79,7 +81,7 @@ class Leaf(Node):
 
 @dataclass(frozen=True, eq=False, slots=True, repr=False)
 class Elementwise(Node):
-    """An operation of the op table on operands of one width."""
+    """An operation of the op table on operands of one width, or of one number a row."""
 
     op: str
     arguments: tuple[Node, ...]
@@ -127,6 +129,19 @@ class RowNorm(Node):
         return self.group + self.upstream
 
 
+@dataclass(frozen=True, eq=False, slots=True, repr=False)
+class RowMap(Node):
+    """A fixed reduction or rearrangement of a row, ``op`` of `sluice.equations.row_maps`."""
+
+    op: str
+    operand: Node
+    width: str
+
+    @property
+    def operands(self) -> tuple[Node, ...]:
+        return (self.operand,)
+
+
 def constant(value: float) -> Node:
     """A number as a node."""
     return Leaf("constant", repr(float(value)), CONSTANT)
@@ -153,6 +168,31 @@ def elementwise(op: str, *operands: Node) -> Node:
             "bring them to one width with a Gate() or a Map()"
         )
     return Elementwise(op, operands, widths.pop() if widths else CONSTANT)
+
+
+def row_map(op: str, operand: Node, width: str) -> Node:
+    """``op`` of the table of row maps. Raises `EquationError` for an operand without units."""
+    if is_number(operand) or is_comparison(operand):
+        raise EquationError(
+            f"{op} must be applied to x, a state, or a value computed from them, got "
+            f"{'a comparison' if is_comparison(operand) else 'a number'}"
+        )
+    if operand.width == width and op in (SUM, MAXIMUM, REPEAT):  # one unit a group
+        return operand
+    return RowMap(op, operand, width)
+
+
+def find_size(width: str) -> Node:
+    """The number of units of ``width``, as a node."""
+    return constant(1.0) if width == CONSTANT else Leaf("size", width, CONSTANT)
+
+
+def is_number(node: Node) -> bool:
+    """Whether ``node`` is the same number in every row and step: a literal, or made of some."""
+    if node.width != CONSTANT:
+        return False
+    leaves = [n for n in sort_topologically([node]) if not n.operands]
+    return all(isinstance(n, Leaf) and n.kind in ("constant", "size") for n in leaves)
 
 
 def is_comparison(node: Node) -> bool:

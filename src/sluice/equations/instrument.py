@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from sluice.equations.derived import keep_with_graph
-from sluice.equations.graph import Affine, Elementwise, Graph, Node, RowNorm
+from sluice.equations.graph import Affine, Elementwise, Graph, Node, RowMap, RowNorm
 
 PREACTIVATION_PREFIX = "pre."
 """What the name of a pre-activation begins with."""
@@ -40,7 +40,8 @@ def _find_preactivation(graph: Graph, gate: str) -> Node | None:
     bent = {
         operand
         for node in graph.nodes
-        if isinstance(node, Elementwise) and node.op not in _LINEAR
+        if isinstance(node, RowMap)
+        or (isinstance(node, Elementwise) and node.op not in _LINEAR)
         for operand in node.operands
     }
     entering = [node for node in sums if node in bent]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -19,8 +20,9 @@ class Sizes:
 
     def of(self, width: str) -> int:
         """The number behind a width such as ``"hidden"`` or, for one head, ``"hidden/4"``."""
-        name, _, heads = width.partition("/")
-        return int(getattr(self, name)) // int(heads or 1)
+        product, _, heads = width.partition("/")
+        sizes = (int(f) if f.isdecimal() else int(getattr(self, f)) for f in product.split("*"))
+        return math.prod(sizes) // int(heads or 1)
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from sluice.equations.graph import (
     Graph,
     Leaf,
     Node,
+    RowMap,
     find_dependents,
     sort_topologically,
 )
@@ -74,4 +75,4 @@ def _find_saved_nodes(graph: Graph) -> tuple[Node, ...]:
 def _is_elementwise_from(node: Node, known: Iterable[Node]) -> bool:
     """Whether ``node`` follows from ``known`` and the leaves without a product or a norm."""
     below = sort_topologically([node], known=known)
-    return all(isinstance(n, Elementwise | Leaf) for n in below)
+    return all(isinstance(n, Elementwise | RowMap | Leaf) for n in below)

@@ -8,7 +8,15 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from sluice.equations.graph import Affine, Elementwise, Graph, Leaf, Node, RowNorm
+from sluice.equations.graph import (
+    Affine,
+    Elementwise,
+    Graph,
+    Leaf,
+    Node,
+    RowMap,
+    RowNorm,
+)
 from sluice.equations.specs import MaskSpec, NormSpec, StackSpec, StateSpec, VectorSpec
 
 _HEADER = "sluice graph 1"
@@ -81,6 +89,8 @@ def _format_node(node: Node, numbers: dict[Node, int]) -> str:
         return f"affine {node.stack} {node.gate} {node.width} {operands}"
     if isinstance(node, RowNorm):
         return f"rownorm {node.norm} {node.index} {node.width} {operands}"
+    if isinstance(node, RowMap):
+        return f"rowmap {node.op} {node.width} {operands}"
     assert isinstance(node, Elementwise)
     return f"apply {node.op} {node.width} {operands}"
 
@@ -93,6 +103,9 @@ def _parse_node(words: list[str], nodes: list[Node]) -> Node:
     if kind == "rownorm":
         norm, index, width, *group = rest
         return RowNorm(norm, tuple(nodes[int(n)] for n in group), int(index), (), width)
+    if kind == "rowmap":
+        op, width, operand = rest
+        return RowMap(op, nodes[int(operand)], width)
     if kind == "apply":
         op, width, *operands = rest
         return Elementwise(op, tuple(nodes[int(n)] for n in operands), width)

@@ -22,10 +22,10 @@ from sluice.equations.graph import (
     Node,
     RowNorm,
     is_comparison,
+    is_number,
 )
 from sluice.equations.ops import Value
 from sluice.equations.specs import (
-    CONSTANT,
     INPUT,
     MaskSpec,
     NormSpec,
@@ -149,7 +149,7 @@ def _check_outputs(outputs: object, declarations: Declarations) -> dict[str, Nod
     gates = {gate for stack in declarations.stacks for gate, _ in stack.gates}
     checked: dict[str, Node] = {}
     for name, node in outputs.items():
-        if not isinstance(node, Node) or node.width == CONSTANT:
+        if not isinstance(node, Node) or is_number(node):
             raise EquationError(f"step returns {node!r} as '{name}'; it must depend on the step")
         if is_comparison(node):
             raise EquationError(

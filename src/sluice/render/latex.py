@@ -18,11 +18,14 @@ from sluice.equations.graph import (
     Graph,
     Leaf,
     Node,
+    RowMap,
     RowNorm,
+    is_number,
     sort_topologically,
 )
 from sluice.equations.ops import CALL, OPS, PRODUCT, SUM
-from sluice.equations.specs import CONSTANT, StackSpec
+from sluice.equations.row_maps import ROW_MAP_OPS, split_groups
+from sluice.equations.specs import StackSpec
 from sluice.render.notation import NOW, MathText, Notation
 
 
@@ -133,9 +136,11 @@ class EquationWriter:
         if isinstance(node, RowNorm):
             inner, norm = self.refer(node.group[node.index]), self.notation.norm(node.norm)
             return MathText(f"{norm.latex}({inner.latex})", f"{norm.plain}({inner.plain})")
+        if isinstance(node, RowMap):
+            return format_row_map(node.op, self.refer(node.operand))
         assert isinstance(node, Elementwise)
-        if node.op == "multiply" and any(_is_number(operand) for operand in node.arguments):
-            return self._format_multiple(*sorted(node.arguments, key=_is_number, reverse=True))
+        if node.op == "multiply" and any(is_number(operand) for operand in node.arguments):
+            return self._format_multiple(*sorted(node.arguments, key=is_number, reverse=True))
         return format_operation(node.op, [self.refer(operand) for operand in node.arguments])
 
     def _format_multiple(self, factor: Node, value: Node) -> MathText:
@@ -200,8 +205,13 @@ def format_operation(op: str, operands: list[MathText]) -> MathText:
     )
 
 
-def _is_number(node: Node) -> bool:
-    return node.width == CONSTANT
+def format_row_map(op: str, operand: MathText) -> MathText:
+    """A row map's symbol (its groups, where there are several, below it) before its operand."""
+    name, groups = split_groups(op)
+    latex, plain = ROW_MAP_OPS[name].latex, name.replace("_", " ")
+    if groups > 1:
+        latex, plain = f"{{{latex}}}_{{{groups}}}", f"{plain}_{groups}"
+    return MathText(f"{latex}({operand.latex})", f"{plain}({operand.plain})")
 
 
 def _list_items(items: list[MathText], description: str) -> MathText:

@@ -140,6 +140,8 @@ class Notation:
         """The symbol of what comes in."""
         if leaf.kind == "constant":
             return format_number(leaf.name)
+        if leaf.kind == "size":
+            return MathText(rf"n_{{\mathrm{{{leaf.name}}}}}", f"n_{leaf.name}")
         if leaf.kind == "input":
             return MathText("x", "x").with_subscripts(NOW)
         if leaf.kind == "state":
