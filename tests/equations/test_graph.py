@@ -126,7 +126,7 @@ class Foreign(Cell):
     gate = Gate()
 
     def step(self, x, h):  # type: ignore[no-untyped-def]
-        return dict(h=torch.softmax(self.gate(x, h), -1))
+        return dict(h=torch.lgamma(self.gate(x, h)))
 
 
 class Compared(Cell):
@@ -160,7 +160,7 @@ class Normed(Cell):
         (NoState, "", r"must return dict.*, got no 'h'"),
         (PreActivation, "", "pre-activation"),
         (Indexed, "[0]", "declare one gate"),
-        (Foreign, "softmax", "the operations are absolute"),
+        (Foreign, "lgamma", "the operations are absolute"),
         (Compared, "(h > 0) *", r"where\(a > b"),
         (Mapped, "self.out(h > 0)", r"gate 'out' must .* got a comparison; write where\(a > b"),
         (Normed, "self.norm(h, h > 0)", r"norm 'norm' must .* got a comparison; write where\("),

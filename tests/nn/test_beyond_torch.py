@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -102,6 +103,21 @@ def test_packed_resets() -> None:
     close(h, other)
 
 
+def test_lengths_of_every_kind() -> None:
+    layer, x, values = sluice.nn.GRU(X, H), torch.randn(T, B, X), [6, 0, 3, 1]
+    expected = layer(x, lengths=torch.tensor(values))
+    kinds = [torch.uint8, torch.int8, torch.int16, torch.int32, torch.uint16, torch.uint32]
+    given: list[Any] = [torch.tensor(values, dtype=kind) for kind in kinds]
+    given += [values, tuple(values), np.array(values, np.uint16), np.array(values, ">i8")[::1]]
+    given += [[np.int32(n) for n in values], [torch.tensor(n) for n in values]]
+    for lengths in given:
+        for found, wanted in zip(layer(x, lengths=lengths), expected, strict=True):
+            assert torch.equal(found, wanted)
+    one = layer(x[:, 2], lengths=3)[0]
+    assert torch.equal(one, expected[0][:, 2]) and torch.equal(one, layer(x[:, 2], lengths=[3])[0])
+    assert layer(x[:, :0], lengths=[])[0].shape == (T, 0, H)
+
+
 @pytest.mark.parametrize(
     ("marks", "message"),
     [
@@ -109,13 +125,20 @@ def test_packed_resets() -> None:
         ({"lengths": torch.tensor([1, 2])}, "shape"),
         ({"lengths": torch.tensor([1, 2, 3, T + 1])}, "between 0 and"),
         ({"lengths": torch.tensor([1, 2, -3, 1])}, "between 0 and"),
+        ({"lengths": [1, 2, 3, T + 1]}, "between 0 and"),
+        ({"lengths": torch.tensor([1, 2, 3, 200], dtype=torch.uint8)}, "between 0 and"),
+        ({"lengths": [1.0] * B}, "integers"),
+        ({"lengths": np.full(B, 2.0)}, "integers"),
+        ({"lengths": torch.ones(B, dtype=torch.bool)}, "integers"),
+        ({"lengths": [1, 2]}, "shape"),
+        ({"lengths": 3}, "shape"),
+        ({"lengths": ["1"] * B}, "a list, an array or a tensor"),
+        ({"lengths": [[1, 2], [3]]}, "a list, an array or a tensor"),
         ({"resets": torch.zeros(T, B)}, "boolean"),
         ({"resets": torch.zeros(B, T, dtype=torch.bool)}, "laid out"),
     ],
 )
-def test_invalid_lengths_and_resets_are_refused(
-    marks: dict[str, torch.Tensor], message: str
-) -> None:
+def test_invalid_lengths_and_resets_are_refused(marks: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         sluice.nn.LSTM(X, H)(torch.zeros(T, B, X), **marks)
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrizations
 
 import sluice
+from child_process import run_python
 from sluice.run.kernels import extension
 
 CASES = [("LSTMCell", {}), ("GRUCell", {}), ("RNNCell", {}), ("RNNCell", {"nonlinearity": "relu"})]
@@ -106,6 +107,56 @@ def test_what_torch_refuses_is_refused_in_its_words(case: tuple[str, dict[str, A
         with pytest.raises(expected.type) as found:
             call(ours)
         assert str(found.value) == str(expected.value)
+
+
+@pytest.mark.parametrize("case", CASES[:3], ids=str)
+@pytest.mark.parametrize("route", ["reference", "native", "jvp", "vmap"])
+def test_states_are_checked_on_every_route(case: tuple[str, dict[str, Any]], route: str) -> None:
+    theirs, ours = pair(case[0])
+    x, good = torch.randn(3, 4), torch.randn(3, 5)
+
+    def call(cell: Any, x: Tensor, h: Tensor) -> Any:
+        return as_tuple(cell(x, (h, h) if case[0] == "LSTMCell" else h))[0]
+
+    def run(x: Tensor, h: Tensor) -> Any:
+        if route == "jvp":
+            return torch.func.jvp(lambda v: call(ours, v, h), (x,), (torch.ones_like(x),))[0]
+        if route == "vmap":
+            return torch.func.vmap(lambda v: call(ours, v, h))(x[None])[0]
+        ours.backend = route
+        return call(ours, x, h)
+
+    torch.testing.assert_close(run(x, good), call(theirs, x, good))
+    for bad in (good[:1], good[0], good[:, :4], good.t(), good[None], good[:, :1], good.double()):
+        with pytest.raises((RuntimeError, ValueError)):
+            run(x, bad)
+    with pytest.raises((RuntimeError, ValueError)):
+        run(x[:, :3], good)
+
+
+LAYERS_IN_PLACE = """
+import torch, sluice
+for kind in ("LSTM", "GRU", "RNN", "LSTMCell", "GRUCell", "RNNCell"):
+    theirs = getattr(torch.nn, kind)(4, 5)
+    setattr(torch.nn, kind, getattr(sluice.nn, kind))
+    ours = getattr(torch.nn, kind)(4, 5)
+    ours.load_state_dict(theirs.state_dict())
+    x = torch.randn(3, 4)
+    for backend in (None, "native", "reference", "fused"):
+        ours.backend = backend
+        for autocast in (False, True):
+            with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+                pairs = zip(*(torch.utils._pytree.tree_leaves(m(x)) for m in (ours, theirs)))
+            tolerance = dict(rtol=2e-2, atol=2e-2) if autocast else dict(rtol=1e-5, atol=1e-6)
+            for a, b in pairs:
+                torch.testing.assert_close(a.float(), b.float(), **tolerance)
+    sluice.nn.convert(ours, to="torch")
+    assert type(ours).__module__ == "torch.nn.modules.rnn", type(ours)
+"""
+
+
+def test_torch_patched_by_these_classes() -> None:
+    run_python(LAYERS_IN_PLACE)
 
 
 @needs_kernels

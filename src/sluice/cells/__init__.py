@@ -5,6 +5,7 @@ from sluice.cells.declarations import Gate as Gate
 from sluice.cells.declarations import Map as Map
 from sluice.cells.declarations import Mask as Mask
 from sluice.cells.declarations import Norm as Norm
+from sluice.cells.declarations import Scalar as Scalar
 from sluice.cells.declarations import State as State
 from sluice.cells.declarations import Vector as Vector
 from sluice.cells.elman import Elman as Elman

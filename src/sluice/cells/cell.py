@@ -19,6 +19,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any, Self, cast
 
 from torch import Tensor
@@ -40,11 +41,14 @@ class Cell:
     ``step(self, x, h, ...)``. Python attributes of an instance are constants of the equations.
 
     ``forget_gate_name`` and ``input_gate_name`` name the gates that keep and write the state, for
-    the initialisations that need them (``forget_bias=``, ``chrono=`` of the layers).
+    the initialisations that need them (``forget_bias=``, ``chrono=`` of the layers). ``sizes``
+    holds the sizes of the cell's own widths, such as that of ``State(width="slots")``, where the
+    layer is not given them.
     """
 
     forget_gate_name: str | None = None
     input_gate_name: str | None = None
+    sizes: Mapping[str, int] = MappingProxyType({})
     _interpreter: Interpreter | None = None
 
     def step(self, x: Value, *states: Any, **named: Any) -> dict[str, Value]:
@@ -94,7 +98,7 @@ class Cell:
         def step(interpreter: Interpreter, x: Node, values: dict[str, Node]) -> Mapping[str, Value]:
             return self.bind_interpreter(interpreter).step(x, **values)
 
-        return trace(self.name, self.declarations, step)
+        return trace(self.name, self.declarations, step, self.step)
 
     @cached_property
     def text(self) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from sluice.cells.declarations import Gate, Map, Mask, Norm, State, Vector
 from sluice.equations import specs
+from sluice.equations.sizes import parse_width
 from sluice.equations.specs import HIDDEN
 from sluice.equations.symbol import EquationError
 from sluice.equations.trace import Declarations
@@ -44,13 +45,17 @@ def read_declarations(cell: Cell) -> Declarations:
     states = [name for name in _step_arguments(cell) if name not in masks]
     declared = found.select(State)
     return Declarations(
-        states=tuple(_state_spec(name, declared.get(name, State())) for name in states),
+        states=tuple(_state_spec(cell, name, declared.get(name, State())) for name in states),
         stacks=_gate_stacks(cell, found.select(Gate)) + _map_stacks(cell, found.select(Map)),
         vectors=tuple(
-            specs.VectorSpec(n, v.width, v.initial) for n, v in found.select(Vector).items()
+            specs.VectorSpec(n, _read_width(cell, n, v.width), v.initial)
+            for n, v in found.select(Vector).items()
         ),
         norms=tuple(specs.NormSpec(n, (), norm.epsilon) for n, norm in found.select(Norm).items()),
-        masks=tuple(specs.MaskSpec(n, **vars(mask)) for n, mask in masks.items()),
+        masks=tuple(
+            specs.MaskSpec(n, **vars(mask) | {"width": _read_width(cell, n, mask.width)})
+            for n, mask in masks.items()
+        ),
     )
 
 
@@ -69,8 +74,16 @@ def _step_arguments(cell: Cell) -> list[str]:
     return names
 
 
-def _state_spec(name: str, state: State) -> specs.StateSpec:
-    return specs.StateSpec(name, state.width, float(state.initial))
+def _state_spec(cell: Cell, name: str, state: State) -> specs.StateSpec:
+    return specs.StateSpec(name, _read_width(cell, name, state.width), float(state.initial))
+
+
+def _read_width(cell: Cell, name: str, width: object) -> str:
+    """The width that the declaration ``name`` gives. Raises `EquationError` for what is none."""
+    try:
+        return parse_width(width)
+    except ValueError as error:
+        raise EquationError(f"{cell.name}: '{name}': {error}") from None
 
 
 def _gate_stacks(cell: Cell, gates: dict[str, Gate]) -> tuple[specs.StackSpec, ...]:
@@ -85,7 +98,8 @@ def _gate_stacks(cell: Cell, gates: dict[str, Gate]) -> tuple[specs.StackSpec, .
         raise EquationError(
             f"{cell.name}: all gates of a cell must have the same heads and the same bias"
         )
-    named, bias = tuple((name, gate.width) for name, gate in gates.items()), biases.pop()
+    named = tuple((name, _read_width(cell, name, gate.width)) for name, gate in gates.items())
+    bias = biases.pop()
     of_input, of_state = heads.pop()
     return (
         specs.StackSpec("ih", named, specs.INPUT, of_input, bias),
@@ -96,7 +110,11 @@ def _gate_stacks(cell: Cell, gates: dict[str, Gate]) -> tuple[specs.StackSpec, .
 def _map_stacks(cell: Cell, maps: dict[str, Map]) -> tuple[specs.StackSpec, ...]:
     return tuple(
         specs.StackSpec(
-            m.parameter or name, ((name, m.width),), HIDDEN, _count_heads(cell, m.heads), m.bias
+            m.parameter or name,
+            ((name, _read_width(cell, name, m.width)),),
+            HIDDEN,
+            _count_heads(cell, m.heads),
+            m.bias,
         )
         for name, m in maps.items()
     )

@@ -1,4 +1,4 @@
-"""What a cell declares as class attributes: `State`, `Gate`, `Map`, `Vector`, `Norm`, `Mask`."""
+"""What a cell declares: `State`, `Gate`, `Map`, `Vector`, `Scalar`, `Norm`, `Mask`."""
 
 from __future__ import annotations
 
@@ -7,18 +7,20 @@ from typing import Self, overload
 
 from sluice.cells.bound_parts import Bindable, BoundGate, BoundMap, BoundNorm
 from sluice.equations.ops import Value
-from sluice.equations.specs import HIDDEN
+from sluice.equations.specs import CONSTANT, HIDDEN
 
 
 @dataclass(frozen=True)
 class State:
     """A value carried from step to step.
 
-    ``width`` is ``"hidden"`` or ``"projection"``; ``initial`` is its value before the first step.
-    A state of width hidden that starts at 0 need not be declared: naming it in ``step`` is enough.
+    ``width`` is ``"hidden"``, ``"input"``, ``"projection"``, a number of units, a name of your own,
+    such as ``"slots"``, whose size the layer is given, ``sizes=dict(slots=16)``, or a product of
+    these, such as ``"slots*hidden"``. ``initial`` is its value before the first step. A state of
+    width hidden that starts at 0 need not be declared: naming it in ``step`` is enough.
     """
 
-    width: str = HIDDEN
+    width: str | int = HIDDEN
     initial: float = 0.0
 
 
@@ -41,7 +43,7 @@ class Gate(_Declaration):
     as for `State`.
     """
 
-    width: str = HIDDEN
+    width: str | int = HIDDEN
     heads: int | str = 1
     bias: bool = True
     input_heads: int | str = 1
@@ -65,7 +67,7 @@ class Map(_Declaration):
     makes W block-diagonal, as for a `Gate`.
     """
 
-    width: str = HIDDEN
+    width: str | int = HIDDEN
     bias: bool = True
     parameter: str | None = None
     heads: int | str = 1
@@ -88,7 +90,7 @@ class Vector(_Declaration):
     """
 
     initial: float | None = None
-    width: str = HIDDEN
+    width: str | int = HIDDEN
 
     @overload
     def __get__(self, cell: None, owner: type) -> Self: ...
@@ -98,6 +100,13 @@ class Vector(_Declaration):
 
     def __get__(self, cell: Bindable | None, owner: type) -> Self | Value:
         return self if cell is None else cell.interpreter.vector(self.name)
+
+
+@dataclass
+class Scalar(Vector):
+    """One learned number for all units: ``self.temperature * a``; ``initial`` as for a `Vector`."""
+
+    width: str | int = CONSTANT
 
 
 @dataclass
@@ -133,4 +142,4 @@ class Mask:
     drop_value: float = 0.0
     eval_value: float = 1.0
     shared: bool = False
-    width: str = HIDDEN
+    width: str | int = HIDDEN

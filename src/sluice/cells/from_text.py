@@ -17,7 +17,7 @@ class TracedCell(Cell):
     """The cell whose canonical text (`Cell.text`) this is: the same equations and parameters.
 
     ``forget_gate_name`` and ``input_gate_name``, which the text does not hold, are None: they only
-    matter when new weights are drawn. Raises ValueError for a text that is no graph.
+    matter when new weights are drawn. Raises `EquationError` for a text that is no graph.
 
     Example:
         >>> from sluice.cells import MGU
@@ -44,7 +44,7 @@ class TracedCell(Cell):
         norms = tuple(NormSpec(norm.name, (), norm.epsilon) for norm in graph.norms)
         return Declarations(graph.states, graph.stacks, graph.vectors, norms, graph.masks)
 
-    def step(self, x: Value, **given: Value) -> dict[str, Value]:
+    def step(self, x: Value, /, **given: Value) -> dict[str, Value]:  # type: ignore[override]
         values: dict[Node, Value] = {}
         for node in self.graph.nodes:
             values[node] = evaluate_node(node, values, self.interpreter, x, given)

@@ -8,7 +8,15 @@ from functools import cached_property
 from math import isfinite
 
 from sluice.cells.cell import Cell
-from sluice.equations.graph import Affine, Elementwise, Graph, Leaf, Node, RowNorm
+from sluice.equations.graph import (
+    Affine,
+    Elementwise,
+    Graph,
+    Leaf,
+    Node,
+    RowMap,
+    RowNorm,
+)
 from sluice.equations.ops import Value, apply, detach, greater, where
 from sluice.equations.specs import MaskSpec, NormSpec, VectorSpec
 from sluice.equations.symbol import EquationError
@@ -24,6 +32,7 @@ class Transform(Cell):
             self.inner.forget_gate_name,
             self.inner.input_gate_name,
         )
+        self.sizes = dict(self.inner.sizes)
 
     @property
     def name(self) -> str:
@@ -266,11 +275,15 @@ def evaluate_node(
         return interpreter.affine(node.stack, node.gate, operands[0])
     if isinstance(node, RowNorm):
         return interpreter.norm(node.norm, operands)[node.index]
+    if isinstance(node, RowMap):
+        return interpreter.row_map(node.op, operands[0], node.width)
     assert isinstance(node, Leaf)
     if node.kind == "constant":
         return float(node.name)
     if node.kind == "vector":
         return interpreter.vector(node.name)
+    if node.kind == "size":
+        return interpreter.size(node.name)
     return x if node.kind == "input" else leaves[node.name]
 
 

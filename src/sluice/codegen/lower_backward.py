@@ -109,7 +109,7 @@ class BackwardLowering:
         return self.forward.locate_leaf(node) or self.forward.locate_statistic(node)
 
     def _find_copied_map(self, leaf: Leaf) -> MapGroup | None:
-        """The forward row map behind ``leaf`` where it only copies: it is not saved but repeated."""
+        """The forward row map behind ``leaf`` where it only copies: it runs again, unsaved."""
         found = self.forward.step.maps.get(leaf)
         is_copy = found is not None and split_groups(found.op)[0] in (REPEAT, TILE)
         return found if is_copy and leaf not in self.forward.tape_locations else None

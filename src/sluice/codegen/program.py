@@ -3,9 +3,9 @@
 Values lie in *buffers*: arrays with a row for each sequence, a row being blocks of ``items`` ×
 lanes numbers. A *phase* is a stretch of work that needs no complete row of anything computed in
 it: norms' statistics and row maps of earlier phases' values, matrix products, and a body that
-computes all that is elementwise in their results. The forward pass has phases for a chunk of time steps at
-once (*hoisted*: what depends on the input alone) and phases for one step; the backward pass has
-phases for one step.
+computes all that is elementwise in their results. The forward pass has phases for a chunk of time
+steps at once (*hoisted*: what depends on the input alone) and phases for one step; the backward
+pass has phases for one step.
 """
 
 from __future__ import annotations

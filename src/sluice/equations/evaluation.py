@@ -43,7 +43,7 @@ class TensorInterpreter:
         parameters: Mapping[str, Tensor],
     ) -> None:
         self.parameters = parameters
-        self.sizes = sizes
+        self._sizes = sizes
         self._stacks = {stack.name: stack for stack in stacks}
         self._norms = {norm.name: norm for norm in norms}
         self._parts: dict[tuple[str, tuple[str, ...]], Tensor] = {}
@@ -62,7 +62,7 @@ class TensorInterpreter:
         else:
             result = _block_linear(operand, weight, heads, len(gates))
             result = result if bias is None else result + bias
-        rows = self._stacks[stack].row_ranges(self.sizes)
+        rows = self._stacks[stack].row_ranges(self._sizes)
         return _split(result, [rows[gate][1] for gate in gates])
 
     def affine_adjoint(self, stack: str, gate: str, upstream: Tensor) -> Tensor:
@@ -94,6 +94,13 @@ class TensorInterpreter:
         result = (g - g.mean(-1, keepdim=True) - standard * along) * scale
         return _split(result, [part.shape[-1] for part in group])
 
+    def row_map(self, op: str, operand: Tensor, width: str) -> Tensor:
+        """The row map ``op``, whose result has ``width``."""
+        return apply_row_map(op, operand, self._sizes.of(width))
+
+    def size(self, width: str) -> float:
+        return float(self._sizes.of(width))
+
     def standardize(self, name: str, group: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
         """A norm's input with mean 0 and variance 1, and the 1/σ that made it so."""
         joined = torch.cat(group, dim=-1)
@@ -107,7 +114,7 @@ class TensorInterpreter:
             return whole
         key = (parameter, gates)
         if key not in self._parts:
-            rows = stack.row_ranges(self.sizes)
+            rows = stack.row_ranges(self._sizes)
             self._parts[key] = torch.cat([whole.narrow(0, *rows[gate]) for gate in gates])
         return self._parts[key]
 
@@ -180,8 +187,7 @@ def _compute_group(
     if isinstance(first, Elementwise):
         return (_compute_elementwise(first, values, interpreter),)
     if isinstance(first, RowMap):
-        count = interpreter.sizes.of(first.width)
-        return (apply_row_map(first.op, values[first.operand], count),)
+        return (interpreter.row_map(first.op, values[first.operand], first.width),)
     return (_compute_leaf(cast(Leaf, first), interpreter),)
 
 
@@ -202,7 +208,8 @@ def _compute_norm(
 def _compute_elementwise(node: Elementwise, values: Values, interpreter: TensorInterpreter) -> Any:
     operands = [values[operand] for operand in node.arguments]
     if node.op == "where":  # between two numbers torch would choose float32
-        like = next(iter(interpreter.parameters.values()))
+        known = (*interpreter.parameters.values(), *values.values())
+        like = next(value for value in known if isinstance(value, Tensor))
         operands[1:] = [
             o if isinstance(o, Tensor) else torch.full((), o, dtype=like.dtype, device=like.device)
             for o in operands[1:]
@@ -214,7 +221,7 @@ def _compute_leaf(leaf: Leaf, interpreter: TensorInterpreter) -> Any:
     if leaf.kind == "constant":
         return float(leaf.name)
     if leaf.kind == "size":
-        return float(interpreter.sizes.of(leaf.name))
+        return interpreter.size(leaf.name)
     if leaf.kind == "vector":
         return interpreter.vector(leaf.name)
     raise KeyError(f"{leaf.kind} '{leaf.name}' has no value; pass one")

@@ -4,8 +4,8 @@ Four kinds of node compute: `Elementwise`, `Affine`, `RowNorm` and `RowMap`; a `
 value comes in. Nodes are interned: two nodes that say the same are the same object, so a
 subexpression written twice is computed once, and identity is equality.
 
-A node's ``width`` is symbolic (``"input"``, ``"hidden"``, ``"projection"``; ``"1"`` for one
-number a row, which stands beside any other width): a graph fits layers of every size.
+A node's ``width`` is symbolic (``"input"``, ``"hidden"``, ... `sluice.equations.sizes`; ``"1"`` for
+one number a row, which stands beside any other width): a graph fits layers of every size.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from weakref import WeakValueDictionary
 
 from sluice.equations.ops import OPS, Value
 from sluice.equations.row_maps import MAXIMUM, REPEAT, SUM
+from sluice.equations.sizes import BUILT_IN, find_names
 from sluice.equations.specs import (
     CONSTANT,
     MaskSpec,
@@ -28,7 +29,7 @@ from sluice.equations.specs import (
     VectorSpec,
     build_parameter_specs,
 )
-from sluice.equations.symbol import EquationError, Symbol
+from sluice.equations.symbol import EquationError, Symbol, check_gradients_are_on
 
 _node_cache: WeakValueDictionary[tuple[Any, ...], Node] = WeakValueDictionary()
 
@@ -56,12 +57,16 @@ class Node(Symbol, metaclass=_InterningMeta):
         return ()
 
     def __repr__(self) -> str:
-        """Short: a node's operands would repeat what they share, without end."""
-        label = next(getattr(self, f) for f in ("op", "gate", "norm", "name") if hasattr(self, f))
-        return f"<{type(self).__name__} {label}, {self.width}>"
+        """In the words of a step, and short: operands would repeat what they share."""
+        return f"<{self._label}, width {self.width}>"
+
+    @property
+    def _label(self) -> str:
+        return "a value of the step"
 
     def symbolic_apply(self, op: str, *operands: Value) -> Node:
         """The node that applies ``op`` to nodes and numbers."""
+        check_gradients_are_on()
         return elementwise(op, *map(as_node, operands))
 
 
@@ -78,6 +83,10 @@ class Leaf(Node):
     name: str
     width: str
 
+    @property
+    def _label(self) -> str:
+        return self.name if self.kind in ("input", "constant") else f"{self.kind} {self.name}"
+
 
 @dataclass(frozen=True, eq=False, slots=True, repr=False)
 class Elementwise(Node):
@@ -86,6 +95,10 @@ class Elementwise(Node):
     op: str
     arguments: tuple[Node, ...]
     width: str
+
+    @property
+    def _label(self) -> str:
+        return f"a value of {self.op}"
 
     @property
     def operands(self) -> tuple[Node, ...]:
@@ -106,6 +119,10 @@ class Affine(Node):
     is_transposed: bool
 
     @property
+    def _label(self) -> str:
+        return f"gate {self.gate}"
+
+    @property
     def operands(self) -> tuple[Node, ...]:
         return (self.operand,)
 
@@ -123,6 +140,10 @@ class RowNorm(Node):
     index: int
     upstream: tuple[Node, ...]
     width: str
+
+    @property
+    def _label(self) -> str:
+        return f"norm {self.norm}"
 
     @property
     def operands(self) -> tuple[Node, ...]:
@@ -189,10 +210,14 @@ def find_size(width: str) -> Node:
 
 def is_number(node: Node) -> bool:
     """Whether ``node`` is the same number in every row and step: a literal, or made of some."""
-    if node.width != CONSTANT:
-        return False
-    leaves = [n for n in sort_topologically([node]) if not n.operands]
-    return all(isinstance(n, Leaf) and n.kind in ("constant", "size") for n in leaves)
+    seen, open_ = {node}, [node]
+    while open_:
+        found = open_.pop()
+        if isinstance(found, Leaf) and found.kind not in ("constant", "size"):
+            return False
+        open_ += [operand for operand in found.operands if operand not in seen]
+        seen.update(found.operands)
+    return True
 
 
 def is_comparison(node: Node) -> bool:
@@ -200,21 +225,40 @@ def is_comparison(node: Node) -> bool:
     return isinstance(node, Elementwise) and node.op == "greater"
 
 
-def _format_widths(operands: Iterable[Node]) -> str:
-    return " and ".join(f"{getattr(o, 'name', 'a value')} ({o.width})" for o in operands)
+def _format_widths(operands: tuple[Node, ...]) -> str:
+    names = (o.name if isinstance(o, Leaf) else "a value" for o in operands)
+    return " and ".join(f"{n} ({o.width})" for n, o in zip(names, operands, strict=True))
 
 
 def as_node(value: Value) -> Node:
     """The node of a symbol or a number. Raises `EquationError` for anything else."""
     if isinstance(value, Node):
         return value
+    is_number = getattr(value, "ndim", 0) == 0 or getattr(value, "numel", int)() == 1
     try:
-        return constant(float(value))
+        if is_number and not getattr(value, "requires_grad", False):
+            return constant(float(value))
     except (TypeError, ValueError, RuntimeError):
-        raise EquationError(
-            "equations may contain numbers, states, gates, Vector()s and masks, got a "
-            f"{type(value).__name__}"
-        ) from None
+        pass
+    raise EquationError(_explain_operand(value))
+
+
+def _explain_operand(value: object) -> str:
+    """Why ``value`` is none of a step, and what to write instead."""
+    if getattr(value, "requires_grad", False):
+        return (
+            "a parameter of one's own would stay as it is and never learn; declare a Vector() (or "
+            "a Gate() or Map()) in the class, and the layer makes and trains it"
+        )
+    if hasattr(value, "ndim"):
+        return (
+            "equations hold for layers of every size, so a tensor or array of several numbers "
+            "cannot be part of them; declare a Vector(), which learns, or write one number"
+        )
+    if hasattr(value, "explain_call"):
+        return str(value.explain_call())
+    found = repr(value) if value is None or isinstance(value, str) else f"a {type(value).__name__}"
+    return f"equations may contain numbers, states, gates, Vector()s and masks, got {found}"
 
 
 def sort_topologically(outputs: Iterable[Node], known: Iterable[Node] = ()) -> list[Node]:
@@ -295,6 +339,25 @@ class Graph:
     def state_leaves(self) -> tuple[Leaf, ...]:
         """The previous step's states, in order."""
         return tuple(Leaf("state", state.name, state.width) for state in self.states)
+
+    @cached_property
+    def width_names(self) -> frozenset[str]:
+        """All names in the widths of the graph: ``"hidden"``, say, and those of the cell's own."""
+        widths = {node.width for node in self.nodes}
+        widths |= {state.width for state in self.states}
+        for stack in self.stacks:
+            widths |= {stack.operand, *(width for _, width in stack.gates)}
+        return frozenset(find_names(widths.union(*(norm.widths for norm in self.norms))))
+
+    @cached_property
+    def own_sizes(self) -> tuple[str, ...]:
+        """The names among them whose size a layer is given, sorted."""
+        return tuple(sorted(self.width_names.difference(BUILT_IN)))
+
+    @property
+    def output_widths(self) -> tuple[str, ...]:
+        """The widths of the values that a layer gives out, side by side."""
+        return (self.states[0].width,)
 
     def get_stack(self, name: str) -> StackSpec:
         """The stack of gates called ``name``."""

@@ -20,8 +20,9 @@ CUMULATIVE_SUM, REVERSE_CUMULATIVE_SUM = "cumulative_sum", "reverse_cumulative_s
 class RowMapOp:
     """One row map: ``torch(rows, count, groups)`` gives rows of ``count`` units.
 
-    ``shape`` says how the result's units compare with the operand's: ``fewer``, ``more`` or
-    ``same``. ``latex`` is its symbol in equations; plain text has its name.
+    ``shape`` says how the result's units compare with the operand's: ``fewer``, ``more``,
+    ``groups`` (one a group) or ``same``. ``latex`` is its symbol in equations; plain text has its
+    name.
     """
 
     name: str
@@ -30,8 +31,14 @@ class RowMapOp:
     latex: str
 
 
+def _split(a: Tensor, groups: int, *parts: int) -> Tensor:
+    """The units as (groups, -1, *parts)."""
+    found: Tensor = a.unflatten(-1, (groups, -1, *parts))
+    return found
+
+
 def _tile(a: Tensor, count: int, groups: int) -> Tensor:
-    times, parts = count // a.shape[-1], a.unflatten(-1, (groups, 1, -1))
+    times, parts = count // a.shape[-1], _split(a, groups).unsqueeze(-2)
     return parts.expand(*parts.shape[:-2], times, parts.shape[-1]).flatten(-3)
 
 
@@ -40,22 +47,22 @@ def _repeat(a: Tensor, count: int, groups: int) -> Tensor:
 
 
 def _sum_tiles(a: Tensor, count: int, groups: int) -> Tensor:
-    return a.unflatten(-1, (groups, -1, count // groups)).sum(-2).flatten(-2)
+    return _split(a, groups, count // groups).sum(-2).flatten(-2)
 
 
 def _share_maximum(a: Tensor, count: int, groups: int) -> Tensor:
     """In each group 1 divided among the units that are its maximum, as torch.amax divides it."""
-    parts = a.unflatten(-1, (groups, -1))
+    parts = _split(a, groups)
     reached = (parts == parts.amax(-1, keepdim=True)).to(a.dtype)
     return (reached / reached.sum(-1, keepdim=True)).flatten(-2)
 
 
 def _sum_groups(a: Tensor, count: int, groups: int) -> Tensor:
-    return a.unflatten(-1, (count, -1)).sum(-1)
+    return _split(a, count).sum(-1)
 
 
 def _find_maximum(a: Tensor, count: int, groups: int) -> Tensor:
-    return a.unflatten(-1, (groups, -1)).amax(-1)
+    return _split(a, groups).amax(-1)
 
 
 def _sum_up_to(a: Tensor, count: int, groups: int) -> Tensor:
@@ -73,7 +80,7 @@ ROW_MAP_OPS = {
         RowMapOp(SUM_TILES, "fewer", _sum_tiles, r"\mathrm{sum\,tiles}"),
         RowMapOp(REPEAT, "more", _repeat, r"\mathrm{repeat}"),
         RowMapOp(TILE, "more", _tile, r"\mathrm{tile}"),
-        RowMapOp(MAXIMUM, "fewer", _find_maximum, r"\max"),
+        RowMapOp(MAXIMUM, "groups", _find_maximum, r"\max"),
         RowMapOp(MAXIMUM_SHARE, "same", _share_maximum, r"\mathrm{arg\,max}"),
         RowMapOp(CUMULATIVE_SUM, "same", _sum_up_to, r"\mathrm{cumsum}"),
         RowMapOp(REVERSE_CUMULATIVE_SUM, "same", _sum_onwards, r"\mathrm{cumsum}^{\leftarrow}"),

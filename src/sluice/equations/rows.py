@@ -97,9 +97,7 @@ def repeat(a: Value, times: int | None = None, *, like: Value | None = None) -> 
     return _map_row(REPEAT, a, _find_target(a, times, like))
 
 
-def tile(
-    a: Value, times: int | None = None, *, like: Value | None = None, heads: int = 1
-) -> Value:
+def tile(a: Value, times: int | None = None, *, like: Value | None = None, heads: int = 1) -> Value:
     """The whole row, or that of each head, ``times`` times, or until it is as wide as ``like``.
 
     Example:
@@ -158,4 +156,6 @@ def _find_width(a: Value) -> str:
 
 
 def _map_row(op: str, a: Value, width: str) -> Value:
-    return apply_row_map(op, a, int(width)) if isinstance(a, Tensor) else row_map(op, as_node(a), width)
+    if isinstance(a, Tensor):
+        return apply_row_map(op, a, int(width))
+    return row_map(op, as_node(a), width)

@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-INPUT, HIDDEN, PROJECTION, CONSTANT = "input", "hidden", "projection", "1"
-
-
-@dataclass(frozen=True)
-class Sizes:
-    """The sizes of one layer: how many numbers each symbolic width stands for."""
-
-    input: int
-    hidden: int
-    projection: int = 0
-
-    def of(self, width: str) -> int:
-        """The number behind a width such as ``"hidden"`` or, for one head, ``"hidden/4"``."""
-        product, _, heads = width.partition("/")
-        sizes = (int(f) if f.isdecimal() else int(getattr(self, f)) for f in product.split("*"))
-        return math.prod(sizes) // int(heads or 1)
+from sluice.equations.sizes import CONSTANT as CONSTANT
+from sluice.equations.sizes import HIDDEN as HIDDEN
+from sluice.equations.sizes import INPUT as INPUT
+from sluice.equations.sizes import PROJECTION as PROJECTION
+from sluice.equations.sizes import Sizes as Sizes
 
 
 @dataclass(frozen=True)

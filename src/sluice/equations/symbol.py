@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NoReturn, TypeAlias, Union
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import partial
+from typing import Any, NoReturn, TypeAlias, Union
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
+from sluice.equations.advice import advise
+from sluice.equations.spellings import OPERATION_NAMES, OPERATIONS, call_operation
 from sluice.errors import SluiceError
 
 Value: TypeAlias = Union[Tensor, "Symbol", float]
@@ -19,36 +23,37 @@ class EquationError(SluiceError, ValueError):
     """A cell's definition that cannot become equations; the message names the line."""
 
 
-_TORCH_NAMES: dict[Callable[..., object], str] = {
-    torch.add: "add",
-    torch.sub: "subtract",
-    torch.mul: "multiply",
-    torch.div: "divide",
-    torch.neg: "negative",
-    torch.exp: "exp",
-    torch.log: "log",
-    torch.sqrt: "sqrt",
-    torch.sigmoid: "sigmoid",
-    F.sigmoid: "sigmoid",
-    F.logsigmoid: "log_sigmoid",
-    torch.tanh: "tanh",
-    F.tanh: "tanh",
-    torch.relu: "relu",
-    F.relu: "relu",
-    torch.abs: "absolute",
-    torch.maximum: "maximum",
-    torch.minimum: "minimum",
-    torch.gt: "greater",
-    torch.where: "where",
-    torch.detach: "detach",
-}
+class _MissingAttributeError(EquationError, AttributeError):
+    """What a value of a step does not have; `hasattr` understands it."""
+
+
+_is_tracing: ContextVar[bool] = ContextVar("is_tracing", default=False)
+
+
+@contextmanager
+def reading_equations() -> Iterator[None]:
+    """Inside, a comparison for equality and switched-off gradients are refused."""
+    token = _is_tracing.set(True)
+    try:
+        with torch.enable_grad():
+            yield
+    finally:
+        _is_tracing.reset(token)
+
+
+def check_gradients_are_on() -> None:
+    """Raises `EquationError` inside the ``torch.no_grad()`` of a step."""
+    if _is_tracing.get() and not torch.is_grad_enabled():
+        raise EquationError(
+            "torch.no_grad() has no meaning in equations; write detach(value) for a value through "
+            "which no gradient passes"
+        )
 
 
 class Symbol:
     """Stands for a value while a step is traced: operators on it yield further symbols."""
 
     __slots__ = ()
-    __array_ufunc__ = None  # so that a NumPy number defers to the operators below
 
     def symbolic_apply(self, op: str, *operands: Value) -> Symbol:
         """The symbol for ``op`` applied to symbols and numbers."""
@@ -90,69 +95,151 @@ class Symbol:
     def __lt__(self, other: Value) -> Symbol:
         return self.symbolic_apply("greater", other, self)
 
-    def __pow__(self, power: int) -> Symbol:
-        if power != 2:
+    def __pow__(self, power: object) -> Symbol:
+        if not isinstance(power, int | float) or power != 2:
             raise EquationError(
-                f"the power of a symbol must be 2, got {power}; write a product, or exp and log"
+                f"the power of a value must be 2, got {power}; write a product, or exp and log"
             )
         return self.symbolic_apply("multiply", self, self)
+
+    def __pos__(self) -> Symbol:
+        return self
 
     def detach(self) -> Symbol:
         """This value, with no gradient passing back through it."""
         return self.symbolic_apply("detach", self)
 
-    def sigmoid(self) -> Symbol:
-        """The logistic function of this value."""
-        return self.symbolic_apply("sigmoid", self)
-
-    def tanh(self) -> Symbol:
-        """The hyperbolic tangent of this value."""
-        return self.symbolic_apply("tanh", self)
-
-    def __bool__(self) -> NoReturn:
-        raise EquationError(
-            "a symbol has no truth value, because the equations are the same for every unit "
-            "and step; for `if` or a conditional expression write where(a > b, x, y), for "
-            "max(), min() or a clamp write maximum(x, y) or minimum(x, y)"
-        )
-
-    def __iter__(self) -> NoReturn:
-        raise EquationError("a symbol cannot be looped over or unpacked; declare one gate each")
-
-    def __getitem__(self, index: object) -> NoReturn:
-        raise EquationError(
-            "a symbol cannot be indexed; declare one gate (or state) for each part instead"
-        )
-
-    def __matmul__(self, other: object) -> NoReturn:
-        raise EquationError(
-            "a symbol cannot be an operand of a matrix product; declare a Gate() or a "
-            "Map() and call it: self.gate(x, h)"
-        )
-
-    __rmatmul__ = __matmul__
-
-    def __float__(self) -> NoReturn:
-        raise EquationError(
-            "a symbol is not a number; use sluice's sigmoid, tanh, exp, log, sqrt, relu, where, "
-            "maximum, minimum instead of math's or NumPy's"
-        )
-
-    __int__ = __float__
-    __len__ = __float__
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        if name in OPERATIONS:
+            return partial(_call, name, f".{name}()", self)
+        raise _MissingAttributeError(f"cannot use .{name}: {_advise(name)}")
 
     @classmethod
     def __torch_function__(
         cls,
         function: Callable[..., object],
         types: object,
-        args: tuple[Value, ...] = (),
-        kwargs: dict[str, object] | None = None,
-    ) -> Value:
-        name = _TORCH_NAMES.get(function)
-        if name is None or kwargs:
-            called = getattr(function, "__name__", str(function))
-            known = ", ".join(sorted(set(_TORCH_NAMES.values())))
-            raise EquationError(f"a cell cannot use torch's {called}; the operations are {known}")
-        symbol = next(argument for argument in args if isinstance(argument, Symbol))
-        return symbol.symbolic_apply(name, *args)
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        name = getattr(function, "__name__", str(function))
+        return _call(name, f"torch's {name}", *args, **(kwargs or {}))
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *operands: Any, **options: Any) -> Any:
+        return _call(ufunc.__name__, f"NumPy's {ufunc.__name__}", *operands, **options)
+
+    def __array_function__(self, function: Any, types: object, args: Any, kwargs: Any) -> Any:
+        return _call(function.__name__, f"NumPy's {function.__name__}", *args, **kwargs)
+
+    def __array__(self, *_: object, **__: object) -> NoReturn:
+        raise EquationError(f"cannot make an array of it: {_advise('array')}")
+
+    def __bool__(self) -> NoReturn:
+        raise EquationError(
+            "a value of the step has no truth value, because the equations are the same for every "
+            "unit and step; for `if` or a conditional expression write where(a > b, x, y), for "
+            "max(), min() or a clamp write maximum(x, y) or minimum(x, y)"
+        )
+
+    def __iter__(self) -> NoReturn:
+        raise EquationError(
+            "a value of the step cannot be looped over or unpacked; declare one gate each"
+        )
+
+    def __getitem__(self, index: object) -> NoReturn:
+        raise EquationError(
+            "a value of the step cannot be indexed; declare one gate (or state) for each part "
+            "instead"
+        )
+
+    __contains__ = __delitem__ = __getitem__
+
+    def __setitem__(self, index: object, value: object) -> NoReturn:
+        raise EquationError(
+            "a value of the step never changes in place; write a new one, as in x = x + y, and "
+            "declare one gate (or state) for each part"
+        )
+
+    def __call__(self, *_: object, **__: object) -> NoReturn:
+        raise EquationError(
+            "a value of the step cannot be called; gates and maps can: self.gate(x, h)"
+        )
+
+    def __enter__(self) -> NoReturn:
+        raise EquationError("a value of the step cannot stand in `with`; leave the `with` out")
+
+    def __exit__(self, *_: object) -> None:
+        """Never reached: `__enter__` refuses."""
+
+    def __format__(self, form: str) -> str:
+        return repr(self)
+
+    def __rpow__(self, other: object) -> NoReturn:
+        raise EquationError(
+            f"a value of the step cannot be an exponent; for {other!r}**a write exp(a * log(...)) "
+            "with the logarithm as a number"
+        )
+
+    def __float__(self) -> NoReturn:
+        raise EquationError(
+            "a value of the step is not a number; use sluice's sigmoid, tanh, exp, log, sqrt, "
+            "relu, where, maximum, minimum instead of math's or NumPy's"
+        )
+
+    __int__ = __index__ = __complex__ = __float__
+
+    def __len__(self) -> NoReturn:
+        raise EquationError(_advise("len"))
+
+
+def _advise(name: str) -> str:
+    return advise(name, ", ".join(sorted(OPERATION_NAMES)))
+
+
+def _call(name: str, called: str, *args: Any, **options: Any) -> Any:
+    """The operation called ``name``, or what to write instead of ``called``."""
+    if name not in OPERATIONS:
+        raise EquationError(f"cannot use {called}: {_advise(name)}")
+    try:
+        return call_operation(name, args, options)
+    except TypeError as error:
+        given = " and ".join(f"{option}=" for option in options) or f"{len(args)} arguments"
+        raise EquationError(
+            f"cannot use {called} with {given}; leave out what is not an operand, and write what "
+            "it does as an operation of its own"
+        ) from error
+
+
+def _refuse_operator(sign: str, name: str) -> Callable[..., NoReturn]:
+    def operator(self: Symbol, *_: object) -> NoReturn:
+        raise EquationError(f"cannot use {sign}: {_advise(name)}")
+
+    return operator
+
+
+def _compare(self: Symbol, other: object) -> object:
+    """Nodes are equal if they are the same; a step that compares its values is refused."""
+    if _is_tracing.get() or isinstance(other, int | float | Tensor):
+        raise EquationError(f"cannot use == or !=: {_advise('eq')}")
+    return NotImplemented
+
+
+_REFUSED_OPERATORS = {
+    "@": ("matmul", "__matmul__ __rmatmul__"),
+    ">= or <=": ("ge", "__ge__ __le__"),
+    "and, or, not as & | ^ ~": (
+        "logical_and",
+        "__and__ __rand__ __or__ __ror__ __xor__ __rxor__ __invert__",
+    ),
+    "% or //": ("remainder", "__mod__ __rmod__ __floordiv__ __rfloordiv__ __divmod__ __rdivmod__"),
+    "<< or >>": ("lshift", "__lshift__ __rlshift__ __rshift__ __rrshift__"),
+    "Python's rounding": ("round", "__round__ __floor__ __ceil__ __trunc__"),
+}
+_OPERATORS: dict[str, Callable[..., object]] = {"__eq__": _compare}
+for _sign, (_name, _methods) in _REFUSED_OPERATORS.items():
+    for _method in _methods.split():
+        _OPERATORS[_method] = _refuse_operator(_sign, _name)
+for _method, _operator in _OPERATORS.items():  # set here, == leaves the hash by identity
+    setattr(Symbol, _method, _operator)

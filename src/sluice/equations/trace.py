@@ -7,6 +7,7 @@ yield nodes, under `sluice.equations.evaluation.TensorInterpreter` the same call
 from __future__ import annotations
 
 import linecache
+import re
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -21,8 +22,11 @@ from sluice.equations.graph import (
     Leaf,
     Node,
     RowNorm,
+    as_node,
+    find_size,
     is_comparison,
     is_number,
+    row_map,
 )
 from sluice.equations.ops import Value
 from sluice.equations.specs import (
@@ -33,7 +37,9 @@ from sluice.equations.specs import (
     StateSpec,
     VectorSpec,
 )
-from sluice.equations.symbol import EquationError
+from sluice.equations.spellings import OPERATION_NAMES
+from sluice.equations.symbol import EquationError, check_gradients_are_on, reading_equations
+from sluice.equations.validation import validate_graph
 
 
 class Interpreter(Protocol):
@@ -47,6 +53,12 @@ class Interpreter(Protocol):
 
     def norm(self, name: str, group: tuple[Value, ...]) -> tuple[Value, ...]:
         """The layer norm called ``name`` over the concatenation of ``group``."""
+
+    def row_map(self, op: str, operand: Value, width: str) -> Value:
+        """The row map ``op`` of ``operand``, whose result has ``width``."""
+
+    def size(self, width: str) -> Value:
+        """How many units ``width`` has."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +86,7 @@ class SymbolicInterpreter:
                 f"got {operand!r}"
             )
         _refuse_comparison(f"gate '{gate}'", operand)
+        check_gradients_are_on()
         return Affine(stack, gate, operand, self._widths[stack, gate], False)
 
     def vector(self, name: str) -> Node:
@@ -88,9 +101,16 @@ class SymbolicInterpreter:
             )
         for node in nodes:
             _refuse_comparison(f"norm '{name}'", node)
+        check_gradients_are_on()
         return tuple(
             RowNorm(name, nodes, index, (), part.width) for index, part in enumerate(nodes)
         )
+
+    def row_map(self, op: str, operand: Value, width: str) -> Node:
+        return row_map(op, as_node(operand), width)
+
+    def size(self, width: str) -> Node:
+        return find_size(width)
 
 
 def _refuse_comparison(part: str, operand: Node) -> None:
@@ -104,28 +124,50 @@ def trace(
     name: str,
     declarations: Declarations,
     step: Callable[[Interpreter, Node, dict[str, Node]], Mapping[str, Value]],
+    source: object = None,
 ) -> Graph:
     """Run ``step`` once on symbols and return its graph.
 
     ``step`` is called with an interpreter, the input, and the states and masks by name. Raises
-    `EquationError`, with the line of the step, for what cannot become equations.
+    `EquationError`, with the line of the step, for what cannot become equations; ``source`` is the
+    function that the user wrote.
     """
     states = {state.name: Leaf("state", state.name, state.width) for state in declarations.states}
     masks = {mask.name: Leaf("mask", mask.name, mask.width) for mask in declarations.masks}
     try:
-        returned = step(
-            SymbolicInterpreter(declarations), Leaf("input", "x", INPUT), {**states, **masks}
-        )
+        with reading_equations():
+            returned = step(
+                SymbolicInterpreter(declarations), Leaf("input", "x", INPUT), {**states, **masks}
+            )
     except Exception as error:
         message = str(error)
         if not isinstance(error, EquationError):
-            message = f"{type(error).__name__}: {message}"
+            message = f"{type(error).__name__}: {_translate(message)}"
         place = _format_location(error.__traceback__)
         raise EquationError(f"{name}: {place}{message}") from error
     try:
         return _build_graph(name, declarations, _check_outputs(returned, declarations))
     except EquationError as error:
-        raise EquationError(f"{name}: {error}") from None
+        raise EquationError(f"{name}: {_format_definition(source)}{error}") from None
+
+
+_INTERNAL_NAMES = re.compile(r"'?\b(Leaf|Elementwise|Affine|Row[A-Z]\w*|Symbol|Bound[A-Z]\w*)\b'?")
+
+
+def _translate(message: str) -> str:
+    """What Python or torch say of a symbol, in the words of a step."""
+    if "__call__" in message:
+        return (
+            "a gate is called with the input, a state or both, as in self.gate(x, h), a map with "
+            "one value and a norm with one or more"
+        )
+    found = _INTERNAL_NAMES.sub("a value of the step", message)
+    if found == message:
+        return message
+    return (
+        f"{found}; write the step with its gates and maps, + - * / and sluice's operations "
+        f"({', '.join(OPERATION_NAMES)})"
+    )
 
 
 def _format_location(trail: TracebackType | None) -> str:
@@ -134,6 +176,15 @@ def _format_location(trail: TracebackType | None) -> str:
     if not frames:
         return ""
     file, line = frames[-1].filename, frames[-1].lineno or 0
+    return f"{Path(file).name} line {line}: `{linecache.getline(file, line).strip()}`: "
+
+
+def _format_definition(source: object) -> str:
+    """Where a function begins, as `file line N: code: `; nothing for what has no code."""
+    code = getattr(source, "__code__", None)
+    if code is None:
+        return ""
+    file, line = code.co_filename, code.co_firstlineno
     return f"{Path(file).name} line {line}: `{linecache.getline(file, line).strip()}`: "
 
 
@@ -182,13 +233,15 @@ def _build_graph(name: str, declarations: Declarations, outputs: dict[str, Node]
     affines = [node for node in first.nodes if isinstance(node, Affine)]
     norms = [node for node in first.nodes if isinstance(node, RowNorm)]
     leaves = {(n.kind, n.name) for n in first.nodes if isinstance(n, Leaf)}
-    return replace(
+    graph = replace(
         first,
         stacks=tuple(filter(None, (_prune_stack(stack, affines) for stack in declarations.stacks))),
         vectors=tuple(v for v in declarations.vectors if ("vector", v.name) in leaves),
         norms=tuple(filter(None, (_prune_norm(norm, norms) for norm in declarations.norms))),
         masks=tuple(mask for mask in declarations.masks if ("mask", mask.name) in leaves),
     )
+    validate_graph(graph)
+    return graph
 
 
 def _prune_stack(stack: StackSpec, affines: list[Affine]) -> StackSpec | None:
@@ -196,10 +249,11 @@ def _prune_stack(stack: StackSpec, affines: list[Affine]) -> StackSpec | None:
     used = {affine.gate for affine in mine}
     widths = {affine.operand.width for affine in mine}
     if len(widths) > 1:
-        listed = " and ".join(f"{a.gate} ({a.operand.width})" for a in mine)
+        listed = " and ".join(dict.fromkeys(f"{a.gate} ({a.operand.width})" for a in mine))
+        side = {"ih": "first", "hh": "second"}.get(stack.name, "one")
         raise EquationError(
-            f"the gates of one stack must read values of one width, got {listed}; declare a "
-            "Map() for the one that differs"
+            f"what gates take as their {side} operand must have one width, got {listed}; declare "
+            "a Map() for the one that differs"
         )
     gates = tuple((gate, width) for gate, width in stack.gates if gate in used)
     return replace(stack, gates=gates, operand=widths.pop()) if gates else None

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.types import Device
 
 from sluice.nn.batch import is_autocast_enabled
+from sluice.nn.marks import Lengths, read_lengths
 from sluice.run.dispatch import choose_backend
 from sluice.run.kernels import attention as kernels
 from sluice.run.torch_state import is_beyond_kernels
@@ -94,7 +95,7 @@ class AdditiveAttention(nn.Module):
         self,
         queries: Tensor,
         memory: Tensor,
-        lengths: Tensor | None = None,
+        lengths: Lengths | None = None,
         mask: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Contexts (time, batch, memory) and weights (time, batch, steps).
@@ -102,7 +103,8 @@ class AdditiveAttention(nn.Module):
         Args:
             queries: (time, batch, query).
             memory: (steps, batch, memory).
-            lengths: The memory's steps without padding (batch,); None if no step is padding.
+            lengths: The memory's steps without padding (batch,), a list, an array or a tensor of
+                integers; None if no step is padding.
             mask: Which steps are read (steps, batch), boolean, in addition.
 
         The weights of a query sum to 1, or are 0 if its sequence has no step.
@@ -112,12 +114,13 @@ class AdditiveAttention(nn.Module):
         return additive_attention(self.query_map(queries), keys, memory, self.score.weight[0], mask)
 
 
-def combine_masks(memory: Tensor, lengths: Tensor | None, mask: Tensor | None) -> Tensor | None:
+def combine_masks(memory: Tensor, lengths: Lengths | None, mask: Tensor | None) -> Tensor | None:
     """Which steps of `memory` are read (steps, batch); None for all."""
     if lengths is None:
         return mask
     steps = torch.arange(len(memory), device=memory.device)[:, None]
-    within = steps < lengths.to(memory.device)
+    ends = read_lengths(lengths, memory.shape[1])
+    within = steps < ends.to(memory.device)
     return within if mask is None else within & mask
 
 

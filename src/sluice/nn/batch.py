@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
-from sluice.run.torch_state import is_function_transform_active
+from sluice.nn.marks import Lengths, check_lengths, check_resets, read_lengths
 
 States = list[tuple[Tensor, ...]]
 """For each layer and direction, in torch's order, the states, ``(batch, width)`` each."""
@@ -64,7 +64,7 @@ class PaddedInput:
 def pad_input(
     kind: str,
     input: Tensor | PackedSequence,
-    lengths: Tensor | None,
+    lengths: Lengths | None,
     resets: Tensor | PackedSequence | None,
     batch_first: bool,
 ) -> PaddedInput:
@@ -82,21 +82,24 @@ def pad_input(
     batched = input.dim() == 3
     x = input if batched else input.unsqueeze(1)
     marks = resets if batched or resets is None else resets.unsqueeze(1)
-    if lengths is not None and not batched:
-        lengths = lengths.reshape(1)
     if batched and batch_first:
         x = x.transpose(0, 1)
         marks = marks.transpose(0, 1) if marks is not None and marks.dim() == 2 else marks
     if x.shape[0] == 0:
         raise RuntimeError("Expected sequence length to be larger than 0 in RNN")
-    _check_lengths_and_resets(x, lengths, marks)
-    return PaddedInput(x, lengths, marks, None, batch_first, batched)
+    steps, sequences = x.shape[:2]
+    if marks is not None:
+        check_resets(marks, steps, sequences)
+    ends = None if lengths is None else read_lengths(lengths, sequences, batched)
+    if ends is not None:
+        check_lengths(ends, steps)
+    return PaddedInput(x, ends, marks, None, batch_first, batched)
 
 
 def _pad_packed_input(
     kind: str,
     input: PackedSequence,
-    lengths: Tensor | None,
+    lengths: Lengths | None,
     resets: Tensor | PackedSequence | None,
 ) -> PaddedInput:
     if lengths is not None:
@@ -109,34 +112,8 @@ def _pad_packed_input(
         if not isinstance(resets, PackedSequence):
             raise ValueError("resets must be a PackedSequence, packed as the input is")
         marks, _ = pad_packed_sequence(PackedSequence(resets.data, resets.batch_sizes))
-    _check_lengths_and_resets(x, None, marks)
+        check_resets(marks, *x.shape[:2])
     return PaddedInput(x, sizes, marks, input, False, True)
-
-
-def _check_lengths_and_resets(x: Tensor, lengths: Tensor | None, resets: Tensor | None) -> None:
-    steps, batch = x.shape[:2]
-    if lengths is not None:
-        if lengths.shape != (batch,) or lengths.is_floating_point() or lengths.is_complex():
-            raise ValueError(
-                f"lengths must be integers of shape ({batch},), one for each sequence, "
-                f"got {lengths.dtype} of shape {tuple(lengths.shape)}"
-            )
-        if not torch.compiler.is_compiling() and _out_of_range(lengths, steps):
-            raise ValueError(
-                f"lengths must lie between 0 and the {steps} steps of the input, "
-                f"got {lengths.tolist()}"
-            )
-    if resets is not None and (resets.shape != (steps, batch) or resets.dtype != torch.bool):
-        raise ValueError(
-            f"resets must be boolean and laid out as the input is, {steps} steps of {batch} "
-            f"sequences, got {resets.dtype} of shape {tuple(resets.shape)}"
-        )
-
-
-def _out_of_range(lengths: Tensor, steps: int) -> bool:
-    if lengths.is_meta or is_function_transform_active():
-        return False  # their values cannot be looked at
-    return bool(lengths.numel()) and bool(((lengths < 0) | (lengths > steps)).any())
 
 
 def is_autocast_enabled(x: Tensor) -> bool:

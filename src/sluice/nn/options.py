@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import torch
 from torch.types import Device
 
-from sluice.equations.specs import Sizes
+from sluice.cells.cell import Cell
+from sluice.equations.specs import PROJECTION, Sizes
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,8 @@ class LayerOptions:
     `sluice.nn.Recurrent` says what each means.
 
     Example:
-        >>> LayerOptions(3, [8, 4], bidirectional=True).layer_sizes[1].input
+        >>> from sluice.cells import LSTM
+        >>> LayerOptions(3, [8, 4], bidirectional=True).size_layers(LSTM())[1].input
         16
     """
 
@@ -39,6 +41,7 @@ class LayerOptions:
     output_size: int | None = None
     output_activation: str | None = None
     recompute: int | None = None
+    sizes: Mapping[str, int] | None = None
 
     @cached_property
     def hidden_sizes(self) -> tuple[int, ...]:
@@ -62,13 +65,17 @@ class LayerOptions:
         """1, or 2 for a bidirectional layer."""
         return 2 if self.bidirectional else 1
 
-    @property
-    def layer_sizes(self) -> tuple[Sizes, ...]:
-        """The sizes of each layer: a layer's input is the output of the one before."""
-        width, found = self.input_size, []
+    def size_layers(self, cell: Cell) -> tuple[Sizes, ...]:
+        """The sizes of each layer of ``cell``: a layer's input is the output of the one before.
+
+        Raises ValueError for a size that the cell needs and is not given, or does not use.
+        """
+        named, width, found = resolve_sizes(cell, self.sizes), self.input_size, []
+        _check_projection(cell, self.proj_size)
         for hidden in self.hidden_sizes:
-            found.append(Sizes(width, hidden, self.proj_size))
-            width = self.directions * (self.proj_size or hidden)
+            sizes = Sizes(width, hidden, self.proj_size, named)
+            width = self.directions * sum(map(sizes.of, cell.graph.output_widths))
+            found.append(sizes)
         return tuple(found)
 
     @property
@@ -83,4 +90,38 @@ class LayerOptions:
             self.dropout,
             self.bidirectional,
             self.proj_size,
+        )
+
+
+def resolve_sizes(cell: Cell, given: Mapping[str, int] | None) -> dict[str, int]:
+    """The size of each of the cell's own widths: as given, else as the cell says itself.
+
+    Raises ValueError for one that is missing, unknown, or no number of units.
+    """
+    found, names = {**cell.sizes, **(given or {})}, cell.graph.own_sizes
+    for name, size in found.items():
+        if name not in names:
+            known = f"the widths of its own are {', '.join(names)}" if names else "it has none"
+            raise ValueError(f"sizes= names '{name}', which is no width of {cell.name}: {known}")
+        if not isinstance(size, int) or isinstance(size, bool) or size < 1:
+            raise ValueError(f"the size of '{name}' must be a number of units, got {size!r}")
+    missing = [name for name in names if name not in found]
+    if missing:
+        wanted = ", ".join(f"{name}=..." for name in missing)
+        raise ValueError(
+            f"{cell.name} has widths of its own, {', '.join(names)}; give their sizes: "
+            f"sizes=dict({wanted})"
+        )
+    return found
+
+
+def _check_projection(cell: Cell, proj_size: int) -> None:
+    if (PROJECTION in cell.graph.width_names) != (proj_size > 0):
+        if proj_size:
+            raise ValueError(
+                f"{cell.name} has no projection and takes no proj_size; got proj_size={proj_size}"
+            )
+        raise ValueError(
+            f"{cell.name} has values of width 'projection' and needs proj_size=, their number of "
+            "units; got proj_size=0"
         )

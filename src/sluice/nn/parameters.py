@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
+from itertools import product
 
 import torch
 from torch import Tensor, nn
 
 from sluice.cells.cell import Cell
+from sluice.equations.graph import RowMap
+from sluice.equations.row_maps import explain_misfit
 from sluice.equations.specs import Sizes
 from sluice.nn import init
 from sluice.nn.batch import States
@@ -40,21 +43,25 @@ class LayerParameters(nn.Module):
     #: Empty before `_build`: torch's constructor already calls `reset_parameters`.
     _places: tuple[LayerPlace, ...] = ()
     _text: str
+    _like: Tensor | None
 
     def _build(self, cell: Cell, options: LayerOptions) -> None:
         """Make every parameter and draw its first value.
 
-        Raises ValueError for a ``proj_size`` that the cell does not use, or heads that do not
-        divide a layer's width.
+        Raises ValueError for sizes that the cell lacks or does not use, or heads that do not divide
+        a layer's width.
         """
         self.cell, self._text = cell, cell.text
-        self.hidden_sizes, self._sizes = options.hidden_sizes, options.layer_sizes
+        self.hidden_sizes, self._sizes = options.hidden_sizes, options.size_layers(cell)
         self.learn_initial_state = options.learn_initial_state
         self._forget_bias, self._chrono = options.forget_bias, options.chrono
-        _check_projection(cell, options.proj_size)
-        _check_heads(cell, self._sizes)
-        self._places = build_places(cell, options)
+        _check_divisions(cell, self._sizes)
+        self._places = build_places(cell, options, self._sizes)
         self._register_parameters(options)
+        # What has the layer's dtype and device where nothing else has.
+        has_tensors = any(place.names for place in self._places)
+        like = None if has_tensors else torch.zeros(1, device=options.device, dtype=options.dtype)
+        self.register_buffer("_like", like, persistent=False)
         self.reset_parameters()
         self.readout = None
         if options.output_size is not None or options.output_activation is not None:
@@ -100,7 +107,7 @@ class LayerParameters(nn.Module):
     @property
     def output_features(self) -> int:
         """How wide the last layer's output is, both directions together, before any readout."""
-        return self.directions * self._sizes[-1].of(self.cell.graph.states[0].width)
+        return self.directions * sum(map(self._sizes[-1].of, self.cell.graph.output_widths))
 
     @property
     def sizes(self) -> tuple[Sizes, ...]:
@@ -111,8 +118,9 @@ class LayerParameters(nn.Module):
         return [getattr(self, name) for name in names]
 
     def _list_tensors(self) -> list[Tensor]:
-        """The tensors that the time loops read."""
-        return self._get_tensors([name for place in self._places for name in place.names])
+        """The tensors that the time loops read; where there is none, one like the rest."""
+        names = [name for place in self._places for name in place.names]
+        return self._get_tensors(names or ["_like"])
 
     def _expand_initial_states(self, x: Tensor) -> States:
         """The layer's own initial states, learned or the cell's, for a batch like ``x``."""
@@ -151,14 +159,13 @@ class LayerParameters(nn.Module):
         return swap_cell(self, cell, extra_parameters)
 
 
-def _check_projection(cell: Cell, proj_size: int) -> None:
-    has_projection = any(state.width == "projection" for state in cell.graph.states)
-    if has_projection != (proj_size > 0):
-        need = "needs" if has_projection else "has no projection and takes no"
-        raise ValueError(f"{cell.name} {need} proj_size; got proj_size={proj_size}")
-
-
-def _check_heads(cell: Cell, layer_sizes: Sequence[Sizes]) -> None:
+def _check_divisions(cell: Cell, layer_sizes: Sequence[Sizes]) -> None:
+    """Refuse sizes that the heads of maps, or the groups of a row's units, do not divide."""
+    row_maps = [node for node in cell.graph.nodes if isinstance(node, RowMap)]
+    for node, sizes in product(row_maps, layer_sizes):
+        misfit = explain_misfit(node.op, sizes.of(node.operand.width), sizes.of(node.width))
+        if misfit:
+            raise ValueError(f"{cell.name}'s {node.op} does not fit these sizes: {misfit}")
     for stack in cell.graph.stacks:
         for name in {stack.operand, *(width for _, width in stack.gates)}:
             for width in (sizes.of(name) for sizes in layer_sizes):

@@ -5,6 +5,7 @@ Places come in torch's order: layer 0 forward, layer 0 reverse, layer 1 forward,
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -49,10 +50,12 @@ class LayerPlace:
         return [_draw_mask(mask, x, width, is_training) for mask, width in pairs]
 
 
-def build_places(cell: Cell, options: LayerOptions) -> tuple[LayerPlace, ...]:
+def build_places(
+    cell: Cell, options: LayerOptions, layer_sizes: Sequence[Sizes]
+) -> tuple[LayerPlace, ...]:
     """The places of a layer with these options."""
     found = []
-    for layer, sizes in enumerate(options.layer_sizes):
+    for layer, sizes in enumerate(layer_sizes):
         for is_reverse in (False, True)[: options.directions]:
             suffix = f"_l{layer}_reverse" if is_reverse else f"_l{layer}"
             names = tuple(p.name + suffix for p in select_parameters(cell, options.bias))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import nn
@@ -25,7 +25,7 @@ class Recurrent(RecurrentStack):
         batch_first: Whether the batch comes before the time.
         dropout: Dropout on the output of every layer but the last, while training.
         bidirectional: Whether a second set of layers reads the input from its end.
-        proj_size: The width of states of width ``"projection"``; 0 where there are none.
+        proj_size: The size of the width ``"projection"``; 0 where the cell has none such.
         learn_initial_state: Whether the states before the first step are parameters.
         forget_bias: The initial bias of the forget gate (Jozefowicz et al. 2015).
         chrono: The longest memory, in steps, of chrono initialisation (Tallec & Ollivier 2018).
@@ -34,6 +34,8 @@ class Recurrent(RecurrentStack):
         recompute: How many steps of a training pass are kept at a time (`Settings.recompute`).
         device: Where the parameters are made.
         dtype: Their dtype.
+        sizes: The size of each width of the cell's own, ``dict(slots=16)`` for a
+            ``State(width="slots")``; where left out, that of the cell's attribute ``sizes``.
 
     A call takes and returns what `RecurrentStack.forward` says: (output, states), where the states
     are a tensor if the cell has one, else a tuple in the order of ``step``'s arguments.
@@ -69,13 +71,14 @@ class Recurrent(RecurrentStack):
         recompute: int | None = None,
         device: Device = None,
         dtype: torch.dtype | None = None,
+        sizes: Mapping[str, int] | None = None,
     ) -> None:
         super().__init__()
         if input_size < 1:  # torch 2.6 does not ask
             raise ValueError("input_size must be greater than zero")
         first = (input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional)
         beyond = (learn_initial_state, forget_bias, chrono, output_size, output_activation)
-        options = LayerOptions(*first, proj_size, device, dtype, *beyond, recompute)
+        options = LayerOptions(*first, proj_size, device, dtype, *beyond, recompute, sizes)
         # torch checks the arguments; its layer is thrown away, and made without memory.
         nn.RNNBase("LSTM", *options.torch_arguments, device="meta")
         self.input_size, self.hidden_size = input_size, hidden_size
@@ -93,4 +96,6 @@ class Recurrent(RecurrentStack):
         for name, value in defaults.items():
             if getattr(self, name) != value:
                 shown.append(f"{name}={getattr(self, name)}")
+        if named := dict(self.sizes[0].named):
+            shown.append(f"sizes={named}")
         return ", ".join(shown)

@@ -15,6 +15,7 @@ from sluice.cells.elman import Elman
 from sluice.cells.gru import GRU as GRUEquations
 from sluice.cells.lstm import LSTM as LSTMEquations
 from sluice.cells.lstm import ProjectedLSTM
+from sluice.nn.marks import Lengths
 from sluice.nn.options import LayerOptions
 from sluice.nn.stack import RecurrentStack
 
@@ -43,7 +44,7 @@ class _DropIn(RecurrentStack, nn.RNNBase, Generic[HX]):
             self,
             input: Tensor,
             hx: HX | None = None,
-            lengths: Tensor | None = None,
+            lengths: Lengths | None = None,
             resets: Tensor | None = None,
         ) -> tuple[Tensor, HX]: ...
 

@@ -13,6 +13,7 @@ from sluice.cells.elman import Elman
 from sluice.cells.gru import GRU
 from sluice.cells.lstm import LSTM
 from sluice.equations.specs import Sizes
+from sluice.nn.batch import is_autocast_enabled
 from sluice.nn.settings import BackendSetting
 from sluice.nn.step_plan import StepPlan, run_step
 from sluice.run.dispatch import REFERENCE, BackendChoice, choose_backend, is_eager
@@ -47,16 +48,49 @@ class _SingleStepCell(BackendSetting, nn.Module):
     ) -> dict[str, Tensor]:
         cell = self._make_cell()
         if input.dim() not in (1, 2):
-            raise ValueError(f"Expected input to be 1D or 2D, got {input.dim()}D instead")
+            name = type(self).__name__
+            raise ValueError(f"{name}: Expected input to be 1D or 2D, got {input.dim()}D instead")
         parameters = dict(self.named_parameters())
-        zeros = torch.zeros(*input.shape[:-1], self.hidden_size).to(input)
-        given = states if isinstance(states, tuple) else (states,)
+        self._check_input(input)
         names = [state.name for state in cell.graph.states]
-        values = (
-            dict.fromkeys(names, zeros) if states is None else dict(zip(names, given, strict=True))
-        )
+        if states is None:
+            zeros = torch.zeros(*input.shape[:-1], self.hidden_size).to(input)
+            values = dict.fromkeys(names, zeros)
+        else:
+            values = dict(zip(names, self._read_states(states, input, len(names)), strict=True))
         bound = cell.bind(parameters, Sizes(self.input_size, self.hidden_size))
         return cast(dict[str, Tensor], bound.step(input, **values))
+
+    def _check_input(self, input: Tensor) -> None:
+        if input.shape[-1] != self.input_size:
+            raise RuntimeError(
+                f"input has inconsistent input_size: got {input.shape[-1]} expected "
+                f"{self.input_size}"
+            )
+
+    def _read_states(
+        self, states: Tensor | Sequence[Tensor], input: Tensor, count: int
+    ) -> Sequence[Tensor]:
+        """The states that were given, if they are what the input needs."""
+        given = (states,) if isinstance(states, Tensor) else tuple(states)
+        if len(given) != count:
+            raise ValueError(f"hx must be {count} states of the cell, got {len(given)}")
+        expected = (*input.shape[:-1], self.hidden_size)
+        for state in given:
+            if state.dim() not in (1, 2):
+                name = type(self).__name__
+                raise ValueError(f"{name}: Expected hx to be 1D or 2D, got {state.dim()}D instead")
+            if tuple(state.shape) != expected:
+                raise RuntimeError(
+                    f"hx must be of shape {expected} for this input, got {tuple(state.shape)}"
+                )
+            is_cast = is_autocast_enabled(input)
+            if (state.dtype != input.dtype and not is_cast) or state.device != input.device:
+                raise RuntimeError(
+                    f"hx must be {input.dtype} on {input.device} as the input is, got "
+                    f"{state.dtype} on {state.device}"
+                )
+        return given
 
 
 class LSTMCell(_SingleStepCell, nn.LSTMCell):
@@ -81,7 +115,7 @@ class LSTMCell(_SingleStepCell, nn.LSTMCell):
             h, c = found
             return h, c
         if not self._uses_reference(input):
-            return nn.LSTMCell.forward(self, input, hx)
+            return super().forward(input, hx)
         states = self._run_step(input, hx)
         return states["h"], states["c"]
 
@@ -107,7 +141,7 @@ class GRUCell(_SingleStepCell, nn.GRUCell):
         if found is not None:
             return found[0]
         if not self._uses_reference(input):
-            return nn.GRUCell.forward(self, input, hx)
+            return super().forward(input, hx)
         return self._run_step(input, hx)["h"]
 
     if TYPE_CHECKING:
@@ -132,7 +166,7 @@ class RNNCell(_SingleStepCell, nn.RNNCell):
         if found is not None:
             return found[0]
         if not self._uses_reference(input):
-            return nn.RNNCell.forward(self, input, hx)
+            return super().forward(input, hx)
         return self._run_step(input, hx)["h"]
 
     if TYPE_CHECKING:

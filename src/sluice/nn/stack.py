@@ -11,6 +11,7 @@ from torch.nn.utils.rnn import PackedSequence
 from sluice.cells.cell import Cell
 from sluice.nn.batch import PaddedInput, States, cast_for_autocast, is_autocast_enabled, pad_input
 from sluice.nn.call_plan import CallPlan, run_plain
+from sluice.nn.marks import Lengths
 from sluice.nn.options import LayerOptions
 from sluice.nn.parameters import LayerParameters
 from sluice.nn.settings import LayerSettings
@@ -70,7 +71,7 @@ class RecurrentStack(LayerSettings, LayerParameters):
         if len(set(self.hidden_sizes)) > 1:
             return "layers of different sizes"
         is_cast = input is not None and is_autocast_enabled(input)
-        if is_cast and self.native is not nn.LSTM and input is not None and not input.is_cuda:
+        if is_cast and self.native.__name__ != "LSTM" and input is not None and not input.is_cuda:
             return "autocast of this cell on a CPU"
         return None
 
@@ -79,7 +80,7 @@ class RecurrentStack(LayerSettings, LayerParameters):
         self,
         input: Tensor,
         hx: Any = None,
-        lengths: Tensor | None = None,
+        lengths: Lengths | None = None,
         resets: Tensor | None = None,
     ) -> tuple[Tensor, Any]: ...
 
@@ -96,7 +97,7 @@ class RecurrentStack(LayerSettings, LayerParameters):
         self,
         input: Tensor | PackedSequence,
         hx: Any = None,
-        lengths: Tensor | None = None,
+        lengths: Lengths | None = None,
         resets: Tensor | PackedSequence | None = None,
     ) -> tuple[Tensor | PackedSequence, Any]:
         """Run over time, as `torch.nn.LSTM.forward` does.
@@ -107,7 +108,8 @@ class RecurrentStack(LayerSettings, LayerParameters):
             hx: The states before the first step, ``(layers × directions, batch, width)``, as a
                 tuple where the cell has several; for layers of different sizes a tuple of
                 ``(batch, width)`` for each layer and direction in place of each tensor.
-            lengths: How many steps of each sequence count, ``(batch,)``, integers, zeros allowed.
+            lengths: How many steps of each sequence count, ``(batch,)``: a list, an array or a
+                tensor of integers, zeros allowed.
                 Outputs beyond are zero and the states are those of the last step that counts.
             resets: Boolean, laid out as the input is: a new sequence starts here. No state and no
                 gradient crosses, in either direction; the state restarts from the layer's initial
@@ -135,7 +137,7 @@ class RecurrentStack(LayerSettings, LayerParameters):
         self,
         input: Tensor | PackedSequence,
         hx: Any,
-        lengths: Tensor | None,
+        lengths: Lengths | None,
         resets: Tensor | PackedSequence | None,
     ) -> tuple[Tensor | PackedSequence, Any]:
         """Any call, plain or not."""
@@ -161,7 +163,7 @@ class RecurrentStack(LayerSettings, LayerParameters):
                 f"Expected {self.input_size}, got {x.shape[-1]}"
             )
         dtype = self._list_tensors()[0].dtype
-        if x.dtype != dtype and not is_autocast_enabled(x):
+        if x.dtype != dtype and self._like is None and not is_autocast_enabled(x):
             raise ValueError(
                 f"{type(self).__name__} input dtype ({x.dtype}) does not match weight dtype "
                 f"({dtype}). Convert input: input.to({dtype}), or convert model: "
@@ -223,7 +225,7 @@ class RecurrentStack(LayerSettings, LayerParameters):
         place = self._places[number]
         inputs = OperatorInputs(
             self._text,
-            [place.sizes.input, place.sizes.hidden, place.sizes.projection],
+            place.sizes.to_list(),
             x,
             states,
             [_cast(p, x) for p in self._get_tensors(place.parameter_names)],

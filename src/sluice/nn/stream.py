@@ -98,7 +98,7 @@ class Stream:
         ]
         self._readout = copy.deepcopy(layer.readout)
         self._initial = layer.get_initial_states()
-        self._dtype = layers[0].parameters[0].dtype
+        self._dtype = self._initial[0][0].dtype
         self._in_shape = (self.batch_size, layer.input_size)
         self._out_shape = (self.batch_size, self._initial[-1][0].shape[1])
         self._output_template = torch.empty(self._out_shape, dtype=self._dtype)

@@ -7,8 +7,7 @@ several equations share without a name gets one of its own (a hat for a pre-acti
 from __future__ import annotations
 
 import unicodedata
-from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Self
 
@@ -21,21 +20,32 @@ from sluice.equations.graph import (
     RowMap,
     RowNorm,
     is_number,
-    sort_topologically,
 )
 from sluice.equations.ops import CALL, OPS, PRODUCT, SUM
 from sluice.equations.row_maps import ROW_MAP_OPS, split_groups
 from sluice.equations.specs import StackSpec
-from sluice.render.notation import NOW, MathText, Notation
+from sluice.render.definitions import (
+    find_shared_nodes,
+    get_visible_operands,
+    is_repetition,
+    sort_definitions,
+)
+from sluice.render.math_text import NOW, MathText
+from sluice.render.names import format_upright
+from sluice.render.notation import Notation
 
 
 @dataclass(frozen=True)
 class Equation:
-    """One line: what is defined, and as what. ``name`` is as the step returns it, or empty."""
+    """One line: what is defined, and as what.
+
+    ``name`` is as the step returns it, or empty; ``node`` is the value.
+    """
 
     name: str
     left: MathText
     right: MathText
+    node: Node
 
     @property
     def latex(self) -> str:
@@ -91,14 +101,14 @@ def format_equations(graph: Graph) -> Equations:
     writer = EquationWriter.from_graph(graph)
     notation = writer.notation
     lines = {
-        node: [Equation("", words.with_subscripts(NOW), writer.expand(node))]
+        node: [Equation("", words.with_subscripts(NOW), writer.expand(node), node)]
         for node, words in notation.shared_symbols.items()
     }
     for name, node in graph.outputs:
         alias = writer.symbols.get(node) if node in lines else writer.expand(node)
         assert alias is not None
-        lines.setdefault(node, []).append(Equation(name, notation.value(name), alias))
-    ordered = [line for node in _sort_definitions(graph, lines) for line in lines[node]]
+        lines.setdefault(node, []).append(Equation(name, notation.value(name), alias, node))
+    ordered = [line for node in sort_definitions(graph, lines) for line in lines[node]]
     return Equations(tuple(ordered), tuple(writer.notes()), notation)
 
 
@@ -113,7 +123,7 @@ class EquationWriter:
     def from_graph(cls, graph: Graph) -> Self:
         """A writer for a cell's nodes, with symbols for named and shared ones."""
         notation = Notation.from_graph(graph)
-        notation.assign_symbols(_find_shared_nodes(graph))
+        notation.assign_symbols(find_shared_nodes(graph))
         symbols = {
             node: words.with_subscripts(NOW) for node, words in notation.shared_symbols.items()
         }
@@ -138,17 +148,31 @@ class EquationWriter:
             return MathText(f"{norm.latex}({inner.latex})", f"{norm.plain}({inner.plain})")
         if isinstance(node, RowMap):
             return format_row_map(node.op, self.refer(node.operand))
-        assert isinstance(node, Elementwise)
+        if not isinstance(node, Elementwise):
+            return self._format_other(node)
+        whole = skip_neutral(node)
+        if whole is not node:
+            return self.refer(whole)
+        if is_repetition(node):
+            operand = self.refer(node.arguments[0])
+            return operand.square() if node.op == "multiply" else operand.scale(MathText("2", "2"))
         if node.op == "multiply" and any(is_number(operand) for operand in node.arguments):
             return self._format_multiple(*sorted(node.arguments, key=is_number, reverse=True))
         return format_operation(node.op, [self.refer(operand) for operand in node.arguments])
 
-    def _format_multiple(self, factor: Node, value: Node) -> MathText:
-        return (
-            self.refer(factor)
-            .parenthesize(PRODUCT)
-            .juxtapose(self.refer(value).parenthesize(PRODUCT), PRODUCT)
+    def _format_other(self, node: Node) -> MathText:
+        """A node of any other kind: what it is called, and its operands in parentheses."""
+        name = format_upright(describe_node(node))
+        parts = [self.refer(operand) for operand in get_visible_operands(node)]
+        return MathText(
+            f"{name.latex}({', '.join(part.latex for part in parts)})",
+            f"{name.plain}({', '.join(part.plain for part in parts)})",
         )
+
+    def _format_multiple(self, factor: Node, value: Node) -> MathText:
+        if is_constant(factor, -1.0):
+            return format_operation("negative", [self.refer(value)])
+        return self.refer(value).scale(self.refer(factor))
 
     def _format_map(self, node: Affine) -> MathText:
         product = self.notation.weight(node).juxtapose(
@@ -163,14 +187,21 @@ class EquationWriter:
         """What a reader could not guess: block-diagonal maps, norms over several gates, sg."""
         graph = self.notation.graph
         for stack in graph.stacks:
-            if stack.heads > 1:
-                weights = [self._find_weight(stack, gate) for gate, _ in stack.gates]
+            weights = self._find_weights(stack) if stack.heads > 1 else []
+            if weights:
                 yield _list_items(weights, f"block-diagonal, {stack.heads} heads")
         for norm in graph.norms:
             if len(norm.widths) > 1:
                 group = next(
-                    n.group for n in graph.nodes if isinstance(n, RowNorm) and n.norm == norm.name
+                    (
+                        n.group
+                        for n in graph.nodes
+                        if isinstance(n, RowNorm) and n.norm == norm.name
+                    ),
+                    None,
                 )
+                if group is None:
+                    continue
                 name = self.notation.norm(norm.name)
                 parts = ", ".join(self.refer(part).plain for part in group)
                 latex = ", ".join(self.refer(part).latex for part in group)
@@ -183,12 +214,37 @@ class EquationWriter:
                 [format_operation("detach", [MathText("a", "a")])], "a, with no gradient through it"
             )
 
-    def _find_weight(self, stack: StackSpec, gate: str) -> MathText:
-        return next(
-            self.notation.weight(node)
+    def _find_weights(self, stack: StackSpec) -> list[MathText]:
+        """The weights of a stack's gates, in order; of those that the step uses."""
+        used = {
+            node.gate: node
             for node in self.notation.graph.nodes
-            if isinstance(node, Affine) and (node.stack, node.gate) == (stack.name, gate)
-        )
+            if isinstance(node, Affine) and node.stack == stack.name
+        }
+        return [self.notation.weight(used[gate]) for gate, _ in stack.gates if gate in used]
+
+
+def describe_node(node: Node) -> str:
+    """What a node is called that has no notation of its own."""
+    names = (getattr(node, field, None) for field in ("op", "name"))
+    return next((str(name) for name in names if name), type(node).__name__)
+
+
+def skip_neutral(node: Node) -> Node:
+    """``node``, or what it leaves as it is: a product with 1, a quotient by 1, a sum with 0."""
+    if not isinstance(node, Elementwise) or len(node.arguments) != 2:
+        return node
+    neutral = {"multiply": 1.0, "divide": 1.0, "add": 0.0, "subtract": 0.0}.get(node.op)
+    first, second = node.arguments
+    if neutral is None or first.width == second.width:
+        return node
+    if is_constant(second, neutral):
+        return first
+    return second if node.op in ("multiply", "add") and is_constant(first, neutral) else node
+
+
+def is_constant(node: Node, value: float) -> bool:
+    return isinstance(node, Leaf) and node.kind == "constant" and float(node.name) == value
 
 
 def format_operation(op: str, operands: list[MathText]) -> MathText:
@@ -220,43 +276,6 @@ def _list_items(items: list[MathText], description: str) -> MathText:
         rf"{latex}\text{{: {description}}}",
         f"{', '.join(item.plain for item in items)}: {description}",
     )
-
-
-def _find_shared_nodes(graph: Graph) -> list[Node]:
-    """Nodes without a name that several expressions read and that are long to write."""
-    named = set(graph.outputs_by_name.values())
-    readers = Counter(operand for node in graph.nodes for operand in _visible_operands(node))
-    return [
-        node
-        for node in graph.nodes
-        if readers[node] > 1 and node not in named and not isinstance(node, Leaf) and _is_long(node)
-    ]
-
-
-def _visible_operands(node: Node) -> set[Node]:
-    """The operands that are written where ``node`` is: of a norm's group only the node's part."""
-    return {node.group[node.index]} if isinstance(node, RowNorm) else set(node.operands)
-
-
-def _is_long(node: Node) -> bool:
-    """Whether a node holds a map or a norm, or more than one operation."""
-    inner = [part for part in sort_topologically([node]) if not isinstance(part, Leaf)]
-    return len(inner) > 1 or not isinstance(node, Elementwise)
-
-
-def _sort_definitions(graph: Graph, nodes: Collection[Node]) -> list[Node]:
-    """The nodes to define, each after those it reads; gates first, as they were returned."""
-    states = {graph.outputs_by_name[state.name] for state in graph.states}
-    places = {node: place for place, node in enumerate(nodes)}
-    reads = {}
-    for node in nodes:
-        inner = sort_topologically([node], known=set(nodes) - {node})
-        reads[node] = {o for part in inner for o in part.operands if o in places} - {node}
-    ordered: list[Node] = []
-    while len(ordered) < len(places):
-        ready = [n for n in nodes if n not in ordered and reads[n] <= set(ordered)]
-        ordered.append(min(ready, key=lambda n: (n in states, places[n])))
-    return ordered
 
 
 def _text_columns(text: str) -> int:

@@ -1,114 +1,72 @@
-"""The symbols of a cell's values: the field's short ones, else names in upright type.
-
-Every symbol comes as a `Words` pair, LaTeX and plain Unicode, and both are always built together.
-"""
+"""The symbols of one cell: no two of its values, parameters and masks have the same."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Self
 
 from sluice.equations.graph import Affine, Graph, Leaf, Node
-from sluice.equations.ops import CALL, NEGATED, PRODUCT
 from sluice.equations.specs import StackSpec
+from sluice.render.math_text import BEFORE, COMMA, NOW, MathText, format_number
+from sluice.render.names import SHORT, format_mark, format_name, format_upright, is_letter
 
-SHORT = {"input": "i", "forget": "f", "output": "o", "reset": "r", "update": "z", "hidden": "h"}
 _PEEPHOLES = ("peep", "peephole")
-_GREEK = dict(
-    zip(
-        "alpha beta gamma delta epsilon eta theta lambda mu rho tau phi psi".split(),
-        "αβγδεηθλμρτφψ",
-        strict=True,
-    )
-)
-
-
-@dataclass(frozen=True)
-class MathText:
-    """A piece of an equation in both forms; ``precedence`` says how tightly it binds."""
-
-    latex: str
-    plain: str
-    precedence: int = CALL
-
-    def parenthesize(self, precedence: int) -> MathText:
-        """This piece, in parentheses unless it binds as tightly as ``precedence``."""
-        if self.precedence >= precedence:
-            return self
-        return MathText(f"({self.latex})", f"({self.plain})")
-
-    def with_accent(self, latex: str, mark: str) -> MathText:
-        """With an accent over it: a LaTeX command and a combining character."""
-        return MathText(rf"{latex}{{{self.latex}}}", self.plain + mark)
-
-    def with_subscripts(self, *subscripts: MathText) -> MathText:
-        """With these subscripts, one after the other."""
-        plain = "".join(s.plain for s in subscripts)
-        short = plain.isalnum() and len(self.plain) == 1
-        return MathText(
-            f"{self.latex}_{{{''.join(s.latex for s in subscripts)}}}",
-            f"{self.plain}_{plain}" if short or plain == "t" else f"{self.plain}_{{{plain}}}",
-        )
-
-    def juxtapose(self, other: MathText, precedence: int) -> MathText:
-        """Side by side with ``other``, as in W x."""
-        return MathText(rf"{self.latex}\,{other.latex}", f"{self.plain} {other.plain}", precedence)
-
-
-NOW, BEFORE, COMMA = MathText("t", "t"), MathText("t-1", "t-1"), MathText(",", ",")
-
-
-def format_name(name: str) -> MathText:
-    """A name as a symbol: one letter in italics, Greek as Greek, others upright."""
-    if len(name) == 1:
-        return MathText(name, name)
-    if name in _GREEK:
-        return MathText(f"\\{name}", _GREEK[name])
-    return MathText(rf"\mathrm{{{name.replace('_', chr(92) + '_')}}}", name)
-
-
-def format_number(value: str) -> MathText:
-    """A constant, given as the repr of a float."""
-    shown = f"{float(value):.6g}"
-    binds = NEGATED if shown.startswith("-") else CALL
-    digits, _, power = shown.partition("e")
-    if not power:
-        return MathText(shown, shown.replace("-", "−"), binds)
-    factor = "" if digits == "1" else rf"{digits} \cdot "
-    return MathText(f"{factor}10^{{{int(power)}}}", shown, binds if binds == NEGATED else PRODUCT)
+_LETTERS = "uvwabdegkpqs"
+"""What values without a name are called, in this order."""
 
 
 @dataclass
 class Notation:
     """The symbols of one cell.
 
-    ``base`` holds, without a time, those of its states and of the names that its step returns;
-    ``extra`` the nodes that equations share without a name of their own, and their symbols.
+    ``symbols`` holds, without a time, those of its states and of the names that its step returns;
+    ``shared_symbols`` the nodes that equations share without a name of their own, and their
+    symbols.
     """
 
     graph: Graph
     symbols: dict[str, MathText] = field(default_factory=dict)
     shared_symbols: dict[Node, MathText] = field(default_factory=dict)
+    leaf_symbols: dict[Leaf, MathText] = field(default_factory=dict)
 
     @classmethod
     def from_graph(cls, graph: Graph) -> Self:
         found = cls(graph)
         for state in graph.states:
-            found.symbols[state.name] = format_name(state.name)
+            found.symbols[state.name] = found._pick_unused(
+                format_name(state.name), format_upright(state.name)
+            )
         for name in graph.outputs_by_name:
             if name not in found.symbols:
                 found.symbols[name] = found._pick_unused(
-                    found._pick_symbol(name), format_name(name)
+                    found._pick_symbol(name), format_name(name), format_upright(name)
                 )
+        found._assign_leaf_symbols()
         return found
+
+    def _assign_leaf_symbols(self) -> None:
+        """Symbols of vectors, masks and further inputs: unlike those of weights and biases."""
+        affine = [node for node in self.graph.nodes if isinstance(node, Affine)]
+        taken = {words.latex for node in affine for words in (self.weight(node), self.bias(node))}
+        taken |= {self.value(name).latex for name in self.symbols}
+        for leaf in self.graph.nodes:
+            if not isinstance(leaf, Leaf) or leaf.kind in ("constant", "state"):
+                continue
+            upright = format_upright(leaf.name)
+            words = self._format_leaf(leaf)
+            if words.latex in taken:
+                words = upright.with_subscripts(NOW) if self._is_timed(leaf) else upright
+            taken.add(words.latex)
+            self.leaf_symbols[leaf] = words
 
     def _pick_symbol(self, name: str) -> MathText:
         if name != "candidate":
-            return format_name(SHORT.get(name, name))
+            return format_name(_shorten(name, self._names))
         names = [state.name for state in self.graph.states]
         target = "c" if "c" in names else names[0]
-        return format_name(target).with_accent(r"\tilde", "\u0303")
+        return self.symbols[target].with_accent(r"\tilde", "\u0303")
 
     def _pick_unused(self, *candidates: MathText) -> MathText:
         """The first of ``candidates`` that is not yet used; the last as a fallback."""
@@ -122,19 +80,31 @@ class Notation:
         return self.symbols[name].with_subscripts(NOW)
 
     def assign_symbols(self, nodes: Iterable[Node]) -> None:
-        """Give ``nodes`` symbols of their own: pre-activations their gate's with a hat."""
-        letters = iter("uvwabdegkpqs")
+        """Give ``nodes`` symbols of their own: pre-activations their gate's with a hat.
+
+        The others get letters, or one letter with numbers where there are not enough.
+        """
+        gates, unnamed = find_gates(self.graph), list[Node]()
+        used = {words.latex for words in self.symbols.values()}
         for node in nodes:
-            gates = find_gates(node)
-            hat = (
-                self._pick_symbol(gates[0]).with_accent(r"\hat", "\u0302")
-                if len(gates) == 1
-                else None
-            )
-            used = {words.latex for words in self.shared_symbols.values()}
-            free = (format_name(f) for f in letters if format_name(f) not in self.symbols.values())
-            plain_hat = hat is not None and r"\tilde" not in hat.latex and hat.latex not in used
-            self.shared_symbols[node] = hat if hat is not None and plain_hat else next(free)
+            letter = self._pick_symbol(gates[node][0]) if len(gates[node]) == 1 else None
+            hat = letter and letter.with_accent(r"\hat", "\u0302")
+            if letter is None or hat is None or not is_letter(letter) or hat.latex in used:
+                unnamed.append(node)
+                hat = MathText("", "")  # its place, so that the order stays
+            used.add(hat.latex)
+            self.shared_symbols[node] = hat
+        self.shared_symbols |= zip(unnamed, self._pick_letters(len(unnamed)), strict=True)
+
+    def _pick_letters(self, count: int) -> list[MathText]:
+        """As many symbols that nothing else has."""
+        words = [*self.symbols.values(), *self.leaf_symbols.values()]
+        taken = {(word.stem or word).latex for word in words}
+        free = [letter for letter in _LETTERS if letter not in taken]
+        if count <= len(free):
+            return [MathText(letter, letter) for letter in free[:count]]
+        stem = MathText(free[0], free[0]) if free else MathText(r"\mathrm{tmp}", "tmp")
+        return [stem.with_subscripts(MathText(str(k), str(k))) for k in range(1, count + 1)]
 
     def leaf(self, leaf: Leaf) -> MathText:
         """The symbol of what comes in."""
@@ -142,22 +112,24 @@ class Notation:
             return format_number(leaf.name)
         if leaf.kind == "size":
             return MathText(rf"n_{{\mathrm{{{leaf.name}}}}}", f"n_{leaf.name}")
-        if leaf.kind == "input":
-            return MathText("x", "x").with_subscripts(NOW)
         if leaf.kind == "state":
             return self.symbols[leaf.name].with_subscripts(BEFORE)
+        return self.leaf_symbols.get(leaf) or self._format_leaf(leaf)
+
+    def _format_leaf(self, leaf: Leaf) -> MathText:
         head, tail = self._split_name(leaf.name)
+        words = head if tail is None else head.with_subscripts(tail)
+        return words.with_subscripts(NOW) if self._is_timed(leaf) else words
+
+    def _is_timed(self, leaf: Leaf) -> bool:
+        """Whether a leaf has a value of its own at every step."""
         shared = {mask.name for mask in self.graph.masks if mask.shared}
-        timed = leaf.kind == "mask" and leaf.name not in shared
-        marks = [tail] * (tail is not None) + [COMMA] * (tail is not None and timed) + [NOW] * timed
-        return (
-            head.with_subscripts(*(mark for mark in marks if mark is not None)) if marks else head
-        )
+        return leaf.kind == "input" or (leaf.kind == "mask" and leaf.name not in shared)
 
     def _split_name(self, name: str) -> tuple[MathText, MathText | None]:
         """`peep_input` as p with the subscript i: where the tail is a gate or a state."""
         head, _, tail = name.rpartition("_")
-        if head and (tail in self.symbols or tail in SHORT):
+        if head and "_" not in head and (tail in self.symbols or tail in SHORT):
             return format_name("p" if head in _PEEPHOLES else head), self.symbols.get(
                 tail, format_name(SHORT.get(tail, tail))
             )
@@ -166,15 +138,31 @@ class Notation:
     def subscripts(self, stack: StackSpec, gate: str) -> tuple[MathText, ...]:
         """The subscripts of a map's weight: as torch's, first what it reads, then the gate."""
         if stack.name not in ("ih", "hh"):
-            name = SHORT.get(stack.name, stack.name)
+            name = _shorten(stack.name, (other.name for other in self.graph.stacks))
             return (MathText(name, name) if len(name) == 2 else format_name(name),)
         reads = format_name("i" if stack.name == "ih" else "h")
-        target = (
-            self._pick_symbol(gate) if gate == "candidate" else format_name(SHORT.get(gate, gate))
-        )
-        bare = target.latex.removeprefix(r"\tilde{").removesuffix("}")
-        target = MathText(bare, bare) if gate == "candidate" else target
+        target = self._format_gate(gate)
         return (reads, COMMA, target) if len(target.plain) > 1 else (reads, target)
+
+    def _format_gate(self, gate: str) -> MathText:
+        """A gate as a subscript: by its short letter, if no other has that, or its name."""
+        if gate == "candidate":
+            target = "c" if "c" in self._state_names else self._state_names[0]
+            return format_mark(target)
+        return format_name(_shorten(gate, self._gate_names))
+
+    @cached_property
+    def _names(self) -> set[str]:
+        """The names of all states, outputs and gates."""
+        return self._gate_names | set(self._state_names) | set(self.graph.outputs_by_name)
+
+    @cached_property
+    def _gate_names(self) -> set[str]:
+        return {gate for stack in self.graph.stacks for gate, _ in stack.gates}
+
+    @property
+    def _state_names(self) -> list[str]:
+        return [state.name for state in self.graph.states]
 
     def weight(self, affine: Affine) -> MathText:
         """The weight of a map."""
@@ -200,11 +188,24 @@ class Notation:
         return words.with_subscripts(*marks)
 
 
-def find_gates(node: Node) -> list[str]:
-    """The gates whose maps a sum adds up, each once; none where it adds anything else."""
-    if isinstance(node, Affine):
-        return [node.gate]
-    if getattr(node, "op", "") != "add":
-        return []
-    parts = [find_gates(operand) for operand in node.operands]
-    return list(dict.fromkeys(g for part in parts for g in part)) if all(parts) else []
+def _shorten(name: str, names: Iterable[str]) -> str:
+    """The field's letter for a name, unless another of ``names`` is that letter."""
+    short = SHORT.get(name, name)
+    return name if short != name and short in set(names) else short
+
+
+def find_gates(graph: Graph) -> dict[Node, tuple[str, ...]]:
+    """For each node the gates whose maps it adds up, none where it adds anything else.
+
+    Of more than two gates only two are told.
+    """
+    found: dict[Node, tuple[str, ...]] = {}
+    for node in graph.nodes:
+        if isinstance(node, Affine):
+            found[node] = (node.gate,)
+        elif getattr(node, "op", "") == "add" and all(found[o] for o in node.operands):
+            gates = dict.fromkeys(gate for operand in node.operands for gate in found[operand])
+            found[node] = tuple(gates)[:2]
+        else:
+            found[node] = ()
+    return found

@@ -32,7 +32,8 @@ class OperatorInputs(NamedTuple):
 
     Attributes:
         graph: The graph's canonical text.
-        sizes: The sizes of the input, the hidden state and the projection.
+        sizes: The sizes of the input, the hidden state, the projection, and those of the graph's
+            own widths (`Sizes.to_list`).
         x: The input, ``(time, batch, input)``.
         states: The states before the first step, ``(batch, width)`` each.
         parameters: As in `RunSpec`, as are ``masks``, ``lengths``, ``resets`` and ``reverse``.
@@ -52,9 +53,11 @@ class OperatorInputs(NamedTuple):
 
     def to_spec(self) -> RunSpec:
         """The same as the other backends take it."""
+        graph = from_text(self.graph)
+        numbers = list(map(int, self.sizes))  # old compilers make symbols of them
         return RunSpec(
-            from_text(self.graph),
-            Sizes(*map(int, self.sizes)),  # old compilers make symbols of them
+            graph,
+            Sizes.from_list(numbers, graph.own_sizes),
             self.x,
             tuple(self.states),
             tuple(self.parameters),

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from sluice.equations.instrument import instrument_graph
+from sluice.equations.specs import CONSTANT, HIDDEN
 from sluice.extras import MissingExtraError
 from sluice.insight.recording.recorded import RecordedLayer, RecordedModule, RecordedValues
 
@@ -13,14 +14,12 @@ if TYPE_CHECKING:
     import xarray
 
 
-_DIMENSIONS = {"input": "input", "projection": "projection"}
-
-
 def build_data_tree(modules: Mapping[str, RecordedModule]) -> xarray.DataTree:
     """A node for each layer and direction of each module, ``encoder/l0_reverse``, with its values.
 
-    Dimensions are ``time``, ``batch`` and ``unit``; a projected state has ``projection``
-    instead, and what a map reads of the input has ``input``. If there are derivatives, the node has
+    Dimensions are ``time``, ``batch`` and ``unit``; a value of another width than the hidden one
+    has that in place of ``unit``: a projected state ``projection``, what a map reads of the input
+    ``input``. If there are derivatives, the node has
     a child ``gradient`` with the same names. If only every k-th step was recorded, ``time`` has
     coordinates.
 
@@ -45,9 +44,13 @@ def build_data_tree(modules: Mapping[str, RecordedModule]) -> xarray.DataTree:
 def _build_variables(values: RecordedValues) -> dict[str, tuple[tuple[str, str, str], object]]:
     named = instrument_graph(values._recording.graph, pre=True, maps=True).outputs_by_name
     return {
-        name: (("time", "batch", _DIMENSIONS.get(named[name].width, "unit")), array)
+        name: (("time", "batch", _name_dimension(named[name].width)), array)
         for name, array in values.numpy().items()
     }
+
+
+def _name_dimension(width: str) -> str:
+    return "unit" if width in (HIDDEN, CONSTANT) else width
 
 
 def _build_time_coordinates(layer: RecordedLayer) -> dict[str, range]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from sluice.equations.graph import Leaf
+from sluice.render.math_text import NOW
 from sluice.render.sketch.elements import Net
 from sluice.render.sketch.placement import POINTS, TRACK, Placement
 from sluice.render.sketch.routing import Router, Wire
@@ -100,7 +101,10 @@ def place_labels(
     symbols = [
         (n, node, notation.value(n).latex) for n, node in placement.graph.outputs if n not in ends
     ]
-    symbols += [("", node, words.latex + "_{t}") for node, words in notation.shared_symbols.items()]
+    symbols += [
+        ("", node, words.with_subscripts(NOW).latex)
+        for node, words in notation.shared_symbols.items()
+    ]
     for name, node, text in symbols:
         part = placement.elements.by_value.get(node)
         mine = [wire for wire in wires if wire.net == node]

@@ -10,8 +10,9 @@ from typing import NamedTuple
 
 from sluice.cells.cell import Cell
 from sluice.cells.registry import get_cell
-from sluice.equations.specs import Sizes
+from sluice.equations.specs import PROJECTION, Sizes
 from sluice.errors import SluiceError
+from sluice.nn.options import resolve_sizes
 from sluice.report.tasks import LagTask, list_tasks
 
 STARTS = ("chrono", "forget", "plain")
@@ -104,7 +105,7 @@ class ComparisonSettings:
     def count_parameters(self, cell: str, sizes: Sizes) -> int:
         """The parameters of a cell's layer and of the readout."""
         graph = self.cells[cell].graph
-        width = sizes.of(graph.states[0].width)
+        width = sum(map(sizes.of, graph.output_widths))
         layer = sum(prod(parameter.shape(sizes)) for parameter in graph.parameters)
         return layer + (width + 1) * self.task.outputs
 
@@ -169,8 +170,8 @@ def sort_lags(lags: Sequence[int]) -> tuple[int, ...]:
 
 
 def _build_sizes(cell: Cell, task: LagTask, hidden: int) -> Sizes:
-    projected = any(state.width == "projection" for state in cell.graph.states)
-    return Sizes(task.features, hidden, max(1, hidden // 2) if projected else 0)
+    projection = max(1, hidden // 2) if PROJECTION in cell.graph.width_names else 0
+    return Sizes(task.features, hidden, projection, resolve_sizes(cell, None))
 
 
 def _require(holds: bool, message: str, value: object) -> None:

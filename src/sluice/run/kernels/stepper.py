@@ -43,7 +43,7 @@ class Stepper:
     """
 
     def __init__(self, layers: Sequence[LayerWeights], batch: int, precision: str) -> None:
-        self.dtype = layers[0].parameters[0].dtype
+        self.dtype = torch.float64 if precision == "float64" else torch.float32
         self.batch = batch
         self.state_widths = [
             [one.sizes.of(state.width) for state in one.graph.states] for one in layers

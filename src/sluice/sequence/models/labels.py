@@ -59,7 +59,7 @@ class _LabelModel(SequenceModel):
     def __init__(self, config: LabelsConfig) -> None:
         super().__init__()
         self._build(config, tokens=config.vocabulary_size, features=config.features)
-        self.readout = nn.Linear(config.width, config.classes)
+        self.readout = nn.Linear(self.layers.output_features, config.classes)
 
 
 class Classifier(_LabelModel):

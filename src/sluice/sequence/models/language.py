@@ -70,7 +70,7 @@ class LanguageModel(SequenceModel):
     def __init__(self, config: LanguageModelConfig) -> None:
         super().__init__()
         self._build(config, tokens=config.vocabulary_size)
-        self.readout = nn.Linear(config.width, config.vocabulary_size)
+        self.readout = nn.Linear(self.layers.output_features, config.vocabulary_size)
         if config.tied:
             # One parameter under one name, so that a checkpoint holds it once.
             self.readout.register_parameter("weight", None)

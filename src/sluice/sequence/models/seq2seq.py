@@ -8,6 +8,7 @@ from typing import NamedTuple, get_args
 import torch
 from torch import Tensor, nn
 
+from sluice.nn.stack import RecurrentStack
 from sluice.sequence.batch import Batch, Loss, ModelState
 from sluice.sequence.errors import SequenceError
 from sluice.sequence.models.attention import AttentionKind, build_attention
@@ -89,10 +90,12 @@ class Seq2Seq(SequenceModel):
             config.target_vocabulary_size, config.embedding_size, padding_idx=PADDING
         )
         self.decoder = build_layers(one_way, config.embedding_size)
-        self.bridge = nn.Linear(config.width, config.num_layers * one_way.width)
-        self.attention = build_attention(config.attention, one_way.width, config.width)
-        self.combine = nn.Linear(config.width + one_way.width, one_way.width)
-        self.readout = nn.Linear(one_way.width, config.target_vocabulary_size)
+        read, written = self.layers.output_features, self.decoder.output_features
+        final, initial = (_width_of_first_states(layers) for layers in (self.layers, self.decoder))
+        self.bridge = nn.Linear(final * self.layers.directions, config.num_layers * initial)
+        self.attention = build_attention(config.attention, written, read)
+        self.combine = nn.Linear(read + written, written)
+        self.readout = nn.Linear(written, config.target_vocabulary_size)
 
     def forward(
         self, sources: Tensor, targets: Tensor, lengths: Tensor | None = None
@@ -162,3 +165,8 @@ class Seq2Seq(SequenceModel):
             logits, _ = self(batch.inputs, targets, batch.lengths)
             total = sum_cross_entropy_of_logits(logits, targets, PADDING)
         return Loss(total, int((targets != PADDING).sum())), None
+
+
+def _width_of_first_states(layers: RecurrentStack) -> int:
+    """That of the first state of the last layer."""
+    return layers.sizes[-1].of(layers.cell.graph.states[0].width)

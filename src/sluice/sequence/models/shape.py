@@ -11,6 +11,7 @@ from sluice.cells.cell import Cell
 from sluice.cells.from_text import TracedCell
 from sluice.cells.registry import list_cells
 from sluice.cells.transforms import layer_norm, recurrent_dropout, zoneout
+from sluice.nn.options import LayerOptions
 from sluice.nn.stack import RecurrentStack
 from sluice.sequence.errors import SequenceError
 
@@ -30,7 +31,9 @@ class SequenceModelConfig:
         num_layers: the number of layers.
         dropout: between layers, and on the output if `output_dropout` is None.
         bidirectional: whether the layers read in both directions.
-        projection_size: the width of the state of cells with a projection, else 0.
+        projection_size: the size of a cell's width "projection", else 0.
+        sizes: the sizes of the cell's own widths, by name; those that a `Cell` itself has are
+            added.
         embedding_dropout, output_dropout: on the input of the first layer and the output of the
             last.
         recurrent_dropout: on the inputs of the recurrent matrices, one mask per sequence (Gal &
@@ -52,6 +55,7 @@ class SequenceModelConfig:
     _: KW_ONLY
     bidirectional: bool = False
     projection_size: int = 0
+    sizes: Mapping[str, int] | None = None
     embedding_dropout: float = 0.0
     output_dropout: float | None = None
     recurrent_dropout: float = 0.0
@@ -60,6 +64,8 @@ class SequenceModelConfig:
 
     def __post_init__(self) -> None:
         cell = self.cell() if isinstance(self.cell, type) else self.cell
+        if isinstance(cell, Cell):  # whose text does not hold them
+            object.__setattr__(self, "sizes", {**cell.sizes, **(self.sizes or {})} or None)
         object.__setattr__(self, "cell", cell.text if isinstance(cell, Cell) else cell)
         if isinstance(self.zoneout, Mapping):
             object.__setattr__(self, "zoneout", dict(self.zoneout))
@@ -72,8 +78,22 @@ class SequenceModelConfig:
 
     @property
     def width(self) -> int:
-        """The width of the layers' output, both directions together."""
-        return (self.projection_size or self.hidden_size) * (2 if self.bidirectional else 1)
+        """The width of the layers' output, both directions together, above an embedding."""
+        cell, options = _build_cell(self), self.layer_options(self.embedding_size)
+        last = options.size_layers(cell)[-1]
+        return options.directions * sum(map(last.of, cell.graph.output_widths))
+
+    def layer_options(self, input_size: int) -> LayerOptions:
+        """What the layers are built from."""
+        return LayerOptions(
+            input_size,
+            self.hidden_size,
+            self.num_layers,
+            dropout=self.dropout if self.num_layers > 1 else 0.0,
+            bidirectional=self.bidirectional,
+            proj_size=self.projection_size,
+            sizes=self.sizes,
+        )
 
 
 def require_sizes(config: object, **least: int) -> None:
@@ -90,10 +110,8 @@ def build_layers(config: SequenceModelConfig, input_size: int) -> RecurrentStack
     Raises:
         SequenceError: sizes that do not fit the cell.
     """
-    options: dict[str, Any] = {
-        "dropout": config.dropout if config.num_layers > 1 else 0.0,
-        "bidirectional": config.bidirectional,
-    }
+    asked = config.layer_options(input_size)
+    options: dict[str, Any] = {"dropout": asked.dropout, "bidirectional": asked.bidirectional}
     sizes = (input_size, config.hidden_size, config.num_layers)
     name = str(config.cell).lower()
     beyond = (
@@ -101,13 +119,13 @@ def build_layers(config: SequenceModelConfig, input_size: int) -> RecurrentStack
         _resolve_zoneout(config),
         config.layer_norm,
         config.projection_size,
+        config.sizes,
     )
     if name in _TORCH and not any(beyond):
         return _TORCH[name](*sizes, **options)
     try:
-        return nn.Recurrent(
-            _build_cell(config), *sizes, proj_size=config.projection_size, **options
-        )
+        options |= {"proj_size": asked.proj_size, "sizes": asked.sizes}
+        return nn.Recurrent(_build_cell(config), *sizes, **options)
     except ValueError as error:
         raise SequenceError(f"The sizes do not fit the cell: {error}.") from None
 

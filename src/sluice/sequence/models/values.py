@@ -96,7 +96,7 @@ class Forecaster(SequenceModel):
     def __init__(self, config: ForecasterConfig) -> None:
         super().__init__()
         self._build(config, features=config.features * (2 if config.indicate else 1))
-        self.readout = nn.Linear(config.width, config.horizon * len(config.targets))
+        self.readout = nn.Linear(self.layers.output_features, config.horizon * len(config.targets))
         self.register_buffer("mean", torch.zeros(config.features))
         self.register_buffer("deviation", torch.ones(config.features))
 
@@ -246,7 +246,7 @@ class ChoraleModel(SequenceModel):
     def __init__(self, config: ChoraleConfig) -> None:
         super().__init__()
         self._build(config, features=config.features)
-        self.readout = nn.Linear(config.width, config.features)
+        self.readout = nn.Linear(self.layers.output_features, config.features)
 
     def forward(
         self,
