@@ -43,6 +43,25 @@ class Transform(Cell):
         return self.inner.bind_interpreter(self.interpreter).step(x, **values)
 
 
+@dataclass
+class _InnerInterpreter:
+    """What a transformed cell's own gates are made of: all but its maps as they are."""
+
+    interpreter: Interpreter
+
+    def vector(self, name: str) -> Value:
+        return self.interpreter.vector(name)
+
+    def norm(self, name: str, group: tuple[Value, ...]) -> tuple[Value, ...]:
+        return self.interpreter.norm(name, group)
+
+    def row_map(self, op: str, operand: Value, width: str) -> Value:
+        return self.interpreter.row_map(op, operand, width)
+
+    def size(self, width: str) -> Value:
+        return self.interpreter.size(width)
+
+
 class LayerNormed(Transform):
     """What `layer_norm` makes."""
 
@@ -87,10 +106,9 @@ class LayerNormed(Transform):
 
 
 @dataclass
-class _LayerNormInterpreter:
+class _LayerNormInterpreter(_InnerInterpreter):
     """An interpreter whose gates' maps are normed."""
 
-    interpreter: Interpreter
     cell: LayerNormed
 
     def affine(self, stack: str, gate: str, operand: Value) -> Value:
@@ -99,12 +117,6 @@ class _LayerNormInterpreter:
         group = self.cell.groups[stack, gate]
         parts = tuple(self.interpreter.affine(stack, other, operand) for other in group)
         return self.interpreter.norm(self.cell.norm_name(stack, group), parts)[group.index(gate)]
-
-    def vector(self, name: str) -> Value:
-        return self.interpreter.vector(name)
-
-    def norm(self, name: str, group: tuple[Value, ...]) -> tuple[Value, ...]:
-        return self.interpreter.norm(name, group)
 
 
 class Zoneout(Transform):
@@ -163,22 +175,15 @@ class RecurrentDropout(Transform):
 
 
 @dataclass
-class _DropoutInterpreter:
+class _DropoutInterpreter(_InnerInterpreter):
     """An interpreter whose recurrent maps read masked operands."""
 
-    interpreter: Interpreter
     mask: Value
 
     def affine(self, stack: str, gate: str, operand: Value) -> Value:
         return self.interpreter.affine(
             stack, gate, operand * self.mask if stack == "hh" else operand
         )
-
-    def vector(self, name: str) -> Value:
-        return self.interpreter.vector(name)
-
-    def norm(self, name: str, group: tuple[Value, ...]) -> tuple[Value, ...]:
-        return self.interpreter.norm(name, group)
 
 
 class ClampedGates(Transform):
