@@ -121,7 +121,7 @@ def step_reductions(
 
 
 class MatrixMemory(Cell):
-    """mLSTM (Beck et al. 2024, equations 19 to 27): a matrix, a normaliser and a stabiliser a head."""
+    """mLSTM (Beck et al. 2024, equations 19 to 27): a matrix, a norm and a stabiliser a head."""
 
     query, key, value, output = (Gate(width="units") for _ in range(4))
     input, forget = Gate(width=2), Gate(width=2)
@@ -277,7 +277,7 @@ def test_lengths_resets_and_directions(name: str) -> None:
 @pytest.mark.parametrize("name", CASES)
 def test_the_adjoint_is_the_gradient(name: str) -> None:
     job = make(name, 8, 2, lengths=True)
-    y, *_ = expected = run_with_gradients(reference.run, job)
+    expected = run_with_gradients(reference.run, job)
     generator, states = torch.Generator().manual_seed(5), len(job.states)
     upstream = [torch.randn(t.shape, generator=generator).to(t) for t in expected[: 1 + states]]
     with torch.no_grad():
@@ -304,13 +304,8 @@ def test_gradcheck(name: str) -> None:
 def test_no_bit_depends_on_threads_or_batch(name: str, precision: str) -> None:
     job = cast(make(name, 132, 5), torch.float32)
     with torch.no_grad():
-        outputs = []
-        for threads, rows in (
-            (1, slice(None)),
-            (2, slice(None)),
-            (1, slice(2, 3)),
-            (2, slice(2, 3)),
-        ):
+        outputs, all_rows, one_row = [], slice(None), slice(2, 3)
+        for threads, rows in ((1, all_rows), (2, all_rows), (1, one_row), (2, one_row)):
             extension.set_num_threads(threads)
             part = replace(
                 job, x=job.x[:, rows].contiguous(), states=tuple(s[rows] for s in job.states)

@@ -90,7 +90,7 @@ def test_a_sketch_is_animated_or_shows_recorded_values(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("cell", "out", "message"),
     [
-        ("lstn", "a.svg", "cell must be one of cifg, elman, gru, "),
+        ("lstn", "a.svg", "cell must be one of atr, brc, cfn, "),
         ("lstm", "a.gif", "must be a .svg, .png or .pdf file, got 'a.gif'"),
         ("lstm", "file/a.svg", "check the path and its permissions"),
         ("none.py:Leaky", "a.svg", "there is no file"),

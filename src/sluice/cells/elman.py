@@ -13,6 +13,8 @@ class Elman(Cell):
     """The simple recurrent network (Elman 1990, "Finding Structure in Time", figure 2).
 
     h_t = tanh(W x_t + b + R h_{t-1} + b'), or relu; as `torch.nn.RNN` has it.
+
+    Good for: short sequences, finite state machines, and seeing a gradient vanish.
     """
 
     hidden = Gate()
@@ -30,6 +32,8 @@ class Jordan(Cell):
     """The network that feeds back its output (Jordan 1986, "Serial Order", figure 2).
 
     h_t = tanh(W x_t + R y_{t-1} + b) and y_t = sigmoid(U h_t + b_y): the state is the output y.
+
+    Good for: sequences whose next step depends on the last output: control, serial order.
     """
 
     hidden = Gate()

@@ -10,6 +10,8 @@ from sluice.equations.ops import Value, sigmoid, tanh
 class GRU(Cell):
     """The gated recurrent unit with the reset *after* the product (Cho et al. 2014, in its first
     version, arXiv:1406.1078v1; the form of cuDNN), as `torch.nn.GRU` has it: z keeps the old state.
+
+    Good for: small data and fast training; one state, three quarters of an LSTM's weights.
     """
 
     reset, update, candidate = Gate(), Gate(), Gate()
@@ -25,6 +27,8 @@ class GRU(Cell):
 class ResetBeforeGRU(Cell):
     """The gated recurrent unit of the paper (Cho et al. 2014, equations 5 to 8): the reset gate
     acts on the state *before* the product, which makes a second stage of the step.
+
+    Good for: models of Keras' older releases and the papers' results, where the reset comes first.
     """
 
     reset, update, candidate = Gate(), Gate(), Gate()
@@ -38,7 +42,10 @@ class ResetBeforeGRU(Cell):
 
 
 class MGU(Cell):
-    """The minimal gated unit (Zhou et al. 2016, section 3.1): one gate both resets and writes."""
+    """The minimal gated unit (Zhou et al. 2016, section 3.1): one gate both resets and writes.
+
+    Good for: the smallest gated cell that resets.
+    """
 
     forget, candidate = Gate(), Gate()
 

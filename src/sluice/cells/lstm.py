@@ -11,6 +11,8 @@ from sluice.equations.specs import PROJECTION
 class LSTM(Cell):
     """Long short-term memory with a forget gate (Hochreiter & Schmidhuber 1997; Gers, Schmidhuber
     & Cummins 2000, section 3), as `torch.nn.LSTM` has it.
+
+    Good for: the first thing to try on any sequence; its cell state keeps for hundreds of steps.
     """
 
     input, forget, candidate, output = Gate(), Gate(), Gate(), Gate()
@@ -28,6 +30,9 @@ class LSTM(Cell):
 class ProjectedLSTM(Cell):
     """The LSTM with a recurrent projection (Sak, Senior & Beaufays 2014, equations 7 to 12, without
     peepholes and the non-recurrent projection), as `torch.nn.LSTM(proj_size=...)` has it.
+
+    Good for: large memories with few weights; speech recognisers keep thousands of cells behind a
+    narrow h.
     """
 
     h = State(width=PROJECTION)
@@ -51,6 +56,9 @@ class LSTM1997(Cell):
     Its learning rule truncates the gradient: errors that leave the cell through a gate or the
     candidate go no further back (their section 4); only the cell state carries them.
     The squashing functions g and h are 4σ(x) − 2 and 2σ(x) − 1, as there.
+
+    Good for: the original experiments, and sequences cut into short pieces: without a forget gate
+    its state can only grow.
     """
 
     input, candidate, output = Gate(), Gate(), Gate()
@@ -68,6 +76,8 @@ class LSTM1997(Cell):
 class PeepholeLSTM(Cell):
     """The LSTM whose gates see the cell state (Gers, Schraudolph & Schmidhuber 2002; with a
     squashed candidate and output, as in Graves 2013, equations 7 to 11).
+
+    Good for: precise timing and counting, where gates must see the cell state itself.
     """
 
     input, forget, candidate, output = Gate(), Gate(), Gate(), Gate()
@@ -86,6 +96,8 @@ class PeepholeLSTM(Cell):
 class CIFG(Cell):
     """The LSTM with coupled input and forget gates, i = 1 − f (Greff et al. 2017, section III,
     variant CIFG).
+
+    Good for: what an LSTM does with a quarter less to compute.
     """
 
     forget, candidate, output = Gate(), Gate(), Gate()

@@ -18,6 +18,8 @@ from sluice.codegen.body import (
 from sluice.codegen.vector_math import FUNCTION_NAMES, VectorIRBuilder, emit_definitions
 from sluice.equations.graph import Elementwise, Leaf, Node, sort_topologically
 
+_MOST_INLINED_CALLS = 128
+"""A body with more calls of functions keeps them as calls: LLVM would take seconds over it."""
 _ARITHMETIC = {"add": "fadd", "subtract": "fsub", "multiply": "fmul"}
 
 
@@ -130,7 +132,10 @@ class _FunctionEmitter:
             elif access.kind in (SCALAR, BROADCAST):
                 self.values[node] = self._emit_scalar(access)
         known = [node for node, _ in self.body.inputs]
-        for node in sort_topologically([n for n, _ in self.body.outputs], known=known):
+        nodes = sort_topologically([n for n, _ in self.body.outputs], known=known)
+        calls = sum(isinstance(node, Elementwise) and node.op in FUNCTION_NAMES for node in nodes)
+        self._inlining = "noinline" if calls > _MOST_INLINED_CALLS else ""
+        for node in nodes:
             self.values[node] = self._emit_node(node)
         for node, access in self.body.outputs:
             if access.kind == STORE and not access.optional:
@@ -181,7 +186,7 @@ class _FunctionEmitter:
         if op == "divide":
             return w.float_op("fdiv", *a)
         if op in FUNCTION_NAMES:
-            return w.call(f"sluice.{op}", *a)
+            return w.call(f"sluice.{op}", *a, attribute=self._inlining)
         if op in ("sqrt", "absolute"):
             return w.intrinsic({"sqrt": "sqrt", "absolute": "fabs"}[op], *a)
         if op == "negative":

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
+from typing import TypeGuard
+
 from sluice.codegen.body import ADD_BLOCK, LOAD, PARAMETER
 from sluice.codegen.buffers import Item
 from sluice.codegen.lower_forward import ForwardLowering, expand_row_map
@@ -36,6 +40,7 @@ from sluice.equations.graph import (
     as_node,
     constant,
     elementwise,
+    sort_topologically,
 )
 from sluice.equations.row_maps import REPEAT, TILE, split_groups
 
@@ -61,7 +66,9 @@ class BackwardLowering:
         self.row_gradients: list[RowGradient] = []
         self.gradient_locations: dict[str, Item] = {}
         self._forward_nodes = set(self.graph.nodes)
+        self._shared_sums = self._find_shared_sums()
         self._rewrites: dict[Node, Node] = {}
+        self._groups: dict[tuple[str, tuple[str, ...], tuple[Node, ...]], ProductGroup] = {}
         self._delta_buffers: dict[tuple[Node, ...], int] = {}
         self._row_gradient_locations: dict[tuple[Node, str], Item] = {}
         self._final_products: list[Product] = []
@@ -117,8 +124,22 @@ class BackwardLowering:
     def rewrite(self, node: Node) -> Node:
         """An adjoint's node as elementwise operations on leaves."""
         if node not in self._rewrites:
-            self._rewrites[node] = self._rewrite(node)
+            for each in sort_topologically([node], self._rewrites, self._find_sources):
+                self._rewrites[each] = self._rewrite(each)
         return self._rewrites[node]
+
+    def _find_sources(self, node: Node) -> Iterable[Node]:
+        """The nodes that must be rewritten before ``node``."""
+        if isinstance(node, Leaf) or node in self._forward_nodes:
+            return ()
+        if isinstance(node, RowNorm):
+            return node.upstream
+        if _is_sum(node) or isinstance(node, Affine):
+            terms = self._list_terms(node)
+            return [
+                t.operand if _is_product(t) else t for t in terms if t is not node or _is_product(t)
+            ]
+        return node.operands
 
     def _rewrite(self, node: Node) -> Node:
         if isinstance(node, Leaf):
@@ -150,30 +171,49 @@ class BackwardLowering:
     def _split_sum(self, node: Node) -> tuple[Node | None, dict[_Bucket, list[Affine]]]:
         """A sum as what is elementwise in it, and its transposed products, by stack."""
         buckets: dict[_Bucket, list[Affine]] = {}
-        rest, open_ = list[Node](), [node]
-        while open_:
-            term = open_.pop()
-            if term in self._forward_nodes:
-                rest.append(self.rewrite(term))
-            elif isinstance(term, Elementwise) and term.op == "add":
-                open_ += reversed(term.arguments)
-            elif isinstance(term, Affine) and term.is_transposed:
+        rest = list[Node]()
+        for term in self._list_terms(node):
+            if _is_product(term):
                 key = (term.stack, term.width, term.operand.width)
                 buckets.setdefault(key, []).append(term)
             else:
                 rest.append(self.rewrite(term))
         return (_sum(rest) if rest else None), buckets
 
+    def _split_gradient(self, node: Node) -> tuple[Node | None, dict[_Bucket, list[Affine]]]:
+        """As `_split_sum`, for a gradient that the step gives out."""
+        return (self.rewrite(node), {}) if node in self._shared_sums else self._split_sum(node)
+
+    def _find_shared_sums(self) -> set[Node]:
+        """The sums of the adjoint that more than one node or gradient reads."""
+        outputs = self.adjoint.outputs
+        readers = Counter(outputs)
+        for node in sort_topologically(outputs, self._forward_nodes):
+            readers.update(node.operands)
+        return {node for node, count in readers.items() if count > 1 and _is_sum(node)}
+
+    def _list_terms(self, node: Node) -> list[Node]:
+        """What a sum adds up. A sum within it is a term where something else reads it as well."""
+        found, open_ = list[Node](), [node]
+        while open_:
+            term = open_.pop()
+            is_own = term is node or term not in self._shared_sums
+            if _is_sum(term) and is_own and term not in self._forward_nodes:
+                open_ += reversed(term.operands)
+            else:
+                found.append(term)
+        return found
+
     def _add_product_group(self, key: _Bucket, terms: list[Affine]) -> ProductGroup:
         stack, width, _ = key
         gates, deltas = self._sort_gates(stack, [(t.gate, t.operand) for t in terms])
-        for group in self.section.groups:
-            if (group.stack, group.gates, group.operands) == (stack, gates, deltas):
-                return group
+        if (stack, gates, deltas) in self._groups:
+            return self._groups[stack, gates, deltas]
         leaf = Leaf("product", f"back.{len(self.section.groups)}", width)
         operand = self._store_deltas(deltas, self._find_gate_width(stack, gates[0]))
         group = ProductGroup(stack, gates, deltas, True, width, (leaf,), operand)
-        self.section.groups.append(group)
+        self.section.add_group(group)
+        self._groups[stack, gates, deltas] = group
         return group
 
     def _sort_gates(
@@ -237,7 +277,7 @@ class BackwardLowering:
         for index, state in enumerate(self.graph.states):
             out = self.buffers.get("flow out", STEP, state.width, index)
             node = self.adjoint.states.get(state.name)
-            rest, buckets = (None, {}) if node is None else self._split_sum(node)
+            rest, buckets = (None, {}) if node is None else self._split_gradient(node)
             if rest is None and not buckets:
                 rest = constant(0.0)
             if rest is not None:
@@ -256,7 +296,7 @@ class BackwardLowering:
     def _lower_input(self) -> None:
         if self.adjoint.input is None:
             return
-        rest, buckets = self._split_sum(self.adjoint.input)
+        rest, buckets = self._split_gradient(self.adjoint.input)
         target = self.buffers.get("input gradient", CHUNK, "input")
         if rest is not None:
             self.section.store_when_ready(StoreRequest(rest, target, 0))
@@ -318,6 +358,14 @@ class BackwardLowering:
         target = self.buffers.allocate_item("row means", STEP, "")
         self.section.means.append(MeanGroup(norm, leaf, tuple(summed), source, item, *target))
         return leaf
+
+
+def _is_sum(node: Node) -> bool:
+    return isinstance(node, Elementwise) and node.op == "add"
+
+
+def _is_product(node: Node) -> TypeGuard[Affine]:
+    return isinstance(node, Affine) and node.is_transposed
 
 
 def _sum(nodes: list[Node]) -> Node:

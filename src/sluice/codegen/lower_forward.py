@@ -45,6 +45,7 @@ class ForwardLowering:
         ]
         self._per_step_nodes = find_dependents(graph.nodes, roots)
         self._expansions: dict[Node, Node] = {}
+        self._groups: dict[tuple[str, str, Node, str], tuple[int, ProductGroup]] = {}
         for node in graph.nodes:
             self.expand(node)
         for section in (self.hoisted, self.step):
@@ -80,22 +81,17 @@ class ForwardLowering:
         return elementwise(node.op, *map(self.expand, node.arguments))
 
     def _expand_affine(self, section: Section, node: Affine) -> Leaf:
-        operand = (self.expand(node.operand),)
-        group = next(
-            (
-                g
-                for g in section.groups
-                if (g.stack, g.operands, g.width) == (node.stack, operand, node.width)
-            ),
-            None,
-        )
-        if group is None:
-            group = ProductGroup(node.stack, (), operand, False, node.width, ())
-            section.groups.append(group)
-        name = f"{section.name}.{section.groups.index(group)}.{node.gate}"
+        operand = self.expand(node.operand)
+        key = (section.name, node.stack, operand, node.width)
+        if key not in self._groups:
+            group = ProductGroup(node.stack, (), (operand,), False, node.width, ())
+            self._groups[key] = len(section.groups), group
+            section.add_group(group)
+        number, group = self._groups[key]
+        name = f"{section.name}.{number}.{node.gate}"
         leaf = Leaf("product", name, node.width)
         if leaf not in group.results:
-            group.gates, group.results = (*group.gates, node.gate), (*group.results, leaf)
+            section.add_result(group, node.gate, leaf)
         return leaf
 
     def _sort_gates(self, group: ProductGroup) -> tuple[tuple[str, ...], tuple[Leaf, ...]]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from sluice.codegen.body import STORE
 from sluice.codegen.buffers import BufferTable, Item
 from sluice.codegen.program import CHUNK, STEP, TIME
-from sluice.equations.graph import Elementwise, Leaf, Node
+from sluice.equations.graph import Elementwise, Leaf, Node, sort_topologically
 from sluice.equations.specs import CONSTANT
 
 MAPPED = "mapped"
@@ -105,6 +105,7 @@ class Section:
 
     def __post_init__(self) -> None:
         self._levels: dict[Node, int] = {}
+        self._groups_by_result: dict[Node, ProductGroup] = {}
         self._spilled_nodes: dict[Node, Item] = {}
         self._spilled_groups: dict[ProductGroup, Item] = {}
 
@@ -113,30 +114,41 @@ class Section:
         """The scope of the buffers between this section's phases."""
         return CHUNK if self.is_chunked else STEP
 
+    def add_group(self, group: ProductGroup) -> None:
+        """Add a group, whose results are known from now on."""
+        self.groups.append(group)
+        self._groups_by_result.update(dict.fromkeys(group.results, group))
+
+    def add_result(self, group: ProductGroup, gate: str, leaf: Leaf) -> None:
+        """Add a gate's product to a group that is here already."""
+        group.gates, group.results = (*group.gates, gate), (*group.results, leaf)
+        self._groups_by_result[leaf] = group
+
     def find_group(self, node: Node) -> tuple[ProductGroup, int] | None:
         """The group that ``node`` is a result of, and which of its results."""
-        for group in self.groups:
-            if node in group.results:
-                return group, group.results.index(node)
-        return None
+        group = self._groups_by_result.get(node)
+        return None if group is None else (group, group.results.index(node))
 
     def level(self, node: Node) -> int:
         """How many products, norms and means must be complete, one after another, before it."""
         if node not in self._levels:
-            self._levels[node] = self._compute_level(node)
+            below: dict[Node, tuple[Node, ...]] = {}
+
+            def find_sources(node: Node) -> tuple[Node, ...]:
+                below[node] = self._find_sources(node)
+                return below[node]
+
+            for each in sort_topologically([node], self._levels, find_sources):
+                levels = [self._levels[source] for source in below[each]]
+                is_complete = isinstance(each, Leaf) and bool(levels)
+                self._levels[each] = max(levels, default=0) + is_complete
         return self._levels[node]
 
-    def _compute_level(self, node: Node) -> int:
-        if isinstance(node, Leaf):
-            sources = self._find_sources(node)
-            return 1 + max(map(self.level, sources)) if sources else 0
-        if self.locate_external(node) is not None:
-            return 0
-        return max(map(self.level, node.operands), default=0)
-
-    def _find_sources(self, leaf: Leaf) -> tuple[Node, ...]:
-        """What must be complete before a product, a norm's statistic or a mean can be computed."""
-        found = self.find_group(leaf)
+    def _find_sources(self, node: Node) -> tuple[Node, ...]:
+        """What must be there before a node can be computed; it is complete for a leaf."""
+        if not isinstance(node, Leaf):
+            return () if self.locate_external(node) is not None else node.operands
+        found, leaf = self.find_group(node), node
         sources = found[0].operands if found else ()
         if leaf.kind == MAPPED and leaf not in self.maps:
             self._copy_map(leaf)

@@ -11,12 +11,18 @@ bodies of other widths read what it stores, in every lane.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sluice.codegen.body import ADD_ROW, BROADCAST, LOAD, PARAMETER, SCALAR
 from sluice.codegen.section import Location, ProductGroup, Section, StoreRequest
-from sluice.equations.graph import Elementwise, Leaf, Node, is_comparison
+from sluice.equations.graph import (
+    Elementwise,
+    Leaf,
+    Node,
+    is_comparison,
+    sort_topologically,
+)
 from sluice.equations.specs import CONSTANT
 
 _COSTLY = frozenset({"exp", "log", "sqrt", "sigmoid", "log_sigmoid", "tanh", "divide"})
@@ -95,13 +101,19 @@ class _RecomputeCosts:
         self._locate_external, self._costs = section.locate_external, dict[Node, int]()
 
     def estimate(self, node: Node) -> int:
-        if isinstance(node, Leaf) or self._locate_external(node) is not None:
-            return 0
         if node not in self._costs:
-            assert isinstance(node, Elementwise)
-            own = 6 if node.op in _COSTLY else 1
-            self._costs[node] = min(_MAX_COST, own + sum(map(self.estimate, node.arguments)))
+            for each in sort_topologically([node], self._costs, self._get_computed_from):
+                operands = self._get_computed_from(each)
+                own = (
+                    6 if isinstance(each, Elementwise) and each.op in _COSTLY else len(operands) > 0
+                )
+                total = own + sum(self._costs[operand] for operand in operands)
+                self._costs[each] = min(_MAX_COST, total) if operands else 0
         return self._costs[node]
+
+    def _get_computed_from(self, node: Node) -> tuple[Node, ...]:
+        is_given = isinstance(node, Leaf) or self._locate_external(node) is not None
+        return () if is_given else node.operands
 
 
 @dataclass
@@ -118,21 +130,20 @@ class _BodyPlanner:
     def find_inputs(self) -> tuple[tuple[Node, Location], ...]:
         """What the body reads to compute all of its stores."""
         inputs: dict[Node, Location] = {}
-        requests = self.stores[self.level, self.width].values()
-        self._visit((request.node for request in requests), inputs, set())
-        return tuple(inputs.items())
 
-    def _visit(self, nodes: Iterable[Node], inputs: dict[Node, Location], seen: set[Node]) -> None:
-        for node in nodes:
-            if node in seen or (isinstance(node, Leaf) and node.kind == "constant"):
-                continue
-            seen.add(node)
+        def find_operands(node: Node) -> tuple[Node, ...]:
+            if isinstance(node, Leaf) and node.kind == "constant":
+                return ()
             found = self._locate(node)
             if found is not None:
                 inputs[node] = found
-            else:
-                assert isinstance(node, Elementwise), node
-                self._visit(node.arguments, inputs, seen)
+                return ()
+            assert isinstance(node, Elementwise), node
+            return node.arguments
+
+        requests = self.stores[self.level, self.width].values()
+        sort_topologically((r.node for r in requests), get_operands=find_operands)
+        return tuple(inputs.items())
 
     def _locate(self, node: Node) -> Location | None:
         """Where the body reads ``node``; None where it computes it."""

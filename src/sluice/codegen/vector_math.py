@@ -101,10 +101,10 @@ class VectorIRBuilder:
     def int_op(self, name: str, a: str, b: str) -> str:
         return self.emit(f"{name} {self.integer_vector} {a}, {b}")
 
-    def call(self, name: str, *operands: str) -> str:
+    def call(self, name: str, *operands: str, attribute: str = "") -> str:
         """An intrinsic or one of the functions below on whole vectors."""
         listed = ", ".join(f"{self.vector} {operand}" for operand in operands)
-        return self.emit(f"call {self.vector} @{name}({listed})")
+        return self.emit(f"call {self.vector} @{name}({listed}) {attribute}".rstrip())
 
     def intrinsic(self, name: str, *operands: str) -> str:
         return self.call(f"llvm.{name}.{self.suffix}", *operands)

@@ -10,7 +10,8 @@ one number a row, which stands beside any other width): a graph fits layers of e
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -261,16 +262,29 @@ def _explain_operand(value: object) -> str:
     return f"equations may contain numbers, states, gates, Vector()s and masks, got {found}"
 
 
-def sort_topologically(outputs: Iterable[Node], known: Iterable[Node] = ()) -> list[Node]:
-    """Every node that ``outputs`` need, operands first; the walk stops at ``known`` nodes."""
+def _get_operands(node: Node) -> Iterable[Node]:
+    return node.operands
+
+
+def sort_topologically(
+    outputs: Iterable[Node],
+    known: Iterable[Node] = (),
+    get_operands: Callable[[Node], Iterable[Node]] = _get_operands,
+) -> list[Node]:
+    """Every node that ``outputs`` need, operands first; the walk stops at ``known`` nodes.
+
+    ``get_operands`` says what a node needs, where that is not what it is computed from. A walk, not
+    a recursion: a step may be a chain of thousands of operations.
+    """
     order: list[Node] = []
-    seen = set(known)
+    blocked = known if isinstance(known, AbstractSet | Mapping) else set(known)
+    seen = set[Node]()
     stack: list[tuple[Node, Iterator[Node]]] = []
 
     def push(node: Node) -> None:
-        if node not in seen:
+        if node not in seen and node not in blocked:
             seen.add(node)
-            stack.append((node, iter(node.operands)))
+            stack.append((node, iter(get_operands(node))))
 
     for output in outputs:
         push(output)
@@ -283,6 +297,15 @@ def sort_topologically(outputs: Iterable[Node], known: Iterable[Node] = ()) -> l
                 order.append(node)
                 stack.pop()
     return order
+
+
+def list_terms(node: Node, ops: Container[str] = ("add",)) -> list[Node]:
+    """What a sum (an operation of ``ops``, of such operations) is made of, each once."""
+
+    def get_summands(node: Node) -> Iterable[Node]:
+        return node.operands if isinstance(node, Elementwise) and node.op in ops else ()
+
+    return [n for n in sort_topologically([node], get_operands=get_summands) if not get_summands(n)]
 
 
 def find_dependents(nodes: Iterable[Node], roots: Iterable[Node]) -> set[Node]:

@@ -15,7 +15,7 @@ from sluice.equations.widths import simplify_width
 
 INPUT, HIDDEN, PROJECTION, CONSTANT = "input", "hidden", "projection", "1"
 BUILT_IN = (INPUT, HIDDEN, PROJECTION)
-_FACTOR = re.compile(r"[A-Za-z_][A-Za-z0-9_]*|[1-9][0-9]*")
+_FACTOR = re.compile(r"[A-Za-z][A-Za-z0-9_]*|[1-9][0-9]*")
 _NUMBER = re.compile(r"[1-9][0-9]*")
 
 

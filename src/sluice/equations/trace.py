@@ -17,7 +17,6 @@ from typing import Protocol
 
 from sluice.equations.graph import (
     Affine,
-    Elementwise,
     Graph,
     Leaf,
     Node,
@@ -26,6 +25,7 @@ from sluice.equations.graph import (
     find_size,
     is_comparison,
     is_number,
+    list_terms,
     row_map,
 )
 from sluice.equations.ops import Value
@@ -222,9 +222,10 @@ def _check_outputs(outputs: object, declarations: Declarations) -> dict[str, Nod
 
 
 def _is_preactivation(node: Node) -> bool:
-    if isinstance(node, Elementwise):
-        return node.op in ("add", "subtract") and all(map(_is_preactivation, node.operands))
-    return isinstance(node, Affine | RowNorm) or (isinstance(node, Leaf) and node.kind == "vector")
+    return all(
+        isinstance(term, Affine | RowNorm) or (isinstance(term, Leaf) and term.kind == "vector")
+        for term in list_terms(node, ("add", "subtract"))
+    )
 
 
 def _build_graph(name: str, declarations: Declarations, outputs: dict[str, Node]) -> Graph:

@@ -38,9 +38,7 @@ from sluice.equations.ops import OPS
 from sluice.equations.row_maps import REPEAT, ROW_MAP_OPS, SUM
 from sluice.equations.specs import (
     CONSTANT,
-    HIDDEN,
     INPUT,
-    PROJECTION,
     MaskSpec,
     NormSpec,
     StackSpec,
@@ -52,7 +50,6 @@ from sluice.equations.symbol import EquationError
 
 Declaration = StateSpec | StackSpec | VectorSpec | NormSpec | MaskSpec
 _WIDTH = re.compile(r"(?P<factors>\w+(\*\w+)*)(/(?P<heads>[1-9][0-9]{0,9}))?", re.ASCII)
-_NAMED_WIDTHS = (INPUT, HIDDEN, PROJECTION)
 
 
 def validate_graph(graph: Graph) -> None:
@@ -325,9 +322,10 @@ def validate_width(width: str) -> None:
         raise EquationError(f"{width!r:.80} is no width")
     for factor in found["factors"].split("*"):
         is_number = factor.isdecimal() and len(factor) < 11 and 1 <= int(factor) <= MAX_SIZE
-        if factor not in _NAMED_WIDTHS and not is_number:
+        is_name = factor.isidentifier() and not factor.startswith("_")
+        if not is_name and not is_number:
             raise EquationError(
-                f"a width must be {', '.join(_NAMED_WIDTHS)} or a number, got {width!r:.80}"
+                f"a width must be a name or a number of at most {MAX_SIZE}, got {width!r:.80}"
             )
 
 

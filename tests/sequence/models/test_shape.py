@@ -122,7 +122,7 @@ def test_dropout_is_placed_as_requested() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"cell": "transformer"}, "cell must be one of cifg, .*, got 'transformer'"),
+        ({"cell": "transformer"}, "cell must be one of atr, .*, got 'transformer'"),
         ({"zoneout": 1.0}, r"zoneout must be in \[0, 1\), got 1.0"),
         ({"zoneout": {"m": 0.1}}, r"zoneout must name states of the cell, \['h', 'c'\], got 'm'"),
         ({"cell": "slstm", "zoneout": 0.1}, "those of SLSTM are h, c, n, m; give a rate by name"),
