@@ -71,7 +71,7 @@ class SoftStep(Cell):
         kept = cumulative_sum(weights)
         g = tanh(self.candidate(x, h) + level)
         level = 0.8 * level + 0.2 * max_units(g * weights)
-        new = rms_norm(kept * h + (1.0 - kept) * g, epsilon=0.5)
+        new = rms_norm(kept * h + (1.0 - kept) * g, epsilon=3.0)
         return dict(h=new, level=level, weights=weights, candidate=g)
 
 
@@ -97,6 +97,8 @@ CELLS: dict[str, Callable[[], Cell]] = {
     "zoneout-lstm": lambda: zoneout(LSTM, h=0.1, c=0.5),
     "dropout-gru": lambda: recurrent_dropout(GRU, 0.25),
     "rising": Rising,
-    "soft-step": SoftStep,
     "zoneout-dropout-peephole": lambda: zoneout(recurrent_dropout(PeepholeLSTM, 0.2), c=0.1),
+    "soft-step": SoftStep,
 }
+GPU_CELLS = {name: make for name, make in CELLS.items() if name != "soft-step"}
+"""Those that the kernels of GPUs run: they have no functions of whole rows."""

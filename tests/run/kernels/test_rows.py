@@ -32,6 +32,7 @@ from sluice.equations.rows import (
     vecmat,
 )
 from sluice.run import bptt, reference
+from sluice.run.gpu.fused import find_obstacle
 from sluice.run.kernels import extension, fused
 from sluice.run.spec import RunSpec
 
@@ -324,3 +325,25 @@ def test_instruction_sets(isa: str) -> None:
         job = cast(make(name, 36, 3), torch.float32)
         exact = run_with_gradients(reference.run, cast(job, torch.float64))
         assert max(map(error, run_with_gradients(fused.run, job), exact)) < 1e-3
+
+
+def test_the_kernels_of_gpus_refuse_what_they_lack() -> None:
+    for name, kind in CASES.items():
+        assert "the GPU's kernels have no" in str(find_obstacle(make(name, 8, 2), "float32")), kind
+
+
+class OneNumber(Cell):
+    """A state of one number a row, and nothing else that GPUs lack."""
+
+    gate = Gate()
+    level = State(width=1)
+
+    def step(self, x: Any, h: Any, level: Any) -> Any:
+        return dict(h=tanh(self.gate(x, h) + level), level=0.5 * level)
+
+
+def test_values_of_one_number_are_refused_on_gpus() -> None:
+    job = draw(OneNumber().graph, Sizes(3, 8), 2, 2)
+    assert find_obstacle(job, "float32") == "the GPU's kernels have no values of one number a row"
+    found, expected = (run_with_gradients(run, job) for run in (fused.run, reference.run))
+    assert max(map(error, found, expected)) < 1e-12
