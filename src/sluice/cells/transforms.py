@@ -17,7 +17,8 @@ from sluice.equations.graph import (
     RowMap,
     RowNorm,
 )
-from sluice.equations.ops import Value, apply, detach, greater, where
+from sluice.equations.op_table import apply
+from sluice.equations.ops import Value, detach, greater, where
 from sluice.equations.specs import MaskSpec, NormSpec, VectorSpec
 from sluice.equations.symbol import EquationError
 from sluice.equations.trace import Declarations, Interpreter

@@ -26,7 +26,7 @@ from sluice.equations.graph import (
     row_map,
     sort_topologically,
 )
-from sluice.equations.ops import OPS
+from sluice.equations.op_table import OPS
 from sluice.equations.row_maps import (
     CUMULATIVE_SUM,
     MAXIMUM,

@@ -22,7 +22,7 @@ from sluice.equations.graph import (
     RowNorm,
     sort_topologically,
 )
-from sluice.equations.ops import apply
+from sluice.equations.op_table import apply
 from sluice.equations.row_maps import apply_row_map
 from sluice.equations.specs import NormSpec, Sizes, StackSpec
 

@@ -21,7 +21,7 @@ from sluice.equations.graph import (
     RowNorm,
     is_number,
 )
-from sluice.equations.ops import CALL, OPS, PRODUCT, SUM
+from sluice.equations.op_table import CALL, OPS, PRODUCT, SUM
 from sluice.equations.row_maps import ROW_MAP_OPS, split_groups
 from sluice.equations.specs import StackSpec
 from sluice.render.definitions import (
