@@ -16,6 +16,7 @@ from sluice.equations.graph import (
     Node,
     RowMap,
     RowNorm,
+    X,
 )
 from sluice.equations.op_table import apply
 from sluice.equations.ops import Value, detach, greater, where
@@ -290,7 +291,7 @@ def evaluate_node(
         return interpreter.vector(node.name)
     if node.kind == "size":
         return interpreter.size(node.name)
-    return x if node.kind == "input" else leaves[node.name]
+    return x if node is X else leaves[node.name]
 
 
 def _substitute_constant(value: Value, number: float) -> Value:
