@@ -97,8 +97,8 @@ template <class P> struct PhaseRunner {
         view(k) = {{memory + part, 0, row}, sum_blocks > 1 ? buffer(k).row : 0};
     }
 
-    // Results of row operations, of this thread's sequences: each thread computes its own.
-    void bind_mapped_rows(i64 k, Arena<Real>& arena) {
+    // Memory for what each thread computes for itself, of its sequences.
+    void bind_own_rows(i64 k, Arena<Real>& arena) {
         bind(k, arena.allocate_reals(std::max<i64>(1, rows()), buffer(k).row), 0, 0, row0);
     }
 

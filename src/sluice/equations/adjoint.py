@@ -24,7 +24,6 @@ from sluice.equations.graph import (
     constant,
     elementwise,
     is_number,
-    row_map,
     sort_topologically,
 )
 from sluice.equations.op_table import OPS
@@ -40,6 +39,7 @@ from sluice.equations.row_maps import (
     split_groups,
     with_groups,
 )
+from sluice.equations.row_nodes import row_map
 from sluice.equations.specs import CONSTANT
 
 

@@ -18,7 +18,6 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from sluice.equations.op_table import COMPARISONS, OPS
-from sluice.equations.row_maps import MAXIMUM, REPEAT, SUM
 from sluice.equations.sizes import BUILT_IN, find_names
 from sluice.equations.specs import (
     CONSTANT,
@@ -196,23 +195,6 @@ def elementwise(op: str, *operands: Node) -> Node:
             "bring them to one width with a Gate() or a Map()"
         )
     return Elementwise(op, operands, widths.pop() if widths else CONSTANT)
-
-
-def row_map(op: str, operand: Node, width: str) -> Node:
-    """``op`` of the table of row maps. Raises `EquationError` for an operand without units."""
-    if is_number(operand) or is_comparison(operand):
-        raise EquationError(
-            f"{op} must be applied to x, a state, or a value computed from them, got "
-            f"{'a comparison' if is_comparison(operand) else 'a number'}"
-        )
-    if operand.width == width and op in (SUM, MAXIMUM, REPEAT):  # one unit a group
-        return operand
-    return RowMap(op, operand, width)
-
-
-def find_size(width: str) -> Node:
-    """The number of units of ``width``, as a node."""
-    return constant(1.0) if width == CONSTANT else Leaf("size", width, CONSTANT)
 
 
 def is_number(node: Node) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from sluice.equations.graph import Node, as_node, find_size, row_map
+from sluice.equations.graph import Node, as_node
 from sluice.equations.ops import Value, detach, exp, log, maximum, sqrt
 from sluice.equations.row_maps import (
     CUMULATIVE_SUM,
@@ -22,6 +22,7 @@ from sluice.equations.row_maps import (
     apply_row_map,
     with_groups,
 )
+from sluice.equations.row_nodes import find_size, row_map
 from sluice.equations.specs import CONSTANT
 from sluice.equations.symbol import EquationError
 from sluice.equations.widths import divide_width, multiply_widths

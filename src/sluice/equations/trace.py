@@ -23,13 +23,12 @@ from sluice.equations.graph import (
     RowNorm,
     X,
     as_node,
-    find_size,
     is_comparison,
     is_number,
     list_terms,
-    row_map,
 )
 from sluice.equations.ops import Value
+from sluice.equations.row_nodes import find_size, row_map
 from sluice.equations.specs import (
     InputSpec,
     MaskSpec,

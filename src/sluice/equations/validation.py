@@ -24,7 +24,6 @@ from sluice.equations.graph import (
     elementwise,
     is_comparison,
     is_number,
-    row_map,
 )
 from sluice.equations.limits import (
     MAX_DECLARATIONS,
@@ -35,7 +34,7 @@ from sluice.equations.limits import (
     require_at_most,
 )
 from sluice.equations.op_table import OPS
-from sluice.equations.row_maps import REPEAT, ROW_MAP_OPS, SUM
+from sluice.equations.row_nodes import explain_row_map
 from sluice.equations.specs import (
     CONSTANT,
     INPUT,
@@ -264,9 +263,9 @@ class GraphValidator:
     @add.register
     def _(self, node: RowMap) -> None:
         self._add_node(node)
-        validate_row_map(node)
-        if row_map(node.op, node.operand, node.width) is not node:
-            raise EquationError(f"{node.op} must change its operand")
+        validate_width(node.width)
+        if (reason := explain_row_map(node)) is not None:
+            raise EquationError(reason)
 
     def _add_node(self, node: Node) -> None:
         if node in self._nodes:
@@ -348,21 +347,6 @@ def validate_width(width: str) -> None:
             raise EquationError(
                 f"a width must be a name or a number of at most {MAX_SIZE}, got {width!r:.80}"
             )
-
-
-def validate_row_map(node: RowMap) -> None:
-    """Raise `EquationError` unless the row map's operation and widths fit together."""
-    name, slash, groups = node.op.partition("/")
-    known = ROW_MAP_OPS.get(name)
-    if known is None:
-        raise EquationError(f"there is no operation on rows '{node.op:.80}'")
-    has_groups = groups.isdecimal() and 1 < int(groups[:10]) <= MAX_SIZE and len(groups) < 11
-    if slash and (name in (SUM, REPEAT) or not has_groups or groups[0] == "0"):
-        raise EquationError(f"'{node.op:.80}' cannot be divided into these groups")
-    validate_width(node.width)
-    expected = {"same": node.operand.width, "groups": groups or CONSTANT}.get(known.shape)
-    if expected is not None:
-        _require_width(f"the result of {node.op}", expected, node.width)
 
 
 def _is_word(text: str) -> bool:
