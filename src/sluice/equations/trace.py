@@ -31,8 +31,8 @@ from sluice.equations.ops import Value
 from sluice.equations.row_nodes import find_size, row_map
 from sluice.equations.specs import (
     InputSpec,
-    MaskSpec,
     NormSpec,
+    RandomSpec,
     StackSpec,
     StateSpec,
     VectorSpec,
@@ -69,7 +69,7 @@ class Declarations:
     stacks: tuple[StackSpec, ...]
     vectors: tuple[VectorSpec, ...] = ()
     norms: tuple[NormSpec, ...] = ()
-    masks: tuple[MaskSpec, ...] = ()
+    masks: tuple[RandomSpec, ...] = ()
     inputs: tuple[InputSpec, ...] = ()
 
 
