@@ -91,11 +91,11 @@ def test_messages_for_invalid_programs() -> None:
         make([PROGRAM, VERSION, 7, *words[3:]], bodies, 8)
     with pytest.raises(ValueError, match=r"expected the input's width from 1 to .*, got 0"):
         make([PROGRAM, VERSION, 1, 1, 0, *words[5:]], bodies, 8)
-    with pytest.raises(ValueError, match="section 'buffers': expected a role from 0 to 19, got 20"):
+    with pytest.raises(ValueError, match="section 'buffers': expected a role from 0 to 20, got 21"):
         at = 2
         while words[at] != 5:
             at += 2 + words[at + 1]
-        make([*words[: at + 4], 20, *words[at + 5 :]], bodies, 8)
+        make([*words[: at + 4], 21, *words[at + 5 :]], bodies, 8)
     with pytest.raises(ValueError, match="expected a body's index from -1 to -1, got 0"):
         make(words, [], 8)
     with pytest.raises(ValueError, match="expected 8 or 16 lanes, got 3"):
