@@ -16,18 +16,9 @@ public:
     explicit ProgramChecker(const Program& program) : p_(program) {}
 
     void check() {
-        if (p_.state_widths.empty()) fail("states", "at least one", 0);
-        require_at_most("states", "a number of states", i64(p_.state_widths.size()), p_.carried);
-        if (p_.outputs.empty() || p_.outputs.size() > p_.state_widths.size())
-            fail("states", "one or more that are given out", i64(p_.outputs.size()));
-        for (i64 s : p_.outputs) {
-            require_at_most("states", "one that is given out", i64(p_.state_widths.size()) - 1, s);
-            output_widths_.push_back(p_.state_widths[size_t(s)]);
-        }
         for (const Buffer& b : p_.buffers) check_buffer(b);
-        check_unique();
+        check_unique(), products_of_.assign(p_.matrices.size(), 0);
         for (const Matrix& m : p_.matrices) check_matrix(m);
-        products_of_.assign(p_.matrices.size(), 0);
         for (const Phase& phase : p_.hoisted) check_phase(Part::hoisted, phase);
         for (const Phase& phase : p_.forward) check_phase(Part::forward, phase);
         for (const Phase& phase : p_.backward) check_phase(Part::backward, phase);
@@ -48,7 +39,6 @@ private:
 
     const Program& p_;
     std::vector<i64> products_of_;  // of each matrix
-    std::vector<i64> output_widths_;
 
     [[noreturn]] static void fail(const char* where, const std::string& expected, i64 found) {
         reject(std::string("the program, ") + where, expected, found);
@@ -91,6 +81,7 @@ private:
         case Role::previous_state_gradient:
         case Role::row_sums:
         case Role::row_means:
+        case Role::mapped_rows:
         case Role::tile: return scope == Scope::step;
         default: return scope == Scope::time;
         }
@@ -110,7 +101,7 @@ private:
         if (is_state(b.role)) check_table_row(b, p_.state_widths, "the width of its state:");
         else if (b.role == Role::mask) check_table_row(b, p_.mask_widths, "the width of its mask:");
         else if (b.role == Role::output_gradient)
-            check_table_row(b, output_widths_, "the width of its output:");
+            check_table_row(b, p_.output_widths(), "the width of its output:");
         else if (b.role == Role::input || b.role == Role::input_gradient)
             check_single(b, p_.input_width, "the input's width:");
         else require_at_most("buffers", "an index", i64(p_.buffers.size()), b.index);
@@ -165,12 +156,10 @@ private:
         require_at_most("matrices", "gates", max_items, m.gates());
         if (m.bias < 0) return;
         if (m.transposed) fail("matrices", "no bias of a transposed matrix", m.bias);
-        const bool apart = !m.bias_starts.empty();
-        if (apart) require_equal("matrices", "gates", m.gates(), i64(m.bias_starts.size()));
-        for (i64 start : apart ? m.bias_starts : m.starts)
-            if (start >= 0)
-                require_at_most("matrices", "a bias's last row", parameter_size(m.bias),
-                                start + gate);
+        if (!m.bias_starts.empty())
+            require_equal("matrices", "gates", m.gates(), i64(m.bias_starts.size()));
+        for (i64 start : m.bias_starts.empty() ? m.starts : m.bias_starts)
+            require_at_most("matrices", "a bias's last row", parameter_size(m.bias), start + gate);
     }
 
     void check_product(Part part, const Product& product) {
@@ -204,6 +193,7 @@ private:
     void check_phase(Part part, const Phase& phase) {
         for (const NormStatistics& s : phase.statistics) check_statistics(part, s);
         for (const RowMean& m : phase.means) check_mean(part, m);
+        for (const RowOperation& m : phase.row_operations) check_row_operation(part, m);
         for (const Product& product : phase.products) {
             check_product(part, product);
             require_equal("products", "the phase's width:", phase.width,
@@ -258,6 +248,23 @@ private:
         require_at_most("means", "items", p_.buffer(m.source).items, m.item + 1);
         require_at_most("means", "items", p_.buffer(m.target).items, m.target_item + 1);
     }
+    void check_row_operation(Part part, const RowOperation& m) const {
+        const char* where = "row operations";
+        const Buffer &source = p_.buffer(m.source), &target = p_.buffer(m.target);
+        if (part == Part::hoisted) fail(where, "none in hoisted phases", 1);
+        check_access(part, {AccessKind::load, 0, m.item, false}, m.source, -1);
+        if (source.role == Role::tile) fail(where, "no tile", m.source);
+        if (!m.has_inner()) require_equal(where, "units of a part:", 1, m.inner);
+        // Each of them is at most max_width, and so are the rows of buffers.
+        require_at_most(where, "groups of parts", max_width / m.inner / m.times, m.groups);
+        require_equal(where, "units", source.width, m.units());
+        require_equal(where, "results", target.holds_scalars() ? 1 : target.width, m.results());
+        require_role(where, m.target,
+                     {Role::mapped_rows,
+                      part == Part::forward ? Role::statistics : Role::row_means});
+        require_at_most(where, "items", target.items, m.target_item + 1);
+        if (!target.holds_scalars()) require_equal(where, "items of a target:", 1, target.items);
+    }
 
     void check_body(Part part, const Phase& phase) const {
         for (i64 k : phase.buffers) {
@@ -288,6 +295,9 @@ private:
             break;
         case AccessKind::parameter: require_role("a parameter", k, {Role::parameters}); break;
         case AccessKind::load: check_read(part, k); break;
+        case AccessKind::broadcast:
+            if (b.role != Role::parameters) check_read(part, k);
+            return require_equal("bodies", "a broadcast buffer's width", 1, b.width);
         case AccessKind::store:
             if (part == Part::forward && b.role == Role::tape && access.optional) break;
             check_written(part, k);
@@ -307,7 +317,8 @@ private:
             return require_role(
                 "a forward phase's buffer", k,
                 {Role::scratch, Role::input, Role::previous, Role::next, Role::tape, Role::mask,
-                 Role::parameters, Role::statistics, Role::hoisted_statistics, Role::tile});
+                 Role::parameters, Role::statistics, Role::hoisted_statistics, Role::tile,
+                 Role::mapped_rows});
         case Part::backward: {
             require_role("a backward phase's buffer", k,
                          {Role::scratch,
@@ -329,6 +340,7 @@ private:
                           Role::row_means,
                           Role::input_gradient,
                           Role::tile,
+                          Role::mapped_rows,
                           Role::recorded});
         }
         }

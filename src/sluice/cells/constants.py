@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from sluice.cells.cell import Cell
 
 
-def compute_constant(cell: Cell, constant: Constant, spec: ParameterSpec, sizes: Sizes) -> Tensor:
+def compute_constant(
+    cell: Cell, name: str, constant: Constant, spec: ParameterSpec, sizes: Sizes
+) -> Tensor:
     """The numbers of one `Constant`, float64, in the shape of its ``spec``.
 
     Raises ValueError where they have another shape, or are not finite.
@@ -33,9 +35,9 @@ def compute_constant(cell: Cell, constant: Constant, spec: ParameterSpec, sizes:
         found = found.expand(shape)
     if found.shape != shape:
         raise ValueError(
-            f"constant '{constant.name}' of {cell.name} must have shape {tuple(shape)} in a layer "
+            f"constant '{name}' of {cell.name} must have shape {tuple(shape)} in a layer "
             f"of these sizes, got {tuple(found.shape)}"
         )
     if not bool(found.isfinite().all()):
-        raise ValueError(f"constant '{constant.name}' of {cell.name} must be of finite numbers")
+        raise ValueError(f"constant '{name}' of {cell.name} must be of finite numbers")
     return found

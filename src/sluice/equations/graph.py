@@ -1,11 +1,11 @@
 """A cell's equations as data: immutable nodes, and the graph that they form.
 
-Three kinds of node compute: `Elementwise`, `Affine` and `RowNorm`; a `Leaf` is where a value
-comes in. Nodes are interned: two nodes that say the same are the same object, so a
+Four kinds of node compute: `Elementwise`, `Affine`, `RowNorm` and `RowMap`; a `Leaf` is where a
+value comes in. Nodes are interned: two nodes that say the same are the same object, so a
 subexpression written twice is computed once, and identity is equality.
 
 A node's ``width`` is symbolic (``"input"``, ``"hidden"``, ... `sluice.equations.sizes`; ``"1"`` for
-a constant): a graph fits layers of every size.
+one number a row, which stands beside any other width): a graph fits layers of every size.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from functools import cached_property
 from typing import Any
 from weakref import WeakValueDictionary
 
+from sluice.equations.advice import explain_operand
 from sluice.equations.op_table import COMPARISONS, OPS
 from sluice.equations.sizes import BUILT_IN, find_names
 from sluice.equations.specs import (
@@ -77,7 +78,8 @@ class Leaf(Node):
     """A value that comes in.
 
     ``kind`` is ``input``, ``state``, ``vector``, ``mask``, ``constant`` (its name is the
-    number) or, in an adjoint, ``gradient`` (its name is the output's).
+    number), ``size`` (the number of units of the width that is its name) or, in an adjoint,
+    ``gradient`` (its name is the output's).
     """
 
     kind: str
@@ -91,7 +93,7 @@ class Leaf(Node):
 
 @dataclass(frozen=True, eq=False, slots=True, repr=False)
 class Elementwise(Node):
-    """An operation of the op table on operands of one width."""
+    """An operation of the op table on operands of one width, or of one number a row."""
 
     op: str
     arguments: tuple[Node, ...]
@@ -151,6 +153,19 @@ class RowNorm(Node):
         return self.group + self.upstream
 
 
+@dataclass(frozen=True, eq=False, slots=True, repr=False)
+class RowMap(Node):
+    """A fixed reduction or rearrangement of a row, ``op`` of `sluice.equations.row_maps`."""
+
+    op: str
+    operand: Node
+    width: str
+
+    @property
+    def operands(self) -> tuple[Node, ...]:
+        return (self.operand,)
+
+
 #: The input of a layer, as every step finds it.
 X = Leaf("input", "x", INPUT)
 
@@ -183,6 +198,18 @@ def elementwise(op: str, *operands: Node) -> Node:
     return Elementwise(op, operands, widths.pop() if widths else CONSTANT)
 
 
+def is_number(node: Node) -> bool:
+    """Whether ``node`` is the same number in every row and step: a literal, or made of some."""
+    seen, open_ = {node}, [node]
+    while open_:
+        found = open_.pop()
+        if isinstance(found, Leaf) and found.kind not in ("constant", "size"):
+            return False
+        open_ += [operand for operand in found.operands if operand not in seen]
+        seen.update(found.operands)
+    return True
+
+
 def is_comparison(node: Node) -> bool:
     """Whether ``node`` is the condition of a `where`: it holds or not, and is no number."""
     return isinstance(node, Elementwise) and node.op in COMPARISONS
@@ -203,25 +230,7 @@ def as_node(value: Value) -> Node:
             return constant(float(value))
     except (TypeError, ValueError, RuntimeError):
         pass
-    raise EquationError(_explain_operand(value))
-
-
-def _explain_operand(value: object) -> str:
-    """Why ``value`` is none of a step, and what to write instead."""
-    if getattr(value, "requires_grad", False):
-        return (
-            "a parameter of one's own would stay as it is and never learn; declare a Vector() (or "
-            "a Gate() or Map()) in the class, and the layer makes and trains it"
-        )
-    if hasattr(value, "ndim"):
-        return (
-            "equations hold for layers of every size, so a tensor or array of several numbers "
-            "cannot be part of them; declare a Vector(), which learns, or write one number"
-        )
-    if hasattr(value, "explain_call"):
-        return str(value.explain_call())
-    found = repr(value) if value is None or isinstance(value, str) else f"a {type(value).__name__}"
-    return f"equations may contain numbers, states, gates, Vector()s and masks, got {found}"
+    raise EquationError(explain_operand(value))
 
 
 def _get_operands(node: Node) -> Iterable[Node]:

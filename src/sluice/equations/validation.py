@@ -8,7 +8,6 @@ kind of declaration or node; each refusal is an `EquationError`.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable, Sequence
 from functools import singledispatchmethod
 from typing import Any
@@ -19,9 +18,11 @@ from sluice.equations.graph import (
     Graph,
     Leaf,
     Node,
+    RowMap,
     RowNorm,
     elementwise,
     is_comparison,
+    is_number,
 )
 from sluice.equations.limits import (
     MAX_DECLARATIONS,
@@ -32,6 +33,8 @@ from sluice.equations.limits import (
     require_at_most,
 )
 from sluice.equations.op_table import OPS
+from sluice.equations.row_nodes import explain_row_map
+from sluice.equations.sizes import validate_width
 from sluice.equations.specs import (
     CONSTANT,
     INPUT,
@@ -49,7 +52,6 @@ from sluice.equations.specs import (
 from sluice.equations.symbol import EquationError
 
 Declaration = StateSpec | StackSpec | VectorSpec | NormSpec | RandomSpec | InputSpec
-_WIDTH = re.compile(r"(?P<factors>\w+(\*\w+)*)(/(?P<heads>[1-9][0-9]{0,9}))?", re.ASCII)
 
 
 def validate_graph(graph: Graph) -> None:
@@ -214,6 +216,10 @@ class GraphValidator:
         if leaf.kind == "constant":
             _require_constant(leaf)
             return
+        if leaf.kind == "size":
+            validate_width(leaf.name)
+            _require_width("a number of units", CONSTANT, leaf.width)
+            return
         tables: dict[str, dict[str, Any]] = {
             "input": {"x": INPUT, **self._inputs},
             "state": self._states,
@@ -270,6 +276,13 @@ class GraphValidator:
         _require_width(f"a part of {what}", norm.widths[node.index], node.width)
         self._used.add(("norm", node.norm))
 
+    @add.register
+    def _(self, node: RowMap) -> None:
+        self._add_node(node)
+        validate_width(node.width)
+        if (reason := explain_row_map(node)) is not None:
+            raise EquationError(reason)
+
     def _add_node(self, node: Node) -> None:
         if node in self._nodes:
             raise EquationError("a value is computed twice")
@@ -294,7 +307,7 @@ class GraphValidator:
             raise EquationError(
                 f"the value '{name}' is a comparison; give out numbers: where(a > b, 1.0, 0.0)"
             )
-        if node.width == CONSTANT:
+        if is_number(node):
             raise EquationError(f"the value '{name}' must depend on the step")
         if name in self._states:
             _require_width(f"state '{name}'", self._states[name].width, node.width)
@@ -347,20 +360,6 @@ class GraphValidator:
                     f"two parts have a parameter of the name '{spec.name}'; give one another name"
                 )
             names.add(spec.name)
-
-
-def validate_width(width: str) -> None:
-    """Raise `EquationError` unless ``width`` is one that a value can have."""
-    found = _WIDTH.fullmatch(width) if len(width) <= MAX_NAME_LENGTH else None
-    if found is None:
-        raise EquationError(f"{width!r:.80} is no width")
-    for factor in found["factors"].split("*"):
-        is_number = factor.isdecimal() and len(factor) < 11 and 1 <= int(factor) <= MAX_SIZE
-        is_name = factor.isidentifier() and not factor.startswith("_")
-        if not is_name and not is_number:
-            raise EquationError(
-                f"a width must be a name or a number of at most {MAX_SIZE}, got {width!r:.80}"
-            )
 
 
 def _is_word(text: str) -> bool:
