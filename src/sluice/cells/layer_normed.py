@@ -100,9 +100,9 @@ def layer_norm(cell: Cell | type[Cell], span: str = "all", epsilon: float = 1e-5
     the gates' biases. With ``span="all"`` mean and variance are taken over all gates that read the
     same value, as in the paper; with ``span="gate"`` over each gate alone.
 
-    In a cell where no gate reads a state, those maps (`Map`) are normed that read a state of the step
-    before, or an elementwise function of it, as in ``map(r * h)``; where no gate reads the input,
-    the maps of the input. Raises `EquationError` for a cell with none of these.
+    In a cell where no gate reads a state, those maps (`Map`) are normed that read a state of the
+    step before, or an elementwise function of it, as in ``map(r * h)``; where no gate reads the
+    input, the maps of the input. Raises `EquationError` for a cell with none of these.
 
     Example:
         >>> from sluice.cells import GRU, layer_norm
