@@ -37,15 +37,8 @@ def build_input_specs(
                 f"{cell} declares {name} = Input(), but its step does not take it; write "
                 f"step(self, x, h, *, {name}), or leave the declaration out"
             )
-    found = tuple(
+    return tuple(
         specs.InputSpec(name, declared.get(name, specs.CONSTANT))
         for name in taken
         if name in declared or name in undeclared
     )
-    for one in found:
-        if one.width == specs.CONSTANT:
-            raise EquationError(
-                f"{cell}: the input '{one.name}' must be as wide as what it meets; declare "
-                f'{one.name} = Input(width="hidden")'
-            )
-    return found

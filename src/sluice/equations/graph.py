@@ -1,11 +1,11 @@
 """A cell's equations as data: immutable nodes, and the graph that they form.
 
-Three kinds of node compute: `Elementwise`, `Affine` and `RowNorm`; a `Leaf` is where a value
-comes in. Nodes are interned: two nodes that say the same are the same object, so a
+Four kinds of node compute: `Elementwise`, `Affine`, `RowNorm` and `RowMap`; a `Leaf` is where a
+value comes in. Nodes are interned: two nodes that say the same are the same object, so a
 subexpression written twice is computed once, and identity is equality.
 
 A node's ``width`` is symbolic (``"input"``, ``"hidden"``, ... `sluice.equations.sizes`; ``"1"`` for
-a constant): a graph fits layers of every size.
+one number a row, which stands beside any other width): a graph fits layers of every size.
 """
 
 from __future__ import annotations
@@ -77,7 +77,8 @@ class Leaf(Node):
     """A value that comes in.
 
     ``kind`` is ``input``, ``state``, ``vector``, ``mask``, ``constant`` (its name is the
-    number) or, in an adjoint, ``gradient`` (its name is the output's).
+    number), ``size`` (the number of units of the width that is its name) or, in an adjoint,
+    ``gradient`` (its name is the output's).
     """
 
     kind: str
@@ -91,7 +92,7 @@ class Leaf(Node):
 
 @dataclass(frozen=True, eq=False, slots=True, repr=False)
 class Elementwise(Node):
-    """An operation of the op table on operands of one width."""
+    """An operation of the op table on operands of one width, or of one number a row."""
 
     op: str
     arguments: tuple[Node, ...]
@@ -151,6 +152,19 @@ class RowNorm(Node):
         return self.group + self.upstream
 
 
+@dataclass(frozen=True, eq=False, slots=True, repr=False)
+class RowMap(Node):
+    """A fixed reduction or rearrangement of a row, ``op`` of `sluice.equations.row_maps`."""
+
+    op: str
+    operand: Node
+    width: str
+
+    @property
+    def operands(self) -> tuple[Node, ...]:
+        return (self.operand,)
+
+
 #: The input of a layer, as every step finds it.
 X = Leaf("input", "x", INPUT)
 
@@ -181,6 +195,18 @@ def elementwise(op: str, *operands: Node) -> Node:
             "bring them to one width with a Gate() or a Map()"
         )
     return Elementwise(op, operands, widths.pop() if widths else CONSTANT)
+
+
+def is_number(node: Node) -> bool:
+    """Whether ``node`` is the same number in every row and step: a literal, or made of some."""
+    seen, open_ = {node}, [node]
+    while open_:
+        found = open_.pop()
+        if isinstance(found, Leaf) and found.kind not in ("constant", "size"):
+            return False
+        open_ += [operand for operand in found.operands if operand not in seen]
+        seen.update(found.operands)
+    return True
 
 
 def is_comparison(node: Node) -> bool:

@@ -105,5 +105,6 @@ def flatten_parameter(tensor: Tensor, spec: ParameterSpec, sizes: Sizes) -> Tens
     """
     rows = [sizes.of(width) for width in spec.dimensions[0]]
     if len(set(rows)) == 1:
-        return tensor.unflatten(1, (len(rows), rows[0])).transpose(0, 1).flatten(0, 2)
+        gates: Tensor = tensor.unflatten(1, (len(rows), rows[0]))
+        return gates.transpose(0, 1).flatten(0, 2)
     return torch.cat([part.flatten(0, 1) for part in tensor.split(rows, dim=1)])
