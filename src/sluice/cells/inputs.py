@@ -24,7 +24,7 @@ class Input(Declaration):
 
 
 def build_input_specs(
-    cell: str, declared: dict[str, str], taken: Sequence[str], undeclared: Sequence[str]
+    declared: dict[str, str], taken: Sequence[str], undeclared: Sequence[str]
 ) -> tuple[specs.InputSpec, ...]:
     """The inputs of a step that takes these arguments, in their order.
 
