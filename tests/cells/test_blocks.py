@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from sluice import Cell, Gate, sigmoid
-from sluice.cells import ForgetMemoryBlocks, MemoryBlocks
+from sluice.cells import BiasedMemoryBlocks, ForgetMemoryBlocks, MemoryBlocks
 from sluice.nn import Recurrent
 
 # Of Hochreiter & Schmidhuber 1997: experiment, inputs, blocks, cells, biased cells, outputs,
@@ -31,7 +31,8 @@ def count(*modules: nn.Module) -> int:
 @pytest.mark.parametrize("network", NETWORKS, ids=lambda network: network[0])
 def test_networks_of_1997_have_the_papers_weights(network: tuple[Any, ...]) -> None:
     _, inputs, blocks, cells, cell_bias, outputs, output_bias, weights = network
-    layer = Recurrent(MemoryBlocks(blocks, cell_bias), inputs, cells)
+    cell = (BiasedMemoryBlocks if cell_bias else MemoryBlocks)(blocks)
+    layer = Recurrent(cell, inputs, cells)
     assert count(layer, nn.Linear(cells, outputs, output_bias)) == weights
     assert layer(torch.randn(3, 2, inputs))[0].shape == (3, 2, cells)
 
@@ -73,7 +74,7 @@ def run_memory_blocks(p: dict[str, Tensor], x: Tensor, blocks: int, cells: int) 
         past = [value.detach() for value in (h, i, o)]
         nets = {}
         for unit in parts:
-            weights = (r[unit], p[f"weight_from_input_{unit}"], p[f"weight_from_output_{unit}"])
+            weights = (r[unit], p[f"weight_{unit}_from_input"], p[f"weight_{unit}_from_output"])
             nets[unit] = now @ w[unit].T + b[unit]
             for weight, value in zip(weights, past, strict=True):
                 nets[unit] = nets[unit] + value @ weight.T
@@ -87,7 +88,7 @@ def run_memory_blocks(p: dict[str, Tensor], x: Tensor, blocks: int, cells: int) 
 @pytest.mark.parametrize("backend", ["fused", "reference"])
 @pytest.mark.parametrize(("blocks", "cells"), [(1, 3), (3, 6), (2, 34)])
 def test_memory_blocks_are_their_equations(blocks: int, cells: int, backend: str) -> None:
-    layer = Recurrent(MemoryBlocks(blocks, cell_bias=True), 3, cells, dtype=torch.float64)
+    layer = Recurrent(BiasedMemoryBlocks(blocks), 3, cells, dtype=torch.float64)
     layer.backend = backend
     x = torch.randn(5, 3, 3, dtype=torch.float64, requires_grad=True)
     y, last = layer(x)

@@ -1,5 +1,6 @@
 """Recurrent cells, each written once as its update equations."""
 
+from sluice.cells.blocks import BiasedMemoryBlocks as BiasedMemoryBlocks
 from sluice.cells.blocks import ForgetMemoryBlocks as ForgetMemoryBlocks
 from sluice.cells.blocks import MemoryBlocks as MemoryBlocks
 from sluice.cells.cell import Cell as Cell
