@@ -9,7 +9,8 @@ from math import isfinite
 
 from sluice.cells.cell import Cell
 from sluice.equations.graph import Affine, Elementwise, Graph, Leaf, Node, RowNorm
-from sluice.equations.ops import Value, apply, detach, greater, where
+from sluice.equations.op_table import apply
+from sluice.equations.ops import Value, detach, greater, where
 from sluice.equations.specs import MaskSpec, NormSpec, VectorSpec
 from sluice.equations.symbol import EquationError
 from sluice.equations.trace import Declarations, Interpreter

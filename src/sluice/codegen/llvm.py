@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from sluice.codegen.body import ADD_BLOCK, ADD_ROW, LOAD, PARAMETER, SCALAR, STORE, Access, Body
-from sluice.codegen.vector_math import FUNCTION_NAMES, VectorIRBuilder, emit_definitions
+from sluice.codegen.vector_builder import VectorIRBuilder
+from sluice.codegen.vector_math import FUNCTION_NAMES, emit_definitions
 from sluice.equations.graph import Elementwise, Leaf, Node, sort_topologically
 
 _MOST_INLINED_CALLS = 128
@@ -33,7 +34,20 @@ def emit_module(
         f'attributes #0 = {{ "prefer-vector-width"="{size}" "min-legal-vector-width"="{size}" '
         f"{reciprocals}}}"
     )
-    return "\n".join([*parts, emit_definitions(bits, avx512), attributes])
+    parts += [emit_definitions(_find_functions(functions), bits, avx512), attributes]
+    return "\n".join(parts)
+
+
+def _find_functions(bodies: Mapping[str, Body]) -> set[str]:
+    """The functions that some body calls."""
+    nodes = {
+        node
+        for body in bodies.values()
+        for node in sort_topologically(
+            [n for n, _ in body.outputs], known=[n for n, _ in body.inputs]
+        )
+    }
+    return {n.op for n in nodes if isinstance(n, Elementwise) and n.op in FUNCTION_NAMES}
 
 
 def emit_function(name: str, body: Body, bits: int) -> str:
@@ -187,8 +201,14 @@ class _FunctionEmitter:
             kind = "ugt" if op == "maximum" else "ult"
             chosen = w.select(w.compare(kind, a[0], a[1]), a[0], a[1])
             return w.select(w.compare("uno", a[1], a[1]), a[1], chosen)
-        if op == "greater":
-            return w.compare("ogt", *a)
+        if op in ("greater", "greater_equal"):
+            return w.compare({"greater": "ogt", "greater_equal": "oge"}[op], *a)
+        if op == "sign":
+            zero = w.constant(0.0)
+            size = w.select(w.compare("one", a[0], zero), w.constant(1.0), zero)
+            return w.intrinsic("copysign", size, a[0])
+        if op in ("clamp", "hard_tanh"):
+            return self._emit_operation("minimum", [self._emit_operation("maximum", a[:2]), a[2]])
         if op == "where":
             return w.select(*a)
         assert op == "detach", op

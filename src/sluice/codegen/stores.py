@@ -21,7 +21,9 @@ from sluice.equations.graph import (
     sort_topologically,
 )
 
-_COSTLY = frozenset({"exp", "log", "sqrt", "sigmoid", "log_sigmoid", "tanh", "divide"})
+_COSTLY = frozenset(
+    "exp expm1 log sqrt power sin cos erf sigmoid log_sigmoid softplus silu tanh divide".split()
+)
 _COST_OF_LOAD = 3
 """What is cheaper than this is computed again instead of being loaded."""
 _MAX_COST = 99

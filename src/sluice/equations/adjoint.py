@@ -23,7 +23,7 @@ from sluice.equations.graph import (
     elementwise,
     sort_topologically,
 )
-from sluice.equations.ops import OPS
+from sluice.equations.op_table import OPS
 
 
 @dataclass(frozen=True)

@@ -52,9 +52,9 @@ _ADVICE = {
         "a value of the step is no array of numbers: the step is read once, as equations; to see "
         "numbers record a layer, with sluice.record(layer), or step through them with cell.bind"
     ),
-    "ge le greater_equal less_equal eq ne not_equal equal isclose allclose isnan isinf isfinite": (
-        "equations compare with > and < alone; for where(a >= b, x, y) write where(b > a, y, x), "
-        "and for where(a == b, x, y) write where(a > b, y, where(b > a, y, x))"
+    "eq ne not_equal equal isclose allclose isnan isinf isfinite": (
+        "equations compare with > < >= <= alone; for where(a == b, x, y) write "
+        "where(a > b, y, where(b > a, y, x))"
     ),
     "logical_and logical_or logical_not logical_xor bitwise_and bitwise_or bitwise_not "
     "bitwise_xor invert": (

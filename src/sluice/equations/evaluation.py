@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from sluice.equations.graph import Affine, Elementwise, Leaf, Node, RowNorm, sort_topologically
-from sluice.equations.ops import apply
+from sluice.equations.op_table import apply
 from sluice.equations.specs import NormSpec, Sizes, StackSpec
 
 Values = dict[Node, Any]

@@ -17,7 +17,7 @@ from functools import cached_property
 from typing import Any
 from weakref import WeakValueDictionary
 
-from sluice.equations.ops import OPS, Value
+from sluice.equations.op_table import COMPARISONS, OPS
 from sluice.equations.sizes import BUILT_IN, find_names
 from sluice.equations.specs import (
     CONSTANT,
@@ -29,7 +29,7 @@ from sluice.equations.specs import (
     VectorSpec,
     build_parameter_specs,
 )
-from sluice.equations.symbol import EquationError, Symbol, check_gradients_are_on
+from sluice.equations.symbol import EquationError, Symbol, Value, check_gradients_are_on
 
 _node_cache: WeakValueDictionary[tuple[Any, ...], Node] = WeakValueDictionary()
 
@@ -179,7 +179,7 @@ def elementwise(op: str, *operands: Node) -> Node:
 
 def is_comparison(node: Node) -> bool:
     """Whether ``node`` is the condition of a `where`: it holds or not, and is no number."""
-    return isinstance(node, Elementwise) and node.op == "greater"
+    return isinstance(node, Elementwise) and node.op in COMPARISONS
 
 
 def _format_widths(operands: tuple[Node, ...]) -> str:

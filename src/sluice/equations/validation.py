@@ -31,7 +31,7 @@ from sluice.equations.limits import (
     MAX_SIZE,
     require_at_most,
 )
-from sluice.equations.ops import OPS
+from sluice.equations.op_table import OPS
 from sluice.equations.specs import (
     CONSTANT,
     INPUT,

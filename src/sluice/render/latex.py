@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from sluice.equations.graph import Affine, Elementwise, Graph, Leaf, Node, RowNorm
-from sluice.equations.ops import CALL, OPS, PRODUCT, SUM
+from sluice.equations.op_table import CALL, OPS, PRODUCT, SUM
 from sluice.equations.specs import CONSTANT, StackSpec
 from sluice.render.definitions import (
     find_shared_nodes,

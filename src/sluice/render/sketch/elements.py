@@ -11,7 +11,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from sluice.equations.graph import Affine, Elementwise, Graph, Leaf, Node, RowNorm
-from sluice.equations.ops import CALL, OPS
+from sluice.equations.op_table import CALL, OPS
 from sluice.render.latex import EquationWriter
 
 Net = Node | tuple[Node, ...]  # what a wire carries: a value, or several side by side
@@ -139,6 +139,8 @@ class ElementTable:
         written = OPS[node.op].notation
         if node.arguments[0] is node.arguments[-1] and len(node.arguments) > 1:
             return rf"{inner or '(.)'}^2" if node.op == "multiply" else rf"2\,{inner}"
+        if node.op == "power":
+            inner = inner or "(.)"
         shown = [
             self.writer.refer(o).parenthesize(need).latex if self.is_parameter(o) else inner
             for o, need in zip(node.arguments, written.operand_precedences, strict=True)
