@@ -138,6 +138,7 @@ struct Program {
 
     // Derived from the above by `index`.
     bool hoisted_reads_input = false, forward_reads_input = false;
+    std::vector<uint8_t> is_hoisted_mask;  // by buffer: a mask that hoisted phases read
     // Products or norms, of any phase, read rows of what hoisted phases write.
     bool hoisted_needs_rows = false;
     // Of each parameter: whether its weights' gradients, each computed once, make up all of its own.
@@ -173,6 +174,10 @@ private:
             if (all.size() <= index) all.resize(index + 1, -1);
             all[index] = i64(k);
         }
+        is_hoisted_mask.assign(buffers.size(), 0);
+        for (const Phase& phase : hoisted)
+            for (i64 k : phase.buffers)
+                is_hoisted_mask[size_t(k)] |= buffer(k).role == Role::mask;
         const auto uses = [&](const std::vector<Phase>& phases, Role role) {
             const auto has_role = [&](i64 k) { return buffer(k).role == role; };
             return std::any_of(phases.begin(), phases.end(), [&](const Phase& phase) {

@@ -289,7 +289,7 @@ private:
         switch (part) {
         case Part::hoisted:
             return require_role("a hoisted phase's buffer", k,
-                                {Role::scratch, Role::input, Role::parameters,
+                                {Role::scratch, Role::input, Role::mask, Role::parameters,
                                  Role::hoisted_statistics, Role::tile});
         case Part::forward:
             return require_role(

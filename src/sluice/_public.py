@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sluice.cells import Cell as Cell
 from sluice.cells import Gate as Gate
+from sluice.cells import Input as Input
 from sluice.cells import Map as Map
 from sluice.cells import Mask as Mask
 from sluice.cells import Norm as Norm

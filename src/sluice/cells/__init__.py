@@ -12,6 +12,7 @@ from sluice.cells.elman import Jordan as Jordan
 from sluice.cells.gru import GRU as GRU
 from sluice.cells.gru import MGU as MGU
 from sluice.cells.gru import ResetBeforeGRU as ResetBeforeGRU
+from sluice.cells.inputs import Input as Input
 from sluice.cells.layer_norm_cells import LayerNormElman as LayerNormElman
 from sluice.cells.layer_norm_cells import LayerNormGRU as LayerNormGRU
 from sluice.cells.layer_norm_cells import LayerNormLSTM as LayerNormLSTM

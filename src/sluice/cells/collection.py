@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from sluice.cells.declarations import Gate, Map, Mask, Norm, State, Vector
+from sluice.cells.inputs import Input, build_input_specs
 from sluice.equations import specs
 from sluice.equations.sizes import parse_width
 from sluice.equations.specs import HIDDEN
@@ -16,7 +17,7 @@ from sluice.equations.trace import Declarations
 if TYPE_CHECKING:
     from sluice.cells.cell import Cell
 
-_Part = TypeVar("_Part", State, Gate, Map, Vector, Norm, Mask)
+_Part = TypeVar("_Part", State, Gate, Map, Vector, Norm, Mask, Input)
 
 
 @dataclass
@@ -33,7 +34,7 @@ def find_declarations(kind: type) -> DeclarationTable:
     """What a class and those it derives from declare; the nearest class that names it counts."""
     found = DeclarationTable()
     for owner in reversed(kind.__mro__):
-        kinds = (State, Gate, Map, Vector, Norm, Mask)
+        kinds = (State, Gate, Map, Vector, Norm, Mask, Input)
         found.by_name |= {n: p for n, p in vars(owner).items() if isinstance(p, kinds)}
     return found
 
@@ -41,9 +42,17 @@ def find_declarations(kind: type) -> DeclarationTable:
 def read_declarations(cell: Cell) -> Declarations:
     """Everything that ``cell`` declares. Raises `EquationError`."""
     found = find_declarations(type(cell))
-    masks = found.select(Mask)
-    states = [name for name in _step_arguments(cell) if name not in masks]
-    declared = found.select(State)
+    masks, declared = found.select(Mask), found.select(State)
+    arguments = _step_arguments(cell)
+    undeclared = [n for n in _keyword_only(cell) if n not in masks and n not in declared]
+    widths = {n: _read_width(cell, n, one.width) for n, one in found.select(Input).items()}
+    inputs = build_input_specs(cell.name, widths, arguments, undeclared)
+    beside = {*masks, *(one.name for one in inputs)}
+    states = [name for name in arguments if name not in beside]
+    if not states:
+        raise EquationError(
+            f"{cell.name}: step must take at least one state, as in step(self, x, h)"
+        )
     return Declarations(
         states=tuple(_state_spec(cell, name, declared.get(name, State())) for name in states),
         stacks=_gate_stacks(cell, found.select(Gate)) + _map_stacks(cell, found.select(Map)),
@@ -56,6 +65,7 @@ def read_declarations(cell: Cell) -> Declarations:
             specs.MaskSpec(n, **vars(mask) | {"width": _read_width(cell, n, mask.width)})
             for n, mask in masks.items()
         ),
+        inputs=inputs,
     )
 
 
@@ -66,12 +76,12 @@ def _step_arguments(cell: Cell) -> list[str]:
         raise EquationError(
             f"{cell.name}: step must take the input and the states by name, as in step(self, x, h)"
         )
-    names = [p.name for p in found][1:]
-    if not names:
-        raise EquationError(
-            f"{cell.name}: step must take at least one state, as in step(self, x, h)"
-        )
-    return names
+    return [p.name for p in found][1:]
+
+
+def _keyword_only(cell: Cell) -> list[str]:
+    found = inspect.signature(cell.step).parameters.values()
+    return [p.name for p in found if p.kind is p.KEYWORD_ONLY]
 
 
 def _state_spec(cell: Cell, name: str, state: State) -> specs.StateSpec:

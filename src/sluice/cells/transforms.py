@@ -8,7 +8,7 @@ from functools import cached_property
 from math import isfinite
 
 from sluice.cells.cell import Cell
-from sluice.equations.graph import Affine, Elementwise, Graph, Leaf, Node, RowNorm
+from sluice.equations.graph import Affine, Elementwise, Graph, Leaf, Node, RowNorm, X
 from sluice.equations.op_table import apply
 from sluice.equations.ops import Value, detach, greater, where
 from sluice.equations.specs import MaskSpec, NormSpec, VectorSpec
@@ -273,7 +273,7 @@ def evaluate_node(
         return float(node.name)
     if node.kind == "vector":
         return interpreter.vector(node.name)
-    return x if node.kind == "input" else leaves[node.name]
+    return x if node is X else leaves[node.name]
 
 
 def _substitute_constant(value: Value, number: float) -> Value:

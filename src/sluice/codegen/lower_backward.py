@@ -48,16 +48,19 @@ class BackwardLowering:
         self.weight_gradients: list[WeightGradient] = []
         self.row_gradients: list[RowGradient] = []
         self.gradient_locations: dict[str, Item] = {}
+        self.input_gradient_locations: dict[str, Item] = {}
         self._forward_nodes = set(self.graph.nodes)
         self._shared_sums = self._find_shared_sums()
         self._rewrites: dict[Node, Node] = {}
         self._groups: dict[tuple[str, tuple[str, ...], tuple[Node, ...]], ProductGroup] = {}
         self._delta_buffers: dict[tuple[Node, ...], int] = {}
         self._row_gradient_locations: dict[Node, Item] = {}
+        self._recorded: dict[tuple[Node, str], Item] = {}
         self._final_products: list[Product] = []
         self._lower_weights()
         self._lower_states()
-        self._lower_input()
+        self._lower_x()
+        self._lower_inputs()
         self._lower_row_gradients()
 
     def build_phases(self) -> list[Phase]:
@@ -67,16 +70,19 @@ class BackwardLowering:
 
     def record_gradients(self, names: tuple[str, ...]) -> None:
         """Store the derivatives with respect to those named values that affect the loss."""
-        locations: dict[tuple[Node, str], Item] = {}
         for name in names:
-            if name not in self.adjoint.gradients_by_name:
-                continue
-            gradient = self.adjoint.gradients_by_name[name]
-            node, width = self.rewrite(gradient), self.graph.outputs_by_name[name].width
-            if (node, width) not in locations:
-                locations[node, width] = self.buffers.allocate_item("recorded", TIME, width)
-                self.section.store_when_ready(StoreRequest(node, *locations[node, width]))
-            self.gradient_locations[name] = locations[node, width]
+            if name in self.adjoint.gradients_by_name:
+                gradient = self.adjoint.gradients_by_name[name]
+                width = self.graph.outputs_by_name[name].width
+                self.gradient_locations[name] = self._record(gradient, width)
+
+    def _record(self, gradient: Node, width: str) -> Item:
+        """Where a gradient is kept of every step."""
+        node = self.rewrite(gradient)
+        if (node, width) not in self._recorded:
+            self._recorded[node, width] = self.buffers.allocate_item("recorded", TIME, width)
+            self.section.store_when_ready(StoreRequest(node, *self._recorded[node, width]))
+        return self._recorded[node, width]
 
     def _locate(self, node: Node) -> Location | None:
         if node in self.forward.tape_locations:
@@ -260,7 +266,13 @@ class BackwardLowering:
         operand = self._store_deltas(deltas)
         return Product(key[0], gates, True, operand, key[1], target, 0, accumulate)
 
-    def _lower_input(self) -> None:
+    def _lower_inputs(self) -> None:
+        """The gradients of the inputs beside x, kept of every step."""
+        widths = {one.name: one.width for one in self.graph.inputs}
+        for name, node in self.adjoint.inputs.items():
+            self.input_gradient_locations[name] = self._record(node, widths[name])
+
+    def _lower_x(self) -> None:
         if self.adjoint.input is None:
             return
         rest, buckets = self._split_gradient(self.adjoint.input)

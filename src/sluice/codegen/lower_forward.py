@@ -13,6 +13,7 @@ from sluice.equations.graph import (
     Leaf,
     Node,
     RowNorm,
+    X,
     as_node,
     elementwise,
     find_dependents,
@@ -124,11 +125,11 @@ class ForwardLowering:
         get = self.buffers.get
         if leaf.kind == "state":
             return get("previous", STEP, leaf.width, self._state_index(leaf.name)), 0, LOAD
-        if leaf.kind == "input":
+        if leaf is X:
             return get("input", TIME, leaf.width), 0, LOAD
-        if leaf.kind == "mask":
-            names = [mask.name for mask in self.graph.masks]
-            return get("mask", TIME, leaf.width, names.index(leaf.name)), 0, LOAD
+        if leaf.kind in ("mask", "input"):
+            index = [one.name for one in self.graph.masks_and_inputs].index(leaf.name)
+            return get("mask", TIME, leaf.width, index), 0, LOAD
         if leaf.kind == "vector":
             return (*self.locate_parameter(leaf), PARAMETER)
         return None

@@ -110,7 +110,8 @@ class Program:
     """A cell's forward and backward phases, and the buffers that they share.
 
     ``value_locations`` says where each named value of all steps lies, ``gradient_locations`` where
-    the derivatives of the loss with respect to it lie: (buffer, item).
+    the derivatives of the loss with respect to it lie: (buffer, item). ``input_gradient_locations``
+    says so for the inputs beside x.
     """
 
     buffers: list[BufferSlot]
@@ -123,6 +124,7 @@ class Program:
     row_gradients: list[RowGradient]
     value_locations: dict[str, tuple[int, int]]
     gradient_locations: dict[str, tuple[int, int]]
+    input_gradient_locations: dict[str, tuple[int, int]]
 
 
 def body_name(part: str, number: int) -> str:

@@ -19,6 +19,7 @@ from sluice.equations.graph import (
     Leaf,
     Node,
     RowNorm,
+    X,
     constant,
     elementwise,
     sort_topologically,
@@ -46,6 +47,7 @@ class Adjoint:
 
     states: dict[str, Node]
     input: Node | None
+    inputs: dict[str, Node]
     vectors: dict[str, Node]
     deltas: dict[Affine, Node]
     norms: tuple[NormDelta, ...]
@@ -54,7 +56,8 @@ class Adjoint:
     @property
     def outputs(self) -> tuple[Node, ...]:
         """Every gradient node."""
-        found = [*self.states.values(), *self.vectors.values(), *self.deltas.values()]
+        found = [*self.states.values(), *self.inputs.values()]
+        found += [*self.vectors.values(), *self.deltas.values()]
         found += [node for norm in self.norms for node in norm.upstream]
         return tuple(found if self.input is None else [*found, self.input])
 
@@ -92,7 +95,8 @@ def differentiate(graph: Graph) -> Adjoint:
     leaves = {(n.kind, n.name): gradients[n] for n in reached if isinstance(n, Leaf)}
     return Adjoint(
         states={name: g for (kind, name), g in leaves.items() if kind == "state"},
-        input=leaves.get(("input", "x")),
+        input=gradients.get(X),
+        inputs={leaf.name: gradients[leaf] for leaf in graph.input_leaves if leaf in gradients},
         vectors={name: g for (kind, name), g in leaves.items() if kind == "vector"},
         deltas={node: gradients[node] for node in reached if isinstance(node, Affine)},
         norms=tuple(norms),

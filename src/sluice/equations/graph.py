@@ -21,6 +21,8 @@ from sluice.equations.op_table import COMPARISONS, OPS
 from sluice.equations.sizes import BUILT_IN, find_names
 from sluice.equations.specs import (
     CONSTANT,
+    INPUT,
+    InputSpec,
     MaskSpec,
     NormSpec,
     ParameterSpec,
@@ -147,6 +149,10 @@ class RowNorm(Node):
     @property
     def operands(self) -> tuple[Node, ...]:
         return self.group + self.upstream
+
+
+#: The input of a layer, as every step finds it.
+X = Leaf("input", "x", INPUT)
 
 
 def constant(value: float) -> Node:
@@ -278,7 +284,7 @@ class Graph:
     """A cell's update equations: what a step computes, and what it needs for that.
 
     ``outputs`` pairs every name that the step returns with its node, in the order returned;
-    the first of ``states`` is what a layer gives out.
+    the first of ``states`` is what a layer gives out. ``inputs`` are given beside x.
     """
 
     name: str
@@ -288,6 +294,7 @@ class Graph:
     norms: tuple[NormSpec, ...]
     masks: tuple[MaskSpec, ...]
     outputs: tuple[tuple[str, Node], ...]
+    inputs: tuple[InputSpec, ...] = ()
 
     def __hash__(self) -> int:
         return self._hash
@@ -320,10 +327,20 @@ class Graph:
         return tuple(Leaf("state", state.name, state.width) for state in self.states)
 
     @cached_property
+    def input_leaves(self) -> tuple[Leaf, ...]:
+        """The inputs beside x, in order."""
+        return tuple(Leaf("input", one.name, one.width) for one in self.inputs)
+
+    @property
+    def masks_and_inputs(self) -> tuple[MaskSpec | InputSpec, ...]:
+        """What each step is given beside x and the states: the masks, then the inputs."""
+        return (*self.masks, *self.inputs)
+
+    @cached_property
     def width_names(self) -> frozenset[str]:
         """All names in the widths of the graph: ``"hidden"``, say, and those of the cell's own."""
         widths = {node.width for node in self.nodes}
-        widths |= {state.width for state in self.states}
+        widths |= {state.width for state in self.states} | {one.width for one in self.inputs}
         for stack in self.stacks:
             widths |= {stack.operand, *(width for _, width in stack.gates)}
         return frozenset(find_names(widths.union(*(norm.widths for norm in self.norms))))

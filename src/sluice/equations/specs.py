@@ -91,6 +91,18 @@ class MaskSpec:
     width: str = HIDDEN
 
 
+#: What a layer's or a stream's call gives another meaning.
+RESERVED_INPUTS = ("x", "input", "hx", "lengths", "resets", "out")
+
+
+@dataclass(frozen=True)
+class InputSpec:
+    """A value beside x that the caller gives to every step, by its name."""
+
+    name: str
+    width: str = CONSTANT
+
+
 @dataclass(frozen=True)
 class ParameterSpec:
     """A learned tensor of a layer. Each dimension is a sum of symbolic widths.

@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 
 from sluice.equations.graph import Affine, Elementwise, Graph, Leaf, Node, RowNorm
 from sluice.equations.limits import MAX_NAME_LENGTH, MAX_TEXT_BYTES
-from sluice.equations.specs import MaskSpec, NormSpec, StackSpec, StateSpec, VectorSpec
+from sluice.equations.specs import InputSpec, MaskSpec, NormSpec, StackSpec, StateSpec, VectorSpec
 from sluice.equations.symbol import EquationError
 from sluice.equations.validation import GraphValidator
 
@@ -217,6 +217,12 @@ _DECLARATIONS = {
             "norm", "norms", lambda n: [n.name, _write_number(n.epsilon), *n.widths], _read_norm
         ),
         _DeclarationLine("mask", "masks", _write_mask, _read_mask),
+        _DeclarationLine(
+            "input",
+            "inputs",
+            lambda i: [i.name, i.width],
+            lambda words: InputSpec(*_take(words, 2)),
+        ),
     )
 }
 

@@ -21,13 +21,14 @@ from sluice.equations.graph import (
     Leaf,
     Node,
     RowNorm,
+    X,
     is_comparison,
     list_terms,
 )
 from sluice.equations.ops import Value
 from sluice.equations.specs import (
     CONSTANT,
-    INPUT,
+    InputSpec,
     MaskSpec,
     NormSpec,
     StackSpec,
@@ -61,6 +62,7 @@ class Declarations:
     vectors: tuple[VectorSpec, ...] = ()
     norms: tuple[NormSpec, ...] = ()
     masks: tuple[MaskSpec, ...] = ()
+    inputs: tuple[InputSpec, ...] = ()
 
 
 class SymbolicInterpreter:
@@ -113,17 +115,16 @@ def trace(
 ) -> Graph:
     """Run ``step`` once on symbols and return its graph.
 
-    ``step`` is called with an interpreter, the input, and the states and masks by name. Raises
+    ``step`` is called with an interpreter, x, and the states, masks and inputs by name. Raises
     `EquationError`, with the line of the step, for what cannot become equations; ``source`` is the
     function that the user wrote.
     """
     states = {state.name: Leaf("state", state.name, state.width) for state in declarations.states}
     masks = {mask.name: Leaf("mask", mask.name, mask.width) for mask in declarations.masks}
+    inputs = {one.name: Leaf("input", one.name, one.width) for one in declarations.inputs}
     try:
         with reading_equations():
-            returned = step(
-                SymbolicInterpreter(declarations), Leaf("input", "x", INPUT), {**states, **masks}
-            )
+            returned = step(SymbolicInterpreter(declarations), X, {**states, **masks, **inputs})
     except Exception as error:
         message = str(error)
         if not isinstance(error, EquationError):
@@ -225,6 +226,7 @@ def _build_graph(name: str, declarations: Declarations, outputs: dict[str, Node]
         vectors=tuple(v for v in declarations.vectors if ("vector", v.name) in leaves),
         norms=tuple(filter(None, (_prune_norm(norm, norms) for norm in declarations.norms))),
         masks=tuple(mask for mask in declarations.masks if ("mask", mask.name) in leaves),
+        inputs=declarations.inputs,  # a caller gives them, used or not
     )
     validate_graph(graph)
     return graph

@@ -35,6 +35,8 @@ from sluice.equations.op_table import OPS
 from sluice.equations.specs import (
     CONSTANT,
     INPUT,
+    RESERVED_INPUTS,
+    InputSpec,
     MaskSpec,
     NormSpec,
     StackSpec,
@@ -44,7 +46,7 @@ from sluice.equations.specs import (
 )
 from sluice.equations.symbol import EquationError
 
-Declaration = StateSpec | StackSpec | VectorSpec | NormSpec | MaskSpec
+Declaration = StateSpec | StackSpec | VectorSpec | NormSpec | MaskSpec | InputSpec
 _WIDTH = re.compile(r"(?P<factors>\w+(\*\w+)*)(/(?P<heads>[1-9][0-9]{0,9}))?", re.ASCII)
 
 
@@ -58,6 +60,7 @@ def validate_graph(graph: Graph) -> None:
         *graph.vectors,
         *graph.norms,
         *graph.masks,
+        *graph.inputs,
     ):
         validator.add(declaration)
     for node in graph.nodes:
@@ -76,6 +79,7 @@ class GraphValidator:
         self._vectors: dict[str, VectorSpec] = {}
         self._norms: dict[str, NormSpec] = {}
         self._masks: dict[str, MaskSpec] = {}
+        self._inputs: dict[str, InputSpec] = {}
         self._outputs: dict[str, Node] = {}
         self._gate_widths: dict[tuple[str, str], str] = {}
         self._stacks_of_gate: dict[str, list[str]] = {}
@@ -149,6 +153,17 @@ class GraphValidator:
         for value in (mask.keep_value, mask.drop_value, mask.eval_value):
             _require_finite(value, f"a value of mask '{mask.name}'")
 
+    @add.register
+    def _(self, given: InputSpec) -> None:
+        self._declare(self._inputs, given, "inputs")
+        self._require_argument(given.name)
+        validate_width(given.width)
+        if given.name in RESERVED_INPUTS:
+            raise EquationError(
+                f"a step can have no input called '{given.name}': in a layer's call "
+                f"{', '.join(RESERVED_INPUTS)} have another meaning; rename it"
+            )
+
     def _declare(self, table: dict[str, Any], spec: Declaration, kind: str) -> None:
         _require_identifier(spec.name)
         if spec.name in table:
@@ -164,9 +179,15 @@ class GraphValidator:
         self._stacks_of_gate[gate].append(stack)
 
     def _require_argument(self, name: str) -> None:
-        """A step takes states and masks by name."""
-        if name in self._states and name in self._masks:
-            raise EquationError(f"'{name}' is a state and a mask; give one of them another name")
+        """A step takes states, masks and inputs by name."""
+        tables: dict[str, dict[str, Any]] = {
+            "a state": self._states,
+            "a mask": self._masks,
+            "an input": self._inputs,
+        }
+        kinds = [kind for kind, table in tables.items() if name in table]
+        if len(kinds) > 1:
+            raise EquationError(f"'{name}' is {' and '.join(kinds)}; give one of them another name")
 
     # Nodes ----------------------------------------------------------------------------------------
 
@@ -177,7 +198,7 @@ class GraphValidator:
             _require_constant(leaf)
             return
         tables: dict[str, dict[str, Any]] = {
-            "input": {"x": INPUT},
+            "input": {"x": INPUT, **self._inputs},
             "state": self._states,
             "vector": self._vectors,
             "mask": self._masks,

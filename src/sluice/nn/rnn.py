@@ -39,7 +39,7 @@ class _DropIn(RecurrentStack, nn.RNNBase, Generic[HX]):
 
     if TYPE_CHECKING:  # the same as in `RecurrentStack`, with the states that this cell has
 
-        @overload
+        @overload  # type: ignore[override]  # its cells read nothing beside x
         def forward(
             self,
             input: Tensor,
@@ -59,7 +59,7 @@ class _DropIn(RecurrentStack, nn.RNNBase, Generic[HX]):
 
         def forward(self, *arguments: object, **options: object) -> object: ...
 
-        __call__ = forward
+        __call__ = forward  # type: ignore[assignment]
 
 
 class LSTM(_DropIn[tuple[Tensor, Tensor]]):

@@ -33,6 +33,8 @@ _MAX_ELEMENTS = 2**31
 def find_obstacle(spec: RunSpec, precision: str) -> str | None:
     """Why the kernels cannot take this pass; None where they can."""
     widest = max(spec.sizes.input, *(spec.sizes.of(node.width) for node in spec.graph.nodes))
+    if spec.graph.inputs:
+        return "the GPU's kernels give a cell no input beside x"
     if spec.x.numel() == 0:
         return "the input is empty"
     if spec.x.shape[1] * widest * 64 >= _MAX_ELEMENTS:

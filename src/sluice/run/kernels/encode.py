@@ -89,7 +89,7 @@ class ProgramEncoder:
         deferred = self._encode_all(program.deferred_products, self._encode_product)
         counts = [math.prod(parameter.shape(sizes)) for parameter in self.graph.parameters]
         states = [sizes.of(state.width) for state in self.graph.states]
-        masks = [sizes.of(mask.width) for mask in self.graph.masks]
+        masks = [sizes.of(one.width) for one in self.graph.masks_and_inputs]
         return encode_sections(
             PROGRAM,
             [sizes.input],
