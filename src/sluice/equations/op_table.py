@@ -300,8 +300,7 @@ _OPS = (
         _as_tensors(_hard_tanh),
         lambda g, y, a, low, high: (
             _choose_from(low, a, 0.0, _choose_from(a, high, 0.0, g)),
-            None,
-            None,
+            *_clamp_gradients(g, a, low, high)[1:],
         ),
         _function_notation(r"\mathrm{hardtanh}", "hardtanh", 3),
     ),

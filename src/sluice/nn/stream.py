@@ -316,7 +316,8 @@ class _ReferenceStepper:
             self._schedule.run(values, interpreter)
             # Cloned: a state may be the very tensor that it was before, or another's.
             self._states[place] = tuple(
-                values[graph.outputs_by_name[s.name]].clone() for s in graph.states
+                values[graph.outputs_by_name[s.name]].expand_as(old).clone()
+                for s, old in zip(graph.states, self._states[place], strict=True)
             )
             y = self._states[place][0]
         return y

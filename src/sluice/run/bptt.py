@@ -120,7 +120,7 @@ def _run_backward_step(
     for affine, delta in back.deltas.items():
         sums.deltas[affine].append(values[delta])
     for operand in {affine.operand for affine in back.deltas}:
-        sums.operands[operand].append(values[operand])
+        sums.operands[operand].append(values[operand].expand(spec.x.shape[1], -1))
     for name, gradient in back.vectors.items():
         sums.add(sums.vectors, name, values[gradient])
     for norm in back.norms:
@@ -136,7 +136,7 @@ def _run_backward_step(
 
 
 def _add_norm(spec: RunSpec, norm: NormDelta, values: Values, sums: _GradientSums) -> None:
-    group = tuple(values[part] for part in norm.group)
+    group = tuple(values[part].expand(spec.x.shape[1], -1) for part in norm.group)
     standard, _ = spec.interpreter.standardize(norm.norm, group)
     pairs = zip((values[g] for g in norm.upstream), group, strict=True)
     parts = [g if isinstance(g, Tensor) else torch.zeros_like(like) for g, like in pairs]

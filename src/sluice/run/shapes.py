@@ -37,6 +37,9 @@ def check_shapes(spec: RunSpec) -> None:
         full = (steps, batch, sizes.of(mask.width))
         expected = [n if k != 1 else 1 for n, k in zip(full, tensor.shape, strict=False)]
         _require(f"mask '{mask.name}'", tensor, expected if tensor.dim() == 3 else full)
+    _require_count("inputs beside x", spec.inputs, len(graph.inputs))
+    for given, tensor in zip(graph.inputs, spec.inputs, strict=True):
+        _require(f"input '{given.name}'", tensor, (steps, batch, sizes.of(given.width)))
     if spec.lengths is not None:
         _require("lengths", spec.lengths, (batch,))
     if spec.resets is not None:
