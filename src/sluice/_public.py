@@ -7,6 +7,7 @@ from sluice.cells import Gate as Gate
 from sluice.cells import Input as Input
 from sluice.cells import Map as Map
 from sluice.cells import Mask as Mask
+from sluice.cells import Noise as Noise
 from sluice.cells import Norm as Norm
 from sluice.cells import State as State
 from sluice.cells import Vector as Vector

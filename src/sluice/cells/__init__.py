@@ -4,6 +4,7 @@ from sluice.cells.cell import Cell as Cell
 from sluice.cells.declarations import Gate as Gate
 from sluice.cells.declarations import Map as Map
 from sluice.cells.declarations import Mask as Mask
+from sluice.cells.declarations import Noise as Noise
 from sluice.cells.declarations import Norm as Norm
 from sluice.cells.declarations import State as State
 from sluice.cells.declarations import Vector as Vector

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from sluice.cells.declarations import Gate, Map, Mask, Norm, State, Vector
+from sluice.cells.declarations import Gate, Map, Mask, Noise, Norm, State, Vector
 from sluice.cells.inputs import Input, build_input_specs
 from sluice.equations import specs
 from sluice.equations.sizes import parse_width
@@ -17,7 +17,7 @@ from sluice.equations.trace import Declarations
 if TYPE_CHECKING:
     from sluice.cells.cell import Cell
 
-_Part = TypeVar("_Part", State, Gate, Map, Vector, Norm, Mask, Input)
+_Part = TypeVar("_Part", State, Gate, Map, Vector, Norm, Mask, Noise, Input)
 
 
 @dataclass
@@ -34,7 +34,7 @@ def find_declarations(kind: type) -> DeclarationTable:
     """What a class and those it derives from declare; the nearest class that names it counts."""
     found = DeclarationTable()
     for owner in reversed(kind.__mro__):
-        kinds = (State, Gate, Map, Vector, Norm, Mask, Input)
+        kinds = (State, Gate, Map, Vector, Norm, Mask, Noise, Input)
         found.by_name |= {n: p for n, p in vars(owner).items() if isinstance(p, kinds)}
     return found
 
@@ -42,12 +42,12 @@ def find_declarations(kind: type) -> DeclarationTable:
 def read_declarations(cell: Cell) -> Declarations:
     """Everything that ``cell`` declares. Raises `EquationError`."""
     found = find_declarations(type(cell))
-    masks, declared = found.select(Mask), found.select(State)
+    masks, noises, declared = found.select(Mask), found.select(Noise), found.select(State)
     arguments = _step_arguments(cell)
-    undeclared = [n for n in _keyword_only(cell) if n not in masks and n not in declared]
+    undeclared = [n for n in _keyword_only(cell) if n not in {**masks, **noises, **declared}]
     widths = {n: _read_width(cell, n, one.width) for n, one in found.select(Input).items()}
     inputs = build_input_specs(cell.name, widths, arguments, undeclared)
-    beside = {*masks, *(one.name for one in inputs)}
+    beside = {*masks, *noises, *(one.name for one in inputs)}
     states = [name for name in arguments if name not in beside]
     if not states:
         raise EquationError(
@@ -61,9 +61,9 @@ def read_declarations(cell: Cell) -> Declarations:
             for n, v in found.select(Vector).items()
         ),
         norms=tuple(specs.NormSpec(n, (), norm.epsilon) for n, norm in found.select(Norm).items()),
-        masks=tuple(
-            specs.MaskSpec(n, **vars(mask) | {"width": _read_width(cell, n, mask.width)})
-            for n, mask in masks.items()
+        masks=(
+            *(specs.MaskSpec(n, **_read_fields(cell, n, mask)) for n, mask in masks.items()),
+            *(specs.NoiseSpec(n, **_read_fields(cell, n, one)) for n, one in noises.items()),
         ),
         inputs=inputs,
     )
@@ -86,6 +86,10 @@ def _keyword_only(cell: Cell) -> list[str]:
 
 def _state_spec(cell: Cell, name: str, state: State) -> specs.StateSpec:
     return specs.StateSpec(name, _read_width(cell, name, state.width), float(state.initial))
+
+
+def _read_fields(cell: Cell, name: str, part: Mask | Noise) -> dict[str, Any]:
+    return vars(part) | {"width": _read_width(cell, name, part.width)}
 
 
 def _read_width(cell: Cell, name: str, width: object) -> str:

@@ -1,4 +1,6 @@
-"""What a cell declares as class attributes: `State`, `Gate`, `Map`, `Vector`, `Norm`, `Mask`."""
+"""What a cell declares as class attributes: `State`, `Gate`, `Map`, `Vector`, `Norm`,
+`Mask`, `Noise`.
+"""
 
 from __future__ import annotations
 
@@ -134,5 +136,21 @@ class Mask:
     keep_value: float = 1.0
     drop_value: float = 0.0
     eval_value: float = 1.0
+    shared: bool = False
+    width: str | int = HIDDEN
+
+
+@dataclass(frozen=True)
+class Noise:
+    """A normally distributed value given to each step under its name, as an argument of ``step``.
+
+    While training each element is drawn with this ``mean`` and standard deviation ``std`` from
+    torch's generator by the layer; in evaluation it is ``eval_value``. ``shared`` noise is drawn
+    once for a whole sequence, the other at every step.
+    """
+
+    std: float = 1.0
+    mean: float = 0.0
+    eval_value: float = 0.0
     shared: bool = False
     width: str | int = HIDDEN

@@ -42,8 +42,8 @@ _ADVICE = {
     ),
     "rand_like randn_like randint_like dropout dropout1d bernoulli normal alpha_dropout "
     "feature_dropout feature_alpha_dropout poisson multinomial rrelu gumbel_softmax": (
-        "random values are declared: write noise = Mask(rate=...) in the class and take it as an "
-        "argument, as in step(self, x, h, noise)"
+        "random values are declared: write noise = Noise(std=...) or Mask(rate=...) in the class "
+        "and take it as an argument, as in step(self, x, h, noise)"
     ),
     "zeros_like ones_like full_like empty_like new_zeros new_ones new_full new_tensor new_empty": (
         "write the number itself, as in 0.0 or 1.0; a number fits values of every width"

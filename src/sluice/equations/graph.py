@@ -23,9 +23,9 @@ from sluice.equations.specs import (
     CONSTANT,
     INPUT,
     InputSpec,
-    MaskSpec,
     NormSpec,
     ParameterSpec,
+    RandomSpec,
     StackSpec,
     StateSpec,
     VectorSpec,
@@ -292,7 +292,7 @@ class Graph:
     stacks: tuple[StackSpec, ...]
     vectors: tuple[VectorSpec, ...]
     norms: tuple[NormSpec, ...]
-    masks: tuple[MaskSpec, ...]
+    masks: tuple[RandomSpec, ...]
     outputs: tuple[tuple[str, Node], ...]
     inputs: tuple[InputSpec, ...] = ()
 
@@ -332,7 +332,7 @@ class Graph:
         return tuple(Leaf("input", one.name, one.width) for one in self.inputs)
 
     @property
-    def masks_and_inputs(self) -> tuple[MaskSpec | InputSpec, ...]:
+    def masks_and_inputs(self) -> tuple[RandomSpec | InputSpec, ...]:
         """What each step is given beside x and the states: the masks, then the inputs."""
         return (*self.masks, *self.inputs)
 

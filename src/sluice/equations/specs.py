@@ -91,6 +91,24 @@ class MaskSpec:
     width: str = HIDDEN
 
 
+@dataclass(frozen=True)
+class NoiseSpec:
+    """A normally distributed value passed into each step, otherwise as `MaskSpec`.
+
+    While training each element is drawn with this mean and standard deviation.
+    """
+
+    name: str
+    mean: float
+    std: float
+    eval_value: float
+    shared: bool
+    width: str = HIDDEN
+
+
+RandomSpec = MaskSpec | NoiseSpec
+
+
 #: What a layer's or a stream's call gives another meaning.
 RESERVED_INPUTS = ("x", "input", "hx", "lengths", "resets", "out")
 

@@ -18,10 +18,20 @@ from typing import Any, NoReturn
 
 from sluice.equations.graph import Affine, Elementwise, Graph, Leaf, Node, RowNorm
 from sluice.equations.limits import MAX_NAME_LENGTH, MAX_TEXT_BYTES
-from sluice.equations.specs import InputSpec, MaskSpec, NormSpec, StackSpec, StateSpec, VectorSpec
+from sluice.equations.specs import (
+    InputSpec,
+    MaskSpec,
+    NoiseSpec,
+    NormSpec,
+    RandomSpec,
+    StackSpec,
+    StateSpec,
+    VectorSpec,
+)
 from sluice.equations.symbol import EquationError
 from sluice.equations.validation import GraphValidator
 
+_NORMAL = "normal"
 _HEADER = "sluice graph 2"
 _READ_HEADERS = ("sluice graph 1", _HEADER)
 
@@ -171,13 +181,19 @@ def _read_stack(words: list[str]) -> StackSpec:
     return StackSpec(name, pairs, operand, _read_integer(heads), _read_flag(bias))
 
 
-def _write_mask(mask: MaskSpec) -> list[str]:
+def _write_mask(mask: RandomSpec) -> list[str]:
+    if isinstance(mask, NoiseSpec):
+        normal = map(_write_number, (mask.mean, mask.std, mask.eval_value))
+        return [mask.name, _NORMAL, *normal, str(int(mask.shared)), mask.width]
     numbers = (mask.rate, mask.keep_value, mask.drop_value, mask.eval_value)
     return [mask.name, *map(_write_number, numbers), str(int(mask.shared)), mask.width]
 
 
-def _read_mask(words: list[str]) -> MaskSpec:
+def _read_mask(words: list[str]) -> RandomSpec:
     name, *numbers, shared, width = _take(words, 7)
+    if numbers[0] == _NORMAL:
+        mean, std, evaluated = map(_read_number, numbers[1:])
+        return NoiseSpec(name, mean, std, evaluated, _read_flag(shared), width)
     rate, kept, dropped, evaluated = map(_read_number, numbers)
     return MaskSpec(name, rate, kept, dropped, evaluated, _read_flag(shared), width)
 

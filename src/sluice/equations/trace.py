@@ -29,8 +29,8 @@ from sluice.equations.ops import Value
 from sluice.equations.specs import (
     CONSTANT,
     InputSpec,
-    MaskSpec,
     NormSpec,
+    RandomSpec,
     StackSpec,
     StateSpec,
     VectorSpec,
@@ -61,7 +61,7 @@ class Declarations:
     stacks: tuple[StackSpec, ...]
     vectors: tuple[VectorSpec, ...] = ()
     norms: tuple[NormSpec, ...] = ()
-    masks: tuple[MaskSpec, ...] = ()
+    masks: tuple[RandomSpec, ...] = ()
     inputs: tuple[InputSpec, ...] = ()
 
 

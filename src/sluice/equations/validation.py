@@ -38,7 +38,9 @@ from sluice.equations.specs import (
     RESERVED_INPUTS,
     InputSpec,
     MaskSpec,
+    NoiseSpec,
     NormSpec,
+    RandomSpec,
     StackSpec,
     StateSpec,
     VectorSpec,
@@ -46,7 +48,7 @@ from sluice.equations.specs import (
 )
 from sluice.equations.symbol import EquationError
 
-Declaration = StateSpec | StackSpec | VectorSpec | NormSpec | MaskSpec | InputSpec
+Declaration = StateSpec | StackSpec | VectorSpec | NormSpec | RandomSpec | InputSpec
 _WIDTH = re.compile(r"(?P<factors>\w+(\*\w+)*)(/(?P<heads>[1-9][0-9]{0,9}))?", re.ASCII)
 
 
@@ -78,7 +80,7 @@ class GraphValidator:
         self._stacks: dict[str, StackSpec] = {}
         self._vectors: dict[str, VectorSpec] = {}
         self._norms: dict[str, NormSpec] = {}
-        self._masks: dict[str, MaskSpec] = {}
+        self._masks: dict[str, RandomSpec] = {}
         self._inputs: dict[str, InputSpec] = {}
         self._outputs: dict[str, Node] = {}
         self._gate_widths: dict[tuple[str, str], str] = {}
@@ -140,6 +142,16 @@ class GraphValidator:
         _require_finite(norm.epsilon, f"the epsilon of norm '{norm.name}'")
         if norm.epsilon <= 0:
             raise EquationError(f"the epsilon of norm '{norm.name}' must be positive")
+
+    @add.register
+    def _(self, noise: NoiseSpec) -> None:
+        self._declare(self._masks, noise, "masks")
+        self._require_argument(noise.name)
+        validate_width(noise.width)
+        for value in (noise.mean, noise.std, noise.eval_value):
+            _require_finite(value, f"a value of noise '{noise.name}'")
+        if noise.std < 0:
+            raise EquationError(f"the std of noise '{noise.name}' must not be negative")
 
     @add.register
     def _(self, mask: MaskSpec) -> None:

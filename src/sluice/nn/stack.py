@@ -69,7 +69,8 @@ class RecurrentStack(LayerSettings, LayerParameters):
         """What is asked for that torch's own layer does not offer."""
         is_recorded = recorders.is_recorded(self)
         if self.native is None:
-            return f"the cell {self.cell.name}"
+            changes = " with other activations or bounds" if type(self).native is not None else ""
+            return f"the cell {self.cell.name}{changes}"
         if is_recorded:
             return "recordings"
         if has_marks:
