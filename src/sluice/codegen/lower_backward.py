@@ -31,6 +31,7 @@ from sluice.equations.graph import (
     as_node,
     constant,
     elementwise,
+    fold,
     sort_topologically,
 )
 
@@ -138,7 +139,7 @@ class BackwardLowering:
             ]
             return _sum(parts)
         assert isinstance(node, Elementwise)
-        return elementwise(node.op, *map(self.rewrite, node.arguments))
+        return fold(node.op, *map(self.rewrite, node.arguments))
 
     def _rewrite_gradient(self, node: Leaf) -> Node:
         flow = Leaf("flow", node.name, node.width)

@@ -17,6 +17,7 @@ from sluice.equations.graph import (
     as_node,
     elementwise,
     find_dependents,
+    fold,
 )
 
 
@@ -29,7 +30,8 @@ class ForwardLowering:
         self.step = Section("step", False, self.buffers, self._locate_for_step)
         self.parameter_locations: dict[tuple[str, str], Item] = {}
         self.tape_locations: dict[Node, Item] = {}
-        roots = [n for n in graph.nodes if isinstance(n, Leaf) and n.kind in ("state", "mask")]
+        leaves = [node for node in graph.nodes if isinstance(node, Leaf)]
+        roots = [n for n in leaves if n.kind in ("state", "mask") or n in graph.input_leaves]
         self._per_step_nodes = find_dependents(graph.nodes, roots)
         self._expansions: dict[Node, Node] = {}
         self._groups: dict[tuple[str, str, Node, str], tuple[int, ProductGroup]] = {}
@@ -63,7 +65,7 @@ class ForwardLowering:
             node.op == "detach"
         ):  # it concerns gradients alone, and the adjoint has taken it into account
             return self.expand(node.arguments[0])
-        return elementwise(node.op, *map(self.expand, node.arguments))
+        return fold(node.op, *map(self.expand, node.arguments))
 
     def _expand_affine(self, section: Section, node: Affine) -> Leaf:
         operand = self.expand(node.operand)

@@ -14,10 +14,11 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from math import isfinite
+from typing import Any, cast
 from weakref import WeakValueDictionary
 
-from sluice.equations.op_table import COMPARISONS, OPS
+from sluice.equations.op_table import COMPARISONS, OPS, apply
 from sluice.equations.sizes import BUILT_IN, find_names
 from sluice.equations.specs import (
     CONSTANT,
@@ -181,6 +182,19 @@ def elementwise(op: str, *operands: Node) -> Node:
             "bring them to one width with a Gate() or a Map()"
         )
     return Elementwise(op, operands, widths.pop() if widths else CONSTANT)
+
+
+def fold(op: str, *operands: Node) -> Node:
+    """`elementwise`, or the number that it is where all operands are numbers."""
+    found = elementwise(op, *operands)
+    if is_comparison(found) or not all(map(_is_constant, operands)):
+        return found
+    number = cast(float, apply(op, *(float(cast(Leaf, o).name) for o in operands)))
+    return constant(number) if isfinite(number) else found
+
+
+def _is_constant(node: Node) -> bool:
+    return isinstance(node, Leaf) and node.kind == "constant"
 
 
 def is_comparison(node: Node) -> bool:
