@@ -108,6 +108,7 @@ private:
             else if (p.role == Role::mask) bind_mask(runner, n);
             else if (p.role == Role::tape && tape_) runner.bind(n, tape_->base[k], call_.batch);
             else if (p.role == Role::statistics) bind_statistics(context, n);
+            else if (p.role == Role::mapped_rows) runner.bind_own_rows(n, context.arena);
             else if (p.is_hoisted())
                 context.chunk_memory[k] =
                     shared_[k] ? shared_[k] : context.arena.allocate_reals(chunk_rows, p.row);

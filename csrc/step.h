@@ -125,6 +125,7 @@ private:
                          p.index < owner.constant_masks_ ? 0 : round_up(p.width, L)}, L};
                 else if (p.holds_statistics())  // each thread computes all
                     runner.bind(i64(k), arena.allocate_reals(owner.call_.batch, p.row), 0);
+                else if (p.role == Role::mapped_rows) runner.bind_own_rows(i64(k), arena);
                 else if (owner.shared_[k]) runner.bind(i64(k), owner.shared_[k], 0);
             }
             padded_input =

@@ -11,33 +11,12 @@ from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 import sluice
-from sluice import Cell, Gate, Input, Map, Mask, Vector, exp, relu, sigmoid, tanh
-from sluice.cells import State
+from sluice import Cell, Gate, Input, Map, Mask, sigmoid, tanh
+from sluice.cells import GRUD
 from sluice.cells.from_text import TracedCell
 from sluice.nn import Recurrent
 
 T, B, X, H = 7, 5, 3, 19
-
-
-class GRUD(Cell):
-    """GRU-D (Che et al. 2018): inputs that are missing decay to their mean, and so does h."""
-
-    reset, update, candidate = Gate(), Gate(), Gate()
-    reset_of, update_of, candidate_of = Map(bias=False), Map(bias=False), Map(bias=False)
-    decay = Map()
-    fade, fade_bias, mean = Vector(width="input"), Vector(width="input"), Vector(width="input")
-    last = State(width="input")
-    observed, since = Input(width="input"), Input(width="input")
-
-    def step(self, x: Any, h: Any, last: Any, *, observed: Any, since: Any) -> dict[str, Any]:
-        m, kept = observed, exp(-relu(self.fade * since + self.fade_bias))
-        last = m * x + (1 - m) * last
-        filled = m * x + (1 - m) * (kept * last + (1 - kept) * self.mean)
-        h = exp(-relu(self.decay(since))) * h
-        r = sigmoid(self.reset(filled, h) + self.reset_of(m))
-        z = sigmoid(self.update(filled, h) + self.update_of(m))
-        g = tanh(self.candidate(filled, r * h) + self.candidate_of(m))
-        return dict(h=(1 - z) * h + z * g, last=last, reset=r, update=z)
 
 
 def run_grud(
@@ -50,13 +29,13 @@ def run_grud(
     outputs = []
     for t in range(len(x)):
         m = observed[t]
-        kept = torch.exp(-torch.relu(p["fade"] * since[t] + p["fade_bias"]))
+        kept = torch.exp(-torch.relu(p["input_decay"] * since[t] + p["input_decay_bias"]))
         last = m * x[t] + (1 - m) * last
         filled = m * x[t] + (1 - m) * (kept * last + (1 - kept) * p["mean"])
         h = torch.exp(-torch.relu(since[t] @ p["weight_decay"].T + p["bias_decay"])) * h
-        reset = torch.sigmoid(filled @ w[0].T + h @ r[0].T + b[0] + m @ p["weight_reset_of"].T)
-        update = torch.sigmoid(filled @ w[1].T + h @ r[1].T + b[1] + m @ p["weight_update_of"].T)
-        inner = filled @ w[2].T + (reset * h) @ r[2].T + b[2] + m @ p["weight_candidate_of"].T
+        reset = torch.sigmoid(filled @ w[0].T + h @ r[0].T + b[0] + m @ p["weight_reset_mask"].T)
+        update = torch.sigmoid(filled @ w[1].T + h @ r[1].T + b[1] + m @ p["weight_update_mask"].T)
+        inner = filled @ w[2].T + (reset * h) @ r[2].T + b[2] + m @ p["weight_candidate_mask"].T
         h = (1 - update) * h + update * torch.tanh(inner)
         outputs.append(h)
     return torch.stack(outputs), h, last

@@ -6,6 +6,7 @@ from sluice.cells.declarations import Map as Map
 from sluice.cells.declarations import Mask as Mask
 from sluice.cells.declarations import Noise as Noise
 from sluice.cells.declarations import Norm as Norm
+from sluice.cells.declarations import Scalar as Scalar
 from sluice.cells.declarations import State as State
 from sluice.cells.declarations import Vector as Vector
 from sluice.cells.elman import Elman as Elman
@@ -54,6 +55,7 @@ from sluice.cells.simple import IntegrationElman as IntegrationElman
 from sluice.cells.simple import LeakyElman as LeakyElman
 from sluice.cells.simple import MultiplicativeRNN as MultiplicativeRNN
 from sluice.cells.slstm import SLSTM as SLSTM
+from sluice.cells.timed import GRUD as GRUD
 from sluice.cells.transforms import clamp_gates as clamp_gates
 from sluice.cells.transforms import clamp_units as clamp_units
 from sluice.cells.transforms import layer_norm as layer_norm

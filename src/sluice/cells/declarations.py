@@ -1,6 +1,4 @@
-"""What a cell declares as class attributes: `State`, `Gate`, `Map`, `Vector`, `Norm`,
-`Mask`, `Noise`.
-"""
+"""What a cell declares: `State`, `Gate`, `Map`, `Vector`, `Scalar`, `Norm`, `Mask`, `Noise`."""
 
 from __future__ import annotations
 
@@ -9,7 +7,7 @@ from typing import Self, overload
 
 from sluice.cells.bound_parts import Bindable, BoundGate, BoundMap, BoundNorm
 from sluice.equations.ops import Value
-from sluice.equations.specs import HIDDEN
+from sluice.equations.specs import CONSTANT, HIDDEN
 
 
 @dataclass(frozen=True)
@@ -102,6 +100,13 @@ class Vector(_Declaration):
 
     def __get__(self, cell: Bindable | None, owner: type) -> Self | Value:
         return self if cell is None else cell.interpreter.vector(self.name)
+
+
+@dataclass
+class Scalar(Vector):
+    """One learned number for all units: ``self.temperature * a``; ``initial`` as for a `Vector`."""
+
+    width: str | int = CONSTANT
 
 
 @dataclass

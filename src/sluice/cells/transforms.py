@@ -8,7 +8,16 @@ from functools import cached_property
 from math import isfinite
 
 from sluice.cells.cell import Cell
-from sluice.equations.graph import Affine, Elementwise, Graph, Leaf, Node, RowNorm, X
+from sluice.equations.graph import (
+    Affine,
+    Elementwise,
+    Graph,
+    Leaf,
+    Node,
+    RowMap,
+    RowNorm,
+    X,
+)
 from sluice.equations.op_table import apply
 from sluice.equations.ops import Value, detach, greater, where
 from sluice.equations.specs import MaskSpec, NormSpec, VectorSpec
@@ -34,6 +43,25 @@ class Transform(Cell):
 
     def step(self, x: Value, **values: Value) -> dict[str, Value]:
         return self.inner.bind_interpreter(self.interpreter).step(x, **values)
+
+
+@dataclass
+class _InnerInterpreter:
+    """What a transformed cell's own gates are made of: all but its maps as they are."""
+
+    interpreter: Interpreter
+
+    def vector(self, name: str) -> Value:
+        return self.interpreter.vector(name)
+
+    def norm(self, name: str, group: tuple[Value, ...]) -> tuple[Value, ...]:
+        return self.interpreter.norm(name, group)
+
+    def row_map(self, op: str, operand: Value, width: str) -> Value:
+        return self.interpreter.row_map(op, operand, width)
+
+    def size(self, width: str) -> Value:
+        return self.interpreter.size(width)
 
 
 class LayerNormed(Transform):
@@ -80,10 +108,9 @@ class LayerNormed(Transform):
 
 
 @dataclass
-class _LayerNormInterpreter:
+class _LayerNormInterpreter(_InnerInterpreter):
     """An interpreter whose gates' maps are normed."""
 
-    interpreter: Interpreter
     cell: LayerNormed
 
     def affine(self, stack: str, gate: str, operand: Value) -> Value:
@@ -92,12 +119,6 @@ class _LayerNormInterpreter:
         group = self.cell.groups[stack, gate]
         parts = tuple(self.interpreter.affine(stack, other, operand) for other in group)
         return self.interpreter.norm(self.cell.norm_name(stack, group), parts)[group.index(gate)]
-
-    def vector(self, name: str) -> Value:
-        return self.interpreter.vector(name)
-
-    def norm(self, name: str, group: tuple[Value, ...]) -> tuple[Value, ...]:
-        return self.interpreter.norm(name, group)
 
 
 class Zoneout(Transform):
@@ -156,22 +177,15 @@ class RecurrentDropout(Transform):
 
 
 @dataclass
-class _DropoutInterpreter:
+class _DropoutInterpreter(_InnerInterpreter):
     """An interpreter whose recurrent maps read masked operands."""
 
-    interpreter: Interpreter
     mask: Value
 
     def affine(self, stack: str, gate: str, operand: Value) -> Value:
         return self.interpreter.affine(
             stack, gate, operand * self.mask if stack == "hh" else operand
         )
-
-    def vector(self, name: str) -> Value:
-        return self.interpreter.vector(name)
-
-    def norm(self, name: str, group: tuple[Value, ...]) -> tuple[Value, ...]:
-        return self.interpreter.norm(name, group)
 
 
 class ClampedGates(Transform):
@@ -268,11 +282,15 @@ def evaluate_node(
         return interpreter.affine(node.stack, node.gate, operands[0])
     if isinstance(node, RowNorm):
         return interpreter.norm(node.norm, operands)[node.index]
+    if isinstance(node, RowMap):
+        return interpreter.row_map(node.op, operands[0], node.width)
     assert isinstance(node, Leaf)
     if node.kind == "constant":
         return float(node.name)
     if node.kind == "vector":
         return interpreter.vector(node.name)
+    if node.kind == "size":
+        return interpreter.size(node.name)
     return x if node is X else leaves[node.name]
 
 

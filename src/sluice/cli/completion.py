@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 CELL_NAMES = (
-    *("atr", "brc", "cfn", "cifg", "cornn", "elman", "gru", "indrnn", "integrationelman"),
+    *("atr", "brc", "cfn", "cifg", "cornn", "elman", "gru", "grud", "indrnn", "integrationelman"),
     *("integrationlstm", "janet", "jordan", "layernormelman", "layernormgru", "layernormlstm"),
     *("leakyelman", "lem", "ligru", "lstm", "lstm1997", "mgu", "mingru", "minlstm"),
     *("mogrifierlstm", "multiplicativelstm", "multiplicativernn", "mut1", "mut2", "mut3"),

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sluice.codegen.body import ADD_BLOCK, ADD_ROW, LOAD, PARAMETER, SCALAR, STORE, Access, Body
+from sluice.codegen.body import (
+    ADD_BLOCK,
+    ADD_ROW,
+    BROADCAST,
+    LOAD,
+    PARAMETER,
+    SCALAR,
+    STORE,
+    Access,
+    Body,
+)
 from sluice.codegen.vector_builder import VectorIRBuilder
 from sluice.codegen.vector_math import FUNCTION_NAMES, emit_definitions
 from sluice.equations.graph import Elementwise, Leaf, Node, sort_topologically
@@ -133,7 +143,7 @@ class _FunctionEmitter:
         for node, access in self.body.inputs:
             if access.kind == LOAD:
                 self.values[node] = self._emit_load(f"%here{access.slot}", access.item)
-            elif access.kind == SCALAR:
+            elif access.kind in (SCALAR, BROADCAST):
                 self.values[node] = self._emit_scalar(access)
         known = [node for node, _ in self.body.inputs]
         nodes = sort_topologically([n for n, _ in self.body.outputs], known=known)
@@ -161,7 +171,8 @@ class _FunctionEmitter:
         """One number of a row, in every lane; its slot's blocks have no stride."""
         w = self.builder
         start = w.emit(f"getelementptr {w.scalar}, ptr %base{access.slot}, i64 %roff{access.slot}")
-        pointer = self._emit_pointer(start, access.item)
+        item = access.item if access.kind == SCALAR else access.item * w.lanes
+        pointer = self._emit_pointer(start, item)
         value = w.emit(f"load {w.scalar}, ptr {pointer}, align {self.bits // 8}")
         first = w.emit(f"insertelement {w.vector} poison, {w.scalar} {value}, i64 0")
         zeros = f"<{w.lanes} x i32> zeroinitializer"

@@ -8,7 +8,8 @@ from typing import TypeGuard
 
 from sluice.codegen.body import ADD_BLOCK, LOAD, PARAMETER
 from sluice.codegen.buffers import Item
-from sluice.codegen.lower_forward import ForwardLowering
+from sluice.codegen.folding import fold
+from sluice.codegen.lower_forward import ForwardLowering, expand_row_map
 from sluice.codegen.phase_schedule import schedule
 from sluice.codegen.program import (
     CHUNK,
@@ -20,20 +21,29 @@ from sluice.codegen.program import (
     RowGradient,
     WeightGradient,
 )
-from sluice.codegen.section import Location, MeanGroup, ProductGroup, Section, StoreRequest
+from sluice.codegen.section import (
+    MAPPED,
+    Location,
+    MapGroup,
+    MeanGroup,
+    ProductGroup,
+    Section,
+    StoreRequest,
+)
 from sluice.equations.adjoint import Adjoint, NormDelta, differentiate
 from sluice.equations.graph import (
     Affine,
     Elementwise,
     Leaf,
     Node,
+    RowMap,
     RowNorm,
     as_node,
     constant,
     elementwise,
-    fold,
     sort_topologically,
 )
+from sluice.equations.row_maps import REPEAT, TILE, split_groups
 
 _Bucket = tuple[str, str, str]
 
@@ -44,7 +54,14 @@ class BackwardLowering:
     def __init__(self, forward: ForwardLowering) -> None:
         self.forward, self.graph, self.buffers = forward, forward.graph, forward.buffers
         self.adjoint: Adjoint = differentiate(self.graph)
-        self.section = Section("back", False, self.buffers, self._locate)
+        self.section = Section(
+            "back",
+            False,
+            self.buffers,
+            self._locate,
+            scalars=("row means", STEP),
+            find_map=self._find_copied_map,
+        )
         self.deferred_products: list[Product] = []
         self.weight_gradients: list[WeightGradient] = []
         self.row_gradients: list[RowGradient] = []
@@ -55,7 +72,7 @@ class BackwardLowering:
         self._rewrites: dict[Node, Node] = {}
         self._groups: dict[tuple[str, tuple[str, ...], tuple[Node, ...]], ProductGroup] = {}
         self._delta_buffers: dict[tuple[Node, ...], int] = {}
-        self._row_gradient_locations: dict[Node, Item] = {}
+        self._row_gradient_locations: dict[tuple[Node, str], Item] = {}
         self._recorded: dict[tuple[Node, str], Item] = {}
         self._final_products: list[Product] = []
         self._lower_weights()
@@ -92,6 +109,9 @@ class BackwardLowering:
             return None
         if node.kind == "product" and not node.name.startswith("back"):
             return (*self.forward.save_to_tape(node, node.width), LOAD)
+        if node.kind == MAPPED:
+            is_saved = node in self.forward.step.maps and self._find_copied_map(node) is None
+            return (*self.forward.save_to_tape(node, node.width), LOAD) if is_saved else None
         if node.kind == "flow":
             index = [state.name for state in self.graph.states].index(node.name)
             return self.buffers.get("flow", STEP, node.width, index), 0, LOAD
@@ -101,6 +121,12 @@ class BackwardLowering:
             buffer, item = self.forward.locate_parameter(Leaf("vector", "", node.width))
             return buffer, item, PARAMETER
         return self.forward.locate_leaf(node) or self.forward.locate_statistic(node)
+
+    def _find_copied_map(self, leaf: Leaf) -> MapGroup | None:
+        """The forward row map behind ``leaf`` where it only copies: it runs again, unsaved."""
+        found = self.forward.step.maps.get(leaf)
+        is_copy = found is not None and split_groups(found.op)[0] in (REPEAT, TILE)
+        return found if is_copy and leaf not in self.forward.tape_locations else None
 
     def rewrite(self, node: Node) -> Node:
         """An adjoint's node as elementwise operations on leaves."""
@@ -129,6 +155,8 @@ class BackwardLowering:
             return self.forward.expand(node)
         if isinstance(node, RowNorm) and node.upstream:
             return self._rewrite_norm(node)
+        if isinstance(node, RowMap):
+            return expand_row_map(self.section, node, self.rewrite(node.operand))
         if (isinstance(node, Affine) and not node.is_transposed) or isinstance(node, RowNorm):
             return self.forward.expand(node)
         if isinstance(node, Affine) or (isinstance(node, Elementwise) and node.op == "add"):
@@ -189,7 +217,8 @@ class BackwardLowering:
         if (stack, gates, deltas) in self._groups:
             return self._groups[stack, gates, deltas]
         leaf = Leaf("product", f"back.{len(self.section.groups)}", width)
-        group = ProductGroup(stack, gates, deltas, True, width, (leaf,), self._store_deltas(deltas))
+        operand = self._store_deltas(deltas, self._find_gate_width(stack, gates[0]))
+        group = ProductGroup(stack, gates, deltas, True, width, (leaf,), operand)
         self.section.add_group(group)
         self._groups[stack, gates, deltas] = group
         return group
@@ -201,10 +230,12 @@ class BackwardLowering:
         pairs = sorted(pairs, key=lambda pair: order.index(pair[0]))
         return tuple(g for g, _ in pairs), tuple(self.rewrite(delta) for _, delta in pairs)
 
-    def _store_deltas(self, deltas: tuple[Node, ...]) -> int:
+    def _find_gate_width(self, stack: str, gate: str) -> str:
+        return dict(self.graph.get_stack(stack).gates)[gate]
+
+    def _store_deltas(self, deltas: tuple[Node, ...], width: str) -> int:
         """The buffer where these deltas lie side by side, of every step of a chunk."""
         if deltas not in self._delta_buffers:
-            width = next((d.width for d in deltas if d.width != "1"), "hidden")
             number = len(self._delta_buffers)
             buffer = self.buffers.get("deltas", CHUNK, width, number, len(deltas))
             self._delta_buffers[deltas] = buffer
@@ -219,10 +250,12 @@ class BackwardLowering:
             operand = self.forward.expand(affine.operand)
             sets.setdefault((affine.stack, operand, affine.width), []).append((affine.gate, delta))
             if self.forward.has_bias and self.graph.get_stack(affine.stack).bias:
-                self._add_row_gradient(f"bias_{affine.stack}", affine.gate, self.rewrite(delta))
-        for (stack, operand, _), pairs in sets.items():
+                self._add_row_gradient(
+                    f"bias_{affine.stack}", affine.gate, self.rewrite(delta), affine.width
+                )
+        for (stack, operand, width), pairs in sets.items():
             gates, deltas = self._sort_gates(stack, pairs)
-            buffer = self._store_deltas(deltas)
+            buffer = self._store_deltas(deltas, width)
             self.weight_gradients.append(
                 WeightGradient(stack, gates, buffer, self._store_operand(operand))
             )
@@ -236,15 +269,15 @@ class BackwardLowering:
         self.section.store_when_ready(StoreRequest(operand, buffer, 0))
         return buffer
 
-    def _add_row_gradient(self, parameter: str, gate: str, node: Node, kind: str = "gate") -> None:
-        width = node.width if node.width != "1" else "hidden"
-        if node not in self._row_gradient_locations:
-            self._row_gradient_locations[node] = self.buffers.allocate_item(
-                "row gradients", CONST, width
-            )
-            self.section.store(StoreRequest(node, *self._row_gradient_locations[node], ADD_BLOCK))
+    def _add_row_gradient(
+        self, parameter: str, gate: str, node: Node, width: str, kind: str = "gate"
+    ) -> None:
+        if (node, width) not in self._row_gradient_locations:
+            where = self.buffers.allocate_item("row gradients", CONST, width)
+            self._row_gradient_locations[node, width] = where
+            self.section.store(StoreRequest(node, *where, ADD_BLOCK))
         self.row_gradients.append(
-            RowGradient(parameter, gate, kind, *self._row_gradient_locations[node])
+            RowGradient(parameter, gate, kind, *self._row_gradient_locations[node, width])
         )
 
     def _lower_states(self) -> None:
@@ -264,7 +297,7 @@ class BackwardLowering:
         self, key: _Bucket, terms: list[Affine], target: int, accumulate: bool
     ) -> Product:
         gates, deltas = self._sort_gates(key[0], [(t.gate, t.operand) for t in terms])
-        operand = self._store_deltas(deltas)
+        operand = self._store_deltas(deltas, self._find_gate_width(key[0], gates[0]))
         return Product(key[0], gates, True, operand, key[1], target, 0, accumulate)
 
     def _lower_inputs(self) -> None:
@@ -285,8 +318,9 @@ class BackwardLowering:
             self.deferred_products.append(self._build_product(key, terms, target, more))
 
     def _lower_row_gradients(self) -> None:
+        widths = {vector.name: vector.width for vector in self.graph.vectors}
         for name, node in self.adjoint.vectors.items():
-            self._add_row_gradient(name, "", self.rewrite(node), "vector")
+            self._add_row_gradient(name, "", self.rewrite(node), widths[name], "vector")
         for norm in self.adjoint.norms:
             self._add_norm_gradients(norm)
 
@@ -297,10 +331,12 @@ class BackwardLowering:
             value, (mean, scale) = self.forward.expand_norm(part)
             if isinstance(g, Leaf) and g.kind == "constant":
                 continue
-            standard = (value - mean) * scale
-            self._add_row_gradient(f"weight_{norm.norm}", str(index), as_node(g * standard), "norm")
+            standard, width = (value - mean) * scale, part.width
+            self._add_row_gradient(
+                f"weight_{norm.norm}", str(index), as_node(g * standard), width, "norm"
+            )
             if self.forward.has_bias:
-                self._add_row_gradient(f"bias_{norm.norm}", str(index), g, "norm")
+                self._add_row_gradient(f"bias_{norm.norm}", str(index), g, width, "norm")
 
     def _rewrite_norm(self, node: RowNorm) -> Node:
         """(γg − mean(γg) − x̂ mean(γg x̂)) / σ, the means being over the whole group."""

@@ -4,21 +4,31 @@ from __future__ import annotations
 
 from sluice.codegen.body import LOAD, PARAMETER, SCALAR
 from sluice.codegen.buffers import BufferTable, Item
+from sluice.codegen.folding import fold
 from sluice.codegen.program import CONST, STEP, TIME
-from sluice.codegen.section import Location, NormGroup, ProductGroup, Section, StoreRequest
+from sluice.codegen.section import (
+    MAPPED,
+    Location,
+    NormGroup,
+    ProductGroup,
+    Section,
+    StoreRequest,
+    broadcast,
+)
 from sluice.equations.graph import (
     Affine,
     Elementwise,
     Graph,
     Leaf,
     Node,
+    RowMap,
     RowNorm,
     X,
     as_node,
     elementwise,
     find_dependents,
-    fold,
 )
+from sluice.equations.specs import CONSTANT
 
 
 class ForwardLowering:
@@ -30,8 +40,13 @@ class ForwardLowering:
         self.step = Section("step", False, self.buffers, self._locate_for_step)
         self.parameter_locations: dict[tuple[str, str], Item] = {}
         self.tape_locations: dict[Node, Item] = {}
-        leaves = [node for node in graph.nodes if isinstance(node, Leaf)]
-        roots = [n for n in leaves if n.kind in ("state", "mask") or n in graph.input_leaves]
+        roots = [
+            n
+            for n in graph.nodes
+            if isinstance(n, RowMap)
+            or (isinstance(n, Leaf) and n.kind in ("state", "mask"))
+            or n in graph.input_leaves
+        ]
         self._per_step_nodes = find_dependents(graph.nodes, roots)
         self._expansions: dict[Node, Node] = {}
         self._groups: dict[tuple[str, str, Node, str], tuple[int, ProductGroup]] = {}
@@ -60,6 +75,8 @@ class ForwardLowering:
             standard = (value - mean) * scale
             scaled = as_node(standard * gain)
             return scaled if bias is None else elementwise("add", scaled, bias)
+        if isinstance(node, RowMap):
+            return expand_row_map(section, node, self.expand(node.operand))
         assert isinstance(node, Elementwise)
         if (
             node.op == "detach"
@@ -110,7 +127,10 @@ class ForwardLowering:
         return gain, bias if self.has_bias else None
 
     def locate_parameter(self, leaf: Leaf) -> Item:
-        """Where a per-unit parameter lies; its name may end in "/part" for a part of a norm."""
+        """Where a per-unit parameter lies; its name may end in "/part" for a part of a norm.
+
+        Without a name it is one where a unit is, or the number of units of the width after "/".
+        """
         name, _, part = leaf.name.partition("/")
         key = (leaf.name, leaf.width)
         if key not in self.parameter_locations:
@@ -134,13 +154,17 @@ class ForwardLowering:
             return get("mask", TIME, leaf.width, index), 0, LOAD
         if leaf.kind == "vector":
             return (*self.locate_parameter(leaf), PARAMETER)
+        if leaf.kind == "size":
+            return (*self.locate_parameter(Leaf("vector", f"/{leaf.name}", leaf.width)), PARAMETER)
         return None
 
     def locate_statistic(self, leaf: Leaf) -> Location | None:
-        """Where a norm's mean or 1/σ lies, of either section."""
+        """Where a norm's mean or 1/σ lies, of either section, or a number that a row map made."""
         for norm in (*self.step.norms, *self.hoisted.norms):
             if leaf in norm.leaves:
                 return norm.target, norm.item + norm.leaves.index(leaf), SCALAR
+        if leaf.kind == "row" and leaf in self.step.maps:
+            return self.step.maps[leaf].target, self.step.maps[leaf].item, SCALAR
         return None
 
     def _locate_for_hoisted(self, node: Node) -> Location | None:
@@ -166,16 +190,11 @@ class ForwardLowering:
             node = self.expand(self.graph.outputs_by_name[state.name])
             self.step.store_when_ready(StoreRequest(node, buffer, 0))
             self.value_locations[state.name] = (buffer, 0)
-            if not isinstance(node, Leaf) or node.kind == "product":
+            if not isinstance(node, Leaf) or node.kind in ("product", MAPPED):
                 self.tape_locations.setdefault(node, (buffer, 0))
         for name, node in self.graph.outputs_by_name.items():
             if name not in self.value_locations:
-                self.value_locations[name] = self.save_to_tape(
-                    self.expand(node), self._find_width(name, node)
-                )
-
-    def _find_width(self, name: str, node: Node) -> str:
-        return "hidden" if node.width == "1" else node.width
+                self.value_locations[name] = self.save_to_tape(self.expand(node), node.width)
 
     def save_to_tape(self, node: Node, width: str) -> Item:
         """Keep ``node`` of every step, for the backward pass and for recordings."""
@@ -184,3 +203,10 @@ class ForwardLowering:
             self.step.store_when_ready(StoreRequest(node, *where, optional=True))
             self.tape_locations[node] = where
         return self.tape_locations[node]
+
+
+def expand_row_map(section: Section, node: RowMap, operand: Node) -> Node:
+    """A row map as a leaf of ``section``, or, of one number a row, as that number everywhere."""
+    if node.operand.width == CONSTANT:
+        return broadcast(operand, node.width)
+    return section.add_map(node.op, operand, node.width)

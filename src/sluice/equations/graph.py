@@ -1,11 +1,11 @@
 """A cell's equations as data: immutable nodes, and the graph that they form.
 
-Three kinds of node compute: `Elementwise`, `Affine` and `RowNorm`; a `Leaf` is where a value
-comes in. Nodes are interned: two nodes that say the same are the same object, so a
+Four kinds of node compute: `Elementwise`, `Affine`, `RowNorm` and `RowMap`; a `Leaf` is where a
+value comes in. Nodes are interned: two nodes that say the same are the same object, so a
 subexpression written twice is computed once, and identity is equality.
 
 A node's ``width`` is symbolic (``"input"``, ``"hidden"``, ... `sluice.equations.sizes`; ``"1"`` for
-a constant): a graph fits layers of every size.
+one number a row, which stands beside any other width): a graph fits layers of every size.
 """
 
 from __future__ import annotations
@@ -14,11 +14,10 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cached_property
-from math import isfinite
-from typing import Any, cast
+from typing import Any
 from weakref import WeakValueDictionary
 
-from sluice.equations.op_table import COMPARISONS, OPS, apply
+from sluice.equations.op_table import COMPARISONS, OPS
 from sluice.equations.sizes import BUILT_IN, find_names
 from sluice.equations.specs import (
     CONSTANT,
@@ -78,7 +77,8 @@ class Leaf(Node):
     """A value that comes in.
 
     ``kind`` is ``input``, ``state``, ``vector``, ``mask``, ``constant`` (its name is the
-    number) or, in an adjoint, ``gradient`` (its name is the output's).
+    number), ``size`` (the number of units of the width that is its name) or, in an adjoint,
+    ``gradient`` (its name is the output's).
     """
 
     kind: str
@@ -92,7 +92,7 @@ class Leaf(Node):
 
 @dataclass(frozen=True, eq=False, slots=True, repr=False)
 class Elementwise(Node):
-    """An operation of the op table on operands of one width."""
+    """An operation of the op table on operands of one width, or of one number a row."""
 
     op: str
     arguments: tuple[Node, ...]
@@ -152,6 +152,19 @@ class RowNorm(Node):
         return self.group + self.upstream
 
 
+@dataclass(frozen=True, eq=False, slots=True, repr=False)
+class RowMap(Node):
+    """A fixed reduction or rearrangement of a row, ``op`` of `sluice.equations.row_maps`."""
+
+    op: str
+    operand: Node
+    width: str
+
+    @property
+    def operands(self) -> tuple[Node, ...]:
+        return (self.operand,)
+
+
 #: The input of a layer, as every step finds it.
 X = Leaf("input", "x", INPUT)
 
@@ -184,17 +197,16 @@ def elementwise(op: str, *operands: Node) -> Node:
     return Elementwise(op, operands, widths.pop() if widths else CONSTANT)
 
 
-def fold(op: str, *operands: Node) -> Node:
-    """`elementwise`, or the number that it is where all operands are numbers."""
-    found = elementwise(op, *operands)
-    if is_comparison(found) or not all(map(_is_constant, operands)):
-        return found
-    number = cast(float, apply(op, *(float(cast(Leaf, o).name) for o in operands)))
-    return constant(number) if isfinite(number) else found
-
-
-def _is_constant(node: Node) -> bool:
-    return isinstance(node, Leaf) and node.kind == "constant"
+def is_number(node: Node) -> bool:
+    """Whether ``node`` is the same number in every row and step: a literal, or made of some."""
+    seen, open_ = {node}, [node]
+    while open_:
+        found = open_.pop()
+        if isinstance(found, Leaf) and found.kind not in ("constant", "size"):
+            return False
+        open_ += [operand for operand in found.operands if operand not in seen]
+        seen.update(found.operands)
+    return True
 
 
 def is_comparison(node: Node) -> bool:

@@ -14,6 +14,7 @@ from sluice.equations.graph import (
     Elementwise,
     Graph,
     Node,
+    RowMap,
     RowNorm,
     sort_topologically,
 )
@@ -46,7 +47,7 @@ def _find_preactivation(graph: Graph, gate: str) -> Node | None:
     bent = {
         operand
         for node in graph.nodes
-        if isinstance(node, Elementwise) and node.op not in _LINEAR
+        if isinstance(node, RowMap) or (isinstance(node, Elementwise) and node.op not in _LINEAR)
         for operand in node.operands
     }
     entering = [node for node in sums if node in bent]

@@ -18,6 +18,7 @@ from sluice.equations.graph import (
     Graph,
     Leaf,
     Node,
+    RowMap,
     find_dependents,
 )
 
@@ -66,7 +67,9 @@ def _find_saved_nodes(graph: Graph) -> tuple[Node, ...]:
     read = set(differentiate(graph).find_forward_nodes(graph))
     derived = set[Node]()  # what follows from kept nodes and leaves without a product or a norm
     for node in graph.nodes:
-        is_elementwise = isinstance(node, Elementwise) and derived.issuperset(node.operands)
+        is_elementwise = isinstance(node, Elementwise | RowMap) and derived.issuperset(
+            node.operands
+        )
         if node in kept or is_elementwise or isinstance(node, Leaf):
             derived.add(node)
         elif node in read:

@@ -16,7 +16,15 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NoReturn
 
-from sluice.equations.graph import Affine, Elementwise, Graph, Leaf, Node, RowNorm
+from sluice.equations.graph import (
+    Affine,
+    Elementwise,
+    Graph,
+    Leaf,
+    Node,
+    RowMap,
+    RowNorm,
+)
 from sluice.equations.limits import MAX_NAME_LENGTH, MAX_TEXT_BYTES
 from sluice.equations.specs import (
     InputSpec,
@@ -219,6 +227,11 @@ def _read_affine(words: Sequence[str], operands: tuple[Node, ...]) -> Node:
     return Affine(stack, gate, operand, width, False)
 
 
+def _read_row_map(words: Sequence[str], operands: tuple[Node, ...]) -> Node:
+    (operand,) = _take(operands, 1)
+    return RowMap(words[0], operand, words[1])
+
+
 _DECLARATIONS = {
     line.keyword: line
     for line in (
@@ -253,6 +266,7 @@ _NODES = {
             lambda n: [n.norm, str(n.index), n.width],
             lambda words, group: RowNorm(words[0], group, _read_integer(words[1]), (), words[2]),
         ),
+        _NodeLine("rowmap", RowMap, 2, lambda n: [n.op, n.width], _read_row_map),
         _NodeLine(
             "apply",
             Elementwise,

@@ -22,12 +22,14 @@ from sluice.equations.graph import (
     Node,
     RowNorm,
     X,
+    as_node,
     is_comparison,
+    is_number,
     list_terms,
 )
 from sluice.equations.ops import Value
+from sluice.equations.row_nodes import find_size, row_map
 from sluice.equations.specs import (
-    CONSTANT,
     InputSpec,
     NormSpec,
     RandomSpec,
@@ -51,6 +53,12 @@ class Interpreter(Protocol):
 
     def norm(self, name: str, group: tuple[Value, ...]) -> tuple[Value, ...]:
         """The layer norm called ``name`` over the concatenation of ``group``."""
+
+    def row_map(self, op: str, operand: Value, width: str) -> Value:
+        """The row map ``op`` of ``operand``, whose result has ``width``."""
+
+    def size(self, width: str) -> Value:
+        """How many units ``width`` has."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +106,12 @@ class SymbolicInterpreter:
         return tuple(
             RowNorm(name, nodes, index, (), part.width) for index, part in enumerate(nodes)
         )
+
+    def row_map(self, op: str, operand: Value, width: str) -> Node:
+        return row_map(op, as_node(operand), width)
+
+    def size(self, width: str) -> Node:
+        return find_size(width)
 
 
 def _refuse_comparison(part: str, operand: Node) -> None:
@@ -186,7 +200,7 @@ def _check_outputs(outputs: object, declarations: Declarations) -> dict[str, Nod
     gates = {gate for stack in declarations.stacks for gate, _ in stack.gates}
     checked: dict[str, Node] = {}
     for name, node in outputs.items():
-        if not isinstance(node, Node) or node.width == CONSTANT:
+        if not isinstance(node, Node) or is_number(node):
             raise EquationError(f"step returns {node!r} as '{name}'; it must depend on the step")
         if is_comparison(node):
             raise EquationError(

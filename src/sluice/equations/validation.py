@@ -19,9 +19,11 @@ from sluice.equations.graph import (
     Graph,
     Leaf,
     Node,
+    RowMap,
     RowNorm,
     elementwise,
     is_comparison,
+    is_number,
 )
 from sluice.equations.limits import (
     MAX_DECLARATIONS,
@@ -32,6 +34,7 @@ from sluice.equations.limits import (
     require_at_most,
 )
 from sluice.equations.op_table import OPS
+from sluice.equations.row_nodes import explain_row_map
 from sluice.equations.specs import (
     CONSTANT,
     INPUT,
@@ -209,6 +212,10 @@ class GraphValidator:
         if leaf.kind == "constant":
             _require_constant(leaf)
             return
+        if leaf.kind == "size":
+            validate_width(leaf.name)
+            _require_width("a number of units", CONSTANT, leaf.width)
+            return
         tables: dict[str, dict[str, Any]] = {
             "input": {"x": INPUT, **self._inputs},
             "state": self._states,
@@ -265,6 +272,13 @@ class GraphValidator:
         _require_width(f"a part of {what}", norm.widths[node.index], node.width)
         self._used.add(("norm", node.norm))
 
+    @add.register
+    def _(self, node: RowMap) -> None:
+        self._add_node(node)
+        validate_width(node.width)
+        if (reason := explain_row_map(node)) is not None:
+            raise EquationError(reason)
+
     def _add_node(self, node: Node) -> None:
         if node in self._nodes:
             raise EquationError("a value is computed twice")
@@ -289,7 +303,7 @@ class GraphValidator:
             raise EquationError(
                 f"the value '{name}' is a comparison; give out numbers: where(a > b, 1.0, 0.0)"
             )
-        if node.width == CONSTANT:
+        if is_number(node):
             raise EquationError(f"the value '{name}' must depend on the step")
         if name in self._states:
             _require_width(f"state '{name}'", self._states[name].width, node.width)

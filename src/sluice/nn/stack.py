@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, overload
 
 import torch
@@ -27,6 +28,7 @@ from sluice.nn.stream import Stream
 from sluice.run.custom_op import OperatorInputs
 from sluice.run.dispatch import NATIVE, BackendChoice, choose_backend, is_eager, warn_if_slow
 from sluice.run.execute import execute, run_native
+from sluice.run.gpu.availability import find_unsupported_part
 from sluice.run.gpu.measured import PlainCall
 from sluice.run.recording import recorders
 
@@ -48,7 +50,16 @@ class RecurrentStack(LayerSettings, LayerParameters):
     def resolved_backend(self) -> BackendChoice:
         """Which backend a plain call runs on now, and why; ``str()`` of it is one sentence."""
         obstacle = self._find_torch_obstacle(False, None)
-        return choose_backend(self._list_tensors(), obstacle, self.backend, self._plain_call(None))
+        return self._choose_backend(self._list_tensors(), obstacle, None)
+
+    def _choose_backend(
+        self,
+        tensors: Sequence[Tensor],
+        obstacle: str | None,
+        input: Tensor | PackedSequence | None,
+    ) -> BackendChoice:
+        on_gpu = find_unsupported_part(self.cell.graph) if tensors[0].is_cuda else None
+        return choose_backend(tensors, obstacle, self.backend, self._plain_call(input), on_gpu)
 
     def _plain_call(self, input: Tensor | PackedSequence | None) -> PlainCall | None:
         """What torch's own layer would run; None where there is none."""
@@ -162,7 +173,7 @@ class RecurrentStack(LayerSettings, LayerParameters):
         tensor = input.data if isinstance(input, PackedSequence) else input
         obstacle = self._find_torch_obstacle(lengths is not None or resets is not None, tensor)
         tensors = (tensor, *self._list_tensors(), *list_tensors(inputs))
-        choice = choose_backend(tensors, obstacle, self.backend, self._plain_call(input))
+        choice = self._choose_backend(tensors, obstacle, input)
         warn_if_slow(choice, tensor, self.precision, self.recompute)
         if choice.name == NATIVE and self.native is not None:
             output, last = run_native(self, self.native, input, self._native_states(input, hx))

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from sluice.equations.graph import Affine, Elementwise, Graph, Leaf, Node, RowNorm
+from sluice.equations.graph import Affine, Elementwise, Graph, Leaf, Node, RowMap, RowNorm
 from sluice.equations.op_table import CALL, OPS
+from sluice.equations.row_maps import ROW_MAP_OPS, split_groups
 from sluice.render.latex import EquationWriter
 
 Net = Node | tuple[Node, ...]  # what a wire carries: a value, or several side by side
@@ -112,6 +113,9 @@ class ElementTable:
     def _build_element(self, node: Node) -> SketchElement:
         if isinstance(node, RowNorm):
             return SketchElement("norm", r"\mathrm{LN}", (node.group[node.index],), node)
+        if isinstance(node, RowMap):
+            symbol = ROW_MAP_OPS[split_groups(node.op)[0]].latex
+            return SketchElement("pointwise", symbol, (node.operand,), node)
         assert isinstance(node, Elementwise)
         inner, label = self._fuse_chain(node)
         if label:
