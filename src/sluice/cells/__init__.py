@@ -61,3 +61,4 @@ from sluice.cells.transforms import clamp_units as clamp_units
 from sluice.cells.transforms import layer_norm as layer_norm
 from sluice.cells.transforms import recurrent_dropout as recurrent_dropout
 from sluice.cells.transforms import zoneout as zoneout
+from sluice.cells.unused import UnusedDeclarationWarning as UnusedDeclarationWarning

@@ -41,8 +41,14 @@ class Transform(Cell):
         own = type(self).__name__
         return f"{own}({self.inner.name})" if type(self).__module__ == __name__ else own
 
+    @cached_property
+    def graph(self) -> Graph:
+        """The equations; what is wrong with those of the inner cell is told in its name."""
+        _ = self.inner.graph
+        return super().graph
+
     def step(self, x: Value, **values: Value) -> dict[str, Value]:
-        return self.inner.bind_interpreter(self.interpreter).step(x, **values)
+        return self.inner.bind_interpreter(self.interpreter).call_step(x, values)
 
 
 @dataclass
@@ -102,9 +108,8 @@ class LayerNormed(Transform):
         return replace(inner, stacks=stacks, norms=inner.norms + norms)
 
     def step(self, x: Value, **values: Value) -> dict[str, Value]:
-        return self.inner.bind_interpreter(_LayerNormInterpreter(self.interpreter, self)).step(
-            x, **values
-        )
+        normed = _LayerNormInterpreter(self.interpreter, self)
+        return self.inner.bind_interpreter(normed).call_step(x, values)
 
 
 @dataclass
@@ -148,7 +153,7 @@ class Zoneout(Transform):
 
     def step(self, x: Value, **values: Value) -> dict[str, Value]:
         masks = {state: values.pop(f"zoneout_{state}") for state in self.rates}
-        found = self.inner.bind_interpreter(self.interpreter).step(x, **values)
+        found = self.inner.bind_interpreter(self.interpreter).call_step(x, values)
         for state, held in masks.items():
             found[state] = held * values[state] + (1.0 - held) * found[state]
         return found
@@ -173,7 +178,7 @@ class RecurrentDropout(Transform):
 
     def step(self, x: Value, **values: Value) -> dict[str, Value]:
         dropped = _DropoutInterpreter(self.interpreter, values.pop("dropout"))
-        return self.inner.bind_interpreter(dropped).step(x, **values)
+        return self.inner.bind_interpreter(dropped).call_step(x, values)
 
 
 @dataclass
