@@ -7,7 +7,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from sluice.equations.graph import Graph, Node, RowNorm, constant, elementwise, is_comparison
+from sluice.equations import rows
+from sluice.equations.graph import (
+    Graph,
+    Node,
+    RowNorm,
+    constant,
+    elementwise,
+    is_comparison,
+    is_number,
+)
 from sluice.equations.op_table import OPS
 from sluice.equations.specs import (
     InputSpec,
@@ -22,6 +31,11 @@ from sluice.equations.trace import Declarations, trace
 
 # Operands are brought to where the operation is defined and smooth enough to be compared.
 _POSITIVE = {("log", 0), ("sqrt", 0), ("divide", 1), ("power", 0)}
+_ROW_FUNCTIONS = (
+    *("sum_units", "mean_units", "max_units", "softmax", "log_sum_exp", "rms_norm", "dot"),
+    *("cosine_similarity", "cumulative_sum", "cumulative_softmax", "repeat", "tile"),
+    *("outer", "matvec", "vecmat"),
+)
 _BOUNDED = {("exp", 0), ("power", 1)}
 
 
@@ -43,7 +57,9 @@ class _Builder:
 
     def build(self, name: str) -> Graph:
         draw = self.draw
-        self.widths += draw.sample(["input", "projection", "3", "17", "own"], draw.randrange(3))
+        self.widths += draw.sample(
+            ["input", "projection", "1", "3", "17", "own"], draw.randrange(3)
+        )
         declarations = self._declare()
         return trace(name, declarations, self._make_step(declarations))
 
@@ -117,7 +133,7 @@ class _Step:
             except EquationError:
                 continue  # as where an operation wants a number
         outputs = {s.name: self._make_state(s) for s in self.declarations.states}
-        named = [v for v in self.values if not is_comparison(v) and v.width != "1"]
+        named = [v for v in self.values if not is_comparison(v) and not is_number(v)]
         for k in range(self.draw.randrange(3)):
             outputs[f"named{k}"] = self.draw.choice(named)
         return outputs
@@ -128,7 +144,29 @@ class _Step:
             return [self._map()]
         if kind < 0.35 and self.declarations.norms:
             return self._norm()
+        if kind < 0.5:
+            return [self._reduce()]
         return [self._operate()]
+
+    def _reduce(self) -> Node:
+        """A function of rows; one that holds exponentials has bounded operands."""
+        value = self._value(self._width())
+        name = self.draw.choice(_ROW_FUNCTIONS)
+        if name in ("repeat", "tile"):
+            found: Any = getattr(rows, name)(value, like=self._value(self._width()))
+        elif name in ("dot", "cosine_similarity"):
+            found = getattr(rows, name)(value, self._value(value.width))
+        elif name in ("outer", "matvec", "vecmat"):
+            other = self._value(self._width())
+            matrix = rows.outer(value, other)
+            found = matrix if name == "outer" else rows.matvec(matrix, other)
+            found = rows.vecmat(value, matrix) if name == "vecmat" else found
+        elif name in ("sum_units", "max_units", "softmax"):
+            found = getattr(rows, name)(value, heads=self.draw.choice([1, 1, 2]))
+        else:
+            found = getattr(rows, name)(value)
+        assert isinstance(found, Node)
+        return found
 
     def _map(self) -> Node:
         stack, gate = self.draw.choice(self.stacks)
@@ -155,6 +193,9 @@ class _Step:
         if op == "where" and place == 0:
             return elementwise("greater", self._value(width), self._operand("greater", 1, width))
         number = self.draw.random() < (0.2 if place else 0.05)
+        ones = [v for v in self.values if v.width == "1" and not is_comparison(v)]
+        if ones and self.draw.random() < 0.2:
+            width = "1"
         value = constant(self.draw.choice([0.5, 1.5, -0.75, 2.0])) if number else self._value(width)
         if (op, place) in _POSITIVE:
             value = elementwise("add", elementwise("absolute", value), constant(0.5))
@@ -180,7 +221,7 @@ class _Step:
         return bounded
 
     def _width(self) -> str:
-        return self.draw.choice([v.width for v in self.values if v.width != "1"])
+        return self.draw.choice([v.width for v in self.values if not is_number(v)])
 
     def _value(self, width: str) -> Node:
         found = [v for v in self.values if v.width == width and not is_comparison(v)]
