@@ -10,7 +10,7 @@ from sluice.equations.graph import Graph, Node
 from sluice.render.picture import create_figure, use_rc_settings
 from sluice.render.sketch.captions import build_captions
 from sluice.render.sketch.labels import GAP, SMALL, Label, measure_symbol
-from sluice.render.sketch.layout import Layout, build_layout, find_branches
+from sluice.render.sketch.layout import Layout, build_layout
 from sluice.render.sketch.placement import POINTS, TRACK, ElementPosition
 from sluice.render.sketch.routing import Wire
 from sluice.render.sketch.wire_values import WireValues
@@ -28,6 +28,7 @@ _Artist = TypeVar("_Artist", bound="Artist")
 _LINE, _CASING = 1.8, 1.7
 _LEADING, _CAPTION = 2.3, 0.85
 _SCALE = 10.0
+_SIMPLIFIED = "simplified: a box for each equation; it reads the lines that have a dot on its own"
 _COLOUR_BAR_CAPTION = "value on a wire; a gate is filled as far as it is open"
 
 
@@ -87,6 +88,11 @@ def draw_series(graph: Graph, theme: str = "light") -> list[Figure]:
         return found
 
 
+def _measure_entry(label: str) -> float:
+    """How wide an entry of the legend is, in tracks."""
+    return 3.0 + 0.5 * len(label)
+
+
 class Drawing:
     """Draws one figure."""
 
@@ -106,9 +112,15 @@ class Drawing:
         self.id_prefix: str | None = None  # what the ids of all that is drawn begin with
         self._id_count = 0
         box = layout.box
-        self.left, self.bottom = -2.5, box.bottom - 5.6
+        self.left = min([-2.5, *(label.box.left - 0.2 for label in layout.labels)])
+        self.bottom = box.bottom - (7.4 if layout.is_simplified else 5.6)
         self.bottom -= (3.2 if wire_values else 0.0) + (lines * _LEADING + 0.9 if lines else 0.0)
-        self.right, self.top = box.right + 4.5, box.top + (3.4 if title else 1.0)
+        self.right = max([box.right + 4.5, *(label.box.right + 0.2 for label in layout.labels)])
+        self.top = box.top + (3.4 if title else 1.0)
+        legend = sum(_measure_entry(label) for _, label in self._list_legend())
+        self.right = max(self.right, box.left + legend - 1.5)
+        if layout.is_simplified:
+            self.right = max(self.right, box.left + 0.38 * len(_SIMPLIFIED))
         if wire_values:  # about as wide as what is written there
             self.right = max(self.right, box.left + _SCALE + 1.0 + 0.42 * len(_COLOUR_BAR_CAPTION))
         self.right = max(self.right, box.left + 0.53 * len(title or ""))
@@ -139,7 +151,7 @@ class Drawing:
 
     def draw_captions(self, lines: list[str], first: int = 0, step: int = 0) -> None:
         """Equations below, from line ``first`` on."""
-        y = self.layout.box.bottom - 6.0 - 0.5 * _LEADING
+        y = self.layout.box.bottom - (7.8 if self.layout.is_simplified else 6.0) - 0.5 * _LEADING
         room = self.right - self.left - 3
         for number, line in enumerate(lines, first):
             width = measure_text(f"${line}$", POINTS * _CAPTION)[0] / TRACK
@@ -210,7 +222,7 @@ class Drawing:
 
     def _draw_dots(self) -> None:
         """A dot where a value branches."""
-        for point, step in find_branches(self.layout.wires).items():
+        for point, step in self.layout.dots.items():
             if self._is_shown(step):
                 self._draw_dot(point, self.theme.ink, step)
 
@@ -331,7 +343,8 @@ class Drawing:
         """Which colour is which value, in a row of its own."""
         from matplotlib.patches import Rectangle
 
-        left, y, width, parts = self.layout.box.left, self.layout.box.bottom - 6.9, _SCALE, 40
+        left, width, parts = self.layout.box.left, _SCALE, 40
+        y = self.layout.box.bottom - (8.7 if self.layout.is_simplified else 6.9)
         for k in range(parts):
             shade = wire_values.map_colour(wire_values.limit * (2 * (k + 0.5) / parts - 1))
             corner = (left + width * k / parts, y - 0.4)
@@ -345,15 +358,21 @@ class Drawing:
             left + width + 0.8, y, _COLOUR_BAR_CAPTION, self.theme.ink, POINTS * 0.65, "left"
         )
 
-    def _draw_legend(self) -> None:
-        """What the shapes mean, in a row below."""
-        y, x = self.layout.box.bottom - 4.4, self.layout.box.left
+    def _list_legend(self) -> list[tuple[str, str]]:
+        """The shapes that are drawn, and what they mean."""
         kinds = {spot.element.kind for spot in self.layout.placement.positions.values()}
         items = [("layer", "learned layer")] if kinds & {"layer", "norm"} else []
         items += [("circle", "pointwise")] if kinds & {"circle", "pointwise"} else []
-        items += [("dot", "copy")] if find_branches(self.layout.wires) else []
+        items += [("block", "elementwise")] if "block" in kinds else []
+        dots = "reads the line" if self.layout.is_simplified else "copy"
+        items += [("dot", dots)] if self.layout.dots else []
         items += [("join", "side by side")] if "join" in kinds else []
-        for kind, label in items:
+        return items
+
+    def _draw_legend(self) -> None:
+        """What the shapes mean, in a row below."""
+        y, x = self.layout.box.bottom - 4.4, self.layout.box.left
+        for kind, label in self._list_legend():
             if kind == "dot":
                 self._draw_dot((x, y), self.theme.ink)
             elif kind == "join":
@@ -362,4 +381,7 @@ class Drawing:
                 fill = self.theme.layer if kind == "layer" else self.theme.pointwise
                 self._draw_shape(kind, x, y, 0.6, 0.6, fill, self.theme.ink)
             self._draw_text(x + 1.1, y, label, self.theme.ink, POINTS * 0.65, "left")
-            x += 1.8 + 0.5 * len(label) + 1.2
+            x += _measure_entry(label)
+        if self.layout.is_simplified:
+            x, size = self.layout.box.left - 0.6, POINTS * 0.65
+            self._draw_text(x, y - 1.8, _SIMPLIFIED, self.theme.ink, size, "left")
