@@ -54,4 +54,4 @@ def measure_text(text: str, points: float = _POINTS) -> tuple[float, float]:
     with use_rc_settings():
         parsed = MathTextParser("path").parse(text, dpi=72)
     scale = points / 10 / 72  # without a font the parser sets 10 points
-    return parsed.width * scale, parsed.height * scale
+    return float(parsed.width * scale), float(parsed.height * scale)

@@ -95,8 +95,8 @@ def place_labels(
         for s in placement.positions.values()
     ]
     for mark in _mark_operands(placement, wires):
-        taken = [*shapes, *(label.box for label in found)]
-        found.append(mark.choose(taken, lines))
+        taken = [label.box for label in found]
+        found.append(mark.choose(taken + shapes * mark.is_word, lines))
     ends = {state.name for state in placement.graph.states}
     symbols = [
         (n, node, notation.value(n).latex) for n, node in placement.graph.outputs if n not in ends
@@ -159,6 +159,11 @@ class _Mark:
     wire: Wire
     step: int
 
+    @property
+    def is_word(self) -> bool:
+        """Whether it is wide; a sign may touch the corner of a circle's box."""
+        return box_around(0, 0, self.sign, "", True).right > 0.7
+
     def choose(self, solid: list[Box], lines: list[Box]) -> Label:
         """The sign on the side, and as near to the part, as leaves it clear."""
 
@@ -172,8 +177,8 @@ class _Mark:
         (x, y), (u, v) = self.wire.points[-2:]
         dx, dy = (u > x) - (u < x), (v > y) - (v < y)
         half = box_around(0, 0, self.sign, "", True).right
-        aside = 0.65 if half < 0.5 else half + 0.2
-        along = 1.8 if not dx or half < 0.5 else 1.4 + half
+        aside = half + 0.2 if self.is_word else 0.65
+        along = 1.4 + half if self.is_word and dx else 1.8
         for further in (0.0, 0.9, 1.8):
             for side in (1, -1):
                 back = along + further
