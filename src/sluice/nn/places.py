@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from sluice.cells.cell import Cell
-from sluice.equations.specs import MaskSpec, ParameterSpec, Sizes
+from sluice.equations.specs import NoiseSpec, ParameterSpec, RandomSpec, Sizes
 from sluice.nn.options import LayerOptions
 
 
@@ -70,11 +70,14 @@ def select_parameters(cell: Cell, bias: bool) -> list[ParameterSpec]:
     return [p for p in cell.graph.parameters if bias or not p.is_bias]
 
 
-def _draw_mask(mask: MaskSpec, x: Tensor, width: int, is_training: bool) -> Tensor:
+def _draw_mask(mask: RandomSpec, x: Tensor, width: int, is_training: bool) -> Tensor:
     """A mask for ``x``, from torch's generator while training."""
     if not is_training:
         return torch.full((1, 1, 1), mask.eval_value, dtype=x.dtype, device=x.device)
     steps = 1 if mask.shared else x.shape[0]
+    if isinstance(mask, NoiseSpec):
+        drawn = torch.randn((steps, x.shape[1], width), dtype=x.dtype, device=x.device)
+        return drawn * mask.std + mask.mean
     dropped = torch.rand((steps, x.shape[1], width), device=x.device) < mask.rate
     kept = torch.full((), mask.keep_value, dtype=x.dtype, device=x.device)
     return torch.where(dropped, torch.full_like(kept, mask.drop_value), kept)

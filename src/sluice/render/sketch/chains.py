@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from sluice.equations.graph import Elementwise, Node
-from sluice.equations.ops import CALL, OPS, PRODUCT
+from sluice.equations.op_table import CALL, OPS, PRODUCT
 from sluice.equations.specs import CONSTANT
 from sluice.render.definitions import is_repetition
 from sluice.render.latex import EquationWriter, format_operation, skip_neutral
@@ -101,7 +101,9 @@ class ChainLabels:
             if parameter.width == CONSTANT:
                 return value.scale(factor)
             return format_operation("multiply", [factor, value])
-        if is_bare and len(node.arguments) == 2 and written.precedence != CALL:
+        if is_bare and node.op == "power":
+            value = MathText("(.)", "(.)")
+        elif is_bare and len(node.arguments) == 2 and written.precedence != CALL:
             value = MathText("", "")
         operands = [self.writer.refer(o) if self.is_parameter(o) else value for o in node.arguments]
         whole = format_operation(node.op, operands)

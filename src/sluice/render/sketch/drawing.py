@@ -364,6 +364,7 @@ class Drawing:
         items = [("layer", "learned layer")] if kinds & {"layer", "norm"} else []
         items += [("circle", "pointwise")] if kinds & {"circle", "pointwise"} else []
         items += [("block", "elementwise")] if "block" in kinds else []
+        items += [("row", "over all units")] if "row" in kinds else []
         dots = "reads the line" if self.layout.is_simplified else "copy"
         items += [("dot", dots)] if self.layout.dots else []
         items += [("join", "side by side")] if "join" in kinds else []

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from sluice.equations.graph import Affine, Elementwise, Graph, Leaf, Node, RowNorm
-from sluice.equations.ops import OPS
+from sluice.equations.graph import Affine, Elementwise, Graph, Leaf, Node, RowMap, RowNorm
+from sluice.equations.op_table import OPS
+from sluice.equations.row_maps import ROW_MAP_OPS, split_groups
 from sluice.render.latex import EquationWriter, skip_neutral
 from sluice.render.math_text import MathText
 from sluice.render.sketch.chains import ChainLabels
@@ -21,7 +22,8 @@ Net = Node | tuple[Node, ...]  # what a wire carries: a value, or several side b
 
 @dataclass(eq=False)
 class SketchElement:
-    """One thing drawn: ``kind`` is layer, pointwise (a pill), circle, norm, join or block.
+    """One thing drawn: ``kind`` is layer, pointwise (a pill), circle, norm, row, join or
+    block.
 
     ``marks`` stand beside the inputs' wires where it matters which is which.
     """
@@ -38,6 +40,8 @@ _MARKS = {
     "subtract": ("+", "-"),
     "divide": ("", r"\div"),
     "greater": ("", "<"),
+    "greater_equal": ("", r"\leq"),
+    "power": ("", r"\wedge"),
     "where": (r"?", "", r"\mathrm{else}"),
 }
 
@@ -130,16 +134,17 @@ class ElementTable:
             return SketchElement(
                 "norm", r"\mathrm{LN}", (self.resolve(node.group[node.index]),), node
             )
+        if isinstance(node, RowMap):
+            symbol = ROW_MAP_OPS[split_groups(node.op)[0]].latex
+            return SketchElement("row", symbol, (self.resolve(node.operand),), node)
         if not isinstance(node, Elementwise):
             read = tuple(o for o in node.operands if not self.is_parameter(o))
             return SketchElement("pointwise", self.chains.write_call(node).latex, read, node)
         inner, chain = self.chains.fuse(node)
         if chain:
             label = self.chains.write(chain).latex
-            called = any(
-                mark in label for mark in ("\\sigma", "\\exp", "\\log", "\\tanh", "mathrm")
-            )
-            kind = "pointwise" if called or len(label) > 4 else "circle"
+            is_function = OPS[chain[0].op].notation.latex.endswith("({})")
+            kind = "pointwise" if is_function or len(label) > 4 else "circle"
             return SketchElement(kind, label, (inner,), node)
         marks = _MARKS.get(node.op, ("",) * len(node.arguments))
         pairs = [(self.resolve(o), mark) for o, mark in zip(node.arguments, marks, strict=True)]
