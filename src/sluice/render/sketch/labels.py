@@ -157,7 +157,7 @@ class _Mark:
 
     sign: str
     wire: Wire
-    step: int
+    position: ElementPosition
 
     @property
     def is_word(self) -> bool:
@@ -171,14 +171,15 @@ class _Mark:
             return sum(map(box.overlaps, solid)), sum(map(box.overlaps, lines))
 
         box = min(self._iterate_boxes(), key=count_overlaps)
-        return Label("", self.sign, box, self.step, "", True)
+        return Label("", self.sign, box, self.position.step, "", True)
 
     def _iterate_boxes(self) -> Iterator[Box]:
         (x, y), (u, v) = self.wire.points[-2:]
         dx, dy = (u > x) - (u < x), (v > y) - (v < y)
         half = box_around(0, 0, self.sign, "", True).right
         aside = half + 0.2 if self.is_word else 0.65
-        along = 1.4 + half if self.is_word and dx else 1.8
+        reach = self.position.half_width if dx else self.position.half_height
+        along = reach + (half - 0.6 if self.is_word and dx else -0.2)
         for further in (0.0, 0.9, 1.8):
             for side in (1, -1):
                 back = along + further
@@ -195,7 +196,7 @@ def _mark_operands(placement: Placement, wires: list[Wire]) -> Iterator[_Mark]:
         for net, sign in zip(part.inputs, part.marks, strict=False):
             if sign:
                 wire = next(w for w in wires if w.net == net and w.points[-1] == (spot.x, spot.y))
-                yield _Mark(sign, wire, spot.step)
+                yield _Mark(sign, wire, spot)
 
 
 def label_parameters(placement: Placement, known: set[str]) -> Iterator[Label]:
