@@ -19,6 +19,7 @@ from sluice.cells.inputs import Input as Input
 from sluice.cells.layer_norm_cells import LayerNormElman as LayerNormElman
 from sluice.cells.layer_norm_cells import LayerNormGRU as LayerNormGRU
 from sluice.cells.layer_norm_cells import LayerNormLSTM as LayerNormLSTM
+from sluice.cells.layer_normed import layer_norm as layer_norm
 from sluice.cells.lstm import CIFG as CIFG
 from sluice.cells.lstm import LSTM as LSTM
 from sluice.cells.lstm import LSTM1997 as LSTM1997
@@ -52,6 +53,7 @@ from sluice.cells.parallel import SRU as SRU
 from sluice.cells.parallel import MinGRU as MinGRU
 from sluice.cells.parallel import MinLSTM as MinLSTM
 from sluice.cells.parallel import TypedRNN as TypedRNN
+from sluice.cells.recurrent_dropout import recurrent_dropout as recurrent_dropout
 from sluice.cells.searched import MUT1 as MUT1
 from sluice.cells.searched import MUT2 as MUT2
 from sluice.cells.searched import MUT3 as MUT3
@@ -67,7 +69,5 @@ from sluice.cells.slstm import SLSTM as SLSTM
 from sluice.cells.timed import GRUD as GRUD
 from sluice.cells.transforms import clamp_gates as clamp_gates
 from sluice.cells.transforms import clamp_units as clamp_units
-from sluice.cells.transforms import layer_norm as layer_norm
-from sluice.cells.transforms import recurrent_dropout as recurrent_dropout
 from sluice.cells.transforms import zoneout as zoneout
 from sluice.cells.unused import UnusedDeclarationWarning as UnusedDeclarationWarning
