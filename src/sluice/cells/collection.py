@@ -29,7 +29,7 @@ def read_declarations(cell: Cell) -> Declarations:
     check_names(cell, found, arguments, undeclared)
     check_values(cell, found)
     widths = {n: _read_width(cell, n, one.width) for n, one in found.select(Input).items()}
-    inputs = build_input_specs(cell.name, widths, arguments, undeclared)
+    inputs = build_input_specs(widths, arguments, undeclared)
     beside = {*masks, *noises, *(one.name for one in inputs)}
     states = [name for name in arguments if name not in beside]
     if not states:
