@@ -121,6 +121,8 @@ WRONG = [
     ("no_gradient(h)", r"detach\(value\)"),
     ("no_gradient(h, self.map)", r"detach\(value\)"),
     ("self.gats(x, h)", r"gats"),
+    ("dict(h=h, **{'pre.gate': h})", r"called 'pre\.gate'; it must have a name in Python"),
+    ("dict(h=h, x=x)", r"called 'x'; it must have a name in Python other than x"),
     ("dict(h=1.0)", r"must depend on the step"),
 ]
 
