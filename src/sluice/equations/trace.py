@@ -25,7 +25,6 @@ from sluice.equations.graph import (
     as_node,
     is_comparison,
     is_number,
-    list_terms,
 )
 from sluice.equations.ops import Value
 from sluice.equations.row_nodes import find_size, row_map
@@ -38,6 +37,7 @@ from sluice.equations.specs import (
     VectorSpec,
 )
 from sluice.equations.spellings import OPERATION_NAMES
+from sluice.equations.sums import list_terms
 from sluice.equations.symbol import EquationError, check_gradients_are_on, reading_equations
 from sluice.equations.validation import validate_graph
 
@@ -201,6 +201,11 @@ def _check_outputs(outputs: object, declarations: Declarations) -> dict[str, Nod
     gates = {gate for stack in declarations.stacks for gate, _ in stack.gates}
     checked: dict[str, Node] = {}
     for name, node in outputs.items():
+        if not isinstance(name, str) or not name.isidentifier() or name == "x":
+            raise EquationError(
+                f"step returns a value called {name!r}; it must have a name in Python other than "
+                "x, which is the input"
+            )
         if not isinstance(node, Node) or is_number(node):
             raise EquationError(f"step returns {node!r} as '{name}'; it must depend on the step")
         if is_comparison(node):

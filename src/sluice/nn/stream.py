@@ -21,6 +21,7 @@ from sluice.run.dispatch import BackendChoice
 from sluice.run.kernels.stepper import LayerWeights, Stepper
 from sluice.run.recording import recorders
 from sluice.run.recording.sinks import ValueReader
+from sluice.run.shapes import check_parameters
 from sluice.run.spec import RunSpec, join_output, map_parameters_by_name
 
 KernelStep: TypeAlias = Callable[[int, int], object]
@@ -98,6 +99,8 @@ class Stream:
             LayerWeights(layer.cell.graph, sizes, layer.get_layer_parameters(place))
             for place, sizes in enumerate(layer.sizes)
         ]
+        for one in layers:
+            check_parameters(one.graph, one.sizes, one.parameters)
         self._readout = copy.deepcopy(layer.readout)
         self._initial = layer.get_initial_states()
         self._dtype = self._initial[0][0].dtype

@@ -130,7 +130,8 @@ def _read_kept_values(spec: RunSpec, values: Values) -> dict[str, Tensor]:
     batch, found = spec.x.shape[1], {}
     for kept in spec.graph.kept_values:
         value = values[spec.graph.outputs_by_name[kept.name]]
-        found[kept.name] = value if value.dim() == 2 else value.expand(batch, -1)
+        # What follows from vectors alone is the same for all sequences.
+        found[kept.name] = value.expand(batch, -1)
     return found
 
 
