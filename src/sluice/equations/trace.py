@@ -25,7 +25,6 @@ from sluice.equations.graph import (
     as_node,
     is_comparison,
     is_number,
-    list_terms,
 )
 from sluice.equations.ops import Value
 from sluice.equations.row_nodes import find_size, row_map
@@ -38,6 +37,7 @@ from sluice.equations.specs import (
     VectorSpec,
 )
 from sluice.equations.spellings import OPERATION_NAMES
+from sluice.equations.sums import list_terms
 from sluice.equations.symbol import EquationError, check_gradients_are_on, reading_equations
 from sluice.equations.validation import validate_graph
 
