@@ -97,7 +97,7 @@ class CallPlan(KernelPlan):
             compile_cell(graph, p.sizes, len(p.parameter_names) == len(graph.parameters), dtype)
             for p in places
         )
-        self._parameter_bytes += [width * dtype.itemsize for width in self.widths] * (
+        self._parameter_shapes += [torch.Size((width,)) for width in self.widths] * (
             len(places) if learned else 0
         )
 
