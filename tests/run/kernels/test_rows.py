@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 import sluice
 from run.cases import cast, draw, error, run_with_gradients
-from sluice import Cell, Gate, Map, Scalar, State, Vector, sigmoid, tanh
+from sluice import Cell, EquationError, Gate, Map, Scalar, State, Vector, sigmoid, tanh
 from sluice.equations import Sizes
 from sluice.equations.rows import (
     cosine_similarity,
@@ -29,6 +29,7 @@ from sluice.equations.rows import (
     rms_norm,
     softmax,
     sum_units,
+    tile,
     vecmat,
 )
 from sluice.run import bptt, reference
@@ -268,6 +269,32 @@ def test_values_and_gradients_are_those_of_a_plain_loop(
         assert max(map(error, found, expected)) < 1e-12
 
 
+def test_rows_of_zeros_have_gradients() -> None:
+    job = make("reductions", 5, 2)
+    zeros = tuple(torch.zeros_like(state).requires_grad_() for state in job.states)
+    job = replace(job, states=zeros)
+    expected = run_with_gradients(partial(run_plainly, step_reductions), job)
+    for run in (reference.run, fused.run):
+        assert max(map(error, run_with_gradients(run, job), expected)) < 1e-12
+
+
+def test_equal_maxima_share_the_gradient() -> None:
+    class Peak(Cell):
+        def step(self, x: Any, h: Any) -> Any:
+            return dict(h=0.5 * h + max_units(x * 2.0) * h)
+
+    job = draw(Peak().graph, Sizes(3, 4), 1, 2)
+    x = torch.tensor([[[1.0, 2.0, 2.0], [3.0, 3.0, 3.0]]], dtype=torch.float64, requires_grad=True)
+    job = replace(job, x=x)
+
+    def step(p: dict[str, Tensor], x: Tensor, h: Tensor) -> tuple[Tensor, ...]:
+        return (0.5 * h + (x * 2.0).amax(-1, True) * h,)
+
+    expected = run_with_gradients(partial(run_plainly, step), job)
+    for run in (reference.run, fused.run):
+        assert max(map(error, run_with_gradients(run, job), expected)) < 1e-14
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_lengths_resets_and_directions(name: str) -> None:
     job = make(name, 12, 4, lengths=True, resets=True, reverse=True)
@@ -347,3 +374,49 @@ def test_values_of_one_number_are_refused_on_gpus() -> None:
     assert find_obstacle(job, "float32") == "the GPU's kernels have no values of one number a row"
     found, expected = (run_with_gradients(run, job) for run in (fused.run, reference.run))
     assert max(map(error, found, expected)) < 1e-12
+
+
+@pytest.mark.parametrize(
+    ("write", "message"),
+    [
+        (lambda h: sum_units(2.0), "applied to x, a state, or a value"),
+        (lambda h: softmax(h > 0.0) * h, "comparison"),
+        (lambda h: repeat(h), "a number of times, or like="),
+        (lambda h: matvec(h, repeat(h, 2)), "no multiple of"),
+    ],
+)
+def test_what_is_no_row_is_refused(write: Any, message: str) -> None:
+    class Odd(Cell):
+        def step(self, x: Any, h: Any) -> Any:
+            return dict(h=write(h))
+
+    with pytest.raises(EquationError, match=message):
+        Odd().graph  # noqa: B018
+
+
+def test_sizes_that_do_not_divide_are_refused() -> None:
+    with pytest.raises(ValueError, match="needs a multiple of 4 units, got 10"):
+        sluice.nn.Recurrent(OrderedLSTM, 3, 10)
+    with pytest.raises(ValueError, match="needs a multiple of 2 units, got 25"):
+        sluice.nn.Recurrent(MatrixMemory, 3, 8, sizes=dict(units=5))
+
+    class Odd(Cell):
+        few = Map(width=3)
+
+        def step(self, x: Any, h: Any) -> Any:
+            return dict(h=tanh(repeat(self.few(h), like=h)))
+
+    with pytest.raises(ValueError, match="8 units are no multiple of 3"):
+        sluice.nn.Recurrent(Odd, 3, 8)
+
+
+def test_functions_of_rows_compute_on_tensors() -> None:
+    a, b = torch.randn(2, 5), torch.randn(2, 3)
+    assert torch.equal(outer(a, b), torch.einsum("bi,bj->bij", a, b).flatten(1))
+    matrix = outer(a, b)
+    torch.testing.assert_close(matvec(matrix, b), a * (b * b).sum(-1, keepdim=True))
+    torch.testing.assert_close(vecmat(a, matrix), b * (a * a).sum(-1, keepdim=True))
+    assert torch.equal(tile(b, 2), b.tile(1, 2))
+    c = torch.randn(2, 8)
+    torch.testing.assert_close(softmax(c, heads=2), c.unflatten(-1, (2, 4)).softmax(-1).flatten(1))
+    torch.testing.assert_close(mean_units(c, heads=4), c.unflatten(-1, (4, 2)).mean(-1))
