@@ -95,7 +95,7 @@ def test_a_sketch_is_animated_or_shows_recorded_values(tmp_path: Path) -> None:
         ("lstm", "file/a.svg", "check the path and its permissions"),
         ("none.py:Leaky", "a.svg", "there is no file"),
         ("own.py:Leak", "a.svg", "its cells are Leaky, Broken"),
-        ("own.py:Broken", "a.svg", "a symbol has no truth value"),
+        ("own.py:Broken", "a.svg", "a value of the step has no truth value"),
         ("file:Leaky", "a.svg", "is not a Python file"),
     ],
 )

@@ -143,12 +143,12 @@ def trace(
         message = str(error)
         if not isinstance(error, EquationError):
             message = f"{type(error).__name__}: {_translate(message)}"
-        place = _format_location(error.__traceback__)
+        place = _format_location(error.__traceback__) or format_definition(source)
         raise EquationError(f"{name}: {place}{message}") from error
     try:
         return _build_graph(name, declarations, _check_outputs(returned, declarations))
     except EquationError as error:
-        raise EquationError(f"{name}: {_format_definition(source)}{error}") from None
+        raise EquationError(f"{name}: {format_definition(source)}{error}") from None
 
 
 _INTERNAL_NAMES = re.compile(r"'?\b(Leaf|Elementwise|Affine|Row[A-Z]\w*|Symbol|Bound[A-Z]\w*)\b'?")
@@ -179,7 +179,7 @@ def _format_location(trail: TracebackType | None) -> str:
     return f"{Path(file).name} line {line}: `{linecache.getline(file, line).strip()}`: "
 
 
-def _format_definition(source: object) -> str:
+def format_definition(source: object) -> str:
     """Where a function begins, as `file line N: code: `; nothing for what has no code."""
     code = getattr(source, "__code__", None)
     if code is None:
