@@ -12,6 +12,7 @@ from torch.nn.utils.rnn import PackedSequence
 from sluice.cells.cell import Cell
 from sluice.nn.batch import PaddedInput, States, cast_for_autocast, is_autocast_enabled, pad_input
 from sluice.nn.call_plan import CallPlan, run_plain
+from sluice.nn.copies import flatten_input, flatten_states, join_directions, split_copies
 from sluice.nn.marks import Lengths
 from sluice.nn.named_inputs import (
     NamedInputs,
@@ -151,6 +152,8 @@ class RecurrentStack(LayerSettings, LayerParameters):
             RuntimeError: the input or ``hx`` has the wrong size; ``hx`` has another dtype than the
                 input, or is on another device.
         """
+        if self.copies is not None:
+            return self._run_copies(self.copies, input, hx, lengths, resets, inputs)
         if lengths is None and resets is None and not inputs and is_eager():
             found = run_plain(self, input, hx)
             if found is not None:
@@ -168,7 +171,7 @@ class RecurrentStack(LayerSettings, LayerParameters):
         resets: Tensor | PackedSequence | None,
         inputs: NamedInputs,
     ) -> tuple[Tensor | PackedSequence, Any]:
-        """Any call, plain or not."""
+        """Any call, plain or not; of a layer of copies its tensors are flat."""
         check_names(self.cell.graph, inputs)
         tensor = input.data if isinstance(input, PackedSequence) else input
         obstacle = self._find_torch_obstacle(lengths is not None or resets is not None, tensor)
@@ -186,11 +189,28 @@ class RecurrentStack(LayerSettings, LayerParameters):
         y, finals = self._run_layers(batch, initial, choice.name)
         return self._apply_readout(batch.restore(y)), layout.join(finals)
 
+    def _run_copies(
+        self,
+        copies: int,
+        input: Tensor | PackedSequence,
+        hx: Any,
+        lengths: Lengths | None,
+        resets: Tensor | PackedSequence | None,
+        inputs: NamedInputs,
+    ) -> tuple[Tensor, Any]:
+        """Any call of a layer of copies, which run as one layer."""
+        x = flatten_input(input, copies, self._single[1][0].input)
+        hx = None if hx is None else flatten_states(hx, copies)
+        is_plain = lengths is None and resets is None and not inputs
+        found = run_plain(self, x, hx) if is_plain and is_eager() else None
+        y, last = found or self._run_any(x, hx, lengths, resets, inputs)
+        return split_copies(y, copies), split_copies(last, copies)
+
     def _check_input(self, x: Tensor) -> None:
-        if x.shape[-1] != self.input_size:
+        width = self.sizes[0].input
+        if x.shape[-1] != width:
             raise RuntimeError(
-                "input.size(-1) must be equal to input_size. "
-                f"Expected {self.input_size}, got {x.shape[-1]}"
+                f"input.size(-1) must be equal to input_size. Expected {width}, got {x.shape[-1]}"
             )
         dtype = self._list_tensors()[0].dtype
         if x.dtype != dtype and self._like is None and not is_autocast_enabled(x):
@@ -243,7 +263,7 @@ class RecurrentStack(LayerSettings, LayerParameters):
                 output, last = self._run_place(batch, y, place, states[place], backend)
                 outputs.append(output)
                 finals.append(last)
-            y = torch.cat(outputs, dim=-1) if len(outputs) > 1 else outputs[0]
+            y = join_directions(outputs, self.copies)
             if self.dropout > 0 and self.training and layer < self.num_layers - 1:
                 y = batch.dropout(y, self.dropout)
         return y, finals
@@ -253,16 +273,17 @@ class RecurrentStack(LayerSettings, LayerParameters):
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
         """One layer in one direction."""
         place = self._places[number]
+        parameters, learned = self._read_place(place)
         inputs = OperatorInputs(
             self._text,
             place.sizes.to_list(),
             x,
             states,
-            [_cast(p, x) for p in self._get_tensors(place.parameter_names)],
+            [_cast(p, x) for p in parameters],
             [*place.draw_masks(self.cell, x, self.training), *batch.inputs],
             batch.lengths,
             batch.resets,
-            [_cast(p, x) for p in self._get_tensors(place.initial_state_names)],
+            [_cast(p, x) for p in learned],
             place.is_reverse,
         )
         return execute(
@@ -279,8 +300,13 @@ class RecurrentStack(LayerSettings, LayerParameters):
     def stream(self, batch_size: int = 1) -> Stream:
         """This layer one step at a time, with its state kept; see `Stream`.
 
-        Raises ValueError for a bidirectional layer, which would need the future.
+        Raises ValueError for a bidirectional layer, which would need the future, and for one of
+        several copies.
         """
+        if self.copies is not None:
+            raise ValueError(
+                "a stream runs one network; take one of the copies: layer.get_copy(0).stream()"
+            )
         return Stream(self, batch_size)
 
 
