@@ -10,6 +10,7 @@ from sluice.cells.declarations import Scalar as Scalar
 from sluice.cells.declarations import State as State
 from sluice.cells.declarations import Vector as Vector
 from sluice.cells.deep import RecurrentHighway as RecurrentHighway
+from sluice.cells.dropout import recurrent_dropout as recurrent_dropout
 from sluice.cells.elman import Elman as Elman
 from sluice.cells.elman import Jordan as Jordan
 from sluice.cells.gru import GRU as GRU
@@ -53,7 +54,6 @@ from sluice.cells.parallel import SRU as SRU
 from sluice.cells.parallel import MinGRU as MinGRU
 from sluice.cells.parallel import MinLSTM as MinLSTM
 from sluice.cells.parallel import TypedRNN as TypedRNN
-from sluice.cells.recurrent_dropout import recurrent_dropout as recurrent_dropout
 from sluice.cells.searched import MUT1 as MUT1
 from sluice.cells.searched import MUT2 as MUT2
 from sluice.cells.searched import MUT3 as MUT3
