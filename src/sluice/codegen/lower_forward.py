@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sluice.codegen.body import LOAD, PARAMETER, SCALAR
 from sluice.codegen.buffers import BufferTable, Item
+from sluice.codegen.folding import fold
 from sluice.codegen.program import CONST, STEP, TIME
 from sluice.codegen.section import (
     MAPPED,
@@ -42,7 +43,9 @@ class ForwardLowering:
         roots = [
             n
             for n in graph.nodes
-            if isinstance(n, RowMap) or (isinstance(n, Leaf) and n.kind in ("state", "mask"))
+            if isinstance(n, RowMap)
+            or (isinstance(n, Leaf) and n.kind in ("state", "mask"))
+            or n in graph.input_leaves
         ]
         self._per_step_nodes = find_dependents(graph.nodes, roots)
         self._expansions: dict[Node, Node] = {}
@@ -79,7 +82,7 @@ class ForwardLowering:
             node.op == "detach"
         ):  # it concerns gradients alone, and the adjoint has taken it into account
             return self.expand(node.arguments[0])
-        return elementwise(node.op, *map(self.expand, node.arguments))
+        return fold(node.op, *map(self.expand, node.arguments))
 
     def _expand_affine(self, section: Section, node: Affine) -> Leaf:
         operand = self.expand(node.operand)
