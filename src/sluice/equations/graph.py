@@ -254,6 +254,8 @@ def _explain_operand(value: object) -> str:
         )
     if hasattr(value, "explain_call"):
         return str(value.explain_call())
+    if isinstance(value, list | tuple):
+        return "a sequence is no value of the step; take one of its values, as in late[0]"
     found = repr(value) if value is None or isinstance(value, str) else f"a {type(value).__name__}"
     return f"equations may contain numbers, states, gates, Vector()s and masks, got {found}"
 
