@@ -11,7 +11,7 @@ from pathlib import Path
 def test_changed_texts_are_refused_or_run_the_same() -> None:
     program = Path(__file__).parents[1] / "mutated_texts.py"
     done = subprocess.run(
-        [sys.executable, str(program), "250", "1"],
+        [sys.executable, str(program), "300", "1"],
         capture_output=True,
         text=True,
         timeout=300,
@@ -19,4 +19,4 @@ def test_changed_texts_are_refused_or_run_the_same() -> None:
     )
     assert done.returncode == 0, (done.returncode, done.stderr[-3000:])
     _, ran, refused = (int(word) for word in done.stdout.split() if word.isdecimal())
-    assert ran >= 10 and refused >= 100
+    assert ran >= 5 and refused >= 100
