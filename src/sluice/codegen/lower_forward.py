@@ -43,9 +43,7 @@ class ForwardLowering:
         roots = [
             n
             for n in graph.nodes
-            if isinstance(n, RowMap)
-            or (isinstance(n, Leaf) and n.kind in ("state", "mask"))
-            or n in graph.input_leaves
+            if isinstance(n, RowMap) or (isinstance(n, Leaf) and n.kind in ("state", "mask"))
         ]
         self._per_step_nodes = find_dependents(graph.nodes, roots)
         self._expansions: dict[Node, Node] = {}

@@ -58,11 +58,6 @@ class Node(Symbol, metaclass=_InterningMeta):
         """The nodes that this one is computed from."""
         return ()
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        from sluice.equations.node_table import read_node, write_table
-
-        return read_node, (write_table([self]),)
-
     def __deepcopy__(self, memo: object) -> Node:
         return self
 
@@ -325,11 +320,6 @@ class Graph:
 
     def __hash__(self) -> int:
         return self._hash
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        from sluice.equations.node_table import reduce_graph
-
-        return reduce_graph(self)
 
     def __deepcopy__(self, memo: object) -> Graph:
         return self
