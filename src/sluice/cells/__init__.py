@@ -1,6 +1,10 @@
 """Recurrent cells, each written once as its update equations."""
 
+from sluice.cells.blocks import BiasedMemoryBlocks as BiasedMemoryBlocks
+from sluice.cells.blocks import ForgetMemoryBlocks as ForgetMemoryBlocks
+from sluice.cells.blocks import MemoryBlocks as MemoryBlocks
 from sluice.cells.cell import Cell as Cell
+from sluice.cells.declarations import Constant as Constant
 from sluice.cells.declarations import Gate as Gate
 from sluice.cells.declarations import Map as Map
 from sluice.cells.declarations import Mask as Mask
