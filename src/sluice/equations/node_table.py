@@ -1,15 +1,26 @@
 """Nodes as a table of rows, which refer to each other by number: how nodes are pickled.
 
-pickle itself would recurse from operand to operand, as deep as the longest chain of a step.
+pickle itself would recurse from operand to operand, as deep as the longest chain of a step. It
+learns of this where `sluice.equations` is imported.
 """
 
 from __future__ import annotations
 
+import copyreg
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from typing import Any
 
-from sluice.equations.graph import Graph, Node, sort_topologically
+from sluice.equations.graph import (
+    Affine,
+    Elementwise,
+    Graph,
+    Leaf,
+    Node,
+    RowMap,
+    RowNorm,
+    sort_topologically,
+)
 
 
 @dataclass(frozen=True)
@@ -58,6 +69,11 @@ def read_node(rows: NodeTable) -> Node:
     return read_table(rows)[-1]
 
 
+def reduce_node(node: Node) -> tuple[Any, ...]:
+    """What pickle keeps of a node."""
+    return read_node, (write_table([node]),)
+
+
 def reduce_graph(graph: Graph) -> tuple[Any, ...]:
     """What pickle keeps of a graph."""
     rest = {f.name: getattr(graph, f.name) for f in fields(graph) if f.name != "outputs"}
@@ -70,3 +86,8 @@ def read_graph(rest: dict[str, Any], rows: NodeTable, outputs: Iterable[tuple[st
     """The graph that `reduce_graph` wrote."""
     nodes = read_table(rows)
     return Graph(**rest, outputs=tuple((name, nodes[number]) for name, number in outputs))
+
+
+for _kind in (Leaf, Elementwise, Affine, RowNorm, RowMap):
+    copyreg.pickle(_kind, reduce_node)
+copyreg.pickle(Graph, reduce_graph)
