@@ -71,6 +71,11 @@ from sluice.cells.simple import LeakyElman as LeakyElman
 from sluice.cells.simple import MultiplicativeRNN as MultiplicativeRNN
 from sluice.cells.slstm import SLSTM as SLSTM
 from sluice.cells.timed import GRUD as GRUD
+from sluice.cells.timed import LTC as LTC
+from sluice.cells.timed import ODERNN as ODERNN
+from sluice.cells.timed import CfC as CfC
+from sluice.cells.timed import PhasedLSTM as PhasedLSTM
+from sluice.cells.timed import TimeLSTM as TimeLSTM
 from sluice.cells.transforms import clamp_gates as clamp_gates
 from sluice.cells.transforms import clamp_units as clamp_units
 from sluice.cells.transforms import zoneout as zoneout

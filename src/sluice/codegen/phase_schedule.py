@@ -84,7 +84,11 @@ def _is_operand_buffer(section: Section, buffer: int) -> bool:
 def _find_norm_part(section: Section, node: Node) -> Item:
     """Where a norm's statistics read one part of its group."""
     found = section.locate_external(node)
-    return found[:2] if found is not None and found[2] == LOAD else section.spill(node)
+    if found is None or found[2] != LOAD:
+        return section.spill(node)
+    # Of a chunk of steps only bodies read inputs beside x where they lie.
+    is_beside_x = section.buffers.buffers[found[0]].role == "mask"
+    return section.spill(node) if section.is_chunked and is_beside_x else found[:2]
 
 
 _COMPLETE = ("previous", "next", "tape", "mask")
