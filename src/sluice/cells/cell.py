@@ -18,12 +18,12 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Self, cast
 
 from torch import Tensor
 
+from sluice.cached import cached_property
 from sluice.cells.collection import read_declarations
 from sluice.equations.evaluation import TensorInterpreter
 from sluice.equations.graph import Graph, Node

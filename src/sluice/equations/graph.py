@@ -12,10 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 from weakref import WeakValueDictionary
 
+from sluice.cached import cached_property
 from sluice.equations.ops import OPS, Value
 from sluice.equations.sizes import BUILT_IN, find_names
 from sluice.equations.specs import (

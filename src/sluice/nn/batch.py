@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from sluice.nn.marks import Lengths, check_lengths, check_resets, read_lengths
+from sluice.nn.random_draws import apply_dropout
 
 States = list[tuple[Tensor, ...]]
 """For each layer and direction, in torch's order, the states, ``(batch, width)`` each."""
@@ -51,8 +51,8 @@ class PaddedInput:
     def dropout(self, y: Tensor, rate: float) -> Tensor:
         """Dropout with the mask that torch draws for an input that came in this form."""
         if self.packed_sequence is None:
-            return F.dropout(y, rate, training=True)
-        data = F.dropout(self._pack(y), rate, training=True)
+            return apply_dropout(y, rate)
+        data = apply_dropout(self._pack(y), rate)
         padded, _ = pad_packed_sequence(PackedSequence(data, self.packed_sequence.batch_sizes))
         return padded
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import torch
 from torch.types import Device
 
+from sluice.cached import cached_property
 from sluice.cells.cell import Cell
 from sluice.equations.specs import PROJECTION, Sizes
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from sluice.cells.cell import Cell
 from sluice.equations.specs import MaskSpec, ParameterSpec, Sizes
 from sluice.nn.options import LayerOptions
+from sluice.nn.random_draws import draw_uniform
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,6 @@ def _draw_mask(mask: MaskSpec, x: Tensor, width: int, is_training: bool) -> Tens
     if not is_training:
         return torch.full((1, 1, 1), mask.eval_value, dtype=x.dtype, device=x.device)
     steps = 1 if mask.shared else x.shape[0]
-    dropped = torch.rand((steps, x.shape[1], width), device=x.device) < mask.rate
+    dropped = draw_uniform((steps, x.shape[1], width), x) < mask.rate
     kept = torch.full((), mask.keep_value, dtype=x.dtype, device=x.device)
     return torch.where(dropped, torch.full_like(kept, mask.drop_value), kept)
