@@ -84,7 +84,7 @@ test-torch-oldest test-torch-newest: $(READY)
 
 # What they need and lack, they say: nothing is installed.
 test-aarch64 test-windows: $(READY)
-	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m pytest -p no:cacheprovider -rs tests/cross -k $(@:test-%=%)
+	SLUICE_TEST_CROSS=1 PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m pytest -p no:cacheprovider -rs tests/cross -k $(@:test-%=%)
 
 test-clang: $(READY)
 	@command -v clang++ >/dev/null || { echo "no clang++: apt-get install clang" >&2; exit 1; }

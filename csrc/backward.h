@@ -194,8 +194,8 @@ private:
             else if (tape_.base[k]) runner.bind(n, tape_.base[k], call_.batch);
             else if (p.role == Role::recorded) runner.bind(n, recorded_->base[k], call_.batch);
             else if (p.role == Role::next) runner.view(n) = states_.next(size_t(p.index), 0);
-            else if (p.role == Role::row_means)
-                runner.bind(n, context.arena.allocate_reals(call_.batch, p.row), 0);
+            else if (p.role == Role::row_means || p.role == Role::mapped_rows)
+                runner.bind_own_rows(n, context.arena);
             else if (p.role == Role::row_sums) runner.bind_sums(n, shared_[k]);
             else if (shared_[k]) runner.bind(n, shared_[k], 0);
         }

@@ -68,6 +68,15 @@ template <class P> struct Stream {
             std::copy_n(top.state(0, current_) + b * top.padded(0), top.width(0),
                         to_pointer<Real>(y) + b * top.width(0));
     }
+    // An input beside x of all layers for the next step, from the caller's array (batch, width).
+    void write_input(i64 k, i64 from) {
+        for (auto& layer : layers) {
+            if (k < 0 || k >= layer->given_masks() ||
+                layer->input_width(k) != layers[0]->input_width(k))
+                reject("a stream", "an input beside x that all layers have", k);
+            layer->write_input(k, to_pointer<const Real>(from));
+        }
+    }
     // Copy a state to or from the caller's array (batch, width).
     void read(i64 layer, i64 s, i64 to) const {
         const Stepper<P>& one = *layers.at(size_t(layer));
@@ -244,6 +253,7 @@ template <class P> void bind_stream(nb::module_& m, const char* name) {
                       const std::vector<std::vector<double>>&>(),
              nb::keep_alive<1, 4>())
         .def("step", &Stream<P>::step)
+        .def("write_input", &Stream<P>::write_input)
         .def("read", &Stream<P>::read)
         .def("write", &Stream<P>::write)
         .def("rearrange", &Stream<P>::rearrange)

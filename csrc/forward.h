@@ -49,6 +49,7 @@ private:
         std::vector<Real*> chunk_memory;  // by buffer: its rows of a chunk, null for others
         Real* padded_input = nullptr;     // of a step, where bodies read the input
         Real* gathered_input;             // of a chunk, where rows are not the caller's
+        std::vector<Real*> gathered_masks;  // the same of masks that hoisted phases read, by buffer
 
         ThreadContext(Forward& pass, int id)
             : runner(pass.weights_, pass.call_, id, pass.threads_, pass.shares_units_) {
@@ -58,6 +59,11 @@ private:
             allocate_scratch(runner, program.hoisted, 0, chunk * rows, arena);
             allocate_scratch(runner, program.forward, runner.row0, rows, arena);
             allocate_states(runner, arena);
+            gathered_masks.assign(program.buffers.size(), nullptr);
+            for (size_t k = 0; k < gathered_masks.size(); ++k)
+                if (program.is_hoisted_mask[k])
+                    gathered_masks[k] =
+                        arena.allocate_reals(chunk * rows, program.buffers[k].row);
             const i64 width = round_up(program.input_width, L);
             gathered_input = arena.allocate_reals(chunk * rows, width);
             if (program.forward_reads_input) padded_input = arena.allocate_reals(rows, width);
@@ -99,9 +105,10 @@ private:
             const Buffer& p = program_.buffers[k];
             const i64 n = i64(k);
             if (p.role == Role::parameters) runner.bind(n, weights_.constant[k], 0);
-            else if (p.role == Role::mask) runner.view(n) = {call_.masks[size_t(p.index)], L};
+            else if (p.role == Role::mask) bind_mask(runner, n);
             else if (p.role == Role::tape && tape_) runner.bind(n, tape_->base[k], call_.batch);
             else if (p.role == Role::statistics) bind_statistics(context, n);
+            else if (p.role == Role::mapped_rows) runner.bind_own_rows(n, context.arena);
             else if (p.is_hoisted())
                 context.chunk_memory[k] =
                     shared_[k] ? shared_[k] : context.arena.allocate_reals(chunk_rows, p.row);
@@ -124,6 +131,7 @@ private:
         PhaseRunner<P>& runner = context.runner;
         const i64 n = runner.rows();
         bind_chunk_input(context, t0, count);
+        bind_chunk_masks(context, t0, count);
         const auto& memory = context.chunk_memory;
         for (size_t k = 0; k < memory.size(); ++k)
             if (memory[k]) runner.bind(i64(k), memory[k], 0);
@@ -133,6 +141,7 @@ private:
         }
         if (shares_units_ && program_.hoisted_needs_rows) team.barrier();
         for (size_t k = 0; k < memory.size(); ++k) {
+            if (context.gathered_masks[k]) bind_mask(runner, i64(k));
             if (!memory[k]) continue;
             const i64 row = program_.buffers[k].row;
             if (tape_ && program_.buffers[k].role == Role::hoisted_statistics &&
@@ -172,6 +181,30 @@ private:
                             call_.x + ((t0 + t) * call_.batch + runner.row0 + b) * width, width,
                             padded);
         runner.view(input) = {{context.gathered_input, 0, padded}, L};
+    }
+
+    void bind_mask(PhaseRunner<P>& runner, i64 k) {
+        runner.view(k) = {call_.masks[size_t(runner.buffer(k).index)], L};
+    }
+    // Masks' rows of a chunk in one flat list: where they lie, if they lie so, else copies.
+    void bind_chunk_masks(ThreadContext& context, i64 t0, i64 count) {
+        PhaseRunner<P>& runner = context.runner;
+        const i64 n = runner.rows();
+        for (size_t k = 0; k < context.gathered_masks.size(); ++k) {
+            Real* copies = context.gathered_masks[k];
+            if (!copies) continue;
+            const Buffer& p = program_.buffers[k];
+            const RowView<Real>& from = call_.masks[size_t(p.index)];
+            const i64 row = n == 1 ? from.time : from.row;
+            if (n == call_.batch && from.time == n * row) {
+                runner.view(i64(k)) = {{from.at(t0, 0), 0, row}, L};
+                continue;
+            }
+            for (i64 t = 0; t < count; ++t)
+                for (i64 b = 0; b < n; ++b)
+                    std::copy_n(from.at(t0 + t, runner.row0 + b), p.row, copies + (t * n + b) * p.row);
+            runner.bind(i64(k), copies, 0);
+        }
     }
 
     void run_step(ThreadContext& context, i64 t, Team& team) {

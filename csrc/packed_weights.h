@@ -104,7 +104,7 @@ private:
         if (u.parameter >= 0 && !source) return;
         for (i64 unit = 0; unit < p.width; ++unit)
             constant[size_t(u.buffer)][unit / L * p.block + u.item * L + unit % L] =
-                source ? source[u.start + unit] : Real(1);
+                source ? source[u.start + unit] : Real(u.start);
     }
 };
 

@@ -5,6 +5,7 @@
 
 #include "call.h"
 #include "packed_weights.h"
+#include "row_maps.h"
 
 namespace sluice::SLUICE_ISA {
 
@@ -26,10 +27,10 @@ template <class P> struct ConvertedOperand {
     RowView<typename P::Real> scales;
 };
 
-// Whether threads can share a step's units: each has panels.
+// Whether threads can share a step's units: each has panels. One number a row is one thread's.
 template <class Real> bool can_share_units(const Program& program, int threads) {
     for (i64 width : program.state_widths)
-        if (ceil_div(width, 4 * lanes<Real>) < threads) return false;
+        if (width > 1 && ceil_div(width, 4 * lanes<Real>) < threads) return false;
     return true;
 }
 
@@ -59,7 +60,7 @@ template <class P> struct PhaseRunner {
           row1(units ? c.batch : c.batch * (thread + 1) / thread_count),
           views(program.buffers.size()), tiles(program.matrices.size()),
           operands(program.matrices.size()), gathered_states(program.state_widths.size()),
-          slots_(program.max_slots) {
+          slots_(program.max_slots), mapped_row_(size_t(program.max_mapped_units)) {
         if (w.has_direct()) direct_memory_ = AlignedBlock(sizeof(DirectScratch));
     }
 
@@ -96,6 +97,11 @@ template <class P> struct PhaseRunner {
         view(k) = {{memory + part, 0, row}, sum_blocks > 1 ? buffer(k).row : 0};
     }
 
+    // Memory for what each thread computes for itself, of its sequences.
+    void bind_own_rows(i64 k, Arena<Real>& arena) {
+        bind(k, arena.allocate_reals(std::max<i64>(1, rows()), buffer(k).row), 0, 0, row0);
+    }
+
     // A phase for sequences [r0, r1) of step t.
     void run(const Phase& phase, i64 t, i64 r0, i64 r1) {
         reduce_rows(phase, t, r0, r1);
@@ -107,6 +113,7 @@ template <class P> struct PhaseRunner {
     void reduce_rows(const Phase& phase, i64 t, i64 r0, i64 r1) {
         for (const NormStatistics& s : phase.statistics) compute_statistics(s, t, r0, r1);
         for (const RowMean& m : phase.means) compute_mean(m, t, r0, r1);
+        for (const RowOperation& m : phase.row_operations) map_rows(m, t, r0, r1);
     }
 
     // The rest of a phase, for this thread's units.
@@ -154,6 +161,7 @@ template <class P> struct PhaseRunner {
 private:
     using DirectScratch = typename PackedWeights<P>::DirectScratch;
     std::vector<Slot<Real>> slots_;  // of the body that runs
+    std::vector<Real> mapped_row_;   // what a row operation reads, gathered
     AlignedBlock direct_memory_;
 
     i64 blocks_per_tile(const Phase& phase, i64 rows) const {
@@ -216,7 +224,8 @@ private:
                 slots_[slot++] = {find_tile(phase, k), width * block, block};
             } else {
                 const BufferView<Real>& v = view(k);
-                slots_[slot++] = {v.base ? v.at(t, r) + first * v.block : nullptr, v.row, v.block};
+                const i64 block = p.width == 1 ? 0 : v.block;  // all blocks read its only one
+                slots_[slot++] = {v.base ? v.at(t, r) + first * block : nullptr, v.row, block};
             }
         }
         program.bodies[size_t(phase.body)].function(n, last - first, slots_.data());
@@ -299,12 +308,19 @@ private:
             view(m.target).at(t, r)[m.target_item] = sum_lanes(sums) / Real(m.units);
         }
     }
-    static Real sum_lanes(const Real* lane) {
-        Real half[L];
-        for (i64 l = 0; l < L; ++l) half[l] = lane[l];
-        for (i64 n = L / 2; n > 0; n /= 2)
-            for (i64 l = 0; l < n; ++l) half[l] += half[l + n];
-        return half[0];
+    void map_rows(const RowOperation& m, i64 t, i64 r0, i64 r1) {
+        const i64 units = m.units();
+        for (i64 r = r0; r < r1; ++r) {
+            const BufferView<Real>& source = view(m.source);
+            const Real* from = source.at(t, r) + m.item * L;
+            if (source.block != L && units > L) {
+                for (i64 u = 0; u < units; u += L)
+                    std::copy_n(from + u / L * source.block, std::min(L, units - u),
+                                mapped_row_.data() + u);
+                from = mapped_row_.data();
+            }
+            map_row(m, from, view(m.target).at(t, r) + m.target_item);
+        }
     }
 };
 

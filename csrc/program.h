@@ -34,9 +34,10 @@ enum class Role : i64 {
     row_means,
     input_gradient,
     tile,
-    recorded
+    recorded,
+    mapped_rows
 };
-constexpr size_t role_count = size_t(Role::recorded) + 1;
+constexpr size_t role_count = size_t(Role::mapped_rows) + 1;
 
 // An array of rows; a row is `blocks` × `items` × lanes numbers, or `items` scalars.
 struct Buffer {
@@ -82,8 +83,40 @@ struct RowMean {
     i64 source, item, target, target_item, units;
 };
 
-// Where a body reads or writes one value; the kinds are explained in render/body.py.
-enum class AccessKind : i64 { load, parameter, scalar, store, add_row, add_block };
+enum class RowOperationKind : i64 {
+    sum,
+    sum_tiles,
+    repeat,
+    tile,
+    maximum,
+    maximum_share,
+    cumulative_sum,
+    reverse_cumulative_sum
+};
+
+// A row map (row_maps.h). Of each group the longer side is `times` parts of `inner` units, and the
+// shorter one part; where both sides are as long, `inner` is 1.
+struct RowOperation {
+    RowOperationKind kind;
+    i64 source, item, target, target_item;
+    i64 groups, times, inner;
+
+    bool is_copy() const {
+        return kind == RowOperationKind::repeat || kind == RowOperationKind::tile;
+    }
+    bool is_reduction() const {
+        return kind == RowOperationKind::sum || kind == RowOperationKind::sum_tiles ||
+               kind == RowOperationKind::maximum;
+    }
+    bool has_inner() const {
+        return kind == RowOperationKind::sum_tiles || kind == RowOperationKind::tile;
+    }
+    i64 units() const { return groups * inner * (is_copy() ? 1 : times); }
+    i64 results() const { return groups * inner * (is_reduction() ? 1 : times); }
+};
+
+// Where a body reads or writes one value; the kinds are explained in codegen/body.py.
+enum class AccessKind : i64 { load, parameter, scalar, store, add_row, add_block, broadcast };
 
 struct Access {
     AccessKind kind;
@@ -103,6 +136,7 @@ struct Phase {
     i64 width;
     std::vector<NormStatistics> statistics;
     std::vector<RowMean> means;
+    std::vector<RowOperation> row_operations;
     std::vector<Product> products;
     i64 body;                  // index of a body; -1: products alone
     std::vector<i64> buffers;  // of each slot of the body
@@ -119,7 +153,8 @@ struct RowGradient {
     i64 parameter, start, width, buffer, item;
 };
 
-// A per-unit parameter's copy in a buffer; parameter -1 is one where a unit is, 0 in the padding.
+// A per-unit parameter's copy in a buffer; of parameter -1 the number `start` where a unit is. 0 in
+// the padding.
 struct UnitParameter {
     i64 parameter, start, buffer, item;
 };
@@ -138,6 +173,7 @@ struct Program {
 
     // Derived from the above by `index`.
     bool hoisted_reads_input = false, forward_reads_input = false;
+    std::vector<uint8_t> is_hoisted_mask;  // by buffer: a mask that hoisted phases read
     // Products or norms, of any phase, read rows of what hoisted phases write.
     bool hoisted_needs_rows = false;
     // Of each parameter: whether its weights' gradients, each computed once, make up all of its own.
@@ -145,6 +181,7 @@ struct Program {
     // Backward bodies write a part of the input's gradient, to which products add.
     bool bodies_write_input_gradient = false;
     size_t max_slots = 0;
+    i64 max_mapped_units = 0;  // of the longest row that a row operation reads
     i64 backward_blocks = 1;  // of the widest backward phase
 
     // `bodies`: the address of each, and its accesses as (kind, slot, item, optional).
@@ -173,6 +210,10 @@ private:
             if (all.size() <= index) all.resize(index + 1, -1);
             all[index] = i64(k);
         }
+        is_hoisted_mask.assign(buffers.size(), 0);
+        for (const Phase& phase : hoisted)
+            for (i64 k : phase.buffers)
+                is_hoisted_mask[size_t(k)] |= buffer(k).role == Role::mask;
         const auto uses = [&](const std::vector<Phase>& phases, Role role) {
             const auto has_role = [&](i64 k) { return buffer(k).role == role; };
             return std::any_of(phases.begin(), phases.end(), [&](const Phase& phase) {
@@ -181,7 +222,9 @@ private:
                                    [&](const NormStatistics& s) {
                                        return std::any_of(s.buffers.begin(), s.buffers.end(),
                                                           has_role);
-                                   });
+                                   }) ||
+                       std::any_of(phase.row_operations.begin(), phase.row_operations.end(),
+                                   [&](const RowOperation& m) { return has_role(m.source); });
             });
         };
         for (const auto* phases : {&hoisted, &forward, &backward})
@@ -191,6 +234,14 @@ private:
                     for (i64 k : s.buffers) hoisted_needs_rows |= buffer(k).is_hoisted();
                 for (const Product& p : phase.products)
                     hoisted_needs_rows |= buffer(p.operand).is_hoisted();
+                for (const RowOperation& m : phase.row_operations) {
+                    hoisted_needs_rows |= buffer(m.source).is_hoisted();
+                    max_mapped_units = std::max(max_mapped_units, m.units());
+                }
+                if (phase.body < 0) continue;
+                for (const Access& access : bodies[size_t(phase.body)].accesses)
+                    hoisted_needs_rows |= access.kind == AccessKind::broadcast &&
+                                          buffer(phase.buffers[size_t(access.slot)]).is_hoisted();
             }
         for (const Phase& phase : backward)
             backward_blocks = std::max(backward_blocks, (phase.width + lanes - 1) / lanes);

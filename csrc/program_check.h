@@ -83,6 +83,7 @@ private:
         case Role::previous_state_gradient:
         case Role::row_sums:
         case Role::row_means:
+        case Role::mapped_rows:
         case Role::tile: return scope == Scope::step;
         default: return scope == Scope::time;
         }
@@ -192,6 +193,7 @@ private:
     void check_phase(Part part, const Phase& phase) {
         for (const NormStatistics& s : phase.statistics) check_statistics(part, s);
         for (const RowMean& m : phase.means) check_mean(part, m);
+        for (const RowOperation& m : phase.row_operations) check_row_operation(part, m);
         for (const Product& product : phase.products) {
             check_product(part, product);
             require_equal("products", "the phase's width:", phase.width,
@@ -246,6 +248,23 @@ private:
         require_at_most("means", "items", p_.buffer(m.source).items, m.item + 1);
         require_at_most("means", "items", p_.buffer(m.target).items, m.target_item + 1);
     }
+    void check_row_operation(Part part, const RowOperation& m) const {
+        const char* where = "row operations";
+        const Buffer &source = p_.buffer(m.source), &target = p_.buffer(m.target);
+        if (part == Part::hoisted) fail(where, "none in hoisted phases", 1);
+        check_access(part, {AccessKind::load, 0, m.item, false}, m.source, -1);
+        if (source.role == Role::tile) fail(where, "no tile", m.source);
+        if (!m.has_inner()) require_equal(where, "units of a part:", 1, m.inner);
+        // Each of them is at most max_width, and so are the rows of buffers.
+        require_at_most(where, "groups of parts", max_width / m.inner / m.times, m.groups);
+        require_equal(where, "units", source.width, m.units());
+        require_equal(where, "results", target.holds_scalars() ? 1 : target.width, m.results());
+        require_role(where, m.target,
+                     {Role::mapped_rows,
+                      part == Part::forward ? Role::statistics : Role::row_means});
+        require_at_most(where, "items", target.items, m.target_item + 1);
+        if (!target.holds_scalars()) require_equal(where, "items of a target:", 1, target.items);
+    }
 
     void check_body(Part part, const Phase& phase) const {
         for (i64 k : phase.buffers) {
@@ -276,6 +295,9 @@ private:
             break;
         case AccessKind::parameter: require_role("a parameter", k, {Role::parameters}); break;
         case AccessKind::load: check_read(part, k); break;
+        case AccessKind::broadcast:
+            if (b.role != Role::parameters) check_read(part, k);
+            return require_equal("bodies", "a broadcast buffer's width", 1, b.width);
         case AccessKind::store:
             if (part == Part::forward && b.role == Role::tape && access.optional) break;
             check_written(part, k);
@@ -289,13 +311,14 @@ private:
         switch (part) {
         case Part::hoisted:
             return require_role("a hoisted phase's buffer", k,
-                                {Role::scratch, Role::input, Role::parameters,
+                                {Role::scratch, Role::input, Role::mask, Role::parameters,
                                  Role::hoisted_statistics, Role::tile});
         case Part::forward:
             return require_role(
                 "a forward phase's buffer", k,
                 {Role::scratch, Role::input, Role::previous, Role::next, Role::tape, Role::mask,
-                 Role::parameters, Role::statistics, Role::hoisted_statistics, Role::tile});
+                 Role::parameters, Role::statistics, Role::hoisted_statistics, Role::tile,
+                 Role::mapped_rows});
         case Part::backward: {
             require_role("a backward phase's buffer", k,
                          {Role::scratch,
@@ -317,6 +340,7 @@ private:
                           Role::row_means,
                           Role::input_gradient,
                           Role::tile,
+                          Role::mapped_rows,
                           Role::recorded});
         }
         }

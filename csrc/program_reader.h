@@ -29,7 +29,7 @@ private:
         return in_.read(tag, name, [&](Section& s) { return read_all(s, "a count", words, read); });
     }
     std::vector<Phase> read_phases(i64 tag, const char* name) {
-        return read_records(tag, name, 6, [&](Section& s) { return read_phase(s); });
+        return read_records(tag, name, 7, [&](Section& s) { return read_phase(s); });
     }
 
     static i64 last(size_t count) { return i64(count) - 1; }
@@ -97,11 +97,26 @@ private:
         m.units = s.read("a number of units", 1, max_size);
         return m;
     }
+    RowOperation read_row_operation(Section& s) const {
+        RowOperation m{};
+        m.kind = RowOperationKind(
+            s.read("a row operation", 0, i64(RowOperationKind::reverse_cumulative_sum)));
+        m.source = read_buffer_index(s);
+        m.item = read_item(s);
+        m.target = read_buffer_index(s);
+        m.target_item = read_item(s);
+        m.groups = read_width(s);
+        m.times = read_width(s);
+        m.inner = read_width(s);
+        return m;
+    }
     Phase read_phase(Section& s) const {
         Phase p{};
         p.width = read_width(s);
         p.statistics = read_all(s, "a count", 6, [&](Section& in) { return read_statistics(in); });
         p.means = read_all(s, "a count", 5, [&](Section& in) { return read_mean(in); });
+        p.row_operations =
+            read_all(s, "a count", 8, [&](Section& in) { return read_row_operation(in); });
         p.products = read_all(s, "a count", 5, [&](Section& in) { return read_product(in); });
         p.body = s.read("a body's index", -1, last(program_.bodies.size()));
         p.buffers = s.read_list("a buffer's index", 0, last(program_.buffers.size()));
@@ -170,7 +185,7 @@ inline std::vector<Body> read_bodies(const Program::BodyWords& words) {
         const i64* end = accesses.data() + accesses.size();
         Section s("the bodies", "accesses", accesses.data(), end);
         while (s.remaining() > 0) {
-            const auto kind = AccessKind(s.read("a kind", 0, i64(AccessKind::add_block)));
+            const auto kind = AccessKind(s.read("a kind", 0, i64(AccessKind::broadcast)));
             const i64 slot = s.read("a slot", 0, max_index),
                       item = s.read("an item", 0, max_items - 1);
             body.accesses.push_back({kind, slot, item, s.read_flag("a flag")});

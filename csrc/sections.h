@@ -16,7 +16,7 @@
 
 namespace sluice::SLUICE_ISA {
 
-constexpr i64 format_version = 2;
+constexpr i64 format_version = 3;
 
 // Far above what any memory holds, and low enough that sizes in bytes cannot overflow.
 constexpr i64 max_width = (i64(1) << 31) - 1, max_items = i64(1) << 20, max_index = i64(1) << 20;

@@ -13,21 +13,26 @@ template <class P> class Stepper {
     static constexpr i64 L = lanes<Real>;
 
 public:
-    // `masks`: the number that stands in each mask; at most `threads` are used, where they help.
+    // `masks`: the number that stands in each mask; the masks behind them are `write_input`'s. At
+    // most `threads` are used, where they help.
     Stepper(const PackedWeights<P>& weights, i64 batch, const std::vector<double>& masks,
             int threads)
         : weights_(weights), program_(weights.program) {
         if (batch < 1) reject("a stream", "at least one sequence", batch);
-        if (masks.size() != program_.mask_widths.size())
+        if (masks.size() > program_.mask_widths.size())
             reject("a stream", std::to_string(program_.mask_widths.size()) + " masks of a layer",
                    i64(masks.size()));
+        constant_masks_ = i64(masks.size());
         const bool large = weights.weight_count() * i64(sizeof(typename P::B)) >= min_shared_bytes;
         threads_ = large && can_share_units<Real>(program_, threads) ? threads : 1;
         call_.steps = 1, call_.batch = batch, call_.threads = threads_;
         for (i64 width : program_.state_widths)
             for (auto& states : states_) states.push_back(allocate_filled(batch, width, 0));
-        for (size_t k = 0; k < masks.size(); ++k)
-            masks_.push_back(allocate_filled(1, program_.mask_widths[k], masks[k]));
+        for (size_t k = 0; k < program_.mask_widths.size(); ++k) {
+            const bool is_constant = k < masks.size();
+            masks_.push_back(allocate_filled(is_constant ? 1 : batch, program_.mask_widths[k],
+                                             is_constant ? masks[k] : 0.0));
+        }
         for (const Buffer& p : program_.buffers) shared_.push_back(allocate_buffer(p));
         input_ = program_.find(Role::input);
         for (i64 s = 0; s < states(); ++s)
@@ -45,6 +50,17 @@ public:
     i64 padded(i64 s) const { return round_up(width(s), L); }
     Real* state(i64 s, int current) const { return states_[current].at(size_t(s)); }
 
+    // How many inputs beside x there are, and their widths.
+    i64 given_masks() const { return i64(masks_.size()) - constant_masks_; }
+    i64 input_width(i64 k) const { return program_.mask_widths.at(size_t(constant_masks_ + k)); }
+    // An input beside x for the steps that follow, from rows (batch, width) without padding.
+    void write_input(i64 k, const Real* rows) {
+        const i64 width = input_width(k), padded = round_up(width, L);
+        for (i64 b = 0; b < call_.batch; ++b)
+            copy_padded(masks_[size_t(constant_masks_ + k)] + b * padded, rows + b * width, width,
+                        padded);
+    }
+
     // Rows of a table, one a sequence, with all that depends on the input alone.
     struct TableRows {
         const Stepper* table;  // its batch is all inputs there are
@@ -55,7 +71,7 @@ public:
         i64 size = 0;
         for (const Buffer& p : program_.buffers)
             if (p.is_hoisted()) size = add_checked(size, multiply_checked(count, p.row));
-        if (size > max_table_size) return nullptr;
+        if (size > max_table_size || given_masks() > 0) return nullptr;
         const std::vector<double> masks(masks_.size(), 1.0);  // hoisted phases read none
         auto table = std::make_unique<Stepper>(weights_, count, masks, 1);
         table->run_hoisted(*table->contexts_[0], inputs, row, nullptr);
@@ -104,9 +120,12 @@ private:
             for (size_t k = 0; k < owner.shared_.size(); ++k) {
                 const Buffer& p = program.buffers[k];
                 if (p.role == Role::mask)
-                    runner.view(i64(k)) = {{owner.masks_[size_t(p.index)]}, L};
+                    runner.view(i64(k)) = {
+                        {owner.masks_[size_t(p.index)], 0,
+                         p.index < owner.constant_masks_ ? 0 : round_up(p.width, L)}, L};
                 else if (p.holds_statistics())  // each thread computes all
                     runner.bind(i64(k), arena.allocate_reals(owner.call_.batch, p.row), 0);
+                else if (p.role == Role::mapped_rows) runner.bind_own_rows(i64(k), arena);
                 else if (owner.shared_[k]) runner.bind(i64(k), owner.shared_[k], 0);
             }
             padded_input =
@@ -118,7 +137,7 @@ private:
     const Program& program_;
     Call<Real> call_;
     int threads_ = 1;
-    i64 input_ = -1;
+    i64 input_ = -1, constant_masks_ = 0;
     std::vector<std::pair<i64, i64>> state_buffers_;  // of each state: before the step, and after
     Arena<Real> arena_;
     std::vector<Real*> states_[2], masks_, shared_;

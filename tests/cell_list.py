@@ -23,11 +23,23 @@ from sluice.cells import (
     PeepholeLSTM,
     ProjectedLSTM,
     ResetBeforeGRU,
+    Scalar,
+    State,
     layer_norm,
     recurrent_dropout,
     zoneout,
 )
-from sluice.equations import Sizes, maximum, sigmoid, tanh, where
+from sluice.equations import (
+    Sizes,
+    cumulative_sum,
+    max_units,
+    maximum,
+    rms_norm,
+    sigmoid,
+    softmax,
+    tanh,
+    where,
+)
 
 SIZES = Sizes(input=3, hidden=4, projection=2)
 
@@ -45,6 +57,22 @@ class Rising(Cell):
         b = sigmoid(self.second(where(rises, a, h) * maximum(a, top)))
         new = where(rises, b * top, maximum(a, g) * b)
         return dict(h=new, candidate=g, rise=rise, first=a, second=b)
+
+
+class SoftStep(Cell):
+    """Sums and maxima over units, a cumulative sum, a state and a scalar of one number a row."""
+
+    score, candidate = Gate(), Gate()
+    sharpness = Scalar(initial=1.5)
+    level = State(width=1)
+
+    def step(self, x: Any, h: Any, level: Any) -> Any:
+        weights = softmax(self.score(x, h) * self.sharpness)
+        kept = cumulative_sum(weights)
+        g = tanh(self.candidate(x, h) + level)
+        level = 0.8 * level + 0.2 * max_units(g * weights)
+        new = rms_norm(kept * h + (1.0 - kept) * g, epsilon=3.0)
+        return dict(h=new, level=level, weights=weights, candidate=g)
 
 
 CELLS: dict[str, Callable[[], Cell]] = {
@@ -70,4 +98,7 @@ CELLS: dict[str, Callable[[], Cell]] = {
     "dropout-gru": lambda: recurrent_dropout(GRU, 0.25),
     "rising": Rising,
     "zoneout-dropout-peephole": lambda: zoneout(recurrent_dropout(PeepholeLSTM, 0.2), c=0.1),
+    "soft-step": SoftStep,
 }
+GPU_CELLS = {name: make for name, make in CELLS.items() if name != "soft-step"}
+"""Those that the kernels of GPUs run: they have no functions of whole rows."""

@@ -67,8 +67,10 @@ def list_backends() -> dict[str, str]:
     """For each layer and each cell: the backend that a plain call runs on here, and why."""
     layers = {name: getattr(nn, name)(4, 8) for name in ("LSTM", "GRU", "RNN")}
     backends = {f"nn.{name}": str(layer.resolved_backend) for name, layer in layers.items()}
-    for name, cell in list_cells().items():
-        layer = nn.Recurrent(cell, 4, 8, proj_size=4 if name == "ProjectedLSTM" else 0)
+    for name, kind in list_cells().items():
+        cell = kind()
+        is_projected = any(state.width == "projection" for state in cell.graph.states)
+        layer = nn.Recurrent(cell, 4, 8, proj_size=4 if is_projected else 0)
         backends[f"nn.Recurrent(cells.{name})"] = str(layer.resolved_backend)
     return backends
 

@@ -90,12 +90,12 @@ def test_a_sketch_is_animated_or_shows_recorded_values(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("cell", "out", "message"),
     [
-        ("lstn", "a.svg", "cell must be one of cifg, elman, gru, "),
+        ("lstn", "a.svg", "cell must be one of atr, brc, cfn, "),
         ("lstm", "a.gif", "must be a .svg, .png or .pdf file, got 'a.gif'"),
         ("lstm", "file/a.svg", "check the path and its permissions"),
         ("none.py:Leaky", "a.svg", "there is no file"),
         ("own.py:Leak", "a.svg", "its cells are Leaky, Broken"),
-        ("own.py:Broken", "a.svg", "a symbol has no truth value"),
+        ("own.py:Broken", "a.svg", "a value of the step has no truth value"),
         ("file:Leaky", "a.svg", "is not a Python file"),
     ],
 )

@@ -122,7 +122,7 @@ def test_a_damaged_checkpoint_is_reported_in_one_line(poem: Path, tmp_path: Path
         (("--minutes", 1, "--epochs", 1), "--minutes, --epochs and --steps exclude each other"),
         (("--bptt", "a"), "--bptt must be one or two numbers of steps"),
         (("--bptt", "5,2"), "1 <= k1 <= k2"),
-        (("--cell", "hopfield"), "cell must be one of cifg"),
+        (("--cell", "hopfield"), "cell must be one of atr"),
         (("--resume", "--overwrite"), "exclude each other"),
         (("--steps", 0), "steps must be at least 1"),
         (("--hidden", 0), "hidden_size must be an integer"),

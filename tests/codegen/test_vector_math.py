@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -32,6 +33,11 @@ ISAS = [
     for isa in ("generic", "v3", "avx512")
     if isa in extension._import_extension("generic").supported()
 ]
+
+# Whole and half turns, where the functions are near 0, and what lies between.
+ANGLES = np.concatenate(
+    [np.arange(-40000, 40000) * (np.pi / 2), np.random.default_rng(3).uniform(-1e5, 1e5, 1 << 14)]
+)
 
 
 class Slot(ctypes.Structure):
@@ -83,6 +89,11 @@ def exact(op: str, x: np.ndarray) -> np.ndarray:
         "tanh": np.tanh,
         "sigmoid": lambda v: one / (one + np.exp(-v)),
         "log_sigmoid": lambda v: -np.logaddexp(np.longdouble(0), -v),
+        "softplus": lambda v: np.where(v > 20, v, np.logaddexp(np.longdouble(0), v)),
+        "expm1": np.expm1,
+        "sin": np.sin,
+        "cos": np.cos,
+        "erf": lambda v: np.array([math.erf(one) for one in v], np.longdouble),
         "sqrt": np.sqrt,
         "absolute": np.abs,
     }
@@ -92,9 +103,15 @@ def exact(op: str, x: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("isa", ISAS)
 @pytest.mark.parametrize("bits", [32, 64])
-@pytest.mark.parametrize("op", ["exp", "log", "tanh", "sigmoid", "log_sigmoid", "sqrt", "absolute"])
+@pytest.mark.parametrize(
+    "op",
+    "exp expm1 log tanh sigmoid log_sigmoid softplus sqrt absolute sin cos erf".split(),
+)
 def test_within_four_units_in_the_last_place(op: str, bits: int, isa: str) -> None:
     x = whole_range(bits)
+    if op in ("sin", "cos"):
+        x = np.concatenate([x[~(np.abs(x) > 1e15)], ANGLES.astype(TYPES[bits])])
+        x = x[: x.size // 16 * 16]
     found, expected = apply_op(op, bits, isa, x), exact(op, x)
     assert np.array_equal(np.isnan(found), np.isnan(expected))
     with np.errstate(all="ignore"):
@@ -105,6 +122,29 @@ def test_within_four_units_in_the_last_place(op: str, bits: int, isa: str) -> No
         off = np.abs(found[finite].astype(np.longdouble) - expected[finite]) / unit
     worst = x[finite][off.argmax()]
     assert off.max() <= 4, f"{op}({worst!r}) is off by {off.max():.2f} units"
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("bits", [32, 64])
+def test_powers_over_the_whole_range(bits: int, isa: str) -> None:
+    kind, generator = TYPES[bits], np.random.default_rng(4)
+    special = np.array([0.0, -0.0, 1, -1, 2, -2, 0.5, -0.5, 3, -3, np.inf, -np.inf, np.nan], kind)
+    a, b = (m.ravel() for m in np.meshgrid(special, special))
+    sizes = generator.uniform(0.1, 10, 4096), generator.normal(0, [[1], [300]], (2, 2048)).ravel()
+    a, b = np.concatenate([a, sizes[0].astype(kind)]), np.concatenate([b, sizes[1].astype(kind)])
+    a, b = a[: a.size // 16 * 16], b[: a.size // 16 * 16]
+    found = apply_op("power", bits, isa, a, b)
+    with np.errstate(all="ignore"):
+        expected = np.power(a.astype(np.longdouble), b.astype(np.longdouble))
+        rounded = expected.astype(kind)
+        assert np.array_equal(np.isnan(found), np.isnan(expected))
+        assert np.array_equal(found[np.isinf(rounded)], rounded[np.isinf(rounded)])
+        finite = np.isfinite(rounded)
+        off = np.abs(found[finite] - expected[finite]) / np.spacing(np.abs(rounded[finite]))
+    with np.errstate(all="ignore"):  # b magnifies what the logarithm's second part leaves out
+        limit = 4 + np.nan_to_num(np.abs(b * np.log(np.abs(a))))[finite] / 64
+    worst = (off / limit).argmax()
+    assert (off <= limit).all(), (a[finite][worst], b[finite][worst], off[worst])
 
 
 @pytest.mark.parametrize("isa", ISAS)
@@ -125,6 +165,11 @@ def test_arithmetic_and_choices_are_those_of_numpy(bits: int, isa: str) -> None:
         with np.errstate(all="ignore"):
             np.testing.assert_array_equal(apply_op(op, bits, isa, x, y), function(x, y), op)
     np.testing.assert_array_equal(apply_op("negative", bits, isa, x), -x)
+    np.testing.assert_array_equal(apply_op("floor", bits, isa, x), np.floor(x))
+    np.testing.assert_array_equal(apply_op("round", bits, isa, x), np.round(x))
+    np.testing.assert_array_equal(
+        apply_op("sign", bits, isa, x), np.where(np.isnan(x), 0, np.sign(x))
+    )
     relu = apply_op("relu", bits, isa, x)
     np.testing.assert_array_equal(relu, np.where(np.isnan(x), x, np.maximum(x, 0)))
 

@@ -12,6 +12,7 @@ import itertools
 import shutil
 import struct
 import subprocess
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,7 @@ from sluice.run.kernels import compiled_cell, extension
 
 SOURCE = Path(__file__).parent
 BUILD = SOURCE.parents[1] / "build"
+SECONDS = 120
 REQUESTS = (
     "load",
     "find",
@@ -125,12 +127,20 @@ class Kernels:
         assert self.process.returncode == 0
 
     def ask(self, request: str, *parts: bytes) -> int:
-        """The result of a request; raises ValueError with the message of one that failed."""
+        """The result of a request; raises ValueError with the message of one that failed.
+
+        A driver that does not answer is ended.
+        """
         pipe = self.process.stdin
         assert pipe is not None
-        pipe.write(encode_word(REQUESTS.index(request)) + b"".join(parts))
-        pipe.flush()
-        failed, result = self._read_word(), self._read_word()
+        end = threading.Timer(SECONDS, self.process.kill)
+        end.start()
+        try:
+            pipe.write(encode_word(REQUESTS.index(request)) + b"".join(parts))
+            pipe.flush()
+            failed, result = self._read_word(), self._read_word()
+        finally:
+            end.cancel()
         if failed:
             raise ValueError(self.read(result).decode())
         return result

@@ -1,8 +1,13 @@
-"""The kernels of aarch64 Linux under qemu, and of Windows under wine, against the reference."""
+"""The kernels of aarch64 Linux under qemu, and of Windows under wine, against the reference.
+
+They take minutes and what they need is seldom installed: ``make test-aarch64`` and ``make
+test-windows`` ask for them.
+"""
 
 from __future__ import annotations
 
 import ctypes
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,7 +23,10 @@ from run.cases import error
 from run.kernels import test_fused
 from sluice.codegen.body import Body
 
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif("SLUICE_TEST_CROSS" not in os.environ, reason="make test-aarch64"),
+]
 
 
 @pytest.fixture(scope="module", params=[AARCH64, WINDOWS], ids=lambda target: target.name)

@@ -12,6 +12,7 @@ import pytest
 import torch
 from torch.nn import functional as F  # noqa: F401 - for the steps below
 
+import sluice
 from sluice import Cell, Gate, Map, Norm, Vector, equations, tanh
 from sluice.equations import EquationError
 from sluice.run import reference
@@ -56,8 +57,6 @@ WRONG = [
     ("h.T", r"leave it out"),
     ("h.view(2, -1)", r"leave it out"),
     ("h.unsqueeze(0)", r"leave it out"),
-    ("h >= 0.0", r"where\(b > a, y, x\)"),
-    ("h <= 0.5", r"where\(b > a, y, x\)"),
     ("h == 0.0", r"where\(b > a, y, x\)"),
     ("h != h", r"where\(b > a, y, x\)"),
     ("(h > 0) & (h < 1)", r"where\(a > b, where\("),
@@ -65,8 +64,6 @@ WRONG = [
     ("~(h > 0)", r"exchange x and y"),
     ("h % 2", r"\+ - \* /"),
     ("h // 2", r"\+ - \* /"),
-    ("2**h", r"exp\(a \* log"),
-    ("h**h", r"write a product"),
     ("np.array(h)", r"sluice\.record"),
     ("np.array([h, h])", r"sluice\.record"),
     ("np.sum(h)", r"declare a Map\(\)"),
@@ -84,7 +81,6 @@ WRONG = [
     ("h.add_(1.0)", r"x = x \+ y"),
     ("h.item()", r"sluice\.record"),
     ("h.data", r"detach\(value\)"),
-    ("torch.add(h, h, alpha=2)", r"leave out what is not an operand"),
     ("F.relu(h, inplace=True)", r"leave out what is not an operand"),
     ("h.clamp(0, 1, 2)", r"leave out what is not an operand"),
     ("h.erfinv()", r"the operations are absolute"),
@@ -225,5 +221,5 @@ def test_nothing_is_left_of_reading_a_step() -> None:
         with pytest.raises(EquationError):
             _ = make_cell("h == h").graph
         assert not torch.is_grad_enabled()
-    nodes = make_cell("dict(h=self.gate(x, h))").graph.nodes
+    nodes = sluice.cells.LSTM().graph.nodes
     assert nodes[0] != nodes[1] and nodes[0] in list(nodes)

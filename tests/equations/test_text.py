@@ -64,7 +64,7 @@ def test_texts_of_the_first_version_are_read() -> None:
         ("state c hidden 0.5", "state c hidden 0_5", "line 4 .*no finite number"),
         ("state c hidden 0.5", "state c hidden", "line 4 .*expected 3 words"),
         ("state c hidden 0.5", "state c hidden/0 0.5", "line 4 .*no width"),
-        ("state c hidden 0.5", "state c hiden 0.5", "line 4 .*a width must be"),
+        ("state c hidden 0.5", "state c hiden 0.5", "line 26 .*must have width hiden, got hidden"),
         ("state c hidden 0.5", "state c __class__ 0.5", "line 4 .*a width must be"),
         ("state c hidden 0.5", "state c 99999999999 0.5", "line 4 .*a width must be"),
         ("stack m hidden 2", "stack m hidden 0", "line 7 .*heads must be at least 1"),

@@ -19,19 +19,30 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, Self, cast
+from typing import Any, ClassVar, Self, cast
 
 from torch import Tensor
 
 from sluice.cached import cached_property
 from sluice.cells.collection import read_declarations
+from sluice.cells.declarations import Declaration
+from sluice.cells.names import explain_collision
+from sluice.cells.parts import (
+    PartTable,
+    bind_form,
+    find_parts,
+    flatten_outputs,
+    group_arguments,
+)
+from sluice.cells.repeated_trace import trace_repeatably
+from sluice.cells.unused import warn_of_unused
 from sluice.equations.evaluation import TensorInterpreter
 from sluice.equations.graph import Graph, Node
 from sluice.equations.ops import Value
 from sluice.equations.specs import Sizes
 from sluice.equations.symbol import EquationError
 from sluice.equations.text import to_text
-from sluice.equations.trace import Declarations, Interpreter, trace
+from sluice.equations.trace import Declarations, Interpreter, format_definition, trace
 
 
 class Cell:
@@ -50,6 +61,20 @@ class Cell:
     input_gate_name: str | None = None
     sizes: Mapping[str, int] = MappingProxyType({})
     _interpreter: Interpreter | None = None
+    _collision: str | None = None
+    own_names: ClassVar[frozenset[str]] = frozenset()
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        for name in sorted(Cell.own_names & vars(cls).keys()):
+            if _replaces_own(name, vars(cls)[name]):
+                cls._collision = explain_collision(name)  # told when the cell is used
+                delattr(cls, name)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name in self.own_names and _replaces_own(name, value):
+            raise EquationError(f"{type(self).__name__}: {explain_collision(name)}")
+        super().__setattr__(name, value)
 
     def step(self, x: Value, *states: Any, **named: Any) -> dict[str, Value]:
         """One time step: from the input and the states found to all named values."""
@@ -74,6 +99,11 @@ class Cell:
         """A copy of this cell whose gates, vectors and norms are those of ``interpreter``."""
         other = copy.copy(self)
         other._interpreter = interpreter
+        own = vars(other)
+        own["parts"] = self.parts
+        own["_unbound"] = {name: own[name] for name in self.parts.inner if name in own}
+        for name in self.parts.inner:
+            own[name] = bind_form(other, self.parts.forms[name])
         return other
 
     def bind(self, parameters: Mapping[str, Tensor], sizes: Sizes) -> Self:
@@ -86,6 +116,21 @@ class Cell:
         interpreter = TensorInterpreter(graph.stacks, graph.norms, sizes, parameters)
         return self.bind_interpreter(cast(Interpreter, interpreter))  # its step is given tensors
 
+    def call_step(self, x: Value, values: Mapping[str, Any]) -> dict[str, Value]:
+        """``step`` on states, masks and inputs by name, those of a ``count`` each by its own.
+
+        Returns all named values, sequences taken apart in the same way.
+        """
+        outputs = self.step(x, **group_arguments(self.parts, values))
+        return cast(dict[str, Value], flatten_outputs(outputs, self.parts))
+
+    @cached_property
+    def parts(self) -> PartTable:
+        """Every declaration of this cell with its name."""
+        if self._collision is not None:
+            raise EquationError(f"{type(self).__name__}: {self._collision}")
+        return find_parts(self)
+
     @cached_property
     def declarations(self) -> Declarations:
         """Everything that this cell declares, as data."""
@@ -95,10 +140,16 @@ class Cell:
     def graph(self) -> Graph:
         """The cell's equations, traced from its ``step``. Raises `EquationError`."""
 
-        def step(interpreter: Interpreter, x: Node, values: dict[str, Node]) -> Mapping[str, Value]:
-            return self.bind_interpreter(interpreter).step(x, **values)
+        def call(interpreter: Interpreter, x: Node, values: dict[str, Node]) -> Mapping[str, Value]:
+            return self.bind_interpreter(interpreter).call_step(x, values)
 
-        return trace(self.name, self.declarations, step, self.step)
+        declarations = self.declarations
+        graph = trace_repeatably(
+            lambda: trace(self.name, declarations, call, self.step),
+            f"{self.name}: {format_definition(self.step)}",
+        )
+        warn_of_unused(self.name, self.parts, graph)
+        return graph
 
     @cached_property
     def text(self) -> str:
@@ -106,5 +157,20 @@ class Cell:
         return to_text(self.graph)
 
     def __getstate__(self) -> dict[str, object]:
-        derived = ("declarations", "graph", "text", "_interpreter")
-        return {name: value for name, value in vars(self).items() if name not in derived}
+        derived = {"declarations", "graph", "text", "_interpreter", "parts", "_unbound"}
+        if "_unbound" in vars(self):
+            derived |= self.parts.inner
+        state = {name: value for name, value in vars(self).items() if name not in derived}
+        unbound: dict[str, object] = vars(self).get("_unbound", {})
+        return state | unbound
+
+
+Cell.own_names = frozenset(name for name in vars(Cell) if not name.startswith("_"))
+_SETTINGS = frozenset({"forget_gate_name", "input_gate_name", "name", "sizes"})
+
+
+def _replaces_own(name: str, value: object) -> bool:
+    """Whether ``value`` would take the place of what every cell has under ``name``."""
+    if isinstance(value, Declaration):
+        return True
+    return name not in _SETTINGS and not hasattr(value, "__get__")

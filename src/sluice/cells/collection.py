@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import inspect
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from sluice.cells.declarations import Gate, Map, Mask, Norm, State, Vector
+from sluice.cells.declarations import Gate, Map, Mask, Noise, Norm, State, Vector
+from sluice.cells.inputs import Input, build_input_specs
+from sluice.cells.names import check_names
+from sluice.cells.part_values import check_values
+from sluice.cells.parts import PartTable, iterate_form
 from sluice.equations import specs
 from sluice.equations.sizes import parse_width
 from sluice.equations.specs import HIDDEN
@@ -16,34 +19,23 @@ from sluice.equations.trace import Declarations
 if TYPE_CHECKING:
     from sluice.cells.cell import Cell
 
-_Part = TypeVar("_Part", State, Gate, Map, Vector, Norm, Mask)
-
-
-@dataclass
-class DeclarationTable:
-    """The declarations of a class, by kind."""
-
-    by_name: dict[str, object] = field(default_factory=dict)
-
-    def select(self, kind: type[_Part]) -> dict[str, _Part]:
-        return {name: part for name, part in self.by_name.items() if isinstance(part, kind)}
-
-
-def find_declarations(kind: type) -> DeclarationTable:
-    """What a class and those it derives from declare; the nearest class that names it counts."""
-    found = DeclarationTable()
-    for owner in reversed(kind.__mro__):
-        kinds = (State, Gate, Map, Vector, Norm, Mask)
-        found.by_name |= {n: p for n, p in vars(owner).items() if isinstance(p, kinds)}
-    return found
-
 
 def read_declarations(cell: Cell) -> Declarations:
     """Everything that ``cell`` declares. Raises `EquationError`."""
-    found = find_declarations(type(cell))
-    masks = found.select(Mask)
-    states = [name for name in _step_arguments(cell) if name not in masks]
-    declared = found.select(State)
+    found = cell.parts
+    masks, noises, declared = found.select(Mask), found.select(Noise), found.select(State)
+    arguments = _step_arguments(cell, found)
+    undeclared = [name for name in _keyword_only(cell) if name not in found.forms]
+    check_names(cell, found, arguments, undeclared)
+    check_values(cell, found)
+    widths = {n: _read_width(cell, n, one.width) for n, one in found.select(Input).items()}
+    inputs = build_input_specs(cell.name, widths, arguments, undeclared)
+    beside = {*masks, *noises, *(one.name for one in inputs)}
+    states = [name for name in arguments if name not in beside]
+    if not states:
+        raise EquationError(
+            f"{cell.name}: step must take at least one state, as in step(self, x, h)"
+        )
     return Declarations(
         states=tuple(_state_spec(cell, name, declared.get(name, State())) for name in states),
         stacks=_gate_stacks(cell, found.select(Gate)) + _map_stacks(cell, found.select(Map)),
@@ -52,30 +44,50 @@ def read_declarations(cell: Cell) -> Declarations:
             for n, v in found.select(Vector).items()
         ),
         norms=tuple(specs.NormSpec(n, (), norm.epsilon) for n, norm in found.select(Norm).items()),
-        masks=tuple(
-            specs.MaskSpec(n, **vars(mask) | {"width": _read_width(cell, n, mask.width)})
-            for n, mask in masks.items()
+        masks=(
+            *(specs.MaskSpec(n, **_read_fields(cell, n, mask)) for n, mask in masks.items()),
+            *(specs.NoiseSpec(n, **_read_fields(cell, n, one)) for n, one in noises.items()),
         ),
+        inputs=inputs,
     )
 
 
-def _step_arguments(cell: Cell) -> list[str]:
-    """The names of step's arguments after the input."""
-    found = inspect.signature(cell.step).parameters.values()
-    if not found or any(p.kind not in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY) for p in found):
+def _step_arguments(cell: Cell, found: PartTable) -> list[str]:
+    """The names of what step takes after the input, counted ones each by its own name."""
+    arguments = list(inspect.signature(cell.step).parameters.values())
+    if not arguments or any(
+        p.kind not in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY) for p in arguments
+    ):
         raise EquationError(
-            f"{cell.name}: step must take the input and the states by name, as in step(self, x, h)"
+            f"{cell.name}: step must take the input and the states by name, as in step(self, "
+            "x, h); for several of a kind declare State(count=...)"
         )
-    names = [p.name for p in found][1:]
-    if not names:
-        raise EquationError(
-            f"{cell.name}: step must take at least one state, as in step(self, x, h)"
-        )
+    names = list[str]()
+    for argument in arguments[1:]:
+        if argument.default is not argument.empty:
+            raise EquationError(
+                f"{cell.name}: step is given a state or input '{argument.name}' each time, which "
+                f"can have no default value; for a number make it an attribute, self."
+                f"{argument.name}, for a first value declare State(initial=...)"
+            )
+        form = found.forms.get(argument.name)
+        names += [one.name for one in iterate_form(form)] if form is not None else [argument.name]
     return names
+
+
+def _keyword_only(cell: Cell) -> list[str]:
+    found = inspect.signature(cell.step).parameters.values()
+    return [p.name for p in found if p.kind is p.KEYWORD_ONLY]
 
 
 def _state_spec(cell: Cell, name: str, state: State) -> specs.StateSpec:
     return specs.StateSpec(name, _read_width(cell, name, state.width), float(state.initial))
+
+
+def _read_fields(cell: Cell, name: str, part: Mask | Noise) -> dict[str, Any]:
+    found = vars(part) | {"width": _read_width(cell, name, part.width)}
+    del found["count"]
+    return found
 
 
 def _read_width(cell: Cell, name: str, width: object) -> str:
@@ -122,4 +134,11 @@ def _map_stacks(cell: Cell, maps: dict[str, Map]) -> tuple[specs.StackSpec, ...]
 
 def _count_heads(cell: Cell, heads: int | str) -> int:
     """The number of heads of a declaration: its own, or that of the attribute that it names."""
-    return int(getattr(cell, heads) if isinstance(heads, str) else heads)
+    number = getattr(cell, heads, None) if isinstance(heads, str) else heads
+    if isinstance(number, bool) or not isinstance(number, int) or number < 1:
+        raise EquationError(
+            f"{cell.name}: heads must be a number from 1, or the name of an attribute of the cell "
+            f"that is one, got {heads!r}"
+            + (f", which is {number!r}" if isinstance(heads, str) else "")
+        )
+    return number

@@ -1,17 +1,47 @@
-"""What a cell declares as class attributes: `State`, `Gate`, `Map`, `Vector`, `Norm`, `Mask`."""
+"""What a cell declares: `State`, `Gate`, `Map`, `Vector`, `Scalar`, `Norm`, `Mask`, `Noise`."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self, overload
 
 from sluice.cells.bound_parts import Bindable, BoundGate, BoundMap, BoundNorm
 from sluice.equations.ops import Value
-from sluice.equations.specs import HIDDEN
+from sluice.equations.specs import CONSTANT, HIDDEN
+
+
+class Declaration:
+    """A part of a cell.
+
+    ``count`` makes several under one name, a sequence in the step: a number, or the name of an
+    attribute of the cell that is one.
+    """
+
+    count: int | str | None = None
+
+    def bind(self, cell: Bindable, name: str) -> object:
+        """What the part called ``name`` is in a step of ``cell``."""
+        return self
+
+    def explain_call(self) -> str:
+        """What to write where the declaration itself is used as a value."""
+        return (
+            "states, masks and inputs are arguments of the step: write step(self, x, h) and use h, "
+            "not self.h"
+        )
+
+
+class _NamedDeclaration(Declaration):
+    """A part that a step reaches through ``self``, under the name it is declared by."""
+
+    name: str = ""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
 
 
 @dataclass(frozen=True)
-class State:
+class State(Declaration):
     """A value carried from step to step.
 
     ``width`` is ``"hidden"``, ``"input"``, ``"projection"``, a number of units, a name of your own,
@@ -22,19 +52,11 @@ class State:
 
     width: str | int = HIDDEN
     initial: float = 0.0
-
-
-class _Declaration:
-    """A part that a step reaches through ``self``, under the name it is declared by."""
-
-    name: str = ""
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self.name = name
+    count: int | str | None = field(default=None, kw_only=True)
 
 
 @dataclass
-class Gate(_Declaration):
+class Gate(_NamedDeclaration):
     """A learned map of the input and of a state: ``gate(x, h)`` is W x + b + R h + b'.
 
     ``gate(x)`` and ``gate(h=h)`` are its two halves; a gate used by one half has only that half's
@@ -47,6 +69,7 @@ class Gate(_Declaration):
     heads: int | str = 1
     bias: bool = True
     input_heads: int | str = 1
+    count: int | str | None = field(default=None, kw_only=True)
 
     @overload
     def __get__(self, cell: None, owner: type) -> Self: ...
@@ -55,11 +78,14 @@ class Gate(_Declaration):
     def __get__(self, cell: Bindable, owner: type) -> BoundGate: ...
 
     def __get__(self, cell: Bindable | None, owner: type) -> Self | BoundGate:
-        return self if cell is None else BoundGate(cell, self.name)
+        return self if cell is None else self.bind(cell, self.name)
+
+    def bind(self, cell: Bindable, name: str) -> BoundGate:
+        return BoundGate(cell, name)
 
 
 @dataclass
-class Map(_Declaration):
+class Map(_NamedDeclaration):
     """A learned map of one value of the step: ``map(v)`` is W v (+ b), of the given width.
 
     Unlike a gate it has parameters of its own, ``weight_{name}`` and ``bias_{name}``; another
@@ -71,6 +97,7 @@ class Map(_Declaration):
     bias: bool = True
     parameter: str | None = None
     heads: int | str = 1
+    count: int | str | None = field(default=None, kw_only=True)
 
     @overload
     def __get__(self, cell: None, owner: type) -> Self: ...
@@ -79,11 +106,14 @@ class Map(_Declaration):
     def __get__(self, cell: Bindable, owner: type) -> BoundMap: ...
 
     def __get__(self, cell: Bindable | None, owner: type) -> Self | BoundMap:
-        return self if cell is None else BoundMap(cell, self.name, self.parameter or self.name)
+        return self if cell is None else self.bind(cell, self.name)
+
+    def bind(self, cell: Bindable, name: str) -> BoundMap:
+        return BoundMap(cell, name, self.parameter or name)
 
 
 @dataclass
-class Vector(_Declaration):
+class Vector(_NamedDeclaration):
     """A learned number for each unit; used as a value, ``self.peephole * c``.
 
     ``initial`` is where each begins; None draws them uniformly from ±1/√hidden.
@@ -91,6 +121,7 @@ class Vector(_Declaration):
 
     initial: float | None = None
     width: str | int = HIDDEN
+    count: int | str | None = field(default=None, kw_only=True)
 
     @overload
     def __get__(self, cell: None, owner: type) -> Self: ...
@@ -99,17 +130,28 @@ class Vector(_Declaration):
     def __get__(self, cell: Bindable, owner: type) -> Value: ...
 
     def __get__(self, cell: Bindable | None, owner: type) -> Self | Value:
-        return self if cell is None else cell.interpreter.vector(self.name)
+        return self if cell is None else self.bind(cell, self.name)
+
+    def bind(self, cell: Bindable, name: str) -> Value:
+        return cell.interpreter.vector(name)
 
 
 @dataclass
-class Norm(_Declaration):
+class Scalar(Vector):
+    """One learned number for all units: ``self.temperature * a``; ``initial`` as for a `Vector`."""
+
+    width: str | int = CONSTANT
+
+
+@dataclass
+class Norm(_NamedDeclaration):
     """Layer norm with a learned weight and bias: ``norm(a)``, or over several, ``norm(a, b)``.
 
     Over several values it takes mean and variance over all of them together and returns as many.
     """
 
     epsilon: float = 1e-5
+    count: int | str | None = field(default=None, kw_only=True)
 
     @overload
     def __get__(self, cell: None, owner: type) -> Self: ...
@@ -118,11 +160,14 @@ class Norm(_Declaration):
     def __get__(self, cell: Bindable, owner: type) -> BoundNorm: ...
 
     def __get__(self, cell: Bindable | None, owner: type) -> Self | BoundNorm:
-        return self if cell is None else BoundNorm(cell, self.name)
+        return self if cell is None else self.bind(cell, self.name)
+
+    def bind(self, cell: Bindable, name: str) -> BoundNorm:
+        return BoundNorm(cell, name)
 
 
 @dataclass(frozen=True)
-class Mask:
+class Mask(Declaration):
     """A random value given to each step under its name, as an argument of ``step``.
 
     While training each element is ``keep_value`` with probability ``1 - rate``, else
@@ -136,3 +181,21 @@ class Mask:
     eval_value: float = 1.0
     shared: bool = False
     width: str | int = HIDDEN
+    count: int | str | None = field(default=None, kw_only=True)
+
+
+@dataclass(frozen=True)
+class Noise(Declaration):
+    """A normally distributed value given to each step under its name, as an argument of ``step``.
+
+    While training each element is drawn with this ``mean`` and standard deviation ``std`` from
+    torch's generator by the layer; in evaluation it is ``eval_value``. ``shared`` noise is drawn
+    once for a whole sequence, the other at every step.
+    """
+
+    std: float = 1.0
+    mean: float = 0.0
+    eval_value: float = 0.0
+    shared: bool = False
+    width: str | int = HIDDEN
+    count: int | str | None = field(default=None, kw_only=True)

@@ -2,39 +2,46 @@
 
 from __future__ import annotations
 
-from sluice.cells.cell import Cell
+from sluice.cells.activations import ActivatedCell, ActivationFunction
 from sluice.cells.declarations import Gate, Map
-from sluice.equations.ops import Value, relu, sigmoid, tanh
-
-_NONLINEARITIES = {"tanh": tanh, "relu": relu}
+from sluice.equations.ops import Value
 
 
-class Elman(Cell):
+class Elman(ActivatedCell):
     """The simple recurrent network (Elman 1990, "Finding Structure in Time", figure 2).
 
-    h_t = tanh(W x_t + b + R h_{t-1} + b'), or relu; as `torch.nn.RNN` has it.
+    h_t = tanh(W x_t + b + R h_{t-1} + b'), as `torch.nn.RNN` has it. ``activation`` (or, as torch
+    calls it, ``nonlinearity``) and ``clip`` are those of `ActivatedCell`.
+
+    Good for: short sequences, finite state machines, and seeing a gradient vanish.
     """
 
     hidden = Gate()
 
-    def __init__(self, nonlinearity: str = "tanh") -> None:
-        if nonlinearity not in _NONLINEARITIES:
-            raise ValueError(f"nonlinearity must be 'tanh' or 'relu', got {nonlinearity!r}")
-        self.nonlinearity = nonlinearity
+    def __init__(
+        self,
+        activation: ActivationFunction = "tanh",
+        *,
+        nonlinearity: ActivationFunction | None = None,
+        clip: float | None = None,
+    ) -> None:
+        super().__init__(activation if nonlinearity is None else nonlinearity, clip=clip)
 
     def step(self, x: Value, h: Value) -> dict[str, Value]:
-        return dict(h=_NONLINEARITIES[self.nonlinearity](self.hidden(x, h)))
+        return dict(h=self.activation(self.hidden(x, h)))
 
 
-class Jordan(Cell):
+class Jordan(ActivatedCell):
     """The network that feeds back its output (Jordan 1986, "Serial Order", figure 2).
 
     h_t = tanh(W x_t + R y_{t-1} + b) and y_t = sigmoid(U h_t + b_y): the state is the output y.
+
+    Good for: sequences whose next step depends on the last output: control, serial order.
     """
 
     hidden = Gate()
     output = Map()
 
     def step(self, x: Value, y: Value) -> dict[str, Value]:
-        h = tanh(self.hidden(x, y))
-        return dict(y=sigmoid(self.output(h)), hidden=h)
+        h = self.activation(self.hidden(x, y))
+        return dict(y=self.gate_activation(self.output(h)), hidden=h)

@@ -41,7 +41,9 @@ class TracedCell(Cell):
     def declarations(self) -> Declarations:
         graph = self.graph
         norms = tuple(NormSpec(norm.name, (), norm.epsilon) for norm in graph.norms)
-        return Declarations(graph.states, graph.stacks, graph.vectors, norms, graph.masks)
+        return Declarations(
+            graph.states, graph.stacks, graph.vectors, norms, graph.masks, graph.inputs
+        )
 
     def step(self, x: Value, /, **given: Value) -> dict[str, Value]:  # type: ignore[override]
         values: dict[Node, Value] = {}

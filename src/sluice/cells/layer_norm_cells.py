@@ -29,6 +29,8 @@ class LayerNormLSTM(LayerNormed):
 
     The paper's b of equation 20 is the sum of the two norms' biases. ``span`` is as for
     `sluice.cells.layer_norm`.
+
+    Good for: deep or long models that an LSTM trains badly, at any batch size.
     """
 
     def __init__(self, span: str = "all", epsilon: float = 1e-5) -> None:
@@ -36,14 +38,20 @@ class LayerNormLSTM(LayerNormed):
 
 
 class LayerNormGRU(LayerNormed):
-    """The layer-norm GRU (Ba et al. 2016, supplementary material), its reset after the product."""
+    """The layer-norm GRU (Ba et al. 2016, supplementary material), its reset after the product.
+
+    Good for: what a GRU does, with larger learning rates.
+    """
 
     def __init__(self, span: str = "all", epsilon: float = 1e-5) -> None:
         super().__init__(GRU, span, epsilon)
 
 
 class LayerNormElman(LayerNormed):
-    """The layer-norm simple recurrent network (Ba et al. 2016, equation 4, on each map apart)."""
+    """The layer-norm simple recurrent network (Ba et al. 2016, equation 4, on each map apart).
+
+    Good for: an Elman cell over longer sequences: the norm keeps its state's scale.
+    """
 
     def __init__(self, nonlinearity: str = "tanh", epsilon: float = 1e-5) -> None:
         super().__init__(Elman(nonlinearity), "all", epsilon)

@@ -2,8 +2,38 @@
 
 from __future__ import annotations
 
+import inspect
+from dataclasses import dataclass
+
 from sluice import cells
 from sluice.cells.cell import Cell
+
+_PURPOSE = "Good for: "
+
+
+@dataclass(frozen=True)
+class CellDescription:
+    """What a cell's documentation says of it: what it is, with its paper, and what it is good for.
+
+    ``purpose`` is empty for a cell whose documentation does not say.
+    """
+
+    name: str
+    summary: str
+    purpose: str
+
+
+def describe_cell(kind: type[Cell]) -> CellDescription:
+    """What the documentation of ``kind`` says: its first paragraph, and that on "Good for".
+
+    >>> from sluice.cells import MGU
+    >>> from sluice.cells.registry import describe_cell
+    >>> describe_cell(MGU).purpose
+    'the smallest gated cell that resets.'
+    """
+    paragraphs = [" ".join(part.split()) for part in (inspect.getdoc(kind) or "").split("\n\n")]
+    purposes = [part.removeprefix(_PURPOSE) for part in paragraphs if part.startswith(_PURPOSE)]
+    return CellDescription(kind.__name__, paragraphs[0], purposes[0] if purposes else "")
 
 
 def list_cells() -> dict[str, type[Cell]]:

@@ -13,6 +13,8 @@ class SLSTM(Cell):
 
     ``forget`` is ``"sigmoid"`` or ``"exponential"``. The stabiliser m cancels in h, so the recorded
     gates are the stabilised ones, i′ and f′. ``hidden`` must be divisible by ``heads``.
+
+    Good for: revising what is stored: exponential gates can outweigh all that was written before.
     """
 
     input, forget, candidate, output = (Gate(heads="heads") for _ in range(4))

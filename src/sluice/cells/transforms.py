@@ -8,8 +8,18 @@ from math import isfinite
 
 from sluice.cached import cached_property
 from sluice.cells.cell import Cell
-from sluice.equations.graph import Affine, Elementwise, Graph, Leaf, Node, RowNorm
-from sluice.equations.ops import Value, apply, detach, greater, where
+from sluice.equations.graph import (
+    Affine,
+    Elementwise,
+    Graph,
+    Leaf,
+    Node,
+    RowMap,
+    RowNorm,
+    X,
+)
+from sluice.equations.op_table import apply
+from sluice.equations.ops import Value, detach, greater, where
 from sluice.equations.specs import MaskSpec, NormSpec, VectorSpec
 from sluice.equations.symbol import EquationError
 from sluice.equations.trace import Declarations, Interpreter
@@ -31,8 +41,33 @@ class Transform(Cell):
         own = type(self).__name__
         return f"{own}({self.inner.name})" if type(self).__module__ == __name__ else own
 
+    @cached_property
+    def graph(self) -> Graph:
+        """The equations; what is wrong with those of the inner cell is told in its name."""
+        _ = self.inner.graph
+        return super().graph
+
     def step(self, x: Value, **values: Value) -> dict[str, Value]:
-        return self.inner.bind_interpreter(self.interpreter).step(x, **values)
+        return self.inner.bind_interpreter(self.interpreter).call_step(x, values)
+
+
+@dataclass
+class _InnerInterpreter:
+    """What a transformed cell's own gates are made of: all but its maps as they are."""
+
+    interpreter: Interpreter
+
+    def vector(self, name: str) -> Value:
+        return self.interpreter.vector(name)
+
+    def norm(self, name: str, group: tuple[Value, ...]) -> tuple[Value, ...]:
+        return self.interpreter.norm(name, group)
+
+    def row_map(self, op: str, operand: Value, width: str) -> Value:
+        return self.interpreter.row_map(op, operand, width)
+
+    def size(self, width: str) -> Value:
+        return self.interpreter.size(width)
 
 
 class LayerNormed(Transform):
@@ -73,16 +108,14 @@ class LayerNormed(Transform):
         return replace(inner, stacks=stacks, norms=inner.norms + norms)
 
     def step(self, x: Value, **values: Value) -> dict[str, Value]:
-        return self.inner.bind_interpreter(_LayerNormInterpreter(self.interpreter, self)).step(
-            x, **values
-        )
+        normed = _LayerNormInterpreter(self.interpreter, self)
+        return self.inner.bind_interpreter(normed).call_step(x, values)
 
 
 @dataclass
-class _LayerNormInterpreter:
+class _LayerNormInterpreter(_InnerInterpreter):
     """An interpreter whose gates' maps are normed."""
 
-    interpreter: Interpreter
     cell: LayerNormed
 
     def affine(self, stack: str, gate: str, operand: Value) -> Value:
@@ -91,12 +124,6 @@ class _LayerNormInterpreter:
         group = self.cell.groups[stack, gate]
         parts = tuple(self.interpreter.affine(stack, other, operand) for other in group)
         return self.interpreter.norm(self.cell.norm_name(stack, group), parts)[group.index(gate)]
-
-    def vector(self, name: str) -> Value:
-        return self.interpreter.vector(name)
-
-    def norm(self, name: str, group: tuple[Value, ...]) -> tuple[Value, ...]:
-        return self.interpreter.norm(name, group)
 
 
 class Zoneout(Transform):
@@ -126,7 +153,7 @@ class Zoneout(Transform):
 
     def step(self, x: Value, **values: Value) -> dict[str, Value]:
         masks = {state: values.pop(f"zoneout_{state}") for state in self.rates}
-        found = self.inner.bind_interpreter(self.interpreter).step(x, **values)
+        found = self.inner.bind_interpreter(self.interpreter).call_step(x, values)
         for state, held in masks.items():
             found[state] = held * values[state] + (1.0 - held) * found[state]
         return found
@@ -151,26 +178,19 @@ class RecurrentDropout(Transform):
 
     def step(self, x: Value, **values: Value) -> dict[str, Value]:
         dropped = _DropoutInterpreter(self.interpreter, values.pop("dropout"))
-        return self.inner.bind_interpreter(dropped).step(x, **values)
+        return self.inner.bind_interpreter(dropped).call_step(x, values)
 
 
 @dataclass
-class _DropoutInterpreter:
+class _DropoutInterpreter(_InnerInterpreter):
     """An interpreter whose recurrent maps read masked operands."""
 
-    interpreter: Interpreter
     mask: Value
 
     def affine(self, stack: str, gate: str, operand: Value) -> Value:
         return self.interpreter.affine(
             stack, gate, operand * self.mask if stack == "hh" else operand
         )
-
-    def vector(self, name: str) -> Value:
-        return self.interpreter.vector(name)
-
-    def norm(self, name: str, group: tuple[Value, ...]) -> tuple[Value, ...]:
-        return self.interpreter.norm(name, group)
 
 
 class ClampedGates(Transform):
@@ -267,12 +287,16 @@ def evaluate_node(
         return interpreter.affine(node.stack, node.gate, operands[0])
     if isinstance(node, RowNorm):
         return interpreter.norm(node.norm, operands)[node.index]
+    if isinstance(node, RowMap):
+        return interpreter.row_map(node.op, operands[0], node.width)
     assert isinstance(node, Leaf)
     if node.kind == "constant":
         return float(node.name)
     if node.kind == "vector":
         return interpreter.vector(node.name)
-    return x if node.kind == "input" else leaves[node.name]
+    if node.kind == "size":
+        return interpreter.size(node.name)
+    return x if node is X else leaves[node.name]
 
 
 def _substitute_constant(value: Value, number: float) -> Value:

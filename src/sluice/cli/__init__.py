@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from sluice._version import __version__
-from sluice.cli import ablate, compare, compose, doctor, generate, look, show, sketch, train
+from sluice.cli import ablate, cells, compare, compose, doctor, generate, look, show, sketch, train
 from sluice.cli.errors import CommandGroup
 from sluice.cli.flags import Command
 from sluice.cli.options import spread_options
@@ -40,6 +40,7 @@ def sluice(
 
 _SHOW, _TRAIN, _UNDERSTAND = "Cells", "Training and generation", "Understanding a model"
 _COMMANDS: tuple[tuple[str, Callable[..., None], str, str], ...] = (
+    ("cells", cells.list_cells, _SHOW, "sluice cells"),
     ("show", show.show, _SHOW, "sluice show peephole-lstm --as latex"),
     ("sketch", sketch.sketch, _SHOW, "sluice sketch gru --out gru.svg"),
     ("compare", compare.compare, _SHOW, "sluice compare --cells gru,lstm --task adding --quick"),

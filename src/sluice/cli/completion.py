@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 CELL_NAMES = (
-    *("cifg", "elman", "gru", "jordan", "layernormelman", "layernormgru", "layernormlstm"),
-    *("lstm", "lstm1997", "mgu", "peepholelstm", "projectedlstm", "resetbeforegru", "slstm"),
+    *("atr", "brc", "cfn", "cifg", "cornn", "elman", "gru", "grud", "indrnn", "integrationelman"),
+    *("integrationlstm", "janet", "jordan", "layernormelman", "layernormgru", "layernormlstm"),
+    *("leakyelman", "lem", "ligru", "lstm", "lstm1997", "mgu", "mingru", "minlstm"),
+    *("mogrifierlstm", "multiplicativelstm", "multiplicativernn", "mut1", "mut2", "mut3"),
+    *("nascell", "nbrc", "nestedlstm", "peepholelstm", "projectedlstm", "qrnn", "ran"),
+    *("resetbeforegru", "scrn", "slstm", "sru", "star", "typedrnn", "ugrnn", "unicornn"),
+    *("workingmemorylstm",),
 )
 """The names of `sluice.cells.registry.list_cells`, as text: a shell does not wait for torch."""
 TASK_NAMES = ("recall", "order", "adding", "copy", "parity")

@@ -15,13 +15,14 @@ from dataclasses import dataclass
 
 from sluice.equations.graph import Node
 
-LOAD, PARAMETER, SCALAR, STORE, ADD_ROW, ADD_BLOCK = (
+LOAD, PARAMETER, SCALAR, STORE, ADD_ROW, ADD_BLOCK, BROADCAST = (
     "load",
     "parameter",
     "scalar",
     "store",
     "add row",
     "add block",
+    "broadcast",
 )
 
 
@@ -36,6 +37,8 @@ class Access:
     ``store``      lanes to where ``load`` reads
     ``add row``    lanes added to those at ``base + r·row + item·lanes``: a sum over blocks
     ``add block``  lanes added to those at ``base + b·block + item·lanes``: a sum over rows
+    ``broadcast``  the first lane at ``base + r·row + item·lanes``, the same for all lanes and
+                   blocks: what a buffer of width 1 holds, in a body of another width
     =============  =====================================================================
     """
 

@@ -4,10 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sluice.codegen.body import ADD_BLOCK, ADD_ROW, LOAD, PARAMETER, SCALAR, STORE, Access, Body
-from sluice.codegen.vector_math import FUNCTION_NAMES, VectorIRBuilder, emit_definitions
+from sluice.codegen.body import (
+    ADD_BLOCK,
+    ADD_ROW,
+    BROADCAST,
+    LOAD,
+    PARAMETER,
+    SCALAR,
+    STORE,
+    Access,
+    Body,
+)
+from sluice.codegen.vector_builder import VectorIRBuilder
+from sluice.codegen.vector_math import FUNCTION_NAMES, emit_definitions
 from sluice.equations.graph import Elementwise, Leaf, Node, sort_topologically
 
+_MOST_INLINED_CALLS = 128
+"""A body with more calls of functions keeps them as calls: LLVM would take seconds over it."""
 _ARITHMETIC = {"add": "fadd", "subtract": "fsub", "multiply": "fmul"}
 
 
@@ -31,7 +44,20 @@ def emit_module(
         f'attributes #0 = {{ "prefer-vector-width"="{size}" "min-legal-vector-width"="{size}" '
         f"{reciprocals}}}"
     )
-    return "\n".join([*parts, emit_definitions(bits, avx512), attributes])
+    parts += [emit_definitions(_find_functions(functions), bits, avx512), attributes]
+    return "\n".join(parts)
+
+
+def _find_functions(bodies: Mapping[str, Body]) -> set[str]:
+    """The functions that some body calls."""
+    nodes = {
+        node
+        for body in bodies.values()
+        for node in sort_topologically(
+            [n for n, _ in body.outputs], known=[n for n, _ in body.inputs]
+        )
+    }
+    return {n.op for n in nodes if isinstance(n, Elementwise) and n.op in FUNCTION_NAMES}
 
 
 def emit_function(name: str, body: Body, bits: int) -> str:
@@ -117,10 +143,13 @@ class _FunctionEmitter:
         for node, access in self.body.inputs:
             if access.kind == LOAD:
                 self.values[node] = self._emit_load(f"%here{access.slot}", access.item)
-            elif access.kind == SCALAR:
+            elif access.kind in (SCALAR, BROADCAST):
                 self.values[node] = self._emit_scalar(access)
         known = [node for node, _ in self.body.inputs]
-        for node in sort_topologically([n for n, _ in self.body.outputs], known=known):
+        nodes = sort_topologically([n for n, _ in self.body.outputs], known=known)
+        calls = sum(isinstance(node, Elementwise) and node.op in FUNCTION_NAMES for node in nodes)
+        self._inlining = "noinline" if calls > _MOST_INLINED_CALLS else ""
+        for node in nodes:
             self.values[node] = self._emit_node(node)
         for node, access in self.body.outputs:
             if access.kind == STORE and not access.optional:
@@ -142,7 +171,8 @@ class _FunctionEmitter:
         """One number of a row, in every lane; its slot's blocks have no stride."""
         w = self.builder
         start = w.emit(f"getelementptr {w.scalar}, ptr %base{access.slot}, i64 %roff{access.slot}")
-        pointer = self._emit_pointer(start, access.item)
+        item = access.item if access.kind == SCALAR else access.item * w.lanes
+        pointer = self._emit_pointer(start, item)
         value = w.emit(f"load {w.scalar}, ptr {pointer}, align {self.bits // 8}")
         first = w.emit(f"insertelement {w.vector} poison, {w.scalar} {value}, i64 0")
         zeros = f"<{w.lanes} x i32> zeroinitializer"
@@ -170,7 +200,7 @@ class _FunctionEmitter:
         if op == "divide":
             return w.float_op("fdiv", *a)
         if op in FUNCTION_NAMES:
-            return w.call(f"sluice.{op}", *a)
+            return w.call(f"sluice.{op}", *a, attribute=self._inlining)
         if op in ("sqrt", "absolute"):
             return w.intrinsic({"sqrt": "sqrt", "absolute": "fabs"}[op], *a)
         if op == "negative":
@@ -182,8 +212,14 @@ class _FunctionEmitter:
             kind = "ugt" if op == "maximum" else "ult"
             chosen = w.select(w.compare(kind, a[0], a[1]), a[0], a[1])
             return w.select(w.compare("uno", a[1], a[1]), a[1], chosen)
-        if op == "greater":
-            return w.compare("ogt", *a)
+        if op in ("greater", "greater_equal"):
+            return w.compare({"greater": "ogt", "greater_equal": "oge"}[op], *a)
+        if op == "sign":
+            zero = w.constant(0.0)
+            size = w.select(w.compare("one", a[0], zero), w.constant(1.0), zero)
+            return w.intrinsic("copysign", size, a[0])
+        if op in ("clamp", "hard_tanh"):
+            return self._emit_operation("minimum", [self._emit_operation("maximum", a[:2]), a[2]])
         if op == "where":
             return w.select(*a)
         assert op == "detach", op

@@ -33,4 +33,5 @@ def lower_graph(graph: Graph, has_bias: bool, gradient_names: tuple[str, ...] = 
         back.row_gradients,
         forward.value_locations,
         back.gradient_locations,
+        back.input_gradient_locations,
     )

@@ -5,18 +5,29 @@ from __future__ import annotations
 from sluice.codegen.body import LOAD, PARAMETER, SCALAR
 from sluice.codegen.buffers import BufferTable, Item
 from sluice.codegen.program import CONST, STEP, TIME
-from sluice.codegen.section import Location, NormGroup, ProductGroup, Section, StoreRequest
+from sluice.codegen.section import (
+    MAPPED,
+    Location,
+    NormGroup,
+    ProductGroup,
+    Section,
+    StoreRequest,
+    broadcast,
+)
 from sluice.equations.graph import (
     Affine,
     Elementwise,
     Graph,
     Leaf,
     Node,
+    RowMap,
     RowNorm,
+    X,
     as_node,
     elementwise,
     find_dependents,
 )
+from sluice.equations.specs import CONSTANT
 
 
 class ForwardLowering:
@@ -28,9 +39,14 @@ class ForwardLowering:
         self.step = Section("step", False, self.buffers, self._locate_for_step)
         self.parameter_locations: dict[tuple[str, str], Item] = {}
         self.tape_locations: dict[Node, Item] = {}
-        roots = [n for n in graph.nodes if isinstance(n, Leaf) and n.kind in ("state", "mask")]
+        roots = [
+            n
+            for n in graph.nodes
+            if isinstance(n, RowMap) or (isinstance(n, Leaf) and n.kind in ("state", "mask"))
+        ]
         self._per_step_nodes = find_dependents(graph.nodes, roots)
         self._expansions: dict[Node, Node] = {}
+        self._groups: dict[tuple[str, str, Node, str], tuple[int, ProductGroup]] = {}
         for node in graph.nodes:
             self.expand(node)
         for section in (self.hoisted, self.step):
@@ -56,6 +72,8 @@ class ForwardLowering:
             standard = (value - mean) * scale
             scaled = as_node(standard * gain)
             return scaled if bias is None else elementwise("add", scaled, bias)
+        if isinstance(node, RowMap):
+            return expand_row_map(section, node, self.expand(node.operand))
         assert isinstance(node, Elementwise)
         if (
             node.op == "detach"
@@ -64,22 +82,17 @@ class ForwardLowering:
         return elementwise(node.op, *map(self.expand, node.arguments))
 
     def _expand_affine(self, section: Section, node: Affine) -> Leaf:
-        operand = (self.expand(node.operand),)
-        group = next(
-            (
-                g
-                for g in section.groups
-                if (g.stack, g.operands, g.width) == (node.stack, operand, node.width)
-            ),
-            None,
-        )
-        if group is None:
-            group = ProductGroup(node.stack, (), operand, False, node.width, ())
-            section.groups.append(group)
-        name = f"{section.name}.{section.groups.index(group)}.{node.gate}"
+        operand = self.expand(node.operand)
+        key = (section.name, node.stack, operand, node.width)
+        if key not in self._groups:
+            group = ProductGroup(node.stack, (), (operand,), False, node.width, ())
+            self._groups[key] = len(section.groups), group
+            section.add_group(group)
+        number, group = self._groups[key]
+        name = f"{section.name}.{number}.{node.gate}"
         leaf = Leaf("product", name, node.width)
         if leaf not in group.results:
-            group.gates, group.results = (*group.gates, node.gate), (*group.results, leaf)
+            section.add_result(group, node.gate, leaf)
         return leaf
 
     def _sort_gates(self, group: ProductGroup) -> tuple[tuple[str, ...], tuple[Leaf, ...]]:
@@ -111,7 +124,10 @@ class ForwardLowering:
         return gain, bias if self.has_bias else None
 
     def locate_parameter(self, leaf: Leaf) -> Item:
-        """Where a per-unit parameter lies; its name may end in "/part" for a part of a norm."""
+        """Where a per-unit parameter lies; its name may end in "/part" for a part of a norm.
+
+        Without a name it is one where a unit is, or the number of units of the width after "/".
+        """
         name, _, part = leaf.name.partition("/")
         key = (leaf.name, leaf.width)
         if key not in self.parameter_locations:
@@ -128,20 +144,24 @@ class ForwardLowering:
         get = self.buffers.get
         if leaf.kind == "state":
             return get("previous", STEP, leaf.width, self._state_index(leaf.name)), 0, LOAD
-        if leaf.kind == "input":
+        if leaf is X:
             return get("input", TIME, leaf.width), 0, LOAD
-        if leaf.kind == "mask":
-            names = [mask.name for mask in self.graph.masks]
-            return get("mask", TIME, leaf.width, names.index(leaf.name)), 0, LOAD
+        if leaf.kind in ("mask", "input"):
+            index = [one.name for one in self.graph.masks_and_inputs].index(leaf.name)
+            return get("mask", TIME, leaf.width, index), 0, LOAD
         if leaf.kind == "vector":
             return (*self.locate_parameter(leaf), PARAMETER)
+        if leaf.kind == "size":
+            return (*self.locate_parameter(Leaf("vector", f"/{leaf.name}", leaf.width)), PARAMETER)
         return None
 
     def locate_statistic(self, leaf: Leaf) -> Location | None:
-        """Where a norm's mean or 1/σ lies, of either section."""
+        """Where a norm's mean or 1/σ lies, of either section, or a number that a row map made."""
         for norm in (*self.step.norms, *self.hoisted.norms):
             if leaf in norm.leaves:
                 return norm.target, norm.item + norm.leaves.index(leaf), SCALAR
+        if leaf.kind == "row" and leaf in self.step.maps:
+            return self.step.maps[leaf].target, self.step.maps[leaf].item, SCALAR
         return None
 
     def _locate_for_hoisted(self, node: Node) -> Location | None:
@@ -167,16 +187,11 @@ class ForwardLowering:
             node = self.expand(self.graph.outputs_by_name[state.name])
             self.step.store_when_ready(StoreRequest(node, buffer, 0))
             self.value_locations[state.name] = (buffer, 0)
-            if not isinstance(node, Leaf) or node.kind == "product":
+            if not isinstance(node, Leaf) or node.kind in ("product", MAPPED):
                 self.tape_locations.setdefault(node, (buffer, 0))
         for name, node in self.graph.outputs_by_name.items():
             if name not in self.value_locations:
-                self.value_locations[name] = self.save_to_tape(
-                    self.expand(node), self._find_width(name, node)
-                )
-
-    def _find_width(self, name: str, node: Node) -> str:
-        return "hidden" if node.width == "1" else node.width
+                self.value_locations[name] = self.save_to_tape(self.expand(node), node.width)
 
     def save_to_tape(self, node: Node, width: str) -> Item:
         """Keep ``node`` of every step, for the backward pass and for recordings."""
@@ -185,3 +200,10 @@ class ForwardLowering:
             self.step.store_when_ready(StoreRequest(node, *where, optional=True))
             self.tape_locations[node] = where
         return self.tape_locations[node]
+
+
+def expand_row_map(section: Section, node: RowMap, operand: Node) -> Node:
+    """A row map as a leaf of ``section``, or, of one number a row, as that number everywhere."""
+    if node.operand.width == CONSTANT:
+        return broadcast(operand, node.width)
+    return section.add_map(node.op, operand, node.width)

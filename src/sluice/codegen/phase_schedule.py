@@ -1,11 +1,11 @@
 """Scheduling: a section's equations sorted into phases, in three passes.
 
-A matrix product, a norm or a mean needs complete rows of what it reads; everything else is
-elementwise. So a step is cut into phases: each begins with products and statistics, and ends with
-a *body*, one compiled function for all that is elementwise.
+A matrix product, a norm, a mean or a row map needs complete rows of what it reads; everything else
+is elementwise. So a step is cut into phases: each begins with products, statistics and row maps,
+and ends with a *body*, one compiled function for all that is elementwise.
 
-1. **Levels** (`Section.level`). A node's level is how many products, norms and means must be
-   complete, one after another, before it can be computed.
+1. **Levels** (`Section.level`). A node's level is how many products, norms, means and row maps must
+   be complete, one after another, before it can be computed.
 2. **Stores** (`plan_bodies`). Every request is put at the level of its node. From the top level
    down it follows what each level's body reads, and so what lower levels must store as well.
 3. **Phases** (`build_phases`). Each level becomes a phase, one for each width that occurs in it.
@@ -39,10 +39,11 @@ from __future__ import annotations
 from sluice.codegen.body import LOAD
 from sluice.codegen.buffers import Item
 from sluice.codegen.phases import SectionBuffers, build_phases
-from sluice.codegen.program import STEP, Phase
-from sluice.codegen.section import ProductGroup, Section, StoreRequest
+from sluice.codegen.program import CHUNK, STEP, Phase
+from sluice.codegen.section import MapGroup, ProductGroup, Section, StoreRequest
 from sluice.codegen.stores import plan_bodies
-from sluice.equations.graph import Node
+from sluice.equations.graph import Leaf, Node
+from sluice.equations.specs import CONSTANT
 
 
 def schedule(section: Section) -> list[Phase]:
@@ -55,8 +56,9 @@ def schedule(section: Section) -> list[Phase]:
     norm_parts = {
         norm: tuple(_find_norm_part(section, part) for part in norm.parts) for norm in section.norms
     }
+    map_sources = _find_map_sources(section)
     plans = plan_bodies(section, tiles)
-    return build_phases(section, SectionBuffers(operands, tiles, norm_parts), plans)
+    return build_phases(section, SectionBuffers(operands, tiles, norm_parts, map_sources), plans)
 
 
 def _find_operand(section: Section, group: ProductGroup) -> int:
@@ -83,3 +85,29 @@ def _find_norm_part(section: Section, node: Node) -> Item:
     """Where a norm's statistics read one part of its group."""
     found = section.locate_external(node)
     return found[:2] if found is not None and found[2] == LOAD else section.spill(node)
+
+
+_COMPLETE = ("previous", "next", "tape", "mask")
+"""Roles of buffers whose rows are complete when a step begins, whichever threads share it."""
+
+
+def _find_map_sources(section: Section) -> dict[MapGroup, Item]:
+    """Where the row maps read. To store one's operand may ask for another map."""
+    found: dict[MapGroup, Item] = {}
+    for request in section.deferred_requests if section.maps else ():
+        section.level(request.node)
+    while len(found) < len(section.maps):
+        one = list(section.maps.values())[len(found)]
+        found[one] = _find_map_source(section, one.operand)
+    return found
+
+
+def _find_map_source(section: Section, node: Node) -> Item:
+    if isinstance(node, Leaf) and node in section.maps and node.width != CONSTANT:
+        return section.maps[node].target, 0
+    found = section.locate_external(node)
+    if found is not None and found[2] == LOAD:
+        slot = section.buffers.buffers[found[0]]
+        if slot.role in _COMPLETE or slot.scope == CHUNK:
+            return found[:2]
+    return section.spill_row(node)

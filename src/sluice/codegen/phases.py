@@ -7,18 +7,20 @@ from dataclasses import dataclass
 
 from sluice.codegen.body import Access, Body
 from sluice.codegen.buffers import Item
-from sluice.codegen.program import NormStatistics, Phase, Product, RowMean
-from sluice.codegen.section import NormGroup, ProductGroup, Section
+from sluice.codegen.program import NormStatistics, Phase, Product, RowMean, RowOperation
+from sluice.codegen.section import MapGroup, NormGroup, ProductGroup, Section
 from sluice.codegen.stores import BodyPlan, PhaseKey
+from sluice.equations.specs import CONSTANT
 
 
 @dataclass(frozen=True)
 class SectionBuffers:
-    """Where a section's products and norms read, and where the products' results lie."""
+    """Where a section's products, norms and row maps read, and where products' results lie."""
 
     operands: Mapping[ProductGroup, int]
     tiles: Mapping[ProductGroup, int]
     norm_parts: Mapping[NormGroup, tuple[Item, ...]]
+    map_sources: Mapping[MapGroup, Item]
 
 
 def build_phases(
@@ -28,6 +30,7 @@ def build_phases(
     levels = [level for level, _ in plans]
     levels += [section.level(norm.leaves[0]) for norm in section.norms]
     levels += map(section.group_level, section.groups)
+    levels += map(section.level, section.maps)
     found: list[Phase] = []
     for level in range(max(levels, default=0) + 1):
         found += _build_level(section, buffers, plans, level)
@@ -40,18 +43,24 @@ def _build_level(
     plans: Mapping[PhaseKey, BodyPlan],
     level: int,
 ) -> list[Phase]:
-    """The phases of one level: one for each width, the statistics in the first."""
+    """The phases of one level: one for each width, what needs complete rows in the first."""
     groups = [group for group in section.groups if section.group_level(group) == level]
     widths = {group.width for group in groups} | {w for at, w in plans if at == level}
     phases = []
-    for width in sorted(widths):
+    for width in sorted(widths, key=lambda width: (width != CONSTANT, width)):
         own = [group for group in groups if group.width == width]
         phases.append(_build_phase(section, buffers, width, own, plans.get((level, width))))
     statistics, means = _build_statistics(section, buffers, level), _build_means(section, level)
+    maps = [found for leaf, found in section.maps.items() if section.level(leaf) == level]
+    if maps and not phases:
+        phases = [Phase(maps[0].leaf.width)]
     if (statistics or means) and not phases:
         phases = [Phase(section.buffers.buffers[statistics[0].sources[0][0]].width)]
     if phases:
         phases[0].statistics, phases[0].means = statistics, means
+        phases[0].row_operations = [
+            RowOperation(one.op, *buffers.map_sources[one], one.target, one.item) for one in maps
+        ]
     return phases
 
 

@@ -2,10 +2,10 @@
 
 Values lie in *buffers*: arrays with a row for each sequence, a row being blocks of ``items`` ×
 lanes numbers. A *phase* is a stretch of work that needs no complete row of anything computed in
-it: norms' statistics of earlier phases' values, matrix products, and a body that computes all
-that is elementwise in their results. The forward pass has phases for a chunk of time steps at
-once (*hoisted*: what depends on the input alone) and phases for one step; the backward pass has
-phases for one step.
+it: norms' statistics and row maps of earlier phases' values, matrix products, and a body that
+computes all that is elementwise in their results. The forward pass has phases for a chunk of time
+steps at once (*hoisted*: what depends on the input alone) and phases for one step; the backward
+pass has phases for one step.
 """
 
 from __future__ import annotations
@@ -72,6 +72,17 @@ class RowMean:
     target_item: int
 
 
+@dataclass(frozen=True)
+class RowOperation:
+    """The row map ``op`` of an item of complete rows, into a buffer of rows or of scalars."""
+
+    op: str
+    source: int
+    item: int
+    target: int
+    target_item: int
+
+
 @dataclass
 class Phase:
     """One phase; ``buffers`` are the indices of those that the body's slots are bound to."""
@@ -79,6 +90,7 @@ class Phase:
     width: str
     statistics: list[NormStatistics] = field(default_factory=list)
     means: list[RowMean] = field(default_factory=list)
+    row_operations: list[RowOperation] = field(default_factory=list)
     products: list[Product] = field(default_factory=list)
     body: Body | None = None
     buffers: tuple[int, ...] = ()
@@ -110,7 +122,8 @@ class Program:
     """A cell's forward and backward phases, and the buffers that they share.
 
     ``value_locations`` says where each named value of all steps lies, ``gradient_locations`` where
-    the derivatives of the loss with respect to it lie: (buffer, item).
+    the derivatives of the loss with respect to it lie: (buffer, item). ``input_gradient_locations``
+    says so for the inputs beside x.
     """
 
     buffers: list[BufferSlot]
@@ -123,6 +136,7 @@ class Program:
     row_gradients: list[RowGradient]
     value_locations: dict[str, tuple[int, int]]
     gradient_locations: dict[str, tuple[int, int]]
+    input_gradient_locations: dict[str, tuple[int, int]]
 
 
 def body_name(part: str, number: int) -> str:

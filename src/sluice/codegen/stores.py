@@ -4,21 +4,37 @@ A body is planned from the top level down. Whatever it needs from a lower level,
 cheaply compute again, becomes one more value for that lower level to store (a *spill*). A
 comparison is no number to store: every body that needs one computes it again from its operands. A
 body never reads a higher level, so no body gains a store after it was planned.
+
+One number a row has width 1. In each level the phase of that width runs first and is planned last:
+bodies of other widths read what it stores, in every lane.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sluice.codegen.body import ADD_ROW, LOAD, SCALAR
+from sluice.codegen.body import ADD_ROW, BROADCAST, LOAD, PARAMETER, SCALAR
 from sluice.codegen.section import Location, ProductGroup, Section, StoreRequest
-from sluice.equations.graph import Elementwise, Leaf, Node, is_comparison
+from sluice.equations.graph import (
+    Elementwise,
+    Leaf,
+    Node,
+    is_comparison,
+    sort_topologically,
+)
+from sluice.equations.specs import CONSTANT
 
-_COSTLY = frozenset({"exp", "log", "sqrt", "sigmoid", "log_sigmoid", "tanh", "divide"})
+_COSTLY = frozenset(
+    "exp expm1 log sqrt power sin cos erf sigmoid log_sigmoid softplus silu tanh divide".split()
+)
 _COST_OF_LOAD = 3
 """What is cheaper than this is computed again instead of being loaded."""
+_COST_OF_PHASE = 16
+"""What of one number a row is cheaper than this is computed again in every block."""
 _MAX_COST = 99
+_SHARED_LATE = ("flow", "upstream", "input")
+"""Roles whose rows the threads that share units bring in each its part, at the step's start."""
 
 PhaseKey = tuple[int, str]
 """A phase's level and width."""
@@ -38,10 +54,12 @@ def plan_bodies(section: Section, tiles: Mapping[ProductGroup, int]) -> dict[Pha
     stores = _assign_requests(section)
     costs, plans = _RecomputeCosts(section), dict[PhaseKey, BodyPlan]()
     for level in range(max((at for at, _ in stores), default=0), -1, -1):
-        for width in sorted(w for at, w in stores if at == level):
-            body = _BodyPlanner(section, tiles, stores, costs, level, width)
-            inputs = body.find_inputs()
-            plans[level, width] = BodyPlan(inputs, tuple(stores[level, width].values()))
+        widths = sorted(w for at, w in stores if at == level and w != CONSTANT)
+        for width in (*widths, CONSTANT):  # which the other bodies of the level may read
+            if (level, width) in stores:
+                body = _BodyPlanner(section, tiles, stores, costs, level, width)
+                inputs = body.find_inputs()
+                plans[level, width] = BodyPlan(inputs, tuple(stores[level, width].values()))
     return plans
 
 
@@ -85,13 +103,19 @@ class _RecomputeCosts:
         self._locate_external, self._costs = section.locate_external, dict[Node, int]()
 
     def estimate(self, node: Node) -> int:
-        if isinstance(node, Leaf) or self._locate_external(node) is not None:
-            return 0
         if node not in self._costs:
-            assert isinstance(node, Elementwise)
-            own = 6 if node.op in _COSTLY else 1
-            self._costs[node] = min(_MAX_COST, own + sum(map(self.estimate, node.arguments)))
+            for each in sort_topologically([node], self._costs, self._get_computed_from):
+                operands = self._get_computed_from(each)
+                own = (
+                    6 if isinstance(each, Elementwise) and each.op in _COSTLY else len(operands) > 0
+                )
+                total = own + sum(self._costs[operand] for operand in operands)
+                self._costs[each] = min(_MAX_COST, total) if operands else 0
         return self._costs[node]
+
+    def _get_computed_from(self, node: Node) -> tuple[Node, ...]:
+        is_given = isinstance(node, Leaf) or self._locate_external(node) is not None
+        return () if is_given else node.operands
 
 
 @dataclass
@@ -108,33 +132,49 @@ class _BodyPlanner:
     def find_inputs(self) -> tuple[tuple[Node, Location], ...]:
         """What the body reads to compute all of its stores."""
         inputs: dict[Node, Location] = {}
-        requests = self.stores[self.level, self.width].values()
-        self._visit((request.node for request in requests), inputs, set())
-        return tuple(inputs.items())
 
-    def _visit(self, nodes: Iterable[Node], inputs: dict[Node, Location], seen: set[Node]) -> None:
-        for node in nodes:
-            if node in seen or (isinstance(node, Leaf) and node.kind == "constant"):
-                continue
-            seen.add(node)
+        def find_operands(node: Node) -> tuple[Node, ...]:
+            if isinstance(node, Leaf) and node.kind == "constant":
+                return ()
             found = self._locate(node)
             if found is not None:
                 inputs[node] = found
-            else:
-                assert isinstance(node, Elementwise), node
-                self._visit(node.arguments, inputs, seen)
+                return ()
+            assert isinstance(node, Elementwise), node
+            return node.arguments
+
+        requests = self.stores[self.level, self.width].values()
+        sort_topologically((r.node for r in requests), get_operands=find_operands)
+        return tuple(inputs.items())
 
     def _locate(self, node: Node) -> Location | None:
         """Where the body reads ``node``; None where it computes it."""
         found = self.section.locate_external(node) or self._locate_statistic(node)
         if found is not None:
-            return found
+            return self._broadcast(node, found)
         if is_comparison(node):
             return None
         level, group = self.section.level(node), self.section.find_group(node)
         if level < self.level and (group or not self._is_recomputed(node, level)):
             return self._spill(node, level)
+        if node.width != self.width and (group or not self._is_recomputed_in_blocks(node)):
+            return self._spill(node, level)
         return (self.tiles[group[0]], group[1], LOAD) if group else None
+
+    def _broadcast(self, node: Node, found: Location) -> Location:
+        """How this body reads what lies there: one number a row in every lane."""
+        buffer, item, kind = found
+        slot = self.section.buffers.buffers[buffer]
+        if slot.width != CONSTANT or self.width == CONSTANT or kind not in (LOAD, PARAMETER):
+            return found
+        if slot.role in _SHARED_LATE and self.section.name == "back":
+            return self._spill(node, 0)
+        return buffer, item, BROADCAST
+
+    def _is_recomputed_in_blocks(self, node: Node) -> bool:
+        """Whether to compute one number a row again in every block of this level."""
+        has_phase = (self.level, CONSTANT) in self.stores
+        return self.costs.estimate(node) <= (_COST_OF_LOAD if has_phase else _COST_OF_PHASE)
 
     def _locate_statistic(self, node: Node) -> Location | None:
         for norm in self.section.norms:
@@ -143,16 +183,19 @@ class _BodyPlanner:
         for mean in self.section.means:
             if node is mean.leaf:
                 return mean.target, mean.target_item, SCALAR
+        if isinstance(node, Leaf) and node in self.section.maps:
+            found = self.section.maps[node]
+            return found.target, found.item, SCALAR if node.width == CONSTANT else LOAD
         return None
 
     def _is_recomputed(self, node: Node, level: int) -> bool:
         """Whether to compute again what needs no product: cheap, or without a phase of its own."""
-        if level > 0:
+        if level > 0 or self.section.is_spilled(node):
             return False
         cheap = self.costs.estimate(node) <= _COST_OF_LOAD
-        return cheap or (0, self.width) not in self.stores
+        return cheap or (0, node.width) not in self.stores
 
     def _spill(self, node: Node, level: int) -> Location:
         buffer, item = self.section.allocate_spill(node)
         _add_store(self.section, self.stores, StoreRequest(node, buffer, item), level)
-        return buffer, item, LOAD
+        return buffer, item, LOAD if node.width == self.width else BROADCAST

@@ -18,12 +18,29 @@ from sluice.equations.graph import (
     Graph,
     Leaf,
     Node,
+    RowMap,
     RowNorm,
+    X,
     constant,
     elementwise,
+    is_number,
     sort_topologically,
 )
-from sluice.equations.ops import OPS
+from sluice.equations.op_table import OPS
+from sluice.equations.row_maps import (
+    CUMULATIVE_SUM,
+    MAXIMUM,
+    MAXIMUM_SHARE,
+    REPEAT,
+    REVERSE_CUMULATIVE_SUM,
+    SUM,
+    SUM_TILES,
+    TILE,
+    split_groups,
+    with_groups,
+)
+from sluice.equations.row_nodes import row_map
+from sluice.equations.specs import CONSTANT
 
 
 @dataclass(frozen=True)
@@ -46,6 +63,7 @@ class Adjoint:
 
     states: dict[str, Node]
     input: Node | None
+    inputs: dict[str, Node]
     vectors: dict[str, Node]
     deltas: dict[Affine, Node]
     norms: tuple[NormDelta, ...]
@@ -54,7 +72,8 @@ class Adjoint:
     @property
     def outputs(self) -> tuple[Node, ...]:
         """Every gradient node."""
-        found = [*self.states.values(), *self.vectors.values(), *self.deltas.values()]
+        found = [*self.states.values(), *self.inputs.values()]
+        found += [*self.vectors.values(), *self.deltas.values()]
         found += [node for norm in self.norms for node in norm.upstream]
         return tuple(found if self.input is None else [*found, self.input])
 
@@ -92,7 +111,8 @@ def differentiate(graph: Graph) -> Adjoint:
     leaves = {(n.kind, n.name): gradients[n] for n in reached if isinstance(n, Leaf)}
     return Adjoint(
         states={name: g for (kind, name), g in leaves.items() if kind == "state"},
-        input=leaves.get(("input", "x")),
+        input=gradients.get(X),
+        inputs={leaf.name: gradients[leaf] for leaf in graph.input_leaves if leaf in gradients},
         vectors={name: g for (kind, name), g in leaves.items() if kind == "vector"},
         deltas={node: gradients[node] for node in reached if isinstance(node, Affine)},
         norms=tuple(norms),
@@ -103,6 +123,12 @@ def differentiate(graph: Graph) -> Adjoint:
 
 
 def _add(gradients: dict[Node, Node], node: Node, gradient: Node) -> None:
+    """Add to the gradient of ``node``, brought to its width.
+
+    What one number a row was used for at every unit comes back as a sum over the units.
+    """
+    if gradient.width != node.width and not is_number(gradient):
+        gradient = row_map(SUM if node.width == CONSTANT else REPEAT, gradient, node.width)
     known = gradients.get(node)
     gradients[node] = gradient if known is None else elementwise("add", known, gradient)
 
@@ -125,6 +151,27 @@ def _operand_gradients(node: Node, gradient: Node) -> Iterator[tuple[Node, Node]
             is_constant = isinstance(operand, Leaf) and operand.kind == "constant"
             if isinstance(part, Node) and not is_constant:
                 yield operand, part
+    elif isinstance(node, RowMap):
+        yield node.operand, _differentiate_row_map(node, gradient)
+
+
+_ADJOINTS = {
+    SUM: REPEAT,
+    REPEAT: SUM,
+    TILE: SUM_TILES,
+    SUM_TILES: TILE,
+    CUMULATIVE_SUM: REVERSE_CUMULATIVE_SUM,
+    REVERSE_CUMULATIVE_SUM: CUMULATIVE_SUM,
+}
+
+
+def _differentiate_row_map(node: RowMap, gradient: Node) -> Node:
+    """The gradient of a row map's operand; of a maximum, all that reach it share it."""
+    (name, groups), width = split_groups(node.op), node.operand.width
+    if name != MAXIMUM:
+        return row_map(with_groups(_ADJOINTS[name], groups), gradient, width)
+    share = row_map(with_groups(MAXIMUM_SHARE, groups), node.operand, width)
+    return elementwise("multiply", row_map(REPEAT, gradient, width), share)
 
 
 def _differentiate_norm(first: RowNorm, gradients: dict[Node, Node]) -> Iterator[NormDelta]:

@@ -42,8 +42,8 @@ _ADVICE = {
     ),
     "rand_like randn_like randint_like dropout dropout1d bernoulli normal alpha_dropout "
     "feature_dropout feature_alpha_dropout poisson multinomial rrelu gumbel_softmax": (
-        "random values are declared: write noise = Mask(rate=...) in the class and take it as an "
-        "argument, as in step(self, x, h, noise)"
+        "random values are declared: write noise = Noise(std=...) or Mask(rate=...) in the class "
+        "and take it as an argument, as in step(self, x, h, noise)"
     ),
     "zeros_like ones_like full_like empty_like new_zeros new_ones new_full new_tensor new_empty": (
         "write the number itself, as in 0.0 or 1.0; a number fits values of every width"
@@ -52,9 +52,9 @@ _ADVICE = {
         "a value of the step is no array of numbers: the step is read once, as equations; to see "
         "numbers record a layer, with sluice.record(layer), or step through them with cell.bind"
     ),
-    "ge le greater_equal less_equal eq ne not_equal equal isclose allclose isnan isinf isfinite": (
-        "equations compare with > and < alone; for where(a >= b, x, y) write where(b > a, y, x), "
-        "and for where(a == b, x, y) write where(a > b, y, where(b > a, y, x))"
+    "eq ne not_equal equal isclose allclose isnan isinf isfinite": (
+        "equations compare with > < >= <= alone; for where(a == b, x, y) write "
+        "where(a > b, y, where(b > a, y, x))"
     ),
     "logical_and logical_or logical_not logical_xor bitwise_and bitwise_or bitwise_not "
     "bitwise_xor invert": (

@@ -13,8 +13,17 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from sluice.equations.graph import Affine, Elementwise, Leaf, Node, RowNorm, sort_topologically
-from sluice.equations.ops import apply
+from sluice.equations.graph import (
+    Affine,
+    Elementwise,
+    Leaf,
+    Node,
+    RowMap,
+    RowNorm,
+    sort_topologically,
+)
+from sluice.equations.op_table import apply
+from sluice.equations.row_maps import apply_row_map
 from sluice.equations.specs import NormSpec, Sizes, StackSpec
 
 Values = dict[Node, Any]
@@ -84,6 +93,13 @@ class TensorInterpreter:
         along = (g * standard).mean(-1, keepdim=True)
         result = (g - g.mean(-1, keepdim=True) - standard * along) * scale
         return _split(result, [part.shape[-1] for part in group])
+
+    def row_map(self, op: str, operand: Tensor, width: str) -> Tensor:
+        """The row map ``op``, whose result has ``width``."""
+        return apply_row_map(op, operand, self._sizes.of(width))
+
+    def size(self, width: str) -> float:
+        return float(self._sizes.of(width))
 
     def standardize(self, name: str, group: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
         """A norm's input with mean 0 and variance 1, and the 1/σ that made it so."""
@@ -170,6 +186,8 @@ def _compute_group(
         return [parts[cast(RowNorm, node).index] for node in group]
     if isinstance(first, Elementwise):
         return (_compute_elementwise(first, values, interpreter),)
+    if isinstance(first, RowMap):
+        return (interpreter.row_map(first.op, values[first.operand], first.width),)
     return (_compute_leaf(cast(Leaf, first), interpreter),)
 
 
@@ -202,6 +220,8 @@ def _compute_elementwise(node: Elementwise, values: Values, interpreter: TensorI
 def _compute_leaf(leaf: Leaf, interpreter: TensorInterpreter) -> Any:
     if leaf.kind == "constant":
         return float(leaf.name)
+    if leaf.kind == "size":
+        return interpreter.size(leaf.name)
     if leaf.kind == "vector":
         return interpreter.vector(leaf.name)
     raise KeyError(f"{leaf.kind} '{leaf.name}' has no value; pass one")

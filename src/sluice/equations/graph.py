@@ -1,34 +1,37 @@
 """A cell's equations as data: immutable nodes, and the graph that they form.
 
-Three kinds of node compute: `Elementwise`, `Affine` and `RowNorm`; a `Leaf` is where a value
-comes in. Nodes are interned: two nodes that say the same are the same object, so a
+Four kinds of node compute: `Elementwise`, `Affine`, `RowNorm` and `RowMap`; a `Leaf` is where a
+value comes in. Nodes are interned: two nodes that say the same are the same object, so a
 subexpression written twice is computed once, and identity is equality.
 
 A node's ``width`` is symbolic (``"input"``, ``"hidden"``, ... `sluice.equations.sizes`; ``"1"`` for
-a constant): a graph fits layers of every size.
+one number a row, which stands beside any other width): a graph fits layers of every size.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakValueDictionary
 
 from sluice.cached import cached_property
-from sluice.equations.ops import OPS, Value
+from sluice.equations.op_table import COMPARISONS, OPS
 from sluice.equations.sizes import BUILT_IN, find_names
 from sluice.equations.specs import (
     CONSTANT,
-    MaskSpec,
+    INPUT,
+    InputSpec,
     NormSpec,
     ParameterSpec,
+    RandomSpec,
     StackSpec,
     StateSpec,
     VectorSpec,
     build_parameter_specs,
 )
-from sluice.equations.symbol import EquationError, Symbol, check_gradients_are_on
+from sluice.equations.symbol import EquationError, Symbol, Value, check_gradients_are_on
 
 _node_cache: WeakValueDictionary[tuple[Any, ...], Node] = WeakValueDictionary()
 
@@ -74,7 +77,8 @@ class Leaf(Node):
     """A value that comes in.
 
     ``kind`` is ``input``, ``state``, ``vector``, ``mask``, ``constant`` (its name is the
-    number) or, in an adjoint, ``gradient`` (its name is the output's).
+    number), ``size`` (the number of units of the width that is its name) or, in an adjoint,
+    ``gradient`` (its name is the output's).
     """
 
     kind: str
@@ -88,7 +92,7 @@ class Leaf(Node):
 
 @dataclass(frozen=True, eq=False, slots=True, repr=False)
 class Elementwise(Node):
-    """An operation of the op table on operands of one width."""
+    """An operation of the op table on operands of one width, or of one number a row."""
 
     op: str
     arguments: tuple[Node, ...]
@@ -148,6 +152,23 @@ class RowNorm(Node):
         return self.group + self.upstream
 
 
+@dataclass(frozen=True, eq=False, slots=True, repr=False)
+class RowMap(Node):
+    """A fixed reduction or rearrangement of a row, ``op`` of `sluice.equations.row_maps`."""
+
+    op: str
+    operand: Node
+    width: str
+
+    @property
+    def operands(self) -> tuple[Node, ...]:
+        return (self.operand,)
+
+
+#: The input of a layer, as every step finds it.
+X = Leaf("input", "x", INPUT)
+
+
 def constant(value: float) -> Node:
     """A number as a node."""
     return Leaf("constant", repr(float(value)), CONSTANT)
@@ -176,9 +197,21 @@ def elementwise(op: str, *operands: Node) -> Node:
     return Elementwise(op, operands, widths.pop() if widths else CONSTANT)
 
 
+def is_number(node: Node) -> bool:
+    """Whether ``node`` is the same number in every row and step: a literal, or made of some."""
+    seen, open_ = {node}, [node]
+    while open_:
+        found = open_.pop()
+        if isinstance(found, Leaf) and found.kind not in ("constant", "size"):
+            return False
+        open_ += [operand for operand in found.operands if operand not in seen]
+        seen.update(found.operands)
+    return True
+
+
 def is_comparison(node: Node) -> bool:
     """Whether ``node`` is the condition of a `where`: it holds or not, and is no number."""
-    return isinstance(node, Elementwise) and node.op == "greater"
+    return isinstance(node, Elementwise) and node.op in COMPARISONS
 
 
 def _format_widths(operands: tuple[Node, ...]) -> str:
@@ -217,16 +250,29 @@ def _explain_operand(value: object) -> str:
     return f"equations may contain numbers, states, gates, Vector()s and masks, got {found}"
 
 
-def sort_topologically(outputs: Iterable[Node], known: Iterable[Node] = ()) -> list[Node]:
-    """Every node that ``outputs`` need, operands first; the walk stops at ``known`` nodes."""
+def _get_operands(node: Node) -> Iterable[Node]:
+    return node.operands
+
+
+def sort_topologically(
+    outputs: Iterable[Node],
+    known: Iterable[Node] = (),
+    get_operands: Callable[[Node], Iterable[Node]] = _get_operands,
+) -> list[Node]:
+    """Every node that ``outputs`` need, operands first; the walk stops at ``known`` nodes.
+
+    ``get_operands`` says what a node needs, where that is not what it is computed from. A walk, not
+    a recursion: a step may be a chain of thousands of operations.
+    """
     order: list[Node] = []
-    seen = set(known)
+    blocked = known if isinstance(known, AbstractSet | Mapping) else set(known)
+    seen = set[Node]()
     stack: list[tuple[Node, Iterator[Node]]] = []
 
     def push(node: Node) -> None:
-        if node not in seen:
+        if node not in seen and node not in blocked:
             seen.add(node)
-            stack.append((node, iter(node.operands)))
+            stack.append((node, iter(get_operands(node))))
 
     for output in outputs:
         push(output)
@@ -239,6 +285,15 @@ def sort_topologically(outputs: Iterable[Node], known: Iterable[Node] = ()) -> l
                 order.append(node)
                 stack.pop()
     return order
+
+
+def list_terms(node: Node, ops: Container[str] = ("add",)) -> list[Node]:
+    """What a sum (an operation of ``ops``, of such operations) is made of, each once."""
+
+    def get_summands(node: Node) -> Iterable[Node]:
+        return node.operands if isinstance(node, Elementwise) and node.op in ops else ()
+
+    return [n for n in sort_topologically([node], get_operands=get_summands) if not get_summands(n)]
 
 
 def find_dependents(nodes: Iterable[Node], roots: Iterable[Node]) -> set[Node]:
@@ -255,7 +310,7 @@ class Graph:
     """A cell's update equations: what a step computes, and what it needs for that.
 
     ``outputs`` pairs every name that the step returns with its node, in the order returned;
-    the first of ``states`` is what a layer gives out.
+    the first of ``states`` is what a layer gives out. ``inputs`` are given beside x.
     """
 
     name: str
@@ -263,8 +318,9 @@ class Graph:
     stacks: tuple[StackSpec, ...]
     vectors: tuple[VectorSpec, ...]
     norms: tuple[NormSpec, ...]
-    masks: tuple[MaskSpec, ...]
+    masks: tuple[RandomSpec, ...]
     outputs: tuple[tuple[str, Node], ...]
+    inputs: tuple[InputSpec, ...] = ()
 
     def __hash__(self) -> int:
         return self._hash
@@ -297,10 +353,20 @@ class Graph:
         return tuple(Leaf("state", state.name, state.width) for state in self.states)
 
     @cached_property
+    def input_leaves(self) -> tuple[Leaf, ...]:
+        """The inputs beside x, in order."""
+        return tuple(Leaf("input", one.name, one.width) for one in self.inputs)
+
+    @property
+    def masks_and_inputs(self) -> tuple[RandomSpec | InputSpec, ...]:
+        """What each step is given beside x and the states: the masks, then the inputs."""
+        return (*self.masks, *self.inputs)
+
+    @cached_property
     def width_names(self) -> frozenset[str]:
         """All names in the widths of the graph: ``"hidden"``, say, and those of the cell's own."""
         widths = {node.width for node in self.nodes}
-        widths |= {state.width for state in self.states}
+        widths |= {state.width for state in self.states} | {one.width for one in self.inputs}
         for stack in self.stacks:
             widths |= {stack.operand, *(width for _, width in stack.gates)}
         return frozenset(find_names(widths.union(*(norm.widths for norm in self.norms))))

@@ -6,11 +6,18 @@ its derivative. Nothing that was computed before is computed otherwise.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from sluice.equations.derived import keep_with_graph
-from sluice.equations.graph import Affine, Elementwise, Graph, Node, RowNorm
+from sluice.equations.graph import (
+    Affine,
+    Elementwise,
+    Graph,
+    Node,
+    RowMap,
+    RowNorm,
+    sort_topologically,
+)
 
 PREACTIVATION_PREFIX = "pre."
 """What the name of a pre-activation begins with."""
@@ -40,7 +47,7 @@ def _find_preactivation(graph: Graph, gate: str) -> Node | None:
     bent = {
         operand
         for node in graph.nodes
-        if isinstance(node, Elementwise) and node.op not in _LINEAR
+        if isinstance(node, RowMap) or (isinstance(node, Elementwise) and node.op not in _LINEAR)
         for operand in node.operands
     }
     entering = [node for node in sums if node in bent]
@@ -48,7 +55,7 @@ def _find_preactivation(graph: Graph, gate: str) -> Node | None:
         return entering[0]
     mine = [node for node in graph.nodes if isinstance(node, Affine) and node.gate == gate]
     paired = any(node.stack in ("ih", "hh") for node in mine)
-    pure = [node for node in sums if set(_iter_terms(node)) == set(mine)]
+    pure = [node for node in sums if _find_terms(node) == set(mine)]
     return pure[-1] if paired and pure else None
 
 
@@ -67,15 +74,15 @@ def _find_sums(graph: Graph, gate: str) -> list[Node]:
     return list(found)
 
 
-def _iter_terms(node: Node) -> Iterator[Node]:
+def _find_terms(node: Node) -> set[Node]:
     """What a sum of maps adds up, norms looked through."""
-    if isinstance(node, RowNorm):
-        yield from _iter_terms(node.group[node.index])
-    elif isinstance(node, Elementwise) and node.op == "add":
-        for operand in node.operands:
-            yield from _iter_terms(operand)
-    else:
-        yield node
+
+    def get_summands(node: Node) -> tuple[Node, ...]:
+        if isinstance(node, RowNorm):
+            return (node.group[node.index],)
+        return node.operands if isinstance(node, Elementwise) and node.op == "add" else ()
+
+    return {n for n in sort_topologically([node], get_operands=get_summands) if not get_summands(n)}
 
 
 @dataclass(frozen=True)

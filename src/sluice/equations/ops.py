@@ -1,221 +1,27 @@
-"""The op table: one row for each elementwise operation.
+"""What a cell's ``step`` is written with: on tensors these functions compute, on symbols they yield
+nodes of a graph.
 
-A row holds the operation's name, how many operands it takes, what it is on tensors, its
-derivative and how it is written. The derivative is a function of the upstream gradient ``g``, the
-output ``y`` and the operands, and is written in terms of ``y`` wherever ``y`` is what one would
-save.
-
-The functions below the table (`sigmoid`, `tanh`, ...) are what a cell's ``step`` is written
-with. On tensors they compute; on symbols they yield nodes of a graph.
+Each is an operation of the table (`sluice.equations.op_table`) or made of some.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from math import pi
+from math import sqrt as square_root
 
-import torch
-from torch import Tensor
-from torch.nn import functional as F
-
-from sluice.equations.symbol import Symbol
+from sluice.equations.op_table import apply
+from sluice.equations.symbol import EquationError
 from sluice.equations.symbol import Value as Value
-
-# How tightly a written expression binds: looser ones get parentheses inside tighter ones.
-LOOSE, NEGATED, SUM, QUOTIENT, PRODUCT, CALL = range(6)
-
-
-@dataclass(frozen=True)
-class OpNotation:
-    """How an operation is written: ``latex`` and ``plain`` (Unicode) with a ``{}`` per operand.
-
-    ``symbol`` stands for the operation alone. ``precedence`` is how tightly the whole binds,
-    ``operand_precedences`` how tightly each operand must, to stand without parentheses.
-    """
-
-    latex: str
-    plain: str
-    symbol: str
-    precedence: int
-    operand_precedences: tuple[int, ...]
-
-
-def _function_notation(latex: str, plain: str, arity: int = 1) -> OpNotation:
-    """A function's name before its operands in parentheses."""
-    operands = f"({', '.join(['{}'] * arity)})"
-    escaped = latex.replace("{", "{{").replace("}", "}}")
-    return OpNotation(escaped + operands, plain + operands, latex, CALL, (LOOSE,) * arity)
-
-
-@dataclass(frozen=True)
-class Op:
-    """One elementwise operation."""
-
-    name: str
-    arity: int
-    torch: Callable[..., Tensor]
-    derivative: Callable[..., tuple[Value | None, ...]]
-    notation: OpNotation
-
-
-def apply(name: str, *operands: Value) -> Value:
-    """Apply the operation called ``name`` to symbols, tensors or numbers."""
-    for operand in operands:
-        if isinstance(operand, Symbol):
-            return operand.symbolic_apply(name, *operands)
-    op = OPS[name]
-    if any(isinstance(operand, Tensor) for operand in operands):
-        return op.torch(*operands)
-    return op.torch(*(torch.tensor(float(o), dtype=torch.float64) for o in operands)).item()
-
-
-def _as_tensors(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    """Let a torch function that insists on tensors take numbers as well."""
-
-    def call(*operands: Value) -> Tensor:
-        like = next(o for o in operands if isinstance(o, Tensor))
-        return function(
-            *(o if isinstance(o, Tensor) else torch.full_like(like, float(o)) for o in operands)
-        )
-
-    return call
-
-
-def _maximum_gradients(g: Value, a: Value, b: Value) -> tuple[Value, Value]:
-    """Share ``g`` between ``a`` and ``b``: all to the greater, half each where they are equal."""
-    to_a = where(greater(a, b), g, where(greater(b, a), 0.0, g * 0.5))
-    return to_a, g - to_a
-
-
-def _minimum_gradients(g: Value, a: Value, b: Value) -> tuple[Value, Value]:
-    to_b, to_a = _maximum_gradients(g, a, b)
-    return to_a, to_b
-
-
-_OPS = (
-    Op(
-        "add",
-        2,
-        lambda a, b: a + b,
-        lambda g, y, a, b: (g, g),
-        OpNotation("{} + {}", "{} + {}", "+", SUM, (NEGATED, SUM)),
-    ),
-    Op(
-        "subtract",
-        2,
-        lambda a, b: a - b,
-        lambda g, y, a, b: (g, -g),
-        OpNotation("{} - {}", "{} − {}", "-", SUM, (NEGATED, QUOTIENT)),
-    ),
-    Op(
-        "multiply",
-        2,
-        lambda a, b: a * b,
-        lambda g, y, a, b: (g * b, g * a),
-        OpNotation(r"{} \odot {}", "{} ⊙ {}", r"\times", PRODUCT, (PRODUCT, PRODUCT)),
-    ),
-    Op(
-        "divide",
-        2,
-        lambda a, b: a / b,
-        lambda g, y, a, b: (g / b, -(g * y) / b),
-        OpNotation("{} / {}", "{} / {}", r"\div", QUOTIENT, (PRODUCT, CALL)),
-    ),
-    Op(
-        "negative",
-        1,
-        torch.neg,
-        lambda g, y, a: (-g,),
-        OpNotation("-{}", "−{}", "-", NEGATED, (QUOTIENT,)),
-    ),
-    Op("exp", 1, torch.exp, lambda g, y, a: (g * y,), _function_notation(r"\exp", "exp")),
-    Op("log", 1, torch.log, lambda g, y, a: (g / a,), _function_notation(r"\log", "log")),
-    Op(
-        "sqrt",
-        1,
-        torch.sqrt,
-        lambda g, y, a: (g / (y * 2.0),),
-        OpNotation(r"\sqrt{{{}}}", "√({})", r"\sqrt{\,}", CALL, (LOOSE,)),
-    ),
-    Op(
-        "sigmoid",
-        1,
-        torch.sigmoid,
-        lambda g, y, a: (g * (y * (1.0 - y)),),
-        _function_notation(r"\sigma", "σ"),
-    ),
-    Op(
-        "log_sigmoid",
-        1,
-        F.logsigmoid,
-        lambda g, y, a: (g * (1.0 - exp(y)),),
-        _function_notation(r"\log\,\sigma", "log σ"),
-    ),
-    Op(
-        "tanh",
-        1,
-        torch.tanh,
-        lambda g, y, a: (g * (1.0 - y * y),),
-        _function_notation(r"\tanh", "tanh"),
-    ),
-    Op(
-        "relu",
-        1,
-        torch.relu,
-        lambda g, y, a: (where(greater(y, 0.0), g, 0.0),),
-        _function_notation(r"\mathrm{ReLU}", "ReLU"),
-    ),
-    Op(
-        "absolute",
-        1,
-        torch.abs,
-        lambda g, y, a: (where(greater(a, 0.0), g, where(greater(0.0, a), -g, 0.0)),),
-        OpNotation("|{}|", "|{}|", r"|\cdot|", CALL, (LOOSE,)),
-    ),
-    Op(
-        "maximum",
-        2,
-        _as_tensors(torch.maximum),
-        lambda g, y, a, b: _maximum_gradients(g, a, b),
-        _function_notation(r"\max", "max", 2),
-    ),
-    Op(
-        "minimum",
-        2,
-        _as_tensors(torch.minimum),
-        lambda g, y, a, b: _minimum_gradients(g, a, b),
-        _function_notation(r"\min", "min", 2),
-    ),
-    Op(
-        "greater",
-        2,
-        _as_tensors(torch.gt),
-        lambda g, y, a, b: (None, None),
-        OpNotation("{} > {}", "{} > {}", ">", LOOSE, (NEGATED, NEGATED)),
-    ),
-    Op(
-        "where",
-        3,
-        torch.where,
-        lambda g, y, c, a, b: (None, where(c, g, 0.0), where(c, 0.0, g)),
-        OpNotation(
-            r"({1}\ \mathrm{{if}}\ {0},\ \mathrm{{else}}\ {2})",
-            "({1} if {0}, else {2})",
-            r"\mathrm{if}",
-            CALL,
-            (LOOSE, NEGATED, NEGATED),
-        ),
-    ),
-    Op(
-        "detach", 1, torch.detach, lambda g, y, a: (None,), _function_notation(r"\mathrm{sg}", "sg")
-    ),
-)
-OPS: dict[str, Op] = {op.name: op for op in _OPS}
 
 
 def exp(a: Value) -> Value:
     """e to the power of ``a``, elementwise."""
     return apply("exp", a)
+
+
+def expm1(a: Value) -> Value:
+    """e^a − 1, elementwise, without cancellation near 0."""
+    return apply("expm1", a)
 
 
 def log(a: Value) -> Value:
@@ -226,6 +32,48 @@ def log(a: Value) -> Value:
 def sqrt(a: Value) -> Value:
     """The square root of ``a``, elementwise."""
     return apply("sqrt", a)
+
+
+def power(a: Value, exponent: Value) -> Value:
+    """``a`` to the power of ``exponent``, elementwise; ``a**3`` says the same.
+
+    A negative ``a`` has whole powers alone, others are NaN.
+    """
+    return a**exponent
+
+
+def sin(a: Value) -> Value:
+    """The sine of ``a`` (radians), elementwise; the kernels take |a| > 1e15 for 1e15."""
+    return apply("sin", a)
+
+
+def cos(a: Value) -> Value:
+    """The cosine of ``a`` (radians), elementwise; the kernels take |a| > 1e15 for 1e15."""
+    return apply("cos", a)
+
+
+def erf(a: Value) -> Value:
+    """The error function of ``a``, elementwise."""
+    return apply("erf", a)
+
+
+def sign(a: Value) -> Value:
+    """1, 0 or -1 by the sign of ``a``, elementwise, without a gradient, as in torch."""
+    return apply("sign", a)
+
+
+def floor(a: Value) -> Value:
+    """The greatest whole number not above ``a``, elementwise. Straight through: the gradient
+    passes as if ``a`` had not been rounded (`torch.floor` has none).
+    """
+    return apply("floor", a)
+
+
+def round(a: Value) -> Value:
+    """The nearest whole number, elementwise, half to even. Straight through: the gradient passes
+    as if ``a`` had not been rounded (`torch.round` has none).
+    """
+    return apply("round", a)
 
 
 def sigmoid(a: Value) -> Value:
@@ -263,9 +111,105 @@ def minimum(a: Value, b: Value) -> Value:
     return apply("minimum", a, b)
 
 
+def clamp(a: Value, min: Value | None = None, max: Value | None = None) -> Value:
+    """``a`` brought between ``min`` and ``max``, elementwise; the gradient passes within them, and
+    at the bounds. Raises `EquationError` where there is no bound, or ``min`` exceeds ``max``.
+    """
+    if min is None:
+        if max is None:
+            raise EquationError("clamp must be given a bound, as in clamp(a, -1.0, 1.0), got none")
+        return where(greater(a, max), max, a)
+    if max is None:
+        return where(greater(min, a), min, a)
+    if isinstance(min, int | float) and isinstance(max, int | float) and not min <= max:
+        raise EquationError(f"min of clamp must not exceed max, got {min} and {max}")
+    return apply("clamp", a, min, max)
+
+
+def hard_tanh(a: Value, min_val: float = -1.0, max_val: float = 1.0) -> Value:
+    """``a`` brought between two numbers, elementwise; no gradient passes at the bounds."""
+    if not min_val < max_val:
+        raise EquationError(f"min_val must be below max_val, got {min_val} and {max_val}")
+    return apply("hard_tanh", a, min_val, max_val)
+
+
+def hard_sigmoid(a: Value, alpha: float = 1 / 6, beta: float = 0.5) -> Value:
+    """alpha · a + beta, brought between 0 and 1, elementwise. By default torch's; ONNX and the
+    first versions of Keras have an alpha of 0.2.
+    """
+    return hard_tanh(alpha * a + beta, 0.0, 1.0)
+
+
+def leaky_relu(a: Value, negative_slope: float = 0.01) -> Value:
+    """``a`` where it is positive, else ``negative_slope`` · a, elementwise."""
+    return where(greater(a, 0.0), a, negative_slope * a)
+
+
+def thresholded_relu(a: Value, alpha: float = 1.0) -> Value:
+    """``a`` where it exceeds ``alpha``, else 0, elementwise (ONNX's ThresholdedRelu)."""
+    return where(greater_equal(alpha, a), 0.0, a)
+
+
+def elu(a: Value, alpha: float = 1.0) -> Value:
+    """``a`` where it is positive, else alpha (e^a − 1), elementwise (Clevert et al. 2016)."""
+    return relu(a) + alpha * expm1(clamp(a, max=0.0))
+
+
+def celu(a: Value, alpha: float = 1.0) -> Value:
+    """``a`` where it is positive, else alpha (e^(a / alpha) − 1), elementwise (Barron 2017)."""
+    return relu(a) + alpha * expm1(clamp(a, max=0.0) / alpha)
+
+
+def selu(a: Value) -> Value:
+    """The scaled `elu` of self-normalizing networks, elementwise (Klambauer et al. 2017)."""
+    return 1.0507009873554804934193349852946 * elu(a, 1.6732632423543772848170429916717)
+
+
+def softplus(a: Value, beta: float = 1.0) -> Value:
+    """log(1 + e^(beta · a)) / beta, elementwise; ``a`` itself where beta · a > 20, as in torch."""
+    return apply("softplus", a) if beta == 1.0 else apply("softplus", a * beta) / beta
+
+
+def softsign(a: Value) -> Value:
+    """a / (1 + |a|), elementwise."""
+    return a / (1.0 + absolute(a))
+
+
+def silu(a: Value) -> Value:
+    """a · sigmoid(a), elementwise (also called swish)."""
+    return apply("silu", a)
+
+
+def mish(a: Value) -> Value:
+    """a · tanh(softplus(a)), elementwise (Misra 2020)."""
+    return a * tanh(clamp(softplus(a), max=20.0))  # beyond it the tanh is 1 and its slope is 0
+
+
+def gelu(a: Value, approximate: str = "none") -> Value:
+    """``a`` times the normal distribution's cumulative function at ``a``, elementwise (Hendrycks &
+    Gimpel 2016); with ``approximate="tanh"`` by their formula of a tanh, as in torch.
+    """
+    if approximate == "none":
+        return 0.5 * a * (1.0 + erf(square_root(0.5) * a))
+    if approximate != "tanh":
+        raise EquationError(f"approximate of gelu must be 'none' or 'tanh', got {approximate!r}")
+    inner = square_root(2.0 / pi) * (a + 0.044715 * (a * a * a))
+    return 0.5 * a * (1.0 + tanh(clamp(inner, -20.0, 20.0)))  # where the tanh is ±1, its slope is 0
+
+
+def scaled_tanh(a: Value, alpha: float = 1.0, beta: float = 1.0) -> Value:
+    """alpha · tanh(beta · a), elementwise (ONNX's ScaledTanh; LeCun's 1.7159 tanh(2a/3))."""
+    return alpha * tanh(beta * a)
+
+
 def greater(a: Value, b: Value) -> Value:
     """Whether ``a > b``, elementwise: the condition of `where`. No gradient passes."""
     return apply("greater", a, b)
+
+
+def greater_equal(a: Value, b: Value) -> Value:
+    """Whether ``a >= b``, elementwise: a condition of `where`. No gradient passes."""
+    return apply("greater_equal", a, b)
 
 
 def where(condition: Value, a: Value, b: Value) -> Value:

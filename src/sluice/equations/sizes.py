@@ -11,9 +11,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
+from sluice.equations.widths import simplify_width
+
 INPUT, HIDDEN, PROJECTION, CONSTANT = "input", "hidden", "projection", "1"
 BUILT_IN = (INPUT, HIDDEN, PROJECTION)
-_FACTOR = re.compile(r"[A-Za-z_][A-Za-z0-9_]*|[1-9][0-9]*")
+_FACTOR = re.compile(r"[A-Za-z][A-Za-z0-9_]*|[1-9][0-9]*")
+_NUMBER = re.compile(r"[1-9][0-9]*")
 
 
 @dataclass(frozen=True)
@@ -37,14 +40,20 @@ class Sizes:
         object.__setattr__(self, "named", tuple(sorted(dict(self.named).items())))
 
     def of(self, width: str) -> int:
-        """The number behind a width. Raises ValueError for a name that has no size."""
+        """The number behind a width.
+
+        Raises ValueError for a name that has no size, or for parts that do not divide it.
+        """
         if width == HIDDEN:
             return self.hidden
         product, _, heads = width.partition("/")
         found = 1
         for name in product.split("*"):
             found *= self._find(name)
-        return found // int(heads or 1)
+        parts = int(heads or 1)
+        if found % parts:
+            raise ValueError(f"the width '{width}' needs a multiple of {parts} units, got {found}")
+        return found // parts
 
     def _find(self, name: str) -> int:
         if name in BUILT_IN:
@@ -71,18 +80,20 @@ def parse_width(width: object) -> str:
     """A width in the form that graphs hold it. Raises ValueError for what is none.
 
     Example:
-        >>> parse_width(3), parse_width("slots * hidden")
-        ('3', 'slots*hidden')
+        >>> parse_width(3), parse_width("slots * hidden"), parse_width("hidden/4")
+        ('3', 'hidden*slots', 'hidden/4')
     """
     if isinstance(width, int) and not isinstance(width, bool) and width > 0:
         return str(width)
     if isinstance(width, str):
-        factors = [factor.strip() for factor in width.split("*")]
-        if all(map(_FACTOR.fullmatch, factors)):
-            return "*".join(factors)
+        product, slash, parts = (word.strip() for word in width.partition("/"))
+        factors = [factor.strip() for factor in product.split("*")]
+        if all(map(_FACTOR.fullmatch, factors)) and (not slash or _NUMBER.fullmatch(parts)):
+            return simplify_width("*".join(factors) + slash + parts)
     raise ValueError(
         'a width must be "input", "hidden", "projection", a number of units, a name of your own '
-        f'(whose size the layer is given: sizes=dict(slots=16)) or a product, as "slots*hidden"; '
+        f'(whose size the layer is given: sizes=dict(slots=16)), a product, as "slots*hidden", '
+        f'or a part, as "hidden/4"; '
         f"got {width!r}"
     )
 

@@ -92,6 +92,36 @@ class MaskSpec:
 
 
 @dataclass(frozen=True)
+class NoiseSpec:
+    """A normally distributed value passed into each step, otherwise as `MaskSpec`.
+
+    While training each element is drawn with this mean and standard deviation.
+    """
+
+    name: str
+    mean: float
+    std: float
+    eval_value: float
+    shared: bool
+    width: str = HIDDEN
+
+
+RandomSpec = MaskSpec | NoiseSpec
+
+
+#: What a layer's or a stream's call gives another meaning.
+RESERVED_INPUTS = ("x", "input", "hx", "lengths", "resets", "out")
+
+
+@dataclass(frozen=True)
+class InputSpec:
+    """A value beside x that the caller gives to every step, by its name."""
+
+    name: str
+    width: str = CONSTANT
+
+
+@dataclass(frozen=True)
 class ParameterSpec:
     """A learned tensor of a layer. Each dimension is a sum of symbolic widths.
 

@@ -17,16 +17,23 @@ _NAMES = {
     "divide": "div divide true_divide",
     "negative": "neg negative",
     "exp": "exp",
+    "expm1": "expm1",
     "log": "log",
     "sqrt": "sqrt",
+    "sin": "sin",
+    "cos": "cos",
+    "erf": "erf",
     "sigmoid": "sigmoid expit special_expit",
     "log_sigmoid": "logsigmoid log_sigmoid",
     "tanh": "tanh",
+    "silu": "silu",
     "relu": "relu",
     "absolute": "abs absolute fabs",
+    "sign": "sign",
     "maximum": "maximum",
     "minimum": "minimum",
     "greater": "gt greater",
+    "greater_equal": "ge greater_equal",
     "where": "where",
     "detach": "detach",
 }
@@ -42,41 +49,38 @@ def _less(a: Any, b: Any) -> Any:
     return _apply("greater", b, a)
 
 
-def _clamp(a: Any, min: Any = None, max: Any = None) -> Any:
-    """As torch's, whose gradient at a bound is that of ``a``."""
-    found = a
-    if max is not None:
-        found = _apply("where", _apply("greater", found, max), max, found)
-    if min is not None:
-        found = _apply("where", _apply("greater", min, found), min, found)
-    return found
+def _less_equal(a: Any, b: Any) -> Any:
+    return _apply("greater_equal", b, a)
 
 
 def _same(a: Any) -> Any:
     return a
 
 
-OPERATION_NAMES = tuple(_NAMES)
-"""The operations as Sluice calls them."""
+OPERATION_NAMES = (
+    *_NAMES,
+    *"celu clamp elu floor gelu hard_sigmoid hard_tanh leaky_relu mish power round".split(),
+    *"scaled_tanh selu softplus softsign thresholded_relu".split(),
+)
+"""The operations as Sluice calls them, also those that are made of others."""
 
 OPERATIONS: dict[str, Callable[..., Any]] = {
     **{name: partial(_apply, op) for op, names in _NAMES.items() for name in names.split()},
     "lt": _less,
     "less": _less,
-    "clamp": _clamp,
-    "clip": _clamp,
-    "clamp_min": lambda a, min: _clamp(a, min),
-    "clamp_max": lambda a, max: _clamp(a, None, max),
+    "le": _less_equal,
+    "less_equal": _less_equal,
     "square": lambda a: a * a,
-    "pow": lambda a, exponent: a**exponent,
-    "power": lambda a, exponent: a**exponent,
     "reciprocal": lambda a: 1.0 / a,
     "rsqrt": lambda a: 1.0 / _apply("sqrt", a),
     "clone": _same,
     "contiguous": _same,
     "positive": _same,
 }
-"""What a function or method of the given name means; its first argument is the value."""
+"""What a function or method of the given name means; its first argument is the value.
+
+`sluice.equations.composed_spellings` adds those made of several operations.
+"""
 
 _WITHOUT_EFFECT = {"inplace": False, "out": None, "alpha": 1, "rounding_mode": None, "dtype": None}
 _POSITIONAL = ("condition", "input", "self", "x", "x1", "other", "x2", "exponent")

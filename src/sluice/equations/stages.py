@@ -9,7 +9,6 @@ continues with what follows elementwise. What depends elementwise on a state, be
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sluice.equations.adjoint import differentiate
@@ -19,8 +18,8 @@ from sluice.equations.graph import (
     Graph,
     Leaf,
     Node,
+    RowMap,
     find_dependents,
-    sort_topologically,
 )
 
 
@@ -46,14 +45,14 @@ def split_stages(graph: Graph) -> Stages:
     for node in graph.nodes:
         levels[node] = _level(node, levels) if node in each_step else -1
     inner = [node for node in graph.nodes if not isinstance(node, Leaf)]
-    count = 1 + max(levels.values(), default=-1)
+    stages: list[list[Node]] = [[] for _ in range(1 + max(levels.values(), default=-1))]
+    for node in inner:
+        if node in each_step and levels[node] >= 0:
+            stages[levels[node]].append(node)
     return Stages(
         hoisted_nodes=tuple(node for node in inner if node not in each_step),
         ready_nodes=tuple(node for node in inner if node in each_step and levels[node] < 0),
-        stages=tuple(
-            tuple(node for node in inner if node in each_step and levels[node] == stage)
-            for stage in range(count)
-        ),
+        stages=tuple(map(tuple, stages)),
         saved_nodes=_find_saved_nodes(graph),
     )
 
@@ -64,14 +63,16 @@ def _level(node: Node, levels: dict[Node, int]) -> int:
 
 
 def _find_saved_nodes(graph: Graph) -> tuple[Node, ...]:
-    kept: list[Node] = list(dict.fromkeys(node for _, node in graph.outputs))
-    for node in differentiate(graph).find_forward_nodes(graph):
-        if not _is_elementwise_from(node, kept):
-            kept.append(node)
+    kept = dict.fromkeys(node for _, node in graph.outputs)
+    read = set(differentiate(graph).find_forward_nodes(graph))
+    derived = set[Node]()  # what follows from kept nodes and leaves without a product or a norm
+    for node in graph.nodes:
+        is_elementwise = isinstance(node, Elementwise | RowMap) and derived.issuperset(
+            node.operands
+        )
+        if node in kept or is_elementwise or isinstance(node, Leaf):
+            derived.add(node)
+        elif node in read:
+            kept[node] = None
+            derived.add(node)
     return tuple(node for node in kept if not isinstance(node, Leaf))
-
-
-def _is_elementwise_from(node: Node, known: Iterable[Node]) -> bool:
-    """Whether ``node`` follows from ``known`` and the leaves without a product or a norm."""
-    below = sort_topologically([node], known=known)
-    return all(isinstance(n, Elementwise | Leaf) for n in below)

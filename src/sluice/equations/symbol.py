@@ -95,12 +95,19 @@ class Symbol:
     def __lt__(self, other: Value) -> Symbol:
         return self.symbolic_apply("greater", other, self)
 
-    def __pow__(self, power: object) -> Symbol:
-        if not isinstance(power, int | float) or power != 2:
-            raise EquationError(
-                f"the power of a value must be 2, got {power}; write a product, or exp and log"
-            )
-        return self.symbolic_apply("multiply", self, self)
+    def __ge__(self, other: Value) -> Symbol:
+        return self.symbolic_apply("greater_equal", self, other)
+
+    def __le__(self, other: Value) -> Symbol:
+        return self.symbolic_apply("greater_equal", other, self)
+
+    def __pow__(self, exponent: Value) -> Value:
+        if isinstance(exponent, Symbol):
+            return self.symbolic_apply("power", self, exponent)
+        return _raise_to_number(self, float(exponent))
+
+    def __rpow__(self, base: Value) -> Symbol:
+        return self.symbolic_apply("power", base, self)
 
     def __pos__(self) -> Symbol:
         return self
@@ -176,12 +183,6 @@ class Symbol:
     def __format__(self, form: str) -> str:
         return repr(self)
 
-    def __rpow__(self, other: object) -> NoReturn:
-        raise EquationError(
-            f"a value of the step cannot be an exponent; for {other!r}**a write exp(a * log(...)) "
-            "with the logarithm as a number"
-        )
-
     def __float__(self) -> NoReturn:
         raise EquationError(
             "a value of the step is not a number; use sluice's sigmoid, tanh, exp, log, sqrt, "
@@ -192,6 +193,24 @@ class Symbol:
 
     def __len__(self) -> NoReturn:
         raise EquationError(_advise("len"))
+
+
+def _raise_to_number(a: Symbol, exponent: float) -> Value:
+    """Whole powers up to 8 by products, as torch has the small ones; others by the operation."""
+    if exponent == 0:
+        return 1.0
+    is_simple = abs(exponent) == 0.5 or (exponent.is_integer() and abs(exponent) <= 8)
+    if not is_simple:
+        return a.symbolic_apply("power", a, exponent)
+    if exponent <= -1:
+        return _raise_to_number(1.0 / a, -exponent)
+    if exponent == 1:
+        return a
+    if abs(exponent) == 0.5:
+        root = a.symbolic_apply("sqrt", a)
+        return root if exponent > 0 else 1.0 / root
+    half = _raise_to_number(a, exponent // 2)
+    return half * half if exponent % 2 == 0 else half * half * a
 
 
 def _advise(name: str) -> str:
@@ -228,7 +247,6 @@ def _compare(self: Symbol, other: object) -> object:
 
 _REFUSED_OPERATORS = {
     "@": ("matmul", "__matmul__ __rmatmul__"),
-    ">= or <=": ("ge", "__ge__ __le__"),
     "and, or, not as & | ^ ~": (
         "logical_and",
         "__and__ __rand__ __or__ __ror__ __xor__ __rxor__ __invert__",

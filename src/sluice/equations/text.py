@@ -16,12 +16,30 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NoReturn
 
-from sluice.equations.graph import Affine, Elementwise, Graph, Leaf, Node, RowNorm
+from sluice.equations.graph import (
+    Affine,
+    Elementwise,
+    Graph,
+    Leaf,
+    Node,
+    RowMap,
+    RowNorm,
+)
 from sluice.equations.limits import MAX_NAME_LENGTH, MAX_TEXT_BYTES
-from sluice.equations.specs import MaskSpec, NormSpec, StackSpec, StateSpec, VectorSpec
+from sluice.equations.specs import (
+    InputSpec,
+    MaskSpec,
+    NoiseSpec,
+    NormSpec,
+    RandomSpec,
+    StackSpec,
+    StateSpec,
+    VectorSpec,
+)
 from sluice.equations.symbol import EquationError
 from sluice.equations.validation import GraphValidator
 
+_NORMAL = "normal"
 _HEADER = "sluice graph 2"
 _READ_HEADERS = ("sluice graph 1", _HEADER)
 
@@ -171,13 +189,19 @@ def _read_stack(words: list[str]) -> StackSpec:
     return StackSpec(name, pairs, operand, _read_integer(heads), _read_flag(bias))
 
 
-def _write_mask(mask: MaskSpec) -> list[str]:
+def _write_mask(mask: RandomSpec) -> list[str]:
+    if isinstance(mask, NoiseSpec):
+        normal = map(_write_number, (mask.mean, mask.std, mask.eval_value))
+        return [mask.name, _NORMAL, *normal, str(int(mask.shared)), mask.width]
     numbers = (mask.rate, mask.keep_value, mask.drop_value, mask.eval_value)
     return [mask.name, *map(_write_number, numbers), str(int(mask.shared)), mask.width]
 
 
-def _read_mask(words: list[str]) -> MaskSpec:
+def _read_mask(words: list[str]) -> RandomSpec:
     name, *numbers, shared, width = _take(words, 7)
+    if numbers[0] == _NORMAL:
+        mean, std, evaluated = map(_read_number, numbers[1:])
+        return NoiseSpec(name, mean, std, evaluated, _read_flag(shared), width)
     rate, kept, dropped, evaluated = map(_read_number, numbers)
     return MaskSpec(name, rate, kept, dropped, evaluated, _read_flag(shared), width)
 
@@ -203,6 +227,11 @@ def _read_affine(words: Sequence[str], operands: tuple[Node, ...]) -> Node:
     return Affine(stack, gate, operand, width, False)
 
 
+def _read_row_map(words: Sequence[str], operands: tuple[Node, ...]) -> Node:
+    (operand,) = _take(operands, 1)
+    return RowMap(words[0], operand, words[1])
+
+
 _DECLARATIONS = {
     line.keyword: line
     for line in (
@@ -217,6 +246,12 @@ _DECLARATIONS = {
             "norm", "norms", lambda n: [n.name, _write_number(n.epsilon), *n.widths], _read_norm
         ),
         _DeclarationLine("mask", "masks", _write_mask, _read_mask),
+        _DeclarationLine(
+            "input",
+            "inputs",
+            lambda i: [i.name, i.width],
+            lambda words: InputSpec(*_take(words, 2)),
+        ),
     )
 }
 
@@ -231,6 +266,7 @@ _NODES = {
             lambda n: [n.norm, str(n.index), n.width],
             lambda words, group: RowNorm(words[0], group, _read_integer(words[1]), (), words[2]),
         ),
+        _NodeLine("rowmap", RowMap, 2, lambda n: [n.op, n.width], _read_row_map),
         _NodeLine(
             "apply",
             Elementwise,

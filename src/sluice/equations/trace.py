@@ -17,19 +17,22 @@ from typing import Protocol
 
 from sluice.equations.graph import (
     Affine,
-    Elementwise,
     Graph,
     Leaf,
     Node,
     RowNorm,
+    X,
+    as_node,
     is_comparison,
+    is_number,
+    list_terms,
 )
 from sluice.equations.ops import Value
+from sluice.equations.row_nodes import find_size, row_map
 from sluice.equations.specs import (
-    CONSTANT,
-    INPUT,
-    MaskSpec,
+    InputSpec,
     NormSpec,
+    RandomSpec,
     StackSpec,
     StateSpec,
     VectorSpec,
@@ -51,6 +54,12 @@ class Interpreter(Protocol):
     def norm(self, name: str, group: tuple[Value, ...]) -> tuple[Value, ...]:
         """The layer norm called ``name`` over the concatenation of ``group``."""
 
+    def row_map(self, op: str, operand: Value, width: str) -> Value:
+        """The row map ``op`` of ``operand``, whose result has ``width``."""
+
+    def size(self, width: str) -> Value:
+        """How many units ``width`` has."""
+
 
 @dataclass(frozen=True)
 class Declarations:
@@ -60,7 +69,8 @@ class Declarations:
     stacks: tuple[StackSpec, ...]
     vectors: tuple[VectorSpec, ...] = ()
     norms: tuple[NormSpec, ...] = ()
-    masks: tuple[MaskSpec, ...] = ()
+    masks: tuple[RandomSpec, ...] = ()
+    inputs: tuple[InputSpec, ...] = ()
 
 
 class SymbolicInterpreter:
@@ -97,6 +107,12 @@ class SymbolicInterpreter:
             RowNorm(name, nodes, index, (), part.width) for index, part in enumerate(nodes)
         )
 
+    def row_map(self, op: str, operand: Value, width: str) -> Node:
+        return row_map(op, as_node(operand), width)
+
+    def size(self, width: str) -> Node:
+        return find_size(width)
+
 
 def _refuse_comparison(part: str, operand: Node) -> None:
     if is_comparison(operand):
@@ -113,27 +129,26 @@ def trace(
 ) -> Graph:
     """Run ``step`` once on symbols and return its graph.
 
-    ``step`` is called with an interpreter, the input, and the states and masks by name. Raises
+    ``step`` is called with an interpreter, x, and the states, masks and inputs by name. Raises
     `EquationError`, with the line of the step, for what cannot become equations; ``source`` is the
     function that the user wrote.
     """
     states = {state.name: Leaf("state", state.name, state.width) for state in declarations.states}
     masks = {mask.name: Leaf("mask", mask.name, mask.width) for mask in declarations.masks}
+    inputs = {one.name: Leaf("input", one.name, one.width) for one in declarations.inputs}
     try:
         with reading_equations():
-            returned = step(
-                SymbolicInterpreter(declarations), Leaf("input", "x", INPUT), {**states, **masks}
-            )
+            returned = step(SymbolicInterpreter(declarations), X, {**states, **masks, **inputs})
     except Exception as error:
         message = str(error)
         if not isinstance(error, EquationError):
             message = f"{type(error).__name__}: {_translate(message)}"
-        place = _format_location(error.__traceback__)
+        place = _format_location(error.__traceback__) or format_definition(source)
         raise EquationError(f"{name}: {place}{message}") from error
     try:
         return _build_graph(name, declarations, _check_outputs(returned, declarations))
     except EquationError as error:
-        raise EquationError(f"{name}: {_format_definition(source)}{error}") from None
+        raise EquationError(f"{name}: {format_definition(source)}{error}") from None
 
 
 _INTERNAL_NAMES = re.compile(r"'?\b(Leaf|Elementwise|Affine|Row[A-Z]\w*|Symbol|Bound[A-Z]\w*)\b'?")
@@ -164,7 +179,7 @@ def _format_location(trail: TracebackType | None) -> str:
     return f"{Path(file).name} line {line}: `{linecache.getline(file, line).strip()}`: "
 
 
-def _format_definition(source: object) -> str:
+def format_definition(source: object) -> str:
     """Where a function begins, as `file line N: code: `; nothing for what has no code."""
     code = getattr(source, "__code__", None)
     if code is None:
@@ -185,7 +200,7 @@ def _check_outputs(outputs: object, declarations: Declarations) -> dict[str, Nod
     gates = {gate for stack in declarations.stacks for gate, _ in stack.gates}
     checked: dict[str, Node] = {}
     for name, node in outputs.items():
-        if not isinstance(node, Node) or node.width == CONSTANT:
+        if not isinstance(node, Node) or is_number(node):
             raise EquationError(f"step returns {node!r} as '{name}'; it must depend on the step")
         if is_comparison(node):
             raise EquationError(
@@ -207,9 +222,10 @@ def _check_outputs(outputs: object, declarations: Declarations) -> dict[str, Nod
 
 
 def _is_preactivation(node: Node) -> bool:
-    if isinstance(node, Elementwise):
-        return node.op in ("add", "subtract") and all(map(_is_preactivation, node.operands))
-    return isinstance(node, Affine | RowNorm) or (isinstance(node, Leaf) and node.kind == "vector")
+    return all(
+        isinstance(term, Affine | RowNorm) or (isinstance(term, Leaf) and term.kind == "vector")
+        for term in list_terms(node, ("add", "subtract"))
+    )
 
 
 def _build_graph(name: str, declarations: Declarations, outputs: dict[str, Node]) -> Graph:
@@ -224,6 +240,7 @@ def _build_graph(name: str, declarations: Declarations, outputs: dict[str, Node]
         vectors=tuple(v for v in declarations.vectors if ("vector", v.name) in leaves),
         norms=tuple(filter(None, (_prune_norm(norm, norms) for norm in declarations.norms))),
         masks=tuple(mask for mask in declarations.masks if ("mask", mask.name) in leaves),
+        inputs=declarations.inputs,  # a caller gives them, used or not
     )
     validate_graph(graph)
     return graph

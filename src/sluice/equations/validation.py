@@ -19,9 +19,11 @@ from sluice.equations.graph import (
     Graph,
     Leaf,
     Node,
+    RowMap,
     RowNorm,
     elementwise,
     is_comparison,
+    is_number,
 )
 from sluice.equations.limits import (
     MAX_DECLARATIONS,
@@ -31,14 +33,17 @@ from sluice.equations.limits import (
     MAX_SIZE,
     require_at_most,
 )
-from sluice.equations.ops import OPS
+from sluice.equations.op_table import OPS
+from sluice.equations.row_nodes import explain_row_map
 from sluice.equations.specs import (
     CONSTANT,
-    HIDDEN,
     INPUT,
-    PROJECTION,
+    RESERVED_INPUTS,
+    InputSpec,
     MaskSpec,
+    NoiseSpec,
     NormSpec,
+    RandomSpec,
     StackSpec,
     StateSpec,
     VectorSpec,
@@ -46,9 +51,8 @@ from sluice.equations.specs import (
 )
 from sluice.equations.symbol import EquationError
 
-Declaration = StateSpec | StackSpec | VectorSpec | NormSpec | MaskSpec
+Declaration = StateSpec | StackSpec | VectorSpec | NormSpec | RandomSpec | InputSpec
 _WIDTH = re.compile(r"(?P<factors>\w+(\*\w+)*)(/(?P<heads>[1-9][0-9]{0,9}))?", re.ASCII)
-_NAMED_WIDTHS = (INPUT, HIDDEN, PROJECTION)
 
 
 def validate_graph(graph: Graph) -> None:
@@ -61,6 +65,7 @@ def validate_graph(graph: Graph) -> None:
         *graph.vectors,
         *graph.norms,
         *graph.masks,
+        *graph.inputs,
     ):
         validator.add(declaration)
     for node in graph.nodes:
@@ -78,7 +83,8 @@ class GraphValidator:
         self._stacks: dict[str, StackSpec] = {}
         self._vectors: dict[str, VectorSpec] = {}
         self._norms: dict[str, NormSpec] = {}
-        self._masks: dict[str, MaskSpec] = {}
+        self._masks: dict[str, RandomSpec] = {}
+        self._inputs: dict[str, InputSpec] = {}
         self._outputs: dict[str, Node] = {}
         self._gate_widths: dict[tuple[str, str], str] = {}
         self._stacks_of_gate: dict[str, list[str]] = {}
@@ -141,6 +147,16 @@ class GraphValidator:
             raise EquationError(f"the epsilon of norm '{norm.name}' must be positive")
 
     @add.register
+    def _(self, noise: NoiseSpec) -> None:
+        self._declare(self._masks, noise, "masks")
+        self._require_argument(noise.name)
+        validate_width(noise.width)
+        for value in (noise.mean, noise.std, noise.eval_value):
+            _require_finite(value, f"a value of noise '{noise.name}'")
+        if noise.std < 0:
+            raise EquationError(f"the std of noise '{noise.name}' must not be negative")
+
+    @add.register
     def _(self, mask: MaskSpec) -> None:
         self._declare(self._masks, mask, "masks")
         self._require_argument(mask.name)
@@ -151,6 +167,17 @@ class GraphValidator:
             )
         for value in (mask.keep_value, mask.drop_value, mask.eval_value):
             _require_finite(value, f"a value of mask '{mask.name}'")
+
+    @add.register
+    def _(self, given: InputSpec) -> None:
+        self._declare(self._inputs, given, "inputs")
+        self._require_argument(given.name)
+        validate_width(given.width)
+        if given.name in RESERVED_INPUTS:
+            raise EquationError(
+                f"a step can have no input called '{given.name}': in a layer's call "
+                f"{', '.join(RESERVED_INPUTS)} have another meaning; rename it"
+            )
 
     def _declare(self, table: dict[str, Any], spec: Declaration, kind: str) -> None:
         _require_identifier(spec.name)
@@ -167,9 +194,15 @@ class GraphValidator:
         self._stacks_of_gate[gate].append(stack)
 
     def _require_argument(self, name: str) -> None:
-        """A step takes states and masks by name."""
-        if name in self._states and name in self._masks:
-            raise EquationError(f"'{name}' is a state and a mask; give one of them another name")
+        """A step takes states, masks and inputs by name."""
+        tables: dict[str, dict[str, Any]] = {
+            "a state": self._states,
+            "a mask": self._masks,
+            "an input": self._inputs,
+        }
+        kinds = [kind for kind, table in tables.items() if name in table]
+        if len(kinds) > 1:
+            raise EquationError(f"'{name}' is {' and '.join(kinds)}; give one of them another name")
 
     # Nodes ----------------------------------------------------------------------------------------
 
@@ -179,8 +212,12 @@ class GraphValidator:
         if leaf.kind == "constant":
             _require_constant(leaf)
             return
+        if leaf.kind == "size":
+            validate_width(leaf.name)
+            _require_width("a number of units", CONSTANT, leaf.width)
+            return
         tables: dict[str, dict[str, Any]] = {
-            "input": {"x": INPUT},
+            "input": {"x": INPUT, **self._inputs},
             "state": self._states,
             "vector": self._vectors,
             "mask": self._masks,
@@ -235,6 +272,13 @@ class GraphValidator:
         _require_width(f"a part of {what}", norm.widths[node.index], node.width)
         self._used.add(("norm", node.norm))
 
+    @add.register
+    def _(self, node: RowMap) -> None:
+        self._add_node(node)
+        validate_width(node.width)
+        if (reason := explain_row_map(node)) is not None:
+            raise EquationError(reason)
+
     def _add_node(self, node: Node) -> None:
         if node in self._nodes:
             raise EquationError("a value is computed twice")
@@ -259,7 +303,7 @@ class GraphValidator:
             raise EquationError(
                 f"the value '{name}' is a comparison; give out numbers: where(a > b, 1.0, 0.0)"
             )
-        if node.width == CONSTANT:
+        if is_number(node):
             raise EquationError(f"the value '{name}' must depend on the step")
         if name in self._states:
             _require_width(f"state '{name}'", self._states[name].width, node.width)
@@ -310,9 +354,10 @@ def validate_width(width: str) -> None:
         raise EquationError(f"{width!r:.80} is no width")
     for factor in found["factors"].split("*"):
         is_number = factor.isdecimal() and len(factor) < 11 and 1 <= int(factor) <= MAX_SIZE
-        if factor not in _NAMED_WIDTHS and not is_number:
+        is_name = factor.isidentifier() and not factor.startswith("_")
+        if not is_name and not is_number:
             raise EquationError(
-                f"a width must be {', '.join(_NAMED_WIDTHS)} or a number, got {width!r:.80}"
+                f"a width must be a name or a number of at most {MAX_SIZE}, got {width!r:.80}"
             )
 
 

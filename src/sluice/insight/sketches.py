@@ -12,7 +12,8 @@ from torch import Tensor
 
 from sluice.equations.graph import Elementwise, Graph, Leaf, Node
 from sluice.equations.instrument import instrument_graph
-from sluice.equations.ops import Value, apply
+from sluice.equations.op_table import apply
+from sluice.equations.ops import Value
 from sluice.files import StrPath
 from sluice.insight.recording.recorded import RecordedLayer, RecordedModule
 from sluice.insight.recording.recorder import Tape, select_layer

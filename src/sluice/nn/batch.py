@@ -26,6 +26,7 @@ class PaddedInput:
         packed_sequence: The `PackedSequence` that was given; None for a tensor.
         batch_first: Whether the batch was given before the time.
         is_batched: Whether a batch dimension was given.
+        inputs: What the cell reads beside x, ``(time, batch, width)`` each.
     """
 
     x: Tensor
@@ -34,11 +35,17 @@ class PaddedInput:
     packed_sequence: PackedSequence | None
     batch_first: bool
     is_batched: bool
+    inputs: tuple[Tensor, ...] = ()
 
     @property
     def unsorted_indices(self) -> Tensor | None:
         """Where the caller's sequences lie in ``x``; None where they lie in the caller's order."""
         return None if self.packed_sequence is None else self.packed_sequence.unsorted_indices
+
+    @property
+    def sorted_indices(self) -> Tensor | None:
+        """Which of the caller's sequences lies at each place of ``x``; None for the same."""
+        return None if self.packed_sequence is None else self.packed_sequence.sorted_indices
 
     def restore(self, y: Tensor) -> Tensor | PackedSequence:
         """An output, ``(time, batch, features)``, in the form of the input."""
@@ -133,4 +140,5 @@ def cast_for_autocast(batch: PaddedInput, states: States) -> tuple[PaddedInput, 
     dtype = torch.get_autocast_dtype(batch.x.device.type)
     cast = [tuple(state.to(dtype) for state in place) for place in states]
     form = (batch.packed_sequence, batch.batch_first, batch.is_batched)  # torch 2.6 has no replace
-    return PaddedInput(batch.x.to(dtype), batch.lengths, batch.resets, *form), cast
+    inputs = tuple(given.to(dtype) for given in batch.inputs)
+    return PaddedInput(batch.x.to(dtype), batch.lengths, batch.resets, *form, inputs), cast

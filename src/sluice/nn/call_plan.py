@@ -78,7 +78,7 @@ class CallPlan(KernelPlan):
         self.directions = 2 if layer.bidirectional else 1
         graph, places = layer.cell.graph, layer._places
         widths = {place.state_widths(layer.cell) for place in places}
-        self.can_run = self.can_run and not graph.masks and len(widths) == 1
+        self.can_run = self.can_run and not (graph.masks or graph.inputs) and len(widths) == 1
         if not self.can_run:
             return
         self.precision = "float64" if dtype == torch.float64 else layer._precision

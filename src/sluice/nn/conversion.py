@@ -138,6 +138,8 @@ class _Conversion:
             extras.append("a readout")
         if len(set(layer.hidden_sizes)) > 1:
             extras.append("layers of different sizes")
+        if layer.native is None:
+            extras.append("other activations or bounds")
         if layer.precision != "float32":
             extras.append(f"{layer.precision} precision")
         if extras:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
+from itertools import product
 
 import torch
 from torch import Tensor, nn
 
 from sluice.cells.cell import Cell
+from sluice.equations.graph import RowMap
+from sluice.equations.row_maps import explain_misfit
 from sluice.equations.specs import Sizes
 from sluice.nn import init
 from sluice.nn.batch import States
@@ -52,7 +55,7 @@ class LayerParameters(nn.Module):
         self.hidden_sizes, self._sizes = options.hidden_sizes, options.size_layers(cell)
         self.learn_initial_state = options.learn_initial_state
         self._forget_bias, self._chrono = options.forget_bias, options.chrono
-        _check_heads(cell, self._sizes)
+        _check_divisions(cell, self._sizes)
         self._places = build_places(cell, options, self._sizes)
         self._register_parameters(options)
         # What has the layer's dtype and device where nothing else has.
@@ -156,7 +159,13 @@ class LayerParameters(nn.Module):
         return swap_cell(self, cell, extra_parameters)
 
 
-def _check_heads(cell: Cell, layer_sizes: Sequence[Sizes]) -> None:
+def _check_divisions(cell: Cell, layer_sizes: Sequence[Sizes]) -> None:
+    """Refuse sizes that the heads of maps, or the groups of a row's units, do not divide."""
+    row_maps = [node for node in cell.graph.nodes if isinstance(node, RowMap)]
+    for node, sizes in product(row_maps, layer_sizes):
+        misfit = explain_misfit(node.op, sizes.of(node.operand.width), sizes.of(node.width))
+        if misfit:
+            raise ValueError(f"{cell.name}'s {node.op} does not fit these sizes: {misfit}")
     for stack in cell.graph.stacks:
         for name in {stack.operand, *(width for _, width in stack.gates)}:
             for width in (sizes.of(name) for sizes in layer_sizes):

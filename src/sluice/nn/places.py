@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from sluice.cells.cell import Cell
-from sluice.equations.specs import MaskSpec, ParameterSpec, Sizes
+from sluice.equations.specs import NoiseSpec, ParameterSpec, RandomSpec, Sizes
 from sluice.nn.options import LayerOptions
-from sluice.nn.random_draws import draw_uniform
+from sluice.nn.random_draws import draw_normal, draw_uniform
 
 
 @dataclass(frozen=True)
@@ -71,11 +71,14 @@ def select_parameters(cell: Cell, bias: bool) -> list[ParameterSpec]:
     return [p for p in cell.graph.parameters if bias or not p.is_bias]
 
 
-def _draw_mask(mask: MaskSpec, x: Tensor, width: int, is_training: bool) -> Tensor:
+def _draw_mask(mask: RandomSpec, x: Tensor, width: int, is_training: bool) -> Tensor:
     """A mask for ``x``, from torch's generator while training."""
     if not is_training:
         return torch.full((1, 1, 1), mask.eval_value, dtype=x.dtype, device=x.device)
     steps = 1 if mask.shared else x.shape[0]
+    if isinstance(mask, NoiseSpec):
+        drawn = draw_normal((steps, x.shape[1], width), x)
+        return drawn * mask.std + mask.mean
     dropped = draw_uniform((steps, x.shape[1], width), x) < mask.rate
     kept = torch.full((), mask.keep_value, dtype=x.dtype, device=x.device)
     return torch.where(dropped, torch.full_like(kept, mask.drop_value), kept)

@@ -28,3 +28,11 @@ def draw_uniform(shape: Sequence[int], like: Tensor) -> Tensor:
         return torch.rand(shape, device=like.device)
     with _drawing.hold():
         return torch.rand(shape, device=like.device)
+
+
+def draw_normal(shape: Sequence[int], like: Tensor) -> Tensor:
+    """Normal numbers of the dtype and device of ``like``."""
+    if torch.compiler.is_compiling():
+        return torch.randn(shape, dtype=like.dtype, device=like.device)
+    with _drawing.hold():
+        return torch.randn(shape, dtype=like.dtype, device=like.device)

@@ -9,6 +9,7 @@ from torch import nn
 from torch.types import Device
 
 from sluice.cells.cell import Cell
+from sluice.cells.registry import get_cell
 from sluice.nn.options import LayerOptions
 from sluice.nn.stack import RecurrentStack
 
@@ -17,7 +18,8 @@ class Recurrent(RecurrentStack):
     """Layers of any cell over time, with `torch.nn.LSTM`'s arguments and layout.
 
     Args:
-        cell: A `sluice.Cell`, or a class of one that needs no arguments.
+        cell: A `sluice.Cell`, a class of one that needs no arguments, or the name of one of
+            `sluice.cells`, as in ``"peephole-lstm"``.
         input_size: The width of the input.
         hidden_size: The width of the states; one number, or one for each layer.
         num_layers: How many layers; left out where ``hidden_size`` gives one number each.
@@ -53,7 +55,7 @@ class Recurrent(RecurrentStack):
 
     def __init__(
         self,
-        cell: Cell | type[Cell],
+        cell: Cell | type[Cell] | str,
         input_size: int,
         hidden_size: int | Sequence[int],
         num_layers: int = 1,
@@ -85,6 +87,8 @@ class Recurrent(RecurrentStack):
         self.num_layers, self.proj_size = len(options.hidden_sizes), proj_size
         self.bias, self.batch_first = bias, batch_first
         self.dropout, self.bidirectional = float(dropout), bidirectional
+        if isinstance(cell, str):
+            cell = get_cell(cell)
         self._build(cell() if isinstance(cell, type) else cell, options)
 
     def extra_repr(self) -> str:

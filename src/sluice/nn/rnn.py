@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Generic, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 from torch.types import Device
 
-from sluice.cells.cell import Cell
+from sluice.cells.activations import ActivatedCell, ActivationFunction
 from sluice.cells.elman import Elman
 from sluice.cells.gru import GRU as GRUEquations
 from sluice.cells.lstm import LSTM as LSTMEquations
@@ -26,7 +26,14 @@ HX = TypeVar("HX")
 class _DropIn(RecurrentStack, nn.RNNBase, Generic[HX]):
     """What the drop-in layers share: torch's constructor, then what goes beyond it."""
 
-    def _construct(self, mode: str, cell: Cell, options: LayerOptions) -> None:
+    def _construct(
+        self, mode: str, plain: ActivatedCell, choices: dict[str, Any], options: LayerOptions
+    ) -> None:
+        """``plain`` is torch's cell; ``choices`` are other options of it, None for torch's."""
+        given = {name: choice for name, choice in choices.items() if choice is not None}
+        cell = type(plain)(**given) if given else plain
+        if cell.text != plain.text:
+            self.native = None
         nn.RNNBase.__init__(
             self, mode, *options.torch_arguments, device=options.device, dtype=options.dtype
         )
@@ -39,7 +46,7 @@ class _DropIn(RecurrentStack, nn.RNNBase, Generic[HX]):
 
     if TYPE_CHECKING:  # the same as in `RecurrentStack`, with the states that this cell has
 
-        @overload
+        @overload  # type: ignore[override]  # its cells read nothing beside x
         def forward(
             self,
             input: Tensor,
@@ -59,7 +66,7 @@ class _DropIn(RecurrentStack, nn.RNNBase, Generic[HX]):
 
         def forward(self, *arguments: object, **options: object) -> object: ...
 
-        __call__ = forward
+        __call__ = forward  # type: ignore[assignment]
 
 
 class LSTM(_DropIn[tuple[Tensor, Tensor]]):
@@ -67,7 +74,9 @@ class LSTM(_DropIn[tuple[Tensor, Tensor]]):
 
     Beyond torch: ``hidden_size`` may name a size for each layer; ``learn_initial_state``,
     ``forget_bias``, ``chrono``, ``output_size``, ``output_activation`` and ``recompute`` are as for
-    `sluice.nn.Recurrent`; a call takes ``lengths=`` and ``resets=`` (`RecurrentStack.forward`).
+    `sluice.nn.Recurrent`; ``activation``, ``gate_activation``, ``clip`` and ``cell_clip`` are the
+    options of `sluice.cells.LSTM`, None for what torch has; a call takes ``lengths=`` and
+    ``resets=`` (`RecurrentStack.forward`).
 
     Example:
         >>> import torch, sluice
@@ -101,11 +110,17 @@ class LSTM(_DropIn[tuple[Tensor, Tensor]]):
         output_size: int | None = None,
         output_activation: str | None = None,
         recompute: int | None = None,
+        activation: ActivationFunction | None = None,
+        gate_activation: ActivationFunction | None = None,
+        clip: float | None = None,
+        cell_clip: float | None = None,
     ) -> None:
         first = (input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional)
         beyond = (learn_initial_state, forget_bias, chrono, output_size, output_activation)
         options = LayerOptions(*first, proj_size, device, dtype, *beyond, recompute)
-        self._construct("LSTM", ProjectedLSTM() if proj_size > 0 else LSTMEquations(), options)
+        choices = {"activation": activation, "gate_activation": gate_activation, "clip": clip}
+        plain = ProjectedLSTM() if proj_size > 0 else LSTMEquations()
+        self._construct("LSTM", plain, {**choices, "cell_clip": cell_clip}, options)
 
 
 class GRU(_DropIn[Tensor]):
@@ -139,12 +154,16 @@ class GRU(_DropIn[Tensor]):
         output_activation: str | None = None,
         recompute: int | None = None,
         proj_size: None = None,
+        activation: ActivationFunction | None = None,
+        gate_activation: ActivationFunction | None = None,
+        clip: float | None = None,
     ) -> None:
         _refuse_projection(proj_size)
         first = (input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional)
         beyond = (learn_initial_state, forget_bias, chrono, output_size, output_activation)
         options = LayerOptions(*first, 0, device, dtype, *beyond, recompute)
-        self._construct("GRU", GRUEquations(), options)
+        choices = {"activation": activation, "gate_activation": gate_activation, "clip": clip}
+        self._construct("GRU", GRUEquations(), choices, options)
 
 
 class RNN(_DropIn[Tensor]):
@@ -181,6 +200,8 @@ class RNN(_DropIn[Tensor]):
         output_activation: str | None = None,
         recompute: int | None = None,
         proj_size: None = None,
+        activation: ActivationFunction | None = None,
+        clip: float | None = None,
     ) -> None:
         _refuse_projection(proj_size)
         if nonlinearity not in ("tanh", "relu"):
@@ -191,7 +212,10 @@ class RNN(_DropIn[Tensor]):
         first = (input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional)
         beyond = (learn_initial_state, forget_bias, chrono, output_size, output_activation)
         options = LayerOptions(*first, 0, device, dtype, *beyond, recompute)
-        self._construct(f"RNN_{nonlinearity.upper()}", Elman(nonlinearity), options)
+        choices = {"activation": activation, "clip": clip}
+        if clip is not None and activation is None:
+            choices["activation"] = nonlinearity
+        self._construct(f"RNN_{nonlinearity.upper()}", Elman(nonlinearity), choices, options)
 
 
 def _refuse_projection(proj_size: object) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, overload
 
 import torch
@@ -12,6 +13,13 @@ from sluice.cells.cell import Cell
 from sluice.nn.batch import PaddedInput, States, cast_for_autocast, is_autocast_enabled, pad_input
 from sluice.nn.call_plan import CallPlan, run_plain
 from sluice.nn.marks import Lengths
+from sluice.nn.named_inputs import (
+    NamedInputs,
+    attach_inputs,
+    check_names,
+    check_widths,
+    list_tensors,
+)
 from sluice.nn.options import LayerOptions
 from sluice.nn.parameters import LayerParameters
 from sluice.nn.settings import LayerSettings
@@ -20,6 +28,7 @@ from sluice.nn.stream import Stream
 from sluice.run.custom_op import OperatorInputs
 from sluice.run.dispatch import NATIVE, BackendChoice, choose_backend, is_eager, warn_if_slow
 from sluice.run.execute import execute, run_native
+from sluice.run.gpu.availability import find_unsupported_part
 from sluice.run.gpu.measured import PlainCall
 from sluice.run.recording import recorders
 
@@ -34,13 +43,23 @@ class RecurrentStack(LayerSettings, LayerParameters):
 
     def _build(self, cell: Cell, options: LayerOptions) -> None:
         super()._build(cell, options)
+        check_widths(self.cell.graph, self.sizes)
         self.recompute = options.recompute
 
     @property
     def resolved_backend(self) -> BackendChoice:
         """Which backend a plain call runs on now, and why; ``str()`` of it is one sentence."""
         obstacle = self._find_torch_obstacle(False, None)
-        return choose_backend(self._list_tensors(), obstacle, self.backend, self._plain_call(None))
+        return self._choose_backend(self._list_tensors(), obstacle, None)
+
+    def _choose_backend(
+        self,
+        tensors: Sequence[Tensor],
+        obstacle: str | None,
+        input: Tensor | PackedSequence | None,
+    ) -> BackendChoice:
+        on_gpu = find_unsupported_part(self.cell.graph) if tensors[0].is_cuda else None
+        return choose_backend(tensors, obstacle, self.backend, self._plain_call(input), on_gpu)
 
     def _plain_call(self, input: Tensor | PackedSequence | None) -> PlainCall | None:
         """What torch's own layer would run; None where there is none."""
@@ -61,7 +80,8 @@ class RecurrentStack(LayerSettings, LayerParameters):
         """What is asked for that torch's own layer does not offer."""
         is_recorded = recorders.is_recorded(self)
         if self.native is None:
-            return f"the cell {self.cell.name}"
+            changes = " with other activations or bounds" if type(self).native is not None else ""
+            return f"the cell {self.cell.name}{changes}"
         if is_recorded:
             return "recordings"
         if has_marks:
@@ -82,6 +102,7 @@ class RecurrentStack(LayerSettings, LayerParameters):
         hx: Any = None,
         lengths: Lengths | None = None,
         resets: Tensor | None = None,
+        **inputs: Tensor,
     ) -> tuple[Tensor, Any]: ...
 
     @overload
@@ -91,6 +112,7 @@ class RecurrentStack(LayerSettings, LayerParameters):
         hx: Any = None,
         lengths: None = None,
         resets: PackedSequence | None = None,
+        **inputs: Tensor | PackedSequence,
     ) -> tuple[PackedSequence, Any]: ...
 
     def forward(
@@ -99,6 +121,7 @@ class RecurrentStack(LayerSettings, LayerParameters):
         hx: Any = None,
         lengths: Lengths | None = None,
         resets: Tensor | PackedSequence | None = None,
+        **inputs: Tensor | PackedSequence,
     ) -> tuple[Tensor | PackedSequence, Any]:
         """Run over time, as `torch.nn.LSTM.forward` does.
 
@@ -114,21 +137,25 @@ class RecurrentStack(LayerSettings, LayerParameters):
             resets: Boolean, laid out as the input is: a new sequence starts here. No state and no
                 gradient crosses, in either direction; the state restarts from the layer's initial
                 one, zero or learned, not from ``hx``.
+            inputs: What the cell reads beside x, by name (`sluice.Input`): laid out as the input
+                is, ``(time, batch, width)``, or ``(batch, width)`` for the same at all steps; one
+                of width 1 also without its last dimension. All layers get the same.
 
         Returns:
             The output, laid out as the input is, and the last states, as ``hx`` is laid out.
 
         Raises:
             ValueError: the input has the wrong number of dimensions or another dtype than the
-                weights; ``lengths`` or ``resets`` do not fit the input.
+                weights; ``lengths``, ``resets`` or other inputs do not fit the input.
+            TypeError: an input that the cell reads is missing, or one is given that it does not.
             RuntimeError: the input or ``hx`` has the wrong size; ``hx`` has another dtype than the
                 input, or is on another device.
         """
-        if lengths is None and resets is None and is_eager():
+        if lengths is None and resets is None and not inputs and is_eager():
             found = run_plain(self, input, hx)
             if found is not None:
                 return self._apply_readout(found[0]), found[1]
-        return self._run_any(input, hx, lengths, resets)
+        return self._run_any(input, hx, lengths, resets, inputs)
 
     if TYPE_CHECKING:
         __call__ = forward
@@ -139,18 +166,21 @@ class RecurrentStack(LayerSettings, LayerParameters):
         hx: Any,
         lengths: Lengths | None,
         resets: Tensor | PackedSequence | None,
+        inputs: NamedInputs,
     ) -> tuple[Tensor | PackedSequence, Any]:
         """Any call, plain or not."""
+        check_names(self.cell.graph, inputs)
         tensor = input.data if isinstance(input, PackedSequence) else input
         obstacle = self._find_torch_obstacle(lengths is not None or resets is not None, tensor)
-        tensors = (tensor, *self._list_tensors())
-        choice = choose_backend(tensors, obstacle, self.backend, self._plain_call(input))
+        tensors = (tensor, *self._list_tensors(), *list_tensors(inputs))
+        choice = self._choose_backend(tensors, obstacle, input)
         warn_if_slow(choice, tensor, self.precision, self.recompute)
         if choice.name == NATIVE and self.native is not None:
             output, last = run_native(self, self.native, input, self._native_states(input, hx))
             return self._apply_readout(output), last
         batch = pad_input(type(self).__name__, input, lengths, resets, self.batch_first)
         self._check_input(batch.x)
+        batch = attach_inputs(batch, self.cell.graph, self.sizes[0], inputs)
         layout = self._state_layout(batch)
         initial = self._expand_initial_states(batch.x) if hx is None else layout.split(hx)
         y, finals = self._run_layers(batch, initial, choice.name)
@@ -229,7 +259,7 @@ class RecurrentStack(LayerSettings, LayerParameters):
             x,
             states,
             [_cast(p, x) for p in self._get_tensors(place.parameter_names)],
-            place.draw_masks(self.cell, x, self.training),
+            [*place.draw_masks(self.cell, x, self.training), *batch.inputs],
             batch.lengths,
             batch.resets,
             [_cast(p, x) for p in self._get_tensors(place.initial_state_names)],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, TypeAlias
 
 import torch
@@ -11,9 +11,10 @@ from torch import Tensor, empty_like
 
 from sluice.cells.cell import Cell
 from sluice.equations.evaluation import EvaluationSchedule, TensorInterpreter, Values
-from sluice.equations.graph import Graph, Leaf
+from sluice.equations.graph import Graph, Leaf, X
 from sluice.equations.specs import Sizes
 from sluice.nn.batch import States
+from sluice.nn.named_inputs import read_step_inputs
 from sluice.nn.readout import Readout
 from sluice.nn.stream_recording import FusedStepRunner, record_step
 from sluice.run.dispatch import BackendChoice
@@ -92,6 +93,7 @@ class Stream:
         """Take the layer's weights as they are now; the state stays."""
         kept = self._engine and self._engine.read()
         layer = self._layer
+        self._graph = layer.cell.graph
         layers = [
             LayerWeights(layer.cell.graph, sizes, layer.get_layer_parameters(place))
             for place, sizes in enumerate(layer.sizes)
@@ -117,8 +119,9 @@ class Stream:
     def on_recording_change(self, any_active: bool) -> None:
         """Whether anything is recorded now, anywhere in the process."""
         self._is_recording = any_active
-        # Where nothing follows the kernels and nobody watches, a step is theirs alone.
-        self._fast_step = self._kernel_step if self._readout is None and not any_active else None
+        # Where nothing follows the kernels or comes beside x, and nobody watches, a step is theirs.
+        is_alone = self._readout is None and not self._graph.inputs and not any_active
+        self._fast_step = self._kernel_step if is_alone else None
 
     @property
     def layer(self) -> StreamableLayer:
@@ -144,11 +147,12 @@ class Stream:
             fresh = now
         self._engine.write(fresh)
 
-    def __call__(self, x: Tensor, out: Tensor | None = None) -> Tensor:
+    def __call__(self, x: Tensor, out: Tensor | None = None, **inputs: Tensor) -> Tensor:
         """One step: from ``x``, (batch, input), to the output, (batch, features).
 
-        With ``out`` the result is written there. Raises ValueError for an input of another shape
-        or dtype.
+        With ``out`` the result is written there. ``inputs`` are what the cell reads beside x, by
+        name, (batch, width) each. Raises ValueError for an input of another shape or dtype,
+        TypeError for one that is missing or unknown.
         """
         step = self._fast_step
         if (
@@ -157,6 +161,7 @@ class Stream:
             and x.dtype is self._dtype
             and x.is_contiguous()
             and x.is_cpu
+            and not inputs
         ):
             if out is None:
                 y = empty_like(
@@ -173,32 +178,37 @@ class Stream:
             ):
                 step(x.data_ptr(), out.data_ptr())
                 return out
-        return self._step_general(x, out)
+        return self._step_general(x, out, inputs)
 
-    def _step_general(self, x: Tensor, out: Tensor | None) -> Tensor:
+    def _step_general(self, x: Tensor, out: Tensor | None, inputs: Mapping[str, Tensor]) -> Tensor:
         """A step where something needs a copy, or on the reference."""
         self._check_input(x)
+        beside = read_step_inputs(self._graph, self._layers[0].sizes, inputs, x)
         recorded = recorders.is_any_active() and (
             recorders.is_recorded(self) or recorders.is_recorded(self._layer)
         )
         with torch.no_grad():
-            return self._record_step(x, out) if recorded else self._compute(x, out)
+            if recorded:
+                return self._record_step(x, out, beside)
+            return self._compute(x, out, beside)
 
-    def _record_step(self, x: Tensor, out: Tensor | None) -> Tensor:
+    def _record_step(self, x: Tensor, out: Tensor | None, beside: Sequence[Tensor]) -> Tensor:
         """A step that leaves all its values with those who record it."""
         assert self._engine is not None
         x = x.detach().clone()  # `out` may be the same tensor
         before, keys = self._engine.read(), (self, self._layer)
-        y = self._compute(x, out)
+        y = self._compute(x, out, beside)
         if isinstance(self._engine, _ReferenceStepper):
-            record_step(self._engine, self, keys, self._layers, x, before)
+            record_step(self._engine, self, keys, self._layers, x, before, beside)
         else:
             self._recorder = self._recorder or FusedStepRunner(self._precision)
-            record_step(self._recorder, self, keys, self._layers, x, before)
+            record_step(self._recorder, self, keys, self._layers, x, before, beside)
             self._recorder.check_states(self._engine.read())
         return y
 
-    def _compute(self, x: Tensor, out: Tensor | None) -> Tensor:
+    def _compute(self, x: Tensor, out: Tensor | None, beside: Sequence[Tensor]) -> Tensor:
+        assert self._engine is not None
+        self._engine.write_inputs(beside)
         if isinstance(self._engine, _ReferenceStepper):
             y = self._engine.step(x).clone()  # it may be the state itself
         else:
@@ -263,11 +273,10 @@ class _ReferenceStepper:
             )
             for one in layers
         ]
-        self._input = Leaf("input", "x", "input")
-        self._masks: Values = {
+        self._given: Values = {
             Leaf("mask", mask.name, mask.width): mask.eval_value for mask in graph.masks
         }
-        self._known = [self._input, *graph.state_leaves, *self._masks]
+        self._known = [X, *graph.state_leaves, *self._given, *graph.input_leaves]
         self._schedule = EvaluationSchedule(graph.outputs_by_name.values(), known=self._known)
 
     def read(self) -> States:
@@ -276,10 +285,14 @@ class _ReferenceStepper:
     def write(self, states: States) -> None:
         self._states = [tuple(state.clone() for state in own) for own in states]
 
+    def write_inputs(self, inputs: Sequence[Tensor]) -> None:
+        self._given.update(zip(self._graph.input_leaves, inputs, strict=True))
+
     def __call__(self, place: int, spec: RunSpec) -> tuple[Tensor, ValueReader]:
         """One layer's step once more, its values to be read; the states stay."""
         graph = spec.graph
-        values: Values = {self._input: spec.x[0], **self._masks}
+        values: Values = {X: spec.x[0], **self._given}
+        values.update(zip(graph.input_leaves, (one[0] for one in spec.inputs), strict=True))
         values.update(zip(graph.state_leaves, spec.states, strict=True))
         schedule = EvaluationSchedule(graph.outputs_by_name.values(), known=self._known)
         schedule.run(values, self._interpreters[place])
@@ -295,7 +308,7 @@ class _ReferenceStepper:
     def step(self, x: Tensor) -> Tensor:
         graph, y = self._graph, x
         for place, interpreter in enumerate(self._interpreters):
-            values: Values = {self._input: y, **self._masks}
+            values: Values = {X: y, **self._given}
             values.update(zip(graph.state_leaves, self._states[place], strict=True))
             self._schedule.run(values, interpreter)
             # Cloned: a state may be the very tensor that it was before, or another's.

@@ -39,16 +39,25 @@ def record_step(
     layers: Sequence[LayerWeights],
     x: Tensor,
     initial_states: States,
+    inputs: Sequence[Tensor],
 ) -> None:
     """Deliver the step from ``initial_states`` to all recorders of any of ``keys``.
 
-    ``x`` is ``(batch, input)``; ``runner`` runs the step layer by layer.
+    ``x`` is ``(batch, input)``, as are ``inputs``; ``runner`` runs the step layer by layer.
     """
     y = x.unsqueeze(0)
     for place, (layer, states) in enumerate(zip(layers, initial_states, strict=True)):
         found = [(key, *one) for key in keys for one in recorders.find_record_specs(key, place)]
         masks = tuple(y.new_full((1, 1, 1), mask.eval_value) for mask in layer.graph.masks)
-        plain = RunSpec(layer.graph, layer.sizes, y, tuple(states), layer.parameters, masks)
+        plain = RunSpec(
+            layer.graph,
+            layer.sizes,
+            y,
+            tuple(states),
+            layer.parameters,
+            masks,
+            inputs=tuple(one.unsqueeze(0) for one in inputs),
+        )
         graph = layer.graph
         for _, _, record_spec in found:
             graph = record_spec.instrument(graph)

@@ -11,9 +11,19 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Self
 
-from sluice.equations.graph import Affine, Elementwise, Graph, Leaf, Node, RowNorm
-from sluice.equations.ops import CALL, OPS, PRODUCT, SUM
-from sluice.equations.specs import CONSTANT, StackSpec
+from sluice.equations.graph import (
+    Affine,
+    Elementwise,
+    Graph,
+    Leaf,
+    Node,
+    RowMap,
+    RowNorm,
+    is_number,
+)
+from sluice.equations.op_table import CALL, OPS, PRODUCT, SUM
+from sluice.equations.row_maps import ROW_MAP_OPS, split_groups
+from sluice.equations.specs import StackSpec
 from sluice.render.definitions import (
     find_shared_nodes,
     get_visible_operands,
@@ -136,6 +146,8 @@ class EquationWriter:
         if isinstance(node, RowNorm):
             inner, norm = self.refer(node.group[node.index]), self.notation.norm(node.norm)
             return MathText(f"{norm.latex}({inner.latex})", f"{norm.plain}({inner.plain})")
+        if isinstance(node, RowMap):
+            return format_row_map(node.op, self.refer(node.operand))
         if not isinstance(node, Elementwise):
             return self._format_other(node)
         whole = skip_neutral(node)
@@ -144,8 +156,8 @@ class EquationWriter:
         if is_repetition(node):
             operand = self.refer(node.arguments[0])
             return operand.square() if node.op == "multiply" else operand.scale(MathText("2", "2"))
-        if node.op == "multiply" and any(_is_number(operand) for operand in node.arguments):
-            return self._format_multiple(*sorted(node.arguments, key=_is_number, reverse=True))
+        if node.op == "multiply" and any(is_number(operand) for operand in node.arguments):
+            return self._format_multiple(*sorted(node.arguments, key=is_number, reverse=True))
         return format_operation(node.op, [self.refer(operand) for operand in node.arguments])
 
     def _format_other(self, node: Node) -> MathText:
@@ -249,8 +261,13 @@ def format_operation(op: str, operands: list[MathText]) -> MathText:
     )
 
 
-def _is_number(node: Node) -> bool:
-    return node.width == CONSTANT
+def format_row_map(op: str, operand: MathText) -> MathText:
+    """A row map's symbol (its groups, where there are several, below it) before its operand."""
+    name, groups = split_groups(op)
+    latex, plain = ROW_MAP_OPS[name].latex, name.replace("_", " ")
+    if groups > 1:
+        latex, plain = f"{{{latex}}}_{{{groups}}}", f"{plain}_{groups}"
+    return MathText(f"{latex}({operand.latex})", f"{plain}({operand.plain})")
 
 
 def _list_items(items: list[MathText], description: str) -> MathText:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sluice.equations.ops import CALL, NEGATED, PRODUCT
+from sluice.equations.op_table import CALL, NEGATED, PRODUCT
 
 
 @dataclass(frozen=True)

@@ -110,6 +110,8 @@ class Notation:
         """The symbol of what comes in."""
         if leaf.kind == "constant":
             return format_number(leaf.name)
+        if leaf.kind == "size":
+            return MathText(rf"n_{{\mathrm{{{leaf.name}}}}}", f"n_{leaf.name}")
         if leaf.kind == "state":
             return self.symbols[leaf.name].with_subscripts(BEFORE)
         return self.leaf_symbols.get(leaf) or self._format_leaf(leaf)

@@ -30,6 +30,7 @@ class Gradients:
     states: tuple[Tensor, ...]
     parameters: tuple[Tensor, ...]
     learned_initial_states: tuple[Tensor, ...]
+    inputs: tuple[Tensor, ...]
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,9 @@ def backward(spec: RunSpec, output: Tensor, last: tuple[Tensor, ...]) -> Gradien
     plan, kept = build_plan(spec.graph), list[tuple[int, Values]]()
     for step in iterate_steps(spec):
         kept.append((step.t, {node: step.values[node] for node in plan.saved_nodes + plan.leaves}))
-    sums = _GradientSums(torch.zeros_like(spec.x))
+    given = zip(spec.graph.inputs, spec.inputs, strict=True)
+    inputs = {one.name: tensor.new_zeros(tensor.shape) for one, tensor in given}
+    sums = _GradientSums(torch.zeros_like(spec.x), inputs)
     restart = tuple(torch.zeros_like(state) for state in spec.reset_states)
     flowing = last
     for t, values in reversed(kept):
@@ -73,7 +76,8 @@ def backward(spec: RunSpec, output: Tensor, last: tuple[Tensor, ...]) -> Gradien
             restart = tuple(sum_ + torch.where(at, g, 0).sum(0) for sum_, g in pairs)
             inward = tuple(torch.where(at, 0, g) for g in inward)
         flowing = inward
-    return Gradients(sums.x, flowing, _compute_parameter_gradients(spec, plan, sums), restart)
+    parameters = _compute_parameter_gradients(spec, plan, sums)
+    return Gradients(sums.x, flowing, parameters, restart, tuple(inputs.values()))
 
 
 @dataclass
@@ -81,6 +85,7 @@ class _GradientSums:
     """What the backward pass gathers: by node and step, or already summed."""
 
     x: Tensor
+    inputs: dict[str, Tensor]
     deltas: dict[Node, list[Tensor]] = field(default_factory=lambda: defaultdict(list))
     operands: dict[Node, list[Tensor]] = field(default_factory=lambda: defaultdict(list))
     vectors: dict[str, Tensor] = field(default_factory=dict)
@@ -110,6 +115,8 @@ def _run_backward_step(
     back = plan.adjoint
     if back.input is not None:
         sums.x[t] = values[back.input]
+    for name, gradient in back.inputs.items():
+        sums.inputs[name][t] = values[gradient]
     for affine, delta in back.deltas.items():
         sums.deltas[affine].append(values[delta])
     for operand in {affine.operand for affine in back.deltas}:

@@ -36,7 +36,8 @@ class OperatorInputs(NamedTuple):
             own widths (`Sizes.to_list`).
         x: The input, ``(time, batch, input)``.
         states: The states before the first step, ``(batch, width)`` each.
-        parameters: As in `RunSpec`, as are ``masks``, ``lengths``, ``resets`` and ``reverse``.
+        parameters: As in `RunSpec`, as are ``lengths``, ``resets`` and ``reverse``.
+        masks: The masks of `RunSpec`, then its ``inputs``.
         restart: The learned initial states, ``(width,)`` each; empty for the cell's own.
     """
 
@@ -53,6 +54,7 @@ class OperatorInputs(NamedTuple):
 
     def to_spec(self) -> RunSpec:
         """The same as the other backends take it."""
+        masks, inputs = self.split_masks()
         graph = from_text(self.graph)
         numbers = list(map(int, self.sizes))  # old compilers make symbols of them
         return RunSpec(
@@ -61,12 +63,18 @@ class OperatorInputs(NamedTuple):
             self.x,
             tuple(self.states),
             tuple(self.parameters),
-            tuple(self.masks),
+            masks,
             self.lengths,
             self.resets,
             tuple(self.restart) or None,
             self.reverse,
+            inputs,
         )
+
+    def split_masks(self) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+        """The masks, and the inputs beside x."""
+        count = len(from_text(self.graph).masks)
+        return tuple(self.masks[:count]), tuple(self.masks[count:])
 
     def widen(self) -> OperatorInputs:
         """The same in float32."""
@@ -174,20 +182,22 @@ class _RunFunction(torch.autograd.Function):
     ) -> tuple[Tensor, ...]:
         *outputs, tape = torch.ops.sluice.run_pass(*inputs, mode, True)
         ctx.constants = (inputs.graph, inputs.sizes, inputs.reverse, mode)
-        groups = (inputs.states, inputs.parameters, inputs.restart, inputs.masks)
+        masks, beside = inputs.split_masks()
+        groups = (inputs.states, inputs.parameters, inputs.restart, beside, masks)
         ctx.counts = tuple(map(len, groups))
         ctx.set_materialize_grads(False)
         saved: list[Any] = [outputs[0], tape, inputs.lengths, inputs.resets]
-        ctx.save_for_backward(*saved, *tensors, *inputs.masks)
+        ctx.save_for_backward(*saved, *tensors, *masks)
         return tuple(outputs)
 
     @staticmethod
     def backward(ctx: _RunContext, *upstream: Tensor | None) -> tuple[Tensor | None, ...]:
         y, tape, lengths, resets, x, *rest = ctx.saved_tensors
         graph, sizes, reverse, mode = ctx.constants
-        states, parameters, restart, masks = _split(rest, ctx.counts)
+        states, parameters, restart, beside, masks = _split(rest, ctx.counts)
+        given = [*masks, *beside]
         inputs = OperatorInputs(
-            graph, sizes, x, states, parameters, masks, lengths, resets, restart, reverse
+            graph, sizes, x, states, parameters, given, lengths, resets, restart, reverse
         )
         if torch.is_grad_enabled() or not all(g is None or has_memory(g) for g in upstream):
             found = reference.compute_gradients(inputs.to_spec(), upstream)
@@ -206,7 +216,8 @@ def _split(tensors: Sequence[Any], counts: Sequence[int]) -> list[list[Tensor]]:
 def run_under_autograd(*arguments: _Argument) -> list[Tensor]:
     """``sluice::run`` where autograd records."""
     inputs, mode, _ = _collect(arguments)
-    tensors = (inputs.x, *inputs.states, *inputs.parameters, *inputs.restart)
+    _, beside = inputs.split_masks()
+    tensors = (inputs.x, *inputs.states, *inputs.parameters, *inputs.restart, *beside)
     if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors):
         return list(_RunFunction.apply(inputs, mode, *tensors))  # type: ignore[no-untyped-call]
     found: list[Tensor] = torch.ops.sluice.run_pass(*inputs, mode, False)

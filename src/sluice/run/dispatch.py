@@ -51,6 +51,7 @@ def choose_backend(
     unsupported_by_torch: str | None,
     backend: str | None,
     plain_call: PlainCall | None = None,
+    unsupported_by_gpu: str | None = None,
 ) -> BackendChoice:
     """The backend for a layer that is about to run.
 
@@ -61,6 +62,7 @@ def choose_backend(
         backend: ``"reference"``, ``"native"`` or ``"fused"`` asks for that wherever one could
             choose.
         plain_call: What torch's own layer would run; None where there is no such layer.
+        unsupported_by_gpu: Why the GPU's kernels cannot run the cell; None where they can.
     """
     tensors = list(tensors)
     if is_transform_active():
@@ -80,7 +82,9 @@ def choose_backend(
     if unusual:
         return BackendChoice(REFERENCE, unusual)
     unfit = (
-        "layer.backend asks for torch's own" if backend == NATIVE else _explain_unsupported(tensors)
+        "layer.backend asks for torch's own"
+        if backend == NATIVE
+        else _explain_unsupported(tensors, unsupported_by_gpu)
     )
     if unfit is None and tensors[0].is_cuda:
         return _choose_on_gpu(tensors[0], unsupported_by_torch, backend, plain_call)
@@ -153,11 +157,11 @@ def warn_once(message: str) -> None:
         warnings.warn(message, RuntimeWarning, stacklevel=4)
 
 
-def _explain_unsupported(tensors: list[Tensor]) -> str | None:
+def _explain_unsupported(tensors: list[Tensor], unsupported_by_gpu: str | None) -> str | None:
     """Why the kernels cannot run on these tensors; None where they can."""
     kinds = {(tensor.device.type, tensor.dtype) for tensor in tensors}
     if all(device == "cuda" for device, _ in kinds):
-        return availability.explain_unsupported(tensors)
+        return unsupported_by_gpu or availability.explain_unsupported(tensors)
     for device, dtype in sorted(kinds, key=str):
         if device != "cpu":
             return f"there are no kernels for {device}"

@@ -108,4 +108,4 @@ def _backpropagate_reference(spec: RunSpec, upstream: Sequence[Tensor | None]) -
     of_output, *of_states = (torch.zeros_like(t) if g is None else g for g, t in pairs)
     found = bptt.backward(spec, of_output, tuple(of_states))
     restart = found.learned_initial_states if spec.learned_initial_states else ()
-    return [g.clone() for g in (found.x, *found.states, *found.parameters, *restart)]
+    return [g.clone() for g in (found.x, *found.states, *found.parameters, *restart, *found.inputs)]

@@ -68,6 +68,7 @@ def slice_spec(spec: RunSpec, chunk: slice, x: Tensor, states: tuple[Tensor, ...
         x=x,
         states=states,
         masks=tuple(mask[chunk] if mask.shape[0] > 1 else mask for mask in spec.masks),
+        inputs=tuple(given[chunk] for given in spec.inputs),
         lengths=None
         if lengths is None
         else (lengths - chunk.start).clamp(0, chunk.stop - chunk.start),
@@ -125,25 +126,30 @@ def _recompute_backward(
 ) -> list[Tensor | None]:
     """The gradients of ``spec.tensors``: each segment is run again, with a tape."""
     (of_y, *flowing), count = upstream, len(spec.states)
-    of_x = torch.zeros_like(spec.x) if spec.x.requires_grad else None
+    given = (spec.x, *spec.inputs)  # of every step
+    of_given = [t.new_zeros(t.shape) if t.requires_grad else None for t in given]
     learned = [_detach_leaf(t, t.requires_grad) for t in spec.shared_tensors]
     sums: list[Tensor | None] = [None] * len(learned)
-    again = spec.replace_tensors([spec.x, *spec.states, *learned])
+    again = spec.replace_tensors([spec.x, *spec.states, *learned, *spec.inputs])
     runner = ctx.make_runner(again, True)
     for number, chunk in reversed(list(enumerate(ctx.chunks))):
-        x = _detach_leaf(spec.x[chunk], spec.x.requires_grad)
+        x, *inputs = (_detach_leaf(t[chunk], t.requires_grad) for t in given)
         states = tuple(
             _detach_leaf(t, True) for t in saved_states[number * count : (number + 1) * count]
         )
         with torch.enable_grad():
-            y, last = runner(slice_spec(again, chunk, x, states))
-        given = [None if of_y is None else of_y[chunk], *flowing]
-        of_part, *found = reference.compute_vjp((y, *last), given, [x, *states, *learned])
-        if of_x is not None and of_part is not None:
-            of_x[chunk] = of_part
+            part = replace(slice_spec(again, chunk, x, states), inputs=tuple(inputs))
+            y, last = runner(part)
+        reaching = [None if of_y is None else of_y[chunk], *flowing]
+        asked = [*states, *learned, x, *inputs]
+        found = reference.compute_vjp((y, *last), reaching, asked)
+        for whole, own in zip(of_given, found[len(asked) - len(given) :], strict=True):
+            if whole is not None and own is not None:
+                whole[chunk] = own
         flowing = found[:count]
-        sums = [_add_optional(a, b) for a, b in zip(sums, found[count:], strict=True)]
-    return [of_x, *flowing, *sums]
+        sums = [_add_optional(a, b) for a, b in zip(sums, found[count:], strict=False)]
+    of_x, *of_inputs = of_given
+    return [of_x, *flowing, *sums, *of_inputs]
 
 
 def _detach_leaf(tensor: Tensor, requires_grad: bool) -> Tensor:

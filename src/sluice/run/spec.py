@@ -10,7 +10,7 @@ from torch import Tensor
 
 from sluice.cached import cached_property
 from sluice.equations.evaluation import TensorInterpreter, Values
-from sluice.equations.graph import Graph, Leaf
+from sluice.equations.graph import Graph, Leaf, X
 from sluice.equations.specs import Sizes
 
 
@@ -31,6 +31,7 @@ class RunSpec:
         learned_initial_states: The states a new sequence starts from, ``(width,)`` each; None
             for the cell's own.
         reverse: Whether time runs from the last step to the first.
+        inputs: What the graph reads beside x, in its order, ``(time, batch, width)`` each.
     """
 
     graph: Graph
@@ -43,6 +44,7 @@ class RunSpec:
     resets: Tensor | None = None
     learned_initial_states: tuple[Tensor, ...] | None = None
     reverse: bool = False
+    inputs: tuple[Tensor, ...] = ()
 
     @property
     def has_bias(self) -> bool:
@@ -57,18 +59,23 @@ class RunSpec:
     @property
     def tensors(self) -> tuple[Tensor, ...]:
         """All that a gradient can be asked for."""
-        return (self.x, *self.states, *self.shared_tensors)
+        return (self.x, *self.states, *self.shared_tensors, *self.inputs)
 
     def replace_tensors(self, tensors: Sequence[Tensor]) -> RunSpec:
         """The same pass with others in place of `tensors`."""
         x, *rest = tensors
-        states, parameters = len(self.states), len(self.parameters)
+        groups = (self.states, self.parameters, self.learned_initial_states or (), self.inputs)
+        remaining = iter(rest)
+        states, parameters, learned, inputs = (
+            tuple(next(remaining) for _ in group) for group in groups
+        )
         return replace(
             self,
             x=x,
-            states=tuple(rest[:states]),
-            parameters=tuple(rest[states : states + parameters]),
-            learned_initial_states=tuple(rest[states + parameters :]) or None,
+            states=states,
+            parameters=parameters,
+            learned_initial_states=learned or None,
+            inputs=inputs,
         )
 
     @property
@@ -120,13 +127,14 @@ class RunSpec:
         forward = range(self.x.shape[0])
         return forward[::-1] if self.reverse else forward
 
-    def mask_input(self) -> Tensor:
-        """The input, with nothing in the padding that could spoil a gradient."""
-        return self.x if self.valid_mask is None else torch.where(self.valid_mask, self.x, 0.0)
+    def mask_padding(self, tensor: Tensor) -> Tensor:
+        """An input, with nothing in the padding that could spoil a gradient."""
+        return tensor if self.valid_mask is None else torch.where(self.valid_mask, tensor, 0.0)
 
     def stateless_values(self) -> Values:
         """The leaves that do not depend on the states, over all time steps."""
-        values: Values = {Leaf("input", "x", "input"): self.mask_input()}
+        given = zip((X, *self.graph.input_leaves), (self.x, *self.inputs), strict=True)
+        values: Values = {leaf: self.mask_padding(tensor) for leaf, tensor in given}
         shape = self.x.shape[:2]
         for mask, tensor in zip(self.graph.masks, self.masks, strict=True):
             width = self.sizes.of(mask.width)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from cell_list import CELLS
+from cell_list import GPU_CELLS
 from gpu_compile import CAPABILITIES, Resources, compile_pass
 from run.cases import cast, draw
 from run.gpu.interpreter import needs_triton
@@ -35,7 +35,7 @@ def compile_cell(
     tiling: Tiling | None,
     marks: dict[str, Any],
 ) -> list[Resources]:
-    job = cast(draw(CELLS[name]().graph, sizes, 2, 16, **marks), torch.float32)
+    job = cast(draw(GPU_CELLS[name]().graph, sizes, 2, 16, **marks), torch.float32)
     found = compile_pass(job, capability, precision, tiling)
     assert [resources.part for resources in found] == ["forward", "backward"]
     for resources in found:
@@ -59,10 +59,10 @@ def test_a_cell_of_each_kind_compiles(name: str, variant: int) -> None:
 
 
 @_SLOW
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("name", GPU_CELLS)
 def test_every_cell_compiles(name: str) -> None:
     """Variants are shared out among the cells: another prime step for each."""
-    compile_variant(name, 5 * list(CELLS).index(name) + 3)
+    compile_variant(name, 5 * list(GPU_CELLS).index(name) + 3)
 
 
 @pytest.mark.parametrize(

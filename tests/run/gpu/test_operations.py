@@ -7,7 +7,7 @@ import torch
 
 from run.gpu.interpreter import in_interpreter, needs_triton
 from sluice.codegen.gpu.operations import PRELUDE, SPELLINGS
-from sluice.equations.ops import OPS
+from sluice.equations.op_table import OPS
 from sluice.run.gpu import kernels
 
 ENDS = [0.0, -0.0, 1.0, -1.0, 1e-30, -1e-9, 0.019, -0.021, 0.29, -0.31, 20.0, -40.0, 89.0, -745.0]
@@ -30,6 +30,8 @@ def test_operation(name: str) -> None:
         given = [a, b, c][: OPS[name].arity]
         if name == "where":
             given[0] = a > 0.5
+        if name == "power" and dtype is torch.float64:
+            limit = 1e-13  # up to 745, the largest exponent of e, times the logarithm's rounding
         expected = OPS[name].torch(*given).to(dtype)
         found = torch.full_like(a, 7.0)
         compute(name, [t.to(torch.int8) if t.dtype is torch.bool else t for t in given], found)

@@ -10,7 +10,7 @@ from unittest import mock
 import pytest
 import torch
 
-from cell_list import CELLS
+from cell_list import GPU_CELLS
 from run.cases import cast, run_with_gradients
 from run.gpu.comparison import find_faults, find_rounding_faults
 from run.gpu.interpreter import in_interpreter
@@ -33,7 +33,7 @@ TILING = Tiling(TileShape(4, 4, 16), 4, False)
 QUICK = ("projected", "layer-norm-gru", "slstm")
 """Meetings for states of other widths, for norms both ways, and for heads of several tiles."""
 _SLOW = pytest.mark.slow
-MOST_SLOW = [name if name in QUICK else pytest.param(name, marks=_SLOW) for name in CELLS]
+MOST_SLOW = [name if name in QUICK else pytest.param(name, marks=_SLOW) for name in GPU_CELLS]
 
 
 def draw_cell(name: str, **marks: bool) -> RunSpec:
@@ -49,7 +49,7 @@ def list_faults(job: RunSpec, backwards: bool) -> list[str]:
     return find_faults(found, expected, 1e-10)
 
 
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("name", GPU_CELLS)
 @in_interpreter
 def test_no_meeting_is_missing(name: str) -> None:
     job = draw_cell(name)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from cell_list import CELLS
+from cell_list import GPU_CELLS
 from run.gpu.comparison import find_faults
 from run.gpu.interpreter import in_interpreter
 from run.gpu.jobs import MARKS, draw_job
@@ -31,7 +31,7 @@ QUICK = ("projected", "gru-reset-before", "layer-norm-lstm", "slstm", "rising")
 
 @pytest.mark.parametrize(
     "name",
-    [n if n in QUICK else pytest.param(n, marks=pytest.mark.slow) for n in CELLS],
+    [n if n in QUICK else pytest.param(n, marks=pytest.mark.slow) for n in GPU_CELLS],
 )
 @in_interpreter
 def test_values_and_derivatives_by_name(name: str) -> None:

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from cell_list import CELLS
+from cell_list import GPU_CELLS
 from run.cases import cast, run_with_gradients
 from run.gpu.comparison import find_rounding_faults
 from run.gpu.interpreter import in_interpreter
@@ -29,7 +29,7 @@ WAYS: dict[str, tuple[dict[str, Any], Tiling]] = {
 }
 QUICK_CELLS = ("lstm", "projected", "gru-reset-before", "layer-norm-elman", "slstm", "rising")
 _SLOW = pytest.mark.slow
-MOST_SLOW = [name if name in QUICK_CELLS else pytest.param(name, marks=_SLOW) for name in CELLS]
+MOST_SLOW = [name if name in QUICK_CELLS else pytest.param(name, marks=_SLOW) for name in GPU_CELLS]
 MIDDLE = 1e-5
 """Half of all numbers are closer than this, relative to their root mean square; without one of the
 roundings they are not."""

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from cell_list import CELLS
+from cell_list import GPU_CELLS
 from run.cases import cast, error, run_with_gradients
 from run.gpu.comparison import find_faults
 from run.gpu.interpreter import in_interpreter
@@ -40,7 +40,7 @@ _SLOW = pytest.mark.slow
 @pytest.mark.parametrize(
     "way", [way if way in QUICK_WAYS else pytest.param(way, marks=_SLOW) for way in WAYS]
 )
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("name", GPU_CELLS)
 @in_interpreter
 def test_float64_equals_the_reference(name: str, way: str) -> None:
     marks, tiling = WAYS[way]
@@ -51,7 +51,7 @@ def test_float64_equals_the_reference(name: str, way: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [name if name in QUICK_CELLS else pytest.param(name, marks=_SLOW) for name in CELLS]
+    "name", [name if name in QUICK_CELLS else pytest.param(name, marks=_SLOW) for name in GPU_CELLS]
 )
 @in_interpreter
 def test_float32_is_as_exact_as_the_reference(name: str) -> None:

@@ -22,6 +22,7 @@ from run.cases import draw
 from sluice.codegen.body import lanes_per_block
 from sluice.equations.specs import Sizes
 from sluice.run.kernels import extension, fused
+from sluice.run.kernels.call_encoder import CallEncoder
 from sluice.run.kernels.compiled_cell import LAYER_CLASSES
 from sluice.run.kernels.encode import BACKWARD_CALL, FORWARD_CALL, ProgramEncoder, encode_tensors
 from sluice.run.spec import map_parameters_by_name
@@ -95,8 +96,8 @@ class Case:
         job, s = self.job, self.settings
         like = torch.empty_like
         self.y = job.x.new_empty(4, 3, job.sizes.of(job.graph.states[0].width))
-        self.forward_call = fused.CallEncoder(FORWARD_CALL, s, job.x, job.states, self.y)
-        self.backward_call = fused.CallEncoder(BACKWARD_CALL, s, job.x, job.states, self.y)
+        self.forward_call = CallEncoder(FORWARD_CALL, s, job.x, job.states, self.y)
+        self.backward_call = CallEncoder(BACKWARD_CALL, s, job.x, job.states, self.y)
         self.outputs = [like(t) for t in job.states]
         self.gradients = [torch.ones_like(t) for t in (self.y, *job.states)]
         self.targets = [like(t) for t in (job.x, *job.states)]

@@ -54,6 +54,7 @@ def poison_memory(monkeypatch: pytest.MonkeyPatch) -> None:
         ("projected", 32, ["resets", "lengths", "reverse"]),
         ("layer-norm-two-stages", 64, ["lengths"]),
         ("zoneout-dropout-peephole", 32, []),
+        ("soft-step", 64, ["resets"]),
     ],
 )
 def test_no_wrong_word_crashes(
@@ -82,17 +83,19 @@ def test_messages_for_invalid_programs() -> None:
         writer.encode_bodies(),
     )
     assert words[:2] == [PROGRAM, VERSION]
-    with pytest.raises(ValueError, match=r"expected format version 2, got 3; reinstall sluice"):
+    with pytest.raises(
+        ValueError, match=f"expected format version {VERSION}, got {VERSION + 1}; reinstall sluice"
+    ):
         make([PROGRAM, VERSION + 1, *words[2:]], bodies, 8)
     with pytest.raises(ValueError, match=r"expected section 'sizes' with tag 1, got 7"):
         make([PROGRAM, VERSION, 7, *words[3:]], bodies, 8)
     with pytest.raises(ValueError, match=r"expected the input's width from 1 to .*, got 0"):
         make([PROGRAM, VERSION, 1, 1, 0, *words[5:]], bodies, 8)
-    with pytest.raises(ValueError, match="section 'buffers': expected a role from 0 to 19, got 20"):
+    with pytest.raises(ValueError, match="section 'buffers': expected a role from 0 to 20, got 21"):
         at = 2
         while words[at] != 5:
             at += 2 + words[at + 1]
-        make([*words[: at + 4], 20, *words[at + 5 :]], bodies, 8)
+        make([*words[: at + 4], 21, *words[at + 5 :]], bodies, 8)
     with pytest.raises(ValueError, match="expected a body's index from -1 to -1, got 0"):
         make(words, [], 8)
     with pytest.raises(ValueError, match="expected 8 or 16 lanes, got 3"):

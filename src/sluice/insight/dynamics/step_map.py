@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
 from sluice.equations.evaluation import EvaluationSchedule, TensorInterpreter, Values
-from sluice.equations.graph import Elementwise, Graph, Leaf, Node
+from sluice.equations.graph import Elementwise, Graph, Leaf, Node, X
 from sluice.equations.specs import Sizes
 from sluice.nn.batch import pad_input
 from sluice.nn.stack import RecurrentStack
@@ -58,7 +58,7 @@ class StepMap:
         """The value of every node; ``hook`` sees each, and returns the value to use instead."""
         graph, values = self.graph, Values()
         meaning = TensorInterpreter(graph.stacks, graph.norms, self.sizes, self.parameters)
-        values[Leaf("input", "x", "input")] = x
+        values[X] = x
         values.update(zip(graph.state_leaves, state.split(self.state_widths, dim=-1), strict=True))
         for mask in graph.masks:
             width = self.sizes.of(mask.width)
@@ -91,7 +91,8 @@ class Trajectory:
 def build_step_map(module: RecurrentStack, layer: int = 0, reverse: bool = False) -> StepMap:
     """The map of one step of ``layer`` of a recurrent module, in one direction.
 
-    Raises TypeError for what is no recurrent layer of `sluice.nn`, IndexError where it has no such
+    Raises TypeError for what is no recurrent layer of `sluice.nn`, or one whose cell reads more
+    beside x, IndexError where it has no such
     layer or direction.
     """
     if not isinstance(module, RecurrentStack):
@@ -103,6 +104,12 @@ def build_step_map(module: RecurrentStack, layer: int = 0, reverse: bool = False
         raise IndexError(
             f"layer must be one of the {module.num_layers} layers in {module.directions} "
             f"directions of the {type(module).__name__}, got l{layer}{'_reverse' * reverse}"
+        )
+    if module.cell.graph.inputs:
+        names = " and ".join(one.name for one in module.cell.graph.inputs)
+        raise TypeError(
+            f"the dynamics of {module.cell.name} depend on {names} beside x, which its maps here "
+            "have no values of; analyse a cell in which they are constants"
         )
     place = layer * module.directions + reverse
     copies = [t.to(torch.float64, copy=True) for t in module.get_layer_parameters(place)]

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from sluice.equations.graph import Elementwise, Graph, Leaf, Node
+from sluice.equations.graph import Elementwise, Graph, Leaf, Node, sort_topologically
 from sluice.insight.dynamics.step_map import Trajectory, run_trajectory
 from sluice.insight.recording.recorded import RecordedLayer, RecordedModule
 from sluice.nn.stack import RecurrentStack
@@ -251,7 +251,7 @@ def find_gated_state(graph: Graph) -> tuple[str, str | None]:
     """
     for state in graph.states:
         leaf = Leaf("state", state.name, state.width)
-        for term in _iterate_terms(graph.outputs_by_name[state.name]):
+        for term in _list_added(graph.outputs_by_name[state.name]):
             if term is leaf:
                 return state.name, None
             for name, value in graph.outputs:
@@ -263,13 +263,14 @@ def find_gated_state(graph: Graph) -> tuple[str, str | None]:
     )
 
 
-def _iterate_terms(node: Node) -> Iterator[Node]:
+def _list_added(node: Node) -> list[Node]:
     """The terms that a sum adds; those that it subtracts are left out."""
-    if isinstance(node, Elementwise) and node.op in ("add", "subtract"):
-        for operand in node.operands[: 2 if node.op == "add" else 1]:
-            yield from _iterate_terms(operand)
-    else:
-        yield node
+
+    def get_summands(node: Node) -> tuple[Node, ...]:
+        is_sum = isinstance(node, Elementwise) and node.op in ("add", "subtract")
+        return node.operands[: 2 if node.op == "add" else 1] if is_sum else ()
+
+    return [n for n in sort_topologically([node], get_operands=get_summands) if not get_summands(n)]
 
 
 def _is_product(node: Node, value: Node, leaf: Leaf) -> bool:

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from sluice.equations.graph import Affine, Elementwise, Graph, Leaf, Node, RowNorm
-from sluice.equations.ops import CALL, OPS
+from sluice.equations.graph import Affine, Elementwise, Graph, Leaf, Node, RowMap, RowNorm
+from sluice.equations.op_table import CALL, OPS
+from sluice.equations.row_maps import ROW_MAP_OPS, split_groups
 from sluice.render.latex import EquationWriter
 
 Net = Node | tuple[Node, ...]  # what a wire carries: a value, or several side by side
@@ -112,6 +113,9 @@ class ElementTable:
     def _build_element(self, node: Node) -> SketchElement:
         if isinstance(node, RowNorm):
             return SketchElement("norm", r"\mathrm{LN}", (node.group[node.index],), node)
+        if isinstance(node, RowMap):
+            symbol = ROW_MAP_OPS[split_groups(node.op)[0]].latex
+            return SketchElement("pointwise", symbol, (node.operand,), node)
         assert isinstance(node, Elementwise)
         inner, label = self._fuse_chain(node)
         if label:
@@ -139,6 +143,8 @@ class ElementTable:
         written = OPS[node.op].notation
         if node.arguments[0] is node.arguments[-1] and len(node.arguments) > 1:
             return rf"{inner or '(.)'}^2" if node.op == "multiply" else rf"2\,{inner}"
+        if node.op == "power":
+            inner = inner or "(.)"
         shown = [
             self.writer.refer(o).parenthesize(need).latex if self.is_parameter(o) else inner
             for o, need in zip(node.arguments, written.operand_precedences, strict=True)

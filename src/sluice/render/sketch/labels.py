@@ -135,7 +135,8 @@ def _label_ends(
     for node in placement.graph.nodes:
         if isinstance(node, Leaf) and node.kind == "input":
             x, y = router.find_terminal(node)
-            yield Label("x", "x_{t}", box_around(x + 1.3, y + 0.6, "x_{t}"), 0)
+            text = notation.leaf(node).latex
+            yield Label(node.name, text, box_around(x + 1.3, y + 0.6, text), 0)
 
 
 def _mark_operands(placement: Placement, wires: list[Wire], lines: list[Box]) -> Iterator[Label]:

@@ -9,6 +9,9 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
+from sluice.equations.graph import Graph, RowMap, is_number
+from sluice.equations.specs import CONSTANT
+
 MINIMUM_TRITON = (3, 6)
 MINIMUM_CAPABILITY = (8, 0)
 _DTYPES = (torch.float32, torch.float64, torch.bfloat16, torch.float16)
@@ -29,6 +32,15 @@ def explain_unsupported(tensors: Sequence[Tensor]) -> str | None:
         return "a tensor is empty"
     if len({tensor.device for tensor in tensors}) > 1:
         return "the tensors are on several GPUs"
+    return None
+
+
+def find_unsupported_part(graph: Graph) -> str | None:
+    """What of a cell the GPU's kernels lack; None where they have all of it."""
+    if any(isinstance(node, RowMap) for node in graph.nodes):
+        return "the GPU's kernels have no sums, maxima or rearrangements of a row's units"
+    if any(node.width == CONSTANT and not is_number(node) for node in graph.nodes):
+        return "the GPU's kernels have no values of one number a row"
     return None
 
 

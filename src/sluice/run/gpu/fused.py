@@ -13,6 +13,7 @@ from torch import Tensor
 from sluice.codegen.lower import lower_graph
 from sluice.codegen.program import Program
 from sluice.run import reference
+from sluice.run.gpu.availability import find_unsupported_part
 from sluice.run.gpu.gradients import compute_input_gradient, compute_parameter_gradients
 from sluice.run.gpu.launch import KernelLaunch, find_tiling, launch, load_launch
 from sluice.run.gpu.tensors import PassTensors, Precision
@@ -33,8 +34,12 @@ _MAX_ELEMENTS = 2**31
 def find_obstacle(spec: RunSpec, precision: str) -> str | None:
     """Why the kernels cannot take this pass; None where they can."""
     widest = max(spec.sizes.input, *(spec.sizes.of(node.width) for node in spec.graph.nodes))
+    if spec.graph.inputs:
+        return "the GPU's kernels give a cell no input beside x"
     if spec.x.numel() == 0:
         return "the input is empty"
+    if (part := find_unsupported_part(spec.graph)) is not None:
+        return part
     if spec.x.shape[1] * widest * 64 >= _MAX_ELEMENTS:
         return "a step has more numbers than the GPU's kernels count"
     batch, device = spec.x.shape[1], spec.x.device

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from sluice.codegen.body import PARAMETER, SCALAR
 from sluice.codegen.program import Phase, Product, Program
 from sluice.equations.graph import Elementwise, Graph, Leaf, Node, sort_topologically
-from sluice.equations.ops import OPS
+from sluice.equations.op_table import OPS
 from sluice.equations.specs import Sizes
 
 

@@ -41,7 +41,7 @@ class PassTensors:
         self.is_poisoned = is_poisoned
         self.steps, self.batch = spec.x.shape[:2]
         self.device = spec.x.device
-        self.x = spec.mask_input().detach().contiguous()
+        self.x = spec.mask_padding(spec.x).detach().contiguous()
         tensors = map_parameters_by_name(spec.graph, spec.parameters)
         self.parameters = {name: t.detach().contiguous() for name, t in tensors.items()}
         self.buffers: dict[int, Tensor] = {}

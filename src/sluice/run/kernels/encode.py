@@ -12,7 +12,16 @@ from collections.abc import Callable, Iterable, Mapping
 
 from torch import Tensor
 
-from sluice.codegen.body import ADD_BLOCK, ADD_ROW, LOAD, PARAMETER, SCALAR, STORE, Body
+from sluice.codegen.body import (
+    ADD_BLOCK,
+    ADD_ROW,
+    BROADCAST,
+    LOAD,
+    PARAMETER,
+    SCALAR,
+    STORE,
+    Body,
+)
 from sluice.codegen.program import (
     BufferSlot,
     NormStatistics,
@@ -21,17 +30,40 @@ from sluice.codegen.program import (
     Program,
     RowGradient,
     RowMean,
+    RowOperation,
     WeightGradient,
     body_name,
     collect_bodies,
 )
 from sluice.equations.graph import Graph
+from sluice.equations.row_maps import (
+    CUMULATIVE_SUM,
+    MAXIMUM,
+    MAXIMUM_SHARE,
+    REPEAT,
+    REVERSE_CUMULATIVE_SUM,
+    SUM,
+    SUM_TILES,
+    TILE,
+    split_groups,
+)
 from sluice.equations.specs import Sizes
 
-VERSION = 2
+VERSION = 3
 PROGRAM, FORWARD_CALL, BACKWARD_CALL, VOCABULARY, SAMPLING = range(0x510001, 0x510006)
 ATTENTION_FORWARD, ATTENTION_BACKWARD = range(0x510006, 0x510008)
-_ACCESSES = (LOAD, PARAMETER, SCALAR, STORE, ADD_ROW, ADD_BLOCK)
+_ACCESSES = (LOAD, PARAMETER, SCALAR, STORE, ADD_ROW, ADD_BLOCK, BROADCAST)
+
+_ROW_OPERATIONS = (
+    SUM,
+    SUM_TILES,
+    REPEAT,
+    TILE,
+    MAXIMUM,
+    MAXIMUM_SHARE,
+    CUMULATIVE_SUM,
+    REVERSE_CUMULATIVE_SUM,
+)
 
 _SCOPES = ("time", "chunk", "step", "const")
 _ROLES = (
@@ -55,6 +87,7 @@ _ROLES = (
     "input gradient",
     "tile",
     "recorded",
+    "mapped rows",
 )
 
 
@@ -89,7 +122,7 @@ class ProgramEncoder:
         deferred = self._encode_all(program.deferred_products, self._encode_product)
         counts = [math.prod(parameter.shape(sizes)) for parameter in self.graph.parameters]
         states = [sizes.of(state.width) for state in self.graph.states]
-        masks = [sizes.of(mask.width) for mask in self.graph.masks]
+        masks = [sizes.of(one.width) for one in self.graph.masks_and_inputs]
         return encode_sections(
             PROGRAM,
             [sizes.input],
@@ -121,6 +154,7 @@ class ProgramEncoder:
             self.sizes.of(phase.width),
             *self._encode_all(phase.statistics, self._encode_statistics),
             *self._encode_all(phase.means, self._encode_mean),
+            *self._encode_all(phase.row_operations, self._encode_row_operation),
             *self._encode_all(phase.products, self._encode_product),
             body,
             *_encode_list(phase.buffers),
@@ -137,6 +171,21 @@ class ProgramEncoder:
 
     def _encode_mean(self, m: RowMean) -> list[int]:
         return [m.source, m.item, m.target, m.target_item, self._count_norm_units(m.norm)]
+
+    def _encode_row_operation(self, o: RowOperation) -> list[int]:
+        name, groups = split_groups(o.op)
+        source, target = (self.program.buffers[k].width for k in (o.source, o.target))
+        units, count = self.sizes.of(source), self.sizes.of(target) if target else 1
+        inner = 1  # units that lie side by side in each of the groups' repetitions
+        if name == SUM:
+            groups = count
+        elif name == REPEAT:
+            groups = units
+        elif name in (SUM_TILES, TILE):
+            inner = min(units, count) // groups
+        times = max(units, count) // (groups * inner)
+        code = _ROW_OPERATIONS.index(name)
+        return [code, o.source, o.item, o.target, o.target_item, groups, times, inner]
 
     def _encode_product(self, p: Product) -> list[int]:
         stack, sizes = self.graph.get_stack(p.stack), self.sizes
@@ -186,6 +235,8 @@ class ProgramEncoder:
 
     def _encode_parameter(self, parameter: tuple[str, str, int, int]) -> list[int]:
         name, part, place, item = parameter
+        if not name:  # a number for every unit
+            return [-1, self.sizes.of(part) if part else 1, place, item]
         start = self._norm_start(name, int(part)) if part else 0
         return [self._parameter_indices.get(name, -1), start, place, item]
 

@@ -12,9 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sluice.codegen.body import lanes_per_block
 from sluice.run import reference
 from sluice.run.kernels import extension
+from sluice.run.kernels.call_encoder import CallEncoder
 from sluice.run.kernels.compiled_cell import (
     BITS,
     CompiledCell,
@@ -23,7 +23,7 @@ from sluice.run.kernels.compiled_cell import (
     hold_contiguous,
     pack_weights,
 )
-from sluice.run.kernels.encode import BACKWARD_CALL, FORWARD_CALL, VERSION, encode_tensors
+from sluice.run.kernels.encode import BACKWARD_CALL, FORWARD_CALL, encode_tensors
 from sluice.run.kernels.tape import TapeReader
 from sluice.run.recording.sinks import RecordedRunner, RecordingSink
 from sluice.run.spec import RunSpec
@@ -47,7 +47,7 @@ def run(
     order, ordered = sort_by_length(spec)
     back = None if order is None else order.argsort()
     call = FusedCall.of_spec(ordered, precision, packed, recording, back)
-    y, *last = call.run(ordered.x, ordered.states, (*ordered.shared_tensors,))
+    y, *last = call.run(ordered.x, ordered.states, (*ordered.shared_tensors, *ordered.inputs))
     y, *last = select_sequences(back, (y, *last))
     return y, tuple(last)
 
@@ -79,6 +79,7 @@ def sort_by_length(spec: RunSpec) -> tuple[Tensor | None, RunSpec]:
         x=spec.x.index_select(1, order),
         states=tuple(state.index_select(0, order) for state in spec.states),
         masks=masks,
+        inputs=tuple(given.index_select(1, order) for given in spec.inputs),
         lengths=lengths[order],
         resets=None if spec.resets is None else spec.resets.index_select(1, order),
     )
@@ -187,7 +188,8 @@ class FusedCall:
         Args:
             x: The input, ``(time, batch, input)``.
             states: The states before the first step; None for zeros.
-            shared: The parameters, then the learned initial states where resets may need them.
+            shared: The parameters, then the learned initial states where resets may need them, then
+                the inputs beside x.
         """
         if self.wants_grad:
             outputs: Sequence[Tensor] = _apply(self, x, *states, *shared)
@@ -214,68 +216,6 @@ class FusedCall:
             lengths=self.lengths,
             reverse=self.reverse,
         )
-
-
-class CallEncoder:
-    """A call's integers; keeps alive the copies of tensors whose addresses they hold."""
-
-    def __init__(
-        self, kind: int, call: FusedCall, x: Tensor, states: Sequence[Tensor | None], y: Tensor
-    ) -> None:
-        self.keep_alive: list[Tensor] = []
-        self.integers = [kind, VERSION, *call.sizes]
-        if call.spec is None:
-            self.add_section(2, (x, y, call.lengths, None))
-            self.add_section(3, states)
-            self.integers += (4, 0, 5, 0)
-        else:
-            self._add_marked(call.spec, call.cell, x, states, y)
-
-    def _add_marked(
-        self,
-        spec: RunSpec,
-        cell: CompiledCell,
-        x: Tensor,
-        states: Sequence[Tensor | None],
-        y: Tensor,
-    ) -> None:
-        lengths = None if spec.lengths is None else self._keep(spec.lengths.cpu().long())
-        resets = spec.reset_mask
-        if resets is not None:
-            resets = self._keep(resets.squeeze(-1).to(torch.uint8))
-        self.add_section(2, (x, y, lengths, resets))
-        self.add_section(3, states)
-        self.add_section(4, () if resets is None else spec.reset_states)
-        masks: list[int] = []
-        for tensor, mask in zip(spec.masks, spec.graph.masks, strict=True):
-            lanes = lanes_per_block(cell.bits)
-            masks += self._encode_mask(tensor, spec.sizes.of(mask.width), lanes)
-        self.integers += (5, len(masks), *masks)
-
-    def add_section(self, tag: int, tensors: Sequence[Tensor | None]) -> None:
-        """One more section: the address and the size in bytes of each tensor; 0, 0 for None."""
-        integers = self.integers
-        integers += (tag, 2 * len(tensors))
-        for tensor in tensors:
-            if tensor is None:
-                integers += (0, 0)
-                continue
-            if not tensor.is_contiguous():
-                tensor = self._keep(tensor.detach().contiguous())
-            integers += (tensor.data_ptr(), tensor.nbytes)
-
-    def _keep(self, tensor: Tensor) -> Tensor:
-        self.keep_alive.append(tensor)
-        return tensor
-
-    def _encode_mask(self, mask: Tensor, width: int, block: int) -> list[int]:
-        """A mask's strides over time and rows, and its array, padded to whole blocks."""
-        own = mask.expand(*mask.shape[:-1], width)
-        if width % block:
-            own = torch.nn.functional.pad(own, (0, -width % block))
-        own = self._keep(own.contiguous())
-        time, row = (own.stride(k) if own.shape[k] > 1 else 0 for k in (0, 1))
-        return [time, row, *encode_tensors(own)]
 
 
 class _FusedFunction(torch.autograd.Function):
@@ -381,7 +321,8 @@ def run_backward(
         for t, needed in zip(tensors[:end], needs[1:], strict=False)
     ]
     encoder.add_section(7, found[:first])
-    restart = [torch.zeros_like(t) for t in tensors[end:]]
+    learned = len(tensors) - len(cell.graph.inputs)
+    restart = [torch.zeros_like(t) for t in tensors[end:learned]]
     encoder.add_section(8, restart)
     encoder.add_section(9, cell.fill_gaps(found[first:]))
     if call.packed is not None:
@@ -394,4 +335,19 @@ def run_backward(
         places = cell.program.gradient_locations
         assert call.spec is not None
         recording.on_backward(TapeReader(call.spec, cell.handle, recorded, places, call.order))
-    return [*found, *restart]
+    if learned == len(tensors):
+        return [*found, *restart]
+    return [*found, *restart, *_read_input_gradients(call, recorded, tensors[learned:])]
+
+
+def _read_input_gradients(call: FusedCall, recorded: Any, inputs: Sequence[Tensor]) -> list[Tensor]:
+    """The gradients of the inputs beside x, zero where a sequence has ended."""
+    assert call.spec is not None
+    cell, valid, found = call.cell, call.spec.valid_mask, list[Tensor]()
+    for one, like in zip(cell.graph.inputs, inputs, strict=True):
+        place = cell.program.input_gradient_locations.get(one.name)
+        made = like.new_zeros(like.shape) if place is None else like.new_empty(like.shape)
+        if place is not None:
+            recorded.read(cell.handle, *place, made.data_ptr())
+        found.append(made if valid is None else torch.where(valid, made, 0))
+    return found

@@ -59,6 +59,12 @@ class Stepper:
         #: From the address of (batch, input) to that of (batch, features), contiguous both.
         self.step = self._stream.step
 
+    def write_inputs(self, inputs: Sequence[Tensor]) -> None:
+        """What every layer reads beside x at the next step, ``(batch, width)`` each."""
+        for number, tensor in enumerate(inputs):
+            own = tensor.contiguous()
+            self._stream.write_input(number, own.data_ptr())
+
     def read(self) -> list[tuple[Tensor, ...]]:
         """The states now, ``(batch, width)`` for each layer."""
         found = []

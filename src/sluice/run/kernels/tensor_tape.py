@@ -62,8 +62,11 @@ def backpropagate(
         tape = tape.clone(memory_format=torch.contiguous_format)
     opened, flags = _open_tape(call, tape), (False, *needs)
     found = fused.run_backward(call, opened, ordered.tensors, output, upstream, flags)
-    back, count = None if order is None else order.argsort(), 1 + len(spec.states)
-    return [*fused.select_sequences(back, found[:count]), *found[count:]]
+    if order is None:
+        return found
+    back, count, end = order.argsort(), 1 + len(spec.states), len(found) - len(spec.inputs)
+    inputs = [None if g is None else g.index_select(1, back) for g in found[end:]]
+    return [*fused.select_sequences(back, found[:count]), *found[count:end], *inputs]
 
 
 def _open_tape(call: FusedCall, tape: Tensor) -> object:

@@ -138,6 +138,11 @@ def _require_rate(name: str, rate: object) -> None:
 def _build_cell(config: SequenceModelConfig) -> Cell:
     """The cell of `config`, with its dropout, zoneout and layer norm."""
     cell = _find_cell(str(config.cell), config.layer_norm)
+    if cell.graph.inputs:
+        raise SequenceError(
+            f"{cell.name} takes {', '.join(one.name for one in cell.graph.inputs)} beside x, which "
+            "a model of sequences does not have; call a layer of it, sluice.nn.Recurrent."
+        )
     states = [state.name for state in cell.graph.states]
     if config.recurrent_dropout:
         cell = recurrent_dropout(cell, config.recurrent_dropout)
