@@ -42,6 +42,15 @@ class LayerOptions:
     output_activation: str | None = None
     recompute: int | None = None
     sizes: Mapping[str, int] | None = None
+    reverse: bool = False
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for a layer that reads in both directions and in one alone."""
+        if self.reverse and self.bidirectional:
+            raise ValueError(
+                "reverse=True is a layer that reads from the end alone; bidirectional=True has one "
+                "of them beside the other: leave reverse= out"
+            )
 
     @cached_property
     def hidden_sizes(self) -> tuple[int, ...]:

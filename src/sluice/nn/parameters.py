@@ -38,6 +38,7 @@ class LayerParameters(nn.Module):
     cell: Cell
     hidden_sizes: tuple[int, ...]
     learn_initial_state: bool
+    reverse: bool = False  # where a pickle of an earlier version has none
     readout: Readout | None
 
     #: Empty before `_build`: torch's constructor already calls `reset_parameters`.
@@ -53,7 +54,7 @@ class LayerParameters(nn.Module):
         """
         self.cell, self._text = cell, cell.text
         self.hidden_sizes, self._sizes = options.hidden_sizes, options.size_layers(cell)
-        self.learn_initial_state = options.learn_initial_state
+        self.learn_initial_state, self.reverse = options.learn_initial_state, options.reverse
         self._forget_bias, self._chrono = options.forget_bias, options.chrono
         _check_divisions(cell, self._sizes)
         self._places = build_places(cell, options, self._sizes)

@@ -22,7 +22,8 @@ class LayerPlace:
     """One layer in one direction.
 
     Attributes:
-        suffix: What its parameters' names end with, ``_l0`` or ``_l0_reverse``.
+        suffix: What its parameters' names end with, ``_l0`` or ``_l0_reverse``;
+            a layer that reads from the end alone has the names of any other.
         is_reverse: Whether it reads the input from its end.
         sizes: The layer's sizes.
         parameter_names: Its parameters in the module, in the graph's order.
@@ -57,8 +58,9 @@ def build_places(
     """The places of a layer with these options."""
     found = []
     for layer, sizes in enumerate(layer_sizes):
-        for is_reverse in (False, True)[: options.directions]:
-            suffix = f"_l{layer}_reverse" if is_reverse else f"_l{layer}"
+        for is_second in (False, True)[: options.directions]:
+            suffix = f"_l{layer}_reverse" if is_second else f"_l{layer}"
+            is_reverse = is_second or options.reverse
             names = tuple(p.name + suffix for p in select_parameters(cell, options.bias))
             initial = tuple(f"initial_{state.name}{suffix}" for state in cell.graph.states)
             initial = initial if options.learn_initial_state else ()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, cast, overload
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +12,7 @@ from torch.nn.utils.rnn import PackedSequence
 from sluice.cells.cell import Cell
 from sluice.nn.batch import PaddedInput, States, cast_for_autocast, is_autocast_enabled, pad_input
 from sluice.nn.call_plan import CallPlan, run_plain
-from sluice.nn.marks import Lengths
+from sluice.nn.marks import Lengths, Mask
 from sluice.nn.named_inputs import (
     NamedInputs,
     attach_inputs,
@@ -85,7 +85,9 @@ class RecurrentStack(LayerSettings, LayerParameters):
         if is_recorded:
             return "recordings"
         if has_marks:
-            return "lengths= and resets="
+            return "lengths=, resets= and mask="
+        if self.reverse:
+            return "reverse="
         if self.recompute is not None:
             return "recompute="
         if len(set(self.hidden_sizes)) > 1:
@@ -102,6 +104,7 @@ class RecurrentStack(LayerSettings, LayerParameters):
         hx: Any = None,
         lengths: Lengths | None = None,
         resets: Tensor | None = None,
+        mask: Mask | None = None,
         **inputs: Tensor,
     ) -> tuple[Tensor, Any]: ...
 
@@ -112,6 +115,7 @@ class RecurrentStack(LayerSettings, LayerParameters):
         hx: Any = None,
         lengths: None = None,
         resets: PackedSequence | None = None,
+        mask: None = None,
         **inputs: Tensor | PackedSequence,
     ) -> tuple[PackedSequence, Any]: ...
 
@@ -121,6 +125,7 @@ class RecurrentStack(LayerSettings, LayerParameters):
         hx: Any = None,
         lengths: Lengths | None = None,
         resets: Tensor | PackedSequence | None = None,
+        mask: Mask | None = None,
         **inputs: Tensor | PackedSequence,
     ) -> tuple[Tensor | PackedSequence, Any]:
         """Run over time, as `torch.nn.LSTM.forward` does.
@@ -137,6 +142,10 @@ class RecurrentStack(LayerSettings, LayerParameters):
             resets: Boolean, laid out as the input is: a new sequence starts here. No state and no
                 gradient crosses, in either direction; the state restarts from the layer's initial
                 one, zero or learned, not from ``hx``.
+            mask: Boolean, laid out as the input is, True for the steps that count: where it is
+                False the states stay and the output is zero, in both directions, wherever in the
+                sequence that is. A reset there takes effect at the next step that counts. Where
+                the cell has an input of this name, ``mask=`` is that input.
             inputs: What the cell reads beside x, by name (`sluice.Input`): laid out as the input
                 is, ``(time, batch, width)``, or ``(batch, width)`` for the same at all steps; one
                 of width 1 also without its last dimension. All layers get the same.
@@ -151,11 +160,13 @@ class RecurrentStack(LayerSettings, LayerParameters):
             RuntimeError: the input or ``hx`` has the wrong size; ``hx`` has another dtype than the
                 input, or is on another device.
         """
-        if lengths is None and resets is None and not inputs and is_eager():
+        if lengths is None and resets is None and mask is None and not inputs and is_eager():
             found = run_plain(self, input, hx)
             if found is not None:
                 return self._apply_readout(found[0]), found[1]
-        return self._run_any(input, hx, lengths, resets, inputs)
+        if mask is not None and any(one.name == "mask" for one in self.cell.graph.inputs):
+            inputs, mask = {**inputs, "mask": cast(Tensor, mask)}, None
+        return self._run_any(input, hx, lengths, resets, mask, inputs)
 
     if TYPE_CHECKING:
         __call__ = forward
@@ -166,19 +177,25 @@ class RecurrentStack(LayerSettings, LayerParameters):
         hx: Any,
         lengths: Lengths | None,
         resets: Tensor | PackedSequence | None,
+        mask: Mask | None,
         inputs: NamedInputs,
     ) -> tuple[Tensor | PackedSequence, Any]:
         """Any call, plain or not."""
         check_names(self.cell.graph, inputs)
         tensor = input.data if isinstance(input, PackedSequence) else input
-        obstacle = self._find_torch_obstacle(lengths is not None or resets is not None, tensor)
+        has_marks = not (lengths is None and resets is None and mask is None)
+        obstacle = self._find_torch_obstacle(has_marks, tensor)
+        if mask is not None and recorders.is_recorded(self):
+            raise ValueError(
+                "sluice.record does not record calls with mask=; give lengths= instead"
+            )
         tensors = (tensor, *self._list_tensors(), *list_tensors(inputs))
         choice = self._choose_backend(tensors, obstacle, input)
         warn_if_slow(choice, tensor, self.precision, self.recompute)
         if choice.name == NATIVE and self.native is not None:
             output, last = run_native(self, self.native, input, self._native_states(input, hx))
             return self._apply_readout(output), last
-        batch = pad_input(type(self).__name__, input, lengths, resets, self.batch_first)
+        batch = pad_input(type(self).__name__, input, lengths, resets, self.batch_first, mask)
         self._check_input(batch.x)
         batch = attach_inputs(batch, self.cell.graph, self.sizes[0], inputs)
         layout = self._state_layout(batch)
@@ -279,7 +296,7 @@ class RecurrentStack(LayerSettings, LayerParameters):
     def stream(self, batch_size: int = 1) -> Stream:
         """This layer one step at a time, with its state kept; see `Stream`.
 
-        Raises ValueError for a bidirectional layer, which would need the future.
+        Raises ValueError for a layer that reads from the end, and would need the future.
         """
         return Stream(self, batch_size)
 
