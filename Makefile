@@ -29,7 +29,7 @@ TORCH_INDEX ?=
 PIP_ARGS ?=
 SEED ?=
 WORKERS ?= 2
-BENCH ?= layers calls compiled streaming generation choosing training_step recording recompute precision
+BENCH ?= layers calls compiled streaming generation choosing training_step recording recompute scan precision
 
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready

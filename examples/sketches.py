@@ -8,7 +8,7 @@ import torch
 from matplotlib.figure import Figure
 
 import sluice
-from sluice import Cell, Gate, sigmoid, tanh
+from sluice import Cell, Gate, Map, State, Vector, exp, maximum, sigmoid, tanh
 from sluice.cells import GRU, LSTM
 from sluice.files import write_atomically
 from sluice.render import typeset_equations
@@ -25,6 +25,33 @@ class Leaky(Cell):
         k = sigmoid(self.leak(x, h))  # how much to keep
         g = tanh(self.candidate(x, h))  # what to write
         return {"h": k * h + (1 - k) * g, "leak": k, "candidate": g}
+
+
+class RWKV(Cell):
+    """Time mixing of RWKV-4 (Peng et al. 2023), with its stabiliser."""
+
+    r, k, v, out = (Map(bias=False) for _ in range(4))
+    mix_r, mix_k, mix_v = (Vector(width="input") for _ in range(3))
+    w, u = Vector(), Vector()
+    before, top = State(width="input"), State(initial=-1e38)
+
+    def step(self, x: Any, h: Any, a: Any, b: Any, top: Any, before: Any) -> dict[str, Any]:
+        r = self.r(x * self.mix_r + before * (1 - self.mix_r))
+        k = self.k(x * self.mix_k + before * (1 - self.mix_k))
+        v = self.v(x * self.mix_v + before * (1 - self.mix_v))
+        high = maximum(top, self.u + k)
+        old, new = exp(top - high), exp(self.u + k - high)
+        y = sigmoid(r) * (old * a + new * v) / (old * b + new)
+        decayed = top - exp(self.w)
+        high = maximum(decayed, k)
+        old, new = exp(decayed - high), exp(k - high)
+        return {
+            "h": self.out(y),
+            "a": old * a + new * v,
+            "b": old * b + new,
+            "top": high,
+            "before": x,
+        }
 
 
 def record_lstm() -> Figure:
@@ -45,6 +72,7 @@ def main(folder: Path) -> None:
     save_figure(record_lstm(), folder / "lstm-values.svg")
     save_figure(draw_sketch(GRU().graph), folder / "gru.svg")
     save_figure(draw_sketch(Leaky().graph), folder / "leaky.svg")
+    save_figure(draw_sketch(RWKV().graph), folder / "rwkv.svg")
     save_figure(typeset_equations(Leaky().graph), folder / "leaky-equations.svg")
 
 

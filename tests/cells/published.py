@@ -252,7 +252,109 @@ def mogrifier(p: Parameters, x: Tensor, s: States) -> States:
     return lstm_of(i, f, g, o, c)
 
 
+def ordered(p: Parameters, x: Tensor, s: States) -> States:
+    h, c = s
+    f, i, o, g, mf, mi = (both(p, k, x, h) for k in range(6))
+    held, new = mf.softmax(-1).cumsum(-1), 1 - mi.softmax(-1).cumsum(-1)
+    f = f.sigmoid() * held * new + held - held * new
+    i = i.sigmoid() * held * new + new - held * new
+    c = f * c + i * g.tanh()
+    return o.sigmoid() * c.tanh(), c
+
+
+def highway(p: Parameters, x: Tensor, s: States) -> States:
+    (h,) = s
+    a, t = both(p, 0, x, h), both(p, 1, x, h)
+    for k in range(3):
+        t = t.sigmoid()
+        h = a.tanh() * t + h * (1 - t)
+        if k < 2:
+            a, t = m(p, f"deeper_{k}", h), m(p, f"deeper_transform_{k}", h)
+    return (h,)
+
+
+def fast_rnn(p: Parameters, x: Tensor, s: States) -> States:
+    g = both(p, 0, x, s[0]).tanh()
+    return (p["alpha_l0"].sigmoid() * g + p["beta_l0"].sigmoid() * s[0],)
+
+
+def fast_grnn(p: Parameters, x: Tensor, s: States) -> States:
+    a = both(p, 0, x, s[0])
+    z, g = torch.sigmoid(a + p["offset_of_gate_l0"]), torch.tanh(a + p["offset_of_candidate_l0"])
+    share = p["zeta_l0"].sigmoid() * (1 - z) + p["nu_l0"].sigmoid()
+    return (share * g + z * s[0],)
+
+
+def matrix_lstm(p: Parameters, x: Tensor, s: States) -> States:
+    _, memory, norm, peak = s
+    q, k, v, o = (w(p, "ih", n, x) for n in range(4))
+    log_i, log_f = m(p, "input", x), torch.nn.functional.logsigmoid(m(p, "forget", x))
+    top = torch.maximum(log_f + peak, log_i)
+    i, f = (log_i - top).exp(), (log_f + peak - top).exp()
+    c = memory.unflatten(-1, (SIZE, SIZE))
+    c = f[..., None] * c + i[..., None] * v[:, :, None] * k[:, None, :]
+    norm = f * norm + i * k
+    least = torch.maximum((norm * q).sum(-1, keepdim=True).abs(), (-top).exp())
+    read = (c @ q[:, :, None])[..., 0] / least
+    return o.sigmoid() * read, c.flatten(1), norm, top
+
+
+def delta_net(p: Parameters, x: Tensor, s: States) -> States:
+    q, k, v = m(p, "query", x), m(p, "key", x), m(p, "value", x)
+    k = k / (k.square().sum(-1, keepdim=True) + 1e-6).sqrt()
+    beta = m(p, "rate", x).sigmoid()
+    memory = s[1].unflatten(-1, (SIZE, SIZE))
+    old = torch.einsum("bij,bj->bi", memory, k)
+    memory = memory + torch.einsum("bi,bj->bij", beta * (v - old), k)
+    return torch.einsum("bij,bj->bi", memory, q), memory.flatten(1)
+
+
+def fast_weights(p: Parameters, x: Tensor, s: States) -> States:
+    h, memory = s
+    memory = 0.95 * memory.unflatten(-1, (SIZE, SIZE)) + 0.5 * h[:, :, None] * h[:, None, :]
+    a = both(p, 0, x, h)
+    a = a + torch.einsum("bij,bj->bi", memory, a.tanh())
+    a = torch.nn.functional.layer_norm(a, (SIZE,), p["weight_norm_l0"], p["bias_norm_l0"])
+    return a.tanh(), memory.flatten(1)
+
+
+def lru(p: Parameters, x: Tensor, s: States) -> States:
+    _, a, b = s
+    eigenvalue = torch.exp(torch.complex(-p["decay_l0"].exp(), p["angle_l0"].exp()))
+    scale = (1 - eigenvalue.abs().square()).sqrt()
+    driven = torch.complex(m(p, "input_real", x), m(p, "input_imaginary", x))
+    state = eigenvalue * torch.complex(a, b) + scale * driven
+    readout = torch.complex(p["weight_read_real_l0"], p["weight_read_imaginary_l0"])
+    y = (state @ readout.T).real + m(p, "skip", x)
+    return y, state.real, state.imag
+
+
+def rwkv(p: Parameters, x: Tensor, s: States) -> States:
+    _, a, b, top, before = s
+    mixed = [
+        p[f"mix_{name}_l0"] * before + (1 - p[f"mix_{name}_l0"]) * x
+        for name in ("receptance", "key", "value")
+    ]
+    r, k, v = (m(p, n, v) for n, v in zip(("receptance", "key", "value"), mixed, strict=True))
+    bonus = (p["bonus_l0"] + k).exp()
+    average = (a * top.exp() + bonus * v) / (b * top.exp() + bonus)
+    aged = top - p["decay_l0"].exp()
+    new_top = torch.maximum(aged, k)
+    old, new = (aged - new_top).exp(), (k - new_top).exp()
+    h = m(p, "output", r.sigmoid() * average)
+    return h, old * a + new * v, old * b + new, new_top, x
+
+
 STEPS: dict[str, Step] = {
+    "OrderedLSTM": ordered,
+    "RecurrentHighway": highway,
+    "FastRNN": fast_rnn,
+    "FastGRNN": fast_grnn,
+    "MatrixLSTM": matrix_lstm,
+    "DeltaNet": delta_net,
+    "FastWeights": fast_weights,
+    "LRU": lru,
+    "RWKV": rwkv,
     "JANET": janet,
     "UGRNN": ugrnn,
     "LiGRU": li_gru,

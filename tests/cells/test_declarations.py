@@ -252,7 +252,7 @@ def test_numbers_drawn_before_are_constants() -> None:
             dict(g=Gate(heads="many")),
             r"heads must be .* got 'many', which is None",
         ),
-        (dict(g=Gate(heads=0)), r"heads must be a number from 1, .* got 0"),
+        (dict(g=Gate(heads=0)), r"heads must be a number from 1 .* got 0"),
     ],
 )
 def test_values_of_declarations_are_numbers(parts: dict[str, Any], words: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch.nn import functional as F  # noqa: F401 - for the steps below
+from torch.nn import functional as F
 
 import sluice
 from sluice import Cell, Gate, Map, Norm, Vector, equations, tanh
@@ -45,8 +45,15 @@ WRONG = [
     ("h[0]", r"declare one gate"),
     ("a, b = h", r"declare one gate each"),
     ("[a for a in h]", r"declare one gate each"),
-    ("h.softmax(-1)", r"declare a Map\(\)"),
-    ("F.softmax(h, -1)", r"declare a Map\(\)"),
+    ("h.sum()", r"sum_units\(a\)"),
+    ("h.mean(0)", r"mean_units\(a\)"),
+    ("h.sum(-1)", r"sum_units\(a\), which keeps"),
+    ("h.max()", r"max_units\(a\), max of two values maximum"),
+    ("torch.min(h, dim=-1)", r"-max_units\(-a\), min of two values minimum"),
+    ("h.softmax(0)", r"softmax\(a\), or dim=-1"),
+    ("h.var(-1)", r"a Norm\(\)"),
+    ("h.argmax()", r"max_units\(a\)"),
+    ("round(h)", r"sluice's round\(a\)"),
     ("F.layer_norm(h, (8,))", r"norm = Norm\(\)"),
     ("h.matmul(h)", r"self\.gate\(x, h\)"),
     ("h @ h", r"self\.gate\(x, h\)"),
@@ -66,7 +73,7 @@ WRONG = [
     ("h // 2", r"\+ - \* /"),
     ("np.array(h)", r"sluice\.record"),
     ("np.array([h, h])", r"sluice\.record"),
-    ("np.sum(h)", r"declare a Map\(\)"),
+    ("np.sum(h)", r"sum_units\(a\)"),
     ("np.matmul(h, h)", r"self\.gate\(x, h\)"),
     ("math.tanh(h)", r"use sluice's sigmoid, tanh"),
     ("float(h)", r"use sluice's sigmoid, tanh"),
@@ -114,6 +121,8 @@ WRONG = [
     ("no_gradient(h)", r"detach\(value\)"),
     ("no_gradient(h, self.map)", r"detach\(value\)"),
     ("self.gats(x, h)", r"gats"),
+    ("dict(h=h, **{'pre.gate': h})", r"called 'pre\.gate'; it must have a name in Python"),
+    ("dict(h=h, x=x)", r"called 'x'; it must have a name in Python other than x"),
     ("dict(h=1.0)", r"must depend on the step"),
 ]
 
@@ -160,6 +169,8 @@ RIGHT: list[Any] = [
     lambda a: torch.where(a > 0.25, a, 0.0) + torch.where(a < 0.25, 1.0, a),
     lambda a: a.maximum(0.25 * a) + torch.minimum(input=a, other=a * a),
     lambda a: (2.0 + a).reciprocal() + (2.0 + a).rsqrt() + a.pow(2) + +a,
+    lambda a: a.sum(-1, keepdim=True) * a + a.mean(dim=1, keepdim=True) - a.softmax(-1),
+    lambda a: F.softmax(a, dim=-1) * a.amax(-1, True) + a.cumsum(-1) + torch.max(a, 0.5 * a),
     lambda a: torch.nn.Tanh()(a) + torch.special.expit(a) + a.clone(),
 ]
 

@@ -7,95 +7,29 @@ from typing import Any
 
 import pytest
 
-from sluice import Cell, Gate, Map, State, exp, sigmoid, tanh
+from long_cells import LONG_CELLS, SharedValues
+from sluice import Cell, Gate, sigmoid, tanh
 from sluice.equations import Graph
 from sluice.render.latex import format_equations
 from sluice.render.typeset import measure_text, typeset_equations
 
 
-class SharedValues(Cell):
-    """Values without a name that are read twice each."""
-
-    write = Gate()
-
-    def __init__(self, count: int) -> None:
-        super().__init__()
-        self.count = count
-
-    def step(self, x: Any, h: Any) -> dict[str, Any]:
-        for _ in range(self.count):
-            u = exp(h * 0.1)
-            h = tanh(u + u * u * h)
-        return dict(h=h + self.write(x))
-
-
-class Chain(Cell):
-    """A thousand operations, none of them named."""
-
-    write = Gate()
-
-    def step(self, x: Any, h: Any) -> dict[str, Any]:
-        value = self.write(x, h)
-        for index in range(1000):
-            value = tanh(value) if index % 3 else value * 0.5 + h
-        return dict(h=value)
-
-
-class Doubles(Cell):
-    """A sum that would be written four thousand times if it were written out."""
-
-    write, read = Gate(), Map()
-
-    def step(self, x: Any, h: Any) -> dict[str, Any]:
-        value = self.write(x, h)
-        for _ in range(12):
-            value = value + value
-        for _ in range(12):
-            value = sigmoid(value) + self.read(value)
-        return dict(h=value)
-
-
-def build_wide_cell(count: int) -> Cell:
-    """As many states, each mixed with the one before it."""
-    names = [f"s{index}" for index in range(count)]
-    body = "".join(f"        s{k} = tanh(s{k} * 0.5 + s{k - 1})\n" for k in range(1, count))
-    source = (
-        f"def step(self, x, {', '.join(names)}):\n"
-        f"        s0 = tanh(self.write(x, s{count - 1}))\n{body}"
-        f"        return dict({', '.join(f'{name}={name}' for name in names)})\n"
-    )
-    scope: dict[str, Any] = {"tanh": tanh}
-    exec(source, scope)
-    states = {name: State() for name in names}
-    return type("Wide", (Cell,), {"write": Gate(), "step": scope["step"], **states})()  # type: ignore[no-any-return]
-
-
-CASES = {
-    "3 shared": SharedValues(3).graph,
-    "40 shared": SharedValues(40).graph,
-    "200 shared": SharedValues(200).graph,
-    "chain": Chain().graph,
-    "doubles": Doubles().graph,
-    "64 states": build_wide_cell(64).graph,
-}
-
-
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", LONG_CELLS)
 def test_every_value_has_its_own_symbol_and_every_line_typesets(name: str) -> None:
-    found = format_equations(CASES[name])
+    found = format_equations(LONG_CELLS[name])
     lefts = [line.left.latex for line in found.lines]
     assert len(set(lefts)) == len(lefts)
-    assert {line.name for line in found.lines} >= set(CASES[name].outputs_by_name)
+    assert {line.name for line in found.lines} >= set(LONG_CELLS[name].outputs_by_name)
     for line in found.lines[:: max(1, len(found.lines) // 25)]:
         width, height = measure_text(f"${line.latex}$", 10.0)
         assert 0 < width < 16 and height > 0
         assert not re.search(r"\}_\{[^{}]*\}_", line.latex)  # no second subscript on a subscript
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", LONG_CELLS)
 def test_the_lines_compute_what_the_graph_computes(name: str) -> None:
     """Every operation stands in exactly one line: none is lost where an expression is cut."""
-    graph = CASES[name]
+    graph = LONG_CELLS[name]
     text = format_equations(graph).plain()
     for op, written in (("tanh", "tanh("), ("sigmoid", "σ("), ("exp", "exp(")):
         assert text.count(written) == sum(getattr(n, "op", "") == op for n in graph.nodes)

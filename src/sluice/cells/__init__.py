@@ -9,6 +9,8 @@ from sluice.cells.declarations import Norm as Norm
 from sluice.cells.declarations import Scalar as Scalar
 from sluice.cells.declarations import State as State
 from sluice.cells.declarations import Vector as Vector
+from sluice.cells.deep import RecurrentHighway as RecurrentHighway
+from sluice.cells.dropout import recurrent_dropout as recurrent_dropout
 from sluice.cells.elman import Elman as Elman
 from sluice.cells.elman import Jordan as Jordan
 from sluice.cells.gru import GRU as GRU
@@ -18,6 +20,7 @@ from sluice.cells.inputs import Input as Input
 from sluice.cells.layer_norm_cells import LayerNormElman as LayerNormElman
 from sluice.cells.layer_norm_cells import LayerNormGRU as LayerNormGRU
 from sluice.cells.layer_norm_cells import LayerNormLSTM as LayerNormLSTM
+from sluice.cells.layer_normed import layer_norm as layer_norm
 from sluice.cells.lstm import CIFG as CIFG
 from sluice.cells.lstm import LSTM as LSTM
 from sluice.cells.lstm import LSTM1997 as LSTM1997
@@ -26,7 +29,11 @@ from sluice.cells.lstm import ProjectedLSTM as ProjectedLSTM
 from sluice.cells.lstm_variants import IntegrationLSTM as IntegrationLSTM
 from sluice.cells.lstm_variants import MogrifierLSTM as MogrifierLSTM
 from sluice.cells.lstm_variants import MultiplicativeLSTM as MultiplicativeLSTM
+from sluice.cells.lstm_variants import OrderedLSTM as OrderedLSTM
 from sluice.cells.lstm_variants import WorkingMemoryLSTM as WorkingMemoryLSTM
+from sluice.cells.matrix_memory import DeltaNet as DeltaNet
+from sluice.cells.matrix_memory import FastWeights as FastWeights
+from sluice.cells.matrix_memory import MatrixLSTM as MatrixLSTM
 from sluice.cells.minimal import ATR as ATR
 from sluice.cells.minimal import BRC as BRC
 from sluice.cells.minimal import CFN as CFN
@@ -35,11 +42,14 @@ from sluice.cells.minimal import NBRC as NBRC
 from sluice.cells.minimal import RAN as RAN
 from sluice.cells.minimal import STAR as STAR
 from sluice.cells.minimal import UGRNN as UGRNN
+from sluice.cells.minimal import FastGRNN as FastGRNN
 from sluice.cells.minimal import LiGRU as LiGRU
 from sluice.cells.oscillators import LEM as LEM
 from sluice.cells.oscillators import CoRNN as CoRNN
 from sluice.cells.oscillators import UnICORNN as UnICORNN
+from sluice.cells.parallel import LRU as LRU
 from sluice.cells.parallel import QRNN as QRNN
+from sluice.cells.parallel import RWKV as RWKV
 from sluice.cells.parallel import SRU as SRU
 from sluice.cells.parallel import MinGRU as MinGRU
 from sluice.cells.parallel import MinLSTM as MinLSTM
@@ -50,6 +60,7 @@ from sluice.cells.searched import MUT3 as MUT3
 from sluice.cells.searched import NASCell as NASCell
 from sluice.cells.searched import NestedLSTM as NestedLSTM
 from sluice.cells.simple import SCRN as SCRN
+from sluice.cells.simple import FastRNN as FastRNN
 from sluice.cells.simple import IndRNN as IndRNN
 from sluice.cells.simple import IntegrationElman as IntegrationElman
 from sluice.cells.simple import LeakyElman as LeakyElman
@@ -58,7 +69,5 @@ from sluice.cells.slstm import SLSTM as SLSTM
 from sluice.cells.timed import GRUD as GRUD
 from sluice.cells.transforms import clamp_gates as clamp_gates
 from sluice.cells.transforms import clamp_units as clamp_units
-from sluice.cells.transforms import layer_norm as layer_norm
-from sluice.cells.transforms import recurrent_dropout as recurrent_dropout
 from sluice.cells.transforms import zoneout as zoneout
 from sluice.cells.unused import UnusedDeclarationWarning as UnusedDeclarationWarning

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar, NoReturn, Protocol, overload
+from typing import TYPE_CHECKING, ClassVar, NoReturn, Protocol, Self, overload
 
 from sluice.equations.graph import Leaf, Node, sort_topologically
 from sluice.equations.ops import Value
@@ -38,7 +39,15 @@ class BoundPart:
 
     __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = _refuse
     __rtruediv__ = __neg__ = __gt__ = __lt__ = __ge__ = __le__ = __pow__ = __float__ = _refuse
-    __matmul__ = __rmatmul__ = __getitem__ = __iter__ = __bool__ = _refuse
+    __matmul__ = __rmatmul__ = __bool__ = _refuse
+    if TYPE_CHECKING:  # a part declared with a count is a sequence of such parts
+
+        def __getitem__(self, index: int) -> Self: ...
+        def __iter__(self) -> Iterator[Self]: ...
+        def __len__(self) -> int: ...
+
+    else:
+        __getitem__ = __iter__ = _refuse
 
     def __torch_function__(self, *_: object) -> NoReturn:
         self._refuse()

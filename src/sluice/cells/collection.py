@@ -9,8 +9,9 @@ from sluice.cells.declarations import Gate, Map, Mask, Noise, Norm, State, Vecto
 from sluice.cells.inputs import Input, build_input_specs
 from sluice.cells.names import check_names
 from sluice.cells.part_values import check_values
-from sluice.cells.parts import PartTable, iterate_form
+from sluice.cells.parts import PartTable, iterate_form, read_integer
 from sluice.equations import specs
+from sluice.equations.limits import MAX_SIZE
 from sluice.equations.sizes import parse_width
 from sluice.equations.specs import HIDDEN
 from sluice.equations.symbol import EquationError
@@ -29,7 +30,7 @@ def read_declarations(cell: Cell) -> Declarations:
     check_names(cell, found, arguments, undeclared)
     check_values(cell, found)
     widths = {n: _read_width(cell, n, one.width) for n, one in found.select(Input).items()}
-    inputs = build_input_specs(cell.name, widths, arguments, undeclared)
+    inputs = build_input_specs(widths, arguments, undeclared)
     beside = {*masks, *noises, *(one.name for one in inputs)}
     states = [name for name in arguments if name not in beside]
     if not states:
@@ -134,11 +135,4 @@ def _map_stacks(cell: Cell, maps: dict[str, Map]) -> tuple[specs.StackSpec, ...]
 
 def _count_heads(cell: Cell, heads: int | str) -> int:
     """The number of heads of a declaration: its own, or that of the attribute that it names."""
-    number = getattr(cell, heads, None) if isinstance(heads, str) else heads
-    if isinstance(number, bool) or not isinstance(number, int) or number < 1:
-        raise EquationError(
-            f"{cell.name}: heads must be a number from 1, or the name of an attribute of the cell "
-            f"that is one, got {heads!r}"
-            + (f", which is {number!r}" if isinstance(heads, str) else "")
-        )
-    return number
+    return read_integer(cell, "heads", heads, 1, MAX_SIZE)

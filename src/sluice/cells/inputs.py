@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 from sluice.cells.declarations import Declaration
 from sluice.equations import specs
-from sluice.equations.symbol import EquationError
 
 
 @dataclass(frozen=True)
@@ -25,22 +24,15 @@ class Input(Declaration):
 
 
 def build_input_specs(
-    cell: str, declared: dict[str, str], taken: Sequence[str], undeclared: Sequence[str]
+    declared: dict[str, str], taken: Sequence[str], undeclared: Sequence[str]
 ) -> tuple[specs.InputSpec, ...]:
     """The inputs of a step that takes these arguments, in their order.
 
     ``declared`` are the widths of `Input` declarations, ``undeclared`` the step's keyword-only
     arguments that no declaration names.
     """
-    found = tuple(
+    return tuple(
         specs.InputSpec(name, declared.get(name, specs.CONSTANT))
         for name in taken
         if name in declared or name in undeclared
     )
-    for one in found:
-        if one.width == specs.CONSTANT:
-            raise EquationError(
-                f"{cell}: the input '{one.name}' must be as wide as what it meets; declare "
-                f'{one.name} = Input(width="hidden")'
-            )
-    return found

@@ -5,8 +5,8 @@ from __future__ import annotations
 from sluice.cells.declarations import Norm
 from sluice.cells.elman import Elman
 from sluice.cells.gru import GRU
+from sluice.cells.layer_normed import LayerNormed
 from sluice.cells.lstm import LSTM
-from sluice.cells.transforms import LayerNormed
 from sluice.equations.ops import Value, sigmoid, tanh
 
 

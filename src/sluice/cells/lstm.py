@@ -61,6 +61,11 @@ class LSTM1997(Cell):
     candidate go no further back (their section 4); only the cell state carries them.
     The squashing functions g and h are 4σ(x) − 2 and 2σ(x) − 1, as there.
 
+    It leaves out what the paper's experiments have around these equations: memory cell blocks of
+    several cells that share their gates (a block here is one cell), recurrent input from the gates'
+    own activations, conventional hidden units beside the blocks, connections from the input to the
+    output layer (a layer's readout reads h alone), and biases for some units only.
+
     Good for: the original experiments, and sequences cut into short pieces: without a forget gate
     its state can only grow.
     """

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sluice.cells.cell import Cell
 from sluice.cells.declarations import Gate, Map, Vector
 from sluice.equations.ops import Value, sigmoid, tanh
+from sluice.equations.rows import cumulative_softmax
 
 
 class MultiplicativeLSTM(Cell):
@@ -103,3 +104,35 @@ class MogrifierLSTM(Cell):
         o = sigmoid(self.output(x, h))
         c = f * c + i * g
         return dict(h=o * tanh(c), c=c, input=i, forget=f, candidate=g, output=o)
+
+
+class OrderedLSTM(Cell):
+    """ON-LSTM: its units are ordered, and master gates erase and write from one end (Shen et al.
+    2019, equations 3 to 12), with master gates as wide as the state.
+
+    Good for: language with its grammar; how far a master gate opens follows the parse.
+    """
+
+    forget, input, output, candidate = Gate(), Gate(), Gate(), Gate()
+    master_forget, master_input = Gate(), Gate()
+    forget_gate_name, input_gate_name = "forget", "input"
+
+    def step(self, x: Value, h: Value, c: Value) -> dict[str, Value]:
+        f = sigmoid(self.forget(x, h))
+        i = sigmoid(self.input(x, h))
+        o = sigmoid(self.output(x, h))
+        g = tanh(self.candidate(x, h))
+        held = cumulative_softmax(self.master_forget(x, h))
+        new = 1.0 - cumulative_softmax(self.master_input(x, h))
+        both = held * new
+        c = (f * both + (held - both)) * c + (i * both + (new - both)) * g
+        return dict(
+            h=o * tanh(c),
+            c=c,
+            input=i,
+            forget=f,
+            candidate=g,
+            output=o,
+            master_forget=held,
+            master_input=new,
+        )

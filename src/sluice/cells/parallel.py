@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sluice.cells.cell import Cell
 from sluice.cells.declarations import Gate, Map, State, Vector
-from sluice.equations.ops import Value, sigmoid, tanh
+from sluice.equations.ops import Value, cos, exp, maximum, sigmoid, sin, sqrt, tanh
 from sluice.equations.specs import INPUT
 
 
@@ -95,3 +95,60 @@ class TypedRNN(Cell):
         f = sigmoid(self.forget(x))
         g = self.candidate(x)
         return dict(h=f * h + (1.0 - f) * g, forget=f, content=g)
+
+
+class LRU(Cell):
+    """The linear recurrent unit: a diagonal of complex numbers inside the unit circle (Orvieto et
+    al. 2023, section 3), with the real part of a complex readout.
+
+    ``a`` and ``b`` are the state's real and imaginary part; unit k turns by exp(``angle``) a step
+    and shrinks by exp(−exp(``decay``)).
+
+    Good for: very long sequences; stacked with nonlinear layers between.
+    """
+
+    input_real, input_imaginary = Map(bias=False), Map(bias=False)
+    read_real, read_imaginary, skip = Map(bias=False), Map(bias=False), Map(bias=False)
+    decay, angle = Vector(), Vector()
+
+    def step(self, x: Value, h: Value, a: Value, b: Value) -> dict[str, Value]:
+        size = exp(-exp(self.decay))
+        turn = exp(self.angle)
+        real, imaginary = size * cos(turn), size * sin(turn)
+        scale = sqrt(1.0 - size * size)
+        a, b = (
+            real * a - imaginary * b + scale * self.input_real(x),
+            imaginary * a + real * b + scale * self.input_imaginary(x),
+        )
+        return dict(h=self.read_real(a) - self.read_imaginary(b) + self.skip(x), a=a, b=b)
+
+
+class RWKV(Cell):
+    """The time mixing of RWKV-4 (Peng et al. 2023, equations 11 to 16), stabilised as in its
+    appendix: an average of values, weighed by keys and by age.
+
+    ``before`` is the input of the step before, ``top`` the largest exponent so far.
+
+    Good for: language models trained like a transformer's and run at constant cost a token.
+    """
+
+    before, top = State(width=INPUT), State(initial=-1e30)
+    receptance, key, value, output = (Map(bias=False) for _ in range(4))
+    mix_receptance, mix_key, mix_value = (Vector(0.5, width=INPUT) for _ in range(3))
+    decay, bonus = Vector(), Vector()
+
+    def step(
+        self, x: Value, h: Value, a: Value, b: Value, top: Value, before: Value
+    ) -> dict[str, Value]:
+        late = before - x
+        r = sigmoid(self.receptance(x + self.mix_receptance * late))
+        k = self.key(x + self.mix_key * late)
+        v = self.value(x + self.mix_value * late)
+        first = maximum(top, self.bonus + k)
+        old, new = exp(top - first), exp(self.bonus + k - first)
+        average = (old * a + new * v) / (old * b + new)
+        aged = top - exp(self.decay)
+        top = maximum(aged, k)
+        old, new = exp(aged - top), exp(k - top)
+        a, b = old * a + new * v, old * b + new
+        return dict(h=self.output(r * average), a=a, b=b, top=top, before=x, receptance=r)

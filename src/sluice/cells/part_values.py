@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from numbers import Real
 from typing import TYPE_CHECKING
 
 from sluice.cells.declarations import Declaration, Mask, Noise, Norm, State, Vector
@@ -43,9 +44,9 @@ def _list_numbers(part: Declaration) -> list[tuple[str, object]]:
 
 
 def _require_number(cell: Cell, name: str, part: Declaration, field: str, value: object) -> None:
-    if isinstance(value, int | float) and math.isfinite(value):
+    if isinstance(value, Real) and math.isfinite(value):
         return
-    found = f"{value}" if isinstance(value, int | float) else f"a value of {type(value).__name__}"
+    found = f"{value}" if isinstance(value, Real) else f"a value of {type(value).__name__}"
     hint = ""
     if isinstance(part, State):
         hint = (

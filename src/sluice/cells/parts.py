@@ -8,6 +8,7 @@ in the form in which they were declared.
 from __future__ import annotations
 
 import copy
+import operator
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, Union, cast
@@ -101,7 +102,7 @@ def _read_form(cell: Cell, name: str, value: object, depth: int) -> Form | None:
     if isinstance(value, Declaration):
         if value.count is None:
             return NamedPart(name, value)
-        numbers = range(_read_count(cell, name, value.count))
+        numbers = range(read_integer(cell, f"the count of '{name}'", value.count, 0, _MOST))
         return tuple(NamedPart(f"{name}_{k}", _take_one(value, k)) for k in numbers)
     if not isinstance(value, list | tuple | dict) or depth > _DEEPEST:
         return None
@@ -126,13 +127,19 @@ def _take_one(value: Declaration, number: int) -> Declaration:
     return one
 
 
-def _read_count(cell: Cell, name: str, count: int | str) -> int:
-    number = getattr(cell, count, None) if isinstance(count, str) else count
-    if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number <= _MOST:
+def read_integer(cell: Cell, what: str, value: int | str, least: int, most: int) -> int:
+    """A number that a declaration gives, or the name of an attribute of the cell that is one.
+
+    Raises `EquationError`, in which ``what`` stands for the number.
+    """
+    found = getattr(cell, value, None) if isinstance(value, str) else value
+    is_number = hasattr(found, "__index__") and not isinstance(found, bool)
+    number = operator.index(cast(Any, found)) if is_number else least - 1
+    if not least <= number <= most:
+        shown = f"'{value}', which is {found!r}" if isinstance(value, str) else f"{value!r}"
         raise EquationError(
-            f"{cell.name}: the count of '{name}' must be a number from 0 to {_MOST}, or the name "
-            f"of an attribute that is one, got {count!r}"
-            + (f", which is {number!r}" if isinstance(count, str) else "")
+            f"{cell.name}: {what} must be a number from {least} to {most}, or the name of an "
+            f"attribute of the cell that is one, got {shown}"
         )
     return number
 

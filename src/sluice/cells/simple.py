@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sluice.cells.cell import Cell
-from sluice.cells.declarations import Gate, Map, Vector
+from sluice.cells.declarations import Gate, Map, Scalar, Vector
 from sluice.equations.ops import Value, relu, sigmoid, tanh
 
 
@@ -89,3 +89,18 @@ class IntegrationElman(Cell):
         a, b = self.candidate(x), self.candidate(h=h)
         joined = self.both * a * b + self.of_state * b + self.of_input * a + self.offset
         return dict(h=tanh(joined))
+
+
+class FastRNN(Cell):
+    """An Elman cell with a learned step: h moves by ``alpha`` of the new and ``beta`` of the old,
+    two numbers (Kusupati et al. 2018, equation 2).
+
+    Good for: microcontrollers; two numbers more than an Elman cell make it train.
+    """
+
+    candidate = Gate()
+    alpha, beta = Scalar(initial=-3.0), Scalar(initial=3.0)
+
+    def step(self, x: Value, h: Value) -> dict[str, Value]:
+        g = tanh(self.candidate(x, h))
+        return dict(h=sigmoid(self.alpha) * g + sigmoid(self.beta) * h, candidate=g)

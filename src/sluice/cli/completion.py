@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 CELL_NAMES = (
-    *("atr", "brc", "cfn", "cifg", "cornn", "elman", "gru", "grud", "indrnn", "integrationelman"),
-    *("integrationlstm", "janet", "jordan", "layernormelman", "layernormgru", "layernormlstm"),
-    *("leakyelman", "lem", "ligru", "lstm", "lstm1997", "mgu", "mingru", "minlstm"),
-    *("mogrifierlstm", "multiplicativelstm", "multiplicativernn", "mut1", "mut2", "mut3"),
-    *("nascell", "nbrc", "nestedlstm", "peepholelstm", "projectedlstm", "qrnn", "ran"),
-    *("resetbeforegru", "scrn", "slstm", "sru", "star", "typedrnn", "ugrnn", "unicornn"),
-    *("workingmemorylstm",),
+    *("atr", "brc", "cfn", "cifg", "cornn", "deltanet", "elman", "fastgrnn", "fastrnn"),
+    *("fastweights", "gru", "grud", "indrnn", "integrationelman", "integrationlstm", "janet"),
+    *("jordan", "layernormelman", "layernormgru", "layernormlstm", "leakyelman", "lem", "ligru"),
+    *("lru", "lstm", "lstm1997", "matrixlstm", "mgu", "mingru", "minlstm", "mogrifierlstm"),
+    *("multiplicativelstm", "multiplicativernn", "mut1", "mut2", "mut3", "nascell", "nbrc"),
+    *("nestedlstm", "orderedlstm", "peepholelstm", "projectedlstm", "qrnn", "ran"),
+    *("recurrenthighway", "resetbeforegru", "rwkv", "scrn", "slstm", "sru", "star", "typedrnn"),
+    *("ugrnn", "unicornn", "workingmemorylstm"),
 )
 """The names of `sluice.cells.registry.list_cells`, as text: a shell does not wait for torch."""
 TASK_NAMES = ("recall", "order", "adding", "copy", "parity")

@@ -29,8 +29,8 @@ _ADVICE = {
     ),
     "sum mean prod std var norm amax amin argmax argmin cumsum cumprod softmax log_softmax "
     "logsumexp normalize sort topk median any all count_nonzero max min softmin nansum": (
-        "operations act on every unit alone; for a weighted sum over units declare a Map(), for "
-        "mean and variance a Norm(), and for the greater of two values write maximum(a, b)"
+        "over a row's units there are sum_units(a), mean_units(a), max_units(a), softmax(a) and "
+        "cumulative_sum(a); for a weighted sum declare a Map(), for mean and variance a Norm()"
     ),
     "layer_norm group_norm batch_norm instance_norm rms_norm LayerNorm": (
         "declare norm = Norm() in the class and write self.norm(value)"
@@ -67,6 +67,7 @@ _ADVICE = {
     "embedding one_hot embedding_bag": (
         "a table is looked up before the layer: use torch.nn.Embedding on the input"
     ),
+    "round floor ceil trunc": "write sluice's round(a) or floor(a)",
     "data": "write detach(value) for a value through which no gradient passes",
 }
 _BY_NAME = {name: advice for names, advice in _ADVICE.items() for name in names.split()}

@@ -79,7 +79,8 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
 }
 """What a function or method of the given name means; its first argument is the value.
 
-`sluice.equations.composed_spellings` adds those made of several operations.
+`sluice.equations.composed_spellings` adds those made of several operations, and
+`sluice.equations.row_spellings` those over a row's units.
 """
 
 _WITHOUT_EFFECT = {"inplace": False, "out": None, "alpha": 1, "rounding_mode": None, "dtype": None}

@@ -57,6 +57,32 @@ def split_stages(graph: Graph) -> Stages:
     )
 
 
+def has_elementwise_recurrence(graph: Graph) -> bool:
+    """Whether what a state becomes never comes back to it through a product or a norm.
+
+    So it is in minGRU, LRU, S4D, RWKV and their kind: their products are those of the input (also
+    of an earlier one, kept as a state) and of what is given out.
+
+    Example:
+        >>> from sluice.cells import GRU, MinGRU
+        >>> has_elementwise_recurrence(MinGRU().graph), has_elementwise_recurrence(GRU().graph)
+        (True, False)
+    """
+    new = {leaf: graph.outputs_by_name[leaf.name] for leaf in graph.state_leaves}
+    reached = {leaf: find_dependents(graph.nodes, [leaf]) for leaf in new}
+    later = {leaf: {other for other in new if new[other] in reached[leaf]} for leaf in new}
+    for _ in new:  # what follows a state after any number of steps
+        later = {leaf: found.union(*(later[one] for one in found)) for leaf, found in later.items()}
+    products = [node for node in graph.nodes if not isinstance(node, Elementwise | Leaf)]
+    for product in products:
+        after = find_dependents(graph.nodes, [product])
+        entering = {leaf for leaf in new if product in reached[leaf]}
+        leaving = [leaf for leaf in new if new[leaf] in after]
+        if any(entering & ({leaf} | later[leaf]) for leaf in leaving):
+            return False
+    return True
+
+
 def _level(node: Node, levels: dict[Node, int]) -> int:
     before = max((levels[operand] for operand in node.operands), default=-1)
     return before + 1 if isinstance(node, Affine) else before

@@ -200,6 +200,11 @@ def _check_outputs(outputs: object, declarations: Declarations) -> dict[str, Nod
     gates = {gate for stack in declarations.stacks for gate, _ in stack.gates}
     checked: dict[str, Node] = {}
     for name, node in outputs.items():
+        if not isinstance(name, str) or not name.isidentifier() or name == "x":
+            raise EquationError(
+                f"step returns a value called {name!r}; it must have a name in Python other than "
+                "x, which is the input"
+            )
         if not isinstance(node, Node) or is_number(node):
             raise EquationError(f"step returns {node!r} as '{name}'; it must depend on the step")
         if is_comparison(node):

@@ -35,6 +35,7 @@ class PlannableLayer(Plannable, Protocol):
     dropout: float
     learn_initial_state: bool
     cell: Cell
+    copies: int | None
     _text: str
     _places: tuple[LayerPlace, ...]
     _precision: str
@@ -78,7 +79,8 @@ class CallPlan(KernelPlan):
         self.directions = 2 if layer.bidirectional else 1
         graph, places = layer.cell.graph, layer._places
         widths = {place.state_widths(layer.cell) for place in places}
-        self.can_run = self.can_run and not (graph.masks or graph.inputs) and len(widths) == 1
+        is_plain = layer.copies is None and not graph.masks and not graph.inputs
+        self.can_run = self.can_run and is_plain and len(widths) == 1
         if not self.can_run:
             return
         self.precision = "float64" if dtype == torch.float64 else layer._precision

@@ -42,6 +42,7 @@ class LayerOptions:
     output_activation: str | None = None
     recompute: int | None = None
     sizes: Mapping[str, int] | None = None
+    copies: int | None = None
     reverse: bool = False
 
     def __post_init__(self) -> None:

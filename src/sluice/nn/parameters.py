@@ -16,6 +16,7 @@ from sluice.equations.specs import Sizes
 from sluice.nn import init
 from sluice.nn.batch import States
 from sluice.nn.cell_override import swap_cell
+from sluice.nn.copies import flatten_parameter, replicate_cell
 from sluice.nn.options import LayerOptions
 from sluice.nn.places import LayerPlace, build_places, select_parameters
 from sluice.nn.readout import Readout
@@ -40,6 +41,8 @@ class LayerParameters(nn.Module):
     learn_initial_state: bool
     reverse: bool = False  # where a pickle of an earlier version has none
     readout: Readout | None
+    #: How many copies of the layer there are; None without a dimension for them.
+    copies: int | None = None
 
     #: Empty before `_build`: torch's constructor already calls `reset_parameters`.
     _places: tuple[LayerPlace, ...] = ()
@@ -50,14 +53,17 @@ class LayerParameters(nn.Module):
         """Make every parameter and draw its first value.
 
         Raises ValueError for sizes that the cell lacks or does not use, or heads that do not divide
-        a layer's width.
+        a layer's width, or options that a layer of copies lacks.
         """
-        self.cell, self._text = cell, cell.text
-        self.hidden_sizes, self._sizes = options.hidden_sizes, options.size_layers(cell)
+        self.copies = options.copies
+        self._single = (cell, options.size_layers(cell))
+        self.hidden_sizes = options.hidden_sizes
+        self.cell, self._sizes = replicate_cell(*self._single, options)
+        self._text = self.cell.text
         self.learn_initial_state, self.reverse = options.learn_initial_state, options.reverse
         self._forget_bias, self._chrono = options.forget_bias, options.chrono
-        _check_divisions(cell, self._sizes)
-        self._places = build_places(cell, options, self._sizes)
+        _check_divisions(self.cell, self._sizes)
+        self._places = build_places(self.cell, options, self._sizes)
         self._register_parameters(options)
         # What has the layer's dtype and device where nothing else has.
         has_tensors = any(place.names for place in self._places)
@@ -77,28 +83,41 @@ class LayerParameters(nn.Module):
 
     def _register_parameters(self, options: LayerOptions) -> None:
         """Make every parameter that torch has not made already, in the shape it should have."""
+        cell, layers = self._single
+        leading = () if self.copies is None else (self.copies,)
         for place in self._places:
-            specs = select_parameters(self.cell, options.bias)
-            shapes = [parameter.shape(place.sizes) for parameter in specs]
-            shapes += [(width,) for width in place.state_widths(self.cell)]
-            for name, shape in zip(place.names, shapes, strict=False):
+            sizes = layers[place.layer]
+            shapes = [one.shape(sizes) for one in select_parameters(cell, options.bias)]
+            shapes += [(sizes.of(state.width),) for state in cell.graph.states]
+            for name, own in zip(place.names, shapes, strict=False):
+                shape = (*leading, *own)
                 present = getattr(self, name, None)
                 if present is None or present.shape != shape:
                     data = torch.empty(shape, device=options.device, dtype=options.dtype)
                     setattr(self, name, nn.Parameter(data))
 
     def reset_parameters(self) -> None:
-        """Draw all parameters again: as torch does, and as the named options ask."""
-        for place in self._places:
-            own = {n.removesuffix(place.suffix): getattr(self, n) for n in place.parameter_names}
-            init.init_parameters(self.cell, place.sizes, own)
-            if self._forget_bias is not None:
-                init.init_forget_bias(self.cell, place.sizes, own, self._forget_bias)
-            if self._chrono is not None:
-                init.init_chrono(self.cell, place.sizes, own, self._chrono)
-            states = zip(place.initial_state_names, self.cell.graph.states, strict=False)
-            for name, state in states:
-                nn.init.constant_(getattr(self, name), state.initial)
+        """Draw all parameters again: as torch does, and as the named options ask.
+
+        Of a layer of copies those of the first copy are drawn first, then those of the second.
+        """
+        for copy in range(self.copies or 1):
+            for place in self._places:
+                self._reset_place(place, copy)
+
+    def _reset_place(self, place: LayerPlace, copy: int) -> None:
+        cell, layers = self._single
+        sizes, tensors = layers[place.layer], {name: getattr(self, name) for name in place.names}
+        if self.copies is not None:
+            tensors = {name: tensor[copy] for name, tensor in tensors.items()}
+        own = {n.removesuffix(place.suffix): tensors[n] for n in place.parameter_names}
+        init.init_parameters(cell, sizes, own)
+        if self._forget_bias is not None:
+            init.init_forget_bias(cell, sizes, own, self._forget_bias)
+        if self._chrono is not None:
+            init.init_chrono(cell, sizes, own, self._chrono)
+        for name, state in zip(place.initial_state_names, cell.graph.states, strict=False):
+            nn.init.constant_(tensors[name], state.initial)
 
     @property
     def directions(self) -> int:
@@ -118,6 +137,18 @@ class LayerParameters(nn.Module):
     def _get_tensors(self, names: Sequence[str]) -> list[Tensor]:
         return [getattr(self, name) for name in names]
 
+    def _read_place(self, place: LayerPlace) -> tuple[list[Tensor], list[Tensor]]:
+        """The parameters and the initial states of a place, those of all copies in one."""
+        names = (place.parameter_names, place.initial_state_names)
+        parameters, states = map(self._get_tensors, names)
+        if self.copies is None:
+            return parameters, states
+        cell, layers = self._single
+        specs, sizes = select_parameters(cell, self.bias), layers[place.layer]
+        pairs = zip(parameters, specs, strict=True)
+        flat = [flatten_parameter(tensor, spec, sizes) for tensor, spec in pairs]
+        return flat, [state.flatten() for state in states]
+
     def _list_tensors(self) -> list[Tensor]:
         """The tensors that the time loops read; where there is none, one like the rest."""
         names = [name for place in self._places for name in place.names]
@@ -127,7 +158,7 @@ class LayerParameters(nn.Module):
         """The layer's own initial states, learned or the cell's, for a batch like ``x``."""
         batch, found = x.shape[1], []
         for place in self._places:
-            learned = self._get_tensors(place.initial_state_names)
+            _, learned = self._read_place(place)
             pairs = zip(place.state_widths(self.cell), self.cell.graph.states, strict=True)
             rows = [state.to(x.dtype).expand(batch, -1) for state in learned]
             rows = rows or [x.new_full((batch, width), state.initial) for width, state in pairs]
@@ -136,7 +167,7 @@ class LayerParameters(nn.Module):
 
     def get_layer_parameters(self, place: int) -> tuple[Tensor, ...]:
         """The tensors of one layer in one direction, detached, in the graph's order."""
-        return tuple(t.detach() for t in self._get_tensors(self._places[place].parameter_names))
+        return tuple(t.detach() for t in self._read_place(self._places[place])[0])
 
     def get_initial_states(self) -> States:
         """The initial states of each layer and direction, ``(1, width)`` each."""

@@ -22,6 +22,7 @@ class LayerPlace:
     """One layer in one direction.
 
     Attributes:
+        layer: The number of the layer.
         suffix: What its parameters' names end with, ``_l0`` or ``_l0_reverse``;
             a layer that reads from the end alone has the names of any other.
         is_reverse: Whether it reads the input from its end.
@@ -30,6 +31,7 @@ class LayerPlace:
         initial_state_names: The parameters that hold its initial states; empty for none.
     """
 
+    layer: int
     suffix: str
     is_reverse: bool
     sizes: Sizes
@@ -64,7 +66,7 @@ def build_places(
             names = tuple(p.name + suffix for p in select_parameters(cell, options.bias))
             initial = tuple(f"initial_{state.name}{suffix}" for state in cell.graph.states)
             initial = initial if options.learn_initial_state else ()
-            found.append(LayerPlace(suffix, is_reverse, sizes, names, initial))
+            found.append(LayerPlace(layer, suffix, is_reverse, sizes, names, initial))
     return tuple(found)
 
 

@@ -34,6 +34,9 @@ class Recurrent(RecurrentStack):
         output_size: The width of a readout y = activation(W h + b); None for no map.
         output_activation: ``sigmoid``, ``tanh``, ``relu``, ``softmax`` or ``identity``.
         recompute: How many steps of a training pass are kept at a time (`Settings.recompute`).
+        copies: How many layers of this kind run side by side, each with parameters, input and
+            output of its own: the first dimension of the parameters, the last but one of the
+            output and the states, and of an input with four dimensions. None for no such dimension.
         device: Where the parameters are made.
         dtype: Their dtype.
         sizes: The size of each width of the cell's own, ``dict(slots=16)`` for a
@@ -76,6 +79,7 @@ class Recurrent(RecurrentStack):
         device: Device = None,
         dtype: torch.dtype | None = None,
         sizes: Mapping[str, int] | None = None,
+        copies: int | None = None,
         reverse: bool = False,
     ) -> None:
         super().__init__()
@@ -83,7 +87,8 @@ class Recurrent(RecurrentStack):
             raise ValueError("input_size must be greater than zero")
         first = (input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional)
         beyond = (learn_initial_state, forget_bias, chrono, output_size, output_activation)
-        options = LayerOptions(*first, proj_size, device, dtype, *beyond, recompute, sizes, reverse)
+        latest = (sizes, copies, reverse)
+        options = LayerOptions(*first, proj_size, device, dtype, *beyond, recompute, *latest)
         # torch checks the arguments; its layer is thrown away, and made without memory.
         nn.RNNBase("LSTM", *options.torch_arguments, device="meta")
         self.input_size, self.hidden_size = input_size, hidden_size
@@ -94,12 +99,52 @@ class Recurrent(RecurrentStack):
             cell = get_cell(cell)
         self._build(cell() if isinstance(cell, type) else cell, options)
 
+    def get_copy(self, number: int) -> Recurrent:
+        """One of the copies as a layer of its own, whose parameters are copied.
+
+        Raises ValueError for a layer without copies, IndexError where it has no such copy.
+
+        Example:
+            >>> import torch, sluice
+            >>> layer = sluice.nn.Recurrent(sluice.cells.GRU, 3, 8, copies=10)
+            >>> x = torch.randn(20, 4, 3)
+            >>> torch.allclose(layer.get_copy(7)(x)[0], layer(x)[0][:, :, 7], atol=1e-6)
+            True
+        """
+        if self.copies is None:
+            raise ValueError("the layer was made without copies=")
+        if not -self.copies <= number < self.copies:
+            raise IndexError(f"the layer has {self.copies} copies, got number {number}")
+        cell, sizes = self._single
+        first = (self.input_size, self.hidden_size, self.num_layers, self.bias, self.batch_first)
+        made = Recurrent(
+            cell,
+            *first,
+            self.dropout,
+            self.bidirectional,
+            self.proj_size,
+            learn_initial_state=self.learn_initial_state,
+            recompute=self.recompute,
+            device="meta",  # so that no random number is drawn
+            sizes=dict(sizes[0].named),
+            reverse=self.reverse,
+        )
+        own = {name: tensor[number].clone() for name, tensor in self.state_dict().items()}
+        made.load_state_dict(own, assign=True)
+        made.precision, made.backend = self.precision, self.backend
+        return made.train(self.training)
+
     def extra_repr(self) -> str:
         """The cell, the sizes, and what differs from the defaults."""
         shown = [self.cell.name, str(self.input_size), str(self.hidden_size)]
         defaults: dict[str, object] = {"num_layers": 1, "bias": True, "batch_first": False}
         defaults |= {"dropout": 0.0, "bidirectional": False, "proj_size": 0}
-        defaults |= {"learn_initial_state": False, "recompute": None, "reverse": False}
+        defaults |= {
+            "learn_initial_state": False,
+            "recompute": None,
+            "copies": None,
+            "reverse": False,
+        }
         for name, value in defaults.items():
             if getattr(self, name) != value:
                 shown.append(f"{name}={getattr(self, name)}")

@@ -120,7 +120,9 @@ class LSTM(_DropIn[tuple[Tensor, Tensor]]):
     ) -> None:
         first = (input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional)
         beyond = (learn_initial_state, forget_bias, chrono, output_size, output_activation)
-        options = LayerOptions(*first, proj_size, device, dtype, *beyond, recompute, None, reverse)
+        options = LayerOptions(
+            *first, proj_size, device, dtype, *beyond, recompute, reverse=reverse
+        )
         choices = {"activation": activation, "gate_activation": gate_activation, "clip": clip}
         plain = ProjectedLSTM() if proj_size > 0 else LSTMEquations()
         self._construct("LSTM", plain, {**choices, "cell_clip": cell_clip}, options)
@@ -165,7 +167,7 @@ class GRU(_DropIn[Tensor]):
         _refuse_projection(proj_size)
         first = (input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional)
         beyond = (learn_initial_state, forget_bias, chrono, output_size, output_activation)
-        options = LayerOptions(*first, 0, device, dtype, *beyond, recompute, None, reverse)
+        options = LayerOptions(*first, 0, device, dtype, *beyond, recompute, reverse=reverse)
         choices = {"activation": activation, "gate_activation": gate_activation, "clip": clip}
         self._construct("GRU", GRUEquations(), choices, options)
 
@@ -216,7 +218,7 @@ class RNN(_DropIn[Tensor]):
         self.nonlinearity = nonlinearity
         first = (input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional)
         beyond = (learn_initial_state, forget_bias, chrono, output_size, output_activation)
-        options = LayerOptions(*first, 0, device, dtype, *beyond, recompute, None, reverse)
+        options = LayerOptions(*first, 0, device, dtype, *beyond, recompute, reverse=reverse)
         choices = {"activation": activation, "clip": clip}
         if clip is not None and activation is None:
             choices["activation"] = nonlinearity

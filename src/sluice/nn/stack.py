@@ -12,6 +12,7 @@ from torch.nn.utils.rnn import PackedSequence
 from sluice.cells.cell import Cell
 from sluice.nn.batch import PaddedInput, States, cast_for_autocast, is_autocast_enabled, pad_input
 from sluice.nn.call_plan import CallPlan, run_plain
+from sluice.nn.copies import flatten_input, flatten_states, join_directions, split_copies
 from sluice.nn.marks import Lengths, Mask
 from sluice.nn.named_inputs import (
     NamedInputs,
@@ -181,6 +182,23 @@ class RecurrentStack(LayerSettings, LayerParameters):
         inputs: NamedInputs,
     ) -> tuple[Tensor | PackedSequence, Any]:
         """Any call, plain or not."""
+        if self.copies is None:
+            return self._run_wide(input, hx, lengths, resets, mask, inputs)
+        x = flatten_input(input, self.copies, self._single[1][0].input)
+        hx = None if hx is None else flatten_states(hx, self.copies)
+        found = self._run_wide(x, hx, lengths, resets, mask, inputs)
+        return split_copies(found[0], self.copies), split_copies(found[1], self.copies)
+
+    def _run_wide(
+        self,
+        input: Tensor | PackedSequence,
+        hx: Any,
+        lengths: Lengths | None,
+        resets: Tensor | PackedSequence | None,
+        mask: Mask | None,
+        inputs: NamedInputs,
+    ) -> tuple[Tensor | PackedSequence, Any]:
+        """A call in which the copies, if there are several, are one layer."""
         check_names(self.cell.graph, inputs)
         tensor = input.data if isinstance(input, PackedSequence) else input
         has_marks = not (lengths is None and resets is None and mask is None)
@@ -204,10 +222,10 @@ class RecurrentStack(LayerSettings, LayerParameters):
         return self._apply_readout(batch.restore(y)), layout.join(finals)
 
     def _check_input(self, x: Tensor) -> None:
-        if x.shape[-1] != self.input_size:
+        width = self.sizes[0].input
+        if x.shape[-1] != width:
             raise RuntimeError(
-                "input.size(-1) must be equal to input_size. "
-                f"Expected {self.input_size}, got {x.shape[-1]}"
+                f"input.size(-1) must be equal to input_size. Expected {width}, got {x.shape[-1]}"
             )
         dtype = self._list_tensors()[0].dtype
         if x.dtype != dtype and self._like is None and not is_autocast_enabled(x):
@@ -260,7 +278,7 @@ class RecurrentStack(LayerSettings, LayerParameters):
                 output, last = self._run_place(batch, y, place, states[place], backend)
                 outputs.append(output)
                 finals.append(last)
-            y = torch.cat(outputs, dim=-1) if len(outputs) > 1 else outputs[0]
+            y = join_directions(outputs, self.copies)
             if self.dropout > 0 and self.training and layer < self.num_layers - 1:
                 y = batch.dropout(y, self.dropout)
         return y, finals
@@ -270,16 +288,17 @@ class RecurrentStack(LayerSettings, LayerParameters):
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
         """One layer in one direction."""
         place = self._places[number]
+        parameters, learned = self._read_place(place)
         inputs = OperatorInputs(
             self._text,
             place.sizes.to_list(),
             x,
             states,
-            [_cast(p, x) for p in self._get_tensors(place.parameter_names)],
+            [_cast(p, x) for p in parameters],
             [*place.draw_masks(self.cell, x, self.training), *batch.inputs],
             batch.lengths,
             batch.resets,
-            [_cast(p, x) for p in self._get_tensors(place.initial_state_names)],
+            [_cast(p, x) for p in learned],
             place.is_reverse,
         )
         return execute(
@@ -296,8 +315,13 @@ class RecurrentStack(LayerSettings, LayerParameters):
     def stream(self, batch_size: int = 1) -> Stream:
         """This layer one step at a time, with its state kept; see `Stream`.
 
-        Raises ValueError for a layer that reads from the end, and would need the future.
+        Raises ValueError for a layer that reads from the end, and would need the future, and for
+        one of several copies.
         """
+        if self.copies is not None:
+            raise ValueError(
+                "a stream runs one network; take one of the copies: layer.get_copy(0).stream()"
+            )
         return Stream(self, batch_size)
 
 

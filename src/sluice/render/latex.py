@@ -7,7 +7,7 @@ several equations share without a name gets one of its own (a hat for a pre-acti
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -101,8 +101,8 @@ def format_equations(graph: Graph) -> Equations:
     writer = EquationWriter.from_graph(graph)
     notation = writer.notation
     lines = {
-        node: [Equation("", words.with_subscripts(NOW), writer.expand(node), node)]
-        for node, words in notation.shared_symbols.items()
+        node: [Equation("", writer.symbols[node], writer.expand(node), node)]
+        for node in notation.shared_symbols
     }
     for name, node in graph.outputs:
         alias = writer.symbols.get(node) if node in lines else writer.expand(node)
@@ -124,8 +124,10 @@ class EquationWriter:
         """A writer for a cell's nodes, with symbols for named and shared ones."""
         notation = Notation.from_graph(graph)
         notation.assign_symbols(find_shared_nodes(graph))
+        fixed = notation.find_fixed_nodes()
         symbols = {
-            node: words.with_subscripts(NOW) for node, words in notation.shared_symbols.items()
+            node: words if node in fixed else words.with_subscripts(NOW)
+            for node, words in notation.shared_symbols.items()
         }
         for name, node in graph.outputs:
             symbols.setdefault(node, notation.value(name))
@@ -149,7 +151,7 @@ class EquationWriter:
         if isinstance(node, RowMap):
             return format_row_map(node.op, self.refer(node.operand))
         if not isinstance(node, Elementwise):
-            return self._format_other(node)
+            return self.format_call(node, [self.refer(o) for o in get_visible_operands(node)])
         whole = skip_neutral(node)
         if whole is not node:
             return self.refer(whole)
@@ -160,13 +162,12 @@ class EquationWriter:
             return self._format_multiple(*sorted(node.arguments, key=is_number, reverse=True))
         return format_operation(node.op, [self.refer(operand) for operand in node.arguments])
 
-    def _format_other(self, node: Node) -> MathText:
+    def format_call(self, node: Node, operands: Sequence[MathText]) -> MathText:
         """A node of any other kind: what it is called, and its operands in parentheses."""
         name = format_upright(describe_node(node))
-        parts = [self.refer(operand) for operand in get_visible_operands(node)]
         return MathText(
-            f"{name.latex}({', '.join(part.latex for part in parts)})",
-            f"{name.plain}({', '.join(part.plain for part in parts)})",
+            f"{name.latex}({', '.join(operand.latex for operand in operands)})",
+            f"{name.plain}({', '.join(operand.plain for operand in operands)})",
         )
 
     def _format_multiple(self, factor: Node, value: Node) -> MathText:

@@ -100,6 +100,7 @@ class Notation:
         """As many symbols that nothing else has."""
         words = [*self.symbols.values(), *self.leaf_symbols.values()]
         taken = {(word.stem or word).latex for word in words}
+        taken |= self._gate_names | {stack.name for stack in self.graph.stacks}
         free = [letter for letter in _LETTERS if letter not in taken]
         if count <= len(free):
             return [MathText(letter, letter) for letter in free[:count]]
@@ -125,6 +126,18 @@ class Notation:
         """Whether a leaf has a value of its own at every step."""
         shared = {mask.name for mask in self.graph.masks if mask.shared}
         return leaf.kind == "input" or (leaf.kind == "mask" and leaf.name not in shared)
+
+    def find_fixed_nodes(self) -> set[Node]:
+        """The nodes that are the same at every step."""
+        found: set[Node] = set()
+        for node in self.graph.nodes:
+            if isinstance(node, Leaf):
+                fixed = node.kind != "state" and not self._is_timed(node)
+            else:
+                fixed = all(operand in found for operand in node.operands)
+            if fixed:
+                found.add(node)
+        return found
 
     def _split_name(self, name: str) -> tuple[MathText, MathText | None]:
         """`peep_input` as p with the subscript i: where the tail is a gate or a state."""

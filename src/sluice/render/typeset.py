@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from sluice.equations.graph import Graph
@@ -45,10 +46,12 @@ def typeset_equations(graph: Graph, theme: str = "light") -> Figure:
     return drawn
 
 
+@lru_cache(maxsize=4096)
 def measure_text(text: str, points: float = _POINTS) -> tuple[float, float]:
     """Width and height in inches of a text with mathematics, at a size in points."""
     from matplotlib.mathtext import MathTextParser
 
-    parsed = MathTextParser("path").parse(text, dpi=72)
+    with use_rc_settings():
+        parsed = MathTextParser("path").parse(text, dpi=72)
     scale = points / 10 / 72  # without a font the parser sets 10 points
-    return parsed.width * scale, parsed.height * scale
+    return float(parsed.width * scale), float(parsed.height * scale)

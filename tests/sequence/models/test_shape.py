@@ -30,12 +30,12 @@ NAMES = sorted(name for name, kind in list_cells().items() if not kind().graph.i
 
 @pytest.mark.parametrize("name", NAMES)
 def test_any_cell_learns_on_the_kernels(name: str) -> None:
-    model = small(name.lower(), projection_size=4 if name == "ProjectedLSTM" else 0)
+    model = small(name.lower(), projection_size=4 if name == "ProjectedLSTM" else 0).double()
     assert model.layers.resolved_backend.name == "fused"
     (total, items), _ = model.loss(Batch(TOKENS[:-1], TOKENS[1:]))
     total.backward()
     assert items == 9
-    reference = small(name, projection_size=4 if name == "ProjectedLSTM" else 0)
+    reference = small(name, projection_size=4 if name == "ProjectedLSTM" else 0).double()
     reference.layers.backend = "reference"
     (expected, _), _ = reference.loss(Batch(TOKENS[:-1], TOKENS[1:]))
     expected.backward()

@@ -34,7 +34,7 @@ def animate_sketch(graph: Graph, theme: str = "light") -> bytes:
         captions = build_captions(made.placement)
         drawing = Drawing(made, get_theme(theme), lines=sum(map(len, captions)))
         drawing.draw_unit(0)
-        drawing.zorder_offset, drawing.id_prefix = 10, "step"
+        drawing.pen.zorder_offset, drawing.pen.id_prefix = 10, "step"
         drawing.draw_unit(None)
         first = 0
         for step, lines in enumerate(captions):

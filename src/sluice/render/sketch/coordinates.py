@@ -27,11 +27,15 @@ _LATER_JOINS = 4
 """Tracks more where joins stand right below the gates."""
 _JOIN_TO_GATE = 5
 """Tracks from such a join up to the gates."""
-_LEFT_MARGIN, _RIGHT_MARGIN = 4, 3
+_MARGINS = 4, 3
+"""Tracks at the left and at the right."""
 
 
-def assign_coordinates(placement: Placement, gap: int) -> None:
-    """Set all coordinates; ``gap`` is how many tracks lie free between two columns."""
+def assign_coordinates(placement: Placement, gap: int, margin: int = 0) -> None:
+    """Set all coordinates; ``gap`` is how many tracks lie free between two columns.
+
+    ``margin`` is how many more there are at both sides, for states that change their rails.
+    """
     for position in placement.positions.values():
         position.half_width = _measure_half_width(position.element)
         position.half_height = _half_height(position.element)
@@ -41,7 +45,7 @@ def assign_coordinates(placement: Placement, gap: int) -> None:
         placement.rails[name] = rows.top_rail + _ROW * index
     for position in placement.positions.values():
         position.y = _find_height(placement, rows, position)
-    _assign_columns(placement, gap)
+    _assign_columns(placement, gap, margin)
 
 
 def _measure_half_width(element: SketchElement) -> int:
@@ -110,13 +114,13 @@ def _find_height(placement: Placement, rows: _RowHeights, position: ElementPosit
     return rows.gates + _ROW * position.depth + (rows.norm if position.depth else 0)
 
 
-def _assign_columns(placement: Placement, gap: int) -> None:
+def _assign_columns(placement: Placement, gap: int, margin: int) -> None:
     """Set the parts' distances from the left, and the sketch's width."""
-    left, positions = _LEFT_MARGIN, list(placement.positions.values())
+    left, positions = _MARGINS[0] + margin, list(placement.positions.values())
     for column in range(max((p.column for p in positions), default=0) + 1):
         own = [position for position in positions if position.column == column]
         half = max((position.half_width for position in own), default=1)
         for position in own:
             position.x = left + half
         left += 2 * half + gap
-    placement.width = left + _RIGHT_MARGIN
+    placement.width = left + _MARGINS[1] + margin

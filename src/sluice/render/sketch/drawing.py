@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from sluice.equations.graph import Graph, Node
 from sluice.render.picture import create_figure, use_rc_settings
 from sluice.render.sketch.captions import build_captions
+from sluice.render.sketch.elements import Net
 from sluice.render.sketch.labels import GAP, SMALL, Label, measure_symbol
-from sluice.render.sketch.layout import Layout, build_layout, find_branches
+from sluice.render.sketch.layout import Layout, build_layout
+from sluice.render.sketch.legend import draw_colour_bar, draw_legend, measure_legend
+from sluice.render.sketch.pen import Pen
 from sluice.render.sketch.placement import POINTS, TRACK, ElementPosition
 from sluice.render.sketch.routing import Wire
 from sluice.render.sketch.wire_values import WireValues
@@ -18,17 +21,10 @@ from sluice.render.theme import Theme, get_theme
 from sluice.render.typeset import measure_text
 
 if TYPE_CHECKING:
-    from matplotlib.artist import Artist
     from matplotlib.figure import Figure
-    from matplotlib.patches import Patch
-    from matplotlib.text import Text
-
-_Artist = TypeVar("_Artist", bound="Artist")
 
 _LINE, _CASING = 1.8, 1.7
 _LEADING, _CAPTION = 2.3, 0.85
-_SCALE = 10.0
-_COLOUR_BAR_CAPTION = "value on a wire; a gate is filled as far as it is open"
 
 
 def draw_sketch(
@@ -45,9 +41,11 @@ def draw_sketch(
     node, wires are coloured by what they carry, numbers are beside the symbols, and a gate's σ
     is filled as far as it is open. ``title`` is above.
 
-    Raises MissingExtraError without matplotlib, `sluice.render.picture.PictureError` for a cell
-    that is too intricate, KeyError for an unknown name in ``values``, ValueError for an unknown
-    theme or a value that is not finite.
+    A cell too intricate for a part for each operation gets a box for each of its equations; the
+    caption says so.
+
+    Raises MissingExtraError without matplotlib, KeyError for an unknown name in ``values``,
+    ValueError for an unknown theme or a value that is not finite.
 
     Example:
         >>> from sluice.cells import LSTM
@@ -102,15 +100,18 @@ class Drawing:
         """``lines`` is how many lines of equations there is to be room for."""
         self.layout, self.theme, self.wire_values = layout, theme, wire_values
         self.num_steps: int | None = None
-        self.zorder_offset = 0  # above what was drawn before
-        self.id_prefix: str | None = None  # what the ids of all that is drawn begin with
-        self._id_count = 0
+        known = {label.name for label in layout.labels}
+        outputs = layout.placement.graph.outputs if layout.is_simplified else ()
+        self._box_names: dict[Net, str] = {
+            node: name for name, node in outputs if name not in known
+        }
         box = layout.box
-        self.left, self.bottom = -2.5, box.bottom - 5.6
+        self.left = min([-2.5, *(label.box.left - 0.2 for label in layout.labels)])
+        self.bottom = box.bottom - (7.4 if layout.is_simplified else 5.6)
         self.bottom -= (3.2 if wire_values else 0.0) + (lines * _LEADING + 0.9 if lines else 0.0)
-        self.right, self.top = box.right + 4.5, box.top + (3.4 if title else 1.0)
-        if wire_values:  # about as wide as what is written there
-            self.right = max(self.right, box.left + _SCALE + 1.0 + 0.42 * len(_COLOUR_BAR_CAPTION))
+        self.right = max([box.right + 4.5, *(label.box.right + 0.2 for label in layout.labels)])
+        self.top = box.top + (3.4 if title else 1.0)
+        self.right = max(self.right, box.left + measure_legend(layout, wire_values is not None))
         self.right = max(self.right, box.left + 0.53 * len(title or ""))
         width, height = self.right - self.left, self.top - self.bottom
         self.figure = create_figure(width * TRACK, height * TRACK, theme)
@@ -118,13 +119,14 @@ class Drawing:
         self.axes.set_xlim(self.left, self.right)
         self.axes.set_ylim(self.bottom, self.top)
         self.axes.set_axis_off()
+        self.pen = Pen(self.axes, theme)
 
         self._draw_outline()
-        self._draw_legend()
+        draw_legend(self.pen, layout)
         if title:
-            self._draw_text(box.left, box.top + 1.7, title, theme.ink, POINTS * 0.8, "left")
+            self.pen.draw_text(box.left, box.top + 1.7, title, theme.ink, POINTS * 0.8, "left")
         if wire_values:
-            self._draw_colour_bar(wire_values)
+            draw_colour_bar(self.pen, layout, wire_values)
 
     def draw_unit(self, num_steps: int | None) -> None:
         """Draw the unit: its first ``num_steps`` steps, and faint what is still to come."""
@@ -139,21 +141,13 @@ class Drawing:
 
     def draw_captions(self, lines: list[str], first: int = 0, step: int = 0) -> None:
         """Equations below, from line ``first`` on."""
-        y = self.layout.box.bottom - 6.0 - 0.5 * _LEADING
+        y = self.layout.box.bottom - (7.8 if self.layout.is_simplified else 6.0) - 0.5 * _LEADING
         room = self.right - self.left - 3
         for number, line in enumerate(lines, first):
             width = measure_text(f"${line}$", POINTS * _CAPTION)[0] / TRACK
             size = POINTS * _CAPTION * min(1.0, room / width)
             place = (self.layout.box.left, y - number * _LEADING)
-            self._draw_text(*place, f"${line}$", self.theme.ink, size, "left", step)
-
-    def _register_artist(self, artist: _Artist, step: int) -> _Artist:
-        """Mark an artist with its step, and raise it by `zorder_offset`."""
-        artist.set_zorder(artist.get_zorder() + self.zorder_offset)
-        if self.id_prefix is not None:
-            self._id_count += 1
-            artist.set_gid(f"{self.id_prefix}-{step}-{self._id_count}")
-        return artist
+            self.pen.draw_text(*place, f"${line}$", self.theme.ink, size, "left", step)
 
     def _is_shown(self, step: int) -> bool:
         return self.num_steps is None or step < self.num_steps
@@ -191,7 +185,7 @@ class Drawing:
             line = Line2D(xs, ys, color=ink, zorder=order + 0.1 * above, linewidth=width)
             line.set_solid_capstyle("round")
             line.set_solid_joinstyle("round")
-            self._register_artist(self.axes.add_line(line), wire.step)
+            self.pen.register(self.axes.add_line(line), wire.step)
         if wire.arrow:
             self._draw_arrow(wire.points[-1], (1, 0), wire.step)
 
@@ -206,25 +200,19 @@ class Drawing:
             (x + 0.4 * dy, y - 0.4 * dx),
         ]
         arrow = Polygon(corners, facecolor=self._ink_colour(step), edgecolor="none", zorder=4)
-        self._register_artist(self.axes.add_patch(arrow), step)
+        self.pen.register(self.axes.add_patch(arrow), step)
 
     def _draw_dots(self) -> None:
         """A dot where a value branches."""
-        for point, step in find_branches(self.layout.wires).items():
+        for point, step in self.layout.dots.items():
             if self._is_shown(step):
-                self._draw_dot(point, self.theme.ink, step)
-
-    def _draw_dot(self, point: tuple[float, float], colour: str, step: int = 0) -> None:
-        from matplotlib.patches import Circle
-
-        dot = Circle(point, 0.3, facecolor=colour, edgecolor="none", zorder=4)
-        self._register_artist(self.axes.add_patch(dot), step)
+                self.pen.draw_dot(point, self.theme.ink, step)
 
     def _draw_element(self, position: ElementPosition) -> None:
         kind, shown, step = position.element.kind, self._is_shown(position.step), position.step
         ink = self._ink_colour(position.step)
         if kind == "join":
-            self._draw_shape("bar", position.x, position.y, 0.22, 0.9, ink, ink, step)
+            self.pen.draw_shape("bar", position.x, position.y, 0.22, 0.9, ink, ink, step)
             return
         fill = self.theme.layer if kind in ("layer", "norm") else self.theme.pointwise
         if not shown:
@@ -238,16 +226,19 @@ class Drawing:
             else self.wire_values.gate_openness(position.element.output)
         )
         if opening is None or not shown:
-            self._draw_shape(kind, position.x, position.y, half, high, fill, ink, step)
+            self.pen.draw_shape(kind, position.x, position.y, half, high, fill, ink, step)
         else:
             self._draw_gate(position, half, high, opening)
         y = position.y + (1.0 if position.element.has_norm else 0)
         label = re.sub(
             r" ([-+/>])$", r"{\1}", position.element.label
         )  # no room for a missing operand
-        self._draw_text(position.x, y, f"${label}$", ink, step=step)
+        text = self.pen.draw_text(position.x, y, f"${label}$", ink, step=step)
+        name = self._box_names.get(position.element.output)
+        if name is not None and self.pen.id_prefix is None:
+            text.set_gid(f"label-{name}")
         if position.element.has_norm:
-            self._draw_text(
+            self.pen.draw_text(
                 position.x, position.y - 1.2, r"$\mathrm{LN}$", ink, POINTS * 0.85, step=step
             )
 
@@ -258,7 +249,7 @@ class Drawing:
         from matplotlib.patches import Rectangle
 
         ink, step = self.theme.ink, position.step
-        box = self._draw_shape(
+        box = self.pen.draw_shape(
             "layer", position.x, position.y, half, tall, self.theme.page, ink, step
         )
         corner, height = (
@@ -266,53 +257,10 @@ class Drawing:
             2 * tall * min(1.0, max(0.0, openness)),
         )
         level = Rectangle(corner, 2 * half, height, facecolor=self.theme.layer, zorder=5.1)
-        self._register_artist(self.axes.add_patch(level), step)
+        self.pen.register(self.axes.add_patch(level), step)
         level.set_clip_path(box)
-        edge = self._draw_shape("layer", position.x, position.y, half, tall, "none", ink, step)
+        edge = self.pen.draw_shape("layer", position.x, position.y, half, tall, "none", ink, step)
         edge.set_zorder(edge.get_zorder() + 0.2)
-
-    def _draw_shape(
-        self,
-        kind: str,
-        x: float,
-        y: float,
-        half: float,
-        tall: float,
-        fill: str,
-        edge: str,
-        step: int = 0,
-    ) -> Patch:
-        from matplotlib.patches import Ellipse, FancyBboxPatch
-
-        if kind in ("circle", "pointwise"):
-            size = (2 * half, 2 * tall)
-            oval = Ellipse((x, y), *size, facecolor=fill, edgecolor=edge, linewidth=1.4, zorder=5)
-            return self._register_artist(self.axes.add_patch(oval), step)
-        rounding = 0.05 if kind == "bar" else 0.25
-        box = FancyBboxPatch(
-            (x - half, y - tall),
-            2 * half,
-            2 * tall,
-            boxstyle=f"round,pad=0,rounding_size={rounding}",
-            facecolor=fill,
-            edgecolor=edge,
-            linewidth=1.4,
-            zorder=5,
-        )
-        return self._register_artist(self.axes.add_patch(box), step)
-
-    def _draw_text(
-        self,
-        x: float,
-        y: float,
-        text: str,
-        colour: str,
-        size: float = POINTS,
-        ha: str = "center",
-        step: int = 0,
-    ) -> Text:
-        drawn = self.axes.text(x, y, text, color=colour, size=size, ha=ha, va="center", zorder=6)
-        return self._register_artist(drawn, step)
 
     def _draw_label(self, label: Label) -> None:
         ink, (x, y) = self._ink_colour(label.step), label.box.middle
@@ -320,46 +268,9 @@ class Drawing:
         if label.number:
             x, ha = label.box.left + 0.1, "left"
             beside = x + measure_symbol(label.text) + GAP
-            self._draw_text(beside, y, f"${label.number}$", ink, POINTS * SMALL, ha, label.step)
+            self.pen.draw_text(beside, y, f"${label.number}$", ink, POINTS * SMALL, ha, label.step)
         else:
             ha = "center"
-        drawn = self._draw_text(x, y, f"${label.text}$", ink, size, ha, label.step)
-        if label.name and self.id_prefix is None:
+        drawn = self.pen.draw_text(x, y, f"${label.text}$", ink, size, ha, label.step)
+        if label.name and self.pen.id_prefix is None:
             drawn.set_gid(f"label-{label.name}")
-
-    def _draw_colour_bar(self, wire_values: WireValues) -> None:
-        """Which colour is which value, in a row of its own."""
-        from matplotlib.patches import Rectangle
-
-        left, y, width, parts = self.layout.box.left, self.layout.box.bottom - 6.9, _SCALE, 40
-        for k in range(parts):
-            shade = wire_values.map_colour(wire_values.limit * (2 * (k + 0.5) / parts - 1))
-            corner = (left + width * k / parts, y - 0.4)
-            self.axes.add_patch(Rectangle(corner, width / parts * 1.05, 0.8, facecolor=shade))
-        frame = Rectangle((left, y - 0.4), width, 0.8, fill=False, edgecolor=self.theme.ink)
-        self.axes.add_patch(frame)
-        for at, value in ((0.0, -wire_values.limit), (0.5, 0.0), (1.0, wire_values.limit)):
-            text = f"${value:.3g}$"
-            self._draw_text(left + at * width, y - 1.1, text, self.theme.ink, POINTS * 0.55)
-        self._draw_text(
-            left + width + 0.8, y, _COLOUR_BAR_CAPTION, self.theme.ink, POINTS * 0.65, "left"
-        )
-
-    def _draw_legend(self) -> None:
-        """What the shapes mean, in a row below."""
-        y, x = self.layout.box.bottom - 4.4, self.layout.box.left
-        kinds = {spot.element.kind for spot in self.layout.placement.positions.values()}
-        items = [("layer", "learned layer")] if kinds & {"layer", "norm"} else []
-        items += [("circle", "pointwise")] if kinds & {"circle", "pointwise"} else []
-        items += [("dot", "copy")] if find_branches(self.layout.wires) else []
-        items += [("join", "side by side")] if "join" in kinds else []
-        for kind, label in items:
-            if kind == "dot":
-                self._draw_dot((x, y), self.theme.ink)
-            elif kind == "join":
-                self._draw_shape("bar", x, y, 0.15, 0.55, self.theme.ink, self.theme.ink)
-            else:
-                fill = self.theme.layer if kind == "layer" else self.theme.pointwise
-                self._draw_shape(kind, x, y, 0.6, 0.6, fill, self.theme.ink)
-            self._draw_text(x + 1.1, y, label, self.theme.ink, POINTS * 0.65, "left")
-            x += 1.8 + 0.5 * len(label) + 1.2

@@ -11,22 +11,39 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from sluice.equations.graph import Affine, Elementwise, Graph, Leaf, Node, RowMap, RowNorm
-from sluice.equations.op_table import CALL, OPS
+from sluice.equations.op_table import OPS
 from sluice.equations.row_maps import ROW_MAP_OPS, split_groups
-from sluice.render.latex import EquationWriter
+from sluice.render.latex import EquationWriter, skip_neutral
+from sluice.render.math_text import MathText
+from sluice.render.sketch.chains import ChainLabels
 
 Net = Node | tuple[Node, ...]  # what a wire carries: a value, or several side by side
 
 
 @dataclass(eq=False)
 class SketchElement:
-    """One thing drawn: ``kind`` is layer, pointwise (a pill), circle, norm or join."""
+    """One thing drawn: ``kind`` is layer, pointwise (a pill), circle, norm, row, join or
+    block.
+
+    ``marks`` stand beside the inputs' wires where it matters which is which.
+    """
 
     kind: str
     label: str
     inputs: tuple[Net, ...]
     output: Net
     has_norm: bool = False
+    marks: tuple[str, ...] = ()
+
+
+_MARKS = {
+    "subtract": ("+", "-"),
+    "divide": ("", r"\div"),
+    "greater": ("", "<"),
+    "greater_equal": ("", r"\leq"),
+    "power": ("", r"\wedge"),
+    "where": (r"?", "", r"\mathrm{else}"),
+}
 
 
 @dataclass
@@ -40,15 +57,21 @@ class ElementTable:
     @classmethod
     def from_graph(cls, graph: Graph) -> ElementTable:
         """Every part that the states and named values of ``graph`` need."""
-        parts = cls(graph, EquationWriter.from_graph(graph))
+        parts = cls.without_parts(graph)
         for _, node in graph.outputs:
             parts.add(node)
         return parts
 
+    @classmethod
+    def without_parts(cls, graph: Graph) -> ElementTable:
+        """A table to which other parts are added."""
+        return cls(graph, EquationWriter.from_graph(graph))
+
     def __post_init__(self) -> None:
         self._readers = Counter(o for node in self.graph.nodes for o in set(node.operands))
         self._named_nodes = set(self.graph.outputs_by_name.values())
-        self._parameter_cache: dict[Node, bool] = {}
+        self.chains = ChainLabels(self.writer, self.is_parameter, self._is_fusible, self.resolve)
+        self._parameters = find_parameters(self.graph)
 
     def add(self, node: Node) -> None:
         """Make the part that yields ``node``, and those before it."""
@@ -64,24 +87,20 @@ class ElementTable:
 
     def is_parameter(self, node: Node) -> bool:
         """Whether neither the input nor a state reaches ``node``: constants, vectors, masks."""
-        if node not in self._parameter_cache:
-            self._parameter_cache[node] = (
-                node.kind not in ("input", "state")
-                if isinstance(node, Leaf)
-                else all(map(self.is_parameter, node.operands))
-            )
-        return self._parameter_cache[node]
+        return node in self._parameters
 
     def _match_layer(self, node: Node) -> SketchElement | None:
         """The layer that ends in ``node``, if there is one: maps, their sum, a function of it."""
-        inner, label = self._fuse_chain(node)
+        inner, chain = self.chains.fuse(node)
         maps, rest = self._split_sum(inner, root=inner is node or self._is_fusible(inner))
-        if not maps or (rest and not label):
+        if not maps or (rest and not chain):
             return None
-        operands = tuple(dict.fromkeys(affine.operand for affine, _ in maps))
+        operands = tuple(dict.fromkeys(self.resolve(affine.operand) for affine, _ in maps))
         read: Net = operands[0] if len(operands) == 1 else self._sort_operands(operands)
-        if not label:
-            label = self.writer.notation.weight(maps[0][0]).latex if len(maps) == 1 else "W"
+        weight = MathText("W", "W")
+        if len(maps) == 1 and not chain:
+            weight = self.writer.notation.weight(maps[0][0])
+        label = self.chains.write(chain, weight).latex
         return SketchElement("layer", label, (read, *rest), node, any(normed for _, normed in maps))
 
     @staticmethod
@@ -102,7 +121,7 @@ class ElementTable:
             found = [self._split_sum(operand, False) for operand in node.arguments]
             if any(maps for maps, _ in found):
                 return [m for maps, _ in found for m in maps], [
-                    r for _, rest in found for r in rest
+                    self.resolve(r) for _, rest in found for r in rest
                 ]
         return [], [node]
 
@@ -112,48 +131,45 @@ class ElementTable:
 
     def _build_element(self, node: Node) -> SketchElement:
         if isinstance(node, RowNorm):
-            return SketchElement("norm", r"\mathrm{LN}", (node.group[node.index],), node)
+            return SketchElement(
+                "norm", r"\mathrm{LN}", (self.resolve(node.group[node.index]),), node
+            )
         if isinstance(node, RowMap):
             symbol = ROW_MAP_OPS[split_groups(node.op)[0]].latex
-            return SketchElement("pointwise", symbol, (node.operand,), node)
-        assert isinstance(node, Elementwise)
-        inner, label = self._fuse_chain(node)
-        if label:
-            called = any(
-                mark in label for mark in ("\\sigma", "\\exp", "\\log", "\\tanh", "mathrm")
-            )
-            kind = "pointwise" if called or len(label) > 4 else "circle"
-            return SketchElement(kind, label, (inner,), node)
-        read = tuple(o for o in node.arguments if not self.is_parameter(o))
-        return SketchElement("circle", OPS[node.op].notation.symbol, read, node)
-
-    def _fuse_chain(self, node: Node) -> tuple[Node, str]:
-        """Down a chain of operations on one value: where it begins, and the label of it all."""
+            return SketchElement("row", symbol, (self.resolve(node.operand),), node)
         if not isinstance(node, Elementwise):
-            return node, ""
-        varying = {operand for operand in node.arguments if not self.is_parameter(operand)}
-        if len(varying) != 1:
-            return node, ""
-        (operand,) = varying
-        inner, label = self._fuse_chain(operand) if self._is_fusible(operand) else (operand, "")
-        return inner, self._build_label(node, label)
+            read = tuple(o for o in node.operands if not self.is_parameter(o))
+            return SketchElement("pointwise", self.chains.write_call(node).latex, read, node)
+        inner, chain = self.chains.fuse(node)
+        if chain:
+            label = self.chains.write(chain).latex
+            is_function = OPS[chain[0].op].notation.latex.endswith("({})")
+            kind = "pointwise" if is_function or len(label) > 4 else "circle"
+            return SketchElement(kind, label, (inner,), node)
+        marks = _MARKS.get(node.op, ("",) * len(node.arguments))
+        pairs = [(self.resolve(o), mark) for o, mark in zip(node.arguments, marks, strict=True)]
+        pairs = [(o, mark) for o, mark in pairs if not self.is_parameter(o)]
+        read, marks = tuple(o for o, _ in pairs), tuple(mark for _, mark in pairs)
+        kind, label = "circle", OPS[node.op].notation.symbol
+        if len(read) < len(node.arguments):  # a branch that is a number, as of where(a > b, a, 0)
+            kind, label = "pointwise", self.chains.write_branches(node).latex
+        return SketchElement(kind, label, read, node, marks=marks)
 
-    def _build_label(self, node: Elementwise, inner: str) -> str:
-        """An operation on one value, without that value, or of what ``inner`` already says."""
-        written = OPS[node.op].notation
-        if node.arguments[0] is node.arguments[-1] and len(node.arguments) > 1:
-            return rf"{inner or '(.)'}^2" if node.op == "multiply" else rf"2\,{inner}"
-        if node.op == "power":
-            inner = inner or "(.)"
-        shown = [
-            self.writer.refer(o).parenthesize(need).latex if self.is_parameter(o) else inner
-            for o, need in zip(node.arguments, written.operand_precedences, strict=True)
-        ]
-        if len(shown) == 1:
-            return written.symbol + (f"({inner})" if inner else "")
-        if node.op == "multiply":
-            factor = shown[0] if self.is_parameter(node.arguments[0]) else shown[1]
-            return rf"{factor}\,{inner}" if inner else rf"\times\,{factor}"
-        if written.precedence == CALL:
-            shown = [s or r"\cdot" for s in shown]
-        return written.latex.format(*shown).strip()
+    def resolve(self, node: Node) -> Node:
+        """``node``, or what it is equal to where it has no name: a product with 1."""
+        while node not in self._named_nodes and skip_neutral(node) is not node:
+            node = skip_neutral(node)
+        return node
+
+
+def find_parameters(graph: Graph) -> set[Node]:
+    """The nodes that neither the input nor a state reaches."""
+    found: set[Node] = set()
+    for node in graph.nodes:
+        if isinstance(node, Leaf):
+            fixed = node.kind not in ("input", "state")
+        else:
+            fixed = all(operand in found for operand in node.operands)
+        if fixed:
+            found.add(node)
+    return found

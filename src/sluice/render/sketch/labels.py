@@ -6,9 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from sluice.equations.graph import Leaf
-from sluice.render.math_text import NOW
 from sluice.render.sketch.elements import Net
-from sluice.render.sketch.placement import POINTS, TRACK, Placement
+from sluice.render.sketch.placement import POINTS, TRACK, ElementPosition, Placement
 from sluice.render.sketch.routing import Router, Wire
 from sluice.render.typeset import measure_text
 
@@ -42,8 +41,6 @@ class Box:
 
 SMALL = 0.72
 """How large numbers and marks are beside symbols."""
-_MARKS = {"-": ("+", "-"), r"\div": ("", r"\div"), ">": ("", "<")}
-"""What stands where the first and the second operand enter, where it matters which is which."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +83,7 @@ def place_labels(
 ) -> list[Label]:
     """A label for every state at both ends, for the input, and for every named value."""
     lines = [box for wire in wires for box in _iterate_wire_boxes(wire)]
-    found = [*_label_ends(placement, router, numbers), *_mark_operands(placement, wires, lines)]
+    found = list(_label_ends(placement, router, numbers))
     notation = placement.elements.writer.notation
     shapes = [
         Box(
@@ -97,38 +94,52 @@ def place_labels(
         )
         for s in placement.positions.values()
     ]
+    for mark in _mark_operands(placement, wires):
+        taken = [label.box for label in found]
+        found.append(mark.choose(taken + shapes * mark.is_word, lines))
     ends = {state.name for state in placement.graph.states}
     symbols = [
         (n, node, notation.value(n).latex) for n, node in placement.graph.outputs if n not in ends
     ]
-    symbols += [
-        ("", node, words.with_subscripts(NOW).latex)
-        for node, words in notation.shared_symbols.items()
-    ]
+    written = placement.elements.writer.symbols
+    symbols += [("", node, written[node].latex) for node in notation.shared_symbols]
     for name, node, text in symbols:
         part = placement.elements.by_value.get(node)
         mine = [wire for wire in wires if wire.net == node]
-        if part is None or not mine:
+        if part is None:
             continue
+        mine = mine or _imagine_wires(placement.positions[part])
         taken, number = [label.box for label in found], numbers.get(node, "")
         box = _choose_box(text, number, mine, [*shapes, *taken], lines)
         found.append(Label(name or text, text, box, placement.positions[part].step, number))
-    return found + list(_label_parameters(placement, {label.name for label in found}))
+    return found + list(label_parameters(placement, {label.name for label in found}))
+
+
+def _imagine_wires(position: ElementPosition) -> list[Wire]:
+    """Where a value that nothing reads would leave its part, for a label to stand beside."""
+    x, y, net = position.x, position.y, position.element.output
+    right, top = x + position.half_width, y + position.half_height
+    ways = [(right, y), (right + 4, y)], [(x, top), (x, top + 3)]
+    return [Wire(net, points, position.step, False) for points in ways]
 
 
 def _label_ends(
     placement: Placement, router: Router, numbers: Mapping[Net, str]
 ) -> Iterator[Label]:
     notation = placement.elements.writer.notation
+    read = {wire.net for wire in router.wires}
     for leaf in placement.graph.state_leaves:
         x, y = router.find_terminal(leaf)
         text = notation.leaf(leaf).latex
-        yield Label(f"{leaf.name} before", text, box_around(x - 0.2, y + 1.2, text), 0)
+        if leaf in read:  # a state that nothing reads has no line to be named on
+            middle = min(x - 0.2, 1.9 - box_around(0, 0, text).right)
+            yield Label(f"{leaf.name} before", text, box_around(middle, y + 1.2, text), 0)
         now = notation.value(leaf.name).latex
         node = placement.graph.outputs_by_name[leaf.name]
         part = placement.elements.by_value.get(node)
         step = placement.positions[part].step if part else 0
-        yield Label(leaf.name, now, box_around(placement.width + 0.6, y + 1.2, now), step)
+        middle = placement.width + max(0.6, box_around(0, 0, now).right - 1.9)
+        yield Label(leaf.name, now, box_around(middle, y + 1.2, now), step)
         for net, at, when in ((leaf, x - 0.2, 0), (node, placement.width + 0.4, step)):
             if number := numbers.get(net, ""):
                 yield Label("", number, box_around(at, y - 1.1, number, "", True), when, "", True)
@@ -136,42 +147,71 @@ def _label_ends(
         if isinstance(node, Leaf) and node.kind == "input":
             x, y = router.find_terminal(node)
             text = notation.leaf(node).latex
-            yield Label(node.name, text, box_around(x + 1.3, y + 0.6, text), 0)
+            half = box_around(0, 0, text).right - box_around(0, 0, "x_{t}").right
+            yield Label(node.name, text, box_around(x + 1.3 + half, y + 0.6, text), 0)
 
 
-def _mark_operands(placement: Placement, wires: list[Wire], lines: list[Box]) -> Iterator[Label]:
-    """Signs where values enter a circle that does not treat them alike."""
+@dataclass(frozen=True)
+class _Mark:
+    """A sign beside the end of a wire."""
+
+    sign: str
+    wire: Wire
+    position: ElementPosition
+
+    @property
+    def is_word(self) -> bool:
+        """Whether it is wide; a sign may touch the corner of a circle's box."""
+        return box_around(0, 0, self.sign, "", True).right > 0.7
+
+    def choose(self, solid: list[Box], lines: list[Box]) -> Label:
+        """The sign on the side, and as near to the part, as leaves it clear."""
+
+        def count_overlaps(box: Box) -> tuple[int, int]:
+            return sum(map(box.overlaps, solid)), sum(map(box.overlaps, lines))
+
+        box = min(self._iterate_boxes(), key=count_overlaps)
+        return Label("", self.sign, box, self.position.step, "", True)
+
+    def _iterate_boxes(self) -> Iterator[Box]:
+        (x, y), (u, v) = self.wire.points[-2:]
+        dx, dy = (u > x) - (u < x), (v > y) - (v < y)
+        half = box_around(0, 0, self.sign, "", True).right
+        aside = half + 0.2 if self.is_word else 0.65
+        reach = self.position.half_width if dx else self.position.half_height
+        along = reach + (half - 0.6 if self.is_word and dx else -0.2)
+        for further in (0.0, 0.9, 1.8):
+            for side in (1, -1):
+                back = along + further
+                middle = u - back * dx + aside * side * dy, v - back * dy + 0.65 * side * dx
+                yield box_around(*middle, self.sign, "", True)
+
+
+def _mark_operands(placement: Placement, wires: list[Wire]) -> Iterator[_Mark]:
+    """Signs where values enter a part that does not treat them alike."""
     for spot in placement.positions.values():
         part = spot.element
-        if part.kind != "circle" or part.label not in _MARKS or len(set(part.inputs)) != 2:
+        if len(set(part.inputs)) < 2:
             continue
-        for net, sign in zip(part.inputs, _MARKS[part.label], strict=True):
-            wire = next(w for w in wires if w.net == net and w.points[-1] == (spot.x, spot.y))
+        for net, sign in zip(part.inputs, part.marks, strict=False):
             if sign:
-                yield Label("", sign, _place_mark(wire, sign, lines), spot.step, "", True)
+                wire = next(w for w in wires if w.net == net and w.points[-1] == (spot.x, spot.y))
+                yield _Mark(sign, wire, spot)
 
 
-def _place_mark(wire: Wire, sign: str, lines: list[Box]) -> Box:
-    """A place beside the end of a wire, on the side where fewer others run."""
-    (x, y), (u, v) = wire.points[-2:]
-    dx, dy = (u > x) - (u < x), (v > y) - (v < y)
-    sides = [
-        box_around(u - 1.8 * dx + 0.65 * side * dy, v - 1.8 * dy + 0.65 * side * dx, sign, "", True)
-        for side in (1, -1)
-    ]
-    return min(sides, key=lambda box: sum(map(box.overlaps, lines)))
-
-
-def _label_parameters(placement: Placement, known: set[str]) -> Iterator[Label]:
-    """Values that no part yields: masks, vectors and what follows from them, as they are."""
+def label_parameters(placement: Placement, known: set[str]) -> Iterator[Label]:
+    """Values that no part yields: what comes in, and what follows from vectors and masks."""
     notation, right = placement.elements.writer.notation, placement.width - 3.2
-    for name, node in placement.graph.outputs:
-        if name in known or not placement.elements.is_parameter(node):
+    writer = placement.elements.writer
+    values = [(name, notation.value(name), node) for name, node in placement.graph.outputs]
+    values += [("", writer.symbols[node], node) for node in notation.shared_symbols]
+    for name, symbol, node in values:
+        if name in known or not (isinstance(node, Leaf) or placement.elements.is_parameter(node)):
             continue
-        own, meant = notation.value(name).latex, placement.elements.writer.expand(node).latex
+        own, meant = symbol.latex, writer.expand(node).latex
         text = rf"{own}\ \mathrm{{given}}" if own == meant else f"{own} = {meant}"
         half = box_around(0, 0, text).right
-        yield Label(name, text, box_around(right - half, placement.bottom - 2.9, text), 0)
+        yield Label(name or own, text, box_around(right - half, placement.bottom - 2.9, text), 0)
         right -= 2 * half + 0.8
 
 

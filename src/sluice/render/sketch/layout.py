@@ -4,16 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 
-from sluice.equations.graph import Graph
-from sluice.render.picture import PictureError
+from sluice.equations.graph import Graph, Leaf
+from sluice.render.sketch.blocks import BlockSketch
 from sluice.render.sketch.coordinates import assign_coordinates
 from sluice.render.sketch.elements import ElementTable, Net
 from sluice.render.sketch.labels import Box, Label, place_labels
 from sluice.render.sketch.placement import Placement, place_elements
-from sluice.render.sketch.routing import NoRouteError, Router, Wire
-from sluice.render.sketch.search import Point, move
+from sluice.render.sketch.routing import NoRouteError, Router, Wire, WireRequest
+from sluice.render.sketch.search import Point, SearchBudget, SearchLimitError, move
+
+_MOST_NODES = 120
+"""How many computing nodes a cell has at most for a sketch of each operation."""
+_MOST_STEPS = 200_000
+"""How many steps the search for the wires may take; about a second."""
+_ROOMS = ((3, 0, 1), (4, 0, 1), (4, 0, 4), (4, 4, 5), (6, 6, 6), (9, 8, 6))
+"""How much room to try for wires: tracks between columns, more tracks at the sides; and tries."""
 
 
 @dataclass(frozen=True)
@@ -24,35 +32,73 @@ class Layout:
     wires: list[Wire]
     labels: list[Label]
     box: Box  # the unit's outline
+    dots: Mapping[Point, int]  # where a value branches, and the step that reveals it
+    is_simplified: bool = False  # whether it has a box for each equation, not each operation
 
 
 def build_layout(graph: Graph, numbers: Mapping[Net, str] | None = None) -> Layout:
     """Place, wire and label a cell's sketch, with as much room as its wires need.
 
-    ``numbers`` are the values to write beside the labels.
-
-    Raises `sluice.render.picture.PictureError` for a cell that is too intricate.
+    ``numbers`` are the values to write beside the labels. A cell that is too large, or whose wires
+    find no way within a fixed number of steps, gets a simplified sketch.
     """
-    made: Layout | None = None
-    for gap in (3, 4, 6, 8, 12):
-        places = place_elements(ElementTable.from_graph(graph))
-        assign_coordinates(places, gap)
-        router = Router(places)
+    router = _route(graph)
+    if router is None:
+        return _build_blocks(graph, numbers or {})
+    places, wires = router.placement, router.wires
+    tops = [*places.rails.values(), *(s.y + s.half_height for s in places.positions.values())]
+    box = Box(2.0, places.bottom - 4.0, places.width - 2.0, max(tops) + 2.0)
+    labels = place_labels(places, wires, router, numbers or {})
+    return Layout(places, wires, labels, box, find_branches(wires))
+
+
+def _build_blocks(graph: Graph, numbers: Mapping[Net, str]) -> Layout:
+    """The simplified sketch."""
+    blocks = BlockSketch.from_graph(graph, numbers)
+    places = blocks.placement
+    box = Box(2.0, places.bottom - 4.0, places.width - 2.0, blocks.top + 4.0)
+    return Layout(places, blocks.wires, blocks.labels, box, blocks.dots, is_simplified=True)
+
+
+@lru_cache(maxsize=32)
+def _route(graph: Graph) -> Router | None:
+    """The parts and wires of a sketch of every operation; None where these find no way.
+
+    Kept, since a page shows the same cell in several themes, or at several steps.
+    """
+    if sum(not isinstance(node, Leaf) for node in graph.nodes) > _MOST_NODES:
+        return None
+    made, budget = None, SearchBudget(_MOST_STEPS)
+    for gap, margin, tries in _ROOMS:
         try:
-            wires = router.route_wires()
-        except NoRouteError:
-            continue
-        if made is None or not router.enters_from_behind:
-            top = max(
-                [*places.rails.values(), *(s.y + s.half_height for s in places.positions.values())]
-            )
-            box = Box(2.0, places.bottom - 4.0, places.width - 2.0, top + 2.0)
-            made = Layout(places, wires, place_labels(places, wires, router, numbers or {}), box)
-        if gap > 3 or not router.enters_from_behind:
+            found = _route_in(graph, budget, (gap, margin), tries)
+        except SearchLimitError:
             return made
-    if made is None:
-        raise PictureError(f"{graph.name} is too intricate to be sketched")
+        if found is not None and (made is None or not found.enters_from_behind):
+            made = found
+        if made is not None and (gap > _ROOMS[0][0] or not made.enters_from_behind):
+            return made
     return made
+
+
+def _route_in(
+    graph: Graph, budget: SearchBudget, room: tuple[int, int], tries: int
+) -> Router | None:
+    """The wires with so much room; one that finds no way is laid first at the next try."""
+    preferred: list[WireRequest] = []
+    places = place_elements(ElementTable.from_graph(graph))
+    assign_coordinates(places, *room)
+    for _ in range(tries):
+        router = Router(places, budget)
+        try:
+            router.route_wires(preferred)
+        except NoRouteError as error:
+            if error.request in preferred[:1]:
+                return None
+            preferred = [error.request, *(r for r in preferred if r != error.request)]
+        else:
+            return router
+    return None
 
 
 def find_branches(wires: list[Wire]) -> dict[Point, int]:

@@ -6,6 +6,7 @@ and cross only at right angles. A new wire may branch from any earlier wire of t
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -20,9 +21,9 @@ from sluice.render.sketch.search import (
     RIGHT,
     UP,
     Point,
+    SearchBudget,
     WireEnd,
     find_cheapest_path,
-    move,
     opposite,
 )
 
@@ -32,8 +33,19 @@ _EDGE = 3
 """Tracks at the left and right where no wire bends: they lie outside the unit."""
 
 
+_APART = 4
+"""Tracks between two inputs."""
+
+
 class NoRouteError(SluiceError):
-    """A connection has no path; it may have one where the parts stand further apart."""
+    """A connection, the ``request``, has no path.
+
+    It may have one where it is laid earlier, or where the parts stand further apart.
+    """
+
+    def __init__(self, request: WireRequest) -> None:
+        super().__init__("a wire has no path")
+        self.request = request
 
 
 @dataclass
@@ -46,8 +58,10 @@ class Wire:
     arrow: bool
 
 
-@dataclass
-class _WireRequest:
+@dataclass(frozen=True)
+class WireRequest:
+    """A connection to lay: from what yields a value to a part, or out of the unit."""
+
     net: Net
     target: ElementPosition | None  # None: out of the unit, to the right
     state: str
@@ -57,9 +71,10 @@ class _WireRequest:
 
 @dataclass
 class Router:
-    """Lays all wires of a placed sketch."""
+    """Lays all wires of a placed sketch, as far as the ``budget`` of its searches goes."""
 
     placement: Placement
+    budget: SearchBudget
     wires: list[Wire] = field(default_factory=list)
     blocked: set[Point] = field(default_factory=set)
     ports: dict[Point, ElementPosition] = field(default_factory=dict)
@@ -70,10 +85,12 @@ class Router:
     trees: dict[Net, set[Point]] = field(default_factory=dict)
     predecessors: dict[tuple[Net, Point], Point] = field(default_factory=dict)
     approaches: dict[Point, ElementPosition] = field(default_factory=dict)
+    input_columns: dict[Leaf, int] = field(default_factory=dict)
     top: int = 0
     enters_from_behind: bool = False  # whether a wire had to enter a part from behind
 
     def __post_init__(self) -> None:
+        self._assign_inputs()
         spots = self.placement.positions.values()
         self.top = max([*self.placement.rails.values(), *(s.y + s.half_height for s in spots)]) + 4
         for spot in spots:
@@ -85,9 +102,19 @@ class Router:
                 self.ports[port] = spot
                 self.approaches[port[0] + side[0], port[1] + side[1]] = spot
 
-    def route_wires(self) -> list[Wire]:
-        """Every wire. Raises `NoRouteError` where the parts stand too close."""
-        for request in sorted(self._build_requests(), key=_routing_order):
+    def route_wires(self, preferred: Sequence[WireRequest] = ()) -> list[Wire]:
+        """Every wire; of those that are not straight the ``preferred`` are laid first.
+
+        Raises `NoRouteError` where one finds no path, and
+        `sluice.render.sketch.search.SearchLimitError` where the budget is used up.
+        """
+        ranks = {request: rank for rank, request in enumerate(preferred)}
+
+        def order(request: WireRequest) -> tuple[bool, int, tuple[bool, bool, bool, int]]:
+            rank = ranks.get(request, len(ranks))
+            return not request.is_straight, rank, _routing_order(request)
+
+        for request in sorted(self._build_requests(), key=order):
             self._route_wire(request)
         return self.wires
 
@@ -97,7 +124,7 @@ class Router:
             position.y + side[1] * position.half_height,
         )
 
-    def _build_requests(self) -> list[_WireRequest]:
+    def _build_requests(self) -> list[WireRequest]:
         found = []
         of = self.placement.elements.by_value
         for spot in self.placement.positions.values():
@@ -113,13 +140,13 @@ class Router:
                 )
                 start = self._find_source(net)
                 reach = abs(spot.x - start[0]) + abs(spot.y - start[1])
-                found.append(_WireRequest(net, spot, "", straight, reach))
+                found.append(WireRequest(net, spot, "", straight, reach))
         graph = self.placement.graph
         for state, leaf in zip(graph.states, graph.state_leaves, strict=True):
             net = graph.outputs_by_name[state.name]
             straight = bool(self.placement.spines[state.name]) or net is leaf
             reach = 0 if straight else -self.placement.rails[state.name]
-            found.append(_WireRequest(net, None, state.name, straight, reach))
+            found.append(WireRequest(net, None, state.name, straight, reach))
         return found
 
     def _find_source(self, net: Net) -> Point:
@@ -134,9 +161,24 @@ class Router:
         """Where the input or a state comes into the picture."""
         if leaf.kind == "state":
             return 0, self.placement.rails[leaf.name]
-        joins = [s.x for s in self.placement.positions.values() if s.element.kind == "join"]
-        layers = [s.x for s in self.placement.positions.values() if leaf in s.element.inputs]
-        return min([*joins, *layers], default=MARGIN), self.placement.bottom - MARGIN
+        return self.input_columns[leaf], self.placement.bottom - MARGIN
+
+    def _assign_inputs(self) -> None:
+        """Where each input comes in: below the first part that reads it, apart from the others."""
+        spots = self.placement.positions.values()
+        joins = [s.x for s in spots if s.element.kind == "join"]
+        leaves = [n for n in self.placement.graph.nodes if isinstance(n, Leaf)]
+        for leaf in sorted((n for n in leaves if n.kind == "input"), key=lambda n: n.name != "x"):
+            reads = [
+                spot.x
+                for spot in spots
+                for net in spot.element.inputs
+                if net is leaf or (isinstance(net, tuple) and leaf in net)
+            ]
+            x = min([*(joins if leaf.name == "x" else []), *reads], default=MARGIN)
+            while any(abs(x - other) < _APART for other in self.input_columns.values()):
+                x += _APART
+            self.input_columns[leaf] = x
 
     def _find_starts(self, net: Net) -> list[WireEnd]:
         if net in self.trees:
@@ -151,7 +193,7 @@ class Router:
             for side, cost in COSTS.leave[_port_kind(spot)].items()
         ]
 
-    def _find_ends(self, request: _WireRequest) -> list[WireEnd]:
+    def _find_ends(self, request: WireRequest) -> list[WireEnd]:
         spot = request.target
         if spot is None:
             return [WireEnd((self.placement.width, self.placement.rails[request.state]), RIGHT)]
@@ -162,7 +204,7 @@ class Router:
             for side, cost in COSTS.enter[_port_kind(spot)].items()
         ]
 
-    def _route_wire(self, request: _WireRequest) -> None:
+    def _route_wire(self, request: WireRequest) -> None:
         net = request.net
         path = self._find_path(request)
         tree = self.trees.setdefault(net, set())
@@ -182,7 +224,7 @@ class Router:
         step = target.step if target else self.placement.positions[part].step if part else 0
         self.wires.append(Wire(net, self._trace_wire(path, request), step, target is None))
 
-    def _trace_wire(self, path: list[Point], request: _WireRequest) -> list[Point]:
+    def _trace_wire(self, path: list[Point], request: WireRequest) -> list[Point]:
         """The corners of a value's whole way, from the middle of one part to that of the other."""
         while (request.net, path[0]) in self.predecessors:
             path = [self.predecessors[request.net, path[0]], *path]
@@ -194,21 +236,14 @@ class Router:
             points.append((request.target.x, request.target.y))
         return points
 
-    def _find_path(self, request: _WireRequest) -> list[Point]:
+    def _find_path(self, request: WireRequest) -> list[Point]:
         net = request.net
         starts = [end for end in self._find_starts(net) if self._can_start(end.point, net)]
         exits = set() if net in self.trees else {end.point for end in starts}
-
-        def step_cost(point: Point, direction: Point, turn: Point) -> int | None:
-            if turn != direction and point in exits:
-                return None  # a wire leaves a part straight
-            if not self._is_open(point, direction, turn, request):
-                return None
-            return self._compute_step_cost(point, direction, turn, request)
-
-        path = find_cheapest_path(starts, self._find_ends(request), step_cost)
+        step_cost = self._build_step_cost(net, request.target, exits)
+        path = find_cheapest_path(starts, self._find_ends(request), step_cost, self.budget)
         if path is None:
-            raise NoRouteError
+            raise NoRouteError(request)
         return path
 
     def _can_start(self, point: Point, net: Net) -> bool:
@@ -221,41 +256,48 @@ class Router:
         """Whether a port is the one where the net itself comes out."""
         return self.ports[point].element.output == net
 
-    def _is_open(self, point: Point, direction: Point, turn: Point, request: _WireRequest) -> bool:
-        """Whether a wire that has reached ``point`` in ``direction`` may go on in ``turn``."""
-        net, after = request.net, move(point, turn)
-        if turn != direction and not self._is_free(point, net):
-            return False  # no bend on another value's wire
-        if turn not in (LEFT, RIGHT) and not _EDGE <= point[0] < self.placement.width - _EDGE:
-            return False  # no bend outside the unit
-        within = 0 <= after[0] <= self.placement.width
-        within = within and self.placement.bottom - MARGIN <= after[1] <= self.top
-        part = self.ports.get(after)
-        return (
-            within
-            and after not in self.blocked
-            and self.corners.get(after, net) is net
-            and (part is None or part is request.target)
-            and self.occupied_by.get((after, turn in (LEFT, RIGHT)), net) is net
-        )
+    def _build_step_cost(
+        self, net: Net, target: ElementPosition | None, exits: set[Point]
+    ) -> Callable[[Point, Point, Point], int | None]:
+        """What a step costs a wire of ``net``; None where it may not go.
 
-    def _is_free(self, point: Point, net: Net) -> bool:
-        """Whether no wire of another value runs through a point."""
-        return all(self.occupied_by.get((point, level), net) is net for level in (True, False))
+        One function with everything at hand: a sketch takes some hundred thousand steps.
+        """
+        blocked, corners, ports = self.blocked, self.corners, self.ports
+        occupied_by, approaches = self.occupied_by, self.approaches
+        width, top, lowest = self.placement.width, self.top, self.placement.bottom - MARGIN
+        step, bend, crossing, passing = COSTS[:4]
 
-    def _compute_step_cost(
-        self, point: Point, direction: Point, turn: Point, request: _WireRequest
-    ) -> int:
-        """What a step from ``point`` costs; it must be open."""
-        after, crosses = move(point, turn), turn not in (LEFT, RIGHT)
-        cost = COSTS.step
-        if turn != direction:
-            cost += COSTS.bend
-        if self.occupied_by.get((after, crosses), request.net) is not request.net:
-            cost += COSTS.crossing
-        if self.approaches.get(after, request.target) is not request.target:
-            cost += COSTS.passing
-        return cost
+        def step_cost(point: Point, direction: Point, turn: Point) -> int | None:
+            is_level = not turn[1]
+            cost = step
+            if turn != direction:
+                if point in exits:
+                    return None  # a wire leaves a part straight
+                if occupied_by.get((point, True), net) is not net:
+                    return None  # no bend on another value's wire
+                if occupied_by.get((point, False), net) is not net:
+                    return None
+                cost += bend
+            if not is_level and not _EDGE <= point[0] < width - _EDGE:
+                return None  # no bend outside the unit
+            after = (point[0] + turn[0], point[1] + turn[1])
+            if not (0 <= after[0] <= width and lowest <= after[1] <= top) or after in blocked:
+                return None
+            if corners.get(after, net) is not net:
+                return None
+            part = ports.get(after)
+            if part is not None and part is not target:
+                return None
+            if occupied_by.get((after, is_level), net) is not net:
+                return None
+            if occupied_by.get((after, not is_level), net) is not net:
+                cost += crossing
+            if approaches.get(after, target) is not target:
+                cost += passing
+            return cost
+
+        return step_cost
 
 
 def _port_kind(position: ElementPosition) -> str:
@@ -265,7 +307,7 @@ def _port_kind(position: ElementPosition) -> str:
     return "join" if position.element.kind == "join" else position.lane
 
 
-def _routing_order(request: _WireRequest) -> tuple[bool, bool, bool, int]:
+def _routing_order(request: WireRequest) -> tuple[bool, bool, bool, int]:
     """Rails before all, then what is joined; of the rest the longest, for others to branch from.
 
     A state that becomes another's comes last, the lowest first: what goes to its own rail must

@@ -7,10 +7,16 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import count
 
+from sluice.errors import SluiceError
+
 Point = tuple[int, int]
 RIGHT, LEFT, UP, DOWN = (1, 0), (-1, 0), (0, 1), (0, -1)
 DIRECTIONS: tuple[Point, ...] = (RIGHT, LEFT, UP, DOWN)
 
+_TURNS = {
+    direction: tuple(turn for turn in DIRECTIONS if turn != (-direction[0], -direction[1]))
+    for direction in DIRECTIONS
+}
 _State = tuple[Point, Point]
 """A point of a path, and the direction in which the path reaches it."""
 
@@ -34,16 +40,35 @@ def opposite(direction: Point) -> Point:
     return -direction[0], -direction[1]
 
 
+class SearchLimitError(SluiceError):
+    """The search has taken all the steps that it was given."""
+
+
+@dataclass
+class SearchBudget:
+    """How many steps searches may still look at together: a count, so that it is repeatable."""
+
+    steps: int
+
+    def spend(self, steps: int) -> None:
+        """Take steps off. Raises `SearchLimitError` where none are left."""
+        self.steps -= steps
+        if self.steps < 0:
+            raise SearchLimitError
+
+
 def find_cheapest_path(
     starts: Iterable[WireEnd],
     ends: Iterable[WireEnd],
     step_cost: Callable[[Point, Point, Point], int | None],
+    budget: SearchBudget | None = None,
 ) -> list[Point] | None:
     """The points of the cheapest path from one of ``starts`` to one of ``ends``; None without any.
 
     ``step_cost(point, direction, next_direction)`` is what a step costs from a point that was
     reached in ``direction``; None where there is no such step. A path does not continue beyond an
-    end. Of paths with equal costs the one found first is taken.
+    end. Of paths with equal costs the one found first is taken. Raises `SearchLimitError` where
+    ``budget`` is used up.
 
     Example:
         >>> start, end = WireEnd((0, 0), RIGHT), WireEnd((2, 1), UP)
@@ -71,12 +96,17 @@ def find_cheapest_path(
             heapq.heappush(queue, (cost + end_costs[state], next(order), state, True))
             continue
         point, direction = state
-        for turn in DIRECTIONS:
-            extra = None if turn == opposite(direction) else step_cost(point, direction, turn)
-            after = (move(point, turn), turn)
-            if extra is not None and (after not in costs or cost + extra < costs[after]):
-                costs[after], previous[after] = cost + extra, state
-                heapq.heappush(queue, (cost + extra, next(order), after, False))
+        if budget is not None:
+            budget.spend(1)
+        for turn in _TURNS[direction]:
+            extra = step_cost(point, direction, turn)
+            if extra is None:
+                continue
+            after = ((point[0] + turn[0], point[1] + turn[1]), turn)
+            total = cost + extra
+            if after not in costs or total < costs[after]:
+                costs[after], previous[after] = total, state
+                heapq.heappush(queue, (total, next(order), after, False))
     return None
 
 

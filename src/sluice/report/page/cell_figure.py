@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from typing import NotRequired, TypedDict
 
 from sluice.equations.graph import Graph
+from sluice.extras import MissingExtraError
 from sluice.render.latex import format_equations
-from sluice.render.picture import PictureError, encode_figure
+from sluice.render.picture import encode_figure
 from sluice.render.sketch import draw_sketch
 from sluice.render.theme import THEMES, Theme
 from sluice.render.typeset import typeset_equations
@@ -25,7 +26,7 @@ class CellFigure(TypedDict):
 
 
 def build_cell_figure(graph: Graph) -> CellFigure:
-    """A cell's sketch and equations, SVG that may stand in a page; text where matplotlib fails."""
+    """A cell's sketch and equations, SVG that may stand in a page; only text without matplotlib."""
     found: CellFigure = {
         "name": graph.name,
         "plain": format_equations(graph).plain(),
@@ -36,7 +37,7 @@ def build_cell_figure(graph: Graph) -> CellFigure:
         found["equations"] = _inline(
             encode_figure(typeset_equations(graph), "svg"), f"{graph.name}-equations"
         )
-    except PictureError as error:
+    except MissingExtraError as error:
         found["note"] = str(error)
     return found
 

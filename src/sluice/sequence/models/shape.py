@@ -7,10 +7,10 @@ from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 from sluice import nn
+from sluice.cells import layer_norm, recurrent_dropout, zoneout
 from sluice.cells.cell import Cell
 from sluice.cells.from_text import TracedCell
 from sluice.cells.registry import list_cells
-from sluice.cells.transforms import layer_norm, recurrent_dropout, zoneout
 from sluice.nn.options import LayerOptions
 from sluice.nn.stack import RecurrentStack
 from sluice.sequence.errors import SequenceError
