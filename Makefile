@@ -6,6 +6,7 @@
 #   make test-fast   the same but for the slow ones
 #   make test-torch  the core on the oldest and the newest torch, each in an environment of its own
 #   make test-all   every cell, size, precision and instruction set, kept in tests/results
+#   make test-random-cells  cells made at random (N=2000 of them) against plain torch; SEED=1
 #   make check  everything the continuous integration runs
 #   make test-teams  the kernels' tests on torch's OpenMP threads, and by turns on those and their own
 #   make sanitize   the kernels' tests under address and undefined-behaviour sanitizers
@@ -29,7 +30,7 @@ TORCH_INDEX ?=
 PIP_ARGS ?=
 SEED ?=
 WORKERS ?= 2
-BENCH ?= layers calls compiled streaming generation choosing training_step recording recompute scan precision
+BENCH ?= layers calls compiled streaming generation choosing training_step recording recompute scan matrix_states precision
 
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
@@ -37,7 +38,7 @@ WEIGHTS := tunes-out/tunes.safetensors
 PIP := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --constraint constraints.txt \
 	$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) $(PIP_ARGS)
 
-.PHONY: tune train test test-fast test-torch test-torch-oldest test-torch-newest test-all test-teams lint format types imports sizes docs check sanitize sanitize-threads bench install \
+.PHONY: tune train test test-fast test-torch test-torch-oldest test-torch-newest test-all test-teams test-random-cells lint format types imports sizes docs check sanitize sanitize-threads bench install \
 	clean
 .DEFAULT_GOAL := test
 # An interrupted training has kept its best weights: make must not delete them.
@@ -105,6 +106,11 @@ KERNEL_TESTS := tests/run/kernels tests/run/test_threads.py tests/run/test_teams
 test-teams: $(READY)
 	SLUICE_TEST_TEAM=openmp $(BIN)/python -m pytest $(KERNEL_TESTS)
 	SLUICE_TEST_TEAM=alternating $(BIN)/python -m pytest $(KERNEL_TESTS)
+
+# Random cells on the kernels, the reference and the adjoint against loops in plain torch.
+N ?= 2000
+test-random-cells: $(READY)
+	SLUICE_POISON=1 $(BIN)/python tests/random_cells.py $(N) $(or $(SEED),1)
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -21,7 +21,7 @@ NOTES = [
     f"{STEPS} steps, {FEATURES} inputs, {HIDDEN} units. One is `Recurrent(cell, {FEATURES}, "
     f"{HIDDEN})`, ten copies are the same with `copies={COPIES}`, each with an input and a loss of "
     "its own; ten layers run one after the other. Both last columns are times as parts of one's, "
-    "in turns in one run. A training step is forward, loss, backward and Adam.",
+    "in turns in one run, on one thread. A training step is forward, loss, backward and Adam.",
 ]
 
 
@@ -30,6 +30,7 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--rounds", type=int, default=5)
     rounds = arguments.parse_args().rounds
+    torch.set_num_threads(1)
     report = Report("ensemble", "Ten copies of a small layer", COLUMNS, NOTES)
     for cell in (sluice.cells.LSTM, sluice.cells.GRU):
         for batch in (1, 4, 16):

@@ -99,7 +99,7 @@ def main() -> None:
                 *(f"{time * 1e3:.2f}" for time in found.values()),
                 f"{best / found['kernels']:.2f}",
             )
-    report.keep()
+    report.keep(merge=2)
 
 
 if __name__ == "__main__":

@@ -63,13 +63,13 @@ class SoftStep(Cell):
     """Sums and maxima over units, a cumulative sum, a state and a scalar of one number a row."""
 
     score, candidate = Gate(), Gate()
-    sharpness = Scalar(initial=1.5)
+    slope = Scalar(initial=1.5)
     level = State(width=1)
 
     def step(self, x: Any, h: Any, level: Any) -> Any:
-        weights = softmax(self.score(x, h) * self.sharpness)
+        weights = softmax(self.score(x, h))
         kept = cumulative_sum(weights)
-        g = tanh(self.candidate(x, h) + level)
+        g = tanh(self.candidate(x, h) * self.slope + level)
         level = 0.8 * level + 0.2 * max_units(g * weights)
         new = rms_norm(kept * h + (1.0 - kept) * g, epsilon=3.0)
         return dict(h=new, level=level, weights=weights, candidate=g)

@@ -212,6 +212,15 @@ def test_transforms_take_them(transform: Any) -> None:
     torch.testing.assert_close(fused, layer(x)[0], rtol=1e-5, atol=1e-6)
 
 
+def test_zoneout_of_a_count_holds_each_state() -> None:
+    masks = zoneout(Everything(), late=0.3, h=0.1).graph.masks
+    assert [(mask.name, mask.rate) for mask in masks if mask.name.startswith("zoneout")] == [
+        ("zoneout_late_0", 0.3),
+        ("zoneout_late_1", 0.3),
+        ("zoneout_h", 0.1),
+    ]
+
+
 @pytest.mark.parametrize(
     ("count", "words"),
     [

@@ -26,6 +26,7 @@ class Parts(Cell):
     """What the steps below use."""
 
     gate, write, map, norm, peep = Gate(), Gate(), Map(), Norm(), Vector()
+    several = Gate(count=2)
     layer = torch.nn.Linear(4, 4)
     weight = torch.nn.Parameter(torch.ones(1))
     table = np.ones(8)
@@ -116,13 +117,18 @@ WRONG = [
     ("h * torch.ones(8)", r"declare a Vector\(\)"),
     ("self.weight * h", r"declare a Vector\(\)"),
     ("h + None", r"numbers, states, gates"),
-    ("h + [1.0]", r"numbers, states, gates"),
+    ("h + [1.0]", r"as in late\[0\]"),
     ("x + h", r"bring them to one width with a Gate\(\) or a Map\(\)"),
     ("no_gradient(h)", r"detach\(value\)"),
     ("no_gradient(h, self.map)", r"detach\(value\)"),
     ("self.gats(x, h)", r"gats"),
     ("dict(h=h, **{'pre.gate': h})", r"called 'pre\.gate'; it must have a name in Python"),
     ("dict(h=h, x=x)", r"called 'x'; it must have a name in Python other than x"),
+    ("dict(h=self.gate)", r"step returns a part as 'h'; .* write self\.gate\(x, h\)"),
+    ("dict(h=self.several)", r"take one, by its number in \[\]"),
+    ("self.several(x, h)", r"take one, by its number in \[\]"),
+    ("h * (h, h)", r"as in late\[0\]"),
+    ("tanh((h, h))", r"as in late\[0\]"),
     ("dict(h=1.0)", r"must depend on the step"),
 ]
 
@@ -198,6 +204,36 @@ def test_methods_and_foreign_functions_that_have_a_meaning(number: int) -> None:
     (mine,) = torch.autograd.grad(y.sum(), h)
     (theirs,) = torch.autograd.grad(expected.sum(), h)
     torch.testing.assert_close(mine, theirs)
+
+
+@pytest.mark.parametrize(
+    ("returned", "found"),
+    [
+        (lambda a: a, r"got <a value of tanh, width hidden>"),
+        (lambda a: [a], r"got a list"),
+        (lambda a: None, r"got nothing"),
+    ],
+)
+def test_a_step_returns_a_dictionary(returned: Any, found: str) -> None:
+    class Bare(Cell):
+        gate = Gate()
+
+        def step(self, x: Any, h: Any) -> Any:
+            return returned(tanh(self.gate(x, h)))
+
+    with pytest.raises(EquationError, match=rf"def step.*must return dict\(h=..., ...\), {found}"):
+        _ = Bare().graph
+
+
+def test_a_cell_without_a_step_is_told() -> None:
+    class Forward(Cell):
+        gate = Gate()
+
+        def forward(self, x: Any, h: Any) -> Any:
+            return dict(h=tanh(self.gate(x, h)))
+
+    with pytest.raises(EquationError, match=r"Forward has no step; .* def step\(self, x, h\)"):
+        _ = Forward().graph
 
 
 def test_a_value_shows_itself_in_the_words_of_the_step() -> None:

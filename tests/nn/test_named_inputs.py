@@ -14,6 +14,7 @@ import sluice
 from sluice import Cell, Gate, Input, Map, Mask, sigmoid, tanh
 from sluice.cells import GRUD
 from sluice.cells.from_text import TracedCell
+from sluice.codegen.lower import lower_graph
 from sluice.nn import Recurrent
 
 T, B, X, H = 7, 5, 3, 19
@@ -73,6 +74,13 @@ def test_grud_is_its_equations(backend: str, recompute: int | None) -> None:
         rtol=1e-11,
         atol=1e-11,
     )
+
+
+def test_maps_of_inputs_run_for_all_steps_at_once() -> None:
+    program = lower_graph(GRUD().graph, True)
+    stacks = {product.stack for phase in program.hoisted for product in phase.products}
+    of_states = {product.stack for phase in program.forward for product in phase.products}
+    assert "decay" in stacks and of_states == {"ih", "hh"}  # x is filled from a state
 
 
 class Gated(Cell):

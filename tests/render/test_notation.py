@@ -27,6 +27,8 @@ from sluice.render.typeset import measure_text
         ("b_gate_h", r"b_{\mathrm{gate},h}", "b_{gate,h}"),
         ("h_tilde", r"\tilde{h}", "h\u0303"),
         ("slow_leak", r"\mathrm{slow\_leak}", "slow_leak"),
+        ("late_0", r"\mathrm{late}_{0}", "late_{0}"),
+        ("late0", r"\mathrm{late0}", "late0"),
         ("_", "_", "_"),
     ],
 )

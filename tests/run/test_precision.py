@@ -8,9 +8,20 @@ import pytest
 import torch
 from torch import Tensor
 
+import cell_list
 import sluice
-from cell_list import CELLS
+from cells.test_elementwise_recurrences import LRU, RWKV4
+from sluice.cells import LSTM
 from sluice.run.kernels import extension
+
+CELLS = {
+    **cell_list.CELLS,
+    "other-activations": lambda: LSTM(
+        "gelu", "hard_sigmoid", cell_activation="sin", clip=3.0, cell_clip=2.0
+    ),
+    "lru": LRU,
+    "rwkv": RWKV4,
+}
 
 BOUND = {"float32": 1e-5, "bfloat16": 1e-2, "int8": 2e-2}
 # Cells that amplify any rounding over many steps in any implementation: without a gate that
@@ -22,6 +33,9 @@ STEPS = {
     "layer-norm-two-stages": 5,
     "layer-norm-gru": 100,
     "layer-norm-elman": 100,
+    "other-activations": 100,
+    "lru": 100,
+    "rwkv": 60,
 }
 
 

@@ -26,6 +26,12 @@ from torch import Tensor
 from sluice.cached import cached_property
 from sluice.cells.collection import read_declarations
 from sluice.cells.declarations import Declaration
+from sluice.cells.declarations import Gate as Gate
+from sluice.cells.declarations import Map as Map
+from sluice.cells.declarations import Mask as Mask
+from sluice.cells.declarations import Norm as Norm
+from sluice.cells.declarations import State as State
+from sluice.cells.declarations import Vector as Vector
 from sluice.cells.names import explain_collision
 from sluice.cells.parts import (
     PartTable,
@@ -62,17 +68,17 @@ class Cell:
     sizes: Mapping[str, int] = MappingProxyType({})
     _interpreter: Interpreter | None = None
     _collision: str | None = None
-    own_names: ClassVar[frozenset[str]] = frozenset()
+    _own_names: ClassVar[frozenset[str]] = frozenset()
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        for name in sorted(Cell.own_names & vars(cls).keys()):
+        for name in sorted(Cell._own_names & vars(cls).keys()):
             if _replaces_own(name, vars(cls)[name]):
                 cls._collision = explain_collision(name)  # told when the cell is used
                 delattr(cls, name)
 
     def __setattr__(self, name: str, value: object) -> None:
-        if name in self.own_names and _replaces_own(name, value):
+        if name in self._own_names and _replaces_own(name, value):
             raise EquationError(f"{type(self).__name__}: {explain_collision(name)}")
         super().__setattr__(name, value)
 
@@ -165,7 +171,7 @@ class Cell:
         return state | unbound
 
 
-Cell.own_names = frozenset(name for name in vars(Cell) if not name.startswith("_"))
+Cell._own_names = frozenset(name for name in vars(Cell) if not name.startswith("_"))
 _SETTINGS = frozenset({"forget_gate_name", "input_gate_name", "name", "sizes"})
 
 

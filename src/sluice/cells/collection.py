@@ -56,6 +56,11 @@ def read_declarations(cell: Cell) -> Declarations:
 def _step_arguments(cell: Cell, found: PartTable) -> list[str]:
     """The names of what step takes after the input, counted ones each by its own name."""
     arguments = list(inspect.signature(cell.step).parameters.values())
+    if cell.step.__qualname__ == "Cell.step":
+        raise EquationError(
+            f"{cell.name} has no step; write its equations as def step(self, x, h), with its "
+            "states after x, and return dict(h=...)"
+        )
     if not arguments or any(
         p.kind not in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY) for p in arguments
     ):

@@ -55,7 +55,7 @@ def _take(cell: Cell, taken: dict[str, str], name: str, kind: str) -> None:
         reason = "it is no name in Python"
     elif name == "x":
         reason = "x is the input in all equations"
-    elif name in cell.own_names:
+    elif name in cell._own_names:
         raise EquationError(f"{cell.name}: {explain_collision(name)}")
     elif name.removeprefix("weight_").removeprefix("bias_") in _STACKS:
         reason = "weight_ih, weight_hh, bias_ih and bias_hh are the parameters of the gates"

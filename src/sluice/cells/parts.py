@@ -11,7 +11,7 @@ import copy
 import operator
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, Union, cast
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, TypeVar, Union, cast
 
 from sluice.cells.declarations import Declaration, Gate, Map, Mask, Noise, Norm, State, Vector
 from sluice.cells.inputs import Input
@@ -149,6 +149,16 @@ class BoundSequence(Sequence[Any]):
 
     def __init__(self, cell: Cell, forms: tuple[Form, ...]) -> None:
         self._cell, self._forms = cell, forms
+
+    def explain_call(self) -> str:
+        """What to write where the whole sequence is used as one of its parts."""
+        return f"{len(self)} parts are no value of the step; take one, by its number in []"
+
+    def _refuse(self, *_: object) -> NoReturn:
+        raise EquationError(self.explain_call())
+
+    __call__ = __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = _refuse
+    __truediv__ = __rtruediv__ = __neg__ = __float__ = _refuse
 
     def __len__(self) -> int:
         return len(self._forms)

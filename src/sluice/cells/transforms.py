@@ -8,6 +8,7 @@ from math import isfinite
 
 from sluice.cached import cached_property
 from sluice.cells.cell import Cell
+from sluice.cells.parts import iterate_form
 from sluice.cells.transform import Transform, check_rate
 from sluice.equations.graph import (
     Affine,
@@ -32,6 +33,7 @@ class Zoneout(Transform):
     def __init__(self, inner: Cell | type[Cell], rates: Mapping[str, float]) -> None:
         super().__init__(inner)
         states = {state.name for state in self.inner.declarations.states}
+        rates = self._expand_counts(rates)
         for state, rate in rates.items():
             if state not in states:
                 raise ValueError(
@@ -39,7 +41,15 @@ class Zoneout(Transform):
                     f"{', '.join(sorted(states))}"
                 )
             check_rate(rate)
-        self.rates = dict(rates)
+        self.rates = rates
+
+    def _expand_counts(self, rates: Mapping[str, float]) -> dict[str, float]:
+        """The rates with each of the states of a count by its own name."""
+        forms, found = self.inner.parts.forms, dict[str, float]()
+        for state, rate in rates.items():
+            form = forms.get(state)
+            found |= dict.fromkeys([p.name for p in iterate_form(form)] if form else [state], rate)
+        return found
 
     @cached_property
     def declarations(self) -> Declarations:

@@ -8,6 +8,7 @@ from typing import TypeGuard
 
 from sluice.codegen.body import ADD_BLOCK, LOAD, PARAMETER
 from sluice.codegen.buffers import Item
+from sluice.codegen.folding import fold
 from sluice.codegen.lower_forward import ForwardLowering, expand_row_map
 from sluice.codegen.phase_schedule import schedule
 from sluice.codegen.program import (
@@ -166,7 +167,7 @@ class BackwardLowering:
             ]
             return _sum(parts)
         assert isinstance(node, Elementwise)
-        return elementwise(node.op, *map(self.rewrite, node.arguments))
+        return fold(node.op, *map(self.rewrite, node.arguments))
 
     def _rewrite_gradient(self, node: Leaf) -> Node:
         flow = Leaf("flow", node.name, node.width)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sluice.codegen.body import LOAD, PARAMETER, SCALAR
 from sluice.codegen.buffers import BufferTable, Item
+from sluice.codegen.folding import fold
 from sluice.codegen.program import CONST, STEP, TIME
 from sluice.codegen.section import (
     MAPPED,
@@ -79,7 +80,7 @@ class ForwardLowering:
             node.op == "detach"
         ):  # it concerns gradients alone, and the adjoint has taken it into account
             return self.expand(node.arguments[0])
-        return elementwise(node.op, *map(self.expand, node.arguments))
+        return fold(node.op, *map(self.expand, node.arguments))
 
     def _expand_affine(self, section: Section, node: Affine) -> Leaf:
         operand = self.expand(node.operand)

@@ -1,6 +1,7 @@
 """A cell's equations as data: traced into a graph, differentiated, cut into stages, evaluated."""
 
 from sluice.equations import composed_spellings as composed_spellings
+from sluice.equations import node_table as node_table  # teaches pickle how to keep graphs
 from sluice.equations import row_spellings as row_spellings
 from sluice.equations.adjoint import Adjoint as Adjoint
 from sluice.equations.adjoint import differentiate as differentiate

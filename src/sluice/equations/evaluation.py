@@ -79,7 +79,7 @@ class TensorInterpreter:
         return self.parameters[name]
 
     def norm(self, name: str, group: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        joined, widths = torch.cat(group, dim=-1), [part.shape[-1] for part in group]
+        joined, widths = _join(group), [part.shape[-1] for part in group]
         weight, bias = self.parameters[f"weight_{name}"], self.parameters.get(f"bias_{name}")
         epsilon = self._norms[name].epsilon
         return _split(F.layer_norm(joined, (sum(widths),), weight, bias, epsilon), widths)
@@ -89,7 +89,7 @@ class TensorInterpreter:
     ) -> tuple[Tensor, ...]:
         """The adjoint of a layer norm: the gradients of the parts of its input."""
         standard, scale = self.standardize(name, group)
-        g = torch.cat(upstream, dim=-1) * self.parameters[f"weight_{name}"]
+        g = _join(upstream) * self.parameters[f"weight_{name}"]
         along = (g * standard).mean(-1, keepdim=True)
         result = (g - g.mean(-1, keepdim=True) - standard * along) * scale
         return _split(result, [part.shape[-1] for part in group])
@@ -103,7 +103,7 @@ class TensorInterpreter:
 
     def standardize(self, name: str, group: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
         """A norm's input with mean 0 and variance 1, and the 1/σ that made it so."""
-        joined = torch.cat(group, dim=-1)
+        joined = _join(group)
         variance, mean = torch.var_mean(joined, dim=-1, correction=0, keepdim=True)
         scale = torch.rsqrt(variance + self._norms[name].epsilon)
         return (joined - mean) * scale, scale
@@ -117,6 +117,12 @@ class TensorInterpreter:
             rows = stack.row_ranges(self._sizes)
             self._parts[key] = torch.cat([whole.narrow(0, *rows[gate]) for gate in gates])
         return self._parts[key]
+
+
+def _join(parts: tuple[Tensor, ...]) -> Tensor:
+    """The parts side by side, also where one, made of vectors alone, is the same for all rows."""
+    lead = torch.broadcast_shapes(*(part.shape[:-1] for part in parts))
+    return torch.cat([part.expand(*lead, part.shape[-1]) for part in parts], dim=-1)
 
 
 def _split(joined: Tensor, widths: list[int]) -> tuple[Tensor, ...]:
@@ -197,10 +203,9 @@ def _compute_norm(
     group = tuple(values[part] for part in node.group)
     if not node.upstream:
         return interpreter.norm(node.norm, group)
-    like = group[0]
     upstream = tuple(
-        values[g] if isinstance(values[g], Tensor) else torch.zeros_like(like)
-        for g in node.upstream
+        values[g] if isinstance(values[g], Tensor) else torch.zeros_like(part)
+        for g, part in zip(node.upstream, group, strict=True)
     )
     return interpreter.norm_adjoint(node.norm, group, upstream)
 

@@ -10,7 +10,7 @@ one number a row, which stands beside any other width): a graph fits layers of e
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
@@ -57,6 +57,9 @@ class Node(Symbol, metaclass=_InterningMeta):
     def operands(self) -> tuple[Node, ...]:
         """The nodes that this one is computed from."""
         return ()
+
+    def __deepcopy__(self, memo: object) -> Node:
+        return self
 
     def __repr__(self) -> str:
         """In the words of a step, and short: operands would repeat what they share."""
@@ -246,6 +249,8 @@ def _explain_operand(value: object) -> str:
         )
     if hasattr(value, "explain_call"):
         return str(value.explain_call())
+    if isinstance(value, list | tuple):
+        return "a sequence is no value of the step; take one of its values, as in late[0]"
     found = repr(value) if value is None or isinstance(value, str) else f"a {type(value).__name__}"
     return f"equations may contain numbers, states, gates, Vector()s and masks, got {found}"
 
@@ -287,15 +292,6 @@ def sort_topologically(
     return order
 
 
-def list_terms(node: Node, ops: Container[str] = ("add",)) -> list[Node]:
-    """What a sum (an operation of ``ops``, of such operations) is made of, each once."""
-
-    def get_summands(node: Node) -> Iterable[Node]:
-        return node.operands if isinstance(node, Elementwise) and node.op in ops else ()
-
-    return [n for n in sort_topologically([node], get_operands=get_summands) if not get_summands(n)]
-
-
 def find_dependents(nodes: Iterable[Node], roots: Iterable[Node]) -> set[Node]:
     """Those of ``nodes`` (operands first) that are, or are computed from, one of ``roots``."""
     found = set(roots)
@@ -325,8 +321,8 @@ class Graph:
     def __hash__(self) -> int:
         return self._hash
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {field: getattr(self, field) for field in self.__dataclass_fields__}
+    def __deepcopy__(self, memo: object) -> Graph:
+        return self
 
     @cached_property
     def _hash(self) -> int:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import pi, sqrt
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -71,9 +72,11 @@ def _as_tensors(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
 
     def call(*operands: Value) -> Tensor:
         like = next(o for o in operands if isinstance(o, Tensor))
-        return function(
-            *(o if isinstance(o, Tensor) else torch.full_like(like, float(o)) for o in operands)
+        tensors = (
+            o if isinstance(o, Tensor) else torch.full_like(like, float(o)) for o in operands
         )
+        # Of one shape: torch's clamp cannot go back to an operand that it has broadcast.
+        return function(*torch.broadcast_tensors(*tensors))
 
     return call
 
@@ -122,6 +125,13 @@ def _pass_through(function: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Te
         return torch.where(kept.isfinite(), function(kept) - (kept - a), a)
 
     return call
+
+
+def _where(condition: Tensor | bool, a: Any, b: Any) -> Any:
+    """`torch.where`, also for a comparison of two numbers."""
+    if isinstance(condition, Tensor):
+        return torch.where(condition, a, b)
+    return a if condition else b
 
 
 def _hard_tanh(a: Tensor, low: Tensor, high: Tensor) -> Tensor:
@@ -300,8 +310,7 @@ _OPS = (
         _as_tensors(_hard_tanh),
         lambda g, y, a, low, high: (
             _choose_from(low, a, 0.0, _choose_from(a, high, 0.0, g)),
-            None,
-            None,
+            *_clamp_gradients(g, a, low, high)[1:],
         ),
         _function_notation(r"\mathrm{hardtanh}", "hardtanh", 3),
     ),
@@ -322,7 +331,7 @@ _OPS = (
     Op(
         "where",
         3,
-        torch.where,
+        _where,
         lambda g, y, c, a, b: (None, apply("where", c, g, 0.0), apply("where", c, 0.0, g)),
         OpNotation(
             r"({1}\ \mathrm{{if}}\ {0},\ \mathrm{{else}}\ {2})",

@@ -73,8 +73,9 @@ def dot(a: Value, b: Value) -> Value:
 
 
 def cosine_similarity(a: Value, b: Value, epsilon: float = 1e-8) -> Value:
-    """The dot product over the lengths, a product that is at least ``epsilon``."""
-    return dot(a, b) / maximum(sqrt(dot(a, a) * dot(b, b)), epsilon)
+    """The dot product over both lengths, each at least ``epsilon``, as in torch."""
+    least = epsilon**2  # below the root, so that a row of zeros has a gradient
+    return dot(a, b) / (sqrt(maximum(dot(a, a), least)) * sqrt(maximum(dot(b, b), least)))
 
 
 def cumulative_sum(a: Value, reverse: bool = False) -> Value:

@@ -25,7 +25,6 @@ from sluice.equations.graph import (
     as_node,
     is_comparison,
     is_number,
-    list_terms,
 )
 from sluice.equations.ops import Value
 from sluice.equations.row_nodes import find_size, row_map
@@ -38,6 +37,7 @@ from sluice.equations.specs import (
     VectorSpec,
 )
 from sluice.equations.spellings import OPERATION_NAMES
+from sluice.equations.sums import list_terms
 from sluice.equations.symbol import EquationError, check_gradients_are_on, reading_equations
 from sluice.equations.validation import validate_graph
 
@@ -153,6 +153,8 @@ def trace(
 
 _INTERNAL_NAMES = re.compile(r"'?\b(Leaf|Elementwise|Affine|Row[A-Z]\w*|Symbol|Bound[A-Z]\w*)\b'?")
 
+_NOT_A_NUMBER = re.compile(r"float\(\) argument must be .*, not '(\w+)'")
+
 
 def _translate(message: str) -> str:
     """What Python or torch say of a symbol, in the words of a step."""
@@ -160,6 +162,12 @@ def _translate(message: str) -> str:
         return (
             "a gate is called with the input, a state or both, as in self.gate(x, h), a map with "
             "one value and a norm with one or more"
+        )
+    not_number = _NOT_A_NUMBER.match(message)
+    if not_number:
+        return (
+            f"operations take values of the step and numbers, got a {not_number[1]}; of a "
+            "sequence take one, as in late[0]"
         )
     found = _INTERNAL_NAMES.sub("a value of the step", message)
     if found == message:
@@ -192,7 +200,9 @@ def _check_outputs(outputs: object, declarations: Declarations) -> dict[str, Nod
     """The named values that a step returned, once they are known to be values of the step."""
     expected = ", ".join(f"{s.name}=..." for s in declarations.states)
     if not isinstance(outputs, Mapping):
-        raise EquationError(f"step must return dict({expected}, ...), got {type(outputs).__name__}")
+        found = repr(outputs) if isinstance(outputs, Node) else f"a {type(outputs).__name__}"
+        found = "nothing" if outputs is None else found
+        raise EquationError(f"step must return dict({expected}, ...), got {found}")
     for state in declarations.states:
         if state.name not in outputs:
             raise EquationError(f"step must return dict({expected}), got no '{state.name}'")
@@ -206,7 +216,9 @@ def _check_outputs(outputs: object, declarations: Declarations) -> dict[str, Nod
                 "x, which is the input"
             )
         if not isinstance(node, Node) or is_number(node):
-            raise EquationError(f"step returns {node!r} as '{name}'; it must depend on the step")
+            explain = getattr(node, "explain_call", lambda: "it must depend on the step")
+            shown = "a part" if hasattr(node, "explain_call") else repr(node)
+            raise EquationError(f"step returns {shown} as '{name}'; {explain()}")
         if is_comparison(node):
             raise EquationError(
                 f"step returns a comparison as '{name}'; return numbers, as in "

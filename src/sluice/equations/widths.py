@@ -37,9 +37,10 @@ def divide_width(width: str, by: str) -> str:
         ('key', 'hidden')
     """
     (number, divisor, names), (least, further, others) = _split(width), _split(by)
-    if others - names:
+    remaining, parts = names - others, (number * further, divisor * least)
+    if others - names or (not remaining and parts[0] % parts[1]):
         raise EquationError(f"the width {width} is no multiple of {by}")
-    return _join(number * further, divisor * least, names - others)
+    return _join(*parts, remaining)
 
 
 def _split(width: str) -> tuple[int, int, Counter[str]]:

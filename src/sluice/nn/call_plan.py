@@ -42,13 +42,17 @@ class PlannableLayer(Plannable, Protocol):
     _recompute: int | None
     _plan: CallPlan | None
 
+    def flatten_copies(self, tensors: Sequence[Tensor]) -> list[Tensor]:
+        """The tensors of all copies, parameters first, as those of one layer."""
+        ...
+
 
 def run_plain(
     layer: PlannableLayer, input: Tensor | PackedSequence, hx: Any
 ) -> tuple[Tensor | PackedSequence, Any] | None:
     """What ``layer`` returns for a plain call, before any readout; None where it is not one.
 
-    To be asked in eager mode alone.
+    To be asked in eager mode alone. Of a layer of copies the tensors must be flat.
     """
     packed = input if isinstance(input, PackedSequence) else None
     tensor = input.data if packed is not None else input
@@ -79,8 +83,9 @@ class CallPlan(KernelPlan):
         self.directions = 2 if layer.bidirectional else 1
         graph, places = layer.cell.graph, layer._places
         widths = {place.state_widths(layer.cell) for place in places}
-        is_plain = layer.copies is None and not graph.masks and not graph.inputs
+        is_plain = not (graph.masks or graph.inputs or (layer.copies and layer.bidirectional))
         self.can_run = self.can_run and is_plain and len(widths) == 1
+        self.input_width = places[0].sizes.input
         if not self.can_run:
             return
         self.precision = "float64" if dtype == torch.float64 else layer._precision
@@ -92,7 +97,7 @@ class CallPlan(KernelPlan):
             compile_cell(graph, p.sizes, len(p.parameter_names) == len(graph.parameters), dtype)
             for p in places
         )
-        self._parameter_bytes += [width * dtype.itemsize for width in self.widths] * (
+        self._parameter_shapes += [torch.Size((width,)) for width in self.widths] * (
             len(places) if learned else 0
         )
 
@@ -165,8 +170,10 @@ class CallPlan(KernelPlan):
         """The output and ``(places, batch, width)`` for each state; None for no plain call."""
         steps, batch, width = x.shape
         parameters = self.read_parameters(layer)
-        if width != layer.input_size or not steps or not batch or parameters is None:
+        if width != self.input_width or not steps or not batch or parameters is None:
             return None
+        if layer.copies is not None:
+            parameters = layer.flatten_copies(parameters)
         is_given = columns[0] is not None
         if self.learns_states and is_given:
             return None  # the learned ones must have gradients all the same

@@ -16,9 +16,10 @@ from torch.nn.utils.rnn import PackedSequence
 from sluice.cells.cell import Cell
 from sluice.cells.from_text import TracedCell
 from sluice.equations.replication import replicate_graph, replicate_sizes
-from sluice.equations.specs import ParameterSpec, Sizes
+from sluice.equations.specs import Sizes
 from sluice.equations.text import to_text
 from sluice.nn.options import LayerOptions
+from sluice.nn.places import select_parameters
 
 
 def flatten_input(input: Tensor | PackedSequence, copies: int, width: int) -> Tensor:
@@ -57,7 +58,11 @@ def flatten_states(hx: Any, copies: int) -> Any:
 
 def split_copies(values: Any, copies: int) -> Any:
     """The inverse of `flatten_states`, also for outputs."""
-    return _map_states(lambda value: value.unflatten(-1, (copies, -1)), values)
+
+    def split(value: Tensor) -> Tensor:
+        return value.view(*value.shape[:-1], copies, value.shape[-1] // copies)
+
+    return _map_states(split, values)
 
 
 def _map_states(function: Callable[[Tensor], Tensor], hx: Any) -> Any:
@@ -98,13 +103,23 @@ def replicate_cell(
     return wide, tuple(replicate_sizes(one, copies) for one in sizes)
 
 
-def flatten_parameter(tensor: Tensor, spec: ParameterSpec, sizes: Sizes) -> Tensor:
+def list_gate_rows(cell: Cell, sizes: Sizes, bias: bool) -> list[tuple[int, ...]]:
+    """How many rows each gate has in each parameter of one copy."""
+    return [
+        tuple(sizes.of(width) for width in one.dimensions[0])
+        for one in select_parameters(cell, bias)
+    ]
+
+
+def flatten_parameter(tensor: Tensor, rows: tuple[int, ...]) -> Tensor:
     """A parameter of all copies, ``(copies, ...)``, as the wide layer has it: gate by gate.
 
-    ``sizes`` are those of one copy.
+    ``rows`` are those of each gate in one copy.
     """
-    rows = [sizes.of(width) for width in spec.dimensions[0]]
+    copies, _, *columns = tensor.shape
+    if len(rows) == 1:
+        return tensor.reshape(-1, *columns)
     if len(set(rows)) == 1:
-        gates: Tensor = tensor.unflatten(1, (len(rows), rows[0]))
-        return gates.transpose(0, 1).flatten(0, 2)
-    return torch.cat([part.flatten(0, 1) for part in tensor.split(rows, dim=1)])
+        gates = tensor.reshape(copies, len(rows), rows[0], *columns).transpose(0, 1)
+        return gates.reshape(-1, *columns)
+    return torch.cat([part.reshape(-1, *columns) for part in tensor.split(rows, dim=1)])

@@ -57,7 +57,7 @@ class KernelPlan:
     cells: list[CompiledCell]
     widths: tuple[int, ...]
     """That of each state."""
-    _parameter_bytes: list[int]
+    _parameter_shapes: list[torch.Size]
     _calls: dict[tuple[object, ...], Sequence[FusedCall]]
 
     def __init__(self, kind: type, names: Sequence[str], dtype: torch.dtype) -> None:
@@ -74,8 +74,9 @@ class KernelPlan:
         """What runs, one for each set of parameters."""
         self.cells = list(cells)
         self.widths = self.cells[0].state_widths
-        counts = [size for cell in self.cells for size in cell.parameter_sizes if size]
-        self._parameter_bytes = [count * self.dtype.itemsize for count in counts]
+        self._parameter_shapes = [
+            torch.Size(shape) for cell in self.cells for shape in cell.parameter_shapes
+        ]
         self._calls = {}
 
     def find_calls(self, *sizes: object) -> Sequence[FusedCall]:
@@ -109,16 +110,16 @@ class KernelPlan:
                 found = [own[name] for name in names]
         except KeyError:  # a buffer, say
             found = [getattr(module, name) for name in names]
-        for tensor, count in zip(found, self._parameter_bytes, strict=True):
+        for tensor in found:
             kind = type(tensor)
             if (
                 (kind is not Parameter and kind is not Tensor)
                 or tensor.dtype is not dtype
                 or not tensor.is_cpu
-                or tensor.nbytes != count
             ):
                 return None
-        return found
+        is_as_planned = [tensor.shape for tensor in found] == self._parameter_shapes
+        return found if is_as_planned else None
 
     def read_states(self, hx: Any, shape: tuple[int, ...]) -> Sequence[Any] | None:
         """States of this shape before their width, None for zeros; None for what is not that."""

@@ -16,7 +16,7 @@ from sluice.equations.specs import Sizes
 from sluice.nn import init
 from sluice.nn.batch import States
 from sluice.nn.cell_override import swap_cell
-from sluice.nn.copies import flatten_parameter, replicate_cell
+from sluice.nn.copies import flatten_parameter, list_gate_rows, replicate_cell
 from sluice.nn.options import LayerOptions
 from sluice.nn.places import LayerPlace, build_places, select_parameters
 from sluice.nn.readout import Readout
@@ -60,6 +60,8 @@ class LayerParameters(nn.Module):
         self.hidden_sizes = options.hidden_sizes
         self.cell, self._sizes = replicate_cell(*self._single, options)
         self._text = self.cell.text
+        if self.copies is not None:
+            self._gate_rows = [list_gate_rows(cell, one, options.bias) for one in self._single[1]]
         self.learn_initial_state, self.reverse = options.learn_initial_state, options.reverse
         self._forget_bias, self._chrono = options.forget_bias, options.chrono
         _check_divisions(self.cell, self._sizes)
@@ -143,11 +145,20 @@ class LayerParameters(nn.Module):
         parameters, states = map(self._get_tensors, names)
         if self.copies is None:
             return parameters, states
-        cell, layers = self._single
-        specs, sizes = select_parameters(cell, self.bias), layers[place.layer]
-        pairs = zip(parameters, specs, strict=True)
-        flat = [flatten_parameter(tensor, spec, sizes) for tensor, spec in pairs]
-        return flat, [state.flatten() for state in states]
+        return self._flatten_place(place, parameters), [state.flatten() for state in states]
+
+    def _flatten_place(self, place: LayerPlace, parameters: Sequence[Tensor]) -> list[Tensor]:
+        pairs = zip(parameters, self._gate_rows[place.layer], strict=True)
+        return [flatten_parameter(tensor, rows) for tensor, rows in pairs]
+
+    def flatten_copies(self, tensors: Sequence[Tensor]) -> list[Tensor]:
+        """All tensors of a layer of copies, its parameters first, as those of one wide layer."""
+        found, start = list[Tensor](), 0
+        for place in self._places:
+            end = start + len(place.parameter_names)
+            found += self._flatten_place(place, tensors[start:end])
+            start = end
+        return found + [state.flatten() for state in tensors[start:]]
 
     def _list_tensors(self) -> list[Tensor]:
         """The tensors that the time loops read; where there is none, one like the rest."""

@@ -161,12 +161,14 @@ class RecurrentStack(LayerSettings, LayerParameters):
             RuntimeError: the input or ``hx`` has the wrong size; ``hx`` has another dtype than the
                 input, or is on another device.
         """
+        if mask is not None and any(one.name == "mask" for one in self.cell.graph.inputs):
+            inputs, mask = {**inputs, "mask": cast(Tensor, mask)}, None
+        if self.copies is not None:
+            return self._run_copies(self.copies, input, hx, lengths, resets, mask, inputs)
         if lengths is None and resets is None and mask is None and not inputs and is_eager():
             found = run_plain(self, input, hx)
             if found is not None:
                 return self._apply_readout(found[0]), found[1]
-        if mask is not None and any(one.name == "mask" for one in self.cell.graph.inputs):
-            inputs, mask = {**inputs, "mask": cast(Tensor, mask)}, None
         return self._run_any(input, hx, lengths, resets, mask, inputs)
 
     if TYPE_CHECKING:
@@ -181,24 +183,7 @@ class RecurrentStack(LayerSettings, LayerParameters):
         mask: Mask | None,
         inputs: NamedInputs,
     ) -> tuple[Tensor | PackedSequence, Any]:
-        """Any call, plain or not."""
-        if self.copies is None:
-            return self._run_wide(input, hx, lengths, resets, mask, inputs)
-        x = flatten_input(input, self.copies, self._single[1][0].input)
-        hx = None if hx is None else flatten_states(hx, self.copies)
-        found = self._run_wide(x, hx, lengths, resets, mask, inputs)
-        return split_copies(found[0], self.copies), split_copies(found[1], self.copies)
-
-    def _run_wide(
-        self,
-        input: Tensor | PackedSequence,
-        hx: Any,
-        lengths: Lengths | None,
-        resets: Tensor | PackedSequence | None,
-        mask: Mask | None,
-        inputs: NamedInputs,
-    ) -> tuple[Tensor | PackedSequence, Any]:
-        """A call in which the copies, if there are several, are one layer."""
+        """Any call, plain or not; of a layer of copies its tensors are flat."""
         check_names(self.cell.graph, inputs)
         tensor = input.data if isinstance(input, PackedSequence) else input
         has_marks = not (lengths is None and resets is None and mask is None)
@@ -220,6 +205,24 @@ class RecurrentStack(LayerSettings, LayerParameters):
         initial = self._expand_initial_states(batch.x) if hx is None else layout.split(hx)
         y, finals = self._run_layers(batch, initial, choice.name)
         return self._apply_readout(batch.restore(y)), layout.join(finals)
+
+    def _run_copies(
+        self,
+        copies: int,
+        input: Tensor | PackedSequence,
+        hx: Any,
+        lengths: Lengths | None,
+        resets: Tensor | PackedSequence | None,
+        mask: Mask | None,
+        inputs: NamedInputs,
+    ) -> tuple[Tensor, Any]:
+        """Any call of a layer of copies, which run as one layer."""
+        x = flatten_input(input, copies, self._single[1][0].input)
+        hx = None if hx is None else flatten_states(hx, copies)
+        is_plain = lengths is None and resets is None and mask is None and not inputs
+        found = run_plain(self, x, hx) if is_plain and is_eager() else None
+        y, last = found or self._run_any(x, hx, lengths, resets, mask, inputs)
+        return split_copies(y, copies), split_copies(last, copies)
 
     def _check_input(self, x: Tensor) -> None:
         width = self.sizes[0].input

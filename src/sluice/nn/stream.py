@@ -21,6 +21,7 @@ from sluice.run.dispatch import BackendChoice
 from sluice.run.kernels.stepper import LayerWeights, Stepper
 from sluice.run.recording import recorders
 from sluice.run.recording.sinks import ValueReader
+from sluice.run.shapes import check_parameters
 from sluice.run.spec import RunSpec, map_parameters_by_name
 
 KernelStep: TypeAlias = Callable[[int, int], object]
@@ -101,6 +102,8 @@ class Stream:
             LayerWeights(layer.cell.graph, sizes, layer.get_layer_parameters(place))
             for place, sizes in enumerate(layer.sizes)
         ]
+        for one in layers:
+            check_parameters(one.graph, one.sizes, one.parameters)
         self._readout = copy.deepcopy(layer.readout)
         self._initial = layer.get_initial_states()
         self._dtype = self._initial[0][0].dtype
@@ -316,7 +319,8 @@ class _ReferenceStepper:
             self._schedule.run(values, interpreter)
             # Cloned: a state may be the very tensor that it was before, or another's.
             self._states[place] = tuple(
-                values[graph.outputs_by_name[s.name]].clone() for s in graph.states
+                values[graph.outputs_by_name[s.name]].expand_as(old).clone()
+                for s, old in zip(graph.states, self._states[place], strict=True)
             )
             y = self._states[place][0]
         return y

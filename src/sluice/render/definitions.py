@@ -9,29 +9,47 @@ import heapq
 from collections import Counter
 from collections.abc import Collection
 
-from sluice.equations.graph import Elementwise, Graph, Leaf, Node, RowNorm, sort_topologically
+from sluice.equations.graph import (
+    Affine,
+    Elementwise,
+    Graph,
+    Leaf,
+    Node,
+    RowNorm,
+    sort_topologically,
+)
 
-_LONGEST, _DEEPEST = 40, 10
-"""How many symbols and operations an expression may have, and how many within each other."""
+_MAP = 5
+"""How many more symbols a map takes: its weight, its bias, the sign between them."""
+_LONGEST, _DEEPEST, _SHORTEST = 40, 10, 4
+"""How many symbols and operations an expression may have, how many within each other, and how many
+a part must have to be cut off."""
 
 
 def find_shared_nodes(graph: Graph) -> list[Node]:
     """Nodes without a name that get an equation: shared and long to write, or too long."""
     named = set(graph.outputs_by_name.values())
     readers = Counter(operand for node in graph.nodes for operand in _written_operands(node))
-    found: list[Node] = []
-    sizes: dict[Node, tuple[int, int]] = {}
+    found, sizes = set[Node](), dict[Node, tuple[int, int]]()
     for node in graph.nodes:
-        sizes[node] = _measure_expression(node, sizes)
-        if node in named:
+        size, depth = _measure_expression(node, sizes)
+        while size > _LONGEST or depth > _DEEPEST:
+            parts = [o for o in _written_operands(node) if sizes[o][0] >= _SHORTEST]
+            if not parts:
+                break
+            longest = max(
+                parts, key=lambda o: (sizes[o][1] if depth > _DEEPEST else 0, sizes[o][0])
+            )
+            found.add(longest)
+            sizes[longest] = (1, 0)
+            size, depth = _measure_expression(node, sizes)
+        sizes[node] = (size, depth)
+        is_shared = readers[node] > 1 and not isinstance(node, Leaf) and _is_long(node)
+        if is_shared and node not in named:
+            found.add(node)
+        if is_shared or node in named:
             sizes[node] = (1, 0)
-        elif not isinstance(node, Leaf):
-            size, depth = sizes[node]
-            is_shared = readers[node] > 1 and _is_long(node)
-            if is_shared or ((size > _LONGEST or depth > _DEEPEST) and readers[node]):
-                found.append(node)
-                sizes[node] = (1, 0)
-    return found
+    return [node for node in graph.nodes if node in found]
 
 
 def get_visible_operands(node: Node) -> tuple[Node, ...]:
@@ -58,6 +76,8 @@ def _measure_expression(node: Node, sizes: dict[Node, tuple[int, int]]) -> tuple
     """How long an expression is, and how deep; a sum or product of many is not deep."""
     operands = _written_operands(node)
     size = 1 + sum(sizes[operand][0] for operand in operands)
+    if isinstance(node, Affine):
+        size += _MAP
     depth = 0
     for operand in operands:
         op = getattr(node, "op", "")

@@ -45,9 +45,11 @@ def format_name(name: str) -> MathText:
     letter = format_letter(name)
     if letter is not None:
         return letter
-    numbered = re.fullmatch(r"([a-zA-Z]+?)_?(\d+)", name)
-    if numbered and (letter := format_letter(numbered[1])):
-        return letter.with_subscripts(MathText(numbered[2], numbered[2]))
+    numbered = re.fullmatch(r"([a-zA-Z_]*?[a-zA-Z])(_?)(\d+)", name)
+    stem = numbered and format_letter(numbered[1])
+    if numbered and (stem or numbered[2]):
+        stem = stem or format_upright(numbered[1])
+        return stem.with_subscripts(MathText(numbered[3], numbered[3]))
     head, _, tail = name.partition("_")
     if tail in _ACCENTS and (letter := format_letter(head)):
         return letter.with_accent(f"\\{tail}", _ACCENTS[tail])

@@ -100,7 +100,7 @@ class Notation:
         """As many symbols that nothing else has."""
         words = [*self.symbols.values(), *self.leaf_symbols.values()]
         taken = {(word.stem or word).latex for word in words}
-        taken |= self._gate_names | {stack.name for stack in self.graph.stacks}
+        taken |= self._gate_names | self._stack_names
         free = [letter for letter in _LETTERS if letter not in taken]
         if count <= len(free):
             return [MathText(letter, letter) for letter in free[:count]]
@@ -142,7 +142,8 @@ class Notation:
     def _split_name(self, name: str) -> tuple[MathText, MathText | None]:
         """`peep_input` as p with the subscript i: where the tail is a gate or a state."""
         head, _, tail = name.rpartition("_")
-        if head and "_" not in head and (tail in self.symbols or tail in SHORT):
+        known = tail in SHORT or tail in self._names or tail in self._stack_names
+        if head and "_" not in head and known:
             return format_name("p" if head in _PEEPHOLES else head), self.symbols.get(
                 tail, format_name(SHORT.get(tail, tail))
             )
@@ -168,6 +169,10 @@ class Notation:
     def _names(self) -> set[str]:
         """The names of all states, outputs and gates."""
         return self._gate_names | set(self._state_names) | set(self.graph.outputs_by_name)
+
+    @property
+    def _stack_names(self) -> set[str]:
+        return {stack.name for stack in self.graph.stacks}
 
     @cached_property
     def _gate_names(self) -> set[str]:

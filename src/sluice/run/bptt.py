@@ -97,6 +97,7 @@ class _GradientSums:
 
 
 def _mask_padding(spec: RunSpec, t: int, gradient: Tensor) -> Tensor:
+    """Zeros after the end of a sequence, whatever a derivative is of the zeros there."""
     return gradient if spec.valid_mask is None else torch.where(spec.valid_mask[t], gradient, 0)
 
 
@@ -114,17 +115,17 @@ def _run_backward_step(
     plan.schedule.run(values, spec.interpreter)
     back = plan.adjoint
     if back.input is not None:
-        sums.x[t] = values[back.input]
+        sums.x[t] = _mask_padding(spec, t, values[back.input])
     for name, gradient in back.inputs.items():
-        sums.inputs[name][t] = values[gradient]
+        sums.inputs[name][t] = _mask_padding(spec, t, values[gradient])
     for affine, delta in back.deltas.items():
-        sums.deltas[affine].append(values[delta])
+        sums.deltas[affine].append(_mask_padding(spec, t, values[delta]))
     for operand in {affine.operand for affine in back.deltas}:
-        sums.operands[operand].append(values[operand])
+        sums.operands[operand].append(values[operand].expand(spec.x.shape[1], -1))
     for name, gradient in back.vectors.items():
-        sums.add(sums.vectors, name, values[gradient])
+        sums.add(sums.vectors, name, _mask_padding(spec, t, values[gradient]))
     for norm in back.norms:
-        _add_norm(spec, norm, values, sums)
+        _add_norm(spec, t, norm, values, sums)
     inward = []
     for state, g in zip(spec.graph.states, flowing, strict=True):
         node = back.states.get(state.name)
@@ -135,12 +136,12 @@ def _run_backward_step(
     return tuple(inward)
 
 
-def _add_norm(spec: RunSpec, norm: NormDelta, values: Values, sums: _GradientSums) -> None:
-    group = tuple(values[part] for part in norm.group)
+def _add_norm(spec: RunSpec, t: int, norm: NormDelta, values: Values, sums: _GradientSums) -> None:
+    group = tuple(values[part].expand(spec.x.shape[1], -1) for part in norm.group)
     standard, _ = spec.interpreter.standardize(norm.norm, group)
     pairs = zip((values[g] for g in norm.upstream), group, strict=True)
     parts = [g if isinstance(g, Tensor) else torch.zeros_like(like) for g, like in pairs]
-    upstream = torch.cat(parts, dim=-1)
+    upstream = _mask_padding(spec, t, torch.cat(parts, dim=-1))
     sums.add(sums.norms, f"weight_{norm.norm}", upstream * standard)
     sums.add(sums.norms, f"bias_{norm.norm}", upstream)
 

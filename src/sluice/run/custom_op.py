@@ -20,6 +20,7 @@ from sluice.equations.text import from_text
 from sluice.run import reference
 from sluice.run.operator_pass import OperatorPass
 from sluice.run.recording import recorders
+from sluice.run.shapes import check_shapes
 from sluice.run.spec import RunSpec
 from sluice.run.torch_state import has_memory, map_tensors
 
@@ -110,8 +111,15 @@ def compute_run_pass(*arguments: _Argument) -> list[Tensor]:
     """``sluice::run_pass``: as `run`, and the tape where it is kept."""
     recorders.refuse_compiled()
     inputs, mode, (keeps_tape,) = _collect(arguments)
-    own = OperatorPass(inputs.to_spec(), mode)
+    own = _make_pass(inputs, mode)
     return own.run_with_tape() if keeps_tape else own.run()
+
+
+def _make_pass(inputs: OperatorInputs, mode: str) -> OperatorPass:
+    """A pass that computes; a program may be given tensors that it was not compiled for."""
+    spec = inputs.to_spec()
+    check_shapes(spec)
+    return OperatorPass(spec, mode)
 
 
 def describe_run(*arguments: _Argument) -> list[Tensor]:
@@ -134,7 +142,7 @@ def describe_run_pass(*arguments: _Argument) -> list[Tensor]:
 def compute_backpropagate(*arguments: _Argument) -> list[Tensor]:
     """``sluice::backpropagate``: the gradients that are needed."""
     inputs, mode, rest = _collect(arguments)
-    own = OperatorPass(inputs.to_spec(), mode)
+    own = _make_pass(inputs, mode)
     return own.backpropagate(*rest)  # type: ignore[arg-type]  # torch has checked the schema
 
 

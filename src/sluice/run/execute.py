@@ -17,6 +17,7 @@ from sluice.run.kernels import fused
 from sluice.run.recomputation import RunOutput, run_with_recompute
 from sluice.run.recording import recorders
 from sluice.run.recording.sinks import ChunkableSink
+from sluice.run.shapes import check_shapes
 from sluice.run.spec import RunSpec
 
 _NARROW = {torch.bfloat16: "bfloat16", torch.float16: "float16"}
@@ -46,7 +47,8 @@ def execute(
         is_training: Whether the layer is in training mode.
 
     Raises:
-        RuntimeError: int8 precision in training mode.
+        RuntimeError: int8 precision in training mode; a tensor of another shape than the graph
+            says.
     """
     if backend in (OPERATOR, REFERENCE_OPERATOR):
         mode = _choose_precision(precision, inputs.x.dtype, is_training)
@@ -55,6 +57,7 @@ def execute(
     dtype = inputs.x.dtype
     is_narrow = backend == FUSED and dtype in _NARROW  # as under autocast: sums are in float32
     spec = (inputs.widen() if is_narrow else inputs).to_spec()
+    check_shapes(spec)
     spec, recording = recorders.begin_recording(layer, place, spec, order)
     if backend == FUSED and spec.x.is_cuda:
         if is_narrow and recording is None and recompute is None:

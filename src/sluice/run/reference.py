@@ -123,7 +123,9 @@ def _apply_resets(spec: RunSpec, t: int, states: tuple[Tensor, ...]) -> tuple[Te
 def _compute_next_states(
     spec: RunSpec, t: int, values: Values, before: tuple[Tensor, ...]
 ) -> tuple[Tensor, ...]:
-    updated = tuple(values[spec.graph.outputs_by_name[state.name]] for state in spec.graph.states)
+    named = (values[spec.graph.outputs_by_name[state.name]] for state in spec.graph.states)
+    # What follows from vectors alone is the same for all sequences.
+    updated = tuple(new.expand_as(old) for new, old in zip(named, before, strict=True))
     if spec.valid_mask is None:
         return updated
     pairs = zip(updated, before, strict=True)

@@ -8,9 +8,11 @@ from dataclasses import KW_ONLY, asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 from sluice._version import __version__
 from sluice.files import StrPath, write_atomically
@@ -18,11 +20,16 @@ from sluice.sequence.compression import StorageDtype, compress_weights, decompre
 from sluice.sequence.errors import CheckpointError
 from sluice.sequence.models import KINDS
 from sluice.sequence.models.base import SequenceModel
+from sluice.sequence.models.shape import SequenceModelConfig
 from sluice.sequence.vocabulary import Vocabulary
 
 _FORMAT, _VERSION = "sluice model", 2
 _FORMAT_V1 = "sluice language model 1"
 """The format of the first version, with language models only."""
+
+_DAMAGES = (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError)
+"""What comes of a description that is damaged, or made to harm."""
+_MOST_LAYERS_WITHOUT_WEIGHTS = 1000
 
 _SIZE_FIELDS = {
     "vocabulary": "vocabulary_size",
@@ -135,13 +142,18 @@ class Checkpoint:
                 f"{path} holds a {of.__name__}, expected a {kind.__name__}; give another file."
             )
         try:
-            config = of.config_type(**json.loads(metadata["config"]))
+            config = of.config_type(**_parse_json(metadata["config"], dict))
             held = _parse_metadata(metadata)
-            weights, model = decompress_weights(weights), of(config)
-        except (KeyError, TypeError, ValueError) as error:
-            raise CheckpointError(f"The metadata of {path} is damaged: {error}") from None
+            weights = decompress_weights(weights)
+            expected = _describe_weights(of, config, len(weights))
+        except _DAMAGES as error:
+            why = " ".join(f"{type(error).__name__}: {error}".split())
+            raise CheckpointError(f"The metadata of {path} is damaged ({why:.300})") from None
         _require_same_vocabulary(vocabulary, held.get("vocabulary"), path)
-        return cls(_load_weights(model, weights, path), **held)
+        _require_fit(expected, weights, path)
+        model = of(config)
+        model.load_state_dict(weights)
+        return cls(model.eval(), **held)
 
 
 def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -177,14 +189,47 @@ def _parse_kind(metadata: Mapping[str, str], path: Path) -> str:
 
 def _parse_metadata(metadata: Mapping[str, str]) -> dict[str, Any]:
     """All fields but the model; a file of the first version has fewer."""
-    held: dict[str, Any] = {"metadata": json.loads(metadata["figures"])}
+    held: dict[str, Any] = {"metadata": _parse_json(metadata["figures"], dict)}
     for name in ("vocabulary", "target_vocabulary"):
         if name in metadata:
             held[name] = Vocabulary.from_json(metadata[name])
     for name in ("labels", "columns"):
-        held[name] = tuple(json.loads(metadata.get(name, "[]")))
-    held["preprocessing"] = json.loads(metadata.get("preprocessing", "{}"))
+        held[name] = tuple(_parse_json(metadata.get(name, "[]"), list))
+        if not all(isinstance(each, str) for each in held[name]):
+            raise ValueError(f"{name} must be a list of names")
+    held["preprocessing"] = _parse_json(metadata.get("preprocessing", "{}"), dict)
     return held
+
+
+def _parse_json(text: str, kind: type) -> Any:
+    found = json.loads(text)
+    if not isinstance(found, kind):
+        raise ValueError(f"expected a JSON {kind.__name__}, got {text!r:.80}")
+    return found
+
+
+def _describe_weights(
+    of: type[SequenceModel], config: SequenceModelConfig, count: int
+) -> dict[str, Tensor]:
+    """The weights that a model of ``config`` has, without memory: sizes are not to be believed.
+
+    ``count`` is how many weights there are: a layer without any is rare.
+    """
+    if config.num_layers > max(count, _MOST_LAYERS_WITHOUT_WEIGHTS):
+        raise ValueError(f"{config.num_layers} layers cannot have {count} weights")
+    with torch.device("meta"), _Unfilled():
+        return of(config).state_dict()
+
+
+class _Unfilled(TorchFunctionMode):
+    """Leaves tensors without first values; drawing them for no memory would import a compiler."""
+
+    def __torch_function__(
+        self, function: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        if function.__name__ in ("normal_", "uniform_", "fill_", "zero_", "copy_"):
+            return args[0] if args else kwargs["tensor"]
+        return function(*args, **(kwargs or {}))
 
 
 def _require_same_vocabulary(
@@ -204,14 +249,17 @@ def _require_same_vocabulary(
     )
 
 
-def _load_weights(model: SequenceModel, weights: dict[str, Tensor], path: Path) -> SequenceModel:
-    expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+def _require_fit(expected: dict[str, Tensor], weights: dict[str, Tensor], path: Path) -> None:
+    shapes = {name: tuple(tensor.shape) for name, tensor in expected.items()}
     found = {name: tuple(tensor.shape) for name, tensor in weights.items()}
-    for name in sorted(expected.keys() | found.keys()):
-        if expected.get(name) != found.get(name):
+    for name in sorted(shapes.keys() | found.keys()):
+        if shapes.get(name) != found.get(name):
             raise CheckpointError(
                 f"{path} does not fit its own configuration: expected {name} of shape "
-                f"{expected.get(name, 'none')}, got {found.get(name, 'none')}; train again."
+                f"{shapes.get(name, 'none')}, got {found.get(name, 'none')}; train again."
             )
-    model.load_state_dict(weights)
-    return model.eval()
+        if expected[name].is_floating_point() != weights[name].is_floating_point():
+            raise CheckpointError(
+                f"{path} does not fit its own configuration: expected {name} as "
+                f"{expected[name].dtype}, got {weights[name].dtype}; train again."
+            )

@@ -56,7 +56,7 @@ def decompress_weights(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
             continue
         if tensor.dtype == torch.int8:
             scales = tensors.get(_SCALES + name)
-            if scales is None or scales.shape != tensor.shape[:1]:
+            if scales is None or scales.shape != tensor.shape[:1] or tensor.dim() != 2:
                 raise CheckpointError(f"the scales of {name} are missing or do not fit")
             tensor = tensor.float() * scales[:, None]
         weights[name] = tensor.float() if tensor.dtype == torch.float16 else tensor

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from itertools import combinations, pairwise
 from typing import Any
@@ -130,6 +131,13 @@ def test_blocks_are_revealed_and_animated() -> None:
     assert encode_figure(draw_sketch(graph), "svg") == encode_figure(draw_sketch(graph), "svg")
 
 
+def test_a_page_finds_the_boxes_of_values() -> None:
+    written = encode_figure(draw_sketch(others.RWKV().graph), "svg").decode()
+    assert {'id="label-top"', 'id="label-a"', 'id="label-top before"'} <= set(
+        re.findall(r'id="label-[^"]*"', written)
+    )
+
+
 def find_labels(cell: Cell) -> set[str]:
     return {part.label for part in build_layout(cell.graph).placement.positions}
 
@@ -170,3 +178,16 @@ def test_a_factor_of_one_is_no_part() -> None:
 
 def test_wide_names_fit_the_page() -> None:
     check_texts(gated.PhasedKeep().graph)
+
+
+def test_paths_of_a_state_are_not_counted_one_by_one() -> None:
+    class Ladder(Cell):
+        write = Gate()
+
+        def step(self, x: Any, h: Any) -> dict[str, Any]:
+            g = tanh(self.write(x, h))
+            for _ in range(32):  # four thousand million ways from h to h
+                h = h * g + tanh(h)
+            return dict(h=h)
+
+    assert build_layout(Ladder().graph).labels

@@ -5,11 +5,15 @@ from __future__ import annotations
 import random
 from itertools import pairwise
 
+import pytest
+
 from sluice.render.sketch.search import (
     DIRECTIONS,
     RIGHT,
     UP,
     Point,
+    SearchBudget,
+    SearchLimitError,
     WireEnd,
     find_cheapest_path,
     move,
@@ -70,6 +74,16 @@ def test_paths_are_the_cheapest_of_all() -> None:
             assert path[0] == start.point and path[-1] == end.point
             assert path_cost(path, costs) == expected
     assert 0 < closed < 40
+
+
+def test_a_search_stops_where_its_budget_ends() -> None:
+    start, end = WireEnd((0, 0), RIGHT), WireEnd((9, 0), RIGHT)
+    enough = SearchBudget(1000)
+    assert find_cheapest_path([start], [end], lambda *_: 1, enough) is not None
+    spent = 1000 - enough.steps
+    assert find_cheapest_path([start], [end], lambda *_: 1, SearchBudget(spent)) is not None
+    with pytest.raises(SearchLimitError):
+        find_cheapest_path([start], [end], lambda *_: 1, SearchBudget(spent - 1))
 
 
 def test_the_cost_of_an_end_counts() -> None:

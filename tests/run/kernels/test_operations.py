@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 import sluice
 from sluice.cells import Cell, Gate, Map, Vector
+from sluice.cells.from_text import TracedCell
 
 
 class EveryOperation(Cell):
@@ -79,3 +80,40 @@ def test_values_and_gradients_are_those_of_a_plain_loop(
     expected[1:] = [t[None] for t in expected[1:]]
     for mine, plain in zip(found, [*expected, *gradients], strict=True):
         torch.testing.assert_close(mine, plain, rtol=limit, atol=limit)
+
+
+def test_lengths_resets_directions_stacks_and_streams_are_those_of_the_reference() -> None:
+    torch.manual_seed(4)
+    make = {"bidirectional": True, "num_layers": 2, "dtype": torch.float64}
+    layer = sluice.nn.Recurrent(EveryOperation, 4, 5, **make)
+    x = torch.randn(7, 3, 4, dtype=torch.float64, requires_grad=True)
+    marks = {"lengths": [7, 5, 0], "resets": torch.rand(7, 3) < 0.3}
+    given, found = [x, *layer.parameters()], []
+    for backend, recompute in ((None, None), (None, 3), ("reference", None)):
+        layer.backend, layer.recompute = backend, recompute
+        y, (h, c) = layer(x, **marks)
+        loss = (y * torch.linspace(-1, 2, y.numel()).reshape(y.shape)).sum() + (h * c).sum()
+        found.append([y, h, c, *torch.autograd.grad(loss, given)])
+    for kernels, recomputed, reference in zip(*found, strict=True):
+        torch.testing.assert_close(kernels, reference, rtol=1e-11, atol=1e-11)
+        torch.testing.assert_close(recomputed, kernels, rtol=1e-13, atol=1e-13)
+
+    single = sluice.nn.Recurrent(EveryOperation, 4, 5).eval()
+    rows = torch.randn(6, 1, 4)
+    with torch.no_grad():
+        stream, whole = single.stream(), single(rows)[0]
+        steps = torch.stack([stream(row).clone() for row in rows])
+    assert torch.equal(steps, whole)
+
+
+def test_the_graph_survives_its_text_and_is_recorded() -> None:
+    torch.manual_seed(6)
+    cell = EveryOperation()
+    layer = sluice.nn.Recurrent(TracedCell(cell.text), 4, 5)
+    other = sluice.nn.Recurrent(cell, 4, 5)
+    other.load_state_dict(layer.state_dict())
+    x = torch.randn(4, 2, 4)
+    with sluice.record(other) as recording:
+        y = other(x)[0]
+    assert torch.equal(layer(x)[0], y)
+    assert torch.equal(recording.h, y) and recording.bent.abs().sum() > 0

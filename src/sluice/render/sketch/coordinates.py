@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from sluice.render.sketch.elements import SketchElement
 from sluice.render.sketch.placement import (
@@ -19,8 +20,6 @@ from sluice.render.sketch.placement import (
 )
 from sluice.render.typeset import measure_text
 
-_ROW = 5
-"""Tracks from one row to the next, and from one rail to the next."""
 _GATES = 6
 """Tracks from the lower rails (or the row above them) to the first row of gates."""
 _LATER_JOINS = 4
@@ -31,21 +30,32 @@ _MARGINS = 4, 3
 """Tracks at the left and at the right."""
 
 
-def assign_coordinates(placement: Placement, gap: int, margin: int = 0) -> None:
-    """Set all coordinates; ``gap`` is how many tracks lie free between two columns.
+class Room(NamedTuple):
+    """How much room the parts leave for wires, in tracks.
 
-    ``margin`` is how many more there are at both sides, for states that change their rails.
+    Attributes:
+        gap: Free tracks between two columns.
+        margin: More tracks at both sides, for states that change their rails.
+        row: From one row to the next, and from one rail to the next.
     """
+
+    gap: int
+    margin: int = 0
+    row: int = 5
+
+
+def assign_coordinates(placement: Placement, room: Room) -> None:
+    """Set all coordinates."""
     for position in placement.positions.values():
         position.half_width = _measure_half_width(position.element)
         position.half_height = _half_height(position.element)
-    _assign_rails(placement)
-    rows = _RowHeights.of(placement)
+    _assign_rails(placement, room.row)
+    rows = _RowHeights.of(placement, room.row)
     for index, name in enumerate(reversed(_split_rails(placement)[0])):
-        placement.rails[name] = rows.top_rail + _ROW * index
+        placement.rails[name] = rows.top_rail + room.row * index
     for position in placement.positions.values():
         position.y = _find_height(placement, rows, position)
-    _assign_columns(placement, gap, margin)
+    _assign_columns(placement, room)
 
 
 def _measure_half_width(element: SketchElement) -> int:
@@ -72,10 +82,10 @@ def _split_rails(placement: Placement) -> tuple[list[str], list[str]]:
     return tops, [name for name in (first, *others) if name not in tops]
 
 
-def _assign_rails(placement: Placement) -> None:
+def _assign_rails(placement: Placement, row: int) -> None:
     """Set the heights of the lower rails, the first at 0."""
     for index, name in enumerate(_split_rails(placement)[1]):
-        placement.rails[name] = -_ROW * index
+        placement.rails[name] = -row * index
     placement.bottom = min(placement.rails.values(), default=0)
 
 
@@ -87,20 +97,21 @@ class _RowHeights:
     gates: int
     top_rail: int
     norm: int  # tracks more for a layer that has a norm
+    row: int
 
     @classmethod
-    def of(cls, placement: Placement) -> _RowHeights:
+    def of(cls, placement: Placement, row: int) -> _RowHeights:
         """The heights that leave enough room for all rows."""
         positions = placement.positions.values()
         bottoms = _split_rails(placement)[1]
         norm = int(any(p.element.has_norm for p in positions))
-        first_join = _ROW if any(placement.spines[name] for name in bottoms) else 0
+        first_join = row if any(placement.spines[name] for name in bottoms) else 0
         gates = first_join + _GATES + norm
         if any(p.depth == LATER_JOIN for p in positions):
             gates += _LATER_JOINS
         rising = max((p.depth for p in positions if p.lane == "up"), default=0) + 1
         hanging = max((p.depth + 1 for p in positions if p.lane == "down"), default=0) + 1
-        return cls(first_join, gates, gates + norm + _ROW * max(rising, hanging), norm)
+        return cls(first_join, gates, gates + norm + row * max(rising, hanging), norm, row)
 
 
 def _find_height(placement: Placement, rows: _RowHeights, position: ElementPosition) -> int:
@@ -110,17 +121,17 @@ def _find_height(placement: Placement, rows: _RowHeights, position: ElementPosit
         later = position.depth == LATER_JOIN
         return rows.gates - _JOIN_TO_GATE - rows.norm if later else rows.first_join
     if position.lane == "down":
-        return rows.top_rail - _ROW * (position.depth + 1)
-    return rows.gates + _ROW * position.depth + (rows.norm if position.depth else 0)
+        return rows.top_rail - rows.row * (position.depth + 1)
+    return rows.gates + rows.row * position.depth + (rows.norm if position.depth else 0)
 
 
-def _assign_columns(placement: Placement, gap: int, margin: int) -> None:
+def _assign_columns(placement: Placement, room: Room) -> None:
     """Set the parts' distances from the left, and the sketch's width."""
-    left, positions = _MARGINS[0] + margin, list(placement.positions.values())
+    left, positions = _MARGINS[0] + room.margin, list(placement.positions.values())
     for column in range(max((p.column for p in positions), default=0) + 1):
         own = [position for position in positions if position.column == column]
         half = max((position.half_width for position in own), default=1)
         for position in own:
             position.x = left + half
-        left += 2 * half + gap
-    placement.width = left + _MARGINS[1] + margin
+        left += 2 * half + room.gap
+    placement.width = left + _MARGINS[1] + room.margin

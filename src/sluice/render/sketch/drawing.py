@@ -106,10 +106,10 @@ class Drawing:
             node: name for name, node in outputs if name not in known
         }
         box = layout.box
-        self.left = min([-2.5, *(label.box.left - 0.2 for label in layout.labels)])
+        self.left = min([-2.5, *(label.box.left - 0.5 for label in layout.labels)])
         self.bottom = box.bottom - (7.4 if layout.is_simplified else 5.6)
         self.bottom -= (3.2 if wire_values else 0.0) + (lines * _LEADING + 0.9 if lines else 0.0)
-        self.right = max([box.right + 4.5, *(label.box.right + 0.2 for label in layout.labels)])
+        self.right = max([box.right + 4.5, *(label.box.right + 0.5 for label in layout.labels)])
         self.top = box.top + (3.4 if title else 1.0)
         self.right = max(self.right, box.left + measure_legend(layout, wire_values is not None))
         self.right = max(self.right, box.left + 0.53 * len(title or ""))

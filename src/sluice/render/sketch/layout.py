@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from sluice.equations.graph import Graph, Leaf
 from sluice.render.sketch.blocks import BlockSketch
-from sluice.render.sketch.coordinates import assign_coordinates
+from sluice.render.sketch.coordinates import Room, assign_coordinates
 from sluice.render.sketch.elements import ElementTable, Net
 from sluice.render.sketch.labels import Box, Label, place_labels
 from sluice.render.sketch.placement import Placement, place_elements
@@ -20,8 +20,14 @@ _MOST_NODES = 120
 """How many computing nodes a cell has at most for a sketch of each operation."""
 _MOST_STEPS = 200_000
 """How many steps the search for the wires may take; about a second."""
-_ROOMS = ((3, 0, 1), (4, 0, 1), (4, 0, 4), (4, 4, 5), (6, 6, 6), (9, 8, 6))
-"""How much room to try for wires: tracks between columns, more tracks at the sides; and tries."""
+_ROOMS = (
+    (Room(3), 1),
+    (Room(4), 1),
+    (Room(4), 4),
+    (Room(4, 4, 7), 5),
+    (Room(6, 6, 7), 6),
+)
+"""How much room to try for wires, and how many tries with it."""
 
 
 @dataclass(frozen=True)
@@ -69,25 +75,23 @@ def _route(graph: Graph) -> Router | None:
     if sum(not isinstance(node, Leaf) for node in graph.nodes) > _MOST_NODES:
         return None
     made, budget = None, SearchBudget(_MOST_STEPS)
-    for gap, margin, tries in _ROOMS:
+    for room, tries in _ROOMS:
         try:
-            found = _route_in(graph, budget, (gap, margin), tries)
+            found = _route_in(graph, budget, room, tries)
         except SearchLimitError:
             return made
         if found is not None and (made is None or not found.enters_from_behind):
             made = found
-        if made is not None and (gap > _ROOMS[0][0] or not made.enters_from_behind):
+        if made is not None and (room.gap > 3 or not made.enters_from_behind):
             return made
     return made
 
 
-def _route_in(
-    graph: Graph, budget: SearchBudget, room: tuple[int, int], tries: int
-) -> Router | None:
+def _route_in(graph: Graph, budget: SearchBudget, room: Room, tries: int) -> Router | None:
     """The wires with so much room; one that finds no way is laid first at the next try."""
     preferred: list[WireRequest] = []
     places = place_elements(ElementTable.from_graph(graph))
-    assign_coordinates(places, *room)
+    assign_coordinates(places, room)
     for _ in range(tries):
         router = Router(places, budget)
         try:

@@ -31,7 +31,7 @@ def _list_entries(layout: Layout) -> list[tuple[str, str]]:
     kinds = {spot.element.kind for spot in layout.placement.positions.values()}
     items = [("layer", "learned layer")] if kinds & {"layer", "norm"} else []
     items += [("circle", "pointwise")] if kinds & {"circle", "pointwise"} else []
-    items += [("block", "elementwise")] if "block" in kinds else []
+    items += [("block", "without learned maps")] if "block" in kinds else []
     items += [("row", "over all units")] if "row" in kinds else []
     dots = "reads the line" if layout.is_simplified else "copy"
     items += [("dot", dots)] if layout.dots else []

@@ -68,16 +68,26 @@ def find_spine(
     elements: ElementTable, start: Node, end: Node, taken: set[SketchElement]
 ) -> list[SketchElement]:
     """The longest path from one step's state to the next's through pointwise parts alone."""
-    part = elements.by_value.get(end)
-    if part is None or part in taken or part.kind in ("layer", "join"):
-        return []
-    if start in part.inputs and len(part.inputs) == 1:
-        return [part]
-    ways = [find_spine(elements, start, net, taken) for net in part.inputs if isinstance(net, Node)]
-    best = max(ways, key=len, default=[])
-    if best:
-        return [*best, part]
-    return [part] if start in part.inputs else []
+    known: dict[Node, list[SketchElement]] = {}
+
+    def find(end: Node) -> list[SketchElement]:
+        if end not in known:
+            known[end] = search(end)
+        return known[end]
+
+    def search(end: Node) -> list[SketchElement]:
+        part = elements.by_value.get(end)
+        if part is None or part in taken or part.kind in ("layer", "join"):
+            return []
+        if start in part.inputs and len(part.inputs) == 1:
+            return [part]
+        ways = [find(net) for net in part.inputs if isinstance(net, Node)]
+        best = max(ways, key=len, default=[])
+        if best:
+            return [*best, part]
+        return [part] if start in part.inputs else []
+
+    return find(end)
 
 
 def place_elements(elements: ElementTable) -> Placement:

@@ -20,6 +20,7 @@ from sluice.equations.graph import Graph
 from sluice.equations.specs import Sizes
 from sluice.run.kernels import extension
 from sluice.run.kernels.encode import ProgramEncoder, encode_tensors
+from sluice.run.shapes import check_dtypes, check_parameters
 
 LAYER_CLASSES = {
     "float32": "LayerFloat32",
@@ -49,6 +50,12 @@ class CompiledCell:
     def state_widths(self) -> tuple[int, ...]:
         """The width of each state; the first is the output's."""
         return tuple(self.sizes.of(state.width) for state in self.graph.states)
+
+    @cached_property
+    def parameter_shapes(self) -> list[tuple[int, ...]]:
+        """The shapes of the parameters that the layer has, in the graph's order."""
+        specs = self.graph.parameters
+        return [p.shape(self.sizes) for p in specs if self.has_bias or not p.is_bias]
 
     @cached_property
     def parameter_sizes(self) -> tuple[int, ...]:
@@ -134,7 +141,12 @@ def hold_contiguous(cell: CompiledCell, parameters: Sequence[Tensor]) -> Sequenc
 def pack_weights(
     cell: CompiledCell, parameters: Sequence[Tensor], precision: str, needs_grad: bool
 ) -> Any:
-    """A layer's weights, packed for many passes: copied as they are now."""
+    """A layer's weights, packed for many passes: copied as they are now.
+
+    Raises RuntimeError for weights of other shapes or of another dtype than the cell's.
+    """
+    check_parameters(cell.graph, cell.sizes, parameters)
+    check_dtypes(parameters, torch.float64 if cell.bits == 64 else torch.float32)
     held = hold_contiguous(cell, parameters)
     return get_layer_class(precision)(
         cell.handle, encode_tensors(*held), needs_grad, extension.get_num_threads()
