@@ -19,8 +19,7 @@ public:
     Backward(const PackedWeights<P>& weights, const Call<Real>& call, const Tape<Real>& tape,
              Tape<Real>* recorded)
         : weights_(weights), program_(weights.program), call_(call), tape_(tape),
-          recorded_(recorded), output_holds_state_(program_.state_widths[0] % L == 0),
-          states_(program_, call, &tape, output_holds_state_, arena_) {
+          recorded_(recorded), states_(program_, call, &tape, arena_) {
         const i64 b = call.batch;
         shares_units_ = divides_units<Real>(program_, call);
         threads_ = shares_units_ ? call.threads
@@ -41,7 +40,7 @@ public:
         run_team(threads_, [&](int id, Team& team) { run_thread(*contexts_[size_t(id)], team); });
         for (const RowGradient& g : program_.row_gradients) reduce_row_gradient(g);
         if (call_.restart_state_gradients.empty()) return;
-        for (size_t s = 0; s < states_.states.size(); ++s)
+        for (size_t s = 0; s < carried(); ++s)
             for (int id = 0; id < threads_; ++id)
                 for (i64 u = 0; u < states_.states[s].width; ++u)
                     call_.restart_state_gradients[s][u] +=
@@ -78,7 +77,7 @@ private:
     const Call<Real>& call_;
     const Tape<Real>& tape_;
     Tape<Real>* recorded_;
-    bool output_holds_state_, shares_units_ = false;
+    bool shares_units_ = false;
     Arena<Real> arena_;
     StateStore<P> states_;
     int threads_ = 1;
@@ -152,13 +151,13 @@ private:
                 std::fill_n(call_.parameter_gradients[k], program_.parameter_sizes[k], Real(0));
     }
 
+    size_t carried() const { return size_t(program_.carried); }
     A* rounded_deltas(const PhaseRunner<P>& runner, i64 k) const {
         return rounded_[shares_units_ ? size_t(runner.id) : 0][size_t(k)];
     }
-
     // A sequence without steps: its final states are its initial ones, and so are their gradients.
     void copy_empty_sequence(i64 b) {
-        for (size_t s = 0; s < states_.states.size(); ++s) {
+        for (size_t s = 0; s < carried(); ++s) {
             const i64 width = states_.states[s].width;
             const Real* from = call_.final_state_gradients[s];
             if (!call_.initial_state_gradients[s]) continue;
@@ -181,7 +180,6 @@ private:
             if (threads_ > 1) team.barrier();
         }
     }
-
     void bind_all(ThreadContext& context) {
         PhaseRunner<P>& runner = context.runner;
         for (size_t k = 0; k < shared_.size(); ++k) {
@@ -247,28 +245,30 @@ private:
                 std::fill_n(runner.view(k).at(0, runner.row0),
                             (end - runner.row0) * runner.view(k).row, Real(0));
             if (p.role == Role::output_gradient)
-                bind_rows(runner, k, call_.output_gradient, t, end);
-            if (p.role == Role::input) bind_rows(runner, k, call_.x, t, end);
+                bind_rows(runner, k, call_.output_gradient, t, end, program_.output_width(),
+                          program_.output_start(s));
+            if (p.role == Role::input) bind_rows(runner, k, call_.x, t, end, p.width, 0);
         }
         for (i64 b = runner.row0; b < end; ++b)
             if (t == call_.last_step(b)) load_final_gradient(runner, b, current);
     }
-    // An array of the caller's: as it is, or, where rows need padding, a padded copy of a step.
-    void bind_rows(PhaseRunner<P>& runner, i64 k, const Real* from, i64 t, i64 end) {
+    // Rows of the caller's, from number `start` on: as they are, or a step's, copied and padded.
+    void bind_rows(PhaseRunner<P>& runner, i64 k, const Real* from, i64 t, i64 end, i64 distance,
+                   i64 start) {
         const Buffer& p = runner.buffer(k);
-        const Real* rows = from ? from + t * call_.batch * p.width : nullptr;
+        const Real* rows = from ? from + t * call_.batch * distance + start : nullptr;
         if (rows && p.width % L == 0) {
-            runner.view(k) = {{const_cast<Real*>(rows), 0, p.width}, L};
+            runner.view(k) = {{const_cast<Real*>(rows), 0, distance}, L};
             return;
         }
         runner.bind(k, shared_[size_t(k)], 0);
         for (i64 b = runner.row0; b < end; ++b)
-            copy_own_units(runner, runner.view(k).at(0, b), rows ? rows + b * p.width : nullptr,
+            copy_own_units(runner, runner.view(k).at(0, b), rows ? rows + b * distance : nullptr,
                            p.width);
     }
     // Where a sequence ends, the gradient of its final states enters.
     void load_final_gradient(PhaseRunner<P>& runner, i64 b, int current) {
-        for (size_t s = 0; s < states_.states.size(); ++s) {
+        for (size_t s = 0; s < carried(); ++s) {
             const auto& state = states_.states[s];
             const Real* from = call_.final_state_gradients[s];
             copy_own_units(runner, state_gradients_[current][s] + b * state.padded,
@@ -279,7 +279,7 @@ private:
     void store_initial_gradient(PhaseRunner<P>& runner, i64 t, i64 b, int current) {
         const bool begins = t == call_.first_step(b), reset = call_.is_reset(t, b);
         if (!begins && !reset) return;
-        for (size_t s = 0; s < states_.states.size(); ++s) {
+        for (size_t s = 0; s < carried(); ++s) {
             const auto& state = states_.states[s];
             i64 first, last;
             runner.unit_range(state.width, first, last);
@@ -297,7 +297,7 @@ private:
 
     // What is computed for a chunk of steps at once: the input's gradient, and the weights'.
     void accumulate_chunk(ThreadContext& context, i64 t0, i64 count, bool is_first) {
-        PhaseRunner<P>& runner = context.runner;
+        auto& runner = context.runner;
         if (call_.x_gradient && !call_.lengths)
             write_input_gradient(runner, t0, count * call_.batch);
         else if (call_.x_gradient)

@@ -33,9 +33,9 @@ template <class P> struct Stream {
             layers.push_back(std::make_unique<Stepper<P>>(packed[k]->weights, rows, masks[k],
                                                           std::max(1, threads)));
             threads_ = std::max(threads_, layers.back()->threads());
-            if (k > 0 && layers[k]->input_width() != layers[k - 1]->width(0))
+            if (k > 0 && layers[k]->input_width() != layers[k - 1]->output_width())
                 reject("a stream",
-                       "a layer with input width " + std::to_string(layers[k - 1]->width(0)),
+                       "a layer with input width " + std::to_string(layers[k - 1]->output_width()),
                        layers[k]->input_width());
         }
     }
@@ -51,8 +51,11 @@ template <class P> struct Stream {
                 layer->step(id, current, x, row, shared ? team : nullptr, table_rows);
             table_rows = nullptr;
             if (team && !shared) team->barrier();
-            x = layer->state(0, current ^ 1);
-            row = layer->padded(0);
+            if (layer->gathers_output()) {
+                if (id == 0) layer->gather_output(current);
+                if (team) team->barrier();
+            }
+            x = layer->output(current, row);
         }
         return x;
     }
@@ -64,9 +67,10 @@ template <class P> struct Stream {
         });
         current_ ^= 1;
         const Stepper<P>& top = *layers.back();
+        i64 row = 0;
+        const Real* out = top.output(current_ ^ 1, row);
         for (i64 b = 0; b < batch; ++b)
-            std::copy_n(top.state(0, current_) + b * top.padded(0), top.width(0),
-                        to_pointer<Real>(y) + b * top.width(0));
+            std::copy_n(out + b * row, top.output_width(), to_pointer<Real>(y) + b * top.output_width());
     }
     // An input beside x of all layers for the next step, from the caller's array (batch, width).
     void write_input(i64 k, i64 from) {
@@ -111,7 +115,7 @@ template <class P> struct Stream {
 
     // Set the embedding below the layers and the readout above them.
     void attach_vocabulary(const std::vector<i64>& words) {
-        const i64 width = layers[0]->input_width(), features = layers.back()->width(0);
+        const i64 width = layers[0]->input_width(), features = layers.back()->output_width();
         SectionReader in(words, ListKind::vocabulary, "a vocabulary");
         const auto vocabulary = in.read(1, "arrays", [&](Section& s) {
             Vocabulary<Real> v;

@@ -52,14 +52,14 @@ private:
 
     i64 row_count() const { return call_.steps * call_.batch; }
     i64 x_size() const { return row_count() * program_.input_width; }
-    i64 y_size() const { return row_count() * program_.state_widths[0]; }
+    i64 y_size() const { return row_count() * program_.output_width(); }
 
     void read_common() {
         Call<Real>& c = call_;
         in_.read(1, "sizes", [&](Section& s) {
             c.steps = s.read("a number of steps", 0, max_rows);
             c.batch = s.read("a number of sequences", 0, max_rows / std::max<i64>(1, c.steps));
-            if (row_count() > max_size / std::max(program_.input_width, program_.state_widths[0]))
+            if (row_count() > max_size / std::max(program_.input_width, program_.output_width()))
                 reject(s.place(), "sizes of a tensor that memory can hold", row_count());
             c.threads = int(std::min(max_threads, s.read("a number of threads", 1)));
             c.reverse = s.read_flag("a direction");
@@ -90,12 +90,13 @@ private:
             limit = length;
         }
     }
-    // `found` gets each state's array of so many rows.
+    // `found` gets each state's array of so many rows, and null for what is carried nowhere.
     template <class Array>
     void read_states(Section& s, std::vector<Array*>& found, i64 rows, bool optional = false) {
-        found.reserve(program_.state_widths.size());
-        for (i64 width : program_.state_widths)
-            found.push_back(s.read_array<Array>("a state", rows * width, optional || rows == 0));
+        found.resize(program_.state_widths.size());
+        for (size_t k = 0; k < size_t(program_.carried); ++k)
+            found[k] = s.read_array<Array>("a state", rows * program_.state_widths[k],
+                                           optional || rows == 0);
     }
     // A mask for all steps or for each, for all sequences or for each: distances may be zero.
     void read_mask(Section& s, i64 width) {

@@ -59,7 +59,8 @@ private:
         for (i64 u = 0, unit; u < this->vectors(p, piece) * L; ++u) {
             const i64 row = this->find_row(p, piece, u / L, u % L, unit);
             scratch.rows[u] = row >= 0 ? weight_ + row * m_->columns : nullptr;
-            scratch.bias[u] = bias_ && row >= 0 ? bias_[row] : Real(0);
+            const i64 own = m_->bias_of(row);
+            scratch.bias[u] = bias_ && own >= 0 ? bias_[own] : Real(0);
         }
     }
     void pack(i64 p, int nv, i64 k, i64 count, Scratch& scratch) const {

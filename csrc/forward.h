@@ -15,8 +15,7 @@ public:
     // `tape`: where the pass leaves what backpropagation needs; null for none.
     Forward(const PackedWeights<P>& weights, const Call<Real>& call, Tape<Real>* tape)
         : weights_(weights), program_(weights.program), call_(call), tape_(tape),
-          output_holds_state_(program_.state_widths[0] % L == 0),
-          states_(program_, call, tape, output_holds_state_, arena_) {
+          states_(program_, call, tape, arena_) {
         const i64 b = call.batch;
         shares_units_ = divides_units<Real>(program_, call);
         threads_ =
@@ -75,7 +74,7 @@ private:
     const Program& program_;
     const Call<Real>& call_;
     Tape<Real>* tape_;
-    bool output_holds_state_, shares_units_ = false;
+    bool shares_units_ = false;
     Arena<Real> arena_;
     StateStore<P> states_;
     int threads_ = 1;
@@ -233,17 +232,20 @@ private:
 
     // The output of step t, zeros for ended sequences, and the states of those that end here.
     void write_outputs(PhaseRunner<P>& runner, i64 t, i64 end) {
-        const i64 width = program_.state_widths[0];
+        const i64 width = program_.output_width(), in_output = program_.state_in_output();
         Real* y = call_.y + t * call_.batch * width;
-        i64 first, last;
-        runner.unit_range(width, first, last);
-        if (!output_holds_state_)
-            for (i64 b = runner.row0; b < end; ++b) {
-                const Real* from = states_.next_row(0, t, b);
-                std::copy(from + first, from + last, y + b * width + first);
-            }
-        for (i64 b = std::max(end, runner.row0); b < runner.row1; ++b)
-            std::fill(y + b * width + first, y + b * width + last, Real(0));
+        for (i64 s : program_.outputs) {
+            i64 first, last;
+            runner.unit_range(program_.state_widths[size_t(s)], first, last);
+            if (s != in_output)
+                for (i64 b = runner.row0; b < end; ++b) {
+                    const Real* from = states_.next_row(size_t(s), t, b);
+                    std::copy(from + first, from + last, y + b * width + first);
+                }
+            for (i64 b = std::max(end, runner.row0); b < runner.row1; ++b)
+                std::fill(y + b * width + first, y + b * width + last, Real(0));
+            y += program_.state_widths[size_t(s)];
+        }
         for (i64 b = runner.row0; b < end; ++b) {
             if (t == call_.last_step(b))
                 write_final_states(b, [&](size_t s) { return states_.next_row(s, t, b); }, &runner);

@@ -118,7 +118,8 @@ template <class Real> class TokenGenerator {
 public:
     TokenGenerator(const Vocabulary<Real>& vocabulary, i64 batch, i64 features)
         : vocabulary_(vocabulary), batch_(batch),
-          matrix_{false, 0, vocabulary.bias ? 1 : -1, vocabulary.size, features, 1, features, {0}},
+          matrix_{false, 0, vocabulary.bias ? 1 : -1, vocabulary.size, features, 1, features, {0},
+                  {}},
           readout_(matrix_, false), row_(readout_.blocks * L) {
         const Real* parameters[] = {vocabulary.readout, vocabulary.bias};
         typename PackedMatrix<P>::Scratch scratch;

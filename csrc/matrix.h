@@ -199,7 +199,8 @@ private:
             if (source && m_->heads > 1)
                 source = expand_head_row(scratch.rows.data() + u * m_->inner, source, unit);
             list[u] = source ? source + from : nullptr;
-            biases()[base + u] = bias && row >= 0 ? bias[row] : Real(0);
+            const i64 own = m_->bias_of(row);
+            biases()[base + u] = bias && own >= 0 ? bias[own] : Real(0);
         }
         if constexpr (P::group == 4)
             pack_rows_int8(panel(p, piece), nv, list, count, scales() + base, offsets() + base);

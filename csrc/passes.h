@@ -8,11 +8,6 @@
 
 namespace sluice::SLUICE_ISA {
 
-// Whether the output array itself holds the first state: its rows need no padding.
-template <class Real> bool output_holds_state(const Program& program) {
-    return program.state_widths[0] % lanes<Real> == 0;
-}
-
 // The tape, which the caller owns; null where none is kept.
 template <class P>
 Tape<typename P::Real>* run_forward(const PackedWeights<P>& weights,
@@ -21,15 +16,15 @@ Tape<typename P::Real>* run_forward(const PackedWeights<P>& weights,
     const Program& program = weights.program;
     std::unique_ptr<Tape<Real>> tape;
     if (keep)
-        tape = std::make_unique<Tape<Real>>(Tape<Real>::of_values(
-            program, call.steps, call.batch, output_holds_state<Real>(program)));
+        tape = std::make_unique<Tape<Real>>(
+            Tape<Real>::of_values(program, call.steps, call.batch));
     Forward<P>(weights, call, tape.get()).run();
     return tape.release();
 }
 
 template <class Real>
 void check_tape(const Tape<Real>& tape, const Program& program, const Call<Real>& call) {
-    if (!tape.fits(program, call.steps, call.batch, output_holds_state<Real>(program)))
+    if (!tape.fits(program, call.steps, call.batch))
         throw std::invalid_argument(
             "expected the tape of a forward pass with the same program and sizes, got another; keep "
             "each pass with its own tape");
@@ -140,11 +135,11 @@ void read_tape(const Tape<Real>& tape, const Program& program, i64 k, i64 item, 
 template <class Real>
 Tape<Real>* open_tape(const Program& program, i64 steps, i64 batch, i64 address, i64 bytes) {
     return new Tape<Real>(Tape<Real>::of_values_at(
-        program, steps, batch, output_holds_state<Real>(program), to_pointer<void>(address), bytes));
+        program, steps, batch, to_pointer<void>(address), bytes));
 }
 
 template <class Real> i64 tape_bytes_per_row(const Program& program) {
-    return Tape<Real>::bytes_per_row(program, output_holds_state<Real>(program));
+    return Tape<Real>::bytes_per_row(program);
 }
 
 template <class Real> bool holds(const Tape<Real>& tape, i64 k) {

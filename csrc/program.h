@@ -64,6 +64,15 @@ struct Matrix {
     i64 width, inner, heads;  // units of the result, of the operand (of a gate when transposed)
     i64 columns;              // of the weight as it is stored
     std::vector<i64> starts;  // the first row of each gate
+    std::vector<i64> bias_starts;  // the first bias of each, -1 for none; empty: as the rows
+    // Which bias a row of the weight has; -1: none.
+    i64 bias_of(i64 row) const {
+        if (bias < 0 || row < 0 || bias_starts.empty()) return bias < 0 ? -1 : row;
+        for (size_t g = 0; g < starts.size(); ++g)
+            if (bias_starts[g] >= 0 && row >= starts[g] && row < starts[g] + width)
+                return bias_starts[g] + row - starts[g];
+        return -1;
+    }
     i64 gates() const { return i64(starts.size()); }
     i64 results() const { return transposed ? 1 : gates(); }
 };
@@ -161,7 +170,10 @@ struct UnitParameter {
 
 struct Program {
     i64 lanes = 0, input_width = 0;
+    // `state_widths`: of `carried` states, then of values that are given out and carried nowhere.
     std::vector<i64> parameter_sizes, state_widths, mask_widths;
+    i64 carried = 0;
+    std::vector<i64> outputs;  // which of them make up the output, side by side
     std::vector<Body> bodies;
     std::vector<Buffer> buffers;
     std::vector<Matrix> matrices;
@@ -197,6 +209,23 @@ struct Program {
     i64 find(Role role, i64 index = 0) const {
         const auto& all = by_role_[size_t(role)];
         return size_t(index) < all.size() ? all[size_t(index)] : -1;
+    }
+    // Where the values of outputs[n] begin in a row of the output.
+    i64 output_start(size_t n) const {
+        i64 start = 0;
+        for (size_t k = 0; k < n; ++k) start += state_widths[size_t(outputs[k])];
+        return start;
+    }
+    i64 output_width() const { return output_start(outputs.size()); }
+    std::vector<i64> output_widths() const {
+        std::vector<i64> widths;
+        for (i64 s : outputs) widths.push_back(state_widths[size_t(s)]);
+        return widths;
+    }
+    // Which state the output array itself holds, where its rows need no padding; -1: none.
+    i64 state_in_output() const {
+        const bool alone = outputs.size() == 1;
+        return alone && state_widths[size_t(outputs[0])] % lanes == 0 ? outputs[0] : -1;
     }
     i64 parameter_count() const { return i64(parameter_sizes.size()); }
 

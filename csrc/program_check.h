@@ -16,11 +16,9 @@ public:
     explicit ProgramChecker(const Program& program) : p_(program) {}
 
     void check() {
-        if (p_.state_widths.empty()) fail("states", "at least one", 0);
         for (const Buffer& b : p_.buffers) check_buffer(b);
-        check_unique();
+        check_unique(), products_of_.assign(p_.matrices.size(), 0);
         for (const Matrix& m : p_.matrices) check_matrix(m);
-        products_of_.assign(p_.matrices.size(), 0);
         for (const Phase& phase : p_.hoisted) check_phase(Part::hoisted, phase);
         for (const Phase& phase : p_.forward) check_phase(Part::forward, phase);
         for (const Phase& phase : p_.backward) check_phase(Part::backward, phase);
@@ -103,7 +101,7 @@ private:
         if (is_state(b.role)) check_table_row(b, p_.state_widths, "the width of its state:");
         else if (b.role == Role::mask) check_table_row(b, p_.mask_widths, "the width of its mask:");
         else if (b.role == Role::output_gradient)
-            check_single(b, p_.state_widths[0], "the output's width:");
+            check_table_row(b, p_.output_widths(), "the width of its output:");
         else if (b.role == Role::input || b.role == Role::input_gradient)
             check_single(b, p_.input_width, "the input's width:");
         else require_at_most("buffers", "an index", i64(p_.buffers.size()), b.index);
@@ -158,7 +156,9 @@ private:
         require_at_most("matrices", "gates", max_items, m.gates());
         if (m.bias < 0) return;
         if (m.transposed) fail("matrices", "no bias of a transposed matrix", m.bias);
-        for (i64 start : m.starts)
+        if (!m.bias_starts.empty())
+            require_equal("matrices", "gates", m.gates(), i64(m.bias_starts.size()));
+        for (i64 start : m.bias_starts.empty() ? m.starts : m.bias_starts)
             require_at_most("matrices", "a bias's last row", parameter_size(m.bias), start + gate);
     }
 

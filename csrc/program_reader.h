@@ -67,6 +67,7 @@ private:
         m.heads = s.read("a number of heads", 1, max_width);
         m.columns = read_width(s);
         m.starts = s.read_list("a gate's first row", 0, max_size);
+        m.bias_starts = s.read_list("a gate's first bias", -1, max_size);
         return m;
     }
     Product read_product(Section& s) const {
@@ -157,10 +158,16 @@ inline void ProgramReader::read() {
     in_.read(1, "sizes",
              [&](Section& s) { p.input_width = s.read("the input's width", 1, max_width); });
     p.parameter_sizes = read_numbers(2, "parameters", 1, max_size);
-    p.state_widths = read_numbers(3, "states", 1, max_width);
+    in_.read(3, "states", [&](Section& s) {
+        p.state_widths = s.read_list("a size", 1, max_width);
+        p.carried = s.read("a number of states", 1, i64(p.state_widths.size()));
+        p.outputs = s.read_list("a state that is given out", 0, last(p.state_widths.size()));
+        if (p.outputs.empty() || p.outputs.size() > p.state_widths.size())
+            reject("the program, states", "one or more that are given out", i64(p.outputs.size()));
+    });
     p.mask_widths = read_numbers(4, "masks", 1, max_width);
     p.buffers = read_records(5, "buffers", 5, [&](Section& s) { return read_buffer(s); });
-    p.matrices = read_records(6, "matrices", 8, [&](Section& s) { return read_matrix(s); });
+    p.matrices = read_records(6, "matrices", 9, [&](Section& s) { return read_matrix(s); });
     p.hoisted = read_phases(7, "hoisted phases");
     p.forward = read_phases(8, "forward phases");
     p.backward = read_phases(9, "backward phases");

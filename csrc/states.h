@@ -40,9 +40,8 @@ template <class P> struct StateStore {
     const Call<Real>& call;
     std::vector<State> states;
 
-    // `output_holds_state`: the first state needs no padding, so the output array serves for it.
     StateStore(const Program& program, const Call<Real>& c, const Tape<Real>* tape,
-               bool output_holds_state, Arena<Real>& arena)
+               Arena<Real>& arena)
         : call(c) {
         for (size_t s = 0; s < program.state_widths.size(); ++s) {
             State state;
@@ -52,7 +51,7 @@ template <class P> struct StateStore {
             state.restart = copy_rows(c.restart_states.empty() ? nullptr : c.restart_states[s], 1,
                                       state, arena);
             const i64 k = program.find(Role::next, i64(s));
-            if (s == 0 && output_holds_state) state.history = c.y;
+            if (i64(s) == program.state_in_output()) state.history = c.y;
             else if (tape) state.history = tape->base[size_t(k)];
             else
                 for (Real*& rows : state.double_buffer)

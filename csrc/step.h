@@ -35,6 +35,7 @@ public:
         }
         for (const Buffer& p : program_.buffers) shared_.push_back(allocate_buffer(p));
         input_ = program_.find(Role::input);
+        if (program_.outputs.size() > 1) output_ = allocate_filled(batch, output_width(), 0);
         for (i64 s = 0; s < states(); ++s)
             state_buffers_.push_back(
                 {program_.find(Role::previous, s), program_.find(Role::next, s)});
@@ -46,9 +47,27 @@ public:
     int threads() const { return threads_; }
     i64 input_width() const { return program_.input_width; }
     i64 states() const { return i64(program_.state_widths.size()); }
+    i64 output_width() const { return program_.output_width(); }
     i64 width(i64 s) const { return program_.state_widths.at(size_t(s)); }
     i64 padded(i64 s) const { return round_up(width(s), L); }
     Real* state(i64 s, int current) const { return states_[current].at(size_t(s)); }
+
+    // The output after a step that read the states numbered `current`, in `row` its rows' distance.
+    // Of several values it is a copy, which `gather_output` makes.
+    const Real* output(int current, i64& row) const {
+        row = output_ ? round_up(output_width(), L) : padded(program_.outputs[0]);
+        return output_ ? output_ : state(program_.outputs[0], current ^ 1);
+    }
+    bool gathers_output() const { return output_; }
+    void gather_output(int current) const {
+        Real* to = output_;
+        for (i64 s : program_.outputs) {
+            for (i64 b = 0; b < call_.batch; ++b)
+                std::copy_n(state(s, current ^ 1) + b * padded(s), width(s),
+                            to + b * round_up(output_width(), L));
+            to += width(s);
+        }
+    }
 
     // How many inputs beside x there are, and their widths.
     i64 given_masks() const { return i64(masks_.size()) - constant_masks_; }
@@ -138,6 +157,7 @@ private:
     Call<Real> call_;
     int threads_ = 1;
     i64 input_ = -1, constant_masks_ = 0;
+    Real* output_ = nullptr;
     std::vector<std::pair<i64, i64>> state_buffers_;  // of each state: before the step, and after
     Arena<Real> arena_;
     std::vector<Real*> states_[2], masks_, shared_;

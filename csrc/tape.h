@@ -15,30 +15,30 @@ template <class Real> struct Tape {
     std::vector<Real*> base;  // of each buffer; null where the tape has none
     std::vector<i64> sizes;   // how many numbers of each buffer are kept
 
-    // `output_holds_state`: the output array itself holds the first state.
-    static Tape of_values(const Program& program, i64 t, i64 b, bool output_holds_state) {
-        return Tape(program, t, b, [=](const Buffer& p) { return keeps(p, output_holds_state); });
+    static Tape of_values(const Program& program, i64 t, i64 b) {
+        const i64 in_output = program.state_in_output();
+        return Tape(program, t, b, [=](const Buffer& p) { return keeps(p, in_output); });
     }
     static Tape of_gradients(const Program& program, i64 t, i64 b) {
         return Tape(program, t, b, [](const Buffer& p) { return p.role == Role::recorded; });
     }
     // One of values in the caller's memory, `bytes` at `to`: a row for each step and sequence, and
     // one more, since whole vectors are read a little beyond the end.
-    static Tape of_values_at(const Program& program, i64 t, i64 b, bool output_holds_state, void* to,
-                             i64 bytes) {
-        const auto keep = [=](const Buffer& p) { return keeps(p, output_holds_state); };
+    static Tape of_values_at(const Program& program, i64 t, i64 b, void* to, i64 bytes) {
+        const i64 in_output = program.state_in_output();
+        const auto keep = [=](const Buffer& p) { return keeps(p, in_output); };
         const i64 rows = add_checked(multiply_checked(t, b), 1);
-        const i64 needed = multiply_checked(rows, bytes_per_row(program, output_holds_state));
+        const i64 needed = multiply_checked(rows, bytes_per_row(program));
         if (!to || bytes < needed || reinterpret_cast<std::uintptr_t>(to) % sizeof(Real))
             reject("a tape", std::to_string(needed) + " aligned bytes", to ? bytes : 0);
         Tape made(program, t, b, keep, nullptr);
         made.place(static_cast<Real*>(to));
         return made;
     }
-    static i64 bytes_per_row(const Program& program, bool output_holds_state) {
+    static i64 bytes_per_row(const Program& program) {
         i64 width = 0;
         for (const Buffer& p : program.buffers)
-            if (keeps(p, output_holds_state)) width = add_checked(width, round_up(p.row, 16));
+            if (keeps(p, program.state_in_output())) width = add_checked(width, round_up(p.row, 16));
         return multiply_checked(std::max<i64>(width, margin), sizeof(Real));
     }
 
@@ -47,18 +47,19 @@ template <class Real> struct Tape {
         return k < base.size() && base[k] && sizes[k] >= multiply_checked(steps, batch, p.row);
     }
     // Whether it was left by a forward pass of this program, or of one with the same buffers.
-    bool fits(const Program& program, i64 t, i64 b, bool output_holds_state) const {
+    bool fits(const Program& program, i64 t, i64 b) const {
         if (steps != t || batch != b || base.size() != program.buffers.size()) return false;
         for (size_t k = 0; k < base.size(); ++k)
-            if (holds(k, program.buffers[k]) != keeps(program.buffers[k], output_holds_state))
+            if (holds(k, program.buffers[k]) != keeps(program.buffers[k], program.state_in_output()))
                 return false;
         return true;
     }
 
 private:
-    static bool keeps(const Buffer& p, bool output_holds_state) {
+    // `in_output`: the state that the output array holds in place of the tape.
+    static bool keeps(const Buffer& p, i64 in_output) {
         return p.role == Role::tape || p.holds_statistics() ||
-               (p.role == Role::next && !(output_holds_state && p.index == 0));
+               (p.role == Role::next && p.index != in_output);
     }
 
     static constexpr i64 margin = 64;  // numbers that may be read beyond the end

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sluice.cells import Cell as Cell
+from sluice.cells import Constant as Constant
 from sluice.cells import Gate as Gate
 from sluice.cells import Input as Input
 from sluice.cells import Map as Map

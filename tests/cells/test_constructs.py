@@ -12,6 +12,7 @@ import torch
 
 import sluice
 from cell_list import SoftStep
+from run.kernels.row_cells import DeltaRule
 from sluice import Cell, Gate, Map, Norm, State, Vector, sigmoid, tanh
 from sluice.cells import Input, Mask, Noise, PeepholeLSTM, layer_norm, recurrent_dropout
 from sluice.cells.from_text import TracedCell
@@ -60,6 +61,7 @@ ROWS: dict[str, tuple[str, ...]] = {
     "counted": ("Gate", "Map", "Vector", "Norm", "State", "Mask"),
     "given": ("Input", "Noise", "State", "Map"),
     "whole rows": ("Scalar", "Gate"),
+    "matrix state": ("State", "Map"),
     "gate names": ("forget_gate_name",),
     "normed maps": ("Map",),
     "dropped maps": ("Map", "Mask"),
@@ -69,6 +71,7 @@ CELLS: dict[str, Callable[[], Cell]] = {
     "counted": Counted,
     "given": Given,
     "whole rows": SoftStep,
+    "matrix state": DeltaRule,
     "gate names": PeepholeLSTM,
     "normed maps": lambda: layer_norm(Mapped),
     "dropped maps": lambda: recurrent_dropout(Mapped, 0.3),
@@ -131,7 +134,7 @@ def test_a_construct_elsewhere(name: str, tmp_path: Path) -> None:
         stream = layer.stream(batch_size=B)
         steps = [stream(x[t], **{k: v[t] for k, v in options.items()}) for t in range(T)]
         torch.testing.assert_close(torch.stack(steps), y, rtol=1e-5, atol=1e-6)
-        again = sluice.nn.Recurrent(TracedCell(cell.text), X, H).eval()
+        again = sluice.nn.Recurrent(TracedCell(cell.text), X, H, sizes=cell.sizes).eval()
         again.load_state_dict(layer.state_dict())
         assert torch.equal(again(x, **options)[0], y)
     lines = format_equations(cell.graph)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -10,24 +11,11 @@ import torch
 from torch import Tensor
 
 import sluice
-from sluice import Cell, Gate, Input, Map, Vector, detach, exp, greater, sigmoid, tanh, where
+from sluice import Cell, Gate, Map, exp, tanh
+from sluice.cells import LTC, ODERNN, CfC, PhasedLSTM, TimeLSTM
 from sluice.nn import Recurrent
 
 T, B, X = 6, 4, 3
-
-
-class TimeLSTM(Cell):
-    """Time-LSTM 1 (Zhu et al. 2017): a gate for the time to the next step."""
-
-    input, forget, candidate, output, interest = Gate(), Gate(), Gate(), Gate(), Gate()
-    span, span_out = Map(bias=False), Map(bias=False)
-
-    def step(self, x: Any, h: Any, c: Any, *, dt: Any) -> dict[str, Any]:
-        i, f = sigmoid(self.input(x, h)), sigmoid(self.forget(x, h))
-        gate = sigmoid(self.interest(x) + sigmoid(self.span(dt)))
-        c = f * c + i * gate * tanh(self.candidate(x, h))
-        o = sigmoid(self.output(x, h) + self.span_out(dt))
-        return dict(h=o * tanh(c), c=c)
 
 
 def step_time_lstm(p: dict[str, Tensor], x: Tensor, h: Tensor, c: Tensor, dt: Tensor) -> Any:
@@ -38,25 +26,6 @@ def step_time_lstm(p: dict[str, Tensor], x: Tensor, h: Tensor, c: Tensor, dt: Te
     c = f * c + i * gate * torch.tanh(ih[2] + hh[2])
     o = torch.sigmoid(ih[3] + hh[3] + dt @ p["weight_span_out"].T)
     return o * torch.tanh(c), c
-
-
-class PhasedLSTM(Cell):
-    """Phased LSTM (Neil et al. 2016): units are open in a part of a period of their own."""
-
-    input, forget, candidate, output = Gate(), Gate(), Gate(), Gate()
-    period, shift = Vector(initial=2.0), Vector()
-    time = Input(width=1)
-    ratio, leak = 0.4, 0.01
-
-    def step(self, x: Any, h: Any, c: Any, time: Any) -> dict[str, Any]:
-        turns = (time - self.shift) / self.period
-        phase = turns - detach(sluice.floor(turns))
-        closed = where(greater(self.ratio, phase), 2 - 2 * phase / self.ratio, self.leak * phase)
-        k = where(greater(self.ratio / 2, phase), 2 * phase / self.ratio, closed)
-        i, f = sigmoid(self.input(x, h)), sigmoid(self.forget(x, h))
-        new = f * c + i * tanh(self.candidate(x, h))
-        out = sigmoid(self.output(x, h)) * tanh(new)
-        return dict(h=k * out + (1 - k) * h, c=k * new + (1 - k) * c, openness=k)
 
 
 def step_phased_lstm(p: dict[str, Tensor], x: Tensor, h: Tensor, c: Tensor, time: Tensor) -> Any:
@@ -70,18 +39,6 @@ def step_phased_lstm(p: dict[str, Tensor], x: Tensor, h: Tensor, c: Tensor, time
     return k * out + (1 - k) * h, k * new + (1 - k) * c
 
 
-class ODERNN(Cell):
-    """ODE-RNN (Rubanova et al. 2019): h follows an ODE between inputs, here in two Euler steps."""
-
-    hidden = Gate()
-    inner, outer = Map(width=11), Map()
-
-    def step(self, x: Any, h: Any, *, dt: Any) -> dict[str, Any]:
-        for _ in range(2):
-            h = h + dt / 2 * self.outer(tanh(self.inner(h)))
-        return dict(h=tanh(self.hidden(x, h)))
-
-
 def step_ode_rnn(p: dict[str, Tensor], x: Tensor, h: Tensor, dt: Tensor) -> Any:
     for _ in range(2):
         inner = torch.tanh(h @ p["weight_inner"].T + p["bias_inner"])
@@ -89,31 +46,10 @@ def step_ode_rnn(p: dict[str, Tensor], x: Tensor, h: Tensor, dt: Tensor) -> Any:
     return (torch.tanh(x @ p["weight_ih"].T + p["bias_ih"] + h @ p["weight_hh"].T + p["bias_hh"]),)
 
 
-class LTC(Cell):
-    """A liquid time-constant network (Hasani et al. 2021), one step of its fused solver."""
-
-    drive = Gate()
-    bias, rate = Vector(), Vector(initial=1.0)
-
-    def step(self, x: Any, h: Any, *, dt: Any) -> dict[str, Any]:
-        f = sigmoid(self.drive(x, h))
-        return dict(h=(h + dt * f * self.bias) / (1 + dt * (self.rate + f)))
-
-
 def step_ltc(p: dict[str, Tensor], x: Tensor, h: Tensor, dt: Tensor) -> Any:
     f = x @ p["weight_ih"].T + p["bias_ih"] + h @ p["weight_hh"].T + p["bias_hh"]
     f = torch.sigmoid(f)
-    return ((h + dt * f * p["bias"]) / (1 + dt * (p["rate"] + f)),)
-
-
-class CfC(Cell):
-    """The closed-form continuous-time network (Hasani et al. 2022)."""
-
-    rate, shift, early, late = Gate(), Gate(), Gate(), Gate()
-
-    def step(self, x: Any, h: Any, *, dt: Any) -> dict[str, Any]:
-        k = sigmoid(self.rate(x, h) * dt + self.shift(x, h))
-        return dict(h=tanh(self.early(x, h)) * (1 - k) + k * tanh(self.late(x, h)), mix=k)
+    return ((h + dt * f * p["target"]) / (1 + dt * (p["rate"] + f)),)
 
 
 def step_cfc(p: dict[str, Tensor], x: Tensor, h: Tensor, dt: Tensor) -> Any:
@@ -123,9 +59,9 @@ def step_cfc(p: dict[str, Tensor], x: Tensor, h: Tensor, dt: Tensor) -> Any:
     return (torch.tanh(early) * (1 - k) + k * torch.tanh(late),)
 
 
-CELLS: list[tuple[type[Cell], str, Callable[..., Any]]] = [
+CELLS: list[tuple[Callable[[], Cell], str, Callable[..., Any]]] = [
     (TimeLSTM, "dt", step_time_lstm),
-    (PhasedLSTM, "time", step_phased_lstm),
+    (partial(PhasedLSTM, 0.4, 0.01), "time", step_phased_lstm),
     (ODERNN, "dt", step_ode_rnn),
     (LTC, "dt", step_ltc),
     (CfC, "dt", step_cfc),
@@ -147,9 +83,9 @@ def compute_gradients(outputs: Any, inputs: Any) -> tuple[Tensor, ...]:
 @pytest.mark.parametrize(("hidden", "backend"), [(1, "fused"), (19, "fused"), (5, "reference")])
 @pytest.mark.parametrize(("kind", "name", "step"), CELLS)
 def test_cells_are_their_equations(
-    kind: type[Cell], name: str, step: Callable[..., Any], hidden: int, backend: str
+    kind: Callable[[], Cell], name: str, step: Callable[..., Any], hidden: int, backend: str
 ) -> None:
-    layer = Recurrent(kind, X, hidden, dtype=torch.float64)
+    layer = Recurrent(kind(), X, hidden, dtype=torch.float64)
     layer.backend = backend
     x = draw(T, B, X)
     dt = (torch.rand(T, B, dtype=torch.float64) * 3).requires_grad_()

@@ -1,6 +1,10 @@
 """Recurrent cells, each written once as its update equations."""
 
+from sluice.cells.blocks import BiasedMemoryBlocks as BiasedMemoryBlocks
+from sluice.cells.blocks import ForgetMemoryBlocks as ForgetMemoryBlocks
+from sluice.cells.blocks import MemoryBlocks as MemoryBlocks
 from sluice.cells.cell import Cell as Cell
+from sluice.cells.declarations import Constant as Constant
 from sluice.cells.declarations import Gate as Gate
 from sluice.cells.declarations import Map as Map
 from sluice.cells.declarations import Mask as Mask
@@ -67,6 +71,11 @@ from sluice.cells.simple import LeakyElman as LeakyElman
 from sluice.cells.simple import MultiplicativeRNN as MultiplicativeRNN
 from sluice.cells.slstm import SLSTM as SLSTM
 from sluice.cells.timed import GRUD as GRUD
+from sluice.cells.timed import LTC as LTC
+from sluice.cells.timed import ODERNN as ODERNN
+from sluice.cells.timed import CfC as CfC
+from sluice.cells.timed import PhasedLSTM as PhasedLSTM
+from sluice.cells.timed import TimeLSTM as TimeLSTM
 from sluice.cells.transforms import clamp_gates as clamp_gates
 from sluice.cells.transforms import clamp_units as clamp_units
 from sluice.cells.transforms import zoneout as zoneout

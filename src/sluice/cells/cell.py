@@ -21,11 +21,13 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, ClassVar, Self, cast
 
+import torch
 from torch import Tensor
 
 from sluice.cached import cached_property
 from sluice.cells.collection import read_declarations
-from sluice.cells.declarations import Declaration
+from sluice.cells.constants import compute_constant
+from sluice.cells.declarations import Constant, Declaration
 from sluice.cells.declarations import Gate as Gate
 from sluice.cells.declarations import Map as Map
 from sluice.cells.declarations import Mask as Mask
@@ -60,7 +62,9 @@ class Cell:
     ``forget_gate_name`` and ``input_gate_name`` name the gates that keep and write the state, for
     the initialisations that need them (``forget_bias=``, ``chrono=`` of the layers). ``sizes``
     holds the sizes of the cell's own widths, such as that of ``State(width="slots")``, where the
-    layer is not given them.
+    layer is not given them. ``output`` names what a layer gives out, ``output = "y"`` or several
+    values side by side, ``output = ("h", "c")``. By default, and where a gate has that name, it is
+    the first state.
     """
 
     forget_gate_name: str | None = None
@@ -116,10 +120,13 @@ class Cell:
         """A copy of this cell whose ``step`` computes on tensors with these parameters.
 
         ``parameters`` are named as `Graph.parameters` names them (``weight_ih``, ...), shaped for
-        ``sizes``. The step maps ``(batch, input)`` and states ``(batch, hidden)`` to a dictionary.
+        ``sizes``; constants may be left out. The step maps ``(batch, input)`` and states
+        ``(batch, hidden)`` to a dictionary.
         """
         graph = self.graph
-        interpreter = TensorInterpreter(graph.stacks, graph.norms, sizes, parameters)
+        like = next(iter(parameters.values()), torch.empty(0))
+        fixed = {n: value.to(like) for n, value in self.compute_constants(sizes).items()}
+        interpreter = TensorInterpreter(graph.stacks, graph.norms, sizes, {**fixed, **parameters})
         return self.bind_interpreter(cast(Interpreter, interpreter))  # its step is given tensors
 
     def call_step(self, x: Value, values: Mapping[str, Any]) -> dict[str, Value]:
@@ -161,6 +168,19 @@ class Cell:
     def text(self) -> str:
         """The canonical text of the cell's graph."""
         return to_text(self.graph)
+
+    def compute_constants(self, sizes: Sizes) -> dict[str, Tensor]:
+        """The numbers of every `Constant` that the equations use, float64, by parameter.
+
+        Raises ValueError for one whose shape does not fit ``sizes``.
+        """
+        specs = {p.name: p for p in self.graph.parameters if not p.learned}
+        found = {}
+        for name, one in self.parts.select(Constant).items():
+            parameter = name if one.of is None else f"weight_{name}"
+            if parameter in specs:
+                found[parameter] = compute_constant(self, name, one, specs[parameter], sizes)
+        return found
 
     def __getstate__(self) -> dict[str, object]:
         derived = {"declarations", "graph", "text", "_interpreter", "parts", "_unbound"}

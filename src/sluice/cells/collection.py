@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any
 
-from sluice.cells.declarations import Gate, Map, Mask, Noise, Norm, State, Vector
+from sluice.cells.declarations import Constant, Gate, Map, Mask, Noise, Norm, State, Vector
 from sluice.cells.inputs import Input, build_input_specs
 from sluice.cells.names import check_names
 from sluice.cells.part_values import check_values
@@ -39,18 +39,27 @@ def read_declarations(cell: Cell) -> Declarations:
         )
     return Declarations(
         states=tuple(_state_spec(cell, name, declared.get(name, State())) for name in states),
-        stacks=_gate_stacks(cell, found.select(Gate)) + _map_stacks(cell, found.select(Map)),
-        vectors=tuple(
-            specs.VectorSpec(n, _read_width(cell, n, v.width), v.initial)
-            for n, v in found.select(Vector).items()
-        ),
+        stacks=_gate_stacks(cell, found.select(Gate))
+        + _map_stacks(cell, found.select(Map))
+        + _constant_stacks(cell, found.select(Constant)),
+        vectors=_vector_specs(cell, found),
         norms=tuple(specs.NormSpec(n, (), norm.epsilon) for n, norm in found.select(Norm).items()),
         masks=(
             *(specs.MaskSpec(n, **_read_fields(cell, n, mask)) for n, mask in masks.items()),
             *(specs.NoiseSpec(n, **_read_fields(cell, n, one)) for n, one in noises.items()),
         ),
         inputs=inputs,
+        output=_read_output(cell),
     )
+
+
+def _read_output(cell: Cell) -> tuple[str, ...]:
+    """What the cell's attribute ``output`` names; nothing where that is a gate, say, or missing."""
+    found = vars(cell).get("output", inspect.getattr_static(type(cell), "output", None))
+    if isinstance(found, str):
+        return (found,)
+    is_named = isinstance(found, tuple | list) and all(isinstance(name, str) for name in found)
+    return tuple(found) if is_named else ()
 
 
 def _step_arguments(cell: Cell, found: PartTable) -> list[str]:
@@ -111,17 +120,21 @@ def _gate_stacks(cell: Cell, gates: dict[str, Gate]) -> tuple[specs.StackSpec, .
         (_count_heads(cell, gate.input_heads), _count_heads(cell, gate.heads))
         for gate in gates.values()
     }
-    biases = {gate.bias for gate in gates.values()}
-    if len(heads) > 1 or len(biases) > 1:
-        raise EquationError(
-            f"{cell.name}: all gates of a cell must have the same heads and the same bias"
-        )
+    if len(heads) > 1:
+        raise EquationError(f"{cell.name}: all gates of a cell must have the same heads")
+    for name, gate in gates.items():
+        if gate.bias not in (True, False, "input"):
+            raise EquationError(
+                f"{cell.name}: the bias of gate '{name}' must be True, False or 'input' (one bias, "
+                f"that of the input's half), got {gate.bias!r}"
+            )
     named = tuple((name, _read_width(cell, name, gate.width)) for name, gate in gates.items())
-    bias = biases.pop()
     of_input, of_state = heads.pop()
+    plain = tuple(name for name, gate in gates.items() if gate.bias is False)
+    half = tuple(name for name, gate in gates.items() if gate.bias is not True)
     return (
-        specs.StackSpec("ih", named, specs.INPUT, of_input, bias),
-        specs.StackSpec("hh", named, HIDDEN, of_state, bias),
+        specs.StackSpec("ih", named, specs.INPUT, of_input, len(plain) < len(gates), plain),
+        specs.StackSpec("hh", named, HIDDEN, of_state, len(half) < len(gates), half),
     )
 
 
@@ -136,6 +149,36 @@ def _map_stacks(cell: Cell, maps: dict[str, Map]) -> tuple[specs.StackSpec, ...]
         )
         for name, m in maps.items()
     )
+
+
+def _constant_stacks(cell: Cell, constants: dict[str, Constant]) -> tuple[specs.StackSpec, ...]:
+    """The constants that are matrices."""
+    return tuple(
+        specs.StackSpec(
+            name,
+            ((name, _read_width(cell, name, one.width)),),
+            _read_width(cell, name, one.of),
+            _count_heads(cell, one.heads),
+            bias=False,
+            learned=False,
+        )
+        for name, one in constants.items()
+        if one.of is not None
+    )
+
+
+def _vector_specs(cell: Cell, found: PartTable) -> tuple[specs.VectorSpec, ...]:
+    """The learned vectors, and the constants that are vectors."""
+    learned = [
+        specs.VectorSpec(name, _read_width(cell, name, one.width), one.initial)
+        for name, one in found.select(Vector).items()
+    ]
+    fixed = [
+        specs.VectorSpec(name, _read_width(cell, name, one.width), learned=False)
+        for name, one in found.select(Constant).items()
+        if one.of is None
+    ]
+    return (*learned, *fixed)
 
 
 def _count_heads(cell: Cell, heads: int | str) -> int:

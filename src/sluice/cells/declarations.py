@@ -1,9 +1,11 @@
-"""What a cell declares: `State`, `Gate`, `Map`, `Vector`, `Scalar`, `Norm`, `Mask`, `Noise`."""
+"""What a cell declares: `State`, `Gate`, `Map`, `Vector`, `Scalar`, `Constant`, `Norm`, `Mask`,
+`Noise`.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Self, overload
+from typing import Any, Self, overload
 
 from sluice.cells.bound_parts import Bindable, BoundGate, BoundMap, BoundNorm
 from sluice.equations.ops import Value
@@ -61,13 +63,13 @@ class Gate(_NamedDeclaration):
 
     ``gate(x)`` and ``gate(h=h)`` are its two halves; a gate used by one half has only that half's
     parameters. Its value is a pre-activation: put sigmoid or tanh around it. ``heads`` (a number,
-    or the name of an attribute of the cell) makes R block-diagonal, ``input_heads`` W. ``width`` is
-    as for `State`.
+    or the name of an attribute of the cell) makes R block-diagonal, ``input_heads`` W. ``bias`` is
+    False for none, ``"input"`` for one, b. ``width`` is as for `State`.
     """
 
     width: str | int = HIDDEN
     heads: int | str = 1
-    bias: bool = True
+    bias: bool | str = True
     input_heads: int | str = 1
     count: int | str | None = field(default=None, kw_only=True)
 
@@ -134,6 +136,42 @@ class Vector(_NamedDeclaration):
 
     def bind(self, cell: Bindable, name: str) -> Value:
         return cell.interpreter.vector(name)
+
+
+@dataclass(eq=False)
+class Constant(_NamedDeclaration):
+    """A fixed vector, or with ``of=`` a matrix: numbers of the definition, which do not learn.
+
+    A vector is used as a value, ``self.mask * h``; a matrix is called, ``self.A(m)``: it maps a
+    value of width ``of`` to one of ``width``. ``value`` is an array, a list, one number (for all of
+    a vector's units), a function that is given the number of units (of a matrix of two widths: of
+    rows and columns), or the name of an attribute or a method of the cell. With ``heads`` the
+    matrix is block-diagonal: ``value`` has the blocks below each other, (rows, columns / heads).
+
+    A layer keeps the numbers in a buffer, ``{name}`` or ``weight_{name}``: they move and are saved
+    with its parameters. They are not in the cell's text, which so is the same for all sizes.
+
+        class Memory(Cell):
+            A = Constant(lambda n: -torch.eye(n), width="memory", of="memory")
+    """
+
+    value: object
+    width: str | int = HIDDEN
+    of: str | int | None = None
+    heads: int | str = 1
+    count: int | str | None = field(default=None, kw_only=True)
+
+    @overload
+    def __get__(self, cell: None, owner: type) -> Self: ...
+
+    @overload
+    def __get__(self, cell: Bindable, owner: type) -> Any: ...
+
+    def __get__(self, cell: Bindable | None, owner: type) -> Any:
+        return self if cell is None else self.bind(cell, self.name)
+
+    def bind(self, cell: Bindable, name: str) -> Value | BoundMap:
+        return cell.interpreter.vector(name) if self.of is None else BoundMap(cell, name, name)
 
 
 @dataclass

@@ -41,9 +41,8 @@ class TracedCell(Cell):
     def declarations(self) -> Declarations:
         graph = self.graph
         norms = tuple(NormSpec(norm.name, (), norm.epsilon) for norm in graph.norms)
-        return Declarations(
-            graph.states, graph.stacks, graph.vectors, norms, graph.masks, graph.inputs
-        )
+        kept = (graph.states, graph.stacks, graph.vectors, norms, graph.masks, graph.inputs)
+        return Declarations(*kept, output=graph.output)
 
     def step(self, x: Value, /, **given: Value) -> dict[str, Value]:  # type: ignore[override]
         values: dict[Node, Value] = {}

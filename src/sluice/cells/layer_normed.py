@@ -71,7 +71,9 @@ class LayerNormed(Transform):
         names = {self.norm_name(group) for group in self.groups.values()}
         norms = tuple(NormSpec(name, (), self.epsilon) for name in sorted(names))
         normed = {*PAIRED, *(stack for stack, _ in self.groups)}
-        stacks = tuple(replace(s, bias=s.bias and s.name not in normed) for s in inner.stacks)
+        stacks = tuple(
+            replace(s, bias=False, unbiased=()) if s.name in normed else s for s in inner.stacks
+        )
         return replace(inner, stacks=stacks, norms=inner.norms + norms)
 
     def step(self, x: Value, **values: Value) -> dict[str, Value]:

@@ -59,7 +59,8 @@ class LSTM1997(Cell):
 
     Its learning rule truncates the gradient: errors that leave the cell through a gate or the
     candidate go no further back (their section 4); only the cell state carries them.
-    The squashing functions g and h are 4σ(x) − 2 and 2σ(x) − 1, as there.
+    The squashing functions g and h are 4σ(x) − 2 and 2σ(x) − 1, as there. Left out are blocks of
+    several cells, connections from gates, and units without a bias: `MemoryBlocks` has them.
 
     It leaves out what the paper's experiments have around these equations: memory cell blocks of
     several cells that share their gates (a block here is one cell), recurrent input from the gates'

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from sluice.cells.declarations import Declaration, Map, Mask, Noise, Vector
+from sluice.cells.declarations import Constant, Declaration, Map, Mask, Noise, Vector
 from sluice.cells.inputs import Input
 from sluice.cells.parts import ARGUMENTS, NamedPart, PartTable, iterate_form
 from sluice.equations.symbol import EquationError
@@ -72,10 +72,11 @@ def _take(cell: Cell, taken: dict[str, str], name: str, kind: str) -> None:
 
 def _check_parameter(cell: Cell, name: str, part: Declaration) -> None:
     """A vector is a parameter of its own name, a map of the name that it gives."""
-    if isinstance(part, Vector) and _OF_LAYERS.fullmatch(name):
+    is_vector = isinstance(part, Vector) or (isinstance(part, Constant) and part.of is None)
+    if is_vector and _OF_LAYERS.fullmatch(name):
         raise EquationError(
-            f"{cell.name}: a Vector cannot be called '{name}', because a layer's parameters of "
-            "gates, maps, norms and initial states begin so; choose another name"
+            f"{cell.name}: a {type(part).__name__} cannot be called '{name}', because a layer's "
+            "parameters of gates, maps, norms and initial states begin so; choose another name"
         )
     parameter = part.parameter if isinstance(part, Map) else None
     if parameter is not None and (parameter in _STACKS or not parameter.isidentifier()):

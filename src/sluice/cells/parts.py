@@ -13,14 +13,24 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, TypeVar, Union, cast
 
-from sluice.cells.declarations import Declaration, Gate, Map, Mask, Noise, Norm, State, Vector
+from sluice.cells.declarations import (
+    Constant,
+    Declaration,
+    Gate,
+    Map,
+    Mask,
+    Noise,
+    Norm,
+    State,
+    Vector,
+)
 from sluice.cells.inputs import Input
 from sluice.equations.symbol import EquationError
 
 if TYPE_CHECKING:
     from sluice.cells.cell import Cell
 
-_Part = TypeVar("_Part", State, Gate, Map, Vector, Norm, Mask, Noise, Input)
+_Part = TypeVar("_Part", State, Gate, Map, Vector, Constant, Norm, Mask, Noise, Input)
 Form: TypeAlias = Union["NamedPart", "tuple[Form, ...]", "dict[object, Form]"]
 """What stands under one name: a part, or parts in a sequence or by key."""
 ARGUMENTS = (State, Mask, Noise, Input)

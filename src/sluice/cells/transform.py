@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from torch import Tensor
+
 from sluice.cached import cached_property
 from sluice.cells.cell import Cell
 from sluice.equations.graph import Graph
 from sluice.equations.ops import Value
+from sluice.equations.specs import Sizes
 from sluice.equations.trace import Interpreter
 
 
@@ -26,6 +29,9 @@ class Transform(Cell):
     def name(self) -> str:
         own = type(self).__name__
         return f"{own}({self.inner.name})" if Transform in type(self).__bases__ else own
+
+    def compute_constants(self, sizes: Sizes) -> dict[str, Tensor]:
+        return self.inner.compute_constants(sizes)
 
     @cached_property
     def graph(self) -> Graph:

@@ -7,7 +7,7 @@ import sys
 import warnings
 from pathlib import Path
 
-from sluice.cells.declarations import Gate, Map, Mask, Noise, Norm, Vector
+from sluice.cells.declarations import Constant, Gate, Map, Mask, Noise, Norm, Vector
 from sluice.cells.parts import PartTable
 from sluice.equations.graph import Graph
 
@@ -26,7 +26,8 @@ def warn_of_unused(name: str, declared: PartTable, graph: Graph) -> None:
     unused = [
         f"{type(one.part).__name__} '{one.name}'"
         for one in declared.parts
-        if isinstance(one.part, Gate | Map | Vector | Norm | Mask | Noise) and one.name not in used
+        if isinstance(one.part, Gate | Map | Vector | Constant | Norm | Mask | Noise)
+        and one.name not in used
     ]
     if unused:
         warnings.warn(

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 CELL_NAMES = (
-    *("atr", "brc", "cfn", "cifg", "cornn", "deltanet", "elman", "fastgrnn", "fastrnn"),
-    *("fastweights", "gru", "grud", "indrnn", "integrationelman", "integrationlstm", "janet"),
-    *("jordan", "layernormelman", "layernormgru", "layernormlstm", "leakyelman", "lem", "ligru"),
-    *("lru", "lstm", "lstm1997", "matrixlstm", "mgu", "mingru", "minlstm", "mogrifierlstm"),
+    *("atr", "biasedmemoryblocks", "brc", "cfc", "cfn", "cifg", "cornn", "deltanet", "elman"),
+    *("fastgrnn", "fastrnn", "fastweights", "forgetmemoryblocks", "gru", "grud", "indrnn"),
+    *("integrationelman", "integrationlstm", "janet", "jordan", "layernormelman", "layernormgru"),
+    *("layernormlstm", "leakyelman", "lem", "ligru", "lru", "lstm", "lstm1997", "ltc"),
+    *("matrixlstm", "memoryblocks", "mgu", "mingru", "minlstm", "mogrifierlstm"),
     *("multiplicativelstm", "multiplicativernn", "mut1", "mut2", "mut3", "nascell", "nbrc"),
-    *("nestedlstm", "orderedlstm", "peepholelstm", "projectedlstm", "qrnn", "ran"),
-    *("recurrenthighway", "resetbeforegru", "rwkv", "scrn", "slstm", "sru", "star", "typedrnn"),
-    *("ugrnn", "unicornn", "workingmemorylstm"),
+    *("nestedlstm", "odernn", "orderedlstm", "peepholelstm", "phasedlstm", "projectedlstm"),
+    *("qrnn", "ran", "recurrenthighway", "resetbeforegru", "rwkv", "scrn", "slstm", "sru"),
+    *("star", "timelstm", "typedrnn", "ugrnn", "unicornn", "workingmemorylstm"),
 )
 """The names of `sluice.cells.registry.list_cells`, as text: a shell does not wait for torch."""
 TASK_NAMES = ("recall", "order", "adding", "copy", "parity")

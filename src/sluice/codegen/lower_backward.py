@@ -116,7 +116,8 @@ class BackwardLowering:
             index = [state.name for state in self.graph.states].index(node.name)
             return self.buffers.get("flow", STEP, node.width, index), 0, LOAD
         if node.kind == "upstream":
-            return self.buffers.get("upstream", TIME, node.width), 0, LOAD
+            number = self.graph.output.index(node.name)
+            return self.buffers.get("upstream", TIME, node.width, number), 0, LOAD
         if node.kind == "inside":
             buffer, item = self.forward.locate_parameter(Leaf("vector", "", node.width))
             return buffer, item, PARAMETER
@@ -170,10 +171,13 @@ class BackwardLowering:
         return fold(node.op, *map(self.rewrite, node.arguments))
 
     def _rewrite_gradient(self, node: Leaf) -> Node:
-        flow = Leaf("flow", node.name, node.width)
-        if node.name != self.graph.states[0].name:
-            return flow
-        return elementwise("add", flow, Leaf("upstream", node.name, node.width))
+        """That of a later step, for what is carried there, and that of the output."""
+        parts: list[Node] = []
+        if any(state.name == node.name for state in self.graph.states):
+            parts.append(Leaf("flow", node.name, node.width))
+        if node.name in self.graph.output:
+            parts.append(Leaf("upstream", node.name, node.width))
+        return _sum(parts)
 
     def _split_sum(self, node: Node) -> tuple[Node | None, dict[_Bucket, list[Affine]]]:
         """A sum as what is elementwise in it, and its transposed products, by stack."""
@@ -249,7 +253,8 @@ class BackwardLowering:
         for affine, delta in self.adjoint.deltas.items():
             operand = self.forward.expand(affine.operand)
             sets.setdefault((affine.stack, operand, affine.width), []).append((affine.gate, delta))
-            if self.forward.has_bias and self.graph.get_stack(affine.stack).bias:
+            biased = dict(self.graph.get_stack(affine.stack).biased)
+            if self.forward.has_bias and affine.gate in biased:
                 self._add_row_gradient(
                     f"bias_{affine.stack}", affine.gate, self.rewrite(delta), affine.width
                 )

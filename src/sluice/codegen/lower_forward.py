@@ -53,7 +53,7 @@ class ForwardLowering:
         for section in (self.hoisted, self.step):
             for group in section.groups:
                 group.gates, group.results = self._sort_gates(group)
-        self._store_states()
+        self._store_kept_values()
 
     def expand(self, node: Node) -> Node:
         """``node`` as elementwise operations on leaves."""
@@ -178,16 +178,16 @@ class ForwardLowering:
         return self.locate_leaf(node)
 
     def _state_index(self, name: str) -> int:
-        return [state.name for state in self.graph.states].index(name)
+        return [value.name for value in self.graph.kept_values].index(name)
 
-    def _store_states(self) -> None:
+    def _store_kept_values(self) -> None:
         self.parameter_entries = []
         self.value_locations: dict[str, Item] = {}
-        for index, state in enumerate(self.graph.states):
-            buffer = self.buffers.get("next", TIME, state.width, index)
-            node = self.expand(self.graph.outputs_by_name[state.name])
+        for index, value in enumerate(self.graph.kept_values):
+            buffer = self.buffers.get("next", TIME, value.width, index)
+            node = self.expand(self.graph.outputs_by_name[value.name])
             self.step.store_when_ready(StoreRequest(node, buffer, 0))
-            self.value_locations[state.name] = (buffer, 0)
+            self.value_locations[value.name] = (buffer, 0)
             if not isinstance(node, Leaf) or node.kind in ("product", MAPPED):
                 self.tape_locations.setdefault(node, (buffer, 0))
         for name, node in self.graph.outputs_by_name.items():

@@ -40,9 +40,9 @@ from sluice.codegen.body import LOAD
 from sluice.codegen.buffers import Item
 from sluice.codegen.phases import SectionBuffers, build_phases
 from sluice.codegen.program import CHUNK, STEP, Phase
-from sluice.codegen.section import MapGroup, ProductGroup, Section, StoreRequest
+from sluice.codegen.section import MAPPED, MapGroup, ProductGroup, Section, StoreRequest
 from sluice.codegen.stores import plan_bodies
-from sluice.equations.graph import Leaf, Node
+from sluice.equations.graph import Leaf, Node, sort_topologically
 from sluice.equations.specs import CONSTANT
 
 
@@ -84,18 +84,28 @@ def _is_operand_buffer(section: Section, buffer: int) -> bool:
 def _find_norm_part(section: Section, node: Node) -> Item:
     """Where a norm's statistics read one part of its group."""
     found = section.locate_external(node)
-    return found[:2] if found is not None and found[2] == LOAD else section.spill(node)
+    if found is None or found[2] != LOAD:
+        return section.spill(node)
+    # Of a chunk of steps only bodies read inputs beside x where they lie.
+    is_beside_x = section.buffers.buffers[found[0]].role == "mask"
+    return section.spill(node) if section.is_chunked and is_beside_x else found[:2]
 
 
 _COMPLETE = ("previous", "next", "tape", "mask")
 """Roles of buffers whose rows are complete when a step begins, whichever threads share it."""
 
 
+def _is_mapped(node: Node) -> bool:
+    return isinstance(node, Leaf) and node.kind == MAPPED
+
+
 def _find_map_sources(section: Section) -> dict[MapGroup, Item]:
     """Where the row maps read. To store one's operand may ask for another map."""
     found: dict[MapGroup, Item] = {}
-    for request in section.deferred_requests if section.maps else ():
-        section.level(request.node)
+    deferred = [request.node for request in section.deferred_requests]
+    if section.maps or any(map(_is_mapped, sort_topologically(deferred))):
+        for node in deferred:
+            section.level(node)
     while len(found) < len(section.maps):
         one = list(section.maps.values())[len(found)]
         found[one] = _find_map_source(section, one.operand)

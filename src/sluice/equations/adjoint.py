@@ -95,10 +95,9 @@ def differentiate(graph: Graph) -> Adjoint:
     """Differentiate ``graph`` in reverse."""
     gradients: dict[Node, Node] = {}
     norms: list[NormDelta] = []
-    for state in graph.states:
-        _add(
-            gradients, graph.outputs_by_name[state.name], Leaf("gradient", state.name, state.width)
-        )
+    for value in graph.kept_values:
+        leaf = Leaf("gradient", value.name, value.width)
+        _add(gradients, graph.outputs_by_name[value.name], leaf)
     first_parts = _find_first_parts(graph)
     for node in reversed(graph.nodes):
         if isinstance(node, RowNorm):
@@ -108,13 +107,20 @@ def differentiate(graph: Graph) -> Adjoint:
             for operand, gradient in _operand_gradients(node, gradients[node]):
                 _add(gradients, operand, gradient)
     reached = [node for node in graph.nodes if node in gradients]
+    learned = {vector.name for vector in graph.vectors if vector.learned}
     leaves = {(n.kind, n.name): gradients[n] for n in reached if isinstance(n, Leaf)}
     return Adjoint(
         states={name: g for (kind, name), g in leaves.items() if kind == "state"},
         input=gradients.get(X),
         inputs={leaf.name: gradients[leaf] for leaf in graph.input_leaves if leaf in gradients},
-        vectors={name: g for (kind, name), g in leaves.items() if kind == "vector"},
-        deltas={node: gradients[node] for node in reached if isinstance(node, Affine)},
+        vectors={
+            name: g for (kind, name), g in leaves.items() if kind == "vector" and name in learned
+        },
+        deltas={
+            node: gradients[node]
+            for node in reached
+            if isinstance(node, Affine) and graph.get_stack(node.stack).learned
+        },
         norms=tuple(norms),
         gradients_by_name={
             name: gradients[node] for name, node in graph.outputs if node in gradients

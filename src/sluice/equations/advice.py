@@ -80,3 +80,23 @@ def advise(called: str, operations: str) -> str:
     if called.endswith("_") and not called.startswith("_"):
         return "a value of the step never changes in place; write a new one, as in x = x + y"
     return f"the operations are {operations}"
+
+
+def explain_operand(value: object) -> str:
+    """Why ``value`` is none of a step, and what to write instead."""
+    if getattr(value, "requires_grad", False):
+        return (
+            "a parameter of one's own would stay as it is and never learn; declare a Vector() (or "
+            "a Gate() or Map()) in the class, and the layer makes and trains it"
+        )
+    if hasattr(value, "ndim"):
+        return (
+            "equations hold for layers of every size, so a tensor or array of several numbers "
+            "cannot be part of them; declare a Vector(), which learns, or write one number"
+        )
+    if hasattr(value, "explain_call"):
+        return str(value.explain_call())
+    if isinstance(value, list | tuple):
+        return "a sequence is no value of the step; take one of its values, as in late[0]"
+    found = repr(value) if value is None or isinstance(value, str) else f"a {type(value).__name__}"
+    return f"equations may contain numbers, states, gates, Vector()s and masks, got {found}"

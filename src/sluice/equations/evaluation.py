@@ -55,7 +55,7 @@ class TensorInterpreter:
         """Several gates' maps of one operand, as one matrix product."""
         weight, bias = self._rows(f"weight_{stack}", gates), None
         if f"bias_{stack}" in self.parameters:
-            bias = self._rows(f"bias_{stack}", gates)
+            bias = self._find_bias(stack, gates)
         heads = self._stacks[stack].heads
         if heads == 1:
             result = F.linear(operand, weight, bias)
@@ -108,6 +108,18 @@ class TensorInterpreter:
         scale = torch.rsqrt(variance + self._norms[name].epsilon)
         return (joined - mean) * scale, scale
 
+    def _find_bias(self, name: str, gates: tuple[str, ...]) -> Tensor:
+        """The gates' biases; zeros for those that have none."""
+        stack = self._stacks[name]
+        if not stack.unbiased:
+            return self._rows(f"bias_{name}", gates)
+        key = (f"bias_{name}", gates)
+        if key not in self._parts:
+            whole = expand_bias(stack, self._sizes, self.parameters[f"bias_{name}"])
+            rows = stack.row_ranges(self._sizes)
+            self._parts[key] = torch.cat([whole.narrow(0, *rows[gate]) for gate in gates])
+        return self._parts[key]
+
     def _rows(self, parameter: str, gates: tuple[str, ...]) -> Tensor:
         whole, stack = self.parameters[parameter], self._stacks[parameter.partition("_")[2]]
         if gates == tuple(gate for gate, _ in stack.gates):
@@ -117,6 +129,19 @@ class TensorInterpreter:
             rows = stack.row_ranges(self._sizes)
             self._parts[key] = torch.cat([whole.narrow(0, *rows[gate]) for gate in gates])
         return self._parts[key]
+
+
+def expand_bias(stack: StackSpec, sizes: Sizes, bias: Tensor) -> Tensor:
+    """A number for each row of the stack's weight: zeros for gates that have no bias."""
+    if not stack.unbiased:
+        return bias
+    own, rows = stack.bias_ranges(sizes), stack.row_ranges(sizes)
+    return torch.cat(
+        [
+            bias.narrow(0, *own[gate]) if gate in own else bias.new_zeros(count)
+            for gate, (_, count) in rows.items()
+        ]
+    )
 
 
 def _join(parts: tuple[Tensor, ...]) -> Tensor:

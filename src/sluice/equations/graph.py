@@ -17,6 +17,7 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from sluice.cached import cached_property
+from sluice.equations.advice import explain_operand
 from sluice.equations.op_table import COMPARISONS, OPS
 from sluice.equations.sizes import BUILT_IN, find_names
 from sluice.equations.specs import (
@@ -232,27 +233,7 @@ def as_node(value: Value) -> Node:
             return constant(float(value))
     except (TypeError, ValueError, RuntimeError):
         pass
-    raise EquationError(_explain_operand(value))
-
-
-def _explain_operand(value: object) -> str:
-    """Why ``value`` is none of a step, and what to write instead."""
-    if getattr(value, "requires_grad", False):
-        return (
-            "a parameter of one's own would stay as it is and never learn; declare a Vector() (or "
-            "a Gate() or Map()) in the class, and the layer makes and trains it"
-        )
-    if hasattr(value, "ndim"):
-        return (
-            "equations hold for layers of every size, so a tensor or array of several numbers "
-            "cannot be part of them; declare a Vector(), which learns, or write one number"
-        )
-    if hasattr(value, "explain_call"):
-        return str(value.explain_call())
-    if isinstance(value, list | tuple):
-        return "a sequence is no value of the step; take one of its values, as in late[0]"
-    found = repr(value) if value is None or isinstance(value, str) else f"a {type(value).__name__}"
-    return f"equations may contain numbers, states, gates, Vector()s and masks, got {found}"
+    raise EquationError(explain_operand(value))
 
 
 def _get_operands(node: Node) -> Iterable[Node]:
@@ -306,7 +287,8 @@ class Graph:
     """A cell's update equations: what a step computes, and what it needs for that.
 
     ``outputs`` pairs every name that the step returns with its node, in the order returned;
-    the first of ``states`` is what a layer gives out. ``inputs`` are given beside x.
+    ``inputs`` are given beside x. ``output`` names the values that a layer gives out, side by side:
+    the first state where it is empty.
     """
 
     name: str
@@ -317,6 +299,11 @@ class Graph:
     masks: tuple[RandomSpec, ...]
     outputs: tuple[tuple[str, Node], ...]
     inputs: tuple[InputSpec, ...] = ()
+    output: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.output:
+            object.__setattr__(self, "output", tuple(state.name for state in self.states[:1]))
 
     def __hash__(self) -> int:
         return self._hash
@@ -326,7 +313,7 @@ class Graph:
 
     @cached_property
     def _hash(self) -> int:
-        return hash((self.name, self.states, self.stacks, self.outputs))
+        return hash((self.name, self.states, self.stacks, self.outputs, self.output))
 
     @cached_property
     def nodes(self) -> tuple[Node, ...]:
@@ -372,10 +359,19 @@ class Graph:
         """The names among them whose size a layer is given, sorted."""
         return tuple(sorted(self.width_names.difference(BUILT_IN)))
 
-    @property
+    @cached_property
     def output_widths(self) -> tuple[str, ...]:
         """The widths of the values that a layer gives out, side by side."""
-        return (self.states[0].width,)
+        widths = {value.name: value.width for value in self.kept_values}
+        return tuple(widths[name] for name in self.output)
+
+    @cached_property
+    def kept_values(self) -> tuple[StateSpec, ...]:
+        """The states, and what a layer gives out besides: states that nothing reads."""
+        states = {state.name for state in self.states}
+        others = [name for name in self.output if name not in states]
+        named = self.outputs_by_name
+        return (*self.states, *(StateSpec(name, named[name].width) for name in others))
 
     def get_stack(self, name: str) -> StackSpec:
         """The stack of gates called ``name``."""

@@ -105,7 +105,7 @@ def find_learned_maps(graph: Graph) -> tuple[LearnedMap, ...]:
     """
     found, operands = list[LearnedMap](), dict[Node, int]()
     for node in graph.nodes:
-        if isinstance(node, Affine):
+        if isinstance(node, Affine) and graph.get_stack(node.stack).learned:
             number = operands.setdefault(node.operand, len(operands))
             name = f"map.{node.stack}.{node.gate}.{number}"
             found.append(LearnedMap(node, name, f"read.{number}"))

@@ -127,11 +127,12 @@ def _pass_through(function: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Te
     return call
 
 
-def _where(condition: Tensor | bool, a: Any, b: Any) -> Any:
+def _where(condition: Any, a: Any, b: Any) -> Any:
     """`torch.where`, also for a comparison of two numbers."""
-    if isinstance(condition, Tensor):
-        return torch.where(condition, a, b)
-    return a if condition else b
+    like = next((operand for operand in (a, b) if isinstance(operand, Tensor)), None)
+    if not isinstance(condition, Tensor) and like is not None:
+        condition = torch.tensor(condition, device=like.device)
+    return torch.where(condition, a, b) if like is not None else (a if condition else b)
 
 
 def _hard_tanh(a: Tensor, low: Tensor, high: Tensor) -> Tensor:

@@ -25,6 +25,10 @@ def replicate_graph(graph: Graph, copies: int) -> Graph:
     if graph.inputs or graph.norms:
         part = "inputs beside x" if graph.inputs else "norms"
         raise EquationError(f"{graph.name} has {part}, which copies= cannot run side by side")
+    if len(graph.output) > 1:
+        raise EquationError(
+            f"{graph.name} gives out several values, which copies= cannot run side by side"
+        )
     found: dict[Node, Node] = {}
     for node in graph.nodes:
         found[node] = _replicate_node(graph.name, node, found, copies)

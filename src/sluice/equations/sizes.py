@@ -11,10 +11,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
+from sluice.equations.limits import MAX_NAME_LENGTH, MAX_SIZE
+from sluice.equations.symbol import EquationError
 from sluice.equations.widths import simplify_width
 
 INPUT, HIDDEN, PROJECTION, CONSTANT = "input", "hidden", "projection", "1"
 BUILT_IN = (INPUT, HIDDEN, PROJECTION)
+_WIDTH = re.compile(r"(?P<factors>\w+(\*\w+)*)(/(?P<heads>[1-9][0-9]{0,9}))?", re.ASCII)
 _FACTOR = re.compile(r"[A-Za-z][A-Za-z0-9_]*|[1-9][0-9]*")
 _NUMBER = re.compile(r"[1-9][0-9]*")
 
@@ -102,3 +105,17 @@ def find_names(widths: Iterable[str]) -> set[str]:
     """The names in these widths, numbers left out."""
     factors = {name for width in widths for name in width.partition("/")[0].split("*")}
     return {name for name in factors if not name.isdecimal()}
+
+
+def validate_width(width: str) -> None:
+    """Raise `EquationError` unless ``width`` is one that a value can have."""
+    found = _WIDTH.fullmatch(width) if len(width) <= MAX_NAME_LENGTH else None
+    if found is None:
+        raise EquationError(f"{width!r:.80} is no width")
+    for factor in found["factors"].split("*"):
+        is_number = factor.isdecimal() and len(factor) < 11 and 1 <= int(factor) <= MAX_SIZE
+        is_name = factor.isidentifier() and not factor.startswith("_")
+        if not is_name and not is_number:
+            raise EquationError(
+                f"a width must be a name or a number of at most {MAX_SIZE}, got {width!r:.80}"
+            )

@@ -28,7 +28,8 @@ class StackSpec:
 
     ``name`` is the suffix of the parameters (``ih`` gives ``weight_ih`` and ``bias_ih``);
     ``gates`` pairs each gate with its width. With ``heads`` above 1 the matrix of each gate
-    is block-diagonal.
+    is block-diagonal. Gates in ``unbiased`` have no rows in the bias. What is not ``learned`` is a
+    part of the definition.
     """
 
     name: str
@@ -36,14 +37,21 @@ class StackSpec:
     operand: str
     heads: int = 1
     bias: bool = True
+    unbiased: tuple[str, ...] = ()
+    learned: bool = True
+
+    @property
+    def biased(self) -> tuple[tuple[str, str], ...]:
+        """The gates that have biases, and their widths."""
+        return tuple(pair for pair in self.gates if self.bias and pair[0] not in self.unbiased)
 
     def row_ranges(self, sizes: Sizes) -> dict[str, tuple[int, int]]:
-        """Where each gate's rows begin, and how many there are."""
-        found, start = {}, 0
-        for gate, width in self.gates:
-            found[gate] = (start, sizes.of(width))
-            start += sizes.of(width)
-        return found
+        """Where each gate's rows of the weight begin, and how many there are."""
+        return _find_ranges(self.gates, sizes)
+
+    def bias_ranges(self, sizes: Sizes) -> dict[str, tuple[int, int]]:
+        """The same in the bias, of the gates that have one."""
+        return _find_ranges(self.biased, sizes)
 
     def are_adjacent(self, gates: Sequence[str], sizes: Sizes) -> bool:
         """Whether these gates' rows follow each other in the order given."""
@@ -51,13 +59,25 @@ class StackSpec:
         return all(a + count == b for (a, count), (b, _) in pairwise(ranges))
 
 
+def _find_ranges(gates: Iterable[tuple[str, str]], sizes: Sizes) -> dict[str, tuple[int, int]]:
+    found, start = {}, 0
+    for gate, width in gates:
+        found[gate] = (start, sizes.of(width))
+        start += sizes.of(width)
+    return found
+
+
 @dataclass(frozen=True)
 class VectorSpec:
-    """A learned number for each unit; ``initial`` None draws it as torch draws weights."""
+    """A number for each unit; ``initial`` None draws it as torch draws weights.
+
+    What is not ``learned`` is a part of the definition.
+    """
 
     name: str
     width: str = HIDDEN
     initial: float | None = None
+    learned: bool = True
 
 
 @dataclass(frozen=True)
@@ -123,14 +143,16 @@ class InputSpec:
 
 @dataclass(frozen=True)
 class ParameterSpec:
-    """A learned tensor of a layer. Each dimension is a sum of symbolic widths.
+    """A tensor of a layer. Each dimension is a sum of symbolic widths.
 
-    ``initial`` None means: drawn uniformly from ±1/√hidden, as torch draws them.
+    ``initial`` None means: drawn uniformly from ±1/√hidden, as torch draws them. One that is not
+    ``learned`` is a buffer, whose numbers the cell's definition gives.
     """
 
     name: str
     dimensions: tuple[tuple[str, ...], ...]
     initial: float | None = None
+    learned: bool = True
 
     @property
     def is_bias(self) -> bool:
@@ -145,27 +167,24 @@ class ParameterSpec:
 def build_parameter_specs(
     stacks: Iterable[StackSpec], vectors: Iterable[VectorSpec], norms: Iterable[NormSpec]
 ) -> tuple[ParameterSpec, ...]:
-    """The learned tensors that these declarations ask for, in torch's order."""
+    """The tensors that these declarations ask for, in torch's order."""
     paired = [stack for stack in stacks if stack.name in ("ih", "hh")]
     mapped = [stack for stack in stacks if stack.name not in ("ih", "hh")]
     found = [_weight_spec(stack) for stack in paired] + [_bias_spec(s) for s in paired if s.bias]
     for stack in mapped:
         found += [_weight_spec(stack)] + ([_bias_spec(stack)] if stack.bias else [])
-    found += [ParameterSpec(vector.name, ((vector.width,),), vector.initial) for vector in vectors]
+    found += [ParameterSpec(v.name, ((v.width,),), v.initial, v.learned) for v in vectors]
     for norm in norms:
         found.append(ParameterSpec(f"weight_{norm.name}", (norm.widths,), 1.0))
         found.append(ParameterSpec(f"bias_{norm.name}", (norm.widths,), 0.0))
     return tuple(found)
 
 
-def _row_widths(stack: StackSpec) -> tuple[str, ...]:
-    return tuple(width for _, width in stack.gates)
-
-
 def _weight_spec(stack: StackSpec) -> ParameterSpec:
     columns = stack.operand if stack.heads == 1 else f"{stack.operand}/{stack.heads}"
-    return ParameterSpec(f"weight_{stack.name}", (_row_widths(stack), (columns,)))
+    rows = tuple(width for _, width in stack.gates)
+    return ParameterSpec(f"weight_{stack.name}", (rows, (columns,)), None, stack.learned)
 
 
 def _bias_spec(stack: StackSpec) -> ParameterSpec:
-    return ParameterSpec(f"bias_{stack.name}", (_row_widths(stack),))
+    return ParameterSpec(f"bias_{stack.name}", (tuple(width for _, width in stack.biased),))

@@ -42,6 +42,8 @@ from sluice.equations.validation import GraphValidator
 _NORMAL = "normal"
 _HEADER = "sluice graph 2"
 _READ_HEADERS = ("sluice graph 1", _HEADER)
+_FIXED = "fixed"
+"""In place of an initial value or a flag of biases: what the cell's definition gives."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,8 @@ def to_text(graph: Graph) -> str:
         lines.append(f"{number} {' '.join(_write_node(node, numbers))}")
         numbers[node] = number
     lines += [f"output {name} {numbers[node]}" for name, node in graph.outputs]
+    if graph.output != (graph.states[0].name,):
+        lines.append(" ".join(["gives", *graph.output]))
     return "\n".join(lines) + "\n"
 
 
@@ -120,6 +124,7 @@ class _Reader:
         self._declared: dict[str, list[Any]] = {d.field: [] for d in _DECLARATIONS.values()}
         self._nodes: list[Node] = []
         self._outputs: list[tuple[str, Node]] = []
+        self._given: tuple[str, ...] = ()
 
     def read(self, line: str) -> None:
         head, *words = line.split(" ")
@@ -130,6 +135,9 @@ class _Reader:
             node = self._find_node(number)
             self._validator.add_output(name, node)
             self._outputs.append((name, node))
+        elif head == "gives" and words and not self._given:
+            self._validator.add_choice(words)
+            self._given = tuple(words)
         elif head == "cell" and not self._name:
             (self._name,) = _take(words, 1)
             self._validator.add_name(self._name)
@@ -164,7 +172,8 @@ class _Reader:
         self._validator.add_name(self._name)
         self._validator.finish()
         declared = {field: tuple(specs) for field, specs in self._declared.items()}
-        return Graph(self._name, outputs=tuple(self._outputs), **declared)
+        outputs = tuple(self._outputs)
+        return Graph(self._name, outputs=outputs, output=self._given, **declared)
 
 
 def _write_node(node: Node, numbers: dict[Node, int]) -> list[str]:
@@ -176,17 +185,24 @@ def _write_node(node: Node, numbers: dict[Node, int]) -> list[str]:
 
 
 def _write_stack(stack: StackSpec) -> list[str]:
-    gates = [f"{gate}:{width}" for gate, width in stack.gates]
-    return [stack.name, stack.operand, str(stack.heads), str(int(stack.bias)), *gates]
+    marks = dict.fromkeys(stack.unbiased, ":unbiased")
+    gates = [f"{gate}:{width}{marks.get(gate, '')}" for gate, width in stack.gates]
+    bias = str(int(stack.bias)) if stack.learned else _FIXED
+    return [stack.name, stack.operand, str(stack.heads), bias, *gates]
 
 
 def _read_stack(words: list[str]) -> StackSpec:
     name, operand, heads, bias = _take(words[:4], 4)
-    gates = [word.partition(":") for word in words[4:]]
-    if not all(colon for _, colon, _ in gates):
-        _refuse_words("a gate must be written as name:width")
-    pairs = tuple((gate, width) for gate, _, width in gates)
-    return StackSpec(name, pairs, operand, _read_integer(heads), _read_flag(bias))
+    gates = [word.split(":") for word in words[4:]]
+    if not all(len(gate) == 2 or gate[2:] == ["unbiased"] for gate in gates):
+        _refuse_words("a gate must be written as name:width or name:width:unbiased")
+    pairs = tuple((gate[0], gate[1]) for gate in gates)
+    unbiased = tuple(gate[0] for gate in gates if len(gate) > 2)
+    is_fixed = bias == _FIXED
+    has_bias = not is_fixed and _read_flag(bias)
+    return StackSpec(
+        name, pairs, operand, _read_integer(heads), has_bias, unbiased, learned=not is_fixed
+    )
 
 
 def _write_mask(mask: RandomSpec) -> list[str]:
@@ -213,7 +229,14 @@ def _read_state(words: list[str]) -> StateSpec:
 
 def _read_vector(words: list[str]) -> VectorSpec:
     name, width, initial = _take(words, 3)
+    if initial == _FIXED:
+        return VectorSpec(name, width, learned=False)
     return VectorSpec(name, width, None if initial == "None" else _read_number(initial))
+
+
+def _write_vector(vector: VectorSpec) -> list[str]:
+    initial = _write_number(vector.initial) if vector.learned else _FIXED
+    return [vector.name, vector.width, initial]
 
 
 def _read_norm(words: list[str]) -> NormSpec:
@@ -239,9 +262,7 @@ _DECLARATIONS = {
             "state", "states", lambda s: [s.name, s.width, _write_number(s.initial)], _read_state
         ),
         _DeclarationLine("stack", "stacks", _write_stack, _read_stack),
-        _DeclarationLine(
-            "vector", "vectors", lambda v: [v.name, v.width, _write_number(v.initial)], _read_vector
-        ),
+        _DeclarationLine("vector", "vectors", _write_vector, _read_vector),
         _DeclarationLine(
             "norm", "norms", lambda n: [n.name, _write_number(n.epsilon), *n.widths], _read_norm
         ),

@@ -71,6 +71,7 @@ class Declarations:
     norms: tuple[NormSpec, ...] = ()
     masks: tuple[RandomSpec, ...] = ()
     inputs: tuple[InputSpec, ...] = ()
+    output: tuple[str, ...] = ()
 
 
 class SymbolicInterpreter:
@@ -247,7 +248,8 @@ def _is_preactivation(node: Node) -> bool:
 
 def _build_graph(name: str, declarations: Declarations, outputs: dict[str, Node]) -> Graph:
     """Keep, of all that is declared, what the outputs use."""
-    first = Graph(name, declarations.states, (), (), (), (), tuple(outputs.items()))
+    named = tuple(outputs.items())
+    first = Graph(name, declarations.states, (), (), (), (), named, output=declarations.output)
     affines = [node for node in first.nodes if isinstance(node, Affine)]
     norms = [node for node in first.nodes if isinstance(node, RowNorm)]
     leaves = {(n.kind, n.name) for n in first.nodes if isinstance(n, Leaf)}
@@ -275,7 +277,19 @@ def _prune_stack(stack: StackSpec, affines: list[Affine]) -> StackSpec | None:
             "a Map() for the one that differs"
         )
     gates = tuple((gate, width) for gate, width in stack.gates if gate in used)
-    return replace(stack, gates=gates, operand=widths.pop()) if gates else None
+    if not gates:
+        return None
+    operand = widths.pop()
+    if not stack.learned and operand != stack.operand:
+        raise EquationError(
+            f"constant '{stack.name}' maps values of width {stack.operand}, got one of {operand}; "
+            "say of= in its declaration"
+        )
+    unbiased = tuple(gate for gate in stack.unbiased if gate in used)
+    bias = stack.bias and len(unbiased) < len(gates)
+    return replace(
+        stack, gates=gates, operand=operand, bias=bias, unbiased=unbiased if bias else ()
+    )
 
 
 def _prune_norm(norm: NormSpec, norms: list[RowNorm]) -> NormSpec | None:

@@ -8,8 +8,7 @@ kind of declaration or node; each refusal is an `EquationError`.
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import singledispatchmethod
 from typing import Any
 
@@ -35,6 +34,7 @@ from sluice.equations.limits import (
 )
 from sluice.equations.op_table import OPS
 from sluice.equations.row_nodes import explain_row_map
+from sluice.equations.sizes import validate_width
 from sluice.equations.specs import (
     CONSTANT,
     INPUT,
@@ -52,7 +52,6 @@ from sluice.equations.specs import (
 from sluice.equations.symbol import EquationError
 
 Declaration = StateSpec | StackSpec | VectorSpec | NormSpec | RandomSpec | InputSpec
-_WIDTH = re.compile(r"(?P<factors>\w+(\*\w+)*)(/(?P<heads>[1-9][0-9]{0,9}))?", re.ASCII)
 
 
 def validate_graph(graph: Graph) -> None:
@@ -72,6 +71,7 @@ def validate_graph(graph: Graph) -> None:
         validator.add(node)
     for name, node in graph.outputs:
         validator.add_output(name, node)
+    validator.add_choice(graph.output)
     validator.finish()
 
 
@@ -127,6 +127,10 @@ class GraphValidator:
             self._require_one_part(stack.name, gate, width)
             self._gate_widths[stack.name, gate] = width
         require_at_most(MAX_GATES, len(self._gate_widths), "gates")
+        if stack.unbiased and not stack.biased:
+            raise EquationError(f"the stack '{stack.name}' has no gate with a bias")
+        if not stack.learned and (stack.bias or len(stack.gates) > 1 or stack.name in ("ih", "hh")):
+            raise EquationError(f"the constant '{stack.name}' must be one map without a bias")
 
     @add.register
     def _(self, vector: VectorSpec) -> None:
@@ -311,6 +315,17 @@ class GraphValidator:
         self._outputs[name] = node
         require_at_most(MAX_NODES, len(self._outputs), "named values")
 
+    def add_choice(self, names: Sequence[str]) -> None:
+        """Check the names of what a layer gives out."""
+        known = ", ".join(self._outputs)
+        for name in names:
+            if name not in self._outputs:
+                raise EquationError(
+                    f"output= names '{name}', which step does not return; it returns {known}"
+                )
+            if names.count(name) > 1:
+                raise EquationError(f"output= names '{name}' twice")
+
     def finish(self) -> None:
         """Check what only the whole can show."""
         if not self._states:
@@ -345,20 +360,6 @@ class GraphValidator:
                     f"two parts have a parameter of the name '{spec.name}'; give one another name"
                 )
             names.add(spec.name)
-
-
-def validate_width(width: str) -> None:
-    """Raise `EquationError` unless ``width`` is one that a value can have."""
-    found = _WIDTH.fullmatch(width) if len(width) <= MAX_NAME_LENGTH else None
-    if found is None:
-        raise EquationError(f"{width!r:.80} is no width")
-    for factor in found["factors"].split("*"):
-        is_number = factor.isdecimal() and len(factor) < 11 and 1 <= int(factor) <= MAX_SIZE
-        is_name = factor.isidentifier() and not factor.startswith("_")
-        if not is_name and not is_number:
-            raise EquationError(
-                f"a width must be a name or a number of at most {MAX_SIZE}, got {width!r:.80}"
-            )
 
 
 def _is_word(text: str) -> bool:

@@ -15,13 +15,17 @@ from sluice.equations.specs import Sizes
 def init_parameters(cell: Cell, sizes: Sizes, parameters: Mapping[str, Tensor]) -> None:
     """Draw one layer's parameters, named as the graph names them, in torch's order.
 
-    Each is uniform in ±1/√hidden, as in `torch.nn.LSTM`, or constant where the cell says so.
+    Each is uniform in ±1/√hidden, as in `torch.nn.LSTM`, or constant where the cell says so. What
+    is a part of the definition is as that says. Raises ValueError where its shape is wrong.
     """
-    bound = 1.0 / math.sqrt(sizes.hidden)
+    bound, fixed = 1.0 / math.sqrt(sizes.hidden), cell.compute_constants(sizes)
     for parameter in cell.graph.parameters:
         if parameter.name in parameters:
             tensor = parameters[parameter.name]
-            if parameter.initial is None:
+            if not parameter.learned:
+                known = fixed.get(parameter.name)  # None for a cell of a text, until loaded
+                tensor.fill_(math.nan) if known is None else tensor.copy_(known)
+            elif parameter.initial is None:
                 nn.init.uniform_(tensor, -bound, bound)
             else:
                 nn.init.constant_(tensor, parameter.initial)
@@ -71,7 +75,7 @@ def _gate_biases(
         )
     found = []
     for stack in cell.graph.stacks:
-        rows = stack.row_ranges(sizes)
+        rows = stack.bias_ranges(sizes)
         if gate in rows and f"bias_{stack.name}" in parameters:
             found.append(parameters[f"bias_{stack.name}"].detach().narrow(0, *rows[gate]))
     if not found:

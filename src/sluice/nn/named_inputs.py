@@ -83,19 +83,26 @@ def _arrange(
     if batch.is_batched and batch.batch_first:
         timed = (sequences, steps)
     own = given
-    if one.width == CONSTANT and given.shape in (timed, rows):
+    if one.width == CONSTANT and (_has_shape(given, timed) or _has_shape(given, rows)):
         own = given.unsqueeze(-1)
-    if own.shape == (*timed, width) and batch.packed_sequence is None:
+    if _has_shape(own, (*timed, width)) and batch.packed_sequence is None:
         if not batch.is_batched:
             return own.unsqueeze(1)
         return own.transpose(0, 1) if batch.batch_first else own
-    if own.shape == (*rows, width):
+    if _has_shape(own, (*rows, width)):
         order = batch.sorted_indices
         own = own if order is None else own.index_select(0, order)
         return own.expand(steps, sequences, width)
     if batch.packed_sequence is not None:
         timed = ("packed as the input is",)
     raise ValueError(_describe_shapes(one, width, timed, rows, given))
+
+
+def _has_shape(tensor: Tensor, shape: tuple[int, ...]) -> bool:
+    """Whether it has this shape; number by number, as a compiler that traces this needs it."""
+    return tensor.dim() == len(shape) and all(
+        own == other for own, other in zip(tensor.shape, shape, strict=True)
+    )
 
 
 def _describe_shapes(

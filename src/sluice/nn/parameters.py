@@ -88,15 +88,20 @@ class LayerParameters(nn.Module):
         cell, layers = self._single
         leading = () if self.copies is None else (self.copies,)
         for place in self._places:
+            specs = select_parameters(cell, options.bias)
             sizes = layers[place.layer]
-            shapes = [one.shape(sizes) for one in select_parameters(cell, options.bias)]
+            shapes = [parameter.shape(sizes) for parameter in specs]
             shapes += [(sizes.of(state.width),) for state in cell.graph.states]
+            fixed = {one.name + place.suffix for one in specs if not one.learned}
             for name, own in zip(place.names, shapes, strict=False):
                 shape = (*leading, *own)
                 present = getattr(self, name, None)
                 if present is None or present.shape != shape:
                     data = torch.empty(shape, device=options.device, dtype=options.dtype)
-                    setattr(self, name, nn.Parameter(data))
+                    if name in fixed:
+                        self.register_buffer(name, data)
+                    else:
+                        setattr(self, name, nn.Parameter(data))
 
     def reset_parameters(self) -> None:
         """Draw all parameters again: as torch does, and as the named options ask.

@@ -22,7 +22,7 @@ from sluice.run.kernels.stepper import LayerWeights, Stepper
 from sluice.run.recording import recorders
 from sluice.run.recording.sinks import ValueReader
 from sluice.run.shapes import check_parameters
-from sluice.run.spec import RunSpec, map_parameters_by_name
+from sluice.run.spec import RunSpec, join_output, map_parameters_by_name
 
 KernelStep: TypeAlias = Callable[[int, int], object]
 """A step on the kernels, from the address of the input to that of the output."""
@@ -108,7 +108,8 @@ class Stream:
         self._initial = layer.get_initial_states()
         self._dtype = self._initial[0][0].dtype
         self._in_shape = (self.batch_size, layer.input_size)
-        self._out_shape = (self.batch_size, self._initial[-1][0].shape[1])
+        widths = map(layers[-1].sizes.of, layers[-1].graph.output_widths)
+        self._out_shape = (self.batch_size, sum(widths))
         self._output_template = torch.empty(self._out_shape, dtype=self._dtype)
         if layer.resolved_backend.has_step_kernels:
             narrow = self._dtype == torch.float32
@@ -309,7 +310,7 @@ class _ReferenceStepper:
             found: Tensor = values[node]
             return found.expand(*shape, spec.sizes.of(node.width))
 
-        return read(graph.states[0].name), read
+        return join_output(graph, {name: read(name) for name in graph.output}), read
 
     def step(self, x: Tensor) -> Tensor:
         graph, y = self._graph, x
@@ -317,12 +318,14 @@ class _ReferenceStepper:
             values: Values = {X: y, **self._given}
             values.update(zip(graph.state_leaves, self._states[place], strict=True))
             self._schedule.run(values, interpreter)
+            batch = len(x)
+            named = {
+                value.name: values[graph.outputs_by_name[value.name]].expand(batch, -1)
+                for value in graph.kept_values
+            }
             # Cloned: a state may be the very tensor that it was before, or another's.
-            self._states[place] = tuple(
-                values[graph.outputs_by_name[s.name]].expand_as(old).clone()
-                for s, old in zip(graph.states, self._states[place], strict=True)
-            )
-            y = self._states[place][0]
+            self._states[place] = tuple(named[s.name].clone() for s in graph.states)
+            y = join_output(graph, named)
         return y
 
 

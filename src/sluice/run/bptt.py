@@ -50,7 +50,7 @@ def build_plan(graph: Graph) -> _BackwardPlan:
     back, saved = differentiate(graph), split_stages(graph).saved_nodes
     kinds = ("state", "input", "mask")
     leaves = tuple(n for n in graph.nodes if isinstance(n, Leaf) and n.kind in kinds)
-    upstream = tuple(Leaf("gradient", s.name, s.width) for s in graph.states)
+    upstream = tuple(Leaf("gradient", v.name, v.width) for v in graph.kept_values)
     operands = [node.operand for node in back.deltas]
     operands += [part for norm in back.norms for part in norm.group]
     schedule = EvaluationSchedule([*back.outputs, *operands], known=[*saved, *leaves, *upstream])
@@ -67,10 +67,10 @@ def backward(spec: RunSpec, output: Tensor, last: tuple[Tensor, ...]) -> Gradien
     inputs = {one.name: tensor.new_zeros(tensor.shape) for one, tensor in given}
     sums = _GradientSums(torch.zeros_like(spec.x), inputs)
     restart = tuple(torch.zeros_like(state) for state in spec.reset_states)
-    flowing = last
+    flowing, of_values = last, spec.split_output(output)
     for t, values in reversed(kept):
-        flowing = (flowing[0] + _mask_padding(spec, t, output[t]), *flowing[1:])
-        inward = _run_backward_step(spec, plan, t, values, flowing, sums)
+        of_output = {name: _mask_padding(spec, t, part[t]) for name, part in of_values.items()}
+        inward = _run_backward_step(spec, plan, t, values, flowing, of_output, sums)
         if spec.reset_mask is not None:
             at, pairs = spec.reset_mask[t], list(zip(restart, inward, strict=True))
             restart = tuple(sum_ + torch.where(at, g, 0).sum(0) for sum_, g in pairs)
@@ -107,11 +107,15 @@ def _run_backward_step(
     t: int,
     values: Values,
     flowing: tuple[Tensor, ...],
+    of_output: dict[str, Tensor],
     sums: _GradientSums,
 ) -> tuple[Tensor, ...]:
     """One step back: add to ``sums`` and return the gradients of the states found."""
-    at_work = tuple(_mask_padding(spec, t, g) for g in flowing)
-    values.update(zip(plan.upstream, at_work, strict=True))
+    at_work = dict(of_output)
+    for state, g in zip(spec.graph.states, flowing, strict=True):
+        own = _mask_padding(spec, t, g)
+        at_work[state.name] = at_work[state.name] + own if state.name in at_work else own
+    values.update({leaf: at_work[leaf.name] for leaf in plan.upstream})
     plan.schedule.run(values, spec.interpreter)
     back = plan.adjoint
     if back.input is not None:
@@ -158,8 +162,9 @@ def _compute_parameter_gradients(
         found[f"weight_{stack.name}"].narrow(0, *rows).add_(
             _compute_weight_gradient(delta, operand, stack.heads)
         )
-        if f"bias_{stack.name}" in found:
-            found[f"bias_{stack.name}"].narrow(0, *rows).add_(delta.sum(0))
+        of_bias = stack.bias_ranges(spec.sizes).get(affine.gate)
+        if of_bias is not None and f"bias_{stack.name}" in found:
+            found[f"bias_{stack.name}"].narrow(0, *of_bias).add_(delta.sum(0))
     for name, gradient in {**sums.vectors, **sums.norms}.items():
         if name in found:
             found[name] = found[name] + gradient

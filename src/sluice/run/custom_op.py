@@ -133,9 +133,10 @@ def describe_run_pass(*arguments: _Argument) -> list[Tensor]:
     inputs, mode, (keeps_tape,) = _collect(arguments)
     x, states = inputs.x, inputs.states
     last = [torch.empty_like(t, memory_format=torch.contiguous_format) for t in states]
-    outputs = [x.new_empty(*x.shape[:2], states[0].shape[-1]), *last]
+    spec = inputs.to_spec()
+    outputs = [x.new_empty(*x.shape[:2], sum(spec.output_widths)), *last]
     if keeps_tape:
-        outputs.append(OperatorPass(inputs.to_spec(), mode).make_tape())
+        outputs.append(OperatorPass(spec, mode).make_tape())
     return outputs
 
 

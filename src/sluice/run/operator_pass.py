@@ -103,7 +103,8 @@ def _map_spec(function: Callable[[Tensor], Tensor], spec: RunSpec) -> RunSpec:
 
 
 def _backpropagate_reference(spec: RunSpec, upstream: Sequence[Tensor | None]) -> list[Tensor]:
-    like = [spec.x.new_empty(()).expand(*spec.x.shape[:2], spec.states[0].shape[-1]), *spec.states]
+    width = sum(spec.output_widths)
+    like = [spec.x.new_empty(()).expand(*spec.x.shape[:2], width), *spec.states]
     pairs = zip(upstream, like, strict=True)
     of_output, *of_states = (torch.zeros_like(t) if g is None else g for g, t in pairs)
     found = bptt.backward(spec, of_output, tuple(of_states))

@@ -18,14 +18,18 @@ from sluice.equations.evaluation import EvaluationSchedule, Values
 from sluice.equations.graph import find_dependents
 from sluice.run.recording.hooks import ValueHooks
 from sluice.run.recording.sinks import RecordingSink
-from sluice.run.spec import RunSpec
+from sluice.run.spec import RunSpec, join_output
 
 
 @dataclass(frozen=True)
 class Step:
-    """One time step: the values of all nodes, and the states before and after it."""
+    """One time step: the values of all nodes, the output, and the states before and after it.
+
+    The output is as if the step counted for all sequences.
+    """
 
     t: int
+    output: Tensor
     values: Values
     states_before: tuple[Tensor, ...]
     states_after: tuple[Tensor, ...]
@@ -40,7 +44,7 @@ def run(spec: RunSpec, recording: RecordingSink | None = None) -> tuple[Tensor, 
     states, collected = spec.states, list[Tensor]()
     hooks = None if recording is None else ValueHooks(spec, recording.names)
     for step in iterate_steps(spec, hooks):
-        output, states = step.states_after[0], step.states_after
+        output, states = step.output, step.states_after
         collected.append(
             output if spec.valid_mask is None else torch.where(spec.valid_mask[step.t], output, 0)
         )
@@ -108,8 +112,9 @@ def iterate_steps(spec: RunSpec, hooks: ValueHooks | None = None) -> Iterator[St
             before = tuple(map(partial(hooks, t), graph.state_leaves, before))
         values.update(zip(graph.state_leaves, before, strict=True))
         schedule.run(values, spec.interpreter, partial(hooks, t) if hooks else None)
-        states = _compute_next_states(spec, t, values, before)
-        yield Step(t, values, before, states)
+        named = _read_kept_values(spec, values)
+        states = _compute_next_states(spec, t, named, before)
+        yield Step(t, join_output(graph, named), values, before, states)
 
 
 def _apply_resets(spec: RunSpec, t: int, states: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
@@ -120,12 +125,20 @@ def _apply_resets(spec: RunSpec, t: int, states: tuple[Tensor, ...]) -> tuple[Te
     return tuple(torch.where(at, fresh, state) for fresh, state in pairs)
 
 
+def _read_kept_values(spec: RunSpec, values: Values) -> dict[str, Tensor]:
+    """The new states and what else is given out, a row for each sequence."""
+    batch, found = spec.x.shape[1], {}
+    for kept in spec.graph.kept_values:
+        value = values[spec.graph.outputs_by_name[kept.name]]
+        # What follows from vectors alone is the same for all sequences.
+        found[kept.name] = value.expand(batch, -1)
+    return found
+
+
 def _compute_next_states(
-    spec: RunSpec, t: int, values: Values, before: tuple[Tensor, ...]
+    spec: RunSpec, t: int, named: dict[str, Tensor], before: tuple[Tensor, ...]
 ) -> tuple[Tensor, ...]:
-    named = (values[spec.graph.outputs_by_name[state.name]] for state in spec.graph.states)
-    # What follows from vectors alone is the same for all sequences.
-    updated = tuple(new.expand_as(old) for new, old in zip(named, before, strict=True))
+    updated = tuple(named[state.name] for state in spec.graph.states)
     if spec.valid_mask is None:
         return updated
     pairs = zip(updated, before, strict=True)

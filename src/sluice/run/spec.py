@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -86,11 +86,10 @@ class RunSpec:
     @cached_property
     def interpreter(self) -> TensorInterpreter:
         """The graph's gates, vectors and norms as tensors."""
+        named = map_parameters_by_name(self.graph, self.parameters)
+        fixed = {p.name: named[p.name].detach() for p in self.graph.parameters if not p.learned}
         return TensorInterpreter(
-            self.graph.stacks,
-            self.graph.norms,
-            self.sizes,
-            map_parameters_by_name(self.graph, self.parameters),
+            self.graph.stacks, self.graph.norms, self.sizes, {**named, **fixed}
         )
 
     @cached_property
@@ -121,6 +120,16 @@ class RunSpec:
             return self.learned_initial_states
         return initial_states(self.graph, self.sizes, self.x)
 
+    @cached_property
+    def output_widths(self) -> tuple[int, ...]:
+        """The widths of the values that lie side by side in the output."""
+        return tuple(map(self.sizes.of, self.graph.output_widths))
+
+    def split_output(self, output: Tensor) -> dict[str, Tensor]:
+        """The values in an output ``(time, batch, width)``, or in its gradient, by name."""
+        parts = torch.split(output, list(self.output_widths), dim=-1)
+        return dict(zip(self.graph.output, parts, strict=True))
+
     @property
     def steps(self) -> Sequence[int]:
         """The time steps in the order of this direction."""
@@ -148,6 +157,12 @@ def map_parameters_by_name(graph: Graph, tensors: Sequence[Tensor]) -> dict[str,
     if len(tensors) != len(names):
         names = [parameter.name for parameter in graph.parameters if not parameter.is_bias]
     return dict(zip(names, tensors, strict=True))
+
+
+def join_output(graph: Graph, values: Mapping[str, Tensor]) -> Tensor:
+    """What a layer gives out of its named values, side by side."""
+    found = [values[name] for name in graph.output]
+    return found[0] if len(found) == 1 else torch.cat(found, dim=-1)
 
 
 def initial_states(graph: Graph, sizes: Sizes, like: Tensor) -> tuple[Tensor, ...]:

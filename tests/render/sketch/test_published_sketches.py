@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 from collections import Counter
 from itertools import combinations, pairwise
@@ -13,12 +14,13 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 import published_gated as gated
 import published_others as others
 from long_cells import LONG_CELLS
-from sluice import Cell, Gate, sigmoid, tanh
+from random_graphs import draw_graph
+from sluice import Cell, Gate, Vector, sigmoid, tanh
 from sluice.equations import Graph
 from sluice.render.latex import format_equations
 from sluice.render.picture import encode_figure
 from sluice.render.sketch import animate_sketch, build_layout, draw_series, draw_sketch
-from sluice.render.sketch.layout import Layout
+from sluice.render.sketch.layout import Layout, _build_blocks
 
 PUBLISHED = {cell.__name__: cell for cell in (*gated.GATED, *others.OTHERS)}
 HARD = (
@@ -45,7 +47,7 @@ def check_labels(found: Layout, graph: Graph) -> None:
         symbol = notation.value(name).latex
         assert name in names or any(symbol in label.split(" = ") for label in boxed)
     read = {operand for node in graph.nodes for operand in node.operands}
-    read |= set(graph.outputs_by_name.values())
+    read |= {graph.outputs_by_name[state.name] for state in graph.states}
     for leaf in graph.state_leaves:
         assert (f"{leaf.name} before" in names) == (leaf in read)
 
@@ -191,3 +193,33 @@ def test_paths_of_a_state_are_not_counted_one_by_one() -> None:
             return dict(h=h)
 
     assert build_layout(Ladder().graph).labels
+
+
+class Fixed(Cell):
+    """States that are set to what neither the input nor a state reaches."""
+
+    write, level, offset = Gate(), Vector(), Vector()
+
+    def step(self, x: Any, h: Any, a: Any, b: Any) -> dict[str, Any]:
+        return dict(h=tanh(self.write(x, h) + a * b), a=tanh(self.level), b=self.offset)
+
+
+def test_states_that_are_set_to_parameters(monkeypatch: pytest.MonkeyPatch) -> None:
+    graph = Fixed().graph
+    found = build_layout(graph)
+    assert r"\tanh(\mathrm{level})" in {part.label for part in found.placement.positions}
+    blocks = _build_blocks(graph, {})
+    for layout in (found, blocks):
+        arrows = {wire.net for wire in layout.wires if wire.arrow}
+        assert arrows == {graph.outputs_by_name[state.name] for state in graph.states}
+    monkeypatch.setattr("sluice.render.sketch.layout._route", lambda _: None)
+    check_texts(graph)
+
+
+@pytest.mark.parametrize("first", [0, 20])
+def test_random_graphs(first: int) -> None:
+    for seed in range(first, first + 20):
+        graph = draw_graph(random.Random(seed), "Drawn")
+        check_labels(build_layout(graph), graph)
+        lefts = [line.left.latex for line in format_equations(graph).lines]
+        assert len(set(lefts)) == len(lefts)

@@ -195,7 +195,7 @@ def test_written_files() -> None:
     [
         ({"cells": []}, "name at least one"),
         ({"cells": ["elman", "Elman"]}, "Elman is given twice"),
-        ({"cells": ["elmann"]}, "cell must be one of atr, brc, .*got 'elmann'"),
+        ({"cells": ["elmann"]}, "cell must be one of atr, .*got 'elmann'"),
         ({"task": "chess"}, "task must be one of recall, order, .*got 'chess'"),
         ({"lags": []}, "at least one lag, got none"),
         ({"lags": [5, 0]}, "at least 2 steps, got 0"),

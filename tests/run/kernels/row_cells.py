@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -157,6 +157,7 @@ def step_matrix_memory(
 class DeltaRule(Cell):
     """DeltaNet (Yang et al. 2024, equation 1): the value of a key is replaced in part."""
 
+    sizes: ClassVar[dict[str, int]] = {"keys": 5, "values": 3}
     query, key, value = Gate(width="keys"), Gate(width="keys"), Gate(width="values")
     rate, back = Map(width=1), Map()
     memory = State(width="values*keys")

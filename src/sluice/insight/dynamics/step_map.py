@@ -20,7 +20,7 @@ from sluice.equations.graph import Elementwise, Graph, Leaf, Node, X
 from sluice.equations.specs import Sizes
 from sluice.nn.batch import pad_input
 from sluice.nn.stack import RecurrentStack
-from sluice.run.spec import map_parameters_by_name
+from sluice.run.spec import join_output, map_parameters_by_name
 
 NodeHook = Callable[[Node, Tensor], Tensor]
 
@@ -168,5 +168,8 @@ def _iterate_map(step: StepMap, x: Tensor, reverse: bool) -> Trajectory:
 
 
 def _slice_output(run: Trajectory, reverse: bool) -> Tensor:
-    y = run.states[1:, :, : run.step_map.state_widths[0]]
+    step = run.step_map
+    values = step.evaluate(run.x, run.states[:-1])
+    named = {name: values[step.graph.outputs_by_name[name]] for name in step.graph.output}
+    y = join_output(step.graph, named)
     return y.flip(0) if reverse else y

@@ -101,6 +101,8 @@ class BlockSketch:
     def _connect(self, block: EquationBlock) -> None:
         """The line of dots of a block, and the lines that lead to it."""
         spot = self.placement.positions[self.placement.elements.by_value[block.node]]
+        if not block.reads:
+            return
         column, starts = self.bus_columns[block], [self._find_start(r) for r in block.reads]
         if len(starts) == 1 and starts[0][1] == spot.y:
             self.wires.append(Wire(block.reads[0], [starts[0], (spot.x, spot.y)], spot.step, False))
@@ -134,7 +136,7 @@ class BlockSketch:
     def _label_ends(self, numbers: Mapping[Net, str]) -> None:
         notation = self.placement.elements.writer.notation
         for leaf, row in self.rows.by_value.items():
-            if isinstance(leaf, Leaf):
+            if isinstance(leaf, Leaf) and leaf.kind in ("state", "input"):
                 is_state, text = leaf.kind == "state", notation.leaf(leaf).latex
                 name = f"{leaf.name} before" if is_state else leaf.name
                 box = box_around(0.0, self._row_height(row) + 1.2, text)

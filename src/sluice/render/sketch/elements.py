@@ -36,6 +36,8 @@ class SketchElement:
     marks: tuple[str, ...] = ()
 
 
+_LONGEST_FIXED = 24
+"""How many letters a value that is the same at every step may have, to be written out."""
 _MARKS = {
     "subtract": ("+", "-"),
     "divide": ("", r"\div"),
@@ -60,7 +62,17 @@ class ElementTable:
         parts = cls.without_parts(graph)
         for _, node in graph.outputs:
             parts.add(node)
+        for node in parts.find_fixed_states():
+            words = parts.writer.expand(node)
+            if len(words.plain) > _LONGEST_FIXED:
+                words = parts.writer.refer(node)
+            parts.by_value[node] = SketchElement("pointwise", words.latex, (), node)
         return parts
+
+    def find_fixed_states(self) -> list[Node]:
+        """New values of states that neither the input nor a state reaches."""
+        values = (self.graph.outputs_by_name[state.name] for state in self.graph.states)
+        return [node for node in dict.fromkeys(values) if self.is_parameter(node)]
 
     @classmethod
     def without_parts(cls, graph: Graph) -> ElementTable:

@@ -42,10 +42,11 @@ def find_blocks(elements: ElementTable) -> list[EquationBlock]:
     names: dict[Node, list[str]] = {}
     for name, node in graph.outputs:
         names.setdefault(node, []).append(name)
+    fixed = elements.find_fixed_states()
     nodes = [
         node
         for node in sort_definitions(graph, list(writer.symbols))
-        if not isinstance(node, Leaf) and not elements.is_parameter(node)
+        if node in fixed or not (isinstance(node, Leaf) or elements.is_parameter(node))
     ]
     contents = _find_contents(elements, nodes)
     while len(nodes) > _MANY:

@@ -205,7 +205,9 @@ class _Placer:
             )
         off_rail = [s for s in reads if not s.on_rail and s.element.kind != "join"]
         joined = [s for s in reads if s.element.kind == "join" and s.depth == LATER_JOIN]
-        mapped = self.placement.elements.by_value.get(element.inputs[0])
+        mapped = None
+        if element.inputs:
+            mapped = self.placement.elements.by_value.get(element.inputs[0])
         hanging = mapped is not None and self.placement.positions[mapped].lane == "down"
         if element.kind == "layer" and not hanging:
             return ElementPosition(

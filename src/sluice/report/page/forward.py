@@ -16,6 +16,7 @@ from sluice.insight.recording.first_nonfinite import find_first_nonfinite
 from sluice.insight.recording.recorder import RecordedLayer, Tape, record
 from sluice.nn.stack import RecurrentStack
 from sluice.report.page.inputs import Forward, ReportError, ReportInputs
+from sluice.run.spec import join_output
 
 ROWS = 3000
 """How many steps of the data are read for probes and for other places."""
@@ -185,7 +186,7 @@ def collect_states(inputs: ReportInputs, states: dict[str, str], rows: int = ROW
             inputs.call(inputs.model, inputs.batch(number, steps))
         for place, (layer, recorded) in collect_layers(tape).items():
             values[place].append(recorded[states[place]][:, 0])
-            outputs[place].append(recorded[layer.cell.graph.states[0].name][:, 0])
+            outputs[place].append(join_output(layer.cell.graph, recorded)[:, 0])
         lengths[number] = steps
     counted = torch.tensor(list(lengths.values()))
     return StateDataset(_pad_layers(values), _pad_layers(outputs), counted, list(lengths))

@@ -38,6 +38,8 @@ def find_obstacle(spec: RunSpec, precision: str) -> str | None:
         return "the GPU's kernels give a cell no input beside x"
     if spec.x.numel() == 0:
         return "the input is empty"
+    if spec.graph.output != (spec.graph.states[0].name,):
+        return "the GPU's kernels give out a cell's first state alone"
     if (part := find_unsupported_part(spec.graph)) is not None:
         return part
     if spec.x.shape[1] * widest * 64 >= _MAX_ELEMENTS:

@@ -75,7 +75,7 @@ def _find_row_piece(tensors: PassTensors, row: RowGradient, total: Tensor) -> _P
     graph, sizes = tensors.spec.graph, tensors.spec.sizes
     if row.kind == "gate":
         stack = graph.get_stack(row.parameter.removeprefix("bias_"))
-        start, count = stack.row_ranges(sizes)[row.gate]
+        start, count = stack.bias_ranges(sizes)[row.gate]
         return start, total[:count]
     if row.kind == "norm":
         norm = graph.get_norm(row.parameter.partition("_")[2])

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from sluice.codegen.body import PARAMETER, SCALAR
 from sluice.codegen.program import Phase, Product, Program
+from sluice.equations.evaluation import expand_bias
 from sluice.equations.graph import Elementwise, Graph, Leaf, Node, sort_topologically
 from sluice.equations.op_table import OPS
 from sluice.equations.specs import Sizes
@@ -75,6 +76,8 @@ class HoistedPhases:
         operand = self.get(product.operand, 0).to(self.product_dtype)
         weight = self.get_weight(stack.name)
         bias = self.parameters.get(f"bias_{stack.name}") if stack.bias else None
+        if bias is not None:
+            bias = expand_bias(stack, self.sizes, bias)
         starts = [rows[gate][0] for gate in product.gates]
         width = rows[product.gates[0]][1]
         if stack.heads == 1 and stack.are_adjacent(product.gates, self.sizes):

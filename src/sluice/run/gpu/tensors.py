@@ -11,6 +11,7 @@ from torch import Tensor
 from sluice.codegen.gpu.layout import NARROW_ROLES, KernelShape
 from sluice.codegen.gpu.norms import list_partial_counts
 from sluice.codegen.program import CONST, STEP, Program
+from sluice.equations.evaluation import expand_bias
 from sluice.run.gpu.hoisted import HoistedPhases
 from sluice.run.spec import RunSpec, map_parameters_by_name
 
@@ -208,8 +209,13 @@ class PassTensors:
     def _bind_parameter(self, name: str) -> Tensor:
         """Weights in the type of products; biases as they are."""
         if name.startswith("B_"):
-            return self.parameters[f"bias_{name[2:]}"]
+            return self.get_bias(name[2:])
         return self.get_weight(name[2:])
+
+    def get_bias(self, name: str) -> Tensor:
+        """The biases of a stack, with zeros for gates that have none."""
+        stack, whole = self.spec.graph.get_stack(name), self.parameters[f"bias_{name}"]
+        return expand_bias(stack, self.spec.sizes, whole)
 
     def get_weight(self, stack: str) -> Tensor:
         """The weights of a stack in the type of products."""

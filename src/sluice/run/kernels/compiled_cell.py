@@ -48,8 +48,13 @@ class CompiledCell:
 
     @cached_property
     def state_widths(self) -> tuple[int, ...]:
-        """The width of each state; the first is the output's."""
+        """The width of each state."""
         return tuple(self.sizes.of(state.width) for state in self.graph.states)
+
+    @cached_property
+    def output_width(self) -> int:
+        """The width of the output."""
+        return sum(map(self.sizes.of, self.graph.output_widths))
 
     @cached_property
     def parameter_shapes(self) -> list[tuple[int, ...]]:

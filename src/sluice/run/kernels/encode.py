@@ -121,13 +121,18 @@ class ProgramEncoder:
         ]
         deferred = self._encode_all(program.deferred_products, self._encode_product)
         counts = [math.prod(parameter.shape(sizes)) for parameter in self.graph.parameters]
-        states = [sizes.of(state.width) for state in self.graph.states]
+        kept = self.graph.kept_values
+        outputs = [[value.name for value in kept].index(name) for name in self.graph.output]
         masks = [sizes.of(one.width) for one in self.graph.masks_and_inputs]
         return encode_sections(
             PROGRAM,
             [sizes.input],
             _encode_list(counts),
-            _encode_list(states),
+            [
+                *_encode_list(sizes.of(value.width) for value in kept),
+                len(self.graph.states),
+                *_encode_list(outputs),
+            ],
             _encode_list(masks),
             self._encode_all(program.buffers, self._encode_buffer),
             _encode_lists(self._matrices),
@@ -196,6 +201,8 @@ class ProgramEncoder:
         width, inner = (operand, gate) if p.transposed else (gate, operand)
         starts = _encode_list(rows[name][0] for name in p.gates)
         weight = self._parameter_indices[f"weight_{stack.name}"]
+        of_bias = stack.bias_ranges(sizes) if bias >= 0 and stack.unbiased else {}
+        bias_starts = [of_bias.get(name, (-1, 0))[0] for name in p.gates] if of_bias else []
         self._matrices.append(
             [
                 int(p.transposed),
@@ -206,6 +213,7 @@ class ProgramEncoder:
                 stack.heads,
                 operand // stack.heads,
                 *starts,
+                *_encode_list(bias_starts),
             ]
         )
         return [len(self._matrices) - 1, p.operand, p.target, p.item, int(p.accumulate)]
@@ -222,9 +230,8 @@ class ProgramEncoder:
         width = self.sizes.of(self.program.buffers[g.buffer].width)
         start = 0
         if g.kind == "gate":
-            start, width = self.graph.get_stack(g.parameter.removeprefix("bias_")).row_ranges(
-                self.sizes
-            )[g.gate]
+            stack = self.graph.get_stack(g.parameter.removeprefix("bias_"))
+            start, width = stack.bias_ranges(self.sizes)[g.gate]
         elif g.kind == "norm":
             start = self._norm_start(g.parameter, int(g.gate))
         return [self._parameter_indices[g.parameter], start, width, g.buffer, g.item]

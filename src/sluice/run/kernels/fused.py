@@ -138,7 +138,7 @@ class FusedCall:
         self.cell, self.precision, self.reverse = cell, precision, reverse
         self.wants_grad, self.needs_grad = wants_grad, wants_grad and precision != "int8"
         self.threads = extension.choose_num_threads(steps * batch * cell.multiplications)
-        self.output_shape: tuple[int, ...] = (steps, batch, cell.state_widths[0])
+        self.output_shape: tuple[int, ...] = (steps, batch, cell.output_width)
         #: Those of the last states; None for one that the output stands for.
         self.state_shapes: list[tuple[int, ...] | None]
         self.state_shapes = [(*state_shape, width) for width in cell.state_widths]
@@ -148,9 +148,11 @@ class FusedCall:
     def of_step(
         cls, cell: CompiledCell, shape: tuple[int, ...], precision: str, wants_grad: bool
     ) -> FusedCall:
-        """One step, for tensors of this shape before their width; its output is the first state."""
+        """One step, for tensors of this shape before their width; its output is the first state,
+        as the cell says.
+        """
         call = cls(cell, 1, math.prod(shape), precision, wants_grad, False, shape)
-        call.output_shape = (*shape, cell.state_widths[0])
+        call.output_shape = (*shape, cell.output_width)
         call.state_shapes[0] = None
         return call
 

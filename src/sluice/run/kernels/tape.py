@@ -20,7 +20,7 @@ class TapeReader:
         tape: What it left; None where it left nothing.
         places: (place, item) of each name; a name that is missing is zero throughout.
         order: What brings the tape's sequences into the order of the caller; None where they are.
-        first: The output, in which the first state lies where the tape does without it.
+        output: The output; a value given out alone lies there where the tape does without it.
     """
 
     def __init__(
@@ -39,10 +39,10 @@ class TapeReader:
             spec.x.shape[:2],
         )
         self._like = spec.x.new_empty(0)
-        name = spec.graph.states[0].name
         self._from_output: dict[str, Tensor] = {}
-        if output is not None and not tape.holds(locations[name][0]):
-            self._from_output[name] = _copy(output)  # others may write to the output
+        first, *others = spec.graph.output
+        if output is not None and not others and not tape.holds(locations[first][0]):
+            self._from_output[first] = _copy(output)  # others may write to the output
 
     def __call__(self, name: str) -> Tensor:
         value = self._from_output[name] if name in self._from_output else self._read_tape(name)
