@@ -25,7 +25,7 @@ from sluice.cells import CIFG, LSTM, PeepholeLSTM, clamp_gates
 from sluice.sequence import TrainingConfig
 from sluice.sequence.batch import Batch, Loss
 from sluice.sequence.search import SearchTrial, search
-from sluice.sequence.training import Constant
+from sluice.sequence.training import ConstantRate
 
 
 class NoInputActivation(Cell):
@@ -105,7 +105,7 @@ def search_settings(
         torch.manual_seed(trial.number)
         plan = TrainingConfig(
             steps=updates, optimizer="sgd", learning_rate=rate, momentum=momentum,
-            weight_decay=0.0, schedule=Constant(), warmup=0.0, validations=4, seed=trial.number,
+            weight_decay=0.0, schedule=ConstantRate(), warmup=0.0, validations=4, seed=trial.number,
         )  # fmt: skip
         return Adder(VARIANTS[name](), hidden), plan
 

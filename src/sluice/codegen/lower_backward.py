@@ -253,7 +253,7 @@ class BackwardLowering:
         for affine, delta in self.adjoint.deltas.items():
             operand = self.forward.expand(affine.operand)
             sets.setdefault((affine.stack, operand, affine.width), []).append((affine.gate, delta))
-            biased = dict(self.graph.get_stack(affine.stack).biased)
+            biased = dict(self.graph.get_stack(affine.stack).gates_with_bias)
             if self.forward.has_bias and affine.gate in biased:
                 self._add_row_gradient(
                     f"bias_{affine.stack}", affine.gate, self.rewrite(delta), affine.width

@@ -41,7 +41,7 @@ class StackSpec:
     learned: bool = True
 
     @property
-    def biased(self) -> tuple[tuple[str, str], ...]:
+    def gates_with_bias(self) -> tuple[tuple[str, str], ...]:
         """The gates that have biases, and their widths."""
         return tuple(pair for pair in self.gates if self.bias and pair[0] not in self.unbiased)
 
@@ -51,7 +51,7 @@ class StackSpec:
 
     def bias_ranges(self, sizes: Sizes) -> dict[str, tuple[int, int]]:
         """The same in the bias, of the gates that have one."""
-        return _find_ranges(self.biased, sizes)
+        return _find_ranges(self.gates_with_bias, sizes)
 
     def are_adjacent(self, gates: Sequence[str], sizes: Sizes) -> bool:
         """Whether these gates' rows follow each other in the order given."""
@@ -187,4 +187,6 @@ def _weight_spec(stack: StackSpec) -> ParameterSpec:
 
 
 def _bias_spec(stack: StackSpec) -> ParameterSpec:
-    return ParameterSpec(f"bias_{stack.name}", (tuple(width for _, width in stack.biased),))
+    return ParameterSpec(
+        f"bias_{stack.name}", (tuple(width for _, width in stack.gates_with_bias),)
+    )

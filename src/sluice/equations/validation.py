@@ -127,7 +127,7 @@ class GraphValidator:
             self._require_one_part(stack.name, gate, width)
             self._gate_widths[stack.name, gate] = width
         require_at_most(MAX_GATES, len(self._gate_widths), "gates")
-        if stack.unbiased and not stack.biased:
+        if stack.unbiased and not stack.gates_with_bias:
             raise EquationError(f"the stack '{stack.name}' has no gate with a bias")
         if not stack.learned and (stack.bias or len(stack.gates) > 1 or stack.name in ("ih", "hh")):
             raise EquationError(f"the constant '{stack.name}' must be one map without a bias")

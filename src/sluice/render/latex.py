@@ -179,7 +179,7 @@ class EquationWriter:
         product = self.notation.weight(node).juxtapose(
             self.refer(node.operand).parenthesize(CALL), PRODUCT
         )
-        if node.gate not in dict(self.notation.graph.get_stack(node.stack).biased):
+        if node.gate not in dict(self.notation.graph.get_stack(node.stack).gates_with_bias):
             return product
         bias = self.notation.bias(node)
         return MathText(f"{product.latex} + {bias.latex}", f"{product.plain} + {bias.plain}", SUM)

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from sluice.sequence import SequenceError, TrainingConfig
-from sluice.sequence.training import Constant, Cosine, Exponential, Plateau, StepDecay
+from sluice.sequence.training import ConstantRate, Cosine, Exponential, Plateau, StepDecay
 from sluice.sequence.training.schedules import Schedule, ScheduleState
 
 
@@ -22,7 +22,7 @@ def rates(schedule: Schedule, stands: list[ScheduleState]) -> list[float]:
 
 def test_schedules_follow_their_formulas() -> None:
     epochs = [ScheduleState(epoch / 40, epoch) for epoch in (0.5, 9.9, 10, 11.5, 29)]
-    assert rates(Constant(), epochs) == [1.0] * 5
+    assert rates(ConstantRate(), epochs) == [1.0] * 5
     # char-rnn multiplies at the end of every epoch from the tenth on.
     assert rates(Exponential(0.5, after=10), epochs) == [1, 1, 0.5, 0.25, 0.5**20]
     assert rates(StepDecay(0.1, every=10), epochs) == pytest.approx([1, 1, 0.1, 0.1, 0.01])
@@ -37,7 +37,7 @@ def test_schedules_follow_their_formulas() -> None:
 
 
 def test_a_rate_may_rise_to_any_schedule() -> None:
-    plan = TrainingConfig(steps=10, learning_rate=2.0, schedule=Constant(), warmup=0.5)
+    plan = TrainingConfig(steps=10, learning_rate=2.0, schedule=ConstantRate(), warmup=0.5)
     assert [plan.learning_rate_at(ScheduleState(part)) for part in (0.25, 0.5, 0.9)] == [
         1.0,
         2.0,

@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 
 from sequence.training.kill_and_resume import PLAN, Stream, model
 from sluice.sequence import CheckpointError, Progress, TrainingConfig, TrainingResult, train
-from sluice.sequence.training import Constant
+from sluice.sequence.training import ConstantRate
 from sluice.sequence.training.state_files import CheckpointFolder, decode_state
 
 CHEAP = replace(PLAN, epochs=1, save_steps=2)
@@ -235,7 +235,7 @@ def test_a_new_run_starts_only_after_an_ended_one(tmp_path: Path, unbroken: Path
     ("change", "message"),
     [
         ({"learning_rate": 0.03}, "had learning_rate = 0.02, got 0.03"),
-        ({"schedule": Constant()}, "had schedule = "),
+        ({"schedule": ConstantRate()}, "had schedule = "),
         ({"bptt": 5}, r"had bptt = \[5, 9\], got \[5, 5\]"),
     ],
 )

@@ -17,7 +17,7 @@ from sequence.training.test_resume import last, same
 from sluice.sequence import LanguageModel, LanguageModelConfig, SequenceError, train
 from sluice.sequence.batch import Batch, Loss
 from sluice.sequence.errors import TrainingDivergedError
-from sluice.sequence.training import Constant, TrainingConfig
+from sluice.sequence.training import ConstantRate, TrainingConfig
 from sluice.sequence.training.sparse_embeddings import SparseAdamW
 
 TOKENS = [torch.tensor(ids) for ids in ([1, 4, 4], [2, 4, 5], [1, 2, 2], [0, 1, 5], [4, 4, 4])]
@@ -124,7 +124,7 @@ def test_training_is_a_plain_loop_over_rows() -> None:
     expected = Pairs()
     expected.load_state_dict(ours.state_dict())
     config = TrainingConfig(
-        epochs=2, learning_rate=0.05, schedule=Constant(), warmup=0.0, weight_decay=0.2,
+        epochs=2, learning_rate=0.05, schedule=ConstantRate(), warmup=0.0, weight_decay=0.2,
         max_grad_norm=0.1, accumulation_steps=2, validations=1, sparse_embeddings=True,
     )  # fmt: skip
     train(ours, data, FixedBatches(1), config)

@@ -16,7 +16,7 @@ from torch.nn.utils.rnn import pad_sequence
 import sluice
 from sluice.sequence import Progress, SequenceError, TrainingConfig, train
 from sluice.sequence.batch import Batch, Loss
-from sluice.sequence.training import Constant, Plateau
+from sluice.sequence.training import ConstantRate, Plateau
 
 
 class Filter(nn.Module):
@@ -62,7 +62,12 @@ def batch(steps: int, width: int = 3, seed: int = 0, **more: Any) -> Batch:
 def plan(**values: Any) -> TrainingConfig:
     """One step of plain gradient descent after another, without anything else."""
     plain: dict[str, Any] = {"optimizer": "sgd", "momentum": 0.0, "weight_decay": 0.0}
-    plain |= {"learning_rate": 0.1, "schedule": Constant(), "warmup": 0.0, "max_grad_norm": None}
+    plain |= {
+        "learning_rate": 0.1,
+        "schedule": ConstantRate(),
+        "warmup": 0.0,
+        "max_grad_norm": None,
+    }
     return TrainingConfig(**{**plain, "validations": 1, **values})
 
 

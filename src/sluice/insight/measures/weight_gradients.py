@@ -152,7 +152,7 @@ def _collect_gate_maps(layer: RecordedLayer) -> dict[str, _GateMap]:
     for one in maps:
         stack = recording.graph.get_stack(one.affine.stack)
         name = f"{stack.name}.{one.affine.gate}"
-        bias = one.affine.gate in dict(stack.biased) and recording.has_bias
+        bias = one.affine.gate in dict(stack.gates_with_bias) and recording.has_bias
         delta, operand = layer.gradient[one.result], layer[one.operand]
         part = _GateMap(delta, operand, stack.heads, bias)
         found[name] = found[name] + part if name in found else part

@@ -99,7 +99,7 @@ class ReadoutModel(nn.Module):
 
 def gate_init_options(cell: Cell, start: str, lag: int) -> dict[str, float]:
     """How the gate that keeps the state begins; nothing for a cell without such a gate or bias."""
-    biased = {gate for stack in cell.graph.stacks for gate, _ in stack.biased}
+    biased = {gate for stack in cell.graph.stacks for gate, _ in stack.gates_with_bias}
     if (
         start == "plain"
         or cell.forget_gate_name not in biased

@@ -3,7 +3,7 @@
 from sluice.sequence.training.config import TrainingConfig as TrainingConfig
 from sluice.sequence.training.progress import Progress as Progress
 from sluice.sequence.training.progress import TrainingResult as TrainingResult
-from sluice.sequence.training.schedules import Constant as Constant
+from sluice.sequence.training.schedules import ConstantRate as ConstantRate
 from sluice.sequence.training.schedules import Cosine as Cosine
 from sluice.sequence.training.schedules import Exponential as Exponential
 from sluice.sequence.training.schedules import Plateau as Plateau

@@ -18,7 +18,7 @@ class ScheduleState(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Constant:
+class ConstantRate:
     """A constant learning rate."""
 
     name: ClassVar[str] = "constant"
@@ -36,7 +36,7 @@ class Cosine:
     name: ClassVar[str] = "cosine"
 
     def factor(self, state: ScheduleState, warmup: float) -> float:
-        """As `Constant.factor`."""
+        """As `ConstantRate.factor`."""
         done = (state.fraction - warmup) / (1 - warmup)
         height = 0.5 * (1 + math.cos(math.pi * min(max(done, 0.0), 1.0)))
         return self.floor + (1 - self.floor) * height
@@ -48,7 +48,7 @@ class _Decay:
     decay: float
 
     def factor(self, state: ScheduleState, warmup: float) -> float:
-        """As `Constant.factor`."""
+        """As `ConstantRate.factor`."""
         return float(self.decay ** self._count_reductions(state))
 
     def _count_reductions(self, state: ScheduleState) -> int:
@@ -122,4 +122,4 @@ class Plateau(_Decay):
         return state.reductions
 
 
-Schedule = Constant | Cosine | StepDecay | Exponential | Plateau
+Schedule = ConstantRate | Cosine | StepDecay | Exponential | Plateau
