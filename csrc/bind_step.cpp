@@ -247,7 +247,7 @@ private:
     // Whether workers still spin since the last step, so that sharing this one pays.
     bool workers_awake() const {
         return threads_ > 1 && Clock::now() - last_step_ < std::chrono::microseconds(20) &&
-               ThreadPool::get().is_idle();
+               PerProcess<ThreadPool>::get().is_idle();
     }
 };
 

@@ -77,16 +77,6 @@ public:
             pieces_.erase(pieces_.begin());
         }
     }
-    // Never destroyed: tapes may outlive static objects. A forked child starts with an empty one,
-    // as another thread may have held the lock.
-    static BlockCache& get() {
-        static std::once_flag once;
-        std::call_once(once, [] {
-            current() = new BlockCache;
-            call_after_fork([] { current() = new BlockCache; });
-        });
-        return *current();
-    }
 
 private:
     struct Piece {
@@ -96,11 +86,6 @@ private:
     std::mutex mutex_;
     std::vector<Piece> pieces_;
     size_t total_ = 0;
-
-    static BlockCache*& current() {
-        static BlockCache* cache = nullptr;
-        return cache;
-    }
 };
 
 class AlignedBlock {
@@ -111,7 +96,7 @@ public:
         bytes_ = (bytes + unit - 1) / unit * unit;
         if (bytes_ < bytes) throw std::bad_alloc();
         if (bytes_ == 0) bytes_ = 64;
-        data_ = BlockCache::get().acquire(bytes_);
+        data_ = PerProcess<BlockCache>::get().acquire(bytes_);
         if (!data_) throw std::bad_alloc();
         if (const char* poison = std::getenv("SLUICE_POISON"); poison && *poison == '1')
             std::memset(data_, 0xff, bytes_);
@@ -124,7 +109,7 @@ public:
         return *this;
     }
     ~AlignedBlock() {
-        if (data_) BlockCache::get().release(data_, bytes_);
+        if (data_) PerProcess<BlockCache>::get().release(data_, bytes_);
     }
     void* data() const { return data_; }
 

@@ -66,15 +66,6 @@ public:
         spin_until([&] { return active_workers_.load() == 0; });
     }
 
-    static ThreadPool& get() {
-        static std::once_flag once;
-        std::call_once(once, [] {
-            current() = new ThreadPool;
-            call_after_fork([] { current() = new ThreadPool; });
-        });
-        return *current();
-    }
-
 private:
     int workers_ = 0;
     Job job_ = nullptr;
@@ -88,11 +79,6 @@ private:
     alignas(64) std::atomic<int> active_workers_{0};
     std::atomic<bool> accepts_workers_{false};
     std::atomic<int> caller_cpu_{-1};
-
-    static ThreadPool*& current() {
-        static ThreadPool* pool = nullptr;
-        return pool;
-    }
 
     void start_worker() {
         const int id = ++workers_;
@@ -141,7 +127,7 @@ template <class F> void run_jobs(int threads, F&& job, bool wait_for_all) {
         (*static_cast<std::remove_reference_t<F>*>(context))(id);
     };
     if (const OpenMP* runtime = OpenMP::get(); runtime && runtime->run(threads, call, &job)) return;
-    ThreadPool& pool = ThreadPool::get();
+    ThreadPool& pool = PerProcess<ThreadPool>::get();
     if (std::unique_lock lock(pool.mutex, std::try_to_lock); lock)
         return pool.run(threads, call, &job, wait_for_all);
     if (!wait_for_all) return job(0);

@@ -75,6 +75,21 @@ static inline void call_after_fork([[maybe_unused]] void (*renew)()) {
 #endif
 }
 
+// One object of a kind in each process, made when the kernels are loaded and never destroyed. A
+// forked child gets a new one: another thread may have been at work on its parent's.
+template <class T> class PerProcess {
+public:
+    static T& get() { return *current; }
+
+private:
+    static void renew() { current = new T; }
+    static T* create() {
+        call_after_fork(&renew);
+        return new T;
+    }
+    static inline T* current = create();
+};
+
 // Memory from the system, null where there is none; it takes the same alignment to free it.
 static inline void* allocate_aligned(size_t bytes, size_t alignment) {
     return ::operator new(bytes, std::align_val_t(alignment), std::nothrow);

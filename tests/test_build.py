@@ -25,6 +25,7 @@ def configure(build: Path, **environment: str) -> subprocess.CompletedProcess[st
         text=True,
         check=False,
         env={**variables, **environment},
+        timeout=600,
     )
 
 

@@ -10,6 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from child_process import limit_time
 from command import run, sentence
 
 NOTES = "GABcdefg"
@@ -255,6 +256,7 @@ def test_no_traceback_from_a_real_process(tmp_path: Path) -> None:
         text=True,
         cwd=tmp_path,
         check=False,
+        timeout=600,
     )
     assert process.returncode == 2
     assert process.stdout == ""
@@ -272,14 +274,13 @@ def test_ctrl_c_keeps_whole_weights(tunes: Path, tmp_path: Path) -> None:
         stdout=subprocess.PIPE,
         text=True,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
-        # A shell's background job hands an ignored SIGINT down to its children.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert process.stdout is not None
-    for line in process.stdout:
-        if " s  " in line:  # the first validation
-            process.send_signal(signal.SIGINT)
-            break
+    with limit_time(process):
+        for line in process.stdout:
+            if " s  " in line:  # the first validation
+                process.send_signal(signal.SIGINT)
+                break
     rest, _ = process.communicate(timeout=60)
     assert process.returncode == 0
     assert "stopped early" in rest

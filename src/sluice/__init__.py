@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from sluice._version import __version__ as __version__
 from sluice.files import StrPath
 from sluice.import_hook import call_after_import
+from sluice.locks import first_use
 
 if TYPE_CHECKING:
     from sluice import cells as cells
@@ -29,11 +30,13 @@ if not TYPE_CHECKING:  # else any name would seem to be there
 
     def __getattr__(name: str) -> object:
         if name in _SUBMODULES:
-            return import_module(f"sluice.{name}")
+            with first_use.hold():
+                return import_module(f"sluice.{name}")
         if name.startswith("__"):
             raise AttributeError(f"module 'sluice' has no attribute {name!r}")
         try:
-            value = getattr(import_module("sluice._public"), name)
+            with first_use.hold():
+                value = getattr(import_module("sluice._public"), name)
         except AttributeError:
             raise AttributeError(f"module 'sluice' has no attribute {name!r}") from None
         globals()[name] = value

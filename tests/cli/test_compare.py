@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from child_process import limit_time
 from command import run, sentence
 from sluice.cli.comparison_display import ComparisonDisplay
 from sluice.report.comparison import compare
@@ -106,13 +107,13 @@ def test_ctrl_c_keeps_finished_runs(tmp_path: Path) -> None:
         [sys.executable, "-m", "sluice", "compare", "--cells", "gru,elman", *options,
          "--hidden", "16", "--out", str(tmp_path)],
         stdout=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"},
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
     assert process.stdout is not None
-    for line in process.stdout:
-        if line.startswith("GRU, lag 20"):  # next is an Elman with a long training
-            process.send_signal(signal.SIGINT)
-            break
+    with limit_time(process):
+        for line in process.stdout:
+            if line.startswith("GRU, lag 20"):  # next is an Elman with a long training
+                process.send_signal(signal.SIGINT)
+                break
     rest, _ = process.communicate(timeout=60)
     assert process.returncode == 0 and "Stopped (interrupted) with 3 of 4 runs" in rest
     assert len((tmp_path / "runs.jsonl").read_text().splitlines()) == 1 + 3

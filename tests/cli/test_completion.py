@@ -31,6 +31,7 @@ def complete(words: str, shell: str = "bash", code: str = SLUICE) -> list[str]:
         text=True,
         check=False,
         env={**os.environ, **environment},
+        timeout=600,
     )
     assert process.stderr == ""
     return process.stdout.split()
@@ -76,7 +77,11 @@ def test_bash_completes_files_where_nothing_is_offered(tmp_path: Path) -> None:
     command.chmod(0o755)
     (tmp_path / "novel.txt").write_text("")
     script = subprocess.run(
-        [command, "--show-completion", "bash"], capture_output=True, text=True, check=True
+        [command, "--show-completion", "bash"],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=600,
     ).stdout
     assert "complete -o default" in script and "_SLUICE_COMPLETE=complete_bash" in script
     lines = f"""{script}
@@ -85,7 +90,9 @@ def test_bash_completes_files_where_nothing_is_offered(tmp_path: Path) -> None:
             _sluice_completion {command}
             echo "$line: ${{COMPREPLY[*]}}"
         done"""
-    process = subprocess.run(["bash", "-c", lines], capture_output=True, text=True, check=True)
+    process = subprocess.run(
+        ["bash", "-c", lines], capture_output=True, text=True, check=True, timeout=600
+    )
     assert process.stdout == "sluice show lstm1: lstm1997\nsluice look nov: \n"
 
 

@@ -11,6 +11,7 @@ import pytest
 import torch
 from typer.testing import CliRunner, Result
 
+from child_process import limit_time
 from sluice.cli import app
 from sluice.run.kernels import extension
 from sluice.sequence import (
@@ -178,9 +179,10 @@ def test_a_closed_pipe_is_no_error(endless: Path) -> None:
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
     assert process.stdout is not None and process.stderr is not None
-    assert len(process.stdout.read(40)) == 40
-    process.stdout.close()
-    assert process.stderr.read() == b""
+    with limit_time(process):
+        assert len(process.stdout.read(40)) == 40
+        process.stdout.close()
+        assert process.stderr.read() == b""
     process.wait(timeout=60)
     process.stderr.close()
 

@@ -163,7 +163,11 @@ def test_invalid_command_lines_are_refused_in_one_sentence(
     arguments: tuple[str, ...], message: str
 ) -> None:
     process = subprocess.run(
-        [sys.executable, "-m", "sluice", *arguments], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "sluice", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
     )
     assert (process.returncode, process.stdout) == (2, "")
     assert process.stderr.startswith("sluice: ") and process.stderr.count("\n") == 1

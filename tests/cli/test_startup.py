@@ -19,6 +19,7 @@ def run_python(code: str, **environment: str) -> str:
         text=True,
         check=True,
         env={**os.environ, **environment},
+        timeout=600,
     )
     return process.stdout
 

@@ -74,8 +74,11 @@ class Target:
             ],
             check=True,
             stdout=subprocess.DEVNULL,
+            timeout=600,
         )
-        subprocess.run(["cmake", "--build", str(folder)], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(
+            ["cmake", "--build", str(folder)], check=True, stdout=subprocess.DEVNULL, timeout=600
+        )
         return next(folder.glob("driver_generic*"))
 
 
@@ -169,6 +172,7 @@ class Kernels:
         subprocess.run(
             [self.target.compiler, "-shared", *exports, "-o", str(library), str(code)],
             check=True,
+            timeout=600,
         )
         self.ask("load", encode_text(str(library)))
         return SimpleNamespace(addresses={b: self.ask("find", encode_text(b)) for b in bodies})

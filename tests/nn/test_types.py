@@ -62,7 +62,9 @@ def messages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     file.write_text(PROGRAM)
     cache = Path(__file__).parents[2] / ".mypy_cache/tests"
     command = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(cache), str(file)]
-    lines = subprocess.run(command, capture_output=True, text=True, cwd=folder).stdout.splitlines()
+    lines = subprocess.run(
+        command, capture_output=True, text=True, cwd=folder, timeout=600
+    ).stdout.splitlines()
     found: dict[str, str] = {}
     for line in lines:
         if match := re.match(r"use\.py:(\d+): (?:error|note): (.*)", line):

@@ -36,7 +36,9 @@ def export_layer() -> tuple[Any, Any]:
 
 
 def run_python(text: str) -> None:
-    found = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True)
+    found = subprocess.run(
+        [sys.executable, "-c", text], capture_output=True, text=True, timeout=600
+    )
     assert found.returncode == 0, found.stderr
 
 

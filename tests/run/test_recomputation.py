@@ -147,7 +147,7 @@ print(peak() - before)
 def test_memory_is_bounded() -> None:
     def measure_growth(recompute: int) -> int:
         command = [sys.executable, "-c", MEMORY, str(recompute)]
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=600)
         return int(done.stdout)
 
     # The tape holds five values for each of the output; the output and its gradient are kept

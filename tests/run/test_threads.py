@@ -71,7 +71,6 @@ def test_a_fork_while_another_thread_computes() -> None:
 import time
 sluice.set_num_threads(2)
 torch.set_num_threads(1)
-layer(x)  # what is imported at first use: Python's own lock does not outlive a fork
 stop = []
 def busy():
     while not stop: layer(x)
@@ -89,6 +88,56 @@ stop.append(1); thread.join()
 print(bad)
 """
     assert run(code) == "0"
+
+
+FORKS = """
+import itertools, time
+torch.set_num_threads(2)
+wide = sluice.nn.LSTM(64, 256, 2, bidirectional=True, dropout=0.1, batch_first=True)
+z, lengths, constants = torch.randn(32, 40, 64), torch.arange(1, 33), itertools.count()
+def train():  # torch's own operators run on its threads here: 32,768 numbers are enough for them
+    wide(z, lengths=lengths)[0].square().sum().backward()
+def train_new():
+    class New(sluice.Cell):
+        candidate, factor = sluice.Gate(), 1 + 0.01 * next(constants)
+        def step(self, x, h):
+            return dict(h=sluice.tanh(self.candidate(x, h)) * self.factor)
+    sluice.nn.Recurrent(New, 8, 16)(torch.randn(4, 2, 8))[0].sum().backward()
+def fork(child):
+    pid = os.fork()
+    if pid == 0:
+        signal.alarm(30)
+        child()
+        os._exit(0)
+    return os.waitpid(pid, 0)[1]
+"""
+
+
+@pytest.mark.parametrize("team", ["0", "1"])
+def test_a_fork_after_torch_and_the_kernels_ran_on_threads(team: str) -> None:
+    code = """
+train()
+print(fork(train), fork(train_new), fork(lambda: fork(train) and os._exit(1)))
+train()
+print(torch.get_num_threads())
+"""
+    assert run(FORKS + code, SLUICE_OPENMP=team).split() == ["0", "0", "0", "2"]
+
+
+def test_a_fork_while_another_thread_compiles_or_imports() -> None:
+    code = """
+stop = []
+def busy():
+    while not stop: train_new(); wide(z, lengths=lengths)
+thread = threading.Thread(target=busy); thread.start()
+statuses = []
+for delay in (0.0, 0.01, 0.05, 0.1, 0.15):
+    time.sleep(delay)
+    statuses.append(fork(lambda: (train_new(), train())))
+stop.append(1); thread.join()
+print(*statuses)
+"""
+    assert run(FORKS + code).split() == ["0"] * 5
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no affinity here")

@@ -18,13 +18,13 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from functools import cached_property
 from types import MappingProxyType
 from typing import Any, ClassVar, Self, cast
 
 import torch
 from torch import Tensor
 
+from sluice.cached import cached_property
 from sluice.cells.collection import read_declarations
 from sluice.cells.constants import compute_constant
 from sluice.cells.declarations import Constant, Declaration

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
 
+from sluice.cached import cached_property
 from sluice.cells.cell import Cell
 from sluice.cells.recurrent_maps import find_state_maps
 from sluice.cells.transform import InnerInterpreter, Transform, check_rate

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property
-
+from sluice.cached import cached_property
 from sluice.cells.cell import Cell
 from sluice.cells.transforms import evaluate_node
 from sluice.equations.graph import Graph, Node

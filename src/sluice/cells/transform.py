@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
 from torch import Tensor
 
+from sluice.cached import cached_property
 from sluice.cells.cell import Cell
 from sluice.equations.graph import Graph
 from sluice.equations.ops import Value

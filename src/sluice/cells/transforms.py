@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from functools import cached_property
 from math import isfinite
 
+from sluice.cached import cached_property
 from sluice.cells.cell import Cell
 from sluice.cells.parts import iterate_form
 from sluice.cells.transform import Transform, check_rate

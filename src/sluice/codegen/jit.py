@@ -13,14 +13,13 @@ from weakref import WeakValueDictionary
 
 from sluice.codegen.body import Body
 from sluice.codegen.llvm import emit_module
-from sluice.codegen.locks import ForkSafeLock
+from sluice.locks import first_use
 
 if TYPE_CHECKING:
     import llvmlite.binding as llvm
 
 _CPUS = {"avx512": "x86-64-v4", "v3": "x86-64-v3", "generic": "x86-64"}
 _MAX_OBJECTS = 64
-_lock = ForkSafeLock()
 _loaded: WeakValueDictionary[str, CompiledBodies] = WeakValueDictionary()
 _objects: OrderedDict[str, bytes] = OrderedDict()
 """Object code of the bodies last compiled, some kilobytes each; the last one used is the last."""
@@ -53,7 +52,7 @@ def compile_bodies(bodies: Mapping[str, Body], bits: int, isa: str | None = None
         estimates=_is_x86(platform.machine()),
     )
     key = hashlib.sha256(f"{isa} {text}".encode()).hexdigest()
-    with _lock.hold():
+    with first_use.hold():
         found = _loaded.get(key)
         if found is None:
             start = time.perf_counter()

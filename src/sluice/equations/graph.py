@@ -13,10 +13,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 from weakref import WeakValueDictionary
 
+from sluice.cached import cached_property
 from sluice.equations.advice import explain_operand
 from sluice.equations.op_table import COMPARISONS, OPS
 from sluice.equations.sizes import BUILT_IN, find_names

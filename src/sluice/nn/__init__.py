@@ -2,6 +2,7 @@
 
 from sluice.nn.attention import AdditiveAttention as AdditiveAttention
 from sluice.nn.attention import additive_attention as additive_attention
+from sluice.nn.bidirectional import Bidirectional as Bidirectional
 from sluice.nn.conversion import convert as convert
 from sluice.nn.readout import Readout as Readout
 from sluice.nn.recurrent import Recurrent as Recurrent

@@ -6,10 +6,20 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
-from sluice.nn.marks import Lengths, check_lengths, check_resets, read_lengths
+from sluice.nn.marks import (
+    Lengths,
+    Mask,
+    check_lengths,
+    check_resets,
+    gather_steps,
+    order_steps,
+    read_lengths,
+    read_mask,
+    reorder_resets,
+)
+from sluice.nn.random_draws import apply_dropout
 
 States = list[tuple[Tensor, ...]]
 """For each layer and direction, in torch's order, the states, ``(batch, width)`` each."""
@@ -27,6 +37,7 @@ class PaddedInput:
         batch_first: Whether the batch was given before the time.
         is_batched: Whether a batch dimension was given.
         inputs: What the cell reads beside x, ``(time, batch, width)`` each.
+        step_order: Where the steps lay in the caller's order, ``(time, batch)``; None for the same.
     """
 
     x: Tensor
@@ -36,6 +47,7 @@ class PaddedInput:
     batch_first: bool
     is_batched: bool
     inputs: tuple[Tensor, ...] = ()
+    step_order: Tensor | None = None
 
     @property
     def unsorted_indices(self) -> Tensor | None:
@@ -51,6 +63,9 @@ class PaddedInput:
         """An output, ``(time, batch, features)``, in the form of the input."""
         if self.packed_sequence is not None:
             return self.packed_sequence._replace(data=self._pack(y))
+        if self.step_order is not None:
+            places = self.step_order.unsqueeze(-1).expand_as(y)
+            y = torch.zeros_like(y).scatter(0, places, y)
         if not self.is_batched:
             return y.squeeze(1)
         return y.transpose(0, 1) if self.batch_first else y
@@ -58,10 +73,16 @@ class PaddedInput:
     def dropout(self, y: Tensor, rate: float) -> Tensor:
         """Dropout with the mask that torch draws for an input that came in this form."""
         if self.packed_sequence is None:
-            return F.dropout(y, rate, training=True)
-        data = F.dropout(self._pack(y), rate, training=True)
+            return apply_dropout(y, rate)
+        data = apply_dropout(self._pack(y), rate)
         padded, _ = pad_packed_sequence(PackedSequence(data, self.packed_sequence.batch_sizes))
         return padded
+
+    def order_steps(self, values: Tensor) -> Tensor:
+        """Values of each step, ``(time, batch, width)``, in the order of ``x``."""
+        if self.step_order is None:
+            return values
+        return gather_steps(values, self.step_order)
 
     def _pack(self, y: Tensor) -> Tensor:
         assert self.lengths is not None
@@ -74,13 +95,18 @@ def pad_input(
     lengths: Lengths | None,
     resets: Tensor | PackedSequence | None,
     batch_first: bool,
+    mask: Mask | None = None,
 ) -> PaddedInput:
     """Bring an input and its marks to one form.
+
+    With a ``mask``, the steps that count come first: each sequence is one with a length.
 
     Raises ValueError for a wrong number of dimensions, or marks that do not fit the input;
     RuntimeError, as torch does, for an input without time steps.
     """
     if isinstance(input, PackedSequence):
+        if mask is not None:
+            raise ValueError(f"{kind}: mask= is for padded inputs; pack the steps that count alone")
         return _pad_packed_input(kind, input, lengths, resets)
     if input.dim() not in (2, 3):
         raise ValueError(f"{kind}: Expected input to be 2D or 3D, got {input.dim()}D instead")
@@ -100,7 +126,24 @@ def pad_input(
     ends = None if lengths is None else read_lengths(lengths, sequences, batched)
     if ends is not None:
         check_lengths(ends, steps)
-    return PaddedInput(x, ends, marks, None, batch_first, batched)
+    padded = PaddedInput(x, ends, marks, None, batch_first, batched)
+    if mask is None:
+        return padded
+    return _select_steps(padded, read_mask(mask, steps, sequences, batched, batch_first))
+
+
+def _select_steps(batch: PaddedInput, mask: Tensor) -> PaddedInput:
+    """``batch`` with the steps of the mask first, and the others as padding."""
+    mask = mask.to(batch.x.device)
+    if batch.lengths is not None:
+        steps = torch.arange(len(mask), device=mask.device)[:, None]
+        mask = mask & (steps < batch.lengths.to(mask.device))
+    order = order_steps(mask)
+    resets = None
+    if batch.resets is not None:
+        resets = reorder_resets(batch.resets.to(mask.device), order)
+    form = (None, batch.batch_first, batch.is_batched)
+    return PaddedInput(gather_steps(batch.x, order), mask.sum(0), resets, *form, (), order)
 
 
 def _pad_packed_input(
@@ -141,4 +184,6 @@ def cast_for_autocast(batch: PaddedInput, states: States) -> tuple[PaddedInput, 
     cast = [tuple(state.to(dtype) for state in place) for place in states]
     form = (batch.packed_sequence, batch.batch_first, batch.is_batched)  # torch 2.6 has no replace
     inputs = tuple(given.to(dtype) for given in batch.inputs)
-    return PaddedInput(batch.x.to(dtype), batch.lengths, batch.resets, *form, inputs), cast
+    return PaddedInput(
+        batch.x.to(dtype), batch.lengths, batch.resets, *form, inputs, batch.step_order
+    ), cast

@@ -13,12 +13,12 @@ from typing import Any, Protocol
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from sluice.cells.cell import Cell
 from sluice.nn.kernel_plan import KernelPlan, Plannable, is_plain_input, needs_grad
 from sluice.nn.places import LayerPlace
+from sluice.nn.random_draws import apply_dropout
 from sluice.run.kernels.compiled_cell import compile_cell
 from sluice.run.kernels.fused import FusedCall
 from sluice.run.recording import recorders
@@ -234,5 +234,5 @@ class CallPlan(KernelPlan):
                 start = end
             y = torch.cat(outputs, dim=-1) if directions > 1 else outputs[0]
             if dropout > 0 and first + directions < len(calls):
-                y = F.dropout(y, dropout, training=True)
+                y = apply_dropout(y, dropout)
         return y, [torch.stack(column) for column in zip(*finals, strict=True)]

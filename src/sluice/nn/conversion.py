@@ -98,7 +98,14 @@ class _Conversion:
         )
         self.removed = present.keys() - fresh.keys() | _SETTINGS
         self.added = {name: fresh[name] for name in fresh.keys() - present.keys()}
-        taken = sorted(self.added.keys() & vars(layer).keys())
+        self.removed_buffers = present["_buffers"].keys() - fresh["_buffers"].keys()
+        self.added_buffers = {
+            name: buffer
+            for name, buffer in fresh["_buffers"].items()
+            if name not in present["_buffers"]
+        }
+        added = self.added.keys() | self.added_buffers.keys()
+        taken = sorted(added & (vars(layer).keys() | layer._buffers.keys()))
         if taken:
             raise ValueError(
                 f"{label} has an attribute {taken[0]!r}, which {other.__module__}.{other.__name__} "
@@ -112,6 +119,11 @@ class _Conversion:
         for name in self.removed:
             own.pop(name, None)
         own.update(self.added)
+        for name in self.removed_buffers:
+            own["_buffers"].pop(name, None)
+            own["_non_persistent_buffers_set"].discard(name)
+        for name, buffer in self.added_buffers.items():
+            self.layer.register_buffer(name, buffer, persistent=False)
         present = type(self.layer)
         if present is self.kind:
             self.layer.__class__ = self.other
@@ -140,6 +152,10 @@ class _Conversion:
             extras.append("layers of different sizes")
         if layer.native is None:
             extras.append("other activations or bounds")
+        if layer.native is None and self.kind in _TO_TORCH:
+            extras.append("other activations or bounds")
+        if layer.reverse:
+            extras.append("reading from the end alone")
         if layer.precision != "float32":
             extras.append(f"{layer.precision} precision")
         if extras:

@@ -15,6 +15,12 @@ Lengths: TypeAlias = "Tensor | Sequence[int] | np.ndarray[tuple[int, ...], np.dt
 """How many steps of each sequence count: integers of any kind, one for each sequence."""
 
 
+Mask: TypeAlias = (
+    "Tensor | Sequence[Sequence[bool]] | np.ndarray[tuple[int, ...], np.dtype[np.bool]]"
+)
+"""Which steps count: booleans laid out as the input is."""
+
+
 def read_lengths(lengths: Lengths, batch: int, is_batched: bool = True) -> Tensor:
     """``lengths`` as a tensor of int64, ``(batch,)``, on the device they came on.
 
@@ -43,6 +49,44 @@ def check_lengths(lengths: Tensor, steps: int) -> None:
         raise ValueError(
             f"lengths must lie between 0 and the {steps} steps of the input, got {lengths.tolist()}"
         )
+
+
+def read_mask(mask: Mask, steps: int, batch: int, is_batched: bool, batch_first: bool) -> Tensor:
+    """Which steps count, ``(steps, batch)``, of a mask laid out as the input is.
+
+    Raises ValueError for another shape, or for anything but booleans.
+    """
+    found = mask if isinstance(mask, Tensor) else torch.as_tensor(mask)
+    expected: tuple[int, ...] = (steps, batch)
+    if not is_batched:
+        expected = (steps,)
+    elif batch_first:
+        expected = (batch, steps)
+    if found.dtype != torch.bool or found.shape != expected:
+        raise ValueError(
+            f"mask must be boolean, True for the steps that count, and of shape {expected} as the "
+            f"input is, got {found.dtype} of shape {tuple(found.shape)}"
+        )
+    if not is_batched:
+        return found.unsqueeze(1)
+    return found.transpose(0, 1) if batch_first else found
+
+
+def order_steps(mask: Tensor) -> Tensor:
+    """Where each sequence's steps lie when those that count come first, in their order."""
+    return torch.argsort((~mask).to(torch.uint8), dim=0, stable=True)
+
+
+def gather_steps(values: Tensor, order: Tensor) -> Tensor:
+    """``values``, ``(time, batch, width)``, in the order of `order_steps`."""
+    return values.gather(0, order.unsqueeze(-1).expand_as(values))
+
+
+def reorder_resets(resets: Tensor, order: Tensor) -> Tensor:
+    """``resets`` for steps in that order: one where no step counts is of the next that does."""
+    seen = resets.to(torch.int64).cumsum(0).gather(0, order)
+    before = torch.cat([torch.zeros_like(seen[:1]), seen[:-1]])
+    return seen > before
 
 
 def check_resets(resets: Tensor, steps: int, batch: int) -> None:

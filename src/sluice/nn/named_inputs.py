@@ -47,11 +47,13 @@ def attach_inputs(
     if not graph.inputs:
         return batch
     inputs = tuple(
-        _cast(one.name, _arrange(batch, one, sizes.of(one.width), given[one.name]), batch.x)
+        batch.order_steps(
+            _cast(one.name, _arrange(batch, one, sizes.of(one.width), given[one.name]), batch.x)
+        )
         for one in graph.inputs
     )
     form = (batch.packed_sequence, batch.batch_first, batch.is_batched)
-    return PaddedInput(batch.x, batch.lengths, batch.resets, *form, inputs)
+    return PaddedInput(batch.x, batch.lengths, batch.resets, *form, inputs, batch.step_order)
 
 
 def read_step_inputs(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import torch
 from torch.types import Device
 
+from sluice.cached import cached_property
 from sluice.cells.cell import Cell
 from sluice.equations.specs import PROJECTION, Sizes
 
@@ -43,6 +43,15 @@ class LayerOptions:
     recompute: int | None = None
     sizes: Mapping[str, int] | None = None
     copies: int | None = None
+    reverse: bool = False
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for a layer that reads in both directions and in one alone."""
+        if self.reverse and self.bidirectional:
+            raise ValueError(
+                "reverse=True is a layer that reads from the end alone; bidirectional=True has one "
+                "of them beside the other: leave reverse= out"
+            )
 
     @cached_property
     def hidden_sizes(self) -> tuple[int, ...]:

@@ -39,6 +39,7 @@ class LayerParameters(nn.Module):
     cell: Cell
     hidden_sizes: tuple[int, ...]
     learn_initial_state: bool
+    reverse: bool = False  # where a pickle of an earlier version has none
     readout: Readout | None
     #: How many copies of the layer there are; None without a dimension for them.
     copies: int | None = None
@@ -61,7 +62,7 @@ class LayerParameters(nn.Module):
         self._text = self.cell.text
         if self.copies is not None:
             self._gate_rows = [list_gate_rows(cell, one, options.bias) for one in self._single[1]]
-        self.learn_initial_state = options.learn_initial_state
+        self.learn_initial_state, self.reverse = options.learn_initial_state, options.reverse
         self._forget_bias, self._chrono = options.forget_bias, options.chrono
         _check_divisions(self.cell, self._sizes)
         self._places = build_places(self.cell, options, self._sizes)

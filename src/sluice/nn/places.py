@@ -14,6 +14,7 @@ from torch import Tensor
 from sluice.cells.cell import Cell
 from sluice.equations.specs import NoiseSpec, ParameterSpec, RandomSpec, Sizes
 from sluice.nn.options import LayerOptions
+from sluice.nn.random_draws import draw_normal, draw_uniform
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,8 @@ class LayerPlace:
 
     Attributes:
         layer: The number of the layer.
-        suffix: What its parameters' names end with, ``_l0`` or ``_l0_reverse``.
+        suffix: What its parameters' names end with, ``_l0`` or ``_l0_reverse``;
+            a layer that reads from the end alone has the names of any other.
         is_reverse: Whether it reads the input from its end.
         sizes: The layer's sizes.
         parameter_names: Its parameters in the module, in the graph's order.
@@ -58,8 +60,9 @@ def build_places(
     """The places of a layer with these options."""
     found = []
     for layer, sizes in enumerate(layer_sizes):
-        for is_reverse in (False, True)[: options.directions]:
-            suffix = f"_l{layer}_reverse" if is_reverse else f"_l{layer}"
+        for is_second in (False, True)[: options.directions]:
+            suffix = f"_l{layer}_reverse" if is_second else f"_l{layer}"
+            is_reverse = is_second or options.reverse
             names = tuple(p.name + suffix for p in select_parameters(cell, options.bias))
             initial = tuple(f"initial_{state.name}{suffix}" for state in cell.graph.states)
             initial = initial if options.learn_initial_state else ()
@@ -78,8 +81,8 @@ def _draw_mask(mask: RandomSpec, x: Tensor, width: int, is_training: bool) -> Te
         return torch.full((1, 1, 1), mask.eval_value, dtype=x.dtype, device=x.device)
     steps = 1 if mask.shared else x.shape[0]
     if isinstance(mask, NoiseSpec):
-        drawn = torch.randn((steps, x.shape[1], width), dtype=x.dtype, device=x.device)
+        drawn = draw_normal((steps, x.shape[1], width), x)
         return drawn * mask.std + mask.mean
-    dropped = torch.rand((steps, x.shape[1], width), device=x.device) < mask.rate
+    dropped = draw_uniform((steps, x.shape[1], width), x) < mask.rate
     kept = torch.full((), mask.keep_value, dtype=x.dtype, device=x.device)
     return torch.where(dropped, torch.full_like(kept, mask.drop_value), kept)

@@ -41,6 +41,8 @@ class Recurrent(RecurrentStack):
         dtype: Their dtype.
         sizes: The size of each width of the cell's own, ``dict(slots=16)`` for a
             ``State(width="slots")``; where left out, that of the cell's attribute ``sizes``.
+        reverse: Whether the layers read the input from its end, and only so: the output of a step
+            is that of it and all later ones. Parameters have the names of any other layer.
 
     A call takes and returns what `RecurrentStack.forward` says: (output, states), where the states
     are a tensor if the cell has one, else a tuple in the order of ``step``'s arguments.
@@ -78,13 +80,15 @@ class Recurrent(RecurrentStack):
         dtype: torch.dtype | None = None,
         sizes: Mapping[str, int] | None = None,
         copies: int | None = None,
+        reverse: bool = False,
     ) -> None:
         super().__init__()
         if input_size < 1:  # torch 2.6 does not ask
             raise ValueError("input_size must be greater than zero")
         first = (input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional)
         beyond = (learn_initial_state, forget_bias, chrono, output_size, output_activation)
-        options = LayerOptions(*first, proj_size, device, dtype, *beyond, recompute, sizes, copies)
+        latest = (sizes, copies, reverse)
+        options = LayerOptions(*first, proj_size, device, dtype, *beyond, recompute, *latest)
         # torch checks the arguments; its layer is thrown away, and made without memory.
         nn.RNNBase("LSTM", *options.torch_arguments, device="meta")
         self.input_size, self.hidden_size = input_size, hidden_size
@@ -123,6 +127,7 @@ class Recurrent(RecurrentStack):
             recompute=self.recompute,
             device="meta",  # so that no random number is drawn
             sizes=dict(sizes[0].named),
+            reverse=self.reverse,
         )
         own = {name: tensor[number].clone() for name, tensor in self.state_dict().items()}
         made.load_state_dict(own, assign=True)
@@ -134,7 +139,12 @@ class Recurrent(RecurrentStack):
         shown = [self.cell.name, str(self.input_size), str(self.hidden_size)]
         defaults: dict[str, object] = {"num_layers": 1, "bias": True, "batch_first": False}
         defaults |= {"dropout": 0.0, "bidirectional": False, "proj_size": 0}
-        defaults |= {"learn_initial_state": False, "recompute": None, "copies": None}
+        defaults |= {
+            "learn_initial_state": False,
+            "recompute": None,
+            "copies": None,
+            "reverse": False,
+        }
         for name, value in defaults.items():
             if getattr(self, name) != value:
                 shown.append(f"{name}={getattr(self, name)}")

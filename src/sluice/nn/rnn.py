@@ -15,7 +15,7 @@ from sluice.cells.elman import Elman
 from sluice.cells.gru import GRU as GRUEquations
 from sluice.cells.lstm import LSTM as LSTMEquations
 from sluice.cells.lstm import ProjectedLSTM
-from sluice.nn.marks import Lengths
+from sluice.nn.marks import Lengths, Mask
 from sluice.nn.options import LayerOptions
 from sluice.nn.stack import RecurrentStack
 
@@ -53,6 +53,7 @@ class _DropIn(RecurrentStack, nn.RNNBase, Generic[HX]):
             hx: HX | None = None,
             lengths: Lengths | None = None,
             resets: Tensor | None = None,
+            mask: Mask | None = None,
         ) -> tuple[Tensor, HX]: ...
 
         @overload
@@ -62,6 +63,7 @@ class _DropIn(RecurrentStack, nn.RNNBase, Generic[HX]):
             hx: HX | None = None,
             lengths: None = None,
             resets: PackedSequence | None = None,
+            mask: None = None,
         ) -> tuple[PackedSequence, HX]: ...
 
         def forward(self, *arguments: object, **options: object) -> object: ...
@@ -73,10 +75,10 @@ class LSTM(_DropIn[tuple[Tensor, Tensor]]):
     """`torch.nn.LSTM`, argument for argument and weight for weight, with more in the same call.
 
     Beyond torch: ``hidden_size`` may name a size for each layer; ``learn_initial_state``,
-    ``forget_bias``, ``chrono``, ``output_size``, ``output_activation`` and ``recompute`` are as for
-    `sluice.nn.Recurrent`; ``activation``, ``gate_activation``, ``clip`` and ``cell_clip`` are the
-    options of `sluice.cells.LSTM`, None for what torch has; a call takes ``lengths=`` and
-    ``resets=`` (`RecurrentStack.forward`).
+    ``forget_bias``, ``chrono``, ``output_size``, ``output_activation``, ``recompute`` and
+    ``reverse`` are as for `sluice.nn.Recurrent`; ``activation``, ``gate_activation``, ``clip`` and
+    ``cell_clip`` are the options of `sluice.cells.LSTM`, None for what torch has; a call takes
+    ``lengths=``, ``resets=`` and ``mask=`` (`RecurrentStack.forward`).
 
     Example:
         >>> import torch, sluice
@@ -114,10 +116,13 @@ class LSTM(_DropIn[tuple[Tensor, Tensor]]):
         gate_activation: ActivationFunction | None = None,
         clip: float | None = None,
         cell_clip: float | None = None,
+        reverse: bool = False,
     ) -> None:
         first = (input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional)
         beyond = (learn_initial_state, forget_bias, chrono, output_size, output_activation)
-        options = LayerOptions(*first, proj_size, device, dtype, *beyond, recompute)
+        options = LayerOptions(
+            *first, proj_size, device, dtype, *beyond, recompute, reverse=reverse
+        )
         choices = {"activation": activation, "gate_activation": gate_activation, "clip": clip}
         plain = ProjectedLSTM() if proj_size > 0 else LSTMEquations()
         self._construct("LSTM", plain, {**choices, "cell_clip": cell_clip}, options)
@@ -157,11 +162,12 @@ class GRU(_DropIn[Tensor]):
         activation: ActivationFunction | None = None,
         gate_activation: ActivationFunction | None = None,
         clip: float | None = None,
+        reverse: bool = False,
     ) -> None:
         _refuse_projection(proj_size)
         first = (input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional)
         beyond = (learn_initial_state, forget_bias, chrono, output_size, output_activation)
-        options = LayerOptions(*first, 0, device, dtype, *beyond, recompute)
+        options = LayerOptions(*first, 0, device, dtype, *beyond, recompute, reverse=reverse)
         choices = {"activation": activation, "gate_activation": gate_activation, "clip": clip}
         self._construct("GRU", GRUEquations(), choices, options)
 
@@ -202,6 +208,7 @@ class RNN(_DropIn[Tensor]):
         proj_size: None = None,
         activation: ActivationFunction | None = None,
         clip: float | None = None,
+        reverse: bool = False,
     ) -> None:
         _refuse_projection(proj_size)
         if nonlinearity not in ("tanh", "relu"):
@@ -211,7 +218,7 @@ class RNN(_DropIn[Tensor]):
         self.nonlinearity = nonlinearity
         first = (input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional)
         beyond = (learn_initial_state, forget_bias, chrono, output_size, output_activation)
-        options = LayerOptions(*first, 0, device, dtype, *beyond, recompute)
+        options = LayerOptions(*first, 0, device, dtype, *beyond, recompute, reverse=reverse)
         choices = {"activation": activation, "clip": clip}
         if clip is not None and activation is None:
             choices["activation"] = nonlinearity

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, cast, overload
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +13,7 @@ from sluice.cells.cell import Cell
 from sluice.nn.batch import PaddedInput, States, cast_for_autocast, is_autocast_enabled, pad_input
 from sluice.nn.call_plan import CallPlan, run_plain
 from sluice.nn.copies import flatten_input, flatten_states, join_directions, split_copies
-from sluice.nn.marks import Lengths
+from sluice.nn.marks import Lengths, Mask
 from sluice.nn.named_inputs import (
     NamedInputs,
     attach_inputs,
@@ -86,7 +86,9 @@ class RecurrentStack(LayerSettings, LayerParameters):
         if is_recorded:
             return "recordings"
         if has_marks:
-            return "lengths= and resets="
+            return "lengths=, resets= and mask="
+        if self.reverse:
+            return "reverse="
         if self.recompute is not None:
             return "recompute="
         if len(set(self.hidden_sizes)) > 1:
@@ -103,6 +105,7 @@ class RecurrentStack(LayerSettings, LayerParameters):
         hx: Any = None,
         lengths: Lengths | None = None,
         resets: Tensor | None = None,
+        mask: Mask | None = None,
         **inputs: Tensor,
     ) -> tuple[Tensor, Any]: ...
 
@@ -113,6 +116,7 @@ class RecurrentStack(LayerSettings, LayerParameters):
         hx: Any = None,
         lengths: None = None,
         resets: PackedSequence | None = None,
+        mask: None = None,
         **inputs: Tensor | PackedSequence,
     ) -> tuple[PackedSequence, Any]: ...
 
@@ -122,6 +126,7 @@ class RecurrentStack(LayerSettings, LayerParameters):
         hx: Any = None,
         lengths: Lengths | None = None,
         resets: Tensor | PackedSequence | None = None,
+        mask: Mask | None = None,
         **inputs: Tensor | PackedSequence,
     ) -> tuple[Tensor | PackedSequence, Any]:
         """Run over time, as `torch.nn.LSTM.forward` does.
@@ -138,6 +143,10 @@ class RecurrentStack(LayerSettings, LayerParameters):
             resets: Boolean, laid out as the input is: a new sequence starts here. No state and no
                 gradient crosses, in either direction; the state restarts from the layer's initial
                 one, zero or learned, not from ``hx``.
+            mask: Boolean, laid out as the input is, True for the steps that count: where it is
+                False the states stay and the output is zero, in both directions, wherever in the
+                sequence that is. A reset there takes effect at the next step that counts. Where
+                the cell has an input of this name, ``mask=`` is that input.
             inputs: What the cell reads beside x, by name (`sluice.Input`): laid out as the input
                 is, ``(time, batch, width)``, or ``(batch, width)`` for the same at all steps; one
                 of width 1 also without its last dimension. All layers get the same.
@@ -152,13 +161,15 @@ class RecurrentStack(LayerSettings, LayerParameters):
             RuntimeError: the input or ``hx`` has the wrong size; ``hx`` has another dtype than the
                 input, or is on another device.
         """
+        if mask is not None and any(one.name == "mask" for one in self.cell.graph.inputs):
+            inputs, mask = {**inputs, "mask": cast(Tensor, mask)}, None
         if self.copies is not None:
-            return self._run_copies(self.copies, input, hx, lengths, resets, inputs)
-        if lengths is None and resets is None and not inputs and is_eager():
+            return self._run_copies(self.copies, input, hx, lengths, resets, mask, inputs)
+        if lengths is None and resets is None and mask is None and not inputs and is_eager():
             found = run_plain(self, input, hx)
             if found is not None:
                 return self._apply_readout(found[0]), found[1]
-        return self._run_any(input, hx, lengths, resets, inputs)
+        return self._run_any(input, hx, lengths, resets, mask, inputs)
 
     if TYPE_CHECKING:
         __call__ = forward
@@ -169,19 +180,25 @@ class RecurrentStack(LayerSettings, LayerParameters):
         hx: Any,
         lengths: Lengths | None,
         resets: Tensor | PackedSequence | None,
+        mask: Mask | None,
         inputs: NamedInputs,
     ) -> tuple[Tensor | PackedSequence, Any]:
         """Any call, plain or not; of a layer of copies its tensors are flat."""
         check_names(self.cell.graph, inputs)
         tensor = input.data if isinstance(input, PackedSequence) else input
-        obstacle = self._find_torch_obstacle(lengths is not None or resets is not None, tensor)
+        has_marks = not (lengths is None and resets is None and mask is None)
+        obstacle = self._find_torch_obstacle(has_marks, tensor)
+        if mask is not None and recorders.is_recorded(self):
+            raise ValueError(
+                "sluice.record does not record calls with mask=; give lengths= instead"
+            )
         tensors = (tensor, *self._list_tensors(), *list_tensors(inputs))
         choice = self._choose_backend(tensors, obstacle, input)
         warn_if_slow(choice, tensor, self.precision, self.recompute)
         if choice.name == NATIVE and self.native is not None:
             output, last = run_native(self, self.native, input, self._native_states(input, hx))
             return self._apply_readout(output), last
-        batch = pad_input(type(self).__name__, input, lengths, resets, self.batch_first)
+        batch = pad_input(type(self).__name__, input, lengths, resets, self.batch_first, mask)
         self._check_input(batch.x)
         batch = attach_inputs(batch, self.cell.graph, self.sizes[0], inputs)
         layout = self._state_layout(batch)
@@ -196,14 +213,15 @@ class RecurrentStack(LayerSettings, LayerParameters):
         hx: Any,
         lengths: Lengths | None,
         resets: Tensor | PackedSequence | None,
+        mask: Mask | None,
         inputs: NamedInputs,
     ) -> tuple[Tensor, Any]:
         """Any call of a layer of copies, which run as one layer."""
         x = flatten_input(input, copies, self._single[1][0].input)
         hx = None if hx is None else flatten_states(hx, copies)
-        is_plain = lengths is None and resets is None and not inputs
+        is_plain = lengths is None and resets is None and mask is None and not inputs
         found = run_plain(self, x, hx) if is_plain and is_eager() else None
-        y, last = found or self._run_any(x, hx, lengths, resets, inputs)
+        y, last = found or self._run_any(x, hx, lengths, resets, mask, inputs)
         return split_copies(y, copies), split_copies(last, copies)
 
     def _check_input(self, x: Tensor) -> None:
@@ -300,8 +318,8 @@ class RecurrentStack(LayerSettings, LayerParameters):
     def stream(self, batch_size: int = 1) -> Stream:
         """This layer one step at a time, with its state kept; see `Stream`.
 
-        Raises ValueError for a bidirectional layer, which would need the future, and for one of
-        several copies.
+        Raises ValueError for a layer that reads from the end, and would need the future, and for
+        one of several copies.
         """
         if self.copies is not None:
             raise ValueError(

@@ -33,6 +33,7 @@ class StreamableLayer(Protocol):
 
     cell: Cell
     input_size: int
+    reverse: bool
     readout: Readout | None
 
     @property
@@ -77,6 +78,8 @@ class Stream:
                 "a bidirectional layer reads its input from the end as well, so it cannot run "
                 "step by step; make it with bidirectional=False"
             )
+        if layer.reverse:
+            raise ValueError("a layer with reverse=True reads from the end, not step by step")
         if batch_size < 1:
             raise ValueError(f"batch_size must be at least 1, got {batch_size}")
         self._layer, self.batch_size = layer, batch_size

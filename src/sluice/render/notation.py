@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Self
 
+from sluice.cached import cached_property
 from sluice.equations.graph import Affine, Graph, Leaf, Node
 from sluice.equations.specs import StackSpec
 from sluice.render.math_text import BEFORE, COMMA, NOW, MathText, format_number

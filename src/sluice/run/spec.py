@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 import torch
 from torch import Tensor
 
+from sluice.cached import cached_property
 from sluice.equations.evaluation import TensorInterpreter, Values
 from sluice.equations.graph import Graph, Leaf, X
 from sluice.equations.specs import Sizes

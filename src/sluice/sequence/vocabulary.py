@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from itertools import chain
 from typing import TYPE_CHECKING, Literal, cast, get_args
 
+from sluice.cached import cached_property
 from sluice.extras import MissingExtraError
 from sluice.sequence.errors import SequenceError, UnknownTokenError
 

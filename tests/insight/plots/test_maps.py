@@ -113,4 +113,4 @@ def test_lines_break_after_blanks_and_line_feeds() -> None:
 
 def test_importing_sluice_does_not_import_matplotlib() -> None:
     code = "import sys, sluice; sys.exit('matplotlib' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=600).returncode == 0

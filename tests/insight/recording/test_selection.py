@@ -190,7 +190,7 @@ with torch.no_grad(), sluice.record(layer, to={str(tmp_path / "run")!r}):
     layer(torch.randn(5, 2, 3))
     os.kill(os.getpid(), signal.SIGKILL)
 """
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -9
+    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=600).returncode == -9
     assert [path.name for path in tmp_path.iterdir()] == ["run.incomplete"]
     with pytest.raises(FileExistsError, match=r"run\.incomplete"):
         sluice.record(sluice.nn.GRU(3, 4), to=tmp_path / "run").__enter__()

@@ -78,6 +78,7 @@ def _kill_after(folder: Path, after: float, call: str | None = None) -> bool:
     """Whether a training was killed `after` some seconds, or in its fifth `call` of the system."""
     child = os.fork()
     if child == 0:
+        signal.alarm(120)
         if call is not None:
             _kill_at(call)
         run(folder)
@@ -86,6 +87,8 @@ def _kill_after(folder: Path, after: float, call: str | None = None) -> bool:
         time.sleep(after)
         os.kill(child, signal.SIGKILL)
     _, status = os.waitpid(child, 0)
+    if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGALRM:
+        raise SystemExit("a training hung")
     if os.WIFEXITED(status) and os.WEXITSTATUS(status):
         raise SystemExit("a training failed")
     return os.WIFSIGNALED(status)

@@ -80,5 +80,6 @@ def test_music21_is_not_imported() -> None:
         capture_output=True,
         text=True,
         check=True,
+        timeout=600,
     )
     assert process.stdout == "False\n"

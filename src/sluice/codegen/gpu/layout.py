@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
 
+from sluice.cached import cached_property
 from sluice.codegen.gpu.meetings import get_phases
 from sluice.codegen.program import CHUNK, CONST, STEP, TIME, BufferSlot, Phase, Product, Program
 from sluice.equations.graph import Graph

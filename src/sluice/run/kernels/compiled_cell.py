@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from sluice.cached import cached_property
 from sluice.codegen.body import lanes_per_block
 from sluice.codegen.jit import CompiledBodies, compile_bodies
 from sluice.codegen.lower import lower_graph

@@ -10,10 +10,13 @@ from typing import Any
 
 import torch
 
+from sluice.locks import first_use
+
 #: Multiplications that take one thread as long as it takes another to wake, some 20 μs.
 MULTIPLICATIONS_PER_THREAD = 1 << 20
 
 _threads: int | None = None
+_loses_threads_in_forks = False
 
 
 @lru_cache(maxsize=1)
@@ -23,19 +26,36 @@ def load_extension() -> Any:
     The environment variable ``SLUICE_ISA`` names another: ``generic``, ``v3``, ``avx512`` or
     ``avx512_bf16``. Raises ValueError where this processor or this installation lacks it.
     """
-    generic = _import_extension("generic")
-    if generic is None:
-        return None
-    possible = [name for name in generic.supported() if _import_extension(name) is not None]
-    wanted = os.environ.get("SLUICE_ISA", "")
-    if wanted and wanted not in possible:
-        raise ValueError(
-            f"SLUICE_ISA must be one of {', '.join(possible)} on this machine, got "
-            f"{wanted!r}; change it, or unset it"
-        )
-    module = _import_extension(wanted or possible[-1])
-    module.use_openmp(os.environ.get("SLUICE_OPENMP") != "0")
+    global _loses_threads_in_forks
+    with first_use.hold():
+        generic = _import_extension("generic")
+        if generic is None:
+            return None
+        possible = [name for name in generic.supported() if _import_extension(name) is not None]
+        wanted = os.environ.get("SLUICE_ISA", "")
+        if wanted and wanted not in possible:
+            raise ValueError(
+                f"SLUICE_ISA must be one of {', '.join(possible)} on this machine, got "
+                f"{wanted!r}; change it, or unset it"
+            )
+        module = _import_extension(wanted or possible[-1])
+        _loses_threads_in_forks = "gomp" in Path(module.find_openmp()).name
+        module.use_openmp(os.environ.get("SLUICE_OPENMP") != "0")
     return module
+
+
+def _set_threads_after_fork() -> None:
+    """In a child of a process that has used the kernels, keep torch from waiting for ever.
+
+    GNU's OpenMP runtime, on which torch's operators and the kernels run, has none of its threads in
+    the child, and a region of more than one thread would wait for the others.
+    """
+    if _loses_threads_in_forks:
+        torch.set_num_threads(1)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_set_threads_after_fork)
 
 
 def describe_threads() -> str:

@@ -6,7 +6,6 @@ in no other.
 
 from __future__ import annotations
 
-import threading
 import weakref
 from contextvars import ContextVar
 from dataclasses import replace
@@ -15,6 +14,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from sluice.locks import ForkSafeLock
 from sluice.run.recording.record_spec import RecordSpec
 from sluice.run.recording.recorded_pass import Recording
 from sluice.run.recording.sinks import ChunkableSink, RecordingGroup, ValueReader
@@ -68,7 +68,7 @@ _REFUSAL = (
 )
 _recorders: ContextVar[tuple[Recorder, ...]] = ContextVar("sluice_recordings", default=())
 _subscribers: weakref.WeakSet[RecordingSubscriber] = weakref.WeakSet()
-_active_count, _lock = 0, threading.Lock()
+_active_count, _lock = 0, ForkSafeLock()
 
 
 def start(recorder: Recorder) -> None:
@@ -85,7 +85,7 @@ def stop(recorder: Recorder) -> None:
 
 def _update_count(change: int) -> None:
     global _active_count
-    with _lock:
+    with _lock.hold():
         _active_count += change
         for one in list(_subscribers):
             one.on_recording_change(_active_count > 0)
@@ -93,7 +93,7 @@ def _update_count(change: int) -> None:
 
 def subscribe(subscriber: RecordingSubscriber) -> None:
     """Notify ``subscriber`` now, and at every change, whether any recorder is active."""
-    with _lock:
+    with _lock.hold():
         _subscribers.add(subscriber)
         subscriber.on_recording_change(_active_count > 0)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import islice
 from typing import ClassVar
 
@@ -13,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from sluice.cached import cached_property
 from sluice.sequence.batch import Batch
 from sluice.sequence.data.ragged import Indices, RaggedArray
 from sluice.sequence.data.targets import Example, NextToken, SupervisedSequences, collate

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
 import torch
 
+from sluice.cached import cached_property
 from sluice.sequence.batch import Batch
 from sluice.sequence.batching.bucketed import check_shards, make_generator
 from sluice.sequence.data.ragged import Array, Indices

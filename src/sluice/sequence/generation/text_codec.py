@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
+from sluice.cached import cached_property
 from sluice.sequence.errors import UnknownTokenError
 from sluice.sequence.vocabulary import Vocabulary
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 
+from sluice.cached import cached_property
 from sluice.files import StrPath
 from sluice.sequence import Checkpoint, Sampling
 from sluice.tunes.composition import infilling

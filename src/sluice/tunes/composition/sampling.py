@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
+from sluice.cached import cached_property
 from sluice.sequence import Checkpoint, Grammar, GrammarError, Sampling, generate
 from sluice.sequence.generation.grammar import State
 from sluice.tunes.corpus.statistics import is_valid_tune

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import NamedTuple, TypeVar
 
+from sluice.cached import cached_property
 from sluice.sequence import Vocabulary
 from sluice.tunes.errors import TuneError
 from sluice.tunes.notation import score

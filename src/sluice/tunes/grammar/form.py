@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 
+from sluice.cached import cached_property
 from sluice.sequence import Vocabulary
 from sluice.sequence.vocabulary import END
 from sluice.tunes.errors import TuneError

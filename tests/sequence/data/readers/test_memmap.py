@@ -68,7 +68,7 @@ read_text([Path(sys.argv[1])], per="line", cache=Path(sys.argv[2]), on_reading=s
 
 def test_a_killed_encoding_starts_over(text: Path, tmp_path: Path) -> None:
     cache = tmp_path / "kept"
-    process = subprocess.run([sys.executable, "-c", KILLED, text, cache], check=False)
+    process = subprocess.run([sys.executable, "-c", KILLED, text, cache], check=False, timeout=600)
     assert process.returncode == -signal.SIGKILL
     (home,) = cache.iterdir()
     assert (home / "ids.bin").exists() and not (home / "about.json").exists()

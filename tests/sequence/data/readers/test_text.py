@@ -173,6 +173,7 @@ def test_a_text_larger_than_memory(tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
+        timeout=600,
     )
     assert process.returncode == 0, process.stderr
     steps = 16 * len(line)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 
 import pytest
 
-from sluice.codegen.locks import ForkSafeLock
+from sluice.locks import ForkSafeLock
 
 
 def test_a_lock_excludes_other_threads() -> None:
@@ -28,7 +29,8 @@ def test_a_lock_excludes_other_threads() -> None:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
-def test_a_forked_child_finds_the_lock_free() -> None:
+def test_a_forked_child_finds_the_lock_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sluice.locks.LONGEST_WAIT", 0.1)
     lock, held, release = ForkSafeLock(), threading.Event(), threading.Event()
 
     def hold() -> None:
@@ -47,4 +49,28 @@ def test_a_forked_child_finds_the_lock_free() -> None:
     _, status = os.waitpid(child, 0)
     release.set()
     thread.join(10)
+    assert os.waitstatus_to_exitcode(status) == 7
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
+def test_a_fork_waits_until_the_lock_is_free() -> None:
+    lock, held, ended = ForkSafeLock(), threading.Event(), []
+
+    def hold() -> None:
+        with lock.hold():
+            held.set()
+            time.sleep(0.2)
+            ended.append(True)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    held.wait(10)
+    child = os.fork()
+    if child == 0:
+        signal.alarm(5)
+        os._exit(7 if ended else 1)
+    _, status = os.waitpid(child, 0)
+    with lock.hold():  # the parent has it back
+        thread.join(10)
     assert os.waitstatus_to_exitcode(status) == 7
