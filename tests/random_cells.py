@@ -167,9 +167,9 @@ def _evaluate(
         own = [values[operand] for operand in node.operands]
         if isinstance(node, Leaf):
             if node.kind == "constant":
-                values[node] = torch.tensor(float(node.name), dtype=torch.float64)
+                values[node] = torch.tensor([float(node.name)], dtype=torch.float64)
             elif node.kind == "size":
-                values[node] = torch.tensor(float(spec.sizes.of(node.name)), dtype=torch.float64)
+                values[node] = torch.tensor([spec.sizes.of(node.name)], dtype=torch.float64)
             elif node.kind == "vector":
                 values[node] = parameters[node.name]
             else:

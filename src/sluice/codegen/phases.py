@@ -107,8 +107,12 @@ def _only_spills(section: Section, groups: list[ProductGroup], plan: BodyPlan) -
     """Whether a body only copies all results of its phase's products to where they are spilled."""
     results = {leaf for group in groups for leaf in group.results}
     nodes = [request.node for request in plan.stores]
-    spilled = all(section.spilled_results(group) is not None for group in groups)
-    return spilled and set(nodes) == results and len(nodes) == len(results)
+    if any(section.spilled_results(group) is None for group in groups):
+        return False
+    if set(nodes) != results or len(nodes) != len(results):
+        return False
+    # An operand of later products is a copy elsewhere.
+    return all((r.buffer, r.item) == section.allocate_spill(r.node) for r in plan.stores)
 
 
 def _build_product(group: ProductGroup, operand: int, target: Item) -> Product:

@@ -7,7 +7,6 @@ kind of declaration or node; each refusal is an `EquationError`.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from functools import singledispatchmethod
 from typing import Any
@@ -33,6 +32,15 @@ from sluice.equations.limits import (
     require_at_most,
 )
 from sluice.equations.op_table import OPS
+from sluice.equations.requirements import (
+    is_word,
+    refuse_comparison,
+    refuse_number,
+    require_constant,
+    require_finite,
+    require_identifier,
+    require_width,
+)
 from sluice.equations.row_nodes import explain_row_map
 from sluice.equations.sizes import validate_width
 from sluice.equations.specs import (
@@ -109,7 +117,7 @@ class GraphValidator:
         self._declare(self._states, state, "states")
         self._require_argument(state.name)
         validate_width(state.width)
-        _require_finite(state.initial, f"the initial value of state '{state.name}'")
+        require_finite(state.initial, f"the initial value of state '{state.name}'")
 
     @add.register
     def _(self, stack: StackSpec) -> None:
@@ -120,7 +128,7 @@ class GraphValidator:
         if not 1 <= stack.heads <= MAX_SIZE:
             raise EquationError(f"heads must be at least 1, got {stack.heads}")
         for gate, width in stack.gates:
-            _require_identifier(gate)
+            require_identifier(gate)
             validate_width(width)
             if (stack.name, gate) in self._gate_widths:
                 raise EquationError(f"the stack '{stack.name}' has gate '{gate}' twice")
@@ -137,7 +145,7 @@ class GraphValidator:
         self._declare(self._vectors, vector, "vectors")
         validate_width(vector.width)
         if vector.initial is not None:
-            _require_finite(vector.initial, f"the initial value of vector '{vector.name}'")
+            require_finite(vector.initial, f"the initial value of vector '{vector.name}'")
 
     @add.register
     def _(self, norm: NormSpec) -> None:
@@ -146,7 +154,7 @@ class GraphValidator:
             raise EquationError(f"norm '{norm.name}' must be over at least one value")
         for width in norm.widths:
             validate_width(width)
-        _require_finite(norm.epsilon, f"the epsilon of norm '{norm.name}'")
+        require_finite(norm.epsilon, f"the epsilon of norm '{norm.name}'")
         if norm.epsilon <= 0:
             raise EquationError(f"the epsilon of norm '{norm.name}' must be positive")
 
@@ -156,7 +164,7 @@ class GraphValidator:
         self._require_argument(noise.name)
         validate_width(noise.width)
         for value in (noise.mean, noise.std, noise.eval_value):
-            _require_finite(value, f"a value of noise '{noise.name}'")
+            require_finite(value, f"a value of noise '{noise.name}'")
         if noise.std < 0:
             raise EquationError(f"the std of noise '{noise.name}' must not be negative")
 
@@ -170,7 +178,7 @@ class GraphValidator:
                 f"the rate of mask '{mask.name}' must be in [0, 1], got {mask.rate}"
             )
         for value in (mask.keep_value, mask.drop_value, mask.eval_value):
-            _require_finite(value, f"a value of mask '{mask.name}'")
+            require_finite(value, f"a value of mask '{mask.name}'")
 
     @add.register
     def _(self, given: InputSpec) -> None:
@@ -184,7 +192,7 @@ class GraphValidator:
             )
 
     def _declare(self, table: dict[str, Any], spec: Declaration, kind: str) -> None:
-        _require_identifier(spec.name)
+        require_identifier(spec.name)
         if spec.name in table:
             raise EquationError(f"'{spec.name}' is declared twice among the {kind}")
         table[spec.name] = spec
@@ -214,11 +222,11 @@ class GraphValidator:
     def _(self, leaf: Leaf) -> None:
         self._add_node(leaf)
         if leaf.kind == "constant":
-            _require_constant(leaf)
+            require_constant(leaf)
             return
         if leaf.kind == "size":
             validate_width(leaf.name)
-            _require_width("a number of units", CONSTANT, leaf.width)
+            require_width("a number of units", CONSTANT, leaf.width)
             return
         tables: dict[str, dict[str, Any]] = {
             "input": {"x": INPUT, **self._inputs},
@@ -232,7 +240,7 @@ class GraphValidator:
         spec = declared[leaf.name]
         self._used.add((leaf.kind, leaf.name))
         width = spec if isinstance(spec, str) else spec.width
-        _require_width(f"{leaf.kind} '{leaf.name}'", width, leaf.width)
+        require_width(f"{leaf.kind} '{leaf.name}'", width, leaf.width)
 
     @add.register
     def _(self, node: Elementwise) -> None:
@@ -240,7 +248,7 @@ class GraphValidator:
         if node.op not in OPS:
             raise EquationError(f"there is no operation '{node.op}'")
         width = elementwise(node.op, *node.arguments).width
-        _require_width(f"the result of {node.op}", width, node.width)
+        require_width(f"the result of {node.op}", width, node.width)
 
     @add.register
     def _(self, node: Affine) -> None:
@@ -251,11 +259,12 @@ class GraphValidator:
         if node.is_transposed:
             raise EquationError(f"gate '{node.gate}' must not be transposed")
         what = f"gate '{node.gate}'"
-        _refuse_comparison(what, node.operand)
-        _require_width(
+        refuse_comparison(what, node.operand)
+        refuse_number(what, node.operand)
+        require_width(
             f"the operand of {what}", self._stacks[node.stack].operand, node.operand.width
         )
-        _require_width(f"the result of {what}", width, node.width)
+        require_width(f"the result of {what}", width, node.width)
         self._used.add(("gate", node.stack, node.gate))
 
     @add.register
@@ -269,11 +278,12 @@ class GraphValidator:
         if len(node.group) != len(norm.widths):
             raise EquationError(f"{what} is over {len(norm.widths)} values, got {len(node.group)}")
         for part, width in zip(node.group, norm.widths, strict=True):
-            _refuse_comparison(what, part)
-            _require_width(f"a value of {what}", width, part.width)
+            refuse_comparison(what, part)
+            refuse_number(what, part)
+            require_width(f"a value of {what}", width, part.width)
         if not 0 <= node.index < len(node.group):
             raise EquationError(f"{what} has no part {node.index}")
-        _require_width(f"a part of {what}", norm.widths[node.index], node.width)
+        require_width(f"a part of {what}", norm.widths[node.index], node.width)
         self._used.add(("norm", node.norm))
 
     @add.register
@@ -297,7 +307,7 @@ class GraphValidator:
 
     def add_output(self, name: str, node: Node) -> None:
         """Check one named value of the step."""
-        if not all(map(_is_word, name.split("."))) or len(name) > MAX_NAME_LENGTH:
+        if not all(map(is_word, name.split("."))) or len(name) > MAX_NAME_LENGTH:
             raise EquationError(f"the name of a value must be a Python name, got {name!r:.80}")
         if name in self._outputs:
             raise EquationError(f"the value '{name}' is given out twice")
@@ -310,7 +320,7 @@ class GraphValidator:
         if is_number(node):
             raise EquationError(f"the value '{name}' must depend on the step")
         if name in self._states:
-            _require_width(f"state '{name}'", self._states[name].width, node.width)
+            require_width(f"state '{name}'", self._states[name].width, node.width)
         self._read.add(node)
         self._outputs[name] = node
         require_at_most(MAX_NODES, len(self._outputs), "named values")
@@ -360,40 +370,3 @@ class GraphValidator:
                     f"two parts have a parameter of the name '{spec.name}'; give one another name"
                 )
             names.add(spec.name)
-
-
-def _is_word(text: str) -> bool:
-    return bool(text) and f"_{text}".isidentifier()
-
-
-def _require_identifier(name: str) -> None:
-    if not name.isidentifier() or len(name) > MAX_NAME_LENGTH:
-        raise EquationError(f"a name must be a Python name, got {name!r:.80}")
-
-
-def _require_finite(number: float, what: str) -> None:
-    if not math.isfinite(number):
-        raise EquationError(f"{what} must be finite, got {number}")
-
-
-def _require_constant(leaf: Leaf) -> None:
-    try:
-        number = float(leaf.name)
-    except ValueError:
-        raise EquationError(f"{leaf.name!r:.80} is no number") from None
-    _require_finite(number, "a number in the equations")
-    if repr(number) != leaf.name:
-        raise EquationError(f"the number {leaf.name!r:.80} must be written as {number!r}")
-    _require_width("a number", CONSTANT, leaf.width)
-
-
-def _require_width(what: str, expected: str, found: str) -> None:
-    if found != expected:
-        raise EquationError(f"{what} must have width {expected}, got {found}")
-
-
-def _refuse_comparison(what: str, operand: Node) -> None:
-    if is_comparison(operand):
-        raise EquationError(
-            f"{what} must be applied to numbers, got a comparison; write where(a > b, 1.0, 0.0)"
-        )

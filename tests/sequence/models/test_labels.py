@@ -3,6 +3,7 @@ from typing import Any
 import pytest
 import torch
 
+import sluice
 from sluice.sequence import SequenceError
 from sluice.sequence.batch import Batch
 from sluice.sequence.data.targets import IGNORE_INDEX
@@ -111,3 +112,26 @@ def test_resets_separate_adjacent_sequences() -> None:
 def test_a_bad_configuration_is_refused(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(SequenceError, match=message):
         config(**changes)
+
+
+class Narrow(sluice.Cell):
+    """Its output is no state, and of a width apart."""
+
+    gate, read = sluice.Gate(), sluice.Map(width=3)
+    output = "y"
+
+    def step(self, x: Any, h: Any) -> dict[str, Any]:
+        h = sluice.tanh(self.gate(x, h))
+        return dict(h=h, y=self.read(h))
+
+
+def test_a_classifier_reads_the_final_state_and_a_tagger_the_output_of_any_cell() -> None:
+    sizes: dict[str, Any] = dict(classes=2, features=4, hidden_size=5, bidirectional=False)
+    seen: list[Any] = []
+    x = torch.randn(6, 3, 4)
+    for kind, place in ((Classifier, 1), (Tagger, 0)):
+        model = kind(LabelsConfig(cell=Narrow(), **sizes)).eval()
+        model.layers.register_forward_hook(lambda module, given, found: seen.append(found))
+        logits, _ = model(x)
+        read = seen[-1][place]
+        torch.testing.assert_close(logits, model.readout(read[-1] if place else read))

@@ -101,6 +101,11 @@ def select_final_states(state: ModelState, directions: int) -> Tensor:
     return torch.cat(tuple(first[-directions:]), dim=-1)
 
 
+def find_state_width(layers: RecurrentStack) -> int:
+    """That of the first state of the last layer."""
+    return layers.sizes[-1].of(layers.cell.graph.states[0].width)
+
+
 def select_valid_steps(steps: Tensor, lengths: Tensor | None) -> Tensor:
     """The rows of steps (time, batch, ...) within the lengths: (rows, ...)."""
     if lengths is None:

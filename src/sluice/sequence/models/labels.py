@@ -12,7 +12,12 @@ from torch.nn import functional
 from sluice.sequence.batch import Batch, Loss, ModelState
 from sluice.sequence.data.targets import IGNORE_INDEX
 from sluice.sequence.errors import SequenceError
-from sluice.sequence.models.base import SequenceModel, evaluation_mode, select_final_states
+from sluice.sequence.models.base import (
+    SequenceModel,
+    evaluation_mode,
+    find_state_width,
+    select_final_states,
+)
 from sluice.sequence.models.shape import SequenceModelConfig, require_sizes
 
 
@@ -59,7 +64,11 @@ class _LabelModel(SequenceModel):
     def __init__(self, config: LabelsConfig) -> None:
         super().__init__()
         self._build(config, tokens=config.vocabulary_size, features=config.features)
-        self.readout = nn.Linear(self.layers.output_features, config.classes)
+        self.readout = nn.Linear(self._count_features(), config.classes)
+
+    def _count_features(self) -> int:
+        """How wide what the readout reads is."""
+        return self.layers.output_features
 
 
 class Classifier(_LabelModel):
@@ -71,6 +80,9 @@ class Classifier(_LabelModel):
     >>> logits.shape                                            # batch, classes
     torch.Size([5, 4])
     """
+
+    def _count_features(self) -> int:
+        return find_state_width(self.layers) * self.layers.directions
 
     def forward(
         self,

@@ -8,11 +8,10 @@ from typing import NamedTuple, get_args
 import torch
 from torch import Tensor, nn
 
-from sluice.nn.stack import RecurrentStack
 from sluice.sequence.batch import Batch, Loss, ModelState
 from sluice.sequence.errors import SequenceError
 from sluice.sequence.models.attention import AttentionKind, build_attention
-from sluice.sequence.models.base import SequenceModel, select_final_states
+from sluice.sequence.models.base import SequenceModel, find_state_width, select_final_states
 from sluice.sequence.models.cross_entropy import (
     calls_only,
     sum_cross_entropy,
@@ -91,7 +90,7 @@ class Seq2Seq(SequenceModel):
         )
         self.decoder = build_layers(one_way, config.embedding_size)
         read, written = self.layers.output_features, self.decoder.output_features
-        final, initial = (_width_of_first_states(layers) for layers in (self.layers, self.decoder))
+        final, initial = (find_state_width(layers) for layers in (self.layers, self.decoder))
         self.bridge = nn.Linear(final * self.layers.directions, config.num_layers * initial)
         self.attention = build_attention(config.attention, written, read)
         self.combine = nn.Linear(read + written, written)
@@ -165,8 +164,3 @@ class Seq2Seq(SequenceModel):
             logits, _ = self(batch.inputs, targets, batch.lengths)
             total = sum_cross_entropy_of_logits(logits, targets, PADDING)
         return Loss(total, int((targets != PADDING).sum())), None
-
-
-def _width_of_first_states(layers: RecurrentStack) -> int:
-    """That of the first state of the last layer."""
-    return layers.sizes[-1].of(layers.cell.graph.states[0].width)
