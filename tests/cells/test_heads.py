@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from sluice import Cell, Gate, Map, sigmoid, tanh
+from sluice import Cell, Gate, Map, State, sigmoid, tanh
 from sluice.nn import Recurrent
 
 
@@ -64,3 +64,39 @@ def test_blocks_read_their_own_part(backend: str) -> None:
 def test_heads_divide_every_width(sizes: tuple[int, int]) -> None:
     with pytest.raises(ValueError, match=r"a multiple of the [23] heads"):
         Recurrent(Blocks, *sizes)
+
+
+class TwoWidths(Cell):
+    """Gates of two widths that share the state's heads."""
+
+    wide, narrow, back = Gate(heads=2), Gate(heads=2, width="projection"), Map(bias=False)
+    m = State(width="projection")
+
+    def step(self, x: Any, h: Any, m: Any) -> Any:
+        n = tanh(self.narrow(x, h))
+        return dict(h=tanh(self.wide(x, h) + self.back(n)), m=n)
+
+
+@pytest.mark.parametrize("backend", [None, "reference"])
+def test_gates_of_two_widths_share_heads(backend: str | None) -> None:
+    """8 and 4 rows could be cut into two gates of two heads of three rows as well."""
+    layer = Recurrent(TwoWidths, 3, 8, proj_size=4, dtype=torch.float64)
+    layer.backend = backend
+    p = {name.removesuffix("_l0"): value for name, value in layer.named_parameters()}
+    x = torch.randn(5, 2, 3, dtype=torch.float64)
+    wide, narrow = (torch.block_diag(*part.chunk(2)) for part in p["weight_hh"].split([8, 4]))
+    h, outputs = x.new_zeros(2, 8), []
+    for row in x:
+        a, b = (row @ p["weight_ih"].T + p["bias_ih"] + p["bias_hh"]).split([8, 4], -1)
+        n = torch.tanh(b + h @ narrow.T)
+        h = torch.tanh(a + h @ wide.T + n @ p["weight_back"].T)
+        outputs.append(h)
+    expected = torch.stack(outputs)
+    found = layer(x)[0]
+    torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-12)
+    upstream = torch.randn_like(expected)
+    own = torch.autograd.grad(found, list(p.values()), upstream)
+    for one, other in zip(
+        own, torch.autograd.grad(expected, list(p.values()), upstream), strict=True
+    ):
+        torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-11)

@@ -56,14 +56,18 @@ class TensorInterpreter:
         weight, bias = self._rows(f"weight_{stack}", gates), None
         if f"bias_{stack}" in self.parameters:
             bias = self._find_bias(stack, gates)
-        heads = self._stacks[stack].heads
+        heads, rows = self._stacks[stack].heads, self._stacks[stack].row_ranges(self._sizes)
+        widths = [rows[gate][1] for gate in gates]
         if heads == 1:
             result = F.linear(operand, weight, bias)
         else:
-            result = _block_linear(operand, weight, heads, len(gates))
+            if len(set(widths)) == 1:
+                result = _block_linear(operand, weight, heads, len(gates))
+            else:
+                each = (_block_linear(operand, w, heads, 1) for w in weight.split(widths))
+                result = torch.cat(list(each), dim=-1)
             result = result if bias is None else result + bias
-        rows = self._stacks[stack].row_ranges(self._sizes)
-        return _split(result, [rows[gate][1] for gate in gates])
+        return _split(result, widths)
 
     def affine_adjoint(self, stack: str, gate: str, upstream: Tensor) -> Tensor:
         """The adjoint of a gate's map: from its gradient to its operand's."""

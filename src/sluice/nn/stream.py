@@ -18,6 +18,7 @@ from sluice.nn.named_inputs import read_step_inputs
 from sluice.nn.readout import Readout
 from sluice.nn.stream_recording import FusedStepRunner, record_step
 from sluice.run.dispatch import BackendChoice
+from sluice.run.kernels.encode import as_memory
 from sluice.run.kernels.stepper import LayerWeights, Stepper
 from sluice.run.recording import recorders
 from sluice.run.recording.sinks import ValueReader
@@ -167,6 +168,7 @@ class Stream:
             and x.shape == self._in_shape
             and x.dtype is self._dtype
             and x.is_contiguous()
+            and not x.is_neg()
             and x.is_cpu
             and not inputs
         ):
@@ -180,6 +182,7 @@ class Stream:
                 out.shape == self._out_shape
                 and out.dtype is self._dtype
                 and out.is_contiguous()
+                and not out.is_neg()
                 and out.is_cpu
                 and not out.requires_grad
             ):
@@ -219,7 +222,7 @@ class Stream:
         if isinstance(self._engine, _ReferenceStepper):
             y = self._engine.step(x).clone()  # it may be the state itself
         else:
-            y, x = empty_like(self._output_template), x.contiguous()
+            y, x = empty_like(self._output_template), as_memory(x)
             assert self._kernel_step is not None
             self._kernel_step(x.data_ptr(), y.data_ptr())
         if self._readout is not None:

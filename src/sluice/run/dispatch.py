@@ -22,7 +22,12 @@ from torch import Tensor
 from sluice.run.gpu import availability, measured
 from sluice.run.gpu.measured import PlainCall
 from sluice.run.kernels import extension
-from sluice.run.torch_state import find_observer, is_transform_active, mark_constant
+from sluice.run.torch_state import (
+    describe_foreign,
+    find_observer,
+    is_transform_active,
+    mark_constant,
+)
 
 _issued_warnings: set[str] = set()
 OPERATOR, REFERENCE, NATIVE, FUSED = "operator", "reference", "native", "fused"
@@ -76,6 +81,9 @@ def choose_backend(
         return BackendChoice(
             REFERENCE, f"{observer} is active, which sees torch's operations alone"
         )
+    foreign = next(filter(None, map(describe_foreign, tensors)), None)
+    if foreign is not None:
+        return _choose_for_foreign(foreign, unsupported_by_torch)
     if backend == REFERENCE:
         return BackendChoice(REFERENCE, "layer.backend asks for it")
     unusual = next(filter(None, map(_explain_unusual, tensors)), None)
@@ -102,6 +110,16 @@ def is_eager() -> bool:
     if torch.compiler.is_compiling() or is_transform_active():
         return False
     return find_observer() is None
+
+
+def _choose_for_foreign(foreign: str, unsupported_by_torch: str | None) -> BackendChoice:
+    if unsupported_by_torch:
+        raise TypeError(
+            f"{foreign} work with what torch's own layers do alone, which lack "
+            f"{unsupported_by_torch}; give plain tensors (for per-sample gradients: "
+            "torch.func.vmap of torch.func.grad)"
+        )
+    return BackendChoice(NATIVE, f"torch's own layer runs with {foreign}")
 
 
 def _choose_on_gpu(

@@ -107,6 +107,21 @@ _count_early_modes: Callable[[], int] = getattr(
 )
 
 
+def describe_foreign(tensor: object) -> str | None:
+    """What torch's own layers alone can run with; None for an ordinary tensor or a subclass.
+
+    Example:
+        >>> describe_foreign(torch.zeros(3)) is None
+        True
+    """
+    kind = type(tensor)
+    if not isinstance(tensor, Tensor):
+        return f"objects that stand for tensors ({kind.__name__})"
+    if kind.__module__.startswith("torch.nn.utils._expanded_weights"):
+        return "torch's per-sample gradients (call_for_per_sample_grads)"
+    return None
+
+
 def has_memory(tensor: Tensor) -> bool:
     """Whether the numbers of ``tensor`` may be looked for in its memory.
 

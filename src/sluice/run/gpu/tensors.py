@@ -13,6 +13,7 @@ from sluice.codegen.gpu.norms import list_partial_counts
 from sluice.codegen.program import CONST, STEP, Program
 from sluice.equations.evaluation import expand_bias
 from sluice.run.gpu.hoisted import HoistedPhases
+from sluice.run.kernels.encode import as_memory
 from sluice.run.spec import RunSpec, map_parameters_by_name
 
 _POISON = float("nan")
@@ -42,15 +43,15 @@ class PassTensors:
         self.is_poisoned = is_poisoned
         self.steps, self.batch = spec.x.shape[:2]
         self.device = spec.x.device
-        self.x = spec.mask_padding(spec.x).detach().contiguous()
+        self.x = as_memory(spec.mask_padding(spec.x).detach())
         tensors = map_parameters_by_name(spec.graph, spec.parameters)
-        self.parameters = {name: t.detach().contiguous() for name, t in tensors.items()}
+        self.parameters = {name: as_memory(t.detach()) for name, t in tensors.items()}
         self.buffers: dict[int, Tensor] = {}
         self._weights: dict[str, Tensor] = {}
         self.lengths = self._to_device(spec.lengths, torch.int32)
         resets = spec.reset_mask
         self.resets = None if resets is None else resets.squeeze(-1).to(torch.uint8).contiguous()
-        self.fresh = [t.detach().to(precision.sums).contiguous() for t in spec.reset_states]
+        self.fresh = [as_memory(t.detach().to(precision.sums)) for t in spec.reset_states]
         self.masks = [
             self._as_sums(m.expand(*m.shape[:-1], spec.sizes.of(mask.width)))
             for m, mask in zip(spec.masks, spec.graph.masks, strict=True)
@@ -76,10 +77,10 @@ class PassTensors:
     def _to_device(self, tensor: Tensor | None, dtype: torch.dtype) -> Tensor | None:
         if tensor is None:
             return None
-        return tensor.to(device=self.device, dtype=dtype).contiguous()
+        return as_memory(tensor.to(device=self.device, dtype=dtype))
 
     def _as_sums(self, tensor: Tensor) -> Tensor:
-        return tensor.detach().to(self.precision.sums).contiguous()
+        return as_memory(tensor.detach().to(self.precision.sums))
 
     def empty(self, *shape: int, dtype: torch.dtype | None = None) -> Tensor:
         """Memory that a kernel fills; with ``is_poisoned`` it is NaN before."""

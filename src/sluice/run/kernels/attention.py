@@ -14,6 +14,7 @@ from sluice.run.kernels import extension
 from sluice.run.kernels.encode import (
     ATTENTION_BACKWARD,
     ATTENTION_FORWARD,
+    as_memory,
     encode_sections,
     encode_tensors,
 )
@@ -46,7 +47,7 @@ def compute_score_gradients(
     of_queries = torch.empty_like(queries, memory_format=torch.contiguous_format)
     of_keys = torch.empty_like(keys, memory_format=torch.contiguous_format)
     of_vector = queries.new_empty(queries.shape[1:])
-    results = (gradient.contiguous(), of_queries, of_keys, of_vector)
+    results = (as_memory(gradient), of_queries, of_keys, of_vector)
     _run("backward", ATTENTION_BACKWARD, BACKWARD, (queries, keys, vector, mask), results)
     return of_queries, of_keys, of_vector.sum(dim=0)
 
@@ -59,7 +60,7 @@ def _run(
     results: tuple[Tensor, ...],
 ) -> None:
     module: Any = extension.load_extension()
-    queries, keys, *_ = kept = [None if t is None else t.contiguous() for t in inputs]
+    queries, keys, *_ = kept = [None if t is None else as_memory(t) for t in inputs]
     assert queries is not None and keys is not None
     bits = 32 if queries.dtype == torch.float32 else 64
     steps, batch, width = queries.shape

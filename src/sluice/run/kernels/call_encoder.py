@@ -10,7 +10,7 @@ from torch import Tensor
 
 from sluice.codegen.body import lanes_per_block
 from sluice.run.kernels.compiled_cell import CompiledCell
-from sluice.run.kernels.encode import VERSION, encode_tensors
+from sluice.run.kernels.encode import VERSION, as_memory, encode_tensors
 from sluice.run.spec import RunSpec
 
 if TYPE_CHECKING:
@@ -63,9 +63,10 @@ class CallEncoder:
             if tensor is None:
                 integers += (0, 0)
                 continue
-            if not tensor.is_contiguous():
-                tensor = self._keep(tensor.detach().contiguous())
-            integers += (tensor.data_ptr(), tensor.nbytes)
+            own = as_memory(tensor)
+            if own is not tensor:
+                self._keep(own)
+            integers += (own.data_ptr(), own.nbytes)
 
     def _keep(self, tensor: Tensor) -> Tensor:
         self.keep_alive.append(tensor)
@@ -78,6 +79,6 @@ class CallEncoder:
         own = mask.expand(*mask.shape[:-1], width)
         if width % block:
             own = torch.nn.functional.pad(own, (0, -width % block))
-        own = self._keep(own.contiguous())
+        own = self._keep(as_memory(own))
         time, row = (own.stride(k) if own.shape[k] > 1 else 0 for k in (0, 1))
         return [time, row, *encode_tensors(own)]

@@ -19,7 +19,7 @@ from sluice.equations.derived import keep_with_graph
 from sluice.equations.graph import Graph
 from sluice.equations.specs import Sizes
 from sluice.run.kernels import extension
-from sluice.run.kernels.encode import ProgramEncoder, encode_tensors
+from sluice.run.kernels.encode import ProgramEncoder, as_memory, encode_tensors
 from sluice.run.shapes import check_dtypes, check_parameters
 
 LAYER_CLASSES = {
@@ -139,8 +139,7 @@ def get_tape_class(bits: int) -> Any:
 
 def hold_contiguous(cell: CompiledCell, parameters: Sequence[Tensor]) -> Sequence[Tensor | None]:
     """One for each of the graph's parameters, as the kernels read them."""
-    held = [t if t.is_contiguous() else t.detach().contiguous() for t in parameters]
-    return cell.fill_gaps(held)
+    return cell.fill_gaps([as_memory(tensor) for tensor in parameters])
 
 
 def pack_weights(

@@ -265,6 +265,16 @@ def encode_sections(kind: int, *contents: list[int]) -> list[int]:
     return integers
 
 
+def as_memory(tensor: Tensor) -> Tensor:
+    """``tensor``, or a copy whose memory holds its numbers one after the other, as kernels read it.
+
+    Not so are strides, and a negative bit, as the imaginary part of a conjugate has it.
+    """
+    if tensor.is_contiguous() and not tensor.is_neg():
+        return tensor
+    return tensor.detach().resolve_neg().contiguous()
+
+
 def encode_tensors(*tensors: Tensor | None) -> list[int]:
     """The address and the size in bytes of each; 0, 0 for None. They must be contiguous."""
     integers: list[int] = []

@@ -13,6 +13,7 @@ from sluice.equations.graph import Graph
 from sluice.equations.specs import Sizes
 from sluice.run.kernels import extension
 from sluice.run.kernels.compiled_cell import compile_cell, pack_weights
+from sluice.run.kernels.encode import as_memory
 
 _STREAM_CLASSES = {
     "float32": "StreamFloat32",
@@ -62,7 +63,7 @@ class Stepper:
     def write_inputs(self, inputs: Sequence[Tensor]) -> None:
         """What every layer reads beside x at the next step, ``(batch, width)`` each."""
         for number, tensor in enumerate(inputs):
-            own = tensor.contiguous()
+            own = as_memory(tensor)
             self._stream.write_input(number, own.data_ptr())
 
     def read(self) -> list[tuple[Tensor, ...]]:
@@ -81,7 +82,7 @@ class Stepper:
             for number, state in enumerate(own):
                 expected = (self.batch, self.state_widths[layer][number])
                 assert state.shape == expected and state.dtype == self.dtype, state.shape
-                kept = state.contiguous()  # named, so that it lives until it has been read
+                kept = as_memory(state)  # named, so that it lives until it has been read
                 self._stream.write(layer, number, kept.data_ptr())
 
     def rearrange(self, parents: Tensor) -> None:

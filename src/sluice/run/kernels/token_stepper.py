@@ -11,6 +11,7 @@ from torch import Tensor
 from sluice.run.kernels.encode import (
     SAMPLING,
     VOCABULARY,
+    as_memory,
     encode_sections,
     encode_tensors,
 )
@@ -65,11 +66,9 @@ class TokenStepper(Stepper):
         precision: str,
     ) -> None:
         super().__init__(layers, batch, precision)
-        self._embedding = (
-            token_weights.embedding.contiguous()
-        )  # read at every step, so it must live
-        readout = token_weights.readout.contiguous()
-        bias = None if token_weights.bias is None else token_weights.bias.contiguous()
+        self._embedding = as_memory(token_weights.embedding)  # read at every step, so it must live
+        readout = as_memory(token_weights.readout)
+        bias = None if token_weights.bias is None else as_memory(token_weights.bias)
         self.vocabulary_size = len(self._embedding)
         vocabulary = [*self._embedding.shape, *encode_tensors(self._embedding, readout, bias)]
         self._stream.attach_vocabulary(encode_sections(VOCABULARY, vocabulary))
