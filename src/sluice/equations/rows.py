@@ -66,9 +66,16 @@ def log_sum_exp(a: Value) -> Value:
     return peak + log(sum_units(exp(a - peak)))
 
 
-def rms_norm(a: Value, epsilon: float = 1e-5) -> Value:
-    """``a`` over the root of its mean square (Zhang & Sennrich 2019); a gain is a `Vector`."""
-    return a / sqrt(mean_units(a * a) + epsilon)
+def rms_norm(a: Value, epsilon: float = 1e-5, heads: int = 1) -> Value:
+    """a over the root of its mean square, over a row's units or those of each head, without a
+    weight (Zhang & Sennrich 2019).
+
+    Example:
+        >>> import torch
+        >>> rms_norm(torch.tensor([3.0, 3.0, 5.0, -5.0]), heads=2)
+        tensor([ 1.0000,  1.0000,  1.0000, -1.0000])
+    """
+    return a / _spread(sqrt(mean_units(a * a, heads) + epsilon), a, heads)
 
 
 def dot(a: Value, b: Value) -> Value:
