@@ -75,6 +75,16 @@ class SoftStep(Cell):
         return dict(h=new, level=level, weights=weights, candidate=g)
 
 
+class PartlyBiased(Cell):
+    """Gates with both biases, with one, and with none, in one stack."""
+
+    update, candidate, shift = Gate(), Gate(bias=False), Gate(bias="input")
+
+    def step(self, x: Any, h: Any) -> Any:
+        z, g = sigmoid(self.update(x, h)), tanh(self.candidate(x, h))
+        return dict(h=z * h + (1.0 - z) * g + 0.1 * self.shift(x, h), update=z, candidate=g)
+
+
 CELLS: dict[str, Callable[[], Cell]] = {
     "elman": Elman,
     "elman-relu": lambda: Elman("relu"),
@@ -99,6 +109,7 @@ CELLS: dict[str, Callable[[], Cell]] = {
     "rising": Rising,
     "zoneout-dropout-peephole": lambda: zoneout(recurrent_dropout(PeepholeLSTM, 0.2), c=0.1),
     "soft-step": SoftStep,
+    "partly-biased": PartlyBiased,
 }
 GPU_CELLS = {name: make for name, make in CELLS.items() if name != "soft-step"}
 """Those that the kernels of GPUs run: they have no functions of whole rows."""

@@ -13,7 +13,7 @@ import torch
 import sluice
 from cell_list import SoftStep
 from run.kernels.row_cells import DeltaRule
-from sluice import Cell, Gate, Map, Norm, State, Vector, sigmoid, tanh
+from sluice import Cell, Constant, Gate, Map, Norm, State, Vector, sigmoid, tanh
 from sluice.cells import Input, Mask, Noise, PeepholeLSTM, layer_norm, recurrent_dropout
 from sluice.cells.from_text import TracedCell
 from sluice.render import format_equations
@@ -48,6 +48,19 @@ class Given(Cell):
         return dict(h=k * h + (1.0 - k) * tanh(self.read(slots)) + jitter, slots=slots, keep=k)
 
 
+class Fixed(Cell):
+    """A memory that a fixed matrix turns and a fixed vector lets fade; it is given out as well."""
+
+    write, turn = Map(width=4), Constant([[0.0, 1, 0, 0], [-1, 0, 0, 0], [0] * 4, [0] * 4], 4, of=4)
+    fade, read = Constant([0.9, 0.5, 0.25, 0.0], width=4), Gate()
+    memory, back = State(width=4), Map(bias=False)
+    output = ("h", "memory")
+
+    def step(self, x: Any, h: Any, memory: Any) -> Any:
+        memory = self.fade * self.turn(memory) + self.write(x)
+        return dict(h=tanh(self.read(x, h) + self.back(memory)), memory=memory)
+
+
 class Mapped(Cell):
     """A recurrence of maps alone."""
 
@@ -60,6 +73,7 @@ class Mapped(Cell):
 ROWS: dict[str, tuple[str, ...]] = {
     "counted": ("Gate", "Map", "Vector", "Norm", "State", "Mask"),
     "given": ("Input", "Noise", "State", "Map"),
+    "fixed": ("Constant", "State", "Map"),
     "whole rows": ("Scalar", "Gate"),
     "matrix state": ("State", "Map"),
     "gate names": ("forget_gate_name",),
@@ -70,6 +84,7 @@ ROWS: dict[str, tuple[str, ...]] = {
 CELLS: dict[str, Callable[[], Cell]] = {
     "counted": Counted,
     "given": Given,
+    "fixed": Fixed,
     "whole rows": SoftStep,
     "matrix state": DeltaRule,
     "gate names": PeepholeLSTM,

@@ -19,6 +19,7 @@ from torch.autograd import Function
 from sluice.equations import evaluation
 from sluice.equations.evaluation import TensorInterpreter, Values
 from sluice.equations.graph import Affine, Leaf, Node, find_dependents
+from sluice.equations.specs import Sizes, StackSpec
 from sluice.run import reference
 from sluice.run.spec import RunSpec
 
@@ -148,7 +149,7 @@ class _Maps:
         is_hoisted = first not in self.per_step_nodes
         kind = _Kind(self.rounding, stack.heads, len(group), is_hoisted, is_of_input)
         weight = _take(self._get_weight(stack.name, stack.heads, interpreter), rows)
-        bias = None if bias is None else _take(bias, rows)
+        bias = None if bias is None else _take(_fill_bias(stack, self.sizes, bias), rows)
         result = _Map.apply(values[first.operand], weight, bias, kind)  # type: ignore[no-untyped-call]
         return torch.split(result, [count for _, count in rows], dim=-1)
 
@@ -162,6 +163,16 @@ class _Maps:
                 _Narrow.apply(whole, self.rounding, is_narrow),  # type: ignore[no-untyped-call]
             )
         return self._weights[stack]
+
+
+def _fill_bias(stack: StackSpec, sizes: Sizes, bias: Tensor) -> Tensor:
+    """The bias of every row, zeros where a gate has none."""
+    own = stack.bias_ranges(sizes)
+    parts = [
+        bias.narrow(0, *own[gate]) if gate in own else bias.new_zeros(sizes.of(width))
+        for gate, width in stack.gates
+    ]
+    return torch.cat(parts)
 
 
 def _take(tensor: Tensor, rows: Sequence[tuple[int, int]]) -> Tensor:

@@ -84,6 +84,11 @@ class Cell:
     def __setattr__(self, name: str, value: object) -> None:
         if name in self._own_names and _replaces_own(name, value):
             raise EquationError(f"{type(self).__name__}: {explain_collision(name)}")
+        if vars(self).get("_interpreter") is not None and name != "_interpreter":
+            raise EquationError(
+                f"a step cannot keep a value in self.{name}, as it is read once and run for every "
+                f"step; what goes from step to step is a state: step(self, x, h, {name})"
+            )
         super().__setattr__(name, value)
 
     def step(self, x: Value, *states: Any, **named: Any) -> dict[str, Value]:

@@ -8,6 +8,7 @@ from sluice.cells.transforms import evaluate_node
 from sluice.equations.graph import Graph, Node
 from sluice.equations.ops import Value
 from sluice.equations.specs import NormSpec
+from sluice.equations.symbol import EquationError
 from sluice.equations.text import from_text
 from sluice.equations.trace import Declarations
 
@@ -25,6 +26,8 @@ class TracedCell(Cell):
     """
 
     def __init__(self, text: str) -> None:
+        if not isinstance(text, str):
+            raise EquationError(f"a graph's text must be a str, got {type(text).__name__}")
         self.equations = text
         self.graph  # noqa: B018 - a bad text is refused here
 

@@ -36,22 +36,26 @@ def sum_units(a: Value, heads: int = 1) -> Value:
         >>> sum_units(torch.tensor([1.0, 2.0, 3.0, 4.0]), heads=2)
         tensor([3., 7.])
     """
+    heads = _read_count("heads", heads)
     return _map_row(SUM, a, str(heads))
 
 
 def mean_units(a: Value, heads: int = 1) -> Value:
     """The mean over a row's units."""
+    heads = _read_count("heads", heads)
     units = find_size(a.width) if isinstance(a, Node) else float(_find_width(a))
     return sum_units(a, heads) / (units / heads if heads > 1 else units)
 
 
 def max_units(a: Value, heads: int = 1) -> Value:
     """The greatest of a row's units; equal ones share the gradient, as in torch.amax."""
+    heads = _read_count("heads", heads)
     return _map_row(with_groups(MAXIMUM, heads), a, str(heads))
 
 
 def softmax(a: Value, heads: int = 1) -> Value:
     """exp(a) over its sum over a row's units, or over those of each head."""
+    heads = _read_count("heads", heads)
     powers = exp(a - _spread(detach(max_units(a, heads)), a, heads))
     return powers / _spread(sum_units(powers, heads), a, heads)
 
@@ -62,9 +66,16 @@ def log_sum_exp(a: Value) -> Value:
     return peak + log(sum_units(exp(a - peak)))
 
 
-def rms_norm(a: Value, epsilon: float = 1e-5) -> Value:
-    """``a`` over the root of its mean square (Zhang & Sennrich 2019); a gain is a `Vector`."""
-    return a / sqrt(mean_units(a * a) + epsilon)
+def rms_norm(a: Value, epsilon: float = 1e-5, heads: int = 1) -> Value:
+    """a over the root of its mean square, over a row's units or those of each head, without a
+    weight (Zhang & Sennrich 2019).
+
+    Example:
+        >>> import torch
+        >>> rms_norm(torch.tensor([3.0, 3.0, 5.0, -5.0]), heads=2)
+        tensor([ 1.0000,  1.0000,  1.0000, -1.0000])
+    """
+    return a / _spread(sqrt(mean_units(a * a, heads) + epsilon), a, heads)
 
 
 def dot(a: Value, b: Value) -> Value:
@@ -107,6 +118,7 @@ def tile(a: Value, times: int | None = None, *, like: Value | None = None, heads
         >>> tile(torch.tensor([1.0, 2.0]), 3)
         tensor([1., 2., 1., 2., 1., 2.])
     """
+    heads = _read_count("heads", heads)
     return _map_row(with_groups(TILE, heads), a, _find_target(a, times, like))
 
 
@@ -116,18 +128,21 @@ def outer(a: Value, b: Value, heads: int = 1) -> Value:
     It holds a matrix with a row for each unit of ``a``, one after another, so that its width is
     that of ``a`` times that of one head of ``b``.
     """
+    heads = _read_count("heads", heads)
     width = multiply_widths(_find_width(a), divide_width(_find_width(b), str(heads)))
     return _map_row(REPEAT, a, width) * _map_row(with_groups(TILE, heads), b, width)
 
 
 def matvec(matrix: Value, vector: Value, heads: int = 1) -> Value:
     """A matrix, laid out as `outer` does, times a vector: sums along its rows."""
+    heads = _read_count("heads", heads)
     products = matrix * tile(vector, like=matrix, heads=heads)
     return _map_row(SUM, products, _find_other_side(matrix, vector, heads))
 
 
 def vecmat(vector: Value, matrix: Value, heads: int = 1) -> Value:
     """A vector times a matrix laid out as `outer` does: sums along its columns."""
+    heads = _read_count("heads", heads)
     products = matrix * repeat(vector, like=matrix)
     return _map_row(
         with_groups(SUM_TILES, heads), products, _find_other_side(matrix, vector, heads)
@@ -147,7 +162,15 @@ def _find_other_side(matrix: Value, vector: Value, heads: int) -> str:
 def _find_target(a: Value, times: int | None, like: Value | None) -> str:
     if (times is None) == (like is None):
         raise EquationError("repeat and tile must be given a number of times, or like=, a value")
-    return multiply_widths(_find_width(a), str(times)) if like is None else _find_width(like)
+    if like is not None:
+        return _find_width(like)
+    return multiply_widths(_find_width(a), str(_read_count("the number of times", times)))
+
+
+def _read_count(name: str, count: object) -> int:
+    if not isinstance(count, int) or isinstance(count, bool) or count < 1:
+        raise EquationError(f"{name} must be a whole number of at least 1, got {count!r}")
+    return count
 
 
 def _find_width(a: Value) -> str:

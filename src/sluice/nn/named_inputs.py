@@ -17,7 +17,7 @@ NamedInputs = Mapping[str, Tensor | PackedSequence]
 
 
 def check_names(graph: Graph, given: Mapping[str, object]) -> None:
-    """Raise TypeError unless ``given`` has just the names that the cell reads beside x."""
+    """Raise TypeError unless ``given`` has tensors by just the names that the cell reads."""
     names = [one.name for one in graph.inputs]
     for name in given:
         if name not in names:
@@ -26,6 +26,11 @@ def check_names(graph: Graph, given: Mapping[str, object]) -> None:
     for name in names:
         if given.get(name) is None:
             raise TypeError(f"{graph.name} reads '{name}' beside x; add {name}=... to the call")
+        if not isinstance(given[name], Tensor | PackedSequence):
+            raise TypeError(
+                f"'{name}' must be a tensor, got {type(given[name]).__name__}; for the same at "
+                f"every step of a sequence write {name}=torch.full((batch,), value)"
+            )
 
 
 def check_widths(graph: Graph, sizes: Sequence[Sizes]) -> None:
