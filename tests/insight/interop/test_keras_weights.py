@@ -106,5 +106,48 @@ def test_weights_of_wrong_shapes_are_refused() -> None:
         from_keras(draw_weights(4), "LSTM")
     with pytest.raises(ValueError, match=r"a simple_rnn of 5 units must have the shapes \[\(3,"):
         from_keras(draw_weights(4), "simple_rnn")
-    with pytest.raises(ValueError, match="must be a kernel, a recurrent kernel"):
+    with pytest.raises(ValueError, match="a kernel, a recurrent kernel"):
         from_keras(draw_weights(4)[:1])
+
+
+def store_as_cudnn(weights: list[Array], gates: int) -> list[Array]:
+    """cuDNN's matrices are (units, input) in memory, which Keras 2 holds in its own shapes."""
+    kernel, recurrent, bias = weights
+    kernels = [np.ascontiguousarray(k.T).reshape(k.shape) for k in np.hsplit(kernel, gates)]
+    recurrents = [k.T for k in np.hsplit(recurrent, gates)]
+    both = bias if bias.ndim == 2 else np.stack([0.25 * bias, 0.75 * bias])
+    return [np.hstack(kernels), np.hstack(recurrents), both.reshape(-1)]
+
+
+@pytest.mark.parametrize(("kind", "equations", "weights"), CASES[:2])
+def test_weights_of_cudnn_layers(kind: str, equations: Any, weights: list[Array]) -> None:
+    x = np.random.default_rng(4).normal(size=(2, 7, INPUTS))
+    stored = store_as_cudnn(weights, 4 if kind == "lstm" else 3)
+    for arrays in (stored, [array.astype(">f8") for array in stored]):
+        y, _ = from_keras(arrays, kind)(torch.from_numpy(x))
+        np.testing.assert_allclose(y.detach().numpy(), equations(x, *weights), atol=1e-12)
+
+
+@pytest.mark.parametrize("biased", [True, False])
+@pytest.mark.parametrize(("kind", "equations", "weights"), CASES)
+def test_bidirectional_layers(
+    kind: str, equations: Any, weights: list[Array], biased: bool
+) -> None:
+    x = np.random.default_rng(4).normal(size=(2, 7, INPUTS))
+    other = [0.5 * array for array in weights]
+    after = weights[2].ndim == 2 if kind == "gru" else None
+    count = 3 if biased else 2
+    layer = from_keras([*weights[:count], *other[:count]], kind, reset_after=after)
+    y, _ = layer(torch.from_numpy(x))
+    if not biased:
+        weights, other = ([*own[:2], np.zeros_like(own[2])] for own in (weights, other))
+    back = equations(x[:, ::-1], *other)[:, ::-1]
+    expected = np.concatenate([equations(x, *weights), back], axis=-1)
+    np.testing.assert_allclose(y.detach().numpy(), expected, atol=1e-12)
+
+
+def test_directions_of_different_shapes_are_refused() -> None:
+    with pytest.raises(ValueError, match="the two directions must have the same shapes"):
+        from_keras([*draw_weights(3), *draw_weights(3, 2)], "gru")
+    with pytest.raises(ValueError, match="those of one layer"):
+        from_keras([*draw_weights(4), *draw_weights(4), *draw_weights(4)])

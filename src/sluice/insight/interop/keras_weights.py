@@ -13,7 +13,7 @@ from typing import TypedDict
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from sluice.cells import ResetBeforeGRU
 from sluice.nn import GRU, LSTM, RNN, Recurrent
@@ -28,6 +28,7 @@ Array = NDArray[np.generic]
 class _Options(TypedDict):
     bias: bool
     batch_first: bool
+    bidirectional: bool
     dtype: torch.dtype
 
 
@@ -42,7 +43,10 @@ def from_keras(
     Args:
         weights: What ``layer.get_weights()`` returns: kernel ``(input, gates × units)``,
             recurrent kernel ``(units, gates × units)`` and, unless ``use_bias=False``, bias
-            ``(gates × units,)``, or ``(2, 3 × units)`` for a GRU whose reset comes after.
+            ``(gates × units,)``, or ``(2, 3 × units)`` for a GRU whose reset comes after. Those of
+            a ``CuDNNLSTM`` or ``CuDNNGRU`` of Keras 2 are known by their bias,
+            ``(2 × gates × units,)``. Those of a ``Bidirectional`` layer are both directions' arrays
+            one after the other, four or six.
         kind: ``"lstm"``, ``"gru"`` or ``"simple_rnn"``.
         reset_after: For a GRU, whether the reset gate acts after the product with the state
             (Keras' default since 2.0, and torch's form) or before (the paper's). The shape of the
@@ -65,21 +69,52 @@ def from_keras(
     """
     if kind not in _GATES:
         raise ValueError(f"kind must be one of {', '.join(map(repr, _GATES))}, got {kind!r}")
+    # torch takes arrays in the machine's own byte order, and old files hold others.
     arrays = [np.asarray(array) for array in weights]
-    after = _check_shapes(arrays, kind, reset_after)
-    inputs, units = arrays[0].shape[0], arrays[1].shape[0]
+    arrays = [array.astype(array.dtype.newbyteorder("="), copy=False) for array in arrays]
+    count = len(arrays) // 2 if len(arrays) in (4, 6) else len(arrays)
+    halves = [_from_cudnn(arrays[k : k + count], kind) for k in range(0, len(arrays), count or 1)]
+    found = {_check_shapes(half, kind, reset_after) for half in halves or [[]]}
+    if len(found) > 1 or len({tuple(array.shape for array in half) for half in halves}) > 1:
+        raise ValueError(
+            "the two directions must have the same shapes, got "
+            f"{[[array.shape for array in half] for half in halves]}"
+        )
+    inputs, units = halves[0][0].shape[0], halves[0][1].shape[0]
     options: _Options = {
-        "bias": len(arrays) == 3,
+        "bias": count == 3,
         "batch_first": True,
-        "dtype": torch.from_numpy(arrays[0]).dtype,
+        "bidirectional": len(halves) == 2,
+        "dtype": torch.from_numpy(halves[0][0]).dtype,
     }
     layer: LSTM | GRU | RNN | Recurrent
-    if kind == "gru" and not after:
+    if kind == "gru" and not found.pop():
         layer = Recurrent(ResetBeforeGRU, inputs, units, **options)
     else:
         layer = {"lstm": LSTM, "gru": GRU, "simple_rnn": RNN}[kind](inputs, units, **options)
-    _load_weights(layer, [_reorder_gates(array, kind) for array in arrays])
+    state: dict[str, Tensor] = {}
+    for suffix, half in zip(("_l0", "_l0_reverse"), halves, strict=False):
+        state |= _name_weights([_reorder_gates(array, kind) for array in half], suffix)
+    layer.load_state_dict(state)
     return layer
+
+
+def _from_cudnn(arrays: list[Array], kind: str) -> list[Array]:
+    """The weights of a layer of cuDNN's as the plain layer has them; others as they are.
+
+    Of each gate cuDNN holds the transposed matrices, the kernel's in the memory of Keras' shape
+    (``_convert_rnn_weights`` in Keras 2). An LSTM's two biases add up.
+    """
+    if len(arrays) != 3 or kind == "simple_rnn" or any(one.ndim != 2 for one in arrays[:2]):
+        return arrays
+    kernel, recurrent, bias = arrays
+    (inputs, wide), units, gates = kernel.shape, len(recurrent), _GATES[kind]
+    if bias.shape != (2 * gates * units,) or wide != gates * units or recurrent.shape[1] != wide:
+        return arrays
+    kernels = [gate.reshape(units, inputs).T for gate in np.hsplit(kernel, gates)]
+    recurrents = [gate.T for gate in np.hsplit(recurrent, gates)]
+    both = bias.reshape(2, wide)
+    return [np.hstack(kernels), np.hstack(recurrents), both.sum(0) if kind == "lstm" else both]
 
 
 def _check_shapes(arrays: list[Array], kind: str, reset_after: bool | None) -> bool:
@@ -87,8 +122,8 @@ def _check_shapes(arrays: list[Array], kind: str, reset_after: bool | None) -> b
     shapes = [array.shape for array in arrays]
     if len(shapes) not in (2, 3) or any(len(shape) != 2 for shape in shapes[:2]):
         raise ValueError(
-            "the weights must be a kernel, a recurrent kernel and at most a bias, got "
-            f"shapes {shapes}"
+            "the weights must be those of one layer, a kernel, a recurrent kernel and at most a "
+            f"bias, or twice these for a Bidirectional layer; got shapes {shapes}"
         )
     (inputs, _), (units, _), *_ = shapes
     wide = _GATES[kind] * units
@@ -126,11 +161,10 @@ def _reorder_gates(array: Array, kind: str) -> Tensor:
     return torch.from_numpy(np.concatenate([gates[place] for place in _ORDER[kind]], axis=-1))
 
 
-@torch.no_grad()
-def _load_weights(layer: nn.Module, tensors: list[Tensor]) -> None:
-    state = {"weight_ih_l0": tensors[0].T, "weight_hh_l0": tensors[1].T}
+def _name_weights(tensors: list[Tensor], suffix: str) -> dict[str, Tensor]:
+    named = {f"weight_ih{suffix}": tensors[0].T, f"weight_hh{suffix}": tensors[1].T}
     if len(tensors) == 3:
         both = tensors[2].ndim == 2
-        state["bias_ih_l0"] = tensors[2][0] if both else tensors[2]
-        state["bias_hh_l0"] = tensors[2][1] if both else torch.zeros_like(tensors[2])
-    layer.load_state_dict(state)
+        named[f"bias_ih{suffix}"] = tensors[2][0] if both else tensors[2]
+        named[f"bias_hh{suffix}"] = tensors[2][1] if both else torch.zeros_like(tensors[2])
+    return named
