@@ -20,6 +20,7 @@ ERRORS = {
     for value in vars(module).values()
     if isinstance(value, type)
     and issubclass(value, BaseException)
+    and not issubclass(value, Warning)
     and value.__module__.startswith("sluice.")
 }
 

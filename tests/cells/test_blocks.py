@@ -127,3 +127,12 @@ def test_forget_memory_blocks_are_their_equations(backend: str) -> None:
 def test_blocks_divide_the_cells() -> None:
     with pytest.raises(ValueError, match="a multiple of the 3 heads"):
         Recurrent(MemoryBlocks(3), 2, 4)
+
+
+def test_a_block_whose_cells_have_no_bias_runs_on_the_kernels() -> None:
+    layer = sluice.nn.Recurrent(sluice.cells.MemoryBlocks(1), 3, 8, dtype=torch.float64)
+    x = torch.randn(4, 2, 3, dtype=torch.float64)
+    assert layer.resolved_backend.name == "fused"
+    y, _ = layer(x)
+    layer.backend = "reference"
+    torch.testing.assert_close(y, layer(x)[0])

@@ -29,8 +29,8 @@ def find_preactivations(graph: Graph) -> dict[str, Node]:
     """For each gate what enters its activation function, by the gate's name.
 
     It is the sum of the gate's maps with all that is added to it (biases, peepholes), after layer
-    norm where the cell has one. A gate that goes through no function has the sum of its maps; a
-    map without one (a projection) has none.
+    norm where the cell has one. A gate that goes through no function, or whose sum is scaled
+    before, has the sum of its maps; a map without one (a projection) has none.
 
     Example:
         >>> from sluice.cells import LSTM

@@ -203,6 +203,8 @@ class ProgramEncoder:
         weight = self._parameter_indices[f"weight_{stack.name}"]
         of_bias = stack.bias_ranges(sizes) if bias >= 0 and stack.unbiased else {}
         bias_starts = [of_bias.get(name, (-1, 0))[0] for name in p.gates] if of_bias else []
+        if bias_starts and max(bias_starts) < 0:
+            bias, bias_starts = -1, []
         self._matrices.append(
             [
                 int(p.transposed),
