@@ -130,7 +130,7 @@ def test_blocks_divide_the_cells() -> None:
 
 
 def test_a_block_whose_cells_have_no_bias_runs_on_the_kernels() -> None:
-    layer = sluice.nn.Recurrent(sluice.cells.MemoryBlocks(1), 3, 8, dtype=torch.float64)
+    layer = Recurrent(MemoryBlocks(1), 3, 8, dtype=torch.float64)
     x = torch.randn(4, 2, 3, dtype=torch.float64)
     assert layer.resolved_backend.name == "fused"
     y, _ = layer(x)
