@@ -38,13 +38,15 @@ def test_they_sum_to_autograds_gradient(name: str, backend: str | None) -> None:
         graph, sizes, seen = cell.graph, layer.sizes[0], 0
         for stack in graph.stacks:
             for gate, (start, count) in stack.row_ranges(sizes).items():
-                for kind in ("weight", "bias")[: 1 + stack.bias]:
+                of_bias = stack.bias_ranges(sizes) if stack.bias else {}
+                for kind in ("weight", "bias")[: 1 + (gate in of_bias)]:
+                    first = start if kind == "weight" else of_bias[gate][0]
                     key = f"{kind}_{stack.name}.{gate}"
                     suffix = "_l0_reverse" if reverse else "_l0"
                     whole = getattr(layer, f"{kind}_{stack.name}{suffix}").grad
                     torch.testing.assert_close(
                         found.contributions[key].sum(0),
-                        whole[start : start + count],
+                        whole[first : first + count],
                         atol=1e-12,
                         rtol=1e-9,
                     )
