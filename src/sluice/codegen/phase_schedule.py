@@ -58,6 +58,9 @@ def schedule(section: Section) -> list[Phase]:
     }
     map_sources = _find_map_sources(section)
     plans = plan_bodies(section, tiles)
+    while len(map_sources) < len(section.maps):  # a body may be the first to read a map
+        map_sources = _find_map_sources(section)
+        plans = plan_bodies(section, tiles)
     return build_phases(section, SectionBuffers(operands, tiles, norm_parts, map_sources), plans)
 
 
