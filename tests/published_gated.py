@@ -9,19 +9,6 @@ from sluice import Cell, Gate, Map, State, Vector, exp, maximum, relu, sigmoid, 
 Step = dict[str, Any]
 
 
-class JANET(Cell):
-    """van der Westhuizen & Lasenby 2018: the forget gate alone."""
-
-    forget, candidate = Gate(), Gate()
-    beta = 1.0
-
-    def step(self, x: Any, h: Any, c: Any) -> Step:
-        s = self.forget(x, h)
-        f, g = sigmoid(s), tanh(self.candidate(x, h))
-        c = f * c + (1 - sigmoid(s - self.beta)) * g
-        return dict(h=c, c=c, forget=f, candidate=g)
-
-
 class MCLSTM(Cell):
     """After Hoedt et al. 2021: mass is kept; the output is read by nothing."""
 
@@ -32,17 +19,6 @@ class MCLSTM(Cell):
         i, o = sigmoid(self.write(x, m)), sigmoid(self.leave(x, m))
         total = self.move(m) + i
         return dict(h=o * total, m=(1 - o) * total, i=i, o=o)
-
-
-class FastRNN(Cell):
-    """Kusupati et al. 2018: a residual with two learned numbers."""
-
-    write = Gate()
-    alpha, beta = Vector(), Vector()
-
-    def step(self, x: Any, h: Any) -> Step:
-        g = tanh(self.write(x, h))
-        return dict(h=sigmoid(self.alpha) * g + sigmoid(self.beta) * h, candidate=g)
 
 
 class FastGRNN(Cell):
@@ -58,16 +34,6 @@ class FastGRNN(Cell):
         return dict(h=scale * g + z * h, update=z, candidate=g)
 
 
-class UGRNN(Cell):
-    """Collins et al. 2017."""
-
-    update, candidate = Gate(), Gate()
-
-    def step(self, x: Any, h: Any) -> Step:
-        z, g = sigmoid(self.update(x, h)), tanh(self.candidate(x, h))
-        return dict(h=z * h + (1 - z) * g, update=z, candidate=g)
-
-
 class IntersectionRNN(Cell):
     """Collins et al. 2017: two gated paths, one through depth."""
 
@@ -78,16 +44,6 @@ class IntersectionRNN(Cell):
         yin, hin = relu(self.y_in(x, h)), tanh(self.h_in(x, h))
         gy, gh = sigmoid(self.g_depth(x, h)), sigmoid(self.g_time(x, h))
         return dict(h=gh * h + (1 - gh) * hin, y=gy * self.lift(x) + (1 - gy) * yin, gy=gy, gh=gh)
-
-
-class MinGRU(Cell):
-    """Feng et al. 2024."""
-
-    update, candidate = Gate(), Gate()
-
-    def step(self, x: Any, h: Any) -> Step:
-        z, g = sigmoid(self.update(x)), self.candidate(x)
-        return dict(h=(1 - z) * h + z * g, update=z)
 
 
 class MinLSTM(Cell):
@@ -109,89 +65,6 @@ class PlainMinLSTM(Cell):
     def step(self, x: Any, h: Any) -> Step:
         f, i = sigmoid(self.f(x)), sigmoid(self.i(x))
         return dict(h=f / (f + i) * h + i / (f + i) * self.g(x), f=f, i=i)
-
-
-class RAN(Cell):
-    """Lee et al. 2017: recurrent additive network."""
-
-    content, i, f = Map(), Gate(), Gate()
-
-    def step(self, x: Any, h: Any, c: Any) -> Step:
-        i, f = sigmoid(self.i(x, h)), sigmoid(self.f(x, h))
-        c = i * self.content(x) + f * c
-        return dict(h=tanh(c), c=c, input=i, forget=f)
-
-
-class SRU(Cell):
-    """Lei et al. 2018, with its highway connection."""
-
-    content, forget, reset, skip = Map(bias=False), Map(), Map(), Map(bias=False)
-    v_f, v_r = Vector(), Vector()
-
-    def step(self, x: Any, h: Any, c: Any) -> Step:
-        f = sigmoid(self.forget(x) + self.v_f * c)
-        r = sigmoid(self.reset(x) + self.v_r * c)
-        c = f * c + (1 - f) * self.content(x)
-        return dict(h=r * c + (1 - r) * self.skip(x), c=c, forget=f, reset=r)
-
-
-class QRNN(Cell):
-    """Bradbury et al. 2017, fo-pooling of width 1."""
-
-    z, f, o = Map(), Map(), Map()
-
-    def step(self, x: Any, h: Any, c: Any) -> Step:
-        z, f, o = tanh(self.z(x)), sigmoid(self.f(x)), sigmoid(self.o(x))
-        c = f * c + (1 - f) * z
-        return dict(h=o * c, c=c, z=z, f=f, o=o)
-
-
-class MultiplicativeLSTM(Cell):
-    """Krause et al. 2016."""
-
-    m_x, m_h = Map(bias=False), Map(bias=False)
-    input, forget, output, candidate = Gate(), Gate(), Gate(), Gate()
-
-    def step(self, x: Any, h: Any, c: Any) -> Step:
-        m = self.m_x(x) * self.m_h(h)
-        i, f = sigmoid(self.input(x, m)), sigmoid(self.forget(x, m))
-        o, g = sigmoid(self.output(x, m)), self.candidate(x, m)
-        c = f * c + i * g
-        return dict(h=tanh(c) * o, c=c, m=m, input=i, forget=f, output=o)
-
-
-class MutatedA(Cell):
-    """MUT1 of Jozefowicz et al. 2015."""
-
-    z, r, g = Map(), Gate(), Map()
-    lift = Map(bias=False)
-
-    def step(self, x: Any, h: Any) -> Step:
-        z, r = sigmoid(self.z(x)), sigmoid(self.r(x, h))
-        g = tanh(self.g(r * h) + tanh(self.lift(x)))
-        return dict(h=g * z + h * (1 - z), z=z, r=r)
-
-
-class MutatedB(Cell):
-    """MUT2 of Jozefowicz et al. 2015."""
-
-    z, r, g, lift = Gate(), Map(), Gate(), Map(bias=False)
-
-    def step(self, x: Any, h: Any) -> Step:
-        z, r = sigmoid(self.z(x, h)), sigmoid(self.lift(x) + self.r(h))
-        g = tanh(self.g(x, r * h))
-        return dict(h=g * z + h * (1 - z), z=z, r=r)
-
-
-class MutatedC(Cell):
-    """MUT3 of Jozefowicz et al. 2015."""
-
-    z, r, g = Gate(), Gate(), Gate()
-
-    def step(self, x: Any, h: Any) -> Step:
-        z, r = sigmoid(self.z(x, tanh(h))), sigmoid(self.r(x, h))
-        g = tanh(self.g(x, r * h))
-        return dict(h=g * z + h * (1 - z), z=z, r=r)
 
 
 class SCRN(Cell):
@@ -244,30 +117,6 @@ class ResidualLSTM(Cell):
         return dict(h=o * (self.project(tanh(c)) + self.lift(x)), c=c, input=i, forget=f, output=o)
 
 
-class WorkingMemory(Cell):
-    """WMC-LSTM (Landi et al. 2021): gates see the cell state through tanh of a matrix."""
-
-    input, forget, output, candidate = Gate(), Gate(), Gate(), Gate()
-    ci, cf, co = Map(bias=False), Map(bias=False), Map(bias=False)
-
-    def step(self, x: Any, h: Any, c: Any) -> Step:
-        i = sigmoid(self.input(x, h) + tanh(self.ci(c)))
-        f = sigmoid(self.forget(x, h) + tanh(self.cf(c)))
-        c = f * c + i * tanh(self.candidate(x, h))
-        o = sigmoid(self.output(x, h) + tanh(self.co(c)))
-        return dict(h=o * tanh(c), c=c, input=i, forget=f, output=o)
-
-
-class LightGRU(Cell):
-    """Ravanelli et al. 2018: no reset, a rectifier."""
-
-    update, candidate = Gate(), Gate()
-
-    def step(self, x: Any, h: Any) -> Step:
-        z = sigmoid(self.update(x, h))
-        return dict(h=z * h + (1 - z) * relu(self.candidate(x, h)), update=z)
-
-
 class CoupledNBR(Cell):
     """nBRC (Vecoven et al. 2021): bistable, neuromodulated."""
 
@@ -276,39 +125,6 @@ class CoupledNBR(Cell):
     def step(self, x: Any, h: Any) -> Step:
         a, c = 1 + tanh(self.a(x, h)), sigmoid(self.c(x, h))
         return dict(h=c * h + (1 - c) * tanh(self.lift(x) + a * h), a=a, c=c)
-
-
-class BRC(Cell):
-    """Vecoven et al. 2021: bistable; recurrent connections of a unit to itself."""
-
-    a, c, lift = Map(), Map(), Map()
-    w_a, w_c = Vector(), Vector()
-
-    def step(self, x: Any, h: Any) -> Step:
-        a = 1 + tanh(self.a(x) + self.w_a * h)
-        c = sigmoid(self.c(x) + self.w_c * h)
-        return dict(h=c * h + (1 - c) * tanh(self.lift(x) + a * h), a=a, c=c)
-
-
-class STAR(Cell):
-    """Turkoglu et al. 2021."""
-
-    k, z = Gate(), Map()
-
-    def step(self, x: Any, h: Any) -> Step:
-        k, z = sigmoid(self.k(x, h)), tanh(self.z(x))
-        return dict(h=tanh((1 - k) * h + k * z), k=k, z=z)
-
-
-class AtR(Cell):
-    """Addition-subtraction twin-gated network (Zhang et al. 2018)."""
-
-    lift, recur = Map(), Map()
-
-    def step(self, x: Any, h: Any) -> Step:
-        p, q = self.lift(x), self.recur(h)
-        i, f = sigmoid(p + q), sigmoid(p - q)
-        return dict(h=i * p + f * h, i=i, f=f)
 
 
 class XLSTMStabilised(Cell):
@@ -359,8 +175,8 @@ class PhasedKeep(Cell):
 
 
 GATED: tuple[type[Cell], ...] = (
-    JANET, MCLSTM, FastRNN, FastGRNN, UGRNN, IntersectionRNN, MinGRU, MinLSTM, PlainMinLSTM, RAN,
-    SRU, QRNN, MultiplicativeLSTM, MutatedA, MutatedB, MutatedC, SCRN, LSTMNoOutput, FullPeephole,
-    ResidualLSTM, WorkingMemory, LightGRU, CoupledNBR, BRC, STAR, AtR, XLSTMStabilised,
+    MCLSTM, FastGRNN, IntersectionRNN, MinLSTM, PlainMinLSTM,
+    SCRN, LSTMNoOutput, FullPeephole,
+    ResidualLSTM, CoupledNBR, XLSTMStabilised,
     DoubleState, PhasedKeep,
 )  # fmt: skip

@@ -50,42 +50,6 @@ class RWKV(Cell):
         return dict(h=new, a=e1 * a + e2 * v, b=e1 * b + e2, top=m, before=x)
 
 
-class LEM(Cell):
-    """Long expressive memory (Rusch et al. 2022)."""
-
-    d1, d2, for_z, for_y = Gate(), Gate(), Gate(), Gate()
-    dt = 1.0
-
-    def step(self, x: Any, y: Any, z: Any) -> Step:
-        a, b = self.dt * sigmoid(self.d1(x, y)), self.dt * sigmoid(self.d2(x, y))
-        z = (1 - a) * z + a * tanh(self.for_z(x, y))
-        return dict(y=(1 - b) * y + b * tanh(self.for_y(x, z)), z=z, d1=a, d2=b)
-
-
-class CoRNN(Cell):
-    """Coupled oscillators (Rusch & Mishra 2021)."""
-
-    force, drag = Gate(), Map(bias=False)
-    dt, gamma, eps = 0.042, 2.7, 4.7
-
-    def step(self, x: Any, y: Any, z: Any) -> Step:
-        push = tanh(self.force(x, y) + self.drag(z))
-        z = z + self.dt * (push - self.gamma * y - self.eps * z)
-        return dict(y=y + self.dt * z, z=z)
-
-
-class UnICORNN(Cell):
-    """Rusch & Mishra 2021b: independent undamped oscillators."""
-
-    lift, w, c = Map(), Vector(), Vector()
-    dt, alpha = 0.1, 0.9
-
-    def step(self, x: Any, y: Any, z: Any) -> Step:
-        rate = self.dt * sigmoid(self.c)
-        z = z - rate * (tanh(self.w * y + self.lift(x)) + self.alpha * y)
-        return dict(y=y + rate * z, z=z)
-
-
 class Antisymmetric(Cell):
     """Chang et al. 2019, gated, with its diffusion as a number."""
 
@@ -105,23 +69,6 @@ class Lipschitz(Cell):
 
     def step(self, x: Any, h: Any) -> Step:
         return dict(h=h + 0.03 * (self.a(h) + tanh(self.w(x, h))))
-
-
-class RHN(Cell):
-    """Recurrent highway network of depth 5 (Zilly et al. 2017), transform and coupled carry."""
-
-    h_in, t_in = Gate(), Gate()
-    h2, h3, h4, h5 = (Map() for _ in range(4))
-    t2, t3, t4, t5 = (Map() for _ in range(4))
-
-    def step(self, x: Any, s: Any) -> Step:
-        t = sigmoid(self.t_in(x, s))
-        s = tanh(self.h_in(x, s)) * t + s * (1 - t)
-        pairs = (self.h2, self.t2), (self.h3, self.t3), (self.h4, self.t4), (self.h5, self.t5)
-        for write, carry in pairs:
-            t = sigmoid(carry(s))
-            s = tanh(write(s)) * t + s * (1 - t)
-        return dict(s=s)
 
 
 class DeepTransition(Cell):
@@ -205,18 +152,6 @@ class OnLSTMLike(Cell):
         return dict(h=o * tanh(c), c=c, i=i, f=f, o=o, master_i=mi, master_f=mf, overlap=w)
 
 
-class LRU(Cell):
-    """Orvieto et al. 2023: a complex diagonal, as real and imaginary parts."""
-
-    b_re, b_im, c_re, c_im = (Map(bias=False) for _ in range(4))
-    a_re, a_im, gamma = Vector(), Vector(), Vector()
-
-    def step(self, x: Any, y: Any, re: Any, im: Any) -> Step:
-        new_re = self.a_re * re - self.a_im * im + self.gamma * self.b_re(x)
-        new_im = self.a_re * im + self.a_im * re + self.gamma * self.b_im(x)
-        return dict(y=self.c_re(new_re) - self.c_im(new_im), re=new_re, im=new_im)
-
-
 class RGLRU(Cell):
     """Griffin's recurrence (De et al. 2024)."""
 
@@ -241,15 +176,6 @@ class MambaLike(Cell):
         h = exp(-d * exp(self.log_a)) * h + d * self.b(x) * u
         z = self.gate(x)
         return dict(y=(self.c(x) * h + self.skip * u) * (z * sigmoid(z)), h=h)
-
-
-class IndRNN(Cell):
-    """Li et al. 2018."""
-
-    lift, u = Map(), Vector()
-
-    def step(self, x: Any, h: Any) -> Step:
-        return dict(h=relu(self.lift(x) + self.u * h))
 
 
 class IRNNNormed(Cell):
@@ -277,16 +203,6 @@ class CTRNN(Cell):
 
     def step(self, x: Any, y: Any) -> Step:
         return dict(y=y + 0.1 / exp(self.tau) * (self.pre(x, sigmoid(y + self.theta)) - y))
-
-
-class LiquidTime(Cell):
-    """LTC with one fused solver step (Hasani et al. 2021)."""
-
-    f, tau, a = Gate(), Vector(), Vector()
-
-    def step(self, x: Any, h: Any) -> Step:
-        f = sigmoid(self.f(x, h))
-        return dict(h=(h + 0.1 * f * self.a) / (1 + 0.1 * (1 / self.tau + f)), f=f)
 
 
 class ClosedForm(Cell):
@@ -346,7 +262,7 @@ class Unread(Cell):
 
 
 OTHERS: tuple[type[Cell], ...] = (
-    RWKV, LEM, CoRNN, UnICORNN, Antisymmetric, Lipschitz, RHN, DeepTransition, Delay1, Delay2,
-    Delay3, NARX, ThreeScales, Clockwork, OnLSTMLike, LRU, RGLRU, MambaLike, IndRNN, IRNNNormed,
-    EchoState, CTRNN, LiquidTime, ClosedForm, SpikingLIF, SquareRoot, FastSlow, Unread,
+    RWKV, Antisymmetric, Lipschitz, DeepTransition, Delay1, Delay2,
+    Delay3, NARX, ThreeScales, Clockwork, OnLSTMLike, RGLRU, MambaLike, IRNNNormed,
+    EchoState, CTRNN, ClosedForm, SpikingLIF, SquareRoot, FastSlow, Unread,
 )  # fmt: skip

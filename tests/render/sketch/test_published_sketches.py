@@ -16,13 +16,15 @@ import published_others as others
 from long_cells import LONG_CELLS
 from random_graphs import draw_graph
 from sluice import Cell, Gate, Vector, sigmoid, tanh
+from sluice.cells import JANET, LEM
+from sluice.cells.registry import list_cells
 from sluice.equations import Graph
 from sluice.render.latex import format_equations
 from sluice.render.picture import encode_figure
 from sluice.render.sketch import animate_sketch, build_layout, draw_series, draw_sketch
 from sluice.render.sketch.layout import Layout, _build_blocks
 
-PUBLISHED = {cell.__name__: cell for cell in (*gated.GATED, *others.OTHERS)}
+PUBLISHED = {**list_cells(), **{cell.__name__: cell for cell in (*gated.GATED, *others.OTHERS)}}
 HARD = (
     "Delay1",
     "Delay2",
@@ -145,11 +147,11 @@ def find_labels(cell: Cell) -> set[str]:
 
 
 def test_labels_say_where_the_value_goes() -> None:
-    assert r"1 - \sigma(\cdot - 1)" in find_labels(gated.JANET())
+    assert r"1 - \sigma(\cdot - 1)" in find_labels(JANET())
     assert r"\tanh(\cdot + b_{\mathrm{gate},h})" in find_labels(gated.FastGRNN())
     assert r"0.05\,W" in find_labels(gated.SCRN())
     assert r"\sigma(-W)" in find_labels(others.ClosedForm())
-    assert not any("1.0" in label or label == "=" for label in find_labels(others.LEM()))
+    assert not any("1.0" in label or label == "=" for label in find_labels(LEM()))
 
 
 def test_states_that_nothing_reads_have_no_name() -> None:
