@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 import sluice
+from cells.plain_loops import assert_is_loop
 from sluice import Cell, EquationError, Gate, Map, State, Vector, sigmoid, tanh
 from sluice.cells import Mask, Norm, layer_norm, recurrent_dropout, zoneout
 from sluice.cells.from_text import TracedCell
@@ -125,18 +126,7 @@ def test_cells_of_a_depth_are_their_equations(
 ) -> None:
     layer = sluice.nn.Recurrent(make(), X, H, dtype=torch.float64)
     layer.backend = backend
-    for parameter in layer.parameters():
-        torch.nn.init.normal_(parameter, std=0.6)
-    x = torch.randn(T, B, X, dtype=torch.float64, requires_grad=True)
-    y, _ = layer(x)
-    p = dict(layer.named_parameters())
-    expected = oracle(p, x, depth)
-    torch.testing.assert_close(y, expected, rtol=1e-10, atol=1e-12)
-    wanted, upstream = [x, *p.values()], torch.randn_like(y)
-    mine = torch.autograd.grad(y, wanted, upstream)
-    theirs = torch.autograd.grad(expected, wanted, upstream)
-    for a, b in zip(mine, theirs, strict=True):
-        torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-11)
+    assert_is_loop(layer, oracle, depth, (T, B), 0.6, 1e-10)
 
 
 class Everything(Cell):

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 import sluice
+from cells.plain_loops import assert_is_loop
 from sluice import Cell, EquationError, Gate, Map, State, sigmoid, tanh
 from sluice.cells import Jordan, ProjectedLSTM, layer_norm, recurrent_dropout, zoneout
 
@@ -136,20 +137,7 @@ def test_transforms_of_maps_are_their_equations(name: str, backend: Any) -> None
     cell, oracle, option, projection = CASES[name]
     layer = sluice.nn.Recurrent(cell, X, H, proj_size=projection, dtype=torch.float64)
     layer.backend = backend
-    for parameter in layer.parameters():
-        torch.nn.init.normal_(parameter, std=0.7)
-    x = torch.randn(T, B, X, dtype=torch.float64, requires_grad=True)
-    torch.manual_seed(8)
-    y, _ = layer(x)
-    torch.manual_seed(8)
-    p = dict(layer.named_parameters())
-    expected = oracle(p, x, option)
-    torch.testing.assert_close(y, expected, rtol=1e-9, atol=1e-11)
-    wanted, upstream = [x, *p.values()], torch.randn_like(y)
-    mine = torch.autograd.grad(y, wanted, upstream)
-    theirs = torch.autograd.grad(expected, wanted, upstream)
-    for a, b in zip(mine, theirs, strict=True):
-        torch.testing.assert_close(a, b, rtol=1e-8, atol=1e-10)
+    assert_is_loop(layer, oracle, option, (T, B), 0.7, 1e-9)
 
 
 def test_what_is_no_recurrence_stays() -> None:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 import sluice
+from nn.weighted_gradients import compute_gradients, draw
 from sluice import Cell, Gate, Map, exp, tanh
 from sluice.cells import LTC, ODERNN, CfC, PhasedLSTM, TimeLSTM
 from sluice.nn import Recurrent
@@ -66,18 +67,6 @@ CELLS: list[tuple[Callable[[], Cell], str, Callable[..., Any]]] = [
     (LTC, "dt", step_ltc),
     (CfC, "dt", step_cfc),
 ]
-
-
-def draw(*shape: int) -> Tensor:
-    return torch.randn(*shape, dtype=torch.float64, requires_grad=True)
-
-
-def compute_gradients(outputs: Any, inputs: Any) -> tuple[Tensor, ...]:
-    generator = torch.Generator().manual_seed(1)
-    loss = sum(
-        (o * torch.randn(o.shape, generator=generator, dtype=o.dtype)).sum() for o in outputs
-    )
-    return torch.autograd.grad(loss, inputs)
 
 
 @pytest.mark.parametrize(("hidden", "backend"), [(1, "fused"), (19, "fused"), (5, "reference")])

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 import sluice
+from nn.weighted_gradients import compute_gradients, draw
 from sluice import Cell, Gate, Input, Map, Mask, sigmoid, tanh
 from sluice.cells import GRUD
 from sluice.cells.from_text import TracedCell
@@ -40,19 +41,6 @@ def run_grud(
         h = (1 - update) * h + update * torch.tanh(inner)
         outputs.append(h)
     return torch.stack(outputs), h, last
-
-
-def draw(*shape: int) -> Tensor:
-    return torch.randn(*shape, dtype=torch.float64, requires_grad=True)
-
-
-def compute_gradients(outputs: Any, inputs: Any) -> tuple[Tensor, ...]:
-    """Those of one loss that weighs every element of the outputs otherwise."""
-    generator = torch.Generator().manual_seed(1)
-    loss = sum(
-        (o * torch.randn(o.shape, generator=generator, dtype=o.dtype)).sum() for o in outputs
-    )
-    return torch.autograd.grad(loss, inputs)
 
 
 @pytest.mark.parametrize(
