@@ -9,6 +9,7 @@ from typing import Any
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
+from sluice.cells import Cell
 from sluice.cells.registry import describe_cell, list_cells
 from sluice.render import format_equations
 from sluice.render.picture import encode_figure
@@ -31,11 +32,10 @@ def on_page_markdown(markdown: str, **_: Any) -> str:
 
 def list_gallery() -> str:
     """A section for each cell: what it is, its sketch, its equations and its definition."""
-    return "\n".join(_format_cell(name) for name in list_cells())
+    return "\n".join(_format_cell(name, kind) for name, kind in list_cells().items())
 
 
-def _format_cell(name: str) -> str:
-    kind = list_cells()[name]
+def _format_cell(name: str, kind: type[Cell]) -> str:
     found, code = describe_cell(kind), textwrap.dedent(inspect.getsource(kind))
     return "\n".join(
         [
