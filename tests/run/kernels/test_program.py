@@ -28,8 +28,13 @@ from sluice.run.kernels.encode import (
     encode_tensors,
 )
 from sluice.run.kernels.extension import load_extension
-from sluice.run.kernels.stepper import LayerWeights, Stepper
-from sluice.run.kernels.token_stepper import SamplingSpec, TokenStepper, TokenWeights
+from sluice.run.kernels.stepper import LayerWeights, PackedLayers, Stepper
+from sluice.run.kernels.token_stepper import (
+    PackedTokenLayers,
+    SamplingSpec,
+    TokenStepper,
+    TokenWeights,
+)
 from sluice.run.spec import RunSpec
 
 
@@ -243,7 +248,7 @@ def tokens(vocabulary: int = 11, width: int = 6) -> TokenStepper:
     job = draw(CELLS["gru"]().graph, Sizes(width, 8, 8), 1, 1, dtype=torch.float32)
     layer = LayerWeights(job.graph, job.sizes, tuple(p.detach() for p in job.parameters))
     language = TokenWeights(torch.randn(vocabulary, width), torch.randn(vocabulary, 8), None)
-    return TokenStepper([layer], language, 3, "float32")
+    return TokenStepper(PackedTokenLayers([layer], language, "float32"), 3)
 
 
 def test_tokens_outside_the_vocabulary_are_refused() -> None:
@@ -269,13 +274,13 @@ def test_tokens_outside_the_vocabulary_are_refused() -> None:
 def test_rows_outside_a_stream_are_refused() -> None:
     job = draw(CELLS["gru"]().graph, Sizes(6, 8, 8), 1, 1)
     layer = LayerWeights(job.graph, job.sizes, tuple(p.detach() for p in job.parameters))
-    steps = Stepper([layer], 3, "float64")
+    steps = Stepper(PackedLayers([layer], "float64"), 3)
     steps.rearrange(torch.tensor([2, 2, 0]))
     for wrong in (-1, 3):
         with pytest.raises(ValueError, match=f"expected rows from 0 to 2, got {wrong}"):
             steps.rearrange(torch.tensor([0, 1, wrong]))
     with pytest.raises(ValueError, match="a layer with input width 8, got 6"):
-        Stepper([layer, layer], 3, "float64")
+        Stepper(PackedLayers([layer, layer], "float64"), 3)
 
 
 def test_a_list_of_sections() -> None:
