@@ -198,11 +198,8 @@ template <class P> struct Stream {
     // 0 where the last of them gave NaN to a sequence, whose token is then −1.
     i64 generate(const std::vector<i64>& words, double temperature, double top_p, double typical) {
         i64 *tokens = nullptr, *sampled = nullptr;
-        SamplingOptions options = read_options(words, tokens, sampled);
-        if (options.filters.size() == 1) {
-            TokenFilter& filter = options.filters[0];
-            filter.temperature = temperature, filter.top_p = top_p, filter.typical = typical;
-        }
+        const SamplingOptions options =
+            read_options(words, {temperature, top_p, typical}, tokens, sampled);
         generator().check_tokens(tokens, batch);
         i64 taken = 0;
         run_shared(options.steps, [&](int id, Team* team) {
@@ -241,7 +238,9 @@ private:
         return *generator_;
     }
 
-    SamplingOptions read_options(const std::vector<i64>& words, i64*& tokens, i64*& sampled) const {
+    // `filter`: how all sequences are sampled, but for its top-k, if the list has no filters.
+    SamplingOptions read_options(const std::vector<i64>& words, TokenFilter filter, i64*& tokens,
+                                 i64*& sampled) const {
         const i64 size = generator().size();
         SectionReader in(words, ListKind::sampling, "sampling");
         SamplingOptions options;
@@ -251,7 +250,7 @@ private:
             options.positions =
                 s.read("at least one position, a number", 1, max_size / (batch * size));
             options.per_sequence_choices = s.read_flag("a flag of choices by sequence");
-            options.filters[0].top_k = s.read("a number of tokens", 0);
+            filter.top_k = s.read("a number of tokens", 0);
         });
         in.read(2, "arrays", [&](Section& s) {
             const i64 count = options.steps * batch;
@@ -261,7 +260,7 @@ private:
             tokens = s.read_array<i64>("tokens", batch);
             sampled = s.read_array<i64>("room for tokens", count, count == 0);
         });
-        if (in.has_more()) options.filters = read_filters(in);
+        options.filters = in.has_more() ? read_filters(in) : std::vector<TokenFilter>{filter};
         in.finish();
         return options;
     }

@@ -33,7 +33,7 @@ struct SamplingOptions {
     const uint8_t* choices = nullptr;  // (positions, 1 or batch, vocabulary): what may be sampled
     i64 positions = 1;                 // the last one serves every later step
     bool per_sequence_choices = false;
-    std::vector<TokenFilter> filters{1};  // one for all sequences, or one each
+    std::vector<TokenFilter> filters;  // one for all sequences, or one each
 
     const TokenFilter& filter(i64 b) const { return filters[filters.size() > 1 ? size_t(b) : 0]; }
 };

@@ -11,7 +11,13 @@ from torch import Tensor
 
 from sluice.sequence.errors import SequenceError
 from sluice.sequence.generation.engine import Engine
-from sluice.sequence.generation.grammar import Grammar, Guide, State, split_prompt
+from sluice.sequence.generation.grammar import (
+    Grammar,
+    Guide,
+    State,
+    check_prompt_length,
+    split_prompt,
+)
 from sluice.sequence.generation.packed_model import start_engine
 from sluice.sequence.generation.random_numbers import UniformNumbers
 from sluice.sequence.generation.sampling import Sampling
@@ -95,10 +101,7 @@ class _GenerationBatch(Generic[State]):
     ) -> None:
         self.sampling, longest = sampling, sampling.max_length
         self.prefix, self.choices = split_prompt(prompt, model.config.vocabulary_size)
-        if len(prompt) > longest:
-            raise SequenceError(
-                f"The prompt has {len(prompt)} tokens, but max_length is {longest}; increase it."
-            )
+        check_prompt_length(prompt, longest)
         self.guide: Guide[State] | None = None
         self.states: list[State] = []
         self.uniforms = [UniformNumbers(seed) for seed in seeds]

@@ -85,6 +85,13 @@ def count_rows(states: ModelState) -> int:
     return states.shape[-2]
 
 
+def list_widths(states: ModelState) -> list[int]:
+    """The widths of all states."""
+    if isinstance(states, Tensor):
+        return [*states.shape[:-2], states.shape[-1]]
+    return [width for part in cast(tuple[ModelState, ...], states) for width in list_widths(part)]
+
+
 def make_spec(sampling: Sampling) -> SamplingSpec:
     """`sampling` as the kernels read it."""
     return SamplingSpec(
