@@ -1,9 +1,14 @@
+import multiprocessing
 import re
+import subprocess
+import sys
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from xml.etree import ElementTree
 
 import pytest
 
 from sluice.extras import MissingExtraError
+from sluice.tunes.errors import TuneError
 from sluice.tunes.export import engraving
 from sluice.tunes.tune import Tune
 
@@ -35,10 +40,79 @@ def test_the_picture_holds_every_note_and_word_and_no_foreign_font() -> None:
 
 @pytest.mark.parametrize("lines", [1, 16])
 def test_a_tune_fits_on_one_page_of_a4(lines: int) -> None:
-    svg = engraving._engrave(tune(lines))
+    svg = engraving._engrave(tune(lines), pageHeight=engraving._A4_HEIGHT)
     assert kinds(ElementTree.fromstring(svg)).count("measure") == 4 * lines + 1
     width, height = map(float, re.findall(rb"/MediaBox \[ 0 0 ([\d.]+) ([\d.]+)", tune().pdf())[0])
     assert (width, height) == pytest.approx((210 / 25.4 * 72, 297 / 25.4 * 72), abs=1)
+
+
+def test_a_long_tune_is_one_picture_but_no_page() -> None:
+    long = tune(50)
+    assert kinds(ElementTree.fromstring(long.svg())).count("note") == 50 * 32 + 1
+    with pytest.raises(TuneError, match="'A & B' takes 3 pages; write svg"):
+        long.pdf()
+
+
+def draw(drawn: Tune) -> tuple[str, int]:
+    """The picture, and how large the page is."""
+    return drawn.svg(), len(drawn.pdf())
+
+
+def test_scores_are_the_same_in_every_thread() -> None:
+    """Another thread has drawn before, and eight draw at once."""
+    tunes = [tune(lines) for lines in (1, 2, 3, 4)] * 4
+    expected = [draw(one) for one in tunes[:4]] * 4
+    assert [kinds(ElementTree.fromstring(svg)).count("note") for svg, _ in expected[:2]] == [33, 65]
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(draw, tunes)) == expected
+    assert draw(tunes[0]) == expected[0]
+
+
+_WORKER_FIRST = """
+import threading
+from sluice.tunes.tune import Tune
+
+def draw():
+    return Tune(tuple("M:2/4 K:Cmaj c 2 d 2 | e 4 |".split())).svg().count('class="note"')
+
+found = []
+worker = threading.Thread(target=lambda: found.append(draw()))
+worker.start()
+worker.join()
+print(found, draw())
+"""
+
+
+def test_a_worker_may_draw_before_the_main_thread() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _WORKER_FIRST], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["[3]", "3"], done.stderr
+
+
+def count_in_thread(drawn: Tune) -> int:
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(drawn.svg).result().count('class="note"')
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_processes_draw_too(method: str) -> None:
+    if method not in multiprocessing.get_all_start_methods():
+        pytest.skip(f"this system does not {method}")
+    expected = tune().svg()
+    context = multiprocessing.get_context(method)
+    pool: Executor
+    with ProcessPoolExecutor(2, context) as pool:
+        assert list(pool.map(Tune.svg, [tune()] * 4)) == [expected] * 4
+        assert list(pool.map(count_in_thread, [tune()] * 2)) == [33, 33]
+
+
+def test_a_score_that_lacks_notes_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As without its resources: Verovio then draws an empty page."""
+    verovio = pytest.importorskip("verovio")
+    monkeypatch.setattr(verovio.toolkit, "setResourcePath", lambda toolkit, path: False)
+    with ThreadPoolExecutor(1) as pool, pytest.raises(TuneError, match="drew 0 of the 33 notes"):
+        pool.submit(tune().svg).result()
 
 
 def test_without_verovio(monkeypatch: pytest.MonkeyPatch) -> None:
