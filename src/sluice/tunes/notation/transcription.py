@@ -7,21 +7,22 @@ and composition using deep learning"): meter, mode, then the body, on a root of 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 
 from sluice.tunes.errors import AbcSyntaxError, InvalidTokensError
 from sluice.tunes.notation import score
-from sluice.tunes.notation.abc_body import (
+from sluice.tunes.notation.abc_body import read_music
+from sluice.tunes.notation.abc_file import Block
+from sluice.tunes.notation.abc_symbols import (
     BarLineSymbol,
     GapSymbol,
     SoundSymbol,
     Symbol,
     TupletSymbol,
-    read_music,
     tuplet_time,
 )
-from sluice.tunes.notation.abc_file import Block
+from sluice.tunes.notation.remarks import Remark
 from sluice.tunes.theory.dances import default_tempo, guess_rhythm
 from sluice.tunes.theory.keys import Key
 
@@ -42,6 +43,7 @@ class Transcription:
         octave: octaves up from where `Key.interval` takes the tonic.
         tempo: beats per minute (`dances.beat_length`); that of the dance if None.
         chords: whether chords are written above it and played with it.
+        remarks: what reading it left out, or took in another way than written.
     """
 
     tokens: tuple[str, ...]
@@ -53,6 +55,7 @@ class Transcription:
     octave: int = 0
     tempo: int | None = None
     chords: bool = False
+    remarks: tuple[Remark, ...] = field(default=(), compare=False)
 
     @property
     def meter(self) -> str:
@@ -133,11 +136,13 @@ def _build_tokens(symbols: Sequence[Symbol], meter: str, key: Key) -> Iterator[t
 
 
 def _spell_bar(bar: BarLineSymbol, first: bool) -> list[str]:
-    """Repeats and endings; nothing closes, and no plain bar line stands, before the first note."""
+    """Repeats, endings and double bars; nothing ends before the first note."""
     closes = bar.closes and not first
     ending = [f"|{bar.ending}"] if bar.ending else []
     if closes or bar.opens:
         return [(":" if closes else "|") + (":" if bar.opens else "|"), *ending]
+    if bar.is_double and not first:
+        return ["||", *ending]
     return ending or ([] if first else ["|"])
 
 
