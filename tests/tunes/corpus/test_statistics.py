@@ -19,7 +19,9 @@ def tune(body: str, rhythm: str = "") -> Tune:
 
 def test_measures_by_hand() -> None:
     """Bars: an upbeat, one exact, one short, one exact again as before, and the last."""
-    found = compute_statistics([tune("G | c 2 e 2 | c | c 2 e 2 | c 3 |")], TuneIndex(["x c 2 e 2 y".split()]))
+    found = compute_statistics(
+        [tune("G | c 2 e 2 | c | c 2 e 2 | c 3 |")], TuneIndex(["x c 2 e 2 y".split()])
+    )
     assert found.exact_bars == pytest.approx(2 / 3)
     assert found.on_tonic == 1
     assert found.unique_bars == pytest.approx(4 / 5)
@@ -27,7 +29,9 @@ def test_measures_by_hand() -> None:
 
 
 def test_means_over_tunes() -> None:
-    found = compute_statistics([tune("c 4 | d 4 | e 4 |"), tune("c 4 | d 2 | c' 4 |")], TuneIndex([]))
+    found = compute_statistics(
+        [tune("c 4 | d 4 | e 4 |"), tune("c 4 | d 2 | c' 4 |")], TuneIndex([])
+    )
     assert (found.exact_bars, found.on_tonic) == (0.5, 0.5)
     assert (found.copied, found.copied_part) == (None, None)
 

@@ -91,8 +91,9 @@ def train(
     """Train a model and write its best weights to the file `checkpoint`.
 
     The file is written whole at every new lowest validation loss, and carries the corpus's own
-    measures and the training tunes' tokens and titles, so that composing needs nothing else. `precision` is
-    what the kernels multiply in, `"float32"` or `"bfloat16"`; the weights are float32 in both.
+    measures and the training tunes' tokens and titles, so that composing needs nothing else.
+    `precision` is what the kernels multiply in, `"float32"` or `"bfloat16"`; the weights are
+    float32 in both.
     With a `folder`, checkpoints (and curves for TensorBoard) are written there, and `resume`
     continues from the last.
 

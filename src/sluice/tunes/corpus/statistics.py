@@ -65,9 +65,7 @@ def compute_statistics(tunes: Sequence[Tune], index: TuneIndex) -> TuneStatistic
     )
 
 
-def compute_dance_statistics(
-    tunes: Sequence[Tune], index: TuneIndex
-) -> dict[str, TuneStatistics]:
+def compute_dance_statistics(tunes: Sequence[Tune], index: TuneIndex) -> dict[str, TuneStatistics]:
     """The statistics of the tunes of each dance (`dances.classify_rhythm`), the commonest first.
 
     Tunes of no known dance are left out.

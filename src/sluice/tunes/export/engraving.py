@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
@@ -13,21 +14,21 @@ from sluice.tunes.export.mei import to_mei
 from sluice.tunes.notation.transcription import Transcription
 
 _OPTIONS = {
-    "pageWidth": 2100,
+    "scale": 45,
     "pageMarginLeft": 150,
     "pageMarginRight": 150,
     "pageMarginTop": 120,
     "pageMarginBottom": 120,
     "footer": "none",
     "smuflTextFont": "none",
-    "breaks": "encoded",
+    "breaks": "line",
     "svgViewBox": True,
     "xmlIdSeed": 1,
 }
-_SCALES = (45, 38, 32)
-"""In percent, the first at which the tune fits on a page."""
-_A4_HEIGHT, _MAX_HEIGHT = 2970, 60_000
-"""Of a page, in tenths of a millimetre; Verovio draws none that is higher than the second."""
+_A4_WIDTH, _A4_HEIGHT, _MAX_HEIGHT = 2100, 2970, 60_000
+"""In tenths of a millimetre; Verovio lays out no page that is higher than the last."""
+_REDUCTIONS = (1.0, 1.2, 1.4, 1.7, 2.0)
+"""How much smaller the notes are, the first with which the tune fits on a page."""
 _A4_PIXELS = 210 / 25.4 * 96
 _FONT = "Leipzig"
 _MEI = "{http://www.music-encoding.org/ns/mei}"
@@ -48,7 +49,8 @@ def to_svg(tune: Transcription) -> str:
         InvalidTokensError: the tokens are no valid tune.
         TuneError: a note's length that has no sign, or a score that does not hold every note.
     """
-    return _engrave(tune, pageHeight=_MAX_HEIGHT, adjustPageHeight=True)
+    options = {"pageWidth": _A4_WIDTH, "pageHeight": _MAX_HEIGHT, "adjustPageHeight": True}
+    return _engrave(tune, [options])
 
 
 def to_pdf(tune: Transcription) -> bytes:
@@ -63,11 +65,18 @@ def to_pdf(tune: Transcription) -> bytes:
         import cairosvg
     except ImportError:
         raise MissingExtraError("cairosvg", "tunes") from None
-    page = _engrave(tune, pageHeight=_A4_HEIGHT).encode()
+    page = _draw_page(tune).encode()
     return bytes(cairosvg.svg2pdf(page, output_width=_A4_PIXELS, output_height=_A4_PIXELS * 2**0.5))
 
 
-def _engrave(tune: Transcription, **options: int) -> str:
+def _draw_page(tune: Transcription) -> str:
+    """A page of the shape of A4 as an SVG picture."""
+    sizes = [(round(_A4_WIDTH * times), round(_A4_HEIGHT * times)) for times in _REDUCTIONS]
+    return _engrave(tune, [{"pageWidth": w, "pageHeight": h} for w, h in sizes])
+
+
+def _engrave(tune: Transcription, layouts: Sequence[Mapping[str, int]]) -> str:
+    """The score in the first of the layouts in which it is one page."""
     try:
         import verovio
     except ImportError:
@@ -78,15 +87,15 @@ def _engrave(tune: Transcription, **options: int) -> str:
         # Importing verovio names its resources to the thread that imports it, and to no other.
         toolkit = verovio.toolkit(False)
         toolkit.setResourcePath(str(resources))
-        for scale in _SCALES:
-            toolkit.setOptions({**_OPTIONS, "scale": scale, **options})
+        for layout in layouts:
+            toolkit.setOptions({**_OPTIONS, **layout})
             toolkit.loadData(mei)
             pages = toolkit.getPageCount()
             if pages == 1:
                 break
         drawn = toolkit.renderToSVG(1)
     if pages > 1:
-        raise TuneError(f"The score of {tune.title!r} takes {pages} pages; write svg, not pdf.")
+        raise TuneError(f"The score of {tune.title!r} does not fit on a page; write svg, not pdf.")
     root = ElementTree.fromstring(drawn)
     _check_notes(root, ElementTree.fromstring(mei))
     return _embed_glyphs(root, resources)
