@@ -20,7 +20,7 @@ METER = re.compile(r"M:(\d+/\d+)")
 MODE = re.compile(rf"K:C({'|'.join(MODES)})")
 DURATION = re.compile(r"\d{0,6}(?:/0*[1-9]\d{0,5})?")
 TUPLET = re.compile(r"\((\d)(?::(\d+):(\d+))?")
-BAR_LINE = re.compile(r"\||\|:|:\||::|\|\d(?:,\d)*")
+BAR_LINE = re.compile(r"\|\||\||\|:|:\||::|\|\d(?:,\d)*")
 
 
 class Event(NamedTuple):

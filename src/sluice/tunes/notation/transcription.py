@@ -22,7 +22,7 @@ from sluice.tunes.notation.abc_body import (
     tuplet_time,
 )
 from sluice.tunes.notation.abc_file import Block
-from sluice.tunes.theory.dances import default_tempo, guess_rhythm
+from sluice.tunes.theory.dances import default_tempo
 from sluice.tunes.theory.keys import Key
 
 GAP = "*"
@@ -108,7 +108,6 @@ def transcribe(block: Block, gaps: bool = False) -> Transcription:
         raise AbcSyntaxError(error.reason, placed[place][1]) from None
     rhythm = " ".join(header.rhythm.lower().split()).replace("slipjig", "slip jig")
     tonic = header.key.tonic
-    rhythm = rhythm or guess_rhythm(meter)
     return Transcription(tokens, block.title, block.source, block.line, rhythm, tonic)
 
 
