@@ -6,12 +6,14 @@ and composition using deep learning"): meter, mode, then the body, on a root of 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
 from sluice.tunes.errors import AbcSyntaxError, InvalidTokensError
 from sluice.tunes.notation import score
+from sluice.tunes.notation.annotations import Annotation, Annotations
+from sluice.tunes.notation.header_fields import Fields
 from sluice.tunes.notation.abc_body import (
     BarLineSymbol,
     GapSymbol,
@@ -42,6 +44,10 @@ class Transcription:
         octave: octaves up from where `Key.interval` takes the tonic.
         tempo: beats per minute (`dances.beat_length`); that of the dance if None.
         chords: whether chords are written above it and played with it.
+        fields: its fields of text (composer, source, further titles, words after it) in order.
+        annotations: chord symbols, decorations, grace notes and slurs by event of `score.events`,
+            on a root of C as the tokens are.
+        lyrics: verses, each with the syllable of every event (`sluice.tunes.notation.lyrics`).
     """
 
     tokens: tuple[str, ...]
@@ -53,6 +59,12 @@ class Transcription:
     octave: int = 0
     tempo: int | None = None
     chords: bool = False
+    fields: Fields = ()
+    annotations: Mapping[int, Annotation] = Annotations()
+    lyrics: tuple[tuple[str, ...], ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "annotations", Annotations(self.annotations))
 
     @property
     def meter(self) -> str:
