@@ -7,23 +7,24 @@ and composition using deep learning"): meter, mode, then the body, on a root of 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 
 from sluice.tunes.errors import AbcSyntaxError, InvalidTokensError
 from sluice.tunes.notation import score
-from sluice.tunes.notation.annotations import Annotation, Annotations
-from sluice.tunes.notation.header_fields import Fields
-from sluice.tunes.notation.abc_body import (
+from sluice.tunes.notation.abc_body import read_music
+from sluice.tunes.notation.abc_file import Block
+from sluice.tunes.notation.abc_symbols import (
     BarLineSymbol,
     GapSymbol,
     SoundSymbol,
     Symbol,
     TupletSymbol,
-    read_music,
     tuplet_time,
 )
-from sluice.tunes.notation.abc_file import Block
+from sluice.tunes.notation.annotations import Annotation, Annotations
+from sluice.tunes.notation.header_fields import Fields
+from sluice.tunes.notation.remarks import Remark
 from sluice.tunes.theory.dances import default_tempo, guess_rhythm
 from sluice.tunes.theory.keys import Key
 
@@ -48,6 +49,7 @@ class Transcription:
         annotations: chord symbols, decorations, grace notes and slurs by event of `score.events`,
             on a root of C as the tokens are.
         lyrics: verses, each with the syllable of every event (`sluice.tunes.notation.lyrics`).
+        remarks: what reading it left out, or took in another way than written.
     """
 
     tokens: tuple[str, ...]
@@ -62,6 +64,7 @@ class Transcription:
     fields: Fields = ()
     annotations: Mapping[int, Annotation] = Annotations()
     lyrics: tuple[tuple[str, ...], ...] = ()
+    remarks: tuple[Remark, ...] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "annotations", Annotations(self.annotations))
@@ -145,11 +148,13 @@ def _build_tokens(symbols: Sequence[Symbol], meter: str, key: Key) -> Iterator[t
 
 
 def _spell_bar(bar: BarLineSymbol, first: bool) -> list[str]:
-    """Repeats and endings; nothing closes, and no plain bar line stands, before the first note."""
+    """Repeats, endings and double bars; nothing ends before the first note."""
     closes = bar.closes and not first
     ending = [f"|{bar.ending}"] if bar.ending else []
     if closes or bar.opens:
         return [(":" if closes else "|") + (":" if bar.opens else "|"), *ending]
+    if bar.is_double and not first:
+        return ["||", *ending]
     return ending or ([] if first else ["|"])
 
 
