@@ -64,8 +64,7 @@ class _AbcWriter:
         body = ["", *self.tokens[2:], ""]
         pieces, bars = [], 0
         for before, token, after in zip(body, body[1:-1], body[2:], strict=False):
-            spelt = self._write_token(before, token)
-            pieces.append("|]" if spelt == "||" and not after else spelt)
+            pieces.append(self._write_token(before, token))
             if _is_bar_line(token) and before and after and not _is_bar_line(after):
                 bars += 1
                 pieces.append("" if bars % _BARS_PER_LINE else "\n")

@@ -16,7 +16,7 @@ from sluice.tunes.notation.chord_symbols import transpose_symbols
 from sluice.tunes.theory.keys import Pitch
 
 _ITEM = re.compile(
-    r'"(?P<quoted>[^"]*)"|(?P<decoration>![^!\s|:\[\]]+!|[.~H-Wh-w](?!\())|(?P<grace>\{[^{}]*\})'
+    r'"(?P<quoted>[^"]*)"|(?P<decoration>![^!\s|:\[\]]+!|\.(?!\()|[~H-Wh-w])|(?P<grace>\{[^{}]*\})'
     r"|(?P<slur_start>\.?\()|(?P<slur_end>\))"
 )
 _GRACE_NOTE = re.compile(r"(?:\^{1,2}|_{1,2}|=)?[A-Ga-g][,']*")

@@ -12,9 +12,7 @@ _SIGN = r"(?:##|bb|[#b♯♭])?"
 _QUALITY = (
     r"(?:maj|min|dim|aug|sus|add|omit|no|alt|ma|mi|M|m|[-+^°ºøØΔ]|[#b♯♭]?(?:1[13]|[24-79])|[(),])*"
 )
-_CHORD = re.compile(
-    rf"([A-G]|[a-g](?=m(?!a)))({_SIGN})({_QUALITY})(?:/([A-Ga-g])({_SIGN}))?(?!\w)"
-)
+_CHORD = re.compile(rf"([A-G]|[a-g](?=m(?!a)))({_SIGN})({_QUALITY})(?:/([A-Ga-g])({_SIGN}))?(?!\w)")
 _SEPARATOR = re.compile(r"([\s;]+)")
 _ALTERATIONS = {"": 0, "#": 1, "♯": 1, "b": -1, "♭": -1, "##": 2, "bb": -2}
 _SIGNS = {0: "", 1: "#", -1: "b", 2: "##", -2: "bb"}

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import NamedTuple
+
+from sluice.tunes.notation.header_fields import join_lines
 
 _SYLLABLE = re.compile(r"\s+|(?P<item>[*_|]|-|(?:\\.|[^\s*_|\-\\]|\\$)+-?)")
 _SYMBOL = re.compile(r'\s+|(?P<item>[*|]|!(?P<name>[^!\s|:\[\]]+)!|\+(?P<old>[^+\s]+)\+|"[^"]*")')
-_LINE_BREAK = re.compile(r"\s+")
+_OPEN_WORD = re.compile(r"(?<!\\)-$")
+_SPACE = re.compile(r"\s+")
 
 
 class SungNote(NamedTuple):
@@ -123,15 +127,19 @@ def _goes_on(
 ) -> bool:
     """Whether a line of music needs a line of words for a verse."""
     here = any(_get_syllable(verse, event) for verse in verses[number:] for event in lines[place])
-    later = number == 0 and any(
-        _get_syllable(verse, event) for verse in verses for events in lines[place + 1 :] for event in events
+    after = [event for events in lines[place + 1 :] for event in events]
+    return here or (
+        number == 0 and any(_get_syllable(verse, event) for verse in verses for event in after)
     )
-    return here or later
 
 
 def _write_line(syllables: Sequence[str]) -> str:
     # A syllable is one item: what would end it, or the line, cannot stand in it.
-    items = [_LINE_BREAK.sub("~", syllable.strip()) or "*" for syllable in syllables]
+    items = [_SPACE.sub("~", join_lines(syllable)) or "*" for syllable in syllables]
     while len(items) > 1 and items[-1] == "*":
         items.pop()
-    return f"w: {' '.join(items or ['*'])}"
+    text = items[0] if items else "*"
+    for before, item in pairwise(items):
+        is_joined = item == "_" or (_OPEN_WORD.search(before) and item != "*")
+        text += item if is_joined else f" {item}"
+    return f"w: {text}"

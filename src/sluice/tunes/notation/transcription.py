@@ -12,6 +12,7 @@ from fractions import Fraction
 
 from sluice.tunes.errors import AbcSyntaxError, InvalidTokensError
 from sluice.tunes.notation import score
+from sluice.tunes.notation.abc_annotations import align_lines, collect_annotations
 from sluice.tunes.notation.abc_body import read_music
 from sluice.tunes.notation.abc_file import Block
 from sluice.tunes.notation.abc_symbols import (
@@ -112,7 +113,7 @@ def transcribe(block: Block, gaps: bool = False) -> Transcription:
         AbcSyntaxError: what cannot be read, and on which line.
     """
     header = block.parse_header()
-    meter, symbols = read_music(header, block.music_lines(), gaps)
+    meter, symbols, lines_below = read_music(header, block.music_lines(), gaps)
     head = [(f"M:{meter}", block.line), (f"K:C{header.key.mode}", block.line)]
     placed = head + list(_build_tokens(symbols, meter, header.key))
     tokens = tuple(token for token, _ in placed)
@@ -124,7 +125,19 @@ def transcribe(block: Block, gaps: bool = False) -> Transcription:
     rhythm = " ".join(header.rhythm.lower().split()).replace("slipjig", "slip jig")
     tonic = header.key.tonic
     rhythm = rhythm or guess_rhythm(meter)
-    return Transcription(tokens, block.title, block.source, block.line, rhythm, tonic)
+    lyrics, marks, remarks = align_lines(symbols, lines_below)
+    return Transcription(
+        tokens,
+        block.title,
+        block.source,
+        block.line,
+        rhythm,
+        tonic,
+        fields=block.text_fields(),
+        annotations=collect_annotations(symbols, marks, header.key),
+        lyrics=lyrics,
+        remarks=tuple(remarks),
+    )
 
 
 def _build_tokens(symbols: Sequence[Symbol], meter: str, key: Key) -> Iterator[tuple[str, int]]:
