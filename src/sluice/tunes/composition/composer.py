@@ -14,7 +14,8 @@ from sluice.tunes.composition.inputs import find_checkpoint, strip_last_bar_line
 from sluice.tunes.composition.sampling import TuneSampler
 from sluice.tunes.composition.titles import generate_title
 from sluice.tunes.composition.transposition import parse_key, transpose
-from sluice.tunes.corpus.statistics import TuneIndex, TuneStatistics, from_dict
+from sluice.tunes.corpus.index import TuneIndex
+from sluice.tunes.corpus.statistics import TuneStatistics, from_dict
 from sluice.tunes.errors import AbcSyntaxError, TuneError
 from sluice.tunes.notation import abc_file
 from sluice.tunes.theory.dances import find_dance, guess_rhythm
@@ -58,7 +59,8 @@ class Composer:
     def index(self) -> TuneIndex:
         """An index of the training tunes, to search for copies."""
         lines: list[str] = self.checkpoint.metadata.get("training", [])
-        return TuneIndex([line.split(" ")[2:] for line in lines])
+        titles: list[str] = self.checkpoint.metadata.get("titles", [])
+        return TuneIndex([line.split(" ")[2:] for line in lines], titles)
 
     def compose(
         self,
@@ -130,7 +132,7 @@ class Composer:
                 attempts.
             SequenceError: a temperature or seed out of range.
         """
-        opening = [[number] for number in self.encode(tune.tokens)]
+        opening = [[number] for number in self.encode(self._adapt_bar_lines(tune).tokens)]
         sampling = Sampling(temperature=temperature, max_length=_MAX_LENGTH)
         (tokens,) = self._sampler.draw_tunes(1, seed, opening, sampling)
         return replace(tune, tokens=tokens)
@@ -146,7 +148,7 @@ class Composer:
                 no candidate that fits.
             SequenceError: a temperature or seed out of range.
         """
-        segments = infilling.split_at_gaps(tune)
+        segments = infilling.split_at_gaps(self._adapt_bar_lines(tune))
         return replace(tune, tokens=self._infill(segments, temperature, seed))
 
     def vary(
@@ -165,7 +167,7 @@ class Composer:
                 the training data, or no candidate that fits.
             SequenceError: a temperature or seed out of range.
         """
-        segments = infilling.mask_bars(tune, strength, random.Random(seed))
+        segments = infilling.mask_bars(self._adapt_bar_lines(tune), strength, random.Random(seed))
         return replace(tune, tokens=self._infill(segments, temperature, seed))
 
     def _infill(
@@ -216,10 +218,16 @@ class Composer:
     def _encode_prompt(self, notes: str, meter: str, key: Key) -> list[int]:
         text = f"X:1\nT:prompt\nM:{meter}\nL:1/8\nK:{key.tonic}{key.mode}\n{notes}\n"
         try:
-            tokens = from_abc(abc_file.split_blocks(text, "the prompt")[0]).tokens[2:]
+            read = from_abc(abc_file.split_blocks(text, "the prompt")[0])
         except AbcSyntaxError as error:
             raise TuneError(f"The prompt must be notes in ABC, got {notes!r}: {error}.") from None
-        return self.encode(strip_last_bar_line(tokens, notes))
+        return self.encode(strip_last_bar_line(self._adapt_bar_lines(read).tokens[2:], notes))
+
+    def _adapt_bar_lines(self, tune: Tune) -> Tune:
+        """With plain bar lines for double ones where the model knows none."""
+        if "||" in self.checkpoint.vocabulary:
+            return tune
+        return replace(tune, tokens=tuple("|" if t == "||" else t for t in tune.tokens))
 
     def encode(self, tokens: Sequence[str]) -> list[int]:
         """The ids of tokens.

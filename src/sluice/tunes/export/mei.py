@@ -15,7 +15,7 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 from sluice.tunes.errors import TuneError
 from sluice.tunes.export.harmony import name_chords
 from sluice.tunes.notation import score
-from sluice.tunes.notation.abc_body import tuplet_time
+from sluice.tunes.notation.abc_symbols import tuplet_time
 from sluice.tunes.notation.score import Bar, Event
 from sluice.tunes.notation.transcription import Transcription
 from sluice.tunes.theory.dances import beam_length, beat_length
@@ -139,8 +139,8 @@ class _SectionWriter:
 
     def _bar_line_attributes(self, place: int) -> dict[str, str]:
         bar, last = self.bars[place], place == len(self.bars) - 1
-        opens = not last and self.bars[place + 1].opens
-        right = "rptend" if bar.closes else "end" if last else "dbl" if opens else ""
+        double = not last and (bar.is_double or self.bars[place + 1].opens)
+        right = "rptend" if bar.closes else "end" if last else "dbl" if double else ""
         lines = {"right": right} if right else {}
         return {**lines, "left": "rptstart"} if bar.opens else lines
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
-from itertools import takewhile
 from math import ceil
 from typing import NamedTuple
 
@@ -31,29 +30,47 @@ def microseconds_per_quarter(tune: Transcription) -> int:
 
 def expand_repeats(score: Score) -> list[Bar]:
     """The bars in the order in which they sound, repeats and endings played."""
+    bars, begins = score.bars, _find_section_starts(score.bars)
     played: list[Bar] = []
     begin, at, time = 0, 0, 1
-    while at < len(score.bars):
-        bar = score.bars[at]
-        if bar.opens and at != begin:
-            begin, time = at, 1
+    while at < len(bars):
+        bar = bars[at]
+        if begins[at] != begin:
+            begin, time = begins[at], 1
         if bar.ending and time not in bar.ending:
             at += 1
             continue
         played.append(bar)
-        if bar.closes and time < _count_passes(score.bars, begin, at):
+        if bar.closes and time < _count_passes(bars, begins, at):
             at, time = begin, time + 1
             continue
-        if bar.closes:
-            begin, time = at + 1, 1
         at += 1
     return played
 
 
-def _count_passes(bars: Sequence[Bar], begin: int, at: int) -> int:
-    """How often the part from `begin` to the repeat sign at `at`, and its endings, is played."""
-    endings_after = takewhile(lambda bar: bar.ending and not bar.opens, bars[at + 1 :])
-    return max([2, *(n for bar in (*bars[begin : at + 1], *endings_after) for n in bar.ending)])
+def _find_section_starts(bars: Sequence[Bar]) -> list[int]:
+    """Where the section of each bar begins, to which a repeat sign goes back.
+
+    A section begins with the tune, at `|:`, after a repeat and its endings, and after a double
+    bar that stands in no open repeat.
+    """
+    found: list[int] = []
+    begin, in_repeat = 0, False
+    for at, bar in enumerate(bars):
+        if bar.opens:
+            begin, in_repeat = at, True
+        found.append(begin)
+        in_repeat = in_repeat and not bar.closes
+        ending_follows = at + 1 < len(bars) and bool(bars[at + 1].ending)
+        if (bar.closes or (bar.is_double and not in_repeat)) and not ending_follows:
+            begin = at + 1
+    return found
+
+
+def _count_passes(bars: Sequence[Bar], begins: Sequence[int], at: int) -> int:
+    """How often the section whose repeat sign stands at `at` is played."""
+    section = (bar for bar, begin in zip(bars, begins, strict=True) if begin == begins[at])
+    return max(2, *(number for bar in section for number in (0, *bar.ending)))
 
 
 class Note(NamedTuple):
