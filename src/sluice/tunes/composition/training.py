@@ -24,6 +24,7 @@ from sluice.sequence import train as train_sequences
 from sluice.sequence.batching.bucketed import BucketBatches
 from sluice.tunes.corpus import collections, families, statistics
 from sluice.tunes.corpus.collections import Collection
+from sluice.tunes.corpus.index import TuneIndex
 from sluice.tunes.tune import Tune
 
 
@@ -109,10 +110,11 @@ def train(
     """Train a model, new or on from `base`, and write its best weights to the file `checkpoint`.
 
     The file is written whole at every new lowest validation loss, and carries the corpus's own
-    measures and the training tunes' tokens, so that composing needs nothing else. With `base`, a
-    trained model of tunes, a copy of it is trained on: its sizes and dropout stay, and its
-    vocabulary grows by the tokens that only the new tunes have (`grow_vocabulary`). `precision` is
-    what the kernels multiply in, `"float32"` or `"bfloat16"`; the weights are float32 in both.
+    measures and the training tunes' tokens and titles, so that composing needs nothing else.
+    With `base`, a trained model of tunes, a copy of it is trained on: its sizes and dropout stay,
+    and its vocabulary grows by the tokens that only the new tunes have (`grow_vocabulary`).
+    `precision` is what the kernels multiply in, `"float32"` or `"bfloat16"`; the weights are
+    float32 in both.
     With a `folder`, checkpoints (and curves for TensorBoard) are written there, and `resume`
     continues from the last.
 
@@ -123,7 +125,7 @@ def train(
     """
     training = [tune.tokens for tune in dataset.split.training]
     tokens = [*training, *(tune.tokens for tune in dataset.split.validation)]
-    index = statistics.TuneIndex([tokens[2:] for tokens in training])
+    index = TuneIndex([tokens[2:] for tokens in training])
     corpus = statistics.compute_statistics(dataset.split.validation, index)
     torch.manual_seed(config.seed)
     if base is None:
@@ -136,6 +138,7 @@ def train(
     figures = {
         "corpus": statistics.to_dict(corpus),
         "training": [" ".join(tokens) for tokens in training],
+        "titles": [tune.title for tune in dataset.split.training],
     }
 
     def save_best(loss: float) -> None:
