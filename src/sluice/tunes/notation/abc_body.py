@@ -1,7 +1,8 @@
 """Lines of ABC music read into symbols: what sounds and for how long, bars, tuplets, meters.
 
-Accidentals, key signatures, ties, broken rhythm and unit note lengths are resolved here; grace
-notes, decorations, chord symbols and slurs are skipped. Durations are exact and in eighths.
+Accidentals, key signatures, ties, broken rhythm and unit note lengths are resolved here. Grace
+notes, decorations, chord symbols and slurs are kept with the sound that they belong to. Durations
+are exact and in eighths.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from fractions import Fraction
 from functools import lru_cache
 
 from sluice.tunes.errors import AbcSyntaxError
+from sluice.tunes.notation.abc_annotations import AnnotationCollector
 from sluice.tunes.notation.abc_file import Header, Line, parse_key, parse_meter, parse_unit
 from sluice.tunes.notation.abc_symbols import (
     ANY,
@@ -29,13 +31,14 @@ from sluice.tunes.notation.abc_symbols import (
     is_double,
     tuplet_time,
 )
+from sluice.tunes.notation.lyrics import AlignedLine
 from sluice.tunes.theory.keys import Pitch
 
 
 def read_music(
     header: Header, lines: Sequence[Line], gaps: bool = False
-) -> tuple[str, list[Symbol]]:
-    """The meter that a tune's music begins in, and its symbols in order.
+) -> tuple[str, list[Symbol], list[AlignedLine]]:
+    """The meter that a tune's music begins in, its symbols in order, and the lines below them.
 
     A `*` is a gap if `gaps`, else it means nothing.
 
@@ -46,7 +49,7 @@ def read_music(
     for line in lines:
         reader.read_line(line)
     reader.finish()
-    return reader.first_meter, reader.symbols
+    return reader.first_meter, reader.symbols, reader.lines_below
 
 
 @lru_cache(maxsize=1024)
@@ -66,6 +69,8 @@ class _AbcBodyReader:
         self.broken_factor = Fraction(1)
         self.tie_open = False
         self.voice: str | None = None
+        self.annotations = AnnotationCollector()
+        self.lines_below: list[AlignedLine] = []
         self.line = 0
 
     def read_line(self, line: Line) -> None:
@@ -82,6 +87,7 @@ class _AbcBodyReader:
     def finish(self) -> None:
         if self.broken_factor != 1:
             raise self._make_error("a broken rhythm with no second note")
+        self._append_after(self.annotations.take_before())
 
     def _make_error(self, reason: str) -> AbcSyntaxError:
         return AbcSyntaxError(reason, self.line)
@@ -115,6 +121,8 @@ class _AbcBodyReader:
             self._change_meter(parse_meter(value, self.line))
         elif letter == "V":
             self._check_single_voice((value.split() or [""])[0])
+        elif letter in ("w", "s"):
+            self.lines_below.append(AlignedLine(letter, value, len(self.symbols), self.line))
         elif letter == "m":
             raise self._make_error("a macro (m:), which is not expanded")
 
@@ -137,6 +145,8 @@ class _AbcBodyReader:
         if self.broken_factor != 1:
             raise self._make_error("a broken rhythm with no second note")
         self.accidentals.clear()
+        if self.symbols and isinstance(self.symbols[-1], SoundSymbol):
+            self._append_after(self.annotations.take_at_bar_line())
         sign = match[0]
         bar = BarLineSymbol(self.line, sign[0] == ":", sign[-1] == ":", is_double=is_double(sign))
         self._merge_bar_line(bar)
@@ -244,13 +254,40 @@ class _AbcBodyReader:
 
     def _read_gap(self, match: re.Match[str]) -> None:
         if self.gaps:
-            self.symbols.append(GapSymbol(self.line))
+            self.symbols.append(GapSymbol(self.line, self.annotations.take_before()))
+
+    def _read_quoted(self, match: re.Match[str]) -> None:
+        self.annotations.add_quoted(match[0])
+
+    def _read_decoration(self, match: re.Match[str]) -> None:
+        self.annotations.add_decoration(match[0])
+
+    def _read_grace(self, match: re.Match[str]) -> None:
+        self.annotations.add_grace(match[0], self._resolve_pitch)
+
+    def _read_slur(self, match: re.Match[str]) -> None:
+        if match[0] == "(":
+            self.annotations.open_slur()
+        elif self.chord is None:
+            self._append_after(")")
+        else:
+            self.annotations.after_chord += ")"
+
+    def _append_after(self, text: str) -> None:
+        """Annotations after the last sound or gap; there are none before the first."""
+        for place in range(len(self.symbols) - 1, -1 if text else len(self.symbols), -1):
+            symbol = self.symbols[place]
+            if isinstance(symbol, SoundSymbol | GapSymbol):
+                self.symbols[place] = replace(symbol, after=symbol.after + text)
+                return
 
     def _add_sound(self, pitches: tuple[Pitch, ...], duration: Fraction) -> None:
         if self.tie_open:
             self._close_tie(pitches)
         duration = duration if self.broken_factor == 1 else duration * self.broken_factor
-        self.symbols.append(SoundSymbol(pitches, duration, self.line))
+        before, after = self.annotations.take_before(), self.annotations.after_chord
+        self.annotations.after_chord = ""
+        self.symbols.append(SoundSymbol(pitches, duration, self.line, before=before, after=after))
         self.broken_factor, self.tied_accidentals = Fraction(1), {}
 
     def _find_last_sound(self) -> tuple[int, SoundSymbol] | None:
@@ -268,6 +305,7 @@ class _AbcBodyReader:
             self.symbols[last[0]] = replace(last[1], is_tied=True)
 
     def _read_tie(self, match: re.Match[str]) -> None:
+        self.annotations.drop_dot()
         last = self._find_last_sound()
         if self.chord is not None or last is None or not last[1].pitches:
             return

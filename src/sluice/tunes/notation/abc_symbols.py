@@ -11,12 +11,17 @@ from sluice.tunes.theory.keys import Pitch
 
 @dataclass(frozen=True)
 class SoundSymbol:
-    """A note, a chord, or a rest (no pitch); `duration` is as written, before any tuplet."""
+    """A note, a chord, or a rest (no pitch); `duration` is as written, before any tuplet.
+
+    `before` and `after` are the annotations there, in the written key.
+    """
 
     pitches: tuple[Pitch, ...]
     duration: Fraction
     line: int
     is_tied: bool = False
+    before: str = ""
+    after: str = ""
 
 
 @dataclass(frozen=True)
@@ -53,9 +58,11 @@ class MeterSymbol:
 
 @dataclass(frozen=True)
 class GapSymbol:
-    """A `*`: music that is still to be found."""
+    """A `*`: music that is still to be found, with annotations as those of a sound."""
 
     line: int
+    before: str = ""
+    after: str = ""
 
 
 Symbol = SoundSymbol | BarLineSymbol | TupletSymbol | MeterSymbol | GapSymbol
@@ -89,7 +96,7 @@ _GROUP = re.compile(r"(?<!\[)\((?!\?)")
 ANY = re.compile("|".join(f"(?P<{name}>{_GROUP.sub('(?:', p)})" for name, p in _SYMBOLS.items()))
 BARE_ENDING = re.compile(r"\s*(\d(?:[-,.]*\d)*)")
 _DOUBLE_BAR = re.compile(r"\[?(?:\|{2,}|\|\])|\[\|(?!\])")
-IGNORED_SYMBOLS = {"quoted", "decoration", "grace", "slur", "space", "hook"}
+IGNORED_SYMBOLS = {"space", "hook"}
 ERROR_REASONS = {
     '"': "a quotation mark that is not closed",
     "{": "grace notes that are not closed",

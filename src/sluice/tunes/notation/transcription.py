@@ -6,12 +6,13 @@ and composition using deep learning"): meter, mode, then the body, on a root of 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
 from sluice.tunes.errors import AbcSyntaxError, InvalidTokensError
 from sluice.tunes.notation import score
+from sluice.tunes.notation.abc_annotations import align_lines, collect_annotations
 from sluice.tunes.notation.abc_body import read_music
 from sluice.tunes.notation.abc_file import Block
 from sluice.tunes.notation.abc_symbols import (
@@ -22,8 +23,10 @@ from sluice.tunes.notation.abc_symbols import (
     TupletSymbol,
     tuplet_time,
 )
+from sluice.tunes.notation.annotations import Annotation, Annotations
+from sluice.tunes.notation.header_fields import Fields
 from sluice.tunes.notation.remarks import Remark
-from sluice.tunes.theory.dances import default_tempo, guess_rhythm
+from sluice.tunes.theory.dances import default_tempo
 from sluice.tunes.theory.keys import Key
 
 GAP = "*"
@@ -43,6 +46,10 @@ class Transcription:
         octave: octaves up from where `Key.interval` takes the tonic.
         tempo: beats per minute (`dances.beat_length`); that of the dance if None.
         chords: whether chords are written above it and played with it.
+        fields: its fields of text (composer, source, further titles, words after it) in order.
+        annotations: chord symbols, decorations, grace notes and slurs by event of `score.events`,
+            on a root of C as the tokens are.
+        lyrics: verses, each with the syllable of every event (`sluice.tunes.notation.lyrics`).
         remarks: what reading it left out, or took in another way than written.
     """
 
@@ -55,7 +62,13 @@ class Transcription:
     octave: int = 0
     tempo: int | None = None
     chords: bool = False
+    fields: Fields = ()
+    annotations: Mapping[int, Annotation] = Annotations()
+    lyrics: tuple[tuple[str, ...], ...] = ()
     remarks: tuple[Remark, ...] = field(default=(), compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "annotations", Annotations(self.annotations))
 
     @property
     def meter(self) -> str:
@@ -100,7 +113,7 @@ def transcribe(block: Block, gaps: bool = False) -> Transcription:
         AbcSyntaxError: what cannot be read, and on which line.
     """
     header = block.parse_header()
-    meter, symbols = read_music(header, block.music_lines(), gaps)
+    meter, symbols, lines_below = read_music(header, block.music_lines(), gaps)
     head = [(f"M:{meter}", block.line), (f"K:C{header.key.mode}", block.line)]
     placed = head + list(_build_tokens(symbols, meter, header.key))
     tokens = tuple(token for token, _ in placed)
@@ -111,8 +124,19 @@ def transcribe(block: Block, gaps: bool = False) -> Transcription:
         raise AbcSyntaxError(error.reason, placed[place][1]) from None
     rhythm = " ".join(header.rhythm.lower().split()).replace("slipjig", "slip jig")
     tonic = header.key.tonic
-    rhythm = rhythm or guess_rhythm(meter)
-    return Transcription(tokens, block.title, block.source, block.line, rhythm, tonic)
+    lyrics, marks, remarks = align_lines(symbols, lines_below)
+    return Transcription(
+        tokens,
+        block.title,
+        block.source,
+        block.line,
+        rhythm,
+        tonic,
+        fields=block.text_fields(),
+        annotations=collect_annotations(symbols, marks, header.key),
+        lyrics=lyrics,
+        remarks=tuple(remarks),
+    )
 
 
 def _build_tokens(symbols: Sequence[Symbol], meter: str, key: Key) -> Iterator[tuple[str, int]]:
