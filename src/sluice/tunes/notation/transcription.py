@@ -26,7 +26,7 @@ from sluice.tunes.notation.abc_symbols import (
 from sluice.tunes.notation.annotations import Annotation, Annotations
 from sluice.tunes.notation.header_fields import Fields
 from sluice.tunes.notation.remarks import Remark
-from sluice.tunes.theory.dances import default_tempo, guess_rhythm
+from sluice.tunes.theory.dances import default_tempo
 from sluice.tunes.theory.keys import Key
 
 GAP = "*"
@@ -124,7 +124,6 @@ def transcribe(block: Block, gaps: bool = False) -> Transcription:
         raise AbcSyntaxError(error.reason, placed[place][1]) from None
     rhythm = " ".join(header.rhythm.lower().split()).replace("slipjig", "slip jig")
     tonic = header.key.tonic
-    rhythm = rhythm or guess_rhythm(meter)
     lyrics, marks, remarks = align_lines(symbols, lines_below)
     return Transcription(
         tokens,
