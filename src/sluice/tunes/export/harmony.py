@@ -61,13 +61,16 @@ def read_chords(score: Score, annotations: Mapping[int, Annotation]) -> Chords:
     A second ending goes on from where the first one did.
     """
     found: Chords = {}
-    first, chord, at_ending = 0, None, None
+    chord: ChordSymbol | None = None
+    at_ending: ChordSymbol | None = None
+    first = 0
     for place, bar in enumerate(score.bars):
         before = score.bars[place - 1].ending if place else ()
         if bar.ending and bar.ending != before:
             at_ending = at_ending if before else chord
             chord = at_ending
-        here, now = {Fraction(0): chord}, Fraction(0)
+        here: dict[Fraction, ChordSymbol | None] = {Fraction(0): chord}
+        now = Fraction(0)
         for number, event in enumerate(bar.events, first):
             written = _read_symbol(annotations.get(number, Annotation()).before)
             if written:

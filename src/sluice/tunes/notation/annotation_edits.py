@@ -50,7 +50,7 @@ def replace_tokens(tune: TuneType, tokens: Sequence[str]) -> TuneType:
     return replace(changed, annotations=annotations, lyrics=tuple(lyrics))
 
 
-class _Match(NamedTuple):
+class _EventMatch(NamedTuple):
     """An event, the one in its place, whether it is the same, and whether a bar ends there."""
 
     old: int
@@ -60,7 +60,7 @@ class _Match(NamedTuple):
 
 
 def _move_annotations(
-    annotations: Mapping[int, Annotation], matches: Sequence[_Match]
+    annotations: Mapping[int, Annotation], matches: Sequence[_EventMatch]
 ) -> Annotations:
     found: dict[int, Annotation] = {}
     for old, new, is_same, is_last in matches:
@@ -80,7 +80,7 @@ def _keep_place_marks(text: str) -> str:
     )
 
 
-def _match_events(old: Sequence[Bar], new: Sequence[Bar]) -> Iterator[_Match]:
+def _match_events(old: Sequence[Bar], new: Sequence[Bar]) -> Iterator[_EventMatch]:
     """Events that are the same, those that begin where a replaced one did, and ends of bars."""
     old_starts, new_starts = (
         list(accumulate((len(bar.events) for bar in bars), initial=0)) for bars in (old, new)
@@ -110,7 +110,7 @@ def _spell_bar(bar: Bar) -> tuple[_Spelling, ...]:
     return tuple((event.pitches, event.duration) for event in bar.events)
 
 
-def _match_in_bar(old: Bar, new: Bar) -> Iterator[_Match]:
+def _match_in_bar(old: Bar, new: Bar) -> Iterator[_EventMatch]:
     """Events of a bar counted from 0: those alike at its start and its end, then the others."""
     before, after = _spell_bar(old), _spell_bar(new)
     shorter, head, tail = min(len(before), len(after)), 0, 0
@@ -119,17 +119,17 @@ def _match_in_bar(old: Bar, new: Bar) -> Iterator[_Match]:
     while tail < shorter - head and before[-1 - tail] == after[-1 - tail]:
         tail += 1
     for place in range(head):
-        yield _Match(place, place, True)
+        yield _EventMatch(place, place, True)
     for place in range(tail, 0, -1):
-        yield _Match(len(before) - place, len(after) - place, True)
+        yield _EventMatch(len(before) - place, len(after) - place, True)
     onsets = {onset: place for place, onset in enumerate(_list_onsets(after))}
     for place, onset in enumerate(_list_onsets(before)):
         if head <= place < len(before) - tail:
             at = onsets.get(onset, -1)
             if head <= at < len(after) - tail:
-                yield _Match(place, at, False)
+                yield _EventMatch(place, at, False)
     if not tail and head < len(before):
-        yield _Match(len(before) - 1, len(after) - 1, False, is_last=True)
+        yield _EventMatch(len(before) - 1, len(after) - 1, False, is_last=True)
 
 
 def _list_onsets(events: Sequence[_Spelling]) -> list[Fraction]:
