@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
+from itertools import pairwise
 
 from sluice.tunes.notation.score import METER, Bar, Event, Score
 from sluice.tunes.notation.transcription import Transcription
@@ -50,7 +51,7 @@ def _swing_events(
 ) -> tuple[Event, ...]:
     played = list(events)
     now = start
-    for place, (first, second) in enumerate(zip(events, events[1:], strict=False)):
+    for place, (first, second) in enumerate(pairwise(events)):
         if now % (2 * unit) == 0 and first.duration == second.duration == unit:
             long = 2 * unit * ratio / (1 + ratio)
             played[place] = first._replace(duration=long)

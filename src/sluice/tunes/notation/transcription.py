@@ -26,7 +26,7 @@ from sluice.tunes.notation.abc_symbols import (
 from sluice.tunes.notation.annotations import Annotation, Annotations
 from sluice.tunes.notation.header_fields import Fields
 from sluice.tunes.notation.remarks import Remark
-from sluice.tunes.theory.dances import default_swing, default_tempo
+from sluice.tunes.theory.dances import check_swing, default_swing, default_tempo
 from sluice.tunes.theory.keys import Key
 
 GAP = "*"
@@ -103,8 +103,12 @@ class Transcription:
 
     @property
     def swing_ratio(self) -> float:
-        """The swing, or the default of the dance."""
-        return default_swing(self.rhythm) if self.swing is None else self.swing
+        """The swing, or the default of the dance.
+
+        Raises:
+            TuneError: a swing out of range.
+        """
+        return default_swing(self.rhythm) if self.swing is None else check_swing(self.swing)
 
     @property
     def score(self) -> score.Score:

@@ -149,6 +149,23 @@ def default_swing(rhythm: str) -> float:
     return DANCES[dance].swing if dance else 1.0
 
 
+MAX_SWING = 4.0
+
+
+def check_swing(swing: float) -> float:
+    """A swing that can be played, unchanged.
+
+    Raises:
+        TuneError: it is not in 1 to `MAX_SWING`.
+    """
+    if not 1 <= swing <= MAX_SWING:
+        raise TuneError(
+            "The swing is how many times longer the first of two even notes is, from 1 (even) to "
+            f"{MAX_SWING:g}, got {swing:g}."
+        )
+    return swing
+
+
 def swing_unit(meter: str) -> Fraction | None:
     """The notes that swing in pairs, in eighths: sixteenths in 2/4 and 3/8, else eighths.
 
