@@ -136,9 +136,7 @@ def compose_tunes(
     ] = None,
     instrument: Annotated[
         str,
-        typer.Option(
-            help="What plays the melody: flute or fiddle.", rich_help_panel=_PRESENTATION
-        ),
+        typer.Option(help="What plays the melody: flute or fiddle.", rich_help_panel=_PRESENTATION),
     ] = "flute",
     out: Annotated[
         Path,

@@ -41,17 +41,13 @@ class Tune(Transcription):
         Raises:
             TuneError: a tempo or swing out of range, or an unknown instrument.
         """
-        find_instrument(instrument)
-        if tempo is not None and not MIN_TEMPO <= tempo <= MAX_TEMPO:
-            raise TuneError(
-                f"The tempo must be {MIN_TEMPO} to {MAX_TEMPO} beats per minute, got {tempo}."
-            )
+        check_performance(tempo, swing, instrument)
         return replace(
             self,
             title=title or self.title,
             tempo=tempo or self.beats_per_minute,
             chords=chords,
-            swing=self.swing if swing is None else check_swing(swing),
+            swing=self.swing if swing is None else swing,
             instrument=instrument,
         )
 
@@ -78,6 +74,21 @@ class Tune(Transcription):
     def ogg(self) -> bytes:
         """The sound as Ogg Vorbis, a smaller file (`sluice.tunes.export.synthesis`)."""
         return to_ogg(self)
+
+
+def check_performance(tempo: int | None, swing: float | None, instrument: str) -> None:
+    """Check how a tune shall be played.
+
+    Raises:
+        TuneError: a tempo or swing out of range, or an unknown instrument.
+    """
+    if tempo is not None and not MIN_TEMPO <= tempo <= MAX_TEMPO:
+        raise TuneError(
+            f"The tempo must be {MIN_TEMPO} to {MAX_TEMPO} beats per minute, got {tempo}."
+        )
+    if swing is not None:
+        check_swing(swing)
+    find_instrument(instrument)
 
 
 def from_abc(block: Block, gaps: bool = False) -> Tune:

@@ -21,7 +21,7 @@ from sluice.tunes.notation import abc_file
 from sluice.tunes.notation.annotation_edits import replace_tokens
 from sluice.tunes.theory.dances import find_dance, guess_rhythm
 from sluice.tunes.theory.keys import Key
-from sluice.tunes.tune import Tune, from_abc
+from sluice.tunes.tune import Tune, check_performance, from_abc
 
 _MAX_LENGTH = 700
 
@@ -110,6 +110,7 @@ class Composer:
                 a prompt that is not ABC, or no complete tune in twenty attempts.
             SequenceError: a temperature or seed out of range.
         """
+        check_performance(tempo, swing, instrument)
         asked = None if key is None else parse_key(key, mode)
         mode = asked.mode if asked else mode
         rhythm, meters = self._choose_meters(dance, meter)

@@ -26,7 +26,7 @@ _MAX_HERTZ = 14_000
 _FLUTE_HARMONICS = np.array([1.0, 0.5, 0.22, 0.1, 0.045, 0.02])
 _GUITAR_RELEASE = 0.35
 """How long a string rings on after its note's time, in seconds."""
-_BODY = ((280, 50, 0.6), (460, 70, 0.5), (550, 80, 0.6), (1100, 400, 0.4), (2600, 1100, 0.8))
+_BODY = ((280, 50, 0.6), (460, 70, 0.5), (550, 80, 0.6), (1100, 300, 0.3), (2600, 700, 0.9))
 """A violin's resonances: the air, two of the body, and the bridge's broad ones; in hertz their
 middle and half width, and how much they add to an even response."""
 
@@ -96,13 +96,13 @@ def synthesise_fiddle(pitch: int, seconds: float) -> Samples:
     time = np.arange(round((seconds + release) * SAMPLE_RATE)) / SAMPLE_RATE
     vibrato = 0.0025 * np.clip((time - 0.3) / 0.3, 0, 1) * np.sin(2 * np.pi * 5.6 * time)
     phase = 2 * np.pi * hertz * np.cumsum(1 + vibrato) / SAMPLE_RATE
-    numbers = np.arange(1, int(min(_MAX_HERTZ / hertz, 40)) + 1)
+    numbers = np.arange(1.0, int(min(_MAX_HERTZ / hertz, 40)) + 1)
     levels = _body_response(numbers * hertz) / numbers
     levels /= np.sqrt((levels**2).sum())
     tone = np.zeros(len(time))
     for number, level in zip(numbers, levels, strict=True):
         # The bow catches the string before its slower, higher motion has settled.
-        rise = 0.03 + 0.002 * min(number, 15)
+        rise = 0.03 + 0.002 * min(float(number), 15)
         tone += level * np.sin(number * phase) * fade_in(time, rise)
     tone += _bow_noise(len(time)) * (0.3 + 0.7 * np.exp(-time / 0.05))
     stroke = fade_in(time, 0.025) * (0.88 + 0.12 * fade_in(time, 0.2))
@@ -111,7 +111,7 @@ def synthesise_fiddle(pitch: int, seconds: float) -> Samples:
 
 def _body_response(hertz: Samples) -> Samples:
     """How strongly a violin's body radiates each frequency: resonances over a gentle slope."""
-    response = 0.6 / (1 + (hertz / 6000) ** 2)
+    response = 0.6 / (1 + (hertz / 4000) ** 2)
     for middle, half_width, level in _BODY:
         response += level / (1 + ((hertz - middle) / half_width) ** 2)
     return np.asarray(response / (1 + (hertz / 8000) ** 4))
@@ -120,7 +120,7 @@ def _body_response(hertz: Samples) -> Samples:
 def _bow_noise(length: int) -> Samples:
     """The hiss of rosin on a string: the same every time."""
     spectrum = np.fft.rfft(np.random.default_rng(2).standard_normal(length))
-    hertz = np.fft.rfftfreq(length, 1 / SAMPLE_RATE)
+    hertz = np.asarray(np.fft.rfftfreq(length, 1 / SAMPLE_RATE), np.float64)
     shaped = np.fft.irfft(spectrum * _body_response(hertz) * (hertz > 150), length)
     return np.asarray(0.01 * shaped / max(float(shaped.std()), 1e-12))
 
