@@ -319,7 +319,7 @@ def test_weights_are_those_of_the_construction_or_of_a_refresh(backend: str | No
     again = [batch.add(seed, sampling=sampling) for seed in (1, 2)]
     batch.run()
     assert [one.tokens for one in again] == new
-    model.layers = sluice.nn.LSTM(12, 13)
+    model.layers = sluice.nn.GRU(12, 12)
     with pytest.raises(SequenceError, match="other sizes now; make a new batch"):
         batch.refresh()
 

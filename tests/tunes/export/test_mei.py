@@ -78,6 +78,14 @@ def test_repeats_and_endings() -> None:
     assert endings == {"1": ["2"], "2": ["3"]}
 
 
+def test_a_double_bar_is_drawn_and_ends_the_bracket() -> None:
+    music = mei("|: c 8 |1 d 8 :| |2 e 8 || f 8 | g 8 || a 8 ||")
+    bars = [bar.get("right") for bar in music.iter(f"{NS}measure")]
+    assert bars == [None, "rptend", "dbl", None, "dbl", "end"]
+    endings = {e.get("n"): [m.get("n") for m in e] for e in music.iter(f"{NS}ending")}
+    assert endings == {"1": ["2"], "2": ["3"]}
+
+
 def test_an_upbeat_has_no_number_and_four_bars_make_a_line() -> None:
     music = mei("G | c 8 | c 8 | c 8 | c 7 | G | c 8 |")
     bars = [bar.get("n") for bar in music.iter(f"{NS}measure")]

@@ -73,6 +73,10 @@ def test_a_tempo_and_a_meter_are_written() -> None:
         ("|: c |1 d | e :| |2 f | g :| a |", "cdecfga"),
         ("|: c |1,3 d :| |2,4 e :| f |", "cdcecdcef"),
         ("|: c |1,2 d :| |3 e :|", "cdcdce"),
+        ("|: c |1 d :| |2 e || f | g :|", "cdcefgfg"),
+        ("c :| d || e :| f |", "ccdeef"),
+        ("|: c || d :| e |", "cdcde"),
+        ("c |1 d :| |2 e :| f :|", "cdceff"),
     ],
 )
 def test_repeats_and_endings_are_played(body: str, order: str) -> None:

@@ -25,6 +25,12 @@ def test_repeats_and_endings() -> None:
     assert [bar.ending for bar in bars] == [(), (), (1,), (2,), (2,), ()]
 
 
+def test_a_double_bar_ends_a_section_and_an_ending() -> None:
+    bars = bars_of("M:2/4 K:Cmaj c |1 d :| |2 e || f | g ||")
+    assert [bar.is_double for bar in bars] == [False, False, True, False, True]
+    assert [bar.ending for bar in bars] == [(), (1,), (2,), (), ()]
+
+
 @pytest.mark.parametrize(
     ("tokens", "place"),
     [

@@ -28,7 +28,11 @@ def test_a_jig_in_d_is_transposed_to_c() -> None:
         ("^FF f|F|", "^F ^F ^f | F |"),
         ("^F-|F F|", "^F - | ^F F |"),
         ('"Am"~A {g}!trill!B (cd) |', "A B c d |"),
-        ("A|1 B:|2 c||", "A |1 B :| |2 c |"),
+        ("A|1 B:|2 c||", "A |1 B :| |2 c ||"),
+        ("||A|]B[|c||d|", "A || B || c || d |"),
+        ("A||:B:||c||\n|:d|]", "A |: B :| c |: d ||"),
+        ("A|\n|B[|]c|", "A | B | c |"),
+        ("A||[1B:|2c|]", "A || |1 B :| |2 c ||"),
         ("AB::cd:|", "A B :: c d :|"),
         ("A[M:3/4]B|", "A M:3/4 B |"),
         ("Z2|A|", "z 8 | z 8 | A |"),
@@ -87,6 +91,7 @@ def test_written_abc() -> None:
         "|:^F F f =f|1 A>B (3cde:|2 [CE]-[CE] z2|]",
         "_B,2 (3:2:2A2B | ^c'-|c' c [M:3/4] d6|",
         "G,A,::B c/4d3/4|1,3 e:|2,4 f:|",
+        "A||B|]c||[1d:|2e||f|]",
     ],
 )
 def test_round_trip_changes_nothing(body: str) -> None:

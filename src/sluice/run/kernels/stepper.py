@@ -77,8 +77,9 @@ class Stepper:
 
         Raises ValueError for more than there were at first.
         """
-        self._stream.set_batch(batch)
-        self.batch = batch
+        if batch != self.batch:
+            self._stream.set_batch(batch)
+            self.batch = batch
 
     def write_inputs(self, inputs: Sequence[Tensor]) -> None:
         """What every layer reads beside x at the next step, ``(batch, width)`` each."""

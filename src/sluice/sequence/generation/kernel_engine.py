@@ -83,7 +83,8 @@ class KernelEngine:
     def write(self, states: ModelState) -> None:
         count, self._rows = count_rows(states), None
         if count > self._capacity:
-            self._capacity = max(count, 4 * self._capacity)  # a growing batch rarely makes one
+            # A batch that grows again and again makes a stepper of its size rarely.
+            self._capacity = count if self._capacity <= 1 else max(count, 4 * self._capacity)
             self._stepper = TokenStepper(self._weights.packed, self._capacity)
         self._stepper.set_batch(count)
         self._stepper.write(states)  # type: ignore[arg-type]

@@ -92,14 +92,15 @@ def _target_length(bars: Sequence[Bar], place: int) -> Fraction:
     if not _ends_section(bars, place):
         return bar.length
     first = place
-    while first and not (bars[first].opens or bars[first - 1].closes):
+    while first and not _ends_section(bars, first - 1):
         first -= 1
     upbeat = bars[first].duration
     return bar.length - upbeat if first < place and upbeat < bars[first].length else bar.length
 
 
 def _ends_section(bars: Sequence[Bar], place: int) -> bool:
-    return bars[place].closes or place == len(bars) - 1 or bars[place + 1].opens
+    bar = bars[place]
+    return bar.closes or bar.is_double or place == len(bars) - 1 or bars[place + 1].opens
 
 
 def mask_bars(tune: Tune, strength: float, rng: random.Random) -> list[Segment]:

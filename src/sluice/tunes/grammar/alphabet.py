@@ -12,7 +12,7 @@ from sluice.cached import cached_property
 from sluice.sequence import Vocabulary
 from sluice.tunes.errors import TuneError
 from sluice.tunes.notation import score
-from sluice.tunes.notation.abc_body import tuplet_time
+from sluice.tunes.notation.abc_symbols import tuplet_time
 from sluice.tunes.theory.durations import (
     MAX_BAR_EIGHTHS,
     MAX_TUPLET_EVENTS,

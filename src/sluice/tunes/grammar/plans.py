@@ -42,7 +42,7 @@ def _find_plan(tune: Tune) -> str:
 
 
 def _split_sections(bars: Iterable[Bar]) -> list[list[Bar]]:
-    """The bars between repeat signs, without pickups and second endings."""
+    """The bars between repeat signs or double bars, without pickups and second endings."""
     parts: list[list[Bar]] = [[]]
     for bar in bars:
         if bar.opens and parts[-1]:
@@ -50,7 +50,7 @@ def _split_sections(bars: Iterable[Bar]) -> list[list[Bar]]:
         pickup = not parts[-1] and bar.duration < bar.length
         if not pickup and (not bar.ending or 1 in bar.ending):
             parts[-1].append(bar)
-        if bar.closes:
+        if bar.closes or bar.is_double:
             parts.append([])
     return [part for part in parts if part]
 

@@ -1,113 +1,44 @@
 """Lines of ABC music read into symbols: what sounds and for how long, bars, tuplets, meters.
 
-Accidentals, key signatures, ties, broken rhythm and unit note lengths are resolved here; grace
-notes, decorations, chord symbols and slurs are skipped. Durations are exact and in eighths.
+Accidentals, key signatures, ties, broken rhythm and unit note lengths are resolved here. Grace
+notes, decorations, chord symbols and slurs are kept with the sound that they belong to. Durations
+are exact and in eighths.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 from functools import lru_cache
 
 from sluice.tunes.errors import AbcSyntaxError
+from sluice.tunes.notation.abc_annotations import AnnotationCollector
 from sluice.tunes.notation.abc_file import Header, Line, parse_key, parse_meter, parse_unit
+from sluice.tunes.notation.abc_symbols import (
+    ANY,
+    BARE_ENDING,
+    ERROR_REASONS,
+    IGNORED_SYMBOLS,
+    LEXERS,
+    BarLineSymbol,
+    GapSymbol,
+    MeterSymbol,
+    SoundSymbol,
+    Symbol,
+    TupletSymbol,
+    is_double,
+    tuplet_time,
+)
+from sluice.tunes.notation.lyrics import AlignedLine
 from sluice.tunes.theory.keys import Pitch
-
-
-@dataclass(frozen=True)
-class SoundSymbol:
-    """A note, a chord, or a rest (no pitch); `duration` is as written, before any tuplet."""
-
-    pitches: tuple[Pitch, ...]
-    duration: Fraction
-    line: int
-    is_tied: bool = False
-
-
-@dataclass(frozen=True)
-class BarLineSymbol:
-    """A bar line, with the repeats that close and open at it and the ending that begins."""
-
-    line: int
-    closes: bool = False
-    opens: bool = False
-    ending: str = ""
-
-
-@dataclass(frozen=True)
-class TupletSymbol:
-    """`notes` sounds in the time of `time`, for the next `reach` sounds."""
-
-    notes: int
-    time: int
-    events: int
-    line: int
-
-
-@dataclass(frozen=True)
-class MeterSymbol:
-    """The meter from here on, as a fraction."""
-
-    meter: str
-    line: int
-
-
-@dataclass(frozen=True)
-class GapSymbol:
-    """A `*`: music that is still to be found."""
-
-    line: int
-
-
-Symbol = SoundSymbol | BarLineSymbol | TupletSymbol | MeterSymbol | GapSymbol
-
-_LENGTH = r"(\d{0,4})(/{0,5})(\d{0,4})"
-_NOTE = r"[_^=]*[A-Ga-g][,']*"
-_SYMBOLS: dict[str, str] = {
-    "quoted": r'"[^"]*"',
-    "decoration": r"!(?:[^!|:\[\]\s]*!)?|\+[a-z][^+|\s]*\+|[.~H-Wh-w]|y\d*",
-    "grace": r"\{[^{}]*\}",
-    "field": r"\[([A-Za-z]):([^\]]*)\]",
-    "bar": r"(:\s*)*(?:\[?\|+\]?)+(?:\s*:)*|::+",
-    "ending": r"\[\s*(\d(?:[-,.]*\d)*)",
-    "tuplet": r"[(](\d)(?::(\d{0,2}))?(?::(\d{0,2}))?",
-    "hook": r"x(?=\s*(?:[|:]|\[\|))",
-    "note": f"({_NOTE}){_LENGTH}",
-    "rest": f"[zx]{_LENGTH}",
-    "long_rest": r"[ZX](\d{0,2})",
-    "broken": r"(>{1,3}|<{1,3})",
-    "tie": r"-",
-    "chord": r"\[",
-    "chord_end": rf"\]{_LENGTH}",
-    "slur": r"[(](?!\d)|[)]",
-    "gap": r"\*",
-    # A `=` that ends a line is a soft line break left by mail.
-    "space": r"(?:[\s`\\$]|=(?:20)?\s*$)+",
-    "colon": r":",
-}
-_LEXERS = {name: re.compile(pattern) for name, pattern in _SYMBOLS.items()}
-_GROUP = re.compile(r"(?<!\[)\((?!\?)")
-_ANY = re.compile("|".join(f"(?P<{name}>{_GROUP.sub('(?:', p)})" for name, p in _SYMBOLS.items()))
-_BARE_ENDING = re.compile(r"\s*(\d(?:[-,.]*\d)*)")
-_IGNORED_SYMBOLS = {"quoted", "decoration", "grace", "slur", "space", "hook"}
-_ERROR_REASONS = {
-    '"': "a quotation mark that is not closed",
-    "{": "grace notes that are not closed",
-    "&": "several voices in one bar; only single-voice tunes are read",
-    "^": "an accidental with no note after it",
-    "_": "an accidental with no note after it",
-    "=": "an accidental with no note after it",
-}
-_IN_TIME_OF = {2: 3, 3: 2, 4: 3, 6: 2, 8: 3}
 
 
 def read_music(
     header: Header, lines: Sequence[Line], gaps: bool = False
-) -> tuple[str, list[Symbol]]:
-    """The meter that a tune's music begins in, and its symbols in order.
+) -> tuple[str, list[Symbol], list[AlignedLine]]:
+    """The meter that a tune's music begins in, its symbols in order, and the lines below them.
 
     A `*` is a gap if `gaps`, else it means nothing.
 
@@ -118,14 +49,7 @@ def read_music(
     for line in lines:
         reader.read_line(line)
     reader.finish()
-    return reader.first_meter, reader.symbols
-
-
-def tuplet_time(notes: int, meter: str) -> int:
-    """How many notes' time a tuplet takes that does not say it itself (ABC 2.1, section 4.13)."""
-    beats, unit = map(int, meter.split("/"))
-    compound = unit == 8 and beats % 3 == 0
-    return _IN_TIME_OF.get(notes, 3 if compound else 2)
+    return reader.first_meter, reader.symbols, reader.lines_below
 
 
 @lru_cache(maxsize=1024)
@@ -145,6 +69,8 @@ class _AbcBodyReader:
         self.broken_factor = Fraction(1)
         self.tie_open = False
         self.voice: str | None = None
+        self.annotations = AnnotationCollector()
+        self.lines_below: list[AlignedLine] = []
         self.line = 0
 
     def read_line(self, line: Line) -> None:
@@ -161,20 +87,21 @@ class _AbcBodyReader:
     def finish(self) -> None:
         if self.broken_factor != 1:
             raise self._make_error("a broken rhythm with no second note")
+        self._append_after(self.annotations.take_before())
 
     def _make_error(self, reason: str) -> AbcSyntaxError:
         return AbcSyntaxError(reason, self.line)
 
     def _read_symbol(self, text: str, place: int) -> int:
         """Read one symbol of `text` and return where the next begins."""
-        found = _ANY.match(text, place)
+        found = ANY.match(text, place)
         if found is None:
-            fault = _ERROR_REASONS.get(text[place], f"{text[place]!r}, which means nothing here")
+            fault = ERROR_REASONS.get(text[place], f"{text[place]!r}, which means nothing here")
             raise self._make_error(fault)
         name = str(found.lastgroup)
-        if name in _IGNORED_SYMBOLS:
+        if name in IGNORED_SYMBOLS:
             return found.end()
-        match = _LEXERS[name].match(text, place)
+        match = LEXERS[name].match(text, place)
         assert match is not None
         if name == "bar":
             return self._read_bar(text, match)
@@ -194,6 +121,8 @@ class _AbcBodyReader:
             self._change_meter(parse_meter(value, self.line))
         elif letter == "V":
             self._check_single_voice((value.split() or [""])[0])
+        elif letter in ("w", "s"):
+            self.lines_below.append(AlignedLine(letter, value, len(self.symbols), self.line))
         elif letter == "m":
             raise self._make_error("a macro (m:), which is not expanded")
 
@@ -216,9 +145,12 @@ class _AbcBodyReader:
         if self.broken_factor != 1:
             raise self._make_error("a broken rhythm with no second note")
         self.accidentals.clear()
+        if self.symbols and isinstance(self.symbols[-1], SoundSymbol):
+            self._append_after(self.annotations.take_at_bar_line())
         sign = match[0]
-        self._merge_bar_line(BarLineSymbol(self.line, closes=sign[0] == ":", opens=sign[-1] == ":"))
-        bare = _BARE_ENDING.match(text, match.end())
+        bar = BarLineSymbol(self.line, sign[0] == ":", sign[-1] == ":", is_double=is_double(sign))
+        self._merge_bar_line(bar)
+        bare = BARE_ENDING.match(text, match.end())
         if bare is None:
             return match.end()
         self._read_ending(bare)
@@ -245,6 +177,7 @@ class _AbcBodyReader:
                 closes=last.closes or bar.closes,
                 opens=last.opens or bar.opens,
                 ending=bar.ending or last.ending,
+                is_double=last.is_double or bar.is_double,
             )
             self.symbols.pop()
         self.symbols.append(bar)
@@ -321,13 +254,40 @@ class _AbcBodyReader:
 
     def _read_gap(self, match: re.Match[str]) -> None:
         if self.gaps:
-            self.symbols.append(GapSymbol(self.line))
+            self.symbols.append(GapSymbol(self.line, self.annotations.take_before()))
+
+    def _read_quoted(self, match: re.Match[str]) -> None:
+        self.annotations.add_quoted(match[0])
+
+    def _read_decoration(self, match: re.Match[str]) -> None:
+        self.annotations.add_decoration(match[0])
+
+    def _read_grace(self, match: re.Match[str]) -> None:
+        self.annotations.add_grace(match[0], self._resolve_pitch)
+
+    def _read_slur(self, match: re.Match[str]) -> None:
+        if match[0] == "(":
+            self.annotations.open_slur()
+        elif self.chord is None:
+            self._append_after(")")
+        else:
+            self.annotations.after_chord += ")"
+
+    def _append_after(self, text: str) -> None:
+        """Annotations after the last sound or gap; there are none before the first."""
+        for place in range(len(self.symbols) - 1, -1 if text else len(self.symbols), -1):
+            symbol = self.symbols[place]
+            if isinstance(symbol, SoundSymbol | GapSymbol):
+                self.symbols[place] = replace(symbol, after=symbol.after + text)
+                return
 
     def _add_sound(self, pitches: tuple[Pitch, ...], duration: Fraction) -> None:
         if self.tie_open:
             self._close_tie(pitches)
         duration = duration if self.broken_factor == 1 else duration * self.broken_factor
-        self.symbols.append(SoundSymbol(pitches, duration, self.line))
+        before, after = self.annotations.take_before(), self.annotations.after_chord
+        self.annotations.after_chord = ""
+        self.symbols.append(SoundSymbol(pitches, duration, self.line, before=before, after=after))
         self.broken_factor, self.tied_accidentals = Fraction(1), {}
 
     def _find_last_sound(self) -> tuple[int, SoundSymbol] | None:
@@ -345,6 +305,7 @@ class _AbcBodyReader:
             self.symbols[last[0]] = replace(last[1], is_tied=True)
 
     def _read_tie(self, match: re.Match[str]) -> None:
+        self.annotations.drop_dot()
         last = self._find_last_sound()
         if self.chord is not None or last is None or not last[1].pitches:
             return

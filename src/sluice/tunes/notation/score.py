@@ -13,14 +13,14 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from sluice.tunes.errors import InvalidTokensError
-from sluice.tunes.notation.abc_body import tuplet_time
+from sluice.tunes.notation.abc_symbols import tuplet_time
 from sluice.tunes.theory.keys import MODES, Pitch
 
 METER = re.compile(r"M:(\d+/\d+)")
 MODE = re.compile(rf"K:C({'|'.join(MODES)})")
 DURATION = re.compile(r"\d{0,6}(?:/0*[1-9]\d{0,5})?")
 TUPLET = re.compile(r"\((\d)(?::(\d+):(\d+))?")
-BAR_LINE = re.compile(r"\||\|:|:\||::|\|\d(?:,\d)*")
+BAR_LINE = re.compile(r"\|{1,2}|\|:|:\||::|\|\d(?:,\d)*")
 
 
 class Event(NamedTuple):
@@ -37,7 +37,8 @@ class Bar:
 
     `start` and `stop` are the places of its first token and of the one after its last. `opens`
     and `closes` say that a repeat begins at its left or ends at its right bar line, `ending`
-    which times through it is played (all if empty), and `length` how long it should be.
+    which times through it is played (all if empty), `length` how long it should be, and
+    `is_double` that a section ends at its right without a repeat.
     """
 
     events: tuple[Event, ...]
@@ -47,6 +48,7 @@ class Bar:
     opens: bool = False
     closes: bool = False
     ending: tuple[int, ...] = ()
+    is_double: bool = False
 
     @property
     def duration(self) -> Fraction:
@@ -115,27 +117,31 @@ class _ScoreReader:
             self._read_event()
 
     def finish(self) -> None:
-        self._close_bar(closes=False)
+        self._close_bar()
 
     def _make_error(self, reason: str) -> InvalidTokensError:
         return InvalidTokensError(reason, self.position)
 
-    def _close_bar(self, closes: bool) -> None:
+    def _close_bar(self, closes: bool = False, is_double: bool = False) -> None:
         """End the bar here; a bar line with nothing before it only adds to the one before."""
         if self.tuplet_events_left:
             raise self._make_error("a tuplet with too few notes before the bar line")
         if self.events:
             events, length = tuple(self.events), 8 * Fraction(self.meter)
-            bar = Bar(events, length, self.start, self.position, self.opens, closes, self.ending)
+            place = (self.start, self.position)
+            bar = Bar(events, length, *place, self.opens, closes, self.ending, is_double)
             self.bars.append(bar)
             self.events, self.opens = [], False
-        elif closes and self.bars:
-            self.bars[-1] = replace(self.bars[-1], closes=True)
+        elif self.bars:
+            last = self.bars[-1]
+            closes = closes or last.closes
+            double = not closes and (is_double or last.is_double)
+            self.bars[-1] = replace(last, closes=closes, is_double=double)
 
     def _read_bar_line(self, token: str) -> None:
         closes = token in (":|", "::")
-        self._close_bar(closes)
-        if closes or token == "|:":
+        self._close_bar(closes, is_double=token == "||")
+        if closes or token in ("|:", "||"):
             self.ending = ()
         self.opens = self.opens or token in ("|:", "::")
         if token[-1].isdigit():

@@ -6,23 +6,27 @@ and composition using deep learning"): meter, mode, then the body, on a root of 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from fractions import Fraction
 
 from sluice.tunes.errors import AbcSyntaxError, InvalidTokensError
 from sluice.tunes.notation import score
-from sluice.tunes.notation.abc_body import (
+from sluice.tunes.notation.abc_annotations import align_lines, collect_annotations
+from sluice.tunes.notation.abc_body import read_music
+from sluice.tunes.notation.abc_file import Block
+from sluice.tunes.notation.abc_symbols import (
     BarLineSymbol,
     GapSymbol,
     SoundSymbol,
     Symbol,
     TupletSymbol,
-    read_music,
     tuplet_time,
 )
-from sluice.tunes.notation.abc_file import Block
-from sluice.tunes.theory.dances import default_tempo, guess_rhythm
+from sluice.tunes.notation.annotations import Annotation, Annotations, transpose_annotation
+from sluice.tunes.notation.header_fields import Fields
+from sluice.tunes.notation.remarks import Remark
+from sluice.tunes.theory.dances import check_swing, default_swing, default_tempo
 from sluice.tunes.theory.keys import Key
 
 GAP = "*"
@@ -42,6 +46,14 @@ class Transcription:
         octave: octaves up from where `Key.interval` takes the tonic.
         tempo: beats per minute (`dances.beat_length`); that of the dance if None.
         chords: whether chords are written above it and played with it.
+        swing: how many times longer the first of two even notes is played than the second; that of
+            the dance if None. The notation stays even.
+        instrument: what plays the melody, one of `sluice.tunes.export.instruments.INSTRUMENTS`.
+        fields: its fields of text (composer, source, further titles, words after it) in order.
+        annotations: chord symbols, decorations, grace notes and slurs by event of `score.events`,
+            on a root of C as the tokens are.
+        lyrics: verses, each with the syllable of every event (`sluice.tunes.notation.lyrics`).
+        remarks: what reading it left out, or took in another way than written.
     """
 
     tokens: tuple[str, ...]
@@ -53,6 +65,15 @@ class Transcription:
     octave: int = 0
     tempo: int | None = None
     chords: bool = False
+    swing: float | None = None
+    instrument: str = "flute"
+    fields: Fields = ()
+    annotations: Mapping[int, Annotation] = Annotations()
+    lyrics: tuple[tuple[str, ...], ...] = ()
+    remarks: tuple[Remark, ...] = field(default=(), compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "annotations", Annotations(self.annotations))
 
     @property
     def meter(self) -> str:
@@ -76,9 +97,26 @@ class Transcription:
         return 7 * self.octave - letters, 12 * self.octave - semitones
 
     @property
+    def written_annotations(self) -> Annotations:
+        """The annotations in the key that it is written in."""
+        return Annotations(
+            (event, Annotation(*(transpose_annotation(text, *self.interval) for text in note)))
+            for event, note in self.annotations.items()
+        )
+
+    @property
     def beats_per_minute(self) -> int:
         """The tempo, or the default of the dance."""
         return self.tempo or default_tempo(self.rhythm, self.meter)
+
+    @property
+    def swing_ratio(self) -> float:
+        """The swing, or the default of the dance.
+
+        Raises:
+            TuneError: a swing out of range.
+        """
+        return default_swing(self.rhythm) if self.swing is None else check_swing(self.swing)
 
     @property
     def score(self) -> score.Score:
@@ -97,7 +135,7 @@ def transcribe(block: Block, gaps: bool = False) -> Transcription:
         AbcSyntaxError: what cannot be read, and on which line.
     """
     header = block.parse_header()
-    meter, symbols = read_music(header, block.music_lines(), gaps)
+    meter, symbols, lines_below = read_music(header, block.music_lines(), gaps)
     head = [(f"M:{meter}", block.line), (f"K:C{header.key.mode}", block.line)]
     placed = head + list(_build_tokens(symbols, meter, header.key))
     tokens = tuple(token for token, _ in placed)
@@ -108,8 +146,19 @@ def transcribe(block: Block, gaps: bool = False) -> Transcription:
         raise AbcSyntaxError(error.reason, placed[place][1]) from None
     rhythm = " ".join(header.rhythm.lower().split()).replace("slipjig", "slip jig")
     tonic = header.key.tonic
-    rhythm = rhythm or guess_rhythm(meter)
-    return Transcription(tokens, block.title, block.source, block.line, rhythm, tonic)
+    lyrics, marks, remarks = align_lines(symbols, lines_below)
+    return Transcription(
+        tokens,
+        block.title,
+        block.source,
+        block.line,
+        rhythm,
+        tonic,
+        fields=block.text_fields(),
+        annotations=collect_annotations(symbols, marks, header.key),
+        lyrics=lyrics,
+        remarks=tuple(remarks),
+    )
 
 
 def _build_tokens(symbols: Sequence[Symbol], meter: str, key: Key) -> Iterator[tuple[str, int]]:
@@ -133,11 +182,13 @@ def _build_tokens(symbols: Sequence[Symbol], meter: str, key: Key) -> Iterator[t
 
 
 def _spell_bar(bar: BarLineSymbol, first: bool) -> list[str]:
-    """Repeats and endings; nothing closes, and no plain bar line stands, before the first note."""
+    """Repeats, endings and double bars; nothing ends before the first note."""
     closes = bar.closes and not first
     ending = [f"|{bar.ending}"] if bar.ending else []
     if closes or bar.opens:
         return [(":" if closes else "|") + (":" if bar.opens else "|"), *ending]
+    if bar.is_double and not first:
+        return ["||", *ending]
     return ending or ([] if first else ["|"])
 
 

@@ -1,0 +1,124 @@
+"""The symbols that ABC music is read into, and the patterns of their spelling."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+
+from sluice.tunes.theory.keys import Pitch
+
+
+@dataclass(frozen=True)
+class SoundSymbol:
+    """A note, a chord, or a rest (no pitch); `duration` is as written, before any tuplet.
+
+    `before` and `after` are the annotations there, in the written key.
+    """
+
+    pitches: tuple[Pitch, ...]
+    duration: Fraction
+    line: int
+    is_tied: bool = False
+    before: str = ""
+    after: str = ""
+
+
+@dataclass(frozen=True)
+class BarLineSymbol:
+    """A bar line, with the repeats that close and open at it and the ending that begins.
+
+    `is_double` says that a section ends here: `||`, `|]` or `[|`.
+    """
+
+    line: int
+    closes: bool = False
+    opens: bool = False
+    ending: str = ""
+    is_double: bool = False
+
+
+@dataclass(frozen=True)
+class TupletSymbol:
+    """`notes` sounds in the time of `time`, for the next `reach` sounds."""
+
+    notes: int
+    time: int
+    events: int
+    line: int
+
+
+@dataclass(frozen=True)
+class MeterSymbol:
+    """The meter from here on, as a fraction."""
+
+    meter: str
+    line: int
+
+
+@dataclass(frozen=True)
+class GapSymbol:
+    """A `*`: music that is still to be found, with annotations as those of a sound."""
+
+    line: int
+    before: str = ""
+    after: str = ""
+
+
+Symbol = SoundSymbol | BarLineSymbol | TupletSymbol | MeterSymbol | GapSymbol
+
+_LENGTH = r"(\d{0,4})(/{0,5})(\d{0,4})"
+_NOTE = r"[_^=]*[A-Ga-g][,']*"
+_SYMBOLS: dict[str, str] = {
+    "quoted": r'"[^"]*"',
+    "decoration": r"!(?:[^!|:\[\]\s]*!)?|\+[a-z][^+|\s]*\+|[.~H-Wh-w]|y\d*",
+    "grace": r"\{[^{}]*\}",
+    "field": r"\[([A-Za-z]):([^\]]*)\]",
+    "bar": r"(:\s*)*(?:\[?\|+\]?)+(?:\s*:)*|::+",
+    "ending": r"\[\s*(\d(?:[-,.]*\d)*)",
+    "tuplet": r"[(](\d)(?::(\d{0,2}))?(?::(\d{0,2}))?",
+    "hook": r"x(?=\s*(?:[|:]|\[\|))",
+    "note": f"({_NOTE}){_LENGTH}",
+    "rest": f"[zx]{_LENGTH}",
+    "long_rest": r"[ZX](\d{0,2})",
+    "broken": r"(>{1,3}|<{1,3})",
+    "tie": r"-",
+    "chord": r"\[",
+    "chord_end": rf"\]{_LENGTH}",
+    "slur": r"[(](?!\d)|[)]",
+    "gap": r"\*",
+    # A `=` that ends a line is a soft line break left by mail.
+    "space": r"(?:[\s`\\$]|=(?:20)?\s*$)+",
+    "colon": r":",
+}
+LEXERS = {name: re.compile(pattern) for name, pattern in _SYMBOLS.items()}
+_GROUP = re.compile(r"(?<!\[)\((?!\?)")
+ANY = re.compile("|".join(f"(?P<{name}>{_GROUP.sub('(?:', p)})" for name, p in _SYMBOLS.items()))
+BARE_ENDING = re.compile(r"\s*(\d(?:[-,.]*\d)*)")
+_DOUBLE_BAR = re.compile(r"\[?(?:\|{2,}|\|\])|\[\|(?!\])")
+IGNORED_SYMBOLS = {"space", "hook"}
+ERROR_REASONS = {
+    '"': "a quotation mark that is not closed",
+    "{": "grace notes that are not closed",
+    "&": "several voices in one bar; only single-voice tunes are read",
+    "^": "an accidental with no note after it",
+    "_": "an accidental with no note after it",
+    "=": "an accidental with no note after it",
+}
+_IN_TIME_OF = {2: 3, 3: 2, 4: 3, 6: 2, 8: 3}
+
+
+def tuplet_time(notes: int, meter: str) -> int:
+    """How many notes' time a tuplet takes that does not say it itself (ABC 2.1, section 4.13)."""
+    beats, unit = map(int, meter.split("/"))
+    compound = unit == 8 and beats % 3 == 0
+    return _IN_TIME_OF.get(notes, 3 if compound else 2)
+
+
+def is_double(sign: str) -> bool:
+    """Whether a bar line is a double one; `[|]` is an invisible one.
+
+    >>> [is_double(sign) for sign in ("||", "|]", "[|", "|", "[|]")]
+    [True, True, True, False, False]
+    """
+    return _DOUBLE_BAR.search(sign) is not None and sign != "[|]"
