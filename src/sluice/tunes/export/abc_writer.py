@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
 from sluice.tunes.export.harmony import name_chords
 from sluice.tunes.notation import score
+from sluice.tunes.notation.parts import Part
+from sluice.tunes.notation.score import Bar
 from sluice.tunes.notation.transcription import Transcription
 from sluice.tunes.theory.dances import beam_length, beat_length
 from sluice.tunes.theory.keys import AccidentalTracker, Pitch
@@ -29,6 +31,7 @@ def to_abc(tune: Transcription, number: int = 1) -> str:
     head += [f"R:{tune.rhythm}"] if tune.rhythm else []
     head += [f"M:{music.meter}", "L:1/8"]
     head += [f"Q:{beat_length(music.meter) / 8}={tune.tempo}"] if tune.tempo else []
+    head += [f"P:{tune.part_order}"] if tune.part_order else []
     head += [f"K:{tune.tonic}{music.mode}"]
     chords = name_chords(music, tune) if tune.chords else {}
     return "\n".join([*head, *_AbcWriter(tune, music, chords).write_lines(), ""])
@@ -40,20 +43,36 @@ class _AbcWriter:
         self.interval, self.chords = tune.interval, chords
         self.events = enumerate(music.events)
         self.accidentals = AccidentalTracker(tune.key.signature)
+        self.labels = self._place_labels(tune.parts, music.bars)
         self.in_chord = False
         self.elapsed = Fraction(0)
 
     def write_lines(self) -> list[str]:
-        """Four bars to a line."""
+        """Four bars to a line, and each part's label on one of its own."""
         body = ["", *self.tokens[2:], ""]
         pieces, bars = [], 0
-        for before, token, after in zip(body, body[1:-1], body[2:], strict=False):
+        for place, (before, token, after) in enumerate(
+            zip(body, body[1:-1], body[2:], strict=False), 2
+        ):
+            if place in self.labels:
+                pieces += [f"\nP:{label}\n" for label in self.labels[place]]
+                bars = 0
             spelt = self._write_token(before, token)
             pieces.append("|]" if spelt == "||" and not after else spelt)
             if _is_bar_line(token) and before and after and not _is_bar_line(after):
                 bars += 1
                 pieces.append("" if bars % _BARS_PER_LINE else "\n")
-        return "".join(pieces).split("\n")
+        return [line for line in "".join(pieces).split("\n") if line]
+
+    def _place_labels(self, parts: Sequence[Part], bars: Sequence[Bar]) -> dict[int, list[str]]:
+        """The labels of parts by the token before which they stand."""
+        found: dict[int, list[str]] = {}
+        for label, bar in parts:
+            if bar < len(bars):
+                start = bars[bar].start
+                start -= self.tokens[start - 1] == "|:"
+                found.setdefault(start, []).append(label)
+        return found
 
     def _write_token(self, before: str, token: str) -> str:
         if _is_bar_line(token):

@@ -18,7 +18,7 @@ from sluice.tunes.notation import score
 from sluice.tunes.notation.abc_symbols import tuplet_time
 from sluice.tunes.notation.score import Bar, Event
 from sluice.tunes.notation.transcription import Transcription
-from sluice.tunes.theory.dances import beam_length, beat_length
+from sluice.tunes.theory.dances import FREE_METER, beam_length, beat_length
 from sluice.tunes.theory.keys import AccidentalTracker, Pitch
 
 _BARS_PER_LINE = Fraction(18, 5)
@@ -61,6 +61,9 @@ def _add_head(definition: Element, tune: Transcription) -> None:
 
 
 def _add_meter(parent: Element, meter: str) -> None:
+    if meter == FREE_METER:
+        SubElement(parent, "meterSig", form="invis")
+        return
     count, unit = meter.split("/")
     SubElement(parent, "meterSig", count=count, unit=unit)
 
@@ -86,7 +89,8 @@ class _SectionWriter:
     def __init__(self, section: Element, tune: Transcription) -> None:
         self.section, self.tune, self.bars = section, tune, tune.score.bars
         self.chords: Mapping[int, str] = name_chords(tune.score, tune) if tune.chords else {}
-        self.meter, self.is_tied, self.event_index = tune.meter, False, 0
+        self.meter, self.event_index = tune.meter, 0
+        self.tied_pitches: frozenset[int] = frozenset()
         self.interval = tune.interval
         self.accidentals = AccidentalTracker(tune.key.signature)
 
@@ -145,7 +149,8 @@ class _SectionWriter:
         return {**lines, "left": "rptstart"} if bar.opens else lines
 
     def _add_harmonies(self, measure: Element, bar: Bar) -> None:
-        now, unit = Fraction(0), int(self.meter.split("/")[1])
+        now = Fraction(0)
+        unit = 4 if self.meter == FREE_METER else int(self.meter.split("/")[1])
         for number, event in enumerate(bar.events, self.event_index):
             if number in self.chords:
                 stamp = f"{float(1 + now * unit / 8):g}"
@@ -210,34 +215,38 @@ class _SectionWriter:
         """The signs that an event is written with, tied together: place, value, element."""
         values = list(_split_duration(event.duration / factor))
         for number, (value, dots) in enumerate(values):
-            going_on = number < len(values) - 1 or event.is_tied
-            element = self._build_sign(pitches, going_on)
+            inside = number < len(values) - 1
+            going_on = frozenset(event.pitches if inside else event.tied_pitches)
+            element = self._build_sign(pitches, event.pitches, going_on)
             element.set("dur", str(int(8 / value)))
             if dots:
                 element.set("dots", str(dots))
             yield now, value, element
             now += value * (2 - Fraction(1, 2**dots)) * factor
-            self.is_tied = going_on and bool(pitches)
+            self.tied_pitches = going_on
 
-    def _build_sign(self, pitches: Sequence[Pitch], going_on: bool) -> Element:
-        tie = {(True, True): "m", (True, False): "t", (False, True): "i"}.get(
-            (self.is_tied, going_on)
-        )
-        notes = [self._build_note(pitch, tie) for pitch in pitches]
+    def _build_sign(
+        self, pitches: Sequence[Pitch], numbers: Sequence[int], going_on: frozenset[int]
+    ) -> Element:
+        """A note, chord or rest: its spelling, its MIDI numbers, and those tied to the next."""
+        notes = [
+            self._build_note(pitch, number in self.tied_pitches, number in going_on)
+            for pitch, number in zip(pitches, numbers, strict=True)
+        ]
         if len(notes) == 1:
             return notes[0]
         element = Element("chord" if notes else "rest")
         element.extend(notes)
         return element
 
-    def _build_note(self, pitch: Pitch, tie: str | None) -> Element:
+    def _build_note(self, pitch: Pitch, is_tied: bool, going_on: bool) -> Element:
         note = Element("note", pname=pitch.letter.lower(), oct=str(4 + pitch.step // 7))
-        if not self.is_tied and self.accidentals.needs_sign(pitch):
+        if not is_tied and self.accidentals.needs_sign(pitch):
             note.set("accid", _SIGNS[pitch.alter])
         elif pitch.alter:
             note.set("accid.ges", _SIGNS[pitch.alter])
-        if tie:
-            note.set("tie", tie)
+        if is_tied or going_on:
+            note.set("tie", "m" if is_tied and going_on else "t" if is_tied else "i")
         return note
 
     def _add_beams(self, layer: Element, items: Sequence[_LayerItem]) -> None:

@@ -23,19 +23,20 @@ from sluice.tunes.notation.abc_symbols import (
     BarLineSymbol,
     GapSymbol,
     MeterSymbol,
+    Music,
+    PartLabel,
     SoundSymbol,
     Symbol,
     TupletSymbol,
     is_double,
     tuplet_time,
 )
+from sluice.tunes.notation.remarks import Remark
 from sluice.tunes.theory.keys import Pitch
 
 
-def read_music(
-    header: Header, lines: Sequence[Line], gaps: bool = False
-) -> tuple[str, list[Symbol]]:
-    """The meter that a tune's music begins in, and its symbols in order.
+def read_music(header: Header, lines: Sequence[Line], gaps: bool = False) -> Music:
+    """The symbols of a tune's music in order, and the meter that it begins in.
 
     A `*` is a gap if `gaps`, else it means nothing.
 
@@ -46,7 +47,9 @@ def read_music(
     for line in lines:
         reader.read_line(line)
     reader.finish()
-    return reader.first_meter, reader.symbols
+    return Music(
+        reader.first_meter, tuple(reader.symbols), tuple(reader.parts), tuple(reader.remarks)
+    )
 
 
 @lru_cache(maxsize=1024)
@@ -57,14 +60,16 @@ def _to_eighths(above: int, below: int, unit: Fraction) -> Fraction:
 class _AbcBodyReader:
     def __init__(self, header: Header, gaps: bool) -> None:
         self.symbols: list[Symbol] = []
+        self.parts: list[PartLabel] = []
+        self.remarks: list[Remark] = []
         self.gaps = gaps
         self.unit, self.meter, self.first_meter = header.unit_length, header.meter, header.meter
         self.signature = header.key.signature
         self.accidentals: dict[str, int] = {}
-        self.tied_accidentals: dict[int, int] = {}
         self.chord: list[tuple[Pitch, Fraction]] | None = None
+        self.chord_ties: list[Pitch] = []
         self.broken_factor = Fraction(1)
-        self.tie_open = False
+        self.open_ties: tuple[Pitch, ...] = ()
         self.voice: str | None = None
         self.line = 0
 
@@ -113,6 +118,9 @@ class _AbcBodyReader:
             self.unit = parse_unit(value, self.line)
         elif letter == "M":
             self._change_meter(parse_meter(value, self.line))
+        elif letter == "P":
+            num_sounds = sum(isinstance(symbol, SoundSymbol) for symbol in self.symbols)
+            self.parts.append(PartLabel(value, num_sounds, self.line))
         elif letter == "V":
             self._check_single_voice((value.split() or [""])[0])
         elif letter == "m":
@@ -157,7 +165,21 @@ class _AbcBodyReader:
         if "-" in match[1]:
             digits = [str(number) for number in range(int(digits[0]), int(digits[-1]) + 1)]
         self.accidentals.clear()
-        self._merge_bar_line(BarLineSymbol(self.line, ending=",".join(digits)))
+        closes = self._leaves_ending_open(int(digits[0]))
+        if closes:
+            remark = "an ending with no :| before the next, read as if it had one"
+            self.remarks.append(Remark(remark, self.line))
+        self._merge_bar_line(BarLineSymbol(self.line, closes, ending=",".join(digits)))
+
+    def _leaves_ending_open(self, number: int) -> bool:
+        """Whether an ending before this one has no repeat sign at its end."""
+        for symbol in reversed(self.symbols):
+            if isinstance(symbol, BarLineSymbol):
+                if symbol.closes or symbol.opens:
+                    return False
+                if symbol.ending:
+                    return int(symbol.ending[0]) < number
+        return False
 
     def _merge_bar_line(self, bar: BarLineSymbol) -> None:
         last = self.symbols[-1] if self.symbols else None
@@ -205,7 +227,8 @@ class _AbcBodyReader:
             self.accidentals[pitch.letter] = pitch.alter
             return pitch
         in_key = self.signature.get(pitch.letter, 0)
-        alter = self.accidentals.get(pitch.letter, self.tied_accidentals.get(pitch.step, in_key))
+        tied = {pitch.step: pitch.alter for pitch in self.open_ties}
+        alter = self.accidentals.get(pitch.letter, tied.get(pitch.step, in_key))
         return Pitch(pitch.step, alter)
 
     def _parse_length(self, text: str, above: str, slashes: str, below: str) -> Fraction:
@@ -231,7 +254,7 @@ class _AbcBodyReader:
     def _read_chord(self, match: re.Match[str]) -> None:
         if self.chord is not None:
             raise self._make_error("a chord within a chord")
-        self.chord = []
+        self.chord, self.chord_ties = [], []
 
     def _read_chord_end(self, match: re.Match[str]) -> None:
         """The chord lasts as its first note does, times the length after the bracket."""
@@ -241,17 +264,17 @@ class _AbcBodyReader:
         pitches = tuple(pitch for pitch, _ in self.chord)
         duration, self.chord = self.chord[0][1] * factor, None
         self._add_sound(pitches, duration)
+        self.open_ties = tuple(self.chord_ties)
 
     def _read_gap(self, match: re.Match[str]) -> None:
         if self.gaps:
             self.symbols.append(GapSymbol(self.line))
 
     def _add_sound(self, pitches: tuple[Pitch, ...], duration: Fraction) -> None:
-        if self.tie_open:
-            self._close_tie(pitches)
+        self._close_ties(pitches)
         duration = duration if self.broken_factor == 1 else duration * self.broken_factor
         self.symbols.append(SoundSymbol(pitches, duration, self.line))
-        self.broken_factor, self.tied_accidentals = Fraction(1), {}
+        self.broken_factor = Fraction(1)
 
     def _find_last_sound(self) -> tuple[int, SoundSymbol] | None:
         for place in range(len(self.symbols) - 1, -1, -1):
@@ -260,19 +283,22 @@ class _AbcBodyReader:
                 return place, symbol
         return None
 
-    def _close_tie(self, pitches: tuple[Pitch, ...]) -> None:
-        """A hyphen ties where the same pitches follow; between others it was a slur."""
-        self.tie_open = False
-        last = self._find_last_sound()
-        if last is not None and last[1].pitches == pitches:
-            self.symbols[last[0]] = replace(last[1], is_tied=True)
+    def _close_ties(self, pitches: tuple[Pitch, ...]) -> None:
+        """A hyphen ties where the same pitch follows; between others it was a slur."""
+        tied = tuple(pitch for pitch in dict.fromkeys(self.open_ties) if pitch in pitches)
+        self.open_ties = ()
+        last = self._find_last_sound() if tied else None
+        if last is not None:
+            self.symbols[last[0]] = replace(last[1], tied_pitches=tied)
 
     def _read_tie(self, match: re.Match[str]) -> None:
-        last = self._find_last_sound()
-        if self.chord is not None or last is None or not last[1].pitches:
+        """Of a note of a chord, of a note, or of all notes of a chord."""
+        if self.chord is not None:
+            self.chord_ties += [pitch for pitch, _ in self.chord[-1:]]
             return
-        self.tie_open = True
-        self.tied_accidentals = {pitch.step: pitch.alter for pitch in last[1].pitches}
+        last = self._find_last_sound()
+        if last is not None:
+            self.open_ties = last[1].pitches
 
     def _read_broken(self, match: re.Match[str]) -> None:
         """`A>B` dots the first and halves the second; each further sign halves again."""

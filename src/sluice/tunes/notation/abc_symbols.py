@@ -5,18 +5,24 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import NamedTuple
 
+from sluice.tunes.notation.remarks import Remark
+from sluice.tunes.theory.dances import FREE_METER
 from sluice.tunes.theory.keys import Pitch
 
 
 @dataclass(frozen=True)
 class SoundSymbol:
-    """A note, a chord, or a rest (no pitch); `duration` is as written, before any tuplet."""
+    """A note, a chord, or a rest (no pitch); `duration` is as written, before any tuplet.
+
+    `tied_pitches` are those of `pitches` that are held into the next sound.
+    """
 
     pitches: tuple[Pitch, ...]
     duration: Fraction
     line: int
-    is_tied: bool = False
+    tied_pitches: tuple[Pitch, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -59,6 +65,32 @@ class GapSymbol:
 
 
 Symbol = SoundSymbol | BarLineSymbol | TupletSymbol | MeterSymbol | GapSymbol
+
+
+class PartLabel(NamedTuple):
+    """A `P:` of the body: its label, and how many sounds stand before it."""
+
+    label: str
+    num_sounds: int
+    line: int
+
+
+@dataclass(frozen=True)
+class Music:
+    """What the lines below K: say.
+
+    Attributes:
+        meter: the one that it begins in.
+        symbols: what sounds and the bars, in order.
+        parts: labels of parts, in order.
+        remarks: what was left out, or taken in another way than written.
+    """
+
+    meter: str
+    symbols: tuple[Symbol, ...]
+    parts: tuple[PartLabel, ...] = ()
+    remarks: tuple[Remark, ...] = ()
+
 
 _LENGTH = r"(\d{0,4})(/{0,5})(\d{0,4})"
 _NOTE = r"[_^=]*[A-Ga-g][,']*"
@@ -103,7 +135,7 @@ _IN_TIME_OF = {2: 3, 3: 2, 4: 3, 6: 2, 8: 3}
 
 def tuplet_time(notes: int, meter: str) -> int:
     """How many notes' time a tuplet takes that does not say it itself (ABC 2.1, section 4.13)."""
-    beats, unit = map(int, meter.split("/"))
+    beats, unit = (0, 0) if meter == FREE_METER else map(int, meter.split("/"))
     compound = unit == 8 and beats % 3 == 0
     return _IN_TIME_OF.get(notes, 3 if compound else 2)
 

@@ -22,6 +22,7 @@ from sluice.tunes.notation.abc_symbols import (
     TupletSymbol,
     tuplet_time,
 )
+from sluice.tunes.notation.parts import Part, order_bars, place_parts
 from sluice.tunes.notation.remarks import Remark
 from sluice.tunes.theory.dances import default_tempo, guess_rhythm
 from sluice.tunes.theory.keys import Key
@@ -43,6 +44,8 @@ class Transcription:
         octave: octaves up from where `Key.interval` takes the tonic.
         tempo: beats per minute (`dances.beat_length`); that of the dance if None.
         chords: whether chords are written above it and played with it.
+        parts: its parts (`P:` in the body), each from a bar on.
+        part_order: a letter for each part as played (`P:` in the header); as written if empty.
         remarks: what reading it left out, or took in another way than written.
     """
 
@@ -55,6 +58,8 @@ class Transcription:
     octave: int = 0
     tempo: int | None = None
     chords: bool = False
+    parts: tuple[Part, ...] = ()
+    part_order: str = ""
     remarks: tuple[Remark, ...] = field(default=(), compare=False)
 
     @property
@@ -92,6 +97,15 @@ class Transcription:
         """
         return score.parse(self.tokens)
 
+    @property
+    def played_bars(self) -> list[score.Bar]:
+        """Its bars in the order in which they sound: parts, repeats and endings played.
+
+        Raises:
+            InvalidTokensError: the tokens are no valid tune.
+        """
+        return order_bars(self.score.bars, self.parts, self.part_order)
+
 
 def transcribe(block: Block, gaps: bool = False) -> Transcription:
     """Read one tune of an ABC file; a `*` in it becomes the token `GAP` if `gaps`.
@@ -100,19 +114,28 @@ def transcribe(block: Block, gaps: bool = False) -> Transcription:
         AbcSyntaxError: what cannot be read, and on which line.
     """
     header = block.parse_header()
-    meter, symbols = read_music(header, block.music_lines(), gaps)
-    head = [(f"M:{meter}", block.line), (f"K:C{header.key.mode}", block.line)]
-    placed = head + list(_build_tokens(symbols, meter, header.key))
+    music = read_music(header, block.music_lines(), gaps)
+    head = [(f"M:{music.meter}", block.line), (f"K:C{header.key.mode}", block.line)]
+    placed = head + list(_build_tokens(music.symbols, music.meter, header.key))
     tokens = tuple(token for token, _ in placed)
     try:
-        score.parse(["z" if token == GAP else token for token in tokens])
+        read = score.parse(["z" if token == GAP else token for token in tokens])
     except InvalidTokensError as error:
         place = min(error.position, len(placed) - 1)
         raise AbcSyntaxError(error.reason, placed[place][1]) from None
     rhythm = " ".join(header.rhythm.lower().split()).replace("slipjig", "slip jig")
-    tonic = header.key.tonic
-    rhythm = rhythm or guess_rhythm(meter)
-    return Transcription(tokens, block.title, block.source, block.line, rhythm, tonic)
+    parts, remarks = place_parts(music.parts, read.bars)
+    return Transcription(
+        tokens,
+        block.title,
+        block.source,
+        block.line,
+        rhythm or guess_rhythm(music.meter),
+        header.key.tonic,
+        parts=parts,
+        part_order=header.part_order,
+        remarks=(*header.remarks, *music.remarks, *remarks),
+    )
 
 
 def _build_tokens(symbols: Sequence[Symbol], meter: str, key: Key) -> Iterator[tuple[str, int]]:
@@ -154,11 +177,15 @@ def _spell_tuplet(tuplet: TupletSymbol, meter: str) -> list[str]:
 
 
 def _spell_sound(sound: SoundSymbol, key: Key) -> list[str]:
-    pitches = [pitch.transpose(*key.interval).token for pitch in sound.pitches] or ["z"]
-    if len(pitches) > 1:
-        pitches = ["[", *pitches, "]"]
-    tie = ["-"] if sound.is_tied else []
-    return pitches + _spell_duration(sound.duration) + tie
+    spelt = [pitch.transpose(*key.interval).token for pitch in sound.pitches] or ["z"]
+    tie = ["-"] if sound.tied_pitches else []
+    if len(spelt) > 1:
+        if tie and not set(sound.pitches) <= set(sound.tied_pitches):
+            each = zip(sound.pitches, spelt, strict=True)
+            spelt = [s for p, token in each for s in (token, *tie * (p in sound.tied_pitches))]
+            tie = []
+        spelt = ["[", *spelt, "]"]
+    return spelt + _spell_duration(sound.duration) + tie
 
 
 def _spell_duration(duration: Fraction) -> list[str]:
