@@ -150,7 +150,7 @@ def compose_tunes(
         from sluice.files import require_writable
         from sluice.tunes import output
         from sluice.tunes.composition.composer import Composer
-        from sluice.tunes.corpus import statistics
+        from sluice.tunes.corpus.comparison import build_table
 
         wanted, left_out = output.list_default_formats()
         if formats is not None:
@@ -181,7 +181,7 @@ def compose_tunes(
             tunes = [tune.with_presentation(title, tempo, chords) for tune in edited]
         written = output.write_tunes(tunes, out, wanted)
         typer.echo("\n".join(tune.abc(number) for number, tune in enumerate(tunes, 1)))
-        Console().print(statistics.build_table(tunes, composer))
+        Console().print(build_table(tunes, composer))
         again = "" if seed is not None else f"The same again: --seed {chosen}. "
         typer.echo(f"{again}Written: {', '.join(map(str, written))}")
         for reason in left_out:

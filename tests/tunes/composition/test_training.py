@@ -5,7 +5,9 @@ import torch
 
 from sluice.sequence import Checkpoint, SequenceError, compute_loss_per_token
 from sluice.tunes.composition import training
-from sluice.tunes.corpus.statistics import TuneIndex, compute_statistics, from_dict
+from sluice.tunes.composition.composer import Composer
+from sluice.tunes.corpus.index import TuneIndex
+from sluice.tunes.corpus.statistics import compute_statistics, from_dict
 from sluice.tunes.errors import TuneError
 
 SMALL = training.TuneModelConfig(hidden_size=32)
@@ -43,6 +45,10 @@ def test_the_file_holds_the_best_weights_and_the_corpus_figures(book: Path, tmp_
     expected = compute_statistics(prepared.split.validation, index)
     assert from_dict(loaded.metadata["corpus"]) == expected
     assert len(loaded.metadata["training"]) == len(prepared.split.training) == 38
+    assert loaded.metadata["titles"] == [tune.title for tune in prepared.split.training]
+    known = prepared.split.training[5]
+    nearest = Composer.load(weights).index.find_nearest(known.tokens[2:])
+    assert nearest is not None and nearest.title == known.title
 
 
 def test_the_model_trains_in_the_requested_precision(book: Path, tmp_path: Path) -> None:

@@ -45,10 +45,10 @@ def test_tunes_are_read_with_their_titles(tmp_path: Path) -> None:
 def test_statistics_of_generated_tokens() -> None:
     whole = "M:4/4 K:Cmaj C 8 | D 8 | D 8 | C 8 |".split()
     assert TUNES.compute_statistics(whole) == pytest.approx(
-        {"exact_bars": 1.0, "on_tonic": 1.0, "unique_bars": 0.5}
+        {"exact_bars": 1.0, "on_tonic": 1.0, "unique_bars": 0.5, "long_endings": 1.0}
     )
     short = "M:4/4 K:Cmaj C 8 | D 4 | D 8 | E 8 |".split()
     assert TUNES.compute_statistics(short) == pytest.approx(
-        {"exact_bars": 0.5, "on_tonic": 0.0, "unique_bars": 1.0}
+        {"exact_bars": 0.5, "on_tonic": 0.0, "unique_bars": 1.0, "long_endings": 1.0}
     )
     assert TUNES.compute_statistics(["C", "|"]) == {}

@@ -14,7 +14,8 @@ from sluice.tunes.composition.inputs import find_checkpoint, strip_last_bar_line
 from sluice.tunes.composition.sampling import TuneSampler
 from sluice.tunes.composition.titles import generate_title
 from sluice.tunes.composition.transposition import parse_key, transpose
-from sluice.tunes.corpus.statistics import TuneIndex, TuneStatistics, from_dict
+from sluice.tunes.corpus.index import TuneIndex
+from sluice.tunes.corpus.statistics import TuneStatistics, from_dict
 from sluice.tunes.errors import AbcSyntaxError, TuneError
 from sluice.tunes.notation import abc_file
 from sluice.tunes.theory.dances import find_dance, guess_rhythm
@@ -58,7 +59,8 @@ class Composer:
     def index(self) -> TuneIndex:
         """An index of the training tunes, to search for copies."""
         lines: list[str] = self.checkpoint.metadata.get("training", [])
-        return TuneIndex([line.split(" ")[2:] for line in lines])
+        titles: list[str] = self.checkpoint.metadata.get("titles", [])
+        return TuneIndex([line.split(" ")[2:] for line in lines], titles)
 
     def compose(
         self,

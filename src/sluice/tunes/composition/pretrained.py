@@ -20,7 +20,8 @@ from sluice.sequence import Checkpoint, LanguageModel, Progress, TrainingConfig,
 from sluice.sequence.training.schedules import Cosine
 from sluice.tunes.composition import training
 from sluice.tunes.composition.composer import Composer
-from sluice.tunes.corpus import collections, families, licences, statistics
+from sluice.tunes.corpus import collections, comparison, families, licences, statistics
+from sluice.tunes.corpus.index import TuneIndex
 
 CHECKPOINT_NAME = "tunes.safetensors"
 
@@ -83,7 +84,8 @@ def pack(checkpoint: StrPath, out: StrPath) -> None:
         OSError: `out` cannot be written.
     """
     trained = Checkpoint.load(checkpoint, kind=LanguageModel)
-    metadata = {name: value for name, value in trained.metadata.items() if name != "training"}
+    tunes = ("training", "titles")
+    metadata = {name: value for name, value in trained.metadata.items() if name not in tunes}
     replace(trained, metadata=metadata).save(out, dtype="float16")
 
 
@@ -102,8 +104,9 @@ def build_card(
     composer = Composer.load(checkpoint)
     tunes = composer.compose(count, form=form)
     index = Composer.load(training_checkpoint).index
-    shown = statistics.build_table(tunes, _ReferenceCorpus(index, composer.corpus))
-    runs = sorted(index.find_nearest(tune.tokens[2:]).run for tune in tunes)
+    shown = comparison.build_table(tunes, _ReferenceCorpus(index, composer.corpus))
+    nearest = [index.find_nearest(tune.tokens[2:]) for tune in tunes]
+    runs = sorted(found.run if found else 0 for found in nearest)
     lengths = sorted(len(tune.tokens) for tune in tunes)
     shown.add_row("the longest run of all, tokens", str(runs[-1]), "")
     shown.add_row("tokens of a tune, median", str(lengths[count // 2]), "")
@@ -112,7 +115,7 @@ def build_card(
 
 @dataclass(frozen=True)
 class _ReferenceCorpus:
-    index: statistics.TuneIndex
+    index: TuneIndex
     corpus: statistics.TuneStatistics
 
 

@@ -21,6 +21,7 @@ from sluice.sequence import train as train_sequences
 from sluice.sequence.batching.bucketed import BucketBatches
 from sluice.tunes.corpus import collections, families, statistics
 from sluice.tunes.corpus.collections import Collection
+from sluice.tunes.corpus.index import TuneIndex
 
 
 @dataclass(frozen=True)
@@ -90,8 +91,9 @@ def train(
     """Train a model and write its best weights to the file `checkpoint`.
 
     The file is written whole at every new lowest validation loss, and carries the corpus's own
-    measures and the training tunes' tokens, so that composing needs nothing else. `precision` is
-    what the kernels multiply in, `"float32"` or `"bfloat16"`; the weights are float32 in both.
+    measures and the training tunes' tokens and titles, so that composing needs nothing else.
+    `precision` is what the kernels multiply in, `"float32"` or `"bfloat16"`; the weights are
+    float32 in both.
     With a `folder`, checkpoints (and curves for TensorBoard) are written there, and `resume`
     continues from the last.
 
@@ -102,7 +104,7 @@ def train(
     """
     training = [tune.tokens for tune in dataset.split.training]
     vocabulary = Vocabulary.of([*training, *(t.tokens for t in dataset.split.validation)])
-    index = statistics.TuneIndex([tokens[2:] for tokens in training])
+    index = TuneIndex([tokens[2:] for tokens in training])
     corpus = statistics.compute_statistics(dataset.split.validation, index)
     torch.manual_seed(config.seed)
     model = LanguageModel(
@@ -120,6 +122,7 @@ def train(
     figures = {
         "corpus": statistics.to_dict(corpus),
         "training": [" ".join(tokens) for tokens in training],
+        "titles": [tune.title for tune in dataset.split.training],
     }
 
     def save_best(loss: float) -> None:

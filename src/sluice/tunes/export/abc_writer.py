@@ -7,6 +7,15 @@ from fractions import Fraction
 
 from sluice.tunes.export.harmony import name_chords
 from sluice.tunes.notation import score
+from sluice.tunes.notation.annotations import (
+    Annotation,
+    has_chords,
+    rewrite_grace,
+    split_items,
+    transpose_annotation,
+)
+from sluice.tunes.notation.header_fields import join_lines, write_field
+from sluice.tunes.notation.lyrics import write_verses
 from sluice.tunes.notation.parts import Part
 from sluice.tunes.notation.score import Bar
 from sluice.tunes.notation.transcription import Transcription
@@ -27,42 +36,59 @@ def to_abc(tune: Transcription, number: int = 1) -> str:
         InvalidTokensError: the tokens are no valid tune.
     """
     music = tune.score
-    head = [f"X:{number}", f"T:{' '.join(tune.title.split()) or 'Untitled'}"]
+    head = [f"X:{number}", f"T:{join_lines(' '.join(tune.title.split())) or 'Untitled'}"]
+    head += [write_field(*field) for field in tune.fields if field[0] != "W"]
     head += [f"R:{tune.rhythm}"] if tune.rhythm else []
     head += [f"M:{music.meter}", "L:1/8"]
     head += [f"Q:{beat_length(music.meter) / 8}={tune.tempo}"] if tune.tempo else []
     head += [f"P:{tune.part_order}"] if tune.part_order else []
     head += [f"K:{tune.tonic}{music.mode}"]
-    chords = name_chords(music, tune) if tune.chords else {}
-    return "\n".join([*head, *_AbcWriter(tune, music, chords).write_lines(), ""])
+    own = has_chords(tune.annotations)
+    chords = name_chords(music, tune) if tune.chords and not own else {}
+    body = _AbcWriter(tune, music, chords).write_lines()
+    words = [write_field(*field) for field in tune.fields if field[0] == "W"]
+    return "\n".join([*head, *body, *words, ""])
 
 
 class _AbcWriter:
     def __init__(self, tune: Transcription, music: score.Score, chords: Mapping[int, str]) -> None:
         self.tokens, self.meter = tune.tokens, music.meter
         self.interval, self.chords = tune.interval, chords
+        self.annotations, self.lyrics = tune.annotations, tune.lyrics
         self.events = enumerate(music.events)
         self.accidentals = AccidentalTracker(tune.key.signature)
         self.labels = self._place_labels(tune.parts, music.bars)
         self.in_chord = False
         self.elapsed = Fraction(0)
+        self.after = ""
+        self.sung: list[list[int]] = [[]]
 
     def write_lines(self) -> list[str]:
-        """Four bars to a line, and each part's label on one of its own."""
+        """Four bars to a line, each with the words below it, and each part's label above it."""
         body = ["", *self.tokens[2:], ""]
-        pieces, bars = [], 0
+        lines, bars = [""], 0
         for place, (before, token, after) in enumerate(
             zip(body, body[1:-1], body[2:], strict=False), 2
         ):
             if place in self.labels:
-                pieces += [f"\nP:{label}\n" for label in self.labels[place]]
+                lines[-1] += self._close_event()
+                self._start_line(lines)
                 bars = 0
+                lines[-1] = "".join(f"P:{label}\n" for label in self.labels[place])
             spelt = self._write_token(before, token)
-            pieces.append("|]" if spelt == "||" and not after else spelt)
+            lines[-1] += "|]" if spelt == "||" and not after else spelt
             if _is_bar_line(token) and before and after and not _is_bar_line(after):
                 bars += 1
-                pieces.append("" if bars % _BARS_PER_LINE else "\n")
-        return [line for line in "".join(pieces).split("\n") if line]
+                if bars % _BARS_PER_LINE == 0:
+                    self._start_line(lines)
+        lines[-1] += self._close_event()
+        words = write_verses(self.lyrics, self.sung)
+        return [text for line, below in zip(lines, words, strict=True) for text in (line, *below)]
+
+    def _start_line(self, lines: list[str]) -> None:
+        if lines[-1]:
+            lines.append("")
+            self.sung.append([])
 
     def _place_labels(self, parts: Sequence[Part], bars: Sequence[Bar]) -> dict[int, list[str]]:
         """The labels of parts by the token before which they stand."""
@@ -71,20 +97,26 @@ class _AbcWriter:
             if bar < len(bars):
                 start = bars[bar].start
                 start -= self.tokens[start - 1] == "|:"
-                found.setdefault(start, []).append(label)
+                found.setdefault(start, []).append(join_lines(label))
         return found
 
     def _write_token(self, before: str, token: str) -> str:
-        if _is_bar_line(token):
-            return self._write_bar_line(before, token)
-        if match := score.METER.fullmatch(token):
-            self.meter = match[1]
-            return f"[{token}]"
         if token in ("]", "-") or score.DURATION.fullmatch(token):
             self.in_chord = self.in_chord and token != "]"
             return token
+        closed = "" if self.in_chord else self._close_event()
+        if _is_bar_line(token):
+            return closed + self._write_bar_line(before, token)
+        if match := score.METER.fullmatch(token):
+            self.meter = match[1]
+            return f"{closed}[{token}]"
         space = "" if self.in_chord or score.TUPLET.fullmatch(before) else self._write_space()
-        return space + self._write_element(token)
+        return closed + space + self._write_element(token)
+
+    def _close_event(self) -> str:
+        """What stands after the last event."""
+        text, self.after = self.after, ""
+        return text
 
     def _write_bar_line(self, before: str, token: str) -> str:
         self.accidentals.start_bar()
@@ -100,15 +132,34 @@ class _AbcWriter:
     def _write_element(self, token: str) -> str:
         if score.TUPLET.fullmatch(token):
             return token
-        chord = ""
+        before = ""
         if not self.in_chord:
             place, event = next(self.events)
             self.elapsed += event.duration
-            chord = f'"{self.chords[place]}"' if place in self.chords else ""
+            before = self._begin_event(place, event)
         if token in ("[", "z"):
             self.in_chord = token == "["
-            return chord + token
-        return chord + self._write_note(Pitch.parse(token)[0].transpose(*self.interval))
+            return before + token
+        return before + self._write_note(Pitch.parse(token)[0].transpose(*self.interval))
+
+    def _begin_event(self, place: int, event: score.Event) -> str:
+        """What stands before an event; what stands after it is kept until it ends."""
+        if event.pitches:
+            self.sung[-1].append(place)
+        note = self.annotations.get(place, Annotation())
+        before, self.after = (transpose_annotation(text, *self.interval) for text in note)
+        chord = f'"{self.chords[place]}"' if place in self.chords else ""
+        return chord + self._mark_graces(before)
+
+    def _mark_graces(self, text: str) -> str:
+        return "".join(
+            rewrite_grace(item.text, self._write_grace) if item.kind == "grace" else item.text
+            for item in split_items(text)
+        )
+
+    def _write_grace(self, pitch: Pitch) -> str:
+        sign = pitch.accidental if self.accidentals.needs_grace_sign(pitch) else ""
+        return sign + pitch.without_accidental
 
     def _write_note(self, pitch: Pitch) -> str:
         return (

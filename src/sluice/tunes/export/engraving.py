@@ -1,36 +1,44 @@
-"""A tune's score as SVG and PDF, engraved by Verovio from MEI."""
+"""A tune's score as SVG and PDF, engraved by Verovio from MEI, in any thread."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
 from sluice.extras import MissingExtraError
+from sluice.locks import ForkSafeLock
+from sluice.tunes.errors import TuneError
 from sluice.tunes.export.mei import to_mei
 from sluice.tunes.notation.transcription import Transcription
 
 _OPTIONS = {
-    "pageWidth": 2100,
-    "pageHeight": 2970,
+    "scale": 45,
     "pageMarginLeft": 150,
     "pageMarginRight": 150,
     "pageMarginTop": 120,
     "pageMarginBottom": 120,
     "footer": "none",
     "smuflTextFont": "none",
-    "breaks": "encoded",
+    "breaks": "line",
     "svgViewBox": True,
     "xmlIdSeed": 1,
 }
-_SCALES = (45, 38, 32)
-"""In percent, the first at which the tune fits on a page."""
+_A4_WIDTH, _A4_HEIGHT, _MAX_HEIGHT = 2100, 2970, 60_000
+"""In tenths of a millimetre; Verovio lays out no page that is higher than the last."""
+_REDUCTIONS = (1.0, 1.2, 1.4, 1.7, 2.0)
+"""How much smaller the notes are, the first with which the tune fits on a page."""
 _A4_PIXELS = 210 / 25.4 * 96
 _FONT = "Leipzig"
+_MEI = "{http://www.music-encoding.org/ns/mei}"
 _ADVANCE = 400
 """From one sign of a tempo to what follows it, in thousandths of the font's size."""
 _SVG = "{http://www.w3.org/2000/svg}"
 ElementTree.register_namespace("", _SVG[1:-1])
+
+_ONE_AT_A_TIME = ForkSafeLock()
+"""Verovio's seed of identifiers is one for the process."""
 
 
 def to_svg(tune: Transcription) -> str:
@@ -39,9 +47,10 @@ def to_svg(tune: Transcription) -> str:
     Raises:
         MissingExtraError: the library verovio is not installed.
         InvalidTokensError: the tokens are no valid tune.
-        TuneError: a note's length that has no sign.
+        TuneError: a note's length that has no sign, or a score that does not hold every note.
     """
-    return _engrave(tune, adjustPageHeight=True)
+    options = {"pageWidth": _A4_WIDTH, "pageHeight": _MAX_HEIGHT, "adjustPageHeight": True}
+    return _engrave(tune, [options])
 
 
 def to_pdf(tune: Transcription) -> bytes:
@@ -50,34 +59,65 @@ def to_pdf(tune: Transcription) -> bytes:
     Raises:
         MissingExtraError: the library verovio or cairosvg is not installed.
         InvalidTokensError: the tokens are no valid tune.
-        TuneError: a note's length that has no sign.
+        TuneError: a note's length that has no sign, or a tune that is too long for a page.
     """
     try:
         import cairosvg
     except ImportError:
         raise MissingExtraError("cairosvg", "tunes") from None
-    page = _engrave(tune).encode()
+    page = _draw_page(tune).encode()
     return bytes(cairosvg.svg2pdf(page, output_width=_A4_PIXELS, output_height=_A4_PIXELS * 2**0.5))
 
 
-def _engrave(tune: Transcription, **options: bool) -> str:
+def _draw_page(tune: Transcription) -> str:
+    """A page of the shape of A4 as an SVG picture."""
+    sizes = [(round(_A4_WIDTH * times), round(_A4_HEIGHT * times)) for times in _REDUCTIONS]
+    return _engrave(tune, [{"pageWidth": w, "pageHeight": h} for w, h in sizes])
+
+
+def _engrave(tune: Transcription, layouts: Sequence[Mapping[str, int]]) -> str:
+    """The score in the first of the layouts in which it is one page."""
     try:
         import verovio
     except ImportError:
         raise MissingExtraError("verovio", "tunes") from None
-    toolkit = verovio.toolkit()
     mei = to_mei(tune)
-    for scale in _SCALES:
-        toolkit.setOptions({**_OPTIONS, "scale": scale, **options})
-        toolkit.loadData(mei)
-        if toolkit.getPageCount() == 1:
-            break
-    return _embed_glyphs(toolkit.renderToSVG(1), Path(toolkit.getResourcePath()))
-
-
-def _embed_glyphs(drawn: str, resources: Path) -> str:
-    """White ground, and the note of the tempo as an outline: its font is nowhere but here."""
+    resources = Path(verovio.__file__).parent / "data"
+    with _ONE_AT_A_TIME.hold():
+        # Importing verovio names its resources to the thread that imports it, and to no other.
+        toolkit = verovio.toolkit(False)
+        toolkit.setResourcePath(str(resources))
+        for layout in layouts:
+            toolkit.setOptions({**_OPTIONS, **layout})
+            toolkit.loadData(mei)
+            pages = toolkit.getPageCount()
+            if pages == 1:
+                break
+        drawn = toolkit.renderToSVG(1)
+    if pages > 1:
+        raise TuneError(f"The score of {tune.title!r} does not fit on a page; write svg, not pdf.")
     root = ElementTree.fromstring(drawn)
+    _check_notes(root, ElementTree.fromstring(mei))
+    return _embed_glyphs(root, resources)
+
+
+def _check_notes(drawn: Element, mei: Element) -> None:
+    """Check that every note was drawn.
+
+    Raises:
+        TuneError: some are missing.
+    """
+    written = sum(1 for _ in mei.iter(f"{_MEI}note"))
+    groups = (str(group.get("class")).split() for group in drawn.iter(f"{_SVG}g"))
+    found = sum(kinds[:1] == ["note"] for kinds in groups)
+    if found != written:
+        raise TuneError(
+            f"Verovio drew {found} of the {written} notes of the score; write abc, not svg or pdf."
+        )
+
+
+def _embed_glyphs(root: Element, resources: Path) -> str:
+    """White ground, and the note of the tempo as an outline: its font is nowhere but here."""
     ground = {"width": "100%", "height": "100%", "style": "fill:white;stroke:none"}
     root.insert(0, Element(f"{_SVG}rect", ground))
     for words in root.iter(f"{_SVG}text"):

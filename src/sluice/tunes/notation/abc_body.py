@@ -1,7 +1,8 @@
 """Lines of ABC music read into symbols: what sounds and for how long, bars, tuplets, meters.
 
-Accidentals, key signatures, ties, broken rhythm and unit note lengths are resolved here; grace
-notes, decorations, chord symbols and slurs are skipped. Durations are exact and in eighths.
+Accidentals, key signatures, clefs, ties, broken rhythm, macros and unit note lengths are resolved
+here; grace notes, decorations, chord symbols and slurs are kept. Of several voices the first is
+read. Durations are exact and in eighths.
 """
 
 from __future__ import annotations
@@ -13,11 +14,13 @@ from fractions import Fraction
 from functools import lru_cache
 
 from sluice.tunes.errors import AbcSyntaxError
-from sluice.tunes.notation.abc_file import Header, Line, parse_key, parse_meter, parse_unit
+from sluice.tunes.notation.abc_annotations import AnnotationCollector
+from sluice.tunes.notation.abc_fields import parse_key, parse_meter, parse_unit
+from sluice.tunes.notation.abc_header import Header
+from sluice.tunes.notation.abc_lines import Line, is_prose
 from sluice.tunes.notation.abc_symbols import (
     ANY,
     BARE_ENDING,
-    ERROR_REASONS,
     IGNORED_SYMBOLS,
     LEXERS,
     BarLineSymbol,
@@ -28,11 +31,20 @@ from sluice.tunes.notation.abc_symbols import (
     SoundSymbol,
     Symbol,
     TupletSymbol,
+    explain_fault,
     is_double,
     tuplet_time,
 )
+from sluice.tunes.notation.annotations import transpose_annotation
+from sluice.tunes.notation.header_fields import KEPT_LETTERS
+from sluice.tunes.notation.lyrics import AlignedLine
+from sluice.tunes.notation.macros import expand_macros, parse_macro
 from sluice.tunes.notation.remarks import Remark
-from sluice.tunes.theory.keys import Pitch
+from sluice.tunes.notation.voices import VoiceFilter
+from sluice.tunes.theory.dances import bar_length
+from sluice.tunes.theory.keys import ACCIDENTALS, Pitch
+
+_FIELDS_READ = "KLMPVmws+"
 
 
 def read_music(header: Header, lines: Sequence[Line], gaps: bool = False) -> Music:
@@ -41,15 +53,12 @@ def read_music(header: Header, lines: Sequence[Line], gaps: bool = False) -> Mus
     A `*` is a gap if `gaps`, else it means nothing.
 
     Raises:
-        AbcSyntaxError: something that cannot be read, or several voices.
+        AbcSyntaxError: something that cannot be read.
     """
-    reader = _AbcBodyReader(header, gaps)
+    reader = _AbcBodyReader(header, lines, gaps)
     for line in lines:
         reader.read_line(line)
-    reader.finish()
-    return Music(
-        reader.first_meter, tuple(reader.symbols), tuple(reader.parts), tuple(reader.remarks)
-    )
+    return reader.finish()
 
 
 @lru_cache(maxsize=1024)
@@ -58,19 +67,24 @@ def _to_eighths(above: int, below: int, unit: Fraction) -> Fraction:
 
 
 class _AbcBodyReader:
-    def __init__(self, header: Header, gaps: bool) -> None:
+    def __init__(self, header: Header, lines: Sequence[Line], gaps: bool) -> None:
         self.symbols: list[Symbol] = []
         self.parts: list[PartLabel] = []
         self.remarks: list[Remark] = []
         self.gaps = gaps
         self.unit, self.meter, self.first_meter = header.unit_length, header.meter, header.meter
-        self.signature = header.key.signature
+        self.signature, self.staff = header.key.signature, header.staff
+        self.macros = list(header.macros)
+        self.voices = VoiceFilter(header.voices, lines)
+        self.staff = self.staff.update(self.voices.staff)
+        self.in_overlay = False
         self.accidentals: dict[str, int] = {}
         self.chord: list[tuple[Pitch, Fraction]] | None = None
         self.chord_ties: list[Pitch] = []
         self.broken_factor = Fraction(1)
         self.open_ties: tuple[Pitch, ...] = ()
-        self.voice: str | None = None
+        self.annotations = AnnotationCollector()
+        self.lines_below: list[AlignedLine] = []
         self.line = 0
 
     def read_line(self, line: Line) -> None:
@@ -78,25 +92,47 @@ class _AbcBodyReader:
         if line.field is not None:
             self._set_field(*line.field)
             return
+        if is_prose(line.text):
+            self._add_remark("a line of words, left out")
+            return
+        text = expand_macros(line.text, self.macros, line.number) if self.macros else line.text
         place = 0
-        while place < len(line.text):
-            place = self._read_symbol(line.text, place)
+        while place < len(text):
+            place = self._read_symbol(text, place)
         if self.chord is not None:
             raise self._make_error("a chord that is not closed")
 
-    def finish(self) -> None:
+    def finish(self) -> Music:
         if self.broken_factor != 1:
             raise self._make_error("a broken rhythm with no second note")
+        self._append_after(self.annotations.take_before())
+        return Music(
+            self.first_meter,
+            tuple(self.symbols),
+            tuple(self.lines_below),
+            tuple(self.parts),
+            tuple(self.remarks),
+        )
 
     def _make_error(self, reason: str) -> AbcSyntaxError:
         return AbcSyntaxError(reason, self.line)
 
+    def _add_remark(self, kind: str) -> None:
+        self.remarks.append(Remark(kind, self.line))
+
     def _read_symbol(self, text: str, place: int) -> int:
         """Read one symbol of `text` and return where the next begins."""
+        if self.voices.is_skipping:
+            return self._skip_voice(text, place)
         found = ANY.match(text, place)
-        if found is None:
-            fault = ERROR_REASONS.get(text[place], f"{text[place]!r}, which means nothing here")
-            raise self._make_error(fault)
+        if self.in_overlay:
+            if found is None:
+                return place + 1
+            if found.lastgroup not in ("bar", "field"):
+                return found.end()
+        elif found is None:
+            raise self._make_error(explain_fault(text, place))
+        assert found is not None
         name = str(found.lastgroup)
         if name in IGNORED_SYMBOLS:
             return found.end()
@@ -108,23 +144,60 @@ class _AbcBodyReader:
         handler(match)
         return match.end()
 
+    def _skip_voice(self, text: str, place: int) -> int:
+        """The place of the next voice in this line, or the line's end."""
+        match = self.voices.FIELD.search(text, place)
+        if match is None:
+            return len(text)
+        self._set_field("V", match[1])
+        return match.end()
+
+    def _read_overlay(self, match: re.Match[str]) -> None:
+        if self.chord is not None:
+            raise self._make_error("a chord that is not closed")
+        self.in_overlay = True
+        self._add_remark("an overlay (&), left out")
+
     def _read_field(self, match: re.Match[str]) -> None:
         self._set_field(match[1], match[2].strip())
 
     def _set_field(self, letter: str, value: str) -> None:
-        if letter == "K":
-            self.signature = parse_key(value, self.line).signature
+        if letter == "V":
+            self._change_voice(value)
+        elif self.voices.is_skipping:
+            return
+        elif letter == "K":
+            self._change_key(value)
         elif letter == "L":
-            self.unit = parse_unit(value, self.line)
+            self.unit = parse_unit(value, self.line, self.meter)
         elif letter == "M":
             self._change_meter(parse_meter(value, self.line))
         elif letter == "P":
             num_sounds = sum(isinstance(symbol, SoundSymbol) for symbol in self.symbols)
             self.parts.append(PartLabel(value, num_sounds, self.line))
-        elif letter == "V":
-            self._check_single_voice((value.split() or [""])[0])
+        elif letter in ("w", "s"):
+            self.lines_below.append(AlignedLine(letter, value, len(self.symbols), self.line))
         elif letter == "m":
-            raise self._make_error("a macro (m:), which is not expanded")
+            self.macros.append(parse_macro(value, self.line))
+        elif letter not in KEPT_LETTERS:
+            self._add_remark(f"a field within the tune ({letter}:), left out")
+
+    def _change_voice(self, value: str) -> None:
+        self.in_overlay = False
+        staff = self.voices.enter(value, self.line)
+        if staff is None:
+            if self.voices.is_new:
+                self._add_remark("another voice (V:), left out")
+        else:
+            self.staff = self.staff.update(staff)
+
+    def _change_key(self, value: str) -> None:
+        field = parse_key(value, self.line)
+        if field.key is not None:
+            self.signature = field.key.signature
+        self.staff = self.staff.update(field.staff)
+        if field.unknown:
+            self._add_remark("words after a key (K:) that mean nothing, left out")
 
     def _change_meter(self, meter: str) -> None:
         if not any(isinstance(symbol, SoundSymbol | TupletSymbol) for symbol in self.symbols):
@@ -133,11 +206,6 @@ class _AbcBodyReader:
             self.symbols.append(MeterSymbol(meter, self.line))
         self.meter = meter
 
-    def _check_single_voice(self, voice: str) -> None:
-        if self.voice not in (None, voice):
-            raise self._make_error("several voices; only single-voice tunes are read")
-        self.voice = voice
-
     def _read_bar(self, text: str, match: re.Match[str]) -> int:
         """A bar line, joined to one just before it, and the ending number that touches it."""
         if self.chord is not None:
@@ -145,6 +213,9 @@ class _AbcBodyReader:
         if self.broken_factor != 1:
             raise self._make_error("a broken rhythm with no second note")
         self.accidentals.clear()
+        self.in_overlay = False
+        if self.symbols and isinstance(self.symbols[-1], SoundSymbol):
+            self._append_after(self.annotations.take_at_bar_line())
         sign = match[0]
         bar = BarLineSymbol(self.line, sign[0] == ":", sign[-1] == ":", is_double=is_double(sign))
         self._merge_bar_line(bar)
@@ -164,11 +235,12 @@ class _AbcBodyReader:
         digits = re.findall(r"\d", match[1])
         if "-" in match[1]:
             digits = [str(number) for number in range(int(digits[0]), int(digits[-1]) + 1)]
+        if not digits:
+            raise self._make_error(f"the ending {match[1]}, which counts backwards")
         self.accidentals.clear()
         closes = self._leaves_ending_open(int(digits[0]))
         if closes:
-            remark = "an ending with no :| before the next, read as if it had one"
-            self.remarks.append(Remark(remark, self.line))
+            self._add_remark("an ending with no :| before the next, read as if it had one")
         self._merge_bar_line(BarLineSymbol(self.line, closes, ending=",".join(digits)))
 
     def _leaves_ending_open(self, number: int) -> bool:
@@ -223,13 +295,18 @@ class _AbcBodyReader:
             pitch, marked = Pitch.parse(text)
         except ValueError:
             raise self._make_error(f"{text!r}, which is no pitch") from None
+        interval = self.staff.interval
         if marked:
             self.accidentals[pitch.letter] = pitch.alter
-            return pitch
-        in_key = self.signature.get(pitch.letter, 0)
-        tied = {pitch.step: pitch.alter for pitch in self.open_ties}
-        alter = self.accidentals.get(pitch.letter, tied.get(pitch.step, in_key))
-        return Pitch(pitch.step, alter)
+            return pitch.transpose(*interval)
+        alter = self.accidentals.get(pitch.letter, self.signature.get(pitch.letter, 0))
+        if self.open_ties and pitch.letter not in self.accidentals:
+            for tied in (
+                Pitch(pitch.step, alter).transpose(*interval) for alter in ACCIDENTALS.values()
+            ):
+                if tied in self.open_ties:
+                    return tied
+        return Pitch(pitch.step, alter).transpose(*interval)
 
     def _parse_length(self, text: str, above: str, slashes: str, below: str) -> Fraction:
         """A length in eighths; `/` halves, `//` quarters, `/3` thirds."""
@@ -246,10 +323,13 @@ class _AbcBodyReader:
 
     def _read_long_rest(self, match: re.Match[str]) -> None:
         """A rest of whole bars."""
+        length = bar_length(self.meter)
+        if length is None:
+            raise self._make_error("a rest of whole bars (Z) in free meter, which is unsupported")
         for bar in range(int(match[1] or 1)):
             if bar:
                 self._merge_bar_line(BarLineSymbol(self.line))
-            self._add_sound((), 8 * Fraction(self.meter))
+            self._add_sound((), length)
 
     def _read_chord(self, match: re.Match[str]) -> None:
         if self.chord is not None:
@@ -268,12 +348,43 @@ class _AbcBodyReader:
 
     def _read_gap(self, match: re.Match[str]) -> None:
         if self.gaps:
-            self.symbols.append(GapSymbol(self.line))
+            self.symbols.append(GapSymbol(self.line, self.annotations.take_before()))
+
+    def _read_quoted(self, match: re.Match[str]) -> None:
+        letters, semitones = self.staff.interval
+        text = match[0]
+        self.annotations.add_quoted(
+            transpose_annotation(text, letters, semitones) if semitones % 12 else text
+        )
+
+    def _read_decoration(self, match: re.Match[str]) -> None:
+        self.annotations.add_decoration(match[0])
+
+    def _read_grace(self, match: re.Match[str]) -> None:
+        self.annotations.add_grace(match[0], self._resolve_pitch)
+
+    def _read_slur(self, match: re.Match[str]) -> None:
+        if match[0] == "(":
+            self.annotations.open_slur()
+        elif self.chord is None:
+            self._append_after(")")
+        else:
+            self.annotations.after_chord += ")"
+
+    def _append_after(self, text: str) -> None:
+        """Annotations after the last sound or gap; there are none before the first."""
+        for place in range(len(self.symbols) - 1, -1 if text else len(self.symbols), -1):
+            symbol = self.symbols[place]
+            if isinstance(symbol, SoundSymbol | GapSymbol):
+                self.symbols[place] = replace(symbol, after=symbol.after + text)
+                return
 
     def _add_sound(self, pitches: tuple[Pitch, ...], duration: Fraction) -> None:
         self._close_ties(pitches)
         duration = duration if self.broken_factor == 1 else duration * self.broken_factor
-        self.symbols.append(SoundSymbol(pitches, duration, self.line))
+        before, after = self.annotations.take_before(), self.annotations.after_chord
+        self.annotations.after_chord = ""
+        self.symbols.append(SoundSymbol(pitches, duration, self.line, before=before, after=after))
         self.broken_factor = Fraction(1)
 
     def _find_last_sound(self) -> tuple[int, SoundSymbol] | None:
@@ -293,6 +404,7 @@ class _AbcBodyReader:
 
     def _read_tie(self, match: re.Match[str]) -> None:
         """Of a note of a chord, of a note, or of all notes of a chord."""
+        self.annotations.drop_dot()
         if self.chord is not None:
             self.chord_ties += [pitch for pitch, _ in self.chord[-1:]]
             return

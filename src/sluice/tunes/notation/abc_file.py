@@ -13,6 +13,7 @@ from sluice.files import StrPath
 from sluice.tunes.errors import AbcSyntaxError, NoTunesError, make_read_error
 from sluice.tunes.notation.abc_header import Header, parse_header
 from sluice.tunes.notation.abc_lines import Line, clean_lines
+from sluice.tunes.notation.header_fields import Fields, select_fields
 from sluice.tunes.notation.remarks import Remark
 
 _NEWLINE = re.compile(r"\r\n|\r|\n")
@@ -38,6 +39,13 @@ class Block:
         fields = [line.field for line in self.lines]
         titles = [field[1] for field in fields if field and field[0] == "T" and field[1]]
         return titles[0] if titles else f"X:{self.lines[0].text[2:].strip()}"
+
+    def text_fields(self) -> Fields:
+        """The fields of text, wherever they stand (`sluice.tunes.notation.header_fields`)."""
+        own, defaults = (
+            [line.field for line in lines if line.field] for lines in (self.lines, self.defaults)
+        )
+        return select_fields(own, defaults)
 
     def parse_header(self) -> Header:
         """The fields up to K:.

@@ -9,7 +9,7 @@ from fractions import Fraction
 from sluice.tunes.errors import AbcSyntaxError
 from sluice.tunes.notation.abc_fields import (
     StaffSettings,
-    default_unit,
+    VoiceField,
     parse_key,
     parse_meter,
     parse_unit,
@@ -22,9 +22,6 @@ from sluice.tunes.notation.parts import parse_part_order
 from sluice.tunes.notation.remarks import Remark
 from sluice.tunes.theory.dances import FREE_METER
 from sluice.tunes.theory.keys import Key
-
-_TEXT_FIELDS = "ABCDFGHNORSTWZ"
-"""Fields whose value may go on in a line that is no field."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +36,7 @@ class Header:
         key: the key that the tune is written in.
         sounding_key: the key that it sounds in, where clef or transposition make it another.
         staff: what clef and properties do to written pitches.
-        voices: those that V: fields name, with what their clefs do.
+        voices: those that V: fields name.
         part_order: a letter for each part as played, or nothing.
         macros: what `m:` fields abbreviate.
         remarks: what was left out.
@@ -51,8 +48,8 @@ class Header:
     unit_length: Fraction
     key: Key
     sounding_key: Key
-    staff: StaffSettings = StaffSettings()
-    voices: tuple[tuple[str, StaffSettings], ...] = ()
+    staff: StaffSettings
+    voices: tuple[VoiceField, ...] = ()
     part_order: str = ""
     macros: tuple[Macro, ...] = ()
     remarks: tuple[Remark, ...] = ()
@@ -93,21 +90,12 @@ def parse_header(lines: Sequence[Line]) -> Header:
 
 
 def _gather_fields(lines: Iterable[Line]) -> Fields:
-    """The values of each field, with their lines; `+:` and lines of text go on with the last."""
+    """The values of each field, with their lines."""
     fields: Fields = {}
-    last = ""
     for line in lines:
-        letter, value = line.field or ("", line.text.strip())
-        if letter and letter != "+":
-            fields.setdefault(letter, []).append((value, line.number))
-            last = letter
-        elif not value:
-            continue
-        elif last and (letter == "+" or last in _TEXT_FIELDS):
-            before, number = fields[last][-1]
-            fields[last][-1] = (f"{before} {value}".strip(), number)
-        else:
+        if line.field is None:
             raise AbcSyntaxError("this line stands above K: and is no field", line.number)
+        fields.setdefault(line.field[0], []).append((line.field[1], line.number))
     return fields
 
 

@@ -13,6 +13,8 @@ _FIELD = re.compile(r"([A-Za-z+]):(.*)", re.DOTALL)
 # A line such as `A:| B2` is a note before a repeat sign and not a field.
 _NOTE_BEFORE_BAR = re.compile(r"[A-Ga-gxz]:\s*(?:[|:]|\[[|\d])")
 _BLOCK_START = re.compile(r"%%\s*begin(\w+)")
+_TEXT_FIELDS = "ABCDFGHNORSTWZ"
+"""Fields above K: whose value may go on in lines that are no field."""
 _TEXTS = re.compile(r"\"[^\"]*\"|![^!|\s]*!|\[[A-Za-z]:[^\]]*\]|\+[a-z]+\+")
 _NOT_IN_MUSIC = re.compile(r"[^A-Za-z\d\s|:\[\](){}<>/_^=,'.~*`\\$&+!#-]")
 _LETTERS_OF_MUSIC = frozenset("ABCDEFGabcdefgxyzXZHLMOPSTuv")
@@ -58,7 +60,23 @@ def clean_lines(raw: Sequence[str], start: int, end: int) -> TuneLines:
             remarks.append(Remark("an empty line inside a tune", paragraph[0].number - 1))
         lines += found.lines
         remarks += found.remarks
-    return TuneLines(tuple(lines), tuple(remarks))
+    return TuneLines(tuple(_join_continuations(lines)), tuple(remarks))
+
+
+def _join_continuations(lines: Sequence[Line]) -> list[Line]:
+    """The lines with `+:`, and text that goes on above K:, joined to the field before."""
+    found: list[Line] = []
+    in_header = True
+    for line in lines:
+        letter, value = line.field or ("", line.text.strip())
+        before = found[-1].field if found else None
+        goes_on = in_header and not letter and before is not None and before[0] in _TEXT_FIELDS
+        if goes_on or (letter == "+" and before is not None):
+            found[-1] = Line(found[-1].number, f"{found[-1].text.rstrip()} {value}")
+        else:
+            found.append(line)
+        in_header = in_header and letter != "K"
+    return found
 
 
 def _split_paragraphs(raw: Sequence[str], start: int, end: int) -> list[list[Line]]:

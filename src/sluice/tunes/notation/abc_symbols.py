@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import NamedTuple
 
+from sluice.tunes.notation.lyrics import AlignedLine
 from sluice.tunes.notation.remarks import Remark
 from sluice.tunes.theory.dances import FREE_METER
 from sluice.tunes.theory.keys import Pitch
@@ -16,13 +17,16 @@ from sluice.tunes.theory.keys import Pitch
 class SoundSymbol:
     """A note, a chord, or a rest (no pitch); `duration` is as written, before any tuplet.
 
-    `tied_pitches` are those of `pitches` that are held into the next sound.
+    `tied_pitches` are those of `pitches` that are held into the next sound; `before` and `after`
+    are the annotations there, in the sounding key.
     """
 
     pitches: tuple[Pitch, ...]
     duration: Fraction
     line: int
     tied_pitches: tuple[Pitch, ...] = ()
+    before: str = ""
+    after: str = ""
 
 
 @dataclass(frozen=True)
@@ -59,9 +63,11 @@ class MeterSymbol:
 
 @dataclass(frozen=True)
 class GapSymbol:
-    """A `*`: music that is still to be found."""
+    """A `*`: music that is still to be found, with annotations as those of a sound."""
 
     line: int
+    before: str = ""
+    after: str = ""
 
 
 Symbol = SoundSymbol | BarLineSymbol | TupletSymbol | MeterSymbol | GapSymbol
@@ -82,12 +88,14 @@ class Music:
     Attributes:
         meter: the one that it begins in.
         symbols: what sounds and the bars, in order.
+        lines_below: lines of words (`w:`) and of symbols (`s:`).
         parts: labels of parts, in order.
         remarks: what was left out, or taken in another way than written.
     """
 
     meter: str
     symbols: tuple[Symbol, ...]
+    lines_below: tuple[AlignedLine, ...] = ()
     parts: tuple[PartLabel, ...] = ()
     remarks: tuple[Remark, ...] = ()
 
@@ -96,7 +104,9 @@ _LENGTH = r"(\d{0,4})(/{0,5})(\d{0,4})"
 _NOTE = r"[_^=]*[A-Ga-g][,']*"
 _SYMBOLS: dict[str, str] = {
     "quoted": r'"[^"]*"',
-    "decoration": r"!(?:[^!|:\[\]\s]*!)?|\+[a-z][^+|\s]*\+|[.~H-Wh-w]|y\d*",
+    "decoration": (
+        r"!(?:[^!|:\[\]\s]*!)?|\+(?![A-Ga-g]{2,}\+)[a-z][^+|\s]*\+|\+f{2,4}\+|[.~H-Wh-w]|y\d*"
+    ),
     "grace": r"\{[^{}]*\}",
     "field": r"\[([A-Za-z]):([^\]]*)\]",
     "bar": r"(:\s*)*(?:\[?\|+\]?)+(?:\s*:)*|::+",
@@ -112,6 +122,7 @@ _SYMBOLS: dict[str, str] = {
     "chord_end": rf"\]{_LENGTH}",
     "slur": r"[(](?!\d)|[)]",
     "gap": r"\*",
+    "overlay": r"&",
     # A `=` that ends a line is a soft line break left by mail.
     "space": r"(?:[\s`\\$]|=(?:20)?\s*$)+",
     "colon": r":",
@@ -121,15 +132,16 @@ _GROUP = re.compile(r"(?<!\[)\((?!\?)")
 ANY = re.compile("|".join(f"(?P<{name}>{_GROUP.sub('(?:', p)})" for name, p in _SYMBOLS.items()))
 BARE_ENDING = re.compile(r"\s*(\d(?:[-,.]*\d)*)")
 _DOUBLE_BAR = re.compile(r"\[?(?:\|{2,}|\|\])|\[\|(?!\])")
-IGNORED_SYMBOLS = {"quoted", "decoration", "grace", "slur", "space", "hook"}
-ERROR_REASONS = {
-    '"': "a quotation mark that is not closed",
-    "{": "grace notes that are not closed",
-    "&": "several voices in one bar; only single-voice tunes are read",
-    "^": "an accidental with no note after it",
-    "_": "an accidental with no note after it",
-    "=": "an accidental with no note after it",
-}
+IGNORED_SYMBOLS = {"space", "hook"}
+_FAULTS = (
+    (r"\"", "a quotation mark that is not closed"),
+    (r"\{", "grace notes that are not closed"),
+    (r"[_^]\d*/", "a microtone, which is unsupported"),
+    (r"[_^]\d", "a microtone, which is unsupported"),
+    (r"[_^=]", "an accidental with no note after it"),
+    (r"[♭♯♮]", "a printed accidental; in ABC it is written _, ^ or = before its note"),
+    (r"\+[^+]*\+", "a chord between + signs, which is unsupported; write it in brackets"),
+)
 _IN_TIME_OF = {2: 3, 3: 2, 4: 3, 6: 2, 8: 3}
 
 
@@ -147,3 +159,15 @@ def is_double(sign: str) -> bool:
     [True, True, True, False, False]
     """
     return _DOUBLE_BAR.search(sign) is not None and sign != "[|]"
+
+
+def explain_fault(text: str, place: int) -> str:
+    """Why nothing can be read at a place.
+
+    >>> explain_fault("A ^/B", 2)
+    'a microtone, which is unsupported'
+    """
+    for pattern, reason in _FAULTS:
+        if re.match(pattern, text[place:]):
+            return reason
+    return f"{text[place]!r}, which means nothing here"

@@ -1,4 +1,4 @@
-"""Parts of a tune (`P:`) and the order in which its bars are played, repeats and endings included."""
+"""Parts of a tune (`P:`), and the order in which bars are played: parts, repeats, endings."""
 
 from __future__ import annotations
 

@@ -6,12 +6,13 @@ and composition using deep learning"): meter, mode, then the body, on a root of 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
 from sluice.tunes.errors import AbcSyntaxError, InvalidTokensError
 from sluice.tunes.notation import score
+from sluice.tunes.notation.abc_annotations import align_lines, collect_annotations
 from sluice.tunes.notation.abc_body import read_music
 from sluice.tunes.notation.abc_file import Block
 from sluice.tunes.notation.abc_symbols import (
@@ -22,8 +23,11 @@ from sluice.tunes.notation.abc_symbols import (
     TupletSymbol,
     tuplet_time,
 )
+from sluice.tunes.notation.annotations import Annotation, Annotations
+from sluice.tunes.notation.header_fields import Fields
 from sluice.tunes.notation.parts import Part, order_bars, place_parts
 from sluice.tunes.notation.remarks import Remark
+from sluice.tunes.notation.score import Bar
 from sluice.tunes.theory.dances import default_tempo, guess_rhythm
 from sluice.tunes.theory.keys import Key
 
@@ -46,6 +50,10 @@ class Transcription:
         chords: whether chords are written above it and played with it.
         parts: its parts (`P:` in the body), each from a bar on.
         part_order: a letter for each part as played (`P:` in the header); as written if empty.
+        fields: its fields of text (composer, source, further titles, words after it) in order.
+        annotations: chord symbols, decorations, grace notes and slurs by event of `score.events`,
+            on a root of C as the tokens are.
+        lyrics: verses, each with the syllable of every event (`sluice.tunes.notation.lyrics`).
         remarks: what reading it left out, or took in another way than written.
     """
 
@@ -60,7 +68,13 @@ class Transcription:
     chords: bool = False
     parts: tuple[Part, ...] = ()
     part_order: str = ""
+    fields: Fields = ()
+    annotations: Mapping[int, Annotation] = Annotations()
+    lyrics: tuple[tuple[str, ...], ...] = ()
     remarks: tuple[Remark, ...] = field(default=(), compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "annotations", Annotations(self.annotations))
 
     @property
     def meter(self) -> str:
@@ -98,7 +112,7 @@ class Transcription:
         return score.parse(self.tokens)
 
     @property
-    def played_bars(self) -> list[score.Bar]:
+    def played_bars(self) -> list[Bar]:
         """Its bars in the order in which they sound: parts, repeats and endings played.
 
         Raises:
@@ -115,8 +129,8 @@ def transcribe(block: Block, gaps: bool = False) -> Transcription:
     """
     header = block.parse_header()
     music = read_music(header, block.music_lines(), gaps)
-    head = [(f"M:{music.meter}", block.line), (f"K:C{header.key.mode}", block.line)]
-    placed = head + list(_build_tokens(music.symbols, music.meter, header.key))
+    head = [(f"M:{music.meter}", block.line), (f"K:C{header.sounding_key.mode}", block.line)]
+    placed = head + list(_build_tokens(music.symbols, music.meter, header.sounding_key))
     tokens = tuple(token for token, _ in placed)
     try:
         read = score.parse(["z" if token == GAP else token for token in tokens])
@@ -124,17 +138,21 @@ def transcribe(block: Block, gaps: bool = False) -> Transcription:
         place = min(error.position, len(placed) - 1)
         raise AbcSyntaxError(error.reason, placed[place][1]) from None
     rhythm = " ".join(header.rhythm.lower().split()).replace("slipjig", "slip jig")
-    parts, remarks = place_parts(music.parts, read.bars)
+    parts, misplaced = place_parts(music.parts, read.bars)
+    lyrics, marks, misaligned = align_lines(music.symbols, music.lines_below)
     return Transcription(
         tokens,
         block.title,
         block.source,
         block.line,
         rhythm or guess_rhythm(music.meter),
-        header.key.tonic,
+        header.sounding_key.tonic,
         parts=parts,
         part_order=header.part_order,
-        remarks=(*header.remarks, *music.remarks, *remarks),
+        fields=block.text_fields(),
+        annotations=collect_annotations(music.symbols, marks, header.sounding_key),
+        lyrics=lyrics,
+        remarks=(*block.remarks, *header.remarks, *music.remarks, *misplaced, *misaligned),
     )
 
 

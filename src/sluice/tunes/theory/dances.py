@@ -64,6 +64,15 @@ def guess_rhythm(meter: str) -> str:
     return _BY_METER.get(meter, "")
 
 
+def classify_rhythm(rhythm: str) -> str:
+    """The dance of `DANCES` that the name of a rhythm holds, or nothing.
+
+    >>> classify_rhythm("double jig"), classify_rhythm("slip jig"), classify_rhythm("long dance")
+    ('jig', 'slip jig', '')
+    """
+    return max((dance for dance in DANCES if dance in rhythm), key=len, default="")
+
+
 def is_compound(meter: str) -> bool:
     """Whether a beat of this meter is a dotted note: 6/8, 9/8, 12/8, ..."""
     if meter == FREE_METER:
@@ -102,8 +111,5 @@ def beam_length(meter: str) -> Fraction:
 
 def default_tempo(rhythm: str, meter: str) -> int:
     """The tempo of a dance, or of the one that the meter suggests."""
-    for name in (rhythm, guess_rhythm(meter)):
-        found = [dance for dance in DANCES if dance in name]
-        if found:
-            return DANCES[max(found, key=len)].tempo
-    return DEFAULT_TEMPO
+    dance = classify_rhythm(rhythm) or guess_rhythm(meter)
+    return DANCES[dance].tempo if dance else DEFAULT_TEMPO

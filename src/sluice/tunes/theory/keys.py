@@ -177,17 +177,31 @@ class AccidentalTracker:
         self.signature = signature
         self.by_letter: dict[str, int] = {}
         self.by_step: dict[int, int] = {}
+        self.grace_letters: set[str] = set()
 
     def start_bar(self) -> None:
         """A bar line: accidentals end."""
         self.by_letter, self.by_step = {}, {}
+        self.grace_letters = set()
+
+    def needs_grace_sign(self, pitch: Pitch) -> bool:
+        """Whether a grace note needs its sign.
+
+        Readers differ on whether that sign holds for later notes: they get signs in any case.
+        """
+        in_key = self.signature.get(pitch.letter, 0)
+        known = (self.by_letter.get(pitch.letter, in_key), self.by_step.get(pitch.step, in_key))
+        if pitch.letter not in self.grace_letters and known == (pitch.alter, pitch.alter):
+            return False
+        self.grace_letters.add(pitch.letter)
+        return True
 
     def needs_sign(self, pitch: Pitch) -> bool:
         """Whether the next note, of this pitch, needs its sign."""
         in_key = self.signature.get(pitch.letter, 0)
         in_all = self.by_letter.get(pitch.letter, in_key)
         in_octave = self.by_step.get(pitch.step, in_key)
-        if in_all == in_octave == pitch.alter:
+        if in_all == in_octave == pitch.alter and pitch.letter not in self.grace_letters:
             return False
         self.by_letter[pitch.letter] = self.by_step[pitch.step] = pitch.alter
         return True
