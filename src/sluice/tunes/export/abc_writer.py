@@ -76,7 +76,7 @@ class _AbcWriter:
                 bars = 0
                 lines[-1] = "".join(f"P:{label}\n" for label in self.labels[place])
             spelt = self._write_token(before, token)
-            lines[-1] += "|]" if spelt == "||" and not after else spelt
+            lines[-1] += spelt if after or token != "||" else spelt[:-2] + "|]"
             if _is_bar_line(token) and before and after and not _is_bar_line(after):
                 bars += 1
                 if bars % _BARS_PER_LINE == 0:

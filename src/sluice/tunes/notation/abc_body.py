@@ -92,7 +92,7 @@ class _AbcBodyReader:
         if line.field is not None:
             self._set_field(*line.field)
             return
-        if is_prose(line.text):
+        if not self.voices.is_skipping and is_prose(line.text):
             self._add_remark("a line of words, left out")
             return
         text = expand_macros(line.text, self.macros, line.number) if self.macros else line.text
@@ -242,6 +242,12 @@ class _AbcBodyReader:
         if closes:
             self._add_remark("an ending with no :| before the next, read as if it had one")
         self._merge_bar_line(BarLineSymbol(self.line, closes, ending=",".join(digits)))
+
+    def _read_number(self, match: re.Match[str]) -> None:
+        """A number that follows a bar line over a line break is an ending."""
+        if not self.symbols or not isinstance(self.symbols[-1], BarLineSymbol):
+            raise self._make_error(f"{match[0]!r}, which means nothing here")
+        self._read_ending(match)
 
     def _leaves_ending_open(self, number: int) -> bool:
         """Whether an ending before this one has no repeat sign at its end."""

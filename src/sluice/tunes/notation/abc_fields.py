@@ -14,7 +14,7 @@ _METER = re.compile(r"\(?(\d{1,3}(?:\s*\+\s*\d{1,3})*)\)?\s*/\s*(\d+)(?!\s*[\d+/
 _NAMED_METERS = {"C": "4/4", "C|": "2/2", "none": FREE_METER, "": FREE_METER}
 _BEATS = ("1", "2", "4", "8", "16", "32")
 _LENGTH = re.compile(r"(\d{1,3})(?:\s*/\s*(\d{1,3}))?(?![\d/])")
-_SETTING = re.compile(r"[A-Za-z]+=(?:\"[^\"]*\"|\S*)")
+_SETTING = re.compile(r"(?<!\S)(?:[a-z]+|(?i:clef|octave|transpose|middle))=(?:\"[^\"]*\"|\S*)")
 _CLEF = re.compile(
     r"(?i:treble|bass|tenor|alto|mezzo-?soprano|soprano|baritone|perc(?:ussion)?)[1-5]?"
     r"(?:[-+^_]\d+)?"

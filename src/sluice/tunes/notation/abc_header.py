@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -16,12 +17,15 @@ from sluice.tunes.notation.abc_fields import (
     parse_voice,
     transpose_key,
 )
-from sluice.tunes.notation.abc_lines import Line
+from sluice.tunes.notation.abc_lines import Line, is_prose
 from sluice.tunes.notation.macros import Macro, parse_macro
 from sluice.tunes.notation.parts import parse_part_order
 from sluice.tunes.notation.remarks import Remark
 from sluice.tunes.theory.dances import FREE_METER
 from sluice.tunes.theory.keys import Key
+
+_NOTE = re.compile(r"[A-Ga-g]")
+_FIELDS_LEFT_OUT = "EIs"
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,7 @@ def parse_header(lines: Sequence[Line]) -> Header:
         AbcSyntaxError: a line that is no field, or a field whose value cannot be read.
     """
     remarks: list[Remark] = []
-    fields = _gather_fields(lines)
+    fields = _gather_fields(lines, remarks)
     meter = parse_meter(*fields["M"][-1]) if "M" in fields else FREE_METER
     value, line = fields["K"][-1]
     key, staff, unknown = parse_key(value, line)
@@ -89,12 +93,17 @@ def parse_header(lines: Sequence[Line]) -> Header:
     )
 
 
-def _gather_fields(lines: Iterable[Line]) -> Fields:
+def _gather_fields(lines: Iterable[Line], remarks: list[Remark]) -> Fields:
     """The values of each field, with their lines."""
     fields: Fields = {}
     for line in lines:
         if line.field is None:
-            raise AbcSyntaxError("this line stands above K: and is no field", line.number)
+            if not is_prose(line.text) and _NOTE.search(line.text):
+                raise AbcSyntaxError("music above K:, whose key is not known", line.number)
+            remarks.append(Remark("a line above K: that is no field, left out", line.number))
+            continue
+        if line.field[0] in _FIELDS_LEFT_OUT:
+            remarks.append(Remark(f"a field ({line.field[0]}:), left out", line.number))
         fields.setdefault(line.field[0], []).append((line.field[1], line.number))
     return fields
 

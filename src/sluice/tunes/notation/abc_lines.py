@@ -16,10 +16,11 @@ _BLOCK_START = re.compile(r"%%\s*begin(\w+)")
 _TEXT_FIELDS = "ABCDFGHNORSTWZ"
 """Fields above K: whose value may go on in lines that are no field."""
 _TEXTS = re.compile(r"\"[^\"]*\"|![^!|\s]*!|\[[A-Za-z]:[^\]]*\]|\+[a-z]+\+")
-_NOT_IN_MUSIC = re.compile(r"[^A-Za-z\d\s|:\[\](){}<>/_^=,'.~*`\\$&+!#-]")
+_WORD = re.compile(r"[^\W\d_]{3,}")
 _LETTERS_OF_MUSIC = frozenset("ABCDEFGabcdefgxyzXZHLMOPSTuv")
-_MAX_OTHER_LETTERS = {False: 0.1, True: 0.4}
-"""The share of other letters in a line of music, by whether it has a bar line."""
+_MAX_OTHER_LETTERS = 0.3
+"""The largest share of other letters in a line of music."""
+_WORDS_OF_SUCH_LETTERS = re.compile(r"\W*(?i:coda|fade|end|da capo)\W*")
 
 
 class Line(NamedTuple):
@@ -101,8 +102,11 @@ def _split_paragraphs(raw: Sequence[str], start: int, end: int) -> list[list[Lin
 def _strip_comments(paragraph: Sequence[Line]) -> TuneLines:
     lines: list[Line] = []
     remarks: list[Remark] = []
-    block_end = ""
+    block_end, in_directive = "", False
     for place, (number, text) in enumerate(paragraph):
+        if in_directive:
+            in_directive = text.endswith("\\")
+            continue
         if block_end:
             block_end = "" if text.startswith(block_end) else block_end
             continue
@@ -114,6 +118,7 @@ def _strip_comments(paragraph: Sequence[Line]) -> TuneLines:
             continue
         if text.startswith("%%"):
             remarks.append(Remark("a directive (%%), left out", number))
+            in_directive = text.endswith("\\")
             continue
         text = _COMMENT.sub("", text)
         if text.strip():
@@ -129,7 +134,7 @@ def _goes_on(lines: Sequence[Line], more: Sequence[Line]) -> bool:
     if len(fields) == len(more):
         return all(letter in "wW" for letter in fields)
     music = [line.text for line in more if not line.field]
-    return all("|" in text and not is_prose(text) for text in music)
+    return all("|" in text and not _has_words(_TEXTS.sub(" ", text)) for text in music)
 
 
 def is_prose(text: str) -> bool:
@@ -138,10 +143,17 @@ def is_prose(text: str) -> bool:
     >>> is_prose("D.C. al Fine"), is_prose('"D.C. al Fine" d2|'), is_prose("dega|")
     (True, False, False)
     """
+    if _WORDS_OF_SUCH_LETTERS.fullmatch(text):
+        return True
     text = _TEXTS.sub(" ", text)
     letters = [letter for letter in text if letter.isalpha()]
-    other = sum(letter not in _LETTERS_OF_MUSIC for letter in letters)
-    most = _MAX_OTHER_LETTERS["|" in text] * len(letters)
-    return other > most or (
-        "|" not in text and _NOT_IN_MUSIC.search(text) is not None and other > 0
-    )
+    other = sum(map(_is_other, letters))
+    return other > _MAX_OTHER_LETTERS * len(letters) and _has_words(text)
+
+
+def _has_words(text: str) -> bool:
+    return any(sum(map(_is_other, word)) > 1 for word in _WORD.findall(text))
+
+
+def _is_other(letter: str) -> bool:
+    return letter not in _LETTERS_OF_MUSIC

@@ -126,6 +126,7 @@ _SYMBOLS: dict[str, str] = {
     # A `=` that ends a line is a soft line break left by mail.
     "space": r"(?:[\s`\\$]|=(?:20)?\s*$)+",
     "colon": r":",
+    "number": r"(\d(?:[-,.]*\d)*)",
 }
 LEXERS = {name: re.compile(pattern) for name, pattern in _SYMBOLS.items()}
 _GROUP = re.compile(r"(?<!\[)\((?!\?)")
