@@ -20,6 +20,7 @@ from sluice.sequence.errors import DataError as DataError
 from sluice.sequence.errors import SequenceError as SequenceError
 from sluice.sequence.errors import TrainingDivergedError as TrainingDivergedError
 from sluice.sequence.errors import UnknownTokenError as UnknownTokenError
+from sluice.sequence.fine_tuning import grow_vocabulary as grow_vocabulary
 from sluice.sequence.generation import EndingGrammar as EndingGrammar
 from sluice.sequence.generation import Grammar as Grammar
 from sluice.sequence.generation import GrammarError as GrammarError

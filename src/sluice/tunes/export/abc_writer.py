@@ -9,14 +9,13 @@ from sluice.tunes.export.harmony import name_chords
 from sluice.tunes.notation import score
 from sluice.tunes.notation.annotations import (
     Annotation,
-    has_chords,
     rewrite_grace,
     split_items,
     transpose_annotation,
 )
 from sluice.tunes.notation.header_fields import join_lines, write_field
 from sluice.tunes.notation.lyrics import write_verses
-from sluice.tunes.notation.parts import Part
+from sluice.tunes.notation.parts import TunePart
 from sluice.tunes.notation.score import Bar
 from sluice.tunes.notation.transcription import Transcription
 from sluice.tunes.theory.dances import beam_length, beat_length
@@ -43,9 +42,7 @@ def to_abc(tune: Transcription, number: int = 1) -> str:
     head += [f"Q:{beat_length(music.meter) / 8}={tune.tempo}"] if tune.tempo else []
     head += [f"P:{tune.part_order}"] if tune.part_order else []
     head += [f"K:{tune.tonic}{music.mode}"]
-    own = has_chords(tune.annotations)
-    chords = name_chords(music, tune) if tune.chords and not own else {}
-    body = _AbcWriter(tune, music, chords).write_lines()
+    body = _AbcWriter(tune, music, name_chords(music, tune)).write_lines()
     words = [write_field(*field) for field in tune.fields if field[0] == "W"]
     return "\n".join([*head, *body, *words, ""])
 
@@ -90,7 +87,7 @@ class _AbcWriter:
             lines.append("")
             self.sung.append([])
 
-    def _place_labels(self, parts: Sequence[Part], bars: Sequence[Bar]) -> dict[int, list[str]]:
+    def _place_labels(self, parts: Sequence[TunePart], bars: Sequence[Bar]) -> dict[int, list[str]]:
         """The labels of parts by the token before which they stand."""
         found: dict[int, list[str]] = {}
         for label, bar in parts:

@@ -18,6 +18,7 @@ from sluice.tunes.notation.abc_annotations import AnnotationCollector
 from sluice.tunes.notation.abc_fields import parse_key, parse_meter, parse_unit
 from sluice.tunes.notation.abc_header import Header
 from sluice.tunes.notation.abc_lines import Line, is_prose
+from sluice.tunes.notation.abc_pitches import PitchResolver
 from sluice.tunes.notation.abc_symbols import (
     ANY,
     BARE_ENDING,
@@ -31,8 +32,10 @@ from sluice.tunes.notation.abc_symbols import (
     SoundSymbol,
     Symbol,
     TupletSymbol,
+    add_bar_line,
     explain_fault,
     is_double,
+    leaves_ending_open,
     tuplet_time,
 )
 from sluice.tunes.notation.annotations import transpose_annotation
@@ -42,9 +45,7 @@ from sluice.tunes.notation.macros import expand_macros, parse_macro
 from sluice.tunes.notation.remarks import Remark
 from sluice.tunes.notation.voices import VoiceFilter
 from sluice.tunes.theory.dances import bar_length
-from sluice.tunes.theory.keys import ACCIDENTALS, Pitch
-
-_FIELDS_READ = "KLMPVmws+"
+from sluice.tunes.theory.keys import Pitch
 
 
 def read_music(header: Header, lines: Sequence[Line], gaps: bool = False) -> Music:
@@ -73,16 +74,14 @@ class _AbcBodyReader:
         self.remarks: list[Remark] = []
         self.gaps = gaps
         self.unit, self.meter, self.first_meter = header.unit_length, header.meter, header.meter
-        self.signature, self.staff = header.key.signature, header.staff
         self.macros = list(header.macros)
         self.voices = VoiceFilter(header.voices, lines)
-        self.staff = self.staff.update(self.voices.staff)
+        staff = header.staff.update(self.voices.staff)
+        self.pitches = PitchResolver(header.key.signature, staff)
         self.in_overlay = False
-        self.accidentals: dict[str, int] = {}
         self.chord: list[tuple[Pitch, Fraction]] | None = None
         self.chord_ties: list[Pitch] = []
         self.broken_factor = Fraction(1)
-        self.open_ties: tuple[Pitch, ...] = ()
         self.annotations = AnnotationCollector()
         self.lines_below: list[AlignedLine] = []
         self.line = 0
@@ -173,7 +172,7 @@ class _AbcBodyReader:
         elif letter == "M":
             self._change_meter(parse_meter(value, self.line))
         elif letter == "P":
-            num_sounds = sum(isinstance(symbol, SoundSymbol) for symbol in self.symbols)
+            num_sounds = sum(isinstance(s, SoundSymbol | GapSymbol) for s in self.symbols)
             self.parts.append(PartLabel(value, num_sounds, self.line))
         elif letter in ("w", "s"):
             self.lines_below.append(AlignedLine(letter, value, len(self.symbols), self.line))
@@ -189,13 +188,13 @@ class _AbcBodyReader:
             if self.voices.is_new:
                 self._add_remark("another voice (V:), left out")
         else:
-            self.staff = self.staff.update(staff)
+            self.pitches.staff = self.pitches.staff.update(staff)
 
     def _change_key(self, value: str) -> None:
         field = parse_key(value, self.line)
         if field.key is not None:
-            self.signature = field.key.signature
-        self.staff = self.staff.update(field.staff)
+            self.pitches.signature = field.key.signature
+        self.pitches.staff = self.pitches.staff.update(field.staff)
         if field.unknown:
             self._add_remark("words after a key (K:) that mean nothing, left out")
 
@@ -212,13 +211,13 @@ class _AbcBodyReader:
             raise self._make_error("a chord that is not closed")
         if self.broken_factor != 1:
             raise self._make_error("a broken rhythm with no second note")
-        self.accidentals.clear()
+        self.pitches.start_bar()
         self.in_overlay = False
         if self.symbols and isinstance(self.symbols[-1], SoundSymbol):
             self._append_after(self.annotations.take_at_bar_line())
         sign = match[0]
         bar = BarLineSymbol(self.line, sign[0] == ":", sign[-1] == ":", is_double=is_double(sign))
-        self._merge_bar_line(bar)
+        add_bar_line(self.symbols, bar)
         bare = BARE_ENDING.match(text, match.end())
         if bare is None:
             return match.end()
@@ -229,7 +228,7 @@ class _AbcBodyReader:
         """A colon that follows a bar line over a line break or a field opens a repeat."""
         if self.symbols and not isinstance(self.symbols[-1], BarLineSymbol):
             raise self._make_error("a colon that belongs to no bar line")
-        self._merge_bar_line(BarLineSymbol(self.line, opens=True))
+        add_bar_line(self.symbols, BarLineSymbol(self.line, opens=True))
 
     def _read_ending(self, match: re.Match[str]) -> None:
         digits = re.findall(r"\d", match[1])
@@ -237,40 +236,17 @@ class _AbcBodyReader:
             digits = [str(number) for number in range(int(digits[0]), int(digits[-1]) + 1)]
         if not digits:
             raise self._make_error(f"the ending {match[1]}, which counts backwards")
-        self.accidentals.clear()
-        closes = self._leaves_ending_open(int(digits[0]))
+        self.pitches.start_bar()
+        closes = leaves_ending_open(self.symbols, int(digits[0]))
         if closes:
             self._add_remark("an ending with no :| before the next, read as if it had one")
-        self._merge_bar_line(BarLineSymbol(self.line, closes, ending=",".join(digits)))
+        add_bar_line(self.symbols, BarLineSymbol(self.line, closes, ending=",".join(digits)))
 
     def _read_number(self, match: re.Match[str]) -> None:
         """A number that follows a bar line over a line break is an ending."""
         if not self.symbols or not isinstance(self.symbols[-1], BarLineSymbol):
             raise self._make_error(f"{match[0]!r}, which means nothing here")
         self._read_ending(match)
-
-    def _leaves_ending_open(self, number: int) -> bool:
-        """Whether an ending before this one has no repeat sign at its end."""
-        for symbol in reversed(self.symbols):
-            if isinstance(symbol, BarLineSymbol):
-                if symbol.closes or symbol.opens:
-                    return False
-                if symbol.ending:
-                    return int(symbol.ending[0]) < number
-        return False
-
-    def _merge_bar_line(self, bar: BarLineSymbol) -> None:
-        last = self.symbols[-1] if self.symbols else None
-        if isinstance(last, BarLineSymbol):
-            bar = replace(
-                last,
-                closes=last.closes or bar.closes,
-                opens=last.opens or bar.opens,
-                ending=bar.ending or last.ending,
-                is_double=last.is_double or bar.is_double,
-            )
-            self.symbols.pop()
-        self.symbols.append(bar)
 
     def _read_tuplet(self, match: re.Match[str]) -> None:
         notes = int(match[1])
@@ -293,26 +269,10 @@ class _AbcBodyReader:
             self.chord.append((pitch, duration))
 
     def _resolve_pitch(self, text: str) -> Pitch:
-        """What sounds: its own accidental, else one tied over, earlier in the bar, or in the key.
-
-        An accidental holds for its letter in every octave until the bar ends (ABC 2.1's default).
-        """
         try:
-            pitch, marked = Pitch.parse(text)
+            return self.pitches.resolve(text)
         except ValueError:
             raise self._make_error(f"{text!r}, which is no pitch") from None
-        interval = self.staff.interval
-        if marked:
-            self.accidentals[pitch.letter] = pitch.alter
-            return pitch.transpose(*interval)
-        alter = self.accidentals.get(pitch.letter, self.signature.get(pitch.letter, 0))
-        if self.open_ties and pitch.letter not in self.accidentals:
-            for tied in (
-                Pitch(pitch.step, alter).transpose(*interval) for alter in ACCIDENTALS.values()
-            ):
-                if tied in self.open_ties:
-                    return tied
-        return Pitch(pitch.step, alter).transpose(*interval)
 
     def _parse_length(self, text: str, above: str, slashes: str, below: str) -> Fraction:
         """A length in eighths; `/` halves, `//` quarters, `/3` thirds."""
@@ -334,7 +294,7 @@ class _AbcBodyReader:
             raise self._make_error("a rest of whole bars (Z) in free meter, which is unsupported")
         for bar in range(int(match[1] or 1)):
             if bar:
-                self._merge_bar_line(BarLineSymbol(self.line))
+                add_bar_line(self.symbols, BarLineSymbol(self.line))
             self._add_sound((), length)
 
     def _read_chord(self, match: re.Match[str]) -> None:
@@ -350,14 +310,14 @@ class _AbcBodyReader:
         pitches = tuple(pitch for pitch, _ in self.chord)
         duration, self.chord = self.chord[0][1] * factor, None
         self._add_sound(pitches, duration)
-        self.open_ties = tuple(self.chord_ties)
+        self.pitches.open_ties = tuple(self.chord_ties)
 
     def _read_gap(self, match: re.Match[str]) -> None:
         if self.gaps:
             self.symbols.append(GapSymbol(self.line, self.annotations.take_before()))
 
     def _read_quoted(self, match: re.Match[str]) -> None:
-        letters, semitones = self.staff.interval
+        letters, semitones = self.pitches.staff.interval
         text = match[0]
         self.annotations.add_quoted(
             transpose_annotation(text, letters, semitones) if semitones % 12 else text
@@ -402,8 +362,8 @@ class _AbcBodyReader:
 
     def _close_ties(self, pitches: tuple[Pitch, ...]) -> None:
         """A hyphen ties where the same pitch follows; between others it was a slur."""
-        tied = tuple(pitch for pitch in dict.fromkeys(self.open_ties) if pitch in pitches)
-        self.open_ties = ()
+        tied = tuple(pitch for pitch in dict.fromkeys(self.pitches.open_ties) if pitch in pitches)
+        self.pitches.open_ties = ()
         last = self._find_last_sound() if tied else None
         if last is not None:
             self.symbols[last[0]] = replace(last[1], tied_pitches=tied)
@@ -416,7 +376,7 @@ class _AbcBodyReader:
             return
         last = self._find_last_sound()
         if last is not None:
-            self.open_ties = last[1].pitches
+            self.pitches.open_ties = last[1].pitches
 
     def _read_broken(self, match: re.Match[str]) -> None:
         """`A>B` dots the first and halves the second; each further sign halves again."""

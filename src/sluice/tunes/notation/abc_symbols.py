@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -172,3 +173,29 @@ def explain_fault(text: str, place: int) -> str:
         if re.match(pattern, text[place:]):
             return reason
     return f"{text[place]!r}, which means nothing here"
+
+
+def add_bar_line(symbols: list[Symbol], bar: BarLineSymbol) -> None:
+    """Append a bar line to symbols, joined to one just before it."""
+    last = symbols[-1] if symbols else None
+    if isinstance(last, BarLineSymbol):
+        bar = replace(
+            last,
+            closes=last.closes or bar.closes,
+            opens=last.opens or bar.opens,
+            ending=bar.ending or last.ending,
+            is_double=last.is_double or bar.is_double,
+        )
+        symbols.pop()
+    symbols.append(bar)
+
+
+def leaves_ending_open(symbols: Sequence[Symbol], number: int) -> bool:
+    """Whether the ending before the one of this number has no repeat sign at its end."""
+    for symbol in reversed(symbols):
+        if isinstance(symbol, BarLineSymbol):
+            if symbol.closes or symbol.opens:
+                return False
+            if symbol.ending:
+                return int(symbol.ending[0]) < number
+    return False

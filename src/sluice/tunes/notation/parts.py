@@ -16,7 +16,7 @@ _MAX_PARTS = 200
 _PIECE = re.compile(r"[A-Za-z(]|\)(\d*)|\d+|[.,\s]+")
 
 
-class Part(NamedTuple):
+class TunePart(NamedTuple):
     """A label of the body (`P:A`) and the number of the bar at which its part begins."""
 
     label: str
@@ -73,7 +73,7 @@ def _make_length_error(text: str) -> ValueError:
 
 def place_parts(
     labels: Sequence[PartLabel], bars: Sequence[Bar]
-) -> tuple[tuple[Part, ...], list[Remark]]:
+) -> tuple[tuple[TunePart, ...], list[Remark]]:
     """The bars at which the parts of these labels begin, and those that begin within one."""
     starts = [0, *accumulate(len(bar.events) for bar in bars)]
     found, remarks = [], []
@@ -82,11 +82,11 @@ def place_parts(
         if starts[bar] != num_sounds:
             remarks.append(Remark("a part (P:) within a bar, begun at the next", line))
         if bar < len(bars):
-            found.append(Part(label, bar))
+            found.append(TunePart(label, bar))
     return tuple(found), remarks
 
 
-def order_bars(bars: Sequence[Bar], parts: Sequence[Part] = (), order: str = "") -> list[Bar]:
+def order_bars(bars: Sequence[Bar], parts: Sequence[TunePart] = (), order: str = "") -> list[Bar]:
     """The bars in the order in which they sound: parts in `order`, repeats and endings played.
 
     Without parts or order they are played as written. What stands before the first part is played

@@ -25,10 +25,10 @@ from sluice.tunes.notation.abc_symbols import (
 )
 from sluice.tunes.notation.annotations import Annotation, Annotations
 from sluice.tunes.notation.header_fields import Fields
-from sluice.tunes.notation.parts import Part, order_bars, place_parts
+from sluice.tunes.notation.parts import TunePart, order_bars, place_parts
 from sluice.tunes.notation.remarks import Remark
 from sluice.tunes.notation.score import Bar
-from sluice.tunes.theory.dances import default_tempo, guess_rhythm
+from sluice.tunes.theory.dances import default_tempo
 from sluice.tunes.theory.keys import Key
 
 GAP = "*"
@@ -66,7 +66,7 @@ class Transcription:
     octave: int = 0
     tempo: int | None = None
     chords: bool = False
-    parts: tuple[Part, ...] = ()
+    parts: tuple[TunePart, ...] = ()
     part_order: str = ""
     fields: Fields = ()
     annotations: Mapping[int, Annotation] = Annotations()
@@ -145,7 +145,7 @@ def transcribe(block: Block, gaps: bool = False) -> Transcription:
         block.title,
         block.source,
         block.line,
-        rhythm or guess_rhythm(music.meter),
+        rhythm,
         header.sounding_key.tonic,
         parts=parts,
         part_order=header.part_order,

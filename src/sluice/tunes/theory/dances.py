@@ -47,13 +47,31 @@ _BY_METER = {
 }
 
 
+_SPELLINGS = {
+    "slipjig": "slip jig",
+    "double jig": "jig",
+    "single jig": "jig",
+    "fling": "highland fling",
+}
+
+
+def normalise_dance(name: str) -> str:
+    """The usual name of a dance: in lower case, `slip jig` for `Slip-Jig`, `jig` for `double jig`.
+
+    >>> normalise_dance("Slipjig"), normalise_dance(" Hornpipe ")
+    ('slip jig', 'hornpipe')
+    """
+    plain = " ".join(name.lower().replace("-", " ").replace("_", " ").split())
+    return _SPELLINGS.get(plain, plain)
+
+
 def find_dance(name: str) -> Dance:
     """The dance of that name, `slip-jig` and `Slip Jig` being one.
 
     Raises:
         TuneError: an unknown one.
     """
-    plain = " ".join(name.lower().replace("-", " ").replace("_", " ").split())
+    plain = normalise_dance(name)
     if plain not in DANCES:
         raise TuneError(f"The dance must be one of {', '.join(DANCES)}, got {name!r}.")
     return DANCES[plain]
