@@ -23,12 +23,12 @@ from sluice.tunes.notation.abc_symbols import (
     TupletSymbol,
     tuplet_time,
 )
-from sluice.tunes.notation.annotations import Annotation, Annotations
+from sluice.tunes.notation.annotations import Annotation, Annotations, transpose_annotation
 from sluice.tunes.notation.header_fields import Fields
 from sluice.tunes.notation.parts import TunePart, order_bars, place_parts
 from sluice.tunes.notation.remarks import Remark
 from sluice.tunes.notation.score import Bar
-from sluice.tunes.theory.dances import default_tempo
+from sluice.tunes.theory.dances import check_swing, default_swing, default_tempo
 from sluice.tunes.theory.keys import Key
 
 GAP = "*"
@@ -50,6 +50,9 @@ class Transcription:
         chords: whether chords are written above it and played with it.
         parts: its parts (`P:` in the body), each from a bar on.
         part_order: a letter for each part as played (`P:` in the header); as written if empty.
+        swing: how many times longer the first of two even notes is played than the second; that of
+            the dance if None. The notation stays even.
+        instrument: what plays the melody, one of `sluice.tunes.export.instruments.INSTRUMENTS`.
         fields: its fields of text (composer, source, further titles, words after it) in order.
         annotations: chord symbols, decorations, grace notes and slurs by event of `score.events`,
             on a root of C as the tokens are.
@@ -68,6 +71,8 @@ class Transcription:
     chords: bool = False
     parts: tuple[TunePart, ...] = ()
     part_order: str = ""
+    swing: float | None = None
+    instrument: str = "flute"
     fields: Fields = ()
     annotations: Mapping[int, Annotation] = Annotations()
     lyrics: tuple[tuple[str, ...], ...] = ()
@@ -98,9 +103,26 @@ class Transcription:
         return 7 * self.octave - letters, 12 * self.octave - semitones
 
     @property
+    def written_annotations(self) -> Annotations:
+        """The annotations in the key that it is written in."""
+        return Annotations(
+            (event, Annotation(*(transpose_annotation(text, *self.interval) for text in note)))
+            for event, note in self.annotations.items()
+        )
+
+    @property
     def beats_per_minute(self) -> int:
         """The tempo, or the default of the dance."""
         return self.tempo or default_tempo(self.rhythm, self.meter)
+
+    @property
+    def swing_ratio(self) -> float:
+        """The swing, or the default of the dance.
+
+        Raises:
+            TuneError: a swing out of range.
+        """
+        return default_swing(self.rhythm) if self.swing is None else check_swing(self.swing)
 
     @property
     def score(self) -> score.Score:
