@@ -112,7 +112,7 @@ class _AbcWriter:
     def _close_event(self) -> str:
         """What stands after the last event."""
         text, self.after = self.after, ""
-        return text
+        return self._mark_graces(text)
 
     def _write_bar_line(self, before: str, token: str) -> str:
         self.accidentals.start_bar()

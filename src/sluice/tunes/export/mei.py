@@ -64,13 +64,14 @@ def _add_meter(parent: Element, meter: str) -> None:
 
 
 class _LayerItem(NamedTuple):
-    """Something in a bar: where it begins, whether a beam may hold it, its element, and grace
-    notes before it."""
+    """Something in a bar: where it begins, whether a beam may hold it, its element, and the grace
+    notes before and after it."""
 
     onset: Fraction
     short: bool
     element: Element
     graces: Sequence[Element] = ()
+    graces_after: Sequence[Element] = ()
 
 
 class _SectionWriter:
@@ -157,13 +158,16 @@ class _SectionWriter:
             graces = self.annotations.build_graces(self.event_index)
             if inside is not None and not len(inside):
                 tuplet_graces, graces = graces, []
-            for onset, value, element in self._build_signs(event, pitches, now, factor):
+            signs = list(self._build_signs(event, pitches, now, factor))
+            after = self.annotations.build_graces(self.event_index - 1, "post")
+            for number, (onset, value, element) in enumerate(signs):
+                is_short = bool(pitches) and value < 2
+                around = (graces if number == 0 else [], after if number == len(signs) - 1 else [])
                 if inside is None:
-                    yield _LayerItem(onset, bool(pitches) and value < 2, element, graces)
+                    yield _LayerItem(onset, is_short, element, *around)
                 else:
-                    inside.extend([*graces, element])
-                    short = short and bool(pitches) and value < 2
-                graces = []
+                    inside.extend([*around[0], element, *around[1]])
+                    short = short and is_short
             now += event.duration
             if inside is not None and (left := left - 1) == 0:
                 yield _LayerItem(start, short, inside, tuplet_graces)
@@ -260,14 +264,17 @@ class _SectionWriter:
         for (_, short), group in groupby(items, lambda item: (item.onset // step, item.short)):
             inside = list(group)
             several = len(inside) > 1 or inside[0].element.tag == "tuplet"
+            beam = short and several
             parent = layer
-            for item in inside:
-                if parent is layer:
-                    layer.extend(map(beam_graces, item.graces))
-                    parent = SubElement(layer, "beam") if short and several else layer
-                else:
-                    parent.extend(item.graces)
+            for place, item in enumerate(inside):
+                outside = [not beam or place == end for end in (0, len(inside) - 1)]
+                before = map(beam_graces, item.graces) if outside[0] else item.graces
+                after = map(beam_graces, item.graces_after) if outside[1] else item.graces_after
+                (layer if outside[0] else parent).extend(before)
+                if beam and place == 0:
+                    parent = SubElement(layer, "beam")
                 parent.append(item.element)
+                (layer if outside[1] else parent).extend(after)
 
 
 def _split_duration(duration: Fraction) -> Iterator[tuple[Fraction, int]]:

@@ -333,7 +333,7 @@ class _AbcBodyReader:
         if match[0] == "(":
             self.annotations.open_slur()
         elif self.chord is None:
-            self._append_after(")")
+            self._append_after(self.annotations.take_graces() + ")")
         else:
             self.annotations.after_chord += ")"
 
