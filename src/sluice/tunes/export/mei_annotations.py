@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator, Mapping
 from xml.etree.ElementTree import Element, SubElement
 
 from sluice.tunes.notation.annotations import Annotation, list_slurs, parse_grace, split_items
-from sluice.tunes.notation.header_fields import Fields, find_values, unescape
+from sluice.tunes.notation.header_fields import Fields, find_values
+from sluice.tunes.notation.text_escapes import decode_text
 from sluice.tunes.notation.transcription import Transcription
 from sluice.tunes.theory.keys import Pitch
 
@@ -98,17 +99,18 @@ class AnnotationWriter:
         self.held: dict[int, Element] = {}
         self.open_words: set[int] = set()
 
-    def build_graces(self, event: int) -> list[Element]:
-        """The grace notes before an event."""
-        found = []
-        for kind, text in split_items(self._get(event).before):
-            if kind == "grace":
-                found.append(self._build_grace_group(text))
-        return found
+    def build_graces(self, event: int, attach: str = "pre") -> list[Element]:
+        """The grace notes before an event, or after it (`post`)."""
+        before, after = self.annotations.get(event, Annotation())
+        return [
+            self._build_grace_group(text, attach)
+            for kind, text in split_items(before if attach == "pre" else after)
+            if kind == "grace"
+        ]
 
-    def _build_grace_group(self, text: str) -> Element:
+    def _build_grace_group(self, text: str, attach: str) -> Element:
         has_stroke, pitches = parse_grace(text)
-        group = Element("graceGrp", {"attach": "pre"})
+        group = Element("graceGrp", {"attach": attach})
         for pitch in pitches:
             note = self.build_note(pitch)
             note.set("grace", "unacc" if has_stroke else "acc")
@@ -147,7 +149,7 @@ class AnnotationWriter:
         verse = SubElement(sign, "verse", n=str(number + 1))
         syllable = SubElement(verse, "syl")
         goes_on = _SYLLABLE_END.search(text) is not None
-        syllable.text = unescape((text[:-1] if goes_on else text).replace("~", "\u00a0"))
+        syllable.text = decode_text((text[:-1] if goes_on else text).replace("~", "\u00a0"))
         begun = number in self.open_words
         place = {(False, True): "i", (True, True): "m", (True, False): "t"}.get((begun, goes_on))
         if place:
@@ -177,7 +179,7 @@ class AnnotationWriter:
             elif kind == "words":
                 place = "below" if text[1] == "_" else "above"
                 shown = re.sub(r"^@[^ ]* |^[\^_<>@]", "", text[1:-1])
-                _add_words(measure, "dir", unescape(shown), start, place)
+                _add_words(measure, "dir", decode_text(shown), start, place)
             elif kind == "decoration":
                 name = self._name(text)
                 here = at_bar_line if name in ("segno", "coda") else start
@@ -205,11 +207,8 @@ class AnnotationWriter:
         elif name not in _ARTICULATIONS and (name in _WORDS or len(name) > 1):
             _add_words(measure, "dir", _WORDS.get(name, name), start, "above")
 
-    def _get(self, event: int) -> Annotation:
-        return self.annotations.get(event, Annotation())
-
     def _iterate(self, event: int) -> Iterator[tuple[str, str]]:
-        for text in self._get(event):
+        for text in self.annotations.get(event, ()):
             yield from split_items(text)
 
     def _name(self, decoration: str) -> str:
