@@ -87,7 +87,7 @@ class _AbcBodyReader:
     def finish(self) -> None:
         if self.broken_factor != 1:
             raise self._make_error("a broken rhythm with no second note")
-        self._append_after(self.annotations.take_before())
+        self._append_after(self.annotations.take_at_bar_line() + self.annotations.take_before())
 
     def _make_error(self, reason: str) -> AbcSyntaxError:
         return AbcSyntaxError(reason, self.line)
@@ -268,6 +268,8 @@ class _AbcBodyReader:
     def _read_slur(self, match: re.Match[str]) -> None:
         if match[0] == "(":
             self.annotations.open_slur()
+        elif not self.annotations.close_slur():
+            return
         elif self.chord is None:
             self._append_after(self.annotations.take_graces() + ")")
         else:
