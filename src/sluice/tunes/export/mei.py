@@ -20,7 +20,7 @@ from sluice.tunes.notation import score
 from sluice.tunes.notation.abc_symbols import tuplet_time
 from sluice.tunes.notation.score import Bar, Event
 from sluice.tunes.notation.transcription import Transcription
-from sluice.tunes.theory.dances import beam_length
+from sluice.tunes.theory.dances import FREE_METER, beam_length
 from sluice.tunes.theory.keys import AccidentalTracker, Pitch
 
 _BARS_PER_LINE = Fraction(18, 5)
@@ -56,6 +56,9 @@ def _add_head(definition: Element, tune: Transcription) -> None:
 
 
 def _add_meter(parent: Element, meter: str) -> None:
+    if meter == FREE_METER:
+        SubElement(parent, "meterSig", form="invis")
+        return
     count, unit = meter.split("/")
     SubElement(parent, "meterSig", count=count, unit=unit)
 
@@ -79,7 +82,8 @@ class _SectionWriter:
         )
         self.ends: dict[int, str] = {}
         self.measures: list[tuple[Element, range]] = []
-        self.meter, self.is_tied, self.event_index = tune.meter, False, 0
+        self.meter, self.event_index = tune.meter, 0
+        self.tied_pitches: frozenset[int] = frozenset()
         self.interval = tune.interval
         self.accidentals = AccidentalTracker(tune.key.signature)
 
@@ -204,8 +208,9 @@ class _SectionWriter:
         """The signs that an event is written with, tied together: place, value, element."""
         values = list(_split_duration(event.duration / factor))
         for number, (value, dots) in enumerate(values):
-            going_on = number < len(values) - 1 or event.is_tied
-            element = self._build_sign(pitches, going_on)
+            inside = number < len(values) - 1
+            going_on = frozenset(event.pitches if inside else event.tied_pitches)
+            element = self._build_sign(pitches, event.pitches, going_on)
             element.set("dur", str(int(8 / value)))
             if dots:
                 element.set("dots", str(dots))
@@ -215,28 +220,31 @@ class _SectionWriter:
                 self.ends[self.event_index] = self.annotations.mark_last(self.event_index, element)
             yield now, value, element
             now += value * (2 - Fraction(1, 2**dots)) * factor
-            self.is_tied = going_on and bool(pitches)
+            self.tied_pitches = going_on
         self.event_index += 1
 
-    def _build_sign(self, pitches: Sequence[Pitch], going_on: bool) -> Element:
-        tie = {(True, True): "m", (True, False): "t", (False, True): "i"}.get(
-            (self.is_tied, going_on)
-        )
-        notes = [self._build_note(pitch, tie) for pitch in pitches]
+    def _build_sign(
+        self, pitches: Sequence[Pitch], numbers: Sequence[int], going_on: frozenset[int]
+    ) -> Element:
+        """A note, chord or rest: its spelling, its MIDI numbers, and those tied to the next."""
+        notes = [
+            self._build_note(pitch, number in self.tied_pitches, number in going_on)
+            for pitch, number in zip(pitches, numbers, strict=True)
+        ]
         if len(notes) == 1:
             return notes[0]
         element = Element("chord" if notes else "rest")
         element.extend(notes)
         return element
 
-    def _build_note(self, pitch: Pitch, tie: str | None) -> Element:
+    def _build_note(self, pitch: Pitch, is_tied: bool, going_on: bool) -> Element:
         note = Element("note", pname=pitch.letter.lower(), oct=str(4 + pitch.step // 7))
-        if not self.is_tied and self.accidentals.needs_sign(pitch):
+        if not is_tied and self.accidentals.needs_sign(pitch):
             note.set("accid", _SIGNS[pitch.alter])
         elif pitch.alter:
             note.set("accid.ges", _SIGNS[pitch.alter])
-        if tie:
-            note.set("tie", tie)
+        if is_tied or going_on:
+            note.set("tie", "m" if is_tied and going_on else "t" if is_tied else "i")
         return note
 
     def _build_grace_note(self, pitch: Pitch) -> Element:
