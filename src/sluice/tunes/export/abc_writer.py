@@ -16,6 +16,7 @@ from sluice.tunes.notation.header_fields import join_lines, write_field
 from sluice.tunes.notation.lyrics import write_verses
 from sluice.tunes.notation.parts import TunePart
 from sluice.tunes.notation.score import Bar
+from sluice.tunes.notation.text_escapes import encode_text
 from sluice.tunes.notation.transcription import Transcription
 from sluice.tunes.theory.dances import beam_length, beat_length
 from sluice.tunes.theory.keys import AccidentalTracker, Pitch
@@ -34,7 +35,7 @@ def to_abc(tune: Transcription, number: int = 1) -> str:
         InvalidTokensError: the tokens are no valid tune.
     """
     music = tune.score
-    head = [f"X:{number}", f"T:{join_lines(' '.join(tune.title.split())) or 'Untitled'}"]
+    head = [f"X:{number}", f"T:{encode_text(tune.title) or 'Untitled'}"]
     head += [write_field(*field) for field in tune.fields if field[0] != "W"]
     head += [f"R:{tune.rhythm}"] if tune.rhythm else []
     head += [f"M:{music.meter}", "L:1/8"]
