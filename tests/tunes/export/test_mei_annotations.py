@@ -136,7 +136,7 @@ def test_labels_of_parts_stand_at_their_bars() -> None:
 def test_long_words_leave_fewer_bars_to_a_line() -> None:
     body = "c2d2e2f2|" * 4
     assert not [*mei(body).iter(f"{NS}sb")]
-    broken = mei(f"{body}\nw: {'strengthen ' * 16}")
+    broken = mei(f"{body}\nw: {'weather ' * 16}")
     lines, bars = [], 0
     for element in next(broken.iter(f"{NS}section")):
         if element.tag == f"{NS}sb":
