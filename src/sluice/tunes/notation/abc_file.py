@@ -10,12 +10,13 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from pathlib import Path
+from itertools import pairwise
 from typing import NamedTuple
 
-from sluice.files import StrPath
-from sluice.tunes.errors import AbcSyntaxError, NoTunesError, make_read_error
+from sluice.tunes.errors import AbcSyntaxError, NoTunesError
+from sluice.tunes.notation.abc_search import find_tunes
 from sluice.tunes.notation.header_fields import Fields, select_fields
+from sluice.tunes.notation.remarks import Remark
 from sluice.tunes.theory.keys import Key
 
 _NEWLINE = re.compile(r"\r\n|\r|\n")
@@ -120,52 +121,48 @@ class Block:
         raise AbcSyntaxError("the tune has no K: field", self.line)
 
 
-def read_blocks(path: StrPath) -> list[Block]:
-    """The tunes of an ABC file, cut apart and not yet read.
-
-    The encoding is UTF-8 or, where that fails, Latin-1.
-
-    Raises:
-        NoTunes: the file is empty, is no text, or no line of it begins with X:.
-        TuneError: the file cannot be opened.
-    """
-    try:
-        content = Path(path).read_bytes()
-    except OSError as error:
-        raise make_read_error(path, error) from None
-    if not content.strip():
-        raise NoTunesError(f"{path} is empty; give a file of tunes in ABC notation.")
-    if b"\0" in content:
-        raise NoTunesError(f"{path} is not text; give a file of tunes in ABC notation.")
-    return split_blocks(decode(content), str(path))
-
-
-def decode(content: bytes) -> str:
-    """`content` as UTF-8 (with or without a byte-order mark), else as Latin-1."""
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return content.decode("latin-1")
+def split_lines(text: str) -> list[Line]:
+    """The lines of a text, comments included; a line ends in LF, CR LF or CR."""
+    return [Line(number, line) for number, line in enumerate(_NEWLINE.split(text), 1)]
 
 
 def split_blocks(text: str, source: str) -> list[Block]:
     """The tunes in `text`; `source` names it in what is reported.
 
     Raises:
-        NoTunes: no line begins with X:.
+        NoTunesError: there is none.
     """
-    raw = _NEWLINE.split(text)
-    starts = [place for place, line in enumerate(raw) if line.startswith("X:")]
-    if not starts:
+    blocks, _ = find_blocks(split_lines(text), source)
+    if not blocks:
         raise NoTunesError(
-            f"{source} holds no tune: no line begins with X:, as every tune in ABC notation does."
+            f"{source} holds no tune: no line begins with X:, as every tune in ABC notation does, "
+            "and no music stands below M: or K:."
         )
-    defaults = tuple(line for line in _strip_comments(raw, 0, starts[0]) if line.field is not None)
-    ends = [*starts[1:], len(raw)]
-    return [
-        Block(source, tuple(_strip_comments(raw, start, end)), defaults)
-        for start, end in zip(starts, ends, strict=True)
-    ]
+    return blocks
+
+
+def find_blocks(lines: Sequence[Line], source: str) -> tuple[list[Block], tuple[Remark, ...]]:
+    """The tunes among `lines` (`abc_search.find_tunes`), and remarks on what is above the first.
+
+    A tune without X: gets a number.
+    """
+    raw = [line.text for line in lines]
+    places = find_tunes(raw)
+    defaults = tuple(
+        Line(lines[place].number, _COMMENT.sub("", raw[place])) for place in places.header
+    )
+    blocks = []
+    starts = [*places.others, *places.numbered]
+    for number, (start, end) in enumerate(pairwise([*starts, len(raw)]), 1):
+        own = [
+            lines[line.number - 1]._replace(text=line.text)
+            for line in _strip_comments(raw, start, end)
+        ]
+        if start in places.others:
+            own.insert(0, Line(lines[start].number, f"X:{number}"))
+        blocks.append(Block(source, tuple(own), defaults))
+    remarks = (Remark(kind, lines[line - 1].number) for kind, line in places.remarks)
+    return blocks, tuple(remarks)
 
 
 def _strip_comments(raw: Sequence[str], start: int, end: int) -> Iterator[Line]:
