@@ -18,6 +18,7 @@ from sluice.tunes.corpus.index import TuneIndex
 from sluice.tunes.corpus.statistics import TuneStatistics, from_dict
 from sluice.tunes.errors import AbcSyntaxError, TuneError
 from sluice.tunes.notation import abc_file
+from sluice.tunes.notation.annotation_edits import replace_tokens
 from sluice.tunes.theory.dances import find_dance, guess_rhythm
 from sluice.tunes.theory.keys import Key
 from sluice.tunes.tune import Tune, from_abc
@@ -135,7 +136,7 @@ class Composer:
         opening = [[number] for number in self.encode(self._adapt_bar_lines(tune).tokens)]
         sampling = Sampling(temperature=temperature, max_length=_MAX_LENGTH)
         (tokens,) = self._sampler.draw_tunes(1, seed, opening, sampling)
-        return replace(tune, tokens=tokens)
+        return replace_tokens(tune, tokens)
 
     def fill(self, tune: Tune, temperature: float = 0.9, seed: int = 0) -> Tune:
         """Fill each gap (`*`) of a tune so that its bar is complete.
@@ -149,7 +150,7 @@ class Composer:
             SequenceError: a temperature or seed out of range.
         """
         segments = infilling.split_at_gaps(self._adapt_bar_lines(tune))
-        return replace(tune, tokens=self._infill(segments, temperature, seed))
+        return replace_tokens(tune, self._infill(segments, temperature, seed))
 
     def vary(
         self, tune: Tune, strength: float = 0.3, temperature: float = 0.9, seed: int = 0
@@ -168,7 +169,7 @@ class Composer:
             SequenceError: a temperature or seed out of range.
         """
         segments = infilling.mask_bars(self._adapt_bar_lines(tune), strength, random.Random(seed))
-        return replace(tune, tokens=self._infill(segments, temperature, seed))
+        return replace_tokens(tune, self._infill(segments, temperature, seed))
 
     def _infill(
         self, segments: Sequence[infilling.Segment], temperature: float, seed: int

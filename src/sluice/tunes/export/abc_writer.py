@@ -9,7 +9,6 @@ from sluice.tunes.export.harmony import name_chords
 from sluice.tunes.notation import score
 from sluice.tunes.notation.annotations import (
     Annotation,
-    has_chords,
     rewrite_grace,
     split_items,
     transpose_annotation,
@@ -40,9 +39,7 @@ def to_abc(tune: Transcription, number: int = 1) -> str:
     head += [f"M:{music.meter}", "L:1/8"]
     head += [f"Q:{beat_length(music.meter) / 8}={tune.tempo}"] if tune.tempo else []
     head += [f"K:{tune.tonic}{music.mode}"]
-    own = has_chords(tune.annotations)
-    chords = name_chords(music, tune) if tune.chords and not own else {}
-    body = _AbcWriter(tune, music, chords).write_lines()
+    body = _AbcWriter(tune, music, name_chords(music, tune)).write_lines()
     words = [write_field(*field) for field in tune.fields if field[0] == "W"]
     return "\n".join([*head, *body, *words, ""])
 

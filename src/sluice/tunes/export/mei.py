@@ -85,7 +85,7 @@ class _LayerItem(NamedTuple):
 class _SectionWriter:
     def __init__(self, section: Element, tune: Transcription) -> None:
         self.section, self.tune, self.bars = section, tune, tune.score.bars
-        self.chords: Mapping[int, str] = name_chords(tune.score, tune) if tune.chords else {}
+        self.chords: Mapping[int, str] = name_chords(tune.score, tune)
         self.meter, self.is_tied, self.event_index = tune.meter, False, 0
         self.interval = tune.interval
         self.accidentals = AccidentalTracker(tune.key.signature)

@@ -5,11 +5,10 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
-from math import ceil
 from typing import NamedTuple
 
 from sluice.extras import MissingExtraError
-from sluice.tunes.export.harmony import harmonise
+from sluice.tunes.export.harmony import find_chords
 from sluice.tunes.notation.score import Bar, Event, Score
 from sluice.tunes.notation.transcription import Transcription
 from sluice.tunes.theory.dances import beat_length
@@ -93,10 +92,13 @@ def build_melody(tune: Transcription) -> list[Note]:
 
 
 def build_accompaniment(tune: Transcription) -> list[Note]:
-    """What a guitar plays to it, on each beat: the root of the chord, then the rest of it."""
+    """What a guitar plays to it, on each beat: the bass of the chord, then the rest of it.
+
+    Its own chord symbols, or else those of `harmonise`.
+    """
     _, semitones = tune.interval
     score, step = tune.score, beat_length(tune.meter)
-    chords = harmonise(score)
+    chords = find_chords(score, tune)
     places = {bar.start: place for place, bar in enumerate(score.bars)}
     found: list[Note] = []
     now = Fraction(0)
@@ -104,17 +106,22 @@ def build_accompaniment(tune: Transcription) -> list[Note]:
         here = chords.get(places[bar.start], [])
         ends = [*(begin for begin, _ in here[1:]), bar.duration]
         for (begin, chord), end in zip(here, ends, strict=False):
+            if chord is None:
+                continue
             pitches = [(pitch + semitones) % 12 for pitch in chord.pitch_classes]
-            for number in range(ceil((end - begin) / step)):
-                at = begin + number * step
-                found += _strum(pitches, now + at, min(step, end - at), root=number == 0)
+            bass = (chord.bass_pitch_class + semitones) % 12
+            at = begin
+            while at < end:
+                length = min(step - at % step, end - at)
+                found += _strum([bass] if at == begin else pitches, now + at, length)
+                at += length
         now += bar.duration
     return found
 
 
-def _strum(pitches: Sequence[int], start: Fraction, length: Fraction, root: bool) -> list[Note]:
-    """The root between E2 and D♯3, or the triad between A♯2 and A3."""
-    if root:
+def _strum(pitches: Sequence[int], start: Fraction, length: Fraction) -> list[Note]:
+    """The bass alone, between E2 and D♯3, or the chord between D3 and C♯4."""
+    if len(pitches) == 1:
         return [Note(start, length, 40 + (pitches[0] - 40) % 12)]
     return [Note(start, length, 50 + (pitch - 50) % 12) for pitch in pitches]
 
