@@ -29,6 +29,8 @@ def test_a_folder_of_the_user(tmp_path: Path) -> None:
     assert [re.sub(r"^.*?a\.abc", "a.abc", line) for line in lines[1:]] == [
         "a.abc:13: Broken: a tuplet with too few notes before the bar line",
         "a.abc:15: Again: the same music as an earlier tune (a.abc:1)",
+        "Files left out:",
+        f"  {tmp_path / 'notes.txt'}: holds no tune",
     ]
     assert read.notice == ""
 

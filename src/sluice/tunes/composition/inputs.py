@@ -102,8 +102,8 @@ def find_tunes(text_or_path: StrPath) -> tuple[str, tune_files.TuneFile]:
         return name, tune_files.split_tunes(str(text_or_path), name)
     if isinstance(text_or_path, str) and not _exists(text_or_path):
         raise TuneError(
-            f"{text_or_path!r:.80} is neither a file nor the text of a tune, which has fields such as "
-            "K:D on lines of their own; check the path."
+            f"{text_or_path!r:.80} is neither a file nor the text of a tune, which has fields "
+            "such as K:D on lines of their own; check the path."
         )
     return str(text_or_path), tune_files.read_file(text_or_path)
 

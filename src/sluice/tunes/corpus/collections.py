@@ -25,6 +25,7 @@ NOTICE = (
     "Encodings from music21's corpus: some works in it bear limits of their own, such as no "
     "commercial use; see music21/corpus/license.txt and the headers of the ABC files."
 )
+_NO_TUNE = "holds no tune"
 
 
 @dataclass(frozen=True)
@@ -220,6 +221,7 @@ class _CollectionReader:
     def _skip(self, path: Path, error: TuneError) -> None:
         self.errors.append(error)
         reason = str(error).removeprefix(str(path)).removesuffix(".").strip(" :,")
+        reason = _NO_TUNE if reason.startswith(_NO_TUNE) else reason
         self.skipped_files.append(SkippedFile(str(path), reason))
 
     def finish(self, notice: str) -> Collection:

@@ -58,6 +58,7 @@ def find_tunes(lines: Sequence[str]) -> TunePlaces:
         music = rest[:1] and _is_music(lines[rest[0]])
         if music and not fields and key_above is not None:
             others.append(key_above)
+            header = [place for place in header if place < key_above]
         elif music and min(fields, default=rest[0]) < rest[0] and {"M", "K"} & {*fields.values()}:
             others.append(places[0])
         elif not others and rest:

@@ -53,15 +53,7 @@ def read_text(path: StrPath) -> Text:
         NoTunesError: it is empty, or no text.
         TuneError: it cannot be opened, or is a folder or a device.
     """
-    path = Path(path)
-    try:
-        if not _is_file_or_pipe(path):
-            raise TuneError(f"{path} is no file; give a file of tunes in ABC notation.")
-        content = path.read_bytes()
-    except OSError as error:
-        raise make_read_error(path, error) from None
-    except ValueError:  # a NUL in the name
-        raise TuneError(f"{str(path)!r} is no path; check it.") from None
+    content = _read_bytes(Path(path))
     if not content.strip():
         raise NoTunesError(f"{path} is empty; give a file of tunes in ABC notation.")
     kind = _find_other_kind(content)
@@ -94,14 +86,14 @@ def decode(content: bytes) -> Text:
     for match in _CHARSET.finditer(content):
         name = match[1].decode("ascii", "replace")
         line = content.count(b"\n", 0, match.start()) + 1
-        encoding = _find_encoding(name)
-        if encoding == "utf-8":
+        charset = _find_encoding(name)
+        if charset == "utf-8":
             break
-        if encoding is None:
+        if charset is None:
             remarks.append(Remark("a character set that is not known, left out", line))
             continue
         try:
-            return Text(content.decode(encoding), tuple(remarks))
+            return Text(content.decode(charset), tuple(remarks))
         except UnicodeDecodeError:
             remarks.append(Remark("a character set that the file is not in, left out", line))
     return Text(_decode_without_name(content), tuple(remarks))
@@ -125,10 +117,17 @@ def _find_encoding(name: str) -> str | None:
     return found if _CHARSETS.fullmatch(found) else None
 
 
-def _is_file_or_pipe(path: Path) -> bool:
-    """A shell's `<(...)` is a pipe; a device may have no end."""
-    mode = path.stat().st_mode
-    return stat.S_ISREG(mode) or stat.S_ISFIFO(mode)
+def _read_bytes(path: Path) -> bytes:
+    """The content of a file or pipe (a shell's `<(...)`); a device may have no end."""
+    try:
+        mode = path.stat().st_mode
+        if stat.S_ISREG(mode) or stat.S_ISFIFO(mode):
+            return path.read_bytes()
+    except OSError as error:
+        raise make_read_error(path, error) from None
+    except ValueError:  # a NUL in the name
+        raise TuneError(f"{str(path)!r} is no path; check it.") from None
+    raise TuneError(f"{path} is no file; give a file of tunes in ABC notation.")
 
 
 def _find_other_kind(content: bytes) -> str | None:

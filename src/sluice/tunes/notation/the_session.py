@@ -33,6 +33,7 @@ _DELIMITERS = ",;\t"
 _JSON_START = re.compile(r"\s*(?:\{\s*[\"}]|\[\s*[{\]])")
 _LINE_BREAK_SIGN = re.compile(r"(?:(?<=[|\]:])|(?<=\s)|^)!(?=\s|$)")
 _ESCAPED_BREAK = re.compile(r"\\r\\n|\\n")
+_NO_TUNE = "an entry without abc and mode"
 EXPECTED = (
     "JSON must be a list of tunes with name, type, meter, mode and abc, or one tune with name, "
     "type and settings, as The Session writes them"
@@ -111,7 +112,8 @@ def _read_item(item: object, number: int, source: str) -> Iterator[Record]:
     elif isinstance(item, dict) and item.keys() & {"abc", "mode", "key"}:
         yield _make_record(item, number)
     else:
-        raise NoTunesError(f"{source}, line {number}, holds no tune: {EXPECTED}.")
+        title = _clean(item.get("name")) if isinstance(item, dict) else ""
+        yield Record(number, (), title, _NO_TUNE)
 
 
 def _read_page(page: object, number: int, source: str) -> Iterator[Record]:
@@ -126,7 +128,7 @@ def _read_page(page: object, number: int, source: str) -> Iterator[Record]:
             shared = {name: page[name] for name in ("name", "type", "meter") if name in page}
             yield _make_record({**shared, **setting}, number)
         else:
-            yield Record(number, (), _clean(page.get("name")), "a setting that is no object")
+            yield Record(number, (), _clean(page.get("name")), _NO_TUNE)
 
 
 def find_delimiter(text: str) -> str | None:

@@ -74,6 +74,11 @@ def _collect_records(records: Sequence[the_session.Record], source: str) -> Tune
         reason = record.problem or "no music in the column abc"
         blocks += found
         problems += [] if found else [TuneProblem(record.line, record.title, reason)]
-    if not blocks and not problems:
+    if not records:
         raise NoTunesError(f"{source} is a table without tunes; give one with a row for each.")
+    if not blocks:
+        line, _, reason = problems[0]
+        raise NoTunesError(
+            f"{source}, line {line}: {reason}; no entry is a tune. {the_session.EXPECTED}."
+        )
     return TuneFile(blocks, tuple(problems))
