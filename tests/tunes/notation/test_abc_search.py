@@ -40,7 +40,8 @@ def test_tunes_without_a_number(text: str, expected: list[tuple[int, str, str]])
 def test_the_files_header_is_the_default_of_its_tunes(break_: str) -> None:
     lines = [
         "%abc-2.1", "%%titlefont Times 20", "M:6/8 % of a jig", "L:1/4", "R:Jig",
-        "Q:3/8=70", "T:A book", "K:G", "", "X:1", "T:One", "K:D", "d3|", "", "X:2", "M:4/4", "K:C", "c4|",
+        "Q:3/8=70", "T:A book", "K:G", "", "X:1", "T:One", "K:D", "d3|", "",
+        "X:2", "M:4/4", "K:C", "c4|",
     ]  # fmt: skip
     one, two = (block.parse_header() for block in split_blocks(break_.join(lines), "book"))
     assert (one.meter, one.unit_length, one.rhythm) == ("6/8", Fraction(1, 4), "Jig")

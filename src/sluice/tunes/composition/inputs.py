@@ -86,7 +86,7 @@ def is_text(text_or_path: StrPath) -> bool:
 
 def _exists(path: str) -> bool:
     try:
-        return Path(path).exists()
+        return bool(path) and Path(path).exists()
     except (OSError, ValueError):  # longer than a name may be, or with a NUL
         return False
 

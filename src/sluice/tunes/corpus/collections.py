@@ -37,8 +37,13 @@ class SkippedTune:
     title: str
     reason: str
 
+    @property
+    def place(self) -> str:
+        """The file and the line."""
+        return f"{self.source}:{self.line}"
+
     def __str__(self) -> str:
-        return f"{self.source}:{self.line}: {self.title}: {self.reason}"
+        return f"{self.place}: {self.title}: {self.reason}"
 
 
 @dataclass(frozen=True)
@@ -49,8 +54,13 @@ class PlacedRemark:
     line: int
     kind: str
 
+    @property
+    def place(self) -> str:
+        """The file and the line."""
+        return f"{self.source}:{self.line}"
+
     def __str__(self) -> str:
-        return f"{self.source}:{self.line}: {self.kind}"
+        return f"{self.place}: {self.kind}"
 
 
 @dataclass(frozen=True)
@@ -83,18 +93,19 @@ class Collection:
         if self.notice and not verbose:
             lines += _count_kinds((_strip_details(one.reason), "") for one in self.skipped_tunes)
         else:
-            lines += _list_or_count(
-                [(_strip_details(one.reason), str(one)) for one in self.skipped_tunes], verbose
-            )
+            lines += _list_or_count(self.skipped_tunes, verbose)
         if self.skipped_files:
-            lines.append("Files left out:")
-            files = [(_strip_details(one.reason), str(one)) for one in self.skipped_files]
-            lines += _list_or_count(files, verbose)
-        if self.remarks:
-            lines.append("Left out of tunes that were read:")
-            kinds = [(one.kind, f"{one.source}:{one.line}") for one in self.remarks]
-            lines += [f"  {one}" for one in self.remarks] if verbose else _count_kinds(kinds)
+            lines += ["Files left out:", *_list_or_count(self.skipped_files, verbose)]
+        lines += self.describe_remarks(verbose=verbose)
         return "\n".join([*lines, *([self.notice] if self.notice else [])])
+
+    def describe_remarks(self, *, verbose: bool = False) -> list[str]:
+        """The lines of the report on what was left out of the tunes that were read."""
+        if not self.remarks:
+            return []
+        kinds = [(one.kind, one.place) for one in self.remarks]
+        shown = [f"  {one}" for one in self.remarks] if verbose else _count_kinds(kinds)
+        return ["Left out of tunes and files that were read:", *shown]
 
     def count_reasons(self) -> Counter[str]:
         """How many tunes were dropped for each kind of reason; examples in it are left out."""
@@ -105,11 +116,11 @@ MAX_LISTED = 20
 """How many dropped tunes, or files, a report lists one by one."""
 
 
-def _list_or_count(places: Sequence[tuple[str, str]], verbose: bool) -> list[str]:
-    """From reasons and what to show of each: all of it, or the number of each reason."""
-    if verbose or len(places) <= MAX_LISTED:
-        return [f"  {shown}" for _, shown in places]
-    return _count_kinds(places)
+def _list_or_count(items: Sequence[SkippedTune | SkippedFile], verbose: bool) -> list[str]:
+    """All items, or the number of each reason with its first place."""
+    if verbose or len(items) <= MAX_LISTED:
+        return [f"  {one}" for one in items]
+    return _count_kinds((_strip_details(one.reason), one.place) for one in items)
 
 
 def _count_kinds(places: Iterable[tuple[str, str]]) -> list[str]:

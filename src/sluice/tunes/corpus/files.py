@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from sluice.files import StrPath
 from sluice.tunes.errors import NoTunesError
 
 SUFFIXES = (".abc", ".txt", ".text", ".json", ".csv", ".tsv", "")
@@ -20,6 +21,11 @@ class SkippedFile(NamedTuple):
     path: str
     reason: str
 
+    @property
+    def place(self) -> str:
+        """The path."""
+        return self.path
+
     def __str__(self) -> str:
         return f"{self.path}: {self.reason}"
 
@@ -31,7 +37,7 @@ class FoundFiles(NamedTuple):
     skipped: list[SkippedFile]
 
 
-def find_files(folder: Path) -> FoundFiles:
+def find_files(folder: StrPath) -> FoundFiles:
     """The files of tunes in and below a folder, sorted, each once, also by links.
 
     Hidden files and folders are passed over. Files with other suffixes than `SUFFIXES` are counted
@@ -40,7 +46,7 @@ def find_files(folder: Path) -> FoundFiles:
     Raises:
         NoTunesError: there is no file with one of the suffixes.
     """
-    skipped: list[SkippedFile] = []
+    folder, skipped = Path(folder), list[SkippedFile]()
     files: list[Path] = []
     others: Counter[str] = Counter()
     for path in _walk(folder, skipped):
