@@ -11,7 +11,6 @@ from sluice.tunes.notation.annotations import (
     Annotation,
     rewrite_grace,
     split_items,
-    transpose_annotation,
 )
 from sluice.tunes.notation.header_fields import join_lines, write_field
 from sluice.tunes.notation.lyrics import write_verses
@@ -48,7 +47,7 @@ class _AbcWriter:
     def __init__(self, tune: Transcription, music: score.Score, chords: Mapping[int, str]) -> None:
         self.tokens, self.meter = tune.tokens, music.meter
         self.interval, self.chords = tune.interval, chords
-        self.annotations, self.lyrics = tune.annotations, tune.lyrics
+        self.annotations, self.lyrics = tune.written_annotations, tune.lyrics
         self.events = enumerate(music.events)
         self.accidentals = AccidentalTracker(tune.key.signature)
         self.in_chord = False
@@ -116,8 +115,7 @@ class _AbcWriter:
         """What stands before an event; what stands after it is kept until it ends."""
         if event.pitches:
             self.sung[-1].append(place)
-        note = self.annotations.get(place, Annotation())
-        before, self.after = (transpose_annotation(text, *self.interval) for text in note)
+        before, self.after = self.annotations.get(place, Annotation())
         chord = f'"{self.chords[place]}"' if place in self.chords else ""
         return chord + self._mark_graces(before)
 

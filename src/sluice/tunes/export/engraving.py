@@ -19,7 +19,7 @@ _OPTIONS = {
     "pageMarginRight": 150,
     "pageMarginTop": 120,
     "pageMarginBottom": 120,
-    "footer": "none",
+    "footer": "encoded",
     "smuflTextFont": "none",
     "breaks": "line",
     "svgViewBox": True,

@@ -60,3 +60,12 @@ def join_lines(text: str) -> str:
 def find_values(fields: Fields, letter: str) -> list[str]:
     """The values of all fields of a letter."""
     return [value for name, value in fields if name == letter]
+
+
+def unescape(text: str) -> str:
+    r"""Text as it is printed: ABC's backslashes before `%`, `-` and the like taken off.
+
+    >>> unescape(r"50\% half\-way")
+    '50% half-way'
+    """
+    return re.sub(r"\\([%&\-_*|\\])", r"\1", text)

@@ -23,7 +23,7 @@ from sluice.tunes.notation.abc_symbols import (
     TupletSymbol,
     tuplet_time,
 )
-from sluice.tunes.notation.annotations import Annotation, Annotations
+from sluice.tunes.notation.annotations import Annotation, Annotations, transpose_annotation
 from sluice.tunes.notation.header_fields import Fields
 from sluice.tunes.notation.remarks import Remark
 from sluice.tunes.theory.dances import default_tempo
@@ -90,6 +90,14 @@ class Transcription:
         """Letters and semitones from the tokens' root of C to where the tune sounds."""
         letters, semitones = self.key.interval
         return 7 * self.octave - letters, 12 * self.octave - semitones
+
+    @property
+    def written_annotations(self) -> Annotations:
+        """The annotations in the key that it is written in."""
+        return Annotations(
+            (event, Annotation(*(transpose_annotation(text, *self.interval) for text in note)))
+            for event, note in self.annotations.items()
+        )
 
     @property
     def beats_per_minute(self) -> int:
