@@ -82,21 +82,19 @@ def decode(content: bytes) -> Text:
     for first, encoding in ((1, "utf-16-le"), (0, "utf-16-be")):
         if len(content) > 3 and content[first::2].count(0) > 0.8 * (len(content) // 2):
             return Text(content.decode(encoding, "replace"))
-    remarks: list[Remark] = []
-    for match in _CHARSET.finditer(content):
-        name = match[1].decode("ascii", "replace")
-        line = content.count(b"\n", 0, match.start()) + 1
-        charset = _find_encoding(name)
-        if charset == "utf-8":
-            break
-        if charset is None:
-            remarks.append(Remark("a character set that is not known, left out", line))
-            continue
+    match = _CHARSET.search(content)
+    if match is None:
+        return Text(_decode_without_name(content))
+    charset = _find_encoding(match[1].decode("ascii", "replace"))
+    problem = "that is not known"
+    if charset is not None:
         try:
-            return Text(content.decode(charset), tuple(remarks))
+            return Text(content.decode(charset))
         except UnicodeDecodeError:
-            remarks.append(Remark("a character set that the file is not in, left out", line))
-    return Text(_decode_without_name(content), tuple(remarks))
+            problem = "that the file is not in"
+    line = content.count(b"\n", 0, match.start()) + 1
+    remark = Remark(f"a character set {problem}, left out", line)
+    return Text(_decode_without_name(content), (remark,))
 
 
 def _decode_without_name(content: bytes) -> str:
