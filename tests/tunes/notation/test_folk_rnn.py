@@ -61,6 +61,11 @@ def test_what_its_programs_write_has_fields_and_numbers() -> None:
     assert (second.title, " ".join(second.tokens[2:])) == ("Another", "c 4 d 2 e 2 | c 8 |")
 
 
+def test_marks_in_a_title_are_no_marks() -> None:
+    (tune,) = read("X:1\nT:An <s>Old</s> New Tune\nM:2/4\nL:1/8\nK:C\nc2 d2 |\n")
+    assert tune.title == "An <s>Old</s> New Tune"
+
+
 def test_ordinary_abc_is_not_taken_for_tokens() -> None:
     (tune,) = read("X:1\nM:2/4\nK:C\nc2 d2 |1 e4 :|2 c4 |\n")
     assert " ".join(tune.tokens[2:]) == "c d |1 e 2 :| |2 c 2 |"  # sixteenths where no L: is

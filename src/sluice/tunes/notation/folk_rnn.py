@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from sluice.tunes.notation.abc_file import Line
 
 _MARK = re.compile(r"</?s>")
+_ANY_FIELD = re.compile(r"\s*[A-Za-z]:")
 _FIELD_TOKEN = r"[LMK]:[^\s:|]+"
 _FIELD_TOKENS = re.compile(rf"\s*({_FIELD_TOKEN}(?:\s+{_FIELD_TOKEN})+)(?=\s|$)(.*)")
 _NOTE = r"[_^=]*[A-Ga-gxz][,']*"
@@ -31,6 +32,9 @@ def split_tokens(lines: Sequence[Line]) -> list[Line]:
 
 
 def _split_line(text: str) -> Iterator[str]:
+    if _ANY_FIELD.match(text) and not _FIELD_TOKENS.match(text):
+        yield text  # as in T:<s>A title</s>
+        return
     for place, piece in enumerate(_MARK.split(text)):
         if place:
             yield ""
