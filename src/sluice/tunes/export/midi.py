@@ -9,14 +9,15 @@ from typing import NamedTuple
 
 from sluice.extras import MissingExtraError
 from sluice.tunes.export.harmony import find_chords
+from sluice.tunes.export.instruments import find_instrument
+from sluice.tunes.export.swing import swing_score
 from sluice.tunes.notation.score import Bar, Event, Score
 from sluice.tunes.notation.transcription import Transcription
 from sluice.tunes.theory.dances import beat_length
 
 TICKS_PER_QUARTER = 480
 """Ticks in a quarter note; an eighth has half."""
-_FLUTE_PROGRAM = 73
-_FLUTE_VELOCITY = 84
+_MELODY_VELOCITY = 84
 _GUITAR_PROGRAM = 25
 _GUITAR_VELOCITY = 48
 
@@ -81,13 +82,13 @@ class Note(NamedTuple):
 
 
 def build_melody(tune: Transcription) -> list[Note]:
-    """The notes of a tune in its key, repeats and endings played, tied notes as one.
+    """The notes of a tune in its key and swing, repeats and endings played, tied notes as one.
 
     Raises:
         InvalidTokensError: the tokens are no valid tune.
     """
     _, semitones = tune.interval
-    events = [event for bar in expand_repeats(tune.score) for event in bar.events]
+    events = [event for bar in expand_repeats(swing_score(tune)) for event in bar.events]
     return [note._replace(pitch=note.pitch + semitones) for note in _join_ties(events)]
 
 
@@ -142,10 +143,11 @@ def _join_ties(events: Sequence[Event]) -> Iterator[Note]:
 
 
 def to_midi(tune: Transcription) -> bytes:
-    """A tune as a MIDI file of one track, on a flute, with a soft guitar where it has chords.
+    """A tune as a MIDI file of one track, on its instrument, with a soft guitar if it has chords.
 
     Raises:
         MissingExtraError: the library mido is not installed.
+        TuneError: an unknown instrument.
         InvalidTokensError: the tokens are no valid tune.
     """
     try:
@@ -159,7 +161,8 @@ def to_midi(tune: Transcription) -> bytes:
     track.append(mido.MetaMessage("set_tempo", tempo=microseconds_per_quarter(tune)))
     if below & (below - 1) == 0:
         track.append(mido.MetaMessage("time_signature", numerator=above, denominator=below))
-    voices = [(build_melody(tune), _FLUTE_PROGRAM, _FLUTE_VELOCITY)]
+    program = find_instrument(tune.instrument).program
+    voices = [(build_melody(tune), program, _MELODY_VELOCITY)]
     voices += (
         [(build_accompaniment(tune), _GUITAR_PROGRAM, _GUITAR_VELOCITY)] if tune.chords else []
     )

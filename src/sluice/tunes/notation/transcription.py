@@ -26,7 +26,7 @@ from sluice.tunes.notation.abc_symbols import (
 from sluice.tunes.notation.annotations import Annotation, Annotations, transpose_annotation
 from sluice.tunes.notation.header_fields import Fields
 from sluice.tunes.notation.remarks import Remark
-from sluice.tunes.theory.dances import default_tempo
+from sluice.tunes.theory.dances import check_swing, default_swing, default_tempo
 from sluice.tunes.theory.keys import Key
 
 GAP = "*"
@@ -46,6 +46,9 @@ class Transcription:
         octave: octaves up from where `Key.interval` takes the tonic.
         tempo: beats per minute (`dances.beat_length`); that of the dance if None.
         chords: whether chords are written above it and played with it.
+        swing: how many times longer the first of two even notes is played than the second; that of
+            the dance if None. The notation stays even.
+        instrument: what plays the melody, one of `sluice.tunes.export.instruments.INSTRUMENTS`.
         fields: its fields of text (composer, source, further titles, words after it) in order.
         annotations: chord symbols, decorations, grace notes and slurs by event of `score.events`,
             on a root of C as the tokens are.
@@ -62,6 +65,8 @@ class Transcription:
     octave: int = 0
     tempo: int | None = None
     chords: bool = False
+    swing: float | None = None
+    instrument: str = "flute"
     fields: Fields = ()
     annotations: Mapping[int, Annotation] = Annotations()
     lyrics: tuple[tuple[str, ...], ...] = ()
@@ -103,6 +108,15 @@ class Transcription:
     def beats_per_minute(self) -> int:
         """The tempo, or the default of the dance."""
         return self.tempo or default_tempo(self.rhythm, self.meter)
+
+    @property
+    def swing_ratio(self) -> float:
+        """The swing, or the default of the dance.
+
+        Raises:
+            TuneError: a swing out of range.
+        """
+        return default_swing(self.rhythm) if self.swing is None else check_swing(self.swing)
 
     @property
     def score(self) -> score.Score:
