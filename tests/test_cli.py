@@ -71,7 +71,7 @@ def test_composing_writes_what_it_shows(checkpoint: Path, tmp_path: Path) -> Non
     assert "M:6/8" in written.read_text()
     assert sounding.read_bytes()[:4] == b"MThd"
     assert "corpus" in result.output
-    assert "nearest training tune" in result.output
+    assert "Nearest training tune" in result.output
     second = run("compose", *options, "--out", tmp_path / "again")
     assert written.read_text() in second.output
 

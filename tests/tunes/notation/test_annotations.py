@@ -19,7 +19,7 @@ R:jig
 M:6/8
 L:1/8
 K:Gmaj
-"G"~G3 {ga}GAB|"D"TA3 .A.B.c|"C"(c2B) !trill!A2G|"G"G3 "^slow"G2z||
+"G"~G3 {ga}GAB|"D"TA3 .A.B.c|"C"(c2B) !trill!A2G|"G"G3 "^slow"G2z|]
 w: 1.~Of all the mon-ey_ that~e'er * I
 w: 2.~Of all the com-rades
 W:And all I've done
@@ -57,10 +57,11 @@ def test_annotations_are_on_a_root_of_c_by_event():
     [
         ("H A2 B2| +trill+c4", "HA2B2|!trill!c4|"),
         ("!segno!|:A4 !fine!|B4:|", "|:!segno!A4!fine!|B4:|"),
-        ('A4 "^Fine"O|]', 'A4"^Fine"O||'),
+        ('A4 "^Fine"O|]', 'A4"^Fine"O|]'),
         ('"G"|A4 "D"|B4|', '"G"A4|"D"B4|'),
         ("{/g}A2 {g2f}B2 {[ce]}c4|", "{/g}A2{g2f}B2 {[ce]}c4|"),
         ("A2).(B2 c2)(d2|", "A2.(B2 c2)d2|"),
+        ("(f4{ef})|(T^d4{^cd}|e4)", "(f4{ef})|(T^d4{^cd}|e4)|"),
         ("[~A!4!c]2 A.-A y2 B!|", "~!4![Ac]2A-A B|"),
         ('""A "Am""_low"B {~}c2|', 'A"Am""_low"Bc2|'),
         ("A2 B2 c2 d2|!p!A4 B4", "A2B2 c2d2|!p!A4 B4|"),

@@ -20,7 +20,7 @@ from sluice.tunes.notation import score
 from sluice.tunes.notation.abc_symbols import tuplet_time
 from sluice.tunes.notation.score import Bar, Event
 from sluice.tunes.notation.transcription import Transcription
-from sluice.tunes.theory.dances import beam_length
+from sluice.tunes.theory.dances import FREE_METER, beam_length
 from sluice.tunes.theory.keys import AccidentalTracker, Pitch
 
 _BARS_PER_LINE = Fraction(18, 5)
@@ -56,18 +56,22 @@ def _add_head(definition: Element, tune: Transcription) -> None:
 
 
 def _add_meter(parent: Element, meter: str) -> None:
+    if meter == FREE_METER:
+        SubElement(parent, "meterSig", form="invis")
+        return
     count, unit = meter.split("/")
     SubElement(parent, "meterSig", count=count, unit=unit)
 
 
 class _LayerItem(NamedTuple):
-    """Something in a bar: where it begins, whether a beam may hold it, its element, and grace
-    notes before it."""
+    """Something in a bar: where it begins, whether a beam may hold it, its element, and the grace
+    notes before and after it."""
 
     onset: Fraction
     short: bool
     element: Element
     graces: Sequence[Element] = ()
+    graces_after: Sequence[Element] = ()
 
 
 class _SectionWriter:
@@ -78,7 +82,8 @@ class _SectionWriter:
         )
         self.ends: dict[int, str] = {}
         self.measures: list[tuple[Element, range]] = []
-        self.meter, self.is_tied, self.event_index = tune.meter, False, 0
+        self.meter, self.event_index = tune.meter, 0
+        self.tied_pitches: frozenset[int] = frozenset()
         self.interval = tune.interval
         self.accidentals = AccidentalTracker(tune.key.signature)
 
@@ -153,13 +158,16 @@ class _SectionWriter:
             graces = self.annotations.build_graces(self.event_index)
             if inside is not None and not len(inside):
                 tuplet_graces, graces = graces, []
-            for onset, value, element in self._build_signs(event, pitches, now, factor):
+            signs = list(self._build_signs(event, pitches, now, factor))
+            after = self.annotations.build_graces(self.event_index - 1, "post")
+            for number, (onset, value, element) in enumerate(signs):
+                is_short = bool(pitches) and value < 2
+                around = (graces if number == 0 else [], after if number == len(signs) - 1 else [])
                 if inside is None:
-                    yield _LayerItem(onset, bool(pitches) and value < 2, element, graces)
+                    yield _LayerItem(onset, is_short, element, *around)
                 else:
-                    inside.extend([*graces, element])
-                    short = short and bool(pitches) and value < 2
-                graces = []
+                    inside.extend([*around[0], element, *around[1]])
+                    short = short and is_short
             now += event.duration
             if inside is not None and (left := left - 1) == 0:
                 yield _LayerItem(start, short, inside, tuplet_graces)
@@ -200,8 +208,9 @@ class _SectionWriter:
         """The signs that an event is written with, tied together: place, value, element."""
         values = list(_split_duration(event.duration / factor))
         for number, (value, dots) in enumerate(values):
-            going_on = number < len(values) - 1 or event.is_tied
-            element = self._build_sign(pitches, going_on)
+            inside = number < len(values) - 1
+            going_on = frozenset(event.pitches if inside else event.tied_pitches)
+            element = self._build_sign(pitches, event.pitches, going_on)
             element.set("dur", str(int(8 / value)))
             if dots:
                 element.set("dots", str(dots))
@@ -211,28 +220,31 @@ class _SectionWriter:
                 self.ends[self.event_index] = self.annotations.mark_last(self.event_index, element)
             yield now, value, element
             now += value * (2 - Fraction(1, 2**dots)) * factor
-            self.is_tied = going_on and bool(pitches)
+            self.tied_pitches = going_on
         self.event_index += 1
 
-    def _build_sign(self, pitches: Sequence[Pitch], going_on: bool) -> Element:
-        tie = {(True, True): "m", (True, False): "t", (False, True): "i"}.get(
-            (self.is_tied, going_on)
-        )
-        notes = [self._build_note(pitch, tie) for pitch in pitches]
+    def _build_sign(
+        self, pitches: Sequence[Pitch], numbers: Sequence[int], going_on: frozenset[int]
+    ) -> Element:
+        """A note, chord or rest: its spelling, its MIDI numbers, and those tied to the next."""
+        notes = [
+            self._build_note(pitch, number in self.tied_pitches, number in going_on)
+            for pitch, number in zip(pitches, numbers, strict=True)
+        ]
         if len(notes) == 1:
             return notes[0]
         element = Element("chord" if notes else "rest")
         element.extend(notes)
         return element
 
-    def _build_note(self, pitch: Pitch, tie: str | None) -> Element:
+    def _build_note(self, pitch: Pitch, is_tied: bool, going_on: bool) -> Element:
         note = Element("note", pname=pitch.letter.lower(), oct=str(4 + pitch.step // 7))
-        if not self.is_tied and self.accidentals.needs_sign(pitch):
+        if not is_tied and self.accidentals.needs_sign(pitch):
             note.set("accid", _SIGNS[pitch.alter])
         elif pitch.alter:
             note.set("accid.ges", _SIGNS[pitch.alter])
-        if tie:
-            note.set("tie", tie)
+        if is_tied or going_on:
+            note.set("tie", "m" if is_tied and going_on else "t" if is_tied else "i")
         return note
 
     def _build_grace_note(self, pitch: Pitch) -> Element:
@@ -252,14 +264,17 @@ class _SectionWriter:
         for (_, short), group in groupby(items, lambda item: (item.onset // step, item.short)):
             inside = list(group)
             several = len(inside) > 1 or inside[0].element.tag == "tuplet"
+            beam = short and several
             parent = layer
-            for item in inside:
-                if parent is layer:
-                    layer.extend(map(beam_graces, item.graces))
-                    parent = SubElement(layer, "beam") if short and several else layer
-                else:
-                    parent.extend(item.graces)
+            for place, item in enumerate(inside):
+                outside = [not beam or place == end for end in (0, len(inside) - 1)]
+                before = map(beam_graces, item.graces) if outside[0] else item.graces
+                after = map(beam_graces, item.graces_after) if outside[1] else item.graces_after
+                (layer if outside[0] else parent).extend(before)
+                if beam and place == 0:
+                    parent = SubElement(layer, "beam")
                 parent.append(item.element)
+                (layer if outside[1] else parent).extend(after)
 
 
 def _split_duration(duration: Fraction) -> Iterator[tuple[Fraction, int]]:

@@ -98,17 +98,18 @@ class AnnotationWriter:
         self.held: dict[int, Element] = {}
         self.open_words: set[int] = set()
 
-    def build_graces(self, event: int) -> list[Element]:
-        """The grace notes before an event."""
-        found = []
-        for kind, text in split_items(self._get(event).before):
-            if kind == "grace":
-                found.append(self._build_grace_group(text))
-        return found
+    def build_graces(self, event: int, attach: str = "pre") -> list[Element]:
+        """The grace notes before an event, or after it (`post`)."""
+        before, after = self.annotations.get(event, Annotation())
+        return [
+            self._build_grace_group(text, attach)
+            for kind, text in split_items(before if attach == "pre" else after)
+            if kind == "grace"
+        ]
 
-    def _build_grace_group(self, text: str) -> Element:
+    def _build_grace_group(self, text: str, attach: str) -> Element:
         has_stroke, pitches = parse_grace(text)
-        group = Element("graceGrp", {"attach": "pre"})
+        group = Element("graceGrp", {"attach": attach})
         for pitch in pitches:
             note = self.build_note(pitch)
             note.set("grace", "unacc" if has_stroke else "acc")
@@ -205,11 +206,8 @@ class AnnotationWriter:
         elif name not in _ARTICULATIONS and (name in _WORDS or len(name) > 1):
             _add_words(measure, "dir", _WORDS.get(name, name), start, "above")
 
-    def _get(self, event: int) -> Annotation:
-        return self.annotations.get(event, Annotation())
-
     def _iterate(self, event: int) -> Iterator[tuple[str, str]]:
-        for text in self._get(event):
+        for text in self.annotations.get(event, ()):
             yield from split_items(text)
 
     def _name(self, decoration: str) -> str:

@@ -11,9 +11,10 @@ from sluice.extras import MissingExtraError
 from sluice.tunes.export.harmony import find_chords
 from sluice.tunes.export.instruments import find_instrument
 from sluice.tunes.export.swing import swing_score
-from sluice.tunes.notation.score import Bar, Event, Score
+from sluice.tunes.notation.parts import order_bars
+from sluice.tunes.notation.score import Event
 from sluice.tunes.notation.transcription import Transcription
-from sluice.tunes.theory.dances import beat_length
+from sluice.tunes.theory.dances import FREE_METER, beat_length
 
 TICKS_PER_QUARTER = 480
 """Ticks in a quarter note; an eighth has half."""
@@ -26,51 +27,6 @@ def microseconds_per_quarter(tune: Transcription) -> int:
     """Microseconds in a quarter note, as MIDI has it."""
     quarters = beat_length(tune.meter) / 2
     return round(60_000_000 / (tune.beats_per_minute * quarters))
-
-
-def expand_repeats(score: Score) -> list[Bar]:
-    """The bars in the order in which they sound, repeats and endings played."""
-    bars, begins = score.bars, _find_section_starts(score.bars)
-    played: list[Bar] = []
-    begin, at, time = 0, 0, 1
-    while at < len(bars):
-        bar = bars[at]
-        if begins[at] != begin:
-            begin, time = begins[at], 1
-        if bar.ending and time not in bar.ending:
-            at += 1
-            continue
-        played.append(bar)
-        if bar.closes and time < _count_passes(bars, begins, at):
-            at, time = begin, time + 1
-            continue
-        at += 1
-    return played
-
-
-def _find_section_starts(bars: Sequence[Bar]) -> list[int]:
-    """Where the section of each bar begins, to which a repeat sign goes back.
-
-    A section begins with the tune, at `|:`, after a repeat and its endings, and after a double
-    bar that stands in no open repeat.
-    """
-    found: list[int] = []
-    begin, in_repeat = 0, False
-    for at, bar in enumerate(bars):
-        if bar.opens:
-            begin, in_repeat = at, True
-        found.append(begin)
-        in_repeat = in_repeat and not bar.closes
-        ending_follows = at + 1 < len(bars) and bool(bars[at + 1].ending)
-        if (bar.closes or (bar.is_double and not in_repeat)) and not ending_follows:
-            begin = at + 1
-    return found
-
-
-def _count_passes(bars: Sequence[Bar], begins: Sequence[int], at: int) -> int:
-    """How often the section whose repeat sign stands at `at` is played."""
-    section = (bar for bar, begin in zip(bars, begins, strict=True) if begin == begins[at])
-    return max(2, *(number for bar in section for number in (0, *bar.ending)))
 
 
 class Note(NamedTuple):
@@ -88,7 +44,8 @@ def build_melody(tune: Transcription) -> list[Note]:
         InvalidTokensError: the tokens are no valid tune.
     """
     _, semitones = tune.interval
-    events = [event for bar in expand_repeats(swing_score(tune)) for event in bar.events]
+    bars = order_bars(swing_score(tune).bars, tune.parts, tune.part_order)
+    events = [event for bar in bars for event in bar.events]
     return [note._replace(pitch=note.pitch + semitones) for note in _join_ties(events)]
 
 
@@ -103,7 +60,7 @@ def build_accompaniment(tune: Transcription) -> list[Note]:
     places = {bar.start: place for place, bar in enumerate(score.bars)}
     found: list[Note] = []
     now = Fraction(0)
-    for bar in expand_repeats(score):
+    for bar in tune.played_bars:
         here = chords.get(places[bar.start], [])
         ends = [*(begin for begin, _ in here[1:]), bar.duration]
         for (begin, chord), end in zip(here, ends, strict=False):
@@ -135,9 +92,10 @@ def _join_ties(events: Sequence[Event]) -> Iterator[Note]:
         for pitch in dict.fromkeys(event.pitches):
             start, length = held.pop(pitch, (now, Fraction(0)))
             going_on[pitch] = (start, length + event.duration)
-        ended = [*held.items(), *([] if event.is_tied else going_on.items())]
-        yield from (Note(start, length, pitch) for pitch, (start, length) in ended)
-        held = going_on if event.is_tied else {}
+        for pitch, (start, length) in (*held.items(), *going_on.items()):
+            if pitch not in going_on or pitch not in event.tied_pitches:
+                yield Note(start, length, pitch)
+        held = {pitch: going_on[pitch] for pitch in event.tied_pitches}
         now += event.duration
     yield from (Note(start, length, pitch) for pitch, (start, length) in held.items())
 
@@ -156,11 +114,12 @@ def to_midi(tune: Transcription) -> bytes:
         raise MissingExtraError("mido", "tunes") from None
     file, track = mido.MidiFile(type=0, ticks_per_beat=TICKS_PER_QUARTER), mido.MidiTrack()
     file.tracks.append(track)
-    above, below = map(int, tune.meter.split("/"))
     track.append(mido.MetaMessage("track_name", name=_to_latin1(tune.title)))
     track.append(mido.MetaMessage("set_tempo", tempo=microseconds_per_quarter(tune)))
-    if below & (below - 1) == 0:
-        track.append(mido.MetaMessage("time_signature", numerator=above, denominator=below))
+    if tune.meter != FREE_METER:
+        above, below = map(int, tune.meter.split("/"))
+        if below & (below - 1) == 0:
+            track.append(mido.MetaMessage("time_signature", numerator=above, denominator=below))
     program = find_instrument(tune.instrument).program
     voices = [(build_melody(tune), program, _MELODY_VELOCITY)]
     voices += (

@@ -77,11 +77,20 @@ class AnnotationCollector:
         return text
 
     def take_at_bar_line(self) -> str:
-        """What belongs to the bar line that comes now; the rest belongs to the next note."""
+        """What belongs to the bar line that comes now, or to the note before it.
+
+        Chord symbols and slurs belong to the next note.
+        """
+        return self._take_kinds("words", "decoration", "grace")
+
+    def take_graces(self) -> str:
+        """Grace notes that end a slur."""
+        return self._take_kinds("grace")
+
+    def _take_kinds(self, *kinds: str) -> str:
         items = split_items("".join(self.before))
-        own = [item.text for item in items if item.kind in ("words", "decoration")]
-        self.before = [item.text for item in items if item.text not in own]
-        return "".join(own)
+        self.before = [item.text for item in items if item.kind not in kinds]
+        return "".join(item.text for item in items if item.kind in kinds)
 
 
 def collect_annotations(

@@ -67,7 +67,7 @@ def _move_annotations(
         before, after = annotations.get(old, Annotation())
         if not is_same:
             before = "" if is_last else _keep_place_marks(before)
-            after = after if is_last else ""
+            after = _keep_bar_line_marks(after) if is_last else ""
         if before or after:
             known = found.get(new, Annotation())
             found[new] = Annotation(known.before + before, known.after + after)
@@ -78,6 +78,10 @@ def _keep_place_marks(text: str) -> str:
     return "".join(
         item.text for item in split_items(text) if item.kind == "chord" or item.text in _PLACE_MARKS
     )
+
+
+def _keep_bar_line_marks(text: str) -> str:
+    return "".join(item.text for item in split_items(text) if item.kind in ("words", "decoration"))
 
 
 def _match_events(old: Sequence[Bar], new: Sequence[Bar]) -> Iterator[_EventMatch]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from sluice.tunes.notation.abc_file import Line
+from sluice.tunes.notation.abc_lines import Line
 
 _MARK = re.compile(r"</?s>")
 _ANY_FIELD = re.compile(r"\s*[A-Za-z]:")

@@ -14,7 +14,8 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from sluice.tunes.errors import NoTunesError
-from sluice.tunes.notation.abc_file import Line, split_lines
+from sluice.tunes.notation.abc_file import split_lines
+from sluice.tunes.notation.abc_lines import Line
 
 _METERS = {
     "jig": "6/8",

@@ -50,6 +50,8 @@ A hornpipe is played dotted where it is written even, at 2 to 1 as by abc2midi (
 timings are adjusted to give a broken rhythm"); strathspeys are written dotted."""
 
 DEFAULT_TEMPO = 112
+FREE_METER = "none"
+"""The meter of a tune without one: its bars are as long as they are."""
 _BY_METER = {
     "6/8": "jig",
     "9/8": "slip jig",
@@ -109,20 +111,33 @@ def classify_rhythm(rhythm: str) -> str:
 
 def is_compound(meter: str) -> bool:
     """Whether a beat of this meter is a dotted note: 6/8, 9/8, 12/8, ..."""
+    if meter == FREE_METER:
+        return False
     beats, unit = map(int, meter.split("/"))
     return unit >= 8 and beats > 3 and beats % 3 == 0
 
 
 def beat_length(meter: str) -> Fraction:
-    """A beat in eighths: what a foot taps, and what a tempo counts.
+    """A beat in eighths: what a foot taps, and what a tempo counts; a quarter in free meter.
 
     >>> [int(beat_length(meter)) for meter in ("6/8", "4/4", "2/2", "2/4", "3/4", "3/8")]
     [3, 4, 4, 2, 2, 1]
     """
+    if meter == FREE_METER:
+        return Fraction(2)
     beats, unit = map(int, meter.split("/"))
     if is_compound(meter):
         return Fraction(24, unit)
     return Fraction(16, unit) if (beats, unit) == (4, 4) else Fraction(8, unit)
+
+
+def bar_length(meter: str) -> Fraction | None:
+    """How long a bar should be, in eighths; None in free meter.
+
+    >>> str(bar_length("6/8")), bar_length("none")
+    ('6', None)
+    """
+    return None if meter == FREE_METER else 8 * Fraction(meter)
 
 
 def beam_length(meter: str) -> Fraction:
