@@ -124,3 +124,9 @@ def test_the_head_names_composer_origin_source_and_titles() -> None:
     source = next(line for line in head if line.startswith("a book"))
     assert source.endswith("…") and len(source) <= 50  # more would run into its neighbour
     assert foot == ["\u00a0 50% of it"]
+
+
+def test_labels_of_parts_stand_at_their_bars() -> None:
+    music = mei("P:A\nc8|d8|\nP:B\ne8|")
+    measures = [[label.text for label in m.iter(f"{NS}reh")] for m in music.iter(f"{NS}measure")]
+    assert measures == [["A"], [], ["B"]]

@@ -16,6 +16,7 @@ from sluice.tunes.notation.header_fields import join_lines, write_field
 from sluice.tunes.notation.lyrics import write_verses
 from sluice.tunes.notation.parts import TunePart
 from sluice.tunes.notation.score import Bar
+from sluice.tunes.notation.text_escapes import encode_text
 from sluice.tunes.notation.transcription import Transcription
 from sluice.tunes.theory.dances import beam_length, beat_length
 from sluice.tunes.theory.keys import AccidentalTracker, Pitch
@@ -34,7 +35,7 @@ def to_abc(tune: Transcription, number: int = 1) -> str:
         InvalidTokensError: the tokens are no valid tune.
     """
     music = tune.score
-    head = [f"X:{number}", f"T:{join_lines(' '.join(tune.title.split())) or 'Untitled'}"]
+    head = [f"X:{number}", f"T:{encode_text(tune.title) or 'Untitled'}"]
     head += [write_field(*field) for field in tune.fields if field[0] != "W"]
     head += [f"R:{tune.rhythm}"] if tune.rhythm else []
     head += [f"M:{music.meter}", "L:1/8"]
@@ -71,8 +72,7 @@ class _AbcWriter:
                 self._start_line(lines)
                 bars = 0
                 lines[-1] = "".join(f"P:{label}\n" for label in self.labels[place])
-            spelt = self._write_token(before, token)
-            lines[-1] += spelt if after or token != "||" else spelt[:-2] + "|]"
+            lines[-1] += self._write_token(before, token)
             if _is_bar_line(token) and before and after and not _is_bar_line(after):
                 bars += 1
                 if bars % _BARS_PER_LINE == 0:

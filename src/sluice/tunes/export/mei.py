@@ -18,6 +18,7 @@ from sluice.tunes.export.mei_annotations import AnnotationWriter, beam_graces
 from sluice.tunes.export.mei_page import add_page_text
 from sluice.tunes.notation import score
 from sluice.tunes.notation.abc_symbols import tuplet_time
+from sluice.tunes.notation.header_fields import unescape
 from sluice.tunes.notation.score import Bar, Event
 from sluice.tunes.notation.transcription import Transcription
 from sluice.tunes.theory.dances import FREE_METER, beam_length
@@ -133,6 +134,8 @@ class _SectionWriter:
         layer = SubElement(SubElement(measure, "staff", n="1"), "layer", n="1")
         self.accidentals.start_bar()
         self._add_beams(layer, list(self._build_items(bar, tokens)))
+        for label in (label for label, start in self.tune.parts if start == place):
+            SubElement(measure, "reh", tstamp="0", staff="1", place="above").text = unescape(label)
         first = self.event_index - len(bar.events)
         self.measures.append((measure, range(first, self.event_index)))
 

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator, Mapping
 from xml.etree.ElementTree import Element, SubElement
 
 from sluice.tunes.notation.annotations import Annotation, list_slurs, parse_grace, split_items
-from sluice.tunes.notation.header_fields import Fields, find_values, unescape
+from sluice.tunes.notation.header_fields import Fields, find_values
+from sluice.tunes.notation.text_escapes import decode_text
 from sluice.tunes.notation.transcription import Transcription
 from sluice.tunes.theory.keys import Pitch
 
@@ -148,7 +149,7 @@ class AnnotationWriter:
         verse = SubElement(sign, "verse", n=str(number + 1))
         syllable = SubElement(verse, "syl")
         goes_on = _SYLLABLE_END.search(text) is not None
-        syllable.text = unescape((text[:-1] if goes_on else text).replace("~", "\u00a0"))
+        syllable.text = decode_text((text[:-1] if goes_on else text).replace("~", "\u00a0"))
         begun = number in self.open_words
         place = {(False, True): "i", (True, True): "m", (True, False): "t"}.get((begun, goes_on))
         if place:
@@ -178,7 +179,7 @@ class AnnotationWriter:
             elif kind == "words":
                 place = "below" if text[1] == "_" else "above"
                 shown = re.sub(r"^@[^ ]* |^[\^_<>@]", "", text[1:-1])
-                _add_words(measure, "dir", unescape(shown), start, place)
+                _add_words(measure, "dir", decode_text(shown), start, place)
             elif kind == "decoration":
                 name = self._name(text)
                 here = at_bar_line if name in ("segno", "coda") else start

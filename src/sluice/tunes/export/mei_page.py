@@ -5,7 +5,7 @@ from __future__ import annotations
 from textwrap import wrap
 from xml.etree.ElementTree import Element, SubElement
 
-from sluice.tunes.notation.header_fields import find_values, unescape
+from sluice.tunes.notation.header_fields import find_values
 from sluice.tunes.notation.transcription import Transcription
 from sluice.tunes.theory.dances import beat_length
 
@@ -24,10 +24,10 @@ def add_page_text(definition: Element, tune: Transcription) -> None:
     title.text = " ".join(tune.title.split()) or "Untitled"
     for further in find_values(tune.fields, "T"):
         SubElement(title, "lb")
-        SubElement(title, "rend", fontsize="70%").text = unescape(further)
-    names = [unescape(name) for name in find_values(tune.fields, "C")]
-    origins = [unescape(name) for name in find_values(tune.fields, "O")]
-    sources = [unescape(name) for name in find_values(tune.fields, "S")]
+        SubElement(title, "rend", fontsize="70%").text = further
+    names = find_values(tune.fields, "C")
+    origins = find_values(tune.fields, "O")
+    sources = find_values(tune.fields, "S")
     author = ", ".join(names) + f" ({', '.join(origins)})" * bool(origins)
     for side, text in (("left", ", ".join(sources)), ("right", author.strip())):
         if text:
@@ -36,7 +36,7 @@ def add_page_text(definition: Element, tune: Transcription) -> None:
     _add_tempo(SubElement(page, "rend", halign="left", valign="bottom"), tune)
     kind = SubElement(page, "rend", halign="right", valign="bottom", fontstyle="italic")
     kind.text = tune.rhythm.capitalize()
-    words = [line for text in find_values(tune.fields, "W") for line in _wrap(unescape(text))]
+    words = [line for text in find_values(tune.fields, "W") for line in _wrap(text)]
     if words:
         foot = SubElement(definition, "pgFoot")
         lines = SubElement(foot, "rend", halign="left", valign="bottom")

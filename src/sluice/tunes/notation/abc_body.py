@@ -105,7 +105,7 @@ class _AbcBodyReader:
     def finish(self) -> Music:
         if self.broken_factor != 1:
             raise self._make_error("a broken rhythm with no second note")
-        self._append_after(self.annotations.take_before())
+        self._append_after(self.annotations.take_at_bar_line() + self.annotations.take_before())
         return Music(
             self.first_meter,
             tuple(self.symbols),
@@ -336,6 +336,8 @@ class _AbcBodyReader:
     def _read_slur(self, match: re.Match[str]) -> None:
         if match[0] == "(":
             self.annotations.open_slur()
+        elif not self.annotations.close_slur():
+            return
         elif self.chord is None:
             self._append_after(self.annotations.take_graces() + ")")
         else:

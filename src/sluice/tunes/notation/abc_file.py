@@ -16,6 +16,7 @@ from sluice.tunes.notation.abc_lines import Line, TuneLines, clean_lines
 from sluice.tunes.notation.abc_search import find_tunes
 from sluice.tunes.notation.header_fields import Fields, select_fields
 from sluice.tunes.notation.remarks import Remark
+from sluice.tunes.notation.text_escapes import decode_text
 
 _NEWLINE = re.compile(r"\r\n|\r|\n")
 
@@ -39,7 +40,7 @@ class Block:
         """The first T: field, or the X: field where there is none."""
         fields = [line.field for line in self.lines]
         titles = [field[1] for field in fields if field and field[0] == "T" and field[1]]
-        return titles[0] if titles else f"X:{self.lines[0].text[2:].strip()}"
+        return decode_text(titles[0]) if titles else f"X:{self.lines[0].text[2:].strip()}"
 
     def text_fields(self) -> Fields:
         """The fields of text, wherever they stand (`sluice.tunes.notation.header_fields`)."""
