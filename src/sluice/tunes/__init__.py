@@ -112,7 +112,7 @@ def read_tune(text_or_path: StrPath) -> Tune:
     Raises:
         TuneError: the file cannot be opened, there is no tune, or the first cannot be read.
 
-    >>> read_tune("X:1\nT:Example\nM:6/8\nL:1/8\nQ:3/8=70\nK:G\nGAB c2d|").tempo
+    >>> read_tune("X:1\\nT:Example\\nM:6/8\\nL:1/8\\nQ:3/8=70\\nK:G\\nGAB c2d|").tempo
     70
     """
     from sluice.tunes.composition.inputs import read_tune
