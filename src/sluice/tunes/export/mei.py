@@ -18,8 +18,8 @@ from sluice.tunes.export.mei_annotations import AnnotationWriter, beam_graces
 from sluice.tunes.export.mei_page import add_page_text
 from sluice.tunes.notation import score
 from sluice.tunes.notation.abc_symbols import tuplet_time
-from sluice.tunes.notation.header_fields import unescape
 from sluice.tunes.notation.score import Bar, Event
+from sluice.tunes.notation.text_escapes import decode_text
 from sluice.tunes.notation.transcription import Transcription
 from sluice.tunes.theory.dances import FREE_METER, beam_length
 from sluice.tunes.theory.keys import AccidentalTracker, Pitch
@@ -135,7 +135,9 @@ class _SectionWriter:
         self.accidentals.start_bar()
         self._add_beams(layer, list(self._build_items(bar, tokens)))
         for label in (label for label, start in self.tune.parts if start == place):
-            SubElement(measure, "reh", tstamp="0", staff="1", place="above").text = unescape(label)
+            SubElement(measure, "reh", tstamp="0", staff="1", place="above").text = decode_text(
+                label
+            )
         first = self.event_index - len(bar.events)
         self.measures.append((measure, range(first, self.event_index)))
 
