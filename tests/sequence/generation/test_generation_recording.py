@@ -78,7 +78,7 @@ def test_odds_are_the_model_s_before_and_after_all_constraints() -> None:
         torch.testing.assert_close(found.probabilities_of_ids[t], own[token])
         allowed = find_allowed(depth, 15 - t) if t else {OPEN}
         assert set(found.allowed[t].nonzero()[:, 0].tolist()) == allowed
-        assert found.forbidden[t].tolist() == [one not in allowed for one in order]
+        assert found.is_forbidden[t].tolist() == [one not in allowed for one in order]
         best = sorted(allowed, key=lambda one, p=own: -p[one])[:4]
         powers = {one: float(own[one]) ** (1 / 0.7) for one in best}
         expected = [powers.get(one, 0.0) / sum(powers.values()) for one in order]

@@ -53,7 +53,7 @@ class GenerationRecording:
     probabilities_of_ids: Tensor
 
     @property
-    def forbidden(self) -> Tensor:
+    def is_forbidden(self) -> Tensor:
         """Which of `likeliest` were not allowed, (time, k), boolean."""
         return ~self.allowed.gather(1, self.likeliest)
 
