@@ -17,6 +17,7 @@ _BLOCK_START = re.compile(r"%%\s*begin(\w+)")
 _TEXT_FIELDS = "ABCDFGHNORSTWZ"
 """Fields above K: whose value may go on in lines that are no field."""
 _TEXTS = re.compile(r"\"[^\"]*\"|![^!|\s]*!|\[[A-Za-z]:[^\]]*\]|\+[a-z]+\+")
+_DECORATION = re.compile(r"[H-Wh-w](?=[A-Ga-g^_=\[{(\"])|(?<=[\d)\]A-Ga-g])[HOS](?=\s*[:|])")
 _WORD = re.compile(r"[^\W\d_]{3,}")
 _LETTERS_OF_MUSIC = frozenset("ABCDEFGabcdefgxyzXZHLMOPSTuv")
 _MAX_OTHER_LETTERS = 0.3
@@ -151,12 +152,14 @@ def _goes_on(lines: Sequence[Line], more: Sequence[Line]) -> bool:
 def is_prose(text: str) -> bool:
     """Whether a line is words and not music.
 
-    >>> is_prose("D.C. al Fine"), is_prose('"D.C. al Fine" d2|'), is_prose("dega|")
+    >>> is_prose("D.C. al Fine"), is_prose('"D.C. al Fine" d2|'), is_prose("kBkc k[dF]2H||")
     (True, False, False)
     """
     if _WORDS_OF_SUCH_LETTERS.fullmatch(text):
         return True
     text = _TEXTS.sub(" ", text)
+    if "|" in text:
+        text = _DECORATION.sub("", text)
     letters = [letter for letter in text if letter.isalpha()]
     other = sum(map(_is_other, letters))
     return other > _MAX_OTHER_LETTERS * len(letters) and _has_words(text)
