@@ -168,6 +168,7 @@ class ContinuousBatch:
             events += self._rows.sample()
         if all(one.has_ended for one in self._rows.sequences):
             self._rows.change(set(), [])
+            self._waiting.expire()
         for sequence, _ in events:
             sequence.is_reported = sequence.has_ended
         return events

@@ -18,7 +18,7 @@ class WaitingQueue:
 
     def __init__(self) -> None:
         self._heap: list[tuple[int, int, BatchedSequence]] = []
-        self._deadlines: list[tuple[float, int, BatchedSequence]] = []
+        self._with_deadline: set[BatchedSequence] = set()
         self._numbers = itertools.count()
 
     def __len__(self) -> int:
@@ -47,16 +47,17 @@ class WaitingQueue:
     def watch_deadline(self, sequence: BatchedSequence) -> None:
         """Let `expire` know of its deadline, if it has one."""
         if sequence.end_time is not None:
-            entry = (sequence.end_time, next(self._numbers), sequence)
-            heapq.heappush(self._deadlines, entry)
+            self._with_deadline.add(sequence)
 
     def expire(self) -> None:
         """Fail all sequences, waiting or not, whose deadline is over."""
         now = time.monotonic()
-        while self._deadlines and (self._deadlines[0][0] <= now or self._deadlines[0][2].has_ended):
-            _, _, sequence = heapq.heappop(self._deadlines)
-            message = f"The sequence had {len(sequence.tokens)} tokens at its deadline."
-            sequence.finish(SequenceStatus.FAILED, DeadlineError(message))
+        for one in list(self._with_deadline):
+            if one.end_time is not None and one.end_time <= now:
+                message = f"The sequence had {len(one.tokens)} tokens at its deadline."
+                one.finish(SequenceStatus.FAILED, DeadlineError(message))
+            if one.has_ended:
+                self._with_deadline.discard(one)
 
     def drop_finished(self) -> list[BatchedSequence]:
         """Those with a final status, which wait no longer."""
@@ -64,7 +65,4 @@ class WaitingQueue:
         if finished:
             self._heap = [entry for entry in self._heap if not entry[2].has_ended]
             heapq.heapify(self._heap)
-        if sum(entry[2].has_ended for entry in self._deadlines) > 64:
-            self._deadlines = [one for one in self._deadlines if not one[2].has_ended]
-            heapq.heapify(self._deadlines)
         return finished
