@@ -110,10 +110,10 @@ _SYMBOLS: dict[str, str] = {
     ),
     "grace": r"\{[^{}]*\}",
     "field": r"\[([A-Za-z]):([^\]]*)\]",
-    "bar": r"(:\s*)*(?:\[?\|+\]?)+(?:\s*:)*|::+",
+    # A colon after a bracket belongs to what follows: `[|]:|` closes a repeat.
+    "bar": r"(:\s*)*(?:\[?\|+\]?)+(?:(?<!\]):|\s+:(?![\s:]*[\[|]))*|::+",
     "ending": r"\[\s*(\d(?:[-,.]*\d)*)",
     "tuplet": r"[(](\d)(?::(\d{0,2}))?(?::(\d{0,2}))?",
-    "hook": r"x(?=\s*(?:[|:]|\[\|))",
     "note": f"({_NOTE}){_LENGTH}",
     "rest": f"[zx]{_LENGTH}",
     "long_rest": r"[ZX](\d{0,2})",
@@ -134,7 +134,7 @@ _GROUP = re.compile(r"(?<!\[)\((?!\?)")
 ANY = re.compile("|".join(f"(?P<{name}>{_GROUP.sub('(?:', p)})" for name, p in _SYMBOLS.items()))
 BARE_ENDING = re.compile(r"\s*(\d(?:[-,.]*\d)*)")
 _DOUBLE_BAR = re.compile(r"\[?(?:\|{2,}|\|\])|\[\|(?!\])")
-IGNORED_SYMBOLS = {"space", "hook"}
+IGNORED_SYMBOLS = {"space"}
 _FAULTS = (
     (r"\"", "a quotation mark that is not closed"),
     (r"\{", "grace notes that are not closed"),
