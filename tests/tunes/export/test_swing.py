@@ -117,12 +117,22 @@ Q:1/2=92
 K:Ador
 |:e2 AB cBcd|eaag e2 dc|BGG2 BGdG|BcdB A4:|
 |:a2 ag abge|dBGB d2 ef|g2 ge f4|edcB A4:|
+
+X:3
+T:Short steps
+R:hornpipe
+M:2/4
+L:1/16
+Q:1/4=92
+K:D
+FA|:dAFA DFAd|f2e2 defd|(3gag (3fgf e2c2|d3e f4|
+gfed cABc|d2f2 e2AB|c4 e4|ABcd d2:|
 """
 
 
-@pytest.mark.parametrize("number", [1, 2])
+@pytest.mark.parametrize("number", [1, 2, 3])
 def test_notes_begin_when_abc2midi_plays_them(number: int, tmp_path: Path) -> None:
-    """It dots hornpipes in 4/4 by itself, at 2 to 1."""
+    """It dots hornpipes in 4/4 and 2/4 by itself, at 2 to 1."""
     if shutil.which("abc2midi") is None:
         pytest.skip("abc2midi is not installed")
     (tmp_path / "tunes.abc").write_text(HORNPIPES)

@@ -19,7 +19,7 @@ R:jig
 M:6/8
 L:1/8
 K:Gmaj
-"G"~G3 {ga}GAB|"D"TA3 .A.B.c|"C"(c2B) !trill!A2G|"G"G3 "^slow"G2z|]
+"G"~G3 {ga}GAB|"D"TA3 .A.B.c|"C"(c2B) !trill!A2G|"G"G3 "^slow"G2z||
 w: 1.~Of all the mon-ey_ that~e'er * I
 w: 2.~Of all the com-rades
 W:And all I've done
@@ -57,7 +57,7 @@ def test_annotations_are_on_a_root_of_c_by_event():
     [
         ("H A2 B2| +trill+c4", "HA2B2|!trill!c4|"),
         ("!segno!|:A4 !fine!|B4:|", "|:!segno!A4!fine!|B4:|"),
-        ('A4 "^Fine"O|]', 'A4"^Fine"O|]'),
+        ('A4 "^Fine"O|]', 'A4"^Fine"O||'),
         ('"G"|A4 "D"|B4|', '"G"A4|"D"B4|'),
         ("{/g}A2 {g2f}B2 {[ce]}c4|", "{/g}A2{g2f}B2 {[ce]}c4|"),
         ("A2).(B2 c2)(d2|", "A2.(B2 c2)d2|"),

@@ -123,21 +123,20 @@ def train(
         SequenceError: a loss that is not finite, or a `base` that is no language model.
         OSError: the file cannot be written.
     """
-    training = [tune.tokens for tune in dataset.split.training]
-    tokens = [*training, *(tune.tokens for tune in dataset.split.validation)]
-    index = TuneIndex([tokens[2:] for tokens in training])
+    training, validation = tokenize(dataset.split.training), tokenize(dataset.split.validation)
+    index = TuneIndex([tune.tokens[2:] for tune in dataset.split.training])
     corpus = statistics.compute_statistics(dataset.split.validation, index)
     torch.manual_seed(config.seed)
     if base is None:
-        vocabulary = Vocabulary.of(tokens)
+        vocabulary = Vocabulary.of([*training, *validation])
         model = _make_model(len(vocabulary), model_config)
     else:
-        grown = grow_vocabulary(base, chain.from_iterable(tokens))
+        grown = grow_vocabulary(base, chain.from_iterable([*training, *validation]))
         vocabulary, model = grown.vocabulary, grown.model
     model.layers.precision = precision
     figures = {
         "corpus": statistics.to_dict(corpus),
-        "training": [" ".join(tokens) for tokens in training],
+        "training": [" ".join(tune.tokens) for tune in dataset.split.training],
         "titles": [tune.title for tune in dataset.split.training],
     }
 
@@ -149,7 +148,7 @@ def train(
         BucketBatches(
             [vocabulary.encode(tokens) for tokens in training], model_config.batch_size, config.seed
         ),
-        BucketBatches([vocabulary.encode(t.tokens) for t in dataset.split.validation], 64, 0),
+        BucketBatches([vocabulary.encode(tokens) for tokens in validation], 64, 0),
         config,
         folder=folder,
         resume=resume,
@@ -159,13 +158,18 @@ def train(
     )
 
 
+def tokenize(tunes: Sequence[Tune]) -> list[Sequence[str]]:
+    """The tokens of each tune as a model sees them."""
+    return [tune.tokens for tune in tunes]
+
+
 def compute_nats_per_token(checkpoint: Checkpoint, tunes: Sequence[Tune]) -> float:
     """The mean negative log-likelihood of the tokens of `tunes` and of their ends.
 
     Raises:
         UnknownTokenError: a token that the model does not know; `grow_vocabulary` adds it.
     """
-    sequences = [checkpoint.vocabulary.encode(tune.tokens) for tune in tunes]
+    sequences = [checkpoint.vocabulary.encode(tokens) for tokens in tokenize(tunes)]
     return compute_loss_per_token(checkpoint.model, sequences)
 
 

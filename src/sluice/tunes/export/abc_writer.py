@@ -72,8 +72,7 @@ class _AbcWriter:
                 self._start_line(lines)
                 bars = 0
                 lines[-1] = "".join(f"P:{label}\n" for label in self.labels[place])
-            spelt = self._write_token(before, token)
-            lines[-1] += spelt if after or token != "||" else spelt[:-2] + "|]"
+            lines[-1] += self._write_token(before, token)
             if _is_bar_line(token) and before and after and not _is_bar_line(after):
                 bars += 1
                 if bars % _BARS_PER_LINE == 0:

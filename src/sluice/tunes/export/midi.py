@@ -42,6 +42,7 @@ def build_melody(tune: Transcription) -> list[Note]:
 
     Raises:
         InvalidTokensError: the tokens are no valid tune.
+        TuneError: a swing out of range.
     """
     _, semitones = tune.interval
     bars = order_bars(swing_score(tune).bars, tune.parts, tune.part_order)
@@ -105,7 +106,7 @@ def to_midi(tune: Transcription) -> bytes:
 
     Raises:
         MissingExtraError: the library mido is not installed.
-        TuneError: an unknown instrument.
+        TuneError: an unknown instrument, or a swing out of range.
         InvalidTokensError: the tokens are no valid tune.
     """
     try:

@@ -21,6 +21,7 @@ def swing_score(tune: Transcription) -> Score:
 
     Raises:
         InvalidTokensError: the tokens are no valid tune.
+        TuneError: a swing out of range.
     """
     score = tune.score
     ratio = Fraction(tune.swing_ratio).limit_denominator(1000)

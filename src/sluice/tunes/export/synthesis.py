@@ -31,7 +31,7 @@ def render(tune: Transcription) -> Samples:
     """A tune played, repeats and endings included: samples (time, 2) up to `PEAK`, stereo.
 
     Raises:
-        TuneError: an unknown instrument.
+        TuneError: an unknown instrument, or a swing out of range.
         InvalidTokensError: the tokens are no valid tune.
     """
     second = 60 / tune.beats_per_minute / float(beat_length(tune.meter))
@@ -98,7 +98,7 @@ def to_wav(tune: Transcription) -> bytes:
     """The tune as a WAV file, 16 bits, stereo.
 
     Raises:
-        TuneError: an unknown instrument.
+        TuneError: an unknown instrument, or a swing out of range.
         InvalidTokensError: the tokens are no valid tune.
     """
     buffer = io.BytesIO()
@@ -115,7 +115,7 @@ def to_ogg(tune: Transcription) -> bytes:
 
     Raises:
         MissingExtraError: the library soundfile is not installed.
-        TuneError: an unknown instrument.
+        TuneError: an unknown instrument, or a swing out of range.
         InvalidTokensError: the tokens are no valid tune.
     """
     try:

@@ -34,6 +34,7 @@ class AnnotationCollector:
     def __init__(self) -> None:
         self.before: list[str] = []
         self.after_chord = ""
+        self.open_slurs = 0
 
     def add_quoted(self, text: str) -> None:
         """A chord symbol or words, in quotation marks."""
@@ -64,6 +65,13 @@ class AnnotationCollector:
         if dotted:
             self.before.pop()
         self.before.append("." * dotted + "(")
+        self.open_slurs += 1
+
+    def close_slur(self) -> bool:
+        """End a slur; whether one had begun."""
+        was_open = self.open_slurs > 0
+        self.open_slurs -= was_open
+        return was_open
 
     def drop_dot(self) -> None:
         """The dot of a dotted tie belongs to no note."""

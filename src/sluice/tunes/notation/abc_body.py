@@ -84,6 +84,7 @@ class _AbcBodyReader:
         self.broken = ""
         self.annotations = AnnotationCollector()
         self.lines_below: list[AlignedLine] = []
+        self.tempos: list[tuple[str, int]] = []
         self.line = 0
 
     def read_line(self, line: Line) -> None:
@@ -104,13 +105,14 @@ class _AbcBodyReader:
     def finish(self) -> Music:
         if self.broken:
             raise self._make_error("a broken rhythm with no second note")
-        self._append_after(self.annotations.take_before())
+        self._append_after(self.annotations.take_at_bar_line() + self.annotations.take_before())
         return Music(
             self.first_meter,
             tuple(self.symbols),
             tuple(self.lines_below),
             tuple(self.parts),
             tuple(self.remarks),
+            tuple(self.tempos),
         )
 
     def _make_error(self, reason: str) -> AbcSyntaxError:
@@ -178,6 +180,8 @@ class _AbcBodyReader:
             self.lines_below.append(AlignedLine(letter, value, len(self.symbols), self.line))
         elif letter == "m":
             self.macros.append(parse_macro(value, self.line))
+        elif letter == "Q" and not any(isinstance(s, SoundSymbol) for s in self.symbols):
+            self.tempos.append((value, self.line))
         elif letter not in KEPT_LETTERS:
             self._add_remark(f"a field within the tune ({letter}:), left out")
 
@@ -332,6 +336,8 @@ class _AbcBodyReader:
     def _read_slur(self, match: re.Match[str]) -> None:
         if match[0] == "(":
             self.annotations.open_slur()
+        elif not self.annotations.close_slur():
+            return
         elif self.chord is None:
             self._append_after(self.annotations.take_graces() + ")")
         else:

@@ -111,7 +111,7 @@ def suggest_open_bars(tokens: Sequence[str], bars_per_section: int = 8) -> int:
 
 
 @dataclass(frozen=True)
-class _Section:
+class _TuneSection:
     """The tokens from one boundary to the next.
 
     `ends` are the places behind its full bars, `total` how many it has in the end.
@@ -144,12 +144,12 @@ def _count_bars(tokens: Sequence[str], open_bars: int | None) -> Iterator[str]:
             yield section.spell(tokens[place], place) if is_line else tokens[place]
 
 
-def _find_sections(tokens: Sequence[str], open_bars: int | None) -> list[_Section]:
+def _find_sections(tokens: Sequence[str], open_bars: int | None) -> list[_TuneSection]:
     """The sections of a tune; a lone pickup counts the bars of the section behind it."""
     bars = score.parse(["z" if token == GAP else token for token in tokens]).bars
     inner = [place for place in range(3, len(tokens)) if tokens[place] in _BOUNDARIES]
     starts, stops = [2, *inner], [*inner, len(tokens)]
-    found: list[_Section] = []
+    found: list[_TuneSection] = []
     for start, stop in zip(reversed(starts), reversed(stops), strict=True):
         ends = _find_bar_ends(tokens, [bar for bar in bars if start <= bar.start < stop])
         total = len(ends) or (found[-1].total if found else 0)
@@ -157,7 +157,7 @@ def _find_sections(tokens: Sequence[str], open_bars: int | None) -> list[_Sectio
             total = max(open_bars, total)
         closes = stop < len(tokens) and tokens[stop] in (":|", "::")
         is_ending = start + 1 < len(tokens) and tokens[start + 1].startswith(("|1", "|2"))
-        found.append(_Section(start, stop, tuple(ends), total, closes and not is_ending))
+        found.append(_TuneSection(start, stop, tuple(ends), total, closes and not is_ending))
     return found[::-1]
 
 
