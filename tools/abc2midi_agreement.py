@@ -34,7 +34,8 @@ from pathlib import Path
 from sluice.tunes.corpus import collections
 from sluice.tunes.errors import AbcSyntaxError
 from sluice.tunes.export.midi import build_melody
-from sluice.tunes.notation.abc_file import Block, read_blocks
+from sluice.tunes.notation.abc_file import Block
+from sluice.tunes.notation.tune_files import read_file
 from sluice.tunes.tune import Tune, from_abc
 
 OPTIONS = ("-NGUI", "-NGRA", "-NFER", "-NFNP", "-quiet", "-silent")
@@ -287,7 +288,7 @@ def main() -> None:
     if options.table:
         fill_table(options.table, program)
         return
-    blocks = [block for file in list_files(options.files) for block in read_blocks(file)]
+    blocks = [block for file in list_files(options.files) for block in read_file(file).blocks]
     compared = as_written = agreed = unexplained = 0
     for block in blocks[:: options.every]:
         differences = compare(block, program)

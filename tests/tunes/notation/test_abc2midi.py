@@ -7,7 +7,8 @@ import pytest
 
 import abc2midi_agreement as agreement
 from sluice.tunes.corpus import collections
-from sluice.tunes.notation.abc_file import read_blocks, split_blocks
+from sluice.tunes.notation.abc_file import split_blocks
+from sluice.tunes.notation.tune_files import read_file
 from sluice.tunes.tune import from_abc
 
 TABLE = json.loads(Path(__file__).with_name("abc2midi_table.json").read_text(encoding="utf-8"))
@@ -27,7 +28,7 @@ def test_printed_tunes() -> None:
     if program is None:
         pytest.skip("abc2midi is not installed (Debian: apt-get install abcmidi)")
     files = collections._list_collection_files()
-    blocks = [block for file in files[::6] for block in read_blocks(file)][::10]
+    blocks = [block for file in files[::6] for block in read_file(file).blocks][::10]
     differences = {}
     for block in blocks:
         found = agreement.compare(block, program)

@@ -11,7 +11,6 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
-from functools import lru_cache
 
 from sluice.tunes.errors import AbcSyntaxError
 from sluice.tunes.notation.abc_annotations import AnnotationCollector
@@ -36,6 +35,7 @@ from sluice.tunes.notation.abc_symbols import (
     explain_fault,
     is_double,
     leaves_ending_open,
+    parse_length,
     tuplet_time,
 )
 from sluice.tunes.notation.annotations import transpose_annotation
@@ -60,11 +60,6 @@ def read_music(header: Header, lines: Sequence[Line], gaps: bool = False) -> Mus
     for line in lines:
         reader.read_line(line)
     return reader.finish()
-
-
-@lru_cache(maxsize=1024)
-def _to_eighths(above: int, below: int, unit: Fraction) -> Fraction:
-    return Fraction(above, below) * unit * 8
 
 
 class _AbcBodyReader:
@@ -278,14 +273,11 @@ class _AbcBodyReader:
         except ValueError:
             raise self._make_error(f"{text!r}, which is no pitch") from None
 
-    def _parse_length(self, text: str, above: str, slashes: str, below: str) -> Fraction:
-        """A length in eighths; `/` halves, `//` quarters, `/3` thirds."""
-        if below and len(slashes) > 1:
-            raise self._make_error(f"the length of {text!r}")
-        divisor = int(below) if below else 2 ** len(slashes)
-        if not divisor or above.strip("0") == "" != above:
-            raise self._make_error(f"{text!r}, which takes no time")
-        return _to_eighths(int(above or 1), divisor, self.unit)
+    def _parse_length(self, text: str, *parts: str) -> Fraction:
+        try:
+            return parse_length(text, *parts) * self.unit * 8
+        except ValueError as error:
+            raise self._make_error(str(error)) from None
 
     def _read_rest(self, match: re.Match[str]) -> None:
         if self.chord is None:
