@@ -173,7 +173,7 @@ def parse_length(text: str, above: str, slashes: str, below: str) -> Fraction:
     Raises:
         ValueError: no length, or none that takes time.
     """
-    if below and len(slashes) > 1:
+    if below and len(slashes) != 1:
         raise ValueError(f"the length of {text!r}")
     divisor = int(below) if below else 2 ** len(slashes)
     if not divisor or above.strip("0") == "" != above:
