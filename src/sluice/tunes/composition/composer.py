@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from sluice.cached import cached_property
 from sluice.files import StrPath
 from sluice.sequence import Checkpoint, Sampling
-from sluice.tunes.composition import infilling
+from sluice.tunes.composition import gaps, infilling
 from sluice.tunes.composition.inputs import find_checkpoint, strip_last_bar_line
+from sluice.tunes.composition.monitor import ProgressCallback, StopCallback
 from sluice.tunes.composition.sampling import TuneSampler
 from sluice.tunes.composition.titles import generate_title
 from sluice.tunes.composition.transposition import parse_key, transpose
@@ -19,6 +20,7 @@ from sluice.tunes.corpus.statistics import TuneStatistics, from_dict
 from sluice.tunes.errors import AbcSyntaxError, TuneError
 from sluice.tunes.notation import abc_file
 from sluice.tunes.notation.annotation_edits import replace_tokens
+from sluice.tunes.notation.model_tokens import ModelTokens
 from sluice.tunes.theory.dances import find_dance, guess_rhythm
 from sluice.tunes.theory.keys import Key
 from sluice.tunes.tune import Tune, check_performance, from_abc
@@ -144,7 +146,15 @@ class Composer:
         (tokens,) = self._sampler.draw_tunes(1, seed, opening, sampling)
         return replace_tokens(tune, tokens)
 
-    def fill(self, tune: Tune, temperature: float = 0.9, seed: int = 0) -> Tune:
+    def fill(
+        self,
+        tune: Tune,
+        temperature: float = 0.9,
+        seed: int = 0,
+        *,
+        on_progress: ProgressCallback | None = None,
+        should_stop: StopCallback | None = None,
+    ) -> Tune:
         """Fill each gap (`*`) of a tune so that its bar is complete.
 
         Of many candidates for a gap those are kept after which the rest of the tune is most
@@ -155,11 +165,18 @@ class Composer:
                 no candidate that fits.
             SequenceError: a temperature or seed out of range.
         """
-        segments = infilling.split_at_gaps(self._adapt_bar_lines(tune))
-        return replace_tokens(tune, self._infill(segments, temperature, seed))
+        found = gaps.find_gaps(tune)
+        return self._infill(tune, found, temperature, seed, on_progress, should_stop)
 
     def vary(
-        self, tune: Tune, strength: float = 0.3, temperature: float = 0.9, seed: int = 0
+        self,
+        tune: Tune,
+        strength: float = 0.3,
+        temperature: float = 0.9,
+        seed: int = 0,
+        *,
+        on_progress: ProgressCallback | None = None,
+        should_stop: StopCallback | None = None,
     ) -> Tune:
         """Replace some bars of a tune; bars that were equal stay equal.
 
@@ -174,23 +191,29 @@ class Composer:
                 the training data, or no candidate that fits.
             SequenceError: a temperature or seed out of range.
         """
-        segments = infilling.mask_bars(self._adapt_bar_lines(tune), strength, random.Random(seed))
-        return replace_tokens(tune, self._infill(segments, temperature, seed))
+        found = gaps.choose_bars(tune, strength, random.Random(seed))
+        return self._infill(tune, found, temperature, seed, on_progress, should_stop)
 
     def _infill(
-        self, segments: Sequence[infilling.Segment], temperature: float, seed: int
-    ) -> tuple[str, ...]:
-        for segment in segments:
-            if not isinstance(segment, infilling.Gap):
-                self.encode(segment)
+        self,
+        tune: Tune,
+        found: Sequence[gaps.Gap],
+        temperature: float,
+        seed: int,
+        on_progress: ProgressCallback | None,
+        should_stop: StopCallback | None,
+    ) -> Tune:
+        vocabulary = self.checkpoint.vocabulary
+        spelt = ModelTokens(vocabulary).encode(tune.tokens, tune.rhythm)
+        known = [infilling.find_known_line(token, vocabulary) for token in spelt]
+        segments = [self.encode(part) for part in gaps.split_at_gaps(known, tune, found)]
+        sampling = Sampling(temperature=temperature)
+        fillings = self._gap_filler.fill(segments, found, sampling, seed, on_progress, should_stop)
+        return replace_tokens(tune, gaps.insert_fillings(tune.tokens, found, fillings))
 
-        def draw(prefix: Sequence[str], seeds: Sequence[int], longest: int) -> list[list[str]]:
-            opening = [[number] for number in self.encode(prefix)]
-            sampling = Sampling(temperature=temperature, max_length=len(prefix) + longest)
-            drawn = self._sampler.draw(seeds, opening, sampling)
-            return [tokens[len(prefix) :] for tokens in drawn]
-
-        return infilling.fill_gaps(self.checkpoint, segments, draw, seed)
+    @cached_property
+    def _gap_filler(self) -> infilling.GapFiller:
+        return infilling.GapFiller(self.checkpoint)
 
     @cached_property
     def _sampler(self) -> TuneSampler:
