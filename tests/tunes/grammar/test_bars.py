@@ -30,7 +30,7 @@ from sluice.tunes.notation.score import Bar, Score
 
 WORDS = (
     "M:6/8 M:4/4 M:3/8 M:9/8 K:Cmaj K:Cdor C E G c _e ^F g' z 2 3 4 6 3/2 /2 3/4 7/4 /8 "
-    "(3 (2 (5 (3:2:4 | |: :| :: |1 |2 [ ] -"
+    "(3 (2 (5 (3:2:4 | || |: :| :: |1 |2 [ ] -"
 ).split()
 VOCABULARY = Vocabulary.of([[*WORDS, "nonsense", "0", "M:4/0", "/0", "|7", "(0", "M:99/1"]])
 GRAMMAR = TuneGrammar(VOCABULARY, min_bars=4)
@@ -108,7 +108,7 @@ def test_every_walk_can_end_and_parses_and_adds_up(seed: int, free: int, liking:
     tokens = VOCABULARY.decode(ids)
     music = score.parse(tokens)
     assert len(music.bars) >= 4
-    assert tokens[-1] in ("|", ":|")
+    assert tokens[-1] in ("|", "||", ":|")
     for before, bar, after in zip(music.bars, music.bars[1:], music.bars[2:], strict=False):
         seam = bar.opens or bar.closes or bar.ending or after.opens or before.closes
         assert seam or bar.duration == bar.length, (bar, tokens)
@@ -152,7 +152,7 @@ LEGAL = [
     "c | c 6 | c 6 | c 6 | c 4 c :|",
     "c | c 6 | c 6 | c 6 | G 2 E 3 |",
     "c | c 6 | c 6 | c 6 | G 6 |",
-    "|: c 6 | c 6 :: c 2 | c 6 | c 4 :|",
+    "|: c 2 | c 6 | c 4 :: c 2 | c 6 | c 4 :|",
     "c |: c 6 | c 3 c 3 :| c 6 | c 6 |",
     "c | c 6 | c 6 |1 c 3 c 2 :| |2 c 6 | c 3 c 2 |",
     "c 6 | c 6 |1 c 6 :| |2 c 6 |: c 6 | c 6 :|",
@@ -161,13 +161,17 @@ LEGAL = [
     "c 6 | c 6 | M:9/8 c 6 c 3 | c 6 c 3 |",
 ]
 REFUSED = [
+    ("|: c 6 | c 6 :: c 2 | c 6 | c 4 :|", 11, "a pickup after a complete last bar"),
+    ("|: c 2 | c 6 | c 4 :: c 6 | c 6 :|", 15, "no pickup after a last bar that lacks one"),
+    ("c 2 c 2 | c 6 | c 6 | c 2 |", 6, "a pickup of more than half a bar"),
+    ("c 6 | c 6 || c 6 |: c 6 | c 6 :|", 10, "a section of one bar"),
     ("c 6 | c 6 | c 6 |", 11, "too few bars"),
     ("c 6 | c 4 | c 6 | c 6 |", 7, "a short bar inside"),
     ("c 6 | c 4 c 3 | c 6 | c 6 |", 8, "a note too long"),
     ("c | c 6 | c 6 | c 4 | c 6 |", 12, "short by more than the pickup"),
     ("c | c 6 | c 6 | c 6 :|", 12, "complete, where the pickup comes again"),
     ("c 6 | c 6 |: c 6 | c 6 |", 14, "a repeat left open"),
-    ("c 6 |: c 6 |: c 6 | c 6 :|", 7, "one within another"),
+    ("c 2 |: c 6 |: c 6 | c 6 :|", 7, "one within another"),
     ("c 6 | c 6 |1 c 6 | c 6 |", 14, "a first ending left open"),
     ("c 6 | c 6 :| |2 c 6 | c 6 |", 8, "a second ending without a first"),
     ("c 6 | (3 c E | c 6 | c 6 |", 8, "half a tuplet"),

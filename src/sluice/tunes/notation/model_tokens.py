@@ -18,7 +18,7 @@ from sluice.tunes.notation.score import Bar
 from sluice.tunes.notation.transcription import GAP
 from sluice.tunes.theory.dances import normalise_dance
 
-MAX_COUNT = 16
+MAX_COUNT = 4
 RHYTHM = re.compile(r"R:(.+)")
 _COUNTED = re.compile(r"(.+)\{(\d+)\}")
 _BOUNDARIES = ("|:", ":|", "::", "||")
