@@ -19,11 +19,12 @@ template <class P> struct Stream {
     using Clock = std::chrono::steady_clock;
     using TableRows = typename Stepper<P>::TableRows;
     i64 batch;
+    const i64 capacity;
     std::vector<std::unique_ptr<Stepper<P>>> layers;
 
     Stream(i64 rows, int threads, const std::vector<Layer<P>*>& packed,
            const std::vector<std::vector<double>>& masks)
-        : batch(rows) {
+        : batch(rows), capacity(rows) {
         if (packed.empty()) reject("a stream", "at least one layer", 0);
         if (masks.size() != packed.size())
             reject("a stream", "masks of " + std::to_string(packed.size()) + " layers",
@@ -33,6 +34,7 @@ template <class P> struct Stream {
             layers.push_back(std::make_unique<Stepper<P>>(packed[k]->weights, rows, masks[k],
                                                           std::max(1, threads)));
             threads_ = std::max(threads_, layers.back()->threads());
+            products_per_row_ += packed[k]->weights.weight_count();
             if (k > 0 && layers[k]->input_width() != layers[k - 1]->output_width())
                 reject("a stream",
                        "a layer with input width " + std::to_string(layers[k - 1]->output_width()),
@@ -41,6 +43,17 @@ template <class P> struct Stream {
     }
 
     Stream(const Stream&) = delete;
+
+    // From now on step only the first `rows` sequences; the states of others are lost.
+    void set_batch(i64 rows) {
+        if (rows < 1 || rows > capacity)
+            throw std::invalid_argument("expected a batch of 1 to " + std::to_string(capacity) +
+                                        ", got " + std::to_string(rows) +
+                                        "; make a stream for as many sequences");
+        batch = rows;
+        for (auto& layer : layers) layer->set_batch(rows);
+        if (generator_) generator_->set_batch(rows);
+    }
 
     // A thread's part of a step of all layers; returns the output, and in `row` its rows' distance.
     const Real* advance(int id, int current, const Real* x, i64& row, Team* team,
@@ -61,7 +74,7 @@ template <class P> struct Stream {
     }
     void step(i64 x, i64 y) {
         const Real* in = to_pointer<Real>(x);
-        run_shared(false, [&](int id, Team* team) {
+        run_shared(1, [&](int id, Team* team) {
             i64 row = layers[0]->input_width();
             advance(id, current_, in, row, team);
         });
@@ -128,14 +141,26 @@ template <class P> struct Stream {
         });
         in.finish();
         table_ = layers[0]->make_table(vocabulary.embedding, vocabulary.size, vocabulary.width);
-        generator_ = std::make_unique<TokenGenerator<Real>>(vocabulary, batch, features);
+        set_vocabulary(std::make_shared<const PackedVocabulary<Real>>(vocabulary, features));
+    }
+    // Use the packed vocabulary of another stream of the same layers.
+    void share_vocabulary(const Stream& other) {
+        const auto has_same_weights = [](const auto& a, const auto& b) {
+            return &a->weights() == &b->weights();
+        };
+        if (!std::equal(layers.begin(), layers.end(), other.layers.begin(), other.layers.end(),
+                        has_same_weights))
+            throw std::invalid_argument(
+                "expected a stream of the same packed layers, got one of others; pack them once");
+        table_ = other.table_;
+        set_vocabulary(other.generator().packed());
     }
 
     // Read `count` tokens, (count, batch).
     void feed(i64 tokens, i64 count) {
         const i64* all = to_pointer<i64>(tokens);
         generator().check_tokens(all, count * batch);
-        run_shared(count > 1, [&](int id, Team* team) {
+        run_shared(count, [&](int id, Team* team) {
             std::vector<Real> x = generator_->make_embeddings();
             for (i64 t = 0; t < count; ++t) {
                 const i64* now = all + t * batch;
@@ -155,7 +180,7 @@ template <class P> struct Stream {
         if (vocabulary != generator_->size())
             reject("logits", "an array for " + std::to_string(generator_->size()) + " tokens",
                    vocabulary);
-        run_shared(false, [&](int id, Team* team) {
+        run_shared(1, [&](int id, Team* team) {
             std::vector<Real> x = generator_->make_embeddings();
             i64 row = layers[0]->input_width();
             generator_->embed(now, x.data());
@@ -169,14 +194,15 @@ template <class P> struct Stream {
                         to_pointer<Real>(to) + b * vocabulary);
     }
 
-    // Generate from `tokens` on, which are replaced by the last ones; returns the steps taken.
+    // Generate from `tokens` on, which are replaced by the last ones; returns the steps taken, below
+    // 0 where the last of them gave NaN to a sequence, whose token is then −1.
     i64 generate(const std::vector<i64>& words, double temperature, double top_p, double typical) {
         i64 *tokens = nullptr, *sampled = nullptr;
-        SamplingOptions options = read_options(words, tokens, sampled);
-        options.temperature = temperature, options.top_p = top_p, options.typical = typical;
+        const SamplingOptions options =
+            read_options(words, {temperature, top_p, typical}, tokens, sampled);
         generator().check_tokens(tokens, batch);
         i64 taken = 0;
-        run_shared(options.steps > 1, [&](int id, Team* team) {
+        run_shared(options.steps, [&](int id, Team* team) {
             int current = current_;
             std::vector<i64> found;
             const auto step = [&](const i64* read, const Real* x, i64& row) {
@@ -193,10 +219,17 @@ template <class P> struct Stream {
     }
 
 private:
+    static constexpr i64 min_shared_products = i64(1) << 23;  // of a single step
     int threads_ = 1, current_ = 0;
+    i64 products_per_row_ = 0;
     Clock::time_point last_step_{};
-    std::unique_ptr<Stepper<P>> table_;
+    std::shared_ptr<const Stepper<P>> table_;
     std::unique_ptr<TokenGenerator<Real>> generator_;
+
+    void set_vocabulary(std::shared_ptr<const PackedVocabulary<Real>> packed) {
+        generator_ = std::make_unique<TokenGenerator<Real>>(std::move(packed), capacity);
+        generator_->set_batch(batch);
+    }
 
     TokenGenerator<Real>& generator() const {
         if (!generator_)
@@ -205,7 +238,9 @@ private:
         return *generator_;
     }
 
-    SamplingOptions read_options(const std::vector<i64>& words, i64*& tokens, i64*& sampled) const {
+    // `filter`: how all sequences are sampled, but for its top-k, if the list has no filters.
+    SamplingOptions read_options(const std::vector<i64>& words, TokenFilter filter, i64*& tokens,
+                                 i64*& sampled) const {
         const i64 size = generator().size();
         SectionReader in(words, ListKind::sampling, "sampling");
         SamplingOptions options;
@@ -215,7 +250,7 @@ private:
             options.positions =
                 s.read("at least one position, a number", 1, max_size / (batch * size));
             options.per_sequence_choices = s.read_flag("a flag of choices by sequence");
-            options.top_k = s.read("a number of tokens", 0);
+            filter.top_k = s.read("a number of tokens", 0);
         });
         in.read(2, "arrays", [&](Section& s) {
             const i64 count = options.steps * batch;
@@ -225,8 +260,20 @@ private:
             tokens = s.read_array<i64>("tokens", batch);
             sampled = s.read_array<i64>("room for tokens", count, count == 0);
         });
+        options.filters = in.has_more() ? read_filters(in) : std::vector<TokenFilter>{filter};
         in.finish();
         return options;
+    }
+
+    // One for each sequence: temperature, top-k, top-p, typical.
+    std::vector<TokenFilter> read_filters(SectionReader& in) const {
+        return in.read(3, "filters", [&](Section& s) {
+            const double* row = s.read_array<const double>("filters", 4 * batch);
+            std::vector<TokenFilter> found;
+            for (i64 b = 0; b < batch; ++b, row += 4)
+                found.push_back({row[0], row[2], row[3], i64(row[1])});
+            return found;
+        });
     }
 
     // A thread's part of a step of all layers from tokens, whose embeddings are x.
@@ -236,10 +283,11 @@ private:
         return advance(id, current, x, row, team, table_ ? &some : nullptr);
     }
 
-    // Run job(id, team) on all threads, or here without a team: for one step, waking workers takes
-    // longer than the step.
-    template <class F> void run_shared(bool many_steps, F&& job) {
-        if (threads_ == 1 || (!many_steps && !workers_awake())) job(0, static_cast<Team*>(nullptr));
+    // Run job(id, team) on all threads, or here without a team: for a short single step, waking
+    // workers takes longer than the step.
+    template <class F> void run_shared(i64 steps, F&& job) {
+        const bool is_long = steps > 1 || batch * products_per_row_ >= min_shared_products;
+        if (threads_ == 1 || (!is_long && !workers_awake())) job(0, static_cast<Team*>(nullptr));
         else run_team(threads_, [&](int id, Team& team) { job(id, &team); });
         if (threads_ > 1) last_step_ = Clock::now();
     }
@@ -256,12 +304,14 @@ template <class P> void bind_stream(nb::module_& m, const char* name) {
         .def(nb::init<i64, int, const std::vector<Layer<P>*>&,
                       const std::vector<std::vector<double>>&>(),
              nb::keep_alive<1, 4>())
+        .def("set_batch", &Stream<P>::set_batch)
         .def("step", &Stream<P>::step)
         .def("write_input", &Stream<P>::write_input)
         .def("read", &Stream<P>::read)
         .def("write", &Stream<P>::write)
         .def("rearrange", &Stream<P>::rearrange)
         .def("attach_vocabulary", &Stream<P>::attach_vocabulary)
+        .def("share_vocabulary", &Stream<P>::share_vocabulary)
         .def("feed", &Stream<P>::feed, nb::call_guard<nb::gil_scoped_release>())
         .def("logits", &Stream<P>::logits)
         .def("generate", &Stream<P>::generate, nb::call_guard<nb::gil_scoped_release>());

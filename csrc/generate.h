@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cmath>
+#include <memory>
 #include <numeric>
 #include <stdexcept>
 #include <string>
@@ -19,6 +20,12 @@ template <class Real> struct Vocabulary {
     const Real* bias = nullptr;       // (size), or null
 };
 
+// Which tokens are kept of a distribution, and how it is sharpened.
+struct TokenFilter {
+    double temperature = 1, top_p = 2, typical = 2;
+    i64 top_k = 0;  // 0: all
+};
+
 // How tokens are sampled; the arrays are the caller's.
 struct SamplingOptions {
     i64 steps = 0, end = 0;
@@ -26,8 +33,9 @@ struct SamplingOptions {
     const uint8_t* choices = nullptr;  // (positions, 1 or batch, vocabulary): what may be sampled
     i64 positions = 1;                 // the last one serves every later step
     bool per_sequence_choices = false;
-    i64 top_k = 0;  // 0: all
-    double temperature = 1, top_p = 2, typical = 2;
+    std::vector<TokenFilter> filters;  // one for all sequences, or one each
+
+    const TokenFilter& filter(i64 b) const { return filters[filters.size() > 1 ? size_t(b) : 0]; }
 };
 
 // Samples by the inverse of the cumulative sum, in the order of the vocabulary.
@@ -39,7 +47,7 @@ public:
 
     // The token for `logits`; −1 where one is NaN.
     template <class Real>
-    i64 sample(const SamplingOptions& options, const Real* logits, const uint8_t* allowed,
+    i64 sample(const TokenFilter& filter, const Real* logits, const uint8_t* allowed,
                double uniform) {
         const i64 size = i64(weights_.size());
         double largest = -INFINITY, total = 0;
@@ -51,9 +59,9 @@ public:
         if (has_nan) return -1;
         for (i64 v = 0; v < size; ++v)
             total += weights_[size_t(v)] =
-                allowed[v] ? std::exp((double(logits[v]) - largest) / options.temperature) : 0;
-        if (options.top_k > 0 || options.top_p < 1) total = keep_likeliest(options, total);
-        if (options.typical < 1) total = keep_typical(options, total);
+                allowed[v] ? std::exp((double(logits[v]) - largest) / filter.temperature) : 0;
+        if (filter.top_k > 0 || filter.top_p < 1) total = keep_likeliest(filter, total);
+        if (filter.typical < 1) total = keep_typical(filter, total);
         double left = uniform * total;
         i64 last = -1;
         for (i64 v = 0; v < size; ++v) {
@@ -88,14 +96,14 @@ private:
         return kept;
     }
 
-    double keep_likeliest(const SamplingOptions& options, double total) {
+    double keep_likeliest(const TokenFilter& filter, double total) {
         sort_order([&](i64 a, i64 b) { return weights_[size_t(a)] > weights_[size_t(b)]; });
-        return keep_first(options.top_k > 0 ? options.top_k : i64(order_.size()),
-                          options.top_p * total);
+        return keep_first(filter.top_k > 0 ? filter.top_k : i64(order_.size()),
+                          filter.top_p * total);
     }
 
     // Keep the tokens whose information is nearest to the entropy (typical sampling).
-    double keep_typical(const SamplingOptions& options, double total) {
+    double keep_typical(const TokenFilter& filter, double total) {
         double entropy = 0;
         for (size_t v = 0; v < weights_.size(); ++v) {
             const double p = weights_[v] / total;
@@ -104,30 +112,46 @@ private:
         }
         for (double& distance : distances_) distance = std::abs(distance - entropy);
         sort_order([&](i64 a, i64 b) { return distances_[size_t(a)] < distances_[size_t(b)]; });
-        return keep_first(i64(order_.size()), options.typical * total);
+        return keep_first(i64(order_.size()), filter.typical * total);
     }
+};
+
+// A vocabulary with its readout packed; the same for streams of any number of sequences.
+template <class Real> struct PackedVocabulary {
+    // The readout keeps its own precision, whatever that of the layers.
+    using P = std::conditional_t<std::is_same_v<Real, float>, F32, F64>;
+    const Vocabulary<Real> vocabulary;
+    const Matrix matrix;
+    PackedMatrix<P> readout;
+
+    PackedVocabulary(const Vocabulary<Real>& v, i64 features)
+        : vocabulary(v),
+          matrix{false, 0, v.bias ? 1 : -1, v.size, features, 1, features, {0}, {}},
+          readout(matrix, false) {
+        const Real* parameters[] = {v.readout, v.bias};
+        typename PackedMatrix<P>::Scratch scratch;
+        for (i64 k = 0; k < readout.panels(); ++k) readout.pack(k, parameters, scratch);
+    }
+
+    PackedVocabulary(const PackedVocabulary&) = delete;
 };
 
 // A vocabulary on top of layers, which several threads run together. They share the layers and the
 // readout; each samples for itself, which is faster than telling the others what was sampled.
 template <class Real> class TokenGenerator {
-    // The readout keeps its own precision, whatever that of the layers.
-    using P = std::conditional_t<std::is_same_v<Real, float>, F32, F64>;
     static constexpr i64 L = lanes<Real>;
 
 public:
-    TokenGenerator(const Vocabulary<Real>& vocabulary, i64 batch, i64 features)
-        : vocabulary_(vocabulary), batch_(batch),
-          matrix_{false, 0, vocabulary.bias ? 1 : -1, vocabulary.size, features, 1, features, {0},
-                  {}},
-          readout_(matrix_, false), row_(readout_.blocks * L) {
-        const Real* parameters[] = {vocabulary.readout, vocabulary.bias};
-        typename PackedMatrix<P>::Scratch scratch;
-        for (i64 k = 0; k < readout_.panels(); ++k) readout_.pack(k, parameters, scratch);
-        for (auto& logits : logits_) logits.resize(size_t(batch * row_));
+    TokenGenerator(std::shared_ptr<const PackedVocabulary<Real>> packed, i64 capacity)
+        : packed_(std::move(packed)), vocabulary_(packed_->vocabulary), readout_(packed_->readout),
+          batch_(capacity), row_(readout_.blocks * L) {
+        for (auto& logits : logits_) logits.resize(size_t(capacity * row_));
     }
 
     TokenGenerator(const TokenGenerator&) = delete;
+
+    const std::shared_ptr<const PackedVocabulary<Real>>& packed() const { return packed_; }
+    void set_batch(i64 rows) { batch_ = rows; }
 
     // The tokens' embeddings, (batch, width).
     void embed(const i64* tokens, Real* x) const {
@@ -165,7 +189,7 @@ public:
     i64 row() const { return row_; }
 
     // A thread's part of generation from `tokens` on: fills `sampled`, (steps, batch), and returns
-    // the steps taken, −1 where weights gave NaN. `step(tokens, x, row)` runs the layers on
+    // the steps taken: below 0 if the last of them gave NaN to a sequence, which samples −1. `step(tokens, x, row)` runs the layers on
     // embeddings x and returns the output; `row` becomes the distance of its rows.
     template <class Step>
     i64 run(int id, Team* team, const SamplingOptions& options, std::vector<i64> tokens,
@@ -179,35 +203,36 @@ public:
             const Real* y = step(tokens.data(), x.data(), row);
             // Two buffers in turn: a thread may be a step ahead of one that still samples.
             const Real* logits = compute_logits(id, team, int(t & 1), y, row);
-            if (!sample(sampler, options, t, logits, tokens, ended)) return -1;
+            const bool finite = sample(sampler, options, t, logits, tokens, ended);
             sampled.insert(sampled.end(), tokens.begin(), tokens.end());
+            if (!finite) return -(t + 1);
             if (std::all_of(ended.begin(), ended.end(), [](uint8_t e) { return e; })) return t + 1;
         }
         return options.steps;
     }
 
 private:
-    const Vocabulary<Real> vocabulary_;
-    i64 batch_;
-    Matrix matrix_;
-    PackedMatrix<P> readout_;
-    i64 row_;
+    const std::shared_ptr<const PackedVocabulary<Real>> packed_;
+    const Vocabulary<Real>& vocabulary_;
+    const PackedMatrix<typename PackedVocabulary<Real>::P>& readout_;
+    i64 batch_, row_;
     std::vector<Real> logits_[2];
 
-    // The next token of each sequence; false where weights gave NaN.
+    // The next token of each sequence; false where one's logits are NaN.
     bool sample(Sampler& sampler, const SamplingOptions& options, i64 t, const Real* logits,
                 std::vector<i64>& tokens, std::vector<uint8_t>& ended) const {
         const i64 position = std::min(t, options.positions - 1);
+        bool finite = true;
         for (i64 b = 0; b < batch_; ++b) {
             const i64 which = options.per_sequence_choices ? position * batch_ + b : position;
             i64& token = tokens[size_t(b)];
-            token = sampler.sample(options, logits + b * row_,
+            token = sampler.sample(options.filter(b), logits + b * row_,
                                    options.choices + which * vocabulary_.size,
                                    options.uniforms[t * batch_ + b]);
-            if (token < 0) return false;
+            finite &= token >= 0;
             ended[size_t(b)] |= token == options.end;
         }
-        return true;
+        return finite;
     }
 };
 

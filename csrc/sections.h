@@ -122,6 +122,7 @@ public:
             return found;
         }
     }
+    bool has_more() const { return at_ != end_; }
     void finish() const {
         if (at_ != end_) reject(name_, "the end of the list", end_ - at_);
     }

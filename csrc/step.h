@@ -43,6 +43,9 @@ public:
             contexts_.push_back(std::make_unique<ThreadContext>(*this, id));
     }
 
+    // From now on only the first `rows` sequences, at most as many as there were at first.
+    void set_batch(i64 rows) { call_.batch = rows; }
+    const PackedWeights<P>& weights() const { return weights_; }
     // How many threads can share a step.
     int threads() const { return threads_; }
     i64 input_width() const { return program_.input_width; }

@@ -71,6 +71,7 @@ def test_composing_writes_what_it_shows(checkpoint: Path, tmp_path: Path) -> Non
     assert "M:6/8" in written.read_text()
     assert sounding.read_bytes()[:4] == b"MThd"
     assert "corpus" in result.output
+    assert "Nearest training tune" in result.output
     second = run("compose", *options, "--out", tmp_path / "again")
     assert written.read_text() in second.output
 
@@ -105,6 +106,11 @@ def test_a_users_tune_is_continued_and_varied(checkpoint: Path, tmp_path: Path) 
     result = run("compose", *options, "--vary", mine, "--title", "Another", "--chords")
     assert result.exit_code == 0, result.output
     assert "T:Another\n" in result.output
+    for instrument, program in (("flute", 73), ("fiddle", 110)):
+        played = ("--title", instrument, "--formats", "mid", "--instrument", instrument)
+        result = run("compose", *options, "--vary", mine, *played)
+        assert result.exit_code == 0, result.output
+        assert bytes([0xC0, program]) in (tmp_path / "out" / f"{instrument}.mid").read_bytes()
     mine.write_text(mine.read_text().replace("def gfe", "def *"))
     result = run("compose", *options, "--fill", mine)
     assert result.exit_code == 0, result.output
@@ -117,6 +123,8 @@ def test_a_users_tune_is_continued_and_varied(checkpoint: Path, tmp_path: Path) 
         (("--key", "H"), "key must be one such as D, G"),
         (("--dance", "tango"), "must be one of jig, slip jig"),
         (("--formats", "mp3"), "formats are abc"),
+        (("--instrument", "kazoo"), "instrument must be flute or fiddle"),
+        (("--swing", "0.5"), "from 1 (even) to 4, got 0.5"),
         (("--fill", "none.abc"), "Cannot read none.abc"),
         (("--vary", "a.abc", "--fill", "b.abc"), "choose one"),
         (

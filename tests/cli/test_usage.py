@@ -14,6 +14,7 @@ from sluice.sequence.models import Forecaster, ForecasterConfig
 
 VALUES: dict[str, tuple[object, ...]] = {
     "--corpus": ("tunes.abc",),
+    "--from": ("shipped",),
     "--kind": ("text",),
     "--tokenize": ("words",),
     "--seq-len": (7,),
@@ -30,17 +31,18 @@ VALUES: dict[str, tuple[object, ...]] = {
 COLUMNS = ("--target", "--inputs", "--id", "--time", "--label", "--horizon", "--period")
 UNUSED = {
     "tunes": tuple(
-        option for option in VALUES if option not in ("--corpus", "--sparse-embeddings")
+        option for option in VALUES if option not in ("--corpus", "--from", "--sparse-embeddings")
     ),
-    "a.txt": ("--corpus", *COLUMNS),
-    "lines.txt": ("--corpus", *COLUMNS),
-    "a.abc": ("--corpus", "--tokenize", *COLUMNS),
-    "a.mid": ("--corpus", "--tokenize", *COLUMNS),
-    "a.json": ("--corpus", "--tokenize", "--seq-len", *COLUMNS, "--sparse-embeddings"),
-    "levels.csv": ("--corpus", "--tokenize", "--sparse-embeddings"),
-    "levels.parquet": ("--corpus", "--tokenize", "--sparse-embeddings"),
+    "a.txt": ("--corpus", "--from", *COLUMNS),
+    "lines.txt": ("--corpus", "--from", *COLUMNS),
+    "a.abc": ("--corpus", "--from", "--tokenize", *COLUMNS),
+    "a.mid": ("--corpus", "--from", "--tokenize", *COLUMNS),
+    "a.json": ("--corpus", "--from", "--tokenize", "--seq-len", *COLUMNS, "--sparse-embeddings"),
+    "levels.csv": ("--corpus", "--from", "--tokenize", "--sparse-embeddings"),
+    "levels.parquet": ("--corpus", "--from", "--tokenize", "--sparse-embeddings"),
     "labels.csv": (
         "--corpus",
+        "--from",
         "--tokenize",
         "--seq-len",
         "--target",
@@ -86,7 +88,12 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_training_refuses_what_the_data_cannot_use(data: str, option: str, folder: Path) -> None:
     message = sentence(run("train", data, "--steps", 1, "--hidden", 4, option, *VALUES[option]))
     called = CALLED[data]
-    if data == "labels.csv" and option in ("--corpus", "--tokenize", "--sparse-embeddings"):
+    if data == "labels.csv" and option in (
+        "--corpus",
+        "--from",
+        "--tokenize",
+        "--sparse-embeddings",
+    ):
         called = CALLED["levels.csv"]  # known before the table is read
     assert message.startswith(f"sluice: {option} does not apply to {called}")
     assert "the options for it are --" in message

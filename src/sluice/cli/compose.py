@@ -126,6 +126,18 @@ def compose_tunes(
             "--chords", help="Add chords, played by a guitar.", rich_help_panel=_PRESENTATION
         ),
     ] = False,
+    swing: Annotated[
+        float | None,
+        typer.Option(
+            help="How many times longer the first of two even notes is played, 1 to 4; "
+            "default 2 for hornpipes, otherwise 1.",
+            rich_help_panel=_PRESENTATION,
+        ),
+    ] = None,
+    instrument: Annotated[
+        str,
+        typer.Option(help="What plays the melody: flute or fiddle.", rich_help_panel=_PRESENTATION),
+    ] = "flute",
     out: Annotated[
         Path,
         typer.Option(help="Output folder.", rich_help_panel=_PRESENTATION),
@@ -175,10 +187,14 @@ def compose_tunes(
                 title=title,
                 tempo=tempo,
                 chords=chords,
+                swing=swing,
+                instrument=instrument,
             )
         else:
             edited = [edit(composer, temperature, chosen + number) for number in range(count)]
-            tunes = [tune.with_presentation(title, tempo, chords) for tune in edited]
+            tunes = [
+                tune.with_presentation(title, tempo, chords, swing, instrument) for tune in edited
+            ]
         written = output.write_tunes(tunes, out, wanted)
         typer.echo("\n".join(tune.abc(number) for number, tune in enumerate(tunes, 1)))
         Console().print(build_table(tunes, composer))

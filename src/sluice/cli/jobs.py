@@ -9,13 +9,22 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from rich.console import Console
 
+from sluice.cli.errors import fail
 from sluice.cli.options import value_or
 from sluice.cli.train_options import TrainOptions
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from sluice.sequence import Progress, Series, Task, Tokens, TrainingConfig, TrainingResult
+    from sluice.sequence import (
+        Checkpoint,
+        Progress,
+        Series,
+        Task,
+        Tokens,
+        TrainingConfig,
+        TrainingResult,
+    )
 
 RefuseUnused = Callable[[str], None]
 """Refuses the options on the command line that do not apply to a situation of `usage.USES`."""
@@ -68,6 +77,7 @@ def _build_tunes_job(
     from sluice.tunes.composition import training
 
     refuse_unused("tunes")
+    base = None if options.base is None else _load_base(options)
     prepared = training.prepare_dataset(options.corpus or None)
     usual = training.QUICK_CONFIG
     shape = replace(
@@ -77,7 +87,9 @@ def _build_tunes_job(
         dropout=value_or(options.dropout, usual.dropout),
         batch_size=value_or(options.batch, usual.batch_size),
     )
-    config = options.build_config(training.make_training_config(seconds=1.0))
+    config = options.build_config(
+        training.make_training_config(seconds=1.0, from_trained=base is not None)
+    )
 
     def train(
         *, folder: Path, resume: bool, tensorboard: bool, on_progress: Callable[[Progress], None]
@@ -87,6 +99,7 @@ def _build_tunes_job(
             checkpoint,
             config,
             model_config=shape,
+            base=base,
             precision=options.precision or "float32",
             folder=folder,
             resume=resume,
@@ -97,6 +110,16 @@ def _build_tunes_job(
     return TrainingJob(
         prepared.report(), config, "nats per token", train, lambda: _sample_text(checkpoint)
     )
+
+
+def _load_base(options: TrainOptions) -> Checkpoint:
+    """The model that `--from` names; its sizes stay, so that options of sizes are refused."""
+    from sluice.tunes.composition.inputs import load_trained
+
+    given = [name for name in ("hidden", "layers", "dropout") if getattr(options, name) is not None]
+    if given:
+        fail(f"--{given[0]} does not apply to --from, whose model keeps its sizes; leave it out")
+    return load_trained(str(options.base))
 
 
 def _build_data_job(

@@ -41,6 +41,16 @@ class TrainOptions:
             rich_help_panel=_DATA,
         ),
     ] = None
+    base: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="MODEL",
+            help="Train on from a model of tunes: 'shipped', or a model file. Best for a "
+            "collection of your own.",
+            rich_help_panel=_MODEL,
+        ),
+    ] = None
     kind: Annotated[
         str | None,
         typer.Option(
@@ -147,7 +157,7 @@ class TrainOptions:
     learning_rate: Annotated[
         float | None,
         typer.Option(
-            help="Peak learning rate; default 0.004 (0.008 for tunes).",
+            help="Peak learning rate; default 0.004 (0.008 for tunes, 0.001 with --from).",
             rich_help_panel=_OPTIMIZATION,
         ),
     ] = None

@@ -19,7 +19,7 @@ from sluice.nn.readout import Readout
 from sluice.nn.stream_recording import FusedStepRunner, record_step
 from sluice.run.dispatch import BackendChoice
 from sluice.run.kernels.encode import as_memory
-from sluice.run.kernels.stepper import LayerWeights, Stepper
+from sluice.run.kernels.stepper import LayerWeights, PackedLayers, Stepper
 from sluice.run.recording import recorders
 from sluice.run.recording.sinks import ValueReader
 from sluice.run.shapes import check_parameters
@@ -115,7 +115,7 @@ class Stream:
         if layer.resolved_backend.has_step_kernels:
             narrow = self._dtype == torch.float32
             precision = layer.precision if narrow else "float64"
-            self._engine = Stepper(layers, self.batch_size, precision)
+            self._engine = Stepper(PackedLayers(layers, precision), self.batch_size)
             self._kernel_step, self._precision = self._engine.step, precision
         else:
             self._engine, self._kernel_step = _ReferenceStepper(layers), None

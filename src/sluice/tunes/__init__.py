@@ -47,6 +47,8 @@ def compose(
     title: str | None = None,
     tempo: int | None = None,
     chords: bool = False,
+    swing: float | None = None,
+    instrument: str = "flute",
     checkpoint: StrPath | None = None,
 ) -> Tune:
     """Compose a tune; the same seed gives the same tune.
@@ -68,6 +70,9 @@ def compose(
         title: a generated one if None.
         tempo: beats per minute; that of the dance if None.
         chords: write chords above the notes and play them along.
+        swing: how many times longer the first of two even notes is played than the second,
+            from 1 (even) to 4; that of the dance if None. The notation stays even.
+        instrument: what plays the melody, `flute` or `fiddle`.
         checkpoint: a file that `sluice train tunes` wrote; the bundled model if None.
 
     Raises:
@@ -92,6 +97,8 @@ def compose(
         title=title,
         tempo=tempo,
         chords=chords,
+        swing=swing,
+        instrument=instrument,
     )
     return tune
 

@@ -7,10 +7,12 @@ from dataclasses import dataclass, replace
 from sluice.tunes.errors import TuneError
 from sluice.tunes.export.abc_writer import to_abc
 from sluice.tunes.export.engraving import to_pdf, to_svg
+from sluice.tunes.export.instruments import find_instrument
 from sluice.tunes.export.midi import to_midi
 from sluice.tunes.export.synthesis import to_ogg, to_wav
 from sluice.tunes.notation.abc_file import Block
 from sluice.tunes.notation.transcription import Transcription, transcribe
+from sluice.tunes.theory.dances import check_swing
 
 MIN_TEMPO, MAX_TEMPO = 20, 400
 
@@ -26,18 +28,27 @@ class Tune(Transcription):
     |:c2e g3:|
     """
 
-    def with_presentation(self, title: str | None, tempo: int | None, chords: bool) -> Tune:
-        """With another title and tempo where they are given, and with chords or without.
+    def with_presentation(
+        self,
+        title: str | None,
+        tempo: int | None,
+        chords: bool,
+        swing: float | None = None,
+        instrument: str = "flute",
+    ) -> Tune:
+        """With another title, tempo and swing where they are given, and with chords or without.
 
         Raises:
-            TuneError: a tempo out of range.
+            TuneError: a tempo or swing out of range, or an unknown instrument.
         """
-        if tempo is not None and not MIN_TEMPO <= tempo <= MAX_TEMPO:
-            raise TuneError(
-                f"The tempo must be {MIN_TEMPO} to {MAX_TEMPO} beats per minute, got {tempo}."
-            )
+        check_performance(tempo, swing, instrument)
         return replace(
-            self, title=title or self.title, tempo=tempo or self.beats_per_minute, chords=chords
+            self,
+            title=title or self.title,
+            tempo=tempo or self.beats_per_minute,
+            chords=chords,
+            swing=self.swing if swing is None else swing,
+            instrument=instrument,
         )
 
     def abc(self, number: int = 1) -> str:
@@ -63,6 +74,21 @@ class Tune(Transcription):
     def ogg(self) -> bytes:
         """The sound as Ogg Vorbis, a smaller file (`sluice.tunes.export.synthesis`)."""
         return to_ogg(self)
+
+
+def check_performance(tempo: int | None, swing: float | None, instrument: str) -> None:
+    """Check how a tune shall be played.
+
+    Raises:
+        TuneError: a tempo or swing out of range, or an unknown instrument.
+    """
+    if tempo is not None and not MIN_TEMPO <= tempo <= MAX_TEMPO:
+        raise TuneError(
+            f"The tempo must be {MIN_TEMPO} to {MAX_TEMPO} beats per minute, got {tempo}."
+        )
+    if swing is not None:
+        check_swing(swing)
+    find_instrument(instrument)
 
 
 def from_abc(block: Block, gaps: bool = False) -> Tune:

@@ -18,7 +18,7 @@ import sluice
 from sluice.cells import Cell, Gate
 from sluice.equations.specs import Sizes
 from sluice.run.kernels.compiled_cell import compile_cell
-from sluice.run.kernels.stepper import LayerWeights, Stepper
+from sluice.run.kernels.stepper import LayerWeights, PackedLayers, Stepper
 
 ONE = """
 import sys, torch
@@ -127,12 +127,13 @@ def test_a_packed_stack_of_streams_keeps_its_code() -> None:
     with torch.no_grad():
         expected = layer(x[None])[0][0]
     weights = tuple(parameter.detach() for parameter in layer.parameters())
-    stepper = Stepper([LayerWeights(layer.cell.graph, Sizes(4, 8, 8), weights)], 1, "float32")
+    packed = PackedLayers([LayerWeights(layer.cell.graph, Sizes(4, 8, 8), weights)], "float32")
+    stepper = Stepper(packed, 1)
     code = find_code(3.25)
     del layer
     assert code() is not None
     y = torch.empty(1, 8)
     stepper.step(x.data_ptr(), y.data_ptr())
     assert torch.equal(y, expected)
-    del stepper
+    del stepper, packed
     assert code() is None

@@ -28,8 +28,14 @@ from sluice.run.kernels.encode import (
     encode_tensors,
 )
 from sluice.run.kernels.extension import load_extension
-from sluice.run.kernels.stepper import LayerWeights, Stepper
-from sluice.run.kernels.token_stepper import SamplingSpec, TokenStepper, TokenWeights
+from sluice.run.kernels.stepper import LayerWeights, PackedLayers, Stepper
+from sluice.run.kernels.token_stepper import (
+    PackedTokenLayers,
+    RowBuffers,
+    SamplingSpec,
+    TokenStepper,
+    TokenWeights,
+)
 from sluice.run.spec import RunSpec
 
 
@@ -243,7 +249,7 @@ def tokens(vocabulary: int = 11, width: int = 6) -> TokenStepper:
     job = draw(CELLS["gru"]().graph, Sizes(width, 8, 8), 1, 1, dtype=torch.float32)
     layer = LayerWeights(job.graph, job.sizes, tuple(p.detach() for p in job.parameters))
     language = TokenWeights(torch.randn(vocabulary, width), torch.randn(vocabulary, 8), None)
-    return TokenStepper([layer], language, 3, "float32")
+    return TokenStepper(PackedTokenLayers([layer], language, "float32"), 3)
 
 
 def test_tokens_outside_the_vocabulary_are_refused() -> None:
@@ -269,13 +275,13 @@ def test_tokens_outside_the_vocabulary_are_refused() -> None:
 def test_rows_outside_a_stream_are_refused() -> None:
     job = draw(CELLS["gru"]().graph, Sizes(6, 8, 8), 1, 1)
     layer = LayerWeights(job.graph, job.sizes, tuple(p.detach() for p in job.parameters))
-    steps = Stepper([layer], 3, "float64")
+    steps = Stepper(PackedLayers([layer], "float64"), 3)
     steps.rearrange(torch.tensor([2, 2, 0]))
     for wrong in (-1, 3):
         with pytest.raises(ValueError, match=f"expected rows from 0 to 2, got {wrong}"):
             steps.rearrange(torch.tensor([0, 1, wrong]))
     with pytest.raises(ValueError, match="a layer with input width 8, got 6"):
-        Stepper([layer, layer], 3, "float64")
+        Stepper(PackedLayers([layer, layer], "float64"), 3)
 
 
 def test_a_list_of_sections() -> None:
@@ -283,3 +289,73 @@ def test_a_list_of_sections() -> None:
     tensor: Tensor = torch.ones(3)
     assert encode_tensors(tensor, None) == [tensor.data_ptr(), 12, 0, 0]
     assert math.isclose(tensor.sum().item(), 3)
+
+
+def test_a_stream_steps_as_many_rows_as_it_is_told() -> None:
+    job = draw(CELLS["gru"]().graph, Sizes(6, 8, 8), 1, 1, dtype=torch.float32)
+    layer = LayerWeights(job.graph, job.sizes, tuple(p.detach() for p in job.parameters))
+    packed = PackedLayers([layer], "float32")
+    x, states = torch.randn(5, 6), torch.randn(5, 8)
+    narrow, wide = Stepper(packed, 2), Stepper(packed, 5)
+    for stepper, count in ((wide, 5), (wide, 2), (wide, 4), (narrow, 2)):
+        stepper.set_batch(count)
+        stepper.write([(states[:count],)])
+        y = torch.empty(count, 8)
+        stepper.step(x[:count].contiguous().data_ptr(), y.data_ptr())
+        (found,) = stepper.read()[0]
+        assert found.shape == (count, 8) and torch.equal(found, y)
+        if count == 5:
+            expected = y
+        assert torch.equal(y, expected[:count])
+    for wrong in (0, 6):
+        with pytest.raises(ValueError, match=f"a batch of 1 to 5, got {wrong}"):
+            wide.set_batch(wrong)
+
+
+def test_streams_share_a_vocabulary_of_their_own_layers_alone() -> None:
+    one, other = tokens(), tokens()
+    assert not torch.equal(*(steps.logits(torch.tensor([1, 2, 3])) for steps in (one, other)))
+    with pytest.raises(ValueError, match="a stream of the same packed layers"):
+        other._packed.attach_to(one._stream)
+
+
+def test_each_sequence_has_its_own_filter() -> None:
+    """As if each was sampled alone: by its temperature, top-k, top-p and typical mass."""
+    ways = [SamplingSpec(-1, 0.3), SamplingSpec(-1, 2.0, 3), SamplingSpec(-1, 1.0, 0, 0.5, 0.6)]
+    steps = tokens()
+    states = steps.read()
+    rows = RowBuffers(4, 11)
+    rows.choices[0, 1, :4] = 0
+    rows.filters[:3] = torch.tensor([way.filter for way in ways], dtype=torch.float64)
+    rows.choices[0, 3] = 0  # a row that is not used
+    found = set()
+    for seed in range(40):
+        rows.uniforms[0, :3] = torch.rand(3, generator=torch.Generator().manual_seed(seed))
+        rows.tokens[:3] = torch.tensor([1, 2, 3])
+        steps.write(states)
+        steps.sample_next(rows.encode(3, -1))
+        for b, way in enumerate(ways):
+            steps.write(states)
+            alone = steps.generate(
+                way, rows.choices[0, b : b + 1], torch.tensor([1, 2, 3]), rows.uniforms[:, :3]
+            )
+            assert alone is not None and rows.sampled[0, b] == alone[0, b]
+        found.add(tuple(rows.sampled[0, :3].tolist()))
+    assert len(found) > 10
+    short = rows.encode(2, -1)
+    with pytest.raises(ValueError, match="expected uniform numbers of 3 numbers of 8 bytes"):
+        steps.sample_next(short)
+
+
+def test_a_row_of_nan_samples_no_token() -> None:
+    steps = tokens()
+    states = steps.read()
+    states[0][0][1] = torch.nan
+    rows = RowBuffers(3, 11)
+    rows.filters[:] = torch.tensor(SamplingSpec(-1).filter)
+    for _ in range(2):
+        steps.write(states)
+        steps.sample_next(rows.encode(3, -1))
+        assert rows.sampled[0, 1] == -1 and (rows.sampled[0, ::2] >= 0).all()
+    allowed, uniforms = torch.ones(1, 11), torch.zeros(2, 3, dtype=torch.float64)
+    assert steps.generate(SamplingSpec(-1), allowed, torch.tensor([0, 0, 0]), uniforms) is None

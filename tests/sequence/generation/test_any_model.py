@@ -138,7 +138,7 @@ def test_a_stream_yields_the_tokens_of_generate() -> None:
     coming = stream_tokens(model, 2, prompt=opening, sampling=sampling)
     assert next(coming) == 3
     assert [3, *coming] == expected
-    with pytest.raises(SequenceError, match="of at least 0 per sequence"):
+    with pytest.raises(SequenceError, match="whole number of at least 0, got -1"):
         stream_tokens(model, -1)
 
 

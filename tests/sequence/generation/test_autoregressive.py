@@ -1,7 +1,9 @@
+import hashlib
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -146,9 +148,25 @@ def test_bad_prompts_seeds_and_weights_are_refused() -> None:
     for opening in ([[]], [[A], [7]], [[END]]):
         with pytest.raises(SequenceError, match="of the prompt must be from 3 to 6"):
             generate(model, [0], prompt=opening)
-    for seeds in ([], [-1]):
-        with pytest.raises(SequenceError, match="of at least 0 per sequence"):
-            generate(model, seeds)
+    for seeds in ([-1], [3, -(2**70)], [1.0], [True], ["1"], [None], [np.float64(2)]):
+        with pytest.raises(SequenceError, match="whole number of at least 0, got"):
+            generate(model, seeds)  # type: ignore[arg-type]
+    with pytest.raises(SequenceError, match="one number per sequence, got none"):
+        generate(model, [])
     model.readout.bias.data[3] = torch.nan
     with pytest.raises(SequenceError, match="computes NaN"):
         generate(model, [0])
+
+
+def test_seeds_of_any_size() -> None:
+    """One of 64 bits or more stands for the first 8 bytes of its SHA-256."""
+    model, sampling = random_model(), Sampling(max_length=30)
+    large = 2**64 + 5
+    digest = hashlib.sha256(bytes([1, *[0] * 7, 5])).digest()
+    seeds = [2**64 - 1, large, 10**40, np.int64(7), np.uint64(2**64 - 1)]
+    found = generate(model, seeds, sampling=sampling)
+    small = [2**64 - 1, int.from_bytes(digest[:8], "big"), 7]
+    expected = generate(model, small, sampling=sampling)
+    assert [found[0], found[1], found[3]] == expected
+    assert found[4] == found[0]
+    assert len({tuple(ids) for ids in found}) == 4

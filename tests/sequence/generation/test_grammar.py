@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from sequence.generation.nested_grammar import CLOSE, NOTE, OPEN, Closing, Nested
 from sequence.generation.torch_reference import END, Plain, sharp
 from sluice.sequence import (
     EndingGrammar,
@@ -22,33 +22,6 @@ from sluice.sequence import (
     generate,
 )
 from sluice.sequence.generation.sampling import draw
-
-OPEN, CLOSE, NOTE = 3, 4, 5
-
-
-@dataclass
-class Nested:
-    """Brackets that close, at most three deep; `NOTE` anywhere inside; it ends outside."""
-
-    def start(self) -> int:
-        return 0
-
-    def get_allowed_tokens(self, state: int) -> Collection[int]:
-        if state == 0:
-            return {OPEN, END}
-        return {OPEN, CLOSE, NOTE} if state < 3 else {CLOSE, NOTE}
-
-    def advance(self, state: int, token: int) -> int:
-        return state + {OPEN: 1, CLOSE: -1, NOTE: 0}[token]
-
-
-class Closing(Nested):
-    """The same, knowing how far the end is."""
-
-    max_distance = 4
-
-    def distance_to_end(self, state: int) -> int:
-        return state + 1
 
 
 class Masked(Nested):

@@ -83,6 +83,8 @@ def test_sampling_with_temperature_gives_tunes_that_parse(composer: composing.Co
         ({"dance": "jig", "meter": "4/4"}, "meter of a jig must be 6/8, got '4/4'"),
         ({"dance": "waltz"}, "on, 4/4, 6/8, got '3/4' or '3/8'"),
         ({"tempo": 5}, "20 to 400"),
+        ({"swing": 0.5}, r"from 1 \(even\) to 4, got 0\.5"),
+        ({"instrument": "kazoo"}, "instrument must be flute or fiddle, got 'kazoo'"),
         ({"prompt": "hello?"}, r"must be notes in ABC, got 'hello\?'"),
         ({"prompt": "[ce"}, "not closed"),
     ],
@@ -108,6 +110,15 @@ def test_a_dance_type_sets_meter_and_tempo(composer: composing.Composer) -> None
     ):
         (tune,) = composer.compose(dance=options)
         assert (tune.meter, tune.rhythm, tune.tempo) == (meter, options.lower(), tempo)
+
+
+def test_a_tune_is_played_as_told(composer: composing.Composer) -> None:
+    options = {"dance": "reel", "seed": 2}
+    (plain,) = composer.compose(**options)  # type: ignore[arg-type]
+    (tune,) = composer.compose(swing=1.5, instrument="fiddle", **options)  # type: ignore[arg-type]
+    assert (tune.swing, tune.instrument) == (1.5, "fiddle")
+    assert (plain.swing_ratio, plain.instrument) == (1, "flute")
+    assert tune.abc() == plain.abc()
 
 
 def test_a_key_sets_the_mode_and_is_written(composer: composing.Composer) -> None:

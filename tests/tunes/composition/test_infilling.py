@@ -1,4 +1,5 @@
 import random
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -133,6 +134,20 @@ def test_varying_keeps_structure_and_cadences(composer: Composer) -> None:
     assert (old[3].events, old[5].events) == (new[3].events, new[5].events)
     assert new[0].events == new[2].events != old[0].events
     assert old[1].events != new[1].events
+
+
+def test_edits_keep_what_stands_around_the_music(composer: Composer) -> None:
+    music = """ "G"~g3 (g3|{g}bgb) .g3|"D"g3 b3|"G"gbd' Tb3|"G"~g6|"""
+    source = read(f"{music}\nw: la la lu-na la la")
+    source = replace(source, fields=(("C", "Me"),))
+    varied = composer.vary(source, strength=0.5, seed=1)
+    filled = composer.fill(read('"G"~g3 g3|"D"*|g6|'), seed=1)
+    assert varied.fields == (("C", "Me"),)
+    assert '"D"' in filled.abc() and '"G"~g3' in filled.abc()
+    assert varied.lyrics[0][-1] == source.lyrics[0][-1]
+    text = varied.abc()
+    assert text.count('"') == source.abc().count('"') == 8
+    assert text.count("(") == text.count(")")
 
 
 def test_a_weak_variation_changes_one_bar_of_many(composer: Composer) -> None:

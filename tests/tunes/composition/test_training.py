@@ -83,3 +83,58 @@ def test_one_tune_is_too_few(tmp_path: Path) -> None:
     path.write_text("X:1\nM:4/4\nK:C\nCDEF|\n")
     with pytest.raises(TuneError, match="give more tunes"):
         training.prepare_dataset([path])
+
+
+@pytest.fixture
+def base(book: Path, tmp_path: Path) -> Path:
+    """A model of the book's tunes."""
+    path = tmp_path / "base.safetensors"
+    config = training.make_training_config(epochs=12)
+    training.train(training.prepare_dataset([book]), path, config, model_config=SMALL)
+    return path
+
+
+def test_training_on_keeps_what_the_model_knows_and_adds_what_it_lacks(
+    base: Path, tmp_path: Path
+) -> None:
+    own = tmp_path / "own.abc"
+    own.write_text(
+        "\n".join(
+            f"X:{number}\nT:Own {chr(65 + number)}\nM:6/8\nL:1/8\nK:C\n"
+            f"|:^F{'CDEFGABc'[number % 8]}G c2{'cdefg'[number // 8]}|c3 F3:|\n"
+            for number in range(20)
+        )
+    )
+    dataset, out = training.prepare_dataset([own]), tmp_path / "own.safetensors"
+    before, config = Checkpoint.load(base), training.make_training_config(epochs=2)
+    training.train(dataset, out, config, base=before)
+    after = Checkpoint.load(out)
+    known = before.vocabulary.tokens
+    assert after.vocabulary.tokens[: len(known)] == known
+    assert {"M:6/8", "^F"} <= set(after.vocabulary.tokens[len(known) :])
+    assert after.model.config.hidden_size == before.model.config.hidden_size == 32
+    assert Checkpoint.load(base).vocabulary == before.vocabulary
+
+
+def test_training_on_starts_from_the_weights(book: Path, base: Path, tmp_path: Path) -> None:
+    dataset, losses = training.prepare_dataset([book]), {}
+    for name, start in (("new", None), ("trained", Checkpoint.load(base))):
+        config = training.make_training_config(epochs=1, from_trained=start is not None)
+        result = training.train(dataset, tmp_path / name, config, model_config=SMALL, base=start)
+        losses[name] = result.validation_loss
+    untouched = training.compute_nats_per_token(Checkpoint.load(base), dataset.split.validation)
+    assert losses["trained"] <= untouched + 1e-3 < losses["new"] - 1
+
+
+def test_nats_per_token_are_those_of_a_plain_sum(book: Path, base: Path) -> None:
+    loaded = Checkpoint.load(base)
+    tunes = training.prepare_dataset([book]).split.validation
+    total = count = 0.0
+    for tune in tunes:
+        ids = [1, *loaded.vocabulary.encode(tune.tokens), 2]
+        with torch.inference_mode():
+            logits, _ = loaded.model(torch.tensor(ids[:-1])[:, None])
+        for row, target in zip(logits[:, 0].double(), ids[1:], strict=True):
+            total -= (row[target] - row.exp().sum().log()).item()
+            count += 1
+    assert training.compute_nats_per_token(loaded, tunes) == pytest.approx(total / count, abs=1e-5)

@@ -1,3 +1,6 @@
+import random
+from dataclasses import replace
+
 import pytest
 
 from sluice.tunes.composition.transposition import PLAYABLE, parse_key, transpose
@@ -49,3 +52,36 @@ def test_a_requested_key_is_kept() -> None:
     found = transpose(tune, "E", seed=0)
     assert found.tonic == "E"
     assert pitches(found)[1] - pitches(found)[0] == 5
+
+
+def outside(tune: Tune, lowest: int, highest: int) -> int:
+    return sum(not lowest <= pitch <= highest for pitch in pitches(tune))
+
+
+@pytest.mark.parametrize("name", ["D", "G", "Em", "F#m", "Bb", None])
+def test_no_other_octave_fits_better(name: str | None) -> None:
+    """On a whistle (62 to 83), then on a fiddle (55 to 88), then by the smallest move."""
+    chance = random.Random(str(name))
+    scale = ["C,", "D,", "E,", "G,", "A,", "C", "D", "E", "F", "G", "A", "B", "c", "d", "e", "f"]
+    scale += ["g", "a", "b", "c'", "d'", "e'", "g'", "a'"]
+    mode = "min" if name and name.endswith("m") else "maj"
+    moves = set()
+    for seed in range(200):
+        lowest = chance.randrange(len(scale) - 10)
+        notes = chance.choices(scale[lowest : lowest + chance.randrange(4, 14)], k=24)
+        tune = Tune(("M:4/4", f"K:C{mode}", *notes, "|"))
+        found = transpose(tune, name.rstrip("m") if name else None, seed)
+        ways = [replace(found, octave=octave) for octave in range(-3, 4)]
+        costs = {
+            way.octave: (outside(way, 62, 83), outside(way, 55, 88), abs(way.octave))
+            for way in ways
+        }
+        assert costs[found.octave] == min(costs.values())
+        moves.add(found.octave)
+    assert {-1, 0} <= moves
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_of_keys_that_fit_alike_the_seed_chooses(seed: int) -> None:
+    tune = Tune(tuple("M:4/4 K:Cmaj c d e f g f e d |".split()))
+    assert transpose(tune, None, seed).tonic == ("D", "G")[random.Random(seed).randrange(2)]

@@ -31,7 +31,7 @@ def test_composed_tunes_are_compared_with_the_corpus() -> None:
         "different bars 67% 56%",
         "longest copied run, tokens 3 7",
         "the same, part of the tune 33% 89%",
-        "nearest training tune The Other (3 tokens)",
+        "Nearest training tune: The Other, 3 tokens in a row.",
     ]
 
 
@@ -45,7 +45,8 @@ def test_a_model_without_its_training_tunes_says_so() -> None:
     shown = lines(build_table(COMPOSED, Trained()))
     assert not any("copied" in line for line in shown)
     assert "last note a quarter or longer 100% –" in shown
-    assert shown[-1] == "nearest training tune unknown: the model file holds no training tunes"
+    end = " ".join(shown[-2:])
+    assert end == "Nearest training tune: unknown, since the model file holds none."
 
 
 def test_the_nearest_of_several_tunes_and_of_none() -> None:
@@ -54,8 +55,10 @@ def test_the_nearest_of_several_tunes_and_of_none() -> None:
         index = TuneIndex(["c 4 | d 4 | c 4 |".split(), "g 4".split()])
 
     far = Tune(tuple("M:2/4 K:Cmaj ^A, 3/2 ^G,".split()))
-    assert lines(build_table([far, *COMPOSED], Trained()))[-1].endswith("number 1 (9 tokens)")
-    assert lines(build_table([far], Trained()))[-1] == "nearest training tune none"
+    assert lines(build_table([far, *COMPOSED], Trained()))[-1].endswith(
+        ": number 1, 9 tokens in a row."
+    )
+    assert lines(build_table([far], Trained()))[-1] == "Nearest training tune: none."
 
 
 def test_dances_are_compared_one_by_one() -> None:

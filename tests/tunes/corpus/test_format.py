@@ -29,7 +29,7 @@ GAB c2d|ded cBA|
 X:4
 T:Broken
 K:C
-CDEF|
+CDE? [F|
 """
 
 
@@ -46,7 +46,7 @@ def test_load_reads_abc(tmp_path: Path, name: str) -> None:
     assert read.groups == (0, 0, 1)
     assert f"{name}: ABC, 3 tunes in 2 families" in read.report()
     assert [(one.line, one.reason) for one in read.skipped_items] == [
-        (22, "Broken: the tune has no M: field (as in M:6/8)")
+        (25, "Broken: '?', which means nothing here")
     ]
     split = read.split(validation=0.4)
     assert sorted((len(split.train), len(split.validation))) == [1, 2]

@@ -85,6 +85,11 @@ def test_pickups(body: str, long: bool | None) -> None:
         ("|: c 4 :| |: d 4 :| e 4 :|", True),
         ("|: c 4 :| d 4 ||", None),
         ("c 4 :|", None),
+        ("|: c 4 || d 4 :|", None),
+        ("|: c 4 :| |: d 4 || e 4 :|", False),
+        ("|: c 4 :| |: d 4 |1 e 4 :| |2 f 4 :|", False),
+        ("|: c 4 :| d 4 |1 e 4 :| |2 f 4 :|", True),
+        ("c 4 || d 4 :|", True),
     ],
 )
 def test_repeats_that_are_never_opened(body: str, unopened: bool | None) -> None:

@@ -92,9 +92,10 @@ def test_statistics_of_each_dance() -> None:
         tune("c 4 | c 4 |", "polka"),
         tune("c 4 | d 2 c d |", "single polka"),
         tune("c 4 | c 2 e c |", "march"),
-        tune("c 4 |", "long dance"),
+        tune("c 4 |", "Long Dance"),
+        tune("c 4 |"),
     ]
     found = compute_dance_statistics(tunes, TuneIndex([]))
-    assert list(found) == ["polka", "march"]
+    assert list(found) == ["polka", "march", "long dance"]
     assert (found["polka"].long_endings, found["march"].long_endings) == (0.5, 0)
     assert (found["polka"].on_tonic, found["march"].on_tonic) == (0.5, 1)

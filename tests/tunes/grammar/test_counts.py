@@ -16,7 +16,7 @@ _LINES = ["|", "||", "|:", ":|", "::", "|1", "|2"]
 VOCABULARY = Vocabulary.of(
     [
         "R:jig M:2/4 M:6/8 K:Cmaj c e G z 2 3 4 6 [ ] -".split(),
-        [f"{line}{{{count}}}" for line in _LINES for count in range(17)],
+        [f"{line}{{{count}}}" for line in _LINES for count in range(5)],
         _LINES,
     ]
 )
@@ -45,9 +45,7 @@ def test_counting_what_was_drawn_gives_the_same_tokens(seed: int) -> None:
     tokens = VOCABULARY.decode(ids)
     rhythm, tune = ModelTokens().decode(tokens)
     score.parse(tune)
-    again = ModelTokens().encode(tune, rhythm)
-    if any(token in _LINES for token in tokens):  # more than sixteen bars ahead, or a bare start
-        again, tokens = ([t.partition("{")[0] for t in some] for some in (again, tokens))
+    again = ModelTokens(frozenset(["jig"])).encode(tune, rhythm)
     assert [*again] == [*tokens]
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from sluice.tunes.errors import AbcSyntaxError, NoTunesError, TuneError
-from sluice.tunes.notation import abc_file
+from sluice.tunes.notation import abc_fields, abc_file
 
 TWO = """% a comment
 M:3/4
@@ -44,21 +44,28 @@ def test_headers() -> None:
 
 @pytest.mark.parametrize(
     ("written", "meter"),
-    [("C", "4/4"), ("C|", "2/2"), ("6/8", "6/8"), ("2+3/8", "5/8"), ("(3+2)/4", "5/4")],
+    [
+        ("C", "4/4"),
+        ("C|", "2/2"),
+        ("6/8", "6/8"),
+        ("2+3/8", "5/8"),
+        ("(3+2)/4", "5/4"),
+        ("none", "none"),
+        ("", "none"),
+    ],
 )
 def test_meters(written: str, meter: str) -> None:
-    assert abc_file.parse_meter(written, 1) == meter
+    assert abc_fields.parse_meter(written, 1) == meter
 
 
 @pytest.mark.parametrize(
     ("text", "line", "message"),
     [
-        ("X:1\nM:none\nK:C\nC\n", 2, "M:none"),
-        ("X:1\nK:C\nC\n", 1, "no M:"),
+        ("X:1\nM:C3/2\nK:C\nC\n", 2, "M:C3/2"),
         ("X:1\nM:4/4\nC\n", 1, "no K:"),
         ("X:1\nM:4/4\nL:x\nK:C\nC\n", 3, "L:x"),
         ("X:1\nM:4/4\nK:Hm\nC\n", 3, "K:Hm"),
-        ("X:1\nM:4/4\nhello\nK:C\nC\n", 3, "above K:"),
+        ("X:1\nM:4/4\nCDEF|\nK:C\nC\n", 3, "above K:"),
     ],
 )
 def test_bad_headers_name_their_line(text: str, line: int, message: str) -> None:

@@ -58,7 +58,10 @@ def test_flats_of_the_key_are_written_into_the_tokens() -> None:
     ("body", "message"),
     [
         ("A |\n[CE |", "not closed"),
-        ("A |\nA & B|", "several voices"),
+        ("A |\n^/A B|", "microtone, which is unsupported"),
+        ("A |\n+CEG+ B|", "chord between . signs, which is unsupported"),
+        ("A |\n\u266dB|", "printed accidental"),
+        ("A |\n[3-1 B|", "counts backwards"),
         ("A |\nA > |", "no second note"),
         ("A |\n(3AB|", "too few notes"),
         ("A |\n? B|", "means nothing"),

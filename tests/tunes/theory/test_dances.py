@@ -18,6 +18,9 @@ from sluice.tunes.theory.dances import DANCES, beat_length, default_tempo, find_
         ("", "3/4", DANCES["waltz"].tempo),
         ("highland fling", "2/2", DANCES["reel"].tempo),
         ("", "5/4", 112),
+        ("march", "4/4", 59),
+        ("march", "2/4", 117),
+        ("slow air", "4/4", 30),
     ],
 )
 def test_the_tempo_of_a_dance_or_else_of_its_meter(rhythm: str, meter: str, tempo: int) -> None:
@@ -29,6 +32,24 @@ def test_a_bar_of_a_dance_in_any_of_its_meters_has_whole_beats() -> None:
         for meter in known.meters:
             above, below = map(int, meter.split("/"))
             assert above * 8 / below % beat_length(meter) == 0, name
+
+
+@pytest.mark.parametrize(
+    ("dance", "meter", "notes", "slowest", "fastest"),
+    [
+        ("jig", "6/8", 6, 5, 6), ("slip jig", "9/8", 9, 5, 6), ("slide", "12/8", 10, 5, 6),
+        ("reel", "4/4", 8, 7, 8), ("hornpipe", "2/2", 8, 6, 7), ("polka", "2/4", 4, 4, 5),
+        ("march", "2/4", 5, 4, 5), ("march", "4/4", 9, 4, 5), ("waltz", "3/4", 4, 2.5, 3.5),
+        ("strathspey", "4/4", 8, 3.5, 4.5), ("air", "4/4", 6, 1, 2),
+    ],
+)  # fmt: skip
+def test_a_usual_bar_is_played_at_a_usual_speed(
+    dance: str, meter: str, notes: int, slowest: float, fastest: float
+) -> None:
+    """Notes a second, where a bar has so many notes, as it has in printed tunes of the dance."""
+    above, below = map(int, meter.split("/"))
+    beats = above * 8 / below / float(beat_length(meter))
+    assert slowest <= notes / beats * default_tempo(dance, meter) / 60 <= fastest
 
 
 def test_names_are_found_however_written() -> None:

@@ -1,4 +1,4 @@
-"""Layers one step at a time on the kernels, their states and a packed copy of the weights kept."""
+"""Layers one step at a time on the kernels: their states, and weights that steppers share."""
 
 from __future__ import annotations
 
@@ -32,33 +32,54 @@ class LayerWeights:
     parameters: tuple[Tensor, ...]
 
 
-class Stepper:
-    """A stack of layers for ``batch`` sequences; `step` takes and leaves addresses.
-
-    The states are zeros until `write` sets them.
+class PackedLayers:
+    """A stack of layers whose weights are packed as they are now, for any number of steppers.
 
     Args:
         layers: From the first on, each as wide as the next one's input.
-        batch: How many sequences.
         precision: One of `fused.PRECISIONS`; ``"float64"`` for weights in float64 alone.
     """
 
-    def __init__(self, layers: Sequence[LayerWeights], batch: int, precision: str) -> None:
+    def __init__(self, layers: Sequence[LayerWeights], precision: str) -> None:
+        self.precision = precision
         self.dtype = torch.float64 if precision == "float64" else torch.float32
-        self.batch = batch
         self.state_widths = [
             [one.sizes.of(state.width) for state in one.graph.states] for one in layers
         ]
-        packed, masks = [], []
+        self._packed, self._masks = [], []
         for one in layers:
             biased = len(one.parameters) == len(one.graph.parameters)
             made = compile_cell(one.graph, one.sizes, biased, self.dtype)
-            packed.append(pack_weights(made, one.parameters, precision, False))
-            masks.append([float(mask.eval_value) for mask in one.graph.masks])
-        kind = getattr(extension.load_extension(), _STREAM_CLASSES[precision])
-        self._stream: Any = kind(batch, extension.get_num_threads(), packed, masks)
+            self._packed.append(pack_weights(made, one.parameters, precision, False))
+            self._masks.append([float(mask.eval_value) for mask in one.graph.masks])
+
+    def make_stream(self, batch: int) -> Any:
+        """The compiled stream of so many sequences, which keeps the packed weights alive."""
+        kind = getattr(extension.load_extension(), _STREAM_CLASSES[self.precision])
+        return kind(batch, extension.get_num_threads(), self._packed, self._masks)
+
+
+class Stepper:
+    """A stack of layers for at most ``batch`` sequences; `step` takes and leaves addresses.
+
+    The states are zeros until `write` sets them.
+    """
+
+    def __init__(self, layers: PackedLayers, batch: int) -> None:
+        self.dtype, self.batch = layers.dtype, batch
+        self.state_widths = layers.state_widths
+        self._stream: Any = layers.make_stream(batch)
         #: From the address of (batch, input) to that of (batch, features), contiguous both.
         self.step = self._stream.step
+
+    def set_batch(self, batch: int) -> None:
+        """Step only the first ``batch`` sequences from now on; the states of others are lost.
+
+        Raises ValueError for more than there were at first.
+        """
+        if batch != self.batch:
+            self._stream.set_batch(batch)
+            self.batch = batch
 
     def write_inputs(self, inputs: Sequence[Tensor]) -> None:
         """What every layer reads beside x at the next step, ``(batch, width)`` each."""

@@ -1,9 +1,10 @@
-"""Tokens in and out of layers on the kernels: embedding, layers, readout, draw."""
+"""Tokens in and out of layers on the kernels: embedding, layers, readout, sampling."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,7 +16,7 @@ from sluice.run.kernels.encode import (
     encode_sections,
     encode_tensors,
 )
-from sluice.run.kernels.stepper import LayerWeights, Stepper
+from sluice.run.kernels.stepper import LayerWeights, PackedLayers, Stepper
 
 _KEEP_ALL = 2.0
 """A part of the probability that keeps every token, however sums are rounded."""
@@ -35,10 +36,9 @@ class TokenWeights:
 
 @dataclass(frozen=True)
 class SamplingSpec:
-    """How tokens are drawn.
+    """How tokens are sampled.
 
-    ``top_k`` 0 keeps all, as ``top_p`` and ``typical`` 1 do; ``end`` is the token that ends a
-    sequence.
+    ``top_k`` 0 keeps all, as ``top_p`` and ``typical`` 1 do; ``end_token`` ends a sequence.
     """
 
     end_token: int
@@ -47,31 +47,83 @@ class SamplingSpec:
     top_p: float = 1.0
     typical: float = 1.0
 
+    @property
+    def filter(self) -> tuple[float, float, float, float]:
+        """Temperature, top-k, top-p and typical, as the kernels read them for one sequence."""
+        top_p, typical = (p if p < 1 else _KEEP_ALL for p in (self.top_p, self.typical))
+        return self.temperature, float(self.top_k), top_p, typical
 
-class TokenStepper(Stepper):
-    """A stack of layers that reads and draws tokens, for ``batch`` sequences side by side.
+
+class PackedTokenLayers:
+    """Layers, embedding and readout, packed once for any number of steppers.
 
     Args:
-        layers: From the first on, each as wide as the next one's input.
-        language: What stands below and above them; a copy of its readout is packed.
-        batch: How many sequences.
-        precision: As for `Steps`; embedding and readout stay in their own.
+        layers: As for `PackedLayers`.
+        token_weights: What is below and above them. The embedding is not copied, and must stay as
+            it is; the readout is.
+        precision: As for `PackedLayers`; embedding and readout stay in their own.
     """
 
     def __init__(
-        self,
-        layers: Sequence[LayerWeights],
-        token_weights: TokenWeights,
-        batch: int,
-        precision: str,
+        self, layers: Sequence[LayerWeights], token_weights: TokenWeights, precision: str
     ) -> None:
-        super().__init__(layers, batch, precision)
-        self._embedding = as_memory(token_weights.embedding)  # read at every step, so it must live
+        self.layers = PackedLayers(layers, precision)
+        self.embedding = as_memory(token_weights.embedding)
         readout = as_memory(token_weights.readout)
         bias = None if token_weights.bias is None else as_memory(token_weights.bias)
-        self.vocabulary_size = len(self._embedding)
-        vocabulary = [*self._embedding.shape, *encode_tensors(self._embedding, readout, bias)]
-        self._stream.attach_vocabulary(encode_sections(VOCABULARY, vocabulary))
+        vocabulary = [*self.embedding.shape, *encode_tensors(self.embedding, readout, bias)]
+        self._words, self._read_again = encode_sections(VOCABULARY, vocabulary), (readout, bias)
+        self._stream = self.layers.make_stream(1)
+        self._stream.attach_vocabulary(self._words)
+
+    def attach_to(self, stream: Any) -> None:
+        """Let another stream of the same layers use the vocabulary."""
+        if hasattr(stream, "share_vocabulary"):
+            stream.share_vocabulary(self._stream)
+        else:  # kernels built before 0.3, where each stream packs its own
+            stream.attach_vocabulary(self._words)
+
+
+class RowBuffers:
+    """What single steps of a batch read and write, in memory that stays where it is.
+
+    Attributes:
+        tokens: (capacity,), int64: the token that each sequence reads next.
+        choices: (1, capacity, vocabulary), bytes: what it may sample then.
+        uniforms: (1, capacity), float64: the numbers in [0, 1) that decide.
+        filters: (capacity, 4), float64: `SamplingSpec.filter` of each.
+        sampled: (1, capacity), int64: the tokens sampled.
+    """
+
+    def __init__(self, capacity: int, vocabulary_size: int) -> None:
+        self.capacity = capacity
+        self.tokens = torch.zeros(capacity, dtype=torch.int64)
+        self.choices = torch.ones(1, capacity, vocabulary_size, dtype=torch.uint8)
+        self.uniforms = torch.zeros(1, capacity, dtype=torch.float64)
+        self.filters = torch.ones(capacity, 4, dtype=torch.float64)
+        self.sampled = torch.zeros(1, capacity, dtype=torch.int64)
+
+    def encode(self, count: int, end_token: int) -> list[int]:
+        """A step of the first ``count`` sequences, as the kernels read it."""
+        settings = [1, end_token, 1, 1, 0]
+        tensors = [
+            self.uniforms[:, :count],
+            self.choices[:, :count],
+            self.tokens[:count],
+            self.sampled[:, :count],
+        ]
+        filters = encode_tensors(self.filters[:count])
+        return encode_sections(SAMPLING, settings, encode_tensors(*tensors), filters)
+
+
+class TokenStepper(Stepper):
+    """A stack of layers that reads and samples tokens, for at most ``batch`` sequences."""
+
+    def __init__(self, packed: PackedTokenLayers, batch: int) -> None:
+        super().__init__(packed.layers, batch)
+        self._packed = packed  # its embedding is read at every step, so it must live
+        self.vocabulary_size = len(packed.embedding)
+        packed.attach_to(self._stream)
 
     def feed(self, tokens: Tensor) -> None:
         """Read tokens, (time, batch), int64."""
@@ -90,11 +142,11 @@ class TokenStepper(Stepper):
     def generate(
         self, sampling: SamplingSpec, allowed: Tensor, tokens: Tensor, uniforms: Tensor
     ) -> Tensor | None:
-        """Read a token each, draw the next, and so on until all sequences have ended.
+        """Read a token each, sample the next, and so on until all sequences have ended.
 
         Args:
-            draws: How.
-            choices: What may be drawn, boolean or bytes: (places, vocabulary), or
+            sampling: How.
+            allowed: What may be sampled, boolean or bytes: (places, vocabulary), or
                 (places, batch, vocabulary) where each sequence has its own; the last place serves
                 every later one.
             tokens: The tokens before the first, (batch,), int64; replaced by the last ones.
@@ -105,7 +157,7 @@ class TokenStepper(Stepper):
         """
         allowed = allowed.to(torch.uint8).contiguous()
         uniforms = uniforms.contiguous()
-        drawn = torch.empty(uniforms.shape, dtype=torch.int64)
+        sampled = torch.empty(uniforms.shape, dtype=torch.int64)
         settings = [
             len(uniforms),
             sampling.end_token,
@@ -113,8 +165,12 @@ class TokenStepper(Stepper):
             int(allowed.dim() == 3),
             sampling.top_k,
         ]
-        tensors = encode_tensors(uniforms, allowed, tokens, drawn)
+        tensors = encode_tensors(uniforms, allowed, tokens, sampled)
         words = encode_sections(SAMPLING, settings, tensors)
-        masses = (p if p < 1 else _KEEP_ALL for p in (sampling.top_p, sampling.typical))
-        taken = self._stream.generate(words, sampling.temperature, *masses)
-        return None if taken < 0 else drawn[:taken]
+        temperature, _, top_p, typical = sampling.filter
+        taken = self._stream.generate(words, temperature, top_p, typical)
+        return None if taken < 0 else sampled[:taken]
+
+    def sample_next(self, words: list[int]) -> None:
+        """One step of `RowBuffers.encode`'s; a sequence whose logits are NaN samples −1."""
+        self._stream.generate(words, 1.0, _KEEP_ALL, _KEEP_ALL)

@@ -10,8 +10,16 @@ import torch
 from torch import Tensor
 
 from sluice.sequence.errors import SequenceError
-from sluice.sequence.generation.engine import Engine, start_engine
-from sluice.sequence.generation.grammar import Grammar, Guide, State, split_prompt
+from sluice.sequence.generation.engine import Engine
+from sluice.sequence.generation.grammar import (
+    Grammar,
+    Guide,
+    State,
+    check_prompt_length,
+    split_prompt,
+)
+from sluice.sequence.generation.packed_model import start_engine
+from sluice.sequence.generation.random_numbers import UniformNumbers
 from sluice.sequence.generation.sampling import Sampling
 from sluice.sequence.models import LanguageModel
 from sluice.sequence.vocabulary import END
@@ -37,15 +45,16 @@ def generate(
 
     Args:
         model: any `LanguageModel`; it is not changed.
-        seeds: one per sequence, at least 0.
+        seeds: one per sequence, any whole number of at least 0.
         prompt: the ids to choose from, for each of the first places; a fixed prompt is
             `[[id] for id in ids]`. It counts towards `max_length`.
         sampling: temperature, top-k and so on; default the model's own probabilities.
         grammar: further constraints. With an `EndingGrammar` every sequence ends.
 
     Raises:
-        SequenceError: no seed or a negative one, an empty choice or an id outside the vocabulary
-            in `prompt`, a prompt longer than `max_length`, or weights that give NaN.
+        SequenceError: no seed, a negative one or one that is no integer, an empty choice or an id
+            outside the vocabulary in `prompt`, a prompt longer than `max_length`, or weights that
+            give NaN.
         GrammarError: the grammar refuses a token of the prompt, or allows none at a place.
 
     >>> from sluice.sequence.models import LanguageModelConfig
@@ -69,10 +78,12 @@ def stream_tokens(
 ) -> Iterator[int]:
     """As `generate` for one seed, but an iterator that yields ids as they are sampled.
 
+    Iterators of one model share its packed weights while they live.
+
     Raises:
         SequenceError, GrammarError: as `generate`, at the call.
     """
-    run = _GenerationBatch(model, [seed], prompt, sampling or Sampling(), grammar)
+    run = _GenerationBatch(model, [seed], prompt, sampling or Sampling(), grammar, True)
     return run.stream_ids()
 
 
@@ -86,23 +97,25 @@ class _GenerationBatch(Generic[State]):
         prompt: Sequence[Collection[int]],
         sampling: Sampling,
         grammar: Grammar[State] | None,
+        shares_weights: bool = False,
     ) -> None:
         self.sampling, longest = sampling, sampling.max_length
         self.prefix, self.choices = split_prompt(prompt, model.config.vocabulary_size)
-        if len(prompt) > longest:
-            raise SequenceError(
-                f"The prompt has {len(prompt)} tokens, but max_length is {longest}; increase it."
-            )
+        check_prompt_length(prompt, longest)
         self.guide: Guide[State] | None = None
         self.states: list[State] = []
-        self.uniforms = _Uniforms(seeds)
+        self.uniforms = [UniformNumbers(seed) for seed in seeds]
+        if not self.uniforms:
+            raise SequenceError("seeds must have one number per sequence, got none.")
         if grammar is not None:
             self.guide = Guide(grammar, self.prefix, self.choices, longest)
-            self.states = [self.guide.begin()] * len(seeds)
-        self.batch = len(seeds)
+            self.states = [self.guide.begin()] * len(self.uniforms)
+        self.batch = len(self.uniforms)
         self.engine: Engine
-        self.engine, self.tokens = start_engine(model, self.batch, self.prefix)
-        self.uniforms.draw(len(self.prefix))
+        self.engine, self.tokens = start_engine(
+            model, self.batch, self.prefix, shares_weights=shares_weights
+        )
+        self._draw_uniforms(len(self.prefix))
 
     def stream_ids(self) -> Iterator[int]:
         yield from self.prefix
@@ -114,12 +127,16 @@ class _GenerationBatch(Generic[State]):
         place, ended = len(self.prefix), torch.zeros(self.batch, dtype=torch.bool)
         yield torch.empty(0, self.batch, dtype=torch.int64)
         while place < self.sampling.max_length and not ended.all():
-            uniforms = self.uniforms.draw(min(at_once, self.sampling.max_length - place))
+            uniforms = self._draw_uniforms(min(at_once, self.sampling.max_length - place))
             draw = self._draw_free if self.guide is None else self._draw_with_grammar
             block = draw(place, uniforms, ended)
             ended |= (block == END).any(dim=0)
             place += len(block)
             yield block
+
+    def _draw_uniforms(self, steps: int) -> Tensor:
+        """The next random numbers, (time, batch), float64."""
+        return torch.stack([numbers.draw(steps) for numbers in self.uniforms], dim=1)
 
     def _draw_free(self, place: int, uniforms: Tensor, ended: Tensor) -> Tensor:
         chosen = place - len(self.prefix)
@@ -144,22 +161,6 @@ class _GenerationBatch(Generic[State]):
             if all(done):
                 break
         return torch.cat(rows)
-
-
-class _Uniforms:
-    """Random numbers in [0, 1), from one seed per sequence."""
-
-    def __init__(self, seeds: Sequence[int]) -> None:
-        if not seeds or min(seeds) < 0:
-            raise SequenceError(
-                f"seeds must be one number of at least 0 per sequence, got {seeds}."
-            )
-        self._generators = [torch.Generator().manual_seed(seed) for seed in seeds]
-
-    def draw(self, steps: int) -> Tensor:
-        """The next numbers, (time, batch), float64."""
-        columns = [torch.rand(steps, generator=g, dtype=torch.float64) for g in self._generators]
-        return torch.stack(columns, dim=1)
 
 
 def _cut_at_end(ids: list[int]) -> list[int]:

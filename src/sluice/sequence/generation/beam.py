@@ -11,7 +11,6 @@ import torch
 from numpy.typing import NDArray
 
 from sluice.sequence.errors import SequenceError
-from sluice.sequence.generation.engine import start_engine
 from sluice.sequence.generation.grammar import (
     Grammar,
     GrammarError,
@@ -20,6 +19,7 @@ from sluice.sequence.generation.grammar import (
     State,
     split_prompt,
 )
+from sluice.sequence.generation.packed_model import start_engine
 from sluice.sequence.models import LanguageModel
 from sluice.sequence.vocabulary import END, START
 

@@ -1,21 +1,18 @@
-"""A language model that generates tokens step by step, with its state."""
+"""What runs a language model token by token, and the states of its sequences."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from copy import deepcopy
+from collections.abc import Callable, Sequence
 from typing import Protocol, cast
 
 import torch
 from torch import Tensor
 
-from sluice.run.kernels.stepper import LayerWeights
-from sluice.run.kernels.token_stepper import SamplingSpec, TokenStepper, TokenWeights
+from sluice.run.kernels.token_stepper import RowBuffers, SamplingSpec
 from sluice.sequence.batch import ModelState
 from sluice.sequence.errors import SequenceError
-from sluice.sequence.generation.sampling import Sampling, draw
-from sluice.sequence.models import LanguageModel
-from sluice.sequence.vocabulary import END, START
+from sluice.sequence.generation.sampling import Sampling
+from sluice.sequence.vocabulary import END
 
 
 class Engine(Protocol):
@@ -38,110 +35,82 @@ class Engine(Protocol):
         """
         ...
 
+    def sample_next(self, rows: RowBuffers, samplings: Sequence[Sampling]) -> list[int]:
+        """Read a token each, and sample the next, each sequence in its own way.
 
-def start_engine(model: LanguageModel, batch: int, prefix: Sequence[int]) -> tuple[Engine, Tensor]:
-    """An engine that has read `START` and the ids of `prefix`, except the last of these.
+        −1 for a sequence whose logits are NaN.
+        """
+        ...
 
-    The last one is returned, (batch,), to be read next. The engine uses the current weights; it
-    runs on the kernels if there are any, else on a copy of the model in float64.
-    """
-    layers = model.layers
-    if layers.directions > 1:
-        raise SequenceError(
-            "A bidirectional model needs the whole sequence, so it cannot generate; train one with "
-            "bidirectional=False."
-        )
-    fused = layers.resolved_backend.has_step_kernels and layers.readout is None
-    before = torch.tensor([START, *prefix])
-    with torch.inference_mode():
-        kind = _KernelEngine if fused else _ReferenceEngine
-        engine = kind(model, batch, before[:-1])
-    return engine, before[-1:].repeat(batch)
+    def feed(self, tokens: Tensor) -> None:
+        """Read tokens, (time, batch), int64."""
+        ...
+
+    def read(self) -> ModelState:
+        """The states of all sequences; their rows are the last dimension but one."""
+        ...
+
+    def write(self, states: ModelState) -> None:
+        """Go on from these states, with as many sequences as they have rows."""
+        ...
 
 
-def _require_no_nan(given: Tensor | None) -> Tensor:
+def map_states(function: Callable[..., Tensor], *states: ModelState) -> ModelState:
+    """`function` of the tensors of states of one structure."""
+    if isinstance(states[0], Tensor):
+        return function(*states)
+    parts = cast(tuple[tuple[ModelState, ...], ...], states)
+    return tuple(map_states(function, *some) for some in zip(*parts, strict=True))
+
+
+def select_rows(states: ModelState, rows: Tensor) -> ModelState:
+    """The states of some sequences, copied."""
+    return map_states(lambda state: state.index_select(-2, rows), states)
+
+
+def expand_rows(states: ModelState, count: int) -> ModelState:
+    """The state of one sequence for each of `count`."""
+    return map_states(lambda state: state.expand(*state.shape[:-2], count, -1), states)
+
+
+def concatenate_rows(states: Sequence[ModelState]) -> ModelState:
+    """The sequences of all `states` in one batch."""
+    return map_states(lambda *parts: torch.cat(parts, dim=-2), *states)
+
+
+def count_rows(states: ModelState) -> int:
+    """The number of sequences."""
+    while not isinstance(states, Tensor):
+        states = cast(tuple[ModelState, ...], states)[0]
+    return states.shape[-2]
+
+
+def list_widths(states: ModelState) -> list[int]:
+    """The widths of all states."""
+    if isinstance(states, Tensor):
+        return [*states.shape[:-2], states.shape[-1]]
+    return [width for part in cast(tuple[ModelState, ...], states) for width in list_widths(part)]
+
+
+def make_spec(sampling: Sampling) -> SamplingSpec:
+    """`sampling` as the kernels read it."""
+    return SamplingSpec(
+        END,
+        sampling.temperature,
+        sampling.top_k or 0,
+        sampling.top_p or 1.0,
+        sampling.typical or 1.0,
+    )
+
+
+NAN_MESSAGE = (
+    "The model computes NaN, so it cannot generate; check its weights, or train again with a "
+    "lower learning rate."
+)
+
+
+def require_no_nan(given: Tensor | None) -> Tensor:
+    """`given`. Raises SequenceError where it is None or has NaN."""
     if given is None or (given.is_floating_point() and given.isnan().any()):
-        raise SequenceError(
-            "The model computes NaN, so it cannot generate; check its weights, or train "
-            "again with a lower learning rate."
-        )
+        raise SequenceError(NAN_MESSAGE)
     return given
-
-
-class _KernelEngine:
-    def __init__(self, model: LanguageModel, batch: int, before: Tensor) -> None:
-        layers = model.layers
-        states = layers.get_initial_states()
-        if len(before):
-            # All sequences have the same prefix, so one reads it for all.
-            one = _build_stepper(model, 1)
-            one.write(states)
-            one.feed(before[:, None])
-            states = one.read()
-        self._stepper = _build_stepper(model, batch)
-        self._stepper.write([[row.expand(batch, -1) for row in rows] for rows in states])
-
-    def logits(self, tokens: Tensor) -> Tensor:
-        return _require_no_nan(self._stepper.logits(tokens))
-
-    def rearrange(self, parents: Tensor) -> None:
-        self._stepper.rearrange(parents)
-
-    def draw(self, tokens: Tensor, choices: Tensor, uniforms: Tensor, sampling: Sampling) -> Tensor:
-        draws = SamplingSpec(
-            END,
-            sampling.temperature,
-            sampling.top_k or 0,
-            sampling.top_p or 1.0,
-            sampling.typical or 1.0,
-        )
-        return _require_no_nan(self._stepper.generate(draws, choices, tokens, uniforms))
-
-
-def _build_stepper(model: LanguageModel, batch: int) -> TokenStepper:
-    layers = model.layers
-    stack = [
-        LayerWeights(layers.cell.graph, sizes, layers.get_layer_parameters(place))
-        for place, sizes in enumerate(layers.sizes)
-    ]
-    embedding = model.embedding.weight.detach()
-    readout = embedding if model.config.tied else model.readout.weight.detach()
-    precision = "float64" if embedding.dtype == torch.float64 else layers.precision
-    language = TokenWeights(embedding, readout, model.readout.bias.detach())
-    return TokenStepper(stack, language, batch, precision)
-
-
-class _ReferenceEngine:
-    def __init__(self, model: LanguageModel, batch: int, before: Tensor) -> None:
-        self._model = deepcopy(model).to("cpu", torch.float64).eval()
-        self._state: ModelState = None
-        if len(before):
-            _, self._state = self._model(before[:, None])
-            self.rearrange(torch.zeros(batch, dtype=torch.int64))
-
-    @torch.inference_mode()
-    def logits(self, tokens: Tensor) -> Tensor:
-        logits, self._state = self._model(tokens[None], self._state)
-        return _require_no_nan(logits[0])
-
-    def rearrange(self, parents: Tensor) -> None:
-        self._state = _select_rows(self._state, parents)
-
-    def draw(self, tokens: Tensor, choices: Tensor, uniforms: Tensor, sampling: Sampling) -> Tensor:
-        ended = torch.zeros(len(tokens), dtype=torch.bool)
-        drawn = []
-        for time, uniform in enumerate(uniforms):
-            allowed = choices[min(time, len(choices) - 1)].bool()
-            tokens.copy_(draw(self.logits(tokens), allowed, uniform, sampling))
-            drawn.append(tokens.clone())
-            ended |= tokens == END
-            if ended.all():
-                break
-        return torch.stack(drawn)
-
-
-def _select_rows(state: ModelState, parents: Tensor) -> ModelState:
-    """The states of some sequences."""
-    if isinstance(state, Tensor):
-        return state.index_select(-2, parents)
-    return tuple(_select_rows(part, parents) for part in cast(tuple[ModelState, ...], state))

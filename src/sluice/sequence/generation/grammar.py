@@ -185,3 +185,11 @@ def split_prompt(prompt: Sequence[Collection[int]], size: int) -> tuple[list[int
         row[sorted(ids)] = True
     choices[-1, END:] = True
     return prefix, choices
+
+
+def check_prompt_length(prompt: Sequence[Collection[int]], max_length: int) -> None:
+    """Raise SequenceError for a prompt that is longer than a sequence may be."""
+    if len(prompt) > max_length:
+        raise SequenceError(
+            f"The prompt has {len(prompt)} tokens, but max_length is {max_length}; increase it."
+        )

@@ -18,9 +18,10 @@ from sluice.tunes.corpus.index import TuneIndex
 from sluice.tunes.corpus.statistics import TuneStatistics, from_dict
 from sluice.tunes.errors import AbcSyntaxError, TuneError
 from sluice.tunes.notation import abc_file
+from sluice.tunes.notation.annotation_edits import replace_tokens
 from sluice.tunes.theory.dances import find_dance, guess_rhythm
 from sluice.tunes.theory.keys import Key
-from sluice.tunes.tune import Tune, from_abc
+from sluice.tunes.tune import Tune, check_performance, from_abc
 
 _MAX_LENGTH = 700
 
@@ -77,6 +78,8 @@ class Composer:
         title: str | None = None,
         tempo: int | None = None,
         chords: bool = False,
+        swing: float | None = None,
+        instrument: str = "flute",
     ) -> list[Tune]:
         """Compose `count` tunes; the same seed gives the same tunes.
 
@@ -98,12 +101,16 @@ class Composer:
             title: a generated one if None.
             tempo: beats per minute; that of the dance if None.
             chords: write chords above the notes and play them along.
+            swing: how many times longer the first of two even notes is played than the second,
+                from 1 (even) to 4; that of the dance if None. The notation stays even.
+            instrument: what plays the melody, `flute` or `fiddle`.
 
         Raises:
             TuneError: an invalid option, a meter, mode or note that is not in the training data,
                 a prompt that is not ABC, or no complete tune in twenty attempts.
             SequenceError: a temperature or seed out of range.
         """
+        check_performance(tempo, swing, instrument)
         asked = None if key is None else parse_key(key, mode)
         mode = asked.mode if asked else mode
         rhythm, meters = self._choose_meters(dance, meter)
@@ -117,7 +124,7 @@ class Composer:
         for number, tokens in enumerate(drawn, seed):
             tune = Tune(tokens, generate_title(number))
             tune = replace(tune, rhythm=rhythm or guess_rhythm(tune.meter))
-            tune = tune.with_presentation(title, tempo, chords)
+            tune = tune.with_presentation(title, tempo, chords, swing, instrument)
             if prompt and root:  # the prompt stays in the octave it was given in
                 tunes.append(replace(tune, tonic=root.tonic))
             else:
@@ -135,7 +142,7 @@ class Composer:
         opening = [[number] for number in self.encode(self._adapt_bar_lines(tune).tokens)]
         sampling = Sampling(temperature=temperature, max_length=_MAX_LENGTH)
         (tokens,) = self._sampler.draw_tunes(1, seed, opening, sampling)
-        return replace(tune, tokens=tokens)
+        return replace_tokens(tune, tokens)
 
     def fill(self, tune: Tune, temperature: float = 0.9, seed: int = 0) -> Tune:
         """Fill each gap (`*`) of a tune so that its bar is complete.
@@ -149,7 +156,7 @@ class Composer:
             SequenceError: a temperature or seed out of range.
         """
         segments = infilling.split_at_gaps(self._adapt_bar_lines(tune))
-        return replace(tune, tokens=self._infill(segments, temperature, seed))
+        return replace_tokens(tune, self._infill(segments, temperature, seed))
 
     def vary(
         self, tune: Tune, strength: float = 0.3, temperature: float = 0.9, seed: int = 0
@@ -168,7 +175,7 @@ class Composer:
             SequenceError: a temperature or seed out of range.
         """
         segments = infilling.mask_bars(self._adapt_bar_lines(tune), strength, random.Random(seed))
-        return replace(tune, tokens=self._infill(segments, temperature, seed))
+        return replace_tokens(tune, self._infill(segments, temperature, seed))
 
     def _infill(
         self, segments: Sequence[infilling.Segment], temperature: float, seed: int

@@ -25,6 +25,7 @@ from sluice.tunes.errors import InvalidTokensError, TuneError
 from sluice.tunes.notation import score
 from sluice.tunes.notation.score import Bar
 from sluice.tunes.notation.transcription import GAP
+from sluice.tunes.theory.dances import bar_length
 from sluice.tunes.tune import Tune
 
 _NUM_PARTICLES, _NUM_DRAWS, _MAX_ROUNDS = 3, 16, 4
@@ -81,7 +82,7 @@ def split_at_gaps(tune: Tune) -> list[Segment]:
 
 
 def _bar_meter(tune: Tune, bar: Bar) -> str:
-    if 8 * Fraction(tune.meter) == bar.length:
+    if bar_length(tune.meter) in (None, bar.length):
         return tune.meter
     return f"{bar.length.numerator}/{bar.length.denominator * 8}"
 

@@ -8,6 +8,7 @@ from importlib import resources
 from pathlib import Path
 
 from sluice.files import StrPath
+from sluice.sequence import Checkpoint, LanguageModel
 from sluice.tunes.errors import AbcSyntaxError, TuneError
 from sluice.tunes.notation import abc_file
 from sluice.tunes.notation.transcription import GAP
@@ -16,17 +17,42 @@ from sluice.tunes.tune import Tune, from_abc
 _LOCAL_CHECKPOINT = Path("tunes-out/tunes.safetensors")
 
 
+SHIPPED = "shipped"
+"""The name of the bundled model, where a model file can be named."""
+
+
+def load_trained(name: StrPath) -> Checkpoint:
+    """The model of tunes in a file, or the bundled one for `SHIPPED`, to train on from.
+
+    Raises:
+        CheckpointError: no such file, truncated, or not a language model.
+        TuneError: a language model, but not of tunes; or no model is bundled.
+    """
+    shipped = _find_shipped()
+    if str(name) == SHIPPED and shipped is None:
+        raise TuneError("This installation has no model of tunes; name a file to train on from.")
+    path = shipped if shipped is not None and str(name) == SHIPPED else Path(name)
+    loaded = Checkpoint.load(path, kind=LanguageModel)
+    if not any(token.startswith("M:") for token in loaded.vocabulary.tokens):
+        raise TuneError(f"{name} is a language model, but not of tunes; give a model of tunes.")
+    return loaded
+
+
+def _find_shipped() -> Path | None:
+    folder = resources.files("sluice.tunes") / "model"
+    files = sorted(str(file) for file in folder.iterdir()) if folder.is_dir() else []
+    return next((Path(file) for file in files if file.endswith(".safetensors")), None)
+
+
 def find_checkpoint() -> Path:
     """The bundled model, else the file that `sluice train tunes` wrote here.
 
     Raises:
         TuneError: there is neither.
     """
-    folder = resources.files("sluice.tunes") / "model"
-    shipped = sorted(str(file) for file in folder.iterdir()) if folder.is_dir() else []
-    found = [Path(file) for file in shipped if file.endswith(".safetensors")]
-    if found or _LOCAL_CHECKPOINT.is_file():
-        return [*found, _LOCAL_CHECKPOINT][0]
+    shipped = _find_shipped()
+    if shipped is not None or _LOCAL_CHECKPOINT.is_file():
+        return shipped or _LOCAL_CHECKPOINT
     raise TuneError(
         "This installation has no model of tunes, and none was trained here; run "
         "`sluice train tunes` (some minutes), or name a file with --checkpoint."

@@ -8,6 +8,7 @@ The recipe takes about an hour on two cores. It learns from the collections whos
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from sluice.tunes.corpus import collections, comparison, families, licences, sta
 from sluice.tunes.corpus.index import TuneIndex
 
 CHECKPOINT_NAME = "tunes.safetensors"
+CARD_DANCES = ("jig", "reel", "hornpipe", "air", "slip jig", "march", "strathspey")
 
 MODEL_CONFIG = training.TuneModelConfig(
     embedding_size=256,
@@ -113,6 +115,30 @@ def build_card(
     return shown
 
 
+def build_dance_card(
+    checkpoint: StrPath, count: int = 100, dances: Sequence[str] = CARD_DANCES, *, seed: int = 0
+) -> Table:
+    """The measures of each dance: composed tunes beside all tunes of the recipe's collections.
+
+    Args:
+        checkpoint: a model file.
+        count: how many tunes of each dance.
+        dances: which.
+        seed: of the first tune of each dance.
+    """
+    nothing = TuneIndex([])
+    printed = collections.load_collections(exclude=licences.find_exclusion_reason).tunes
+    corpus = statistics.compute_dance_statistics(printed, nothing)
+    composer = Composer.load(checkpoint)
+    composed = {
+        dance: statistics.compute_statistics(
+            composer.compose(count, seed=seed, dance=dance), nothing
+        )
+        for dance in dances
+    }
+    return comparison.build_dance_table(composed, corpus)
+
+
 @dataclass(frozen=True)
 class _ReferenceCorpus:
     index: TuneIndex
@@ -140,6 +166,7 @@ def main() -> None:
     if chosen.pack is not None:
         pack(chosen.out / CHECKPOINT_NAME, chosen.pack)
         Console().print(build_card(chosen.pack, chosen.out / CHECKPOINT_NAME))
+        Console().print(build_dance_card(chosen.pack))
     Console().print(f"{outcome.validation_loss:.4f} nats per token after {outcome.seconds:.0f} s")
 
 

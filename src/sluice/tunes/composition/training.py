@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import torch
 
@@ -16,12 +17,16 @@ from sluice.sequence import (
     TrainingConfig,
     TrainingResult,
     Vocabulary,
+    compute_loss_per_token,
+    grow_vocabulary,
 )
 from sluice.sequence import train as train_sequences
 from sluice.sequence.batching.bucketed import BucketBatches
-from sluice.tunes.corpus import collections, families, statistics
+from sluice.tunes.corpus import collections, families, repertoire, statistics
 from sluice.tunes.corpus.collections import Collection
 from sluice.tunes.corpus.index import TuneIndex
+from sluice.tunes.notation.model_tokens import ModelTokens
+from sluice.tunes.tune import Tune
 
 
 @dataclass(frozen=True)
@@ -64,15 +69,29 @@ def prepare_dataset(paths: StrPaths | None = None, *, seed: int = 0) -> TuneData
 
 
 def make_training_config(
-    seconds: float | None = None, epochs: float | None = None, seed: int = 0
+    seconds: float | None = None,
+    epochs: float | None = None,
+    seed: int = 0,
+    *,
+    from_trained: bool = False,
 ) -> TrainingConfig:
     """The training configuration: `seconds` long, or `epochs` times over the data.
+
+    Args:
+        seconds, epochs: the budget, one of them.
+        seed: for dropout.
+        from_trained: whether the weights are those of a trained model, which large steps would
+            destroy: the learning rate is an eighth of that of a new model.
 
     Raises:
         SequenceError: a budget that is missing or not positive.
     """
     return TrainingConfig(
-        seconds=seconds, epochs=epochs, seed=seed, learning_rate=0.008, validations=8
+        seconds=seconds,
+        epochs=epochs,
+        seed=seed,
+        learning_rate=0.001 if from_trained else 0.008,
+        validations=8,
     )
 
 
@@ -83,15 +102,18 @@ def train(
     *,
     on_progress: Callable[[Progress], None] = lambda progress: None,
     model_config: TuneModelConfig = QUICK_CONFIG,
+    base: Checkpoint | None = None,
     precision: str = "float32",
     folder: StrPath | None = None,
     resume: bool = False,
     tensorboard: bool = False,
 ) -> TrainingResult:
-    """Train a model and write its best weights to the file `checkpoint`.
+    """Train a model, new or on from `base`, and write its best weights to the file `checkpoint`.
 
     The file is written whole at every new lowest validation loss, and carries the corpus's own
     measures and the training tunes' tokens and titles, so that composing needs nothing else.
+    With `base`, a trained model of tunes, a copy of it is trained on: its sizes and dropout stay,
+    and its vocabulary grows by the tokens that only the new tunes have (`grow_vocabulary`).
     `precision` is what the kernels multiply in, `"float32"` or `"bfloat16"`; the weights are
     float32 in both.
     With a `folder`, checkpoints (and curves for TensorBoard) are written there, and `resume`
@@ -99,30 +121,29 @@ def train(
 
     Raises:
         ValueError: an unknown precision.
-        SequenceError: a loss that is not finite.
+        SequenceError: a loss that is not finite, or a `base` that is no language model.
         OSError: the file cannot be written.
     """
-    training = [tune.tokens for tune in dataset.split.training]
-    vocabulary = Vocabulary.of([*training, *(t.tokens for t in dataset.split.validation)])
-    index = TuneIndex([tokens[2:] for tokens in training])
+    tunes = dataset.split.training
+    spelling = choose_model_tokens(tunes, base)
+    training = [spelling.encode(tune.tokens, tune.rhythm) for tune in tunes]
+    validation = [spelling.encode(t.tokens, t.rhythm) for t in dataset.split.validation]
+    tokens = [*training, *validation]
+    index = TuneIndex([tune.tokens[2:] for tune in tunes])
     corpus = statistics.compute_statistics(dataset.split.validation, index)
     torch.manual_seed(config.seed)
-    model = LanguageModel(
-        LanguageModelConfig(
-            len(vocabulary),
-            embedding_size=model_config.embedding_size,
-            hidden_size=model_config.hidden_size,
-            num_layers=model_config.num_layers,
-            dropout=model_config.dropout,
-            embedding_dropout=model_config.embedding_dropout,
-            recurrent_dropout=model_config.recurrent_dropout,
-        )
-    )
+    if base is None:
+        vocabulary = Vocabulary.of(tokens)
+        model = _make_model(len(vocabulary), model_config)
+    else:
+        grown = grow_vocabulary(base, chain.from_iterable(tokens))
+        vocabulary, model = grown.vocabulary, grown.model
     model.layers.precision = precision
     figures = {
         "corpus": statistics.to_dict(corpus),
-        "training": [" ".join(tokens) for tokens in training],
-        "titles": [tune.title for tune in dataset.split.training],
+        "training": [" ".join(tune.tokens) for tune in tunes],
+        "titles": [tune.title for tune in tunes],
+        "counts": repertoire.count_tunes(tunes),
     }
 
     def save_best(loss: float) -> None:
@@ -133,11 +154,48 @@ def train(
         BucketBatches(
             [vocabulary.encode(tokens) for tokens in training], model_config.batch_size, config.seed
         ),
-        BucketBatches([vocabulary.encode(t.tokens) for t in dataset.split.validation], 64, 0),
+        BucketBatches([vocabulary.encode(tokens) for tokens in validation], 64, 0),
         config,
         folder=folder,
         resume=resume,
         tensorboard=tensorboard,
         on_progress=on_progress,
         on_best=save_best,
+    )
+
+
+def choose_model_tokens(tunes: Sequence[Tune], base: Checkpoint | None = None) -> ModelTokens:
+    """How tunes are spelt for a model that is trained on them: with the dances that enough of them
+    name, and with those that `base` knows."""
+    dances = frozenset(repertoire.list_learnt(repertoire.count_tunes(tunes), "dances"))
+    if base is None:
+        return ModelTokens(dances)
+    known = ModelTokens.of_vocabulary(base.vocabulary)
+    return ModelTokens(dances | known.dances, known.has_counts)
+
+
+def compute_nats_per_token(checkpoint: Checkpoint, tunes: Sequence[Tune]) -> float:
+    """The mean negative log-likelihood of the tokens of `tunes` and of their ends.
+
+    Raises:
+        UnknownTokenError: a token that the model does not know; `grow_vocabulary` adds it.
+    """
+    spelling = ModelTokens.of_vocabulary(checkpoint.vocabulary)
+    sequences = [
+        checkpoint.vocabulary.encode(spelling.encode(tune.tokens, tune.rhythm)) for tune in tunes
+    ]
+    return compute_loss_per_token(checkpoint.model, sequences)
+
+
+def _make_model(vocabulary_size: int, config: TuneModelConfig) -> LanguageModel:
+    return LanguageModel(
+        LanguageModelConfig(
+            vocabulary_size,
+            embedding_size=config.embedding_size,
+            hidden_size=config.hidden_size,
+            num_layers=config.num_layers,
+            dropout=config.dropout,
+            embedding_dropout=config.embedding_dropout,
+            recurrent_dropout=config.recurrent_dropout,
+        )
     )

@@ -19,9 +19,12 @@ PLAYABLE = {
     "loc": ("B",),
 }
 """The tonics that session players use for each mode."""
-_WHISTLE = (62, 83)
-_FIDDLE = (55, 88)
-_OUTSIDE, _FAR_OUTSIDE, _OTHER_OCTAVE = 1, 10, 0.2
+_WHISTLE = range(62, 84)
+"""D4 to B5, as MIDI numbers."""
+_FIDDLE = range(55, 89)
+"""G3 to E6, in first position."""
+_OCTAVES = (0, -1, 1, -2, 2)
+"""The smallest moves first."""
 
 
 def parse_key(text: str, mode: str | None = None) -> Key:
@@ -51,22 +54,22 @@ def parse_key(text: str, mode: str | None = None) -> Key:
 def transpose(tune: Tune, tonic: str | None, seed: int) -> Tune:
     """The tune in that key, or else in a usual one of its mode, in the octave that fits best.
 
-    It should lie on a whistle (D4 to B5) and must, if it can, on a fiddle in first positions (G3
-    to E6); among keys that fit alike the seed chooses.
+    That octave has the fewest notes outside the range of a whistle (D4 to B5); among equals the
+    fewest outside that of a fiddle in first position (G3 to E6), and then the smallest move. Of
+    keys that fit alike the seed chooses between the two commonest.
     """
     tonics = list(PLAYABLE[tune.mode]) if tonic is None else [tonic]
     # The two commonest keys stand first and are tried first, in either order.
     start = random.Random(seed).randrange(2) if len(tonics) > 1 else 0
     tonics = tonics[start:] + tonics[:start]
-    ways = [replace(tune, tonic=t, octave=octave) for t in tonics for octave in (0, -1, 1)]
+    ways = [replace(tune, tonic=t, octave=octave) for t in tonics for octave in _OCTAVES]
     pitches = [pitch for event in tune.score.events for pitch in event.pitches]
-    return min(ways, key=lambda way: _range_cost(way, pitches))
+    return min(ways, key=lambda way: _count_outside(way, pitches))
 
 
-def _range_cost(tune: Tune, pitches: list[int]) -> float:
+def _count_outside(tune: Tune, pitches: list[int]) -> tuple[int, int]:
+    """How many notes lie outside the range of a whistle, and of a fiddle."""
     _, up = tune.interval
     moved = [pitch + up for pitch in pitches]
-    far = sum(not _FIDDLE[0] <= pitch <= _FIDDLE[1] for pitch in moved)
-    outside = sum(not _WHISTLE[0] <= pitch <= _WHISTLE[1] for pitch in moved)
-    other = _OTHER_OCTAVE * abs(tune.octave)
-    return (_OUTSIDE * outside + _FAR_OUTSIDE * far) / len(moved) + other
+    whistle, fiddle = (sum(pitch not in known for pitch in moved) for known in (_WHISTLE, _FIDDLE))
+    return whistle, fiddle

@@ -39,15 +39,16 @@ class SupportsStatistics(Protocol):
 def build_table(composed: Sequence[Tune], composer: SupportsStatistics) -> Table:
     """The measures of composed tunes beside those of the corpus's validation tunes.
 
-    The last row is the nearest training tune: of several composed tunes, that of the longest run.
-    Where the composer has no training tunes the table says so. A dash stands for a measure that is
+    Below stands the nearest training tune: of several composed tunes, that of the longest run; or
+    that the composer has no training tunes. A dash stands for a measure that is
     not defined for these tunes, or not in an older model file.
     """
     mine, theirs = compute_statistics(composed, composer.index), composer.corpus
     shown = Table("", "composed", "corpus", title="Measures", title_justify="left", box=None)
     for label, name, form in (*_ROWS, *(_COPY_ROWS if composer.index.has_tunes else ())):
         shown.add_row(label, *(_format(getattr(m, name), form) for m in (mine, theirs)))
-    shown.add_row("nearest training tune", _name_nearest(composed, composer.index), "")
+    shown.caption = f"Nearest training tune: {_name_nearest(composed, composer.index)}."
+    shown.caption_justify = "left"
     return shown
 
 
@@ -72,9 +73,9 @@ def _format(value: float | None, form: str) -> str:
 
 def _name_nearest(tunes: Sequence[Tune], index: TuneIndex) -> str:
     if not index.has_tunes:
-        return "unknown: the model file holds no training tunes"
+        return "unknown, since the model file holds none"
     found = [index.find_nearest(tune.tokens[2:]) for tune in tunes]
     nearest = max((one for one in found if one), key=lambda one: one.run, default=None)
     if nearest is None:
         return "none"
-    return f"{nearest.title or f'number {nearest.tune + 1}'} ({nearest.run} tokens)"
+    return f"{nearest.title or f'number {nearest.tune + 1}'}, {nearest.run} tokens in a row"

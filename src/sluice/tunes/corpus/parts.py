@@ -69,11 +69,18 @@ def has_unopened_repeat(score: Score) -> bool | None:
 
     That of the first part goes back to the beginning of the tune, by custom.
     """
-    repeats = [part for part in split_parts(score.bars) if any(bar.closes for bar in part)]
-    later = [part for part in repeats if part[0] is not score.bars[0]]
-    if not later:
-        return None
-    return any(not part[0].opens for part in later)
+    later: dict[int, bool] = {}
+    begin, is_open = 0, False
+    for place, (bar, after) in enumerate(zip(score.bars, [*score.bars[1:], None], strict=True)):
+        if bar.opens:
+            begin, is_open = place, True
+        if bar.closes and begin > 0:
+            later.setdefault(begin, is_open)
+        ends = bar.closes or (bar.is_double and not is_open)
+        is_open = is_open and not bar.closes
+        if ends and not (after and after.ending):
+            begin = place + 1
+    return not all(later.values()) if later else None
 
 
 def _find_plain_parts(score: Score) -> list[list[Bar]]:

@@ -11,7 +11,7 @@ from sluice.tunes.corpus import parts
 from sluice.tunes.corpus.index import TuneIndex
 from sluice.tunes.errors import InvalidTokensError, TuneError
 from sluice.tunes.notation.score import Bar, Score
-from sluice.tunes.theory.dances import classify_rhythm
+from sluice.tunes.theory.dances import classify_rhythm, normalise_dance
 from sluice.tunes.tune import Tune
 
 
@@ -68,7 +68,7 @@ def compute_statistics(tunes: Sequence[Tune], index: TuneIndex) -> TuneStatistic
 def compute_dance_statistics(tunes: Sequence[Tune], index: TuneIndex) -> dict[str, TuneStatistics]:
     """The statistics of the tunes of each dance (`dances.classify_rhythm`), the commonest first.
 
-    Tunes of no known dance are left out.
+    A dance of another name is one of its own; tunes of none are left out.
 
     >>> jig = Tune(tuple("M:6/8 K:Cmaj c 3 e 3 | c 6 |".split()), rhythm="double jig")
     >>> compute_dance_statistics([jig], TuneIndex([]))["jig"].long_endings
@@ -76,7 +76,7 @@ def compute_dance_statistics(tunes: Sequence[Tune], index: TuneIndex) -> dict[st
     """
     groups: dict[str, list[Tune]] = defaultdict(list)
     for tune in tunes:
-        groups[classify_rhythm(tune.rhythm)].append(tune)
+        groups[classify_rhythm(tune.rhythm) or normalise_dance(tune.rhythm)].append(tune)
     groups.pop("", None)
     ordered = sorted(groups.items(), key=lambda group: -len(group[1]))
     return {dance: compute_statistics(group, index) for dance, group in ordered}

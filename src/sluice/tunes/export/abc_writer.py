@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
 from sluice.tunes.export.harmony import name_chords
 from sluice.tunes.notation import score
 from sluice.tunes.notation.annotations import (
     Annotation,
-    has_chords,
     rewrite_grace,
     split_items,
-    transpose_annotation,
 )
 from sluice.tunes.notation.header_fields import join_lines, write_field
 from sluice.tunes.notation.lyrics import write_verses
+from sluice.tunes.notation.parts import TunePart
+from sluice.tunes.notation.score import Bar
+from sluice.tunes.notation.text_escapes import encode_text
 from sluice.tunes.notation.transcription import Transcription
 from sluice.tunes.theory.dances import beam_length, beat_length
 from sluice.tunes.theory.keys import AccidentalTracker, Pitch
@@ -34,15 +35,14 @@ def to_abc(tune: Transcription, number: int = 1) -> str:
         InvalidTokensError: the tokens are no valid tune.
     """
     music = tune.score
-    head = [f"X:{number}", f"T:{join_lines(' '.join(tune.title.split())) or 'Untitled'}"]
+    head = [f"X:{number}", f"T:{encode_text(tune.title) or 'Untitled'}"]
     head += [write_field(*field) for field in tune.fields if field[0] != "W"]
     head += [f"R:{tune.rhythm}"] if tune.rhythm else []
     head += [f"M:{music.meter}", "L:1/8"]
     head += [f"Q:{beat_length(music.meter) / 8}={tune.tempo}"] if tune.tempo else []
+    head += [f"P:{tune.part_order}"] if tune.part_order else []
     head += [f"K:{tune.tonic}{music.mode}"]
-    own = has_chords(tune.annotations)
-    chords = name_chords(music, tune) if tune.chords and not own else {}
-    body = _AbcWriter(tune, music, chords).write_lines()
+    body = _AbcWriter(tune, music, name_chords(music, tune)).write_lines()
     words = [write_field(*field) for field in tune.fields if field[0] == "W"]
     return "\n".join([*head, *body, *words, ""])
 
@@ -51,27 +51,50 @@ class _AbcWriter:
     def __init__(self, tune: Transcription, music: score.Score, chords: Mapping[int, str]) -> None:
         self.tokens, self.meter = tune.tokens, music.meter
         self.interval, self.chords = tune.interval, chords
-        self.annotations, self.lyrics = tune.annotations, tune.lyrics
+        self.annotations, self.lyrics = tune.written_annotations, tune.lyrics
         self.events = enumerate(music.events)
         self.accidentals = AccidentalTracker(tune.key.signature)
+        self.labels = self._place_labels(tune.parts, music.bars)
         self.in_chord = False
         self.elapsed = Fraction(0)
         self.after = ""
         self.sung: list[list[int]] = [[]]
 
     def write_lines(self) -> list[str]:
-        """Four bars to a line, each with the words below it."""
+        """Four bars to a line, each with the words below it, and each part's label above it."""
         body = ["", *self.tokens[2:], ""]
-        pieces, bars = [], 0
-        for before, token, after in zip(body, body[1:-1], body[2:], strict=False):
-            pieces.append(self._write_token(before, token))
+        lines, bars = [""], 0
+        for place, (before, token, after) in enumerate(
+            zip(body, body[1:-1], body[2:], strict=False), 2
+        ):
+            if place in self.labels:
+                lines[-1] += self._close_event()
+                self._start_line(lines)
+                bars = 0
+                lines[-1] = "".join(f"P:{label}\n" for label in self.labels[place])
+            lines[-1] += self._write_token(before, token)
             if _is_bar_line(token) and before and after and not _is_bar_line(after):
                 bars += 1
-                pieces.append("" if bars % _BARS_PER_LINE else "\n")
-                self.sung += [] if bars % _BARS_PER_LINE else [[]]
-        lines = ("".join(pieces) + self._close_event()).split("\n")
+                if bars % _BARS_PER_LINE == 0:
+                    self._start_line(lines)
+        lines[-1] += self._close_event()
         words = write_verses(self.lyrics, self.sung)
         return [text for line, below in zip(lines, words, strict=True) for text in (line, *below)]
+
+    def _start_line(self, lines: list[str]) -> None:
+        if lines[-1]:
+            lines.append("")
+            self.sung.append([])
+
+    def _place_labels(self, parts: Sequence[TunePart], bars: Sequence[Bar]) -> dict[int, list[str]]:
+        """The labels of parts by the token before which they stand."""
+        found: dict[int, list[str]] = {}
+        for label, bar in parts:
+            if bar < len(bars):
+                start = bars[bar].start
+                start -= self.tokens[start - 1] == "|:"
+                found.setdefault(start, []).append(join_lines(label))
+        return found
 
     def _write_token(self, before: str, token: str) -> str:
         if token in ("]", "-") or score.DURATION.fullmatch(token):
@@ -89,7 +112,7 @@ class _AbcWriter:
     def _close_event(self) -> str:
         """What stands after the last event."""
         text, self.after = self.after, ""
-        return text
+        return self._mark_graces(text)
 
     def _write_bar_line(self, before: str, token: str) -> str:
         self.accidentals.start_bar()
@@ -119,8 +142,7 @@ class _AbcWriter:
         """What stands before an event; what stands after it is kept until it ends."""
         if event.pitches:
             self.sung[-1].append(place)
-        note = self.annotations.get(place, Annotation())
-        before, self.after = (transpose_annotation(text, *self.interval) for text in note)
+        before, self.after = self.annotations.get(place, Annotation())
         chord = f'"{self.chords[place]}"' if place in self.chords else ""
         return chord + self._mark_graces(before)
 

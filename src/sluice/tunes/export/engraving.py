@@ -19,9 +19,8 @@ _OPTIONS = {
     "pageMarginRight": 150,
     "pageMarginTop": 120,
     "pageMarginBottom": 120,
-    "footer": "none",
+    "footer": "encoded",
     "smuflTextFont": "none",
-    "breaks": "line",
     "svgViewBox": True,
     "xmlIdSeed": 1,
 }
@@ -82,13 +81,14 @@ def _engrave(tune: Transcription, layouts: Sequence[Mapping[str, int]]) -> str:
     except ImportError:
         raise MissingExtraError("verovio", "tunes") from None
     mei = to_mei(tune)
+    breaks = "line" if "<sb" in mei else "auto"
     resources = Path(verovio.__file__).parent / "data"
     with _ONE_AT_A_TIME.hold():
         # Importing verovio names its resources to the thread that imports it, and to no other.
         toolkit = verovio.toolkit(False)
         toolkit.setResourcePath(str(resources))
         for layout in layouts:
-            toolkit.setOptions({**_OPTIONS, **layout})
+            toolkit.setOptions({**_OPTIONS, **layout, "breaks": breaks})
             toolkit.loadData(mei)
             pages = toolkit.getPageCount()
             if pages == 1:

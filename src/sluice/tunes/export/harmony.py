@@ -11,61 +11,29 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from itertools import accumulate, pairwise
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
+from sluice.tunes.notation.annotations import Annotation, has_chords, split_items
+from sluice.tunes.notation.chord_symbols import NO_CHORD, ChordSymbol, parse_first
 from sluice.tunes.notation.score import Bar, Score
+from sluice.tunes.notation.transcription import Transcription
 from sluice.tunes.theory.dances import beat_length
-from sluice.tunes.theory.keys import Pitch
-
-
-class Chord(NamedTuple):
-    """A triad on a root spelt as a pitch, on a tonic of C."""
-
-    root: Pitch
-    minor: bool = False
-
-    @property
-    def pitch_classes(self) -> tuple[int, int, int]:
-        """Pitch classes of root, third and fifth."""
-        root = self.root.midi
-        return root % 12, (root + 4 - self.minor) % 12, (root + 7) % 12
-
-    def name(self, interval: tuple[int, int]) -> str:
-        """Its name with the tonic moved by letters and semitones, as in `F#m`.
-
-        >>> Chord(Pitch.parse("A")[0], minor=True).name((1, 2))
-        'Bm'
-        """
-        root = self.root.transpose(*interval)
-        return root.letter + {-1: "b", 1: "#"}.get(root.alter, "") + "m" * self.minor
-
-
-class SupportsInterval(Protocol):
-    """What chord names need of a tune."""
-
-    @property
-    def interval(self) -> tuple[int, int]: ...
-
 
 # From the commonest to the rarest.
 _CHORDS = {
     "maj": "C G F Am Dm Em",
-    "mix": "C _B F Gm Dm Am",
+    "mix": "C Bb F Gm Dm Am",
     "lyd": "C D G Am Em Bm",
-    "dor": "Cm _B F _E Gm Dm",
-    "min": "Cm _B _E _A Fm Gm",
-    "phr": "Cm _D _B _E Fm _A",
-    "loc": "_E _Dm Fm _G _A _Bm",
+    "dor": "Cm Bb F Eb Gm Dm",
+    "min": "Cm Bb Eb Ab Fm Gm",
+    "phr": "Cm Db Bb Eb Fm Ab",
+    "loc": "Eb Dbm Fm Gb Ab Bbm",
 }
 _RARITY_COSTS = (0.0, 0.05, 0.05, 0.2, 0.25, 0.35)
 _CHORD_TONE_WEIGHTS = (1.0, 0.8, 0.9)
 _FOREIGN_TONE_WEIGHT = -0.6
-_CHANGE_COST_IN_BAR, _CHANGE_COST = 0.3, 0.05
+_CHANGE_COST_INBbAR, _CHANGE_COST = 0.3, 0.05
 _TONIC_BONUS = 0.15
-
-
-def _parse_chord(text: str) -> Chord:
-    return Chord(Pitch.parse(text.removesuffix("m"))[0], text.endswith("m"))
 
 
 class _ChordSlot(NamedTuple):
@@ -76,19 +44,68 @@ class _ChordSlot(NamedTuple):
     weights: Mapping[int, float]
 
 
-def harmonise(score: Score) -> dict[int, list[tuple[Fraction, Chord]]]:
+Chords = dict[int, list[tuple[Fraction, ChordSymbol | None]]]
+"""By bar the places in it (in eighths) and the chords from there on; None is silence."""
+
+
+def find_chords(score: Score, tune: Transcription) -> Chords:
+    """The chords of a tune on a root of C: those written above it, or else `harmonise`."""
+    if has_chords(tune.annotations):
+        return read_chords(score, tune.annotations)
+    return {place: list(here) for place, here in harmonise(score).items()}
+
+
+def read_chords(score: Score, annotations: Mapping[int, Annotation]) -> Chords:
+    """The chords that symbols above the notes name, each until the next one.
+
+    A second ending goes on from where the first one did.
+    """
+    found: Chords = {}
+    chord: ChordSymbol | None = None
+    at_ending: ChordSymbol | None = None
+    first = 0
+    for place, bar in enumerate(score.bars):
+        before = score.bars[place - 1].ending if place else ()
+        if bar.ending and bar.ending != before:
+            at_ending = at_ending if before else chord
+            chord = at_ending
+        here: dict[Fraction, ChordSymbol | None] = {Fraction(0): chord}
+        now = Fraction(0)
+        for number, event in enumerate(bar.events, first):
+            written = _read_symbol(annotations.get(number, Annotation()).before)
+            if written:
+                chord = here[now] = None if NO_CHORD.fullmatch(written) else parse_first(written)
+            now += event.duration
+        found[place] = list(here.items())
+        first += len(bar.events)
+    return found
+
+
+def _read_symbol(text: str) -> str:
+    """The first chord symbol in an annotation, or a sign that there is no chord, or nothing."""
+    words = [item.text[1:-1] for item in split_items(text) if item.kind in ("chord", "words")]
+    return next((w for w in words if NO_CHORD.fullmatch(w) or parse_first(w)), "")
+
+
+def harmonise(score: Score) -> dict[int, list[tuple[Fraction, ChordSymbol]]]:
     """For each bar that gets chords its places (in eighths) and chords, the first at 0.
 
     An upbeat gets none.
     """
-    chords = [_parse_chord(text) for text in _CHORDS[score.mode].split()]
+    chords = list_common_chords(score.mode)
     slots = list(_find_slots(score))
-    found: dict[int, list[tuple[Fraction, Chord]]] = {}
+    found: dict[int, list[tuple[Fraction, ChordSymbol]]] = {}
     for slot, chord in zip(slots, _find_best_path(slots, chords), strict=True):
         here = found.setdefault(slot.bar, [])
         if not here or here[-1][1] != chord:
             here.append((slot.offset, chord))
     return found
+
+
+def list_common_chords(mode: str) -> list[ChordSymbol]:
+    """The chords of a mode on C, from the commonest to the rarest."""
+    found = [ChordSymbol.parse(text) for text in _CHORDS[mode].split()]
+    return [chord for chord in found if chord is not None]
 
 
 def _find_slots(score: Score) -> Iterator[_ChordSlot]:
@@ -125,7 +142,9 @@ def _weigh_pitch_classes(
     return {pitch: weight / total for pitch, weight in found.items()}
 
 
-def _find_best_path(slots: Sequence[_ChordSlot], chords: Sequence[Chord]) -> list[Chord]:
+def _find_best_path(
+    slots: Sequence[_ChordSlot], chords: Sequence[ChordSymbol]
+) -> list[ChordSymbol]:
     if not slots:
         return []
     scores = [_score_chords(slots[0], chords)]
@@ -147,7 +166,7 @@ def _find_best_path(slots: Sequence[_ChordSlot], chords: Sequence[Chord]) -> lis
     return [chords[place] for place in reversed(path)]
 
 
-def _score_chords(slot: _ChordSlot, chords: Sequence[Chord]) -> list[float]:
+def _score_chords(slot: _ChordSlot, chords: Sequence[ChordSymbol]) -> list[float]:
     found = []
     for chord, rare in zip(chords, _RARITY_COSTS, strict=True):
         value = dict(zip(chord.pitch_classes, _CHORD_TONE_WEIGHTS, strict=True))
@@ -164,15 +183,18 @@ def _score_transition(before: int, after: int, inside: bool) -> float:
     if before == after:
         return 0.0
     return (_TONIC_BONUS if (before, after) == (1, 0) else 0.0) - (
-        _CHANGE_COST_IN_BAR if inside else _CHANGE_COST
+        _CHANGE_COST_INBbAR if inside else _CHANGE_COST
     )
 
 
-def name_chords(score: Score, tune: SupportsInterval) -> dict[int, str]:
+def name_chords(score: Score, tune: Transcription) -> dict[int, str]:
     """Chord names in a tune's key by the event that they stand above, where the chord changes.
 
-    At the start of a part and of an ending it stands in any case.
+    None where it is to have no chords, or has its own among its annotations. At the start of a
+    part and of an ending it stands in any case.
     """
+    if not tune.chords or has_chords(tune.annotations):
+        return {}
     found, first, last = harmonise(score), 0, ""
     names: dict[int, str] = {}
     for place, bar in enumerate(score.bars):
@@ -180,7 +202,7 @@ def name_chords(score: Score, tune: SupportsInterval) -> dict[int, str]:
         if bar.opens or (bar.ending and bar.ending != score.bars[place - 1].ending):
             last = ""
         for offset, chord in found.get(place, []):
-            name = chord.name(tune.interval)
+            name = chord.transpose(*tune.interval).name
             if name != last:
                 names[first + starts.index(offset)] = last = name
         first += len(bar.events)

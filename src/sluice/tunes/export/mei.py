@@ -6,7 +6,7 @@ tuplets, endings, chords and the tempo are said outright, so that nothing is lef
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from itertools import groupby
 from typing import NamedTuple
@@ -14,19 +14,20 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 
 from sluice.tunes.errors import TuneError
 from sluice.tunes.export.harmony import name_chords
+from sluice.tunes.export.mei_annotations import AnnotationWriter, beam_graces
+from sluice.tunes.export.mei_page import add_page_text
 from sluice.tunes.notation import score
 from sluice.tunes.notation.abc_symbols import tuplet_time
 from sluice.tunes.notation.score import Bar, Event
+from sluice.tunes.notation.text_escapes import decode_text
 from sluice.tunes.notation.transcription import Transcription
-from sluice.tunes.theory.dances import beam_length, beat_length
+from sluice.tunes.theory.dances import FREE_METER, beam_length
 from sluice.tunes.theory.keys import AccidentalTracker, Pitch
 
 _BARS_PER_LINE = Fraction(18, 5)
 """So many bars fill a line; an upbeat and its complement leave a little less than four."""
 _SHORTEST = Fraction(1, 16)
 _SIGNS = {-2: "ff", -1: "f", 0: "n", 1: "s", 2: "x"}
-_HEADS = {1: "\ue1d2", 2: "\ue1d3", 4: "\ue1d5", 8: "\ue1d7", 16: "\ue1d9"}
-_DOT = "\ue1e7"
 
 
 def to_mei(tune: Transcription) -> str:
@@ -47,12 +48,7 @@ def to_mei(tune: Transcription) -> str:
 
 
 def _add_head(definition: Element, tune: Transcription) -> None:
-    page = SubElement(definition, "pgHead")
-    title = SubElement(page, "rend", halign="center", valign="top", fontsize="150%")
-    title.text = " ".join(tune.title.split()) or "Untitled"
-    _add_tempo(SubElement(page, "rend", halign="left", valign="bottom"), tune)
-    kind = SubElement(page, "rend", halign="right", valign="bottom", fontstyle="italic")
-    kind.text = tune.rhythm.capitalize()
+    add_page_text(definition, tune)
     staff = SubElement(SubElement(definition, "staffGrp"), "staffDef", n="1", lines="5")
     SubElement(staff, "clef", shape="G", line="2")
     sharps = tune.key.sharps
@@ -61,32 +57,34 @@ def _add_head(definition: Element, tune: Transcription) -> None:
 
 
 def _add_meter(parent: Element, meter: str) -> None:
+    if meter == FREE_METER:
+        SubElement(parent, "meterSig", form="invis")
+        return
     count, unit = meter.split("/")
     SubElement(parent, "meterSig", count=count, unit=unit)
 
 
-def _add_tempo(line: Element, tune: Transcription) -> None:
-    """Not a mark above the staff, where it would meet the chords."""
-    step = beat_length(tune.meter)
-    dotted = step % 3 == 0
-    head = _HEADS[int(8 / (step * 2 / 3 if dotted else step))]
-    sign = SubElement(line, "rend", {"glyph.auth": "smufl"})
-    sign.text, sign.tail = head + _DOT * dotted, f"\u00a0= {tune.beats_per_minute}"
-
-
 class _LayerItem(NamedTuple):
-    """Something in a bar: where it begins, whether a beam may hold it, and its element."""
+    """Something in a bar: where it begins, whether a beam may hold it, its element, and the grace
+    notes before and after it."""
 
     onset: Fraction
     short: bool
     element: Element
+    graces: Sequence[Element] = ()
+    graces_after: Sequence[Element] = ()
 
 
 class _SectionWriter:
     def __init__(self, section: Element, tune: Transcription) -> None:
         self.section, self.tune, self.bars = section, tune, tune.score.bars
-        self.chords: Mapping[int, str] = name_chords(tune.score, tune) if tune.chords else {}
-        self.meter, self.is_tied, self.event_index = tune.meter, False, 0
+        self.annotations = AnnotationWriter(
+            tune, name_chords(tune.score, tune), self._build_grace_note
+        )
+        self.ends: dict[int, str] = {}
+        self.measures: list[tuple[Element, range]] = []
+        self.meter, self.event_index = tune.meter, 0
+        self.tied_pitches: frozenset[int] = frozenset()
         self.interval = tune.interval
         self.accidentals = AccidentalTracker(tune.key.signature)
 
@@ -103,6 +101,8 @@ class _SectionWriter:
             number += not self._completes_bar(place)
             self._add_measure(parent, place, number)
             filled += bar.duration / bar.length
+        for measure, events in self.measures:
+            self.annotations.add_marks(measure, events, self.ends)
 
     def _completes_bar(self, place: int) -> bool:
         """Whether a bar has no number of its own: an upbeat, or what fills up a short bar."""
@@ -134,8 +134,12 @@ class _SectionWriter:
         layer = SubElement(SubElement(measure, "staff", n="1"), "layer", n="1")
         self.accidentals.start_bar()
         self._add_beams(layer, list(self._build_items(bar, tokens)))
-        self._add_harmonies(measure, bar)
-        self.event_index += len(bar.events)
+        for label in (label for label, start in self.tune.parts if start == place):
+            SubElement(measure, "reh", tstamp="0", staff="1", place="above").text = decode_text(
+                label
+            )
+        first = self.event_index - len(bar.events)
+        self.measures.append((measure, range(first, self.event_index)))
 
     def _bar_line_attributes(self, place: int) -> dict[str, str]:
         bar, last = self.bars[place], place == len(self.bars) - 1
@@ -144,35 +148,34 @@ class _SectionWriter:
         lines = {"right": right} if right else {}
         return {**lines, "left": "rptstart"} if bar.opens else lines
 
-    def _add_harmonies(self, measure: Element, bar: Bar) -> None:
-        now, unit = Fraction(0), int(self.meter.split("/")[1])
-        for number, event in enumerate(bar.events, self.event_index):
-            if number in self.chords:
-                stamp = f"{float(1 + now * unit / 8):g}"
-                harm = SubElement(measure, "harm", tstamp=stamp, staff="1", place="above")
-                harm.text = self.chords[number].replace("#", "♯").replace("b", "♭")
-            now += event.duration
-
     def _build_items(self, bar: Bar, tokens: Sequence[str]) -> Iterator[_LayerItem]:
         """Notes, chords and rests of a bar, those of a tuplet together in one."""
         now, events = Fraction(0), iter(bar.events)
         inside: Element | None = None
         left, factor, start, short = 0, Fraction(1), now, True
+        tuplet_graces: list[Element] = []
         for pitches in self._spell_events(tokens):
             if isinstance(pitches, str):
                 inside, left, factor = self._build_tuplet(pitches)
                 start, short = now, True
                 continue
             event = next(events)
-            for onset, value, element in self._build_signs(event, pitches, now, factor):
+            graces = self.annotations.build_graces(self.event_index)
+            if inside is not None and not len(inside):
+                tuplet_graces, graces = graces, []
+            signs = list(self._build_signs(event, pitches, now, factor))
+            after = self.annotations.build_graces(self.event_index - 1, "post")
+            for number, (onset, value, element) in enumerate(signs):
+                is_short = bool(pitches) and value < 2
+                around = (graces if number == 0 else [], after if number == len(signs) - 1 else [])
                 if inside is None:
-                    yield _LayerItem(onset, bool(pitches) and value < 2, element)
+                    yield _LayerItem(onset, is_short, element, *around)
                 else:
-                    inside.append(element)
-                    short = short and bool(pitches) and value < 2
+                    inside.extend([*around[0], element, *around[1]])
+                    short = short and is_short
             now += event.duration
             if inside is not None and (left := left - 1) == 0:
-                yield _LayerItem(start, short, inside)
+                yield _LayerItem(start, short, inside, tuplet_graces)
                 inside, factor = None, Fraction(1)
 
     def _spell_events(self, tokens: Sequence[str]) -> Iterator[str | list[Pitch]]:
@@ -210,44 +213,73 @@ class _SectionWriter:
         """The signs that an event is written with, tied together: place, value, element."""
         values = list(_split_duration(event.duration / factor))
         for number, (value, dots) in enumerate(values):
-            going_on = number < len(values) - 1 or event.is_tied
-            element = self._build_sign(pitches, going_on)
+            inside = number < len(values) - 1
+            going_on = frozenset(event.pitches if inside else event.tied_pitches)
+            element = self._build_sign(pitches, event.pitches, going_on)
             element.set("dur", str(int(8 / value)))
             if dots:
                 element.set("dots", str(dots))
+            if number == 0:
+                self.annotations.mark_first(self.event_index, element, sounds=bool(pitches))
+            if number == len(values) - 1:
+                self.ends[self.event_index] = self.annotations.mark_last(self.event_index, element)
             yield now, value, element
             now += value * (2 - Fraction(1, 2**dots)) * factor
-            self.is_tied = going_on and bool(pitches)
+            self.tied_pitches = going_on
+        self.event_index += 1
 
-    def _build_sign(self, pitches: Sequence[Pitch], going_on: bool) -> Element:
-        tie = {(True, True): "m", (True, False): "t", (False, True): "i"}.get(
-            (self.is_tied, going_on)
-        )
-        notes = [self._build_note(pitch, tie) for pitch in pitches]
+    def _build_sign(
+        self, pitches: Sequence[Pitch], numbers: Sequence[int], going_on: frozenset[int]
+    ) -> Element:
+        """A note, chord or rest: its spelling, its MIDI numbers, and those tied to the next."""
+        notes = [
+            self._build_note(pitch, number in self.tied_pitches, number in going_on)
+            for pitch, number in zip(pitches, numbers, strict=True)
+        ]
         if len(notes) == 1:
             return notes[0]
         element = Element("chord" if notes else "rest")
         element.extend(notes)
         return element
 
-    def _build_note(self, pitch: Pitch, tie: str | None) -> Element:
+    def _build_note(self, pitch: Pitch, is_tied: bool, going_on: bool) -> Element:
         note = Element("note", pname=pitch.letter.lower(), oct=str(4 + pitch.step // 7))
-        if not self.is_tied and self.accidentals.needs_sign(pitch):
+        if not is_tied and self.accidentals.needs_sign(pitch):
             note.set("accid", _SIGNS[pitch.alter])
         elif pitch.alter:
             note.set("accid.ges", _SIGNS[pitch.alter])
-        if tie:
-            note.set("tie", tie)
+        if is_tied or going_on:
+            note.set("tie", "m" if is_tied and going_on else "t" if is_tied else "i")
+        return note
+
+    def _build_grace_note(self, pitch: Pitch) -> Element:
+        note = Element("note", pname=pitch.letter.lower(), oct=str(4 + pitch.step // 7))
+        if self.accidentals.needs_grace_sign(pitch):
+            note.set("accid", _SIGNS[pitch.alter])
+        elif pitch.alter:
+            note.set("accid.ges", _SIGNS[pitch.alter])
         return note
 
     def _add_beams(self, layer: Element, items: Sequence[_LayerItem]) -> None:
-        """Notes shorter than a quarter are beamed within a beat."""
+        """Notes shorter than a quarter are beamed within a beat.
+
+        Grace notes have a beam of their own unless they stand within one.
+        """
         step = beam_length(self.meter)
         for (_, short), group in groupby(items, lambda item: (item.onset // step, item.short)):
-            elements = [item.element for item in group]
-            several = len(elements) > 1 or elements[0].tag == "tuplet"
-            parent = SubElement(layer, "beam") if short and several else layer
-            parent.extend(elements)
+            inside = list(group)
+            several = len(inside) > 1 or inside[0].element.tag == "tuplet"
+            beam = short and several
+            parent = layer
+            for place, item in enumerate(inside):
+                outside = [not beam or place == end for end in (0, len(inside) - 1)]
+                before = map(beam_graces, item.graces) if outside[0] else item.graces
+                after = map(beam_graces, item.graces_after) if outside[1] else item.graces_after
+                (layer if outside[0] else parent).extend(before)
+                if beam and place == 0:
+                    parent = SubElement(layer, "beam")
+                parent.append(item.element)
+                (layer if outside[1] else parent).extend(after)
 
 
 def _split_duration(duration: Fraction) -> Iterator[tuple[Fraction, int]]:

@@ -5,19 +5,20 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
-from math import ceil
 from typing import NamedTuple
 
 from sluice.extras import MissingExtraError
-from sluice.tunes.export.harmony import harmonise
-from sluice.tunes.notation.score import Bar, Event, Score
+from sluice.tunes.export.harmony import find_chords
+from sluice.tunes.export.instruments import find_instrument
+from sluice.tunes.export.swing import swing_score
+from sluice.tunes.notation.parts import order_bars
+from sluice.tunes.notation.score import Event
 from sluice.tunes.notation.transcription import Transcription
-from sluice.tunes.theory.dances import beat_length
+from sluice.tunes.theory.dances import FREE_METER, beat_length
 
 TICKS_PER_QUARTER = 480
 """Ticks in a quarter note; an eighth has half."""
-_FLUTE_PROGRAM = 73
-_FLUTE_VELOCITY = 84
+_MELODY_VELOCITY = 84
 _GUITAR_PROGRAM = 25
 _GUITAR_VELOCITY = 48
 
@@ -26,51 +27,6 @@ def microseconds_per_quarter(tune: Transcription) -> int:
     """Microseconds in a quarter note, as MIDI has it."""
     quarters = beat_length(tune.meter) / 2
     return round(60_000_000 / (tune.beats_per_minute * quarters))
-
-
-def expand_repeats(score: Score) -> list[Bar]:
-    """The bars in the order in which they sound, repeats and endings played."""
-    bars, begins = score.bars, _find_section_starts(score.bars)
-    played: list[Bar] = []
-    begin, at, time = 0, 0, 1
-    while at < len(bars):
-        bar = bars[at]
-        if begins[at] != begin:
-            begin, time = begins[at], 1
-        if bar.ending and time not in bar.ending:
-            at += 1
-            continue
-        played.append(bar)
-        if bar.closes and time < _count_passes(bars, begins, at):
-            at, time = begin, time + 1
-            continue
-        at += 1
-    return played
-
-
-def _find_section_starts(bars: Sequence[Bar]) -> list[int]:
-    """Where the section of each bar begins, to which a repeat sign goes back.
-
-    A section begins with the tune, at `|:`, after a repeat and its endings, and after a double
-    bar that stands in no open repeat.
-    """
-    found: list[int] = []
-    begin, in_repeat = 0, False
-    for at, bar in enumerate(bars):
-        if bar.opens:
-            begin, in_repeat = at, True
-        found.append(begin)
-        in_repeat = in_repeat and not bar.closes
-        ending_follows = at + 1 < len(bars) and bool(bars[at + 1].ending)
-        if (bar.closes or (bar.is_double and not in_repeat)) and not ending_follows:
-            begin = at + 1
-    return found
-
-
-def _count_passes(bars: Sequence[Bar], begins: Sequence[int], at: int) -> int:
-    """How often the section whose repeat sign stands at `at` is played."""
-    section = (bar for bar, begin in zip(bars, begins, strict=True) if begin == begins[at])
-    return max(2, *(number for bar in section for number in (0, *bar.ending)))
 
 
 class Note(NamedTuple):
@@ -82,39 +38,49 @@ class Note(NamedTuple):
 
 
 def build_melody(tune: Transcription) -> list[Note]:
-    """The notes of a tune in its key, repeats and endings played, tied notes as one.
+    """The notes of a tune in its key and swing, repeats and endings played, tied notes as one.
 
     Raises:
         InvalidTokensError: the tokens are no valid tune.
+        TuneError: a swing out of range.
     """
     _, semitones = tune.interval
-    events = [event for bar in expand_repeats(tune.score) for event in bar.events]
+    bars = order_bars(swing_score(tune).bars, tune.parts, tune.part_order)
+    events = [event for bar in bars for event in bar.events]
     return [note._replace(pitch=note.pitch + semitones) for note in _join_ties(events)]
 
 
 def build_accompaniment(tune: Transcription) -> list[Note]:
-    """What a guitar plays to it, on each beat: the root of the chord, then the rest of it."""
+    """What a guitar plays to it, on each beat: the bass of the chord, then the rest of it.
+
+    Its own chord symbols, or else those of `harmonise`.
+    """
     _, semitones = tune.interval
     score, step = tune.score, beat_length(tune.meter)
-    chords = harmonise(score)
+    chords = find_chords(score, tune)
     places = {bar.start: place for place, bar in enumerate(score.bars)}
     found: list[Note] = []
     now = Fraction(0)
-    for bar in expand_repeats(score):
+    for bar in tune.played_bars:
         here = chords.get(places[bar.start], [])
         ends = [*(begin for begin, _ in here[1:]), bar.duration]
         for (begin, chord), end in zip(here, ends, strict=False):
+            if chord is None:
+                continue
             pitches = [(pitch + semitones) % 12 for pitch in chord.pitch_classes]
-            for number in range(ceil((end - begin) / step)):
-                at = begin + number * step
-                found += _strum(pitches, now + at, min(step, end - at), root=number == 0)
+            bass = (chord.bass_pitch_class + semitones) % 12
+            at = begin
+            while at < end:
+                length = min(step - at % step, end - at)
+                found += _strum([bass] if at == begin else pitches, now + at, length)
+                at += length
         now += bar.duration
     return found
 
 
-def _strum(pitches: Sequence[int], start: Fraction, length: Fraction, root: bool) -> list[Note]:
-    """The root between E2 and D♯3, or the triad between A♯2 and A3."""
-    if root:
+def _strum(pitches: Sequence[int], start: Fraction, length: Fraction) -> list[Note]:
+    """The bass alone, between E2 and D♯3, or the chord between D3 and C♯4."""
+    if len(pitches) == 1:
         return [Note(start, length, 40 + (pitches[0] - 40) % 12)]
     return [Note(start, length, 50 + (pitch - 50) % 12) for pitch in pitches]
 
@@ -127,18 +93,20 @@ def _join_ties(events: Sequence[Event]) -> Iterator[Note]:
         for pitch in dict.fromkeys(event.pitches):
             start, length = held.pop(pitch, (now, Fraction(0)))
             going_on[pitch] = (start, length + event.duration)
-        ended = [*held.items(), *([] if event.is_tied else going_on.items())]
-        yield from (Note(start, length, pitch) for pitch, (start, length) in ended)
-        held = going_on if event.is_tied else {}
+        for pitch, (start, length) in (*held.items(), *going_on.items()):
+            if pitch not in going_on or pitch not in event.tied_pitches:
+                yield Note(start, length, pitch)
+        held = {pitch: going_on[pitch] for pitch in event.tied_pitches}
         now += event.duration
     yield from (Note(start, length, pitch) for pitch, (start, length) in held.items())
 
 
 def to_midi(tune: Transcription) -> bytes:
-    """A tune as a MIDI file of one track, on a flute, with a soft guitar where it has chords.
+    """A tune as a MIDI file of one track, on its instrument, with a soft guitar if it has chords.
 
     Raises:
         MissingExtraError: the library mido is not installed.
+        TuneError: an unknown instrument, or a swing out of range.
         InvalidTokensError: the tokens are no valid tune.
     """
     try:
@@ -147,12 +115,14 @@ def to_midi(tune: Transcription) -> bytes:
         raise MissingExtraError("mido", "tunes") from None
     file, track = mido.MidiFile(type=0, ticks_per_beat=TICKS_PER_QUARTER), mido.MidiTrack()
     file.tracks.append(track)
-    above, below = map(int, tune.meter.split("/"))
     track.append(mido.MetaMessage("track_name", name=_to_latin1(tune.title)))
     track.append(mido.MetaMessage("set_tempo", tempo=microseconds_per_quarter(tune)))
-    if below & (below - 1) == 0:
-        track.append(mido.MetaMessage("time_signature", numerator=above, denominator=below))
-    voices = [(build_melody(tune), _FLUTE_PROGRAM, _FLUTE_VELOCITY)]
+    if tune.meter != FREE_METER:
+        above, below = map(int, tune.meter.split("/"))
+        if below & (below - 1) == 0:
+            track.append(mido.MetaMessage("time_signature", numerator=above, denominator=below))
+    program = find_instrument(tune.instrument).program
+    voices = [(build_melody(tune), program, _MELODY_VELOCITY)]
     voices += (
         [(build_accompaniment(tune), _GUITAR_PROGRAM, _GUITAR_VELOCITY)] if tune.chords else []
     )

@@ -14,6 +14,7 @@ from sluice.tunes.errors import TuneError
 from sluice.tunes.notation import score
 from sluice.tunes.notation.abc_symbols import tuplet_time
 from sluice.tunes.notation.model_tokens import RHYTHM, split_count
+from sluice.tunes.theory.dances import FREE_METER
 from sluice.tunes.theory.durations import (
     MAX_BAR_EIGHTHS,
     MAX_TUPLET_EVENTS,
@@ -265,7 +266,7 @@ def _parse_tuplet(token: str) -> TupletToken | None:
 
 def _parse_meter(token: str) -> str | None:
     match = score.METER.fullmatch(token)
-    if match is None or not int(match[1].partition("/")[2]):
+    if match is None or match[1] == FREE_METER or not int(match[1].partition("/")[2]):
         return None
     return match[1] if 0 < _to_eighths(match[1]) <= MAX_BAR_EIGHTHS else None
 

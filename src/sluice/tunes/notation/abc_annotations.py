@@ -34,6 +34,7 @@ class AnnotationCollector:
     def __init__(self) -> None:
         self.before: list[str] = []
         self.after_chord = ""
+        self.open_slurs = 0
 
     def add_quoted(self, text: str) -> None:
         """A chord symbol or words, in quotation marks."""
@@ -64,6 +65,13 @@ class AnnotationCollector:
         if dotted:
             self.before.pop()
         self.before.append("." * dotted + "(")
+        self.open_slurs += 1
+
+    def close_slur(self) -> bool:
+        """End a slur; whether one had begun."""
+        was_open = self.open_slurs > 0
+        self.open_slurs -= was_open
+        return was_open
 
     def drop_dot(self) -> None:
         """The dot of a dotted tie belongs to no note."""
@@ -77,11 +85,20 @@ class AnnotationCollector:
         return text
 
     def take_at_bar_line(self) -> str:
-        """What belongs to the bar line that comes now; the rest belongs to the next note."""
+        """What belongs to the bar line that comes now, or to the note before it.
+
+        Chord symbols and slurs belong to the next note.
+        """
+        return self._take_kinds("words", "decoration", "grace")
+
+    def take_graces(self) -> str:
+        """Grace notes that end a slur."""
+        return self._take_kinds("grace")
+
+    def _take_kinds(self, *kinds: str) -> str:
         items = split_items("".join(self.before))
-        own = [item.text for item in items if item.kind in ("words", "decoration")]
-        self.before = [item.text for item in items if item.text not in own]
-        return "".join(own)
+        self.before = [item.text for item in items if item.kind not in kinds]
+        return "".join(item.text for item in items if item.kind in kinds)
 
 
 def collect_annotations(

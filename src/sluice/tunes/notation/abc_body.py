@@ -1,8 +1,8 @@
 """Lines of ABC music read into symbols: what sounds and for how long, bars, tuplets, meters.
 
-Accidentals, key signatures, ties, broken rhythm and unit note lengths are resolved here. Grace
-notes, decorations, chord symbols and slurs are kept with the sound that they belong to. Durations
-are exact and in eighths.
+Accidentals, key signatures, clefs, ties, broken rhythm, macros and unit note lengths are resolved
+here; grace notes, decorations, chord symbols and slurs are kept. Of several voices the first is
+read. Durations are exact and in eighths.
 """
 
 from __future__ import annotations
@@ -15,41 +15,51 @@ from functools import lru_cache
 
 from sluice.tunes.errors import AbcSyntaxError
 from sluice.tunes.notation.abc_annotations import AnnotationCollector
-from sluice.tunes.notation.abc_file import Header, Line, parse_key, parse_meter, parse_unit
+from sluice.tunes.notation.abc_fields import parse_key, parse_meter, parse_unit
+from sluice.tunes.notation.abc_header import Header
+from sluice.tunes.notation.abc_lines import Line, is_prose
+from sluice.tunes.notation.abc_pitches import PitchResolver
 from sluice.tunes.notation.abc_symbols import (
     ANY,
     BARE_ENDING,
-    ERROR_REASONS,
     IGNORED_SYMBOLS,
     LEXERS,
     BarLineSymbol,
     GapSymbol,
     MeterSymbol,
+    Music,
+    PartLabel,
     SoundSymbol,
     Symbol,
     TupletSymbol,
+    add_bar_line,
+    explain_fault,
     is_double,
+    leaves_ending_open,
     tuplet_time,
 )
+from sluice.tunes.notation.annotations import transpose_annotation
+from sluice.tunes.notation.header_fields import KEPT_LETTERS
 from sluice.tunes.notation.lyrics import AlignedLine
+from sluice.tunes.notation.macros import expand_macros, parse_macro
+from sluice.tunes.notation.remarks import Remark
+from sluice.tunes.notation.voices import VoiceFilter
+from sluice.tunes.theory.dances import bar_length
 from sluice.tunes.theory.keys import Pitch
 
 
-def read_music(
-    header: Header, lines: Sequence[Line], gaps: bool = False
-) -> tuple[str, list[Symbol], list[AlignedLine]]:
-    """The meter that a tune's music begins in, its symbols in order, and the lines below them.
+def read_music(header: Header, lines: Sequence[Line], gaps: bool = False) -> Music:
+    """The symbols of a tune's music in order, and the meter that it begins in.
 
     A `*` is a gap if `gaps`, else it means nothing.
 
     Raises:
-        AbcSyntaxError: something that cannot be read, or several voices.
+        AbcSyntaxError: something that cannot be read.
     """
-    reader = _AbcBodyReader(header, gaps)
+    reader = _AbcBodyReader(header, lines, gaps)
     for line in lines:
         reader.read_line(line)
-    reader.finish()
-    return reader.first_meter, reader.symbols, reader.lines_below
+    return reader.finish()
 
 
 @lru_cache(maxsize=1024)
@@ -58,17 +68,20 @@ def _to_eighths(above: int, below: int, unit: Fraction) -> Fraction:
 
 
 class _AbcBodyReader:
-    def __init__(self, header: Header, gaps: bool) -> None:
+    def __init__(self, header: Header, lines: Sequence[Line], gaps: bool) -> None:
         self.symbols: list[Symbol] = []
+        self.parts: list[PartLabel] = []
+        self.remarks: list[Remark] = []
         self.gaps = gaps
         self.unit, self.meter, self.first_meter = header.unit_length, header.meter, header.meter
-        self.signature = header.key.signature
-        self.accidentals: dict[str, int] = {}
-        self.tied_accidentals: dict[int, int] = {}
+        self.macros = list(header.macros)
+        self.voices = VoiceFilter(header.voices, lines)
+        staff = header.staff.update(self.voices.staff)
+        self.pitches = PitchResolver(header.key.signature, staff)
+        self.in_overlay = False
         self.chord: list[tuple[Pitch, Fraction]] | None = None
+        self.chord_ties: list[Pitch] = []
         self.broken_factor = Fraction(1)
-        self.tie_open = False
-        self.voice: str | None = None
         self.annotations = AnnotationCollector()
         self.lines_below: list[AlignedLine] = []
         self.line = 0
@@ -78,26 +91,47 @@ class _AbcBodyReader:
         if line.field is not None:
             self._set_field(*line.field)
             return
+        if not self.voices.is_skipping and is_prose(line.text):
+            self._add_remark("a line of words, left out")
+            return
+        text = expand_macros(line.text, self.macros, line.number) if self.macros else line.text
         place = 0
-        while place < len(line.text):
-            place = self._read_symbol(line.text, place)
+        while place < len(text):
+            place = self._read_symbol(text, place)
         if self.chord is not None:
             raise self._make_error("a chord that is not closed")
 
-    def finish(self) -> None:
+    def finish(self) -> Music:
         if self.broken_factor != 1:
             raise self._make_error("a broken rhythm with no second note")
-        self._append_after(self.annotations.take_before())
+        self._append_after(self.annotations.take_at_bar_line() + self.annotations.take_before())
+        return Music(
+            self.first_meter,
+            tuple(self.symbols),
+            tuple(self.lines_below),
+            tuple(self.parts),
+            tuple(self.remarks),
+        )
 
     def _make_error(self, reason: str) -> AbcSyntaxError:
         return AbcSyntaxError(reason, self.line)
 
+    def _add_remark(self, kind: str) -> None:
+        self.remarks.append(Remark(kind, self.line))
+
     def _read_symbol(self, text: str, place: int) -> int:
         """Read one symbol of `text` and return where the next begins."""
+        if self.voices.is_skipping:
+            return self._skip_voice(text, place)
         found = ANY.match(text, place)
-        if found is None:
-            fault = ERROR_REASONS.get(text[place], f"{text[place]!r}, which means nothing here")
-            raise self._make_error(fault)
+        if self.in_overlay:
+            if found is None:
+                return place + 1
+            if found.lastgroup not in ("bar", "field"):
+                return found.end()
+        elif found is None:
+            raise self._make_error(explain_fault(text, place))
+        assert found is not None
         name = str(found.lastgroup)
         if name in IGNORED_SYMBOLS:
             return found.end()
@@ -109,22 +143,60 @@ class _AbcBodyReader:
         handler(match)
         return match.end()
 
+    def _skip_voice(self, text: str, place: int) -> int:
+        """The place of the next voice in this line, or the line's end."""
+        match = self.voices.FIELD.search(text, place)
+        if match is None:
+            return len(text)
+        self._set_field("V", match[1])
+        return match.end()
+
+    def _read_overlay(self, match: re.Match[str]) -> None:
+        if self.chord is not None:
+            raise self._make_error("a chord that is not closed")
+        self.in_overlay = True
+        self._add_remark("an overlay (&), left out")
+
     def _read_field(self, match: re.Match[str]) -> None:
         self._set_field(match[1], match[2].strip())
 
     def _set_field(self, letter: str, value: str) -> None:
-        if letter == "K":
-            self.signature = parse_key(value, self.line).signature
+        if letter == "V":
+            self._change_voice(value)
+        elif self.voices.is_skipping:
+            return
+        elif letter == "K":
+            self._change_key(value)
         elif letter == "L":
-            self.unit = parse_unit(value, self.line)
+            self.unit = parse_unit(value, self.line, self.meter)
         elif letter == "M":
             self._change_meter(parse_meter(value, self.line))
-        elif letter == "V":
-            self._check_single_voice((value.split() or [""])[0])
+        elif letter == "P":
+            num_sounds = sum(isinstance(s, SoundSymbol | GapSymbol) for s in self.symbols)
+            self.parts.append(PartLabel(value, num_sounds, self.line))
         elif letter in ("w", "s"):
             self.lines_below.append(AlignedLine(letter, value, len(self.symbols), self.line))
         elif letter == "m":
-            raise self._make_error("a macro (m:), which is not expanded")
+            self.macros.append(parse_macro(value, self.line))
+        elif letter not in KEPT_LETTERS:
+            self._add_remark(f"a field within the tune ({letter}:), left out")
+
+    def _change_voice(self, value: str) -> None:
+        self.in_overlay = False
+        staff = self.voices.enter(value, self.line)
+        if staff is None:
+            if self.voices.is_new:
+                self._add_remark("another voice (V:), left out")
+        else:
+            self.pitches.staff = self.pitches.staff.update(staff)
+
+    def _change_key(self, value: str) -> None:
+        field = parse_key(value, self.line)
+        if field.key is not None:
+            self.pitches.signature = field.key.signature
+        self.pitches.staff = self.pitches.staff.update(field.staff)
+        if field.unknown:
+            self._add_remark("words after a key (K:) that mean nothing, left out")
 
     def _change_meter(self, meter: str) -> None:
         if not any(isinstance(symbol, SoundSymbol | TupletSymbol) for symbol in self.symbols):
@@ -133,23 +205,19 @@ class _AbcBodyReader:
             self.symbols.append(MeterSymbol(meter, self.line))
         self.meter = meter
 
-    def _check_single_voice(self, voice: str) -> None:
-        if self.voice not in (None, voice):
-            raise self._make_error("several voices; only single-voice tunes are read")
-        self.voice = voice
-
     def _read_bar(self, text: str, match: re.Match[str]) -> int:
         """A bar line, joined to one just before it, and the ending number that touches it."""
         if self.chord is not None:
             raise self._make_error("a chord that is not closed")
         if self.broken_factor != 1:
             raise self._make_error("a broken rhythm with no second note")
-        self.accidentals.clear()
+        self.pitches.start_bar()
+        self.in_overlay = False
         if self.symbols and isinstance(self.symbols[-1], SoundSymbol):
             self._append_after(self.annotations.take_at_bar_line())
         sign = match[0]
         bar = BarLineSymbol(self.line, sign[0] == ":", sign[-1] == ":", is_double=is_double(sign))
-        self._merge_bar_line(bar)
+        add_bar_line(self.symbols, bar)
         bare = BARE_ENDING.match(text, match.end())
         if bare is None:
             return match.end()
@@ -160,27 +228,25 @@ class _AbcBodyReader:
         """A colon that follows a bar line over a line break or a field opens a repeat."""
         if self.symbols and not isinstance(self.symbols[-1], BarLineSymbol):
             raise self._make_error("a colon that belongs to no bar line")
-        self._merge_bar_line(BarLineSymbol(self.line, opens=True))
+        add_bar_line(self.symbols, BarLineSymbol(self.line, opens=True))
 
     def _read_ending(self, match: re.Match[str]) -> None:
         digits = re.findall(r"\d", match[1])
         if "-" in match[1]:
             digits = [str(number) for number in range(int(digits[0]), int(digits[-1]) + 1)]
-        self.accidentals.clear()
-        self._merge_bar_line(BarLineSymbol(self.line, ending=",".join(digits)))
+        if not digits:
+            raise self._make_error(f"the ending {match[1]}, which counts backwards")
+        self.pitches.start_bar()
+        closes = leaves_ending_open(self.symbols, int(digits[0]))
+        if closes:
+            self._add_remark("an ending with no :| before the next, read as if it had one")
+        add_bar_line(self.symbols, BarLineSymbol(self.line, closes, ending=",".join(digits)))
 
-    def _merge_bar_line(self, bar: BarLineSymbol) -> None:
-        last = self.symbols[-1] if self.symbols else None
-        if isinstance(last, BarLineSymbol):
-            bar = replace(
-                last,
-                closes=last.closes or bar.closes,
-                opens=last.opens or bar.opens,
-                ending=bar.ending or last.ending,
-                is_double=last.is_double or bar.is_double,
-            )
-            self.symbols.pop()
-        self.symbols.append(bar)
+    def _read_number(self, match: re.Match[str]) -> None:
+        """A number that follows a bar line over a line break is an ending."""
+        if not self.symbols or not isinstance(self.symbols[-1], BarLineSymbol):
+            raise self._make_error(f"{match[0]!r}, which means nothing here")
+        self._read_ending(match)
 
     def _read_tuplet(self, match: re.Match[str]) -> None:
         notes = int(match[1])
@@ -203,20 +269,10 @@ class _AbcBodyReader:
             self.chord.append((pitch, duration))
 
     def _resolve_pitch(self, text: str) -> Pitch:
-        """What sounds: its own accidental, else one tied over, earlier in the bar, or in the key.
-
-        An accidental holds for its letter in every octave until the bar ends (ABC 2.1's default).
-        """
         try:
-            pitch, marked = Pitch.parse(text)
+            return self.pitches.resolve(text)
         except ValueError:
             raise self._make_error(f"{text!r}, which is no pitch") from None
-        if marked:
-            self.accidentals[pitch.letter] = pitch.alter
-            return pitch
-        in_key = self.signature.get(pitch.letter, 0)
-        alter = self.accidentals.get(pitch.letter, self.tied_accidentals.get(pitch.step, in_key))
-        return Pitch(pitch.step, alter)
 
     def _parse_length(self, text: str, above: str, slashes: str, below: str) -> Fraction:
         """A length in eighths; `/` halves, `//` quarters, `/3` thirds."""
@@ -233,15 +289,18 @@ class _AbcBodyReader:
 
     def _read_long_rest(self, match: re.Match[str]) -> None:
         """A rest of whole bars."""
+        length = bar_length(self.meter)
+        if length is None:
+            raise self._make_error("a rest of whole bars (Z) in free meter, which is unsupported")
         for bar in range(int(match[1] or 1)):
             if bar:
-                self._merge_bar_line(BarLineSymbol(self.line))
-            self._add_sound((), 8 * Fraction(self.meter))
+                add_bar_line(self.symbols, BarLineSymbol(self.line))
+            self._add_sound((), length)
 
     def _read_chord(self, match: re.Match[str]) -> None:
         if self.chord is not None:
             raise self._make_error("a chord within a chord")
-        self.chord = []
+        self.chord, self.chord_ties = [], []
 
     def _read_chord_end(self, match: re.Match[str]) -> None:
         """The chord lasts as its first note does, times the length after the bracket."""
@@ -251,13 +310,18 @@ class _AbcBodyReader:
         pitches = tuple(pitch for pitch, _ in self.chord)
         duration, self.chord = self.chord[0][1] * factor, None
         self._add_sound(pitches, duration)
+        self.pitches.open_ties = tuple(self.chord_ties)
 
     def _read_gap(self, match: re.Match[str]) -> None:
         if self.gaps:
             self.symbols.append(GapSymbol(self.line, self.annotations.take_before()))
 
     def _read_quoted(self, match: re.Match[str]) -> None:
-        self.annotations.add_quoted(match[0])
+        letters, semitones = self.pitches.staff.interval
+        text = match[0]
+        self.annotations.add_quoted(
+            transpose_annotation(text, letters, semitones) if semitones % 12 else text
+        )
 
     def _read_decoration(self, match: re.Match[str]) -> None:
         self.annotations.add_decoration(match[0])
@@ -268,8 +332,10 @@ class _AbcBodyReader:
     def _read_slur(self, match: re.Match[str]) -> None:
         if match[0] == "(":
             self.annotations.open_slur()
+        elif not self.annotations.close_slur():
+            return
         elif self.chord is None:
-            self._append_after(")")
+            self._append_after(self.annotations.take_graces() + ")")
         else:
             self.annotations.after_chord += ")"
 
@@ -282,13 +348,12 @@ class _AbcBodyReader:
                 return
 
     def _add_sound(self, pitches: tuple[Pitch, ...], duration: Fraction) -> None:
-        if self.tie_open:
-            self._close_tie(pitches)
+        self._close_ties(pitches)
         duration = duration if self.broken_factor == 1 else duration * self.broken_factor
         before, after = self.annotations.take_before(), self.annotations.after_chord
         self.annotations.after_chord = ""
         self.symbols.append(SoundSymbol(pitches, duration, self.line, before=before, after=after))
-        self.broken_factor, self.tied_accidentals = Fraction(1), {}
+        self.broken_factor = Fraction(1)
 
     def _find_last_sound(self) -> tuple[int, SoundSymbol] | None:
         for place in range(len(self.symbols) - 1, -1, -1):
@@ -297,20 +362,23 @@ class _AbcBodyReader:
                 return place, symbol
         return None
 
-    def _close_tie(self, pitches: tuple[Pitch, ...]) -> None:
-        """A hyphen ties where the same pitches follow; between others it was a slur."""
-        self.tie_open = False
-        last = self._find_last_sound()
-        if last is not None and last[1].pitches == pitches:
-            self.symbols[last[0]] = replace(last[1], is_tied=True)
+    def _close_ties(self, pitches: tuple[Pitch, ...]) -> None:
+        """A hyphen ties where the same pitch follows; between others it was a slur."""
+        tied = tuple(pitch for pitch in dict.fromkeys(self.pitches.open_ties) if pitch in pitches)
+        self.pitches.open_ties = ()
+        last = self._find_last_sound() if tied else None
+        if last is not None:
+            self.symbols[last[0]] = replace(last[1], tied_pitches=tied)
 
     def _read_tie(self, match: re.Match[str]) -> None:
+        """Of a note of a chord, of a note, or of all notes of a chord."""
         self.annotations.drop_dot()
-        last = self._find_last_sound()
-        if self.chord is not None or last is None or not last[1].pitches:
+        if self.chord is not None:
+            self.chord_ties += [pitch for pitch, _ in self.chord[-1:]]
             return
-        self.tie_open = True
-        self.tied_accidentals = {pitch.step: pitch.alter for pitch in last[1].pitches}
+        last = self._find_last_sound()
+        if last is not None:
+            self.pitches.open_ties = last[1].pitches
 
     def _read_broken(self, match: re.Match[str]) -> None:
         """`A>B` dots the first and halves the second; each further sign halves again."""

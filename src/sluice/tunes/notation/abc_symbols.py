@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from typing import NamedTuple
 
+from sluice.tunes.notation.lyrics import AlignedLine
+from sluice.tunes.notation.remarks import Remark
+from sluice.tunes.theory.dances import FREE_METER
 from sluice.tunes.theory.keys import Pitch
 
 
@@ -13,13 +18,14 @@ from sluice.tunes.theory.keys import Pitch
 class SoundSymbol:
     """A note, a chord, or a rest (no pitch); `duration` is as written, before any tuplet.
 
-    `before` and `after` are the annotations there, in the written key.
+    `tied_pitches` are those of `pitches` that are held into the next sound; `before` and `after`
+    are the annotations there, in the sounding key.
     """
 
     pitches: tuple[Pitch, ...]
     duration: Fraction
     line: int
-    is_tied: bool = False
+    tied_pitches: tuple[Pitch, ...] = ()
     before: str = ""
     after: str = ""
 
@@ -67,11 +73,41 @@ class GapSymbol:
 
 Symbol = SoundSymbol | BarLineSymbol | TupletSymbol | MeterSymbol | GapSymbol
 
+
+class PartLabel(NamedTuple):
+    """A `P:` of the body: its label, and how many sounds stand before it."""
+
+    label: str
+    num_sounds: int
+    line: int
+
+
+@dataclass(frozen=True)
+class Music:
+    """What the lines below K: say.
+
+    Attributes:
+        meter: the one that it begins in.
+        symbols: what sounds and the bars, in order.
+        lines_below: lines of words (`w:`) and of symbols (`s:`).
+        parts: labels of parts, in order.
+        remarks: what was left out, or taken in another way than written.
+    """
+
+    meter: str
+    symbols: tuple[Symbol, ...]
+    lines_below: tuple[AlignedLine, ...] = ()
+    parts: tuple[PartLabel, ...] = ()
+    remarks: tuple[Remark, ...] = ()
+
+
 _LENGTH = r"(\d{0,4})(/{0,5})(\d{0,4})"
 _NOTE = r"[_^=]*[A-Ga-g][,']*"
 _SYMBOLS: dict[str, str] = {
     "quoted": r'"[^"]*"',
-    "decoration": r"!(?:[^!|:\[\]\s]*!)?|\+[a-z][^+|\s]*\+|[.~H-Wh-w]|y\d*",
+    "decoration": (
+        r"!(?:[^!|:\[\]\s]*!)?|\+(?![A-Ga-g]{2,}\+)[a-z][^+|\s]*\+|\+f{2,4}\+|[.~H-Wh-w]|y\d*"
+    ),
     "grace": r"\{[^{}]*\}",
     "field": r"\[([A-Za-z]):([^\]]*)\]",
     "bar": r"(:\s*)*(?:\[?\|+\]?)+(?:\s*:)*|::+",
@@ -87,9 +123,11 @@ _SYMBOLS: dict[str, str] = {
     "chord_end": rf"\]{_LENGTH}",
     "slur": r"[(](?!\d)|[)]",
     "gap": r"\*",
+    "overlay": r"&",
     # A `=` that ends a line is a soft line break left by mail.
     "space": r"(?:[\s`\\$]|=(?:20)?\s*$)+",
     "colon": r":",
+    "number": r"(\d(?:[-,.]*\d)*)",
 }
 LEXERS = {name: re.compile(pattern) for name, pattern in _SYMBOLS.items()}
 _GROUP = re.compile(r"(?<!\[)\((?!\?)")
@@ -97,20 +135,21 @@ ANY = re.compile("|".join(f"(?P<{name}>{_GROUP.sub('(?:', p)})" for name, p in _
 BARE_ENDING = re.compile(r"\s*(\d(?:[-,.]*\d)*)")
 _DOUBLE_BAR = re.compile(r"\[?(?:\|{2,}|\|\])|\[\|(?!\])")
 IGNORED_SYMBOLS = {"space", "hook"}
-ERROR_REASONS = {
-    '"': "a quotation mark that is not closed",
-    "{": "grace notes that are not closed",
-    "&": "several voices in one bar; only single-voice tunes are read",
-    "^": "an accidental with no note after it",
-    "_": "an accidental with no note after it",
-    "=": "an accidental with no note after it",
-}
+_FAULTS = (
+    (r"\"", "a quotation mark that is not closed"),
+    (r"\{", "grace notes that are not closed"),
+    (r"[_^]\d*/", "a microtone, which is unsupported"),
+    (r"[_^]\d", "a microtone, which is unsupported"),
+    (r"[_^=]", "an accidental with no note after it"),
+    (r"[♭♯♮]", "a printed accidental; in ABC it is written _, ^ or = before its note"),
+    (r"\+[^+]*\+", "a chord between + signs, which is unsupported; write it in brackets"),
+)
 _IN_TIME_OF = {2: 3, 3: 2, 4: 3, 6: 2, 8: 3}
 
 
 def tuplet_time(notes: int, meter: str) -> int:
     """How many notes' time a tuplet takes that does not say it itself (ABC 2.1, section 4.13)."""
-    beats, unit = map(int, meter.split("/"))
+    beats, unit = (0, 0) if meter == FREE_METER else map(int, meter.split("/"))
     compound = unit == 8 and beats % 3 == 0
     return _IN_TIME_OF.get(notes, 3 if compound else 2)
 
@@ -122,3 +161,41 @@ def is_double(sign: str) -> bool:
     [True, True, True, False, False]
     """
     return _DOUBLE_BAR.search(sign) is not None and sign != "[|]"
+
+
+def explain_fault(text: str, place: int) -> str:
+    """Why nothing can be read at a place.
+
+    >>> explain_fault("A ^/B", 2)
+    'a microtone, which is unsupported'
+    """
+    for pattern, reason in _FAULTS:
+        if re.match(pattern, text[place:]):
+            return reason
+    return f"{text[place]!r}, which means nothing here"
+
+
+def add_bar_line(symbols: list[Symbol], bar: BarLineSymbol) -> None:
+    """Append a bar line to symbols, joined to one just before it."""
+    last = symbols[-1] if symbols else None
+    if isinstance(last, BarLineSymbol):
+        bar = replace(
+            last,
+            closes=last.closes or bar.closes,
+            opens=last.opens or bar.opens,
+            ending=bar.ending or last.ending,
+            is_double=last.is_double or bar.is_double,
+        )
+        symbols.pop()
+    symbols.append(bar)
+
+
+def leaves_ending_open(symbols: Sequence[Symbol], number: int) -> bool:
+    """Whether the ending before the one of this number has no repeat sign at its end."""
+    for symbol in reversed(symbols):
+        if isinstance(symbol, BarLineSymbol):
+            if symbol.closes or symbol.opens:
+                return False
+            if symbol.ending:
+                return int(symbol.ending[0]) < number
+    return False

@@ -8,7 +8,7 @@ what sounds (a natural has none).
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from sluice.tunes.errors import TuneError
@@ -130,13 +130,20 @@ def list_slurs(annotations: Mapping[int, Annotation]) -> list[tuple[int, int]]:
     return [(start[0], end[0]) for start, end in _pair_slurs(annotations)]
 
 
-def balance_slurs(annotations: Mapping[int, Annotation]) -> Annotations:
-    """The annotations without slurs that lack an end or a beginning.
+def balance_slurs(
+    annotations: Mapping[int, Annotation], events: Container[int] | None = None
+) -> Annotations:
+    """The annotations without slurs that lack an end or a beginning (among `events` if given).
 
     >>> dict(balance_slurs({0: Annotation("(~"), 1: Annotation("(", ")"), 2: Annotation("T")}))
     {0: Annotation(before='~', after=''), 1: Annotation(before='(', after=')'), 2: Annotation(before='T', after='')}
     """  # noqa: E501
-    kept = {end for pair in _pair_slurs(annotations) for end in pair}
+    kept = {
+        end
+        for pair in _pair_slurs(annotations)
+        for end in pair
+        if events is None or all(event in events for event, _, _ in pair)
+    }
     found = {}
     for event, note in annotations.items():
         sides = []

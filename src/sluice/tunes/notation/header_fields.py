@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 
 from sluice.tunes.errors import TuneError
+from sluice.tunes.notation.text_escapes import decode_text, encode_text
 
 Fields = tuple[tuple[str, str], ...]
 """Letters and values, in order."""
@@ -26,15 +27,20 @@ def select_fields(
     >>> select_fields([("T", "Jig"), ("T", "Gigue"), ("C", "Me"), ("K", "D")], [("S", "a book")])
     (('S', 'a book'), ('T', 'Gigue'), ('C', 'Me'))
     """
-    own = [(letter, value) for letter, value in lines if letter in KEPT_LETTERS and value]
+    own = [_decode_field(*field) for field in lines if field[0] in KEPT_LETTERS and field[1]]
     letters = {letter for letter, _ in own} | set("TW")
     given = [
-        (letter, value)
+        _decode_field(letter, value)
         for letter, value in defaults
         if letter in KEPT_LETTERS and letter not in letters and value
     ]
     titles = [place for place, (letter, _) in enumerate(own) if letter == "T"]
     return (*given, *(field for place, field in enumerate(own) if place not in titles[:1]))
+
+
+def _decode_field(letter: str, value: str) -> tuple[str, str]:
+    """A field with its escapes resolved (`text_escapes`); user-defined symbols are no text."""
+    return letter, value if letter == "U" else decode_text(value)
 
 
 def write_field(letter: str, value: str) -> str:
@@ -45,7 +51,7 @@ def write_field(letter: str, value: str) -> str:
     """
     if len(letter) != 1 or letter not in KEPT_LETTERS:
         raise TuneError(f"{letter!r} is no field of text; those are {', '.join(KEPT_LETTERS)}.")
-    return f"{letter}:{join_lines(value)}"
+    return f"{letter}:{join_lines(value) if letter == 'U' else encode_text(value)}"
 
 
 def join_lines(text: str) -> str:

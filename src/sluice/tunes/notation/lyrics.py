@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from sluice.tunes.notation.header_fields import join_lines
 
-_SYLLABLE = re.compile(r"\s+|(?P<item>[*_|]|-|(?:\\.|[^\s*_|\-\\]|\\$)+-?)")
+_SYLLABLE = re.compile(r"\s+|\\(?!\S)|(?P<item>[*_|]|-|(?:\\\S|[^\s*_|\-\\])+-?)")
 _SYMBOL = re.compile(r'\s+|(?P<item>[*|]|!(?P<name>[^!\s|:\[\]]+)!|\+(?P<old>[^+\s]+)\+|"[^"]*")')
 _OPEN_WORD = re.compile(r"(?<!\\)-$")
 _SPACE = re.compile(r"\s+")

@@ -1,18 +1,18 @@
 """A tune's tokens as a model reads them: the dance in front, and bar lines that count.
 
-A bar line carries how many full bars of its section are still to come, so that a model knows how
-far the end is: `|:{8}` opens a section of eight bars, `|{1}` stands before its last one, and
-`:|{0}` ends the tune. Sections end at `|:`, `:|`, `::` and `||`; a pickup is not counted. A bar
-line with more than `MAX_COUNT` bars ahead has no count. Every section that ends by `:|` is opened
-by `|:` or `::`. A model whose vocabulary has no such tokens reads the tune's own.
+A bar line with at most `MAX_COUNT` full bars of its section ahead says how many, so that a model
+knows how far the end is: `|{4}` stands before the last four bars, `|{1}` before the last one, and
+`:|{0}` ends the tune. Sections end at `|:`, `:|`, `::` and `||`; a pickup is not counted. Every
+section that ends by `:|` is opened by `|:` or `::`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from sluice.sequence import Vocabulary
 from sluice.tunes.notation import score
 from sluice.tunes.notation.score import Bar
 from sluice.tunes.notation.transcription import GAP
@@ -39,23 +39,26 @@ def split_count(token: str) -> tuple[str, int | None]:
 class ModelTokens:
     """How tunes are spelt for one model.
 
-    Args:
-        vocabulary: the tokens that the model knows; everything if None.
+    Attributes:
+        dances: those that stand in front of a tune.
+        has_counts: whether bar lines count; without, the body is the tune's own.
 
-    >>> spelling = ModelTokens()
-    >>> spelt = spelling.encode("M:2/4 K:Cmaj c 4 | d 4 | e 4 :|".split(), "reel")
+    >>> spelling = ModelTokens(frozenset(["reel"]))
+    >>> spelt = spelling.encode("M:2/4 K:Cmaj c 4 | d 4 | e 4 :|".split(), "Reel")
     >>> " ".join(spelt)
     'R:reel M:2/4 K:Cmaj |:{3} c 4 |{2} d 4 |{1} e 4 :|{0}'
     >>> " ".join(spelling.decode(spelt)[1])
     'M:2/4 K:Cmaj |: c 4 | d 4 | e 4 :|'
     """
 
-    vocabulary: Container[str] | None = None
+    dances: frozenset[str] = frozenset()
+    has_counts: bool = True
 
-    @property
-    def has_counts(self) -> bool:
-        """Whether the model knows bar lines that count."""
-        return self.vocabulary is None or "|{1}" in self.vocabulary
+    @classmethod
+    def of_vocabulary(cls, vocabulary: Vocabulary) -> ModelTokens:
+        """As the tokens of a trained model say."""
+        dances = (RHYTHM.fullmatch(token) for token in vocabulary.tokens)
+        return cls(frozenset(d[1] for d in dances if d is not None), "|{1}" in vocabulary)
 
     def encode(
         self, tokens: Sequence[str], rhythm: str = "", open_bars: int | None = None
@@ -75,9 +78,8 @@ class ModelTokens:
 
     def encode_head(self, head: Iterable[str], rhythm: str) -> tuple[str, ...]:
         """The dance, if the model knows it, the meter and the mode."""
-        dance = f"R:{normalise_dance(rhythm)}"
-        known = bool(rhythm) and (self.vocabulary is None or dance in self.vocabulary)
-        return (*([dance] if known else []), *head)
+        dance = normalise_dance(rhythm)
+        return (*([f"R:{dance}"] if dance in self.dances else []), *head)
 
     def encode_body(self, tokens: Sequence[str], open_bars: int | None = None) -> tuple[str, ...]:
         """What follows meter and mode: a bar line that begins the tune, then one token for each
@@ -111,7 +113,7 @@ def suggest_open_bars(tokens: Sequence[str], bars_per_section: int = 8) -> int:
 
 
 @dataclass(frozen=True)
-class _Section:
+class _TuneSection:
     """The tokens from one boundary to the next.
 
     `ends` are the places behind its full bars, `total` how many it has in the end.
@@ -144,12 +146,12 @@ def _count_bars(tokens: Sequence[str], open_bars: int | None) -> Iterator[str]:
             yield section.spell(tokens[place], place) if is_line else tokens[place]
 
 
-def _find_sections(tokens: Sequence[str], open_bars: int | None) -> list[_Section]:
+def _find_sections(tokens: Sequence[str], open_bars: int | None) -> list[_TuneSection]:
     """The sections of a tune; a lone pickup counts the bars of the section behind it."""
     bars = score.parse(["z" if token == GAP else token for token in tokens]).bars
     inner = [place for place in range(3, len(tokens)) if tokens[place] in _BOUNDARIES]
     starts, stops = [2, *inner], [*inner, len(tokens)]
-    found: list[_Section] = []
+    found: list[_TuneSection] = []
     for start, stop in zip(reversed(starts), reversed(stops), strict=True):
         ends = _find_bar_ends(tokens, [bar for bar in bars if start <= bar.start < stop])
         total = len(ends) or (found[-1].total if found else 0)
@@ -157,7 +159,7 @@ def _find_sections(tokens: Sequence[str], open_bars: int | None) -> list[_Sectio
             total = max(open_bars, total)
         closes = stop < len(tokens) and tokens[stop] in (":|", "::")
         is_ending = start + 1 < len(tokens) and tokens[start + 1].startswith(("|1", "|2"))
-        found.append(_Section(start, stop, tuple(ends), total, closes and not is_ending))
+        found.append(_TuneSection(start, stop, tuple(ends), total, closes and not is_ending))
     return found[::-1]
 
 

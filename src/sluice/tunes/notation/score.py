@@ -14,9 +14,10 @@ from typing import NamedTuple
 
 from sluice.tunes.errors import InvalidTokensError
 from sluice.tunes.notation.abc_symbols import tuplet_time
+from sluice.tunes.theory.dances import bar_length
 from sluice.tunes.theory.keys import MODES, Pitch
 
-METER = re.compile(r"M:(\d+/\d+)")
+METER = re.compile(r"M:(\d+/\d+|none)")
 MODE = re.compile(rf"K:C({'|'.join(MODES)})")
 DURATION = re.compile(r"\d{0,6}(?:/0*[1-9]\d{0,5})?")
 TUPLET = re.compile(r"\((\d)(?::(\d+):(\d+))?")
@@ -24,11 +25,19 @@ BAR_LINE = re.compile(r"\|{1,2}|\|:|:\||::|\|\d(?:,\d)*")
 
 
 class Event(NamedTuple):
-    """A note, a chord or a rest (no pitch): MIDI numbers, length in eighths, tied to the next."""
+    """A note, a chord or a rest (no pitch): MIDI numbers, length in eighths, tied to the next.
+
+    `tied_pitches` are those of `pitches` that are held into the next event.
+    """
 
     pitches: tuple[int, ...]
     duration: Fraction
-    is_tied: bool = False
+    tied_pitches: tuple[int, ...] = ()
+
+    @property
+    def is_tied(self) -> bool:
+        """Whether any of its notes is tied to the next event."""
+        return bool(self.tied_pitches)
 
 
 @dataclass(frozen=True)
@@ -37,8 +46,8 @@ class Bar:
 
     `start` and `stop` are the places of its first token and of the one after its last. `opens`
     and `closes` say that a repeat begins at its left or ends at its right bar line, `ending`
-    which times through it is played (all if empty), `length` how long it should be, and
-    `is_double` that a section ends at its right without a repeat.
+    which times through it is played (all if empty), `length` how long it should be (in free
+    meter, how long it is), and `is_double` that a section ends at its right without a repeat.
     """
 
     events: tuple[Event, ...]
@@ -127,16 +136,28 @@ class _ScoreReader:
         if self.tuplet_events_left:
             raise self._make_error("a tuplet with too few notes before the bar line")
         if self.events:
-            events, length = tuple(self.events), 8 * Fraction(self.meter)
-            place = (self.start, self.position)
-            bar = Bar(events, length, *place, self.opens, closes, self.ending, is_double)
-            self.bars.append(bar)
+            self.bars.append(self._build_bar(closes, is_double))
             self.events, self.opens = [], False
         elif self.bars:
             last = self.bars[-1]
             closes = closes or last.closes
             double = not closes and (is_double or last.is_double)
             self.bars[-1] = replace(last, closes=closes, is_double=double)
+
+    def _build_bar(self, closes: bool, is_double: bool) -> Bar:
+        length = bar_length(self.meter)
+        if length is None:
+            length = sum((event.duration for event in self.events), Fraction(0))
+        return Bar(
+            tuple(self.events),
+            length,
+            self.start,
+            self.position,
+            self.opens,
+            closes,
+            self.ending,
+            is_double,
+        )
 
     def _read_bar_line(self, token: str) -> None:
         closes = token in (":|", "::")
@@ -161,30 +182,36 @@ class _ScoreReader:
         self.position += 1
 
     def _read_event(self) -> None:
-        pitches = self._read_pitches()
+        pitches, tied = self._read_pitches()
         duration = self._read_duration()
         if self.tuplet_events_left:
             duration *= self.tuplet
             self.tuplet_events_left -= 1
-        tied = self._peek() == "-" and bool(pitches)
-        self.position += tied
+        if self._peek() == "-" and pitches:
+            self.position += 1
+            tied = pitches
         self.events.append(Event(pitches, duration, tied))
 
     def _peek(self) -> str:
         return self.tokens[self.position] if self.position < len(self.tokens) else ""
 
-    def _read_pitches(self) -> tuple[int, ...]:
+    def _read_pitches(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """The pitches of an event, and of a chord those that bear a tie of their own."""
         if self._peek() == "z":
             self.position += 1
-            return ()
+            return (), ()
         if self._peek() != "[":
-            return (self._read_pitch(),)
+            return (self._read_pitch(),), ()
         self.position += 1
-        chord = [self._read_pitch()]
-        while self._peek() != "]":
+        chord: list[int] = []
+        tied: list[int] = []
+        while not chord or self._peek() != "]":
             chord.append(self._read_pitch())
+            if self._peek() == "-":
+                self.position += 1
+                tied.append(chord[-1])
         self.position += 1
-        return tuple(chord)
+        return tuple(chord), tuple(tied)
 
     def _read_pitch(self) -> int:
         token = self._peek()

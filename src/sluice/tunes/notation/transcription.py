@@ -23,10 +23,12 @@ from sluice.tunes.notation.abc_symbols import (
     TupletSymbol,
     tuplet_time,
 )
-from sluice.tunes.notation.annotations import Annotation, Annotations
+from sluice.tunes.notation.annotations import Annotation, Annotations, transpose_annotation
 from sluice.tunes.notation.header_fields import Fields
+from sluice.tunes.notation.parts import TunePart, order_bars, place_parts
 from sluice.tunes.notation.remarks import Remark
-from sluice.tunes.theory.dances import default_tempo
+from sluice.tunes.notation.score import Bar
+from sluice.tunes.theory.dances import check_swing, default_swing, default_tempo
 from sluice.tunes.theory.keys import Key
 
 GAP = "*"
@@ -46,6 +48,11 @@ class Transcription:
         octave: octaves up from where `Key.interval` takes the tonic.
         tempo: beats per minute (`dances.beat_length`); that of the dance if None.
         chords: whether chords are written above it and played with it.
+        parts: its parts (`P:` in the body), each from a bar on.
+        part_order: a letter for each part as played (`P:` in the header); as written if empty.
+        swing: how many times longer the first of two even notes is played than the second; that of
+            the dance if None. The notation stays even.
+        instrument: what plays the melody, one of `sluice.tunes.export.instruments.INSTRUMENTS`.
         fields: its fields of text (composer, source, further titles, words after it) in order.
         annotations: chord symbols, decorations, grace notes and slurs by event of `score.events`,
             on a root of C as the tokens are.
@@ -62,6 +69,10 @@ class Transcription:
     octave: int = 0
     tempo: int | None = None
     chords: bool = False
+    parts: tuple[TunePart, ...] = ()
+    part_order: str = ""
+    swing: float | None = None
+    instrument: str = "flute"
     fields: Fields = ()
     annotations: Mapping[int, Annotation] = Annotations()
     lyrics: tuple[tuple[str, ...], ...] = ()
@@ -92,9 +103,26 @@ class Transcription:
         return 7 * self.octave - letters, 12 * self.octave - semitones
 
     @property
+    def written_annotations(self) -> Annotations:
+        """The annotations in the key that it is written in."""
+        return Annotations(
+            (event, Annotation(*(transpose_annotation(text, *self.interval) for text in note)))
+            for event, note in self.annotations.items()
+        )
+
+    @property
     def beats_per_minute(self) -> int:
         """The tempo, or the default of the dance."""
         return self.tempo or default_tempo(self.rhythm, self.meter)
+
+    @property
+    def swing_ratio(self) -> float:
+        """The swing, or the default of the dance.
+
+        Raises:
+            TuneError: a swing out of range.
+        """
+        return default_swing(self.rhythm) if self.swing is None else check_swing(self.swing)
 
     @property
     def score(self) -> score.Score:
@@ -105,6 +133,15 @@ class Transcription:
         """
         return score.parse(self.tokens)
 
+    @property
+    def played_bars(self) -> list[Bar]:
+        """Its bars in the order in which they sound: parts, repeats and endings played.
+
+        Raises:
+            InvalidTokensError: the tokens are no valid tune.
+        """
+        return order_bars(self.score.bars, self.parts, self.part_order)
+
 
 def transcribe(block: Block, gaps: bool = False) -> Transcription:
     """Read one tune of an ABC file; a `*` in it becomes the token `GAP` if `gaps`.
@@ -113,29 +150,31 @@ def transcribe(block: Block, gaps: bool = False) -> Transcription:
         AbcSyntaxError: what cannot be read, and on which line.
     """
     header = block.parse_header()
-    meter, symbols, lines_below = read_music(header, block.music_lines(), gaps)
-    head = [(f"M:{meter}", block.line), (f"K:C{header.key.mode}", block.line)]
-    placed = head + list(_build_tokens(symbols, meter, header.key))
+    music = read_music(header, block.music_lines(), gaps)
+    head = [(f"M:{music.meter}", block.line), (f"K:C{header.sounding_key.mode}", block.line)]
+    placed = head + list(_build_tokens(music.symbols, music.meter, header.sounding_key))
     tokens = tuple(token for token, _ in placed)
     try:
-        score.parse(["z" if token == GAP else token for token in tokens])
+        read = score.parse(["z" if token == GAP else token for token in tokens])
     except InvalidTokensError as error:
         place = min(error.position, len(placed) - 1)
         raise AbcSyntaxError(error.reason, placed[place][1]) from None
     rhythm = " ".join(header.rhythm.lower().split()).replace("slipjig", "slip jig")
-    tonic = header.key.tonic
-    lyrics, marks, remarks = align_lines(symbols, lines_below)
+    parts, misplaced = place_parts(music.parts, read.bars)
+    lyrics, marks, misaligned = align_lines(music.symbols, music.lines_below)
     return Transcription(
         tokens,
         block.title,
         block.source,
         block.line,
         rhythm,
-        tonic,
+        header.sounding_key.tonic,
+        parts=parts,
+        part_order=header.part_order,
         fields=block.text_fields(),
-        annotations=collect_annotations(symbols, marks, header.key),
+        annotations=collect_annotations(music.symbols, marks, header.sounding_key),
         lyrics=lyrics,
-        remarks=tuple(remarks),
+        remarks=(*block.remarks, *header.remarks, *music.remarks, *misplaced, *misaligned),
     )
 
 
@@ -178,11 +217,15 @@ def _spell_tuplet(tuplet: TupletSymbol, meter: str) -> list[str]:
 
 
 def _spell_sound(sound: SoundSymbol, key: Key) -> list[str]:
-    pitches = [pitch.transpose(*key.interval).token for pitch in sound.pitches] or ["z"]
-    if len(pitches) > 1:
-        pitches = ["[", *pitches, "]"]
-    tie = ["-"] if sound.is_tied else []
-    return pitches + _spell_duration(sound.duration) + tie
+    spelt = [pitch.transpose(*key.interval).token for pitch in sound.pitches] or ["z"]
+    tie = ["-"] if sound.tied_pitches else []
+    if len(spelt) > 1:
+        if tie and not set(sound.pitches) <= set(sound.tied_pitches):
+            each = zip(sound.pitches, spelt, strict=True)
+            spelt = [s for p, token in each for s in (token, *tie * (p in sound.tied_pitches))]
+            tie = []
+        spelt = ["[", *spelt, "]"]
+    return spelt + _spell_duration(sound.duration) + tie
 
 
 def _spell_duration(duration: Fraction) -> list[str]:

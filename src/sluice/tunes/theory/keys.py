@@ -19,7 +19,7 @@ ACCIDENTALS = {"__": -2, "_": -1, "=": 0, "^": 1, "^^": 2}
 _SIGNS = {alter: sign for sign, alter in ACCIDENTALS.items()}
 
 _KEY = re.compile(r"([A-G])([#b]?)\s*([A-Za-z]*)")
-_OWN_ACCIDENTAL = re.compile(r"(?<!\S)(\^{1,2}|_{1,2}|=)([A-Ga-g])(?!\S)")
+_OWN_ACCIDENTAL = re.compile(r"(\^{1,2}|_{1,2}|=)([A-Ga-g])")
 _IGNORED_WORDS = ("exp", "treble", "bass", "alto", "tenor", "clef", "none", "perc")
 _PITCH = re.compile(r"(\^{1,2}|_{1,2}|=)?([A-Ga-g])([,']*)")
 
