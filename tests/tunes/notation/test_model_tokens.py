@@ -17,6 +17,10 @@ CASES = {
         "G 2 |: c 4 | d 4 |1 e 4 :| |2 e 4 || f 4 | g 4 :|",
         "|{3} G 2 |:{3} c 4 |{2} d 4 |1{1} e 4 :|{1} |2{1} e 4 |:{2} f 4 |{1} g 4 :|{0}",
     ),
+    "short endings and a repeat that nothing follows": (
+        "G 2 |: c 4 | d 4 |1 e 2 :| |2 e 2 |:",
+        "|{3} G 2 |:{3} c 4 |{2} d 4 |1{1} e 2 :|{1} |2{1} e 2 ||{0}",
+    ),
     "double bars end sections": (
         "c 4 | d 4 || e 4 | f 4 | g 4 ||",
         "|{2} c 4 |{1} d 4 ||{3} e 4 |{2} f 4 |{1} g 4 ||{0}",

@@ -22,6 +22,7 @@ MAX_COUNT = 4
 RHYTHM = re.compile(r"R:(.+)")
 _COUNTED = re.compile(r"(.+)\{(\d+)\}")
 _BOUNDARIES = ("|:", ":|", "::", "||")
+_FINAL = {"|:": "||", "::": ":|"}
 _OPENED = {"|": "|:", "||": "|:", ":|": "::"}
 
 
@@ -124,6 +125,7 @@ class _TuneSection:
     ends: tuple[int, ...]
     total: int
     is_repeated: bool
+    is_last: bool
 
     def count_bars(self, place: int) -> int:
         """How many full bars end before the token at `place` or at it."""
@@ -133,6 +135,8 @@ class _TuneSection:
         """A bar line at `place`, with the number of bars that follow it in this section."""
         if place == self.start and self.is_repeated:
             line = _OPENED.get(line, line)
+        elif self.stop == place + 1 and self.is_last:  # nothing follows that could be repeated
+            line = _FINAL.get(line, line)
         ahead = max(0, self.total - self.count_bars(place))
         return f"{line}{{{ahead}}}" if ahead <= MAX_COUNT else line
 
@@ -159,12 +163,15 @@ def _find_sections(tokens: Sequence[str], open_bars: int | None) -> list[_TuneSe
             total = max(open_bars, total)
         closes = stop < len(tokens) and tokens[stop] in (":|", "::")
         is_ending = start + 1 < len(tokens) and tokens[start + 1].startswith(("|1", "|2"))
-        found.append(_TuneSection(start, stop, tuple(ends), total, closes and not is_ending))
+        is_last = stop == len(tokens) and open_bars is None
+        found.append(
+            _TuneSection(start, stop, tuple(ends), total, closes and not is_ending, is_last)
+        )
     return found[::-1]
 
 
 def _find_bar_ends(tokens: Sequence[str], bars: Sequence[Bar]) -> list[int]:
-    """Where the full bars of a section end; a short first bar is its pickup."""
-    is_pickup = bars and bars[0].duration < bars[0].length
+    """Where the full bars of a section end; a short first bar is its pickup, but for an ending."""
+    is_pickup = bars and not bars[0].ending and bars[0].duration < bars[0].length
     is_pickup = is_pickup and GAP not in tokens[bars[0].start : bars[0].stop]
     return [bar.stop for bar in bars[1 if is_pickup else 0 :]]
