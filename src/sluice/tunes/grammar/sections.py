@@ -111,7 +111,7 @@ class SectionState(NamedTuple):
             return set()
         if line.closes:
             return {full - self.pickup if self.pickup < full else full}
-        may_be_last = line == PLAIN and self.ahead <= 1 and self._may_be_last(min_bars)
+        may_be_last = line == PLAIN and self._may_end_section and self._may_be_last(min_bars)
         if line.opens or line.is_double or may_be_last:
             return {full, *self._complement_totals(full)}
         return {full} if self.ahead != 1 else set()
@@ -137,8 +137,12 @@ class SectionState(NamedTuple):
             return can_be_pickup
         return 0 < end.total == self.due_pickup
 
+    @property
+    def _may_end_section(self) -> bool:
+        return self.ahead == 1 or not self.counts_bars
+
     def _allows_line(self, line: BarLine) -> bool:
-        if line.ends_section and self.ahead > 1:
+        if line.ends_section and not self._may_end_section:
             return False
         if line == PLAIN:
             return self.phase not in _NO_PLAIN_LINE
