@@ -1,6 +1,6 @@
 """Training on from the bundled model of tunes, a new model, and the bundled one untouched.
 
-python bench/tunes_fine_tuning.py [--seconds 60] [--from MODEL]
+python bench/tunes_fine_tuning.py [--seconds 60] [--from MODEL] [--rows 0 1 2]
 """
 
 from __future__ import annotations
@@ -8,7 +8,9 @@ from __future__ import annotations
 import argparse
 import random
 import tempfile
+from collections.abc import Callable
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 import torch
@@ -61,30 +63,38 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--from", dest="base", default=SHIPPED, help="the model file")
     arguments.add_argument("--seconds", type=float, default=60)
+    arguments.add_argument("--rows", type=int, nargs="+", default=[0, 1, 2], help="some of them")
     chosen = arguments.parse_args()
     torch.set_num_threads(1)
     base = load_trained(chosen.base)
     dataset, test = split_own_tunes()
     fitting, validation = dataset.split.training, dataset.split.validation
-    tokens = {token for tune in (*fitting, *validation) for token in tune.tokens}
-    grown = grow_vocabulary(base, tokens)
-    test = [tune for tune in test if all(token in grown.vocabulary for token in tune.tokens)]
-    report = Report("tunes_fine_tuning", TITLE, COLUMNS, NOTES)
-    report.notes += [
+    spelling = training.choose_model_tokens(fitting, base)
+    grown = grow_vocabulary(base, chain(*training.tokenize([*fitting, *validation], spelling)))
+    test = [
+        tune
+        for tune, tokens in zip(test, training.tokenize(test, spelling), strict=True)
+        if all(token in grown.vocabulary for token in tokens)
+    ]
+    sizes = (
         f"{len(fitting)} tunes to train on, {len(validation)} to choose the best weights, "
         f"{len(test)} to test. The bundled model's vocabulary of {len(base.vocabulary)} grows by "
         f"{len(grown.vocabulary) - len(base.vocabulary)}."
-    ]
-    models = {
-        f"from nothing, {chosen.seconds:g} s": train(dataset, None, chosen.seconds),
-        "the bundled model, untouched": grown,
-        f"from the bundled model, {chosen.seconds:g} s": train(dataset, base, chosen.seconds),
+    )
+    report = Report("tunes_fine_tuning", TITLE, COLUMNS, [*NOTES, sizes])
+    rows: dict[str, Callable[[], Checkpoint]] = {
+        f"from nothing, {chosen.seconds:g} s": lambda: train(dataset, None, chosen.seconds),
+        "the bundled model, untouched": lambda: grown,
+        f"from the bundled model, {chosen.seconds:g} s": lambda: train(
+            dataset, base, chosen.seconds
+        ),
     }
-    for name, model in models.items():
+    for number in chosen.rows:
+        name, make = list(rows.items())[number]
         # A model from nothing also gets the tokens that only the bundled one knows.
-        known = grow_vocabulary(model, grown.vocabulary.tokens)
+        known = grow_vocabulary(make(), grown.vocabulary.tokens)
         report.add(name, f"{training.compute_nats_per_token(known, test):.3f}")
-    report.keep()
+    report.keep(merge=1)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import pytest
 from sluice.extras import MissingExtraError
 from sluice.tunes import output
 from sluice.tunes.errors import TuneError
-from sluice.tunes.notation import abc_file
+from sluice.tunes.notation import tune_files
 from sluice.tunes.tune import Tune
 
 
@@ -26,7 +26,7 @@ def test_files_are_named_by_title(tmp_path: Path) -> None:
         "hares-foot.mid",
         "hares-foot-2.mid",
     ]
-    assert [block.title for block in abc_file.read_blocks(written[0])] == [
+    assert [block.title for block in tune_files.read_file(written[0]).blocks] == [
         "Hare's Foot",
         "Hare's Foot",
     ]

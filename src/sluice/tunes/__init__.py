@@ -103,12 +103,32 @@ def compose(
     return tune
 
 
-def read_tune(path: StrPath) -> Tune:
-    """The first tune of an ABC file.
+def read_tune(text_or_path: StrPath) -> Tune:
+    """The first tune of a text or a file, in ABC or another form that is read.
+
+    The forms are ABC, folk-rnn's tokens, and The Session's JSON and CSV. A string is a path if it
+    names a file; else it is text if it has a line break or begins like a field (`X:1`).
 
     Raises:
-        TuneError: the file cannot be opened, has no tune, or its first tune cannot be read.
+        TuneError: the file cannot be opened, there is no tune, or the first cannot be read.
+
+    >>> read_tune("X:1\\nT:Example\\nM:6/8\\nL:1/8\\nQ:3/8=70\\nK:G\\nGAB c2d|").tempo
+    70
     """
     from sluice.tunes.composition.inputs import read_tune
 
-    return read_tune(path)
+    return read_tune(text_or_path)
+
+
+def read_tunes(text_or_path: StrPath) -> list[Tune]:
+    """All tunes of a text or a file, as `read_tune` reads the first.
+
+    `sluice.tunes.corpus.collections.load_collections` reads folders, and leaves out what cannot be
+    read.
+
+    Raises:
+        TuneError: the file cannot be opened, there is no tune, or one of them cannot be read.
+    """
+    from sluice.tunes.composition.inputs import read_tunes
+
+    return read_tunes(text_or_path)

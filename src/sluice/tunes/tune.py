@@ -13,8 +13,7 @@ from sluice.tunes.export.synthesis import to_ogg, to_wav
 from sluice.tunes.notation.abc_file import Block
 from sluice.tunes.notation.transcription import Transcription, transcribe
 from sluice.tunes.theory.dances import check_swing
-
-MIN_TEMPO, MAX_TEMPO = 20, 400
+from sluice.tunes.theory.tempo import MAX_TEMPO, MIN_TEMPO
 
 
 @dataclass(frozen=True)

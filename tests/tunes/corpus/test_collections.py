@@ -29,6 +29,8 @@ def test_a_folder_of_the_user(tmp_path: Path) -> None:
     assert [re.sub(r"^.*?a\.abc", "a.abc", line) for line in lines[1:]] == [
         "a.abc:13: Broken: a tuplet with too few notes before the bar line",
         "a.abc:15: Again: the same music as an earlier tune (a.abc:1)",
+        "Files left out:",
+        f"  {tmp_path / 'notes.txt'}: holds no tune",
     ]
     assert read.notice == ""
 
@@ -83,3 +85,27 @@ def test_music21_is_not_imported() -> None:
         timeout=600,
     )
     assert process.stdout == "False\n"
+
+
+def test_a_large_report_counts_by_kind_and_names_one_place(tmp_path: Path) -> None:
+    names = [f"{number:03}.abc" for number in range(30)]
+    for number, name in enumerate(names):
+        note = "CDEFGABc"[number % 8] + "cdef"[number // 8]
+        good, broken = HEAD.format("Good") + f"{note}4|\n", HEAD.format("Broken") + "CD(3E|\n"
+        (tmp_path / name).write_text(f"hello there\n\n{good}\n{broken}")
+    for number in range(25):
+        (tmp_path / f"include-{number:02}.abc").write_text("%%staffwidth 10cm\n")
+    read = collections.load_collections(tmp_path)
+    assert len(read.tunes) == len(read.skipped_tunes) == 30 and len(read.skipped_files) == 25
+    first = tmp_path / "000.abc"
+    assert read.report().splitlines() == [
+        "30 of 60 tunes read, 30 dropped.",
+        f"    30  a tuplet with too few notes before the bar line (first: {first}:15)",
+        "Files left out:",
+        f"    25  holds no tune (first: {tmp_path / 'include-00.abc'})",
+        "Left out of tunes and files that were read:",
+        f"    30  text above the first tune, left out (first: {first}:1)",
+    ]
+    every = read.report(verbose=True).splitlines()
+    assert len(every) == 1 + 30 + 1 + 25 + 1 + 30
+    assert f"  {tmp_path / names[29]}:1: text above the first tune, left out" in every

@@ -56,3 +56,13 @@ def test_nothing_to_read(tmp_path: Path) -> None:
     (tmp_path / "a.abc").write_text("no tune")
     with pytest.raises(DataError, match="holds no tune"):
         load_data(tmp_path / "a.abc")
+
+
+def test_files_without_a_tune_are_skipped_by_name(tmp_path: Path) -> None:
+    (tmp_path / "a.abc").write_text(TUNES)
+    (tmp_path / "include.abc").write_text("%%titlefont Times 20\n")
+    read = load_data(tmp_path)
+    assert isinstance(read, Tokens) and len(read.ids) == 3
+    skipped = {Path(one.source).name: (one.line, one.reason) for one in read.skipped_items}
+    assert skipped["include.abc"] == (None, "holds no tune")
+    assert "include.abc: holds no tune" in read.report()

@@ -34,6 +34,7 @@ def pitch_of(music: Element, name: str) -> str:
         ("Pd2", "mordent", {"form": "upper"}),
         ("Hd2", "fermata", {}),
         ("+fermata+d2", "fermata", {}),
+        ("!Fermata!d2", "fermata", {}),
         ("!mf!d2", "dynam", {"place": "below"}),
         ('"Dm7"d2', "harm", {"place": "above"}),
         ('"^slow"d2', "dir", {"place": "above"}),
@@ -130,3 +131,15 @@ def test_labels_of_parts_stand_at_their_bars() -> None:
     music = mei("P:A\nc8|d8|\nP:B\ne8|")
     measures = [[label.text for label in m.iter(f"{NS}reh")] for m in music.iter(f"{NS}measure")]
     assert measures == [["A"], [], ["B"]]
+
+
+def test_long_words_leave_fewer_bars_to_a_line() -> None:
+    body = "c2d2e2f2|" * 4
+    assert not [*mei(body).iter(f"{NS}sb")]
+    broken = mei(f"{body}\nw: {'weather ' * 16}")
+    lines, bars = [], 0
+    for element in next(broken.iter(f"{NS}section")):
+        if element.tag == f"{NS}sb":
+            lines.append(bars)
+        bars = 0 if element.tag == f"{NS}sb" else bars + 1
+    assert [*lines, bars] == [2, 2]

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from sluice.tunes.errors import AbcSyntaxError, NoTunesError, TuneError
-from sluice.tunes.notation import abc_fields, abc_file
+from sluice.tunes.notation import abc_fields, abc_file, tune_files
 
 TWO = """% a comment
 M:3/4
@@ -82,15 +82,15 @@ def test_files_without_tunes(content: bytes, message: str, tmp_path: Path) -> No
     path = tmp_path / "tunes.abc"
     path.write_bytes(content)
     with pytest.raises(NoTunesError, match=message):
-        abc_file.read_blocks(path)
+        tune_files.read_file(path)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(TuneError, match=r"nowhere\.abc"):
-        abc_file.read_blocks(tmp_path / "nowhere.abc")
+        tune_files.read_file(tmp_path / "nowhere.abc")
 
 
 def test_old_files_in_latin_1(tmp_path: Path) -> None:
     path = tmp_path / "tunes.abc"
     path.write_bytes("X:1\r\nT:Là-bas\r\nM:4/4\r\nK:C\r\nC\r\n".encode("latin-1"))
-    assert abc_file.read_blocks(path)[0].title == "Là-bas"
+    assert tune_files.read_file(path).blocks[0].title == "Là-bas"

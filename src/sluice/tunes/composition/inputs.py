@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from importlib import resources
@@ -10,15 +11,17 @@ from pathlib import Path
 from sluice.files import StrPath
 from sluice.sequence import Checkpoint, LanguageModel
 from sluice.tunes.errors import AbcSyntaxError, TuneError
-from sluice.tunes.notation import abc_file
+from sluice.tunes.notation import tune_files
+from sluice.tunes.notation.abc_file import Block
 from sluice.tunes.notation.transcription import GAP
 from sluice.tunes.tune import Tune, from_abc
 
 _LOCAL_CHECKPOINT = Path("tunes-out/tunes.safetensors")
-
-
 SHIPPED = "shipped"
 """The name of the bundled model, where a model file can be named."""
+
+_TEXT_START = re.compile(r"\s*(?:[A-Za-z]:(?![\\/])|%|<s>|[\[{]\s*[\"{])")
+"""A field (but not a drive, as in `C:\\tunes`), a comment, a token, JSON."""
 
 
 def load_trained(name: StrPath) -> Checkpoint:
@@ -64,20 +67,82 @@ def strip_last_bar_line(tokens: Sequence[str], text: str) -> Sequence[str]:
     return tokens if text.rstrip().endswith(("|", ":", "]")) else tokens[:-1]
 
 
-def read_tune(path: StrPath, *, gaps: bool = False, complete: bool = True) -> Tune:
-    """The first tune of an ABC file, to be continued (not `complete`), filled or varied.
+def is_text(text_or_path: StrPath) -> bool:
+    """Whether a string is the text of tunes and not the path of a file.
+
+    It is text if no file has this name, and it has a line break or begins like a field, a comment
+    or JSON.
+
+    >>> [is_text(given) for given in ("X:1", "T:a\\nK:D\\nd2|", "jigs.abc", "C:/jigs.abc")]
+    [True, True, False, False]
+    """
+    if not isinstance(text_or_path, str):
+        return False
+    looks_like_text = "\n" in text_or_path or "\r" in text_or_path
+    if not looks_like_text and not _TEXT_START.match(text_or_path):
+        return False
+    return not _exists(text_or_path)
+
+
+def _exists(path: str) -> bool:
+    try:
+        return bool(path) and Path(path).exists()
+    except (OSError, ValueError):  # longer than a name may be, or with a NUL
+        return False
+
+
+def find_tunes(text_or_path: StrPath) -> tuple[str, tune_files.TuneFile]:
+    """The tunes of a text or file, and what to call it in messages.
 
     Raises:
-        TuneError: the file cannot be opened, holds no tune, or its first cannot be read.
+        TuneError: the file cannot be opened, or there is no tune.
     """
-    block = abc_file.read_blocks(path)[0]
-    try:
-        tune = from_abc(block, gaps)
-    except AbcSyntaxError as error:
-        raise TuneError(f"{path}, line {error.line}: {error}.") from None
+    if is_text(text_or_path):
+        name = "the text"
+        return name, tune_files.split_tunes(str(text_or_path), name)
+    if isinstance(text_or_path, str) and not _exists(text_or_path):
+        raise TuneError(
+            f"{text_or_path!r:.80} is neither a file nor the text of a tune, which has fields "
+            "such as K:D on lines of their own; check the path."
+        )
+    return str(text_or_path), tune_files.read_file(text_or_path)
+
+
+def read_tune(text_or_path: StrPath, *, gaps: bool = False, complete: bool = True) -> Tune:
+    """The first tune of a text or file, to be continued (not `complete`), filled or varied.
+
+    Raises:
+        TuneError: the file cannot be opened, there is no tune, or the first cannot be read.
+    """
+    name, found = find_tunes(text_or_path)
+    if not found.blocks:
+        problem = found.problems[0]
+        raise TuneError(f"{name}, line {problem.line}: {problem.reason}.")
+    block = found.blocks[0]
+    tune = _read_block(block, name, gaps)
     if gaps and GAP not in tune.tokens:
-        raise TuneError(f"{path} has no gap; write a * where music is to be filled in.")
+        raise TuneError(f"{name} has no gap; write a * where music is to be filled in.")
     if complete:
         return tune
     last = block.music_lines()[-1].text if block.music_lines() else ""
     return replace(tune, tokens=tuple(strip_last_bar_line(tune.tokens, last)))
+
+
+def read_tunes(text_or_path: StrPath) -> list[Tune]:
+    """All tunes of a text or file.
+
+    Raises:
+        TuneError: the file cannot be opened, there is no tune, or one of them cannot be read.
+    """
+    name, found = find_tunes(text_or_path)
+    if found.problems:
+        problem = found.problems[0]
+        raise TuneError(f"{name}, line {problem.line}: {problem.reason}.")
+    return [_read_block(block, name) for block in found.blocks]
+
+
+def _read_block(block: Block, name: str, gaps: bool = False) -> Tune:
+    try:
+        return from_abc(block, gaps)
+    except AbcSyntaxError as error:
+        raise TuneError(f"{name}, line {error.line}: {error}.") from None

@@ -126,24 +126,22 @@ def train(
     """
     tunes = dataset.split.training
     spelling = choose_model_tokens(tunes, base)
-    training = [spelling.encode(tune.tokens, tune.rhythm) for tune in tunes]
-    validation = [spelling.encode(t.tokens, t.rhythm) for t in dataset.split.validation]
-    tokens = [*training, *validation]
+    training, validation = tokenize(tunes, spelling), tokenize(dataset.split.validation, spelling)
     index = TuneIndex([tune.tokens[2:] for tune in tunes])
     corpus = statistics.compute_statistics(dataset.split.validation, index)
     torch.manual_seed(config.seed)
     if base is None:
-        vocabulary = Vocabulary.of(tokens)
+        vocabulary = Vocabulary.of([*training, *validation])
         model = _make_model(len(vocabulary), model_config)
     else:
-        grown = grow_vocabulary(base, chain.from_iterable(tokens))
+        grown = grow_vocabulary(base, chain.from_iterable([*training, *validation]))
         vocabulary, model = grown.vocabulary, grown.model
     model.layers.precision = precision
     figures = {
         "corpus": statistics.to_dict(corpus),
         "training": [" ".join(tune.tokens) for tune in tunes],
         "titles": [tune.title for tune in tunes],
-        "counts": repertoire.count_tunes(tunes),
+        "counts": _count_tunes(tunes, base),
     }
 
     def save_best(loss: float) -> None:
@@ -174,6 +172,18 @@ def choose_model_tokens(tunes: Sequence[Tune], base: Checkpoint | None = None) -
     return ModelTokens(dances | known.dances, known.has_counts)
 
 
+def tokenize(tunes: Sequence[Tune], spelling: ModelTokens) -> list[Sequence[str]]:
+    """The tokens of each tune as a model reads them."""
+    return [spelling.encode(tune.tokens, tune.rhythm) for tune in tunes]
+
+
+def _count_tunes(tunes: Sequence[Tune], base: Checkpoint | None) -> repertoire.TuneCounts:
+    """How many tunes of each kind the model has learnt from, those of `base` included."""
+    counts = repertoire.count_tunes(tunes)
+    known = {} if base is None else base.metadata.get("counts", {})
+    return repertoire.add_counts(known, counts) if known else counts
+
+
 def compute_nats_per_token(checkpoint: Checkpoint, tunes: Sequence[Tune]) -> float:
     """The mean negative log-likelihood of the tokens of `tunes` and of their ends.
 
@@ -181,9 +191,7 @@ def compute_nats_per_token(checkpoint: Checkpoint, tunes: Sequence[Tune]) -> flo
         UnknownTokenError: a token that the model does not know; `grow_vocabulary` adds it.
     """
     spelling = ModelTokens.of_vocabulary(checkpoint.vocabulary)
-    sequences = [
-        checkpoint.vocabulary.encode(spelling.encode(tune.tokens, tune.rhythm)) for tune in tunes
-    ]
+    sequences = [checkpoint.vocabulary.encode(tokens) for tokens in tokenize(tunes, spelling)]
     return compute_loss_per_token(checkpoint.model, sequences)
 
 

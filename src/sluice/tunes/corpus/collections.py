@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import importlib.util
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from sluice.extras import MissingExtraError
 from sluice.files import StrPaths, to_paths
-from sluice.tunes.corpus.book_order import find_printed_dance
+from sluice.tunes.corpus.files import SkippedFile, find_files
 from sluice.tunes.errors import AbcSyntaxError, NoTunesError, TuneError
-from sluice.tunes.notation import abc_file
+from sluice.tunes.notation import abc_file, tune_files
+from sluice.tunes.notation.remarks import Remark
 from sluice.tunes.tune import Tune, from_abc
 
 COLLECTIONS = {
@@ -24,6 +25,7 @@ NOTICE = (
     "Encodings from music21's corpus: some works in it bear limits of their own, such as no "
     "commercial use; see music21/corpus/license.txt and the headers of the ABC files."
 )
+_NO_TUNE = "holds no tune"
 
 
 @dataclass(frozen=True)
@@ -35,33 +37,103 @@ class SkippedTune:
     title: str
     reason: str
 
+    @property
+    def place(self) -> str:
+        """The file and the line."""
+        return f"{self.source}:{self.line}"
+
     def __str__(self) -> str:
-        return f"{self.source}:{self.line}: {self.title}: {self.reason}"
+        return f"{self.place}: {self.title}: {self.reason}"
+
+
+@dataclass(frozen=True)
+class PlacedRemark:
+    """What was left out of a tune that was read, or of a file: the kind, and where it stands."""
+
+    source: str
+    line: int
+    kind: str
+
+    @property
+    def place(self) -> str:
+        """The file and the line."""
+        return f"{self.source}:{self.line}"
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.kind}"
 
 
 @dataclass(frozen=True)
 class Collection:
-    """Tunes read, tunes dropped, and a notice to show where the collection asks for one."""
+    """Tunes read, what was dropped, and a notice to show where the collection asks for one.
+
+    Attributes:
+        tunes: those that were read, each once.
+        skipped_tunes: those that could not be read, are excluded, or are duplicates.
+        notice: to show.
+        skipped_files: files without a tune, and those that could not be opened.
+        remarks: what was left out of the tunes that were read.
+    """
 
     tunes: tuple[Tune, ...]
     skipped_tunes: tuple[SkippedTune, ...]
     notice: str = ""
+    skipped_files: tuple[SkippedFile, ...] = ()
+    remarks: tuple[PlacedRemark, ...] = ()
 
-    def report(self) -> str:
-        """How many tunes were kept, and which were dropped where and why.
+    def report(self, *, verbose: bool = False) -> str:
+        """How many tunes were kept, and what was dropped or left out.
 
-        Of a printed collection only how many for which reason, and its notice last.
+        Tunes and files are listed by reason where there are more than `MAX_LISTED`, and what was
+        left out of tunes by kind, each with the number and the first place. `verbose` lists all.
+        Of a printed collection only the numbers are given, and its notice last.
         """
         total = len(self.tunes) + len(self.skipped_tunes)
-        kept = f"{len(self.tunes)} of {total} tunes read, {len(self.skipped_tunes)} dropped."
-        if not self.notice:
-            return "\n".join([kept, *(f"  {dropped}" for dropped in self.skipped_tunes)])
-        counts = [f"  {count:4}  {kind}" for kind, count in self.count_reasons().most_common()]
-        return "\n".join([kept, *counts, self.notice])
+        lines = [f"{len(self.tunes)} of {total} tunes read, {len(self.skipped_tunes)} dropped."]
+        if self.notice and not verbose:
+            lines += _count_kinds((_strip_details(one.reason), "") for one in self.skipped_tunes)
+        else:
+            lines += _list_or_count(self.skipped_tunes, verbose)
+        if self.skipped_files:
+            lines += ["Files left out:", *_list_or_count(self.skipped_files, verbose)]
+        lines += self.describe_remarks(verbose=verbose)
+        return "\n".join([*lines, *([self.notice] if self.notice else [])])
+
+    def describe_remarks(self, *, verbose: bool = False) -> list[str]:
+        """The lines of the report on what was left out of the tunes that were read."""
+        if not self.remarks:
+            return []
+        kinds = [(one.kind, one.place) for one in self.remarks]
+        shown = [f"  {one}" for one in self.remarks] if verbose else _count_kinds(kinds)
+        return ["Left out of tunes and files that were read:", *shown]
 
     def count_reasons(self) -> Counter[str]:
         """How many tunes were dropped for each kind of reason; examples in it are left out."""
         return Counter(_strip_details(dropped.reason) for dropped in self.skipped_tunes)
+
+
+MAX_LISTED = 20
+"""How many dropped tunes, or files, a report lists one by one."""
+
+
+def _list_or_count(items: Sequence[SkippedTune | SkippedFile], verbose: bool) -> list[str]:
+    """All items, or the number of each reason with its first place."""
+    if verbose or len(items) <= MAX_LISTED:
+        return [f"  {one}" for one in items]
+    return _count_kinds((_strip_details(one.reason), one.place) for one in items)
+
+
+def _count_kinds(places: Iterable[tuple[str, str]]) -> list[str]:
+    """Each kind with its number and first place, the most frequent first."""
+    counts: Counter[str] = Counter()
+    first: dict[str, str] = {}
+    for kind, place in places:
+        counts[kind] += 1
+        first.setdefault(kind, place)
+    return [
+        f"  {count:4}  {kind}" + (f" (first: {first[kind]})" if first[kind] else "")
+        for kind, count in counts.most_common()
+    ]
 
 
 def load_collections(
@@ -69,59 +141,122 @@ def load_collections(
     *,
     exclude: Callable[[abc_file.Block], str | None] = lambda block: None,
 ) -> Collection:
-    """Read ABC files, or the three collections that music21 includes if no path is given.
+    """Read files of tunes, or the three collections that music21 includes if no path is given.
 
-    A folder stands for all `.abc` files in and below it. A tune that cannot be read is dropped
-    with its line and the reason; a tune with the tokens of an earlier one is dropped as a
-    duplicate; so is one that `exclude` gives a reason for (such as
-    `licences.find_exclusion_reason`).
+    The forms are those of `tune_files`. A folder stands for the files of tunes in and below it
+    (`files.find_files`). A tune that cannot be read is dropped with its line and the reason; a tune
+    with the tokens of an earlier one is dropped as a duplicate; so is one that `exclude` gives a
+    reason for (such as `licences.find_exclusion_reason`). A file that holds no tune is left out, as
+    long as it is not the only one.
 
     Raises:
         MissingExtraError: no path given and music21 is not installed.
-        NoTunesError: a file is empty or holds no ABC, a folder holds no such file, or no tune in
-            any of them could be read.
-        TuneError: a file cannot be opened.
+        NoTunesError: no tune in any of the files could be read, or a folder holds none.
+        TuneError: a file that was given, and is not only found in a folder, cannot be opened.
     """
-    notice = NOTICE if paths is None else ""
-    files = (
-        _list_collection_files()
-        if paths is None
-        else [file for path in to_paths(paths) for file in _list_files(path)]
-    )
-    found: dict[tuple[str, ...], Tune] = {}
-    dropped: list[SkippedTune] = []
-    for block in (block for file in files for block in abc_file.read_blocks(file)):
-        if reason := exclude(block):
-            dropped.append(SkippedTune(block.source, block.line, block.title, reason))
-            continue
+    reader = _CollectionReader(exclude)
+    if paths is None:
+        for file in _list_collection_files():
+            reader.read(file)
+    else:
+        for path in to_paths(paths):
+            reader.read_path(path)
+    return reader.finish(NOTICE if paths is None else "")
+
+
+class _CollectionReader:
+    def __init__(self, exclude: Callable[[abc_file.Block], str | None]) -> None:
+        self.exclude = exclude
+        self.found: dict[tuple[str, ...], Tune] = {}
+        self.dropped: list[SkippedTune] = []
+        self.skipped_files: list[SkippedFile] = []
+        self.remarks: list[PlacedRemark] = []
+        self.errors: list[TuneError] = []
+
+    def read_path(self, path: Path) -> None:
+        """Read a file, or those of a folder, where a file that cannot be opened is left out."""
+        if not path.is_dir():
+            self.read(path)
+            return
+        try:
+            files, skipped = find_files(path)
+        except NoTunesError as error:
+            self._skip(path, error)
+            return
+        self.skipped_files += skipped
+        for file in files:
+            try:
+                self.read(file)
+            except TuneError as error:
+                self._skip(file, error)
+
+    def read(self, path: Path) -> None:
+        """Read a file; one that holds no tune is left out.
+
+        Raises:
+            TuneError: it cannot be opened.
+        """
+        try:
+            file = tune_files.read_file(path)
+        except NoTunesError as error:
+            self._skip(path, error)
+            return
+        self._place(str(path), file.remarks)
+        for line, title, reason in file.problems:
+            self.dropped.append(SkippedTune(str(path), line, title, reason))
+        for block in file.blocks:
+            self._read_block(block)
+
+    def _read_block(self, block: abc_file.Block) -> None:
+        if reason := self.exclude(block):
+            self._drop(block, block.line, reason)
+            return
         try:
             tune = from_abc(block)
-            tune = replace(tune, rhythm=tune.rhythm or find_printed_dance(block))
         except AbcSyntaxError as error:
-            dropped.append(SkippedTune(block.source, error.line, block.title, error.reason))
-            continue
-        first = found.setdefault(tune.tokens, tune)
-        if first is not tune:
-            where = f"{Path(first.source).name}:{first.line}"
-            reason = f"the same music as an earlier tune ({where})"
-            dropped.append(SkippedTune(block.source, block.line, block.title, reason))
-    if not found:
-        raise NoTunesError(_describe_failure(dropped))
-    return Collection(tuple(found.values()), tuple(dropped), notice)
+            self._drop(block, error.line, error.reason)
+            return
+        first = self.found.setdefault(tune.tokens, tune)
+        if first is tune:
+            self._place(block.source, tune.remarks)
+            return
+        where = f"{Path(first.source).name}:{first.line}"
+        self._drop(block, block.line, f"the same music as an earlier tune ({where})")
+
+    def _drop(self, block: abc_file.Block, line: int, reason: str) -> None:
+        self.dropped.append(SkippedTune(block.source, line, block.title, reason))
+
+    def _place(self, source: str, remarks: Iterable[Remark]) -> None:
+        self.remarks += (PlacedRemark(source, line, kind) for kind, line in remarks)
+
+    def _skip(self, path: Path, error: TuneError) -> None:
+        self.errors.append(error)
+        reason = str(error).removeprefix(str(path)).removesuffix(".").strip(" :,")
+        reason = _NO_TUNE if reason.startswith(_NO_TUNE) else reason
+        self.skipped_files.append(SkippedFile(str(path), reason))
+
+    def finish(self, notice: str) -> Collection:
+        """The collection.
+
+        Raises:
+            NoTunesError: no tune was read.
+        """
+        if not self.found:
+            if self.errors and not self.dropped:
+                raise self.errors[0]
+            raise NoTunesError(_describe_failure(self.dropped))
+        return Collection(
+            tuple(self.found.values()),
+            tuple(self.dropped),
+            notice,
+            tuple(self.skipped_files),
+            tuple(self.remarks),
+        )
 
 
 def _describe_failure(dropped: Sequence[SkippedTune]) -> str:
     first = f" The first: {dropped[0]}." if dropped else ""
     return f"None of {len(dropped)} tunes could be read.{first}"
-
-
-def _list_files(path: Path) -> list[Path]:
-    if not path.is_dir():
-        return [path]
-    files = sorted(path.rglob("*.abc"))
-    if not files:
-        raise NoTunesError(f"The folder {path} holds no .abc file; give a folder or file of tunes.")
-    return files
 
 
 def _list_collection_files() -> list[Path]:
@@ -136,7 +271,7 @@ def _list_collection_files() -> list[Path]:
             f"The installed music21 has no {', '.join(missing)} in {corpus}: it came without its "
             "corpus; reinstall it, or give files of ABC of your own."
         )
-    return [file for name in COLLECTIONS for file in _list_files(corpus / name)]
+    return [file for name in COLLECTIONS for file in find_files(corpus / name).files]
 
 
 def _strip_details(reason: str) -> str:

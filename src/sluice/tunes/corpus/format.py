@@ -50,9 +50,13 @@ def read_abc(files: StrPaths) -> Tokens:
         groups=tuple(family[place] for place in range(len(tunes))),
         load_report=LoadReport(
             understood,
-            skipped_items=tuple(
-                SkippedItem(one.source, one.line, f"{one.title}: {one.reason}")
-                for one in collection.skipped_tunes
+            notes=tuple(collection.describe_remarks()),
+            skipped_items=(
+                *(SkippedItem(one.path, None, one.reason) for one in collection.skipped_files),
+                *(
+                    SkippedItem(one.source, one.line, f"{one.title}: {one.reason}")
+                    for one in collection.skipped_tunes
+                ),
             ),
         ),
     )

@@ -26,6 +26,9 @@ from sluice.tunes.theory.keys import AccidentalTracker, Pitch
 
 _BARS_PER_LINE = Fraction(18, 5)
 """So many bars fill a line; an upbeat and its complement leave a little less than four."""
+_MAX_BARS_PER_LINE = Fraction(24, 5)
+_EVENTS_PER_BAR, _CHARACTERS_PER_BAR = 20, 18
+"""So many notes, or characters of the words below them, fill the place of an ordinary bar."""
 _SHORTEST = Fraction(1, 16)
 _SIGNS = {-2: "ff", -1: "f", 0: "n", 1: "s", 2: "x"}
 
@@ -95,14 +98,26 @@ class _SectionWriter:
             if bar.ending != ending:
                 ending = bar.ending
                 parent = self._add_ending(ending) if ending else self.section
-            if filled >= _BARS_PER_LINE and not self._is_second_ending(place):
+            width = self._measure_width(bar)
+            is_full = filled >= _BARS_PER_LINE or filled + width > _MAX_BARS_PER_LINE
+            if filled and is_full and not self._is_second_ending(place):
                 SubElement(parent, "sb")
                 filled = Fraction(0)
             number += not self._completes_bar(place)
             self._add_measure(parent, place, number)
-            filled += bar.duration / bar.length
+            filled += width
         for measure, events in self.measures:
             self.annotations.add_marks(measure, events, self.ends)
+
+    def _measure_width(self, bar: Bar) -> Fraction:
+        """How many ordinary bars' place a bar takes, with its notes and the words below them."""
+        events = range(self.event_index, self.event_index + len(bar.events))
+        characters = self.annotations.count_characters(events)
+        return max(
+            bar.duration / bar.length,
+            Fraction(len(bar.events), _EVENTS_PER_BAR),
+            Fraction(characters, _CHARACTERS_PER_BAR),
+        )
 
     def _completes_bar(self, place: int) -> bool:
         """Whether a bar has no number of its own: an upbeat, or what fills up a short bar."""

@@ -161,6 +161,13 @@ class AnnotationWriter:
             self.open_words.discard(number)
             self.held[number] = syllable
 
+    def count_characters(self, events: range) -> int:
+        """How long the words below these events are, at each the longest of all verses."""
+        return sum(
+            1 + max((len(v[event]) for v in self.lyrics if event < len(v)), default=-1)
+            for event in events
+        )
+
     def add_marks(self, measure: Element, events: range, ends: Mapping[int, str]) -> None:
         """What refers to the events of a measure; `ends` names the last sign of each."""
         for event in events:
@@ -213,7 +220,8 @@ class AnnotationWriter:
 
     def _name(self, decoration: str) -> str:
         plain = decoration[1:-1] if decoration[0] == "!" else decoration
-        return self.meanings.get(plain, plain)
+        name = self.meanings.get(plain, plain)
+        return name.lower() if name.lower() in _SIGNS or name.lower() in _WORDS else name
 
 
 def beam_graces(group: Element) -> Element:

@@ -62,7 +62,7 @@ class BarEnd(NamedTuple):
     line: BarLine
     total: int
     full: int
-    count: int = UNCOUNTED
+    announced: int = UNCOUNTED
 
 
 class SectionState(NamedTuple):
@@ -123,7 +123,7 @@ class SectionState(NamedTuple):
             and end.line in (PLAIN, OPEN)
             and self._may_be_pickup(end, can_be_pickup)
         ):
-            return end.count == self.ahead and not (
+            return end.announced == self.ahead and not (
                 end.line.opens and self.phase == SectionPhase.IN_REPEAT
             )
         if self.is_first_bar and self.due_pickup > 0:
@@ -155,10 +155,10 @@ class SectionState(NamedTuple):
         """Whether the line announces what the lines before it promised."""
         if end.line.ends_section:
             least = 1 if self.phase == SectionPhase.FIRST_ENDING else _MIN_BARS_PER_SECTION
-            return end.count in (UNCOUNTED, 0) or end.count >= least
+            return end.announced in (UNCOUNTED, 0) or end.announced >= least
         if self.ahead == UNCOUNTED:
-            return end.count in (UNCOUNTED, MAX_COUNT)
-        return end.count == self.ahead - 1
+            return end.announced in (UNCOUNTED, MAX_COUNT)
+        return end.announced == self.ahead - 1
 
     def _complement_totals(self, full: int) -> set[int]:
         """The totals that make up for a pickup."""
@@ -181,7 +181,7 @@ class SectionState(NamedTuple):
             after = self._end_section(end, num_bars, complete)
         elif end.total < end.full and self.phase == SectionPhase.SECOND_ENDING:
             after = self._begin_section(SectionPhase.NO_REPEAT, end, num_bars, complete)
-        if end.count == 0:
+        if end.announced == 0:
             return after._replace(phase=SectionPhase.OVER)
         return after._replace(may_end=False) if self.counts_bars else after
 
@@ -201,7 +201,7 @@ class SectionState(NamedTuple):
             phase,
             previous_pickup=lead if end.line == OPEN else 0,
             due_pickup=_ANY_PICKUP if lead else max(0, end.full - end.total),
-            ahead=end.count,
+            ahead=end.announced,
             num_bars=num_bars,
             may_end=may_end,
             counts_bars=self.counts_bars,
@@ -210,7 +210,7 @@ class SectionState(NamedTuple):
     def _end_section(self, end: BarEnd, num_bars: int, complete: bool) -> SectionState:
         if self.phase == SectionPhase.FIRST_ENDING:
             due = SectionPhase.SECOND_ENDING_DUE
-            return self._replace(phase=due, num_bars=num_bars, may_end=False, ahead=end.count)
+            return self._replace(phase=due, num_bars=num_bars, may_end=False, ahead=end.announced)
         if end.line.opens:
             return self._begin_section(SectionPhase.IN_REPEAT, end, num_bars)
         return self._begin_section(SectionPhase.NO_REPEAT, end, num_bars, complete)
@@ -227,7 +227,7 @@ class SectionState(NamedTuple):
         return self._replace(
             phase=phase,
             pickup=end.total if is_pickup else self.pickup,
-            ahead=end.count,
+            ahead=end.announced,
             num_bars=num_bars,
             has_bars=True,
             may_end=complete and not (in_repeat or is_pickup),

@@ -84,6 +84,7 @@ class _AbcBodyReader:
         self.broken_factor = Fraction(1)
         self.annotations = AnnotationCollector()
         self.lines_below: list[AlignedLine] = []
+        self.tempos: list[tuple[str, int]] = []
         self.line = 0
 
     def read_line(self, line: Line) -> None:
@@ -111,6 +112,7 @@ class _AbcBodyReader:
             tuple(self.lines_below),
             tuple(self.parts),
             tuple(self.remarks),
+            tuple(self.tempos),
         )
 
     def _make_error(self, reason: str) -> AbcSyntaxError:
@@ -178,6 +180,8 @@ class _AbcBodyReader:
             self.lines_below.append(AlignedLine(letter, value, len(self.symbols), self.line))
         elif letter == "m":
             self.macros.append(parse_macro(value, self.line))
+        elif letter == "Q" and not any(isinstance(s, SoundSymbol) for s in self.symbols):
+            self.tempos.append((value, self.line))
         elif letter not in KEPT_LETTERS:
             self._add_remark(f"a field within the tune ({letter}:), left out")
 

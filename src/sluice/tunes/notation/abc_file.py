@@ -6,13 +6,14 @@ The format is ABC 2.1 (https://abcnotation.com/wiki/abc:standard:v2.1).
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from itertools import pairwise
 
-from sluice.files import StrPath
-from sluice.tunes.errors import AbcSyntaxError, NoTunesError, make_read_error
+from sluice.tunes.errors import AbcSyntaxError, NoTunesError
 from sluice.tunes.notation.abc_header import Header, parse_header
-from sluice.tunes.notation.abc_lines import Line, clean_lines
+from sluice.tunes.notation.abc_lines import Line, TuneLines, clean_lines
+from sluice.tunes.notation.abc_search import find_tunes
 from sluice.tunes.notation.header_fields import Fields, select_fields
 from sluice.tunes.notation.remarks import Remark
 from sluice.tunes.notation.text_escapes import decode_text
@@ -67,50 +68,52 @@ class Block:
         raise AbcSyntaxError("the tune has no K: field", self.line)
 
 
-def read_blocks(path: StrPath) -> list[Block]:
-    """The tunes of an ABC file, cut apart and not yet read.
-
-    The encoding is UTF-8 or, where that fails, Latin-1.
-
-    Raises:
-        NoTunes: the file is empty, is no text, or no line of it begins with X:.
-        TuneError: the file cannot be opened.
-    """
-    try:
-        content = Path(path).read_bytes()
-    except OSError as error:
-        raise make_read_error(path, error) from None
-    if not content.strip():
-        raise NoTunesError(f"{path} is empty; give a file of tunes in ABC notation.")
-    if b"\0" in content:
-        raise NoTunesError(f"{path} is not text; give a file of tunes in ABC notation.")
-    return split_blocks(decode(content), str(path))
-
-
-def decode(content: bytes) -> str:
-    """`content` as UTF-8 (with or without a byte-order mark), else as Latin-1."""
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return content.decode("latin-1")
+def split_lines(text: str) -> list[Line]:
+    """The lines of a text, comments included; a line ends in LF, CR LF or CR."""
+    return [Line(number, line) for number, line in enumerate(_NEWLINE.split(text), 1)]
 
 
 def split_blocks(text: str, source: str) -> list[Block]:
     """The tunes in `text`; `source` names it in what is reported.
 
     Raises:
-        NoTunes: no line begins with X:.
+        NoTunesError: there is none.
     """
-    raw = _NEWLINE.split(text)
-    starts = [place for place, line in enumerate(raw) if line.startswith("X:")]
-    if not starts:
+    blocks, _ = find_blocks(split_lines(text), source)
+    if not blocks:
         raise NoTunesError(
-            f"{source} holds no tune: no line begins with X:, as every tune in ABC notation does."
+            f"{source} holds no tune: no line begins with X:, as every tune in ABC notation does, "
+            "and no music stands below M: or K:."
         )
-    head = clean_lines(raw, 0, starts[0]).lines
-    defaults = tuple(line for line in head if line.field is not None)
-    found = []
-    for start, end in zip(starts, [*starts[1:], len(raw)], strict=True):
-        lines, remarks = clean_lines(raw, start, end)
-        found.append(Block(source, lines, defaults, remarks))
-    return found
+    return blocks
+
+
+def find_blocks(lines: Sequence[Line], source: str) -> tuple[list[Block], tuple[Remark, ...]]:
+    """The tunes among `lines` (`abc_search.find_tunes`), and remarks on what is above the first.
+
+    A tune without X: gets a number.
+    """
+    raw = [line.text for line in lines]
+    places = find_tunes(raw)
+    defaults = [
+        line for place in places.header for line in _clean_lines(lines, place, place + 1).lines
+    ]
+    blocks = []
+    starts = [*places.others, *places.numbered]
+    for number, (start, end) in enumerate(pairwise([*starts, len(raw)]), 1):
+        own, remarks = _clean_lines(lines, start, end)
+        if start in places.others:
+            own = (Line(lines[start].number, f"X:{number}"), *own)
+        blocks.append(Block(source, own, tuple(defaults), remarks))
+    above = (Remark(kind, lines[line - 1].number) for kind, line in places.remarks)
+    return blocks, tuple(above)
+
+
+def _clean_lines(lines: Sequence[Line], start: int, end: int) -> TuneLines:
+    """`clean_lines` of lines that need not be numbered in a row: those of a table are not."""
+    own = lines[start:end]
+    found = clean_lines([line.text for line in own], 0, len(own))
+    return TuneLines(
+        tuple(Line(own[number - 1].number, text) for number, text in found.lines),
+        tuple(Remark(kind, own[line - 1].number) for kind, line in found.remarks),
+    )

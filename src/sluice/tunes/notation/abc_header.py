@@ -43,6 +43,7 @@ class Header:
         voices: those that V: fields name.
         part_order: a letter for each part as played, or nothing.
         macros: what `m:` fields abbreviate.
+        tempos: the values of Q: fields, with their lines.
         remarks: what was left out.
     """
 
@@ -56,6 +57,7 @@ class Header:
     voices: tuple[VoiceField, ...] = ()
     part_order: str = ""
     macros: tuple[Macro, ...] = ()
+    tempos: tuple[tuple[str, int], ...] = ()
     remarks: tuple[Remark, ...] = ()
 
 
@@ -89,6 +91,7 @@ def parse_header(lines: Sequence[Line]) -> Header:
         voices=tuple(voices),
         part_order=_read_part_order(fields, remarks),
         macros=tuple(parse_macro(*field) for field in fields.get("m", [])),
+        tempos=tuple(fields.get("Q", [])),
         remarks=tuple(remarks),
     )
 

@@ -92,6 +92,7 @@ class Music:
         lines_below: lines of words (`w:`) and of symbols (`s:`).
         parts: labels of parts, in order.
         remarks: what was left out, or taken in another way than written.
+        tempos: the values of Q: above the first note, with their lines.
     """
 
     meter: str
@@ -99,6 +100,7 @@ class Music:
     lines_below: tuple[AlignedLine, ...] = ()
     parts: tuple[PartLabel, ...] = ()
     remarks: tuple[Remark, ...] = ()
+    tempos: tuple[tuple[str, int], ...] = ()
 
 
 _LENGTH = r"(\d{0,4})(/{0,5})(\d{0,4})"

@@ -22,12 +22,13 @@ def select_fields(
 ) -> Fields:
     """The fields to keep of a tune: those of the file that it does not override, and its own.
 
-    The first title is not among them, nor is an empty field.
+    The first title is not among them, nor is an empty field, save where it parts verses (`W:`).
 
     >>> select_fields([("T", "Jig"), ("T", "Gigue"), ("C", "Me"), ("K", "D")], [("S", "a book")])
     (('S', 'a book'), ('T', 'Gigue'), ('C', 'Me'))
     """
-    own = [_decode_field(*field) for field in lines if field[0] in KEPT_LETTERS and field[1]]
+    kept = [field for field in lines if field[0] in KEPT_LETTERS]
+    own = [_decode_field(*field) for field in kept if field[1] or field[0] == "W"]
     letters = {letter for letter, _ in own} | set("TW")
     given = [
         _decode_field(letter, value)

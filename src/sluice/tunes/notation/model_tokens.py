@@ -163,7 +163,10 @@ def _find_sections(tokens: Sequence[str], open_bars: int | None) -> list[_TuneSe
             total = max(open_bars, total)
         closes = stop < len(tokens) and tokens[stop] in (":|", "::")
         is_ending = start + 1 < len(tokens) and tokens[start + 1].startswith(("|1", "|2"))
-        is_last = stop == len(tokens) and open_bars is None
+        is_last = stop == len(tokens)
+        if is_last and open_bars is not None:  # it will close as the sections before it do
+            closes = not inner or any(tokens[place] in (":|", "::") for place in inner)
+            is_last = False
         found.append(
             _TuneSection(start, stop, tuple(ends), total, closes and not is_ending, is_last)
         )

@@ -30,6 +30,7 @@ from sluice.tunes.notation.remarks import Remark
 from sluice.tunes.notation.score import Bar
 from sluice.tunes.theory.dances import check_swing, default_swing, default_tempo
 from sluice.tunes.theory.keys import Key
+from sluice.tunes.theory.tempo import parse_tempo
 
 GAP = "*"
 
@@ -161,6 +162,7 @@ def transcribe(block: Block, gaps: bool = False) -> Transcription:
         raise AbcSyntaxError(error.reason, placed[place][1]) from None
     rhythm = " ".join(header.rhythm.lower().split()).replace("slipjig", "slip jig")
     parts, misplaced = place_parts(music.parts, read.bars)
+    tempo, untimed = _read_tempo([*header.tempos, *music.tempos], music.meter, header.unit_length)
     lyrics, marks, misaligned = align_lines(music.symbols, music.lines_below)
     return Transcription(
         tokens,
@@ -169,13 +171,34 @@ def transcribe(block: Block, gaps: bool = False) -> Transcription:
         block.line,
         rhythm,
         header.sounding_key.tonic,
+        tempo=tempo,
         parts=parts,
         part_order=header.part_order,
         fields=block.text_fields(),
         annotations=collect_annotations(music.symbols, marks, header.sounding_key),
         lyrics=lyrics,
-        remarks=(*block.remarks, *header.remarks, *music.remarks, *misplaced, *misaligned),
+        remarks=(
+            *block.remarks,
+            *header.remarks,
+            *music.remarks,
+            *misplaced,
+            *misaligned,
+            *untimed,
+        ),
     )
+
+
+def _read_tempo(
+    fields: Sequence[tuple[str, int]], meter: str, unit_length: Fraction
+) -> tuple[int | None, list[Remark]]:
+    """The last tempo that the values and lines of Q: give, and remarks on the others."""
+    tempo, remarks = None, []
+    for value, line in fields:
+        try:
+            tempo = parse_tempo(value, meter, unit_length)
+        except ValueError as error:
+            remarks.append(Remark(f"{error}, left out", line))
+    return tempo, remarks
 
 
 def _build_tokens(symbols: Sequence[Symbol], meter: str, key: Key) -> Iterator[tuple[str, int]]:
