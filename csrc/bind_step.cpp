@@ -219,7 +219,7 @@ template <class P> struct Stream {
     }
 
 private:
-    static constexpr i64 min_shared_products = i64(1) << 23;  // of a single step
+    static constexpr i64 min_shared_products = i64(1) << 28;  // of a single step: some ms
     int threads_ = 1, current_ = 0;
     i64 products_per_row_ = 0;
     Clock::time_point last_step_{};

@@ -157,7 +157,7 @@ class TrainOptions:
     learning_rate: Annotated[
         float | None,
         typer.Option(
-            help="Peak learning rate; default 0.004 (0.008 for tunes, 0.001 with --from).",
+            help="Peak learning rate; default 0.004 (0.008 for tunes, 0.002 with --from).",
             rich_help_panel=_OPTIMIZATION,
         ),
     ] = None

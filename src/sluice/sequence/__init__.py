@@ -27,6 +27,7 @@ from sluice.sequence.generation import DeadlineError as DeadlineError
 from sluice.sequence.generation import EndingGrammar as EndingGrammar
 from sluice.sequence.generation import GenerationCancelledError as GenerationCancelledError
 from sluice.sequence.generation import GenerationHandle as GenerationHandle
+from sluice.sequence.generation import GenerationRecording as GenerationRecording
 from sluice.sequence.generation import GenerationServer as GenerationServer
 from sluice.sequence.generation import Grammar as Grammar
 from sluice.sequence.generation import GrammarError as GrammarError
@@ -39,6 +40,7 @@ from sluice.sequence.generation import TextCodec as TextCodec
 from sluice.sequence.generation import beam_search as beam_search
 from sluice.sequence.generation import generate as generate
 from sluice.sequence.generation import log_likelihood as log_likelihood
+from sluice.sequence.generation import record_generation as record_generation
 from sluice.sequence.generation import stream_tokens as stream_tokens
 from sluice.sequence.metrics import evaluate as evaluate
 from sluice.sequence.models import LanguageModel as LanguageModel

@@ -132,17 +132,17 @@ def test_everyone_gets_what_generate_gives(name: str) -> None:
 def test_a_batch_of_several_threads() -> None:
     """A step of so many sequences of so large a model is shared between threads."""
     torch.manual_seed(4)
-    model = LanguageModel(LanguageModelConfig(VOCABULARY, "lstm", 64, 256, num_layers=2))
-    sampling = Sampling(max_length=6)
+    model = LanguageModel(LanguageModelConfig(VOCABULARY, "lstm", 64, 704, num_layers=2))
+    sampling = Sampling(max_length=3)
     threads = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
         batch = ContinuousBatch(model)
-        made = [batch.add(seed, sampling=sampling) for seed in range(40)]
+        made = [batch.add(seed, sampling=sampling) for seed in range(48)]
         batch.run()
     finally:
         torch.set_num_threads(threads)
-    assert [one.tokens for one in made] == generate(model, range(40), sampling=sampling)
+    assert [one.tokens for one in made] == generate(model, range(48), sampling=sampling)
 
 
 def test_those_who_leave_do_not_change_the_rest() -> None:

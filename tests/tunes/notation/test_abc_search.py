@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from fractions import Fraction
 
 import pytest
@@ -72,3 +73,10 @@ def test_nothing_in_typeset_text_begins_a_tune() -> None:
 def test_typeset_text_without_end_hides_nothing() -> None:
     text = "%%begintext\n\nX:1\nM:4/4\nL:1/8\nK:C\nCDEF|\n"
     assert [block.line for block in split_blocks(text, "book")] == [3]
+
+
+def test_many_typeset_texts_without_end_take_no_time() -> None:
+    text = "X:1\nM:4/4\nL:1/8\nK:C\n" + "%%begintext\n" * 20_000 + "CDEF|\n"
+    start = time.monotonic()
+    assert describe(split_blocks(text, "book")) == [(1, "X:1", "M:4/4 K:Cmaj C D E F |")]
+    assert time.monotonic() - start < 20  # a search for each one's end takes minutes

@@ -62,6 +62,8 @@ def test_annotations_are_on_a_root_of_c_by_event():
         ("{/g}A2 {g2f}B2 {[ce]}c4|", "{/g}A2{g2f}B2 {[ce]}c4|"),
         ("A2).(B2 c2)(d2|", "A2.(B2 c2)d2|"),
         ("(f4{ef})|(T^d4{^cd}|e4)", "(f4{ef})|(T^d4{^cd}|e4)|"),
+        ("A2 ({ed}) (c2B2) c2|", "A2{ed}(c2 B2)c2|"),
+        ("A2) B2 (c4|uAvBkckd kAkBkckd|", "A2B2 c4|uAvBkckd kAkBkckd|"),
         ("[~A!4!c]2 A.-A y2 B!|", "~!4![Ac]2A-A B|"),
         ('""A "Am""_low"B {~}c2|', 'A"Am""_low"Bc2|'),
         ("A2 B2 c2 d2|!p!A4 B4", "A2B2 c2d2|!p!A4 B4|"),

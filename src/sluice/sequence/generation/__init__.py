@@ -13,6 +13,12 @@ from sluice.sequence.generation.beam import Hypothesis as Hypothesis
 from sluice.sequence.generation.beam import beam_search as beam_search
 from sluice.sequence.generation.continuous_batch import ContinuousBatch as ContinuousBatch
 from sluice.sequence.generation.generation_handle import GenerationHandle as GenerationHandle
+from sluice.sequence.generation.generation_recording import (
+    GenerationRecording as GenerationRecording,
+)
+from sluice.sequence.generation.generation_recording import (
+    record_generation as record_generation,
+)
 from sluice.sequence.generation.generation_server import GenerationServer as GenerationServer
 from sluice.sequence.generation.grammar import EndingGrammar as EndingGrammar
 from sluice.sequence.generation.grammar import Grammar as Grammar

@@ -79,7 +79,8 @@ class BatchRows:
         """Every sequence reads a token and samples the next, or reads on in its prompt."""
         self._write_inputs()
         samplings = [sequence.sampling for sequence in self.sequences]
-        sampled = self._engine.sample_next(self._buffers, samplings)
+        self._engine.sample_next(self._buffers, samplings)
+        sampled = self._sampled[: len(samplings)].tolist()
         events: list[Event] = []
         for sequence, token in zip(self.sequences, sampled, strict=True):
             sequence.unread.popleft()
@@ -113,6 +114,7 @@ class BatchRows:
         self._tokens, self._filters = self._buffers.tokens.numpy(), self._buffers.filters.numpy()
         self._choices = self._buffers.choices[0].numpy()
         self._uniforms = self._buffers.uniforms[0].numpy()
+        self._sampled = self._buffers.sampled[0].numpy()
 
 
 def _append(sequence: BatchedSequence, token: int) -> int | None:

@@ -35,10 +35,10 @@ class Engine(Protocol):
         """
         ...
 
-    def sample_next(self, rows: RowBuffers, samplings: Sequence[Sampling]) -> list[int]:
+    def sample_next(self, rows: RowBuffers, samplings: Sequence[Sampling]) -> None:
         """Read a token each, and sample the next, each sequence in its own way.
 
-        −1 for a sequence whose logits are NaN.
+        `rows.sampled` gets the tokens, −1 for a sequence whose logits are NaN.
         """
         ...
 

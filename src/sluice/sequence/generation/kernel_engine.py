@@ -66,13 +66,10 @@ class KernelEngine:
         drawn = self._stepper.generate(make_spec(sampling), choices, tokens, uniforms)
         return require_no_nan(drawn)
 
-    def sample_next(self, rows: RowBuffers, samplings: Sequence[Sampling]) -> list[int]:
-        batch = self._stepper.batch
+    def sample_next(self, rows: RowBuffers, samplings: Sequence[Sampling]) -> None:
         if rows is not self._rows:
-            self._rows, self._words = rows, rows.encode(batch, END)
+            self._rows, self._words = rows, rows.encode(self._stepper.batch, END)
         self._stepper.sample_next(self._words)
-        sampled: list[int] = rows.sampled[0, :batch].tolist()
-        return sampled
 
     def feed(self, tokens: Tensor) -> None:
         self._stepper.feed(tokens)

@@ -56,15 +56,15 @@ class ReferenceEngine:
                 break
         return torch.stack(drawn)
 
-    def sample_next(self, rows: RowBuffers, samplings: Sequence[Sampling]) -> list[int]:
+    def sample_next(self, rows: RowBuffers, samplings: Sequence[Sampling]) -> None:
         count = len(samplings)
         logits, allowed = self._step(rows.tokens[:count]), rows.choices[0, :count].bool()
-        uniforms, found = rows.uniforms[0, :count], [-1] * count
+        uniforms = rows.uniforms[0, :count]
+        rows.sampled[0, :count] = -1
         for b, sampling in enumerate(samplings):
             if not logits[b].isnan().any():
                 one = slice(b, b + 1)
-                found[b] = int(draw(logits[one], allowed[one], uniforms[one], sampling))
-        return found
+                rows.sampled[0, one] = draw(logits[one], allowed[one], uniforms[one], sampling)
 
     @torch.inference_mode()
     def feed(self, tokens: Tensor) -> None:

@@ -53,6 +53,11 @@ def draw(logits: Tensor, allowed: Tensor, uniform: Tensor, sampling: Sampling) -
 
     `allowed` is boolean, (vocabulary,) or (batch, vocabulary); `uniform` (batch,) is in [0, 1).
     """
+    return _invert(filter_probabilities(logits, allowed, sampling), uniform)
+
+
+def filter_probabilities(logits: Tensor, allowed: Tensor, sampling: Sampling) -> Tensor:
+    """What `draw` samples from, (batch, vocabulary): 0 where a token is not kept; sums vary."""
     allowed = allowed.expand_as(logits)
     kept = (logits.masked_fill(~allowed, -torch.inf) / sampling.temperature).softmax(dim=1)
     if sampling.top_k is not None or sampling.top_p is not None:
@@ -64,7 +69,7 @@ def draw(logits: Tensor, allowed: Tensor, uniform: Tensor, sampling: Sampling) -
         entropy = torch.special.entr(kept).sum(dim=1, keepdim=True)
         near = (information - entropy).abs().argsort(dim=1, stable=True)
         kept = _keep_first(kept, near, None, sampling.typical)
-    return _invert(kept, uniform)
+    return kept
 
 
 def _keep_first(

@@ -81,7 +81,7 @@ def make_training_config(
         seconds, epochs: the budget, one of them.
         seed: for dropout.
         from_trained: whether the weights are those of a trained model, which large steps would
-            destroy: the learning rate is an eighth of that of a new model.
+            destroy: the learning rate is a quarter of that of a new model.
 
     Raises:
         SequenceError: a budget that is missing or not positive.
@@ -90,7 +90,7 @@ def make_training_config(
         seconds=seconds,
         epochs=epochs,
         seed=seed,
-        learning_rate=0.001 if from_trained else 0.008,
+        learning_rate=0.002 if from_trained else 0.008,
         validations=8,
     )
 

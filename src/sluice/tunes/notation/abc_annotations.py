@@ -68,10 +68,13 @@ class AnnotationCollector:
         self.open_slurs += 1
 
     def close_slur(self) -> bool:
-        """End a slur; whether one had begun."""
+        """End a slur; whether one had begun. One around grace notes alone is left out."""
         was_open = self.open_slurs > 0
         self.open_slurs -= was_open
-        return was_open
+        pending = [place for place, text in enumerate(self.before) if text.endswith("(")]
+        if pending:
+            del self.before[pending[-1]]
+        return was_open and not pending
 
     def drop_dot(self) -> None:
         """The dot of a dotted tie belongs to no note."""
@@ -127,6 +130,8 @@ def align_lines(
 
     Lines that follow each other are verses of the music since the last such line.
     """
+    if not lines:
+        return (), {}, []
     notes, remarks = _list_notes(symbols), list[Remark]()
     words: list[LyricLine] = []
     marks: dict[int, str] = {}

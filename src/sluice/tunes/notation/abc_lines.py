@@ -12,10 +12,12 @@ _COMMENT = re.compile(r"(?<!\\)%.*")
 _FIELD = re.compile(r"([A-Za-z+]):(.*)", re.DOTALL)
 # A line such as `A:| B2` is a note before a repeat sign and not a field.
 _NOTE_BEFORE_BAR = re.compile(r"[A-Ga-gxz]:\s*(?:[|:]|\[[|\d])")
+_BLOCK_END = re.compile(r"%%end\w+")
 _BLOCK_START = re.compile(r"%%\s*begin(\w+)")
 _TEXT_FIELDS = "ABCDFGHNORSTWZ"
 """Fields above K: whose value may go on in lines that are no field."""
 _TEXTS = re.compile(r"\"[^\"]*\"|![^!|\s]*!|\[[A-Za-z]:[^\]]*\]|\+[a-z]+\+")
+_DECORATION = re.compile(r"[H-Wh-w](?=[A-Ga-g^_=\[{(\"])|(?<=[\d)\]A-Ga-g])[HOS](?=\s*[:|])")
 _WORD = re.compile(r"[^\W\d_]{3,}")
 _LETTERS_OF_MUSIC = frozenset("ABCDEFGabcdefgxyzXZHLMOPSTuv")
 _MAX_OTHER_LETTERS = 0.3
@@ -83,6 +85,7 @@ def _join_continuations(lines: Sequence[Line]) -> list[Line]:
 def _split_paragraphs(raw: Sequence[str], start: int, end: int) -> list[list[Line]]:
     """The lines between empty ones; a block of directives may hold such."""
     found: list[list[Line]] = [[]]
+    ends = _find_last_block_ends(raw[start:end], start)
     block_end = ""
     for number in range(start, end):
         text = raw[number]
@@ -90,8 +93,7 @@ def _split_paragraphs(raw: Sequence[str], start: int, end: int) -> list[list[Lin
             block_end = "" if text.startswith(block_end) else block_end
         elif match := _BLOCK_START.match(text):
             closing = f"%%end{match[1]}"
-            rest = (raw[place] for place in range(number + 1, end))
-            block_end = closing if any(line.startswith(closing) for line in rest) else ""
+            block_end = closing if ends.get(closing, start) > number else ""
         elif not text.strip():
             found.append([])
             continue
@@ -102,6 +104,7 @@ def _split_paragraphs(raw: Sequence[str], start: int, end: int) -> list[list[Lin
 def _strip_comments(paragraph: Sequence[Line]) -> TuneLines:
     lines: list[Line] = []
     remarks: list[Remark] = []
+    ends = _find_last_block_ends([line.text for line in paragraph], 0)
     block_end, in_directive = "", False
     for place, (number, text) in enumerate(paragraph):
         if in_directive:
@@ -112,7 +115,7 @@ def _strip_comments(paragraph: Sequence[Line]) -> TuneLines:
             continue
         if match := _BLOCK_START.match(text):
             closing = f"%%end{match[1]}"
-            if any(line.text.startswith(closing) for line in paragraph[place:]):
+            if ends.get(closing, -1) > place:
                 block_end = closing
             remarks.append(Remark(f"%%begin{match[1]}, left out", number))
             continue
@@ -124,6 +127,15 @@ def _strip_comments(paragraph: Sequence[Line]) -> TuneLines:
         if text.strip():
             lines.append(Line(number, text))
     return TuneLines(tuple(lines), tuple(remarks))
+
+
+def _find_last_block_ends(texts: Sequence[str], first: int) -> dict[str, int]:
+    """The last place of each `%%endNAME`, counted from `first`."""
+    return {
+        match[0]: place
+        for place, text in enumerate(texts, first)
+        if (match := _BLOCK_END.match(text))
+    }
 
 
 def _goes_on(lines: Sequence[Line], more: Sequence[Line]) -> bool:
@@ -140,12 +152,14 @@ def _goes_on(lines: Sequence[Line], more: Sequence[Line]) -> bool:
 def is_prose(text: str) -> bool:
     """Whether a line is words and not music.
 
-    >>> is_prose("D.C. al Fine"), is_prose('"D.C. al Fine" d2|'), is_prose("dega|")
+    >>> is_prose("D.C. al Fine"), is_prose('"D.C. al Fine" d2|'), is_prose("kBkc k[dF]2H||")
     (True, False, False)
     """
     if _WORDS_OF_SUCH_LETTERS.fullmatch(text):
         return True
     text = _TEXTS.sub(" ", text)
+    if "|" in text:
+        text = _DECORATION.sub("", text)
     letters = [letter for letter in text if letter.isalpha()]
     other = sum(map(_is_other, letters))
     return other > _MAX_OTHER_LETTERS * len(letters) and _has_words(text)
