@@ -1,3 +1,4 @@
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -35,7 +36,17 @@ def test_models_that_cannot_be_trained_on(tmp_path: Path, monkeypatch: pytest.Mo
 TEXT = "X:1\nT:One\nM:6/8\nL:1/8\nQ:3/8=70\nK:G\nGAB c2d|\n\nX:2\nT:Two\nM:4/4\nL:1/8\nK:D\nd8|\n"
 
 
-@pytest.mark.parametrize("text", [TEXT, TEXT.replace("\n", "\r\n"), "\n\n" + TEXT])
+@pytest.mark.parametrize(
+    "text",
+    [
+        TEXT,
+        TEXT.replace("\n", "\r\n"),
+        "\n\n" + TEXT,
+        "\ufeff" + TEXT,
+        textwrap.indent(TEXT, "    "),
+        TEXT.rstrip(),
+    ],
+)
 def test_text_is_read_like_a_file(text: str, tmp_path: Path) -> None:
     path = tmp_path / "two.abc"
     path.write_bytes(text.encode())

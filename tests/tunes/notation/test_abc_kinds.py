@@ -218,6 +218,7 @@ def test_a_single_voice_may_be_named() -> None:
         ("m: n2 = n/n/n\nC|", "unsupported"),
         ("^3/2C|", "microtone"),
         ("(3AB|c", "too few notes"),
+        ("A12345|", "the length of"),
         ("A/2/B|", "which means nothing here"),
         ("[M:none]Z|", "unsupported"),
         ("[C[E]G]|", "a chord within a chord"),

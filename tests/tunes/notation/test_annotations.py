@@ -137,3 +137,9 @@ def test_a_tune_with_annotations_is_a_value():
     assert plain != tune and plain.annotations == Annotations()
     with pytest.raises(TypeError):
         tune.annotations[0] = Annotation()  # type: ignore[index]
+
+
+def test_words_after_the_tune_come_last_and_endings_begin_no_line() -> None:
+    tune = read("X:1\nT:t\nM:4/4\nK:C\n|:A8|B8|c8|1d8:|2e8||f8|\nW:words\nN:a note\n")
+    assert tune.fields == (("N", "a note"), ("W", "words"))
+    assert tune.abc().splitlines()[-3:] == ["|:A8|B8|c8|1 d8:|[2 e8||", "f8|", "W:words"]

@@ -20,7 +20,7 @@ _LOCAL_CHECKPOINT = Path("tunes-out/tunes.safetensors")
 SHIPPED = "shipped"
 """The name of the bundled model, where a model file can be named."""
 
-_TEXT_START = re.compile(r"\s*(?:[A-Za-z]:(?![\\/])|%|<s>|[\[{]\s*[\"{])")
+_TEXT_START = re.compile(r"\ufeff?\s*(?:[A-Za-z]:(?![\\/])|%|<s>|[\[{]\s*[\"{])")
 """A field (but not a drive, as in `C:\\tunes`), a comment, a token, JSON."""
 
 

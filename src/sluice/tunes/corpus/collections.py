@@ -103,7 +103,10 @@ class Collection:
         """The lines of the report on what was left out of the tunes that were read."""
         if not self.remarks:
             return []
-        kinds = [(one.kind, one.place) for one in self.remarks]
+        # A printed collection's files are where music21 is installed.
+        kinds = [
+            (one.kind, Path(one.place).name if self.notice else one.place) for one in self.remarks
+        ]
         shown = [f"  {one}" for one in self.remarks] if verbose else _count_kinds(kinds)
         return ["Left out of tunes and files that were read:", *shown]
 

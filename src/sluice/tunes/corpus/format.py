@@ -17,7 +17,7 @@ from sluice.tunes.corpus import collections
 from sluice.tunes.corpus.families import group_families
 from sluice.tunes.errors import TuneError
 
-_TUNE = re.compile(rb"^X:.*?^K:", re.MULTILINE | re.DOTALL)
+_TUNE = re.compile(rb"(?:^|\r)X:.*?(?:^|\r)K:", re.MULTILINE | re.DOTALL)
 
 
 def read_abc(files: StrPaths) -> Tokens:

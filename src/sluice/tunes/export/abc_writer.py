@@ -75,8 +75,9 @@ class _AbcWriter:
             lines[-1] += self._write_token(before, token)
             if _is_bar_line(token) and before and after and not _is_bar_line(after):
                 bars += 1
-                if bars % _BARS_PER_LINE == 0:
+                if bars >= _BARS_PER_LINE and not token[-1].isdigit():
                     self._start_line(lines)
+                    bars = 0
         lines[-1] += self._close_event()
         words = write_verses(self.lyrics, self.sung)
         return [text for line, below in zip(lines, words, strict=True) for text in (line, *below)]

@@ -11,7 +11,6 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
-from functools import lru_cache
 
 from sluice.tunes.errors import AbcSyntaxError
 from sluice.tunes.notation.abc_annotations import AnnotationCollector
@@ -36,6 +35,7 @@ from sluice.tunes.notation.abc_symbols import (
     explain_fault,
     is_double,
     leaves_ending_open,
+    parse_length,
     tuplet_time,
 )
 from sluice.tunes.notation.annotations import transpose_annotation
@@ -62,11 +62,6 @@ def read_music(header: Header, lines: Sequence[Line], gaps: bool = False) -> Mus
     return reader.finish()
 
 
-@lru_cache(maxsize=1024)
-def _to_eighths(above: int, below: int, unit: Fraction) -> Fraction:
-    return Fraction(above, below) * unit * 8
-
-
 class _AbcBodyReader:
     def __init__(self, header: Header, lines: Sequence[Line], gaps: bool) -> None:
         self.symbols: list[Symbol] = []
@@ -81,7 +76,7 @@ class _AbcBodyReader:
         self.in_overlay = False
         self.chord: list[tuple[Pitch, Fraction]] | None = None
         self.chord_ties: list[Pitch] = []
-        self.broken_factor = Fraction(1)
+        self.broken = ""
         self.annotations = AnnotationCollector()
         self.lines_below: list[AlignedLine] = []
         self.tempos: list[tuple[str, int]] = []
@@ -103,7 +98,7 @@ class _AbcBodyReader:
             raise self._make_error("a chord that is not closed")
 
     def finish(self) -> Music:
-        if self.broken_factor != 1:
+        if self.broken:
             raise self._make_error("a broken rhythm with no second note")
         self._append_after(self.annotations.take_at_bar_line() + self.annotations.take_before())
         return Music(
@@ -213,7 +208,7 @@ class _AbcBodyReader:
         """A bar line, joined to one just before it, and the ending number that touches it."""
         if self.chord is not None:
             raise self._make_error("a chord that is not closed")
-        if self.broken_factor != 1:
+        if self.broken:
             raise self._make_error("a broken rhythm with no second note")
         self.pitches.start_bar()
         self.in_overlay = False
@@ -278,14 +273,11 @@ class _AbcBodyReader:
         except ValueError:
             raise self._make_error(f"{text!r}, which is no pitch") from None
 
-    def _parse_length(self, text: str, above: str, slashes: str, below: str) -> Fraction:
-        """A length in eighths; `/` halves, `//` quarters, `/3` thirds."""
-        if below and len(slashes) > 1:
-            raise self._make_error(f"the length of {text!r}")
-        divisor = int(below) if below else 2 ** len(slashes)
-        if not divisor or above.strip("0") == "" != above:
-            raise self._make_error(f"{text!r}, which takes no time")
-        return _to_eighths(int(above or 1), divisor, self.unit)
+    def _parse_length(self, text: str, *parts: str) -> Fraction:
+        try:
+            return parse_length(text, *parts) * self.unit * 8
+        except ValueError as error:
+            raise self._make_error(str(error)) from None
 
     def _read_rest(self, match: re.Match[str]) -> None:
         if self.chord is None:
@@ -353,11 +345,10 @@ class _AbcBodyReader:
 
     def _add_sound(self, pitches: tuple[Pitch, ...], duration: Fraction) -> None:
         self._close_ties(pitches)
-        duration = duration if self.broken_factor == 1 else duration * self.broken_factor
+        duration = self._break_rhythm(duration) if self.broken else duration
         before, after = self.annotations.take_before(), self.annotations.after_chord
         self.annotations.after_chord = ""
         self.symbols.append(SoundSymbol(pitches, duration, self.line, before=before, after=after))
-        self.broken_factor = Fraction(1)
 
     def _find_last_sound(self) -> tuple[int, SoundSymbol] | None:
         for place in range(len(self.symbols) - 1, -1, -1):
@@ -385,10 +376,22 @@ class _AbcBodyReader:
             self.pitches.open_ties = last[1].pitches
 
     def _read_broken(self, match: re.Match[str]) -> None:
-        """`A>B` dots the first and halves the second; each further sign halves again."""
         last = self.symbols[-1] if self.symbols else None
-        if not isinstance(last, SoundSymbol) or self.broken_factor != 1:
+        if not isinstance(last, SoundSymbol) or self.broken:
             raise self._make_error("a broken rhythm with no first note")
-        short = Fraction(1, 2 ** len(match[1]))
-        first, self.broken_factor = (2 - short, short) if match[1][0] == ">" else (short, 2 - short)
-        self.symbols[-1] = replace(last, duration=last.duration * first)
+        self.broken = match[1]
+
+    def _break_rhythm(self, duration: Fraction) -> Fraction:
+        """`A>B` dots the first and halves the second; each further sign halves again.
+
+        Between notes of unequal lengths it means nothing (ABC 2.1, section 4.4).
+        """
+        sign, self.broken = self.broken, ""
+        last = self._find_last_sound()
+        if last is None or last[1].duration != duration:
+            self._add_remark("a broken rhythm between unequal notes, left out")
+            return duration
+        short = Fraction(1, 2 ** len(sign))
+        first, second = (2 - short, short) if sign[0] == ">" else (short, 2 - short)
+        self.symbols[last[0]] = replace(last[1], duration=duration * first)
+        return duration * second

@@ -20,8 +20,8 @@ _TEXTS = re.compile(r"\"[^\"]*\"|![^!|\s]*!|\[[A-Za-z]:[^\]]*\]|\+[a-z]+\+")
 _DECORATION = re.compile(r"[H-Wh-w](?=[A-Ga-g^_=\[{(\"])|(?<=[\d)\]A-Ga-g])[HOS](?=\s*[:|])")
 _WORD = re.compile(r"[^\W\d_]{3,}")
 _LETTERS_OF_MUSIC = frozenset("ABCDEFGabcdefgxyzXZHLMOPSTuv")
-_MAX_OTHER_LETTERS = 0.3
-"""The largest share of other letters in a line of music."""
+_MAX_OTHER_LETTERS = {False: 0.3, True: 0.6}
+"""The largest share of other letters in a line of music, by whether it has a bar line."""
 _WORDS_OF_SUCH_LETTERS = re.compile(r"\W*(?i:coda|fade|end|da capo)\W*")
 
 
@@ -162,7 +162,7 @@ def is_prose(text: str) -> bool:
         text = _DECORATION.sub("", text)
     letters = [letter for letter in text if letter.isalpha()]
     other = sum(map(_is_other, letters))
-    return other > _MAX_OTHER_LETTERS * len(letters) and _has_words(text)
+    return other > _MAX_OTHER_LETTERS["|" in text] * len(letters) and _has_words(text)
 
 
 def _has_words(text: str) -> bool:

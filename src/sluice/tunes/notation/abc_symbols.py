@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import lru_cache
 from typing import NamedTuple
 
 from sluice.tunes.notation.lyrics import AlignedLine
@@ -112,10 +113,10 @@ _SYMBOLS: dict[str, str] = {
     ),
     "grace": r"\{[^{}]*\}",
     "field": r"\[([A-Za-z]):([^\]]*)\]",
-    "bar": r"(:\s*)*(?:\[?\|+\]?)+(?:\s*:)*|::+",
+    # A colon after a bracket belongs to what follows: `[|]:|` closes a repeat.
+    "bar": r"(:\s*)*(?:\[?\|+\]?)+(?:(?<!\]):|\s+:(?![\s:]*[\[|]))*|::+",
     "ending": r"\[\s*(\d(?:[-,.]*\d)*)",
     "tuplet": r"[(](\d)(?::(\d{0,2}))?(?::(\d{0,2}))?",
-    "hook": r"x(?=\s*(?:[|:]|\[\|))",
     "note": f"({_NOTE}){_LENGTH}",
     "rest": f"[zx]{_LENGTH}",
     "long_rest": r"[ZX](\d{0,2})",
@@ -136,7 +137,7 @@ _GROUP = re.compile(r"(?<!\[)\((?!\?)")
 ANY = re.compile("|".join(f"(?P<{name}>{_GROUP.sub('(?:', p)})" for name, p in _SYMBOLS.items()))
 BARE_ENDING = re.compile(r"\s*(\d(?:[-,.]*\d)*)")
 _DOUBLE_BAR = re.compile(r"\[?(?:\|{2,}|\|\])|\[\|(?!\])")
-IGNORED_SYMBOLS = {"space", "hook"}
+IGNORED_SYMBOLS = {"space"}
 _FAULTS = (
     (r"\"", "a quotation mark that is not closed"),
     (r"\{", "grace notes that are not closed"),
@@ -163,6 +164,21 @@ def is_double(sign: str) -> bool:
     [True, True, True, False, False]
     """
     return _DOUBLE_BAR.search(sign) is not None and sign != "[|]"
+
+
+@lru_cache(maxsize=1024)
+def parse_length(text: str, above: str, slashes: str, below: str) -> Fraction:
+    """A length in unit notes; `/` halves, `//` quarters, `/3` thirds.
+
+    Raises:
+        ValueError: no length, or none that takes time.
+    """
+    if below and len(slashes) != 1:
+        raise ValueError(f"the length of {text!r}")
+    divisor = int(below) if below else 2 ** len(slashes)
+    if not divisor or above.strip("0") == "" != above:
+        raise ValueError(f"{text!r}, which takes no time")
+    return Fraction(int(above or 1), divisor)
 
 
 def explain_fault(text: str, place: int) -> str:

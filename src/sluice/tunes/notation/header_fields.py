@@ -36,7 +36,9 @@ def select_fields(
         if letter in KEPT_LETTERS and letter not in letters and value
     ]
     titles = [place for place, (letter, _) in enumerate(own) if letter == "T"]
-    return (*given, *(field for place, field in enumerate(own) if place not in titles[:1]))
+    fields = [*given, *(field for place, field in enumerate(own) if place not in titles[:1])]
+    # Words after the tune stand after it, wherever other fields are.
+    return tuple(sorted(fields, key=lambda field: field[0] == "W"))
 
 
 def _decode_field(letter: str, value: str) -> tuple[str, str]:

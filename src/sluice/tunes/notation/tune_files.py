@@ -5,6 +5,7 @@ They are ABC, folk-rnn's tokens (`folk_rnn`), and The Session's JSON and CSV (`t
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
@@ -51,6 +52,8 @@ def split_tunes(text: str, source: str) -> TuneFile:
     Raises:
         NoTunesError: it holds no tune in any of the forms.
     """
+    # A text in a program may be indented as a whole, and one from a file begin with a mark.
+    text = textwrap.dedent(text.removeprefix("\ufeff"))
     if the_session.looks_like_json(text):
         return _collect_records(the_session.read_json(text, source), source)
     delimiter = the_session.find_delimiter(text)

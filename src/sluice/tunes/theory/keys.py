@@ -209,8 +209,6 @@ class AccidentalTracker:
 
 def _parse_mode(word: str, text: str) -> str:
     short = word.lower()[:3]
-    if word == "M":
-        return "maj"
     if short in _MODE_NAMES:
         return _MODE_NAMES[short]
     if word.lower().startswith(_IGNORED_WORDS):
