@@ -107,7 +107,7 @@ class TuneSampler:
         """
         batch = ContinuousBatch(self.checkpoint.model)
         draws = [_Draw(self, request, seed, batch) for seed in seeds]
-        while any(draw.advance() for draw in draws):
+        while sum(draw.begin_attempt() for draw in draws):
             batch.run()
         return [draw.get_tune() for draw in draws]
 
@@ -166,7 +166,7 @@ class _Draw:
         self._sequence: BatchedSequence | None = None
         self._tune: DrawnTune | None = None
 
-    def advance(self) -> bool:
+    def begin_attempt(self) -> bool:
         """Begin an attempt if the last one gave no tune; whether there is something to draw."""
         if self._tune is not None:
             return False
