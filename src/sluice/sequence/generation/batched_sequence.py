@@ -19,6 +19,8 @@ from sluice.sequence.generation.sampling import Sampling
 from sluice.sequence.vocabulary import END, START
 
 _NUMBERS_AT_ONCE = 64
+_SHORT_PROMPT = 8
+"""Tokens of a prompt that are read in the batch, one a step."""
 
 
 class DeadlineError(SequenceError):
@@ -30,18 +32,16 @@ class GenerationCancelledError(SequenceError):
 
 
 class SequenceStatus(Enum):
-    """Where a sequence of a `ContinuousBatch` is; the last three are final."""
+    """Where a sequence of a `ContinuousBatch` is; the last three are final.
+
+    One that made room for others waits again.
+    """
 
     WAITING = "waiting"
     RUNNING = "running"
     DONE = "done"
     CANCELLED = "cancelled"
     FAILED = "failed"
-
-    @property
-    def is_final(self) -> bool:
-        """Whether nothing will be sampled any more."""
-        return self not in (SequenceStatus.WAITING, SequenceStatus.RUNNING)
 
 
 class BatchedSequence:
@@ -88,6 +88,16 @@ class BatchedSequence:
     def status(self) -> SequenceStatus:
         """Where the sequence is."""
         return self._ends[0][0] if self._ends else self._status
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether its status is final."""
+        return bool(self._ends)
+
+    @property
+    def has_long_prompt(self) -> bool:
+        """Whether so much of the prompt is unread that it is read outside the batch."""
+        return len(self.unread) > _SHORT_PROMPT
 
     @property
     def error(self) -> Exception | None:

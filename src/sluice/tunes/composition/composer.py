@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from sluice.cached import cached_property
 from sluice.files import StrPath
 from sluice.sequence import Checkpoint, Sampling, generate
+from sluice.sequence.generation.random_numbers import check_seed
 from sluice.tunes.composition import infilling
 from sluice.tunes.composition.heads import HeadChooser
 from sluice.tunes.composition.inputs import find_checkpoint, strip_last_bar_line
@@ -111,6 +112,7 @@ class Composer:
                 a prompt that is not ABC, or no complete tune in twenty attempts.
             SequenceError: a temperature or seed out of range.
         """
+        seed = check_seed(seed)
         check_performance(tempo, swing, instrument)
         asked = None if key is None else parse_key(key, mode)
         root = asked or (Key.of("C", mode or "maj") if prompt else None)
@@ -179,12 +181,15 @@ class Composer:
                 the training data, or no candidate that fits.
             SequenceError: a temperature or seed out of range.
         """
-        segments = infilling.mask_bars(self._adapt_bar_lines(tune), strength, random.Random(seed))
+        segments = infilling.mask_bars(
+            self._adapt_bar_lines(tune), strength, random.Random(check_seed(seed))
+        )
         return replace_tokens(tune, self._infill(segments, temperature, seed))
 
     def _infill(
         self, segments: Sequence[infilling.Segment], temperature: float, seed: int
     ) -> tuple[str, ...]:
+        seed = check_seed(seed)
         for segment in segments:
             if not isinstance(segment, infilling.Gap):
                 self.encode(segment)
