@@ -295,6 +295,8 @@ def test_prompts_that_leave_no_room() -> None:
         batch.add(1, prompt=[[3]] * 3, sampling=Sampling(max_length=2))
     with pytest.raises(SequenceError, match="whole number of at least 0, got -1"):
         batch.add(-1)
+    with pytest.raises(SequenceError, match="priority must be a whole number, got 'high'"):
+        batch.add(1, priority="high")  # type: ignore[arg-type]
     for wrong in ({"max_size": 0}, {"time_slice": 0}):
         with pytest.raises(SequenceError, match="must be at least 1, got 0"):
             ContinuousBatch(model, **wrong)

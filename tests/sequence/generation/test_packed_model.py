@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import threading
 import weakref
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -67,22 +68,61 @@ def test_streams_that_live_share_what_is_packed(packings: list[Any]) -> None:
     assert len(packings) == 3
 
 
+class Free:
+    """Allows everything but to end."""
+
+    def start(self) -> int:
+        return 0
+
+    def get_allowed_tokens(self, state: int) -> range:
+        return range(3, 11)
+
+    def advance(self, state: int, token: int) -> int:
+        return state + 1
+
+
+def run_threads(count: int, job: Callable[[int], None]) -> None:
+    threads = [threading.Thread(target=job, args=(seed,)) for seed in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
 def test_threads_that_begin_together_pack_once(packings: list[Any]) -> None:
     model = make_model()
     barrier, streams = threading.Barrier(12), dict[int, Any]()
 
     def begin(seed: int) -> None:
-        barrier.wait()
+        barrier.wait(30)
         streams[seed] = stream_tokens(model, seed, sampling=SAMPLING)
 
-    threads = [threading.Thread(target=begin, args=(seed,)) for seed in range(12)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    run_threads(12, begin)
     assert len(packings) == 1
     drawn = [list(streams[seed]) for seed in range(12)]
     assert drawn == generate(model, range(12), sampling=SAMPLING)
+
+
+def test_calls_of_many_threads_pack_twice_at_most(packings: list[Any]) -> None:
+    model, barrier = make_model(), threading.Barrier(8)
+    expected = generate(model, range(8), sampling=SAMPLING, grammar=Free())
+    found: dict[int, list[list[int]]] = {}
+    packings.clear()
+
+    class Meeting(Free):
+        """Lets the threads go on when all are in their calls."""
+
+        def advance(self, state: int, token: int) -> int:
+            if state == 0:
+                barrier.wait(30)
+            return state + 1
+
+    def call(seed: int) -> None:
+        found[seed] = generate(model, [seed], sampling=SAMPLING, grammar=Meeting())
+
+    run_threads(8, call)
+    assert [found[seed][0] for seed in range(8)] == expected
+    assert len(packings) <= 2
 
 
 def change_precision(model: LanguageModel) -> None:

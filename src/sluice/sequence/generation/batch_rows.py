@@ -12,7 +12,6 @@ from sluice.sequence.generation.engine import (
     NAN_MESSAGE,
     concatenate_rows,
     list_widths,
-    make_spec,
     select_rows,
 )
 from sluice.sequence.generation.packed_model import PackedLanguageModel
@@ -105,7 +104,7 @@ class BatchRows:
         for row, sequence in enumerate(self.sequences):
             self._tokens[row] = sequence.unread[0]
             if is_new:
-                self._filters[row] = make_spec(sequence.sampling).filter
+                self._filters[row] = sequence.filter
                 self._choices[row] = 1
             if len(sequence.unread) > 1:
                 continue

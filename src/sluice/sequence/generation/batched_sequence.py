@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from sluice.sequence.batch import ModelState
 from sluice.sequence.errors import SequenceError
+from sluice.sequence.generation.engine import make_spec
 from sluice.sequence.generation.grammar import Grammar, Guide, check_prompt_length, split_prompt
 from sluice.sequence.generation.random_numbers import UniformNumbers
 from sluice.sequence.generation.sampling import Sampling
@@ -63,7 +64,10 @@ class BatchedSequence:
         priority: int,
         deadline: float | None,
     ) -> None:
+        if not isinstance(priority, int):
+            raise SequenceError(f"priority must be a whole number, got {priority!r}.")
         self.seed, self.priority, self.sampling = seed, priority, sampling or Sampling()
+        self.filter = make_spec(self.sampling).filter
         prefix, choices = split_prompt(prompt, vocabulary_size)
         longest = self.sampling.max_length
         check_prompt_length(prompt, longest)
