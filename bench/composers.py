@@ -6,7 +6,8 @@ Each draws a tune under the grammar of bars, with its own seed. They are threads
 stream of tokens of their own, or threads that read from one `GenerationServer`; below these, the
 server's `ContinuousBatch` alone, with nobody else in the process. The first note is the first token
 after those of the dance, the meter and the key. Rounds go by turns, and the medians are shown.
-Memory is the most that a process of its own takes beyond what it had with the model loaded.
+A server and a batch are made beforehand. Memory is the most that a process of its own takes beyond
+what it had with the model loaded.
 """
 
 from __future__ import annotations
@@ -83,8 +84,8 @@ class Wishes:
             return self.run_threads(lambda seed: server.submit(seed, **self.options))
 
     def run_batch(self) -> list[list[float]]:
-        start = time.perf_counter()
         batch = ContinuousBatch(self.model)
+        start = time.perf_counter()
         made = [batch.add(seed, **self.options) for seed in range(COMPOSERS)]
         times: dict[Any, list[float]] = {one: [] for one in made}
         while batch.is_busy:

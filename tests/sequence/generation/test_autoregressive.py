@@ -134,6 +134,8 @@ def test_the_model_is_unchanged() -> None:
         ({"temperature": 0.0}, "temperature must be above 0"),
         ({"temperature": float("nan")}, "temperature must be above 0"),
         ({"top_k": 0}, "top_k"),
+        ({"top_k": 2.5}, "top_k must be a whole number, got 2.5"),
+        ({"max_length": 10.0}, "max_length must be a whole number"),
         ({"top_p": 1.5}, "top_p"),
         ({"max_length": 0}, "max_length"),
     ],

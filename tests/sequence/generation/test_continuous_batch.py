@@ -233,7 +233,7 @@ def test_a_short_sequence_does_not_wait_for_long_ones() -> None:
     batch.step()
     short = batch.add(2, sampling=Sampling(max_length=5))
     steps = 0
-    while not short.status.is_final:
+    while not short.has_ended:
         batch.step()
         steps += 1
     assert steps <= 8 and batch.num_waiting == 1
@@ -255,9 +255,9 @@ def test_a_lower_priority_runs_in_free_places_only() -> None:
     batch.step()
     assert [one.status.value for one in high] == ["running"] * 2
     assert sum(one.status == SequenceStatus.RUNNING for one in low) == 1
-    while not all(one.status.is_final for one in high):
+    while not all(one.has_ended for one in high):
         batch.step()
-    assert sum(one.status.is_final for one in low) == 1
+    assert sum(one.has_ended for one in low) == 1
     batch.run()
     assert [one.tokens for one in (*low, *high)] == generate(model, range(5), sampling=sampling)
 
@@ -295,6 +295,8 @@ def test_prompts_that_leave_no_room() -> None:
         batch.add(1, prompt=[[3]] * 3, sampling=Sampling(max_length=2))
     with pytest.raises(SequenceError, match="whole number of at least 0, got -1"):
         batch.add(-1)
+    with pytest.raises(SequenceError, match="priority must be a whole number, got 'high'"):
+        batch.add(1, priority="high")  # type: ignore[arg-type]
     for wrong in ({"max_size": 0}, {"time_slice": 0}):
         with pytest.raises(SequenceError, match="must be at least 1, got 0"):
             ContinuousBatch(model, **wrong)
@@ -335,3 +337,18 @@ def test_a_batch_refuses_a_step_inside_a_step() -> None:
     one = batch.add(1, grammar=Stepping())
     batch.run()
     assert isinstance(one.error, SequenceError) and "one thread at a time" in str(one.error)
+
+
+def test_a_batch_whose_step_was_interrupted_is_refused() -> None:
+    """Its states and tokens may be those of different steps."""
+    batch = ContinuousBatch(make_model())
+
+    class Interrupted(Closing):
+        def get_allowed_tokens(self, state: int) -> Collection[int]:
+            raise KeyboardInterrupt
+
+    batch.add(1, grammar=Interrupted())
+    with pytest.raises(KeyboardInterrupt):
+        batch.step()
+    with pytest.raises(SequenceError, match="was interrupted"):
+        batch.step()

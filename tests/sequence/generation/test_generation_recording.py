@@ -164,9 +164,11 @@ def test_a_recording_is_saved(tmp_path: Path) -> None:
 def test_recording_while_tokens_are_sampled_is_refused(backend: str | None) -> None:
     model = sharp(9)
     model.layers.backend = backend
-    batch = ContinuousBatch(model)
+    batch, begun = ContinuousBatch(model), stream_tokens(model, 1)
     batch.add(1)
     for attempt in (
+        lambda: next(begun),
+        lambda: batch.add(2),
         lambda: generate(model, [1]),
         lambda: stream_tokens(model, 1),
         lambda: beam_search(model, 2, max_length=5),

@@ -31,6 +31,20 @@ def describe(blocks: list[Block]) -> list[tuple[int, str, str]]:
             "T:First\nM:4/4\nL:1/8\nK:C\nCDEF|\n\nX:5\nT:Next\nM:3/4\nL:1/8\nK:C\nCDE|\n",
             [(1, "First", "M:4/4 K:Cmaj C D E F |"), (7, "Next", "M:3/4 K:Cmaj C D E |")],
         ),
+        (
+            "X:1\nM:4/4\nL:1/8\nK:C\nCDEF|\n\nT:Below\nM:3/4\nL:1/8\nK:D\nDEF|\n\n"
+            "M:3/4\nL:1/8\nK:C\nEFG|\n\nX:2\nM:4/4\nL:1/8\nK:C\nGABc|\n",
+            [
+                (1, "X:1", "M:4/4 K:Cmaj C D E F |"),
+                (7, "Below", "M:3/4 K:Cmaj C D E |"),
+                (13, "X:3", "M:3/4 K:Cmaj E F G |"),
+                (18, "X:2", "M:4/4 K:Cmaj G A B c |"),
+            ],
+        ),
+        (
+            "X:1\nT:A header in two parts\n\nM:4/4\nL:1/8\nK:C\n\nCDEF|\n\nK:D\nDEFG|\n",
+            [(1, "A header in two parts", "M:4/4 K:Cmaj C D E F | D E ^F G |")],
+        ),
     ],
 )
 def test_tunes_without_a_number(text: str, expected: list[tuple[int, str, str]]) -> None:

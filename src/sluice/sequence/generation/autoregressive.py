@@ -18,7 +18,7 @@ from sluice.sequence.generation.grammar import (
     check_prompt_length,
     split_prompt,
 )
-from sluice.sequence.generation.packed_model import start_engine
+from sluice.sequence.generation.packed_model import refuse_recording, start_engine
 from sluice.sequence.generation.random_numbers import UniformNumbers
 from sluice.sequence.generation.sampling import Sampling
 from sluice.sequence.models import LanguageModel
@@ -99,7 +99,7 @@ class _GenerationBatch(Generic[State]):
         grammar: Grammar[State] | None,
         shares_weights: bool = False,
     ) -> None:
-        self.sampling, longest = sampling, sampling.max_length
+        self.model, self.sampling, longest = model, sampling, sampling.max_length
         self.prefix, self.choices = split_prompt(prompt, model.config.vocabulary_size)
         check_prompt_length(prompt, longest)
         self.guide: Guide[State] | None = None
@@ -127,6 +127,7 @@ class _GenerationBatch(Generic[State]):
         place, ended = len(self.prefix), torch.zeros(self.batch, dtype=torch.bool)
         yield torch.empty(0, self.batch, dtype=torch.int64)
         while place < self.sampling.max_length and not ended.all():
+            refuse_recording(self.model)  # of a stream that has begun outside
             uniforms = self._draw_uniforms(min(at_once, self.sampling.max_length - place))
             draw = self._draw_free if self.guide is None else self._draw_with_grammar
             block = draw(place, uniforms, ended)

@@ -12,10 +12,12 @@ from sluice.sequence.generation.engine import (
     NAN_MESSAGE,
     concatenate_rows,
     list_widths,
-    make_spec,
     select_rows,
 )
 from sluice.sequence.generation.packed_model import PackedLanguageModel
+
+_CHUNK, _CHUNK_ALONE = 32, 256
+"""Tokens of a long prompt that are read between two steps, while others run and while none does."""
 
 Event = tuple[BatchedSequence, int | None]
 """A sequence and the id that it got, None where it ended without one."""
@@ -41,12 +43,20 @@ class BatchRows:
         self._engine, self._reader = weights.make_engine(), weights.make_engine()
         self._engine.write(states)
 
-    def read_ahead(self, sequence: BatchedSequence, count: int) -> None:
-        """Let one sequence, which is in no row, read the next `count` tokens of its prompt."""
+    def read_prompts(self, waiting: list[BatchedSequence]) -> list[BatchedSequence]:
+        """Read on in the prompt of the first of those that are in no row yet.
+
+        Returns whoever has read all but the last token, and drops it from `waiting`.
+        """
+        if not waiting:
+            return []
+        sequence, room = waiting[0], _CHUNK if self.sequences else _CHUNK_ALONE
+        count = min(room, len(sequence.unread) - 1)
         ids = [sequence.unread.popleft() for _ in range(count)]
         self._reader.write(self._find_states(sequence))
         self._reader.feed(torch.tensor(ids)[:, None])
         sequence.model_states = self._reader.read()
+        return [waiting.pop(0)] if len(sequence.unread) == 1 else []
 
     def change(self, suspended: set[BatchedSequence], joining: list[BatchedSequence]) -> None:
         """Drop sequences with a final status, suspend some, with their states, and take in others.
@@ -56,7 +66,7 @@ class BatchRows:
         kept = [
             row
             for row, one in enumerate(self.sequences)
-            if one not in suspended and not one.status.is_final
+            if one not in suspended and not one.has_ended
         ]
         if len(kept) == len(self.sequences) and not joining:
             return
@@ -84,7 +94,7 @@ class BatchRows:
         events: list[Event] = []
         for sequence, token in zip(self.sequences, sampled, strict=True):
             sequence.unread.popleft()
-            if sequence.unread and not sequence.status.is_final:
+            if sequence.unread and not sequence.has_ended:
                 continue
             events.append((sequence, _append(sequence, token)))
         return events
@@ -94,7 +104,7 @@ class BatchRows:
         for row, sequence in enumerate(self.sequences):
             self._tokens[row] = sequence.unread[0]
             if is_new:
-                self._filters[row] = make_spec(sequence.sampling).filter
+                self._filters[row] = sequence.filter
                 self._choices[row] = 1
             if len(sequence.unread) > 1:
                 continue
@@ -118,7 +128,7 @@ class BatchRows:
 
 
 def _append(sequence: BatchedSequence, token: int) -> int | None:
-    if sequence.status.is_final:
+    if sequence.has_ended:
         return None
     if token < 0:
         sequence.finish(SequenceStatus.FAILED, SequenceError(NAN_MESSAGE))

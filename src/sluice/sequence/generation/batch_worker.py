@@ -109,7 +109,7 @@ class BatchWorker:
             return
         if token is not None:
             channel.put([token])
-        if sequence.status.is_final:
+        if sequence.has_ended:
             channel.close(_find_error(sequence))
             with self._condition:
                 del self._channels[sequence]

@@ -13,12 +13,15 @@ from numpy.typing import NDArray
 
 from sluice.sequence.batch import ModelState
 from sluice.sequence.errors import SequenceError
+from sluice.sequence.generation.engine import make_spec
 from sluice.sequence.generation.grammar import Grammar, Guide, check_prompt_length, split_prompt
 from sluice.sequence.generation.random_numbers import UniformNumbers
 from sluice.sequence.generation.sampling import Sampling
 from sluice.sequence.vocabulary import END, START
 
 _NUMBERS_AT_ONCE = 64
+_SHORT_PROMPT = 8
+"""Tokens of a prompt that are read in the batch, one a step."""
 
 
 class DeadlineError(SequenceError):
@@ -30,18 +33,16 @@ class GenerationCancelledError(SequenceError):
 
 
 class SequenceStatus(Enum):
-    """Where a sequence of a `ContinuousBatch` is; the last three are final."""
+    """Where a sequence of a `ContinuousBatch` is; the last three are final.
+
+    One that made room for others waits again.
+    """
 
     WAITING = "waiting"
     RUNNING = "running"
     DONE = "done"
     CANCELLED = "cancelled"
     FAILED = "failed"
-
-    @property
-    def is_final(self) -> bool:
-        """Whether nothing will be sampled any more."""
-        return self not in (SequenceStatus.WAITING, SequenceStatus.RUNNING)
 
 
 class BatchedSequence:
@@ -63,7 +64,10 @@ class BatchedSequence:
         priority: int,
         deadline: float | None,
     ) -> None:
+        if not isinstance(priority, int):
+            raise SequenceError(f"priority must be a whole number, got {priority!r}.")
         self.seed, self.priority, self.sampling = seed, priority, sampling or Sampling()
+        self.filter = make_spec(self.sampling).filter
         prefix, choices = split_prompt(prompt, vocabulary_size)
         longest = self.sampling.max_length
         check_prompt_length(prompt, longest)
@@ -88,6 +92,16 @@ class BatchedSequence:
     def status(self) -> SequenceStatus:
         """Where the sequence is."""
         return self._ends[0][0] if self._ends else self._status
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether its status is final."""
+        return bool(self._ends)
+
+    @property
+    def has_long_prompt(self) -> bool:
+        """Whether so much of the prompt is unread that it is read outside the batch."""
+        return len(self.unread) > _SHORT_PROMPT
 
     @property
     def error(self) -> Exception | None:

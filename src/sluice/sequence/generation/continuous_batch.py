@@ -15,11 +15,6 @@ from sluice.sequence.generation.sampling import Sampling
 from sluice.sequence.generation.waiting_queue import WaitingQueue
 from sluice.sequence.models import LanguageModel
 
-_SHORT_PROMPT = 8
-"""Tokens of a prompt that are read in the batch, one a step."""
-_PROMPT_CHUNK, _PROMPT_CHUNK_ALONE = 32, 256
-"""Tokens of a longer one that are read between two steps, while others run and while none does."""
-
 
 class ContinuousBatch:
     """Sequences of one model that are sampled side by side, and join and leave at any time.
@@ -65,12 +60,12 @@ class ContinuousBatch:
         self._rows = BatchRows(share_weights(model))
         self._waiting = WaitingQueue()
         self._reading: list[BatchedSequence] = []  # long prompts, one after the other
-        self._is_in_use = threading.Lock()
+        self._is_in_use, self._is_interrupted = threading.Lock(), False
 
     @property
     def num_running(self) -> int:
         """The number of sequences that have a place in the batch."""
-        return len(self._reading) + sum(not one.status.is_final for one in self._rows.sequences)
+        return len(self._reading) + sum(not one.has_ended for one in self._rows.sequences)
 
     @property
     def num_waiting(self) -> int:
@@ -116,6 +111,7 @@ class ContinuousBatch:
         deadline: float | None,
     ) -> BatchedSequence:
         """A sequence for `enqueue`, from any thread; see `add`."""
+        refuse_recording(self._model)
         size = self._model.config.vocabulary_size
         return BatchedSequence(size, seed, prompt, sampling, grammar, priority, deadline)
 
@@ -137,7 +133,8 @@ class ContinuousBatch:
             it ended without one. A sequence fails alone: its error is in `error`.
 
         Raises:
-            SequenceError: another thread is in a step of this batch, or `sluice.record` is active.
+            SequenceError: another thread is in a step of this batch, an earlier step was
+                interrupted, or `sluice.record` is active.
         """
         if not self._is_in_use.acquire(blocking=False):
             raise SequenceError(
@@ -145,16 +142,11 @@ class ContinuousBatch:
             )
         try:
             refuse_recording(self._model)
-            events = self._drop_finished()
-            suspended, joining = self._schedule()
-            joining += self._read_prompts()
-            self._rows.change(suspended, joining)
-            if self._rows.sequences:
-                events += self._rows.sample()
-            if all(one.status.is_final for one in self._rows.sequences):
-                self._rows.change(set(), [])
-            for sequence, _ in events:
-                sequence.is_reported = sequence.status.is_final
+            if self._is_interrupted:
+                raise SequenceError("A step of this batch was interrupted; make a new batch.")
+            self._is_interrupted = True
+            events = self._step()
+            self._is_interrupted = False
             return events
         finally:
             self._is_in_use.release()
@@ -167,53 +159,42 @@ class ContinuousBatch:
         """
         self._rows.replace_weights(share_weights(self._model))
 
+    def _step(self) -> list[Event]:
+        events = self._drop_finished()
+        suspended, joining = self._schedule()
+        joining += self._rows.read_prompts(self._reading)
+        self._rows.change(suspended, joining)
+        if self._rows.sequences:
+            events += self._rows.sample()
+        if all(one.has_ended for one in self._rows.sequences):
+            self._rows.change(set(), [])
+            self._waiting.expire()
+        for sequence, _ in events:
+            sequence.is_reported = sequence.has_ended
+        return events
+
     def _drop_finished(self) -> list[Event]:
         """Forget what has ended outside a step, by being cancelled or at its deadline."""
         self._waiting.expire()
         ended = self._waiting.drop_finished()
-        ended += [one for one in self._reading if one.status.is_final]
-        ended += [one for one in self._rows.sequences if one.status.is_final]
-        self._reading = [one for one in self._reading if not one.status.is_final]
+        ended += [one for one in (*self._reading, *self._rows.sequences) if one.has_ended]
+        self._reading = [one for one in self._reading if not one.has_ended]
         return [(one, None) for one in ended if not one.is_reported]
 
     def _schedule(self) -> tuple[set[BatchedSequence], list[BatchedSequence]]:
         """Who leaves the batch for those that wait, and who joins it."""
         suspended, joining = set[BatchedSequence](), list[BatchedSequence]()
-        running = [one for one in self._rows.sequences if not one.status.is_final]
+        running = [one for one in self._rows.sequences if not one.has_ended]
         while self._waiting:
             if len(running) + len(self._reading) + len(joining) >= self.max_size:
-                one = self._find_dispensable(running, self._waiting.best_priority)
+                one = self._waiting.find_dispensable([*running, *self._reading], self.time_slice)
                 if one is None:
                     break
-                self._suspend(one, running)
+                (self._reading if one in self._reading else running).remove(one)
+                one.move(SequenceStatus.WAITING)
+                self._waiting.push(one)
                 suspended.add(one)
             sequence = self._waiting.pop()
             sequence.move(SequenceStatus.RUNNING)
-            is_long = len(sequence.unread) > _SHORT_PROMPT
-            (self._reading if is_long else joining).append(sequence)
+            (self._reading if sequence.has_long_prompt else joining).append(sequence)
         return suspended, joining
-
-    def _suspend(self, sequence: BatchedSequence, running: list[BatchedSequence]) -> None:
-        (self._reading if sequence in self._reading else running).remove(sequence)
-        sequence.move(SequenceStatus.WAITING)
-        self._waiting.push(sequence)
-
-    def _find_dispensable(
-        self, running: list[BatchedSequence], priority: int
-    ) -> BatchedSequence | None:
-        """The first to make room for one of this priority; None if nobody has to."""
-        lower = [one for one in (*running, *self._reading) if one.priority < priority]
-        if lower:
-            return min(lower, key=lambda one: (one.priority, -one.slice_length))
-        equal = [one for one in running if one.priority == priority]
-        longest = max(equal, key=lambda one: one.slice_length, default=None)
-        return longest if longest and longest.slice_length >= self.time_slice else None
-
-    def _read_prompts(self) -> list[BatchedSequence]:
-        """Read on in the first of the long prompts; returns whoever has read all of it."""
-        if not self._reading:
-            return []
-        first = self._reading[0]
-        room = _PROMPT_CHUNK if self._rows.sequences else _PROMPT_CHUNK_ALONE
-        self._rows.read_ahead(first, min(room, len(first.unread) - 1))
-        return [self._reading.pop(0)] if len(first.unread) == 1 else []

@@ -52,11 +52,7 @@ class GenerationHandle:
             GenerationCancelledError: the sequence was cancelled, or the server closed.
             SequenceError: the sequence failed, as by a `GrammarError`, or the server did.
         """
-        if self._ready:
-            found = list(self._ready)
-            self._ready.clear()
-            return found
-        return self._channel.take(timeout)
+        return list(self._pop_ready()) or self._channel.take(timeout)
 
     def result(self, timeout: float | None = None) -> list[int]:
         """All ids of the complete sequence, as `generate` returns them; errors as of `read`."""
@@ -69,7 +65,11 @@ class GenerationHandle:
         """The ids that nobody has read, each within `timeout` seconds; errors as of `read`."""
         while ids := self.read(timeout):
             self._ready.extend(ids)
-            while self._ready:
+            yield from self._pop_ready()
+
+    def _pop_ready(self) -> Iterator[int]:
+        with suppress(IndexError):  # others may read too
+            while True:
                 yield self._ready.popleft()
 
     def __iter__(self) -> Iterator[int]:
@@ -78,8 +78,8 @@ class GenerationHandle:
     async def __aiter__(self) -> AsyncIterator[int]:
         loop = asyncio.get_running_loop()
         while True:
-            while self._ready:
-                yield self._ready.popleft()
+            for token in self._pop_ready():
+                yield token
             ids = self._channel.take_now()
             if ids is None:
                 is_ready = asyncio.Event()

@@ -86,7 +86,7 @@ class GenerationServer:
     ) -> GenerationHandle:
         """Begin a sequence, from any thread. The arguments are those of `ContinuousBatch.add`.
 
-        The server's thread calls the grammar, one call at a time.
+        The caller's thread leads the grammar through the prompt, the server's through the rest.
 
         Raises:
             SequenceError, GrammarError: as `ContinuousBatch.add`; the server is closed, or its

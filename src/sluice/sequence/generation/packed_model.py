@@ -20,6 +20,10 @@ from sluice.sequence.models import LanguageModel
 from sluice.sequence.vocabulary import START
 
 _lock = ForkSafeLock()
+_calls: weakref.WeakKeyDictionary[LanguageModel, weakref.ref[_LoneCall]] = (
+    weakref.WeakKeyDictionary()
+)
+"""The call that packs for itself alone, while it goes on."""
 _live: weakref.WeakKeyDictionary[LanguageModel, weakref.ref[PackedLanguageModel]] = (
     weakref.WeakKeyDictionary()
 )
@@ -87,19 +91,17 @@ def start_engine(
 
     The last one is returned, (batch,), to be read next. The engine uses the current weights; it
     runs on the kernels if there are any, else on a copy of the model in float64.
-    `shares_weights`: others that begin while this engine lives share its packed weights.
+    `shares_weights`: others that begin while this engine lives share its packed weights. Of several
+    calls at once all but the first do so anyway; one alone is spared the copy for comparisons.
     """
     refuse_recording(model)
-    source: PackedLanguageModel | KernelWeights | ReferenceWeights
-    if shares_weights:
-        source = share_weights(model)
-    else:
-        live = _find_live(model)
-        is_current = live is not None and live.is_current(model)
-        source = live if live and is_current else _pack(model, copies_embedding=False)
+    lone_call = None if shares_weights else _begin_alone(model)
     before = torch.tensor([START, *prefix])
     with torch.inference_mode():
-        engine = source.make_engine()
+        if lone_call is None:
+            engine = share_weights(model).make_engine()
+        else:
+            engine = _pack(model, copies_embedding=False).make_engine(owner=lone_call)
         if len(before) > 1:
             # All sequences have the same prefix, so one reads it for all.
             engine.feed(before[:-1, None])
@@ -116,6 +118,21 @@ def refuse_recording(model: LanguageModel) -> None:
             "generate outside the block, and record the finished tokens with "
             "sluice.sequence.record_generation(model, ids)."
         )
+
+
+class _LoneCall:
+    """Lives as long as the engine of a call that shares no weights."""
+
+
+def _begin_alone(model: LanguageModel) -> _LoneCall | None:
+    """What such a call holds; None where something generates from the model already."""
+    with _lock.hold():
+        other = _calls.get(model)
+        if _find_live(model) is not None or (other is not None and other() is not None):
+            return None
+        call = _LoneCall()
+        _calls[model] = weakref.ref(call)
+        return call
 
 
 def _find_live(model: LanguageModel) -> PackedLanguageModel | None:

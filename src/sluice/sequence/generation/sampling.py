@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Integral
 
 import torch
 from torch import Tensor
@@ -36,6 +37,10 @@ class Sampling:
     typical: float | None = None
 
     def __post_init__(self) -> None:
+        for name in ("top_k", "max_length"):
+            value = getattr(self, name)
+            if value is not None and not isinstance(value, Integral):
+                raise SequenceError(f"{name} must be a whole number, got {value!r}.")
         if not 0 < self.temperature < float("inf"):
             raise SequenceError(f"temperature must be above 0, got {self.temperature}.")
         if self.top_k is not None and self.top_k < 1:

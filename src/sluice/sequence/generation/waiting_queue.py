@@ -18,16 +18,11 @@ class WaitingQueue:
 
     def __init__(self) -> None:
         self._heap: list[tuple[int, int, BatchedSequence]] = []
-        self._deadlines: list[tuple[float, int, BatchedSequence]] = []
+        self._with_deadline: set[BatchedSequence] = set()
         self._numbers = itertools.count()
 
     def __len__(self) -> int:
         return len(self._heap)
-
-    @property
-    def best_priority(self) -> int:
-        """The priority of the one that is next."""
-        return -self._heap[0][0]
 
     def push(self, sequence: BatchedSequence) -> None:
         """Let a sequence wait, behind those of its priority."""
@@ -37,29 +32,37 @@ class WaitingQueue:
         """The one that is next."""
         return heapq.heappop(self._heap)[2]
 
+    def find_dispensable(
+        self, running: list[BatchedSequence], time_slice: int
+    ) -> BatchedSequence | None:
+        """Which of those that run makes room for the one that is next; None if nobody has to."""
+        priority = -self._heap[0][0]
+        lower = [one for one in running if one.priority < priority]
+        if lower:
+            return min(lower, key=lambda one: (one.priority, -one.slice_length))
+        equal = [one for one in running if one.priority == priority]
+        longest = max(equal, key=lambda one: one.slice_length, default=None)
+        return longest if longest and longest.slice_length >= time_slice else None
+
     def watch_deadline(self, sequence: BatchedSequence) -> None:
         """Let `expire` know of its deadline, if it has one."""
         if sequence.end_time is not None:
-            entry = (sequence.end_time, next(self._numbers), sequence)
-            heapq.heappush(self._deadlines, entry)
+            self._with_deadline.add(sequence)
 
     def expire(self) -> None:
         """Fail all sequences, waiting or not, whose deadline is over."""
         now = time.monotonic()
-        while self._deadlines and (
-            self._deadlines[0][0] <= now or self._deadlines[0][2].status.is_final
-        ):
-            _, _, sequence = heapq.heappop(self._deadlines)
-            message = f"The sequence had {len(sequence.tokens)} tokens at its deadline."
-            sequence.finish(SequenceStatus.FAILED, DeadlineError(message))
+        for one in list(self._with_deadline):
+            if one.end_time is not None and one.end_time <= now:
+                message = f"The sequence had {len(one.tokens)} tokens at its deadline."
+                one.finish(SequenceStatus.FAILED, DeadlineError(message))
+            if one.has_ended:
+                self._with_deadline.discard(one)
 
     def drop_finished(self) -> list[BatchedSequence]:
         """Those with a final status, which wait no longer."""
-        finished = [entry[2] for entry in self._heap if entry[2].status.is_final]
+        finished = [entry[2] for entry in self._heap if entry[2].has_ended]
         if finished:
-            self._heap = [entry for entry in self._heap if not entry[2].status.is_final]
+            self._heap = [entry for entry in self._heap if not entry[2].has_ended]
             heapq.heapify(self._heap)
-        if sum(entry[2].status.is_final for entry in self._deadlines) > 64:
-            self._deadlines = [one for one in self._deadlines if not one[2].status.is_final]
-            heapq.heapify(self._deadlines)
         return finished

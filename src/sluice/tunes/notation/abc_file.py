@@ -99,10 +99,11 @@ def find_blocks(lines: Sequence[Line], source: str) -> tuple[list[Block], tuple[
         line for place in places.header for line in _clean_lines(lines, place, place + 1).lines
     ]
     blocks = []
-    starts = [*places.others, *places.numbered]
+    starts = sorted([*places.others, *places.numbered])
+    without_number = set(places.others)
     for number, (start, end) in enumerate(pairwise([*starts, len(raw)]), 1):
         own, remarks = _clean_lines(lines, start, end)
-        if start in places.others:
+        if start in without_number:
             own = (Line(lines[start].number, f"X:{number}"), *own)
         blocks.append(Block(source, own, tuple(defaults), remarks))
     above = (Remark(kind, lines[line - 1].number) for kind, line in places.remarks)

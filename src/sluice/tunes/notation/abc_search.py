@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 from sluice.tunes.notation.remarks import Remark
@@ -21,7 +22,7 @@ class TunePlaces(NamedTuple):
 
     Attributes:
         numbered: where tunes begin with X:.
-        others: where tunes without X: begin, all of them above the first X:.
+        others: where tunes without X: begin.
         header: the lines of the file's header, whose fields are the defaults of its tunes.
         remarks: on what else is there.
     """
@@ -36,7 +37,8 @@ def find_tunes(lines: Sequence[str]) -> TunePlaces:
     """Where the tunes among `lines` begin.
 
     Above the first X: a paragraph of fields with M: or K: is a tune, if music stands in it or, for
-    K:, in the next. Other fields there are the file's header.
+    K:, in the next. Other fields there are the file's header. Below it a paragraph that begins with
+    fields is a tune of its own if it has K:, T: or M:, and music.
 
     >>> find_tunes(["L:1/8", "", "X:1", "K:D", "abc|"])[:3]
     ((2,), (), (0,))
@@ -47,32 +49,51 @@ def find_tunes(lines: Sequence[str]) -> TunePlaces:
     numbered = [
         place for place, text in enumerate(lines) if text.startswith("X:") and place not in hidden
     ]
-    others: list[int] = []
+    above: list[int] = []
     header: list[int] = []
     remarks: list[Remark] = []
     key_above = None
-    for paragraph in _split_paragraphs(lines, numbered[0] if numbered else len(lines)):
+    first = numbered[0] if numbered else len(lines)
+    for paragraph in _split_paragraphs(lines, 0, first):
         places = [place for place in paragraph if place not in hidden]
         fields = {place: match[1] for place in places if (match := _FIELD.match(lines[place]))}
         rest = [place for place in places if place not in fields]
         music = rest[:1] and _is_music(lines[rest[0]])
         if music and not fields and key_above is not None:
-            others.append(key_above)
+            above.append(key_above)
             header = [place for place in header if place < key_above]
         elif music and min(fields, default=rest[0]) < rest[0] and {"M", "K"} & {*fields.values()}:
-            others.append(places[0])
-        elif not others and rest:
+            above.append(places[0])
+        elif not above and rest:
             remarks.append(Remark("text above the first tune, left out", rest[0] + 1))
-        elif not others:
+        elif not above:
             header += [place for place, letter in fields.items() if letter in _FILE_FIELDS]
         key_above = places[0] if "K" in fields.values() and not rest else None
-    return TunePlaces(tuple(numbered), tuple(others), tuple(header), tuple(remarks))
+    others = (*above, *_find_later_tunes(lines, numbered, hidden))
+    return TunePlaces(tuple(numbered), others, tuple(header), tuple(remarks))
 
 
-def _split_paragraphs(lines: Sequence[str], stop: int) -> Iterator[list[int]]:
+def _find_later_tunes(
+    lines: Sequence[str], numbered: Sequence[int], hidden: Collection[int]
+) -> Iterator[int]:
+    """Where tunes without X: begin below those with it, whose K: was seen."""
+    for start, end in pairwise([*numbered, len(lines)]):
+        has_key = False
+        for paragraph in _split_paragraphs(lines, start, end):
+            places = [place for place in paragraph if place not in hidden]
+            matches = [_FIELD.match(lines[place]) for place in places]
+            letters = {match[1] for match in matches if match}
+            music = [place for place, match in zip(places, matches, strict=True) if not match]
+            is_tune = has_key and "K" in letters and not letters.isdisjoint("TM")
+            if is_tune and matches[0] and music and _is_music(lines[music[0]]):
+                yield places[0]
+            has_key = has_key or "K" in letters
+
+
+def _split_paragraphs(lines: Sequence[str], start: int, stop: int) -> Iterator[list[int]]:
     """The places of the lines between empty ones; comments are no part of a paragraph."""
     paragraph: list[int] = []
-    for place in range(stop):
+    for place in range(start, stop):
         if not lines[place].strip():
             yield paragraph
             paragraph = []
