@@ -69,10 +69,11 @@ def main() -> None:
     base = load_trained(chosen.base)
     dataset, test = split_own_tunes()
     fitting, validation = dataset.split.training, dataset.split.validation
-    grown = grow_vocabulary(base, chain(*training.tokenize([*fitting, *validation])))
+    spelling = training.choose_model_tokens(fitting, base)
+    grown = grow_vocabulary(base, chain(*training.tokenize([*fitting, *validation], spelling)))
     test = [
         tune
-        for tune, tokens in zip(test, training.tokenize(test), strict=True)
+        for tune, tokens in zip(test, training.tokenize(test, spelling), strict=True)
         if all(token in grown.vocabulary for token in tokens)
     ]
     sizes = (

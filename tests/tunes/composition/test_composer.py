@@ -199,7 +199,7 @@ def test_a_form_is_imposed_by_default(composer: composing.Composer) -> None:
     tunes = composer.compose(count=4, mode="maj", meter="4/4")
     assert all(tune.tokens[2] == "|:" and tune.tokens[-1] == ":|" for tune in tunes)
     assert {len(shape(tune)) for tune in tunes} == {3}
-    assert tunes[2:3] == composer.compose(seed=40, meter="4/4", mode="maj", title=tunes[2].title)
+    assert tunes[2:3] == composer.compose(seed=2, meter="4/4", mode="maj")
     free = composer.compose(count=4, mode="maj", meter="4/4", form=False)
     assert any(tune.tokens[2] != "|:" for tune in free)
 

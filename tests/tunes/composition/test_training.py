@@ -9,6 +9,7 @@ from sluice.tunes.composition.composer import Composer
 from sluice.tunes.corpus.index import TuneIndex
 from sluice.tunes.corpus.statistics import compute_statistics, from_dict
 from sluice.tunes.errors import TuneError
+from sluice.tunes.notation.model_tokens import ModelTokens
 
 SMALL = training.TuneModelConfig(hidden_size=32)
 
@@ -36,7 +37,12 @@ def test_the_file_holds_the_best_weights_and_the_corpus_figures(book: Path, tmp_
         prepared, weights, training.make_training_config(epochs=12), model_config=SMALL
     )
     loaded = Checkpoint.load(weights)
-    validation = [loaded.vocabulary.encode(tune.tokens) for tune in prepared.split.validation]
+    spelling = ModelTokens.of_vocabulary(loaded.vocabulary)
+    assert spelling.has_counts
+    validation = [
+        loaded.vocabulary.encode(spelling.encode(tune.tokens, tune.rhythm))
+        for tune in prepared.split.validation
+    ]
     assert compute_loss_per_token(loaded.model, validation) == pytest.approx(
         outcome.validation_loss, abs=1e-5
     )
@@ -130,8 +136,9 @@ def test_nats_per_token_are_those_of_a_plain_sum(book: Path, base: Path) -> None
     loaded = Checkpoint.load(base)
     tunes = training.prepare_dataset([book]).split.validation
     total = count = 0.0
+    spelling = ModelTokens.of_vocabulary(loaded.vocabulary)
     for tune in tunes:
-        ids = [1, *loaded.vocabulary.encode(tune.tokens), 2]
+        ids = [1, *loaded.vocabulary.encode(spelling.encode(tune.tokens, tune.rhythm)), 2]
         with torch.inference_mode():
             logits, _ = loaded.model(torch.tensor(ids[:-1])[:, None])
         for row, target in zip(logits[:, 0].double(), ids[1:], strict=True):

@@ -30,7 +30,7 @@ from sluice.tunes.notation.score import Bar, Score
 
 WORDS = (
     "M:6/8 M:4/4 M:3/8 M:9/8 K:Cmaj K:Cdor C E G c _e ^F g' z 2 3 4 6 3/2 /2 3/4 7/4 /8 "
-    "(3 (2 (5 (3:2:4 | |: :| :: |1 |2 [ ] -"
+    "(3 (2 (5 (3:2:4 | || |: :| :: |1 |2 [ ] -"
 ).split()
 VOCABULARY = Vocabulary.of([[*WORDS, "nonsense", "0", "M:4/0", "/0", "|7", "(0", "M:99/1"]])
 GRAMMAR = TuneGrammar(VOCABULARY, min_bars=4)
@@ -67,10 +67,11 @@ def walk_randomly(choose: random.Random, free: int, liking: Sequence[str]) -> It
 
 
 def sections(music: Score) -> list[list[Bar]]:
-    """The bars between repeat signs."""
+    """The bars between repeat signs and double bars."""
     found: list[list[Bar]] = [[]]
     for before, bar in pairwise([None, *music.bars]):
-        if before is not None and (before.closes or (bar is not None and bar.opens)):
+        ended = before is not None and (before.closes or before.is_double)
+        if ended or (before is not None and bar is not None and bar.opens):
             found.append([])
         assert bar is not None
         found[-1].append(bar)
@@ -79,17 +80,20 @@ def sections(music: Score) -> list[list[Bar]]:
 
 def adds_up(music: Score) -> bool:
     """Whether the bars of a tune without endings do: the rule in the docstring, bar by bar."""
-    lead = None
+    lead, lacking = None, None
     parts = sections(music)
     for number, bars in enumerate(parts):
         first, last = bars[0], bars[-1]
         short = first.duration if first.duration < first.length and lead is None else None
+        same_meter = number and parts[number - 1][-1].length == first.length
+        if lacking is not None and lead is None and same_meter and (short or 0) != lacking:
+            return False
         alone = len(bars) == 1 and number + 1 < len(parts) and not last.closes
         inside = bars[1:-1] if short is not None else bars[:-1]
         if any(bar.duration != bar.length for bar in inside):
             return False
         if alone:
-            lead = short
+            lead, lacking = short, None
             continue
         due = short if short and short < last.length else 0
         possible = {last.length - due}
@@ -97,7 +101,7 @@ def adds_up(music: Score) -> bool:
             possible = {last.length, *(last.length - s for s in (short, lead) if s)}
         if last.duration not in possible:
             return False
-        lead = None
+        lead, lacking = None, last.length - last.duration
     return True
 
 
@@ -108,9 +112,10 @@ def test_every_walk_can_end_and_parses_and_adds_up(seed: int, free: int, liking:
     tokens = VOCABULARY.decode(ids)
     music = score.parse(tokens)
     assert len(music.bars) >= 4
-    assert tokens[-1] in ("|", ":|")
+    assert tokens[-1] in ("|", "||", ":|")
     for before, bar, after in zip(music.bars, music.bars[1:], music.bars[2:], strict=False):
         seam = bar.opens or bar.closes or bar.ending or after.opens or before.closes
+        seam = seam or bar.is_double or before.is_double
         assert seam or bar.duration == bar.length, (bar, tokens)
     if "|1" not in tokens:
         assert adds_up(music), tokens
@@ -152,7 +157,7 @@ LEGAL = [
     "c | c 6 | c 6 | c 6 | c 4 c :|",
     "c | c 6 | c 6 | c 6 | G 2 E 3 |",
     "c | c 6 | c 6 | c 6 | G 6 |",
-    "|: c 6 | c 6 :: c 2 | c 6 | c 4 :|",
+    "|: c 2 | c 6 | c 4 :: c 2 | c 6 | c 4 :|",
     "c |: c 6 | c 3 c 3 :| c 6 | c 6 |",
     "c | c 6 | c 6 |1 c 3 c 2 :| |2 c 6 | c 3 c 2 |",
     "c 6 | c 6 |1 c 6 :| |2 c 6 |: c 6 | c 6 :|",
@@ -161,13 +166,17 @@ LEGAL = [
     "c 6 | c 6 | M:9/8 c 6 c 3 | c 6 c 3 |",
 ]
 REFUSED = [
+    ("|: c 6 | c 6 :: c 2 | c 6 | c 4 :|", 11, "a pickup after a complete last bar"),
+    ("|: c 2 | c 6 | c 4 :: c 6 | c 6 :|", 13, "no pickup after a last bar that lacks one"),
+    ("c 2 c 2 | c 6 | c 6 | c 2 |", 6, "a pickup of more than half a bar"),
+    ("c 6 | c 6 || c 6 |: c 6 | c 6 :|", 10, "a section of one bar"),
     ("c 6 | c 6 | c 6 |", 11, "too few bars"),
     ("c 6 | c 4 | c 6 | c 6 |", 7, "a short bar inside"),
     ("c 6 | c 4 c 3 | c 6 | c 6 |", 8, "a note too long"),
     ("c | c 6 | c 6 | c 4 | c 6 |", 12, "short by more than the pickup"),
     ("c | c 6 | c 6 | c 6 :|", 12, "complete, where the pickup comes again"),
     ("c 6 | c 6 |: c 6 | c 6 |", 14, "a repeat left open"),
-    ("c 6 |: c 6 |: c 6 | c 6 :|", 7, "one within another"),
+    ("c 2 |: c 6 |: c 6 | c 6 :|", 7, "one within another"),
     ("c 6 | c 6 |1 c 6 | c 6 |", 14, "a first ending left open"),
     ("c 6 | c 6 :| |2 c 6 | c 6 |", 8, "a second ending without a first"),
     ("c 6 | (3 c E | c 6 | c 6 |", 8, "half a tuplet"),

@@ -10,9 +10,11 @@ from sluice.cached import cached_property
 from sluice.files import StrPath
 from sluice.sequence import Checkpoint, Sampling
 from sluice.sequence.generation.random_numbers import check_seed
-from sluice.tunes.composition import infilling
+from sluice.tunes.composition import gaps, infilling
+from sluice.tunes.composition.heads import HeadChooser
 from sluice.tunes.composition.inputs import find_checkpoint, strip_last_bar_line
-from sluice.tunes.composition.sampling import TuneSampler
+from sluice.tunes.composition.monitor import ProgressCallback, StopCallback
+from sluice.tunes.composition.sampling import MAX_LENGTH, TuneRequest, TuneSampler
 from sluice.tunes.composition.titles import generate_title
 from sluice.tunes.composition.transposition import parse_key, transpose
 from sluice.tunes.corpus.index import TuneIndex
@@ -20,11 +22,10 @@ from sluice.tunes.corpus.statistics import TuneStatistics, from_dict
 from sluice.tunes.errors import AbcSyntaxError, TuneError
 from sluice.tunes.notation import abc_file
 from sluice.tunes.notation.annotation_edits import replace_tokens
-from sluice.tunes.theory.dances import find_dance, guess_rhythm
+from sluice.tunes.notation.model_tokens import suggest_open_bars
+from sluice.tunes.theory.dances import guess_rhythm, normalise_dance
 from sluice.tunes.theory.keys import Key
 from sluice.tunes.tune import Tune, check_performance, from_abc
-
-_MAX_LENGTH = 700
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,8 @@ class Composer:
     ) -> list[Tune]:
         """Compose `count` tunes; the same seed gives the same tunes.
 
-        An attempt that is no complete tune is repeated with the next seed.
+        Each tune has a seed of its own, from `seed` on: `compose(seed=s + 1)` is the second tune of
+        `compose(2, seed=s)`. An attempt that gives no complete tune is repeated.
 
         Args:
             count: how many tunes.
@@ -114,17 +116,18 @@ class Composer:
         seed = check_seed(seed)
         check_performance(tempo, swing, instrument)
         asked = None if key is None else parse_key(key, mode)
-        mode = asked.mode if asked else mode
-        rhythm, meters = self._choose_meters(dance, meter)
         root = asked or (Key.of("C", mode or "maj") if prompt else None)
-        opening = [meters, self._choose_modes(mode)]
-        if prompt and root:
-            opening += [[n] for n in self._encode_prompt(prompt, meter or "4/4", root)]
-        sampling = Sampling(temperature=temperature, max_length=_MAX_LENGTH)
-        drawn = self._sampler.draw_tunes(count, seed, opening, sampling, form)
+        request = TuneRequest(
+            self.heads.choose(dance, meter, asked.mode if asked else mode),
+            self._encode_prompt(prompt, meter or "4/4", root) if prompt and root else [],
+            form,
+            Sampling(temperature=temperature, max_length=MAX_LENGTH),
+        )
+        seeds = range(seed, seed + count)
         tunes = []
-        for number, tokens in enumerate(drawn, seed):
-            tune = Tune(tokens, generate_title(number))
+        for number, drawn in zip(seeds, self.sampler.draw_tunes(request, seeds), strict=True):
+            tune = Tune(drawn.tokens, generate_title(number))
+            rhythm = normalise_dance(dance) if dance else drawn.rhythm
             tune = replace(tune, rhythm=rhythm or guess_rhythm(tune.meter))
             tune = tune.with_presentation(title, tempo, chords, swing, instrument)
             if prompt and root:  # the prompt stays in the octave it was given in
@@ -141,99 +144,114 @@ class Composer:
                 attempts.
             SequenceError: a temperature or seed out of range.
         """
-        opening = [[number] for number in self.encode(self._adapt_bar_lines(tune).tokens)]
-        sampling = Sampling(temperature=temperature, max_length=_MAX_LENGTH)
-        (tokens,) = self._sampler.draw_tunes(1, seed, opening, sampling)
-        return replace_tokens(tune, tokens)
+        known = self._adapt_bar_lines(tune).tokens
+        spelling = self.sampler.spelling
+        spelt = spelling.encode(known, tune.rhythm, suggest_open_bars(known))
+        sampling = Sampling(temperature=temperature, max_length=MAX_LENGTH)
+        request = TuneRequest([[number] for number in self.encode(spelt)], sampling=sampling)
+        (drawn,) = self.sampler.draw_tunes(request, [seed])
+        return replace_tokens(tune, drawn.tokens)
 
-    def fill(self, tune: Tune, temperature: float = 0.9, seed: int = 0) -> Tune:
+    def fill(
+        self,
+        tune: Tune,
+        temperature: float = 0.9,
+        seed: int = 0,
+        *,
+        on_progress: ProgressCallback | None = None,
+        should_stop: StopCallback | None = None,
+    ) -> Tune:
         """Fill each gap (`*`) of a tune so that its bar is complete.
 
         Of many candidates for a gap those are kept after which the rest of the tune is most
         likely.
 
+        Args:
+            tune: the tune, with one gap a bar at most.
+            temperature: sampling temperature.
+            seed: of the random numbers, from 0.
+            on_progress: called with the fraction that is done, from 0 to 1.
+            should_stop: asked between two tokens whether to stop.
+
         Raises:
-            TuneError: no gap, one that is too short, notes that are not in the training data, or
-                no candidate that fits.
+            TuneError: no gap, one in a tuplet, in free meter or in a bar that is full, notes that
+                are not in the training data, or no candidate that fits.
             SequenceError: a temperature or seed out of range.
+            GenerationCancelledError: `should_stop` returned true.
         """
-        segments = infilling.split_at_gaps(self._adapt_bar_lines(tune))
-        return replace_tokens(tune, self._infill(segments, temperature, seed))
+        seed = check_seed(seed)
+        found = gaps.find_gaps(tune)
+        return self._infill(tune, found, temperature, seed, on_progress, should_stop)
 
     def vary(
-        self, tune: Tune, strength: float = 0.3, temperature: float = 0.9, seed: int = 0
+        self,
+        tune: Tune,
+        strength: float = 0.3,
+        temperature: float = 0.9,
+        seed: int = 0,
+        *,
+        on_progress: ProgressCallback | None = None,
+        should_stop: StopCallback | None = None,
     ) -> Tune:
         """Replace some bars of a tune; bars that were equal stay equal.
 
         Args:
             tune: the tune.
-            strength: the share of the bars that change, in (0, 1]; last bars of sections do not.
+            strength: the share of the bars that change, in (0, 1]. Pickups, last bars of sections,
+                and what is tied to another bar do not, nor do bars that are like one of these.
             temperature: sampling temperature.
             seed: of the random numbers, from 0.
+            on_progress, should_stop: as for `fill`.
 
         Raises:
             TuneError: a strength out of range, no bar that could change, notes that are not in
                 the training data, or no candidate that fits.
             SequenceError: a temperature or seed out of range.
+            GenerationCancelledError: `should_stop` returned true.
         """
-        segments = infilling.mask_bars(
-            self._adapt_bar_lines(tune), strength, random.Random(check_seed(seed))
-        )
-        return replace_tokens(tune, self._infill(segments, temperature, seed))
+        found = gaps.choose_bars(tune, strength, random.Random(check_seed(seed)))
+        return self._infill(tune, found, temperature, seed, on_progress, should_stop)
 
     def _infill(
-        self, segments: Sequence[infilling.Segment], temperature: float, seed: int
-    ) -> tuple[str, ...]:
-        seed = check_seed(seed)
-        for segment in segments:
-            if not isinstance(segment, infilling.Gap):
-                self.encode(segment)
-
-        def draw(prefix: Sequence[str], seeds: Sequence[int], longest: int) -> list[list[str]]:
-            opening = [[number] for number in self.encode(prefix)]
-            sampling = Sampling(temperature=temperature, max_length=len(prefix) + longest)
-            drawn = self._sampler.draw(seeds, opening, sampling)
-            return [tokens[len(prefix) :] for tokens in drawn]
-
-        return infilling.fill_gaps(self.checkpoint, segments, draw, seed)
+        self,
+        tune: Tune,
+        found: Sequence[gaps.Gap],
+        temperature: float,
+        seed: int,
+        on_progress: ProgressCallback | None,
+        should_stop: StopCallback | None,
+    ) -> Tune:
+        vocabulary = self.checkpoint.vocabulary
+        spelt = self.sampler.spelling.encode(tune.tokens, tune.rhythm)
+        known = [infilling.find_known_line(token, vocabulary) for token in spelt]
+        segments = [self.encode(part) for part in gaps.split_at_gaps(known, tune, found)]
+        sampling = Sampling(temperature=temperature)
+        fillings = self._gap_filler.fill(segments, found, sampling, seed, on_progress, should_stop)
+        return replace_tokens(tune, gaps.insert_fillings(tune.tokens, found, fillings))
 
     @cached_property
-    def _sampler(self) -> TuneSampler:
+    def _gap_filler(self) -> infilling.GapFiller:
+        return infilling.GapFiller(self.checkpoint)
+
+    @cached_property
+    def sampler(self) -> TuneSampler:
+        """Draws tunes from the model under the grammars of its vocabulary."""
         return TuneSampler(self.checkpoint)
 
-    def _choose_meters(self, dance: str | None, meter: str | None) -> tuple[str, list[int]]:
-        """The name of the dance, or "", and the ids of its meters."""
-        if dance is None:
-            return "", self._find_token_ids("M:", None if meter is None else [meter], "meter")
-        named = find_dance(dance)
-        if meter is not None and meter not in named.meters:
-            known = " or ".join(named.meters)
-            raise TuneError(f"The meter of a {dance} must be {known}, got {meter!r}.")
-        name = " ".join(dance.lower().replace("-", " ").split())
-        return name, self._find_token_ids("M:", [meter] if meter else list(named.meters), "meter")
+    @cached_property
+    def heads(self) -> HeadChooser:
+        """The dances, meters and modes that the model offers."""
+        return HeadChooser(self.checkpoint)
 
-    def _choose_modes(self, mode: str | None) -> list[int]:
-        return self._find_token_ids("K:C", None if mode is None else [mode], "mode")
-
-    def _find_token_ids(self, prefix: str, values: list[str] | None, what: str) -> list[int]:
-        """The ids of meters or modes; of all that the model knows if `values` is None."""
-        known = [t for t in self.checkpoint.vocabulary.tokens if t.startswith(prefix)]
-        chosen = [t for t in known if values is None or t.removeprefix(prefix) in values]
-        if not chosen:
-            names = ", ".join(token.removeprefix(prefix) for token in known)
-            asked = " or ".join(map(repr, values or []))
-            raise TuneError(
-                f"The {what} must be one that the model was trained on, {names}, got {asked}."
-            )
-        return self.checkpoint.vocabulary.encode(chosen)
-
-    def _encode_prompt(self, notes: str, meter: str, key: Key) -> list[int]:
+    def _encode_prompt(self, notes: str, meter: str, key: Key) -> list[list[int]]:
         text = f"X:1\nT:prompt\nM:{meter}\nL:1/8\nK:{key.tonic}{key.mode}\n{notes}\n"
         try:
             read = from_abc(abc_file.split_blocks(text, "the prompt")[0])
         except AbcSyntaxError as error:
             raise TuneError(f"The prompt must be notes in ABC, got {notes!r}: {error}.") from None
-        return self.encode(strip_last_bar_line(self._adapt_bar_lines(read).tokens[2:], notes))
+        tokens = strip_last_bar_line(self._adapt_bar_lines(read).tokens, notes)
+        spelt = self.sampler.spelling.encode_body(tokens, suggest_open_bars(tokens))
+        return [[number] for number in self.encode(spelt)]
 
     def _adapt_bar_lines(self, tune: Tune) -> Tune:
         """With plain bar lines for double ones where the model knows none."""

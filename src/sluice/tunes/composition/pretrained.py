@@ -37,14 +37,14 @@ MODEL_CONFIG = training.TuneModelConfig(
     batch_size=32,
 )
 TRAINING_CONFIG = TrainingConfig(
-    epochs=20,
+    epochs=22,
     learning_rate=2.5e-3,
     schedule=Cosine(),
     warmup=0.05,
     weight_decay=0.05,
     betas=(0.9, 0.99),
     max_grad_norm=0.5,
-    validations=20,
+    validations=22,
     precision="bfloat16",
 )
 

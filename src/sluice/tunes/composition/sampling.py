@@ -1,27 +1,67 @@
-"""Drawing the tokens of tunes from a model, under the grammar that fits."""
+"""Drawing tunes from a model: what a tune must begin with, and the grammar that fits it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 from sluice.cached import cached_property
-from sluice.sequence import Checkpoint, Grammar, GrammarError, Sampling, generate
-from sluice.sequence.generation.grammar import State
+from sluice.sequence import Checkpoint, Grammar, GrammarError, Sampling
+from sluice.sequence.generation.batched_sequence import BatchedSequence, SequenceStatus
+from sluice.sequence.generation.continuous_batch import ContinuousBatch
 from sluice.tunes.corpus.statistics import is_valid_tune
 from sluice.tunes.errors import TuneError
 from sluice.tunes.grammar.bars import TuneGrammar
 from sluice.tunes.grammar.form import BarGrammars, FormGrammar
 from sluice.tunes.grammar.plans import draw_plan, draw_tonic_ending
+from sluice.tunes.notation.model_tokens import ModelTokens
 from sluice.tunes.tune import Tune
 
-_MAX_ATTEMPTS = 20
-_BATCH_SIZE, _FORM_BATCH_SIZE = 32, 256
+MAX_LENGTH = 700
+"""Tokens of a tune, at most."""
 
-Prompt = Sequence[list[int]]
-"""For each first position the ids that may stand there."""
-DrawFunction = Callable[[Sequence[int], Prompt, Sampling], list[list[str]]]
-"""From seeds, a prompt and how to sample to as many sequences of tokens."""
+_MAX_ATTEMPTS = 20
+_SEED_STRIDE = 0x9E3779B97F4A7C15
+"""Between the attempts of one seed, so that other seeds draw nothing in common with them."""
+
+Choices = Sequence[list[int]]
+"""For each place the ids that may stand there."""
+
+
+@dataclass(frozen=True)
+class TuneRequest:
+    """What a tune must be like.
+
+    Attributes:
+        head: the ids to choose from for dance (where the model knows dances), meter and mode.
+        body: the same for the first places of the body.
+        form: whether it has sections of eight bars by a plan.
+        sampling: temperature and so on.
+    """
+
+    head: Choices
+    body: Choices = ()
+    form: bool = False
+    sampling: Sampling = field(default_factory=lambda: Sampling(max_length=MAX_LENGTH))
+
+    @property
+    def prompt(self) -> list[list[int]]:
+        return [*self.head, *self.body]
+
+
+class Attempt(NamedTuple):
+    """How one attempt at a tune is drawn."""
+
+    seed: int
+    grammar: Grammar[Any] | None
+
+
+class DrawnTune(NamedTuple):
+    """The dance that a model wrote, or nothing, and the tune's own tokens."""
+
+    rhythm: str
+    tokens: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -31,7 +71,12 @@ class TuneSampler:
     checkpoint: Checkpoint
 
     @cached_property
-    def _grammar(self) -> TuneGrammar | None:
+    def spelling(self) -> ModelTokens:
+        """How the model spells tunes."""
+        return ModelTokens.of_vocabulary(self.checkpoint.vocabulary)
+
+    @cached_property
+    def bar_grammar(self) -> TuneGrammar | None:
         """The grammar of bars; None where the vocabulary lacks its tokens."""
         try:
             return TuneGrammar(self.checkpoint.vocabulary)
@@ -39,103 +84,114 @@ class TuneSampler:
             return None
 
     @cached_property
-    def _bar_grammars(self) -> BarGrammars | None:
+    def form_grammars(self) -> BarGrammars | None:
         """The grammars of sections; None where the vocabulary lacks their tokens."""
         try:
             return BarGrammars(self.checkpoint.vocabulary)
         except TuneError:
             return None
 
-    def draw(
-        self,
-        seeds: Sequence[int],
-        prompt: Prompt,
-        sampling: Sampling,
-        grammar: Grammar[State] | None = None,
-    ) -> list[list[str]]:
-        """Tokens from the model, one sequence per seed."""
-        model = self.checkpoint.model
-        drawn = generate(model, seeds, prompt=prompt, sampling=sampling, grammar=grammar)
-        return [self.checkpoint.vocabulary.decode(ids) for ids in drawn]
+    def list_attempts(self, request: TuneRequest, seed: int) -> Iterator[Attempt]:
+        """The attempts at a tune, in order; one that gives no complete tune is followed by the
+        next."""
+        for number in range(_MAX_ATTEMPTS):
+            mixed = seed + number * _SEED_STRIDE
+            yield Attempt(mixed, self._choose_grammar(request, mixed))
 
-    def _draw_with_grammar(
-        self, seeds: Sequence[int], prompt: Prompt, sampling: Sampling
-    ) -> list[list[str]]:
-        """Tokens whose bars add up, if those of the prompt do; else without a grammar."""
-        try:
-            return self.draw(seeds, prompt, sampling, self._grammar)
-        except GrammarError:
-            return self.draw(seeds, prompt, sampling)
-
-    def _draw_in_form(
-        self, seeds: Sequence[int], prompt: Prompt, sampling: Sampling
-    ) -> list[list[str]]:
-        """Tokens in sections by a plan that each seed draws, if the prompt fits into one."""
-        grammars = self._bar_grammars
-        if grammars is None:
-            return self._draw_with_grammar(seeds, prompt, sampling)
-        body = prompt[2:]
-        num_lines = sum(ids[0] in grammars.alphabet.bar_lines for ids in body)
-        prompt_bars = 1 + num_lines if body else 0
-        starts_with_repeat = not body or body[0][0] in grammars.opening_ids
-        found: dict[int, list[str]] = {}
-        for (plan, on_tonic), some in _group_by_form(seeds).items():
-            grammar = FormGrammar(grammars, plan, prompt_bars, starts_with_repeat, on_tonic)
-            try:
-                drawn = self.draw(some, prompt, sampling, grammar)
-            except GrammarError:
-                drawn = self._draw_with_grammar(some, prompt, sampling)
-            found |= zip(some, drawn, strict=True)
-        return [found[seed] for seed in seeds]
-
-    def draw_tunes(
-        self,
-        count: int,
-        seed: int,
-        prompt: Prompt,
-        sampling: Sampling,
-        form: bool = False,
-    ) -> Iterator[tuple[str, ...]]:
-        """The tokens of `count` tunes.
-
-        The first attempts of many are drawn as a batch. An attempt that is no complete tune is
-        repeated with the next seed.
+    def draw_tunes(self, request: TuneRequest, seeds: Iterable[int]) -> list[DrawnTune]:
+        """A tune for each seed, the same for the same seed whatever the others are.
 
         Raises:
-            TuneError: no attempt of a tune is complete.
+            TuneError: no attempt of a seed is complete.
+            SequenceError: a seed, temperature or prompt out of range.
         """
-        draw = self._draw_in_form if form else self._draw_with_grammar
-        seeds = [seed + number * _MAX_ATTEMPTS for number in range(count)]
-        batch_size = _FORM_BATCH_SIZE if form else _BATCH_SIZE
-        for first in range(0, count, batch_size):
-            some = seeds[first : first + batch_size]
-            for first_seed, tokens in zip(some, draw(some, prompt, sampling), strict=True):
-                if _is_complete(tokens, prompt, sampling):
-                    yield tuple(tokens)
-                else:
-                    yield _retry(draw, first_seed + 1, prompt, sampling)
+        batch = ContinuousBatch(self.checkpoint.model)
+        draws = [_Draw(self, request, seed, batch) for seed in seeds]
+        while sum(draw.begin_attempt() for draw in draws):
+            batch.run()
+        return [draw.get_tune() for draw in draws]
+
+    def decode(self, ids: Iterable[int]) -> DrawnTune:
+        """The tune that the model wrote."""
+        return DrawnTune(*self.spelling.decode(self.checkpoint.vocabulary.decode(ids)))
+
+    def is_complete(self, request: TuneRequest, ids: Sequence[int]) -> bool:
+        """Whether the ids go beyond the prompt, end before the limit, and are a valid tune."""
+        ended = len(request.prompt) < len(ids) < request.sampling.max_length
+        return ended and is_valid_tune(Tune(self.decode(ids).tokens))
+
+    def _choose_grammar(self, request: TuneRequest, seed: int) -> Grammar[Any] | None:
+        """The grammar of the form that the seed draws if the prompt fits into it, else that of bars
+        if the prompt's bars add up, else none."""
+        for grammar in (self._make_form(request, seed), self.bar_grammar):
+            if grammar is not None and _accepts(grammar, request.prompt):
+                return grammar
+        return None
+
+    def _make_form(self, request: TuneRequest, seed: int) -> FormGrammar | None:
+        grammars = self.form_grammars
+        if grammars is None or not request.form:
+            return None
+        lines = grammars.alphabet.bar_lines
+        body = request.body[1:] if self.spelling.has_counts else request.body
+        prompt_bars = 1 + sum(ids[0] in lines for ids in body) if body else 0
+        starts_with_repeat = (
+            self.spelling.has_counts or not body or body[0][0] in grammars.opening_ids
+        )
+        return FormGrammar(
+            grammars, draw_plan(seed), prompt_bars, starts_with_repeat, draw_tonic_ending(seed)
+        )
 
 
-def _group_by_form(seeds: Sequence[int]) -> dict[tuple[str, bool], list[int]]:
-    """Seeds by the plan they draw, and whether the tune ends on the root."""
-    found: dict[tuple[str, bool], list[int]] = {}
-    for seed in seeds:
-        found.setdefault((draw_plan(seed), draw_tonic_ending(seed)), []).append(seed)
-    return found
+def _accepts(grammar: TuneGrammar | FormGrammar, prompt: Choices) -> bool:
+    """Whether some choice for each place of the prompt is allowed, one after the other."""
+    state: Any = grammar.start()
+    for ids in prompt:
+        allowed = grammar.get_allowed_tokens(state)
+        fitting = [number for number in ids if allowed[number]]
+        if not fitting:
+            return False
+        state = grammar.advance(state, fitting[0])
+    return True
 
 
-def _retry(draw: DrawFunction, seed: int, prompt: Prompt, sampling: Sampling) -> tuple[str, ...]:
-    for attempt in range(_MAX_ATTEMPTS - 1):
-        (tokens,) = draw([seed + attempt], prompt, sampling)
-        if _is_complete(tokens, prompt, sampling):
-            return tuple(tokens)
-    raise TuneError(
-        f"None of {_MAX_ATTEMPTS} attempts gave a complete tune; train longer, or lower the "
-        "temperature."
-    )
+class _Draw:
+    """The tune of one seed, attempt after attempt in a batch with others."""
 
+    def __init__(
+        self, sampler: TuneSampler, request: TuneRequest, seed: int, batch: ContinuousBatch
+    ) -> None:
+        self._sampler, self._request, self._batch = sampler, request, batch
+        self._attempts = sampler.list_attempts(request, seed)
+        self._sequence: BatchedSequence | None = None
+        self._tune: DrawnTune | None = None
 
-def _is_complete(tokens: Sequence[str], prompt: Prompt, sampling: Sampling) -> bool:
-    """Whether the tokens go beyond the prompt, end before the limit, and are a valid tune."""
-    ended = len(prompt) < len(tokens) < sampling.max_length
-    return ended and is_valid_tune(Tune(tuple(tokens)))
+    def begin_attempt(self) -> bool:
+        """Begin an attempt if the last one gave no tune; whether there is something to draw."""
+        if self._tune is not None:
+            return False
+        if self._sequence is not None:
+            if self._sequence.status == SequenceStatus.FAILED:
+                error = self._sequence.error
+                if not isinstance(error, GrammarError):
+                    raise error or AssertionError
+            elif self._sampler.is_complete(self._request, self._sequence.tokens):
+                self._tune = self._sampler.decode(self._sequence.tokens)
+                return False
+        attempt = next(self._attempts, None)
+        if attempt is None:
+            raise TuneError(
+                f"None of {_MAX_ATTEMPTS} attempts gave a complete tune; train longer, or lower "
+                "the temperature."
+            )
+        self._sequence = self._batch.add(
+            attempt.seed,
+            prompt=self._request.prompt,
+            sampling=self._request.sampling,
+            grammar=attempt.grammar,
+        )
+        return True
+
+    def get_tune(self) -> DrawnTune:
+        assert self._tune is not None
+        return self._tune

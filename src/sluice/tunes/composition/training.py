@@ -22,9 +22,10 @@ from sluice.sequence import (
 )
 from sluice.sequence import train as train_sequences
 from sluice.sequence.batching.bucketed import BucketBatches
-from sluice.tunes.corpus import collections, families, statistics
+from sluice.tunes.corpus import collections, families, repertoire, statistics
 from sluice.tunes.corpus.collections import Collection
 from sluice.tunes.corpus.index import TuneIndex
+from sluice.tunes.notation.model_tokens import ModelTokens
 from sluice.tunes.tune import Tune
 
 
@@ -123,8 +124,10 @@ def train(
         SequenceError: a loss that is not finite, or a `base` that is no language model.
         OSError: the file cannot be written.
     """
-    training, validation = tokenize(dataset.split.training), tokenize(dataset.split.validation)
-    index = TuneIndex([tune.tokens[2:] for tune in dataset.split.training])
+    tunes = dataset.split.training
+    spelling = choose_model_tokens(tunes, base)
+    training, validation = tokenize(tunes, spelling), tokenize(dataset.split.validation, spelling)
+    index = TuneIndex([tune.tokens[2:] for tune in tunes])
     corpus = statistics.compute_statistics(dataset.split.validation, index)
     torch.manual_seed(config.seed)
     if base is None:
@@ -136,8 +139,9 @@ def train(
     model.layers.precision = precision
     figures = {
         "corpus": statistics.to_dict(corpus),
-        "training": [" ".join(tune.tokens) for tune in dataset.split.training],
-        "titles": [tune.title for tune in dataset.split.training],
+        "training": [" ".join(tune.tokens) for tune in tunes],
+        "titles": [tune.title for tune in tunes],
+        "counts": _count_tunes(tunes, base),
     }
 
     def save_best(loss: float) -> None:
@@ -158,9 +162,26 @@ def train(
     )
 
 
-def tokenize(tunes: Sequence[Tune]) -> list[Sequence[str]]:
-    """The tokens of each tune as a model sees them."""
-    return [tune.tokens for tune in tunes]
+def choose_model_tokens(tunes: Sequence[Tune], base: Checkpoint | None = None) -> ModelTokens:
+    """How tunes are spelt for a model that is trained on them: with the dances that enough of them
+    name, and with those that `base` knows."""
+    dances = frozenset(repertoire.list_learnt(repertoire.count_tunes(tunes), "dances"))
+    if base is None:
+        return ModelTokens(dances)
+    known = ModelTokens.of_vocabulary(base.vocabulary)
+    return ModelTokens(dances | known.dances, known.has_counts)
+
+
+def tokenize(tunes: Sequence[Tune], spelling: ModelTokens) -> list[Sequence[str]]:
+    """The tokens of each tune as a model reads them."""
+    return [spelling.encode(tune.tokens, tune.rhythm) for tune in tunes]
+
+
+def _count_tunes(tunes: Sequence[Tune], base: Checkpoint | None) -> repertoire.TuneCounts:
+    """How many tunes of each kind the model has learnt from, those of `base` included."""
+    counts = repertoire.count_tunes(tunes)
+    known = {} if base is None else base.metadata.get("counts", {})
+    return repertoire.add_counts(known, counts) if known else counts
 
 
 def compute_nats_per_token(checkpoint: Checkpoint, tunes: Sequence[Tune]) -> float:
@@ -169,7 +190,8 @@ def compute_nats_per_token(checkpoint: Checkpoint, tunes: Sequence[Tune]) -> flo
     Raises:
         UnknownTokenError: a token that the model does not know; `grow_vocabulary` adds it.
     """
-    sequences = [checkpoint.vocabulary.encode(tokens) for tokens in tokenize(tunes)]
+    spelling = ModelTokens.of_vocabulary(checkpoint.vocabulary)
+    sequences = [checkpoint.vocabulary.encode(tokens) for tokens in tokenize(tunes, spelling)]
     return compute_loss_per_token(checkpoint.model, sequences)
 
 

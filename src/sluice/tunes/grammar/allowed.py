@@ -39,6 +39,7 @@ class AllowedTokens:
             if lines is None or line in lines
         }
         self.lines = frozenset(self.end_lines.values())
+        self._plain_ids = self.alphabet.find_bar_line_ids(PLAIN)
         self.mask = lru_cache(maxsize=CACHE_SIZE)(self._build_mask)
         self._goals = lru_cache(maxsize=CACHE_SIZE)(self._find_goals)
         self._tuplets = lru_cache(maxsize=CACHE_SIZE)(self._find_tuplets)
@@ -46,7 +47,8 @@ class AllowedTokens:
     def next_tokens(self, state: TuneState) -> Iterable[int]:
         """The ids that may follow."""
         if not state.meter:
-            return self.alphabet.meters
+            rhythms = () if state.has_rhythm else self.alphabet.rhythms
+            return [*rhythms, *self.alphabet.meters]
         if not state.mode:
             return self.alphabet.modes
         if state.event is None:
@@ -113,15 +115,19 @@ class AllowedTokens:
         after = self.transitions.complete_event(tied)
         if self.possible_ticks(after):
             return True
-        return PLAIN in self.lines and self._can_end_bar(after, PLAIN)
+        if PLAIN not in self.lines:
+            return False
+        return any(self._can_end_bar(after, line) for line in self._plain_ids)
 
     def _next_between_events(self, state: TuneState) -> list[int]:
         section, at_line = state.section, state.position == Position.BAR_LINE
         if at_line and section.phase == SectionPhase.SECOND_ENDING_DUE:
-            return self.alphabet.find_bar_line_ids(SECOND_ENDING)
+            return self._find_second_endings(section)
         found = [END] if at_line and section.may_end and not state.tied_pitches else []
         if section.phase == SectionPhase.OVER:
             return found
+        if state.position == Position.BODY_START and self.alphabet.has_counts:
+            return self._find_opening_lines()
         return [*found, *self._next_events(state), *self._next_signs(state)]
 
     def _next_events(self, state: TuneState) -> list[int]:
@@ -141,9 +147,19 @@ class AllowedTokens:
             meters = self.alphabet.meters.items()
             return [number for number, meter in meters if meter != state.meter]
         if state.position == Position.IN_BAR and state.tuplet is None:
-            lines = self.end_lines.items()
-            return [number for number, line in lines if self._can_end_bar(state, line)]
+            return [number for number in self.end_lines if self._can_end_bar(state, number)]
         return []
+
+    def _find_opening_lines(self) -> list[int]:
+        """The lines that begin a tune by saying how many bars its first section has."""
+        counts = self.alphabet.bar_counts
+        lines = (*self.alphabet.find_bar_line_ids(OPEN), *self._plain_ids)
+        return [number for number in lines if counts[number] not in (0, 1)]
+
+    def _find_second_endings(self, section: SectionState) -> list[int]:
+        counts = self.alphabet.bar_counts
+        lines = self.alphabet.find_bar_line_ids(SECOND_ENDING)
+        return [number for number in lines if counts[number] == section.ahead]
 
     def _event_starts(self, tied: frozenset[int]) -> list[int]:
         """What an event begins with."""
@@ -165,13 +181,16 @@ class AllowedTokens:
             if tuplet and self.solver.min_tokens(elapsed, tuplet, goals) < UNREACHABLE
         ]
 
-    def _can_end_bar(self, state: TuneState, line: BarLine) -> bool:
+    def _can_end_bar(self, state: TuneState, number: int) -> bool:
         """Whether this bar line may stand here, where events are complete."""
+        line = self.alphabet.bar_lines[number]
         if state.tuplet is not None or (line != PLAIN and state.tied_pitches):
             return False
-        end = self.transitions.describe_bar_end(state, line)
+        end = self.transitions.describe_bar_end(state, number)
         pickup = self.solver.can_be_pickup(end.total, end.full)
         if not state.section.can_end_bar(end, self.transitions.min_bars, pickup):
             return False
-        after = self.transitions.finish_bar(state, line)
+        after = self.transitions.finish_bar(state, number)
+        if after.phase == SectionPhase.SECOND_ENDING_DUE and not self._find_second_endings(after):
+            return False
         return after.phase != SectionPhase.OVER or (after.may_end and not state.tied_pitches)

@@ -13,6 +13,7 @@ from sluice.sequence import Vocabulary
 from sluice.tunes.errors import TuneError
 from sluice.tunes.notation import score
 from sluice.tunes.notation.abc_symbols import tuplet_time
+from sluice.tunes.notation.model_tokens import RHYTHM, split_count
 from sluice.tunes.theory.dances import FREE_METER
 from sluice.tunes.theory.durations import (
     MAX_BAR_EIGHTHS,
@@ -23,18 +24,30 @@ from sluice.tunes.theory.durations import (
 )
 from sluice.tunes.theory.keys import Pitch
 
+_NO_COUNT = 1 << 20
 _MAX_DIVISION = 64
 """The smallest part of an eighth; tokens of shorter durations are never allowed."""
 
 Meaning = TypeVar("Meaning")
 
 
+UNCOUNTED = -1
+"""The count of a bar line that does not say how many bars of its section are to come."""
+
+
 class BarLine(NamedTuple):
-    """What a bar line does: closes a repeat, opens one, begins the first or second ending."""
+    """What a bar line does: closes a repeat, opens one, begins the first or second ending, or
+    ends a section as a double bar."""
 
     closes: bool = False
     opens: bool = False
     ending: int = 0
+    is_double: bool = False
+
+    @property
+    def ends_section(self) -> bool:
+        """Whether another section, or nothing, follows."""
+        return self.closes or self.opens or self.is_double
 
 
 PLAIN = BarLine()
@@ -42,6 +55,7 @@ OPEN = BarLine(opens=True)
 CLOSE = BarLine(closes=True)
 CLOSE_AND_OPEN = BarLine(closes=True, opens=True)
 FIRST_ENDING, SECOND_ENDING = BarLine(ending=1), BarLine(ending=2)
+DOUBLE = BarLine(is_double=True)
 
 
 class TupletToken(NamedTuple):
@@ -108,6 +122,11 @@ class TuneAlphabet:
         }
 
     @cached_property
+    def rhythms(self) -> dict[int, str]:
+        """Dances, as in `R:slip jig`."""
+        return self._parse_tokens(_parse_rhythm)
+
+    @cached_property
     def modes(self) -> dict[int, str]:
         return self._parse_tokens(lambda token: token if score.MODE.fullmatch(token) else None)
 
@@ -122,6 +141,16 @@ class TuneAlphabet:
             for number, line in found.items()
             if (closing or not line.opens) and ((closing and second) or not line.ending)
         }
+
+    @cached_property
+    def bar_counts(self) -> dict[int, int]:
+        """Bar lines: how many bars of the section follow, or `UNCOUNTED`."""
+        return {number: _parse_count(self._tokens_by_id[number]) for number in self.bar_lines}
+
+    @cached_property
+    def has_counts(self) -> bool:
+        """Whether a bar line says that one bar of its section follows."""
+        return 1 in self.bar_counts.values()
 
     @cached_property
     def ids_by_midi(self) -> dict[int, list[int]]:
@@ -161,13 +190,20 @@ class TuneAlphabet:
         """The id of a token, if there is one."""
         return self.vocabulary.encode([token]) if token in self.vocabulary else []
 
-    def find_bar_line_ids(self, line: BarLine) -> list[int]:
-        """The ids of a bar line."""
-        return [number for number, known in self.bar_lines.items() if known == line]
+    def find_bar_line_ids(self, line: BarLine, count: int | None = None) -> list[int]:
+        """The ids of a bar line, those that announce the fewest bars first, or of one count."""
+        found = [number for number, known in self.bar_lines.items() if known == line]
+        if count is not None and self.has_counts:
+            return [number for number in found if self.bar_counts[number] == count]
+        return sorted(found, key=lambda number: self.bar_counts[number] % _NO_COUNT)
 
     def find_pitch_ids(self, pitches: Iterable[int]) -> list[int]:
         """The ids of notes by MIDI numbers, the lowest first."""
         return [number for pitch in sorted(pitches) for number in self.ids_by_midi[pitch]]
+
+    @cached_property
+    def _tokens_by_id(self) -> dict[int, str]:
+        return self._parse_tokens(lambda token: token)
 
     @cached_property
     def _bar_ticks(self) -> dict[str, int]:
@@ -235,9 +271,20 @@ def _parse_meter(token: str) -> str | None:
     return match[1] if 0 < _to_eighths(match[1]) <= MAX_BAR_EIGHTHS else None
 
 
+def _parse_rhythm(token: str) -> str | None:
+    match = RHYTHM.fullmatch(token)
+    return None if match is None else match[1]
+
+
 def _parse_bar_line(token: str) -> BarLine | None:
-    if token in ("|:", ":|", "::", "|"):
-        return BarLine(closes=token[0] == ":", opens=token[-1] == ":")
-    if token in ("|1", "|2"):
-        return BarLine(ending=int(token[1]))
-    return None
+    line = split_count(token)[0]
+    if line in ("|:", ":|", "::", "|"):
+        return BarLine(closes=line[0] == ":", opens=line[-1] == ":")
+    if line in ("|1", "|2"):
+        return BarLine(ending=int(line[1]))
+    return DOUBLE if line == "||" else None
+
+
+def _parse_count(token: str) -> int:
+    count = split_count(token)[1]
+    return UNCOUNTED if count is None else count

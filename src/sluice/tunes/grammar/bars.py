@@ -11,6 +11,7 @@ from sluice.tunes.errors import TuneError
 from sluice.tunes.grammar.allowed import AllowedTokens, Mask
 from sluice.tunes.grammar.alphabet import BarLine, TuneAlphabet
 from sluice.tunes.grammar.completion import ShortestCompletion
+from sluice.tunes.grammar.sections import SectionState
 from sluice.tunes.grammar.state import TuneState as TuneState
 from sluice.tunes.grammar.transitions import Transitions
 
@@ -18,18 +19,23 @@ from sluice.tunes.grammar.transitions import Transitions
 class TuneGrammar:
     """A grammar (`sluice.sequence.EndingGrammar`) of well-formed tunes over a vocabulary.
 
-    Meter and mode come first. The rules of the body:
+    Meter and mode come first, and before them the dance, if the vocabulary has dances. The rules
+    of the body:
 
     - A bar lasts as long as its meter says, apart from pickups. A section may begin with a pickup;
       the bar before its `:|` is then shorter by it. The last bar of all may be shorter by it or
       complete (complete where a later meter's bars are no longer than the pickup).
-    - A section begins with the tune, at `|:`, after `:|` and `::`, and after a second ending that
-      made up for a pickup. A lone pickup before `|:` belongs to the section behind it.
+    - A section begins with the tune, at `|:`, after `:|`, `::` and `||`, and after a second ending
+      that made up for a pickup. A lone pickup before `|:` belongs to the section behind it.
+    - A pickup lasts half a bar at most. Later ones complete the last bar of the section before.
     - Repeats hold two bars or more and are closed; `|1` leads over `:|` to `|2`.
     - Tuplets are complete before the bar line. Chords have two to four different notes. Ties lead
       to the same notes, and over plain bar lines only.
     - The meter changes only behind a bar line.
-    - The tune has a note, and ends behind `|` or `:|` after `min_bars` or more.
+    - The tune has a note, and ends behind `|`, `||` or `:|` after `min_bars` or more.
+    - Where bar lines count (`sluice.tunes.notation.model_tokens`), each announces one bar less than
+      the line before it, a section has as many bars as its first line says, the line that announces
+      none ends the tune, and every repeat is opened.
 
     Any other token is never allowed.
 
@@ -67,7 +73,7 @@ class TuneGrammar:
 
     def start(self) -> TuneState:
         """Before the first token."""
-        return TuneState()
+        return TuneState(section=SectionState(counts_bars=self.alphabet.has_counts))
 
     def get_allowed_tokens(self, state: TuneState) -> Mask:
         """Boolean (vocabulary,), read-only."""

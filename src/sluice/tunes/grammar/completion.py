@@ -6,9 +6,10 @@ from functools import lru_cache
 
 from sluice.sequence.vocabulary import END
 from sluice.tunes.grammar.allowed import CACHE_SIZE, MAX_CHORD_NOTES, AllowedTokens
-from sluice.tunes.grammar.alphabet import CLOSE, PLAIN, BarLine
+from sluice.tunes.grammar.alphabet import CLOSE, CLOSE_AND_OPEN, PLAIN, BarLine
 from sluice.tunes.grammar.sections import SectionPhase
 from sluice.tunes.grammar.state import TuneState
+from sluice.tunes.notation.model_tokens import MAX_COUNT
 from sluice.tunes.theory.durations import MAX_TUPLET_EVENTS, UNREACHABLE, BarGoals
 
 _MUST_CLOSE = (SectionPhase.IN_REPEAT, SectionPhase.FIRST_ENDING)
@@ -91,13 +92,16 @@ class ShortestCompletion:
     def _choose_goals(self, state: TuneState) -> tuple[BarLine, BarGoals]:
         """By which line and where this bar should end."""
         section, full = state.section, self.alphabet.bar_ticks(state.meter)
-        lines = self.allowed.lines
-        if CLOSE in lines and (section.phase in _MUST_CLOSE or PLAIN not in lines):
-            totals = section.find_totals(CLOSE, full, self.transitions.min_bars)
-            goals = BarGoals(full, frozenset(totals), False)
-            if self.solver.min_tokens(state.elapsed, state.tuplet, goals) < UNREACHABLE:
-                return CLOSE, goals
-        return PLAIN, BarGoals(full, frozenset([full]), False)
+        lines, min_bars = self.allowed.lines, self.transitions.min_bars
+        must_close = section.phase in _MUST_CLOSE or PLAIN not in lines
+        for line in (CLOSE, CLOSE_AND_OPEN):
+            if line in lines and must_close:
+                totals = section.find_totals(line, full, min_bars)
+                goals = BarGoals(full, frozenset(totals), False)
+                if self.solver.min_tokens(state.elapsed, state.tuplet, goals) < UNREACHABLE:
+                    return line, goals
+        due = section.due_pickup if section.is_first_bar else 0
+        return PLAIN, BarGoals(full, frozenset([due if due > 0 else full]), False)
 
     def _choose_ticks(self, state: TuneState) -> int:
         """The ticks of the unfinished event that bring the bar soonest to where it should end."""
@@ -110,4 +114,5 @@ class ShortestCompletion:
         """An upper bound: the rest of a tuplet and of its bar, and the bars that follow."""
         longest = max(map(self.alphabet.bar_ticks, self.alphabet.meters.values()))
         bar = 1 + self.solver.max_tokens_to_fill(longest)
-        return 2 * MAX_TUPLET_EVENTS + MAX_CHORD_NOTES + (self.transitions.min_bars + 4) * bar
+        bars = self.transitions.min_bars + 4 + (MAX_COUNT if self.alphabet.has_counts else 0)
+        return 2 * MAX_TUPLET_EVENTS + MAX_CHORD_NOTES + bars * bar

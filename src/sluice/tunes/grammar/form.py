@@ -13,11 +13,20 @@ from sluice.sequence import Vocabulary
 from sluice.sequence.vocabulary import END
 from sluice.tunes.errors import TuneError
 from sluice.tunes.grammar.allowed import Mask
-from sluice.tunes.grammar.alphabet import CLOSE, CLOSE_AND_OPEN, OPEN, PLAIN
+from sluice.tunes.grammar.alphabet import (
+    CLOSE,
+    CLOSE_AND_OPEN,
+    OPEN,
+    PLAIN,
+    UNCOUNTED,
+    BarLine,
+    TuneAlphabet,
+)
 from sluice.tunes.grammar.bars import TuneGrammar
 from sluice.tunes.grammar.cadence import CadenceGrammar
 from sluice.tunes.grammar.plans import BARS_PER_SECTION
 from sluice.tunes.grammar.state import Position, TuneState
+from sluice.tunes.notation.model_tokens import MAX_COUNT
 from sluice.tunes.theory.durations import MAX_TUPLET_EVENTS
 
 _LONGEST_COPY = 24
@@ -56,20 +65,42 @@ class BarGrammars:
     """
 
     def __init__(self, vocabulary: Vocabulary) -> None:
-        ways = ([PLAIN], [CLOSE, CLOSE_AND_OPEN], [CLOSE])
-        self.free = [TuneGrammar(vocabulary, _NO_END, lines) for lines in ways]
-        homes = [CadenceGrammar(vocabulary, _NO_END, lines) for lines in ways]
+        alphabet = TuneAlphabet(vocabulary)
+        between = CLOSE_AND_OPEN if alphabet.find_bar_line_ids(CLOSE_AND_OPEN) else CLOSE
+        ways = (([PLAIN], _NO_END), ([between], _NO_END), ([CLOSE], 1))
+        self.free = [TuneGrammar(vocabulary, least, lines) for lines, least in ways]
+        homes = [CadenceGrammar(vocabulary, least, lines) for lines, least in ways]
         self.tonic = homes if homes[0].has_root else self.free
         self.alphabet, self.size = self.free[0].alphabet, len(vocabulary)
         known = [*self.alphabet.bar_lines.values()]
         for line, name in ((OPEN, "|:"), (CLOSE, ":|")):
             if line not in known:
                 raise TuneError(f"Parts are repeated by {name!r}, but the model does not know it.")
-        self.opening_ids = self.alphabet.find_bar_line_ids(OPEN)
-        (self.plain_id, *_), (self.close_id, *_) = map(
-            self.alphabet.find_bar_line_ids, (PLAIN, CLOSE)
-        )
+        self.line_ids = [*self.alphabet.bar_lines]
+        self.opening_ids = self._find_line_ids(OPEN, BARS_PER_SECTION)
+        self.plain_ids = [self._find_line_ids(PLAIN, bars) for bars in range(BARS_PER_SECTION)]
+        self.between_ids = self._find_line_ids(between, BARS_PER_SECTION)
+        self.close_ids = self._find_line_ids(CLOSE, 0)
         self.accepts = lru_cache(maxsize=_CACHE_SIZE)(self._accepts)
+
+    def find_end_lines(self, num_bars: int, all_bars: int) -> list[int]:
+        """The ids of the lines that may end a bar when so many bars are complete with it."""
+        if num_bars == all_bars:
+            return self.close_ids
+        if num_bars % BARS_PER_SECTION == 0:
+            return self.between_ids
+        return self.plain_ids[-num_bars % BARS_PER_SECTION]
+
+    def _find_line_ids(self, line: BarLine, bars: int) -> list[int]:
+        """The ids of a line before so many bars of its section.
+
+        Raises:
+            TuneError: the vocabulary has none.
+        """
+        found = self.alphabet.find_bar_line_ids(line, bars if bars <= MAX_COUNT else UNCOUNTED)
+        if not found and (bars or line != PLAIN):
+            raise TuneError(f"No bar line of the model stands before {bars} bars of a section.")
+        return found
 
     def _accepts(self, grammar: TuneGrammar, inner: TuneState, bar: tuple[int, ...]) -> bool:
         """Whether these tokens, the bar line included, are a bar here."""
@@ -86,8 +117,9 @@ class FormGrammar:
     Each section has eight complete bars, perhaps after a pickup, and ends by `:|` (or `::`). A bar
     whose letter occurred before repeats that bar, token by token, if it fits there (the last bar of
     a section makes up for the pickup) and is no longer than 24 tokens; the model writes all others,
-    as `TuneGrammar` lets it. There are no endings, no ties over bar lines, no change of meter, and
-    no rest before the first note.
+    as `TuneGrammar` lets it, and bar lines that count tell it how far the end of a section is.
+    There are no endings, no ties over bar lines, no change of meter, and no rest before the first
+    note.
 
     Args:
         grammars: of the model's vocabulary.
@@ -137,13 +169,8 @@ class FormGrammar:
         if state.num_bars == len(self._sources):
             return self._build_mask([END])
         if state.remaining_tokens is not None:
-            return self._build_mask(
-                [
-                    state.remaining_tokens[0]
-                    if state.remaining_tokens
-                    else self._find_end_line(state)
-                ]
-            )
+            following = (*state.remaining_tokens, self._find_end_line(state))
+            return self._build_mask(following[:1])
         mask = self._select_grammar(state).get_allowed_tokens(state.tune_state).copy()
         if not state.tune_state.mode:
             return mask
@@ -155,18 +182,30 @@ class FormGrammar:
         mask[[*self.grammars.alphabet.meters]] = False
         if not state.tune_state.has_note:
             mask[self.grammars.alphabet.rest_ids] = False
-        if mask[[*self.grammars.alphabet.bar_lines]].any():
+        if mask[self.grammars.line_ids].any():
             mask[self.grammars.alphabet.tie_ids] = False
+            self._keep_lines(state, mask)
         return mask
+
+    def _keep_lines(self, state: FormState, mask: Mask) -> None:
+        """Clear the lines that announce other bars than the form has.
+
+        A pickup and a complete first bar end by the same line, which has no count yet.
+        """
+        lines = self.grammars.find_end_lines(state.num_bars + 1, len(self._sources))
+        kept = mask[lines]
+        mask[self.grammars.line_ids] = False
+        mask[lines] = kept
 
     def advance(self, state: FormState, token: int) -> FormState:
         """After a token that was allowed."""
         if token == END:
             return state
         inner = self._select_grammar(state).advance(state.tune_state, token)
-        if token in self.grammars.alphabet.modes or token in self.grammars.alphabet.meters:
+        alphabet = self.grammars.alphabet
+        if token in alphabet.modes or token in alphabet.meters or token in alphabet.rhythms:
             return state._replace(tune_state=inner)
-        if state.tune_state.position == Position.BODY_START and token in self.grammars.opening_ids:
+        if state.tune_state.position == Position.BODY_START and token in alphabet.bar_lines:
             return state._replace(tune_state=inner)
         if token in self.grammars.alphabet.bar_lines:
             return self._finish_bar(state, inner, state.current_bar)
@@ -197,7 +236,7 @@ class FormGrammar:
 
     def _find_end_line(self, state: FormState) -> int:
         """The line that ends this bar if it is a repeated one."""
-        return self.grammars.close_id if self._is_last_bar(state) else self.grammars.plain_id
+        return self.grammars.find_end_lines(state.num_bars + 1, len(self._sources))[0]
 
     def _select_grammar(self, state: FormState) -> TuneGrammar:
         grammars = self.grammars.tonic if state.num_bars in self._tonic_bars else self.grammars.free
@@ -207,8 +246,13 @@ class FormGrammar:
         """After the line behind a bar: the next one begins, new or as an earlier one."""
         pickup = state.tune_state.section.is_first_bar and inner.section.pickup > 0
         written = state.complete_bars if pickup else (*state.complete_bars, bar)
+        num_bars = state.num_bars + (not pickup)
+        if self.grammars.alphabet.has_counts:
+            ahead = BARS_PER_SECTION - num_bars % BARS_PER_SECTION
+            section = inner.section._replace(ahead=ahead if ahead <= MAX_COUNT else UNCOUNTED)
+            inner = inner._replace(section=section)
         inner = inner._replace(section=inner.section._replace(num_bars=0))
-        after = FormState(inner, state.num_bars + (not pickup), complete_bars=written)
+        after = FormState(inner, num_bars, complete_bars=written)
         return after._replace(remaining_tokens=self._find_repeated_bar(after))
 
     def _find_repeated_bar(self, state: FormState) -> tuple[int, ...] | None:

@@ -13,7 +13,7 @@ class Position(IntEnum):
     """Where a state stands in relation to bar lines."""
 
     BODY_START = 0
-    """Behind meter and mode: a note, a rest or `|:` may follow."""
+    """Behind meter and mode: a note, a rest or `|:` may follow, or a line that counts bars."""
     BAR_LINE = 1
     """Behind a bar line: the next bar, a new meter, the second ending or the end."""
     BAR_START = 2
@@ -35,6 +35,7 @@ class TuneState(NamedTuple):
     """Between two tokens.
 
     Attributes:
+        has_rhythm: whether a dance stands in front.
         meter: as in `6/8`; empty before it.
         mode: whether the mode has been read.
         section: its state as this bar began.
@@ -46,6 +47,7 @@ class TuneState(NamedTuple):
         has_note: whether there was a note.
     """
 
+    has_rhythm: bool = False
     meter: str = ""
     mode: bool = False
     section: SectionState = SectionState()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sluice.sequence.vocabulary import END
-from sluice.tunes.grammar.alphabet import BarLine, TuneAlphabet
+from sluice.tunes.grammar.alphabet import TuneAlphabet
 from sluice.tunes.grammar.sections import BarEnd, SectionPhase, SectionState
 from sluice.tunes.grammar.state import OpenEvent, Position, TuneState
 
@@ -21,6 +21,8 @@ class Transitions:
 
     def advance(self, state: TuneState, token: int) -> TuneState:
         """After a token that was allowed."""
+        if token in self.alphabet.rhythms:
+            return state._replace(has_rhythm=True)
         if not state.meter:
             return state._replace(meter=self.alphabet.meters[token])
         if not state.mode:
@@ -45,13 +47,15 @@ class Transitions:
             has_note=state.has_note or bool(event.pitches),
         )
 
-    def describe_bar_end(self, state: TuneState, line: BarLine) -> BarEnd:
-        """How the bar ends if this line comes now."""
-        return BarEnd(line, state.elapsed, self.alphabet.bar_ticks(state.meter))
+    def describe_bar_end(self, state: TuneState, token: int) -> BarEnd:
+        """How the bar ends if this bar line comes now."""
+        alphabet = self.alphabet
+        full = alphabet.bar_ticks(state.meter)
+        return BarEnd(alphabet.bar_lines[token], state.elapsed, full, alphabet.bar_counts[token])
 
-    def finish_bar(self, state: TuneState, line: BarLine) -> SectionState:
-        """The section after this bar and this line."""
-        end = self.describe_bar_end(state, line)
+    def finish_bar(self, state: TuneState, token: int) -> SectionState:
+        """The section after this bar and this bar line."""
+        end = self.describe_bar_end(state, token)
         return state.section.advance(end, self.min_bars, state.has_note)
 
     def _advance_between_events(self, state: TuneState, token: int) -> TuneState:
@@ -59,9 +63,13 @@ class Transitions:
         if token == END:
             return state
         if token in alphabet.bar_lines:
-            return self._cross_bar_line(state, alphabet.bar_lines[token])
+            return self._cross_bar_line(state, token)
         if token in alphabet.meters:
-            return state._replace(meter=alphabet.meters[token], position=Position.BAR_START)
+            return state._replace(
+                meter=alphabet.meters[token],
+                position=Position.BAR_START,
+                section=state.section.allow_any_pickup(),
+            )
         if token in alphabet.tuplets:
             tuplet = alphabet.resolve_tuplet(token, state.meter)
             return state._replace(tuplet=tuplet, position=Position.IN_BAR)
@@ -82,13 +90,15 @@ class Transitions:
             return event._replace(ticks=self.alphabet.durations[token])
         return event._replace(is_tied=True) if token in self.alphabet.tie_ids else None
 
-    def _cross_bar_line(self, state: TuneState, line: BarLine) -> TuneState:
+    def _cross_bar_line(self, state: TuneState, token: int) -> TuneState:
+        line, count = self.alphabet.bar_lines[token], self.alphabet.bar_counts[token]
         if state.position == Position.BODY_START:
-            section = state.section._replace(phase=SectionPhase.IN_REPEAT)
+            phase = SectionPhase.IN_REPEAT if line.opens else SectionPhase.NO_REPEAT
+            section = state.section._replace(phase=phase, ahead=count)
         elif state.section.phase == SectionPhase.SECOND_ENDING_DUE:
-            section = state.section.begin_second_ending()
+            section = state.section.begin_second_ending(count)
         else:
-            section = self.finish_bar(state, line)
+            section = self.finish_bar(state, token)
         needs_notes = state.position == Position.BODY_START or line.ending == 2
         position = Position.BAR_START if needs_notes else Position.BAR_LINE
         return state._replace(section=section, position=position, elapsed=0)

@@ -1,27 +1,28 @@
 """A tune's tokens as a model reads them: the dance in front, and bar lines that count.
 
-A bar line carries how many full bars of its section are still to come, so that a model knows how
-far the end is: `|:{8}` opens a section of eight bars, `|{1}` stands before its last one, and
-`:|{0}` ends the tune. Sections end at `|:`, `:|`, `::` and `||`; a pickup is not counted. A bar
-line with more than `MAX_COUNT` bars ahead has no count. Every section that ends by `:|` is opened
-by `|:` or `::`. A model whose vocabulary has no such tokens reads the tune's own.
+A bar line with at most `MAX_COUNT` full bars of its section ahead says how many, so that a model
+knows how far the end is: `|{4}` stands before the last four bars, `|{1}` before the last one, and
+`:|{0}` ends the tune. Sections end at `|:`, `:|`, `::` and `||`; a pickup is not counted. Every
+section that ends by `:|` is opened by `|:` or `::`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from sluice.sequence import Vocabulary
 from sluice.tunes.notation import score
 from sluice.tunes.notation.score import Bar
 from sluice.tunes.notation.transcription import GAP
 from sluice.tunes.theory.dances import normalise_dance
 
-MAX_COUNT = 16
+MAX_COUNT = 4
 RHYTHM = re.compile(r"R:(.+)")
 _COUNTED = re.compile(r"(.+)\{(\d+)\}")
 _BOUNDARIES = ("|:", ":|", "::", "||")
+_FINAL = {"|:": "||", "::": ":|"}
 _OPENED = {"|": "|:", "||": "|:", ":|": "::"}
 
 
@@ -39,23 +40,26 @@ def split_count(token: str) -> tuple[str, int | None]:
 class ModelTokens:
     """How tunes are spelt for one model.
 
-    Args:
-        vocabulary: the tokens that the model knows; everything if None.
+    Attributes:
+        dances: those that stand in front of a tune.
+        has_counts: whether bar lines count; without, the body is the tune's own.
 
-    >>> spelling = ModelTokens()
-    >>> spelt = spelling.encode("M:2/4 K:Cmaj c 4 | d 4 | e 4 :|".split(), "reel")
+    >>> spelling = ModelTokens(frozenset(["reel"]))
+    >>> spelt = spelling.encode("M:2/4 K:Cmaj c 4 | d 4 | e 4 :|".split(), "Reel")
     >>> " ".join(spelt)
     'R:reel M:2/4 K:Cmaj |:{3} c 4 |{2} d 4 |{1} e 4 :|{0}'
     >>> " ".join(spelling.decode(spelt)[1])
     'M:2/4 K:Cmaj |: c 4 | d 4 | e 4 :|'
     """
 
-    vocabulary: Container[str] | None = None
+    dances: frozenset[str] = frozenset()
+    has_counts: bool = True
 
-    @property
-    def has_counts(self) -> bool:
-        """Whether the model knows bar lines that count."""
-        return self.vocabulary is None or "|{1}" in self.vocabulary
+    @classmethod
+    def of_vocabulary(cls, vocabulary: Vocabulary) -> ModelTokens:
+        """As the tokens of a trained model say."""
+        dances = (RHYTHM.fullmatch(token) for token in vocabulary.tokens)
+        return cls(frozenset(d[1] for d in dances if d is not None), "|{1}" in vocabulary)
 
     def encode(
         self, tokens: Sequence[str], rhythm: str = "", open_bars: int | None = None
@@ -75,9 +79,8 @@ class ModelTokens:
 
     def encode_head(self, head: Iterable[str], rhythm: str) -> tuple[str, ...]:
         """The dance, if the model knows it, the meter and the mode."""
-        dance = f"R:{normalise_dance(rhythm)}"
-        known = bool(rhythm) and (self.vocabulary is None or dance in self.vocabulary)
-        return (*([dance] if known else []), *head)
+        dance = normalise_dance(rhythm)
+        return (*([f"R:{dance}"] if dance in self.dances else []), *head)
 
     def encode_body(self, tokens: Sequence[str], open_bars: int | None = None) -> tuple[str, ...]:
         """What follows meter and mode: a bar line that begins the tune, then one token for each
@@ -122,6 +125,7 @@ class _TuneSection:
     ends: tuple[int, ...]
     total: int
     is_repeated: bool
+    is_last: bool
 
     def count_bars(self, place: int) -> int:
         """How many full bars end before the token at `place` or at it."""
@@ -131,6 +135,8 @@ class _TuneSection:
         """A bar line at `place`, with the number of bars that follow it in this section."""
         if place == self.start and self.is_repeated:
             line = _OPENED.get(line, line)
+        elif self.stop == place + 1 and self.is_last:  # nothing follows that could be repeated
+            line = _FINAL.get(line, line)
         ahead = max(0, self.total - self.count_bars(place))
         return f"{line}{{{ahead}}}" if ahead <= MAX_COUNT else line
 
@@ -157,12 +163,18 @@ def _find_sections(tokens: Sequence[str], open_bars: int | None) -> list[_TuneSe
             total = max(open_bars, total)
         closes = stop < len(tokens) and tokens[stop] in (":|", "::")
         is_ending = start + 1 < len(tokens) and tokens[start + 1].startswith(("|1", "|2"))
-        found.append(_TuneSection(start, stop, tuple(ends), total, closes and not is_ending))
+        is_last = stop == len(tokens)
+        if is_last and open_bars is not None:  # it will close as the sections before it do
+            closes = not inner or any(tokens[place] in (":|", "::") for place in inner)
+            is_last = False
+        found.append(
+            _TuneSection(start, stop, tuple(ends), total, closes and not is_ending, is_last)
+        )
     return found[::-1]
 
 
 def _find_bar_ends(tokens: Sequence[str], bars: Sequence[Bar]) -> list[int]:
-    """Where the full bars of a section end; a short first bar is its pickup."""
-    is_pickup = bars and bars[0].duration < bars[0].length
+    """Where the full bars of a section end; a short first bar is its pickup, but for an ending."""
+    is_pickup = bars and not bars[0].ending and bars[0].duration < bars[0].length
     is_pickup = is_pickup and GAP not in tokens[bars[0].start : bars[0].stop]
     return [bar.stop for bar in bars[1 if is_pickup else 0 :]]

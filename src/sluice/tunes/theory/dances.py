@@ -30,6 +30,7 @@ DANCES = {
     "slide": Dance(("12/8",), 132),
     "reel": Dance(("4/4", "2/2"), 112),
     "hornpipe": Dance(("2/2", "4/4"), 92, swing=2.0),
+    "clog": Dance(("4/4", "2/4"), 92),
     "polka": Dance(("2/4",), 132),
     "march": Dance(("2/4", "4/4", "6/8"), 117, tempo_in_four=59),
     "strathspey": Dance(("4/4",), 56),
@@ -40,8 +41,8 @@ DANCES = {
 bar: nanaimoscd.com), hornpipe, polka and slide as in Irish set dancing (92 to 100, 132 to 140
 both: sydneyirishceilidancers.com.au; polkas of 126 to 144 quarters: thesession.org, discussion
 2618, and Mudcat, thread 104018), the march as at ceilidhs (117 to 123 steps: Mudcat, thread
-114316; 118 quarters in 4/4: una.ie/sound/tune-type-learning-order). Waltz and air are played at
-all speeds, and these are middling ones.
+114316; 118 quarters in 4/4: una.ie/sound/tune-type-learning-order). Clogs are danced as
+hornpipes. Waltz and air are played at all speeds, and these are middling ones.
 
 At these tempi the printed collections have 5 notes a second in jigs, slip jigs and slides, 7 in
 reels, 6 in hornpipes, 5 in marches, 4 in strathspeys, 3 in waltzes and 2 in airs, on average.
@@ -80,6 +81,11 @@ def normalise_dance(name: str) -> str:
     """
     plain = " ".join(name.lower().replace("-", " ").replace("_", " ").split())
     return _SPELLINGS.get(plain, plain)
+
+
+LEARNT_AS = {"waltz": "air"}
+"""The dance whose tunes a model composes where it knows too few of another: the printed
+collections have four waltzes, and their airs in 3/4 are what is played as waltzes today."""
 
 
 def find_dance(name: str) -> Dance:

@@ -110,9 +110,10 @@ class DurationSolver:
         )
 
     def can_be_pickup(self, ticks: int, full: int) -> bool:
-        """Whether a pickup may be this long: some notes, and some left to complement it."""
+        """Whether a pickup may be this long: some notes, at most half a bar, and some left to
+        complement it."""
         return (
-            0 < ticks <= full
+            0 < 2 * ticks <= full
             and max(self.tokens_to_fill(ticks), self.tokens_to_fill(full - ticks)) < UNREACHABLE
         )
 
@@ -139,6 +140,7 @@ class DurationSolver:
             base[: here + 1] = np.minimum(base[: here + 1], fill[here::-1])
         if goals.allows_pickup:
             possible = np.maximum(fill[: whole + 1], fill[whole::-1]) < UNREACHABLE
+            possible[whole // 2 + 1 :] = False
             base[1:][possible[1:]] = 0
         return base
 
