@@ -29,7 +29,17 @@ _LENGTH = re.compile(r"\d*(?:/+\d*)?")
 _HEADER_FIELDS = "XTRMLQK"
 _BODY_FIELDS = "KLM"
 _STANDARD_DECORATIONS = ".~HLMOPSTuvy!+"
-_ONE_VALUE = {"M": re.compile(r"\(?[\d+]+\)?/\d+|C\|?|none"), "L": re.compile(r"\d+/\d+|1")}
+_KEY = (
+    r"(?:[A-G][#b♯♭]?\s*(?:(?i:maj|min|m|dor|mix|phr|lyd|loc|aeo|ion)[a-z]*)?|none|H[Pp])"
+    r"(?:\s+(?:exp|[_^=]{1,2}[A-Ga-g]|[a-z]+=\S+|(?:treble|bass|tenor|alto)\S*))*"
+)
+_ONE_VALUE = {
+    "M": re.compile(r"\(?[\d+]+\)?/\d+|C\|?|none"),
+    "L": re.compile(r"\d+/\d+|1"),
+    "K": re.compile(_KEY),
+}
+"""Nothing else may follow in the line, notes least of all."""
+_EXAMPLES = {"M": "[M:6/8]", "L": "[L:1/8]", "K": "[K:Em]"}
 
 
 class _Place(NamedTuple):
@@ -244,7 +254,7 @@ class _PromptParser:
             raise _make_error(self._text, "it has no note")
         if self._is_in_chord:
             raise _make_error(self._text, "a chord that is not closed")
-        ends = self._last_symbol in ("bar", "ending", "colon")
+        ends = self._last_symbol in ("bar", "ending", "number", "colon")
         prompt = Prompt(self._text, self._fields, tuple(self._lines), ends)
         prompt.read_tempo("4/4")
         return prompt
@@ -280,8 +290,8 @@ class _PromptParser:
             )
         if letter in _ONE_VALUE and not _ONE_VALUE[letter].fullmatch(value):
             self._refuse(
-                f"{letter}:{value} is no value of {letter}:, which stands on a line of its own or "
-                f"in brackets, as in [{letter}:{'6/8' if letter == 'M' else '1/8'}]",
+                f"{letter}:{value} is not a value of {letter}:, which stands on a line of its own "
+                f"or in brackets, as in {_EXAMPLES[letter]}",
                 place,
             )
         try:
@@ -290,19 +300,11 @@ class _PromptParser:
             elif letter == "L":
                 parse_unit(value, place.line, "4/4")
             elif letter == "K":
-                self._check_key(value, place)
+                parse_key(value, place.line)
         except AbcSyntaxError as error:
             self._refuse(str(error), place)
         if not self._lines and value:
             self._fields[letter] = value
-
-    def _check_key(self, value: str, place: _Place) -> None:
-        found = parse_key(value, place.line)
-        if found.unknown or (found.key is None and not self._lines):
-            self._refuse(
-                f"K:{value} is no key; K: stands on a line of its own or in brackets, as in [K:Em]",
-                place,
-            )
 
     def _read_symbol(self, text: str, start: int, place: _Place) -> int:
         match = ANY.match(text, start)
