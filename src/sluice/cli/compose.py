@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -191,7 +191,7 @@ def compose_tunes(
                 instrument=instrument,
             )
         else:
-            edited = [edit(composer, temperature, chosen + number) for number in range(count)]
+            edited = _edit_repeatedly(edit, composer, temperature, range(chosen, chosen + count))
             tunes = [
                 tune.with_presentation(title, tempo, chords, swing, instrument) for tune in edited
             ]
@@ -211,13 +211,37 @@ def _choose_source(given: dict[str, Path]) -> tuple[str, Path] | None:
     return next(iter(given.items()), None)
 
 
-def _build_edit(name: str, path: Path, strength: float) -> Callable[[Composer, float, int], Tune]:
+_Edit = Callable[["Composer", float, int, Callable[[float], None]], "Tune"]
+"""From a composer, temperature, seed, and what is told the fraction that is done, to a tune."""
+
+
+def _edit_repeatedly(
+    edit: _Edit, composer: Composer, temperature: float, seeds: Sequence[int]
+) -> list[Tune]:
+    from sluice.cli.progress import show_fraction
+
+    edited: list[Tune] = []
+    with show_fraction("Composing") as show:
+        for seed in seeds:
+
+            def show_part(fraction: float) -> None:
+                show((len(edited) + fraction) / len(seeds))
+
+            edited.append(edit(composer, temperature, seed, show_part))
+    return edited
+
+
+def _build_edit(name: str, path: Path, strength: float) -> _Edit:
     """Read a tune of the user's; the function returned edits it."""
     from sluice.tunes.composition.inputs import read_tune
 
     tune = read_tune(path, gaps=name == "fill", complete=name != "continue")
     if name == "continue":
-        return lambda composer, temperature, seed: composer.extend(tune, temperature, seed)
+        return lambda composer, temperature, seed, _: composer.extend(tune, temperature, seed)
     if name == "fill":
-        return lambda composer, temperature, seed: composer.fill(tune, temperature, seed)
-    return lambda composer, temperature, seed: composer.vary(tune, strength, temperature, seed)
+        return lambda composer, temperature, seed, show: composer.fill(
+            tune, temperature, seed, on_progress=show
+        )
+    return lambda composer, temperature, seed, show: composer.vary(
+        tune, strength, temperature, seed, on_progress=show
+    )

@@ -1,9 +1,10 @@
-"""The display of a training's progress."""
+"""The display of progress: of training, and of what takes a moment."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
 
 from rich.console import Console
@@ -56,3 +57,17 @@ class TrainingDisplay:
             overflow="ellipsis",
             no_wrap=True,
         )
+
+
+@contextmanager
+def show_fraction(what: str) -> Iterator[Callable[[float], None]]:
+    """A progress bar on stderr, if that is a terminal, which goes away in the end.
+
+    What is yielded is told the fraction that is done.
+    """
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(bar_width=24))
+    bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+    task = bar.add_task(what, total=1.0)
+    with bar:
+        yield lambda fraction: bar.update(task, completed=fraction)

@@ -1,15 +1,11 @@
-import random
 from dataclasses import replace
-from fractions import Fraction
 from pathlib import Path
 
 import pytest
 import torch
 
 from sluice.sequence import Checkpoint, LanguageModel, LanguageModelConfig, Vocabulary
-from sluice.tunes.composition import infilling
 from sluice.tunes.composition.composer import Composer
-from sluice.tunes.composition.infilling import Gap
 from sluice.tunes.composition.inputs import read_tune
 from sluice.tunes.corpus.statistics import TuneStatistics
 from sluice.tunes.errors import TuneError
@@ -36,32 +32,6 @@ def composer() -> Composer:
     return Composer(Checkpoint(model, vocabulary, {}), TuneStatistics(1, 1, 1, 1, 1))
 
 
-def lengths(tune: Tune) -> list[Fraction]:
-    return [part.length for part in infilling.split_at_gaps(tune) if isinstance(part, Gap)]
-
-
-@pytest.mark.parametrize(
-    ("body", "expected"),
-    [
-        ("g3 g3|*|g6|", [6]),
-        ("g2 *|g6|", [4]),
-        ("d|g3 g3|*|", [5]),
-        ("|:d|g3 g3|g2*:|", [3]),
-        ("g3 g3|*|[M:9/8]*g|g6|", [6, 8]),
-    ],
-)
-def test_a_gap_lasts_as_long_as_its_bar_lacks(body: str, expected: list[int]) -> None:
-    assert lengths(read(body)) == expected
-
-
-@pytest.mark.parametrize(
-    ("body", "message"), [("g**|", "2 gaps"), ("g3 g3*|g6|", "full"), ("|*2|", "means|which|note")]
-)
-def test_invalid_gaps_are_refused(body: str, message: str) -> None:
-    with pytest.raises(TuneError, match=message):
-        infilling.split_at_gaps(read(body))
-
-
 def test_filling_keeps_the_input_and_completes_the_bars(composer: Composer) -> None:
     source = read("g3 g3|*|gbd' *|g6|")
     tune = composer.fill(source, seed=4)
@@ -72,56 +42,6 @@ def test_filling_keeps_the_input_and_completes_the_bars(composer: Composer) -> N
     assert tune.tonic == "G"
     assert tune == composer.fill(source, seed=4)
     assert len({composer.fill(source, seed=seed).tokens for seed in range(4)}) > 1
-
-
-def test_the_sample_most_likely_in_context_is_chosen(composer: Composer) -> None:
-    """The probabilities of the tokens after the gap, one whole sequence at a time."""
-    source = read("g3 g3|*|gbg g3|")
-    parts = infilling.split_at_gaps(source)
-    offered = [
-        ["C", "3", "E", "3"],
-        ["c", "3", "e", "3"],
-        ["G", "2", "E", "C", "3"],
-        ["e", "3", "e", "3"],
-    ]
-
-    def draw(prefix: object, seeds: object, longest: int) -> list[list[str]]:
-        return [[*tokens, "|"] for tokens in offered]
-
-    def weight(filling: list[str]) -> float:
-        ids = composer.checkpoint.vocabulary.encode([*parts[0], *filling, *parts[2]])
-        with torch.no_grad():
-            logits, _ = composer.checkpoint.model(torch.tensor([1, *ids])[:, None])
-        odds = logits[:, 0].log_softmax(1)
-        after = len(parts[0]) + len(filling)
-        targets = [*ids[after:], 2]
-        return float(sum(odds[after + n, token] for n, token in enumerate(targets)))
-
-    found = infilling.fill_gaps(composer.checkpoint, parts, draw, seed=0)
-    assert list(found[len(parts[0]) : -len(parts[2])]) == max(offered, key=weight)
-
-
-def test_no_filling_that_fits(composer: Composer) -> None:
-    parts = infilling.split_at_gaps(read("g3 g3|*|g6|"))
-    with pytest.raises(TuneError, match="another seed"):
-        infilling.fill_gaps(composer.checkpoint, parts, lambda *_: [["C", "2", "|"], ["C", "3"]], 0)
-
-
-@pytest.mark.parametrize(
-    ("sampled", "cut"),
-    [
-        ("C 2 E", "C 2 E"),
-        ("C 2 E 2", None),
-        ("C 3 -", None),
-        ("C E G c", "C E G"),
-        ("C | E", None),
-        ("(3 C E G C", "(3 C E G C"),
-        ("C ( G", None),
-    ],
-)
-def test_samples_are_cut_where_the_gap_ends(sampled: str, cut: str | None) -> None:
-    found = list(infilling._find_fitting_prefix(sampled.split(), Gap(Fraction(3), "6/8", 0)))
-    assert found == ([] if cut is None else [tuple(cut.split())])
 
 
 def test_varying_keeps_structure_and_cadences(composer: Composer) -> None:
@@ -155,17 +75,6 @@ def test_a_weak_variation_changes_one_bar_of_many(composer: Composer) -> None:
     tune = composer.vary(source, strength=0.01, seed=1)
     pairs = zip(source.score.bars, tune.score.bars, strict=True)
     assert sum(old.events != new.events for old, new in pairs) == 1
-
-
-@pytest.mark.parametrize("strength", [0.0, -1.0, 1.1, float("nan")])
-def test_strengths_out_of_range(strength: float) -> None:
-    with pytest.raises(TuneError, match="at most 1"):
-        infilling.mask_bars(read("gbg g3|g6|"), strength, random.Random(0))
-
-
-def test_a_tune_without_a_bar_to_vary() -> None:
-    with pytest.raises(TuneError, match="longer one"):
-        infilling.mask_bars(read("g6|"), 0.5, random.Random(0))
 
 
 def test_an_unknown_note_is_reported(composer: Composer) -> None:

@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 
 from sluice.cached import cached_property
 from sluice.files import StrPath
-from sluice.sequence import Checkpoint, Sampling, generate
+from sluice.sequence import Checkpoint, Sampling
 from sluice.sequence.generation.random_numbers import check_seed
-from sluice.tunes.composition import infilling
+from sluice.tunes.composition import gaps, infilling
 from sluice.tunes.composition.heads import HeadChooser
 from sluice.tunes.composition.inputs import find_checkpoint, strip_last_bar_line
+from sluice.tunes.composition.monitor import ProgressCallback, StopCallback
 from sluice.tunes.composition.sampling import MAX_LENGTH, TuneRequest, TuneSampler
 from sluice.tunes.composition.titles import generate_title
 from sluice.tunes.composition.transposition import parse_key, transpose
@@ -151,56 +152,86 @@ class Composer:
         (drawn,) = self.sampler.draw_tunes(request, [seed])
         return replace_tokens(tune, drawn.tokens)
 
-    def fill(self, tune: Tune, temperature: float = 0.9, seed: int = 0) -> Tune:
+    def fill(
+        self,
+        tune: Tune,
+        temperature: float = 0.9,
+        seed: int = 0,
+        *,
+        on_progress: ProgressCallback | None = None,
+        should_stop: StopCallback | None = None,
+    ) -> Tune:
         """Fill each gap (`*`) of a tune so that its bar is complete.
 
         Of many candidates for a gap those are kept after which the rest of the tune is most
         likely.
 
+        Args:
+            tune: the tune, with one gap a bar at most.
+            temperature: sampling temperature.
+            seed: of the random numbers, from 0.
+            on_progress: called with the fraction that is done, from 0 to 1.
+            should_stop: asked between two tokens whether to stop.
+
         Raises:
-            TuneError: no gap, one that is too short, notes that are not in the training data, or
-                no candidate that fits.
+            TuneError: no gap, one in a tuplet, in free meter or in a bar that is full, notes that
+                are not in the training data, or no candidate that fits.
             SequenceError: a temperature or seed out of range.
+            GenerationCancelledError: `should_stop` returned true.
         """
-        segments = infilling.split_at_gaps(self._adapt_bar_lines(tune))
-        return replace_tokens(tune, self._infill(segments, temperature, seed))
+        seed = check_seed(seed)
+        found = gaps.find_gaps(tune)
+        return self._infill(tune, found, temperature, seed, on_progress, should_stop)
 
     def vary(
-        self, tune: Tune, strength: float = 0.3, temperature: float = 0.9, seed: int = 0
+        self,
+        tune: Tune,
+        strength: float = 0.3,
+        temperature: float = 0.9,
+        seed: int = 0,
+        *,
+        on_progress: ProgressCallback | None = None,
+        should_stop: StopCallback | None = None,
     ) -> Tune:
         """Replace some bars of a tune; bars that were equal stay equal.
 
         Args:
             tune: the tune.
-            strength: the share of the bars that change, in (0, 1]; last bars of sections do not.
+            strength: the share of the bars that change, in (0, 1]. Pickups, last bars of sections,
+                and what is tied to another bar do not, nor do bars that are like one of these.
             temperature: sampling temperature.
             seed: of the random numbers, from 0.
+            on_progress, should_stop: as for `fill`.
 
         Raises:
             TuneError: a strength out of range, no bar that could change, notes that are not in
                 the training data, or no candidate that fits.
             SequenceError: a temperature or seed out of range.
+            GenerationCancelledError: `should_stop` returned true.
         """
-        segments = infilling.mask_bars(
-            self._adapt_bar_lines(tune), strength, random.Random(check_seed(seed))
-        )
-        return replace_tokens(tune, self._infill(segments, temperature, seed))
+        found = gaps.choose_bars(tune, strength, random.Random(check_seed(seed)))
+        return self._infill(tune, found, temperature, seed, on_progress, should_stop)
 
     def _infill(
-        self, segments: Sequence[infilling.Segment], temperature: float, seed: int
-    ) -> tuple[str, ...]:
-        seed = check_seed(seed)
-        for segment in segments:
-            if not isinstance(segment, infilling.Gap):
-                self.encode(segment)
+        self,
+        tune: Tune,
+        found: Sequence[gaps.Gap],
+        temperature: float,
+        seed: int,
+        on_progress: ProgressCallback | None,
+        should_stop: StopCallback | None,
+    ) -> Tune:
+        vocabulary = self.checkpoint.vocabulary
+        spelt = self.sampler.spelling.encode(tune.tokens, tune.rhythm)
+        known = [infilling.find_known_line(token, vocabulary) for token in spelt]
+        segments = [self.encode(part) for part in gaps.split_at_gaps(known, tune, found)]
+        sampling = Sampling(temperature=temperature)
+        fillings = self._gap_filler.fill(segments, found, sampling, seed, on_progress, should_stop)
+        return replace_tokens(tune, gaps.insert_fillings(tune.tokens, found, fillings))
 
-        def draw(prefix: Sequence[str], seeds: Sequence[int], longest: int) -> list[list[str]]:
-            opening = [[number] for number in self.encode(prefix)]
-            sampling = Sampling(temperature=temperature, max_length=len(prefix) + longest)
-            drawn = generate(self.checkpoint.model, seeds, prompt=opening, sampling=sampling)
-            return [self.checkpoint.vocabulary.decode(ids)[len(prefix) :] for ids in drawn]
-
-        return infilling.fill_gaps(self.checkpoint, segments, draw, seed)
+    @cached_property
+    def _gap_filler(self) -> infilling.GapFiller:
+        return infilling.GapFiller(self.checkpoint)
 
     @cached_property
     def sampler(self) -> TuneSampler:

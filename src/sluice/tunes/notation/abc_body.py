@@ -310,6 +310,7 @@ class _AbcBodyReader:
 
     def _read_gap(self, match: re.Match[str]) -> None:
         if self.gaps:
+            self._close_ties(self.pitches.open_ties)  # what fills it begins with the notes held
             self.symbols.append(GapSymbol(self.line, self.annotations.take_before()))
 
     def _read_quoted(self, match: re.Match[str]) -> None:
