@@ -40,12 +40,12 @@ from sluice.tunes.grammar.gap_grammar import GapGrammar
 from sluice.tunes.notation import score
 from sluice.tunes.notation.model_tokens import split_count
 
-NUM_PARTICLES, NUM_DRAWS = 3, 24
+NUM_PARTICLES, NUM_DRAWS = 3, 16
 """Beginnings that are kept, and candidates of a gap."""
 _MAX_ROUNDS = 4
-LIMITS = ((6, 8), (18, NUM_PARTICLES))
+LIMITS = ((3, 8), (8, NUM_PARTICLES))
 """From which token behind a gap on how many candidates are read on."""
-FINAL_LIMITS = (*LIMITS, (36, 1))
+FINAL_LIMITS = (*LIMITS, (16, 1))
 """The same behind the last gap."""
 _GAP_STEPS = 12
 """About how many a gap takes, for the display of progress."""
