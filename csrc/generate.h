@@ -189,8 +189,9 @@ public:
     i64 row() const { return row_; }
 
     // A thread's part of generation from `tokens` on: fills `sampled`, (steps, batch), and returns
-    // the steps taken: below 0 if the last of them gave NaN to a sequence, which samples −1. `step(tokens, x, row)` runs the layers on
-    // embeddings x and returns the output; `row` becomes the distance of its rows.
+    // the steps taken: below 0 if the last of them gave NaN to a sequence, which samples −1.
+    // `step(tokens, x, row)` runs the layers on embeddings x and returns the output; `row` becomes
+    // the distance of its rows.
     template <class Step>
     i64 run(int id, Team* team, const SamplingOptions& options, std::vector<i64> tokens,
             std::vector<i64>& sampled, Step step) {

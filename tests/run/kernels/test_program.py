@@ -316,7 +316,7 @@ def test_streams_share_a_vocabulary_of_their_own_layers_alone() -> None:
     one, other = tokens(), tokens()
     assert not torch.equal(*(steps.logits(torch.tensor([1, 2, 3])) for steps in (one, other)))
     with pytest.raises(ValueError, match="a stream of the same packed layers"):
-        other._packed.attach_to(one._stream)
+        one._stream.share_vocabulary(other._packed.stream)
 
 
 def test_each_sequence_has_its_own_filter() -> None:

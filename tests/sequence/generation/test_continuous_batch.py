@@ -30,6 +30,7 @@ SAMPLINGS = [
     Sampling(max_length=25),
     Sampling(max_length=40, temperature=0.6),
     Sampling(max_length=33, top_k=4),
+    Sampling(max_length=25, top_k=10**30),
     Sampling(max_length=30, top_p=0.7, temperature=1.4),
     Sampling(max_length=18, typical=0.5),
 ]

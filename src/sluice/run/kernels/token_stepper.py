@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -72,16 +71,8 @@ class PackedTokenLayers:
         readout = as_memory(token_weights.readout)
         bias = None if token_weights.bias is None else as_memory(token_weights.bias)
         vocabulary = [*self.embedding.shape, *encode_tensors(self.embedding, readout, bias)]
-        self._words, self._read_again = encode_sections(VOCABULARY, vocabulary), (readout, bias)
-        self._stream = self.layers.make_stream(1)
-        self._stream.attach_vocabulary(self._words)
-
-    def attach_to(self, stream: Any) -> None:
-        """Let another stream of the same layers use the vocabulary."""
-        if hasattr(stream, "share_vocabulary"):
-            stream.share_vocabulary(self._stream)
-        else:  # kernels built before 0.3, where each stream packs its own
-            stream.attach_vocabulary(self._words)
+        self.stream = self.layers.make_stream(1)
+        self.stream.attach_vocabulary(encode_sections(VOCABULARY, vocabulary))
 
 
 class RowBuffers:
@@ -123,7 +114,7 @@ class TokenStepper(Stepper):
         super().__init__(packed.layers, batch)
         self._packed = packed  # its embedding is read at every step, so it must live
         self.vocabulary_size = len(packed.embedding)
-        packed.attach_to(self._stream)
+        self._stream.share_vocabulary(packed.stream)
 
     def feed(self, tokens: Tensor) -> None:
         """Read tokens, (time, batch), int64."""

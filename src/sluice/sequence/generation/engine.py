@@ -92,12 +92,16 @@ def list_widths(states: ModelState) -> list[int]:
     return [width for part in cast(tuple[ModelState, ...], states) for width in list_widths(part)]
 
 
+_MOST_TOKENS = 1 << 31
+"""Above every vocabulary, and exact as a double."""
+
+
 def make_spec(sampling: Sampling) -> SamplingSpec:
     """`sampling` as the kernels read it."""
     return SamplingSpec(
         END,
         sampling.temperature,
-        sampling.top_k or 0,
+        min(sampling.top_k or 0, _MOST_TOKENS),
         sampling.top_p or 1.0,
         sampling.typical or 1.0,
     )
