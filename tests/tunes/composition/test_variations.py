@@ -41,7 +41,7 @@ def composer() -> Composer:
         f"{line}{{{count}}}" for line in ("|", "|:", ":|", "::") for count in range(MAX_COUNT + 1)
     ]
     ends = [f"{line}{{{count}}}" for line in ("|1", "|2", "||") for count in (0, 1)]
-    words = "| |: :| C D E F G A B c d e f g a 2 3 z".split()
+    words = "| |: :| C D E F G A B c d e f g a 2 3 z -".split()
     vocabulary = Vocabulary.of([*meters, lines, ends, words])
     config = LanguageModelConfig(len(vocabulary), embedding_size=8, hidden_size=16, num_layers=2)
     return Composer(

@@ -44,7 +44,7 @@ NUM_PARTICLES, NUM_DRAWS = 3, 14
 """Beginnings that are kept, and candidates of a gap."""
 _MAX_ROUNDS = 4
 LIMITS = ((2, 5), (6, NUM_PARTICLES))
-"""From which token behind a gap on how many candidates are read on: a bar tells enough of them."""
+"""From which token behind a gap on how many candidates are read on."""
 FINAL_LIMITS = (*LIMITS, (12, 1))
 """The same behind the last gap."""
 _GAP_STEPS = 12
