@@ -16,6 +16,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from sluice import tunes
 from sluice.files import StrPath
 from sluice.sequence import Checkpoint, LanguageModel, Progress, TrainingConfig, TrainingResult
 from sluice.sequence.training.schedules import Cosine
@@ -23,8 +24,11 @@ from sluice.tunes.composition import training
 from sluice.tunes.composition.composer import Composer
 from sluice.tunes.corpus import collections, comparison, families, licences, statistics
 from sluice.tunes.corpus.index import TuneIndex
+from sluice.tunes.tune import Tune
 
 CHECKPOINT_NAME = "tunes.safetensors"
+_VALIDATION_LIST = Path(tunes.__file__).parent / "model" / "validation.txt"
+"""Drawn once by family; fixed, so that figures compare when more tunes are read."""
 CARD_DANCES = ("jig", "reel", "hornpipe", "air", "slip jig", "march", "strathspey")
 
 MODEL_CONFIG = training.TuneModelConfig(
@@ -50,14 +54,24 @@ TRAINING_CONFIG = TrainingConfig(
 
 
 def prepare_dataset(*, by_family: bool = True) -> training.TuneDataset:
-    """The tunes that the model learns from, split by family, or at random for comparison.
+    """The tunes that the model learns from, without the bundled list of validation tunes and their
+    relatives; or split at random for comparison.
 
     Raises:
         MissingExtraError: music21 is not installed.
     """
     collection = collections.load_collections(exclude=licences.find_exclusion_reason)
-    split = families.split_by_family if by_family else families.split_at_random
-    return training.TuneDataset(collection, split(collection.tunes, seed=0))
+    if not by_family:
+        return training.TuneDataset(collection, families.split_at_random(collection.tunes, seed=0))
+    listed = frozenset(_VALIDATION_LIST.read_text().splitlines())
+    split = families.split_by_choice(collection.tunes, lambda tune: _get_place(tune) in listed)
+    return training.TuneDataset(collection, split)
+
+
+def _get_place(tune: Tune) -> str:
+    """Where a tune stands in music21's corpus."""
+    path = Path(tune.source)
+    return f"{path.parent.name}/{path.name}:{tune.line}"
 
 
 def train(folder: StrPath, *, by_family: bool = True) -> TrainingResult:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import importlib.util
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sluice.extras import MissingExtraError
 from sluice.files import StrPaths, to_paths
+from sluice.tunes.corpus.book_order import find_printed_dance
 from sluice.tunes.corpus.files import SkippedFile, find_files
 from sluice.tunes.errors import AbcSyntaxError, NoTunesError, TuneError
 from sluice.tunes.notation import abc_file, tune_files
@@ -216,6 +217,7 @@ class _CollectionReader:
             return
         try:
             tune = from_abc(block)
+            tune = replace(tune, rhythm=tune.rhythm or find_printed_dance(block))
         except AbcSyntaxError as error:
             self._drop(block, error.line, error.reason)
             return

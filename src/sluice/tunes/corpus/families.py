@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
@@ -151,6 +151,28 @@ def split_at_random(tunes: Sequence[Tune], validation: float = 0.05, seed: int =
         len(groups),
         max(map(len, groups)),
         _estimate_random_leak(groups, size, random.Random(seed)),
+    )
+
+
+def split_by_choice(tunes: Sequence[Tune], validates: Callable[[Tune], bool]) -> FamilySplit:
+    """Keep chosen tunes for validation, so that a split outlives changes of the collection; their
+    relatives are left out of both sides.
+
+    Raises:
+        TuneError: no tune is chosen, or no other is left.
+    """
+    chosen = [place for place, tune in enumerate(tunes) if validates(tune)]
+    groups = group_families(tunes)
+    related = {place for group in groups if not set(chosen).isdisjoint(group) for place in group}
+    training = [tune for place, tune in enumerate(tunes) if place not in related]
+    if not chosen or not training:
+        raise TuneError("A split needs tunes on both sides; choose some of several families.")
+    return FamilySplit(
+        tuple(training),
+        tuple(tunes[place] for place in chosen),
+        len(groups),
+        max(map(len, groups)),
+        _estimate_random_leak(groups, len(chosen), random.Random(0)),
     )
 
 

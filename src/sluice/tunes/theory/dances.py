@@ -30,7 +30,7 @@ DANCES = {
     "slide": Dance(("12/8",), 132),
     "reel": Dance(("4/4", "2/2"), 112),
     "hornpipe": Dance(("2/2", "4/4"), 92, swing=2.0),
-    "clog": Dance(("4/4", "2/4"), 92),
+    "clog": Dance(("2/2",), 92),
     "polka": Dance(("2/4",), 132),
     "march": Dance(("2/4", "4/4", "6/8"), 117, tempo_in_four=59),
     "strathspey": Dance(("4/4",), 56),
