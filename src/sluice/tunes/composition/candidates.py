@@ -64,16 +64,17 @@ class CandidateSampler(NamedTuple):
         the grammar allows; where the gap is full, what stands behind it is one of them.
         """
         drafts = [Candidate(parent, start) for parent in parents]
+        places = list(parents)  # of each draft among the rows: drafts that are alike share one
+        now = rows
         found: list[Candidate] = []
         parts: list[ModelRows] = []
-        now = rows.select(parents)
-        self.engine.write(now.states)
         while drafts:
             allowed, is_full = self._find_allowed(drafts)
-            drawn = _draw_allowed(normalise(now.logits / self.temperature), allowed, self.numbers)
+            odds = normalise(now.logits / self.temperature)[places]
+            drawn = _draw_allowed(odds, allowed, self.numbers)
             ending = [n for n in range(len(drafts)) if is_full[n] and drawn.ids[n] == self.after]
             if ending:
-                parts.append(now.select(ending))
+                parts.append(now.select([places[n] for n in ending]))
                 found += [
                     replace(drafts[n], weight=drafts[n].weight + drawn.masses[n] - drawn.odds[n])
                     for n in ending
@@ -81,7 +82,7 @@ class CandidateSampler(NamedTuple):
             going = [n for n in range(len(drafts)) if n not in ending and allowed[n].any()]
             drafts = [self._extend(drafts[n], drawn.ids[n], drawn.masses[n]) for n in going]
             if drafts:
-                now = self._read(drafts, going if len(going) < len(allowed) else None)
+                now, places = self._read(now, [places[n] for n in going], drafts)
             self.monitor.advance()
         return found, ModelRows.concatenate(parts) if parts else rows.select([])
 
@@ -97,11 +98,17 @@ class CandidateSampler(NamedTuple):
         state = self.grammar.advance(draft.state, token)
         return Candidate(draft.parent, state, (*draft.ids, token), draft.weight + mass)
 
-    def _read(self, drafts: Sequence[Candidate], kept: list[int] | None) -> ModelRows:
-        if kept is not None:
-            self.engine.write(select_rows(self.engine.read(), torch.tensor(kept)))
-        logits = read_token(self.engine, [draft.ids[-1] for draft in drafts])
-        return ModelRows(self.engine.read(), logits)
+    def _read(
+        self, now: ModelRows, places: Sequence[int], drafts: Sequence[Candidate]
+    ) -> tuple[ModelRows, list[int]]:
+        """Read the last token of each; the rows after it, and the place of each draft in them."""
+        alike: dict[tuple[int, tuple[int, ...]], int] = {}
+        groups = [alike.setdefault((one.parent, one.ids), len(alike)) for one in drafts]
+        chosen = [groups.index(group) for group in range(len(alike))]
+        states = select_rows(now.states, torch.tensor([places[n] for n in chosen]))
+        self.engine.write(states)
+        logits = read_token(self.engine, [drafts[n].ids[-1] for n in chosen])
+        return ModelRows(self.engine.read(), logits), groups
 
 
 class _Draws(NamedTuple):

@@ -25,6 +25,7 @@ from sluice.tunes.corpus.statistics import TuneStatistics, from_dict
 from sluice.tunes.errors import TuneError
 from sluice.tunes.notation.annotation_edits import replace_tokens
 from sluice.tunes.notation.model_tokens import suggest_open_bars
+from sluice.tunes.theory.dances import FREE_METER
 from sluice.tunes.theory.keys import Key, is_pitch
 from sluice.tunes.tune import Tune, check_performance
 
@@ -362,7 +363,13 @@ class Composer:
         """
         unknown = [token for token in tokens if token not in self.checkpoint.vocabulary]
         if unknown:
-            raise TuneError(
-                f"The model was not trained on {unknown[0]!r} (on a root of C); use other notes."
-            )
+            raise TuneError(_describe_unknown(unknown[0]))
         return self.checkpoint.vocabulary.encode(tokens)
+
+
+def _describe_unknown(token: str) -> str:
+    if not token.startswith("M:"):
+        return f"The model was not trained on {token!r} (on a root of C); use other notes."
+    meter = token.removeprefix("M:")
+    meter = "free meter (M:none)" if meter == FREE_METER else meter
+    return f"The model was not trained on tunes in {meter}; use another meter."

@@ -40,12 +40,12 @@ from sluice.tunes.grammar.gap_grammar import GapGrammar
 from sluice.tunes.notation import score
 from sluice.tunes.notation.model_tokens import split_count
 
-NUM_PARTICLES, NUM_DRAWS = 3, 24
+NUM_PARTICLES, NUM_DRAWS = 3, 14
 """Beginnings that are kept, and candidates of a gap."""
 _MAX_ROUNDS = 4
-LIMITS = ((6, 8), (18, NUM_PARTICLES))
+LIMITS = ((2, 5), (6, NUM_PARTICLES))
 """From which token behind a gap on how many candidates are read on."""
-FINAL_LIMITS = (*LIMITS, (36, 1))
+FINAL_LIMITS = (*LIMITS, (12, 1))
 """The same behind the last gap."""
 _GAP_STEPS = 12
 """About how many a gap takes, for the display of progress."""
@@ -169,13 +169,9 @@ class _Infilling:
         start = grammar.begin(gap.meter, gap.tied_pitches)
         for _ in range(_MAX_ROUNDS):
             candidates, rows = draw(self._rows, parents, start)
-            fitting = {
-                (one.parent, one.ids): row
-                for row, one in enumerate(candidates)
-                if fits(one.ids, gap)
-            }
-            if fitting:
-                chosen = [*fitting.values()]
+            different = {(one.parent, one.ids): row for row, one in enumerate(candidates)}
+            chosen = [row for (_, ids), row in different.items() if fits(ids, gap)]
+            if chosen:
                 self._rows = rows.select(chosen)
                 self._particles = [self._extend(candidates[row], gap.name) for row in chosen]
                 return

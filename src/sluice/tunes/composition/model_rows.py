@@ -80,7 +80,8 @@ def read_given(
         weights: of each row.
         monitor: told of each place.
         limits: pairs of a place and how many rows are read on from there, those that weigh most;
-            where there is a limit, all rows must have ids of one length.
+            where there is a limit, all rows must have ids of one length. A single one is not read
+            to its end.
 
     Returns:
         The numbers of the rows that are left, in order, with their weights and what they are now.
@@ -98,6 +99,8 @@ def read_given(
             kept = sorted(np.argsort(-weight[active], kind="stable")[:limit].tolist())
             active, ids = [active[row] for row in kept], [ids[row] for row in kept]
             engine.write(select_rows(engine.read(), torch.tensor(kept)))
+            if limit == 1:
+                return active, weight[active].tolist(), ModelRows(engine.read(), logits[kept])
         logits, place = read_token(engine, ids), place + 1
         ended = [row for row, number in enumerate(active) if len(given[number]) == place]
         if ended:
