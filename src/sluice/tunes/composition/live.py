@@ -77,6 +77,8 @@ class TuneStream:
             GenerationCancelledError: the stream was cancelled, or the server closed.
             SequenceError: the server failed, or has too many sequences.
         """
+        if not self._story.is_complete:
+            self._check_cancelled()
         return next(self._events)
 
     async def __aiter__(self) -> AsyncIterator[ComposingEvent]:
@@ -86,6 +88,7 @@ class TuneStream:
             has_failed, handle = False, self._submit(self._server, self._story.begin())
             try:
                 async for token in handle:
+                    self._check_cancelled()
                     for event in self._story.read([token]):
                         yield event
             except GrammarError:
