@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from sluice.tunes.composition.prompts import Prompt
 from sluice.tunes.corpus.statistics import TuneStatistics
 from sluice.tunes.errors import TuneError
 from sluice.tunes.theory.keys import Key
+from sluice.tunes.tune import Tune
 
 NOTES = (*"CDEFGABcdefg", "_E", "_B", "_e", "^F", "z")
 LINES = ("|", "|:", ":|", "::")
@@ -144,3 +146,24 @@ def test_a_gap_is_drawn_by_the_model(composer: Composer) -> None:
         assert body[2] in NOTES and body[5] in NOTES
         found.add(body[2])
     assert len(found) > 2
+
+
+@pytest.mark.parametrize("count", [2, 3, 4])
+def test_a_model_of_tunes_that_are_never_repeated(count: int) -> None:
+    """Nothing follows their only section, which therefore cannot be announced as too short."""
+    lines = ("|", *(f"|{{{n}}}" for n in range(5)))
+    vocabulary = Vocabulary((*lines, *LENGTHS, *NOTES, *HEAD))
+    torch.manual_seed(count)
+    model = LanguageModel(LanguageModelConfig(len(vocabulary), hidden_size=8))
+    composer = Composer(Checkpoint(model.eval(), vocabulary), TuneStatistics(0.5, 0.5, 0.5))
+    tunes = composer.compose(5, seed=count)
+    tunes += composer.compose(5, seed=count, prompt="CDE", meter="6/8")
+    tunes += [composer.extend(tune, seed=count) for tune in map(_cut, tunes)]
+    for tune in tunes:
+        assert len(tune.score.bars) >= 4
+        assert all(bar.duration == bar.length for bar in tune.score.bars[1:-1])
+
+
+def _cut(tune: Tune) -> Tune:
+    """Its first bar."""
+    return replace(tune, tokens=tune.tokens[: tune.score.bars[0].stop])

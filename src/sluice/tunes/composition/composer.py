@@ -232,7 +232,7 @@ class Composer:
         """
         known = self._adapt_bar_lines(tune).tokens
         spelling = self.sampler.spelling
-        spelt = spelling.encode(known, tune.rhythm, suggest_open_bars(known))
+        spelt = (*spelling.encode_head(known[:2], tune.rhythm), *self._encode_beginning(known))
         sampling = Sampling(temperature=temperature, max_length=MAX_LENGTH)
         request = TuneRequest([[number] for number in self.encode(spelt)], sampling=sampling)
         (drawn,) = self.sampler.draw_tunes(request, [seed])
@@ -331,14 +331,24 @@ class Composer:
 
     def _encode_prompt(self, read: PromptReading) -> list[list[int]]:
         tokens = self._adapt_bar_lines(Tune(read.tokens)).tokens
-        spelling, vocabulary = self.sampler.spelling, self.checkpoint.vocabulary
-        spelt = spelling.encode_body(tokens, suggest_open_bars(tokens))
+        vocabulary, spelt = self.checkpoint.vocabulary, self._encode_beginning(tokens)
         notes = [name for name in vocabulary.tokens if name == "z" or is_pitch(name)]
         gaps = {place + len(spelt) - len(tokens) for place in read.gaps}
         return [
             vocabulary.encode(notes) if place in gaps else self.encode([name])
             for place, name in enumerate(spelt)
         ]
+
+    def _encode_beginning(self, tokens: Sequence[str]) -> tuple[str, ...]:
+        """The body of a beginning, its last section as long as the model knows sections: of eight
+        bars or four, repeated or not."""
+        spelling, vocabulary = self.sampler.spelling, self.checkpoint.vocabulary
+        ways = [
+            spelling.encode_body(tokens, suggest_open_bars(tokens, bars), may_repeat)
+            for may_repeat in (True, False)
+            for bars in (8, 4)
+        ]
+        return min(ways, key=lambda way: sum(name not in vocabulary for name in way))
 
     @property
     def fingerprint(self) -> str:

@@ -9,7 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sluice.sequence.vocabulary import END
-from sluice.tunes.grammar.alphabet import OPEN, PLAIN, SECOND_ENDING, BarLine
+from sluice.tunes.grammar.alphabet import (
+    CLOSE,
+    CLOSE_AND_OPEN,
+    DOUBLE,
+    OPEN,
+    PLAIN,
+    SECOND_ENDING,
+    BarLine,
+)
 from sluice.tunes.grammar.sections import SectionPhase, SectionState
 from sluice.tunes.grammar.state import OpenEvent, Position, TuneState
 from sluice.tunes.grammar.transitions import Transitions
@@ -152,9 +160,26 @@ class AllowedTokens:
 
     def _find_opening_lines(self) -> list[int]:
         """The lines that begin a tune by saying how many bars its first section has."""
+        opening, counts = self.alphabet.find_bar_line_ids(OPEN), self.alphabet.bar_counts
+        return [
+            number
+            for number in (*opening, *self._plain_ids)
+            if counts[number] not in (0, 1)
+            and (
+                not 0 < counts[number] < self.transitions.min_bars
+                or self._can_follow(number in opening)
+            )
+        ]
+
+    def _can_follow(self, is_repeated: bool) -> bool:
+        """Whether the model knows a line that ends a section and begins another."""
+        lines = (CLOSE, CLOSE_AND_OPEN) if is_repeated else (OPEN, DOUBLE)
         counts = self.alphabet.bar_counts
-        lines = (*self.alphabet.find_bar_line_ids(OPEN), *self._plain_ids)
-        return [number for number in lines if counts[number] not in (0, 1)]
+        return any(
+            counts[number] not in (0, 1)
+            for line in lines
+            for number in self.alphabet.find_bar_line_ids(line)
+        )
 
     def _find_second_endings(self, section: SectionState) -> list[int]:
         counts = self.alphabet.bar_counts

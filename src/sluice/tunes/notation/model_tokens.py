@@ -82,16 +82,23 @@ class ModelTokens:
         dance = normalise_dance(rhythm)
         return (*([f"R:{dance}"] if dance in self.dances else []), *head)
 
-    def encode_body(self, tokens: Sequence[str], open_bars: int | None = None) -> tuple[str, ...]:
+    def encode_body(
+        self, tokens: Sequence[str], open_bars: int | None = None, may_repeat: bool = True
+    ) -> tuple[str, ...]:
         """What follows meter and mode: a bar line that begins the tune, then one token for each
         of `tokens[2:]`.
+
+        Args:
+            tokens, open_bars: as for `encode`.
+            may_repeat: of a beginning: whether its last section will be repeated, as those before
+                it are or where there are none.
 
         Raises:
             InvalidTokensError: the tokens are no valid tune.
         """
         if not self.has_counts:
             return tuple(tokens[2:])
-        return tuple(_count_bars(tokens, open_bars))
+        return tuple(_count_bars(tokens, open_bars, may_repeat))
 
     def decode(self, tokens: Sequence[str]) -> tuple[str, tuple[str, ...]]:
         """The dance, or nothing, and the tune's own tokens."""
@@ -141,8 +148,8 @@ class _TuneSection:
         return f"{line}{{{ahead}}}" if ahead <= MAX_COUNT else line
 
 
-def _count_bars(tokens: Sequence[str], open_bars: int | None) -> Iterator[str]:
-    for section in _find_sections(tokens, open_bars):
+def _count_bars(tokens: Sequence[str], open_bars: int | None, may_repeat: bool) -> Iterator[str]:
+    for section in _find_sections(tokens, open_bars, may_repeat):
         if section.start < len(tokens) and tokens[section.start] not in _BOUNDARIES:
             yield section.spell("|", section.start)
         for place in range(section.start, section.stop):
@@ -150,7 +157,9 @@ def _count_bars(tokens: Sequence[str], open_bars: int | None) -> Iterator[str]:
             yield section.spell(tokens[place], place) if is_line else tokens[place]
 
 
-def _find_sections(tokens: Sequence[str], open_bars: int | None) -> list[_TuneSection]:
+def _find_sections(
+    tokens: Sequence[str], open_bars: int | None, may_repeat: bool = True
+) -> list[_TuneSection]:
     """The sections of a tune; a lone pickup counts the bars of the section behind it."""
     bars = score.parse(["z" if token == GAP else token for token in tokens]).bars
     inner = [place for place in range(3, len(tokens)) if tokens[place] in _BOUNDARIES]
@@ -166,6 +175,7 @@ def _find_sections(tokens: Sequence[str], open_bars: int | None) -> list[_TuneSe
         is_last = stop == len(tokens)
         if is_last and open_bars is not None:  # it will close as the sections before it do
             closes = not inner or any(tokens[place] in (":|", "::") for place in inner)
+            closes = closes and may_repeat
             is_last = False
         found.append(
             _TuneSection(start, stop, tuple(ends), total, closes and not is_ending, is_last)
