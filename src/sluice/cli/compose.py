@@ -50,8 +50,8 @@ def compose_tunes(
     prompt: Annotated[
         str | None,
         typer.Option(
-            help="Notes to continue, in ABC, such as 'G2 E FED'; "
-            "in the key of --key, otherwise in C.",
+            help="Notes to continue, in ABC, such as 'G2 E FED', in the key of --key, otherwise "
+            "in C; fields may stand in front, as in '[M:6/8][K:Em]G2 E', and * is any note.",
             rich_help_panel=_NEW,
         ),
     ] = None,
@@ -198,8 +198,8 @@ def compose_tunes(
         written = output.write_tunes(tunes, out, wanted)
         typer.echo("\n".join(tune.abc(number) for number, tune in enumerate(tunes, 1)))
         Console().print(build_table(tunes, composer))
-        again = "" if seed is not None else f"The same again: --seed {chosen}. "
-        typer.echo(f"{again}Written: {', '.join(map(str, written))}")
+        typer.echo(f"The same again: --seed {chosen}, with model {composer.fingerprint}.")
+        typer.echo(f"Written: {', '.join(map(str, written))}")
         for reason in left_out:
             typer.echo(f"Left out: {reason}")
 

@@ -63,8 +63,9 @@ def compose(
         meter: as in `6/8`; any from the training data if None.
         key: as in `D`, `Em`, `Ador`; a common one of the mode if None.
         mode: `maj`, `min`, `dor`, `mix`, ...; any from the training data if None.
-        prompt: the first notes, in ABC, in eighths and in `key` (else on a root of C); the tune
-            continues them.
+        prompt: the first notes, in ABC (`sluice.tunes.composition.prompts`); the tune continues
+            them. They are in eighths and in `key` (else on a root of C), unless fields in front
+            say otherwise, as in `[M:6/8][K:Em] G2 E`. A `*` is any one note or rest.
         form: whether the tune has sections of eight bars, each repeated, in which bars recur by a
             plan. Without it, or where the prompt does not fit, the model alone decides.
         title: a generated one if None.
@@ -82,8 +83,8 @@ def compose(
         SequenceError: a temperature or seed out of range.
 
     >>> tune = compose(seed=3, key="D", meter="6/8", prompt="d2 f a3", title="Example")
-    >>> tune.key.name, tune.meter, tune.tokens[2:7]
-    ('D', '6/8', ('c', '2', 'e', 'g', '3'))
+    >>> tune.key.name, tune.meter, tune.tokens[2:8]
+    ('D', '6/8', ('|:', 'c', '2', 'e', 'g', '3'))
     """
     (tune,) = load_composer(checkpoint).compose(
         seed=seed,

@@ -54,6 +54,7 @@ class GenerationServer:
         if max_waiting < 1:
             raise SequenceError(f"max_waiting must be at least 1, got {max_waiting}.")
         batch = ContinuousBatch(model, max_size, time_slice=time_slice)
+        self._model = model
         # The thread knows the worker alone, so that a server that is dropped ends it.
         self._worker = BatchWorker(batch, max_waiting)
         self._process = os.getpid()
@@ -63,6 +64,11 @@ class GenerationServer:
         self._thread.start()
         weakref.finalize(self, self._worker.stop).atexit = False
         _servers.add(self)
+
+    @property
+    def model(self) -> LanguageModel:
+        """The model that it samples from."""
+        return self._model
 
     @property
     def num_running(self) -> int:

@@ -8,24 +8,26 @@ from dataclasses import dataclass, replace
 
 from sluice.cached import cached_property
 from sluice.files import StrPath
-from sluice.sequence import Checkpoint, Sampling
+from sluice.sequence import Checkpoint, GenerationServer, Sampling
 from sluice.sequence.generation.random_numbers import check_seed
 from sluice.tunes.composition import gaps, infilling
+from sluice.tunes.composition.fingerprint import compute_fingerprint
 from sluice.tunes.composition.heads import HeadChooser
-from sluice.tunes.composition.inputs import find_checkpoint, strip_last_bar_line
+from sluice.tunes.composition.inputs import find_checkpoint
+from sluice.tunes.composition.live import TuneStream
 from sluice.tunes.composition.monitor import ProgressCallback, StopCallback
+from sluice.tunes.composition.prompts import Prompt, PromptReading, merge_fields
 from sluice.tunes.composition.sampling import MAX_LENGTH, TuneRequest, TuneSampler
-from sluice.tunes.composition.titles import generate_title
-from sluice.tunes.composition.transposition import parse_key, transpose
+from sluice.tunes.composition.specification import TuneSpecification
+from sluice.tunes.composition.transposition import parse_key
 from sluice.tunes.corpus.index import TuneIndex
 from sluice.tunes.corpus.statistics import TuneStatistics, from_dict
-from sluice.tunes.errors import AbcSyntaxError, TuneError
-from sluice.tunes.notation import abc_file
+from sluice.tunes.errors import TuneError
 from sluice.tunes.notation.annotation_edits import replace_tokens
 from sluice.tunes.notation.model_tokens import suggest_open_bars
-from sluice.tunes.theory.dances import FREE_METER, guess_rhythm, normalise_dance
-from sluice.tunes.theory.keys import Key
-from sluice.tunes.tune import Tune, check_performance, from_abc
+from sluice.tunes.theory.dances import FREE_METER
+from sluice.tunes.theory.keys import Key, is_pitch
+from sluice.tunes.tune import Tune, check_performance
 
 
 @dataclass(frozen=True)
@@ -96,8 +98,9 @@ class Composer:
             meter: as in `6/8`; any from the training data if None.
             key: as in `D`, `Em`, `Ador`; a common one of the mode if None.
             mode: `maj`, `min`, `dor`, `mix`, ...; any from the training data if None.
-            prompt: the first notes, in ABC, in eighths and in `key` (else on a root of C); the
-                tune continues them.
+            prompt: the first notes, in ABC (`sluice.tunes.composition.prompts`); the tune continues
+                them. They are in eighths and in `key` (else on a root of C), unless fields in front
+                say otherwise, as in `[M:6/8][K:Em] G2 E`. A `*` is any one note or rest.
             form: whether the tune has sections of eight bars, each repeated, in which bars recur
                 by a plan (`sluice.tunes.grammar.form`). Without it, or where the prompt does not
                 fit, the model alone decides.
@@ -110,31 +113,114 @@ class Composer:
 
         Raises:
             TuneError: an invalid option, a meter, mode or note that is not in the training data,
-                a prompt that is not ABC, or no complete tune in twenty attempts.
+                a prompt that is not ABC or contradicts an option, or no complete tune in twenty
+                attempts.
             SequenceError: a temperature or seed out of range.
         """
         seed = check_seed(seed)
-        check_performance(tempo, swing, instrument)
-        asked = None if key is None else parse_key(key, mode)
-        root = asked or (Key.of("C", mode or "maj") if prompt else None)
-        request = TuneRequest(
-            self.heads.choose(dance, meter, asked.mode if asked else mode),
-            self._encode_prompt(prompt, meter or "4/4", root) if prompt and root else [],
+        specification = self._specify(
+            temperature,
+            dance,
+            meter,
+            key,
+            mode,
+            prompt,
             form,
-            Sampling(temperature=temperature, max_length=MAX_LENGTH),
+            title,
+            tempo,
+            chords,
+            swing,
+            instrument,
         )
         seeds = range(seed, seed + count)
-        tunes = []
-        for number, drawn in zip(seeds, self.sampler.draw_tunes(request, seeds), strict=True):
-            tune = Tune(drawn.tokens, generate_title(number))
-            rhythm = normalise_dance(dance) if dance else drawn.rhythm
-            tune = replace(tune, rhythm=rhythm or guess_rhythm(tune.meter))
-            tune = tune.with_presentation(title, tempo, chords, swing, instrument)
-            if prompt and root:  # the prompt stays in the octave it was given in
-                tunes.append(replace(tune, tonic=root.tonic))
-            else:
-                tunes.append(transpose(tune, root.tonic if root else None, number))
-        return tunes
+        drawn = self.sampler.draw_tunes(specification.request, seeds)
+        return [
+            specification.build_tune(one, number) for number, one in zip(seeds, drawn, strict=True)
+        ]
+
+    def stream(
+        self,
+        *,
+        seed: int = 0,
+        temperature: float = 0.9,
+        dance: str | None = None,
+        meter: str | None = None,
+        key: str | None = None,
+        mode: str | None = None,
+        prompt: str | None = None,
+        form: bool = True,
+        title: str | None = None,
+        tempo: int | None = None,
+        chords: bool = False,
+        swing: float | None = None,
+        instrument: str = "flute",
+        server: GenerationServer | None = None,
+        deadline: float | None = None,
+    ) -> TuneStream:
+        """Compose a tune live: what `compose` gives for the same seed, event by event.
+
+        Args:
+            server: samples this tune beside others, of `self.checkpoint.model`; alone if None.
+            deadline: the seconds from now after which it fails with a `DeadlineError`.
+            seed, temperature, dance, meter, key, mode, prompt, form, title, tempo, chords, swing,
+                instrument: as for `compose`.
+
+        Returns:
+            An iterator of `sluice.tunes.composition.live_events`. It raises what `compose` raises.
+
+        Raises:
+            TuneError: an invalid option, as for `compose`.
+            SequenceError: a temperature, seed or deadline out of range.
+        """
+        seed = check_seed(seed)
+        specification = self._specify(
+            temperature,
+            dance,
+            meter,
+            key,
+            mode,
+            prompt,
+            form,
+            title,
+            tempo,
+            chords,
+            swing,
+            instrument,
+        )
+        return TuneStream(self.sampler, specification, seed, server, deadline)
+
+    def _specify(
+        self,
+        temperature: float,
+        dance: str | None,
+        meter: str | None,
+        key: str | None,
+        mode: str | None,
+        prompt: str | None,
+        form: bool,
+        title: str | None,
+        tempo: int | None,
+        chords: bool,
+        swing: float | None,
+        instrument: str,
+    ) -> TuneSpecification:
+        check_performance(tempo, swing, instrument)
+        given = None if prompt is None else Prompt.parse(prompt)
+        if given is not None:
+            dance, meter, key = merge_fields(given, dance, meter, key, mode, tempo)
+        asked = None if key is None else parse_key(key, mode)
+        if asked is None and given is not None and given.has_notes:
+            asked = Key.of("C", mode or "maj")
+        head = self.heads.choose(dance, meter, asked.mode if asked else mode)
+        read = None
+        if given is not None and given.has_notes and asked is not None:
+            read = given.read(meter or "4/4", asked)
+        body = [] if read is None else self._encode_prompt(read)
+        sampling = Sampling(temperature=temperature, max_length=MAX_LENGTH)
+        request = TuneRequest(head, body, form, sampling)
+        return TuneSpecification(
+            request, given, read, asked, dance, title, tempo, chords, swing, instrument
+        )
 
     def extend(self, tune: Tune, temperature: float = 0.9, seed: int = 0) -> Tune:
         """Continue a tune, in its key.
@@ -243,15 +329,25 @@ class Composer:
         """The dances, meters and modes that the model offers."""
         return HeadChooser(self.checkpoint)
 
-    def _encode_prompt(self, notes: str, meter: str, key: Key) -> list[list[int]]:
-        text = f"X:1\nT:prompt\nM:{meter}\nL:1/8\nK:{key.tonic}{key.mode}\n{notes}\n"
-        try:
-            read = from_abc(abc_file.split_blocks(text, "the prompt")[0])
-        except AbcSyntaxError as error:
-            raise TuneError(f"The prompt must be notes in ABC, got {notes!r}: {error}.") from None
-        tokens = strip_last_bar_line(self._adapt_bar_lines(read).tokens, notes)
-        spelt = self.sampler.spelling.encode_body(tokens, suggest_open_bars(tokens))
-        return [[number] for number in self.encode(spelt)]
+    def _encode_prompt(self, read: PromptReading) -> list[list[int]]:
+        tokens = self._adapt_bar_lines(Tune(read.tokens)).tokens
+        spelling, vocabulary = self.sampler.spelling, self.checkpoint.vocabulary
+        spelt = spelling.encode_body(tokens, suggest_open_bars(tokens))
+        notes = [name for name in vocabulary.tokens if name == "z" or is_pitch(name)]
+        gaps = {place + len(spelt) - len(tokens) for place in read.gaps}
+        return [
+            vocabulary.encode(notes) if place in gaps else self.encode([name])
+            for place, name in enumerate(spelt)
+        ]
+
+    @property
+    def fingerprint(self) -> str:
+        """64 hexadecimal digits of the model, its precision and the way in which it composes.
+
+        Seed and options of `compose` give the same tune wherever this is the same, but for
+        differences of rounding between kinds of processor.
+        """
+        return compute_fingerprint(self.checkpoint)
 
     def _adapt_bar_lines(self, tune: Tune) -> Tune:
         """With plain bar lines for double ones where the model knows none."""

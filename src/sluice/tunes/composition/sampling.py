@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from sluice.cached import cached_property
 from sluice.sequence import Checkpoint, Grammar, GrammarError, Sampling
-from sluice.sequence.generation.batched_sequence import BatchedSequence, SequenceStatus
+from sluice.sequence.generation.batched_sequence import BatchedSequence
 from sluice.sequence.generation.continuous_batch import ContinuousBatch
 from sluice.tunes.corpus.statistics import is_valid_tune
 from sluice.tunes.errors import TuneError
@@ -54,6 +54,7 @@ class Attempt(NamedTuple):
     """How one attempt at a tune is drawn."""
 
     seed: int
+    request: TuneRequest
     grammar: Grammar[Any] | None
 
 
@@ -91,13 +92,6 @@ class TuneSampler:
         except TuneError:
             return None
 
-    def list_attempts(self, request: TuneRequest, seed: int) -> Iterator[Attempt]:
-        """The attempts at a tune, in order; one that gives no complete tune is followed by the
-        next."""
-        for number in range(_MAX_ATTEMPTS):
-            mixed = seed + number * _SEED_STRIDE
-            yield Attempt(mixed, self._choose_grammar(request, mixed))
-
     def draw_tunes(self, request: TuneRequest, seeds: Iterable[int]) -> list[DrawnTune]:
         """A tune for each seed, the same for the same seed whatever the others are.
 
@@ -106,7 +100,7 @@ class TuneSampler:
             SequenceError: a seed, temperature or prompt out of range.
         """
         batch = ContinuousBatch(self.checkpoint.model)
-        draws = [_Draw(self, request, seed, batch) for seed in seeds]
+        draws = [_Draw(TuneAttempts(self, request, seed), batch) for seed in seeds]
         while sum(draw.begin_attempt() for draw in draws):
             batch.run()
         return [draw.get_tune() for draw in draws]
@@ -120,7 +114,7 @@ class TuneSampler:
         ended = len(request.prompt) < len(ids) < request.sampling.max_length
         return ended and is_valid_tune(Tune(self.decode(ids).tokens))
 
-    def _choose_grammar(self, request: TuneRequest, seed: int) -> Grammar[Any] | None:
+    def choose_grammar(self, request: TuneRequest, seed: int) -> Grammar[Any] | None:
         """The grammar of the form that the seed draws if the prompt fits into it, else that of bars
         if the prompt's bars add up, else none."""
         for grammar in (self._make_form(request, seed), self.bar_grammar):
@@ -161,14 +155,56 @@ def _accepts(grammar: TuneGrammar | FormGrammar, prompt: Choices) -> bool:
     return True
 
 
+class TuneAttempts:
+    """The attempts at the tune of one seed, of which each follows one that gave no complete tune.
+
+    Later attempts keep the dance, meter and mode of the first into which the prompt fits.
+    """
+
+    def __init__(self, sampler: TuneSampler, request: TuneRequest, seed: int) -> None:
+        self._sampler, self._request, self._seed = sampler, request, seed
+        self.count = 0
+
+    @property
+    def has_more(self) -> bool:
+        """Whether another one may begin."""
+        return self.count < _MAX_ATTEMPTS
+
+    def begin(self) -> Attempt:
+        """The next attempt.
+
+        Raises:
+            TuneError: there were twenty.
+        """
+        if not self.has_more:
+            raise TuneError(
+                f"None of {_MAX_ATTEMPTS} attempts gave a complete tune; train longer, or lower "
+                "the temperature."
+            )
+        seed = self._seed + self.count * _SEED_STRIDE
+        self.count += 1
+        return Attempt(seed, self._request, self._sampler.choose_grammar(self._request, seed))
+
+    def finish(self, ids: Sequence[int], has_failed: bool = False) -> DrawnTune | None:
+        """The tune that an attempt gave, if it gave one.
+
+        Args:
+            ids: what was drawn, the prompt included.
+            has_failed: whether the grammar allowed nothing more.
+        """
+        if not has_failed and self._sampler.is_complete(self._request, ids):
+            return self._sampler.decode(ids)
+        if len(ids) - has_failed >= len(self._request.prompt):
+            head = [[number] for number in ids[: len(self._request.head)]]
+            self._request = replace(self._request, head=head)
+        return None
+
+
 class _Draw:
     """The tune of one seed, attempt after attempt in a batch with others."""
 
-    def __init__(
-        self, sampler: TuneSampler, request: TuneRequest, seed: int, batch: ContinuousBatch
-    ) -> None:
-        self._sampler, self._request, self._batch = sampler, request, batch
-        self._attempts = sampler.list_attempts(request, seed)
+    def __init__(self, attempts: TuneAttempts, batch: ContinuousBatch) -> None:
+        self._attempts, self._batch = attempts, batch
         self._sequence: BatchedSequence | None = None
         self._tune: DrawnTune | None = None
 
@@ -177,24 +213,15 @@ class _Draw:
         if self._tune is not None:
             return False
         if self._sequence is not None:
-            if self._sequence.status == SequenceStatus.FAILED:
-                error = self._sequence.error
-                if not isinstance(error, GrammarError):
-                    raise error or AssertionError
-            elif self._sampler.is_complete(self._request, self._sequence.tokens):
-                self._tune = self._sampler.decode(self._sequence.tokens)
+            error = self._sequence.error
+            if error is not None and not isinstance(error, GrammarError):
+                raise error
+            self._tune = self._attempts.finish(self._sequence.tokens, error is not None)
+            if self._tune is not None:
                 return False
-        attempt = next(self._attempts, None)
-        if attempt is None:
-            raise TuneError(
-                f"None of {_MAX_ATTEMPTS} attempts gave a complete tune; train longer, or lower "
-                "the temperature."
-            )
+        seed, request, grammar = self._attempts.begin()
         self._sequence = self._batch.add(
-            attempt.seed,
-            prompt=self._request.prompt,
-            sampling=self._request.sampling,
-            grammar=attempt.grammar,
+            seed, prompt=request.prompt, sampling=request.sampling, grammar=grammar
         )
         return True
 

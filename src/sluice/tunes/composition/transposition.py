@@ -51,18 +51,20 @@ def parse_key(text: str, mode: str | None = None) -> Key:
     return Key.of(key.tonic, mode)
 
 
+def choose_tonic(mode: str, seed: int) -> str:
+    """One of the two commonest tonics of a mode, whatever the notes are."""
+    tonics = PLAYABLE[mode]
+    return tonics[random.Random(seed).randrange(2) if len(tonics) > 1 else 0]
+
+
 def transpose(tune: Tune, tonic: str | None, seed: int) -> Tune:
-    """The tune in that key, or else in a usual one of its mode, in the octave that fits best.
+    """The tune in that key, else in the one that `choose_tonic` says, in the best octave.
 
     That octave has the fewest notes outside the range of a whistle (D4 to B5); among equals the
-    fewest outside that of a fiddle in first position (G3 to E6), and then the smallest move. Of
-    keys that fit alike the seed chooses between the two commonest.
+    fewest outside that of a fiddle in first position (G3 to E6), and then the smallest move.
     """
-    tonics = list(PLAYABLE[tune.mode]) if tonic is None else [tonic]
-    # The two commonest keys stand first and are tried first, in either order.
-    start = random.Random(seed).randrange(2) if len(tonics) > 1 else 0
-    tonics = tonics[start:] + tonics[:start]
-    ways = [replace(tune, tonic=t, octave=octave) for t in tonics for octave in _OCTAVES]
+    tonic = choose_tonic(tune.mode, seed) if tonic is None else tonic
+    ways = [replace(tune, tonic=tonic, octave=octave) for octave in _OCTAVES]
     pitches = [pitch for event in tune.score.events for pitch in event.pitches]
     return min(ways, key=lambda way: _count_outside(way, pitches))
 

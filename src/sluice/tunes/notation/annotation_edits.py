@@ -32,7 +32,7 @@ def replace_tokens(tune: TuneType, tokens: Sequence[str]) -> TuneType:
     replaced, chord symbols stay above a note that begins where the old one did, and what belongs
     to a bar line stays there; the rest goes, slurs that lost an end included.
     """
-    changed = replace(tune, tokens=tuple(tokens), annotations={}, lyrics=())
+    changed = replace(tune, tokens=tuple(tokens), annotations={}, lyrics=(), seed=None)
     if not tune.annotations and not tune.lyrics:
         return changed
     old = score.parse(["z" if token == GAP else token for token in tune.tokens]).bars

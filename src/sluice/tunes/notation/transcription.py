@@ -59,6 +59,7 @@ class Transcription:
             on a root of C as the tokens are.
         lyrics: verses, each with the syllable of every event (`sluice.tunes.notation.lyrics`).
         remarks: what reading it left out, or took in another way than written.
+        seed: of a composed tune: what `Composer.compose` composes it again from, alone.
     """
 
     tokens: tuple[str, ...]
@@ -78,6 +79,7 @@ class Transcription:
     annotations: Mapping[int, Annotation] = Annotations()
     lyrics: tuple[tuple[str, ...], ...] = ()
     remarks: tuple[Remark, ...] = field(default=(), compare=False)
+    seed: int | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "annotations", Annotations(self.annotations))

@@ -93,6 +93,15 @@ def _parse_pitch(text: str) -> tuple[Pitch, bool]:
     return Pitch(step, ACCIDENTALS[sign] if sign else 0), sign is not None
 
 
+def is_pitch(text: str) -> bool:
+    """Whether `text` spells a pitch.
+
+    >>> is_pitch("_e,"), is_pitch("z")
+    (True, False)
+    """
+    return _PITCH.fullmatch(text) is not None
+
+
 @dataclass(frozen=True)
 class Key:
     """A tonic and a mode, with the accidentals that its signature puts on letters.
