@@ -106,8 +106,13 @@ def test_strengths_out_of_range(strength: float) -> None:
 
 
 def test_a_tune_without_a_bar_to_vary() -> None:
-    with pytest.raises(TuneError, match="longer one"):
+    with pytest.raises(TuneError, match="longer tune"):
         gaps.choose_bars(read("g6|"), 0.5, random.Random(0))
+
+
+def test_a_tune_with_gaps_is_not_varied() -> None:
+    with pytest.raises(TuneError, match="fill them before"):
+        gaps.choose_bars(read("gbg g3|*|g3 g3|g6|"), 0.5, random.Random(0))
 
 
 def test_a_model_reads_how_many_bars_follow_a_gap() -> None:

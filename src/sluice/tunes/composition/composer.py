@@ -290,7 +290,7 @@ class Composer:
             on_progress, should_stop: as for `fill`.
 
         Raises:
-            TuneError: a strength out of range, no bar that could change, notes that are not in
+            TuneError: a strength out of range, gaps, no bar that could change, notes not in
                 the training data, or no candidate that fits.
             SequenceError: a temperature or seed out of range.
             GenerationCancelledError: `should_stop` returned true.

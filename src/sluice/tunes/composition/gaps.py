@@ -80,11 +80,14 @@ def choose_bars(tune: Tune, strength: float, rng: random.Random) -> list[Gap]:
     tie and no change of meter.
 
     Raises:
-        TuneError: a strength outside (0, 1], or no bar that could change.
+        TuneError: a strength outside (0, 1], a tune with gaps, or no bar that could change.
     """
     if not 0 < strength <= 1:
         raise TuneError(f"The strength must be above 0 and at most 1, got {strength}.")
-    tokens, bars = tune.tokens, tune.score.bars
+    tokens = tune.tokens
+    if GAP in tokens:
+        raise TuneError("The tune has gaps (*); fill them before it is varied.")
+    bars = tune.score.bars
     alike: dict[tuple[Event, ...], list[int]] = {}
     for place, bar in enumerate(bars):
         alike.setdefault(bar.events, []).append(place)
@@ -95,7 +98,10 @@ def choose_bars(tune: Tune, strength: float, rng: random.Random) -> list[Gap]:
         and len({_find_meter(tokens, bars[place].start) for place in places}) == 1
     ]
     if not free:
-        raise TuneError("The tune has no bar that could change; give a longer one.")
+        raise TuneError(
+            "The tune has no bar that could change: a full one that ends no section, is tied to no "
+            "other, and is like none of those; give a longer tune."
+        )
     changed = rng.sample(free, max(1, round(strength * len(free))))
     gaps = [
         Gap(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -14,7 +14,7 @@ from sluice.tunes.corpus.statistics import is_valid_tune
 from sluice.tunes.errors import TuneError
 from sluice.tunes.grammar.bars import TuneGrammar
 from sluice.tunes.grammar.form import BarGrammars, FormGrammar
-from sluice.tunes.grammar.plans import draw_plan, draw_tonic_ending
+from sluice.tunes.grammar.plans import draw_ending, draw_plan
 from sluice.tunes.notation.model_tokens import ModelTokens
 from sluice.tunes.tune import Tune
 
@@ -132,9 +132,15 @@ class TuneSampler:
         starts_with_repeat = (
             self.spelling.has_counts or not body or body[0][0] in grammars.opening_ids
         )
-        return FormGrammar(
-            grammars, draw_plan(seed), prompt_bars, starts_with_repeat, draw_tonic_ending(seed)
-        )
+        ending = draw_ending(seed, self._find_endings(request))
+        return FormGrammar(grammars, draw_plan(seed), prompt_bars, starts_with_repeat, ending)
+
+    def _find_endings(self, request: TuneRequest) -> Mapping[str, int]:
+        """How often the training tunes of the dance that is asked for, or all, end how."""
+        counts: Mapping[str, Mapping[str, int]] = self.checkpoint.metadata.get("endings", {})
+        (dance,) = self.checkpoint.vocabulary.decode(request.head[0][:1])
+        is_chosen = len(request.head[0]) == 1 and dance.startswith("R:")
+        return counts.get(dance.removeprefix("R:") if is_chosen else "all", {})
 
 
 def _accepts(grammar: TuneGrammar | FormGrammar, prompt: Choices) -> bool:

@@ -142,6 +142,7 @@ def train(
         "training": [" ".join(tune.tokens) for tune in tunes],
         "titles": [tune.title for tune in tunes],
         "counts": _count_tunes(tunes, base),
+        "endings": statistics.count_endings(tunes),
     }
 
     def save_best(loss: float) -> None:

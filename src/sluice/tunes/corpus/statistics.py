@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from statistics import fmean
@@ -108,6 +108,22 @@ def _exact_bar_fraction(tune: Tune, score: Score) -> float:
 def _is_at_section_end(before: Bar, bar: Bar, after: Bar) -> bool:
     opens, closes = bar.opens or after.opens, bar.closes or before.closes
     return opens or closes or bar.is_double or before.is_double or bool(bar.ending)
+
+
+def count_endings(tunes: Sequence[Tune]) -> dict[str, dict[str, int]]:
+    """How many tunes of each dance, and of `all`, end on the root and on a long note.
+
+    >>> count_endings([Tune(tuple("M:6/8 K:Cmaj c 6 |".split()), rhythm="jig")])
+    {'all': {'tonic long': 1}, 'jig': {'tonic long': 1}}
+    """
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    for tune in tunes:
+        score = tune.score
+        note = "tonic" if _ends_on_tonic(tune, score) else "other"
+        ending = f"{note} {'long' if parts.ends_long(score) else 'short'}"
+        for name in dict.fromkeys(["all", normalise_dance(tune.rhythm) or "all"]):
+            counts[name][ending] += 1
+    return {name: dict(some) for name, some in counts.items()}
 
 
 def _ends_on_tonic(tune: Tune, score: Score) -> bool:

@@ -55,7 +55,6 @@ class TuneGrammar:
     10
     """
 
-    allowed_type: ClassVar[type[AllowedTokens]] = AllowedTokens
     completion_type: ClassVar[type[ShortestCompletion]] = ShortestCompletion
 
     def __init__(
@@ -68,8 +67,14 @@ class TuneGrammar:
             raise TuneError(f"min_bars must be at least 1, got {min_bars}.")
         self.alphabet = TuneAlphabet(vocabulary)
         self._transitions = Transitions(self.alphabet, min_bars)
-        self._allowed = self.allowed_type(self._transitions, lines)
+        self._allowed = self.make_allowed_tokens(self._transitions, lines)
         self._completion = self.completion_type(self._allowed)
+
+    def make_allowed_tokens(
+        self, transitions: Transitions, lines: Collection[BarLine] | None
+    ) -> AllowedTokens:
+        """What says which tokens may follow a state."""
+        return AllowedTokens(transitions, lines)
 
     def start(self) -> TuneState:
         """Before the first token."""

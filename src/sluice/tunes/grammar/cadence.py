@@ -1,60 +1,114 @@
-"""Bars that end on the root."""
+"""Bars whose last note is, or is not, the root, and is long or short."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from typing import NamedTuple
 
+from sluice.sequence import Vocabulary
 from sluice.tunes.grammar.allowed import AllowedTokens
-from sluice.tunes.grammar.alphabet import TuneAlphabet
+from sluice.tunes.grammar.alphabet import BarLine, TuneAlphabet
 from sluice.tunes.grammar.bars import TuneGrammar
 from sluice.tunes.grammar.completion import ShortestCompletion
 from sluice.tunes.grammar.state import OpenEvent, TuneState
+from sluice.tunes.grammar.transitions import Transitions
+
+QUARTER_EIGHTHS = 2
+"""A long note has two eighths or more."""
+
+
+class Ending(NamedTuple):
+    """How a tune ends; None leaves it to the model.
+
+    Attributes:
+        on_tonic: whether the last note is the root, in any octave.
+        is_long: whether it lasts a quarter or longer.
+    """
+
+    on_tonic: bool | None = None
+    is_long: bool | None = None
+
+
+FREE_ENDING, ON_TONIC = Ending(), Ending(on_tonic=True)
 
 
 class CadenceTokens(AllowedTokens):
-    """As `AllowedTokens`, but the last note of a bar is the root, in any octave."""
+    """As `AllowedTokens`, but the last note of a bar is as an `Ending` says."""
+
+    def __init__(
+        self, transitions: Transitions, lines: Collection[BarLine] | None, ending: Ending
+    ) -> None:
+        super().__init__(transitions, lines)
+        self.ending = ending
+        self._quarter = QUARTER_EIGHTHS * self.solver.eighth_ticks
+        self._room = self._quarter if ending.is_long else self.solver.eighth_ticks
+        self.last_ids = [
+            number
+            for number, midi in self.alphabet.pitches.items()
+            if ending.on_tonic is None or ending.on_tonic == (midi % 12 == 0)
+        ]
 
     def next_tokens(self, state: TuneState) -> Iterable[int]:
         """The ids that may follow."""
         found = super().next_tokens(state)
         if not state.mode or (state.event is not None and state.event.in_chord):
             return found
-        refused: set[int] = set()
-        if _is_off_root(state.event):
+        refused = {*self.alphabet.tuplets}  # one at the end of a bar could not end as it should
+        if state.event is not None and not self._may_be_last(state.event):
             refused.update(self.alphabet.tie_ids)
-        if self._must_be_root(state):
+        if self._must_be_last(state):
             refused.update(self._event_starts(frozenset()))
-            refused.difference_update(_find_root_ids(self.alphabet))
+            refused.difference_update(self.last_ids)
         return [token for token in found if token not in refused]
 
     def restrict_ticks(self, state: TuneState, ticks: Mapping[int, int]) -> Mapping[int, int]:
-        """Those that leave time for the root where the unfinished event is another note."""
-        return self._leave_time_for_root(state, ticks) if _is_off_root(state.event) else ticks
+        """Those after which the bar ends as it should, or leaves time for its last note; all where
+        there is no such way."""
+        if state.event is None:
+            return ticks
+        allowed = self._leave_time(state, ticks)
+        if self._may_be_last(state.event):
+            allowed |= self._end_bar(state, ticks)
+        return allowed or ticks
 
-    def _must_be_root(self, state: TuneState) -> bool:
-        """Whether only the root may begin the next event."""
+    def _may_be_last(self, event: OpenEvent) -> bool:
+        """Whether the bar may end with this event's pitches."""
+        roots = {pitch % 12 == 0 for pitch in event.pitches}
+        return bool(roots) and (self.ending.on_tonic is None or roots == {self.ending.on_tonic})
+
+    def _must_be_last(self, state: TuneState) -> bool:
+        """Whether the next event leaves no time for another one."""
         here = state if state.event is None else self.transitions.complete_event(state)
-        return not self._leave_time_for_root(here, self.find_ticks(here, self.get_goals(here)))
+        return not self._leave_time(here, self.find_ticks(here, self.get_goals(here)))
 
-    def _leave_time_for_root(self, state: TuneState, possible: Mapping[int, int]) -> dict[int, int]:
-        """The ticks that leave an eighth or more for the last note."""
+    def _leave_time(self, state: TuneState, possible: Mapping[int, int]) -> dict[int, int]:
+        """The ticks that leave time for a last note."""
         end = max(self.get_goals(state).totals, default=0)
-        longest, tuplet = end - self.solver.eighth_ticks - state.elapsed, state.tuplet
+        longest = end - self._room - state.elapsed
+        return {
+            ticks: count for ticks, count in possible.items() if _scale(state, ticks) <= longest
+        }
+
+    def _end_bar(self, state: TuneState, possible: Mapping[int, int]) -> dict[int, int]:
+        """The ticks that end the bar, of a length that its last note may have."""
+        totals, is_long = self.get_goals(state).totals, self.ending.is_long
+        lasting = {ticks: _scale(state, ticks) for ticks in possible}
         return {
             ticks: count
             for ticks, count in possible.items()
-            if (ticks if tuplet is None else tuplet.scale(ticks)) <= longest
+            if state.elapsed + lasting[ticks] in totals
+            and (is_long is None or is_long == (lasting[ticks] >= self._quarter))
         }
 
 
 class CadenceCompletion(ShortestCompletion):
-    """As `ShortestCompletion`, with the root as the next note."""
+    """As `ShortestCompletion`, with a note that may be the last as the next one."""
 
     def rank_tokens(self, state: TuneState) -> list[int]:
         """The tokens to prefer where they are allowed, the best first."""
-        if state.event is not None:
+        if state.event is not None or not isinstance(self.allowed, CadenceTokens):
             return []
-        return [*_find_root_ids(self.alphabet), *super().rank_tokens(state)]
+        return [*self.allowed.last_ids, *super().rank_tokens(state)]
 
     def canonicalise(self, state: TuneState) -> TuneState:
         """The state itself: here the distance depends on the pitch."""
@@ -62,25 +116,34 @@ class CadenceCompletion(ShortestCompletion):
 
 
 class CadenceGrammar(TuneGrammar):
-    """As `TuneGrammar`, but every bar ends with a note of the root, in any octave;
-    another note leaves time of an eighth or more for it.
+    """As `TuneGrammar`, but every bar ends with a note as `ending` says; others leave time for it.
 
     For bars that are not the first of a section, where a pickup might end anywhere.
     """
 
-    allowed_type = CadenceTokens
     completion_type = CadenceCompletion
 
-    @property
-    def has_root(self) -> bool:
-        """Whether the vocabulary holds a note of the root."""
-        return bool(_find_root_ids(self.alphabet))
+    def __init__(
+        self,
+        vocabulary: Vocabulary,
+        min_bars: int = 4,
+        lines: Collection[BarLine] | None = None,
+        ending: Ending = ON_TONIC,
+    ) -> None:
+        self.ending = ending
+        super().__init__(vocabulary, min_bars, lines)
+
+    def make_allowed_tokens(
+        self, transitions: Transitions, lines: Collection[BarLine] | None
+    ) -> AllowedTokens:
+        return CadenceTokens(transitions, lines, self.ending)
 
 
-def _find_root_ids(alphabet: TuneAlphabet) -> list[int]:
-    return [number for number, midi in alphabet.pitches.items() if midi % 12 == 0]
+def has_notes(alphabet: TuneAlphabet, ending: Ending) -> bool:
+    """Whether some note may end a tune so."""
+    roots = {midi % 12 == 0 for midi in alphabet.pitches.values()}
+    return ending.on_tonic is None or ending.on_tonic in roots
 
 
-def _is_off_root(event: OpenEvent | None) -> bool:
-    """Whether this is an event that no bar may end with."""
-    return event is not None and {pitch % 12 for pitch in event.pitches} != {0}
+def _scale(state: TuneState, ticks: int) -> int:
+    return ticks if state.tuplet is None else state.tuplet.scale(ticks)

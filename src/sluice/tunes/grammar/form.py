@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -23,7 +23,7 @@ from sluice.tunes.grammar.alphabet import (
     TuneAlphabet,
 )
 from sluice.tunes.grammar.bars import TuneGrammar
-from sluice.tunes.grammar.cadence import CadenceGrammar
+from sluice.tunes.grammar.cadence import FREE_ENDING, CadenceGrammar, Ending, has_notes
 from sluice.tunes.grammar.plans import BARS_PER_SECTION
 from sluice.tunes.grammar.state import Position, TuneState
 from sluice.tunes.notation.model_tokens import MAX_COUNT
@@ -58,7 +58,7 @@ class FormState(NamedTuple):
 class BarGrammars:
     """The grammars of bars within a part, of its last bar, and of the last bar of all.
 
-    `free` are those that end anywhere, `tonic` those that end on the root, if there is one.
+    `free` are those that end anyhow, `find_ending` gives those that end as an `Ending` says.
 
     Raises:
         TuneError: a vocabulary without meters, modes, notes or `|`, or lacks `|:` or `:|`.
@@ -69,8 +69,8 @@ class BarGrammars:
         between = CLOSE_AND_OPEN if alphabet.find_bar_line_ids(CLOSE_AND_OPEN) else CLOSE
         ways = (([PLAIN], _NO_END), ([between], _NO_END), ([CLOSE], 1))
         self.free = [TuneGrammar(vocabulary, least, lines) for lines, least in ways]
-        homes = [CadenceGrammar(vocabulary, least, lines) for lines, least in ways]
-        self.tonic = homes if homes[0].has_root else self.free
+        self._vocabulary, self._ways = vocabulary, ways
+        self._endings: dict[Ending, list[TuneGrammar]] = {FREE_ENDING: self.free}
         self.alphabet, self.size = self.free[0].alphabet, len(vocabulary)
         known = [*self.alphabet.bar_lines.values()]
         for line, name in ((OPEN, "|:"), (CLOSE, ":|")):
@@ -82,6 +82,17 @@ class BarGrammars:
         self.between_ids = self._find_line_ids(between, BARS_PER_SECTION)
         self.close_ids = self._find_line_ids(CLOSE, 0)
         self.accepts = lru_cache(maxsize=_CACHE_SIZE)(self._accepts)
+
+    def find_ending(self, ending: Ending) -> Sequence[TuneGrammar]:
+        """The grammars of bars that end so; the free ones where no note can."""
+        if ending not in self._endings:
+            possible = has_notes(self.alphabet, ending)
+            self._endings[ending] = (
+                [CadenceGrammar(self._vocabulary, n, lines, ending) for lines, n in self._ways]
+                if possible
+                else self.free
+            )
+        return self._endings[ending]
 
     def find_end_lines(self, num_bars: int, all_bars: int) -> list[int]:
         """The ids of the lines that may end a bar when so many bars are complete with it."""
@@ -126,7 +137,7 @@ class FormGrammar:
         plan: a word of eight letters for each section, as in `count_plans`.
         prompt_bars: how many first bars need not follow the plan.
         starts_with_repeat: whether the tune begins with `|:`, else with a note.
-        ends_on_tonic: whether the tune ends on the root, and so the bars equal to its last one.
+        ending: how the tune ends, and so the bars equal to its last one.
 
     >>> vocabulary = Vocabulary.of(["M:1/4 K:Cmaj c e 2 | |: :|".split()])
     >>> grammar = FormGrammar(BarGrammars(vocabulary), "aaaaaaaa aaaaaaab")
@@ -143,7 +154,7 @@ class FormGrammar:
         plan: str,
         prompt_bars: int = 0,
         starts_with_repeat: bool = True,
-        ends_on_tonic: bool = False,
+        ending: Ending = FREE_ENDING,
     ) -> None:
         self.grammars, self.prompt_bars, self.starts_with_repeat = (
             grammars,
@@ -158,7 +169,8 @@ class FormGrammar:
             for bar, source in enumerate(self._sources)
             if source == last and bar % BARS_PER_SECTION
         ]
-        self._tonic_bars = frozenset(alike if ends_on_tonic and last % BARS_PER_SECTION else ())
+        self._last_bars = frozenset(alike if last % BARS_PER_SECTION else ())
+        self._last_grammars = grammars.find_ending(ending)
         self._distances = lru_cache(maxsize=_CACHE_SIZE)(self._compute_distance)
 
     def start(self) -> FormState:
@@ -239,7 +251,8 @@ class FormGrammar:
         return self.grammars.find_end_lines(state.num_bars + 1, len(self._sources))[0]
 
     def _select_grammar(self, state: FormState) -> TuneGrammar:
-        grammars = self.grammars.tonic if state.num_bars in self._tonic_bars else self.grammars.free
+        is_last = state.num_bars in self._last_bars
+        grammars = self._last_grammars if is_last else self.grammars.free
         return grammars[self._is_last_bar(state) + (state.num_bars == len(self._sources) - 1)]
 
     def _finish_bar(self, state: FormState, inner: TuneState, bar: tuple[int, ...]) -> FormState:

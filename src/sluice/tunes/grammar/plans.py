@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from string import ascii_letters
 
+from sluice.tunes.grammar.cadence import Ending
 from sluice.tunes.notation.score import Bar
 from sluice.tunes.tune import Tune
 
@@ -110,11 +111,22 @@ def draw_plan(seed: int) -> str:
     return chance.choices([*PLANS], [*PLANS.values()])[0]
 
 
-TONIC_ENDINGS = (2202, 2694)
+_TONIC_ENDINGS = (2202, 2694)
 """Of the tunes that `count_plans` counts, how many end on the root
 (`TuneStatistics.on_tonic`), and how many there are."""
 
 
-def draw_tonic_ending(seed: int) -> bool:
-    """Whether a tune ends on the root, as often as `TONIC_ENDINGS`; the same for one seed."""
-    return random.Random(f"home {seed}").randrange(TONIC_ENDINGS[1]) < TONIC_ENDINGS[0]
+def draw_ending(seed: int, counts: Mapping[str, int]) -> Ending:
+    """How a tune ends, as often as in a collection; the same for one seed.
+
+    Args:
+        seed: of the tune.
+        counts: how many tunes of the collection end so (`count_endings`). If empty, only whether
+            the tune must end on the root is drawn, as often as in the printed collections.
+    """
+    chance = random.Random(f"home {seed}")
+    if not counts:
+        must = chance.randrange(_TONIC_ENDINGS[1]) < _TONIC_ENDINGS[0]
+        return Ending(on_tonic=True if must else None)
+    name = chance.choices([*counts], [*counts.values()])[0]
+    return Ending(on_tonic=name.startswith("tonic"), is_long=name.endswith("long"))
