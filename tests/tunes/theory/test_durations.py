@@ -61,14 +61,14 @@ def test_a_tuplet_that_ends_where_the_bar_can_be_filled(
     assert found == min(expected, UNREACHABLE)
 
 
-def test_a_pickup_may_end_wherever_its_complement_can_be_filled() -> None:
+def test_a_pickup_may_end_up_to_half_a_bar_where_its_complement_can_be_filled() -> None:
     lengths = DurationSolver([Fraction(2)])
     goals = BarGoals(4, frozenset(), allows_pickup=True)
     assert [lengths.min_tokens(passed, None, goals) for passed in range(5)] == [
         UNREACHABLE,
         0,
         0,
-        0,
-        0,
+        UNREACHABLE,
+        UNREACHABLE,
     ]
     assert dict(lengths.next_ticks(0, None, goals)) == {1: 0, 2: 0}
