@@ -65,7 +65,8 @@ def compose(
         mode: `maj`, `min`, `dor`, `mix`, ...; any from the training data if None.
         prompt: the first notes, in ABC (`sluice.tunes.composition.prompts`); the tune continues
             them. They are in eighths and in `key` (else on a root of C), unless fields in front
-            say otherwise, as in `[M:6/8][K:Em] G2 E`. A `*` is any one note or rest.
+            say otherwise, as in `[M:6/8][K:Em] G2 E`. Without a meter it is the commonest whose
+            bars they fill. A `*` is any one note or rest.
         form: whether the tune has sections of eight bars, each repeated, in which bars recur by a
             plan. Without it, or where the prompt does not fit, the model alone decides.
         title: a generated one if None.

@@ -167,3 +167,16 @@ def test_a_model_of_tunes_that_are_never_repeated(count: int) -> None:
 def _cut(tune: Tune) -> Tune:
     """Its first bar."""
     return replace(tune, tokens=tune.tokens[: tune.score.bars[0].stop])
+
+
+@pytest.mark.parametrize(
+    ("prompt", "meter"),
+    [("GAB cde|fed cBA|", "6/8"), ("GABc defg|c4 d4|", "4/4"), ("e|GAB cde|f", "6/8")],
+)
+def test_without_a_meter_the_notes_say_which(prompt: str, meter: str, composer: Composer) -> None:
+    for tune in composer.compose(6, prompt=prompt):
+        assert tune.meter == meter
+
+
+def test_notes_that_fill_no_bar_leave_the_meter_to_the_model(composer: Composer) -> None:
+    assert len({tune.meter for tune in composer.compose(12, prompt="GAB")}) == 2

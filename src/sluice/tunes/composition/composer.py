@@ -100,7 +100,8 @@ class Composer:
             mode: `maj`, `min`, `dor`, `mix`, ...; any from the training data if None.
             prompt: the first notes, in ABC (`sluice.tunes.composition.prompts`); the tune continues
                 them. They are in eighths and in `key` (else on a root of C), unless fields in front
-                say otherwise, as in `[M:6/8][K:Em] G2 E`. A `*` is any one note or rest.
+                say otherwise, as in `[M:6/8][K:Em] G2 E`. Without a meter it is the commonest whose
+                bars they fill. A `*` is any one note or rest.
             form: whether the tune has sections of eight bars, each repeated, in which bars recur
                 by a plan (`sluice.tunes.grammar.form`). Without it, or where the prompt does not
                 fit, the model alone decides.
@@ -211,10 +212,11 @@ class Composer:
         asked = None if key is None else parse_key(key, mode)
         if asked is None and given is not None and given.has_notes:
             asked = Key.of("C", mode or "maj")
-        head = self.heads.choose(dance, meter, asked.mode if asked else mode)
         read = None
         if given is not None and given.has_notes and asked is not None:
+            meter = meter or self._find_meter(given, asked, dance)
             read = given.read(meter or "4/4", asked)
+        head = self.heads.choose(dance, meter, asked.mode if asked else mode)
         body = [] if read is None else self._encode_prompt(read)
         sampling = Sampling(temperature=temperature, max_length=MAX_LENGTH)
         request = TuneRequest(head, body, form, sampling)
@@ -328,6 +330,18 @@ class Composer:
     def heads(self) -> HeadChooser:
         """The dances, meters and modes that the model offers."""
         return HeadChooser(self.checkpoint)
+
+    def _find_meter(self, prompt: Prompt, key: Key, dance: str | None) -> str | None:
+        """The commonest meter whose bars the prompt fills; None where all are or none is."""
+        names = self.checkpoint.vocabulary.decode(self.heads.choose(dance, None, key.mode)[-2])
+        meters = [name.removeprefix("M:") for name in names]
+        fitting = [meter for meter in meters if self._fits_meter(prompt, key, dance, meter)]
+        return fitting[0] if fitting and fitting != meters else None
+
+    def _fits_meter(self, prompt: Prompt, key: Key, dance: str | None, meter: str) -> bool:
+        body = self._encode_prompt(prompt.read(meter, key))
+        head = self.heads.choose(dance, meter, key.mode)
+        return self.sampler.fits_bars(TuneRequest(head, body))
 
     def _encode_prompt(self, read: PromptReading) -> list[list[int]]:
         tokens = self._adapt_bar_lines(Tune(read.tokens)).tokens

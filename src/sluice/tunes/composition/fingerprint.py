@@ -26,7 +26,7 @@ def compute_fingerprint(checkpoint: Checkpoint) -> str:
         "config": asdict(model.config),
         "precision": model.layers.precision,
         "vocabulary": checkpoint.vocabulary.tokens,
-        "counts": checkpoint.metadata.get("counts", {}),
+        "counts": [checkpoint.metadata.get(name, {}) for name in ("counts", "endings")],
     }
     found = sha256(json.dumps(description, sort_keys=True).encode())
     for name, tensor in sorted(model.state_dict().items()):

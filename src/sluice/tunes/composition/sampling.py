@@ -114,6 +114,10 @@ class TuneSampler:
         ended = len(request.prompt) < len(ids) < request.sampling.max_length
         return ended and is_valid_tune(Tune(self.decode(ids).tokens))
 
+    def fits_bars(self, request: TuneRequest) -> bool:
+        """Whether the bars of what a tune must begin with can add up; so where nothing says."""
+        return self.bar_grammar is None or _accepts(self.bar_grammar, request.prompt)
+
     def choose_grammar(self, request: TuneRequest, seed: int) -> Grammar[Any] | None:
         """The grammar of the form that the seed draws if the prompt fits into it, else that of bars
         if the prompt's bars add up, else none."""
