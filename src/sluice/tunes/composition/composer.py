@@ -158,13 +158,11 @@ class Composer:
         server: GenerationServer | None = None,
         deadline: float | None = None,
     ) -> TuneStream:
-        """Compose a tune live: what `compose` gives for the same seed, event by event.
+        """Compose a tune live: what `compose` gives for the same arguments, event by event.
 
         Args:
             server: samples this tune beside others, of `self.checkpoint.model`; alone if None.
             deadline: the seconds from now after which it fails with a `DeadlineError`.
-            seed, temperature, dance, meter, key, mode, prompt, form, title, tempo, chords, swing,
-                instrument: as for `compose`.
 
         Returns:
             An iterator of `sluice.tunes.composition.live_events`. It raises what `compose` raises.
