@@ -54,3 +54,11 @@ def test_an_unwritable_folder_is_reported_before_anything_is_created(tmp_path: P
     with pytest.raises(OSError, match="file"):
         require_writable(tmp_path / "file")
     assert list(tmp_path.iterdir()) == [tmp_path / "file"]
+
+
+@pytest.mark.skipif(
+    not Path("/proc").is_dir(), reason="needs Linux, where no file can be made in it"
+)
+def test_the_folder_is_named_where_no_file_can_be_made() -> None:
+    with pytest.raises(OSError, match=r"'/proc'$"):
+        require_writable("/proc")

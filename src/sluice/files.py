@@ -67,8 +67,11 @@ def require_writable(folder: StrPath) -> None:
         OSError: it cannot be created or written to.
     """
     Path(folder).mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryFile(dir=folder):
-        pass
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:  # names the temporary file
+        raise OSError(error.errno, os.strerror(error.errno or 0), str(folder)) from None
 
 
 def _fsync_folder(folder: Path) -> None:

@@ -52,6 +52,19 @@ def test_the_output_of_a_pipe_has_no_bar(tune: Path, tmp_path: Path, option: str
     assert (out / "a.abc").exists()
 
 
+def test_what_is_left_out_of_the_file_is_told_in_the_order_of_lines(
+    tune: Path, tmp_path: Path
+) -> None:
+    overlay = TUNE.replace("c3 d3|", "c3 d3 & C3 D3|")
+    tune.write_text(overlay.replace("|:GBd", "V:1\n|:GBd") + "V:2\nG6|\n")
+    result = run("compose", "--vary", tune, "--seed", 1, "--out", tmp_path, "--formats", "abc")
+    assert result.exit_code == 0, result.output
+    assert result.stderr.splitlines() == [
+        f"{tune}, line 9: an overlay (&), left out",
+        f"{tune}, line 10: another voice (V:), left out",
+    ]
+
+
 def test_ctrl_c_ends_cleanly(tune: Path, tmp_path: Path) -> None:
     """The bar is seen on a terminal; after Ctrl-C the cursor is back, and nothing was written."""
     ours, theirs = pty.openpty()

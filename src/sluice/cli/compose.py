@@ -236,6 +236,8 @@ def _build_edit(name: str, path: Path, strength: float) -> _Edit:
     from sluice.tunes.composition.inputs import read_tune
 
     tune = read_tune(path, gaps=name == "fill", complete=name != "continue")
+    for kind, line in sorted(tune.remarks, key=lambda remark: remark.line):
+        typer.echo(f"{path}, line {line}: {kind}", err=True)
     if name == "continue":
         return lambda composer, temperature, seed, _: composer.extend(tune, temperature, seed)
     if name == "fill":

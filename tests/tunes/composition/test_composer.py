@@ -151,6 +151,11 @@ def test_a_key_sets_the_mode_and_is_written(composer: composing.Composer) -> Non
     assert re.search(r"\nQ:(3/8|1/2)=90\nK:Ador\n", tune.abc())
 
 
+def test_an_unknown_bar_line_is_named_as_written(composer: composing.Composer) -> None:
+    with pytest.raises(TuneError, match=re.escape("'|:' (full bars of its section to come: 1)")):
+        composer.encode(["|:{1}"])
+
+
 def test_a_prompt_is_read_in_the_key_and_kept_as_typed(composer: composing.Composer) -> None:
     (tune,) = composer.compose(key="D", prompt="dfa", meter="4/4")
     assert tune.tokens[:5] == ("M:4/4", "K:Cmaj", "c", "e", "g")

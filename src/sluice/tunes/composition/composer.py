@@ -24,7 +24,7 @@ from sluice.tunes.corpus.index import TuneIndex
 from sluice.tunes.corpus.statistics import TuneStatistics, from_dict
 from sluice.tunes.errors import TuneError
 from sluice.tunes.notation.annotation_edits import replace_tokens
-from sluice.tunes.notation.model_tokens import suggest_open_bars
+from sluice.tunes.notation.model_tokens import split_count, suggest_open_bars
 from sluice.tunes.theory.dances import FREE_METER
 from sluice.tunes.theory.keys import Key, is_pitch
 from sluice.tunes.tune import Tune, check_performance
@@ -391,7 +391,9 @@ class Composer:
 
 def _describe_unknown(token: str) -> str:
     if not token.startswith("M:"):
-        return f"The model was not trained on {token!r} (on a root of C); use other notes."
+        name, count = split_count(token)
+        place = "on a root of C" if count is None else f"full bars of its section to come: {count}"
+        return f"The model was not trained on {name!r} ({place}); use other notes."
     meter = token.removeprefix("M:")
     meter = "free meter (M:none)" if meter == FREE_METER else meter
     return f"The model was not trained on tunes in {meter}; use another meter."

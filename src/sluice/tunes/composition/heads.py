@@ -56,9 +56,10 @@ class HeadChooser:
                 return possible
         if known:
             number = self.counts.get("dances", {}).get(name, 0)
+            tunes = "no tune" if not number else "1 tune" if number == 1 else f"{number} tunes"
             raise TuneError(
-                f"The model has learnt from {number} tunes of the kind {dance!r}, which is too "
-                f"few; it composes {self._describe(known, 'dances')}."
+                f"The model has learnt from {tunes} of the kind {dance!r}, which is too few; "
+                f"it composes {self._describe(known, 'dances')}."
             )
         return ""
 
