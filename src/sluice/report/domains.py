@@ -32,10 +32,12 @@ class TokenDomain:
     """A kind of token data.
 
     Attributes:
-        name: what it is called; as data in place of a path, it stands for ``read(None)``.
+        name: what it is called; as data in place of a path, it stands for
+            ``read(None, vocabulary)``.
         suffixes: of its files, in lower case, with the dot.
-        read: the sequences of a file or folder, or of the domain's own collection for None;
-            raises a ValueError where they cannot be read.
+        read: the sequences of a file or folder, or of the domain's own collection for None, in
+            the tokens of a model with that vocabulary; raises a ValueError where they cannot be
+            read.
         matches_vocabulary: whether the tokens of a model are of this domain.
         compute_properties: properties of every token, for units to follow.
         find_span_starts: where a sequence is split into spans: first steps, ascending from 0.
@@ -44,7 +46,7 @@ class TokenDomain:
 
     name: str
     suffixes: tuple[str, ...]
-    read: Callable[[StrPath | None], list[NamedSequence]]
+    read: Callable[[StrPath | None, Vocabulary], list[NamedSequence]]
     matches_vocabulary: Callable[[Vocabulary], bool]
     compute_properties: Callable[[Sequence[Sequence[str]]], Properties]
     find_span_starts: Callable[[Sequence[str]], list[int]]

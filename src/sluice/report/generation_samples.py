@@ -112,7 +112,7 @@ def _require_language_model(model: nn.Module) -> None:
 def _read_sequences(path: Path, checkpoint: Checkpoint) -> Iterator[Sequence[str]]:
     domain = find_domain_of_path(path)
     if domain is not None:
-        yield from (sequence.tokens for sequence in domain.read(path))
+        yield from (sequence.tokens for sequence in domain.read(path, checkpoint.vocabulary))
         return
     if path.is_dir():
         raise AblationError(

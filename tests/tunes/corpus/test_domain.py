@@ -37,9 +37,23 @@ def test_tunes_are_found_by_entry_point_suffix_and_vocabulary(tmp_path: Path) ->
 def test_tunes_are_read_with_their_titles(tmp_path: Path) -> None:
     path = tmp_path / "tunes.abc"
     path.write_text(ABC + ABC.replace("T:Up", "T:").replace("C8", "E8").replace("X:1", "\nX:2"))
-    first, second = TUNES.read(path)
+    first, second = TUNES.read(path, Vocabulary(("M:4/4", "K:Cmaj", "C")))
     assert (first.name, first.tokens[:4]) == ("Up", ("M:4/4", "K:Cmaj", "C", "D"))
     assert second.name == "X:2"
+
+
+def test_tunes_are_read_as_the_model_spells_them(tmp_path: Path) -> None:
+    path = tmp_path / "tunes.abc"
+    path.write_text("X:1\nT:t\nR:Jig\nM:6/8\nL:1/8\nK:C\nc6|d6|e6:|\n")
+    counts = Vocabulary(("R:jig", "M:6/8", "K:Cmaj", "c", "|{1}"))
+    ((_, tokens),) = TUNES.read(path, counts)
+    assert " ".join(tokens) == "R:jig M:6/8 K:Cmaj |:{3} c 6 |{2} d 6 |{1} e 6 :|{0}"
+    assert TUNES.find_span_starts(tokens) == [0, 4, 7, 10, 13]
+    assert TUNES.compute_statistics(tokens) == pytest.approx(
+        {"exact_bars": 1.0, "on_tonic": 0.0, "unique_bars": 1.0, "long_endings": 1.0}
+    )
+    found = tune_properties([tokens])["after the first repeat sign"][0]
+    assert found.tolist() == [0] * 12 + [1]
 
 
 def test_statistics_of_generated_tokens() -> None:

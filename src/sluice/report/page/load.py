@@ -69,7 +69,10 @@ def load_inputs(
     checkpoint = Checkpoint.load(path, kind=LanguageModel)
     if (data is None) == (text is None):
         raise ReportError(f"give data ({describe_readable_data()}) or text (--text), not both")
-    pieces = _wrap_text(text, "the text given") if text is not None else _read_data(str(data))
+    if text is not None:
+        pieces = _wrap_text(text, "the text given")
+    else:
+        pieces = _read_data(str(data), checkpoint.vocabulary)
     return _build_inputs(
         checkpoint, path, _select_sequences(pieces, checkpoint.vocabulary, sequence, stop)
     )
@@ -96,11 +99,11 @@ def _select_sequences(
     return replace(pieces, sequences=kept, names=names)
 
 
-def _read_data(data: str) -> RawSequences:
+def _read_data(data: str, vocabulary: Vocabulary) -> RawSequences:
     path = Path(data)
     domain = get_domains().get(data) or find_domain_of_path(path)
     if domain is not None:
-        named = domain.read(None if data == domain.name else path)
+        named = domain.read(None if data == domain.name else path, vocabulary)
         return RawSequences(
             domain, [one.tokens for one in named], [one.name for one in named], data
         )

@@ -21,6 +21,7 @@ from sluice.report.properties import (
 from sluice.sequence import Vocabulary
 from sluice.tunes.corpus import collections
 from sluice.tunes.corpus.statistics import measure_tune
+from sluice.tunes.notation.model_tokens import ModelTokens, split_count
 from sluice.tunes.notation.score import BAR_LINE
 from sluice.tunes.theory.keys import Pitch
 from sluice.tunes.tune import Tune
@@ -46,7 +47,7 @@ def tune_properties(sequences: Sequence[Sequence[str]]) -> Properties:
             "bars since the start": lambda s: to_numbers(count_so_far(s, _is_bar_line)),
             "pitch of the last note (MIDI)": _last_pitches,
             "after the first repeat sign": lambda s: to_classes(
-                count > 0 for count in count_so_far(s, lambda token: token in (":|", "::"))
+                count > 0 for count in count_so_far(s, _is_repeat)
             ),
         },
     )
@@ -61,15 +62,17 @@ def find_bar_starts(tokens: Sequence[str]) -> list[int]:
     return [0, *(place for place, token in enumerate(tokens, 1) if _is_bar_line(token))]
 
 
-def read_named_tunes(path: StrPath | None) -> list[NamedSequence]:
-    """The tunes of a file or folder of ABC, or of the printed collections for None.
+def read_named_tunes(path: StrPath | None, vocabulary: Vocabulary) -> list[NamedSequence]:
+    """The tunes of a file or folder of ABC, or of the printed collections for None, as a model
+    with that vocabulary reads them.
 
     Raises:
         TuneError: no tune could be read, or music21 is missing (for the collections).
     """
     tunes = collections.load_collections(path).tunes
+    spelling = ModelTokens.of_vocabulary(vocabulary)
     return [
-        NamedSequence(tune.title or f"tune {number}", tune.tokens)
+        NamedSequence(tune.title or f"tune {number}", spelling.encode(tune.tokens, tune.rhythm))
         for number, tune in enumerate(tunes)
     ]
 
@@ -79,11 +82,15 @@ def _matches_vocabulary(vocabulary: Vocabulary) -> bool:
 
 
 def _compute_statistics(tokens: Sequence[str]) -> dict[str, float]:
-    return measure_tune(Tune(tuple(tokens)))
+    return measure_tune(Tune(ModelTokens().decode(tokens)[1]))
 
 
 def _is_bar_line(token: str) -> bool:
-    return BAR_LINE.fullmatch(token) is not None
+    return BAR_LINE.fullmatch(split_count(token)[0]) is not None
+
+
+def _is_repeat(token: str) -> bool:
+    return split_count(token)[0] in (":|", "::")
 
 
 def _last_pitches(tokens: Sequence[str]) -> Tensor:
