@@ -55,6 +55,13 @@ def test_words_stay_under_the_notes_that_stay():
     assert edited == "CDEF|c2B2|c4|w: a b-c d * * i"
 
 
+def test_a_word_that_lost_a_syllable_goes():
+    edited = edit("CDEF|GABc|c4|\nw: a- bi-de in- | to it_ me | any", "CDEF|c2B2|c4|")
+    assert edited == "CDEF|c2B2|c4|w: a-bi-de * * * any"
+    edited = edit("C2EF|GABc|c4|\nw: la_ so-| _- ing is| now", "C2EF|cGcB|c4|")
+    assert edited == "C2EF|cGcB|c4|w: la_ * * * * * now"
+
+
 def test_a_gap_hands_its_chord_symbol_on():
     assert edit('"C"C4|"G"*|.C4|', "C4|GABc|C4|", gaps=True) == '"C"C4|"G"GABc|.C4|'
     assert edit('~C2 "F"* .F|C4|', "C2EF|C4|", gaps=True) == '~C2"F"E.F|C4|'

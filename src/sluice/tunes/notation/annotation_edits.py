@@ -16,6 +16,7 @@ from sluice.tunes.notation.annotations import (
     balance_slurs,
     split_items,
 )
+from sluice.tunes.notation.lyrics import HOLDS, group_words
 from sluice.tunes.notation.score import Bar
 from sluice.tunes.notation.transcription import GAP, Transcription
 
@@ -30,7 +31,8 @@ def replace_tokens(tune: TuneType, tokens: Sequence[str]) -> TuneType:
 
     Annotations and syllables follow the notes that are the same as before. Where notes were
     replaced, chord symbols stay above a note that begins where the old one did, and what belongs
-    to a bar line stays there; the rest goes, slurs that lost an end included.
+    to a bar line stays there; the rest goes, slurs that lost an end and words that lost a syllable
+    included.
     """
     changed = replace(tune, tokens=tuple(tokens), annotations={}, lyrics=(), seed=None)
     if not tune.annotations and not tune.lyrics:
@@ -43,8 +45,11 @@ def replace_tokens(tune: TuneType, tokens: Sequence[str]) -> TuneType:
     lyrics = []
     for verse in tune.lyrics:
         moved = [""] * num_events
-        for before, after in same.items():
-            moved[after] = verse[before] if before < len(verse) else ""
+        for word in group_words(verse):
+            if all(place in same or verse[place] in HOLDS for place in word):
+                for place in word:
+                    if place in same:
+                        moved[same[place]] = verse[place]
         lyrics.append(tuple(moved))
     annotations = _move_annotations(balance_slurs(tune.annotations, same), matches)
     return replace(changed, annotations=annotations, lyrics=tuple(lyrics))

@@ -18,6 +18,9 @@ _SYMBOL = re.compile(r'\s+|(?P<item>[*|]|!(?P<name>[^!\s|:\[\]]+)!|\+(?P<old>[^+
 _OPEN_WORD = re.compile(r"(?<!\\)-$")
 _SPACE = re.compile(r"\s+")
 
+HOLDS = ("_", "-")
+"""What stands under a note that holds the syllable before it."""
+
 
 class SungNote(NamedTuple):
     """An event that takes a syllable, and the number of its bar."""
@@ -95,6 +98,27 @@ def collect_verses(lines: Sequence[LyricLine], num_events: int) -> tuple[tuple[s
     while verses and not any(verses[-1]):
         verses.pop()
     return tuple(map(tuple, verses))
+
+
+def group_words(verse: Sequence[str]) -> list[list[int]]:
+    """The events of each word of a verse, those that hold its syllables included.
+
+    >>> group_words(["a-", "", "bi-", "de", "_", "with"])
+    [[0, 2, 3, 4], [5]]
+    """
+    words: list[list[int]] = []
+    is_open = False
+    for event, syllable in enumerate(verse):
+        if not syllable:
+            continue
+        is_hold = syllable in HOLDS
+        if words and (is_open or is_hold):
+            words[-1].append(event)
+        else:
+            words.append([event])
+        if not is_hold:
+            is_open = bool(_OPEN_WORD.search(syllable))
+    return words
 
 
 def write_verses(
