@@ -94,3 +94,19 @@ def test_what_is_no_tune_is_refused_in_a_sentence(given: str | Path, message: st
     with pytest.raises(TuneError) as caught:
         tunes.read_tunes(given)
     assert message in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("music", "last"),
+    [
+        ("d2dA|d4||\nw: a b c", "||"),
+        ("d2dA|d4||\nW: words", "||"),
+        ("d2dA|d4|| % end\ns: * *", "||"),
+        ("V:1\nd2dA|d4||\nV:2\nd4|d4", "||"),
+        ("V:1\nd2dA|d4\nV:2\nd4|d4||", "4"),
+        ("d2dA|[df]", "]"),
+    ],
+)
+def test_the_last_bar_line_of_a_tune_to_continue_is_the_written_one(music: str, last: str) -> None:
+    text = f"X:1\nT:A\nM:2/4\nL:1/8\nK:D\n{music}\n"
+    assert inputs.read_tune(text, complete=False).tokens[-1] == last

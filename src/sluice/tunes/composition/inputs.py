@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
@@ -13,7 +12,7 @@ from sluice.sequence import Checkpoint, LanguageModel
 from sluice.tunes.errors import AbcSyntaxError, TuneError
 from sluice.tunes.notation import tune_files
 from sluice.tunes.notation.abc_file import Block
-from sluice.tunes.notation.transcription import GAP
+from sluice.tunes.notation.transcription import GAP, ends_with_bar_line
 from sluice.tunes.tune import Tune, from_abc
 
 _LOCAL_CHECKPOINT = Path("tunes-out/tunes.safetensors")
@@ -60,11 +59,6 @@ def find_checkpoint() -> Path:
         "This installation has no model of tunes, and none was trained here; run "
         "`sluice train tunes` (some minutes), or name a file with --checkpoint."
     )
-
-
-def strip_last_bar_line(tokens: Sequence[str], text: str) -> Sequence[str]:
-    """Without the last bar line where the text has none: reading adds it."""
-    return tokens if text.rstrip().endswith(("|", ":", "]")) else tokens[:-1]
 
 
 def is_text(text_or_path: StrPath) -> bool:
@@ -124,8 +118,7 @@ def read_tune(text_or_path: StrPath, *, gaps: bool = False, complete: bool = Tru
         raise TuneError(f"{name} has no gap; write a * where music is to be filled in.")
     if complete:
         return tune
-    last = block.music_lines()[-1].text if block.music_lines() else ""
-    return replace(tune, tokens=tuple(strip_last_bar_line(tune.tokens, last)))
+    return tune if ends_with_bar_line(block) else replace(tune, tokens=tune.tokens[:-1])
 
 
 def read_tunes(text_or_path: StrPath) -> list[Tune]:

@@ -190,6 +190,16 @@ def transcribe(block: Block, gaps: bool = False) -> Transcription:
     )
 
 
+def ends_with_bar_line(block: Block) -> bool:
+    """Whether the music of a tune ends with a bar line as written; reading adds one if not.
+
+    Raises:
+        AbcSyntaxError: what cannot be read, and on which line.
+    """
+    symbols = read_music(block.parse_header(), block.music_lines()).symbols
+    return bool(symbols) and isinstance(symbols[-1], BarLineSymbol)
+
+
 def _read_tempo(
     fields: Sequence[tuple[str, int]], meter: str, unit_length: Fraction
 ) -> tuple[int | None, list[Remark]]:
