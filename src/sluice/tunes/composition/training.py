@@ -182,7 +182,7 @@ def _count_tunes(tunes: Sequence[Tune], base: Checkpoint | None) -> repertoire.T
     """How many tunes of each kind the model has learnt from, those of `base` included."""
     counts = repertoire.count_tunes(tunes)
     known = {} if base is None else base.metadata.get("counts", {})
-    return repertoire.add_counts(known, counts) if known else counts
+    return repertoire.add_learnt(counts, known) if known else counts
 
 
 def compute_nats_per_token(checkpoint: Checkpoint, tunes: Sequence[Tune]) -> float:

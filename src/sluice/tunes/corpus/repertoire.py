@@ -39,9 +39,19 @@ def list_learnt(counts: TuneCounts, what: str) -> list[str]:
     return [name for name, count in counts[what].items() if count >= required]
 
 
-def add_counts(first: TuneCounts, second: TuneCounts) -> dict[str, dict[str, int]]:
-    """The counts of two collections together."""
-    return {
-        what: dict((Counter(first.get(what, {})) + Counter(second.get(what, {}))).most_common())
-        for what in second
-    }
+def add_learnt(counts: TuneCounts, known: TuneCounts) -> dict[str, dict[str, int]]:
+    """The counts of a collection, and those that a model had learnt enough of before.
+
+    How many are enough is still a matter of the collection's size.
+
+    >>> known = {"all": {"tunes": 900}, "dances": {"jig": 800, "slide": 2}}
+    >>> add_learnt({"all": {"tunes": 30}, "dances": {"polka": 15, "jig": 1}}, known)
+    {'all': {'tunes': 30}, 'dances': {'jig': 801, 'polka': 15}}
+    """
+    found = {"all": dict(counts["all"])}
+    for what in [name for name in counts if name != "all"]:
+        pairs = what == "dances in meters"
+        names = known.get(what, {}) if pairs else list_learnt(known, what)
+        before = {name: known[what][name] for name in names}
+        found[what] = dict((Counter(before) + Counter(counts[what])).most_common())
+    return found
