@@ -209,19 +209,19 @@ class _TuneStory:
         self._ids += ids
         if len(self._ids) < self._head_length:
             return
-        told = () if self._tune is None else self._tune.tokens
+        shown = () if self._tune is None else self._tune.tokens
         if self._tune is not None and had_body:
             names = self._sampler.checkpoint.vocabulary.decode(ids)
-            tokens = (*told, *(split_count(name)[0] for name in names))
+            tokens = (*shown, *(split_count(name)[0] for name in names))
         else:  # the bar line that begins the body is no token of the tune
             drawn = self._sampler.decode(self._ids)
             tokens = drawn.tokens
             if self._tune is None:
                 self._tune = self._specification.begin_tune(drawn, self._seed)
                 yield self._describe_start(self._tune)
-        if len(tokens) > len(told):
+        if len(tokens) > len(shown):
             self._tune = replace(self._tune, tokens=tokens)
-            yield TuneGrown(tokens[len(told) :], self._tune)
+            yield TuneGrown(tokens[len(shown) :], self._tune)
 
     def _describe_start(self, tune: Tune) -> TuneStarted:
         return TuneStarted(

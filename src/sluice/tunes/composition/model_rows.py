@@ -78,7 +78,7 @@ def read_given(
         rows: where to go on from.
         given: the ids of each row, one at least.
         weights: of each row.
-        monitor: told of each place.
+        monitor: counts each place.
         limits: pairs of a place and how many rows are read on from there, those that weigh most;
             where there is a limit, all rows must have ids of one length. A single one is not read
             to its end.

@@ -19,7 +19,7 @@ class GenerationMonitor:
 
     Args:
         total: the sum of all sizes.
-        on_progress: told after each step.
+        on_progress: called after each step.
         should_stop: asked after each step.
     """
 
