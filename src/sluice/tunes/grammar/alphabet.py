@@ -145,7 +145,8 @@ class TuneAlphabet:
     @cached_property
     def bar_counts(self) -> dict[int, int]:
         """Bar lines: how many bars of the section follow, or `UNCOUNTED`."""
-        return {number: _parse_count(self._tokens_by_id[number]) for number in self.bar_lines}
+        counts = self._parse_tokens(_parse_count)
+        return {number: counts[number] for number in self.bar_lines}
 
     @cached_property
     def has_counts(self) -> bool:
@@ -200,10 +201,6 @@ class TuneAlphabet:
     def find_pitch_ids(self, pitches: Iterable[int]) -> list[int]:
         """The ids of notes by MIDI numbers, the lowest first."""
         return [number for pitch in sorted(pitches) for number in self.ids_by_midi[pitch]]
-
-    @cached_property
-    def _tokens_by_id(self) -> dict[int, str]:
-        return self._parse_tokens(lambda token: token)
 
     @cached_property
     def _bar_ticks(self) -> dict[str, int]:

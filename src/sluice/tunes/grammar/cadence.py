@@ -28,6 +28,10 @@ class Ending(NamedTuple):
     on_tonic: bool | None = None
     is_long: bool | None = None
 
+    def allows_pitch(self, midi: int) -> bool:
+        """Whether the last note may be this one."""
+        return self.on_tonic is None or self.on_tonic == (midi % 12 == 0)
+
 
 FREE_ENDING, ON_TONIC = Ending(), Ending(on_tonic=True)
 
@@ -42,11 +46,7 @@ class CadenceTokens(AllowedTokens):
         self.ending = ending
         self._quarter = QUARTER_EIGHTHS * self.solver.eighth_ticks
         self._room = self._quarter if ending.is_long else self.solver.eighth_ticks
-        self.last_ids = [
-            number
-            for number, midi in self.alphabet.pitches.items()
-            if ending.on_tonic is None or ending.on_tonic == (midi % 12 == 0)
-        ]
+        self.last_ids = find_last_ids(self.alphabet, ending)
 
     def next_tokens(self, state: TuneState) -> Iterable[int]:
         """The ids that may follow."""
@@ -73,8 +73,7 @@ class CadenceTokens(AllowedTokens):
 
     def _may_be_last(self, event: OpenEvent) -> bool:
         """Whether the bar may end with this event's pitches."""
-        roots = {pitch % 12 == 0 for pitch in event.pitches}
-        return bool(roots) and (self.ending.on_tonic is None or roots == {self.ending.on_tonic})
+        return bool(event.pitches) and all(map(self.ending.allows_pitch, event.pitches))
 
     def _must_be_last(self, state: TuneState) -> bool:
         """Whether the next event leaves no time for another one."""
@@ -139,10 +138,9 @@ class CadenceGrammar(TuneGrammar):
         return CadenceTokens(transitions, lines, self.ending)
 
 
-def has_notes(alphabet: TuneAlphabet, ending: Ending) -> bool:
-    """Whether some note may end a tune so."""
-    roots = {midi % 12 == 0 for midi in alphabet.pitches.values()}
-    return ending.on_tonic is None or ending.on_tonic in roots
+def find_last_ids(alphabet: TuneAlphabet, ending: Ending) -> list[int]:
+    """The ids of the notes that may end a tune so."""
+    return [number for number, midi in alphabet.pitches.items() if ending.allows_pitch(midi)]
 
 
 def _scale(state: TuneState, ticks: int) -> int:

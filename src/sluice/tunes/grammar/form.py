@@ -23,7 +23,7 @@ from sluice.tunes.grammar.alphabet import (
     TuneAlphabet,
 )
 from sluice.tunes.grammar.bars import TuneGrammar
-from sluice.tunes.grammar.cadence import FREE_ENDING, CadenceGrammar, Ending, has_notes
+from sluice.tunes.grammar.cadence import FREE_ENDING, CadenceGrammar, Ending, find_last_ids
 from sluice.tunes.grammar.plans import BARS_PER_SECTION
 from sluice.tunes.grammar.state import Position, TuneState
 from sluice.tunes.notation.model_tokens import MAX_COUNT
@@ -86,7 +86,7 @@ class BarGrammars:
     def find_ending(self, ending: Ending) -> Sequence[TuneGrammar]:
         """The grammars of bars that end so; the free ones where no note can."""
         if ending not in self._endings:
-            possible = has_notes(self.alphabet, ending)
+            possible = find_last_ids(self.alphabet, ending)
             self._endings[ending] = (
                 [CadenceGrammar(self._vocabulary, n, lines, ending) for lines, n in self._ways]
                 if possible
@@ -260,12 +260,11 @@ class FormGrammar:
         pickup = state.tune_state.section.is_first_bar and inner.section.pickup > 0
         written = state.complete_bars if pickup else (*state.complete_bars, bar)
         num_bars = state.num_bars + (not pickup)
+        section = inner.section._replace(num_bars=0)
         if self.grammars.alphabet.has_counts:
             ahead = BARS_PER_SECTION - num_bars % BARS_PER_SECTION
-            section = inner.section._replace(ahead=ahead if ahead <= MAX_COUNT else UNCOUNTED)
-            inner = inner._replace(section=section)
-        inner = inner._replace(section=inner.section._replace(num_bars=0))
-        after = FormState(inner, num_bars, complete_bars=written)
+            section = section._replace(ahead=ahead if ahead <= MAX_COUNT else UNCOUNTED)
+        after = FormState(inner._replace(section=section), num_bars, complete_bars=written)
         return after._replace(remaining_tokens=self._find_repeated_bar(after))
 
     def _find_repeated_bar(self, state: FormState) -> tuple[int, ...] | None:

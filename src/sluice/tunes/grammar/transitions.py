@@ -21,9 +21,9 @@ class Transitions:
 
     def advance(self, state: TuneState, token: int) -> TuneState:
         """After a token that was allowed."""
-        if token in self.alphabet.rhythms:
-            return state._replace(has_rhythm=True)
         if not state.meter:
+            if token in self.alphabet.rhythms:
+                return state._replace(has_rhythm=True)
             return state._replace(meter=self.alphabet.meters[token])
         if not state.mode:
             return state._replace(mode=True)

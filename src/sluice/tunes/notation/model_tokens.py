@@ -61,21 +61,17 @@ class ModelTokens:
         dances = (RHYTHM.fullmatch(token) for token in vocabulary.tokens)
         return cls(frozenset(d[1] for d in dances if d is not None), "|{1}" in vocabulary)
 
-    def encode(
-        self, tokens: Sequence[str], rhythm: str = "", open_bars: int | None = None
-    ) -> tuple[str, ...]:
-        """The tokens of a tune, or of its beginning, as the model reads them.
+    def encode(self, tokens: Sequence[str], rhythm: str = "") -> tuple[str, ...]:
+        """The tokens of a tune as the model reads them.
 
         Args:
             tokens: meter, mode and body; `*` stands for music that is not there yet.
             rhythm: the dance, left out where the model does not know it.
-            open_bars: of a beginning: how many bars its last section will have; as many as there
-                are if None, which makes the last bar the end of the tune.
 
         Raises:
             InvalidTokensError: the tokens are no valid tune.
         """
-        return (*self.encode_head(tokens[:2], rhythm), *self.encode_body(tokens, open_bars))
+        return (*self.encode_head(tokens[:2], rhythm), *self.encode_body(tokens))
 
     def encode_head(self, head: Iterable[str], rhythm: str) -> tuple[str, ...]:
         """The dance, if the model knows it, the meter and the mode."""
@@ -89,7 +85,9 @@ class ModelTokens:
         of `tokens[2:]`.
 
         Args:
-            tokens, open_bars: as for `encode`.
+            tokens: as for `encode`.
+            open_bars: of a beginning: how many bars its last section will have; as many as there
+                are if None, which makes the last bar the end of the tune.
             may_repeat: of a beginning: whether its last section will be repeated, as those before
                 it are or where there are none.
 
