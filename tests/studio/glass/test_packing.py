@@ -5,6 +5,7 @@ import struct
 
 import numpy as np
 import pytest
+
 from sluice.studio.glass.packing import PackError, pack, quantise, restore, unpack
 
 ARRAYS = {

@@ -5,8 +5,9 @@ from collections import Counter
 
 import numpy as np
 import pytest
-import sluice
 import torch
+
+import sluice
 from sluice.sequence import Checkpoint, LanguageModel, LanguageModelConfig, Vocabulary
 from sluice.studio.glass.packing import restore, unpack
 from sluice.studio.glass.replay import replay_tune
@@ -163,7 +164,9 @@ def test_the_share_that_is_kept_is_derived_for_other_cells(cell, state, share):
     with sluice.record(model) as tape:
         model(get_inputs(composer, TUNE))
     for number, layer in enumerate(header["layers"]):
-        values = {name: value[:, 0].double() for name, value in tape["layers"].layer(number).items()}
+        values = {
+            name: value[:, 0].double() for name, value in tape["layers"].layer(number).items()
+        }
         assert layer["kept"]["state"] == state
         expected = share(values).mean(dim=1)
         np.testing.assert_allclose(arrays[layer["kept"]["array"]], expected, atol=1e-6)
@@ -225,11 +228,13 @@ def test_a_later_attempt_is_found_by_its_random_numbers():
 
 def test_units_follow_bars_pitch_and_repeats():
     tokens, request = compose()
-    header, arrays = unpack(replay_tune(load_shipped(), tokens, request, 4))
+    header, _ = unpack(replay_tune(load_shipped(), tokens, request, 4))
     for layer in header["layers"]:
         units = layer["units"]
         assert len(set(units["numbers"])) == 64
-        assert Counter(units["reasons"]) == dict.fromkeys(("bars", "pitch", "repeats", "varies"), 16)
+        assert Counter(units["reasons"]) == dict.fromkeys(
+            ("bars", "pitch", "repeats", "varies"), 16
+        )
     pitches = {"C": 60, "D": 62, "E": 64, "F": 65, "G": 67, "A": 69, "B": 71}
     heard, value = [], 0
     for token in tokens:

@@ -49,7 +49,7 @@ def draw_interactive_sketch(graph: Graph) -> str:
     """
     with use_rc_settings():
         numbers: dict[Net, str] = {node: _WIDEST for _, node in graph.outputs}
-        numbers |= {leaf: _WIDEST for leaf in graph.state_leaves}
+        numbers |= dict.fromkeys(graph.state_leaves, _WIDEST)
         drawing = _InteractiveDrawing(build_layout(graph, numbers), graph)
         drawing.draw_unit(None)
         plain = encode_figure(drawing.figure, "svg").decode()
@@ -75,7 +75,7 @@ class _InteractiveDrawing(Drawing):
 
         number = self._find_number(wire.net)
         xs, ys = zip(*wire.points, strict=True)
-        strokes = [(1.8, self.theme.ink, None)]
+        strokes: list[tuple[float, str, str | None]] = [(1.8, self.theme.ink, None)]
         if number is not None:
             strokes = [(5.2, self.theme.ink, None), (3.5, self.theme.page, f"flow-{number}")]
         for above, (width, colour, gid) in enumerate(strokes):

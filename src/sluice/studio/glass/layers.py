@@ -60,7 +60,9 @@ def pack_layer(
     starts = {} if has_learned_start else {state.name: state.initial for state in graph.states}
     known = find_known_values(graph, shown, starts)
     kept = find_kept_memory(graph, known)
-    state = kept.state if kept is not None else next(s.name for s in graph.states if s.name in shown)
+    state = (
+        kept.state if kept is not None else next(s.name for s in graph.states if s.name in shown)
+    )
     units = choose_units(_to_numbers(shown[state])[1:], features)
     symbols = format_equations(graph).notation
     arrays: dict[str, NDArray[Any]] = {}
@@ -163,4 +165,3 @@ def _describe_kept(label: str, kept: KeptMemory) -> dict[str, object]:
 def _to_numbers(value: Tensor) -> Numbers:
     found: Numbers = value.detach().to(torch.float64).numpy().astype(np.float64)
     return found
-

@@ -2,7 +2,7 @@
 
 The share that is kept is the derivative of a state with respect to itself one step before, along
 the elementwise operations that lead from one to the other, all other named values held fixed. For
-``c = forget * c + input * candidate`` it is ``forget``, for ``h = (1 - z) * n + z * h`` it is ``z``.
+``c = forget * c + input * candidate`` it is ``forget``, for ``h = (1 - z) * n + z * h`` ``z``.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ def find_known_values(
         elif isinstance(node, Elementwise) and node not in known:
             operands = [known[operand] for operand in node.operands if operand in known]
             if len(operands) == len(node.operands):
-                value = apply(node.op, *operands)
-                assert isinstance(value, Tensor)
-                known[node] = value
+                found = apply(node.op, *operands)
+                assert isinstance(found, Tensor)
+                known[node] = found
     return known

@@ -78,7 +78,7 @@ def _number_notes(names: Sequence[str]) -> Iterator[int]:
 def _build_features(
     music: Score, bars: Sequence[int], notes: Sequence[int], lines: Sequence[bool]
 ) -> dict[str, Numbers]:
-    pitches = [np.mean(event.pitches) if event.pitches else np.nan for event in music.events]
+    pitches = [float(np.mean(e.pitches)) if e.pitches else np.nan for e in music.events]
     elapsed = _find_elapsed(music)
     recurring_bars = _describe_bars(music)
     in_bar, sounding, recurring = [], [], []
