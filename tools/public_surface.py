@@ -22,8 +22,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src"
 KEPT = ROOT / "tests/public_surface.txt"
-# The command line has a surface of its own: its commands and options.
-NOT_LIBRARY = frozenset({"sluice.cli"})
+# The command line and the site have surfaces of their own: options, and addresses.
+NOT_LIBRARY = frozenset({"sluice.cli", "sluice.studio"})
 # What Python calls by itself; users call none of these.
 NOT_CALLED = frozenset(
     """__get__ __getstate__ __init_subclass__ __post_init__ __reduce__ __repr__ __set_name__
