@@ -10,7 +10,14 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError
 
 from sluice.studio.archive.database import Database
-from sluice.studio.archive.tables import Base, Composition, Event, Member, Setting, Tune
+from sluice.studio.archive.tables import (
+    ArchiveEvent,
+    ArchiveTune,
+    Base,
+    Composition,
+    Member,
+    Setting,
+)
 
 
 def _create_member(name: str) -> Member:
@@ -20,13 +27,13 @@ def _create_member(name: str) -> Member:
 def test_times_come_back_aware_of_their_zone(any_database: Database) -> None:
     starts = datetime(2026, 3, 1, 20, 30, tzinfo=timezone(timedelta(hours=5)))
     with any_database.open_session(write=True) as session:
-        session.add(Event(title="Session", starts_at=starts))
+        session.add(ArchiveEvent(title="Session", starts_at=starts))
     with any_database.open_session() as session:
-        event = session.scalars(select(Event)).one()
+        event = session.scalars(select(ArchiveEvent)).one()
         assert event.starts_at == starts
         assert event.starts_at.tzinfo is UTC
         assert abs(event.created_at - datetime.now(UTC)) < timedelta(minutes=1)
-        later = select(Event).where(Event.starts_at > starts + timedelta(seconds=1))
+        later = select(ArchiveEvent).where(ArchiveEvent.starts_at > starts + timedelta(seconds=1))
         assert session.scalars(later).first() is None
 
 
@@ -59,7 +66,7 @@ def test_references_are_enforced(any_database: Database) -> None:
 def test_settings_go_with_their_tune_and_authors_do_not(any_database: Database) -> None:
     with any_database.open_session(write=True) as session:
         member = _create_member("Una")
-        tune = Tune(title="Reel", abc="X:1\n", author=member)
+        tune = ArchiveTune(title="Reel", abc="X:1\n", author=member)
         tune.settings.append(Setting(number=1, abc="X:1\n", author=member))
         session.add(tune)
     with any_database.open_session(write=True) as session:
@@ -70,12 +77,12 @@ def test_settings_go_with_their_tune_and_authors_do_not(any_database: Database) 
 
 def test_two_writers_wait_for_each_other(any_database: Database) -> None:
     with any_database.open_session(write=True) as session:
-        session.add(Tune(title="Reel", abc="", num_books=0))
+        session.add(ArchiveTune(title="Reel", abc="", num_books=0))
 
     def add_books() -> None:
         for _ in range(20):
             with any_database.open_session(write=True) as session:
-                tune = session.scalars(select(Tune).with_for_update()).one()
+                tune = session.scalars(select(ArchiveTune).with_for_update()).one()
                 tune.num_books += 1
 
     threads = [threading.Thread(target=add_books) for _ in range(4)]
@@ -84,7 +91,7 @@ def test_two_writers_wait_for_each_other(any_database: Database) -> None:
     for thread in threads:
         thread.join()
     with any_database.open_session() as session:
-        assert session.scalars(select(Tune.num_books)).one() == 80
+        assert session.scalars(select(ArchiveTune.num_books)).one() == 80
 
 
 def test_every_table_takes_a_row_number_of_its_own(any_database: Database) -> None:
