@@ -14,7 +14,7 @@ from sluice.studio.archive.database import Database
 from sluice.studio.archive.tables import Member
 from sluice.studio.config import StudioConfig
 from sluice.studio.errors import ForbiddenError, StudioError
-from sluice.studio.web.languages import gettext as _
+from sluice.studio.languages import gettext as _
 from sluice.studio.web.visitor import Visitor
 
 

@@ -11,8 +11,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from markupsafe import Markup
 
 from sluice._version import __version__
+from sluice.studio.languages import get_language, gettext, list_languages, ngettext
 from sluice.studio.web.forms import FIELD
-from sluice.studio.web.languages import get_language, gettext, list_languages, ngettext
 from sluice.studio.web.static_files import get_static_url
 from sluice.studio.web.visitor import Visitor
 
