@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+import asyncio
+from collections.abc import AsyncGenerator, Iterator
 from fractions import Fraction
 from typing import Any
 
-from sluice.studio.composing.growing_abc import GrowingAbc
 from sluice.studio.composing.models import LoadedModel
 from sluice.studio.composing.options import ComposingOptions
 from sluice.studio.composing.stored_tune import store_tune
@@ -17,11 +17,15 @@ from sluice.tunes.composition.live_events import (
     TuneRejected,
     TuneStarted,
 )
+from sluice.tunes.export.growing_abc import GrowingAbc
 from sluice.tunes.notation import score
+from sluice.tunes.theory.keys import is_pitch
 from sluice.tunes.tune import Tune
 
 _MOST_TOKENS = 24
 """Of one event, where no bar line comes."""
+_PAUSE = 0.015
+"""Seconds for which tokens gather behind the first note, so that many tunes cost little."""
 
 EventData = tuple[str, dict[str, Any]]
 """The kind of an event, and what it says."""
@@ -30,23 +34,25 @@ EventData = tuple[str, dict[str, Any]]
 async def compose_live(
     model: LoadedModel, options: ComposingOptions, stream: TuneStream
 ) -> AsyncGenerator[EventData, None]:
-    """The events of a tune: tokens one by one until its first bar is complete, then bar by bar.
+    """The events of a tune: tokens up to its first note, then bar by bar.
 
     They depend on the model and the options alone.
 
     Raises:
         SluiceError: as the stream.
     """
-    grouped = _TokenGroups()
+    groups = _TokenGroups()
     async for event in stream:
         if isinstance(event, TuneGrown):
-            if (found := grouped.add(event)) is not None:
+            for found in groups.add(event):
                 yield found
+            if groups.has_note:
+                await asyncio.sleep(_PAUSE)
             continue
-        if (found := grouped.flush()) is not None:
+        for found in groups.flush():
             yield found
         if isinstance(event, TuneStarted):
-            grouped = _TokenGroups()
+            groups = _TokenGroups()
             yield "start", describe_start(model, options, event)
         elif isinstance(event, TuneRejected):
             yield "again", {"seed": str(options.seed), "attempt": event.attempt}
@@ -110,34 +116,34 @@ def _measure(tune: Tune) -> dict[str, Any]:
 
 
 class _TokenGroups:
-    """The tokens of a tune in groups, and its ABC where it has grown by a note or a bar."""
+    """The tokens of a tune in groups that end with its first note and with each bar line."""
 
     def __init__(self) -> None:
         self._abc: GrowingAbc | None = None
         self._tokens: list[str] = []
-        self._has_bar = self._has_grown = False
+        self._has_grown = False
+        self.has_note = False
 
-    def add(self, event: TuneGrown) -> EventData | None:
-        """Take new tokens; what there is to send."""
-        body = event.tokens
+    def add(self, event: TuneGrown) -> Iterator[EventData]:
+        """Take new tokens, however many came at once; what there is to send."""
+        new = event.tokens
         if self._abc is None:
-            self._abc, body = GrowingAbc(event.unfinished), body[2:]
-        for token in body:
+            self._abc, new = GrowingAbc(event.unfinished), new[2:]
+            self._tokens += event.tokens[:2]
+        for token in new:
+            self._tokens.append(token)
             self._has_grown = self._abc.add(token) or self._has_grown
-        self._tokens += event.tokens
-        self._has_bar = self._has_bar or self._has_grown
-        is_bar = score.BAR_LINE.fullmatch(event.tokens[-1]) is not None
-        if self._has_bar and not is_bar and len(self._tokens) < _MOST_TOKENS:
-            return None
-        if not self._has_bar and (text := event.abc):
-            return self._send(text)
-        return self.flush()
+            is_bar = score.BAR_LINE.fullmatch(token) is not None
+            if not self.has_note and is_pitch(token):
+                self.has_note = True
+                yield self._send(self._abc.text_with_last_bar)
+            elif (self.has_note and is_bar) or len(self._tokens) >= _MOST_TOKENS:
+                yield from self.flush()
 
-    def flush(self) -> EventData | None:
+    def flush(self) -> Iterator[EventData]:
         """What has not been sent."""
-        if not self._tokens:
-            return None
-        return self._send(self._abc.text if self._abc is not None and self._has_grown else "")
+        if self._tokens and self._abc is not None:
+            yield self._send(self._abc.text if self._has_grown else "")
 
     def _send(self, abc: str) -> EventData:
         tokens, self._tokens, self._has_grown = self._tokens, [], False
