@@ -25,7 +25,7 @@ from sluice.studio.composing.protocol import (
 from sluice.studio.errors import StudioError
 from sluice.studio.languages import gettext as _
 
-_ANSWER_SECONDS = 10.0
+_HELLO_SECONDS, _ANSWER_SECONDS = 3.0, 10.0
 _EVENT_SECONDS = 90.0
 """After which a process that says nothing about a tune is given up."""
 _REPLAY_SECONDS = 60.0
@@ -227,7 +227,7 @@ class ComposingClient:
         """A connection on which the request is sent."""
         reader, writer = await address.connect()
         try:
-            async with asyncio.timeout(_ANSWER_SECONDS):
+            async with asyncio.timeout(_HELLO_SECONDS):
                 hello = await read_frame(reader, MAX_ANSWER)
                 if hello.get("protocol") != VERSION:
                     raise ProtocolError("The composing process is of another version.")

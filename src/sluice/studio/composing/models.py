@@ -247,9 +247,4 @@ class UnknownModelError(StudioError):
 
 
 def _list_files(folder: Path | None) -> list[Path]:
-    if folder is None:
-        return [find_checkpoint()]
-    found = sorted(folder.glob("*.safetensors"))
-    if not found:
-        raise StudioError(f"There is no .safetensors file in {folder}; put a model there.")
-    return found
+    return [find_checkpoint()] if folder is None else sorted(folder.glob("*.safetensors"))

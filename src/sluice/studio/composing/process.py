@@ -21,7 +21,6 @@ from sluice.studio.composing.models import LoadedModel, ModelShelf
 from sluice.studio.composing.options import ComposingOptions
 from sluice.studio.composing.replays import make_replay
 from sluice.studio.composing.service import ComposingService
-from sluice.studio.errors import StudioError
 
 _log = logging.getLogger("sluice.studio.composing")
 
@@ -38,12 +37,11 @@ def run_composing_process(config: ComposingConfig) -> None:
     Once it can be asked, it prints one line of JSON with its address: ``{"ready": "unix:/…"}``.
 
     Raises:
-        StudioError: a model that cannot be read, TCP without a secret, or an address that is taken.
+        StudioError: as `config.check`, a model that cannot be read, or an address that is taken.
         OSError: it cannot listen there.
     """
+    config.check()
     address = Address.parse(config.address)
-    if address.path is None and not config.secret:
-        raise StudioError("A composing process that is reached over TCP needs a secret.")
     torch.set_num_threads(1)  # a batch of this size is fastest so, and web workers need the rest
     sys.setswitchinterval(_SWITCH_SECONDS)
     shelf = ModelShelf(config.models, config.max_running)
