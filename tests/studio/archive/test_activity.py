@@ -8,7 +8,15 @@ from sqlalchemy.orm import Session
 from sluice.studio.archive.activity import list_activity, record_activity
 from sluice.studio.archive.database import Database
 from sluice.studio.archive.follow import follow, is_following, list_followed_tunes, unfollow
-from sluice.studio.archive.tables import Book, Comment, Event, Member, Recording, Setting, Tune
+from sluice.studio.archive.tables import (
+    ArchiveEvent,
+    Book,
+    Comment,
+    Member,
+    Recording,
+    Setting,
+    Tune,
+)
 from sluice.studio.archive.tables.base import get_now
 from sluice.studio.errors import NotFoundError, StudioError
 
@@ -33,7 +41,7 @@ def test_each_kind_of_subject_has_its_title_and_page(database: Database) -> None
         tune = add_tune(session, "The Sluice", author_id=ann.id)
         setting = Setting(tune=tune, number=2, abc=tune.abc, author=ann)
         recording = Recording(title="Live", kind="link", tunes=[tune], author=ann)
-        event = Event(title="Session", starts_at=get_now(), author=ann)
+        event = ArchiveEvent(title="Session", starts_at=get_now(), author=ann)
         book = Book(name="Reels", owner=ann)
         session.add_all([setting, recording, event, book])
         session.flush()
@@ -93,7 +101,7 @@ def test_a_follower_hears_of_members_and_of_all_about_a_tune(database: Database)
         comment = Comment(subject="tune", subject_id=tune.id, author=cleo, text="x")
         away = Comment(subject="tune", subject_id=other.id, author=cleo, text="x")
         recording = Recording(title="R", kind="link", tunes=[other, tune])
-        event = Event(title="E", starts_at=get_now(), tunes=[tune])
+        event = ArchiveEvent(title="E", starts_at=get_now(), tunes=[tune])
         setting = Setting(tune=tune, number=1, abc=tune.abc)
         session.add_all([mine, comment, away, recording, event, setting])
         session.flush()

@@ -12,10 +12,10 @@ from sqlalchemy.orm import Session, joinedload
 
 from sluice.studio.archive.tables import (
     Activity,
+    ArchiveEvent,
     Book,
     Comment,
     Composition,
-    Event,
     Follow,
     Member,
     Month,
@@ -129,7 +129,12 @@ def _be_visible(viewer: Member | None) -> ColumnElement[bool]:
             "recording",
             select(Recording.id).where(Recording.id == number, select_visible(Recording, viewer)),
         ),
-        _be("event", select(Event.id).where(Event.id == number, select_visible(Event, viewer))),
+        _be(
+            "event",
+            select(ArchiveEvent.id).where(
+                ArchiveEvent.id == number, select_visible(ArchiveEvent, viewer)
+            ),
+        ),
         _be("book", select(Book.id).where(Book.id == number, is_open)),
         _be("month", select(Month.id).where(Month.id == number)),
     ]
@@ -189,7 +194,12 @@ def _be_followed(follower: Member) -> ColumnElement[bool]:
     )
 
 
-_COMMENTED = {"tune": Tune, "recording": Recording, "event": Event, "composition": Composition}
+_COMMENTED = {
+    "tune": Tune,
+    "recording": Recording,
+    "event": ArchiveEvent,
+    "composition": Composition,
+}
 
 
 def _describe(database: Session, rows: Sequence[Activity]) -> list[ActivityItem]:

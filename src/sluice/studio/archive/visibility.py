@@ -7,15 +7,15 @@ from typing import Any
 from sqlalchemy import ColumnElement, or_
 
 from sluice.studio.archive.tables import (
+    ArchiveEvent,
     Comment,
-    Event,
     Member,
     Recording,
     Setting,
     Tune,
 )
 
-Post = Tune | Setting | Comment | Recording | Event
+Post = Tune | Setting | Comment | Recording | ArchiveEvent
 
 
 def is_visible(post: Post, viewer: Member | None) -> bool:

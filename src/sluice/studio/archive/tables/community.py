@@ -9,8 +9,8 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from sluice.studio.archive.tables.base import Base
 from sluice.studio.archive.tables.members import Member
-from sluice.studio.archive.tables.recordings import Recording
-from sluice.studio.archive.tables.tunes import Tune
+from sluice.studio.archive.tables.recordings import ArchiveRecording
+from sluice.studio.archive.tables.tunes import ArchiveTune
 
 
 class Month(Base):
@@ -47,8 +47,8 @@ class MonthEntry(Base):
     author_id: Mapped[int | None] = mapped_column(ForeignKey("member.id", ondelete="SET NULL"))
 
     month: Mapped[Month] = relationship(back_populates="entries")
-    tune: Mapped[Tune | None] = relationship()
-    recording: Mapped[Recording | None] = relationship()
+    tune: Mapped[ArchiveTune | None] = relationship()
+    recording: Mapped[ArchiveRecording | None] = relationship()
 
 
 class Vote(Base):

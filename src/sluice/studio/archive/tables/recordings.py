@@ -9,7 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from sluice.studio.archive.tables.base import Base
 from sluice.studio.archive.tables.members import Member
-from sluice.studio.archive.tables.tunes import Tune
+from sluice.studio.archive.tables.tunes import ArchiveTune
 
 recording_tunes = Table(
     "recording_tune",
@@ -37,7 +37,7 @@ class Media(Base):
     owner_id: Mapped[int | None] = mapped_column(ForeignKey("member.id", ondelete="SET NULL"))
 
 
-class Event(Base):
+class ArchiveEvent(Base):
     """A concert, session or workshop; times are in UTC, `zone` is where it takes place."""
 
     __tablename__ = "event"
@@ -54,10 +54,10 @@ class Event(Base):
 
     author: Mapped[Member | None] = relationship()
     media: Mapped[Media | None] = relationship()
-    tunes: Mapped[list[Tune]] = relationship(secondary=event_tunes)
+    tunes: Mapped[list[ArchiveTune]] = relationship(secondary=event_tunes)
 
 
-class Recording(Base):
+class ArchiveRecording(Base):
     """A performance: a link to one of the known hosts, or an upload; `kind` says which."""
 
     __tablename__ = "recording"
@@ -75,5 +75,5 @@ class Recording(Base):
 
     author: Mapped[Member | None] = relationship()
     media: Mapped[Media | None] = relationship()
-    event: Mapped[Event | None] = relationship()
-    tunes: Mapped[list[Tune]] = relationship(secondary=recording_tunes)
+    event: Mapped[ArchiveEvent | None] = relationship()
+    tunes: Mapped[list[ArchiveTune]] = relationship(secondary=recording_tunes)
