@@ -62,7 +62,7 @@ def find_different(describe: Callable[[Parameter], object]) -> dict[str, object]
 
 
 def test_all_commands_were_walked() -> None:
-    names = "ablate compare compose doctor generate look show sketch train"
+    names = "ablate compare compose doctor generate look show sketch studio train"
     assert " ".join(COMMANDS) == names
     shared = {one.name for one in PARAMETERS if one.command == "train"}
     shared &= {one.name for one in PARAMETERS if one.command == "compare"}

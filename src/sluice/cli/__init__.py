@@ -8,7 +8,19 @@ from typing import Annotated
 import typer
 
 from sluice._version import __version__
-from sluice.cli import ablate, cells, compare, compose, doctor, generate, look, show, sketch, train
+from sluice.cli import (
+    ablate,
+    cells,
+    compare,
+    compose,
+    doctor,
+    generate,
+    look,
+    show,
+    sketch,
+    studio,
+    train,
+)
 from sluice.cli.errors import CommandGroup
 from sluice.cli.flags import Command
 from sluice.cli.options import spread_options
@@ -47,6 +59,7 @@ _COMMANDS: tuple[tuple[str, Callable[..., None], str, str], ...] = (
     ("train", spread_options(train.train), _TRAIN, "sluice train novel.txt --cell gru --minutes 5"),
     ("generate", generate.generate, _TRAIN, 'sluice generate model.safetensors --prompt "It was "'),
     ("compose", compose.compose_tunes, _TRAIN, "sluice compose --dance jig --key D --seed 4"),
+    ("studio", studio.open_studio, _TRAIN, "sluice studio --port 8080"),
     ("look", look.look, _UNDERSTAND, "sluice look model.safetensors novel.txt --units all"),
     ("ablate", ablate.ablate, _UNDERSTAND, "sluice ablate model.safetensors held-out.txt"),
     ("doctor", doctor.doctor, "This machine", "sluice doctor"),

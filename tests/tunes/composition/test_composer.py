@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 from functools import partial
 from importlib import resources
 from pathlib import Path
@@ -207,6 +208,23 @@ def test_a_form_is_imposed_by_default(composer: composing.Composer) -> None:
     assert tunes[2:3] == composer.compose(seed=2, meter="4/4", mode="maj")
     free = composer.compose(count=4, mode="maj", meter="4/4", form=False)
     assert any(tune.tokens[2] != "|:" for tune in free)
+
+
+def test_a_tune_ends_as_tunes_of_the_dance_that_the_model_chose() -> None:
+    shipped = composing.Composer.load()
+    endings: dict[str, dict[str, int]] = {
+        name: {"other short": 1} for name in shipped.heads.list_dances()
+    }
+    endings |= {"all": {"other long": 1}, "air": {"tonic long": 1}, "reel": {"tonic short": 1}}
+    metadata = {**shipped.checkpoint.metadata, "endings": endings}
+    own = replace(shipped, checkpoint=replace(shipped.checkpoint, metadata=metadata))
+    tunes = own.compose(16)
+    assert {"air", "reel", "jig"} <= {tune.rhythm for tune in tunes}
+    for tune in tunes:
+        last = tune.score.events[-1]
+        on_tonic = {pitch % 12 for pitch in last.pitches} == {0}
+        found = f"{'tonic' if on_tonic else 'other'} {'long' if last.duration >= 2 else 'short'}"
+        assert [found] == [*endings[tune.rhythm]], tune.abc()
 
 
 def test_a_prompt_fills_the_first_bars_of_a_form_if_it_fits(composer: composing.Composer) -> None:

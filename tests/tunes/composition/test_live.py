@@ -29,6 +29,11 @@ from sluice.tunes.composition.live_events import (
 from sluice.tunes.corpus.statistics import TuneStatistics
 from sluice.tunes.errors import TuneError
 
+ENDINGS = {
+    "all": {"tonic long": 1},
+    "jig": {"tonic long": 2, "other short": 3},
+    "reel": {"tonic short": 1},
+}
 NOTES = ("C", "D", "E", "G", "A", "c", "d", "_e", "e", "g", "a", "z")
 HEAD = ("M:4/4", "M:6/8", "K:Cmaj", "K:Cdor")
 PLAIN = Vocabulary(("|", "|:", ":|", "::", "(3", "[", "]", "-", "2", "3", "/2", *NOTES, *HEAD))
@@ -50,7 +55,7 @@ def make_composer(vocabulary: Vocabulary = PLAIN, bias: float = 0.0) -> Composer
         model.readout.bias.zero_()
         model.readout.bias[2] = bias
     statistics = TuneStatistics(0.5, 0.5, 0.5)
-    return Composer(Checkpoint(model.eval(), vocabulary), statistics)
+    return Composer(Checkpoint(model.eval(), vocabulary, {"endings": ENDINGS}), statistics)
 
 
 @pytest.fixture(params=[PLAIN, COUNTED], ids=["plain", "counted"])

@@ -102,6 +102,25 @@ def test_every_state_ends_in_time(seed: int) -> None:
     assert not home or {pitch % 12 for pitch in last.pitches} == {0}
 
 
+def test_the_dance_in_front_says_how_the_tune_ends() -> None:
+    words = Vocabulary(("R:jig", "R:reel", "R:air", *VOCABULARY.tokens))
+    torch.manual_seed(1)
+    small = LanguageModel(LanguageModelConfig(len(words), embedding_size=4, hidden_size=4)).eval()
+    endings = {"R:jig": Ending(True, True), "R:reel": Ending(False, False)}
+    by_dance = {words.encode([name])[0]: ending for name, ending in endings.items()}
+    other = Ending(False, True)
+    grammar = FormGrammar(BarGrammars(words), draw_plan(2), ending=other, dance_endings=by_dance)
+    sampling, dances = Sampling(max_length=700), words.encode(["R:jig", "R:reel", "R:air"])
+    seen = set()
+    for ids in generate(small, range(24), prompt=[dances], sampling=sampling, grammar=grammar):
+        dance, *tokens = words.decode(ids)
+        seen.add(dance)
+        last = score.parse(tokens).events[-1]
+        found = Ending({pitch % 12 for pitch in last.pitches} == {0}, last.duration >= 2)
+        assert found == endings.get(dance, other)
+    assert len(seen) == 3
+
+
 def test_without_a_sign_of_both_kinds_parts_follow_one_another() -> None:
     words = Vocabulary.of(["M:2/4 K:Cmaj c e 2 | |: :|".split()])
     torch.manual_seed(0)

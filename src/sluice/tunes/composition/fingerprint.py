@@ -10,7 +10,7 @@ import torch
 
 from sluice.sequence import Checkpoint
 
-RECIPE_VERSION = 1
+RECIPE_VERSION = 2
 """One higher with every change after which a seed gives another tune from the same weights: of
 sampling, seeds, spelling, grammars, plans, keys, octaves or titles."""
 

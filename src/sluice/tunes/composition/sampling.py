@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -15,7 +15,7 @@ from sluice.tunes.errors import TuneError
 from sluice.tunes.grammar.bars import TuneGrammar
 from sluice.tunes.grammar.form import BarGrammars, FormGrammar
 from sluice.tunes.grammar.plans import draw_ending, draw_plan
-from sluice.tunes.notation.model_tokens import ModelTokens
+from sluice.tunes.notation.model_tokens import RHYTHM, ModelTokens
 from sluice.tunes.tune import Tune
 
 MAX_LENGTH = 700
@@ -136,15 +136,25 @@ class TuneSampler:
         starts_with_repeat = (
             self.spelling.has_counts or not body or body[0][0] in grammars.opening_ids
         )
-        ending = draw_ending(seed, self._find_endings(request))
-        return FormGrammar(grammars, draw_plan(seed), prompt_bars, starts_with_repeat, ending)
-
-    def _find_endings(self, request: TuneRequest) -> Mapping[str, int]:
-        """How often the training tunes of the dance that is asked for, or all, end how."""
         counts: Mapping[str, Mapping[str, int]] = self.checkpoint.metadata.get("endings", {})
-        (dance,) = self.checkpoint.vocabulary.decode(request.head[0][:1])
-        is_chosen = len(request.head[0]) == 1 and dance.startswith("R:")
-        return counts.get(dance.removeprefix("R:") if is_chosen else "all", {})
+        return FormGrammar(
+            grammars,
+            draw_plan(seed),
+            prompt_bars,
+            starts_with_repeat,
+            draw_ending(seed, counts.get("all", {})),
+            {
+                number: draw_ending(seed, counts.get(dance, {}))
+                for number, dance in self._list_dances(request)
+            },
+        )
+
+    def _list_dances(self, request: TuneRequest) -> Iterator[tuple[int, str]]:
+        """The dances to choose from, with their ids; none where the model knows none."""
+        first = request.head[0]
+        for number, name in zip(first, self.checkpoint.vocabulary.decode(first), strict=True):
+            if (match := RHYTHM.fullmatch(name)) is not None:
+                yield number, match[1]
 
 
 def _accepts(grammar: TuneGrammar | FormGrammar, prompt: Choices) -> bool:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -46,6 +47,7 @@ class FormState(NamedTuple):
         complete_bars: those of the complete bars, without their lines.
         remaining_tokens: the rest of the bar that is repeated here, its line excluded; None where
             none is repeated.
+        ending: how the tune ends, as far as its dance says.
     """
 
     tune_state: TuneState
@@ -53,6 +55,7 @@ class FormState(NamedTuple):
     current_bar: tuple[int, ...] = ()
     complete_bars: tuple[tuple[int, ...], ...] = ()
     remaining_tokens: tuple[int, ...] | None = None
+    ending: Ending = FREE_ENDING
 
 
 class BarGrammars:
@@ -137,7 +140,8 @@ class FormGrammar:
         plan: a word of eight letters for each section, as in `count_plans`.
         prompt_bars: how many first bars need not follow the plan.
         starts_with_repeat: whether the tune begins with `|:`, else with a note.
-        ending: how the tune ends, and so the bars equal to its last one.
+        ending: how a tune without a dance in front ends, and so the bars equal to its last one.
+        dance_endings: the same by the ids of dances, once the dance is written.
 
     >>> vocabulary = Vocabulary.of(["M:1/4 K:Cmaj c e 2 | |: :|".split()])
     >>> grammar = FormGrammar(BarGrammars(vocabulary), "aaaaaaaa aaaaaaab")
@@ -155,7 +159,9 @@ class FormGrammar:
         prompt_bars: int = 0,
         starts_with_repeat: bool = True,
         ending: Ending = FREE_ENDING,
+        dance_endings: Mapping[int, Ending] = MappingProxyType({}),
     ) -> None:
+        self._ending, self._dance_endings = ending, dance_endings
         self.grammars, self.prompt_bars, self.starts_with_repeat = (
             grammars,
             prompt_bars,
@@ -170,11 +176,10 @@ class FormGrammar:
             if source == last and bar % BARS_PER_SECTION
         ]
         self._last_bars = frozenset(alike if last % BARS_PER_SECTION else ())
-        self._last_grammars = grammars.find_ending(ending)
         self._distances = lru_cache(maxsize=_CACHE_SIZE)(self._compute_distance)
 
     def start(self) -> FormState:
-        return FormState(self.grammars.free[0].start())
+        return FormState(self.grammars.free[0].start(), ending=self._ending)
 
     def get_allowed_tokens(self, state: FormState) -> Mask:
         """Boolean (vocabulary,)."""
@@ -215,7 +220,10 @@ class FormGrammar:
             return state
         inner = self._select_grammar(state).advance(state.tune_state, token)
         alphabet = self.grammars.alphabet
-        if token in alphabet.modes or token in alphabet.meters or token in alphabet.rhythms:
+        if token in alphabet.rhythms:
+            ending = self._dance_endings.get(token, self._ending)
+            return state._replace(tune_state=inner, ending=ending)
+        if token in alphabet.modes or token in alphabet.meters:
             return state._replace(tune_state=inner)
         if state.tune_state.position == Position.BODY_START and token in alphabet.bar_lines:
             return state._replace(tune_state=inner)
@@ -252,7 +260,7 @@ class FormGrammar:
 
     def _select_grammar(self, state: FormState) -> TuneGrammar:
         is_last = state.num_bars in self._last_bars
-        grammars = self._last_grammars if is_last else self.grammars.free
+        grammars = self.grammars.find_ending(state.ending) if is_last else self.grammars.free
         return grammars[self._is_last_bar(state) + (state.num_bars == len(self._sources) - 1)]
 
     def _finish_bar(self, state: FormState, inner: TuneState, bar: tuple[int, ...]) -> FormState:
@@ -264,7 +272,9 @@ class FormGrammar:
         if self.grammars.alphabet.has_counts:
             ahead = BARS_PER_SECTION - num_bars % BARS_PER_SECTION
             section = section._replace(ahead=ahead if ahead <= MAX_COUNT else UNCOUNTED)
-        after = FormState(inner._replace(section=section), num_bars, complete_bars=written)
+        after = FormState(
+            inner._replace(section=section), num_bars, complete_bars=written, ending=state.ending
+        )
         return after._replace(remaining_tokens=self._find_repeated_bar(after))
 
     def _find_repeated_bar(self, state: FormState) -> tuple[int, ...] | None:

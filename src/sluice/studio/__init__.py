@@ -1,0 +1,1 @@
+"""The studio: a site on which folk tunes are composed, shown and shared, for `sluice studio`."""

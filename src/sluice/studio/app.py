@@ -1,0 +1,44 @@
+"""The web application: all routes of the studio."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import Depends, FastAPI
+
+from sluice._version import __version__
+from sluice.studio.archive.database import Database
+from sluice.studio.config import StudioConfig
+from sluice.studio.pages import compose, site
+from sluice.studio.security.headers import HeadersMiddleware
+from sluice.studio.web import static_files
+from sluice.studio.web.context import Studio
+from sluice.studio.web.forms import check_form
+from sluice.studio.web.problems import install_handlers
+from sluice.studio.web.visitor import VisitorMiddleware
+
+_PAGES = (compose.router, site.router)
+
+
+def create_app(config: StudioConfig) -> FastAPI:
+    """The application of one web process, whose database has its tables already."""
+    studio = Studio(config, Database(config.database_url))
+
+    @asynccontextmanager
+    async def run(app: FastAPI) -> AsyncIterator[None]:
+        yield
+        studio.database.close()
+
+    app = FastAPI(
+        title=config.title, version=__version__, lifespan=run, docs_url=None, redoc_url=None,
+        openapi_url="/api/openapi.json",
+    )  # fmt: skip
+    app.state.studio = studio
+    app.include_router(static_files.router)
+    for router in _PAGES:
+        app.include_router(router, dependencies=[Depends(check_form)], include_in_schema=False)
+    install_handlers(app)
+    app.add_middleware(VisitorMiddleware, is_secure=config.is_secure, language=config.language)
+    app.add_middleware(HeadersMiddleware, is_secure=config.is_secure)
+    return app

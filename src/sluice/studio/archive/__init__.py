@@ -1,0 +1,1 @@
+"""The archive: what the studio stores, and every question asked of it."""

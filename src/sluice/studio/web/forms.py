@@ -1,0 +1,31 @@
+"""The check that a form was sent from this site's own page."""
+
+from __future__ import annotations
+
+from fastapi import Request
+
+from sluice.studio.errors import ForbiddenError
+from sluice.studio.languages import gettext as _
+from sluice.studio.web.context import VisitorDep
+
+FIELD = "csrf_token"
+
+
+async def check_form(request: Request, visitor: VisitorDep) -> None:
+    """Refuse what changes something and was not sent from a page of this site.
+
+    Raises:
+        ForbiddenError: another site sent it, or its token is missing or of another browser.
+    """
+    if request.method in ("GET", "HEAD", "OPTIONS"):
+        return
+    if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+        raise ForbiddenError(_("This form was sent from another site."))
+    token = request.headers.get("x-csrf-token", "")
+    if not token:
+        value = (await request.form()).get(FIELD, "")
+        token = value if isinstance(value, str) else ""
+    if not visitor.is_token_right(token):
+        raise ForbiddenError(
+            _("This form is too old, or cookies are off. Reload the page and send it again.")
+        )

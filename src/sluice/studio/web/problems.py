@@ -1,0 +1,59 @@
+"""Answers to what cannot be done: a page for people, JSON for programs."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, RedirectResponse
+from starlette.exceptions import HTTPException
+
+from sluice.errors import SluiceError
+from sluice.studio.errors import ForbiddenError, NotFoundError, StudioError
+from sluice.studio.languages import gettext as _
+from sluice.studio.web.context import LoginNeededError
+from sluice.studio.web.rendering import render
+
+
+def install_handlers(app: FastAPI) -> None:
+    """Answer every error that a request can raise."""
+
+    @app.exception_handler(LoginNeededError)
+    def send_to_login(request: Request, error: LoginNeededError) -> Response:
+        back = request.url.path if request.method == "GET" else "/"
+        return RedirectResponse(f"/login?next={quote(back)}", 303)
+
+    @app.exception_handler(SluiceError)
+    def answer_refusal(request: Request, error: SluiceError) -> Response:
+        status = 422
+        if isinstance(error, NotFoundError | ForbiddenError):
+            status = 404 if isinstance(error, NotFoundError) else 403
+        field = error.field if isinstance(error, StudioError) else ""
+        return answer_problem(request, status, str(error), field)
+
+    @app.exception_handler(RequestValidationError)
+    def answer_invalid(request: Request, error: RequestValidationError) -> Response:
+        first = error.errors()[0]
+        place = [str(part) for part in first["loc"] if part not in ("body", "query", "path")]
+        sentence = f"{'.'.join(place) or _('The request')}: {first['msg']}."
+        return answer_problem(request, 422, sentence, ".".join(place))
+
+    @app.exception_handler(HTTPException)
+    def answer_status(request: Request, error: HTTPException) -> Response:
+        sentences = {
+            404: _("There is no page at this address."),
+            405: _("This address does not take that kind of request."),
+        }
+        sentence = sentences.get(error.status_code, str(error.detail))
+        return answer_problem(request, error.status_code, sentence)
+
+
+def answer_problem(request: Request, status: int, sentence: str, field: str = "") -> Response:
+    """One sentence, as JSON where that is asked for, else as a page."""
+    wants_json = request.url.path.startswith("/api/") or "application/json" in request.headers.get(
+        "accept", ""
+    )
+    if wants_json:
+        return JSONResponse({"problem": sentence, "field": field}, status)
+    return render(request, "problem.html", status, sentence=sentence, field=field)

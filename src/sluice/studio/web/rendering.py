@@ -1,0 +1,60 @@
+"""Pages from templates."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
+
+from sluice._version import __version__
+from sluice.studio.languages import get_language, gettext, list_languages, ngettext
+from sluice.studio.web.forms import FIELD
+from sluice.studio.web.static_files import get_static_url
+from sluice.studio.web.visitor import Visitor
+
+FOLDER = Path(__file__).parent.parent / "templates"
+
+
+def create_environment() -> Environment:
+    """The environment of all templates: what is written into a page is escaped."""
+    environment = Environment(
+        loader=FileSystemLoader(FOLDER),
+        autoescape=select_autoescape(default=True),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n"],
+    )
+    environment.policies["ext.i18n.trimmed"] = True
+    environment.install_gettext_callables(gettext, ngettext, newstyle=True)  # type: ignore[attr-defined]
+    environment.globals.update(
+        static_url=get_static_url, list_languages=list_languages, version=__version__
+    )
+    return environment
+
+
+_environment = create_environment()
+
+
+def render(request: Request, template: str, status: int = 200, **names: Any) -> HTMLResponse:
+    """An answer with the page that a template and these names give."""
+    # Where no route was found, nobody has asked who the visitor is.
+    visitor = getattr(request.state, "visitor", None) or Visitor(
+        getattr(request.state, "secret", ""), "", get_language()
+    )
+    field = Markup('<input type="hidden" name="{}" value="{}">').format(FIELD, visitor.csrf_token)
+    text = _environment.get_template(template).render(
+        request=request,
+        visitor=visitor,
+        member=visitor.member,
+        site=request.app.state.studio.config,
+        language=get_language(),
+        csrf_token=visitor.csrf_token,
+        csrf_field=lambda: field,
+        **names,
+    )
+    return HTMLResponse(text, status)

@@ -1,0 +1,99 @@
+"""Who visits: a secret cookie for everyone, a member for some."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from dataclasses import dataclass
+from http.cookies import CookieError, SimpleCookie
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from sluice.studio.archive.tables import Member
+from sluice.studio.languages import choose_language, list_languages, set_language
+
+_WITHOUT_VISITOR = ("/static/", "/healthz", "/metrics", "/api/")
+_SECONDS = 400 * 24 * 3600  # the longest that browsers store a cookie
+
+
+@dataclass(frozen=True)
+class Visitor:
+    """Who sent a request.
+
+    Attributes:
+        secret: of the cookie that every browser gets; it claims what was composed in it.
+        address: the network address, as text.
+        language: a code of `list_languages`.
+        member: who is logged in.
+    """
+
+    secret: str
+    address: str
+    language: str
+    member: Member | None = None
+
+    @property
+    def claim_hash(self) -> str:
+        """What is stored beside what this browser made; not the secret itself."""
+        return hashlib.sha256(f"claim {self.secret}".encode()).hexdigest()
+
+    @property
+    def csrf_token(self) -> str:
+        """What the site's own forms carry and no other site knows."""
+        return hashlib.sha256(f"form {self.secret}".encode()).hexdigest()
+
+    def is_token_right(self, token: str) -> bool:
+        """Whether a form came from this site's page in this browser."""
+        return hmac.compare_digest(self.csrf_token.encode(), token.encode())
+
+
+class VisitorMiddleware:
+    """Gives each browser its secret cookie, and each request its language."""
+
+    def __init__(self, app: ASGIApp, is_secure: bool, language: str) -> None:
+        self._app, self._language = app, language
+        self._name = get_cookie_name("visitor", is_secure)
+        self._suffix = "; Secure" if is_secure else ""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"].startswith(_WITHOUT_VISITOR):
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        cookies = parse_cookies(headers.get("cookie", ""))
+        secret = cookies.get(self._name, "")
+        is_new = not (len(secret) == 43 and secret.isascii())
+        if is_new:
+            secret = secrets.token_urlsafe(32)
+        language = cookies.get("language", "")
+        if language not in list_languages():
+            language = choose_language(headers.get("accept-language", ""), self._language)
+        set_language(language)
+        scope.setdefault("state", {})
+        scope["state"]["secret"], scope["state"]["language"] = secret, language
+
+        async def send_with_cookie(message: Message) -> None:
+            if message["type"] == "http.response.start" and is_new:
+                MutableHeaders(scope=message).append(
+                    "set-cookie",
+                    f"{self._name}={secret}; Path=/; HttpOnly; SameSite=Lax; Max-Age={_SECONDS}"
+                    + self._suffix,
+                )
+            await send(message)
+
+        await self._app(scope, receive, send_with_cookie)
+
+
+def get_cookie_name(name: str, is_secure: bool) -> str:
+    """A cookie's name; over HTTPS with the prefix that binds it to this host."""
+    return f"__Host-{name}" if is_secure else name
+
+
+def parse_cookies(header: str) -> dict[str, str]:
+    """The cookies of a request; none where the header cannot be read."""
+    try:
+        return {name: morsel.value for name, morsel in SimpleCookie(header).items()}
+    except CookieError:
+        return {}

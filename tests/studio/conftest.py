@@ -1,0 +1,137 @@
+"""A studio in a temporary folder, as an application and as a running server."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+MISSING = [
+    name
+    for name in ("fastapi", "sqlalchemy", "jinja2", "argon2", "babel", "markdown_it")
+    if importlib.util.find_spec(name) is None
+]
+CHROMIUM = shutil.which("chromium")
+
+if MISSING:
+    collect_ignore_glob = ["*"]
+else:
+    from fastapi import FastAPI
+    from starlette.testclient import TestClient
+
+    from sluice.studio.app import create_app
+    from sluice.studio.archive.database import Database
+    from sluice.studio.config import StudioConfig
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> StudioConfig:
+    """Of a studio in a folder of its own."""
+    return StudioConfig(folder=tmp_path / "studio", host="testserver", port=80)
+
+
+@pytest.fixture
+def database(config: StudioConfig) -> Iterator[Database]:
+    """Its database, with all tables and nothing in them."""
+    config.folder.mkdir(parents=True)
+    opened = Database(config.database_url)
+    opened.create_tables()
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def studio_app(config: StudioConfig, database: Database) -> FastAPI:
+    """The application, without a composing process."""
+    return create_app(config)
+
+
+@pytest.fixture
+def client(studio_app: FastAPI) -> Iterator[TestClient]:
+    """A browser of nobody in particular."""
+    with TestClient(studio_app, follow_redirects=False) as opened:
+        yield opened
+
+
+def find_free_port() -> int:
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        return int(bound.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def live_studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a studio as `sluice studio` starts it, with its composing process."""
+    folder, port = tmp_path_factory.mktemp("live") / "studio", find_free_port()
+    command = [sys.executable, "-m", "sluice", "studio", "--folder", str(folder), "--no-browser"]
+    process = subprocess.Popen(
+        [*command, "--port", str(port), "--mail", f"file:{folder / 'mail'}"],
+        start_new_session=True,
+    )
+    address = f"http://127.0.0.1:{port}"
+    try:
+        wait_until_ready(address, process)
+        yield address
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
+
+
+def wait_until_ready(address: str, process: subprocess.Popen[Any]) -> None:
+    """Wait for a studio to answer, at most a minute."""
+    for _ in range(600):
+        assert process.poll() is None, "the studio ended at its start"
+        try:
+            with urllib.request.urlopen(f"{address}/healthz") as answer:
+                if answer.status == 200:
+                    return
+        except (urllib.error.URLError, ConnectionError):
+            time.sleep(0.1)
+    raise AssertionError("the studio was not ready within a minute")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Chromium, which reaches this machine only."""
+    if CHROMIUM is None:
+        pytest.skip("needs Chromium: apt-get install chromium")
+    sync_api = pytest.importorskip("playwright.sync_api")
+    with sync_api.sync_playwright() as play:
+        opened = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def page(browser: Any, live_studio: str) -> Iterator[Any]:
+    """A page of a new visitor; the test fails at any error of a script or foreign request."""
+    context = browser.new_context(base_url=live_studio, viewport={"width": 1280, "height": 900})
+    opened, problems = context.new_page(), []
+    opened.on("pageerror", lambda error: problems.append(str(error)))
+    opened.on(
+        "request",
+        lambda request: (
+            problems.append(request.url)
+            if not request.url.startswith((live_studio, "data:", "blob:"))
+            else None
+        ),
+    )
+    yield opened
+    context.close()
+    assert not problems

@@ -1,0 +1,19 @@
+"""What every page has."""
+
+from __future__ import annotations
+
+from starlette.testclient import TestClient
+
+
+def test_every_answer_forbids_foreign_content(client: TestClient) -> None:
+    for path in ("/", "/nowhere"):
+        policy = client.get(path).headers["content-security-policy"]
+        assert "default-src 'none'" in policy
+        assert "unsafe" not in policy
+
+
+def test_a_form_without_the_token_of_its_browser_is_refused(client: TestClient) -> None:
+    client.get("/")
+    for token in ("", "0" * 64):
+        answer = client.post("/language", data={"language": "en", "csrf_token": token})
+        assert answer.status_code == 403
