@@ -39,8 +39,8 @@ class Sounds(NamedTuple):
 
 # A tune lies between G3 and E6, its chords between C2 and B4 or so, and both move by an octave.
 INSTRUMENTS = {
-    "flute": Sounds(synthesise_flute, 43, 100, 1.4, 0.45),
-    "fiddle": Sounds(synthesise_fiddle, 43, 100, 1.4, 0.5),
+    "flute": Sounds(synthesise_flute, 43, 100, 1.4, 0.3),
+    "fiddle": Sounds(synthesise_fiddle, 43, 100, 1.4, 0.36),
     "acoustic_guitar_steel": Sounds(synthesise_guitar, 28, 79, 1.3, 0.42),
 }
 
