@@ -10,12 +10,12 @@ from sluice.studio.archive.database import Database
 from sluice.studio.archive.follow import follow, is_following, list_followed_tunes, unfollow
 from sluice.studio.archive.tables import (
     ArchiveEvent,
+    ArchiveRecording,
+    ArchiveTune,
     Book,
     Comment,
     Member,
-    Recording,
     Setting,
-    Tune,
 )
 from sluice.studio.archive.tables.base import get_now
 from sluice.studio.errors import NotFoundError, StudioError
@@ -28,8 +28,8 @@ def add_member(session: Session, name: str, **values: object) -> Member:
     return member
 
 
-def add_tune(session: Session, title: str, **values: object) -> Tune:
-    tune = Tune(title=title, abc="X:1\nT:A\nM:4/4\nL:1/8\nK:D\nDEFG|]\n", **values)
+def add_tune(session: Session, title: str, **values: object) -> ArchiveTune:
+    tune = ArchiveTune(title=title, abc="X:1\nT:A\nM:4/4\nL:1/8\nK:D\nDEFG|]\n", **values)
     session.add(tune)
     session.flush()
     return tune
@@ -40,7 +40,7 @@ def test_each_kind_of_subject_has_its_title_and_page(database: Database) -> None
         ann = add_member(session, "Ann")
         tune = add_tune(session, "The Sluice", author_id=ann.id)
         setting = Setting(tune=tune, number=2, abc=tune.abc, author=ann)
-        recording = Recording(title="Live", kind="link", tunes=[tune], author=ann)
+        recording = ArchiveRecording(title="Live", kind="link", tunes=[tune], author=ann)
         event = ArchiveEvent(title="Session", starts_at=get_now(), author=ann)
         book = Book(name="Reels", owner=ann)
         session.add_all([setting, recording, event, book])
@@ -56,7 +56,9 @@ def test_each_kind_of_subject_has_its_title_and_page(database: Database) -> None
         record_activity(session, ann, "comment", comment.id)
         session.flush()
         lines = list_activity(session, None)
-        assert [(line.subject, line.about, line.title, line.address) for line in lines] == [
+        assert [
+            (line.subject, line.named.kind, line.named.title, line.named.address) for line in lines
+        ] == [
             ("comment", "recording", "Live", f"/recordings/{recording.id}#comment-{comment.id}"),
             ("book", "book", "Reels", f"/books/{book.id}"),
             ("event", "event", "Session", f"/events/{event.id}"),
@@ -100,7 +102,7 @@ def test_a_follower_hears_of_members_and_of_all_about_a_tune(database: Database)
         mine = Comment(subject="tune", subject_id=tune.id, author=ann, text="x")
         comment = Comment(subject="tune", subject_id=tune.id, author=cleo, text="x")
         away = Comment(subject="tune", subject_id=other.id, author=cleo, text="x")
-        recording = Recording(title="R", kind="link", tunes=[other, tune])
+        recording = ArchiveRecording(title="R", kind="link", tunes=[other, tune])
         event = ArchiveEvent(title="E", starts_at=get_now(), tunes=[tune])
         setting = Setting(tune=tune, number=1, abc=tune.abc)
         session.add_all([mine, comment, away, recording, event, setting])
@@ -125,7 +127,7 @@ def test_a_follower_hears_of_members_and_of_all_about_a_tune(database: Database)
         assert list_followed_tunes(session, ann) == [tune]
         unfollow(session, ann, "tune", tune.id)
         assert not is_following(session, ann, "tune", tune.id)
-        assert [line.title for line in list_activity(session, ann, follower=ann)] == ["Other"]
+        assert [line.named.title for line in list_activity(session, ann, follower=ann)] == ["Other"]
 
 
 def test_only_what_is_there_can_be_followed(database: Database) -> None:

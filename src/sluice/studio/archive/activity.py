@@ -5,23 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, cast
+from typing import Literal
 
 from sqlalchemy import ColumnElement, Select, and_, exists, or_, select, true
 from sqlalchemy.orm import Session, joinedload
 
+from sluice.studio.archive.subjects import COMMENTED, NamedSubject, name_subjects
 from sluice.studio.archive.tables import (
     Activity,
     ArchiveEvent,
+    ArchiveRecording,
+    ArchiveTune,
     Book,
     Comment,
     Composition,
     Follow,
     Member,
     Month,
-    Recording,
     Setting,
-    Tune,
     event_tunes,
     recording_tunes,
 )
@@ -39,8 +40,7 @@ class ActivityItem:
         number: of the row; whoever wants older lines asks for those before it.
         member: who did it; None for a visitor, or a member who left.
         subject: what was added or changed.
-        about: for a comment what it is about, else the same as `subject`.
-        title, address: of what to show, and its page.
+        named: its title and page; of a comment those of what it is about.
     """
 
     number: int
@@ -48,9 +48,7 @@ class ActivityItem:
     member: Member | None
     verb: str
     subject: str
-    about: str
-    title: str
-    address: str
+    named: NamedSubject
 
 
 def record_activity(
@@ -114,20 +112,27 @@ def _be_visible(viewer: Member | None) -> ColumnElement[bool]:
     number = Activity.subject_id
     is_open = Book.is_public if viewer is None else or_(Book.is_public, Book.owner_id == viewer.id)
     posts: list[ColumnElement[bool]] = [
-        _be("tune", select(Tune.id).where(Tune.id == number, select_visible(Tune, viewer))),
+        _be(
+            "tune",
+            select(ArchiveTune.id).where(
+                ArchiveTune.id == number, select_visible(ArchiveTune, viewer)
+            ),
+        ),
         _be(
             "setting",
             select(Setting.id)
-            .join(Tune)
+            .join(ArchiveTune)
             .where(
                 Setting.id == number,
                 select_visible(Setting, viewer),
-                select_visible(Tune, viewer),
+                select_visible(ArchiveTune, viewer),
             ),
         ),
         _be(
             "recording",
-            select(Recording.id).where(Recording.id == number, select_visible(Recording, viewer)),
+            select(ArchiveRecording.id).where(
+                ArchiveRecording.id == number, select_visible(ArchiveRecording, viewer)
+            ),
         ),
         _be(
             "event",
@@ -138,7 +143,7 @@ def _be_visible(viewer: Member | None) -> ColumnElement[bool]:
         _be("book", select(Book.id).where(Book.id == number, is_open)),
         _be("month", select(Month.id).where(Month.id == number)),
     ]
-    for about, table in _COMMENTED.items():
+    for about, table in COMMENTED.items():
         condition = select_visible(table, viewer) if table is not Composition else true()
         posts.append(
             _be(
@@ -194,66 +199,17 @@ def _be_followed(follower: Member) -> ColumnElement[bool]:
     )
 
 
-_COMMENTED = {
-    "tune": Tune,
-    "recording": Recording,
-    "event": ArchiveEvent,
-    "composition": Composition,
-}
-
-
 def _describe(database: Session, rows: Sequence[Activity]) -> list[ActivityItem]:
-    """Titles and addresses, with one query for each kind of subject."""
     wanted: dict[str, set[int]] = {}
     for row in rows:
         wanted.setdefault(row.subject, set()).add(row.subject_id)
-    found: dict[tuple[str, int], tuple[str, str, str]] = {}
-    for subject, numbers in wanted.items():
-        for number, about, title, address in _find_titles(database, subject, numbers):
-            found[subject, number] = about, title, address
+    found = {
+        (subject, number): named
+        for subject, numbers in wanted.items()
+        for number, named in name_subjects(database, subject, numbers).items()
+    }
     return [
-        ActivityItem(
-            row.id, row.created_at, row.member, row.verb, row.subject,
-            *found[row.subject, row.subject_id],
-        )
+        ActivityItem(row.id, row.created_at, row.member, row.verb, row.subject, named)
         for row in rows
-        if (row.subject, row.subject_id) in found
-    ]  # fmt: skip
-
-
-def _find_titles(
-    database: Session, subject: str, numbers: set[int]
-) -> list[tuple[int, str, str, str]]:
-    if subject == "setting":
-        settings = select(Setting.id, Setting.number, Tune.id, Tune.title).join(Tune)
-        return [
-            (number, subject, title, f"/tunes/{tune}#setting-{place}")
-            for number, place, tune, title in database.execute(
-                settings.where(Setting.id.in_(numbers))
-            )
-        ]
-    if subject == "comment":
-        comments = database.scalars(select(Comment).where(Comment.id.in_(numbers))).all()
-        return [
-            (comment.id, about, title, f"{address}#comment-{comment.id}")
-            for comment in comments
-            for _, about, title, address in _find_titles(
-                database, comment.subject, {comment.subject_id}
-            )
-        ]
-    if subject == "composition":
-        compositions = select(Composition).where(Composition.id.in_(numbers))
-        return [
-            (row.id, subject, row.title or row.code, f"/c/{row.code}")
-            for row in database.scalars(compositions)
-        ]
-    if subject in ("book", "month"):
-        named = cast(type[Book], Book if subject == "book" else Month)
-        titles = select(named.id, named.name).where(named.id.in_(numbers))
-    else:
-        table = cast(type[Tune], _COMMENTED[subject])
-        titles = select(table.id, table.title).where(table.id.in_(numbers))
-    path = {"month": "month"}.get(subject, f"{subject}s")
-    return [
-        (number, subject, title, f"/{path}/{number}") for number, title in database.execute(titles)
+        if (named := found.get((row.subject, row.subject_id)))
     ]

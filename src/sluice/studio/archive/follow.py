@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
-from sluice.studio.archive.tables import Follow, Member, Tune
+from sluice.studio.archive.tables import ArchiveTune, Follow, Member
 from sluice.studio.archive.visibility import is_visible
 from sluice.studio.errors import NotFoundError, StudioError
 
@@ -20,7 +20,7 @@ def follow(database: Session, member: Member, subject: str, subject_id: int) -> 
         StudioError: of oneself, or of too many.
     """
     if subject == "tune":
-        tune = database.get(Tune, subject_id)
+        tune = database.get(ArchiveTune, subject_id)
         exists = tune is not None and is_visible(tune, member)
     else:
         exists = subject == "member" and database.get(Member, subject_id) is not None
@@ -71,8 +71,10 @@ def list_followed_members(database: Session, member: Member) -> list[Member]:
     return list(database.scalars(query.where(Follow.member_id == member.id).order_by(Member.name)))
 
 
-def list_followed_tunes(database: Session, member: Member) -> list[Tune]:
+def list_followed_tunes(database: Session, member: Member) -> list[ArchiveTune]:
     """The tunes of which `member` hears, by title, without those that were hidden since."""
-    query = select(Tune).join(Follow, (Follow.subject == "tune") & (Follow.subject_id == Tune.id))
-    query = query.where(Follow.member_id == member.id).order_by(Tune.title)
+    query = select(ArchiveTune).join(
+        Follow, (Follow.subject == "tune") & (Follow.subject_id == ArchiveTune.id)
+    )
+    query = query.where(Follow.member_id == member.id).order_by(ArchiveTune.title)
     return [tune for tune in database.scalars(query) if is_visible(tune, member)]

@@ -8,14 +8,14 @@ from sqlalchemy import ColumnElement, or_
 
 from sluice.studio.archive.tables import (
     ArchiveEvent,
+    ArchiveRecording,
+    ArchiveTune,
     Comment,
     Member,
-    Recording,
     Setting,
-    Tune,
 )
 
-Post = Tune | Setting | Comment | Recording | ArchiveEvent
+Post = ArchiveTune | Setting | Comment | ArchiveRecording | ArchiveEvent
 
 
 def is_visible(post: Post, viewer: Member | None) -> bool:
