@@ -10,8 +10,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 _ABCJS_STYLE = "'sha256-BCpnf71gZdCsSCHDzyB1RsBbZ0qQdqseK6v+yJsgg30='"
 POLICY = (
     f"default-src 'none'; script-src 'self'; style-src 'self' {_ABCJS_STYLE}; "
-    "img-src 'self' data:; media-src 'self'; connect-src 'self'; font-src 'self'; form-action 'self'; "
-    "manifest-src 'self'; frame-ancestors 'none'; base-uri 'none'"
+    "img-src 'self' data:; media-src 'self'; connect-src 'self'; font-src 'self'; "
+    "form-action 'self'; manifest-src 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
 _HEADERS = {
     "content-security-policy": POLICY,
