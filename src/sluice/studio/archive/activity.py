@@ -26,7 +26,7 @@ from sluice.studio.archive.tables import (
     event_tunes,
     recording_tunes,
 )
-from sluice.studio.archive.visibility import select_visible
+from sluice.studio.archive.visibility import is_visible
 
 Subject = Literal["tune", "setting", "comment", "recording", "event", "book", "month"]
 Verb = Literal["added", "changed"]
@@ -114,9 +114,7 @@ def _be_visible(viewer: Member | None) -> ColumnElement[bool]:
     posts: list[ColumnElement[bool]] = [
         _be(
             "tune",
-            select(ArchiveTune.id).where(
-                ArchiveTune.id == number, select_visible(ArchiveTune, viewer)
-            ),
+            select(ArchiveTune.id).where(ArchiveTune.id == number, is_visible(ArchiveTune, viewer)),
         ),
         _be(
             "setting",
@@ -124,27 +122,27 @@ def _be_visible(viewer: Member | None) -> ColumnElement[bool]:
             .join(ArchiveTune)
             .where(
                 Setting.id == number,
-                select_visible(Setting, viewer),
-                select_visible(ArchiveTune, viewer),
+                is_visible(Setting, viewer),
+                is_visible(ArchiveTune, viewer),
             ),
         ),
         _be(
             "recording",
             select(ArchiveRecording.id).where(
-                ArchiveRecording.id == number, select_visible(ArchiveRecording, viewer)
+                ArchiveRecording.id == number, is_visible(ArchiveRecording, viewer)
             ),
         ),
         _be(
             "event",
             select(ArchiveEvent.id).where(
-                ArchiveEvent.id == number, select_visible(ArchiveEvent, viewer)
+                ArchiveEvent.id == number, is_visible(ArchiveEvent, viewer)
             ),
         ),
         _be("book", select(Book.id).where(Book.id == number, is_open)),
         _be("month", select(Month.id).where(Month.id == number)),
     ]
     for about, table in COMMENTED.items():
-        condition = select_visible(table, viewer) if table is not Composition else true()
+        condition = is_visible(table, viewer) if table is not Composition else true()
         posts.append(
             _be(
                 "comment",
@@ -153,7 +151,7 @@ def _be_visible(viewer: Member | None) -> ColumnElement[bool]:
                 .where(
                     Comment.id == number,
                     Comment.subject == about,
-                    select_visible(Comment, viewer),
+                    is_visible(Comment, viewer),
                     condition,
                 ),
             )

@@ -6,8 +6,9 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from sluice.studio.archive.tables import ArchiveTune, Follow, Member
-from sluice.studio.archive.visibility import is_visible
+from sluice.studio.archive.visibility import can_see
 from sluice.studio.errors import NotFoundError, StudioError
+from sluice.studio.languages import gettext as _
 
 MAX_FOLLOWED = 1000
 
@@ -21,20 +22,24 @@ def follow(database: Session, member: Member, subject: str, subject_id: int) -> 
     """
     if subject == "tune":
         tune = database.get(ArchiveTune, subject_id)
-        exists = tune is not None and is_visible(tune, member)
+        exists = tune is not None and can_see(tune, member)
     else:
         exists = subject == "member" and database.get(Member, subject_id) is not None
     if not exists:
-        raise NotFoundError("There is nothing to follow at this address.")
+        raise NotFoundError(_("There is nothing to follow at this address."))
     if subject == "member" and subject_id == member.id:
-        raise StudioError("You cannot follow yourself.")
+        raise StudioError(_("You cannot follow yourself."))
     if is_following(database, member, subject, subject_id):
         return
     count = database.scalar(
         select(func.count()).select_from(Follow).where(Follow.member_id == member.id)
     )
     if (count or 0) >= MAX_FOLLOWED:
-        raise StudioError(f"You follow {MAX_FOLLOWED} members and tunes; no more can be added.")
+        raise StudioError(
+            _("You follow {count} members and tunes; no more can be added.").format(
+                count=MAX_FOLLOWED
+            )
+        )
     database.add(Follow(member_id=member.id, subject=subject, subject_id=subject_id))
 
 
@@ -77,4 +82,4 @@ def list_followed_tunes(database: Session, member: Member) -> list[ArchiveTune]:
         Follow, (Follow.subject == "tune") & (Follow.subject_id == ArchiveTune.id)
     )
     query = query.where(Follow.member_id == member.id).order_by(ArchiveTune.title)
-    return [tune for tune in database.scalars(query) if is_visible(tune, member)]
+    return [tune for tune in database.scalars(query) if can_see(tune, member)]
