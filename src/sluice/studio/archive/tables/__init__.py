@@ -17,6 +17,7 @@ from sluice.studio.archive.tables.members import MemberSession as MemberSession
 from sluice.studio.archive.tables.moderation import AbuseReport as AbuseReport
 from sluice.studio.archive.tables.moderation import Allowance as Allowance
 from sluice.studio.archive.tables.moderation import OutgoingMail as OutgoingMail
+from sluice.studio.archive.tables.operations import TaskRun as TaskRun
 from sluice.studio.archive.tables.recordings import ArchiveEvent as ArchiveEvent
 from sluice.studio.archive.tables.recordings import ArchiveRecording as ArchiveRecording
 from sluice.studio.archive.tables.recordings import Media as Media
