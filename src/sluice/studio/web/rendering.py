@@ -11,8 +11,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from markupsafe import Markup
 
 from sluice._version import __version__
+from sluice.studio.languages import get_language, gettext, list_languages, ngettext
 from sluice.studio.web.forms import FIELD
-from sluice.studio.web.languages import get_language, gettext, list_languages, ngettext
 from sluice.studio.web.static_files import get_static_url
 from sluice.studio.web.visitor import Visitor
 
@@ -43,7 +43,7 @@ def render(request: Request, template: str, status: int = 200, **names: Any) -> 
     """An answer with the page that a template and these names give."""
     # Where no route was found, nobody has asked who the visitor is.
     visitor = getattr(request.state, "visitor", None) or Visitor(
-        getattr(request.state, "secret", ""), "", get_language()
+        getattr(request.state, "secret", ""), "", get_language(), key=request.app.state.studio.key
     )
     field = Markup('<input type="hidden" name="{}" value="{}">').format(FIELD, visitor.csrf_token)
     text = _environment.get_template(template).render(
