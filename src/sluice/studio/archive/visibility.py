@@ -7,14 +7,21 @@ from typing import Any
 from sqlalchemy import ColumnElement, or_, select, true
 from sqlalchemy.orm import Session
 
-from sluice.studio.archive.tables import Comment, Event, Member, Recording, Setting, Tune
+from sluice.studio.archive.tables import (
+    ArchiveEvent,
+    ArchiveRecording,
+    ArchiveTune,
+    Comment,
+    Member,
+    Setting,
+)
 from sluice.studio.errors import NotFoundError
 from sluice.studio.languages import gettext as _
 
 PUBLIC, WAITING, HIDDEN = "public", "waiting", "hidden"
 NUM_POSTS_CHECKED = 3
 
-Post = Tune | Setting | Comment | Recording | Event
+Post = ArchiveTune | Setting | Comment | ArchiveRecording | ArchiveEvent
 """What has a visibility and an author."""
 
 
@@ -44,8 +51,8 @@ def is_visible(
     conditions = [is_listed(post)]
     if member is not None:
         conditions.append(post.author_id == member.id)
-    if post is Tune and claim_hash:
-        conditions.append(Tune.claim_hash == claim_hash)
+    if post is ArchiveTune and claim_hash:
+        conditions.append(ArchiveTune.claim_hash == claim_hash)
     return or_(*conditions)
 
 
