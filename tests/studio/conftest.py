@@ -127,6 +127,8 @@ def keeper_client(studio_app: FastAPI, database: Database, keeper_id: int) -> It
     """A browser in which a keeper is logged in."""
     with TestClient(studio_app, follow_redirects=False) as opened:
         yield log_in(opened, database, keeper_id)
+
+
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
     """The URL of a PostgreSQL server of these tests alone."""
