@@ -17,7 +17,6 @@ import pytest
 from command import run, sentence
 from sluice.studio.config import StudioConfig
 from sluice.studio.serving.log import DailyLog, remove_old_files
-from sluice.studio.serving.supervisor import choose_socket
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the studio refuses Windows")
 
@@ -73,15 +72,6 @@ def test_a_missing_library_names_the_extra(tmp_path: Path, monkeypatch: pytest.M
 
     monkeypatch.setattr(importlib.util, "find_spec", find_all_but_one)
     assert "pip install 'sluice-rnn[studio]'" in start(tmp_path / "studio")
-
-
-def test_a_deep_folder_has_a_short_socket(tmp_path: Path) -> None:
-    deep = tmp_path / ("a" * 120)
-    for folder in (tmp_path, deep):
-        path = choose_socket(folder).removeprefix("unix:")
-        assert len(path) <= 100
-    assert Path(path).parent.stat().st_mode & 0o077 == 0
-    Path(path).parent.rmdir()
 
 
 def test_settings_survive_the_way_to_another_process(tmp_path: Path) -> None:

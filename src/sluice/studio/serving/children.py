@@ -54,6 +54,7 @@ class Child:
                 stdout=write_end,
                 stderr=write_end,
                 pass_fds=self.handles,
+                env={"MALLOC_ARENA_MAX": "2", **os.environ},  # else each thread keeps one
                 start_new_session=True,  # Ctrl-C is for the parent, which ends them in order
             )
         finally:

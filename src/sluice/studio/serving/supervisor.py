@@ -12,7 +12,6 @@ import selectors
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -175,32 +174,24 @@ def create_children(config: StudioConfig, listening: int) -> list[Child]:
     """The processes that the settings ask for."""
     children = []
     if not config.composers and importlib.util.find_spec("sluice.studio.composing"):
-        address = choose_socket(config.folder)
-        config = replace(config, composers=(address,))
-        children.append(Child("composing", list_composing_arguments(config), config.to_json()))
+        config, child = plan_composing(config)
+        children.append(child)
     for number in range(config.workers):
         arguments = ["-m", "sluice.studio.serving.web_process", str(listening), str(number)]
         children.append(Child(f"web-{number}", arguments, config.to_json(), (listening,)))
     return children
 
 
-def choose_socket(folder: Path) -> str:
-    """The address of the composing process of a folder: a socket that only this user can reach.
+def plan_composing(config: StudioConfig) -> tuple[StudioConfig, Child]:
+    """The settings with the address of a composing process of this folder, and that process."""
+    from sluice.studio.composing.config import ComposingConfig  # type: ignore[import-not-found]
 
-    Its path has at most 100 bytes, as the system wants it: that of a deep folder is elsewhere.
-    """
-    path = folder / "run" / "composing.socket"
-    if len(os.fsencode(path)) > 100:
-        path = Path(tempfile.mkdtemp(prefix="sluice-")) / "composing.socket"
-    path.unlink(missing_ok=True)
-    return f"unix:{path}"
-
-
-def list_composing_arguments(config: StudioConfig) -> list[str]:
-    """How the composing process is started, under the watch of its parent."""
-    arguments = ["-m", "sluice.studio.serving.parent", "sluice.studio.composing"]
-    arguments += ["--address", config.composers[0]]
-    return arguments + (["--models", str(config.models)] if config.models else [])
+    composing = ComposingConfig(
+        f"unix:{config.folder / 'run' / 'composing.socket'}", models=config.models
+    )
+    module = ["-m", "sluice.studio.serving.parent", "sluice.studio.composing"]
+    child = Child("composing", [*module, *composing.list_arguments()], config.to_json())
+    return replace(config, composers=(composing.address,)), child
 
 
 def main() -> int:
