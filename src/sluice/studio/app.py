@@ -11,8 +11,8 @@ from sluice._version import __version__
 from sluice.studio.accounts.sessions import COOKIE
 from sluice.studio.archive.database import Database
 from sluice.studio.config import StudioConfig
-from sluice.studio.security.bodies import BodyLimitMiddleware
 from sluice.studio.pages import compose, media, metrics, site
+from sluice.studio.security.bodies import BodyLimitMiddleware
 from sluice.studio.security.headers import HeadersMiddleware
 from sluice.studio.web import static_files
 from sluice.studio.web.context import Studio

@@ -14,7 +14,6 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
-from pathlib import Path
 from types import FrameType
 
 from sluice.studio.config import StudioConfig
@@ -184,7 +183,7 @@ def create_children(config: StudioConfig, listening: int) -> list[Child]:
 
 def plan_composing(config: StudioConfig) -> tuple[StudioConfig, Child]:
     """The settings with the address of a composing process of this folder, and that process."""
-    from sluice.studio.composing.config import ComposingConfig  # type: ignore[import-not-found]
+    from sluice.studio.composing.config import ComposingConfig  # type: ignore
 
     composing = ComposingConfig(
         f"unix:{config.folder / 'run' / 'composing.socket'}", models=config.models
