@@ -230,7 +230,7 @@ def find_result(database: Session, month: Month, kind: Kind) -> Result:
         .where(Vote.month_id == month.id, Vote.kind == kind)
         .group_by(Vote.entry_id)
     )
-    counts = dict(database.execute(votes).tuples().all())
+    counts = dict(database.execute(votes).all())
     entries = [each for each in month.entries if get_kind(each) == kind and _is_counted(each)]
     entries.sort(key=lambda entry: (-counts.get(entry.id, 0), entry.id))
     rows = tuple((entry, counts.get(entry.id, 0)) for entry in entries)
