@@ -22,7 +22,9 @@ from sluice.studio.archive.tables.recordings import Media as Media
 from sluice.studio.archive.tables.recordings import Recording as Recording
 from sluice.studio.archive.tables.recordings import event_tunes as event_tunes
 from sluice.studio.archive.tables.recordings import recording_tunes as recording_tunes
+from sluice.studio.archive.tables.search import TuneText as TuneText
 from sluice.studio.archive.tables.tunes import Comment as Comment
 from sluice.studio.archive.tables.tunes import Setting as Setting
 from sluice.studio.archive.tables.tunes import Tune as Tune
 from sluice.studio.archive.tables.tunes import TuneNote as TuneNote
+from sluice.studio.archive.tables.tunes import TuneVersion as TuneVersion
