@@ -22,8 +22,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src"
 KEPT = ROOT / "tests/public_surface.txt"
-# The command line has a surface of its own: its commands and options.
-NOT_LIBRARY = frozenset({"sluice.cli"})
+# The command line and the site have surfaces of their own: options, and addresses.
+OUTSIDE = ("sluice.cli.", "sluice.studio.")
 # What Python calls by itself; users call none of these.
 NOT_CALLED = frozenset(
     """__get__ __getstate__ __init_subclass__ __post_init__ __reduce__ __repr__ __set_name__
@@ -114,7 +114,8 @@ def list_public(module: str) -> list[str]:
 def list_packages() -> list[str]:
     files = (SOURCE / "sluice").rglob("__init__.py")
     names = {".".join(file.parent.relative_to(SOURCE).parts) for file in files}
-    return sorted(name for name in names if name not in NOT_LIBRARY and "._" not in name)
+    names = [name for name in names if not f"{name}.".startswith(OUTSIDE) and "._" not in name]
+    return sorted(names)
 
 
 @cache

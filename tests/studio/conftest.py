@@ -18,6 +18,8 @@ from typing import Any
 
 import pytest
 
+from postgres_server import create_database, say_what_is_missing, start_server
+
 MISSING = [
     name
     for name in ("fastapi", "sqlalchemy", "jinja2", "argon2", "babel", "markdown_it")
@@ -63,6 +65,39 @@ def client(studio_app: FastAPI) -> Iterator[TestClient]:
     """A browser of nobody in particular."""
     with TestClient(studio_app, follow_redirects=False) as opened:
         yield opened
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """The URL of a PostgreSQL server of these tests alone."""
+    if missing := say_what_is_missing():
+        pytest.skip(missing)
+    with start_server() as url:
+        yield url
+
+
+@pytest.fixture
+def postgres_url(postgres_server: str) -> Iterator[str]:
+    """The URL of an empty database in PostgreSQL."""
+    with create_database(postgres_server) as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty database: the test runs with SQLite and with PostgreSQL."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'studio.sqlite'}"
+    return str(request.getfixturevalue("postgres_url"))
+
+
+@pytest.fixture
+def any_database(database_url: str) -> Iterator[Database]:
+    """A database with all tables and nothing in them: once SQLite, once PostgreSQL."""
+    opened = Database(StudioConfig(database=database_url).database_url)
+    opened.create_tables()
+    yield opened
+    opened.close()
 
 
 def find_free_port() -> int:

@@ -165,4 +165,4 @@ class BlockSketch:
     ) -> None:
         if number := numbers.get(net, ""):
             box = box_around(x, y, number, "", small=True)
-            self.labels.append(Label("", number, box, step, "", small=True))
+            self.labels.append(Label("", number, box, step, "", True, net))

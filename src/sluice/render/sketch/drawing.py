@@ -96,6 +96,7 @@ class Drawing:
         wire_values: WireValues | None = None,
         title: str | None = None,
         lines: int = 0,
+        has_legend: bool = True,
     ) -> None:
         """``lines`` is how many lines of equations there is to be room for."""
         self.layout, self.theme, self.wire_values = layout, theme, wire_values
@@ -107,11 +108,14 @@ class Drawing:
         }
         box = layout.box
         self.left = min([-2.5, *(label.box.left - 0.5 for label in layout.labels)])
-        self.bottom = box.bottom - (7.4 if layout.is_simplified else 5.6)
+        room = 7.4 if layout.is_simplified else 5.6
+        self.bottom = box.bottom - (room if has_legend else 0.6)
         self.bottom -= (3.2 if wire_values else 0.0) + (lines * _LEADING + 0.9 if lines else 0.0)
         self.right = max([box.right + 4.5, *(label.box.right + 0.5 for label in layout.labels)])
         self.top = box.top + (3.4 if title else 1.0)
-        self.right = max(self.right, box.left + measure_legend(layout, wire_values is not None))
+        if has_legend:
+            width = measure_legend(layout, wire_values is not None)
+            self.right = max(self.right, box.left + width)
         self.right = max(self.right, box.left + 0.53 * len(title or ""))
         width, height = self.right - self.left, self.top - self.bottom
         self.figure = create_figure(width * TRACK, height * TRACK, theme)
@@ -122,7 +126,8 @@ class Drawing:
         self.pen = Pen(self.axes, theme)
 
         self._draw_outline()
-        draw_legend(self.pen, layout)
+        if has_legend:
+            draw_legend(self.pen, layout)
         if title:
             self.pen.draw_text(box.left, box.top + 1.7, title, theme.ink, POINTS * 0.8, "left")
         if wire_values:
@@ -220,11 +225,7 @@ class Drawing:
         half = 1.1 if kind == "circle" and position.half_width <= 2 else position.half_width - 0.4
         tall = 2.3 if position.element.has_norm else 1.15
         high = 1.1 if kind == "circle" else tall
-        opening = (
-            None
-            if self.wire_values is None
-            else self.wire_values.gate_openness(position.element.output)
-        )
+        opening = self._find_openness(position.element.output)
         if opening is None or not shown:
             self.pen.draw_shape(kind, position.x, position.y, half, high, fill, ink, step)
         else:
@@ -241,6 +242,9 @@ class Drawing:
             self.pen.draw_text(
                 position.x, position.y - 1.2, r"$\mathrm{LN}$", ink, POINTS * 0.85, step=step
             )
+
+    def _find_openness(self, net: Net) -> float | None:
+        return None if self.wire_values is None else self.wire_values.gate_openness(net)
 
     def _draw_gate(
         self, position: ElementPosition, half: float, tall: float, openness: float

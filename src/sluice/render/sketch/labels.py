@@ -45,7 +45,10 @@ SMALL = 0.72
 
 @dataclass(frozen=True)
 class Label:
-    """A symbol at a place, beside it a number; ``name`` is the value's, none for a mark."""
+    """A symbol at a place, beside it a number; ``name`` is the value's, none for a mark.
+
+    ``net`` is the value of which the number is; a number without a symbol stands in ``text``.
+    """
 
     name: str
     text: str
@@ -53,6 +56,7 @@ class Label:
     step: int
     number: str = ""
     small: bool = False
+    net: Net | None = None
 
 
 def box_around(x: float, y: float, text: str, number: str = "", small: bool = False) -> Box:
@@ -111,7 +115,8 @@ def place_labels(
         mine = mine or _imagine_wires(placement.positions[part])
         taken, number = [label.box for label in found], numbers.get(node, "")
         box = _choose_box(text, number, mine, [*shapes, *taken], lines)
-        found.append(Label(name or text, text, box, placement.positions[part].step, number))
+        step = placement.positions[part].step
+        found.append(Label(name or text, text, box, step, number, net=node))
     return found + list(label_parameters(placement, {label.name for label in found}))
 
 
@@ -142,7 +147,8 @@ def _label_ends(
         yield Label(leaf.name, now, box_around(middle, y + 1.2, now), step)
         for net, at, when in ((leaf, x - 0.2, 0), (node, placement.width + 0.4, step)):
             if number := numbers.get(net, ""):
-                yield Label("", number, box_around(at, y - 1.1, number, "", True), when, "", True)
+                box = box_around(at, y - 1.1, number, "", True)
+                yield Label("", number, box, when, "", True, net)
     for node in placement.graph.nodes:
         if isinstance(node, Leaf) and node.kind == "input":
             x, y = router.find_terminal(node)

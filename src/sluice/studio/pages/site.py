@@ -8,8 +8,8 @@ from fastapi import APIRouter, Form, Response
 from fastapi.responses import RedirectResponse
 from sqlalchemy import text
 
+from sluice.studio.languages import list_languages
 from sluice.studio.web.context import DatabaseDep
-from sluice.studio.web.languages import list_languages
 
 router = APIRouter()
 

@@ -13,8 +13,8 @@ from sluice.studio.accounts.sessions import find_member
 from sluice.studio.archive.database import Database
 from sluice.studio.archive.tables import Member
 from sluice.studio.config import StudioConfig
-from sluice.studio.errors import ForbiddenError
-from sluice.studio.web.languages import gettext as _
+from sluice.studio.errors import ForbiddenError, StudioError
+from sluice.studio.languages import gettext as _
 from sluice.studio.web.visitor import Visitor
 
 
@@ -26,8 +26,11 @@ class Studio:
     database: Database
 
 
-class LoginNeededError(Exception):
+class LoginNeededError(StudioError):
     """The page is for members; whoever is none is sent to the login page."""
+
+    def __init__(self) -> None:
+        super().__init__(_("This page is for members. Log in first."))
 
 
 def get_studio(request: Request) -> Studio:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from fastapi import Request
 
 from sluice.studio.errors import ForbiddenError
+from sluice.studio.languages import gettext as _
 from sluice.studio.web.context import VisitorDep
-from sluice.studio.web.languages import gettext as _
 
 FIELD = "csrf_token"
 

@@ -11,8 +11,8 @@ from starlette.exceptions import HTTPException
 
 from sluice.errors import SluiceError
 from sluice.studio.errors import ForbiddenError, NotFoundError, StudioError
+from sluice.studio.languages import gettext as _
 from sluice.studio.web.context import LoginNeededError
-from sluice.studio.web.languages import gettext as _
 from sluice.studio.web.rendering import render
 
 

@@ -11,8 +11,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from markupsafe import Markup
 
 from sluice._version import __version__
+from sluice.studio.languages import get_language, gettext, list_languages, ngettext
 from sluice.studio.web.forms import FIELD
-from sluice.studio.web.languages import get_language, gettext, list_languages, ngettext
 from sluice.studio.web.static_files import get_static_url
 from sluice.studio.web.visitor import Visitor
 
@@ -29,6 +29,7 @@ def create_environment() -> Environment:
         lstrip_blocks=True,
         extensions=["jinja2.ext.i18n"],
     )
+    environment.policies["ext.i18n.trimmed"] = True
     environment.install_gettext_callables(gettext, ngettext, newstyle=True)  # type: ignore[attr-defined]
     environment.globals.update(
         static_url=get_static_url, list_languages=list_languages, version=__version__

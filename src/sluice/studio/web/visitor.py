@@ -12,7 +12,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sluice.studio.archive.tables import Member
-from sluice.studio.web.languages import choose_language, list_languages, set_language
+from sluice.studio.languages import choose_language, list_languages, set_language
 
 _WITHOUT_VISITOR = ("/static/", "/healthz", "/metrics", "/api/")
 _SECONDS = 400 * 24 * 3600  # the longest that browsers store a cookie

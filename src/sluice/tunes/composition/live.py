@@ -24,7 +24,7 @@ from sluice.tunes.composition.live_events import (
     TuneRejected,
     TuneStarted,
 )
-from sluice.tunes.composition.sampling import Attempt, TuneAttempts, TuneSampler
+from sluice.tunes.composition.sampling import Attempt, TuneAttempts, TuneRequest, TuneSampler
 from sluice.tunes.composition.specification import TuneSpecification
 from sluice.tunes.notation.model_tokens import split_count
 from sluice.tunes.tune import Tune
@@ -58,6 +58,11 @@ class TuneStream:
         self._sequence: _Cancellable | None = None
         self._is_cancelled = False
         self._events = self._iterate()
+
+    @property
+    def request(self) -> TuneRequest:
+        """What the model is asked for; known before anything is drawn."""
+        return self._story.request
 
     def cancel(self) -> None:
         """Stop before the next token, from any thread; whoever reads on gets an error."""
@@ -193,6 +198,11 @@ class _TuneStory:
         self._ids: list[int] = []
         self._tune: Tune | None = None
         self.is_complete = False
+
+    @property
+    def request(self) -> TuneRequest:
+        """What the model is asked for."""
+        return self._specification.request
 
     def begin(self) -> Attempt:
         """The next attempt.

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from sluice.studio.archive.tables.base import Base
 from sluice.studio.archive.tables.members import Member
-from sluice.studio.archive.tables.tunes import Setting, Tune
+from sluice.studio.archive.tables.tunes import ArchiveTune, Setting
 
 
 class Book(Base):
@@ -38,5 +38,5 @@ class BookEntry(Base):
     set_name: Mapped[str] = mapped_column(String(80), default="")
 
     book: Mapped[Book] = relationship(back_populates="entries")
-    tune: Mapped[Tune] = relationship()
+    tune: Mapped[ArchiveTune] = relationship()
     setting: Mapped[Setting | None] = relationship()

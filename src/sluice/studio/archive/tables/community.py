@@ -9,8 +9,8 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from sluice.studio.archive.tables.base import Base
 from sluice.studio.archive.tables.members import Member
-from sluice.studio.archive.tables.recordings import Recording
-from sluice.studio.archive.tables.tunes import Tune
+from sluice.studio.archive.tables.recordings import ArchiveRecording
+from sluice.studio.archive.tables.tunes import ArchiveTune
 
 
 class Month(Base):
@@ -44,26 +44,30 @@ class MonthEntry(Base):
     month_id: Mapped[int] = mapped_column(ForeignKey("month.id", ondelete="CASCADE"))
     tune_id: Mapped[int | None] = mapped_column(ForeignKey("tune.id", ondelete="CASCADE"))
     recording_id: Mapped[int | None] = mapped_column(ForeignKey("recording.id", ondelete="CASCADE"))
+    author_id: Mapped[int | None] = mapped_column(ForeignKey("member.id", ondelete="SET NULL"))
 
     month: Mapped[Month] = relationship(back_populates="entries")
-    tune: Mapped[Tune | None] = relationship()
-    recording: Mapped[Recording | None] = relationship()
+    tune: Mapped[ArchiveTune | None] = relationship()
+    recording: Mapped[ArchiveRecording | None] = relationship()
 
 
 class Vote(Base):
-    """A member's vote of a month; `kind` is `tune` or `recording`."""
+    """A member's vote of a month; `kind` is `tune` or `recording`.
+
+    It counts on when the member has left, so that results stay.
+    """
 
     __tablename__ = "vote"
     __table_args__ = (UniqueConstraint("month_id", "kind", "member_id"),)
 
     month_id: Mapped[int] = mapped_column(ForeignKey("month.id", ondelete="CASCADE"))
     kind: Mapped[str] = mapped_column(String(10))
-    member_id: Mapped[int] = mapped_column(ForeignKey("member.id", ondelete="CASCADE"))
+    member_id: Mapped[int | None] = mapped_column(ForeignKey("member.id", ondelete="SET NULL"))
     entry_id: Mapped[int] = mapped_column(ForeignKey("month_entry.id", ondelete="CASCADE"))
 
 
 class Activity(Base):
-    """That a member did something: `verb` such as `archived`, `recorded`; of which subject."""
+    """That a member, or a visitor, did something; see `archive.activity`."""
 
     __tablename__ = "activity"
     __table_args__ = (Index("ix_activity_subject", "subject", "subject_id"),)

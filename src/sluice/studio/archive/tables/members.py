@@ -23,6 +23,7 @@ class Member(Base):
     about: Mapped[str] = mapped_column(Text, default="")
     language: Mapped[str] = mapped_column(String(10), default="")
     wants_digest: Mapped[bool] = mapped_column(default=False)
+    digest_at: Mapped[datetime | None] = mapped_column(default=None)
     num_approved: Mapped[int] = mapped_column(default=0)
     strikes: Mapped[int] = mapped_column(default=0)
     is_blocked: Mapped[bool] = mapped_column(default=False)

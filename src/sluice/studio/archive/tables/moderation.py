@@ -11,7 +11,7 @@ from sluice.studio.archive.tables.base import Base
 from sluice.studio.archive.tables.members import Member
 
 
-class Report(Base):
+class AbuseReport(Base):
     """That somebody found a tune, setting, comment, recording, event or member out of place."""
 
     __tablename__ = "report"

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from sluice.studio.archive.tables.base import Base
 from sluice.studio.archive.tables.members import Member
-from sluice.studio.archive.tables.tunes import Tune
+from sluice.studio.archive.tables.tunes import ArchiveTune
 
 recording_tunes = Table(
     "recording_tune",
@@ -37,8 +37,8 @@ class Media(Base):
     owner_id: Mapped[int | None] = mapped_column(ForeignKey("member.id", ondelete="SET NULL"))
 
 
-class Event(Base):
-    """A concert, session or workshop; `starts_at` is in UTC."""
+class ArchiveEvent(Base):
+    """A concert, session or workshop; times are in UTC, `zone` is where it takes place."""
 
     __tablename__ = "event"
 
@@ -46,16 +46,18 @@ class Event(Base):
     title: Mapped[str] = mapped_column(String(200))
     text: Mapped[str] = mapped_column(Text, default="")
     starts_at: Mapped[datetime] = mapped_column(index=True)
+    ends_at: Mapped[datetime | None] = mapped_column(default=None)
+    zone: Mapped[str] = mapped_column(String(60), default="UTC")
     place: Mapped[str] = mapped_column(String(200), default="")
     media_id: Mapped[int | None] = mapped_column(ForeignKey("media.id", ondelete="SET NULL"))
     visibility: Mapped[str] = mapped_column(String(10), default="public")
 
     author: Mapped[Member | None] = relationship()
     media: Mapped[Media | None] = relationship()
-    tunes: Mapped[list[Tune]] = relationship(secondary=event_tunes)
+    tunes: Mapped[list[ArchiveTune]] = relationship(secondary=event_tunes)
 
 
-class Recording(Base):
+class ArchiveRecording(Base):
     """A performance: a link to one of the known hosts, or an upload; `kind` says which."""
 
     __tablename__ = "recording"
@@ -73,5 +75,5 @@ class Recording(Base):
 
     author: Mapped[Member | None] = relationship()
     media: Mapped[Media | None] = relationship()
-    event: Mapped[Event | None] = relationship()
-    tunes: Mapped[list[Tune]] = relationship(secondary=recording_tunes)
+    event: Mapped[ArchiveEvent | None] = relationship()
+    tunes: Mapped[list[ArchiveTune]] = relationship(secondary=recording_tunes)

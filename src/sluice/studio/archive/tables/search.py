@@ -23,38 +23,37 @@ class TuneText(Base):
     notes: Mapped[str] = mapped_column(Text, default="")
 
 
-# What is not ASCII letters and digits was folded away or counts as a letter, in both databases.
+# The words are folded and parted by spaces already, so that both databases find alike.
 _SQLITE = (
-    "CREATE VIRTUAL TABLE tune_words USING fts5(title, words, content='tune_text', "
+    "CREATE VIRTUAL TABLE tune_words_index USING fts5(title, words, content='tune_text', "
     "content_rowid='tune_id', tokenize=\"unicode61 remove_diacritics 0\", prefix='2 3')",
-    "CREATE VIRTUAL TABLE tune_notes USING fts5(notes, content='tune_text', "
+    "CREATE VIRTUAL TABLE tune_notes_index USING fts5(notes, content='tune_text', "
     "content_rowid='tune_id', detail=none, prefix='4 5')",
     "CREATE TRIGGER tune_text_added AFTER INSERT ON tune_text BEGIN "
-    "INSERT INTO tune_words (rowid, title, words) VALUES (new.tune_id, new.title, new.words); "
-    "INSERT INTO tune_notes (rowid, notes) VALUES (new.tune_id, new.notes); END",
+    "INSERT INTO tune_words_index (rowid, title, words) VALUES (new.tune_id, new.title, new.words); "
+    "INSERT INTO tune_notes_index (rowid, notes) VALUES (new.tune_id, new.notes); END",
     "CREATE TRIGGER tune_text_removed AFTER DELETE ON tune_text BEGIN "
-    "INSERT INTO tune_words (tune_words, rowid, title, words) "
+    "INSERT INTO tune_words_index (tune_words_index, rowid, title, words) "
     "VALUES ('delete', old.tune_id, old.title, old.words); "
-    "INSERT INTO tune_notes (tune_notes, rowid, notes) "
+    "INSERT INTO tune_notes_index (tune_notes_index, rowid, notes) "
     "VALUES ('delete', old.tune_id, old.notes); END",
     "CREATE TRIGGER tune_text_changed AFTER UPDATE ON tune_text BEGIN "
-    "INSERT INTO tune_words (tune_words, rowid, title, words) "
+    "INSERT INTO tune_words_index (tune_words_index, rowid, title, words) "
     "VALUES ('delete', old.tune_id, old.title, old.words); "
-    "INSERT INTO tune_notes (tune_notes, rowid, notes) "
+    "INSERT INTO tune_notes_index (tune_notes_index, rowid, notes) "
     "VALUES ('delete', old.tune_id, old.notes); "
-    "INSERT INTO tune_words (rowid, title, words) VALUES (new.tune_id, new.title, new.words); "
-    "INSERT INTO tune_notes (rowid, notes) VALUES (new.tune_id, new.notes); END",
+    "INSERT INTO tune_words_index (rowid, title, words) VALUES (new.tune_id, new.title, new.words); "
+    "INSERT INTO tune_notes_index (rowid, notes) VALUES (new.tune_id, new.notes); END",
 )
-_POSTGRESQL = (
-    "ALTER TABLE tune_text ADD COLUMN words_vector tsvector GENERATED ALWAYS AS ("
-    "setweight(to_tsvector('simple'::regconfig, title), 'A') || "
-    "to_tsvector('simple'::regconfig, words)) STORED",
-    "ALTER TABLE tune_text ADD COLUMN notes_vector tsvector GENERATED ALWAYS AS ("
-    "array_to_tsvector(string_to_array(notes, ' '))) STORED",
-    "CREATE INDEX ix_tune_text_words_vector ON tune_text USING gin (words_vector) "
-    "WITH (fastupdate = off)",
-    "CREATE INDEX ix_tune_text_notes_vector ON tune_text USING gin (notes_vector) "
-    "WITH (fastupdate = off)",
+_POSTGRESQL = tuple(
+    statement.format(name=name)
+    for name in ("title", "words", "notes")
+    for statement in (
+        "ALTER TABLE tune_text ADD COLUMN {name}_vector tsvector GENERATED ALWAYS AS "
+        "(array_to_tsvector(string_to_array({name}, ' '))) STORED",
+        "CREATE INDEX ix_tune_text_{name}_vector ON tune_text USING gin ({name}_vector) "
+        "WITH (fastupdate = off)",
+    )
 )
 INDEX_STATEMENTS = {"sqlite": _SQLITE, "postgresql": _POSTGRESQL}
 """For each kind of database what makes its indexes, once the table is there."""
@@ -65,7 +64,7 @@ for _dialect, _statements in INDEX_STATEMENTS.items():
             TuneText.__table__, "after_create", DDL(_statement).execute_if(dialect=_dialect)
         )
 # The full-text tables are no part of the metadata; dropping that one drops its triggers.
-for _name in ("tune_words", "tune_notes"):
+for _name in ("tune_words_index", "tune_notes_index"):
     event.listen(
         TuneText.__table__,
         "after_drop",

@@ -12,7 +12,7 @@ from sluice.studio.archive.tables.compositions import Composition
 from sluice.studio.archive.tables.members import Member
 
 
-class Tune(Base):
+class ArchiveTune(Base):
     """A tune with a name: one that was composed here or that a member wrote.
 
     `abc` is stored as it was typed. What was read in it is stored too (`abc_text.TuneFacts`):
@@ -99,7 +99,7 @@ class Setting(Base):
     visibility: Mapped[str] = mapped_column(String(10), default="public")
     changed_at: Mapped[datetime | None] = mapped_column(default=None)
 
-    tune: Mapped[Tune] = relationship(back_populates="settings")
+    tune: Mapped[ArchiveTune] = relationship(back_populates="settings")
     author: Mapped[Member | None] = relationship()
 
 
@@ -113,7 +113,7 @@ class TuneNote(Base):
     text: Mapped[str] = mapped_column(Text)
     url: Mapped[str] = mapped_column(String(500), default="")
 
-    tune: Mapped[Tune] = relationship(back_populates="notes")
+    tune: Mapped[ArchiveTune] = relationship(back_populates="notes")
     author: Mapped[Member | None] = relationship()
 
 
