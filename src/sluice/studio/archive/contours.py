@@ -16,10 +16,12 @@ from itertools import groupby, islice
 from sluice.studio.errors import StudioError
 from sluice.studio.languages import gettext as _
 from sluice.tunes.notation.parts import order_bars
+from sluice.tunes.notation.score import Bar, Score
 from sluice.tunes.notation.transcription import Transcription
 from sluice.tunes.theory.keys import LETTERS
 
 MAX_STEPS = 2000
+_MAX_BARS = 20_000
 MIN_WANTED = 4
 MAX_WANTED = 32
 MAX_TEXT = 500
@@ -47,15 +49,20 @@ def compute_contour(tune: Transcription) -> str:
     return "".join(str(step) for step, _same in islice(groupby(steps), MAX_STEPS))
 
 
+def list_played_bars(tune: Transcription, music: Score) -> list[Bar]:
+    """The bars of a tune's score as they sound; as written where their order makes them a flood."""
+    order = tune.part_order
+    if len(order) * len(music.bars) > _MAX_BARS:
+        order = ""
+    return order_bars(music.bars, tune.parts, order)
+
+
 def _list_steps(tune: Transcription) -> Iterator[int]:
-    # The tokens stand on a root of C, but only their spelling tells a step from another.
-    found = tune.score
-    places = {id(bar): (bar.start, bar.stop) for bar in found.bars}
-    for bar in order_bars(found.bars, tune.parts, tune.part_order):
-        start, stop = places[id(bar)]
-        in_chord = False
+    # The tokens stand on a root of C, so that letters alone tell one step from another.
+    for bar in list_played_bars(tune, tune.score):
         highest: int | None = None
-        for token in tune.tokens[start:stop]:
+        in_chord = False
+        for token in tune.tokens[bar.start : bar.stop]:
             if token == "[":
                 in_chord, highest = True, None
             elif token == "]":
@@ -63,7 +70,7 @@ def _list_steps(tune: Transcription) -> Iterator[int]:
                 if highest is not None:
                     yield highest % 7 + 1
             elif match := _TOKEN.fullmatch(token):
-                step = LETTERS.index(match[1].upper()) + _count_octaves(match)
+                step = _count_steps(match)
                 if not in_chord:
                     yield step % 7 + 1
                 elif highest is None or step > highest:
@@ -73,9 +80,10 @@ def _list_steps(tune: Transcription) -> Iterator[int]:
 _TOKEN = re.compile(r"[\^_=]*([A-Ga-g])([,']*)")
 
 
-def _count_octaves(match: re.Match[str]) -> int:
+def _count_steps(match: re.Match[str]) -> int:
+    """Letters up from middle C."""
     octaves = match[1].islower() + match[2].count("'") - match[2].count(",")
-    return 7 * octaves
+    return LETTERS.index(match[1].upper()) + 7 * octaves
 
 
 @dataclass(frozen=True)
@@ -84,7 +92,7 @@ class NotesQuery:
 
     Attributes:
         steps: it as a contour, on a tonic of C where it was given in letters.
-        tonic: C for letters, whose tonic is not known; nothing for steps, which have one.
+        is_letters: whether it was, so that any letter may be the tonic.
     """
 
     steps: str
@@ -147,10 +155,8 @@ def _read_letters(text: str) -> str:
         if match["note"]:
             steps.append(LETTERS.index(match["note"].upper()) + 1)
         elif match["chord"]:
-            notes = list(_TOKEN.finditer(match["chord"]))
-            if notes:
-                highest = max(LETTERS.index(n[1].upper()) + _count_octaves(n) for n in notes)
-                steps.append(highest % 7 + 1)
+            notes = [_count_steps(note) for note in _TOKEN.finditer(match["chord"])]
+            steps += [max(notes) % 7 + 1] if notes else []
     return "".join(map(str, steps))
 
 

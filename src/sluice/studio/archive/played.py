@@ -8,9 +8,9 @@ from dataclasses import replace
 from fractions import Fraction
 from itertools import accumulate, islice
 
+from sluice.studio.archive.contours import list_played_bars
 from sluice.tunes.export.abc_writer import to_abc
 from sluice.tunes.notation.annotations import Annotation, split_items
-from sluice.tunes.notation.parts import order_bars
 from sluice.tunes.notation.score import Event
 from sluice.tunes.notation.transcription import Transcription
 
@@ -42,11 +42,12 @@ Sound = tuple[tuple[int, ...], str]
 
 
 def _list_sounds(tune: Transcription) -> Iterator[tuple[Sound, Event]]:
-    bars = tune.score.bars
+    music = tune.score
+    bars = music.bars
     starts = accumulate((len(bar.events) for bar in bars), initial=0)
     places = {id(bar): start for bar, start in zip(bars, starts, strict=False)}
     marks, semitones = tune.written_annotations, tune.interval[1]
-    for bar in order_bars(bars, tune.parts, tune.part_order):
+    for bar in list_played_bars(tune, music):
         for place, event in enumerate(bar.events, places[id(bar)]):
             pitches = tuple(sorted({pitch + semitones for pitch in event.pitches}))
             yield (pitches, _select_sounding(marks.get(place))), event
