@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,8 @@ def _draw_contour(drawn: random.Random) -> str:
             part += str(step % 7 + 1)
             step += move
         parts.append(part)
-    return parts[0] + parts[1] + parts[0] + parts[2] + parts[3]
+    whole = parts[0] + parts[1] + parts[0] + parts[2] + parts[3]
+    return "".join(step for step, _same in groupby(whole))
 
 
 def fill(database: Database, count: int) -> None:

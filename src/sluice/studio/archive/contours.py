@@ -29,6 +29,7 @@ MAX_TEXT = 500
 
 GRAM = 6
 """The notes that a word of the index holds."""
+_STRIDE = 2
 
 _LEFT_OUT = re.compile(r'"[^"]*"|\{[^{}]*\}|![^!|\s]*!|\[[A-Za-z]:[^\]]*\]')
 _PIECE = re.compile(
@@ -177,9 +178,10 @@ def list_grams(contour: str) -> set[str]:
 
 
 def list_wanted_grams(contour: str) -> list[str]:
-    """The words that a contour must have to hold this one; one alone may be a word's beginning.
+    """Some words that a contour must have to hold this one; a short one may be a word's beginning.
 
-    >>> list_wanted_grams("12353214"), list_wanted_grams("1235")
-    (['123532', '235321', '353214'], ['1235'])
+    >>> list_wanted_grams("123532143"), list_wanted_grams("1235")
+    (['123532', '353214', '532143'], ['1235'])
     """
-    return [contour[start : start + GRAM] for start in range(max(len(contour) - GRAM + 1, 1))]
+    last = max(len(contour) - GRAM, 0)
+    return [contour[start : start + GRAM] for start in (*range(0, last, _STRIDE), last)]

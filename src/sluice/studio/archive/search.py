@@ -250,18 +250,25 @@ class _Index:
         if self.is_sqlite:
             table = "tune_notes_index" if column == "notes" else "tune_words_index"
             either = " OR ".join(
-                "(" + " AND ".join(f'"{word}" *' for word in words) + ")" for words in alternatives
+                "(" + " AND ".join(f'"{word}"{_end(word, " *")}' for word in words) + ")"
+                for words in alternatives
             )
             wanted = f"title : ({either})" if column == "title" else either
             match = text(f"SELECT rowid FROM {table} WHERE {table} MATCH :{column}_wanted")
             return ArchiveTune.id.in_(match.bindparams(**{f"{column}_wanted": wanted}))  # type: ignore[arg-type]
         either = " | ".join(
-            "(" + " & ".join(f"'{word}':*" for word in words) + ")" for words in alternatives
+            "(" + " & ".join(f"'{word}'{_end(word, ':*')}" for word in words) + ")"
+            for words in alternatives
         )
         condition = text(f"tune_text.{column}_vector @@ CAST(:{column}_wanted AS tsquery)")
         return ArchiveTune.id.in_(
             numbers.where(condition.bindparams(**{f"{column}_wanted": either}))
         )
+
+
+def _end(word: str, sign: str) -> str:
+    """The sign for what may go on, unless it is a word of notes that is whole."""
+    return "" if len(word) == GRAM and word[-1].isdigit() and word[1:].isdigit() else sign
 
 
 def _list_words(contour: str, at_start: bool) -> list[str]:
