@@ -14,6 +14,7 @@ from sluice.tunes.errors import AbcSyntaxError, TuneError
 from sluice.tunes.notation.abc_file import Block, find_blocks, split_lines
 from sluice.tunes.notation.remarks import Remark
 from sluice.tunes.notation.transcription import transcribe
+from sluice.tunes.theory.dances import normalise_dance
 
 MAX_BYTES = 8192
 """Of one tune in UTF-8."""
@@ -166,16 +167,16 @@ def _read_block(block: Block, abc: str) -> TuneFacts:
         header = block.parse_header()
         facts = replace(
             facts,
-            meter=header.meter,
+            meter=header.meter[:16],
             mode=header.sounding_key.mode,
             tonic=header.sounding_key.tonic,
-            dance=_clean(header.rhythm.lower())[:40],
+            dance=normalise_dance(header.rhythm)[:40],
         )
         tune = transcribe(block)
         return replace(
             facts,
-            meter=tune.meter,
-            dance=_clean(tune.rhythm)[:40],
+            meter=tune.meter[:16],
+            dance=normalise_dance(tune.rhythm)[:40],
             contour=compute_contour(tune),
             incipit=write_incipit(tune),
             played=compute_played(tune),

@@ -11,7 +11,7 @@ from itertools import accumulate, islice
 from sluice.studio.archive.contours import list_played_bars
 from sluice.tunes.export.abc_writer import to_abc
 from sluice.tunes.notation.annotations import Annotation, split_items
-from sluice.tunes.notation.score import Event
+from sluice.tunes.notation.score import Bar, Event
 from sluice.tunes.notation.transcription import Transcription
 
 _MAX_EVENTS = 10_000
@@ -85,7 +85,8 @@ def write_incipit(tune: Transcription) -> str:
     """
     bars = tune.score.bars
     is_upbeat = len(bars) > 1 and bars[0].duration < bars[0].length
-    shown, count = [], 0
+    shown: list[Bar] = []
+    count = 0
     for bar in bars[: _BARS_IN_INCIPIT + is_upbeat]:
         count += len(bar.events)
         if shown and count > _EVENTS_IN_INCIPIT:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Select, false, func, or_, select, text
+from sqlalchemy import ColumnElement, Select, false, func, select, text
 from sqlalchemy.orm import Session, joinedload
 
 from sluice.studio.archive.contours import (
@@ -255,7 +255,7 @@ class _Index:
             )
             wanted = f"title : ({either})" if column == "title" else either
             match = text(f"SELECT rowid FROM {table} WHERE {table} MATCH :{column}_wanted")
-            return ArchiveTune.id.in_(match.bindparams(**{f"{column}_wanted": wanted}))  # type: ignore[arg-type]
+            return ArchiveTune.id.in_(match.bindparams(**{f"{column}_wanted": wanted}))
         either = " | ".join(
             "(" + " & ".join(f"'{word}'{_end(word, ':*')}" for word in words) + ")"
             for words in alternatives

@@ -1,4 +1,7 @@
-"""Keeps what search looks through in step with tunes, their settings, notes and authors."""
+"""Keeps what search looks through in step with tunes, their settings, notes and authors.
+
+`archive.database` imports it, so that every session does.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import delete, event, insert, inspect, select
+from sqlalchemy import delete, event, func, insert, inspect, select, update
 from sqlalchemy.engine import Connection
 from sqlalchemy.orm import Session, UOWTransaction
 
@@ -21,7 +24,7 @@ _CHANGED = "tunes with changed texts"
 
 
 def update_index(connection: Connection, tune_ids: Iterable[int]) -> None:
-    """Write anew what search looks through for these tunes.
+    """Write anew what search looks through for these tunes, and how many settings they have.
 
     Sessions do that by themselves for the objects that they store; after statements that change
     rows without objects (`update(ArchiveTune)`), call it.
@@ -31,6 +34,16 @@ def update_index(connection: Connection, tune_ids: Iterable[int]) -> None:
         rows = list(_describe_tunes(connection, ids))
         if rows:
             connection.execute(insert(TuneText), rows)
+        count = (
+            select(func.count())
+            .where(Setting.tune_id == ArchiveTune.id, Setting.visibility == PUBLIC)
+            .scalar_subquery()
+        )
+        connection.execute(
+            update(ArchiveTune)
+            .where(ArchiveTune.id.in_(ids), ArchiveTune.num_settings != count)
+            .values(num_settings=count)
+        )
 
 
 def rebuild_index(connection: Connection) -> int:

@@ -24,26 +24,25 @@ class TuneText(Base):
 
 
 # The words are folded and parted by spaces already, so that both databases find alike.
+_ADD = (
+    "INSERT INTO tune_words_index (rowid, title, words) "
+    "VALUES (new.tune_id, new.title, new.words); "
+    "INSERT INTO tune_notes_index (rowid, notes) VALUES (new.tune_id, new.notes);"
+)
+_REMOVE = (
+    "INSERT INTO tune_words_index (tune_words_index, rowid, title, words) "
+    "VALUES ('delete', old.tune_id, old.title, old.words); "
+    "INSERT INTO tune_notes_index (tune_notes_index, rowid, notes) "
+    "VALUES ('delete', old.tune_id, old.notes);"
+)
 _SQLITE = (
     "CREATE VIRTUAL TABLE tune_words_index USING fts5(title, words, content='tune_text', "
     "content_rowid='tune_id', tokenize=\"unicode61 remove_diacritics 0\", prefix='2 3')",
     "CREATE VIRTUAL TABLE tune_notes_index USING fts5(notes, content='tune_text', "
     "content_rowid='tune_id', detail=none, prefix='4 5')",
-    "CREATE TRIGGER tune_text_added AFTER INSERT ON tune_text BEGIN "
-    "INSERT INTO tune_words_index (rowid, title, words) VALUES (new.tune_id, new.title, new.words); "
-    "INSERT INTO tune_notes_index (rowid, notes) VALUES (new.tune_id, new.notes); END",
-    "CREATE TRIGGER tune_text_removed AFTER DELETE ON tune_text BEGIN "
-    "INSERT INTO tune_words_index (tune_words_index, rowid, title, words) "
-    "VALUES ('delete', old.tune_id, old.title, old.words); "
-    "INSERT INTO tune_notes_index (tune_notes_index, rowid, notes) "
-    "VALUES ('delete', old.tune_id, old.notes); END",
-    "CREATE TRIGGER tune_text_changed AFTER UPDATE ON tune_text BEGIN "
-    "INSERT INTO tune_words_index (tune_words_index, rowid, title, words) "
-    "VALUES ('delete', old.tune_id, old.title, old.words); "
-    "INSERT INTO tune_notes_index (tune_notes_index, rowid, notes) "
-    "VALUES ('delete', old.tune_id, old.notes); "
-    "INSERT INTO tune_words_index (rowid, title, words) VALUES (new.tune_id, new.title, new.words); "
-    "INSERT INTO tune_notes_index (rowid, notes) VALUES (new.tune_id, new.notes); END",
+    f"CREATE TRIGGER tune_text_added AFTER INSERT ON tune_text BEGIN {_ADD} END",
+    f"CREATE TRIGGER tune_text_removed AFTER DELETE ON tune_text BEGIN {_REMOVE} END",
+    f"CREATE TRIGGER tune_text_changed AFTER UPDATE ON tune_text BEGIN {_REMOVE} {_ADD} END",
 )
 _POSTGRESQL = tuple(
     statement.format(name=name)
@@ -61,12 +60,14 @@ INDEX_STATEMENTS = {"sqlite": _SQLITE, "postgresql": _POSTGRESQL}
 for _dialect, _statements in INDEX_STATEMENTS.items():
     for _statement in _statements:
         event.listen(
-            TuneText.__table__, "after_create", DDL(_statement).execute_if(dialect=_dialect)
+            TuneText.__table__,
+            "after_create",
+            DDL(_statement).execute_if(dialect=_dialect),  # type: ignore[no-untyped-call]
         )
 # The full-text tables are no part of the metadata; dropping that one drops its triggers.
 for _name in ("tune_words_index", "tune_notes_index"):
     event.listen(
         TuneText.__table__,
         "after_drop",
-        DDL(f"DROP TABLE IF EXISTS {_name}").execute_if(dialect="sqlite"),
+        DDL(f"DROP TABLE IF EXISTS {_name}").execute_if(dialect="sqlite"),  # type: ignore[no-untyped-call]
     )
