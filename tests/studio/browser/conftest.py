@@ -93,6 +93,13 @@ class Players:
             self.page.wait_for_selector(".score svg")
         return self.page
 
+    def wait(self, expression: str, seconds: float = 5) -> None:
+        """Until it is true; Playwright's own waiting needs `eval`, which the page forbids."""
+        end = time.monotonic() + seconds
+        while not self.page.evaluate(expression):
+            assert time.monotonic() < end, expression
+            self.page.wait_for_timeout(20)
+
     def ask(self, script: str, number: int = 0) -> Any:
         """The value of an expression of `player`, the page's player of that number."""
         return self.page.evaluate(

@@ -68,7 +68,7 @@ def test_play_sounds_within_half_a_second_and_lights_the_notes(players: Players)
             "click", () => (window.pressed = performance.now()), {capture: true});
     }""")
     page.click("[data-control=play]")
-    page.wait_for_function("window.heard.length > 3")
+    players.wait("window.heard.length > 3")
     assert page.evaluate("window.start - window.pressed") < 500
     notes = page.evaluate("window.heard.slice(0, 4)")
     assert [REEL[note["startChar"] : note["endChar"]].strip() for note in notes] == [
@@ -89,9 +89,9 @@ def test_one_player_sounds_at_a_time(players: Players) -> None:
     page.locator("[data-control=play]").nth(0).click()
     page.wait_for_selector(".player.is-playing .is-sounding")
     page.locator("[data-control=play]").nth(1).click()
-    page.wait_for_function("document.querySelectorAll('.is-playing').length === 1")
+    players.wait("document.querySelectorAll('.is-playing').length === 1")
     assert players.ask("player.isPlaying", 0) is False
-    page.wait_for_function("document.querySelectorAll('.is-playing .is-sounding').length === 1")
+    players.wait("document.querySelectorAll('.is-playing .is-sounding').length === 1")
 
 
 def test_keys_play_loop_step_and_change_the_tempo_but_not_in_a_field(players: Players) -> None:
@@ -138,7 +138,7 @@ def test_selected_bars_are_looped(players: Players) -> None:
     assert page.locator(".bar-selected").count() == 2
     page.locator("[data-control=loop]").click()
     page.locator("[data-control=play]").click()
-    page.wait_for_function("window.heard.length > 18", timeout=8000)
+    players.wait("window.heard.length > 18", seconds=8)
     assert set(page.evaluate("window.heard")) == {1, 2}
     assert page.evaluate("window.heard.filter((bar, at) => bar < window.heard[at - 1]).length") >= 1
     page.locator(".score").focus()
@@ -188,7 +188,7 @@ def test_bars_are_selected_by_dragging_and_with_shift(players: Players) -> None:
 def test_transposing_moves_score_and_sound(players: Players) -> None:
     page = players.show(JIG)
     page.locator("[data-control=transpose]").select_option("2")
-    page.wait_for_function(
+    players.wait(
         "document.querySelectorAll('.abcjs-key-signature .abcjs-keysig, .abcjs-key-signature path')"
         ".length > 0"
     )
@@ -214,7 +214,7 @@ def test_settings_are_kept(players: Players) -> None:
     assert page.locator("[data-control=count-in]").is_checked()
     assert page.locator("[data-shown=tempo]").inner_text() == "60 %"
     assert page.locator(".whistle-fingering").count() == 19
-    page.evaluate("localStorage.setItem('sluice.player', '{\"tempo\": \"x\", \"transpose\": 99}')")
+    page.evaluate('localStorage.setItem(\'sluice.player\', \'{"tempo": "x", "transpose": 99}\')')
     page = players.show(JIG)
     assert page.locator("[data-shown=tempo]").inner_text() == "100 %"
     assert page.locator("[data-control=transpose]").input_value() == "12"
@@ -226,10 +226,10 @@ def test_the_editor_draws_what_is_written_and_finds_notes(players: Players) -> N
     field.click()
     field.press("Control+End")
     page.keyboard.type("D2z A3|")
-    page.wait_for_function("document.querySelectorAll('.abcjs-rest').length === 3")
+    players.wait("document.querySelectorAll('.abcjs-rest').length === 3")
     assert players.ask("player.score.bars.length") == 8
     page.locator(".abcjs-note").nth(1).locator("path").first.click(force=True)
-    page.wait_for_function("document.activeElement.tagName === 'TEXTAREA'")
+    players.wait("document.activeElement.tagName === 'TEXTAREA'")
     chosen = page.evaluate(
         "(f => f.value.slice(f.selectionStart, f.selectionEnd))(document.querySelector('textarea'))"
     )
