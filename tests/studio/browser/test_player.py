@@ -213,7 +213,7 @@ def test_settings_are_kept(players: Players) -> None:
     assert page.locator("[data-control=instrument]").input_value() == "fiddle"
     assert page.locator("[data-control=count-in]").is_checked()
     assert page.locator("[data-shown=tempo]").inner_text() == "60 %"
-    assert page.locator(".whistle-fingering").count() == 19
+    assert page.locator(".whistle-fingering").count() == 21
     page.evaluate('localStorage.setItem(\'sluice.player\', \'{"tempo": "x", "transpose": 99}\')')
     page = players.show(JIG)
     assert page.locator("[data-shown=tempo]").inner_text() == "100 %"
