@@ -115,6 +115,12 @@ def measure(database: Database, count: int) -> Iterator[str]:
         yield f"{name} | {statistics.median(times):.1f} | {p95:.1f}"
 
 
+def say(line: str) -> None:
+    """Print a line at once, also into a file."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
 def main() -> None:
     """Fill and measure SQLite, and PostgreSQL where it is installed."""
     count = int(sys.argv[1]) if len(sys.argv) > 1 else NUM_TUNES
@@ -122,7 +128,7 @@ def main() -> None:
         report("SQLite", f"sqlite:///{folder}/studio.sqlite", count)
     missing = say_what_is_missing()
     if missing:
-        print(f"PostgreSQL: {missing}")
+        say(f"PostgreSQL: {missing}")
         return
     with start_server() as server, create_database(server) as url:
         report("PostgreSQL", StudioConfig(database=url).database_url, count)
@@ -134,14 +140,14 @@ def report(name: str, url: str, count: int) -> None:
     database.create_tables()
     start = time.perf_counter()
     fill(database, count)
-    print(f"{name}, {count} tunes, written and indexed in {time.perf_counter() - start:.0f} s\n")
+    say(f"{name}, {count} tunes, written and indexed in {time.perf_counter() - start:.0f} s\n")
     if not database.is_sqlite:
         with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as opened:
             opened.exec_driver_sql("ANALYZE")
-    print("Query | median (ms) | p95 (ms)\n---|---|---")
+    say("Query | median (ms) | p95 (ms)\n---|---|---")
     for row in measure(database, count):
-        print(row)
-    print()
+        say(row)
+    sys.stdout.write("\n")
     database.close()
 
 

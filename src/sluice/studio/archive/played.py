@@ -81,7 +81,7 @@ def write_incipit(tune: Transcription) -> str:
 
     >>> from sluice.tunes.tune import Tune
     >>> write_incipit(Tune(tuple("M:6/8 K:Cmaj |: c | c 3 e 3 | g 6 | c 6 :|".split())))
-    'X:1\\nM:6/8\\nL:1/8\\nK:C\\n|:c|c3 e3|g6|'
+    'X:1\\nM:6/8\\nL:1/8\\nK:Cmaj\\n|:c|c3 e3|g6|'
     """
     bars = tune.score.bars
     is_upbeat = len(bars) > 1 and bars[0].duration < bars[0].length
