@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
+from sluice.tunes.errors import TuneError
 from sluice.tunes.tune import Tune
 
 _WIDTH, _HEIGHT, _MARGIN = 2100.0, 2970.0, 120.0
@@ -37,7 +38,13 @@ def write_book(title: str, tunes: Sequence[Tune]) -> bytes:
     """
     import cairocffi
 
-    pages = list(_arrange([ElementTree.fromstring(tune.svg()) for tune in tunes]))
+    scores = []
+    for tune in tunes:
+        try:
+            scores.append(ElementTree.fromstring(tune.svg()))
+        except TuneError as error:
+            raise TuneError(f"{tune.title}: {error}") from None
+    pages = list(_arrange(scores))
     file = io.BytesIO()
     surface = cairocffi.PDFSurface(file, _WIDTH * _POINTS, _HEIGHT * _POINTS)
     for number, page in enumerate(pages, 1):

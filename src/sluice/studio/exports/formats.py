@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from sluice.studio.errors import StudioError
 from sluice.studio.languages import gettext as _
@@ -54,13 +55,36 @@ def read_tune(abc: str) -> Tune:
         TuneError: it cannot be read, and why.
     """
     if len(abc.encode()) > MAX_ABC_BYTES:
-        raise StudioError(
-            _("A tune has at most %(most)d bytes.") % {"most": MAX_ABC_BYTES}, "abc"
-        )
+        raise StudioError(_("A tune has at most %(most)d bytes.") % {"most": MAX_ABC_BYTES}, "abc")
     blocks = split_tunes(abc, "ABC").blocks
     if len(blocks) != 1:
         raise StudioError(_("This is more than one tune; give one at a time."), "abc")
     return from_abc(blocks[0])
+
+
+def check_length(abc: str) -> None:
+    """Refuse what takes too long to read.
+
+    Raises:
+        StudioError: it has more than `MAX_ABC_BYTES`.
+    """
+    if len(abc.encode()) > MAX_ABC_BYTES:
+        raise StudioError(
+            _("A tune has at most {most} bytes of ABC.").format(most=MAX_ABC_BYTES), "abc"
+        )
+
+
+def make_disposition(name: str) -> str:
+    """The header that has a browser save a file under this name (RFC 6266).
+
+    >>> make_disposition("rún.pdf")
+    "attachment; filename=rn.pdf; filename*=UTF-8''r%C3%BAn.pdf"
+    """
+    plain = name.encode("ascii", "ignore").decode()
+    if plain == name:
+        return f"attachment; filename={name}"
+    plain = f"tune{plain}" if plain.startswith(".") else plain
+    return f"attachment; filename={plain}; filename*=UTF-8''{quote(name)}"
 
 
 def make_file_name(title: str, ending: str) -> str:

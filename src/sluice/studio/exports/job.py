@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
+from xml.etree.ElementTree import ParseError
 
 from sluice.errors import SluiceError
-from sluice.tunes.notation.tune_files import split_tunes
-from sluice.tunes.tune import Tune, from_abc
+from sluice.studio.exports.formats import read_tune
+from sluice.tunes.tune import Tune
 
 MEGABYTES, MAX_OPEN_FILES = 1024, 64
 REFUSED = 2
@@ -50,24 +51,24 @@ def write_file(request: dict[str, Any]) -> bytes:
     Raises:
         SluiceError: a tune that cannot be read or written so.
     """
-    tunes = [from_abc(block) for abc in request["tunes"] for block in split_tunes(abc, "ABC").blocks]
-    if request["format"] == "pdf" and len(tunes) != 1:
-        from sluice.studio.exports.book_pages import write_book
+    texts = request["tunes"]
+    if len(texts) == 1:
+        return _WRITERS[request["format"]](read_tune(texts[0]))
+    from sluice.studio.exports.book_pages import write_book
 
-        return write_book(request["title"], tunes)
-    return _WRITERS[request["format"]](tunes)
+    return write_book(request["title"], [read_tune(text) for text in texts])
 
 
-def _write_music_xml(tunes: Sequence[Tune]) -> bytes:
+def _write_music_xml(tune: Tune) -> bytes:
     from sluice.studio.exports.music_xml import to_music_xml
 
-    return to_music_xml(tunes[0])
+    return to_music_xml(tune)
 
 
-_WRITERS: dict[str, Callable[[Sequence[Tune]], bytes]] = {
-    "svg": lambda tunes: tunes[0].svg().encode(),
-    "pdf": lambda tunes: tunes[0].pdf(),
-    "ogg": lambda tunes: tunes[0].ogg(),
+_WRITERS: dict[str, Callable[[Tune], bytes]] = {
+    "svg": lambda tune: tune.svg().encode(),
+    "pdf": Tune.pdf,
+    "ogg": Tune.ogg,
     "musicxml": _write_music_xml,
 }
 
@@ -80,9 +81,14 @@ def main() -> int:
     limit_process(len(request["tunes"]))
     try:
         content = write_file(request)
-    except (SluiceError, RecursionError, MemoryError) as error:
-        is_told = isinstance(error, SluiceError)
-        sys.stderr.write(str(error) if is_told else "This tune is too large to be drawn.")
+    except SluiceError as error:
+        sys.stderr.write(str(error))
+        return REFUSED
+    except (RecursionError, MemoryError):
+        sys.stderr.write("This tune is too large for that.")
+        return REFUSED
+    except ParseError:  # of the XML in which the score is drawn
+        sys.stderr.write("A title or text of this tune has letters that cannot be drawn.")
         return REFUSED
     output.write(content)
     output.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 import os
 import signal
 import sys
@@ -13,23 +14,24 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from sluice.studio.errors import StudioError
+from sluice.studio.errors import StudioError, UnavailableError
 from sluice.studio.exports.cache import FileCache
 from sluice.studio.exports.job import REFUSED, get_seconds
 from sluice.studio.languages import gettext as _
 
-MAX_RUNNING, MAX_WAITING = 2, 16
+MAX_RUNNING, MAX_WAITING, MAX_OF_ONE = 2, 16, 4
 _SECONDS_BETWEEN_LOOKS = 0.05
 _SECONDS_BETWEEN_QUESTIONS = 0.25
 
+_logger = logging.getLogger("job")
 IsGone = Callable[[], Awaitable[bool]]
 
 
-class BusyError(StudioError):
+class BusyError(UnavailableError):
     """Too many files are being made; the visitor may ask again in a minute."""
 
 
-class JobFailedError(StudioError):
+class JobFailedError(UnavailableError):
     """A job took too much time or memory, or was killed."""
 
 
@@ -38,7 +40,7 @@ class RunningJob:
     """A file that is being made, for all who asked for it in this process."""
 
     task: asyncio.Task[None]
-    listeners: int = 0
+    listeners: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -65,14 +67,15 @@ class JobRunner:
         """How many files wait for a process."""
         return len(self._jobs) - self.num_running
 
-    async def make_file(self, request: dict[str, Any], is_gone: IsGone) -> Path:
+    async def make_file(self, request: dict[str, Any], who: str, is_gone: IsGone) -> Path:
         """The path of the file for a request, made now unless it is there.
 
         When everybody who asked for it has gone, its process is killed.
 
         Args:
             request: what `exports.job` reads.
-            is_gone: whether the visitor who asks has left.
+            who: asks, so that one visitor does not take all places.
+            is_gone: whether this visitor has left.
 
         Raises:
             BusyError: too many wait.
@@ -82,13 +85,15 @@ class JobRunner:
         path = self.cache.make_path(request)
         if self.cache.find(path):
             return path
+        if sum(one.listeners.count(who) for one in self._jobs.values()) >= MAX_OF_ONE:
+            raise BusyError(_("Your other files are still being made. Wait for one of them."))
         job = self._jobs.get(path)
         if job is None:
-            if self.num_waiting >= self.max_waiting:
+            if len(self._jobs) >= self.max_running + self.max_waiting:
                 raise BusyError(_("Many files are being made just now. Try again in a minute."))
             job = RunningJob(asyncio.create_task(self._run(path, request)))
             self._jobs[path] = job
-        job.listeners += 1
+        job.listeners.append(who)
         try:
             while not job.task.done():
                 await asyncio.wait({job.task}, timeout=_SECONDS_BETWEEN_QUESTIONS)
@@ -96,8 +101,8 @@ class JobRunner:
                     raise BusyError(_("The visitor has gone."))
             job.task.result()
         finally:
-            job.listeners -= 1
-            if job.listeners == 0:
+            job.listeners.remove(who)
+            if not job.listeners:
                 job.task.cancel()
                 self._jobs.pop(path, None)
         return path
@@ -109,7 +114,10 @@ class JobRunner:
                 content = await _run_process(request)
             finally:
                 self.num_running -= 1
-        await asyncio.to_thread(self.cache.write, path, content)
+        try:
+            await asyncio.to_thread(self.cache.write, path, content)
+        except OSError:
+            raise JobFailedError(_("This site has no room for another file just now.")) from None
 
     @contextlib.asynccontextmanager
     async def _take_place(self) -> AsyncIterator[None]:
@@ -149,8 +157,9 @@ async def _run_process(request: dict[str, Any]) -> bytes:
         output, said = await asyncio.wait_for(process.communicate(text), seconds)
     except TimeoutError:
         raise JobFailedError(
-            _("This file took longer than %(seconds)d seconds and was given up.")
-            % {"seconds": seconds}
+            _("This file took longer than {seconds} seconds and was given up.").format(
+                seconds=seconds
+            )
         ) from None
     finally:
         if process.returncode is None:
@@ -160,6 +169,8 @@ async def _run_process(request: dict[str, Any]) -> bytes:
     if process.returncode == REFUSED:
         raise StudioError(said.decode("utf-8", "replace").strip() or _("This was refused."))
     if process.returncode != 0:
+        last_words = said[-2000:].decode("utf-8", "replace")
+        _logger.error("a job ended with status %s: %s", process.returncode, last_words)
         raise JobFailedError(
             _("This file could not be made: its process ended early, with too much to do.")
         )

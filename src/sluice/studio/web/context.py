@@ -14,6 +14,7 @@ from sluice.studio.archive.database import Database
 from sluice.studio.archive.tables import Member
 from sluice.studio.config import StudioConfig
 from sluice.studio.errors import ForbiddenError, StudioError
+from sluice.studio.exports.jobs import JobRunner
 from sluice.studio.languages import gettext as _
 from sluice.studio.security.keys import load_key
 from sluice.studio.web.visitor import Visitor
@@ -25,6 +26,7 @@ class Studio:
 
     config: StudioConfig
     database: Database
+    jobs: JobRunner
 
     @property
     def key(self) -> bytes:
