@@ -1,4 +1,4 @@
-"""ABC that means harm: markup in every place that holds text, directives, and numbers without end."""
+"""ABC that means harm: markup wherever text may be, directives, numbers without end."""
 
 from __future__ import annotations
 

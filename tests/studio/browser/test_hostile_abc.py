@@ -1,4 +1,4 @@
-"""Whatever ABC holds, the page shows a score or a sentence: no script, element or request of its own."""
+"""Whatever ABC holds, the page shows a score or a sentence, and nothing of its own."""
 
 from __future__ import annotations
 
