@@ -11,7 +11,7 @@ from sluice._version import __version__
 from sluice.studio.accounts.sessions import COOKIE
 from sluice.studio.archive.database import Database
 from sluice.studio.config import StudioConfig
-from sluice.studio.pages import compose, media, site
+from sluice.studio.pages import compose, events, media, recordings, site, tune_choice
 from sluice.studio.security.bodies import BodyLimitMiddleware
 from sluice.studio.security.headers import HeadersMiddleware
 from sluice.studio.web import static_files
@@ -20,7 +20,10 @@ from sluice.studio.web.forms import check_form
 from sluice.studio.web.problems import install_handlers
 from sluice.studio.web.visitor import VisitorMiddleware, get_cookie_name
 
-_PAGES = (compose.router, media.router, site.router)
+_PAGES = (
+    compose.router, events.router, media.router, recordings.router, site.router,
+    tune_choice.router,
+)  # fmt: skip
 
 
 def create_app(config: StudioConfig) -> FastAPI:
