@@ -19,6 +19,7 @@ from sluice.studio.archive.tables.moderation import AbuseReport as AbuseReport
 from sluice.studio.archive.tables.moderation import Allowance as Allowance
 from sluice.studio.archive.tables.moderation import KeeperAction as KeeperAction
 from sluice.studio.archive.tables.moderation import OutgoingMail as OutgoingMail
+from sluice.studio.archive.tables.operations import TaskRun as TaskRun
 from sluice.studio.archive.tables.recordings import ArchiveEvent as ArchiveEvent
 from sluice.studio.archive.tables.recordings import ArchiveRecording as ArchiveRecording
 from sluice.studio.archive.tables.recordings import Media as Media
