@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from sluice.studio.accounts import messages
@@ -70,16 +70,18 @@ def is_browser_known(key: bytes, member: Member, known: str) -> bool:
 
 def attach_claims(database: Session, member: Member, claim_hash: str) -> None:
     """Give the member what was composed and archived in their browser before they logged in."""
+    if not claim_hash:
+        return
     database.execute(
         update(Composition)
         .where(Composition.claim_hash == claim_hash, Composition.owner_id.is_(None))
         .values(owner_id=member.id)
     )
-    database.execute(
-        update(ArchiveTune)
-        .where(ArchiveTune.claim_hash == claim_hash, ArchiveTune.author_id.is_(None))
-        .values(author_id=member.id)
+    tunes = select(ArchiveTune).where(
+        ArchiveTune.claim_hash == claim_hash, ArchiveTune.author_id.is_(None)
     )
+    for tune in database.scalars(tunes):
+        tune.author = member
 
 
 def ask_for_reset(database: Session, config: StudioConfig, key: bytes, email: str) -> None:

@@ -9,12 +9,13 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import delete, func, inspect, or_, select, update
+from sqlalchemy import delete, inspect, or_, select, update
 from sqlalchemy.orm import Session
 
 from sluice.studio.accounts.mail import purge_mail
 from sluice.studio.accounts.sessions import purge_sessions
 from sluice.studio.accounts.sign_up import purge_sign_ups
+from sluice.studio.archive.subjects import COMMENTED
 from sluice.studio.archive.tables import (
     AbuseReport,
     Activity,
@@ -34,8 +35,10 @@ from sluice.studio.archive.tables import (
     Setting,
     TuneNote,
     Vote,
+    recording_tunes,
 )
 from sluice.studio.archive.tables.base import get_now
+from sluice.studio.archive.tune_choice import count_recordings
 from sluice.studio.security.limits import purge_counts
 from sluice.studio.security.uploads import get_media_path
 
@@ -88,51 +91,56 @@ def delete_member(database: Session, member: Member, keeps_posts: bool) -> None:
     """
     if not keeps_posts:
         _delete_posts(database, member)
-    database.execute(
-        update(ArchiveTune)
-        .where(ArchiveTune.author_id == member.id)
-        .values(author_name="", claim_hash="")
-    )
+    for tune in database.scalars(select(ArchiveTune).where(ArchiveTune.author_id == member.id)):
+        tune.author, tune.author_name, tune.claim_hash = None, "", ""
     database.execute(
         update(Composition).where(Composition.owner_id == member.id).values(claim_hash="")
     )
-    for table, subject in ((Follow, "member"), (AbuseReport, "member")):
+    for table in (Follow, AbuseReport):
         database.execute(
-            delete(table).where(table.subject == subject, table.subject_id == member.id)
+            delete(table).where(table.subject == "member", table.subject_id == member.id)
         )
-    for owned in (MailLink, MemberSession):
-        database.execute(delete(owned).where(owned.member_id == member.id))
+    database.delete(member)
     database.flush()
-    database.expunge(member)
-    database.execute(delete(Member).where(Member.id == member.id))
 
 
 def _delete_posts(database: Session, member: Member) -> None:
     for post in (Comment, Setting, TuneNote, ArchiveRecording, ArchiveEvent):
-        database.execute(delete(post).where(post.author_id == member.id))
+        for row in database.scalars(select(post).where(post.author_id == member.id)):
+            if isinstance(row, ArchiveRecording):
+                tunes = list(row.tunes)
+                database.delete(row)
+                database.flush()
+                count_recordings(database, tunes)
+            else:
+                database.delete(row)
+    database.flush()
     others = (
         select(Setting.id).where(Setting.tune_id == ArchiveTune.id).exists(),
         select(TuneNote.id).where(TuneNote.tune_id == ArchiveTune.id).exists(),
+        select(Comment.id)
+        .where(Comment.subject == "tune", Comment.subject_id == ArchiveTune.id)
+        .exists(),
         select(BookEntry.id)
         .join(Book)
         .where(BookEntry.tune_id == ArchiveTune.id, Book.owner_id != member.id)
         .exists(),
-        ArchiveTune.num_recordings > 0,
+        select(recording_tunes.c.tune_id)
+        .where(recording_tunes.c.tune_id == ArchiveTune.id)
+        .exists(),
     )
-    database.execute(delete(ArchiveTune).where(ArchiveTune.author_id == member.id, ~or_(*others)))
+    unused = select(ArchiveTune).where(ArchiveTune.author_id == member.id, ~or_(*others))
+    for tune in database.scalars(unused):
+        database.delete(tune)
     database.execute(delete(Composition).where(Composition.owner_id == member.id))
     database.execute(delete(Media).where(Media.owner_id == member.id))
-    for subject, table in (
-        ("tune", ArchiveTune), ("recording", ArchiveRecording), ("event", ArchiveEvent),
-        ("composition", Composition),
-    ):  # fmt: skip
+    database.flush()
+    for subject, table in COMMENTED.items():
         database.execute(
             delete(Comment).where(
                 Comment.subject == subject, Comment.subject_id.not_in(select(table.id))
             )
         )
-    counted = select(func.count()).where(Setting.tune_id == ArchiveTune.id).scalar_subquery()
-    database.execute(update(ArchiveTune).values(num_settings=counted))
 
 
 def purge(database: Session, folder: Path | None = None) -> None:

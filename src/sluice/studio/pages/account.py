@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse
@@ -19,9 +19,9 @@ from sluice.studio.errors import ForbiddenError, StudioError
 from sluice.studio.languages import gettext as _
 from sluice.studio.languages import list_languages, use_language
 from sluice.studio.moderation.queue import list_own_waiting
-from sluice.studio.security.limits import allow
+from sluice.studio.security.limits import allow, forget_counts
+from sluice.studio.web.answers import render_form, render_message
 from sluice.studio.web.context import DatabaseDep, MemberDep, StudioDep, VisitorDep
-from sluice.studio.web.forms import render_form, render_message
 from sluice.studio.web.members import enter, leave
 from sluice.studio.web.rendering import render
 from sluice.studio.web.visitor import set_cookie
@@ -181,6 +181,7 @@ def _require_password(
     database.commit()
     if not is_password_right(member.password, current):
         raise ForbiddenError(_("This is not your password."), "current")
+    forget_counts(database, visitor.who, "login")
 
 
 def _show_problem(
@@ -196,7 +197,7 @@ def _show_problem(
     )
 
 
-def _collect(database: DatabaseDep, visitor: VisitorDep, member: Member) -> dict[str, object]:
+def _collect(database: DatabaseDep, visitor: VisitorDep, member: Member) -> dict[str, Any]:
     return {
         "sessions": list_sessions(database, member),
         "current_hash": visitor.session_hash,

@@ -14,8 +14,8 @@ from sluice.studio.errors import StudioError
 from sluice.studio.languages import gettext as _
 from sluice.studio.security.limits import allow
 from sluice.studio.security.origin import choose_next
+from sluice.studio.web.answers import render_form, render_message
 from sluice.studio.web.context import DatabaseDep, StudioDep, VisitorDep
-from sluice.studio.web.forms import render_form, render_message
 from sluice.studio.web.members import KNOWN, enter, leave
 from sluice.studio.web.rendering import render
 from sluice.studio.web.visitor import get_cookie_name
@@ -44,9 +44,7 @@ def log_in(
     """Start a session, or show the form again with the reason why not."""
     known = request.cookies.get(get_cookie_name(KNOWN, studio.config.is_secure), "")
     try:
-        member = check_login(
-            database, studio.key, visitor.address_hash, email, password, known
-        )
+        member = check_login(database, studio.key, visitor.address_hash, email, password, known)
     except StudioError as error:
         return render_form(
             request, database, "login.html", error, email=email[:254], next=choose_next(next)
@@ -116,9 +114,7 @@ def choose_new_password(
     try:
         hashed = hash_password(check_password(password, member.name, member.email))
     except StudioError as error:
-        return render_form(
-            request, database, "password_new.html", error, email=member.email
-        )
+        return render_form(request, database, "password_new.html", error, email=member.email)
     member = reset_password(database, studio.config, studio.key, token, hashed)
     enter(request, database, studio, visitor, member)
     return RedirectResponse("/account", 303)

@@ -20,8 +20,8 @@ from sluice.studio.errors import StudioError
 from sluice.studio.languages import gettext as _
 from sluice.studio.security.limits import allow
 from sluice.studio.security.robots import HIDDEN_FIELD, TIME_FIELD, check_human, sign_time
+from sluice.studio.web.answers import render_form, render_message
 from sluice.studio.web.context import DatabaseDep, StudioDep, VisitorDep
-from sluice.studio.web.forms import render_form, render_message
 from sluice.studio.web.members import enter
 from sluice.studio.web.rendering import render
 

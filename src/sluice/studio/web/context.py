@@ -10,7 +10,13 @@ from typing import Annotated, cast
 from fastapi import Depends, Request
 from sqlalchemy.orm import Session
 
-from sluice.studio.accounts.sessions import COOKIE, DURATION, find_session, read_token, renew_session
+from sluice.studio.accounts.sessions import (
+    COOKIE,
+    DURATION,
+    find_session,
+    read_token,
+    renew_session,
+)
 from sluice.studio.archive.database import Database
 from sluice.studio.archive.tables import Member, MemberSession
 from sluice.studio.archive.tables.base import get_now
@@ -19,7 +25,6 @@ from sluice.studio.errors import ForbiddenError, StudioError
 from sluice.studio.languages import gettext as _
 from sluice.studio.security.keys import load_key
 from sluice.studio.web.visitor import Visitor, get_cookie_name, set_cookie
-
 
 _RENEWED_AFTER = timedelta(hours=20)
 

@@ -45,8 +45,10 @@ class Visitor:
 
     @property
     def claim_hash(self) -> str:
-        """What is stored beside what this browser made; not the secret itself. Programs have none."""
-        return "" if not self.secret else hashlib.sha256(f"claim {self.secret}".encode()).hexdigest()
+        """What is stored beside what this browser made; not the secret; empty for programs."""
+        return (
+            "" if not self.secret else hashlib.sha256(f"claim {self.secret}".encode()).hexdigest()
+        )
 
     @property
     def address_hash(self) -> str:
