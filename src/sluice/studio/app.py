@@ -11,17 +11,7 @@ from sluice._version import __version__
 from sluice.studio.accounts.sessions import COOKIE
 from sluice.studio.archive.database import Database
 from sluice.studio.config import StudioConfig
-from sluice.studio.pages import (
-    account,
-    compose,
-    desk,
-    login,
-    media,
-    metrics,
-    report,
-    sign_up,
-    site,
-)
+from sluice.studio.pages import community, compose, media, membership, metrics, site
 from sluice.studio.security.bodies import BodyLimitMiddleware
 from sluice.studio.security.headers import HeadersMiddleware
 from sluice.studio.web import static_files
@@ -32,8 +22,8 @@ from sluice.studio.web.problems import install_handlers
 from sluice.studio.web.visitor import VisitorMiddleware, get_cookie_name
 
 _PAGES = (
-    account.router, compose.router, desk.router, login.router, media.router, metrics.router,
-    report.router, sign_up.router, site.router,
+    *community.ROUTERS, *membership.ROUTERS, compose.router, media.router, metrics.router,
+    site.router,
 )  # fmt: skip
 
 

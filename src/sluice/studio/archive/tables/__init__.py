@@ -25,7 +25,9 @@ from sluice.studio.archive.tables.recordings import ArchiveRecording as ArchiveR
 from sluice.studio.archive.tables.recordings import Media as Media
 from sluice.studio.archive.tables.recordings import event_tunes as event_tunes
 from sluice.studio.archive.tables.recordings import recording_tunes as recording_tunes
+from sluice.studio.archive.tables.search import TuneText as TuneText
 from sluice.studio.archive.tables.tunes import ArchiveTune as ArchiveTune
 from sluice.studio.archive.tables.tunes import Comment as Comment
 from sluice.studio.archive.tables.tunes import Setting as Setting
 from sluice.studio.archive.tables.tunes import TuneNote as TuneNote
+from sluice.studio.archive.tables.tunes import TuneVersion as TuneVersion
