@@ -13,7 +13,7 @@ from sluice.studio.archive.database import Database
 from sluice.studio.config import StudioConfig
 from sluice.studio.exports.cache import FileCache
 from sluice.studio.exports.jobs import JobRunner
-from sluice.studio.pages import compose, downloads, media, metrics, site
+from sluice.studio.pages import community, compose, downloads, media, membership, metrics, site
 from sluice.studio.security.bodies import BodyLimitMiddleware
 from sluice.studio.security.headers import HeadersMiddleware
 from sluice.studio.web import static_files
@@ -23,7 +23,10 @@ from sluice.studio.web.metrics import MetricsMiddleware, RequestMetrics
 from sluice.studio.web.problems import install_handlers
 from sluice.studio.web.visitor import VisitorMiddleware, get_cookie_name
 
-_PAGES = (compose.router, media.router, metrics.router, site.router)
+_PAGES = (
+    *community.ROUTERS, *membership.ROUTERS, compose.router, media.router, metrics.router,
+    site.router,
+)  # fmt: skip
 
 
 def create_app(config: StudioConfig, number: int = 0) -> FastAPI:
