@@ -25,3 +25,19 @@ class NotFoundError(StudioError):
 
 class ForbiddenError(StudioError):
     """This visitor may not do that."""
+
+
+class LimitError(StudioError):
+    """Too often in too short a time.
+
+    Attributes:
+        seconds: how long to wait.
+    """
+
+    def __init__(self, sentence: str, seconds: int) -> None:
+        super().__init__(sentence)
+        self.seconds = seconds
+
+
+class UnavailableError(StudioError):
+    """It cannot be done just now; the same request may succeed later."""

@@ -10,6 +10,7 @@ from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import Connection
 from sqlalchemy.orm import Session
 
+from sluice.studio.archive import search_index  # noqa: F401 -- keeps the index in every session
 from sluice.studio.archive.tables import Base
 
 _SECONDS_FOR_LOCK = 10
@@ -38,10 +39,12 @@ class Database:
         Args:
             write: whether it changes anything: SQLite's lock is then taken at once, since a
                 transaction that reads first may not begin to write after another has written.
+                Commit before work that takes long, so that others need not wait for it.
         """
         bind = self._writing if write else self.engine
-        with Session(bind, expire_on_commit=False) as session, session.begin():
+        with Session(bind, expire_on_commit=False) as session:
             yield session
+            session.commit()
 
     def close(self) -> None:
         """Close all connections."""
