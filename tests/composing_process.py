@@ -60,10 +60,10 @@ def start_process(config: ComposingConfig) -> Iterator[tuple[subprocess.Popen[by
 
 
 def run(work: Callable[[], Awaitable[Result]]) -> Result:
-    """What a coroutine gives, within twenty seconds."""
+    """What a coroutine gives, within a minute."""
 
     async def limited() -> Result:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             return await work()
 
     return asyncio.run(limited())

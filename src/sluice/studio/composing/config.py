@@ -65,7 +65,5 @@ class ComposingConfig:
         return [*found, "--models", str(self.models)] if self.models else found
 
     def make_environment(self, base: Mapping[str, str] = os.environ) -> dict[str, str]:
-        """The environment for that command: `base` with the secret, and with fewer arenas of
-        memory, of which every thread would keep one."""
-        found = {"MALLOC_ARENA_MAX": "2", **base}
-        return found | {SECRET_VARIABLE: self.secret} if self.secret else found
+        """The environment for that command: `base` with the secret."""
+        return {**base, **({SECRET_VARIABLE: self.secret} if self.secret else {})}

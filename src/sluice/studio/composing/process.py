@@ -16,7 +16,7 @@ import torch
 from sluice.studio.composing.addresses import Address
 from sluice.studio.composing.config import ComposingConfig
 from sluice.studio.composing.jobs import JobBoard
-from sluice.studio.composing.memory import release_memory
+from sluice.studio.composing.memory import limit_arenas, release_memory
 from sluice.studio.composing.models import LoadedModel, ModelShelf
 from sluice.studio.composing.options import ComposingOptions
 from sluice.studio.composing.replays import make_replay
@@ -42,6 +42,7 @@ def run_composing_process(config: ComposingConfig) -> None:
     """
     config.check()
     address = Address.parse(config.address)
+    limit_arenas()
     torch.set_num_threads(1)  # a batch of this size is fastest so, and web workers need the rest
     sys.setswitchinterval(_SWITCH_SECONDS)
     shelf = ModelShelf(config.models, config.max_running)
