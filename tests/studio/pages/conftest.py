@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-
 from tests.studio.conftest import MISSING, add_member, find_free_port
 
 if not MISSING:

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
-from sluice.studio.pages import book_entries, books, events, offline, recordings, tune_choice
+from sluice.studio.pages import (
+    book_entries,
+    books,
+    events,
+    following,
+    members,
+    month,
+    offline,
+    recordings,
+    tune_choice,
+)
 
 ROUTERS = (
     book_entries.router,
     books.router,
     events.router,
+    following.router,
+    members.router,
+    month.router,
     offline.router,
     recordings.router,
     tune_choice.router,
