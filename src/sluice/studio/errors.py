@@ -25,3 +25,15 @@ class NotFoundError(StudioError):
 
 class ForbiddenError(StudioError):
     """This visitor may not do that."""
+
+
+class LimitError(StudioError):
+    """Too often in too short a time.
+
+    Attributes:
+        seconds: how long to wait.
+    """
+
+    def __init__(self, sentence: str, seconds: int) -> None:
+        super().__init__(sentence)
+        self.seconds = seconds

@@ -5,10 +5,13 @@ from __future__ import annotations
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+# The hash is that of the one style sheet that abcjs puts into each score; it stops text from being
+# selected while notes are dragged.
+_ABCJS_STYLE = "'sha256-BCpnf71gZdCsSCHDzyB1RsBbZ0qQdqseK6v+yJsgg30='"
 POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-    "media-src 'self'; connect-src 'self'; font-src 'self'; form-action 'self'; "
-    "manifest-src 'self'; frame-ancestors 'none'; base-uri 'none'"
+    f"default-src 'none'; script-src 'self'; style-src 'self' {_ABCJS_STYLE}; "
+    "img-src 'self' data:; media-src 'self'; connect-src 'self'; font-src 'self'; "
+    "form-action 'self'; manifest-src 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
 _HEADERS = {
     "content-security-policy": POLICY,

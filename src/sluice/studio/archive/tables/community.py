@@ -44,6 +44,7 @@ class MonthEntry(Base):
     month_id: Mapped[int] = mapped_column(ForeignKey("month.id", ondelete="CASCADE"))
     tune_id: Mapped[int | None] = mapped_column(ForeignKey("tune.id", ondelete="CASCADE"))
     recording_id: Mapped[int | None] = mapped_column(ForeignKey("recording.id", ondelete="CASCADE"))
+    author_id: Mapped[int | None] = mapped_column(ForeignKey("member.id", ondelete="SET NULL"))
 
     month: Mapped[Month] = relationship(back_populates="entries")
     tune: Mapped[ArchiveTune | None] = relationship()
@@ -51,19 +52,22 @@ class MonthEntry(Base):
 
 
 class Vote(Base):
-    """A member's vote of a month; `kind` is `tune` or `recording`."""
+    """A member's vote of a month; `kind` is `tune` or `recording`.
+
+    It counts on when the member has left, so that results stay.
+    """
 
     __tablename__ = "vote"
     __table_args__ = (UniqueConstraint("month_id", "kind", "member_id"),)
 
     month_id: Mapped[int] = mapped_column(ForeignKey("month.id", ondelete="CASCADE"))
     kind: Mapped[str] = mapped_column(String(10))
-    member_id: Mapped[int] = mapped_column(ForeignKey("member.id", ondelete="CASCADE"))
+    member_id: Mapped[int | None] = mapped_column(ForeignKey("member.id", ondelete="SET NULL"))
     entry_id: Mapped[int] = mapped_column(ForeignKey("month_entry.id", ondelete="CASCADE"))
 
 
 class Activity(Base):
-    """That a member did something: `verb` such as `archived`, `recorded`; of which subject."""
+    """That a member, or a visitor, did something; see `archive.activity`."""
 
     __tablename__ = "activity"
     __table_args__ = (Index("ix_activity_subject", "subject", "subject_id"),)

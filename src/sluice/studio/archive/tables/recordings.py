@@ -38,7 +38,7 @@ class Media(Base):
 
 
 class ArchiveEvent(Base):
-    """A concert, session or workshop; `starts_at` is in UTC."""
+    """A concert, session or workshop; times are in UTC, `zone` is where it takes place."""
 
     __tablename__ = "event"
 
@@ -46,6 +46,8 @@ class ArchiveEvent(Base):
     title: Mapped[str] = mapped_column(String(200))
     text: Mapped[str] = mapped_column(Text, default="")
     starts_at: Mapped[datetime] = mapped_column(index=True)
+    ends_at: Mapped[datetime | None] = mapped_column(default=None)
+    zone: Mapped[str] = mapped_column(String(60), default="UTC")
     place: Mapped[str] = mapped_column(String(200), default="")
     media_id: Mapped[int | None] = mapped_column(ForeignKey("media.id", ondelete="SET NULL"))
     visibility: Mapped[str] = mapped_column(String(10), default="public")
