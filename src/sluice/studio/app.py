@@ -10,7 +10,7 @@ from fastapi import Depends, FastAPI
 from sluice._version import __version__
 from sluice.studio.archive.database import Database
 from sluice.studio.config import StudioConfig
-from sluice.studio.pages import compose, site
+from sluice.studio.pages import compose, glass, glas_herry, site
 from sluice.studio.security.headers import HeadersMiddleware
 from sluice.studio.web import static_files
 from sluice.studio.web.context import Studio
@@ -18,7 +18,7 @@ from sluice.studio.web.forms import check_form
 from sluice.studio.web.problems import install_handlers
 from sluice.studio.web.visitor import VisitorMiddleware
 
-_PAGES = (compose.router, site.router)
+_PAGES = (compose.router, glass.router, glas_herry.router, site.router)
 
 
 def create_app(config: StudioConfig) -> FastAPI:

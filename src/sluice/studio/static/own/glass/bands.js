@@ -12,6 +12,7 @@ export class ScoreBands {
     /** @type {((note: number) => string | null) | null} */
     this.colour = null;
     score.element.addEventListener("score-drawn", () => this.draw());
+    if (score.tune) this.draw();
   }
 
   /** @param {(note: number) => string | null} colour of a note by its place; null for none */
@@ -37,16 +38,15 @@ export class ScoreBands {
     const staves = [...svg.querySelectorAll(".abcjs-staff")].map((staff) => measure(svg, [staff]));
     for (const [note, box] of boxes.entries()) {
       if (!box) continue;
-      const middle = (box.top + box.bottom) / 2;
-      const staff = staves.reduce((best, one) =>
-        one && (!best || distance(one, middle) < distance(best, middle)) ? one : best, null);
-      if (!staff) continue;
+      const own = boxes.filter((one) => one && one.line === box.line);
+      const staff = findNearest(staves, (box.top + box.bottom) / 2);
+      const frame = [...own, staff].filter((one) => one !== null);
       const next = boxes[note + 1];
       const isSameLine = next && next.line === box.line && next.left > box.left;
-      const right = isSameLine ? next.left : staff.right;
+      const right = isSameLine ? next.left : staff?.right ?? box.right;
       const band = document.createElementNS(SVG, "rect");
-      const top = Math.min(staff.top, box.top) - CLEARANCE;
-      const bottom = Math.max(staff.bottom, box.bottom) + CLEARANCE;
+      const top = Math.min(...frame.map((one) => one.top)) - CLEARANCE;
+      const bottom = Math.max(...frame.map((one) => one.bottom)) + CLEARANCE;
       const place = { x: box.left - 3, y: top, width: Math.max(2, right - box.left), height: bottom - top };
       for (const [name, value] of Object.entries(place)) band.setAttribute(name, value.toFixed(1));
       band.setAttribute("data-note", String(note));
@@ -78,10 +78,14 @@ function measure(svg, elements) {
   };
 }
 
+/** @typedef {{left: number, right: number, top: number, bottom: number} | null} Box */
+
 /**
- * @param {{top: number, bottom: number}} staff
+ * @param {Box[]} staves
  * @param {number} y
+ * @returns {Box} the staff whose middle is nearest
  */
-function distance(staff, y) {
-  return Math.abs((staff.top + staff.bottom) / 2 - y);
+function findNearest(staves, y) {
+  const distance = (/** @type {Box} */ one) => (one ? Math.abs((one.top + one.bottom) / 2 - y) : Infinity);
+  return staves.reduce((best, one) => (distance(one) < distance(best) ? one : best), null);
 }

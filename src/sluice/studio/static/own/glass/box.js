@@ -15,7 +15,7 @@ import { onThemeChange, Scale } from "./colours.js";
 import { Controls } from "./controls.js";
 import { OddsView } from "./odds.js";
 import { Pack } from "./pack.js";
-import { CellSketch, format } from "./sketch.js";
+import { CellSketch } from "./sketch.js";
 import { TimeMap } from "./time_map.js";
 import { TokenStrip } from "./tokens.js";
 import { describeGrammar, describeReason, describeStep, describeUnit, fillOdds, fillValues } from "./words.js";
@@ -64,10 +64,15 @@ class GlassBox {
     return this.pack.layers[this.place];
   }
 
-  get scale() {
+  /**
+   * The colours of the chosen value: of a gate from 0 to 1, else as far as the unit goes.
+   *
+   * @param {number} unit
+   */
+  scaleOf(unit) {
     const value = this.pack.find(this.layer, this.value);
     if (!value) return new Scale(false, 1);
-    return new Scale(value.role === "gate", this.pack.limit(value.array));
+    return new Scale(value.role === "gate", this.pack.limit(this.layer, value.array, unit));
   }
 
   get moment() {
@@ -93,6 +98,7 @@ class GlassBox {
       const { isPlaying } = /** @type {CustomEvent} */ (event).detail;
       if (!isPlaying) this.follower.stop();
       if (isPlaying) this.run(false);
+      this.controls.showPlaying(isPlaying);
       this.part("caption").setAttribute("aria-live", isPlaying ? "off" : "polite");
       this.root.classList.toggle("is-moving", isPlaying);
     });
@@ -168,8 +174,7 @@ class GlassBox {
   recolour() {
     const value = this.pack.find(this.layer, this.value);
     if (!value) return;
-    this.map.paint(this.pack, this.layer, value.array, this.scale);
-    this.controls.showLegend(this.scale);
+    this.map.paint(this.pack, this.layer, value.array, (unit) => this.scaleOf(unit));
     this.recolourTune();
   }
 
@@ -177,7 +182,9 @@ class GlassBox {
   recolourTune() {
     const value = this.pack.find(this.layer, this.value);
     if (!value) return;
-    const { scale, pack, layer, unit } = this;
+    const { pack, layer, unit } = this;
+    const scale = this.scaleOf(unit);
+    this.controls.showLegend(scale);
     const read = (/** @type {number} */ step) => pack.read(layer, value.array, step, unit);
     this.strip.colour(read, scale);
     this.bands.paint((note) => {
@@ -201,17 +208,15 @@ class GlassBox {
     this.odds.show(pack, step);
     this.lightNote();
     const values = readWires(pack, layer, step, unit);
-    const limit = Math.max(1, pack.limit(pack.find(layer, layer.memory)?.array ?? layer.values[0].array));
     const sentences = describeUnit(pack, moment);
     const title = text("unit-title", { unit: layer.units.numbers[unit], layer: this.place + 1, layers: pack.layers.length, cell: layer.cell });
-    this.sketch.show(values, limit, `${title} ${sentences.join(" ")}`);
+    this.sketch.show(values, `${title} ${sentences.join(" ")}`);
     this.say("unit", title);
     this.say("reason", describeReason(pack, moment));
     this.say("step", describeStep(pack, step));
     this.say("grammar", describeGrammar(pack, step));
     this.say("first", sentences[0]);
     this.say("others", sentences.slice(1).join(" "));
-    this.say("limit", format(limit));
     fillValues(this.part("values"), pack, moment);
     fillOdds(this.part("odds-table"), pack, step);
     this.controls.place(step, unit);
@@ -239,7 +244,7 @@ class GlassBox {
 const root = /** @type {HTMLElement | null} */ (document.querySelector("[data-glass]"));
 if (root) {
   Pack.fetch(root.dataset.glass ?? "").then(
-    (pack) => Object.assign(window, { glassBox: new GlassBox(root, pack) }),
+    (pack) => new GlassBox(root, pack),
     () => {
       const notice = /** @type {HTMLElement} */ (root.querySelector("[data-part=notice]"));
       notice.textContent = text("missing");

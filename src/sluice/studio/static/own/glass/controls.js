@@ -2,7 +2,7 @@
 
 import { text } from "../texts.js";
 import { format } from "./sketch.js";
-import { nameValue } from "./words.js";
+import { nameValue, showSymbol } from "./words.js";
 
 /** @typedef {import("./box.js").GlassBox} GlassBox */
 
@@ -18,6 +18,7 @@ export class Controls {
     this.find("back").addEventListener("click", () => box.go(box.step - 1));
     this.find("on").addEventListener("click", () => box.go(box.step + 1));
     this.find("run").addEventListener("click", () => box.run(!box.clock.isRunning));
+    this.find("play").addEventListener("click", () => void box.player.toggle());
     this.find("speed").addEventListener("input", () => this.setSpeed());
     this.layers = this.find("layer");
     this.layers.replaceChildren(
@@ -64,7 +65,7 @@ export class Controls {
     const { layer, value } = this.box;
     const options = layer.values.map(({ name, symbol }) => {
       const isChosen = name === value;
-      return new Option(`${nameValue(name)} (${symbol})`, name, isChosen, isChosen);
+      return new Option(`${nameValue(name)} (${showSymbol(symbol)})`, name, isChosen, isChosen);
     });
     this.values.replaceChildren(...options);
     const left = layer.left_out.map(nameValue).join(", ");
@@ -92,6 +93,12 @@ export class Controls {
     const button = this.find("run");
     button.setAttribute("aria-pressed", String(isRunning));
     this.box.say("run", text(isRunning ? "run-stop" : "run-start"));
+  }
+
+  /** @param {boolean} isPlaying */
+  showPlaying(isPlaying) {
+    this.find("play").setAttribute("aria-pressed", String(isPlaying));
+    this.box.say("play", text(isPlaying ? "pause" : "play"));
   }
 
   /**

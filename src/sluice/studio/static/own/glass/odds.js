@@ -35,17 +35,18 @@ export class OddsView {
       row.sampled.style.setProperty("--share", String(one.isForbidden ? 0 : one.sampled));
       row.modelNumber.textContent = percent(one.model);
       row.sampledNumber.textContent = one.isForbidden && !isGiven ? "–" : percent(one.sampled);
-      row.note.textContent = describe(one, isGiven);
+      row.note.textContent = describe(one, isGiven, pack.header.is_drawn);
     }
   }
 }
 
 /**
  * @param {import("./pack.js").Odds} one
- * @param {boolean} isGiven
+ * @param {boolean} isGiven whether it was asked for
+ * @param {boolean} isDrawn whether the tune was drawn as it stands
  */
-function describe(one, isGiven) {
-  if (one.isDrawn) return text(isGiven ? "odds-given" : "odds-drawn");
+export function describe(one, isGiven, isDrawn) {
+  if (one.isDrawn) return text(isGiven ? "odds-given" : isDrawn ? "odds-drawn" : "odds-written");
   return one.isForbidden && !isGiven ? text("odds-forbidden") : "";
 }
 

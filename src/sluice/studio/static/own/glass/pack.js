@@ -93,12 +93,15 @@ export class Pack {
   }
 
   /**
-   * The greatest size of a value in the units shown.
+   * The greatest size that a unit's value has in this tune.
    *
+   * @param {Layer} layer
    * @param {string} array
+   * @param {number} unit
    */
-  limit(array) {
-    return this.arrays[`${array}.range`].reduce((most, one) => Math.max(most, Math.abs(one)), 0) || 1;
+  limit(layer, array, unit) {
+    const range = this.arrays[`${array}.range`];
+    return Math.max(Math.abs(range[unit]), Math.abs(range[layer.units.numbers.length + unit])) || 1;
   }
 
   /**

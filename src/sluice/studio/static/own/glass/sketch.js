@@ -6,6 +6,10 @@
 import { Scale } from "./colours.js";
 
 const SVG = "http://www.w3.org/2000/svg";
+/** The value of the strongest colour of a wire. */
+const STRONGEST = 1;
+/** How small the drawing may become, for its numbers to be read. */
+const SMALLEST = 0.72;
 
 export class CellSketch {
   /**
@@ -17,6 +21,7 @@ export class CellSketch {
     this.svg = /** @type {SVGSVGElement} */ (document.importNode(parsed, true));
     this.svg.setAttribute("role", "img");
     this.svg.setAttribute("focusable", "false");
+    this.svg.style.minWidth = `${SMALLEST * this.svg.viewBox.baseVal.width}px`;
     element.replaceChildren(this.svg);
     this.wires = this.collect(".wire");
     this.numbers = this.collect(".number");
@@ -36,12 +41,11 @@ export class CellSketch {
 
   /**
    * @param {Map<number, number>} values of the wires, by node
-   * @param {number} limit the value of the strongest colour
    * @param {string} label what a screen reader says
    */
-  show(values, limit, label) {
+  show(values, label) {
     this.svg.setAttribute("aria-label", label);
-    const scale = new Scale(false, limit);
+    const scale = new Scale(false, STRONGEST);
     for (const { element, node } of this.wires) {
       const value = values.get(node);
       const known = value !== undefined && Number.isFinite(value);

@@ -5,11 +5,12 @@
  * what moves is only the playhead above them.
  */
 
-import { Scale } from "./colours.js";
 import { text } from "../texts.js";
+import { nameValue } from "./words.js";
 
 /** @typedef {import("./pack.js").Pack} Pack */
 /** @typedef {import("./pack.js").Layer} Layer */
+/** @typedef {import("./colours.js").Scale} Scale */
 
 const GUTTER = 26;
 const TOP = 18;
@@ -68,10 +69,10 @@ export class TimeMap extends EventTarget {
    * @param {Pack} pack
    * @param {Layer} layer
    * @param {string} array of the value
-   * @param {Scale} scale
+   * @param {(unit: number) => Scale} scaleOf
    */
-  paint(pack, layer, array, scale) {
-    this.repaint = () => this.draw(pack, layer, array, scale);
+  paint(pack, layer, array, scaleOf) {
+    this.repaint = () => this.draw(pack, layer, array, scaleOf);
     this.repaint();
   }
 
@@ -79,9 +80,9 @@ export class TimeMap extends EventTarget {
    * @param {Pack} pack
    * @param {Layer} layer
    * @param {string} array
-   * @param {Scale} scale
+   * @param {(unit: number) => Scale} scaleOf
    */
-  draw(pack, layer, array, scale) {
+  draw(pack, layer, array, scaleOf) {
     this.steps = pack.steps;
     this.rows = layer.units.numbers.length;
     this.rowHeight = Math.max(this.width < 560 ? 4.5 : 6, Math.min(14, 200 / this.rows));
@@ -95,7 +96,7 @@ export class TimeMap extends EventTarget {
     const style = getComputedStyle(this.element);
     const colours = { ink: style.color, faint: style.getPropertyValue("--line"), muted: style.getPropertyValue("--muted"), fill: style.getPropertyValue("--kept") };
     context.font = `11px ${style.fontFamily}`;
-    this.paintCells(context, pack, layer, array, scale);
+    this.paintCells(context, pack, layer, array, scaleOf);
     this.paintGroups(context, layer, colours);
     this.paintBars(context, pack, colours);
     this.paintKept(context, pack, layer, colours);
@@ -107,12 +108,13 @@ export class TimeMap extends EventTarget {
    * @param {Pack} pack
    * @param {Layer} layer
    * @param {string} array
-   * @param {Scale} scale
+   * @param {(unit: number) => Scale} scaleOf
    */
-  paintCells(context, pack, layer, array, scale) {
+  paintCells(context, pack, layer, array, scaleOf) {
     const image = new ImageData(this.steps, this.rows);
-    for (let step = 0; step < this.steps; step++) {
-      for (let row = 0; row < this.rows; row++) {
+    for (let row = 0; row < this.rows; row++) {
+      const scale = scaleOf(row);
+      for (let step = 0; step < this.steps; step++) {
         const at = 4 * (row * this.steps + step);
         image.data.set(scale.rgb(pack.read(layer, array, step, row)), at);
         image.data[at + 3] = 255;
@@ -196,8 +198,10 @@ export class TimeMap extends EventTarget {
     context.fillStyle = colours.muted;
     context.textAlign = "left";
     context.textBaseline = "alphabetic";
-    const title = layer.kept ? text("kept-title", { gate: layer.kept.gate || text("kept") }) : text("kept-none");
-    context.fillText(title, GUTTER, top - 7);
+    const gate = layer.kept && nameValue(layer.kept.gate || layer.kept.state);
+    const titles = gate ? ["kept-title", "kept-short"].map((key) => text(key, { gate })) : [text("kept-none")];
+    const isNarrow = context.measureText(titles[0]).width > this.width - GUTTER;
+    context.fillText(isNarrow ? titles[titles.length - 1] : titles[0], GUTTER, top - 7);
     if (!layer.kept) return;
     const values = pack.arrays[layer.kept.array];
     const y = (/** @type {number} */ value) => top + STRIP * (1 - Math.min(1, Math.max(0, value)));

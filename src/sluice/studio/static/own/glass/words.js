@@ -2,7 +2,7 @@
 
 import { text } from "../texts.js";
 import { readBefore } from "./cell.js";
-import { percent } from "./odds.js";
+import { describe, percent } from "./odds.js";
 import { format } from "./sketch.js";
 import { describeToken, showToken } from "./tokens.js";
 
@@ -86,7 +86,7 @@ export function fillValues(body, pack, { layer, unit, step }) {
     const before = step > 0 ? pack.read(layer, value.array, step - 1, unit) : null;
     const start = value.role === "state" ? readBefore(pack, layer, value.name, step, unit) : before;
     const now = pack.read(layer, value.array, step, unit);
-    return makeRow([`${nameValue(value.name)} (${value.symbol})`, format(start), format(now)], value.name);
+    return makeRow([`${nameValue(value.name)} (${showSymbol(value.symbol)})`, format(start), format(now)], value.name);
   });
   body.replaceChildren(...rows);
 }
@@ -98,11 +98,11 @@ export function fillValues(body, pack, { layer, unit, step }) {
  */
 export function fillOdds(body, pack, step) {
   const rows = pack.odds(step).map((one) => {
-    const notes = [one.isForbidden ? text("odds-forbidden") : "", one.isDrawn ? text("odds-drawn") : ""];
+    const note = describe(one, step < pack.header.given, pack.header.is_drawn);
     const name = pack.spell(one.token);
     const sampled = one.isForbidden ? "–" : percent(one.sampled);
     const words = `${showToken(name)} (${describeToken(name)})`;
-    return makeRow([words, percent(one.model), sampled, notes.filter(Boolean).join(", ")], name);
+    return makeRow([words, percent(one.model), sampled, note], name);
   });
   body.replaceChildren(...rows);
 }
@@ -128,6 +128,11 @@ export function nameValue(name) {
   const key = `value-${name}`;
   const words = text(key);
   return words === key ? name : words;
+}
+
+/** @param {string} symbol in plain text, as c_t */
+export function showSymbol(symbol) {
+  return symbol.replace("_t", "ₜ");
 }
 
 /** @param {number} share */
