@@ -8,26 +8,43 @@ from contextlib import asynccontextmanager
 from fastapi import Depends, FastAPI
 
 from sluice._version import __version__
+from sluice.studio.accounts.sessions import COOKIE
 from sluice.studio.archive.database import Database
 from sluice.studio.config import StudioConfig
-from sluice.studio.pages import compose, glass, glas_herry, site
+from sluice.studio.pages import compose, glas_herry, glass, media, metrics, site
+from sluice.studio.security.bodies import BodyLimitMiddleware
 from sluice.studio.security.headers import HeadersMiddleware
 from sluice.studio.web import static_files
 from sluice.studio.web.context import Studio
 from sluice.studio.web.forms import check_form
+from sluice.studio.web.metrics import MetricsMiddleware, RequestMetrics
 from sluice.studio.web.problems import install_handlers
-from sluice.studio.web.visitor import VisitorMiddleware
+from sluice.studio.web.visitor import VisitorMiddleware, get_cookie_name
 
-_PAGES = (compose.router, glass.router, glas_herry.router, site.router)
+_PAGES = (
+    compose.router,
+    glas_herry.router,
+    glass.router,
+    media.router,
+    metrics.router,
+    site.router,
+)
 
 
-def create_app(config: StudioConfig) -> FastAPI:
-    """The application of one web process, whose database has its tables already."""
+def create_app(config: StudioConfig, number: int = 0) -> FastAPI:
+    """The application of one web process, whose database has its tables already.
+
+    Args:
+        config: the settings.
+        number: of this process among the web processes of this folder, from 0.
+    """
     studio = Studio(config, Database(config.database_url))
+    request_metrics = RequestMetrics(config.folder / "run", number)
 
     @asynccontextmanager
     async def run(app: FastAPI) -> AsyncIterator[None]:
         yield
+        request_metrics.write()
         studio.database.close()
 
     app = FastAPI(
@@ -35,10 +52,14 @@ def create_app(config: StudioConfig) -> FastAPI:
         openapi_url="/api/openapi.json",
     )  # fmt: skip
     app.state.studio = studio
+    app.state.metrics = request_metrics
     app.include_router(static_files.router)
     for router in _PAGES:
         app.include_router(router, dependencies=[Depends(check_form)], include_in_schema=False)
     install_handlers(app)
+    cookie = get_cookie_name(COOKIE, config.is_secure)
+    app.add_middleware(BodyLimitMiddleware, session_cookie=cookie)
     app.add_middleware(VisitorMiddleware, is_secure=config.is_secure, language=config.language)
     app.add_middleware(HeadersMiddleware, is_secure=config.is_secure)
+    app.add_middleware(MetricsMiddleware, metrics=request_metrics)
     return app

@@ -23,6 +23,7 @@
  * tablature and help, and `[data-shown=NAME]` for what is said of tempo and place.
  */
 
+import { linkText } from "./player/abc_text.js";
 import { Clock } from "./player/clock.js";
 import { followKeys } from "./player/keys.js";
 import { clamp, readSettings, writeSettings } from "./player/settings.js";
@@ -67,8 +68,9 @@ export class Player {
     this.connect();
     this.apply();
     followKeys(this);
-    const abc = element.querySelector("[data-abc]")?.textContent ?? "";
-    if (abc.trim()) void this.setAbc(abc);
+    const shown = /** @type {HTMLElement | null} */ (element.querySelector("[data-abc]"));
+    if (shown) linkText(this, shown);
+    if (shown?.textContent?.trim()) void this.setAbc(shown.textContent);
   }
 
   get isPlaying() {
@@ -86,6 +88,8 @@ export class Player {
       this.timeline = null;
       this.clock.position = 0;
     }
+    const shown = this.element.querySelector("[data-abc]");
+    if (shown && shown.textContent !== abc) shown.textContent = abc;
     await this.score.draw(abc);
   }
 
