@@ -22,7 +22,8 @@ from sluice.studio.web.problems import install_handlers
 from sluice.studio.web.visitor import VisitorMiddleware, get_cookie_name
 
 _PAGES = (
-    *community.ROUTERS, compose.router, glas_herry.router, glass.router, media.router, metrics.router, site.router,
+    *community.ROUTERS, compose.router, glas_herry.router, glass.router, media.router,
+    metrics.router, site.router,
 )  # fmt: skip
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import gzip
-import zlib
 import hashlib
 import json
+import zlib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
