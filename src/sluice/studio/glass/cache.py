@@ -28,10 +28,10 @@ class PackCache:
         """The compressed file of a key; None without one, or where it cannot be read."""
         try:
             content = self._get_path(key).read_bytes()
-            gzip.decompress(content)
+            is_whole = len(gzip.decompress(content)) > 0
         except (OSError, EOFError, zlib.error):
             return None
-        return content
+        return content if is_whole else None
 
     def store(self, key: str, pack: bytes) -> bytes:
         """Keep a file, whole or not at all, and return it compressed.

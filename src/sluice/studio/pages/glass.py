@@ -37,8 +37,7 @@ async def read_glass(request: Request, code: str, studio: StudioDep) -> Response
     cache = PackCache(studio.config.folder / "glass")
     content = await run_in_threadpool(cache.find, key)
     if content is None:
-        pack = await studio.composing.replay(found.model, found.tokens or [], found.options)
-        content = await run_in_threadpool(cache.store, key, pack)
+        raise NotFoundError(_("What the network did is not known yet."))
     if "gzip" in request.headers.get("accept-encoding", ""):
         headers["content-encoding"] = "gzip"
     else:

@@ -17,8 +17,9 @@ export class CellSketch {
    * @param {string} source the SVG of sluice.render.sketch.draw_interactive_sketch
    */
   constructor(element, source) {
-    const parsed = new DOMParser().parseFromString(source, "image/svg+xml").documentElement;
-    this.svg = /** @type {SVGSVGElement} */ (document.importNode(parsed, true));
+    const root = new DOMParser().parseFromString(source, "image/svg+xml").documentElement;
+    const parsed = /** @type {SVGSVGElement} */ (/** @type {unknown} */ (root));
+    this.svg = document.importNode(parsed, true);
     this.svg.setAttribute("role", "img");
     this.svg.setAttribute("focusable", "false");
     this.svg.style.minWidth = `${SMALLEST * this.svg.viewBox.baseVal.width}px`;
