@@ -11,7 +11,16 @@ from sluice._version import __version__
 from sluice.studio.accounts.sessions import COOKIE
 from sluice.studio.archive.database import Database
 from sluice.studio.config import StudioConfig
-from sluice.studio.pages import community, compose, glas_herry, glass, media, metrics, site
+from sluice.studio.pages import (
+    community,
+    compose,
+    glas_herry,
+    glass,
+    media,
+    membership,
+    metrics,
+    site,
+)
 from sluice.studio.security.bodies import BodyLimitMiddleware
 from sluice.studio.security.headers import HeadersMiddleware
 from sluice.studio.web import static_files
@@ -23,7 +32,7 @@ from sluice.studio.web.visitor import VisitorMiddleware, get_cookie_name
 
 _PAGES = (
     *community.ROUTERS, compose.router, glas_herry.router, glass.router, media.router,
-    metrics.router, site.router,
+    *membership.ROUTERS, metrics.router, site.router,
 )  # fmt: skip
 
 

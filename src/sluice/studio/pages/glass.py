@@ -22,8 +22,14 @@ _FOREVER = "public, max-age=31536000, immutable"
 def show_glass(request: Request, code: str, database: DatabaseDep, visitor: VisitorDep) -> Response:
     """The page; its script fetches the file."""
     found = _find_composition(database, code)
-    names = {"code": code, "title": found.title, "abc": found.abc}
-    return render(request, "glass.html", version=_identify(found)[:12], **names)
+    return render(
+        request,
+        "glass.html",
+        code=code,
+        title=found.title,
+        abc=found.abc,
+        version=_identify(found)[:12],
+    )
 
 
 @router.get("/c/{code}/glass.bin")
