@@ -11,9 +11,12 @@ from sluice._version import __version__
 from sluice.studio.accounts.sessions import COOKIE
 from sluice.studio.archive.database import Database
 from sluice.studio.config import StudioConfig
+from sluice.studio.exports.cache import FileCache
+from sluice.studio.exports.jobs import JobRunner
 from sluice.studio.pages import (
     community,
     compose,
+    downloads,
     glas_herry,
     glass,
     media,
@@ -31,8 +34,8 @@ from sluice.studio.web.problems import install_handlers
 from sluice.studio.web.visitor import VisitorMiddleware, get_cookie_name
 
 _PAGES = (
-    *community.ROUTERS, compose.router, glas_herry.router, glass.router, media.router,
-    *membership.ROUTERS, metrics.router, site.router,
+    *community.ROUTERS, compose.router, downloads.router, glas_herry.router, glass.router,
+    media.router, *membership.ROUTERS, metrics.router, site.router,
 )  # fmt: skip
 
 
@@ -43,7 +46,8 @@ def create_app(config: StudioConfig, number: int = 0) -> FastAPI:
         config: the settings.
         number: of this process among the web processes of this folder, from 0.
     """
-    studio = Studio(config, Database(config.database_url))
+    jobs = JobRunner(config.folder / "run", FileCache(config.folder / "cache"))
+    studio = Studio(config, Database(config.database_url), jobs)
     request_metrics = RequestMetrics(config.folder / "run", number)
 
     @asynccontextmanager
@@ -59,6 +63,8 @@ def create_app(config: StudioConfig, number: int = 0) -> FastAPI:
     app.state.studio = studio
     app.state.metrics = request_metrics
     app.include_router(static_files.router)
+    # Before the pages: `/tunes/7.abc` is no tune with the number 7.abc.
+    app.include_router(downloads.router, include_in_schema=False)
     for router in _PAGES:
         app.include_router(router, dependencies=[Depends(check_form)], include_in_schema=False)
     install_handlers(app)

@@ -12,8 +12,9 @@ from sluice.sequence import Checkpoint, LanguageModel, LanguageModelConfig, Voca
 from sluice.studio.archive.database import Database
 from sluice.studio.archive.tables import Composition
 from sluice.studio.config import StudioConfig
-from sluice.studio.glass.cache import PackCache, compute_key
+from sluice.studio.exports.cache import FileCache
 from sluice.studio.glass.replay import replay_tune
+from sluice.studio.pages.glass import locate_pack, store_pack
 from sluice.tunes.composition.composer import Composer
 from sluice.tunes.composition.sampling import TuneRequest
 from sluice.tunes.corpus.statistics import TuneStatistics
@@ -71,5 +72,6 @@ def add_composition(
     with database.open_session(write=True) as session:
         session.add(row)
     pack = replay_tune(composer, tokens, request, seed)
-    PackCache(config.folder / "glass").store(compute_key(code, tune.tokens, options), pack)
+    cache = FileCache(config.folder / "cache")
+    store_pack(cache, locate_pack(cache, row), pack)
     return pack

@@ -11,8 +11,9 @@ from starlette.testclient import TestClient
 from sluice.studio.archive.database import Database
 from sluice.studio.archive.tables import Composition
 from sluice.studio.config import StudioConfig
-from sluice.studio.glass.cache import PackCache, compute_key
+from sluice.studio.exports.cache import FileCache
 from sluice.studio.glass.packing import unpack
+from sluice.studio.pages.glass import locate_pack, store_pack
 from sluice.tunes.tune import Tune
 from studio.glass.compositions import TUNE, add_composition, make_composer
 
@@ -77,31 +78,28 @@ def test_the_glas_herry_comment_is_told_without_its_notes(client: TestClient) ->
     assert text.count('id="source-') == 6
 
 
-def test_a_damaged_file_is_as_good_as_none(tmp_path: Path) -> None:
-    cache = PackCache(tmp_path / "glass")
-    assert cache.find("ab" * 32) is None
-    content = cache.store("ab" * 32, b"some bytes" * 50)
-    assert gzip.decompress(content) == b"some bytes" * 50
-    assert cache.find("ab" * 32) == content
-    (path,) = (tmp_path / "glass").rglob("*.gz")
+def test_a_damaged_file_is_as_good_as_none(
+    client: TestClient, pack: bytes, config: StudioConfig
+) -> None:
+    (path,) = (config.folder / "cache").rglob("*.glass")
+    content = path.read_bytes()
     for damaged in (content[:20], b"", content[:-6] + b"123456"):
         path.write_bytes(damaged)
-        assert cache.find("ab" * 32) is None
+        assert client.get("/c/small/glass.bin").status_code == 404
+    path.write_bytes(content)
+    assert client.get("/c/small/glass.bin").content == pack
 
 
 def test_a_folder_that_cannot_be_written_is_no_reason_not_to_answer(tmp_path: Path) -> None:
-    (tmp_path / "glass").write_text("a file, where the folder should be")
-    cache = PackCache(tmp_path / "glass")
-    assert cache.decompress(cache.store("ab" * 32, b"bytes")) == b"bytes"
-    assert cache.find("ab" * 32) is None
+    (tmp_path / "cache").write_text("a file, where the folder should be")
+    cache = FileCache(tmp_path / "cache")
+    path = cache.make_path({"format": "glass"})
+    assert gzip.decompress(store_pack(cache, path, b"bytes")) == b"bytes"
 
 
-def test_keys_differ_with_all_that_a_file_follows_from() -> None:
-    keys = {
-        compute_key("m", ["a", "b"], {"seed": 1}),
-        compute_key("n", ["a", "b"], {"seed": 1}),
-        compute_key("m", ["ab"], {"seed": 1}),
-        compute_key("m", ["a", "b"], {"seed": 2}),
-    }
-    assert len(keys) == 4
-    assert compute_key("m", ["a"], {"x": 1, "y": 2}) == compute_key("m", ["a"], {"y": 2, "x": 1})
+def test_places_differ_with_all_that_a_file_follows_from(tmp_path: Path) -> None:
+    cache = FileCache(tmp_path)
+    usual = {"model": "m", "tokens": ["a", "b"], "options": {"seed": 1}}
+    others = [{}, {"model": "n"}, {"tokens": ["ab"]}, {"options": {"seed": 2}}]
+    places = {locate_pack(cache, Composition(**{**usual, **other})) for other in others}
+    assert len(places) == 4

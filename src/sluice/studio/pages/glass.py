@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
+import zlib
+from contextlib import suppress
+from pathlib import Path
+
 from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from sqlalchemy import select
@@ -9,7 +14,8 @@ from sqlalchemy.orm import Session
 
 from sluice.studio.archive.tables import Composition
 from sluice.studio.errors import NotFoundError
-from sluice.studio.glass.cache import PackCache, compute_key
+from sluice.studio.exports.cache import FileCache
+from sluice.studio.glass.packing import VERSION
 from sluice.studio.web.context import DatabaseDep, Studio, StudioDep, VisitorDep
 from sluice.studio.web.languages import gettext as _
 from sluice.studio.web.rendering import render
@@ -19,7 +25,9 @@ _FOREVER = "public, max-age=31536000, immutable"
 
 
 @router.get("/c/{code}/glass")
-def show_glass(request: Request, code: str, database: DatabaseDep, visitor: VisitorDep) -> Response:
+def show_glass(
+    request: Request, code: str, database: DatabaseDep, studio: StudioDep, visitor: VisitorDep
+) -> Response:
     """The page; its script fetches the file."""
     found = _find_composition(database, code)
     return render(
@@ -28,7 +36,7 @@ def show_glass(request: Request, code: str, database: DatabaseDep, visitor: Visi
         code=code,
         title=found.title,
         abc=found.abc,
-        version=_identify(found)[:12],
+        version=locate_pack(studio.jobs.cache, found).stem[:12],
     )
 
 
@@ -36,19 +44,51 @@ def show_glass(request: Request, code: str, database: DatabaseDep, visitor: Visi
 async def read_glass(request: Request, code: str, studio: StudioDep) -> Response:
     """The file (`sluice.studio.glass.packing`), from the cache or from the composing process."""
     found = await run_in_threadpool(_load_composition, studio, code)
-    key = _identify(found)
-    headers = {"cache-control": _FOREVER, "etag": f'"{key[:32]}"', "vary": "accept-encoding"}
+    cache = studio.jobs.cache
+    path = locate_pack(cache, found)
+    headers = {"cache-control": _FOREVER, "etag": f'"{path.stem}"', "vary": "accept-encoding"}
     if headers["etag"] in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
-    cache = PackCache(studio.config.folder / "glass")
-    content = await run_in_threadpool(cache.find, key)
+    content = await run_in_threadpool(_read_pack, cache, path)
     if content is None:
         raise NotFoundError(_("What the network did is not known yet."))
     if "gzip" in request.headers.get("accept-encoding", ""):
         headers["content-encoding"] = "gzip"
     else:
-        content = cache.decompress(content)
+        content = gzip.decompress(content)
     return Response(content, headers=headers, media_type="application/octet-stream")
+
+
+def locate_pack(cache: FileCache, found: Composition) -> Path:
+    """Where the compressed file of a composition is or will be: all that it follows from."""
+    return cache.make_path(
+        {
+            "format": "glass",
+            "version": VERSION,
+            "model": found.model,
+            "tokens": found.tokens,
+            "options": found.options,
+        }
+    )
+
+
+def store_pack(cache: FileCache, path: Path, pack: bytes) -> bytes:
+    """Keep a file and return it compressed; a full disk is no reason not to show it."""
+    content = gzip.compress(pack, 6, mtime=0)
+    with suppress(OSError):
+        cache.write(path, content)
+    return content
+
+
+def _read_pack(cache: FileCache, path: Path) -> bytes | None:
+    """A compressed file; None where there is none, or a damaged one."""
+    if not cache.find(path):
+        return None
+    try:
+        content = path.read_bytes()
+        return content if gzip.decompress(content) else None
+    except (OSError, EOFError, zlib.error):
+        return None
 
 
 def _load_composition(studio: Studio, code: str) -> Composition:
@@ -70,7 +110,3 @@ def _find_composition(session: Session, code: str) -> Composition:
             _("This tune is not complete yet, so there is nothing to look into. Come back soon.")
         )
     return found
-
-
-def _identify(found: Composition) -> str:
-    return compute_key(found.model, found.tokens or [], found.options)
