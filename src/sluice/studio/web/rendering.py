@@ -15,6 +15,7 @@ from sluice.studio.languages import get_language, gettext, list_languages, ngett
 from sluice.studio.web.dates import FILTERS
 from sluice.studio.web.forms import FIELD
 from sluice.studio.web.static_files import get_static_url
+from sluice.studio.web.tempos import list_tempos
 from sluice.studio.web.visitor import Visitor
 
 FOLDER = Path(__file__).parent.parent / "templates"
@@ -34,7 +35,10 @@ def create_environment() -> Environment:
     environment.install_gettext_callables(gettext, ngettext, newstyle=True)  # type: ignore[attr-defined]
     environment.filters.update(FILTERS)
     environment.globals.update(
-        static_url=get_static_url, list_languages=list_languages, version=__version__
+        static_url=get_static_url,
+        list_languages=list_languages,
+        list_tempos=list_tempos,
+        version=__version__,
     )
     return environment
 

@@ -139,7 +139,7 @@ export class Score {
     try {
       this.tune = engrave(this.abcjs, this.sheet, abc, {
         width: this.element.clientWidth,
-        label: this.element.dataset.label ?? text("score"),
+        label: this.element.dataset.label || text("score"),
         transpose: this.transpose,
         tablature: this.tablature,
       });
