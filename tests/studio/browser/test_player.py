@@ -162,14 +162,14 @@ def test_selected_bars_are_looped(players: Players) -> None:
 
 def drag(page: Any, score: Any, first: int, last: int) -> None:
     """From the middle of one bar to that of another, in the score's own units."""
-    places = players_places(score, first, last)
+    places = find_middles(score, first, last)
     page.mouse.move(*places[0])
     page.mouse.down()
     page.mouse.move(*places[1], steps=5)
     page.mouse.up()
 
 
-def players_places(players: Players, *bars: int) -> list[tuple[float, float]]:
+def find_middles(players: Players, *bars: int) -> list[tuple[float, float]]:
     """The middles of bars on the screen."""
     found = players.ask(
         f"""[{",".join(map(str, bars))}].map(number => {{
@@ -188,10 +188,10 @@ def test_bars_are_selected_by_dragging_and_with_shift(players: Players) -> None:
     page = players.show(REEL)
     drag(page, players, 1, 3)
     assert players.ask("player.selected") == {"first": 1, "last": 3}
-    (place,) = players_places(players, 0)
+    (place,) = find_middles(players, 0)
     page.mouse.click(*place)
     assert players.ask("player.selected") == {"first": 0, "last": 0}
-    (place,) = players_places(players, 7)
+    (place,) = find_middles(players, 7)
     page.keyboard.down("Shift")
     page.mouse.click(*place)
     page.keyboard.up("Shift")
@@ -392,3 +392,17 @@ def test_a_tune_grows_at_bar_lines_only(players: Players) -> None:
         page.wait_for_timeout(60)
         assert page.evaluate("window.drawn") == drawings
     assert players.ask("player.score.bars.length") == 3
+
+
+@pytest.mark.parametrize(
+    "players", [{"has_touch": True, "viewport": {"width": 390, "height": 800}}], indirect=True
+)
+def test_bars_are_selected_by_tapping(players: Players) -> None:
+    page = players.show(REEL)
+    first, last, inside = find_middles(players, 1, 3, 2)
+    page.touchscreen.tap(*first)
+    assert players.ask("player.selected") == {"first": 1, "last": 1}
+    page.touchscreen.tap(*last)
+    assert players.ask("player.selected") == {"first": 1, "last": 3}
+    page.touchscreen.tap(*inside)
+    assert players.ask("player.selected") == {"first": None, "last": None}
