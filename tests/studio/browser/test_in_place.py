@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from studio.browser.conftest import Players
-from studio.browser.test_player import JIG
+from studio.browser.sample_tunes import JIG
 
 pytestmark = pytest.mark.browser
 
