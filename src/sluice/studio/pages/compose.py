@@ -1,16 +1,89 @@
-"""The first page: a tune is composed."""
+"""The first page: wishes are typed, and a tune is composed."""
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request, Response
+from typing import Any
 
-from sluice.studio.web.context import VisitorDep
-from sluice.studio.web.rendering import render
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse, RedirectResponse
+from starlette.concurrency import run_in_threadpool
+
+from sluice.studio.archive.compositions import find_composition
+from sluice.studio.composing.options import ComposingOptions
+from sluice.studio.errors import StudioError
+from sluice.studio.pages.compose_form import draw_seed, read_options, read_values
+from sluice.studio.pages.compose_page import render_page
+from sluice.studio.web.compositions import finish_composition, start_compositions
+from sluice.studio.web.context import DatabaseDep, ModelsDep, Studio, StudioDep, VisitorDep, get_visitor
+from sluice.studio.web.problems import answer_problem, wants_json
 
 router = APIRouter()
+quick_router = APIRouter()
+"""Routes that open no session of the database for the request as a whole."""
 
 
 @router.get("/")
-def show_compose(request: Request, visitor: VisitorDep) -> Response:
-    """The first page."""
-    return render(request, "compose.html")
+def show_compose(
+    request: Request, database: DatabaseDep, visitor: VisitorDep, models: ModelsDep
+) -> Response:
+    """The form, as the address fills it in; a script composes at once where it says nothing."""
+    values = read_values(request.query_params)
+    return render_page(
+        request, database, visitor, models, values, composes_at_once=not request.query_params
+    )
+
+
+@quick_router.post("/compose")
+async def compose(request: Request, studio: StudioDep) -> Response:
+    """Rows for the tunes that a form asks for, or for one like another with a new seed."""
+    form = {name: value for name, value in (await request.form()).items() if isinstance(value, str)}
+    parent = None
+    try:
+        if form.get("again"):
+            options = [await _read_again(studio, form["again"])]
+        else:
+            options = read_options(read_values(form), form.get("previous_seed", ""))
+        codes = await start_compositions(studio, request, options, parent)
+    except StudioError as error:
+        return await _refuse(request, studio, form, error)
+    return await answer_codes(request, studio, codes)
+
+
+async def answer_codes(request: Request, studio: Studio, codes: list[str]) -> Response:
+    """The codes for a script, else the page of the tunes, which are finished before."""
+    address = f"/c/{codes[0]}"
+    if len(codes) > 1:
+        address += f"?beside={','.join(codes[1:])}"
+    if wants_json(request):
+        return JSONResponse({"codes": codes, "address": address})
+    for code in codes:
+        await finish_composition(studio, code)
+    return RedirectResponse(address, 303)
+
+
+async def _read_again(studio: Studio, code: str) -> ComposingOptions:
+    def read() -> dict[str, Any]:
+        with studio.database.open_session() as session:
+            return dict(find_composition(session, code).options)
+
+    options = await run_in_threadpool(read)
+    return ComposingOptions.parse({**options, "seed": draw_seed(), "model": ""})
+
+
+async def _refuse(
+    request: Request, studio: Studio, form: dict[str, str], error: StudioError
+) -> Response:
+    if wants_json(request):
+        return answer_problem(request, error)
+    models = await studio.list_models()
+
+    def show() -> Response:
+        with studio.database.open_session() as session:
+            visitor = get_visitor(request, session, studio)
+            problems = {error.field: error.sentence}
+            return render_page(
+                request, session, visitor, models, read_values(form), problems=problems
+            )
+
+    answer = await run_in_threadpool(show)
+    return answer
