@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import shutil
 import signal
 import socket
@@ -26,6 +27,7 @@ MISSING = [
     if importlib.util.find_spec(name) is None
 ]
 CHROMIUM = shutil.which("chromium")
+PASSWORD = "the maids of mount cisco"
 
 if MISSING:
     collect_ignore_glob = ["*"]
@@ -65,6 +67,66 @@ def client(studio_app: FastAPI) -> Iterator[TestClient]:
     """A browser of nobody in particular."""
     with TestClient(studio_app, follow_redirects=False) as opened:
         yield opened
+
+
+def add_member(database: Database, name: str, **columns: Any) -> int:
+    """The number of a new member with the password of `PASSWORD`."""
+    from sluice.studio.accounts.passwords import hash_password
+    from sluice.studio.archive.tables import Member
+
+    with database.open_session(write=True) as session:
+        member = Member(
+            email=f"{name.lower()}@example.org", name=name, password=hash_password(PASSWORD)
+        )
+        for column, value in columns.items():
+            setattr(member, column, value)
+        session.add(member)
+        session.flush()
+        return member.id
+
+
+def log_in(client: TestClient, database: Database, member_id: int) -> TestClient:
+    """The client, as a browser in which this member is logged in, whose scripts send the token."""
+    from sluice.studio.accounts.sessions import COOKIE, start_session
+    from sluice.studio.archive.tables import Member
+
+    with database.open_session(write=True) as session:
+        client.cookies.set(COOKIE, start_session(session, session.get_one(Member, member_id)))
+    client.headers["x-csrf-token"] = read_csrf_token(client)
+    return client
+
+
+def read_csrf_token(client: TestClient) -> str:
+    """The token of the forms in this browser."""
+    found = re.search(r'name="csrf-token" content="([0-9a-f]{64})"', client.get("/").text)
+    assert found is not None
+    return found[1]
+
+
+@pytest.fixture
+def member_id(database: Database) -> int:
+    """The number of a member whose posts no longer wait."""
+    return add_member(database, "Aoife", num_approved=3)
+
+
+@pytest.fixture
+def keeper_id(database: Database) -> int:
+    """The number of a keeper."""
+    return add_member(database, "Keeper", role="keeper")
+
+
+@pytest.fixture
+def member_client(studio_app: FastAPI, database: Database, member_id: int) -> Iterator[TestClient]:
+    """A browser in which a member is logged in."""
+    with TestClient(studio_app, follow_redirects=False) as opened:
+        yield log_in(opened, database, member_id)
+
+
+@pytest.fixture
+def keeper_client(studio_app: FastAPI, database: Database, keeper_id: int) -> Iterator[TestClient]:
+    """A browser in which a keeper is logged in."""
+    with TestClient(studio_app, follow_redirects=False) as opened:
+        yield log_in(opened, database, keeper_id)
 
 
 @pytest.fixture(scope="session")

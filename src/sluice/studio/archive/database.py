@@ -38,10 +38,12 @@ class Database:
         Args:
             write: whether it changes anything: SQLite's lock is then taken at once, since a
                 transaction that reads first may not begin to write after another has written.
+                Commit before work that takes long, so that others need not wait for it.
         """
         bind = self._writing if write else self.engine
-        with Session(bind, expire_on_commit=False) as session, session.begin():
+        with Session(bind, expire_on_commit=False) as session:
             yield session
+            session.commit()
 
     def close(self) -> None:
         """Close all connections."""

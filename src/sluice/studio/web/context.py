@@ -9,12 +9,13 @@ from typing import Annotated, cast
 from fastapi import Depends, Request
 from sqlalchemy.orm import Session
 
-from sluice.studio.accounts.sessions import find_member
+from sluice.studio.accounts.sessions import find_session, read_token
 from sluice.studio.archive.database import Database
 from sluice.studio.archive.tables import Member
 from sluice.studio.config import StudioConfig
 from sluice.studio.errors import ForbiddenError, StudioError
 from sluice.studio.languages import gettext as _
+from sluice.studio.security.keys import load_key
 from sluice.studio.web.visitor import Visitor
 
 
@@ -24,6 +25,11 @@ class Studio:
 
     config: StudioConfig
     database: Database
+
+    @property
+    def key(self) -> bytes:
+        """The site's secret key."""
+        return load_key(self.config.folder)
 
 
 class LoginNeededError(StudioError):
@@ -55,11 +61,14 @@ def get_visitor(request: Request, database: DatabaseDep, studio: StudioDep) -> V
     """Who sent this request; the same object for the whole of it."""
     visitor: Visitor | None = getattr(request.state, "visitor", None)
     if visitor is None:
+        session = find_session(database, read_token(request, studio.config.is_secure))
         visitor = Visitor(
             secret=getattr(request.state, "secret", ""),
             address=request.client.host if request.client else "",
             language=getattr(request.state, "language", studio.config.language),
-            member=find_member(request, database, studio.config.is_secure),
+            member=None if session is None else session.member,
+            session_hash="" if session is None else session.token_hash,
+            key=studio.key,
         )
         request.state.visitor = visitor
     return visitor

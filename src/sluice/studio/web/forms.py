@@ -6,12 +6,13 @@ from fastapi import Request
 
 from sluice.studio.errors import ForbiddenError
 from sluice.studio.languages import gettext as _
-from sluice.studio.web.context import VisitorDep
+from sluice.studio.security.origin import is_foreign
+from sluice.studio.web.context import StudioDep, VisitorDep
 
 FIELD = "csrf_token"
 
 
-async def check_form(request: Request, visitor: VisitorDep) -> None:
+async def check_form(request: Request, visitor: VisitorDep, studio: StudioDep) -> None:
     """Refuse what changes something and was not sent from a page of this site.
 
     Raises:
@@ -19,7 +20,7 @@ async def check_form(request: Request, visitor: VisitorDep) -> None:
     """
     if request.method in ("GET", "HEAD", "OPTIONS"):
         return
-    if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+    if is_foreign(request.headers, studio.config.address):
         raise ForbiddenError(_("This form was sent from another site."))
     token = request.headers.get("x-csrf-token", "")
     if not token:

@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse, RedirectResponse
 from starlette.exceptions import HTTPException
 
 from sluice.errors import SluiceError
-from sluice.studio.errors import ForbiddenError, NotFoundError, StudioError
+from sluice.studio.errors import ForbiddenError, LimitError, NotFoundError, StudioError
 from sluice.studio.languages import gettext as _
 from sluice.studio.web.context import LoginNeededError
 from sluice.studio.web.rendering import render
@@ -30,6 +30,10 @@ def install_handlers(app: FastAPI) -> None:
         if isinstance(error, NotFoundError | ForbiddenError):
             status = 404 if isinstance(error, NotFoundError) else 403
         field = error.field if isinstance(error, StudioError) else ""
+        if isinstance(error, LimitError):
+            answer = answer_problem(request, 429, str(error), field)
+            answer.headers["retry-after"] = str(error.seconds)
+            return answer
         return answer_problem(request, status, str(error), field)
 
     @app.exception_handler(RequestValidationError)

@@ -44,7 +44,7 @@ def render(request: Request, template: str, status: int = 200, **names: Any) -> 
     """An answer with the page that a template and these names give."""
     # Where no route was found, nobody has asked who the visitor is.
     visitor = getattr(request.state, "visitor", None) or Visitor(
-        getattr(request.state, "secret", ""), "", get_language()
+        getattr(request.state, "secret", ""), "", get_language(), key=request.app.state.studio.key
     )
     field = Markup('<input type="hidden" name="{}" value="{}">').format(FIELD, visitor.csrf_token)
     text = _environment.get_template(template).render(

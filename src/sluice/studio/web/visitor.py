@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import hmac
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.cookies import CookieError, SimpleCookie
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sluice.studio.archive.tables import Member
+from sluice.studio.archive.visibility import is_own
 from sluice.studio.languages import choose_language, list_languages, set_language
+from sluice.studio.security.keys import is_signature, sign
+from sluice.studio.security.limits import hash_address
 
 _WITHOUT_VISITOR = ("/static/", "/healthz", "/metrics", "/api/")
 _SECONDS = 400 * 24 * 3600  # the longest that browsers store a cookie
@@ -27,12 +29,16 @@ class Visitor:
         address: the network address, as text.
         language: a code of `list_languages`.
         member: who is logged in.
+        session_hash: of the member's session in this browser, or empty.
+        key: the site's.
     """
 
     secret: str
     address: str
     language: str
     member: Member | None = None
+    session_hash: str = ""
+    key: bytes = field(default=b"", repr=False)
 
     @property
     def claim_hash(self) -> str:
@@ -40,13 +46,27 @@ class Visitor:
         return hashlib.sha256(f"claim {self.secret}".encode()).hexdigest()
 
     @property
+    def address_hash(self) -> str:
+        """Digits in place of the address, for limits that hold for everyone there."""
+        return hash_address(self.key, self.address)
+
+    @property
+    def who(self) -> str:
+        """Whom limits count: the member, or the address of a visitor who is none."""
+        return self.address_hash if self.member is None else f"member {self.member.id}"
+
+    @property
     def csrf_token(self) -> str:
         """What the site's own forms carry and no other site knows."""
-        return hashlib.sha256(f"form {self.secret}".encode()).hexdigest()
+        return sign(self.key, "form", f"{self.secret} {self.session_hash}")
 
     def is_token_right(self, token: str) -> bool:
         """Whether a form came from this site's page in this browser."""
-        return hmac.compare_digest(self.csrf_token.encode(), token.encode())
+        return is_signature(self.key, "form", f"{self.secret} {self.session_hash}", token)
+
+    def has_made(self, post: object) -> bool:
+        """Whether this visitor made something: as its author or owner, or in this browser."""
+        return is_own(post, self.member, self.claim_hash)
 
 
 class VisitorMiddleware:

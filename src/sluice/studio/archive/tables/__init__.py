@@ -14,8 +14,10 @@ from sluice.studio.archive.tables.members import Invitation as Invitation
 from sluice.studio.archive.tables.members import MailLink as MailLink
 from sluice.studio.archive.tables.members import Member as Member
 from sluice.studio.archive.tables.members import MemberSession as MemberSession
+from sluice.studio.archive.tables.members import SignUp as SignUp
 from sluice.studio.archive.tables.moderation import AbuseReport as AbuseReport
 from sluice.studio.archive.tables.moderation import Allowance as Allowance
+from sluice.studio.archive.tables.moderation import KeeperAction as KeeperAction
 from sluice.studio.archive.tables.moderation import OutgoingMail as OutgoingMail
 from sluice.studio.archive.tables.recordings import ArchiveEvent as ArchiveEvent
 from sluice.studio.archive.tables.recordings import ArchiveRecording as ArchiveRecording

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import ForeignKey, String, Text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from sluice.studio.archive.tables.base import Base
+from sluice.studio.archive.tables.base import Base, get_now
 
 
 class Member(Base):
@@ -42,13 +42,14 @@ class MemberSession(Base):
     token_hash: Mapped[str] = mapped_column(String(64), unique=True)
     member_id: Mapped[int] = mapped_column(ForeignKey("member.id", ondelete="CASCADE"), index=True)
     expires_at: Mapped[datetime] = mapped_column(index=True)
+    used_at: Mapped[datetime] = mapped_column(default=get_now)
     browser: Mapped[str] = mapped_column(String(200), default="")
 
     member: Mapped[Member] = relationship(lazy="joined")
 
 
 class MailLink(Base):
-    """A link that works once: `purpose` is `confirm`, `reset` or `email`."""
+    """A link that works once: `purpose` is `reset` or `email`, with the new address as `value`."""
 
     __tablename__ = "mail_link"
 
@@ -61,12 +62,27 @@ class MailLink(Base):
     member: Mapped[Member] = relationship(lazy="joined")
 
 
+class SignUp(Base):
+    """A sign-up whose mail is not confirmed; only then is it a member, and the name taken."""
+
+    __tablename__ = "sign_up"
+
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    email: Mapped[str] = mapped_column(String(254))
+    name: Mapped[str] = mapped_column(String(80))
+    language: Mapped[str] = mapped_column(String(10), default="")
+    expires_at: Mapped[datetime]
+
+
 class Invitation(Base):
-    """A link by which someone may sign up where the site sends no mail."""
+    """A link by which one person may sign up where the site sends no mail, or as a keeper."""
 
     __tablename__ = "invitation"
 
     token_hash: Mapped[str] = mapped_column(String(64), unique=True)
     author_id: Mapped[int | None] = mapped_column(ForeignKey("member.id", ondelete="SET NULL"))
     note: Mapped[str] = mapped_column(String(200), default="")
+    email: Mapped[str] = mapped_column(String(254), default="")
+    name: Mapped[str] = mapped_column(String(80), default="")
+    role: Mapped[str] = mapped_column(String(10), default="member")
     expires_at: Mapped[datetime]

@@ -1,4 +1,4 @@
-"""Reports, rate limits and mails that wait to be sent."""
+"""Reports, what keepers did, rate limits and mails that wait to be sent."""
 
 from __future__ import annotations
 
@@ -27,6 +27,20 @@ class AbuseReport(Base):
     reporter: Mapped[Member | None] = relationship(foreign_keys=[reporter_id])
 
 
+class KeeperAction(Base):
+    """What a keeper did: `verb` such as `approved`, `hidden` or `blocked`, of which subject."""
+
+    __tablename__ = "keeper_action"
+
+    keeper_id: Mapped[int | None] = mapped_column(ForeignKey("member.id", ondelete="SET NULL"))
+    verb: Mapped[str] = mapped_column(String(20))
+    subject: Mapped[str] = mapped_column(String(12))
+    subject_id: Mapped[int]
+    summary: Mapped[str] = mapped_column(String(200), default="")
+
+    keeper: Mapped[Member | None] = relationship()
+
+
 class Allowance(Base):
     """How often `who` (a hashed address or a member) did `what` since `window_start`."""
 
@@ -40,7 +54,7 @@ class Allowance(Base):
 
 
 class OutgoingMail(Base):
-    """A mail that waits to be sent."""
+    """A mail that waits to be sent, or was sent or given up within the last days."""
 
     __tablename__ = "outgoing_mail"
 

@@ -1,0 +1,1 @@
+"""What waits for a keeper, what is reported, and what keepers decide."""

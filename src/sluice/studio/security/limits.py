@@ -1,0 +1,146 @@
+"""How often somebody may do something: rows that count, in slots of time.
+
+A slot counts until all of it is past, so that no span of time has more than its limit.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import math
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import delete, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from sluice.studio.archive.database import Database
+from sluice.studio.archive.tables import Allowance
+from sluice.studio.archive.tables.base import get_now
+from sluice.studio.errors import LimitError
+from sluice.studio.languages import ngettext
+from sluice.studio.security.keys import sign
+
+_MINUTE, _HOUR, _DAY = 60, 3600, 24 * 3600
+_SLOTS = 12
+DAYS_KEPT = 7
+
+LIMITS: dict[str, tuple[tuple[int, int], ...]] = {
+    "compose": ((30, _MINUTE),),
+    "post": ((10, _HOUR),),
+    "report": ((5, _HOUR),),
+    "search": ((60, _MINUTE),),
+    "upload": ((5, _HOUR), (20, _DAY)),
+    "sign-up": ((5, _DAY),),
+    "mail": ((3, _HOUR), (5, _DAY)),
+    "reset": ((5, _HOUR),),
+    "login": ((5, _MINUTE), (10, 15 * _MINUTE), (30, _DAY)),
+    "login-address": ((30, 15 * _MINUTE), (100, _DAY)),
+    "login-account": ((100, _DAY),),
+    "export": ((3, _DAY),),
+    "api": ((120, _MINUTE),),
+}
+"""What may be done how often: for each word, counts with the seconds in which they may be."""
+
+
+def allow(database: Session, who: str, what: str, count: int = 1) -> None:
+    """Count that `who` does `what`, or refuse it.
+
+    The count is kept when the session is committed; where what follows is costly even if it is
+    refused, commit before it.
+
+    Args:
+        database: a session that writes.
+        who: a member, or the hash of an address: `Visitor.who`.
+        what: a word of `LIMITS`.
+        count: how much is added; 0 only asks whether more would be allowed.
+
+    Raises:
+        LimitError: it was done too often; says how many seconds to wait.
+    """
+    now = get_now()
+    for limit, seconds in LIMITS[what]:
+        wait = _measure_wait(database, who, f"{what}/{seconds}", limit, seconds, now)
+        if wait:
+            raise LimitError(
+                ngettext(
+                    "That was too often in too short a time. Please wait {seconds} second.",
+                    "That was too often in too short a time. Please wait {seconds} seconds.",
+                    wait,
+                ).format(seconds=wait),
+                wait,
+            )
+    for _limit, seconds in LIMITS[what] if count else ():
+        _add(database, who, f"{what}/{seconds}", _get_slot(now, seconds), count)
+
+
+def allow_reading(database: Database, who: str, what: str) -> None:
+    """`allow` for requests that otherwise only read, such as a search."""
+    with database.open_session(write=True) as session:
+        allow(session, who, what)
+
+
+def forget_counts(database: Session, who: str, what: str) -> None:
+    """Begin to count anew, as after a login that succeeded."""
+    names = [f"{what}/{seconds}" for _limit, seconds in LIMITS[what]]
+    database.execute(delete(Allowance).where(Allowance.who == who, Allowance.what.in_(names)))
+
+
+def purge_counts(database: Session) -> None:
+    """Delete all counts older than `DAYS_KEPT` days."""
+    oldest = get_now() - timedelta(days=DAYS_KEPT)
+    database.execute(delete(Allowance).where(Allowance.window_start < oldest))
+
+
+def hash_address(key: bytes, address: str) -> str:
+    """Digits in place of a network address; of IPv6, where a home has many, of its first half."""
+    try:
+        parsed = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return sign(key, "address", address)
+    if isinstance(parsed, ipaddress.IPv6Address):
+        if parsed.ipv4_mapped is not None:
+            return sign(key, "address", str(parsed.ipv4_mapped))
+        return sign(key, "address", str(ipaddress.ip_network((parsed, 64), strict=False)))
+    return sign(key, "address", str(parsed))
+
+
+def _get_slot(now: datetime, seconds: int) -> datetime:
+    slot = seconds / _SLOTS
+    return datetime.fromtimestamp(now.timestamp() // slot * slot, UTC)
+
+
+def _measure_wait(
+    database: Session, who: str, what: str, limit: int, seconds: int, now: datetime
+) -> int:
+    """Seconds until one more is allowed; 0 if it is now."""
+    slot = timedelta(seconds=seconds / _SLOTS)
+    rows = database.execute(
+        select(Allowance.window_start, Allowance.count)
+        .where(
+            Allowance.who == who,
+            Allowance.what == what,
+            Allowance.window_start > now - timedelta(seconds=seconds) - slot,
+        )
+        .order_by(Allowance.window_start)
+    ).all()
+    total = sum(count for _start, count in rows)
+    for start, count in rows:
+        if total < limit:
+            break
+        total -= count
+        end = start + slot + timedelta(seconds=seconds)
+        if total < limit:
+            return max(1, math.ceil((end - now).total_seconds()))
+    return 0
+
+
+def _add(database: Session, who: str, what: str, window: datetime, count: int) -> None:
+    is_sqlite = database.get_bind().dialect.name == "sqlite"
+    insert = (sqlite if is_sqlite else postgresql).insert(Allowance)
+    database.execute(
+        insert.values(who=who, what=what, window_start=window, count=count, created_at=get_now())
+        .on_conflict_do_update(
+            index_elements=["who", "what", "window_start"],
+            set_={"count": Allowance.count + count},
+        )
+    )  # fmt: skip
