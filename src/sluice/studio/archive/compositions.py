@@ -13,7 +13,8 @@ from sqlalchemy.orm import Session
 
 from sluice.studio.archive.tables import Composition
 from sluice.studio.archive.tables.base import get_now
-from sluice.studio.errors import ForbiddenError, NotFoundError, StudioError
+from sluice.studio.errors import NotFoundError
+from sluice.studio.languages import gettext as _
 
 CODE_LENGTH = 10
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
@@ -27,16 +28,12 @@ class Claim:
     claim_hash: str
     member_id: int | None = None
 
-    def owns(self, composition: Composition) -> bool:
-        """Whether it was composed in this browser or by this member."""
-        if self.member_id is not None and composition.owner_id == self.member_id:
-            return True
-        return bool(composition.claim_hash) and composition.claim_hash == self.claim_hash
-
     def match(self) -> ColumnElement[bool]:
         """The condition of a query for what it owns."""
         is_browsers = and_(
-            Composition.claim_hash == self.claim_hash, Composition.claim_hash != ""
+            Composition.owner_id.is_(None),
+            Composition.claim_hash == self.claim_hash,
+            Composition.claim_hash != "",
         )
         if self.member_id is None:
             return is_browsers
@@ -71,7 +68,7 @@ def add_composition(
         model=options["model"],
         options=dict(options),
         seed=options["seed"],
-        title=options["title"],
+        title=options["title"] or "",
         parent=parent,
         owner_id=claim.member_id,
         claim_hash=claim.claim_hash,
@@ -80,15 +77,19 @@ def add_composition(
     return composition
 
 
-def find_composition(database: Session, code: str) -> Composition:
+def find_composition(database: Session, code: str, lock: bool = False) -> Composition:
     """The composition of a code.
+
+    Args:
+        lock: whether others wait who ask for it likewise, until this transaction ends.
 
     Raises:
         NotFoundError: there is none.
     """
-    found = database.scalar(select(Composition).where(Composition.code == code))
+    query = select(Composition).where(Composition.code == code)
+    found = database.scalar(query.with_for_update() if lock else query)
     if found is None:
-        raise NotFoundError("There is no tune at this address.")
+        raise NotFoundError(_("There is no tune at this address."))
     return found
 
 
@@ -163,23 +164,3 @@ def list_children(database: Session, code: str, limit: int = 12) -> list[Composi
     """What was made from a tune, the first first."""
     query = select(Composition).where(Composition.parent == code, Composition.state == "done")
     return list(database.scalars(query.order_by(Composition.id).limit(limit)))
-
-
-def require_owner(composition: Composition, claim: Claim) -> None:
-    """Check that a visitor composed it.
-
-    Raises:
-        ForbiddenError: somebody else did.
-    """
-    if not claim.owns(composition):
-        raise ForbiddenError("Only whoever composed this tune can do that, in the same browser.")
-
-
-def require_done(composition: Composition) -> None:
-    """Check that a tune is there.
-
-    Raises:
-        StudioError: it is not finished, or failed.
-    """
-    if composition.state != "done":
-        raise StudioError("This tune is not finished.")

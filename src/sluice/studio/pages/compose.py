@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -15,7 +17,7 @@ from sluice.studio.pages.compose_form import draw_seed, read_options, read_value
 from sluice.studio.pages.compose_page import render_page
 from sluice.studio.web.compositions import finish_composition, start_compositions
 from sluice.studio.web.context import DatabaseDep, ModelsDep, Studio, StudioDep, VisitorDep, get_visitor
-from sluice.studio.web.problems import answer_problem, wants_json
+from sluice.studio.web.problems import wants_json
 
 router = APIRouter()
 quick_router = APIRouter()
@@ -37,27 +39,27 @@ def show_compose(
 async def compose(request: Request, studio: StudioDep) -> Response:
     """Rows for the tunes that a form asks for, or for one like another with a new seed."""
     form = {name: value for name, value in (await request.form()).items() if isinstance(value, str)}
-    parent = None
     try:
         if form.get("again"):
             options = [await _read_again(studio, form["again"])]
         else:
             options = read_options(read_values(form), form.get("previous_seed", ""))
-        codes = await start_compositions(studio, request, options, parent)
+        codes = await start_compositions(studio, request, options)
     except StudioError as error:
         return await _refuse(request, studio, form, error)
     return await answer_codes(request, studio, codes)
 
 
-async def answer_codes(request: Request, studio: Studio, codes: list[str]) -> Response:
+async def answer_codes(
+    request: Request, studio: Studio, codes: Sequence[str], beside: Sequence[str] = ()
+) -> Response:
     """The codes for a script, else the page of the tunes, which are finished before."""
     address = f"/c/{codes[0]}"
-    if len(codes) > 1:
-        address += f"?beside={','.join(codes[1:])}"
+    if others := [*codes[1:], *beside]:
+        address += f"?beside={','.join(others)}"
     if wants_json(request):
         return JSONResponse({"codes": codes, "address": address})
-    for code in codes:
-        await finish_composition(studio, code)
+    await asyncio.gather(*(finish_composition(studio, code) for code in codes))
     return RedirectResponse(address, 303)
 
 
@@ -74,7 +76,7 @@ async def _refuse(
     request: Request, studio: Studio, form: dict[str, str], error: StudioError
 ) -> Response:
     if wants_json(request):
-        return answer_problem(request, error)
+        raise error
     models = await studio.list_models()
 
     def show() -> Response:
@@ -85,5 +87,4 @@ async def _refuse(
                 request, session, visitor, models, read_values(form), problems=problems
             )
 
-    answer = await run_in_threadpool(show)
-    return answer
+    return await run_in_threadpool(show)

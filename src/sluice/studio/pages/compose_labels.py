@@ -76,5 +76,5 @@ def describe_options(options: Mapping[str, Any]) -> str:
         parts.append(name_key(str(options["key"])))
     if options.get("mode") and not options.get("key"):
         parts.append(name_mode(str(options["mode"])))
-    parts.append(_("seed %(seed)s") % {"seed": options.get("seed", "")})
+    parts.append(_("seed {seed}").format(seed=options.get("seed", "")))
     return " · ".join(parts)

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from sluice.studio.archive.compositions import Claim, find_compositions, list_children
+from sluice.studio.archive.compositions import find_compositions, list_children
 from sluice.studio.archive.models import find_model
-from sluice.studio.archive.tables import Composition, Tune
+from sluice.studio.archive.tables import ArchiveTune, Composition
 from sluice.studio.pages.compose_form import show_options
 from sluice.studio.pages.compose_labels import describe_options, name_dance, name_key, name_mode
 from sluice.studio.languages import gettext as _
 from sluice.studio.languages import ngettext
+from sluice.studio.web.visitor import Visitor
 
 Link = tuple[str, str]
 """An address and what it says."""
@@ -51,10 +52,10 @@ class TuneView:
 
 
 def view_compositions(
-    database: Session, compositions: Sequence[Composition], claim: Claim
+    database: Session, compositions: Sequence[Composition], visitor: Visitor
 ) -> list[TuneView]:
     """The cards of compositions, in their order."""
-    return [_view(database, composition, claim) for composition in compositions]
+    return [_view(database, composition, visitor) for composition in compositions]
 
 
 def name_composition(composition: Composition) -> str:
@@ -66,11 +67,14 @@ def name_composition(composition: Composition) -> str:
     return _("A tune begins …")
 
 
-def _view(database: Session, composition: Composition, claim: Claim) -> TuneView:
+def _view(database: Session, composition: Composition, visitor: Visitor) -> TuneView:
     is_done = composition.state == "done"
     result = composition.result or {}
     tune = database.scalar(
-        select(Tune).where(Tune.composition_id == composition.id).order_by(Tune.id).limit(1)
+        select(ArchiveTune)
+        .where(ArchiveTune.composition_id == composition.id)
+        .order_by(ArchiveTune.id)
+        .limit(1)
     )
     shown = {**composition.options, **{k: result[k] for k in ("key", "meter", "dance") if result.get(k)}}
     return TuneView(
@@ -87,15 +91,21 @@ def _view(database: Session, composition: Composition, claim: Claim) -> TuneView
         parent=_link_parent(database, composition),
         children=[(f"/c/{one.code}", one.title) for one in list_children(database, composition.code)],
         archived=None if tune is None else (f"/tunes/{tune.id}", tune.title),
-        may_archive=is_done and tune is None and claim.owns(composition),
+        may_archive=is_done and tune is None and visitor.has_made(composition),
     )
 
 
 def _remark(composition: Composition) -> str:
-    if composition.state == "done" and composition.result and not composition.options["form"]:
-        if composition.result.get("is_complete", True) is False:
-            return _("This tune is incomplete: without form, some bars may be too short or too long.")
-    return ""
+    """Without form a tune is what the model alone makes of it: bars need not be full."""
+    measures = (composition.result or {}).get("measures", {})
+    missing = measures.get("bars", 0) - measures.get("full_bars", 0)
+    if composition.options["form"] or not missing:
+        return ""
+    return ngettext(
+        "In free form: {count} bar is shorter or longer than the meter.",
+        "In free form: {count} bars are shorter or longer than the meter.",
+        missing,
+    ).format(count=missing)
 
 
 def _link_parent(database: Session, composition: Composition) -> Link | None:
@@ -105,12 +115,12 @@ def _link_parent(database: Session, composition: Composition) -> Link | None:
     if parent is None:
         return None
     names = {
-        "vary": _("Varied from %(title)s"),
-        "fill": _("Filled in from %(title)s"),
-        "continue": _("Continued from %(title)s"),
+        "vary": _("Varied from {title}"),
+        "fill": _("Filled in from {title}"),
+        "continue": _("Continued from {title}"),
     }
-    pattern = names.get(composition.kind, _("Made from %(title)s"))
-    return f"/c/{parent.code}", pattern % {"title": name_composition(parent)}
+    pattern = names.get(composition.kind, _("Made from {title}"))
+    return f"/c/{parent.code}", pattern.format(title=name_composition(parent))
 
 
 def _list_facts(database: Session, composition: Composition) -> list[Link]:
@@ -119,7 +129,8 @@ def _list_facts(database: Session, composition: Composition) -> list[Link]:
     name = composition.model[:12] if model is None else f"{model.name} ({composition.model[:12]})"
     if model is None or not model.is_active:
         name += ", " + _("no longer active here: the tune is shown as it was stored")
-    measures = result.get("measures", 0)
+    bars = result.get("measures", {}).get("bars", 0)
+    nearest = result.get("nearest") or {}
     facts = [
         (_("Model and recipe"), name),
         (_("Seed"), str(composition.seed)),
@@ -129,9 +140,17 @@ def _list_facts(database: Session, composition: Composition) -> list[Link]:
         (_("Mode"), name_mode(str(options.get("mode") or ""))),
         (_("Meter"), str(result.get("meter") or options.get("meter") or "")),
         (_("Start"), str(options.get("start") or "")),
-        (_("Length"), ngettext("%(num)s bar", "%(num)s bars", measures) % {"num": measures} if measures else ""),
+        (_("Length"), ngettext("{count} bar", "{count} bars", bars).format(count=bars)),
         (_("Form"), _("sections of eight bars") if options.get("form") else _("free")),
-        (_("Nearest tune it learnt from"), str(result.get("nearest") or "")),
+        (_("Nearest tune it learnt from"), _describe_nearest(nearest)),
         (_("Composed"), composition.created_at.strftime("%Y-%m-%d %H:%M UTC")),
     ]
     return [(label, value) for label, value in facts if value]
+
+
+def _describe_nearest(nearest: Mapping[str, Any]) -> str:
+    if not nearest:
+        return ""
+    count = nearest["tokens"]
+    pattern = ngettext("{title}: {count} token in a row is alike", "{title}: {count} tokens in a row are alike", count)
+    return pattern.format(title=nearest["title"] or _("without a name"), count=count)

@@ -25,7 +25,7 @@ from sluice.studio.archive.compositions import (
 from sluice.studio.archive.tables import Composition
 from sluice.studio.composing.options import ComposingOptions
 from sluice.studio.composing.protocol import ComposingEvent
-from sluice.studio.errors import LimitError
+from sluice.studio.errors import LimitError, StudioError
 from sluice.studio.languages import gettext as _
 from sluice.studio.languages import ngettext
 from sluice.studio.security.limits import allow
@@ -36,6 +36,7 @@ MAX_RUNNING = 2
 MAX_RUNNING_OF_A_FORM = 4
 _SECONDS_TO_WAIT = 3
 _HEARTBEAT_SECONDS = 15
+_SECONDS_TO_FINISH = 8
 _SECONDS_BETWEEN_TOKENS = 0.04
 """What comes within is sent together; the first note never waits."""
 
@@ -134,6 +135,17 @@ async def follow_composition(
     finally:
         if not is_finished:
             studio.writes.post(partial(store_state, code=code, state="waiting"))
+
+
+async def finish_composition(studio: Studio, code: str) -> None:
+    """Compose a tune to its end, or for some seconds at least, for who cannot listen."""
+    composition = await read_composition(studio, code)
+    try:
+        async with asyncio.timeout(_SECONDS_TO_FINISH):
+            async for _event in follow_composition(studio, composition):
+                pass
+    except (TimeoutError, StudioError):
+        return  # the page says how far it is
 
 
 def _recall(composition: Composition, after: int) -> list[ComposingEvent]:

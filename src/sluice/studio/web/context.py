@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, cast
 
 from fastapi import Depends, Request
 from sqlalchemy.orm import Session
+from starlette.concurrency import run_in_threadpool
 
 from sluice.studio.accounts.sessions import find_session, read_token
 from sluice.studio.archive.database import Database
+from sluice.studio.archive.models import store_models
 from sluice.studio.archive.tables import Member
+from sluice.studio.archive.write_queue import WriteQueue
+from sluice.studio.composing.client import ComposingClient, ModelInfo
 from sluice.studio.config import StudioConfig
 from sluice.studio.errors import ForbiddenError, StudioError
 from sluice.studio.languages import gettext as _
 from sluice.studio.security.keys import load_key
 from sluice.studio.web.visitor import Visitor
+
+_SECONDS_OF_MODELS = 5.0
 
 
 @dataclass
@@ -25,6 +33,24 @@ class Studio:
 
     config: StudioConfig
     database: Database
+    writes: WriteQueue
+    composing: ComposingClient
+    _models: tuple[ModelInfo, ...] = ()
+    _models_until: float = 0.0
+
+    async def list_models(self) -> tuple[ModelInfo, ...]:
+        """The models that compose now; none while no composing process answers."""
+        if time.monotonic() < self._models_until:
+            return self._models
+        try:
+            found = tuple(await self.composing.list_models())
+        except StudioError:
+            return ()
+        self._models_until = time.monotonic() + _SECONDS_OF_MODELS
+        if found != self._models:
+            self._models = found
+            self.writes.post(partial(store_models, models=found))
+        return found
 
     @property
     def key(self) -> bytes:
@@ -45,6 +71,14 @@ def get_studio(request: Request) -> Studio:
 
 
 StudioDep = Annotated[Studio, Depends(get_studio)]
+
+
+async def list_models(studio: StudioDep) -> tuple[ModelInfo, ...]:
+    """The models that compose now."""
+    return await studio.list_models()
+
+
+ModelsDep = Annotated[tuple[ModelInfo, ...], Depends(list_models)]
 
 
 def open_database(request: Request, studio: StudioDep) -> Iterator[Session]:
@@ -75,6 +109,21 @@ def get_visitor(request: Request, database: DatabaseDep, studio: StudioDep) -> V
 
 
 VisitorDep = Annotated[Visitor, Depends(get_visitor)]
+
+
+async def identify_visitor(request: Request, studio: StudioDep) -> Visitor:
+    """Who sent this request, for routes that open no session of the database for all of it."""
+    if not read_token(request, studio.config.is_secure):
+        return get_visitor(request, Session(), studio)
+
+    def read() -> Visitor:
+        with studio.database.open_session() as session:
+            return get_visitor(request, session, studio)
+
+    return await run_in_threadpool(read)
+
+
+QuickVisitorDep = Annotated[Visitor, Depends(identify_visitor)]
 
 
 def get_member(visitor: VisitorDep) -> Member:
