@@ -8,17 +8,19 @@ from contextlib import asynccontextmanager
 from fastapi import Depends, FastAPI
 
 from sluice._version import __version__
+from sluice.studio.accounts.sessions import COOKIE
 from sluice.studio.archive.database import Database
 from sluice.studio.config import StudioConfig
-from sluice.studio.pages import compose, site
+from sluice.studio.pages import compose, media, site
+from sluice.studio.security.bodies import BodyLimitMiddleware
 from sluice.studio.security.headers import HeadersMiddleware
 from sluice.studio.web import static_files
 from sluice.studio.web.context import Studio
 from sluice.studio.web.forms import check_form
 from sluice.studio.web.problems import install_handlers
-from sluice.studio.web.visitor import VisitorMiddleware
+from sluice.studio.web.visitor import VisitorMiddleware, get_cookie_name
 
-_PAGES = (compose.router, site.router)
+_PAGES = (compose.router, media.router, site.router)
 
 
 def create_app(config: StudioConfig) -> FastAPI:
@@ -39,6 +41,8 @@ def create_app(config: StudioConfig) -> FastAPI:
     for router in _PAGES:
         app.include_router(router, dependencies=[Depends(check_form)], include_in_schema=False)
     install_handlers(app)
+    cookie = get_cookie_name(COOKIE, config.is_secure)
+    app.add_middleware(BodyLimitMiddleware, session_cookie=cookie)
     app.add_middleware(VisitorMiddleware, is_secure=config.is_secure, language=config.language)
     app.add_middleware(HeadersMiddleware, is_secure=config.is_secure)
     return app

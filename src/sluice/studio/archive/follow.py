@@ -6,6 +6,7 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from sluice.studio.archive.tables import ArchiveTune, Follow, Member
+from sluice.studio.archive.upsert import insert_or_update
 from sluice.studio.archive.visibility import can_see
 from sluice.studio.errors import NotFoundError, StudioError
 from sluice.studio.languages import gettext as _
@@ -40,7 +41,8 @@ def follow(database: Session, member: Member, subject: str, subject_id: int) -> 
                 count=MAX_FOLLOWED
             )
         )
-    database.add(Follow(member_id=member.id, subject=subject, subject_id=subject_id))
+    keys = {"member_id": member.id, "subject": subject, "subject_id": subject_id}
+    insert_or_update(database, Follow, keys, {})
 
 
 def unfollow(database: Session, member: Member, subject: str, subject_id: int) -> None:

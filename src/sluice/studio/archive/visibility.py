@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, or_, select, true
 from sqlalchemy.orm import Session
@@ -23,6 +23,8 @@ NUM_POSTS_CHECKED = 3
 
 Post = ArchiveTune | Setting | Comment | ArchiveRecording | ArchiveEvent
 """What has a visibility and an author."""
+
+AnyPost = TypeVar("AnyPost", bound=Post)
 
 
 def choose_visibility(database: Session, member: Member | None) -> str:
@@ -72,11 +74,12 @@ def is_own(post: Any, member: Member | None, claim_hash: str = "") -> bool:
     return bool(maker is None and claim and claim == claim_hash)
 
 
-def require_visible(post: Post | None, member: Member | None, claim_hash: str = "") -> None:
-    """Refuse what does not exist and what this visitor may not see, in the same words.
+def require_visible(post: AnyPost | None, member: Member | None, claim_hash: str = "") -> AnyPost:
+    """The post; what does not exist and what this visitor may not see is refused alike.
 
     Raises:
         NotFoundError: either of the two.
     """
     if post is None or not can_see(post, member, claim_hash):
         raise NotFoundError(_("This is not here, or not for everyone to see."))
+    return post
