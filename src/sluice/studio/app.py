@@ -9,28 +9,28 @@ from fastapi import Depends, FastAPI
 
 from sluice._version import __version__
 from sluice.studio.accounts.sessions import COOKIE
-from sluice.studio.archive.database import Database
 from sluice.studio.config import StudioConfig
-from sluice.studio.pages import compose, media, site
+from sluice.studio.pages import compose, composition, media, site
 from sluice.studio.security.bodies import BodyLimitMiddleware
 from sluice.studio.security.headers import HeadersMiddleware
 from sluice.studio.web import static_files
 from sluice.studio.web.context import Studio
-from sluice.studio.web.forms import check_form
+from sluice.studio.web.forms import check_form, check_quick_form
 from sluice.studio.web.problems import install_handlers
 from sluice.studio.web.visitor import VisitorMiddleware, get_cookie_name
 
-_PAGES = (compose.router, media.router, site.router)
+_PAGES = (compose.router, composition.router, media.router, site.router)
+_QUICK_PAGES = (compose.quick_router, composition.quick_router)
 
 
 def create_app(config: StudioConfig) -> FastAPI:
     """The application of one web process, whose database has its tables already."""
-    studio = Studio(config, Database(config.database_url))
+    studio = Studio.open(config)
 
     @asynccontextmanager
     async def run(app: FastAPI) -> AsyncIterator[None]:
         yield
-        studio.database.close()
+        await studio.close()
 
     app = FastAPI(
         title=config.title, version=__version__, lifespan=run, docs_url=None, redoc_url=None,
@@ -40,6 +40,10 @@ def create_app(config: StudioConfig) -> FastAPI:
     app.include_router(static_files.router)
     for router in _PAGES:
         app.include_router(router, dependencies=[Depends(check_form)], include_in_schema=False)
+    for router in _QUICK_PAGES:
+        app.include_router(
+            router, dependencies=[Depends(check_quick_form)], include_in_schema=False
+        )
     install_handlers(app)
     cookie = get_cookie_name(COOKIE, config.is_secure)
     app.add_middleware(BodyLimitMiddleware, session_cookie=cookie)

@@ -10,10 +10,22 @@ from sqlalchemy.orm import Session
 from sluice.studio.archive.tables import ArchiveTune, Composition, Member
 from sluice.studio.archive.tunes import add_tune
 from sluice.studio.archive.visibility import is_own
-from sluice.studio.errors import ArchivedError, ForbiddenError, StudioError
+from sluice.studio.errors import ForbiddenError, StudioError
 from sluice.studio.languages import gettext as _
 
 _MAX_TITLE, _MAX_AUTHOR = 100, 80
+
+
+class ArchivedError(StudioError):
+    """A composition that is in the archive already.
+
+    Attributes:
+        address: of the tune that it became.
+    """
+
+    def __init__(self, sentence: str, address: str) -> None:
+        super().__init__(sentence)
+        self.address = address
 
 
 def archive_composition(

@@ -14,6 +14,9 @@ from sluice.studio.archive.database import Database
 T = TypeVar("T")
 Change = Callable[[Session], Any]
 
+_MOST_TOGETHER = 8
+"""Changes of a transaction: the first shall not wait for what comes long after it."""
+
 
 class WriteQueue:
     """Runs changes one after the other in one thread, for coroutines.
@@ -55,7 +58,7 @@ class WriteQueue:
 
     async def _commit_all(self) -> None:
         while self._waiting:
-            batch, self._waiting = self._waiting, []
+            batch, self._waiting = self._waiting[:_MOST_TOGETHER], self._waiting[_MOST_TOGETHER:]
             try:
                 outcomes = await asyncio.to_thread(self._apply, [item[:2] for item in batch])
             except Exception as error:

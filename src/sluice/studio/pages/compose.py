@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,12 +12,25 @@ from fastapi.responses import JSONResponse, RedirectResponse
 from starlette.concurrency import run_in_threadpool
 
 from sluice.studio.archive.compositions import find_composition
+from sluice.studio.archive.tables import Composition
 from sluice.studio.composing.options import ComposingOptions
 from sluice.studio.errors import StudioError
 from sluice.studio.pages.compose_form import draw_seed, read_options, read_values
 from sluice.studio.pages.compose_page import render_page
-from sluice.studio.web.compositions import finish_composition, start_compositions
-from sluice.studio.web.context import DatabaseDep, ModelsDep, Studio, StudioDep, VisitorDep, get_visitor
+from sluice.studio.web.compositions import (
+    answer_events,
+    finish_composition,
+    follow_composition,
+    start_compositions,
+)
+from sluice.studio.web.context import (
+    DatabaseDep,
+    ModelsDep,
+    Studio,
+    StudioDep,
+    VisitorDep,
+    get_visitor,
+)
 from sluice.studio.web.problems import wants_json
 
 router = APIRouter()
@@ -44,21 +58,39 @@ async def compose(request: Request, studio: StudioDep) -> Response:
             options = [await _read_again(studio, form["again"])]
         else:
             options = read_options(read_values(form), form.get("previous_seed", ""))
-        codes = await start_compositions(studio, request, options)
+        started = await start_compositions(studio, request, options)
     except StudioError as error:
         return await _refuse(request, studio, form, error)
-    return await answer_codes(request, studio, codes)
+    return await answer_started(request, studio, started)
 
 
-async def answer_codes(
-    request: Request, studio: Studio, codes: Sequence[str], beside: Sequence[str] = ()
+@quick_router.post("/compose/check")
+async def check(request: Request, studio: StudioDep) -> Response:
+    """Whether the wishes of a form are understood, while it is typed."""
+    form = {name: value for name, value in (await request.form()).items() if isinstance(value, str)}
+    await studio.checks.find_model(read_options(read_values(form))[0])
+    return JSONResponse({})
+
+
+async def answer_started(
+    request: Request, studio: Studio, started: Sequence[Composition], beside: Sequence[str] = ()
 ) -> Response:
-    """The codes for a script, else the page of the tunes, which are finished before."""
+    """What a script asks for, the codes or with them the first tune's events; else the page of the
+    tunes, which are finished before.
+
+    Args:
+        beside: the codes of tunes that stay on the page.
+    """
+    codes = [one.code for one in started]
     address = f"/c/{codes[0]}"
     if others := [*codes[1:], *beside]:
         address += f"?beside={','.join(others)}"
+    data = {"codes": codes, "seed": str(started[0].seed), "address": address}
+    if "text/event-stream" in request.headers.get("accept", ""):
+        beginning = f"event: codes\ndata: {json.dumps(data)}\n\n".encode()
+        return answer_events(follow_composition(studio, started[0]), beginning)
     if wants_json(request):
-        return JSONResponse({"codes": codes, "address": address})
+        return JSONResponse(data)
     await asyncio.gather(*(finish_composition(studio, code) for code in codes))
     return RedirectResponse(address, 303)
 

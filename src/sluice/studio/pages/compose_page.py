@@ -9,7 +9,7 @@ from fastapi import Request, Response
 from sqlalchemy.orm import Session
 
 from sluice.studio.archive.tables import Composition
-from sluice.studio.composing.client import ModelInfo
+from sluice.studio.composing.model_info import ModelInfo
 from sluice.studio.pages.compose_form import DEFAULTS, MORE_FIELDS
 from sluice.studio.pages.compose_labels import list_choices
 from sluice.studio.pages.compose_views import TuneView, view_compositions

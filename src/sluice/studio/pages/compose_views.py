@@ -12,10 +12,10 @@ from sqlalchemy.orm import Session
 from sluice.studio.archive.compositions import find_compositions, list_children
 from sluice.studio.archive.models import find_model
 from sluice.studio.archive.tables import ArchiveTune, Composition
-from sluice.studio.pages.compose_form import show_options
-from sluice.studio.pages.compose_labels import describe_options, name_dance, name_key, name_mode
 from sluice.studio.languages import gettext as _
 from sluice.studio.languages import ngettext
+from sluice.studio.pages.compose_form import show_options
+from sluice.studio.pages.compose_labels import describe_options, name_dance, name_key, name_mode
 from sluice.studio.web.visitor import Visitor
 
 Link = tuple[str, str]
@@ -76,7 +76,10 @@ def _view(database: Session, composition: Composition, visitor: Visitor) -> Tune
         .order_by(ArchiveTune.id)
         .limit(1)
     )
-    shown = {**composition.options, **{k: result[k] for k in ("key", "meter", "dance") if result.get(k)}}
+    shown = {
+        **composition.options,
+        **{k: result[k] for k in ("key", "meter", "dance") if result.get(k)},
+    }
     return TuneView(
         code=composition.code,
         state=composition.state,
@@ -89,7 +92,9 @@ def _view(database: Session, composition: Composition, visitor: Visitor) -> Tune
         values=show_options(composition.options),
         facts=_list_facts(database, composition) if is_done else (),
         parent=_link_parent(database, composition),
-        children=[(f"/c/{one.code}", one.title) for one in list_children(database, composition.code)],
+        children=[
+            (f"/c/{one.code}", one.title) for one in list_children(database, composition.code)
+        ],
         archived=None if tune is None else (f"/tunes/{tune.id}", tune.title),
         may_archive=is_done and tune is None and visitor.has_made(composition),
     )
@@ -152,5 +157,9 @@ def _describe_nearest(nearest: Mapping[str, Any]) -> str:
     if not nearest:
         return ""
     count = nearest["tokens"]
-    pattern = ngettext("{title}: {count} token in a row is alike", "{title}: {count} tokens in a row are alike", count)
+    pattern = ngettext(
+        "{title}: {count} token in a row is alike",
+        "{title}: {count} tokens in a row are alike",
+        count,
+    )
     return pattern.format(title=nearest["title"] or _("without a name"), count=count)

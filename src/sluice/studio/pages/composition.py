@@ -10,10 +10,15 @@ from fastapi.responses import (
     JSONResponse,
     PlainTextResponse,
     RedirectResponse,
-    StreamingResponse,
 )
+from starlette.convertors import Convertor, register_url_convertor
 
-from sluice.studio.archive.archiving import archive_composition, require_done, write_abc
+from sluice.studio.archive.archiving import (
+    ArchivedError,
+    archive_composition,
+    require_done,
+    write_abc,
+)
 from sluice.studio.archive.compositions import (
     find_composition,
     find_compositions,
@@ -24,13 +29,13 @@ from sluice.studio.archive.compositions import (
 from sluice.studio.composing.options import ComposingOptions
 from sluice.studio.errors import ForbiddenError
 from sluice.studio.languages import gettext as _
-from sluice.studio.pages.compose import answer_codes
+from sluice.studio.pages.compose import answer_started
 from sluice.studio.pages.compose_form import draw_seed, read_bars, show_options
 from sluice.studio.pages.compose_page import render_page
 from sluice.studio.pages.compose_views import view_compositions
 from sluice.studio.security.limits import allow
 from sluice.studio.web.compositions import (
-    encode_events,
+    answer_events,
     finish_composition,
     follow_composition,
     get_claim,
@@ -51,6 +56,20 @@ MAX_BESIDE = 7
 
 _PER_PAGE = 30
 
+
+class CodeConvertor(Convertor[str]):
+    """A code in the path of a route, so that nothing else matches."""
+
+    regex = "[a-z2-7]{10}"
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return value
+
+
+register_url_convertor("code", CodeConvertor())
 router = APIRouter()
 quick_router = APIRouter()
 
@@ -113,15 +132,22 @@ def archive(
 ) -> Response:
     """Make a tune of the archive from a composition of this visitor."""
     allow(database, visitor.who, "post")
-    tune = archive_composition(
-        database,
-        find_composition(database, code, lock=True),
-        title=title,
-        author_name=author,
-        member=visitor.member,
-        claim_hash=visitor.claim_hash,
-        address=studio.config.public_address,
-    )
+    try:
+        tune = archive_composition(
+            database,
+            find_composition(database, code, lock=True),
+            title=title,
+            author_name=author,
+            member=visitor.member,
+            claim_hash=visitor.claim_hash,
+            address=studio.config.public_address,
+        )
+    except ArchivedError as error:
+        if wants_json(request):
+            return JSONResponse(
+                {"problem": error.sentence, "field": "", "address": error.address}, 409
+            )
+        return render(request, "compose_archived.html", 409, error=error)
     address = f"/tunes/{tune.id}"
     if wants_json(request):
         return JSONResponse({"address": address, "title": tune.title})
@@ -166,8 +192,8 @@ async def edit(request: Request, code: str, studio: StudioDep) -> Response:
             "source": source.result["tune"],
         }
     )
-    codes = await start_compositions(studio, request, [options], parent=code)
-    return await answer_codes(request, studio, codes, beside=[code])
+    started = await start_compositions(studio, request, [options], parent=code)
+    return await answer_started(request, studio, started, beside=[code])
 
 
 @quick_router.get("/c/{code:code}/stream")
@@ -182,12 +208,7 @@ async def stream(
     if last.isascii() and last.isdigit() and len(last) < 10:
         after = int(last)
     composition = await read_composition(studio, code)
-    events = follow_composition(studio, composition, after or 0)
-    return StreamingResponse(
-        encode_events(events),
-        media_type="text/event-stream",
-        headers={"cache-control": "no-store", "x-accel-buffering": "no"},
-    )
+    return answer_events(follow_composition(studio, composition, after or 0))
 
 
 @quick_router.delete("/c/{code:code}")

@@ -9,7 +9,8 @@ from contextlib import aclosing
 from dataclasses import replace
 from functools import partial
 
-from fastapi import Request
+from fastapi import Request, Response
+from fastapi.responses import StreamingResponse
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
@@ -26,7 +27,6 @@ from sluice.studio.archive.tables import Composition
 from sluice.studio.composing.options import ComposingOptions
 from sluice.studio.composing.protocol import ComposingEvent
 from sluice.studio.errors import LimitError, StudioError
-from sluice.studio.languages import gettext as _
 from sluice.studio.languages import ngettext
 from sluice.studio.security.limits import allow
 from sluice.studio.web.context import Studio, get_visitor
@@ -37,7 +37,7 @@ MAX_RUNNING_OF_A_FORM = 4
 _SECONDS_TO_WAIT = 3
 _HEARTBEAT_SECONDS = 15
 _SECONDS_TO_FINISH = 8
-_SECONDS_BETWEEN_TOKENS = 0.04
+_SECONDS_BETWEEN_TOKENS = 0.08
 """What comes within is sent together; the first note never waits."""
 
 
@@ -51,23 +51,20 @@ async def start_compositions(
     request: Request,
     wanted: Sequence[ComposingOptions],
     parent: str | None = None,
-) -> list[str]:
+) -> list[Composition]:
     """Check options and commit a row for each tune; nothing runs before somebody listens.
 
     Args:
         parent: the code of the tune that they are made from.
 
-    Returns:
-        Their codes.
-
     Raises:
         StudioError: the model does not know what an option asks for.
         LimitError: too many within a minute, or at once.
     """
-    first = await studio.composing.check(wanted[0])
-    options = [replace(one, model=first.model) for one in wanted]
+    model = await studio.checks.find_model(wanted[0])
+    options = [replace(one, model=model) for one in wanted]
 
-    def add(session: Session) -> list[str]:
+    def add(session: Session) -> list[Composition]:
         visitor = get_visitor(request, session, studio)
         claim = get_claim(visitor)
         allow(session, visitor.who, "compose", len(options))
@@ -83,9 +80,7 @@ async def start_compositions(
                 ).format(count=running, seconds=_SECONDS_TO_WAIT),
                 _SECONDS_TO_WAIT,
             )
-        added = [add_composition(session, one.to_mapping(), claim, parent) for one in options]
-        session.flush()
-        return [one.code for one in added]
+        return [add_composition(session, one.to_mapping(), claim, parent) for one in options]
 
     return await studio.writes.run(add)
 
@@ -151,7 +146,9 @@ async def finish_composition(studio: Studio, code: str) -> None:
 def _recall(composition: Composition, after: int) -> list[ComposingEvent]:
     """The events of a finished tune from its row; the last one also for who has seen it all."""
     if composition.state == "failed":
-        return [ComposingEvent(after + 1, "problem", {"sentence": composition.problem, "field": ""})]
+        return [
+            ComposingEvent(after + 1, "problem", {"sentence": composition.problem, "field": ""})
+        ]
     result = dict(composition.result or {})
     number = result.pop("number", 1)
     events = []
@@ -165,9 +162,20 @@ def _recall(composition: Composition, after: int) -> list[ComposingEvent]:
     return [*events, ComposingEvent(number, "done", result)]
 
 
-async def encode_events(events: AsyncGenerator[ComposingEvent]) -> AsyncIterator[bytes]:
-    """Server-sent events, several at once where they come quickly, with a sign of life every 15 s."""
-    yield b"retry: 1000\n\n"
+def answer_events(events: AsyncGenerator[ComposingEvent], beginning: bytes = b"") -> Response:
+    """The answer that sends events as they come."""
+    return StreamingResponse(
+        encode_events(events, beginning),
+        media_type="text/event-stream",
+        headers={"cache-control": "no-store", "x-accel-buffering": "no"},
+    )
+
+
+async def encode_events(
+    events: AsyncGenerator[ComposingEvent], beginning: bytes = b""
+) -> AsyncIterator[bytes]:
+    """Server-sent events, several at once where they come quickly, and signs of life."""
+    yield b"retry: 1000\n\n" + beginning
     waiting: list[ComposingEvent] = []
     wake = asyncio.Event()
 

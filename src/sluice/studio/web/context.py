@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,11 +18,14 @@ from sluice.studio.archive.database import Database
 from sluice.studio.archive.models import store_models
 from sluice.studio.archive.tables import Member
 from sluice.studio.archive.write_queue import WriteQueue
-from sluice.studio.composing.client import ComposingClient, ModelInfo
+from sluice.studio.composing.client import ComposingClient
+from sluice.studio.composing.config import SECRET_VARIABLE
+from sluice.studio.composing.model_info import ModelInfo
 from sluice.studio.config import StudioConfig
 from sluice.studio.errors import ForbiddenError, StudioError
 from sluice.studio.languages import gettext as _
 from sluice.studio.security.keys import load_key
+from sluice.studio.web.option_checks import OptionChecks
 from sluice.studio.web.visitor import Visitor
 
 _SECONDS_OF_MODELS = 5.0
@@ -35,8 +39,22 @@ class Studio:
     database: Database
     writes: WriteQueue
     composing: ComposingClient
+    checks: OptionChecks
     _models: tuple[ModelInfo, ...] = ()
     _models_until: float = 0.0
+
+    @classmethod
+    def open(cls, config: StudioConfig) -> Studio:
+        """The studio of these settings, whose database has its tables already."""
+        database = Database(config.database_url)
+        addresses = config.composers or (f"unix:{config.folder / 'run' / 'composing.socket'}",)
+        client = ComposingClient(addresses, os.environ.get(SECRET_VARIABLE, ""))
+        return cls(config, database, WriteQueue(database), client, OptionChecks(client))
+
+    async def close(self) -> None:
+        """Wait for what is being written, and close the database."""
+        await self.writes.close()
+        self.database.close()
 
     async def list_models(self) -> tuple[ModelInfo, ...]:
         """The models that compose now; none while no composing process answers."""

@@ -7,7 +7,7 @@ from fastapi import Request
 from sluice.studio.errors import ForbiddenError
 from sluice.studio.languages import gettext as _
 from sluice.studio.security.origin import is_foreign
-from sluice.studio.web.context import QuickVisitorDep, Studio, StudioDep, VisitorDep
+from sluice.studio.web.context import Studio, StudioDep, VisitorDep, identify_visitor
 from sluice.studio.web.visitor import Visitor
 
 FIELD = "csrf_token"
@@ -22,12 +22,15 @@ async def check_form(request: Request, visitor: VisitorDep, studio: StudioDep) -
     await _check(request, visitor, studio)
 
 
-async def check_quick_form(request: Request, visitor: QuickVisitorDep, studio: StudioDep) -> None:
+async def check_quick_form(request: Request, studio: StudioDep) -> None:
     """`check_form` for routes that open no session of the database for all of a request.
 
     Raises:
         ForbiddenError: as `check_form`.
     """
+    if request.method in ("GET", "HEAD", "OPTIONS"):
+        return
+    visitor = await identify_visitor(request, studio)
     await _check(request, visitor, studio)
 
 

@@ -51,8 +51,10 @@ class ComposePage {
       this.form.showProblem(answer.data, !isArrival);
       return answer;
     }
+    const { codes, seed } = answer.data;
     this.form.showProblem();
-    this.show(answer.data.codes, this.cards, { values, isArrival });
+    this.form.setSeed(seed);
+    this.show(codes, this.cards, { values: { ...values, seed }, isArrival });
     return answer;
   }
 
