@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import NoneType, UnionType
 from typing import Literal, NamedTuple, Union, get_args, get_origin
 
@@ -28,11 +28,25 @@ class Parameter(NamedTuple):
     panel: str | None
 
 
-def find_parameters() -> list[Parameter]:
-    found = []
+def list_functions() -> Iterator[tuple[str, Callable[..., None]]]:
+    """All commands, and those of groups by both names."""
     for info in app.registered_commands:
         assert info.name is not None and info.callback is not None
-        for name, one in inspect.signature(info.callback, eval_str=True).parameters.items():
+        yield info.name, info.callback
+    for group in app.registered_groups:
+        assert group.typer_instance is not None
+        main = group.typer_instance.registered_callback
+        assert main is not None and main.callback is not None
+        yield str(group.name), main.callback
+        for info in group.typer_instance.registered_commands:
+            assert info.callback is not None
+            yield f"{group.name} {info.name}", info.callback
+
+
+def find_parameters() -> list[Parameter]:
+    found = []
+    for command, function in list_functions():
+        for name, one in inspect.signature(function, eval_str=True).parameters.items():
             if name != "context":
                 kind, declared = get_args(one.annotation)
                 assert isinstance(declared, OptionInfo | ArgumentInfo)
@@ -45,7 +59,7 @@ def find_parameters() -> list[Parameter]:
                 if get_origin(kind) in (Union, UnionType):  # with None
                     (kind,) = [one for one in get_args(kind) if one is not NoneType]
                 panel = declared.rich_help_panel
-                found.append(Parameter(info.name, shown, kind, str(declared.help), panel))
+                found.append(Parameter(command, shown, kind, str(declared.help), panel))
     return found
 
 
@@ -134,7 +148,7 @@ def test_help_has_an_example_and_fits(
 ) -> None:
     monkeypatch.setenv("COLUMNS", columns)
     monkeypatch.setenv("TERMINAL_WIDTH", columns)
-    text = run(command, "--help").output
+    text = run(*command.split(), "--help").output
     assert f"Example: sluice {command}" in text
     assert max(map(len, text.splitlines())) <= int(columns)
     assert "…" not in text

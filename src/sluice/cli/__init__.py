@@ -59,10 +59,10 @@ _COMMANDS: tuple[tuple[str, Callable[..., None], str, str], ...] = (
     ("train", spread_options(train.train), _TRAIN, "sluice train novel.txt --cell gru --minutes 5"),
     ("generate", generate.generate, _TRAIN, 'sluice generate model.safetensors --prompt "It was "'),
     ("compose", compose.compose_tunes, _TRAIN, "sluice compose --dance jig --key D --seed 4"),
-    ("studio", studio.open_studio, _TRAIN, "sluice studio --port 8080"),
     ("look", look.look, _UNDERSTAND, "sluice look model.safetensors novel.txt --units all"),
     ("ablate", ablate.ablate, _UNDERSTAND, "sluice ablate model.safetensors held-out.txt"),
     ("doctor", doctor.doctor, "This machine", "sluice doctor"),
 )
 for _name, _command, _panel, _example in _COMMANDS:
     app.command(_name, cls=Command, rich_help_panel=_panel, epilog=f"Example: {_example}")(_command)
+app.add_typer(studio.app, name="studio", rich_help_panel=_TRAIN)

@@ -10,26 +10,38 @@ from fastapi import Depends, FastAPI
 from sluice._version import __version__
 from sluice.studio.accounts.sessions import COOKIE
 from sluice.studio.config import StudioConfig
-from sluice.studio.pages import compose, composition, media, site
+from sluice.studio.pages import community, compose, composition, media, membership, metrics, site
 from sluice.studio.security.bodies import BodyLimitMiddleware
 from sluice.studio.security.headers import HeadersMiddleware
 from sluice.studio.web import static_files
 from sluice.studio.web.context import Studio
 from sluice.studio.web.forms import check_form, check_quick_form
+from sluice.studio.web.metrics import MetricsMiddleware, RequestMetrics
 from sluice.studio.web.problems import install_handlers
 from sluice.studio.web.visitor import VisitorMiddleware, get_cookie_name
 
-_PAGES = (compose.router, composition.router, media.router, site.router)
+_PAGES = (
+    *community.ROUTERS, *membership.ROUTERS, compose.router,
+    composition.router, media.router, metrics.router,
+    site.router,
+)  # fmt: skip
 _QUICK_PAGES = (compose.quick_router, composition.quick_router)
 
 
-def create_app(config: StudioConfig) -> FastAPI:
-    """The application of one web process, whose database has its tables already."""
+def create_app(config: StudioConfig, number: int = 0) -> FastAPI:
+    """The application of one web process, whose database has its tables already.
+
+    Args:
+        config: the settings.
+        number: of this process among the web processes of this folder, from 0.
+    """
     studio = Studio.open(config)
+    request_metrics = RequestMetrics(config.folder / "run", number)
 
     @asynccontextmanager
     async def run(app: FastAPI) -> AsyncIterator[None]:
         yield
+        request_metrics.write()
         await studio.close()
 
     app = FastAPI(
@@ -37,6 +49,7 @@ def create_app(config: StudioConfig) -> FastAPI:
         openapi_url="/api/openapi.json",
     )  # fmt: skip
     app.state.studio = studio
+    app.state.metrics = request_metrics
     app.include_router(static_files.router)
     for router in _PAGES:
         app.include_router(router, dependencies=[Depends(check_form)], include_in_schema=False)
@@ -49,4 +62,5 @@ def create_app(config: StudioConfig) -> FastAPI:
     app.add_middleware(BodyLimitMiddleware, session_cookie=cookie)
     app.add_middleware(VisitorMiddleware, is_secure=config.is_secure, language=config.language)
     app.add_middleware(HeadersMiddleware, is_secure=config.is_secure)
+    app.add_middleware(MetricsMiddleware, metrics=request_metrics)
     return app

@@ -23,7 +23,10 @@ class StudioConfig:
         mail: `smtp://user:password@host:port`, `smtps://…` or `file:folder`; without it no mail is
             sent and members come by invitation.
         address: the public address, such as `https://tunes.example`, as links in mails have it.
-        behind_proxy: trust `X-Forwarded-For` and `X-Forwarded-Proto` of the machine in front.
+        behind_proxy: trust `X-Forwarded-For` and `X-Forwarded-Proto` of a proxy on this machine or
+            in a private network.
+        metrics_from: networks, such as `10.0.0.0/8`, from which `/metrics` may be read; this
+            machine always may.
         language: of visitors whose browser asks for none that is known.
         title: the name of this site.
     """
@@ -38,6 +41,7 @@ class StudioConfig:
     mail: str = ""
     address: str = ""
     behind_proxy: bool = False
+    metrics_from: tuple[str, ...] = ()
     language: str = "en"
     title: str = "Sluice Studio"
 
@@ -53,7 +57,9 @@ class StudioConfig:
     @property
     def public_address(self) -> str:
         """The address that links in mails begin with, without a slash at its end."""
-        return (self.address or f"http://{self.host}:{self.port}").rstrip("/")
+        host = "localhost" if self.host in ("0.0.0.0", "::") else self.host
+        host = f"[{host}]" if ":" in host else host
+        return (self.address or f"http://{host}:{self.port}").rstrip("/")
 
     @property
     def is_secure(self) -> bool:
@@ -71,4 +77,5 @@ class StudioConfig:
         values["folder"] = Path(values["folder"])
         values["models"] = Path(values["models"]) if values["models"] else None
         values["composers"] = tuple(values["composers"])
+        values["metrics_from"] = tuple(values["metrics_from"])
         return cls(**values)

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from sluice.studio.archive import month as months
 from sluice.studio.archive.database import Database
-from sluice.studio.archive.month import Phase
+from sluice.studio.archive.month import MonthPhase
 from sluice.studio.archive.tables import (
     ArchiveRecording,
     ArchiveTune,
@@ -49,17 +49,17 @@ def fill(session: Session, num_members: int) -> tuple[Month, list[Member], list[
 @pytest.mark.parametrize(
     ("now", "phase"),
     [
-        ("2026-03-10T23:59:59+00:00", Phase.TUNE_VOTE),
-        ("2026-03-11T00:00:00+00:00", Phase.RECORDING),
-        ("2026-03-11T01:00:00+02:00", Phase.TUNE_VOTE),  # still the 10th in UTC
-        ("2026-03-10T20:00:00-05:00", Phase.RECORDING),  # already the 11th in UTC
-        ("2026-03-20T23:59:59+00:00", Phase.RECORDING),
-        ("2026-03-21T00:00:00+00:00", Phase.RECORDING_VOTE),
-        ("2026-03-31T23:59:59+00:00", Phase.RECORDING_VOTE),
-        ("2026-04-01T00:00:00+00:00", Phase.OVER),
+        ("2026-03-10T23:59:59+00:00", MonthPhase.TUNE_VOTE),
+        ("2026-03-11T00:00:00+00:00", MonthPhase.RECORDING),
+        ("2026-03-11T01:00:00+02:00", MonthPhase.TUNE_VOTE),  # still the 10th in UTC
+        ("2026-03-10T20:00:00-05:00", MonthPhase.RECORDING),  # already the 11th in UTC
+        ("2026-03-20T23:59:59+00:00", MonthPhase.RECORDING),
+        ("2026-03-21T00:00:00+00:00", MonthPhase.RECORDING_VOTE),
+        ("2026-03-31T23:59:59+00:00", MonthPhase.RECORDING_VOTE),
+        ("2026-04-01T00:00:00+00:00", MonthPhase.OVER),
     ],
 )
-def test_phases_end_with_the_day_in_utc(now: str, phase: Phase) -> None:
+def test_phases_end_with_the_day_in_utc(now: str, phase: MonthPhase) -> None:
     assert months.get_phase(make_month(), datetime.fromisoformat(now)) is phase
 
 
@@ -70,7 +70,7 @@ def test_a_vote_can_be_changed_until_the_last_second(database: Database) -> None
         first, second, third = month.entries
         for member, entry in [(ann, first), (ben, second), (cleo, second)]:
             months.vote(session, month, member, entry, TUNES)
-        assert months.find_result(session, month, "tune").chosen is second
+        assert months.find_result(session, month, "tune").winner is second
         months.vote(session, month, cleo, third, last)
         months.vote(session, month, ben, third, last)
         assert months.find_vote(session, month, ben, "tune") == third.id
@@ -97,17 +97,17 @@ def test_in_a_tie_the_tune_named_first_is_recorded(database: Database) -> None:
         result = months.find_result(session, month, "tune")
         assert result.is_tie and result.most == 1
         assert [entry.tune.title for entry in result.best] == ["Two", "Three"]
-        assert result.chosen is month.entries[1]
+        assert result.winner is month.entries[1]
         months.vote(session, month, cleo, month.entries[2], TUNES)
         result = months.find_result(session, month, "tune")
-        assert not result.is_tie and result.chosen is month.entries[2]
+        assert not result.is_tie and result.winner is month.entries[2]
 
 
 def test_a_month_without_tunes_has_no_result(database: Database) -> None:
     with database.open_session(write=True) as session:
         month, _, _ = fill(session, 0)
         result = months.find_result(session, month, "tune")
-        assert (result.chosen, result.is_tie, result.most) == (None, False, 0)
+        assert (result.winner, result.is_tie, result.most) == (None, False, 0)
 
 
 def test_only_recordings_of_the_chosen_tune_are_taken_in_their_time(database: Database) -> None:
@@ -138,7 +138,7 @@ def test_only_recordings_of_the_chosen_tune_are_taken_in_their_time(database: Da
         months.vote(session, month, ann, entries[1], VOTE)
         with pytest.raises(StudioError, match="2026-03-31"):
             months.vote(session, month, ben, entries[0], VOTE + timedelta(days=7))
-        assert months.find_result(session, month, "recording").chosen is entries[1]
+        assert months.find_result(session, month, "recording").winner is entries[1]
         # The vote for tunes is another one.
         assert months.find_vote(session, month, ann, "tune") == month.entries[1].id
 
@@ -148,7 +148,7 @@ def test_what_is_hidden_does_not_count(database: Database) -> None:
         month, (ann, ben), tunes = fill(session, 2)
         months.vote(session, month, ann, month.entries[1], TUNES)
         tunes[1].visibility = "hidden"
-        assert months.find_result(session, month, "tune").chosen is month.entries[0]
+        assert months.find_result(session, month, "tune").winner is month.entries[0]
         with pytest.raises(StudioError, match="everyone"):
             months.nominate_tune(session, month, ben, tunes[1], TUNES)
 

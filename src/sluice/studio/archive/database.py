@@ -10,6 +10,7 @@ from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import Connection
 from sqlalchemy.orm import Session
 
+from sluice.studio.archive import search_index  # noqa: F401 -- keeps the index in every session
 from sluice.studio.archive.tables import Base
 
 _SECONDS_FOR_LOCK = 10

@@ -33,7 +33,7 @@ MAX_ENTRIES = 100
 Kind = Literal["tune", "recording"]
 
 
-class Phase(StrEnum):
+class MonthPhase(StrEnum):
     """What goes on in a month."""
 
     TUNE_VOTE = "tune-vote"
@@ -55,7 +55,7 @@ class Result:
     best: tuple[MonthEntry, ...]
 
     @property
-    def chosen(self) -> MonthEntry | None:
+    def winner(self) -> MonthEntry | None:
         """The best entry; in a tie the one that was named first."""
         return self.best[0] if self.best else None
 
@@ -70,14 +70,20 @@ class Result:
         return self.counts[0][1] if self.counts else 0
 
 
-def get_phase(month: Month, now: datetime) -> Phase:
+_VOTES: dict[Kind, MonthPhase] = {
+    "tune": MonthPhase.TUNE_VOTE,
+    "recording": MonthPhase.RECORDING_VOTE,
+}
+
+
+def get_phase(month: Month, now: datetime) -> MonthPhase:
     """What goes on at a time."""
     today = now.astimezone(UTC).date()
     if today <= month.tune_vote_until:
-        return Phase.TUNE_VOTE
+        return MonthPhase.TUNE_VOTE
     if today <= month.recordings_until:
-        return Phase.RECORDING
-    return Phase.RECORDING_VOTE if today <= month.recording_vote_until else Phase.OVER
+        return MonthPhase.RECORDING
+    return MonthPhase.RECORDING_VOTE if today <= month.recording_vote_until else MonthPhase.OVER
 
 
 def list_months(database: Session) -> list[Month]:
@@ -142,7 +148,7 @@ def nominate_tune(
     Raises:
         StudioError: the vote is over, the tune is not public, or there are too many.
     """
-    _require_phase(month, Phase.TUNE_VOTE, now)
+    _require_phase(month, MonthPhase.TUNE_VOTE, now)
     if tune.visibility != PUBLIC:
         raise StudioError(_("Only a tune that everyone can see may be named."), "tune")
     own = sum(entry.author_id == member.id for entry in month.entries if entry.tune_id)
@@ -165,8 +171,8 @@ def enter_recording(
     Raises:
         StudioError: not the time, or a recording of another tune.
     """
-    _require_phase(month, Phase.RECORDING, now)
-    chosen = find_result(database, month, "tune").chosen
+    _require_phase(month, MonthPhase.RECORDING, now)
+    chosen = find_result(database, month, "tune").winner
     tunes = {tune.id for tune in recording.tunes}
     if chosen is None or chosen.tune_id not in tunes or not can_see(recording, member):
         raise StudioError(_("This is no recording of the tune of the month."), "recording")
@@ -189,7 +195,9 @@ def vote(database: Session, month: Month, member: Member, entry: MonthEntry, now
         StudioError: the vote is not open, or not for what this is.
     """
     kind = get_kind(entry)
-    _require_phase(month, Phase.TUNE_VOTE if kind == "tune" else Phase.RECORDING_VOTE, now)
+    _require_phase(
+        month, MonthPhase.TUNE_VOTE if kind == "tune" else MonthPhase.RECORDING_VOTE, now
+    )
     if entry.month_id != month.id or not _is_counted(entry):
         raise StudioError(_("This cannot be voted for."), "entry")
     keys = {"month_id": month.id, "kind": kind, "member_id": member.id}
@@ -204,7 +212,9 @@ def withdraw_vote(
     Raises:
         StudioError: the vote is not open.
     """
-    _require_phase(month, Phase.TUNE_VOTE if kind == "tune" else Phase.RECORDING_VOTE, now)
+    _require_phase(
+        month, MonthPhase.TUNE_VOTE if kind == "tune" else MonthPhase.RECORDING_VOTE, now
+    )
     database.execute(
         delete(Vote).where(
             Vote.month_id == month.id, Vote.kind == kind, Vote.member_id == member.id
@@ -248,16 +258,16 @@ def _is_counted(entry: MonthEntry) -> bool:
     return post is not None and post.visibility == PUBLIC
 
 
-def _require_phase(month: Month, phase: Phase, now: datetime) -> None:
+def _require_phase(month: Month, phase: MonthPhase, now: datetime) -> None:
     if get_phase(month, now) is phase:
         return
     sentences = {
-        Phase.TUNE_VOTE: _("The vote for tunes ended on {date} (UTC).").format(
+        MonthPhase.TUNE_VOTE: _("The vote for tunes ended on {date} (UTC).").format(
             date=month.tune_vote_until
         ),
-        Phase.RECORDING: _("Recordings are taken from the day after {first} to {last} (UTC).")
+        MonthPhase.RECORDING: _("Recordings are taken from the day after {first} to {last} (UTC).")
         .format(first=month.tune_vote_until, last=month.recordings_until),
-        Phase.RECORDING_VOTE: _(
+        MonthPhase.RECORDING_VOTE: _(
             "The vote for recordings is from the day after {first} to {last} (UTC)."
         ).format(first=month.recordings_until, last=month.recording_vote_until),
     }  # fmt: skip

@@ -1,4 +1,4 @@
-"""The language of the pages, and whether the studio is well."""
+"""The language of the pages."""
 
 from __future__ import annotations
 
@@ -6,10 +6,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Form, Response
 from fastapi.responses import RedirectResponse
-from sqlalchemy import text
 
 from sluice.studio.languages import list_languages
-from sluice.studio.web.context import DatabaseDep
 
 router = APIRouter()
 
@@ -24,10 +22,3 @@ def choose_language(
     if language in list_languages():
         answer.set_cookie("language", language, max_age=400 * 24 * 3600, samesite="lax")
     return answer
-
-
-@router.get("/healthz")
-def check_health(database: DatabaseDep) -> dict[str, str]:
-    """Whether the database answers."""
-    database.execute(text("select 1"))
-    return {"status": "ok"}

@@ -12,8 +12,10 @@ from markupsafe import Markup
 
 from sluice._version import __version__
 from sluice.studio.languages import get_language, gettext, list_languages, ngettext
+from sluice.studio.web.dates import FILTERS
 from sluice.studio.web.forms import FIELD
 from sluice.studio.web.static_files import get_static_url
+from sluice.studio.web.tempos import list_tempos
 from sluice.studio.web.visitor import Visitor
 
 FOLDER = Path(__file__).parent.parent / "templates"
@@ -31,8 +33,12 @@ def create_environment() -> Environment:
     )
     environment.policies["ext.i18n.trimmed"] = True
     environment.install_gettext_callables(gettext, ngettext, newstyle=True)  # type: ignore[attr-defined]
+    environment.filters.update(FILTERS)
     environment.globals.update(
-        static_url=get_static_url, list_languages=list_languages, version=__version__
+        static_url=get_static_url,
+        list_languages=list_languages,
+        list_tempos=list_tempos,
+        version=__version__,
     )
     return environment
 

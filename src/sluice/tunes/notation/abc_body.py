@@ -32,6 +32,7 @@ from sluice.tunes.notation.abc_symbols import (
     Symbol,
     TupletSymbol,
     add_bar_line,
+    count_rest_bars,
     explain_fault,
     is_double,
     leaves_ending_open,
@@ -288,7 +289,7 @@ class _AbcBodyReader:
         length = bar_length(self.meter)
         if length is None:
             raise self._make_error("a rest of whole bars (Z) in free meter, which is unsupported")
-        for bar in range(int(match[1] or 1)):
+        for bar in range(count_rest_bars(match[1], len(self.symbols), self.line)):
             if bar:
                 add_bar_line(self.symbols, BarLineSymbol(self.line))
             self._add_sound((), length)

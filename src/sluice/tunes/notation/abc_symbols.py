@@ -9,10 +9,14 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import NamedTuple
 
+from sluice.tunes.errors import AbcSyntaxError
 from sluice.tunes.notation.lyrics import AlignedLine
 from sluice.tunes.notation.remarks import Remark
 from sluice.tunes.theory.dances import FREE_METER
 from sluice.tunes.theory.keys import Pitch
+
+_MAX_SYMBOLS = 20_000
+"""Of a tune with rests of whole bars, which ask for a thousand bars in four characters."""
 
 
 @dataclass(frozen=True)
@@ -167,6 +171,18 @@ def is_double(sign: str) -> bool:
 
 
 @lru_cache(maxsize=1024)
+def count_rest_bars(number: str | None, num_symbols: int, line: int) -> int:
+    """The bars of a rest of whole bars, after so many symbols of a tune.
+
+    Raises:
+        AbcSyntaxError: the tune would have more bars than anyone plays.
+    """
+    num_bars = int(number or 1)
+    if num_bars + num_symbols > _MAX_SYMBOLS:
+        raise AbcSyntaxError(f"a rest (Z) after which the tune has too many bars: {num_bars}", line)
+    return num_bars
+
+
 def parse_length(text: str, above: str, slashes: str, below: str) -> Fraction:
     """A length in unit notes; `/` halves, `//` quarters, `/3` thirds.
 

@@ -19,12 +19,15 @@ from sluice.studio.archive.tables.moderation import AbuseReport as AbuseReport
 from sluice.studio.archive.tables.moderation import Allowance as Allowance
 from sluice.studio.archive.tables.moderation import KeeperAction as KeeperAction
 from sluice.studio.archive.tables.moderation import OutgoingMail as OutgoingMail
+from sluice.studio.archive.tables.operations import TaskRun as TaskRun
 from sluice.studio.archive.tables.recordings import ArchiveEvent as ArchiveEvent
 from sluice.studio.archive.tables.recordings import ArchiveRecording as ArchiveRecording
 from sluice.studio.archive.tables.recordings import Media as Media
 from sluice.studio.archive.tables.recordings import event_tunes as event_tunes
 from sluice.studio.archive.tables.recordings import recording_tunes as recording_tunes
+from sluice.studio.archive.tables.search import TuneText as TuneText
 from sluice.studio.archive.tables.tunes import ArchiveTune as ArchiveTune
 from sluice.studio.archive.tables.tunes import Comment as Comment
 from sluice.studio.archive.tables.tunes import Setting as Setting
 from sluice.studio.archive.tables.tunes import TuneNote as TuneNote
+from sluice.studio.archive.tables.tunes import TuneVersion as TuneVersion

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from sluice.studio.archive.tables.base import Base
@@ -15,11 +15,17 @@ from sluice.studio.archive.tables.members import Member
 class ArchiveTune(Base):
     """A tune with a name: one that was composed here or that a member wrote.
 
-    `abc` is stored as it was typed. `contour` is its notes as scale steps, by which search finds
-    them in any key. `visibility` is `public`, `waiting` (for a keeper) or `hidden`.
+    `abc` is stored as it was typed. What was read in it is stored too (`abc_text.TuneFacts`):
+    `contour` is its notes as scale steps, by which search finds them in any key, `incipit` its
+    first bars, `played` a hash of what sounds, `problem` why it cannot be read. `visibility` is
+    `public`, `waiting` (for a keeper) or `hidden`. `last_number` is that of its latest setting;
+    numbers are not given twice.
     """
 
     __tablename__ = "tune"
+    __table_args__ = (
+        Index("ix_tune_popularity", text("(num_books + num_settings + num_recordings)")),
+    )
 
     composition_id: Mapped[int | None] = mapped_column(
         ForeignKey("composition.id", ondelete="SET NULL"), index=True
@@ -36,6 +42,10 @@ class ArchiveTune(Base):
     tonic: Mapped[str] = mapped_column(String(4), default="")
     dance: Mapped[str] = mapped_column(String(40), default="", index=True)
     contour: Mapped[str] = mapped_column(Text, default="")
+    incipit: Mapped[str] = mapped_column(Text, default="")
+    played: Mapped[str] = mapped_column(String(64), default="", index=True)
+    problem: Mapped[str] = mapped_column(Text, default="")
+    last_number: Mapped[int] = mapped_column(default=0)
     num_settings: Mapped[int] = mapped_column(default=0)
     num_recordings: Mapped[int] = mapped_column(default=0)
     num_books: Mapped[int] = mapped_column(default=0, index=True)
@@ -51,6 +61,24 @@ class ArchiveTune(Base):
     notes: Mapped[list[TuneNote]] = relationship(
         back_populates="tune", order_by="TuneNote.id", cascade="all, delete-orphan"
     )
+    versions: Mapped[list[TuneVersion]] = relationship(
+        order_by="TuneVersion.id", cascade="all, delete-orphan"
+    )
+
+    @property
+    def popularity(self) -> int:
+        """In how many tunebooks, settings and recordings it is."""
+        return self.num_books + self.num_settings + self.num_recordings
+
+
+class TuneVersion(Base):
+    """What a tune was before it was changed; its author and the keepers see that."""
+
+    __tablename__ = "tune_version"
+
+    tune_id: Mapped[int] = mapped_column(ForeignKey("tune.id", ondelete="CASCADE"), index=True)
+    title: Mapped[str] = mapped_column(String(200))
+    abc: Mapped[str] = mapped_column(Text)
 
 
 class Setting(Base):
@@ -67,7 +95,9 @@ class Setting(Base):
     title: Mapped[str] = mapped_column(String(200), default="")
     abc: Mapped[str] = mapped_column(Text)
     contour: Mapped[str] = mapped_column(Text, default="")
+    played: Mapped[str] = mapped_column(String(64), default="")
     visibility: Mapped[str] = mapped_column(String(10), default="public")
+    changed_at: Mapped[datetime | None] = mapped_column(default=None)
 
     tune: Mapped[ArchiveTune] = relationship(back_populates="settings")
     author: Mapped[Member | None] = relationship()

@@ -17,12 +17,12 @@
  *                    `mark` is its place among the written notes and rests, `seconds` its length now
  *   `player-state`   {isPlaying}
  *
- * Attributes of the element: `data-quarters` quarter notes a minute where the ABC has no `Q:`.
  * Inside: `[data-score]`, `[data-abc]` (the text), `[data-controls]` (hidden without script) and in
  * it `[data-control=NAME]` for play, loop, count-in, tempo, transpose, instrument, chords,
  * tablature and help, and `[data-shown=NAME]` for what is said of tempo and place.
  */
 
+import { linkText } from "./player/abc_text.js";
 import { Clock } from "./player/clock.js";
 import { followKeys } from "./player/keys.js";
 import { clamp, readSettings, writeSettings } from "./player/settings.js";
@@ -67,8 +67,9 @@ export class Player {
     this.connect();
     this.apply();
     followKeys(this);
-    const abc = element.querySelector("[data-abc]")?.textContent ?? "";
-    if (abc.trim()) void this.setAbc(abc);
+    const shown = /** @type {HTMLElement | null} */ (element.querySelector("[data-abc]"));
+    if (shown) linkText(this, shown);
+    if (shown?.textContent?.trim()) void this.setAbc(shown.textContent);
   }
 
   get isPlaying() {
@@ -86,6 +87,8 @@ export class Player {
       this.timeline = null;
       this.clock.position = 0;
     }
+    const shown = this.element.querySelector("[data-abc]");
+    if (shown && shown.textContent !== abc) shown.textContent = abc;
     await this.score.draw(abc);
   }
 
@@ -184,8 +187,7 @@ export class Player {
   prepare() {
     if (!this.score.tune) return false;
     if (!this.timeline) {
-      const quarters = Number(this.element.dataset.quarters) || undefined;
-      this.timeline = buildTimeline(this.score, quarters);
+      this.timeline = buildTimeline(this.score);
       this.clock.timeline = this.timeline;
       if (this.isLooping) this.clock.loop = this.findLoop();
     }
@@ -195,7 +197,9 @@ export class Player {
   async loadSounds() {
     const { notes, secondsPerWhole } = /** @type {import("./player/timeline.js").Timeline} */ (this.timeline);
     const soon = this.clock.position + (FIRST_SECONDS * this.clock.tempo) / secondsPerWhole;
+    /** @type {Promise<void>[]} */
     const first = [];
+    /** @type {Promise<void>[]} */
     const later = [];
     for (const note of notes) {
       if (note.isChord && !this.clock.hasChords) continue;

@@ -1,0 +1,46 @@
+"""ABC as it is downloaded: as typed, with fields that say where it comes from."""
+
+from __future__ import annotations
+
+import re
+
+from sluice.studio.archive.tables import ArchiveTune, Setting
+from sluice.studio.languages import gettext as _
+from sluice.tunes.notation.header_fields import write_field
+
+_KEY = re.compile(r"^K:", re.MULTILINE)
+
+
+def write_attributed_abc(
+    tune: ArchiveTune, address: str, setting: Setting | None = None, number: int = 1
+) -> str:
+    """A tune's ABC, or one of its settings', with N:, S: and F: above K:; the rest as typed.
+
+    Args:
+        address: of this site, as `StudioConfig.public_address`.
+        number: of the X: field that is added where there is none.
+    """
+    abc = tune.abc if setting is None else setting.abc
+    fields = "".join(f"{field}\n" for field in _list_fields(tune, address, setting))
+    if not re.search(r"^X:", abc, re.MULTILINE):
+        abc = f"X:{number}\n{abc}"
+    found = _KEY.search(abc)
+    place = found.start() if found else abc.index("\n", abc.index("X:")) + 1
+    return f"{abc[:place]}{fields}{abc[place:]}\n"
+
+
+def _list_fields(tune: ArchiveTune, address: str, setting: Setting | None) -> list[str]:
+    post = tune if setting is None else setting
+    author = post.author.name if post.author else getattr(post, "author_name", "")
+    name = author or _("someone without an account")
+    part = "" if setting is None else f"#setting-{setting.number}"
+    fields = [write_field("N", _("Added by {name}, {date}").format(
+        name=name, date=f"{post.created_at:%Y-%m-%d}"
+    ))]  # fmt: skip
+    composition = tune.composition
+    if setting is None and composition is not None:
+        source = _("composed by Sluice, model {model}, seed {seed}").format(
+            model=composition.model[:12], seed=composition.seed
+        )
+        fields.append(write_field("S", f"{source}, {address}/c/{composition.code}"))
+    return [*fields, write_field("F", f"{address}/tunes/{tune.id}{part}")]

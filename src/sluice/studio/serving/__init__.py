@@ -1,0 +1,1 @@
+"""Starts the studio's processes, keeps them running, and does its work of every night."""

@@ -1,0 +1,45 @@
+"""The work of every night, in a process that ends when it is done."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from sluice.studio.archive.database import Database
+from sluice.studio.archive.task_runs import claim_run, finish_run
+from sluice.studio.config import StudioConfig
+from sluice.studio.serving.events import write_events
+from sluice.studio.serving.parent import read_settings
+
+Task = Callable[[Database, StudioConfig], None]
+_logger = logging.getLogger("night")
+
+TASKS: dict[str, Task] = {}
+"""What is done, in this order; one that fails is logged, and done again after two hours."""
+
+
+def run_tasks(database: Database, config: StudioConfig) -> None:
+    """Do what is due and nobody else does."""
+    for name, task in TASKS.items():
+        if not claim_run(database, name):
+            continue
+        try:
+            task(database, config)
+        except Exception:
+            _logger.exception("the task %s failed", name)
+        else:
+            finish_run(database, name)
+            _logger.info("the task %s is done", name)
+
+
+def main() -> None:
+    """Do it once."""
+    config = StudioConfig.from_json(read_settings())
+    write_events()
+    database = Database(config.database_url)
+    run_tasks(database, config)
+    database.close()
+
+
+if __name__ == "__main__":
+    main()
