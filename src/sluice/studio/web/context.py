@@ -6,8 +6,8 @@ import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from datetime import timedelta
+from functools import partial
 from typing import Annotated, cast
 
 from fastapi import Depends, Request
