@@ -10,7 +10,18 @@ from fastapi import Depends, FastAPI
 from sluice._version import __version__
 from sluice.studio.accounts.sessions import COOKIE
 from sluice.studio.config import StudioConfig
-from sluice.studio.pages import community, compose, composition, media, membership, metrics, site
+from sluice.studio.pages import (
+    community,
+    compose,
+    composition,
+    downloads,
+    glas_herry,
+    glass,
+    media,
+    membership,
+    metrics,
+    site,
+)
 from sluice.studio.security.bodies import BodyLimitMiddleware
 from sluice.studio.security.headers import HeadersMiddleware
 from sluice.studio.web import static_files
@@ -21,9 +32,9 @@ from sluice.studio.web.problems import install_handlers
 from sluice.studio.web.visitor import VisitorMiddleware, get_cookie_name
 
 _PAGES = (
-    *community.ROUTERS, *membership.ROUTERS, compose.router,
-    composition.router, media.router, metrics.router,
-    site.router,
+    *community.ROUTERS, compose.router, composition.router, downloads.router,
+    glas_herry.router, glass.router,
+    media.router, *membership.ROUTERS, metrics.router, site.router,
 )  # fmt: skip
 _QUICK_PAGES = (compose.quick_router, composition.quick_router)
 
@@ -51,6 +62,8 @@ def create_app(config: StudioConfig, number: int = 0) -> FastAPI:
     app.state.studio = studio
     app.state.metrics = request_metrics
     app.include_router(static_files.router)
+    # Before the pages: `/tunes/7.abc` is no tune with the number 7.abc.
+    app.include_router(downloads.router, include_in_schema=False)
     for router in _PAGES:
         app.include_router(router, dependencies=[Depends(check_form)], include_in_schema=False)
     for router in _QUICK_PAGES:

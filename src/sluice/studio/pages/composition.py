@@ -8,7 +8,6 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Form, Query, Request, Response
 from fastapi.responses import (
     JSONResponse,
-    PlainTextResponse,
     RedirectResponse,
 )
 from starlette.convertors import Convertor, register_url_convertor
@@ -17,7 +16,6 @@ from sluice.studio.archive.archiving import (
     ArchivedError,
     archive_composition,
     require_done,
-    write_abc,
 )
 from sluice.studio.archive.compositions import (
     find_composition,
@@ -103,21 +101,6 @@ def show_card(request: Request, code: str, database: DatabaseDep, visitor: Visit
     """The card of a tune alone, for a script that has a page already."""
     (view,) = view_compositions(database, [find_composition(database, code)], visitor)
     return render(request, "compose_card.html", view=view)
-
-
-@router.get("/c/{code:code}.abc")
-def read_abc(code: str, database: DatabaseDep, studio: StudioDep) -> Response:
-    """The ABC of a finished tune, with the address that it comes from."""
-    composition = find_composition(database, code)
-    require_done(composition)
-    abc = write_abc(composition, composition.title, studio.config.public_address)
-    return PlainTextResponse(
-        abc,
-        headers={
-            "content-disposition": f'attachment; filename="{code}.abc"',
-            "content-type": "text/vnd.abc; charset=utf-8",
-        },
-    )
 
 
 @router.post("/c/{code:code}/archive")

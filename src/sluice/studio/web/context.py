@@ -31,6 +31,8 @@ from sluice.studio.composing.config import SECRET_VARIABLE
 from sluice.studio.composing.model_info import ModelInfo
 from sluice.studio.config import StudioConfig
 from sluice.studio.errors import ForbiddenError, StudioError
+from sluice.studio.exports.cache import FileCache
+from sluice.studio.exports.jobs import JobRunner
 from sluice.studio.languages import gettext as _
 from sluice.studio.security.keys import load_key
 from sluice.studio.web.option_checks import OptionChecks
@@ -50,6 +52,7 @@ class Studio:
     writes: WriteQueue
     composing: ComposingClient
     checks: OptionChecks
+    jobs: JobRunner
     _models: tuple[ModelInfo, ...] = ()
     _models_until: float = 0.0
 
@@ -59,7 +62,8 @@ class Studio:
         database = Database(config.database_url)
         addresses = config.composers or (f"unix:{config.folder / 'run' / 'composing.socket'}",)
         client = ComposingClient(addresses, os.environ.get(SECRET_VARIABLE, ""))
-        return cls(config, database, WriteQueue(database), client, OptionChecks(client))
+        jobs = JobRunner(config.folder / "run", FileCache(config.folder / "cache"))
+        return cls(config, database, WriteQueue(database), client, OptionChecks(client), jobs)
 
     async def close(self) -> None:
         """Wait for what is being written, and close the database."""
