@@ -26,9 +26,10 @@ def main() -> None:
     chosen = parser.parse_args()
     config = ComposingConfig(**vars(chosen), secret=os.environ.pop(SECRET_VARIABLE, ""))
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
-    from sluice.studio.composing.process import run_composing_process
-
     try:
+        config.check()
+        from sluice.studio.composing.process import run_composing_process  # loads torch
+
         run_composing_process(config)
     except (SluiceError, OSError) as error:
         sys.exit(str(error))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from contextlib import aclosing, asynccontextmanager
 
 from sluice.studio.composing.addresses import Address
-from sluice.studio.composing.model_info import ModelInfo
+from sluice.studio.composing.config import SECRET_VARIABLE
+from sluice.studio.composing.model_info import ModelInfo, UnknownModelError
 from sluice.studio.composing.options import ComposingOptions
 from sluice.studio.composing.protocol import (
     MAX_ANSWER,
@@ -25,7 +27,7 @@ from sluice.studio.composing.protocol import (
 from sluice.studio.errors import StudioError
 from sluice.studio.languages import gettext as _
 
-_ANSWER_SECONDS = 10.0
+_HELLO_SECONDS, _ANSWER_SECONDS = 3.0, 10.0
 _EVENT_SECONDS = 90.0
 """After which a process that says nothing about a tune is given up."""
 _REPLAY_SECONDS = 60.0
@@ -43,10 +45,6 @@ class ComposingBusyError(StudioError):
     """As many tunes wait as are allowed to wait."""
 
 
-class _UnknownModelError(StudioError):
-    """This process does not hold the model; another one may."""
-
-
 class ComposingClient:
     """Reaches the composing processes of a studio; one for each web worker.
 
@@ -55,18 +53,22 @@ class ComposingClient:
 
     Args:
         addresses: `unix:/path` or `tcp://host:port` of each process.
-        secret: shared with processes that are reached over TCP.
+        secret: shared with processes that are reached over TCP; that of the environment variable
+            `config.SECRET_VARIABLE` if None.
         patience: the seconds for which none may answer before a request is given up.
 
     Raises:
         StudioError: no address, or one that is none.
     """
 
-    def __init__(self, addresses: Iterable[str], secret: str = "", patience: float = 20.0) -> None:
+    def __init__(
+        self, addresses: Iterable[str], secret: str | None = None, patience: float = 20.0
+    ) -> None:
         self._addresses = [Address.parse(text) for text in addresses]
         if not self._addresses:
             raise StudioError("There is no composing process; give its address.")
-        self._secret, self._patience = secret, patience
+        self._secret = os.environ.get(SECRET_VARIABLE, "") if secret is None else secret
+        self._patience = patience
 
     async def list_models(self) -> list[ModelInfo]:
         """All models that compose.
@@ -160,7 +162,7 @@ class ComposingClient:
                             if event.is_final:
                                 return
                     return
-                except _UnknownModelError as error:
+                except UnknownModelError as error:
                     refusal = error
                 except _Broken:
                     continue
@@ -202,7 +204,7 @@ class ComposingClient:
             for address in self._order(code):
                 try:
                     return await self._ask_one(address, message, seconds)
-                except _UnknownModelError as error:
+                except UnknownModelError as error:
                     refusal = error
                 except _Broken:
                     continue
@@ -227,7 +229,7 @@ class ComposingClient:
         """A connection on which the request is sent."""
         reader, writer = await address.connect()
         try:
-            async with asyncio.timeout(_ANSWER_SECONDS):
+            async with asyncio.timeout(_HELLO_SECONDS):
                 hello = await read_frame(reader, MAX_ANSWER)
                 if hello.get("protocol") != VERSION:
                     raise ProtocolError("The composing process is of another version.")
@@ -252,7 +254,7 @@ def _check_answer(answer: Message) -> Message:
     sentence, field = str(answer["refused"]), str(answer.get("field", ""))
     match answer.get("reason"):
         case "model":
-            raise _UnknownModelError(sentence, field)
+            raise UnknownModelError(sentence, field)
         case "busy":
             raise ComposingBusyError(sentence, field)
         case "options" | "secret":

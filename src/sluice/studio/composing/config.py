@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from sluice.studio.composing.addresses import Address
+from sluice.studio.errors import StudioError
+
 SECRET_VARIABLE = "SLUICE_COMPOSING_SECRET"
 """The environment variable with the secret that web workers and composing processes share."""
 
@@ -36,6 +39,23 @@ class ComposingConfig:
     listener_seconds: float = 10.0
     parent: int = 0
 
+    def check(self) -> None:
+        """Find what is wrong before anything is loaded.
+
+        Raises:
+            StudioError: no address, TCP without a secret, no model, or a limit below 1.
+        """
+        if Address.parse(self.address).path is None and not self.secret:
+            raise StudioError(
+                "A composing process that is reached over TCP needs a secret; give one in the "
+                f"environment variable {SECRET_VARIABLE}."
+            )
+        if self.models is not None and not any(self.models.glob("*.safetensors")):
+            raise StudioError(f"There is no .safetensors file in {self.models}; put a model there.")
+        limits = (self.max_running, self.max_waiting, self.deadline, self.listener_seconds)
+        if not all(limit > 0 for limit in limits) or self.max_running < 1:
+            raise StudioError(f"The limits of a composing process must be above 0, got {limits}.")
+
     def list_arguments(self) -> list[str]:
         """The arguments of `python -m sluice.studio.composing`; the secret is none of them."""
         found = ["--address", self.address, "--parent", str(self.parent)]
@@ -45,7 +65,5 @@ class ComposingConfig:
         return [*found, "--models", str(self.models)] if self.models else found
 
     def make_environment(self, base: Mapping[str, str] = os.environ) -> dict[str, str]:
-        """The environment for that command: `base` with the secret, and with fewer arenas of
-        memory, of which every thread would keep one."""
-        found = {"MALLOC_ARENA_MAX": "2", **base}
-        return found | {SECRET_VARIABLE: self.secret} if self.secret else found
+        """The environment for that command: `base` with the secret."""
+        return {**base, **({SECRET_VARIABLE: self.secret} if self.secret else {})}

@@ -7,7 +7,13 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from sluice.studio.errors import StudioError
+
 _MAX_CARD = 100_000
+
+
+class UnknownModelError(StudioError):
+    """A process does not hold the model of this fingerprint; another one may."""
 
 
 @dataclass(frozen=True)

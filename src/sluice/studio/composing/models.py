@@ -11,7 +11,7 @@ from sluice.cached import cached_property
 from sluice.errors import SluiceError
 from sluice.sequence import GenerationServer
 from sluice.sequence.generation.packed_model import PackedLanguageModel
-from sluice.studio.composing.model_info import ModelInfo, read_card
+from sluice.studio.composing.model_info import ModelInfo, UnknownModelError, read_card
 from sluice.studio.composing.options import ComposingOptions
 from sluice.studio.errors import StudioError
 from sluice.tunes.composition.bar_selection import clear_bars, keep_bars
@@ -242,14 +242,5 @@ class ModelShelf:
             model.server.close()
 
 
-class UnknownModelError(StudioError):
-    """A fingerprint of no model that is loaded."""
-
-
 def _list_files(folder: Path | None) -> list[Path]:
-    if folder is None:
-        return [find_checkpoint()]
-    found = sorted(folder.glob("*.safetensors"))
-    if not found:
-        raise StudioError(f"There is no .safetensors file in {folder}; put a model there.")
-    return found
+    return [find_checkpoint()] if folder is None else sorted(folder.glob("*.safetensors"))

@@ -102,12 +102,12 @@ class ComposingOptions:
             bars=reader.read_bars("bars"),
             strength=reader.read_number("strength", 0.01, 1.0, 0.3),
         )
-        if (found.source is None) != (kind == "compose"):
+        if found.source is None and kind != "compose":
+            raise StudioError(_("There is no tune to work on; choose one."), "source")
+        if kind == "compose" and (found.source is not None or found.bars):
             raise StudioError(
-                _("There is no tune to work on; choose one.")
-                if found.source is None
-                else _("A new tune is composed without another one; choose what to do with it."),
-                "source",
+                _("A new tune is composed without another one; choose what to do with it."),
+                "bars" if found.source is None else "source",
             )
         return found
 

@@ -16,12 +16,11 @@ import torch
 from sluice.studio.composing.addresses import Address
 from sluice.studio.composing.config import ComposingConfig
 from sluice.studio.composing.jobs import JobBoard
-from sluice.studio.composing.memory import release_memory
+from sluice.studio.composing.memory import limit_arenas, release_memory
 from sluice.studio.composing.models import LoadedModel, ModelShelf
 from sluice.studio.composing.options import ComposingOptions
 from sluice.studio.composing.replays import make_replay
 from sluice.studio.composing.service import ComposingService
-from sluice.studio.errors import StudioError
 
 _log = logging.getLogger("sluice.studio.composing")
 
@@ -38,12 +37,12 @@ def run_composing_process(config: ComposingConfig) -> None:
     Once it can be asked, it prints one line of JSON with its address: ``{"ready": "unix:/…"}``.
 
     Raises:
-        StudioError: a model that cannot be read, TCP without a secret, or an address that is taken.
+        StudioError: as `config.check`, a model that cannot be read, or an address that is taken.
         OSError: it cannot listen there.
     """
+    config.check()
     address = Address.parse(config.address)
-    if address.path is None and not config.secret:
-        raise StudioError("A composing process that is reached over TCP needs a secret.")
+    limit_arenas()
     torch.set_num_threads(1)  # a batch of this size is fastest so, and web workers need the rest
     sys.setswitchinterval(_SWITCH_SECONDS)
     shelf = ModelShelf(config.models, config.max_running)

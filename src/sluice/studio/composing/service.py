@@ -14,7 +14,8 @@ from sluice.errors import SluiceError
 from sluice.studio.composing.config import ComposingConfig
 from sluice.studio.composing.edit_queue import QueueIsFullError
 from sluice.studio.composing.jobs import Job, JobBoard
-from sluice.studio.composing.models import LoadedModel, ModelShelf, UnknownModelError
+from sluice.studio.composing.model_info import UnknownModelError
+from sluice.studio.composing.models import LoadedModel, ModelShelf
 from sluice.studio.composing.options import ComposingOptions
 from sluice.studio.composing.protocol import (
     MAX_REQUEST,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, fields
 from typing import Any
@@ -17,6 +18,7 @@ from sluice.tunes.tune import Tune, check_performance
 
 _MAX_TOKENS, _MAX_TEXT, _MAX_ITEMS = 4000, 2000, 2000
 _MAX_OCTAVE = 4
+_TONIC = re.compile("[A-G][#b]?")
 _LEFT_OUT = ("source", "line", "remarks", "seed")
 """Where a tune came from is no part of it."""
 
@@ -67,7 +69,7 @@ def restore_tune(stored: Mapping[str, Any]) -> Tune:
             raise _refuse("annotations")
     except StudioError:
         raise
-    except (TypeError, ValueError, TuneError, ZeroDivisionError):
+    except (TypeError, ValueError, LookupError, TuneError):
         raise _refuse("tokens") from None
     return tune
 
@@ -91,6 +93,13 @@ def _read_text(value: object) -> str:
 
 def _read_texts(value: object, most: int = _MAX_ITEMS) -> tuple[str, ...]:
     return tuple(_read_text(part) for part in _read_list(value, most))
+
+
+def _read_tonic(value: object) -> str:
+    text = _read_text(value)
+    if not _TONIC.fullmatch(text):
+        raise ValueError
+    return text
 
 
 def _read_list(value: object, most: int = _MAX_ITEMS) -> Sequence[Any]:
@@ -145,7 +154,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "tokens": lambda value: _read_texts(value, _MAX_TOKENS),
     "title": _read_text,
     "rhythm": _read_text,
-    "tonic": _read_text,
+    "tonic": _read_tonic,
     "octave": _read_integer(-_MAX_OCTAVE, _MAX_OCTAVE),
     "tempo": _read_integer(1, 10_000),
     "chords": _read_flag,

@@ -29,7 +29,7 @@ class GrowingAbc:
     M:2/4
     L:1/8
     K:Dmaj
-    d2f2|
+    d2 f2|
     """
 
     def __init__(self, tune: Transcription) -> None:
