@@ -32,8 +32,7 @@ from sluice.studio.web.problems import install_handlers
 from sluice.studio.web.visitor import VisitorMiddleware, get_cookie_name
 
 _PAGES = (
-    *community.ROUTERS, compose.router, composition.router, downloads.router,
-    glas_herry.router, glass.router,
+    *community.ROUTERS, compose.router, composition.router, glas_herry.router, glass.router,
     media.router, *membership.ROUTERS, metrics.router, site.router,
 )  # fmt: skip
 _QUICK_PAGES = (compose.quick_router, composition.quick_router)
