@@ -67,6 +67,8 @@ def create_app(config: StudioConfig, number: int = 0) -> FastAPI:
     app.include_router(downloads.router, include_in_schema=False)
     for router in _PAGES:
         app.include_router(router, dependencies=[Depends(check_form)], include_in_schema=False)
+    for router in community.OPEN_ROUTERS:
+        app.include_router(router, include_in_schema=False)
     install_handlers(app)
     cookie = get_cookie_name(COOKIE, config.is_secure)
     app.add_middleware(BodyLimitMiddleware, session_cookie=cookie)
