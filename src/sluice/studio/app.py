@@ -13,7 +13,17 @@ from sluice.studio.archive.database import Database
 from sluice.studio.config import StudioConfig
 from sluice.studio.exports.cache import FileCache
 from sluice.studio.exports.jobs import JobRunner
-from sluice.studio.pages import community, compose, downloads, media, membership, metrics, site
+from sluice.studio.pages import (
+    community,
+    compose,
+    downloads,
+    glas_herry,
+    glass,
+    media,
+    membership,
+    metrics,
+    site,
+)
 from sluice.studio.security.bodies import BodyLimitMiddleware
 from sluice.studio.security.headers import HeadersMiddleware
 from sluice.studio.web import static_files
@@ -24,8 +34,8 @@ from sluice.studio.web.problems import install_handlers
 from sluice.studio.web.visitor import VisitorMiddleware, get_cookie_name
 
 _PAGES = (
-    *community.ROUTERS, *membership.ROUTERS, compose.router, media.router, metrics.router,
-    site.router,
+    *community.ROUTERS, compose.router, downloads.router, glas_herry.router, glass.router,
+    media.router, *membership.ROUTERS, metrics.router, site.router,
 )  # fmt: skip
 
 
