@@ -9,6 +9,7 @@ from fastapi import Depends, FastAPI
 
 from sluice._version import __version__
 from sluice.studio.accounts.sessions import COOKIE
+from sluice.studio.api.v1 import add_api
 from sluice.studio.archive.database import Database
 from sluice.studio.config import StudioConfig
 from sluice.studio.exports.cache import FileCache
@@ -16,6 +17,7 @@ from sluice.studio.exports.jobs import JobRunner
 from sluice.studio.pages import (
     community,
     compose,
+    data,
     downloads,
     glas_herry,
     glass,
@@ -34,7 +36,7 @@ from sluice.studio.web.problems import install_handlers
 from sluice.studio.web.visitor import VisitorMiddleware, get_cookie_name
 
 _PAGES = (
-    *community.ROUTERS, compose.router, downloads.router, glas_herry.router, glass.router,
+    *community.ROUTERS, compose.router, data.router, glas_herry.router, glass.router,
     media.router, *membership.ROUTERS, metrics.router, site.router,
 )  # fmt: skip
 
@@ -67,6 +69,7 @@ def create_app(config: StudioConfig, number: int = 0) -> FastAPI:
     app.include_router(downloads.router, include_in_schema=False)
     for router in _PAGES:
         app.include_router(router, dependencies=[Depends(check_form)], include_in_schema=False)
+    add_api(app)
     install_handlers(app)
     cookie = get_cookie_name(COOKIE, config.is_secure)
     app.add_middleware(BodyLimitMiddleware, session_cookie=cookie)
