@@ -29,6 +29,7 @@ from sluice.studio.security.headers import HeadersMiddleware
 from sluice.studio.web import static_files
 from sluice.studio.web.context import Studio
 from sluice.studio.web.forms import check_form, check_quick_form
+from sluice.studio.web.mailing import send_mails
 from sluice.studio.web.metrics import MetricsMiddleware, RequestMetrics
 from sluice.studio.web.problems import install_handlers
 from sluice.studio.web.visitor import VisitorMiddleware, get_cookie_name
@@ -53,7 +54,8 @@ def create_app(config: StudioConfig, number: int = 0) -> FastAPI:
 
     @asynccontextmanager
     async def run(app: FastAPI) -> AsyncIterator[None]:
-        yield
+        async with send_mails(studio):
+            yield
         request_metrics.write()
         await studio.close()
 
