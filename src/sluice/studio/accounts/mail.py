@@ -78,14 +78,17 @@ def send_waiting(database: Database, config: StudioConfig, limit: int = 20) -> i
 
 def _take(database: Database) -> OutgoingMail | None:
     now = get_now()
+    due = (
+        select(OutgoingMail)
+        .where(OutgoingMail.next_attempt_at <= now, OutgoingMail.attempts < MAX_ATTEMPTS)
+        .order_by(OutgoingMail.next_attempt_at)
+        .limit(1)
+    )
+    with database.open_session() as session:
+        if session.scalar(due) is None:  # no lock is taken where nothing waits
+            return None
     with database.open_session(write=True) as session:
-        mail = session.scalar(
-            select(OutgoingMail)
-            .where(OutgoingMail.next_attempt_at <= now, OutgoingMail.attempts < MAX_ATTEMPTS)
-            .order_by(OutgoingMail.next_attempt_at)
-            .limit(1)
-            .with_for_update(skip_locked=True)
-        )
+        mail = session.scalar(due.with_for_update(skip_locked=True))
         if mail is not None:
             mail.next_attempt_at = now + min(_FIRST_DELAY * 3**mail.attempts, _LONGEST_DELAY)
             mail.attempts += 1
