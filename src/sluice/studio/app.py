@@ -9,11 +9,13 @@ from fastapi import Depends, FastAPI
 
 from sluice._version import __version__
 from sluice.studio.accounts.sessions import COOKIE
+from sluice.studio.api.v1 import add_api
 from sluice.studio.config import StudioConfig
 from sluice.studio.pages import (
     community,
     compose,
     composition,
+    data,
     downloads,
     glas_herry,
     glass,
@@ -33,7 +35,7 @@ from sluice.studio.web.problems import install_handlers
 from sluice.studio.web.visitor import VisitorMiddleware, get_cookie_name
 
 _PAGES = (
-    *community.ROUTERS, compose.router, composition.router, downloads.router,
+    *community.ROUTERS, compose.router, composition.router, data.router,
     glas_herry.router, glass.router,
     media.router, *membership.ROUTERS, metrics.router, site.router,
 )  # fmt: skip
@@ -68,10 +70,13 @@ def create_app(config: StudioConfig, number: int = 0) -> FastAPI:
     app.include_router(downloads.router, include_in_schema=False)
     for router in _PAGES:
         app.include_router(router, dependencies=[Depends(check_form)], include_in_schema=False)
+    for router in community.OPEN_ROUTERS:
+        app.include_router(router, include_in_schema=False)
     for router in _QUICK_PAGES:
         app.include_router(
             router, dependencies=[Depends(check_quick_form)], include_in_schema=False
         )
+    add_api(app)
     install_handlers(app)
     cookie = get_cookie_name(COOKIE, config.is_secure)
     app.add_middleware(BodyLimitMiddleware, session_cookie=cookie)
