@@ -1,0 +1,124 @@
+"""A tune: its score, where it comes from, notes, settings, comments."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Form, Request, Response
+from fastapi.responses import RedirectResponse
+from sqlalchemy.orm import Session
+
+from sluice.studio.archive.attribution import write_attributed_abc
+from sluice.studio.archive.comments import list_comments
+from sluice.studio.archive.notes import add_note, delete_note
+from sluice.studio.archive.settings import can_change_setting, list_settings
+from sluice.studio.archive.tables import ArchiveTune
+from sluice.studio.archive.tunes import can_change, claim_tune, get_tune
+from sluice.studio.errors import ForbiddenError, StudioError
+from sluice.studio.languages import gettext as _
+from sluice.studio.security.limits import allow
+from sluice.studio.security.text import check_text
+from sluice.studio.web.context import DatabaseDep, MemberDep, StudioDep, VisitorDep
+from sluice.studio.web.files import answer_file
+from sluice.studio.web.rendering import render
+from sluice.studio.web.visitor import Visitor
+
+router = APIRouter()
+
+_MAX_NOTE = 2000
+_SETTINGS_IN_FULL = 10
+
+
+@router.get("/tunes/{tune_id:int}")
+def show_tune(
+    request: Request, tune_id: int, database: DatabaseDep, visitor: VisitorDep
+) -> Response:
+    """A tune's page."""
+    tune = get_tune(database, tune_id, visitor.member, visitor.claim_hash)
+    return render_tune(request, database, visitor, tune)
+
+
+def render_tune(
+    request: Request,
+    database: Session,
+    visitor: Visitor,
+    tune: ArchiveTune,
+    status: int = 200,
+    **names: Any,
+) -> Response:
+    """A tune's page; `names` are those of a form on it that was refused."""
+    member = visitor.member
+    settings = list_settings(database, tune, member)
+    refused: dict[str, Any] = {"problem": None, "form": "", "sent": {}, **names}
+    return render(
+        request, "tune.html", status, tune=tune,
+        settings=settings[:_SETTINGS_IN_FULL], more_settings=settings[_SETTINGS_IN_FULL:],
+        can_change=can_change(tune, member, visitor.claim_hash),
+        can_claim=_can_claim(tune, visitor),
+        can_change_setting=lambda setting: can_change_setting(setting, member),
+        comments=list_comments(database, "tune", tune.id, member), **refused,
+    )  # fmt: skip
+
+
+@router.get("/tunes/{tune_id:int}.abc")
+def read_abc(
+    tune_id: int, database: DatabaseDep, studio: StudioDep, visitor: VisitorDep
+) -> Response:
+    """A tune's ABC as typed, with fields that say where it comes from."""
+    tune = get_tune(database, tune_id, visitor.member, visitor.claim_hash)
+    abc = write_attributed_abc(tune, studio.config.public_address, number=tune.id)
+    return answer_file(abc, tune.title, "abc", "text/vnd.abc; charset=utf-8")
+
+
+@router.post("/tunes/{tune_id:int}/notes")
+def post_note(
+    request: Request,
+    tune_id: int,
+    database: DatabaseDep,
+    visitor: VisitorDep,
+    member: MemberDep,
+    text: Annotated[str, Form()] = "",
+    url: Annotated[str, Form()] = "",
+) -> Response:
+    """Add a note on where a tune comes from."""
+    tune = get_tune(database, tune_id, member, visitor.claim_hash)
+    try:
+        checked = check_text(text, "text", _MAX_NOTE)
+        allow(database, visitor.who, "post")
+        note = add_note(database, tune, member, checked, url)
+    except StudioError as problem:
+        database.rollback()
+        return render_tune(
+            request, database, visitor, tune, 422,
+            problem=problem, form="note", sent={"text": text, "url": url},
+        )  # fmt: skip
+    return RedirectResponse(f"/tunes/{tune.id}#note-{note.id}", 303)
+
+
+@router.post("/tunes/{tune_id:int}/notes/{note_id:int}/delete")
+def post_note_deletion(
+    tune_id: int, note_id: int, database: DatabaseDep, visitor: VisitorDep, member: MemberDep
+) -> Response:
+    """Delete a note."""
+    tune = get_tune(database, tune_id, member, visitor.claim_hash)
+    delete_note(database, tune, note_id, member)
+    return RedirectResponse(f"/tunes/{tune.id}#notes", 303)
+
+
+@router.post("/tunes/{tune_id:int}/claim")
+def post_claim(
+    tune_id: int, database: DatabaseDep, visitor: VisitorDep, member: MemberDep
+) -> Response:
+    """Put a tune that was archived in this browser without account under one's name."""
+    tune = get_tune(database, tune_id, member, visitor.claim_hash)
+    if not _can_claim(tune, visitor):
+        raise ForbiddenError(
+            _("Only in the browser in which this tune was archived can it be claimed.")
+        )
+    claim_tune(tune, member)
+    return RedirectResponse(f"/tunes/{tune.id}", 303)
+
+
+def _can_claim(tune: ArchiveTune, visitor: Visitor) -> bool:
+    is_made_here = bool(tune.claim_hash) and tune.claim_hash == visitor.claim_hash
+    return visitor.member is not None and tune.author_id is None and is_made_here
