@@ -11,7 +11,7 @@ from sluice._version import __version__
 from sluice.studio.accounts.sessions import COOKIE
 from sluice.studio.archive.database import Database
 from sluice.studio.config import StudioConfig
-from sluice.studio.pages import compose, media, metrics, site
+from sluice.studio.pages import community, compose, media, metrics, site
 from sluice.studio.security.bodies import BodyLimitMiddleware
 from sluice.studio.security.headers import HeadersMiddleware
 from sluice.studio.web import static_files
@@ -21,7 +21,9 @@ from sluice.studio.web.metrics import MetricsMiddleware, RequestMetrics
 from sluice.studio.web.problems import install_handlers
 from sluice.studio.web.visitor import VisitorMiddleware, get_cookie_name
 
-_PAGES = (compose.router, media.router, metrics.router, site.router)
+_PAGES = (
+    *community.ROUTERS, compose.router, media.router, metrics.router, site.router,
+)  # fmt: skip
 
 
 def create_app(config: StudioConfig, number: int = 0) -> FastAPI:

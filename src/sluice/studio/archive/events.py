@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session, joinedload, selectinload
 
 from sluice.studio.archive.activity import record_activity
-from sluice.studio.archive.tables import ArchiveEvent, ArchiveTune, Media, Member
+from sluice.studio.archive.tables import ArchiveEvent, ArchiveTune, Member
 from sluice.studio.archive.visibility import choose_visibility, is_visible, require_visible
 from sluice.studio.errors import ForbiddenError, StudioError
 from sluice.studio.languages import gettext as _
@@ -167,8 +167,3 @@ def change_event(event: ArchiveEvent, details: EventDetails) -> None:
     event.title, event.text, event.place = details.title, details.text, details.place
     event.starts_at, event.ends_at, event.zone = details.starts_at, details.ends_at, details.zone
     event.tunes = list(details.tunes)
-
-
-def set_image(event: ArchiveEvent, media: Media | None) -> None:
-    """Show a picture, or none."""
-    event.media = media

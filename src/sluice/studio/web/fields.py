@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Annotated
@@ -74,9 +75,13 @@ def _read_number(text: str) -> int | None:
     return int(text) if is_number and int(text) <= _MAX_NUMBER else None
 
 
-async def read_fields(request: Request) -> SentFields:
-    """The fields of the form that this request brings."""
-    return SentFields(await request.form())
+async def read_fields(request: Request) -> AsyncIterator[SentFields]:
+    """The fields of the form that this request brings; its files are closed at the end."""
+    form = await request.form()
+    try:
+        yield SentFields(form)
+    finally:
+        await form.close()
 
 
 FieldsDep = Annotated[SentFields, Depends(read_fields)]

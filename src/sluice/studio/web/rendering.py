@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from sluice._version import __version__
 from sluice.studio.languages import get_language, gettext, list_languages, ngettext
+from sluice.studio.security.text import render_markdown
 from sluice.studio.web.dates import FILTERS
 from sluice.studio.web.forms import FIELD
 from sluice.studio.web.static_files import get_static_url
@@ -34,7 +35,8 @@ def create_environment() -> Environment:
     environment.install_gettext_callables(gettext, ngettext, newstyle=True)  # type: ignore[attr-defined]
     environment.filters.update(FILTERS)
     environment.globals.update(
-        static_url=get_static_url, list_languages=list_languages, version=__version__
+        static_url=get_static_url, list_languages=list_languages, version=__version__,
+        render_markdown=render_markdown,
     )
     return environment
 

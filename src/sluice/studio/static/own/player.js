@@ -199,7 +199,9 @@ export class Player {
   async loadSounds() {
     const { notes, secondsPerWhole } = /** @type {import("./player/timeline.js").Timeline} */ (this.timeline);
     const soon = this.clock.position + (FIRST_SECONDS * this.clock.tempo) / secondsPerWhole;
+    /** @type {Promise<void>[]} */
     const first = [];
+    /** @type {Promise<void>[]} */
     const later = [];
     for (const note of notes) {
       if (note.isChord && !this.clock.hasChords) continue;

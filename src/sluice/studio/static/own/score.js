@@ -147,6 +147,7 @@ export class Score {
     const svg = this.sheet.querySelector("svg");
     // The sizes that abcjs sets in styles are player.css's to set.
     for (const part of [this.sheet, svg]) part?.removeAttribute("style");
+    svg?.querySelector("title")?.remove();
     if (svg && this.tablature === "whistle") drawTablature(svg, this);
     this.notice.textContent = describeWarnings(this.tune);
     this.describe();

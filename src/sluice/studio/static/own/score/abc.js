@@ -4,6 +4,7 @@
  */
 
 export const MOST_CHARACTERS = 10_000;
+const MOST_SYMBOLS = 2500;
 const MOST_ENDING = 16;
 
 /** Fields that are shown elsewhere (titles, sources, words), or that abcjs should not follow. */
@@ -48,25 +49,29 @@ function hide(line) {
 }
 
 /**
- * Numbers that no tune has would make drawing or playing endless.
+ * Numbers and crowds that no tune has would make drawing or playing endless.
  *
  * @param {string[]} lines
  * @returns {Problem | null}
  */
 function findProblem(lines) {
+  let symbols = 0;
   for (const [place, line] of lines.entries()) {
     if (/^(%|X:|w:)/.test(line)) continue;
     const music = line.replace(/%.*$/, "").replace(/"[^"]*"/g, (words) => " ".repeat(words.length));
+    symbols += /^[A-Za-z]:/.test(music) ? 0 : (music.match(/[A-Ga-gxyzXZ|]/g) ?? []).length;
     const found =
       /\d{4,}/.exec(music) ??
       /\/{6,}/.exec(music) ??
       /:{4,}/.exec(music) ??
+      /&{16,}/.exec(music) ??
       findEnding(music);
     if (found) {
       const values = { line: place + 1, column: found.index + 1, found: found[0].slice(0, 20) };
       return { key: "score-number", values };
     }
   }
+  if (symbols > MOST_SYMBOLS) return { key: "score-too-many", values: { most: MOST_SYMBOLS } };
   return null;
 }
 

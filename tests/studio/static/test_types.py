@@ -1,0 +1,36 @@
+"""The scripts' types hold, as their comments state them."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import sluice
+
+OWN = Path(sluice.__file__).parent / "studio/static/own"
+NPX = shutil.which("npx")
+OPTIONS = (
+    "--noEmit --allowJs --checkJs --strict --target es2023 --lib es2023,dom,dom.iterable "
+    "--module esnext --moduleResolution bundler"
+)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(NPX is None, reason="needs npx: apt-get install npm")
+def test_typescript_finds_no_fault(tmp_path: Path) -> None:
+    compiler = [str(NPX), "--yes", "--prefer-offline", "--package", "typescript@5.9.3", "tsc"]
+    if subprocess.run([*compiler, "--version"], capture_output=True, timeout=120).returncode:
+        pytest.skip("npm could not fetch typescript 5.9.3")
+    wrong = tmp_path / "wrong.js"
+    wrong.write_text("/** @type {number} */\nexport const words = 'no number';\n")
+    assert run(compiler, [wrong]).returncode != 0, "it sees what is wrong"
+    checked = run(compiler, sorted(OWN.rglob("*.js")))
+    assert checked.returncode == 0, checked.stdout
+
+
+def run(compiler: list[str], files: list[Path]) -> subprocess.CompletedProcess[str]:
+    command = [*compiler, *OPTIONS.split(), *map(str, files)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120)
