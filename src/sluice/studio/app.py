@@ -11,7 +11,19 @@ from sluice._version import __version__
 from sluice.studio.accounts.sessions import COOKIE
 from sluice.studio.archive.database import Database
 from sluice.studio.config import StudioConfig
-from sluice.studio.pages import community, compose, media, metrics, site
+from sluice.studio.pages import (
+    comments,
+    community,
+    compose,
+    edit,
+    media,
+    metrics,
+    settings,
+    site,
+    submit,
+    tune,
+    tunes,
+)
 from sluice.studio.security.bodies import BodyLimitMiddleware
 from sluice.studio.security.headers import HeadersMiddleware
 from sluice.studio.web import static_files
@@ -22,7 +34,8 @@ from sluice.studio.web.problems import install_handlers
 from sluice.studio.web.visitor import VisitorMiddleware, get_cookie_name
 
 _PAGES = (
-    *community.ROUTERS, compose.router, media.router, metrics.router, site.router,
+    comments.router, *community.ROUTERS, compose.router, edit.router, media.router, metrics.router,
+    settings.router, site.router, submit.router, tune.router, tunes.router,
 )  # fmt: skip
 
 

@@ -59,9 +59,7 @@ def post_tune_change(
         change_tune(database, tune, title=name, abc=abc, keeps_unread=keeps_unread == "1")
     except StudioError as problem:
         database.rollback()
-        return _render_form(
-            request, database, tune, title, abc, keeps_unread == "1", problem
-        )
+        return _render_form(request, database, tune, title, abc, keeps_unread == "1", problem)
     return RedirectResponse(f"/tunes/{tune.id}", 303)
 
 

@@ -10,6 +10,8 @@ from sluice.studio.security.origin import is_foreign
 from sluice.studio.web.context import StudioDep, VisitorDep
 
 FIELD = "csrf_token"
+_MAX_FIELD = 2 * 1024 * 1024
+"""Bytes of one field; the whole body has limits of its own (`security.bodies`)."""
 
 
 async def check_form(request: Request, visitor: VisitorDep, studio: StudioDep) -> None:
@@ -24,7 +26,7 @@ async def check_form(request: Request, visitor: VisitorDep, studio: StudioDep) -
         raise ForbiddenError(_("This form was sent from another site."))
     token = request.headers.get("x-csrf-token", "")
     if not token:
-        value = (await request.form()).get(FIELD, "")
+        value = (await request.form(max_part_size=_MAX_FIELD)).get(FIELD, "")
         token = value if isinstance(value, str) else ""
     if not visitor.is_token_right(token):
         raise ForbiddenError(

@@ -35,7 +35,9 @@ def create_environment() -> Environment:
     environment.install_gettext_callables(gettext, ngettext, newstyle=True)  # type: ignore[attr-defined]
     environment.filters.update(FILTERS)
     environment.globals.update(
-        static_url=get_static_url, list_languages=list_languages, version=__version__,
+        static_url=get_static_url,
+        list_languages=list_languages,
+        version=__version__,
         render_markdown=render_markdown,
     )
     return environment
