@@ -11,19 +11,7 @@ from sluice._version import __version__
 from sluice.studio.accounts.sessions import COOKIE
 from sluice.studio.archive.database import Database
 from sluice.studio.config import StudioConfig
-from sluice.studio.pages import (
-    comments,
-    community,
-    compose,
-    edit,
-    media,
-    metrics,
-    settings,
-    site,
-    submit,
-    tune,
-    tunes,
-)
+from sluice.studio.pages import archive, community, compose, media, membership, metrics, site
 from sluice.studio.security.bodies import BodyLimitMiddleware
 from sluice.studio.security.headers import HeadersMiddleware
 from sluice.studio.web import static_files
@@ -34,8 +22,8 @@ from sluice.studio.web.problems import install_handlers
 from sluice.studio.web.visitor import VisitorMiddleware, get_cookie_name
 
 _PAGES = (
-    comments.router, *community.ROUTERS, compose.router, edit.router, media.router, metrics.router,
-    settings.router, site.router, submit.router, tune.router, tunes.router,
+    *archive.ROUTERS, *community.ROUTERS, *membership.ROUTERS, compose.router, media.router,
+    metrics.router, site.router,
 )  # fmt: skip
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import lru_cache
 from pathlib import Path
@@ -79,3 +81,13 @@ def _load_catalog(code: str) -> Catalog | None:
         return None
     with path.open("rb") as file:
         return read_po(file, locale=code)
+
+
+@contextmanager
+def use_language(code: str) -> Iterator[None]:
+    """Use another language within a block, such as that of who receives a mail."""
+    token = _language.set(code if code in list_languages() else get_language())
+    try:
+        yield
+    finally:
+        _language.reset(token)

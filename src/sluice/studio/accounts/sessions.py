@@ -7,7 +7,7 @@ import secrets
 from datetime import timedelta
 
 from fastapi import Request
-from sqlalchemy import select
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from sluice.studio.archive.tables import Member, MemberSession
@@ -51,3 +51,54 @@ def find_session(database: Session, token: str) -> MemberSession | None:
 def hash_token(token: str) -> str:
     """What is stored of a random token."""
     return hashlib.sha256(token.encode()).hexdigest()
+
+
+def renew_session(database: Session, session: MemberSession) -> None:
+    """Let a session last from now on."""
+    now = get_now()
+    database.execute(
+        update(MemberSession)
+        .where(MemberSession.id == session.id)
+        .values(used_at=now, expires_at=now + DURATION)
+    )
+
+
+def list_sessions(database: Session, member: Member) -> list[MemberSession]:
+    """The browsers in which a member is logged in, the one used last first."""
+    found = database.scalars(
+        select(MemberSession)
+        .where(MemberSession.member_id == member.id, MemberSession.expires_at > get_now())
+        .order_by(MemberSession.used_at.desc(), MemberSession.id.desc())
+    )
+    return list(found)
+
+
+def end_sessions(
+    database: Session, member: Member, *, only: int | None = None, except_hash: str = ""
+) -> None:
+    """Log a member out: everywhere, in one session by its number, or in all but one."""
+    condition = [MemberSession.member_id == member.id, MemberSession.token_hash != except_hash]
+    if only is not None:
+        condition.append(MemberSession.id == only)
+    database.execute(delete(MemberSession).where(*condition))
+
+
+def purge_sessions(database: Session) -> None:
+    """Forget sessions that have expired."""
+    database.execute(delete(MemberSession).where(MemberSession.expires_at <= get_now()))
+
+
+def describe_browser(user_agent: str) -> str:
+    """A browser and its system by their names, as far as its header tells.
+
+    >>> describe_browser("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0")
+    'Firefox, Linux'
+    """
+    browsers = ("Edg", "OPR", "Firefox", "Chrome", "Safari")
+    systems = ("Android", "iPhone", "iPad", "Windows", "Mac OS", "Linux")
+    names = {"Edg": "Edge", "OPR": "Opera", "Mac OS": "macOS"}
+    found = [
+        next((names.get(word, word) for word in words if word in user_agent), "")
+        for words in (browsers, systems)
+    ]
+    return ", ".join(name for name in found if name)

@@ -31,6 +31,7 @@ LIMITS: dict[str, tuple[tuple[int, int], ...]] = {
     "search": ((60, _MINUTE),),
     "upload": ((5, _HOUR), (20, _DAY)),
     "sign-up": ((5, _DAY),),
+    "invitation": ((20, _DAY),),
     "mail": ((3, _HOUR), (5, _DAY)),
     "reset": ((5, _HOUR),),
     "login": ((5, _MINUTE), (10, 15 * _MINUTE), (30, _DAY)),
@@ -42,7 +43,7 @@ LIMITS: dict[str, tuple[tuple[int, int], ...]] = {
 """What may be done how often: for each word, counts with the seconds in which they may be."""
 
 
-def allow(database: Session, who: str, what: str, count: int = 1) -> None:
+def allow(database: Session, who: str, what: str) -> None:
     """Count that `who` does `what`, or refuse it.
 
     The count is kept when the session is committed; where what follows is costly even if it is
@@ -52,7 +53,6 @@ def allow(database: Session, who: str, what: str, count: int = 1) -> None:
         database: a session that writes.
         who: a member, or the hash of an address: `Visitor.who`.
         what: a word of `LIMITS`.
-        count: how much is added; 0 only asks whether more would be allowed.
 
     Raises:
         LimitError: it was done too often; says how many seconds to wait.
@@ -69,8 +69,8 @@ def allow(database: Session, who: str, what: str, count: int = 1) -> None:
                 ).format(seconds=wait),
                 wait,
             )
-    for _limit, seconds in LIMITS[what] if count else ():
-        _add(database, who, f"{what}/{seconds}", _get_slot(now, seconds), count)
+    for _limit, seconds in LIMITS[what]:
+        _add(database, who, f"{what}/{seconds}", _get_slot(now, seconds), 1)
 
 
 def allow_reading(database: Database, who: str, what: str) -> None:
@@ -83,6 +83,13 @@ def forget_counts(database: Session, who: str, what: str) -> None:
     """Begin to count anew, as after a login that succeeded."""
     names = [f"{what}/{seconds}" for _limit, seconds in LIMITS[what]]
     database.execute(delete(Allowance).where(Allowance.who == who, Allowance.what.in_(names)))
+
+
+def take_back(database: Session, who: str, what: str) -> None:
+    """Count once less, as after an attempt that succeeded."""
+    now = get_now()
+    for _limit, seconds in LIMITS[what]:
+        _add(database, who, f"{what}/{seconds}", _get_slot(now, seconds), -1)
 
 
 def purge_counts(database: Session) -> None:

@@ -4,19 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Annotated, cast
 
 from fastapi import Depends, Request
 from sqlalchemy.orm import Session
 
-from sluice.studio.accounts.sessions import find_session, read_token
+from sluice.studio.accounts.sessions import (
+    COOKIE,
+    DURATION,
+    find_session,
+    read_token,
+    renew_session,
+)
 from sluice.studio.archive.database import Database
-from sluice.studio.archive.tables import Member
+from sluice.studio.archive.tables import Member, MemberSession
+from sluice.studio.archive.tables.base import get_now
 from sluice.studio.config import StudioConfig
 from sluice.studio.errors import ForbiddenError, StudioError
 from sluice.studio.languages import gettext as _
 from sluice.studio.security.keys import load_key
-from sluice.studio.web.visitor import Visitor
+from sluice.studio.web.visitor import Visitor, get_cookie_name, set_cookie
+
+_RENEWED_AFTER = timedelta(hours=20)
 
 
 @dataclass
@@ -61,7 +71,10 @@ def get_visitor(request: Request, database: DatabaseDep, studio: StudioDep) -> V
     """Who sent this request; the same object for the whole of it."""
     visitor: Visitor | None = getattr(request.state, "visitor", None)
     if visitor is None:
-        session = find_session(database, read_token(request, studio.config.is_secure))
+        token = read_token(request, studio.config.is_secure)
+        session = find_session(database, token)
+        if session is not None and get_now() - session.used_at > _RENEWED_AFTER:
+            _renew(request, studio, session, token)
         visitor = Visitor(
             secret=getattr(request.state, "secret", ""),
             address=request.client.host if request.client else "",
@@ -72,6 +85,14 @@ def get_visitor(request: Request, database: DatabaseDep, studio: StudioDep) -> V
         )
         request.state.visitor = visitor
     return visitor
+
+
+def _renew(request: Request, studio: Studio, session: MemberSession, token: str) -> None:
+    if request.method in ("GET", "HEAD"):  # others hold the lock that this needs
+        with studio.database.open_session(write=True) as writing:
+            renew_session(writing, session)
+        name = get_cookie_name(COOKIE, studio.config.is_secure)
+        set_cookie(request, name, token, int(DURATION.total_seconds()))
 
 
 VisitorDep = Annotated[Visitor, Depends(get_visitor)]

@@ -16,6 +16,7 @@ from sluice.studio.security.text import render_markdown
 from sluice.studio.web.dates import FILTERS
 from sluice.studio.web.forms import FIELD
 from sluice.studio.web.static_files import get_static_url
+from sluice.studio.web.tempos import list_tempos
 from sluice.studio.web.visitor import Visitor
 
 FOLDER = Path(__file__).parent.parent / "templates"
@@ -37,8 +38,9 @@ def create_environment() -> Environment:
     environment.globals.update(
         static_url=get_static_url,
         list_languages=list_languages,
-        version=__version__,
+        list_tempos=list_tempos,
         render_markdown=render_markdown,
+        version=__version__,
     )
     return environment
 

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from http.cookies import CookieError, SimpleCookie
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from sluice.studio.accounts.sessions import COOKIE
 from sluice.studio.archive.tables import Member
 from sluice.studio.archive.visibility import is_own
 from sluice.studio.languages import choose_language, list_languages, set_language
@@ -17,6 +19,7 @@ from sluice.studio.security.keys import is_signature, sign
 from sluice.studio.security.limits import hash_address
 
 _WITHOUT_VISITOR = ("/static/", "/healthz", "/metrics", "/api/")
+_FRESH, _COOKIES = "fresh_secret", "cookies"
 _SECONDS = 400 * 24 * 3600  # the longest that browsers store a cookie
 
 
@@ -42,8 +45,10 @@ class Visitor:
 
     @property
     def claim_hash(self) -> str:
-        """What is stored beside what this browser made; not the secret itself."""
-        return hashlib.sha256(f"claim {self.secret}".encode()).hexdigest()
+        """What is stored beside what this browser made; not the secret; empty for programs."""
+        return (
+            "" if not self.secret else hashlib.sha256(f"claim {self.secret}".encode()).hexdigest()
+        )
 
     @property
     def address_hash(self) -> str:
@@ -87,6 +92,9 @@ class VisitorMiddleware:
         is_new = not (len(secret) == 43 and secret.isascii())
         if is_new:
             secret = secrets.token_urlsafe(32)
+        # Pages carry tokens and names: only this browser keeps them, a member's not even that.
+        is_member = get_cookie_name(COOKIE, bool(self._suffix)) in cookies
+        caching = "private, no-store" if is_member else "private, no-cache"
         language = cookies.get("language", "")
         if language not in list_languages():
             language = choose_language(headers.get("accept-language", ""), self._language)
@@ -94,16 +102,35 @@ class VisitorMiddleware:
         scope.setdefault("state", {})
         scope["state"]["secret"], scope["state"]["language"] = secret, language
 
-        async def send_with_cookie(message: Message) -> None:
-            if message["type"] == "http.response.start" and is_new:
-                MutableHeaders(scope=message).append(
-                    "set-cookie",
-                    f"{self._name}={secret}; Path=/; HttpOnly; SameSite=Lax; Max-Age={_SECONDS}"
-                    + self._suffix,
-                )
+        state = scope["state"]
+
+        async def send_with_cookies(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers.setdefault("cache-control", caching)
+                fresh = state.get(_FRESH) or (secret if is_new else "")
+                if fresh:
+                    headers.append("set-cookie", self._write_cookie(self._name, fresh, _SECONDS))
+                for name, value, seconds in state.get(_COOKIES, ()):
+                    headers.append("set-cookie", self._write_cookie(name, value, seconds))
             await send(message)
 
-        await self._app(scope, receive, send_with_cookie)
+        await self._app(scope, receive, send_with_cookies)
+
+    def _write_cookie(self, name: str, value: str, seconds: int) -> str:
+        text = f"{name}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={seconds}"
+        return text + self._suffix
+
+
+def renew_secret(request: Request) -> None:
+    """Give this browser another secret: what was composed in it is claimed by it no longer."""
+    setattr(request.state, _FRESH, secrets.token_urlsafe(32))
+
+
+def set_cookie(request: Request, name: str, value: str, seconds: int) -> None:
+    """Let the answer store a cookie that no script can read; 0 seconds delete it."""
+    cookies: list[tuple[str, str, int]] = getattr(request.state, _COOKIES, [])
+    setattr(request.state, _COOKIES, [*cookies, (name, value, seconds)])
 
 
 def get_cookie_name(name: str, is_secure: bool) -> str:

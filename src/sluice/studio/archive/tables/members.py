@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import unicodedata
 from datetime import datetime
 
 from sqlalchemy import ForeignKey, String, Text
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
 
 from sluice.studio.archive.tables.base import Base, get_now
 
@@ -17,6 +18,7 @@ class Member(Base):
 
     email: Mapped[str] = mapped_column(String(254), unique=True)
     name: Mapped[str] = mapped_column(String(80), unique=True)
+    name_key: Mapped[str] = mapped_column(String(200), unique=True)
     password: Mapped[str] = mapped_column(String(200))
     role: Mapped[str] = mapped_column(String(10), default="member")
     confirmed_at: Mapped[datetime | None] = mapped_column(default=None)
@@ -32,6 +34,21 @@ class Member(Base):
     def is_keeper(self) -> bool:
         """Whether the member moderates the site."""
         return self.role == "keeper"
+
+    @validates("name")
+    def _derive_name_key(self, _column: str, name: str) -> str:
+        self.name_key = make_name_key(name)
+        return name
+
+
+def make_name_key(name: str) -> str:
+    """What names that look alike have in common.
+
+    >>> make_name_key("Máire  Ní") == make_name_key("maire_ni")
+    True
+    """
+    letters = unicodedata.normalize("NFKD", name.casefold())
+    return "".join(c for c in letters if unicodedata.category(c)[0] in "LN")[:200]
 
 
 class MemberSession(Base):

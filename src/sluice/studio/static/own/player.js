@@ -17,7 +17,6 @@
  *                    `mark` is its place among the written notes and rests, `seconds` its length now
  *   `player-state`   {isPlaying}
  *
- * Attributes of the element: `data-quarters` quarter notes a minute where the ABC has no `Q:`.
  * Inside: `[data-score]`, `[data-abc]` (the text), `[data-controls]` (hidden without script) and in
  * it `[data-control=NAME]` for play, loop, count-in, tempo, transpose, instrument, chords,
  * tablature and help, and `[data-shown=NAME]` for what is said of tempo and place.
@@ -188,8 +187,7 @@ export class Player {
   prepare() {
     if (!this.score.tune) return false;
     if (!this.timeline) {
-      const quarters = Number(this.element.dataset.quarters) || undefined;
-      this.timeline = buildTimeline(this.score, quarters);
+      this.timeline = buildTimeline(this.score);
       this.clock.timeline = this.timeline;
       if (this.isLooping) this.clock.loop = this.findLoop();
     }

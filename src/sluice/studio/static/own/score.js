@@ -22,14 +22,13 @@
 import { prepare } from "./score/abc.js";
 import { loadAbcjs } from "./score/abcjs.js";
 import { readBars } from "./score/bars.js";
+import { engrave } from "./score/layout.js";
 import { Selection } from "./score/selection.js";
-import { drawTablature, makeTablature } from "./score/tablature.js";
+import { drawTablature } from "./score/tablature.js";
 import { text } from "./texts.js";
 
 /** @typedef {import("./score/bars.js").Bar} Bar */
 /** @typedef {import("./score/bars.js").Mark} Mark */
-
-const NARROW = 560;
 
 export class Score {
   /** @param {HTMLElement} element */
@@ -138,7 +137,12 @@ export class Score {
       return;
     }
     try {
-      [this.tune] = this.abcjs.renderAbc(this.sheet, abc, this.chooseLayout());
+      this.tune = engrave(this.abcjs, this.sheet, abc, {
+        width: this.element.clientWidth,
+        label: this.element.dataset.label || text("score"),
+        transpose: this.transpose,
+        tablature: this.tablature,
+      });
       ({ bars: this.bars, marks: this.marks } = readBars(this.tune));
     } catch {
       this.fail(text("score-unreadable"));
@@ -163,28 +167,6 @@ export class Score {
     this.sheet.replaceChildren();
     this.notice.textContent = sentence;
     this.send("score-drawn", { bars: 0, marks: 0 });
-  }
-
-  /** Lines of as many bars as fit: at 360 px two or three, on a desk four or more. */
-  chooseLayout() {
-    const width = Math.max(this.element.clientWidth, 280);
-    const scale = width < NARROW ? 0.8 : 1;
-    return {
-      add_classes: true,
-      ariaLabel: this.element.dataset.label ?? text("score"),
-      foregroundColor: "currentColor",
-      responsive: "resize",
-      scale,
-      staffwidth: width / scale - 16,
-      paddingleft: 4,
-      paddingright: 4,
-      paddingtop: 4,
-      paddingbottom: 8,
-      selectTypes: false,
-      visualTranspose: this.transpose,
-      wrap: { minSpacing: 1.5, maxSpacing: 2.6, preferredMeasuresPerLine: width < NARROW ? 2 : 4 },
-      ...makeTablature(this.tablature),
-    };
   }
 
   /** What a screen reader says of the drawing. */

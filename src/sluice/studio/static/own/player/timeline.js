@@ -25,15 +25,17 @@
  * @property {number} barLength in whole notes
  */
 
+import { findDance, swing } from "./dances.js";
+
 const GUITAR_PROGRAM = 25;
 
 /**
  * @param {import("../score.js").Score} score drawn
- * @param {number} [quartersPerMinute] where the tune names no tempo itself
- * @returns {Timeline}
+ * @returns {Timeline} at the tempo of its `Q:`, or else of its dance
  */
-export function buildTimeline(score, quartersPerMinute) {
+export function buildTimeline(score) {
   const tune = score.tune;
+  const dance = findDance(score.abc);
   const flat = tune.setUpAudio({
     chordprog: GUITAR_PROGRAM, bassprog: GUITAR_PROGRAM, chordvol: 48, bassvol: 60,
   });
@@ -42,9 +44,10 @@ export function buildTimeline(score, quartersPerMinute) {
   const barLength = tune.getBarLength() || 1;
   const named = tune.metaText?.tempo?.bpm;
   const perMeasure = tune.millisecondsPerMeasure(flat.tempo) / 1000;
-  const secondsPerWhole = !named && quartersPerMinute ? 240 / quartersPerMinute : perMeasure / barLength;
+  const secondsPerWhole = !named && dance ? 240 / dance.quarters : perMeasure / barLength;
   const melody = notes.filter((note) => !note.isChord);
   const passages = findPassages(melody, score);
+  if (dance) swing(melody, score, dance);
   const length = Math.max(flat.totalDuration, passages.at(-1)?.end ?? 0);
   return { notes, passages, length, secondsPerWhole, beat: tune.getBeatLength() || 0.25, barLength };
 }

@@ -1,6 +1,6 @@
 /**
- * Tablature under the score: strings by abcjs; the fingering of a tin whistle in D by this module,
- * six holes from the top hand down, `+` for the octave that is blown harder.
+ * The fingering of a tin whistle in D under each note of a score: six holes from the top hand down,
+ * `+` for the octave that is blown harder. The tablature of strings is abcjs's.
  */
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -13,16 +13,6 @@ const FINGERINGS = [
   "xxhooo", "xxoooo", "xhoooo", "xooooo", "oxxooo", "oooooo",
 ];
 const LOWEST = 62;
-
-/**
- * @param {string} instrument
- * @returns {object} what abcjs is to be told
- */
-export function makeTablature(instrument) {
-  if (instrument === "whistle") return { format: { staffsep: 100, sysstaffsep: 100 } };
-  if (instrument === "") return {};
-  return { tablature: [{ instrument, label: "", hideTabSymbol: false }] };
-}
 
 /**
  * @param {number} pitch a MIDI number
