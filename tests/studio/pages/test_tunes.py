@@ -14,7 +14,7 @@ from sluice.studio.archive.tables import ArchiveTune, Composition, Member
 from sluice.studio.archive.tunes import add_tune, claim_tunes
 from sluice.tunes.notation.abc_file import split_blocks
 from sluice.tunes.notation.transcription import transcribe
-from studio.conftest import add_member, log_in
+from studio.conftest import add_member
 
 ABC = 'X:1\nT:The Long Road\nR:jig\nM:6/8\nL:1/8\nK:G\n|:"G"GAB ~d2e|d2B A3:|\n'
 WRONG = "X:1\nT:Broken\nM:6/8\nK:G\nGAB d2e|\nd2B (3g&a|A3|\n"
@@ -60,7 +60,6 @@ def test_tune_of_a_visitor_is_shown_as_typed_and_changed_by_nobody_else(
     assert other.get(f"{path}/edit").status_code == 403
     assert other.post(f"{path}/edit", data=changed).status_code == 403
     assert other.post(f"{path}/delete").status_code == 403
-    assert other.post(f"{path}/claim").status_code in (303, 403)
     assert "The Long Road" in other.get(path).text
 
     assert visitor.post(f"{path}/edit", data=changed).status_code == 303
@@ -86,19 +85,6 @@ def test_signing_up_attaches_what_this_browser_archived(
     assert f'href="/members/{member_id}">Nell' in page
     # The cookie alone is no longer enough: the tune is the member's.
     assert visitor.get(f"{path}/edit").status_code == 403
-
-
-def test_a_member_claims_by_the_button_only_in_the_same_browser(
-    visitor: TestClient, other: TestClient, database: Database
-) -> None:
-    path = submit(visitor)
-    thief = log_in(other, database, add_member(database, "Thief"))
-    assert "/claim" not in thief.get(path).text
-    assert thief.post(f"{path}/claim").status_code == 403
-    owner = log_in(visitor, database, add_member(database, "Owner"))
-    assert f'action="{path}/claim"' in owner.get(path).text
-    assert owner.post(f"{path}/claim").status_code == 303
-    assert "Owner</a>" in thief.get(path).text
 
 
 def test_wrong_abc_is_refused_with_its_line_and_kept_as_typed(visitor: TestClient) -> None:

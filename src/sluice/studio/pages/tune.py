@@ -13,9 +13,8 @@ from sluice.studio.archive.comments import list_comments
 from sluice.studio.archive.notes import add_note, delete_note
 from sluice.studio.archive.settings import can_change_setting, list_settings
 from sluice.studio.archive.tables import ArchiveTune
-from sluice.studio.archive.tunes import can_change, claim_tune, get_tune
-from sluice.studio.errors import ForbiddenError, StudioError
-from sluice.studio.languages import gettext as _
+from sluice.studio.archive.tunes import can_change, get_tune
+from sluice.studio.errors import StudioError
 from sluice.studio.security.limits import allow
 from sluice.studio.security.text import check_text
 from sluice.studio.web.context import DatabaseDep, MemberDep, StudioDep, VisitorDep
@@ -26,7 +25,7 @@ from sluice.studio.web.visitor import Visitor
 router = APIRouter()
 
 _MAX_NOTE = 2000
-_SETTINGS_IN_FULL = 10
+_SETTINGS_IN_FULL = 5
 
 
 @router.get("/tunes/{tune_id:int}")
@@ -54,7 +53,6 @@ def render_tune(
         request, "tune.html", status, tune=tune,
         settings=settings[:_SETTINGS_IN_FULL], more_settings=settings[_SETTINGS_IN_FULL:],
         can_change=can_change(tune, member, visitor.claim_hash),
-        can_claim=_can_claim(tune, visitor),
         can_change_setting=lambda setting: can_change_setting(setting, member),
         comments=list_comments(database, "tune", tune.id, member), **refused,
     )  # fmt: skip
@@ -103,22 +101,3 @@ def post_note_deletion(
     tune = get_tune(database, tune_id, member, visitor.claim_hash)
     delete_note(database, tune, note_id, member)
     return RedirectResponse(f"/tunes/{tune.id}#notes", 303)
-
-
-@router.post("/tunes/{tune_id:int}/claim")
-def post_claim(
-    tune_id: int, database: DatabaseDep, visitor: VisitorDep, member: MemberDep
-) -> Response:
-    """Put a tune that was archived in this browser without account under one's name."""
-    tune = get_tune(database, tune_id, member, visitor.claim_hash)
-    if not _can_claim(tune, visitor):
-        raise ForbiddenError(
-            _("Only in the browser in which this tune was archived can it be claimed.")
-        )
-    claim_tune(tune, member)
-    return RedirectResponse(f"/tunes/{tune.id}", 303)
-
-
-def _can_claim(tune: ArchiveTune, visitor: Visitor) -> bool:
-    is_made_here = bool(tune.claim_hash) and tune.claim_hash == visitor.claim_hash
-    return visitor.member is not None and tune.author_id is None and is_made_here
