@@ -11,7 +11,20 @@ from sluice._version import __version__
 from sluice.studio.accounts.sessions import COOKIE
 from sluice.studio.archive.database import Database
 from sluice.studio.config import StudioConfig
-from sluice.studio.pages import archive, community, compose, media, membership, metrics, site
+from sluice.studio.exports.cache import FileCache
+from sluice.studio.exports.jobs import JobRunner
+from sluice.studio.pages import (
+    archive,
+    community,
+    compose,
+    downloads,
+    glas_herry,
+    glass,
+    media,
+    membership,
+    metrics,
+    site,
+)
 from sluice.studio.security.bodies import BodyLimitMiddleware
 from sluice.studio.security.headers import HeadersMiddleware
 from sluice.studio.web import static_files
@@ -22,8 +35,8 @@ from sluice.studio.web.problems import install_handlers
 from sluice.studio.web.visitor import VisitorMiddleware, get_cookie_name
 
 _PAGES = (
-    *archive.ROUTERS, *community.ROUTERS, *membership.ROUTERS, compose.router, media.router,
-    metrics.router, site.router,
+    *archive.ROUTERS, *community.ROUTERS, compose.router, downloads.router, glas_herry.router,
+    glass.router, media.router, *membership.ROUTERS, metrics.router, site.router,
 )  # fmt: skip
 
 
@@ -34,7 +47,8 @@ def create_app(config: StudioConfig, number: int = 0) -> FastAPI:
         config: the settings.
         number: of this process among the web processes of this folder, from 0.
     """
-    studio = Studio(config, Database(config.database_url))
+    jobs = JobRunner(config.folder / "run", FileCache(config.folder / "cache"))
+    studio = Studio(config, Database(config.database_url), jobs)
     request_metrics = RequestMetrics(config.folder / "run", number)
 
     @asynccontextmanager
@@ -50,6 +64,8 @@ def create_app(config: StudioConfig, number: int = 0) -> FastAPI:
     app.state.studio = studio
     app.state.metrics = request_metrics
     app.include_router(static_files.router)
+    # Before the pages: `/tunes/7.abc` is no tune with the number 7.abc.
+    app.include_router(downloads.router, include_in_schema=False)
     for router in _PAGES:
         app.include_router(router, dependencies=[Depends(check_form)], include_in_schema=False)
     install_handlers(app)

@@ -37,3 +37,7 @@ class LimitError(StudioError):
     def __init__(self, sentence: str, seconds: int) -> None:
         super().__init__(sentence)
         self.seconds = seconds
+
+
+class UnavailableError(StudioError):
+    """It cannot be done just now; the same request may succeed later."""

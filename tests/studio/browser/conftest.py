@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 
@@ -14,22 +14,30 @@ from studio.conftest import CHROMIUM, MISSING, find_free_port
 
 if not MISSING:
     import uvicorn
-    from fastapi import Request
+    from fastapi import Depends, Form, Request
+    from fastapi.responses import RedirectResponse
 
     from sluice.studio.app import create_app
     from sluice.studio.archive.database import Database
     from sluice.studio.config import StudioConfig
+    from sluice.studio.errors import ForbiddenError
     from sluice.studio.web.context import VisitorDep
+    from sluice.studio.web.forms import check_form
     from sluice.studio.web.rendering import create_environment, render
 
 SOURCE = """{% extends "base.html" %}
 {% from "player.html" import abc_editor, player, player_setup %}
+{% from "in_place.html" import in_place, in_place_setup %}
 {% block main %}<h1>Players</h1>
 {% for abc in tunes %}<article class="card"><h2>Tune {{ loop.index }}</h2>
 {{ player(abc, loop.index, title="Tune %d"|format(loop.index)) }}</article>{% endfor %}
 {% if editor %}{{ abc_editor(editor) }}{% endif %}
+{% if votes is defined %}<section id="votes"><p>{{ votes | length }} votes</p>
+<form method="post" action="/vote" {{ in_place("votes") }}>{{ csrf_field() }}
+<label>Vote <input name="vote" value="1"></label><button>Send</button></form></section>{% endif %}
 {% endblock %}
-{% block scripts %}{{ player_setup(editor=true) }}{% endblock %}"""
+{% block scripts %}{{ player_setup(editor=true) }}
+{% if votes is defined %}{{ in_place_setup() }}{% endif %}{% endblock %}"""
 
 
 @pytest.fixture(scope="session")
@@ -46,6 +54,13 @@ def player_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str,
     @app.get("/players")
     def read_players(request: Request, visitor: VisitorDep) -> Any:
         return render(request, template, **shown)  # type: ignore[arg-type]
+
+    @app.post("/vote", dependencies=[Depends(check_form)])
+    def add_vote(vote: Annotated[str, Form()]) -> Any:
+        if vote == "no":
+            raise ForbiddenError("Nobody votes no.")
+        shown["votes"].append(vote)
+        return RedirectResponse("/login" if vote == "login" else "/players", 303)
 
     server = uvicorn.Server(uvicorn.Config(app, port=config.port, log_level="warning"))
     thread = threading.Thread(target=server.run, daemon=True)
@@ -124,6 +139,7 @@ def players(
     opened = Players(context.new_page(), *player_site)
     yield opened
     context.close()
-    address = player_site[0]
+    address, shown = player_site
+    shown.pop("votes", None)
     assert not opened.problems
     assert all(url.startswith((address, "data:")) for url in opened.requests)

@@ -11,7 +11,7 @@ import pytest
 
 import sluice
 from studio.browser.conftest import Players
-from studio.browser.test_player import JIG, REEL
+from studio.browser.sample_tunes import JIG, REEL
 
 pytestmark = pytest.mark.browser
 STATIC = Path(sluice.__file__).parent / "studio/static"

@@ -1,6 +1,5 @@
 """What a replay says, against loops over the same weights and the grammar asked anew."""
 
-import functools
 from collections import Counter
 
 import numpy as np
@@ -8,45 +7,12 @@ import pytest
 import torch
 
 import sluice
-from sluice.sequence import Checkpoint, LanguageModel, LanguageModelConfig, Vocabulary
 from sluice.studio.glass.packing import restore, unpack
 from sluice.studio.glass.replay import replay_tune
 from sluice.tunes.composition.composer import Composer
 from sluice.tunes.composition.sampling import TuneAttempts
-from sluice.tunes.corpus.statistics import TuneStatistics
 from sluice.tunes.errors import TuneError
-
-NOTES = ("C", "D", "E", "G", "A", "c", "d", "e", "g", "a", "z")
-VOCABULARY = Vocabulary(
-    ("|", "|:", ":|", "::", "(3", "[", "]", "-", "2", "3", "/2", *NOTES, "M:4/4", "M:6/8", "K:Cmaj")
-)
-TUNE = ("M:6/8", "K:Cmaj", "|:", "C", "2", "E", "G", "3", "|", "(3", "c", "d", "e", "g", "2", "-")
-TUNE = (*TUNE, "g", "2", "|", "[", "c", "e", "]", "3", "z", "3", "|", "C", "2", "E", "G", "3", ":|")
-
-
-def make_composer(cell: str, **sizes: int) -> Composer:
-    torch.manual_seed(1)
-    config = LanguageModelConfig(
-        len(VOCABULARY), embedding_size=12, cell=cell, **{"hidden_size": 20, **sizes}
-    )
-    model = LanguageModel(config).eval()
-    with torch.no_grad():
-        for weight in model.parameters():
-            weight.mul_(2)
-    return Composer(Checkpoint(model, VOCABULARY), TuneStatistics(0.5, 0.5, 0.5))
-
-
-@functools.cache
-def load_shipped() -> Composer:
-    return Composer.load()
-
-
-def compose(seed: int = 4):
-    """A tune of the shipped model: its tokens as the model reads them, and what asked for it."""
-    composer = load_shipped()
-    request = composer.stream(seed=seed, dance="jig").request
-    (tune,) = composer.compose(1, seed=seed, dance="jig")
-    return composer.sampler.spelling.encode(tune.tokens, tune.rhythm), request
+from studio.glass.compositions import TUNE, compose, load_shipped, make_composer
 
 
 def read_values(content: bytes, layer: int = 0) -> dict[str, np.ndarray]:

@@ -109,7 +109,7 @@ class Drawing:
         box = layout.box
         self.left = min([-2.5, *(label.box.left - 0.5 for label in layout.labels)])
         room = 7.4 if layout.is_simplified else 5.6
-        self.bottom = box.bottom - (room if has_legend else 0.6)
+        self.bottom = box.bottom - (room if has_legend else 2.4)
         self.bottom -= (3.2 if wire_values else 0.0) + (lines * _LEADING + 0.9 if lines else 0.0)
         self.right = max([box.right + 4.5, *(label.box.right + 0.5 for label in layout.labels)])
         self.top = box.top + (3.4 if title else 1.0)

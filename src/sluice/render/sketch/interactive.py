@@ -73,7 +73,8 @@ class _InteractiveDrawing(Drawing):
     def _draw_wire(self, wire: Wire) -> None:
         from matplotlib.lines import Line2D
 
-        number = self._find_number(wire.net)
+        is_row = isinstance(wire.net, Leaf) and wire.net.kind != "state"  # of many numbers
+        number = None if is_row else self._find_number(wire.net)
         xs, ys = zip(*wire.points, strict=True)
         strokes: list[tuple[float, str, str | None]] = [(1.8, self.theme.ink, None)]
         if number is not None:
@@ -176,8 +177,8 @@ def _name_values(element: ElementTree.Element) -> None:
         del element.attrib["id"]
         element.set("class", "wire" if found[1] == "flow" else found[1])
         element.set("data-net", found[2])
-        for child in element:
-            child.set("class", found[1])
+        for child in element if found[1] == "flow" else ():
+            child.set("class", "flow")
     elif element.tag.endswith("}g"):
         element.attrib.pop("id", None)
 

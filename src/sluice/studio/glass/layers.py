@@ -93,6 +93,10 @@ def pack_layer(
     }
     if kept is not None:
         header["kept"] = _describe_kept(label, kept)
+        if not kept.gate:
+            name = f"{label}.kept.shares"
+            shares = _to_numbers(kept.share)[:, units.numbers]
+            arrays[name], arrays[name + RANGE] = quantise(shares)
         arrays[f"{label}.kept"] = kept.share.mean(dim=1).float().numpy()
     return PackedLayer(header, arrays)
 
@@ -154,7 +158,11 @@ def _describe_nodes(graph: Graph) -> dict[int, list[object]]:
 
 
 def _describe_kept(label: str, kept: KeptMemory) -> dict[str, object]:
+    """What multiplies the memory, and where the mean over all units is; for a share that is no
+    named value also where that of each unit is."""
+    shares = {} if kept.gate else {"shares": f"{label}.kept.shares"}
     return {
+        **shares,
         "state": kept.state,
         "gate": kept.gate,
         "is_complement": kept.is_complement,

@@ -17,6 +17,7 @@ from sluice.render.sketch import draw_interactive_sketch
 from sluice.sequence import Grammar, GrammarError, LanguageModel, Sampling, SequenceError
 from sluice.sequence.generation.generation_recording import GenerationRecording, record_generation
 from sluice.sequence.generation.random_numbers import UniformNumbers
+from sluice.sequence.vocabulary import END
 from sluice.studio.glass.layers import find_shown_cell, pack_layer
 from sluice.studio.glass.odds import pack_odds
 from sluice.studio.glass.packing import pack
@@ -79,6 +80,7 @@ def replay_tune(
     header = {
         "format": FORMAT,
         "vocabulary": composer.checkpoint.vocabulary.tokens,
+        "first_id": END + 1,
         "tokens": list(tokens),
         "steps": len(recording.ids),
         "given": recording.num_given,

@@ -22,6 +22,7 @@ from sluice.studio.archive.tables import Member, MemberSession
 from sluice.studio.archive.tables.base import get_now
 from sluice.studio.config import StudioConfig
 from sluice.studio.errors import ForbiddenError, StudioError
+from sluice.studio.exports.jobs import JobRunner
 from sluice.studio.languages import gettext as _
 from sluice.studio.security.keys import load_key
 from sluice.studio.web.visitor import Visitor, get_cookie_name, set_cookie
@@ -35,6 +36,7 @@ class Studio:
 
     config: StudioConfig
     database: Database
+    jobs: JobRunner
 
     @property
     def key(self) -> bytes:

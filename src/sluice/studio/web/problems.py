@@ -10,7 +10,13 @@ from fastapi.responses import JSONResponse, RedirectResponse
 from starlette.exceptions import HTTPException
 
 from sluice.errors import SluiceError
-from sluice.studio.errors import ForbiddenError, LimitError, NotFoundError, StudioError
+from sluice.studio.errors import (
+    ForbiddenError,
+    LimitError,
+    NotFoundError,
+    StudioError,
+    UnavailableError,
+)
 from sluice.studio.languages import gettext as _
 from sluice.studio.web.context import LoginNeededError
 from sluice.studio.web.rendering import render
@@ -29,6 +35,8 @@ def install_handlers(app: FastAPI) -> None:
         status = 422
         if isinstance(error, NotFoundError | ForbiddenError):
             status = 404 if isinstance(error, NotFoundError) else 403
+        if isinstance(error, UnavailableError):
+            status = 503
         field = error.field if isinstance(error, StudioError) else ""
         if isinstance(error, LimitError):
             answer = answer_problem(request, 429, str(error), field)

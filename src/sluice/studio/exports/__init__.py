@@ -1,0 +1,1 @@
+"""Files that the studio gives away: scores, sounds, books, data sets and backups."""

@@ -1,0 +1,112 @@
+"""The glass box of a composition: what the network did while it wrote the tune."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from contextlib import suppress
+from pathlib import Path
+
+from fastapi import APIRouter, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from sluice.studio.archive.tables import Composition
+from sluice.studio.errors import NotFoundError
+from sluice.studio.exports.cache import FileCache
+from sluice.studio.glass.packing import VERSION
+from sluice.studio.web.context import DatabaseDep, Studio, StudioDep, VisitorDep
+from sluice.studio.web.languages import gettext as _
+from sluice.studio.web.rendering import render
+
+router = APIRouter()
+_FOREVER = "public, max-age=31536000, immutable"
+
+
+@router.get("/c/{code}/glass")
+def show_glass(
+    request: Request, code: str, database: DatabaseDep, studio: StudioDep, visitor: VisitorDep
+) -> Response:
+    """The page; its script fetches the file."""
+    found = _find_composition(database, code)
+    return render(
+        request,
+        "glass.html",
+        code=code,
+        title=found.title,
+        abc=found.abc,
+        version=locate_pack(studio.jobs.cache, found).stem[:12],
+    )
+
+
+@router.get("/c/{code}/glass.bin")
+async def read_glass(request: Request, code: str, studio: StudioDep) -> Response:
+    """The file (`sluice.studio.glass.packing`), from the cache or from the composing process."""
+    found = await run_in_threadpool(_load_composition, studio, code)
+    cache = studio.jobs.cache
+    path = locate_pack(cache, found)
+    headers = {"cache-control": _FOREVER, "etag": f'"{path.stem}"', "vary": "accept-encoding"}
+    if headers["etag"] in request.headers.get("if-none-match", ""):
+        return Response(status_code=304, headers=headers)
+    content = await run_in_threadpool(_read_pack, cache, path)
+    if content is None:
+        raise NotFoundError(_("What the network did is not known yet."))
+    if "gzip" in request.headers.get("accept-encoding", ""):
+        headers["content-encoding"] = "gzip"
+    else:
+        content = gzip.decompress(content)
+    return Response(content, headers=headers, media_type="application/octet-stream")
+
+
+def locate_pack(cache: FileCache, found: Composition) -> Path:
+    """Where the compressed file of a composition is or will be: all that it follows from."""
+    return cache.make_path(
+        {
+            "format": "glass",
+            "version": VERSION,
+            "model": found.model,
+            "tokens": found.tokens,
+            "options": found.options,
+        }
+    )
+
+
+def store_pack(cache: FileCache, path: Path, pack: bytes) -> bytes:
+    """Keep a file and return it compressed; a full disk is no reason not to show it."""
+    content = gzip.compress(pack, 6, mtime=0)
+    with suppress(OSError):
+        cache.write(path, content)
+    return content
+
+
+def _read_pack(cache: FileCache, path: Path) -> bytes | None:
+    """A compressed file; None where there is none, or a damaged one."""
+    if not cache.find(path):
+        return None
+    try:
+        content = path.read_bytes()
+        return content if gzip.decompress(content) else None
+    except (OSError, EOFError, zlib.error):
+        return None
+
+
+def _load_composition(studio: Studio, code: str) -> Composition:
+    with studio.database.open_session() as session:
+        return _find_composition(session, code)
+
+
+def _find_composition(session: Session, code: str) -> Composition:
+    """A composition that is complete.
+
+    Raises:
+        NotFoundError: there is none of that code, or it is not complete.
+    """
+    found = session.scalar(select(Composition).where(Composition.code == code))
+    if found is None:
+        raise NotFoundError(_("There is no such composition."))
+    if found.state != "done" or not found.tokens:
+        raise NotFoundError(
+            _("This tune is not complete yet, so there is nothing to look into. Come back soon.")
+        )
+    return found
