@@ -8,14 +8,12 @@ from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse
 
 from sluice.studio.archive import settings as archive
-from sluice.studio.archive.attribution import write_attributed_abc
 from sluice.studio.archive.tables import ArchiveTune, Setting
 from sluice.studio.archive.tunes import get_tune
 from sluice.studio.errors import StudioError
 from sluice.studio.security.limits import allow
 from sluice.studio.security.text import check_line
-from sluice.studio.web.context import DatabaseDep, MemberDep, StudioDep, VisitorDep
-from sluice.studio.web.files import answer_file
+from sluice.studio.web.context import DatabaseDep, MemberDep, VisitorDep
 from sluice.studio.web.rendering import render
 
 router = APIRouter()
@@ -66,18 +64,6 @@ def show_setting(
         request, "setting.html", tune=tune, setting=setting,
         can_change=archive.can_change_setting(setting, visitor.member),
     )  # fmt: skip
-
-
-@router.get(_PATH + "/{number:int}.abc")
-def read_setting_abc(
-    tune_id: int, number: int, database: DatabaseDep, studio: StudioDep, visitor: VisitorDep
-) -> Response:
-    """A setting's ABC as typed, with fields that say where it comes from."""
-    tune = get_tune(database, tune_id, visitor.member, visitor.claim_hash)
-    setting = archive.get_setting(database, tune, number, visitor.member)
-    abc = write_attributed_abc(tune, studio.config.public_address, setting, tune.id)
-    name = f"{tune.title} setting {number}"
-    return answer_file(abc, name, "abc", "text/vnd.abc; charset=utf-8")
 
 
 @router.get(_PATH + "/{number:int}/edit")

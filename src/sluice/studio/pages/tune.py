@@ -8,7 +8,6 @@ from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse
 from sqlalchemy.orm import Session
 
-from sluice.studio.archive.attribution import write_attributed_abc
 from sluice.studio.archive.comments import list_comments
 from sluice.studio.archive.notes import add_note, delete_note
 from sluice.studio.archive.settings import can_change_setting, list_settings
@@ -17,8 +16,7 @@ from sluice.studio.archive.tunes import can_change, get_tune
 from sluice.studio.errors import StudioError
 from sluice.studio.security.limits import allow
 from sluice.studio.security.text import check_text
-from sluice.studio.web.context import DatabaseDep, MemberDep, StudioDep, VisitorDep
-from sluice.studio.web.files import answer_file
+from sluice.studio.web.context import DatabaseDep, MemberDep, VisitorDep
 from sluice.studio.web.rendering import render
 from sluice.studio.web.visitor import Visitor
 
@@ -56,16 +54,6 @@ def render_tune(
         can_change_setting=lambda setting: can_change_setting(setting, member),
         comments=list_comments(database, "tune", tune.id, member), **refused,
     )  # fmt: skip
-
-
-@router.get("/tunes/{tune_id:int}.abc")
-def read_abc(
-    tune_id: int, database: DatabaseDep, studio: StudioDep, visitor: VisitorDep
-) -> Response:
-    """A tune's ABC as typed, with fields that say where it comes from."""
-    tune = get_tune(database, tune_id, visitor.member, visitor.claim_hash)
-    abc = write_attributed_abc(tune, studio.config.public_address, number=tune.id)
-    return answer_file(abc, tune.title, "abc", "text/vnd.abc; charset=utf-8")
 
 
 @router.post("/tunes/{tune_id:int}/notes")
