@@ -83,8 +83,9 @@ def test_past_events_are_listed_by_pages(client: TestClient, database: Database)
     first = client.get("/events").text
     assert "Night 30" in first and "Night 31" not in first and "Nothing is announced" in first
     assert "Night 31" in client.get("/events?skip=30").text
-    assert client.get("/events?skip=-5").status_code == 200
-    assert client.get("/events?skip=99999999999999999999").status_code == 200
+    for number in ("-5", "99999999999999999999", "x"):
+        assert client.get(f"/events?skip={number}").status_code == 422
+        assert client.get(f"/events/{number}").status_code == 404
 
 
 @pytest.mark.parametrize(

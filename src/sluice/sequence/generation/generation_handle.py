@@ -75,20 +75,22 @@ class GenerationHandle:
     def __iter__(self) -> Iterator[int]:
         return self.iterate()
 
-    async def __aiter__(self) -> AsyncIterator[int]:
+    async def read_async(self) -> list[int]:
+        """As `read`, but the event loop goes on meanwhile."""
+        if ready := list(self._pop_ready()):
+            return ready
         loop = asyncio.get_running_loop()
-        while True:
+        while (ids := self._channel.take_now()) is None:
+            is_ready = asyncio.Event()
+            self._channel.wake_when_ready(_make_waker(loop, is_ready))
+            await is_ready.wait()
+        return ids
+
+    async def __aiter__(self) -> AsyncIterator[int]:
+        while ids := await self.read_async():
+            self._ready.extend(ids)
             for token in self._pop_ready():
                 yield token
-            ids = self._channel.take_now()
-            if ids is None:
-                is_ready = asyncio.Event()
-                self._channel.wake_when_ready(_make_waker(loop, is_ready))
-                await is_ready.wait()
-            elif not ids:
-                return
-            else:
-                self._ready.extend(ids)
 
     def __enter__(self) -> GenerationHandle:
         return self

@@ -180,11 +180,11 @@ def split_prompt(prompt: Sequence[Collection[int]], size: int) -> tuple[list[int
                 f"got {sorted(ids)}."
             )
     prefix = [next(iter(ids)) for ids in takewhile(lambda ids: len(set(ids)) == 1, prompt)]
-    choices = torch.zeros(len(prompt) - len(prefix) + 1, size, dtype=torch.bool)
+    choices = np.zeros((len(prompt) - len(prefix) + 1, size), dtype=np.bool_)
     for row, ids in zip(choices, prompt[len(prefix) :], strict=False):
-        row[sorted(ids)] = True
+        row[[*ids]] = True
     choices[-1, END:] = True
-    return prefix, choices
+    return prefix, torch.from_numpy(choices)
 
 
 def check_prompt_length(prompt: Sequence[Collection[int]], max_length: int) -> None:

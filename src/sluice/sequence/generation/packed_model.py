@@ -37,6 +37,11 @@ class PackedLanguageModel:
     have changed since: they are compared at every call. Without kernels it holds a copy of the
     model in float64.
 
+    Args:
+        model: whose weights are packed.
+        may_change: False where nobody changes its weights while this object lives; that spares the
+            copy by which changes are noticed.
+
     Raises:
         SequenceError: a bidirectional model.
 
@@ -46,9 +51,12 @@ class PackedLanguageModel:
     >>> drawn = [generate(model, [seed]) for seed in range(3)]      # nothing is packed again
     """
 
-    def __init__(self, model: LanguageModel) -> None:
+    def __init__(self, model: LanguageModel, *, may_change: bool = True) -> None:
         self.vocabulary_size = model.config.vocabulary_size
-        self._settings, self._tensors = _get_settings(model), _copy_tensors(model)
+        self._settings, tensors = _get_settings(model), _list_tensors(model)
+        self._tensors = [
+            tensor.detach().clone() if may_change else tensor.detach() for tensor in tensors
+        ]
         self._weights = _pack(model, copies_embedding=True)
         with _lock.hold():
             _live[model] = weakref.ref(self)
@@ -160,10 +168,6 @@ def _get_settings(model: LanguageModel) -> tuple[object, ...]:
 
 def _list_tensors(model: LanguageModel) -> list[Tensor]:
     return [*model.parameters(), *model.buffers()]
-
-
-def _copy_tensors(model: LanguageModel) -> list[Tensor]:
-    return [tensor.detach().clone() for tensor in _list_tensors(model)]
 
 
 def _equals(own: Tensor, given: Tensor) -> bool:

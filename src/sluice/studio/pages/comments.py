@@ -48,7 +48,7 @@ def post_comment(
     return RedirectResponse(f"{about.address}#comment-{comment.id}", 303)
 
 
-@router.get("/comments/{comment_id:int}/edit")
+@router.get("/comments/{comment_id:number}/edit")
 def edit_comment(
     request: Request, comment_id: int, database: DatabaseDep, member: MemberDep
 ) -> Response:
@@ -58,7 +58,7 @@ def edit_comment(
     return _render_form(request, comment, about, comment.text)
 
 
-@router.post("/comments/{comment_id:int}/edit")
+@router.post("/comments/{comment_id:number}/edit")
 def post_comment_change(
     request: Request, comment_id: int, database: DatabaseDep, member: MemberDep, text: Text = ""
 ) -> Response:
@@ -73,7 +73,7 @@ def post_comment_change(
     return RedirectResponse(f"{about.address}#comment-{comment.id}", 303)
 
 
-@router.post("/comments/{comment_id:int}/delete")
+@router.post("/comments/{comment_id:number}/delete")
 def post_comment_deletion(comment_id: int, database: DatabaseDep, member: MemberDep) -> Response:
     """Delete a comment."""
     comment = archive.get_comment(database, comment_id, member)

@@ -2,6 +2,26 @@
 
 from __future__ import annotations
 
-from sluice.studio.pages import events, recordings, tune_choice
+from sluice.studio.pages import (
+    book_entries,
+    books,
+    events,
+    following,
+    members,
+    month,
+    offline,
+    recordings,
+    tune_choice,
+)
 
-ROUTERS = (events.router, recordings.router, tune_choice.router)
+ROUTERS = (
+    book_entries.router,
+    books.router,
+    events.router,
+    following.router,
+    members.router,
+    month.router,
+    offline.router,
+    recordings.router,
+    tune_choice.router,
+)

@@ -33,7 +33,7 @@ def _get_own_tune(database: Session, tune_id: int, visitor: Visitor) -> ArchiveT
     return tune
 
 
-@router.get("/tunes/{tune_id:int}/edit")
+@router.get("/tunes/{tune_id:number}/edit")
 def edit_tune(
     request: Request, tune_id: int, database: DatabaseDep, visitor: VisitorDep
 ) -> Response:
@@ -42,7 +42,7 @@ def edit_tune(
     return _render_form(request, database, tune, tune.title, tune.abc, bool(tune.problem))
 
 
-@router.post("/tunes/{tune_id:int}/edit")
+@router.post("/tunes/{tune_id:number}/edit")
 def post_tune_change(
     request: Request,
     tune_id: int,
@@ -63,7 +63,7 @@ def post_tune_change(
     return RedirectResponse(f"/tunes/{tune.id}", 303)
 
 
-@router.get("/tunes/{tune_id:int}/versions")
+@router.get("/tunes/{tune_id:number}/versions")
 def show_versions(
     request: Request, tune_id: int, database: DatabaseDep, visitor: VisitorDep
 ) -> Response:
@@ -72,7 +72,7 @@ def show_versions(
     return render(request, "tune_versions.html", tune=tune, versions=tune.versions[::-1])
 
 
-@router.post("/tunes/{tune_id:int}/delete")
+@router.post("/tunes/{tune_id:number}/delete")
 def post_tune_deletion(tune_id: int, database: DatabaseDep, visitor: VisitorDep) -> Response:
     """Delete a tune."""
     tune = _get_own_tune(database, tune_id, visitor)

@@ -22,6 +22,7 @@ from sluice.studio.pages.tune_choice import TuneChoice, choose_tunes
 from sluice.studio.security.limits import allow
 from sluice.studio.security.text import check_line, check_text, render_markdown
 from sluice.studio.security.uploads import store_upload
+from sluice.studio.web.addresses import OptionalNumber
 from sluice.studio.web.context import DatabaseDep, MemberDep, StudioDep, VisitorDep
 from sluice.studio.web.dates import write_input_time
 from sluice.studio.web.fields import FieldsDep, SentFields
@@ -36,11 +37,11 @@ _NAMES = ("title", "text", "place", "starts_at", "ends_at", "zone")
 
 @router.get("/events")
 def show_events(
-    request: Request, database: DatabaseDep, visitor: VisitorDep, skip: int = 0
+    request: Request, database: DatabaseDep, visitor: VisitorDep, skip: OptionalNumber = 0
 ) -> Response:
     """What is coming, and what was, the latest first."""
     now, viewer = get_now(), visitor.member
-    skip = min(max(skip, 0), 1_000_000)
+    skip = skip or 0
     past = events.list_past(database, viewer, now, skip=skip, limit=_ON_PAGE + 1)
     return render(
         request, "events.html",
@@ -65,7 +66,7 @@ def read_calendar(database: DatabaseDep, studio: StudioDep) -> Response:
     return _answer_calendar(studio.config, found, "events.ics")
 
 
-@router.get("/events/{number}.ics")
+@router.get("/events/{number:number}.ics")
 def read_calendar_of_event(
     number: int, database: DatabaseDep, studio: StudioDep, visitor: VisitorDep
 ) -> Response:
@@ -84,7 +85,7 @@ def _answer_calendar(config: StudioConfig, found: list[ArchiveEvent], name: str)
 
 @router.get("/events/new")
 def start_event(
-    request: Request, database: DatabaseDep, member: MemberDep, tune: int | None = None
+    request: Request, database: DatabaseDep, member: MemberDep, tune: OptionalNumber = None
 ) -> Response:
     """An empty form, or one in which a tune is chosen already."""
     chosen = find_tunes(database, [tune] if tune is not None else [], member)
@@ -118,7 +119,7 @@ def add_event(
     return RedirectResponse(f"/events/{event.id}", 303)
 
 
-@router.get("/events/{number}")
+@router.get("/events/{number:number}")
 def show_event(
     request: Request, number: int, database: DatabaseDep, visitor: VisitorDep
 ) -> Response:
@@ -133,7 +134,7 @@ def show_event(
     )  # fmt: skip
 
 
-@router.get("/events/{number}/edit")
+@router.get("/events/{number:number}/edit")
 def edit_event(request: Request, number: int, database: DatabaseDep, member: MemberDep) -> Response:
     """The form with what is said of an event."""
     event = events.find_own_event(database, number, member)
@@ -148,7 +149,7 @@ def edit_event(request: Request, number: int, database: DatabaseDep, member: Mem
     return _show_form(request, values, TuneChoice(list(event.tunes), []), event)
 
 
-@router.post("/events/{number}/edit")
+@router.post("/events/{number:number}/edit")
 def change_event(
     request: Request,
     number: int,
@@ -177,7 +178,7 @@ def change_event(
     return RedirectResponse(f"/events/{number}", 303)
 
 
-@router.post("/events/{number}/delete")
+@router.post("/events/{number:number}/delete")
 def delete_event(
     number: int, database: DatabaseDep, studio: StudioDep, member: MemberDep
 ) -> Response:

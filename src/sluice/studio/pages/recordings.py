@@ -22,6 +22,7 @@ from sluice.studio.security.embeds import Embed, parse_embed
 from sluice.studio.security.limits import allow
 from sluice.studio.security.text import check_line, check_text, render_markdown
 from sluice.studio.security.uploads import store_upload
+from sluice.studio.web.addresses import OptionalNumber
 from sluice.studio.web.context import DatabaseDep, MemberDep, StudioDep, VisitorDep
 from sluice.studio.web.fields import FieldsDep, SentFields
 from sluice.studio.web.rendering import render
@@ -41,7 +42,7 @@ def find_embed(recording: ArchiveRecording) -> Embed | None:
 
 @router.get("/recordings")
 def show_recordings(
-    request: Request, database: DatabaseDep, visitor: VisitorDep, before: int | None = None
+    request: Request, database: DatabaseDep, visitor: VisitorDep, before: OptionalNumber = None
 ) -> Response:
     """All recordings, the newest first."""
     found = recordings.list_recordings(database, visitor.member, before=before, limit=_ON_PAGE + 1)
@@ -56,8 +57,8 @@ def start_recording(
     request: Request,
     database: DatabaseDep,
     member: MemberDep,
-    tune: int | None = None,
-    event: int | None = None,
+    tune: OptionalNumber = None,
+    event: OptionalNumber = None,
 ) -> Response:
     """An empty form, or one in which a tune or an event is chosen already."""
     chosen = find_tunes(database, [tune] if tune is not None else [], member)
@@ -105,7 +106,7 @@ def add_recording(
     return RedirectResponse(f"/recordings/{recording.id}", 303)
 
 
-@router.get("/recordings/{number}")
+@router.get("/recordings/{number:number}")
 def show_recording(
     request: Request, number: int, database: DatabaseDep, visitor: VisitorDep
 ) -> Response:
@@ -118,7 +119,7 @@ def show_recording(
     )  # fmt: skip
 
 
-@router.get("/recordings/{number}/edit")
+@router.get("/recordings/{number:number}/edit")
 def edit_recording(
     request: Request, number: int, database: DatabaseDep, member: MemberDep
 ) -> Response:
@@ -134,7 +135,7 @@ def edit_recording(
     return _show_form(request, database, member, values, choice, recording)
 
 
-@router.post("/recordings/{number}/edit")
+@router.post("/recordings/{number:number}/edit")
 def change_recording(
     request: Request, number: int, database: DatabaseDep, member: MemberDep, fields: FieldsDep
 ) -> Response:
@@ -155,7 +156,7 @@ def change_recording(
     return RedirectResponse(f"/recordings/{number}", 303)
 
 
-@router.post("/recordings/{number}/delete")
+@router.post("/recordings/{number:number}/delete")
 def delete_recording(
     number: int, database: DatabaseDep, studio: StudioDep, member: MemberDep
 ) -> Response:

@@ -18,7 +18,7 @@ from sluice.studio.web.rendering import render
 
 router = APIRouter()
 
-_PATH = "/tunes/{tune_id:int}/settings"
+_PATH = "/tunes/{tune_id:number}/settings"
 Text = Annotated[str, Form()]
 
 
@@ -53,7 +53,7 @@ def post_setting(
     return RedirectResponse(_get_address(tune, setting), 303)
 
 
-@router.get(_PATH + "/{number:int}")
+@router.get(_PATH + "/{number:number}")
 def show_setting(
     request: Request, tune_id: int, number: int, database: DatabaseDep, visitor: VisitorDep
 ) -> Response:
@@ -66,7 +66,7 @@ def show_setting(
     )  # fmt: skip
 
 
-@router.get(_PATH + "/{number:int}/edit")
+@router.get(_PATH + "/{number:number}/edit")
 def edit_setting(
     request: Request,
     tune_id: int,
@@ -82,7 +82,7 @@ def edit_setting(
     return _render_form(request, tune, setting, setting.abc, setting.title)
 
 
-@router.post(_PATH + "/{number:int}/edit")
+@router.post(_PATH + "/{number:number}/edit")
 def post_setting_change(
     request: Request,
     tune_id: int,
@@ -106,7 +106,7 @@ def post_setting_change(
     return RedirectResponse(_get_address(tune, setting), 303)
 
 
-@router.post(_PATH + "/{number:int}/delete")
+@router.post(_PATH + "/{number:number}/delete")
 def post_setting_deletion(
     tune_id: int, number: int, database: DatabaseDep, visitor: VisitorDep, member: MemberDep
 ) -> Response:

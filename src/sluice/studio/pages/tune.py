@@ -26,7 +26,7 @@ _MAX_NOTE = 2000
 _SETTINGS_IN_FULL = 5
 
 
-@router.get("/tunes/{tune_id:int}")
+@router.get("/tunes/{tune_id:number}")
 def show_tune(
     request: Request, tune_id: int, database: DatabaseDep, visitor: VisitorDep
 ) -> Response:
@@ -56,7 +56,7 @@ def render_tune(
     )  # fmt: skip
 
 
-@router.post("/tunes/{tune_id:int}/notes")
+@router.post("/tunes/{tune_id:number}/notes")
 def post_note(
     request: Request,
     tune_id: int,
@@ -81,7 +81,7 @@ def post_note(
     return RedirectResponse(f"/tunes/{tune.id}#note-{note.id}", 303)
 
 
-@router.post("/tunes/{tune_id:int}/notes/{note_id:int}/delete")
+@router.post("/tunes/{tune_id:number}/notes/{note_id:number}/delete")
 def post_note_deletion(
     tune_id: int, note_id: int, database: DatabaseDep, visitor: VisitorDep, member: MemberDep
 ) -> Response:

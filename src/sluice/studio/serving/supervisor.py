@@ -183,7 +183,7 @@ def create_children(config: StudioConfig, listening: int) -> list[Child]:
 
 def plan_composing(config: StudioConfig) -> tuple[StudioConfig, Child]:
     """The settings with the address of a composing process of this folder, and that process."""
-    from sluice.studio.composing.config import ComposingConfig  # type: ignore
+    from sluice.studio.composing.config import ComposingConfig
 
     composing = ComposingConfig(
         f"unix:{config.folder / 'run' / 'composing.socket'}", models=config.models

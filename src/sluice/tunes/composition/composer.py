@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from sluice.cached import cached_property
 from sluice.files import StrPath
@@ -15,19 +15,20 @@ from sluice.tunes.composition.fingerprint import compute_fingerprint
 from sluice.tunes.composition.heads import HeadChooser
 from sluice.tunes.composition.inputs import find_checkpoint
 from sluice.tunes.composition.live import TuneStream
-from sluice.tunes.composition.monitor import ProgressCallback, StopCallback
-from sluice.tunes.composition.prompts import Prompt, PromptReading, merge_fields
+from sluice.tunes.composition.monitor import GenerationMonitor, ProgressCallback, StopCallback
+from sluice.tunes.composition.prompts import Prompt, merge_fields
 from sluice.tunes.composition.sampling import MAX_LENGTH, TuneRequest, TuneSampler
 from sluice.tunes.composition.specification import TuneSpecification
 from sluice.tunes.composition.transposition import parse_key
+from sluice.tunes.composition.tune_encoder import TuneEncoder
 from sluice.tunes.corpus.index import TuneIndex
 from sluice.tunes.corpus.statistics import TuneStatistics, from_dict
-from sluice.tunes.errors import TuneError
 from sluice.tunes.notation.annotation_edits import replace_tokens
-from sluice.tunes.notation.model_tokens import split_count, suggest_open_bars
-from sluice.tunes.theory.dances import FREE_METER
-from sluice.tunes.theory.keys import Key, is_pitch
+from sluice.tunes.theory.keys import Key
 from sluice.tunes.tune import Tune, check_performance
+
+_USUAL_LENGTH = 150
+"""Tokens of a tune."""
 
 
 @dataclass(frozen=True)
@@ -215,27 +216,48 @@ class Composer:
             meter = meter or self._find_meter(given, asked, dance)
             read = given.read(meter or "4/4", asked)
         head = self.heads.choose(dance, meter, asked.mode if asked else mode)
-        body = [] if read is None else self._encode_prompt(read)
+        body = [] if read is None else self._encoder.encode_prompt(read)
         sampling = Sampling(temperature=temperature, max_length=MAX_LENGTH)
         request = TuneRequest(head, body, form, sampling)
         return TuneSpecification(
             request, given, read, asked, dance, title, tempo, chords, swing, instrument
         )
 
-    def extend(self, tune: Tune, temperature: float = 0.9, seed: int = 0) -> Tune:
+    def extend(
+        self,
+        tune: Tune,
+        temperature: float = 0.9,
+        seed: int = 0,
+        *,
+        on_progress: ProgressCallback | None = None,
+        should_stop: StopCallback | None = None,
+    ) -> Tune:
         """Continue a tune, in its key.
+
+        Args:
+            tune: the beginning (`bar_selection.keep_bars` gives that of a longer one).
+            temperature: sampling temperature.
+            seed: of the random numbers, from 0.
+            on_progress: as for `fill`; how long the tune becomes is known at its end only, so the
+                fractions before count the tokens of a usual tune.
+            should_stop: as for `fill`.
 
         Raises:
             TuneError: notes that are not in the training data, or no complete tune in twenty
                 attempts.
             SequenceError: a temperature or seed out of range.
+            GenerationCancelledError: `should_stop` returned true.
         """
-        known = self._adapt_bar_lines(tune).tokens
+        known = self._encoder.adapt_bar_lines(tune).tokens
         spelling = self.sampler.spelling
-        spelt = (*spelling.encode_head(known[:2], tune.rhythm), *self._encode_beginning(known))
+        spelt = (
+            *spelling.encode_head(known[:2], tune.rhythm),
+            *self._encoder.encode_beginning(known),
+        )
         sampling = Sampling(temperature=temperature, max_length=MAX_LENGTH)
         request = TuneRequest([[number] for number in self.encode(spelt)], sampling=sampling)
-        (drawn,) = self.sampler.draw_tunes(request, [seed])
+        monitor = GenerationMonitor(_USUAL_LENGTH, on_progress, should_stop)
+        (drawn,) = self.sampler.draw_tunes(request, [seed], monitor)
         return replace_tokens(tune, drawn.tokens)
 
     def fill(
@@ -276,6 +298,7 @@ class Composer:
         temperature: float = 0.9,
         seed: int = 0,
         *,
+        bars: Sequence[int] | None = None,
         on_progress: ProgressCallback | None = None,
         should_stop: StopCallback | None = None,
     ) -> Tune:
@@ -287,15 +310,22 @@ class Composer:
                 and what is tied to another bar do not, nor do bars that are like one of these.
             temperature: sampling temperature.
             seed: of the random numbers, from 0.
+            bars: the numbers of the bars that change, from 1 as they are written, pickups counted,
+                whatever the strength; others stay, also where they are equal to one of these.
             on_progress, should_stop: as for `fill`.
 
         Raises:
-            TuneError: a strength out of range, gaps, no bar that could change, notes not in
-                the training data, or no candidate that fits.
+            TuneError: a strength out of range, gaps, no bar that could change, a bar that cannot,
+                notes not in the training data, or no candidate that fits.
             SequenceError: a temperature or seed out of range.
             GenerationCancelledError: `should_stop` returned true.
         """
-        found = gaps.choose_bars(tune, strength, random.Random(check_seed(seed)))
+        seed = check_seed(seed)
+        found = (
+            gaps.choose_bars(tune, strength, random.Random(seed))
+            if bars is None
+            else gaps.mark_bars(tune, bars)
+        )
         return self._infill(tune, found, temperature, seed, on_progress, should_stop)
 
     def _infill(
@@ -337,30 +367,9 @@ class Composer:
         return fitting[0] if fitting and fitting != meters else None
 
     def _fits_meter(self, prompt: Prompt, key: Key, dance: str | None, meter: str) -> bool:
-        body = self._encode_prompt(prompt.read(meter, key))
+        body = self._encoder.encode_prompt(prompt.read(meter, key))
         head = self.heads.choose(dance, meter, key.mode)
         return self.sampler.fits_bars(TuneRequest(head, body))
-
-    def _encode_prompt(self, read: PromptReading) -> list[list[int]]:
-        tokens = self._adapt_bar_lines(Tune(read.tokens)).tokens
-        vocabulary, spelt = self.checkpoint.vocabulary, self._encode_beginning(tokens)
-        notes = [name for name in vocabulary.tokens if name == "z" or is_pitch(name)]
-        gaps = {place + len(spelt) - len(tokens) for place in read.gaps}
-        return [
-            vocabulary.encode(notes) if place in gaps else self.encode([name])
-            for place, name in enumerate(spelt)
-        ]
-
-    def _encode_beginning(self, tokens: Sequence[str]) -> tuple[str, ...]:
-        """The body of a beginning, its last section as long as the model knows sections: of eight
-        bars or four, repeated or not."""
-        spelling, vocabulary = self.sampler.spelling, self.checkpoint.vocabulary
-        ways = [
-            spelling.encode_body(tokens, suggest_open_bars(tokens, bars), may_repeat)
-            for may_repeat in (True, False)
-            for bars in (8, 4)
-        ]
-        return min(ways, key=lambda way: sum(name not in vocabulary for name in way))
 
     @property
     def fingerprint(self) -> str:
@@ -371,29 +380,14 @@ class Composer:
         """
         return compute_fingerprint(self.checkpoint)
 
-    def _adapt_bar_lines(self, tune: Tune) -> Tune:
-        """With plain bar lines for double ones where the model knows none."""
-        if "||" in self.checkpoint.vocabulary:
-            return tune
-        return replace(tune, tokens=tuple("|" if t == "||" else t for t in tune.tokens))
-
     def encode(self, tokens: Sequence[str]) -> list[int]:
         """The ids of tokens.
 
         Raises:
             TuneError: one that is not in the training data.
         """
-        unknown = [token for token in tokens if token not in self.checkpoint.vocabulary]
-        if unknown:
-            raise TuneError(_describe_unknown(unknown[0]))
-        return self.checkpoint.vocabulary.encode(tokens)
+        return self._encoder.encode(tokens)
 
-
-def _describe_unknown(token: str) -> str:
-    if not token.startswith("M:"):
-        name, count = split_count(token)
-        place = "on a root of C" if count is None else f"full bars of its section to come: {count}"
-        return f"The model was not trained on {name!r} ({place}); use other notes."
-    meter = token.removeprefix("M:")
-    meter = "free meter (M:none)" if meter == FREE_METER else meter
-    return f"The model was not trained on tunes in {meter}; use another meter."
+    @cached_property
+    def _encoder(self) -> TuneEncoder:
+        return TuneEncoder(self.checkpoint.vocabulary, self.sampler.spelling)

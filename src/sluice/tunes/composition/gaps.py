@@ -118,6 +118,63 @@ def choose_bars(tune: Tune, strength: float, rng: random.Random) -> list[Gap]:
     return sorted(gaps, key=lambda gap: gap.start)
 
 
+def mark_bars(tune: Tune, numbers: Sequence[int]) -> list[Gap]:
+    """Gaps in place of some of a tune's bars, of which those that are alike are filled alike.
+
+    Args:
+        tune: the tune.
+        numbers: of the bars as they are written, from 1, pickups counted.
+
+    Raises:
+        TuneError: no number, one that the tune has not, a tune with gaps, or a bar that cannot be
+            replaced: in free meter, longer than a gap may be, with a change of meter, or tied to
+            the next one.
+    """
+    tokens = tune.tokens
+    if GAP in tokens:
+        raise TuneError("The tune has gaps (*); fill them before it is varied.")
+    bars, names = tune.score.bars, dict[tuple[tuple[Event, ...], str], int]()
+    found = []
+    for place in find_places(bars, numbers):
+        bar = bars[place]
+        _check_replaceable(tokens, bar, place)
+        tied = frozenset(_find_tied_pitches(tokens, bars, place, bar.start))
+        meter = _find_meter(tokens, bar.start)
+        alike = names.setdefault((bar.events, meter), place)
+        name = place if tied else alike
+        found.append(Gap(bar.start, bar.stop, bar.duration, meter, name, bar.events, tied))
+    return found
+
+
+def find_places(bars: Sequence[Bar], numbers: Sequence[int]) -> list[int]:
+    """The places of bars by their numbers, which count from 1, in order.
+
+    Raises:
+        TuneError: no number, or one that is not from 1 to the number of bars.
+    """
+    wrong = [number for number in numbers if not 1 <= number <= len(bars)]
+    if wrong or not numbers:
+        got = f"got {wrong[0]}" if wrong else "got none"
+        raise TuneError(f"Bars must be numbers from 1 to {len(bars)}, {got}.")
+    return sorted({number - 1 for number in numbers})
+
+
+def _check_replaceable(tokens: Sequence[str], bar: Bar, place: int) -> None:
+    """Raise TuneError for a bar whose music cannot be replaced alone."""
+    inside = tokens[bar.start : bar.stop]
+    reason = ""
+    if _find_meter(tokens, bar.start) == FREE_METER:
+        reason = "is in free meter"
+    elif any(score.METER.fullmatch(token) for token in inside):
+        reason = "changes the meter"
+    elif bar.duration > MAX_BAR_EIGHTHS:
+        reason = "is too long"
+    elif bar.events[-1].is_tied:
+        reason = "is tied to the next one"
+    if reason:
+        raise TuneError(f"Bar {place + 1} {reason}, so it cannot be replaced; choose another.")
+
+
 def split_at_gaps(spelt: Sequence[str], tune: Tune, gaps: Sequence[Gap]) -> list[Sequence[str]]:
     """What stands before, between and behind the gaps.
 

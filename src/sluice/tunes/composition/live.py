@@ -92,9 +92,9 @@ class TuneStream:
         while not self._story.is_complete:
             has_failed, handle = False, self._submit(self._server, self._story.begin())
             try:
-                async for token in handle:
+                while ids := await handle.read_async():
                     self._check_cancelled()
-                    for event in self._story.read([token]):
+                    for event in self._story.read(ids):
                         yield event
             except GrammarError:
                 has_failed = True

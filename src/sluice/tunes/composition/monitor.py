@@ -29,7 +29,7 @@ class GenerationMonitor:
         on_progress: ProgressCallback | None = None,
         should_stop: StopCallback | None = None,
     ) -> None:
-        self._total, self._done, self._end, self._told = total, 0, 0, -1.0
+        self.total, self._done, self._end, self._told = total, 0, 0, -1.0
         self._on_progress, self._should_stop = on_progress, should_stop
 
     def begin_part(self, size: int) -> None:
@@ -50,7 +50,7 @@ class GenerationMonitor:
         if self._should_stop is not None and self._should_stop():
             raise GenerationCancelledError("The music was cancelled before it was complete.")
         self._done = min(self._done + amount, self._end)
-        self._tell(self._done / self._total)
+        self._tell(self._done / self.total)
 
     def finish(self) -> None:
         """All is done."""

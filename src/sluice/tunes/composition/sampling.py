@@ -10,6 +10,7 @@ from sluice.cached import cached_property
 from sluice.sequence import Checkpoint, Grammar, GrammarError, Sampling
 from sluice.sequence.generation.batched_sequence import BatchedSequence
 from sluice.sequence.generation.continuous_batch import ContinuousBatch
+from sluice.tunes.composition.monitor import GenerationMonitor
 from sluice.tunes.corpus.statistics import is_valid_tune
 from sluice.tunes.errors import TuneError
 from sluice.tunes.grammar.bars import TuneGrammar
@@ -92,17 +93,33 @@ class TuneSampler:
         except TuneError:
             return None
 
-    def draw_tunes(self, request: TuneRequest, seeds: Iterable[int]) -> list[DrawnTune]:
+    def draw_tunes(
+        self,
+        request: TuneRequest,
+        seeds: Iterable[int],
+        monitor: GenerationMonitor | None = None,
+    ) -> list[DrawnTune]:
         """A tune for each seed, the same for the same seed whatever the others are.
+
+        Args:
+            request: what they must be like.
+            seeds: of the tunes.
+            monitor: told after each step, and asked whether to stop.
 
         Raises:
             TuneError: no attempt of a seed is complete.
             SequenceError: a seed, temperature or prompt out of range.
+            GenerationCancelledError: the monitor says to stop.
         """
+        monitor = monitor or GenerationMonitor(MAX_LENGTH)
+        monitor.begin_part(monitor.total)
         batch = ContinuousBatch(self.checkpoint.model)
         draws = [_Draw(TuneAttempts(self, request, seed), batch) for seed in seeds]
         while sum(draw.begin_attempt() for draw in draws):
-            batch.run()
+            while batch.is_busy:
+                batch.step()
+                monitor.advance()
+        monitor.finish()
         return [draw.get_tune() for draw in draws]
 
     def decode(self, ids: Iterable[int]) -> DrawnTune:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 
 from sluice.tunes.export.harmony import name_chords
@@ -21,7 +21,7 @@ from sluice.tunes.notation.transcription import Transcription
 from sluice.tunes.theory.dances import beam_length, beat_length
 from sluice.tunes.theory.keys import AccidentalTracker, Pitch
 
-_BARS_PER_LINE = 4
+BARS_PER_LINE = 4
 
 
 def to_abc(tune: Transcription, number: int = 1) -> str:
@@ -35,30 +35,42 @@ def to_abc(tune: Transcription, number: int = 1) -> str:
         InvalidTokensError: the tokens are no valid tune.
     """
     music = tune.score
+    body = AbcWriter(tune, music, name_chords(music, tune)).write_lines()
+    words = [write_field(*field) for field in tune.fields if field[0] == "W"]
+    return "\n".join([*write_header(tune, number), *body, *words, ""])
+
+
+def write_header(tune: Transcription, number: int = 1) -> list[str]:
+    """The fields in front of a tune's music."""
     head = [f"X:{number}", f"T:{encode_text(tune.title) or 'Untitled'}"]
     head += [write_field(*field) for field in tune.fields if field[0] != "W"]
     head += [f"R:{tune.rhythm}"] if tune.rhythm else []
-    head += [f"M:{music.meter}", "L:1/8"]
-    head += [f"Q:{beat_length(music.meter) / 8}={tune.tempo}"] if tune.tempo else []
+    head += [f"M:{tune.meter}", "L:1/8"]
+    head += [f"Q:{beat_length(tune.meter) / 8}={tune.tempo}"] if tune.tempo else []
     head += [f"P:{tune.part_order}"] if tune.part_order else []
-    head += [f"K:{tune.tonic}{music.mode}"]
-    body = _AbcWriter(tune, music, name_chords(music, tune)).write_lines()
-    words = [write_field(*field) for field in tune.fields if field[0] == "W"]
-    return "\n".join([*head, *body, *words, ""])
+    return [*head, f"K:{tune.tonic}{tune.mode}"]
 
 
-class _AbcWriter:
+class AbcWriter:
+    """Writes the body of a tune, token by token."""
+
     def __init__(self, tune: Transcription, music: score.Score, chords: Mapping[int, str]) -> None:
         self.tokens, self.meter = tune.tokens, music.meter
         self.interval, self.chords = tune.interval, chords
         self.annotations, self.lyrics = tune.written_annotations, tune.lyrics
-        self.events = enumerate(music.events)
+        self.events: Iterator[tuple[int, score.Event]] = enumerate(music.events)
         self.accidentals = AccidentalTracker(tune.key.signature)
         self.labels = self._place_labels(tune.parts, music.bars)
         self.in_chord = False
         self.elapsed = Fraction(0)
         self.after = ""
         self.sung: list[list[int]] = [[]]
+
+    def begin_bar(self, events: Iterable[score.Event]) -> None:
+        """Go on with a bar of these events."""
+        self.events = enumerate(events)
+        self.accidentals.start_bar()
+        self.elapsed, self.in_chord = Fraction(0), False
 
     def write_lines(self) -> list[str]:
         """Four bars to a line, each with the words below it, and each part's label above it."""
@@ -68,17 +80,17 @@ class _AbcWriter:
             zip(body, body[1:-1], body[2:], strict=False), 2
         ):
             if place in self.labels:
-                lines[-1] += self._close_event()
+                lines[-1] += self.close_event()
                 self._start_line(lines)
                 bars = 0
                 lines[-1] = "".join(f"P:{label}\n" for label in self.labels[place])
-            lines[-1] += self._write_token(before, token)
+            lines[-1] += self.write_token(before, token)
             if _is_bar_line(token) and before and after and not _is_bar_line(after):
                 bars += 1
-                if bars >= _BARS_PER_LINE and not token[-1].isdigit():
+                if bars >= BARS_PER_LINE and not token[-1].isdigit():
                     self._start_line(lines)
                     bars = 0
-        lines[-1] += self._close_event()
+        lines[-1] += self.close_event()
         words = write_verses(self.lyrics, self.sung)
         return [text for line, below in zip(lines, words, strict=True) for text in (line, *below)]
 
@@ -97,11 +109,12 @@ class _AbcWriter:
                 found.setdefault(start, []).append(join_lines(label))
         return found
 
-    def _write_token(self, before: str, token: str) -> str:
+    def write_token(self, before: str, token: str) -> str:
+        """A token behind another one, after what ends the event in front of it."""
         if token in ("]", "-") or score.DURATION.fullmatch(token):
             self.in_chord = self.in_chord and token != "]"
             return token
-        closed = "" if self.in_chord else self._close_event()
+        closed = "" if self.in_chord else self.close_event()
         if _is_bar_line(token):
             return closed + self._write_bar_line(before, token)
         if match := score.METER.fullmatch(token):
@@ -110,7 +123,7 @@ class _AbcWriter:
         space = "" if self.in_chord or score.TUPLET.fullmatch(before) else self._write_space()
         return closed + space + self._write_element(token)
 
-    def _close_event(self) -> str:
+    def close_event(self) -> str:
         """What stands after the last event."""
         text, self.after = self.after, ""
         return self._mark_graces(text)

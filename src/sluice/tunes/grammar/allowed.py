@@ -51,6 +51,7 @@ class AllowedTokens:
         self.mask = lru_cache(maxsize=CACHE_SIZE)(self._build_mask)
         self._goals = lru_cache(maxsize=CACHE_SIZE)(self._find_goals)
         self._tuplets = lru_cache(maxsize=CACHE_SIZE)(self._find_tuplets)
+        self._ends = lru_cache(maxsize=CACHE_SIZE)(self._find_end_lines)
 
     def next_tokens(self, state: TuneState) -> Iterable[int]:
         """The ids that may follow."""
@@ -155,8 +156,12 @@ class AllowedTokens:
             meters = self.alphabet.meters.items()
             return [number for number, meter in meters if meter != state.meter]
         if state.position == Position.IN_BAR and state.tuplet is None:
-            return [number for number in self.end_lines if self._can_end_bar(state, number)]
+            return [*self._ends(_describe_bar(state))]
         return []
+
+    def _find_end_lines(self, state: TuneState) -> list[int]:
+        """The lines that may end a bar, given as `_describe_bar` does."""
+        return [number for number in self.end_lines if self._can_end_bar(state, number)]
 
     def _find_opening_lines(self) -> list[int]:
         """The lines that begin a tune by saying how many bars its first section has."""
@@ -219,3 +224,15 @@ class AllowedTokens:
         if after.phase == SectionPhase.SECOND_ENDING_DUE and not self._find_second_endings(after):
             return False
         return after.phase != SectionPhase.OVER or (after.may_end and not state.tied_pitches)
+
+
+def _describe_bar(state: TuneState) -> TuneState:
+    """What counts where a bar may end: not which notes it has."""
+    held = frozenset([0]) if state.tied_pitches else frozenset[int]()
+    return TuneState(
+        meter=state.meter,
+        section=state.section,
+        elapsed=state.elapsed,
+        tied_pitches=held,
+        has_note=state.has_note,
+    )

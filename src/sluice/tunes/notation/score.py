@@ -22,6 +22,8 @@ MODE = re.compile(rf"K:C({'|'.join(MODES)})")
 DURATION = re.compile(r"\d{0,6}(?:/0*[1-9]\d{0,5})?")
 TUPLET = re.compile(r"\((\d)(?::(\d+):(\d+))?")
 BAR_LINE = re.compile(r"\|{1,2}|\|:|:\||::|\|\d(?:,\d)*")
+_KEPT_SCORES = 16
+"""A tune is measured, moved to its key and written, each time from its score."""
 
 
 class Event(NamedTuple):
@@ -87,6 +89,11 @@ def parse(tokens: Sequence[str]) -> Score:
     Raises:
         InvalidTokensError: meter and mode are not in front, a misplaced token, or no note.
     """
+    return _parse(tuple(tokens))
+
+
+@lru_cache(maxsize=_KEPT_SCORES)
+def _parse(tokens: tuple[str, ...]) -> Score:
     meter = METER.fullmatch(tokens[0]) if tokens else None
     if meter is None:
         raise InvalidTokensError("a tune begins with its meter, as in M:6/8", 0)
