@@ -10,10 +10,8 @@ from sqlalchemy import select
 from starlette.testclient import TestClient
 
 from sluice.studio.archive.database import Database
-from sluice.studio.archive.tables import ArchiveTune, Composition, Member
+from sluice.studio.archive.tables import ArchiveTune, Member
 from sluice.studio.archive.tunes import add_tune, claim_tunes
-from sluice.tunes.notation.abc_file import split_blocks
-from sluice.tunes.notation.transcription import transcribe
 from studio.conftest import add_member
 
 ABC = 'X:1\nT:The Long Road\nR:jig\nM:6/8\nL:1/8\nK:G\n|:"G"GAB ~d2e|d2B A3:|\n'
@@ -97,30 +95,6 @@ def test_wrong_abc_is_refused_with_its_line_and_kept_as_typed(visitor: TestClien
     assert visitor.post(f"{path}/edit", data=kept).status_code == 303
     page = visitor.get(path).text
     assert "not fully understood" in page and "Line 6:" in page
-
-
-def test_abc_is_downloaded_as_typed_with_its_source(
-    visitor: TestClient, database: Database
-) -> None:
-    with database.open_session(write=True) as session:
-        composition = Composition(
-            code="a2b3c4d5e6", model="f" * 64, options={}, seed=77, state="done", abc=ABC
-        )
-        session.add(composition)
-        session.flush()
-        tune = add_tune(session, title="", abc=ABC, author=None, composition=composition)
-        session.flush()
-        number = tune.id
-    answer = visitor.get(f"/tunes/{number}.abc")
-    assert answer.headers["content-type"].startswith("text/vnd.abc")
-    assert "the-long-road.abc" in answer.headers["content-disposition"]
-    added = [line for line in answer.text.splitlines() if line not in ABC.splitlines()]
-    assert [line[:2] for line in added] == ["N:", "S:", "F:"]
-    assert added[2] == f"F:http://testserver:80/tunes/{number}"
-    assert "seed 77" in added[1] and "/c/a2b3c4d5e6" in added[1]
-    assert [line for line in answer.text.splitlines() if line not in added] == ABC.splitlines()
-    read = transcribe(split_blocks(answer.text, "")[0])
-    assert read.title == "The Long Road" and len(read.score.bars) == 2
 
 
 def test_a_page_out_of_range_or_hidden_is_not_found(

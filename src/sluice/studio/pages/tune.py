@@ -14,6 +14,7 @@ from sluice.studio.archive.settings import can_change_setting, list_settings
 from sluice.studio.archive.tables import ArchiveTune
 from sluice.studio.archive.tunes import can_change, get_tune
 from sluice.studio.errors import StudioError
+from sluice.studio.pages.tune_community import find_tune_community
 from sluice.studio.security.limits import allow
 from sluice.studio.security.text import check_text
 from sluice.studio.web.context import DatabaseDep, MemberDep, VisitorDep
@@ -52,6 +53,7 @@ def render_tune(
         settings=settings[:_SETTINGS_IN_FULL], more_settings=settings[_SETTINGS_IN_FULL:],
         can_change=can_change(tune, member, visitor.claim_hash),
         can_change_setting=lambda setting: can_change_setting(setting, member),
+        community=find_tune_community(database, visitor, tune),
         comments=list_comments(database, "tune", tune.id, member), **refused,
     )  # fmt: skip
 

@@ -12,8 +12,8 @@ from sluice.studio.archive.tune_choices import list_choices
 from sluice.studio.errors import StudioError
 from sluice.studio.languages import gettext as _
 from sluice.studio.security.limits import allow_reading
-from sluice.studio.web.list_addresses import find_better_address, read_page, write_address
 from sluice.studio.web.context import DatabaseDep, StudioDep, VisitorDep
+from sluice.studio.web.list_addresses import find_better_address, read_page, write_address
 from sluice.studio.web.rendering import render
 
 router = APIRouter()
