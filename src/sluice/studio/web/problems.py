@@ -63,9 +63,12 @@ def install_handlers(app: FastAPI) -> None:
 
 def answer_problem(request: Request, status: int, sentence: str, field: str = "") -> Response:
     """One sentence, as JSON where that is asked for, else as a page."""
-    wants_json = request.url.path.startswith("/api/") or "application/json" in request.headers.get(
-        "accept", ""
-    )
-    if wants_json:
+    if wants_json(request):
         return JSONResponse({"problem": sentence, "field": field}, status)
     return render(request, "problem.html", status, sentence=sentence, field=field)
+
+
+def wants_json(request: Request) -> bool:
+    """Whether a program asks, not a person."""
+    is_api = request.url.path.startswith("/api/")
+    return is_api or "application/json" in request.headers.get("accept", "")
