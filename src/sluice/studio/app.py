@@ -9,11 +9,13 @@ from fastapi import Depends, FastAPI
 
 from sluice._version import __version__
 from sluice.studio.accounts.sessions import COOKIE
+from sluice.studio.api.v1 import add_api
 from sluice.studio.config import StudioConfig
 from sluice.studio.pages import (
     community,
     compose,
     composition,
+    data,
     downloads,
     glas_herry,
     glass,
@@ -27,12 +29,13 @@ from sluice.studio.security.headers import HeadersMiddleware
 from sluice.studio.web import static_files
 from sluice.studio.web.context import Studio
 from sluice.studio.web.forms import check_form, check_quick_form
+from sluice.studio.web.mailing import send_mails
 from sluice.studio.web.metrics import MetricsMiddleware, RequestMetrics
 from sluice.studio.web.problems import install_handlers
 from sluice.studio.web.visitor import VisitorMiddleware, get_cookie_name
 
 _PAGES = (
-    *community.ROUTERS, compose.router, composition.router, downloads.router,
+    *community.ROUTERS, compose.router, composition.router, data.router,
     glas_herry.router, glass.router,
     media.router, *membership.ROUTERS, metrics.router, site.router,
 )  # fmt: skip
@@ -51,7 +54,8 @@ def create_app(config: StudioConfig, number: int = 0) -> FastAPI:
 
     @asynccontextmanager
     async def run(app: FastAPI) -> AsyncIterator[None]:
-        yield
+        async with send_mails(studio):
+            yield
         request_metrics.write()
         await studio.close()
 
@@ -66,10 +70,13 @@ def create_app(config: StudioConfig, number: int = 0) -> FastAPI:
     app.include_router(downloads.router, include_in_schema=False)
     for router in _PAGES:
         app.include_router(router, dependencies=[Depends(check_form)], include_in_schema=False)
+    for router in community.OPEN_ROUTERS:
+        app.include_router(router, include_in_schema=False)
     for router in _QUICK_PAGES:
         app.include_router(
             router, dependencies=[Depends(check_quick_form)], include_in_schema=False
         )
+    add_api(app)
     install_handlers(app)
     cookie = get_cookie_name(COOKIE, config.is_secure)
     app.add_middleware(BodyLimitMiddleware, session_cookie=cookie)

@@ -14,6 +14,7 @@ pytestmark = pytest.mark.browser
 
 def test_selected_bars_are_looped(players: Players) -> None:
     page = players.show(JIG)
+    page.locator("[data-control=tempo]").fill("200")
     page.evaluate("""() => {
         window.selected = [];
         document.addEventListener("bars-selected", event => window.selected.push(event.detail));

@@ -16,6 +16,7 @@ from sluice.studio.accounts.sessions import (
     start_session,
 )
 from sluice.studio.archive.tables import Member
+from sluice.studio.languages import list_languages
 from sluice.studio.web.context import Studio
 from sluice.studio.web.visitor import Visitor, get_cookie_name, renew_secret, set_cookie
 
@@ -35,6 +36,8 @@ def enter(
     renew_secret(request)
     seconds = int(DURATION.total_seconds())
     set_cookie(request, get_cookie_name(COOKIE, is_secure), token, seconds)
+    if member.language in list_languages():
+        set_cookie(request, "language", member.language, _KNOWN_SECONDS)
     known = sign_browser(studio.key, member)
     set_cookie(request, get_cookie_name(KNOWN, is_secure), known, _KNOWN_SECONDS)
 
