@@ -10,10 +10,12 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -160,6 +162,23 @@ def any_database(database_url: str) -> Iterator[Database]:
     opened.create_tables()
     yield opened
     opened.close()
+
+
+@contextmanager
+def serve(app: FastAPI, port: int) -> Iterator[None]:
+    """The application as a server of this process, without a composing process."""
+    import uvicorn
+
+    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="error", ws="none"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        while not server.started:
+            time.sleep(0.02)
+        yield
+    finally:
+        server.should_exit = True
+        thread.join()
 
 
 def find_free_port() -> int:

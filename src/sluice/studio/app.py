@@ -9,13 +9,14 @@ from fastapi import Depends, FastAPI
 
 from sluice._version import __version__
 from sluice.studio.accounts.sessions import COOKIE
-from sluice.studio.archive.database import Database
+from sluice.studio.api.v1 import add_api
 from sluice.studio.config import StudioConfig
-from sluice.studio.exports.cache import FileCache
-from sluice.studio.exports.jobs import JobRunner
 from sluice.studio.pages import (
+    archive,
     community,
     compose,
+    composition,
+    data,
     downloads,
     glas_herry,
     glass,
@@ -28,15 +29,18 @@ from sluice.studio.security.bodies import BodyLimitMiddleware
 from sluice.studio.security.headers import HeadersMiddleware
 from sluice.studio.web import static_files
 from sluice.studio.web.context import Studio
-from sluice.studio.web.forms import check_form
+from sluice.studio.web.forms import check_form, check_quick_form
+from sluice.studio.web.mailing import send_mails
 from sluice.studio.web.metrics import MetricsMiddleware, RequestMetrics
 from sluice.studio.web.problems import install_handlers
 from sluice.studio.web.visitor import VisitorMiddleware, get_cookie_name
 
 _PAGES = (
-    *community.ROUTERS, compose.router, downloads.router, glas_herry.router, glass.router,
+    *archive.ROUTERS, *community.ROUTERS, compose.router, composition.router, data.router,
+    glas_herry.router, glass.router,
     media.router, *membership.ROUTERS, metrics.router, site.router,
 )  # fmt: skip
+_QUICK_PAGES = (compose.quick_router, composition.quick_router)
 
 
 def create_app(config: StudioConfig, number: int = 0) -> FastAPI:
@@ -46,15 +50,15 @@ def create_app(config: StudioConfig, number: int = 0) -> FastAPI:
         config: the settings.
         number: of this process among the web processes of this folder, from 0.
     """
-    jobs = JobRunner(config.folder / "run", FileCache(config.folder / "cache"))
-    studio = Studio(config, Database(config.database_url), jobs)
+    studio = Studio.open(config)
     request_metrics = RequestMetrics(config.folder / "run", number)
 
     @asynccontextmanager
     async def run(app: FastAPI) -> AsyncIterator[None]:
-        yield
+        async with send_mails(studio):
+            yield
         request_metrics.write()
-        studio.database.close()
+        await studio.close()
 
     app = FastAPI(
         title=config.title, version=__version__, lifespan=run, docs_url=None, redoc_url=None,
@@ -67,6 +71,13 @@ def create_app(config: StudioConfig, number: int = 0) -> FastAPI:
     app.include_router(downloads.router, include_in_schema=False)
     for router in _PAGES:
         app.include_router(router, dependencies=[Depends(check_form)], include_in_schema=False)
+    for router in community.OPEN_ROUTERS:
+        app.include_router(router, include_in_schema=False)
+    for router in _QUICK_PAGES:
+        app.include_router(
+            router, dependencies=[Depends(check_quick_form)], include_in_schema=False
+        )
+    add_api(app)
     install_handlers(app)
     cookie = get_cookie_name(COOKIE, config.is_secure)
     app.add_middleware(BodyLimitMiddleware, session_cookie=cookie)

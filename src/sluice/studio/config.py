@@ -29,6 +29,7 @@ class StudioConfig:
             machine always may.
         language: of visitors whose browser asks for none that is known.
         title: the name of this site.
+        licence: of what visitors may take from it, as stated beside every data set.
     """
 
     folder: Path = Path("studio")
@@ -44,6 +45,7 @@ class StudioConfig:
     metrics_from: tuple[str, ...] = ()
     language: str = "en"
     title: str = "Sluice Studio"
+    licence: str = "CC BY-SA 4.0, by the authors named with each tune"
 
     @property
     def database_url(self) -> str:

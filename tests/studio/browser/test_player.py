@@ -189,6 +189,7 @@ def test_it_sounds_as_the_library_plays_it(
 def test_a_tune_is_counted_in(players: Players) -> None:
     page = players.show(REEL)
     page.locator("[data-control=count-in]").check()
+    page.locator("[data-control=tempo]").fill("200")
     page.evaluate("""() => {
         window.clicks = [];
         const start = OscillatorNode.prototype.start;
@@ -205,8 +206,8 @@ def test_a_tune_is_counted_in(players: Players) -> None:
     page.click("[data-control=play]")
     players.wait("window.first !== undefined", seconds=8)
     clicks, first = page.evaluate("[window.clicks, window.first]")
-    # A bar of four and the three beats before the upbeat, a third of a second each.
-    beats = [round(3 * (first - at), 3) for at in clicks]
+    # A bar of four and the three beats before the upbeat, a sixth of a second each.
+    beats = [round(6 * (first - at), 3) for at in clicks]
     assert beats == pytest.approx([7, 6, 5, 4, 3, 2, 1], abs=0.01)
 
 
@@ -222,7 +223,7 @@ def test_the_tempo_changes_while_it_plays(players: Players) -> None:
             players.ask("""(async () => {
                 const {AudioContext} = window;
                 const before = [player.position, performance.now()];
-                await new Promise(resolve => setTimeout(resolve, 500));
+                await new Promise(resolve => setTimeout(resolve, 400));
                 const after = [player.position, performance.now()];
                 return (after[0] - before[0]) / (after[1] - before[1]) * 1000;
             })()""")

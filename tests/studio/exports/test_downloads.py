@@ -69,9 +69,11 @@ def get(client: TestClient, path: str) -> bytes:
     return answer.content
 
 
-def test_abc_is_what_was_typed(filled: TestClient) -> None:
-    for path in ("/c/abcdefghij.abc", "/tunes/1.abc"):
-        assert get(filled, path).decode() == JIG
+def test_abc_is_what_was_typed_and_says_where_it_comes_from(filled: TestClient) -> None:
+    lines = get(filled, "/tunes/1.abc").decode().splitlines()
+    assert [line for line in lines if line[:2] not in ("N:", "S:", "F:")] == JIG.splitlines()
+    assert "F:http://testserver:80/tunes/1" in lines
+    assert JIG.splitlines()[-1] in get(filled, "/c/abcdefghij.abc").decode()
     assert "T:The Other Jig" in get(filled, "/tunes/1/settings/1.abc").decode()
 
 

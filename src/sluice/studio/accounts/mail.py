@@ -28,10 +28,18 @@ from sluice.studio.security.text import check_line
 _SECONDS = 20
 _FIRST_DELAY, _LONGEST_DELAY = timedelta(minutes=1), timedelta(hours=6)
 MAX_ATTEMPTS = 10
+# With shorter lines a long link in a header is encoded, and no mail program finds it.
+_POLICY = SMTP.clone(max_line_length=900)
 
 
-def queue_mail(database: Session, recipient: str, subject: str, text: str) -> None:
+def queue_mail(
+    database: Session, recipient: str, subject: str, text: str, unsubscribe_url: str = ""
+) -> None:
     """Put a mail among those that wait to be sent.
+
+    Args:
+        unsubscribe_url: where a POST ends mails of this kind (RFC 8058); in each that comes
+            regularly.
 
     Raises:
         StudioError: the recipient is no address, or the subject has several lines.
@@ -43,6 +51,7 @@ def queue_mail(database: Session, recipient: str, subject: str, text: str) -> No
             recipient=check_email(recipient),
             subject=check_line(subject, "subject"),
             text=text,
+            unsubscribe_url=unsubscribe_url,
             next_attempt_at=get_now(),
         )
     )
@@ -69,14 +78,17 @@ def send_waiting(database: Database, config: StudioConfig, limit: int = 20) -> i
 
 def _take(database: Database) -> OutgoingMail | None:
     now = get_now()
+    due = (
+        select(OutgoingMail)
+        .where(OutgoingMail.next_attempt_at <= now, OutgoingMail.attempts < MAX_ATTEMPTS)
+        .order_by(OutgoingMail.next_attempt_at)
+        .limit(1)
+    )
+    with database.open_session() as session:
+        if session.scalar(due) is None:  # no lock is taken where nothing waits
+            return None
     with database.open_session(write=True) as session:
-        mail = session.scalar(
-            select(OutgoingMail)
-            .where(OutgoingMail.next_attempt_at <= now, OutgoingMail.attempts < MAX_ATTEMPTS)
-            .order_by(OutgoingMail.next_attempt_at)
-            .limit(1)
-            .with_for_update(skip_locked=True)
-        )
+        mail = session.scalar(due.with_for_update(skip_locked=True))
         if mail is not None:
             mail.next_attempt_at = now + min(_FIRST_DELAY * 3**mail.attempts, _LONGEST_DELAY)
             mail.attempts += 1
@@ -88,13 +100,16 @@ def compose_message(config: StudioConfig, mail: OutgoingMail) -> EmailMessage:
     url = urlsplit(config.mail)
     host = urlsplit(config.public_address).hostname or "localhost"
     sender = parse_qs(url.query).get("from", [f"noreply@{host}"])[0]
-    message = EmailMessage(policy=SMTP)
+    message = EmailMessage(policy=_POLICY)
     message["From"] = Address(config.title, addr_spec=sender)
     message["To"] = Address(addr_spec=mail.recipient)
     message["Subject"] = mail.subject
     message["Date"] = format_datetime(get_now())
     message["Message-ID"] = make_msgid(domain=host)
     message["Auto-Submitted"] = "auto-generated"
+    if mail.unsubscribe_url:
+        message["List-Unsubscribe"] = f"<{mail.unsubscribe_url}>"
+        message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     message.set_content(mail.text)
     return message
 

@@ -12,9 +12,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from sluice._version import __version__
-from sluice.studio.archive.books import find_book
+from sluice.studio.archive.attribution import write_attributed_abc
+from sluice.studio.archive.books import find_book, list_readable
 from sluice.studio.archive.tables import ArchiveTune, Composition, Member, Setting
-from sluice.studio.archive.visibility import can_see, require_visible
+from sluice.studio.archive.visibility import require_visible
 from sluice.studio.errors import NotFoundError, StudioError
 from sluice.studio.exports.formats import FileFormat, check_length, read_tune
 from sluice.studio.languages import gettext as _
@@ -26,10 +27,17 @@ _REFERENCE = re.compile(r"^X:.*$", re.MULTILINE)
 
 @dataclass(frozen=True)
 class FileSource:
-    """Tunes with a common title, as ABC."""
+    """Tunes with a common title.
+
+    Attributes:
+        title: of the tune or book.
+        abcs: as typed.
+        texts: the same with fields that say where they come from, for a file of ABC.
+    """
 
     title: str
     abcs: tuple[str, ...]
+    texts: tuple[str, ...] = ()
 
     def make_request(self, kind: FileFormat) -> dict[str, Any]:
         """What a job process reads.
@@ -49,7 +57,7 @@ class FileSource:
 
     def make_tag(self, kind: FileFormat) -> str:
         """Digits that change with the file."""
-        text = json.dumps([__version__, kind.ending, self.title, self.abcs])
+        text = json.dumps([__version__, kind.ending, self.title, self.abcs, self.texts])
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
@@ -62,7 +70,7 @@ def write_quickly(source: FileSource, kind: FileFormat) -> bytes:
     if kind.ending == "mid":
         return read_tune(source.abcs[0]).midi()
     if kind.ending == "abc":
-        texts = [abc.strip() + "\n" for abc in source.abcs]
+        texts = [abc.strip() + "\n" for abc in source.texts or source.abcs]
         if len(texts) != 1:
             texts = [
                 _REFERENCE.sub(f"X:{number}", text, count=1) for number, text in enumerate(texts, 1)
@@ -84,7 +92,7 @@ def find_composition_source(database: Session, code: str) -> FileSource:
 
 
 def find_tune_source(
-    database: Session, number: str, member: Member | None, claim_hash: str = ""
+    database: Session, number: str, member: Member | None, claim_hash: str, address: str
 ) -> FileSource:
     """A tune as it stands in the archive.
 
@@ -92,11 +100,16 @@ def find_tune_source(
         NotFoundError: there is none that this visitor may see.
     """
     tune = require_visible(database.get(ArchiveTune, _parse_number(number)), member, claim_hash)
-    return FileSource(tune.title, (tune.abc,))
+    return FileSource(tune.title, (tune.abc,), (write_attributed_abc(tune, address),))
 
 
 def find_setting_source(
-    database: Session, number: str, setting: str, member: Member | None, claim_hash: str = ""
+    database: Session,
+    number: str,
+    setting: str,
+    member: Member | None,
+    claim_hash: str,
+    address: str,
 ) -> FileSource:
     """A setting by its number within its tune.
 
@@ -113,22 +126,25 @@ def find_setting_source(
         member,
         claim_hash,
     )
-    return FileSource(found.title or tune.title, (found.abc,))
+    text = write_attributed_abc(tune, address, found)
+    return FileSource(found.title or tune.title, (found.abc,), (text,))
 
 
-def find_book_source(database: Session, number: str, member: Member | None) -> FileSource:
+def find_book_source(
+    database: Session, number: str, member: Member | None, address: str
+) -> FileSource:
     """The tunes of a book that this visitor may see.
 
     Raises:
         NotFoundError: there is no such book.
     """
     book = find_book(database, _parse_number(number), member)
-    abcs = [
-        entry.tune.abc if entry.setting is None else entry.setting.abc
-        for entry in book.entries
-        if can_see(entry.setting or entry.tune, member) and can_see(entry.tune, member)
-    ]
-    return FileSource(book.name, tuple(abcs))
+    entries = list_readable(book, member)
+    return FileSource(
+        book.name,
+        tuple((entry.setting or entry.tune).abc for entry in entries),
+        tuple(write_attributed_abc(entry.tune, address, entry.setting) for entry in entries),
+    )
 
 
 def _parse_number(text: str) -> int:

@@ -61,8 +61,8 @@ class QueueItem:
         return getattr(self.row, "visibility", "") == WAITING
 
 
-def list_queue(database: Session, limit: int = 50) -> list[QueueItem]:
-    """The oldest of what waits and of what was reported."""
+def list_queue(database: Session, limit: int = 20) -> list[QueueItem]:
+    """The oldest of what waits and of what was reported, as many as a page shows."""
     reports: dict[tuple[str, int], list[AbuseReport]] = {}
     open_reports = select(AbuseReport).where(AbuseReport.closed_at.is_(None))
     for report in database.scalars(open_reports.order_by(AbuseReport.id).limit(500)):
@@ -78,11 +78,6 @@ def list_queue(database: Session, limit: int = 50) -> list[QueueItem]:
             }
         items += _describe(database, subject, rows, reports)
     return sorted(items, key=lambda item: item.created_at)[:limit]
-
-
-def count_queue(database: Session) -> int:
-    """How many things a keeper has to decide about; at most 50 are counted."""
-    return len(list_queue(database))
 
 
 def list_own_waiting(database: Session, member: Member) -> list[QueueItem]:

@@ -12,6 +12,7 @@ from sluice.studio.pages import (
     offline,
     recordings,
     tune_choice,
+    unsubscribe,
 )
 
 ROUTERS = (
@@ -25,3 +26,6 @@ ROUTERS = (
     recordings.router,
     tune_choice.router,
 )
+
+# Programs of mail providers send these forms, without a token of this site.
+OPEN_ROUTERS = (unsubscribe.router,)

@@ -1,16 +1,122 @@
-"""The first page: a tune is composed."""
+"""The first page: wishes are typed, and a tune is composed."""
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request, Response
+import asyncio
+import json
+from collections.abc import Sequence
+from typing import Any
 
-from sluice.studio.web.context import VisitorDep
-from sluice.studio.web.rendering import render
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse, RedirectResponse
+from starlette.concurrency import run_in_threadpool
+
+from sluice.studio.archive.compositions import find_composition
+from sluice.studio.archive.tables import Composition
+from sluice.studio.composing.options import ComposingOptions
+from sluice.studio.errors import StudioError
+from sluice.studio.pages.compose_form import draw_seed, read_options, read_values
+from sluice.studio.pages.compose_page import render_page
+from sluice.studio.web.compositions import (
+    answer_events,
+    finish_composition,
+    follow_composition,
+    start_compositions,
+)
+from sluice.studio.web.context import (
+    DatabaseDep,
+    ModelsDep,
+    Studio,
+    StudioDep,
+    VisitorDep,
+    get_visitor,
+)
+from sluice.studio.web.problems import wants_json
 
 router = APIRouter()
+quick_router = APIRouter()
+"""Routes that open no session of the database for the request as a whole."""
 
 
 @router.get("/")
-def show_compose(request: Request, visitor: VisitorDep) -> Response:
-    """The first page."""
-    return render(request, "compose.html")
+def show_compose(
+    request: Request, database: DatabaseDep, visitor: VisitorDep, models: ModelsDep
+) -> Response:
+    """The form, as the address fills it in; a script composes at once where it says nothing."""
+    values = read_values(request.query_params)
+    return render_page(
+        request, database, visitor, models, values, composes_at_once=not request.query_params
+    )
+
+
+@quick_router.post("/compose")
+async def compose(request: Request, studio: StudioDep) -> Response:
+    """Rows for the tunes that a form asks for, or for one like another with a new seed."""
+    form = {name: value for name, value in (await request.form()).items() if isinstance(value, str)}
+    try:
+        if form.get("again"):
+            options = [await _read_again(studio, form["again"])]
+        else:
+            options = read_options(read_values(form), form.get("previous_seed", ""))
+        started = await start_compositions(studio, request, options)
+    except StudioError as error:
+        return await _refuse(request, studio, form, error)
+    return await answer_started(request, studio, started)
+
+
+@quick_router.post("/compose/check")
+async def check(request: Request, studio: StudioDep) -> Response:
+    """Whether the wishes of a form are understood, while it is typed."""
+    form = {name: value for name, value in (await request.form()).items() if isinstance(value, str)}
+    await studio.checks.find_model(read_options(read_values(form))[0])
+    return JSONResponse({})
+
+
+async def answer_started(
+    request: Request, studio: Studio, started: Sequence[Composition], beside: Sequence[str] = ()
+) -> Response:
+    """What a script asks for, the codes or with them the first tune's events; else the page of the
+    tunes, which are finished before.
+
+    Args:
+        beside: the codes of tunes that stay on the page.
+    """
+    codes = [one.code for one in started]
+    address = f"/c/{codes[0]}"
+    if others := [*codes[1:], *beside]:
+        address += f"?beside={','.join(others)}"
+    data = {"codes": codes, "seed": str(started[0].seed), "address": address}
+    if "text/event-stream" in request.headers.get("accept", ""):
+        beginning = f"event: codes\ndata: {json.dumps(data)}\n\n".encode()
+        return answer_events(follow_composition(studio, started[0]), beginning)
+    if wants_json(request):
+        return JSONResponse(data)
+    await asyncio.gather(*(finish_composition(studio, code) for code in codes))
+    return RedirectResponse(address, 303)
+
+
+async def _read_again(studio: Studio, code: str) -> ComposingOptions:
+    def read() -> dict[str, Any]:
+        with studio.database.open_session() as session:
+            return dict(find_composition(session, code).options)
+
+    options = await run_in_threadpool(read)
+    return ComposingOptions.parse({**options, "seed": draw_seed(), "model": ""})
+
+
+async def _refuse(
+    request: Request, studio: Studio, form: dict[str, str], error: StudioError
+) -> Response:
+    if wants_json(request):
+        raise error
+    models = await studio.list_models()
+
+    def show() -> Response:
+        with studio.database.open_session() as session:
+            visitor = get_visitor(request, session, studio)
+            problems = {error.field: error.sentence}
+            return render_page(
+                request, session, visitor, models, read_values(form), problems=problems
+            )
+
+    return await run_in_threadpool(show)

@@ -26,7 +26,7 @@ def list_offline_files() -> list[str]:
     ]
 
 
-@router.get("/books/worker.js")
+@router.get("/books/worker")
 def read_worker() -> Response:
     """The service worker; its address limits it to tunebooks."""
     path = FOLDER / "own" / "community" / "books-worker.js"

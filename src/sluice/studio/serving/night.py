@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
+from sluice.studio.accounts.privacy import purge
 from sluice.studio.archive.database import Database
 from sluice.studio.archive.task_runs import claim_run, finish_run
 from sluice.studio.config import StudioConfig
@@ -14,7 +15,13 @@ from sluice.studio.serving.parent import read_settings
 Task = Callable[[Database, StudioConfig], None]
 _logger = logging.getLogger("night")
 
-TASKS: dict[str, Task] = {}
+
+def _purge(database: Database, config: StudioConfig) -> None:
+    with database.open_session(write=True) as session:
+        purge(session, config.folder)
+
+
+TASKS: dict[str, Task] = {"purge": _purge}
 """What is done, in this order; one that fails is logged, and done again after two hours."""
 
 

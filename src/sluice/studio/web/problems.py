@@ -7,6 +7,7 @@ from urllib.parse import quote
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse
+from sqlalchemy.exc import IntegrityError
 from starlette.exceptions import HTTPException
 
 from sluice.errors import SluiceError
@@ -44,6 +45,11 @@ def install_handlers(app: FastAPI) -> None:
             return answer
         return answer_problem(request, status, str(error), field)
 
+    @app.exception_handler(IntegrityError)
+    def answer_race(request: Request, error: IntegrityError) -> Response:
+        sentence = _("Somebody else changed this at the same moment. Please try again.")
+        return answer_problem(request, 409, sentence)
+
     @app.exception_handler(RequestValidationError)
     def answer_invalid(request: Request, error: RequestValidationError) -> Response:
         first = error.errors()[0]
@@ -63,9 +69,12 @@ def install_handlers(app: FastAPI) -> None:
 
 def answer_problem(request: Request, status: int, sentence: str, field: str = "") -> Response:
     """One sentence, as JSON where that is asked for, else as a page."""
-    wants_json = request.url.path.startswith("/api/") or "application/json" in request.headers.get(
-        "accept", ""
-    )
-    if wants_json:
+    if wants_json(request):
         return JSONResponse({"problem": sentence, "field": field}, status)
     return render(request, "problem.html", status, sentence=sentence, field=field)
+
+
+def wants_json(request: Request) -> bool:
+    """Whether a program asks, not a person."""
+    is_api = request.url.path.startswith("/api/")
+    return is_api or "application/json" in request.headers.get("accept", "")

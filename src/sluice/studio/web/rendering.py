@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from sluice._version import __version__
 from sluice.studio.languages import get_language, gettext, list_languages, ngettext
+from sluice.studio.security.text import render_markdown
 from sluice.studio.web.dates import FILTERS
 from sluice.studio.web.forms import FIELD
 from sluice.studio.web.static_files import get_static_url
@@ -38,6 +39,7 @@ def create_environment() -> Environment:
         static_url=get_static_url,
         list_languages=list_languages,
         list_tempos=list_tempos,
+        render_markdown=render_markdown,
         version=__version__,
     )
     return environment

@@ -36,7 +36,7 @@ async function keep() {
     return;
   }
   try {
-    await navigator.serviceWorker.register("/books/worker.js", { scope: "/books/" });
+    await navigator.serviceWorker.register("/books/worker", { scope: "/books/" });
   } catch {
     return; // in private windows, say: the page is read as before
   }

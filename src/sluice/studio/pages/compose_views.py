@@ -1,0 +1,165 @@
+"""A composition as its card shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from sluice.studio.archive.compositions import find_compositions, list_children
+from sluice.studio.archive.models import find_model
+from sluice.studio.archive.tables import ArchiveTune, Composition
+from sluice.studio.languages import gettext as _
+from sluice.studio.languages import ngettext
+from sluice.studio.pages.compose_form import show_options
+from sluice.studio.pages.compose_labels import describe_options, name_dance, name_key, name_mode
+from sluice.studio.web.visitor import Visitor
+
+Link = tuple[str, str]
+"""An address and what it says."""
+
+
+@dataclass(frozen=True)
+class TuneView:
+    """What a card says; without arguments an empty one, for scripts to copy.
+
+    Attributes:
+        values: of the form that composes it.
+        facts: where it comes from: labels and values.
+        parent: the tune that it was made from.
+        archived: the tune of the archive that it became.
+        may_archive: whether this visitor composed it.
+        remark: what is unusual about it, as a sentence.
+    """
+
+    code: str = ""
+    state: str = "waiting"
+    title: str = ""
+    name: str = ""
+    summary: str = ""
+    problem: str = ""
+    abc: str = ""
+    remark: str = ""
+    values: dict[str, Any] = field(default_factory=dict)
+    facts: Sequence[Link] = ()
+    parent: Link | None = None
+    children: Sequence[Link] = ()
+    archived: Link | None = None
+    may_archive: bool = False
+
+
+def view_compositions(
+    database: Session, compositions: Sequence[Composition], visitor: Visitor
+) -> list[TuneView]:
+    """The cards of compositions, in their order."""
+    return [_view(database, composition, visitor) for composition in compositions]
+
+
+def name_composition(composition: Composition) -> str:
+    """Its title, or what is known instead."""
+    if composition.title:
+        return composition.title
+    if composition.state == "failed":
+        return _("A tune that was not written")
+    return _("A tune begins …")
+
+
+def _view(database: Session, composition: Composition, visitor: Visitor) -> TuneView:
+    is_done = composition.state == "done"
+    result = composition.result or {}
+    tune = database.scalar(
+        select(ArchiveTune)
+        .where(ArchiveTune.composition_id == composition.id)
+        .order_by(ArchiveTune.id)
+        .limit(1)
+    )
+    shown = {
+        **composition.options,
+        **{k: result[k] for k in ("key", "meter", "dance") if result.get(k)},
+    }
+    return TuneView(
+        code=composition.code,
+        state=composition.state,
+        title=composition.title,
+        name=name_composition(composition),
+        summary=describe_options(shown),
+        problem=composition.problem,
+        abc=composition.abc,
+        remark=_remark(composition),
+        values=show_options(composition.options),
+        facts=_list_facts(database, composition) if is_done else (),
+        parent=_link_parent(database, composition),
+        children=[
+            (f"/c/{one.code}", one.title) for one in list_children(database, composition.code)
+        ],
+        archived=None if tune is None else (f"/tunes/{tune.id}", tune.title),
+        may_archive=is_done and tune is None and visitor.has_made(composition),
+    )
+
+
+def _remark(composition: Composition) -> str:
+    """Without form a tune is what the model alone makes of it: bars need not be full."""
+    measures = (composition.result or {}).get("measures", {})
+    missing = measures.get("bars", 0) - measures.get("full_bars", 0)
+    if composition.options["form"] or not missing:
+        return ""
+    return ngettext(
+        "In free form: {count} bar is shorter or longer than the meter.",
+        "In free form: {count} bars are shorter or longer than the meter.",
+        missing,
+    ).format(count=missing)
+
+
+def _link_parent(database: Session, composition: Composition) -> Link | None:
+    if composition.parent is None:
+        return None
+    (parent,) = find_compositions(database, [composition.parent]) or (None,)
+    if parent is None:
+        return None
+    names = {
+        "vary": _("Varied from {title}"),
+        "fill": _("Filled in from {title}"),
+        "continue": _("Continued from {title}"),
+    }
+    pattern = names.get(composition.kind, _("Made from {title}"))
+    return f"/c/{parent.code}", pattern.format(title=name_composition(parent))
+
+
+def _list_facts(database: Session, composition: Composition) -> list[Link]:
+    options, result = composition.options, composition.result or {}
+    model = find_model(database, composition.model)
+    name = composition.model[:12] if model is None else f"{model.name} ({composition.model[:12]})"
+    if model is None or not model.is_active:
+        name += ", " + _("no longer active here: the tune is shown as it was stored")
+    bars = result.get("measures", {}).get("bars", 0)
+    nearest = result.get("nearest") or {}
+    facts = [
+        (_("Model and recipe"), name),
+        (_("Seed"), str(composition.seed)),
+        (_("Temperature"), str(options.get("temperature", ""))),
+        (_("Kind of dance"), name_dance(str(result.get("dance") or options.get("dance") or ""))),
+        (_("Key"), name_key(str(result.get("key") or options.get("key") or ""))),
+        (_("Mode"), name_mode(str(options.get("mode") or ""))),
+        (_("Meter"), str(result.get("meter") or options.get("meter") or "")),
+        (_("Start"), str(options.get("start") or "")),
+        (_("Length"), ngettext("{count} bar", "{count} bars", bars).format(count=bars)),
+        (_("Form"), _("sections of eight bars") if options.get("form") else _("free")),
+        (_("Nearest tune it learnt from"), _describe_nearest(nearest)),
+        (_("Composed"), composition.created_at.strftime("%Y-%m-%d %H:%M UTC")),
+    ]
+    return [(label, value) for label, value in facts if value]
+
+
+def _describe_nearest(nearest: Mapping[str, Any]) -> str:
+    if not nearest:
+        return ""
+    count = nearest["tokens"]
+    pattern = ngettext(
+        "{title}: {count} token in a row is alike",
+        "{title}: {count} tokens in a row are alike",
+        count,
+    )
+    return pattern.format(title=nearest["title"] or _("without a name"), count=count)
