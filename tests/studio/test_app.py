@@ -17,3 +17,12 @@ def test_a_form_without_the_token_of_its_browser_is_refused(client: TestClient) 
     for token in ("", "0" * 64):
         answer = client.post("/language", data={"language": "en", "csrf_token": token})
         assert answer.status_code == 403
+
+
+def test_pages_are_compressed_for_whoever_reads_that(client: TestClient) -> None:
+    plain = client.get("/nowhere", headers={"accept-encoding": "identity"})
+    packed = client.get("/nowhere", headers={"accept-encoding": "gzip"})
+    assert "content-encoding" not in plain.headers
+    assert packed.headers["content-encoding"] == "gzip"
+    assert int(packed.headers["content-length"]) < len(plain.content)
+    assert packed.text == plain.text

@@ -12,6 +12,7 @@ from sluice.studio.accounts.sessions import COOKIE
 from sluice.studio.api.v1 import add_api
 from sluice.studio.config import StudioConfig
 from sluice.studio.pages import (
+    archive,
     community,
     compose,
     composition,
@@ -35,7 +36,7 @@ from sluice.studio.web.problems import install_handlers
 from sluice.studio.web.visitor import VisitorMiddleware, get_cookie_name
 
 _PAGES = (
-    *community.ROUTERS, compose.router, composition.router, data.router,
+    *archive.ROUTERS, *community.ROUTERS, compose.router, composition.router, data.router,
     glas_herry.router, glass.router,
     media.router, *membership.ROUTERS, metrics.router, site.router,
 )  # fmt: skip

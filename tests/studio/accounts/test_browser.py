@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import email
 import re
-import threading
 import time
 from collections.abc import Iterator
 from email import policy
@@ -13,7 +12,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select
-from tests.studio.conftest import PASSWORD, find_free_port
+from tests.studio.conftest import PASSWORD, find_free_port, serve
 
 from sluice.studio.accounts.sign_up import make_keeper_link
 from sluice.studio.app import create_app
@@ -21,7 +20,6 @@ from sluice.studio.archive.database import Database
 from sluice.studio.archive.tables import ArchiveTune
 from sluice.studio.config import StudioConfig
 
-uvicorn = pytest.importorskip("uvicorn")
 pytestmark = pytest.mark.browser
 ABC = "X:1\nT:New\nM:4/4\nL:1/8\nK:D\nA2FA DAFA|ABAF GFEG:|\n"
 
@@ -36,18 +34,8 @@ def config(tmp_path: Path) -> StudioConfig:
 @pytest.fixture
 def site(config: StudioConfig, database: Database) -> Iterator[str]:
     """The address of the web application, with no composing process."""
-    server = uvicorn.Server(
-        uvicorn.Config(
-            create_app(config), host=config.host, port=config.port, log_level="error", ws="none"
-        )
-    )
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        time.sleep(0.02)
-    yield config.public_address
-    server.should_exit = True
-    thread.join()
+    with serve(create_app(config), config.port):
+        yield config.public_address
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import re
 import statistics
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 from fastapi import FastAPI
@@ -17,6 +18,7 @@ from tests.studio.conftest import PASSWORD, log_in
 from sluice.studio.accounts import passwords
 from sluice.studio.archive.database import Database
 from sluice.studio.archive.tables import Member, MemberSession
+from sluice.studio.archive.tables.base import get_now
 
 EMAIL = "aoife@example.org"
 
@@ -70,6 +72,23 @@ def test_a_stolen_table_of_sessions_opens_none(
         [stored] = session.scalars(select(MemberSession.token_hash)).all()
     client.cookies.clear()
     client.cookies.set("session", stored)
+    assert client.get("/account").status_code == 303
+
+
+def test_a_session_lasts_from_its_last_use(
+    client: TestClient, database: Database, member_id: int
+) -> None:
+    log_in(client, database, member_id)
+    with database.open_session(write=True) as session:
+        now = get_now()
+        left, used = now + timedelta(hours=1), now - timedelta(days=29)
+        session.execute(update(MemberSession).values(expires_at=left, used_at=used))
+    answer = client.get("/account")
+    assert "Max-Age=2592000" in answer.headers["set-cookie"]
+    assert "set-cookie" not in client.get("/account").headers  # not at every request
+    with database.open_session(write=True) as session:
+        assert session.scalars(select(MemberSession.expires_at)).one() > now + timedelta(days=29)
+        session.execute(update(MemberSession).values(expires_at=now))
     assert client.get("/account").status_code == 303
 
 

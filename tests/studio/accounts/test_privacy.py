@@ -14,6 +14,7 @@ from tests.studio.accounts.conftest import ReadMails, find_link, send
 from tests.studio.conftest import PASSWORD, add_member
 from tests.studio.security.test_uploads import make_sound
 
+from sluice.studio.accounts.mail import queue_mail
 from sluice.studio.accounts.privacy import purge
 from sluice.studio.archive.database import Database
 from sluice.studio.archive.tables import (
@@ -25,6 +26,7 @@ from sluice.studio.archive.tables import (
     Book,
     Comment,
     Composition,
+    KeeperAction,
     Media,
     Member,
     MemberSession,
@@ -50,6 +52,7 @@ def full(database: Database, config: StudioConfig, member_id: int) -> int:
                  for title in ("Alone", "Built on")]  # fmt: skip
         session.add_all(tunes)
         session.flush()
+        queue_mail(session, member.email, "Hello", "Aoife")
         session.add_all(
             [
                 Composition(code="a" * 10, model="m", options={}, seed=1, owner_id=member_id),
@@ -60,6 +63,8 @@ def full(database: Database, config: StudioConfig, member_id: int) -> int:
                                  tunes=[tunes[0]]),
                 ArchiveEvent(title="Session", author=member, starts_at=datetime.now(UTC)),
                 Book(owner=member, name="Favourites"),
+                KeeperAction(verb="blocked", subject="member", subject_id=member_id,
+                             summary="Aoife"),
             ]
         )  # fmt: skip
     return member_id

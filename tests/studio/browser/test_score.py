@@ -10,6 +10,7 @@ from studio.browser.conftest import Players
 from studio.browser.sample_tunes import JIG, REEL
 
 pytestmark = pytest.mark.browser
+VIEWS = [{"viewport": {"width": width, "height": 800}} for width in (1280, 390)]
 
 
 def test_selected_bars_are_looped(players: Players) -> None:
@@ -171,3 +172,26 @@ def test_bars_are_selected_by_tapping(players: Players) -> None:
     assert players.ask("player.selected") == {"first": 1, "last": 3}
     page.touchscreen.tap(*inside)
     assert players.ask("player.selected") == {"first": None, "last": None}
+
+
+PART = "dAF DED|FAd cAG|FDD D2A|FAd AFA|dAd cAG|FAd AFA|FDD D2A|FDD D2"
+
+
+@pytest.mark.parametrize("players", VIEWS, indirect=True)
+def test_lines_hold_as_many_bars_each_and_parts_begin_lines(players: Players) -> None:
+    abc = f"X:1\nM:6/8\nL:1/8\nK:D\n|:f/e/|{PART}::g|{PART}:|\n"
+    page = players.show(abc)
+    lines = players.ask("player.score.bars.map(bar => bar.line)")
+    counts = [lines.count(line) for line in dict.fromkeys(lines)]
+    # An upbeat stands before the first bar of each part.
+    each = 4 if page.viewport_size["width"] > 1000 else 2
+    part = [each + 1] + [each] * (8 // each - 1)
+    assert counts == part * 2
+    # What stands there keeps its line while the tune grows.
+    bars = abc.split("|")
+    for stop in range(8, len(bars)):
+        page.evaluate("abc => (window.abc = abc)", "|".join(bars[:stop]) + "|")
+        players.ask("player.score.grow(window.abc)")
+        page.wait_for_timeout(50)
+        grown = players.ask("player.score.bars.map(bar => bar.line)")
+        assert grown == lines[: len(grown)]

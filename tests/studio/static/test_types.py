@@ -13,9 +13,10 @@ import sluice
 OWN = Path(sluice.__file__).parent / "studio/static/own"
 NPX = shutil.which("npx")
 OPTIONS = (
-    "--noEmit --allowJs --checkJs --strict --target es2023 --lib es2023,dom,dom.iterable "
-    "--module esnext --moduleResolution bundler"
+    "--noEmit --allowJs --checkJs --strict --target es2023 --module esnext "
+    "--moduleResolution bundler --lib"
 )
+PAGE, WORKER = "es2023,dom,dom.iterable", "es2023,webworker,webworker.iterable"
 
 
 @pytest.mark.slow
@@ -26,11 +27,13 @@ def test_typescript_finds_no_fault(tmp_path: Path) -> None:
         pytest.skip("npm could not fetch typescript 5.9.3")
     wrong = tmp_path / "wrong.js"
     wrong.write_text("/** @type {number} */\nexport const words = 'no number';\n")
-    assert run(compiler, [wrong]).returncode != 0, "it sees what is wrong"
-    checked = run(compiler, sorted(OWN.rglob("*.js")))
-    assert checked.returncode == 0, checked.stdout
+    assert run(compiler, PAGE, [wrong]).returncode != 0, "it sees what is wrong"
+    workers = sorted(OWN.rglob("*-worker.js"))
+    for library, files in (PAGE, sorted({*OWN.rglob("*.js")} - {*workers})), (WORKER, workers):
+        checked = run(compiler, library, files)
+        assert checked.returncode == 0, checked.stdout
 
 
-def run(compiler: list[str], files: list[Path]) -> subprocess.CompletedProcess[str]:
-    command = [*compiler, *OPTIONS.split(), *map(str, files)]
+def run(compiler: list[str], library: str, files: list[Path]) -> subprocess.CompletedProcess[str]:
+    command = [*compiler, *OPTIONS.split(), library, *map(str, files)]
     return subprocess.run(command, capture_output=True, text=True, timeout=120)

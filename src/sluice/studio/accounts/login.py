@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from sluice.studio.accounts import messages
@@ -10,7 +9,7 @@ from sluice.studio.accounts.links import create_link, use_link
 from sluice.studio.accounts.names import check_email, find_by_email
 from sluice.studio.accounts.passwords import is_password_right
 from sluice.studio.accounts.sessions import end_sessions
-from sluice.studio.archive.tables import ArchiveTune, Composition, Member
+from sluice.studio.archive.tables import Member
 from sluice.studio.config import StudioConfig
 from sluice.studio.errors import ForbiddenError
 from sluice.studio.languages import gettext as _
@@ -66,22 +65,6 @@ def sign_browser(key: bytes, member: Member) -> str:
 def is_browser_known(key: bytes, member: Member, known: str) -> bool:
     """Whether a browser has what `sign_browser` gave."""
     return is_signature(key, "browser", f"{member.id} {member.email}", known)
-
-
-def attach_claims(database: Session, member: Member, claim_hash: str) -> None:
-    """Give the member what was composed and archived in their browser before they logged in."""
-    if not claim_hash:
-        return
-    database.execute(
-        update(Composition)
-        .where(Composition.claim_hash == claim_hash, Composition.owner_id.is_(None))
-        .values(owner_id=member.id)
-    )
-    tunes = select(ArchiveTune).where(
-        ArchiveTune.claim_hash == claim_hash, ArchiveTune.author_id.is_(None)
-    )
-    for tune in database.scalars(tunes):
-        tune.author = member
 
 
 def ask_for_reset(database: Session, config: StudioConfig, key: bytes, email: str) -> None:

@@ -28,11 +28,14 @@ from sluice.studio.archive.tables import (
     Comment,
     Composition,
     Follow,
+    KeeperAction,
     MailLink,
     Media,
     Member,
     MemberSession,
+    OutgoingMail,
     Setting,
+    SignUp,
     TuneNote,
     Vote,
     recording_tunes,
@@ -100,6 +103,13 @@ def delete_member(database: Session, member: Member, keeps_posts: bool) -> None:
         database.execute(
             delete(table).where(table.subject == "member", table.subject_id == member.id)
         )
+    database.execute(
+        update(KeeperAction)
+        .where(KeeperAction.subject == "member", KeeperAction.subject_id == member.id)
+        .values(summary="")
+    )
+    database.execute(delete(OutgoingMail).where(OutgoingMail.recipient == member.email))
+    database.execute(delete(SignUp).where(SignUp.email == member.email))
     database.delete(member)
     database.flush()
 

@@ -49,3 +49,7 @@ LIMITED: dict[int | str, dict[str, object]] = {
 UNAVAILABLE: dict[int | str, dict[str, object]] = {
     503: {"model": ApiProblem, "description": "Not just now; try again later."},
 }
+UNREADABLE: dict[int | str, dict[str, object]] = {
+    400: {"model": ApiProblem, "description": "The body is no text."},
+    413: {"model": ApiProblem, "description": "The body is too large."},
+}

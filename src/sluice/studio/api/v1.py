@@ -6,9 +6,11 @@ from fastapi import APIRouter, FastAPI
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from sluice.studio.api import collections, tunes
+from sluice.studio.api import collections, compositions, tunes
 
 ROUTERS: tuple[APIRouter, ...] = (
+    compositions.router,
+    compositions.models,
     tunes.router,
     collections.recordings,
     collections.books,

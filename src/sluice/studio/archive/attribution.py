@@ -9,6 +9,8 @@ from sluice.studio.languages import gettext as _
 from sluice.tunes.notation.header_fields import write_field
 
 _KEY = re.compile(r"^K:", re.MULTILINE)
+_NUMBER = re.compile(r"^X:", re.MULTILINE)
+_AFTER_NUMBER = re.compile(r"(?<=\n)(?!X:)")
 
 
 def write_attributed_abc(
@@ -22,11 +24,12 @@ def write_attributed_abc(
     """
     abc = tune.abc if setting is None else setting.abc
     fields = "".join(f"{field}\n" for field in _list_fields(tune, address, setting))
-    if not re.search(r"^X:", abc, re.MULTILINE):
+    abc = abc.rstrip("\n") + "\n"
+    if not _NUMBER.search(abc):
         abc = f"X:{number}\n{abc}"
-    found = _KEY.search(abc)
-    place = found.start() if found else abc.index("\n", abc.index("X:")) + 1
-    return f"{abc[:place]}{fields}{abc[place:]}\n"
+    found = _KEY.search(abc) or _AFTER_NUMBER.search(abc)
+    place = found.start() if found else len(abc)
+    return abc[:place] + fields + abc[place:]
 
 
 def _list_fields(tune: ArchiveTune, address: str, setting: Setting | None) -> list[str]:

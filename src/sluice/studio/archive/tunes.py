@@ -205,7 +205,7 @@ def delete_tune(database: Session, tune: ArchiveTune, member: Member | None) -> 
 def claim_tunes(database: Session, member: Member, claim_hash: str) -> int:
     """Put under a member's name what was composed and archived in a browser without account.
 
-    Call it when someone signs up or asks for it. Returns the number of tunes.
+    Returns the number of tunes.
     """
     if not claim_hash:
         return 0
@@ -215,7 +215,7 @@ def claim_tunes(database: Session, member: Member, claim_hash: str) -> int:
         )
     ).all()
     for tune in tunes:
-        claim_tune(tune, member)
+        tune.author, tune.author_name, tune.claim_hash = member, "", ""
     database.execute(
         update(Composition)
         .where(Composition.owner_id.is_(None), Composition.claim_hash == claim_hash)
@@ -223,8 +223,3 @@ def claim_tunes(database: Session, member: Member, claim_hash: str) -> int:
     )
     database.flush()
     return len(tunes)
-
-
-def claim_tune(tune: ArchiveTune, member: Member) -> None:
-    """Put a tune without author under a member's name."""
-    tune.author_id, tune.author_name, tune.claim_hash = member.id, "", ""

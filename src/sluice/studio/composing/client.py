@@ -24,7 +24,7 @@ from sluice.studio.composing.protocol import (
     make_proof,
     read_frame,
 )
-from sluice.studio.errors import StudioError
+from sluice.studio.errors import StudioError, UnavailableError
 from sluice.studio.languages import gettext as _
 
 _HELLO_SECONDS, _ANSWER_SECONDS = 3.0, 10.0
@@ -37,11 +37,11 @@ _Broken = (OSError, EOFError, TimeoutError, ProtocolError)
 """What says that a process is gone, or is none of ours."""
 
 
-class ComposingUnavailableError(StudioError):
+class ComposingUnavailableError(UnavailableError):
     """No composing process can be reached."""
 
 
-class ComposingBusyError(StudioError):
+class ComposingBusyError(UnavailableError):
     """As many tunes wait as are allowed to wait."""
 
 

@@ -9,10 +9,11 @@ from pathlib import Path
 
 from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from sluice.studio.archive.compositions import find_composition
 from sluice.studio.archive.tables import Composition
+from sluice.studio.composing.options import ComposingOptions
 from sluice.studio.errors import NotFoundError
 from sluice.studio.exports.cache import FileCache
 from sluice.studio.glass.packing import VERSION
@@ -29,7 +30,7 @@ def show_glass(
     request: Request, code: str, database: DatabaseDep, studio: StudioDep, visitor: VisitorDep
 ) -> Response:
     """The page; its script fetches the file."""
-    found = _find_composition(database, code)
+    found = _find_done(database, code)
     return render(
         request,
         "glass.html",
@@ -51,7 +52,10 @@ async def read_glass(request: Request, code: str, studio: StudioDep) -> Response
         return Response(status_code=304, headers=headers)
     content = await run_in_threadpool(_read_pack, cache, path)
     if content is None:
-        raise NotFoundError(_("What the network did is not known yet."))
+        dance = str((found.result or {}).get("dance", ""))
+        options = ComposingOptions.parse(found.options)
+        pack = await studio.composing.replay(found.model, found.tokens or (), dance, options)
+        content = await run_in_threadpool(store_pack, cache, path, pack)
     if "gzip" in request.headers.get("accept-encoding", ""):
         headers["content-encoding"] = "gzip"
     else:
@@ -93,18 +97,16 @@ def _read_pack(cache: FileCache, path: Path) -> bytes | None:
 
 def _load_composition(studio: Studio, code: str) -> Composition:
     with studio.database.open_session() as session:
-        return _find_composition(session, code)
+        return _find_done(session, code)
 
 
-def _find_composition(session: Session, code: str) -> Composition:
+def _find_done(session: Session, code: str) -> Composition:
     """A composition that is complete.
 
     Raises:
         NotFoundError: there is none of that code, or it is not complete.
     """
-    found = session.scalar(select(Composition).where(Composition.code == code))
-    if found is None:
-        raise NotFoundError(_("There is no such composition."))
+    found = find_composition(session, code)
     if found.state != "done" or not found.tokens:
         raise NotFoundError(
             _("This tune is not complete yet, so there is nothing to look into. Come back soon.")

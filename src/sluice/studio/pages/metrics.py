@@ -2,45 +2,72 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
+from starlette.concurrency import run_in_threadpool
 
 from sluice._version import __version__
 from sluice.studio.archive.tables import Composition
 from sluice.studio.config import StudioConfig
-from sluice.studio.errors import ForbiddenError
-from sluice.studio.web.context import DatabaseDep, StudioDep
+from sluice.studio.errors import ForbiddenError, StudioError
+from sluice.studio.exports.jobs import JobRunner
+from sluice.studio.web.context import Studio, StudioDep
 from sluice.studio.web.languages import gettext as _
 from sluice.studio.web.metrics import BOUNDS, RequestMetrics
 
 router = APIRouter()
+_SECONDS_FOR_COMPOSING = 1.0
 _TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 @router.get("/healthz")
-def check_health(studio: StudioDep) -> Response:
-    """Whether the database answers: 200 or 503."""
+async def check_health(studio: StudioDep) -> Response:
+    """Whether the database answers, 200 or 503, and the composing processes.
+
+    Without those the archive is still read, and they are started again soon: the answer is 200.
+    """
+    database, composing = await asyncio.gather(
+        run_in_threadpool(_is_answering, studio), _find_composing(studio)
+    )
+    status = "down" if not database else "ok" if composing else "degraded"
+    parts = {
+        "status": status,
+        "database": "ok" if database else "away",
+        "composing": "ok" if composing else "away",
+    }
+    return JSONResponse(parts, 200 if database else 503)
+
+
+def _is_answering(studio: Studio) -> bool:
     try:
         with studio.database.open_session() as session:
             session.execute(text("select 1"))
-        state = "ok"
     except SQLAlchemyError:
-        state = "away"
-    parts = {"database": state}
-    return JSONResponse(
-        {"status": "ok" if state == "ok" else "down"} | parts, 200 if state == "ok" else 503
-    )
+        return False
+    return True
+
+
+async def _find_composing(studio: Studio) -> list[dict[str, Any]]:
+    """What the composing processes that answer within a second say of themselves."""
+    try:
+        async with asyncio.timeout(_SECONDS_FOR_COMPOSING):
+            found = await studio.composing.get_status()
+    except (TimeoutError, StudioError):
+        return []
+    return [one for one in found if one is not None]
 
 
 @router.get("/metrics")
-def show_metrics(request: Request, database: DatabaseDep, studio: StudioDep) -> Response:
+async def show_metrics(request: Request, studio: StudioDep) -> Response:
     """All numbers, to this machine and to the networks that the keeper has named.
 
     Raises:
@@ -49,7 +76,9 @@ def show_metrics(request: Request, database: DatabaseDep, studio: StudioDep) -> 
     require_allowed(request, studio.config)
     lines = [f'studio_info{{version="{__version__}"}} 1']
     lines += format_requests(request.app.state.metrics)
-    lines += format_compositions(database)
+    lines += await run_in_threadpool(_format_database, studio)
+    lines += format_jobs(studio.jobs)
+    lines += format_composing(await _find_composing(studio))
     lines += format_processes(studio.config)
     return PlainTextResponse("\n".join(lines) + "\n", media_type=_TYPE)
 
@@ -91,6 +120,28 @@ def format_requests(metrics: RequestMetrics) -> Iterator[str]:
             yield f'studio_request_seconds_bucket{{{labels},le="{bound}"}} {total}'
         yield f"studio_request_seconds_sum{{{labels}}} {seconds:.6f}"
         yield f"studio_request_seconds_count{{{labels}}} {total}"
+
+
+def _format_database(studio: Studio) -> list[str]:
+    with studio.database.open_session() as session:
+        return list(format_compositions(session))
+
+
+def format_jobs(jobs: JobRunner) -> Iterator[str]:
+    """Files that are being made in the web process that answers."""
+    yield "# HELP studio_files Files that one web process has made or waits for."
+    yield "# TYPE studio_files gauge"
+    yield f'studio_files{{state="running"}} {jobs.num_running}'
+    yield f'studio_files{{state="waiting"}} {jobs.num_waiting}'
+
+
+def format_composing(found: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """What the composing processes do at this moment."""
+    yield "# HELP studio_composing Tunes in the composing processes, and the tokens they wrote."
+    yield "# TYPE studio_composing gauge"
+    yield f'studio_composing{{what="processes"}} {len(found)}'
+    for name in ("running", "waiting", "edits", "tokens"):
+        yield f'studio_composing{{what="{name}"}} {sum(int(one.get(name, 0)) for one in found)}'
 
 
 def format_compositions(database: Session) -> Iterable[str]:

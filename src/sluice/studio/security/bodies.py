@@ -20,6 +20,7 @@ _LIMITS = (
     ("/password", 8 * _KB),
     ("/language", 8 * _KB),
     ("/compose", 64 * _KB),
+    ("/submit", 2048 * _KB),
 )
 _DEFAULT = 1024 * _KB
 _UPLOADS = ("/recordings", "/events", "/tunes")

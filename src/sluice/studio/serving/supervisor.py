@@ -5,7 +5,6 @@ It imports nothing but the standard library, since it lives as long as the studi
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import selectors
@@ -16,6 +15,7 @@ import time
 from dataclasses import replace
 from types import FrameType
 
+from sluice.studio.composing.config import ComposingConfig
 from sluice.studio.config import StudioConfig
 from sluice.studio.serving.children import Child
 from sluice.studio.serving.log import DailyLog
@@ -172,7 +172,7 @@ class Supervisor:
 def create_children(config: StudioConfig, listening: int) -> list[Child]:
     """The processes that the settings ask for."""
     children = []
-    if not config.composers and importlib.util.find_spec("sluice.studio.composing"):
+    if not config.composers:
         config, child = plan_composing(config)
         children.append(child)
     for number in range(config.workers):
@@ -183,7 +183,6 @@ def create_children(config: StudioConfig, listening: int) -> list[Child]:
 
 def plan_composing(config: StudioConfig) -> tuple[StudioConfig, Child]:
     """The settings with the address of a composing process of this folder, and that process."""
-    from sluice.studio.composing.config import ComposingConfig
 
     composing = ComposingConfig(
         f"unix:{config.folder / 'run' / 'composing.socket'}", models=config.models

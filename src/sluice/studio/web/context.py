@@ -131,6 +131,8 @@ def get_visitor(request: Request, database: DatabaseDep, studio: StudioDep) -> V
         session = find_session(database, token)
         if session is not None and get_now() - session.used_at > _RENEWED_AFTER:
             _renew(request, studio, session, token)
+        if session is not None:
+            database.commit()  # what is left of the body may come slowly: no lock waits for it
         visitor = Visitor(
             secret=getattr(request.state, "secret", ""),
             address=request.client.host if request.client else "",

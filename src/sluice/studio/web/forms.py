@@ -11,6 +11,8 @@ from sluice.studio.web.context import Studio, StudioDep, VisitorDep, identify_vi
 from sluice.studio.web.visitor import Visitor
 
 FIELD = "csrf_token"
+_MAX_FIELD = 2 * 1024 * 1024
+"""Bytes of one field; the whole body has limits of its own (`security.bodies`)."""
 
 
 async def check_form(request: Request, visitor: VisitorDep, studio: StudioDep) -> None:
@@ -41,7 +43,7 @@ async def _check(request: Request, visitor: Visitor, studio: Studio) -> None:
         raise ForbiddenError(_("This form was sent from another site."))
     token = request.headers.get("x-csrf-token", "")
     if not token:
-        value = (await request.form()).get(FIELD, "")
+        value = (await request.form(max_part_size=_MAX_FIELD)).get(FIELD, "")
         token = value if isinstance(value, str) else ""
     if not visitor.is_token_right(token):
         raise ForbiddenError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import Request
 from sqlalchemy.orm import Session
 
-from sluice.studio.accounts.login import attach_claims, sign_browser
+from sluice.studio.accounts.login import sign_browser
 from sluice.studio.accounts.sessions import (
     COOKIE,
     DURATION,
@@ -16,6 +16,8 @@ from sluice.studio.accounts.sessions import (
     start_session,
 )
 from sluice.studio.archive.tables import Member
+from sluice.studio.archive.tunes import claim_tunes
+from sluice.studio.languages import list_languages
 from sluice.studio.web.context import Studio
 from sluice.studio.web.visitor import Visitor, get_cookie_name, renew_secret, set_cookie
 
@@ -29,12 +31,14 @@ def enter(
     """Log a member in: with new secrets, whatever this browser sent, and what it composed."""
     is_secure = studio.config.is_secure
     end_current_session(request, database, is_secure)
-    attach_claims(database, member, visitor.claim_hash)
+    claim_tunes(database, member, visitor.claim_hash)
     browser = describe_browser(request.headers.get("user-agent", ""))
     token = start_session(database, member, browser)
     renew_secret(request)
     seconds = int(DURATION.total_seconds())
     set_cookie(request, get_cookie_name(COOKIE, is_secure), token, seconds)
+    if member.language in list_languages():
+        set_cookie(request, "language", member.language, _KNOWN_SECONDS)
     known = sign_browser(studio.key, member)
     set_cookie(request, get_cookie_name(KNOWN, is_secure), known, _KNOWN_SECONDS)
 

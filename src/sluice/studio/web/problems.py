@@ -7,6 +7,7 @@ from urllib.parse import quote
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse
+from sqlalchemy.exc import IntegrityError
 from starlette.exceptions import HTTPException
 
 from sluice.errors import SluiceError
@@ -43,6 +44,11 @@ def install_handlers(app: FastAPI) -> None:
             answer.headers["retry-after"] = str(error.seconds)
             return answer
         return answer_problem(request, status, str(error), field)
+
+    @app.exception_handler(IntegrityError)
+    def answer_race(request: Request, error: IntegrityError) -> Response:
+        sentence = _("Somebody else changed this at the same moment. Please try again.")
+        return answer_problem(request, 409, sentence)
 
     @app.exception_handler(RequestValidationError)
     def answer_invalid(request: Request, error: RequestValidationError) -> Response:

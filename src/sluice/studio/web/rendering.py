@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from markupsafe import Markup
 
 from sluice._version import __version__
 from sluice.studio.languages import get_language, gettext, list_languages, ngettext
+from sluice.studio.security.text import render_markdown
 from sluice.studio.web.dates import FILTERS
 from sluice.studio.web.forms import FIELD
 from sluice.studio.web.static_files import get_static_url
@@ -38,6 +40,7 @@ def create_environment() -> Environment:
         static_url=get_static_url,
         list_languages=list_languages,
         list_tempos=list_tempos,
+        render_markdown=render_markdown,
         version=__version__,
     )
     return environment
@@ -63,4 +66,11 @@ def render(request: Request, template: str, status: int = 200, **names: Any) -> 
         csrf_field=lambda: field,
         **names,
     )
-    return HTMLResponse(text, status)
+    response = HTMLResponse(text, status, headers={"vary": "accept-encoding, cookie"})
+    # A secret beside words of somebody else's does not leak by its compressed length here: to
+    # requests that other sites send, browsers add no cookie, and so there is none in the answer.
+    if "gzip" in request.headers.get("accept-encoding", ""):
+        response.body = gzip.compress(response.body, 6, mtime=0)
+        response.headers["content-encoding"] = "gzip"
+        response.headers["content-length"] = str(len(response.body))
+    return response

@@ -44,9 +44,12 @@ export class Score {
     this.transpose = 0;
     /** @type {string} "", "whistle", "fiddle", "mandolin" or "guitar" */
     this.tablature = "";
+    /** @type {string | null} */
+    this.drawnAbc = null;
     this.drawnLines = -1;
     this.drawnWidth = 0;
     this.pending = 0;
+    this.isGrowing = false;
 
     element.classList.add("score");
     this.sheet = document.createElement("div");
@@ -65,9 +68,16 @@ export class Score {
    * @returns {Promise<void>} when it stands there
    */
   async draw(abc) {
+    this.isGrowing = false;
+    this.drawnAbc = null;
+    await this.show(abc);
+  }
+
+  /** @param {string} abc */
+  async show(abc) {
     this.abc = abc;
     this.abcjs = await loadAbcjs();
-    if (abc === this.abc) this.redraw();
+    if (this.drawnAbc !== this.abc) this.redraw();
   }
 
   /**
@@ -78,13 +88,15 @@ export class Score {
   grow(abc) {
     this.abc = abc;
     if (countBarLines(abc) <= this.drawnLines) return;
+    this.isGrowing = true;
     cancelAnimationFrame(this.pending);
-    this.pending = requestAnimationFrame(() => void this.draw(this.abc));
+    this.pending = requestAnimationFrame(() => void this.show(this.abc));
   }
 
   /** Empty, for a tune that begins anew. */
   clear() {
     this.abc = "";
+    this.drawnAbc = null;
     this.drawnLines = -1;
     this.tune = null;
     this.bars = [];
@@ -130,6 +142,7 @@ export class Score {
 
   redraw() {
     const { abc, problem } = prepare(this.abc);
+    this.drawnAbc = this.abc;
     this.drawnLines = countBarLines(this.abc);
     this.drawnWidth = this.element.clientWidth;
     if (problem) {
@@ -142,6 +155,7 @@ export class Score {
         label: this.element.dataset.label || text("score"),
         transpose: this.transpose,
         tablature: this.tablature,
+        isGrowing: this.isGrowing,
       });
       ({ bars: this.bars, marks: this.marks } = readBars(this.tune));
     } catch {

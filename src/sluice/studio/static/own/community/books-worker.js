@@ -11,20 +11,22 @@ const FILES = "book-files";
 const OFFLINE = "/books/offline";
 const KEPT_PAGE = /^\/books\/\d+(\/print)?$/;
 
-self.addEventListener("install", (event) => {
-  self.skipWaiting();
+const worker = /** @type {ServiceWorkerGlobalScope} */ (/** @type {unknown} */ (self));
+
+worker.addEventListener("install", (event) => {
+  void worker.skipWaiting();
   event.waitUntil(caches.open(PAGES).then((pages) => pages.add(OFFLINE)));
 });
 
-self.addEventListener("activate", (event) => event.waitUntil(self.clients.claim()));
+worker.addEventListener("activate", (event) => event.waitUntil(worker.clients.claim()));
 
-self.addEventListener("message", (event) => {
+worker.addEventListener("message", (event) => {
   const { page, files } = event.data ?? {};
   if (typeof page !== "string" || !Array.isArray(files)) return;
   event.waitUntil(keep(page, files).then(() => event.source?.postMessage("kept")));
 });
 
-self.addEventListener("fetch", (event) => {
+worker.addEventListener("fetch", (event) => {
   const { request } = event;
   const url = new URL(request.url);
   if (request.method !== "GET" || url.origin !== location.origin) return;
@@ -81,7 +83,12 @@ async function keep(page, addresses) {
   await forgetOldFiles(pages, files);
 }
 
-/** Files of versions of the site that no kept page uses any more. */
+/**
+ * Files of versions of the site that no kept page uses any more.
+ *
+ * @param {Cache} pages
+ * @param {Cache} files
+ */
 async function forgetOldFiles(pages, files) {
   const used = new Set();
   for (const request of await pages.keys()) {

@@ -1,4 +1,6 @@
-/** How a score is laid out, and where abcjs is helped: endings and tablature of wrapped lines. */
+/** How a score is laid out, and where abcjs is helped: endings and repeats of broken lines. */
+
+import { chooseBreaks } from "./lines.js";
 
 const NARROW = 560;
 /** Room for six holes and a sign below each line of a whistle's tablature. */
@@ -11,29 +13,24 @@ const STRINGS = ["fiddle", "mandolin", "guitar"];
  * @param {any} abcjs
  * @param {HTMLElement} sheet
  * @param {string} abc
- * @param {{width: number, label: string, transpose: number, tablature: string}} wishes
+ * @param {{width: number, label: string, transpose: number, tablature: string, isGrowing: boolean}} wishes
  * @returns {any} abcjs's tune
  */
 export function engrave(abcjs, sheet, abc, wishes) {
   const layout = chooseLayout(wishes);
-  const isString = STRINGS.includes(wishes.tablature);
   const isWhistle = wishes.tablature === "whistle";
-  /** @type {any[] | undefined} */
-  let tablatures;
-  if (isString) {
-    // abcjs forgets the tablature of a tune whose lines it wraps: it is taken from one unwrapped.
-    const tablature = [{ instrument: wishes.tablature, label: "", firstStaffOnly: false }];
-    const [unwrapped] = abcjs.renderAbc(sheet, abc, { ...layout, wrap: undefined, tablature });
-    tablatures = unwrapped.tablatures;
-    for (const each of tablatures ?? []) each.instance = null;
-  }
-  const afterParsing = (/** @type {any} */ tune) => {
-    moveEndings(tune);
-    if (tablatures) tune.tablatures = tablatures;
-    if (isWhistle) for (const line of tune.lines.slice(1)) line.vskip = FINGERING_HEIGHT;
-  };
+  const isString = STRINGS.includes(wishes.tablature);
   if (isWhistle) layout.paddingbottom += FINGERING_HEIGHT;
-  const [tune] = abcjs.renderAbc(sheet, abc, { ...layout, afterParsing });
+  const [parsed] = abcjs.parseOnly(abc);
+  const [tune] = abcjs.renderAbc(sheet, abc, {
+    ...layout,
+    lineBreaks: parsed ? [chooseBreaks(parsed, layout.staffwidth, wishes.isGrowing)] : undefined,
+    tablature: isString ? [{ instrument: wishes.tablature, label: "" }] : undefined,
+    afterParsing: (/** @type {any} */ drawn) => {
+      moveToNextLine(drawn);
+      if (isWhistle) for (const line of drawn.lines.slice(1)) line.vskip = FINGERING_HEIGHT;
+    },
+  });
   return tune;
 }
 
@@ -53,26 +50,29 @@ function chooseLayout({ width: shown, label, transpose }) {
     paddingtop: 4,
     paddingbottom: 8,
     selectTypes: false,
+    format: { stretchlast: 0.6 },
     visualTranspose: transpose,
-    wrap: { minSpacing: 1.5, maxSpacing: 2.6, preferredMeasuresPerLine: width < NARROW ? 2 : 4 },
   };
 }
 
 /**
- * An ending that begins with a line's last bar line begins with the next line instead, where its
- * number has room.
+ * An ending or a repeat that begins with a line's last bar line begins with the next line instead,
+ * where an ending's number has room.
  *
  * @param {any} tune
  */
-function moveEndings(tune) {
+function moveToNextLine(tune) {
   const systems = tune.lines.filter((/** @type {any} */ line) => line.staff);
   systems.slice(1).forEach((/** @type {any} */ system, /** @type {number} */ place) => {
-    const above = systems[place].staff[0]?.voices?.[0];
     const voice = system.staff[0]?.voices?.[0];
-    const last = above?.at(-1);
-    if (!voice?.length || last?.el_type !== "bar" || !last.startEnding) return;
-    const { startEnding, startChar, endChar } = last;
+    const last = systems[place].staff[0]?.voices?.[0]?.at(-1);
+    if (!voice?.length || last?.el_type !== "bar") return;
+    const { startEnding, startChar, endChar, type } = last;
+    const isRepeat = type === "bar_dbl_repeat";
+    if (!startEnding && !isRepeat) return;
+    if (isRepeat) last.type = "bar_right_repeat";
     delete last.startEnding;
-    voice.unshift({ el_type: "bar", type: "bar_invisible", startEnding, startChar, endChar });
+    const beginning = isRepeat ? "bar_left_repeat" : "bar_invisible";
+    voice.unshift({ el_type: "bar", type: beginning, startEnding, startChar, endChar });
   });
 }
