@@ -110,8 +110,10 @@ def test_a_book_is_printed_without_breaking_a_tune(
     assert max(titles[2:]) >= 2
     # Page numbers, but none on the title page.
     assert [text.split()[-1] for text in texts[1:]] == [str(n) for n in range(2, len(pages) + 1)]
-    with_set = next(text for text in texts if "OPENING" in text.upper())
-    assert with_set.upper().index("OPENING") < with_set.index("The Jig of Day 2")
+    # Small capitals and spaced letters come out of a PDF in pieces.
+    plain = ["".join(text.split()).upper() for text in texts]
+    with_set = next(text for text in plain if "OPENING" in text)
+    assert with_set.index("OPENING") < with_set.index("THEJIGOFDAY2")
 
 
 def test_a_visited_book_is_read_and_played_without_a_connection(
