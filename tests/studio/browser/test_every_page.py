@@ -20,6 +20,7 @@ if not MISSING:
 
     from sluice.studio.accounts.sessions import COOKIE
     from sluice.studio.archive.database import Database
+    from sluice.studio.archive.schema import upgrade_database
     from sluice.studio.config import StudioConfig
     from studio.sample_site import SampleSite, add_sample_site
 
@@ -39,7 +40,7 @@ def sample_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str,
     folder, port = tmp_path_factory.mktemp("sample") / "studio", find_free_port()
     folder.mkdir()
     database = Database(StudioConfig(folder=folder).database_url)
-    database.create_tables()
+    upgrade_database(database)
     tokens = add_sample_site(database)
     database.close()
     command = [sys.executable, "-m", "sluice", "studio", "--folder", str(folder), "--no-browser"]
