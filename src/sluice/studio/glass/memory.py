@@ -57,14 +57,13 @@ def find_kept_memory(graph: Graph, values: Mapping[Node, Tensor]) -> KeptMemory 
 
 def is_carried_over(graph: Graph) -> bool:
     """Whether elementwise operations lead from some state to the same state one step later."""
-    named = set(graph.outputs_by_name.values())
     for state, leaf in zip(graph.states, graph.state_leaves, strict=True):
         end = graph.outputs_by_name[state.name]
         found, rest = {end}, [end]
         while rest:
             node = rest.pop()
-            is_way = isinstance(node, Elementwise) and (node is end or node not in named)
-            new = [operand for operand in node.operands if is_way and operand not in found]
+            operands = node.operands if isinstance(node, Elementwise) else ()
+            new = [operand for operand in operands if operand not in found]
             found |= {*new}
             rest += new
         if leaf in found:
