@@ -89,7 +89,7 @@ def test_steps_are_taken_back_to_nothing_and_again(empty: Database) -> None:
             )
         with empty.open_session() as session:
             assert find_tunes(session, TuneQuery(words="reel")).count == 1
-        downgrade_database(empty, "0001")
+        downgrade_database(empty, "0002")
         downgrade_database(empty, "base")
         with empty.engine.connect() as connection:
             assert inspect(connection).get_table_names() == ["alembic_version"]

@@ -15,7 +15,7 @@ from sluice.studio.errors import StudioError
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0002"
+HEAD = "0003"
 """The last step of `migrations/versions`."""
 FOLDER = Path(__file__).parent.parent / "migrations"
 

@@ -1,30 +1,16 @@
-"""Recordings, events, tunebooks, votes, moderation and what the site does."""
+"""Recordings, events, tunebooks, votes, activity."""
 
 from __future__ import annotations
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0002"
-down_revision = "0001"
+revision = "0003"
+down_revision = "0002"
 
 
 def upgrade() -> None:
     """To this form."""
-    op.create_table(
-        "allowance",
-        sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("who", sa.String(length=64), nullable=False),
-        sa.Column("what", sa.String(length=20), nullable=False),
-        sa.Column("window_start", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("count", sa.Integer(), nullable=False),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_allowance")),
-        sa.UniqueConstraint(
-            "who", "what", "window_start", name=op.f("uq_allowance_who_what_window_start")
-        ),
-    )
-    op.create_index(op.f("ix_allowance_window_start"), "allowance", ["window_start"], unique=False)
     op.create_table(
         "month",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -35,32 +21,6 @@ def upgrade() -> None:
         sa.Column("recordings_until", sa.Date(), nullable=False),
         sa.Column("recording_vote_until", sa.Date(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_month")),
-    )
-    op.create_table(
-        "outgoing_mail",
-        sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("recipient", sa.String(length=254), nullable=False),
-        sa.Column("subject", sa.String(length=200), nullable=False),
-        sa.Column("text", sa.Text(), nullable=False),
-        sa.Column("unsubscribe_url", sa.String(length=300), nullable=False),
-        sa.Column("attempts", sa.Integer(), nullable=False),
-        sa.Column("next_attempt_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("sent_at", sa.DateTime(timezone=True), nullable=True),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_outgoing_mail")),
-    )
-    op.create_index(
-        op.f("ix_outgoing_mail_next_attempt_at"), "outgoing_mail", ["next_attempt_at"], unique=False
-    )
-    op.create_table(
-        "task_run",
-        sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("name", sa.String(length=40), nullable=False),
-        sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_task_run")),
-        sa.UniqueConstraint("name", name=op.f("uq_task_run_name")),
     )
     op.create_table(
         "activity",
@@ -114,48 +74,6 @@ def upgrade() -> None:
             "subject_id",
             name=op.f("uq_follow_member_id_subject_subject_id"),
         ),
-    )
-    op.create_table(
-        "keeper_action",
-        sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("keeper_id", sa.Integer(), nullable=True),
-        sa.Column("verb", sa.String(length=20), nullable=False),
-        sa.Column("subject", sa.String(length=12), nullable=False),
-        sa.Column("subject_id", sa.Integer(), nullable=False),
-        sa.Column("summary", sa.String(length=200), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["keeper_id"],
-            ["member.id"],
-            name=op.f("fk_keeper_action_keeper_id_member"),
-            ondelete="SET NULL",
-        ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_keeper_action")),
-    )
-    op.create_table(
-        "report",
-        sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("subject", sa.String(length=12), nullable=False),
-        sa.Column("subject_id", sa.Integer(), nullable=False),
-        sa.Column("reporter_id", sa.Integer(), nullable=True),
-        sa.Column("reason", sa.Text(), nullable=False),
-        sa.Column("closed_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("closed_by_id", sa.Integer(), nullable=True),
-        sa.Column("decision", sa.String(length=20), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["closed_by_id"],
-            ["member.id"],
-            name=op.f("fk_report_closed_by_id_member"),
-            ondelete="SET NULL",
-        ),
-        sa.ForeignKeyConstraint(
-            ["reporter_id"],
-            ["member.id"],
-            name=op.f("fk_report_reporter_id_member"),
-            ondelete="SET NULL",
-        ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_report")),
     )
     op.create_table(
         "event",
@@ -352,17 +270,10 @@ def downgrade() -> None:
     op.drop_table("event_tune")
     op.drop_index(op.f("ix_event_starts_at"), table_name="event")
     op.drop_table("event")
-    op.drop_table("report")
-    op.drop_table("keeper_action")
     op.drop_table("follow")
     op.drop_index(op.f("ix_book_owner_id"), table_name="book")
     op.drop_table("book")
     op.drop_index("ix_activity_subject", table_name="activity")
     op.drop_index(op.f("ix_activity_member_id"), table_name="activity")
     op.drop_table("activity")
-    op.drop_table("task_run")
-    op.drop_index(op.f("ix_outgoing_mail_next_attempt_at"), table_name="outgoing_mail")
-    op.drop_table("outgoing_mail")
     op.drop_table("month")
-    op.drop_index(op.f("ix_allowance_window_start"), table_name="allowance")
-    op.drop_table("allowance")

@@ -1,12 +1,12 @@
-"""Members, models, compositions and tunes."""
+"""Tunes, settings, comments, and the indexes of search."""
 
 from __future__ import annotations
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0001"
-down_revision = None
+revision = "0002"
+down_revision = "0001"
 
 SEARCH = {
     "sqlite": (
@@ -73,51 +73,6 @@ SEARCH = {
 def upgrade() -> None:
     """To this form."""
     op.create_table(
-        "member",
-        sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("email", sa.String(length=254), nullable=False),
-        sa.Column("name", sa.String(length=80), nullable=False),
-        sa.Column("name_key", sa.String(length=200), nullable=False),
-        sa.Column("password", sa.String(length=200), nullable=False),
-        sa.Column("role", sa.String(length=10), nullable=False),
-        sa.Column("confirmed_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("about", sa.Text(), nullable=False),
-        sa.Column("language", sa.String(length=10), nullable=False),
-        sa.Column("wants_digest", sa.Boolean(), nullable=False),
-        sa.Column("digest_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("num_approved", sa.Integer(), nullable=False),
-        sa.Column("strikes", sa.Integer(), nullable=False),
-        sa.Column("is_blocked", sa.Boolean(), nullable=False),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_member")),
-        sa.UniqueConstraint("email", name=op.f("uq_member_email")),
-        sa.UniqueConstraint("name", name=op.f("uq_member_name")),
-        sa.UniqueConstraint("name_key", name=op.f("uq_member_name_key")),
-    )
-    op.create_table(
-        "model",
-        sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("fingerprint", sa.String(length=64), nullable=False),
-        sa.Column("name", sa.String(length=200), nullable=False),
-        sa.Column("card", sa.Text(), nullable=False),
-        sa.Column("is_active", sa.Boolean(), nullable=False),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_model")),
-        sa.UniqueConstraint("fingerprint", name=op.f("uq_model_fingerprint")),
-    )
-    op.create_table(
-        "sign_up",
-        sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("token_hash", sa.String(length=64), nullable=False),
-        sa.Column("email", sa.String(length=254), nullable=False),
-        sa.Column("name", sa.String(length=80), nullable=False),
-        sa.Column("language", sa.String(length=10), nullable=False),
-        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_sign_up")),
-        sa.UniqueConstraint("token_hash", name=op.f("uq_sign_up_token_hash")),
-    )
-    op.create_table(
         "comment",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
@@ -137,118 +92,6 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_comment_author_id"), "comment", ["author_id"], unique=False)
     op.create_index("ix_comment_subject", "comment", ["subject", "subject_id"], unique=False)
-    op.create_table(
-        "composition",
-        sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("code", sa.String(length=16), nullable=False),
-        sa.Column("kind", sa.String(length=10), nullable=False),
-        sa.Column("model", sa.String(length=64), nullable=False),
-        sa.Column("options", sa.JSON(), nullable=False),
-        sa.Column("seed", sa.BigInteger(), nullable=False),
-        sa.Column("state", sa.String(length=10), nullable=False),
-        sa.Column("problem", sa.Text(), nullable=False),
-        sa.Column("tokens", sa.JSON(), nullable=True),
-        sa.Column("result", sa.JSON(), nullable=True),
-        sa.Column("abc", sa.Text(), nullable=False),
-        sa.Column("title", sa.String(length=200), nullable=False),
-        sa.Column("parent", sa.String(length=16), nullable=True),
-        sa.Column("owner_id", sa.Integer(), nullable=True),
-        sa.Column("claim_hash", sa.String(length=64), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["owner_id"],
-            ["member.id"],
-            name=op.f("fk_composition_owner_id_member"),
-            ondelete="SET NULL",
-        ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_composition")),
-        sa.UniqueConstraint("code", name=op.f("uq_composition_code")),
-    )
-    op.create_index(
-        "ix_composition_claim_hash_created_at",
-        "composition",
-        ["claim_hash", "created_at"],
-        unique=False,
-    )
-    op.create_index(op.f("ix_composition_state"), "composition", ["state"], unique=False)
-    op.create_table(
-        "invitation",
-        sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("token_hash", sa.String(length=64), nullable=False),
-        sa.Column("author_id", sa.Integer(), nullable=True),
-        sa.Column("note", sa.String(length=200), nullable=False),
-        sa.Column("email", sa.String(length=254), nullable=False),
-        sa.Column("name", sa.String(length=80), nullable=False),
-        sa.Column("role", sa.String(length=10), nullable=False),
-        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["author_id"],
-            ["member.id"],
-            name=op.f("fk_invitation_author_id_member"),
-            ondelete="SET NULL",
-        ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_invitation")),
-        sa.UniqueConstraint("token_hash", name=op.f("uq_invitation_token_hash")),
-    )
-    op.create_table(
-        "mail_link",
-        sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("token_hash", sa.String(length=64), nullable=False),
-        sa.Column("member_id", sa.Integer(), nullable=False),
-        sa.Column("purpose", sa.String(length=10), nullable=False),
-        sa.Column("value", sa.String(length=254), nullable=False),
-        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["member_id"],
-            ["member.id"],
-            name=op.f("fk_mail_link_member_id_member"),
-            ondelete="CASCADE",
-        ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_mail_link")),
-        sa.UniqueConstraint("token_hash", name=op.f("uq_mail_link_token_hash")),
-    )
-    op.create_index(op.f("ix_mail_link_member_id"), "mail_link", ["member_id"], unique=False)
-    op.create_table(
-        "media",
-        sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("sha256", sa.String(length=64), nullable=False),
-        sa.Column("mime", sa.String(length=40), nullable=False),
-        sa.Column("seconds", sa.Double(), nullable=True),
-        sa.Column("size", sa.Integer(), nullable=False),
-        sa.Column("owner_id", sa.Integer(), nullable=True),
-        sa.ForeignKeyConstraint(
-            ["owner_id"], ["member.id"], name=op.f("fk_media_owner_id_member"), ondelete="SET NULL"
-        ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_media")),
-    )
-    op.create_index(op.f("ix_media_sha256"), "media", ["sha256"], unique=False)
-    op.create_table(
-        "member_session",
-        sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("token_hash", sa.String(length=64), nullable=False),
-        sa.Column("member_id", sa.Integer(), nullable=False),
-        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("used_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("browser", sa.String(length=200), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["member_id"],
-            ["member.id"],
-            name=op.f("fk_member_session_member_id_member"),
-            ondelete="CASCADE",
-        ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_member_session")),
-        sa.UniqueConstraint("token_hash", name=op.f("uq_member_session_token_hash")),
-    )
-    op.create_index(
-        op.f("ix_member_session_expires_at"), "member_session", ["expires_at"], unique=False
-    )
-    op.create_index(
-        op.f("ix_member_session_member_id"), "member_session", ["member_id"], unique=False
-    )
     op.create_table(
         "tune",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -405,20 +248,6 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_tune_claim_hash"), table_name="tune")
     op.drop_index(op.f("ix_tune_author_id"), table_name="tune")
     op.drop_table("tune")
-    op.drop_index(op.f("ix_member_session_member_id"), table_name="member_session")
-    op.drop_index(op.f("ix_member_session_expires_at"), table_name="member_session")
-    op.drop_table("member_session")
-    op.drop_index(op.f("ix_media_sha256"), table_name="media")
-    op.drop_table("media")
-    op.drop_index(op.f("ix_mail_link_member_id"), table_name="mail_link")
-    op.drop_table("mail_link")
-    op.drop_table("invitation")
-    op.drop_index(op.f("ix_composition_state"), table_name="composition")
-    op.drop_index("ix_composition_claim_hash_created_at", table_name="composition")
-    op.drop_table("composition")
     op.drop_index("ix_comment_subject", table_name="comment")
     op.drop_index(op.f("ix_comment_author_id"), table_name="comment")
     op.drop_table("comment")
-    op.drop_table("sign_up")
-    op.drop_table("model")
-    op.drop_table("member")
