@@ -17,6 +17,7 @@ from sluice.studio.languages import ngettext
 from sluice.studio.pages.compose_form import show_options
 from sluice.studio.pages.compose_labels import describe_options, name_dance, name_key, name_mode
 from sluice.studio.web.visitor import Visitor
+from sluice.tunes.notation import score
 
 Link = tuple[str, str]
 """An address and what it says."""
@@ -32,6 +33,8 @@ class TuneView:
         parent: the tune that it was made from.
         archived: the tune of the archive that it became.
         may_archive: whether this visitor composed it.
+        changed: the numbers of the bars that differ from the parent's, from 1.
+        changed_words: the same in words.
         remark: what is unusual about it, as a sentence.
     """
 
@@ -46,6 +49,8 @@ class TuneView:
     values: dict[str, Any] = field(default_factory=dict)
     facts: Sequence[Link] = ()
     parent: Link | None = None
+    changed: Sequence[int] = ()
+    changed_words: str = ""
     children: Sequence[Link] = ()
     archived: Link | None = None
     may_archive: bool = False
@@ -69,6 +74,9 @@ def name_composition(composition: Composition) -> str:
 
 def _view(database: Session, composition: Composition, visitor: Visitor) -> TuneView:
     is_done = composition.state == "done"
+    parents = find_compositions(database, [composition.parent] if composition.parent else [])
+    parent = parents[0] if parents else None
+    changed = find_changed_bars(composition, parent) if parent is not None else []
     result = composition.result or {}
     tune = database.scalar(
         select(ArchiveTune)
@@ -91,13 +99,46 @@ def _view(database: Session, composition: Composition, visitor: Visitor) -> Tune
         remark=_remark(composition),
         values=show_options(composition.options),
         facts=_list_facts(database, composition) if is_done else (),
-        parent=_link_parent(database, composition),
+        parent=None if parent is None else _link_parent(composition, parent),
+        changed=changed,
+        changed_words=describe_bars(changed),
         children=[
             (f"/c/{one.code}", one.title) for one in list_children(database, composition.code)
         ],
         archived=None if tune is None else (f"/tunes/{tune.id}", tune.title),
         may_archive=is_done and tune is None and visitor.has_made(composition),
     )
+
+
+def find_changed_bars(composition: Composition, parent: Composition) -> list[int]:
+    """The numbers of the bars, from 1, that are not as in the tune that it was made from."""
+    if not composition.tokens or not parent.tokens:
+        return []
+    ours, theirs = _split_bars(composition.tokens), _split_bars(parent.tokens)
+    return [
+        number
+        for number, bar in enumerate(ours, 1)
+        if number > len(theirs) or bar != theirs[number - 1]
+    ]
+
+
+def _split_bars(tokens: Sequence[str]) -> list[Sequence[str]]:
+    return [tokens[bar.start : bar.stop] for bar in score.parse(tokens).bars]
+
+
+def describe_bars(numbers: Sequence[int]) -> str:
+    """Numbers of bars in words: `bars 2–4, 7 are new`."""
+    if not numbers:
+        return ""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and runs[-1][-1] == number - 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    shown = ", ".join(f"{run[0]}–{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)
+    pattern = ngettext("bar {bars} is new", "bars {bars} are new", len(numbers))
+    return pattern.format(bars=shown)
 
 
 def _remark(composition: Composition) -> str:
@@ -113,12 +154,7 @@ def _remark(composition: Composition) -> str:
     ).format(count=missing)
 
 
-def _link_parent(database: Session, composition: Composition) -> Link | None:
-    if composition.parent is None:
-        return None
-    (parent,) = find_compositions(database, [composition.parent]) or (None,)
-    if parent is None:
-        return None
+def _link_parent(composition: Composition, parent: Composition) -> Link:
     names = {
         "vary": _("Varied from {title}"),
         "fill": _("Filled in from {title}"),

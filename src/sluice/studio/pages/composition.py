@@ -161,10 +161,11 @@ async def edit(request: Request, code: str, studio: StudioDep) -> Response:
     source = await read_composition(studio, code)
     require_done(source)
     assert source.result is not None
+    kind, bars = form.get("kind", ""), form.get("bars", "")
     options = ComposingOptions.parse(
         {
-            "kind": form.get("kind", ""),
-            "bars": read_bars(form.get("bars", "")),
+            "kind": kind,
+            "bars": read_bars(bars) if bars.strip() or kind != "vary" else (),
             "strength": form.get("strength", ""),
             "seed": form.get("seed") or draw_seed(),
             "temperature": source.options.get("temperature"),

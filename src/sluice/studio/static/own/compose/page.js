@@ -5,8 +5,11 @@
 
 import { text } from "../texts.js";
 import { WishForm } from "./form.js";
-import { fetchCard, send } from "./requests.js";
+import { fetchCard, send, start } from "./requests.js";
 import { TuneCard } from "./tune.js";
+
+/** @typedef {import("./form.js").Values} Values */
+/** @typedef {AsyncGenerator<import("./events.js").StreamEvent> | null} Events */
 
 const MOST_TUNES = 8;
 const MOST_TRIES = 5;
@@ -46,7 +49,7 @@ class ComposePage {
   /** @param {{isArrival?: boolean}} [how] */
   async compose({ isArrival = false } = {}) {
     const values = this.form.read();
-    const answer = await send("/compose", "POST", new FormData(this.form.form));
+    const answer = await start("/compose", new FormData(this.form.form));
     if (!answer.ok) {
       this.form.showProblem(answer.data, !isArrival);
       return answer;
@@ -54,7 +57,7 @@ class ComposePage {
     const { codes, seed } = answer.data;
     this.form.showProblem();
     this.form.setSeed(seed);
-    this.show(codes, this.cards, { values: { ...values, seed }, isArrival });
+    this.show(codes, this.cards, { values: { ...values, seed }, events: answer.events, isArrival });
     return answer;
   }
 
@@ -63,10 +66,10 @@ class ComposePage {
    *
    * @param {string[]} codes
    * @param {TuneCard[]} others
-   * @param {{values?: import("./form.js").Values, isArrival?: boolean}} [how]
+   * @param {{values?: Values, events?: Events, isArrival?: boolean}} [how] `events` of the first
    */
-  show(codes, others, { values = {}, isArrival = false } = {}) {
-    const cards = codes.map((code) => this.create(code, values));
+  show(codes, others, { values = {}, events = null, isArrival = false } = {}) {
+    const cards = codes.map((code, place) => this.create(code, values, place ? null : events));
     this.place([...cards, ...others].slice(0, MOST_TUNES));
     this.writeAddress(isArrival);
     this.announceStart(cards[0], isArrival);
@@ -85,26 +88,31 @@ class ComposePage {
 
   /**
    * @param {string} code
-   * @param {import("./form.js").Values} values
+   * @param {Values} values
+   * @param {Events} events
    */
-  create(code, values) {
+  create(code, values, events) {
     const template = /** @type {HTMLTemplateElement} */ (document.getElementById("tune-template"));
     const content = /** @type {DocumentFragment} */ (template.content.cloneNode(true));
     const element = /** @type {HTMLElement} */ (content.querySelector("[data-tune]"));
     element.dataset.code = code;
     element.dataset.values = JSON.stringify(values);
-    return this.adopt(document.importNode(element, true));
+    return this.adopt(document.importNode(element, true), events);
   }
 
-  /** @param {HTMLElement} element */
-  adopt(element) {
-    const card = new TuneCard(element, {
-      remove: (one) => this.remove(one),
-      again: (form) => this.composeAgain(form),
-      change: (one) => this.change(one),
-      edit: (form, one) => this.edit(form, one),
-      say: (sentence) => this.say(sentence),
-    });
+  /**
+   * @param {HTMLElement} element
+   * @param {Events} [events]
+   */
+  adopt(element, events = null) {
+    const actions = {
+      remove: (/** @type {TuneCard} */ one) => this.remove(one),
+      again: (/** @type {FormData} */ form) => this.composeAgain(form),
+      change: (/** @type {TuneCard} */ one) => this.change(one),
+      edit: (/** @type {FormData} */ form, /** @type {TuneCard} */ one) => this.edit(form, one),
+      say: (/** @type {string} */ sentence) => this.say(sentence),
+    };
+    const card = new TuneCard(element, actions, events);
     this.known.set(card.code, card);
     return card;
   }
@@ -135,8 +143,8 @@ class ComposePage {
 
   /** @param {FormData} form */
   async composeAgain(form) {
-    const answer = await send("/compose", "POST", form);
-    if (answer.ok) this.show(answer.data.codes, this.cards);
+    const answer = await start("/compose", form);
+    if (answer.ok) this.show(answer.data.codes, this.cards, { events: answer.events });
     else this.form.showProblem(answer.data, true);
     return answer;
   }
@@ -157,10 +165,10 @@ class ComposePage {
    * @param {TuneCard} card
    */
   async edit(form, card) {
-    const answer = await send(`/c/${card.code}/edit`, "POST", form);
+    const answer = await start(`/c/${card.code}/edit`, form);
     if (answer.ok) {
       const others = this.cards.filter((one) => one !== card);
-      this.show(answer.data.codes, [card, ...others], { values: card.values });
+      this.show(answer.data.codes, [card, ...others], { values: card.values, events: answer.events });
     }
     return answer;
   }

@@ -16,8 +16,9 @@ export class TuneStream {
    * @param {string} code
    * @param {(event: ComposingEvent) => void} onEvent
    * @param {(isWaiting: boolean) => void} onWaiting told while the studio does not answer
+   * @param {AsyncGenerator<import("./events.js").StreamEvent> | null} [events] that come already
    */
-  constructor(code, onEvent, onWaiting) {
+  constructor(code, onEvent, onWaiting, events = null) {
     this.code = code;
     this.onEvent = onEvent;
     this.onWaiting = onWaiting;
@@ -26,13 +27,32 @@ export class TuneStream {
     this.timer = 0;
     /** @type {EventSource | null} */
     this.source = null;
+    this.events = events;
+    if (events) void this.read(events);
+    else this.open();
+  }
+
+  /** @param {AsyncGenerator<import("./events.js").StreamEvent>} events */
+  async read(events) {
+    try {
+      for await (const { kind, number, data } of events) {
+        if (this.events !== events) return;
+        this.receive(kind, number, data);
+      }
+    } catch {
+      // What is missing comes below.
+    }
+    if (this.events !== events) return;
+    this.events = null;
     this.open();
   }
 
   open() {
     const source = new EventSource(`/c/${this.code}/stream${this.last ? `?after=${this.last}` : ""}`);
     this.source = source;
-    for (const kind of KINDS) source.addEventListener(kind, (event) => this.receive(kind, event));
+    for (const kind of KINDS) {
+      source.addEventListener(kind, (event) => this.receive(kind, Number(event.lastEventId), event.data));
+    }
     source.addEventListener("open", () => this.onWaiting(false));
     source.addEventListener("error", () => {
       // The browser itself would repeat a refusal never, and a lost connection with the old address.
@@ -46,21 +66,22 @@ export class TuneStream {
 
   /**
    * @param {string} kind
-   * @param {MessageEvent} event
+   * @param {number} number
+   * @param {string} data
    */
-  receive(kind, event) {
-    const number = Number(event.lastEventId);
+  receive(kind, number, data) {
     const isFinal = kind === "done" || kind === "problem";
     if (number <= this.last && !isFinal) return;
     this.last = Math.max(this.last, number);
     this.pause = FIRST_PAUSE;
     if (isFinal) this.close();
-    this.onEvent({ kind, data: JSON.parse(event.data) });
+    this.onEvent({ kind, data: JSON.parse(data) });
   }
 
   close() {
     window.clearTimeout(this.timer);
     this.source?.close();
     this.source = null;
+    this.events = null;
   }
 }

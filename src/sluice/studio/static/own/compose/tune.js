@@ -20,8 +20,9 @@ export class TuneCard {
   /**
    * @param {HTMLElement} element
    * @param {Actions} actions
+   * @param {AsyncGenerator<import("./events.js").StreamEvent> | null} [events] that come already
    */
-  constructor(element, actions) {
+  constructor(element, actions, events = null) {
     this.element = element;
     this.actions = actions;
     this.player = Player.of(/** @type {HTMLElement} */ (element.querySelector("[data-player]")));
@@ -33,8 +34,9 @@ export class TuneCard {
     remove.hidden = false;
     remove.addEventListener("click", () => actions.remove(this));
     element.addEventListener("bars-selected", (event) => this.select(/** @type {CustomEvent} */ (event).detail));
+    element.addEventListener("score-drawn", () => this.markChanged());
     this.connectDetails();
-    if (this.isUnfinished) this.listen();
+    if (this.isUnfinished) this.listen(events);
   }
 
   get code() {
@@ -58,8 +60,12 @@ export class TuneCard {
     return JSON.parse(this.element.dataset.values || "{}");
   }
 
-  /** Follows the composing of the tune. */
-  listen() {
+  /**
+   * Follows the composing of the tune.
+   *
+   * @param {AsyncGenerator<import("./events.js").StreamEvent> | null} [events]
+   */
+  listen(events = null) {
     if (this.stream) return;
     this.element.classList.add("is-live");
     this.element.setAttribute("aria-busy", "true");
@@ -67,6 +73,7 @@ export class TuneCard {
       this.code,
       (event) => this.receive(event),
       (isWaiting) => this.showWaiting(isWaiting),
+      events,
     );
   }
 
@@ -75,6 +82,7 @@ export class TuneCard {
     this.player.pause();
     this.stream?.close();
     this.stream = null;
+    this.tokens = [];
   }
 
   /** @param {import("./stream.js").ComposingEvent} event */
@@ -169,6 +177,18 @@ export class TuneCard {
     }
     this.element.dataset.values = fresh.dataset.values;
     this.connectDetails();
+    this.markChanged();
+  }
+
+  /** The bars that are not as in the tune that it was made from. */
+  markChanged() {
+    const { score } = this.player;
+    const changed = /** @type {HTMLElement | null} */ (this.element.querySelector("[data-changed]"));
+    score.dim("is-marked");
+    for (const mark of score.marks) {
+      if (!changed?.dataset.changed?.split(" ").includes(String(mark.bar + 1))) continue;
+      for (const part of mark.elements) part.classList.add("is-marked");
+    }
   }
 
   connectDetails() {
