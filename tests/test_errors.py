@@ -22,6 +22,7 @@ ERRORS = {
     and issubclass(value, BaseException)
     and not issubclass(value, Warning)
     and value.__module__.startswith("sluice.")
+    and not value.__name__.startswith("_")  # these never leave their file
 }
 
 

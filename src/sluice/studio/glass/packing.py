@@ -25,6 +25,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sluice.studio.errors import StudioError
+
 MAGIC = b"SLUICEGB"
 VERSION = 1
 RANGE = ".range"
@@ -33,7 +35,7 @@ _HEAD = struct.Struct("<8sII")
 _TYPES = ("u1", "u2", "f4")
 
 
-class PackError(ValueError):
+class PackError(StudioError):
     """Bytes that are no file of the glass box; the message says where they are wrong."""
 
 

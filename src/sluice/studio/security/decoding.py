@@ -13,6 +13,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from sluice.studio.errors import StudioError
+
 MAX_MINUTES = 15
 MAX_SIDE = 1600
 MAX_PIXELS = 50_000_000
@@ -23,7 +25,7 @@ _SOUNDS = {"WAV", "WAVEX", "RF64", "AIFF", "FLAC", "OGG", "MP3"}
 _IMAGES = ("PNG", "JPEG", "GIF", "WEBP")
 
 
-class DecodingError(Exception):
+class DecodingError(StudioError):
     """Why a file is not taken: `unreadable`, `long`, `large` or `empty`."""
 
 
