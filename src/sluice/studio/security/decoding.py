@@ -57,6 +57,8 @@ def decode_sound(path: Path) -> tuple[dict[str, Any], bytes]:
                     if channels > 2:
                         block = np.repeat(block.mean(axis=1, keepdims=True), 2, axis=1)
                     target.write(np.clip(np.nan_to_num(block), -1.0, 1.0))
+    except DecodingError:
+        raise
     except (soundfile.LibsndfileError, ValueError) as error:
         raise DecodingError("unreadable") from error
     if count == 0:
@@ -86,7 +88,7 @@ def decode_image(path: Path) -> tuple[dict[str, Any], bytes]:
             plain = upright.convert("RGBA" if has_alpha else "RGB")
     except Image.DecompressionBombError as error:
         raise DecodingError("large") from error
-    except MemoryError:
+    except (DecodingError, MemoryError):
         raise
     except Exception as error:  # Pillow's readers raise whatever their input leads them to
         raise DecodingError("unreadable") from error
