@@ -22,6 +22,7 @@ from sluice.studio.web.compositions import (
     finish_composition,
     follow_composition,
     start_compositions,
+    wants_events,
 )
 from sluice.studio.web.context import (
     DatabaseDep,
@@ -86,7 +87,7 @@ async def answer_started(
     if others := [*codes[1:], *beside]:
         address += f"?beside={','.join(others)}"
     data = {"codes": codes, "seed": str(started[0].seed), "address": address}
-    if "text/event-stream" in request.headers.get("accept", ""):
+    if wants_events(request):
         beginning = f"event: codes\ndata: {json.dumps(data)}\n\n".encode()
         return answer_events(follow_composition(studio, started[0]), beginning)
     if wants_json(request):

@@ -81,7 +81,11 @@ async def start_compositions(
                 ).format(count=running, seconds=_SECONDS_TO_WAIT),
                 _SECONDS_TO_WAIT,
             )
-        return [add_composition(session, one.to_mapping(), claim, parent) for one in options]
+        states = ["running" if wants_events(request) else "waiting", *["waiting"] * len(options)]
+        return [
+            add_composition(session, one.to_mapping(), claim, parent, state)
+            for one, state in zip(options, states, strict=False)
+        ]
 
     return await studio.writes.run(add)
 
@@ -114,7 +118,8 @@ async def follow_composition(
         return
     options = ComposingOptions.parse(composition.options)
     is_finished = False
-    studio.writes.post(partial(store_state, code=code, state="running"))
+    if composition.state == "waiting":
+        studio.writes.post(partial(store_state, code=code, state="running"))
     try:
         async for event in studio.composing.stream(code, options, after=after):
             if event.kind == "done":
@@ -161,6 +166,11 @@ def _recall(composition: Composition, after: int) -> list[ComposingEvent]:
         tokens = {"t": composition.tokens, "abc": composition.abc}
         events.append(ComposingEvent(max(2, number - 1), "tokens", tokens))
     return [*events, ComposingEvent(number, "done", result)]
+
+
+def wants_events(request: Request) -> bool:
+    """Whether a script asks for the events of the tune that it composes, in the same answer."""
+    return "text/event-stream" in request.headers.get("accept", "")
 
 
 def answer_events(events: AsyncGenerator[ComposingEvent], beginning: bytes = b"") -> Response:
