@@ -4,8 +4,8 @@
 
 The goals are those of two processor cores, on which the visitors, the browser and all processes of
 the studio run. Visitors are coroutines of one process; each sends the form as it stands and reads
-its tune's events. "On screen" is in Chromium, from the press of the button to the frame in which the
-first note stands. Memory is the proportional set size (PSS) of all processes of the studio.
+its tune's events. "On screen" is in Chromium, from the press of the button to the frame in which
+the first note stands. Memory is the proportional set size (PSS) of all processes of the studio.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from pathlib import Path
 from paired import Report
 from studio_visitors import Figures, compose_together
 
-ROUNDS, AT_ONCE = 5, 50
+ROUNDS, AT_ONCE = 3, 50
 PAGES = ["/", "/tunes", "/compositions"]
 FIRST_NOTE = """async () => {
   const before = new Set(document.querySelectorAll("[data-tune]"));

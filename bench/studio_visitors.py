@@ -1,4 +1,4 @@
-"""Visitors of a studio for `studio.py`: requests over plain sockets, which cost the machine little."""
+"""Visitors of a studio for `studio.py`: plain sockets, which cost the machine little."""
 
 from __future__ import annotations
 

@@ -45,9 +45,8 @@ def show_compose(
 ) -> Response:
     """The form, as the address fills it in; a script composes at once where it says nothing."""
     values = read_values(request.query_params)
-    return render_page(
-        request, database, visitor, models, values, composes_at_once=not request.query_params
-    )
+    is_plain = bool(models) and not request.query_params
+    return render_page(request, database, visitor, models, values, composes_at_once=is_plain)
 
 
 @quick_router.post("/compose")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import replace
 from functools import partial
 
@@ -26,7 +26,7 @@ from sluice.studio.archive.compositions import (
 from sluice.studio.archive.tables import Composition
 from sluice.studio.composing.options import ComposingOptions
 from sluice.studio.composing.protocol import ComposingEvent
-from sluice.studio.errors import LimitError, StudioError
+from sluice.studio.errors import LimitError, StudioError, UnavailableError
 from sluice.studio.languages import ngettext
 from sluice.studio.security.limits import allow
 from sluice.studio.web.context import Studio, get_visitor
@@ -116,19 +116,17 @@ async def follow_composition(
         for event in _recall(composition, after):
             yield event
         return
-    options = ComposingOptions.parse(composition.options)
-    is_finished = False
     if composition.state == "waiting":
         studio.writes.post(partial(store_state, code=code, state="running"))
+    is_finished = False
     try:
-        async for event in studio.composing.stream(code, options, after=after):
+        async for event in _compose(studio, composition, after):
+            is_finished = event.is_final
             if event.kind == "done":
-                is_finished = True
                 await studio.writes.run(
                     partial(store_done, code=code, number=event.number, data=event.data)
                 )
             elif event.kind == "problem":
-                is_finished = True
                 await studio.writes.run(
                     partial(store_problem, code=code, sentence=event.data["sentence"])
                 )
@@ -136,6 +134,27 @@ async def follow_composition(
     finally:
         if not is_finished:
             studio.writes.post(partial(store_state, code=code, state="waiting"))
+
+
+async def _compose(
+    studio: Studio, composition: Composition, after: int
+) -> AsyncGenerator[ComposingEvent]:
+    """What the composing process tells; that it refuses the tune is told as an event.
+
+    Raises:
+        UnavailableError: nothing composes at this moment; later something will.
+    """
+    options = ComposingOptions.parse(composition.options)
+    try:
+        async with aclosing(studio.composing.stream(composition.code, options, after)) as events:
+            async for event in events:
+                after = event.number
+                yield event
+    except UnavailableError:
+        raise
+    except StudioError as error:
+        data = {"sentence": error.sentence, "field": error.field}
+        yield ComposingEvent(after + 1, "problem", data)
 
 
 async def finish_composition(studio: Studio, code: str) -> None:
@@ -216,7 +235,9 @@ async def encode_events(
                 if has_notes and not batch[-1].is_final:
                     await asyncio.sleep(_SECONDS_BETWEEN_TOKENS)
                 has_notes = has_notes or any(event.data.get("abc") for event in batch)
-        await reader
+        # Whoever listens asks again: later it is composed, from where this ends.
+        with suppress(UnavailableError):
+            await reader
     finally:
         reader.cancel()
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from urllib.parse import quote
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, OperationalError
 from starlette.exceptions import HTTPException
 
 from sluice.errors import SluiceError
@@ -21,6 +22,8 @@ from sluice.studio.errors import (
 from sluice.studio.languages import gettext as _
 from sluice.studio.web.context import LoginNeededError
 from sluice.studio.web.rendering import render
+
+_logger = logging.getLogger("web")
 
 
 def install_handlers(app: FastAPI) -> None:
@@ -49,6 +52,12 @@ def install_handlers(app: FastAPI) -> None:
     def answer_race(request: Request, error: IntegrityError) -> Response:
         sentence = _("Somebody else changed this at the same moment. Please try again.")
         return answer_problem(request, 409, sentence)
+
+    @app.exception_handler(OperationalError)
+    def answer_failure(request: Request, error: OperationalError) -> Response:
+        _logger.error("the database failed: %s", error.orig)
+        sentence = _("The archive cannot be written at this moment. Please try again later.")
+        return answer_problem(request, 503, sentence)
 
     @app.exception_handler(RequestValidationError)
     def answer_invalid(request: Request, error: RequestValidationError) -> Response:
