@@ -3,7 +3,7 @@
 Prints the rows of `bench/results/studio.md`. The tunes are drawn at random: titles by Zipf's law
 from 4,000 words, melodies mostly by step in four parts, the first of which come again.
 
-    python bench/studio_search.py [number of tunes]
+    python bench/studio_search.py [sqlite] [postgresql] [number of tunes]
 """
 
 from __future__ import annotations
@@ -122,12 +122,15 @@ def say(line: str) -> None:
 
 
 def main() -> None:
-    """Fill and measure SQLite, and PostgreSQL where it is installed."""
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else NUM_TUNES
-    with tempfile.TemporaryDirectory() as folder:
-        report("SQLite", f"sqlite:///{folder}/studio.sqlite", count)
-    missing = say_what_is_missing()
-    if missing:
+    """Fill and measure SQLite, PostgreSQL where it is installed, or the one that is named."""
+    names = [name for name in sys.argv[1:] if not name.isdigit()] or ["sqlite", "postgresql"]
+    count = next((int(name) for name in sys.argv[1:] if name.isdigit()), NUM_TUNES)
+    if "sqlite" in names:
+        with tempfile.TemporaryDirectory() as folder:
+            report("SQLite", f"sqlite:///{folder}/studio.sqlite", count)
+    if "postgresql" not in names:
+        return
+    if missing := say_what_is_missing():
         say(f"PostgreSQL: {missing}")
         return
     with start_server() as server, create_database(server) as url:

@@ -224,12 +224,15 @@ def wait_until_ready(address: str, process: subprocess.Popen[Any]) -> None:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
-    """Chromium, which reaches this machine only."""
+    """Chromium, which reaches this machine only, and plays without being touched."""
     if CHROMIUM is None:
         pytest.skip("needs Chromium: apt-get install chromium")
     sync_api = pytest.importorskip("playwright.sync_api")
     with sync_api.sync_playwright() as play:
-        opened = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        opened = play.chromium.launch(
+            executable_path=CHROMIUM,
+            args=["--no-sandbox", "--autoplay-policy=no-user-gesture-required"],
+        )
         yield opened
         opened.close()
 

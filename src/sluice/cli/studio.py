@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from sluice.cli.errors import CommandGroup, report_known_errors
+from sluice.cli.flags import Command
+
+if TYPE_CHECKING:
+    from sluice.studio.archive.database import Database
+    from sluice.studio.config import StudioConfig
 
 _SERVER, _FILES = "Server", "Files and data"
 
@@ -26,6 +32,10 @@ DatabaseOption = Annotated[
         envvar="SLUICE_STUDIO_DATABASE",
         rich_help_panel=_FILES,
     ),
+]
+AddressOption = Annotated[
+    str,
+    typer.Option(help="Public address, such as https://tunes.example.", rich_help_panel=_SERVER),
 ]
 _FOLDER = Path("studio")
 
@@ -69,15 +79,17 @@ def open_studio(
             rich_help_panel=_SERVER,
         ),
     ] = "",
-    address: Annotated[
-        str,
-        typer.Option(
-            help="Public address, such as https://tunes.example.", rich_help_panel=_SERVER
-        ),
-    ] = "",
+    address: AddressOption = "",
     site_title: Annotated[
         str, typer.Option(help="Name of the site.", rich_help_panel=_SERVER)
     ] = "Sluice Studio",
+    licence: Annotated[
+        str,
+        typer.Option(
+            help="Licence of what visitors may take; default: CC BY-SA 4.0.",
+            rich_help_panel=_SERVER,
+        ),
+    ] = "",
     no_browser: Annotated[
         bool,
         typer.Option(
@@ -109,6 +121,7 @@ def open_studio(
 
         run_studio(
             StudioConfig(
+                licence=licence or StudioConfig.licence,
                 folder=folder,
                 database=database,
                 host=host,
@@ -124,3 +137,122 @@ def open_studio(
             ),
             opens_browser=not no_browser,
         )
+
+
+@app.command("backup", cls=Command, epilog="Example: sluice studio backup studio.tar.gz")
+def back_up(
+    file: Annotated[
+        Path,
+        typer.Argument(help="Where the backup is written.", metavar="FILE", show_default=False),
+    ],
+    folder: FolderOption = _FOLDER,
+    database: DatabaseOption = "",
+) -> None:
+    """Write all that a studio has into one file, also while it runs."""
+    with report_known_errors():
+        from sluice.studio.exports.backup import write_backup
+
+        config = _find_studio(folder, database)
+        with _open(config) as opened:
+            counts = write_backup(opened, config.folder, file)
+        typer.echo(f"{_count(counts)} written to {file}.")
+
+
+@app.command("export", cls=Command, epilog="Example: sluice studio export tunes-of-2026")
+def export_studio(
+    target: Annotated[
+        Path,
+        typer.Argument(help="A new folder for the export.", metavar="TARGET", show_default=False),
+    ],
+    folder: FolderOption = _FOLDER,
+    database: DatabaseOption = "",
+) -> None:
+    """Write all that a studio has as a folder of JSON, ABC and media."""
+    with report_known_errors():
+        from sluice.studio.exports.transfer import write_folder
+
+        config = _find_studio(folder, database)
+        with _open(config) as opened:
+            counts = write_folder(opened, config.folder, target)
+        typer.echo(f"{_count(counts)} written to {target}.")
+
+
+@app.command("import", cls=Command, epilog="Example: sluice studio import studio.tar.gz")
+def import_studio(
+    source: Annotated[
+        Path,
+        typer.Argument(
+            help="A backup or an exported folder.", metavar="SOURCE", show_default=False
+        ),
+    ],
+    folder: FolderOption = _FOLDER,
+    database: DatabaseOption = "",
+) -> None:
+    """Fill a new studio with a backup or an exported folder, in either kind of database."""
+    with report_known_errors():
+        import os
+
+        from sluice.files import require_writable
+        from sluice.studio.config import StudioConfig
+        from sluice.studio.exports.backup import read_backup
+        from sluice.studio.serving.start import lock_folder
+
+        config = StudioConfig(folder=folder, database=database)
+        require_writable(folder)
+        lock = lock_folder(folder)
+        try:
+            with _open(config) as opened:
+                counts = read_backup(opened, folder, source)
+        finally:
+            os.close(lock)
+        typer.echo(f"{_count(counts)} read from {source}.")
+
+
+@app.command("keeper", cls=Command, epilog="Example: sluice studio keeper Una una@example.org")
+def name_keeper(
+    name: Annotated[
+        str, typer.Argument(help="How the keeper is called.", metavar="NAME", show_default=False)
+    ],
+    email: Annotated[
+        str, typer.Argument(help="The keeper's mail address.", metavar="EMAIL", show_default=False)
+    ],
+    folder: FolderOption = _FOLDER,
+    database: DatabaseOption = "",
+    address: AddressOption = "",
+) -> None:
+    """Print a link by which somebody becomes a keeper, who moderates the site."""
+    with report_known_errors():
+        from sluice.studio.accounts.sign_up import make_keeper_link
+
+        config = _find_studio(folder, database, address)
+        with _open(config) as opened, opened.open_session(write=True) as session:
+            link = make_keeper_link(session, config, name, email)
+        typer.echo(link)
+
+
+def _find_studio(folder: Path, database: str, address: str = "") -> StudioConfig:
+    """The settings of a studio that is there already.
+
+    Raises:
+        StudioError: there is none in the folder.
+    """
+    from sluice.studio.config import StudioConfig
+    from sluice.studio.errors import StudioError
+
+    if not database and not (folder / "studio.sqlite").is_file():
+        raise StudioError(
+            f"There is no studio in the folder {folder}; name one with --folder, or its "
+            "database with --database."
+        )
+    return StudioConfig(folder=folder, database=database, address=address)
+
+
+def _open(config: StudioConfig) -> AbstractContextManager[Database]:
+    from sluice.studio.serving.start import open_prepared, require_libraries
+
+    require_libraries(config)
+    return open_prepared(config)
+
+
+def _count(counts: dict[str, int]) -> str:
+    return f"{counts['tune']} tunes, {counts['member']} members, {counts['media']} uploads"

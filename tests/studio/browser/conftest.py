@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import pytest
 
-from studio.conftest import CHROMIUM, MISSING, find_free_port
+from studio.conftest import MISSING, find_free_port
 
 if not MISSING:
     import uvicorn
@@ -74,21 +74,6 @@ def player_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str,
     thread.join(10)
 
 
-@pytest.fixture(scope="session")
-def player_browser() -> Iterator[Any]:
-    """Chromium that plays without being touched, so that sounds can be timed."""
-    if CHROMIUM is None:
-        pytest.skip("needs Chromium: apt-get install chromium")
-    sync_api = pytest.importorskip("playwright.sync_api")
-    with sync_api.sync_playwright() as play:
-        opened = play.chromium.launch(
-            executable_path=CHROMIUM,
-            args=["--no-sandbox", "--autoplay-policy=no-user-gesture-required"],
-        )
-        yield opened
-        opened.close()
-
-
 class Players:
     """A page of players, and all that went wrong on it: messages, errors, foreign requests."""
 
@@ -130,11 +115,11 @@ class Players:
 
 @pytest.fixture
 def players(
-    player_site: tuple[str, dict[str, Any]], player_browser: Any, request: pytest.FixtureRequest
+    player_site: tuple[str, dict[str, Any]], browser: Any, request: pytest.FixtureRequest
 ) -> Iterator[Players]:
     """A page of a new visitor; a test may ask for `width`, `scheme` and more by its marker."""
     options = {"viewport": {"width": 1280, "height": 900}, **getattr(request, "param", {})}
-    context = player_browser.new_context(**options)
+    context = browser.new_context(**options)
     context.set_default_timeout(5000)
     opened = Players(context.new_page(), *player_site)
     yield opened

@@ -109,14 +109,14 @@ def glass_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, 
 
 
 @pytest.fixture
-def open_glass(player_browser: Any, glass_site: tuple[str, dict[str, bytes]]) -> Iterator[Any]:
+def open_glass(browser: Any, glass_site: tuple[str, dict[str, bytes]]) -> Iterator[Any]:
     """A function that opens the glass box of a composition; no page may have an error."""
     address, packs = glass_site
     contexts, errors = [], []
 
     def open_page(code: str, **options: Any) -> GlassPage:
         options = {"viewport": {"width": 1280, "height": 900}, **options}
-        contexts.append(player_browser.new_context(base_url=address, **options))
+        contexts.append(browser.new_context(base_url=address, **options))
         page = contexts[-1].new_page()
         page.on("pageerror", lambda error: errors.append(str(error)))
         found = GlassPage(page, packs[code])
@@ -257,3 +257,27 @@ def test_axe_finds_nothing(open_glass: Any, width: int, scheme: str) -> None:
         found = axe.Axe().run(page)
         assert found.violations_count == 0, found.generate_report()
         assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_a_tune_composed_live_is_looked_into(browser: Any, live_studio: str) -> None:
+    context = browser.new_context(base_url=live_studio)
+    page = context.new_page()
+    page.goto("/glas-herry")
+    page.get_by_role("button", name="Compose a tune in its manner").click()
+    page.wait_for_url("**/c/*")
+    code = page.url.rstrip("/").split("/")[-1]
+    for _ in range(200):
+        answer = page.request.get(f"/c/{code}/glass.bin")
+        if answer.ok:
+            break
+        page.wait_for_timeout(100)
+    header, arrays = unpack(answer.body())
+    assert header["tokens"][:3] == ["R:jig", "M:6/8", "K:Cmix"]
+    assert header["is_drawn"]
+    assert header["given"] == 3
+    assert arrays["drawn"][-1] == 2
+    page.goto(f"/c/{code}/glass")
+    page.wait_for_selector(".glass.is-ready")
+    title = "In the manner of The Glas Herry Comment"
+    assert page.locator("h1").inner_text() == f"Glass box: {title}"
+    context.close()

@@ -46,11 +46,11 @@ def test_another_page_is_shown_whole(
 
 
 def test_without_script_the_form_is_a_form(
-    player_browser: Any, players: Players, player_site: tuple[str, dict[str, Any]]
+    browser: Any, players: Players, player_site: tuple[str, dict[str, Any]]
 ) -> None:
     address, shown = player_site
     shown["votes"] = []
-    context = player_browser.new_context(java_script_enabled=False)
+    context = browser.new_context(java_script_enabled=False)
     context.set_default_timeout(5000)
     page = context.new_page()
     page.goto(f"{address}/players")

@@ -136,11 +136,11 @@ def test_settings_are_kept(players: Players) -> None:
 
 
 def test_without_script_the_abc_stands_there(
-    player_site: tuple[str, dict[str, Any]], player_browser: Any
+    player_site: tuple[str, dict[str, Any]], browser: Any
 ) -> None:
     address, shown = player_site
     shown.update(tunes=[REEL], editor=JIG)
-    context = player_browser.new_context(java_script_enabled=False)
+    context = browser.new_context(java_script_enabled=False)
     context.set_default_timeout(5000)
     page = context.new_page()
     page.goto(f"{address}/players")

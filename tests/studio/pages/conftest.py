@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from tests.studio.conftest import MISSING, add_member, find_free_port
+
+from studio.conftest import MISSING, add_member, find_free_port
 
 if not MISSING:
     import uvicorn

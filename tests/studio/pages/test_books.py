@@ -6,10 +6,10 @@ import re
 
 import pytest
 from starlette.testclient import TestClient
-from tests.studio.conftest import add_member, log_in
 
 from sluice.studio.archive.database import Database
 from sluice.studio.archive.tables import ArchiveTune, Book, Setting
+from studio.conftest import add_member, log_in
 
 
 @pytest.fixture

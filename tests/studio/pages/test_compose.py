@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 from sqlalchemy import event, select
 from starlette.testclient import TestClient
-from tests.studio.conftest import log_in, read_csrf_token
 
 from sluice import tunes
 from sluice.studio.app import create_app
@@ -21,6 +20,7 @@ from sluice.studio.archive.database import Database
 from sluice.studio.archive.tables import ArchiveTune, Composition
 from sluice.studio.composing.config import ComposingConfig
 from sluice.studio.config import StudioConfig
+from studio.conftest import log_in, read_csrf_token
 
 JSON = {"accept": "application/json"}
 

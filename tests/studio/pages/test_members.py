@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
-from tests.studio.conftest import add_member, log_in
 
 from sluice.studio.accounts.mail import send_waiting
 from sluice.studio.archive import books
@@ -26,6 +25,7 @@ from sluice.studio.archive.tables import (
 from sluice.studio.archive.tables.base import get_now
 from sluice.studio.config import StudioConfig
 from sluice.studio.web.digests import send_digests
+from studio.conftest import add_member, log_in
 
 
 @pytest.fixture

@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from starlette.testclient import TestClient
-from tests.studio.conftest import add_member, log_in
 
 from sluice.studio.archive.database import Database
 from sluice.studio.archive.tables import ArchiveRecording, ArchiveTune, Month
+from studio.conftest import add_member, log_in
 
 TODAY = datetime.now(UTC).date()
 

@@ -202,7 +202,7 @@ def test_only_its_author_and_keepers_change_a_recording(
     member_client: TestClient, keeper_client: TestClient, client: TestClient, database: Database,
     tunes: list[int],
 ) -> None:  # fmt: skip
-    from tests.studio.conftest import add_member, log_in
+    from studio.conftest import add_member, log_in
 
     made = send(member_client, {"title": "Mine", "link": LINK, "tune": tunes[:1]})
     path = made.headers["location"]
@@ -226,7 +226,7 @@ def test_a_new_members_recording_waits(
     client: TestClient, database: Database, tunes: list[int], keeper_id: int,
     member_client: TestClient,
 ) -> None:  # fmt: skip
-    from tests.studio.conftest import add_member, log_in
+    from studio.conftest import add_member, log_in
 
     new = log_in(client, database, add_member(database, "New"))
     path = send(new, {"title": "First post", "link": LINK, "tune": tunes[:1]}).headers["location"]

@@ -26,6 +26,7 @@ _log = logging.getLogger("sluice.studio.composing")
 
 _SWITCH_SECONDS = 0.0005
 """After which a thread gives the interpreter to another: the batch shall not wait for the loop."""
+_WARMING_TUNES = 6
 _PARENT_SECONDS = 0.5
 _IDLE_SECONDS = 5.0
 """After which memory is given back."""
@@ -65,11 +66,12 @@ def warm_up(shelf: ModelShelf) -> None:
 
 
 def _warm_up_model(model: LoadedModel) -> None:
-    tune = None
-    for seed in range(2):
-        tune = [*model.stream(ComposingOptions(seed=seed))][-1].tune
-    if tune is not None and tune.score.bars:
-        model.composer.vary(tune, bars=[2])
+    """Several tunes at once, since memory for a batch is taken as it grows."""
+    streams = [model.stream(ComposingOptions(seed=seed)) for seed in range(_WARMING_TUNES)]
+    for stream in streams:
+        next(stream)
+    tunes = [[*stream][-1].tune for stream in streams]
+    model.composer.vary(tunes[0], bars=[2])
 
 
 async def _serve(config: ComposingConfig, address: Address, shelf: ModelShelf) -> None:

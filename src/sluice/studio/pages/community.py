@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sluice.studio.pages import (
+    about,
     book_entries,
     books,
     events,
@@ -16,6 +17,7 @@ from sluice.studio.pages import (
 )
 
 ROUTERS = (
+    about.router,
     book_entries.router,
     books.router,
     events.router,

@@ -7,10 +7,13 @@ from collections.abc import Callable
 
 from sluice.studio.accounts.privacy import purge
 from sluice.studio.archive.database import Database
+from sluice.studio.archive.tables.base import get_now
 from sluice.studio.archive.task_runs import claim_run, finish_run
 from sluice.studio.config import StudioConfig
+from sluice.studio.exports.datasets import write_datasets
 from sluice.studio.serving.events import write_events
 from sluice.studio.serving.parent import read_settings
+from sluice.studio.web.digests import send_digests
 
 Task = Callable[[Database, StudioConfig], None]
 _logger = logging.getLogger("night")
@@ -21,7 +24,27 @@ def _purge(database: Database, config: StudioConfig) -> None:
         purge(session, config.folder)
 
 
-TASKS: dict[str, Task] = {"purge": _purge}
+def write_all_datasets(database: Database, config: StudioConfig) -> None:
+    """Write the data sets anew."""
+    write_datasets(database, config.folder, config.public_address, config.licence)
+
+
+def forget_what_is_old(database: Database, config: StudioConfig) -> None:
+    """Delete counts, sessions, links, mails and uploads that are of no more use."""
+    with database.open_session(write=True) as session:
+        purge(session, config.folder)
+
+
+def queue_digests(database: Database, config: StudioConfig) -> None:
+    """Queue the weekly mails that are due."""
+    send_digests(database, config, get_now())
+
+
+TASKS: dict[str, Task] = {
+    "purge": forget_what_is_old,
+    "digests": queue_digests,
+    "datasets": write_all_datasets,
+}
 """What is done, in this order; one that fails is logged, and done again after two hours."""
 
 

@@ -7,14 +7,19 @@ import importlib.util
 import os
 import socket
 import sys
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sluice.extras import MissingExtraError
 from sluice.files import require_writable
 from sluice.studio.config import StudioConfig
 from sluice.studio.errors import StudioError
+
+if TYPE_CHECKING:
+    from sluice.studio.archive.database import Database
 
 _LIBRARIES = {
     "alembic": "alembic", "argon2": "argon2-cffi", "babel": "babel", "fastapi": "fastapi",
@@ -43,7 +48,8 @@ def run_studio(config: StudioConfig, opens_browser: bool = False) -> None:
         listening = opened.enter_context(open_port(config.host, config.port))
         config = replace(config, folder=config.folder.resolve(), port=listening.getsockname()[1])
         require_writable(config.folder / "run")
-        upgrade(config)
+        with open_prepared(config):
+            pass
         _print_address(config)
         _become_supervisor(config, lock, listening, opens_browser)
 
@@ -105,8 +111,9 @@ def open_port(host: str, port: int) -> socket.socket:
     return listening
 
 
-def upgrade(config: StudioConfig) -> None:
-    """Bring the database to the form that this version expects.
+@contextmanager
+def open_prepared(config: StudioConfig) -> Iterator[Database]:
+    """The database in the form that this version expects, closed at the end of the block.
 
     Raises:
         StudioError: it cannot be reached, or belongs to a newer version.
@@ -119,11 +126,13 @@ def upgrade(config: StudioConfig) -> None:
     from sqlalchemy.exc import SQLAlchemyError
 
     from sluice.studio.archive.database import Database
+    from sluice.studio.archive.schema import upgrade_database
 
     try:
         database = Database(config.database_url)
         try:
-            database.create_tables()
+            upgrade_database(database)
+            yield database
         finally:
             database.close()
     except SQLAlchemyError as error:

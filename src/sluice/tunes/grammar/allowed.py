@@ -48,10 +48,24 @@ class AllowedTokens:
         }
         self.lines = frozenset(self.end_lines.values())
         self._plain_ids = self.alphabet.find_bar_line_ids(PLAIN)
-        self.mask = lru_cache(maxsize=CACHE_SIZE)(self._build_mask)
+        self._any_pitch = frozenset([next(iter(self.alphabet.ids_by_midi))])
+        self._masks = lru_cache(maxsize=CACHE_SIZE)(self._build_mask)
         self._goals = lru_cache(maxsize=CACHE_SIZE)(self._find_goals)
         self._tuplets = lru_cache(maxsize=CACHE_SIZE)(self._find_tuplets)
         self._ends = lru_cache(maxsize=CACHE_SIZE)(self._find_end_lines)
+
+    def mask(self, state: TuneState) -> Mask:
+        """Which ids may follow: boolean (vocabulary,), read-only."""
+        return self._masks(self.canonicalise(state))
+
+    def canonicalise(self, state: TuneState) -> TuneState:
+        """A state that the same tokens may follow, now and until the end, the same for any pitch of
+        the unfinished note."""
+        event = state.event
+        if event is None or event.in_chord or event.is_tied or not event.pitches:
+            return state
+        event = event._replace(pitches=self._any_pitch)
+        return state._replace(event=event, tied_pitches=frozenset())
 
     def next_tokens(self, state: TuneState) -> Iterable[int]:
         """The ids that may follow."""

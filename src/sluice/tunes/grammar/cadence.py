@@ -48,6 +48,10 @@ class CadenceTokens(AllowedTokens):
         self._room = self._quarter if ending.is_long else self.solver.eighth_ticks
         self.last_ids = find_last_ids(self.alphabet, ending)
 
+    def canonicalise(self, state: TuneState) -> TuneState:
+        """The state itself: what may follow here depends on the pitch."""
+        return state
+
     def next_tokens(self, state: TuneState) -> Iterable[int]:
         """The ids that may follow."""
         found = super().next_tokens(state)
@@ -108,10 +112,6 @@ class CadenceCompletion(ShortestCompletion):
         if state.event is not None or not isinstance(self.allowed, CadenceTokens):
             return []
         return [*self.allowed.last_ids, *super().rank_tokens(state)]
-
-    def canonicalise(self, state: TuneState) -> TuneState:
-        """The state itself: here the distance depends on the pitch."""
-        return state
 
 
 class CadenceGrammar(TuneGrammar):

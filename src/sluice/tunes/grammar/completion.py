@@ -21,7 +21,6 @@ class ShortestCompletion:
     def __init__(self, allowed: AllowedTokens) -> None:
         self.allowed, self.transitions = allowed, allowed.transitions
         self.alphabet, self.solver = allowed.alphabet, allowed.solver
-        self._any_pitch = frozenset([next(iter(self.alphabet.ids_by_midi))])
         self._distances: dict[TuneState, int] = {}
         self.max_distance = self._compute_max_distance()
         self._bar_line_paths = lru_cache(maxsize=CACHE_SIZE)(self._find_path_to_bar_line)
@@ -31,7 +30,7 @@ class ShortestCompletion:
         if len(self._distances) > CACHE_SIZE:
             self._distances.clear()
         path: list[TuneState] = []
-        while (state := self.canonicalise(state)) not in self._distances:
+        while (state := self.allowed.canonicalise(state)) not in self._distances:
             token = self._choose_token(state)
             if token == END:
                 self._distances[state] = 1
@@ -47,15 +46,7 @@ class ShortestCompletion:
     def path_to_bar_line(self, state: TuneState) -> tuple[tuple[int, ...], TuneState]:
         """From a state in the body: tokens that end this bar, its line included, and the state
         after them."""
-        return self._bar_line_paths(self.canonicalise(state))
-
-    def canonicalise(self, state: TuneState) -> TuneState:
-        """A state at the same distance, the same for any pitch of the unfinished note."""
-        event = state.event
-        if event is None or event.in_chord or event.is_tied or not event.pitches:
-            return state
-        event = event._replace(pitches=self._any_pitch)
-        return state._replace(event=event, tied_pitches=frozenset())
+        return self._bar_line_paths(self.allowed.canonicalise(state))
 
     def rank_tokens(self, state: TuneState) -> list[int]:
         """The tokens to prefer where they are allowed, the best first."""
