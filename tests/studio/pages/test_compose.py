@@ -317,5 +317,6 @@ def test_without_a_composing_process_pages_are_read_and_the_form_says_so(
         page = client.get("/")
         assert page.status_code == 200
         assert "No tune can be composed at present" in page.text
-        assert 'data-arrival=""' in page.text
+        assert 'data-arrival="wait"' in page.text
+        assert client.get("/compose/models").json() == {"count": 0}
         assert client.get("/compositions").status_code == 200

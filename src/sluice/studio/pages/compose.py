@@ -64,6 +64,12 @@ async def compose(request: Request, studio: StudioDep) -> Response:
     return await answer_started(request, studio, started)
 
 
+@quick_router.get("/compose/models")
+async def count_models(models: ModelsDep) -> Response:
+    """How many models compose at this moment."""
+    return JSONResponse({"count": len(models)}, headers={"cache-control": "no-store"})
+
+
 @quick_router.post("/compose/check")
 async def check(request: Request, studio: StudioDep) -> Response:
     """Whether the wishes of a form are understood, while it is typed."""
