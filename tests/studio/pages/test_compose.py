@@ -301,7 +301,7 @@ def test_a_full_disk_is_said_and_breaks_nothing(visitor: TestClient, studio_app:
         answer = visitor.post("/compose", data=form, headers=JSON)
         if answer.status_code != 200:
             break
-    assert (answer.status_code, "try again" in answer.json()["problem"]) == (503, True)
+    assert (answer.status_code, "Try again" in answer.json()["problem"]) == (503, True)
     assert visitor.get(f"/c/{code}").status_code == 200
     limit(1_000_000)
     assert read_events(visitor, code)[-1][1] == "done"

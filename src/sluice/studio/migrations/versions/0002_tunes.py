@@ -137,12 +137,7 @@ def upgrade() -> None:
     op.create_index(op.f("ix_tune_author_id"), "tune", ["author_id"], unique=False)
     op.create_index(op.f("ix_tune_claim_hash"), "tune", ["claim_hash"], unique=False)
     op.create_index(op.f("ix_tune_composition_id"), "tune", ["composition_id"], unique=False)
-    op.create_index(op.f("ix_tune_dance"), "tune", ["dance"], unique=False)
-    op.create_index(op.f("ix_tune_meter"), "tune", ["meter"], unique=False)
-    op.create_index(op.f("ix_tune_mode"), "tune", ["mode"], unique=False)
-    op.create_index(op.f("ix_tune_num_books"), "tune", ["num_books"], unique=False)
     op.create_index(op.f("ix_tune_played"), "tune", ["played"], unique=False)
-    op.create_index(op.f("ix_tune_title"), "tune", ["title"], unique=False)
     op.create_index(op.f("ix_tune_visibility"), "tune", ["visibility"], unique=False)
     op.create_table(
         "setting",
@@ -219,7 +214,18 @@ def upgrade() -> None:
     op.create_index(op.f("ix_tune_version_tune_id"), "tune_version", ["tune_id"], unique=False)
 
     op.create_index(
-        "ix_tune_popularity", "tune", [sa.text("(num_books + num_settings + num_recordings)")]
+        "ix_tune_listed_popularity",
+        "tune",
+        ["visibility", sa.text("(num_books + num_settings + num_recordings)")],
+    )
+    op.create_index("ix_tune_listed_title", "tune", ["visibility", "title"])
+    op.create_index(
+        "ix_tune_listed_kind",
+        "tune",
+        [
+            *("visibility", "dance", "meter", "mode", "tonic", "composition_id"),
+            *("num_settings", "num_recordings"),
+        ],
     )
     for statement in SEARCH[op.get_bind().dialect.name]:
         op.execute(sa.text(statement.replace(":", "\\:")))
@@ -238,12 +244,7 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_setting_author_id"), table_name="setting")
     op.drop_table("setting")
     op.drop_index(op.f("ix_tune_visibility"), table_name="tune")
-    op.drop_index(op.f("ix_tune_title"), table_name="tune")
     op.drop_index(op.f("ix_tune_played"), table_name="tune")
-    op.drop_index(op.f("ix_tune_num_books"), table_name="tune")
-    op.drop_index(op.f("ix_tune_mode"), table_name="tune")
-    op.drop_index(op.f("ix_tune_meter"), table_name="tune")
-    op.drop_index(op.f("ix_tune_dance"), table_name="tune")
     op.drop_index(op.f("ix_tune_composition_id"), table_name="tune")
     op.drop_index(op.f("ix_tune_claim_hash"), table_name="tune")
     op.drop_index(op.f("ix_tune_author_id"), table_name="tune")
