@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from sluice.studio.archive import events
 from sluice.studio.archive.calendar_file import write_calendar
+from sluice.studio.archive.comments import list_comments
 from sluice.studio.archive.events import EventDetails
 from sluice.studio.archive.recordings import list_recordings
 from sluice.studio.archive.tables import ArchiveEvent, Media, Member
@@ -129,6 +130,7 @@ def show_event(
     return render(
         request, "event.html", event=event, text=render_markdown(event.text),
         recordings=list_recordings(database, viewer, event=event), find_embed=find_embed,
+        comments=list_comments(database, "event", number, viewer),
         is_past=(event.ends_at or event.starts_at) < get_now(),
         can_change=viewer is not None and (viewer.is_keeper or event.author_id == viewer.id),
     )  # fmt: skip

@@ -10,6 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from sluice.studio.archive import recordings
+from sluice.studio.archive.comments import list_comments
 from sluice.studio.archive.recordings import RecordingDetails
 from sluice.studio.archive.tables import ArchiveEvent, ArchiveRecording, Member
 from sluice.studio.archive.tables.base import get_now
@@ -115,6 +116,7 @@ def show_recording(
     return render(
         request, "recording.html", recording=recording, embed=find_embed(recording),
         text=render_markdown(recording.text),
+        comments=list_comments(database, "recording", number, visitor.member),
         can_change=_can_change(recording, visitor.member),
     )  # fmt: skip
 
