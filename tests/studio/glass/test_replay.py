@@ -119,6 +119,7 @@ def test_values_of_a_gru_are_those_of_a_loop():
         ("layernormlstm", "c", lambda v: v["forget"]),
         ("janet", "h", lambda v: v["forget"]),
         ("peepholelstm", "c", lambda v: v["forget"]),
+        ("lstm1997", "c", lambda v: torch.ones_like(v["c"])),
     ],
 )
 @torch.no_grad()
@@ -143,7 +144,30 @@ def test_the_share_that_is_kept_is_derived_for_other_cells(cell, state, share):
 def test_a_cell_without_a_gated_state_keeps_no_share():
     header, arrays = unpack(replay_tune(make_composer("elman"), TUNE))
     assert "kept" not in header["layers"][0]
+    assert not header["layers"][0]["is_carried_over"]
     assert "l0.kept" not in arrays
+
+
+@torch.no_grad()
+def test_a_share_may_be_a_learned_vector():
+    composer = make_composer("fastrnn", num_layers=1)
+    header, arrays = unpack(replay_tune(composer, TUNE))
+    beta = composer.checkpoint.model.layers.beta_l0.sigmoid()
+    assert header["layers"][0]["kept"]["state"] == "h"
+    np.testing.assert_allclose(arrays["l0.kept"], beta.expand(len(TUNE) + 1), atol=1e-6)
+
+
+@pytest.mark.parametrize("cell", ["matrixlstm", "deltanet", "fastweights", "qrnn", "nascell"])
+def test_values_that_are_no_numbers_of_one_unit_are_left_out(cell):
+    header, arrays = unpack(replay_tune(make_composer(cell, hidden_size=8), TUNE))
+    for layer in header["layers"]:
+        names = {value["name"] for value in layer["values"]}
+        assert names
+        assert not names & set(layer["left_out"])
+        assert layer["memory"] in names
+        for value in layer["values"]:
+            shape = (len(TUNE) + 1, len(layer["units"]["numbers"]))
+            assert arrays[value["array"]].shape == shape
 
 
 @torch.no_grad()

@@ -9,6 +9,8 @@ from fastapi import FastAPI
 from starlette.testclient import TestClient
 
 from sluice.studio.archive.database import Database
+from sluice.studio.archive.tables import ArchiveEvent, ArchiveRecording
+from sluice.studio.archive.tables.base import get_now
 from sluice.studio.archive.tunes import add_tune
 from studio.conftest import add_member, log_in
 
@@ -57,6 +59,23 @@ def test_comment_is_markdown_and_changed_by_its_author_alone(
     assert keeper_client.post("/comments/1/delete").status_code == 303
     assert "<p>Fast</p>" not in other_client.get(f"/tunes/{tune_id}").text
     assert member_client.get("/comments/1/edit").status_code == 404
+
+
+def test_comments_on_recordings_and_events(
+    member_client: TestClient, client: TestClient, database: Database
+) -> None:
+    with database.open_session(write=True) as session:
+        session.add(
+            ArchiveRecording(title="Played", kind="link", host="youtube", host_id="abcdefghijk")
+        )
+        session.add(ArchiveEvent(title="Session", starts_at=get_now(), place="Ennis"))
+    for subject in ("recording", "event"):
+        sent = {"subject": subject, "subject_id": 1, "text": f"On the *{subject}*"}
+        answer = member_client.post("/comments", data=sent)
+        path, _, place = answer.headers["location"].partition("#")
+        assert path == f"/{subject}s/1"
+        page = client.get(path).text
+        assert f'id="{place}"' in page and f"On the <em>{subject}</em>" in page
 
 
 def test_comments_on_what_is_not_there_are_refused(member_client: TestClient) -> None:

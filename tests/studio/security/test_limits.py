@@ -84,9 +84,16 @@ def test_all_windows_of_a_word_count(database: Database, clock: Clock) -> None:
     assert use(database, "login") > 120
 
 
-def test_many_at_once_are_all_counted(database: Database) -> None:
+def test_what_is_refused_does_not_count(database: Database, clock: Clock) -> None:
+    for _ in range(100):
+        use(database)
+    clock.move(66)
+    assert [use(database) for _ in range(30)] == [0] * 30
+
+
+def test_many_at_once_are_all_counted(any_database: Database) -> None:
     with ThreadPoolExecutor(8) as threads:
-        results = list(threads.map(lambda _: use(database), range(40)))
+        results = list(threads.map(lambda _: use(any_database), range(40)))
     assert results.count(0) == 30
 
 

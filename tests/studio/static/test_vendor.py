@@ -40,3 +40,15 @@ def test_own_scripts_name_no_address() -> None:
 
 def read(name: str) -> str:
     return (FOLDER / name).read_text()
+
+
+def test_a_player_asks_for_all_its_modules_at_once() -> None:
+    own = FOLDER.parent / "own"
+    template = (FOLDER.parents[1] / "templates/player.html").read_text()
+    modules = {"score", "texts"} | {
+        path.relative_to(own).with_suffix("").as_posix()
+        for folder in ("player", "score")
+        for path in (own / folder).glob("*.js")
+    }
+    (asked,) = re.findall(r'{% for name in \[("score".*?)\] %}', template)
+    assert set(re.findall(r'"([^"]+)"', asked)) == modules

@@ -171,12 +171,13 @@ def _rank(
             break
     best: list[tuple[Any, int, int | None]] = []
     settings = _load_contours(database, list(found)) if notes is not None else {}
+    contours = notes.list_contours() if notes is not None else []
     for candidate in found.values():
         number, title, _contour, _tonic, popularity = candidate
         fit: tuple[int, ...] = ()
         place = None
         if notes is not None:
-            match = _match_notes(notes, candidate, settings.get(number, ()))
+            match = _match_notes(contours, candidate, settings.get(number, ()))
             if match is None:
                 continue
             fit, place = match
@@ -201,12 +202,12 @@ def _match_title(terms: Sequence[str], title: str) -> int:
 
 
 def _match_notes(
-    notes: NotesQuery, candidate: Candidate, settings: Sequence[tuple[int, str]]
+    contours: Sequence[tuple[str, str]], candidate: Candidate, settings: Sequence[tuple[int, str]]
 ) -> tuple[tuple[int, ...], int | None] | None:
     """How well the notes fit (0 is best): at the beginning, in the key of the letters."""
     _number, _title, contour, tonic, _popularity = candidate
     best: tuple[tuple[int, ...], int | None] | None = None
-    for wanted, letter in notes.list_contours():
+    for wanted, letter in contours:
         for number, own in ((None, contour), *settings):
             place = own.find(wanted)
             if place < 0:

@@ -23,8 +23,8 @@ def limit_arenas() -> None:
 def release_memory() -> None:
     """Return what is free to the system.
 
-    After the start most of the code of torch and LLVM is never run again. On Linux its pages are
-    dropped; what is needed once more comes back from the file.
+    After the start most of torch and LLVM is never used again. On Linux their pages are dropped;
+    what is needed once more comes back from the file.
     """
     gc.collect()
     if not sys.platform.startswith("linux"):
@@ -33,16 +33,21 @@ def release_memory() -> None:
         libc = ctypes.CDLL(None, use_errno=True)
         libc.malloc_trim(0)
         libc.madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
-        for start, size in _list_code():
+        for start, size in _list_unchanged():
             libc.madvise(start, size, _MADV_DONTNEED)
 
 
-def _list_code() -> list[tuple[int, int]]:
-    """Where code from files lies, and how much. It is never written to, so it equals the file."""
-    found = []
-    for line in Path("/proc/self/maps").read_text().splitlines():
-        place, rights, _, _, _, *name = line.split(maxsplit=5)
-        start, stop = (int(text, 16) for text in place.split("-"))
-        if rights == "r-xp" and name and name[0].startswith("/") and stop - start >= _SMALLEST:
-            found.append((start, stop - start))
+def _list_unchanged() -> list[tuple[int, int]]:
+    """Where code and constants of files lie that nobody has written to, and how much."""
+    found: list[tuple[int, int]] = []
+    place = size = 0
+    for line in Path("/proc/self/smaps").read_text().splitlines():
+        name, _, rest = line.partition(" ")
+        if "-" in name:
+            start, stop = (int(text, 16) for text in name.split("-"))
+            rights, *_, file = rest.split(maxsplit=4)
+            is_file = rights in ("r-xp", "r--p") and file.startswith("/")
+            place, size = start, stop - start if is_file else 0
+        elif name == "Anonymous:" and rest.split()[0] == "0" and size >= _SMALLEST:
+            found.append((place, size))
     return found

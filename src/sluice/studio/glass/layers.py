@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,12 @@ from sluice.cells.cell import Cell
 from sluice.cells.dropout import RecurrentDropout
 from sluice.equations.graph import Elementwise, Graph, Leaf
 from sluice.render.latex import format_equations
-from sluice.studio.glass.memory import KeptMemory, find_kept_memory, find_known_values
+from sluice.studio.glass.memory import (
+    KeptMemory,
+    find_kept_memory,
+    find_known_values,
+    is_carried_over,
+)
 from sluice.studio.glass.packing import RANGE, quantise
 from sluice.studio.glass.units import ChosenUnits, Numbers, choose_units
 
@@ -41,6 +46,7 @@ def pack_layer(
     cell: Cell,
     recorded: Mapping[str, Tensor],
     features: Mapping[str, Numbers],
+    vectors: Mapping[str, Tensor],
     *,
     has_learned_start: bool,
 ) -> PackedLayer:
@@ -52,17 +58,17 @@ def pack_layer(
         recorded: every named value, (time, width).
         features: of the music, (time - 1, features), of each token that a step reads; the first
             step reads none.
+        vectors: the learned vectors of the cell, by name.
         has_learned_start: whether the states before the first step are learned.
     """
     graph = find_shown_cell(cell).graph
     width = _find_width(graph, recorded)
     shown = {n: v.expand(-1, width) for n, v in recorded.items() if v.shape[1] in (1, width)}
     starts = {} if has_learned_start else {state.name: state.initial for state in graph.states}
-    known = find_known_values(graph, shown, starts)
+    known = find_known_values(graph, shown, starts, vectors)
     kept = find_kept_memory(graph, known)
-    state = (
-        kept.state if kept is not None else next(s.name for s in graph.states if s.name in shown)
-    )
+    memories = [state.name for state in graph.states if state.name in shown]
+    state = kept.state if kept is not None else [*memories, *shown][0]
     units = choose_units(_to_numbers(shown[state])[1:], features)
     symbols = format_equations(graph).notation
     arrays: dict[str, NDArray[Any]] = {}
@@ -90,6 +96,8 @@ def pack_layer(
         "states": [_describe_state(graph, leaf, starts) for leaf in graph.state_leaves],
         "nodes": _describe_nodes(graph),
         "memory": state,
+        "is_carried_over": is_carried_over(graph),
+        "vectors": _describe_vectors(graph, vectors, units.numbers, width),
     }
     if kept is not None:
         header["kept"] = _describe_kept(label, kept)
@@ -154,6 +162,21 @@ def _describe_nodes(graph: Graph) -> dict[int, list[object]]:
             fixed = getattr(masks[node.name], "eval_value", None)
             if fixed is not None:
                 found[number] = ["number", fixed]
+    return found
+
+
+def _describe_vectors(
+    graph: Graph, vectors: Mapping[str, Tensor], units: Sequence[int], width: int
+) -> dict[int, list[float]]:
+    """The learned numbers of each unit by the vector's node; one for all where there is one."""
+    found = {}
+    for number, node in enumerate(graph.nodes):
+        if isinstance(node, Leaf) and node.kind == "vector" and node.name in vectors:
+            vector = vectors[node.name].detach().float()
+            if vector.shape == (width,):
+                found[number] = vector[[*units]].tolist()
+            elif vector.shape == (1,):
+                found[number] = vector.tolist()
     return found
 
 

@@ -49,10 +49,26 @@ def find_kept_memory(graph: Graph, values: Mapping[Node, Tensor]) -> KeptMemory 
     """
     for state, leaf in zip(graph.states, graph.state_leaves, strict=True):
         end = graph.outputs_by_name[state.name]
-        share = _differentiate(graph, end, leaf, values)
+        share = _differentiate(graph, end, leaf, values) if end in values else None
         if share is not None:
             return _name_share(graph, state.name, share.expand_as(values[end]), values)
     return None
+
+
+def is_carried_over(graph: Graph) -> bool:
+    """Whether elementwise operations lead from some state to the same state one step later."""
+    for state, leaf in zip(graph.states, graph.state_leaves, strict=True):
+        end = graph.outputs_by_name[state.name]
+        found, rest = {end}, [end]
+        while rest:
+            node = rest.pop()
+            operands = node.operands if isinstance(node, Elementwise) else ()
+            new = [operand for operand in operands if operand not in found]
+            found |= {*new}
+            rest += new
+        if leaf in found:
+            return True
+    return False
 
 
 def _differentiate(
@@ -96,12 +112,15 @@ def _name_share(
 
 
 def find_known_values(
-    graph: Graph, recorded: Mapping[str, Tensor], initial: Mapping[str, float]
+    graph: Graph,
+    recorded: Mapping[str, Tensor],
+    initial: Mapping[str, float],
+    vectors: Mapping[str, Tensor],
 ) -> dict[Node, Tensor]:
     """The values of all nodes that are recorded, (time, width), or follow elementwise from those.
 
     A state as a step finds it is that of the step before; at the first step that in ``initial``, or
-    NaN without one.
+    NaN without one. ``vectors`` are the cell's learned vectors.
     """
     known: dict[Node, Tensor] = {
         graph.outputs_by_name[name]: value.double() for name, value in recorded.items()
@@ -116,6 +135,8 @@ def find_known_values(
     for node in graph.nodes:
         if isinstance(node, Leaf) and node.kind == "constant":
             known[node] = torch.full((steps, 1), float(node.name), dtype=torch.float64)
+        elif isinstance(node, Leaf) and node.kind == "vector" and node.name in vectors:
+            known[node] = vectors[node.name].detach().double()[None].expand(steps, -1)
         elif isinstance(node, Leaf) and node.kind == "mask":
             mask = masks[node.name]
             if isinstance(mask, MaskSpec):

@@ -71,6 +71,7 @@ def replay_tune(
             model.layers.cell,
             own,
             features,
+            _find_vectors(model, number),
             has_learned_start=model.layers.learn_initial_state,
         )
         layers.append(layer.header)
@@ -160,6 +161,15 @@ def _run(
         grammar=grammar,
         num_likeliest=model.config.vocabulary_size,
     )
+
+
+def _find_vectors(model: LanguageModel, number: int) -> dict[str, torch.Tensor]:
+    """The learned vectors of a layer's cell, by name."""
+    graph = model.layers.cell.graph
+    names = {vector.name for vector in graph.vectors}
+    tensors = model.layers.get_layer_parameters(number)
+    pairs = zip(graph.parameters, tensors, strict=False)
+    return {spec.name: tensor for spec, tensor in pairs if spec.name in names}
 
 
 def _measure_agreement(recording: GenerationRecording, seed: int) -> float:

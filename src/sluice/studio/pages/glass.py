@@ -17,8 +17,8 @@ from sluice.studio.composing.options import ComposingOptions
 from sluice.studio.errors import NotFoundError
 from sluice.studio.exports.cache import FileCache
 from sluice.studio.glass.packing import VERSION
+from sluice.studio.languages import gettext as _
 from sluice.studio.web.context import DatabaseDep, Studio, StudioDep, VisitorDep
-from sluice.studio.web.languages import gettext as _
 from sluice.studio.web.rendering import render
 
 router = APIRouter()

@@ -20,8 +20,8 @@ from sluice.studio.archive.tables import Composition
 from sluice.studio.config import StudioConfig
 from sluice.studio.errors import ForbiddenError, StudioError
 from sluice.studio.exports.jobs import JobRunner
+from sluice.studio.languages import gettext as _
 from sluice.studio.web.context import Studio, StudioDep
-from sluice.studio.web.languages import gettext as _
 from sluice.studio.web.metrics import BOUNDS, RequestMetrics
 
 router = APIRouter()

@@ -6,12 +6,13 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from sluice.studio.archive.comments import list_comments
 from sluice.studio.archive.notes import add_note, delete_note
 from sluice.studio.archive.settings import can_change_setting, list_settings
-from sluice.studio.archive.tables import ArchiveTune
+from sluice.studio.archive.tables import ArchiveTune, Model
 from sluice.studio.archive.tunes import can_change, get_tune
 from sluice.studio.errors import StudioError
 from sluice.studio.pages.tune_community import find_tune_community
@@ -53,9 +54,18 @@ def render_tune(
         settings=settings[:_SETTINGS_IN_FULL], more_settings=settings[_SETTINGS_IN_FULL:],
         can_change=can_change(tune, member, visitor.claim_hash),
         can_change_setting=lambda setting: can_change_setting(setting, member),
+        model_name=_find_model_name(database, tune),
         community=find_tune_community(database, visitor, tune),
         comments=list_comments(database, "tune", tune.id, member), **refused,
     )  # fmt: skip
+
+
+def _find_model_name(database: Session, tune: ArchiveTune) -> str:
+    """The name of the model that composed a tune; nothing for what people wrote."""
+    if tune.composition is None:
+        return ""
+    named = select(Model.name).where(Model.fingerprint == tune.composition.model)
+    return database.scalar(named) or ""
 
 
 @router.post("/tunes/{tune_id:number}/notes")

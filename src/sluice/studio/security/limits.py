@@ -59,8 +59,11 @@ def allow(database: Session, who: str, what: str) -> None:
     """
     now = get_now()
     for limit, seconds in LIMITS[what]:
+        # Counted first: whoever counts at the same moment waits for this row.
+        _add(database, who, f"{what}/{seconds}", _get_slot(now, seconds), 1)
         wait = _measure_wait(database, who, f"{what}/{seconds}", limit, seconds, now)
         if wait:
+            _take_back_until(database, who, what, seconds, now)
             raise LimitError(
                 ngettext(
                     "That was too often in too short a time. Please wait {seconds} second.",
@@ -69,8 +72,13 @@ def allow(database: Session, who: str, what: str) -> None:
                 ).format(seconds=wait),
                 wait,
             )
+
+
+def _take_back_until(database: Session, who: str, what: str, last: int, now: datetime) -> None:
     for _limit, seconds in LIMITS[what]:
-        _add(database, who, f"{what}/{seconds}", _get_slot(now, seconds), 1)
+        _add(database, who, f"{what}/{seconds}", _get_slot(now, seconds), -1)
+        if seconds == last:
+            return
 
 
 def allow_reading(database: Database, who: str, what: str) -> None:
@@ -119,7 +127,7 @@ def _get_slot(now: datetime, seconds: int) -> datetime:
 def _measure_wait(
     database: Session, who: str, what: str, limit: int, seconds: int, now: datetime
 ) -> int:
-    """Seconds until one more is allowed; 0 if it is now."""
+    """Seconds until the last that was counted is allowed; 0 if it is now."""
     slot = timedelta(seconds=seconds / _SLOTS)
     rows = database.execute(
         select(Allowance.window_start, Allowance.count)
@@ -131,14 +139,13 @@ def _measure_wait(
         .order_by(Allowance.window_start)
     ).all()
     total = sum(count for _start, count in rows)
+    wait = 0.0
     for start, count in rows:
-        if total < limit:
+        if total <= limit:
             break
         total -= count
-        end = start + slot + timedelta(seconds=seconds)
-        if total < limit:
-            return max(1, math.ceil((end - now).total_seconds()))
-    return 0
+        wait = (start + slot + timedelta(seconds=seconds) - now).total_seconds()
+    return max(1, math.ceil(wait)) if wait else 0
 
 
 def _add(database: Session, who: str, what: str, window: datetime, count: int) -> None:

@@ -19,11 +19,6 @@ Task = Callable[[Database, StudioConfig], None]
 _logger = logging.getLogger("night")
 
 
-def _purge(database: Database, config: StudioConfig) -> None:
-    with database.open_session(write=True) as session:
-        purge(session, config.folder)
-
-
 def write_all_datasets(database: Database, config: StudioConfig) -> None:
     """Write the data sets anew."""
     write_datasets(database, config.folder, config.public_address, config.licence)

@@ -126,11 +126,12 @@ def open_prepared(config: StudioConfig) -> Iterator[Database]:
     from sqlalchemy.exc import SQLAlchemyError
 
     from sluice.studio.archive.database import Database
+    from sluice.studio.archive.schema import upgrade_database
 
     try:
         database = Database(config.database_url)
         try:
-            database.create_tables()
+            upgrade_database(database)
             yield database
         finally:
             database.close()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import logging
 from urllib.parse import quote
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DataError, IntegrityError, InterfaceError, OperationalError
 from starlette.exceptions import HTTPException
 
 from sluice.errors import SluiceError
@@ -21,6 +23,8 @@ from sluice.studio.errors import (
 from sluice.studio.languages import gettext as _
 from sluice.studio.web.context import LoginNeededError
 from sluice.studio.web.rendering import render
+
+_logger = logging.getLogger("problem")
 
 
 def install_handlers(app: FastAPI) -> None:
@@ -49,6 +53,30 @@ def install_handlers(app: FastAPI) -> None:
     def answer_race(request: Request, error: IntegrityError) -> Response:
         sentence = _("Somebody else changed this at the same moment. Please try again.")
         return answer_problem(request, 409, sentence)
+
+    @app.exception_handler(OperationalError)
+    @app.exception_handler(InterfaceError)
+    def answer_away(request: Request, error: Exception) -> Response:
+        _logger.error("the database refused", exc_info=error)
+        sentence = _("The archive cannot be reached just now. Try again in a minute.")
+        answer = answer_problem(request, 503, sentence)
+        answer.headers["retry-after"] = "60"
+        return answer
+
+    @app.exception_handler(DataError)
+    @app.exception_handler(OverflowError)
+    def answer_out_of_range(request: Request, error: Exception) -> Response:
+        _logger.info("what no database stores was asked for", exc_info=error)
+        sentence = _("A number is too large, or a text has signs that cannot be stored.")
+        return answer_problem(request, 422, sentence)
+
+    @app.exception_handler(OSError)
+    def answer_full(request: Request, error: OSError) -> Response:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise error
+        _logger.error("the disk is full", exc_info=error)
+        sentence = _("This site has no room for more just now. Nothing was stored.")
+        return answer_problem(request, 503, sentence)
 
     @app.exception_handler(RequestValidationError)
     def answer_invalid(request: Request, error: RequestValidationError) -> Response:

@@ -39,8 +39,8 @@ def get_static_url(name: str) -> str:
 @router.get("/static/{version}/{name:path}", include_in_schema=False)
 def read_static_file(request: Request, version: str, name: str) -> Response:
     """A static file; texts compressed for browsers that can read that."""
-    path = (FOLDER / name).resolve()
-    if not path.is_relative_to(FOLDER.resolve()) or not path.is_file():
+    path = _find(name)
+    if path is None:
         raise NotFoundError("There is no such file.")
     headers = {"cache-control": _FOREVER if version == compute_version() else "no-cache"}
     if path.suffix not in _TEXTS:
@@ -51,6 +51,15 @@ def read_static_file(request: Request, version: str, name: str) -> Response:
         return FileResponse(path, headers=headers, media_type=media_type)
     headers["content-encoding"] = "gzip"
     return Response(_compress(path), headers=headers, media_type=media_type)
+
+
+def _find(name: str) -> Path | None:
+    try:
+        path = (FOLDER / name).resolve()
+        is_ours = path.is_relative_to(FOLDER.resolve()) and path.is_file()
+    except (OSError, ValueError):  # a name that no file can have
+        return None
+    return path if is_ours else None
 
 
 @lru_cache

@@ -24,7 +24,18 @@ class ArchiveTune(Base):
 
     __tablename__ = "tune"
     __table_args__ = (
-        Index("ix_tune_popularity", text("(num_books + num_settings + num_recordings)")),
+        # Lists are of one visibility: each order, and all that they are filtered by, has an index.
+        Index(
+            "ix_tune_listed_popularity",
+            "visibility",
+            text("(num_books + num_settings + num_recordings)"),
+        ),
+        Index("ix_tune_listed_title", "visibility", "title"),
+        Index(
+            "ix_tune_listed_kind",
+            *("visibility", "dance", "meter", "mode", "tonic", "composition_id"),
+            *("num_settings", "num_recordings"),
+        ),
     )
 
     composition_id: Mapped[int | None] = mapped_column(
@@ -35,12 +46,12 @@ class ArchiveTune(Base):
     )
     author_name: Mapped[str] = mapped_column(String(80), default="")
     claim_hash: Mapped[str] = mapped_column(String(64), default="", index=True)
-    title: Mapped[str] = mapped_column(String(200), index=True)
+    title: Mapped[str] = mapped_column(String(200))
     abc: Mapped[str] = mapped_column(Text)
-    meter: Mapped[str] = mapped_column(String(16), default="", index=True)
-    mode: Mapped[str] = mapped_column(String(16), default="", index=True)
+    meter: Mapped[str] = mapped_column(String(16), default="")
+    mode: Mapped[str] = mapped_column(String(16), default="")
     tonic: Mapped[str] = mapped_column(String(4), default="")
-    dance: Mapped[str] = mapped_column(String(40), default="", index=True)
+    dance: Mapped[str] = mapped_column(String(40), default="")
     contour: Mapped[str] = mapped_column(Text, default="")
     incipit: Mapped[str] = mapped_column(Text, default="")
     played: Mapped[str] = mapped_column(String(64), default="", index=True)
@@ -48,7 +59,7 @@ class ArchiveTune(Base):
     last_number: Mapped[int] = mapped_column(default=0)
     num_settings: Mapped[int] = mapped_column(default=0)
     num_recordings: Mapped[int] = mapped_column(default=0)
-    num_books: Mapped[int] = mapped_column(default=0, index=True)
+    num_books: Mapped[int] = mapped_column(default=0)
     visibility: Mapped[str] = mapped_column(String(10), default="public", index=True)
     hidden_by_id: Mapped[int | None] = mapped_column(ForeignKey("member.id", ondelete="SET NULL"))
     changed_at: Mapped[datetime | None] = mapped_column(default=None)

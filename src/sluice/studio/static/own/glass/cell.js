@@ -50,6 +50,9 @@ export function readWires(pack, layer, step, unit) {
     const before = readBefore(pack, layer, state.name, step, unit);
     if (state.before !== null && before !== null) found.set(state.before, before);
   }
+  for (const [name, values] of Object.entries(layer.vectors)) {
+    found.set(Number(name), values[values.length > 1 ? unit : 0]);
+  }
   for (const [name, [operation, ...operands]] of Object.entries(layer.nodes)) {
     const node = Number(name);
     if (found.has(node)) continue;

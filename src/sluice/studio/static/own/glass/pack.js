@@ -17,7 +17,9 @@
  * @property {string[]} left_out
  * @property {State[]} states
  * @property {Record<string, [string, ...number[]]>} nodes
+ * @property {Record<string, number[]>} vectors
  * @property {string} memory
+ * @property {boolean} is_carried_over
  * @property {{state: string, gate: string, is_complement: boolean, array: string, shares?: string}} [kept]
  */
 /**

@@ -199,7 +199,7 @@ export class TimeMap extends EventTarget {
     context.textAlign = "left";
     context.textBaseline = "alphabetic";
     const gate = layer.kept && nameValue(layer.kept.gate || layer.kept.state);
-    const titles = gate ? ["kept-title", "kept-short"].map((key) => text(key, { gate })) : [text("kept-none")];
+    const titles = gate ? ["kept-title", "kept-short"].map((key) => text(key, { gate })) : [text(layer.is_carried_over ? "kept-unknown" : "kept-none")];
     const isNarrow = context.measureText(titles[0]).width > this.width - GUTTER;
     context.fillText(isNarrow ? titles[titles.length - 1] : titles[0], GUTTER, top - 7);
     if (!layer.kept) return;

@@ -18,7 +18,7 @@ import { describeToken, showToken } from "./tokens.js";
 export function describeUnit(pack, { layer, unit, step }) {
   const sentences = [];
   const kept = pack.kept(layer, step, unit);
-  if (kept === null) sentences.push(text("says-no-gate"));
+  if (kept === null) sentences.push(text(layer.is_carried_over ? "says-unknown" : "says-no-gate"));
   else {
     const { gate = "", is_complement: isComplement = false } = layer.kept ?? {};
     const key = !gate ? "says-kept" : isComplement ? "says-kept-complement" : "says-kept-gate";
