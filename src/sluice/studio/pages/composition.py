@@ -143,7 +143,7 @@ def show_compositions(
 ) -> Response:
     """What this visitor has composed, the last first."""
     found = list_compositions(database, get_claim(visitor), before, _PER_PAGE + 1)
-    views = view_compositions(database, found[:_PER_PAGE], visitor)
+    views = view_compositions(database, found[:_PER_PAGE], visitor, is_brief=True)
     has_more = len(found) > _PER_PAGE
     return render(
         request,
