@@ -10,7 +10,10 @@ from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import Connection
 from sqlalchemy.orm import Session
 
-from sluice.studio.archive import search_index  # noqa: F401 -- keeps the index in every session
+from sluice.studio.archive import (
+    recording_counts,  # noqa: F401 -- keeps them in every session
+    search_index,  # noqa: F401 -- keeps the index in every session
+)
 from sluice.studio.archive.tables import Base
 
 _SECONDS_FOR_LOCK = 10
