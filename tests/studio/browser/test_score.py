@@ -195,3 +195,12 @@ def test_lines_hold_as_many_bars_each_and_parts_begin_lines(players: Players) ->
         page.wait_for_timeout(50)
         grown = players.ask("player.score.bars.map(bar => bar.line)")
         assert grown == lines[: len(grown)]
+
+
+def test_a_score_says_in_words_what_it_is(players: Players) -> None:
+    players.show(JIG, REEL)
+    labels = [each.get_attribute("aria-label") for each in players.page.locator(".score").all()]
+    assert labels == [
+        "Score Tune 1: 7 bars, 6/8, D dorian. The arrow keys select bars.",
+        "Score Tune 2: 10 bars, 4/4, G major. The arrow keys select bars.",
+    ]

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import event, select
 from starlette.testclient import TestClient
 
 from sluice import tunes
+from sluice.studio.app import create_app
 from sluice.studio.archive.database import Database
 from sluice.studio.archive.tables import ArchiveTune, Composition
 from sluice.studio.composing.config import ComposingConfig
@@ -97,7 +98,9 @@ def test_a_tune_is_the_one_of_its_wishes_and_seed_and_stays_so(
     assert expected.abc().splitlines()[-1].replace('"', "&#34;")[:20] in page
     assert re.search(r'<option value="jig" selected', page)
     assert re.search(r'name="seed"[^>]* value="7"', page)
-    assert expected.abc() in visitor.get(f"/c/{code}.abc").text
+    head, _, music = visitor.get(f"/c/{code}.abc").text.partition("\nK:")
+    assert music == expected.abc().partition("\nK:")[2]
+    assert f"\nF:http://testserver:80/c/{code}" in head
 
 
 def test_a_stream_goes_on_behind_the_last_event_that_came(visitor: TestClient) -> None:
@@ -216,7 +219,9 @@ def test_a_tune_is_archived_once_by_who_composed_it(
         assert (tune.title, tune.author_name) == ("The <Mill>", "Ann")
         assert address == f"/tunes/{tune.id}"
         assert "\nT:The <Mill>\n" in tune.abc
-        assert f"\nF:http://testserver:80/c/{code}\n" in tune.abc
+    kept_abc = visitor.get(f"{address}.abc").text
+    assert kept_abc.count("\nS:") == 1
+    assert f"/c/{code}" in kept_abc
     twice = visitor.post(f"/c/{code}/archive", data={"title": "Again"}, headers=JSON)
     assert (twice.status_code, twice.json()["address"]) == (409, address)
     assert f'href="{address}"' in visitor.post(f"/c/{code}/archive", data={"title": "A"}).text
@@ -282,3 +287,40 @@ def test_what_no_active_model_composed_is_shown_as_it_was_stored(
 @pytest.mark.parametrize("path", ["/c/aaaaaaaaaa", "/c/AAAAAAAAAA", "/c/a", "/c/aaaaaaaaaa/stream"])
 def test_an_address_of_no_tune_is_not_found(client: TestClient, path: str) -> None:
     assert client.get(path, headers=JSON).status_code == 404
+
+
+def test_a_full_disk_is_said_and_breaks_nothing(visitor: TestClient, studio_app: Any) -> None:
+    engine = studio_app.state.studio.database.engine
+
+    def limit(pages: int) -> None:
+        @event.listens_for(engine, "checkout")
+        def set_limit(connection: Any, *_: Any) -> None:
+            connection.execute(f"PRAGMA max_page_count={pages}").close()
+
+    (code,) = compose(visitor, seed="8", keep_seed="1")
+    limit(1)  # SQLite takes the present size where that is more
+    start = "G2 " * 600 + "|"
+    for _ in range(20):
+        form = {"sent": "1", "form": "", "start": start}
+        answer = visitor.post("/compose", data=form, headers=JSON)
+        if answer.status_code != 200:
+            break
+    assert (answer.status_code, "Try again" in answer.json()["problem"]) == (503, True)
+    assert visitor.get(f"/c/{code}").status_code == 200
+    limit(1_000_000)
+    assert read_events(visitor, code)[-1][1] == "done"
+
+
+def test_without_a_composing_process_pages_are_read_and_the_form_says_so(
+    tmp_path: Path, database: Database
+) -> None:
+    config = StudioConfig(
+        folder=tmp_path / "studio", host="testserver", port=80, composers=(f"unix:{tmp_path}/no",)
+    )
+    with TestClient(create_app(config), follow_redirects=False) as client:
+        page = client.get("/")
+        assert page.status_code == 200
+        assert "No tune can be composed at present" in page.text
+        assert 'data-arrival="wait"' in page.text
+        assert client.get("/compose/models").json() == {"count": 0}
+        assert client.get("/compositions").status_code == 200

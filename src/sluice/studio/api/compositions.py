@@ -102,7 +102,10 @@ async def get_composition_file(
 ) -> Response:
     """A composition as a file."""
     return await answer_file(
-        request, studio, ending, lambda database, _: find_composition_source(database, code)
+        request,
+        studio,
+        ending,
+        lambda database, _: find_composition_source(database, code, studio.config.public_address),
     )
 
 

@@ -55,12 +55,14 @@ def add_composition(
     options: Mapping[str, Any],
     claim: Claim,
     parent: str | None = None,
+    state: str = "waiting",
 ) -> Composition:
-    """A new row, in the state `waiting`, with a code of its own.
+    """A new row, with a code of its own.
 
     Args:
         options: those of `ComposingOptions`, as JSON.
         parent: the code of the tune that it is made from.
+        state: `running` where somebody listens at once, else `waiting`.
     """
     composition = Composition(
         code=make_code(),
@@ -69,6 +71,7 @@ def add_composition(
         options=dict(options),
         seed=options["seed"],
         title=options["title"] or "",
+        state=state,
         parent=parent,
         owner_id=claim.member_id,
         claim_hash=claim.claim_hash,

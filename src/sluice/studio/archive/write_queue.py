@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextvars import Context, copy_context
 from typing import Any, TypeVar
 
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from sluice.studio.archive.database import Database
@@ -59,10 +60,7 @@ class WriteQueue:
     async def _commit_all(self) -> None:
         while self._waiting:
             batch, self._waiting = self._waiting[:_MOST_TOGETHER], self._waiting[_MOST_TOGETHER:]
-            try:
-                outcomes = await asyncio.to_thread(self._apply, [item[:2] for item in batch])
-            except Exception as error:
-                outcomes = [error] * len(batch)
+            outcomes = await asyncio.to_thread(self._apply, [item[:2] for item in batch])
             for (*_, future), outcome in zip(batch, outcomes, strict=True):
                 if future.done():
                     continue
@@ -73,12 +71,25 @@ class WriteQueue:
                     future.set_result(outcome)
 
     def _apply(self, changes: list[tuple[Context, Change]]) -> list[Any]:
+        """What each change returns or raises."""
+        try:
+            return self._apply_together(changes)
+        except Exception as error:
+            if len(changes) == 1:
+                return [error]
+        # A full disk ends the transaction of all: those that fit are made one by one.
+        return [outcome for change in changes for outcome in self._apply([change])]
+
+    def _apply_together(self, changes: list[tuple[Context, Change]]) -> list[Any]:
         outcomes: list[Any] = []
         with self._database.open_session(write=True) as session:
             for context, change in changes:
                 try:
                     with session.begin_nested():
-                        outcomes.append(context.run(change, session))
+                        outcome = context.run(change, session)
+                except DBAPIError:
+                    raise
                 except Exception as error:
-                    outcomes.append(error)
+                    outcome = error
+                outcomes.append(outcome)
         return outcomes

@@ -12,6 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from sluice._version import __version__
+from sluice.studio.archive.archiving import write_abc
 from sluice.studio.archive.attribution import write_attributed_abc
 from sluice.studio.archive.books import find_book, list_readable
 from sluice.studio.archive.tables import ArchiveTune, Composition, Member, Setting
@@ -79,7 +80,7 @@ def write_quickly(source: FileSource, kind: FileFormat) -> bytes:
     raise StudioError(_("There is nothing in this book yet."))
 
 
-def find_composition_source(database: Session, code: str) -> FileSource:
+def find_composition_source(database: Session, code: str, address: str) -> FileSource:
     """A composition that is done.
 
     Raises:
@@ -88,7 +89,7 @@ def find_composition_source(database: Session, code: str) -> FileSource:
     found = database.scalar(select(Composition).where(Composition.code == code[:20]))
     if found is None or found.state != "done":
         raise NotFoundError(_("There is no tune at this address, or it is still being composed."))
-    return FileSource(found.title, (found.abc,))
+    return FileSource(found.title, (found.abc,), (write_abc(found, found.title, address),))
 
 
 def find_tune_source(

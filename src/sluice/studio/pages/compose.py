@@ -22,6 +22,7 @@ from sluice.studio.web.compositions import (
     finish_composition,
     follow_composition,
     start_compositions,
+    wants_events,
 )
 from sluice.studio.web.context import (
     DatabaseDep,
@@ -44,9 +45,8 @@ def show_compose(
 ) -> Response:
     """The form, as the address fills it in; a script composes at once where it says nothing."""
     values = read_values(request.query_params)
-    return render_page(
-        request, database, visitor, models, values, composes_at_once=not request.query_params
-    )
+    is_plain = bool(models) and not request.query_params
+    return render_page(request, database, visitor, models, values, composes_at_once=is_plain)
 
 
 @quick_router.post("/compose")
@@ -62,6 +62,12 @@ async def compose(request: Request, studio: StudioDep) -> Response:
     except StudioError as error:
         return await _refuse(request, studio, form, error)
     return await answer_started(request, studio, started)
+
+
+@quick_router.get("/compose/models")
+async def count_models(models: ModelsDep) -> Response:
+    """How many models compose at this moment."""
+    return JSONResponse({"count": len(models)}, headers={"cache-control": "no-store"})
 
 
 @quick_router.post("/compose/check")
@@ -86,7 +92,7 @@ async def answer_started(
     if others := [*codes[1:], *beside]:
         address += f"?beside={','.join(others)}"
     data = {"codes": codes, "seed": str(started[0].seed), "address": address}
-    if "text/event-stream" in request.headers.get("accept", ""):
+    if wants_events(request):
         beginning = f"event: codes\ndata: {json.dumps(data)}\n\n".encode()
         return answer_events(follow_composition(studio, started[0]), beginning)
     if wants_json(request):

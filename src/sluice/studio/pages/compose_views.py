@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from sluice.studio.archive.compositions import find_compositions, list_children
 from sluice.studio.archive.models import find_model
 from sluice.studio.archive.tables import ArchiveTune, Composition
+from sluice.studio.archive.visibility import can_see
 from sluice.studio.languages import gettext as _
 from sluice.studio.languages import ngettext
 from sluice.studio.pages.compose_form import show_options
@@ -57,10 +58,17 @@ class TuneView:
 
 
 def view_compositions(
-    database: Session, compositions: Sequence[Composition], visitor: Visitor
+    database: Session,
+    compositions: Sequence[Composition],
+    visitor: Visitor,
+    is_brief: bool = False,
 ) -> list[TuneView]:
-    """The cards of compositions, in their order."""
-    return [_view(database, composition, visitor) for composition in compositions]
+    """The cards of compositions, in their order.
+
+    Args:
+        is_brief: without facts, changed bars and what was made from them, for long lists.
+    """
+    return [_view(database, composition, visitor, is_brief) for composition in compositions]
 
 
 def name_composition(composition: Composition) -> str:
@@ -72,11 +80,15 @@ def name_composition(composition: Composition) -> str:
     return _("A tune begins …")
 
 
-def _view(database: Session, composition: Composition, visitor: Visitor) -> TuneView:
+def _view(
+    database: Session, composition: Composition, visitor: Visitor, is_brief: bool
+) -> TuneView:
     is_done = composition.state == "done"
+    is_whole = is_done and not is_brief
     parents = find_compositions(database, [composition.parent] if composition.parent else [])
     parent = parents[0] if parents else None
-    changed = find_changed_bars(composition, parent) if parent is not None else []
+    changed = find_changed_bars(composition, parent) if parent is not None and is_whole else []
+    children = list_children(database, composition.code) if is_whole else []
     result = composition.result or {}
     tune = database.scalar(
         select(ArchiveTune)
@@ -98,16 +110,21 @@ def _view(database: Session, composition: Composition, visitor: Visitor) -> Tune
         abc=composition.abc,
         remark=_remark(composition),
         values=show_options(composition.options),
-        facts=_list_facts(database, composition) if is_done else (),
+        facts=_list_facts(database, composition) if is_whole else (),
         parent=None if parent is None else _link_parent(composition, parent),
         changed=changed,
         changed_words=describe_bars(changed),
-        children=[
-            (f"/c/{one.code}", one.title) for one in list_children(database, composition.code)
-        ],
-        archived=None if tune is None else (f"/tunes/{tune.id}", tune.title),
+        children=[(f"/c/{one.code}", one.title) for one in children],
+        archived=_link_archived(tune, visitor),
         may_archive=is_done and tune is None and visitor.has_made(composition),
     )
+
+
+def _link_archived(tune: ArchiveTune | None, visitor: Visitor) -> Link | None:
+    """The tune of the archive, for those who may see it."""
+    if tune is None or not can_see(tune, visitor.member, visitor.claim_hash):
+        return None
+    return f"/tunes/{tune.id}", tune.title
 
 
 def find_changed_bars(composition: Composition, parent: Composition) -> list[int]:

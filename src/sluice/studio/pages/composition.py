@@ -109,7 +109,6 @@ def archive(
     code: str,
     database: DatabaseDep,
     visitor: VisitorDep,
-    studio: StudioDep,
     title: Annotated[str, Form(max_length=1000)] = "",
     author: Annotated[str, Form(max_length=1000)] = "",
 ) -> Response:
@@ -123,7 +122,6 @@ def archive(
             author_name=author,
             member=visitor.member,
             claim_hash=visitor.claim_hash,
-            address=studio.config.public_address,
         )
     except ArchivedError as error:
         if wants_json(request):
@@ -143,7 +141,7 @@ def show_compositions(
 ) -> Response:
     """What this visitor has composed, the last first."""
     found = list_compositions(database, get_claim(visitor), before, _PER_PAGE + 1)
-    views = view_compositions(database, found[:_PER_PAGE], visitor)
+    views = view_compositions(database, found[:_PER_PAGE], visitor, is_brief=True)
     has_more = len(found) > _PER_PAGE
     return render(
         request,

@@ -22,7 +22,10 @@ async def download_composition(
 ) -> Response:
     """What was composed."""
     return await answer_file(
-        request, studio, ending, lambda database, _: find_composition_source(database, code)
+        request,
+        studio,
+        ending,
+        lambda database, _: find_composition_source(database, code, studio.config.public_address),
     )
 
 

@@ -37,8 +37,9 @@ class DailyLog:
             values = json.loads(line)
         except ValueError:
             values = None
-        if not isinstance(values, dict) or "event" not in values:
+        if not isinstance(values, dict):
             values = {"level": "warning", "event": "output", "text": line}
+        values = {"level": "info", "event": "output"} | values
         values = {"time": _format_now()} | values | {"process": process}
         self._write(values)
         return values

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import replace
 from functools import partial
 
@@ -26,7 +26,7 @@ from sluice.studio.archive.compositions import (
 from sluice.studio.archive.tables import Composition
 from sluice.studio.composing.options import ComposingOptions
 from sluice.studio.composing.protocol import ComposingEvent
-from sluice.studio.errors import LimitError, StudioError
+from sluice.studio.errors import LimitError, StudioError, UnavailableError
 from sluice.studio.languages import ngettext
 from sluice.studio.security.limits import allow
 from sluice.studio.web.context import Studio, get_visitor
@@ -81,7 +81,11 @@ async def start_compositions(
                 ).format(count=running, seconds=_SECONDS_TO_WAIT),
                 _SECONDS_TO_WAIT,
             )
-        return [add_composition(session, one.to_mapping(), claim, parent) for one in options]
+        states = ["running" if wants_events(request) else "waiting", *["waiting"] * len(options)]
+        return [
+            add_composition(session, one.to_mapping(), claim, parent, state)
+            for one, state in zip(options, states, strict=False)
+        ]
 
     return await studio.writes.run(add)
 
@@ -112,18 +116,17 @@ async def follow_composition(
         for event in _recall(composition, after):
             yield event
         return
-    options = ComposingOptions.parse(composition.options)
+    if composition.state == "waiting":
+        studio.writes.post(partial(store_state, code=code, state="running"))
     is_finished = False
-    studio.writes.post(partial(store_state, code=code, state="running"))
     try:
-        async for event in studio.composing.stream(code, options, after=after):
+        async for event in _compose(studio, composition, after):
+            is_finished = event.is_final
             if event.kind == "done":
-                is_finished = True
                 await studio.writes.run(
                     partial(store_done, code=code, number=event.number, data=event.data)
                 )
             elif event.kind == "problem":
-                is_finished = True
                 await studio.writes.run(
                     partial(store_problem, code=code, sentence=event.data["sentence"])
                 )
@@ -131,6 +134,27 @@ async def follow_composition(
     finally:
         if not is_finished:
             studio.writes.post(partial(store_state, code=code, state="waiting"))
+
+
+async def _compose(
+    studio: Studio, composition: Composition, after: int
+) -> AsyncGenerator[ComposingEvent]:
+    """What the composing process tells; that it refuses the tune is told as an event.
+
+    Raises:
+        UnavailableError: nothing composes at this moment; later something will.
+    """
+    options = ComposingOptions.parse(composition.options)
+    try:
+        async with aclosing(studio.composing.stream(composition.code, options, after)) as events:
+            async for event in events:
+                after = event.number
+                yield event
+    except UnavailableError:
+        raise
+    except StudioError as error:
+        data = {"sentence": error.sentence, "field": error.field}
+        yield ComposingEvent(after + 1, "problem", data)
 
 
 async def finish_composition(studio: Studio, code: str) -> None:
@@ -161,6 +185,11 @@ def _recall(composition: Composition, after: int) -> list[ComposingEvent]:
         tokens = {"t": composition.tokens, "abc": composition.abc}
         events.append(ComposingEvent(max(2, number - 1), "tokens", tokens))
     return [*events, ComposingEvent(number, "done", result)]
+
+
+def wants_events(request: Request) -> bool:
+    """Whether a script asks for the events of the tune that it composes, in the same answer."""
+    return "text/event-stream" in request.headers.get("accept", "")
 
 
 def answer_events(events: AsyncGenerator[ComposingEvent], beginning: bytes = b"") -> Response:
@@ -206,7 +235,9 @@ async def encode_events(
                 if has_notes and not batch[-1].is_final:
                     await asyncio.sleep(_SECONDS_BETWEEN_TOKENS)
                 has_notes = has_notes or any(event.data.get("abc") for event in batch)
-        await reader
+        # Whoever listens asks again: later it is composed, from where this ends.
+        with suppress(UnavailableError):
+            await reader
     finally:
         reader.cancel()
 

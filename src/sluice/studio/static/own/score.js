@@ -30,6 +30,8 @@ import { text } from "./texts.js";
 /** @typedef {import("./score/bars.js").Bar} Bar */
 /** @typedef {import("./score/bars.js").Mark} Mark */
 
+const ACCIDENTALS = new Map([["#", "♯"], ["b", "♭"]]);
+
 export class Score {
   /** @param {HTMLElement} element */
   constructor(element) {
@@ -190,7 +192,7 @@ export class Score {
     const label = text("score-label", {
       title: this.element.dataset.label ?? "",
       bars: this.bars.length,
-      key: `${root}${acc}${mode}`,
+      key: `${root === "none" ? "" : root}${ACCIDENTALS.get(acc) ?? acc} ${text(`mode-${mode || "major"}`)}`,
       meter: `${num}/${den}`,
     });
     this.element.setAttribute("aria-label", label);

@@ -13,6 +13,7 @@ import { TuneCard } from "./tune.js";
 
 const MOST_TUNES = 8;
 const MOST_TRIES = 5;
+const PAUSE_WITHOUT_MODELS = 1500;
 
 class ComposePage {
   /** @param {HTMLElement} element */
@@ -34,6 +35,7 @@ class ComposePage {
     window.addEventListener("popstate", () => void this.restore());
     const isFresh = element.dataset.arrival === "compose" && !this.cards.length;
     if (isFresh) void this.arrive();
+    if (element.dataset.arrival === "wait") this.waitForModels();
   }
 
   /** A tune writes itself; where the visitor's other ones are not finished, a little later. */
@@ -44,6 +46,16 @@ class ComposePage {
       await new Promise((resolve) => window.setTimeout(resolve, seconds * 1000));
       if (this.cards.length) return;
     }
+  }
+
+  /** Loads the page anew as soon as something composes. */
+  waitForModels() {
+    const timer = window.setInterval(async () => {
+      const answer = await fetch("/compose/models").catch(() => null);
+      if (!answer?.ok || !(await answer.json()).count) return;
+      window.clearInterval(timer);
+      location.reload();
+    }, PAUSE_WITHOUT_MODELS);
   }
 
   /** @param {{isArrival?: boolean}} [how] */
