@@ -103,11 +103,12 @@ def test_every_page(
             and problems.append(f"{page.url}: {message.text}"))  # fmt: skip
     page.on("request", lambda request: request.url.startswith((address, "data:", "blob:"))
             or problems.append(request.url))  # fmt: skip
-    waiting, seen = ["/"], set[str]()
+    # The first tune is the member's own; a keeper sees the rest as others do.
+    waiting, seen = {"keeper": ["/desk"]}.get(who, ["/", "/tunes/1"]), set[str]()
     while waiting:
         path = waiting.pop(0)
         kind = name_kind(urlsplit(path).path)
-        if kind in seen or FILES.search(kind):
+        if kind in seen or FILES.search(kind) or (who == "keeper" and "/desk" not in path):
             continue
         seen.add(kind)
         answer = page.goto(address + path)
@@ -118,5 +119,5 @@ def test_every_page(
         problems += [f"{path}: {one}" for one in find_problems(page, axe)]
         waiting += list_links(page, address)
     context.close()
-    assert not problems, "\n".join(problems)
+    assert not problems, "\n".join(sorted(set(problems)))
     assert PAGES[who] <= seen

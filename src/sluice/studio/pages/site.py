@@ -8,6 +8,8 @@ from fastapi import APIRouter, Form, Response
 from fastapi.responses import RedirectResponse
 
 from sluice.studio.languages import list_languages
+from sluice.studio.security.origin import choose_next
+from sluice.studio.web.static_files import get_static_url
 
 router = APIRouter()
 
@@ -17,8 +19,13 @@ def choose_language(
     language: Annotated[str, Form()], next: Annotated[str, Form()] = "/"
 ) -> Response:
     """Use a language in this browser from now on."""
-    is_local = next.startswith("/") and not next.startswith(("//", "/\\"))
-    answer = RedirectResponse(next if is_local else "/", 303)
+    answer = RedirectResponse(choose_next(next), 303)
     if language in list_languages():
         answer.set_cookie("language", language, max_age=400 * 24 * 3600, samesite="lax")
     return answer
+
+
+@router.get("/favicon.ico")
+def find_icon() -> Response:
+    """The icon, where browsers look for one by themselves."""
+    return RedirectResponse(get_static_url("own/icon.svg"), 308)

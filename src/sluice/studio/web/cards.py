@@ -18,6 +18,10 @@ def render_card(text: str) -> Markup:
     for token in tokens:
         if token.type in ("heading_open", "heading_close"):
             token.tag = f"h{min(6, int(token.tag[1]) + _DEEPER)}"
+        elif token.attrGet("style") == "text-align:right":
+            token.attrs = {"class": "number"}
+        else:  # the pages' policy allows no styles in attributes
+            token.attrs.pop("style", None)
     html = _markdown.renderer.render(tokens, _markdown.options, {})
     # A table may be wider than a telephone.
     html = html.replace("<table>", '<div class="table-scroll"><table>')
