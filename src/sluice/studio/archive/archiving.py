@@ -36,7 +36,6 @@ def archive_composition(
     author_name: str,
     member: Member | None,
     claim_hash: str,
-    address: str,
 ) -> ArchiveTune:
     """The tune of the archive that a composition becomes, once.
 
@@ -45,7 +44,6 @@ def archive_composition(
         title: its name in the archive.
         author_name: of a visitor without account, or nothing.
         claim_hash: of the visitor's cookie.
-        address: of this site, for the field that says where the tune comes from.
 
     Raises:
         ForbiddenError: somebody else composed it.
@@ -74,7 +72,7 @@ def archive_composition(
     return add_tune(
         database,
         title=name,
-        abc=write_abc(composition, name, address),
+        abc=write_title(composition.abc, name),
         author=member,
         author_name=_read_name(author_name, "author", _MAX_AUTHOR),
         composition=composition,
@@ -93,16 +91,22 @@ def require_done(composition: Composition) -> None:
 
 
 def write_abc(composition: Composition, title: str, address: str) -> str:
-    """The ABC of a composition under a title, with fields that say where it comes from."""
-    lines = [line for line in composition.abc.splitlines() if not line.startswith("T:")]
+    """The ABC of a composition under a title, with fields that say where it comes from.
+
+    Args:
+        address: of this site.
+    """
+    head, key, music = write_title(composition.abc, title).partition("\nK:")
+    model = composition.model[:12]
+    source = f"S:Sluice, model {model}, seed {composition.seed}"
+    return f"{head}\n{source}\nF:{address}/c/{composition.code}{key}{music}"
+
+
+def write_title(abc: str, title: str) -> str:
+    """ABC under another title."""
+    lines = [line for line in abc.splitlines() if not line.startswith("T:")]
     place = 1 if lines and lines[0].startswith("X:") else 0
     lines.insert(place, f"T:{title}")
-    model = composition.model[:12]
-    key = next((number for number, line in enumerate(lines) if line.startswith("K:")), place + 1)
-    lines[key:key] = [
-        f"S:Sluice, model {model}, seed {composition.seed}",
-        f"F:{address}/c/{composition.code}",
-    ]
     return "\n".join(lines) + "\n"
 
 

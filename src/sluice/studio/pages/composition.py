@@ -109,7 +109,6 @@ def archive(
     code: str,
     database: DatabaseDep,
     visitor: VisitorDep,
-    studio: StudioDep,
     title: Annotated[str, Form(max_length=1000)] = "",
     author: Annotated[str, Form(max_length=1000)] = "",
 ) -> Response:
@@ -123,7 +122,6 @@ def archive(
             author_name=author,
             member=visitor.member,
             claim_hash=visitor.claim_hash,
-            address=studio.config.public_address,
         )
     except ArchivedError as error:
         if wants_json(request):
