@@ -254,3 +254,9 @@ def page(browser: Any, live_studio: str) -> Iterator[Any]:
     yield opened
     context.close()
     assert not problems
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Browsers come last: while Playwright runs, no test of the same process can run a loop."""
+    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)

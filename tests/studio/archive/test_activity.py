@@ -35,8 +35,8 @@ def add_tune(session: Session, title: str, **values: object) -> ArchiveTune:
     return tune
 
 
-def test_each_kind_of_subject_has_its_title_and_page(database: Database) -> None:
-    with database.open_session(write=True) as session:
+def test_each_kind_of_subject_has_its_title_and_page(any_database: Database) -> None:
+    with any_database.open_session(write=True) as session:
         ann = add_member(session, "Ann")
         tune = add_tune(session, "The Sluice", author_id=ann.id)
         setting = Setting(tune=tune, number=2, abc=tune.abc, author=ann)
@@ -71,8 +71,8 @@ def test_each_kind_of_subject_has_its_title_and_page(database: Database) -> None
         assert older == lines[2:4]
 
 
-def test_what_a_viewer_may_not_see_has_no_line(database: Database) -> None:
-    with database.open_session(write=True) as session:
+def test_what_a_viewer_may_not_see_has_no_line(any_database: Database) -> None:
+    with any_database.open_session(write=True) as session:
         ann, ben = add_member(session, "Ann"), add_member(session, "Ben")
         tune = add_tune(session, "Waits", author_id=ann.id, visibility="waiting")
         shown = add_tune(session, "Shown")
@@ -95,8 +95,8 @@ def test_what_a_viewer_may_not_see_has_no_line(database: Database) -> None:
         assert seen == ["comment", "book", "setting", "tune"]
 
 
-def test_a_follower_hears_of_members_and_of_all_about_a_tune(database: Database) -> None:
-    with database.open_session(write=True) as session:
+def test_a_follower_hears_of_members_and_of_all_about_a_tune(any_database: Database) -> None:
+    with any_database.open_session(write=True) as session:
         ann, ben, cleo = (add_member(session, name) for name in ("Ann", "Ben", "Cleo"))
         tune, other = add_tune(session, "Followed"), add_tune(session, "Other")
         mine = Comment(subject="tune", subject_id=tune.id, author=ann, text="x")
@@ -130,8 +130,8 @@ def test_a_follower_hears_of_members_and_of_all_about_a_tune(database: Database)
         assert [line.named.title for line in list_activity(session, ann, follower=ann)] == ["Other"]
 
 
-def test_only_what_is_there_can_be_followed(database: Database) -> None:
-    with database.open_session(write=True) as session:
+def test_only_what_is_there_can_be_followed(any_database: Database) -> None:
+    with any_database.open_session(write=True) as session:
         ann = add_member(session, "Ann")
         hidden = add_tune(session, "Hidden", visibility="hidden")
         for subject, number in [("tune", hidden.id), ("tune", 99), ("member", 99), ("book", 1)]:

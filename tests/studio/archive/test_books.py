@@ -114,8 +114,8 @@ def test_whatever_is_done_sets_stay_together_and_nothing_is_lost(
         write(book)
 
 
-def test_a_tune_is_added_once_to_the_default_book_and_counted(database: Database) -> None:
-    with database.open_session(write=True) as session:
+def test_a_tune_is_added_once_to_the_default_book_and_counted(any_database: Database) -> None:
+    with any_database.open_session(write=True) as session:
         ann, ben = add_member(session, "Ann"), add_member(session, "Ben")
         tune, other = ArchiveTune(title="A", abc="x"), ArchiveTune(title="B", abc="x")
         setting = Setting(tune=tune, number=1, abc="y")
@@ -138,8 +138,8 @@ def test_a_tune_is_added_once_to_the_default_book_and_counted(database: Database
         assert session.query(BookEntry).count() == 1
 
 
-def test_a_private_book_is_its_owners(database: Database) -> None:
-    with database.open_session(write=True) as session:
+def test_a_private_book_is_its_owners(any_database: Database) -> None:
+    with any_database.open_session(write=True) as session:
         ann, ben = add_member(session, "Ann"), add_member(session, "Ben")
         keeper = add_member(session, "Keeper")
         keeper.role = "keeper"
@@ -155,8 +155,8 @@ def test_a_private_book_is_its_owners(database: Database) -> None:
             books.find_own_book(session, public.id, ben)
 
 
-def test_hidden_tunes_and_settings_are_left_out(database: Database) -> None:
-    with database.open_session(write=True) as session:
+def test_hidden_tunes_and_settings_are_left_out(any_database: Database) -> None:
+    with any_database.open_session(write=True) as session:
         ann, ben = add_member(session, "Ann"), add_member(session, "Ben")
         book = books.create_book(session, ann, "Book")
         shown = ArchiveTune(title="A", abc="x")

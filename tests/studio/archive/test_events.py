@@ -66,10 +66,10 @@ def test_an_event_ends_after_it_begins_and_within_a_month() -> None:
         events.check_times(start + timedelta(days=4000), None, start)
 
 
-def test_an_event_is_coming_until_its_end(database: Database) -> None:
+def test_an_event_is_coming_until_its_end(any_database: Database) -> None:
     now = datetime(2026, 7, 1, 20, tzinfo=UTC)
     hour = timedelta(hours=1)
-    with database.open_session(write=True) as session:
+    with any_database.open_session(write=True) as session:
         session.add_all(
             ArchiveEvent(title=title, starts_at=start, ends_at=end, visibility=visibility)
             for title, start, end, visibility in [

@@ -63,9 +63,9 @@ def test_phases_end_with_the_day_in_utc(now: str, phase: MonthPhase) -> None:
     assert months.get_phase(make_month(), datetime.fromisoformat(now)) is phase
 
 
-def test_a_vote_can_be_changed_until_the_last_second(database: Database) -> None:
+def test_a_vote_can_be_changed_until_the_last_second(any_database: Database) -> None:
     last = datetime(2026, 3, 10, 23, 59, 59, tzinfo=UTC)
-    with database.open_session(write=True) as session:
+    with any_database.open_session(write=True) as session:
         month, (ann, ben, cleo), _ = fill(session, 3)
         first, second, third = month.entries
         for member, entry in [(ann, first), (ben, second), (cleo, second)]:
@@ -89,8 +89,8 @@ def test_a_vote_can_be_changed_until_the_last_second(database: Database) -> None
         assert session.query(Vote).count() == 2
 
 
-def test_in_a_tie_the_tune_named_first_is_recorded(database: Database) -> None:
-    with database.open_session(write=True) as session:
+def test_in_a_tie_the_tune_named_first_is_recorded(any_database: Database) -> None:
+    with any_database.open_session(write=True) as session:
         month, (ann, ben, cleo), _ = fill(session, 3)
         months.vote(session, month, ann, month.entries[2], TUNES)
         months.vote(session, month, ben, month.entries[1], TUNES)
@@ -103,15 +103,15 @@ def test_in_a_tie_the_tune_named_first_is_recorded(database: Database) -> None:
         assert not result.is_tie and result.winner is month.entries[2]
 
 
-def test_a_month_without_tunes_has_no_result(database: Database) -> None:
-    with database.open_session(write=True) as session:
+def test_a_month_without_tunes_has_no_result(any_database: Database) -> None:
+    with any_database.open_session(write=True) as session:
         month, _, _ = fill(session, 0)
         result = months.find_result(session, month, "tune")
         assert (result.winner, result.is_tie, result.most) == (None, False, 0)
 
 
-def test_only_recordings_of_the_chosen_tune_are_taken_in_their_time(database: Database) -> None:
-    with database.open_session(write=True) as session:
+def test_only_recordings_of_the_chosen_tune_are_taken_in_their_time(any_database: Database) -> None:
+    with any_database.open_session(write=True) as session:
         month, (ann, ben), (one, two, _) = fill(session, 2)
         months.vote(session, month, ann, month.entries[1], TUNES)
         right = ArchiveRecording(title="R", kind="link", tunes=[one, two], author=ann)
@@ -143,8 +143,8 @@ def test_only_recordings_of_the_chosen_tune_are_taken_in_their_time(database: Da
         assert months.find_vote(session, month, ann, "tune") == month.entries[1].id
 
 
-def test_what_is_hidden_does_not_count(database: Database) -> None:
-    with database.open_session(write=True) as session:
+def test_what_is_hidden_does_not_count(any_database: Database) -> None:
+    with any_database.open_session(write=True) as session:
         month, (ann, ben), tunes = fill(session, 2)
         months.vote(session, month, ann, month.entries[1], TUNES)
         tunes[1].visibility = "hidden"
@@ -153,8 +153,8 @@ def test_what_is_hidden_does_not_count(database: Database) -> None:
             months.nominate_tune(session, month, ben, tunes[1], TUNES)
 
 
-def test_votes_stay_when_a_member_leaves(database: Database) -> None:
-    with database.open_session(write=True) as session:
+def test_votes_stay_when_a_member_leaves(any_database: Database) -> None:
+    with any_database.open_session(write=True) as session:
         month, (ann, ben), _ = fill(session, 2)
         months.vote(session, month, ann, month.entries[1], TUNES)
         months.vote(session, month, ben, month.entries[1], TUNES)
@@ -164,8 +164,8 @@ def test_votes_stay_when_a_member_leaves(database: Database) -> None:
         assert months.find_result(session, month, "tune").most == 2
 
 
-def test_a_member_names_three_tunes_at_most(database: Database) -> None:
-    with database.open_session(write=True) as session:
+def test_a_member_names_three_tunes_at_most(any_database: Database) -> None:
+    with any_database.open_session(write=True) as session:
         month, (ann, ben), tunes = fill(session, 2)
         months.nominate_tune(session, month, ann, tunes[0], TUNES)  # is there already
         more = [ArchiveTune(title=str(number), abc="x") for number in range(3)]
@@ -181,8 +181,8 @@ def test_a_member_names_three_tunes_at_most(database: Database) -> None:
             months.nominate_tune(session, month, ben, tunes[2], RECORDINGS)
 
 
-def test_another_months_entry_cannot_be_voted_for(database: Database) -> None:
-    with database.open_session(write=True) as session:
+def test_another_months_entry_cannot_be_voted_for(any_database: Database) -> None:
+    with any_database.open_session(write=True) as session:
         month, (ann,), _ = fill(session, 1)
         other = make_month()
         session.add(other)

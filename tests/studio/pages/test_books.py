@@ -150,3 +150,7 @@ def test_the_worker_is_limited_to_books_and_always_asked_for_anew(client: TestCl
     assert worker.headers["cache-control"] == "no-cache"
     assert "service-worker-allowed" not in worker.headers
     assert "No connection" in client.get("/books/offline").text
+
+
+def test_logging_out_clears_what_was_kept_for_reading_offline(member_client: TestClient) -> None:
+    assert member_client.post("/logout").headers["clear-site-data"] == '"storage"'

@@ -41,7 +41,6 @@ from sluice.studio.archive.tables import (
     recording_tunes,
 )
 from sluice.studio.archive.tables.base import get_now
-from sluice.studio.archive.tune_choice import count_recordings
 from sluice.studio.security.limits import purge_counts
 from sluice.studio.security.uploads import get_media_path
 
@@ -117,13 +116,7 @@ def delete_member(database: Session, member: Member, keeps_posts: bool) -> None:
 def _delete_posts(database: Session, member: Member) -> None:
     for post in (Comment, Setting, TuneNote, ArchiveRecording, ArchiveEvent):
         for row in database.scalars(select(post).where(post.author_id == member.id)):
-            if isinstance(row, ArchiveRecording):
-                tunes = list(row.tunes)
-                database.delete(row)
-                database.flush()
-                count_recordings(database, tunes)
-            else:
-                database.delete(row)
+            database.delete(row)
     database.flush()
     others = (
         select(Setting.id).where(Setting.tune_id == ArchiveTune.id).exists(),

@@ -10,7 +10,10 @@ from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import Connection
 from sqlalchemy.orm import Session
 
-from sluice.studio.archive import search_index  # noqa: F401 -- keeps the index in every session
+from sluice.studio.archive import (
+    recording_counts,  # noqa: F401 -- keeps them in every session
+    search_index,  # noqa: F401 -- keeps the index in every session
+)
 from sluice.studio.archive.tables import Base
 
 _SECONDS_FOR_LOCK = 10
@@ -53,7 +56,8 @@ class Database:
 
 def _create_engine(url: str) -> Engine:
     if not url.startswith("sqlite"):
-        return create_engine(url, pool_pre_ping=True)
+        # Plans made once for any words are bad for searches: each is planned for its own words.
+        return create_engine(url, pool_pre_ping=True, connect_args={"prepare_threshold": None})
     engine = create_engine(url, connect_args={"timeout": _SECONDS_FOR_LOCK})
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)

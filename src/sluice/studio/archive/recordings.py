@@ -16,7 +16,6 @@ from sluice.studio.archive.tables import (
     Media,
     Member,
 )
-from sluice.studio.archive.tune_choice import count_recordings
 from sluice.studio.archive.visibility import (
     can_see,
     choose_visibility,
@@ -133,18 +132,13 @@ def change_recording(
     database: Session, recording: ArchiveRecording, details: RecordingDetails
 ) -> None:
     """Write what is said of a recording."""
-    with database.no_autoflush:
-        before = set(recording.tunes)
     recording.title, recording.text = details.title, details.text
     recording.recorded_on, recording.event = details.recorded_on, details.event
     recording.tunes = list(details.tunes)
     database.flush()
-    count_recordings(database, before | set(details.tunes))
 
 
 def delete_recording(database: Session, recording: ArchiveRecording) -> None:
-    """Delete a recording; its file is deleted when no post has it any more."""
-    tunes = list(recording.tunes)
+    """Delete a recording; `delete_unused_media` is for its file."""
     database.delete(recording)
     database.flush()
-    count_recordings(database, tunes)

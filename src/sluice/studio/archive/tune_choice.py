@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from sluice.studio.archive.tables import ArchiveRecording, ArchiveTune, Member, recording_tunes
-from sluice.studio.archive.visibility import PUBLIC, can_see, is_visible
+from sluice.studio.archive.tables import ArchiveTune, Member
+from sluice.studio.archive.visibility import can_see, is_visible
 from sluice.studio.errors import StudioError
 from sluice.studio.languages import gettext as _
 
@@ -48,18 +48,3 @@ def search_titles(
         for word in words.split()[:8]:
             query = query.where(ArchiveTune.title.icontains(word, autoescape=True))
     return list(database.scalars(query.order_by(ArchiveTune.title).limit(limit)))
-
-
-def count_recordings(database: Session, tunes: Iterable[ArchiveTune]) -> None:
-    """Write into each tune how many recordings of it are public."""
-    for tune in tunes:
-        tune.num_recordings = (
-            database.scalar(
-                select(func.count())
-                .select_from(recording_tunes)
-                .join(ArchiveRecording, ArchiveRecording.id == recording_tunes.c.recording_id)
-                .where(recording_tunes.c.tune_id == tune.id)
-                .where(ArchiveRecording.visibility == PUBLIC)
-            )
-            or 0
-        )

@@ -11,13 +11,11 @@ from sluice.studio.accounts.sessions import end_sessions
 from sluice.studio.archive.subjects import name_subjects
 from sluice.studio.archive.tables import (
     AbuseReport,
-    ArchiveRecording,
     ArchiveTune,
     KeeperAction,
     Member,
 )
 from sluice.studio.archive.tables.base import get_now
-from sluice.studio.archive.tune_choice import count_recordings
 from sluice.studio.archive.visibility import HIDDEN, PUBLIC, WAITING
 from sluice.studio.errors import NotFoundError, StudioError
 from sluice.studio.languages import gettext as _
@@ -58,8 +56,6 @@ def decide(database: Session, keeper: Member, subject: str, number: int, decisio
     elif decision in ("block", "unblock"):
         _block(database, author, decision == "block")
     database.flush()
-    if isinstance(row, ArchiveRecording):
-        count_recordings(database, row.tunes)
     if decision == "delete":
         database.delete(row)
     _close_reports(database, keeper, subject, number, _DONE[decision])

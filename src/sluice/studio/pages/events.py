@@ -130,9 +130,9 @@ def show_event(
     return render(
         request, "event.html", event=event, text=render_markdown(event.text),
         recordings=list_recordings(database, viewer, event=event), find_embed=find_embed,
+        comments=list_comments(database, "event", number, viewer),
         is_past=(event.ends_at or event.starts_at) < get_now(),
         can_change=viewer is not None and (viewer.is_keeper or event.author_id == viewer.id),
-        comments=list_comments(database, "event", event.id, viewer),
     )  # fmt: skip
 
 

@@ -57,7 +57,8 @@ def log_in(
 def log_out(request: Request, database: DatabaseDep, studio: StudioDep) -> Response:
     """End this browser's session."""
     leave(request, database, studio)
-    return RedirectResponse("/", 303)
+    # A tunebook that was kept for reading offline may be private.
+    return RedirectResponse("/", 303, {"clear-site-data": '"storage"'})
 
 
 @router.get("/password")

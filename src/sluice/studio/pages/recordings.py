@@ -116,8 +116,8 @@ def show_recording(
     return render(
         request, "recording.html", recording=recording, embed=find_embed(recording),
         text=render_markdown(recording.text),
+        comments=list_comments(database, "recording", number, visitor.member),
         can_change=_can_change(recording, visitor.member),
-        comments=list_comments(database, "recording", recording.id, visitor.member),
     )  # fmt: skip
 
 
