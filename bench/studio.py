@@ -151,7 +151,7 @@ def find_percentile(values: list[float], share: float) -> float:
 
 
 def main() -> None:
-    rows = []
+    rows: list[tuple[str, ...]] = []
 
     def add(what: str, values: list[float], goal: str, unit: str = "ms") -> None:
         scale = 1000 if unit == "ms" else 1
@@ -164,7 +164,7 @@ def main() -> None:
         idle = measure_memory(pid)
         alone = compose_in_rounds(site, 1, 2 * ROUNDS, 0)
         with watch_memory(pid) as most:
-            together = compose_in_rounds(site, AT_ONCE, 1, 100)
+            compose_in_rounds(site, AT_ONCE, 1, 100)
         busy = most()
         together = compose_in_rounds(site, AT_ONCE, ROUNDS, 200)
         times, loaded, arrivals = measure_browser(site)
