@@ -194,7 +194,7 @@ HOSTILE = {
 def test_hostile_abc_is_drawn_or_refused(
     runner: JobRunner, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(jobs, "get_seconds", lambda count: 5)
+    monkeypatch.setattr(jobs, "get_seconds", lambda count: 2 if name == "ties" else 10)
     for ending in ("svg", "musicxml") if name == "entities" else ("svg",):
         request = {"format": ending, "title": "", "tunes": [HOSTILE[name][:8192]]}
         began = time.monotonic()

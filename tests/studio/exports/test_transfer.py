@@ -21,6 +21,7 @@ from command import run, sentence
 from sluice.studio.app import create_app
 from sluice.studio.archive.database import Database
 from sluice.studio.archive.recordings import ArchiveRecording
+from sluice.studio.archive.schema import upgrade_database
 from sluice.studio.archive.search import TuneQuery, find_tunes
 from sluice.studio.archive.tables import (
     ArchiveEvent,
@@ -237,8 +238,13 @@ def test_a_file_that_is_no_backup_is_refused(database: Database, tmp_path: Path)
 
 
 def test_the_commands_take_a_studio_from_folder_to_folder(
-    first: Database, config: StudioConfig, tmp_path: Path
+    config: StudioConfig, tmp_path: Path
 ) -> None:
+    config.folder.mkdir()
+    opened = Database(config.database_url)
+    upgrade_database(opened)
+    fill(opened, config.folder)
+    opened.close()
     file, one, two = tmp_path / "b.tar.gz", tmp_path / "one", tmp_path / "two"
     said = run("studio", "backup", file, "--folder", config.folder)
     assert said.output.startswith("3 tunes, 1 members, 1 uploads written to"), said.output

@@ -44,7 +44,6 @@ FORMATS = {
         FileFormat("musicxml", "application/vnd.recordare.musicxml+xml"),
     )
 }
-ENDINGS = "|".join(FORMATS)
 
 
 def read_tune(abc: str) -> Tune:

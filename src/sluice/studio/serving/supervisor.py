@@ -123,12 +123,11 @@ class Supervisor:
             self._log.write_event("error", child.name, "ended", status=status)
             if status == _REFUSED and not self._is_ready:
                 self._status, self._is_ending = _REFUSED, True
-                print(child.last_words, file=sys.stderr)  # noqa: T201
+                sys.stderr.write(f"{child.last_words}\n")
             elif not self._is_ending:
-                print(  # noqa: T201
+                sys.stderr.write(
                     f"sluice: the process {child.name} ended (status {status}) and is started "
-                    f"again; see {self._config.folder / 'log'}.",
-                    file=sys.stderr,
+                    f"again; see {self._config.folder / 'log'}.\n"
                 )
                 self._write_state()
 

@@ -44,15 +44,19 @@ _SQLITE = (
     f"CREATE TRIGGER tune_text_removed AFTER DELETE ON tune_text BEGIN {_REMOVE} END",
     f"CREATE TRIGGER tune_text_changed AFTER UPDATE ON tune_text BEGIN {_REMOVE} {_ADD} END",
 )
-_POSTGRESQL = tuple(
-    statement.format(name=name)
-    for name in ("title", "words", "notes")
-    for statement in (
-        "ALTER TABLE tune_text ADD COLUMN {name}_vector tsvector GENERATED ALWAYS AS "
-        "(array_to_tsvector(string_to_array({name}, ' '))) STORED",
-        "CREATE INDEX ix_tune_text_{name}_vector ON tune_text USING gin ({name}_vector) "
-        "WITH (fastupdate = off)",
-    )
+_POSTGRESQL = (
+    # Few pages to visit for what the indexes find: the texts are stored apart.
+    "ALTER TABLE tune_text SET (toast_tuple_target = 128)",
+    *(
+        statement.format(name=name)
+        for name in ("title", "words", "notes")
+        for statement in (
+            "ALTER TABLE tune_text ADD COLUMN {name}_vector tsvector GENERATED ALWAYS AS "
+            "(array_to_tsvector(string_to_array({name}, ' '))) STORED",
+            "CREATE INDEX ix_tune_text_{name}_vector ON tune_text USING gin ({name}_vector) "
+            "WITH (fastupdate = off)",
+        )
+    ),
 )
 INDEX_STATEMENTS = {"sqlite": _SQLITE, "postgresql": _POSTGRESQL}
 """For each kind of database what makes its indexes, once the table is there."""

@@ -42,6 +42,7 @@ SEARCH = {
         ),
     ),
     "postgresql": (
+        "ALTER TABLE tune_text SET (toast_tuple_target = 128)",
         (
             "ALTER TABLE tune_text ADD COLUMN title_vector tsvector GENERATED ALWAYS AS "
             "(array_to_tsvector(string_to_array(title, ' '))) STORED"
