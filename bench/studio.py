@@ -1,4 +1,5 @@
-"""The studio as `sluice studio` starts it, with visitors and a browser on the same machine.
+"""The studio as `sluice studio` starts it, with visitors and a browser on the same machine: prints
+rows of `bench/results/studio.md`.
 
     python bench/studio.py
 
@@ -23,8 +24,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from paired import Report
 from studio_visitors import Figures, compose_together
+
+from sluice import doctor
 
 ROUNDS, AT_ONCE = 3, 50
 PAGES = ["/", "/tunes", "/compositions"]
@@ -149,25 +151,20 @@ def find_percentile(values: list[float], share: float) -> float:
 
 
 def main() -> None:
-    report = Report(
-        "studio",
-        "The studio on two cores",
-        ["what", "median", "95 %", "goal"],
-        ["`python bench/studio.py`; search: `python bench/studio_search.py`."],
-    )
+    rows: list[tuple[str, ...]] = []
 
     def add(what: str, values: list[float], goal: str, unit: str = "ms") -> None:
         scale = 1000 if unit == "ms" else 1
         median, high = statistics.median(values) * scale, find_percentile(values, 0.95) * scale
         form = "{:.0f} {}" if unit == "ms" else "{:.2f} {}"
-        report.add(what, form.format(median, unit), form.format(high, unit), goal)
+        rows.append((what, form.format(median, unit), form.format(high, unit), goal))
 
     with serve() as (site, pid):
         time.sleep(8)
         idle = measure_memory(pid)
         alone = compose_in_rounds(site, 1, 2 * ROUNDS, 0)
         with watch_memory(pid) as most:
-            together = compose_in_rounds(site, AT_ONCE, 1, 100)
+            compose_in_rounds(site, AT_ONCE, 1, 100)
         busy = most()
         together = compose_in_rounds(site, AT_ONCE, ROUNDS, 200)
         times, loaded, arrivals = measure_browser(site)
@@ -177,10 +174,13 @@ def main() -> None:
     add(f"first note, {AT_ONCE} at once", together.first, "300 ms (95 %)")
     add(f"whole tune, {AT_ONCE} at once", together.whole, "3 s", "s")
     add(f"pages, while {AT_ONCE} compose", together.pages, "100 ms (95 %)")
-    report.add("first load, compressed", f"{loaded / 1000:.0f} KB", "", "220 KB")
-    report.add("memory, idle", f"{idle:.0f} MB", "", "350 MB")
-    report.add(f"memory, {AT_ONCE} compose", f"{busy:.0f} MB", "", "450 MB")
-    report.keep(merge=1)
+    rows.append(("first load, compressed", f"{loaded / 1000:.0f} KB", "", "220 KB"))
+    rows.append(("memory, idle", f"{idle:.0f} MB", "", "350 MB"))
+    rows.append((f"memory, {AT_ONCE} compose", f"{busy:.0f} MB", "", "450 MB"))
+    lines = ["| What | median | 95 % | goal |", "|---|---:|---:|---|"]
+    lines += [f"| {' | '.join(row)} |" for row in rows]
+    lines += [f"- {name}: {value}" for name, value in doctor.describe_machine().items()]
+    sys.stdout.write("\n".join(lines) + "\n")
 
 
 if __name__ == "__main__":
