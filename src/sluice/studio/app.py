@@ -93,5 +93,5 @@ def create_app(config: StudioConfig, number: int = 0) -> FastAPI:
 def _allow_head(router: APIRouter) -> None:
     """Answer HEAD like GET: what checks links, or whether a site is up, asks so."""
     for route in router.routes:
-        if isinstance(route, APIRoute) and "GET" in route.methods:
+        if isinstance(route, APIRoute) and route.methods and "GET" in route.methods:
             route.methods.add("HEAD")
