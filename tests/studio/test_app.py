@@ -26,3 +26,11 @@ def test_pages_are_compressed_for_whoever_reads_that(client: TestClient) -> None
     assert packed.headers["content-encoding"] == "gzip"
     assert int(packed.headers["content-length"]) < len(plain.content)
     assert packed.text == plain.text
+
+
+def test_what_checks_links_is_answered_without_a_body(client: TestClient) -> None:
+    answer = client.head("/tunes")
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert client.head("/tunes/99").status_code == 404
+    refused = client.put("/tunes/99")
+    assert refused.status_code == 405 and "GET" in refused.headers["allow"]

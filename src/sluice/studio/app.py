@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from fastapi import Depends, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
+from fastapi.routing import APIRoute
 
 from sluice._version import __version__
 from sluice.studio.accounts.sessions import COOKIE
@@ -67,6 +68,8 @@ def create_app(config: StudioConfig, number: int = 0) -> FastAPI:
     app.state.studio = studio
     app.state.metrics = request_metrics
     app.include_router(static_files.router)
+    for router in (downloads.router, *_PAGES, *community.OPEN_ROUTERS):
+        _allow_head(router)
     # Before the pages: `/tunes/7.abc` is no tune with the number 7.abc.
     app.include_router(downloads.router, include_in_schema=False)
     for router in _PAGES:
@@ -85,3 +88,10 @@ def create_app(config: StudioConfig, number: int = 0) -> FastAPI:
     app.add_middleware(HeadersMiddleware, is_secure=config.is_secure)
     app.add_middleware(MetricsMiddleware, metrics=request_metrics)
     return app
+
+
+def _allow_head(router: APIRouter) -> None:
+    """Answer HEAD like GET: what checks links, or whether a site is up, asks so."""
+    for route in router.routes:
+        if isinstance(route, APIRoute) and route.methods and "GET" in route.methods:
+            route.methods.add("HEAD")

@@ -117,6 +117,7 @@ def test_a_model_is_described_with_its_card(
         ({"dance": "jig", "meter": "4/4"}, "meter", "meter of a jig must be 6/8"),
         ({"start": "hello there"}, "start", "The start must be notes in ABC"),
         ({"start": "[M:6/8]c2", "meter": "4/4"}, "start", "The start says M:6/8, but"),
+        ({"start": "*" * 1500}, "start", "The start has 15.. notes, .* too many for a tune"),
         ({"model": "0" * 64}, "model", "choose another one"),
     ],
 )

@@ -132,3 +132,23 @@ def test_the_database_s_password_is_no_argument_of_a_process(tmp_path: Path) -> 
     assert process.returncode == 2
     assert "The database (postgresql) cannot be used" in error and error.count("\n") == 1
     assert "verysecret" not in error
+
+
+def test_the_browser_opens_a_page_that_can_compose(tmp_path: Path) -> None:
+    browser, seen = tmp_path / "browser", tmp_path / "seen"
+    browser.write_text(
+        f"#!{sys.executable}\nimport pathlib, sys, urllib.request\n"
+        "text = urllib.request.urlopen(sys.argv[1] + '/healthz').read()\n"
+        f"pathlib.Path({str(seen)!r}).write_bytes(text)\n"
+    )
+    browser.chmod(0o700)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "sluice", "studio", "--folder", str(tmp_path / "s"), "--port", "0"],
+        env={**os.environ, "BROWSER": f"{browser} %s"}, stdout=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        wait_for(lambda: seen.exists() and bool(seen.read_text()), 60.0)
+        assert json.loads(seen.read_text())["composing"] == "ok"
+    finally:
+        process.terminate()
+        process.wait(20)

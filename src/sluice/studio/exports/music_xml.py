@@ -42,13 +42,15 @@ def to_music_xml(tune: Tune) -> bytes:
 
 
 def _prepare(abc: str) -> str:
-    """ABC in which music21 loses no bar: it drops what follows `::` up to the next bar line."""
+    """ABC in which music21 loses nothing: it drops what follows `::` up to the next bar line, and
+    lets accidentals hold for their bar only where the text names a version of ABC that says so.
+    """
     lines = [
         line if _FIELD.match(line) else line.replace("::", ":|\n|:")
         for line in abc.splitlines()
         if not line.startswith("%%")
     ]
-    return "\n".join(lines) + "\n"
+    return "\n".join(["%abc-2.1", *lines]) + "\n"
 
 
 def _list_written(tune: Tune) -> Sounds:

@@ -40,6 +40,7 @@ class Supervisor:
         )  # fmt: skip
         self._is_ending = False
         self._is_ready = False
+        self._unready = {child.name.partition("-")[0] for child in self._children}
         self._status = 0
 
     def run(self) -> int:
@@ -105,9 +106,12 @@ class Supervisor:
         values = self._log.write_line(child.name, line)
         if values["event"] == "output":
             child.last_words = line
-        if values["event"] == "ready" and not self._is_ready:
-            self._is_ready = True
-            if self._opens_browser:
+        if values["event"] == "ready" or "ready" in values:
+            self._is_ready = self._is_ready or values["event"] == "ready"
+            self._unready.discard(child.name.partition("-")[0])
+            # The page that is opened composes at once, so the composing process is waited for.
+            if self._opens_browser and not self._unready:
+                self._opens_browser = False
                 self._open_browser()
 
     def _note_ends(self) -> None:

@@ -92,7 +92,9 @@ def install_handlers(app: FastAPI) -> None:
             405: _("This address does not take that kind of request."),
         }
         sentence = sentences.get(error.status_code, str(error.detail))
-        return answer_problem(request, error.status_code, sentence)
+        answer = answer_problem(request, error.status_code, sentence)
+        answer.headers.update(error.headers or {})
+        return answer
 
 
 def answer_problem(request: Request, status: int, sentence: str, field: str = "") -> Response:

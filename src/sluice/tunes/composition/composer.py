@@ -23,6 +23,7 @@ from sluice.tunes.composition.transposition import parse_key
 from sluice.tunes.composition.tune_encoder import TuneEncoder
 from sluice.tunes.corpus.index import TuneIndex
 from sluice.tunes.corpus.statistics import TuneStatistics, from_dict
+from sluice.tunes.errors import TuneError
 from sluice.tunes.notation.annotation_edits import replace_tokens
 from sluice.tunes.theory.keys import Key
 from sluice.tunes.tune import Tune, check_performance
@@ -219,6 +220,11 @@ class Composer:
         body = [] if read is None else self._encoder.encode_prompt(read)
         sampling = Sampling(temperature=temperature, max_length=MAX_LENGTH)
         request = TuneRequest(head, body, form, sampling)
+        if len(request.prompt) >= MAX_LENGTH:
+            raise TuneError(
+                f"The prompt has {len(body)} notes, lengths and bar lines, too many for a tune: "
+                f"it and what follows may have {MAX_LENGTH}."
+            )
         return TuneSpecification(
             request, given, read, asked, dance, title, tempo, chords, swing, instrument
         )
