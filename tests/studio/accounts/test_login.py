@@ -17,7 +17,7 @@ from tests.studio.conftest import PASSWORD, log_in
 
 from sluice.studio.accounts import passwords
 from sluice.studio.archive.database import Database
-from sluice.studio.archive.tables import Member, MemberSession
+from sluice.studio.archive.tables import Book, Member, MemberSession
 from sluice.studio.archive.tables.base import get_now
 
 EMAIL = "aoife@example.org"
@@ -295,3 +295,27 @@ def test_a_token_of_another_browser_opens_no_form(
     assert foreign is not None
     member_client.headers["x-csrf-token"] = foreign[1]
     assert member_client.post("/account/settings", data={}).status_code == 403
+
+
+def test_who_is_logged_out_while_typing_comes_back_to_the_form(
+    client: TestClient, database: Database, member_id: int
+) -> None:
+    assert try_password(client, PASSWORD) == 303
+    old = read_fields(client, "/books/new", "/books/new")
+    with database.open_session(write=True) as session:
+        session.execute(update(MemberSession).values(expires_at=get_now()))
+    fresh = read_fields(client, "/login", "/login")
+    for token in (old["csrf_token"], fresh["csrf_token"]):
+        answer = client.post(
+            "/books/new",
+            data={"csrf_token": token, "name": "Mine"},
+            headers={"referer": "http://testserver/books/new?tune=3"},
+        )
+        assert answer.status_code == 303
+        assert answer.headers["location"] == "/login?next=/books/new%3Ftune%3D3&unsent=1"
+    page = client.get(answer.headers["location"]).text
+    assert "Back button" in page
+    assert 'name="next" value="/books/new?tune=3"' in page
+    assert "Back button" not in client.get("/login?next=/books/new").text
+    with database.open_session() as session:
+        assert session.scalars(select(Book)).all() == []

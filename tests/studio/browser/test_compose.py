@@ -35,6 +35,7 @@ def test_a_tune_writes_itself_is_played_and_archived(page: Any) -> None:
     expect_done(page)
     (expected,) = tunes.load_composer().compose(seed=read_seed(page))
     assert read_abc(page) == expected.abc()
+    assert page.title().startswith(f"{expected.title} – ")
     assert page.url.endswith(page.locator("[data-tunes] [data-tune]").get_attribute("data-code"))
     page.click("[data-control=play]")
     page.wait_for_selector(".player.is-playing .is-sounding")

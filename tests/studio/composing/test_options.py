@@ -71,6 +71,7 @@ def test_bars_and_a_source() -> None:
         ("form", "maybe", "on or off"),
         ("bars", "1,x", "whole number"),
         ("bars", {"a": 1}, "numbers of bars"),
+        ("bars", [*range(1, 258)], "At most 256 bars may be marked, got 257"),
         ("kind", "destroy", "compose, continue, fill, vary"),
         ("kind", "vary", "no tune to work on"),
         ("source", SOURCE, "without another one"),

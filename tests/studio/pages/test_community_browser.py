@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from sqlalchemy import delete
 
 from sluice.studio.archive import books
 from sluice.studio.archive import month as months
@@ -21,9 +22,11 @@ from sluice.studio.archive.tables import (
     ArchiveRecording,
     ArchiveTune,
     Member,
+    MemberSession,
     Month,
 )
 from sluice.studio.archive.tables.base import get_now
+from studio.conftest import PASSWORD
 
 pytestmark = pytest.mark.browser
 
@@ -240,3 +243,32 @@ def test_axe_finds_nothing_and_nothing_is_wider_than_the_page(
         if page.evaluate("document.documentElement.scrollWidth") > width:
             found.append((path, "wide", ""))
     assert found == []
+
+
+def test_what_was_typed_while_the_session_ended_is_still_there(
+    open_page: Callable[..., Any], site: Any
+) -> None:
+    page = open_page()
+
+    def log_in() -> None:
+        page.fill("[name=email]", "aoife@example.org")
+        page.fill("[name=password]", PASSWORD)
+        page.click("main button.primary")
+
+    page.goto("/login?next=/books/new")
+    log_in()
+    page.wait_for_url("**/books/new")
+    page.fill("[name=name]", "Typed in vain?")
+    page.fill("[name=text]", "A long text")
+    with site.database.open_session(write=True) as session:
+        session.execute(delete(MemberSession))
+    page.click("main button.primary")
+    page.get_by_text("Back button").wait_for(timeout=8000)
+
+    log_in()
+    page.wait_for_url("**/books/new")
+    for _ in range(2):  # over the login page, which sends on who is logged in
+        page.go_back()
+    assert page.input_value("[name=text]") == "A long text"
+    page.click("main button.primary")
+    assert page.get_by_role("heading", name="Typed in vain?").is_visible()

@@ -194,6 +194,22 @@ def test_bars_are_varied_filled_and_continued(visitor: TestClient) -> None:
     for bars in ("", "x", "0", "900"):
         answer = visitor.post(f"/c/{code}/edit", data={"kind": "fill", "bars": bars}, headers=JSON)
         assert (answer.status_code, answer.json()["field"]) == (422, "bars")
+    count = len(before.score.bars)
+    for kind in ("fill", "vary"):
+        answer = visitor.post(f"/c/{code}/edit", data={"kind": kind, "bars": "1-900"}, headers=JSON)
+        assert answer.json() == {
+            "problem": f"This tune has {count} bars; got bar {count + 1}.", "field": "bars",
+        }  # fmt: skip
+
+
+def test_a_temperature_may_have_a_decimal_comma(visitor: TestClient, database: Database) -> None:
+    (_,) = compose(visitor, temperature=" 0,5 ")
+    with database.open_session() as session:
+        options = session.scalars(select(Composition.options)).one()
+    assert options["temperature"] == 0.5
+    for typed in ("0,5,1", "1.000,5", ","):
+        answer = visitor.post("/compose", data={"temperature": typed}, headers=JSON)
+        assert (answer.status_code, answer.json()["field"]) == (422, "temperature")
 
 
 def test_a_tune_is_archived_once_by_who_composed_it(

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.datastructures import Headers
 
-from sluice.studio.security.origin import choose_next, is_foreign
+from sluice.studio.security.origin import choose_next, find_page, is_foreign
 
 HOSTILE = [
     "//evil.example", "///evil.example", r"/\evil.example", r"\\evil.example", "/%2f/evil.example",
@@ -64,3 +64,21 @@ def test_what_another_site_sent_is_foreign(
     headers: dict[str, str], address: str, foreign: bool
 ) -> None:
     assert is_foreign(Headers(headers), address) == foreign
+
+
+@pytest.mark.parametrize(
+    ("referer", "address", "page"),
+    [
+        ("http://a.example/tunes/3?page=2", "", "/tunes/3?page=2"),
+        ("https://b.example/tunes/3", "https://b.example", "/tunes/3"),
+        ("http://a.example/tunes/3", "https://b.example", "/"),
+        ("http://evil.example/tunes/3", "", "/"),
+        ("http://a.example//evil.example", "", "/"),
+        ("http://a.example@evil.example/x", "", "/"),
+        ("http://[/x", "", "/"),
+        ("/tunes/3", "", "/"),
+        ("", "", "/"),
+    ],
+)
+def test_a_form_was_on_a_page_of_this_site(referer: str, address: str, page: str) -> None:
+    assert find_page(Headers({"host": "a.example", "referer": referer}), address) == page

@@ -209,8 +209,15 @@ class _OptionReader:
     def read_bars(self, name: str) -> tuple[int, ...]:
         value = self._given.get(name) or ()
         parts = value.replace(",", " ").split() if isinstance(value, str) else value
-        if not isinstance(parts, list | tuple) or len(parts) > _MAX_BARS:
+        if not isinstance(parts, list | tuple):
             raise self._refuse(name, _("must be the numbers of bars"), value)
+        if len(parts) > _MAX_BARS:
+            raise StudioError(
+                _("At most {most} bars may be marked, got {got}.").format(
+                    most=_MAX_BARS, got=len(parts)
+                ),
+                name,
+            )
         reader = (_OptionReader({name: part}) for part in parts)
         numbers = [one.read_integer(name, 1, _MAX_BAR_NUMBER) for one in reader]
         if None in numbers:

@@ -86,6 +86,8 @@ def read_options(values: Mapping[str, Any], previous_seed: str = "") -> list[Com
     typed = values["seed"].strip()
     is_kept = values["keep_seed"] or typed != previous_seed.strip()
     wishes = {name: values[name] for name in DEFAULTS if name not in ("keep_seed", "count")}
+    if re.fullmatch(r"\s*\d*,\d+\s*", wishes["temperature"]):  # as most of Europe writes 0.5
+        wishes["temperature"] = wishes["temperature"].replace(",", ".")
     first = ComposingOptions.parse({**wishes, "seed": (is_kept and typed) or str(draw_seed())})
     if first.seed + count - 1 > MAX_SEED:
         raise StudioError(

@@ -25,7 +25,8 @@ from sluice.studio.archive.compositions import (
     store_problem,
 )
 from sluice.studio.composing.options import ComposingOptions
-from sluice.studio.errors import ForbiddenError
+from sluice.studio.composing.stored_tune import restore_tune
+from sluice.studio.errors import ForbiddenError, StudioError
 from sluice.studio.languages import gettext as _
 from sluice.studio.pages.compose import answer_started
 from sluice.studio.pages.compose_form import draw_seed, read_bars, show_options
@@ -160,10 +161,12 @@ async def edit(request: Request, code: str, studio: StudioDep) -> Response:
     require_done(source)
     assert source.result is not None
     kind, bars = form.get("kind", ""), form.get("bars", "")
+    numbers = read_bars(bars) if bars.strip() or kind != "vary" else []
+    _check_bars(numbers, len(restore_tune(source.result["tune"]).score.bars))
     options = ComposingOptions.parse(
         {
             "kind": kind,
-            "bars": read_bars(bars) if bars.strip() or kind != "vary" else (),
+            "bars": numbers,
             "strength": form.get("strength", ""),
             "seed": form.get("seed") or draw_seed(),
             "temperature": source.options.get("temperature"),
@@ -176,6 +179,15 @@ async def edit(request: Request, code: str, studio: StudioDep) -> Response:
     )
     started = await start_compositions(studio, request, [options], parent=code)
     return await answer_started(request, studio, started, beside=[code])
+
+
+def _check_bars(numbers: list[int], count: int) -> None:
+    wrong = [number for number in numbers if number > count]
+    if wrong:
+        raise StudioError(
+            _("This tune has {count} bars; got bar {number}.").format(count=count, number=wrong[0]),
+            "bars",
+        )
 
 
 @quick_router.get("/c/{code:code}/stream")

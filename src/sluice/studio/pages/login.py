@@ -24,11 +24,23 @@ router = APIRouter()
 
 
 @router.get("/login")
-def show_login(request: Request, visitor: VisitorDep, next: str = "/") -> Response:
-    """The form; who is logged in goes on."""
+def show_login(
+    request: Request, visitor: VisitorDep, next: str = "/", unsent: str = ""
+) -> Response:
+    """The form; who is logged in goes on.
+
+    `unsent` is for who sent a form of another page without being logged in.
+    """
     if visitor.member is not None:
         return RedirectResponse(choose_next(next), 303)
-    return render(request, "login.html", email="", next=choose_next(next), problem=None)
+    return render(
+        request,
+        "login.html",
+        email="",
+        next=choose_next(next),
+        problem=None,
+        is_unsent=unsent == "1",
+    )
 
 
 @router.post("/login")
@@ -47,7 +59,13 @@ def log_in(
         member = check_login(database, studio.key, visitor.address_hash, email, password, known)
     except StudioError as error:
         return render_form(
-            request, database, "login.html", error, email=email[:254], next=choose_next(next)
+            request,
+            database,
+            "login.html",
+            error,
+            email=email[:254],
+            next=choose_next(next),
+            is_unsent=False,
         )
     enter(request, database, studio, visitor, member)
     return RedirectResponse(choose_next(next), 303)

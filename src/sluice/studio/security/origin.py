@@ -23,6 +23,22 @@ def is_foreign(headers: Headers, address: str = "") -> bool:
     return urlsplit(origin).netloc.lower() != own.lower()
 
 
+def find_page(headers: Headers, address: str = "") -> str:
+    """The path of this site's page on which a form was sent, as the browser says; else `/`.
+
+    Args:
+        address: as for `is_foreign`.
+    """
+    try:
+        parts = urlsplit(headers.get("referer", ""))
+        own = urlsplit(address).netloc if address else headers.get("host", "")
+    except ValueError:
+        return "/"
+    if not own or parts.netloc.lower() != own.lower():
+        return "/"
+    return choose_next(f"{parts.path}?{parts.query}" if parts.query else parts.path)
+
+
 _PATH = re.compile(
     r"/(?![/\\])[A-Za-z0-9/_.~?=&+,;:@!$'()*-]*(?:%[0-9A-Fa-f]{2}[^\\\s\x00-\x20]*)*"
 )

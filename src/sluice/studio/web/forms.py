@@ -7,8 +7,15 @@ from fastapi import Request
 from sluice.studio.errors import ForbiddenError
 from sluice.studio.languages import gettext as _
 from sluice.studio.security.origin import is_foreign
-from sluice.studio.web.context import Studio, StudioDep, VisitorDep, identify_visitor
-from sluice.studio.web.visitor import Visitor
+from sluice.studio.web.context import (
+    LoginNeededError,
+    Studio,
+    StudioDep,
+    VisitorDep,
+    identify_visitor,
+)
+from sluice.studio.web.members import KNOWN
+from sluice.studio.web.visitor import Visitor, get_cookie_name
 
 FIELD = "csrf_token"
 _MAX_FIELD = 2 * 1024 * 1024
@@ -46,6 +53,16 @@ async def _check(request: Request, visitor: Visitor, studio: Studio) -> None:
         value = (await request.form(max_part_size=_MAX_FIELD)).get(FIELD, "")
         token = value if isinstance(value, str) else ""
     if not visitor.is_token_right(token):
+        if _was_member(request, visitor, studio):
+            raise LoginNeededError
         raise ForbiddenError(
             _("This form is too old, or cookies are off. Reload the page and send it again.")
         )
+
+
+def _was_member(request: Request, visitor: Visitor, studio: Studio) -> bool:
+    """Whether a person's form is likely of a session that has ended: a member used this browser."""
+    is_known = get_cookie_name(KNOWN, studio.config.is_secure) in request.cookies
+    is_page = "application/json" not in request.headers.get("accept", "")
+    is_for_all = request.url.path.startswith(("/login", "/password", "/sign-up"))
+    return is_known and is_page and visitor.member is None and not is_for_all

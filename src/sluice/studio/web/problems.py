@@ -21,6 +21,7 @@ from sluice.studio.errors import (
     UnavailableError,
 )
 from sluice.studio.languages import gettext as _
+from sluice.studio.security.origin import find_page
 from sluice.studio.web.context import LoginNeededError
 from sluice.studio.web.rendering import render
 
@@ -32,8 +33,10 @@ def install_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(LoginNeededError)
     def send_to_login(request: Request, error: LoginNeededError) -> Response:
-        back = request.url.path if request.method == "GET" else "/"
-        return RedirectResponse(f"/login?next={quote(back)}", 303)
+        if request.method == "GET":
+            return RedirectResponse(f"/login?next={quote(request.url.path)}", 303)
+        page = find_page(request.headers, request.app.state.studio.config.address)
+        return RedirectResponse(f"/login?next={quote(page)}&unsent=1", 303)
 
     @app.exception_handler(SluiceError)
     def answer_refusal(request: Request, error: SluiceError) -> Response:

@@ -73,8 +73,13 @@ class TuneEncoder:
 def _describe_unknown(token: str) -> str:
     if not token.startswith("M:"):
         name, count = split_count(token)
-        place = "on a root of C" if count is None else f"full bars of its section to come: {count}"
-        return f"The model was not trained on {name!r} ({place}); use other notes."
+        if count is None:
+            return f"The model was not trained on {name!r} (on a root of C); use other notes."
+        bars = f"{count} full bar{'' if count == 1 else 's'}"
+        return (
+            f"The model knows no section with {bars} after {name!r}; "
+            "let the section have four or eight bars."
+        )
     meter = token.removeprefix("M:")
     meter = "free meter (M:none)" if meter == FREE_METER else meter
     return f"The model was not trained on tunes in {meter}; use another meter."

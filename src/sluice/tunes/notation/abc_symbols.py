@@ -189,8 +189,10 @@ def parse_length(text: str, above: str, slashes: str, below: str) -> Fraction:
     Raises:
         ValueError: no length, or none that takes time.
     """
-    if below and len(slashes) != 1:
-        raise ValueError(f"the length of {text!r}")
+    if below and not slashes:
+        raise ValueError(f"{text!r}, whose length has more than four digits")
+    if below and len(slashes) > 1:
+        raise ValueError(f"{text!r}, whose length has a number after {len(slashes)} slashes")
     divisor = int(below) if below else 2 ** len(slashes)
     if not divisor or above.strip("0") == "" != above:
         raise ValueError(f"{text!r}, which takes no time")

@@ -122,6 +122,7 @@ class ComposePage {
       again: (/** @type {FormData} */ form) => this.composeAgain(form),
       change: (/** @type {TuneCard} */ one) => this.change(one),
       edit: (/** @type {FormData} */ form, /** @type {TuneCard} */ one) => this.edit(form, one),
+      finish: () => this.nameTab(),
       say: (/** @type {string} */ sentence) => this.say(sentence),
     };
     const card = new TuneCard(element, actions, events);
@@ -139,6 +140,14 @@ class ComposePage {
     for (const card of cards) if (card.isUnfinished) card.listen();
     const empty = this.element.querySelector("[data-empty]");
     if (empty) /** @type {HTMLElement} */ (empty).hidden = cards.length > 0;
+    this.nameTab();
+  }
+
+  /** The browser's tab names the first tune once it is written, as a page that is loaded anew. */
+  nameTab() {
+    const { tab = "", site = "" } = this.element.dataset;
+    const [first] = this.cards;
+    document.title = `${first?.state === "done" ? first.title : tab} – ${site}`;
   }
 
   /** @param {TuneCard} card */

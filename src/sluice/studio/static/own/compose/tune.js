@@ -13,6 +13,7 @@ const MOST_TOKENS_SHOWN = 24;
  * @property {(form: FormData, card: TuneCard) => Promise<import("./requests.js").Answer>} again
  * @property {(card: TuneCard) => void} change
  * @property {(form: FormData, card: TuneCard) => Promise<import("./requests.js").Answer>} edit
+ * @property {() => void} finish told when a tune is written
  * @property {(sentence: string) => void} say
  */
 
@@ -142,6 +143,7 @@ export class TuneCard {
     this.part("[data-score]").dataset.label = data.title;
     this.part("[data-abc]").textContent = data.abc;
     const drawn = this.player.setAbc(data.abc);
+    this.actions.finish();
     this.actions.say(text("tune-written", { title: data.title, bars: data.measures.bars }));
     await Promise.all([drawn, this.loadDetails()]);
   }
