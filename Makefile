@@ -1,6 +1,7 @@
 # Everything happens in $(VENV); the first target asked for sets it up, later ones find it ready.
 #
 #   make tune   compose a folk tune: ABC, MIDI, score and sound in tunes-out/
+#   make studio  open the site on which tunes are composed, played and shared
 #   make train  learn folk tunes yourself (about two minutes)
 #   make test   run the tests
 #   make test-fast   the same but for the slow ones
@@ -38,7 +39,7 @@ WEIGHTS := tunes-out/tunes.safetensors
 PIP := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --constraint constraints.txt \
 	$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) $(PIP_ARGS)
 
-.PHONY: tune train test test-fast test-torch test-torch-oldest test-torch-newest test-all test-teams test-random-cells lint format types imports sizes docs check sanitize sanitize-threads bench install \
+.PHONY: tune studio train test test-fast test-torch test-torch-oldest test-torch-newest test-all test-teams test-random-cells lint format types imports sizes docs check sanitize sanitize-threads bench install \
 	clean
 .DEFAULT_GOAL := test
 # An interrupted training has kept its best weights: make must not delete them.
@@ -48,6 +49,9 @@ PIP := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check 
 tune: $(or $(wildcard src/sluice/tunes/model/*.safetensors),$(WEIGHTS)) | $(READY)
 	$(BIN)/sluice compose $(if $(SEED),--seed $(SEED))
 	@echo "To train one of your own: make train, then sluice compose --checkpoint $(WEIGHTS)"
+
+studio: $(READY)
+	$(BIN)/sluice studio
 
 $(WEIGHTS): | $(READY)
 	$(BIN)/sluice train tunes

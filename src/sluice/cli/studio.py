@@ -238,12 +238,15 @@ def _find_studio(folder: Path, database: str, address: str = "") -> StudioConfig
     """
     from sluice.studio.config import StudioConfig
     from sluice.studio.errors import StudioError
+    from sluice.studio.serving.start import ADDRESS_FILE
 
     if not database and not (folder / "studio.sqlite").is_file():
         raise StudioError(
             f"There is no studio in the folder {folder}; name one with --folder, or its "
             "database with --database."
         )
+    if not address and (last := folder / ADDRESS_FILE).is_file():
+        address = last.read_text()
     return StudioConfig(folder=folder, database=database, address=address)
 
 

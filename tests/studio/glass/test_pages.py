@@ -10,6 +10,7 @@ from starlette.testclient import TestClient
 
 from sluice.studio.archive.database import Database
 from sluice.studio.archive.tables import Composition
+from sluice.studio.composing.client import ComposingClient
 from sluice.studio.config import StudioConfig
 from sluice.studio.exports.cache import FileCache
 from sluice.studio.glass.packing import unpack
@@ -81,6 +82,8 @@ def test_the_glas_herry_comment_is_told_without_its_notes(client: TestClient) ->
 def test_a_damaged_file_is_as_good_as_none(
     client: TestClient, pack: bytes, config: StudioConfig
 ) -> None:
+    studio = client.app.state.studio  # type: ignore[attr-defined]
+    studio.composing = ComposingClient(["unix:/nobody/listens"], patience=0)
     (path,) = (config.folder / "cache").rglob("*.glass")
     content = path.read_bytes()
     for damaged in (content[:20], b"", content[:-6] + b"123456"):

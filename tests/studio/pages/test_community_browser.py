@@ -206,37 +206,3 @@ def test_a_member_votes_by_keys_and_changes_the_vote(
     page.get_by_role("checkbox", name="The Jig of Day 7").check()
     page.get_by_role("button", name="Name what is checked").click()
     page.get_by_role("radio", name="The Jig of Day 7").wait_for()
-
-
-VISITED = [
-    "/recordings", "/events/1", "/books/1", "/books/1/print", "/members/1", "/activity", "/month/1",
-    "/about",
-]  # fmt: skip
-OWN = [
-    "/recordings/new", "/recordings/1", "/events", "/events/new", "/books/1", "/books/1/edit",
-    "/members", "/members/1/tunebook", "/profile", "/activity?of=followed", "/month", "/month/1",
-    "/help",
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("scheme", "width", "member"), [("light", 1280, None), ("dark", 360, AOIFE)]
-)
-def test_axe_finds_nothing_and_nothing_is_wider_than_the_page(
-    open_page: Callable[..., Any], filled: Any, scheme: str, width: int, member: int | None
-) -> None:
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
-    page = open_page(
-        member, viewport={"width": width, "height": 800}, color_scheme=scheme,
-        reduced_motion="reduce",
-    )  # fmt: skip
-    found = []
-    for path in VISITED if member is None else OWN:
-        page.goto(path)
-        if path.endswith("/print"):
-            page.wait_for_selector("html[data-drawn]", state="attached")
-        violations = axe.run(page).response["violations"]
-        found += [(path, each["id"], each["nodes"][0]["html"]) for each in violations]
-        if page.evaluate("document.documentElement.scrollWidth") > width:
-            found.append((path, "wide", ""))
-    assert found == []

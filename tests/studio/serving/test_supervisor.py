@@ -115,6 +115,15 @@ def test_a_folder_serves_one_studio_at_a_time(running: Running) -> None:
     assert "Another studio runs in the folder" in error and error.count("\n") == 1
 
 
+def test_a_keeper_s_link_leads_to_where_the_site_runs(running: Running) -> None:
+    command = [sys.executable, "-m", "sluice", "studio", "keeper", "Una", "una@example.org"]
+    result = subprocess.run(
+        [*command, "--folder", str(running.folder)], capture_output=True, text=True, check=True
+    )
+    assert result.stdout.startswith(f"{running.address}/invitation/")
+    assert "Una" in running.read(result.stdout.strip().removeprefix(running.address))
+
+
 def test_the_log_has_the_route_and_not_the_address_of_a_page(running: Running) -> None:
     running.read("/healthz?token=secret")
     log = next((running.folder / "log").iterdir())

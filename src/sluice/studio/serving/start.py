@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sluice.extras import MissingExtraError
-from sluice.files import require_writable
+from sluice.files import require_writable, write_atomically
 from sluice.studio.config import StudioConfig
 from sluice.studio.errors import StudioError
 
@@ -27,6 +27,8 @@ _LIBRARIES = {
     "python_multipart": "python-multipart", "sqlalchemy": "sqlalchemy", "uvicorn": "uvicorn",
     "verovio": "verovio", "cairosvg": "cairosvg", "soundfile": "soundfile", "mido": "mido",
 }  # fmt: skip
+ADDRESS_FILE = "run/address"
+"""Where the folder says at which address the site was last opened, for commands beside it."""
 _DATABASES = ("postgresql+psycopg://", "sqlite:///")
 
 
@@ -50,6 +52,7 @@ def run_studio(config: StudioConfig, opens_browser: bool = False) -> None:
         require_writable(config.folder / "run")
         with open_prepared(config):
             pass
+        write_atomically(config.folder / ADDRESS_FILE, config.public_address.encode())
         _print_address(config)
         _become_supervisor(config, lock, listening, opens_browser)
 
