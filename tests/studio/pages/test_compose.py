@@ -301,7 +301,7 @@ def test_a_full_disk_is_said_and_breaks_nothing(visitor: TestClient, studio_app:
 
     (code,) = compose(visitor, seed="8", keep_seed="1")
     limit(1)  # SQLite takes the present size where that is more
-    start = "G2 " * 600 + "|"
+    start = "G2 " * 340 + "|"
     for _ in range(20):
         form = {"sent": "1", "form": "", "start": start}
         answer = visitor.post("/compose", data=form, headers=JSON)
