@@ -23,6 +23,7 @@ from sluice.studio.archive.tables import (
 from sluice.studio.archive.tunes import add_tune
 from sluice.studio.config import StudioConfig
 from sluice.studio.exports.datasets import write_datasets
+from sluice.studio.security import limits
 
 REEL = "X:1\nT:{title}\nR:reel\nM:4/4\nL:1/8\nK:D\n|:d2fd Adfd|e2ge Bege:|\n"
 OTHER = "X:1\nT:Other\nM:4/4\nL:1/8\nK:D\n|:d2fd A2fd|e2ge B2ge:|\n"
@@ -153,3 +154,13 @@ def test_every_operation_has_a_description_and_shapes(studio_app: FastAPI) -> No
                 assert is_clear or parameter["schema"].get("type") == "boolean" or (
                     "enum" in parameter["schema"] or parameter["name"] == "page"
                 ), (path, parameter)  # fmt: skip
+
+
+def test_too_many_searches_are_answered_with_how_long_to_wait(
+    filled: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(limits.LIMITS, "api", ((2, 60),))
+    answers = [filled.get("/api/v1/tunes", params={"q": "x"}) for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+    assert "Please wait" in answers[2].json()["problem"]
+    assert 0 < int(answers[2].headers["retry-after"]) <= 65

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from sluice.studio.archive.archiving import archive_composition, write_abc
 from sluice.studio.archive.attribution import write_attributed_abc
 from sluice.studio.archive.database import Database
 from sluice.studio.archive.settings import add_setting
@@ -59,3 +60,41 @@ def test_where_fields_are_missing(any_database: Database, abc: str) -> None:
     assert text.startswith("X:1\n") and text.endswith("\n")
     kept = [line for line in text.splitlines() if line[:2] not in ("N:", "F:", "X:")]
     assert kept == [line for line in abc.splitlines() if line != "X:1"]
+
+
+def test_our_own_lines_stand_once(any_database: Database) -> None:
+    with any_database.open_session(write=True) as session:
+        composition = Composition(
+            code="a2b3c4d5e6", model="f" * 64, options={}, seed=77, state="done", abc=ABC,
+            claim_hash="c",
+        )  # fmt: skip
+        session.add(composition)
+        session.flush()
+        downloaded = write_abc(composition, "The Long Road", ADDRESS)
+        composition.abc = downloaded
+        assert write_abc(composition, "The Long Road", ADDRESS) == downloaded
+        tune = archive_composition(
+            session, composition, title="The Long Road", author_name="", member=None,
+            claim_hash="c",
+        )  # fmt: skip
+        session.flush()
+        once = write_attributed_abc(tune, ADDRESS)
+        tune.abc = once
+        assert write_attributed_abc(tune, ADDRESS) == once
+        page = f"{ADDRESS}/tunes/{tune.id}"
+    assert [line for line in once.splitlines() if line[:2] in ("S:", "F:")] == [
+        "S:a field",
+        f"S:composed by Sluice, model ffffffffffff, seed 77, {ADDRESS}/c/a2b3c4d5e6",
+        f"F:{page}",
+    ]
+    assert once.endswith(ABC[ABC.index("K:G") :] + "\n")
+
+
+def test_fields_of_other_tunes_are_kept(any_database: Database) -> None:
+    kept = [f"F:{ADDRESS}/c/zzzzzzzzzz", f"F:{ADDRESS}/tunes/12", "S:Sluice, model x, seed 7"]
+    with any_database.open_session(write=True) as session:
+        abc = ABC.replace("K:G", "\n".join([*kept, "K:G"]))
+        tune = add_tune(session, title="", abc=abc, author=None)
+        lines = write_attributed_abc(tune, ADDRESS).splitlines()
+        assert tune.id == 1
+    assert [line for line in lines if line in kept] == kept

@@ -154,3 +154,30 @@ def test_the_worker_is_limited_to_books_and_always_asked_for_anew(client: TestCl
 
 def test_logging_out_clears_what_was_kept_for_reading_offline(member_client: TestClient) -> None:
     assert member_client.post("/logout").headers["clear-site-data"] == '"storage"'
+
+
+def test_a_setting_stands_under_its_number_with_its_own_key(
+    member_client: TestClient, client: TestClient, database: Database
+) -> None:
+    with database.open_session(write=True) as session:
+        tune = ArchiveTune(
+            title="The Weir", abc="X:1\nT:The Weir\nR:jig\nM:6/8\nK:Em\nE3 G3|\n",
+            dance="jig", meter="6/8", tonic="E", mode="min",
+        )  # fmt: skip
+        abc = "X:1\nT:The Weir\nM:9/8\nK:D\nD3 F3 A3|\n"
+        tune.settings = [Setting(number=4, abc=abc), Setting(number=5, abc="no tune")]
+        session.add(tune)
+        session.flush()
+        number, settings = tune.id, [setting.id for setting in tune.settings]
+    for sent in ({}, *({"setting": setting} for setting in settings)):
+        member_client.post("/books/add", data={"tune": number, **sent})
+    printed = client.get("/books/1/print").text
+    heads = re.findall(
+        r'class="tune-number">\d</span> ([^<]+?)\s*<span class="tune-kind">([^<]*)<', printed
+    )
+    assert heads == [
+        ("The Weir", "jig, E min"), ("The Weir, setting 4", "jig, D maj"),
+        ("The Weir, setting 5", "jig"),
+    ]  # fmt: skip
+    lines = re.findall(r'<span class="muted small">([^<]+)<', client.get("/books/1").text)
+    assert lines == ["jig · 6/8 · E min", "setting 4", "jig · 9/8 · D maj", "setting 5", "jig"]

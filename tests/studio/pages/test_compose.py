@@ -268,6 +268,8 @@ def test_one_composes_a_few_at_a_time_and_thirty_a_minute(visitor: TestClient) -
     assert answer.status_code == 429
     assert re.search(r"\d+ second", answer.json()["problem"])
     assert int(answer.headers["retry-after"]) > 0
+    page = visitor.post("/compose", data={"sent": "1", "count": "4"})
+    assert page.status_code == 429 and int(page.headers["retry-after"]) > 0
 
 
 def test_a_tune_is_stopped_by_who_asked_for_it_alone(

@@ -154,3 +154,16 @@ def test_only_its_author_and_keepers_change_or_delete_an_event(
     assert keeper_client.get(f"{path}/edit").status_code == 200
     assert keeper_client.post(f"{path}/delete").status_code == 303
     assert client.get(path).status_code == 404
+
+
+def test_refused_pictures_are_not_counted(member_client: TestClient) -> None:
+    for content in [b"no picture"] * 12 + [make_picture()] * 5 + [make_picture()]:
+        answer = member_client.post(
+            "/events/new", data=SENT, files={"image": ("a.png", content, "image/png")}
+        )
+        if content == b"no picture":
+            assert answer.status_code == 422
+        else:
+            assert answer.status_code in (303, 429)
+    assert answer.status_code == 429 and int(answer.headers["retry-after"]) > 3000
+    assert member_client.get("/events").text.count("Summer session") == 5

@@ -171,3 +171,14 @@ def test_a_digest_can_be_ended_by_its_link_without_login(
         headers={"sec-fetch-site": "cross-site", "origin": "https://mail.example"},
     )
     assert answer.status_code == 200 and not wants_digest(database, member_id)
+
+
+def test_too_many_posts_are_answered_with_how_long_to_wait(
+    member_client: TestClient, keeper_client: TestClient
+) -> None:
+    sent = {"about": "I play the flute."}
+    assert [member_client.post("/profile", data=sent).status_code for _ in range(10)] == [303] * 10
+    refused = member_client.post("/profile", data=sent)
+    assert refused.status_code == 429 and "wait about an hour" in refused.text
+    assert 3000 < int(refused.headers["retry-after"]) <= 3900
+    assert [keeper_client.post("/profile", data=sent).status_code for _ in range(12)] == [303] * 12

@@ -254,7 +254,7 @@ def test_more_than_ten_posts_an_hour_are_refused(
         ).status_code
         for n in range(11)
     ]
-    assert codes == [303] * 10 + [422]
+    assert codes == [303] * 10 + [429]
 
 
 def test_older_recordings_are_on_further_pages(client: TestClient, database: Database) -> None:
@@ -268,3 +268,16 @@ def test_older_recordings_are_on_further_pages(client: TestClient, database: Dat
     older = re.search(r'href="(/recordings\?before=\d+)"', first)
     assert older is not None
     assert "Number 04" in client.get(older[1]).text
+
+
+def test_refused_uploads_are_not_counted(member_client: TestClient, tunes: list[int]) -> None:
+    sent = {"title": "At home", "tune": tunes[:1]}
+    for content in [make_sound()[:30]] * 12:
+        file = {"file": ("tune.wav", content, "audio/wav")}
+        assert send(member_client, sent, files=file).status_code == 422
+    for _ in range(5):
+        file = {"file": ("tune.wav", make_sound(), "audio/wav")}
+        assert send(member_client, sent, files=file).status_code == 303
+    file = {"file": ("tune.wav", make_sound(), "audio/wav")}
+    refused = send(member_client, sent, files=file)
+    assert refused.status_code == 429 and int(refused.headers["retry-after"]) > 3000

@@ -114,3 +114,31 @@ def test_addresses_of_one_home_are_one() -> None:
     assert limits.hash_address(key, "2001:db8:1:3::1") not in same
     assert limits.hash_address(key, "::ffff:192.0.2.1") == limits.hash_address(key, "192.0.2.1")
     assert limits.hash_address(key, "192.0.2.1") != limits.hash_address(b"l", "192.0.2.1")
+
+
+@pytest.mark.parametrize(
+    ("limit", "end"),
+    [
+        ((3, 60), "wait 65 seconds."),
+        ((3, 30 * 60), "wait 33 minutes."),
+        ((3, 3600), "wait about an hour."),
+        ((3, 24 * 3600), "wait about 26 hours."),
+    ],
+)
+def test_waits_are_said_in_fitting_units(
+    database: Database, clock: Clock, monkeypatch: pytest.MonkeyPatch, limit: tuple[int, int],
+    end: str,
+) -> None:  # fmt: skip
+    monkeypatch.setitem(limits.LIMITS, "post", (limit,))
+    clock.now = datetime(2030, 1, 1, tzinfo=UTC)
+    for _ in range(3):
+        limits.allow_reading(database, "member 1", "post")
+    with pytest.raises(LimitError) as caught:
+        limits.allow_reading(database, "member 1", "post")
+    assert caught.value.sentence.endswith(end)
+    assert caught.value.seconds == limit[1] * 13 / 12
+
+
+def test_keepers_post_as_often_as_they_like(database: Database) -> None:
+    assert [use(database, "post", "keeper 1") for _ in range(50)] == [0] * 50
+    assert any(use(database, "upload", "keeper 1") for _ in range(6))

@@ -115,6 +115,17 @@ def read_correct_abc(abc: str, field: str = "abc") -> TuneFacts:
     return facts
 
 
+def read_head(abc: str) -> TuneFacts:
+    """Meter, mode, tonic and dance of stored ABC; its notes are not read."""
+    blocks = find_blocks(split_lines(abc), "")[0]
+    if not blocks:
+        return TuneFacts(abc)
+    try:
+        return _read_header(blocks[0], TuneFacts(abc))
+    except TuneError:
+        return TuneFacts(abc)
+
+
 def split_abc(text: str, field: str = "abc") -> list[TuneFacts]:
     """The tunes of a text or file, each with its own ABC.
 
@@ -164,14 +175,7 @@ def _read_block(block: Block, abc: str) -> TuneFacts:
     title = "" if block.title.startswith("X:") else block.title
     facts = TuneFacts(abc, _clean(title)[:200], words=_read_words(block), line=block.line)
     try:
-        header = block.parse_header()
-        facts = replace(
-            facts,
-            meter=header.meter[:16],
-            mode=header.sounding_key.mode,
-            tonic=header.sounding_key.tonic,
-            dance=normalise_dance(header.rhythm)[:40],
-        )
+        facts = _read_header(block, facts)
         tune = transcribe(block)
         return replace(
             facts,
@@ -187,6 +191,17 @@ def _read_block(block: Block, abc: str) -> TuneFacts:
     except TuneError as error:
         sentence = str(error)
     return replace(facts, problem=sentence)
+
+
+def _read_header(block: Block, facts: TuneFacts) -> TuneFacts:
+    header = block.parse_header()
+    return replace(
+        facts,
+        meter=header.meter[:16],
+        mode=header.sounding_key.mode,
+        tonic=header.sounding_key.tonic,
+        dance=normalise_dance(header.rhythm)[:40],
+    )
 
 
 def _clean(text: str) -> str:

@@ -7,6 +7,7 @@ import re
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from sluice.studio.archive.attribution import remove_source, write_source
 from sluice.studio.archive.tables import ArchiveTune, Composition, Member
 from sluice.studio.archive.tunes import add_tune
 from sluice.studio.archive.visibility import is_own
@@ -96,10 +97,9 @@ def write_abc(composition: Composition, title: str, address: str) -> str:
     Args:
         address: of this site.
     """
-    head, key, music = write_title(composition.abc, title).partition("\nK:")
-    model = composition.model[:12]
-    source = f"S:Sluice, model {model}, seed {composition.seed}"
-    return f"{head}\n{source}\nF:{address}/c/{composition.code}{key}{music}"
+    abc = remove_source(write_title(composition.abc, title), composition)
+    head, key, music = abc.partition("\nK:")
+    return f"{head}\n{write_source(composition)}\nF:{address}/c/{composition.code}{key}{music}"
 
 
 def write_title(abc: str, title: str) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
-from sluice.studio.archive.tables import ArchiveTune, Setting
+from sluice.studio.archive.tables import ArchiveTune, Composition, Setting
 from sluice.studio.languages import gettext as _
 from sluice.tunes.notation.header_fields import write_field
 
@@ -23,13 +24,40 @@ def write_attributed_abc(
         number: of the X: field that is added where there is none.
     """
     abc = tune.abc if setting is None else setting.abc
-    fields = "".join(f"{field}\n" for field in _list_fields(tune, address, setting))
+    if setting is None and tune.composition is not None:
+        abc = remove_source(abc, tune.composition)
+    listed = _list_fields(tune, address, setting)
+    page = re.compile(rf"F:\s*{re.escape(f'{address}/tunes/{tune.id}')}(#.*)?")
+    abc = _remove_lines(abc, lambda line: line in listed or page.fullmatch(line) is not None)
+    fields = "".join(f"{field}\n" for field in listed)
     abc = abc.rstrip("\n") + "\n"
     if not _NUMBER.search(abc):
         abc = f"X:{number}\n{abc}"
     found = _KEY.search(abc) or _AFTER_NUMBER.search(abc)
     place = found.start() if found else len(abc)
     return abc[:place] + fields + abc[place:]
+
+
+def remove_source(abc: str, composition: Composition) -> str:
+    """ABC without the S: and F: of an earlier download that name this composition."""
+    end = f"/c/{composition.code}"
+    source = write_source(composition)
+    return _remove_lines(
+        abc, lambda line: line == source or (line.startswith(("S:", "F:")) and line.endswith(end))
+    )
+
+
+def write_source(composition: Composition) -> str:
+    """The S: of a composition's own file."""
+    return f"S:Sluice, model {composition.model[:12]}, seed {composition.seed}"
+
+
+def _remove_lines(abc: str, is_removed: Callable[[str], bool]) -> str:
+    """ABC without some of the lines above K:."""
+    found = _KEY.search(abc)
+    place = found.start() if found else len(abc)
+    head = abc[:place].splitlines(keepends=True)
+    return "".join(line for line in head if not is_removed(line.strip())) + abc[place:]
 
 
 def _list_fields(tune: ArchiveTune, address: str, setting: Setting | None) -> list[str]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, joinedload, selectinload
 
+from sluice.studio.archive.abc_text import read_head
 from sluice.studio.archive.tables import ArchiveTune, Book, BookEntry, Member, Setting
 from sluice.studio.archive.visibility import can_see
 from sluice.studio.errors import ForbiddenError, NotFoundError, StudioError
@@ -23,6 +24,23 @@ class BookSet:
 
     name: str
     entries: tuple[BookEntry, ...]
+
+
+@dataclass(frozen=True)
+class EntryFacts:
+    """What stands beside an entry's title: the tune's, or the setting's own."""
+
+    dance: str
+    meter: str
+    key: str
+
+
+def read_entry_facts(entry: BookEntry) -> EntryFacts:
+    """Dance, meter and key of an entry; a setting without R: is of its tune's dance."""
+    tune = entry.tune
+    facts = tune if entry.setting is None else read_head(entry.setting.abc)
+    key = f"{facts.tonic} {facts.mode}" if facts.tonic else ""
+    return EntryFacts(facts.dance or tune.dance, facts.meter, key)
 
 
 def list_books(database: Session, owner: Member, viewer: Member | None) -> list[Book]:

@@ -75,7 +75,7 @@ def show_book(
         sets=books.group_entries(books.list_readable(book, viewer)),
         num_missing=len(book.entries) - len(books.list_readable(book, viewer)),
         set_names=sorted({entry.set_name for entry in book.entries if entry.set_name}),
-        offline_files=list_offline_files(),
+        offline_files=list_offline_files(), read_facts=books.read_entry_facts,
     )  # fmt: skip
 
 
@@ -92,7 +92,7 @@ def print_book(
     is_shown = visitor.has_made(book) or is_trusted(database, book.owner)
     return render(
         request, "book_print.html", book=book, sets=sets, numbers=numbers, index=index,
-        text=render_markdown(book.text if is_shown else ""),
+        text=render_markdown(book.text if is_shown else ""), read_facts=books.read_entry_facts,
     )  # fmt: skip
 
 

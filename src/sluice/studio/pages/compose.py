@@ -14,7 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from sluice.studio.archive.compositions import find_composition
 from sluice.studio.archive.tables import Composition
 from sluice.studio.composing.options import ComposingOptions
-from sluice.studio.errors import StudioError
+from sluice.studio.errors import LimitError, StudioError
 from sluice.studio.pages.compose_form import draw_seed, read_options, read_values
 from sluice.studio.pages.compose_page import render_page
 from sluice.studio.web.compositions import (
@@ -121,8 +121,12 @@ async def _refuse(
         with studio.database.open_session() as session:
             visitor = get_visitor(request, session, studio)
             problems = {error.field: error.sentence}
-            return render_page(
+            answer = render_page(
                 request, session, visitor, models, read_values(form), problems=problems
             )
+        if isinstance(error, LimitError):
+            answer.status_code = 429
+            answer.headers["retry-after"] = str(error.seconds)
+        return answer
 
     return await run_in_threadpool(show)

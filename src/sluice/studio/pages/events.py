@@ -20,7 +20,7 @@ from sluice.studio.config import StudioConfig
 from sluice.studio.errors import StudioError
 from sluice.studio.pages.recordings import find_embed
 from sluice.studio.pages.tune_choice import TuneChoice, choose_tunes
-from sluice.studio.security.limits import allow
+from sluice.studio.security.limits import allow, take_back_if_refused
 from sluice.studio.security.text import check_line, check_text, render_markdown
 from sluice.studio.security.uploads import store_upload
 from sluice.studio.web.addresses import OptionalNumber
@@ -111,7 +111,7 @@ def add_event(
         allow(database, visitor.who, "post")
         details = _read_details(fields, choice)
         # First, since an event whose picture is refused shall not be announced.
-        media = _store_image(database, studio.config, visitor.who, member, fields)
+        media = _store_image(database, studio.config, visitor.who, member, fields, ("post",))
         event = events.add_event(database, member, details)
         event.media = media
     except StudioError as problem:
@@ -215,15 +215,25 @@ def _read_details(fields: SentFields, choice: TuneChoice) -> EventDetails:
 
 
 def _store_image(
-    database: Session, config: StudioConfig, who: str, member: Member, fields: SentFields
+    database: Session,
+    config: StudioConfig,
+    who: str,
+    member: Member,
+    fields: SentFields,
+    counted: tuple[str, ...] = (),
 ) -> Media | None:
-    """The picture that was sent, if one was."""
+    """The picture that was sent, if one was.
+
+    Args:
+        counted: what else was counted already, and is not where the picture is refused.
+    """
     file = fields.get_file("image")
     if file is None:
         return None
     allow(database, who, "upload")
     name = file.filename or ""
-    return store_upload(database, config.folder, file.file, name, "image", member, "image")
+    with take_back_if_refused(database, who, (*counted, "upload")):
+        return store_upload(database, config.folder, file.file, name, "image", member, "image")
 
 
 def _show_form(

@@ -20,7 +20,7 @@ from sluice.studio.errors import StudioError
 from sluice.studio.languages import gettext as _
 from sluice.studio.pages.tune_choice import TuneChoice, choose_tunes
 from sluice.studio.security.embeds import Embed, parse_embed
-from sluice.studio.security.limits import allow
+from sluice.studio.security.limits import allow, take_back_if_refused
 from sluice.studio.security.text import check_line, check_text, render_markdown
 from sluice.studio.security.uploads import store_upload
 from sluice.studio.web.addresses import OptionalNumber
@@ -89,10 +89,11 @@ def add_recording(
             raise StudioError(_("Give a link or a file, not both."), "link")
         if file is not None:
             allow(database, visitor.who, "upload")
-            media = store_upload(
-                database, studio.config.folder, file.file, file.filename or "", "sound", member
-            )
-            recording = recordings.add_recording(database, member, details, media=media)
+            with take_back_if_refused(database, visitor.who, ("post", "upload")):
+                media = store_upload(
+                    database, studio.config.folder, file.file, file.filename or "", "sound", member
+                )
+                recording = recordings.add_recording(database, member, details, media=media)
         elif link:
             embed = parse_embed(link, "link")
             recording = recordings.add_recording(

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import ipaddress
 import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import delete, select
@@ -16,13 +18,15 @@ from sqlalchemy.orm import Session
 from sluice.studio.archive.database import Database
 from sluice.studio.archive.tables import Allowance
 from sluice.studio.archive.tables.base import get_now
-from sluice.studio.errors import LimitError
+from sluice.studio.errors import LimitError, StudioError
 from sluice.studio.languages import ngettext
 from sluice.studio.security.keys import sign
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 24 * 3600
 _SLOTS = 12
 DAYS_KEPT = 7
+KEEPER = "keeper "
+_FREE_FOR_KEEPERS = ("post",)
 
 LIMITS: dict[str, tuple[tuple[int, int], ...]] = {
     "compose": ((30, _MINUTE),),
@@ -51,27 +55,47 @@ def allow(database: Session, who: str, what: str) -> None:
 
     Args:
         database: a session that writes.
-        who: a member, or the hash of an address: `Visitor.who`.
+        who: a member, a keeper, or the hash of an address: `Visitor.who`.
         what: a word of `LIMITS`.
 
     Raises:
         LimitError: it was done too often; says how many seconds to wait.
     """
     now = get_now()
-    for limit, seconds in LIMITS[what]:
+    for limit, seconds in _list_limits(who, what):
         # Counted first: whoever counts at the same moment waits for this row.
         _add(database, who, f"{what}/{seconds}", _get_slot(now, seconds), 1)
         wait = _measure_wait(database, who, f"{what}/{seconds}", limit, seconds, now)
         if wait:
             _take_back_until(database, who, what, seconds, now)
-            raise LimitError(
-                ngettext(
-                    "That was too often in too short a time. Please wait {seconds} second.",
-                    "That was too often in too short a time. Please wait {seconds} seconds.",
-                    wait,
-                ).format(seconds=wait),
-                wait,
-            )
+            raise LimitError(_describe_wait(wait), wait)
+
+
+def _list_limits(who: str, what: str) -> tuple[tuple[int, int], ...]:
+    is_free = what in _FREE_FOR_KEEPERS and who.startswith(KEEPER)
+    return () if is_free else LIMITS[what]
+
+
+def _describe_wait(seconds: int) -> str:
+    if seconds <= 90:
+        return ngettext(
+            "That was too often in too short a time. Please wait {seconds} second.",
+            "That was too often in too short a time. Please wait {seconds} seconds.",
+            seconds,
+        ).format(seconds=seconds)
+    minutes = math.ceil(seconds / _MINUTE)
+    if minutes < 55:
+        return ngettext(
+            "That was too often in too short a time. Please wait {minutes} minute.",
+            "That was too often in too short a time. Please wait {minutes} minutes.",
+            minutes,
+        ).format(minutes=minutes)
+    hours = max(1, round(seconds / _HOUR))
+    return ngettext(
+        "That was too often in too short a time. Please wait about an hour.",
+        "That was too often in too short a time. Please wait about {hours} hours.",
+        hours,
+    ).format(hours=hours)
 
 
 def _take_back_until(database: Session, who: str, what: str, last: int, now: datetime) -> None:
@@ -93,10 +117,27 @@ def forget_counts(database: Session, who: str, what: str) -> None:
     database.execute(delete(Allowance).where(Allowance.who == who, Allowance.what.in_(names)))
 
 
-def take_back(database: Session, who: str, what: str) -> None:
+@contextmanager
+def take_back_if_refused(database: Session, who: str, words: Sequence[str]) -> Iterator[None]:
+    """Count once less of each word if what is done within is refused.
+
+    For what commits, with the counts, before it is refused; else a rollback suffices.
+    """
+    counted_at = get_now()
+    try:
+        yield
+    except (StudioError, OSError):
+        database.rollback()
+        for what in words:
+            take_back(database, who, what, counted_at)
+        database.commit()
+        raise
+
+
+def take_back(database: Session, who: str, what: str, counted_at: datetime | None = None) -> None:
     """Count once less, as after an attempt that succeeded."""
-    now = get_now()
-    for _limit, seconds in LIMITS[what]:
+    now = counted_at or get_now()
+    for _limit, seconds in _list_limits(who, what):
         _add(database, who, f"{what}/{seconds}", _get_slot(now, seconds), -1)
 
 

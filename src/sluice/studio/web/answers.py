@@ -8,7 +8,7 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 from sqlalchemy.orm import Session
 
-from sluice.studio.errors import ForbiddenError, LimitError, StudioError
+from sluice.studio.errors import ForbiddenError, StudioError
 from sluice.studio.web.rendering import render
 
 
@@ -18,12 +18,7 @@ def render_form(
     """The page with the form that was refused, as it was filled in; nothing is stored."""
     database.rollback()
     status = 403 if isinstance(problem, ForbiddenError) else 422
-    if isinstance(problem, LimitError):
-        status = 429
-    answer = render(request, template, status, problem=problem, **names)
-    if isinstance(problem, LimitError):
-        answer.headers["retry-after"] = str(problem.seconds)
-    return answer
+    return render(request, template, status, problem=problem, **names)
 
 
 def render_message(request: Request, title: str, sentence: str) -> HTMLResponse:

@@ -12,6 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from markupsafe import Markup
 
 from sluice._version import __version__
+from sluice.studio.errors import LimitError
 from sluice.studio.languages import get_language, gettext, list_languages, ngettext
 from sluice.studio.security.text import render_markdown
 from sluice.studio.web.dates import FILTERS
@@ -50,7 +51,13 @@ _environment = create_environment()
 
 
 def render(request: Request, template: str, status: int = 200, **names: Any) -> HTMLResponse:
-    """An answer with the page that a template and these names give."""
+    """An answer with the page that a template and these names give.
+
+    A `problem` that is a `LimitError` makes it an answer 429, which says how long to wait.
+    """
+    headers = {"vary": "accept-encoding, cookie"}
+    if isinstance(problem := names.get("problem"), LimitError):
+        status, headers["retry-after"] = 429, str(problem.seconds)
     # Where no route was found, nobody has asked who the visitor is.
     visitor = getattr(request.state, "visitor", None) or Visitor(
         getattr(request.state, "secret", ""), "", get_language(), key=request.app.state.studio.key
@@ -66,7 +73,7 @@ def render(request: Request, template: str, status: int = 200, **names: Any) -> 
         csrf_field=lambda: field,
         **names,
     )
-    response = HTMLResponse(text, status, headers={"vary": "accept-encoding, cookie"})
+    response = HTMLResponse(text, status, headers=headers)
     # A secret beside words of somebody else's does not leak by its compressed length here: to
     # requests that other sites send, browsers add no cookie, and so there is none in the answer.
     if "gzip" in request.headers.get("accept-encoding", ""):

@@ -16,7 +16,7 @@ from sluice.studio.archive.tables import Member
 from sluice.studio.archive.visibility import is_own
 from sluice.studio.languages import choose_language, list_languages, set_language
 from sluice.studio.security.keys import is_signature, sign
-from sluice.studio.security.limits import hash_address
+from sluice.studio.security.limits import KEEPER, hash_address
 
 _WITHOUT_VISITOR = ("/static/", "/healthz", "/metrics", "/api/")
 _FRESH, _COOKIES = "fresh_secret", "cookies"
@@ -58,7 +58,9 @@ class Visitor:
     @property
     def who(self) -> str:
         """Whom limits count: the member, or the address of a visitor who is none."""
-        return self.address_hash if self.member is None else f"member {self.member.id}"
+        if self.member is None:
+            return self.address_hash
+        return f"{KEEPER if self.member.is_keeper else 'member '}{self.member.id}"
 
     @property
     def csrf_token(self) -> str:
