@@ -35,6 +35,8 @@ _ADVANCE = 400
 """From one sign of a tempo to what follows it, in thousandths of the font's size."""
 _SVG = "{http://www.w3.org/2000/svg}"
 ElementTree.register_namespace("", _SVG[1:-1])
+# The names are one for the process: other libraries register theirs.
+ElementTree.register_namespace("xlink", "http://www.w3.org/1999/xlink")
 
 _ONE_AT_A_TIME = ForkSafeLock()
 """Verovio's seed of identifiers is one for the process."""
