@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import re
 import shutil
@@ -210,15 +211,16 @@ def live_studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def wait_until_ready(address: str, process: subprocess.Popen[Any]) -> None:
-    """Wait for a studio to answer, at most a minute."""
+    """Wait for a studio to answer and to compose, at most a minute."""
     for _ in range(600):
         assert process.poll() is None, "the studio ended at its start"
         try:
             with urllib.request.urlopen(f"{address}/healthz") as answer:
-                if answer.status == 200:
+                if json.load(answer)["status"] == "ok":
                     return
         except (urllib.error.URLError, ConnectionError):
-            time.sleep(0.1)
+            pass
+        time.sleep(0.1)
     raise AssertionError("the studio was not ready within a minute")
 
 
