@@ -68,7 +68,7 @@ export class Scale {
   }
 
   /**
-   * Black or white, whichever is read better on the colour of a value.
+   * Black or white, whichever is read better on the colour of a value: at least 4.58 to 1.
    *
    * @param {number} value
    */
@@ -77,7 +77,7 @@ export class Scale {
       const share = one / 255;
       return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
     });
-    return 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.18 ? "#111" : "#fff";
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.179 ? "#000" : "#fff";
   }
 }
 
