@@ -16,6 +16,7 @@ from sluice.studio.archive.visibility import (
     can_see,
     choose_visibility,
     is_visible,
+    may_change,
     require_visible,
 )
 from sluice.studio.errors import ForbiddenError, NotFoundError
@@ -94,7 +95,7 @@ def get_comment(database: Session, comment_id: int, member: Member) -> Comment:
     comment = database.get(Comment, comment_id) if 0 < comment_id <= MAX_ID else None
     if comment is None or not can_see(comment, member):
         raise NotFoundError(_("There is no such comment."))
-    if comment.author_id != member.id and not member.is_keeper:
+    if not may_change(comment, member):
         raise ForbiddenError(_("Only whoever wrote this comment can change or delete it."))
     return comment
 

@@ -12,7 +12,12 @@ from sqlalchemy.orm import Session, joinedload, selectinload
 
 from sluice.studio.archive.activity import record_activity
 from sluice.studio.archive.tables import ArchiveEvent, ArchiveTune, Member
-from sluice.studio.archive.visibility import choose_visibility, is_visible, require_visible
+from sluice.studio.archive.visibility import (
+    choose_visibility,
+    is_visible,
+    may_change,
+    require_visible,
+)
 from sluice.studio.errors import ForbiddenError, StudioError
 from sluice.studio.languages import gettext as _
 
@@ -147,7 +152,7 @@ def find_own_event(database: Session, number: int, member: Member) -> ArchiveEve
         ForbiddenError: it is another member's.
     """
     event = find_event(database, number, member)
-    if event.author_id != member.id and not member.is_keeper:
+    if not may_change(event, member):
         raise ForbiddenError(_("Only who announced this event can change it."))
     return event
 

@@ -8,6 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from sluice.studio.archive.tables import ArchiveTune, Member, TuneNote
+from sluice.studio.archive.visibility import may_change
 from sluice.studio.errors import ForbiddenError, NotFoundError, StudioError
 from sluice.studio.languages import gettext as _
 
@@ -74,7 +75,7 @@ def delete_note(database: Session, tune: ArchiveTune, note_id: int, member: Memb
     ).first()
     if note is None:
         raise NotFoundError(_("This tune has no such note."))
-    if note.author_id != member.id and not member.is_keeper:
+    if not may_change(note, member):
         raise ForbiddenError(_("Only whoever wrote this note can delete it."))
     database.delete(note)
     database.flush()

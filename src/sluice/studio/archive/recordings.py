@@ -20,6 +20,7 @@ from sluice.studio.archive.visibility import (
     can_see,
     choose_visibility,
     is_visible,
+    may_change,
     require_visible,
 )
 from sluice.studio.errors import ForbiddenError, StudioError
@@ -83,7 +84,7 @@ def find_own_recording(database: Session, number: int, member: Member) -> Archiv
         ForbiddenError: it is another member's.
     """
     recording = find_recording(database, number, member)
-    if recording.author_id != member.id and not member.is_keeper:
+    if not may_change(recording, member):
         raise ForbiddenError(_("Only who added this recording can change it."))
     return recording
 

@@ -13,8 +13,8 @@ from sluice.studio.archive.visibility import (
     HIDDEN,
     can_see,
     choose_visibility,
-    is_own,
     is_visible,
+    may_change,
 )
 from sluice.studio.errors import ForbiddenError, NotFoundError, StudioError
 from sluice.studio.languages import gettext as _
@@ -114,7 +114,7 @@ def delete_setting(database: Session, setting: Setting) -> None:
 
 def can_change_setting(setting: Setting, member: Member | None) -> bool:
     """Whether a visitor may change a setting: its author, and the keepers."""
-    return is_own(setting, member) or (member is not None and member.is_keeper)
+    return may_change(setting, member)
 
 
 def require_setting_change(setting: Setting, member: Member | None) -> None:

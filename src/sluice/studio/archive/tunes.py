@@ -23,7 +23,7 @@ from sluice.studio.archive.tables import (
     recording_tunes,
 )
 from sluice.studio.archive.tables.base import get_now
-from sluice.studio.archive.visibility import choose_visibility, is_own, require_visible
+from sluice.studio.archive.visibility import choose_visibility, may_change, require_visible
 from sluice.studio.errors import ForbiddenError, NotFoundError, StudioError
 from sluice.studio.languages import gettext as _
 
@@ -144,7 +144,7 @@ def find_same(database: Session, played: str) -> ArchiveTune | None:
 
 def can_change(tune: ArchiveTune, member: Member | None, claim_hash: str) -> bool:
     """Whether a visitor may change a tune: whoever added it, and the keepers."""
-    return is_own(tune, member, claim_hash) or (member is not None and member.is_keeper)
+    return may_change(tune, member, claim_hash)
 
 
 def require_change(tune: ArchiveTune, member: Member | None, claim_hash: str) -> None:

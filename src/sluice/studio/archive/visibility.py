@@ -74,6 +74,11 @@ def is_own(post: Any, member: Member | None, claim_hash: str = "") -> bool:
     return bool(maker is None and claim and claim == claim_hash)
 
 
+def may_change(post: Any, member: Member | None, claim_hash: str = "") -> bool:
+    """Whether a visitor may change or delete this: whoever made it, and the keepers."""
+    return is_own(post, member, claim_hash) or (member is not None and member.is_keeper)
+
+
 def require_visible(post: AnyPost | None, member: Member | None, claim_hash: str = "") -> AnyPost:
     """The post; what does not exist and what this visitor may not see is refused alike.
 

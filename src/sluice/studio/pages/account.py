@@ -24,7 +24,7 @@ from sluice.studio.web.answers import render_form, render_message
 from sluice.studio.web.context import DatabaseDep, MemberDep, StudioDep, VisitorDep
 from sluice.studio.web.members import enter, leave
 from sluice.studio.web.rendering import render
-from sluice.studio.web.visitor import set_cookie
+from sluice.studio.web.visitor import LONGEST_SECONDS, set_cookie
 
 router = APIRouter(prefix="/account")
 
@@ -50,7 +50,7 @@ def change_settings(
     """The language of pages and mails, and whether a digest is mailed."""
     if language in list_languages():
         member.language = language
-        set_cookie(request, "language", language, 400 * 24 * 3600)
+        set_cookie(request, "language", language, LONGEST_SECONDS)
     member.wants_digest = wants_digest
     return RedirectResponse("/account", 303)
 

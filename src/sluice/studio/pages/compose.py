@@ -5,13 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Sequence
-from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 from starlette.concurrency import run_in_threadpool
 
-from sluice.studio.archive.compositions import find_composition
 from sluice.studio.archive.tables import Composition
 from sluice.studio.composing.options import ComposingOptions
 from sluice.studio.errors import LimitError, StudioError
@@ -21,6 +19,7 @@ from sluice.studio.web.compositions import (
     answer_events,
     finish_composition,
     follow_composition,
+    read_composition,
     start_compositions,
     wants_events,
 )
@@ -32,6 +31,7 @@ from sluice.studio.web.context import (
     VisitorDep,
     get_visitor,
 )
+from sluice.studio.web.fields import read_texts
 from sluice.studio.web.problems import wants_json
 
 router = APIRouter()
@@ -52,7 +52,7 @@ def show_compose(
 @quick_router.post("/compose")
 async def compose(request: Request, studio: StudioDep) -> Response:
     """Rows for the tunes that a form asks for, or for one like another with a new seed."""
-    form = {name: value for name, value in (await request.form()).items() if isinstance(value, str)}
+    form = await read_texts(request)
     try:
         if form.get("again"):
             options = [await _read_again(studio, form["again"])]
@@ -73,7 +73,7 @@ async def count_models(models: ModelsDep) -> Response:
 @quick_router.post("/compose/check")
 async def check(request: Request, studio: StudioDep) -> Response:
     """Whether the wishes of a form are understood, while it is typed."""
-    form = {name: value for name, value in (await request.form()).items() if isinstance(value, str)}
+    form = await read_texts(request)
     await studio.checks.find_model(read_options(read_values(form))[0])
     return JSONResponse({})
 
@@ -102,12 +102,8 @@ async def answer_started(
 
 
 async def _read_again(studio: Studio, code: str) -> ComposingOptions:
-    def read() -> dict[str, Any]:
-        with studio.database.open_session() as session:
-            return dict(find_composition(session, code).options)
-
-    options = await run_in_threadpool(read)
-    return ComposingOptions.parse({**options, "seed": draw_seed(), "model": ""})
+    composition = await read_composition(studio, code)
+    return ComposingOptions.parse({**composition.options, "seed": draw_seed(), "model": ""})
 
 
 async def _refuse(

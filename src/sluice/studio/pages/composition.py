@@ -48,6 +48,7 @@ from sluice.studio.web.context import (
     StudioDep,
     VisitorDep,
 )
+from sluice.studio.web.fields import read_texts
 from sluice.studio.web.problems import wants_json
 from sluice.studio.web.rendering import render
 
@@ -156,7 +157,7 @@ def show_compositions(
 @quick_router.post("/c/{code:code}/edit")
 async def edit(request: Request, code: str, studio: StudioDep) -> Response:
     """Vary, fill or continue a tune in some bars: a new composition."""
-    form = {name: value for name, value in (await request.form()).items() if isinstance(value, str)}
+    form = await read_texts(request)
     source = await read_composition(studio, code)
     require_done(source)
     assert source.result is not None

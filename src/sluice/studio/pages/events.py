@@ -16,6 +16,7 @@ from sluice.studio.archive.recordings import list_recordings
 from sluice.studio.archive.tables import ArchiveEvent, Media, Member
 from sluice.studio.archive.tables.base import get_now
 from sluice.studio.archive.tune_choice import find_tunes
+from sluice.studio.archive.visibility import may_change
 from sluice.studio.config import StudioConfig
 from sluice.studio.errors import StudioError
 from sluice.studio.pages.recordings import find_embed
@@ -132,7 +133,7 @@ def show_event(
         recordings=list_recordings(database, viewer, event=event), find_embed=find_embed,
         comments=list_comments(database, "event", number, viewer),
         is_past=(event.ends_at or event.starts_at) < get_now(),
-        can_change=viewer is not None and (viewer.is_keeper or event.author_id == viewer.id),
+        can_change=may_change(event, viewer),
     )  # fmt: skip
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
-from sqlalchemy.orm import Session
 
 from sluice.studio.archive.compositions import find_composition
 from sluice.studio.archive.tables import Composition
@@ -18,7 +17,8 @@ from sluice.studio.errors import NotFoundError
 from sluice.studio.exports.cache import FileCache
 from sluice.studio.glass.packing import VERSION
 from sluice.studio.languages import gettext as _
-from sluice.studio.web.context import DatabaseDep, Studio, StudioDep, VisitorDep
+from sluice.studio.web.compositions import read_composition
+from sluice.studio.web.context import DatabaseDep, StudioDep, VisitorDep
 from sluice.studio.web.rendering import render
 
 router = APIRouter()
@@ -30,7 +30,7 @@ def show_glass(
     request: Request, code: str, database: DatabaseDep, studio: StudioDep, visitor: VisitorDep
 ) -> Response:
     """The page; its script fetches the file."""
-    found = _find_done(database, code)
+    found = _require_done(find_composition(database, code))
     return render(
         request,
         "glass.html",
@@ -44,7 +44,7 @@ def show_glass(
 @router.get("/c/{code}/glass.bin")
 async def read_glass(request: Request, code: str, studio: StudioDep) -> Response:
     """The file (`sluice.studio.glass.packing`), from the cache or from the composing process."""
-    found = await run_in_threadpool(_load_composition, studio, code)
+    found = _require_done(await read_composition(studio, code))
     cache = studio.jobs.cache
     path = locate_pack(cache, found)
     headers = {"cache-control": _FOREVER, "etag": f'"{path.stem}"', "vary": "accept-encoding"}
@@ -95,18 +95,12 @@ def _read_pack(cache: FileCache, path: Path) -> bytes | None:
         return None
 
 
-def _load_composition(studio: Studio, code: str) -> Composition:
-    with studio.database.open_session() as session:
-        return _find_done(session, code)
-
-
-def _find_done(session: Session, code: str) -> Composition:
-    """A composition that is complete.
+def _require_done(found: Composition) -> Composition:
+    """A composition, if it is complete.
 
     Raises:
-        NotFoundError: there is none of that code, or it is not complete.
+        NotFoundError: it is not.
     """
-    found = find_composition(session, code)
     if found.state != "done" or not found.tokens:
         raise NotFoundError(
             _("This tune is not complete yet, so there is nothing to look into. Come back soon.")

@@ -15,7 +15,7 @@ from sluice.studio.archive.recordings import RecordingDetails
 from sluice.studio.archive.tables import ArchiveEvent, ArchiveRecording, Member
 from sluice.studio.archive.tables.base import get_now
 from sluice.studio.archive.tune_choice import find_tunes
-from sluice.studio.archive.visibility import is_visible
+from sluice.studio.archive.visibility import is_visible, may_change
 from sluice.studio.errors import StudioError
 from sluice.studio.languages import gettext as _
 from sluice.studio.pages.tune_choice import TuneChoice, choose_tunes
@@ -118,7 +118,7 @@ def show_recording(
         request, "recording.html", recording=recording, embed=find_embed(recording),
         text=render_markdown(recording.text),
         comments=list_comments(database, "recording", number, visitor.member),
-        can_change=_can_change(recording, visitor.member),
+        can_change=may_change(recording, visitor.member),
     )  # fmt: skip
 
 
@@ -169,10 +169,6 @@ def delete_recording(
     recordings.delete_recording(database, recording)
     delete_unused_media(database, studio.config.folder, media)
     return RedirectResponse("/recordings", 303)
-
-
-def _can_change(recording: ArchiveRecording, member: Member | None) -> bool:
-    return member is not None and (member.is_keeper or recording.author_id == member.id)
 
 
 def _read_values(fields: SentFields) -> dict[str, object]:

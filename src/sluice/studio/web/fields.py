@@ -84,4 +84,10 @@ async def read_fields(request: Request) -> AsyncIterator[SentFields]:
         await form.close()
 
 
+async def read_texts(request: Request) -> dict[str, str]:
+    """The fields of the form that this request brings, without its files."""
+    form = await request.form()
+    return {name: value for name, value in form.items() if isinstance(value, str)}
+
+
 FieldsDep = Annotated[SentFields, Depends(read_fields)]

@@ -19,10 +19,15 @@ from sluice.studio.archive.tables import Member
 from sluice.studio.archive.tunes import claim_tunes
 from sluice.studio.languages import list_languages
 from sluice.studio.web.context import Studio
-from sluice.studio.web.visitor import Visitor, get_cookie_name, renew_secret, set_cookie
+from sluice.studio.web.visitor import (
+    LONGEST_SECONDS,
+    Visitor,
+    get_cookie_name,
+    renew_secret,
+    set_cookie,
+)
 
 KNOWN = "known"
-_KNOWN_SECONDS = 400 * 24 * 3600
 
 
 def enter(
@@ -38,9 +43,9 @@ def enter(
     seconds = int(DURATION.total_seconds())
     set_cookie(request, get_cookie_name(COOKIE, is_secure), token, seconds)
     if member.language in list_languages():
-        set_cookie(request, "language", member.language, _KNOWN_SECONDS)
+        set_cookie(request, "language", member.language, LONGEST_SECONDS)
     known = sign_browser(studio.key, member)
-    set_cookie(request, get_cookie_name(KNOWN, is_secure), known, _KNOWN_SECONDS)
+    set_cookie(request, get_cookie_name(KNOWN, is_secure), known, LONGEST_SECONDS)
 
 
 def leave(request: Request, database: Session, studio: Studio) -> None:

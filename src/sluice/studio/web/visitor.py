@@ -20,7 +20,8 @@ from sluice.studio.security.limits import KEEPER, hash_address
 
 _WITHOUT_VISITOR = ("/static/", "/healthz", "/metrics", "/api/")
 _FRESH, _COOKIES = "fresh_secret", "cookies"
-_SECONDS = 400 * 24 * 3600  # the longest that browsers store a cookie
+LONGEST_SECONDS = 400 * 24 * 3600
+"""For which browsers store a cookie."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,9 @@ class VisitorMiddleware:
                 headers.setdefault("cache-control", caching)
                 fresh = state.get(_FRESH) or (secret if is_new else "")
                 if fresh:
-                    headers.append("set-cookie", self._write_cookie(self._name, fresh, _SECONDS))
+                    headers.append(
+                        "set-cookie", self._write_cookie(self._name, fresh, LONGEST_SECONDS)
+                    )
                 for name, value, seconds in state.get(_COOKIES, ()):
                     headers.append("set-cookie", self._write_cookie(name, value, seconds))
             await send(message)
