@@ -7,13 +7,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-MAX_NUMBER = 2**31 - 1
-
+from sluice.studio.archive.tables.base import MAX_ID
 
 _NO_NUL = r"^[^\x00]*$"  # which no database stores
 ShortText = Annotated[str, StringConstraints(max_length=200, pattern=_NO_NUL)]
 LongText = Annotated[str, StringConstraints(max_length=4000, pattern=_NO_NUL)]
-Number = Annotated[int, Field(ge=1, le=MAX_NUMBER)]
+Number = Annotated[int, Field(ge=1, le=MAX_ID)]
 Files = Annotated[
     dict[str, str],
     Field(

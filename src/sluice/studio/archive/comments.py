@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session, joinedload
 from sluice.studio.archive.activity import record_activity
 from sluice.studio.archive.subjects import COMMENTED, NamedSubject, name_subjects
 from sluice.studio.archive.tables import Activity, Comment, Composition, Member
-from sluice.studio.archive.tables.base import get_now
+from sluice.studio.archive.tables.base import MAX_ID, get_now
 from sluice.studio.archive.visibility import (
     can_see,
     choose_visibility,
@@ -21,8 +21,6 @@ from sluice.studio.archive.visibility import (
 )
 from sluice.studio.errors import ForbiddenError, NotFoundError
 from sluice.studio.languages import gettext as _
-
-MAX_ID = 2**31 - 1
 
 
 @dataclass(frozen=True)

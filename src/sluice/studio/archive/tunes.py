@@ -22,14 +22,12 @@ from sluice.studio.archive.tables import (
     event_tunes,
     recording_tunes,
 )
-from sluice.studio.archive.tables.base import get_now
+from sluice.studio.archive.tables.base import MAX_ID, get_now
 from sluice.studio.archive.visibility import choose_visibility, may_change, require_visible
 from sluice.studio.errors import ForbiddenError, NotFoundError, StudioError
 from sluice.studio.languages import gettext as _
 
 MAX_TITLE, MAX_AUTHOR = 200, 80
-MAX_ID = 2**31 - 1
-"""The largest number of a row in either database."""
 
 
 def get_tune(

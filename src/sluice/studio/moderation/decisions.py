@@ -15,7 +15,7 @@ from sluice.studio.archive.tables import (
     KeeperAction,
     Member,
 )
-from sluice.studio.archive.tables.base import get_now
+from sluice.studio.archive.tables.base import MAX_ID, get_now
 from sluice.studio.archive.visibility import HIDDEN, PUBLIC, WAITING
 from sluice.studio.errors import NotFoundError, StudioError
 from sluice.studio.languages import gettext as _
@@ -96,7 +96,7 @@ def find_subject(database: Session, subject: str, number: int) -> Any:
     Raises:
         NotFoundError: there is none.
     """
-    is_number = 0 < number < 2**31
+    is_number = 0 < number <= MAX_ID
     row = database.get(REPORTED[subject], number) if subject in REPORTED and is_number else None
     if row is None:
         raise NotFoundError(_("This is gone already."))

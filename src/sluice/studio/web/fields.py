@@ -10,10 +10,9 @@ from typing import Annotated
 from fastapi import Depends, Request
 from starlette.datastructures import FormData, UploadFile
 
+from sluice.studio.archive.tables.base import MAX_ID
 from sluice.studio.errors import StudioError
 from sluice.studio.languages import gettext as _
-
-_MAX_NUMBER = 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -72,7 +71,7 @@ class SentFields:
 
 def _read_number(text: str) -> int | None:
     is_number = text.isascii() and text.isdigit() and len(text) <= 10
-    return int(text) if is_number and int(text) <= _MAX_NUMBER else None
+    return int(text) if is_number and int(text) <= MAX_ID else None
 
 
 async def read_fields(request: Request) -> AsyncIterator[SentFields]:
