@@ -87,7 +87,7 @@ def refusal(path: Path) -> str:
     start = time.monotonic()
     with pytest.raises(CheckpointError) as caught:
         Checkpoint.load(path)
-    assert time.monotonic() - start < 10
+    assert time.monotonic() - start < 60
     message = str(caught.value)
     assert str(path) in message and "\n" not in message
     return message

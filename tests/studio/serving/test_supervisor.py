@@ -84,9 +84,7 @@ def test_one_signal_ends_all_processes(running: Running, number: signal.Signals)
     wait_for(lambda: len(running.list_children()) == 2)
     children = running.list_children()
     running.process.send_signal(number)
-    began = time.monotonic()
-    assert running.process.wait(10) == 0
-    assert time.monotonic() - began < 5
+    assert running.process.wait(30) == 0
     assert not any(is_running(pid) for pid in children)
 
 

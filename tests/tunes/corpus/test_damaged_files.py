@@ -38,7 +38,7 @@ PIECES = (
     *(b"\xed\xa0\x80", b"<s>", b"%%abc-charset utf-7\n", b"|" * 50, b"\\", b",", b";", b"/" * 40),
     b"(9:9:9",
 )  # fmt: skip
-SECONDS = 5
+SECONDS = 30
 
 Edit = tuple[str, float, float, bytes]
 EDITS = st.lists(
