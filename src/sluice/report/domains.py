@@ -43,8 +43,8 @@ class TokenDomain:
         compute_properties: properties of every token, for units to follow.
         find_span_starts: where a sequence is split into spans: first steps, ascending from 0.
         compute_statistics: figures of one sequence that a model generated.
-        read_music: what a sequence sounds like, to be drawn and played; None where the tokens are
-            not music. None for a domain without sound.
+        read_music: the music that a sequence spells, its notes by the places of its tokens; None
+            where it spells none.
     """
 
     name: str
@@ -54,7 +54,7 @@ class TokenDomain:
     compute_properties: Callable[[Sequence[Sequence[str]]], Properties]
     find_span_starts: Callable[[Sequence[str]], list[int]]
     compute_statistics: Callable[[Sequence[str]], Mapping[str, float]]
-    read_music: Callable[[Sequence[str]], TokenMusic | None] | None = None
+    read_music: Callable[[Sequence[str]], TokenMusic | None] = lambda tokens: None
 
 
 @cache
