@@ -161,8 +161,8 @@ View: TypeAlias = TextView | SeriesView | LabelsView | RollView | TunesView | Pa
 
 
 def view_kind(view: View | None) -> str:
-    """The key of the page's table of views: ``text``, ``series``, ``labels``, ``roll``, ``tunes`` or
-    ``pairs``; nothing without a view."""
+    """The key of the page's table of views: ``text``, ``series``, ``labels``, ``roll``, ``tunes``
+    or ``pairs``; nothing without a view."""
     return "" if view is None else type(view).__name__.removesuffix("View").lower()
 
 
