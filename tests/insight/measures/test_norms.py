@@ -47,8 +47,10 @@ def test_norms_of_nothing_infinity_and_nan() -> None:
 
 @pytest.mark.parametrize(
     ("dtype", "scale"),
-    [(torch.float32, 1e-24), (torch.float32, 1e-37), (torch.float32, 1e20)]
-    + [(torch.float32, 1e36), (torch.float64, 1e-200), (torch.float64, 1e200)],
+    [
+        *((torch.float32, scale) for scale in (1e-37, 1e-24, 1e20, 1e36)),
+        *((torch.float64, scale) for scale in (1e-200, 1e200)),
+    ],
 )
 def test_measures_of_gradients_scale_with_the_loss(dtype: torch.dtype, scale: float) -> None:
     layer = sluice.nn.LSTM(3, 5).to(dtype)

@@ -12,7 +12,9 @@ from sluice.insight.measures.regression import fit_ridge
 
 def test_ridge_is_the_least_squares_of_augmented_rows() -> None:
     x, y, penalty = torch.randn(20, 3).double(), torch.randn(20, 2).double(), 0.1
-    rows = np.vstack([np.c_[x, np.ones(20)], np.sqrt(penalty * 20) * np.diag([*x.numpy().std(0), 0])[:3]])
+    rows = np.vstack(
+        [np.c_[x, np.ones(20)], np.sqrt(penalty * 20) * np.diag([*x.numpy().std(0), 0])[:3]]
+    )
     targets = np.vstack([y, np.zeros((3, 2))])
     expected, *_ = np.linalg.lstsq(rows, targets, rcond=None)
     np.testing.assert_allclose(fit_ridge(x, y, penalty).numpy(), expected, rtol=1e-10)

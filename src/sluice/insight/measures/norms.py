@@ -26,10 +26,12 @@ def compute_norm(values: Tensor, dim: int | tuple[int, ...] = -1) -> Tensor:
     """
     wide = values.detach().double()
     if values.dtype != torch.float64 or not values.numel():
-        return torch.linalg.vector_norm(wide, dim=dim)
+        plain: Tensor = torch.linalg.vector_norm(wide, dim=dim)
+        return plain
     peak = wide.abs().amax(dim, keepdim=True)
     unit = torch.where((peak > 0) & peak.isfinite(), peak, 1.0)
-    return torch.linalg.vector_norm(wide / unit, dim=dim, keepdim=True).mul(unit).squeeze(dim)
+    scaled: Tensor = torch.linalg.vector_norm(wide / unit, dim=dim, keepdim=True)
+    return (scaled * unit).squeeze(dim)
 
 
 def compute_total_norm(tensors: Iterable[Tensor]) -> float:

@@ -25,6 +25,7 @@ from sluice.report.comparison.settings import (
     TrialSpec,
 )
 from sluice.report.tasks import LagTask, TaskBatch
+from sluice.run.torch_state import scale_tensors_
 
 _GRADIENT_SEQUENCES = 64
 _FORGET_BIAS = 1.0

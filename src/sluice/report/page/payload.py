@@ -202,8 +202,7 @@ def _pack_selectivity(one: Selectivity) -> dict[str, object]:
         "units": one.units,
         "r": round_values(torch.tensor(one.r), 3),
         **{
-            key: None if v is None or not isfinite(v) else round(v, 3)
-            for key, v in numbers.items()
+            key: None if v is None or not isfinite(v) else round(v, 3) for key, v in numbers.items()
         },
         "verdict": one.verdict,
         "words": one.describe(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from math import isfinite
+from math import isfinite, isnan
 
 import torch
 from torch import Tensor
@@ -32,13 +32,14 @@ class Selectivity:
     Attributes:
         layer: The layer and direction.
         name: The property.
-        probe: Of the layer's memory state, all units together; None where the property does not
-            vary over the rows to fit or over those held out.
+        probe: Of the layer's memory state, all units together; None where the property is
+            constant in one part.
         is_class: Whether the probe's scores are accuracies (of classes) or R² (of numbers).
         majority_share: The share of the most frequent class in the held-out rows; None for
             numbers.
         units: The units of that state that follow it best, chosen on the rows probes are fitted to.
         r: Their correlations on the rows held out, with the number of the class for classes.
+        constant_part: The part of the rows over which the property does not vary.
     """
 
     layer: str
@@ -48,12 +49,13 @@ class Selectivity:
     majority_share: float | None
     units: list[int]
     r: list[float]
+    constant_part: str = ""
 
     @property
     def bar(self) -> float:
         """What the score must beat: the control, and what naming one answer always would score."""
         control = float("nan") if self.probe is None else self.probe.control
-        return max(control, self.majority_share or 0.0)
+        return control if isnan(control) else max(control, self.majority_share or 0.0)
 
     @property
     def verdict(self) -> str:
@@ -65,7 +67,7 @@ class Selectivity:
     def describe(self) -> str:
         """What the probe shows, in a sentence."""
         if self.probe is None or self.verdict == "not measurable":
-            part = "held-out part" if self.probe is None else "held-out part of its control"
+            part = self.constant_part or "held-out part of its control"
             return f"not measurable: constant in the {part}"
         score = f"{'accuracy' if self.is_class else 'R²'} {self.probe.score:.2f}"
         control = f"its control {self.probe.control:.2f}"
@@ -90,11 +92,12 @@ def find_selective_units(inputs: ReportInputs, dataset: StateDataset) -> Iterato
         if not _varies(labels):
             continue
         is_class = not labels.is_floating_point()
-        can_probe = all(_is_varied(part) for part in (labels[:cut], labels[cut:]))
+        parts = {"part to fit": labels[:cut], "held-out part": labels[cut:]}
+        constant = next((part for part, rows in parts.items() if not _is_varied(rows)), "")
         common = float(labels[cut:].bincount().max()) / (len(labels) - cut) if is_class else None
         for place, states in dataset.values.items():
-            if not can_probe:
-                yield Selectivity(place, name, None, is_class, common, [], [])
+            if constant:
+                yield Selectivity(place, name, None, is_class, common, [], [], constant)
                 continue
             rows = flatten_steps(states, dataset.lengths)
             order, _ = find_correlated_units(rows[:cut], labels[:cut])
