@@ -21,8 +21,9 @@ def compute_norm(values: Tensor, dim: int | tuple[int, ...] = -1) -> Tensor:
 
     Example:
         >>> import torch
-        >>> compute_norm(torch.tensor([3e-30, 4e-30])).item(), compute_norm(torch.ones(2, 4)).shape
-        (4.999999859591389e-30, torch.Size([2]))
+        >>> found = compute_norm(torch.tensor([3e-30, 4e-30]))
+        >>> round(found.item() * 1e30, 6), compute_norm(torch.ones(2, 4)).shape
+        (5.0, torch.Size([2]))
     """
     wide = values.detach().double()
     if values.dtype != torch.float64 or not values.numel():
