@@ -41,6 +41,7 @@ class PageHead(TypedDict):
 
 def render_page(head: PageHead, units: Sequence[CellFigure], data: Mapping[str, object]) -> str:
     """The whole of the HTML file; ``head`` has a title and facts, ``units`` the cells' sketches."""
+    style = "\n".join(map(_read_part, (*_STYLES, *list_views("css"))))
     return Template(_read_part("page.html")).substitute(
         title=escape(head["title"]),
         facts="".join(
@@ -48,7 +49,7 @@ def render_page(head: PageHead, units: Sequence[CellFigure], data: Mapping[str, 
             for name, value in head["facts"].items()
         ),
         units="".join(map(_render_cell, units)),
-        style=Template("\n".join(map(_read_part, (*_STYLES, *list_views("css"))))).substitute(theme_colours()),
+        style=Template(style).substitute(theme_colours()),
         data=dump_script_json(dict(data)),
         script="\n".join(map(_read_part, (*_SCRIPTS, *list_views("js"), _MAIN))),
         version=__version__,

@@ -16,7 +16,8 @@ function mountModel(root, data, state) {
     part(root, "view-title").textContent = view.title;
     view.mount(part(root, "view"), data, state);
   }
-  const text = view?.text ?? true, predictions = view?.predictions ?? true;
+  const wanted = (which) => { const found = view?.[which] ?? true; return typeof found === "function" ? found(data) : found; };
+  const text = wanted("text"), predictions = wanted("predictions");
   part(root, "s-text").hidden = !text && !predictions;
   part(root, "bar-text").hidden = part(root, "text").hidden = part(root, "note-text").hidden = !text;
   if (text) mountText(root, data, state);

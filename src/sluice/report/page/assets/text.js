@@ -1,5 +1,5 @@
 // The input tokens, each coloured by a value.
-const LONGEST_TEXT = 2000;
+const LONGEST_TEXT = 2000, LEAST_INFLUENCE = 0.001;
 const NOTES = {
   loss: "Loss: −ln of the probability of the actual next token, in nats; 0 means certainty.",
   influence: "How much each token read so far changes the logit of the next token: ‖∂ logit / ∂x_t‖, relative to the largest (Madsen 2019, Distill), on a logarithmic scale. The colours are those of the selected step.",
@@ -8,9 +8,34 @@ const NOTES = {
 // Whether every token is a single character, so that no gaps are needed between them.
 const areLetters = (axis) => Boolean(axis.tokens) && axis.tokens.slice(1).every((token) => [...token].length === 1);
 
+// The latest prediction, up to the selected step, that has influences.
+function influenceRow(data, state) {
+  const { steps } = data.influence, step = state.stepOf(data.outputAxis);
+  let row = 0;
+  while (row + 1 < steps.length && steps[row + 1] <= step) row++;
+  return row;
+}
+
+const unpacked = new WeakMap();
+const unpackOnce = (packed) => { if (!unpacked.has(packed)) unpacked.set(packed, unpack(packed)); return unpacked.get(packed); };
+
+// The numbers of the chosen colour on the axis of the selected layer, their range, whether their scale is logarithmic, and words on what it cuts.
+function colourValues(data, state) {
+  const { length } = data.axes[state.axis];
+  if (state.colour === "loss") return { v: data.losses, low: 0, high: data.losses.reduce((a, b) => Math.max(a, b), 0) };
+  if (state.colour === "influence") {
+    const row = influenceRow(data, state), v = unpackOnce(data.influence).subarray(row * length, (row + 1) * length);
+    const cut = v.reduce((count, x) => count + (x > 0 && x < LEAST_INFLUENCE), 0);
+    return { v, low: LEAST_INFLUENCE, high: 1, log: true, words: cut ? `${counted(cut, "token")} below ${LEAST_INFLUENCE} in the lowest colour` : "" };
+  }
+  const packed = state.place.values[state.colour];
+  if (state.of === "mean") return { v: packed.mean, ...extent(packed.mean) };
+  const v = unitOverTime(state.place, state.colour, state.unit) ?? new Float32Array(length);
+  return { v, ...extent(v) };
+}
+
 function mountText(root, data, state) {
   const host = part(root, "text"), select = part(root, "colour"), of = part(root, "of"), scale = part(root, "scale"), note = part(root, "note-text");
-  const influences = data.influence && unpack(data.influence);
   let pieces = [], first = 0, axis = state.axis;
 
   function colourChoices() {
@@ -20,27 +45,6 @@ function mountText(root, data, state) {
     select.replaceChildren(...names.map(([value, label]) => el("option", { value }, label)));
     if (!names.some(([value]) => value === chosen)) state.choose({ colour: state.place.state });
     select.value = state.colour;
-  }
-
-  // The latest prediction, up to the selected step, that has influences.
-  function influenceRow() {
-    const { steps } = data.influence, step = state.stepOf(data.outputAxis);
-    let row = 0;
-    while (row + 1 < steps.length && steps[row + 1] <= step) row++;
-    return row;
-  }
-
-  function colourValues() {
-    if (state.colour === "loss") return { v: data.losses, low: 0, high: data.losses.reduce((a, b) => Math.max(a, b)) };
-    if (state.colour === "influence") {
-      const { length } = data.axes[axis], row = influenceRow(), v = influences.subarray(row * length, (row + 1) * length);
-      const cut = v.reduce((count, x) => count + (x > 0 && x < 1e-4), 0);
-      return { v, low: 1e-4, high: 1, log: true, words: cut ? `${counted(cut, "token")} below ${number(1e-4)} in the lowest colour` : "" };
-    }
-    const packed = state.place.values[state.colour];
-    if (state.of === "mean") return { v: packed.mean, ...extent(packed.mean) };
-    const v = unitOverTime(state.place, state.colour, state.unit) ?? new Float32Array(data.axes[axis].length);
-    return { v, ...extent(v) };
   }
 
   function write() {
@@ -67,7 +71,7 @@ function mountText(root, data, state) {
     if (!pieces.length) return;
     if (state.axis !== axis) { write(); return; }
     if (state.colour !== "loss" && state.colour !== "influence" && !(state.colour in state.place.values)) return;
-    const found = colourValues(), map = colours(found.low, found.high, found.log);
+    const found = colourValues(data, state), map = colours(found.low, found.high, found.log);
     pieces.forEach((piece, k) => {
       const t = first + k, rgb = map.of(found.v[t]);
       piece.style.background = css(rgb);

@@ -24,7 +24,7 @@ function followTime(area, state, getAxis, { toStep, onpick, wheel = "focus" }) {
   const pointers = new Map();
   let began = null, moved = false, apart = 0;
   area.style.touchAction = "pan-y";
-  const clamped = (x) => { const { length } = state.lengths[getAxis()]; return within(Math.floor(toStep(x)), 0, length - 1); };
+  const clamped = (x) => within(Math.floor(toStep(x)), 0, state.lengths[getAxis()] - 1);
   area.addEventListener("wheel", (event) => {
     const axis = getAxis(), { from, to } = state.window(axis), sideways = event.shiftKey || Math.abs(event.deltaX) > Math.abs(event.deltaY);
     if (!sideways && !event.ctrlKey && !event.metaKey && wheel !== "always" && !area.contains(document.activeElement)) return;
@@ -71,5 +71,5 @@ function chooseSpan(state, axis, anchor, to) {
 }
 function extendSpan(state, axis, by) {
   const step = state.stepOf(axis), anchor = state.span?.axis === axis ? state.span.anchor : step;
-  chooseSpan(state, axis, anchor, within(step + by, 0, state.lengths[axis].length - 1));
+  chooseSpan(state, axis, anchor, within(step + by, 0, state.lengths[axis] - 1));
 }
