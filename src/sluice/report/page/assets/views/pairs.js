@@ -14,10 +14,14 @@ function mountPairs(root, data, state) {
     wordStrip(data, state, gate, { title: "Source", which: "encoder", axis: view.sourceAxis, tokens: view.source, shares: () => attention?.row(target()) ?? null, note: attention ? "coloured by the attention of the selected target word" : "" }),
     wordStrip(data, state, gate, { title: "Target", which: "decoder", axis: view.targetAxis, tokens: view.target, shares: () => (attention && view.sourceAxis !== null ? attention.column(source()) : null), note: attention ? "coloured by its attention to the selected source word" : "" }),
   ];
-  root.append(el("p", { class: "note" }, "Choose a word of the target or of the source. Below each word stand the gates of the layer that reads there: one row for each unit. ", view.target.length ? "A step of the decoder reads the word before the one that it writes." : ""), gate.bar, ...strips);
-  if (attention) root.append(el("div", { class: "panel-head" }, el("b", {}, "Attention"), el("span", { class: "quiet" }, "rows: words that are written; columns: words that are read; each row sums to 1")), attentionMap(data, state, attention, words), said);
-  else root.append(el("p", { class: "quiet" }, "No attention was found in this model."));
+  root.append(el("p", { class: "note" }, "Choose a word of the target or of the source. Below each word stand the gates of the layer that reads there: one row for each unit. ", view.target.length ? "A step of the decoder reads the word before the one that it writes." : ""), gate.bar);
+  const main = el("div", {}, ...strips), beside = el("aside", { "data-part": "prediction", class: "prediction" });
+  root.append(el("div", { class: "view-beside" }, main, beside));
+  if (attention) main.append(el("div", { class: "panel-head" }, el("b", {}, "Attention"), el("span", { class: "quiet" }, "rows: words that are written; columns: words that are read; each row sums to 1")), attentionMap(data, state, attention, words), said);
+  else main.append(el("p", { class: "quiet" }, "No attention was found in this model."));
   state.on(["step"], () => { said.textContent = `${words()}.`; });
+  mountPrediction(root, data, state);
+  delete beside.dataset.part;
 }
 
 // Which gate the strips show, and of which layers.
@@ -57,7 +61,7 @@ function wordStrip(data, state, gate, { title, which, axis, tokens, shares, note
   function paint() {
     const place = gate.place(which), found = place && gate.name() in place.values ? values(place, gate.name()) : null;
     canvas.hidden = !found;
-    name.textContent = found ? `${which}: ${place.name}, ${gate.name()} of ${found.width} of its ${place.width} units` : "";
+    name.textContent = found ? `${place.name.includes(which) ? "" : `${which} `}${place.name}: ${gate.name()} of ${found.width < place.width ? `${found.width} of its` : "all its"} ${place.width} units` : "";
     if (!found || !row.clientWidth) return;
     const high = Math.max(1, Math.min(4, Math.floor(112 / found.width))), dense = Math.min(2, devicePixelRatio || 1), wide = row.scrollWidth;
     canvas.width = Math.round(wide * dense);
@@ -163,4 +167,4 @@ function attentionMap(data, state, attention, words) {
   return host;
 }
 
-VIEWS.pairs = { title: "Source, target and attention", mount: mountPairs, text: false };
+VIEWS.pairs = { title: "Source, target and attention", mount: mountPairs, text: false, predictions: false };

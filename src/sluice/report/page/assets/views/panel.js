@@ -37,7 +37,7 @@ function timePanel(data, state, { axis, height, left = PANEL_LEFT, right = PANEL
     const { from, to, end } = bounds(), wide = width();
     const svg = el("svg", { width: wide, height, viewBox: `0 0 ${wide} ${height}`, role: "img" });
     const x = (step) => left + ((step - from) / (end - from)) * (wide - left - right);
-    map = { svg, from, to, end, left, right: wide - right, wide, height, x, centre: (step) => x(step + 0.5) };
+    map = { svg, foot: 0, from, to, end, left, right: wide - right, wide, height, x, centre: (step) => x(step + 0.5) };
     box.replaceChildren(svg);
     paint(svg, map);
     box.follow();
@@ -55,7 +55,8 @@ function timePanel(data, state, { axis, height, left = PANEL_LEFT, right = PANEL
 
 // A vertical line at the selected step, the first time a new one.
 function markStep(map, step, key = "cursor") {
-  const line = (map[key] ??= map.svg.appendChild(el("line", { class: "panel-now", y1: 0, y2: map.height })));
+  const line = (map[key] ??= map.svg.appendChild(el("line", { class: "panel-now", y1: 0 })));
+  line.setAttribute("y2", map.height - map.foot);
   line.style.visibility = step >= map.from && step < map.to ? "" : "hidden";
   line.setAttribute("x1", map.centre(step));
   line.setAttribute("x2", map.centre(step));
@@ -75,14 +76,38 @@ function paintScale(svg, map, { low, high }, top, bottom) {
 
 // Numbers of steps, or times, along the foot of a picture.
 function paintSteps(svg, map, data, axis) {
-  const { first, times } = data.axes[axis], room = Math.max(1, Math.floor((map.right - map.left) / (times ? 130 : 60)));
-  const by = [1, 2, 5, 10, 20, 25, 50, 100, 200, 250, 500, 1000, 2000, 5000, 10000].find((k) => (map.end - map.from) / k <= room) ?? 20000;
-  for (let t = Math.ceil((first + map.from) / by) * by - first; t < map.end; t += by) {
-    const text = times ? String(times[t] ?? "") : String(first + t), x = map.centre(t), half = 3.3 * text.length;
-    if (!text) continue;
+  map.foot = 18;
+  for (const t of chooseTicks(map, data.axes[axis])) {
+    const text = tickText(data.axes[axis], t, map), x = map.centre(t), half = 3.3 * text.length;
     svg.append(el("line", { class: "panel-grid", x1: x, x2: x, y1: map.height - 18, y2: map.height - 14 }),
       el("text", { x: within(x, map.left + half - 20, map.right - half + 8), y: map.height - 3, "text-anchor": "middle" }, text));
   }
+}
+
+// The steps that get a name: every one of few; else evenly spaced ones, those with the shortest names (such as whole days) first.
+function chooseTicks(map, { first, tokens, times, length }) {
+  const size = map.end - map.from, step = (map.right - map.left) / size, to = Math.min(map.end, length), widest = (list) => 7.2 * list.slice(map.from, to).reduce((most, text) => Math.max(most, String(text).length), 0) + 10;
+  const all = (by, start) => { const found = []; for (let t = start; t < (times ? to : map.end); t += by) found.push(t); return found; };
+  map.named = Boolean(tokens) && widest(tokens) <= step;
+  if (map.named) return all(1, map.from).filter((t) => t < length);
+  const room = Math.max(1, Math.floor((map.right - map.left) / (times ? Math.max(60, widest(times)) : 60)));
+  if (times) {
+    const short = Math.min(...times.map((time) => String(time).length)), round = all(1, map.from).filter((t) => String(times[t]).length === short);
+    if (round.length > 1 && round.length < size / 2) { const by = Math.ceil(round.length / room); return round.filter((_, k) => k % by === 0); }
+  }
+  const by = [1, 2, 5, 10, 20, 25, 50, 100, 200, 250, 500, 1000, 2000, 5000, 10000].find((k) => size / k <= room) ?? 20000;
+  return all(by, Math.ceil((first + map.from) / by) * by - first);
+}
+const tickText = ({ first, tokens, times }, t, { named }) => (named ? shown(tokens[t]) : times ? String(times[t] ?? "") : String(first + t));
+
+// Cells of colour, [red, green, blue, opacity], as one picture in a rectangle: rgba(column, row).
+function paintCells(svg, columns, rows, rgba, { x, y, width, height }) {
+  const canvas = document.createElement("canvas");
+  Object.assign(canvas, { width: columns, height: rows });
+  const pen = canvas.getContext("2d"), image = pen.createImageData(columns, rows);
+  for (let row = 0; row < rows; row++) for (let column = 0; column < columns; column++) image.data.set(rgba(column, row), 4 * (row * columns + column));
+  pen.putImageData(image, 0, 0);
+  svg.append(el("image", { href: canvas.toDataURL(), x, y, width, height, preserveAspectRatio: "none", style: "image-rendering:pixelated" }));
 }
 
 // A line through values over steps, with gaps where they are missing.
@@ -109,9 +134,8 @@ function colourStrip(data, state, margins) {
   const strip = timePanel(data, state, {
     axis: data.outputAxis, height: 16, ...margins, name: "A gate over time",
     paint(svg, map) {
-      const v = numbers(), range = extent(v), colour = colours(range.low, range.high), by = Math.max(1, Math.ceil((map.to - map.from) / map.wide));
-      for (let t = map.from; t < map.to; t += by)
-        svg.append(el("rect", { x: map.x(t).toFixed(2), y: 1, width: (map.x(Math.min(map.to, t + by)) - map.x(t) + 0.4).toFixed(2), height: 12, fill: css(colour.of(v[t])) }));
+      const v = numbers(), range = extent(v), colour = colours(range.low, range.high), x = map.x(map.from);
+      paintCells(svg, map.to - map.from, 1, (t) => [...colour.of(v[map.from + t]), 255], { x, y: 1, width: map.x(map.to) - x, height: 13 });
       drawScale(scale, colour, what(), range.clipped ? range : null);
     },
     follow: (map) => markStep(map, state.stepOf(data.outputAxis)),

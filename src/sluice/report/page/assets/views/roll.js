@@ -17,15 +17,12 @@ function mountRoll(root, data, state) {
   const panel = timePanel(data, state, {
     axis, height: width * high + 20, left: 40, name: "Piano roll",
     paint(svg, map) {
-      const y = (pitch) => (width - 1 - view.pitches.indexOf(pitch)) * high, by = Math.max(1, Math.ceil((map.to - map.from) / map.wide));
+      const y = (pitch) => (width - 1 - view.pitches.indexOf(pitch)) * high, accent = hex(getComputedStyle(svg).getPropertyValue("--accent").trim()), x = map.x(map.from);
       view.pitches.forEach((pitch) => {
         if (isBlack(pitch)) svg.append(el("rect", { class: "roll-black", x: map.left, width: map.right - map.left, y: y(pitch), height: high }));
         if (pitch % 12 === 0 || (high > 10 && [4, 7].includes(pitch % 12))) svg.append(el("line", { class: "panel-grid", x1: map.left, x2: map.right, y1: y(pitch) + high, y2: y(pitch) + high }), el("text", { x: map.left - 6, y: y(pitch) + high - 1, "text-anchor": "end" }, pitchName(pitch)));
       });
-      for (let t = map.from; t < map.to; t += by) view.pitches.forEach((pitch, k) => {
-        const share = chances[t * width + k];
-        if (share > 0.02) svg.append(el("rect", { class: "roll-chance", "fill-opacity": share.toFixed(2), x: map.x(t).toFixed(1), width: (map.x(t + by) - map.x(t)).toFixed(1), y: y(pitch), height: high }));
-      });
+      paintCells(svg, map.to - map.from, width, (t, row) => [...accent, 255 * chances[(map.from + t) * width + width - 1 - row]], { x, y: 0, width: map.x(map.to) - x, height: width * high });
       for (const { first, last, pitch } of runsOfKeys(view.sounding)) if (last >= map.from && first < map.to) {
         const from = map.x(Math.max(first, map.from)), to = map.x(Math.min(last + 1, map.to));
         svg.append(el("rect", { class: "roll-note", x: (from + 0.8).toFixed(1), width: Math.max(1, to - from - 1.6).toFixed(1), y: y(pitch) + 0.8, height: high - 1.6, rx: 2 }));
@@ -46,7 +43,7 @@ function mountRoll(root, data, state) {
     table.replaceChildren(el("h3", {}, `At ${stepName(data, axis, step)}`), el("p", { class: "quiet" }, sounding.length ? `sounding: ${sounding.map(pitchName).join(" ")}` : "silence"),
       ...listed.map(({ pitch, share }) => chanceRow(pitchName(pitch), share, sounding.includes(pitch))), el("p", { class: "quiet" }, "✓ marks the keys that sound; the bars are the probabilities that the model gave them one step before."));
   });
-  const key = (className, label) => el("span", { class: "series-key" }, el("svg", { width: 26, height: 12, "aria-hidden": "true" }, el("rect", { class: className, x: 1, y: 1, width: 24, height: 10, rx: 2 })), label);
+  const key = (className, label) => el("span", { class: "series-key" }, el("svg", { viewBox: "0 0 26 10", "aria-hidden": "true" }, el("rect", { class: className, x: 1, y: 1, width: 24, height: 8, rx: 2 })), label);
   root.append(bar, el("div", { class: "view-beside" }, el("div", {}, el("div", { class: "legend" }, key("roll-note", "sounds"), key("roll-chance", "probability 1; paler is less")), panel), table),
     el("p", { class: "note" }, `An outline that is filled is a note that the model expected, an empty one took it by surprise; a shade without outline is what it expected in vain. ${view.hasTempo ? "" : `The data have no tempo: a step is played for ${view.seconds} s.`}`));
 }

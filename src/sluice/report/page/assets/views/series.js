@@ -6,6 +6,7 @@ function mountSeries(root, data, state) {
   const others = view.columns.filter(({ name }) => !view.targets.some((target) => target.name === name));
   const { strip, bar } = colourStrip(data, state, {});
   const panels = el("div", {});
+  let notes = "";
   const forecast = view.targets.length ? readForecasts(view) : null;
   if (forecast) {
     const table = el("div", { class: "series-table" });
@@ -18,17 +19,16 @@ function mountSeries(root, data, state) {
     }
     const interval = view.targets.find((target) => target.interval)?.interval;
     root.append(el("div", { class: "view-beside" }, panels, table));
-    state.on(["step"], () => table.replaceChildren(...view.targets.flatMap((target, j) => forecastTable(data, state, target, j, forecast))));
-    panels.append(el("p", { class: "note" }, view.ahead ? "The dotted line with points is the forecast from the selected step on; the dashed one joins the forecasts made so many steps before." : "The dashed line is the model's output at each step.",
-      interval ? ` The interval holds ${Math.round(100 * interval.coverage)} % of the model's own errors on the data read here.` : ""));
+    state.on(["step"], () => table.replaceChildren(...view.targets.flatMap((target, j) => [...forecastTable(data, state, target, j, forecast), ...(view.horizon > 1 ? [closeUp(data, state, target, j, forecast)] : [])])));
+    notes = el("p", { class: "note" }, view.ahead ? "The dotted line with points is the forecast from the selected step on; the dashed one joins the forecasts made so many steps before." : "The dashed line is the model's output at each step.",
+      interval ? ` The interval holds ${Math.round(100 * interval.coverage)} % of the model's own errors on the data read here.` : "");
   } else root.append(panels);
   const columns = others.slice(0, MOST_COLUMNS).map((column, k) => addColumn(panels, data, state, column, {}, k === Math.min(others.length, MOST_COLUMNS) - 1 || !forecast));
   if (others.length > columns.length) {
     const more = el("button", { type: "button", onclick: () => { more.remove(); others.slice(MOST_COLUMNS).forEach((column) => addColumn(panels, data, state, column, {}, false).repaint()); } }, `Show ${others.length - columns.length} more columns`);
     panels.append(more);
   }
-  panels.append(bar, strip);
-  return axis;
+  panels.append(bar, strip, notes);
 }
 
 function readForecasts(view) {
@@ -135,6 +135,20 @@ function forecastTable(data, state, target, j, forecast) {
   });
   return [el("h3", {}, view.ahead ? `${name}, from ${stepName(data, data.outputAxis, step)}` : `${name} at ${stepName(data, data.outputAxis, step)}`),
     el("table", {}, el("tr", {}, ...(view.ahead ? [el("th", {}, "ahead")] : []), el("th", { class: "n" }, view.ahead ? "forecast" : "output"), ...(interval ? [el("th", { class: "n" }, `${Math.round(100 * interval.coverage)} %`)] : []), el("th", { class: "n" }, "true")), ...rows)];
+}
+
+// The forecasts of the selected step from near, in whatever window the page is.
+function closeUp(data, state, { truth, interval, name }, j, forecast) {
+  const { view } = data, step = state.stepOf(data.outputAxis), wide = 272, height = 150, from = Math.max(0, step - view.horizon - 1), end = step + view.ahead + view.horizon + 1;
+  const svg = el("svg", { viewBox: `0 0 ${wide} ${height}`, role: "img", "aria-label": `${name} from near, steps ${data.axes[data.outputAxis].first + from} to ${data.axes[data.outputAxis].first + end - 1}` });
+  const map = { svg, from, to: end, end, left: 44, right: wide - 6, wide, height, centre: (t) => 44 + ((t - from + 0.5) / (end - from)) * (wide - 50) };
+  const points = Array.from({ length: view.horizon }, (_, k) => { const v = forecast.at(step, k, j); return { t: step + view.ahead + k, v, low: v + (interval?.lower[k] ?? 0), high: v + (interval?.upper[k] ?? 0) }; });
+  const range = rangeOfValues([truth], from, end), y = paintScale(svg, map, { low: Math.min(range.low, ...points.map(({ low }) => low)), high: Math.max(range.high, ...points.map(({ high }) => high)) }, 4, height - 4);
+  const at = (t, v) => `${map.centre(t).toFixed(1)} ${y(v).toFixed(1)}`;
+  if (interval) svg.append(el("path", { class: "series-cone", d: `M${points.map(({ t, low }) => at(t, low)).join("L")}L${points.toReversed().map(({ t, high }) => at(t, high)).join("L")}Z` }));
+  svg.append(el("path", { d: linePath(truth, map, y), class: "series-truth" }), el("path", { class: "series-path", d: `M${points.map(({ t, v }) => at(t, v)).join("L")}` }),
+    el("g", { class: "series-fan" }, ...points.map(({ t, v }) => el("circle", { r: 3, cx: map.centre(t), cy: y(v) }))), el("line", { class: "panel-now", x1: map.centre(step), x2: map.centre(step), y1: 0, y2: height }));
+  return el("div", { class: "panel" }, svg);
 }
 
 VIEWS.series = { title: "Series", mount: mountSeries, text: false, predictions: false };

@@ -22,6 +22,7 @@ function drawScore(data, state, words) {
   const { view } = data, axis = data.outputAxis, { length } = data.axes[axis];
   const host = el("div", { class: "tunes-score", tabindex: 0, role: "img" });
   host.innerHTML = view.score;
+  for (const text of host.querySelectorAll("text")) if (text.textContent.trim() === "Untitled") text.remove();
   const signs = Object.entries(view.signs).map(([name, [first, stop]]) => ({ first, stop, sign: host.querySelector(`[id="${name}"]`) })).filter(({ sign }) => sign);
   // Two pages may stand beside each other: no identifier twice.
   for (const { sign, first } of signs) {
@@ -31,11 +32,21 @@ function drawScore(data, state, words) {
     sign.dataset.step = first;
     sign.addEventListener("click", () => state.choose({ axis, step: first }));
   }
-  const box = el("rect", { class: "tunes-here" });
+  const box = el("rect", { style: "fill:#ffd9a8;fill-opacity:.75;stroke:#b04600;stroke-width:24" }), svg = host.querySelector("svg");
+  let isCut = false;
+  // The picture is a page; its margins, and the room of a title that tokens do not have, are cut off.
+  const cut = () => {
+    svg.querySelector("rect")?.remove();
+    const area = svg.getBBox();
+    if (!area.width) return;
+    isCut = true;
+    svg.setAttribute("viewBox", [area.x - 12, area.y - 30, area.width + 24, area.height + 42].map(Math.round).join(" "));
+  };
   const show = () => {
     const step = state.stepOf(axis), found = signs.find((one) => one.first <= step && step < one.stop);
     for (const { sign } of signs) sign.classList.toggle("tunes-now", sign === found?.sign);
     host.setAttribute("aria-label", `Score of the tune. ${words()}`);
+    if (!isCut) cut();
     box.remove();
     if (!found) return;
     const area = found.sign.getBBox();
