@@ -15,10 +15,8 @@ from sluice.insight.interop.torch_models import from_torch
 from sluice.insight.recording.first_nonfinite import find_first_nonfinite
 from sluice.insight.recording.recorder import RecordedLayer, Tape, record
 from sluice.nn.stack import RecurrentStack
-from sluice.report.page.attention import capture_attention, join_attention
 from sluice.report.page.inputs import Forward, ReportError, ReportInputs
-from sluice.report.page.label_chances import measure_label_chances
-from sluice.report.page.view_inputs import LabelsView, PairsView, StepAxis, find_step_axis
+from sluice.report.page.view_inputs import PairsView, StepAxis, find_step_axis
 
 ROWS = 3000
 """How many steps of the data are read for probes and for other places."""
@@ -112,24 +110,13 @@ def run_forward(inputs: ReportInputs, sequence: int, start: int, stop: int) -> F
     Raises `ReportError` where it is too long for memory, or where NaN or infinity appears.
     """
     _require_memory(inputs.model, stop)
-    with (
-        record(inputs.model) as tape,
-        _capture_first_input(inputs.model) as captured,
-        capture_attention(inputs.model) as attention,
-    ):
+    with record(inputs.model) as tape, _capture_first_input(inputs.model) as captured:
         outputs = inputs.call(inputs.model, inputs.batch(sequence, stop))
     _require_finite(inputs.model, tape, outputs)
     target = inputs.target(sequence)
     losses = None if target is None else _compute_losses(outputs, target)
     x = captured[0] if captured else None
-    chances, steps = None, None
-    if isinstance(inputs.view, LabelsView):
-        chances, steps = measure_label_chances(
-            inputs, inputs.view, outputs, sequence, (start, stop)
-        )
-    weights = join_attention(attention, len(outputs)) if outputs.dim() == 2 else None
-    axes = _find_axes(inputs, tape, start, stop)
-    return ForwardRecord(tape, outputs, losses, x, *axes, weights, chances, steps)
+    return ForwardRecord(tape, outputs, losses, x, *_find_axes(inputs, tape, start, stop))
 
 
 def _find_axes(
