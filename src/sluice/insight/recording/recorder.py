@@ -278,8 +278,9 @@ def record(
 
     Outputs are bit for bit those of a run that is not recorded, on the kernels and on the
     reference; what would run on torch's own layer, which shows no gates, runs on the reference.
-    The block reaches its own thread, calls of layers and steps of their streams, but not the cells
-    of `sluice.nn`. Inside it a layer refuses, with a RuntimeError, to run under torch.compile,
+    The block reaches its own thread, calls of layers and one-step cells, and steps of streams. A
+    call that starts from the numbers that the call before returned continues it in time, so that a
+    loop over steps is one sequence. Inside it a layer refuses, with a RuntimeError, to run under torch.compile,
     torch.export or a ``torch.func`` transform, as do programs compiled or exported before. A call
     whose recording would not fit in the memory that is free raises MemoryError before it is run.
 
@@ -300,7 +301,7 @@ def record(
         A `Tape`, to be entered by ``with``.
 
     Raises:
-        ValueError: ``model`` holds no recurrent layer of `sluice.nn`, or a compiled module; a
+        ValueError: ``model`` holds no recurrent layer or cell of `sluice.nn`, or a compiled one; a
             name in ``layers`` or ``names`` that there is not; ``every`` below 1.
         FileExistsError: there is something at ``to``, or at ``to`` + ``.incomplete``.
 
