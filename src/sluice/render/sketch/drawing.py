@@ -154,8 +154,7 @@ class Drawing:
 
     def _draw_frame(self) -> None:
         self.unit.draw_outline()
-        room = self.page.area.right - MARGIN - self.left
-        self.legend.draw(self.pen, self.left, self.legend_top, room)
+        self.legend.draw(self.pen, self.left, self.legend_top)
         if self.title:
             y = self.top - 0.8
             self.pen.draw_text(self.left, y, self.title, self.theme.ink, POINTS * _TITLE, "left")

@@ -50,7 +50,7 @@ def box_around(
         width, height = width + GAP + beside, max(height, tall)
     if words:
         width = max(width, measure_line(words))
-        height = WORD_LEADING + LINE if text else LINE
+        height = WORD_LINE + (measure_line_height(text) if text else 0.1)
     return Box(x - width / 2 - 0.1, y - height / 2 - 0.1, x + width / 2 + 0.1, y + height / 2 + 0.1)
 
 
@@ -59,8 +59,13 @@ GAP = 0.35
 WORDS = 0.64
 """How large words are beside symbols."""
 _NOWHERE = Box(0, 0, 0, 0)
-LINE, WORD_LEADING = 1.3, 1.25
-"""The height of the line of a symbol, and from there down to the line of words, in tracks."""
+WORD_LINE, _LEAST_LINE = 1.05, 1.35
+"""The height of a line of words, and the least one of a line with a symbol, in tracks."""
+
+
+def measure_line_height(text: str) -> float:
+    """The height of the line of a symbol above words, in tracks."""
+    return max(_LEAST_LINE, _measure(text, 1.0)[1])
 
 
 def measure_line(words: str) -> float:

@@ -50,7 +50,7 @@ class Legend:
     rows: list[list[tuple[str, str]]]
     notes: list[str]
     wire_values: WireValues | None
-    language: str
+    values: list[str]
 
     @classmethod
     def of(
@@ -82,20 +82,19 @@ class Legend:
                 room = width + _GAP
             rows[-1].append(item)
             room -= needs
-        notes = []
-        if simplified:
-            letters = max(20, int(width / measure_line("n")))
-            notes = textwrap.wrap(words["simplified"], letters)
-        return cls(rows, notes, wire_values, language)
+        notes = _wrap(words["simplified"], width) if simplified else []
+        values = _wrap(words["values"], width - _SCALE - 1.5) if wire_values else []
+        return cls(rows, notes, wire_values, values)
 
     @property
     def height(self) -> float:
         """How high it is, in tracks."""
         lines = len(self.rows) + len(self.notes)
-        return _LEADING * lines + (_BAR_HEIGHT if self.wire_values else 0.0)
+        bar = max(_BAR_HEIGHT, 1.25 * len(self.values) + 0.7) if self.wire_values else 0.0
+        return _LEADING * lines + bar
 
-    def draw(self, pen: Pen, left: float, top: float, width: float) -> None:
-        """Draw it from a corner on; ``width`` is that of the page."""
+    def draw(self, pen: Pen, left: float, top: float) -> None:
+        """Draw it from a corner on."""
         y = top - _LEADING / 2
         for row in self.rows:
             x = left
@@ -109,11 +108,9 @@ class Legend:
             pen.draw_text(left, y, line, pen.theme.ink, POINTS * WORDS, "left")
             y -= _LEADING
         if self.wire_values:
-            self._draw_colour_bar(pen, self.wire_values, left, y, width)
+            self._draw_colour_bar(pen, self.wire_values, left, y)
 
-    def _draw_colour_bar(
-        self, pen: Pen, wire_values: WireValues, left: float, y: float, room: float
-    ) -> None:
+    def _draw_colour_bar(self, pen: Pen, wire_values: WireValues, left: float, y: float) -> None:
         """Which colour is which value, in a row of its own."""
         width, parts, y = _SCALE, 40, y - 0.2
         for k in range(parts):
@@ -124,12 +121,14 @@ class Legend:
         for at, value in ((0.0, -wire_values.limit), (0.5, 0.0), (1.0, wire_values.limit)):
             place = (left + at * width, y - 1.3)
             pen.draw_text(*place, f"${value:.3g}$", pen.theme.ink, POINTS * 0.6)
-        words = _WORDS[self.language]["values"]
-        letters = max(16, int((room - width - 1.5) / measure_line("n")))
-        lines = textwrap.wrap(words, letters)
-        for k, line in enumerate(lines):
+        for k, line in enumerate(self.values):
             place = (left + width + 1.0, y - 1.25 * k)
             pen.draw_text(*place, line, pen.theme.ink, POINTS * WORDS, "left")
+
+
+def _wrap(words: str, width: float) -> list[str]:
+    """Lines of at most a width, in tracks."""
+    return textwrap.wrap(words, max(16, int(width / measure_line("n"))))
 
 
 def _measure_entry(words: str) -> float:

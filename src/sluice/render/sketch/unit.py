@@ -8,11 +8,11 @@ from sluice.render.sketch.elements import Net
 from sluice.render.sketch.heads import JOIN_HALF, JOIN_TALL, find_head, measure_extent
 from sluice.render.sketch.labels import (
     GAP,
-    LINE,
     SMALL,
-    WORD_LEADING,
+    WORD_LINE,
     WORDS,
     Label,
+    measure_line_height,
     measure_small,
     measure_symbol,
 )
@@ -160,12 +160,10 @@ class UnitDrawing:
         ink, (x, y) = self.shades.ink(label.step), label.box.middle
         size, ha, step = POINTS * (SMALL if label.small else 1.0), "center", label.step
         if label.words:
-            y = label.box.top - 0.1 - LINE / 2
-            flush = label.side
+            flush, below = label.side, label.box.bottom + 0.1 + WORD_LINE / 2
             x = label.box.left + 0.1 if flush == "left" else label.box.right - 0.1
-            below, small = y - WORD_LEADING * bool(label.text), POINTS * WORDS
-            self.pen.draw_text(x, below, label.words, ink, small, flush, step)
-            ha = flush
+            self.pen.draw_text(x, below, label.words, ink, POINTS * WORDS, flush, step)
+            y, ha = label.box.top - 0.1 - measure_line_height(label.text) / 2, flush
         if label.number:
             x, ha = label.box.left + 0.1, "left"
             if label.words and label.side == "right":
