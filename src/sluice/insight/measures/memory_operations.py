@@ -32,6 +32,8 @@ class MemoryGates(NamedTuple):
     """What multiplies it in its own update; None where that is 1."""
     input: Node
     """What multiplies what is added to it."""
+    candidate: Node
+    """What is added to it, before the gate."""
     output: Node | None
     """What multiplies the new state where it is shown; None where it is always shown."""
 
@@ -40,9 +42,9 @@ class MemoryOperations(NamedTuple):
     """What `classify_memory_operations` gives, bool, ``(time, batch, hidden)`` each."""
 
     store: Tensor
-    """The input gate is open: the unit is written to."""
+    """The input gate is open, and more than negligible is written."""
     keep: Tensor
-    """The forget gate is open and the input gate shut: the unit's value stays."""
+    """The forget gate is open and the input gate shut, or what is written negligible."""
     delete: Tensor
     """The forget gate is shut: the old value is gone; with `store` it is overwritten."""
     load: Tensor | None
@@ -55,9 +57,10 @@ def classify_memory_operations(
     recorded: Tape | RecordedModule | RecordedLayer,
     shut: float = 0.1,
     open: float = 0.9,
+    negligible: float = 0.0,
     lengths: Tensor | None = None,
 ) -> MemoryOperations:
-    """Each unit's memory operations at each step, read from its gates.
+    r"""Each unit's memory operations at each step, read from its gates.
 
     For an update c_t = f_t ⊙ c_{t−1} + i_t ⊙ g_t and a state h_t = o_t ⊙ tanh(c_t) that shows it:
 
@@ -70,6 +73,9 @@ def classify_memory_operations(
     gate z of a GRU is its forget gate, and 1 − z its input gate. A gate between the thresholds is
     neither open nor shut, so a step can have none of the operations.
 
+    A network need not shut its input gate to write nothing: a candidate g near 0 does as well, and
+    trained ones use both. With ``negligible`` what is written, \|i ⊙ g\|, counts beside the gate.
+
     Source: the roles of the gates, Hochreiter & Schmidhuber 1997 and Gers, Schmidhuber & Cummins
     2000; the thresholds, Karpathy, Johnson & Fei-Fei 2015, as in `sluice.insight.saturation`.
 
@@ -77,12 +83,16 @@ def classify_memory_operations(
         recorded: A layer of a tape, ``tape["encoder"]``, ``tape.layer(1)``.
         shut: Below it a gate is shut.
         open: Above it a gate is open.
+        negligible: Where the input gate times the candidate is at most this, in the unit of the
+            state, nothing is stored, however open the gate; with an open forget gate the value is
+            then kept. 0: the input gate alone decides.
         lengths: How many steps of each sequence count, ``(batch,)``; behind them there is no
             operation. None for all.
 
     Raises:
         MemoryOperationsError: the cell's equations have no gates between 0 and 1 around a state, or
-            they do not follow from what was recorded; ``shut`` is not below ``open``.
+            they do not follow from what was recorded; ``shut`` is not below ``open``, or
+            ``negligible`` is negative.
         RuntimeError, ValueError: nothing was recorded, or several layers were.
 
     Example:
@@ -97,14 +107,18 @@ def classify_memory_operations(
         >>> found.keep[0, 0].tolist(), found.delete[0, 0].tolist(), found.load[0, 0].tolist()
         ([True, False], [False, True], [True, False])
     """
-    if not 0 <= shut < open <= 1:
+    if not 0 <= shut < open <= 1 or not negligible >= 0:
         raise MemoryOperationsError(
-            f"the thresholds must satisfy 0 <= shut < open <= 1, got {shut} and {open}"
+            "the thresholds must satisfy 0 <= shut < open <= 1 and negligible >= 0, got "
+            f"{shut}, {open} and {negligible}"
         )
     place = select_layer(recorded)
     graph = place._recording.graph
     gates = find_memory_gates(graph)
     written = _evaluate(graph, gates.input, place)
+    nothing = torch.zeros_like(written, dtype=torch.bool)
+    if negligible:
+        nothing = (written * _evaluate(graph, gates.candidate, place)).abs() <= negligible
     kept = torch.ones_like(written)
     if gates.forget is not None:
         kept = _evaluate(graph, gates.forget, place)
@@ -116,8 +130,8 @@ def classify_memory_operations(
     if gates.output is not None:
         load = (_evaluate(graph, gates.output, place) > open) & valid
     return MemoryOperations(
-        (written > open) & valid,
-        (kept > open) & (written < shut) & valid,
+        (written > open) & ~nothing & valid,
+        (kept > open) & ((written < shut) | nothing) & valid,
         (kept < shut) & valid,
         load,
         gates.memory,
@@ -147,15 +161,15 @@ def find_memory_gates(graph: Graph) -> MemoryGates:
         terms = list_added(updated)
         forgets = [gate for term in terms for gate in _split_old(term, leaf)]
         inputs = [
-            gate
+            pair
             for term in terms
             if term is not leaf and not _split_old(term, leaf)
-            for gate, _ in _split_gated(term)
+            for pair in _split_gated(term)
         ]
-        own = {state.width} == {gate.width for gate in (*forgets, *inputs)}
+        own = {state.width} == {gate.width for gate in (*forgets, *dict(inputs))}
         if (forgets or leaf in terms) and len(inputs) == 1 and own:
             forget = None if leaf in terms else forgets[0]
-            return MemoryGates(state.name, forget, inputs[0], _find_output(graph, updated))
+            return MemoryGates(state.name, forget, *inputs[0], _find_output(graph, updated))
     raise MemoryOperationsError(
         f"the equations of {graph.name} have no gates around a memory: no state of it is updated "
         "as c = f * c + i * g with gates f and i between 0 and 1; use a cell that has them, such "
@@ -219,7 +233,7 @@ def _evaluate(graph: Graph, gate: Node, values: Mapping[str, Tensor]) -> Tensor:
     found = known.get(gate)
     if not isinstance(found, Tensor):
         raise MemoryOperationsError(
-            f"a gate of {graph.name} was not recorded: it is no named value and does not follow "
+            f"a gate or candidate of {graph.name} was not recorded: it is no named value and does not follow "
             "from those; return it from step under a name, and record without names="
         )
     return found
