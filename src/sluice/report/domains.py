@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sluice.files import StrPath
+from sluice.report.music import TokenMusic
 from sluice.report.properties import Properties
 from sluice.sequence import Vocabulary
 
@@ -42,6 +43,8 @@ class TokenDomain:
         compute_properties: properties of every token, for units to follow.
         find_span_starts: where a sequence is split into spans: first steps, ascending from 0.
         compute_statistics: figures of one sequence that a model generated.
+        read_music: the music that a sequence spells, its notes by the places of its tokens; None
+            where it spells none.
     """
 
     name: str
@@ -51,6 +54,7 @@ class TokenDomain:
     compute_properties: Callable[[Sequence[Sequence[str]]], Properties]
     find_span_starts: Callable[[Sequence[str]], list[int]]
     compute_statistics: Callable[[Sequence[str]], Mapping[str, float]]
+    read_music: Callable[[Sequence[str]], TokenMusic | None] = lambda tokens: None
 
 
 @cache

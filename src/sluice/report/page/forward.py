@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -16,7 +16,7 @@ from sluice.insight.recording.first_nonfinite import find_first_nonfinite
 from sluice.insight.recording.recorder import RecordedLayer, Tape, record
 from sluice.nn.stack import RecurrentStack
 from sluice.report.page.inputs import Forward, ReportError, ReportInputs
-from sluice.run.spec import join_output
+from sluice.report.page.view_inputs import PairsView, StepAxis, find_step_axis
 
 ROWS = 3000
 """How many steps of the data are read for probes and for other places."""
@@ -33,14 +33,33 @@ class ForwardRecord:
         losses: ``(time,)`` or ``()``, with their graph; None without targets.
         x: The input of the first recurrent layer, ``(time, batch, width)``, in the graph; None
             where that is no plain tensor.
-        window: The first step shown, and the one after the last.
+        windows: For each axis of steps the first step shown, and the one after the last; the
+            outputs' axis comes first.
+        axes: The axis along which each layer steps, by the layer's name.
+        attention: Weights of attention, ``(target steps, source steps)``; None without any.
+        label_chances: The probability of each label after each shown step, ``(time, labels)``, of
+            a model of labels: of that step, or of the sequence if it ended there. None otherwise.
+        label_steps: The steps of ``label_chances``, counted from the first shown.
     """
 
     tape: Tape
     outputs: Tensor
     losses: Tensor | None
     x: Tensor | None
-    window: tuple[int, int]
+    windows: Mapping[StepAxis, tuple[int, int]]
+    axes: Mapping[str, StepAxis]
+    attention: Tensor | None = None
+    label_chances: Tensor | None = None
+    label_steps: Tensor | None = None
+
+    @property
+    def window(self) -> tuple[int, int]:
+        """The steps shown of the outputs' axis."""
+        return next(iter(self.windows.values()))
+
+    def find_window(self, place: str) -> tuple[int, int]:
+        """The steps shown of a layer."""
+        return self.windows[self.axes[place]]
 
 
 def collect_layers(tape: Tape) -> dict[str, tuple[RecurrentStack, RecordedLayer]]:
@@ -96,7 +115,26 @@ def run_forward(inputs: ReportInputs, sequence: int, start: int, stop: int) -> F
     _require_finite(inputs.model, tape, outputs)
     target = inputs.target(sequence)
     losses = None if target is None else _compute_losses(outputs, target)
-    return ForwardRecord(tape, outputs, losses, captured[0] if captured else None, (start, stop))
+    x = captured[0] if captured else None
+    return ForwardRecord(tape, outputs, losses, x, *_find_axes(inputs, tape, start, stop))
+
+
+def _find_axes(
+    inputs: ReportInputs, tape: Tape, start: int, stop: int
+) -> tuple[dict[StepAxis, tuple[int, int]], dict[str, StepAxis]]:
+    """The windows of all axes, and the axis of each layer.
+
+    A layer with another number of steps than was read has an axis of its own, named after it.
+    """
+    is_pair = isinstance(inputs.view, PairsView)
+    windows: dict[StepAxis, tuple[int, int]] = {"target" if is_pair else "steps": (start, stop)}
+    axes: dict[str, StepAxis] = {}
+    for place, (_, recorded) in collect_layers(tape).items():
+        steps = len(next(iter(recorded.values())))
+        axis = find_step_axis(inputs.view, place)
+        axes[place] = axis if is_pair or steps == stop else f"steps of {place}"
+        windows.setdefault(axes[place], (0, steps))
+    return windows, axes
 
 
 def _compute_losses(outputs: Tensor, target: Tensor) -> Tensor:
@@ -162,13 +200,11 @@ class StateDataset:
 
     Attributes:
         values: For each layer its memory state, ``(time, batch, units)``.
-        outputs: For each layer its output, the first state, of the same shape.
         lengths: Steps of each sequence, ``(batch,)``.
         sequence_ids: Which of the data's sequences each is.
     """
 
     values: dict[str, Tensor]
-    outputs: dict[str, Tensor]
     lengths: Tensor
     sequence_ids: list[int]
 
@@ -177,19 +213,17 @@ def collect_states(inputs: ReportInputs, states: dict[str, str], rows: int = ROW
     """The first ``rows`` steps of the data; ``states`` has each layer's memory state."""
     lengths: dict[int, int] = {}
     values: dict[str, list[Tensor]] = {place: [] for place in states}
-    outputs: dict[str, list[Tensor]] = {place: [] for place in states}
     for number, sequence in enumerate(inputs.inputs):
         steps = min(len(sequence), rows - sum(lengths.values()))
         if steps < 1:
             continue
         with torch.no_grad(), record(inputs.model) as tape:
             inputs.call(inputs.model, inputs.batch(number, steps))
-        for place, (layer, recorded) in collect_layers(tape).items():
+        for place, (_, recorded) in collect_layers(tape).items():
             values[place].append(recorded[states[place]][:, 0])
-            outputs[place].append(join_output(layer.cell.graph, recorded)[:, 0])
         lengths[number] = steps
     counted = torch.tensor(list(lengths.values()))
-    return StateDataset(_pad_layers(values), _pad_layers(outputs), counted, list(lengths))
+    return StateDataset(_pad_layers(values), counted, list(lengths))
 
 
 def _pad_layers(kept: dict[str, list[Tensor]]) -> dict[str, Tensor]:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from sluice.errors import SluiceError
+from sluice.report.page.view_inputs import View
 
 Forward = Callable[[nn.Module, Tensor], object]
 
@@ -36,6 +37,7 @@ class ReportInputs:
         facts: Lines for the head of the report.
         forward: How the model is called with one batch; ``model(inputs)`` if None.
         batch_first: Whether it takes and gives ``(batch, time, …)``.
+        view: What a page needs to draw these data; None where nothing is known of them.
     """
 
     model: nn.Module
@@ -49,6 +51,7 @@ class ReportInputs:
     facts: Mapping[str, str] = field(default_factory=dict)
     forward: Forward | None = None
     batch_first: bool = False
+    view: View | None = None
 
     def __post_init__(self) -> None:
         count = len(self.inputs)
