@@ -99,10 +99,9 @@ def classify_memory_operations(
         >>> import torch, sluice
         >>> layer = sluice.nn.LSTM(1, 2)
         >>> with torch.no_grad(), sluice.record(layer) as tape:
-        ...     layer.weight_hh_l0.zero_()
-        ...     layer.bias_ih_l0.copy_(torch.tensor([-9.0, 9, 9, -9, 0, 0, 9, -9]))    # i, f, g, o
+        ...     _ = layer.weight_hh_l0.zero_(), layer.bias_hh_l0.zero_()
+        ...     _ = layer.bias_ih_l0.copy_(torch.tensor([-9.0, 9, 9, -9, 0, 0, 9, -9]))  # i, f, g, o
         ...     y, _ = layer(torch.zeros(3, 1, 1))
-        Parameter...
         >>> found = sluice.insight.classify_memory_operations(tape)
         >>> found.keep[0, 0].tolist(), found.delete[0, 0].tolist(), found.load[0, 0].tolist()
         ([True, False], [False, True], [True, False])
@@ -233,7 +232,7 @@ def _evaluate(graph: Graph, gate: Node, values: Mapping[str, Tensor]) -> Tensor:
     found = known.get(gate)
     if not isinstance(found, Tensor):
         raise MemoryOperationsError(
-            f"a gate or candidate of {graph.name} was not recorded: it is no named value and does not follow "
-            "from those; return it from step under a name, and record without names="
+            f"a gate or candidate of {graph.name} was not recorded: it is no named value and does "
+            "not follow from those; return it from step under a name, and record without names="
         )
     return found

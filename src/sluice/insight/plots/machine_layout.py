@@ -20,7 +20,7 @@ _SAMPLES = 25
 
 
 @dataclass(frozen=True)
-class Box:
+class LabelArea:
     """A label's place: its centre, and half its width and height."""
 
     centre: Point
@@ -31,7 +31,7 @@ class Box:
         inside = np.abs(points - self.centre) < self.half + margin
         return np.asarray(inside[..., 0] & inside[..., 1])
 
-    def overlaps(self, other: Box) -> bool:
+    def overlaps(self, other: LabelArea) -> bool:
         """Whether the two have a common area."""
         return bool((np.abs(self.centre - other.centre) < self.half + other.half + 0.03).all())
 
@@ -44,7 +44,7 @@ class Arrow:
     target: int
     symbols: tuple[str, ...]
     control: Point
-    box: Box
+    box: LabelArea
 
     @cached_property
     def points(self) -> Point:
@@ -102,7 +102,7 @@ def lay_out(
     straight = [pair for pair in groups if pair[0] != pair[1]]
     distance = {p: np.linalg.norm(np.subtract(*diagram.centres[list(p)])) for p in straight}
     start = diagram.centres[machine.start] - [radius + 0.3, 0.0]
-    taken = [Box(start, np.array([0.3, 0.12]))]
+    taken = [LabelArea(start, np.array([0.3, 0.12]))]
     for pair in groups:
         if pair[0] == pair[1]:
             near = {p[1 - p.index(pair[0])] for p in straight if pair[0] in p}
@@ -165,7 +165,7 @@ def _route(
     symbols: Iterable[str],
     half: Point,
     both: bool,
-    taken: list[Box],
+    taken: list[LabelArea],
 ) -> Arrow:
     """The least bent curve, and place of its label, that meets nothing."""
     ends, best, least = diagram.centres[list(pair)], None, np.inf
@@ -191,11 +191,11 @@ def _route(
     return best
 
 
-def _put_beside(points: Point, place: int, side: int, half: Point) -> Box:
+def _put_beside(points: Point, place: int, side: int, half: Point) -> LabelArea:
     """A label's box that just touches a curve from one side."""
     along = points[min(place + 1, len(points) - 1)] - points[max(place - 1, 0)]
     normal = side * np.array([-along[1], along[0]]) / np.linalg.norm(along)
-    return Box(points[place] + normal * (float(np.abs(normal) @ half) + 0.03), half)
+    return LabelArea(points[place] + normal * (float(np.abs(normal) @ half) + 0.03), half)
 
 
 def _route_loop(
@@ -204,7 +204,7 @@ def _route_loop(
     near: set[int],
     symbols: Iterable[str],
     half: Point,
-    taken: list[Box],
+    taken: list[LabelArea],
 ) -> Arrow:
     """A loop on the free side of its state, its label beyond it."""
     centre, radius, best, least = diagram.centres[state], diagram.radius, None, np.inf
@@ -216,7 +216,7 @@ def _route_loop(
         control = centre + np.array([feet[0], tips[0], tips[1], feet[1]])
         points = _trace(control)
         reach = np.linalg.norm(points - centre, axis=1).max()
-        box = Box(centre + out * (reach + 0.05) + out * half, half)
+        box = LabelArea(centre + out * (reach + 0.05) + out * half, half)
         cost = 0.05 * rank + _count_collisions(diagram, box, taken)
         for other in near:
             ahead = diagram.centres[other] - centre
@@ -229,11 +229,11 @@ def _route_loop(
     return best
 
 
-def _list_boxes(diagram: Diagram, taken: list[Box]) -> list[Box]:
+def _list_boxes(diagram: Diagram, taken: list[LabelArea]) -> list[LabelArea]:
     return [*taken, *(arrow.box for arrow in diagram.arrows)]
 
 
-def _count_collisions(diagram: Diagram, box: Box, taken: list[Box]) -> float:
+def _count_collisions(diagram: Diagram, box: LabelArea, taken: list[LabelArea]) -> float:
     """What a label costs at a place: on other labels, states and lines."""
     gaps = np.maximum(np.abs(diagram.centres - box.centre) - box.half, 0.0)
     cost = 60.0 * float((np.linalg.norm(gaps, axis=1) < diagram.radius + 0.05).sum())

@@ -5,9 +5,9 @@
 [False, True, True, False, True]
 """
 
-from sluice.sequence.formal_languages.counting import counting as counting
-from sluice.sequence.formal_languages.counting import dyck as dyck
+from sluice.sequence.formal_languages.counters import counting as counting
+from sluice.sequence.formal_languages.counters import dyck as dyck
 from sluice.sequence.formal_languages.language import FormalLanguage as FormalLanguage
-from sluice.sequence.formal_languages.memory_program import memory_program as memory_program
+from sluice.sequence.formal_languages.programs import memory_program as memory_program
 from sluice.sequence.formal_languages.regular import parity as parity
 from sluice.sequence.formal_languages.regular import tomita as tomita
