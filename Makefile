@@ -143,7 +143,8 @@ docs: $(READY)
 slides: $(READY)
 	$(BIN)/python tools/write_lecture.py lecture-out
 
-check: lint types imports sizes docs test
+# The site is built by one of the tests.
+check: lint types imports sizes test
 
 # The kernels' tests with what g++ checks at run time: addresses, lifetimes, undefined behaviour;
 # or, under ThreadSanitizer, every access that two threads make. One instruction set: builds are slow.

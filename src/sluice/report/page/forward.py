@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from sluice.insight.interop.torch_models import from_torch
 from sluice.insight.recording.first_nonfinite import find_first_nonfinite
+from sluice.insight.recording.recorded import RecordableModule
 from sluice.insight.recording.recorder import RecordedLayer, Tape, record
 from sluice.nn.stack import RecurrentStack
 from sluice.report.page.inputs import Forward, ReportError, ReportInputs
@@ -62,7 +63,7 @@ class ForwardRecord:
         return self.windows[self.axes[place]]
 
 
-def collect_layers(tape: Tape) -> dict[str, tuple[RecurrentStack, RecordedLayer]]:
+def collect_layers(tape: Tape) -> dict[str, tuple[RecordableModule, RecordedLayer]]:
     """Every layer and direction by its name, with the module that it belongs to."""
     found = {}
     for name in tape:
