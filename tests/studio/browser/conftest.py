@@ -93,7 +93,7 @@ class Players:
             self.page.wait_for_selector(".score svg")
         return self.page
 
-    def wait(self, expression: str, seconds: float = 5) -> None:
+    def wait(self, expression: str, seconds: float = 30) -> None:
         """Until it is true; Playwright's own waiting needs `eval`, which the page forbids."""
         end = time.monotonic() + seconds
         while not self.page.evaluate(expression):
@@ -120,7 +120,7 @@ def players(
     """A page of a new visitor; a test may ask for `width`, `scheme` and more by its marker."""
     options = {"viewport": {"width": 1280, "height": 900}, **getattr(request, "param", {})}
     context = browser.new_context(**options)
-    context.set_default_timeout(5000)
+    context.set_default_timeout(30_000)
     opened = Players(context.new_page(), *player_site)
     yield opened
     context.close()

@@ -80,7 +80,7 @@ def test_search_by_notes_leads_to_the_tune(archive: Archive) -> None:
     page.goto("/tunes")
     page.get_by_label("Notes, in any key").fill("CDE G2 A")
     page.keyboard.press("Enter")
-    page.wait_for_url("**/tunes?notes=CDE+G2+A", timeout=8000)
+    page.wait_for_url("**/tunes?notes=CDE+G2+A", timeout=30_000)
     assert page.locator(".tune-list h3").all_text_contents() == ["The Long Road"]
     page.locator(".incipit svg path").first.wait_for(state="attached")
     page.get_by_label("Notes, in any key").fill("what?")

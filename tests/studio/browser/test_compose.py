@@ -17,7 +17,7 @@ DONE = '[data-tunes] [data-state="done"]:has([data-again])'
 def expect_done(page: Any, count: int = 1) -> None:
     from playwright.sync_api import expect
 
-    expect(page.locator(DONE)).to_have_count(count, timeout=15_000)
+    expect(page.locator(DONE)).to_have_count(count, timeout=60_000)
 
 
 def read_seed(page: Any) -> int:
@@ -144,7 +144,7 @@ def test_axe_finds_nothing(browser: Any, live_studio: str, scheme: str) -> None:
     page.click("[data-more] summary")
     for place in ("[data-edit]", "[data-archive]", ".compose-provenance"):
         page.click(f"{place} > summary")
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(30_000)
     found = axe.Axe().run(page)
     assert found.violations_count == 0, found.generate_report()
     assert page.evaluate("document.documentElement.scrollWidth") == 360

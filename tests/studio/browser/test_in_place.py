@@ -51,7 +51,7 @@ def test_without_script_the_form_is_a_form(
     address, shown = player_site
     shown["votes"] = []
     context = browser.new_context(java_script_enabled=False)
-    context.set_default_timeout(5000)
+    context.set_default_timeout(30_000)
     page = context.new_page()
     page.goto(f"{address}/players")
     page.get_by_role("button", name="Send").click()

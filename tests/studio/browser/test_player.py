@@ -141,7 +141,7 @@ def test_without_script_the_abc_stands_there(
     address, shown = player_site
     shown.update(tunes=[REEL], editor=JIG)
     context = browser.new_context(java_script_enabled=False)
-    context.set_default_timeout(5000)
+    context.set_default_timeout(30_000)
     page = context.new_page()
     page.goto(f"{address}/players")
     assert page.locator("pre[data-abc]").inner_text().strip() == REEL.strip()

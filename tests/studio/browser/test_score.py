@@ -155,7 +155,8 @@ def test_a_tune_grows_at_bar_lines_only(players: Players) -> None:
     for music, drawings in (("G8|A", 0), ("G8|A8", 0), ("G8|A8|", 1), ("G8|A8|B2|]", 2)):
         players.page.evaluate("abc => (window.abc = abc)", f"X:1\nM:4/4\nL:1/8\nK:G\n{music}\n")
         players.ask("player.score.grow(window.abc)")
-        page.wait_for_timeout(60)
+        players.wait(f"window.drawn >= {drawings}")
+        page.wait_for_timeout(60)  # what should not be drawn would be by now
         assert page.evaluate("window.drawn") == drawings
     assert players.ask("player.score.bars.length") == 3
 

@@ -124,7 +124,7 @@ def test_a_visited_book_is_read_and_played_without_a_connection(
 ) -> None:
     page = open_page()
     page.goto("/books/1")
-    page.get_by_text("Kept in this browser").wait_for(timeout=20_000)
+    page.get_by_text("Kept in this browser").wait_for(timeout=30_000)
     page.context.set_offline(True)
     page.reload()
     assert page.get_by_role("heading", level=1).inner_text() == "Nine jigs"
@@ -151,7 +151,7 @@ def test_a_book_that_became_private_is_no_longer_kept(
         number = books.create_book(session, owner, "Public for now").id
     page = open_page()
     page.goto(f"/books/{number}")
-    page.get_by_text("Kept in this browser").wait_for(timeout=20_000)
+    page.get_by_text("Kept in this browser").wait_for(timeout=30_000)
     with filled.database.open_session(write=True) as session:
         books.find_book(session, number, None).is_public = False
     assert page.goto(f"/books/{number}").status == 404
@@ -229,7 +229,7 @@ def test_what_was_typed_while_the_session_ended_is_still_there(
     with site.database.open_session(write=True) as session:
         session.execute(delete(MemberSession))
     page.click("main button.primary")
-    page.get_by_text("Back button").wait_for(timeout=8000)
+    page.get_by_text("Back button").wait_for(timeout=30_000)
     log_in()
     page.wait_for_url("**/books/new")
     for _ in range(2):  # over the login page, which sends on who is logged in

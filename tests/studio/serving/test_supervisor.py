@@ -65,7 +65,7 @@ def running(tmp_path: Path) -> Iterator[Running]:
         process.communicate()
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 15.0) -> None:
+def wait_for(condition: Callable[[], bool], seconds: float = 60.0) -> None:
     until = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < until
