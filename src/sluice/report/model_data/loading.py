@@ -40,13 +40,13 @@ def load_model_data(
         return load_token_data(checkpoint, str(data), options)
     if isinstance(model, ChoraleModel):
         return load_roll_data(checkpoint, str(data))
-    if checkpoint.vocabulary is not None:
+    if reads_tokens(checkpoint):
         return build_pair_data(checkpoint, read_pairs(str(data)), str(data))
     return load_table_data(checkpoint, str(data), options)
 
 
 def _load_given_text(checkpoint: Checkpoint, text: str, options: Mapping[str, object]) -> ModelData:
-    if checkpoint.vocabulary is None:
+    if not reads_tokens(checkpoint):
         kind = type(checkpoint.model).__name__
         raise DataError(
             f"--text is for models of text, but this is a {kind}; give data, "
@@ -57,6 +57,11 @@ def _load_given_text(checkpoint: Checkpoint, text: str, options: Mapping[str, ob
     if isinstance(checkpoint.model, LanguageModel):
         return load_text(checkpoint, text, options)
     return build_pair_data(checkpoint, [TextPair(text, None, TEXT_SOURCE)], TEXT_SOURCE)
+
+
+def reads_tokens(checkpoint: Checkpoint) -> bool:
+    """Whether the model reads tokens, not values."""
+    return getattr(checkpoint.model.config, "vocabulary_size", 0) > 0
 
 
 def get_load_options(checkpoint: Checkpoint) -> Mapping[str, object]:
@@ -72,7 +77,7 @@ def describe_data(checkpoint: Checkpoint) -> str:
         return "a file or folder like those it was trained on: text, ABC or MIDI"
     if isinstance(model, ChoraleModel):
         return "piano rolls in JSON"
-    if checkpoint.vocabulary is not None:
+    if reads_tokens(checkpoint):
         return "lines of a source, a tab and a target"
     columns = f" with the columns {', '.join(checkpoint.columns)}" if checkpoint.columns else ""
     return f"a table in CSV or Parquet{columns}"
