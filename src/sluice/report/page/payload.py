@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isfinite
 
 import torch
 from torch import Tensor
 
 from sluice.equations.graph import Graph
+from sluice.insight.measures.regression import find_scale
 from sluice.insight.plots.data import find_most_variable, to_array
 from sluice.insight.recording.recorder import RecordedLayer
 from sluice.report.page.cell_figure import value_symbols
@@ -183,14 +185,14 @@ def _pack_influence(influence: Influence | None) -> dict[str, object] | None:
     return {
         "steps": influence.steps.tolist(),
         "reach": {f"{share:.0%}": lags.tolist() for share, lags in influence.memory_length.items()},
-        **pack_tensor(influence.values / influence.values.amax(1, keepdim=True).clamp_min(1e-30)),
+        **pack_tensor(influence.values / find_scale(influence.values.mT).unsqueeze(1)),
     }
 
 
 def _pack_selectivity(one: Selectivity) -> dict[str, object]:
     numbers = {
-        "score": one.probe.score,
-        "control": one.probe.control,
+        "score": None if one.probe is None else one.probe.score,
+        "control": None if one.probe is None else one.probe.control,
         "commonest": one.majority_share,
     }
     return {
@@ -199,7 +201,11 @@ def _pack_selectivity(one: Selectivity) -> dict[str, object]:
         "kind": "accuracy" if one.is_class else "R²",
         "units": one.units,
         "r": round_values(torch.tensor(one.r), 3),
-        **{key: None if v is None else round(v, 3) for key, v in numbers.items()},
+        **{
+            key: None if v is None or not isfinite(v) else round(v, 3) for key, v in numbers.items()
+        },
+        "verdict": one.verdict,
+        "words": one.describe(),
     }
 
 

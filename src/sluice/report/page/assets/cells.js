@@ -10,14 +10,13 @@ const placeOf = (name) => DATA.places.find((place) => place.name === name);
 function drawSelectivity() {
   byId("s-cells").hidden = !DATA.followed.length;
   const several = DATA.places.length > 1;
-  const rows = [...DATA.followed].sort((a, b) => Math.abs(b.r[0]) - Math.abs(a.r[0])).map((one) => {
-    const score = `${one.score.toFixed(2)}${one.kind === "R²" ? "" : ` (majority class ${one.commonest.toFixed(2)})`}`;
+  const rows = [...DATA.followed].sort((a, b) => Math.abs(b.r[0] ?? 0) - Math.abs(a.r[0] ?? 0)).map((one) => {
     return el("tr", {}, el("td", {}, one.name), ...(several ? [el("td", {}, one.place)] : []), el("td", { class: "units" },
       ...one.units.slice(0, 4).map((unit, k) => unitButton(placeOf(one.place), unit, `${unit}  r ${one.r[k].toFixed(2)}`))),
-      el("td", {}, one.kind), el("td", { class: "n" }, score), el("td", { class: "n" }, one.control.toFixed(2)));
+      el("td", {}, one.words));
   });
   byId("followed").replaceChildren(el("div", { class: "scroll" }, el("table", {}, el("tr", {}, el("th", {}, "property"), ...(several ? [el("th", {}, "layer")] : []),
-    el("th", {}, "units, highest |r| first"), el("th", {}, "probe"), el("th", { class: "n" }, "score"), el("th", { class: "n" }, "control")), ...rows)));
+    el("th", {}, "units, highest |r| first"), el("th", {}, "what a probe shows")), ...rows)));
 }
 
 const joined = (tokens) => tokens.map(shown).join(letters ? "" : " ");

@@ -69,7 +69,7 @@ on(["step", "place", "unit"], drawSpan);
 byId("meanloss").textContent = DATA.loss === null ? "" : number(DATA.loss);
 byId("meanloss").parentElement.hidden = DATA.loss === null;
 // At first, the unit with the highest correlation; without one, the most variable unit of the last layer.
-const best = DATA.followed.filter((one) => one.units.length).sort((a, b) => Math.abs(b.r[0]) - Math.abs(a.r[0]))[0];
+const best = DATA.followed.filter((one) => one.units.length).sort((a, b) => Math.abs(b.r[0] ?? 0) - Math.abs(a.r[0] ?? 0))[0];
 if (best) Object.assign(state, { place: placeOf(best.place), unit: best.units[0], of: "unit" });
 else state.unit = mostVariableUnit(state.place);
 writeText();
