@@ -7,9 +7,10 @@ from torch import Tensor
 
 from sluice.files import StrPath
 from sluice.report.model_data import ModelData, load_model_data
-from sluice.report.page.forward import ROWS, reads_whole
+from sluice.report.page.forward import ROWS
 from sluice.report.page.inputs import ReportInputs
 from sluice.report.page.load_views import view_data
+from sluice.report.page.step_losses import reads_whole
 from sluice.sequence import Checkpoint
 from sluice.sequence.models import Forecaster
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from sluice.report.model_data import ModelData
+from sluice.report.music import TokenMusic
 from sluice.report.page.token_pieces import (
     MARKS,
     find_separator,
@@ -24,7 +25,7 @@ from sluice.report.page.view_inputs import (
     RollView,
     SeriesView,
     TextView,
-    TuneView,
+    TunesView,
     View,
 )
 from sluice.report.properties import (
@@ -98,7 +99,7 @@ def _view_tokens(
     names = name_outputs(vocabulary)
     if data.domain is not None:
         return ViewedData(
-            TuneView(pieces, data.domain.read_music),
+            TunesView(pieces, _skip_mark(data.domain.read_music)),
             pieces,
             names,
             properties=data.domain.compute_properties(pieces),
@@ -112,6 +113,23 @@ def _view_tokens(
         properties=text_properties(pieces, _find_unit(vocabulary)),
         spans=[find_word_starts(one, separator) for one in pieces],
     )
+
+
+def _skip_mark(
+    read_music: Callable[[Sequence[str]], TokenMusic | None],
+) -> Callable[[Sequence[str]], TokenMusic | None]:
+    """The music of pieces that begin with a mark, its tokens counted with the mark."""
+
+    def read(pieces: Sequence[str]) -> TokenMusic | None:
+        skipped = int(pieces[:1] == [MARKS[START]])
+        music = read_music(pieces[skipped:])
+        if music is None or not skipped:
+            return music
+        notes = [note._replace(token=note.token + 1, stop=note.stop + 1) for note in music.notes]
+        signs = {key: (first + 1, stop + 1) for key, (first, stop) in music.signs.items()}
+        return replace(music, notes=notes, signs=signs)
+
+    return read
 
 
 def _find_unit(vocabulary: Vocabulary) -> str:
@@ -137,10 +155,10 @@ def _view_pairs(
     )
     return ViewedData(
         view,
-        wanted,
+        read,
         name_outputs(output),
         properties=text_properties(read, _find_unit(output)),
-        spans=[find_word_starts(one, separators[1]) for one in wanted],
+        spans=[find_word_starts(one, separators[1]) for one in read],
     )
 
 
@@ -150,13 +168,22 @@ def _view_rolls(
     count = checkpoint.model.config.features
     names = checkpoint.columns or tuple(map(str, range(count)))
     pitches = [int(name) if name.isdigit() else place for place, name in enumerate(names)]
-    keys = [f"{_KEYS[pitch % 12]}{pitch // 12 - 1}" for pitch in pitches]
+    keys = name_keys(pitches)
     return ViewedData(
         RollView(tuple(pitches), [np.asarray(roll > 0.5) for roll in targets]),
         [[_name_chord(row, keys) for row in roll] for roll in inputs],
         output_names=keys,
         properties=chord_properties(inputs),
     )
+
+
+def name_keys(pitches: Sequence[int]) -> list[str]:
+    """The names of MIDI numbers.
+
+    >>> name_keys([60, 70])
+    ['C4', 'B♭4']
+    """
+    return [f"{_KEYS[pitch % 12]}{pitch // 12 - 1}" for pitch in pitches]
 
 
 def _name_chord(row: Tensor, keys: Sequence[str]) -> str:
@@ -225,7 +252,7 @@ def measure_errors(
             for values, wanted in zip(inputs, targets, strict=True)
         ]
     errors = torch.cat(found)
-    if int((~errors.isnan()).sum(0).min()) < FEWEST_ERRORS:
+    if not len(errors) or int((~errors.isnan()).sum(0).min()) < FEWEST_ERRORS:
         return None
     tail = (1 - COVERAGE) / 2
     ends = torch.nanquantile(errors, torch.tensor([tail, 1 - tail], dtype=torch.float64), dim=0)
