@@ -92,9 +92,7 @@ def chord_properties(rolls: Sequence[Tensor]) -> Properties:
 
 def _count_unchanged(roll: Tensor) -> Tensor:
     changed = (roll[1:] != roll[:-1]).any(1).tolist()
-    return to_numbers(
-        accumulate(changed, lambda count, new: 0 if new else count + 1, initial=0)
-    )
+    return to_numbers(accumulate(changed, lambda count, new: 0 if new else count + 1, initial=0))
 
 
 def compute_properties(

@@ -15,7 +15,12 @@ from sluice.insight.recording.first_nonfinite import find_first_nonfinite
 from sluice.insight.recording.recorder import RecordedLayer, Tape, record
 from sluice.nn.stack import RecurrentStack
 from sluice.report.page.inputs import Forward, ReportError, ReportInputs
-from sluice.report.page.step_losses import measure_sequence, reads_whole
+from sluice.report.page.step_losses import (
+    OutputKind,
+    find_output_kind,
+    measure_sequence,
+    reads_whole,
+)
 from sluice.report.page.view_inputs import PairsView, StepAxis
 
 ROWS = 3000
@@ -39,6 +44,8 @@ class ForwardRecord:
         axes: The axis along which each layer steps, by the layer's name.
         length: How many steps of the outputs' axis were read, beyond the window where a model's
             outputs depend on what comes later.
+        output_kind: What outputs are: logits of classes, values, or logits of keys of which any
+            number may be on.
         items: How many items each loss is of, int64; None without targets.
         true_classes: Which output is the true one, int64, of the losses' shape, -1 where there is
             none; None for values, or without targets.
@@ -55,6 +62,7 @@ class ForwardRecord:
     windows: Mapping[StepAxis, tuple[int, int]]
     axes: Mapping[str, StepAxis]
     length: int
+    output_kind: OutputKind
     items: Tensor | None = None
     true_classes: Tensor | None = None
     attention: Tensor | None = None
@@ -131,9 +139,7 @@ def run_forward(inputs: ReportInputs, sequence: int, start: int, stop: int) -> F
     with record(inputs.model) as tape, _capture_first_input(inputs.model) as captured:
         whole = measure_sequence(inputs, sequence, length)
     _require_finite(inputs.model, tape, whole.outputs)
-    windows, axes = _find_axes(
-        inputs, tape, (start, stop), length, len(inputs.inputs[sequence])
-    )
+    windows, axes = _find_axes(inputs, tape, (start, stop), length, len(inputs.inputs[sequence]))
     seen = whole.cut(stop)
     return ForwardRecord(
         tape,
@@ -143,6 +149,7 @@ def run_forward(inputs: ReportInputs, sequence: int, start: int, stop: int) -> F
         windows,
         axes,
         length,
+        find_output_kind(inputs, sequence),
         seen.items,
         seen.true_classes,
     )

@@ -131,9 +131,10 @@ def _require_names(
     values = targets is not None and targets[0].is_floating_point() and targets[0].dim() == 2
     given = None if names.output_names is None else len(names.output_names)
     outputs = targets[0].shape[1] if values and targets is not None else None
+    if isinstance(model, Forecaster):
+        outputs = len(model.config.targets)
     if given is not None and outputs is not None and given != outputs:
-        if not (isinstance(model, Forecaster) and given == len(model.config.targets)):
-            raise ReportError(f"output_names must name {outputs} outputs, got {given}")
+        raise ReportError(f"output_names must name {outputs} outputs, got {given}")
 
 
 def _find_view(
@@ -205,9 +206,7 @@ def _add_forecast(
     """The series with what the model makes of it: a forecast, or values of the same steps."""
     if isinstance(model, Forecaster):
         chosen = model.config.targets
-        wanted = tuple(names.output_names or (series.columns[place] for place in chosen))[
-            : len(chosen)
-        ]
+        wanted = tuple(names.output_names or (series.columns[place] for place in chosen))
         interval = None if targets is None else measure_errors(model, inputs, targets)
         return SeriesView(
             series.columns,
@@ -233,9 +232,7 @@ def _find_properties(
     return {}
 
 
-def _name_outputs(
-    model: nn.Module, view: View | None, names: GivenNames
-) -> Sequence[str] | None:
+def _name_outputs(model: nn.Module, view: View | None, names: GivenNames) -> Sequence[str] | None:
     if isinstance(view, RollView):
         return names.output_names or name_keys(view.pitches)
     if isinstance(view, SeriesView) and isinstance(model, Forecaster):

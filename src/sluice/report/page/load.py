@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -12,6 +15,7 @@ from sluice.report.page.inputs import ReportInputs
 from sluice.report.page.load_views import view_data
 from sluice.report.page.step_losses import reads_whole
 from sluice.sequence import Checkpoint
+from sluice.sequence.data.ragged import Array
 from sluice.sequence.models import Forecaster
 
 
@@ -46,8 +50,7 @@ def load_inputs(
     parts = _select_parts(checkpoint, given, sequence, max(ROWS, stop))
     given.require_known(*parts[0], checkpoint.vocabulary)
     examples = [given.sequences.read(index, 0, steps) for index, steps in parts]
-    inputs = [torch.from_numpy(read) for read, _ in examples]
-    targets = [torch.as_tensor(wanted) for _, wanted in examples]
+    inputs, targets = ([_to_tensor(one) for one in side] for side in zip(*examples, strict=True))
     indices = [index for index, _ in parts]
     viewed = view_data(checkpoint, given, indices, inputs, targets)
     return ReportInputs(
@@ -64,6 +67,10 @@ def load_inputs(
         output_names=viewed.output_names,
         loss_unit=checkpoint.loss_unit,
     )
+
+
+def _to_tensor(values: Array) -> Tensor:
+    return torch.tensor(values if values.dtype.kind == "f" else values.astype(np.int64))
 
 
 def _select_parts(
@@ -106,7 +113,6 @@ def _list_facts(
     return facts
 
 
-def _shorten(names: object, most: int = 12) -> str:
-    names = list(names)  # type: ignore[call-overload]
+def _shorten(names: Sequence[str], most: int = 12) -> str:
     more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(map(str, names[:most])) + more
+    return ", ".join(names[:most]) + more

@@ -92,9 +92,7 @@ def view_data(
     return _view_labels(checkpoint, data, indices, inputs, targets)
 
 
-def _view_tokens(
-    vocabulary: Vocabulary, data: ModelData, inputs: Sequence[Tensor]
-) -> ViewedData:
+def _view_tokens(vocabulary: Vocabulary, data: ModelData, inputs: Sequence[Tensor]) -> ViewedData:
     pieces = [write_pieces(vocabulary, ids.tolist()) for ids in inputs]
     names = name_outputs(vocabulary)
     if data.domain is not None:
@@ -230,7 +228,9 @@ def _series_properties(view: SeriesView, inputs: Sequence[Tensor]) -> Properties
     rows = [torch.from_numpy(v[:count]) for v, count in zip(view.values, steps, strict=True)]
     found = numeric_properties(rows, view.columns)
     if view.times is not None and view.times[0].dtype.kind == "M":
-        clocks = [_read_clock(times[:count]) for times, count in zip(view.times, steps, strict=True)]
+        clocks = [
+            _read_clock(times[:count]) for times, count in zip(view.times, steps, strict=True)
+        ]
         if any(float(clock.std()) > 0 for clock in clocks if len(clock) > 1):
             found["hour of the day"] = clocks
     return found

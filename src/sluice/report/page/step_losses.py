@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from sluice.report.page.inputs import LossFunction, ReportError, ReportInputs
-from sluice.sequence.models import Classifier, SequenceModel
+from sluice.report.page.view_inputs import RollView
+from sluice.sequence.models import Classifier, Forecaster, SequenceModel
 
+OutputKind: TypeAlias = Literal["classes", "values", "keys"]
 _NO_LABEL = -100
 """What `torch.nn.functional.cross_entropy` leaves out."""
 
@@ -55,13 +57,9 @@ def measure_sequence(inputs: ReportInputs, sequence: int, stop: int | None) -> M
     pair = inputs.paired_batch(sequence, stop)
     if isinstance(model, SequenceModel) and pair is not None and inputs.loss is None:
         steps = model.step_losses(pair)
-        of_steps = steps.losses.dim() > 1
-        return MeasuredSequence(
-            *(
-                part if part is None else part[:, 0] if of_steps else part[0]
-                for part in (steps.outputs, steps.losses, steps.items, steps.truth)
-            )
-        )
+        one = (slice(None), 0) if steps.losses.dim() > 1 else 0
+        truth = None if steps.truth is None else steps.truth[one]
+        return MeasuredSequence(steps.outputs[one], steps.losses[one], steps.items[one], truth)
     outputs = inputs.call(model, sequence, stop)
     if target is None:
         return MeasuredSequence(outputs)
@@ -77,6 +75,15 @@ def measure_sequence(inputs: ReportInputs, sequence: int, stop: int | None) -> M
     if classes is not None and classes.shape == items.shape:
         items = (classes >= 0).long()
     return MeasuredSequence(outputs, losses, items, classes)
+
+
+def find_output_kind(inputs: ReportInputs, sequence: int) -> OutputKind:
+    """What a model's outputs are; classes where neither model nor targets say so."""
+    target = inputs.target(sequence)
+    if isinstance(inputs.view, RollView):
+        return "keys"
+    of_values = target is not None and target.is_floating_point()
+    return "values" if of_values or isinstance(inputs.model, Forecaster) else "classes"
 
 
 def name_loss(inputs: ReportInputs) -> str:

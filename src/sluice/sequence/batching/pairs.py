@@ -83,7 +83,9 @@ def collate_pairs(sources: Sequence[Sequence[int]], targets: Sequence[Sequence[i
         targets: ids, with `END`.
     """
     lengths = torch.tensor([len(ids) for ids in sources])
-    inputs, wanted = (pad_sequence([_to_tensor(ids) for ids in side]) for side in (sources, targets))
+    inputs, wanted = (
+        pad_sequence([_to_tensor(ids) for ids in side]) for side in (sources, targets)
+    )
     return Batch(inputs, wanted, lengths)
 
 
