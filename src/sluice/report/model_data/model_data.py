@@ -103,14 +103,14 @@ class ModelData:
         line = f" (line {breaks + 1})" if breaks else ""
         raise DataError(
             f"the model does not know {', '.join(map(repr, strange[:_SHOWN]))}{more}, first as "
-            f"token {places[0]}{line} of {self._locate(index)}; it knows {len(vocabulary.tokens)} "
+            f"token {places[0]}{line} {self._locate(index)}; it knows {len(vocabulary.tokens)} "
             f"tokens, such as {' '.join(map(repr, vocabulary.tokens[:6]))}: leave these out, or "
             "train on such data"
         )
 
     def _locate(self, index: int) -> str:
         name = self.get_name(index)
-        return name if name == self.source else f"{name!r} in {self.source}"
+        return f"in {name}" if name == self.source else f"of {name!r} in {self.source}"
 
     def make_batch(self, places: Sequence[tuple[int, int, int]]) -> Batch:
         """A batch of parts of sequences: the number, the first step and the one after the last."""
