@@ -27,6 +27,7 @@ from sluice.report.page.measures import (
 from sluice.report.page.pack import pack_magnitudes, pack_tensor, round_values
 from sluice.report.page.selectivity import Selectivity, Span
 from sluice.report.page.step_losses import name_loss
+from sluice.report.page.views import pack_view
 
 LIKELIEST = 8
 """Classes whose probability is shown at every step."""
@@ -60,6 +61,7 @@ def build_payload(
     return {
         "axes": pack_axes(inputs, forward, sequence),
         "outputAxis": 0,
+        "view": pack_view(inputs, forward, sequence),
         "losses": None if losses is None or not losses.dim() else round_values(losses),
         "loss": forward.mean_loss,
         "lossUnit": name_loss(inputs),
