@@ -251,7 +251,7 @@ def find_gated_state(graph: Graph) -> tuple[str, str | None]:
     """
     for state in graph.states:
         leaf = Leaf("state", state.name, state.width)
-        for term in _list_added(graph.outputs_by_name[state.name]):
+        for term in list_added(graph.outputs_by_name[state.name]):
             if term is leaf:
                 return state.name, None
             for name, value in graph.outputs:
@@ -263,7 +263,7 @@ def find_gated_state(graph: Graph) -> tuple[str, str | None]:
     )
 
 
-def _list_added(node: Node) -> list[Node]:
+def list_added(node: Node) -> list[Node]:
     """The terms that a sum adds; those that it subtracts are left out."""
 
     def get_summands(node: Node) -> tuple[Node, ...]:
