@@ -61,9 +61,8 @@ product, sizes = torch.eye(16).double(), []
 for t in range(60, 0, -1):
     product = product @ (torch.diag(1 - h[t] ** 2) @ R)
     sizes.append(product.norm().item())
-print(
-    f"after 1 step {sizes[0]:.2f}, after 20 steps {sizes[19]:.0e}, after 60 steps {sizes[-1]:.0e}"
-)
+for k in (1, 20, 60):
+    print(f"{k:2} steps back: {sizes[k - 1]:.0e}")
 
 # %% tags=["quiet"]
 jacobians = sluice.insight.step_jacobians(cell, x)[:, 0]
