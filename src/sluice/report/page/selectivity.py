@@ -12,7 +12,7 @@ from torch import Tensor
 
 from sluice.insight.measures import regression as measures
 from sluice.insight.measures.matching import Match, active_units, find_matches
-from sluice.insight.measures.probes import Probe, find_correlated_units, probe
+from sluice.insight.measures.probes import Probe, ProbedValues, find_correlated_units
 from sluice.insight.measures.regression import flatten_steps
 from sluice.report.page.forward import StateDataset
 from sluice.report.page.inputs import ReportInputs
@@ -85,7 +85,7 @@ def find_selective_units(inputs: ReportInputs, dataset: StateDataset) -> Iterato
 
     Properties that never vary are left out, and classes that occur less than `RARE` times.
     """
-    types = _token_types(inputs, dataset)
+    types, prepared = _token_types(inputs, dataset), dict[str, ProbedValues]()
     for name, values in inputs.properties.items():
         labels = _flatten_property(values, dataset)
         cut = len(labels) - int(HELD_OUT * len(labels))
@@ -103,7 +103,9 @@ def find_selective_units(inputs: ReportInputs, dataset: StateDataset) -> Iterato
             order, _ = find_correlated_units(rows[:cut], labels[:cut])
             chosen = order[:UNITS]
             places, r = find_correlated_units(rows[cut:, chosen], labels[cut:])
-            found = probe(rows, labels, types, held_out=HELD_OUT)
+            if place not in prepared:
+                prepared[place] = ProbedValues(rows, held_out=HELD_OUT)
+            found = prepared[place].probe(labels, types)
             units = chosen[places].tolist()
             yield Selectivity(place, name, found, is_class, common, units, r.tolist())
 
