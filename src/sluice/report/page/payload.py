@@ -26,6 +26,7 @@ from sluice.report.page.measures import (
 )
 from sluice.report.page.pack import pack_magnitudes, pack_tensor, round_values
 from sluice.report.page.selectivity import Selectivity, Span
+from sluice.report.page.views import pack_view
 
 LIKELIEST = 8
 """Classes whose probability is shown at every step."""
@@ -59,6 +60,7 @@ def build_payload(
     return {
         "axes": pack_axes(inputs, forward, sequence),
         "outputAxis": 0,
+        "view": pack_view(inputs, forward, sequence),
         "losses": None if losses is None or not losses.dim() else round_values(losses),
         "loss": None if losses is None else float(losses.mean()),
         "predictions": _pack_predictions(inputs, forward, sequence),
