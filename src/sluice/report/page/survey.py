@@ -8,7 +8,7 @@ import zlib
 import torch
 from torch import Tensor
 
-from sluice.insight.measures.regression import flatten_steps
+from sluice.insight.measures.regression import flatten_steps, standardise
 from sluice.report.page.axes import list_steps
 from sluice.report.page.forward import ForwardRecord, StateDataset
 from sluice.report.page.inputs import ReportInputs
@@ -63,11 +63,10 @@ def pack_levels(shown: Tensor, surveyed: Tensor, lengths: Tensor) -> dict[str, o
             deviations are taken over it.
         lengths: The steps of each, ``(batch,)``.
     """
-    rows = flatten_steps(surveyed, lengths).double()
-    means, deviations = rows.mean(0), rows.std(0, correction=0).clamp_min(1e-300)
+    rows, means, deviations = standardise(flatten_steps(surveyed, lengths))
     return {
         "shown": _pack_levels((shown.double() - means) / deviations),
-        "survey": _pack_levels((rows - means) / deviations),
+        "survey": _pack_levels(rows),
     }
 
 
