@@ -12,16 +12,19 @@ from torch import Tensor, nn
 
 from sluice.insight.interop.torch_models import from_torch
 from sluice.insight.recording.first_nonfinite import find_first_nonfinite
+from sluice.insight.recording.recorded import RecordableModule
 from sluice.insight.recording.recorder import RecordedLayer, Tape, record
 from sluice.nn.stack import RecurrentStack
+from sluice.report.page.attention import capture_attention, join_attention
 from sluice.report.page.inputs import Forward, ReportError, ReportInputs
+from sluice.report.page.label_chances import measure_label_chances
 from sluice.report.page.step_losses import (
     OutputKind,
     find_output_kind,
     measure_sequence,
     reads_whole,
 )
-from sluice.report.page.view_inputs import PairsView, StepAxis
+from sluice.report.page.view_inputs import LabelsView, PairsView, StepAxis
 
 ROWS = 3000
 """How many steps of the data are read for probes and for other places."""
@@ -88,7 +91,7 @@ class ForwardRecord:
         return self.windows[self.axes[place]]
 
 
-def collect_layers(tape: Tape) -> dict[str, tuple[RecurrentStack, RecordedLayer]]:
+def collect_layers(tape: Tape) -> dict[str, tuple[RecordableModule, RecordedLayer]]:
     """Every layer and direction by its name, with the module that it belongs to."""
     found = {}
     for name in tape:
@@ -136,11 +139,19 @@ def run_forward(inputs: ReportInputs, sequence: int, start: int, stop: int) -> F
     """
     length = inputs.count_steps(sequence) if reads_whole(inputs.model) else stop
     _require_memory(inputs.model, length)
-    with record(inputs.model) as tape, capture_first_input(inputs.model) as captured:
+    model = inputs.model
+    with (
+        record(model) as tape,
+        capture_first_input(model) as captured,
+        capture_attention(model) as attention,
+    ):
         whole = measure_sequence(inputs, sequence, length)
     _require_finite(inputs.model, tape, whole.outputs)
     windows, axes = _find_axes(inputs, tape, (start, stop), length, len(inputs.inputs[sequence]))
     seen = whole.cut(stop)
+    chances: tuple[Tensor, Tensor] | tuple[None, None] = (None, None)
+    if isinstance(inputs.view, LabelsView):
+        chances = measure_label_chances(inputs, inputs.view, seen.outputs, sequence, (start, stop))
     return ForwardRecord(
         tape,
         seen.outputs,
@@ -152,6 +163,8 @@ def run_forward(inputs: ReportInputs, sequence: int, start: int, stop: int) -> F
         find_output_kind(inputs, sequence),
         seen.items,
         seen.true_classes,
+        join_attention(attention, len(seen.outputs)),
+        *chances,
     )
 
 

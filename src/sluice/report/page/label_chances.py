@@ -27,7 +27,7 @@ def measure_label_chances(
     steps = torch.linspace(0, stop - start - 1, count, dtype=torch.float64).round().long()
     with torch.no_grad():
         logits = [
-            inputs.call(inputs.model, inputs.batch(sequence, start + step + 1)).reshape(-1)
+            inputs.call(inputs.model, sequence, start + step + 1).reshape(-1)
             for step in steps.tolist()
         ]
     return torch.stack(logits).double().softmax(-1), steps
