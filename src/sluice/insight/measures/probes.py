@@ -47,8 +47,8 @@ def probe(
     """Can a property be read off these values by a linear map, on data not seen before?
 
     Classes (integer labels): multinomial logistic regression, the least of mean cross-entropy
-    (nats) + penalty/2 · ‖σ W‖², by Newton's method or LBFGS. Numbers: ridge regression in closed form, the least of
-    mean squared error + penalty · ‖σ W‖². σ are the units' standard deviations over the rows to
+    (nats) + penalty/2 · ‖σ W‖², by Newton's method or LBFGS. Numbers: ridge regression in closed form,
+    the least of mean squared error + penalty · ‖σ W‖². σ are the units' standard deviations over the rows to
     fit, so that the size of the values does not matter. The same is done for *control* labels:
     every token type is given a random label from the rows that the probe is fitted to; without
     tokens the labels are shuffled, those of either part among themselves. A probe that does as well
