@@ -36,11 +36,14 @@ function drawScore(data, state, words) {
   let isCut = false;
   // The picture is a page; its margins, and the room of a title that tokens do not have, are cut off.
   const cut = () => {
-    svg.querySelector("rect")?.remove();
+    const ground = svg.querySelector("rect");
+    ground?.remove();
     const area = svg.getBBox();
     if (!area.width) return;
     isCut = true;
-    svg.setAttribute("viewBox", [area.x - 12, area.y - 30, area.width + 24, area.height + 42].map(Math.round).join(" "));
+    const [x, y, width, height] = [area.x - 12, area.y - 30, area.width + 24, area.height + 42].map(Math.round);
+    svg.setAttribute("viewBox", `${x} ${y} ${width} ${height}`);
+    svg.prepend(el("rect", { x, y, width, height, fill: "#fff", stroke: "none" }));
   };
   const show = () => {
     const step = state.stepOf(axis), found = signs.find((one) => one.first <= step && step < one.stop);
