@@ -111,7 +111,9 @@ def move(page: Any, step: int) -> None:
 
 def test_forecasts_start_from_the_scrubbed_step(show: Opened) -> None:
     torch.manual_seed(1)
-    model = Forecaster(ForecasterConfig(2, targets=(1,), horizon=3, hidden_size=5, indicate=False))
+    model = Forecaster(
+        ForecasterConfig(2, targets=(1,), horizon=3, hidden_size=5, num_layers=1, indicate=False)
+    )
     model.mean.copy_(torch.tensor([4.0, 20.0]))
     model.deviation.copy_(torch.tensor([2.0, 30.0]))
     values = torch.randn(14, 2).double().numpy() * 10 + 30
@@ -149,13 +151,13 @@ def test_forecasts_start_from_the_scrubbed_step(show: Opened) -> None:
 
 def test_every_step_has_its_labels_probabilities(show: Opened) -> None:
     torch.manual_seed(2)
-    model = Tagger(LabelsConfig(3, features=2, hidden_size=6, num_layers=1))
+    model = Tagger(LabelsConfig(3, features=2, embedding_size=0, hidden_size=6, num_layers=1))
     with torch.no_grad():
         model.readout.weight.mul_(8)
     values, labels = np.random.default_rng(0).normal(size=(9, 2)), torch.tensor([0, 2, 1] * 3)
     x = torch.from_numpy(values).float()
     view = LabelsView(("rest", "walk", "run"), True, SeriesView(("up", "forward"), [values]))
-    page = show(ReportInputs(model, [x], [labels], view=view))
+    page = show(ReportInputs(model, [x], [labels + 1], view=view))
     hidden, _ = run_torch(model.layers, x[:, None])
     with torch.no_grad():
         chances = model.readout(hidden[:, 0]).softmax(-1)
@@ -213,7 +215,12 @@ def test_a_roll_shows_probabilities_and_sounds(show: Opened) -> None:
     assert sounding == {names[key] for key in np.flatnonzero(roll[6])}
     move(page, 0)
     page.click("[data-part=sound]")
-    page.wait_for_function("+document.querySelector('#slider').value >= 2", timeout=30_000)
+    slider = page.locator("#slider")
+    for _ in range(600):
+        if int(slider.input_value()) >= 2:
+            break
+        page.wait_for_timeout(50)
+    assert int(slider.input_value()) >= 2
     page.click("[data-part=sound]")
     assert page.locator("[data-part=sound]").get_attribute("aria-pressed") == "false"
 
@@ -224,7 +231,7 @@ def test_a_tune_can_be_chosen_by_its_notes(show: Opened, engraved: bool) -> None
         pytest.importorskip("verovio")
     tokens = "M:2/4 K:Cmaj c 2 e 2 | [ d f ] 2 g | c 4 |".split()
     torch.manual_seed(5)
-    model = nn.Sequential(nn.Embedding(12, 4), nn.LSTM(4, 6), _First(), nn.Linear(6, 12))
+    model = nn.Sequential(nn.Embedding(20, 4), nn.LSTM(4, 6), _First(), nn.Linear(6, 20))
     music = read_music(tokens)
     assert music is not None
     if not engraved:
@@ -251,10 +258,18 @@ def test_attention_links_the_words_of_source_and_target(show: Opened) -> None:
     with torch.no_grad():
         model.attention.score.weight.mul_(6)
     ids, target = torch.tensor([3, 5, 4, 8, 6]), torch.tensor([4, 7, 5, END])
-    source_words, target_words = "the red house stands here".split(), ["la", "maison", "est", "⟨end⟩"]
+    source_words, target_words = (
+        "the red house stands here".split(),
+        ["la", "maison", "est", "⟨end⟩"],
+    )
     view = PairsView([source_words], [target_words])
     inputs = ReportInputs(
-        model, [ids], [target], [target_words], view=view, forward=lambda m, x: m(x, target[:, None])
+        model,
+        [ids],
+        [target],
+        [target_words],
+        view=view,
+        forward=lambda m, x: m(x, target[:, None]),
     )
     page = show(inputs)
 
