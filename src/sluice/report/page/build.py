@@ -21,7 +21,7 @@ from sluice.report.page.forward import (
     prepare_model,
     run_forward,
 )
-from sluice.report.page.given_data import GivenNames, build_inputs
+from sluice.report.page.given_data import GivenNames, build_inputs, number_labels
 from sluice.report.page.html import PageHead, render_page
 from sluice.report.page.inputs import Forward, LossFunction, ReportError, ReportInputs
 from sluice.report.page.measures import (
@@ -156,6 +156,7 @@ def build_report(
         ours = prepare_model(inputs)
         on_progress("reading", 0.05)
         seen = run_forward(ours, sequence, start, stop)
+        ours = number_labels(ours, seen.outputs.shape[-1])
         graphs = {
             place: layer.cell.graph for place, (layer, _) in collect_layers(seen.tape).items()
         }

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from sluice.insight.interop.torch_models import from_torch
 from sluice.insight.recording.first_nonfinite import find_first_nonfinite
+from sluice.insight.recording.recorded import RecordableModule
 from sluice.insight.recording.recorder import RecordedLayer, Tape, record
 from sluice.nn.stack import RecurrentStack
 from sluice.report.page.attention import capture_attention, join_attention
@@ -90,7 +91,7 @@ class ForwardRecord:
         return self.windows[self.axes[place]]
 
 
-def collect_layers(tape: Tape) -> dict[str, tuple[RecurrentStack, RecordedLayer]]:
+def collect_layers(tape: Tape) -> dict[str, tuple[RecordableModule, RecordedLayer]]:
     """Every layer and direction by its name, with the module that it belongs to."""
     found = {}
     for name in tape:
@@ -138,10 +139,11 @@ def run_forward(inputs: ReportInputs, sequence: int, start: int, stop: int) -> F
     """
     length = inputs.count_steps(sequence) if reads_whole(inputs.model) else stop
     _require_memory(inputs.model, length)
+    model = inputs.model
     with (
-        record(inputs.model) as tape,
-        _capture_first_input(inputs.model) as captured,
-        capture_attention(inputs.model) as attention,
+        record(model) as tape,
+        _capture_first_input(model) as captured,
+        capture_attention(model) as attention,
     ):
         whole = measure_sequence(inputs, sequence, length)
     _require_finite(inputs.model, tape, whole.outputs)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -78,7 +78,7 @@ def build_inputs(
     if isinstance(view, PairsView):
         tokens = [["⟨start⟩", *one[:-1]] for one in view.targets]
     if isinstance(view, LabelsView):
-        classes = view.labels
+        classes = view.labels or None
     return ReportInputs(
         model,
         read,
@@ -92,6 +92,14 @@ def build_inputs(
         output_names=_name_outputs(model, view, names),
         loss=loss,
     )
+
+
+def number_labels(inputs: ReportInputs, count: int) -> ReportInputs:
+    """The inputs with numbers for labels that have no names, as many as a model has outputs."""
+    if not isinstance(inputs.view, LabelsView) or inputs.view.labels:
+        return inputs
+    labels = tuple(map(str, range(count)))
+    return replace(inputs, view=replace(inputs.view, labels=labels), classes=labels)
 
 
 def _split_targets(
