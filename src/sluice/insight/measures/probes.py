@@ -47,10 +47,10 @@ def probe(
     """Can a property be read off these values by a linear map, on data not seen before?
 
     Classes (integer labels): multinomial logistic regression, the least of mean cross-entropy
-    (nats) + penalty/2 · ‖σ W‖², by Newton's method or LBFGS. Numbers: ridge regression in closed form,
-    the least of mean squared error + penalty · ‖σ W‖². σ are the units' standard deviations over the rows to
-    fit, so that the size of the values does not matter. The same is done for *control* labels:
-    every token type is given a random label from the rows that the probe is fitted to; without
+    (nats) + penalty/2 · ‖σ W‖², by Newton's method or LBFGS. Numbers: ridge regression in closed
+    form, the least of mean squared error + penalty · ‖σ W‖². σ are the units' standard deviations
+    over the rows to fit, so that the size of the values does not matter. The same is done for
+    *control* labels: every token type is given a random label from the rows to fit; without
     tokens the labels are shuffled, those of either part among themselves. A probe that does as well
     on them has memorised the tokens, or guessed, and shows nothing about the values.
 
