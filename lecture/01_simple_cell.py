@@ -16,13 +16,13 @@
 #
 # Die Ausgabe liest h. (Elman 1990)
 
-# %% alt="The unit of an Elman cell: x and the old h enter one tanh; its result is the new h" alt_de="Die Einheit einer Elman-Zelle: x und das alte h gehen in ein tanh, sein Ergebnis ist das neue h"
+# %% tags=["translate"] alt="The unit of an Elman cell: x and the old h enter one tanh; its result is the new h" alt_de="Die Einheit einer Elman-Zelle: x und das alte h gehen in ein tanh, sein Ergebnis ist das neue h"
 import torch
 
 import sluice
 from sluice.render.sketch import draw_sketch
 
-draw_sketch(sluice.cells.Elman().graph)
+draw_sketch(sluice.cells.Elman().graph, language="en")
 
 # %% [markdown] lang="en" tags=["slide"]
 # ## A product of Jacobians

@@ -14,14 +14,14 @@
 # - eine Multiplikation und eine Addition: keine Matrix, keine Aktivierungsfunktion auf diesem Weg
 # - entlang dieses Wegs gilt ∂c<sub>t</sub>/∂c<sub>t−1</sub> = f<sub>t</sub>
 
-# %% alt="The LSTM's unit, the line of the cell state drawn from left to right with one product and one sum on it" alt_de="Die LSTM-Einheit: Die Linie des Zellzustands läuft von links nach rechts, darauf ein Produkt und eine Summe"
+# %% tags=["translate"] alt="The LSTM's unit, the line of the cell state drawn from left to right with one product and one sum on it" alt_de="Die LSTM-Einheit: Die Linie des Zellzustands läuft von links nach rechts, darauf ein Produkt und eine Summe"
 import torch
 
 import sluice
 from sluice.insight import plots
 from sluice.render.sketch import draw_series
 
-draw_series(sluice.cells.LSTM().graph)[2]
+draw_series(sluice.cells.LSTM().graph, language="en")[2]
 
 # %% [markdown] lang="en"
 # With forget gates held open and the other paths cut, the gradient of the cell state at the first of 200 steps is what it

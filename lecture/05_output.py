@@ -16,14 +16,14 @@
 #
 # **y<sub>t</sub> = σ(V h<sub>t</sub> + b<sub>y</sub>)** ist die Ausgabe: noch eine Nichtlinearität, und zwar von h allein
 
-# %% alt="The whole LSTM unit: from the cell state, tanh and the output gate lead to the hidden state" alt_de="Die ganze LSTM-Einheit: Vom Zellzustand führen tanh und Output-Gate zum verborgenen Zustand"
+# %% tags=["translate"] alt="The whole LSTM unit: from the cell state, tanh and the output gate lead to the hidden state" alt_de="Die ganze LSTM-Einheit: Vom Zellzustand führen tanh und Output-Gate zum verborgenen Zustand"
 import torch
 
 import sluice
 from sluice.insight import plots
 from sluice.render.sketch import draw_series
 
-draw_series(sluice.cells.LSTM().graph)[3]
+draw_series(sluice.cells.LSTM().graph, language="en")[3]
 
 # %% [markdown] lang="en" tags=["slide"]
 # ## Where are the matrices?

@@ -16,14 +16,14 @@
 # 2. **Rückwärts** durch das entrollte Netz, vom letzten Schritt zum ersten.
 # 3. Die Gradienten aller Kopien **summieren**: Das ist der Gradient der gemeinsamen Gewichte.
 
-# %% tags=["fold"] alt="Three copies of an Elman cell in a row: the state goes from each to the next" alt_de="Drei Kopien einer Elman-Zelle hintereinander: Der Zustand geht von einer zur nächsten"
+# %% tags=["translate"] alt="Three copies of an Elman cell in a row: the state goes from each to the next" alt_de="Drei Kopien einer Elman-Zelle hintereinander: Der Zustand geht von einer zur nächsten"
 import torch
 from torch import nn
 
 import sluice
-from sluice.render.sketch import draw_sketch
+from sluice.render.sketch import draw_unrolled
 
-draw_sketch(sluice.cells.Elman().graph)
+draw_unrolled(sluice.cells.Elman().graph, 3, output=True, language="en")
 
 # %% [markdown] lang="en" tags=["slide"]
 # ## By hand

@@ -11,8 +11,8 @@ from lecture_export.exercises import (
 from lecture_export.notebooks import write_notebook
 from lecture_export.pages import write_page
 from lecture_export.parts import LANGUAGES, Part, read_parts
+from lecture_export.sheets import write_sheets
 from lecture_export.slides import write_slides
-
 
 _LINKS = {
     "en": "[This part as a notebook]({notebook}) · [all slides](slides.html)",
@@ -45,6 +45,8 @@ def write_handouts(parts: list[Part], language: str) -> dict[str, str | bytes]:
     found: dict[str, str | bytes] = {f"{folder}slides.html": write_slides(parts, language)}
     for number, part in enumerate(parts, 1):
         found[folder + _name_notebook(number, part)] = write_notebook(part, language)
+    for name, page in write_sheets(language).items():
+        found[f"{folder}sheets/{name}"] = page
     found[f"{folder}notebooks/exercises.ipynb"] = write_exercise_notebook(language)
     return found
 
