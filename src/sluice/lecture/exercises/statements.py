@@ -150,8 +150,8 @@ HINTS = {
         "Zähle die gelernten Kästen der Skizze: Elman 1, GRU 3, LSTM 4. Jeder liest [h, x].",
     ),
     "labels": Sentence(
-        "Follow each box upwards: what is it multiplied with? The candidate is the only learned box "
-        "with tanh.",
+        "Follow each box upwards: what is it multiplied with? The candidate is the only learned "
+        "box with tanh.",
         "Folge jedem Kasten nach oben: Womit wird er multipliziert? Der Kandidat ist der einzige "
         "gelernte Kasten mit tanh.",
     ),
