@@ -61,11 +61,11 @@ draw_unrolled(graph, 3, language="en")
 # %% [markdown] lang="en"
 # Sheets to print, A4: the [strokes](sheets/lstm-strokes-1.pdf) ([second page](sheets/lstm-strokes-2.pdf)), a [sheet of
 # blanks](sheets/lstm-blanks.pdf) and its [solution](sheets/lstm-solution.pdf), also for the
-# [Elman cell](sheets/elman-blanks.pdf) and the [GRU](sheets/gru-blanks.pdf). `sluice sketch lstm --blanks lstm.pdf` makes them for any cell; the options are in
+# GRU ([blanks](sheets/gru-blanks.pdf), [solution](sheets/gru-solution.pdf)). `sluice sketch lstm --blanks` and `--strokes` make them for any cell; the options are in
 # [equations and sketches](../equations-and-sketches.md).
 
 # %% [markdown] lang="de"
 # Blätter zum Drucken, A4: die [Striche](sheets/lstm-strokes-1.pdf) ([zweite Seite](sheets/lstm-strokes-2.pdf)), ein
 # [Blatt mit Lücken](sheets/lstm-blanks.pdf) und seine [Lösung](sheets/lstm-solution.pdf), auch für die
-# [Elman-Zelle](sheets/elman-blanks.pdf) und die [GRU](sheets/gru-blanks.pdf). `sluice sketch lstm --blanks lstm.pdf --language de` macht sie für jede Zelle; alle
+# GRU ([Blatt](sheets/gru-blanks.pdf), [Lösung](sheets/gru-solution.pdf)). `sluice sketch lstm --blanks --language de` und `--strokes` machen sie für jede Zelle; alle
 # Optionen stehen unter [Equations and sketches](../../equations-and-sketches.md).

@@ -27,6 +27,17 @@ PAGES = {
     str(path.relative_to(ROOT)): path.read_text()
     for path in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
 }
+RUN_HERE = [name for name, text in PAGES.items() if "```python" in text]
+# The lecture's code runs where the site is built.
+if importlib.util.find_spec("jupytext"):
+    from lecture_export.pages import write_page
+    from lecture_export.parts import LANGUAGES, read_parts
+
+    PAGES |= {
+        f"lecture/{language}/{part.name}": write_page(part, language).markdown
+        for part in read_parts()
+        for language in LANGUAGES
+    }
 WITH_PYTHON = [name for name, text in PAGES.items() if "```python" in text]
 MODULES = [
     "sluice",
@@ -92,7 +103,7 @@ def _commands() -> dict[str, typer.core.TyperCommand]:
     return group.commands
 
 
-@pytest.mark.parametrize("page", WITH_PYTHON)
+@pytest.mark.parametrize("page", RUN_HERE)
 def test_python_runs_and_prints_what_its_comment_says(
     page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

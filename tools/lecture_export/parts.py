@@ -66,5 +66,6 @@ def _translate(cell: NotebookNode) -> list[NotebookNode]:
         return [cell]
     english, german = copy.deepcopy(cell), copy.deepcopy(cell)
     english.metadata["lang"], german.metadata["lang"] = LANGUAGES
+    german.id = f"{cell.id}-de"
     german.source = cell.source.replace('language="en"', 'language="de"')
     return [english, german]

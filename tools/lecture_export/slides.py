@@ -100,13 +100,13 @@ def list_slides(part: Part, language: str) -> list[Slide]:
 
 
 def _split(slide: Slide) -> list[Slide]:
-    """A slide for every picture but the first, which stays on ``slide``."""
+    """A slide for every picture of ``slide``, which keeps its words."""
     heading = slide.text.partition("\n")[0]
     later = [
         Slide(heading, pictures=[picture], ratios=[ratio])
-        for picture, ratio in zip(slide.pictures[1:], slide.ratios[1:], strict=True)
+        for picture, ratio in zip(slide.pictures, slide.ratios, strict=True)
     ]
-    slide.pictures, slide.ratios = slide.pictures[:1], slide.ratios[:1]
+    slide.pictures, slide.ratios = [], []
     return later
 
 
