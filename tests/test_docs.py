@@ -217,6 +217,9 @@ def test_the_site_builds_without_a_warning_and_loads_nothing_from_the_network(
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path)]
     process = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600)
     assert process.returncode == 0, process.stderr
+    for folder in (tmp_path / "lecture", tmp_path / "lecture" / "de"):
+        assert (folder / "slides.html").read_text().count('<div class="slide ') > 30
+        assert (folder / "sheets" / "lstm-blanks.pdf").read_bytes().startswith(b"%PDF")
     loaded = (
         r"<(?:script|img|iframe|source)[^>]+src=\"(?:https?:)?//|<link[^>]+href=\"(?:https?:)?//"
     )
