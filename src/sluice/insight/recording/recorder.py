@@ -289,8 +289,8 @@ def record(
     call that starts from the numbers that the call before returned continues it in time, so that a
     loop over steps is one sequence. Inside it a layer refuses, with a RuntimeError, to run under
     torch.compile, torch.export, torch.jit.trace or a ``torch.func`` transform, as do programs
-    compiled or exported before; the tape is then empty. A call whose recording would not fit in the memory that is free raises MemoryError
-    before it is run.
+    compiled or exported before; the tape is then empty. A call whose recording would not fit in the
+    memory that is free raises MemoryError before it is run.
 
     Args:
         model: The model, a recurrent layer, or a stream: ``layer.stream()``.
