@@ -72,8 +72,8 @@ class _FirstInput:
             self.tensors[0].requires_grad_()
         zeros = self.tensors[0].transpose(0, 1) if self._batch_first else self.tensors[0]
         part = zeros[self.done : self.done + count]
-        if part.shape != (count, *rows.shape):  # more steps, or another batch
-            return torch.zeros_like(x)
+        if part.shape != (count, *rows.shape):  # more steps, or another batch: in the graph alone
+            return torch.zeros_like(x, requires_grad=True)
         part = part[0] if dimension is None else part.movedim(0, min(dimension, 1))
         return part.reshape(x.shape)
 
