@@ -82,6 +82,7 @@ class Recording:
     Attributes:
         names: The names of the recorded values.
         graph: The equations that ran.
+        order: Brings the batch of the pass into the caller's order; None where it is in it.
         has_bias: Whether their maps had biases.
         backend: Which backend ran, ``"fused"`` or ``"reference"``.
         every: Every how many steps one was recorded.
@@ -96,9 +97,10 @@ class Recording:
         self.names, self.every = record_spec.select_names(spec.graph), record_spec.every
         self.graph, self.has_bias = spec.graph, spec.has_bias
         self.backend = ""
+        self.order = order
         self.store: TensorStore | None = None
         self.in_chunks = not record_spec.is_complete
-        self._valid, self._order, self._needs_grad = spec.valid_mask, order, False
+        self._valid, self._needs_grad = spec.valid_mask, False
         self._steps = spec.x.shape[0]
         self._values: ValueReader | None = None
         self._gradients: ValueReader | None = None
@@ -129,7 +131,7 @@ class Recording:
         store = self.store = self.store or TensorStore()
         first = -chunk.start % self.every
         for name in self.names:
-            rows = _arrange(read, spec.valid_mask, self._order, 1, name)[first :: self.every]
+            rows = _arrange(read, spec.valid_mask, self.order, 1, name)[first :: self.every]
             store.write(name, chunk.start + first, self._steps, rows, self.every)
         self.backend, self._values = backend, partial(_read_store, store, "")
 
@@ -159,7 +161,7 @@ class Recording:
         )
 
     def _build_reader(self, read: ValueReader, prefix: str) -> ValueReader:
-        arranged = partial(_arrange, read, self._valid, self._order, self.every)
+        arranged = partial(_arrange, read, self._valid, self.order, self.every)
         if self.store is None:
             return _LazyReader(arranged, self.names)
         for name in self.names:
