@@ -15,6 +15,7 @@
 #   make test-clang  the kernels' tests with clang in place of g++, on every instruction set
 #   make test-aarch64, make test-windows  the kernels of those systems, run by qemu and by wine
 #   make docs   build the documentation site into site/; open site/index.html
+#   make slides  the lecture's slides and notebooks, in two languages, in lecture-out/
 #   make bench  measure the tables of bench/results/ again; BENCH="layers streaming" names some of it
 #
 # Variables:
@@ -39,7 +40,7 @@ WEIGHTS := tunes-out/tunes.safetensors
 PIP := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --constraint constraints.txt \
 	$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) $(PIP_ARGS)
 
-.PHONY: tune studio train test test-fast test-torch test-torch-oldest test-torch-newest test-all test-teams test-random-cells lint format types imports sizes docs check sanitize sanitize-threads bench install \
+.PHONY: tune studio train test test-fast test-torch test-torch-oldest test-torch-newest test-all test-teams test-random-cells lint format types imports sizes docs slides check sanitize sanitize-threads bench install \
 	clean
 .DEFAULT_GOAL := test
 # An interrupted training has kept its best weights: make must not delete them.
@@ -139,7 +140,11 @@ docs: $(READY)
 	$(BIN)/python -m mkdocs build --strict
 	@echo "Built: open site/index.html in a browser"
 
-check: lint types imports sizes docs test
+slides: $(READY)
+	$(BIN)/python tools/write_lecture.py lecture-out
+
+# The site is built by one of the tests.
+check: lint types imports sizes test
 
 # The kernels' tests with what g++ checks at run time: addresses, lifetimes, undefined behaviour;
 # or, under ThreadSanitizer, every access that two threads make. One instruction set: builds are slow.

@@ -200,7 +200,7 @@ def test_every_result_of_a_benchmark_has_a_page() -> None:
 def test_the_site_builds_without_a_warning_and_loads_nothing_from_the_network(
     tmp_path: Path,
 ) -> None:
-    for library in ("mkdocs", "material", "mkdocstrings"):
+    for library in ("mkdocs", "material", "mkdocstrings", "jupytext", "nbclient", "ipykernel"):
         if importlib.util.find_spec(library) is None:
             pytest.skip(f"needs {library}")
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path)]

@@ -36,6 +36,7 @@ def typeset_equations(graph: Graph, theme: str = "light") -> Figure:
         leading = _POINTS * _LEADING / 72
         height = 2 * _MARGIN + leading * len(rows)
         drawn = create_figure(width, height, colours)
+        drawn.add_axes((0, 0, 1, 1)).set_axis_off()  # Jupyter shows no figure that has no axes
         for place, row in enumerate(rows):
             y = 1 - (_MARGIN + leading * (place + 0.7)) / height
             for text, x, side in zip(

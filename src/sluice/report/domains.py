@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sluice.files import StrPath
-from sluice.report.music import Music
+from sluice.report.music import TokenMusic
 from sluice.report.properties import Properties
 from sluice.sequence import Vocabulary
 
@@ -54,7 +54,7 @@ class TokenDomain:
     compute_properties: Callable[[Sequence[Sequence[str]]], Properties]
     find_span_starts: Callable[[Sequence[str]], list[int]]
     compute_statistics: Callable[[Sequence[str]], Mapping[str, float]]
-    read_music: Callable[[Sequence[str]], Music | None] = lambda tokens: None
+    read_music: Callable[[Sequence[str]], TokenMusic | None] = lambda tokens: None
 
 
 @cache

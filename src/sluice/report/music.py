@@ -1,36 +1,45 @@
-"""Music that a sequence of tokens spells: notes to draw and sound, and a score."""
+"""Notes of a sequence of tokens, as a page draws and plays them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 
-class Note(NamedTuple):
-    """A note, the token that begins it, and its place in time.
+class TokenNote(NamedTuple):
+    """A note that sounds, and the token that spells it.
 
-    `start` and `length` are in quarter notes, `pitch` is a MIDI number.
+    Attributes:
+        token: index of the token with its pitch.
+        stop: index behind the last token that belongs to it (its length, a tie).
+        start: when it begins, in seconds from the start.
+        length: how long it sounds, in seconds.
+        pitch: MIDI number.
     """
 
     token: int
+    stop: int
     start: float
     length: float
     pitch: int
 
 
 @dataclass(frozen=True)
-class Music:
-    """What can be drawn and sounded of a sequence of tokens.
+class TokenMusic:
+    """What a sequence of tokens sounds like, as written: repeats are played once.
 
     Attributes:
-        notes: in order of their start, repeats not played.
-        seconds_per_quarter: the tempo.
-        score: an SVG image; None where it cannot be engraved.
-        tokens_by_element: the token of each of the image's elements, by the element's id.
+        notes: in the order in which they begin.
+        bars: when each bar begins, in seconds.
+        score: the score as an SVG picture; None where it cannot be drawn.
+        signs: of elements of the score by their ``id``: the tokens ``(first, stop)`` they stand
+            for.
+        remark: why there is no score, or why the music ends early.
     """
 
-    notes: tuple[Note, ...]
-    seconds_per_quarter: float = 0.5
+    notes: Sequence[TokenNote]
+    bars: Sequence[float] = ()
     score: str | None = None
-    tokens_by_element: Mapping[str, int] = field(default_factory=dict)
+    signs: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    remark: str = ""

@@ -157,6 +157,9 @@ def scale_tensors_(tensors: Sequence[Tensor], factor: float) -> None:
 
     This and the two below make one call for all tensors where torch has one.
     """
+    if 0 < factor < 1e-30:  # which float32 holds with few digits or none
+        scale_tensors_(tensors, factor**0.5)
+        factor **= 0.5
     if hasattr(torch, "_foreach_mul_") and tensors:
         torch._foreach_mul_(list(tensors), factor)
         return

@@ -12,7 +12,9 @@ from sluice.insight.measures.regression import fit_ridge
 
 def test_ridge_is_the_least_squares_of_augmented_rows() -> None:
     x, y, penalty = torch.randn(20, 3).double(), torch.randn(20, 2).double(), 0.1
-    rows = np.vstack([np.c_[x, np.ones(20)], np.sqrt(penalty * 20) * np.eye(4)[:3]])
+    rows = np.vstack(
+        [np.c_[x, np.ones(20)], np.sqrt(penalty * 20) * np.diag([*x.numpy().std(0), 0])[:3]]
+    )
     targets = np.vstack([y, np.zeros((3, 2))])
     expected, *_ = np.linalg.lstsq(rows, targets, rcond=None)
     np.testing.assert_allclose(fit_ridge(x, y, penalty).numpy(), expected, rtol=1e-10)
@@ -31,7 +33,8 @@ def test_the_logistic_probe_is_at_its_minimum() -> None:
     weights = probe(x, y, penalty=0.01).weights
     part = torch.cat([x[:60], torch.ones(60, 1).double()], dim=1)
     slope = part.T @ ((part @ weights).softmax(-1) - torch.eye(3).double()[y[:60]]) / 60
-    slope[:-1] += 0.01 * weights[:-1]  # mean cross-entropy + penalty/2 ‖W‖², by hand
+    spread = x[:60].var(0, correction=0).unsqueeze(1)
+    slope[:-1] += 0.01 * spread * weights[:-1]  # mean cross-entropy + penalty/2 ‖σ W‖², by hand
     assert slope.abs().max() < 1e-4
 
 

@@ -10,16 +10,21 @@ import pytest
 import torch
 
 from report.page.sample_models import lstm
-from report.page.test_build import unpack
 from sluice.cells import LSTM
 from sluice.report.page import html, look
 from sluice.report.page.cell_figure import build_cell_figure
-from sluice.report.page.pack import dump_script_json, pack_tensor, round_values
+from sluice.report.page.pack import (
+    dump_script_json,
+    pack_magnitudes,
+    pack_tensor,
+    round_values,
+    unpack_tensor,
+)
 
 
 def test_every_file_of_the_page_is_in_it() -> None:
-    found = {file.name for file in (files("sluice.report.page") / "assets").iterdir()}
-    assert found == {"page.html", *html._STYLES, *html._SCRIPTS}
+    found = {file.name for file in (files("sluice.report.page") / "assets").iterdir()} - {"views"}
+    assert found == {"page.html", *html._STYLES, *html._SCRIPTS, html._MAIN}
 
 
 def test_text_is_escaped() -> None:
@@ -42,7 +47,10 @@ def test_without_matplotlib_the_equations_are_text(monkeypatch: pytest.MonkeyPat
 
 def test_packed_numbers_round_trip() -> None:
     values = torch.randn(7, 5, dtype=torch.float64) * 100
-    error = np.abs(unpack(pack_tensor(values)) - values.numpy()).max()
+    error = np.abs(unpack_tensor(pack_tensor(values)) - values.numpy()).max()
     assert error <= float(values.max() - values.min()) / (2 * 65535) * 1.001
-    assert (unpack(pack_tensor(torch.full((3,), -2.5))) == -2.5).all()
+    assert (unpack_tensor(pack_tensor(torch.full((3,), -2.5))) == -2.5).all()
+    sizes = torch.tensor([0.0, 3e-250, 1e-24, 0.5, 4e20], dtype=torch.float64)
+    np.testing.assert_allclose(unpack_tensor(pack_magnitudes(sizes)), sizes, rtol=0.00501)
+    assert not unpack_tensor(pack_magnitudes(torch.zeros(3))).any()
     assert round_values(torch.tensor([1.23456, float("inf"), 0.0])) == [1.235, None, 0.0]

@@ -39,7 +39,7 @@ def test_a_page_from_a_file_of_text(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     assert str(out) in result.output and out.stat().st_size < 400_000
     data = data_of(out)
-    assert data["tokens"] == ["⟨start⟩", *TEXT][10:60] and data["first"] == 10
+    assert data["axes"][0]["tokens"] == ["⟨start⟩", *TEXT][10:60] and data["axes"][0]["first"] == 10
     assert [place["name"] for place in data["places"]] == ["layers l0", "layers l1"]
     names = data["predictions"]["names"]
     assert [names[k] for k in data["predictions"]["true"]] == list(TEXT[10:60])

@@ -44,7 +44,7 @@ def open_page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Any, A
         browser = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 390, "height": 800}, color_scheme="dark")
         page.on("console", lambda message: events.append(message.text))
-        page.on("pageerror", lambda error: events.append(str(error)))
+        page.on("pageerror", lambda error: events.append(str(error.stack)))
         page.on("request", lambda request: events.append(request.url))
         page.goto(path.as_uri())
         events.remove(path.as_uri())
@@ -53,20 +53,22 @@ def open_page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Any, A
 
 
 def values(page: Any) -> dict[str, str]:
-    cells = page.locator("#values [data-value]").all()
+    cells = page.locator("[data-part=values] [data-value]").all()
     return {cell.get_attribute("data-value"): cell.inner_text() for cell in cells}
 
 
 def test_the_scrubber_shows_what_was_recorded(open_page: tuple[Any, Any, list[str]]) -> None:
     page, tape, events = open_page
-    page.select_option("#unit", "3")
+    page.select_option("[data-part=unit]", "3")
     before = values(page)
     for _ in range(7):
         page.keyboard.press("Escape")
         page.locator("body").press("ArrowRight")
     page.click("#next")
     after = values(page)
-    assert before != after and page.locator("#text .now").get_attribute("data-step") == "8"
+    assert (
+        before != after and page.locator("[data-part=text] .now").get_attribute("data-step") == "8"
+    )
     for name, text in after.items():
         assert float(text) == pytest.approx(float(tape["layer"][name][8, 0, 3]), abs=6e-4)
     in_sketch = page.locator("svg text.live").all_text_contents()
@@ -78,7 +80,7 @@ def test_the_scrubber_shows_what_was_recorded(open_page: tuple[Any, Any, list[st
 
 def test_pointing_at_a_heat_map_shows_its_value(open_page: tuple[Any, Any, list[str]]) -> None:
     page, tape, events = open_page
-    page.select_option("#order", "number")
+    page.select_option("[data-part=order]", "number")
     plane = page.locator('figure[data-value="forget"] .plane')
     plane.scroll_into_view_if_needed()
     box = plane.bounding_box()
@@ -90,7 +92,7 @@ def test_pointing_at_a_heat_map_shows_its_value(open_page: tuple[Any, Any, list[
         float(tape["layer"].forget[12, 0, 5]), abs=6e-4
     )
     page.mouse.click(x, y)
-    assert page.locator("#values h3").inner_text().endswith("unit 5, step 12")
+    assert page.locator("[data-part=values] h3").inner_text().endswith("unit 5, step 12")
     assert events == []
 
 
@@ -98,8 +100,8 @@ def test_every_control_works_in_both_themes(open_page: tuple[Any, Any, list[str]
     page, _, events = open_page
     looks = set()
     for colour in ("forget", "loss", "influence"):
-        page.select_option("#colour", colour)
-        looks.add(page.locator("#text span").nth(9).get_attribute("style"))
+        page.select_option("[data-part=colour]", colour)
+        looks.add(page.locator("[data-part=text] span").nth(9).get_attribute("style"))
     assert len(looks) == 3
     dark = page.evaluate("getComputedStyle(document.body).backgroundColor")
     page.click("#theme")
@@ -116,10 +118,10 @@ def test_every_control_works_in_both_themes(open_page: tuple[Any, Any, list[str]
 def test_selective_units_can_be_selected(open_page: tuple[Any, Any, list[str]]) -> None:
     page, _, _ = open_page
     page.set_viewport_size({"width": 1280, "height": 900})
-    assert set(page.locator("#text").inner_text()) == set("ab<&↵\n")
-    button = page.locator("#followed button").nth(1)
+    assert set(page.locator("[data-part=text]").inner_text()) == set("ab<&↵\n")
+    button = page.locator("[data-part=followed] button").nth(1)
     unit = button.get_attribute("data-unit")
     assert float(button.inner_text().split()[-1]) <= 1
     button.click()
-    assert page.locator("#unit").input_value() == unit
-    assert page.locator("#of").input_value() == "unit"
+    assert page.locator("[data-part=unit]").input_value() == unit
+    assert page.locator("[data-part=of]").input_value() == "unit"

@@ -295,3 +295,23 @@ def test_the_requested_precision_is_that_of_the_layers() -> None:
         plan(epochs=1, precision="bfloat16"),
     )
     assert model.layers.precision == "bfloat16"
+
+
+@pytest.mark.parametrize("size", [1e-30, 1e22, 1e36])
+def test_gradients_are_clipped_at_any_size_of_float32(size: float) -> None:
+    class Steep(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layers = sluice.nn.GRU(2, 2)  # without a part in the loss
+            self.weight = nn.Parameter(torch.zeros(2))
+
+        def loss(self, batch: Batch, state: Any = None) -> tuple[Loss, Any]:
+            slope = size * torch.tensor([3.0, -4.0])
+            return Loss((slope * self.weight).sum(), 1), state
+
+    model, reports = Steep(), list[Progress]()
+    given = FixedBatches([batch(3)])
+    train(model, given, given, plan(epochs=1, max_grad_norm=1.0), on_progress=reports.append)
+    assert reports[0].gradient_norm == pytest.approx(5 * size)
+    step = -0.1 * torch.tensor([3.0, -4.0]) * min(size, 0.2)
+    torch.testing.assert_close(model.weight.detach(), step, rtol=1e-5, atol=0)

@@ -11,6 +11,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -46,14 +47,14 @@ def start(folder: Path, *options: str) -> subprocess.Popen[str]:
     )  # fmt: skip
 
 
-@pytest.fixture
-def running(tmp_path: Path) -> Iterator[Running]:
-    process = start(tmp_path / "studio", "--workers", "2")
+@contextmanager
+def run_studio(folder: Path) -> Iterator[Running]:
+    process = start(folder, "--workers", "2")
     assert process.stdout is not None
     first = process.stdout.readline()
     found = re.search(r"http://\S+", first)
     assert found, (first, process.communicate())
-    opened = Running(process, found[0], tmp_path / "studio")
+    opened = Running(process, found[0], folder)
     try:
         opened.read("/healthz")
         yield opened
@@ -63,6 +64,20 @@ def running(tmp_path: Path) -> Iterator[Running]:
             if process.poll() is None or pid != process.pid:
                 os.kill(pid, signal.SIGKILL)
         process.communicate()
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[Running]:
+    """For tests that kill its processes."""
+    with run_studio(tmp_path / "studio") as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """For tests that leave it as it is."""
+    with run_studio(tmp_path_factory.mktemp("shared") / "studio") as opened:
+        yield opened
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 60.0) -> None:
@@ -106,25 +121,25 @@ def test_children_do_not_outlive_a_killed_parent(running: Running) -> None:
     wait_for(lambda: not any(is_running(pid) for pid in children))
 
 
-def test_a_folder_serves_one_studio_at_a_time(running: Running) -> None:
-    process = start(running.folder)
+def test_a_folder_serves_one_studio_at_a_time(shared: Running) -> None:
+    process = start(shared.folder)
     _, error = process.communicate(timeout=30)
     assert process.returncode == 2
     assert "Another studio runs in the folder" in error and error.count("\n") == 1
 
 
-def test_a_keeper_s_link_leads_to_where_the_site_runs(running: Running) -> None:
+def test_a_keeper_s_link_leads_to_where_the_site_runs(shared: Running) -> None:
     command = [sys.executable, "-m", "sluice", "studio", "keeper", "Una", "una@example.org"]
     result = subprocess.run(
-        [*command, "--folder", str(running.folder)], capture_output=True, text=True, check=True
+        [*command, "--folder", str(shared.folder)], capture_output=True, text=True, check=True
     )
-    assert result.stdout.startswith(f"{running.address}/invitation/")
-    assert "Una" in running.read(result.stdout.strip().removeprefix(running.address))
+    assert result.stdout.startswith(f"{shared.address}/invitation/")
+    assert "Una" in shared.read(result.stdout.strip().removeprefix(shared.address))
 
 
-def test_the_log_has_the_route_and_not_the_address_of_a_page(running: Running) -> None:
-    running.read("/healthz?token=secret")
-    log = next((running.folder / "log").iterdir())
+def test_the_log_has_the_route_and_not_the_address_of_a_page(shared: Running) -> None:
+    shared.read("/healthz?token=secret")
+    log = next((shared.folder / "log").iterdir())
     wait_for(lambda: '"/healthz"' in log.read_text())
     events = [json.loads(line) for line in log.read_text().splitlines()]
     found = next(event for event in events if event.get("route") == "/healthz")

@@ -88,7 +88,7 @@ def product_singular_values(jacobians: Tensor) -> Tensor:
         ``(time, batch, states)``, float64, descending, without unit.
 
     Raises:
-        ValueError: ``jacobians`` has another shape, or no steps.
+        ValueError: ``jacobians`` has another shape, no steps, or is not finite.
 
     Example:
         >>> import torch, sluice
@@ -101,11 +101,24 @@ def product_singular_values(jacobians: Tensor) -> Tensor:
             "jacobians must have the shape (time, batch, states, states) with at least one "
             f"step, got {tuple(jacobians.shape)}"
         )
-    product, found = jacobians[0].double(), [torch.linalg.svdvals(jacobians[0].double())]
-    for jacobian in jacobians[1:]:
-        product = jacobian.double() @ product
-        found.append(torch.linalg.svdvals(product))
+    if not bool(jacobians.isfinite().all()):
+        raise ValueError("jacobians must be finite, got NaN or infinity: the run has diverged")
+    batch, states = jacobians.shape[1:3]
+    product = torch.eye(states, dtype=torch.float64, device=jacobians.device).expand(batch, -1, -1)
+    size, found = product.new_zeros(batch, 1), list[Tensor]()  # ln of what it was divided by
+    for jacobian in jacobians.double():
+        peak = _find_peak(jacobian)
+        product, size = (jacobian / peak) @ product, size + peak.log().squeeze(-1)
+        peak = _find_peak(product)
+        product, size = product / peak, size + peak.log().squeeze(-1)
+        found.append((torch.linalg.svdvals(product).log() + size).exp())
     return torch.stack(found)
+
+
+def _find_peak(matrices: Tensor) -> Tensor:
+    """The largest absolute number of each matrix, ``(batch, 1, 1)``; 1 for zeros."""
+    peak = matrices.abs().amax((-2, -1), keepdim=True)
+    return torch.where(peak > 0, peak, 1.0)
 
 
 def lyapunov_spectrum(

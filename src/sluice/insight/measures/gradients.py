@@ -10,6 +10,7 @@ from torch import Tensor
 
 from sluice.equations.graph import Elementwise, Graph, Leaf, Node, sort_topologically
 from sluice.insight.dynamics.step_map import Trajectory, run_trajectory
+from sluice.insight.measures.norms import compute_norm
 from sluice.insight.recording.recorded import RecordedLayer, RecordedModule
 from sluice.nn.stack import RecurrentStack
 
@@ -27,8 +28,8 @@ def gradient_flow(recorded: RecordedLayer | RecordedModule, name: str = "h") -> 
         name: Which value, ``"h"``, ``"c"``, or any other name of the cell.
 
     Returns:
-        ``(time, batch)``, in units of the loss per unit of the value; zero where a sequence has
-        ended.
+        ``(time, batch)``, float64, in units of the loss per unit of the value; zero where a
+        sequence has ended.
 
     Raises:
         KeyError: the cell has no value of that name.
@@ -42,9 +43,7 @@ def gradient_flow(recorded: RecordedLayer | RecordedModule, name: str = "h") -> 
         >>> sluice.insight.gradient_flow(tape.layer(0), "c").shape
         torch.Size([5, 2])
     """
-    gradient: Tensor = recorded.gradient[name]
-    size: Tensor = gradient.norm(dim=-1)
-    return size
+    return compute_norm(recorded.gradient[name])
 
 
 def gradients_per_loss(
@@ -66,7 +65,7 @@ def gradients_per_loss(
         name: Which value, as for `gradient_flow`.
 
     Returns:
-        ``(losses, time, batch)``: in row τ, column t; zero for t > τ in a forward layer.
+        ``(losses, time, batch)``, float64: in row τ, column t; zero for t > τ in a forward layer.
 
     Raises:
         ValueError: ``losses`` has no time dimension or no steps.
@@ -86,7 +85,7 @@ def gradients_per_loss(
         if gradient is before:
             raise RuntimeError("a loss does not depend on the last pass that this tape recorded")
         before = gradient
-        found.append(gradient.norm(dim=-1))
+        found.append(compute_norm(gradient))
     return torch.stack(found)
 
 
@@ -104,8 +103,8 @@ def connectivity(logits: Tensor, x: Tensor, targets: Tensor) -> Tensor:
         targets: ``(time, batch)``, integers: which logit counts, the true or the predicted token.
 
     Returns:
-        ``(logits, time, batch)``: in row τ, column t, logits per unit of the input; zero for
-        t > τ in a forward model.
+        ``(logits, time, batch)``, float64: in row τ, column t, logits per unit of the input; zero
+        for t > τ in a forward model.
 
     Raises:
         ValueError: the shapes do not fit.
@@ -131,7 +130,7 @@ def connectivity(logits: Tensor, x: Tensor, targets: Tensor) -> Tensor:
     for (gradient,) in _run_backward_per_step(picked, [x]):
         if gradient is None:
             raise RuntimeError("the logits do not depend on this x; give the tensor they came from")
-        found.append(gradient.norm(dim=-1))
+        found.append(compute_norm(gradient))
     return torch.stack(found)
 
 
@@ -228,14 +227,15 @@ def forget_product(forget: Tensor) -> Tensor:
         forget: The recorded value that multiplies the state, ``(time, batch, hidden)``.
 
     Returns:
-        The same shape; 1 at the last step.
+        The same shape, float64; 1 at the last step.
 
     Example:
         >>> import torch
         >>> forget_product(torch.tensor([0.1, 0.5, 0.5])[:, None, None]).flatten().tolist()
         [0.25, 0.5, 1.0]
     """
-    later = torch.cat([forget[1:], torch.ones_like(forget[:1])])
+    wide = forget.double()  # in float32 half a state is lost to 0 after 150 steps
+    later = torch.cat([wide[1:], torch.ones_like(wide[:1])])
     return later.flip(0).cumprod(0).flip(0)
 
 
@@ -298,12 +298,12 @@ def _unroll(run: Trajectory, state: str, gate: str | None) -> tuple[list[Tensor]
 def _compute_derivatives(states: list[Tensor]) -> tuple[Tensor, Tensor]:
     """∂c_T/∂c_t of each step: its diagonal, and its norm; some rows at a time."""
     last, (batch, width) = states[-1], states[-1].shape
-    diagonals, squares = [], last.new_zeros(len(states), batch)
+    diagonals, norms = [], []
     identity = torch.eye(width, dtype=last.dtype, device=last.device)
     for start in range(0, width, _ROWS_AT_ONCE):
         upstream = identity[start : start + _ROWS_AT_ONCE].unsqueeze(1).expand(-1, batch, -1)
         found = torch.autograd.grad(last, states, upstream, True, is_grads_batched=True)
         rows = torch.stack(found)  # time, unit of the last step, batch, unit of this
         diagonals.append(rows.diagonal(start, 1, 3).detach())
-        squares += rows.detach().square().sum(dim=(1, 3))
-    return torch.cat(diagonals, dim=-1), squares.sqrt()
+        norms.append(compute_norm(rows, (1, 3)))
+    return torch.cat(diagonals, dim=-1), compute_norm(torch.stack(norms), 0)

@@ -151,7 +151,8 @@ def memory_capacity(
         delays: How many delays: k = 0 … delays − 1.
         warm_up: How many first steps are left out.
         train: The share of the steps left that the readout is fitted to.
-        penalty: The ridge's penalty, relative to the number of rows.
+        penalty: The ridge's penalty, relative to the number of rows, of weights for states of
+            standard deviation 1.
 
     Returns:
         ``(delays,)``, float64, between 0 and 1 each; chance is about 1 / (held-out steps).
@@ -220,6 +221,7 @@ def memory_length(influence: Tensor, threshold: float = 0.01) -> Tensor:
     if not 0 < threshold <= 1:
         raise ValueError(f"threshold must be above 0 and at most 1, got {threshold}")
     steps = torch.arange(len(influence), device=influence.device)
+    influence = influence.double()
     lags = (steps[:, None] - steps).unsqueeze(-1)
     known = torch.where(lags >= 0, influence, 0)
     matters = (known >= threshold * known.amax(1, keepdim=True)) & (known > 0)

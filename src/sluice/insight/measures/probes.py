@@ -8,11 +8,23 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from sluice.insight.measures.regression import correlation, fit_ridge, flatten_steps, predict
+from sluice.insight.measures.norms import compute_norm
+from sluice.insight.measures.regression import (
+    correlation,
+    fit_ridge,
+    flatten_steps,
+    predict,
+    standardise,
+    undo_standardise,
+)
 
 
 class Probe(NamedTuple):
-    """What `probe` gives; scores are accuracies for classes, R² for numbers."""
+    """What `probe` gives; scores are accuracies for classes, R² for numbers.
+
+    R² compares with the variance of the rows that are judged. Where those do not vary it has no
+    meaning, and is NaN.
+    """
 
     score: float
     """On the rows held out."""
@@ -25,7 +37,7 @@ class Probe(NamedTuple):
 
     @property
     def selectivity(self) -> float:
-        """score − control: what is encoded beyond what a probe could memorise."""
+        """score − control: what is encoded beyond what a probe could memorise; NaN if either is."""
         return self.score - self.control
 
 
@@ -42,10 +54,12 @@ def probe(
     """Can a property be read off these values by a linear map, on data not seen before?
 
     Classes (integer labels): multinomial logistic regression, the least of mean cross-entropy
-    (nats) + penalty/2 · ‖W‖², by LBFGS. Numbers: ridge regression in closed form, the least of mean
-    squared error + penalty · ‖W‖². The same is done for *control* labels: every token type is
-    given a random label from the rows that the probe is fitted to. A probe that does as well on
-    them has memorised the tokens and shows nothing about the values.
+    (nats) + penalty/2 · ‖σ W‖², by LBFGS. Numbers: ridge regression in closed form, the least of
+    mean squared error + penalty · ‖σ W‖². σ are the units' standard deviations over the rows to
+    fit, so that the size of the values does not matter. The same is done for *control* labels:
+    every token type is given a random label from the rows that the probe is fitted to; without
+    tokens the labels are shuffled, those of either part among themselves. A probe that does as well
+    on them has memorised the tokens, or guessed, and shows nothing about the values.
 
     Source: Alain & Bengio 2016 (probes); Hewitt & Liang 2019, "Designing and interpreting probes
     with control tasks" (control labels, selectivity).
@@ -55,10 +69,10 @@ def probe(
         labels: The property, ``(time, batch)`` or ``(rows,)``; integers from 0 are classes,
             floating-point numbers are numbers.
         tokens: The token of each, as ``labels`` are laid out, integers; None for none: then
-            every row is a type of its own, and the control is chance.
+            the control is chance.
         held_out: The share of rows, the last ones, that is held out for the score. Rows are in the
             order of sequences, so with several of them other sequences are held out.
-        penalty: The weight of ‖W‖².
+        penalty: The weight of ‖σ W‖².
         seed: Of the control labels.
         lengths: How many steps of each sequence count, ``(batch,)``; None for all.
 
@@ -66,8 +80,8 @@ def probe(
         A `Probe`; torch's global generator is not used.
 
     Raises:
-        ValueError: shapes do not fit, the labels do not vary, a part has no rows, or values are
-            not finite.
+        ValueError: shapes do not fit, the labels of the rows to fit do not vary, a part has no
+            rows, classes are negative, or values or labels are not finite.
 
     Example:
         >>> import torch, sluice
@@ -81,6 +95,10 @@ def probe(
     cut = len(x) - int(held_out * len(x))
     if not 0 < cut < len(x):
         raise ValueError(f"held_out={held_out} of {len(x)} rows leaves one part empty")
+    if y.is_floating_point() and not bool(y.isfinite().all()):
+        raise ValueError("labels must be finite, got NaN or infinity; leave out those rows")
+    if not y.is_floating_point() and bool((y < 0).any()):
+        raise ValueError(f"classes are counted from 0, got {int(y.min())}; leave out those rows")
     if bool((y[:cut] == y[0]).all()):
         raise ValueError("the labels do not vary over the rows to fit; there is nothing to learn")
     if not bool(x.isfinite().all()):
@@ -106,10 +124,12 @@ def _flatten_labels(values: Tensor, labels: Tensor, lengths: Tensor | None) -> T
 
 
 def _draw_control_labels(labels: Tensor, types: Tensor | None, cut: int, seed: int) -> Tensor:
-    """A label for every token type, drawn from the first ``cut`` labels."""
+    """A label for every token type from the first ``cut``; without types, those of each part."""
     generator = torch.Generator().manual_seed(seed)
     if types is None:
-        types = torch.arange(len(labels), device=labels.device)
+        order = torch.randperm(cut, generator=generator)
+        rest = torch.randperm(len(labels) - cut, generator=generator) + cut
+        return labels[torch.cat([order, rest]).to(labels.device)]
     _, places = types.unique(return_inverse=True)
     drawn = torch.randint(cut, (int(places.max()) + 1,), generator=generator)
     return labels[drawn.to(labels.device)][places]
@@ -123,6 +143,7 @@ def _fit(x: Tensor, y: Tensor, penalty: float) -> Tensor:
 
 @torch.enable_grad()
 def _fit_logistic(x: Tensor, y: Tensor, penalty: float) -> Tensor:
+    x, means, sizes = standardise(x)
     weights = x.new_zeros(x.shape[1] + 1, int(y.max()) + 1, requires_grad=True)
     optimiser = torch.optim.LBFGS([weights], max_iter=200, line_search_fn="strong_wolfe")
 
@@ -134,15 +155,17 @@ def _fit_logistic(x: Tensor, y: Tensor, penalty: float) -> Tensor:
         return total
 
     optimiser.step(loss)
-    return weights.detach()
+    return undo_standardise(weights.detach(), means, sizes)
 
 
 def _score(x: Tensor, y: Tensor, weights: Tensor) -> float:
     found = predict(x, weights)
+    if y.is_floating_point() and bool((y == y[0]).all()):
+        return float("nan")
     if not y.is_floating_point():
         return float((found.argmax(-1) == y).double().mean())
-    left = (y - found.squeeze(-1)).square().sum()
-    return float(1.0 - left / (y - y.mean()).square().sum())
+    left, spread = compute_norm(y - found.squeeze(-1)), compute_norm(y - y.mean())
+    return float(1.0 - (left / spread).square())
 
 
 def find_correlated_units(

@@ -5,19 +5,45 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from sluice.insight.measures.norms import compute_norm
+
 
 def fit_ridge(x: Tensor, y: Tensor, penalty: float) -> Tensor:
-    """The weights of y ≈ [x, 1] W with least ‖y − [x, 1] W‖² + penalty · rows · ‖W‖².
+    """The weights of y ≈ [x, 1] W with least ‖y − [x, 1] W‖² + penalty · rows · ‖σ W‖².
 
     ``x`` is ``(rows, features)`` and ``y`` ``(rows, targets)``; the weights, ``(features + 1,
-    targets)``, end with the constant, which is not penalised.
+    targets)``, end with the constant, which is not penalised. σ are the standard deviations of the
+    features, so that the fit does not depend on their units.
     """
-    mean_x, mean_y = x.mean(0), y.mean(0)
-    centred = x - mean_x
-    scale = torch.full((x.shape[1],), penalty * len(x), dtype=x.dtype, device=x.device)
-    gram = centred.T @ centred + torch.diag(scale)
-    weights = torch.linalg.lstsq(gram, centred.T @ (y - mean_y), driver="gelsd").solution
-    return torch.cat([weights, (mean_y - mean_x @ weights).unsqueeze(0)])
+    (x, means, sizes), unit = standardise(x), find_scale(y)
+    y = y / unit
+    mean_y = y.mean(0)
+    gram = x.T @ x + penalty * len(x) * torch.eye(x.shape[1], dtype=x.dtype, device=x.device)
+    weights = torch.linalg.lstsq(gram, x.T @ (y - mean_y), driver="gelsd").solution
+    return undo_standardise(torch.cat([weights, mean_y.unsqueeze(0)]), means, sizes) * unit
+
+
+def standardise(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Columns less their means, divided by their standard deviations; the means and these.
+
+    In float64, whatever the size of the numbers. A column that does not vary is divided by 1.
+    """
+    wide, scale = x.double(), find_scale(x.double())
+    scaled = wide / scale
+    means = scaled.mean(0)
+    deviation = compute_norm(scaled - means, 0) / len(wide) ** 0.5
+    # A constant less its mean may be a rounding error.
+    deviation = torch.where(wide.amax(0) > wide.amin(0), deviation, 0)
+    unit = torch.where(deviation > 0, deviation, 1.0)
+    centred = torch.where(deviation > 0, scaled - means, 0.0)
+    return centred / unit, means * scale, unit * scale
+
+
+def undo_standardise(weights: Tensor, means: Tensor, sizes: Tensor) -> Tensor:
+    """Weights of what `standardise` gives, the constant last, as those of the columns."""
+    raw = weights[:-1] / sizes.unsqueeze(1)
+    constant = weights[-1] - ((means / sizes).unsqueeze(0) @ weights[:-1]).squeeze(0)
+    return torch.cat([raw, constant.unsqueeze(0)])
 
 
 def predict(x: Tensor, weights: Tensor) -> Tensor:
@@ -27,9 +53,17 @@ def predict(x: Tensor, weights: Tensor) -> Tensor:
 
 def correlation(a: Tensor, b: Tensor) -> Tensor:
     """Pearson's correlation over the first dimension; 0 where one of the two does not vary."""
-    a, b = a - a.mean(0), b - b.mean(0)
-    scale = (a.square().sum(0) * b.square().sum(0)).sqrt()
-    return torch.where(scale > 0, (a * b).sum(0) / scale.clamp_min(1e-300), 0.0)
+    (a, _, _), (b, _, _) = standardise(a), standardise(b)
+    return (a * b).mean(0)
+
+
+def find_scale(values: Tensor) -> Tensor:
+    """The largest absolute number of each column; 1 where that is 0 or not finite.
+
+    Divided by it, columns have squares that are neither 0 nor infinite for their size alone.
+    """
+    peak = values.abs().amax(0)
+    return torch.where((peak > 0) & peak.isfinite(), peak, 1.0)
 
 
 def flatten_steps(values: Tensor, lengths: Tensor | None = None) -> Tensor:

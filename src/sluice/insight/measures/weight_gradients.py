@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from sluice.equations.instrument import find_learned_maps
+from sluice.insight.measures.norms import compute_norm
 from sluice.insight.recording.recorded import RecordedLayer, RecordedModule
 from sluice.insight.recording.recorder import Tape, select_layer
 from sluice.run.recording.recorded_pass import Recording
@@ -84,7 +85,7 @@ def step_weight_gradients(
         norms[f"weight_{name}"] = part.compute_norms()
         full[f"weight_{name}"] = part.compute_contributions(steps)
         if part.bias:
-            norms[f"bias_{name}"] = part.delta.double().sum(1).norm(dim=-1)
+            norms[f"bias_{name}"] = compute_norm(part.delta.double().sum(1))
             full[f"bias_{name}"] = part.delta[steps].sum(1)
     return WeightGradients(norms, full if steps else {})
 
@@ -121,19 +122,29 @@ class _GateMap:
         numbers = self.heads * batch**2 if inner else rows * columns // self.heads
         at_once = max(1, _NUMBERS_AT_ONCE // max(1, numbers + batch * (rows + columns)))
         found = [
-            _compute_squared_norms(*self._split_heads(slice(t, t + at_once)), inner)
+            _compute_norms(*self._split_heads(slice(t, t + at_once)), inner)
             for t in range(0, len(self.delta), at_once)
         ]
-        return torch.cat(found).sqrt()
+        return torch.cat(found)
 
 
-def _compute_squared_norms(delta: Tensor, operand: Tensor, inner: bool) -> Tensor:
-    """‖Σ_b δ_b ⊗ o_b‖² of each step: as Σ (δ_b·δ_b')(o_b·o_b') where that is less work."""
-    delta, operand = delta.double(), operand.double()
-    if not inner:
-        return (delta.mT @ operand).square().sum(dim=(1, 2, 3))
-    products = (delta @ delta.mT) * (operand @ operand.mT)
-    return products.sum(dim=(1, 2, 3)).clamp(min=0)
+def _compute_norms(delta: Tensor, operand: Tensor, inner: bool) -> Tensor:
+    """‖Σ_b δ_b ⊗ o_b‖ of each step: by Σ (δ_b·δ_b')(o_b·o_b') where that is less work."""
+    (delta, rise), (operand, width) = _scale_steps(delta), _scale_steps(operand)
+    if inner:
+        products = (delta @ delta.mT) * (operand @ operand.mT)
+        norms = products.sum(dim=(1, 2, 3)).clamp(min=0).sqrt()
+    else:
+        norms = compute_norm(delta.mT @ operand, (1, 2, 3))
+    return norms * rise * width
+
+
+def _scale_steps(values: Tensor) -> tuple[Tensor, Tensor]:
+    """Values in float64 divided by the largest of their step, so that squares stay in range."""
+    wide = values.double()
+    peak = wide.abs().amax(dim=(1, 2, 3)) if wide.numel() else wide.new_zeros(len(wide))
+    peak = torch.where((peak > 0) & peak.isfinite(), peak, 1.0)
+    return wide / peak[:, None, None, None], peak
 
 
 def _collect_gate_maps(layer: RecordedLayer) -> dict[str, _GateMap]:

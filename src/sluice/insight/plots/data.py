@@ -111,4 +111,5 @@ def peak_order(values: Array) -> Indices:
 
 def find_most_variable(values: Array, count: int) -> list[int]:
     """The units with the largest standard deviation over time, the largest first."""
-    return [int(unit) for unit in np.argsort(-values.std(axis=0), kind="stable")[:count]]
+    scale = np.abs(values).max(initial=0.0) or 1.0  # a square must not be infinite or 0
+    return [int(unit) for unit in np.argsort(-(values / scale).std(axis=0), kind="stable")[:count]]

@@ -32,7 +32,7 @@ def plot_gradient_flow(
     exactly 0, which a logarithmic axis cannot show, leaves a gap; the legend counts them.
 
     Args:
-        norms: For each model ``(time,)``, as ``tape.gradient.h.norm(dim=-1).mean(dim=1)``, or
+        norms: For each model ``(time,)``, as ``gradient_flow(tape.layer(0)).mean(dim=1)``, or
             ``(runs, time)``; not negative.
         label: Label of the vertical axis.
 

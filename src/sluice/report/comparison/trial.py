@@ -12,9 +12,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Generator, Tensor, nn
-from torch.nn.utils import clip_grad_norm_
+from torch.nn.utils import clip_grad_norm_, get_total_norm
 
 from sluice.cells.cell import Cell
+from sluice.insight.measures.norms import compute_norm, compute_total_norm
 from sluice.insight.recording.recorder import record
 from sluice.nn.recurrent import Recurrent
 from sluice.report.comparison.settings import (
@@ -24,6 +25,7 @@ from sluice.report.comparison.settings import (
     TrialSpec,
 )
 from sluice.report.tasks import LagTask, TaskBatch
+from sluice.run.torch_state import scale_tensors_
 
 _GRADIENT_SEQUENCES = 64
 _FORGET_BIAS = 1.0
@@ -122,8 +124,7 @@ def measure_gradient_norms(
         task.loss(model(batch.inputs), batch.targets).backward()
     model.zero_grad()
     gradient = tape.layer(0).gradient
-    # In float64: the square of a vanishing float32 is zero.
-    norms = [gradient[s.name].double().norm(dim=-1) for s in model.layer.cell.graph.states]
+    norms = [compute_norm(gradient[s.name]) for s in model.layer.cell.graph.states]
     found: NDArray[np.float64] = torch.stack(norms).mean(dim=-1).amax(dim=0).numpy()
     return np.nan_to_num(found * batch.inputs.shape[1], nan=0.0, posinf=0.0)
 
@@ -195,6 +196,9 @@ class Trial:
         drawn = self.settings.task.draw(self.spec.lag, self.settings.batch, self.generator)
         self.optimizer.zero_grad()
         torch.autograd.backward(self.settings.task.loss(self.model(drawn.inputs), drawn.targets))
+        gradients = [one.grad for one in self.model.parameters() if one.grad is not None]
+        if not bool(get_total_norm(gradients).isfinite()):  # its squares may be infinite alone
+            scale_tensors_(gradients, 1.0 / compute_total_norm(gradients))
         clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimizer.step()
 

@@ -196,7 +196,7 @@ def _measure(
     labels = None if target is None or target.is_floating_point() or not target.dim() else target
     resting = measure_influence(forward, labels)
     memories = {
-        place: measure_memory(forward, recorded, layer.cell.graph)
+        place: measure_memory(forward, place, recorded, layer.cell.graph)
         for place, (layer, recorded) in there.items()
     }
     follow, whole = [], max(1, len(there) * len(inputs.properties))
@@ -206,7 +206,10 @@ def _measure(
         on_progress(f"asking what units follow: {one.name}", 0.4 + 0.4 * len(follow) / whole)
     on_progress("looking for other places", 0.8)
     edges = span_edges(None if inputs.spans is None else inputs.spans[sequence], start, stop)
-    shown = {place: there[place][1][name][start:stop] for place, name in states.items()}
+    shown = {
+        place: there[place][1][name][slice(*forward.find_window(place))]
+        for place, name in states.items()
+    }
     return Measurements(
         flowing, resting, memories, follow, list(find_spans(dataset, shown, edges, sequence, start))
     )

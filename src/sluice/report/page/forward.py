@@ -17,7 +17,6 @@ from sluice.insight.recording.recorder import RecordedLayer, Tape, record
 from sluice.nn.stack import RecurrentStack
 from sluice.report.page.inputs import Forward, ReportError, ReportInputs
 from sluice.report.page.view_inputs import PairsView, StepAxis, find_step_axis
-from sluice.run.spec import join_output
 
 ROWS = 3000
 """How many steps of the data are read for probes and for other places."""
@@ -201,13 +200,11 @@ class StateDataset:
 
     Attributes:
         values: For each layer its memory state, ``(time, batch, units)``.
-        outputs: For each layer its output, the first state, of the same shape.
         lengths: Steps of each sequence, ``(batch,)``.
         sequence_ids: Which of the data's sequences each is.
     """
 
     values: dict[str, Tensor]
-    outputs: dict[str, Tensor]
     lengths: Tensor
     sequence_ids: list[int]
 
@@ -216,19 +213,17 @@ def collect_states(inputs: ReportInputs, states: dict[str, str], rows: int = ROW
     """The first ``rows`` steps of the data; ``states`` has each layer's memory state."""
     lengths: dict[int, int] = {}
     values: dict[str, list[Tensor]] = {place: [] for place in states}
-    outputs: dict[str, list[Tensor]] = {place: [] for place in states}
     for number, sequence in enumerate(inputs.inputs):
         steps = min(len(sequence), rows - sum(lengths.values()))
         if steps < 1:
             continue
         with torch.no_grad(), record(inputs.model) as tape:
             inputs.call(inputs.model, inputs.batch(number, steps))
-        for place, (layer, recorded) in collect_layers(tape).items():
+        for place, (_, recorded) in collect_layers(tape).items():
             values[place].append(recorded[states[place]][:, 0])
-            outputs[place].append(join_output(layer.cell.graph, recorded)[:, 0])
         lengths[number] = steps
     counted = torch.tensor(list(lengths.values()))
-    return StateDataset(_pad_layers(values), _pad_layers(outputs), counted, list(lengths))
+    return StateDataset(_pad_layers(values), counted, list(lengths))
 
 
 def _pad_layers(kept: dict[str, list[Tensor]]) -> dict[str, Tensor]:

@@ -17,15 +17,19 @@ _SCRIPTS = (
     "data.js",
     "state.js",
     "colour.js",
+    "time.js",
     "lines.js",
     "text.js",
     "step.js",
     "heat.js",
     "flow.js",
     "memory.js",
-    "cells.js",
-    "main.js",
+    "selectivity.js",
+    "matches.js",
+    "model.js",
+    "scrubber.js",
 )
+_MAIN = "main.js"
 
 
 class PageHead(TypedDict):
@@ -37,6 +41,7 @@ class PageHead(TypedDict):
 
 def render_page(head: PageHead, units: Sequence[CellFigure], data: Mapping[str, object]) -> str:
     """The whole of the HTML file; ``head`` has a title and facts, ``units`` the cells' sketches."""
+    style = "\n".join(map(_read_part, (*_STYLES, *list_views("css"))))
     return Template(_read_part("page.html")).substitute(
         title=escape(head["title"]),
         facts="".join(
@@ -44,15 +49,22 @@ def render_page(head: PageHead, units: Sequence[CellFigure], data: Mapping[str, 
             for name, value in head["facts"].items()
         ),
         units="".join(map(_render_cell, units)),
-        style=Template("\n".join(map(_read_part, _STYLES))).substitute(theme_colours()),
+        style=Template(style).substitute(theme_colours()),
         data=dump_script_json(dict(data)),
-        script="\n".join(map(_read_part, _SCRIPTS)),
+        script="\n".join(map(_read_part, (*_SCRIPTS, *list_views("js"), _MAIN))),
         version=__version__,
     )
 
 
+def list_views(kind: str) -> list[str]:
+    """The scripts (``js``) or styles (``css``) of the views of each kind of data."""
+    folder = files(__package__) / "assets" / "views"
+    found = folder.iterdir() if folder.is_dir() else ()
+    return sorted(f"views/{file.name}" for file in found if file.name.endswith(f".{kind}"))
+
+
 def _read_part(name: str) -> str:
-    return (files(__package__) / "assets" / name).read_text(encoding="utf-8")
+    return files(__package__).joinpath("assets", *name.split("/")).read_text(encoding="utf-8")
 
 
 def _render_cell(cell: CellFigure) -> str:

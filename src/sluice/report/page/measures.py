@@ -47,7 +47,9 @@ def measure_gradient_flows(forward: ForwardRecord) -> dict[str, GradientFlow]:
     for place, (layer, recorded) in collect_layers(forward.tape).items():
         gate = find_forget_gate(layer.cell.graph)
         path = (
-            forget_product(_slice_window(forward, recorded[gate])).mean(-1)[:, 0] if gate else None
+            forget_product(_slice_window(forward, place, recorded[gate])).mean(-1)[:, 0]
+            if gate
+            else None
         )
         backwards = place.endswith("_reverse")  # its last step is the first in time
         found[place] = GradientFlow(every[place], last[place], None if backwards else path)
@@ -60,14 +62,15 @@ def _run_backward(forward: ForwardRecord, loss: Tensor) -> dict[str, dict[str, T
     for place, (layer, recorded) in collect_layers(forward.tape).items():
         states = [state.name for state in layer.cell.graph.states]
         found[place] = {
-            name: _slice_window(forward, gradient_flow(recorded, name))[:, 0].clone()
+            name: _slice_window(forward, place, gradient_flow(recorded, name))[:, 0].clone()
             for name in states
         }
     return found
 
 
-def _slice_window(forward: ForwardRecord, values: Tensor) -> Tensor:
-    return values[forward.window[0] : forward.window[1]]
+def _slice_window(forward: ForwardRecord, place: str, values: Tensor) -> Tensor:
+    start, stop = forward.find_window(place)
+    return values[start:stop]
 
 
 @dataclass(frozen=True)
@@ -117,13 +120,15 @@ class UnitMemory:
     """Of every value that is a sigmoid."""
 
 
-def measure_memory(forward: ForwardRecord, recorded: RecordedLayer, graph: Graph) -> UnitMemory:
+def measure_memory(
+    forward: ForwardRecord, place: str, recorded: RecordedLayer, graph: Graph
+) -> UnitMemory:
     """Timescales and saturation of one place."""
     gate = find_forget_gate(graph)
     gates = [name for name, node in graph.outputs_by_name.items() if _is_sigmoid(node)]
     return UnitMemory(
-        timescales(_slice_window(forward, recorded[gate])) if gate in gates else None,
-        {name: saturation(_slice_window(forward, recorded[name])) for name in gates},
+        timescales(_slice_window(forward, place, recorded[gate])) if gate in gates else None,
+        {name: saturation(_slice_window(forward, place, recorded[name])) for name in gates},
     )
 
 

@@ -1,9 +1,11 @@
-"""Numbers for the page: whole numbers of 16 bits between a lowest and a highest, in base64."""
+"""Numbers for the page: whole numbers of 16 bits, compressed, in base64."""
 
 from __future__ import annotations
 
 import base64
 import json
+import zlib
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,8 @@ from torch import Tensor
 
 STEPS = 65535
 """A value is off by at most (highest − lowest) / (2 · 65535)."""
+PRECISION = 0.005
+"""On a logarithmic scale a value is off by at most this part of itself, over 280 decades."""
 
 
 def pack_tensor(values: Tensor) -> dict[str, object]:
@@ -18,14 +22,58 @@ def pack_tensor(values: Tensor) -> dict[str, object]:
 
     Example:
         >>> import torch
-        >>> pack_tensor(torch.tensor([0.0, 1.0]))
-        {'shape': [2], 'low': 0.0, 'high': 1.0, 'data': 'AAD//w=='}
+        >>> packed = pack_tensor(torch.tensor([0.0, 0.5, 1.0]))
+        >>> packed["shape"], packed["high"], unpack_tensor(packed).round(3).tolist()
+        ([3], 1.0, [0.0, 0.5, 1.0])
     """
     array = values.detach().double().cpu().numpy()
     low, high = (float(array.min()), float(array.max())) if array.size else (0.0, 0.0)
-    scaled = np.rint((array - low) / ((high - low) or 1.0) * STEPS).astype("<u2")
-    data = base64.b64encode(scaled.tobytes()).decode()
-    return {"shape": list(array.shape), "low": low, "high": high, "data": data}
+    codes = np.rint((array - low) / ((high - low) or 1.0) * STEPS)
+    return {"shape": list(array.shape), "low": low, "high": high, "data": _compress(codes)}
+
+
+def pack_magnitudes(values: Tensor) -> dict[str, object]:
+    """Magnitudes of any size, not negative, on a logarithmic scale; 0 stays 0.
+
+    Example:
+        >>> import torch
+        >>> packed = pack_magnitudes(torch.tensor([0.0, 1e-24, 1e20], dtype=torch.float64))
+        >>> [f"{v:.2g}" for v in unpack_tensor(packed).tolist()]
+        ['0', '1e-24', '1e+20']
+    """
+    array = values.detach().double().cpu().numpy()
+    above = array[array > 0]
+    low, high = (float(above.min()), float(above.max())) if above.size else (1.0, 1.0)
+    span = np.log(high) - np.log(low)
+    # No finer than the precision, so that it compresses well.
+    count = min(STEPS - 1, int(np.ceil(span / (2 * np.log1p(PRECISION)))))
+    codes = np.zeros(array.shape)
+    codes[array > 0] = np.rint((np.log(above) - np.log(low)) / (span or 1.0) * count) + 1
+    return {
+        "shape": list(array.shape),
+        "low": low,
+        "high": high,
+        "log": max(count, 1),
+        "data": _compress(codes),
+    }
+
+
+def _compress(codes: np.ndarray[Any, Any]) -> str:
+    """All low bytes, then all high bytes: these compress better apart."""
+    pairs = codes.astype("<u2").reshape(-1, 1).view(np.uint8)
+    return base64.b64encode(zlib.compress(pairs.T.tobytes(), 9)).decode()
+
+
+def unpack_tensor(packed: Mapping[str, Any]) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """What was packed, float64, as the page reads it."""
+    raw = np.frombuffer(zlib.decompress(base64.b64decode(packed["data"])), np.uint8)
+    low_bytes, high_bytes = raw.astype(np.uint16).reshape(2, -1)
+    codes = (low_bytes + 256 * high_bytes).astype(np.float64).reshape(packed["shape"])
+    low, high = packed["low"], packed["high"]
+    if "log" not in packed:
+        return np.asarray(low + (high - low) * codes / STEPS)
+    share = (codes.clip(1) - 1) / packed["log"]
+    return np.where(codes > 0, np.exp((1 - share) * np.log(low) + share * np.log(high)), 0.0)
 
 
 def round_values(values: Tensor, digits: int = 4) -> list[Any]:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isfinite
 
 import torch
 from torch import Tensor
 
 from sluice.equations.graph import Graph
+from sluice.insight.measures.regression import find_scale
 from sluice.insight.plots.data import find_most_variable, to_array
 from sluice.insight.recording.recorder import RecordedLayer
+from sluice.report.page.axes import list_steps, pack_axes
 from sluice.report.page.cell_figure import value_symbols
 from sluice.report.page.forward import ForwardRecord, StateDataset, collect_layers
 from sluice.report.page.inputs import ReportInputs
@@ -21,7 +24,7 @@ from sluice.report.page.measures import (
     find_forget_gate,
     find_memory_state,
 )
-from sluice.report.page.pack import pack_tensor, round_values
+from sluice.report.page.pack import pack_magnitudes, pack_tensor, round_values
 from sluice.report.page.selectivity import Selectivity, Span
 
 LIKELIEST = 8
@@ -49,14 +52,13 @@ def build_payload(
     units: int | None,
 ) -> dict[str, object]:
     """Everything but the sketches and the head; ``units`` are kept of each place, None for all."""
-    start, stop = forward.window
+    start = forward.window[0]
     losses = None if forward.losses is None else forward.losses.detach()
     if losses is not None and losses.dim():
         losses = losses[start:]
     return {
-        "first": start,
-        "tokens": _pack_tokens(inputs, sequence, start, stop),
-        "isText": inputs.tokens is not None,
+        "axes": pack_axes(inputs, forward, sequence),
+        "outputAxis": 0,
         "losses": None if losses is None or not losses.dim() else round_values(losses),
         "loss": None if losses is None else float(losses.mean()),
         "predictions": _pack_predictions(inputs, forward, sequence),
@@ -68,14 +70,6 @@ def build_payload(
         "followed": [_pack_selectivity(one) for one in measurements.selectivities],
         "spans": [_pack_span(one, inputs, dataset) for one in measurements.spans],
     }
-
-
-def _pack_tokens(inputs: ReportInputs, sequence: int, start: int, stop: int) -> list[str]:
-    if inputs.tokens is not None:
-        return list(inputs.tokens[sequence][start:stop])
-    values = inputs.inputs[sequence][start:stop]
-    values = values.unsqueeze(-1) if values.dim() == 1 else values
-    return [",".join(f"{v:.3g}" for v in row[:3].tolist()) for row in values]
 
 
 def _pack_predictions(
@@ -116,7 +110,7 @@ def _pack_layer(
     measurements: Measurements,
     count: int | None,
 ) -> dict[str, object]:
-    start, stop = forward.window
+    start, stop = forward.find_window(name)
     state = find_memory_state(graph)
     shown = {key: recorded[key][start:stop, 0] for key in recorded}
     chosen = _select_units(name, shown[state], measurements, count)
@@ -124,6 +118,7 @@ def _pack_layer(
     return {
         "name": name,
         "cell": graph.name,
+        "axis": list(forward.windows).index(forward.axes[name]),
         "state": state,
         "keeps": find_forget_gate(graph),
         "width": shown[state].shape[-1],
@@ -181,16 +176,17 @@ def _pack_influence(influence: Influence | None) -> dict[str, object] | None:
     if influence is None:
         return None
     return {
+        "axis": 0,
         "steps": influence.steps.tolist(),
         "reach": {f"{share:.0%}": lags.tolist() for share, lags in influence.memory_length.items()},
-        **pack_tensor(influence.values / influence.values.amax(1, keepdim=True).clamp_min(1e-30)),
+        **pack_magnitudes(influence.values / find_scale(influence.values.mT).unsqueeze(1)),
     }
 
 
 def _pack_selectivity(one: Selectivity) -> dict[str, object]:
     numbers = {
-        "score": one.probe.score,
-        "control": one.probe.control,
+        "score": None if one.probe is None else one.probe.score,
+        "control": None if one.probe is None else one.probe.control,
         "commonest": one.majority_share,
     }
     return {
@@ -199,7 +195,11 @@ def _pack_selectivity(one: Selectivity) -> dict[str, object]:
         "kind": "accuracy" if one.is_class else "R²",
         "units": one.units,
         "r": round_values(torch.tensor(one.r), 3),
-        **{key: None if v is None else round(v, 3) for key, v in numbers.items()},
+        **{
+            key: None if v is None or not isfinite(v) else round(v, 3) for key, v in numbers.items()
+        },
+        "verdict": one.verdict,
+        "words": one.describe(),
     }
 
 
@@ -207,7 +207,7 @@ def _pack_span(span: Span, inputs: ReportInputs, dataset: StateDataset) -> dict[
     matches = []
     for match in span.matches:
         number = dataset.sequence_ids[match.sequence]
-        tokens = _pack_tokens(inputs, number, 0, len(inputs.inputs[number]))
+        tokens = list_steps(inputs, number)
         matches.append(
             {
                 "name": inputs.names[number] if inputs.names else f"sequence {number}",

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from math import isfinite, isnan
 
 import torch
 from torch import Tensor
 
+from sluice.insight.measures import regression as measures
 from sluice.insight.measures.matching import Match, active_units, find_matches
 from sluice.insight.measures.probes import Probe, find_correlated_units, probe
 from sluice.insight.measures.regression import flatten_steps
@@ -25,47 +27,83 @@ SPAN, SPANS, MATCHES = 8, 60, 4
 
 @dataclass(frozen=True)
 class Selectivity:
-    """How well a layer follows a property of the data.
+    """How well a layer's state follows a property of the data.
 
     Attributes:
         layer: The layer and direction.
         name: The property.
-        probe: Of the layer's output, all units together.
+        probe: Of the layer's memory state, all units together; None where the property is
+            constant in one part.
         is_class: Whether the probe's scores are accuracies (of classes) or R² (of numbers).
         majority_share: The share of the most frequent class in the held-out rows; None for
             numbers.
-        units: The units whose memory follows it best, chosen on the rows probes are fitted to.
+        units: The units of that state that follow it best, chosen on the rows probes are fitted to.
         r: Their correlations on the rows held out, with the number of the class for classes.
+        constant_part: The part of the rows over which the property does not vary.
     """
 
     layer: str
     name: str
-    probe: Probe
+    probe: Probe | None
     is_class: bool
     majority_share: float | None
     units: list[int]
     r: list[float]
+    constant_part: str = ""
+
+    @property
+    def bar(self) -> float:
+        """What the score must beat: the control, and what naming one answer always would score."""
+        control = float("nan") if self.probe is None else self.probe.control
+        return control if isnan(control) else max(control, self.majority_share or 0.0)
+
+    @property
+    def verdict(self) -> str:
+        """``"found"``, ``"not found"`` or ``"not measurable"``, as two decimals show it."""
+        if self.probe is None or not isfinite(self.probe.score) or not isfinite(self.bar):
+            return "not measurable"
+        return "found" if round(self.probe.score, 2) > round(self.bar, 2) else "not found"
+
+    def describe(self) -> str:
+        """What the probe shows, in a sentence."""
+        if self.probe is None or self.verdict == "not measurable":
+            part = self.constant_part or "held-out part of its control"
+            return f"not measurable: constant in the {part}"
+        score = f"{'accuracy' if self.is_class else 'R²'} {self.probe.score:.2f}"
+        control = f"its control {self.probe.control:.2f}"
+        if self.verdict == "found":
+            return f"the state has it: {score}, {control}"
+        if self.majority_share is not None and self.majority_share >= self.probe.control:
+            control = f"always naming the commonest class, {self.majority_share:.2f}"
+        elif self.probe.control < 0:
+            control = "the mean of all, 0.00"
+        return f"not shown: {score} does not beat {control}"
 
 
 def find_selective_units(inputs: ReportInputs, dataset: StateDataset) -> Iterator[Selectivity]:
-    """How well each layer follows each property that varies enough; tokens are the control task."""
+    """How well each layer follows each property that varies; tokens are the control task.
+
+    Properties that never vary are left out, and classes that occur less than `RARE` times.
+    """
     types = _token_types(inputs, dataset)
     for name, values in inputs.properties.items():
         labels = _flatten_property(values, dataset)
         cut = len(labels) - int(HELD_OUT * len(labels))
-        if not _varies(labels[:cut]) or not _varies(labels[cut:]):
+        if not _varies(labels):
             continue
+        is_class = not labels.is_floating_point()
+        parts = {"part to fit": labels[:cut], "held-out part": labels[cut:]}
+        constant = next((part for part, rows in parts.items() if not _is_varied(rows)), "")
+        common = float(labels[cut:].bincount().max()) / (len(labels) - cut) if is_class else None
         for place, states in dataset.values.items():
+            if constant:
+                yield Selectivity(place, name, None, is_class, common, [], [], constant)
+                continue
             rows = flatten_steps(states, dataset.lengths)
             order, _ = find_correlated_units(rows[:cut], labels[:cut])
             chosen = order[:UNITS]
             places, r = find_correlated_units(rows[cut:, chosen], labels[cut:])
-            read = flatten_steps(dataset.outputs[place], dataset.lengths)
-            found = probe(read, labels, types, held_out=HELD_OUT)
-            is_class = not labels.is_floating_point()
-            common = (
-                float(labels[cut:].bincount().max()) / (len(labels) - cut) if is_class else None
-            )
+            found = probe(rows, labels, types, held_out=HELD_OUT)
             units = chosen[places].tolist()
             yield Selectivity(place, name, found, is_class, common, units, r.tolist())
 
@@ -86,10 +124,14 @@ def _token_types(inputs: ReportInputs, dataset: StateDataset) -> Tensor | None:
 
 
 def _varies(labels: Tensor) -> bool:
+    """Whether there is anything to look for: of classes, two that occur often enough."""
     if labels.is_floating_point():
-        return len(labels) > RARE and float(labels.std()) > 0
-    counts = labels.bincount()
-    return int((counts >= RARE).sum()) > 1
+        return len(labels) > RARE and _is_varied(labels)
+    return int((labels.bincount() >= RARE).sum()) > 1
+
+
+def _is_varied(labels: Tensor) -> bool:
+    return len(labels) > 0 and bool((labels != labels[0]).any())
 
 
 @dataclass(frozen=True)
@@ -105,8 +147,8 @@ class Span:
 
 def standardise(states: Tensor, reference: Tensor, lengths: Tensor) -> Tensor:
     """Each unit minus its mean over ``reference``, divided by its standard deviation there."""
-    rows = flatten_steps(reference, lengths)
-    return (states - rows.mean(0)) / rows.std(0, correction=0).clamp_min(1e-12)
+    _, means, deviations = measures.standardise(flatten_steps(reference, lengths))
+    return (states.double() - means) / deviations
 
 
 def find_spans(

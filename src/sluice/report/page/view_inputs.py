@@ -14,7 +14,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from torch import Tensor
 
-from sluice.report.music import Music
+from sluice.report.music import TokenMusic
 from sluice.sequence.data.ragged import Array
 
 StepAxis: TypeAlias = str
@@ -118,7 +118,7 @@ class RollView:
 
 
 @dataclass(frozen=True)
-class TuneView:
+class TunesView:
     """Tunes, or other music in tokens, whose score can be drawn and sounded.
 
     Attributes:
@@ -128,7 +128,7 @@ class TuneView:
     """
 
     pieces: Sequence[Sequence[str]]
-    read_music: Callable[[Sequence[str]], Music | None] = field(repr=False)
+    read_music: Callable[[Sequence[str]], TokenMusic | None] = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -157,12 +157,12 @@ class PairsView:
         return "source" if place.split(" ")[0] in self.source_modules else "target"
 
 
-View: TypeAlias = TextView | SeriesView | LabelsView | RollView | TuneView | PairsView
+View: TypeAlias = TextView | SeriesView | LabelsView | RollView | TunesView | PairsView
 
 
 def view_kind(view: View | None) -> str:
-    """The key of the page's table of views: ``text``, ``series``, ``labels``, ``roll``, ``tune`` or
-    ``pairs``; nothing without a view."""
+    """The key of the page's table of views: ``text``, ``series``, ``labels``, ``roll``, ``tunes``
+    or ``pairs``; nothing without a view."""
     return "" if view is None else type(view).__name__.removesuffix("View").lower()
 
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.utils import get_total_norm
 
 from sluice.errors import SluiceError
+from sluice.insight.measures.norms import compute_total_norm
 from sluice.run.torch_state import map_tensors, scale_tensors_
 from sluice.sequence.batch import ModelState, TrainableModel
 from sluice.sequence.training import diagnosis
@@ -170,7 +171,10 @@ class Updater:
         require_sparse_gradients(self.embeddings)
         found = map(select_gradient_values, self.parameters)
         gradients = [gradient for gradient in found if gradient is not None]
-        norm = float(get_total_norm(gradients)) * factor
+        norm = float(get_total_norm(gradients))
+        if not 1e-12 < norm < 1e18:  # where the squares of float32 gradients may be 0 or infinite
+            norm = compute_total_norm(gradients)
+        norm *= factor
         if not math.isfinite(norm):
             raise NonFiniteError(
                 f"gradients' norm became {norm}", diagnosis.describe_nonfinite_gradients(self.model)

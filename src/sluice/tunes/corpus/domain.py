@@ -21,6 +21,7 @@ from sluice.report.properties import (
 from sluice.sequence import Vocabulary
 from sluice.tunes.corpus import collections
 from sluice.tunes.corpus.statistics import measure_tune
+from sluice.tunes.corpus.token_music import read_music
 from sluice.tunes.notation.model_tokens import ModelTokens, split_count
 from sluice.tunes.notation.score import BAR_LINE
 from sluice.tunes.theory.keys import Pitch
@@ -111,4 +112,5 @@ TUNES = TokenDomain(
     compute_properties=tune_properties,
     find_span_starts=find_bar_starts,
     compute_statistics=_compute_statistics,
+    read_music=read_music,
 )

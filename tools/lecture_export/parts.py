@@ -1,0 +1,51 @@
+"""The lecture's parts: ``lecture/NN_name.py``, cells of code with prose in two languages.
+
+A source is a script in jupytext's percent format. A cell of prose says its language in its header,
+``lang="en"`` or ``lang="de"``; a cell of code belongs to both. Tags of prose: ``slide`` begins a
+slide, which shows that cell; other prose is for the page, and for the speaker. Tags of code:
+``show`` puts the code on the slide as well, ``quiet`` puts nothing there, ``fold`` folds the code
+away on the page. ``alt`` and ``alt_de`` describe the picture that a cell draws.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import jupytext
+from nbformat import NotebookNode
+
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "lecture"
+LANGUAGES = ("en", "de")
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part: its name in addresses, and its cells, of both languages."""
+
+    name: str
+    notebook: NotebookNode
+
+    def select_cells(self, language: str) -> list[NotebookNode]:
+        """The code, and the prose in that language."""
+        cells: list[NotebookNode] = self.notebook.cells
+        return [cell for cell in cells if cell.metadata.get("lang", language) == language]
+
+    def find_title(self, language: str) -> str:
+        """What stands behind ``#`` in the first cell."""
+        first: str = self.select_cells(language)[0].source
+        return first.splitlines()[0].removeprefix("# ")
+
+
+def list_tags(cell: NotebookNode) -> list[str]:
+    tags: list[str] = cell.metadata.get("tags", [])
+    return tags
+
+
+def read_parts(folder: Path = FOLDER) -> list[Part]:
+    """All parts, in their order, without outputs."""
+    return [
+        Part(path.stem.partition("_")[2].replace("_", "-"), jupytext.read(path, fmt="py:percent"))
+        for path in sorted(folder.glob("[0-9]*.py"))
+    ]
