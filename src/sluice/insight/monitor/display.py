@@ -75,7 +75,7 @@ def _render_values(seen: LayerObservation, history: Sequence[LayerObservation]) 
             continue
         means = [one.values[name].mean for one in history if name in one.values]
         table.add_row(
-            Text(f"  {name}", _choose_style(value, seen.units)),
+            Text(f"  {name}", _choose_style(value)),
             f"{value.mean:.2f}",
             _draw_shares(value),
             Text(_describe_shares(value), "dim"),
@@ -106,7 +106,7 @@ def _render_briefly(layers: Mapping[str, LayerObservation]) -> Table:
         for name in _order(seen):
             value = seen.values[name]
             if value.kind == "gate":
-                gates.append(f"{name} ", _choose_style(value, seen.units) or "dim")
+                gates.append(f"{name} ", _choose_style(value) or "dim")
                 gates.append(f"{value.mean:.2f} ")
                 gates.append_text(_draw_shares(value, 4))
                 gates.append(" ")
@@ -129,8 +129,9 @@ def _order(seen: LayerObservation) -> list[str]:
     )
 
 
-def _choose_style(value: ValueStatistics, units: int) -> str:
-    return "red" if 4 * value.shut >= units or 2 * value.open >= units else ""
+def _choose_style(value: ValueStatistics) -> str:
+    is_stuck = 4 * value.shut >= value.units or 2 * value.open >= value.units
+    return "red" if is_stuck else ""
 
 
 def _draw_shares(value: ValueStatistics, width: int = _WIDTH) -> Text:

@@ -10,12 +10,14 @@ from torch import Tensor
 
 from sluice.equations.graph import Elementwise, Graph, Leaf, Node
 from sluice.insight.measures.gradients import find_gated_state
-from sluice.insight.measures.memory import saturation, timescales
+from sluice.insight.measures.memory import timescales
 from sluice.insight.monitor.flow import Flow
 from sluice.insight.monitor.observation import LayerObservation, ValueStatistics
 from sluice.insight.monitor.passes import SequenceMarks
 from sluice.insight.recording.recorded import RecordedLayer
 
+SHUT = 0.1
+"""Below it a gate counts as shut in the shares, as in `sluice.insight.saturation`."""
 NEAR = 0.01
 """A gate below it is shut, one above 1 less it is open; a tanh is saturated that near to ±1."""
 POINTS = 32
@@ -67,13 +69,20 @@ def find_memory(graph: Graph) -> tuple[str, str | None]:
 
 
 def classify_value(node: Node) -> str:
-    """`"gate"` for a sigmoid or 1 less one, `"squashed"` for a tanh, else `"other"`."""
+    """`"gate"` for a sigmoid (hard too) or 1 less one, `"squashed"` for a tanh, else `"other"`."""
     if not isinstance(node, Elementwise):
         return "other"
-    if node.op == "subtract" and isinstance(node.arguments[0], Leaf):
-        is_one = node.arguments[0].kind == "constant" and node.arguments[0].name in ("1", "1.0")
-        return "gate" if is_one and classify_value(node.arguments[1]) == "gate" else "other"
+    if node.op == "subtract":
+        first, second = node.arguments
+        return "gate" if _is_constant(first, 1) and classify_value(second) == "gate" else "other"
+    if node.op == "hard_tanh":
+        _, low, high = node.arguments
+        return "gate" if _is_constant(low, 0) and _is_constant(high, 1) else "other"
     return {"sigmoid": "gate", "tanh": "squashed"}.get(node.op, "other")
+
+
+def _is_constant(node: Node, number: float) -> bool:
+    return isinstance(node, Leaf) and node.kind == "constant" and float(node.name) == number
 
 
 def measure_layer(
@@ -99,6 +108,8 @@ def measure_layer(
         if not len(rows):
             return None
         kind = classify_value(graph.outputs_by_name[name])
+        if kind == "gate" and name in (*states, *graph.output):
+            kind = "other"  # a sigmoid that is no gate, but the state itself
         ranges[name] = UnitRange(rows.amin(0).cpu(), rows.amax(0).cpu())
         norm = None
         if recorded.has_gradient:
@@ -136,21 +147,24 @@ def measure_layer(
 def _summarise(rows: Tensor, kind: str, gradient: float | None) -> ValueStatistics:
     low = high = extreme = 0.0
     if kind == "gate":
-        found = saturation(rows[:, None])
-        low, high = float(found.low.mean()), float(found.high.mean())
-        extreme = float(((rows < NEAR) | (rows > 1 - NEAR)).float().mean())
+        low, high = _share(rows < SHUT), _share(rows > 1 - SHUT)
+        extreme = _share(rows < NEAR) + _share(rows > 1 - NEAR)
     elif kind == "squashed":
-        low = float((rows < NEAR - 1).float().mean())
-        high = float((rows > 1 - NEAR).float().mean())
+        low, high = _share(rows < NEAR - 1), _share(rows > 1 - NEAR)
         extreme = low + high
     return ValueStatistics(
         kind=kind,
+        units=rows.shape[1],
         mean=float(rows.mean()),
         low=low,
         high=high,
         extreme=extreme,
         gradient=gradient,
     )
+
+
+def _share(holds: Tensor) -> float:
+    return int(torch.count_nonzero(holds)) / holds.numel()
 
 
 def _compute_rms_norm(rows: Tensor) -> float:

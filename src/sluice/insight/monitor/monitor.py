@@ -92,7 +92,7 @@ class Monitor:
         *,
         every: int | None = None,
         budget: float = 0.025,
-        sequences: int = 8,
+        sequences: int = 4,
         patience: int = 5,
         settle: int = 20,
         journal: StrPath | None = None,

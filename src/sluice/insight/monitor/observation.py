@@ -19,6 +19,7 @@ class ValueStatistics:
 
     Attributes:
         kind: `"gate"` (between 0 and 1), `"squashed"` (a tanh), or `"other"`.
+        units: the width.
         mean: the mean.
         low: of a gate the share below 0.1; of a squashed value below -0.99; else 0.
         high: of a gate the share above 0.9; of a squashed value above 0.99; else 0.
@@ -30,6 +31,7 @@ class ValueStatistics:
     """
 
     kind: str
+    units: int
     mean: float
     low: float = 0.0
     high: float = 0.0

@@ -60,9 +60,15 @@ class ObservationSchedule:
             return (self._steps - 1) % self.every == 0
         if self._steps <= _WARM_UP or self._since < _GAP:
             return False
-        expected = median(self._extra) if self._extra else 0.0
+        expected = self._expect_extra()
         allowed = self.budget * (self.cost.training + GRACE)
         return self.cost.observing + expected <= allowed
+
+    def _expect_extra(self) -> float:
+        """What another observation will take; before any is known, what a step does at most."""
+        if self._extra:
+            return median(self._extra)
+        return min(self.cost.setup, median(self._plain)) if self._had_setup else 0.0
 
     def add_plain(self, seconds: float) -> None:
         """A step that was not observed took so long."""

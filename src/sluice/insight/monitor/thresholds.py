@@ -17,7 +17,8 @@ a row.
   Cummins 2000 start them open.
 - **open gate**: at least half of the units were above 0.99 at every step of the window; above
   0.9999 for the gate that keeps the memory, which is meant to be open.
-- **saturated value**: nine tenths of a tanh's or gate's values lie within 0.01 of their bounds.
+- **saturated value**: nine tenths of a tanh's values lie within 0.01 of their bounds, or of a
+  gate's, which is then shut or open at a tenth of the time each.
   Glorot & Bengio 2010; for recurrent layers Ba, Kiros & Hinton 2016 normalise.
 - **dead units**: an output was the very same number in the whole window. Maas, Hannun & Ng 2013;
   Le, Jaitly & Hinton 2015 for recurrent layers of ReLU.
@@ -37,7 +38,7 @@ VANISHED, EXPLODED = 1e-3, 1e3
 """What arrives `STEPS_BACK` steps back."""
 LEAST_CHANGE = 30.0
 """Over few steps a gradient must fall or grow by this factor at least."""
-SHUT_SHARE, OPEN_SHARE, SATURATED_SHARE = 0.25, 0.5, 0.9
+SHUT_SHARE, OPEN_SHARE, SATURATED_SHARE, SWITCHED_SHARE = 0.25, 0.5, 0.9, 0.1
 
 
 def find_faults(layer: str, seen: LayerObservation) -> Iterator[Diagnosis]:
@@ -82,6 +83,8 @@ def _format_share(share: float) -> str:
 
 
 def _advise_against_vanishing(seen: LayerObservation) -> str:
+    if seen.memory_gate is None and any(one.kind == "gate" for one in seen.values.values()):
+        return "Usual: biases by which more of the state is kept at the start, or a lower rate."
     if seen.memory_gate is None:
         return (
             f"Usual: a gated cell such as lstm or gru in place of {seen.cell}, or an orthogonal "
@@ -109,7 +112,7 @@ def _judge_value(
     layer: str, seen: LayerObservation, name: str, value: ValueStatistics
 ) -> Iterator[Diagnosis]:
     is_memory = name == seen.memory_gate
-    units = seen.units
+    units = value.units
     if value.shut >= max(1, SHUT_SHARE * units):
         effect = (
             f"keep nothing of {seen.memory} from one step to the next"
@@ -142,8 +145,9 @@ def _judge_value(
             "Usual: start its bias lower, lower the learning rate, or normalise (a layer-norm "
             "cell).",
         )
-    is_one_sided = value.shut + value.open > 0
-    if value.kind != "other" and value.extreme >= SATURATED_SHARE and not is_one_sided:
+    # A gate at one of its bounds alone is shut or open, which is judged above.
+    can_be = value.kind == "squashed" or min(value.low, value.high) >= SWITCHED_SHARE
+    if value.kind != "other" and value.extreme >= SATURATED_SHARE and can_be:
         yield _make_gate_fault(
             "saturated value",
             layer,

@@ -33,13 +33,12 @@ class LayerWindow:
         if len(self._found) < (self._found.maxlen or 0):
             return seen
         values = {name: self._count_shut(name, one) for name, one in seen.values.items()}
-        constant = sum(
-            int((found.low == found.high).sum())
-            for found in (self._join(name) for name in measurement.outputs)
-            if found is not None
-        )
+        counts = [self._count_dead(name) for name in measurement.outputs]
         return replace(
-            seen, values=values, constant_units=constant, unread_units=self._count_unread()
+            seen,
+            values=values,
+            constant_units=sum(constant for constant, _ in counts),
+            unread_units=sum(unread for _, unread in counts),
         )
 
     def _count_shut(self, name: str, one: ValueStatistics) -> ValueStatistics:
@@ -47,7 +46,8 @@ class LayerWindow:
         if one.kind != "gate" or found is None:
             return one
         if name == seen.memory_gate:
-            shut, opened = found.high < NEAR, found.low > MEMORY_OPEN
+            shut = found.high < NEAR
+            opened = (found.low > MEMORY_OPEN) & ~self._lets_in_little(name)
         else:
             shut = (found.high < NEAR) & ~self._is_slow(name)
             opened = found.low > 1 - NEAR
@@ -61,18 +61,33 @@ class LayerWindow:
             return torch.tensor(False)
         return (kept > 0.9) & (1 - kept < 10 * mean)
 
+    def _lets_in_little(self, memory: str) -> Tensor:
+        """Units with another gate that is as near to 0 as that of the memory is to 1."""
+        means = self._found[-1].seen.unit_means
+        kept, found = means[memory], torch.tensor(False)
+        for name, mean in means.items():
+            if name != memory and mean.shape == kept.shape:
+                found = found | (mean < 10 * (1 - kept))
+        return found
+
     def _join(self, name: str) -> UnitRange | None:
         parts = [one.ranges[name] for one in self._found if name in one.ranges]
         if len(parts) < len(self._found) or len({one.low.shape for one in parts}) > 1:
             return None
         return reduce(UnitRange.join, parts)
 
-    def _count_unread(self) -> int:
-        """Units whose derivatives were all 0; a derivative that is missing counts as unknown."""
-        total = 0
-        for name in self._found[-1].outputs:
-            parts = [one.derivatives.get(name) for one in self._found]
-            known = [one for one in parts if one is not None]
-            if len(known) == len(parts) and len({one.shape for one in known}) == 1:
-                total += int((torch.stack(known).amax(0) == 0).sum())
-        return total
+    def _count_dead(self, output: str) -> tuple[int, int]:
+        """How many units never changed, and how many others had derivatives of 0 alone."""
+        found = self._join(output)
+        if found is None:
+            return 0, 0
+        constant, parts = found.low == found.high, list[Tensor]()
+        for one in self._found:
+            if output in one.derivatives:  # there was a backward pass
+                parts.append(one.derivatives[output])
+        if len(parts) < len(self._found):
+            return int(constant.sum()), 0
+        unread = torch.stack(parts).amax(0) == 0
+        # A layer without any gradient is told of as a whole.
+        unread = unread if bool(unread.all()) else unread & ~constant
+        return int(constant.sum()), int(unread.sum())
