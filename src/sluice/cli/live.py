@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import select
 import sys
 import time
@@ -50,13 +51,15 @@ def follow_training(context: typer.Context, folder: Path) -> None:
 
 
 def _follow(console: Console, reader: JournalReader) -> None:
-    with _read_keys() as find_key, Live(console=console, auto_refresh=False) as live:
+    with _read_keys() as find_keys, Live(console=console, auto_refresh=False) as live:
         try:
-            while reader.end is None:
-                live.update(_render(reader, follows=True), refresh=True)
-                if find_key(_INTERVAL) in ("q", "Q"):
-                    break
+            while True:
                 reader.read()
+                if reader.end is not None:
+                    break
+                live.update(_render(reader, follows=True), refresh=True)
+                if "q" in find_keys(_INTERVAL).lower():
+                    break
         except KeyboardInterrupt:
             pass
         live.update(_render(reader), refresh=True)
@@ -80,7 +83,7 @@ def _render(reader: JournalReader, follows: bool = False) -> RenderableType:
 
 @contextmanager
 def _read_keys() -> Iterator[Callable[[float], str]]:
-    """Yield a function that waits so many seconds for a key, and returns it or nothing."""
+    """Yield a function that waits so many seconds for keys, and returns those pressed."""
     if sys.platform == "win32" or not sys.stdin.isatty():
         yield _wait
         return
@@ -89,9 +92,9 @@ def _read_keys() -> Iterator[Callable[[float], str]]:
 
     handle = sys.stdin.fileno()
     before = termios.tcgetattr(handle)
-    tty.setcbreak(handle)
+    tty.setcbreak(handle, termios.TCSADRAIN)
     try:
-        yield lambda seconds: _wait_for_key(handle, seconds)
+        yield lambda seconds: _wait_for_keys(handle, seconds)
     finally:
         termios.tcsetattr(handle, termios.TCSADRAIN, before)
 
@@ -101,6 +104,7 @@ def _wait(seconds: float) -> str:
     return ""
 
 
-def _wait_for_key(handle: int, seconds: float) -> str:
+def _wait_for_keys(handle: int, seconds: float) -> str:
     ready, _, _ = select.select([handle], [], [], seconds)
-    return sys.stdin.read(1) if ready else ""
+    # Not through sys.stdin, whose buffer takes more keys than it gives.
+    return os.read(handle, 64).decode(errors="replace") if ready else ""
