@@ -15,6 +15,12 @@ from sluice.insight.interop.keras_weights import from_keras as from_keras
 from sluice.insight.interop.torch_models import ConversionReport as ConversionReport
 from sluice.insight.interop.torch_models import from_state_dict as from_state_dict
 from sluice.insight.interop.torch_models import from_torch as from_torch
+from sluice.insight.machines.extraction import ExtractedMachine as ExtractedMachine
+from sluice.insight.machines.extraction import extract_state_machine as extract_state_machine
+from sluice.insight.machines.state_machine import StateMachine as StateMachine
+from sluice.insight.machines.state_machine import StateMachineError as StateMachineError
+from sluice.insight.measures.constant_spans import ConstantSpan as ConstantSpan
+from sluice.insight.measures.constant_spans import find_constant_spans as find_constant_spans
 from sluice.insight.measures.gradients import StateGradientPaths as StateGradientPaths
 from sluice.insight.measures.gradients import connectivity as connectivity
 from sluice.insight.measures.gradients import forget_product as forget_product
@@ -31,6 +37,11 @@ from sluice.insight.measures.memory import memory_length as memory_length
 from sluice.insight.measures.memory import saturation as saturation
 from sluice.insight.measures.memory import timescale_distribution as timescale_distribution
 from sluice.insight.measures.memory import timescales as timescales
+from sluice.insight.measures.memory_operations import MemoryOperations as MemoryOperations
+from sluice.insight.measures.memory_operations import MemoryOperationsError as MemoryOperationsError
+from sluice.insight.measures.memory_operations import (
+    classify_memory_operations as classify_memory_operations,
+)
 from sluice.insight.measures.probes import Probe as Probe
 from sluice.insight.measures.probes import find_correlated_units as find_correlated_units
 from sluice.insight.measures.probes import probe as probe

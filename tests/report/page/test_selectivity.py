@@ -23,7 +23,9 @@ from sluice.report.properties import text_properties
 
 def make_tape(values: torch.Tensor) -> StateDataset:
     lengths = torch.full((values.shape[1],), values.shape[0])
-    return StateDataset({"l0": values}, lengths, list(range(values.shape[1])))
+    return StateDataset(
+        {"l0": values}, {"steps": lengths}, {"l0": "steps"}, list(range(values.shape[1]))
+    )
 
 
 def test_a_unit_that_counts_is_found() -> None:

@@ -79,12 +79,12 @@ def gradients_per_loss(
         >>> sluice.insight.gradients_per_loss(tape.layer(0), losses).shape
         torch.Size([5, 5, 2])
     """
-    leaves, found, before = _find_leaves(_require_steps(losses, "losses")), list[Tensor](), None
+    leaves, found = _find_leaves(_require_steps(losses, "losses")), list[Tensor]()
+    before = recorded.backward_count
     for _ in _run_backward_per_step(losses, leaves):
-        gradient: Tensor = recorded.gradient[name]
-        if gradient is before:
+        if recorded.backward_count == before:
             raise RuntimeError("a loss does not depend on the last pass that this tape recorded")
-        before = gradient
+        before, gradient = recorded.backward_count, recorded.gradient[name]
         found.append(compute_norm(gradient))
     return torch.stack(found)
 
@@ -251,7 +251,7 @@ def find_gated_state(graph: Graph) -> tuple[str, str | None]:
     """
     for state in graph.states:
         leaf = Leaf("state", state.name, state.width)
-        for term in _list_added(graph.outputs_by_name[state.name]):
+        for term in list_added(graph.outputs_by_name[state.name]):
             if term is leaf:
                 return state.name, None
             for name, value in graph.outputs:
@@ -263,7 +263,7 @@ def find_gated_state(graph: Graph) -> tuple[str, str | None]:
     )
 
 
-def _list_added(node: Node) -> list[Node]:
+def list_added(node: Node) -> list[Node]:
     """The terms that a sum adds; those that it subtracts are left out."""
 
     def get_summands(node: Node) -> tuple[Node, ...]:

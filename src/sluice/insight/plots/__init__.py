@@ -10,5 +10,6 @@ from sluice.insight.plots.gradient_flow import plot_gradient_flow as plot_gradie
 from sluice.insight.plots.heat_map import plot_heat_map as plot_heat_map
 from sluice.insight.plots.ranked import plot_ranking as plot_ranking
 from sluice.insight.plots.saturation import plot_saturation as plot_saturation
+from sluice.insight.plots.state_machine import plot_state_machine as plot_state_machine
 from sluice.insight.plots.timescales import plot_timescales as plot_timescales
 from sluice.insight.plots.traces import plot_traces as plot_traces

@@ -6,7 +6,7 @@ import numpy as np
 
 from sluice.report.page.forward import ForwardRecord
 from sluice.report.page.inputs import ReportInputs
-from sluice.report.page.view_inputs import LabelsView, PairsView, SeriesView, StepAxis
+from sluice.report.page.view_inputs import LabelsView, PairsView, RollView, SeriesView, StepAxis
 
 _START = "⟨start⟩"
 
@@ -15,13 +15,16 @@ def pack_axes(
     inputs: ReportInputs, forward: ForwardRecord, sequence: int
 ) -> list[dict[str, object]]:
     """For each axis its name, how many steps are shown of it, the first of them, and their tokens;
-    steps without tokens have ``times``."""
+    steps without tokens may have ``times``."""
     found = list[dict[str, object]]()
     for axis, (start, stop) in forward.windows.items():
         steps = list_steps(inputs, sequence, axis)[start:stop]
+        packed = {"name": axis, "length": stop - start, "first": start}
+        if not steps:
+            found.append(packed)
+            continue
         steps += [""] * (stop - start - len(steps))
         is_text = axis in ("source", "target") or (axis == "steps" and inputs.tokens is not None)
-        packed = {"name": axis, "length": stop - start, "first": start}
         found.append({**packed, "tokens" if is_text else "times": steps})
     return found
 
@@ -33,7 +36,7 @@ def list_steps(inputs: ReportInputs, sequence: int, axis: StepAxis = "steps") ->
         if axis == "source":
             return list(view.sources[sequence])
         return [_START, *view.targets[sequence][:-1]] if axis == "target" else []
-    if axis != "steps":
+    if axis != "steps" or isinstance(view, RollView):
         return []
     if inputs.tokens is not None:
         return list(inputs.tokens[sequence])

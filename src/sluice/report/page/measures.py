@@ -89,21 +89,27 @@ class Influence:
     memory_length: dict[float, Tensor]
 
 
-def measure_influence(forward: ForwardRecord, labels: Tensor | None) -> Influence | None:
-    """Influences on the logit of ``labels`` ``(time,)``, else of the likeliest class.
+def measure_influence(forward: ForwardRecord) -> Influence | None:
+    """Influences on the logit of the true class, else of the likeliest one; on the first output
+    where outputs are values.
 
-    Of every k-th step, k as small as `ROWS` allows. None where the model's outputs are no logits
-    of every step, or what it reads is no tensor.
+    Of every k-th step, k as small as `ROWS` allows. None where the model has no outputs of every
+    step, what it reads is no tensor, or inputs and outputs have steps of their own.
     """
     start, stop = forward.window
     if forward.x is None or forward.outputs.dim() != 2 or forward.outputs.shape[0] != stop:
         return None
+    if forward.x.shape[:2].numel() != forward.length:
+        return None
     x, one = forward.x, forward.outputs.unsqueeze(1)
-    targets = (forward.outputs.argmax(-1) if labels is None else labels[:stop]).unsqueeze(1)
+    chosen = forward.outputs.argmax(-1)
+    if forward.output_kind == "values":
+        chosen = torch.zeros_like(chosen)
+    elif forward.true_classes is not None:
+        chosen = torch.where(forward.true_classes < 0, chosen, forward.true_classes)
     rows = torch.arange(start, stop, -(-(stop - start) // ROWS))
-    found = connectivity(one[rows], x, targets[rows])
-    time = next(dim for dim, size in enumerate(found.shape[1:], 1) if size == stop)
-    found = found.select(3 - time, 0)  # x is a batch of one, in either layout
+    # x is a batch of one, in either layout.
+    found = connectivity(one[rows], x, chosen[rows, None]).flatten(1)[:, :stop]
     whole = found.new_zeros(stop, stop, 1)
     whole[rows, :, 0] = found
     back = {share: memory_length(whole, share)[rows, 0] for share in SHARES}

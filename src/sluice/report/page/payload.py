@@ -26,6 +26,8 @@ from sluice.report.page.measures import (
 )
 from sluice.report.page.pack import pack_magnitudes, pack_tensor, round_values
 from sluice.report.page.selectivity import Selectivity, Span
+from sluice.report.page.step_losses import name_loss
+from sluice.report.page.views import pack_view
 
 LIKELIEST = 8
 """Classes whose probability is shown at every step."""
@@ -59,8 +61,10 @@ def build_payload(
     return {
         "axes": pack_axes(inputs, forward, sequence),
         "outputAxis": 0,
+        "view": pack_view(inputs, forward, sequence),
         "losses": None if losses is None or not losses.dim() else round_values(losses),
-        "loss": None if losses is None else float(losses.mean()),
+        "loss": forward.mean_loss,
+        "lossUnit": name_loss(inputs),
         "predictions": _pack_predictions(inputs, forward, sequence),
         "places": [
             _pack_layer(name, layer.cell.graph, recorded, forward, measurements, units)
@@ -75,31 +79,40 @@ def build_payload(
 def _pack_predictions(
     inputs: ReportInputs, forward: ForwardRecord, sequence: int
 ) -> dict[str, object]:
-    """For labels the likeliest classes and the true one's probability; for values both of them."""
+    """For labels the likeliest classes and the true one's probability; for values both of them,
+    for keys their probabilities."""
     start, stop = forward.window
     target, outputs = inputs.target(sequence), forward.outputs.detach()
     by_step = outputs.dim() == 2 and len(outputs) == stop
     outputs = outputs[start:] if by_step else outputs.reshape(1, -1)
-    if target is not None:
-        target = target[start:stop] if by_step else target.reshape(1, -1)[:, :]
-    if target is not None and target.is_floating_point():
+    if forward.output_kind != "classes":
+        if target is not None:
+            target = (target[start:stop] if by_step else target).reshape(outputs.shape)
         return {
             "kind": "values",
-            "given": round_values(outputs),
-            "true": round_values(target.reshape(outputs.shape)),
+            "names": list(inputs.output_names or map(str, range(outputs.shape[-1]))),
+            "given": round_values(outputs.sigmoid() if forward.output_kind == "keys" else outputs),
+            "true": None if target is None else round_values(target),
         }
     chances = outputs.double().softmax(-1)
     best = chances.topk(min(LIKELIEST, chances.shape[-1]))
-    true = None if target is None else target.reshape(-1)
+    true = forward.true_classes
+    if true is not None:
+        true = true[start:stop] if by_step else true.reshape(-1)
     return {
         "kind": "classes",
         "names": list(inputs.classes or map(str, range(chances.shape[-1]))),
         "best": best.indices.tolist(),
         "chances": round_values(best.values),
-        "true": None if true is None else true.tolist(),
-        "trueChance": None if true is None
-        else round_values(chances.gather(-1, true.unsqueeze(-1)).squeeze(-1)),
-    }  # fmt: skip
+        "true": None if true is None else [k if k >= 0 else None for k in true.tolist()],
+        "trueChance": None if true is None else _find_true_chances(chances, true),
+    }
+
+
+def _find_true_chances(chances: Tensor, true: Tensor) -> list[float | None]:
+    """The probability of each step's true class; None where there is none."""
+    found = round_values(chances.gather(-1, true.clamp_min(0).unsqueeze(-1)).squeeze(-1))
+    return [chance if k >= 0 else None for chance, k in zip(found, true.tolist(), strict=True)]
 
 
 def _pack_layer(

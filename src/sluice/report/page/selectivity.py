@@ -16,6 +16,7 @@ from sluice.insight.measures.probes import Probe, find_correlated_units, probe
 from sluice.insight.measures.regression import flatten_steps
 from sluice.report.page.forward import StateDataset
 from sluice.report.page.inputs import ReportInputs
+from sluice.report.page.view_inputs import StepAxis
 
 HELD_OUT = 0.25
 UNITS, RARE = 5, 20
@@ -85,9 +86,20 @@ def find_selective_units(inputs: ReportInputs, dataset: StateDataset) -> Iterato
 
     Properties that never vary are left out, and classes that occur less than `RARE` times.
     """
-    types = _token_types(inputs, dataset)
-    for name, values in inputs.properties.items():
-        labels = _flatten_property(values, dataset)
+    for axis in dataset.axis_lengths:
+        yield from _find_on_axis(inputs, dataset, axis)
+
+
+def _find_on_axis(
+    inputs: ReportInputs, dataset: StateDataset, axis: StepAxis
+) -> Iterator[Selectivity]:
+    lengths = dataset.axis_lengths[axis]
+    states_by_place = {
+        place: states for place, states in dataset.values.items() if dataset.axes[place] == axis
+    }
+    types = _token_types(inputs.list_tokens(axis), dataset.sequence_ids, lengths)
+    for name, values in inputs.list_properties(axis).items():
+        labels = _flatten_property(values, dataset.sequence_ids, lengths)
         cut = len(labels) - int(HELD_OUT * len(labels))
         if not _varies(labels):
             continue
@@ -95,11 +107,11 @@ def find_selective_units(inputs: ReportInputs, dataset: StateDataset) -> Iterato
         parts = {"part to fit": labels[:cut], "held-out part": labels[cut:]}
         constant = next((part for part, rows in parts.items() if not _is_varied(rows)), "")
         common = float(labels[cut:].bincount().max()) / (len(labels) - cut) if is_class else None
-        for place, states in dataset.values.items():
+        for place, states in states_by_place.items():
             if constant:
                 yield Selectivity(place, name, None, is_class, common, [], [], constant)
                 continue
-            rows = flatten_steps(states, dataset.lengths)
+            rows = flatten_steps(states, lengths)
             order, _ = find_correlated_units(rows[:cut], labels[:cut])
             chosen = order[:UNITS]
             places, r = find_correlated_units(rows[cut:, chosen], labels[cut:])
@@ -108,17 +120,19 @@ def find_selective_units(inputs: ReportInputs, dataset: StateDataset) -> Iterato
             yield Selectivity(place, name, found, is_class, common, units, r.tolist())
 
 
-def _flatten_property(values: Sequence[Tensor], dataset: StateDataset) -> Tensor:
+def _flatten_property(values: Sequence[Tensor], numbers: Sequence[int], lengths: Tensor) -> Tensor:
     """A property at every step of the survey, one sequence after another."""
-    pairs = zip(dataset.sequence_ids, dataset.lengths.tolist(), strict=True)
+    pairs = zip(numbers, lengths.tolist(), strict=True)
     return torch.cat([values[number][:steps] for number, steps in pairs])
 
 
-def _token_types(inputs: ReportInputs, dataset: StateDataset) -> Tensor | None:
-    if inputs.tokens is None:
+def _token_types(
+    tokens_read: Sequence[Sequence[str]] | None, numbers: Sequence[int], lengths: Tensor
+) -> Tensor | None:
+    if tokens_read is None:
         return None
-    pairs = zip(dataset.sequence_ids, dataset.lengths.tolist(), strict=True)
-    tokens = [token for number, steps in pairs for token in inputs.tokens[number][:steps]]
+    pairs = zip(numbers, lengths.tolist(), strict=True)
+    tokens = [token for number, steps in pairs for token in tokens_read[number][:steps]]
     known = {token: place for place, token in enumerate(dict.fromkeys(tokens))}
     return torch.tensor([known[token] for token in tokens])
 
@@ -160,10 +174,15 @@ def find_spans(
 ) -> Iterator[Span]:
     """The units on over each span of the shown sequence, and where else most of them are on.
 
+    Of the layers that step along the outputs' axis.
+
     ``shown`` holds each place's states, ``(time, 1, units)``; ``edges`` are the spans' first steps
     and the end of the last, counted from step ``first`` of ``sequence``.
     """
+    axis = next(iter(dataset.axis_lengths))
     for place, states in shown.items():
+        if dataset.axes[place] != axis:
+            continue
         here = standardise(states, dataset.values[place], dataset.lengths)
         there = standardise(dataset.values[place], dataset.values[place], dataset.lengths)
         for start, stop in pairwise(edges):

@@ -51,8 +51,12 @@ function unitOverTime(place, name, unit) {
 }
 
 const shown = (token) => String(token).replaceAll(" ", "␣").replaceAll("\n", "↵").replaceAll("\t", "⇥");
-const labelOf = (axis, step) => shown((axis.tokens ?? axis.times)?.[step] ?? "");
-const stepName = (data, axis, step) => `step ${data.axes[axis].first + step} ${labelOf(data.axes[axis], step)}`.trim();
+const labelOf = (axis, step) => (axis.tokens ? shown(axis.tokens[step] ?? "") : String(axis.times?.[step] ?? ""));
+// "step 12 ␣", or "step 12 (09:00)" where the steps have times.
+function stepName(data, axis, step) {
+  const label = labelOf(data.axes[axis], step);
+  return `step ${data.axes[axis].first + step}${label && (data.axes[axis].tokens ? ` ${label}` : ` (${label})`)}`;
+}
 const number = (v) =>
   v === undefined || v === null ? "–" : v !== 0 && (Math.abs(v) < 0.001 || Math.abs(v) >= 1e5) ? v.toExponential(2) : v.toFixed(3);
 const counted = (count, noun) => `${count} ${noun}${count === 1 ? "" : "s"}`;
@@ -62,7 +66,7 @@ const bare = (symbol) => symbol.split("_")[0];
 const symbol = (text) => el("i", {}, bare(text), el("sub", {}, text.slice(bare(text).length + 1).replace(/[{}]/g, "")));
 const named = (name, text) => (bare(text) === name ? [symbol(text)] : [name + " ", symbol(text)]);
 
-const SVG = new Set(["svg", "path", "line", "circle", "text", "g", "rect", "polygon", "title"]);
+const SVG = new Set(["svg", "path", "line", "circle", "text", "g", "rect", "polygon", "title", "image"]);
 function el(tag, attributes = {}, ...children) {
   const element = SVG.has(tag) ? document.createElementNS("http://www.w3.org/2000/svg", tag) : document.createElement(tag);
   for (const [name, value] of Object.entries(attributes))

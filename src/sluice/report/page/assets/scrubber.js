@@ -30,7 +30,7 @@ function mountScrubber(root, models, shared) {
     slider.max = axis.length - 1;
     slider.value = step;
     slider.setAttribute("aria-valuetext", stepName(data, shared.axis, step));
-    here.textContent = `step ${axis.first + step} of ${axis.first + axis.length - 1}:  ${labelOf(axis, step)}`;
+    here.textContent = `step ${axis.first + step} of ${axis.first + axis.length - 1}${labelOf(axis, step) && `:  ${labelOf(axis, step)}`}`;
   });
   document.addEventListener("keydown", (event) => {
     const by = { ArrowLeft: -1, ArrowRight: 1, PageUp: -10, PageDown: 10 }[event.key];

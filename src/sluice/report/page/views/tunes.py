@@ -1,0 +1,36 @@
+"""A tune given as tokens: its notes, and its score where that can be drawn."""
+
+from __future__ import annotations
+
+import re
+
+from sluice.report.page.forward import ForwardRecord
+from sluice.report.page.view_inputs import TunesView
+
+
+def pack_tune(view: TunesView, forward: ForwardRecord, sequence: int) -> dict[str, object] | None:
+    """Notes and signs of the score with the shown steps that they belong to; None if no music.
+
+    Steps are counted from the first shown; those of a part that is not shown are beyond the axis.
+    """
+    music = view.read_music(view.pieces[sequence])
+    if music is None:
+        return None
+    start, _ = forward.window
+    return {
+        "kind": "tunes",
+        "notes": [
+            [note.token - start, note.stop - start, *_round(note.start, note.length), note.pitch]
+            for note in music.notes
+        ],
+        "bars": _round(*music.bars),
+        "score": None if music.score is None else re.sub(r">\n\s*<", "><", music.score),
+        "signs": {
+            name: [first - start, stop - start] for name, (first, stop) in music.signs.items()
+        },
+        "remark": music.remark,
+    }
+
+
+def _round(*seconds: float) -> list[float]:
+    return [round(value, 4) for value in seconds]
