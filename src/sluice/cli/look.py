@@ -62,6 +62,7 @@ def look(
             "--live",
             help="Follow a training that runs with `sluice train --monitor`; CHECKPOINT is its "
             "output folder.",
+            rich_help_panel=_INPUT,
         ),
     ] = False,
 ) -> None:

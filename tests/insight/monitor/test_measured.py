@@ -166,3 +166,36 @@ def test_under_autocast_and_a_scaled_loss() -> None:
     found = scaled.layers["l0"].values["forget"]
     assert found.gradient == pytest.approx(plain.gradient, rel=0.05)
     assert found.mean == pytest.approx(plain.mean, abs=0.01)
+
+
+def test_a_decoder_and_a_one_step_cell_are_seen_as_whole_sequences() -> None:
+    layer, x = sluice.nn.LSTM(3, 5, 2), torch.randn(12, 4, 3)
+    cell = sluice.nn.LSTMCell(3, 5)
+    cell.load_state_dict(
+        {
+            name.removesuffix("_l0"): value
+            for name, value in layer.state_dict().items()
+            if name.endswith("_l0")
+        }
+    )
+
+    class Decoder(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer, self.cell = layer, cell
+
+        def forward(self, x: Tensor) -> Any:
+            outputs, states, own = [], None, None
+            for step in x:
+                output, states = self.layer(step[None], states)
+                own = self.cell(step, own)
+                outputs += [output[0], 0 * own[0]]
+            return (torch.stack(outputs),)
+
+    whole, parts = observe(layer, x).layers, observe(Decoder(), x).layers
+    for name in ("l0", "l1"):
+        found = parts[f"layer.{name}"]
+        assert found.flow == pytest.approx(whole[name].flow, rel=1e-5)
+        assert found.values["forget"] == whole[name].values["forget"]
+    assert parts["cell.l0"].flow == pytest.approx(whole["l0"].flow, rel=1e-5)
+    assert parts["cell.l0"].values["forget"].mean == whole["l0"].values["forget"].mean
