@@ -280,9 +280,10 @@ def record(
     reference; what would run on torch's own layer, which shows no gates, runs on the reference.
     The block reaches its own thread, calls of layers and one-step cells, and steps of streams. A
     call that starts from the numbers that the call before returned continues it in time, so that a
-    loop over steps is one sequence. Inside it a layer refuses, with a RuntimeError, to run under torch.compile,
-    torch.export or a ``torch.func`` transform, as do programs compiled or exported before. A call
-    whose recording would not fit in the memory that is free raises MemoryError before it is run.
+    loop over steps is one sequence. Inside it a layer refuses, with a RuntimeError, to run under
+    torch.compile, torch.export or a ``torch.func`` transform, as do programs compiled or exported
+    before. A call whose recording would not fit in the memory that is free raises MemoryError
+    before it is run.
 
     Args:
         model: The model, a recurrent layer, or a stream: ``layer.stream()``.

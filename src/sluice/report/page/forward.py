@@ -24,7 +24,7 @@ from sluice.report.page.step_losses import (
     measure_sequence,
     reads_whole,
 )
-from sluice.report.page.view_inputs import LabelsView, PairsView, StepAxis
+from sluice.report.page.view_inputs import PairsView, StepAxis
 
 ROWS = 3000
 """How many steps of the data are read for probes and for other places."""
@@ -142,16 +142,14 @@ def run_forward(inputs: ReportInputs, sequence: int, start: int, stop: int) -> F
     model = inputs.model
     with (
         record(model) as tape,
-        _capture_first_input(model) as captured,
+        capture_first_input(model) as captured,
         capture_attention(model) as attention,
     ):
         whole = measure_sequence(inputs, sequence, length)
     _require_finite(inputs.model, tape, whole.outputs)
     windows, axes = _find_axes(inputs, tape, (start, stop), length, len(inputs.inputs[sequence]))
     seen = whole.cut(stop)
-    chances: tuple[Tensor, Tensor] | tuple[None, None] = (None, None)
-    if isinstance(inputs.view, LabelsView):
-        chances = measure_label_chances(inputs, inputs.view, seen.outputs, sequence, (start, stop))
+    chances, steps = measure_label_chances(inputs, sequence, (start, stop), seen.outputs)
     return ForwardRecord(
         tape,
         seen.outputs,
@@ -163,8 +161,9 @@ def run_forward(inputs: ReportInputs, sequence: int, start: int, stop: int) -> F
         find_output_kind(inputs, sequence),
         seen.items,
         seen.true_classes,
-        join_attention(attention, len(seen.outputs)),
-        *chances,
+        join_attention(attention, length),
+        chances,
+        steps,
     )
 
 
@@ -199,7 +198,7 @@ def _name_place(module: str, label: str) -> str:
 
 
 @contextmanager
-def _capture_first_input(model: nn.Module) -> Iterator[list[Tensor]]:
+def capture_first_input(model: nn.Module) -> Iterator[list[Tensor]]:
     """Captures the input of the first recurrent layer, and makes it part of the graph."""
     captured: list[Tensor] = []
 
