@@ -55,7 +55,7 @@ def test_a_page_shows_the_models_own_loss(kind: str, tmp_path: Path) -> None:
     if kind == "step labels":  # its layers read both ways, so the sequence is read whole
         batch = Batch(inputs.inputs[0][:, None], target[:, None])
         losses = checkpoint.model.step_losses(batch)
-        expected = float(losses.losses[:shown].sum() / losses.items[:shown].sum())
+        expected = float(losses.losses[:shown].detach().sum() / losses.items[:shown].sum())
     else:
         (total, items), _ = checkpoint.model.loss(batch)
         expected = float(total.detach()) / items
@@ -233,7 +233,11 @@ def test_a_piano_roll(tmp_path: Path) -> None:
         ("series", "", "is empty"),
         ("series", "when,temperature,load\n", "no rows after its first"),
         ("series", "when,temperature,load\n2025-01-01,1,2\n", "at least 2"),
-        ("series", "when,temperature\n2025-01-01,1\n2025-01-02,2\n", "got 'load'; the model reads"),
+        (
+            "series",
+            "when,temperature\n2025-01-01,1\n2025-01-02,2\n",
+            "got 'load'; a Forecaster reads a table",
+        ),
         ("series", "when,temperature,load\nsoon,1,2\nlate,2,3\n", "neither a number nor an ISO"),
         ("series", b"\x00\x01\x02\xff", "is not text"),
         ("rolls", "[1, 2]", "holds no piano rolls"),

@@ -59,8 +59,8 @@ def _load_series(checkpoint: Checkpoint, data: str, options: Mapping[str, object
     try:
         series = load_data(data, kind=kind, **given)
     except DataError as error:
-        wanted = f"; the model reads the columns {', '.join(columns)}" if columns else ""
-        raise DataError(f"{str(error).removesuffix('.')}{wanted}") from None
+        wanted = f"a {type(model).__name__} reads {describe_table(checkpoint)}"
+        raise DataError(f"{str(error).removesuffix('.')}; {wanted}") from None
     assert isinstance(series, Series)
     if len(series.features) != model.config.features:
         raise DataError(
@@ -69,6 +69,12 @@ def _load_series(checkpoint: Checkpoint, data: str, options: Mapping[str, object
             "the one it was trained on"
         )
     return series
+
+
+def describe_table(checkpoint: Checkpoint) -> str:
+    """What table a model reads, for messages."""
+    columns = f" with the columns {', '.join(checkpoint.columns)}" if checkpoint.columns else ""
+    return f"a table in CSV or Parquet{columns}"
 
 
 def _find_kind(path: Path, options: Mapping[str, object]) -> str:
