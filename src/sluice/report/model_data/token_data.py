@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
+
+import numpy as np
 
 from sluice.report.domains import TokenDomain, find_domain_of_vocabulary, get_domains
 from sluice.report.model_data.model_data import ModelData
@@ -19,9 +22,20 @@ from sluice.sequence.data.readers.token_encoders import (
     split_text,
     splits_characters,
 )
-from sluice.sequence.data.targets import NextToken
+from sluice.sequence.data.targets import Example, NextToken
+from sluice.sequence.vocabulary import END, PADDING
 
 TEXT_SOURCE = "the text given"
+
+
+@dataclass(frozen=True)
+class OpenText(NextToken):
+    """The next token at every step of a text that goes on: the last step has no target."""
+
+    def read(self, index: int, first: int, last: int) -> Example:
+        """As `SupervisedSequences.read`."""
+        before, after = super().read(index, first, last)
+        return before, np.where(after == END, PADDING, after)
 
 
 def load_token_data(checkpoint: Checkpoint, data: str, options: Mapping[str, object]) -> ModelData:
@@ -48,15 +62,16 @@ def load_token_data(checkpoint: Checkpoint, data: str, options: Mapping[str, obj
 
 
 def load_text(checkpoint: Checkpoint, text: str, options: Mapping[str, object]) -> ModelData:
-    """A text given in place of data: it ends only where training's own sequences end so."""
+    """A text given in place of data: it goes on, unless training's own sequences are such."""
     vocabulary = checkpoint.vocabulary
     domain = find_domain_of_vocabulary(vocabulary)
     ids = RaggedArray.of([encode_lines(vocabulary, text)], find_id_dtype(vocabulary))
+    goes_on = domain is None and options.get("per") != "line"
     return ModelData(
-        NextToken(ids),
+        OpenText(ids) if goes_on else NextToken(ids),
         [TEXT_SOURCE],
         TEXT_SOURCE,
-        is_stream=domain is None and options.get("per") != "line",
+        is_stream=goes_on,
         domain=domain,
         ids=ids,
         read_tokens=lambda _, count: split_text(vocabulary, text)[:count],
