@@ -8,7 +8,11 @@ from typing import cast
 from sluice.files import StrPath
 from sluice.report.model_data.model_data import ModelData
 from sluice.report.model_data.pair_data import TextPair, build_pair_data, read_pairs
-from sluice.report.model_data.table_data import load_roll_data, load_table_data
+from sluice.report.model_data.table_data import (
+    describe_table,
+    load_roll_data,
+    load_table_data,
+)
 from sluice.report.model_data.token_data import TEXT_SOURCE, Needed, load_text, load_token_data
 from sluice.sequence import Checkpoint, DataError
 from sluice.sequence.models import ChoraleModel, LanguageModel
@@ -84,5 +88,4 @@ def describe_data(checkpoint: Checkpoint) -> str:
         return "piano rolls in JSON"
     if reads_tokens(checkpoint):
         return "lines of a source, a tab and a target"
-    columns = f" with the columns {', '.join(checkpoint.columns)}" if checkpoint.columns else ""
-    return f"a table in CSV or Parquet{columns}"
+    return describe_table(checkpoint)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
 from typing import NamedTuple
+
+import numpy as np
 
 from sluice.report.domains import (
     NamedSequence,
@@ -25,7 +28,8 @@ from sluice.sequence.data.readers.token_encoders import (
     split_text,
     splits_characters,
 )
-from sluice.sequence.data.targets import NextToken
+from sluice.sequence.data.targets import Example, NextToken
+from sluice.sequence.vocabulary import END, PADDING
 
 TEXT_SOURCE = "the text given"
 
@@ -35,6 +39,16 @@ class Needed(NamedTuple):
 
     sequence: int
     steps: int
+
+
+@dataclass(frozen=True)
+class OpenText(NextToken):
+    """The next token at every step of a text that goes on: the last step has no target."""
+
+    def read(self, index: int, first: int, last: int) -> Example:
+        """As `SupervisedSequences.read`."""
+        before, after = super().read(index, first, last)
+        return before, np.where(after == END, PADDING, after)
 
 
 def load_token_data(
@@ -67,15 +81,16 @@ def load_token_data(
 
 
 def load_text(checkpoint: Checkpoint, text: str, options: Mapping[str, object]) -> ModelData:
-    """A text given in place of data: it ends only where training's own sequences end so."""
+    """A text given in place of data: it goes on, unless training's own sequences are such."""
     vocabulary = checkpoint.vocabulary
     domain = find_domain_of_vocabulary(vocabulary)
     ids = RaggedArray.of([encode_lines(vocabulary, text)], find_id_dtype(vocabulary))
+    goes_on = domain is None and options.get("per") != "line"
     return ModelData(
-        NextToken(ids),
+        OpenText(ids) if goes_on else NextToken(ids),
         [TEXT_SOURCE],
         TEXT_SOURCE,
-        is_stream=domain is None and options.get("per") != "line",
+        is_stream=goes_on,
         domain=domain,
         ids=ids,
         read_tokens=lambda _, count: split_text(vocabulary, text)[:count],

@@ -82,7 +82,7 @@ def _select_parts(
     for index in sorted(range(len(data)), key=lambda index: index != sequence):
         length = data.count_steps(index)
         count = length if whole else min(length, left)
-        if index == sequence or (count > 0 and data.is_known(index, count)):
+        if index == sequence or (count > 0 and data.is_known(index, 0, count)):
             parts.append((index, count))
             left -= count
         if left <= 0:
