@@ -13,13 +13,17 @@ from sluice.report.model_data.table_data import (
     load_roll_data,
     load_table_data,
 )
-from sluice.report.model_data.token_data import TEXT_SOURCE, load_text, load_token_data
+from sluice.report.model_data.token_data import TEXT_SOURCE, Needed, load_text, load_token_data
 from sluice.sequence import Checkpoint, DataError
 from sluice.sequence.models import ChoraleModel, LanguageModel
 
 
 def load_model_data(
-    checkpoint: Checkpoint, data: StrPath | None = None, *, text: str | None = None
+    checkpoint: Checkpoint,
+    data: StrPath | None = None,
+    *,
+    text: str | None = None,
+    needed: Needed | None = None,
 ) -> ModelData:
     """Read data for a trained model, with its own tokens, columns and labels.
 
@@ -29,6 +33,7 @@ def load_model_data(
             (`sluice.report.domains`) for its own collection. For a model of pairs, or of labels of
             tokens, lines of a source, a tab and a target.
         text: the text itself, in place of `data`, for a model of tokens.
+        needed: how much is needed; a long collection of tunes is read no further. All if None.
 
     Raises:
         DataError: no data, or both data and text; data that cannot be read or that have other
@@ -41,7 +46,7 @@ def load_model_data(
     if text is not None:
         return _load_given_text(checkpoint, text, options)
     if isinstance(model, LanguageModel):
-        return load_token_data(checkpoint, str(data), options)
+        return load_token_data(checkpoint, str(data), options, needed)
     if isinstance(model, ChoraleModel):
         return load_roll_data(checkpoint, str(data))
     if reads_tokens(checkpoint):
