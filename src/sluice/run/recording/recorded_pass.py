@@ -33,6 +33,11 @@ class RecordedValueSource(Protocol):
         ...
 
     @property
+    def reverse(self) -> bool:
+        """Whether the steps ran from the last to the first."""
+        ...
+
+    @property
     def backend(self) -> str:
         """Which backend ran, ``"fused"`` or ``"reference"``."""
         ...
@@ -87,7 +92,9 @@ class Recording:
     Attributes:
         names: The names of the recorded values.
         graph: The equations that ran.
+        order: Brings the batch of the pass into the caller's order; None where it is in it.
         has_bias: Whether their maps had biases.
+        reverse: Whether the pass ran from the last step to the first.
         backend: Which backend ran, ``"fused"`` or ``"reference"``.
         every: Every how many steps one was recorded.
         steps: How many steps the pass has.
@@ -103,13 +110,13 @@ class Recording:
     ) -> None:
         """``order`` permutes the batch of ``spec`` to the caller's order; None leaves it."""
         self.names, self.every = record_spec.select_names(spec.graph), record_spec.every
-        self.graph, self.has_bias = spec.graph, spec.has_bias
+        self.graph, self.has_bias, self.reverse = spec.graph, spec.has_bias, spec.reverse
         self.backend, self.needs_grad = "", False
         self.store: TensorStore | None = None
         self.in_chunks = not record_spec.is_complete
         self.before_gradients: Callable[[], None] | None = None
         self.backward_count = 0
-        self._valid, self._order, self._first = spec.valid_mask, order, 0
+        self._valid, self.order, self._first = spec.valid_mask, order, 0
         self.steps = spec.x.shape[0]
         self._values: ValueReader | None = None
         self._gradients: ValueReader | None = None
@@ -160,7 +167,7 @@ class Recording:
         first = (self._first - chunk.start) % self.every
         at = len(range(self._first, chunk.start, self.every))
         for name in self.names:
-            rows = _arrange(read, spec.valid_mask, self._order, 0, 1, name)[first :: self.every]
+            rows = _arrange(read, spec.valid_mask, self.order, 0, 1, name)[first :: self.every]
             store.write(name, at, self.rows, rows)
         self.backend, self._values = backend, partial(_read_store, store, "")
 
@@ -185,7 +192,7 @@ class Recording:
         return self._gradients(name)
 
     def _build_reader(self, read: ValueReader, prefix: str) -> ValueReader:
-        arranged = partial(_arrange, read, self._valid, self._order, self._first, self.every)
+        arranged = partial(_arrange, read, self._valid, self.order, self._first, self.every)
         if self.store is None:
             return _LazyReader(arranged, self.names)
         for name in self.names:
