@@ -75,9 +75,11 @@ plots.plot_traces(tape, "c", units=[unit], tokens=list(TEXT))
 # %%
 start, stop = TEXT.index('"'), TEXT.index('"', TEXT.index('"') + 1)
 held = tape.c[start:stop, 0, unit]
-print(f"{stop - start} steps inside the first quotation: from {held[0]:.2f} to {held[-1]:.2f}")
+print(f"{stop - start} steps in the first quotation: from {held[0]:.2f} to {held[-1]:.2f}")
 print(f"between marks it changes by {steadiness[unit]:.1%} of its jump at a mark")
-assert steadiness[unit] < 0.1
+spans = sluice.insight.find_constant_spans(tape.c[..., [unit]], tolerance=0.1)
+print(f"constant within a tenth of its range for {len(spans[0])} steps at a time")
+assert steadiness[unit] < 0.1 and len(spans[0]) > 10
 
 # %% [markdown] lang="en"
 # Its gates say how: inside, the forget gate is open and the input gate is shut, so that the product of forget gates, which
