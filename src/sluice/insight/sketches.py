@@ -52,7 +52,8 @@ def sketch_recorded(
         sequence: Which sequence of the batch.
         unit: Which unit; several, whose mean is shown; None for the mean over all.
         layer: Which layer of the module, counted from 0.
-        reverse: Whether to take its reverse direction.
+        reverse: Whether to take its reverse direction; the states that its unit finds are those of
+            step t + 1.
         theme: ``"light"`` or ``"dark"``.
 
     Returns:
@@ -192,7 +193,8 @@ def _draw(
     if not shown:
         widest = max(tensor.shape[2] for tensor in values.values())
         raise IndexError(f"unit must be from 0 to {widest - 1}, got {selection.unit}")
-    return draw_sketch(graph, theme, values=shown, title=f"{title}, {selection.description}")
+    title = f"{title}, {selection.description}"
+    return draw_sketch(graph, theme, values=shown, title=title, reverse=selection.reverse)
 
 
 def _compute_node_values(

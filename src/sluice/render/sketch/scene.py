@@ -29,7 +29,7 @@ class Scene:
     def __init__(self, theme: Theme, language: str = "en") -> None:
         self.theme, self.language = theme, language
         self.area: Box | None = None
-        self._acts: list[Callable[[Pen], None]] = []
+        self._acts: list[Callable[[Pen], object]] = []
         self._layouts: list[Layout] = []
         self._more: list[str] = []
 
@@ -83,9 +83,7 @@ class Scene:
         """Where values are put side by side, on a line that rises."""
         self._more.append("join")
         self._acts.append(
-            lambda pen: (
-                pen.draw_shape("bar", x, y, 0.9, 0.22, pen.theme.ink, pen.theme.ink) and None
-            )
+            lambda pen: pen.draw_shape("bar", x, y, 0.9, 0.22, pen.theme.ink, pen.theme.ink)
         )
 
     def add_symbol(self, x: float, y: float, latex: str, ha: str = "left", size: float = 1) -> None:
@@ -104,7 +102,7 @@ class Scene:
     ) -> None:
         left = x - width * {"left": 0.0, "center": 0.5, "right": 1.0}[ha]
         self._cover(Box(left, y - height / 2, left + width, y + height / 2))
-        self._acts.append(lambda pen: pen.draw_text(x, y, text, pen.theme.ink, size, ha) and None)
+        self._acts.append(lambda pen: pen.draw_text(x, y, text, pen.theme.ink, size, ha))
 
     def add_output_layer(self, layer: OutputLayer, x: float = 0.0, y: float = 0.0) -> None:
         """The output layer of a unit whose origin is at (x, y)."""

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
 _MOST_LAYERS = 6
 _TURN, _MERGE, _MIDDLE = 1.2, 2.4, 5
-"""From where a layer's input turns up to where the unit's own line begins; from a unit's top to where two
-directions are joined; from a line that rises to the middle between two directions; in tracks."""
+"""From where a layer's input turns up to where the unit's own line begins; from a unit's top to
+where two directions are joined; from there to the middle between the two; in tracks."""
 _WORDS = {"en": ("layer", "forwards", "backwards"), "de": ("Schicht", "vorwärts", "rückwärts")}
 
 
