@@ -13,8 +13,9 @@ from typer.testing import CliRunner, Result
 
 from report.page.sample_models import TEXT, save_checkpoint
 from sluice.cli import app
-from sluice.report.page import ReportError
 from sluice.report.page.load import load_inputs
+from sluice.report.page.pack import unpack_text
+from sluice.sequence import DataError
 
 
 def run(*arguments: object) -> Result:
@@ -44,7 +45,8 @@ def test_a_page_from_a_file_of_text(tmp_path: Path) -> None:
     names = data["predictions"]["names"]
     assert [names[k] for k in data["predictions"]["true"]] == list(TEXT[10:60])
     page = out.read_text()
-    assert "1.250 nats per token" in page and '<g id="LSTM-sketch-label-forget">' in page
+    assert "1.250 nats per token" in page
+    assert '<g id="LSTM-sketch-label-forget">' in unpack_text(data["figures"])
     links = set(re.findall(r'(?:src|href)="([^#"][^"]*)"', page))
     assert links == {"data:,"} and "url(http" not in page and "@import" not in page
 
@@ -57,9 +59,9 @@ def test_tunes_and_texts_of_tunes(tmp_path: Path) -> None:
     )
     found = load_inputs(weights, str(abc), sequence=1)
     assert found.names == ["Down", "Up"] and found.tokens is not None and found.spans is not None
-    assert found.tokens[1] == ("⟨start⟩", *tune.split())
+    assert found.tokens[1] == ["⟨start⟩", *tune.split()]
     assert found.spans[1] == [0, 8, 13] and "pitch of the last note (MIDI)" in found.properties
-    assert load_inputs(weights, text=tune).tokens == [("⟨start⟩", *tune.split())]
+    assert load_inputs(weights, text=tune).tokens == [["⟨start⟩", *tune.split()]]
 
 
 @pytest.mark.parametrize(
@@ -101,5 +103,5 @@ def test_weights_that_hold_nan(tmp_path: Path) -> None:
 
 
 def test_data_and_text_at_once(tmp_path: Path) -> None:
-    with pytest.raises(ReportError, match="not both"):
+    with pytest.raises(DataError, match="not both"):
         load_inputs(save_checkpoint(tmp_path, [TEXT]), "tunes", text="the")

@@ -10,6 +10,7 @@ from torch import Tensor
 from sluice.equations.graph import sort_topologically
 from sluice.insight.recording.recorded import RecordedLayer, RecordedModule
 from sluice.insight.recording.recorder import Tape
+from sluice.nn.rnn_cells import SingleStepCell
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ def find_first_nonfinite(tape: Tape) -> NonFiniteValue | None:
     for name in tape:
         module = tape[name]
         for place, recorded in module.layers.items():
-            found = _find_first(recorded, module, place.endswith("_reverse"))
+            found = _find_first(recorded, module)
             if found is not None:
                 return NonFiniteValue(
                     name, place, *found, _find_nonfinite_parameters(module, place)
@@ -86,9 +87,10 @@ def find_first_nonfinite(tape: Tape) -> NonFiniteValue | None:
 
 
 def _find_first(
-    recorded: RecordedLayer, module: RecordedModule, reverse: bool
+    recorded: RecordedLayer, module: RecordedModule
 ) -> tuple[str, int, int, int, str] | None:
     best: tuple[int, str, Tensor] | None = None
+    reverse = recorded.is_reverse
     for name in (name for name in _sort_value_names(module) if name in recorded):
         wrong = (~recorded[name].isfinite()).nonzero()
         if len(wrong):
@@ -115,9 +117,10 @@ def _sort_value_names(module: RecordedModule) -> list[str]:
 
 
 def _find_nonfinite_parameters(module: RecordedModule, layer: str) -> tuple[str, ...]:
+    suffix = "" if isinstance(module._module, SingleStepCell) else f"_{layer}"
     with torch.no_grad():
         return tuple(
             name
             for name, parameter in module._module.named_parameters()
-            if name.endswith(f"_{layer}") and not bool(parameter.isfinite().all())
+            if name.endswith(suffix) and not bool(parameter.isfinite().all())
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from math import isfinite
 
 import torch
@@ -13,24 +14,33 @@ from sluice.equations.graph import Graph
 from sluice.insight.measures.regression import find_scale
 from sluice.insight.plots.data import find_most_variable, to_array
 from sluice.insight.recording.recorder import RecordedLayer
-from sluice.report.page.axes import list_steps, pack_axes
-from sluice.report.page.cell_figure import value_symbols
+from sluice.report.page.axes import pack_axes
+from sluice.report.page.cell_figure import name_figure, value_symbols
 from sluice.report.page.forward import ForwardRecord, StateDataset, collect_layers
+from sluice.report.page.gradient_rows import Influence, LossShares
 from sluice.report.page.inputs import ReportInputs
 from sluice.report.page.measures import (
     GradientFlow,
-    Influence,
     UnitMemory,
     find_forget_gate,
     find_memory_state,
 )
-from sluice.report.page.pack import pack_magnitudes, pack_tensor, round_values
-from sluice.report.page.selectivity import Selectivity, Span
+from sluice.report.page.pack import (
+    BITS,
+    FEW_BITS,
+    pack_magnitudes,
+    pack_tensor,
+    round_values,
+)
+from sluice.report.page.selectivity import Selectivity
+from sluice.report.page.step_losses import name_loss
+from sluice.report.page.survey import pack_reached, pack_survey
 from sluice.report.page.views import pack_view
 
+_EXACT = 50_000
+"""Of a layer with no more numbers than that, all are kept in 16 bits; of others in 12."""
 LIKELIEST = 8
 """Classes whose probability is shown at every step."""
-_AROUND = 6
 
 
 @dataclass(frozen=True)
@@ -41,7 +51,7 @@ class Measurements:
     influence: Influence | None
     memories: dict[str, UnitMemory]
     selectivities: list[Selectivity]
-    spans: list[Span]
+    shares: dict[str, LossShares]
 
 
 def build_payload(
@@ -62,46 +72,56 @@ def build_payload(
         "outputAxis": 0,
         "view": pack_view(inputs, forward, sequence),
         "losses": None if losses is None or not losses.dim() else round_values(losses),
-        "loss": None if losses is None else float(losses.mean()),
+        "loss": forward.mean_loss,
+        "lossUnit": name_loss(inputs),
         "predictions": _pack_predictions(inputs, forward, sequence),
         "places": [
-            _pack_layer(name, layer.cell.graph, recorded, forward, measurements, units)
+            _pack_layer(name, layer.cell.graph, recorded, forward, dataset, measurements, units)
             for name, (layer, recorded) in collect_layers(forward.tape).items()
         ],
         "influence": _pack_influence(measurements.influence),
         "followed": [_pack_selectivity(one) for one in measurements.selectivities],
-        "spans": [_pack_span(one, inputs, dataset) for one in measurements.spans],
+        "survey": pack_survey(inputs, forward, dataset, sequence),
     }
 
 
 def _pack_predictions(
     inputs: ReportInputs, forward: ForwardRecord, sequence: int
 ) -> dict[str, object]:
-    """For labels the likeliest classes and the true one's probability; for values both of them."""
+    """For labels the likeliest classes and the true one's probability; for values both of them,
+    for keys their probabilities."""
     start, stop = forward.window
     target, outputs = inputs.target(sequence), forward.outputs.detach()
     by_step = outputs.dim() == 2 and len(outputs) == stop
     outputs = outputs[start:] if by_step else outputs.reshape(1, -1)
-    if target is not None:
-        target = target[start:stop] if by_step else target.reshape(1, -1)[:, :]
-    if target is not None and target.is_floating_point():
+    if forward.output_kind != "classes":
+        if target is not None:
+            target = (target[start:stop] if by_step else target).reshape(outputs.shape)
         return {
             "kind": "values",
-            "given": round_values(outputs),
-            "true": round_values(target.reshape(outputs.shape)),
+            "names": list(inputs.output_names or map(str, range(outputs.shape[-1]))),
+            "given": round_values(outputs.sigmoid() if forward.output_kind == "keys" else outputs),
+            "true": None if target is None else round_values(target),
         }
     chances = outputs.double().softmax(-1)
     best = chances.topk(min(LIKELIEST, chances.shape[-1]))
-    true = None if target is None else target.reshape(-1)
+    true = forward.true_classes
+    if true is not None:
+        true = true[start:stop] if by_step else true.reshape(-1)
     return {
         "kind": "classes",
         "names": list(inputs.classes or map(str, range(chances.shape[-1]))),
         "best": best.indices.tolist(),
         "chances": round_values(best.values),
-        "true": None if true is None else true.tolist(),
-        "trueChance": None if true is None
-        else round_values(chances.gather(-1, true.unsqueeze(-1)).squeeze(-1)),
-    }  # fmt: skip
+        "true": None if true is None else [k if k >= 0 else None for k in true.tolist()],
+        "trueChance": None if true is None else _find_true_chances(chances, true),
+    }
+
+
+def _find_true_chances(chances: Tensor, true: Tensor) -> list[float | None]:
+    """The probability of each step's true class; None where there is none."""
+    found = round_values(chances.gather(-1, true.clamp_min(0).unsqueeze(-1)).squeeze(-1))
+    return [chance if k >= 0 else None for chance, k in zip(found, true.tolist(), strict=True)]
 
 
 def _pack_layer(
@@ -109,6 +129,7 @@ def _pack_layer(
     graph: Graph,
     recorded: RecordedLayer,
     forward: ForwardRecord,
+    dataset: StateDataset,
     measurements: Measurements,
     count: int | None,
 ) -> dict[str, object]:
@@ -117,9 +138,12 @@ def _pack_layer(
     shown = {key: recorded[key][start:stop, 0] for key in recorded}
     chosen = _select_units(name, shown[state], measurements, count)
     marks = value_symbols(graph)
+    bits = BITS if len(chosen) * (stop - start) * len(shown) <= _EXACT else FEW_BITS
     return {
         "name": name,
         "cell": graph.name,
+        "figure": name_figure(graph, recorded.is_reverse),
+        "reverse": recorded.is_reverse,
         "axis": list(forward.windows).index(forward.axes[name]),
         "state": state,
         "keeps": find_forget_gate(graph),
@@ -128,12 +152,16 @@ def _pack_layer(
         "values": {
             key: {
                 "symbol": marks[key],
-                **pack_tensor(_take_units(value, chosen)),
+                **pack_tensor(_take_units(value, chosen), bits),
                 "mean": round_values(value.mean(-1)),
             }
             for key, value in shown.items()
         },
         "flow": _pack_flow(measurements.flows.get(name)),
+        "shares": _pack_shares(measurements.shares.get(name)),
+        "levels": pack_reached(
+            shown[state][:, chosen], dataset.values[name][..., chosen], dataset.find_lengths(name)
+        ),
         "memory": _pack_memory(measurements.memories[name]),
     }
 
@@ -141,11 +169,16 @@ def _pack_layer(
 def _select_units(
     layer: str, state: Tensor, measurements: Measurements, count: int | None
 ) -> list[int]:
-    """Those that vary most, and those that follow something."""
-    if count is None or count >= state.shape[-1]:
-        return list(range(state.shape[-1]))
-    named = {unit for one in measurements.selectivities if one.layer == layer for unit in one.units}
-    return sorted(named | set(find_most_variable(to_array(state), count)))
+    """So many: those that follow something, the best of each property first, at most half; then
+    those that vary most."""
+    width = state.shape[-1]
+    if count is None or count >= width:
+        return list(range(width))
+    ranked = [one.units for one in measurements.selectivities if one.layer == layer]
+    best = [unit for rank in zip_longest(*ranked) for unit in rank if unit is not None]
+    named = list(dict.fromkeys(best))[: count // 2]
+    variable = find_most_variable(to_array(state), width)
+    return sorted(list(dict.fromkeys([*named, *variable]))[:count])
 
 
 def _take_units(values: Tensor, units: Sequence[int]) -> Tensor:
@@ -163,12 +196,18 @@ def _pack_flow(flow: GradientFlow | None) -> dict[str, object] | None:
     }
 
 
+def _pack_shares(shares: LossShares | None) -> dict[str, object] | None:
+    if shares is None:
+        return None
+    return {"steps": shares.steps.tolist(), **pack_magnitudes(shares.values)}
+
+
 def _pack_memory(memory: UnitMemory) -> dict[str, object]:
     scales = memory.timescales
     return {
         "timescales": None if scales is None else round_values(scales),
         "gates": {
-            name: {"low": round_values(gate.low), "high": round_values(gate.high)}
+            name: {"low": round_values(gate.low, 3), "high": round_values(gate.high, 3)}
             for name, gate in memory.gates.items()
         },
     }
@@ -202,28 +241,4 @@ def _pack_selectivity(one: Selectivity) -> dict[str, object]:
         },
         "verdict": one.verdict,
         "words": one.describe(),
-    }
-
-
-def _pack_span(span: Span, inputs: ReportInputs, dataset: StateDataset) -> dict[str, object]:
-    matches = []
-    for match in span.matches:
-        number = dataset.sequence_ids[match.sequence]
-        tokens = list_steps(inputs, number)
-        matches.append(
-            {
-                "name": inputs.names[number] if inputs.names else f"sequence {number}",
-                "step": match.start,
-                "units": match.units,
-                "before": tokens[max(0, match.start - _AROUND) : match.start],
-                "tokens": tokens[match.start : match.stop],
-                "after": tokens[match.stop : match.stop + _AROUND],
-            }
-        )
-    return {
-        "place": span.layer,
-        "start": span.start,
-        "stop": span.stop,
-        "units": span.units,
-        "matches": matches,
     }

@@ -7,9 +7,10 @@ in no other.
 from __future__ import annotations
 
 import weakref
+from collections.abc import Sequence
 from contextvars import ContextVar
 from dataclasses import replace
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -19,7 +20,7 @@ from sluice.run.recording.record_spec import RecordSpec
 from sluice.run.recording.recorded_pass import Recording
 from sluice.run.recording.sinks import ChunkableSink, RecordingGroup, ValueReader
 from sluice.run.spec import RunSpec
-from sluice.run.torch_state import is_transform_active, mark_constant
+from sluice.run.torch_state import find_observer, is_transform_active, mark_constant
 
 
 class Recorder(Protocol):
@@ -54,6 +55,26 @@ class Recorder(Protocol):
         ...
 
 
+@runtime_checkable
+class CallRecorder(Protocol):
+    """A recorder that also knows when calls of a layer begin and end."""
+
+    def on_call(self, layer: object, states: Sequence[Tensor] | None, goes_forward: bool) -> None:
+        """A call of ``layer`` begins, from ``states``, ``(batch, width)`` each; None for its own.
+
+        ``goes_forward``: whether it reads from the start alone, so that another call can go on.
+        """
+        ...
+
+    def on_refusal(self) -> None:
+        """A call, of layers that are not known, was refused."""
+        ...
+
+    def on_return(self, layer: object, states: Sequence[Tensor]) -> None:
+        """The call has reached ``states``."""
+        ...
+
+
 class RecordingSubscriber(Protocol):
     """Must know when recorders start and stop, anywhere in the process."""
 
@@ -63,12 +84,15 @@ class RecordingSubscriber(Protocol):
 
 
 _REFUSAL = (
-    "sluice.record cannot look into torch.compile, torch.export or a torch.func transform; "
-    "call the plain model inside it"
+    "sluice.record cannot look into torch.compile, torch.export, torch.jit.trace or a torch.func "
+    "transform, so this call was refused; inside the block call the plain model, and compile, "
+    "export, trace or transform outside of it"
 )
 _recorders: ContextVar[tuple[Recorder, ...]] = ContextVar("sluice_recordings", default=())
 _subscribers: weakref.WeakSet[RecordingSubscriber] = weakref.WeakSet()
 _active_count, _lock = 0, ForkSafeLock()
+any_in_process = False
+"""Whether any recorder is active in any thread."""
 
 
 def start(recorder: Recorder) -> None:
@@ -84,9 +108,10 @@ def stop(recorder: Recorder) -> None:
 
 
 def _update_count(change: int) -> None:
-    global _active_count
+    global _active_count, any_in_process
     with _lock.hold():
         _active_count += change
+        any_in_process = _active_count > 0
         for one in list(_subscribers):
             one.on_recording_change(_active_count > 0)
 
@@ -112,19 +137,42 @@ def is_any_active() -> bool:
 def is_recorded(layer: object) -> bool:
     """Whether any recorder records ``layer``.
 
-    Raises RuntimeError under a compiler, an export or a ``torch.func`` transform.
+    Raises RuntimeError under a compiler, an export, a trace or a ``torch.func`` transform.
     """
-    if not is_any_active():
+    # Compilers guard the first, and compile anew where it has changed.
+    if not any_in_process or not is_any_active():
         return False
-    if torch.compiler.is_compiling() or is_transform_active():
-        raise RuntimeError(_REFUSAL)
+    if torch.compiler.is_compiling() or is_transform_active() or find_observer() == "a trace":
+        refuse_compiled()
     return bool(find_recorders(layer))
 
 
+@mark_constant
 def refuse_compiled() -> None:
-    """Raise RuntimeError where a recorder is active: a compiled program runs, of unknown layers."""
-    if is_any_active():
-        raise RuntimeError(_REFUSAL)
+    """Raise RuntimeError where a recorder is active: a compiled program runs, of unknown layers.
+
+    Its recorders lose what they have, which is not of this call.
+    """
+    if not is_any_active():
+        return
+    for recorder in _recorders.get():
+        if isinstance(recorder, CallRecorder):
+            recorder.on_refusal()
+    raise RuntimeError(_REFUSAL)
+
+
+def begin_call(layer: object, states: Sequence[Tensor] | None, goes_forward: bool) -> None:
+    """Tell the recorders of ``layer`` that a call begins; see `CallRecorder.on_call`."""
+    for recorder in find_recorders(layer):
+        if isinstance(recorder, CallRecorder):
+            recorder.on_call(layer, states, goes_forward)
+
+
+def end_call(layer: object, states: Sequence[Tensor]) -> None:
+    """Tell them that it has reached ``states``."""
+    for recorder in find_recorders(layer):
+        if isinstance(recorder, CallRecorder):
+            recorder.on_return(layer, states)
 
 
 def find_recorders(layer: object) -> list[Recorder]:
