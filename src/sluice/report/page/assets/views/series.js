@@ -45,7 +45,7 @@ function addColumn(panels, data, state, { name, values: v }, margins, withSteps)
     axis, height: withSteps ? 88 : 70, name, ...margins,
     paint(svg, map) {
       const y = paintScale(svg, map, rangeOfValues([v], map.from, map.to), 4, map.height - (withSteps ? 20 : 4));
-      if (withSteps) paintSteps(svg, map, data, axis);
+      if (withSteps) paintSteps(svg, map, data.axes[axis]);
       svg.append(el("path", { d: linePath(v, map, y), class: "series-truth" }));
       map.dot = svg.appendChild(el("circle", { r: 3.5, class: "series-dot" }));
       map.y = y;
@@ -84,7 +84,7 @@ function addTarget(panels, data, state, target, j, forecast) {
       const k = forecast.lead, line = forecast.line(k, j), shift = view.ahead + k, after = { from: map.from - shift, to: map.end - shift };
       const range = rangeOfValues([truth], map.from, map.end), other = rangeOfValues([line], Math.max(0, after.from), after.to);
       const y = paintScale(svg, map, other.empty ? range : range.empty ? other : { low: Math.min(range.low, other.low), high: Math.max(range.high, other.high) }, 6, map.height - 22);
-      paintSteps(svg, map, data, axis);
+      paintSteps(svg, map, data.axes[axis]);
       if (interval) svg.append(el("path", { class: "series-band", d: bandPath(map, y, line, shift, interval.lower[k], interval.upper[k]) }));
       svg.append(el("path", { d: linePath(truth, map, y), class: "series-truth" }), el("path", { d: linePath(line, map, y, shift), class: "series-line" }));
       map.y = y;
