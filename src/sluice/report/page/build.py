@@ -22,16 +22,16 @@ from sluice.report.page.forward import (
     run_forward,
 )
 from sluice.report.page.given_data import GivenNames, build_inputs, number_labels
+from sluice.report.page.gradient_rows import measure_rows
 from sluice.report.page.html import PageHead, render_page
 from sluice.report.page.inputs import Forward, LossFunction, ReportError, ReportInputs
 from sluice.report.page.measures import (
     find_memory_state,
     measure_gradient_flows,
-    measure_influence,
     measure_memory,
 )
 from sluice.report.page.payload import Measurements, build_payload
-from sluice.report.page.selectivity import find_selective_units, find_spans, span_edges
+from sluice.report.page.selectivity import find_selective_units
 from sluice.report.page.step_losses import name_loss
 
 STEPS, UNITS = 400, 64
@@ -195,11 +195,11 @@ def _measure(
     states: Mapping[str, str],
     on_progress: ProgressCallback,
 ) -> Measurements:
-    (start, stop), there = forward.window, collect_layers(forward.tape)
+    there = collect_layers(forward.tape)
     on_progress("following gradients", 0.1)
     flowing = measure_gradient_flows(forward)
     on_progress("which inputs matter", 0.15)
-    resting = measure_influence(forward)
+    influence, shares = measure_rows(inputs, forward, sequence, states)
     memories = {
         place: measure_memory(forward, place, recorded, layer.cell.graph)
         for place, (layer, recorded) in there.items()
@@ -209,15 +209,7 @@ def _measure(
     for one in find_selective_units(inputs, dataset):
         follow.append(one)
         on_progress(f"asking what units follow: {one.name}", 0.4 + 0.4 * len(follow) / whole)
-    on_progress("looking for other places", 0.8)
-    edges = span_edges(None if inputs.spans is None else inputs.spans[sequence], start, stop)
-    shown = {
-        place: there[place][1][name][slice(*forward.find_window(place))]
-        for place, name in states.items()
-    }
-    return Measurements(
-        flowing, resting, memories, follow, list(find_spans(dataset, shown, edges, sequence, start))
-    )
+    return Measurements(flowing, influence, memories, follow, shares)
 
 
 def _build_head(

@@ -116,33 +116,48 @@ class ReportInputs:
             return self.view.sources
         return self.tokens if axis in ("steps", "target") else None
 
-    def batch(self, sequence: int, stop: int | None = None) -> Tensor:
-        """A sequence, up to a step, as a batch of one in the model's layout; a source whole."""
+    def batch(self, sequence: int, stop: int | None = None, copies: int = 1) -> Tensor:
+        """A sequence, up to a step, as a batch of equal copies in the model's layout; a source
+        whole."""
         read = self.inputs[sequence][: None if self.is_paired else stop]
-        return read.unsqueeze(0 if self.batch_first else 1)
+        return _repeat(read, copies, 0 if self.batch_first else 1)
 
-    def paired_batch(self, sequence: int, stop: int | None = None) -> Batch | None:
-        """A sequence with its targets, up to a step, as a batch of one for a `SequenceModel`."""
+    def paired_batch(self, sequence: int, stop: int | None = None, copies: int = 1) -> Batch | None:
+        """A sequence with its targets, up to a step, as a batch of equal copies for a
+        `SequenceModel`."""
         target = self.target(sequence)
         if target is None:
             return None
-        wanted = target[:stop, None] if target.dim() else target[None]
-        return Batch(self.batch(sequence, stop), wanted)
+        wanted = _repeat(target[:stop], copies, 1) if target.dim() else target.expand(copies)
+        return Batch(self.batch(sequence, stop, copies), wanted)
 
     def call(self, model: nn.Module, sequence: int, stop: int | None = None) -> Tensor:
         """The model's first output for a sequence, up to a step: ``(time, classes)`` or
         ``(classes,)``."""
-        batch = self.batch(sequence, stop)
+        return self.call_copies(model, sequence, stop, 1)[0]
+
+    def call_copies(
+        self, model: nn.Module, sequence: int, stop: int | None, copies: int
+    ) -> list[Tensor]:
+        """As `call`, for a batch of equal copies; the output of each."""
+        batch = self.batch(sequence, stop, copies)
         output: object
         if isinstance(model, Seq2Seq):
-            pair = self.paired_batch(sequence, stop)
+            pair = self.paired_batch(sequence, stop, copies)
             assert pair is not None
             output = model(pair.inputs, pair.targets)
         else:
             output = model(batch) if self.forward is None else self.forward(model, batch)
         while not isinstance(output, Tensor):
             output = _first_item(output)
-        return output.squeeze(0) if self.batch_first or output.dim() < 3 else output.squeeze(1)
+        dim = 0 if self.batch_first or output.dim() < 3 else 1
+        return list(output.unbind(dim)) if output.shape[dim] == copies else [output]
+
+
+def _repeat(sequence: Tensor, copies: int, dim: int) -> Tensor:
+    sizes = [-1] * (sequence.dim() + 1)
+    sizes[dim] = copies
+    return sequence.unsqueeze(dim).expand(sizes)
 
 
 def _first_item(output: object) -> object:

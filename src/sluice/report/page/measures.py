@@ -4,24 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from sluice.equations.graph import Elementwise, Graph
 from sluice.insight.measures.gradients import (
-    connectivity,
     find_gated_state,
     forget_product,
     gradient_flow,
 )
-from sluice.insight.measures.memory import Saturation, memory_length, saturation, timescales
+from sluice.insight.measures.memory import Saturation, saturation, timescales
 from sluice.insight.recording.recorder import RecordedLayer
 from sluice.report.page.forward import ForwardRecord, collect_layers
-
-ROWS = 160
-"""Predictions whose influences are computed, one backward pass each."""
-SHARES = (0.01, 0.1)
-"""Of the largest influence: from there on an input matters."""
 
 
 @dataclass(frozen=True)
@@ -71,49 +64,6 @@ def _run_backward(forward: ForwardRecord, loss: Tensor) -> dict[str, dict[str, T
 def _slice_window(forward: ForwardRecord, place: str, values: Tensor) -> Tensor:
     start, stop = forward.find_window(place)
     return values[start:stop]
-
-
-@dataclass(frozen=True)
-class Influence:
-    """Which inputs a prediction rests on.
-
-    Attributes:
-        steps: The predictions, ``(rows,)``, counted from the first shown step.
-        values: ``(rows, time)`` over the shown steps, ‖∂ logit / ∂x_t‖.
-        memory_length: How many steps back an input matters to each, ``(rows,)``, by the share
-            of the largest influence that counts.
-    """
-
-    steps: Tensor
-    values: Tensor
-    memory_length: dict[float, Tensor]
-
-
-def measure_influence(forward: ForwardRecord) -> Influence | None:
-    """Influences on the logit of the true class, else of the likeliest one; on the first output
-    where outputs are values.
-
-    Of every k-th step, k as small as `ROWS` allows. None where the model has no outputs of every
-    step, what it reads is no tensor, or inputs and outputs have steps of their own.
-    """
-    start, stop = forward.window
-    if forward.x is None or forward.outputs.dim() != 2 or forward.outputs.shape[0] != stop:
-        return None
-    if forward.x.shape[:2].numel() != forward.length:
-        return None
-    x, one = forward.x, forward.outputs.unsqueeze(1)
-    chosen = forward.outputs.argmax(-1)
-    if forward.output_kind == "values":
-        chosen = torch.zeros_like(chosen)
-    elif forward.true_classes is not None:
-        chosen = torch.where(forward.true_classes < 0, chosen, forward.true_classes)
-    rows = torch.arange(start, stop, -(-(stop - start) // ROWS))
-    # x is a batch of one, in either layout.
-    found = connectivity(one[rows], x, chosen[rows, None]).flatten(1)[:, :stop]
-    whole = found.new_zeros(stop, stop, 1)
-    whole[rows, :, 0] = found
-    back = {share: memory_length(whole, share)[rows, 0] for share in SHARES}
-    return Influence(rows - start, found[:, start:], back)
 
 
 @dataclass(frozen=True)

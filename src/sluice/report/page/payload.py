@@ -13,25 +13,25 @@ from sluice.equations.graph import Graph
 from sluice.insight.measures.regression import find_scale
 from sluice.insight.plots.data import find_most_variable, to_array
 from sluice.insight.recording.recorder import RecordedLayer
-from sluice.report.page.axes import list_steps, pack_axes
+from sluice.report.page.axes import pack_axes
 from sluice.report.page.cell_figure import value_symbols
 from sluice.report.page.forward import ForwardRecord, StateDataset, collect_layers
+from sluice.report.page.gradient_rows import Influence, LossShares
 from sluice.report.page.inputs import ReportInputs
 from sluice.report.page.measures import (
     GradientFlow,
-    Influence,
     UnitMemory,
     find_forget_gate,
     find_memory_state,
 )
 from sluice.report.page.pack import pack_magnitudes, pack_tensor, round_values
-from sluice.report.page.selectivity import Selectivity, Span
+from sluice.report.page.selectivity import Selectivity
 from sluice.report.page.step_losses import name_loss
+from sluice.report.page.survey import pack_levels, pack_survey
 from sluice.report.page.views import pack_view
 
 LIKELIEST = 8
 """Classes whose probability is shown at every step."""
-_AROUND = 6
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Measurements:
     influence: Influence | None
     memories: dict[str, UnitMemory]
     selectivities: list[Selectivity]
-    spans: list[Span]
+    shares: dict[str, LossShares]
 
 
 def build_payload(
@@ -67,12 +67,12 @@ def build_payload(
         "lossUnit": name_loss(inputs),
         "predictions": _pack_predictions(inputs, forward, sequence),
         "places": [
-            _pack_layer(name, layer.cell.graph, recorded, forward, measurements, units)
+            _pack_layer(name, layer.cell.graph, recorded, forward, dataset, measurements, units)
             for name, (layer, recorded) in collect_layers(forward.tape).items()
         ],
         "influence": _pack_influence(measurements.influence),
         "followed": [_pack_selectivity(one) for one in measurements.selectivities],
-        "spans": [_pack_span(one, inputs, dataset) for one in measurements.spans],
+        "survey": pack_survey(inputs, forward, dataset, sequence),
     }
 
 
@@ -120,6 +120,7 @@ def _pack_layer(
     graph: Graph,
     recorded: RecordedLayer,
     forward: ForwardRecord,
+    dataset: StateDataset,
     measurements: Measurements,
     count: int | None,
 ) -> dict[str, object]:
@@ -145,6 +146,10 @@ def _pack_layer(
             for key, value in shown.items()
         },
         "flow": _pack_flow(measurements.flows.get(name)),
+        "shares": _pack_shares(measurements.shares.get(name)),
+        "levels": pack_levels(
+            shown[state][:, chosen], dataset.values[name][..., chosen], dataset.find_lengths(name)
+        ),
         "memory": _pack_memory(measurements.memories[name]),
     }
 
@@ -172,6 +177,12 @@ def _pack_flow(flow: GradientFlow | None) -> dict[str, object] | None:
         "last": {name: round_values(values) for name, values in flow.from_last_loss.items()},
         "path": None if flow.forget_product is None else round_values(flow.forget_product),
     }
+
+
+def _pack_shares(shares: LossShares | None) -> dict[str, object] | None:
+    if shares is None:
+        return None
+    return {"steps": shares.steps.tolist(), **pack_magnitudes(shares.values)}
 
 
 def _pack_memory(memory: UnitMemory) -> dict[str, object]:
@@ -213,28 +224,4 @@ def _pack_selectivity(one: Selectivity) -> dict[str, object]:
         },
         "verdict": one.verdict,
         "words": one.describe(),
-    }
-
-
-def _pack_span(span: Span, inputs: ReportInputs, dataset: StateDataset) -> dict[str, object]:
-    matches = []
-    for match in span.matches:
-        number = dataset.sequence_ids[match.sequence]
-        tokens = list_steps(inputs, number)
-        matches.append(
-            {
-                "name": inputs.names[number] if inputs.names else f"sequence {number}",
-                "step": match.start,
-                "units": match.units,
-                "before": tokens[max(0, match.start - _AROUND) : match.start],
-                "tokens": tokens[match.start : match.stop],
-                "after": tokens[match.stop : match.stop + _AROUND],
-            }
-        )
-    return {
-        "place": span.layer,
-        "start": span.start,
-        "stop": span.stop,
-        "units": span.units,
-        "matches": matches,
     }

@@ -1,18 +1,15 @@
-"""Selective units: those that follow a property of the data, and those active over a span."""
+"""Selective units: those that follow a property of the data."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from math import isfinite, isnan
 
 import torch
 from torch import Tensor
 
-from sluice.insight.measures import regression as measures
-from sluice.insight.measures.matching import Match, active_units, find_matches
-from sluice.insight.measures.probes import Probe, find_correlated_units, probe
+from sluice.insight.measures.probes import Probe, ProbedValues, find_correlated_units
 from sluice.insight.measures.regression import flatten_steps
 from sluice.report.page.forward import StateDataset
 from sluice.report.page.inputs import ReportInputs
@@ -21,9 +18,6 @@ from sluice.report.page.view_inputs import StepAxis
 HELD_OUT = 0.25
 UNITS, RARE = 5, 20
 """Units named for a property, and how often a class must occur to be probed."""
-ON = 1.0
-"""A unit is active from this many standard deviations above its mean."""
-SPAN, SPANS, MATCHES = 8, 60, 4
 
 
 @dataclass(frozen=True)
@@ -98,6 +92,7 @@ def _find_on_axis(
         place: states for place, states in dataset.values.items() if dataset.axes[place] == axis
     }
     types = _token_types(inputs.list_tokens(axis), dataset.sequence_ids, lengths)
+    prepared = dict[str, ProbedValues]()
     for name, values in inputs.list_properties(axis).items():
         labels = _flatten_property(values, dataset.sequence_ids, lengths)
         cut = len(labels) - int(HELD_OUT * len(labels))
@@ -115,7 +110,9 @@ def _find_on_axis(
             order, _ = find_correlated_units(rows[:cut], labels[:cut])
             chosen = order[:UNITS]
             places, r = find_correlated_units(rows[cut:, chosen], labels[cut:])
-            found = probe(rows, labels, types, held_out=HELD_OUT)
+            if place not in prepared:
+                prepared[place] = ProbedValues(rows, held_out=HELD_OUT)
+            found = prepared[place].probe(labels, types)
             units = chosen[places].tolist()
             yield Selectivity(place, name, found, is_class, common, units, r.tolist())
 
@@ -146,67 +143,3 @@ def _varies(labels: Tensor) -> bool:
 
 def _is_varied(labels: Tensor) -> bool:
     return len(labels) > 0 and bool((labels != labels[0]).any())
-
-
-@dataclass(frozen=True)
-class Span:
-    """Steps ``start`` to ``stop`` − 1 of the shown sequence, and the units on over all of them."""
-
-    layer: str
-    start: int
-    stop: int
-    units: list[int]
-    matches: list[Match]
-
-
-def standardise(states: Tensor, reference: Tensor, lengths: Tensor) -> Tensor:
-    """Each unit minus its mean over ``reference``, divided by its standard deviation there."""
-    _, means, deviations = measures.standardise(flatten_steps(reference, lengths))
-    return (states.double() - means) / deviations
-
-
-def find_spans(
-    dataset: StateDataset,
-    shown: Mapping[str, Tensor],
-    edges: Sequence[int],
-    sequence: int,
-    first: int,
-) -> Iterator[Span]:
-    """The units on over each span of the shown sequence, and where else most of them are on.
-
-    Of the layers that step along the outputs' axis.
-
-    ``shown`` holds each place's states, ``(time, 1, units)``; ``edges`` are the spans' first steps
-    and the end of the last, counted from step ``first`` of ``sequence``.
-    """
-    axis = next(iter(dataset.axis_lengths))
-    for place, states in shown.items():
-        if dataset.axes[place] != axis:
-            continue
-        here = standardise(states, dataset.values[place], dataset.lengths)
-        there = standardise(dataset.values[place], dataset.values[place], dataset.lengths)
-        for start, stop in pairwise(edges):
-            units = active_units(here, 0, start, stop, ON)
-            matches: list[Match] = []
-            if len(units) and stop - start <= len(there):
-                matches = find_matches(there, units, stop - start, ON, MATCHES + 1, dataset.lengths)
-            kept = [
-                m
-                for m in matches
-                if not _is_same_span(dataset, m, sequence, first + start, first + stop)
-            ]
-            yield Span(place, start, stop, units.tolist(), kept[:MATCHES])
-
-
-def _is_same_span(
-    dataset: StateDataset, match: Match, sequence: int, start: int, stop: int
-) -> bool:
-    """Whether a match is the span itself, or overlaps it."""
-    inside = match.start < stop and start < match.stop
-    return dataset.sequence_ids[match.sequence] == sequence and inside
-
-
-def span_edges(marks: Sequence[int] | None, start: int, stop: int) -> list[int]:
-    """The first steps of the spans within the shown steps, and their end; 0 is ``start``."""
-    inner = range(start, stop, SPAN) if marks is None else [m for m in marks if start < m < stop]
-    return sorted({0, stop - start, *(mark - start for mark in inner)})[: SPANS + 1]

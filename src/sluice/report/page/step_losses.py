@@ -53,14 +53,29 @@ def measure_sequence(inputs: ReportInputs, sequence: int, stop: int | None) -> M
     Raises:
         ReportError: a loss of the caller's that is not one number for each step, or one in all.
     """
-    model, target = inputs.model, inputs.target(sequence)
-    pair = inputs.paired_batch(sequence, stop)
+    return measure_copies(inputs, sequence, stop, 1)[0]
+
+
+def measure_copies(
+    inputs: ReportInputs, sequence: int, stop: int | None, copies: int
+) -> list[MeasuredSequence]:
+    """As `measure_sequence`, of a batch of equal copies; what it gives for each of them."""
+    model, pair = inputs.model, inputs.paired_batch(sequence, stop, copies)
     if isinstance(model, SequenceModel) and pair is not None and inputs.loss is None:
-        steps = model.step_losses(pair)
-        one = (slice(None), 0) if steps.losses.dim() > 1 else 0
-        truth = None if steps.truth is None else steps.truth[one]
-        return MeasuredSequence(steps.outputs[one], steps.losses[one], steps.items[one], truth)
-    outputs = inputs.call(model, sequence, stop)
+        steps, found = model.step_losses(pair), list[MeasuredSequence]()
+        for k in range(copies):
+            one = (slice(None), k) if steps.losses.dim() > 1 else k
+            truth = None if steps.truth is None else steps.truth[one]
+            found.append(
+                MeasuredSequence(steps.outputs[one], steps.losses[one], steps.items[one], truth)
+            )
+        return found
+    outputs = inputs.call_copies(model, sequence, stop, copies)
+    return [_measure_outputs(inputs, sequence, one) for one in outputs]
+
+
+def _measure_outputs(inputs: ReportInputs, sequence: int, outputs: Tensor) -> MeasuredSequence:
+    target = inputs.target(sequence)
     if target is None:
         return MeasuredSequence(outputs)
     target = target[: len(outputs)] if target.dim() else target
