@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from sluice.equations.graph import Graph
 from sluice.files import StrPath, write_atomically
+<<<<<<< HEAD
 from sluice.report.page.beside import (
     name_models,
     require_same_axes,
@@ -19,6 +20,9 @@ from sluice.report.page.beside import (
     require_same_outputs,
 )
 from sluice.report.page.cell_figure import build_cell_figure
+=======
+from sluice.report.page.cell_figure import build_cell_figure, name_figure
+>>>>>>> main
 from sluice.report.page.forward import (
     ROWS,
     ForwardRecord,
@@ -221,9 +225,21 @@ def _build_part(
         found = _measure(ours, seen, more, sequence, states, on_progress)
     on_progress("drawing", 0.9)
     data = build_payload(ours, seen, more, found, sequence, units)
+<<<<<<< HEAD
     facts = _list_facts(inputs, seen, more.lengths, sequence)
     distinct = {graph.name: graph for graph in graphs.values()}
     return _ModelPart(data, facts, distinct, seen.outputs.shape[-1])
+=======
+    distinct = {
+        name_figure(layer.cell.graph, recorded.is_reverse): (layer.cell.graph, recorded.is_reverse)
+        for layer, recorded in collect_layers(seen.tape).values()
+    }
+    head = _build_head(inputs, seen, more.lengths, sequence, title)
+    head["facts"]["created in"] = f"{time.perf_counter() - began:.1f} s"
+    return Report(
+        render_page(head, [build_cell_figure(*one) for one in distinct.values()], data), data
+    )
+>>>>>>> main
 
 
 def _check_window(inputs: ReportInputs, sequence: int, start: int, steps: int) -> int:

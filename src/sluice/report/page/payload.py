@@ -15,7 +15,7 @@ from sluice.insight.measures.regression import find_scale
 from sluice.insight.plots.data import find_most_variable, to_array
 from sluice.insight.recording.recorder import RecordedLayer
 from sluice.report.page.axes import pack_axes
-from sluice.report.page.cell_figure import value_symbols
+from sluice.report.page.cell_figure import name_figure, value_symbols
 from sluice.report.page.forward import ForwardRecord, StateDataset, collect_layers
 from sluice.report.page.gradient_rows import Influence, LossShares
 from sluice.report.page.inputs import ReportInputs
@@ -142,6 +142,8 @@ def _pack_layer(
     return {
         "name": name,
         "cell": graph.name,
+        "figure": name_figure(graph, recorded.is_reverse),
+        "reverse": recorded.is_reverse,
         "axis": list(forward.windows).index(forward.axes[name]),
         "state": state,
         "keeps": find_forget_gate(graph),
