@@ -12,17 +12,13 @@ from torch import Tensor, nn
 
 from sluice.equations.graph import Graph
 from sluice.files import StrPath, write_atomically
-<<<<<<< HEAD
 from sluice.report.page.beside import (
     name_models,
     require_same_axes,
     require_same_data,
     require_same_outputs,
 )
-from sluice.report.page.cell_figure import build_cell_figure
-=======
 from sluice.report.page.cell_figure import build_cell_figure, name_figure
->>>>>>> main
 from sluice.report.page.forward import (
     ROWS,
     ForwardRecord,
@@ -180,27 +176,28 @@ def build_report(
         parts.append(_build_part(one, sequence, window, units, share))
     facts = [part.facts for part in parts]
     facts[0]["created in"] = f"{time.perf_counter() - began:.1f} s"
-    data, graphs = parts[0].data, parts[0].graphs
+    data, cells = parts[0].data, parts[0].cells
     if beside is not None:
         require_same_outputs(*(part.outputs for part in parts))
         require_same_axes(data, parts[1].data)
         names = name_models(inputs, beside)
         for part, name, lines in zip(parts, names, facts, strict=True):
             part.data["about"] = {"name": name, "facts": lines}
-        data, graphs = {**data, "beside": parts[1].data}, {**graphs, **parts[1].graphs}
+        data, cells = {**data, "beside": parts[1].data}, {**cells, **parts[1].cells}
     name = inputs.names[sequence] if inputs.names else f"sequence {sequence}"
     head: PageHead = {"title": title or name, "facts": {} if beside is not None else facts[0]}
-    figures = [build_cell_figure(graph) for graph in graphs.values()]
+    figures = [build_cell_figure(*one) for one in cells.values()]
     return Report(render_page(head, figures, data), data)
 
 
 @dataclass(frozen=True)
 class _ModelPart:
-    """What a page says of one model, and its cells by name."""
+    """What a page says of one model; its cells by the names of their figures, and whether these are
+    of a reverse direction."""
 
     data: dict[str, object]
     facts: dict[str, str]
-    graphs: dict[str, Graph]
+    cells: dict[str, tuple[Graph, bool]]
     outputs: int
 
 
@@ -225,21 +222,12 @@ def _build_part(
         found = _measure(ours, seen, more, sequence, states, on_progress)
     on_progress("drawing", 0.9)
     data = build_payload(ours, seen, more, found, sequence, units)
-<<<<<<< HEAD
     facts = _list_facts(inputs, seen, more.lengths, sequence)
-    distinct = {graph.name: graph for graph in graphs.values()}
-    return _ModelPart(data, facts, distinct, seen.outputs.shape[-1])
-=======
     distinct = {
         name_figure(layer.cell.graph, recorded.is_reverse): (layer.cell.graph, recorded.is_reverse)
         for layer, recorded in collect_layers(seen.tape).values()
     }
-    head = _build_head(inputs, seen, more.lengths, sequence, title)
-    head["facts"]["created in"] = f"{time.perf_counter() - began:.1f} s"
-    return Report(
-        render_page(head, [build_cell_figure(*one) for one in distinct.values()], data), data
-    )
->>>>>>> main
+    return _ModelPart(data, facts, distinct, seen.outputs.shape[-1])
 
 
 def _check_window(inputs: ReportInputs, sequence: int, start: int, steps: int) -> int:
