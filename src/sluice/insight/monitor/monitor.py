@@ -91,7 +91,7 @@ class Monitor:
         model: nn.Module,
         *,
         every: int | None = None,
-        budget: float = 0.025,
+        budget: float = 0.02,
         sequences: int = 4,
         patience: int = 5,
         settle: int = 20,
