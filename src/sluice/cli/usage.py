@@ -75,6 +75,10 @@ USES: Mapping[str, Mapping[str, Usage]] = {
         "several cells": Usage("several cells", ("match", "gate_init")),
         "several cells without gates": Usage("cells that have no gate on their state", ("match",)),
     },
+    "ablate": {
+        "generates": Usage("a language model", ("seed", "length")),
+        "other": Usage("a model that generates no text"),
+    },
     "look": {
         "text": Usage("--text, which is a single sequence"),
         "data": Usage("data from a file", ("sequence",)),
