@@ -55,16 +55,9 @@ print(tape.forget.min().item(), *tape.gradient.c[[0, 199]].unique().tolist())  #
 # etwas zu behalten; eine ihrer Einheiten hält von Zeichen zu Zeichen ein Niveau.
 
 # %% tags=["fold"] alt="The cell state of one unit over a sentence with two quotations: level outside, a jump at each mark, level inside" alt_de="Der Zellzustand einer Einheit über einem Satz mit zwei Zitaten: gleichbleibend außerhalb, ein Sprung bei jedem Anführungszeichen, gleichbleibend innerhalb"
-from sluice.lecture import (
-    QuotationReader,
-    draw_quotations,
-    encode_quotations,
-    train_quotation_reader,
-)
+from sluice.lecture import draw_quotations, encode_quotations, load_quotation_reader
 
-torch.manual_seed(3)
-reader = QuotationReader(sluice.nn.LSTM(28, 4, forget_bias=3.0))
-right = train_quotation_reader(reader)
+reader = load_quotation_reader()  # four units, trained as in part 3
 
 # Where no mark is read, which unit changes least, compared with its jumps at the marks?
 inputs, _ = draw_quotations(100, 64, seed=1000)
@@ -74,7 +67,7 @@ change, mark = tape.c.diff(dim=0).abs(), inputs[1:, :, 0] == 1
 steadiness = change[~mark].mean(0) / change[mark].mean(0)
 unit = int(steadiness.argmin())
 
-TEXT = 'she said "the cell state can be constant over many steps" and "it was" all day'
+TEXT = 'he said "the cell state can be constant" and "it was" so'
 with torch.no_grad(), sluice.record(reader) as tape:
     reader(encode_quotations(TEXT).inputs)
 plots.plot_traces(tape, "c", units=[unit], tokens=list(TEXT))
@@ -102,7 +95,7 @@ axes = picture.axes[0]
 axes.set_ylabel("gate")
 for line, name in zip(axes.lines, ("forget gate", "input gate")):
     line.set_label(name)
-axes.legend(frameon=False, loc="center right", fontsize=8)
+axes.legend(frameon=False, loc="center", fontsize=8)
 picture
 
 # %% alt="The sentence, each letter on a colour for the cell state of that unit: the quotations stand out" alt_de="Der Satz, jeder Buchstabe auf einer Farbe für den Zellzustand der Einheit: Die Zitate heben sich ab" tags=["quiet", "fold"]

@@ -53,12 +53,14 @@ class Slide:
     def render(self) -> str:
         """The slide's HTML."""
         beside = self.pictures and max(self.ratios) < _WIDE
-        shown = "".join([*self.code, *self.printed])
-        body = f'<div class="words">{self.text}{shown}</div>'
+        heading, _, text = self.text.partition("\n")
+        shown = "".join([text, *self.code, *self.printed])
+        body = f'<div class="words">{shown}</div>'
         body += f'<div class="pictures">{"".join(self.pictures)}</div>' if self.pictures else ""
         notes = f'<aside class="notes">{"".join(self.notes)}</aside>' if self.notes else ""
         kind = "beside" if beside else "below"
-        return f'<section><div class="slide {kind}">{body}</div>{notes}</section>'
+        slide = f'<div class="slide {kind}">{heading}<div class="body">{body}</div></div>'
+        return f"<section>{slide}{notes}</section>"
 
 
 def write_slides(parts: list[Part], language: str) -> str:

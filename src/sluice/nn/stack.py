@@ -203,7 +203,14 @@ class RecurrentStack(LayerSettings, LayerParameters):
         batch = attach_inputs(batch, self.cell.graph, self.sizes[0], inputs)
         layout = self._state_layout(batch)
         initial = self._expand_initial_states(batch.x) if hx is None else layout.split(hx)
+        if not recorders.is_recorded(self):
+            y, finals = self._run_layers(batch, initial, choice.name)
+            return self._apply_readout(batch.restore(y)), layout.join(finals)
+        goes_forward = not (self.reverse or self.bidirectional)
+        given = None if hx is None else layout.list_rows(initial)
+        recorders.begin_call(self, given, goes_forward)
         y, finals = self._run_layers(batch, initial, choice.name)
+        recorders.end_call(self, layout.list_rows(finals))
         return self._apply_readout(batch.restore(y)), layout.join(finals)
 
     def _run_copies(

@@ -68,6 +68,10 @@ class StateLayout:
         columns = [self._join_column(column) for column in zip(*states, strict=True)]
         return columns[0] if len(columns) == 1 else tuple(columns)
 
+    def list_rows(self, states: States) -> list[Tensor]:
+        """Every state of every place, ``(batch, width)`` each, in the caller's order."""
+        return _reorder([state for place in states for state in place], self.unsorted_indices)
+
     def _split_column(
         self, column: HiddenStates, widths: tuple[int, ...], label: str
     ) -> list[Tensor]:

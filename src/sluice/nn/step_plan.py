@@ -23,7 +23,10 @@ class PlannableCell(Plannable, Protocol):
     bias: bool
     _plan: StepPlan | None
 
-    def _make_cell(self) -> Cell: ...
+    @property
+    def cell(self) -> Cell:
+        """Its equations."""
+        ...
 
 
 def run_step(module: PlannableCell, input: object, hx: Any) -> Sequence[Tensor] | None:
@@ -52,7 +55,7 @@ class StepPlan(KernelPlan):
         super().__init__(type(module), ["weight_ih", "weight_hh", *biases], dtype)
         self.options = _get_options(module)
         if self.can_run:
-            graph, sizes = module._make_cell().graph, Sizes(module.input_size, module.hidden_size)
+            graph, sizes = module.cell.graph, Sizes(module.input_size, module.hidden_size)
             self.set_cells([compile_cell(graph, sizes, module.bias, dtype)])
         self.precision = "float64" if dtype == torch.float64 else "float32"
 

@@ -56,3 +56,15 @@ def measure_text(text: str, points: float = _POINTS) -> tuple[float, float]:
         parsed = MathTextParser("path").parse(text, dpi=72)
     scale = points / 10 / 72  # without a font the parser sets 10 points
     return float(parsed.width * scale), float(parsed.height * scale)
+
+
+@lru_cache(maxsize=4096)
+def measure_words(text: str, points: float) -> tuple[float, float]:
+    """Width and height in inches of plain words, in the font of a picture's words."""
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import text_to_path
+
+    width, height, _ = text_to_path.get_text_width_height_descent(
+        text, FontProperties(size=points), False
+    )
+    return float(width / 72), float(height / 72)

@@ -107,6 +107,26 @@ _count_early_modes: Callable[[], int] = getattr(
 )
 
 
+def get_backward_pass() -> int | None:
+    """A number that tells the backward pass that runs in this thread from others.
+
+    None outside of one, and in a version of torch that does not tell.
+
+    Example:
+        >>> get_backward_pass() is None
+        True
+    """
+    number = _get_task()
+    return None if number < 0 else number
+
+
+def _get_no_task() -> int:
+    return -1
+
+
+_get_task: Callable[[], int] = getattr(torch._C, "_current_graph_task_id", _get_no_task)
+
+
 def describe_foreign(tensor: object) -> str | None:
     """What torch's own layers alone can run with; None for an ordinary tensor or a subclass.
 

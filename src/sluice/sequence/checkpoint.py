@@ -86,6 +86,15 @@ class Checkpoint:
                     "both must come from the same training."
                 )
 
+    @property
+    def loss_unit(self) -> str:
+        """The unit of the model's loss per item, such as "nats per character"."""
+        unit: str = self.model.loss_unit
+        vocabulary = self.target_vocabulary or self.vocabulary
+        if unit == "nats per token" and vocabulary is not None:
+            return f"nats per {vocabulary.unit.removesuffix('s')}"
+        return unit
+
     def save(self, path: StrPath, dtype: StorageDtype | None = None) -> None:
         """Write everything to `path`, completely or not at all.
 

@@ -56,7 +56,6 @@ class Task:
     Attributes:
         checkpoint: the model with its vocabulary, labels or columns, to be saved.
         training, validation: batches.
-        loss_unit: the unit of the loss.
         report: how the data is split.
         evaluation_options: further arguments of `metrics.evaluate`, such as a period.
     """
@@ -64,7 +63,6 @@ class Task:
     checkpoint: Checkpoint
     training: BatchSource
     validation: BatchSource
-    loss_unit: str
     report: str
     evaluation_options: EvaluationOptions
 
@@ -72,6 +70,11 @@ class Task:
     def model(self) -> SequenceModel:
         """The model of the checkpoint."""
         return cast(SequenceModel, self.checkpoint.model)
+
+    @property
+    def loss_unit(self) -> str:
+        """The unit of the loss."""
+        return self.checkpoint.loss_unit
 
     def compute_metrics(self) -> Metrics:
         """The metrics of the model and of baselines on the validation data."""
@@ -153,7 +156,9 @@ class _BatchOptions:
 def _make_token_task(split: Split[Tokens], cuts: _BatchOptions, options: ModelOptions) -> Task:
     vocabulary, ids = split.train.vocabulary, split.train.ids
     checkpoint = Checkpoint(
-        LanguageModel(LanguageModelConfig(len(vocabulary), **options)), vocabulary
+        LanguageModel(LanguageModelConfig(len(vocabulary), **options)),
+        vocabulary,
+        preprocessing=_describe_loading(split.train),
     )
     mean = float(ids.lengths.mean())
     cut = (
@@ -161,14 +166,17 @@ def _make_token_task(split: Split[Tokens], cuts: _BatchOptions, options: ModelOp
         if len(ids) < cuts.batch_size or mean > LONG_SEQUENCE
         else cuts.make_buckets
     )
-    unit = "nats per character" if vocabulary.unit == "characters" else "nats per token"
-    return _assemble_task(checkpoint, split, cut, unit)
+    return _assemble_task(checkpoint, split, cut)
 
 
 def _make_chord_task(split: Split[Series], cuts: _BatchOptions, options: ModelOptions) -> Task:
     features = split.train.features
-    checkpoint = Checkpoint(ChoraleModel(ChoraleConfig(len(features), **options)), columns=features)
-    return _assemble_task(checkpoint, split, cuts.make_buckets, "nats per step")
+    checkpoint = Checkpoint(
+        ChoraleModel(ChoraleConfig(len(features), **options)),
+        columns=features,
+        preprocessing=_describe_loading(split.train),
+    )
+    return _assemble_task(checkpoint, split, cuts.make_buckets)
 
 
 def _make_label_task(split: Split[Series], cuts: _BatchOptions, options: ModelOptions) -> Task:
@@ -178,11 +186,9 @@ def _make_label_task(split: Split[Series], cuts: _BatchOptions, options: ModelOp
         kind(LabelsConfig(len(data.classes), features=len(data.features), **options)),
         labels=data.classes,
         columns=data.features,
-        preprocessing=asdict(scale) if scale else {},
+        preprocessing=_describe_loading(data) | (asdict(scale) if scale else {}),
     )
-    return _assemble_task(
-        checkpoint, split, cuts.make_buckets, "nats per label", labels=data.classes
-    )
+    return _assemble_task(checkpoint, split, cuts.make_buckets, labels=data.classes)
 
 
 def _make_forecast_task(
@@ -199,10 +205,9 @@ def _make_forecast_task(
     )
     model = Forecaster(config)
     made = _assemble_task(
-        Checkpoint(model, columns=data.features),
+        Checkpoint(model, columns=data.features, preprocessing=_describe_loading(data)),
         split,
         cuts.make_windows,
-        "squared error, in deviations",
         horizon=horizon,
     )
     model.fit_scale(made.training)
@@ -213,14 +218,18 @@ def _assemble_task(
     checkpoint: Checkpoint,
     split: Split[D],
     cut: Callable[[SupervisedSequences], BatchSource],
-    unit: str,
     horizon: int = 1,
     **evaluation_options: Unpack[EvaluationOptions],
 ) -> Task:
     training, validation = (
         cut(_to_supervised(part, horizon)) for part in (split.train, split.validation)
     )
-    return Task(checkpoint, training, validation, unit, split.report(), evaluation_options)
+    return Task(checkpoint, training, validation, split.report(), evaluation_options)
+
+
+def _describe_loading(data: Tokens | Series) -> dict[str, object]:
+    """How the data was loaded, so that other files are read in the same way."""
+    return {"load_options": dict(data.load_options)} if data.load_options else {}
 
 
 def _to_supervised(data: Tokens | Series, horizon: int) -> SupervisedSequences:

@@ -64,11 +64,33 @@ def test_an_input_is_drawn_for_a_lone_layer() -> None:
     assert torch.equal(torch.get_rng_state(), state)
 
 
+def test_a_decoder_of_one_step_cells_is_converted_and_recorded() -> None:
+    class Decoder(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.cell, self.top = nn.LSTMCell(3, 4), nn.GRU(4, 2)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            state, above, found = None, None, []
+            for row in x:
+                state = self.cell(row, state)
+                y, above = self.top(state[0][None], above)
+                found.append(y[0])
+            return torch.stack(found)
+
+    theirs, x = Decoder(), torch.randn(6, 2, 3)
+    opened = from_torch(theirs, x)
+    assert opened.layers == 2 and from_torch(nn.GRUCell(3, 4)).layers == 1
+    with sluice.record(opened.model) as tape:
+        y = opened.model(x)
+    assert tape["cell"].forget.shape == (6, 2, 4)
+    torch.testing.assert_close(tape["top"].h, theirs(x).detach())
+    assert torch.equal(tape["top"].h, y.detach())
+
+
 def test_unsupported_models_are_refused() -> None:
     with pytest.raises(ValueError, match=r"Linear holds no recurrent layer of torch\.nn"):
         from_torch(nn.Linear(2, 2), torch.zeros(1, 2))
-    with pytest.raises(ValueError, match="one-step cells are not recorded"):
-        from_torch(nn.LSTMCell(3, 4))
     with pytest.raises(ValueError, match="Tagger needs an input to be compared on"):
         from_torch(Tagger())
     layer = nn.LSTM(3, 4)

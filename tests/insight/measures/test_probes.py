@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from sluice.insight import find_correlated_units, probe
-from sluice.insight.measures.regression import fit_ridge
+from sluice.insight.measures.readouts import Readouts
 
 
 def test_ridge_is_the_least_squares_of_augmented_rows() -> None:
@@ -17,7 +17,7 @@ def test_ridge_is_the_least_squares_of_augmented_rows() -> None:
     )
     targets = np.vstack([y, np.zeros((3, 2))])
     expected, *_ = np.linalg.lstsq(rows, targets, rcond=None)
-    np.testing.assert_allclose(fit_ridge(x, y, penalty).numpy(), expected, rtol=1e-10)
+    np.testing.assert_allclose(Readouts(x, penalty).fit_numbers(y).numpy(), expected, rtol=1e-10)
 
 
 def test_a_number_that_is_linear_in_the_values() -> None:

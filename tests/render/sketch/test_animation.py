@@ -24,12 +24,17 @@ def test_steps_appear_in_order(name: str, theme: str) -> None:
     classes = [node.get("class", "") for node in root.iter(f"{SVG}g")]
     classes_of_steps = {found for found in classes if found.startswith("step-")}
     assert classes_of_steps == {f"step-{step}" for step in range(steps)}
-    starts = [
-        float(re.search(rf"@keyframes step-{step} {{ 0%, ([\d.]+)%", style.text)[1])  # type: ignore[index]
-        for step in range(1, steps)
-    ]
-    assert starts == sorted(set(starts)) and all(0 < start < 100 for start in starts)
-    assert "step-0 {" not in style.text  # the first frame has the first step
+    turns = []
+    for step in range(steps):
+        (line,) = re.findall(rf"@keyframes step-{step} {{ (.*) }}", style.text)
+        frames = re.findall(r"([\d.]+)% { opacity: ([\d.]+) }", line)
+        turns.append([(float(at), float(opacity)) for at, opacity in frames])
+    full = [next(at for at, opacity in frames if opacity == 1) for frames in turns]
+    assert full == sorted(set(full)) and full[0] == 0 < full[-1] < 100
+    assert [frames[0][1] for frames in turns] == [1] + [0] * (steps - 1)
+    for frames, following in zip(turns, full[1:], strict=False):
+        assert 0 < dict(frames)[following] < 1  # quiet as soon as the next step is there
+        assert frames[-1] == (100, 1)  # at the end the whole
     before = style.text.split("@media (prefers-reduced-motion: no-preference)")[0]
     assert "animation" not in before and "opacity" not in before  # the whole sketch is visible
     title = root.find(f"{SVG}title")

@@ -61,7 +61,7 @@ def test_numbers_colours_and_openings(theme: str) -> None:
     assert len(coloured) == 6  # one for each value
     boxes = [p for p in figure.axes[0].patches if isinstance(p, Rectangle)]
     filled = [b for b in boxes if b.get_facecolor()[:3] != (0, 0, 0) and b.get_clip_path()]
-    heights = [b.get_height() / 2.3 for b in filled if abs(b.get_width() - 3.2) < 1e-9]
+    heights = [b.get_height() / 2.3 for b in filled if abs(b.get_width() - 3.4) < 1e-9]
     assert heights == pytest.approx([0.75, 0.0])  # forget and input; the output is not known
 
 

@@ -13,8 +13,8 @@ from typer.testing import CliRunner, Result
 
 from report.page.sample_models import TEXT, save_checkpoint
 from sluice.cli import app
-from sluice.report.page import ReportError
 from sluice.report.page.load import load_inputs
+from sluice.sequence import DataError
 
 
 def run(*arguments: object) -> Result:
@@ -57,9 +57,9 @@ def test_tunes_and_texts_of_tunes(tmp_path: Path) -> None:
     )
     found = load_inputs(weights, str(abc), sequence=1)
     assert found.names == ["Down", "Up"] and found.tokens is not None and found.spans is not None
-    assert found.tokens[1] == ("⟨start⟩", *tune.split())
+    assert found.tokens[1] == ["⟨start⟩", *tune.split()]
     assert found.spans[1] == [0, 8, 13] and "pitch of the last note (MIDI)" in found.properties
-    assert load_inputs(weights, text=tune).tokens == [("⟨start⟩", *tune.split())]
+    assert load_inputs(weights, text=tune).tokens == [["⟨start⟩", *tune.split()]]
 
 
 @pytest.mark.parametrize(
@@ -101,5 +101,5 @@ def test_weights_that_hold_nan(tmp_path: Path) -> None:
 
 
 def test_data_and_text_at_once(tmp_path: Path) -> None:
-    with pytest.raises(ReportError, match="not both"):
+    with pytest.raises(DataError, match="not both"):
         load_inputs(save_checkpoint(tmp_path, [TEXT]), "tunes", text="the")

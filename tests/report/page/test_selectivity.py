@@ -1,4 +1,4 @@
-"""Selective units and matching spans, on synthetic values."""
+"""Selective units, on synthetic values."""
 
 from __future__ import annotations
 
@@ -12,18 +12,15 @@ import sluice
 from sluice.insight import Probe
 from sluice.report.page import ReportInputs, look
 from sluice.report.page.forward import StateDataset
-from sluice.report.page.selectivity import (
-    Selectivity,
-    find_selective_units,
-    find_spans,
-    span_edges,
-)
+from sluice.report.page.selectivity import Selectivity, find_selective_units
 from sluice.report.properties import text_properties
 
 
 def make_tape(values: torch.Tensor) -> StateDataset:
     lengths = torch.full((values.shape[1],), values.shape[0])
-    return StateDataset({"l0": values}, lengths, list(range(values.shape[1])))
+    return StateDataset(
+        {"l0": values}, {"steps": lengths}, {"l0": "steps"}, list(range(values.shape[1]))
+    )
 
 
 def test_a_unit_that_counts_is_found() -> None:
@@ -38,22 +35,6 @@ def test_a_unit_that_counts_is_found() -> None:
     assert line.units[0] == 4 and line.r[0] < -0.999
     assert line.probe.score > 0.99 and not line.is_class
     assert "inside double quotes" not in found  # it never varies
-
-
-def test_matches_of_a_span_exclude_the_span_itself() -> None:
-    values = torch.zeros(24, 2, 3)
-    values[4:8, 0, 1] = values[12:16, 1, 1] = 5.0
-    first = find_spans(make_tape(values), {"l0": values[:, :1]}, [0, 4, 8, 24], sequence=0, first=0)
-    found = {span.start: span for span in first}
-    assert found[4].units == [1] and found[0].units == []
-    best = found[4].matches[0]
-    assert (best.sequence, best.start, best.stop, best.units) == (1, 12, 16, 1)
-    assert all(match.sequence == 1 or match.start >= 8 for match in found[4].matches)
-
-
-def test_spans_begin_at_marks_or_every_eight_steps() -> None:
-    assert span_edges(None, 10, 30) == [0, 8, 16, 20]
-    assert span_edges([0, 12, 15, 40], 10, 30) == [0, 2, 5, 20]
 
 
 def test_properties_of_text() -> None:

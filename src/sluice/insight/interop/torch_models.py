@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from sluice.insight.recording.recorder import record
 from sluice.nn.conversion import convert
+from sluice.nn.rnn_cells import SingleStepCell
 from sluice.nn.stack import RecurrentStack
 
 _PARAMETER = re.compile(r"(?:weight_(?:ih|hh|hr)|bias_(?:ih|hh))_l(\d+)(_reverse)?")
@@ -81,7 +82,7 @@ def from_torch(
     if not layers:
         raise ValueError(
             f"{type(model).__name__} holds no recurrent layer of torch.nn to convert and record; "
-            "subclasses of them stay as they are, and one-step cells are not recorded"
+            "subclasses of them stay as they are"
         )
     given = inputs or (() if options else (_draw_input(model),))
     modes = [(module, module.training) for module in ours.modules()]
@@ -193,16 +194,21 @@ def _build_layer(own: Mapping[str, Tensor], nonlinearity: str, batch_first: bool
 
 def _count_converted(original: nn.Module, ours: nn.Module) -> int:
     pairs = zip(original.modules(), ours.modules(), strict=True)
-    changed = (b for a, b in pairs if type(a) is not type(b) and isinstance(b, RecurrentStack))
+    changed = (
+        b
+        for a, b in pairs
+        if type(a) is not type(b) and isinstance(b, RecurrentStack | SingleStepCell)
+    )
     return sum(layer.num_layers for layer in changed)
 
 
 def _draw_input(model: nn.Module) -> Tensor:
     """An input for a single layer; torch's global generator is not used."""
-    if not isinstance(model, nn.RNNBase):
+    if not isinstance(model, nn.RNNBase | nn.RNNCellBase):
         raise ValueError(f"{type(model).__name__} needs an input to be compared on; give one")
     like = next(model.parameters())
-    drawn = torch.randn(20, 3, model.input_size, generator=torch.Generator().manual_seed(0))
+    shape = (20, 3) if isinstance(model, nn.RNNBase) else (3,)
+    drawn = torch.randn(*shape, model.input_size, generator=torch.Generator().manual_seed(0))
     return drawn.to(like)
 
 

@@ -79,12 +79,12 @@ def gradients_per_loss(
         >>> sluice.insight.gradients_per_loss(tape.layer(0), losses).shape
         torch.Size([5, 5, 2])
     """
-    leaves, found, before = _find_leaves(_require_steps(losses, "losses")), list[Tensor](), None
+    leaves, found = _find_leaves(_require_steps(losses, "losses")), list[Tensor]()
+    before = recorded.backward_count
     for _ in _run_backward_per_step(losses, leaves):
-        gradient: Tensor = recorded.gradient[name]
-        if gradient is before:
+        if recorded.backward_count == before:
             raise RuntimeError("a loss does not depend on the last pass that this tape recorded")
-        before = gradient
+        before, gradient = recorded.backward_count, recorded.gradient[name]
         found.append(compute_norm(gradient))
     return torch.stack(found)
 

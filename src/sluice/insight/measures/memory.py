@@ -7,7 +7,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from sluice.insight.measures.regression import correlation, fit_ridge, flatten_steps, predict
+from sluice.insight.measures.readouts import Readouts
+from sluice.insight.measures.regression import correlation, flatten_steps, predict
 
 
 def timescales(forget: Tensor, lengths: Tensor | None = None) -> Tensor:
@@ -185,7 +186,7 @@ def memory_capacity(
         )
     u, x = signal.double(), states.double()[first:]
     delayed = torch.stack([u[first - k : len(u) - k] for k in range(delays)], dim=1)
-    weights = fit_ridge(x[:cut], delayed[:cut], penalty)
+    weights = Readouts(x[:cut], penalty).fit_numbers(delayed[:cut])
     return correlation(predict(x[cut:], weights), delayed[cut:]).square()
 
 

@@ -6,17 +6,10 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from sluice.insight.measures.norms import compute_norm
-from sluice.insight.measures.regression import (
-    correlation,
-    fit_ridge,
-    flatten_steps,
-    predict,
-    standardise,
-    undo_standardise,
-)
+from sluice.insight.measures.readouts import Readouts
+from sluice.insight.measures.regression import correlation, flatten_steps, predict
 
 
 class Probe(NamedTuple):
@@ -54,10 +47,10 @@ def probe(
     """Can a property be read off these values by a linear map, on data not seen before?
 
     Classes (integer labels): multinomial logistic regression, the least of mean cross-entropy
-    (nats) + penalty/2 · ‖σ W‖², by LBFGS. Numbers: ridge regression in closed form, the least of
-    mean squared error + penalty · ‖σ W‖². σ are the units' standard deviations over the rows to
-    fit, so that the size of the values does not matter. The same is done for *control* labels:
-    every token type is given a random label from the rows that the probe is fitted to; without
+    (nats) + penalty/2 · ‖σ W‖², by Newton's method or LBFGS. Numbers: ridge regression in closed
+    form, the least of mean squared error + penalty · ‖σ W‖². σ are the units' standard deviations
+    over the rows to fit, so that the size of the values does not matter. The same is done for
+    *control* labels: every token type is given a random label from the rows to fit; without
     tokens the labels are shuffled, those of either part among themselves. A probe that does as well
     on them has memorised the tokens, or guessed, and shows nothing about the values.
 
@@ -90,27 +83,53 @@ def probe(
         >>> found.score > 0.9, found.selectivity > 0.3
         (True, True)
     """
-    x, y = flatten_steps(values, lengths).double(), _flatten_labels(values, labels, lengths)
-    types = None if tokens is None else _flatten_labels(values, tokens, lengths)
-    cut = len(x) - int(held_out * len(x))
-    if not 0 < cut < len(x):
-        raise ValueError(f"held_out={held_out} of {len(x)} rows leaves one part empty")
+    rows = ProbedValues(values, held_out=held_out, penalty=penalty, lengths=lengths)
+    return rows.probe(labels, tokens, seed=seed)
+
+
+class ProbedValues:
+    """Values that are probed for several properties: see `probe`; all share one factorisation."""
+
+    def __init__(
+        self,
+        values: Tensor,
+        *,
+        held_out: float = 0.25,
+        penalty: float = 1e-3,
+        lengths: Tensor | None = None,
+    ) -> None:
+        self._values, self._lengths = values, lengths
+        self._x = x = flatten_steps(values, lengths).double()
+        self._cut = len(x) - int(held_out * len(x))
+        if not 0 < self._cut < len(x):
+            raise ValueError(f"held_out={held_out} of {len(x)} rows leaves one part empty")
+        if not bool(x.isfinite().all()):
+            raise ValueError(
+                "values must be finite, got NaN or infinity; "
+                "sluice.insight.find_first_nonfinite says where from"
+            )
+        self._readouts = Readouts(x[: self._cut], penalty)
+
+    def probe(self, labels: Tensor, tokens: Tensor | None = None, *, seed: int = 0) -> Probe:
+        """What `probe` gives for these values."""
+        x, cut = self._x, self._cut
+        y = _flatten_labels(self._values, labels, self._lengths)
+        types = None if tokens is None else _flatten_labels(self._values, tokens, self._lengths)
+        _check_labels(y, cut)
+        weights = self._readouts.fit(y[:cut])
+        control = _draw_control_labels(y, types, cut, seed)
+        theirs = self._readouts.fit(control[:cut])
+        judged = _score(x[cut:], y[cut:], weights), _score(x[:cut], y[:cut], weights)
+        return Probe(*judged, _score(x[cut:], control[cut:], theirs), weights)
+
+
+def _check_labels(y: Tensor, cut: int) -> None:
     if y.is_floating_point() and not bool(y.isfinite().all()):
         raise ValueError("labels must be finite, got NaN or infinity; leave out those rows")
     if not y.is_floating_point() and bool((y < 0).any()):
         raise ValueError(f"classes are counted from 0, got {int(y.min())}; leave out those rows")
     if bool((y[:cut] == y[0]).all()):
         raise ValueError("the labels do not vary over the rows to fit; there is nothing to learn")
-    if not bool(x.isfinite().all()):
-        raise ValueError(
-            "values must be finite, got NaN or infinity; "
-            "sluice.insight.find_first_nonfinite says where from"
-        )
-    weights = _fit(x[:cut], y[:cut], penalty)
-    control = _draw_control_labels(y, types, cut, seed)
-    theirs = _fit(x[:cut], control[:cut], penalty)
-    judged = _score(x[cut:], y[cut:], weights), _score(x[:cut], y[:cut], weights)
-    return Probe(*judged, _score(x[cut:], control[cut:], theirs), weights)
 
 
 def _flatten_labels(values: Tensor, labels: Tensor, lengths: Tensor | None) -> Tensor:
@@ -133,29 +152,6 @@ def _draw_control_labels(labels: Tensor, types: Tensor | None, cut: int, seed: i
     _, places = types.unique(return_inverse=True)
     drawn = torch.randint(cut, (int(places.max()) + 1,), generator=generator)
     return labels[drawn.to(labels.device)][places]
-
-
-def _fit(x: Tensor, y: Tensor, penalty: float) -> Tensor:
-    if y.is_floating_point():
-        return fit_ridge(x, y.unsqueeze(-1), penalty)
-    return _fit_logistic(x, y, penalty)
-
-
-@torch.enable_grad()
-def _fit_logistic(x: Tensor, y: Tensor, penalty: float) -> Tensor:
-    x, means, sizes = standardise(x)
-    weights = x.new_zeros(x.shape[1] + 1, int(y.max()) + 1, requires_grad=True)
-    optimiser = torch.optim.LBFGS([weights], max_iter=200, line_search_fn="strong_wolfe")
-
-    def loss() -> Tensor:
-        optimiser.zero_grad()
-        fitted = F.cross_entropy(predict(x, weights), y)
-        total = fitted + 0.5 * penalty * weights[:-1].square().sum()
-        total.backward()
-        return total
-
-    optimiser.step(loss)
-    return undo_standardise(weights.detach(), means, sizes)
 
 
 def _score(x: Tensor, y: Tensor, weights: Tensor) -> float:

@@ -1,4 +1,4 @@
-"""Linear readouts fitted in closed form, and correlations."""
+"""Values in standard units, linear readouts of them, and correlations."""
 
 from __future__ import annotations
 
@@ -6,21 +6,6 @@ import torch
 from torch import Tensor
 
 from sluice.insight.measures.norms import compute_norm
-
-
-def fit_ridge(x: Tensor, y: Tensor, penalty: float) -> Tensor:
-    """The weights of y ≈ [x, 1] W with least ‖y − [x, 1] W‖² + penalty · rows · ‖σ W‖².
-
-    ``x`` is ``(rows, features)`` and ``y`` ``(rows, targets)``; the weights, ``(features + 1,
-    targets)``, end with the constant, which is not penalised. σ are the standard deviations of the
-    features, so that the fit does not depend on their units.
-    """
-    (x, means, sizes), unit = standardise(x), find_scale(y)
-    y = y / unit
-    mean_y = y.mean(0)
-    gram = x.T @ x + penalty * len(x) * torch.eye(x.shape[1], dtype=x.dtype, device=x.device)
-    weights = torch.linalg.lstsq(gram, x.T @ (y - mean_y), driver="gelsd").solution
-    return undo_standardise(torch.cat([weights, mean_y.unsqueeze(0)]), means, sizes) * unit
 
 
 def standardise(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:

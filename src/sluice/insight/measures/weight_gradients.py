@@ -13,7 +13,7 @@ from sluice.equations.instrument import find_learned_maps
 from sluice.insight.measures.norms import compute_norm
 from sluice.insight.recording.recorded import RecordedLayer, RecordedModule
 from sluice.insight.recording.recorder import Tape, select_layer
-from sluice.run.recording.recorded_pass import Recording
+from sluice.run.recording.recorded_calls import RecordedCalls
 
 _NUMBERS_AT_ONCE = 1 << 22
 
@@ -150,7 +150,7 @@ def _scale_steps(values: Tensor) -> tuple[Tensor, Tensor]:
 def _collect_gate_maps(layer: RecordedLayer) -> dict[str, _GateMap]:
     """Every gate's map as the tape has it, by the name of its weight and the gate."""
     recording = layer._recording
-    if not isinstance(recording, Recording):
+    if not isinstance(recording, RecordedCalls):
         raise RuntimeError("a stream has no gradients; record a call of the layer")
     maps = find_learned_maps(recording.graph)
     missing = [n for one in maps for n in (one.result, one.operand) if n not in recording.names]

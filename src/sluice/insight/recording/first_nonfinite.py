@@ -10,6 +10,7 @@ from torch import Tensor
 from sluice.equations.graph import sort_topologically
 from sluice.insight.recording.recorded import RecordedLayer, RecordedModule
 from sluice.insight.recording.recorder import Tape
+from sluice.nn.rnn_cells import SingleStepCell
 
 
 @dataclass(frozen=True)
@@ -115,9 +116,10 @@ def _sort_value_names(module: RecordedModule) -> list[str]:
 
 
 def _find_nonfinite_parameters(module: RecordedModule, layer: str) -> tuple[str, ...]:
+    suffix = "" if isinstance(module._module, SingleStepCell) else f"_{layer}"
     with torch.no_grad():
         return tuple(
             name
             for name, parameter in module._module.named_parameters()
-            if name.endswith(f"_{layer}") and not bool(parameter.isfinite().all())
+            if name.endswith(suffix) and not bool(parameter.isfinite().all())
         )

@@ -11,9 +11,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sluice.equations.instrument import PREACTIVATION_PREFIX
+from sluice.insight.recording.call_log import CallLog
+from sluice.nn.rnn_cells import SingleStepCell
 from sluice.nn.stack import RecurrentStack
 from sluice.run.recording.recorded_pass import RecordedValueSource
 
+RecordableModule = RecurrentStack | SingleStepCell
 FloatArray = NDArray[np.float32] | NDArray[np.float64]
 
 
@@ -100,6 +103,11 @@ class RecordedLayer(RecordedValues):
         return self._recording.has_gradients
 
     @property
+    def backward_count(self) -> int:
+        """How often a backward pass has reached one of the recorded calls."""
+        return self._recording.backward_count
+
+    @property
     def backend(self) -> str:
         """The backend that ran, ``"fused"`` or ``"reference"``."""
         return self._recording.backend
@@ -111,15 +119,18 @@ class RecordedLayer(RecordedValues):
 
 
 class RecordedModule:
-    """The last call of one recurrent module: a `RecordedLayer` for each layer and direction.
+    """The last sequence of one recurrent module: a `RecordedLayer` for each layer and direction.
+
+    It is one call, or several that each begin with the states that the one before returned.
 
     If there is only one, its values are attributes: ``tape["encoder"].forget``,
     ``tape["encoder"].gradient.forget``.
     """
 
-    def __init__(self, name: str, module: RecurrentStack) -> None:
+    def __init__(self, name: str, module: RecordableModule) -> None:
         self._name, self._module = name, module
         self._recordings: dict[int, RecordedValueSource] = {}
+        self._log = CallLog()
 
     @property
     def layers(self) -> dict[str, RecordedLayer]:

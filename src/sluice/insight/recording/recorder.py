@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import safetensors.torch
@@ -16,11 +16,12 @@ from sluice.insight.recording.recorded import RecordedModule as RecordedModule
 from sluice.insight.recording.selection import Selection
 from sluice.insight.recording.storage import RecordingFolder
 from sluice.insight.recording.to_xarray import build_data_tree
+from sluice.nn.rnn_cells import SingleStepCell
 from sluice.nn.stack import RecurrentStack
 from sluice.nn.stream import Stream
 from sluice.run.recording import recorders
-from sluice.run.recording.buffers import TensorStore
 from sluice.run.recording.record_spec import RecordSpec
+from sluice.run.recording.recorded_calls import RecordedCalls
 from sluice.run.recording.recorded_pass import Recording
 from sluice.run.recording.recorded_stream import StreamRecording
 from sluice.run.recording.sinks import ValueReader
@@ -37,7 +38,8 @@ class Tape:
     itself if it is a recurrent layer. If there is only one module, its values are attributes of
     the tape: ``tape.forget``, ``tape.gradient.forget``, ``tape.layer(1).forget``.
 
-    Only the last call of each module is kept, or the steps of the last stream. After the ``with``
+    Only the last call of each module is kept, or the steps of the last stream; a call that starts
+    from the states that the call before returned continues it in time. After the ``with``
     block no call is recorded, but a ``backward()`` through a recorded call still records its
     derivatives. A tape may be entered again, and tapes may be nested.
     """
@@ -47,10 +49,10 @@ class Tape:
     ) -> None:
         self._modules: dict[str, RecordedModule] = {}
         self._by_module: dict[object, RecordedModule] = {}
-        self._folder, self._stores = folder, list[TensorStore]()
+        self._folder = folder
         for name, module in _iterate_modules(model):
             layer = module.layer if isinstance(module, Stream) else module
-            if isinstance(layer, RecurrentStack):
+            if isinstance(layer, RecurrentStack | SingleStepCell):
                 found = self._by_module.setdefault(module, RecordedModule(name, layer))
                 self._modules[name] = found
         if not self._modules:
@@ -74,10 +76,10 @@ class Tape:
 
     def __exit__(self, kind: object, *_: object) -> None:
         recorders.stop(self)
-        for store in self._stores:
-            store.close()
         if self._folder is not None and kind is None:
             self._folder.finish()
+        elif self._folder is not None:
+            self._folder.abandon()
 
     def matches(self, layer: object) -> bool:
         """Whether ``layer`` is one of the model's. Called by layers."""
@@ -90,15 +92,36 @@ class Tape:
     def on_pass(self, layer: object, place: int, recording: Recording, spec: RunSpec) -> None:
         """A pass begins. Called by layers. Raises MemoryError if there is too little memory."""
         module = self._by_module[layer]
-        kept = module._recordings
-        if place in kept or not kept:
-            kept.clear()
+        kept, log = module._recordings, module._log
+        if log.is_new:
             self._require_memory(module, spec)
+            log.is_new = False
+        calls = kept.get(place)
+        if not isinstance(calls, RecordedCalls):
+            calls = kept[place] = RecordedCalls(log.earlier)
         if self._folder is not None:
-            store = TensorStore(self._folder.build_allocator(module._file_label(place)))
-            recording.store_in(store)
-            self._stores.append(store)
-        kept[place] = recording
+            label = module._file_label(place)
+            if not len(calls):
+                self._folder.discard(label)
+            recording.store_in(self._folder.build_store(label, calls.rows))
+        is_attached = any(state.grad_fn is not None for state in spec.states)
+        calls.append(recording, is_attached)
+
+    def on_call(self, layer: object, states: Sequence[Tensor] | None, goes_forward: bool) -> None:
+        """A call begins. Called by layers."""
+        module = self._by_module[layer]
+        kept, log = module._recordings, module._log
+        goes_on = log.begin(module._module.cell, states, goes_forward)
+        for source in list(kept.values()):
+            if goes_on and isinstance(source, RecordedCalls):
+                source.drop_after(log.count)
+            else:
+                kept.clear()
+
+    def on_return(self, layer: object, states: Sequence[Tensor]) -> None:
+        """A call has returned. Called by layers."""
+        module = self._by_module[layer]
+        module._log.finish(module._module.cell, states)
 
     def on_stream_step(
         self,
@@ -120,6 +143,7 @@ class Tape:
         if not isinstance(found, StreamRecording) or found.stream is not stream:
             if place in kept:
                 kept.clear()
+            self._by_module[layer]._log.forget()
             found = kept[place] = StreamRecording(stream, spec.graph, want)
         found.on_forward(backend, read, needs_grad=False)
 
@@ -254,10 +278,12 @@ def record(
 
     Outputs are bit for bit those of a run that is not recorded, on the kernels and on the
     reference; what would run on torch's own layer, which shows no gates, runs on the reference.
-    The block reaches its own thread, calls of layers and steps of their streams, but not the cells
-    of `sluice.nn`. Inside it a layer refuses, with a RuntimeError, to run under torch.compile,
-    torch.export or a ``torch.func`` transform, as do programs compiled or exported before. A call
-    whose recording would not fit in the memory that is free raises MemoryError before it is run.
+    The block reaches its own thread, calls of layers and one-step cells, and steps of streams. A
+    call that starts from the numbers that the call before returned continues it in time, so that a
+    loop over steps is one sequence. Inside it a layer refuses, with a RuntimeError, to run under
+    torch.compile, torch.export or a ``torch.func`` transform, as do programs compiled or exported
+    before. A call whose recording would not fit in the memory that is free raises MemoryError
+    before it is run.
 
     Args:
         model: The model, a recurrent layer, or a stream: ``layer.stream()``.
@@ -276,7 +302,7 @@ def record(
         A `Tape`, to be entered by ``with``.
 
     Raises:
-        ValueError: ``model`` holds no recurrent layer of `sluice.nn`, or a compiled module; a
+        ValueError: ``model`` holds no recurrent layer or cell of `sluice.nn`, or a compiled one; a
             name in ``layers`` or ``names`` that there is not; ``every`` below 1.
         FileExistsError: there is something at ``to``, or at ``to`` + ``.incomplete``.
 

@@ -6,8 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from sluice.equations.instrument import find_preactivations
-from sluice.insight.recording.recorded import layer_label
-from sluice.nn.stack import RecurrentStack
+from sluice.insight.recording.recorded import RecordableModule, layer_label
 from sluice.run.recording.record_spec import RecordSpec
 
 
@@ -21,7 +20,7 @@ class Selection:
     maps: bool
     every: int
 
-    def resolve(self, modules: Mapping[str, RecurrentStack]) -> dict[tuple[str, int], RecordSpec]:
+    def resolve(self, modules: Mapping[str, RecordableModule]) -> dict[tuple[str, int], RecordSpec]:
         """What to record of each module and place.
 
         Raises ValueError for an unknown layer or value, and for ``every`` below 1.
@@ -35,7 +34,7 @@ class Selection:
         having = (at for at in places if wanted.select_names(modules[at[0]].cell.graph))
         return dict.fromkeys(having, wanted)
 
-    def _select_layers(self, modules: Mapping[str, RecurrentStack]) -> list[tuple[str, int]]:
+    def _select_layers(self, modules: Mapping[str, RecordableModule]) -> list[tuple[str, int]]:
         every = {name: range(one.num_layers * one.directions) for name, one in modules.items()}
         if self.layers is None:
             return [(name, place) for name, places in every.items() for place in places]
@@ -55,7 +54,7 @@ class Selection:
             found |= dict.fromkeys(by_name[name])
         return list(found)
 
-    def _check_names(self, spec: RecordSpec, modules: Mapping[str, RecurrentStack]) -> None:
+    def _check_names(self, spec: RecordSpec, modules: Mapping[str, RecordableModule]) -> None:
         known: dict[str, None] = {}
         for module in modules.values():
             graph = module.cell.graph

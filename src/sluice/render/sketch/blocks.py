@@ -15,10 +15,17 @@ from sluice.equations.graph import Graph, Leaf, Node
 from sluice.render.sketch.block_rows import BlockRow, BlockRows
 from sluice.render.sketch.elements import ElementTable, Net, SketchElement
 from sluice.render.sketch.equation_blocks import EquationBlock, find_blocks
-from sluice.render.sketch.labels import Label, box_around, label_parameters, measure_symbol
+from sluice.render.sketch.labels import (
+    Label,
+    box_around,
+    label_parameters,
+    measure_line,
+    measure_symbol,
+)
 from sluice.render.sketch.placement import ElementPosition, Placement
 from sluice.render.sketch.routing import Wire
 from sluice.render.sketch.search import Point
+from sluice.render.sketch.words import name_in_words
 
 _ROW = 4
 """Tracks from one row to the next."""
@@ -36,17 +43,20 @@ class BlockSketch:
     placement: Placement
     blocks: list[EquationBlock]
     rows: BlockRows
+    language: str = "en"
     wires: list[Wire] = field(default_factory=list)
     labels: list[Label] = field(default_factory=list)
     dots: dict[Point, int] = field(default_factory=dict)
     bus_columns: dict[EquationBlock, int] = field(default_factory=dict)
 
     @classmethod
-    def from_graph(cls, graph: Graph, numbers: Mapping[Net, str]) -> BlockSketch:
+    def from_graph(
+        cls, graph: Graph, numbers: Mapping[Net, str], language: str = "en"
+    ) -> BlockSketch:
         """The sketch of a graph, with ``numbers`` beside its values."""
         placement = Placement(ElementTable.without_parts(graph), {})
         blocks = find_blocks(placement.elements)
-        found = cls(placement, blocks, BlockRows.from_blocks(graph, blocks))
+        found = cls(placement, blocks, BlockRows.from_blocks(graph, blocks), language)
         found._place_blocks(room=3 if numbers else 0)
         for block in blocks:
             found._connect(block)
@@ -73,7 +83,7 @@ class BlockSketch:
             for block in own:
                 self.bus_columns[block] = x
                 x += _BUS
-            halves = [max(2, math.ceil(measure_symbol(b.label) / 2 + 0.9)) for b in own]
+            halves = [self._measure_half(block) for block in own]
             step = (level - 1) * len(placement.steps) // last
             for block, half in zip(own, halves, strict=True):
                 kind = "layer" if block.is_layer else "block"
@@ -82,9 +92,24 @@ class BlockSketch:
                 placement.positions[element] = ElementPosition(
                     element, level, "up", 0, step, x + max(halves), self._height(block), half
                 )
+                placement.positions[element].half_edge = half - 0.3
+                self._label_words(block, placement.positions[element])
                 placement.steps[step] += block.names
             x += 2 * max(halves) + _GAP + room
         placement.width = x + _RIGHT
+
+    def _measure_half(self, block: EquationBlock) -> int:
+        words = measure_line(self._find_words(block)) / 2 + 0.5
+        return max(2, math.ceil(max(measure_symbol(block.label) / 2 + 0.9, words)))
+
+    def _find_words(self, block: EquationBlock) -> str:
+        return name_in_words(block.names[0], self.language) if block.names else ""
+
+    def _label_words(self, block: EquationBlock, spot: ElementPosition) -> None:
+        """What a box's value is called in words, below the box."""
+        if words := self._find_words(block):
+            box = box_around(spot.x, spot.y - 1.95, "", words=words)
+            self.labels.append(Label("", "", box, spot.step, words=words))
 
     def _height(self, block: EquationBlock) -> int:
         return self._row_height(self.rows.by_value[block.node])

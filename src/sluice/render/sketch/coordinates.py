@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from sluice.render.sketch.elements import SketchElement
 from sluice.render.sketch.placement import (
+    ELEMENT_SCALE,
     LATER_JOIN,
     POINTS,
     TRACK,
@@ -41,13 +42,13 @@ class Room(NamedTuple):
 
     gap: int
     margin: int = 0
-    row: int = 5
+    row: int = 6
 
 
 def assign_coordinates(placement: Placement, room: Room) -> None:
     """Set all coordinates."""
     for position in placement.positions.values():
-        position.half_width = _measure_half_width(position.element)
+        position.half_width, position.half_edge = _measure_half_width(position.element)
         position.half_height = _half_height(position.element)
     _assign_rails(placement, room.row)
     rows = _RowHeights.of(placement, room.row)
@@ -58,12 +59,16 @@ def assign_coordinates(placement: Placement, room: Room) -> None:
     _assign_columns(placement, room)
 
 
-def _measure_half_width(element: SketchElement) -> int:
-    """Half a part's width, in tracks: as much as its label needs."""
+def _measure_half_width(element: SketchElement) -> tuple[int, float]:
+    """From a part's middle to its port and to its edge: as much as its label needs."""
     if element.kind == "join":
-        return 1
-    width, _ = measure_text(f"${element.label}$", POINTS)
-    return max(2, math.ceil(width / TRACK / 2 + (0.7 if element.kind != "pointwise" else 1.0)))
+        return 1, 1.0
+    width, _ = measure_text(f"${element.symbol}$", POINTS * ELEMENT_SCALE)
+    needs = width / TRACK / 2
+    if element.kind == "circle" and needs < 0.92:
+        return 2, 1.1
+    half = max(2, math.ceil(needs + (0.65 if element.kind == "layer" else 0.85)))
+    return half, half - 0.3
 
 
 def _half_height(element: SketchElement) -> int:

@@ -7,6 +7,7 @@ side by side, as [h, x].
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 
@@ -25,15 +26,25 @@ class SketchElement:
     """One thing drawn: ``kind`` is layer, pointwise (a pill), circle, norm, row, join or
     block.
 
-    ``marks`` stand beside the inputs' wires where it matters which is which.
+    ``marks`` stand beside the inputs' wires where it matters which is which. ``norms`` are what the
+    layer norms of a layer's maps are taken over.
     """
 
     kind: str
     label: str
     inputs: tuple[Net, ...]
     output: Net
-    has_norm: bool = False
+    norms: frozenset[tuple[Node, ...]] = frozenset()
     marks: tuple[str, ...] = ()
+
+    @property
+    def symbol(self) -> str:
+        """Its label; a sign that has no operand beside it leaves no room for one."""
+        return re.sub(r" ([-+/>])$", r"{\1}", self.label)
+
+    @property
+    def has_norm(self) -> bool:
+        return bool(self.norms)
 
 
 _LONGEST_FIXED = 24
@@ -113,22 +124,25 @@ class ElementTable:
         if len(maps) == 1 and not chain:
             weight = self.writer.notation.weight(maps[0][0])
         label = self.chains.write(chain, weight).latex
-        return SketchElement("layer", label, (read, *rest), node, any(normed for _, normed in maps))
+        norms = frozenset(group for _, group in maps if group)
+        return SketchElement("layer", label, (read, *rest), node, norms)
 
     @staticmethod
     def _sort_operands(operands: tuple[Node, ...]) -> tuple[Node, ...]:
         return tuple(sorted(operands, key=lambda o: isinstance(o, Leaf) and o.kind == "input"))
 
-    def _split_sum(self, node: Node, root: bool) -> tuple[list[tuple[Affine, bool]], list[Node]]:
-        """The maps that a sum adds up, each with whether it is normed, and its other terms."""
+    def _split_sum(
+        self, node: Node, root: bool
+    ) -> tuple[list[tuple[Affine, tuple[Node, ...]]], list[Node]]:
+        """The maps that a sum adds up, each with what its norm is taken over, and other terms."""
         if not root and not self._is_fusible(node):
             return [], [node]
         if isinstance(node, Affine):
-            return [(node, False)], []
+            return [(node, ())], []
         if isinstance(node, RowNorm) and isinstance(node.group[node.index], Affine):
             affine = node.group[node.index]
             assert isinstance(affine, Affine)
-            return [(affine, True)], []
+            return [(affine, node.group)], []
         if isinstance(node, Elementwise) and node.op == "add":
             found = [self._split_sum(operand, False) for operand in node.arguments]
             if any(maps for maps, _ in found):

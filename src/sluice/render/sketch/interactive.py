@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
 from sluice.equations.graph import Elementwise, Graph, Leaf, Node, is_number
 from sluice.render.picture import encode_figure, use_rc_settings
-from sluice.render.sketch.drawing import Drawing
 from sluice.render.sketch.elements import Net
-from sluice.render.sketch.labels import GAP, SMALL, Label, measure_symbol
+from sluice.render.sketch.heads import CIRCLE
+from sluice.render.sketch.labels import SMALL, Label
 from sluice.render.sketch.layout import Layout, build_layout
+from sluice.render.sketch.page import MARGIN, Page, measure_unit
+from sluice.render.sketch.pen import Place
 from sluice.render.sketch.placement import POINTS, TRACK, ElementPosition
 from sluice.render.sketch.routing import Wire
+from sluice.render.sketch.unit import LINE_WIDTH, UnitDrawing
 from sluice.render.theme import get_theme
+
+if TYPE_CHECKING:
+    from matplotlib.patches import Patch
 
 _WIDEST = "-0.00"
 """What room is left for a number."""
@@ -50,17 +57,22 @@ def draw_interactive_sketch(graph: Graph) -> str:
     with use_rc_settings():
         numbers: dict[Net, str] = {node: _WIDEST for _, node in graph.outputs}
         numbers |= dict.fromkeys(graph.state_leaves, _WIDEST)
-        drawing = _InteractiveDrawing(build_layout(graph, numbers), graph)
-        drawing.draw_unit(None)
-        plain = encode_figure(drawing.figure, "svg").decode()
+        made = build_layout(graph, numbers)
+        area = measure_unit(made)
+        page = Page(area.grow(MARGIN), get_theme("light"))
+        drawing = _InteractiveDrawing(made, page, graph)
+        drawing.draw_outline()
+        drawing.draw_unit()
+        plain = encode_figure(page.figure, "svg").decode()
     return _clean(plain, drawing.overlays)
 
 
-class _InteractiveDrawing(Drawing):
+class _InteractiveDrawing(UnitDrawing):
     """Marks what shows a value by ``gid``, and lists what a page adds itself."""
 
-    def __init__(self, layout: Layout, graph: Graph) -> None:
-        super().__init__(layout, get_theme("light"), has_legend=False)
+    def __init__(self, layout: Layout, page: Page, graph: Graph) -> None:
+        super().__init__(layout, page.pen)
+        self._left, self._top = page.area.left, page.area.top
         self._numbers = {node: number for number, node in enumerate(graph.nodes)}
         self.overlays: list[ElementTree.Element] = []
 
@@ -68,25 +80,18 @@ class _InteractiveDrawing(Drawing):
         return self._numbers.get(net) if isinstance(net, Node) else None
 
     def _to_svg(self, x: float, y: float) -> tuple[str, str]:
-        return f"{(x - self.left) * _UNIT:.2f}", f"{(self.top - y) * _UNIT:.2f}"
+        return f"{(x - self._left) * _UNIT:.2f}", f"{(self._top - y) * _UNIT:.2f}"
 
-    def _draw_wire(self, wire: Wire) -> None:
-        from matplotlib.lines import Line2D
-
+    def _draw_line(self, wire: Wire, points: list[Place]) -> None:
         is_row = isinstance(wire.net, Leaf) and wire.net.kind != "state"  # of many numbers
         number = None if is_row else self._find_number(wire.net)
-        xs, ys = zip(*wire.points, strict=True)
-        strokes: list[tuple[float, str, str | None]] = [(1.8, self.theme.ink, None)]
+        strokes: list[tuple[float, str, str | None]] = [(LINE_WIDTH, self.theme.ink, None)]
         if number is not None:
-            strokes = [(5.2, self.theme.ink, None), (3.5, self.theme.page, f"flow-{number}")]
+            strokes = [(4.6, self.theme.ink, None), (3.0, self.theme.page, f"flow-{number}")]
         for above, (width, colour, gid) in enumerate(strokes):
-            line = Line2D(xs, ys, color=colour, zorder=2 + 0.1 * above, linewidth=width)
-            line.set_solid_capstyle("round")
-            line.set_solid_joinstyle("round")
+            order = 2 + 0.1 * above
+            line = self.pen.draw_line(points, colour, width, 0, order, self.layout.dots)
             line.set_gid(gid)
-            self.axes.add_line(line)
-        if wire.arrow:
-            self._draw_arrow(wire.points[-1], (1, 0), wire.step)
 
     def _draw_element(self, position: ElementPosition) -> None:
         super()._draw_element(position)
@@ -98,33 +103,32 @@ class _InteractiveDrawing(Drawing):
                 "data-gate": str(self._numbers[gate]),
                 "data-x": x,
                 "data-y": y,
-                "data-radius": f"{1.1 * _UNIT:.2f}",
+                "data-radius": f"{CIRCLE * _UNIT:.2f}",
             }
             self._add_overlay("g", "valve", marks)
 
-    def _draw_gate(
-        self, position: ElementPosition, half: float, tall: float, openness: float
-    ) -> None:
-        super()._draw_gate(position, half, tall, openness)
-        self.axes.patches[-2].set_gid(f"level-{self._find_number(position.element.output)}")
+    def _name_level(self, position: ElementPosition, level: Patch) -> None:
+        level.set_gid(f"level-{self._find_number(position.element.output)}")
 
     def _find_openness(self, net: Net) -> float | None:
         return 1.0 if isinstance(net, Elementwise) and net.op in _GATES else None
 
     def _draw_label(self, label: Label) -> None:
         number = self._find_number(label.net)
-        if number is None:
+        if number is None or label.number:
             super()._draw_label(label)
-            return
-        x, y = label.box.middle
-        anchor, size = "middle", POINTS * SMALL
-        if label.number:
-            left = label.box.left + 0.1
-            self.pen.draw_text(left, y, f"${label.text}$", self.theme.ink, POINTS, "left")
-            x, anchor = left + measure_symbol(label.text) + GAP, "start"
+        else:
+            self._add_number(number, *label.box.middle, "middle")
+
+    def _draw_number(self, label: Label, x: float, y: float) -> None:
+        number = self._find_number(label.net)
+        assert number is not None
+        self._add_number(number, x, y, "start")
+
+    def _add_number(self, number: int, x: float, y: float, anchor: str) -> None:
         at_x, at_y = self._to_svg(x, y)
         marks = {"data-net": str(number), "x": at_x, "y": at_y, "text-anchor": anchor}
-        marks |= {"font-size": f"{size:g}", "dominant-baseline": "central"}
+        marks |= {"font-size": f"{POINTS * SMALL:g}", "dominant-baseline": "central"}
         self._add_overlay("text", "number", marks)
 
     def _add_overlay(self, tag: str, kind: str, marks: dict[str, str]) -> None:

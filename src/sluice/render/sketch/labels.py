@@ -2,42 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import pairwise, takewhile
 
 from sluice.equations.graph import Leaf
+from sluice.render.sketch.boxes import Box
 from sluice.render.sketch.elements import Net
+from sluice.render.sketch.heads import find_heads
+from sluice.render.sketch.pen import Place
 from sluice.render.sketch.placement import POINTS, TRACK, ElementPosition, Placement
 from sluice.render.sketch.routing import Router, Wire
-from sluice.render.typeset import measure_text
-
-
-@dataclass(frozen=True)
-class Box:
-    """A rectangle, in tracks."""
-
-    left: float
-    bottom: float
-    right: float
-    top: float
-
-    @property
-    def middle(self) -> tuple[float, float]:
-        return (self.left + self.right) / 2, (self.bottom + self.top) / 2
-
-    def shift(self, x: float, y: float) -> Box:
-        """This box, shifted."""
-        return Box(self.left + x, self.bottom + y, self.right + x, self.top + y)
-
-    def overlaps(self, other: Box) -> bool:
-        """Whether the two share some of their area."""
-        return (
-            self.left < other.right
-            and other.left < self.right
-            and self.bottom < other.top
-            and other.bottom < self.top
-        )
-
+from sluice.render.sketch.search import Point
+from sluice.render.sketch.words import name_in_words
+from sluice.render.typeset import measure_text, measure_words
 
 SMALL = 0.72
 """How large numbers and marks are beside symbols."""
@@ -48,6 +26,7 @@ class Label:
     """A symbol at a place, beside it a number; ``name`` is the value's, none for a mark.
 
     ``net`` is the value of which the number is; a number without a symbol stands in ``text``.
+    ``words`` are a line of their own below; ``side`` is where the lines are flush.
     """
 
     name: str
@@ -57,22 +36,46 @@ class Label:
     number: str = ""
     small: bool = False
     net: Net | None = None
+    words: str = ""
+    side: str = "left"
 
 
-def box_around(x: float, y: float, text: str, number: str = "", small: bool = False) -> Box:
+def box_around(
+    x: float, y: float, text: str, number: str = "", small: bool = False, words: str = ""
+) -> Box:
     """The box of a text set with its middle at a point."""
     width, height = _measure(text, SMALL if small else 1.0)
     if number:
         beside, tall = _measure(number, SMALL)
         width, height = width + GAP + beside, max(height, tall)
+    if words:
+        width = max(width, measure_line(words))
+        height = WORD_LINE + (measure_line_height(text) if text else 0.1)
     return Box(x - width / 2 - 0.1, y - height / 2 - 0.1, x + width / 2 + 0.1, y + height / 2 + 0.1)
 
 
 GAP = 0.35
 """Tracks between a symbol and its number."""
+WORDS = 0.64
+"""How large words are beside symbols."""
+_NOWHERE = Box(0, 0, 0, 0)
+WORD_LINE, _LEAST_LINE = 1.05, 1.35
+"""The height of a line of words, and the least one of a line with a symbol, in tracks."""
+
+
+def measure_line_height(text: str) -> float:
+    """The height of the line of a symbol above words, in tracks."""
+    return max(_LEAST_LINE, _measure(text, 1.0)[1])
+
+
+def measure_line(words: str) -> float:
+    """How wide words are, in tracks."""
+    return measure_words(words, POINTS * WORDS)[0] / TRACK
 
 
 def _measure(text: str, scale: float) -> tuple[float, float]:
+    if not text:
+        return 0.0, 0.0
     width, height = measure_text(f"${text}$", POINTS * scale)
     return width / TRACK, height / TRACK
 
@@ -82,25 +85,60 @@ def measure_symbol(text: str) -> float:
     return _measure(text, 1.0)[0]
 
 
+def measure_small(text: str) -> float:
+    """How wide a number beside a symbol is, in tracks."""
+    return _measure(text, SMALL)[0]
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What labels are to be clear of: the unit's ``outline``, parts, dots and arrowheads, wires."""
+
+    outline: Box
+    shapes: list[Box]
+    small: list[Box]
+    lines: list[Box]
+
+    @classmethod
+    def of(
+        cls, outline: Box, placement: Placement, wires: list[Wire], dots: Collection[Place]
+    ) -> Surroundings:
+        spots = placement.positions.values()
+        shapes = [
+            Box(
+                s.x - s.half_width + 0.4,
+                s.y - s.half_height + 0.8,
+                s.x + s.half_width - 0.4,
+                s.y + s.half_height - 0.8,
+            )
+            for s in spots
+        ]
+        small = [Box(x - 0.4, y - 0.4, x + 0.4, y + 0.4) for x, y in dots]
+        small += [head.box for head in find_heads(wires, spots, dots)]
+        lines = [box for wire in wires for box in _iterate_wire_boxes(wire)]
+        return cls(outline, shapes, small, lines)
+
+    def count_overlaps(self, box: Box, taken: list[Box]) -> tuple[int, int]:
+        """How many things a label within the unit would cover, and how many wires."""
+        solid = sum(map(box.overlaps, [*self.shapes, *self.small, *taken]))
+        out = 0 if self.outline.holds(box) else 1
+        return solid + out, sum(map(box.overlaps, self.lines))
+
+
 def place_labels(
-    placement: Placement, wires: list[Wire], router: Router, numbers: Mapping[Net, str]
+    placement: Placement,
+    wires: list[Wire],
+    router: Router,
+    numbers: Mapping[Net, str],
+    around: Surroundings,
+    language: str = "en",
 ) -> list[Label]:
     """A label for every state at both ends, for the input, and for every named value."""
-    lines = [box for wire in wires for box in _iterate_wire_boxes(wire)]
     found = list(_label_ends(placement, router, numbers))
     notation = placement.elements.writer.notation
-    shapes = [
-        Box(
-            s.x - s.half_width + 0.4,
-            s.y - s.half_height + 0.8,
-            s.x + s.half_width - 0.4,
-            s.y + s.half_height - 0.8,
-        )
-        for s in placement.positions.values()
-    ]
     for mark in _mark_operands(placement, wires):
-        taken = [label.box for label in found]
-        found.append(mark.choose(taken + shapes * mark.is_word, lines))
+        taken = [label.box for label in found] + around.shapes * mark.is_word
+        found.append(mark.choose(taken + around.small, around.lines))
     ends = {state.name for state in placement.graph.states}
     symbols = [
         (n, node, notation.value(n).latex) for n, node in placement.graph.outputs if n not in ends
@@ -109,15 +147,50 @@ def place_labels(
     symbols += [("", node, written[node].latex) for node in notation.shared_symbols]
     for name, node, text in symbols:
         part = placement.elements.by_value.get(node)
-        mine = [wire for wire in wires if wire.net == node]
         if part is None:
             continue
-        mine = mine or _imagine_wires(placement.positions[part])
-        taken, number = [label.box for label in found], numbers.get(node, "")
-        box = _choose_box(text, number, mine, [*shapes, *taken], lines)
-        step = placement.positions[part].step
-        found.append(Label(name or text, text, box, step, number, net=node))
+        spot = placement.positions[part]
+        own = [wire for wire in wires if wire.net == node] or _imagine_wires(spot)
+        words = name_in_words(name, language)
+        label = Label(name or text, text, _NOWHERE, spot.step, numbers.get(node, ""), net=node)
+        best, clear = _settle(replace(label, words=words), own, around, found)
+        if words and not clear:
+            best, _ = _settle(label, own, around, found)
+            into = [wire for wire in wires if wire.points[-1] == (spot.x, spot.y)]
+            entries = [replace(wire, points=_last_stretch(wire)) for wire in into]
+            apart = Label("", "", _NOWHERE, spot.step, words=words)
+            aside, clear = _settle(apart, entries, around, [*found, best])
+            found += [aside] * clear
+        found.append(best)
     return found + list(label_parameters(placement, {label.name for label in found}))
+
+
+def _last_stretch(wire: Wire) -> list[Point]:
+    """The straight end of a wire, from the part that it enters back to its last corner."""
+    end, *others = reversed(wire.points)
+    axis = 0 if others[0][0] == end[0] else 1
+    same = [*takewhile(lambda point: point[axis] == end[axis], others)]
+    return [end, same[-1]]
+
+
+def _settle(
+    label: Label, wires: list[Wire], around: Surroundings, found: list[Label]
+) -> tuple[Label, bool]:
+    """A label at the place nearest to a wire's beginning that is clear, or crossed by fewest.
+
+    With it whether it is clear.
+    """
+    taken = [other.box for other in found]
+
+    def count_overlaps(place: tuple[Box, str]) -> tuple[int, int]:
+        return around.count_overlaps(place[0], taken)
+
+    size = box_around(0, 0, label.text, label.number, words=label.words)
+    places = list(_iterate_candidates(size, wires))
+    box, side = next((p for p in places if count_overlaps(p) == (0, 0)), None) or min(
+        places, key=count_overlaps
+    )
+    return replace(label, box=box, side=side), count_overlaps((box, side)) == (0, 0)
 
 
 def _imagine_wires(position: ElementPosition) -> list[Wire]:
@@ -183,13 +256,13 @@ class _Mark:
         (x, y), (u, v) = self.wire.points[-2:]
         dx, dy = (u > x) - (u < x), (v > y) - (v < y)
         half = box_around(0, 0, self.sign, "", True).right
-        aside = half + 0.2 if self.is_word else 0.65
+        aside = half + 0.4 if self.is_word else 0.95
         reach = self.position.half_width if dx else self.position.half_height
         along = reach + (half - 0.6 if self.is_word and dx else -0.2)
         for further in (0.0, 0.9, 1.8):
             for side in (1, -1):
                 back = along + further
-                middle = u - back * dx + aside * side * dy, v - back * dy + 0.65 * side * dx
+                middle = u - back * dx + aside * side * dy, v - back * dy + 1.05 * side * dx
                 yield box_around(*middle, self.sign, "", True)
 
 
@@ -226,31 +299,19 @@ def _iterate_wire_boxes(wire: Wire) -> Iterator[Box]:
         yield Box(min(x, u) - 0.12, min(y, v) - 0.12, max(x, u) + 0.12, max(y, v) + 0.12)
 
 
-def _choose_box(
-    text: str, number: str, wires: list[Wire], solid: list[Box], lines: list[Box]
-) -> Box:
-    """The place nearest to where the value comes out that is clear, or crossed by fewest."""
-
-    def count_overlaps(box: Box) -> tuple[int, int]:
-        return sum(map(box.overlaps, solid)), sum(map(box.overlaps, lines))
-
-    places = list(_iterate_candidates(text, number, wires))
-    return next((box for box in places if count_overlaps(box) == (0, 0)), None) or min(
-        places, key=count_overlaps
-    )
-
-
-def _iterate_candidates(text: str, number: str, wires: list[Wire]) -> Iterator[Box]:
-    size = box_around(0, 0, text, number)
-    aside, above = size.right + 0.3, size.top + 0.25
-    for wire in wires:
-        for (x, y), (u, v) in zip(wire.points, wire.points[1:], strict=False):
-            length = abs(u - x) + abs(v - y)
-            for half in range(1, 2 * length):
-                px = x + (u - x) * half / (2 * length)
-                py = y + (v - y) * half / (2 * length)
-                for side in (1, -1):
-                    if x == u:
-                        yield size.shift(px + side * aside, py)
-                    else:
-                        yield size.shift(px, py + side * above)
+def _iterate_candidates(size: Box, wires: list[Wire]) -> Iterator[tuple[Box, str]]:
+    """Places beside wires, from where they begin on; then places further away from them."""
+    for away in (0.0, 1.2):
+        aside, above = size.right + 0.3 + away, size.top + 0.25 + away
+        for wire in wires:
+            for (x, y), (u, v) in pairwise(wire.points):
+                length = abs(u - x) + abs(v - y)
+                for half in range(1, 2 * length):
+                    px = x + (u - x) * half / (2 * length)
+                    py = y + (v - y) * half / (2 * length)
+                    for side in (1, -1):
+                        if x == u:
+                            flush = "left" if side > 0 else "right"
+                            yield size.shift(px + side * aside, py), flush
+                        else:
+                            yield size.shift(px, py + side * above), "left"

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import pairwise
 
 from sluice.equations.graph import Graph, Leaf
 from sluice.render.sketch.blocks import BlockSketch
+from sluice.render.sketch.boxes import Box
+from sluice.render.sketch.captions import shift_time
 from sluice.render.sketch.coordinates import Room, assign_coordinates
 from sluice.render.sketch.elements import ElementTable, Net
-from sluice.render.sketch.labels import Box, Label, place_labels
+from sluice.render.sketch.labels import Label, Surroundings, place_labels
 from sluice.render.sketch.placement import Placement, place_elements
 from sluice.render.sketch.routing import NoRouteError, Router, Wire, WireRequest
 from sluice.render.sketch.search import Point, SearchBudget, SearchLimitError, move
@@ -24,8 +26,8 @@ _ROOMS = (
     (Room(3), 1),
     (Room(4), 1),
     (Room(4), 4),
-    (Room(4, 4, 7), 5),
-    (Room(6, 6, 7), 6),
+    (Room(4, 4, 8), 5),
+    (Room(6, 6, 8), 6),
 )
 """How much room to try for wires, and how many tries with it."""
 
@@ -42,25 +44,43 @@ class Layout:
     is_simplified: bool = False  # whether it has a box for each equation, not each operation
 
 
-def build_layout(graph: Graph, numbers: Mapping[Net, str] | None = None) -> Layout:
+def build_layout(
+    graph: Graph,
+    numbers: Mapping[Net, str] | None = None,
+    language: str = "en",
+    reverse: bool = False,
+) -> Layout:
     """Place, wire and label a cell's sketch, with as much room as its wires need.
 
-    ``numbers`` are the values to write beside the labels. A cell that is too large, or whose wires
+    ``numbers`` are the values to write beside the labels; ``language`` is that of words; with
+    ``reverse`` the states that come in are those of t + 1. A cell that is too large, or whose wires
     find no way within a fixed number of steps, gets a simplified sketch.
     """
     router = _route(graph)
     if router is None:
-        return _build_blocks(graph, numbers or {})
+        found = _build_blocks(graph, numbers or {}, language)
+    else:
+        found = _build_parts(router, numbers or {}, language)
+    if not reverse:
+        return found
+    labels = [replace(label, text=shift_time(label.text, reverse=True)) for label in found.labels]
+    return replace(found, labels=labels)
+
+
+def _build_parts(router: Router, numbers: Mapping[Net, str], language: str) -> Layout:
+    """The sketch of every operation."""
     places, wires = router.placement, router.wires
     tops = [*places.rails.values(), *(s.y + s.half_height for s in places.positions.values())]
     box = Box(2.0, places.bottom - 4.0, places.width - 2.0, max(tops) + 2.0)
-    labels = place_labels(places, wires, router, numbers or {})
-    return Layout(places, wires, labels, box, find_branches(wires))
+    dots = find_branches(wires)
+    around = Surroundings.of(box, places, wires, dots)
+    labels = place_labels(places, wires, router, numbers, around, language)
+    return Layout(places, wires, labels, box, dots)
 
 
-def _build_blocks(graph: Graph, numbers: Mapping[Net, str]) -> Layout:
+def _build_blocks(graph: Graph, numbers: Mapping[Net, str], language: str = "en") -> Layout:
     """The simplified sketch."""
-    blocks = BlockSketch.from_graph(graph, numbers)
+    blocks = BlockSketch.from_graph(graph, numbers, language)
     places = blocks.placement
     box = Box(2.0, places.bottom - 4.0, places.width - 2.0, blocks.top + 4.0)
     return Layout(places, blocks.wires, blocks.labels, box, blocks.dots, is_simplified=True)

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from sluice.equations.graph import Graph, Leaf, Node
 from sluice.render.sketch.elements import ElementTable, SketchElement
 
-TRACK = 0.2  # inches from one line of the grid to the next
+TRACK = 0.15  # inches from one line of the grid to the next
 POINTS = 15.0  # the size of labels
+ELEMENT_SCALE = 0.92  # how large the symbols within parts are beside labels
 FIRST_JOIN, LATER_JOIN = -1, -2
 """The depths of joins, which stand below the rows of a column: the first one, and all others."""
 
@@ -30,6 +31,7 @@ class ElementPosition:
         step: The step of the series that reveals it.
         x, y: Its middle, in tracks.
         half_width, half_height: From its middle to its ports, in tracks.
+        half_edge: From its middle to its edges at the sides.
     """
 
     element: SketchElement
@@ -41,6 +43,7 @@ class ElementPosition:
     y: int = 0
     half_width: int = 2
     half_height: int = 2
+    half_edge: float = 1.1
 
     @property
     def on_rail(self) -> bool:

@@ -14,6 +14,7 @@ from sluice.equations.graph import Leaf, Node
 from sluice.errors import SluiceError
 from sluice.render.sketch.costs import COSTS
 from sluice.render.sketch.elements import Net
+from sluice.render.sketch.norm_bars import find_norm_bars
 from sluice.render.sketch.placement import ElementPosition, Placement
 from sluice.render.sketch.search import (
     DIRECTIONS,
@@ -97,6 +98,8 @@ class Router:
             for dx in range(1 - spot.half_width, spot.half_width):
                 for dy in range(1 - spot.half_height, spot.half_height):
                     self.blocked.add((spot.x + dx, spot.y + dy))
+        self.blocked |= {point for bar in find_norm_bars(self.placement) for point in bar.points}
+        for spot in spots:
             for side in DIRECTIONS:
                 port = self._find_port(spot, side)
                 self.ports[port] = spot

@@ -21,17 +21,18 @@ from sluice.report.page.forward import (
     prepare_model,
     run_forward,
 )
+from sluice.report.page.given_data import GivenNames, build_inputs, number_labels
+from sluice.report.page.gradient_rows import measure_rows
 from sluice.report.page.html import PageHead, render_page
-from sluice.report.page.inputs import Forward, ReportError, ReportInputs, split_sequences
+from sluice.report.page.inputs import Forward, LossFunction, ReportError, ReportInputs
 from sluice.report.page.measures import (
     find_memory_state,
     measure_gradient_flows,
-    measure_influence,
     measure_memory,
 )
 from sluice.report.page.payload import Measurements, build_payload
-from sluice.report.page.selectivity import find_selective_units, find_spans, span_edges
-from sluice.report.properties import numeric_properties
+from sluice.report.page.selectivity import find_selective_units
+from sluice.report.page.step_losses import name_loss
 
 STEPS, UNITS = 400, 64
 """Default numbers of steps shown, and of units of each layer."""
@@ -57,13 +58,17 @@ def look(
     targets: Tensor | Sequence[Tensor] | None = None,
     *,
     tokens: Sequence[Sequence[str]] | None = None,
+    target_tokens: Sequence[Sequence[str]] | None = None,
     classes: Sequence[str] | None = None,
+    input_names: Sequence[str] | None = None,
+    output_names: Sequence[str] | None = None,
     properties: Mapping[str, Sequence[Tensor]] | None = None,
     sequence: int = 0,
     start: int = 0,
     steps: int = STEPS,
     units: int | None = UNITS,
     forward: Forward | None = None,
+    loss: LossFunction | None = None,
     batch_first: bool = False,
     title: str = "",
 ) -> Report:
@@ -73,15 +78,24 @@ def look(
     converted and compared: `sluice.insight.from_torch`). It is copied, put into evaluation mode and
     called with one sequence at a time; its own weights and gradients are left alone.
 
+    The loss is that of a model of `sluice.sequence.models` itself; of any other the cross-entropy
+    of labels or the mean square of values, unless ``loss`` is given.
+
     Args:
         model: The model; its output, or the first tensor of it, are logits or values, for every
             step ``(time, batch, classes)`` or for the sequence ``(batch, classes)``.
         inputs: A batch ``(time, batch)`` of ids, int64, or ``(time, batch, features)`` of values;
             or a list of sequences without the batch.
         targets: As ``inputs``: the next tokens or labels, int64, ``(time, batch)`` or, one a
-            sequence, a list of scalars; or values, float. Without them there are no gradients.
+            sequence, a list of scalars; or values, float. Without them there are no gradients. Of
+            a `Seq2Seq` the ids of its outputs with ``END``; without them its own greedy outputs.
         tokens: For each sequence what was read at each step, as text.
-        classes: What each output stands for; the tokens, in a language model.
+        target_tokens: For each sequence the text of each step of its target, where outputs have
+            steps of their own (an encoder and a decoder); ``tokens`` are then the source's.
+        classes: What each class stands for; the tokens, in a language model.
+        input_names: What each feature of values is called, such as a column.
+        output_names: What each output is called, where outputs are values; the targets of a
+            `Forecaster`.
         properties: For each name a number (float) or class (int64) at every step of every
             sequence, ``(time,)`` each, that units may follow. Inputs' values are always there.
         sequence: Which sequence is shown; the others serve to ask what units follow.
@@ -89,6 +103,8 @@ def look(
         steps: How many are shown, at most.
         units: How many units of each layer are kept, those that vary most; None for all.
         forward: ``forward(model, batch)`` where ``model(batch)`` is not how it is called.
+        loss: ``loss(outputs, targets)`` of one sequence without its batch, both cut to the steps
+            read: a tensor with the loss of each step, ``(time,)``, or a single number.
         batch_first: Whether batches are ``(batch, time, …)``.
         title: The heading.
 
@@ -96,7 +112,8 @@ def look(
         A `Report`; ``report.save(path)`` writes it.
 
     Raises:
-        ReportError: no recurrent layer, nothing to read, too much of it, NaN or infinity.
+        ReportError: no recurrent layer, nothing to read, too much of it, NaN or infinity; names
+            that are not as many as what they name; a loss of another shape.
         ValueError: a layer of torch's could not be converted.
 
     Example:
@@ -107,29 +124,18 @@ def look(
         >>> report.html[:15], [place["cell"] for place in report.data["places"]]
         ('<!doctype html>', ['GRU'])
     """
-    listed = split_sequences(inputs, batch_first)
-    numbers = all(one.dim() == 2 and one.is_floating_point() for one in listed)
-    known = numeric_properties(listed) if numbers else {}
-    wanted = None if targets is None else _split_targets(targets, listed, batch_first)
-    given = ReportInputs(
+    names = GivenNames(tokens, target_tokens, classes, input_names, output_names)
+    given = build_inputs(
         model,
-        listed,
-        wanted,
-        tokens,
-        classes,
-        {**known, **(properties or {})},
+        inputs,
+        targets,
+        names,
+        properties or {},
         forward=forward,
+        loss=loss,
         batch_first=batch_first,
     )
     return build_report(given, sequence, start, steps, units, title=title)
-
-
-def _split_targets(
-    targets: Tensor | Sequence[Tensor], inputs: Sequence[Tensor], batch_first: bool
-) -> list[Tensor]:
-    if isinstance(targets, Tensor) and targets.dim() == 1 and len(targets) == len(inputs):
-        return list(targets)  # one label a sequence
-    return split_sequences(targets, batch_first)
 
 
 def build_report(
@@ -150,6 +156,7 @@ def build_report(
         ours = prepare_model(inputs)
         on_progress("reading", 0.05)
         seen = run_forward(ours, sequence, start, stop)
+        ours = number_labels(ours, seen.outputs.shape[-1])
         graphs = {
             place: layer.cell.graph for place, (layer, _) in collect_layers(seen.tape).items()
         }
@@ -169,8 +176,8 @@ def build_report(
 def _check_window(inputs: ReportInputs, sequence: int, start: int, steps: int) -> int:
     if not 0 <= sequence < len(inputs.inputs):
         raise ReportError(f"sequence must be from 0 to {len(inputs.inputs) - 1}, got {sequence}")
-    length = len(inputs.inputs[sequence])
-    if not length:
+    length = inputs.count_steps(sequence)
+    if not length or not len(inputs.inputs[sequence]):
         raise ReportError(f"sequence {sequence} has length 0; choose another one")
     if steps < 1 or not 0 <= start < length:
         raise ReportError(
@@ -188,13 +195,11 @@ def _measure(
     states: Mapping[str, str],
     on_progress: ProgressCallback,
 ) -> Measurements:
-    (start, stop), there = forward.window, collect_layers(forward.tape)
+    there = collect_layers(forward.tape)
     on_progress("following gradients", 0.1)
     flowing = measure_gradient_flows(forward)
     on_progress("which inputs matter", 0.15)
-    target = inputs.target(sequence)
-    labels = None if target is None or target.is_floating_point() or not target.dim() else target
-    resting = measure_influence(forward, labels)
+    influence, shares = measure_rows(inputs, forward, sequence, states)
     memories = {
         place: measure_memory(forward, place, recorded, layer.cell.graph)
         for place, (layer, recorded) in there.items()
@@ -204,15 +209,7 @@ def _measure(
     for one in find_selective_units(inputs, dataset):
         follow.append(one)
         on_progress(f"asking what units follow: {one.name}", 0.4 + 0.4 * len(follow) / whole)
-    on_progress("looking for other places", 0.8)
-    edges = span_edges(None if inputs.spans is None else inputs.spans[sequence], start, stop)
-    shown = {
-        place: there[place][1][name][slice(*forward.find_window(place))]
-        for place, name in states.items()
-    }
-    return Measurements(
-        flowing, resting, memories, follow, list(find_spans(dataset, shown, edges, sequence, start))
-    )
+    return Measurements(flowing, influence, memories, follow, shares)
 
 
 def _build_head(
@@ -230,8 +227,14 @@ def _build_head(
         **layers,
         "parameters": f"{count:,}",
         **inputs.facts,
-        "looked at": f"{name}, steps {start} to {stop - 1} of {len(inputs.inputs[sequence])}",
+        **({} if forward.mean_loss is None else {"loss": _describe_loss(inputs, forward)}),
+        "looked at": f"{name}, steps {start} to {stop - 1} of {inputs.count_steps(sequence)}",
         "data for unit selectivity": f"{int(lengths.sum()):,} steps of {len(lengths)} "
         f"sequence{'s' * (len(lengths) != 1)} (at most {ROWS:,})",
     }
     return {"title": title or name, "facts": facts}
+
+
+def _describe_loss(inputs: ReportInputs, forward: ForwardRecord) -> str:
+    unit = name_loss(inputs)
+    return f"{forward.mean_loss:.4f} {unit}{', ' if unit else ''}the mean over what is shown"

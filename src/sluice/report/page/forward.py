@@ -9,14 +9,22 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from sluice.insight.interop.torch_models import from_torch
 from sluice.insight.recording.first_nonfinite import find_first_nonfinite
+from sluice.insight.recording.recorded import RecordableModule
 from sluice.insight.recording.recorder import RecordedLayer, Tape, record
 from sluice.nn.stack import RecurrentStack
+from sluice.report.page.attention import capture_attention, join_attention
 from sluice.report.page.inputs import Forward, ReportError, ReportInputs
-from sluice.report.page.view_inputs import PairsView, StepAxis, find_step_axis
+from sluice.report.page.label_chances import measure_label_chances
+from sluice.report.page.step_losses import (
+    OutputKind,
+    find_output_kind,
+    measure_sequence,
+    reads_whole,
+)
+from sluice.report.page.view_inputs import PairsView, StepAxis
 
 ROWS = 3000
 """How many steps of the data are read for probes and for other places."""
@@ -30,12 +38,20 @@ class ForwardRecord:
     Attributes:
         tape: What was recorded, the batch being one.
         outputs: ``(time, classes)``, or ``(classes,)`` where the model gives one a sequence.
-        losses: ``(time,)`` or ``()``, with their graph; None without targets.
+        losses: ``(time,)`` or ``()``, with their graph, each the sum over its items; None without
+            targets.
         x: The input of the first recurrent layer, ``(time, batch, width)``, in the graph; None
             where that is no plain tensor.
         windows: For each axis of steps the first step shown, and the one after the last; the
             outputs' axis comes first.
         axes: The axis along which each layer steps, by the layer's name.
+        length: How many steps of the outputs' axis were read, beyond the window where a model's
+            outputs depend on what comes later.
+        output_kind: What outputs are: logits of classes, values, or logits of keys of which any
+            number may be on.
+        items: How many items each loss is of, int64; None without targets.
+        true_classes: Which output is the true one, int64, of the losses' shape, -1 where there is
+            none; None for values, or without targets.
         attention: Weights of attention, ``(target steps, source steps)``; None without any.
         label_chances: The probability of each label after each shown step, ``(time, labels)``, of
             a model of labels: of that step, or of the sequence if it ended there. None otherwise.
@@ -48,9 +64,22 @@ class ForwardRecord:
     x: Tensor | None
     windows: Mapping[StepAxis, tuple[int, int]]
     axes: Mapping[str, StepAxis]
+    length: int
+    output_kind: OutputKind
+    items: Tensor | None = None
+    true_classes: Tensor | None = None
     attention: Tensor | None = None
     label_chances: Tensor | None = None
     label_steps: Tensor | None = None
+
+    @property
+    def mean_loss(self) -> float | None:
+        """The loss per item over the window; None without targets."""
+        if self.losses is None or self.items is None:
+            return None
+        first = self.window[0] if self.losses.dim() else None
+        losses, items = (part[first:] if part.dim() else part for part in (self.losses, self.items))
+        return float(losses.detach().sum() / items.sum().clamp_min(1))
 
     @property
     def window(self) -> tuple[int, int]:
@@ -62,13 +91,12 @@ class ForwardRecord:
         return self.windows[self.axes[place]]
 
 
-def collect_layers(tape: Tape) -> dict[str, tuple[RecurrentStack, RecordedLayer]]:
+def collect_layers(tape: Tape) -> dict[str, tuple[RecordableModule, RecordedLayer]]:
     """Every layer and direction by its name, with the module that it belongs to."""
     found = {}
     for name in tape:
         for label, recorded in tape[name].layers.items():
-            place = f"{name.removeprefix('model.')} {label}".strip()
-            found[place] = tape[name]._module, recorded
+            found[_name_place(name, label)] = tape[name]._module, recorded
     return found
 
 
@@ -109,45 +137,68 @@ def run_forward(inputs: ReportInputs, sequence: int, start: int, stop: int) -> F
 
     Raises `ReportError` where it is too long for memory, or where NaN or infinity appears.
     """
-    _require_memory(inputs.model, stop)
-    with record(inputs.model) as tape, _capture_first_input(inputs.model) as captured:
-        outputs = inputs.call(inputs.model, inputs.batch(sequence, stop))
-    _require_finite(inputs.model, tape, outputs)
-    target = inputs.target(sequence)
-    losses = None if target is None else _compute_losses(outputs, target)
-    x = captured[0] if captured else None
-    return ForwardRecord(tape, outputs, losses, x, *_find_axes(inputs, tape, start, stop))
+    length = inputs.count_steps(sequence) if reads_whole(inputs.model) else stop
+    _require_memory(inputs.model, length)
+    model = inputs.model
+    with (
+        record(model) as tape,
+        capture_first_input(model) as captured,
+        capture_attention(model) as attention,
+    ):
+        whole = measure_sequence(inputs, sequence, length)
+    _require_finite(inputs.model, tape, whole.outputs)
+    windows, axes = _find_axes(inputs, tape, (start, stop), length, len(inputs.inputs[sequence]))
+    seen = whole.cut(stop)
+    chances, steps = measure_label_chances(inputs, sequence, (start, stop), seen.outputs)
+    return ForwardRecord(
+        tape,
+        seen.outputs,
+        seen.losses,
+        captured[0] if captured else None,
+        windows,
+        axes,
+        length,
+        find_output_kind(inputs, sequence),
+        seen.items,
+        seen.true_classes,
+        join_attention(attention, length),
+        chances,
+        steps,
+    )
 
 
 def _find_axes(
-    inputs: ReportInputs, tape: Tape, start: int, stop: int
+    inputs: ReportInputs, tape: Tape, window: tuple[int, int], length: int, source: int
 ) -> tuple[dict[StepAxis, tuple[int, int]], dict[str, StepAxis]]:
     """The windows of all axes, and the axis of each layer.
 
     A layer with another number of steps than was read has an axis of its own, named after it.
     """
-    is_pair = isinstance(inputs.view, PairsView)
-    windows: dict[StepAxis, tuple[int, int]] = {"target" if is_pair else "steps": (start, stop)}
+    main: StepAxis = "target" if inputs.is_paired else "steps"
+    windows: dict[StepAxis, tuple[int, int]] = {main: window}
     axes: dict[str, StepAxis] = {}
-    for place, (_, recorded) in collect_layers(tape).items():
-        steps = len(next(iter(recorded.values())))
-        axis = find_step_axis(inputs.view, place)
-        axes[place] = axis if is_pair or steps == stop else f"steps of {place}"
-        windows.setdefault(axes[place], (0, steps))
+    first = next(iter(tape), "")
+    for name in tape:
+        for label, recorded in tape[name].layers.items():
+            place, steps = _name_place(name, label), len(next(iter(recorded.values())))
+            axis = main if steps == length else f"steps of {place}"
+            if isinstance(inputs.view, PairsView):
+                modules = inputs.view.source_modules
+                if modules is not None:
+                    axis = "source" if name.removeprefix("model.") in modules else "target"
+                elif steps == source and (steps != length or name == first):
+                    axis = "source"
+            axes[place] = axis
+            windows.setdefault(axis, (0, steps))
     return windows, axes
 
 
-def _compute_losses(outputs: Tensor, target: Tensor) -> Tensor:
-    """Cross-entropy in nats for labels, the mean square for values; 0 where a value is missing."""
-    target = target[: len(outputs)] if target.dim() else target
-    if target.is_floating_point():
-        known = ~target.isnan()
-        return torch.where(known, outputs - target.nan_to_num(), 0).square().mean(-1)
-    return functional.cross_entropy(outputs, target, reduction="none")
+def _name_place(module: str, label: str) -> str:
+    return f"{module.removeprefix('model.')} {label}".strip()
 
 
 @contextmanager
-def _capture_first_input(model: nn.Module) -> Iterator[list[Tensor]]:
+def capture_first_input(model: nn.Module) -> Iterator[list[Tensor]]:
     """Captures the input of the first recurrent layer, and makes it part of the graph."""
     captured: list[Tensor] = []
 
@@ -200,30 +251,48 @@ class StateDataset:
 
     Attributes:
         values: For each layer its memory state, ``(time, batch, units)``.
-        lengths: Steps of each sequence, ``(batch,)``.
+        axis_lengths: For each axis the steps of each sequence, ``(batch,)``; the outputs' first.
+        axes: The axis along which each layer steps.
         sequence_ids: Which of the data's sequences each is.
     """
 
     values: dict[str, Tensor]
-    lengths: Tensor
+    axis_lengths: dict[StepAxis, Tensor]
+    axes: Mapping[str, StepAxis]
     sequence_ids: list[int]
+
+    @property
+    def lengths(self) -> Tensor:
+        """The steps of each sequence on the outputs' axis."""
+        return next(iter(self.axis_lengths.values()))
+
+    def find_lengths(self, place: str) -> Tensor:
+        """The steps of each sequence on the axis of a layer."""
+        return self.axis_lengths[self.axes[place]]
 
 
 def collect_states(inputs: ReportInputs, states: dict[str, str], rows: int = ROWS) -> StateDataset:
     """The first ``rows`` steps of the data; ``states`` has each layer's memory state."""
-    lengths: dict[int, int] = {}
     values: dict[str, list[Tensor]] = {place: [] for place in states}
-    for number, sequence in enumerate(inputs.inputs):
-        steps = min(len(sequence), rows - sum(lengths.values()))
+    lengths: dict[StepAxis, list[int]] = {}
+    axes: Mapping[str, StepAxis] = {}
+    numbers, left, whole = list[int](), rows, reads_whole(inputs.model)
+    for number in range(len(inputs.inputs)):
+        steps = min(inputs.count_steps(number), left)
         if steps < 1:
             continue
+        read = inputs.count_steps(number) if whole else steps
         with torch.no_grad(), record(inputs.model) as tape:
-            inputs.call(inputs.model, inputs.batch(number, steps))
+            inputs.call(inputs.model, number, read)
+        windows, axes = _find_axes(inputs, tape, (0, steps), read, len(inputs.inputs[number]))
         for place, (_, recorded) in collect_layers(tape).items():
-            values[place].append(recorded[states[place]][:, 0])
-        lengths[number] = steps
-    counted = torch.tensor(list(lengths.values()))
-    return StateDataset(_pad_layers(values), counted, list(lengths))
+            values[place].append(recorded[states[place]][: windows[axes[place]][1], 0])
+        for axis, (_, stop) in windows.items():
+            lengths.setdefault(axis, []).append(stop)
+        numbers.append(number)
+        left -= steps
+    counted = {axis: torch.tensor(counts) for axis, counts in lengths.items()}
+    return StateDataset(_pad_layers(values), counted, axes, numbers)
 
 
 def _pad_layers(kept: dict[str, list[Tensor]]) -> dict[str, Tensor]:

@@ -13,21 +13,23 @@ _MOST_PREFIXES = 100
 
 
 def measure_label_chances(
-    inputs: ReportInputs, view: LabelsView, outputs: Tensor, sequence: int, window: tuple[int, int]
-) -> tuple[Tensor, Tensor]:
+    inputs: ReportInputs, sequence: int, window: tuple[int, int], outputs: Tensor
+) -> tuple[Tensor, Tensor] | tuple[None, None]:
     """Probabilities ``(rows, labels)``, float64, and the step of each row from the first shown.
 
     A model with one label a sequence is run on the sequence cut off after a step: after every step
-    of at most 100, else after 100 of them, evenly spaced, the last among them.
+    of at most 100, else after 100 of them, evenly spaced, the last among them. None without labels.
     """
     start, stop = window
-    if view.per_step:
+    if not isinstance(inputs.view, LabelsView):
+        return None, None
+    if inputs.view.per_step:
         return outputs[start:stop].detach().double().softmax(-1), torch.arange(stop - start)
     count = min(_MOST_PREFIXES, stop - start)
     steps = torch.linspace(0, stop - start - 1, count, dtype=torch.float64).round().long()
     with torch.no_grad():
         logits = [
-            inputs.call(inputs.model, inputs.batch(sequence, start + step + 1)).reshape(-1)
+            inputs.call(inputs.model, sequence, start + step + 1).reshape(-1)
             for step in steps.tolist()
         ]
     return torch.stack(logits).double().softmax(-1), steps

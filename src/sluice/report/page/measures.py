@@ -4,24 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from sluice.equations.graph import Elementwise, Graph
 from sluice.insight.measures.gradients import (
-    connectivity,
     find_gated_state,
     forget_product,
     gradient_flow,
 )
-from sluice.insight.measures.memory import Saturation, memory_length, saturation, timescales
+from sluice.insight.measures.memory import Saturation, saturation, timescales
 from sluice.insight.recording.recorder import RecordedLayer
 from sluice.report.page.forward import ForwardRecord, collect_layers
-
-ROWS = 160
-"""Predictions whose influences are computed, one backward pass each."""
-SHARES = (0.01, 0.1)
-"""Of the largest influence: from there on an input matters."""
 
 
 @dataclass(frozen=True)
@@ -71,43 +64,6 @@ def _run_backward(forward: ForwardRecord, loss: Tensor) -> dict[str, dict[str, T
 def _slice_window(forward: ForwardRecord, place: str, values: Tensor) -> Tensor:
     start, stop = forward.find_window(place)
     return values[start:stop]
-
-
-@dataclass(frozen=True)
-class Influence:
-    """Which inputs a prediction rests on.
-
-    Attributes:
-        steps: The predictions, ``(rows,)``, counted from the first shown step.
-        values: ``(rows, time)`` over the shown steps, ‖∂ logit / ∂x_t‖.
-        memory_length: How many steps back an input matters to each, ``(rows,)``, by the share
-            of the largest influence that counts.
-    """
-
-    steps: Tensor
-    values: Tensor
-    memory_length: dict[float, Tensor]
-
-
-def measure_influence(forward: ForwardRecord, labels: Tensor | None) -> Influence | None:
-    """Influences on the logit of ``labels`` ``(time,)``, else of the likeliest class.
-
-    Of every k-th step, k as small as `ROWS` allows. None where the model's outputs are no logits
-    of every step, or what it reads is no tensor.
-    """
-    start, stop = forward.window
-    if forward.x is None or forward.outputs.dim() != 2 or forward.outputs.shape[0] != stop:
-        return None
-    x, one = forward.x, forward.outputs.unsqueeze(1)
-    targets = (forward.outputs.argmax(-1) if labels is None else labels[:stop]).unsqueeze(1)
-    rows = torch.arange(start, stop, -(-(stop - start) // ROWS))
-    found = connectivity(one[rows], x, targets[rows])
-    time = next(dim for dim, size in enumerate(found.shape[1:], 1) if size == stop)
-    found = found.select(3 - time, 0)  # x is a batch of one, in either layout
-    whole = found.new_zeros(stop, stop, 1)
-    whole[rows, :, 0] = found
-    back = {share: memory_length(whole, share)[rows, 0] for share in SHARES}
-    return Influence(rows - start, found[:, start:], back)
 
 
 @dataclass(frozen=True)

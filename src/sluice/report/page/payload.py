@@ -13,24 +13,25 @@ from sluice.equations.graph import Graph
 from sluice.insight.measures.regression import find_scale
 from sluice.insight.plots.data import find_most_variable, to_array
 from sluice.insight.recording.recorder import RecordedLayer
-from sluice.report.page.axes import list_steps, pack_axes
+from sluice.report.page.axes import pack_axes
 from sluice.report.page.cell_figure import value_symbols
 from sluice.report.page.forward import ForwardRecord, StateDataset, collect_layers
+from sluice.report.page.gradient_rows import Influence, LossShares
 from sluice.report.page.inputs import ReportInputs
 from sluice.report.page.measures import (
     GradientFlow,
-    Influence,
     UnitMemory,
     find_forget_gate,
     find_memory_state,
 )
 from sluice.report.page.pack import pack_magnitudes, pack_tensor, round_values
-from sluice.report.page.selectivity import Selectivity, Span
+from sluice.report.page.selectivity import Selectivity
+from sluice.report.page.step_losses import name_loss
+from sluice.report.page.survey import pack_levels, pack_survey
 from sluice.report.page.views import pack_view
 
 LIKELIEST = 8
 """Classes whose probability is shown at every step."""
-_AROUND = 6
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Measurements:
     influence: Influence | None
     memories: dict[str, UnitMemory]
     selectivities: list[Selectivity]
-    spans: list[Span]
+    shares: dict[str, LossShares]
 
 
 def build_payload(
@@ -62,46 +63,56 @@ def build_payload(
         "outputAxis": 0,
         "view": pack_view(inputs, forward, sequence),
         "losses": None if losses is None or not losses.dim() else round_values(losses),
-        "loss": None if losses is None else float(losses.mean()),
+        "loss": forward.mean_loss,
+        "lossUnit": name_loss(inputs),
         "predictions": _pack_predictions(inputs, forward, sequence),
         "places": [
-            _pack_layer(name, layer.cell.graph, recorded, forward, measurements, units)
+            _pack_layer(name, layer.cell.graph, recorded, forward, dataset, measurements, units)
             for name, (layer, recorded) in collect_layers(forward.tape).items()
         ],
         "influence": _pack_influence(measurements.influence),
         "followed": [_pack_selectivity(one) for one in measurements.selectivities],
-        "spans": [_pack_span(one, inputs, dataset) for one in measurements.spans],
+        "survey": pack_survey(inputs, forward, dataset, sequence),
     }
 
 
 def _pack_predictions(
     inputs: ReportInputs, forward: ForwardRecord, sequence: int
 ) -> dict[str, object]:
-    """For labels the likeliest classes and the true one's probability; for values both of them."""
+    """For labels the likeliest classes and the true one's probability; for values both of them,
+    for keys their probabilities."""
     start, stop = forward.window
     target, outputs = inputs.target(sequence), forward.outputs.detach()
     by_step = outputs.dim() == 2 and len(outputs) == stop
     outputs = outputs[start:] if by_step else outputs.reshape(1, -1)
-    if target is not None:
-        target = target[start:stop] if by_step else target.reshape(1, -1)[:, :]
-    if target is not None and target.is_floating_point():
+    if forward.output_kind != "classes":
+        if target is not None:
+            target = (target[start:stop] if by_step else target).reshape(outputs.shape)
         return {
             "kind": "values",
-            "given": round_values(outputs),
-            "true": round_values(target.reshape(outputs.shape)),
+            "names": list(inputs.output_names or map(str, range(outputs.shape[-1]))),
+            "given": round_values(outputs.sigmoid() if forward.output_kind == "keys" else outputs),
+            "true": None if target is None else round_values(target),
         }
     chances = outputs.double().softmax(-1)
     best = chances.topk(min(LIKELIEST, chances.shape[-1]))
-    true = None if target is None else target.reshape(-1)
+    true = forward.true_classes
+    if true is not None:
+        true = true[start:stop] if by_step else true.reshape(-1)
     return {
         "kind": "classes",
         "names": list(inputs.classes or map(str, range(chances.shape[-1]))),
         "best": best.indices.tolist(),
         "chances": round_values(best.values),
-        "true": None if true is None else true.tolist(),
-        "trueChance": None if true is None
-        else round_values(chances.gather(-1, true.unsqueeze(-1)).squeeze(-1)),
-    }  # fmt: skip
+        "true": None if true is None else [k if k >= 0 else None for k in true.tolist()],
+        "trueChance": None if true is None else _find_true_chances(chances, true),
+    }
+
+
+def _find_true_chances(chances: Tensor, true: Tensor) -> list[float | None]:
+    """The probability of each step's true class; None where there is none."""
+    found = round_values(chances.gather(-1, true.clamp_min(0).unsqueeze(-1)).squeeze(-1))
+    return [chance if k >= 0 else None for chance, k in zip(found, true.tolist(), strict=True)]
 
 
 def _pack_layer(
@@ -109,6 +120,7 @@ def _pack_layer(
     graph: Graph,
     recorded: RecordedLayer,
     forward: ForwardRecord,
+    dataset: StateDataset,
     measurements: Measurements,
     count: int | None,
 ) -> dict[str, object]:
@@ -134,6 +146,10 @@ def _pack_layer(
             for key, value in shown.items()
         },
         "flow": _pack_flow(measurements.flows.get(name)),
+        "shares": _pack_shares(measurements.shares.get(name)),
+        "levels": pack_levels(
+            shown[state][:, chosen], dataset.values[name][..., chosen], dataset.find_lengths(name)
+        ),
         "memory": _pack_memory(measurements.memories[name]),
     }
 
@@ -161,6 +177,12 @@ def _pack_flow(flow: GradientFlow | None) -> dict[str, object] | None:
         "last": {name: round_values(values) for name, values in flow.from_last_loss.items()},
         "path": None if flow.forget_product is None else round_values(flow.forget_product),
     }
+
+
+def _pack_shares(shares: LossShares | None) -> dict[str, object] | None:
+    if shares is None:
+        return None
+    return {"steps": shares.steps.tolist(), **pack_magnitudes(shares.values)}
 
 
 def _pack_memory(memory: UnitMemory) -> dict[str, object]:
@@ -202,28 +224,4 @@ def _pack_selectivity(one: Selectivity) -> dict[str, object]:
         },
         "verdict": one.verdict,
         "words": one.describe(),
-    }
-
-
-def _pack_span(span: Span, inputs: ReportInputs, dataset: StateDataset) -> dict[str, object]:
-    matches = []
-    for match in span.matches:
-        number = dataset.sequence_ids[match.sequence]
-        tokens = list_steps(inputs, number)
-        matches.append(
-            {
-                "name": inputs.names[number] if inputs.names else f"sequence {number}",
-                "step": match.start,
-                "units": match.units,
-                "before": tokens[max(0, match.start - _AROUND) : match.start],
-                "tokens": tokens[match.start : match.stop],
-                "after": tokens[match.stop : match.stop + _AROUND],
-            }
-        )
-    return {
-        "place": span.layer,
-        "start": span.start,
-        "stop": span.stop,
-        "units": span.units,
-        "matches": matches,
     }

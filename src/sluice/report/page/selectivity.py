@@ -1,28 +1,23 @@
-"""Selective units: those that follow a property of the data, and those active over a span."""
+"""Selective units: those that follow a property of the data."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from math import isfinite, isnan
 
 import torch
 from torch import Tensor
 
-from sluice.insight.measures import regression as measures
-from sluice.insight.measures.matching import Match, active_units, find_matches
-from sluice.insight.measures.probes import Probe, find_correlated_units, probe
+from sluice.insight.measures.probes import Probe, ProbedValues, find_correlated_units
 from sluice.insight.measures.regression import flatten_steps
 from sluice.report.page.forward import StateDataset
 from sluice.report.page.inputs import ReportInputs
+from sluice.report.page.view_inputs import StepAxis
 
 HELD_OUT = 0.25
 UNITS, RARE = 5, 20
 """Units named for a property, and how often a class must occur to be probed."""
-ON = 1.0
-"""A unit is active from this many standard deviations above its mean."""
-SPAN, SPANS, MATCHES = 8, 60, 4
 
 
 @dataclass(frozen=True)
@@ -85,9 +80,21 @@ def find_selective_units(inputs: ReportInputs, dataset: StateDataset) -> Iterato
 
     Properties that never vary are left out, and classes that occur less than `RARE` times.
     """
-    types = _token_types(inputs, dataset)
-    for name, values in inputs.properties.items():
-        labels = _flatten_property(values, dataset)
+    for axis in dataset.axis_lengths:
+        yield from _find_on_axis(inputs, dataset, axis)
+
+
+def _find_on_axis(
+    inputs: ReportInputs, dataset: StateDataset, axis: StepAxis
+) -> Iterator[Selectivity]:
+    lengths = dataset.axis_lengths[axis]
+    states_by_place = {
+        place: states for place, states in dataset.values.items() if dataset.axes[place] == axis
+    }
+    types = _token_types(inputs.list_tokens(axis), dataset.sequence_ids, lengths)
+    prepared = dict[str, ProbedValues]()
+    for name, values in inputs.list_properties(axis).items():
+        labels = _flatten_property(values, dataset.sequence_ids, lengths)
         cut = len(labels) - int(HELD_OUT * len(labels))
         if not _varies(labels):
             continue
@@ -95,30 +102,34 @@ def find_selective_units(inputs: ReportInputs, dataset: StateDataset) -> Iterato
         parts = {"part to fit": labels[:cut], "held-out part": labels[cut:]}
         constant = next((part for part, rows in parts.items() if not _is_varied(rows)), "")
         common = float(labels[cut:].bincount().max()) / (len(labels) - cut) if is_class else None
-        for place, states in dataset.values.items():
+        for place, states in states_by_place.items():
             if constant:
                 yield Selectivity(place, name, None, is_class, common, [], [], constant)
                 continue
-            rows = flatten_steps(states, dataset.lengths)
+            rows = flatten_steps(states, lengths)
             order, _ = find_correlated_units(rows[:cut], labels[:cut])
             chosen = order[:UNITS]
             places, r = find_correlated_units(rows[cut:, chosen], labels[cut:])
-            found = probe(rows, labels, types, held_out=HELD_OUT)
+            if place not in prepared:
+                prepared[place] = ProbedValues(rows, held_out=HELD_OUT)
+            found = prepared[place].probe(labels, types)
             units = chosen[places].tolist()
             yield Selectivity(place, name, found, is_class, common, units, r.tolist())
 
 
-def _flatten_property(values: Sequence[Tensor], dataset: StateDataset) -> Tensor:
+def _flatten_property(values: Sequence[Tensor], numbers: Sequence[int], lengths: Tensor) -> Tensor:
     """A property at every step of the survey, one sequence after another."""
-    pairs = zip(dataset.sequence_ids, dataset.lengths.tolist(), strict=True)
+    pairs = zip(numbers, lengths.tolist(), strict=True)
     return torch.cat([values[number][:steps] for number, steps in pairs])
 
 
-def _token_types(inputs: ReportInputs, dataset: StateDataset) -> Tensor | None:
-    if inputs.tokens is None:
+def _token_types(
+    tokens_read: Sequence[Sequence[str]] | None, numbers: Sequence[int], lengths: Tensor
+) -> Tensor | None:
+    if tokens_read is None:
         return None
-    pairs = zip(dataset.sequence_ids, dataset.lengths.tolist(), strict=True)
-    tokens = [token for number, steps in pairs for token in inputs.tokens[number][:steps]]
+    pairs = zip(numbers, lengths.tolist(), strict=True)
+    tokens = [token for number, steps in pairs for token in tokens_read[number][:steps]]
     known = {token: place for place, token in enumerate(dict.fromkeys(tokens))}
     return torch.tensor([known[token] for token in tokens])
 
@@ -132,62 +143,3 @@ def _varies(labels: Tensor) -> bool:
 
 def _is_varied(labels: Tensor) -> bool:
     return len(labels) > 0 and bool((labels != labels[0]).any())
-
-
-@dataclass(frozen=True)
-class Span:
-    """Steps ``start`` to ``stop`` − 1 of the shown sequence, and the units on over all of them."""
-
-    layer: str
-    start: int
-    stop: int
-    units: list[int]
-    matches: list[Match]
-
-
-def standardise(states: Tensor, reference: Tensor, lengths: Tensor) -> Tensor:
-    """Each unit minus its mean over ``reference``, divided by its standard deviation there."""
-    _, means, deviations = measures.standardise(flatten_steps(reference, lengths))
-    return (states.double() - means) / deviations
-
-
-def find_spans(
-    dataset: StateDataset,
-    shown: Mapping[str, Tensor],
-    edges: Sequence[int],
-    sequence: int,
-    first: int,
-) -> Iterator[Span]:
-    """The units on over each span of the shown sequence, and where else most of them are on.
-
-    ``shown`` holds each place's states, ``(time, 1, units)``; ``edges`` are the spans' first steps
-    and the end of the last, counted from step ``first`` of ``sequence``.
-    """
-    for place, states in shown.items():
-        here = standardise(states, dataset.values[place], dataset.lengths)
-        there = standardise(dataset.values[place], dataset.values[place], dataset.lengths)
-        for start, stop in pairwise(edges):
-            units = active_units(here, 0, start, stop, ON)
-            matches: list[Match] = []
-            if len(units) and stop - start <= len(there):
-                matches = find_matches(there, units, stop - start, ON, MATCHES + 1, dataset.lengths)
-            kept = [
-                m
-                for m in matches
-                if not _is_same_span(dataset, m, sequence, first + start, first + stop)
-            ]
-            yield Span(place, start, stop, units.tolist(), kept[:MATCHES])
-
-
-def _is_same_span(
-    dataset: StateDataset, match: Match, sequence: int, start: int, stop: int
-) -> bool:
-    """Whether a match is the span itself, or overlaps it."""
-    inside = match.start < stop and start < match.stop
-    return dataset.sequence_ids[match.sequence] == sequence and inside
-
-
-def span_edges(marks: Sequence[int] | None, start: int, stop: int) -> list[int]:
-    """The first steps of the spans within the shown steps, and their end; 0 is ``start``."""
-    inner = range(start, stop, SPAN) if marks is None else [m for m in marks if start < m < stop]
-    return sorted({0, stop - start, *(mark - start for mark in inner)})[: SPANS + 1]

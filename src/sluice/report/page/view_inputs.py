@@ -11,10 +11,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
-import numpy as np
 from torch import Tensor
 
 from sluice.report.music import TokenMusic
+from sluice.report.properties import Properties
 from sluice.sequence.data.ragged import Array
 
 StepAxis: TypeAlias = str
@@ -143,18 +143,18 @@ class PairsView:
         targets: For each sequence what each step of the decoder is to give, ``⟨end⟩`` last; it
             reads the one before.
         source_modules: The names of the modules that step along the source, such as ``layers``;
-            all others step along the target.
+            all others step along the target. None where the number of its steps shows it, and where
+            both have as many, that the first module called reads the source.
         separators: Between the source's and the target's pieces.
+        source_properties: Of each step of the sources, for the encoder's units to follow;
+            `ReportInputs.properties` are of the targets.
     """
 
     sources: Sequence[Sequence[str]]
     targets: Sequence[Sequence[str]]
-    source_modules: tuple[str, ...] = ("layers",)
+    source_modules: tuple[str, ...] | None = ("layers",)
     separators: tuple[str, str] = ("", "")
-
-    def find_axis(self, place: str) -> StepAxis:
-        """``"source"`` or ``"target"``, for a layer's name on the page such as ``layers l0``."""
-        return "source" if place.split(" ")[0] in self.source_modules else "target"
+    source_properties: Properties = field(default_factory=dict)
 
 
 View: TypeAlias = TextView | SeriesView | LabelsView | RollView | TunesView | PairsView
@@ -164,13 +164,3 @@ def view_kind(view: View | None) -> str:
     """The key of the page's table of views: ``text``, ``series``, ``labels``, ``roll``, ``tunes``
     or ``pairs``; nothing without a view."""
     return "" if view is None else type(view).__name__.removesuffix("View").lower()
-
-
-def find_step_axis(view: View | None, place: str) -> StepAxis:
-    """The axis along which a layer steps: ``"steps"`` where there is only one."""
-    return view.find_axis(place) if isinstance(view, PairsView) else "steps"
-
-
-def to_values(sequence: Tensor) -> Array:
-    """A sequence of numbers ``(time, …)`` as float64."""
-    return np.asarray(sequence.detach().double().cpu())

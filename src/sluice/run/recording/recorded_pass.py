@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Protocol
 
@@ -47,6 +47,11 @@ class RecordedValueSource(Protocol):
         """Whether there was a backward pass."""
         ...
 
+    @property
+    def backward_count(self) -> int:
+        """How often derivatives arrived."""
+        ...
+
     def value(self, name: str) -> Tensor:
         """A named value, ``(time, batch, width)``."""
         ...
@@ -85,6 +90,10 @@ class Recording:
         has_bias: Whether their maps had biases.
         backend: Which backend ran, ``"fused"`` or ``"reference"``.
         every: Every how many steps one was recorded.
+        steps: How many steps the pass has.
+        needs_grad: Whether a backward pass can follow.
+        before_gradients: Called before those of a backward pass are taken.
+        backward_count: How many backward passes there were.
         in_chunks: Whether a pass without gradients should run in chunks, since not all of it is
             kept in memory.
     """
@@ -95,13 +104,24 @@ class Recording:
         """``order`` permutes the batch of ``spec`` to the caller's order; None leaves it."""
         self.names, self.every = record_spec.select_names(spec.graph), record_spec.every
         self.graph, self.has_bias = spec.graph, spec.has_bias
-        self.backend = ""
+        self.backend, self.needs_grad = "", False
         self.store: TensorStore | None = None
         self.in_chunks = not record_spec.is_complete
-        self._valid, self._order, self._needs_grad = spec.valid_mask, order, False
-        self._steps = spec.x.shape[0]
+        self.before_gradients: Callable[[], None] | None = None
+        self.backward_count = 0
+        self._valid, self._order, self._first = spec.valid_mask, order, 0
+        self.steps = spec.x.shape[0]
         self._values: ValueReader | None = None
         self._gradients: ValueReader | None = None
+
+    def begin_after(self, steps: int) -> None:
+        """``steps`` of the same sequence came before, in other passes."""
+        self._first = -steps % self.every
+
+    @property
+    def rows(self) -> int:
+        """How many steps are recorded."""
+        return len(range(self._first, self.steps, self.every))
 
     def store_in(self, store: TensorStore) -> None:
         """Write values and derivatives to ``store`` as soon as they are known."""
@@ -109,12 +129,22 @@ class Recording:
 
     def on_forward(self, backend: str, read: ValueReader, needs_grad: bool) -> None:
         """The pass is done; ``needs_grad`` says whether a backward pass can follow."""
-        self.backend, self._needs_grad = backend, needs_grad
+        self.backend, self.needs_grad = backend, needs_grad
         self._values, self._gradients = self._build_reader(read, ""), None
 
     def on_backward(self, read: ValueReader) -> None:
         """A backward pass is done."""
+        if self.before_gradients is not None:
+            self.before_gradients()
+        self.backward_count += 1
         self._gradients = self._build_reader(read, GRADIENT_PREFIX)
+
+    def drop_gradients(self) -> None:
+        """Forget the derivatives of an earlier backward pass."""
+        if self._gradients is not None and self.store is not None:
+            for name in self.names:
+                self.store.clear(GRADIENT_PREFIX + name)
+        self._gradients = None
 
     def weak(self) -> WeakSink:
         """As `RecordingSink.weak`."""
@@ -127,10 +157,11 @@ class Recording:
     def on_chunk(self, backend: str, read: ValueReader, spec: RunSpec, chunk: slice) -> None:
         """The steps ``chunk`` are done, run as ``spec``: write their values to the store."""
         store = self.store = self.store or TensorStore()
-        first = -chunk.start % self.every
+        first = (self._first - chunk.start) % self.every
+        at = len(range(self._first, chunk.start, self.every))
         for name in self.names:
-            rows = _arrange(read, spec.valid_mask, self._order, 1, name)[first :: self.every]
-            store.write(name, chunk.start + first, self._steps, rows, self.every)
+            rows = _arrange(read, spec.valid_mask, self._order, 0, 1, name)[first :: self.every]
+            store.write(name, at, self.rows, rows)
         self.backend, self._values = backend, partial(_read_store, store, "")
 
     def value(self, name: str) -> Tensor:
@@ -149,21 +180,16 @@ class Recording:
 
         Raises RuntimeError if there was no backward pass.
         """
-        if self._gradients is not None:
-            return self._gradients(name)
-        if self._needs_grad:
-            raise RuntimeError("there are no derivatives yet; call backward() on a loss first")
-        raise RuntimeError(
-            "there are no derivatives: the recorded pass ran without gradients (no_grad, int8, or "
-            "nothing that requires one); record a pass that trains, then call backward()"
-        )
+        if self._gradients is None:
+            raise RuntimeError("there was no backward pass through this one")
+        return self._gradients(name)
 
     def _build_reader(self, read: ValueReader, prefix: str) -> ValueReader:
-        arranged = partial(_arrange, read, self._valid, self._order, self.every)
+        arranged = partial(_arrange, read, self._valid, self._order, self._first, self.every)
         if self.store is None:
             return _LazyReader(arranged, self.names)
         for name in self.names:
-            self.store.write(prefix + name, 0, self._steps, arranged(name), self.every)
+            self.store.write(prefix + name, 0, self.rows, arranged(name))
         return partial(_read_store, self.store, prefix)
 
 
@@ -188,13 +214,18 @@ class ChunkRecording:
 
 
 def _arrange(
-    read: ValueReader, valid: Tensor | None, order: Tensor | None, every: int, name: str
+    read: ValueReader,
+    valid: Tensor | None,
+    order: Tensor | None,
+    first: int,
+    every: int,
+    name: str,
 ) -> Tensor:
     # No method of `Recording`: a reference cycle would keep a tape until garbage is collected.
     tensor = read(name).detach()
     if every > 1:
-        tensor = tensor[::every].clone()
-        valid = valid if valid is None else valid[::every]
+        tensor = tensor[first::every].clone()
+        valid = valid if valid is None else valid[first::every]
     if valid is not None:
         tensor = torch.where(valid, tensor, 0)
     return tensor if order is None else tensor.index_select(1, order)

@@ -18,7 +18,7 @@ class StreamRecording:
         graph, names, backend, every: As of a `Recording`.
     """
 
-    has_gradients = False
+    has_gradients, backward_count = False, 0
 
     def __init__(self, stream: object, graph: Graph, record_spec: RecordSpec) -> None:
         self.stream, self.graph, self.backend = stream, graph, ""

@@ -7,9 +7,10 @@ in no other.
 from __future__ import annotations
 
 import weakref
+from collections.abc import Sequence
 from contextvars import ContextVar
 from dataclasses import replace
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -51,6 +52,22 @@ class Recorder(Protocol):
         read: ValueReader,
     ) -> None:
         """One layer of ``stream`` has run a step, ``spec``; ``read`` gives its values."""
+        ...
+
+
+@runtime_checkable
+class CallRecorder(Protocol):
+    """A recorder that also knows when calls of a layer begin and end."""
+
+    def on_call(self, layer: object, states: Sequence[Tensor] | None, goes_forward: bool) -> None:
+        """A call of ``layer`` begins, from ``states``, ``(batch, width)`` each; None for its own.
+
+        ``goes_forward``: whether it reads from the start alone, so that another call can go on.
+        """
+        ...
+
+    def on_return(self, layer: object, states: Sequence[Tensor]) -> None:
+        """The call has reached ``states``."""
         ...
 
 
@@ -125,6 +142,20 @@ def refuse_compiled() -> None:
     """Raise RuntimeError where a recorder is active: a compiled program runs, of unknown layers."""
     if is_any_active():
         raise RuntimeError(_REFUSAL)
+
+
+def begin_call(layer: object, states: Sequence[Tensor] | None, goes_forward: bool) -> None:
+    """Tell the recorders of ``layer`` that a call begins; see `CallRecorder.on_call`."""
+    for recorder in find_recorders(layer):
+        if isinstance(recorder, CallRecorder):
+            recorder.on_call(layer, states, goes_forward)
+
+
+def end_call(layer: object, states: Sequence[Tensor]) -> None:
+    """Tell them that it has reached ``states``."""
+    for recorder in find_recorders(layer):
+        if isinstance(recorder, CallRecorder):
+            recorder.on_return(layer, states)
 
 
 def find_recorders(layer: object) -> list[Recorder]:

@@ -69,10 +69,24 @@ class PairBatches:
                 yield pool[starts[number] : starts[number] + self.batch_size]
 
     def _make_batch(self, places: list[int]) -> Batch:
-        sources = [_to_tensor(self.sources[place]) for place in places]
-        targets = [_to_tensor([*self.targets[place], END]) for place in places]
-        lengths = torch.tensor([len(ids) for ids in sources])
-        return Batch(pad_sequence(sources), pad_sequence(targets), lengths)
+        return collate_pairs(
+            [self.sources[place] for place in places],
+            [[*self.targets[place], END] for place in places],
+        )
+
+
+def collate_pairs(sources: Sequence[Sequence[int]], targets: Sequence[Sequence[int]]) -> Batch:
+    """One batch of pairs, padded at the ends, with the lengths of the sources.
+
+    Args:
+        sources: ids, without `START` and `END`.
+        targets: ids, with `END`.
+    """
+    lengths = torch.tensor([len(ids) for ids in sources])
+    inputs, wanted = (
+        pad_sequence([_to_tensor(ids) for ids in side]) for side in (sources, targets)
+    )
+    return Batch(inputs, wanted, lengths)
 
 
 def _to_tensor(ids: Sequence[int]) -> Tensor:

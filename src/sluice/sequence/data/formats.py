@@ -6,8 +6,8 @@ Other packages add formats by entry points in the group `sluice.formats`, each a
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -112,7 +112,7 @@ def load_data(path: StrPath, *, kind: str | None = None, **options: object) -> T
     'a.txt: text in UTF-8, 1 sequence (one per file), 5 characters, 5 different.'
     """
     path = Path(path)
-    files = _list_files(path)
+    files = list_files(path)
     chosen = find_format(path, kind)
     if kind is not None and path.is_dir():
         files = [file for file in files if detect_format(file) is chosen] or files
@@ -120,7 +120,16 @@ def load_data(path: StrPath, *, kind: str | None = None, **options: object) -> T
     if unknown:
         known = ", ".join(chosen.options) or "none"
         raise DataError(f"{chosen.name} has no option {unknown[0]!r}; its options are {known}.")
-    return chosen.read(files, **{k: v for k, v in options.items() if k in chosen.options})
+    given = {k: v for k, v in options.items() if k in chosen.options}
+    return replace(chosen.read(files, **given), load_options=_describe_options(chosen, given))
+
+
+def _describe_options(chosen: Format, options: Mapping[str, object]) -> dict[str, object]:
+    """The format and the options that JSON can hold, to read other files in the same way."""
+    plain = (str, int, float, list, tuple, Path)
+    kept = {name: value for name, value in options.items() if isinstance(value, plain)}
+    texts = {name: str(value) for name, value in kept.items() if isinstance(value, Path)}
+    return {"kind": chosen.name, **kept, **texts}
 
 
 def find_format(path: StrPath, kind: str | None = None) -> Format:
@@ -131,7 +140,7 @@ def find_format(path: StrPath, kind: str | None = None) -> Format:
     """
     if kind is not None:
         return _get_format(kind)
-    return _detect_common_format(Path(path), _list_files(Path(path)))
+    return _detect_common_format(Path(path), list_files(Path(path)))
 
 
 def detect_format(file: StrPath) -> Format | None:
@@ -173,7 +182,7 @@ def _get_format(kind: str) -> Format:
     return get_formats()[kind]
 
 
-def _list_files(path: Path) -> list[Path]:
+def list_files(path: Path) -> list[Path]:
     if not path.exists():
         raise DataError(f"There is no file or folder {path}; check the path.")
     files = list(_walk_files(path)) if path.is_dir() else [path]

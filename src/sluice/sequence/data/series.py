@@ -36,6 +36,9 @@ class Series:
         groups: the group of each sequence, which a split keeps together.
         predefined_split: the indices of "train", "validation" and "test", if the files give them.
         load_report: what was read and what was skipped.
+        times: the time of each step, (steps,), float64 or datetime64; None without such a column.
+        time_name: the name of that column.
+        load_options: the format ("kind") and the options that `load_data` read it with.
     """
 
     features: tuple[str, ...]
@@ -48,6 +51,9 @@ class Series:
     groups: Sequence[Hashable] = ()
     predefined_split: Mapping[str, Sequence[int]] = field(default_factory=dict)
     load_report: LoadReport = field(default_factory=LoadReport)
+    times: RaggedArray | None = None
+    time_name: str = ""
+    load_options: Mapping[str, object] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.values)
@@ -118,6 +124,7 @@ class Series:
             self,
             values=self.values.select(indices),
             labels=labels,
+            times=None if self.times is None else self.times.select(indices),
             names=select_items(self.names, indices),
             groups=select_items(self.groups, indices),
             predefined_split={},
@@ -129,7 +136,11 @@ class Series:
         if isinstance(labels, RaggedArray):
             labels = labels.slice_fraction(first, last)
         return replace(
-            self, values=self.values.slice_fraction(first, last), labels=labels, predefined_split={}
+            self,
+            values=self.values.slice_fraction(first, last),
+            labels=labels,
+            times=None if self.times is None else self.times.slice_fraction(first, last),
+            predefined_split={},
         )
 
     def with_values(self, values: RaggedArray) -> Series:

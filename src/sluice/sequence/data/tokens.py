@@ -29,6 +29,7 @@ class Tokens:
         groups: the group of each sequence (a family of tunes, say), which a split keeps together.
         predefined_split: the indices of "train", "validation" and "test", if the files give them.
         load_report: what was read and what was skipped.
+        load_options: the format ("kind") and the options that `load_data` read it with.
     """
 
     vocabulary: Vocabulary
@@ -37,6 +38,7 @@ class Tokens:
     groups: Sequence[Hashable] = ()
     predefined_split: Mapping[str, Sequence[int]] = field(default_factory=dict)
     load_report: LoadReport = field(default_factory=LoadReport)
+    load_options: Mapping[str, object] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.ids)

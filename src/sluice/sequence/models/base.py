@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import ClassVar, cast
+from typing import ClassVar, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +15,26 @@ from sluice.run.dispatch import NATIVE
 from sluice.sequence.batch import Batch, Loss, ModelState
 from sluice.sequence.models.shape import SequenceModelConfig, build_layers
 from sluice.sequence.vocabulary import PADDING
+
+
+class StepLosses(NamedTuple):
+    """A model's outputs for a batch, and the loss of each of its steps.
+
+    Attributes:
+        outputs: what `forward` returns first.
+        losses: (time, batch), or (batch,) with one label per sequence: summed over a step's items,
+            0 for a step without any. Their sum is the total of `loss`.
+        items: the number of each step's items, int64, of the same shape.
+        truth: the index of the true output of each step, int64, -1 where there is none; None for
+            models of values.
+        state: to continue from; None for a model without one.
+    """
+
+    outputs: Tensor
+    losses: Tensor
+    items: Tensor
+    truth: Tensor | None
+    state: ModelState
 
 
 class SequenceModel(nn.Module):
@@ -54,6 +74,19 @@ class SequenceModel(nn.Module):
         embedded = self.embedding_dropout(self.embedding(inputs))
         return run_layers(self.layers, embedded, state, lengths, resets)
 
+    @property
+    def loss_unit(self) -> str:
+        """The unit of the loss per item."""
+        raise NotImplementedError
+
+    def step_losses(self, batch: Batch, state: ModelState = None) -> StepLosses:
+        """The outputs for a batch and the loss of each step, which `loss` sums.
+
+        Args:
+            batch, state: as for `loss`.
+        """
+        raise NotImplementedError
+
     def loss(self, batch: Batch, state: ModelState = None) -> tuple[Loss, ModelState]:
         """The loss of a batch, summed, and the number of items in the sum.
 
@@ -64,7 +97,8 @@ class SequenceModel(nn.Module):
         Returns:
             The loss, and the state to continue from (None for a model without one).
         """
-        raise NotImplementedError
+        steps = self.step_losses(batch, state)
+        return Loss(steps.losses.sum(), int(steps.items.sum())), steps.state
 
     def _select_state(self, state: ModelState) -> ModelState:
         """`state`, or None for bidirectional layers, which cannot continue from one."""

@@ -10,6 +10,9 @@ from torch.nn import functional
 
 from sluice.nn.batch import is_autocast_enabled
 from sluice.run.dispatch import is_eager
+from sluice.sequence.batch import ModelState
+from sluice.sequence.models.base import StepLosses
+from sluice.sequence.vocabulary import PADDING
 
 # Logits of a block: enough for fast products, few enough for a cache. Fewer than half gain nothing.
 _BLOCK = 1 << 22
@@ -72,6 +75,25 @@ def sum_cross_entropy_of_logits(logits: Tensor, targets: Tensor, ignore_index: i
     return functional.cross_entropy(
         logits.flatten(0, -2), targets.flatten(), ignore_index=ignore_index, reduction="sum"
     )
+
+
+def step_cross_entropy(logits: Tensor, truth: Tensor) -> Tensor:
+    """The cross-entropy of softmax(logits) in nats, of the shape of `truth`; 0 where that is -1.
+
+    Args:
+        logits: (..., classes).
+        truth: of the leading shape of `logits`, int64.
+    """
+    losses = functional.cross_entropy(
+        logits.flatten(0, -2), truth.flatten(), ignore_index=-1, reduction="none"
+    )
+    return losses.view(truth.shape)
+
+
+def measure_tokens(logits: Tensor, targets: Tensor, state: ModelState) -> StepLosses:
+    """The losses of logits (..., vocabulary) for the tokens `targets`, padding left out."""
+    truth = targets.masked_fill(targets == PADDING, -1)
+    return StepLosses(logits, step_cross_entropy(logits, truth), (truth >= 0).long(), truth, state)
 
 
 _DTYPES = {torch.float32, torch.float64}

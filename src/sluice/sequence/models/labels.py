@@ -7,17 +7,18 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-from sluice.sequence.batch import Batch, Loss, ModelState
+from sluice.sequence.batch import Batch, ModelState
 from sluice.sequence.data.targets import IGNORE_INDEX
 from sluice.sequence.errors import SequenceError
 from sluice.sequence.models.base import (
     SequenceModel,
+    StepLosses,
     evaluation_mode,
     find_state_width,
     select_final_states,
 )
+from sluice.sequence.models.cross_entropy import step_cross_entropy
 from sluice.sequence.models.shape import SequenceModelConfig, require_sizes
 
 
@@ -70,6 +71,22 @@ class _LabelModel(SequenceModel):
         """How wide what the readout reads is."""
         return self.layers.output_features
 
+    def _find_truth(self, targets: Tensor) -> Tensor:
+        """The index of the logit of each target, -1 where there is no label."""
+        raise NotImplementedError
+
+    @property
+    def loss_unit(self) -> str:
+        """The unit of the loss per item."""
+        return "nats per label"
+
+    def step_losses(self, batch: Batch, state: ModelState = None) -> StepLosses:
+        """The logits, and the cross-entropy in nats of each step or sequence that has a label."""
+        logits, state = self(batch.inputs, state, batch.lengths, batch.resets)
+        truth = self._find_truth(batch.targets)
+        losses = step_cross_entropy(logits, truth)
+        return StepLosses(logits, losses, (truth >= 0).long(), truth, state)
+
 
 class Classifier(_LabelModel):
     """One label for a whole sequence, from the final state of each direction.
@@ -103,13 +120,8 @@ class Classifier(_LabelModel):
         ends = select_final_states(state, self.layers.directions)
         return self.readout(self.dropout(ends)), self._select_state(state)
 
-    def loss(self, batch: Batch, state: ModelState = None) -> tuple[Loss, ModelState]:
-        """Cross-entropy in nats, summed over the sequences whose class is not `IGNORE_INDEX`."""
-        logits, state = self(batch.inputs, state, batch.lengths, batch.resets)
-        total = functional.cross_entropy(
-            logits, batch.targets, ignore_index=IGNORE_INDEX, reduction="sum"
-        )
-        return Loss(total, int((batch.targets != IGNORE_INDEX).sum())), state
+    def _find_truth(self, targets: Tensor) -> Tensor:
+        return targets.masked_fill(targets == IGNORE_INDEX, -1)
 
     def predict(self, inputs: Tensor, lengths: Tensor | None = None) -> Tensor:
         """The most likely class of each sequence, (batch,), int64, from 0."""
@@ -139,14 +151,8 @@ class Tagger(_LabelModel):
         hidden, state = self._run(zero_missing(inputs), state, lengths, resets)
         return self.readout(self.dropout(hidden)), self._select_state(state)
 
-    def loss(self, batch: Batch, state: ModelState = None) -> tuple[Loss, ModelState]:
-        """Cross-entropy in nats, summed over the steps that have a label."""
-        logits, state = self(batch.inputs, state, batch.lengths, batch.resets)
-        targets = batch.targets.flatten() - 1
-        total = functional.cross_entropy(
-            logits.flatten(0, 1), targets, ignore_index=-1, reduction="sum"
-        )
-        return Loss(total, int((targets >= 0).sum())), state
+    def _find_truth(self, targets: Tensor) -> Tensor:
+        return targets - 1
 
     def predict(self, inputs: Tensor, lengths: Tensor | None = None) -> Tensor:
         """The most likely label of each step, (time, batch), int64, from 1; 0 for padding."""

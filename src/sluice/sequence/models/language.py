@@ -9,9 +9,10 @@ from torch.nn import functional
 
 from sluice.sequence.batch import Batch, Loss, ModelState
 from sluice.sequence.errors import SequenceError
-from sluice.sequence.models.base import SequenceModel
+from sluice.sequence.models.base import SequenceModel, StepLosses
 from sluice.sequence.models.cross_entropy import (
     calls_only,
+    measure_tokens,
     sum_cross_entropy,
     sum_cross_entropy_of_logits,
 )
@@ -101,6 +102,16 @@ class LanguageModel(SequenceModel):
     def _readout_parameters(self) -> tuple[Tensor, Tensor]:
         weight = self.embedding.weight if self.config.tied else self.readout.weight
         return weight, self.readout.bias
+
+    @property
+    def loss_unit(self) -> str:
+        """The unit of the loss per item."""
+        return "nats per token"
+
+    def step_losses(self, batch: Batch, state: ModelState = None) -> StepLosses:
+        """The logits, and the cross-entropy in nats of each target but padding."""
+        logits, state = self(batch.inputs, state, batch.lengths, batch.resets)
+        return measure_tokens(logits, batch.targets, state)
 
     def loss(self, batch: Batch, state: ModelState = None) -> tuple[Loss, ModelState]:
         """Cross-entropy in nats, summed over the targets except padding."""

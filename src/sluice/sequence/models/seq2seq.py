@@ -11,9 +11,15 @@ from torch import Tensor, nn
 from sluice.sequence.batch import Batch, Loss, ModelState
 from sluice.sequence.errors import SequenceError
 from sluice.sequence.models.attention import AttentionKind, build_attention
-from sluice.sequence.models.base import SequenceModel, find_state_width, select_final_states
+from sluice.sequence.models.base import (
+    SequenceModel,
+    StepLosses,
+    find_state_width,
+    select_final_states,
+)
 from sluice.sequence.models.cross_entropy import (
     calls_only,
+    measure_tokens,
     sum_cross_entropy,
     sum_cross_entropy_of_logits,
 )
@@ -149,6 +155,17 @@ class Seq2Seq(SequenceModel):
         context, weights = self.attention(hidden, *memory)
         seen = self.combine(torch.cat((context, hidden), dim=-1)).tanh()
         return self.dropout(seen), weights, state
+
+    @property
+    def loss_unit(self) -> str:
+        """The unit of the loss per item."""
+        return "nats per token"
+
+    def step_losses(self, batch: Batch, state: ModelState = None) -> StepLosses:
+        """The logits with teacher forcing, and the cross-entropy in nats of each target but
+        padding; `batch` is as for `loss`."""
+        logits, _ = self(batch.inputs, batch.targets, batch.lengths)
+        return measure_tokens(logits, batch.targets, None)
 
     def loss(self, batch: Batch, state: ModelState = None) -> tuple[Loss, ModelState]:
         """Cross-entropy in nats with teacher forcing, summed over the targets except padding.

@@ -9,9 +9,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from sluice.sequence.batch import Batch, BatchSource, Loss, ModelState
+from sluice.sequence.batch import Batch, BatchSource, ModelState
 from sluice.sequence.errors import SequenceError
-from sluice.sequence.models.base import SequenceModel, evaluation_mode, select_valid_steps
+from sluice.sequence.models.base import (
+    SequenceModel,
+    StepLosses,
+    evaluation_mode,
+    select_valid_steps,
+)
 from sluice.sequence.models.filling import forward_fill
 from sluice.sequence.models.shape import SequenceModelConfig, require_sizes
 
@@ -145,14 +150,21 @@ class Forecaster(SequenceModel):
         mean, deviation = self._output_scale()
         return forecasts * deviation + mean, state
 
-    def loss(self, batch: Batch, state: ModelState = None) -> tuple[Loss, ForecasterState]:
-        """The error in standard deviations of each feature, summed over known targets."""
-        forecasts, state = self._predict(batch.inputs, state, batch.lengths, batch.resets)
+    @property
+    def loss_unit(self) -> str:
+        """The unit of the loss per item."""
+        return f"{self.config.error} error, in deviations"
+
+    def step_losses(self, batch: Batch, state: ModelState = None) -> StepLosses:
+        """The forecasts in the units of the values, and the error of each step in standard
+        deviations of each feature, summed over known targets."""
+        forecasts, after = self._predict(batch.inputs, state, batch.lengths, batch.resets)
         mean, deviation = self._output_scale()
         known = ~batch.targets.isnan()
-        truth = ((batch.targets - mean) / deviation)[known]
-        measure = functional.mse_loss if self.config.error == "squared" else functional.l1_loss
-        return Loss(measure(forecasts[known], truth, reduction="sum"), int(known.sum())), state
+        error = forecasts - ((batch.targets - mean) / deviation).nan_to_num()
+        error = error.square() if self.config.error == "squared" else error.abs()
+        losses = torch.where(known, error, 0).sum(dim=-1)
+        return StepLosses(forecasts * deviation + mean, losses, known.sum(dim=-1), None, after)
 
     def forecast(
         self, values: Tensor, lengths: Tensor | None = None, steps: int | None = None
@@ -265,11 +277,17 @@ class ChoraleModel(SequenceModel):
         hidden, state = self._run(keys, state, lengths, resets)
         return self.readout(self.dropout(hidden)), state
 
-    def loss(self, batch: Batch, state: ModelState = None) -> tuple[Loss, ModelState]:
-        """Nats, summed over the steps whose targets are not NaN; an item is a step."""
+    @property
+    def loss_unit(self) -> str:
+        """The unit of the loss per item."""
+        return "nats per step"
+
+    def step_losses(self, batch: Batch, state: ModelState = None) -> StepLosses:
+        """The logits, and nats of each step whose targets are not NaN; an item is a step."""
         logits, state = self(batch.inputs, state, batch.lengths, batch.resets)
         known = ~batch.targets.isnan().any(dim=-1)
-        total = functional.binary_cross_entropy_with_logits(
-            logits[known], batch.targets[known], reduction="sum"
+        nats = functional.binary_cross_entropy_with_logits(
+            logits, batch.targets.nan_to_num(), reduction="none"
         )
-        return Loss(total, int(known.sum())), state
+        losses = torch.where(known, nats.sum(dim=-1), 0)
+        return StepLosses(logits, losses, known.long(), None, state)

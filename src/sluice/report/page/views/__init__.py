@@ -20,7 +20,7 @@ def pack_view(
     if isinstance(view, SeriesView):
         return pack_series(view, inputs, forward, sequence)
     if isinstance(view, LabelsView):
-        return pack_labels(view, inputs, forward, sequence)
+        return pack_labels(view, forward, sequence)
     if isinstance(view, RollView):
         return pack_roll(view, forward, sequence)
     if isinstance(view, TunesView):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from torch import Tensor
 
 from sluice.report.page.forward import ForwardRecord
-from sluice.report.page.inputs import ReportInputs
 from sluice.report.page.pack import pack_tensor
 from sluice.report.page.view_inputs import LabelsView, SeriesView
 from sluice.report.page.views.series import pack_columns
@@ -15,7 +14,7 @@ _MOST_LABELS = 12
 
 
 def pack_labels(
-    view: LabelsView, inputs: ReportInputs, forward: ForwardRecord, sequence: int
+    view: LabelsView, forward: ForwardRecord, sequence: int
 ) -> dict[str, object] | None:
     """Probabilities ``(rows, labels)``, the step of each row, and the true labels.
 
@@ -25,7 +24,7 @@ def pack_labels(
     if chances is None or steps is None:
         return None
     start, stop = forward.window
-    true = _list_true(view, forward, inputs.target(sequence), start, stop)
+    true = _list_true(forward.true_classes, start, stop)
     kept = _select_labels(chances, true)
     series = view.read if isinstance(view.read, SeriesView) else None
     return {
@@ -43,13 +42,11 @@ def pack_labels(
     }
 
 
-def _list_true(
-    view: LabelsView, forward: ForwardRecord, target: Tensor | None, start: int, stop: int
-) -> list[int | None]:
+def _list_true(classes: Tensor | None, start: int, stop: int) -> list[int | None]:
     """The true label of each shown step, or the only one; None where it is unknown."""
-    if target is None:
+    if classes is None:
         return [None]
-    known = target[start:stop] if view.per_step else target.reshape(1)
+    known = classes[start:stop] if classes.dim() else classes.reshape(1)
     return [None if k < 0 else int(k) for k in known.tolist()]
 
 

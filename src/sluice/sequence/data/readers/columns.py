@@ -119,7 +119,7 @@ class Rows(NamedTuple):
     """The rows of one file that could be read.
 
     `values` are (rows, inputs) float32, `ids` and `labels` a string per row if there is such a
-    column, `times` float64; `unused` are the other columns.
+    column, `times` float64, seconds since 1970 if `has_dates`; `unused` are the other columns.
     """
 
     path: Path
@@ -130,6 +130,7 @@ class Rows(NamedTuple):
     times: Array
     unused: tuple[str, ...]
     skipped_items: tuple[SkippedItem, ...]
+    has_dates: bool = False
 
 
 class _RowOrder(NamedTuple):
@@ -160,6 +161,8 @@ def to_series(tables: Sequence[Rows], kind: str, label_per: LabelPer | None) -> 
         RaggedArray(values, starts, order.ends),
         targets=first.roles.target,
         names=order.names,
+        times=_order_times(tables, order, starts),
+        time_name=first.roles.time or "",
         predefined_split=split_from_names([table.path for table in tables])
         if len(order.names) == len(tables)
         else {},
@@ -183,6 +186,16 @@ def _order_rows(tables: Sequence[Rows]) -> _RowOrder:
     times = np.concatenate([table.times for table in tables])
     rows = np.lexsort((times, codes))
     return _RowOrder(rows, tuple(numbers), np.cumsum(np.bincount(codes)))
+
+
+def _order_times(tables: Sequence[Rows], order: _RowOrder, starts: Indices) -> RaggedArray | None:
+    """The times of all steps: dates if every file has dates; None without a column of times."""
+    if tables[0].roles.time is None:
+        return None
+    times = np.concatenate([table.times for table in tables])[order.rows]
+    if all(table.has_dates for table in tables):
+        times = np.round(times * 1e3).astype("datetime64[ms]")
+    return RaggedArray(times, starts, order.ends)
 
 
 def _name_series(table: Rows, tables: Sequence[Rows]) -> Iterable[str]:

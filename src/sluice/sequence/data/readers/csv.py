@@ -98,7 +98,7 @@ def _read(path: Path, rows: Iterator[Row], roles: ColumnRoles) -> Rows:
         raise DataError(f"{path}: {error}") from None
     place = {name: number for number, name in enumerate(header)}
     columns = [place[name] for name in roles.inputs]
-    values, times = array("f"), array("d")
+    values, times, has_dates = array("f"), array("d"), False
     ids, labels, refused = list[str](), list[str](), list[SkippedItem]()
     for line, row in chain(sample, rows):
         try:
@@ -106,6 +106,8 @@ def _read(path: Path, rows: Iterator[Row], roles: ColumnRoles) -> Rows:
                 raise _RowError(f"expected {len(header)} cells as in the first row, got {len(row)}")
             read = [_parse_number(row[column], header[column]) for column in columns]
             when = _parse_time(row[place[roles.time]]) if roles.time else 0.0
+            if roles.time and not times:
+                has_dates = not _is_number(row[place[roles.time]])
         except _RowError as error:
             refused.append(SkippedItem(str(path), line, str(error)))
             continue
@@ -126,6 +128,7 @@ def _read(path: Path, rows: Iterator[Row], roles: ColumnRoles) -> Rows:
         np.frombuffer(times, np.float64),
         tuple(name for name in header if name not in roles.role_columns),
         tuple(refused),
+        has_dates,
     )
 
 

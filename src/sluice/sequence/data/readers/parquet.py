@@ -73,6 +73,7 @@ def _read(path: Path, roles: ColumnRoles) -> Rows:
         times,
         tuple(name for name in schema.names if name not in roles.role_columns),
         (),
+        bool(roles.time) and _is_date(table[roles.time]),
     )
 
 
@@ -91,6 +92,7 @@ def _parse_times(path: Path, column: Any) -> Array:
         whole = column.cast("timestamp[ns]").cast("int64") if _is_date(column) else column
         # Rounding nanoseconds since 1970 to some hundreds does not change the order.
         times = np.asarray(whole.cast("float64", safe=False).to_numpy(), np.float64)
+        times = times / 1e9 if _is_date(column) else times
     except pyarrow.ArrowException as error:
         raise DataError(f"{path}: the time column holds {column.type} ({error}).") from None
     if np.isnan(times).any():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -22,6 +22,13 @@ from sluice.sequence.data.readers.encodings import (
     scan_text,
 )
 from sluice.sequence.data.readers.memmap import ArraySink, EncodingMetadata
+from sluice.sequence.data.readers.token_encoders import (
+    UNKNOWN_ID,
+    Encoder,
+    find_id_dtype,
+    make_encoder,
+    splits_characters,
+)
 from sluice.sequence.data.readers.tokenizers import (
     extract_vocabulary,
     read_tokenizer,
@@ -38,13 +45,11 @@ from sluice.sequence.data.report import (
 from sluice.sequence.data.splits import split_from_names
 from sluice.sequence.data.tokens import Tokens
 from sluice.sequence.errors import DataError
-from sluice.sequence.vocabulary import END, PADDING, START, Vocabulary
+from sluice.sequence.vocabulary import PADDING, Vocabulary
 
 _UNITS = ("characters", "words", "subwords")
 """The kinds of tokens."""
 _PER = ("file", "line")
-Encoder = Callable[[str], Array]
-"""From a chunk of text to ids, with `PADDING` where a line ends a sequence."""
 
 
 def read_text(
@@ -53,6 +58,7 @@ def read_text(
     unit: Literal["characters", "words", "subwords"] = "characters",
     per: Literal["file", "line"] = "file",
     tokenizer: StrPath | None = None,
+    vocabulary: Vocabulary | None = None,
     vocabulary_size: int | None = None,
     encoding: str | None = None,
     cache: StrPath | None = None,
@@ -68,6 +74,8 @@ def read_text(
         unit: what a token is; words and subwords need the library tokenizers.
         per: whether a sequence is a file or a line; empty lines are skipped.
         tokenizer: the file of a trained tokenizer, for words and subwords.
+        vocabulary: of a model, by which text is split, in place of `unit` and `tokenizer`; tokens
+            that it does not have become its unknown token, or else the id `START`.
         vocabulary_size: of a tokenizer trained here; default 20,000 words or 4,000 subwords.
         encoding: of the files, if neither UTF-8 nor Latin-1.
         cache: the folder for encoded files; default `~/.cache/sluice`, for large files only.
@@ -83,7 +91,7 @@ def read_text(
     if tokenizer is not None and unit == "characters":
         unit = "subwords"
     asked = _TextOptions(
-        unit, per, Path(tokenizer) if tokenizer else None, vocabulary_size, encoding
+        unit, per, Path(tokenizer) if tokenizer else None, vocabulary, vocabulary_size, encoding
     )
 
     def encode(ids: ArraySink, ends: ArraySink) -> EncodingMetadata:
@@ -103,6 +111,7 @@ class _TextOptions:
     unit: Literal["characters", "words", "subwords"]
     per: str
     tokenizer: Path | None
+    vocabulary: Vocabulary | None
     vocabulary_size: int | None
     encoding: str | None
 
@@ -123,9 +132,8 @@ def _encode(
     tell = _ReadingReporter(files, on_reading)
     scanned, refused = _scan_files(files, asked, tell)
     vocabulary = _build_vocabulary(scanned, asked, tell)
-    dtype = np.min_scalar_type(len(vocabulary) - 1)
-    read = _read_lines if vocabulary.tokenizer else read_chunks
-    encoder = _make_encoder(vocabulary, asked.per == "line", dtype)
+    read = read_chunks if splits_characters(vocabulary) else _read_lines
+    encoder = _make_encoder(vocabulary, asked)
     written = _SequenceWriter(ids, ends)
     counts = {}
     for path, found in scanned.items():
@@ -137,7 +145,7 @@ def _encode(
     if not written.sequences:
         raise DataError(f"{files[0]} has no line that is not empty; give other text.")
     return {
-        "dtype": dtype.str,
+        "dtype": find_id_dtype(vocabulary).str,
         "vocabulary": vocabulary.to_json(),
         "encodings": sorted({found.name for found in scanned.values()}),
         "counts": counts,
@@ -178,6 +186,8 @@ def _scan_files(
 def _build_vocabulary(
     scanned: dict[Path, TextScan], asked: _TextOptions, tell: _ReadingReporter
 ) -> Vocabulary:
+    if asked.vocabulary is not None:
+        return asked.vocabulary
     if asked.unit == "characters":
         characters = frozenset[str]().union(*(found.characters for found in scanned.values()))
         if asked.per == "line":
@@ -208,36 +218,18 @@ def _read_lines(path: Path, encoding: str, on_bytes: OnBytes) -> Iterator[str]:
             yield rest
 
 
-def _make_encoder(vocabulary: Vocabulary, per_line: bool, dtype: np.dtype[np.generic]) -> Encoder:
-    if not vocabulary.tokenizer:
-        return _make_character_encoder(vocabulary, per_line, dtype)
+def _make_encoder(vocabulary: Vocabulary, asked: _TextOptions) -> Encoder:
+    encode = make_encoder(vocabulary, asked.per == "line")
+    if asked.vocabulary is not None:
+        return encode
 
-    def by_tokenizer(line: str) -> Array:
-        ends = per_line and line.endswith("\n")
-        ids = vocabulary.encode_text(line[:-1] if ends else line)
-        return np.array([*ids, PADDING] if ends else ids, dtype)
-
-    return by_tokenizer
-
-
-def _make_character_encoder(
-    vocabulary: Vocabulary, per_line: bool, dtype: np.dtype[np.generic]
-) -> Encoder:
-    # `START` marks characters that were not there when the vocabulary was built.
-    table = np.full(max(map(ord, (*vocabulary.tokens, "\n"))) + 2, START, dtype)
-    for token, number in zip(vocabulary.tokens, range(END + 1, len(vocabulary)), strict=True):
-        table[ord(token)] = number
-    if per_line:
-        table[ord("\n")] = PADDING
-
-    def encode(piece: str) -> Array:
-        codes = np.frombuffer(piece.encode("utf-32-le"), np.uint32)
-        ids: Array = table.take(codes, mode="clip")
-        if (ids == START).any():
+    def encode_known(piece: str) -> Array:
+        ids = encode(piece)
+        if (ids == UNKNOWN_ID).any():
             raise DataError("The text changed while it was read; read it again.")
         return ids
 
-    return encode
+    return encode_known
 
 
 class _SequenceWriter:
@@ -281,7 +273,7 @@ def _build_tokens(
     understood = (
         f"{named}: text in {' and '.join(about['encodings'])}, "
         f"{pluralize(len(ids), 'sequence')} (one per {asked.per}), "
-        f"{int(ids.lengths.sum()):,} {asked.unit}, {len(vocabulary.tokens):,} different."
+        f"{int(ids.lengths.sum()):,} {vocabulary.unit}, {len(vocabulary.tokens):,} different."
     )
     kept = getattr(ids.flat, "filename", None)
     notes = (f"Encoded in {Path(kept).parent}.",) if kept else ()

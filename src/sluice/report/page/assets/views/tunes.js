@@ -30,17 +30,25 @@ function drawScore(data, state, words) {
     if (first < 0 || first >= length) { sign.classList.add("tunes-beyond"); continue; }
     sign.classList.add("tunes-sign");
     sign.dataset.step = first;
-    sign.addEventListener("click", () => state.choose({ axis, step: first }));
   }
+  // A note is small and full of gaps: the nearest sign is meant.
+  host.addEventListener("click", (event) => {
+    const away = ({ sign }) => { const { left, right, top, bottom } = sign.getBoundingClientRect(), dx = Math.max(left - event.clientX, 0, event.clientX - right), dy = Math.max(top - event.clientY, 0, event.clientY - bottom); return dx * dx + dy * dy; };
+    const near = signs.filter(({ first }) => first >= 0 && first < length).map((one) => ({ one, far: away(one) })).sort((a, b) => a.far - b.far)[0];
+    if (near && near.far < 400) state.choose({ axis, step: near.one.first });
+  });
   const box = el("rect", { style: "fill:#ffd9a8;fill-opacity:.75;stroke:#b04600;stroke-width:24" }), svg = host.querySelector("svg");
   let isCut = false;
   // The picture is a page; its margins, and the room of a title that tokens do not have, are cut off.
   const cut = () => {
-    svg.querySelector("rect")?.remove();
+    const ground = svg.querySelector("rect");
+    ground?.remove();
     const area = svg.getBBox();
     if (!area.width) return;
     isCut = true;
-    svg.setAttribute("viewBox", [area.x - 12, area.y - 30, area.width + 24, area.height + 42].map(Math.round).join(" "));
+    const [x, y, width, height] = [area.x - 12, area.y - 30, area.width + 24, area.height + 42].map(Math.round);
+    svg.setAttribute("viewBox", `${x} ${y} ${width} ${height}`);
+    svg.prepend(el("rect", { x, y, width, height, fill: "#fff", stroke: "none" }));
   };
   const show = () => {
     const step = state.stepOf(axis), found = signs.find((one) => one.first <= step && step < one.stop);

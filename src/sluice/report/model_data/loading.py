@@ -1,0 +1,83 @@
+"""Which reader a model's data needs: the one that its training used."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import cast
+
+from sluice.files import StrPath
+from sluice.report.model_data.model_data import ModelData
+from sluice.report.model_data.pair_data import TextPair, build_pair_data, read_pairs
+from sluice.report.model_data.table_data import load_roll_data, load_table_data
+from sluice.report.model_data.token_data import TEXT_SOURCE, load_text, load_token_data
+from sluice.sequence import Checkpoint, DataError
+from sluice.sequence.models import ChoraleModel, LanguageModel
+
+
+def load_model_data(
+    checkpoint: Checkpoint, data: StrPath | None = None, *, text: str | None = None
+) -> ModelData:
+    """Read data for a trained model, with its own tokens, columns and labels.
+
+    Args:
+        checkpoint: the model and what it was trained on.
+        data: a file or folder of the kind that it was trained on, or the name of a domain
+            (`sluice.report.domains`) for its own collection. For a model of pairs, or of labels of
+            tokens, lines of a source, a tab and a target.
+        text: the text itself, in place of `data`, for a model of tokens.
+
+    Raises:
+        DataError: no data, or both data and text; data that cannot be read or that have other
+            columns or labels; a text for a model of values.
+        ValueError: the domain cannot read the data.
+    """
+    if (data is None) == (text is None):
+        raise DataError(f"give data ({describe_data(checkpoint)}) or text (--text), not both")
+    model, options = checkpoint.model, get_load_options(checkpoint)
+    if text is not None:
+        return _load_given_text(checkpoint, text, options)
+    if isinstance(model, LanguageModel):
+        return load_token_data(checkpoint, str(data), options)
+    if isinstance(model, ChoraleModel):
+        return load_roll_data(checkpoint, str(data))
+    if reads_tokens(checkpoint):
+        return build_pair_data(checkpoint, read_pairs(str(data)), str(data))
+    return load_table_data(checkpoint, str(data), options)
+
+
+def _load_given_text(checkpoint: Checkpoint, text: str, options: Mapping[str, object]) -> ModelData:
+    if not reads_tokens(checkpoint):
+        kind = type(checkpoint.model).__name__
+        raise DataError(
+            f"--text is for models of text, but this is a {kind}; give data, "
+            f"{describe_data(checkpoint)}"
+        )
+    if not text:
+        raise DataError(f"{TEXT_SOURCE} is empty, a sequence of length 0; give some text")
+    if isinstance(checkpoint.model, LanguageModel):
+        return load_text(checkpoint, text, options)
+    return build_pair_data(checkpoint, [TextPair(text, None, TEXT_SOURCE)], TEXT_SOURCE)
+
+
+def reads_tokens(checkpoint: Checkpoint) -> bool:
+    """Whether the model reads tokens, not values."""
+    return getattr(checkpoint.model.config, "vocabulary_size", 0) > 0
+
+
+def get_load_options(checkpoint: Checkpoint) -> Mapping[str, object]:
+    """How `load_data` read what the model was trained on; empty where the file does not say."""
+    options = checkpoint.preprocessing.get("load_options", {})
+    return cast("Mapping[str, object]", options) if isinstance(options, Mapping) else {}
+
+
+def describe_data(checkpoint: Checkpoint) -> str:
+    """What data a model reads, for messages."""
+    model = checkpoint.model
+    if isinstance(model, LanguageModel):
+        return "a file or folder like those it was trained on: text, ABC or MIDI"
+    if isinstance(model, ChoraleModel):
+        return "piano rolls in JSON"
+    if reads_tokens(checkpoint):
+        return "lines of a source, a tab and a target"
+    columns = f" with the columns {', '.join(checkpoint.columns)}" if checkpoint.columns else ""
+    return f"a table in CSV or Parquet{columns}"
