@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from rich.console import Console
 
@@ -15,7 +15,9 @@ from sluice.cli.train_options import TrainOptions
 
 if TYPE_CHECKING:
     from rich.table import Table
+    from torch import nn
 
+    from sluice.insight import Monitor
     from sluice.sequence import (
         Checkpoint,
         Progress,
@@ -30,6 +32,10 @@ RefuseUnused = Callable[[str], None]
 """Refuses the options on the command line that do not apply to a situation of `usage.USES`."""
 
 
+MonitorFactory: TypeAlias = "Callable[[nn.Module], Monitor]"
+"""Makes what looks into a model while it is trained."""
+
+
 class TrainFunction(Protocol):
     """`sluice.sequence.train` with everything but its surroundings decided."""
 
@@ -39,6 +45,7 @@ class TrainFunction(Protocol):
         folder: Path,
         resume: bool,
         tensorboard: bool,
+        monitor: MonitorFactory | None,
         on_progress: Callable[[Progress], None],
     ) -> TrainingResult: ...
 
@@ -92,7 +99,12 @@ def _build_tunes_job(
     )
 
     def train(
-        *, folder: Path, resume: bool, tensorboard: bool, on_progress: Callable[[Progress], None]
+        *,
+        folder: Path,
+        resume: bool,
+        tensorboard: bool,
+        monitor: MonitorFactory | None,
+        on_progress: Callable[[Progress], None],
     ) -> TrainingResult:
         return training.train(
             prepared,
@@ -104,6 +116,7 @@ def _build_tunes_job(
             folder=folder,
             resume=resume,
             tensorboard=tensorboard,
+            monitor=monitor,
             on_progress=on_progress,
         )
 
@@ -137,7 +150,12 @@ def _build_data_job(
         replace(task.checkpoint, metadata={"validation": loss}).save(checkpoint)
 
     def train(
-        *, folder: Path, resume: bool, tensorboard: bool, on_progress: Callable[[Progress], None]
+        *,
+        folder: Path,
+        resume: bool,
+        tensorboard: bool,
+        monitor: MonitorFactory | None,
+        on_progress: Callable[[Progress], None],
     ) -> TrainingResult:
         return sequence.train(
             task.model,
@@ -148,6 +166,7 @@ def _build_data_job(
             folder=folder,
             resume=resume,
             tensorboard=tensorboard,
+            monitor=monitor,
             on_progress=on_progress,
         )
 

@@ -11,6 +11,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 
 from sluice.cli.completion import complete_data
 from sluice.cli.errors import report_known_errors
+from sluice.cli.live import follow_training
 from sluice.cli.options import CheckpointArgument, parse_units
 from sluice.cli.usage import refuse_unused
 
@@ -55,8 +56,20 @@ def look(
     out: Annotated[
         Path, typer.Option(help="Output file, an HTML page.", rich_help_panel="Output")
     ] = Path("report.html"),
+    live: Annotated[
+        bool,
+        typer.Option(
+            "--live",
+            help="Follow a training that runs with `sluice train --monitor`; CHECKPOINT is its "
+            "output folder.",
+            rich_help_panel=_INPUT,
+        ),
+    ] = False,
 ) -> None:
     """Write an HTML page on what a model does inside: its gates, gradients and memory."""
+    if live:
+        follow_training(context, checkpoint)
+        return
     refuse_unused(context, "data" if text is None else "text")
     kept = parse_units(units)
     from sluice.report.page import build_report

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
+from sluice.cli.still import StillRenderable, WatchedProgress
+
 if TYPE_CHECKING:
+    from torch import nn
+
     from sluice import sequence
+    from sluice.insight import Monitor, Observation
 
 
 class TrainingDisplay:
@@ -22,9 +30,10 @@ class TrainingDisplay:
 
     def __init__(self, console: Console, loss_unit: str, sample: Callable[[], str] | None) -> None:
         self.console, self.loss_unit, self.sample = console, loss_unit, sample
-        self.bar = Progress(
+        self.bar = WatchedProgress(
             BarColumn(bar_width=24), TextColumn("{task.description}"), console=console
         )
+        self.observations: deque[Observation] = deque(maxlen=64)
         self.task = self.bar.add_task("", total=1.0)
 
     def __enter__(self) -> Self:
@@ -33,6 +42,29 @@ class TrainingDisplay:
 
     def __exit__(self, *error: object) -> None:
         self.bar.stop()
+
+    def make_monitor_factory(self, out: Path) -> Callable[[nn.Module], Monitor]:
+        """From a model to a monitor that is shown here and keeps its journal in `out`."""
+        from sluice.insight import Monitor
+        from sluice.insight.monitor.journal import JOURNAL
+
+        return partial(
+            Monitor,
+            journal=out / JOURNAL,
+            on_observation=self._show_observation,
+            on_message=self._print_message,
+        )
+
+    def _show_observation(self, observation: Observation) -> None:
+        from sluice.insight.monitor.display import render_observations
+
+        if self.console.is_terminal:
+            self.observations.append(observation)
+            self.bar.below = StillRenderable(render_observations(self.observations))
+
+    def _print_message(self, message: str) -> None:
+        if not self.console.is_terminal:  # there they stand below the bar
+            self.console.print(message, markup=False, highlight=False, soft_wrap=True)
 
     def show(self, progress: sequence.Progress) -> None:
         left = "?"

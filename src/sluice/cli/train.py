@@ -60,6 +60,15 @@ def train(
             "--tensorboard", help="Write curves for TensorBoard too.", rich_help_panel=_OUTPUT
         ),
     ] = False,
+    monitor: Annotated[
+        bool,
+        typer.Option(
+            "--monitor",
+            help="Watch gates, gradients and memory while training, and warn in words; another "
+            "terminal can follow with `sluice look --live`.",
+            rich_help_panel=_OUTPUT,
+        ),
+    ] = False,
 ) -> None:
     """Train a model on a file, a folder, or the default folk tunes.
 
@@ -78,6 +87,7 @@ def train(
             resume=resume,
             overwrite=overwrite,
             tensorboard=tensorboard,
+            monitor=monitor,
         )
 
 
@@ -89,6 +99,7 @@ def _run_training(
     resume: bool,
     overwrite: bool,
     tensorboard: bool,
+    monitor: bool,
 ) -> None:
     import torch
 
@@ -113,7 +124,11 @@ def _run_training(
             _write_record(job, options, out, first, resume=resume, overwrite=overwrite)
         with TrainingDisplay(console, job.loss_unit, job.sample) as live, _print_warnings(console):
             result = job.train(
-                folder=out / STATES, resume=resume, tensorboard=tensorboard, on_progress=live.show
+                folder=out / STATES,
+                resume=resume,
+                tensorboard=tensorboard,
+                monitor=live.make_monitor_factory(out) if monitor else None,
+                on_progress=live.show,
             )
         console.print(_format_result(result, job, weights), highlight=False, soft_wrap=True)
         if job.figures is not None and first:

@@ -47,6 +47,15 @@ from sluice.insight.measures.probes import find_correlated_units as find_correla
 from sluice.insight.measures.probes import probe as probe
 from sluice.insight.measures.weight_gradients import WeightGradients as WeightGradients
 from sluice.insight.measures.weight_gradients import step_weight_gradients as step_weight_gradients
+from sluice.insight.monitor.diagnosis import Diagnosis as Diagnosis
+from sluice.insight.monitor.errors import MonitorError as MonitorError
+from sluice.insight.monitor.journal import JournalReader as JournalReader
+from sluice.insight.monitor.monitor import Monitor as Monitor
+from sluice.insight.monitor.monitor import MonitorWarning as MonitorWarning
+from sluice.insight.monitor.observation import LayerObservation as LayerObservation
+from sluice.insight.monitor.observation import Observation as Observation
+from sluice.insight.monitor.observation import ValueStatistics as ValueStatistics
+from sluice.insight.monitor.tensorboard import write_curves as write_curves
 from sluice.insight.recording.first_nonfinite import NonFiniteValue as NonFiniteValue
 from sluice.insight.recording.first_nonfinite import find_first_nonfinite as find_first_nonfinite
 from sluice.insight.recording.recorded import RecordedLayer as RecordedLayer

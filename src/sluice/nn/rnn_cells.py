@@ -32,6 +32,7 @@ class SingleStepCell(BackendSetting, nn.Module):
     input_size: int
     hidden_size: int
     bias: bool
+    weight_hh: Tensor
 
     _plan: StepPlan | None = None
 
@@ -60,6 +61,11 @@ class SingleStepCell(BackendSetting, nn.Module):
         named = {name: getattr(self, name) for name in _PARAMETERS}
         found = (named[one.name] for one in self.cell.graph.parameters)
         return [parameter for parameter in found if parameter is not None]
+
+    def get_initial_states(self) -> list[tuple[Tensor, ...]]:
+        """What a step without states starts from, as a layer gives it: ``(1, hidden)`` each."""
+        zeros = self.weight_hh.new_zeros(1, self.hidden_size).detach()
+        return [tuple(zeros.clone() for _ in self.cell.graph.states)]
 
     @staticmethod
     def _make_cell(nonlinearity: str) -> Cell:

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from torch import Tensor
 
-from sluice.insight.measures.memory_operations import MemoryOperations
 from sluice.insight.plots import data
 from sluice.insight.plots.canvas import Canvas, document_plot
 from sluice.insight.plots.style import NORMAL, SMALL
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from sluice.insight.measures.memory_operations import MemoryOperations
 
 
 @document_plot

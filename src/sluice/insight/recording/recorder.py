@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import safetensors.torch
+import torch
 from torch import Tensor, nn
 
 from sluice.files import StrPath, write_atomically
@@ -117,6 +118,12 @@ class Tape:
                 source.drop_after(log.count)
             else:
                 kept.clear()
+
+    def on_refusal(self) -> None:
+        """A compiled call was refused: what the tape has is not of the last call."""
+        for module in self._by_module.values():
+            module._recordings.clear()
+            module._log.forget()
 
     def on_return(self, layer: object, states: Sequence[Tensor]) -> None:
         """A call has returned. Called by layers."""
@@ -281,9 +288,9 @@ def record(
     The block reaches its own thread, calls of layers and one-step cells, and steps of streams. A
     call that starts from the numbers that the call before returned continues it in time, so that a
     loop over steps is one sequence. Inside it a layer refuses, with a RuntimeError, to run under
-    torch.compile, torch.export or a ``torch.func`` transform, as do programs compiled or exported
-    before. A call whose recording would not fit in the memory that is free raises MemoryError
-    before it is run.
+    torch.compile, torch.export, torch.jit.trace or a ``torch.func`` transform, as do programs
+    compiled or exported before; the tape is then empty. A call whose recording would not fit in the
+    memory that is free raises MemoryError before it is run.
 
     Args:
         model: The model, a recurrent layer, or a stream: ``layer.stream()``.
@@ -350,4 +357,6 @@ def _iterate_modules(model: nn.Module | Stream) -> Iterator[tuple[str, nn.Module
     for name, module in model.named_modules(remove_duplicate=False):
         if hasattr(module, "_orig_mod") or module._compiled_call_impl is not None:
             raise ValueError(f"'{name}' is compiled; record the plain model instead")
+        if isinstance(module, torch.jit.ScriptModule):
+            raise ValueError(f"'{name}' is traced or scripted; record the plain model instead")
         yield name, module

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import torch
@@ -14,8 +13,10 @@ from sluice.insight.interop.torch_models import from_torch
 from sluice.insight.recording.first_nonfinite import find_first_nonfinite
 from sluice.insight.recording.recorded import RecordableModule
 from sluice.insight.recording.recorder import RecordedLayer, Tape, record
+from sluice.nn.rnn_cells import SingleStepCell
 from sluice.nn.stack import RecurrentStack
 from sluice.report.page.attention import capture_attention, join_attention
+from sluice.report.page.first_input import RECURRENT, capture_first_input
 from sluice.report.page.inputs import Forward, ReportError, ReportInputs
 from sluice.report.page.label_chances import measure_label_chances
 from sluice.report.page.step_losses import (
@@ -29,6 +30,7 @@ from sluice.report.page.view_inputs import PairsView, StepAxis
 ROWS = 3000
 """How many steps of the data are read for probes and for other places."""
 _MOST_BYTES = 2 * 2**30
+_OF_TORCH = (nn.LSTM, nn.GRU, nn.RNN, nn.LSTMCell, nn.GRUCell, nn.RNNCell)
 
 
 @dataclass(frozen=True)
@@ -108,15 +110,15 @@ def prepare_model(inputs: ReportInputs) -> ReportInputs:
     model: nn.Module = inputs.model
     if inputs.forward is not None:
         model = _ForwardWrapper(inputs.model, inputs.forward)
-    if any(type(module) in (nn.LSTM, nn.GRU, nn.RNN) for module in model.modules()):
+    if any(type(module) in _OF_TORCH for module in model.modules()):
         first = next((k for k, one in enumerate(inputs.inputs) if len(one)), 0)
         ours = from_torch(model, inputs.batch(first, 64)).model
     else:
         ours = copy.deepcopy(model)
-    if not any(isinstance(module, RecurrentStack) for module in ours.modules()):
+    if not any(isinstance(module, RECURRENT) for module in ours.modules()):
         raise ReportError(
             f"{type(inputs.model).__name__} holds no recurrent layer; a report looks into layers "
-            "of sluice.nn and into torch.nn's LSTM, GRU and RNN"
+            "and one-step cells of sluice.nn and into torch.nn's LSTM, GRU, RNN and their cells"
         )
     return replace(inputs, model=ours.eval().requires_grad_(), forward=None)
 
@@ -142,7 +144,7 @@ def run_forward(inputs: ReportInputs, sequence: int, start: int, stop: int) -> F
     model = inputs.model
     with (
         record(model) as tape,
-        capture_first_input(model) as captured,
+        capture_first_input(model, length, inputs.batch_first) as captured,
         capture_attention(model) as attention,
     ):
         whole = measure_sequence(inputs, sequence, length)
@@ -197,35 +199,15 @@ def _name_place(module: str, label: str) -> str:
     return f"{module.removeprefix('model.')} {label}".strip()
 
 
-@contextmanager
-def capture_first_input(model: nn.Module) -> Iterator[list[Tensor]]:
-    """Captures the input of the first recurrent layer, and makes it part of the graph."""
-    captured: list[Tensor] = []
-
-    def capture(_: nn.Module, arguments: tuple[object, ...]) -> tuple[object, ...] | None:
-        x = arguments[0] if arguments else None
-        if captured or not isinstance(x, Tensor) or not torch.is_grad_enabled():
-            return None
-        captured.append(x if x.requires_grad else x.detach().requires_grad_())
-        return (captured[0], *arguments[1:])
-
-    layers = [module for module in model.modules() if isinstance(module, RecurrentStack)]
-    handles = [layer.register_forward_pre_hook(capture) for layer in layers]
-    try:
-        yield captured
-    finally:
-        for handle in handles:
-            handle.remove()
-
-
 def _require_memory(model: nn.Module, steps: int) -> None:
     """Values, derivatives and what autograd keeps: about four numbers per named value."""
     if steps < 1:
         raise ReportError("the sequence has length 0; choose another one, or more steps")
     one = sum(
-        16 * len(layer.cell.graph.outputs_by_name) * sum(layer.hidden_sizes) * layer.directions
+        16 * len(layer.cell.graph.outputs_by_name) * size.hidden * layer.directions
         for layer in model.modules()
-        if isinstance(layer, RecurrentStack)
+        if isinstance(layer, RecurrentStack | SingleStepCell)
+        for size in layer.sizes
     )
     if one * steps > _MOST_BYTES:
         raise ReportError(

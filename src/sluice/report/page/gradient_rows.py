@@ -15,8 +15,8 @@ from torch import Tensor
 from sluice.insight.measures.memory import memory_length
 from sluice.insight.measures.norms import compute_norm
 from sluice.insight.recording.recorder import Tape, record
-from sluice.nn.stack import RecurrentStack
-from sluice.report.page.forward import ForwardRecord, capture_first_input, collect_layers
+from sluice.report.page.first_input import RECURRENT, capture_first_input
+from sluice.report.page.forward import ForwardRecord, collect_layers
 from sluice.report.page.inputs import ReportInputs
 from sluice.report.page.step_losses import MeasuredSequence, measure_copies, reads_whole
 
@@ -65,7 +65,7 @@ def choose_rows(inputs: ReportInputs, forward: ForwardRecord) -> Tensor:
     weights = sum(
         weight.numel()
         for module in inputs.model.modules()
-        if isinstance(module, RecurrentStack)
+        if isinstance(module, RECURRENT)
         for weight in module.parameters()
     )
     affordable = int(_BUDGET / max(1, 4 * weights * forward.length))
@@ -183,7 +183,7 @@ def _run_copies(
             stop = forward.length if whole else int(steps[-1]) + 1
             with (
                 record(inputs.model, names=sorted(names)) as tape,
-                capture_first_input(inputs.model) as captured,
+                capture_first_input(inputs.model, stop, inputs.batch_first) as captured,
             ):
                 copies = measure_copies(inputs, sequence, stop, len(steps))
             yield _CopiesRun(first, steps, copies, captured[0] if captured else None, tape)

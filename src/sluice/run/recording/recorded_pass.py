@@ -87,6 +87,7 @@ class Recording:
     Attributes:
         names: The names of the recorded values.
         graph: The equations that ran.
+        order: Brings the batch of the pass into the caller's order; None where it is in it.
         has_bias: Whether their maps had biases.
         backend: Which backend ran, ``"fused"`` or ``"reference"``.
         every: Every how many steps one was recorded.
@@ -109,7 +110,7 @@ class Recording:
         self.in_chunks = not record_spec.is_complete
         self.before_gradients: Callable[[], None] | None = None
         self.backward_count = 0
-        self._valid, self._order, self._first = spec.valid_mask, order, 0
+        self._valid, self.order, self._first = spec.valid_mask, order, 0
         self.steps = spec.x.shape[0]
         self._values: ValueReader | None = None
         self._gradients: ValueReader | None = None
@@ -160,7 +161,7 @@ class Recording:
         first = (self._first - chunk.start) % self.every
         at = len(range(self._first, chunk.start, self.every))
         for name in self.names:
-            rows = _arrange(read, spec.valid_mask, self._order, 0, 1, name)[first :: self.every]
+            rows = _arrange(read, spec.valid_mask, self.order, 0, 1, name)[first :: self.every]
             store.write(name, at, self.rows, rows)
         self.backend, self._values = backend, partial(_read_store, store, "")
 
@@ -185,7 +186,7 @@ class Recording:
         return self._gradients(name)
 
     def _build_reader(self, read: ValueReader, prefix: str) -> ValueReader:
-        arranged = partial(_arrange, read, self._valid, self._order, self._first, self.every)
+        arranged = partial(_arrange, read, self._valid, self.order, self._first, self.every)
         if self.store is None:
             return _LazyReader(arranged, self.names)
         for name in self.names:

@@ -20,7 +20,7 @@ from sluice.run.recording.record_spec import RecordSpec
 from sluice.run.recording.recorded_pass import Recording
 from sluice.run.recording.sinks import ChunkableSink, RecordingGroup, ValueReader
 from sluice.run.spec import RunSpec
-from sluice.run.torch_state import is_transform_active, mark_constant
+from sluice.run.torch_state import find_observer, is_transform_active, mark_constant
 
 
 class Recorder(Protocol):
@@ -66,6 +66,10 @@ class CallRecorder(Protocol):
         """
         ...
 
+    def on_refusal(self) -> None:
+        """A call, of layers that are not known, was refused."""
+        ...
+
     def on_return(self, layer: object, states: Sequence[Tensor]) -> None:
         """The call has reached ``states``."""
         ...
@@ -80,12 +84,15 @@ class RecordingSubscriber(Protocol):
 
 
 _REFUSAL = (
-    "sluice.record cannot look into torch.compile, torch.export or a torch.func transform; "
-    "call the plain model inside it"
+    "sluice.record cannot look into torch.compile, torch.export, torch.jit.trace or a torch.func "
+    "transform, so this call was refused; inside the block call the plain model, and compile, "
+    "export, trace or transform outside of it"
 )
 _recorders: ContextVar[tuple[Recorder, ...]] = ContextVar("sluice_recordings", default=())
 _subscribers: weakref.WeakSet[RecordingSubscriber] = weakref.WeakSet()
 _active_count, _lock = 0, ForkSafeLock()
+any_in_process = False
+"""Whether any recorder is active in any thread."""
 
 
 def start(recorder: Recorder) -> None:
@@ -101,9 +108,10 @@ def stop(recorder: Recorder) -> None:
 
 
 def _update_count(change: int) -> None:
-    global _active_count
+    global _active_count, any_in_process
     with _lock.hold():
         _active_count += change
+        any_in_process = _active_count > 0
         for one in list(_subscribers):
             one.on_recording_change(_active_count > 0)
 
@@ -129,19 +137,28 @@ def is_any_active() -> bool:
 def is_recorded(layer: object) -> bool:
     """Whether any recorder records ``layer``.
 
-    Raises RuntimeError under a compiler, an export or a ``torch.func`` transform.
+    Raises RuntimeError under a compiler, an export, a trace or a ``torch.func`` transform.
     """
-    if not is_any_active():
+    # Compilers guard the first, and compile anew where it has changed.
+    if not any_in_process or not is_any_active():
         return False
-    if torch.compiler.is_compiling() or is_transform_active():
-        raise RuntimeError(_REFUSAL)
+    if torch.compiler.is_compiling() or is_transform_active() or find_observer() == "a trace":
+        refuse_compiled()
     return bool(find_recorders(layer))
 
 
+@mark_constant
 def refuse_compiled() -> None:
-    """Raise RuntimeError where a recorder is active: a compiled program runs, of unknown layers."""
-    if is_any_active():
-        raise RuntimeError(_REFUSAL)
+    """Raise RuntimeError where a recorder is active: a compiled program runs, of unknown layers.
+
+    Its recorders lose what they have, which is not of this call.
+    """
+    if not is_any_active():
+        return
+    for recorder in _recorders.get():
+        if isinstance(recorder, CallRecorder):
+            recorder.on_refusal()
+    raise RuntimeError(_REFUSAL)
 
 
 def begin_call(layer: object, states: Sequence[Tensor] | None, goes_forward: bool) -> None:

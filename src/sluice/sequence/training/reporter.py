@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 
 from sluice.files import StrPath
+from sluice.insight import Observation, write_curves
 from sluice.sequence.training.progress import Progress, preserve_rng
 from sluice.sequence.training.tensorboard import TensorBoardWriter
 
@@ -29,8 +30,9 @@ class ProgressReporter:
     ) -> None:
         self._callbacks = [] if on_progress is None else [on_progress]
         self._exit_stack = ExitStack()
+        self._board: TensorBoardWriter | None = None
         if curves is not None:
-            board = TensorBoardWriter(curves, steps)
+            self._board = board = TensorBoardWriter(curves, steps)
             self._callbacks.insert(0, board.write)  # on_progress may ask to stop
             self._exit_stack.callback(board.close)
 
@@ -39,6 +41,11 @@ class ProgressReporter:
 
     def __exit__(self, *error: object) -> None:
         self._exit_stack.close()
+
+    def report_observation(self, observation: Observation) -> None:
+        """Write what a monitor saw to TensorBoard, if that is on."""
+        if self._board is not None:
+            write_curves(self._board.writer, observation)
 
     def report(self, progress: Progress) -> None:
         """Call back; what is called does not change the random numbers of training."""

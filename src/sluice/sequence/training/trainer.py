@@ -13,6 +13,8 @@ import torch
 from torch import nn
 
 from sluice.files import StrPath
+from sluice.insight import Monitor
+from sluice.insight.monitor.journal import JOURNAL
 from sluice.nn.settings import LayerSettings
 from sluice.sequence.batch import BatchSource
 from sluice.sequence.errors import SequenceError, TrainingDivergedError
@@ -42,6 +44,7 @@ def train(
     folder: StrPath | None = None,
     resume: bool = False,
     tensorboard: bool = False,
+    monitor: Monitor | Callable[[nn.Module], Monitor] | None = None,
     on_progress: Callable[[Progress], None] = lambda progress: None,
     on_best: Callable[[float], None] | None = None,
     clock: Callable[[], float] = time.monotonic,
@@ -63,6 +66,9 @@ def train(
         resume: continue from the last complete checkpoint in `folder`, if there is one, as if the
             run had never been interrupted: with a budget of epochs or steps, bit for bit.
         tensorboard: also write curves to `folder / "tensorboard"`.
+        monitor: looks into the model's layers while it is trained, or the function that makes one
+            of the model, such as `sluice.insight.Monitor` itself. What it sees goes to TensorBoard
+            too; without a journal of its own it writes `folder / "monitor.jsonl"`.
         on_progress: called after every step.
         on_best: called with each new lowest validation loss, while `model` holds its weights; use
             it to save them in your own format, instead of `best.safetensors`.
@@ -99,6 +105,7 @@ def train(
         folder=folder,
         resume=resume,
         curves=folder / "tensorboard" if tensorboard and folder is not None else None,
+        monitor=monitor,
         on_progress=on_progress,
         on_best=on_best,
         clock=clock,
@@ -118,6 +125,7 @@ class _Trainer:
         folder: Path | None,
         resume: bool,
         curves: Path | None,
+        monitor: Monitor | Callable[[nn.Module], Monitor] | None,
         on_progress: Callable[[Progress], None],
         on_best: Callable[[float], None] | None,
         clock: Callable[[], float],
@@ -143,6 +151,7 @@ class _Trainer:
         self.reporter = ProgressReporter(
             on_progress if is_first else None, curves if is_first else None, self.state.steps
         )
+        self.monitor = self._make_monitor(monitor, folder) if is_first else None
         self.clock, self.start_time = clock, clock() - self.state.seconds
 
     def run(self) -> TrainingResult:
@@ -153,11 +162,29 @@ class _Trainer:
         try:
             with self.reporter, self.stop_signal.catch_signals(signals):
                 stop_reason = self.state.stop_reason or self._run_steps()
+            self._close_monitor(stop_reason)
         except NonFiniteError as error:
+            self._close_monitor("diverged")
             raise self._make_divergence_error(error) from None
         finally:
             self.validator.restore_best()
         return self.state.to_result(stop_reason)
+
+    def _make_monitor(
+        self, monitor: Monitor | Callable[[nn.Module], Monitor] | None, folder: Path | None
+    ) -> Monitor | None:
+        if monitor is None:
+            return None
+        made = monitor if isinstance(monitor, Monitor) else monitor(self.model)
+        if made.journal is None and folder is not None:
+            made.journal = folder / JOURNAL
+        made.subscribe(self.reporter.report_observation)
+        made.begin(self.state.steps)
+        return made
+
+    def _close_monitor(self, reason: str) -> None:
+        if self.monitor is not None:
+            self.monitor.close(reason)
 
     def _run_steps(self) -> StopReason:
         try:
@@ -202,7 +229,8 @@ class _Trainer:
     def _update_once(self, chunks: list[Chunk]) -> None:
         state = self.state
         state.learning_rate = self.config.learning_rate_at(self._compute_schedule_state())
-        result = self.updater.update(chunks, state.learning_rate, self._measure_seconds)
+        observe = partial(self.monitor.observe, step=state.steps + 1) if self.monitor else None
+        result = self.updater.update(chunks, state.learning_rate, self._measure_seconds, observe)
         state.epoch, state.batch, state.chunk = chunks[-1].next_position
         state.gradient_norm, state.seconds = result.gradient_norm, result.seconds
         state.steps += 1

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
-from typing import Any, NamedTuple, TypedDict, cast
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, NamedTuple, Protocol, TypedDict, cast
 
 import torch
 from torch import Tensor, nn
@@ -62,6 +62,12 @@ class UpdateResult(NamedTuple):
     seconds: float
 
 
+class ObserveFunction(Protocol):
+    """Surrounds a forward and backward pass; `loss_scale` is asked what the loss was times."""
+
+    def __call__(self, *, loss_scale: Callable[[], float]) -> AbstractContextManager[None]: ...
+
+
 class WindowLoss(nn.Module):
     """A window's loss as a module's forward pass, which `DistributedDataParallel` needs."""
 
@@ -97,9 +103,15 @@ class Updater:
         )
 
     def update(
-        self, chunks: Sequence[Chunk], learning_rate: float, clock: Callable[[], float]
+        self,
+        chunks: Sequence[Chunk],
+        learning_rate: float,
+        clock: Callable[[], float],
+        observe: ObserveFunction | None = None,
     ) -> UpdateResult:
         """Update the weights by the mean gradient over all items of `chunks`, of all processes.
+
+        `observe` surrounds the passes of the last chunk.
 
         Raises:
             NonFiniteError: the loss or a gradient is NaN or infinite.
@@ -110,9 +122,8 @@ class Updater:
             window, randomness = self._build_window(chunk), torch.get_rng_state()
             # Gradients are averaged over the processes with the last chunk.
             with nullcontext() if number == len(chunks) else self.group.no_sync(self.window_loss):
-                with use_sparse_gradients(self.embeddings.values()):
-                    loss, count, state = self.window_loss(window)
-                (loss if chunk.is_counted else 0 * loss).backward()
+                watched = observe if number == len(chunks) and chunk.is_counted else None
+                loss, count, state = self._run_passes(chunk, window, watched)
             self.history.append(window.batch, state)
             if chunk.is_counted:
                 total, items = total + loss.item(), items + count
@@ -132,6 +143,21 @@ class Updater:
         if self.average is not None:
             self.average.update()
         return UpdateResult(total, int(all_items), norm, seconds)
+
+    def _run_passes(
+        self, chunk: Chunk, window: BpttWindow, observe: ObserveFunction | None
+    ) -> tuple[Tensor, int, ModelState]:
+        """The loss of a window, its items and the state behind it, after the backward pass."""
+        items = 0
+
+        def count_items() -> float:
+            return float(max(items, 1))
+
+        with nullcontext() if observe is None else observe(loss_scale=count_items):
+            with use_sparse_gradients(self.embeddings.values()):
+                loss, items, state = self.window_loss(window)
+            (loss if chunk.is_counted else 0 * loss).backward()
+        return loss, items, state
 
     def _build_window(self, chunk: Chunk) -> BpttWindow:
         return self.history.build_window(chunk._replace(batch=chunk.batch.to(self.device)))

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from itertools import chain
 
 import torch
+from torch import nn
 
 from sluice.files import StrPath, StrPaths
+from sluice.insight import Monitor
 from sluice.sequence import (
     Checkpoint,
     LanguageModel,
@@ -107,6 +109,7 @@ def train(
     folder: StrPath | None = None,
     resume: bool = False,
     tensorboard: bool = False,
+    monitor: Callable[[nn.Module], Monitor] | None = None,
 ) -> TrainingResult:
     """Train a model, new or on from `base`, and write its best weights to the file `checkpoint`.
 
@@ -116,6 +119,7 @@ def train(
     and its vocabulary grows by the tokens that only the new tunes have (`grow_vocabulary`).
     `precision` is what the kernels multiply in, `"float32"` or `"bfloat16"`; the weights are
     float32 in both.
+    `monitor` makes what looks into the model while it is trained (`sluice.insight.Monitor`).
     With a `folder`, checkpoints (and curves for TensorBoard) are written there, and `resume`
     continues from the last.
 
@@ -158,6 +162,7 @@ def train(
         folder=folder,
         resume=resume,
         tensorboard=tensorboard,
+        monitor=monitor,
         on_progress=on_progress,
         on_best=save_best,
     )
