@@ -28,7 +28,7 @@ def test_the_report(model: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     result = run("ablate", model, tmp_path / "data.txt", "--out", out, "--group", 4, "--length", 9)
     assert result.exit_code == 0, result.output
-    assert "3 held-out sequences, 633 tokens. The intact model:" in result.output
+    assert "3 held-out parts, 631 tokens. The intact model:" in result.output
     for label in ("layers.l0 update shut", "layers.l0 candidate mean", "layers.l0 units 4–5"):
         assert label in result.output
     report = json.loads((out / "ablation.json").read_text())
@@ -46,7 +46,7 @@ def test_the_report(model: Path, tmp_path: Path) -> None:
     ("change", "message"),
     [
         ({"model": "none"}, "There is no file of weights"),
-        ({"data": "none.txt"}, "there is no file or folder"),
+        ({"data": "none.txt"}, "There is no file or folder"),
         ({"data": "other.txt"}, "of which the model knows every token"),
         ({"--group": 0}, "group must be at least 1 unit, got 0"),
         ({"--out": "data.txt"}, "check the path and its permissions"),

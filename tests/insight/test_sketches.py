@@ -11,6 +11,8 @@ import torch
 import sluice
 from sluice import insight
 from sluice.insight.sketches import _compute_node_values
+from sluice.render.latex import format_equations
+from sluice.report import look
 
 
 def numbers(figure: Any) -> list[float]:
@@ -119,3 +121,35 @@ def test_unknown_selections_are_refused(model: torch.nn.ModuleDict) -> None:
             insight.sketch_recorded(tape, "a", **options)
     with pytest.raises(ValueError, match="choose one of a, b"):
         insight.sketch_recorded(tape, step=1)
+
+
+@pytest.mark.parametrize("options", [{"bidirectional": True}, {"reverse": True}])
+def test_a_layer_that_reads_from_the_end_finds_the_states_of_the_step_after(
+    options: Any, tmp_path: Path
+) -> None:
+    layer = sluice.nn.LSTM(3, 4, **options)
+    with sluice.record(layer) as tape:
+        layer(torch.randn(6, 2, 3))
+    both = "bidirectional" in options
+    at: Any = {"step": 2, "sequence": 1, "unit": 3}
+    figure = sluice.insight.sketch_recorded(tape, **at, reverse=both)
+    written = [text.get_text() for text in figure.axes[0].texts]
+    assert {"$c_{t+1}$", "$h_{t+1}$"} < set(written) and "$c_{t-1}$" not in written
+    after = tape.layer(0, reverse=both).c[3, 1, 3]
+    assert numbers(figure).count(round(float(after), 2)) >= 1
+    tape.save(tmp_path / "run")
+    label = "l0_reverse" if both else "l0"
+    saved = sluice.insight.sketch_saved_recording(
+        layer.cell.graph, str(tmp_path / "run"), label, **at, reverse=not both
+    )
+    assert [text.get_text() for text in saved.axes[0].texts] == written
+
+
+def test_equations_from_the_end() -> None:
+    plain = format_equations(sluice.cells.GRU().graph, reverse=True).plain()
+    assert "h_{t+1}" in plain and "t-1" not in plain
+    model = torch.nn.Sequential(sluice.nn.GRU(3, 4, bidirectional=True))
+    report = look(model, torch.randn(6, 1, 3))
+    figures = [place["figure"] for place in report.data["places"]]
+    assert figures == ["GRU", "GRU, from the end"]
+    assert all(f'data-cell="{name}"' in report.html for name in figures)

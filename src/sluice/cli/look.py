@@ -25,12 +25,17 @@ def look(
         str | None,
         typer.Argument(
             metavar="DATA",
-            help="What to read: a text file, an ABC file, a folder of ABC files, or 'tunes'.",
+            help="What to read, of the kind the model was trained on: text, ABC, MIDI, a table "
+            "(CSV, Parquet), piano rolls (JSON), a folder of these, or 'tunes'; for a model of "
+            "pairs, or of labels of tokens, lines of a source, a tab and a target.",
             autocompletion=complete_data,
         ),
     ] = None,
     text: Annotated[
-        str | None, typer.Option(help="Text to read instead of DATA.", rich_help_panel=_INPUT)
+        str | None,
+        typer.Option(
+            help="Text to read instead of DATA, for models of text.", rich_help_panel=_INPUT
+        ),
     ] = None,
     sequence: Annotated[
         int,

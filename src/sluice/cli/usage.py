@@ -66,7 +66,28 @@ USES: Mapping[str, Mapping[str, Usage]] = {
         "triton": Usage("--as triton", ("part",)),
     },
     "sketch": {
-        "plain": Usage("a sketch without --recording", ("series", "animate")),
+        "plain": Usage(
+            "a sketch without --recording",
+            (
+                "series",
+                "animate",
+                "strokes",
+                "blanks",
+                "unrolled",
+                "layers",
+                "bidirectional",
+                "output",
+                "reverse",
+                "language",
+            ),
+        ),
+        "several": Usage("several cells", ("output", "reverse", "language")),
+        "series": Usage("--series", ("series", "reverse", "language")),
+        "animate": Usage("--animate", ("animate", "reverse", "language")),
+        "strokes": Usage("--strokes", ("strokes", "output", "language")),
+        "blanks": Usage("--blanks", ("blanks", "output", "language")),
+        "unrolled": Usage("--unrolled", ("unrolled", "output", "language")),
+        "stack": Usage("a stack of layers", ("layers", "bidirectional", "output", "language")),
         "recording": Usage("a sketch of a recording", ("layer", "step", "sequence", "unit")),
     },
     "compare": {
@@ -74,6 +95,10 @@ USES: Mapping[str, Mapping[str, Usage]] = {
         "one cell without gates": Usage("a single cell that has no gate on its state"),
         "several cells": Usage("several cells", ("match", "gate_init")),
         "several cells without gates": Usage("cells that have no gate on their state", ("match",)),
+    },
+    "ablate": {
+        "generates": Usage("a language model", ("seed", "length")),
+        "other": Usage("a model that generates no text"),
     },
     "look": {
         "text": Usage("--text, which is a single sequence"),

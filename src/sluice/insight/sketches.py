@@ -41,9 +41,9 @@ def sketch_recorded(
     """A layer's unit at one step: its wires coloured by what they carried.
 
     What the step does elementwise with recorded values is computed from them, so that unnamed wires
-    have their colours too. The states that the step found are those of the step before; at the
-    first step they are not on the tape, nor is a restart, unless it was recorded with
-    ``maps=True``.
+    have their colours too. The states that the step found are those of the step before, of a layer
+    that reads from the end those of the step after, t + 1; at the first step that it ran they are
+    not on the tape, nor is a restart, unless it was recorded with ``maps=True``.
 
     Args:
         tape: A recording, or a part of it: ``tape["encoder"]``, ``tape["encoder"].layer(1)``.
@@ -77,9 +77,7 @@ def sketch_recorded(
     """
     place = select_layer(tape, module, layer, reverse)
     recording = place._recording
-    found = _SketchSelection(
-        step, sequence, unit, recording.every, place._label.endswith("_reverse")
-    )
+    found = _SketchSelection(step, sequence, unit, recording.every, place.is_reverse)
     title = f"{recording.graph.name} {place._label}"
     return _draw(recording.graph, dict(place), found, title, theme)
 
@@ -92,6 +90,7 @@ def sketch_saved_recording(
     step: int,
     sequence: int = 0,
     unit: Units = None,
+    reverse: bool = False,
     theme: str = "light",
 ) -> Figure:
     """As `sketch_recorded`, from a recording in a file or a folder.
@@ -101,6 +100,8 @@ def sketch_saved_recording(
         path: What `Tape.save` or ``record(to=...)`` wrote, of every step.
         label: Which of its layers and directions, ``"encoder.l0_reverse"``; None for the only one.
         step, sequence, unit, theme: As of `sketch_recorded`.
+        reverse: Whether the layer was made with ``reverse=True``, which the file does not say; a
+            label that ends in ``_reverse`` says so itself.
 
     Raises:
         FileNotFoundError, ValueError: as `load_recording`; the recording holds several layers, not
@@ -124,7 +125,7 @@ def sketch_saved_recording(
             f"{label} of {path} does not run {graph.name}: it has {', '.join(values)}, and the "
             f"cell {', '.join(graph.outputs_by_name)}"
         )
-    found = _SketchSelection(step, sequence, unit, 1, label.endswith("_reverse"))
+    found = _SketchSelection(step, sequence, unit, 1, reverse or label.endswith("_reverse"))
     return _draw(graph, values, found, f"{graph.name} {label}", theme)
 
 
@@ -192,7 +193,13 @@ def _draw(
     if not shown:
         widest = max(tensor.shape[2] for tensor in values.values())
         raise IndexError(f"unit must be from 0 to {widest - 1}, got {selection.unit}")
-    return draw_sketch(graph, theme, values=shown, title=f"{title}, {selection.description}")
+    return draw_sketch(
+        graph,
+        theme,
+        values=shown,
+        title=f"{title}, {selection.description}",
+        reverse=selection.reverse,
+    )
 
 
 def _compute_node_values(

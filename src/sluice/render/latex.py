@@ -90,15 +90,18 @@ class Equations:
         return "\n".join(rows + [f"{'':{width}} where {note.plain}" for note in self.notes])
 
 
-def format_equations(graph: Graph) -> Equations:
+def format_equations(graph: Graph, reverse: bool = False) -> Equations:
     """The update equations of a cell's graph, in an order in which they can be computed.
+
+    With ``reverse`` they are those of a layer that reads from the end: a step at t finds the states
+    of t + 1.
 
     Example:
         >>> from sluice.cells import GRU
         >>> [line.name for line in format_equations(GRU().graph).lines]
         ['reset', 'update', 'candidate', 'h']
     """
-    writer = EquationWriter.from_graph(graph)
+    writer = EquationWriter.from_graph(graph, reverse)
     notation = writer.notation
     lines = {
         node: [Equation("", writer.symbols[node], writer.expand(node), node)]
@@ -120,9 +123,9 @@ class EquationWriter:
     symbols: Mapping[Node, MathText]
 
     @classmethod
-    def from_graph(cls, graph: Graph) -> Self:
+    def from_graph(cls, graph: Graph, reverse: bool = False) -> Self:
         """A writer for a cell's nodes, with symbols for named and shared ones."""
-        notation = Notation.from_graph(graph)
+        notation = Notation.from_graph(graph, reverse)
         notation.assign_symbols(find_shared_nodes(graph))
         fixed = notation.find_fixed_nodes()
         symbols = {

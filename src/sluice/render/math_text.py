@@ -60,7 +60,8 @@ class MathText:
         return factor.parenthesize(PRODUCT).juxtapose(held, PRODUCT)
 
 
-NOW, BEFORE, COMMA = MathText("t", "t"), MathText("t-1", "t-1"), MathText(",", ",")
+NOW, BEFORE, AFTER = (MathText(text, text) for text in ("t", "t-1", "t+1"))
+COMMA = MathText(",", ",")
 
 
 def format_number(value: str) -> MathText:

@@ -9,7 +9,7 @@ from typing import Self
 from sluice.cached import cached_property
 from sluice.equations.graph import Affine, Graph, Leaf, Node
 from sluice.equations.specs import StackSpec
-from sluice.render.math_text import BEFORE, COMMA, NOW, MathText, format_number
+from sluice.render.math_text import AFTER, BEFORE, COMMA, NOW, MathText, format_number
 from sluice.render.names import SHORT, format_mark, format_name, format_upright, is_letter
 
 _PEEPHOLES = ("peep", "peephole")
@@ -23,17 +23,18 @@ class Notation:
 
     ``symbols`` holds, without a time, those of its states and of the names that its step returns;
     ``shared_symbols`` the nodes that equations share without a name of their own, and their
-    symbols.
+    symbols. With ``reverse`` the layer reads from the end: a step finds the states of t + 1.
     """
 
     graph: Graph
     symbols: dict[str, MathText] = field(default_factory=dict)
     shared_symbols: dict[Node, MathText] = field(default_factory=dict)
     leaf_symbols: dict[Leaf, MathText] = field(default_factory=dict)
+    reverse: bool = False
 
     @classmethod
-    def from_graph(cls, graph: Graph) -> Self:
-        found = cls(graph)
+    def from_graph(cls, graph: Graph, reverse: bool = False) -> Self:
+        found = cls(graph, reverse=reverse)
         for state in graph.states:
             found.symbols[state.name] = found._pick_unused(
                 format_name(state.name), format_upright(state.name)
@@ -114,7 +115,7 @@ class Notation:
         if leaf.kind == "size":
             return MathText(rf"n_{{\mathrm{{{leaf.name}}}}}", f"n_{leaf.name}")
         if leaf.kind == "state":
-            return self.symbols[leaf.name].with_subscripts(BEFORE)
+            return self.symbols[leaf.name].with_subscripts(AFTER if self.reverse else BEFORE)
         return self.leaf_symbols.get(leaf) or self._format_leaf(leaf)
 
     def _format_leaf(self, leaf: Leaf) -> MathText:

@@ -16,18 +16,18 @@ if TYPE_CHECKING:
 _POINTS, _LEADING, _MARGIN = 18.0, 1.75, 0.25
 
 
-def typeset_equations(graph: Graph, theme: str = "light") -> Figure:
+def typeset_equations(graph: Graph, theme: str = "light", *, reverse: bool = False) -> Figure:
     """The equations of ``graph`` as a matplotlib figure, aligned at the equals signs.
 
-    ``theme`` is ``"light"`` or ``"dark"``. Raises MissingExtra where matplotlib is missing,
-    ValueError for another theme.
+    ``theme`` is ``"light"`` or ``"dark"``; with ``reverse`` they are those of a layer that reads
+    from the end. Raises MissingExtra where matplotlib is missing, ValueError for another theme.
 
     Example:
         >>> from sluice.cells import LSTM
         >>> len(typeset_equations(LSTM().graph).texts)  # six left sides, six right sides
         12
     """
-    found, colours = format_equations(graph), get_theme(theme)
+    found, colours = format_equations(graph, reverse), get_theme(theme)
     rows = [(f"${line.left.latex}$", f"$= {line.right.latex}$") for line in found.lines]
     rows += [("", rf"$\mathrm{{where}}\ {note.latex}$") for note in found.notes]
     with use_rc_settings():

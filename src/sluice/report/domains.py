@@ -6,7 +6,7 @@ package can add its own; without one, data is read as text.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import entry_points
@@ -37,8 +37,8 @@ class TokenDomain:
             ``read(None, vocabulary)``.
         suffixes: of its files, in lower case, with the dot.
         read: the sequences of a file or folder, or of the domain's own collection for None, in
-            the tokens of a model with that vocabulary; raises a ValueError where they cannot be
-            read.
+            the tokens of a model with that vocabulary, one after another as they are asked for;
+            raises a ValueError where they cannot be read.
         matches_vocabulary: whether the tokens of a model are of this domain.
         compute_properties: properties of every token, for units to follow.
         find_span_starts: where a sequence is split into spans: first steps, ascending from 0.
@@ -49,7 +49,7 @@ class TokenDomain:
 
     name: str
     suffixes: tuple[str, ...]
-    read: Callable[[StrPath | None, Vocabulary], list[NamedSequence]]
+    read: Callable[[StrPath | None, Vocabulary], Iterable[NamedSequence]]
     matches_vocabulary: Callable[[Vocabulary], bool]
     compute_properties: Callable[[Sequence[Sequence[str]]], Properties]
     find_span_starts: Callable[[Sequence[str]], list[int]]

@@ -14,6 +14,7 @@ from typer.testing import CliRunner, Result
 from report.page.sample_models import TEXT, save_checkpoint
 from sluice.cli import app
 from sluice.report.page.load import load_inputs
+from sluice.report.page.pack import unpack_text
 from sluice.sequence import DataError
 
 
@@ -44,7 +45,8 @@ def test_a_page_from_a_file_of_text(tmp_path: Path) -> None:
     names = data["predictions"]["names"]
     assert [names[k] for k in data["predictions"]["true"]] == list(TEXT[10:60])
     page = out.read_text()
-    assert "1.250 nats per token" in page and '<g id="LSTM-sketch-label-forget">' in page
+    assert "1.250 nats per token" in page
+    assert '<g id="LSTM-sketch-label-forget">' in unpack_text(data["figures"])
     links = set(re.findall(r'(?:src|href)="([^#"][^"]*)"', page))
     assert links == {"data:,"} and "url(http" not in page and "@import" not in page
 

@@ -1,6 +1,6 @@
 import torch
 
-from sluice.sequence.batching.bucketed import BucketBatches, batch_by_length, pad, shuffle_batches
+from sluice.sequence.batching.bucketed import BucketBatches, pad, shuffle_batches
 from sluice.sequence.vocabulary import PADDING
 
 SEQUENCES = [[10 + number] * (1 + number * 7 % 23) for number in range(101)]
@@ -18,11 +18,8 @@ def test_pad_marks_both_ends() -> None:
 
 
 def test_every_sequence_comes_once() -> None:
-    for batches in (
-        batch_by_length(SEQUENCES, 4),
-        shuffle_batches(SEQUENCES, 4, torch.Generator()),
-    ):
-        assert contents(list(batches)) == sorted(SEQUENCES)
+    batches = shuffle_batches(SEQUENCES, 4, torch.Generator())
+    assert contents(list(batches)) == sorted(SEQUENCES)
 
 
 def test_batches_hold_similar_lengths() -> None:

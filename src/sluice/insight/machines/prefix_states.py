@@ -132,7 +132,7 @@ def _join_states(tape: Tape, steps: int, add_initial: bool) -> Tensor:
     found = []
     for name in tape:
         for label, place in tape[name].layers.items():
-            if label.endswith("_reverse"):
+            if place.is_reverse:
                 raise StateMachineError(
                     f"layer {label} reads backwards: its state depends on symbols that follow, so "
                     "it is no machine's state; train a model in one direction"

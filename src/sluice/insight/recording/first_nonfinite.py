@@ -78,7 +78,7 @@ def find_first_nonfinite(tape: Tape) -> NonFiniteValue | None:
     for name in tape:
         module = tape[name]
         for place, recorded in module.layers.items():
-            found = _find_first(recorded, module, place.endswith("_reverse"))
+            found = _find_first(recorded, module)
             if found is not None:
                 return NonFiniteValue(
                     name, place, *found, _find_nonfinite_parameters(module, place)
@@ -87,9 +87,10 @@ def find_first_nonfinite(tape: Tape) -> NonFiniteValue | None:
 
 
 def _find_first(
-    recorded: RecordedLayer, module: RecordedModule, reverse: bool
+    recorded: RecordedLayer, module: RecordedModule
 ) -> tuple[str, int, int, int, str] | None:
     best: tuple[int, str, Tensor] | None = None
+    reverse = recorded.is_reverse
     for name in (name for name in _sort_value_names(module) if name in recorded):
         wrong = (~recorded[name].isfinite()).nonzero()
         if len(wrong):

@@ -103,6 +103,11 @@ class RecordedLayer(RecordedValues):
         return self._recording.has_gradients
 
     @property
+    def is_reverse(self) -> bool:
+        """Whether it read from the end: its step t found the states of t + 1."""
+        return self._recording.reverse
+
+    @property
     def backward_count(self) -> int:
         """How often a backward pass has reached one of the recorded calls."""
         return self._recording.backward_count

@@ -8,14 +8,22 @@ from typing import cast
 from sluice.files import StrPath
 from sluice.report.model_data.model_data import ModelData
 from sluice.report.model_data.pair_data import TextPair, build_pair_data, read_pairs
-from sluice.report.model_data.table_data import load_roll_data, load_table_data
-from sluice.report.model_data.token_data import TEXT_SOURCE, load_text, load_token_data
+from sluice.report.model_data.table_data import (
+    describe_table,
+    load_roll_data,
+    load_table_data,
+)
+from sluice.report.model_data.token_data import TEXT_SOURCE, Needed, load_text, load_token_data
 from sluice.sequence import Checkpoint, DataError
 from sluice.sequence.models import ChoraleModel, LanguageModel
 
 
 def load_model_data(
-    checkpoint: Checkpoint, data: StrPath | None = None, *, text: str | None = None
+    checkpoint: Checkpoint,
+    data: StrPath | None = None,
+    *,
+    text: str | None = None,
+    needed: Needed | None = None,
 ) -> ModelData:
     """Read data for a trained model, with its own tokens, columns and labels.
 
@@ -25,6 +33,7 @@ def load_model_data(
             (`sluice.report.domains`) for its own collection. For a model of pairs, or of labels of
             tokens, lines of a source, a tab and a target.
         text: the text itself, in place of `data`, for a model of tokens.
+        needed: how much is needed; a long collection of tunes is read no further. All if None.
 
     Raises:
         DataError: no data, or both data and text; data that cannot be read or that have other
@@ -37,7 +46,7 @@ def load_model_data(
     if text is not None:
         return _load_given_text(checkpoint, text, options)
     if isinstance(model, LanguageModel):
-        return load_token_data(checkpoint, str(data), options)
+        return load_token_data(checkpoint, str(data), options, needed)
     if isinstance(model, ChoraleModel):
         return load_roll_data(checkpoint, str(data))
     if reads_tokens(checkpoint):
@@ -79,5 +88,4 @@ def describe_data(checkpoint: Checkpoint) -> str:
         return "piano rolls in JSON"
     if reads_tokens(checkpoint):
         return "lines of a source, a tab and a target"
-    columns = f" with the columns {', '.join(checkpoint.columns)}" if checkpoint.columns else ""
-    return f"a table in CSV or Parquet{columns}"
+    return describe_table(checkpoint)

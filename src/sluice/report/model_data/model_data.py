@@ -83,9 +83,13 @@ class ModelData:
                 f"sequence must be from 0 to {len(self) - 1} for {self.source}, got {index}"
             )
 
-    def is_known(self, index: int, stop: int) -> bool:
-        """Whether the model knows all tokens of a sequence up to a step."""
-        return self.ids is None or UNKNOWN_ID not in self.ids[index][:stop]
+    def is_known(self, index: int, first: int, stop: int) -> bool:
+        """Whether the model knows all tokens of a sequence that its steps read or predict."""
+        if self.ids is None:
+            return True
+        is_pair = isinstance(self.sequences, PairSequences)
+        ids = self.ids[index] if is_pair else self.ids[index][max(first - 1, 0) : stop]
+        return UNKNOWN_ID not in ids
 
     def require_known(self, index: int, stop: int, vocabulary: Vocabulary) -> None:
         """Refuse a sequence with tokens that the model does not know, up to a step.
@@ -93,8 +97,9 @@ class ModelData:
         Raises:
             DataError: which tokens, and where the first of them is.
         """
-        if self.ids is None or self.read_tokens is None or self.is_known(index, stop):
+        if self.ids is None or self.read_tokens is None or self.is_known(index, 0, stop):
             return
+        stop = len(self.ids[index]) if isinstance(self.sequences, PairSequences) else stop
         places = np.flatnonzero(np.asarray(self.ids[index][:stop]) == UNKNOWN_ID).tolist()
         tokens = self.read_tokens(index, places[-1] + 1)
         strange = list(dict.fromkeys(tokens[place] for place in places))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
 from sluice.report.model_data.model_data import ModelData
 from sluice.sequence import Checkpoint, DataError, Series, load_data
 from sluice.sequence.data.feature_statistics import FeatureStatistics
-from sluice.sequence.data.formats import find_format, get_formats
+from sluice.sequence.data.formats import detect_format, find_format, get_formats
 from sluice.sequence.data.ragged import RaggedArray
 from sluice.sequence.data.targets import NextChord, NextValues, SupervisedSequences
 from sluice.sequence.models import Classifier, Forecaster
@@ -48,9 +49,7 @@ def load_table_data(checkpoint: Checkpoint, data: str, options: Mapping[str, obj
 
 def _load_series(checkpoint: Checkpoint, data: str, options: Mapping[str, object]) -> Series:
     model, columns = checkpoint.model, checkpoint.columns
-    kind = find_format(data).name
-    if kind not in _TABLES:
-        kind = str(options.get("kind", "csv"))
+    kind = _find_kind(Path(data), options)
     given = {k: v for k, v in options.items() if k in get_formats()[kind].options}
     given |= {"inputs": columns} if columns else {}
     if not isinstance(model, Forecaster):
@@ -60,8 +59,8 @@ def _load_series(checkpoint: Checkpoint, data: str, options: Mapping[str, object
     try:
         series = load_data(data, kind=kind, **given)
     except DataError as error:
-        wanted = f"; the model reads the columns {', '.join(columns)}" if columns else ""
-        raise DataError(f"{str(error).removesuffix('.')}{wanted}") from None
+        wanted = f"a {type(model).__name__} reads {describe_table(checkpoint)}"
+        raise DataError(f"{str(error).removesuffix('.')}; {wanted}") from None
     assert isinstance(series, Series)
     if len(series.features) != model.config.features:
         raise DataError(
@@ -70,6 +69,22 @@ def _load_series(checkpoint: Checkpoint, data: str, options: Mapping[str, object
             "the one it was trained on"
         )
     return series
+
+
+def describe_table(checkpoint: Checkpoint) -> str:
+    """What table a model reads, for messages."""
+    columns = f" with the columns {', '.join(checkpoint.columns)}" if checkpoint.columns else ""
+    return f"a table in CSV or Parquet{columns}"
+
+
+def _find_kind(path: Path, options: Mapping[str, object]) -> str:
+    """The format of a table: as detected, or as the training's own was named."""
+    if path.is_file():
+        found = detect_format(path)
+        name = found.name if found else ""
+    else:
+        name = find_format(path).name
+    return name if name in _TABLES else str(options.get("kind", "csv"))
 
 
 def _supervise_forecasts(model: Forecaster, series: Series, data: str) -> SupervisedSequences:

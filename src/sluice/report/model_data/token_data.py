@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
+from typing import NamedTuple
 
-from sluice.report.domains import TokenDomain, find_domain_of_vocabulary, get_domains
+import numpy as np
+
+from sluice.report.domains import (
+    NamedSequence,
+    TokenDomain,
+    find_domain_of_vocabulary,
+    get_domains,
+)
 from sluice.report.model_data.model_data import ModelData
 from sluice.sequence import Checkpoint, DataError, Tokens, Vocabulary, load_data
 from sluice.sequence.data.formats import find_format, list_files
@@ -19,20 +28,44 @@ from sluice.sequence.data.readers.token_encoders import (
     split_text,
     splits_characters,
 )
-from sluice.sequence.data.targets import NextToken
+from sluice.sequence.data.targets import Example, NextToken
+from sluice.sequence.vocabulary import END, PADDING
 
 TEXT_SOURCE = "the text given"
 
 
-def load_token_data(checkpoint: Checkpoint, data: str, options: Mapping[str, object]) -> ModelData:
-    """Read a file or folder for a language model, or a domain's own collection by its name."""
+class Needed(NamedTuple):
+    """How much of the data is needed: a sequence, and steps of any that the model knows."""
+
+    sequence: int
+    steps: int
+
+
+@dataclass(frozen=True)
+class OpenText(NextToken):
+    """The next token at every step of a text that goes on: the last step has no target."""
+
+    def read(self, index: int, first: int, last: int) -> Example:
+        """As `SupervisedSequences.read`."""
+        before, after = super().read(index, first, last)
+        return before, np.where(after == END, PADDING, after)
+
+
+def load_token_data(
+    checkpoint: Checkpoint, data: str, options: Mapping[str, object], needed: Needed | None = None
+) -> ModelData:
+    """Read a file or folder for a language model, or a domain's own collection by its name.
+
+    Of a domain no more sequences are read than are needed, if that is given.
+    """
     vocabulary, path = checkpoint.vocabulary, Path(data)
     kind = options.get("kind")
     domain = get_domains().get(data) if not path.exists() else None
     if domain is None and kind in (None, "abc"):
         domain = find_domain_of_vocabulary(vocabulary)
     if domain is not None:
-        return _load_domain(domain, vocabulary, None if data == domain.name else path, data)
+        own = data == domain.name
+        return _load_domain(domain, vocabulary, None if own else path, data, needed)
     if kind is None:
         is_text = vocabulary.unit != "tokens" or find_format(path).name != "midi"
         kind = "text" if is_text else "midi"
@@ -48,15 +81,16 @@ def load_token_data(checkpoint: Checkpoint, data: str, options: Mapping[str, obj
 
 
 def load_text(checkpoint: Checkpoint, text: str, options: Mapping[str, object]) -> ModelData:
-    """A text given in place of data: it ends only where training's own sequences end so."""
+    """A text given in place of data: it goes on, unless training's own sequences are such."""
     vocabulary = checkpoint.vocabulary
     domain = find_domain_of_vocabulary(vocabulary)
     ids = RaggedArray.of([encode_lines(vocabulary, text)], find_id_dtype(vocabulary))
+    goes_on = domain is None and options.get("per") != "line"
     return ModelData(
-        NextToken(ids),
+        OpenText(ids) if goes_on else NextToken(ids),
         [TEXT_SOURCE],
         TEXT_SOURCE,
-        is_stream=domain is None and options.get("per") != "line",
+        is_stream=goes_on,
         domain=domain,
         ids=ids,
         read_tokens=lambda _, count: split_text(vocabulary, text)[:count],
@@ -64,11 +98,20 @@ def load_text(checkpoint: Checkpoint, text: str, options: Mapping[str, object]) 
 
 
 def _load_domain(
-    domain: TokenDomain, vocabulary: Vocabulary, path: Path | None, data: str
+    domain: TokenDomain,
+    vocabulary: Vocabulary,
+    path: Path | None,
+    data: str,
+    needed: Needed | None,
 ) -> ModelData:
     if path is not None and not path.exists():
         raise DataError(f"There is no file or folder {path}; check the path.")
-    read = domain.read(path, vocabulary)
+    read, steps = list[NamedSequence](), 0
+    for one in domain.read(path, vocabulary):
+        read.append(one)
+        steps += (len(one.tokens) + 1) * all(token in vocabulary for token in one.tokens)
+        if needed is not None and len(read) > needed.sequence and steps >= needed.steps:
+            break
     sequences = [one.tokens for one in read]
     return _build(vocabulary, sequences, [one.name for one in read], data, domain)
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from sluice.files import StrPath, write_atomically
-from sluice.report.page.cell_figure import build_cell_figure
+from sluice.report.page.cell_figure import build_cell_figure, name_figure
 from sluice.report.page.forward import (
     ROWS,
     ForwardRecord,
@@ -165,11 +165,14 @@ def build_report(
         found = _measure(ours, seen, more, sequence, states, on_progress)
     on_progress("drawing", 0.9)
     data = build_payload(ours, seen, more, found, sequence, units)
-    distinct = {graph.name: graph for graph in graphs.values()}
+    distinct = {
+        name_figure(layer.cell.graph, recorded.is_reverse): (layer.cell.graph, recorded.is_reverse)
+        for layer, recorded in collect_layers(seen.tape).values()
+    }
     head = _build_head(inputs, seen, more.lengths, sequence, title)
     head["facts"]["created in"] = f"{time.perf_counter() - began:.1f} s"
     return Report(
-        render_page(head, [build_cell_figure(graph) for graph in distinct.values()], data), data
+        render_page(head, [build_cell_figure(*one) for one in distinct.values()], data), data
     )
 
 

@@ -25,18 +25,27 @@ class CellFigure(TypedDict):
     equations: NotRequired[str]
 
 
-def build_cell_figure(graph: Graph) -> CellFigure:
-    """A cell's sketch and equations, SVG that may stand in a page; only text without matplotlib."""
+def name_figure(graph: Graph, reverse: bool) -> str:
+    """What a cell's figure is called: layers that read from the end have one of their own."""
+    return graph.name + ", from the end" * reverse
+
+
+def build_cell_figure(graph: Graph, reverse: bool = False) -> CellFigure:
+    """A cell's sketch and equations, SVG that may stand in a page; only text without matplotlib.
+
+    With ``reverse`` those of a layer that reads from the end.
+    """
+    prefix = graph.name + "-reverse" * reverse
     found: CellFigure = {
-        "name": graph.name,
-        "plain": format_equations(graph).plain(),
+        "name": name_figure(graph, reverse),
+        "plain": format_equations(graph, reverse).plain(),
         "note": "",
     }
     try:
-        found["sketch"] = _inline(encode_figure(draw_sketch(graph), "svg"), f"{graph.name}-sketch")
-        found["equations"] = _inline(
-            encode_figure(typeset_equations(graph), "svg"), f"{graph.name}-equations"
-        )
+        sketch = draw_sketch(graph, reverse=reverse)
+        found["sketch"] = _inline(encode_figure(sketch, "svg"), f"{prefix}-sketch")
+        equations = typeset_equations(graph, reverse=reverse)
+        found["equations"] = _inline(encode_figure(equations, "svg"), f"{prefix}-equations")
     except MissingExtraError as error:
         found["note"] = str(error)
     return found

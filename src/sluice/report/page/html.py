@@ -10,7 +10,7 @@ from typing import TypedDict
 
 from sluice._version import __version__
 from sluice.report.page.cell_figure import CellFigure, theme_colours
-from sluice.report.page.pack import dump_script_json
+from sluice.report.page.pack import dump_script_json, pack_text
 
 _STYLES = ("theme.css", "layout.css", "pictures.css")
 _SCRIPTS = (
@@ -48,9 +48,8 @@ def render_page(head: PageHead, units: Sequence[CellFigure], data: Mapping[str, 
             f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>"
             for name, value in head["facts"].items()
         ),
-        units="".join(map(_render_cell, units)),
         style=Template(style).substitute(theme_colours()),
-        data=dump_script_json(dict(data)),
+        data=dump_script_json({**data, "figures": pack_text("".join(map(_render_cell, units)))}),
         script="\n".join(map(_read_part, (*_SCRIPTS, *list_views("js"), _MAIN))),
         version=__version__,
     )

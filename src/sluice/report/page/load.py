@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from sluice.files import StrPath
-from sluice.report.model_data import ModelData, load_model_data
+from sluice.report.model_data import ModelData, Needed, load_model_data
 from sluice.report.page.forward import ROWS
 from sluice.report.page.inputs import ReportInputs
 from sluice.report.page.load_views import view_data
@@ -45,7 +45,8 @@ def load_inputs(
         ValueError: the domain cannot read the data.
     """
     checkpoint = Checkpoint.load(path)
-    given = load_model_data(checkpoint, data, text=text)
+    needed = Needed(sequence, max(ROWS, stop))
+    given = load_model_data(checkpoint, data, text=text, needed=needed)
     given.require_sequence(sequence)
     parts = _select_parts(checkpoint, given, sequence, max(ROWS, stop))
     given.require_known(*parts[0], checkpoint.vocabulary)
@@ -81,7 +82,7 @@ def _select_parts(
     for index in sorted(range(len(data)), key=lambda index: index != sequence):
         length = data.count_steps(index)
         count = length if whole else min(length, left)
-        if index == sequence or (count > 0 and data.is_known(index, count)):
+        if index == sequence or (count > 0 and data.is_known(index, 0, count)):
             parts.append((index, count))
             left -= count
         if left <= 0:

@@ -44,7 +44,7 @@ def measure_gradient_flows(forward: ForwardRecord) -> dict[str, GradientFlow]:
             if gate
             else None
         )
-        backwards = place.endswith("_reverse")  # its last step is the first in time
+        backwards = recorded.is_reverse  # its last step is the first in time
         found[place] = GradientFlow(every[place], last[place], None if backwards else path)
     return found
 

@@ -1,4 +1,4 @@
-"""Numbers for the page: whole numbers of 16 bits, compressed, in base64."""
+"""Numbers and texts for the page: whole numbers of 16 bits or fewer, compressed, in base64."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-STEPS = 65535
-"""A value is off by at most (highest − lowest) / (2 · 65535)."""
+BITS, FEW_BITS = 16, 12
+"""A value is off by at most half of (highest − lowest) / (2^bits − 1)."""
 PRECISION = 0.005
 """On a logarithmic scale a value is off by at most this part of itself, over 280 decades."""
 
 
-def pack_tensor(values: Tensor) -> dict[str, object]:
+def pack_tensor(values: Tensor, bits: int = BITS) -> dict[str, object]:
     """A tensor of any shape, finite, as what the page's ``unpack`` reads.
 
     Example:
@@ -28,8 +28,26 @@ def pack_tensor(values: Tensor) -> dict[str, object]:
     """
     array = values.detach().double().cpu().numpy()
     low, high = (float(array.min()), float(array.max())) if array.size else (0.0, 0.0)
-    codes = np.rint((array - low) / ((high - low) or 1.0) * STEPS)
-    return {"shape": list(array.shape), "low": low, "high": high, "data": _compress(codes)}
+    count = 2**bits - 1
+    codes = np.rint((array - low) / ((high - low) or 1.0) * count)
+    found = {"shape": list(array.shape), "low": low, "high": high, "data": _compress(codes)}
+    return found if bits == BITS else {**found, "steps": count}
+
+
+def pack_levels(levels: Tensor) -> dict[str, object]:
+    """Small whole numbers ``(rows, units)``, less than 256, unit after unit."""
+    array = levels.detach().cpu().numpy().astype(np.uint8)
+    return {"shape": list(array.shape), "data": _encode(array.T.tobytes())}
+
+
+def pack_text(text: str) -> dict[str, str]:
+    """A long text; the page finds it as ``text``."""
+    return {"zip": _encode(text.encode())}
+
+
+def unpack_text(packed: Mapping[str, str]) -> str:
+    """What `pack_text` packed."""
+    return zlib.decompress(base64.b64decode(packed["zip"])).decode()
 
 
 def pack_magnitudes(values: Tensor) -> dict[str, object]:
@@ -46,7 +64,7 @@ def pack_magnitudes(values: Tensor) -> dict[str, object]:
     low, high = (float(above.min()), float(above.max())) if above.size else (1.0, 1.0)
     span = np.log(high) - np.log(low)
     # No finer than the precision, so that it compresses well.
-    count = min(STEPS - 1, int(np.ceil(span / (2 * np.log1p(PRECISION)))))
+    count = min(2**BITS - 2, int(np.ceil(span / (2 * np.log1p(PRECISION)))))
     codes = np.zeros(array.shape)
     codes[array > 0] = np.rint((np.log(above) - np.log(low)) / (span or 1.0) * count) + 1
     return {
@@ -61,7 +79,11 @@ def pack_magnitudes(values: Tensor) -> dict[str, object]:
 def _compress(codes: np.ndarray[Any, Any]) -> str:
     """All low bytes, then all high bytes: these compress better apart."""
     pairs = codes.astype("<u2").reshape(-1, 1).view(np.uint8)
-    return base64.b64encode(zlib.compress(pairs.T.tobytes(), 9)).decode()
+    return _encode(pairs.T.tobytes())
+
+
+def _encode(raw: bytes) -> str:
+    return base64.b64encode(zlib.compress(raw, 9)).decode()
 
 
 def unpack_tensor(packed: Mapping[str, Any]) -> np.ndarray[Any, np.dtype[np.float64]]:
@@ -71,7 +93,7 @@ def unpack_tensor(packed: Mapping[str, Any]) -> np.ndarray[Any, np.dtype[np.floa
     codes = (low_bytes + 256 * high_bytes).astype(np.float64).reshape(packed["shape"])
     low, high = packed["low"], packed["high"]
     if "log" not in packed:
-        return np.asarray(low + (high - low) * codes / STEPS)
+        return np.asarray(low + (high - low) * codes / packed.get("steps", 2**BITS - 1))
     share = (codes.clip(1) - 1) / packed["log"]
     return np.where(codes > 0, np.exp((1 - share) * np.log(low) + share * np.log(high)), 0.0)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from math import isfinite
 
 import torch
@@ -14,7 +15,7 @@ from sluice.insight.measures.regression import find_scale
 from sluice.insight.plots.data import find_most_variable, to_array
 from sluice.insight.recording.recorder import RecordedLayer
 from sluice.report.page.axes import pack_axes
-from sluice.report.page.cell_figure import value_symbols
+from sluice.report.page.cell_figure import name_figure, value_symbols
 from sluice.report.page.forward import ForwardRecord, StateDataset, collect_layers
 from sluice.report.page.gradient_rows import Influence, LossShares
 from sluice.report.page.inputs import ReportInputs
@@ -24,12 +25,20 @@ from sluice.report.page.measures import (
     find_forget_gate,
     find_memory_state,
 )
-from sluice.report.page.pack import pack_magnitudes, pack_tensor, round_values
+from sluice.report.page.pack import (
+    BITS,
+    FEW_BITS,
+    pack_magnitudes,
+    pack_tensor,
+    round_values,
+)
 from sluice.report.page.selectivity import Selectivity
 from sluice.report.page.step_losses import name_loss
-from sluice.report.page.survey import pack_levels, pack_survey
+from sluice.report.page.survey import pack_reached, pack_survey
 from sluice.report.page.views import pack_view
 
+_EXACT = 50_000
+"""Of a layer with no more numbers than that, all are kept in 16 bits; of others in 12."""
 LIKELIEST = 8
 """Classes whose probability is shown at every step."""
 
@@ -129,9 +138,12 @@ def _pack_layer(
     shown = {key: recorded[key][start:stop, 0] for key in recorded}
     chosen = _select_units(name, shown[state], measurements, count)
     marks = value_symbols(graph)
+    bits = BITS if len(chosen) * (stop - start) * len(shown) <= _EXACT else FEW_BITS
     return {
         "name": name,
         "cell": graph.name,
+        "figure": name_figure(graph, recorded.is_reverse),
+        "reverse": recorded.is_reverse,
         "axis": list(forward.windows).index(forward.axes[name]),
         "state": state,
         "keeps": find_forget_gate(graph),
@@ -140,14 +152,14 @@ def _pack_layer(
         "values": {
             key: {
                 "symbol": marks[key],
-                **pack_tensor(_take_units(value, chosen)),
+                **pack_tensor(_take_units(value, chosen), bits),
                 "mean": round_values(value.mean(-1)),
             }
             for key, value in shown.items()
         },
         "flow": _pack_flow(measurements.flows.get(name)),
         "shares": _pack_shares(measurements.shares.get(name)),
-        "levels": pack_levels(
+        "levels": pack_reached(
             shown[state][:, chosen], dataset.values[name][..., chosen], dataset.find_lengths(name)
         ),
         "memory": _pack_memory(measurements.memories[name]),
@@ -157,11 +169,16 @@ def _pack_layer(
 def _select_units(
     layer: str, state: Tensor, measurements: Measurements, count: int | None
 ) -> list[int]:
-    """Those that vary most, and those that follow something."""
-    if count is None or count >= state.shape[-1]:
-        return list(range(state.shape[-1]))
-    named = {unit for one in measurements.selectivities if one.layer == layer for unit in one.units}
-    return sorted(named | set(find_most_variable(to_array(state), count)))
+    """So many: those that follow something, the best of each property first, at most half; then
+    those that vary most."""
+    width = state.shape[-1]
+    if count is None or count >= width:
+        return list(range(width))
+    ranked = [one.units for one in measurements.selectivities if one.layer == layer]
+    best = [unit for rank in zip_longest(*ranked) for unit in rank if unit is not None]
+    named = list(dict.fromkeys(best))[: count // 2]
+    variable = find_most_variable(to_array(state), width)
+    return sorted(list(dict.fromkeys([*named, *variable]))[:count])
 
 
 def _take_units(values: Tensor, units: Sequence[int]) -> Tensor:
@@ -190,7 +207,7 @@ def _pack_memory(memory: UnitMemory) -> dict[str, object]:
     return {
         "timescales": None if scales is None else round_values(scales),
         "gates": {
-            name: {"low": round_values(gate.low), "high": round_values(gate.high)}
+            name: {"low": round_values(gate.low, 3), "high": round_values(gate.high, 3)}
             for name, gate in memory.gates.items()
         },
     }

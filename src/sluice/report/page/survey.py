@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import zlib
-
 import torch
 from torch import Tensor
 
@@ -12,8 +9,9 @@ from sluice.insight.measures.regression import flatten_steps, standardise
 from sluice.report.page.axes import list_steps
 from sluice.report.page.forward import ForwardRecord, StateDataset
 from sluice.report.page.inputs import ReportInputs
+from sluice.report.page.pack import pack_levels
 
-THRESHOLDS = tuple(k / 4 for k in range(-2, 13))
+THRESHOLDS = (0.0, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 3.0)
 """In standard deviations above a unit's mean: those that the page's slider has."""
 USUAL = THRESHOLDS.index(1.0)
 SPAN = 8
@@ -54,7 +52,7 @@ def span_edges(marks: object, start: int, stop: int) -> list[int]:
     return list(range(0, stop - start, SPAN))
 
 
-def pack_levels(shown: Tensor, surveyed: Tensor, lengths: Tensor) -> dict[str, object]:
+def pack_reached(shown: Tensor, surveyed: Tensor, lengths: Tensor) -> dict[str, object]:
     """How many of `THRESHOLDS` each unit reaches, at the shown steps and in the survey.
 
     Args:
@@ -65,13 +63,11 @@ def pack_levels(shown: Tensor, surveyed: Tensor, lengths: Tensor) -> dict[str, o
     """
     rows, means, deviations = standardise(flatten_steps(surveyed, lengths))
     return {
-        "shown": _pack_levels((shown.double() - means) / deviations),
-        "survey": _pack_levels(rows),
+        "shown": pack_levels(_count_reached((shown.double() - means) / deviations)),
+        "survey": pack_levels(_count_reached(rows)),
     }
 
 
-def _pack_levels(values: Tensor) -> dict[str, object]:
-    thresholds = torch.tensor(THRESHOLDS, dtype=values.dtype)
-    levels = torch.bucketize(values.detach().cpu().contiguous(), thresholds, right=True)
-    data = zlib.compress(levels.to(torch.uint8).numpy().tobytes(), 9)
-    return {"shape": list(values.shape), "data": base64.b64encode(data).decode()}
+def _count_reached(values: Tensor) -> Tensor:
+    thresholds = torch.tensor(THRESHOLDS, dtype=values.dtype, device=values.device)
+    return torch.bucketize(values.detach().contiguous(), thresholds, right=True)

@@ -89,6 +89,11 @@ class RecordedCalls:
         return self._parts[0].has_bias
 
     @property
+    def reverse(self) -> bool:
+        """Whether the steps ran from the last to the first."""
+        return self._parts[0].reverse
+
+    @property
     def backend(self) -> str:
         """Which backend ran; where calls ran on several, all of them."""
         return " and ".join(dict.fromkeys(part.backend for part in self._parts))

@@ -33,6 +33,11 @@ class RecordedValueSource(Protocol):
         ...
 
     @property
+    def reverse(self) -> bool:
+        """Whether the steps ran from the last to the first."""
+        ...
+
+    @property
     def backend(self) -> str:
         """Which backend ran, ``"fused"`` or ``"reference"``."""
         ...
@@ -89,6 +94,7 @@ class Recording:
         graph: The equations that ran.
         order: Brings the batch of the pass into the caller's order; None where it is in it.
         has_bias: Whether their maps had biases.
+        reverse: Whether the pass ran from the last step to the first.
         backend: Which backend ran, ``"fused"`` or ``"reference"``.
         every: Every how many steps one was recorded.
         steps: How many steps the pass has.
@@ -104,7 +110,7 @@ class Recording:
     ) -> None:
         """``order`` permutes the batch of ``spec`` to the caller's order; None leaves it."""
         self.names, self.every = record_spec.select_names(spec.graph), record_spec.every
-        self.graph, self.has_bias = spec.graph, spec.has_bias
+        self.graph, self.has_bias, self.reverse = spec.graph, spec.has_bias, spec.reverse
         self.backend, self.needs_grad = "", False
         self.store: TensorStore | None = None
         self.in_chunks = not record_spec.is_complete

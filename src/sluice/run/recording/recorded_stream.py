@@ -18,7 +18,8 @@ class StreamRecording:
         graph, names, backend, every: As of a `Recording`.
     """
 
-    has_gradients, backward_count = False, 0
+    has_gradients = reverse = False
+    backward_count = 0
 
     def __init__(self, stream: object, graph: Graph, record_spec: RecordSpec) -> None:
         self.stream, self.graph, self.backend = stream, graph, ""

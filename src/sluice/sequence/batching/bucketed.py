@@ -36,13 +36,6 @@ def pad(sequences: Sequence[Sequence[int]]) -> Tensor:
     return batch
 
 
-def batch_by_length(sequences: Sequence[Sequence[int]], batch_size: int) -> Iterator[Tensor]:
-    """All sequences in batches of similar length, short ones first, for evaluation."""
-    ordered = sorted(sequences, key=len)
-    for first in range(0, len(ordered), batch_size):
-        yield pad(ordered[first : first + batch_size])
-
-
 def shuffle_batches(
     sequences: Sequence[Sequence[int]], batch_size: int, generator: torch.Generator
 ) -> Iterator[Tensor]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -159,13 +159,20 @@ def load_collections(
         TuneError: a file that was given, and is not only found in a folder, cannot be opened.
     """
     reader = _CollectionReader(exclude)
-    if paths is None:
-        for file in _list_collection_files():
-            reader.read(file)
-    else:
-        for path in to_paths(paths):
-            reader.read_path(path)
+    for _ in reader.read_all(paths):
+        pass
     return reader.finish(NOTICE if paths is None else "")
+
+
+def iterate_collections(paths: StrPaths | None = None) -> Iterator[Tune]:
+    """The tunes of `load_collections`, one after another; files are read as far as is asked for.
+
+    Raises:
+        As `load_collections`; NoTunesError after the last file.
+    """
+    reader = _CollectionReader(lambda block: None)
+    yield from reader.read_all(paths)
+    reader.finish("")
 
 
 class _CollectionReader:
@@ -177,10 +184,19 @@ class _CollectionReader:
         self.remarks: list[PlacedRemark] = []
         self.errors: list[TuneError] = []
 
-    def read_path(self, path: Path) -> None:
+    def read_all(self, paths: StrPaths | None) -> Iterator[Tune]:
+        """Read these files and folders, or the included collections; each tune as it is found."""
+        if paths is None:
+            for file in _list_collection_files():
+                yield from self.read(file)
+        else:
+            for path in to_paths(paths):
+                yield from self.read_path(path)
+
+    def read_path(self, path: Path) -> Iterator[Tune]:
         """Read a file, or those of a folder, where a file that cannot be opened is left out."""
         if not path.is_dir():
-            self.read(path)
+            yield from self.read(path)
             return
         try:
             files, skipped = find_files(path)
@@ -190,11 +206,11 @@ class _CollectionReader:
         self.skipped_files += skipped
         for file in files:
             try:
-                self.read(file)
+                yield from self.read(file)
             except TuneError as error:
                 self._skip(file, error)
 
-    def read(self, path: Path) -> None:
+    def read(self, path: Path) -> Iterator[Tune]:
         """Read a file; one that holds no tune is left out.
 
         Raises:
@@ -209,24 +225,28 @@ class _CollectionReader:
         for line, title, reason in file.problems:
             self.dropped.append(SkippedTune(str(path), line, title, reason))
         for block in file.blocks:
-            self._read_block(block)
+            tune = self._read_block(block)
+            if tune is not None:
+                yield tune
 
-    def _read_block(self, block: abc_file.Block) -> None:
+    def _read_block(self, block: abc_file.Block) -> Tune | None:
+        """The tune, unless it is left out."""
         if reason := self.exclude(block):
             self._drop(block, block.line, reason)
-            return
+            return None
         try:
             tune = from_abc(block)
             tune = replace(tune, rhythm=tune.rhythm or find_printed_dance(block))
         except AbcSyntaxError as error:
             self._drop(block, error.line, error.reason)
-            return
+            return None
         first = self.found.setdefault(tune.tokens, tune)
         if first is tune:
             self._place(block.source, tune.remarks)
-            return
+            return tune
         where = f"{Path(first.source).name}:{first.line}"
         self._drop(block, block.line, f"the same music as an earlier tune ({where})")
+        return None
 
     def _drop(self, block: abc_file.Block, line: int, reason: str) -> None:
         self.dropped.append(SkippedTune(block.source, line, block.title, reason))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
 from torch import Tensor
@@ -63,19 +63,17 @@ def find_bar_starts(tokens: Sequence[str]) -> list[int]:
     return [0, *(place for place, token in enumerate(tokens, 1) if _is_bar_line(token))]
 
 
-def read_named_tunes(path: StrPath | None, vocabulary: Vocabulary) -> list[NamedSequence]:
+def read_named_tunes(path: StrPath | None, vocabulary: Vocabulary) -> Iterator[NamedSequence]:
     """The tunes of a file or folder of ABC, or of the printed collections for None, as a model
-    with that vocabulary reads them.
+    with that vocabulary reads them; files are read as far as is asked for.
 
     Raises:
         TuneError: no tune could be read, or music21 is missing (for the collections).
     """
-    tunes = collections.load_collections(path).tunes
     spelling = ModelTokens.of_vocabulary(vocabulary)
-    return [
-        NamedSequence(tune.title or f"tune {number}", spelling.encode(tune.tokens, tune.rhythm))
-        for number, tune in enumerate(tunes)
-    ]
+    for number, tune in enumerate(collections.iterate_collections(path)):
+        tokens = spelling.encode(tune.tokens, tune.rhythm)
+        yield NamedSequence(tune.title or f"tune {number}", tokens)
 
 
 def _matches_vocabulary(vocabulary: Vocabulary) -> bool:

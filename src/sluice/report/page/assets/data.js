@@ -10,19 +10,22 @@ async function inflate(text) {
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
-// Every packed tensor of the payload gets its bytes; this is the only part that waits.
+// Every packed tensor of the payload gets its bytes, every packed text its text; this is the only part that waits.
 async function inflateAll(value) {
   if (value === null || typeof value !== "object") return;
   if (typeof value.data === "string" && value.shape) {
     value.bytes = await inflate(value.data);
     delete value.data;
+  } else if (typeof value.zip === "string") {
+    value.text = new TextDecoder().decode(await inflate(value.zip));
+    delete value.zip;
   } else await Promise.all(Object.values(value).map(inflateAll));
 }
 
-// Numbers of 16 bits: all low bytes, then all high ones. On a logarithmic scale code 0 is 0.
-function unpack({ bytes, low, high, log }) {
+// Numbers of at most 16 bits: all low bytes, then all high ones. On a logarithmic scale code 0 is 0.
+function unpack({ bytes, low, high, log, steps = 65535 }) {
   const count = bytes.length / 2, values = log ? new Float64Array(count) : new Float32Array(count);
-  const from = log ? Math.log(low) : low, scale = log ? (Math.log(high) - from) / log : (high - low) / 65535;
+  const from = log ? Math.log(low) : low, scale = log ? (Math.log(high) - from) / log : (high - low) / steps;
   for (let k = 0; k < count; k++) {
     const code = bytes[k] | (bytes[count + k] << 8);
     values[k] = !log ? from + scale * code : code ? Math.exp(from + scale * (code - 1)) : 0;

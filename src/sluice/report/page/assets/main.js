@@ -3,7 +3,8 @@ await inflateAll(DATA);
 const byId = (id) => document.getElementById(id), shared = createShared(DATA.axes), dark = matchMedia("(prefers-color-scheme: dark)");
 const models = [DATA, ...(DATA.beside ? [DATA.beside] : [])].map((data, k) => {
   const root = byId("model").content.cloneNode(true).firstElementChild;
-  if (k) for (const figure of root.querySelectorAll(".unit")) figure.innerHTML = figure.innerHTML.replaceAll(/(id="|href="#|url\(#)/g, `$1m${k}-`);
+  // Ids stand once in a page.
+  part(root, "units").innerHTML = k ? DATA.figures.text.replaceAll(/(id="|href="#|url\(#)/g, `$1m${k}-`) : DATA.figures.text;
   return { root, data, state: createState(shared, data) };
 });
 

@@ -1,8 +1,16 @@
 // Units that are active over a span, and other places of the data where they are (Strobelt et al. 2018, LSTMVis).
 const MATCHES = 8, AROUND = 6;
 
-// How many thresholds each unit reaches at each step: rows of units.
-const reached = (packed) => ({ v: packed.bytes, width: packed.shape[1] });
+// How many thresholds each unit reaches at each step: rows of units, which are stored unit after unit.
+const reachedOnce = new WeakMap();
+function reached(packed) {
+  if (!reachedOnce.has(packed)) {
+    const [rows, width] = packed.shape, v = new Uint8Array(rows * width);
+    for (let u = 0; u < width; u++) for (let t = 0; t < rows; t++) v[t * width + u] = packed.bytes[u * rows + t];
+    reachedOnce.set(packed, { v, width });
+  }
+  return reachedOnce.get(packed);
+}
 
 // The units, as columns, that reach a level at every step of a span.
 function activeColumns({ v, width }, start, stop, level) {

@@ -32,7 +32,7 @@ function mountUnit(root, data, state) {
         el("td", { class: "n", "data-value": name }, number(valueAt(place, name, unit, step))),
         el("td", { class: "n" }, number(place.values[name].mean[step]))))));
     for (const figure of figures) {
-      figure.hidden = figure.dataset.cell !== place.cell;
+      figure.hidden = figure.dataset.cell !== place.figure;
       if (!figure.hidden) fillSketch(figure, state);
     }
   });
@@ -58,8 +58,8 @@ function fillSketch(figure, state) {
   const mark = "-sketch-label-";
   for (const old of figure.querySelectorAll("text.live")) old.remove();
   for (const label of figure.querySelectorAll(`g[id*="${mark}"]`)) {
-    const [name, before] = label.id.slice(label.id.indexOf(mark) + mark.length).split(" "), step = state.step - (before ? 1 : 0);
-    if (!(name in state.place.values) || step < 0) continue;
+    const [name, before] = label.id.slice(label.id.indexOf(mark) + mark.length).split(" "), step = state.step + (before ? (state.place.reverse ? 1 : -1) : 0);
+    if (!(name in state.place.values) || step < 0 || step >= state.place.values[name].mean.length) continue;
     const value = valueAt(state.place, name, state.unit, step), box = label.getBBox();
     if (value === undefined || !box.width) continue;
     label.ownerSVGElement.append(el("text", { class: "live", x: box.x, y: box.y - 3 }, value.toFixed(2)));
