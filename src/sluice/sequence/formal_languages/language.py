@@ -214,20 +214,20 @@ class FormalLanguage:
         return states
 
     @cached_property
-    def _known(self) -> dict[Hashable, dict[str, Hashable]]:
+    def _successors(self) -> dict[Hashable, dict[str, Hashable]]:
         return {}
 
     def _follow(self, state: Hashable) -> dict[str, Hashable]:
         """What is remembered after each symbol; kept, since words meet the same states often."""
-        if state not in self._known:
-            if len(self._known) >= _MOST_KNOWN:
-                self._known.clear()
+        if state not in self._successors:
+            if len(self._successors) >= _MOST_KNOWN:
+                self._successors.clear()
             advance = self.advance
-            self._known[state] = {
+            self._successors[state] = {
                 symbol: None if state is None else advance(state, symbol)
                 for symbol in self.alphabet
             }
-        return self._known[state]
+        return self._successors[state]
 
     def _show(self, state: Hashable) -> Output:
         return False if state is None else self.show(state)
