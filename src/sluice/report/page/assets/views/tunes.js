@@ -42,13 +42,18 @@ function drawScore(data, state, words) {
   // The picture is a page; its margins, and the room of a title that tokens do not have, are cut off.
   const cut = () => {
     const ground = svg.querySelector("rect");
+    const back = svg.getScreenCTM().inverse(), corners = [...svg.querySelectorAll(".system, .pgHead text, .pgHead path, svg > g > path")].map((part) => part.getBoundingClientRect()).filter(({ width }) => width)
+      .flatMap(({ left, right, top, bottom }) => [new DOMPoint(left, top), new DOMPoint(right, bottom)]).map((point) => point.matrixTransform(back));
+    if (!corners.length) return;
     ground?.remove();
-    const area = svg.getBBox();
-    if (!area.width) return;
     isCut = true;
-    const [x, y, width, height] = [area.x - 12, area.y - 30, area.width + 24, area.height + 42].map(Math.round);
+    // The picture within is as large as the one around it, unless its size is said.
+    const whole = svg.viewBox.baseVal;
+    for (const inner of svg.querySelectorAll("svg")) for (const side of ["width", "height"]) inner.setAttribute(side, whole[side]);
+    const [left, right, top, bottom] = [Math.min(...corners.map(({ x }) => x)), Math.max(...corners.map(({ x }) => x)), Math.min(...corners.map(({ y }) => y)), Math.max(...corners.map(({ y }) => y))];
+    const [x, y, width, height] = [left - 14, top - 12, right - left + 28, bottom - top + 26].map(Math.round);
     svg.setAttribute("viewBox", `${x} ${y} ${width} ${height}`);
-    svg.prepend(el("rect", { x, y, width, height, fill: "#fff", stroke: "none" }));
+    svg.prepend(el("rect", { x, y, width, height, style: "fill:#fff;stroke:none" }));
   };
   const show = () => {
     const step = state.stepOf(axis), found = signs.find((one) => one.first <= step && step < one.stop);
