@@ -40,14 +40,8 @@ def test_pictures_of_examples(
     example("state_machine").main(tmp_path, updates=(1, 1, 30, 1))
     assert "trained on n up to 10" in capsys.readouterr().out
     headers = {path.name: path.read_bytes()[:8] for path in tmp_path.iterdir()}
-<<<<<<< HEAD
-    assert {*headers, "looking.png", "watching.png"} == {
-        path.name for path in PICTURES.glob("*.png")
-    }
-=======
-    looks = {"looking.png", "looking-series.png", "looking-attention.png"}
+    looks = {"looking.png", "looking-series.png", "looking-attention.png", "watching.png"}
     assert {*headers, *looks} == {path.name for path in PICTURES.glob("*.png")}
->>>>>>> main
     assert set(headers.values()) == {b"\x89PNG\r\n\x1a\n"}
 
 
