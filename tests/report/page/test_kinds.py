@@ -269,3 +269,23 @@ def test_text_is_for_models_of_text(tmp_path: Path) -> None:
     message = sentence(run("look", path, "--text", "the", "--out", tmp_path / "x.html"))
     assert "--text is for models of text, but this is a Classifier" in message
     assert "columns x, y" in message
+
+
+def test_numbers_that_the_loss_cannot_hold(tmp_path: Path) -> None:
+    path, _ = save_forecaster(tmp_path)
+    file, head = tmp_path / "big.csv", "when,temperature,load\n"
+    file.write_text(head + "".join(f"2025-01-0{d},1,{9 if d < 4 else 3}e38\n" for d in range(1, 7)))
+    out = ("--out", tmp_path / "x.html")
+    message = sentence(run("look", path, file, *out))
+    assert "column 'load' at step 0 of series big is infinite, or beyond 3.4e38" in message
+    rows = [f"2025-01-{d:02},1,{3e38 if d == 8 else 400}\n" for d in range(1, 12)]
+    file.write_text(head + "".join(rows))
+    assert re.search(r"the loss at step \d is inf", sentence(run("look", path, file, *out)))
+
+
+def test_a_text_of_which_nothing_is_known(tmp_path: Path) -> None:
+    path, _ = save_text(tmp_path, "words")
+    message = sentence(run("look", path, "--text", "alpha beta", "--out", tmp_path / "x.html"))
+    assert "the model knows none of the 2 words of this text" in message
+    facts = load_inputs(path, text="Tyger tree").facts
+    assert facts["unknown tokens"] == "1 of 3, read as [UNK]"

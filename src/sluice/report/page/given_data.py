@@ -225,9 +225,20 @@ def _add_forecast(
         )
     if targets is None or targets[0].dim() != 2 or not targets[0].is_floating_point():
         return series
+    if _are_next_steps(inputs, targets):
+        wanted = tuple(names.output_names or series.columns)
+        return SeriesView(series.columns, series.values, targets=wanted, horizon=1, ahead=1)
     width = targets[0].shape[1]
     wanted = tuple(names.output_names or (f"output {k}" for k in range(width)))
     return SeriesView(series.columns, series.values, targets=wanted, horizon=1, ahead=0)
+
+
+def _are_next_steps(inputs: Sequence[Tensor], targets: Sequence[Tensor]) -> bool:
+    """Whether every target is the next input."""
+    return all(
+        one.shape == wanted.shape and len(one) > 1 and torch.equal(one[1:], wanted[:-1])
+        for one, wanted in zip(inputs, targets, strict=True)
+    )
 
 
 def _find_properties(
