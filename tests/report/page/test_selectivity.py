@@ -101,7 +101,10 @@ def judge(score: float, control: float, common: float | None) -> tuple[str, str]
 
 
 def test_what_a_layer_knows_is_said_where_the_probe_beats_its_control() -> None:
-    assert judge(0.93, 0.55, 0.6) == ("found", "read off the state: accuracy 0.93, its control 0.55")
+    assert judge(0.93, 0.55, 0.6) == (
+        "found",
+        "read off the state: accuracy 0.93, its control 0.55",
+    )
     lost = judge(0.4, 0.52, None)
     assert lost == ("not found", "not shown: R² 0.40 does not beat its control 0.52")
     verdict, words = judge(0.904, 0.55, 0.9)
