@@ -17,6 +17,8 @@ from reading import TEXT, learn
 from sluice.report import look
 from sluice.report.properties import text_properties
 
+MOST_HEIGHT = 1100
+
 
 def main(folder: Path, hidden: int = 24, updates: int = 300) -> None:
     """Write the page, and its picture, into ``folder``."""
@@ -41,17 +43,33 @@ def main(folder: Path, hidden: int = 24, updates: int = 300) -> None:
         print("no Chromium here, so no picture")
 
 
-def photograph(page: Path, picture: Path, chromium: str) -> None:
-    """A screenshot of the first part of a page, at the 34th step."""
+def photograph(
+    page: Path, picture: Path, chromium: str, step: int = 33, part: str = "", zooms: int = 0
+) -> None:
+    """A screenshot of the first part of a page, or of one section, at a step."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as play:
         browser = play.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         tab = browser.new_page(viewport={"width": 1200, "height": 1560}, color_scheme="light")
         tab.goto(page.resolve().as_uri())
-        tab.fill("#slider", "33")
+        tab.wait_for_selector("html[data-ready]")
+        tab.fill("#slider", str(step))
         tab.locator("#slider").blur()
-        tab.screenshot(path=picture)
+        for _ in range(zooms):
+            tab.click("#scrubber [data-part=in]")
+        if part:
+            box = tab.locator(f"[data-part={part}]").bounding_box()
+            height = min(MOST_HEIGHT, box["height"])
+            clip = {
+                "x": 0,
+                "y": box["y"] + tab.evaluate("scrollY"),
+                "width": 1200,
+                "height": height,
+            }
+            tab.screenshot(path=picture, clip=clip, full_page=True)
+        else:
+            tab.screenshot(path=picture)
         browser.close()
 
 

@@ -89,6 +89,40 @@ def test_a_sketch_is_animated_or_shows_recorded_values(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("arguments", "files"),
+    [
+        (("elman", "gru", "--output"), ["s.svg"]),
+        (("gru", "--unrolled", 3), ["s.svg"]),
+        (("elman", "--layers", 2, "--bidirectional", "--language", "de"), ["s.svg"]),
+        (("elman", "--reverse"), ["s.svg"]),
+        (("elman", "--strokes"), ["s-1.svg"]),
+        (("elman", "--blanks"), ["s-1.svg", "s-2.svg"]),
+    ],
+)
+def test_forms_of_sketches(arguments: tuple[object, ...], files: list[str], tmp_path: Path) -> None:
+    result = run("sketch", *arguments, "--out", tmp_path / "s.svg")
+    assert result.exit_code == 0, result.output
+    assert sorted(path.name for path in tmp_path.iterdir()) == files
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("lstm", "--series", "--unrolled", 3), "--series and --unrolled exclude each other"),
+        (("lstm", "gru", "--blanks"), "--blanks draws one cell, got 2: lstm, gru"),
+        (("lstm", "--unrolled", 3, "--reverse"), "--reverse does not apply to --unrolled"),
+        (("lstm", "--unrolled", 1), "2 to 9 steps in a row, got 1"),
+        (("lstm", "--layers", 9), "1 to 6 layers, got 9"),
+    ],
+)
+def test_forms_that_do_not_go_together(
+    arguments: tuple[object, ...], message: str, tmp_path: Path
+) -> None:
+    assert message in sentence(run("sketch", *arguments, "--out", tmp_path / "s.svg"))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
     ("cell", "out", "message"),
     [
         ("lstn", "a.svg", "cell must be one of atr, "),

@@ -54,10 +54,20 @@ def look(
         str,
         typer.Option(
             metavar="N|all",
-            help="Number of units to show per layer, those with the highest variance first.",
+            help="Number of units to show per layer: those that follow a property of the data, "
+            "then those with the highest variance.",
             rich_help_panel=_SHOWN,
         ),
     ] = "64",
+    beside: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="A second model, or another checkpoint of the same training, to show beside the "
+            "first on the same data.",
+            rich_help_panel=_SHOWN,
+        ),
+    ] = None,
     out: Annotated[
         Path, typer.Option(help="Output file, an HTML page.", rich_help_panel="Output")
     ] = Path("report.html"),
@@ -90,9 +100,14 @@ def look(
             disable=not console.is_terminal,
         ) as bar:
             task = bar.add_task("reading files", total=1.0)
-            chosen = load_inputs(checkpoint, data, text=text, sequence=sequence, stop=start + steps)
+            files = [checkpoint] if beside is None else [checkpoint, beside]
+            chosen = [
+                load_inputs(file, data, text=text, sequence=sequence, stop=start + steps)
+                for file in files
+            ]
             report = build_report(
-                chosen,
+                chosen[0],
+                beside=None if beside is None else chosen[1],
                 start=start,
                 steps=steps,
                 units=kept,

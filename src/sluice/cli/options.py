@@ -28,9 +28,18 @@ CellArgument = Annotated[
         autocompletion=complete_cell,
     ),
 ]
+CellsArgument = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="CELL...",
+        help="Cells: names such as lstm, or path/to/file.py:ClassName.",
+        autocompletion=complete_cell,
+    ),
+]
 CheckpointArgument = Annotated[
     Path, typer.Argument(metavar="CHECKPOINT", help="Model file, as written by `sluice train`.")
 ]
+LanguageName = Literal["en", "de"]
 Theme = Annotated[ThemeName, typer.Option(help="Colours of the picture.", rich_help_panel="Output")]
 Threads = Annotated[
     int | None,

@@ -66,8 +66,31 @@ USES: Mapping[str, Mapping[str, Usage]] = {
         "triton": Usage("--as triton", ("part",)),
     },
     "sketch": {
-        "plain": Usage("a sketch without --recording", ("series", "animate")),
-        "recording": Usage("a sketch of a recording", ("layer", "step", "sequence", "unit")),
+        "plain": Usage(
+            "a sketch without --recording",
+            (
+                "series",
+                "animate",
+                "strokes",
+                "blanks",
+                "unrolled",
+                "layers",
+                "bidirectional",
+                "output",
+                "reverse",
+                "language",
+            ),
+        ),
+        "several": Usage("several cells", ("output", "reverse", "language")),
+        "series": Usage("--series", ("series", "reverse", "language")),
+        "animate": Usage("--animate", ("animate", "reverse", "language")),
+        "strokes": Usage("--strokes", ("strokes", "output", "language")),
+        "blanks": Usage("--blanks", ("blanks", "output", "language")),
+        "unrolled": Usage("--unrolled", ("unrolled", "output", "language")),
+        "stack": Usage("a stack of layers", ("layers", "bidirectional", "output", "language")),
+        "recording": Usage(
+            "a sketch of a recording", ("layer", "step", "sequence", "unit", "reverse")
+        ),
     },
     "compare": {
         "one cell": Usage("a single cell", ("gate_init",)),

@@ -6,7 +6,10 @@ matplotlib comes with the extra ``plots``; every picture begins with `create_fig
 from __future__ import annotations
 
 import io
-from contextlib import AbstractContextManager
+import logging
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,7 +44,14 @@ def use_rc_settings() -> AbstractContextManager[None]:
         from matplotlib import rc_context
     except ImportError:
         raise MissingExtraError("matplotlib", "plots") from None
-    return rc_context({"mathtext.fontset": "cm", "svg.fonttype": "path", "svg.hashsalt": "sluice"})
+    return rc_context(
+        {
+            "mathtext.fontset": "cm",
+            "svg.fonttype": "path",
+            "svg.hashsalt": "sluice",
+            "pdf.fonttype": 42,
+        }
+    )
 
 
 def parse_format(path: StrPath) -> str:
@@ -53,17 +63,53 @@ def parse_format(path: StrPath) -> str:
     return ending
 
 
+@contextmanager
+def _quiet_fonts() -> Iterator[None]:
+    """Without fontTools' remarks on the dates of the fonts that a PDF embeds."""
+    log = logging.getLogger("fontTools")
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        log.setLevel(level)
+
+
 def encode_figure(fig: Figure, ending: str) -> bytes:
     """A figure's bytes in one of `FORMATS`, without dates or names that change."""
     content = io.BytesIO()
     dated = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {}}[ending]
-    with use_rc_settings():
+    with use_rc_settings(), _quiet_fonts():
         fig.savefig(
             content,
             format=ending,
             metadata=dated,
             dpi=min(_FINEST, max(_COARSEST, _WIDE / fig.get_figwidth())),
         )
+    return _shorten_paths(content.getvalue()) if ending == "svg" else content.getvalue()
+
+
+def _shorten_paths(svg: bytes) -> bytes:
+    """An SVG whose paths are given to a hundredth of a point."""
+
+    def shorten(path: re.Match[bytes]) -> bytes:
+        return re.sub(rb"(\.\d\d)\d+", rb"\1", path[0])
+
+    return re.sub(rb' d="[^"]*"', shorten, svg)
+
+
+def encode_pages(figures: Sequence[Figure]) -> bytes:
+    """Figures as the pages of one PDF, without dates."""
+    from matplotlib.backends.backend_pdf import PdfPages
+
+    content = io.BytesIO()
+    with (
+        use_rc_settings(),
+        _quiet_fonts(),
+        PdfPages(content, metadata={"CreationDate": None}) as pages,
+    ):
+        for fig in figures:
+            pages.savefig(fig)
     return content.getvalue()
 
 

@@ -208,7 +208,9 @@ def memory_capacity(
     return correlation(predict(x[cut:], weights), delayed[cut:]).square()
 
 
-def memory_length(influence: Tensor, threshold: float = 0.01) -> Tensor:
+def memory_length(
+    influence: Tensor, threshold: float = 0.01, steps: Tensor | None = None
+) -> Tensor:
     """How many steps back an input still matters.
 
     For every step τ the greatest lag τ − t at which the influence is at least ``threshold`` times
@@ -217,8 +219,9 @@ def memory_length(influence: Tensor, threshold: float = 0.01) -> Tensor:
 
     Args:
         influence: Row τ, column t: what `connectivity` or `gradients_per_loss` gives,
-            ``(steps, time, batch)``, square.
+            ``(steps, time, batch)``, square unless ``steps`` are given.
         threshold: The share of the greatest influence that still counts, above 0, at most 1.
+        steps: Which step τ each row is of, ``(steps,)``, int64, where there is not a row for each.
 
     Returns:
         ``(steps, batch)``, int64, in steps; −1 where nothing has any influence.
@@ -232,19 +235,21 @@ def memory_length(influence: Tensor, threshold: float = 0.01) -> Tensor:
         >>> memory_length(influence).squeeze(-1)
         tensor([0, 1, 1])
     """
-    if influence.dim() != 3 or influence.shape[0] != influence.shape[1]:
+    is_cube = influence.dim() == 3
+    rows = len(steps) if steps is not None else influence.shape[1] if is_cube else 0
+    if not is_cube or influence.shape[0] != rows:
         raise ValueError(
-            "influence must be (steps, time, batch) with as many rows as columns, got "
-            f"{tuple(influence.shape)}"
+            "influence must be (steps, time, batch) with as many rows as columns, or as there are "
+            f"steps, got {tuple(influence.shape)}"
         )
     require_numbers(influence, "influence")
     if not len(influence) or bool((influence < 0).any()):
         raise ValueError("influence must have steps, and be norms, none of them negative")
     if not 0 < threshold <= 1:
         raise ValueError(f"threshold must be above 0 and at most 1, got {threshold}")
-    steps = torch.arange(len(influence), device=influence.device)
+    times = torch.arange(influence.shape[1], device=influence.device)
     influence = influence.double()
-    lags = (steps[:, None] - steps).unsqueeze(-1)
+    lags = ((times if steps is None else steps)[:, None] - times).unsqueeze(-1)
     known = torch.where(lags >= 0, influence, 0)
     matters = (known >= threshold * known.amax(1, keepdim=True)) & (known > 0)
     return torch.where(matters, lags, -1).amax(dim=1)

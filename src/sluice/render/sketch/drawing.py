@@ -11,9 +11,9 @@ from sluice.render.sketch.boxes import Box
 from sluice.render.sketch.captions import build_captions
 from sluice.render.sketch.layout import Layout, build_layout
 from sluice.render.sketch.legend import Legend
+from sluice.render.sketch.output_layer import OutputLayer
 from sluice.render.sketch.page import MARGIN, Page, measure_unit
 from sluice.render.sketch.placement import POINTS, TRACK
-from sluice.render.sketch.readout import Readout
 from sluice.render.sketch.shades import Shades
 from sluice.render.sketch.unit import UnitDrawing
 from sluice.render.sketch.wire_values import WireValues
@@ -128,13 +128,13 @@ class Drawing:
         language: str = "en",
     ) -> None:
         """``lines`` is how many lines of equations there is to be room for."""
-        self.readout = Readout.beside(layout) if output else None
-        if self.readout:
-            layout = self.readout.extend_ends(layout)
+        self.output_layer = OutputLayer.beside(layout) if output else None
+        if self.output_layer:
+            layout = self.output_layer.extend_ends(layout)
         self.layout, self.theme, self.title = layout, shades.theme, title
         area = measure_unit(layout)
-        if self.readout:
-            area = area.join(self.readout.box)
+        if self.output_layer:
+            area = area.join(self.output_layer.box)
         right, top = area.right, area.top
         if title:
             width = measure_words(title, POINTS * _TITLE)[0] / TRACK
@@ -161,8 +161,8 @@ class Drawing:
 
     def draw_unit(self) -> None:
         """The unit, and the output layer if there is one."""
-        if self.readout:
-            self.readout.draw(self.pen, self.unit.shades)
+        if self.output_layer:
+            self.output_layer.draw(self.pen, self.unit.shades)
         self.unit.draw_unit()
 
     def draw_captions(self, lines: list[str], first: int = 0, step: int = 0) -> None:

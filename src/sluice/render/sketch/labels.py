@@ -302,7 +302,7 @@ def _iterate_wire_boxes(wire: Wire) -> Iterator[Box]:
 def _iterate_candidates(size: Box, wires: list[Wire]) -> Iterator[tuple[Box, str]]:
     """Places beside wires, from where they begin on; then places further away from them."""
     for away in (0.0, 1.2):
-        aside, above = size.right + 0.3 + away, size.top + 0.25 + away
+        aside, above = size.right + 0.4 + away, size.top + 0.25 + away
         for wire in wires:
             for (x, y), (u, v) in pairwise(wire.points):
                 length = abs(u - x) + abs(v - y)

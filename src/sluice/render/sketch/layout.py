@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import pairwise
@@ -15,8 +15,8 @@ from sluice.render.sketch.coordinates import Room, assign_coordinates
 from sluice.render.sketch.elements import ElementTable, Net
 from sluice.render.sketch.labels import Label, Surroundings, place_labels
 from sluice.render.sketch.placement import Placement, place_elements
-from sluice.render.sketch.routing import NoRouteError, Router, Wire, WireRequest
-from sluice.render.sketch.search import Point, SearchBudget, SearchLimitError, move
+from sluice.render.sketch.routing import NoRouteError, Router, Wire, WireRequest, trace_points
+from sluice.render.sketch.search import Point, SearchBudget, SearchLimitError
 
 _MOST_NODES = 120
 """How many computing nodes a cell has at most for a sketch of each operation."""
@@ -129,19 +129,10 @@ def find_branches(wires: list[Wire]) -> dict[Point, int]:
     """The points where a value branches, and the step that reveals the third of its arms."""
     arms: dict[tuple[Net, Point], dict[Point, int]] = {}
     for wire in wires:
-        for here, there in _iterate_tracks(wire):
+        for here, there in pairwise(trace_points(wire)):
             for point, neighbour in ((here, there), (there, here)):
                 known = arms.setdefault((wire.net, point), {})
                 known[neighbour] = min(known.get(neighbour, wire.step), wire.step)
     return {
         point: sorted(steps.values())[2] for (_, point), steps in arms.items() if len(steps) > 2
     }
-
-
-def _iterate_tracks(wire: Wire) -> Iterator[tuple[Point, Point]]:
-    """Every piece of a wire from one point of the grid to the next."""
-    for (x, y), (u, v) in pairwise(wire.points):
-        direction = ((u > x) - (u < x), (v > y) - (v < y))
-        for k in range(abs(u - x) + abs(v - y)):
-            here = (x + k * direction[0], y + k * direction[1])
-            yield here, move(here, direction)

@@ -31,10 +31,11 @@ def measure_unit(layout: Layout) -> Box:
     """What a unit covers with its labels and the ends of its lines."""
     box, labels = layout.box, [label.box for label in layout.labels]
     ends = [point for wire in layout.wires for point in wire.points]
-    tips = [wire.points[-1][0] + 1.2 for wire in layout.wires if wire.arrow]
+    outgoing = [wire.points[-1][0] for wire in layout.wires if wire.arrow]
+    tips = [x + (1.2 if x > box.left else -1.2) for x in outgoing]
     return Box(
-        min([box.left, *(label.left for label in labels), *(x - 0.2 for x, _ in ends)]),
+        min([box.left, *(label.left for label in labels), *(x - 0.2 for x, _ in ends), *tips]),
         min([box.bottom, *(label.bottom for label in labels), *(y - 0.2 for _, y in ends)]),
-        max([box.right, *(label.right for label in labels), *tips]),
+        max([box.right, *(label.right for label in labels), *(x + 0.2 for x, _ in ends), *tips]),
         max([box.top, *(label.top for label in labels)]),
     )

@@ -31,23 +31,27 @@ WORD_FONT = "DejaVu Sans"
 class Pen:
     """Draws on a figure's axes, all places counted from ``origin``.
 
+    ``scale`` is that of letters and widths of lines, where the axes show a sketch smaller.
     ``zorder_offset`` raises what is drawn above what was drawn before; the ids of all that is
     drawn begin with ``id_prefix``, if there is one.
     """
 
-    def __init__(self, axes: Axes, theme: Theme, origin: Place = (0.0, 0.0)) -> None:
-        self.axes, self.theme, self.origin = axes, theme, origin
+    def __init__(
+        self, axes: Axes, theme: Theme, origin: Place = (0.0, 0.0), scale: float = 1.0
+    ) -> None:
+        self.axes, self.theme, self.origin, self.scale = axes, theme, origin, scale
         self.zorder_offset = 0
         self.id_prefix: str | None = None
         self._id_count = 0
 
     def at(self, x: float, y: float) -> Pen:
         """A pen on the same axes whose places are counted from (x, y) of this one's."""
-        return Pen(self.axes, self.theme, (self.origin[0] + x, self.origin[1] + y))
+        return Pen(self.axes, self.theme, (self.origin[0] + x, self.origin[1] + y), self.scale)
 
     def register(self, artist: _Artist, step: int) -> _Artist:
         """Mark an artist with its step, and raise it by `zorder_offset`."""
         artist.set_zorder(artist.get_zorder() + self.zorder_offset)
+        artist.set_clip_on(False)
         if self.id_prefix is not None:
             self._id_count += 1
             artist.set_gid(f"{self.id_prefix}-{step}-{self._id_count}")
@@ -70,7 +74,7 @@ class Pen:
         from matplotlib.lines import Line2D
 
         xs, ys = zip(*(self._move(x, y) for x, y in _round_corners(points, sharp)), strict=True)
-        line = Line2D(xs, ys, color=colour, zorder=order, linewidth=width, **style)
+        line = Line2D(xs, ys, color=colour, zorder=order, linewidth=width * self.scale, **style)
         line.set_solid_capstyle("round")
         line.set_solid_joinstyle("round")
         return self.register(self.axes.add_line(line), step)
@@ -121,7 +125,11 @@ class Pen:
         from matplotlib.patches import Ellipse, FancyBboxPatch
 
         x, y = self._move(x, y)
-        style: dict[str, Any] = {"facecolor": fill, "edgecolor": edge, "linewidth": width}
+        style: dict[str, Any] = {
+            "facecolor": fill,
+            "edgecolor": edge,
+            "linewidth": width * self.scale,
+        }
         style["zorder"] = order
         if kind == "circle" and half == tall:
             return self.register(
@@ -151,7 +159,7 @@ class Pen:
         x, y = self._move(x, y)
         style = {"va": "center", "zorder": 6, **style}
         return self.register(
-            self.axes.text(x, y, text, color=colour, size=size, ha=ha, **style), step
+            self.axes.text(x, y, text, color=colour, size=size * self.scale, ha=ha, **style), step
         )
 
 

@@ -6,7 +6,7 @@ and cross only at right angles. A new wire may branch from any earlier wire of t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -231,7 +231,7 @@ class Router:
         """The corners of a value's whole way, from the middle of one part to that of the other."""
         while (request.net, path[0]) in self.predecessors:
             path = [self.predecessors[request.net, path[0]], *path]
-        points = _find_corners(path)
+        points = find_corners(path)
         source = self.ports.get(path[0])
         if source is not None:
             points.insert(0, (source.x, source.y))
@@ -322,10 +322,19 @@ def _routing_order(request: WireRequest) -> tuple[bool, bool, bool, int]:
     return not request.is_straight, moved, not joined, -request.distance
 
 
-def _find_corners(path: list[Point]) -> list[Point]:
+def find_corners(path: list[Point]) -> list[Point]:
     """Only the ends and corners of a way."""
     kept = [path[0]]
     for before, here, after in zip(path, path[1:], path[2:], strict=False):
         if (after[0] - here[0], after[1] - here[1]) != (here[0] - before[0], here[1] - before[1]):
             kept.append(here)
     return [*kept, path[-1]]
+
+
+def trace_points(wire: Wire) -> Iterator[Point]:
+    """Every point of the grid on a wire's way."""
+    yield wire.points[0]
+    for (x, y), (u, v) in pairwise(wire.points):
+        direction = ((u > x) - (u < x), (v > y) - (v < y))
+        for k in range(1, abs(u - x) + abs(v - y) + 1):
+            yield x + k * direction[0], y + k * direction[1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from sluice.render.sketch.elements import Net
@@ -20,7 +21,8 @@ from sluice.render.sketch.layout import Layout
 from sluice.render.sketch.norm_bars import BAR_TALL, NormBar, find_norm_bars
 from sluice.render.sketch.pen import Pen, Place
 from sluice.render.sketch.placement import ELEMENT_SCALE, POINTS, ElementPosition
-from sluice.render.sketch.routing import Wire
+from sluice.render.sketch.routing import Wire, find_corners, trace_points
+from sluice.render.sketch.search import Point
 from sluice.render.sketch.shades import Shades
 from sluice.render.sketch.wire_values import WireValues
 
@@ -60,6 +62,7 @@ class UnitDrawing:
 
     def draw_unit(self) -> None:
         """Wires, dots, parts and labels."""
+        self._drawn: dict[object, set[tuple[Point, Point]]] = {}
         for wire in sorted(self.layout.wires, key=self._order_wire):
             if not self.shades.is_hidden(wire.step):
                 self._draw_wire(wire)
@@ -81,10 +84,25 @@ class UnitDrawing:
 
     def _draw_wire(self, wire: Wire) -> None:
         head = find_head(wire, self._spots.get(wire.points[-1]), self.layout.dots)
-        points: list[Place] = [*wire.points[:-1], head.end] if head else [*wire.points]
+        points: list[Place] = list(self._skip_drawn(wire))
+        if head:
+            points[-1] = head.end
         self._draw_line(wire, points)
         if head is not None:
             self.pen.draw_head(head.tip, head.direction, self.shades.ink(wire.step), wire.step)
+
+    def _skip_drawn(self, wire: Wire) -> list[Point]:
+        """A wire from where it leaves what is drawn of its value already, as strongly."""
+        strength = self.shades.order(wire.step), self.shades.current == wire.step
+        way = list(trace_points(wire))
+        known = self._drawn.setdefault(
+            (wire.net, strength, self.pen.id_prefix and wire.step), set()
+        )
+        start = 0
+        while start + 2 < len(way) and (way[start], way[start + 1]) in known:
+            start += 1
+        known |= set(pairwise(way))
+        return find_corners(way[start:])
 
     def _draw_line(self, wire: Wire, points: list[Place]) -> None:
         step, shades = wire.step, self.shades

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from sluice.equations.graph import Graph
 from sluice.files import StrPath, write_atomically
+from sluice.report.page.beside import (
+    name_models,
+    require_same_axes,
+    require_same_data,
+    require_same_outputs,
+)
 from sluice.report.page.cell_figure import build_cell_figure, name_figure
 from sluice.report.page.forward import (
     ROWS,
@@ -70,6 +77,7 @@ def look(
     forward: Forward | None = None,
     loss: LossFunction | None = None,
     batch_first: bool = False,
+    beside: nn.Module | None = None,
     title: str = "",
 ) -> Report:
     """A report on what a recurrent model does inside while it reads: one page, in itself complete.
@@ -106,6 +114,8 @@ def look(
         loss: ``loss(outputs, targets)`` of one sequence without its batch, both cut to the steps
             read: a tensor with the loss of each step, ``(time,)``, or a single number.
         batch_first: Whether batches are ``(batch, time, …)``.
+        beside: A second model, or another checkpoint of the same training, that is shown beside the
+            first on the same data, with their differences.
         title: The heading.
 
     Returns:
@@ -113,7 +123,8 @@ def look(
 
     Raises:
         ReportError: no recurrent layer, nothing to read, too much of it, NaN or infinity; names
-            that are not as many as what they name; a loss of another shape.
+            that are not as many as what they name; a loss of another shape; a second model whose
+            outputs are others.
         ValueError: a layer of torch's could not be converted.
 
     Example:
@@ -135,7 +146,8 @@ def look(
         loss=loss,
         batch_first=batch_first,
     )
-    return build_report(given, sequence, start, steps, units, title=title)
+    other = None if beside is None else replace(given, model=beside)
+    return build_report(given, sequence, start, steps, units, title=title, beside=other)
 
 
 def build_report(
@@ -146,16 +158,61 @@ def build_report(
     units: int | None = UNITS,
     *,
     title: str = "",
+    beside: ReportInputs | None = None,
     on_progress: ProgressCallback = lambda step, fraction: None,
 ) -> Report:
-    """The report on `inputs`; see `look`."""
+    """The report on `inputs`, and on those of a second model ``beside`` them; see `look`."""
     began = time.perf_counter()
-    stop = _check_window(inputs, sequence, start, steps)
+    given = [inputs] if beside is None else [inputs, beside]
+    window = start, _check_window(inputs, sequence, start, steps)
+    parts = list[_ModelPart]()
+    for k, one in enumerate(given):
+        if k:
+            require_same_data(inputs, one, sequence, window[1])
+
+        def share(step: str, fraction: float, k: int = k) -> None:
+            on_progress(step, (k + fraction) / len(given))
+
+        parts.append(_build_part(one, sequence, window, units, share))
+    facts = [part.facts for part in parts]
+    facts[0]["created in"] = f"{time.perf_counter() - began:.1f} s"
+    data, cells = parts[0].data, parts[0].cells
+    if beside is not None:
+        require_same_outputs(*(part.outputs for part in parts))
+        require_same_axes(data, parts[1].data)
+        names = name_models(inputs, beside)
+        for part, name, lines in zip(parts, names, facts, strict=True):
+            part.data["about"] = {"name": name, "facts": lines}
+        data, cells = {**data, "beside": parts[1].data}, {**cells, **parts[1].cells}
+    name = inputs.names[sequence] if inputs.names else f"sequence {sequence}"
+    head: PageHead = {"title": title or name, "facts": {} if beside is not None else facts[0]}
+    figures = [build_cell_figure(*one) for one in cells.values()]
+    return Report(render_page(head, figures, data), data)
+
+
+@dataclass(frozen=True)
+class _ModelPart:
+    """What a page says of one model; its cells by the names of their figures, and whether these are
+    of a reverse direction."""
+
+    data: dict[str, object]
+    facts: dict[str, str]
+    cells: dict[str, tuple[Graph, bool]]
+    outputs: int
+
+
+def _build_part(
+    inputs: ReportInputs,
+    sequence: int,
+    window: tuple[int, int],
+    units: int | None,
+    on_progress: ProgressCallback,
+) -> _ModelPart:
     with torch.enable_grad():
         on_progress("opening the model", 0.0)
         ours = prepare_model(inputs)
         on_progress("reading", 0.05)
-        seen = run_forward(ours, sequence, start, stop)
+        seen = run_forward(ours, sequence, *window)
         ours = number_labels(ours, seen.outputs.shape[-1])
         graphs = {
             place: layer.cell.graph for place, (layer, _) in collect_layers(seen.tape).items()
@@ -165,15 +222,12 @@ def build_report(
         found = _measure(ours, seen, more, sequence, states, on_progress)
     on_progress("drawing", 0.9)
     data = build_payload(ours, seen, more, found, sequence, units)
+    facts = _list_facts(inputs, seen, more.lengths, sequence)
     distinct = {
         name_figure(layer.cell.graph, recorded.is_reverse): (layer.cell.graph, recorded.is_reverse)
         for layer, recorded in collect_layers(seen.tape).values()
     }
-    head = _build_head(inputs, seen, more.lengths, sequence, title)
-    head["facts"]["created in"] = f"{time.perf_counter() - began:.1f} s"
-    return Report(
-        render_page(head, [build_cell_figure(*one) for one in distinct.values()], data), data
-    )
+    return _ModelPart(data, facts, distinct, seen.outputs.shape[-1])
 
 
 def _check_window(inputs: ReportInputs, sequence: int, start: int, steps: int) -> int:
@@ -215,9 +269,9 @@ def _measure(
     return Measurements(flowing, influence, memories, follow, shares)
 
 
-def _build_head(
-    inputs: ReportInputs, forward: ForwardRecord, lengths: Tensor, sequence: int, title: str
-) -> PageHead:
+def _list_facts(
+    inputs: ReportInputs, forward: ForwardRecord, lengths: Tensor, sequence: int
+) -> dict[str, str]:
     start, stop = forward.window
     name = inputs.names[sequence] if inputs.names else f"sequence {sequence}"
     layers = {
@@ -226,7 +280,7 @@ def _build_head(
         for place, (layer, recorded) in collect_layers(forward.tape).items()
     }
     count = sum(weight.numel() for weight in inputs.model.parameters())
-    facts = {
+    return {
         **layers,
         "parameters": f"{count:,}",
         **inputs.facts,
@@ -235,7 +289,6 @@ def _build_head(
         "data for unit selectivity": f"{int(lengths.sum()):,} steps of {len(lengths)} "
         f"sequence{'s' * (len(lengths) != 1)} (at most {ROWS:,})",
     }
-    return {"title": title or name, "facts": facts}
 
 
 def _describe_loss(inputs: ReportInputs, forward: ForwardRecord) -> str:

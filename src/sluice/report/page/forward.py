@@ -20,6 +20,7 @@ from sluice.report.page.first_input import RECURRENT, capture_first_input
 from sluice.report.page.inputs import Forward, ReportError, ReportInputs
 from sluice.report.page.label_chances import measure_label_chances
 from sluice.report.page.step_losses import (
+    MeasuredSequence,
     OutputKind,
     find_output_kind,
     measure_sequence,
@@ -148,7 +149,7 @@ def run_forward(inputs: ReportInputs, sequence: int, start: int, stop: int) -> F
         capture_attention(model) as attention,
     ):
         whole = measure_sequence(inputs, sequence, length)
-    _require_finite(inputs.model, tape, whole.outputs)
+    _require_finite(inputs.model, tape, whole)
     windows, axes = _find_axes(inputs, tape, (start, stop), length, len(inputs.inputs[sequence]))
     seen = whole.cut(stop)
     chances, steps = measure_label_chances(inputs, sequence, (start, stop), seen.outputs)
@@ -216,9 +217,15 @@ def _require_memory(model: nn.Module, steps: int) -> None:
         )
 
 
-def _require_finite(model: nn.Module, tape: Tape, outputs: Tensor) -> None:
-    fault = find_first_nonfinite(tape)
-    if fault is None and bool(outputs.isfinite().all()):
+def _require_finite(model: nn.Module, tape: Tape, seen: MeasuredSequence) -> None:
+    fault, losses = find_first_nonfinite(tape), seen.losses
+    if fault is None and bool(seen.outputs.isfinite().all()):
+        if losses is not None and not bool(losses.isfinite().all()):
+            step = int((~losses.isfinite()).flatten().nonzero()[0])
+            raise ReportError(
+                f"the loss at step {step} is {float(losses.detach().flatten()[step])}, though the "
+                "outputs are finite; look at its target"
+            )
         return
     where = str(fault) if fault else "the outputs are not finite, though all states are"
     bad = [name for name, weight in model.named_parameters() if not bool(weight.isfinite().all())]

@@ -114,7 +114,7 @@ def measure_rows(
             influences[here, : sizes.shape[1]] = sizes[:, :stop]
         if shares:
             _add_shares(forward, one, here, shares, states)
-    found = None if influences is None else _describe_influence(influences, rows, start, stop)
+    found = None if influences is None else _describe_influence(influences, rows, start)
     return found, {place: LossShares(rows - start, values) for place, values in shares.items()}
 
 
@@ -128,10 +128,9 @@ def _choose_outputs(forward: ForwardRecord) -> list[int]:
     return found
 
 
-def _describe_influence(values: Tensor, rows: Tensor, start: int, stop: int) -> Influence:
-    whole = values.new_zeros(stop, stop, 1)
-    whole[rows, :, 0] = values
-    back = {share: memory_length(whole, share)[rows, 0] for share in SHARES}
+def _describe_influence(values: Tensor, rows: Tensor, start: int) -> Influence:
+    whole = values.unsqueeze(-1)
+    back = {share: memory_length(whole, share, rows)[:, 0] for share in SHARES}
     return Influence(rows - start, values[:, start:], back)
 
 

@@ -23,10 +23,13 @@ _SCRIPTS = (
     "step.js",
     "heat.js",
     "flow.js",
+    "itemised.js",
     "memory.js",
     "selectivity.js",
     "matches.js",
+    "difference.js",
     "model.js",
+    "said.js",
     "scrubber.js",
 )
 _MAIN = "main.js"

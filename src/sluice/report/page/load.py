@@ -14,9 +14,11 @@ from sluice.report.page.forward import ROWS
 from sluice.report.page.inputs import ReportInputs
 from sluice.report.page.load_views import view_data
 from sluice.report.page.step_losses import reads_whole
-from sluice.sequence import Checkpoint
+from sluice.sequence import Checkpoint, DataError
 from sluice.sequence.data.ragged import Array
+from sluice.sequence.data.readers.tokenizers import UNKNOWN
 from sluice.sequence.models import Forecaster
+from sluice.sequence.vocabulary import END
 
 
 def load_inputs(
@@ -63,7 +65,7 @@ def load_inputs(
         viewed.properties,
         viewed.spans,
         [given.get_name(index) for index in indices],
-        _list_facts(checkpoint, path, given, targets),
+        _list_facts(checkpoint, path, given, inputs),
         view=viewed.view,
         output_names=viewed.output_names,
         loss_unit=checkpoint.loss_unit,
@@ -91,7 +93,7 @@ def _select_parts(
 
 
 def _list_facts(
-    checkpoint: Checkpoint, path: StrPath, data: ModelData, targets: list[Tensor]
+    checkpoint: Checkpoint, path: StrPath, data: ModelData, inputs: Sequence[Tensor]
 ) -> dict[str, str]:
     model = checkpoint.model
     facts = {"model": type(model).__name__, "weights": str(path), "data": data.source}
@@ -109,9 +111,28 @@ def _list_facts(
         facts["scale"] = "each input minus its mean, in deviations of the training data"
     if isinstance(checkpoint.metadata.get("validation"), float):
         facts["validation"] = f"{checkpoint.metadata['validation']:.3f} {checkpoint.loss_unit}"
+    if data.series is None and UNKNOWN in checkpoint.vocabulary:
+        facts |= _count_unknown(checkpoint, inputs)
     if data.note:
         facts["left out" if "skipped" in data.note else "note"] = data.note
     return facts
+
+
+def _count_unknown(checkpoint: Checkpoint, inputs: Sequence[Tensor]) -> dict[str, str]:
+    """How many tokens the vocabulary's unknown token stands for; refuses a text of nothing else."""
+    (number,) = checkpoint.vocabulary.encode([UNKNOWN])
+    counts = [int((ids == number).sum()) for ids in inputs]
+    if counts[0] and counts[0] >= int((inputs[0] > END).sum()):
+        raise DataError(
+            f"the model knows none of the {counts[0]} {checkpoint.vocabulary.unit} of this text; "
+            "give one like those it was trained on"
+        )
+    whole = sum(map(len, inputs))
+    return (
+        {"unknown tokens": f"{sum(counts):,} of {whole:,}, read as {UNKNOWN}"}
+        if sum(counts)
+        else {}
+    )
 
 
 def _shorten(names: Sequence[str], most: int = 12) -> str:

@@ -21,11 +21,15 @@ addEventListener("beforeprint", () => { themeBeforePrint = theme(); setTheme("li
 addEventListener("afterprint", () => setTheme(themeBeforePrint));
 
 byId("meanloss").textContent = DATA.loss === null ? "" : number(DATA.loss);
-byId("meanloss").parentElement.hidden = DATA.loss === null;
+byId("meanloss").parentElement.hidden = DATA.loss === null || models.length > 1;
 byId("models").replaceChildren(...models.map(({ root }) => root));
 models.forEach(({ root, data, state }) => mountModel(root, data, state));
+byId("models").classList.toggle("two", models.length === 2);
 if (models.length === 1) byId("scrubber").append(part(models[0].root, "choice"));
+else mountSwitch(byId("scrubber"), models);
 mountScrubber(byId("scrubber"), models, shared);
 models.forEach(({ data, state }) => chooseFirst(data, state));
+if (models.length === 2) mountDifference(byId("difference"), models, shared);
+mountSaid(byId("said"), models, shared);
 shared.start();
 document.documentElement.dataset.ready = "";

@@ -10,6 +10,11 @@ function mountModel(root, data, state) {
   });
   state.on(["place", "unit"], () => { unit.value = state.unit; });
 
+  if (data.about) {
+    part(root, "about").hidden = false;
+    part(root, "about-name").textContent = data.about.name;
+    part(root, "about-facts").replaceChildren(...Object.entries(data.about.facts).map(([name, text]) => el("div", {}, el("dt", {}, name), el("dd", {}, text))));
+  }
   const view = VIEWS[data.view?.kind];
   part(root, "s-view").hidden = !view;
   if (view) {
@@ -26,6 +31,7 @@ function mountModel(root, data, state) {
   mountUnit(root, data, state);
   mountHeat(root, data, state);
   mountFlow(root, data, state);
+  mountItemised(root, data, state);
   mountMemory(root, data, state);
   mountSelectivity(root, data, state);
   mountMatches(root, data, state);

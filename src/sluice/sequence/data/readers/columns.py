@@ -155,6 +155,7 @@ def to_series(tables: Sequence[Rows], kind: str, label_per: LabelPer | None) -> 
             )
     order = _order_rows(tables)
     values = np.concatenate([table.values for table in tables])[order.rows]
+    _require_finite(values, first.roles.inputs, order, tables)
     starts = np.concatenate((np.zeros(1, np.int64), order.ends[:-1]))
     series = Series(
         first.roles.inputs,
@@ -186,6 +187,20 @@ def _order_rows(tables: Sequence[Rows]) -> _RowOrder:
     times = np.concatenate([table.times for table in tables])
     rows = np.lexsort((times, codes))
     return _RowOrder(rows, tuple(numbers), np.cumsum(np.bincount(codes)))
+
+
+def _require_finite(
+    values: Array, names: Sequence[str], order: _RowOrder, tables: Sequence[Rows]
+) -> None:
+    """Refuse infinity, and what float32 cannot hold."""
+    rows, columns = np.nonzero(np.isinf(values))
+    if len(rows):
+        number = int(np.searchsorted(order.ends, rows[0], side="right"))
+        step = rows[0] - (order.ends[number - 1] if number else 0)
+        raise DataError(
+            f"{tables[0].path}: column {names[columns[0]]!r} at step {step} of series "
+            f"{order.names[number]} is infinite, or beyond 3.4e38; correct it."
+        )
 
 
 def _order_times(tables: Sequence[Rows], order: _RowOrder, starts: Indices) -> RaggedArray | None:

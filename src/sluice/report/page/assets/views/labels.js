@@ -2,7 +2,7 @@
 function mountLabels(root, data, state) {
   const { view } = data, axis = data.outputAxis, chances = readChances(view);
   const narrow = () => (root.clientWidth || 800) < 560;
-  const left = () => Math.min(narrow() ? 96 : 150, 22 + 7.2 * Math.max(...view.names.map((name) => name.length)));
+  const left = () => Math.min(narrow() ? 96 : 150, 16 + 7.4 * (Math.max(...view.names.map((name) => name.length)) + (view.perStep ? 0 : 2)));
   const margins = { left: Math.max(PANEL_LEFT, left()), right: 52 };
   const host = el("div", {}), said = el("p", { class: "labels-said", "aria-live": "polite" });
   root.append(el("div", { class: "panel-head" }, el("b", {}, view.perStep ? "Probability of each label at every step" : "Probability of each label, had the sequence ended at that step")), said);
@@ -53,7 +53,7 @@ function labelRows(data, state, chances, margins, said) {
         const label_ = svg.appendChild(el("text", { x: 2, y: foot - 3 }, short(name), el("title", {}, view.names[label])));
         return { name: label_, share: svg.appendChild(el("text", { x: map.right + 6, y: foot - 3 })) };
       });
-      paintSteps(svg, map, data, axis);
+      paintSteps(svg, map, data.axes[axis]);
     },
     follow(map) {
       const step = state.stepOf(axis), row = chances.row(step), best = row.indexOf(Math.max(...row));

@@ -74,11 +74,11 @@ function paintScale(svg, map, { low, high }, top, bottom) {
   return y;
 }
 
-// Numbers of steps, or times, along the foot of a picture.
-function paintSteps(svg, map, data, axis) {
+// Numbers of steps, or their names or times, along the foot of a picture.
+function paintSteps(svg, map, { first, length, tokens, times }) {
   map.foot = 18;
-  for (const t of chooseTicks(map, data.axes[axis])) {
-    const text = tickText(data.axes[axis], t, map), x = map.centre(t), half = 3.3 * text.length;
+  for (const t of chooseTicks(map, { first, length, tokens, times })) {
+    const text = tickText({ first, tokens, times }, t, map), x = map.centre(t), half = 3.3 * text.length;
     svg.append(el("line", { class: "panel-grid", x1: x, x2: x, y1: map.height - 18, y2: map.height - 14 }),
       el("text", { x: within(x, map.left + half - 20, map.right - half + 8), y: map.height - 3, "text-anchor": "middle" }, text));
   }

@@ -28,7 +28,7 @@ function mountRoll(root, data, state) {
         svg.append(el("rect", { class: "roll-note", x: (from + 0.8).toFixed(1), width: Math.max(1, to - from - 1.6).toFixed(1), y: y(pitch) + 0.8, height: high - 1.6, rx: 2 }));
       }
       map.now = svg.appendChild(el("rect", { class: "roll-now", y: 0, height: map.height - 20 }));
-      paintSteps(svg, map, data, axis);
+      paintSteps(svg, map, { first: data.axes[axis].first, length });
     },
     follow(map) {
       const step = state.stepOf(axis);
@@ -45,7 +45,7 @@ function mountRoll(root, data, state) {
   });
   const key = (className, label) => el("span", { class: "series-key" }, el("svg", { viewBox: "0 0 26 10", "aria-hidden": "true" }, el("rect", { class: className, x: 1, y: 1, width: 24, height: 8, rx: 2 })), label);
   root.append(bar, el("div", { class: "view-beside" }, el("div", {}, el("div", { class: "legend" }, key("roll-note", "sounds"), key("roll-chance", "probability 1; paler is less")), panel), table),
-    el("p", { class: "note" }, `An outline that is filled is a note that the model expected, an empty one took it by surprise; a shade without outline is what it expected in vain. ${view.hasTempo ? "" : `The data have no tempo: a step is played for ${view.seconds} s.`}`));
+    el("p", { class: "note" }, `At every step the model has heard the steps before it. An outline that is filled is a note that the model expected, an empty one took it by surprise; a shade without outline is what it expected in vain. ${view.hasTempo ? "" : `The data have no tempo: a step is played for ${view.seconds} s.`}`));
 }
 
 const chanceRow = (name, share, actual) => el("div", { class: `chance${actual ? " true" : ""}`, "data-pitch": name },

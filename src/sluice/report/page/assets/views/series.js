@@ -45,7 +45,7 @@ function addColumn(panels, data, state, { name, values: v }, margins, withSteps)
     axis, height: withSteps ? 88 : 70, name, ...margins,
     paint(svg, map) {
       const y = paintScale(svg, map, rangeOfValues([v], map.from, map.to), 4, map.height - (withSteps ? 20 : 4));
-      if (withSteps) paintSteps(svg, map, data, axis);
+      if (withSteps) paintSteps(svg, map, data.axes[axis]);
       svg.append(el("path", { d: linePath(v, map, y), class: "series-truth" }));
       map.dot = svg.appendChild(el("circle", { r: 3.5, class: "series-dot" }));
       map.y = y;
@@ -81,10 +81,15 @@ function addTarget(panels, data, state, target, j, forecast) {
   const panel = timePanel(data, state, {
     axis, height: 230, name, beyond: Math.max(0, view.ahead + view.horizon - 1),
     paint(svg, map) {
-      const k = forecast.lead, line = forecast.line(k, j), shift = view.ahead + k, after = { from: map.from - shift, to: map.end - shift };
-      const range = rangeOfValues([truth], map.from, map.end), other = rangeOfValues([line], Math.max(0, after.from), after.to);
-      const y = paintScale(svg, map, other.empty ? range : range.empty ? other : { low: Math.min(range.low, other.low), high: Math.max(range.high, other.high) }, 6, map.height - 22);
-      paintSteps(svg, map, data, axis);
+      const k = forecast.lead, line = forecast.line(k, j), shift = view.ahead + k, range = rangeOfValues([truth], map.from, map.end);
+      if (range.empty) Object.assign(range, { low: Infinity, high: -Infinity });
+      for (let lead = 0; lead < view.horizon; lead++) for (let t = Math.max(0, map.from - view.ahead - lead); t < Math.min(forecast.steps, map.to); t++) {
+        const v = forecast.at(t, lead, j);
+        range.low = Math.min(range.low, v + (interval?.lower[lead] ?? 0));
+        range.high = Math.max(range.high, v + (interval?.upper[lead] ?? 0));
+      }
+      const y = paintScale(svg, map, range, 6, map.height - 22);
+      paintSteps(svg, map, data.axes[axis]);
       if (interval) svg.append(el("path", { class: "series-band", d: bandPath(map, y, line, shift, interval.lower[k], interval.upper[k]) }));
       svg.append(el("path", { d: linePath(truth, map, y), class: "series-truth" }), el("path", { d: linePath(line, map, y, shift), class: "series-line" }));
       map.y = y;
