@@ -58,8 +58,8 @@ def main() -> None:
         "`sluice look`: seconds of the whole command, and the page in 10⁶ bytes",
         ["model", "shown", "seconds", "of processors", "MB"],
         [
-            "The faster of two runs, with the start of Python and torch; beside it the time that all "
-            "processors together were busy."
+            "The faster of two runs, with the start of Python and torch; beside it the time that "
+            "all processors together were busy."
         ],
     )
     with tempfile.TemporaryDirectory() as name:

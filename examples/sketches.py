@@ -9,11 +9,20 @@ from matplotlib.figure import Figure
 
 import sluice
 from sluice import Cell, Gate, Map, State, Vector, exp, maximum, sigmoid, tanh
-from sluice.cells import GRU, LSTM
+from sluice.cells import GRU, LSTM, Elman, LayerNormLSTM
 from sluice.files import write_atomically
 from sluice.render import typeset_equations
 from sluice.render.picture import save_figure
-from sluice.render.sketch import animate_sketch, draw_series, draw_sketch
+from sluice.render.sketch import (
+    animate_sketch,
+    draw_blanks,
+    draw_series,
+    draw_side_by_side,
+    draw_sketch,
+    draw_stack,
+    draw_stroke_sheet,
+    draw_unrolled,
+)
 
 
 class Leaky(Cell):
@@ -65,7 +74,7 @@ def record_lstm() -> Figure:
 
 def main(folder: Path) -> None:
     """Write every picture of the page into ``folder``."""
-    save_figure(draw_sketch(LSTM().graph), folder / "lstm.svg")
+    save_figure(draw_sketch(LSTM().graph, output=True), folder / "lstm.svg")
     save_figure(typeset_equations(LSTM().graph), folder / "lstm-equations.svg")
     save_figure(draw_series(LSTM().graph)[1], folder / "lstm-input.svg")
     write_atomically(folder / "lstm-moving.svg", animate_sketch(LSTM().graph))
@@ -73,6 +82,14 @@ def main(folder: Path) -> None:
     save_figure(draw_sketch(GRU().graph), folder / "gru.svg")
     save_figure(draw_sketch(Leaky().graph), folder / "leaky.svg")
     save_figure(draw_sketch(RWKV().graph), folder / "rwkv.svg")
+    three = [kind().graph for kind in (Elman, GRU, LSTM)]
+    save_figure(draw_side_by_side(three), folder / "elman-gru-lstm.svg")
+    save_figure(draw_unrolled(LSTM().graph, 3, output=True), folder / "lstm-unrolled.svg")
+    save_figure(draw_stack(LSTM().graph, 2, output=True), folder / "lstm-stack.svg")
+    save_figure(draw_stack(GRU().graph, 1, bidirectional=True), folder / "gru-two-directions.svg")
+    save_figure(draw_sketch(LayerNormLSTM().graph), folder / "layer-norm-lstm.svg")
+    save_figure(draw_stroke_sheet(LSTM().graph, output=True)[0], folder / "lstm-strokes.svg")
+    save_figure(draw_blanks(LSTM().graph)[0], folder / "lstm-blanks.svg")
     save_figure(typeset_equations(Leaky().graph), folder / "leaky-equations.svg")
 
 

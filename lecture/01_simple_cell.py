@@ -16,13 +16,13 @@
 #
 # Die Ausgabe liest h. (Elman 1990)
 
-# %% alt="The unit of an Elman cell: x and the old h enter one tanh; its result is the new h" alt_de="Die Einheit einer Elman-Zelle: x und das alte h gehen in ein tanh, sein Ergebnis ist das neue h"
+# %% tags=["translate"] alt="The unit of an Elman cell: x and the old h enter one tanh; its result is the new h" alt_de="Die Einheit einer Elman-Zelle: x und das alte h gehen in ein tanh, sein Ergebnis ist das neue h"
 import torch
 
 import sluice
 from sluice.render.sketch import draw_sketch
 
-draw_sketch(sluice.cells.Elman().graph)
+draw_sketch(sluice.cells.Elman().graph, language="en")
 
 # %% [markdown] lang="en" tags=["slide"]
 # ## A product of Jacobians
@@ -61,9 +61,8 @@ product, sizes = torch.eye(16).double(), []
 for t in range(60, 0, -1):
     product = product @ (torch.diag(1 - h[t] ** 2) @ R)
     sizes.append(product.norm().item())
-print(
-    f"after 1 step {sizes[0]:.2f}, after 20 steps {sizes[19]:.0e}, after 60 steps {sizes[-1]:.0e}"
-)
+for k in (1, 20, 60):
+    print(f"{k:2} steps back: {sizes[k - 1]:.0e}")
 
 # %% tags=["quiet"]
 jacobians = sluice.insight.step_jacobians(cell, x)[:, 0]

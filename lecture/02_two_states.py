@@ -18,7 +18,7 @@
 #
 # **Gates** steuern, was in das Gedächtnis geschrieben, darin behalten und aus ihm gelesen wird.
 
-# %% alt="The unit of an LSTM: the cell state c runs through on top; four boxes below read h and x" alt_de="Die Einheit eines LSTM: oben läuft der Zellzustand c hindurch, unten lesen vier Kästen h und x"
+# %% tags=["translate"] alt="The unit of an LSTM: the cell state c runs through on top; four boxes below read h and x" alt_de="Die Einheit eines LSTM: oben läuft der Zellzustand c hindurch, unten lesen vier Kästen h und x"
 import torch
 
 import sluice
@@ -26,7 +26,7 @@ from sluice.render import typeset_equations
 from sluice.render.sketch import draw_sketch
 
 lstm = sluice.cells.LSTM()
-draw_sketch(lstm.graph)
+draw_sketch(lstm.graph, language="en")
 
 # %% [markdown] lang="en" tags=["slide"]
 # ## The unit in five moves

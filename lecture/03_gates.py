@@ -16,15 +16,14 @@
 # - es liest die Verkettung von verborgenem Zustand und Eingabe
 # - es wird mit dem alten Zellzustand multipliziert, Einheit für Einheit
 
-# %% alt="The LSTM's unit with the part of the forget gate drawn, the rest pale" alt_de="Die LSTM-Einheit, der Teil des Forget-Gates gezeichnet, der Rest blass"
+# %% tags=["translate"] alt="The LSTM's unit with the part of the forget gate drawn, the rest pale" alt_de="Die LSTM-Einheit, der Teil des Forget-Gates gezeichnet, der Rest blass"
 import torch
 
 import sluice
 from sluice.insight import plots
 from sluice.render.sketch import draw_series
 
-series = draw_series(sluice.cells.LSTM().graph)
-series[0]
+draw_series(sluice.cells.LSTM().graph, language="en")[0]
 
 # %% [markdown] lang="en" tags=["slide"]
 # ## [h, x] or two matrices?
@@ -134,8 +133,8 @@ assert score() > 0.95 > max(never_forgets, never_keeps)
 #
 # Geschrieben wird ihr Produkt i ⊙ c̃.
 
-# %% alt="The LSTM's unit with the forget gate, the input gate and the candidate drawn" alt_de="Die LSTM-Einheit mit Forget-Gate, Input-Gate und Kandidat"
-series[1]
+# %% tags=["translate"] alt="The LSTM's unit with the forget gate, the input gate and the candidate drawn" alt_de="Die LSTM-Einheit mit Forget-Gate, Input-Gate und Kandidat"
+draw_series(sluice.cells.LSTM().graph, language="en")[1]
 
 # %% [markdown] lang="en" tags=["slide"]
 # ## Selected, proposed, written

@@ -14,14 +14,14 @@
 # - eine Multiplikation und eine Addition: keine Matrix, keine Aktivierungsfunktion auf diesem Weg
 # - entlang dieses Wegs gilt ∂c<sub>t</sub>/∂c<sub>t−1</sub> = f<sub>t</sub>
 
-# %% alt="The LSTM's unit, the line of the cell state drawn from left to right with one product and one sum on it" alt_de="Die LSTM-Einheit: Die Linie des Zellzustands läuft von links nach rechts, darauf ein Produkt und eine Summe"
+# %% tags=["translate"] alt="The LSTM's unit, the line of the cell state drawn from left to right with one product and one sum on it" alt_de="Die LSTM-Einheit: Die Linie des Zellzustands läuft von links nach rechts, darauf ein Produkt und eine Summe"
 import torch
 
 import sluice
 from sluice.insight import plots
 from sluice.render.sketch import draw_series
 
-draw_series(sluice.cells.LSTM().graph)[2]
+draw_series(sluice.cells.LSTM().graph, language="en")[2]
 
 # %% [markdown] lang="en"
 # With forget gates held open and the other paths cut, the gradient of the cell state at the first of 200 steps is what it
@@ -75,9 +75,11 @@ plots.plot_traces(tape, "c", units=[unit], tokens=list(TEXT))
 # %%
 start, stop = TEXT.index('"'), TEXT.index('"', TEXT.index('"') + 1)
 held = tape.c[start:stop, 0, unit]
-print(f"{stop - start} steps inside the first quotation: from {held[0]:.2f} to {held[-1]:.2f}")
+print(f"{stop - start} steps in the first quotation: from {held[0]:.2f} to {held[-1]:.2f}")
 print(f"between marks it changes by {steadiness[unit]:.1%} of its jump at a mark")
-assert steadiness[unit] < 0.1
+spans = sluice.insight.find_constant_spans(tape.c[..., [unit]], tolerance=0.1)
+print(f"constant within a tenth of its range for {len(spans[0])} steps at a time")
+assert steadiness[unit] < 0.1 and len(spans[0]) > 10
 
 # %% [markdown] lang="en"
 # Its gates say how: inside, the forget gate is open and the input gate is shut, so that the product of forget gates, which

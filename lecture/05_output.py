@@ -16,14 +16,14 @@
 #
 # **y<sub>t</sub> = σ(V h<sub>t</sub> + b<sub>y</sub>)** ist die Ausgabe: noch eine Nichtlinearität, und zwar von h allein
 
-# %% alt="The whole LSTM unit: from the cell state, tanh and the output gate lead to the hidden state" alt_de="Die ganze LSTM-Einheit: Vom Zellzustand führen tanh und Output-Gate zum verborgenen Zustand"
+# %% tags=["translate"] alt="The whole LSTM unit: from the cell state, tanh and the output gate lead to the hidden state" alt_de="Die ganze LSTM-Einheit: Vom Zellzustand führen tanh und Output-Gate zum verborgenen Zustand"
 import torch
 
 import sluice
 from sluice.insight import plots
 from sluice.render.sketch import draw_series
 
-draw_series(sluice.cells.LSTM().graph)[3]
+draw_series(sluice.cells.LSTM().graph, language="en")[3]
 
 # %% [markdown] lang="en" tags=["slide"]
 # ## Where are the matrices?
@@ -52,9 +52,12 @@ from torch import nn
 
 layer, readout = sluice.nn.LSTM(28, 4), nn.Linear(4, 2)
 projected = sluice.nn.LSTM(28, 8, proj_size=4)  # a matrix on the way from c to h
-for name, module in (("layer", layer), ("readout", readout), ("projected", projected)):
-    shapes = {name: tuple(weight.shape) for name, weight in module.named_parameters()}
-    print(f"{name}: {shapes}")
+print(
+    "W, R of the layer  ",
+    *(tuple(layer.get_parameter(f"weight_{name}_l0").shape) for name in ("ih", "hh")),
+)
+print("V of the readout   ", tuple(readout.weight.shape))
+print("between c and h    ", tuple(projected.weight_hr_l0.shape))
 
 # %% [markdown] lang="en"
 # Each non-linearity behind a matrix is a universal function approximator, so nothing is lost where the form is short; what

@@ -14,7 +14,7 @@
 # - **Update-Gate z**: behält und schreibt zugleich, z und 1 − z
 # - **Reset-Gate r**: wie viel der Kandidat von der Vergangenheit sieht
 
-# %% alt="The unit of a GRU: one state line; update gate, reset gate and candidate" alt_de="Die Einheit einer GRU: eine Linie des Zustands; Update-Gate, Reset-Gate und Kandidat"
+# %% tags=["translate"] alt="The unit of a GRU: one state line; update gate, reset gate and candidate" alt_de="Die Einheit einer GRU: eine Linie des Zustands; Update-Gate, Reset-Gate und Kandidat"
 import torch
 
 import sluice
@@ -22,7 +22,7 @@ from sluice.lecture import Recaller, train_recaller
 from sluice.render import typeset_equations
 from sluice.render.sketch import draw_sketch
 
-draw_sketch(sluice.cells.GRU().graph)
+draw_sketch(sluice.cells.GRU().graph, language="en")
 
 # %% [markdown] lang="en" tags=["slide"]
 # ## Its equations

@@ -27,6 +27,17 @@ PAGES = {
     str(path.relative_to(ROOT)): path.read_text()
     for path in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
 }
+RUN_HERE = [name for name, text in PAGES.items() if "```python" in text]
+# The lecture's code runs where the site is built.
+if importlib.util.find_spec("jupytext"):
+    from lecture_export.pages import write_page
+    from lecture_export.parts import LANGUAGES, read_parts
+
+    PAGES |= {
+        f"lecture/{language}/{part.name}": write_page(part, language).markdown
+        for part in read_parts()
+        for language in LANGUAGES
+    }
 WITH_PYTHON = [name for name, text in PAGES.items() if "```python" in text]
 MODULES = [
     "sluice",
@@ -92,7 +103,7 @@ def _commands() -> dict[str, typer.core.TyperCommand]:
     return group.commands
 
 
-@pytest.mark.parametrize("page", WITH_PYTHON)
+@pytest.mark.parametrize("page", RUN_HERE)
 def test_python_runs_and_prints_what_its_comment_says(
     page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -206,6 +217,9 @@ def test_the_site_builds_without_a_warning_and_loads_nothing_from_the_network(
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path)]
     process = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600)
     assert process.returncode == 0, process.stderr
+    for folder in (tmp_path / "lecture", tmp_path / "lecture" / "de"):
+        assert (folder / "slides.html").read_text().count('<div class="slide ') > 30
+        assert (folder / "sheets" / "lstm-blanks.pdf").read_bytes().startswith(b"%PDF")
     loaded = (
         r"<(?:script|img|iframe|source)[^>]+src=\"(?:https?:)?//|<link[^>]+href=\"(?:https?:)?//"
     )

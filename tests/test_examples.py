@@ -37,8 +37,10 @@ def test_pictures_of_examples(
     example("ablating").main(tmp_path, hidden=4, updates=2)
     assert "lstm.l0 forget open: " in capsys.readouterr().out
     example("start").main(tmp_path, steps=4, hidden=4, updates=1)
+    example("state_machine").main(tmp_path, updates=(1, 1, 30, 1))
+    assert "trained on n up to 10" in capsys.readouterr().out
     headers = {path.name: path.read_bytes()[:8] for path in tmp_path.iterdir()}
-    looks = {"looking.png", "looking-series.png", "looking-attention.png"}
+    looks = {"looking.png", "looking-series.png", "looking-attention.png", "watching.png"}
     assert {*headers, *looks} == {path.name for path in PICTURES.glob("*.png")}
     assert set(headers.values()) == {b"\x89PNG\r\n\x1a\n"}
 
@@ -55,6 +57,18 @@ def test_the_picture_of_a_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     for name in ("looking-series.png", "looking-attention.png"):
         assert _size_of(tmp_path / name)[:4] == _size_of(PICTURES / name)[:4]  # as wide
     assert (tmp_path / "looking.html").read_text().startswith("<!doctype html>")
+
+
+def test_the_picture_of_a_training(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monitor = example("watching").main(tmp_path, hidden=4, updates=48)
+    assert {one.value for one in monitor.diagnoses} == {"c", "forget"}
+    said = capsys.readouterr().out
+    assert "The forget gate of lstm.l1 is shut for good in 4 of 4 units" in said
+    assert (
+        not list(tmp_path.iterdir()) or (tmp_path / "watching.png").read_bytes()[:4] == b"\x89PNG"
+    )
 
 
 def _size_of(picture: Path) -> bytes:

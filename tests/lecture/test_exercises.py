@@ -143,6 +143,24 @@ def test_a_step_of_bptt(change: Answer, said: str) -> None:
     assert said in str(check("bptt_step", change))
 
 
+def test_labels_are_those_of_the_sheet() -> None:
+    german = {
+        "box 1": "Forget-Gate",
+        "box 2": "Input-Gate",
+        "box 3": "Kandidat",
+        "box 4": "Output-Gate",
+        "top": "Zellzustand",
+        "bottom": "verborgener Zustand",
+    }
+    assert check("labels", lambda: german)
+    assert "'top' is not the hidden state" in str(
+        check("labels", lambda: {**german, "top": "hidden state"})
+    )
+    assert "'bottom' is missing" in str(
+        check("labels", lambda: {key: german[key] for key in german if key != "bottom"})
+    )
+
+
 def test_an_answer_cannot_change_what_it_is_compared_with() -> None:
     def answer(x: Tensor, h: Tensor, W: Tensor, R: Tensor, b: Tensor) -> Tensor:
         new = torch.tanh(W @ x + R @ h + b)

@@ -13,8 +13,11 @@ from nbformat import NotebookNode
 
 from lecture_export.parts import Part
 
-SETUP = '%matplotlib inline\n%config InlineBackend.figure_formats = ["svg"]'
-"""The first cell of a notebook: figures are shown, as SVG."""
+SETUP = """\
+%matplotlib inline
+%config InlineBackend.figure_formats = ["svg"]
+%config InlineBackend.print_figure_kwargs = {"bbox_inches": None}"""
+"""The first cell of a notebook: figures are shown, as SVG, each in the size it was made in."""
 
 
 class LectureError(Exception):

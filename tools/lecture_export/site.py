@@ -11,7 +11,13 @@ from lecture_export.exercises import (
 from lecture_export.notebooks import write_notebook
 from lecture_export.pages import write_page
 from lecture_export.parts import LANGUAGES, Part, read_parts
+from lecture_export.sheets import write_sheets
 from lecture_export.slides import write_slides
+
+_LINKS = {
+    "en": "[This part as a notebook]({notebook}) · [all slides](slides.html)",
+    "de": "[Dieser Teil als Notebook]({notebook}) · [alle Folien](slides.html)",
+}
 
 
 def write_files() -> dict[str, str | bytes]:
@@ -20,9 +26,11 @@ def write_files() -> dict[str, str | bytes]:
     execute_parts(parts)
     found: dict[str, str | bytes] = {}
     for language in LANGUAGES:
-        for part in parts:
+        for number, part in enumerate(parts, 1):
             page = write_page(part, language)
-            found[f"{folder_of(language)}{part.name}.md"] = page.markdown
+            heading, _, rest = page.markdown.partition("\n")
+            links = _LINKS[language].format(notebook=_name_notebook(number, part))
+            found[f"{folder_of(language)}{part.name}.md"] = f"{heading}\n\n{links}\n{rest}"
             for name, svg in page.pictures.items():
                 found[f"{folder_of(language)}{name}"] = svg
         found[f"{folder_of(language)}exercises.md"] = write_exercises(language)
@@ -36,9 +44,15 @@ def write_handouts(parts: list[Part], language: str) -> dict[str, str | bytes]:
     folder = folder_of(language)
     found: dict[str, str | bytes] = {f"{folder}slides.html": write_slides(parts, language)}
     for number, part in enumerate(parts, 1):
-        found[f"{folder}notebooks/{number:02}-{part.name}.ipynb"] = write_notebook(part, language)
+        found[folder + _name_notebook(number, part)] = write_notebook(part, language)
+    for name, page in write_sheets(language).items():
+        found[f"{folder}sheets/{name}"] = page
     found[f"{folder}notebooks/exercises.ipynb"] = write_exercise_notebook(language)
     return found
+
+
+def _name_notebook(number: int, part: Part) -> str:
+    return f"notebooks/{number:02}-{part.name}.ipynb"
 
 
 def folder_of(language: str) -> str:

@@ -52,10 +52,10 @@ class Slide:
 
     def render(self) -> str:
         """The slide's HTML."""
-        beside = self.pictures and max(self.ratios) < _WIDE
         heading, _, text = self.text.partition("\n")
         shown = "".join([text, *self.code, *self.printed])
-        body = f'<div class="words">{shown}</div>'
+        beside = self.pictures and shown and max(self.ratios) < _WIDE
+        body = f'<div class="words">{shown}</div>' if shown else ""
         body += f'<div class="pictures">{"".join(self.pictures)}</div>' if self.pictures else ""
         notes = f'<aside class="notes">{"".join(self.notes)}</aside>' if self.notes else ""
         kind = "beside" if beside else "below"
@@ -94,7 +94,20 @@ def list_slides(part: Part, language: str) -> list[Slide]:
                 slides[-1].notes.append(text)
         elif "quiet" not in list_tags(cell):
             _add_code(slides[-1], cell, language)
+            if "each" in list_tags(cell):
+                slides += _split(slides[-1])
     return slides
+
+
+def _split(slide: Slide) -> list[Slide]:
+    """A slide for every picture of ``slide``, which keeps its words."""
+    heading = slide.text.partition("\n")[0]
+    later = [
+        Slide(heading, pictures=[picture], ratios=[ratio])
+        for picture, ratio in zip(slide.pictures, slide.ratios, strict=True)
+    ]
+    slide.pictures, slide.ratios = [], []
+    return later
 
 
 def _add_code(slide: Slide, cell: NotebookNode, language: str) -> None:

@@ -179,11 +179,12 @@ def sketch(
                 step=step,
                 sequence=sequence,
                 unit=unit,
+                reverse=reverse,
                 theme=theme,
             )
             whole = [picture.encode_figure(drawn, ending)]
         else:
-            options = _Options(theme, language, output, reverse)
+            options = _Look(theme, language, output, reverse)
             pages = _draw(graphs, form, options, unrolled or 0, layers or 1, bidirectional)
             if is_sheet and ending == "pdf":
                 whole = [picture.encode_pages(pages)]
@@ -196,8 +197,8 @@ def sketch(
             typer.echo(place)
 
 
-class _Options(NamedTuple):
-    """What all forms of a sketch share."""
+class _Look(NamedTuple):
+    """How all forms of a sketch look."""
 
     theme: ThemeName
     language: LanguageName
@@ -208,7 +209,7 @@ class _Options(NamedTuple):
 def _draw(
     graphs: Sequence[Graph],
     form: str,
-    options: _Options,
+    options: _Look,
     steps: int,
     layers: int,
     bidirectional: bool,

@@ -88,7 +88,9 @@ USES: Mapping[str, Mapping[str, Usage]] = {
         "blanks": Usage("--blanks", ("blanks", "output", "language")),
         "unrolled": Usage("--unrolled", ("unrolled", "output", "language")),
         "stack": Usage("a stack of layers", ("layers", "bidirectional", "output", "language")),
-        "recording": Usage("a sketch of a recording", ("layer", "step", "sequence", "unit")),
+        "recording": Usage(
+            "a sketch of a recording", ("layer", "step", "sequence", "unit", "reverse")
+        ),
     },
     "compare": {
         "one cell": Usage("a single cell", ("gate_init",)),

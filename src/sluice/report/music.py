@@ -33,7 +33,8 @@ class TokenMusic:
         notes: in the order in which they begin.
         bars: when each bar begins, in seconds.
         score: the score as an SVG picture; None where it cannot be drawn.
-        signs: of elements of the score by their ``id``: the tokens ``(first, stop)`` they stand
+        narrow_score: the same on a page as narrow as a telephone's.
+        signs: of elements of both by their ``id``: the tokens ``(first, stop)`` they stand
             for.
         remark: why there is no score, or why the music ends early.
     """
@@ -41,5 +42,6 @@ class TokenMusic:
     notes: Sequence[TokenNote]
     bars: Sequence[float] = ()
     score: str | None = None
+    narrow_score: str | None = None
     signs: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     remark: str = ""

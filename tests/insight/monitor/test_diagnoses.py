@@ -159,7 +159,7 @@ def test_it_is_said_once_and_taken_back_when_it_is_over() -> None:
     assert len(monitor.diagnoses) == 1
     run(1)
     assert monitor.diagnoses == ()
-    assert said[1:] == ["Over: shut gate (the output of l0), said at step 3."]
+    assert said[1:] == ["No longer: shut gate (output of l0), said at step 3."]
     assert [one.kind for one in monitor.observations[-1].withdrawn] == ["shut gate"]
 
 

@@ -100,7 +100,8 @@ def classify_memory_operations(
         >>> layer = sluice.nn.LSTM(1, 2)
         >>> with torch.no_grad(), sluice.record(layer) as tape:
         ...     _ = layer.weight_hh_l0.zero_(), layer.bias_hh_l0.zero_()
-        ...     _ = layer.bias_ih_l0.copy_(torch.tensor([-9.0, 9, 9, -9, 0, 0, 9, -9]))
+        ...     gates = [-9.0, 9, 9, -9, 0, 0, 9, -9]  # i, f, g, o, of two units each
+        ...     _ = layer.bias_ih_l0.copy_(torch.tensor(gates))
         ...     y, _ = layer(torch.zeros(3, 1, 1))
         >>> found = sluice.insight.classify_memory_operations(tape)
         >>> found.keep[0, 0].tolist(), found.delete[0, 0].tolist(), found.load[0, 0].tolist()

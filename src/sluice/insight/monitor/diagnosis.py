@@ -49,5 +49,5 @@ class Diagnosis:
 
     def describe_end(self) -> str:
         """The sentence that takes it back."""
-        what = f"the {self.value} of " if self.value else ""
-        return f"Over: {self.kind} ({what}{self.layer}), said at step {self.step}."
+        what = f"{self.value} of {self.layer}" if self.value else self.layer
+        return f"No longer: {self.kind} ({what}), said at step {self.step}."

@@ -13,7 +13,7 @@ from sluice.insight.monitor.diagnosis import Diagnosis
 from sluice.insight.monitor.observation import LayerObservation, Observation, ValueStatistics
 from sluice.insight.monitor.thresholds import find_faults
 
-_BARS = "▁▂▃▄▅▆▇█"
+_BARS = "▁▂▃▄▅▆▇"
 _LEAST = 1e-6
 """Where the bars of a flow end: that share of the last step's and less is the lowest."""
 _HISTORY = 16
@@ -37,10 +37,17 @@ def render_observations(
     title = Text.assemble(
         ("Step ", "dim"),
         (f"{latest.step:,}", "bold"),
-        ("" if math.isnan(latest.share) else f", observing takes {latest.share:.1%}", "dim"),
+        (_describe_cost(latest), "dim"),
     )
     said = latest.diagnoses if diagnoses is None else diagnoses
     return Group(title, *_render_layers(observations), *map(_render_diagnosis, said))
+
+
+def _describe_cost(latest: Observation) -> str:
+    """What observing takes, once that is more than what was spent in advance."""
+    if math.isnan(latest.share) or latest.seconds < 60:
+        return ""
+    return f", observing takes {latest.share:.1%} of the time"
 
 
 def _render_layers(observations: Sequence[Observation]) -> Iterator[RenderableType]:
@@ -51,7 +58,7 @@ def _render_layers(observations: Sequence[Observation]) -> Iterator[RenderableTy
     for layer, seen in layers.items():
         history = [one.layers[layer] for one in observations if layer in one.layers]
         yield _render_heading(layer, seen)
-        yield _render_values(seen, history)
+        yield _render_values(seen, history, has_header=seen is next(iter(layers.values())))
 
 
 def _render_heading(layer: str, seen: LayerObservation) -> Text:
@@ -62,12 +69,16 @@ def _render_heading(layer: str, seen: LayerObservation) -> Text:
     return found
 
 
-def _render_values(seen: LayerObservation, history: Sequence[LayerObservation]) -> Table:
+def _render_values(
+    seen: LayerObservation, history: Sequence[LayerObservation], has_header: bool
+) -> Table:
     """A row for each value: its mean, how it is spread, its course, the loss's derivative."""
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, show_header=False)
     for width in (11, 5, _WIDTH, 19, 5):
         table.add_column(no_wrap=True, min_width=width, justify="right" if width == 5 else "left")
     table.add_column(no_wrap=True)
+    if has_header:
+        table.add_row("", "mean", "shut ── open", "of the time", "‖∂L‖", "mean so far", style="dim")
     states = list(seen.state_gradients)
     for name in _order(seen):
         value = seen.values[name]
@@ -141,7 +152,7 @@ def _draw_shares(value: ValueStatistics, width: int = _WIDTH) -> Text:
     low = round(width * value.low)
     high = min(width - low, round(width * value.high))
     return Text.assemble(
-        ("█" * low, "blue"), ("░" * (width - low - high), "dim"), ("█" * high, "yellow")
+        ("━" * low, "blue"), ("─" * (width - low - high), "dim"), ("━" * high, "yellow")
     )
 
 
@@ -167,8 +178,8 @@ def _summarise_flow(seen: LayerObservation) -> list[RenderableType]:
         "",
         Text(draw_flow(_thin(seen.flow, _WIDTH)), _choose_flow_style(seen)),
         Text(f"×{seen.flow_factor:.2f} a step", "dim"),
-        "",
-        Text(f"{arrives} arrives {seen.flow_steps - 1} steps back", "dim"),
+        Text(arrives, _choose_flow_style(seen)),
+        Text(f"{seen.flow_steps - 1} steps back", "dim"),
     ]
 
 

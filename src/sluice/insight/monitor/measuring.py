@@ -173,12 +173,17 @@ def _compute_rms_norm(rows: Tensor) -> float:
 
 
 def _compute_step_norms(values: Tensor, marks: SequenceMarks) -> Tensor:
-    """The root mean square of the norms of each step over its sequences, ``(time,)``."""
+    """The root mean square of the norms of each step over its sequences, ``(time,)``.
+
+    Steps at which all of them have ended are left out.
+    """
     squares = values.index_select(1, marks.rows.to(values.device)).double().square().sum(-1)
     if marks.valid is None:
         return squares.mean(1).sqrt().cpu()
     valid = marks.valid.to(squares.device)
-    return (torch.where(valid, squares, 0).sum(1) / valid.sum(1).clamp(min=1)).sqrt().cpu()
+    counts = valid.sum(1)
+    sums = torch.where(valid, squares, 0).sum(1)
+    return (sums[counts > 0] / counts[counts > 0]).sqrt().cpu()
 
 
 def _compute_quartiles(found: Tensor) -> tuple[float, ...]:

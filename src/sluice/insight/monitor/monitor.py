@@ -25,6 +25,7 @@ from sluice.insight.monitor.thresholds import find_faults
 from sluice.insight.monitor.window import LayerWindow
 from sluice.insight.recording.recorded import RecordedLayer
 from sluice.nn.stack import RecurrentStack
+from sluice.run.recording.recorded_calls import RecordedCalls
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -91,7 +92,7 @@ class Monitor:
         model: nn.Module,
         *,
         every: int | None = None,
-        budget: float = 0.025,
+        budget: float = 0.02,
         sequences: int = 4,
         patience: int = 5,
         settle: int = 20,
@@ -262,15 +263,17 @@ class Monitor:
     def _measure_place(
         self, tape: MonitorTape, name: str, place: int, recorded: RecordedLayer, scale: float
     ) -> LayerMeasurement | None:
-        graph = recorded._recording.graph
-        like = recorded[graph.states[0].name]
-        ran = tape.find_pass(name, place, len(like))
+        source = recorded._recording
+        if not isinstance(source, RecordedCalls):  # a stream, which does not train
+            return None
+        ran = tape.find_pass(name, place, source.rows)
         flow = None
         if ran is not None and recorded.has_gradient:
             flow = measure_flow(ran.spec, recorded.backend, self.sequences)
-        rows = choose_rows(like.shape[1], self.sequences)
+        batch = recorded[source.names[0]].shape[1] if ran is None else ran.spec.x.shape[1]
+        rows = choose_rows(batch, self.sequences)
         marks = SequenceMarks(rows, None if ran is None else ran.find_valid(rows))
-        return measure_layer(recorded, graph, marks, flow, scale)
+        return measure_layer(recorded, source.graph, marks, flow, scale)
 
     def _say_once(self, message: str) -> None:
         if message not in self._said:

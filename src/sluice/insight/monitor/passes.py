@@ -44,6 +44,7 @@ class MonitorTape(Tape):
     def on_pass(self, layer: object, place: int, recording: Recording, spec: RunSpec) -> None:
         """As `Tape.on_pass`."""
         super().on_pass(layer, place, recording, spec)
+        recording.keeps_read = False  # each is read once: the next takes its memory
         found = ObservedPass(spec, recording.order)
         self._passes.setdefault(self._key(layer, place), []).append(found)
 

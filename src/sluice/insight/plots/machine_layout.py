@@ -31,10 +31,6 @@ class LabelArea:
         inside = np.abs(points - self.centre) < self.half + margin
         return np.asarray(inside[..., 0] & inside[..., 1])
 
-    def overlaps(self, other: LabelArea) -> bool:
-        """Whether the two have a common area."""
-        return bool((np.abs(self.centre - other.centre) < self.half + other.half + 0.03).all())
-
 
 @dataclass(frozen=True)
 class Arrow:
@@ -169,6 +165,7 @@ def _route(
 ) -> Arrow:
     """The least bent curve, and place of its label, that meets nothing."""
     ends, best, least = diagram.centres[list(pair)], None, np.inf
+    obstacles = _list_obstacles(diagram, taken)
     along = ends[1] - ends[0]
     across = np.array([-along[1], along[0]])
     for bend in _BENDS:
@@ -178,12 +175,10 @@ def _route(
         control = _cut(control, diagram.radius)
         points = _trace(control)
         cost = 2.0 * abs(bend) + (0.1 if bend < 0 else 0.0)
-        cost += 40.0 * _count_near(diagram, points, pair)
-        cost += 3.0 * sum(_cross(points, other.points) for other in diagram.arrows)
-        cost += 30.0 * any(box.contains(points).any() for box in _list_boxes(diagram, taken))
+        cost += obstacles.measure_line(points, pair)
         for place, side in product(_PLACES, (1, -1)):
             box = _put_beside(points, round(place * (_SAMPLES - 1)), side, half)
-            total = cost + abs(place - 0.5) + _count_collisions(diagram, box, taken)
+            total = cost + abs(place - 0.5) + obstacles.measure_label(box)
             total += 0.2 * (side * bend < 0) + 30.0 * bool(box.contains(points).any())
             if total < least:
                 best, least = Arrow(*pair, tuple(symbols), control, box), total
@@ -208,6 +203,7 @@ def _route_loop(
 ) -> Arrow:
     """A loop on the free side of its state, its label beyond it."""
     centre, radius, best, least = diagram.centres[state], diagram.radius, None, np.inf
+    obstacles = _list_obstacles(diagram, taken)
     for rank, degrees in enumerate(_ANGLES):
         angle = np.radians(degrees)
         out = np.array([np.cos(angle), np.sin(angle)])
@@ -217,42 +213,58 @@ def _route_loop(
         points = _trace(control)
         reach = np.linalg.norm(points - centre, axis=1).max()
         box = LabelArea(centre + out * (reach + 0.05) + out * half, half)
-        cost = 0.05 * rank + _count_collisions(diagram, box, taken)
+        cost = 0.05 * rank + obstacles.measure_label(box)
         for other in near:
             ahead = diagram.centres[other] - centre
             cost += max(0.0, float(ahead @ out / np.linalg.norm(ahead)) - 0.3)
-        cost += 40.0 * _count_near(diagram, points, (state,))
-        cost += 30.0 * any(one.contains(points).any() for one in _list_boxes(diagram, taken))
+        cost += obstacles.measure_line(points, (state,))
         if cost < least:
             best, least = Arrow(state, state, tuple(symbols), control, box), cost
     assert best is not None
     return best
 
 
-def _list_boxes(diagram: Diagram, taken: list[LabelArea]) -> list[LabelArea]:
-    return [*taken, *(arrow.box for arrow in diagram.arrows)]
+@dataclass(frozen=True)
+class _Obstacles:
+    """What stands already: states, the centres and half sizes of labels, points along arrows."""
+
+    states: Point
+    radius: float
+    centres: Point
+    halves: Point
+    lines: Point
+
+    def measure_label(self, box: LabelArea) -> float:
+        """What a label costs at a place: on states, other labels and arrows."""
+        gaps = np.maximum(np.abs(self.states - box.centre) - box.half, 0.0)
+        cost = 60.0 * float((np.hypot(gaps[:, 0], gaps[:, 1]) < self.radius + 0.05).sum())
+        near = np.abs(self.centres - box.centre) < self.halves + box.half + 0.03
+        cost += 60.0 * float((near[:, 0] & near[:, 1]).sum())
+        return cost + 8.0 * float(box.contains(self.lines, 0.02).any(-1).sum())
+
+    def measure_line(self, points: Point, own: Iterable[int]) -> float:
+        """What an arrow costs: through other states, labels, and across other arrows."""
+        others = np.delete(self.states, list(own), axis=0)
+        gaps = np.linalg.norm(points[:, None] - others, axis=-1)
+        inside = np.abs(points[:, None] - self.centres) < self.halves
+        cost = 40.0 * float((gaps < self.radius + 0.1).any(0).sum())
+        cost += 30.0 * bool((inside[..., 0] & inside[..., 1]).any())
+        return cost + 3.0 * _count_crossings(points[::3], self.lines[:, ::3])
 
 
-def _count_collisions(diagram: Diagram, box: LabelArea, taken: list[LabelArea]) -> float:
-    """What a label costs at a place: on other labels, states and lines."""
-    gaps = np.maximum(np.abs(diagram.centres - box.centre) - box.half, 0.0)
-    cost = 60.0 * float((np.linalg.norm(gaps, axis=1) < diagram.radius + 0.05).sum())
-    cost += 60.0 * sum(map(box.overlaps, _list_boxes(diagram, taken)))
-    if diagram.arrows:
-        lines = np.stack([arrow.points for arrow in diagram.arrows])
-        cost += 8.0 * float(box.contains(lines, 0.02).any(-1).sum())
-    return cost
+def _list_obstacles(diagram: Diagram, taken: list[LabelArea]) -> _Obstacles:
+    boxes = [*taken, *(arrow.box for arrow in diagram.arrows)]
+    return _Obstacles(
+        diagram.centres,
+        diagram.radius,
+        np.array([box.centre for box in boxes]),
+        np.array([box.half for box in boxes]),
+        np.array([arrow.points for arrow in diagram.arrows]).reshape(-1, _SAMPLES, 2),
+    )
 
 
-def _count_near(diagram: Diagram, points: Point, own: Iterable[int]) -> int:
-    """How many other states a curve runs through or touches."""
-    others = np.delete(diagram.centres, list(own), axis=0)
-    gaps = np.linalg.norm(points[:, None] - others, axis=-1)
-    return int((gaps < diagram.radius + 0.1).any(0).sum())
-
-
-def _cross(a: Point, b: Point) -> int:
-    """How often two curves cross."""
+def _count_crossings(a: Point, lines: Point) -> int:
+    """How often a curve crosses others, ``(lines, points, 2)``."""
 
     def side(p: Point, q: Point, r: Point) -> Point:
         result: Point = (q[..., 0] - p[..., 0]) * (r[..., 1] - p[..., 1]) - (
@@ -260,7 +272,7 @@ def _cross(a: Point, b: Point) -> int:
         ) * (r[..., 0] - p[..., 0])
         return result
 
-    p, q, r, s = a[:-1, None], a[1:, None], b[None, :-1], b[None, 1:]
+    p, q, r, s = a[:-1, None], a[1:, None], lines[:, None, :-1], lines[:, None, 1:]
     meets = (side(p, q, r) * side(p, q, s) < 0) & (side(r, s, p) * side(r, s, q) < 0)
     return int(meets.sum())
 

@@ -19,5 +19,6 @@ from sluice.lecture.exercises.feedback import Feedback as Feedback
 from sluice.lecture.exercises.gradients import check_bptt_step as check_bptt_step
 from sluice.lecture.exercises.gradients import check_gradient_norm as check_gradient_norm
 from sluice.lecture.exercises.gradients import check_truncated_gradient as check_truncated_gradient
+from sluice.lecture.exercises.labelling import check_labels as check_labels
 from sluice.lecture.exercises.memory import check_count_parameters as check_count_parameters
 from sluice.lecture.exercises.memory import check_gates_for as check_gates_for

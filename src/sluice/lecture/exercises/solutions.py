@@ -56,3 +56,14 @@ def truncated_gradient(x: Tensor, W: Tensor, R: Tensor, k: int) -> Tensor:
 def count_parameters(cell: str, n: int, m: int) -> int:
     boxes = {"elman": 1, "gru": 3, "lstm": 4}[cell]
     return boxes * m * (n + m + 1)
+
+
+def labels() -> dict[str, str]:
+    return {
+        "box 1": "forget gate",
+        "box 2": "input gate",
+        "box 3": "candidate",
+        "box 4": "output gate",
+        "top": "cell state",
+        "bottom": "hidden state",
+    }

@@ -18,6 +18,7 @@ TITLES = {
         "Truncate backpropagation through time", "Backpropagation durch die Zeit abschneiden"
     ),
     "count_parameters": Sentence("Count the parameters", "Parameter zählen"),
+    "labels": Sentence("Label the sketch", "Die Skizze beschriften"),
 }
 
 STATEMENTS = {
@@ -88,6 +89,16 @@ STATEMENTS = {
         "Eingängen und m Einheiten? Wie in der Vorlesung: ein Bias-Vektor für jedes Gate und "
         "jeden Kandidaten.",
     ),
+    "labels": Sentence(
+        "Take the sheet of blanks of the LSTM. Return what its parts are called: the four learned "
+        "boxes from left to right as `box 1` to `box 4`, the line on top as `top`, the line below "
+        "as `bottom`. The names: forget gate, input gate, candidate, output gate, cell state, "
+        "hidden state.",
+        "Nimm das Blatt mit den Lücken des LSTM. Gib zurück, wie seine Teile heißen: die vier "
+        "gelernten Kästen von links nach rechts als `box 1` bis `box 4`, die obere Linie als "
+        "`top`, die untere als `bottom`. Die Namen: Forget-Gate, Input-Gate, Kandidat, "
+        "Output-Gate, Zellzustand, verborgener Zustand.",
+    ),
 }
 
 HINTS = {
@@ -137,5 +148,11 @@ HINTS = {
     "count_parameters": Sentence(
         "Count the learned boxes of the sketch: Elman 1, GRU 3, LSTM 4. Each reads [h, x].",
         "Zähle die gelernten Kästen der Skizze: Elman 1, GRU 3, LSTM 4. Jeder liest [h, x].",
+    ),
+    "labels": Sentence(
+        "Follow each box upwards: what is it multiplied with? The candidate is the only learned "
+        "box with tanh.",
+        "Folge jedem Kasten nach oben: Womit wird er multipliziert? Der Kandidat ist der einzige "
+        "gelernte Kasten mit tanh.",
     ),
 }

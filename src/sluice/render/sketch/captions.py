@@ -11,11 +11,11 @@ from sluice.render.sketch.placement import Placement
 def build_captions(placement: Placement, reverse: bool = False) -> list[list[str]]:
     """For each step the equations of what is new in it, in LaTeX."""
     found: list[list[str]] = [[] for _ in placement.steps]
-    for line in format_equations(placement.graph).lines:
+    for line in format_equations(placement.graph, reverse).lines:
         part = placement.elements.by_value.get(line.node)
         step = placement.positions[part].step if part in placement.positions else 0
         if found:
-            found[step].append(shift_time(line.latex, reverse=reverse))
+            found[step].append(line.latex)
     return found
 
 

@@ -92,6 +92,7 @@ class Recording:
     Attributes:
         names: The names of the recorded values.
         graph: The equations that ran.
+        keeps_read: Whether a value that was read is kept, for the next time that it is read.
         order: Brings the batch of the pass into the caller's order; None where it is in it.
         has_bias: Whether their maps had biases.
         reverse: Whether the pass ran from the last step to the first.
@@ -112,6 +113,7 @@ class Recording:
         self.names, self.every = record_spec.select_names(spec.graph), record_spec.every
         self.graph, self.has_bias, self.reverse = spec.graph, spec.has_bias, spec.reverse
         self.backend, self.needs_grad = "", False
+        self.keeps_read = True
         self.store: TensorStore | None = None
         self.in_chunks = not record_spec.is_complete
         self.before_gradients: Callable[[], None] | None = None
@@ -193,6 +195,8 @@ class Recording:
 
     def _build_reader(self, read: ValueReader, prefix: str) -> ValueReader:
         arranged = partial(_arrange, read, self._valid, self.order, self._first, self.every)
+        if self.store is None and not self.keeps_read:
+            return arranged
         if self.store is None:
             return _LazyReader(arranged, self.names)
         for name in self.names:

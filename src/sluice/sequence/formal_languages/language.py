@@ -14,6 +14,8 @@ from sluice.insight.machines.state_machine import Output, StateMachine, explore
 from sluice.sequence.errors import SequenceError
 from sluice.sequence.vocabulary import START, Vocabulary
 
+_MOST_KNOWN = 2**16
+
 Word = Sequence[str]
 """A word, symbol by symbol; a text where each symbol is one character."""
 
@@ -120,7 +122,7 @@ class FormalLanguage:
                 possible = () if chance < mistakes else self._find_possible(state)
                 symbols = possible or self.alphabet
                 word.append(symbols[int(place * len(symbols))])
-                state = self._advance(state, word[-1])
+                state = self._follow(state)[word[-1]]
             words.append(tuple(word))
         return words
 
@@ -165,7 +167,8 @@ class FormalLanguage:
         >>> parity().encode_labels(["01", "11"]).tolist()
         [[0, 0], [0, 1], [1, 0]]
         """
-        rows = [[self.outputs.index(one) for one in self.label_prefixes(word)] for word in words]
+        places = {output: k for k, output in enumerate(self.outputs)}
+        rows = [[places[one] for one in self.label_prefixes(word)] for word in words]
         return _stack([torch.tensor(row) for row in rows])
 
     def encode_next(self, words: Iterable[Word]) -> Tensor:
@@ -190,27 +193,47 @@ class FormalLanguage:
             StateMachineError: it would have more than ``limit`` states before it is made minimal,
                 as where there is no bound on what must be remembered.
         """
-        return explore(self.alphabet, self.start, self._advance, self._show, limit=limit).minimise()
+        return explore(
+            self.alphabet,
+            self.start,
+            lambda s, symbol: self._follow(s)[symbol],
+            self._show,
+            limit=limit,
+        ).minimise()
 
     def _read(self, word: Word) -> list[Hashable]:
         states = [self.start]
         for step, symbol in enumerate(word):
-            if symbol not in self.alphabet:
+            following = self._follow(states[-1])
+            if symbol not in following:
                 raise SequenceError(
                     f"Symbol {step} of the word is {symbol!r}; {self.name} has the symbols "
                     f"{', '.join(self.alphabet)}."
                 )
-            states.append(self._advance(states[-1], symbol))
+            states.append(following[symbol])
         return states
 
-    def _advance(self, state: Hashable, symbol: str) -> Hashable:
-        return None if state is None else self.advance(state, symbol)
+    @cached_property
+    def _successors(self) -> dict[Hashable, dict[str, Hashable]]:
+        return {}
+
+    def _follow(self, state: Hashable) -> dict[str, Hashable]:
+        """What is remembered after each symbol; kept, since words meet the same states often."""
+        if state not in self._successors:
+            if len(self._successors) >= _MOST_KNOWN:
+                self._successors.clear()
+            advance = self.advance
+            self._successors[state] = {
+                symbol: None if state is None else advance(state, symbol)
+                for symbol in self.alphabet
+            }
+        return self._successors[state]
 
     def _show(self, state: Hashable) -> Output:
         return False if state is None else self.show(state)
 
     def _find_possible(self, state: Hashable) -> tuple[str, ...]:
-        return tuple(s for s in self.alphabet if self._advance(state, s) is not None)
+        return tuple(s for s, following in self._follow(state).items() if following is not None)
 
     def _mark_next(self, state: Hashable) -> list[float]:
         possible = self._find_possible(state)
@@ -221,7 +244,7 @@ class FormalLanguage:
     ) -> Iterator[tuple[tuple[str, ...], Hashable]]:
         for word, state in level:
             for symbol in self._find_possible(state):
-                yield (*word, symbol), self._advance(state, symbol)
+                yield (*word, symbol), self._follow(state)[symbol]
 
 
 def _stack(rows: list[Tensor]) -> Tensor:

@@ -8,10 +8,14 @@ from fractions import Fraction
 from sluice.extras import MissingExtraError
 from sluice.report.music import TokenMusic, TokenNote
 from sluice.tunes.errors import InvalidTokensError, TuneError
+from sluice.tunes.export.engraving import to_svg
 from sluice.tunes.export.midi import microseconds_per_quarter
 from sluice.tunes.notation import score
 from sluice.tunes.notation.model_tokens import RHYTHM, ModelTokens, split_count
 from sluice.tunes.tune import Tune
+
+NARROW_WIDTH = 900
+"""Of a page for a telephone, in tenths of a millimetre."""
 
 
 def read_music(tokens: Sequence[str]) -> TokenMusic | None:
@@ -33,12 +37,13 @@ def read_music(tokens: Sequence[str]) -> TokenMusic | None:
     tune = Tune(kept, rhythm=rhythm)
     places = _place_tokens(tokens, len(kept))
     events = [(places[first], places[last] + 1) for first, last in _find_events(kept)]
-    drawn, why = _draw(tune)
+    drawn, narrow, why = _draw(tune)
     eighth = microseconds_per_quarter(tune) / 2e6
     return TokenMusic(
         list(_list_notes(tune.score, events, eighth)),
         _list_bar_starts(tune.score, eighth),
         drawn,
+        narrow,
         {f"e{number}": span for number, span in enumerate(events)} if drawn else {},
         " ".join(filter(None, (remark, why))),
     )
@@ -121,10 +126,9 @@ def _list_bar_starts(music: score.Score, eighth: float) -> list[float]:
     return starts
 
 
-def _draw(tune: Tune) -> tuple[str | None, str]:
+def _draw(tune: Tune) -> tuple[str | None, str | None, str]:
+    """The score on a wide page and on a narrow one, or why there is none."""
     try:
-        return tune.svg(), ""
-    except MissingExtraError as error:
-        return None, str(error)
-    except TuneError as error:
-        return None, str(error)
+        return tune.svg(), to_svg(tune, NARROW_WIDTH), ""
+    except (MissingExtraError, TuneError) as error:
+        return None, None, str(error)

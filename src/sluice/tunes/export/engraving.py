@@ -26,6 +26,7 @@ _OPTIONS = {
 }
 _A4_WIDTH, _A4_HEIGHT, _MAX_HEIGHT = 2100, 2970, 60_000
 """In tenths of a millimetre; Verovio lays out no page that is higher than the last."""
+_NARROW_MARGIN = 20
 _REDUCTIONS = (1.0, 1.2, 1.4, 1.7, 2.0)
 """How much smaller the notes are, the first with which the tune fits on a page."""
 _A4_PIXELS = 210 / 25.4 * 96
@@ -42,16 +43,23 @@ _ONE_AT_A_TIME = ForkSafeLock()
 """Verovio's seed of identifiers is one for the process."""
 
 
-def to_svg(tune: Transcription) -> str:
+def to_svg(tune: Transcription, width: int = _A4_WIDTH) -> str:
     """The score as an SVG picture as high as it needs to be, black on white.
+
+    Args:
+        tune: the tune.
+        width: of the page, in tenths of a millimetre; on one narrower than A4 lines break where
+            they are full, and margins are small.
 
     Raises:
         MissingExtraError: the library verovio is not installed.
         InvalidTokensError: the tokens are no valid tune.
         TuneError: a note's length that has no sign, or a score that does not hold every note.
     """
-    options = {"pageWidth": _A4_WIDTH, "pageHeight": _MAX_HEIGHT, "adjustPageHeight": True}
-    return _engrave(tune, [options])
+    options = {"pageWidth": width, "pageHeight": _MAX_HEIGHT, "adjustPageHeight": True}
+    if width < _A4_WIDTH:
+        options |= {"pageMarginLeft": _NARROW_MARGIN, "pageMarginRight": _NARROW_MARGIN}
+    return _engrave(tune, [options], "" if width == _A4_WIDTH else "auto")
 
 
 def to_pdf(tune: Transcription) -> bytes:
@@ -76,14 +84,15 @@ def _draw_page(tune: Transcription) -> str:
     return _engrave(tune, [{"pageWidth": w, "pageHeight": h} for w, h in sizes])
 
 
-def _engrave(tune: Transcription, layouts: Sequence[Mapping[str, int]]) -> str:
-    """The score in the first of the layouts in which it is one page."""
+def _engrave(tune: Transcription, layouts: Sequence[Mapping[str, int]], breaks: str = "") -> str:
+    """The score in the first of the layouts in which it is one page; its own line breaks, unless
+    ``breaks`` says which."""
     try:
         import verovio
     except ImportError:
         raise MissingExtraError("verovio", "tunes") from None
     mei = to_mei(tune)
-    breaks = "line" if "<sb" in mei else "auto"
+    breaks = breaks or ("line" if "<sb" in mei else "auto")
     resources = Path(verovio.__file__).parent / "data"
     with _ONE_AT_A_TIME.hold():
         # Importing verovio names its resources to the thread that imports it, and to no other.

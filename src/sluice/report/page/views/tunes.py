@@ -24,12 +24,18 @@ def pack_tune(view: TunesView, forward: ForwardRecord, sequence: int) -> dict[st
             for note in music.notes
         ],
         "bars": _round(*music.bars),
-        "score": None if music.score is None else re.sub(r">\n\s*<", "><", music.score),
+        "score": _shorten(music.score),
+        "narrowScore": _shorten(music.narrow_score),
         "signs": {
             name: [first - start, stop - start] for name, (first, stop) in music.signs.items()
         },
         "remark": music.remark,
     }
+
+
+def _shorten(picture: str | None) -> str | None:
+    """An SVG picture without the blanks between its elements."""
+    return None if picture is None else re.sub(r">\n\s*<", "><", picture)
 
 
 def _round(*seconds: float) -> list[float]:

@@ -18,61 +18,6 @@ function mountTune(root, data, state) {
   state.on(["step"], () => { said.textContent = words(); });
 }
 
-function drawScore(data, state, words) {
-  const { view } = data, axis = data.outputAxis, { length } = data.axes[axis];
-  const host = el("div", { class: "tunes-score", tabindex: 0, role: "img" });
-  host.innerHTML = view.score;
-  for (const text of host.querySelectorAll("text")) if (text.textContent.trim() === "Untitled") text.remove();
-  const signs = Object.entries(view.signs).map(([name, [first, stop]]) => ({ first, stop, sign: host.querySelector(`[id="${name}"]`) })).filter(({ sign }) => sign);
-  // Two pages may stand beside each other: no identifier twice.
-  for (const { sign, first } of signs) {
-    sign.removeAttribute("id");
-    if (first < 0 || first >= length) { sign.classList.add("tunes-beyond"); continue; }
-    sign.classList.add("tunes-sign");
-    sign.dataset.step = first;
-  }
-  // A note is small and full of gaps: the nearest sign is meant.
-  host.addEventListener("click", (event) => {
-    const away = ({ sign }) => { const { left, right, top, bottom } = sign.getBoundingClientRect(), dx = Math.max(left - event.clientX, 0, event.clientX - right), dy = Math.max(top - event.clientY, 0, event.clientY - bottom); return dx * dx + dy * dy; };
-    const near = signs.filter(({ first }) => first >= 0 && first < length).map((one) => ({ one, far: away(one) })).sort((a, b) => a.far - b.far)[0];
-    if (near && near.far < 400) state.choose({ axis, step: near.one.first });
-  });
-  const box = el("rect", { style: "fill:#ffd9a8;fill-opacity:.75;stroke:#b04600;stroke-width:24" }), svg = host.querySelector("svg");
-  let isCut = false;
-  // The picture is a page; its margins, and the room of a title that tokens do not have, are cut off.
-  const cut = () => {
-    const ground = svg.querySelector("rect");
-    const back = svg.getScreenCTM().inverse(), corners = [...svg.querySelectorAll(".system, .pgHead text, .pgHead path, svg > g > path")].map((part) => part.getBoundingClientRect()).filter(({ width }) => width)
-      .flatMap(({ left, right, top, bottom }) => [new DOMPoint(left, top), new DOMPoint(right, bottom)]).map((point) => point.matrixTransform(back));
-    if (!corners.length) return;
-    ground?.remove();
-    isCut = true;
-    // The picture within is as large as the one around it, unless its size is said.
-    const whole = svg.viewBox.baseVal;
-    for (const inner of svg.querySelectorAll("svg")) for (const side of ["width", "height"]) inner.setAttribute(side, whole[side]);
-    const [left, right, top, bottom] = [Math.min(...corners.map(({ x }) => x)), Math.max(...corners.map(({ x }) => x)), Math.min(...corners.map(({ y }) => y)), Math.max(...corners.map(({ y }) => y))];
-    const [x, y, width, height] = [left - 14, top - 12, right - left + 28, bottom - top + 26].map(Math.round);
-    svg.setAttribute("viewBox", `${x} ${y} ${width} ${height}`);
-    svg.prepend(el("rect", { x, y, width, height, style: "fill:#fff;stroke:none" }));
-  };
-  const show = () => {
-    const step = state.stepOf(axis), found = signs.find((one) => one.first <= step && step < one.stop);
-    for (const { sign } of signs) sign.classList.toggle("tunes-now", sign === found?.sign);
-    host.setAttribute("aria-label", `Score of the tune. ${words()}`);
-    if (!isCut) cut();
-    box.remove();
-    if (!found) return;
-    const area = found.sign.getBBox();
-    Object.entries({ x: area.x - 90, y: area.y - 90, width: area.width + 180, height: area.height + 180, rx: 90 }).forEach(([name, v]) => box.setAttribute(name, v));
-    found.sign.parentNode.insertBefore(box, found.sign);
-    const at = found.sign.getBoundingClientRect(), frame = host.getBoundingClientRect();
-    if (at.left < frame.left + 10 || at.right > frame.right - 10) host.scrollLeft += at.left - frame.left - frame.width / 3;
-    if (at.top < frame.top || at.bottom > frame.bottom) host.scrollTop += at.top - frame.top - frame.height / 3;
-  };
-  state.on(["step"], show);
-  return host;
-}
-
 // Notes by time and pitch, where there is no score.
 function drawTuneRoll(data, state, notes, words) {
   const { view } = data, axis = data.outputAxis, pitches = notes.map(({ pitch }) => pitch), low = Math.min(...pitches) - 1, high = Math.max(...pitches) + 1;
