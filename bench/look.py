@@ -3,7 +3,7 @@
     python bench/look.py
 
 The shipped model of tunes (two LSTM layers of 512 units) on its first tune and on one of at least
-400 steps; a second checkpoint beside it; and 10,000 steps of a small model.
+400 steps, and 10,000 steps of a small model.
 """
 
 from __future__ import annotations
@@ -52,14 +52,14 @@ def measure(arguments: list[str], page: Path) -> tuple[float, float, float]:
 
 
 def main() -> None:
-    """Measure every row twice; the faster counts."""
+    """Measure every row once."""
     report = Report(
         "look",
         "`sluice look`: seconds of the whole command, and the page in 10⁶ bytes",
         ["model", "shown", "seconds", "of processors", "MB"],
         [
-            "The faster of two runs, with the start of Python and torch; beside it the time that "
-            "all processors together were busy."
+            "With the start of Python and torch; beside it the time that all processors together were "
+            "busy, the steadier figure where a machine does other work besides."
         ],
     )
     with tempfile.TemporaryDirectory() as name:
@@ -70,12 +70,10 @@ def main() -> None:
         rows = {
             ("2 × LSTM 512", "first tune"): [tunes, "tunes"],
             ("2 × LSTM 512", "400 steps of a long tune"): [tunes, "tunes", "--sequence", long],
-            ("2 × LSTM 512, two", "first tune"): [tunes, "tunes", "--beside", tunes],
             ("LSTM 64", "10,000 steps of text"): [letters, str(text), "--steps", "10000"],
         }
         for (model, shown), arguments in rows.items():
-            found = [measure(arguments, folder / "page.html") for _ in range(2)]
-            seconds, busy, size = min(found)
+            seconds, busy, size = measure(arguments, folder / "page.html")
             report.add(model, shown, f"{seconds:.1f}", f"{busy:.1f}", f"{size:.2f}")
     report.keep()
 
