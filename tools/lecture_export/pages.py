@@ -51,7 +51,8 @@ def list_texts(cell: NotebookNode) -> list[str]:
     """What a cell printed, unless its last comment says so already."""
     if "  # " in cell.source.rstrip().splitlines()[-1]:
         return []
-    return [output.text.rstrip() for output in cell.outputs if output.output_type == "stream"]
+    printed = [output.text for output in cell.outputs if output.output_type == "stream"]
+    return ["".join(printed).rstrip()] if printed else []
 
 
 def list_pictures(cell: NotebookNode) -> list[str]:
