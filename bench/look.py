@@ -58,7 +58,7 @@ def main() -> None:
         "`sluice look`: seconds of the whole command, and the page in 10⁶ bytes",
         ["model", "shown", "seconds", "of processors", "MB"],
         [
-            "With the start of Python and torch; beside it the time that all processors together were "
+            "With the start of Python and torch; beside it the time that all processors were "
             "busy, the steadier figure where a machine does other work besides."
         ],
     )

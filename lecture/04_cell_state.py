@@ -81,12 +81,16 @@ spans = sluice.insight.find_constant_spans(tape.c[..., [unit]], tolerance=0.1)
 print(f"constant within a tenth of its range for {len(spans[0])} steps at a time")
 assert steadiness[unit] < 0.1 and len(spans[0]) > 10
 
-# %% [markdown] lang="en"
-# Its gates say how: inside, the forget gate is open and the input gate is shut, so that the product of forget gates, which
+# %% [markdown] lang="en" tags=["slide"]
+# ## How it keeps
+#
+# Inside, the forget gate is open and the input gate is shut, so that the product of forget gates, which
 # is the gradient along the line of the cell state, stays near 1. A mark closes the one or opens the other.
 
-# %% [markdown] lang="de"
-# Ihre Gates zeigen, wie: Im Zitat ist das Forget-Gate offen und das Input-Gate geschlossen. So bleibt das Produkt der
+# %% [markdown] lang="de" tags=["slide"]
+# ## Wie sie behält
+#
+# Im Zitat ist das Forget-Gate offen und das Input-Gate geschlossen. So bleibt das Produkt der
 # Forget-Gates, der Gradient entlang der Linie des Zellzustands, nahe 1. Ein Anführungszeichen schließt das eine oder
 # öffnet das andere.
 

@@ -52,12 +52,8 @@ from torch import nn
 
 layer, readout = sluice.nn.LSTM(28, 4), nn.Linear(4, 2)
 projected = sluice.nn.LSTM(28, 8, proj_size=4)  # a matrix on the way from c to h
-print(
-    "W, R of the layer  ",
-    *(tuple(layer.get_parameter(f"weight_{name}_l0").shape) for name in ("ih", "hh")),
-)
-print("V of the readout   ", tuple(readout.weight.shape))
-print("between c and h    ", tuple(projected.weight_hr_l0.shape))
+print("R, V:", tuple(layer.weight_hh_l0.shape), tuple(readout.weight.shape))
+print("between c and h:", tuple(projected.weight_hr_l0.shape))
 
 # %% [markdown] lang="en"
 # Each non-linearity behind a matrix is a universal function approximator, so nothing is lost where the form is short; what

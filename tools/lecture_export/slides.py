@@ -113,7 +113,7 @@ def _split(slide: Slide) -> list[Slide]:
 def _add_code(slide: Slide, cell: NotebookNode, language: str) -> None:
     if "show" in list_tags(cell):
         code = highlight(cell.source, PythonLexer(), HtmlFormatter())
-        size = " long" if cell.source.count("\n") > 12 else ""
+        size = " long" if cell.source.count("\n") > 9 else ""
         slide.code.append(f'<div class="code{size}">{code}</div>')
     for text in list_texts(cell):
         slide.printed.append(f'<pre class="printed">{html.escape(text)}</pre>')

@@ -24,10 +24,11 @@ from report.kinds import (
 from sluice.report import look
 from sluice.report.page import ReportError
 from sluice.report.page.forward import prepare_model, run_forward
+from sluice.report.page.given_data import GivenNames, build_inputs
 from sluice.report.page.load import load_inputs
 from sluice.report.page.view_inputs import LabelsView, PairsView, RollView, SeriesView, TextView
 from sluice.sequence import Batch, Checkpoint, StreamBatches, load_data
-from sluice.sequence.models import ChoraleModel, Forecaster
+from sluice.sequence.models import ChoraleModel, Forecaster, LabelsConfig, Tagger
 from sluice.sequence.models.values import ChoraleConfig, ForecasterConfig
 
 
@@ -156,7 +157,12 @@ def test_pairs_have_two_axes(tmp_path: Path) -> None:
     assert seen.attention is not None and seen.attention.shape == (4, 3)
     own = load_inputs(path, text="two one")
     assert isinstance(own.view, PairsView) and own.view.sources == [["two", "one"]]
-    assert own.facts["note"] == "the target is the model's own greedy output"
+    note = "the target is the model's own greedy output"
+    assert own.facts["note"].startswith(note) and own.targets is not None
+    has_ended = "which did not end" not in own.facts["note"]
+    assert (own.targets[0][-1] == 2) == has_ended
+    message = sentence(run("look", path, "--text", " ", "--out", tmp_path / "x.html"))
+    assert "the source has no token" in message
 
 
 def test_sides_of_pairs_in_python(tmp_path: Path) -> None:
@@ -173,6 +179,34 @@ def test_sides_of_pairs_in_python(tmp_path: Path) -> None:
         assert data["loss"] == pytest.approx(float(total.detach()) / items, rel=1e-5)
     with pytest.raises(ReportError, match="target_tokens must have one entry for each of the 5"):
         look(model, source, target, target_tokens=[["2"] * 7])
+    for bias, count in ((-1e9, 200), (1e9, 1)):  # its own output, with END only if it came
+        with torch.no_grad():
+            model.readout.bias[2] = bias
+        (own,) = build_inputs(model, source, None, GivenNames(), {}).targets or ()
+        assert len(own) == count and (own[-1] == 2) == (count == 1)
+
+
+def test_an_encoder_and_decoder_of_ones_own() -> None:
+    class Pair(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.embedding = torch.nn.Embedding(9, 5)
+            self.encoder, self.decoder = torch.nn.GRU(5, 6), torch.nn.GRU(5, 6)
+            self.readout = torch.nn.Linear(6, 9)
+
+        def forward(self, read: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+            _, h = self.encoder(self.embedding(read))
+            logits: torch.Tensor = self.readout(self.decoder(self.embedding(wanted), h)[0])
+            return logits
+
+    model, source, target = Pair(), torch.randint(9, (7, 1)), torch.randint(9, (4, 1))
+    names = [f"word {k}" for k in range(9)]
+    data = look(model, source, target, forward=lambda m, x: m(x, target), classes=names).data
+    axes = {axis["name"]: axis["tokens"] for axis in data["axes"]}
+    assert axes["target"] == ["⟨start⟩", *(names[k] for k in target[:-1, 0].tolist())]
+    assert [(p["name"], data["axes"][p["axis"]]["name"]) for p in data["places"]] == [
+        ("encoder l0", "source"), ("decoder l0", "target"),
+    ]  # fmt: skip
 
 
 def test_a_labelled_text(tmp_path: Path) -> None:
@@ -202,6 +236,12 @@ def test_names_and_a_loss_of_ones_own() -> None:
         look(model, x[:-1], x[1:, :, 1:], input_names=["heat"])
     with pytest.raises(ReportError, match="output_names must name 1 outputs"):
         look(model, x[:-1], x[1:, :, 1:], output_names=["a", "b"])
+
+
+def test_labels_need_as_many_names() -> None:
+    model = Tagger(LabelsConfig(3, features=2, hidden_size=6, num_layers=1))
+    with pytest.raises(ReportError, match="classes must name 3 labels, got 2"):
+        look(model, torch.randn(9, 1, 2), torch.ones(9, 1, dtype=torch.int64), classes=["a", "b"])
 
 
 def test_a_chorale_model_in_python() -> None:

@@ -21,18 +21,22 @@ _SHOWN = 8
 
 @dataclass(frozen=True)
 class PairSequences:
-    """Ids of sources, and of their targets with `END`, as `SupervisedSequences` of the targets."""
+    """Ids of sources and of their targets, as `SupervisedSequences` of the targets.
+
+    Targets are without `END`, which is added to them if they are complete.
+    """
 
     sources: Sequence[Sequence[int]]
     targets: Sequence[Sequence[int]]
+    are_complete: bool = True
 
     @property
     def lengths(self) -> Indices:
-        return np.array([len(one) + 1 for one in self.targets], np.int64)
+        return np.array([len(one) + self.are_complete for one in self.targets], np.int64)
 
     def read(self, index: int, first: int, last: int) -> Example:
         """The whole source, and steps `first` to `last` (excluded) of the target."""
-        target = [*self.targets[index], END][first:last]
+        target = [*self.targets[index], *([END] if self.are_complete else [])][first:last]
         return np.array(self.sources[index], np.int64), np.array(target, np.int64)
 
 

@@ -20,7 +20,6 @@ from sluice.sequence.data.readers.encodings import open_text, scan_text
 from sluice.sequence.data.readers.token_encoders import encode_lines, find_id_dtype, split_text
 from sluice.sequence.data.targets import SequenceLabels, StepLabels, SupervisedSequences
 from sluice.sequence.models import Classifier, Seq2Seq, decode
-from sluice.sequence.vocabulary import END
 
 MAX_OUTPUT = 200
 """Tokens of an output that the model itself gives."""
@@ -71,10 +70,14 @@ def build_pair_data(checkpoint: Checkpoint, pairs: Sequence[TextPair], data: str
     The target of a single source without one is the model's own greedy output.
 
     Raises:
-        DataError: a label that the model does not have, or not one for every token.
+        DataError: a label that the model does not have, or not one for every token; a source
+            without a token.
     """
     vocabulary, model = checkpoint.vocabulary, checkpoint.model
     sources = [encode_lines(vocabulary, pair.source) for pair in pairs]
+    empty = next((p for p, ids in zip(pairs, sources, strict=True) if not ids), None)
+    if empty is not None:
+        raise DataError(f"{empty.place}: the source has no token; give one")
     has_targets = pairs[0].target is not None
     names = [pair.place.removeprefix(f"{data}:") for pair in pairs]
     names = [f"line {name}" if name.isdigit() else name for name in names]
@@ -132,13 +135,14 @@ def _build_translation(
 ) -> ModelData:
     vocabulary, output = checkpoint.vocabulary, checkpoint.target_vocabulary
     assert output is not None
-    note = ""
+    note, is_complete = "", True
     if pairs[0].target is not None:
         targets = [encode_lines(output, pair.target or "") for pair in pairs]
     elif len(pairs) == 1:
-        longest = torch.tensor(sources[0] or [END])[:, None]
-        targets = [decode(checkpoint.model, longest, max_length=MAX_OUTPUT)[0].ids]
-        note = "the target is the model's own greedy output"
+        (own,) = decode(checkpoint.model, torch.tensor(sources[0])[:, None], max_length=MAX_OUTPUT)
+        targets, is_complete = [own.ids], own.is_complete
+        cut = "" if is_complete else f", which did not end within {MAX_OUTPUT} tokens"
+        note = f"the target is the model's own greedy output{cut}"
     else:
         raise DataError(f"{pairs[0].place}: expected a source, a tab and a target, got no tab")
 
@@ -149,7 +153,12 @@ def _build_translation(
 
     ids = [[*source, *target] for source, target in zip(sources, targets, strict=True)]
     return ModelData(
-        PairSequences(sources, targets), names, data, ids=ids, read_tokens=read_tokens, note=note
+        PairSequences(sources, targets, is_complete),
+        names,
+        data,
+        ids=ids,
+        read_tokens=read_tokens,
+        note=note,
     )
 
 

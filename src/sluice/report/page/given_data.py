@@ -117,8 +117,8 @@ def _complete_pairs(
     sources = [ids[: _count_ids(ids)] for ids in sources]
     if targets is not None:
         return sources, [ids[: _count_ids(ids)] for ids in targets]
-    found = [decode(model, ids[:, None])[0].ids for ids in sources]
-    return sources, [torch.tensor([*ids, END]) for ids in found]
+    found = [decode(model, ids[:, None])[0] for ids in sources]
+    return sources, [torch.tensor([*one.ids, END] if one.is_complete else one.ids) for one in found]
 
 
 def _count_ids(ids: Tensor) -> int:
@@ -136,6 +136,10 @@ def _require_names(
                 "  ", " "
             )
         )
+    if isinstance(model, Classifier | Tagger) and names.classes is not None:
+        count = model.config.classes
+        if len(names.classes) != count:
+            raise ReportError(f"classes must name {count} labels, got {len(names.classes)}")
     values = targets is not None and targets[0].is_floating_point() and targets[0].dim() == 2
     given = None if names.output_names is None else len(names.output_names)
     outputs = targets[0].shape[1] if values and targets is not None else None
@@ -151,7 +155,11 @@ def _find_view(
     targets: Sequence[Tensor] | None,
     names: GivenNames,
 ) -> View | None:
-    if targets is not None and (isinstance(model, Seq2Seq) or names.target_tokens is not None):
+    if targets is not None and (
+        isinstance(model, Seq2Seq)
+        or names.target_tokens is not None
+        or _have_other_steps(inputs, targets)
+    ):
         return _find_pairs(model, inputs, targets, names)
     if isinstance(model, ChoraleModel):
         lowest = _LOWEST_KEY if model.config.features == _PIANO else 0
@@ -173,12 +181,23 @@ def _find_view(
     return read
 
 
+def _have_other_steps(inputs: Sequence[Tensor], targets: Sequence[Tensor]) -> bool:
+    """Whether some targets have a label for each of another number of steps than their inputs."""
+    steps = zip(inputs, targets, strict=False)
+    return any(target.dim() and len(target) != len(read) for read, target in steps)
+
+
 def _find_pairs(
     model: nn.Module, inputs: Sequence[Tensor], targets: Sequence[Tensor], names: GivenNames
 ) -> PairsView:
     sides = [
-        [list(map(str, one.tolist())) for one in ids] if tokens is None else [*map(list, tokens)]
-        for ids, tokens in ((inputs, names.tokens), (targets, names.target_tokens))
+        [[_name_step(step, classes) for step in one] for one in side]
+        if tokens is None
+        else [*map(list, tokens)]
+        for side, tokens, classes in (
+            (inputs, names.tokens, None),
+            (targets, names.target_tokens, names.classes),
+        )
     ]
     for side, ids, name in zip(sides, (inputs, targets), ("tokens", "target_tokens"), strict=True):
         for number, (pieces, one) in enumerate(zip(side, ids, strict=False)):
@@ -191,6 +210,15 @@ def _find_pairs(
                 )
     modules = ("layers",) if isinstance(model, Seq2Seq) else None
     return PairsView(sides[0], sides[1], modules)
+
+
+def _name_step(step: Tensor, classes: Sequence[str] | None) -> str:
+    """An id, by its class's name where that is known, or the first values of a step."""
+    if step.dim():
+        return ",".join(f"{value:.3g}" for value in step[:3].tolist())
+    number = step.item()
+    is_named = classes is not None and isinstance(number, int) and 0 <= number < len(classes)
+    return classes[int(number)] if classes is not None and is_named else f"{number:.6g}"
 
 
 def _find_reading(inputs: Sequence[Tensor], names: GivenNames) -> TextView | SeriesView | None:

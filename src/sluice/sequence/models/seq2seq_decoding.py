@@ -30,6 +30,11 @@ class DecodedSequence:
     log_probability: float
     attention: Tensor
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether `END` was reached."""
+        return len(self.attention) > len(self.ids)
+
 
 def decode(
     model: Seq2Seq,

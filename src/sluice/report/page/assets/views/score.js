@@ -19,6 +19,7 @@ function drawScore(data, state, words) {
       sign.removeAttribute("id");
       sign.classList.add(first < 0 || first >= length ? "tunes-beyond" : "tunes-sign");
     }
+    host.firstElementChild.setAttribute("aria-hidden", "true"); // the frame has its description
     cutMargins(host.querySelector("svg"));
     show();
   }
