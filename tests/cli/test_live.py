@@ -1,4 +1,4 @@
-"""`sluice train --monitor` and `sluice look --live`."""
+"""`sluice train --watch` and `sluice look --live`."""
 
 import os
 import pty
@@ -25,7 +25,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("watched")
     (folder / "poem.txt").write_text("the cat sat on the mat\n" * 40)
     result = run(
-        "train", folder / "poem.txt", *SMALL, "--out", folder / "out", "--steps", 12, "--monitor",
+        "train", folder / "poem.txt", *SMALL, "--out", folder / "out", "--steps", 12, "--watch",
         "--tensorboard",
     )  # fmt: skip
     assert result.exit_code == 0, result.output
@@ -68,7 +68,7 @@ def test_another_terminal_shows_it(trained: Path) -> None:
 
 def test_resuming_continues_the_file(trained: Path) -> None:
     poem = trained.parent / "poem.txt"
-    result = run("train", poem, "--out", trained, "--resume", "--monitor")  # it has ended
+    result = run("train", poem, "--out", trained, "--resume", "--watch")  # it has ended
     assert result.exit_code == 0, result.output
     reader = JournalReader(trained / "monitor.jsonl")
     reader.read()
@@ -77,7 +77,7 @@ def test_resuming_continues_the_file(trained: Path) -> None:
 
 def test_where_nothing_was_watched_it_says_what_to_do(tmp_path: Path) -> None:
     said = sentence(run("look", tmp_path, "--live"))
-    assert "There is no monitor.jsonl in" in said and "--monitor" in said
+    assert "There is no monitor.jsonl in" in said and "--watch" in said
     assert "There is no folder" in sentence(run("look", tmp_path / "elsewhere", "--live"))
 
 

@@ -75,7 +75,7 @@ def look(
         bool,
         typer.Option(
             "--live",
-            help="Follow a training that runs with `sluice train --monitor`; CHECKPOINT is its "
+            help="Follow a training that runs with `sluice train --watch`; CHECKPOINT is its "
             "output folder.",
             rich_help_panel=_INPUT,
         ),

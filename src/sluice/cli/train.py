@@ -60,10 +60,10 @@ def train(
             "--tensorboard", help="Write curves for TensorBoard too.", rich_help_panel=_OUTPUT
         ),
     ] = False,
-    monitor: Annotated[
+    watch: Annotated[
         bool,
         typer.Option(
-            "--monitor",
+            "--watch",
             help="Watch gates, gradients and memory while training, and warn in words; another "
             "terminal can follow with `sluice look --live`.",
             rich_help_panel=_OUTPUT,
@@ -87,7 +87,7 @@ def train(
             resume=resume,
             overwrite=overwrite,
             tensorboard=tensorboard,
-            monitor=monitor,
+            watch=watch,
         )
 
 
@@ -99,7 +99,7 @@ def _run_training(
     resume: bool,
     overwrite: bool,
     tensorboard: bool,
-    monitor: bool,
+    watch: bool,
 ) -> None:
     import torch
 
@@ -127,7 +127,7 @@ def _run_training(
                 folder=out / STATES,
                 resume=resume,
                 tensorboard=tensorboard,
-                monitor=live.make_monitor_factory(out) if monitor else None,
+                monitor=live.make_monitor_factory(out) if watch else None,
                 on_progress=live.show,
             )
         console.print(_format_result(result, job, weights), highlight=False, soft_wrap=True)
@@ -165,6 +165,7 @@ def _write_record(
 
     from sluice._version import __version__
     from sluice.files import write_atomically
+    from sluice.insight.monitor.journal import JOURNAL
     from sluice.sequence.training.resume import require_finished
     from sluice.sequence.training.state_files import CheckpointFolder
 
@@ -172,6 +173,7 @@ def _write_record(
         require_finished(out / STATES)
     if not first:
         return
+    (out / JOURNAL).unlink(missing_ok=True)  # of an earlier training
     if overwrite:
         CheckpointFolder(out / STATES).clear()
     versions = {"sluice": __version__, "torch": torch.__version__}

@@ -42,6 +42,7 @@ def clamp_gates(module: Layer, **values: float) -> Iterator[Layer]:
         >>> shut.abs().max().item(), bool(layer(x)[0].abs().max() > 0)
         (0.0, True)
     """
+    _require_layer(module)
     with module.swap_cell(transforms.clamp_gates(module.cell, **values)):
         yield module
 
@@ -69,7 +70,8 @@ def clamp_units(
         reverse: Whether to take its reverse direction.
 
     Raises:
-        ValueError: the cell names no such value.
+        ValueError: the cell names no such value; a number that is not finite, or not one for each
+            unit.
         IndexError: there is no such layer, direction or unit.
 
     Example:
@@ -80,6 +82,7 @@ def clamp_units(
         >>> y.abs().amax(dim=(0, 1)).eq(0).nonzero().flatten().tolist()
         [2, 5]
     """
+    _require_layer(module)
     cell = transforms.clamp_units(module.cell, *values)
     places = range(module.num_layers * module.directions)
     chosen = None if layer is None else layer * module.directions + reverse
@@ -96,6 +99,14 @@ def clamp_units(
         yield module
 
 
+def _require_layer(module: object) -> None:
+    if not isinstance(module, RecurrentStack):
+        raise TypeError(
+            f"module must be a recurrent layer of sluice.nn, got {type(module).__name__}; name the "
+            "layer within your model, as in model.encoder"
+        )
+
+
 def _build_clamp_vectors(
     module: RecurrentStack,
     place: int,
@@ -110,6 +121,19 @@ def _build_clamp_vectors(
         width = sizes.of(module.cell.graph.outputs_by_name[name].width)
         found[f"held_{name}"], found[f"at_{name}"] = held, at = like.new_zeros(2, width)
         if selected:
+            _check_units(name, value, units, width)
             held[slice(None) if units is None else list(units)] = 1.0
             at[:] = torch.as_tensor(value, dtype=at.dtype, device=at.device)
     return found
+
+
+def _check_units(name: str, value: float | Tensor, units: Sequence[int] | None, width: int) -> None:
+    given = torch.as_tensor(value)
+    if given.shape not in ((), (width,)) or not bool(given.isfinite().all()):
+        raise ValueError(
+            f"the value of '{name}' must be a finite number, or one for each of {width} units, got "
+            f"{value if given.dim() == 0 else tuple(given.shape)}"
+        )
+    for unit in units or ():
+        if not -width <= int(unit) < width or int(unit) != unit:
+            raise IndexError(f"a unit of '{name}' must be from 0 to {width - 1}, got {unit}")

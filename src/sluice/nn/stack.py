@@ -190,7 +190,9 @@ class RecurrentStack(LayerSettings, LayerParameters):
         obstacle = self._find_torch_obstacle(has_marks, tensor)
         if mask is not None and recorders.is_recorded(self):
             raise ValueError(
-                "sluice.record does not record calls with mask=; give lengths= instead"
+                "sluice.record does not record calls with mask=, whose steps run in another order "
+                "than they are given in; where the steps that count come first, give lengths=, "
+                "else cut the others out of the input before the call"
             )
         tensors = (tensor, *self._list_tensors(), *list_tensors(inputs))
         choice = self._choose_backend(tensors, obstacle, input)

@@ -40,7 +40,7 @@ def test_observing_stays_within_its_share_of_the_time(seconds: float, extra: flo
             # The first one compiles, which is not told of the budget.
             cost = extra if observed > 1 else 5.0
             spent += cost if observed > 1 else 0.0
-            schedule.add_observed(seconds + cost)
+            schedule.add_observed(seconds, cost)
         else:
             schedule.add_plain(seconds)
         assert spent <= 0.025 * (trained + GRACE) + 1e-9
@@ -192,10 +192,10 @@ def test_a_journal_is_found_in_its_folder_or_missed_in_a_sentence(tmp_path: Path
     (tmp_path / "training").mkdir()
     (path := tmp_path / "training" / "monitor.jsonl").touch()
     assert find_journal(tmp_path) == find_journal(str(path)) == path
-    with pytest.raises(MonitorError, match=r"There is no folder .*--monitor"):
+    with pytest.raises(MonitorError, match=r"There is no folder .*--watch"):
         find_journal(tmp_path / "elsewhere")
     path.unlink()
-    with pytest.raises(MonitorError, match=r"There is no monitor.jsonl in .*--monitor"):
+    with pytest.raises(MonitorError, match=r"There is no monitor.jsonl in .*--watch"):
         find_journal(tmp_path)
 
 

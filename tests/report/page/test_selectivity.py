@@ -75,7 +75,7 @@ def test_a_property_of_the_cell_state_is_not_judged_by_what_the_gate_lets_out() 
     (row,) = [one for one in report.data["followed"] if one["name"] in properties]
     # c from numbers: it counts from 0 at a line feed and to the line's length, as the property.
     assert row["r"][0] > 0.999 and row["score"] > 0.99 > row["control"]
-    assert row["verdict"] == "found" and row["words"].startswith("the state has it: R² 1.00")
+    assert row["verdict"] == "found" and row["words"].startswith("read off the state: R² 1.00")
 
 
 @pytest.mark.parametrize("events", [(10, 60, 190), (10, 60), (180, 190)])
@@ -101,7 +101,10 @@ def judge(score: float, control: float, common: float | None) -> tuple[str, str]
 
 
 def test_what_a_layer_knows_is_said_where_the_probe_beats_its_control() -> None:
-    assert judge(0.93, 0.55, 0.6) == ("found", "the state has it: accuracy 0.93, its control 0.55")
+    assert judge(0.93, 0.55, 0.6) == (
+        "found",
+        "read off the state: accuracy 0.93, its control 0.55",
+    )
     lost = judge(0.4, 0.52, None)
     assert lost == ("not found", "not shown: R² 0.40 does not beat its control 0.52")
     verdict, words = judge(0.904, 0.55, 0.9)

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from sluice.insight.dynamics.jacobians import compute_jacobians
 from sluice.insight.dynamics.step_map import StepMap, build_step_map
+from sluice.insight.measures.checks import require_numbers
 from sluice.nn.stack import RecurrentStack
 
 
@@ -86,6 +87,7 @@ def find_fixed_points(
         raise ValueError(
             f"x must be one input of shape ({step.sizes.input},), got {tuple(given.shape)}"
         )
+    require_numbers(given, "x")
     s = _minimise(step, given.expand(len(s), -1), s, tolerance, max_iterations)
     speed = _compute_speed(_compute_displacement(step, given, s))
     s, speed = _drop_duplicates(s, speed, slow_tolerance, min_distance)

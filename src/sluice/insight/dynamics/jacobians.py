@@ -164,7 +164,7 @@ def lyapunov_spectrum(
     run = run_trajectory(module, input, layer, reverse)
     (steps, batch), states = run.x.shape[:2], run.states.shape[-1]
     count = states if count is None else count
-    if not 0 <= warm_up < steps:
+    if not isinstance(warm_up, int) or not 0 <= warm_up < steps:
         raise ValueError(
             f"warm_up must be from 0 to {steps - 1} for {steps} steps, got {warm_up}; give "
             "more input"

@@ -18,6 +18,7 @@ from torch.nn.utils.rnn import PackedSequence
 from sluice.equations.evaluation import EvaluationSchedule, TensorInterpreter, Values
 from sluice.equations.graph import Elementwise, Graph, Leaf, Node, X
 from sluice.equations.specs import Sizes
+from sluice.insight.measures.checks import require_numbers
 from sluice.nn.batch import pad_input
 from sluice.nn.stack import RecurrentStack
 from sluice.run.spec import join_output, map_parameters_by_name
@@ -135,6 +136,7 @@ def run_trajectory(
         TypeError: ``module`` is no recurrent layer, or the input is packed.
         IndexError: there is no such layer or direction.
         RuntimeError: the input has no time steps, or another width than the layer's.
+        ValueError: it has no sequences, or holds NaN or infinity.
 
     Example:
         >>> import torch, sluice
@@ -147,9 +149,13 @@ def run_trajectory(
         raise TypeError(
             "input must be a plain tensor, got a PackedSequence, whose sequences differ in length"
         )
+    require_numbers(input, "input", finite=False)
     x = pad_input(type(module).__name__, input, None, None, module.batch_first).x.detach().double()
     if x.shape[-1] != module.input_size:
         raise RuntimeError(f"the input must be {module.input_size} wide, got {x.shape[-1]}")
+    if not x.shape[1]:
+        raise ValueError("the input must have at least one sequence, got none")
+    require_numbers(x, "the input")
     for below in range(layer):
         runs = [
             _iterate_map(build_step_map(module, below, bool(d)), x, bool(d))

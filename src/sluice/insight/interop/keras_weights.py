@@ -8,6 +8,7 @@ the Keras 3 API, and ``keras/src/layers/rnn``).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from os import PathLike
 from typing import TypedDict
 
 import numpy as np
@@ -69,6 +70,11 @@ def from_keras(
     """
     if kind not in _GATES:
         raise ValueError(f"kind must be one of {', '.join(map(repr, _GATES))}, got {kind!r}")
+    if isinstance(weights, str | bytes | PathLike):
+        raise ValueError(
+            "weights must be the arrays that Keras' layer.get_weights() returns, got a path; open "
+            "the model in Keras first"
+        )
     # torch takes arrays in the machine's own byte order, and old files hold others.
     arrays = [np.asarray(array) for array in weights]
     arrays = [array.astype(array.dtype.newbyteorder("="), copy=False) for array in arrays]

@@ -10,8 +10,10 @@ from torch import Tensor
 
 from sluice.equations.graph import Elementwise, Graph, Leaf, Node, sort_topologically
 from sluice.insight.dynamics.step_map import Trajectory, run_trajectory
+from sluice.insight.measures.checks import require_numbers
 from sluice.insight.measures.norms import compute_norm
 from sluice.insight.recording.recorded import RecordedLayer, RecordedModule
+from sluice.insight.recording.recorder import Tape
 from sluice.nn.stack import RecurrentStack
 
 _ROWS_AT_ONCE = 64
@@ -43,6 +45,7 @@ def gradient_flow(recorded: RecordedLayer | RecordedModule, name: str = "h") -> 
         >>> sluice.insight.gradient_flow(tape.layer(0), "c").shape
         torch.Size([5, 2])
     """
+    _require_recorded(recorded)
     return compute_norm(recorded.gradient[name])
 
 
@@ -79,6 +82,8 @@ def gradients_per_loss(
         >>> sluice.insight.gradients_per_loss(tape.layer(0), losses).shape
         torch.Size([5, 5, 2])
     """
+    _require_recorded(recorded)
+    require_numbers(losses, "losses", finite=False)
     leaves, found = _find_leaves(_require_steps(losses, "losses")), list[Tensor]()
     before = recorded.backward_count
     for _ in _run_backward_per_step(losses, leaves):
@@ -117,21 +122,38 @@ def connectivity(logits: Tensor, x: Tensor, targets: Tensor) -> Tensor:
         >>> sluice.insight.connectivity(logits, x, logits.argmax(-1)).shape
         torch.Size([5, 5, 2])
     """
+    for what, given in (("logits", logits), ("x", x), ("targets", targets)):
+        require_numbers(given, what, finite=False)
     _require_steps(logits, "logits")
     if logits.dim() != 3 or targets.shape != logits.shape[:2]:
         raise ValueError(
             "logits must be (time, batch, classes) and targets (time, batch), got "
             f"{tuple(logits.shape)} and {tuple(targets.shape)}"
         )
+    if targets.is_floating_point() or targets.dtype == torch.bool:
+        raise ValueError(f"targets must be integers, the numbers of classes, got {targets.dtype}")
+    if bool(((targets < 0) | (targets >= logits.shape[-1])).any()):
+        raise ValueError(
+            f"targets must be classes from 0 to {logits.shape[-1] - 1}, got {int(targets.min())} "
+            f"to {int(targets.max())}"
+        )
     if not x.requires_grad:
         raise RuntimeError("x has no gradients; compute the logits from x.requires_grad_()")
-    picked = logits.gather(-1, targets.unsqueeze(-1)).squeeze(-1)
+    picked = logits.gather(-1, targets.long().unsqueeze(-1)).squeeze(-1)
     found = []
     for (gradient,) in _run_backward_per_step(picked, [x]):
         if gradient is None:
             raise RuntimeError("the logits do not depend on this x; give the tensor they came from")
         found.append(compute_norm(gradient))
     return torch.stack(found)
+
+
+def _require_recorded(recorded: object) -> None:
+    if not isinstance(recorded, RecordedLayer | RecordedModule | Tape):
+        raise TypeError(
+            f"give a layer of a tape, as tape.layer(0) or tape['encoder'], got "
+            f"{type(recorded).__name__}"
+        )
 
 
 def _require_steps(values: Tensor, what: str) -> Tensor:
@@ -234,6 +256,8 @@ def forget_product(forget: Tensor) -> Tensor:
         >>> forget_product(torch.tensor([0.1, 0.5, 0.5])[:, None, None]).flatten().tolist()
         [0.25, 0.5, 1.0]
     """
+    if require_numbers(forget, "forget", finite=False).dim() == 0:
+        raise ValueError("forget must have a time dimension, got a single number")
     wide = forget.double()  # in float32 half a state is lost to 0 after 150 steps
     later = torch.cat([wide[1:], torch.ones_like(wide[:1])])
     return later.flip(0).cumprod(0).flip(0)

@@ -8,6 +8,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from sluice.insight.measures.checks import read_step_counts, require_numbers
+
 
 class Match(NamedTuple):
     """A span where units of interest are active: steps ``start`` to ``stop`` − 1 of a sequence."""
@@ -47,6 +49,7 @@ def active_units(
         >>> active_units(values, 0, 1, 3, 0.5)
         tensor([0])
     """
+    require_numbers(values, "values")
     _check_span(values, sequence, start, stop)
     on = values[:, sequence] >= threshold
     found = on[start:stop].all(0)
@@ -107,6 +110,12 @@ def find_matches(
         >>> [tuple(match) for match in find_matches(values, torch.tensor([1]), None, 0.5)]
         [(1, 5, 8, 1), (0, 2, 4, 1)]
     """
+    require_numbers(values, "values")
+    units = torch.as_tensor(units)
+    if units.is_floating_point() or bool(((units < 0) | (units >= values.shape[-1])).any()):
+        raise ValueError(
+            f"units must be integers from 0 to {values.shape[-1] - 1}, got {units.tolist()}"
+        )
     if len(units) == 0:
         raise ValueError("there are no units to match; lower the threshold of active_units")
     steps = 1 if length is None else length
@@ -118,7 +127,8 @@ def find_matches(
     on = values >= threshold
     if lengths is not None:
         times = torch.arange(len(on), device=on.device)[:, None, None]
-        on = on & (times < lengths.to(on.device)[:, None])
+        counts = read_step_counts(lengths, *on.shape[:2]).to(on.device)
+        on = on & (times < counts[:, None])
     if length is None:
         return _select_best(_find_longest(on[..., units]), count)
     whole = on.unfold(0, length, 1).all(-1)  # places, batch, units

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from sluice.insight.measures.checks import require_numbers
 from sluice.insight.measures.readouts import Readouts
 from sluice.insight.measures.regression import correlation, flatten_steps, predict
 
@@ -76,13 +77,20 @@ def timescale_distribution(
         >>> found.counts.tolist(), [round(edge, 6) for edge in found.edges.tolist()]
         ([1, 2, 1], [0.1, 1.0, 10.0, 100.0])
     """
-    if not 0 < shortest < longest or bins < 1:
+    if not isinstance(bins, int) or bins < 1:
+        raise ValueError(f"bins must be an integer of at least 1, got {bins}")
+    if not 0 < shortest < longest < float("inf"):
         raise ValueError(
             f"shortest and longest must satisfy 0 < shortest < longest, got {shortest} and "
             f"{longest}"
         )
     ends = torch.tensor([shortest, longest], dtype=torch.float64).log10().tolist()
     edges = torch.logspace(ends[0], ends[1], bins + 1, dtype=torch.float64)
+    if timescales.dim() != 1 or not bool((timescales >= 0).all()):
+        raise ValueError(
+            "timescales must be a vector of numbers of steps, none of them negative or NaN, got "
+            f"shape {tuple(timescales.shape)}"
+        )
     places = torch.bucketize(timescales.double().cpu(), edges[1:-1], right=True)
     return TimescaleDistribution(torch.bincount(places, minlength=bins), edges)
 
@@ -125,7 +133,7 @@ def saturation(
     """
     if not low < high:
         raise ValueError(f"low must be below high, got {low} and {high}")
-    values = flatten_steps(gate, lengths)
+    values = require_numbers(flatten_steps(gate, lengths), "a gate")
     return Saturation((values < low).double().mean(0), (values > high).double().mean(0))
 
 
@@ -175,10 +183,20 @@ def memory_capacity(
             "states must be (time, units) and the signal (time,), got "
             f"{tuple(states.shape)} and {tuple(signal.shape)}"
         )
+    require_numbers(states, "states")
+    require_numbers(signal, "the signal")
+    if bool((signal == signal[:1]).all()):
+        raise ValueError("the signal does not vary; drive the layer with independent numbers")
     first = max(warm_up, delays - 1)
     count = len(signal) - first
     cut = int(train * count)
-    if delays < 1 or cut <= states.shape[1] + 1 or count - cut < 2:
+    if (
+        delays < 1
+        or warm_up < 0
+        or not 0 < train < 1
+        or cut <= states.shape[1] + 1
+        or count - cut < 2
+    ):
         raise ValueError(
             f"{len(signal)} steps with warm_up={warm_up}, {delays} delays and train={train} leave "
             f"{max(cut, 0)} to fit {states.shape[1] + 1} weights and {max(count - cut, 0)} to "
@@ -224,6 +242,9 @@ def memory_length(
             "influence must be (steps, time, batch) with as many rows as columns, or as there are "
             f"steps, got {tuple(influence.shape)}"
         )
+    require_numbers(influence, "influence")
+    if not len(influence) or bool((influence < 0).any()):
+        raise ValueError("influence must have steps, and be norms, none of them negative")
     if not 0 < threshold <= 1:
         raise ValueError(f"threshold must be above 0 and at most 1, got {threshold}")
     times = torch.arange(influence.shape[1], device=influence.device)

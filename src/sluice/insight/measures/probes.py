@@ -7,6 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from sluice.insight.measures.checks import require_numbers
 from sluice.insight.measures.norms import compute_norm
 from sluice.insight.measures.readouts import Readouts
 from sluice.insight.measures.regression import correlation, flatten_steps, predict
@@ -98,16 +99,16 @@ class ProbedValues:
         penalty: float = 1e-3,
         lengths: Tensor | None = None,
     ) -> None:
+        if not penalty >= 0:
+            raise ValueError(f"penalty must not be negative, got {penalty}")
+        require_numbers(values, "values")
+        if values.shape[-1:] == (0,):
+            raise ValueError(f"values must have units, got shape {tuple(values.shape)}")
         self._values, self._lengths = values, lengths
         self._x = x = flatten_steps(values, lengths).double()
         self._cut = len(x) - int(held_out * len(x))
         if not 0 < self._cut < len(x):
             raise ValueError(f"held_out={held_out} of {len(x)} rows leaves one part empty")
-        if not bool(x.isfinite().all()):
-            raise ValueError(
-                "values must be finite, got NaN or infinity; "
-                "sluice.insight.find_first_nonfinite says where from"
-            )
         self._readouts = Readouts(x[: self._cut], penalty)
 
     def probe(self, labels: Tensor, tokens: Tensor | None = None, *, seed: int = 0) -> Probe:
@@ -123,16 +124,25 @@ class ProbedValues:
         return Probe(*judged, _score(x[cut:], control[cut:], theirs), weights)
 
 
+_MOST_CLASSES = 10_000
+
+
 def _check_labels(y: Tensor, cut: int) -> None:
     if y.is_floating_point() and not bool(y.isfinite().all()):
         raise ValueError("labels must be finite, got NaN or infinity; leave out those rows")
     if not y.is_floating_point() and bool((y < 0).any()):
         raise ValueError(f"classes are counted from 0, got {int(y.min())}; leave out those rows")
+    if not y.is_floating_point() and int(y.max()) >= _MOST_CLASSES:
+        raise ValueError(
+            f"classes are numbered from 0, at most {_MOST_CLASSES:,}, got {int(y.max()):,}; number "
+            "those that occur: labels.unique(return_inverse=True)[1]"
+        )
     if bool((y[:cut] == y[0]).all()):
         raise ValueError("the labels do not vary over the rows to fit; there is nothing to learn")
 
 
 def _flatten_labels(values: Tensor, labels: Tensor, lengths: Tensor | None) -> Tensor:
+    require_numbers(labels, "labels and tokens", finite=False)
     if labels.shape != values.shape[:-1]:
         raise ValueError(
             "labels and tokens must have a number for each row of values, "
@@ -182,7 +192,7 @@ def find_correlated_units(
         The units, ``(units,)``, int64, by descending |r|; and their r in that order, float64.
 
     Raises:
-        ValueError: the shapes do not fit, or there are no steps.
+        ValueError: the shapes do not fit, there are no steps, or a number is not finite.
 
     Example:
         >>> import torch, sluice
@@ -191,6 +201,8 @@ def find_correlated_units(
         >>> units[0].item(), round(r[0].item(), 6)
         (3, -1.0)
     """
+    require_numbers(values, "values")
+    require_numbers(property, "the property")
     x, y = (
         flatten_steps(values, lengths).double(),
         _flatten_labels(values, property, lengths).double(),

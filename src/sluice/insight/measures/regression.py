@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from sluice.insight.measures.checks import read_step_counts, require_numbers
 from sluice.insight.measures.norms import compute_norm
 
 
@@ -55,8 +56,9 @@ def flatten_steps(values: Tensor, lengths: Tensor | None = None) -> Tensor:
     """Recorded values ``(time, batch, width)`` as ``(rows, width)``, one sequence after another.
 
     Steps beyond ``lengths``, ``(batch,)``, are left out. ``(rows, width)`` stay as they are.
-    Raises ValueError for another shape, or where no steps are left.
+    Raises ValueError for another shape or lengths that do not fit it, or where no steps are left.
     """
+    require_numbers(values, "values", finite=False)
     if values.dim() not in (2, 3):
         raise ValueError(
             f"values must be (time, batch, width) or (rows, width), got {tuple(values.shape)}"
@@ -64,8 +66,9 @@ def flatten_steps(values: Tensor, lengths: Tensor | None = None) -> Tensor:
     if values.dim() == 3:
         kept = values.transpose(0, 1)
         if lengths is not None:
+            counts = read_step_counts(lengths, *values.shape[:2]).to(values.device)
             steps = torch.arange(values.shape[0], device=values.device)
-            values = kept[steps < lengths.to(values.device).unsqueeze(1)]
+            values = kept[steps < counts.unsqueeze(1)]
         else:
             values = kept.flatten(0, 1)
     if len(values) == 0:

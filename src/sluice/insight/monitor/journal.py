@@ -32,7 +32,8 @@ class JournalWriter:
     def __init__(self, path: StrPath, step: int) -> None:
         self.path = Path(path)
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | (os.O_TRUNC if step == 0 else 0)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
+        flags |= os.O_TRUNC if step == 0 else 0
         self._handle: int | None = os.open(self.path, flags, 0o666)
         # A part of a line, left by a process that was killed, is ended here.
         is_whole = self.path.stat().st_size == 0 or self.path.read_bytes()[-1:] == b"\n"
@@ -141,6 +142,6 @@ def find_journal(path: StrPath) -> Path:
     what = "There is no" if given.exists() else f"There is no folder {given}, so no"
     where = f" in {given}" if given.exists() else ""
     raise MonitorError(
-        f"{what} {JOURNAL}{where}; train with --monitor, as in sluice train DATA --out {given} "
-        "--monitor, and give the output folder."
+        f"{what} {JOURNAL}{where}; train with --watch, as in sluice train DATA --out {given} "
+        "--watch, and give the output folder."
     )

@@ -159,9 +159,10 @@ class Monitor:
         started = self._clock()
         with self._make_tape() as tape:
             yield
+        ended = self._clock()
         scale = loss_scale() if callable(loss_scale) else loss_scale
         self._finish(tape, float(scale))
-        self._schedule.add_observed(self._clock() - started)
+        self._schedule.add_observed(ended - started, self._clock() - ended)
 
     def subscribe(self, listener: Callable[[Observation], None]) -> None:
         """Call `listener` with each observation from now on."""

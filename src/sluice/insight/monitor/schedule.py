@@ -77,14 +77,18 @@ class ObservationSchedule:
             self._plain.append(seconds)
         self.cost.training += min(seconds, median(self._plain)) if self._plain else 0.0
 
-    def add_observed(self, seconds: float) -> None:
-        """A step that was observed took so long, all that is done with the observation included."""
+    def add_observed(self, passes: float, measuring: float) -> None:
+        """A step that was observed took so long, and what was then done with it.
+
+        Passes that took more than twice the usual time were held up by something else.
+        """
         self._since = 0
         usual = median(self._plain) if self._plain else 0.0
-        extra = max(0.0, seconds - usual)
+        beyond = max(0.0, passes - usual)
         self.cost.training += usual
         if not self._had_setup:
-            self._had_setup, self.cost.setup = True, extra
+            self._had_setup, self.cost.setup = True, measuring + beyond
             return
+        extra = measuring + min(beyond, usual)
         self._extra.append(extra)
         self.cost.observing += extra

@@ -75,6 +75,8 @@ def find_first_nonfinite(tape: Tape) -> NonFiniteValue | None:
         >>> print(sluice.insight.find_first_nonfinite(tape))
         NaN first appears in l0, value 'input', step 2, sequence 1, unit 0
     """
+    if not isinstance(tape, Tape):
+        raise TypeError(f"give a tape, as sluice.record returns it, got {type(tape).__name__}")
     for name in tape:
         module = tape[name]
         for place, recorded in module.layers.items():

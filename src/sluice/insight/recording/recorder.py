@@ -354,6 +354,8 @@ def _iterate_modules(model: nn.Module | Stream) -> Iterator[tuple[str, nn.Module
     if isinstance(model, Stream):
         yield "", model
         return
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"model must be a module or a stream, got {type(model).__name__}")
     for name, module in model.named_modules(remove_duplicate=False):
         if hasattr(module, "_orig_mod") or module._compiled_call_impl is not None:
             raise ValueError(f"'{name}' is compiled; record the plain model instead")

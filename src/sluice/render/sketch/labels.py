@@ -106,9 +106,9 @@ class Surroundings:
         spots = placement.positions.values()
         shapes = [
             Box(
-                s.x - s.half_width + 0.4,
+                s.x - s.half_edge - 0.15,
                 s.y - s.half_height + 0.8,
-                s.x + s.half_width - 0.4,
+                s.x + s.half_edge + 0.15,
                 s.y + s.half_height - 0.8,
             )
             for s in spots

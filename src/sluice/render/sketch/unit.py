@@ -91,6 +91,11 @@ class UnitDrawing:
         if head is not None:
             self.pen.draw_head(head.tip, head.direction, self.shades.ink(wire.step), wire.step)
 
+    def _list_dots(self) -> set[Point]:
+        """Where lines do not bend smoothly: at the dots that are drawn or faint."""
+        shades, dots = self.shades, self.layout.dots.items()
+        return {point for point, step in dots if shades.has_future or shades.is_shown(step)}
+
     def _skip_drawn(self, wire: Wire) -> list[Point]:
         """A wire from where it leaves what is drawn of its value already, as strongly."""
         strength = self.shades.order(wire.step), self.shades.current == wire.step
@@ -115,7 +120,7 @@ class UnitDrawing:
             ]
         for above, (ink, width) in enumerate(strokes):
             order = 1 + shades.order(step) + 0.1 * above
-            self.pen.draw_line(points, ink, width, step, order, self.layout.dots)
+            self.pen.draw_line(points, ink, width, step, order, self._list_dots())
 
     def _draw_norm_bar(self, bar: NormBar) -> None:
         left, right = bar.ends

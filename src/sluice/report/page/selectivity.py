@@ -67,7 +67,7 @@ class Selectivity:
         score = f"{'accuracy' if self.is_class else 'R²'} {self.probe.score:.2f}"
         control = f"its control {self.probe.control:.2f}"
         if self.verdict == "found":
-            return f"the state has it: {score}, {control}"
+            return f"read off the state: {score}, {control}"
         if self.majority_share is not None and self.majority_share >= self.probe.control:
             control = f"always naming the commonest class, {self.majority_share:.2f}"
         elif self.probe.control < 0:
