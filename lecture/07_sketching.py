@@ -10,7 +10,7 @@
 # Wie in der Prüfung: auf ein leeres Blatt, mit wenigen Strichen. Zuerst die beiden Linien der Zustände, dann das, was
 # hereinkommt, dann Gate für Gate, jedes mit dem, worauf es wirkt.
 
-# %% tags=["translate", "each", "half"] alt="A stroke of the drawing of the LSTM, those before it in grey, its caption below" alt_de="Ein Strich der Zeichnung des LSTM, die früheren in Grau, darunter, was zu tun ist"
+# %% tags=["translate", "each"] alt="A stroke of the drawing of the LSTM, those before it in grey, its caption below" alt_de="Ein Strich der Zeichnung des LSTM, die früheren in Grau, darunter, was zu tun ist"
 from IPython.display import display
 
 import sluice

@@ -29,14 +29,10 @@ def write_page(part: Part, language: str) -> Page:
         blocks.append(_format_code(cell, language))
         for text in list_texts(cell):
             blocks.append(f"```text\n{text}\n```")
-        shown = []
         for svg in list_pictures(cell):
             name = f"{part.name}-{len(pictures) + 1}.svg"
             pictures[name] = svg
-            width = "{ .half }" if "half" in list_tags(cell) else ""
-            shown.append(f"![{describe_picture(cell, language)}]({name}){width}")
-        if shown:
-            blocks.append("\n".join(shown))
+            blocks.append(f"![{describe_picture(cell, language)}]({name})")
     return Page("\n\n".join(blocks) + "\n", pictures)
 
 

@@ -8,7 +8,7 @@ picture that a cell draws. Tags:
   the speaker;
 - of code, on slides: ``show`` puts the code there too, ``quiet`` puts nothing there, ``each`` gives
   every picture a slide of its own;
-- of code, on the page: ``fold`` folds it away, ``half`` sets two pictures beside each other;
+- of code, on the page: ``fold`` folds it away;
 - of code, ``translate``: it runs once for each language, in German with ``language="de"`` in place
   of ``language="en"``.
 """

@@ -92,7 +92,7 @@ class UnitDrawing:
             self.pen.draw_head(head.tip, head.direction, self.shades.ink(wire.step), wire.step)
 
     def _list_dots(self) -> set[Point]:
-        """Where lines do not bend smoothly: at dots, in a sketch drawn bit by bit at those drawn."""
+        """Where lines do not bend smoothly: at the dots that are drawn or faint."""
         shades, dots = self.shades, self.layout.dots.items()
         return {point for point, step in dots if shades.has_future or shades.is_shown(step)}
 

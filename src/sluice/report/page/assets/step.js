@@ -17,7 +17,7 @@ function mountPrediction(root, data, state) {
       if (found.true && !best.includes(actual)) rows.push(row(actual, at(found.trueChance), actual));
       if (found.true) rows.push(el("p", { class: "quiet" }, each ? "✓ marks the actual next token." : "✓ marks the actual label."));
     }
-    if (data.losses) rows.push(el("p", {}, "loss ", el("b", { "data-part": "loss-here" }, number(data.losses[state.stepOf(axis)])), found.kind === "values" ? "" : " nats"));
+    if (data.losses) rows.push(el("p", {}, "loss ", el("b", { "data-part": "loss-here" }, number(data.losses[state.stepOf(axis)])), data.lossUnit ? ` ${data.lossUnit.replace(/ per .*/, "")}` : ""));
     host.replaceChildren(...rows);
   });
 }

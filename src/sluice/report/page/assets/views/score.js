@@ -12,6 +12,8 @@ function drawScore(data, state, words) {
     written = wanted;
     host.classList.toggle("narrow", wanted === view.narrowScore);
     host.innerHTML = wanted;
+    // Classes of the engraving that the page has for something else.
+    for (const one of host.querySelectorAll(".note, .text")) one.classList.remove("note", "text");
     for (const text of host.querySelectorAll("text")) if (text.textContent.trim() === "Untitled") text.remove();
     signs = Object.entries(view.signs).map(([name, [first, stop]]) => ({ first, stop, sign: host.querySelector(`[id="${name}"]`) })).filter(({ sign }) => sign);
     // Two pages may stand beside each other: no identifier twice.
