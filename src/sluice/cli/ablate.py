@@ -32,7 +32,7 @@ def ablate(
         str,
         typer.Argument(
             metavar="DATA",
-            help="Held-out data of the kind the model was trained on: text, ABC, MIDI, a table "
+            help="Held-out data, of the kind the model was trained on: text, ABC, MIDI, a table "
             "(CSV, Parquet), piano rolls (JSON); for a model of pairs, or of labels of tokens, "
             "lines of a source, a tab and a target.",
         ),
@@ -128,11 +128,14 @@ def ablate(
 
 
 def _describe(judged: HeldOutData, model: Checkpoint, found: Ablation) -> str:
+    from sluice.sequence.data.report import pluralize
+
     skipped = f", {judged.skipped} skipped for unknown tokens" if judged.skipped else ""
-    noun = "parts" if judged.data.is_stream else "sequences"
+    noun = "part" if judged.data.is_stream else "sequence"
+    held_out = pluralize(len(judged.parts), f"held-out {noun}")
     unit = "tokens" if judged.data.series is None else "steps"
     return (
-        f"{len(judged.parts)} held-out {noun}, {judged.steps:,} {unit}{skipped}. "
+        f"{held_out}, {judged.steps:,} {unit}{skipped}. "
         f"The intact model: {found.loss:.3f} {model.loss_unit}."
     )
 

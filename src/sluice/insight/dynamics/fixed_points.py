@@ -7,9 +7,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from sluice.insight.checks import require_numbers
 from sluice.insight.dynamics.jacobians import compute_jacobians
 from sluice.insight.dynamics.step_map import StepMap, build_step_map
-from sluice.insight.measures.checks import require_numbers
 from sluice.nn.stack import RecurrentStack
 
 

@@ -18,7 +18,7 @@ from torch.nn.utils.rnn import PackedSequence
 from sluice.equations.evaluation import EvaluationSchedule, TensorInterpreter, Values
 from sluice.equations.graph import Elementwise, Graph, Leaf, Node, X
 from sluice.equations.specs import Sizes
-from sluice.insight.measures.checks import require_numbers
+from sluice.insight.checks import require_numbers
 from sluice.nn.batch import pad_input
 from sluice.nn.stack import RecurrentStack
 from sluice.run.spec import join_output, map_parameters_by_name

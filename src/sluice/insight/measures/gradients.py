@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from sluice.equations.graph import Elementwise, Graph, Leaf, Node, sort_topologically
+from sluice.insight.checks import require_numbers
 from sluice.insight.dynamics.step_map import Trajectory, run_trajectory
-from sluice.insight.measures.checks import require_numbers
 from sluice.insight.measures.norms import compute_norm
 from sluice.insight.recording.recorded import RecordedLayer, RecordedModule
 from sluice.insight.recording.recorder import Tape

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from sluice.insight.measures.checks import read_step_counts, require_numbers
+from sluice.insight.checks import read_step_counts, require_numbers
 
 
 class Match(NamedTuple):

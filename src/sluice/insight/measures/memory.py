@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from sluice.insight.measures.checks import require_numbers
+from sluice.insight.checks import require_numbers
 from sluice.insight.measures.readouts import Readouts
 from sluice.insight.measures.regression import correlation, flatten_steps, predict
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from sluice.insight.measures.checks import read_step_counts, require_numbers
+from sluice.insight.checks import read_step_counts, require_numbers
 from sluice.insight.measures.norms import compute_norm
 
 

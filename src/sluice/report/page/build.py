@@ -284,7 +284,7 @@ def _list_facts(
         **layers,
         "parameters": f"{count:,}",
         **inputs.facts,
-        **({} if forward.mean_loss is None else {"loss": _describe_loss(inputs, forward)}),
+        **({} if forward.mean_loss is None else {"mean loss": _describe_loss(inputs, forward)}),
         "looked at": f"{name}, steps {start} to {stop - 1} of {inputs.count_steps(sequence)}",
         "data for unit selectivity": f"{int(lengths.sum()):,} steps of {len(lengths)} "
         f"sequence{'s' * (len(lengths) != 1)} (at most {ROWS:,})",
@@ -293,4 +293,4 @@ def _list_facts(
 
 def _describe_loss(inputs: ReportInputs, forward: ForwardRecord) -> str:
     unit = name_loss(inputs)
-    return f"{forward.mean_loss:.4f} {unit}{', ' if unit else ''}the mean over what is shown"
+    return f"{forward.mean_loss:.4f} {unit}".strip()

@@ -20,8 +20,6 @@ let themeBeforePrint;
 addEventListener("beforeprint", () => { themeBeforePrint = theme(); setTheme("light"); });
 addEventListener("afterprint", () => setTheme(themeBeforePrint));
 
-byId("meanloss").textContent = DATA.loss === null ? "" : number(DATA.loss);
-byId("meanloss").parentElement.hidden = DATA.loss === null || models.length > 1;
 byId("models").replaceChildren(...models.map(({ root }) => root));
 models.forEach(({ root, data, state }) => mountModel(root, data, state));
 byId("models").classList.toggle("two", models.length === 2);
