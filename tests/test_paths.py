@@ -20,7 +20,7 @@ from sluice.insight.sketches import sketch_saved_recording
 from sluice.render.picture import save_figure
 from sluice.render.typeset import typeset_equations
 from sluice.report.comparison import compare
-from sluice.report.generation_samples import load_held_out
+from sluice.report.held_out import load_held_out
 from sluice.report.page import look
 from sluice.report.page.load import load_inputs
 from sluice.sequence import (
@@ -77,7 +77,7 @@ def save_report(path: str) -> None:
 def load_known_letters(path: str) -> None:
     Path(path).write_text("abcd" * 20)
     held_out = load_held_out(Checkpoint(small_model(), Vocabulary(tuple("abcd"))), path, 9)
-    assert held_out.sequences
+    assert held_out.steps
 
 
 def save_comparison(path: str) -> None:

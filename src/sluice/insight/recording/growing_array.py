@@ -10,6 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from sluice.files import StrPath
+
 _HEADER = 256
 """Bytes before the numbers; the format asks for a multiple of 64."""
 
@@ -23,13 +25,13 @@ class GrowingArray:
         dtype: That of the tensor.
     """
 
-    def __init__(self, path: Path, row_shape: tuple[int, ...], dtype: torch.dtype) -> None:
-        self.path, self.row_shape, self.dtype = path, row_shape, dtype
+    def __init__(self, path: StrPath, row_shape: tuple[int, ...], dtype: torch.dtype) -> None:
+        self.path, self.row_shape, self.dtype = Path(path), row_shape, dtype
         kind = torch.empty(0, dtype=dtype).numpy().dtype
         self._kind, self._row_bytes = kind, kind.itemsize * int(np.prod(row_shape, dtype=np.int64))
         self._array: NDArray[np.generic] = np.zeros((0, *row_shape), kind)
-        path.unlink(missing_ok=True)
-        path.touch()
+        self.path.unlink(missing_ok=True)
+        self.path.touch()
         self._resize(0)
 
     def __len__(self) -> int:

@@ -182,7 +182,9 @@ def _get_format(kind: str) -> Format:
     return get_formats()[kind]
 
 
-def list_files(path: Path) -> list[Path]:
+def list_files(path: StrPath) -> list[Path]:
+    """The file itself, or all files of a folder; raises DataError where there are none."""
+    path = Path(path)
     if not path.exists():
         raise DataError(f"There is no file or folder {path}; check the path.")
     files = list(_walk_files(path)) if path.is_dir() else [path]
