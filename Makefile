@@ -15,7 +15,7 @@
 #   make test-clang  the kernels' tests with clang in place of g++, on every instruction set
 #   make test-aarch64, make test-windows  the kernels of those systems, run by qemu and by wine
 #   make docs   build the documentation site into site/; open site/index.html
-#   make slides  the lecture's slides and notebooks, in two languages, in lecture-out/
+#   make slides  the lecture's slides, notebooks and sheets, in two languages, in lecture-out/
 #   make bench  measure the tables of bench/results/ again; BENCH="layers streaming" names some of it
 #
 # Variables:
@@ -32,7 +32,7 @@ TORCH_INDEX ?=
 PIP_ARGS ?=
 SEED ?=
 WORKERS ?= 2
-BENCH ?= layers calls compiled streaming generation composers infilling choosing training_step recording monitor recompute scan matrix_states precision
+BENCH ?= layers calls compiled streaming generation composers infilling choosing training_step recording look monitor recompute scan matrix_states precision
 
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready

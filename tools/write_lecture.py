@@ -1,4 +1,4 @@
-"""Write what a class needs, slides and notebooks in two languages, into a folder.
+"""Write what a class needs, slides, notebooks and sheets in two languages, into a folder.
 
     python tools/write_lecture.py lecture-out
 

@@ -119,7 +119,9 @@ MEANINGS_BY_COMMAND = {
 
 def get_meaning(one: Parameter) -> str:
     """The head of a help text: what stands before its details."""
-    details = r"; |: | \(| per run|, (instead|such as|those|counted|as written|an HTML)| with the "
+    details = (
+        r"; |: | \(| per run|, (instead|such as|those|counted|of|as written|an HTML)| with the "
+    )
     return re.split(details, one.help)[0].rstrip(".")
 
 

@@ -32,7 +32,7 @@ def ablate(
         str,
         typer.Argument(
             metavar="DATA",
-            help="Held-out data of the kind the model was trained on: text, ABC, MIDI, a table "
+            help="Held-out data, of the kind the model was trained on: text, ABC, MIDI, a table "
             "(CSV, Parquet), piano rolls (JSON); for a model of pairs, or of labels of tokens, "
             "lines of a source, a tab and a target.",
         ),

@@ -105,3 +105,21 @@ def test_weights_that_hold_nan(tmp_path: Path) -> None:
 def test_data_and_text_at_once(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="not both"):
         load_inputs(save_checkpoint(tmp_path, [TEXT]), "tunes", text="the")
+
+
+def test_two_checkpoints_beside_each_other(tmp_path: Path) -> None:
+    first, other, out = tmp_path / "a", tmp_path / "b", tmp_path / "page.html"
+    first.mkdir()
+    other.mkdir()
+    weights = save_checkpoint(first, [TEXT])
+    again = save_checkpoint(other, [TEXT])
+    result = run(weights, "--text", "the cat", "--beside", again, "--out", out)
+    assert result.exit_code == 0, result.output
+    data = data_of(out)
+    assert data["about"]["name"] == str(weights) and data["beside"]["about"]["name"] == str(again)
+    assert data["losses"] != data["beside"]["losses"] and len(data["beside"]["losses"]) == 8
+    out.unlink()
+    strange = save_checkpoint(other, [TEXT.replace("c", "k")])
+    result = run(weights, "--text", "the at", "--beside", strange, "--out", out)
+    assert result.exit_code == 2 and not out.exists()
+    assert "'c' for the first and 'e' for the second" in " ".join(result.stderr.split())

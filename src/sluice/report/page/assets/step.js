@@ -62,6 +62,8 @@ function fillSketch(figure, state) {
     if (!(name in state.place.values) || step < 0 || step >= state.place.values[name].mean.length) continue;
     const value = valueAt(state.place, name, state.unit, step), box = label.getBBox();
     if (value === undefined || !box.width) continue;
-    label.ownerSVGElement.append(el("text", { class: "live", x: box.x, y: box.y - 3 }, value.toFixed(2)));
+    // Beside the label; above it where there is no room.
+    const svg = label.ownerSVGElement, text = value.toFixed(2), { x, width } = svg.viewBox.baseVal, right = box.x + box.width + 4, fits = right + 6 * text.length < x + width;
+    svg.append(el("text", fits ? { class: "live", x: right, y: box.y + box.height - 3 } : { class: "live", x: Math.min(box.x + box.width, x + width - 1), y: box.y - 3, "text-anchor": "end" }, text));
   }
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from sluice.report.page.forward import ForwardRecord
+from sluice.report.page.pack import pack_text
 from sluice.report.page.view_inputs import TunesView
 
 
@@ -24,8 +25,8 @@ def pack_tune(view: TunesView, forward: ForwardRecord, sequence: int) -> dict[st
             for note in music.notes
         ],
         "bars": _round(*music.bars),
-        "score": _shorten(music.score),
-        "narrowScore": _shorten(music.narrow_score),
+        "score": _pack_picture(music.score),
+        "narrowScore": _pack_picture(music.narrow_score),
         "signs": {
             name: [first - start, stop - start] for name, (first, stop) in music.signs.items()
         },
@@ -33,9 +34,9 @@ def pack_tune(view: TunesView, forward: ForwardRecord, sequence: int) -> dict[st
     }
 
 
-def _shorten(picture: str | None) -> str | None:
+def _pack_picture(picture: str | None) -> dict[str, str] | None:
     """An SVG picture without the blanks between its elements."""
-    return None if picture is None else re.sub(r">\n\s*<", "><", picture)
+    return None if picture is None else pack_text(re.sub(r">\n\s*<", "><", picture))
 
 
 def _round(*seconds: float) -> list[float]:

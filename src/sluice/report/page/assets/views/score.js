@@ -7,10 +7,10 @@ function drawScore(data, state, words) {
   let signs = [], written = null;
 
   function write() {
-    const wanted = view.narrowScore && host.clientWidth < NARROW ? view.narrowScore : view.score;
+    const wanted = view.narrowScore?.text && host.clientWidth < NARROW ? view.narrowScore?.text : view.score.text;
     if (wanted === written || !host.clientWidth) return;
     written = wanted;
-    host.classList.toggle("narrow", wanted === view.narrowScore);
+    host.classList.toggle("narrow", wanted === view.narrowScore?.text);
     host.innerHTML = wanted;
     // Classes of the engraving that the page has for something else.
     for (const one of host.querySelectorAll(".note, .text")) one.classList.remove("note", "text");
