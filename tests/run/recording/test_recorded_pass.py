@@ -324,7 +324,7 @@ def test_recording_works_when_nothing_requires_a_gradient(backend: str) -> None:
     frozen = replace(with_only_the_input(job), x=job.x.detach())
     recording, (y, *_) = record_pass(RUNS[backend], frozen)
     assert not y.requires_grad
-    with pytest.raises(RuntimeError, match="ran without gradients"):
+    with pytest.raises(RuntimeError, match="no backward pass"):
         recording.gradient("h")
 
 

@@ -13,7 +13,7 @@ function mountSelectivity(root, data, state) {
   state.on(["place", "unit"], () => {
     const rows = sorted.map((one) => el("tr", {}, el("td", {}, one.name), ...(several ? [el("td", {}, one.place)] : []), el("td", { class: "units" },
       ...one.units.slice(0, 4).map((unit, k) => unitButton(state, placeOf(one.place), unit, `${unit}  r ${one.r[k].toFixed(2)}`))), el("td", {}, one.words)));
-    part(root, "followed").replaceChildren(el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Unit selectivity" }, el("table", {},
+    part(root, "followed").replaceChildren(el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": data.about ? `Unit selectivity of ${data.about.name}` : "Unit selectivity" }, el("table", {},
       el("tr", {}, head("property"), ...(several ? [head("layer")] : []), head("units, highest |r| first"), head("what a probe shows")), ...rows)));
   });
 }
