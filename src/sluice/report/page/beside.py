@@ -75,7 +75,7 @@ def _describe(axes: list[tuple[str, int]]) -> str:
 def name_models(first: ReportInputs, second: ReportInputs) -> tuple[str, str]:
     """What the two are called: their files, as far as these differ."""
     paths = [Path(one.facts.get("weights", "")) for one in (first, second)]
-    if not paths[0].name or not paths[1].name:
+    if not paths[0].name or not paths[1].name or paths[0] == paths[1]:
         return "first model", "second model"
     if paths[0].name != paths[1].name:
         return paths[0].name, paths[1].name
