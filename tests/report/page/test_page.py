@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import shutil
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,20 +12,12 @@ import sluice
 from report.page.sample_models import lstm
 from sluice.report.page import look
 
-CHROMIUM = shutil.which("chromium")
-pytestmark = [
-    pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install chromium"),
-    pytest.mark.skipif(
-        importlib.util.find_spec("playwright") is None, reason="needs the library playwright"
-    ),
-]
-
 
 @pytest.fixture(scope="module")
-def open_page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Any, Any, list[str]]]:
+def open_page(
+    browser: Any, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Any, Any, list[str]]]:
     """The page, the tape of the same pass, and all errors and requests of the browser."""
-    from playwright.sync_api import sync_playwright
-
     torch.manual_seed(0)
     model, ids = lstm(), torch.randint(5, (300, 1))
     tokens = [["ab<&\n"[token] for token in ids[:, 0].tolist()]]
@@ -40,16 +30,14 @@ def open_page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Any, A
     with torch.no_grad(), sluice.record(model) as tape:
         model(ids)
     events: list[str] = []
-    with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 390, "height": 800}, color_scheme="dark")
-        page.on("console", lambda message: events.append(message.text))
-        page.on("pageerror", lambda error: events.append(str(error.stack)))
-        page.on("request", lambda request: events.append(request.url))
-        page.goto(path.as_uri())
-        events.remove(path.as_uri())
-        yield page, tape, events
-        browser.close()
+    page = browser.new_page(viewport={"width": 390, "height": 800}, color_scheme="dark")
+    page.on("console", lambda message: events.append(message.text))
+    page.on("pageerror", lambda error: events.append(str(error.stack)))
+    page.on("request", lambda request: events.append(request.url))
+    page.goto(path.as_uri())
+    events.remove(path.as_uri())
+    yield page, tape, events
+    page.close()
 
 
 def values(page: Any) -> dict[str, str]:
