@@ -119,15 +119,15 @@ def _judge_value(
             if is_memory
             else "let nothing through, and hardly learn to"
         )
-        yield _make_gate_fault(
-            "shut gate",
-            layer,
-            name,
-            value.shut,
-            f"The {name} gate of {layer} is shut for good in {value.shut} of {units} units (below "
-            f"0.01 at every step): they {effect}.",
-            f"Usual: start its bias at {'1 or more (forget_bias=1)' if is_memory else '0'}, lower "
-            "the learning rate, or normalise (a layer-norm cell).",
+        yield Diagnosis(
+            kind="shut gate",
+            layer=layer,
+            value=name,
+            figure=float(value.shut),
+            sentence=f"The {name} gate of {layer} is shut for good in {value.shut} of {units} "
+            f"units (below 0.01 at every step): they {effect}.",
+            remedy=f"Usual: start its bias at {'1 or more (forget_bias=1)' if is_memory else '0'}, "
+            "lower the learning rate, or normalise (a layer-norm cell).",
         )
     if value.open >= max(1, OPEN_SHARE * units):
         effect = (
@@ -135,42 +135,29 @@ def _judge_value(
             if is_memory
             else "it works as if it were not there, and hardly learns to shut"
         )
-        yield _make_gate_fault(
-            "open gate",
-            layer,
-            name,
-            value.open,
-            f"The {name} gate of {layer} is open for good in {value.open} of {units} units (above "
-            f"{'0.9999' if is_memory else '0.99'} at every step): {effect}.",
-            "Usual: start its bias lower, lower the learning rate, or normalise (a layer-norm "
-            "cell).",
+        yield Diagnosis(
+            kind="open gate",
+            layer=layer,
+            value=name,
+            figure=float(value.open),
+            sentence=f"The {name} gate of {layer} is open for good in {value.open} of {units} "
+            f"units (above {'0.9999' if is_memory else '0.99'} at every step): {effect}.",
+            remedy="Usual: start its bias lower, lower the learning rate, or normalise (a "
+            "layer-norm cell).",
         )
     # A gate at one of its bounds alone is shut or open, which is judged above.
     can_be = value.kind == "squashed" or min(value.low, value.high) >= SWITCHED_SHARE
     if value.kind != "other" and value.extreme >= SATURATED_SHARE and can_be:
-        yield _make_gate_fault(
-            "saturated value",
-            layer,
-            name,
-            value.extreme,
-            f"The value {name} of {layer} is saturated: {value.extreme:.0%} of its numbers lie "
-            "within 0.01 of its bounds, where no gradient passes.",
-            "Usual: smaller initial weights or inputs of deviation 1, a lower learning rate, or "
-            "layer norm.",
+        yield Diagnosis(
+            kind="saturated value",
+            layer=layer,
+            value=name,
+            figure=float(value.extreme),
+            sentence=f"The value {name} of {layer} is saturated: {value.extreme:.0%} of its "
+            "numbers lie within 0.01 of its bounds, where no gradient passes.",
+            remedy="Usual: smaller initial weights or inputs of deviation 1, a lower learning "
+            "rate, or layer norm.",
         )
-
-
-def _make_gate_fault(
-    kind: str, layer: str, name: str, figure: float, sentence: str, remedy: str
-) -> Diagnosis:
-    return Diagnosis(
-        kind=kind,  # type: ignore[arg-type]
-        layer=layer,
-        value=name,
-        figure=float(figure),
-        sentence=sentence,
-        remedy=remedy,
-    )
 
 
 def _judge_units(layer: str, seen: LayerObservation) -> Iterator[Diagnosis]:
