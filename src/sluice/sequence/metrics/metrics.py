@@ -65,7 +65,7 @@ class Metrics:
     def _score_classes(self) -> ScoreTable:
         scores = compute_class_scores(self.confusion, self.labels)
         columns = ("class", "precision", "recall", "F1", "support")
-        rows = tuple(tuple(one) for one in (*scores, *average_class_scores(scores)))
+        rows = tuple((*one,) for one in (*scores, *average_class_scores(scores)))
         return ScoreTable("by class", columns, rows)
 
     def _count_confusions(self) -> ScoreTable:
