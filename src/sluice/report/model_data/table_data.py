@@ -13,7 +13,8 @@ from sluice.sequence import Checkpoint, DataError, Series, load_data
 from sluice.sequence.data.feature_statistics import FeatureStatistics
 from sluice.sequence.data.formats import detect_format, find_format, get_formats
 from sluice.sequence.data.ragged import RaggedArray
-from sluice.sequence.data.targets import NextChord, NextValues, SupervisedSequences
+from sluice.sequence.data.targets import NextChord, SupervisedSequences
+from sluice.sequence.forecast_sources import make_next_values
 from sluice.sequence.models import Classifier, Forecaster
 
 _TABLES = ("csv", "parquet")
@@ -88,17 +89,9 @@ def _find_kind(path: Path, options: Mapping[str, object]) -> str:
 
 
 def _supervise_forecasts(model: Forecaster, series: Series, data: str) -> SupervisedSequences:
-    config = model.config
     if int(series.values.lengths.max()) < 2:
         raise DataError(f"{data} has series of one row; a forecast needs at least 2")
-    plain = replace(
-        series, labels=None, targets=tuple(series.features[place] for place in config.targets)
-    )
-    if config.indicate:  # the model itself fills missing values, and says which they are
-        columns = list(config.targets)
-        targets = replace(series.values, flat=series.values.flat[:, columns])
-        return NextValues(series.values, targets, config.horizon)
-    return plain.to_supervised(config.horizon)
+    return make_next_values(series, model.config)
 
 
 def _match_labels(series: Series, labels: tuple[str, ...], data: str) -> Series:
