@@ -228,7 +228,11 @@ def _make_forecast_task(
     sources = cut_forecasts(split, series, cuts, model.config)
     model.fit_scale(sources.training)
     return Task(
-        Checkpoint(model, columns=series.features, preprocessing=_describe_loading(series)),
+        Checkpoint(
+            model,
+            columns=series.features,
+            preprocessing={**_describe_loading(series), "window": cuts.seq_len},
+        ),
         sources.training,
         sources.validation,
         f"{split.report()} {sources.note}",
