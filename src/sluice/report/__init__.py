@@ -1,7 +1,8 @@
 """Reports on recurrent models: a page on one model, a comparison of cells, an ablation.
 
 `look` shows what happens inside a model on one page, `compare` trains cells side by side, and
-`ablate` measures what a model loses without each of its gates and units.
+`ablate` measures what a model loses without each of its gates and units. `evaluate_model` judges a
+model on a file, beside baselines.
 """
 
 from sluice.report.ablation import Ablation as Ablation
@@ -14,6 +15,9 @@ from sluice.report.comparison import ComparisonError as ComparisonError
 from sluice.report.comparison import ComparisonProgress as ComparisonProgress
 from sluice.report.comparison import Verdict as Verdict
 from sluice.report.comparison import compare as compare
+from sluice.report.evaluation import EvaluationReport as EvaluationReport
+from sluice.report.evaluation import EvaluationSettings as EvaluationSettings
+from sluice.report.evaluation import evaluate_model as evaluate_model
 from sluice.report.page import Report as Report
 from sluice.report.page import ReportError as ReportError
 from sluice.report.page import look as look

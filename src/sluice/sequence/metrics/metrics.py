@@ -7,6 +7,9 @@ from dataclasses import asdict, dataclass, field
 
 from rich.table import Table
 
+from sluice.sequence.metrics.score_table import ScoreTable
+from sluice.sequence.metrics.scores import average_class_scores, compute_class_scores
+
 MODEL = "model"
 
 
@@ -40,19 +43,31 @@ class Metrics:
 
     def to_table(self) -> Table:
         """The metrics, a row for each method: print it with rich."""
-        names = list(dict.fromkeys(name for row in self.by_method.values() for name in row))
-        table = Table("", title=f"{self.items:,} measured")
-        for name in names:
-            table.add_column(name, justify="right")
-        for who, row in self.by_method.items():
-            table.add_row(who, *(f"{row[name]:.4g}" if name in row else "" for name in names))
-        return table
+        return self._score_methods().to_table()
 
     def to_confusion_table(self) -> Table:
         """The confusion matrix: a row for each true class."""
-        table = Table("", title="taken for")
-        for label in self.labels:
-            table.add_column(label, justify="right")
-        for label, row in zip(self.labels, self.confusion, strict=True):
-            table.add_row(label, *map(str, row))
-        return table
+        return self._count_confusions().to_table()
+
+    def to_score_tables(self) -> tuple[ScoreTable, ...]:
+        """The metrics by method; of labels also the scores of each class, and the confusion."""
+        if not self.confusion:
+            return (self._score_methods(),)
+        return self._score_methods(), self._score_classes(), self._count_confusions()
+
+    def _score_methods(self) -> ScoreTable:
+        names = tuple(dict.fromkeys(name for row in self.by_method.values() for name in row))
+        rows = tuple(
+            (who, *(row.get(name) for name in names)) for who, row in self.by_method.items()
+        )
+        return ScoreTable("scores", ("", *names), rows, f"{self.items:,} measured")
+
+    def _score_classes(self) -> ScoreTable:
+        scores = compute_class_scores(self.confusion, self.labels)
+        columns = ("class", "precision", "recall", "F1", "support")
+        rows = tuple((*one,) for one in (*scores, *average_class_scores(scores)))
+        return ScoreTable("by class", columns, rows)
+
+    def _count_confusions(self) -> ScoreTable:
+        rows = tuple((label, *row) for label, row in zip(self.labels, self.confusion, strict=True))
+        return ScoreTable("confusion", ("", *self.labels), rows, "taken for")
