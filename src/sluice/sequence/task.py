@@ -12,6 +12,7 @@ from sluice.sequence.batch import BatchSource
 from sluice.sequence.batching.bucketed import BucketBatches
 from sluice.sequence.batching.streams import StreamBatches
 from sluice.sequence.checkpoint import Checkpoint
+from sluice.sequence.data.feature_statistics import FeatureStatistics
 from sluice.sequence.data.ragged import RaggedArray
 from sluice.sequence.data.series import Series
 from sluice.sequence.data.splits import Split
@@ -85,6 +86,11 @@ class Task:
         """The unit of the loss."""
         return self.checkpoint.loss_unit
 
+    @property
+    def fingerprint(self) -> str:
+        """That of the data, all parts together."""
+        return self.checkpoint.data_fingerprint
+
     def compute_metrics(self) -> Metrics:
         """The metrics of the model and of baselines on test data, else on validation data."""
         return evaluate(self.model, self.test or self.validation, **self.evaluation_options)
@@ -110,6 +116,7 @@ def make_task(
     quantiles: Sequence[float] | None = None,
     known: Sequence[str] = (),
     seed: int = 0,
+    statistics: FeatureStatistics | None = None,
     **model_options: Any,
 ) -> Task:
     """A model for the data: of the next token, the next chord, labels, or forecasts.
@@ -130,6 +137,8 @@ def make_task(
             50 %, 80 % and 95 %; none if empty.
         known: features whose values in the steps to forecast are known ahead.
         seed: for the split, the order and the initial weights.
+        statistics: by which the values of a task of labels are normalised; None for those of the
+            training part.
         model_options: of its configuration: cell, hidden_size, num_layers, dropout and so on.
 
     Raises:
@@ -148,17 +157,27 @@ def make_task(
     torch.manual_seed(seed)
     cuts = _BatchOptions(batch_size, seq_len, seed)
     if isinstance(data, Tokens):
-        return _make_token_task(data.split(validation=validation, seed=seed), cuts, model_options)
+        tokens = data.split(validation=validation, seed=seed)
+        return _mark_data(_make_token_task(tokens, cuts, model_options), data)
     if data.labels is None and not data.multi_hot:
         levels = DEFAULT_QUANTILES if quantiles is None else tuple(quantiles)
         options = {**model_options, "horizon": horizon, "quantiles": levels}
         options["known"] = find_places(data, known)
         windows = WindowPlan(seq_len, batch_size, seed)
-        return _make_forecast_task(data, (validation, test), windows, period, options)
+        task = _make_forecast_task(data, (validation, test), windows, period, options)
+        return _mark_data(task, data)
     split = data.split(validation=validation, test=test or 0.0, seed=seed)
     if data.multi_hot:
-        return _make_chord_task(split, cuts, model_options)
-    return _make_label_task(split.normalise(), cuts, model_options)
+        task = _make_chord_task(split, cuts, model_options)
+    else:
+        task = _make_label_task(split.normalise(statistics), cuts, model_options)
+    return _mark_data(task, data)
+
+
+def _mark_data(task: Task, data: Tokens | Series) -> Task:
+    """The task, whose checkpoint says what data it is for."""
+    marked = replace(task.checkpoint, data_fingerprint=data.fingerprint())
+    return replace(task, checkpoint=marked)
 
 
 @dataclass(frozen=True)
