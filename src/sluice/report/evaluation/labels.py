@@ -17,7 +17,12 @@ def evaluate_labels(
     given = load_model_data(checkpoint, data)
     if not given.has_targets:
         raise DataError(f"{data} has no labels to compare with; `sluice predict` needs none")
-    source = BucketBatches(given.sequences, _BATCH, seed=0)
-    metrics = evaluate(checkpoint.model, source, labels=checkpoint.labels)
+    source = BucketBatches(cut_as_trained(checkpoint, given.sequences), _BATCH, seed=0)
+    metrics = evaluate(
+        checkpoint.model,
+        source,
+        labels=checkpoint.labels,
+        class_counts=get_class_counts(checkpoint),
+    )
     notes = [f"{data}: {len(given)} sequences.", *filter(None, [given.note])]
     return EvaluationReport(type(checkpoint.model).__name__, data, metrics.to_score_tables(), notes)

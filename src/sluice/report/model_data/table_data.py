@@ -8,13 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
+from sluice.report.model_data.label_data import label_sequences
 from sluice.report.model_data.model_data import ModelData
-from sluice.sequence import Checkpoint, DataError, Series, load_data
+from sluice.sequence import Checkpoint, DataError, Series, Tokens, load_data
 from sluice.sequence.data.feature_statistics import FeatureStatistics
 from sluice.sequence.data.formats import detect_format, find_format, get_formats
 from sluice.sequence.data.ragged import RaggedArray
-from sluice.sequence.data.targets import NextChord, NextValues, SupervisedSequences
-from sluice.sequence.models import Classifier, Forecaster
+from sluice.sequence.data.targets import NextChord, NextValues, StepLabels, SupervisedSequences
+from sluice.sequence.models import Forecaster
 
 _TABLES = ("csv", "parquet")
 
@@ -31,20 +32,43 @@ def load_roll_data(checkpoint: Checkpoint, data: str) -> ModelData:
     return _build(series, NextChord(series.values), data)
 
 
-def load_table_data(checkpoint: Checkpoint, data: str, options: Mapping[str, object]) -> ModelData:
-    """A table for a `Forecaster`, a `Classifier` or a `Tagger` of values."""
+def load_table_data(
+    checkpoint: Checkpoint,
+    data: str,
+    options: Mapping[str, object],
+    *,
+    unknown_labels: bool = False,
+) -> ModelData:
+    """A table for a `Forecaster`, a `Classifier` or a `Tagger` of values.
+
+    Args:
+        checkpoint: the model.
+        data: the file or folder.
+        options: how training read its own.
+        unknown_labels: leave labels out that the model does not have, instead of refusing them.
+    """
     model, series = checkpoint.model, _load_series(checkpoint, data, options)
     if isinstance(model, Forecaster):
         return _build(series, _supervise_forecasts(model, series, data), data, is_stream=True)
-    series = _match_labels(series, checkpoint.labels, data)
     normal = series
     if "mean" in checkpoint.preprocessing:
         kept = {name: checkpoint.preprocessing[name] for name in ("features", "mean", "deviation")}
         scale = FeatureStatistics(**kept)  # type: ignore[arg-type]
         values = replace(series.values, flat=scale.normalise(series.values.flat))
         normal = series.with_values(values)
-    made = _build(series, _without_labels(normal).to_supervised(), data)
-    return made if series.labels is not None else replace(made, has_targets=False)
+    inputs = _fill_inputs(normal)
+    labelled = label_sequences(checkpoint, series, inputs, data, strict=not unknown_labels)
+    made = _build(series, labelled.sequences, data)
+    note = " ".join(filter(None, (made.note, *labelled.notes)))
+    return replace(made, has_targets=labelled.has_labels, note=note)
+
+
+def _fill_inputs(series: Series) -> RaggedArray:
+    """The values as training reads them, missing ones filled."""
+    none = replace(series.values, flat=np.zeros(len(series.values.flat), np.int64))
+    steps = replace(series, labels=none).to_supervised()
+    assert isinstance(steps, StepLabels)
+    return steps.inputs
 
 
 def _load_series(checkpoint: Checkpoint, data: str, options: Mapping[str, object]) -> Series:
@@ -53,11 +77,11 @@ def _load_series(checkpoint: Checkpoint, data: str, options: Mapping[str, object
     given = {k: v for k, v in options.items() if k in get_formats()[kind].options}
     given |= {"inputs": columns} if columns else {}
     if not isinstance(model, Forecaster):
-        given["label_per"] = "sequence" if isinstance(model, Classifier) else "step"
+        given["label_per"] = "step"
     else:
         given = {k: v for k, v in given.items() if k not in ("label", "label_per", "target")}
     try:
-        series = load_data(data, kind=kind, **given)
+        series = _load_without_label(data, kind, given)
     except DataError as error:
         wanted = f"a {type(model).__name__} reads {describe_table(checkpoint)}"
         raise DataError(f"{str(error).removesuffix('.')}; {wanted}") from None
@@ -69,6 +93,17 @@ def _load_series(checkpoint: Checkpoint, data: str, options: Mapping[str, object
             "the one it was trained on"
         )
     return series
+
+
+def _load_without_label(data: str, kind: str, options: Mapping[str, object]) -> Tokens | Series:
+    """Read a table; where it lacks the column of labels, without it."""
+    label = options.get("label")
+    try:
+        return load_data(data, kind=kind, **options)
+    except DataError as error:
+        if label is None or repr(label) not in str(error):
+            raise
+    return load_data(data, kind=kind, **{**options, "label": None})
 
 
 def describe_table(checkpoint: Checkpoint) -> str:
@@ -99,44 +134,6 @@ def _supervise_forecasts(model: Forecaster, series: Series, data: str) -> Superv
         targets = replace(series.values, flat=series.values.flat[:, columns])
         return NextValues(series.values, targets, config.horizon)
     return plain.to_supervised(config.horizon)
-
-
-def _match_labels(series: Series, labels: tuple[str, ...], data: str) -> Series:
-    """The series with its labels numbered as the model's; steps' labels from 1."""
-    if series.labels is None or not labels:
-        return series
-    unknown = [name for name in series.classes if name not in labels]
-    if unknown:
-        raise DataError(
-            f"{data} has the label {unknown[0]!r}{_place(series, unknown[0])}, but the model's "
-            f"labels are {', '.join(labels)}; give data with these"
-        )
-    numbers = np.array([labels.index(name) for name in series.classes], np.int64)
-    if isinstance(series.labels, RaggedArray):
-        flat = np.concatenate(([0], numbers + 1))[series.labels.flat]
-        return replace(series, labels=replace(series.labels, flat=flat), classes=labels)
-    return replace(series, labels=tuple(int(numbers[one]) for one in series.labels), classes=labels)
-
-
-def _place(series: Series, label: str) -> str:
-    """Where a label stands first."""
-    number, labels = series.classes.index(label), series.labels
-    if isinstance(labels, RaggedArray):
-        for name, steps in zip(series.names, labels, strict=True):
-            found = np.flatnonzero(steps == number + 1)
-            if len(found):
-                return f" at step {found[0]} of series {name}"
-    elif labels is not None:
-        return f" at series {series.names[labels.index(number)]}"
-    return ""
-
-
-def _without_labels(series: Series) -> Series:
-    """A series without labels gets missing ones, so that it is no forecast."""
-    if series.labels is not None:
-        return series
-    none = np.zeros(len(series.values.flat), np.int64)
-    return replace(series, labels=replace(series.values, flat=none))
 
 
 def _build(

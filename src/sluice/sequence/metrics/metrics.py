@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 
 from rich.table import Table
 
-from sluice.sequence.metrics.score_table import ScoreTable
+from sluice.sequence.metrics.score_table import Score, ScoreTable
 from sluice.sequence.metrics.scores import average_class_scores, compute_class_scores
 
 MODEL = "model"
@@ -57,7 +57,7 @@ class Metrics:
 
     def _score_methods(self) -> ScoreTable:
         names = tuple(dict.fromkeys(name for row in self.by_method.values() for name in row))
-        rows = tuple(
+        rows: tuple[tuple[Score, ...], ...] = tuple(
             (who, *(row.get(name) for name in names)) for who, row in self.by_method.items()
         )
         return ScoreTable("scores", ("", *names), rows, f"{self.items:,} measured")
@@ -65,8 +65,7 @@ class Metrics:
     def _score_classes(self) -> ScoreTable:
         scores = compute_class_scores(self.confusion, self.labels)
         columns = ("class", "precision", "recall", "F1", "support")
-        rows = tuple((*one,) for one in (*scores, *average_class_scores(scores)))
-        return ScoreTable("by class", columns, rows)
+        return ScoreTable("by class", columns, (*scores, *average_class_scores(scores)))
 
     def _count_confusions(self) -> ScoreTable:
         rows = tuple((label, *row) for label, row in zip(self.labels, self.confusion, strict=True))
