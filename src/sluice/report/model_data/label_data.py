@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sluice.sequence import Checkpoint, DataError, Series
+from sluice.sequence import Checkpoint, CheckpointError, DataError, Series
 from sluice.sequence.data.label_windows import LabelWindows
 from sluice.sequence.data.ragged import Array, RaggedArray
 from sluice.sequence.data.report import pluralize
@@ -18,6 +18,8 @@ from sluice.sequence.data.targets import (
     SupervisedSequences,
 )
 from sluice.sequence.models import Classifier
+
+_MAX_WINDOW = 1_000_000
 
 
 class LabelledSequences(NamedTuple):
@@ -64,11 +66,32 @@ def label_sequences(
 
 
 def cut_as_trained(checkpoint: Checkpoint, sequences: SupervisedSequences) -> SupervisedSequences:
-    """Step labels in the windows that the model was trained on; other sequences unchanged."""
+    """Step labels in the windows that the model was trained on; other sequences unchanged.
+
+    Raises:
+        CheckpointError: the model's file does not give a window as training writes it.
+    """
     window = checkpoint.preprocessing.get("label_window")
-    if isinstance(sequences, StepLabels) and isinstance(window, dict):
-        return LabelWindows.cut(sequences, **window)
-    return sequences
+    if window is None or not isinstance(sequences, StepLabels):
+        return sequences
+    if not (isinstance(window, dict) and window.keys() == {"steps", "context"}):
+        raise CheckpointError(f"label_window must have steps and context, got {window!r}.")
+    if not all(isinstance(value, int) and 0 <= value <= _MAX_WINDOW for value in window.values()):
+        raise CheckpointError(f"label_window must hold numbers of steps, got {window!r}.")
+    return LabelWindows.cut(sequences, **window)
+
+
+def get_class_counts(checkpoint: Checkpoint) -> tuple[int, ...]:
+    """How often each label occurred in training; empty where the model's file does not say.
+
+    Raises:
+        CheckpointError: the file gives something else.
+    """
+    counts = checkpoint.preprocessing.get("class_counts", [])
+    is_list = isinstance(counts, list) and all(isinstance(one, int) and one >= 0 for one in counts)
+    if not is_list or len(counts) not in (0, checkpoint.model.config.classes):
+        raise CheckpointError(f"class_counts must be a number for each label, got {counts!r}.")
+    return tuple(counts)
 
 
 def _number_labels(

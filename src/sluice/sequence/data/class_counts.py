@@ -42,8 +42,8 @@ def describe_classes(split: Split[Series]) -> tuple[str, ...]:
     unseen = [names[k] for k in order if held_out[k] and not train[k]]
     if unseen:
         found.append(f"Training has none of {_shorten(unseen)}, which the model cannot learn.")
-    most, least = order[0], int(train[train > 0].min(initial=0))
-    if train[most] >= _IMBALANCE * max(least, 1) and train.sum():
+    most, present = order[0], train[train > 0]
+    if len(present) and train[most] >= _IMBALANCE * present.min():
         share = train[most] / train.sum()
         found.append(
             f"The classes are imbalanced: {share:.0%} of the training labels are {names[most]}, so "

@@ -60,6 +60,16 @@ class LabelWindows:
         lengths: Indices = self.places[:, 4] - self.places[:, 1]
         return lengths
 
+    def count_labels(self) -> Indices:
+        """The labelled steps of each window, int64."""
+        counts: Indices = self.places[:, 3] - self.places[:, 2]
+        return counts
+
+    def find_labelled(self, index: int) -> tuple[int, int]:
+        """The first labelled step of a window, and the one after the last."""
+        _, begin, first, last, _ = self.places[index].tolist()
+        return first - begin, last - begin
+
     def read(self, index: int, first: int, last: int) -> Example:
         """As `SupervisedSequences.read`."""
         number, begin, labelled, beyond, _ = self.places[index].tolist()

@@ -15,35 +15,33 @@ from sluice.sequence.metrics.scores import classification_scores, confusion_matr
 from sluice.sequence.models import Classifier, Tagger
 
 
-class LabelMetrics:
-    """Hits and probabilities of a `Classifier` or `Tagger`, and of the most frequent class.
+class LabelScores:
+    """Counts hits and errors of probabilities, beside those of the most frequent class.
+
+    >>> scores = LabelScores(("A", "B"))
+    >>> scores.add(torch.tensor([[0.5, 0.5], [0.75, 0.25]]).log(), torch.tensor([1, 0]))
+    >>> metrics = scores.compute()
+    >>> metrics["accuracy"], metrics["Brier score"]             # (1/2 + 1/8) / 2
+    (0.5, 0.3125)
 
     Args:
-        model: in evaluation mode.
         labels: the names of the classes.
         class_counts: how often each occurs in the training data; empty: in the data themselves.
     """
 
-    def __init__(
-        self, model: Classifier | Tagger, labels: tuple[str, ...], class_counts: Sequence[int] = ()
-    ) -> None:
-        self.model, self.labels, self.class_counts = model, labels, class_counts
+    def __init__(self, labels: tuple[str, ...], class_counts: Sequence[int] = ()) -> None:
+        self.labels, self.class_counts = labels, class_counts
         self.items = 0
         self._nats = self._squares = 0.0
         self._confusion = torch.zeros(len(labels), len(labels), dtype=torch.int64)
 
-    def update(self, batch: Batch, state: ModelState) -> ModelState:
-        """Add a batch; takes and returns a state as a model's `loss` does."""
-        logits, state = self.model(batch.inputs, state, batch.lengths, batch.resets)
-        of_steps = isinstance(self.model, Tagger)
-        truth = batch.targets - 1 if of_steps else batch.targets
-        counts = truth != (-1 if of_steps else IGNORE_INDEX)
-        truth, logs = truth[counts], logits[counts].double().log_softmax(dim=-1)
+    def add(self, log_probabilities: Tensor, truth: Tensor) -> None:
+        """Count items: (items, classes), float, and their classes from 0, (items,), int64."""
+        logs = log_probabilities.double()
         self.items += len(truth)
         self._nats += functional.nll_loss(logs, truth, reduction="sum").item()
         self._squares += float(_sum_squared_errors(logs.exp(), truth))
         self._confusion += confusion_matrix(truth, logs.argmax(dim=1), len(self.labels))
-        return state
 
     def compute(self) -> Metrics:
         """The scores of the model and of constant answers."""
@@ -63,6 +61,33 @@ class LabelMetrics:
         }
         rows = tuple(tuple(row) for row in self._confusion.tolist())
         return Metrics(self.items, of, rows, self.labels)
+
+
+class LabelMetrics:
+    """The scores of a `Classifier` or `Tagger` over batches; arguments as in `LabelScores`."""
+
+    def __init__(
+        self, model: Classifier | Tagger, labels: tuple[str, ...], class_counts: Sequence[int] = ()
+    ) -> None:
+        self.model, self._scores = model, LabelScores(labels, class_counts)
+
+    @property
+    def items(self) -> int:
+        """The labels so far."""
+        return self._scores.items
+
+    def update(self, batch: Batch, state: ModelState) -> ModelState:
+        """Add a batch; takes and returns a state as a model's `loss` does."""
+        logits, state = self.model(batch.inputs, state, batch.lengths, batch.resets)
+        of_steps = isinstance(self.model, Tagger)
+        truth = batch.targets - 1 if of_steps else batch.targets
+        counts = truth != (-1 if of_steps else IGNORE_INDEX)
+        self._scores.add(logits[counts].double().log_softmax(dim=-1), truth[counts])
+        return state
+
+    def compute(self) -> Metrics:
+        """The scores of the model and of constant answers."""
+        return self._scores.compute()
 
 
 def _sum_squared_errors(probabilities: Tensor, truth: Tensor) -> Tensor:
