@@ -43,6 +43,10 @@ TASKS = {
     ),
     "chords": Usage("piano rolls", FORMATS["chorales"].parameters),
     "labels": Usage("a table with labels", ("kind", "inputs", "id", "time", "label", "cell")),
+    "long labels": Usage(
+        "a table with labels of long series",
+        ("kind", "inputs", "id", "time", "label", "cell", "seq_len"),
+    ),
     "forecasts": Usage("a table to forecast", _TABLE),
 }
 """What `sluice train` learns, which is known once the data is read."""

@@ -65,7 +65,7 @@ class Metrics:
         rows: tuple[tuple[Score, ...], ...] = tuple(
             (who, *(row.get(name) for name in names)) for who, row in self.by_method.items()
         )
-        return ScoreTable("scores", ("", *names), rows, f"{self.items:,} measured")
+        return ScoreTable("scores", ("method", *names), rows, f"{self.items:,} measured")
 
     def _score_classes(self) -> ScoreTable:
         scores = compute_class_scores(self.confusion, self.labels)
@@ -85,4 +85,4 @@ class Metrics:
 
     def _count_confusions(self) -> ScoreTable:
         rows = tuple((label, *row) for label, row in zip(self.labels, self.confusion, strict=True))
-        return ScoreTable("confusion", ("", *self.labels), rows, "taken for")
+        return ScoreTable("confusion", ("class", *self.labels), rows, "taken for")

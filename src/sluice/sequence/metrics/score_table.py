@@ -46,7 +46,7 @@ class ScoreTable:
                     yield str(name), column, score
 
     def to_table(self) -> Table:
-        """The table for the terminal: print it with rich. Of very many rows the middle is left out."""
+        """The table for the terminal: the middle of very many rows is left out."""
         table = Table(title=escape(self.title or self.name))
         first, *others = self.columns
         table.add_column(escape(first))
