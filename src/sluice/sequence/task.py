@@ -225,7 +225,13 @@ def _make_label_task(split: Split[Series], cuts: _BatchOptions, options: ModelOp
         labels=data.classes,
         class_counts=tuple(counts.tolist()),
     )
-    return replace(task, report="\n".join((task.report, *describe_classes(split))))
+    notes = describe_classes(split)
+    if window:
+        notes += (
+            f"Long series are read in windows of {window['steps']} labelled steps, with "
+            f"{window['context']} steps before and after them.",
+        )
+    return replace(task, report="\n".join((task.report, *notes)))
 
 
 def _make_forecast_task(

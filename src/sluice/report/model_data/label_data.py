@@ -19,7 +19,7 @@ from sluice.sequence.data.targets import (
 )
 from sluice.sequence.models import Classifier
 
-_MAX_WINDOW = 1_000_000
+_MAX_WINDOW, _MAX_COUNT = 1_000_000, 1 << 53
 
 
 class LabelledSequences(NamedTuple):
@@ -88,9 +88,10 @@ def get_class_counts(checkpoint: Checkpoint) -> tuple[int, ...]:
         CheckpointError: the file gives something else.
     """
     counts = checkpoint.preprocessing.get("class_counts", [])
-    is_list = isinstance(counts, list) and all(isinstance(one, int) and one >= 0 for one in counts)
-    if not is_list or len(counts) not in (0, checkpoint.model.config.classes):
+    if not isinstance(counts, list) or len(counts) not in (0, checkpoint.model.config.classes):
         raise CheckpointError(f"class_counts must be a number for each label, got {counts!r}.")
+    if not all(isinstance(one, int) and 0 <= one <= _MAX_COUNT for one in counts):
+        raise CheckpointError(f"class_counts must be counts of labels, got {counts!r}.")
     return tuple(counts)
 
 

@@ -91,7 +91,8 @@ def evaluate(
 
 
 class _MetricAccumulator(Protocol):
-    items: int
+    @property
+    def items(self) -> int: ...
 
     def update(self, batch: Batch, state: ModelState) -> ModelState: ...
     def compute(self) -> Metrics: ...

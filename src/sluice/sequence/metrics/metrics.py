@@ -84,5 +84,7 @@ class Metrics:
         return ScoreTable("confusions", ("class", "taken for", "times"), rows)
 
     def _count_confusions(self) -> ScoreTable:
-        rows = tuple((label, *row) for label, row in zip(self.labels, self.confusion, strict=True))
+        rows: tuple[tuple[Score, ...], ...] = tuple(
+            (label, *row) for label, row in zip(self.labels, self.confusion, strict=True)
+        )
         return ScoreTable("confusion", ("class", *self.labels), rows, "taken for")
