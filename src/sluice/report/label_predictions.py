@@ -73,7 +73,7 @@ class LabelPredictions:
         return np.exp(self.log_probabilities)
 
     @property
-    def predicted(self) -> list[str]:
+    def best_labels(self) -> list[str]:
         """The most likely label of each row."""
         return [self.labels[k] for k in self.log_probabilities.argmax(axis=1)]
 
@@ -108,7 +108,7 @@ class LabelPredictions:
     def list_rows(self) -> Iterator[list[str]]:
         """Each row as text: where it is, the most likely label, the true one, probabilities."""
         has_labels, times = self.has_labels, _format_times(self.times)
-        for row, (name, best) in enumerate(zip(self.sequences, self.predicted, strict=True)):
+        for row, (name, best) in enumerate(zip(self.sequences, self.best_labels, strict=True)):
             cells = [name]
             cells += [] if self.steps is None else [str(self.steps[row])]
             cells += [] if times is None else [times[row]]
