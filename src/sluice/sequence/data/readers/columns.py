@@ -118,7 +118,7 @@ def normalise_names(names: str | Sequence[str] | None) -> tuple[str, ...]:
 class Rows(NamedTuple):
     """The rows of one file that could be read.
 
-    `values` are (rows, inputs) float32, `ids` and `labels` a string per row if there is such a
+    `values` are (rows, inputs) float64, `ids` and `labels` a string per row if there is such a
     column, `times` float64, seconds since 1970 if `has_dates`; `unused` are the other columns.
     """
 
@@ -192,14 +192,14 @@ def _order_rows(tables: Sequence[Rows]) -> _RowOrder:
 def _require_finite(
     values: Array, names: Sequence[str], order: _RowOrder, tables: Sequence[Rows]
 ) -> None:
-    """Refuse infinity, and what float32 cannot hold."""
+    """Refuse infinity."""
     rows, columns = np.nonzero(np.isinf(values))
     if len(rows):
         number = int(np.searchsorted(order.ends, rows[0], side="right"))
         step = rows[0] - (order.ends[number - 1] if number else 0)
         raise DataError(
             f"{tables[0].path}: column {names[columns[0]]!r} at step {step} of series "
-            f"{order.names[number]} is infinite, or beyond 3.4e38; correct it."
+            f"{order.names[number]} is infinite, or beyond 1.8e308; correct it."
         )
 
 

@@ -98,7 +98,7 @@ def _read(path: Path, rows: Iterator[Row], roles: ColumnRoles) -> Rows:
         raise DataError(f"{path}: {error}") from None
     place = {name: number for number, name in enumerate(header)}
     columns = [place[name] for name in roles.inputs]
-    values, times, has_dates = array("f"), array("d"), False
+    values, times, has_dates = array("d"), array("d"), False
     ids, labels, refused = list[str](), list[str](), list[SkippedItem]()
     for line, row in chain(sample, rows):
         try:
@@ -122,7 +122,7 @@ def _read(path: Path, rows: Iterator[Row], roles: ColumnRoles) -> Rows:
     return Rows(
         path,
         roles,
-        np.frombuffer(values, np.float32).reshape(-1, len(columns)),
+        np.frombuffer(values, np.float64).reshape(-1, len(columns)),
         ids,
         labels,
         np.frombuffer(times, np.float64),

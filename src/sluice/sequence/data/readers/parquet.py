@@ -78,7 +78,7 @@ def _read(path: Path, roles: ColumnRoles) -> Rows:
 
 
 def _to_numbers(column: Any) -> Array:
-    return np.asarray(column.cast("float64").to_numpy(), np.float32)
+    return np.asarray(column.cast("float64").to_numpy(), np.float64)
 
 
 def _to_strings(column: Any) -> list[str]:
