@@ -121,7 +121,8 @@ def load_data(path: StrPath, *, kind: str | None = None, **options: object) -> T
         known = ", ".join(chosen.options) or "none"
         raise DataError(f"{chosen.name} has no option {unknown[0]!r}; its options are {known}.")
     given = {k: v for k, v in options.items() if k in chosen.options}
-    return replace(chosen.read(files, **given), load_options=_describe_options(chosen, given))
+    read = chosen.read(files, **given)
+    return replace(read, load_options={**_describe_options(chosen, given), **read.load_options})
 
 
 def _describe_options(chosen: Format, options: Mapping[str, object]) -> dict[str, object]:

@@ -30,8 +30,8 @@ class SupervisedSequences(Protocol):
     def read(self, index: int, first: int, last: int) -> Example:
         """Inputs and targets of steps `first` to `last` (excluded) of the sequence at `index`.
 
-        Ids are int64 (steps,), values float32 or float64 (steps, features); a label for the whole sequence is
-        a scalar, int64.
+        Ids are int64 (steps,), values float32 or float64 (steps, features); a label for the whole
+        sequence is a scalar, int64.
         """
         ...
 

@@ -48,7 +48,8 @@ class NumberFormat:
             raise DataError(f"decimal= must be '.' or ',', got {self.decimal!r}.")
         if self.thousands not in ("", *_THOUSANDS_NAMES):
             raise DataError(
-                "thousands= must be ',', '.', ' ', \"'\" or '' for none, got " + repr(self.thousands)
+                "thousands= must be ',', '.', ' ', \"'\" or '' for none, got "
+                + repr(self.thousands)
             )
         if self.decimal == self.thousands:
             raise DataError(f"decimal= and thousands= are both {self.decimal!r}; give two marks.")
@@ -210,7 +211,7 @@ def _add_evidence(cell: str, seen: _Evidence) -> bool:
     marks = "".join(dict.fromkeys(re.sub(r"\d", "", body)))
     if not marks:
         return True
-    *groups, last = marks
+    groups, last = marks[:-1], marks[-1]
     if len(marks) > 2 or (groups and last not in ".,"):
         return False
     if groups:  # two marks: thousands, then decimals
@@ -263,9 +264,7 @@ def parse_numbers(
             if not np.isinf(values).any():
                 return ParsedNumbers(values, np.zeros(len(values), bool))
     cells = compute.utf8_trim_whitespace(column)
-    unknown = compute.is_in(
-        compute.utf8_lower(cells), pyarrow.array([*MISSING], cells.type)
-    )
+    unknown = compute.is_in(compute.utf8_lower(cells), pyarrow.array([*MISSING], cells.type))
     if missing:
         given = compute.is_in(cells, pyarrow.array([*missing], cells.type))
         unknown = compute.or_(unknown, given)
