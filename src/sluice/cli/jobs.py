@@ -73,8 +73,9 @@ class TrainingJob:
 
 def build_job(options: TrainOptions, checkpoint: Path, refuse_unused: RefuseUnused) -> TrainingJob:
     """Read the data and make a model for it."""
-    build = _build_tunes_job if options.data == "tunes" else _build_data_job
-    return build(options, checkpoint, refuse_unused)
+    if options.data == "tunes":
+        return _build_tunes_job(options, checkpoint, refuse_unused)
+    return build_data_job(options, read_data(options, refuse_unused), checkpoint, refuse_unused)
 
 
 def _build_tunes_job(
@@ -135,14 +136,13 @@ def _load_base(options: TrainOptions) -> Checkpoint:
     return load_trained(str(options.base))
 
 
-def _build_data_job(
-    options: TrainOptions, checkpoint: Path, refuse_unused: RefuseUnused
+def build_data_job(
+    options: TrainOptions, data: Tokens | Series, checkpoint: Path, refuse_unused: RefuseUnused
 ) -> TrainingJob:
     """Whatever `sluice.sequence.load_data` reads: text, ABC, MIDI, piano rolls, tables."""
     from sluice import sequence
 
     config = options.build_config()
-    data = _load_data(options, refuse_unused)
     task = sequence.make_task(data, seed=config.seed, **_task_options(options))
     refuse_unused(_name_task(data, task))
 
@@ -196,7 +196,8 @@ def _task_options(options: TrainOptions) -> dict[str, Any]:
     return {name: value for name, value in asked.items() if value is not None}
 
 
-def _load_data(options: TrainOptions, refuse_unused: RefuseUnused) -> Tokens | Series:
+def read_data(options: TrainOptions, refuse_unused: RefuseUnused) -> Tokens | Series:
+    """What the options name, with a progress bar."""
     from sluice import sequence
     from sluice.cli.usage import FORMATS
     from sluice.sequence.data.formats import find_format
@@ -207,6 +208,7 @@ def _load_data(options: TrainOptions, refuse_unused: RefuseUnused) -> Tokens | S
         refuse_unused(found)
     asked: dict[str, Any] = {
         "kind": options.kind,
+        "encoding": options.encoding,
         "unit": options.tokenize and _UNITS[options.tokenize],
         "target": options.target,
         "inputs": options.inputs,

@@ -21,6 +21,7 @@ from sluice.sequence.data.readers.table_reading import (
     TableReading,
     list_values,
 )
+from sluice.sequence.data.report import pluralize
 
 if TYPE_CHECKING:
     pass

@@ -12,6 +12,7 @@ from sequence.training.test_update import Filter, FixedBatches, batch, plan
 from sluice.extras import MissingExtraError
 from sluice.sequence import SequenceError
 from sluice.sequence.search import SearchResult, SearchTrial, search
+from sluice.sequence.search.storage import open_study, remove_torn_line
 
 pytest.importorskip("optuna")
 ONE = FixedBatches([batch(5)])
@@ -53,13 +54,13 @@ def test_an_interrupted_search_is_resumed(tmp_path: Path) -> None:
 
     with pytest.raises(SystemExit):
         search(stop, ONE, ONE, trials=6, folder=tmp_path, sampler="random", prune=False)
-    import optuna
-
-    study = optuna.load_study(study_name="search", storage=f"sqlite:///{tmp_path / 'search.db'}")
+    study = open_study(tmp_path, None, prune=False)
     broken = study.trials[3].params["rate"]
     found = search(propose, ONE, ONE, trials=6, folder=tmp_path, sampler="random", prune=False)
     assert len(found.trials) == len(set(settings(found))) == 6
     assert settings(found)[3] == broken
+    whole = search(propose, ONE, ONE, trials=6, sampler="random", prune=False)
+    assert settings(found) == settings(whole)
     assert search(propose, ONE, ONE, trials=6, folder=tmp_path) == found
 
 
@@ -103,6 +104,35 @@ def test_a_search_without_complete_trials_has_no_best() -> None:
     found = search(diverge, ONE, ONE, trials=2)
     with pytest.raises(SequenceError, match="No training of this search"):
         _ = found.best
+
+
+def test_a_torn_last_line_of_the_journal_is_cut_off(tmp_path: Path) -> None:
+    journal = tmp_path / "search.journal"
+    found = search(propose, ONE, ONE, trials=2, folder=tmp_path, prune=False)
+    whole = journal.read_bytes()
+    journal.write_bytes(whole + b'{"op_code":7,"worker_id":')
+    assert search(propose, ONE, ONE, trials=2, folder=tmp_path, prune=False) == found
+    journal.write_bytes(b"x" * 9000)
+    remove_torn_line(journal)
+    assert journal.read_bytes() == b""
+
+
+@pytest.mark.parametrize("content", [b"not a journal\n", b"[1]\n", b"{}\n", b"\0\xff\n" * 9])
+def test_a_damaged_journal_is_refused(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "search.journal").write_bytes(content)
+    with pytest.raises(SequenceError, match="cannot be opened"):
+        search(propose, ONE, ONE, trials=1, folder=tmp_path)
+
+
+def test_another_space_is_refused(tmp_path: Path) -> None:
+    open_study(tmp_path, None, prune=True, space="hidden=8..64")
+    with pytest.raises(SequenceError, match=r"a search of hidden=8\.\.64, got layers=1\.\.3"):
+        open_study(tmp_path, None, prune=True, space="layers=1..3")
+
+
+def test_an_unknown_database_is_refused() -> None:
+    with pytest.raises(SequenceError, match="cannot be opened"):
+        search(propose, ONE, ONE, trials=1, storage="nothing://here")
 
 
 def test_without_optuna(monkeypatch: pytest.MonkeyPatch) -> None:
