@@ -204,13 +204,12 @@ class Forecaster(SequenceModel):
         found = self._run_readout(batch.inputs, state, batch.lengths, batch.resets)
         middle = found.outputs.shape[-1] // 2
         point = found.outputs[..., middle]
-        known, wanted = ~batch.targets.isnan(), found.normalise(batch.targets)
+        known = ~batch.targets.isnan()
+        wanted = found.normalise(batch.targets).masked_fill(~known, 0)
         if self.config.quantiles:
-            losses = compute_crps(
-                order_quantiles(found.outputs), wanted.nan_to_num(), self.config.quantiles
-            )
+            losses = compute_crps(order_quantiles(found.outputs), wanted, self.config.quantiles)
         else:
-            error = point - wanted.nan_to_num()
+            error = point - wanted
             losses = error.square() if self.config.error == "squared" else error.abs()
         forecasts = found.to_units(point[..., None], batch.inputs)[..., 0]
         losses = torch.where(known, losses, 0).sum(dim=-1)
