@@ -208,6 +208,7 @@ def read_data(options: TrainOptions, refuse_unused: RefuseUnused) -> Tokens | Se
         refuse_unused(found)
     asked: dict[str, Any] = {
         "kind": options.kind,
+        "encoding": options.encoding,
         "unit": options.tokenize and _UNITS[options.tokenize],
         "target": options.target,
         "inputs": options.inputs,

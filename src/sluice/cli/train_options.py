@@ -59,6 +59,13 @@ class TrainOptions:
             rich_help_panel=_DATA,
         ),
     ] = None
+    encoding: Annotated[
+        str | None,
+        typer.Option(
+            help="Character encoding, such as windows-1252; default: recognised from the file.",
+            rich_help_panel=_DATA,
+        ),
+    ] = None
     tokenize: Annotated[
         Tokenization | None,
         typer.Option(

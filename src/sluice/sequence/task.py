@@ -12,6 +12,7 @@ from sluice.sequence.batch import BatchSource
 from sluice.sequence.batching.bucketed import BucketBatches
 from sluice.sequence.batching.streams import StreamBatches, WindowBatches
 from sluice.sequence.checkpoint import Checkpoint
+from sluice.sequence.data.feature_statistics import FeatureStatistics
 from sluice.sequence.data.ragged import RaggedArray
 from sluice.sequence.data.series import Series
 from sluice.sequence.data.splits import Split
@@ -76,6 +77,11 @@ class Task:
         """The unit of the loss."""
         return self.checkpoint.loss_unit
 
+    @property
+    def fingerprint(self) -> str:
+        """That of the data, all parts together."""
+        return self.checkpoint.data_fingerprint
+
     def compute_metrics(self) -> Metrics:
         """The metrics of the model and of baselines on the validation data."""
         return evaluate(self.model, self.validation, **self.evaluation_options)
@@ -90,6 +96,7 @@ def make_task(
     period: int | None = None,
     validation: float = 0.1,
     seed: int = 0,
+    statistics: FeatureStatistics | None = None,
     **model_options: Any,
 ) -> Task:
     """A model for the data: of the next token, the next chord, labels, or forecasts.
@@ -105,6 +112,8 @@ def make_task(
         period: the length of a season in steps, for the naive forecast.
         validation: the fraction for validation, if the data come without a split.
         seed: for the split, the order and the initial weights.
+        statistics: by which the values of a task of labels are normalised; None for those of the
+            training part.
         model_options: of its configuration: cell, hidden_size, num_layers, dropout and so on.
 
     Raises:
@@ -123,13 +132,22 @@ def make_task(
     torch.manual_seed(seed)
     cuts = _BatchOptions(batch_size, seq_len, seed)
     if isinstance(data, Tokens):
-        return _make_token_task(data.split(validation=validation, seed=seed), cuts, model_options)
+        tokens = data.split(validation=validation, seed=seed)
+        return _mark_data(_make_token_task(tokens, cuts, model_options), data)
     split = data.split(validation=validation, seed=seed)
     if data.multi_hot:
-        return _make_chord_task(split, cuts, model_options)
-    if data.labels is not None:
-        return _make_label_task(split.normalise(), cuts, model_options)
-    return _make_forecast_task(split, cuts, horizon, period, model_options)
+        task = _make_chord_task(split, cuts, model_options)
+    elif data.labels is not None:
+        task = _make_label_task(split.normalise(statistics), cuts, model_options)
+    else:
+        task = _make_forecast_task(split, cuts, horizon, period, model_options)
+    return _mark_data(task, data)
+
+
+def _mark_data(task: Task, data: Tokens | Series) -> Task:
+    """The task, whose checkpoint says what data it is for."""
+    marked = replace(task.checkpoint, data_fingerprint=data.fingerprint())
+    return replace(task, checkpoint=marked)
 
 
 @dataclass(frozen=True)

@@ -103,7 +103,7 @@ def test_a_few_bad_rows_are_skipped_and_reported(tmp_path: Path) -> None:
         ("a,a\n1,2\n", {}, "two columns are named 'a'"),
         ('a,b\n"1,2\n', {}, r"a\.csv:2: not CSV"),
         ("time,a\nnoon,1\n", {}, "'noon' is neither a number nor an ISO date"),
-        ("a\n1\n", {"columns": "a"}, "csv has no option 'columns'"),
+        ("a\n1\n", {"columns": "a"}, "csv has no option columns="),
     ],
 )
 def test_invalid_files_are_refused(
