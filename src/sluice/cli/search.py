@@ -65,14 +65,14 @@ def search(
             rich_help_panel=_SEARCH,
         ),
     ] = None,
-    prune: Annotated[
+    no_prune: Annotated[
         bool,
         typer.Option(
-            "--prune/--no-prune",
-            help="Stop a training that is worse than the median of the others so far.",
+            "--no-prune",
+            help="Let trainings end that are worse than the median of the others so far.",
             rich_help_panel=_SEARCH,
         ),
-    ] = True,
+    ] = False,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -99,7 +99,7 @@ def search(
             trials=trials,
             processes=processes,
             storage=storage,
-            prune=prune,
+            prune=not no_prune,
         )
 
 
