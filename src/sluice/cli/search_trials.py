@@ -125,6 +125,7 @@ class TrialRunner:
             return
         with _wait_for_folder(self.out):
             if study.best_trial.number == trial.number:
+                self._task.calibrate()
                 figures = {
                     "validation": trial.loss,
                     "trial": trial.number,
