@@ -1,0 +1,153 @@
+"""Forecasts of several series: their times, values and quantiles, and their CSV file."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sluice.files import StrPath, write_atomically
+from sluice.sequence.data.ragged import Array
+from sluice.sequence.errors import DataError
+from sluice.sequence.forecasting.times import format_times
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True, eq=False)
+class SeriesForecast:
+    """The forecast of one series.
+
+    Attributes:
+        name: its id or file.
+        times: (steps,), datetime64 or numbers; without a column of times the numbers of the rows,
+            counted from 1.
+        values: the point forecast, (steps, targets), float64, in the data's units.
+        quantiles: (steps, targets, levels), float64; no levels for a model without intervals.
+        history: the targets before the forecast, (rows, targets), float64; NaN for missing ones.
+        history_times: (rows,).
+    """
+
+    name: str
+    times: Array
+    values: Array
+    quantiles: Array
+    history: Array
+    history_times: Array
+
+
+@dataclass(frozen=True, eq=False)
+class Forecast:
+    """The forecasts of all series, and what was assumed for them.
+
+    Attributes:
+        series: one forecast for each series.
+        targets: the names of the columns that are forecast.
+        levels: the levels of the quantiles, such as 0.1, 0.5 and 0.9.
+        time_name: the name of the column of times; empty if there is none.
+        time_zone: in which times are written; as they are if empty.
+        notes: sentences on what was read and assumed.
+    """
+
+    series: Sequence[SeriesForecast]
+    targets: tuple[str, ...]
+    levels: tuple[float, ...] = ()
+    time_name: str = ""
+    time_zone: str = ""
+    time_format: str = ""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def intervals(self) -> tuple[float, ...]:
+        """The percentages of the intervals that the quantiles bound, the widest first."""
+        pairs = zip(self.levels, reversed(self.levels), strict=True)
+        return tuple(_round(100 * (high - low)) for low, high in pairs if low < high)
+
+    def find_interval(self, percent: float) -> tuple[int, int]:
+        """The numbers of the two levels that bound an interval.
+
+        Raises:
+            DataError: the model was not trained for this interval.
+        """
+        if percent not in self.intervals:
+            known = ", ".join(f"{one:g}" for one in self.intervals)
+            raise DataError(
+                f"interval must be one of {known}, which the model was trained for, got "
+                f"{percent:g}."
+                if known
+                else "This model was trained without intervals; train one with quantiles."
+            )
+        low = self.intervals.index(percent)
+        return low, len(self.levels) - 1 - low
+
+    def save_csv(self, path: StrPath, *, interval: float | None = None) -> None:
+        """Write a row for each series, step and target: the forecast, and each quantile.
+
+        The columns are series, the times (or step, the number of the row), target, forecast, and
+        one for each quantile: q10 is the value that 10 of 100 outcomes stay below. The file is
+        written whole or not at all.
+
+        Args:
+            path: the file.
+            interval: only the two quantiles that bound this percentage; default all.
+
+        Raises:
+            DataError: the model was not trained for this interval.
+            OSError: the file cannot be written.
+        """
+        chosen: Sequence[int] = range(len(self.levels))
+        if interval is not None:
+            chosen = self.find_interval(interval)
+        file = io.StringIO()
+        writer = csv.writer(file, lineterminator="\n")
+        names = [f"q{_round(100 * self.levels[place]):g}" for place in chosen]
+        writer.writerow(("series", self.time_name or "step", "target", "forecast", *names))
+        writer.writerows(self._list_rows(chosen))
+        write_atomically(path, file.getvalue().encode())
+
+    def _list_rows(self, levels: Sequence[int]) -> Iterator[tuple[object, ...]]:
+        for one in self.series:
+            times = format_times(one.times, one.history_times, self.time_zone, self.time_format)
+            for step, time in enumerate(times):
+                for place, target in enumerate(self.targets):
+                    found = one.quantiles[step, place, list(levels)].tolist()
+                    yield one.name, time, target, float(one.values[step, place]), *found
+
+    def plot(
+        self,
+        *,
+        interval: float | None = None,
+        title: str | None = None,
+        theme: str = "light",
+    ) -> Figure:
+        """A picture: the end of each history, the forecast and its intervals, a panel each.
+
+        Args:
+            interval: show this percentage alone; default the widest and the narrowest two.
+            title: above the picture.
+            theme: ``"light"`` or ``"dark"``.
+
+        Raises:
+            DataError: the model was not trained for this interval.
+            MissingExtraError: matplotlib is not installed.
+            ValueError: the theme is unknown.
+        """
+        from sluice.sequence.forecasting.picture import plot_series_forecasts
+
+        return plot_series_forecasts(self, interval, title, theme)
+
+
+def take_last_rows(values: Array, rows: int | None) -> Array:
+    """The last rows of an array; all of it for None."""
+    return values if rows is None else values[max(0, len(values) - rows) :]
+
+
+def _round(percent: float) -> float:
+    """A percentage without the last digits, which come of float arithmetic."""
+    return float(np.round(percent, 6)) if math.isfinite(percent) else percent
