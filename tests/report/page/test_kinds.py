@@ -28,8 +28,14 @@ from sluice.report.page.given_data import GivenNames, build_inputs
 from sluice.report.page.load import load_inputs
 from sluice.report.page.view_inputs import LabelsView, PairsView, RollView, SeriesView, TextView
 from sluice.sequence import Batch, Checkpoint, StreamBatches, load_data
-from sluice.sequence.models import ChoraleModel, Forecaster, LabelsConfig, Tagger
-from sluice.sequence.models.values import ChoraleConfig, ForecasterConfig
+from sluice.sequence.models import (
+    ChoraleConfig,
+    ChoraleModel,
+    Forecaster,
+    ForecasterConfig,
+    LabelsConfig,
+    Tagger,
+)
 
 
 def read_payload(page: Path) -> dict[str, Any]:
