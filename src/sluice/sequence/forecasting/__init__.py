@@ -3,3 +3,4 @@
 from sluice.sequence.forecasting.forecast import Forecast as Forecast
 from sluice.sequence.forecasting.forecast import SeriesForecast as SeriesForecast
 from sluice.sequence.forecasting.forecasting import forecast_series as forecast_series
+from sluice.sequence.forecasting.forecasting import select_series as select_series

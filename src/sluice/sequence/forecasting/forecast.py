@@ -13,11 +13,15 @@ import numpy as np
 
 from sluice.files import StrPath, write_atomically
 from sluice.sequence.data.ragged import Array
+from sluice.sequence.data.report import pluralize
 from sluice.sequence.errors import DataError
 from sluice.sequence.forecasting.times import format_times
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+MOST_PANELS = 12
+"""More series and targets than a page shows are left out of a picture."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +56,7 @@ class Forecast:
         levels: the levels of the quantiles, such as 0.1, 0.5 and 0.9.
         time_name: the name of the column of times; empty if there is none.
         time_zone: in which times are written; as they are if empty.
+        time_format: how they are written, in the signs of `strftime`; in ISO form if empty.
         notes: sentences on what was read and assumed.
     """
 
@@ -113,8 +118,7 @@ class Forecast:
 
     def _list_rows(self, levels: Sequence[int]) -> Iterator[tuple[object, ...]]:
         for one in self.series:
-            times = format_times(one.times, one.history_times, self.time_zone, self.time_format)
-            for step, time in enumerate(times):
+            for step, time in enumerate(self._write_times(one)):
                 for place, target in enumerate(self.targets):
                     found = one.quantiles[step, place, list(levels)].tolist()
                     yield one.name, time, target, float(one.values[step, place]), *found
@@ -141,6 +145,26 @@ class Forecast:
         from sluice.sequence.forecasting.picture import plot_series_forecasts
 
         return plot_series_forecasts(self, interval, title, theme)
+
+    def count_hidden_panels(self) -> int:
+        """How many series and targets are too many for the picture."""
+        return max(0, len(self.series) * len(self.targets) - MOST_PANELS)
+
+    def describe(self) -> str:
+        """A sentence: what was forecast, from when to when, with which intervals."""
+        ends = {tuple(self._write_times(one)[:: max(1, len(one.times) - 1)]) for one in self.series}
+        when = " to ".join(ends.pop()) if len(ends) == 1 else "from the end of each on"
+        steps = pluralize(len(self.series[0].times), "step")
+        name = self.time_name or "row"
+        known = ", ".join(f"{one:g}" for one in self.intervals)
+        sure = f"intervals of {known} %" if known else "no intervals, which the model lacks"
+        return (
+            f"Forecast: {pluralize(len(self.series), 'series')}, {steps} of "
+            f"{', '.join(self.targets)} ({name} {when}), {sure}."
+        )
+
+    def _write_times(self, one: SeriesForecast) -> list[str]:
+        return format_times(one.times, one.history_times, self.time_zone, self.time_format)
 
 
 def take_last_rows(values: Array, rows: int | None) -> Array:

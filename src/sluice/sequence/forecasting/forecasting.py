@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -75,9 +75,7 @@ def forecast_series(
     chosen = _choose_steps(histories, config, steps, series.features)
     notes += _describe_reading(histories, config, window, chosen)
     known = [one.ahead[:, list(config.known)] for one in histories] if config.known else []
-    found = predict_windows(
-        model, [one.values for one in histories], chosen, known, window or None
-    )
+    found = predict_windows(model, [one.values for one in histories], chosen, known, window or None)
     targets = tuple(series.features[place] for place in config.targets)
     forecasts = [
         SeriesForecast(
@@ -106,9 +104,7 @@ def select_series(series: Series, names: Iterable[str]) -> Series:
     unknown = [name for name in wanted if name not in places]
     if unknown:
         some = ", ".join([*places][:8]) + (", ..." if len(places) > 8 else "")
-        raise DataError(
-            f"series must be one of {some}, got {', '.join(map(repr, unknown))}."
-        )
+        raise DataError(f"series must be one of {some}, got {', '.join(map(repr, unknown))}.")
     return series.select([places[name] for name in wanted])
 
 
@@ -169,11 +165,11 @@ def _find_times(history: History, steps: int) -> Array:
     return np.concatenate((given, continue_times(whole, steps - len(given), history.name)))
 
 
-def _require_no_gap(history: History, first: object) -> None:
+def _require_no_gap(history: History, first: Any) -> None:
     """Refuse rows ahead that begin later than any other row follows its neighbour."""
     times = history.times
     assert times is not None
-    if len(times) > 1 and first - times[-1] > np.diff(times).max():  # type: ignore[operator]
+    if len(times) > 1 and first - times[-1] > np.diff(times).max():
         raise DataError(
             f"The rows known ahead of series {history.name} begin at {first}, but the last known "
             f"target is at {times[-1]}; give the rows between them."
@@ -201,12 +197,8 @@ def _describe_ends(
             if has_future
             else "the forecast begins with these rows"
         )
-        yield (
-            f"The last rows have no value of {targets} ({', '.join(counts)}{more}): {use}."
-        )
-    partly = [
-        one.name for one in histories if np.isnan(one.values[-1, list(config.targets)]).any()
-    ]
+        yield (f"The last rows have no value of {targets} ({', '.join(counts)}{more}): {use}.")
+    partly = [one.name for one in histories if np.isnan(one.values[-1, list(config.targets)]).any()]
     if partly:
         yield (
             f"{_name_series(partly)}: not all targets are known in the last row; the last known "
@@ -249,5 +241,3 @@ def _describe_reading(
 def _name_series(names: Sequence[str]) -> str:
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return f"Series {', '.join(names[:_SHOWN])}{more}"
-
-

@@ -94,7 +94,9 @@ def _extend(history: History, future: Series, place: int) -> History:
     assert history.times is not None
     times = future.times[place]
     if (times.dtype.kind == "M") != (history.times.dtype.kind == "M"):
-        raise DataError("The times of the data and of the future are of two kinds; write them alike.")
+        raise DataError(
+            "The times of the data and of the future are of two kinds; write them alike."
+        )
     later = times > history.times[-1]
     if not later.any():
         raise DataError(

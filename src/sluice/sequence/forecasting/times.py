@@ -58,7 +58,9 @@ def _continue_months(times: Array, months: Array, steps: int, name: str) -> Arra
         ends = (ahead + 1).astype("datetime64[D]") - 1
         return cast(Array, ends.astype(times.dtype) + clock)
     if len({*into.tolist()}) > 1:  # such as every 30 days
-        return cast(Array, times[-1] + _find_usual_step(np.diff(times), name) * np.arange(1, steps + 1))
+        return cast(
+            Array, times[-1] + _find_usual_step(np.diff(times), name) * np.arange(1, steps + 1)
+        )
     return cast(Array, ahead.astype(times.dtype) + into[-1])
 
 
@@ -75,8 +77,8 @@ def _find_usual_step(differences: Array, name: str) -> Any:
     if counts.max() < _USUAL * len(differences):
         raise DataError(
             f"The times of series {name} are irregular: their distance is {_name_step(kinds[0])} "
-            f"to {_name_step(kinds[-1])}, none in half of the rows, so that the times of a forecast "
-            "are not known; bring the table to equal steps first."
+            f"to {_name_step(kinds[-1])}, none in half of the rows, so that the times of a "
+            "forecast are not known; bring the table to equal steps first."
         )
     return kinds[counts.argmax()]
 
