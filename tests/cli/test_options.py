@@ -76,7 +76,7 @@ def find_different(describe: Callable[[Parameter], object]) -> dict[str, object]
 
 
 def test_all_commands_were_walked() -> None:
-    names = "ablate compare compose doctor evaluate generate look show sketch studio train"
+    names = "ablate compare compose doctor evaluate forecast generate look show sketch studio train"
     assert " ".join(name for name in COMMANDS if " " not in name) == names
     groups = [name for name in COMMANDS if " " in name]
     assert groups == [f"studio {name}" for name in ("backup", "export", "import", "keeper")]
@@ -93,11 +93,13 @@ MEANINGS_BY_COMMAND = {
         "What to train on": ["train"],
         "Held-out data": ["evaluate", "ablate"],
         "What to read": ["look"],
+        "Data to go on from": ["forecast"],
     },
     "--count": {"Number of texts to generate": ["generate"], "Number of tunes": ["compose"]},
     "--prompt": {"Text to continue": ["generate"], "Notes to continue, in ABC": ["compose"]},
     "--steps": {
         "Number of weight updates": ["compare", "train"],
+        "Number of steps to forecast": ["forecast"],
         "Maximum number of time steps to show": ["look"],
     },
     "--sequence": {
@@ -110,7 +112,7 @@ MEANINGS_BY_COMMAND = {
     },
     "--out": {
         "Output folder": ["compare", "train", "compose", "ablate"],
-        "Output file": ["show", "sketch", "evaluate", "look"],
+        "Output file": ["show", "sketch", "forecast", "evaluate", "look"],
         "Output text file": ["generate"],
     },
 }

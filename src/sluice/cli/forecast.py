@@ -52,7 +52,7 @@ def forecast(
             rich_help_panel=_FORECAST,
         ),
     ] = None,
-    series: Annotated[
+    only: Annotated[
         list[str] | None,
         typer.Option(
             metavar="ID",
@@ -63,7 +63,7 @@ def forecast(
     out: Annotated[
         Path | None,
         typer.Option(
-            help="Output file, a .csv, or a folder for forecast.csv and the picture; default the "
+            help="Output file; a .csv, or a folder for forecast.csv and the picture; default the "
             "current folder.",
             rich_help_panel=_OUTPUT,
         ),
@@ -72,7 +72,7 @@ def forecast(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Output picture, a .png, .svg or .pdf; default a .png beside the .csv.",
+            help="Output picture; a .png, .svg or .pdf; default a .png beside the .csv.",
             rich_help_panel=_OUTPUT,
         ),
     ] = None,
@@ -98,8 +98,8 @@ def forecast(
         trained = Checkpoint.load(checkpoint)
         require_forecaster(trained)
         read = load_model_series(trained, data)
-        if series:
-            read = select_series(read, series)
+        if only:
+            read = select_series(read, only)
         ahead = None if future is None else load_known_ahead(trained, future)
         found = forecast_series(trained, read, steps=steps, future=ahead)
         if interval is not None:

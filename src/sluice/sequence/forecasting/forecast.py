@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sluice.files import StrPath, write_atomically
-from sluice.sequence.data.ragged import Array
+from sluice.insight.plots.forecasts import plot_forecasts
 from sluice.sequence.data.report import pluralize
 from sluice.sequence.errors import DataError
+from sluice.sequence.forecasting.series_forecast import SeriesForecast
 from sluice.sequence.forecasting.times import format_times
 
 if TYPE_CHECKING:
@@ -22,28 +23,7 @@ if TYPE_CHECKING:
 
 MOST_PANELS = 12
 """More series and targets than a page shows are left out of a picture."""
-
-
-@dataclass(frozen=True, eq=False)
-class SeriesForecast:
-    """The forecast of one series.
-
-    Attributes:
-        name: its id or file.
-        times: (steps,), datetime64 or numbers; without a column of times the numbers of the rows,
-            counted from 1.
-        values: the point forecast, (steps, targets), float64, in the data's units.
-        quantiles: (steps, targets, levels), float64; no levels for a model without intervals.
-        history: the targets before the forecast, (rows, targets), float64; NaN for missing ones.
-        history_times: (rows,).
-    """
-
-    name: str
-    times: Array
-    values: Array
-    quantiles: Array
-    history: Array
-    history_times: Array
+_SHOWN_INTERVALS = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,7 +101,8 @@ class Forecast:
             for step, time in enumerate(self._write_times(one)):
                 for place, target in enumerate(self.targets):
                     found = one.quantiles[step, place, list(levels)].tolist()
-                    yield one.name, time, target, float(one.values[step, place]), *found
+                    point = float(one.values[step, place])
+                    yield one.name, time, target, *(f"{value:.12g}" for value in (point, *found))
 
     def plot(
         self,
@@ -133,7 +114,7 @@ class Forecast:
         """A picture: the end of each history, the forecast and its intervals, a panel each.
 
         Args:
-            interval: show this percentage alone; default the widest and the narrowest two.
+            interval: show this percentage alone; default the two widest.
             title: above the picture.
             theme: ``"light"`` or ``"dark"``.
 
@@ -142,9 +123,15 @@ class Forecast:
             MissingExtraError: matplotlib is not installed.
             ValueError: the theme is unknown.
         """
-        from sluice.sequence.forecasting.picture import plot_series_forecasts
-
-        return plot_series_forecasts(self, interval, title, theme)
+        chosen = self.intervals[:_SHOWN_INTERVALS] if interval is None else (interval,)
+        bands = [(percent, *self.find_interval(percent)) for percent in chosen]
+        panels = [
+            one.make_panel(place, target, bands)
+            for one in self.series
+            for place, target in enumerate(self.targets)
+        ]
+        name = self.time_name or "row"
+        return plot_forecasts(panels[:MOST_PANELS], x=name, title=title, theme=theme)
 
     def count_hidden_panels(self) -> int:
         """How many series and targets are too many for the picture."""
@@ -165,11 +152,6 @@ class Forecast:
 
     def _write_times(self, one: SeriesForecast) -> list[str]:
         return format_times(one.times, one.history_times, self.time_zone, self.time_format)
-
-
-def take_last_rows(values: Array, rows: int | None) -> Array:
-    """The last rows of an array; all of it for None."""
-    return values if rows is None else values[max(0, len(values) - rows) :]
 
 
 def _round(percent: float) -> float:

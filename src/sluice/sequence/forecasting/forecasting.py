@@ -12,13 +12,14 @@ from sluice.sequence.data.ragged import Array
 from sluice.sequence.data.report import pluralize
 from sluice.sequence.data.series import Series
 from sluice.sequence.errors import DataError
-from sluice.sequence.forecasting.forecast import Forecast, SeriesForecast
+from sluice.sequence.forecasting.forecast import Forecast
 from sluice.sequence.forecasting.history import History, match_future, split_history
 from sluice.sequence.forecasting.prediction import (
     get_window,
     predict_windows,
     require_forecaster,
 )
+from sluice.sequence.forecasting.series_forecast import SeriesForecast
 from sluice.sequence.forecasting.times import continue_times
 from sluice.sequence.models import ForecasterConfig
 

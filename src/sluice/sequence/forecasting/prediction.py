@@ -12,7 +12,6 @@ from torch import Tensor
 from sluice.sequence.checkpoint import Checkpoint
 from sluice.sequence.data.ragged import Array
 from sluice.sequence.errors import DataError
-from sluice.sequence.forecasting.forecast import take_last_rows
 from sluice.sequence.models import Forecaster
 
 _VALUES = 1 << 22
@@ -63,7 +62,7 @@ def predict_windows(
         future: the features known ahead, (rows, known) each, if the model has such.
         window: rows to read; None for all.
     """
-    read = [take_last_rows(one, window) for one in histories]
+    read = [one if window is None else one[-window:] for one in histories]
     parts, first = list[Prediction](), 0
     while first < len(read):
         longest, last = 0, first
